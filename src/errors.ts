@@ -1,0 +1,78 @@
+/**
+ * Every error a caller can meet: its code, and the HTTP status it becomes.
+ * `docs/errors.md` says what each means and what to do; a test holds the two together.
+ */
+export const ERRORS = {
+  // what the caller asked for
+  bad_request: 400,
+  invalid_uuid: 400,
+  invalid_context: 400,
+  identity_missing: 400,
+  template_invalid: 400,
+  config_invalid: 400,
+  template_not_found: 404,
+  task_not_found: 404,
+  step_not_found: 404,
+  conflict: 409,
+  illegal_transition: 409,
+  timeout: 408,
+  task_failed: 500,
+  // handlers
+  handler_invalid: 400,
+  handler_not_found: 404,
+  conversion_error: 400,
+  result_not_storable: 400,
+  step_failed: 500,
+  // the process and its database
+  database_url_missing: 500,
+  database_unreachable: 503,
+  database_too_old: 500,
+  database_error: 500,
+  record_in_doubt: 503,
+  schema_too_new: 500,
+  schema_changed: 500,
+  embedded_unsupported: 500,
+  embedded_failed: 500,
+  folder_not_writable: 500,
+  stopped: 503,
+} as const satisfies Record<string, number>;
+
+/** One of the codes of {@link ERRORS}. */
+export type ErrorCode = keyof typeof ERRORS;
+
+/** Options of {@link TaskerError}: the cause, and fields that tools may read (paths, near names). */
+export interface TaskerErrorOptions {
+  cause?: unknown;
+  /** Machine-readable particulars, shown under `error.details` over REST. */
+  details?: Record<string, unknown>;
+}
+
+/**
+ * The base of every error this package throws.
+ *
+ * @example
+ * try {
+ *   await tasker.createTask(request);
+ * } catch (error) {
+ *   if (error instanceof TaskerError && error.code === 'conflict') return; // it is already there
+ *   throw error;
+ * }
+ */
+export class TaskerError extends Error {
+  override readonly name: string = 'TaskerError';
+  /** What kind of error it is; see `docs/errors.md`. */
+  readonly code: ErrorCode;
+  /** Machine-readable particulars; empty when there are none. */
+  readonly details: Record<string, unknown>;
+
+  constructor(code: ErrorCode, message: string, { cause, details = {} }: TaskerErrorOptions = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.details = details;
+  }
+}
+
+/** The text of anything that was thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

@@ -1,0 +1,130 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+
+/** Which room may import which; a room may always import itself. The order is the direction of the arrows. */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  errors: [],
+  config: ['errors'],
+  logging: ['errors'],
+  metrics: ['errors'],
+  model: ['errors'],
+  template: ['errors', 'model'],
+  handlers: ['errors', 'logging', 'model'],
+  registry: ['errors', 'logging', 'handlers'],
+  db: ['errors', 'logging', 'config', 'metrics'],
+  store: ['errors', 'db', 'model'],
+  engine: ['errors', 'logging', 'metrics', 'db', 'store', 'model', 'template'],
+  worker: ['errors', 'logging', 'metrics', 'config', 'engine', 'registry', 'handlers', 'model', 'template'],
+  app: [
+    'errors',
+    'config',
+    'logging',
+    'metrics',
+    'model',
+    'template',
+    'handlers',
+    'registry',
+    'db',
+    'store',
+    'engine',
+    'worker',
+  ],
+  cli: ['app', 'config', 'template', 'errors'],
+  index: ['app', 'errors', 'handlers', 'registry', 'template', 'engine', 'model', 'logging'],
+};
+
+/** `worker` takes only the types of a template. */
+const TYPES_ONLY = new Set(['worker>template', 'store>db']);
+
+const SRC = path.resolve('src');
+
+interface Import {
+  from: string;
+  to: string;
+  typeOnly: boolean;
+}
+
+function sources(folder: string): string[] {
+  return readdirSync(folder).flatMap((name) => {
+    const file = path.join(folder, name);
+    if (statSync(file).isDirectory()) return sources(file);
+    return file.endsWith('.ts') ? [file] : [];
+  });
+}
+
+function roomOf(file: string): string {
+  const [first] = path.relative(SRC, file).split(path.sep);
+  return first!.replace(/\.ts$/, '');
+}
+
+function importsOf(file: string): Import[] {
+  const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.ES2022, true);
+  const found: Import[] = [];
+  const add = (specifier: ts.Expression | undefined, typeOnly: boolean) => {
+    if (!specifier || !ts.isStringLiteral(specifier) || !specifier.text.startsWith('.')) return;
+    found.push({ from: file, to: path.resolve(path.dirname(file), specifier.text), typeOnly });
+  };
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, node.importClause?.isTypeOnly ?? false);
+    if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, node.isTypeOnly);
+    if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) add(node.arguments[0], false);
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+const files = sources(SRC);
+const imports = files.flatMap(importsOf);
+
+describe('the rooms', () => {
+  it('has a row in the table for every room of src', () => {
+    expect([...new Set(files.map(roomOf))].filter((room) => !(room in MAY_IMPORT))).toEqual([]);
+  });
+
+  it('lets a room import only what its row names', () => {
+    const wrong = imports
+      .filter(({ from, to }) => roomOf(from) !== roomOf(to) && !MAY_IMPORT[roomOf(from)]?.includes(roomOf(to)))
+      .map(({ from, to }) => `${path.relative(SRC, from)} imports ${path.relative(SRC, to)}`);
+    expect(wrong).toEqual([]);
+  });
+
+  it('takes only types where the table says so', () => {
+    const wrong = imports
+      .filter(({ from, to, typeOnly }) => !typeOnly && TYPES_ONLY.has(`${roomOf(from)}>${roomOf(to)}`))
+      .map(({ from, to }) => `${path.relative(SRC, from)} imports ${path.relative(SRC, to)}`);
+    expect(wrong).toEqual([]);
+  });
+
+  it('has no circle of files', () => {
+    const next = new Map<string, string[]>();
+    for (const { from, to, typeOnly } of imports) if (!typeOnly) next.set(from, [...(next.get(from) ?? []), to]);
+    const circles: string[] = [];
+    const done = new Set<string>();
+    const walk = (file: string, trail: string[]): void => {
+      if (trail.includes(file)) {
+        circles.push([...trail.slice(trail.indexOf(file)), file].map((f) => path.relative(SRC, f)).join(' → '));
+        return;
+      }
+      if (done.has(file)) return;
+      for (const to of next.get(file) ?? []) walk(to, [...trail, file]);
+      done.add(file);
+    };
+    for (const file of files) walk(file, []);
+    expect(circles).toEqual([]);
+  });
+
+  it('keeps SQL text in store and migrations, and the environment in config', () => {
+    const sql = /`\s*(select|insert|update|delete|with)\b/i;
+    const read = (file: string) => readFileSync(file, 'utf8');
+    expect(files.filter((f) => roomOf(f) !== 'store' && sql.test(read(f))).map((f) => path.relative(SRC, f))).toEqual([]);
+    expect(
+      files.filter((f) => roomOf(f) !== 'config' && /process\.env\b/.test(read(f))).map((f) => path.relative(SRC, f)),
+    ).toEqual([]);
+    expect(
+      files.filter((f) => roomOf(f) !== 'cli' && /process\.exit\(/.test(read(f))).map((f) => path.relative(SRC, f)),
+    ).toEqual([]);
+  });
+});
