@@ -1,0 +1,56 @@
+/** Names longer than this are compared by their beginnings. */
+const LONGEST = 64;
+
+/**
+ * The known names that somebody may have meant by `wanted`, the nearest first: a letter or two wrong, other case or other
+ * separators, or one the beginning of the other. At most `limit` (3); empty when nothing is near.
+ *
+ * @example
+ * nearNames('valdate', ['validate', 'ship']); // ['validate']
+ */
+export function nearNames(wanted: string, known: Iterable<string>, limit = 3): string[] {
+  const plainWanted = plain(wanted);
+  const tolerance = Math.max(1, Math.floor(plainWanted.length / 3));
+  const near: { name: string; distance: number }[] = [];
+  for (const name of new Set(known)) {
+    if (name === wanted) continue;
+    const distance = distanceOf(plainWanted, plain(name), tolerance);
+    if (distance <= tolerance) near.push({ name, distance });
+  }
+  near.sort((a, b) => a.distance - b.distance || (a.name < b.name ? -1 : 1));
+  return near.slice(0, limit).map(({ name }) => name);
+}
+
+/** Case and separators are what people get wrong without noticing. */
+function plain(name: string): string {
+  return name
+    .toLowerCase()
+    .replace(/[\s._:/-]+/g, '_')
+    .slice(0, LONGEST);
+}
+
+function distanceOf(a: string, b: string, tolerance: number): number {
+  const shorter = Math.min(a.length, b.length);
+  if (shorter >= 3 && (a.startsWith(b) || b.startsWith(a))) return Math.min(tolerance, Math.abs(a.length - b.length));
+  if (Math.abs(a.length - b.length) > tolerance) return Number.POSITIVE_INFINITY;
+  return editDistance(a, b);
+}
+
+/** Insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */
+function editDistance(a: string, b: string): number {
+  let before: number[] = [];
+  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const current = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1] ? 0 : 1;
+      let least = Math.min(previous[j]! + 1, current[j - 1]! + 1, previous[j - 1]! + same);
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      if (swapped) least = Math.min(least, before[j - 2]! + 1);
+      current.push(least);
+    }
+    before = previous;
+    previous = current;
+  }
+  return previous[b.length]!;
+}

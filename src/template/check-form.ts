@@ -1,0 +1,41 @@
+import type { z } from 'zod';
+import { isFields, type Path } from './spellings.ts';
+import { type TemplateFile, templateFile } from './template-file.ts';
+
+/** What is wrong with the form of a file, zod's own way. */
+export type FormIssue = z.core.$ZodIssue;
+
+/** An unknown key, and the object it stands in. */
+export interface UnknownKey {
+  path: Path;
+  key: string;
+}
+
+/**
+ * The data checked against the form of a template file (in its first spelling). `file` is null iff there are issues;
+ * unknown keys are no issue, they are named and left out.
+ */
+export function checkForm(data: unknown): {
+  file: TemplateFile | null;
+  issues: FormIssue[];
+  unknownKeys: UnknownKey[];
+} {
+  const parsed = templateFile.safeParse(data, { reportInput: true });
+  if (parsed.success) return { file: parsed.data, issues: [], unknownKeys: [] };
+  const issues = parsed.error.issues.filter(({ code }) => code !== 'unrecognized_keys');
+  const unknownKeys = parsed.error.issues.flatMap((issue) =>
+    issue.code === 'unrecognized_keys' ? issue.keys.map((key) => ({ path: issue.path as Path, key })) : [],
+  );
+  if (issues.length > 0) return { file: null, issues, unknownKeys };
+  return { file: templateFile.parse(without(data, unknownKeys)), issues, unknownKeys };
+}
+
+/** A copy without the keys. */
+function without(data: unknown, unknownKeys: readonly UnknownKey[]): unknown {
+  const copy = structuredClone(data);
+  for (const { path, key } of unknownKeys) {
+    const owner = path.reduce<unknown>((value, step) => (value as Record<string | number, unknown>)[step], copy);
+    if (isFields(owner)) delete owner[key];
+  }
+  return copy;
+}

@@ -1,0 +1,50 @@
+import type { StepType, TaskTemplate } from './task-template.ts';
+import { graphOf } from './template-graph.ts';
+
+/** The brackets around a node's label: mermaid's shapes. */
+const SHAPES: Record<StepType, readonly [string, string]> = {
+  standard: ['[', ']'],
+  decision: ['{', '}'],
+  deferred_convergence: ['{{', '}}'],
+  batchable: ['[[', ']]'],
+  batch_worker: ['([', '])'],
+};
+
+/** Colours by the state of a step; a state without a row is drawn plain. */
+const COLOURS: readonly (readonly [states: readonly string[], style: string])[] = [
+  [['complete', 'resolved_manually'], 'fill:#d3f3d9,stroke:#2b8a3e,color:#1b4332'],
+  [['in_progress', 'enqueued'], 'fill:#d0e8ff,stroke:#1971c2,color:#0b3d66'],
+  [['waiting_for_retry'], 'fill:#fff0c2,stroke:#b08900,color:#5c4700'],
+  [['error'], 'fill:#ffd9d9,stroke:#c92a2a,color:#7a1515'],
+  [['cancelled'], 'fill:#e9ecef,stroke:#868e96,color:#495057'],
+];
+
+/**
+ * The template as a mermaid flowchart, parents above children; the shape tells the type of a step, dotted edges what is
+ * decided while the task runs. With `stateOf` nodes are coloured, and labelled, by the state of their step.
+ *
+ * @example
+ * console.log(mermaidOf(template, (step) => states[step]));
+ */
+export function mermaidOf(template: TaskTemplate, stateOf?: (stepName: string) => string | undefined): string {
+  const { parents, initial } = graphOf(template);
+  const used = new Set<string>();
+  const nodes = template.steps.map(({ name, type }, index) => {
+    const state = stateOf?.(name);
+    const colour = COLOURS.find(([states]) => state !== undefined && states.includes(state))?.[0][0];
+    if (colour) used.add(colour);
+    const [open, close] = SHAPES[type];
+    const label = state === undefined ? escaped(name) : `${escaped(name)}<br/>${escaped(state)}`;
+    return `  s${index}${open}"${label}"${close}${colour ? `:::${colour}` : ''}`;
+  });
+  const edges = parents.flatMap((of, child) =>
+    of.map((parent) => `  s${parent} ${initial[child] ? '-->' : '-.->'} s${child}`),
+  );
+  const classes = COLOURS.filter(([[name]]) => used.has(name!)).map(([[name], style]) => `  classDef ${name} ${style}`);
+  return ['flowchart TD', ...nodes, ...edges, ...classes, ''].join('\n');
+}
+
+/** Mermaid reads labels as text with entities; names may hold anything. */
+function escaped(text: string): string {
+  return text.replace(/[^\p{L}\p{N} _.:/-]/gu, (sign) => `#${sign.codePointAt(0)};`);
+}

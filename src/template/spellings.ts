@@ -1,0 +1,53 @@
+/** A place in a file's data: keys and indexes from its root. */
+export type Path = readonly (string | number)[];
+
+/** Two ways to write one field; files may use either, snapshots use the first. */
+export interface Spelling {
+  first: string;
+  other: string;
+}
+
+export const TASK_SPELLINGS: readonly Spelling[] = [{ first: 'namespace_name', other: 'namespace' }];
+export const STEP_SPELLINGS: readonly Spelling[] = [
+  { first: 'type', other: 'step_type' },
+  { first: 'dependencies', other: 'depends_on' },
+];
+
+/** Both spellings of one field, in one object. */
+export interface SpeltTwice extends Spelling {
+  /** Where the object is. */
+  path: Path;
+}
+
+type Fields = Record<string, unknown>;
+
+/** Whether it is an object with keys. */
+export function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The data with every field in its first spelling, and `handler: name` as `handler: {callable: name}`. */
+export function firstSpelling(data: unknown): { data: unknown; twice: SpeltTwice[] } {
+  const twice: SpeltTwice[] = [];
+  if (!isFields(data)) return { data, twice };
+  const task = respelt(data, TASK_SPELLINGS, [], twice);
+  if (Array.isArray(task.steps)) {
+    task.steps = task.steps.map((step: unknown, index) =>
+      isFields(step) ? handlerSpelt(respelt(step, STEP_SPELLINGS, ['steps', index], twice)) : step,
+    );
+  }
+  return { data: task, twice };
+}
+
+function respelt(fields: Fields, spellings: readonly Spelling[], path: Path, twice: SpeltTwice[]): Fields {
+  const firstOf = new Map(spellings.map(({ first, other }) => [other, first]));
+  for (const spelling of spellings) {
+    if (Object.hasOwn(fields, spelling.first) && Object.hasOwn(fields, spelling.other))
+      twice.push({ ...spelling, path });
+  }
+  return Object.fromEntries(Object.entries(fields).map(([key, value]) => [firstOf.get(key) ?? key, value]));
+}
+
+function handlerSpelt(step: Fields): Fields {
+  return typeof step.handler === 'string' ? { ...step, handler: { callable: step.handler } } : step;
+}

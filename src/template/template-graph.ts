@@ -1,0 +1,140 @@
+import type { TaskTemplate } from './task-template.ts';
+
+/** Who depends on whom, by position of the step in `template.steps`. */
+export interface TemplateGraph {
+  names: string[];
+  indexOf: ReadonlyMap<string, number>;
+  /** Parents before children; of steps that are free of each other, the one declared first comes first. */
+  order: number[];
+  /** The declared dependencies of each step, in the order declared. */
+  parents: number[][];
+  /** The steps that declare it, in the order of the template. */
+  children: number[][];
+  /**
+   * All that a step depends on, however far up, in topological order. Each list is made when it is first asked for: in a
+   * long chain they are quadratic together, and few are ever wanted.
+   */
+  ancestors: number[][];
+  /** Steps without dependencies. */
+  roots: number[];
+  /**
+   * Whether the step is created with the task: all are, but batch workers and what hangs, however far down, off a
+   * decision or a batch worker. Those are created by what their ancestors come to.
+   */
+  initial: boolean[];
+}
+
+/** The graph of a template that the parser let through: no cycles, no unknown or doubled names. */
+export function graphOf(template: TaskTemplate): TemplateGraph {
+  const { steps } = template;
+  const indexOf = new Map(steps.map(({ name }, index) => [name, index]));
+  const parents = steps.map(({ dependencies }) => dependencies.map((name) => indexOf.get(name)!));
+  const children = childrenOf(parents);
+  const order = orderOf(parents, children);
+  const initial = new Array<boolean>(steps.length).fill(true);
+  for (const index of order) {
+    const waitsForNews = parents[index]!.some((parent) => !initial[parent] || steps[parent]!.type === 'decision');
+    initial[index] = steps[index]!.type !== 'batch_worker' && !waitsForNews;
+  }
+  return {
+    names: steps.map(({ name }) => name),
+    indexOf,
+    order,
+    parents,
+    children,
+    ancestors: ancestorsOf(parents, order),
+    roots: order.filter((index) => parents[index]!.length === 0),
+    initial,
+  };
+}
+
+function childrenOf(parents: readonly number[][]): number[][] {
+  const children: number[][] = parents.map(() => []);
+  for (const [child, of] of parents.entries()) for (const parent of of) children[parent]!.push(child);
+  return children;
+}
+
+/** Kahn's order; the heap of free steps makes it stable by declaration. */
+function orderOf(parents: readonly number[][], children: readonly number[][]): number[] {
+  const waitingFor = parents.map((of) => of.length);
+  const free = new LeastFirst();
+  for (const [index, count] of waitingFor.entries()) if (count === 0) free.push(index);
+  const order: number[] = [];
+  for (let index = free.pop(); index !== undefined; index = free.pop()) {
+    order.push(index);
+    for (const child of children[index]!) if (--waitingFor[child]! === 0) free.push(child);
+  }
+  return order;
+}
+
+/** One row of bits a step, by topological rank: joining two sets of ancestors is an `or`, and rows read out sorted. */
+function ancestorsOf(parents: readonly number[][], order: readonly number[]): number[][] {
+  const words = Math.ceil(order.length / 32);
+  const bits = new Uint32Array(order.length * words);
+  const rank = new Uint32Array(order.length);
+  for (const [position, index] of order.entries()) rank[index] = position;
+  for (const index of order) {
+    for (const parent of parents[index]!) {
+      // An ancestor's rank is below its descendant's: the row ends where the parent's own bit is.
+      const end = rank[parent]! >>> 5;
+      for (let word = 0; word <= end; word++) bits[index * words + word]! |= bits[parent * words + word]!;
+      bits[index * words + end]! |= 1 << (rank[parent]! & 31);
+    }
+  }
+  const row = (index: number) => readRow(bits.subarray(index * words, (index + 1) * words), order);
+  return lazily(order.length, row);
+}
+
+function readRow(row: Uint32Array, order: readonly number[]): number[] {
+  const found: number[] = [];
+  for (const [position, word] of row.entries()) {
+    for (let left = word; left !== 0; left &= left - 1)
+      found.push(order[position * 32 + 31 - Math.clz32(left & -left)]!);
+  }
+  return found;
+}
+
+/** An array whose elements are made when they are first read. */
+function lazily<T>(length: number, make: (index: number) => T): T[] {
+  const list: T[] = new Array(length);
+  for (let index = 0; index < length; index++) {
+    const get = () => {
+      const value = make(index);
+      Object.defineProperty(list, index, { value, enumerable: true });
+      return value;
+    };
+    Object.defineProperty(list, index, { get, enumerable: true, configurable: true });
+  }
+  return list;
+}
+
+/** A binary heap of numbers, the least on top. */
+class LeastFirst {
+  readonly #heap: number[] = [];
+
+  push(value: number): void {
+    const heap = this.#heap;
+    let at = heap.push(value) - 1;
+    while (at > 0 && heap[(at - 1) >> 1]! > value) {
+      heap[at] = heap[(at - 1) >> 1]!;
+      at = (at - 1) >> 1;
+    }
+    heap[at] = value;
+  }
+
+  pop(): number | undefined {
+    const heap = this.#heap;
+    const least = heap[0];
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return least;
+    let at = 0;
+    for (let child = 1; child < heap.length; child = 2 * at + 1) {
+      if (child + 1 < heap.length && heap[child + 1]! < heap[child]!) child++;
+      if (heap[child]! >= last) break;
+      heap[at] = heap[child]!;
+      at = child;
+    }
+    heap[at] = last;
+    return least;
+  }
+}
