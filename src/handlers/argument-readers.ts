@@ -1,0 +1,86 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { ErrorType } from './error-type.ts';
+import type { DependencySource, InputSource } from './handler-arguments.ts';
+import { PermanentError } from './handler-errors.ts';
+import type { StepContext } from './step-context.ts';
+
+type Arguments = Record<string, unknown>;
+
+/** Puts one argument (or, of a schema for the whole context, many) in place; a promise when its schema is asynchronous. */
+export type ArgumentReader = (context: StepContext, into: Arguments) => undefined | Promise<undefined>;
+
+/** Reads the argument `name` from a key of the task's context. */
+export function inputReader(name: string, source: InputSource): ArgumentReader {
+  const { key, schema } = inputOf(name, source);
+  if (!schema) return (context, into) => put(into, name, context.getInput(key));
+  return (context, into) => checked(context.getInput(key), schema, `input ${key}`, (value) => put(into, name, value));
+}
+
+/** Reads all arguments that one schema for the whole task context puts out. */
+export function contextReader(schema: StandardSchemaV1): ArgumentReader {
+  return (context, into) =>
+    checked(context.inputData, schema, 'input', (value) => {
+      for (const [name, part] of Object.entries(value as object)) if (name !== 'context') put(into, name, part);
+      return undefined;
+    });
+}
+
+/** Reads the argument `name` from the result of a step. */
+export function dependencyReader(name: string, source: DependencySource): ArgumentReader {
+  const { step, schema } = dependencyOf(source);
+  if (!schema) return (context, into) => put(into, name, context.getDependencyResult(step));
+  return (context, into) =>
+    checked(context.getDependencyResult(step), schema, `result of step ${step}`, (value) => put(into, name, value));
+}
+
+/** Whether a value is a schema of any library that speaks Standard Schema (zod, valibot, arktype …). */
+export function isStandardSchema(value: unknown): value is StandardSchemaV1 {
+  return ((typeof value === 'object' && value !== null) || typeof value === 'function') && '~standard' in value;
+}
+
+function inputOf(name: string, source: InputSource): { key: string; schema?: StandardSchemaV1 } {
+  if (typeof source === 'string') return { key: source };
+  return isStandardSchema(source) ? { key: name, schema: source } : source;
+}
+
+function dependencyOf(source: DependencySource): { step: string; schema?: StandardSchemaV1 } {
+  if (typeof source === 'string') return { step: source };
+  return 'step' in source ? source : { step: source[0], schema: source[1] };
+}
+
+/** Names that mean something on the object of arguments already, and so can't be assigned to. */
+const INHERITED: ReadonlySet<string> = new Set(['signal', 'logger', '__proto__']);
+
+function put(into: Arguments, name: string, value: unknown): undefined {
+  if (INHERITED.has(name)) Object.defineProperty(into, name, { value, enumerable: true });
+  else into[name] = value;
+}
+
+function checked(
+  value: unknown,
+  schema: StandardSchemaV1,
+  what: string,
+  use: (value: unknown) => undefined,
+): undefined | Promise<undefined> {
+  const verdict = schema['~standard'].validate(value);
+  return verdict instanceof Promise ? verdict.then((late) => accept(late, what, use)) : accept(verdict, what, use);
+}
+
+function accept(
+  verdict: StandardSchemaV1.Result<unknown>,
+  what: string,
+  use: (value: unknown) => undefined,
+): undefined {
+  if (!verdict.issues) return use(verdict.value);
+
+  const violations = verdict.issues.map(({ path = [], message }) => ({ path: path.map(keyOf).join('.'), message }));
+  const said = violations.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ');
+  throw new PermanentError(`${what}: ${said}`, {
+    errorType: ErrorType.VALIDATION_ERROR,
+    metadata: { what, violations },
+  });
+}
+
+function keyOf(segment: PropertyKey | StandardSchemaV1.PathSegment): string {
+  return String(typeof segment === 'object' ? segment.key : segment);
+}

@@ -1,0 +1,54 @@
+/**
+ * What a step that this one depends on came to, as handlers read it. The keys of its result can be read from it
+ * directly (`reserve.reservation_id`), except those that the envelope has itself; a spread copy has only the
+ * envelope's keys. `context.getDependencyResult(step)` gives the bare result.
+ */
+export interface DependencyResult<Result = unknown> {
+  readonly stepUuid: string;
+  readonly success: boolean;
+  readonly result: Result;
+  readonly status: string;
+  readonly errorMessage?: string | null;
+  readonly errorType?: string | null;
+  readonly errorRetryable?: boolean | null;
+  /** The keys of the result. */
+  readonly [key: string]: unknown;
+}
+
+/** What {@link dependencyResult} is made from. */
+export interface DependencyResultParams<Result = unknown> {
+  stepUuid: string;
+  result: Result;
+  /** Default true. */
+  success?: boolean;
+  /** Default `completed`, or `failed` without success. */
+  status?: string;
+  errorMessage?: string | null;
+  errorType?: string | null;
+  errorRetryable?: boolean | null;
+}
+
+/**
+ * Makes a {@link DependencyResult}.
+ *
+ * @example
+ * const reserve = dependencyResult({ stepUuid, result: { reservation_id: 'R-1' } });
+ * reserve.reservation_id; // 'R-1'
+ * reserve.result; // { reservation_id: 'R-1' }
+ */
+export function dependencyResult<Result>(params: DependencyResultParams<Result>): DependencyResult<Result> {
+  const { stepUuid, result, success = true, status = success ? 'completed' : 'failed' } = params;
+  const keys = typeof result === 'object' && result !== null && !Array.isArray(result) ? result : null;
+  const envelope = {
+    // In a literal this sets the prototype in one go; Object.create and Object.assign take five times as long.
+    __proto__: keys ?? Object.prototype,
+    stepUuid,
+    success,
+    result,
+    status,
+    errorMessage: params.errorMessage ?? null,
+    errorType: params.errorType ?? null,
+    errorRetryable: params.errorRetryable ?? null,
+  };
+  return envelope;
+}

@@ -1,0 +1,106 @@
+import { storableJson } from '../model/storable-json.ts';
+import { ErrorType } from './error-type.ts';
+import type { RetryAfter } from './retry-after.ts';
+import { isStepHandlerResult, StepHandlerResult } from './step-handler-result.ts';
+import { backtraceOf, classNameOf, messageOfThrown, read } from './thrown.ts';
+
+type Fields = Record<string, unknown>;
+
+/**
+ * What a handler's returned value comes to: a result is itself, an object a success, nothing a success with `{}`,
+ * and an array or a primitive a success with `{ result: it }`. Whether JSON can hold it is for the recorder to say.
+ *
+ * @example
+ * resultOfReturn({ packed: 2 }).result; // { packed: 2 }
+ * resultOfReturn([1, 2]).result; // { result: [1, 2] }
+ */
+export function resultOfReturn(returned: unknown): StepHandlerResult {
+  try {
+    if (isStepHandlerResult(returned)) return returned;
+    if (returned === undefined || returned === null) return StepHandlerResult.success({});
+    if (typeof returned !== 'object' || Array.isArray(returned)) return StepHandlerResult.success({ result: returned });
+
+    const { toJSON } = returned as { toJSON?: unknown };
+    if (typeof toJSON !== 'function') return StepHandlerResult.success(returned);
+    const json: unknown = toJSON.call(returned, '');
+    return StepHandlerResult.success(isRecord(json) ? json : { result: json });
+  } catch (thrown) {
+    // A getter, a proxy or a toJSON that throws: the handler's value, so the handler's failure; no retry mends it.
+    return new StepHandlerResult({
+      success: false,
+      errorMessage: `the returned value cannot be read: ${messageOfThrown(thrown)}`,
+      errorType: ErrorType.PERMANENT_ERROR,
+      retryable: false,
+      backtrace: backtraceOf(thrown),
+    });
+  }
+}
+
+/**
+ * What a thrown value comes to. A boolean `retryable` on it decides whether the step is tried again; without one it
+ * is. Never throws, whatever was thrown.
+ *
+ * @example
+ * resultOfThrown(new PermanentError('no such order')).retryable; // false
+ * resultOfThrown(new TypeError('x is undefined')).metadata; // { exception: 'TypeError' }
+ */
+export function resultOfThrown(thrown: unknown): StepHandlerResult {
+  if (isThrownResult(thrown)) return thrown;
+
+  const errorType = text(read(thrown, 'errorType'));
+  const retryable = read(thrown, 'retryable');
+  return new StepHandlerResult({
+    success: false,
+    errorMessage: messageOfThrown(thrown),
+    errorType: errorType ?? ErrorType.HANDLER_ERROR,
+    errorCode: text(read(thrown, 'errorCode')),
+    retryable: typeof retryable === 'boolean' ? retryable : true,
+    metadata: metadataOf(thrown, errorType === null),
+    retryAfter: retryAfterOf(thrown),
+    backtrace: backtraceOf(thrown),
+    statusCode: statusOf(thrown),
+  });
+}
+
+/** `throw this.failure(…)` means what it says. */
+function isThrownResult(thrown: unknown): thrown is StepHandlerResult {
+  try {
+    return isStepHandlerResult(thrown) && !thrown.success;
+  } catch {
+    return false; // a hostile proxy; it is described as what it is
+  }
+}
+
+function metadataOf(thrown: unknown, nameClass: boolean): Fields {
+  const given = read(thrown, 'metadata');
+  const code = read(thrown, 'code');
+  const metadata: Fields = nameClass ? { exception: classNameOf(thrown) } : {};
+  if (nameClass && typeof code === 'string') metadata.code = code;
+  if (!isRecord(given)) return metadata;
+
+  // A failure that cannot be stored would be lost: metadata that JSON can't hold is replaced by the reason.
+  const stored = storableJson(given, { name: 'metadata' });
+  if (!stored.ok) return { ...metadata, metadata_left_out: `${stored.path}: ${stored.reason}` };
+  return { ...metadata, ...(JSON.parse(stored.json) as Fields) };
+}
+
+function retryAfterOf(thrown: unknown): RetryAfter | null {
+  const value = read(thrown, 'retryAfter');
+  return typeof value === 'number' || typeof value === 'string' || value instanceof Date ? value : null;
+}
+
+function statusOf(thrown: unknown): number | null {
+  for (const key of ['statusCode', 'status']) {
+    const value = read(thrown, key);
+    if (typeof value === 'number' && Number.isInteger(value)) return value;
+  }
+  return null;
+}
+
+function text(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
+}
+
+function isRecord(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

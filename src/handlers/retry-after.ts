@@ -1,0 +1,26 @@
+/** When to try again: seconds from now, a date, or the text of a `Retry-After` header (either of both). */
+export type RetryAfter = number | Date | string;
+
+/** The value as the text of a `Retry-After` header, or null when it says nothing usable. */
+export function retryAfterHeader(value: RetryAfter): string | null {
+  if (typeof value === 'number') return Number.isFinite(value) ? String(Math.max(0, value)) : null;
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toUTCString();
+  return value.trim() === '' ? null : value.trim();
+}
+
+/**
+ * How many seconds from `now` (milliseconds since 1970) until the next attempt may start; never negative.
+ * Null when the value is neither a number of seconds nor a date.
+ *
+ * @example
+ * retryAfterSeconds('120', Date.now()); // 120
+ * retryAfterSeconds('Wed, 21 Oct 2026 07:28:00 GMT', Date.now());
+ */
+export function retryAfterSeconds(value: RetryAfter, now: number): number | null {
+  if (typeof value === 'number') return Number.isFinite(value) ? Math.max(0, value) : null;
+  if (typeof value === 'string' && /^\s*\d+(\.\d+)?\s*$/.test(value)) return Number(value);
+
+  // Date.parse reads "-5" and "3 days" as dates of some kind; an HTTP or ISO date has a time of day.
+  const at = typeof value === 'string' ? (value.includes(':') ? Date.parse(value) : Number.NaN) : value.getTime();
+  return Number.isNaN(at) ? null : Math.max(0, (at - now) / 1000);
+}

@@ -1,0 +1,194 @@
+import { ErrorType } from './error-type.ts';
+import {
+  type OrchestrationMetadata,
+  retryAfterOf,
+  type StoredOrchestrationMetadata,
+  storedOrchestrationMetadata,
+} from './orchestration-metadata.ts';
+import { type RetryAfter, retryAfterHeader } from './retry-after.ts';
+
+// `Symbol.for`, so that two copies of the package in one process know each other's results.
+const BRAND = Symbol.for('tasker-core.step-handler-result');
+
+type Fields = Record<string, unknown>;
+
+/** What a {@link StepHandlerResult} is made of. */
+export interface StepHandlerResultParams {
+  success: boolean;
+  result?: object | null;
+  errorMessage?: string | null;
+  errorType?: string | null;
+  errorCode?: string | null;
+  /** Whether another attempt may help; default true. */
+  retryable?: boolean;
+  /** Stored with the result, under `metadata.custom`. */
+  metadata?: Fields;
+  orchestrationMetadata?: OrchestrationMetadata | null;
+  /** When the next attempt may start; wins over the template's backoff. */
+  retryAfter?: RetryAfter | null;
+  /** Where it failed, a line an entry. */
+  backtrace?: readonly string[];
+  /** The HTTP status behind a failure. */
+  statusCode?: number | null;
+}
+
+/** A failure, besides its message. */
+export interface FailureOptions {
+  /** Any text; default `handler_error`. */
+  errorType?: string;
+  /** Whether another attempt may help; default true. */
+  retryable?: boolean;
+  metadata?: Fields;
+  errorCode?: string;
+  /** When the next attempt may start: seconds, a date, or the text of a `Retry-After` header. */
+  retryAfter?: RetryAfter;
+}
+
+/** A failure in one object. */
+export interface Failure extends FailureOptions {
+  message: string;
+}
+
+/** The ways to write a failure: in one object, message and options, or all by position. */
+export type FailureArguments =
+  | [failure: Failure]
+  | [message: string, options?: FailureOptions]
+  | [message: string, errorType?: string, retryable?: boolean, metadata?: Fields, errorCode?: string];
+
+/** The JSON form of a {@link StepHandlerResult}. */
+export interface StepHandlerResultJson {
+  success: boolean;
+  result: Fields | null;
+  error_message: string | null;
+  error_type: string | null;
+  error_code: string | null;
+  retryable: boolean;
+  metadata: Fields;
+  orchestration_metadata: StoredOrchestrationMetadata | null;
+}
+
+const NO_LINES: readonly string[] = Object.freeze([]);
+
+/**
+ * What one run of a handler came to.
+ *
+ * @example
+ * StepHandlerResult.success({ packed: 2 });
+ * StepHandlerResult.failure('payment declined', { errorType: 'payment_error', retryable: false });
+ */
+export class StepHandlerResult {
+  static {
+    Object.defineProperty(StepHandlerResult.prototype, BRAND, { value: true });
+  }
+
+  readonly success: boolean;
+  /** What dependents see; null on failure unless given. */
+  readonly result: Fields | null;
+  readonly errorMessage: string | null;
+  readonly errorType: string | null;
+  readonly errorCode: string | null;
+  /** Whether another attempt may help; the template may still forbid it. True on success. */
+  readonly retryable: boolean;
+  readonly metadata: Fields;
+  readonly orchestrationMetadata: OrchestrationMetadata | null;
+  /** When the next attempt may start, as given or as its `retry-after` header says; null: as the template says. */
+  readonly retryAfter: RetryAfter | null;
+  /** Where it failed, a line an entry; empty when nothing was thrown. */
+  readonly backtrace: readonly string[];
+  /** The HTTP status behind a failure, when known. */
+  readonly statusCode: number | null;
+
+  constructor(params: StepHandlerResultParams) {
+    this.success = params.success;
+    this.result = (params.result as Fields | null | undefined) ?? null;
+    this.errorMessage = params.errorMessage ?? null;
+    this.errorType = params.errorType ?? null;
+    this.errorCode = params.errorCode ?? null;
+    this.retryable = params.retryable ?? true;
+    this.metadata = params.metadata ?? {};
+    const orchestration = params.orchestrationMetadata ?? null;
+    this.retryAfter = params.retryAfter ?? (orchestration && retryAfterOf(orchestration.headers));
+    this.orchestrationMetadata =
+      params.retryAfter == null ? orchestration : withRetryAfter(orchestration, params.retryAfter);
+    this.backtrace = params.backtrace ?? NO_LINES;
+    this.statusCode = params.statusCode ?? null;
+  }
+
+  /** A success. `result` is what dependents and REST see; an array or a primitive becomes `{ result: it }`. */
+  static success(result: object = {}, metadata?: Fields): StepHandlerResult {
+    const isRecord = typeof result === 'object' && result !== null && !Array.isArray(result);
+    return new StepHandlerResult({ success: true, result: isRecord ? result : { result }, metadata });
+  }
+
+  /** A failure: `failure({ message, … })`, `failure(message, { … })` or all by position. */
+  static failure(...args: FailureArguments): StepHandlerResult {
+    const { message, errorType, retryable, metadata, errorCode, retryAfter } = failureOf(args);
+    return new StepHandlerResult({
+      success: false,
+      errorMessage: message,
+      errorType: errorType ?? ErrorType.HANDLER_ERROR,
+      retryable,
+      metadata,
+      errorCode,
+      retryAfter,
+    });
+  }
+
+  /** The same as {@link StepHandlerResult.success}. */
+  static successHandlerResult(result: object = {}, metadata?: Fields): StepHandlerResult {
+    return StepHandlerResult.success(result, metadata);
+  }
+
+  /** The same as {@link StepHandlerResult.failure}. */
+  static failureHandlerResult(...args: FailureArguments): StepHandlerResult {
+    return StepHandlerResult.failure(...args);
+  }
+
+  isSuccess(): boolean {
+    return this.success;
+  }
+
+  isFailure(): boolean {
+    return !this.success;
+  }
+
+  /** The stored form: snake_case keys. */
+  toJSON(): StepHandlerResultJson {
+    return {
+      success: this.success,
+      result: this.result,
+      error_message: this.errorMessage,
+      error_type: this.errorType,
+      error_code: this.errorCode,
+      retryable: this.retryable,
+      metadata: this.metadata,
+      orchestration_metadata: this.orchestrationMetadata && storedOrchestrationMetadata(this.orchestrationMetadata),
+    };
+  }
+}
+
+/**
+ * Whether a value is a {@link StepHandlerResult}, of this copy of the package or of another.
+ *
+ * @example
+ * if (isStepHandlerResult(returned) && !returned.success) alert(returned.errorMessage);
+ */
+export function isStepHandlerResult(value: unknown): value is StepHandlerResult {
+  return typeof value === 'object' && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true;
+}
+
+function failureOf(args: FailureArguments): Failure {
+  const [first, second] = args;
+  if (typeof first === 'object' && first !== null) return first;
+  if (typeof second === 'object' && second !== null) return { ...second, message: first };
+  const [message, errorType, retryable, metadata, errorCode] = args as [string, string?, boolean?, Fields?, string?];
+  return { message, errorType, retryable, metadata, errorCode };
+}
+
+/** The metadata with the delay among its headers, where the engine and REST clients look for it. */
+function withRetryAfter(metadata: OrchestrationMetadata | null, value: RetryAfter): OrchestrationMetadata | null {
+  const header = retryAfterHeader(value);
+  if (header === null) return metadata;
+  const others = Object.entries(metadata?.headers ?? {}).filter(([name]) => name.toLowerCase() !== 'retry-after');
+  return { ...metadata, headers: { ...Object.fromEntries(others), 'retry-after': header } };
+}

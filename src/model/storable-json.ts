@@ -1,0 +1,207 @@
+/** The JSON text of a value, or where and why PostgreSQL's jsonb cannot hold exactly that value. */
+export type Stored = { ok: true; json: string } | { ok: false; path: string; reason: string };
+
+/** Bounds of {@link storableJson}. */
+export interface StorableLimits {
+  /** Bytes of UTF-8; default 16 MiB. */
+  maxBytes?: number;
+  /** Objects and arrays inside one another; default 500. */
+  maxDepth?: number;
+  /** What the path begins with; default `result`. */
+  name?: string;
+}
+
+interface Refusal {
+  reason: string;
+  /** Keys from the refused value up to the root. */
+  keys: (string | number)[];
+  /** The objects on that way, to tell a circle from mere depth. */
+  holders: object[];
+}
+
+interface Walk {
+  readonly maxDepth: number;
+  readonly maxValues: number;
+  /** Whether to look into texts: only when the JSON text shows that one may be bad. */
+  readonly texts: boolean;
+  values: number;
+}
+
+const MAX_BYTES = 16 * 1024 * 1024;
+const MAX_DEPTH = 500;
+const BAD_TEXT = /[\0\ud800-\udfff]/u;
+
+/**
+ * The JSON text of a value, exactly as jsonb will hold it, or the reason why it can't be held: where JSON would
+ * silently write something else (NaN, a Map, a function), and where PostgreSQL would refuse the text (U+0000).
+ * Properties that are undefined are absent, as always in JSON. Never throws.
+ *
+ * @example
+ * storableJson({ items: [{ price: NaN }] }); // { ok: false, path: 'result.items[0].price', reason: 'NaN …' }
+ */
+export function storableJson(value: unknown, limits: StorableLimits = {}): Stored {
+  const { maxBytes = MAX_BYTES, maxDepth = MAX_DEPTH, name = 'result' } = limits;
+  try {
+    const refusal = check(value, 1, { maxDepth, maxValues: maxBytes, texts: false, values: 0 });
+    if (refusal) return refused(refusal, name);
+
+    const json = JSON.stringify(value);
+    if (json === undefined) return { ok: false, path: name, reason: 'it has no JSON form' };
+    // JSON.stringify writes U+0000 and half surrogate pairs as escapes; so does it other control characters.
+    const bad = json.includes('\\u')
+      ? check(value, 1, { maxDepth, maxValues: maxBytes, texts: true, values: 0 })
+      : null;
+    if (bad) return refused(bad, name);
+    // A character takes at most three bytes, so most texts need no count.
+    if (json.length * 3 > maxBytes && Buffer.byteLength(json) > maxBytes) {
+      return { ok: false, path: name, reason: `it takes more than ${maxBytes} bytes` };
+    }
+    return { ok: true, json };
+  } catch (thrown) {
+    // A text over the engine's limit, or a value that changes between two looks.
+    return { ok: false, path: name, reason: `it cannot be written as JSON: ${describe(thrown)}` };
+  }
+}
+
+/** One look at every value. Recursion is safe: it ends at `maxDepth`. Paths are only built on the way back up. */
+function check(value: unknown, depth: number, walk: Walk): Refusal | null {
+  if (++walk.values > walk.maxValues) return refuse(`it takes more than ${walk.maxValues} bytes`);
+  switch (typeof value) {
+    case 'string':
+      return walk.texts ? checkText(value) : null;
+    case 'number':
+      return Number.isFinite(value) ? null : refuse(`${value} is not a JSON number`);
+    case 'boolean':
+      return null;
+    case 'object':
+      return value === null ? null : checkObject(value, depth, walk);
+    case 'undefined':
+      return refuse('undefined has no JSON form; use null');
+    case 'bigint':
+      return refuse('a BigInt has no JSON form; use String(x) or Number(x)');
+    case 'function':
+    case 'symbol':
+      return refuse(`a ${typeof value} has no JSON form`);
+  }
+}
+
+function checkObject(value: object, depth: number, walk: Walk): Refusal | null {
+  if (depth > walk.maxDepth) return refuse(`it is nested deeper than ${walk.maxDepth}`, value);
+  let found: Refusal | null;
+  let key: string | number | undefined;
+  try {
+    const { toJSON } = value as { toJSON?: unknown };
+    if (typeof toJSON === 'function') return checkJsonForm(toJSON.call(value, ''), depth, walk);
+    if (Array.isArray(value)) {
+      for (key = 0; key < value.length; key++) {
+        found = check(value[key], depth + 1, walk);
+        if (found) return inside(found, value, key);
+      }
+      return null;
+    }
+
+    const prototype: unknown = Object.getPrototypeOf(value);
+    const plain = prototype === Object.prototype || prototype === null;
+    if (!plain && isBoxed(value)) return check(value.valueOf(), depth, walk);
+    if (!plain && vanishes(value)) return refuse(vanishReason(value));
+    for (key in value) {
+      if (!plain && !Object.hasOwn(value, key)) continue;
+      found = walk.texts ? checkText(key) : null;
+      if (found) return inside(found, value, key);
+      const property = (value as Record<string, unknown>)[key];
+      // A method of a class instance is no data; a function in a plain object is more likely a mistake.
+      if (property === undefined || (!plain && typeof property === 'function')) continue;
+      found = check(property, depth + 1, walk);
+      if (found) return inside(found, value, key);
+    }
+    return null;
+  } catch (thrown) {
+    const refusal = refuse(`reading it throws: ${describe(thrown)}`);
+    return key === undefined ? refusal : inside(refusal, value, key);
+  }
+}
+
+/** What `toJSON` gave; JSON does not ask that for its own `toJSON`. */
+function checkJsonForm(json: unknown, depth: number, walk: Walk): Refusal | null {
+  if (typeof json !== 'object' || json === null || !('toJSON' in json)) return check(json, depth, walk);
+  return check({ ...json, toJSON: undefined }, depth, walk);
+}
+
+function checkText(value: string): Refusal | null {
+  if (!BAD_TEXT.test(value)) return null;
+  return refuse(value.includes('\0') ? 'U+0000 cannot be stored by PostgreSQL' : 'half a surrogate pair is no text');
+}
+
+function isBoxed(value: object): boolean {
+  return value instanceof Number || value instanceof String || value instanceof Boolean || value instanceof BigInt;
+}
+
+/** Whether JSON would drop what the object is about: a Map, an Error, a typed array, anything without own properties. */
+function vanishes(value: object): boolean {
+  if (ArrayBuffer.isView(value) || value instanceof Error) return true;
+  return kindOf(value) !== 'Object' && Object.keys(value).length === 0;
+}
+
+const WAYS_OUT: Record<string, string> = {
+  Map: 'use Object.fromEntries(map)',
+  Set: 'use [...set]',
+  Promise: 'await it',
+  Error: 'use its message',
+  RegExp: 'use its source',
+};
+
+function vanishReason(value: object): string {
+  const kind = kindOf(value);
+  return `a ${kind} has no JSON form; ${WAYS_OUT[kind] ?? 'turn it into plain objects, arrays and texts'}`;
+}
+
+function kindOf(value: object): string {
+  return Object.prototype.toString.call(value).slice('[object '.length, -1);
+}
+
+function refuse(reason: string, ...holders: object[]): Refusal {
+  return { reason, keys: [], holders };
+}
+
+function inside(refusal: Refusal, holder: object, key: string | number): Refusal {
+  refusal.keys.push(key);
+  refusal.holders.push(holder);
+  return refusal;
+}
+
+function refused({ reason, keys, holders }: Refusal, name: string): Stored {
+  keys.reverse();
+  holders.reverse();
+  // holders[0] is the root, holders[i + 1] what keys[i] leads to. A holder met twice is a circle.
+  const seen = new Map<object, number>();
+  for (const [index, holder] of holders.entries()) {
+    const before = seen.get(holder);
+    if (before !== undefined) {
+      const reason = `it is circular: it leads back to ${pathOf(name, keys.slice(0, before))}`;
+      return { ok: false, path: pathOf(name, keys.slice(0, index)), reason };
+    }
+    seen.set(holder, index);
+  }
+  return { ok: false, path: pathOf(name, keys), reason };
+}
+
+const MAX_PATH = 400;
+
+function pathOf(name: string, keys: readonly (string | number)[]): string {
+  let path = name;
+  for (const key of keys) {
+    if (path.length > MAX_PATH) return `${path}…`;
+    if (typeof key === 'number') path += `[${key}]`;
+    else if (/^[\p{ID_Start}$_][\p{ID_Continue}$-]*$/u.test(key) && key.length <= MAX_PATH) path += `.${key}`;
+    else path += `[${JSON.stringify(key.slice(0, MAX_PATH))}]`;
+  }
+  return path;
+}
+
+function describe(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? thrown.message : String(thrown);
+  } catch {
+    return 'something that cannot be read';
+  }
+}
