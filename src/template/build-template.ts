@@ -48,7 +48,7 @@ function stepOf(step: StepFile): StepTemplate {
     handler: handlerOf(step.handler),
     type: step.type ?? 'standard',
     systemDependency: step.system_dependency ?? null,
-    dependencies: step.dependencies ?? [],
+    dependencies: [...new Set(step.dependencies)],
     retry: retryOf(step.retry ?? {}),
     timeoutSeconds: step.timeout_seconds ?? null,
     publishesEvents: (step.publishes_events ?? []).map(eventOf),

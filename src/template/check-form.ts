@@ -1,5 +1,5 @@
-import type { z } from 'zod';
-import { isFields, type Path } from './spellings.ts';
+import { z } from 'zod';
+import { isFields, type Path, STEP_SPELLINGS, TASK_SPELLINGS } from './spellings.ts';
 import { type TemplateFile, templateFile } from './template-file.ts';
 
 /** What is wrong with the form of a file, zod's own way. */
@@ -38,4 +38,26 @@ function without(data: unknown, unknownKeys: readonly UnknownKey[]): unknown {
     if (isFields(owner)) delete owner[key];
   }
   return copy;
+}
+
+/** The keys that the object at a path may have, in both spellings. */
+export function knownKeysAt(path: Path): string[] {
+  let schema: unknown = templateFile;
+  for (const part of path) {
+    const owner = bare(schema);
+    if (owner instanceof z.ZodObject) schema = owner.shape[part];
+    else if (owner instanceof z.ZodArray) schema = owner.element;
+    else if (owner instanceof z.ZodRecord) schema = owner.valueType;
+  }
+  const owner = bare(schema);
+  const keys = owner instanceof z.ZodObject ? Object.keys(owner.shape) : [];
+  const others = [...TASK_SPELLINGS, ...STEP_SPELLINGS].filter(({ first }) => keys.includes(first));
+  return [...keys, ...others.map(({ other }) => other)];
+}
+
+/** Without `nullish`. */
+function bare(schema: unknown): unknown {
+  let inner = schema;
+  while (inner instanceof z.ZodOptional || inner instanceof z.ZodNullable) inner = inner.unwrap();
+  return inner;
 }

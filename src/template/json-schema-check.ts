@@ -65,6 +65,31 @@ function validatorOf(schema: JsonSchema): ValidateFunction {
   }
 }
 
+/**
+ * What keeps a schema from being one, by its place in the schema; empty when {@link compileSchema} takes it.
+ */
+export function schemaProblems(schema: JsonSchema): SchemaViolation[] {
+  try {
+    const ajv = ajvFor(schema.$schema);
+    if (ajv.validateSchema(schema) !== true) return innermost(ajv.errors ?? []);
+    compileSchema(schema);
+    return [];
+  } catch (thrown) {
+    const path = '$schema' in schema && messageOf(thrown).includes('$schema') ? '/$schema' : '';
+    return [{ path, message: messageOf(thrown).replace(/^not a JSON Schema: /, '') }];
+  }
+}
+
+/** The first error of each place, without what only says that an alternative inside did not fit. */
+function innermost(errors: readonly ErrorObject[]): SchemaViolation[] {
+  const byPath = new Map<string, SchemaViolation>();
+  for (const error of errors) {
+    if (error.keyword === 'anyOf' || byPath.has(error.instancePath)) continue;
+    byPath.set(error.instancePath, { path: error.instancePath, message: sentenceOf(error) });
+  }
+  return [...byPath.values()];
+}
+
 let draft2020: Ajv2020 | undefined;
 let draft07: Ajv | undefined;
 

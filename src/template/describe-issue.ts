@@ -1,0 +1,161 @@
+import { nearNames } from '../model/near-names.ts';
+import type { FormIssue } from './check-form.ts';
+
+/** What {@link describeIssue} may say about the place of an issue. */
+export interface IssuePlace {
+  /** As "`retry.backoff` of step `ship`". */
+  where: string;
+  /** The key, or index, as the file spells it. */
+  key: string | number;
+  /** The scalar as it is written. */
+  source: string | undefined;
+}
+
+/** What a field wants, in the words of its message. */
+const LISTS: Record<string, string> = {
+  steps: 'a list of steps',
+  dependencies: 'a list of step names',
+  depends_on: 'a list of step names',
+  publishes_events: 'a list of events',
+  domain_events: 'a list of events',
+  tags: 'a list of tags',
+  secondary: 'a list of names',
+};
+
+/** What to write where a required field is missing. */
+const EXAMPLES: Record<string, string> = {
+  name: 'name: …',
+  namespace_name: 'namespace_name: …',
+  version: 'version: "1.0.0"',
+  steps: 'steps: […]',
+  handler: 'handler: {callable: …}',
+  callable: 'callable: …',
+  description: 'description: …',
+  schema: 'schema: {type: object}',
+  batch_size: 'batch_size: 1000',
+  parallelism: 'parallelism: 10',
+  cursor_field: 'cursor_field: id',
+  worker_template: 'worker_template: …',
+  failure_strategy: 'failure_strategy: continue_on_failure',
+};
+
+/** One issue of the form as a sentence: the place, what is wrong, the way out. */
+export function describeIssue(issue: FormIssue, place: IssuePlace): { code: string; message: string } {
+  switch (issue.code) {
+    case 'invalid_type':
+      return isMissing(issue.input) ? missing(place) : wrongType(issue.expected, issue.input, place);
+    case 'invalid_value':
+      return isMissing(issue.input)
+        ? missing(place)
+        : { code: 'unknown_value', message: notOneOf(issue.values.map(String), issue.input, place) };
+    case 'too_small':
+    case 'too_big':
+      return { code: issue.origin === 'string' ? 'bad_length' : 'out_of_range', message: outOfRange(issue, place) };
+    case 'invalid_format':
+      return { code: 'bad_text', message: badText(issue, place) };
+    case 'not_multiple_of':
+    case 'unrecognized_keys':
+    case 'invalid_union':
+    case 'invalid_key':
+    case 'invalid_element':
+    case 'custom':
+      return { code: 'bad_value', message: `${place.where}: ${issue.message}` };
+  }
+}
+
+function isMissing(input: unknown): boolean {
+  return input === undefined || input === null;
+}
+
+function missing({ where, key }: IssuePlace): { code: string; message: string } {
+  if (typeof key === 'number') return { code: 'missing_value', message: `${where} is empty; fill it in or remove it` };
+  const example = EXAMPLES[key];
+  return { code: 'missing_field', message: `${where} is missing; add \`${example ?? `${key}: …`}\`` };
+}
+
+function wrongType(
+  expected: string,
+  input: unknown,
+  { where, key, source }: IssuePlace,
+): { code: string; message: string } {
+  const message = `${where}: expected ${wanted(expected, key)}, got ${given(input, source)}`;
+  const wayOut = otherwise(expected, input, { key, source });
+  return { code: 'wrong_type', message: wayOut ? `${message}; ${wayOut}` : message };
+}
+
+function wanted(expected: string, key: string | number): string {
+  switch (expected) {
+    case 'array':
+      return LISTS[key] ?? 'a list';
+    case 'object':
+    case 'record':
+      return 'a map of fields';
+    case 'int':
+      return 'a whole number';
+    case 'boolean':
+      return '`true` or `false`';
+    case 'number':
+    case 'string':
+      return `a ${expected}`;
+    default:
+      return expected;
+  }
+}
+
+function given(input: unknown, source: string | undefined): string {
+  if (Array.isArray(input)) return 'a list';
+  if (typeof input === 'object') return 'a map';
+  if (typeof input === 'string') return 'a string';
+  return `the ${typeof input} ${source ?? String(input)}`;
+}
+
+/** What to write instead, where that can be told. */
+function otherwise(
+  expected: string,
+  input: unknown,
+  { key, source }: Pick<IssuePlace, 'key' | 'source'>,
+): string | null {
+  const before = typeof key === 'string' ? `${key}: ` : '';
+  if (expected === 'array' && typeof input === 'string') return `write \`${before}[${input}]\``;
+  if (expected === 'array' && typeof input === 'object') return 'begin each entry with `- `';
+  if (expected === 'string' && typeof input !== 'object')
+    return `put it in quotes: \`${before}"${source ?? String(input)}"\``;
+  if (typeof input !== 'string') return null;
+  if ((expected === 'int' || expected === 'number') && /^\d+$/.test(input))
+    return `write \`${before}${input}\`, without quotes`;
+  if (expected === 'boolean' && /^(yes|on|true)$/i.test(input)) return `write \`${before}true\``;
+  if (expected === 'boolean' && /^(no|off|false)$/i.test(input)) return `write \`${before}false\``;
+  return null;
+}
+
+function notOneOf(values: string[], input: unknown, { where, source }: IssuePlace): string {
+  const shown = typeof input === 'string' ? `\`${input}\`` : given(input, source);
+  const [near] = typeof input === 'string' ? nearNames(input, values, 1) : [];
+  const list = `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`;
+  return `${where}: ${shown} is not one of ${list}${near ? `; did you mean \`${near}\`?` : ''}`;
+}
+
+type RangeIssue = Extract<FormIssue, { code: 'too_small' | 'too_big' }>;
+
+function outOfRange(issue: RangeIssue, { where, key }: IssuePlace): string {
+  const { origin, input } = issue;
+  const limit = issue.code === 'too_big' ? issue.maximum : issue.minimum;
+  const bound = issue.code === 'too_big' ? `at most ${limit}` : `at least ${limit}`;
+  if (origin === 'array') {
+    const count = Array.isArray(input) ? input.length : 0;
+    return count === 0 && key === 'steps'
+      ? 'the template has no steps; it needs at least one'
+      : `${where} has ${count} entries; it may have ${bound}`;
+  }
+  if (origin === 'string') {
+    const length = typeof input === 'string' ? input.length : 0;
+    return length === 0 ? `${where} is empty` : `${where} is ${length} characters long; it may have ${bound}`;
+  }
+  return `${where} is ${String(input)}; it must be ${bound}`;
+}
+
+function badText(issue: Extract<FormIssue, { code: 'invalid_format' }>, { where }: IssuePlace): string {
+  const shown = typeof issue.input === 'string' && issue.input.length <= 60 ? ` \`${issue.input}\`` : '';
+  if (issue.format === 'datetime') return `${where}:${shown} is not a date and time with zone, as 2026-01-31T12:00:00Z`;
+  return `${where}:${shown} ${issue.message}`;
+}

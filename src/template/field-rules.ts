@@ -1,0 +1,135 @@
+import { ALL_STEPS } from './apply-environment.ts';
+import { schemaProblems } from './json-schema-check.ts';
+import { phraseOf } from './phrase.ts';
+import { isFields, type Path } from './spellings.ts';
+import { type Finding, type StepSketch, suggester } from './step-rules.ts';
+import { DEFAULT_RETRY } from './task-template.ts';
+
+/** Overrides name steps that exist, each once. */
+export function environmentRules(data: unknown, steps: readonly StepSketch[]): Finding[] {
+  const names = new Set(steps.map(({ name }) => name));
+  const suggest = suggester([...names, ALL_STEPS]);
+  return overridesOf(data).flatMap(({ environment, overrides, path }) => {
+    const seen = new Set<string>();
+    return overrides.flatMap((override: unknown, index): Finding[] => {
+      const name = isFields(override) ? override.name : undefined;
+      if (typeof name !== 'string' || name === '') return [];
+      const at = [...path, index, 'name'];
+      if (name !== ALL_STEPS && !names.has(name)) {
+        const message = `unknown step \`${name}\` in environment \`${environment}\`${suggest(name) || `; name a step, or ${ALL_STEPS}`}`;
+        return [{ severity: 'error', code: 'unknown_step', message, path: at }];
+      }
+      if (seen.has(name)) {
+        const message = `environment \`${environment}\` changes \`${name}\` twice; the later one wins where they differ`;
+        return [{ severity: 'warning', code: 'duplicate_override', message, path: at }];
+      }
+      seen.add(name);
+      return [];
+    });
+  });
+}
+
+/** Retry policies that are legal and yet not what they look like. */
+export function retryRules(data: unknown, steps: readonly StepSketch[]): Finding[] {
+  const ofSteps = steps.map(({ fields, path }) => ({ retry: fields.retry, path: [...path, 'retry'] }));
+  const ofOverrides = overridesOf(data).flatMap(({ overrides, path }) =>
+    overrides.map((override: unknown, index) => ({
+      retry: isFields(override) ? override.retry : undefined,
+      path: [...path, index, 'retry'],
+    })),
+  );
+  return [...ofSteps, ...ofOverrides].flatMap(({ retry, path }) =>
+    isFields(retry) ? retryFindings(retry, path, data) : [],
+  );
+}
+
+function retryFindings(retry: Record<string, unknown>, path: Path, data: unknown): Finding[] {
+  const where = phraseOf(path, data);
+  const findings: Finding[] = [];
+  if (retry.max_attempts === 0) {
+    const message = `max_attempts in ${where} is 0 and counts as 1: every start counts, the first included; write 1`;
+    findings.push({ severity: 'warning', code: 'no_attempts', message, path: [...path, 'max_attempts'] });
+  }
+  const base = retry.backoff_base_ms ?? DEFAULT_RETRY.backoffBaseMs;
+  const most = retry.max_backoff_ms ?? DEFAULT_RETRY.maxBackoffMs;
+  if (typeof base === 'number' && typeof most === 'number' && base > most) {
+    const message = `backoff_base_ms ${base} in ${where} is more than max_backoff_ms ${most}: every delay is ${most} ms; raise max_backoff_ms`;
+    const at = retry.backoff_base_ms == null ? 'max_backoff_ms' : 'backoff_base_ms';
+    findings.push({ severity: 'warning', code: 'backoff_capped', message, path: [...path, at] });
+  }
+  return findings;
+}
+
+/** An event's name is declared once in a template. */
+export function eventRules(steps: readonly StepSketch[]): Finding[] {
+  const seen = new Map<string, string>();
+  return steps.flatMap(({ name: step, path, fields }) =>
+    listOf(fields.publishes_events).flatMap((event, index): Finding[] => {
+      const name = isFields(event) ? event.name : undefined;
+      if (typeof name !== 'string') return [];
+      const before = seen.get(name);
+      seen.set(name, before ?? step);
+      if (before === undefined) return [];
+      const message = `event \`${name}\` is declared by \`${before}\` and again by \`${step}\`; subscribers can't tell them apart`;
+      return [
+        { severity: 'warning', code: 'duplicate_event', message, path: [...path, 'publishes_events', index, 'name'] },
+      ];
+    }),
+  );
+}
+
+/** Every JSON Schema of the file is one. */
+export function schemaRules(data: unknown, steps: readonly StepSketch[]): Finding[] {
+  const task = isFields(data) ? data : {};
+  const schemas: { schema: unknown; path: Path }[] = [
+    { schema: task.input_schema, path: ['input_schema'] },
+    ...listOf(task.domain_events).map((event, index) => schemaOf(event, ['domain_events', index])),
+    ...steps.flatMap(({ fields, path }) => [
+      { schema: fields.result_schema, path: [...path, 'result_schema'] },
+      ...listOf(fields.publishes_events).map((event, index) => schemaOf(event, [...path, 'publishes_events', index])),
+    ]),
+  ];
+  return schemas.flatMap(({ schema, path }) =>
+    isFields(schema)
+      ? schemaProblems(schema).map((problem): Finding => {
+          const inside = problem.path === '' ? '' : `at ${problem.path} `;
+          const message = `${phraseOf(path, data)} is not a JSON Schema: ${inside}${problem.message}`;
+          return {
+            severity: 'error',
+            code: 'bad_schema',
+            message,
+            path: [...path, ...pointerPath(problem.path, schema)],
+          };
+        })
+      : [],
+  );
+}
+
+function schemaOf(event: unknown, path: Path): { schema: unknown; path: Path } {
+  return { schema: isFields(event) ? event.schema : undefined, path: [...path, 'schema'] };
+}
+
+function overridesOf(data: unknown): { environment: string; overrides: unknown[]; path: Path }[] {
+  const environments = isFields(data) && isFields(data.environments) ? data.environments : {};
+  return Object.entries(environments).map(([environment, it]) => ({
+    environment,
+    overrides: isFields(it) ? listOf(it.steps) : [],
+    path: ['environments', environment, 'steps'],
+  }));
+}
+
+function listOf(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+/** A JSON pointer into a value, as a path. */
+function pointerPath(pointer: string, root: unknown): (string | number)[] {
+  const path: (string | number)[] = [];
+  let owner = root;
+  for (const part of pointer.split('/').slice(1)) {
+    const key = part.replaceAll('~1', '/').replaceAll('~0', '~');
+    path.push(Array.isArray(owner) ? Number(key) : key);
+    owner = Array.isArray(owner) ? owner[Number(key)] : isFields(owner) ? owner[key] : undefined;
+  }
+  return path;
+}

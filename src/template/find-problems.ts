@@ -1,0 +1,67 @@
+import { type checkForm, type FormIssue, knownKeysAt, type UnknownKey } from './check-form.ts';
+import { describeIssue } from './describe-issue.ts';
+import { environmentRules, eventRules, retryRules, schemaRules } from './field-rules.ts';
+import { locate, pathText } from './locate.ts';
+import { phraseOf } from './phrase.ts';
+import type { ReadYaml } from './read-yaml.ts';
+import type { Path, SpeltTwice } from './spellings.ts';
+import { dependencyRules, type Finding, nameRules, sketchesOf, suggester } from './step-rules.ts';
+import { typeRules } from './type-rules.ts';
+
+/** A file's data in its first spelling, and what came of checking its form. */
+export interface CheckedData {
+  data: unknown;
+  twice: readonly SpeltTwice[];
+  form: ReturnType<typeof checkForm>;
+}
+
+/** Everything that is wrong or odd in a file that could be read: its form, and what only the whole file can tell. */
+export function findingsOf(read: ReadYaml, { data, twice, form }: CheckedData): Finding[] {
+  const steps = sketchesOf(data);
+  const lineOf = (path: Path) => read.lines.linePos(locate(read, path).place.value).line;
+  return [
+    ...twice.map((both) => speltTwice(both, read)),
+    ...formFindings(form.issues, { data, read }),
+    ...unknownKeyFindings(form.unknownKeys, data),
+    ...nameRules(steps, lineOf),
+    ...dependencyRules(steps, (step) => String(locate(read, [...step.path, 'dependencies']).written.at(-1))),
+    ...typeRules(steps),
+    ...environmentRules(data, steps),
+    ...retryRules(data, steps),
+    ...eventRules(steps),
+    ...schemaRules(data, steps),
+  ];
+}
+
+function speltTwice({ first, other, path }: SpeltTwice, read: ReadYaml): Finding {
+  const lines = [first, other].map((key) => read.lines.linePos(locate(read, [...path, key]).place.key).line);
+  const message = `\`${first}\` (line ${lines[0]}) and \`${other}\` (line ${lines[1]}) are one field; remove one of them`;
+  return { severity: 'error', code: 'spelt_twice', message, path: [...path, other], atKey: true };
+}
+
+function formFindings(issues: readonly FormIssue[], { data, read }: { data: unknown; read: ReadYaml }): Finding[] {
+  const seen = new Set<string>();
+  return issues.flatMap((issue): Finding[] => {
+    const path = issue.path as Path;
+    // The first issue of a place; what follows there (an empty name is also no name) says nothing new.
+    const id = pathText(path);
+    if (seen.has(id)) return [];
+    seen.add(id);
+    const { place, written } = locate(read, path);
+    const where = phraseOf(written, data);
+    const about = describeIssue(issue, { where, key: written.at(-1) ?? '', source: place.source });
+    return [{ severity: 'error', ...about, path }];
+  });
+}
+
+function unknownKeyFindings(unknownKeys: readonly UnknownKey[], data: unknown): Finding[] {
+  const suggesters = new Map<string, (wanted: string) => string>();
+  return unknownKeys.map(({ path, key }) => {
+    const kind = pathText(path).replace(/\d+/g, '0');
+    const suggest = suggesters.get(kind) ?? suggester(knownKeysAt(path));
+    suggesters.set(kind, suggest);
+    const where = path.length === 0 ? 'the template' : phraseOf(path, data);
+    const message = `unknown key \`${key}\` in ${where}${suggest(key) || '; it is passed over'}`;
+    return { severity: 'warning', code: 'unknown_key', message, path: [...path, key], atKey: true };
+  });
+}

@@ -1,0 +1,38 @@
+import type { Place, ReadYaml } from './read-yaml.ts';
+import { type Path, STEP_SPELLINGS, TASK_SPELLINGS } from './spellings.ts';
+
+/** A path that was found in a file. */
+export interface Located {
+  /** The place of its last part that the file has. */
+  place: Place;
+  /** The path, with its keys as the file spells them. */
+  written: Path;
+}
+
+const OTHER = new Map([...TASK_SPELLINGS, ...STEP_SPELLINGS].map(({ first, other }) => [first, other]));
+
+/**
+ * Finds a path (in first spellings) in the file. Of a path that the file does not have, as of a missing field, the place
+ * is that of its nearest owner.
+ */
+export function locate({ data, places, start }: ReadYaml, path: Path): Located {
+  let place: Place = { key: start, value: start };
+  let owner: unknown = data;
+  const written: (string | number)[] = [];
+  for (const [depth, part] of path.entries()) {
+    const inside = typeof owner === 'object' && owner !== null ? places.get(owner) : undefined;
+    const other = OTHER.get(String(part));
+    const key = inside && !inside.has(part) && other !== undefined && inside.has(other) ? other : part;
+    const found = inside?.get(key);
+    if (!found) return { place, written: [...written, ...path.slice(depth)] };
+    written.push(key);
+    place = found;
+    owner = (owner as Record<string | number, unknown>)[key];
+  }
+  return { place, written };
+}
+
+/** As `steps[2].retry.max_attempts`. */
+export function pathText(path: Path): string {
+  return path.map((part, index) => (typeof part === 'number' ? `[${part}]` : index === 0 ? part : `.${part}`)).join('');
+}

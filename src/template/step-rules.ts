@@ -1,0 +1,126 @@
+import { nearNames } from '../model/near-names.ts';
+import { ALL_STEPS } from './apply-environment.ts';
+import { cyclesOf } from './find-cycles.ts';
+import { isFields, type Path } from './spellings.ts';
+
+/** What a rule found, at a path of the data. */
+export interface Finding {
+  severity: 'error' | 'warning';
+  code: string;
+  message: string;
+  path: Path;
+  /** Whether the key, not its value, is what is wrong. */
+  atKey?: boolean;
+}
+
+/** What the rules need to know of a step; of a file whose form is wrong, as much as can be told. */
+export interface StepSketch {
+  path: Path;
+  name: string;
+  type: string;
+  fields: Record<string, unknown>;
+  /** The declared dependencies that are names, with their positions in the list. */
+  dependencies: { name: string; index: number }[];
+}
+
+/** A near name is worth its search for so many unknown ones; after those the file is another kind of wrong. */
+const MOST_SUGGESTIONS = 100;
+
+export function sketchesOf(data: unknown): StepSketch[] {
+  const steps = isFields(data) && Array.isArray(data.steps) ? data.steps : [];
+  return steps.flatMap((fields: unknown, index): StepSketch[] => {
+    if (!isFields(fields)) return [];
+    const dependencies = Array.isArray(fields.dependencies) ? fields.dependencies : [];
+    return [
+      {
+        path: ['steps', index],
+        name: typeof fields.name === 'string' ? fields.name : '',
+        type: typeof fields.type === 'string' ? fields.type : 'standard',
+        fields,
+        dependencies: dependencies.flatMap((name: unknown, at) =>
+          typeof name === 'string' && name ? [{ name, index: at }] : [],
+        ),
+      },
+    ];
+  });
+}
+
+/** "; did you mean `x`?", or nothing; gives up after {@link MOST_SUGGESTIONS}. */
+export function suggester(known: Iterable<string>): (wanted: string) => string {
+  const names = [...known];
+  let left = MOST_SUGGESTIONS;
+  return (wanted) => {
+    if (left-- <= 0) return '';
+    const [near] = nearNames(wanted, names, 1);
+    return near === undefined ? '' : `; did you mean \`${near}\`?`;
+  };
+}
+
+/** Names: every step has one of its own, and whoever names a step names one that is there. */
+export function nameRules(steps: readonly StepSketch[], lineOf: (path: Path) => number): Finding[] {
+  const findings: Finding[] = [];
+  const first = new Map<string, StepSketch>();
+  for (const step of steps) {
+    const path = [...step.path, 'name'];
+    const before = first.get(step.name);
+    if (step.name === ALL_STEPS) {
+      const message = `a step can't be named \`${ALL_STEPS}\`: in environments that means every step; give it another name`;
+      findings.push({ severity: 'error', code: 'reserved_name', message, path });
+    }
+    if (before === undefined) first.set(step.name, step);
+    else if (step.name !== '') {
+      const message = `step \`${step.name}\` is declared twice, first on line ${lineOf([...before.path, 'name'])}; give one another name`;
+      findings.push({ severity: 'error', code: 'duplicate_step', message, path });
+    }
+  }
+  return findings;
+}
+
+/** Dependencies: on other steps that exist, once, and never in a circle. */
+export function dependencyRules(steps: readonly StepSketch[], spelling: (step: StepSketch) => string): Finding[] {
+  const findings: Finding[] = [];
+  const names = new Set(steps.map(({ name }) => name));
+  const suggest = suggester(names);
+  for (const step of steps) {
+    const seen = new Set<string>();
+    for (const { name, index } of step.dependencies) {
+      const path = [...step.path, 'dependencies', index];
+      if (name === step.name) {
+        findings.push({
+          severity: 'error',
+          code: 'self_dependency',
+          message: `step \`${name}\` depends on itself; remove it`,
+          path,
+        });
+      } else if (!names.has(name)) {
+        const message = `unknown step \`${name}\` in ${spelling(step)} of \`${step.name}\`${suggest(name)}`;
+        findings.push({ severity: 'error', code: 'unknown_step', message, path });
+      } else if (seen.has(name)) {
+        const message = `step \`${step.name}\` depends on \`${name}\` twice; once is enough`;
+        findings.push({ severity: 'warning', code: 'duplicate_dependency', message, path });
+      }
+      seen.add(name);
+    }
+  }
+  return [...findings, ...cycleFindings(steps)];
+}
+
+function cycleFindings(steps: readonly StepSketch[]): Finding[] {
+  const indexOf = new Map(steps.map(({ name }, index) => [name, index]));
+  const parents = steps.map((step) =>
+    step.dependencies.flatMap(({ name }) => (indexOf.has(name) && name !== step.name ? [indexOf.get(name)!] : [])),
+  );
+  return cyclesOf(parents).map((cycle): Finding => {
+    const [step, next] = [steps[cycle[0]!]!, steps[cycle[1] ?? cycle[0]!]!];
+    const message = `dependencies form a cycle: ${cycleText(cycle.map((index) => steps[index]!.name))}; remove one of them`;
+    const at = step.dependencies.find(({ name }) => name === next.name)?.index ?? 0;
+    return { severity: 'error', code: 'dependency_cycle', message, path: [...step.path, 'dependencies', at] };
+  });
+}
+
+/** As `a → b → a`, each depending on the next; of a long one the beginning and the end. */
+function cycleText(names: readonly string[]): string {
+  const shown =
+    names.length <= 12 ? names : [...names.slice(0, 8), `… ${names.length - 10} more …`, ...names.slice(-2)];
+  return [...shown, names[0]].join(' → ');
+}

@@ -1,0 +1,85 @@
+import { isFields } from './spellings.ts';
+import { type Finding, type StepSketch, suggester } from './step-rules.ts';
+
+/** What the types of steps ask of them. */
+export function typeRules(steps: readonly StepSketch[]): Finding[] {
+  const workers = new Set(steps.filter(({ type }) => type === 'batch_worker').map(({ name }) => name));
+  const suggestWorker = suggester(workers);
+  const dynamic = hangingOffNews(steps);
+  return steps.flatMap((step) => [
+    ...decisionRules(step),
+    ...batchRules(step, workers, suggestWorker),
+    ...convergenceRules(step, dynamic),
+  ]);
+}
+
+function decisionRules({ type, name, path, dependencies, fields }: StepSketch): Finding[] {
+  if (type !== 'decision' || dependencies.length > 0 || (fields.dependencies && !Array.isArray(fields.dependencies)))
+    return [];
+  const message = `decision step \`${name}\` has no dependencies; it must depend on the step whose result it decides on`;
+  return [{ severity: 'error', code: 'decision_without_dependencies', message, path: [...path, 'type'] }];
+}
+
+function batchRules(step: StepSketch, workers: ReadonlySet<string>, suggest: (wanted: string) => string): Finding[] {
+  const { name, type, path, fields } = step;
+  const config = fields.batch_config ?? null;
+  const findings: Finding[] = [];
+  if (type === 'batch_worker' && config === null) {
+    const fieldsOf = 'batch_size, parallelism, cursor_field, worker_template and failure_strategy';
+    const message = `batch_worker step \`${name}\` has no batch_config; add it, with ${fieldsOf}`;
+    findings.push({ severity: 'error', code: 'batch_worker_without_batch_config', message, path: [...path, 'type'] });
+  }
+  if (type !== 'batch_worker' && config !== null) {
+    const message = `batch_config of \`${name}\` has no effect on a ${type} step; move it to the batch_worker step`;
+    findings.push({
+      severity: 'warning',
+      code: 'batch_config_unused',
+      message,
+      path: [...path, 'batch_config'],
+      atKey: true,
+    });
+  }
+  const handler =
+    isFields(fields.handler) && isFields(fields.handler.initialization) ? fields.handler.initialization : {};
+  const named = type === 'batchable' ? handler.worker_template_name : undefined;
+  if (typeof named === 'string' && !workers.has(named)) {
+    const message = `worker_template_name of \`${name}\` is \`${named}\`, which is not a batch_worker step${suggest(named)}`;
+    const at = [...path, 'handler', 'initialization', 'worker_template_name'];
+    findings.push({ severity: 'warning', code: 'unknown_worker_template', message, path: at });
+  }
+  const template = type === 'batch_worker' && isFields(config) ? config.worker_template : undefined;
+  if (typeof template === 'string' && template !== '' && !workers.has(template)) {
+    const message = `worker_template of \`${name}\` is \`${template}\`, which is not a batch_worker step; write \`${name}\``;
+    const at = [...path, 'batch_config', 'worker_template'];
+    findings.push({ severity: 'warning', code: 'unknown_worker_template', message, path: at });
+  }
+  return findings;
+}
+
+function convergenceRules({ type, name, path }: StepSketch, dynamic: ReadonlySet<string>): Finding[] {
+  if (type !== 'deferred_convergence' || dynamic.has(name)) return [];
+  const message = `deferred_convergence step \`${name}\` hangs off no decision or batch_worker; it runs like a standard step`;
+  return [{ severity: 'warning', code: 'nothing_to_converge', message, path: [...path, 'type'] }];
+}
+
+/** The steps with a decision or a batch worker among their ancestors. */
+function hangingOffNews(steps: readonly StepSketch[]): Set<string> {
+  const children = new Map<string, string[]>();
+  for (const { name, dependencies } of steps) {
+    for (const { name: parent } of dependencies) {
+      const of = children.get(parent);
+      if (of) of.push(name);
+      else children.set(parent, [name]);
+    }
+  }
+  const found = new Set<string>();
+  const open = steps.filter(({ type }) => type === 'decision' || type === 'batch_worker').map(({ name }) => name);
+  for (let name = open.pop(); name !== undefined; name = open.pop()) {
+    for (const child of children.get(name) ?? []) {
+      if (found.has(child)) continue;
+      found.add(child);
+      open.push(child);
+    }
+  }
+  return found;
+}

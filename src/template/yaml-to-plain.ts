@@ -1,0 +1,209 @@
+import {
+  type Alias,
+  isAlias,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  type Pair,
+  type Scalar,
+  type YAMLMap,
+  type YAMLSeq,
+} from 'yaml';
+import { nearNames } from '../model/near-names.ts';
+import type { Place, Places, TextProblem } from './read-yaml.ts';
+
+/** With aliases written out, a file may hold as many values. */
+const MOST_VALUES = 1_000_000;
+
+/** Lists and maps may stand inside one another as deep. */
+const DEEPEST = 100;
+
+/** What stands in the data where there was no value that JSON can hold; the problem is on the list. */
+const NOTHING = null;
+
+interface Converted {
+  data: unknown;
+  /** Values in it, aliases written out. */
+  size: number;
+  /** Lists and maps inside one another. */
+  height: number;
+}
+
+/**
+ * The data of a YAML tree: what JSON can hold, aliases and merge keys (`<<`) resolved, with the place of every value.
+ * What an alias stands for is shared, not copied, and counted as if it were: a file of a few lines that would grow to
+ * millions of values is refused.
+ */
+export function yamlToPlain(root: unknown): {
+  data: unknown;
+  places: WeakMap<object, Places>;
+  problems: TextProblem[];
+} {
+  const conversion = new Conversion();
+  const { data, size, height } = conversion.convert(root);
+  const { places, problems } = conversion;
+  if (size > MOST_VALUES) return { data: undefined, places, problems: [...problems, tooLarge(size)] };
+  if (height > DEEPEST) return { data: undefined, places, problems: [...problems, tooDeep(height)] };
+  return { data, places, problems };
+}
+
+class Conversion {
+  readonly places = new WeakMap<object, Places>();
+  readonly problems: TextProblem[] = [];
+  readonly #anchors = new Map<string, Converted | 'open'>();
+  #depth = 0;
+
+  convert(node: unknown): Converted {
+    if (isAlias(node)) return this.#alias(node);
+    const anchor = isMap(node) || isSeq(node) || isScalar(node) ? node.anchor : undefined;
+    if (anchor) this.#anchors.set(anchor, 'open');
+    this.#depth++;
+    // Deeper than allowed: not followed, so that it can't exhaust the stack; the height at the root tells.
+    const converted = this.#depth > DEEPEST + 1 ? { data: NOTHING, size: 1, height: 0 } : this.#value(node);
+    this.#depth--;
+    if (anchor) this.#anchors.set(anchor, converted);
+    return converted;
+  }
+
+  #value(node: unknown): Converted {
+    if (isMap(node)) return this.#map(node);
+    if (isSeq(node)) return this.#list(node);
+    return { data: isScalar(node) ? this.#scalar(node) : NOTHING, size: 1, height: 0 };
+  }
+
+  #alias(node: Alias): Converted {
+    const known = this.#anchors.get(node.source);
+    if (known !== undefined && known !== 'open') return known;
+    const [near] = nearNames(node.source, this.#anchors.keys(), 1);
+    const unknown = `no anchor \`&${node.source}\` stands before this alias${near ? `; did you mean \`*${near}\`?` : ''}`;
+    this.#error(
+      'yaml_alias',
+      known === 'open' ? `\`*${node.source}\` stands inside what it names` : unknown,
+      offsetOf(node),
+    );
+    return { data: NOTHING, size: 1, height: 0 };
+  }
+
+  #list(node: YAMLSeq): Converted {
+    const list: unknown[] = [];
+    const places: Places = new Map();
+    let [size, height] = [1, 0];
+    for (const item of node.items) {
+      const converted = this.convert(item);
+      places.set(list.length, placeOf(item, offsetOf(item, offsetOf(node))));
+      list.push(converted.data);
+      size += converted.size;
+      height = Math.max(height, converted.height);
+    }
+    this.places.set(list, places);
+    return { data: list, size, height: height + 1 };
+  }
+
+  #map(node: YAMLMap): Converted {
+    const entries = new Map<string, unknown>();
+    const places: Places = new Map();
+    const merges: Converted[] = [];
+    let [size, height] = [1, 0];
+    for (const pair of node.items) {
+      const converted = this.convert(pair.value);
+      size += converted.size;
+      height = Math.max(height, converted.height);
+      const key = this.#keyOf(pair);
+      if (key === null) continue;
+      if (key === '<<' && isScalar(pair.key) && pair.key.type === 'PLAIN') merges.push(converted);
+      else if (places.has(key))
+        this.#error('duplicate_key', `\`${key}\` stands twice in one map; remove one`, offsetOf(pair.key));
+      else {
+        entries.set(key, converted.data);
+        places.set(key, placeOf(pair.value, offsetOf(pair.key)));
+      }
+    }
+    for (const merge of merges) this.#merge(merge.data, { entries, places }, offsetOf(node));
+    const data = Object.fromEntries(entries);
+    this.places.set(data, places);
+    return { data, size, height: height + 1 };
+  }
+
+  /** A map's own keys win over merged ones, earlier sources over later ones. */
+  #merge(source: unknown, into: { entries: Map<string, unknown>; places: Places }, offset: number): void {
+    for (const map of Array.isArray(source) ? source : [source]) {
+      if (typeof map !== 'object' || map === null || Array.isArray(map)) {
+        this.#error('yaml_merge', '`<<` takes a map, or a list of maps', offset);
+        continue;
+      }
+      const places = this.places.get(map);
+      for (const [key, value] of Object.entries(map)) {
+        if (into.places.has(key)) continue;
+        into.entries.set(key, value);
+        into.places.set(key, places?.get(key) ?? { key: offset, value: offset });
+      }
+    }
+  }
+
+  #keyOf({ key }: Pair): string | null {
+    if (isScalar(key)) {
+      const text = typeof key.value === 'string' ? key.value : (key.source ?? String(key.value));
+      this.#checkText(text, offsetOf(key));
+      return text;
+    }
+    this.#error('yaml_key', 'a key is a word; lists, maps and aliases can not be keys', offsetOf(key));
+    return null;
+  }
+
+  #scalar(node: Scalar): unknown {
+    const { value, source } = node;
+    const offset = offsetOf(node);
+    if (typeof value === 'string') this.#checkText(value, offset);
+    if (typeof value === 'string' || typeof value === 'boolean' || value === null) return value;
+    if (typeof value === 'number' && Number.isFinite(value)) {
+      if (Number.isInteger(value) && !Number.isSafeInteger(value) && /^[-+]?\d+$/.test(source ?? '')) {
+        const message = `${source} is stored as ${value}: too long for a number; put it in quotes`;
+        this.problems.push({ severity: 'warning', code: 'number_rounded', message, offset });
+      }
+      return value;
+    }
+    this.#error(
+      'not_json',
+      `\`${source ?? node.tag ?? String(value)}\` is not a value that JSON can hold; put it in quotes`,
+      offset,
+    );
+    return NOTHING;
+  }
+
+  /** PostgreSQL stores neither. */
+  #checkText(text: string, offset: number): void {
+    if (/\0|\p{Surrogate}/u.test(text)) {
+      this.#error(
+        'not_json',
+        'the text holds a NUL or half a surrogate pair, which can not be stored; remove it',
+        offset,
+      );
+    }
+  }
+
+  #error(code: string, message: string, offset: number): void {
+    this.problems.push({ severity: 'error', code, message, offset });
+  }
+}
+
+function offsetOf(node: unknown, otherwise = 0): number {
+  if (isScalar(node) || isMap(node) || isSeq(node) || isAlias(node)) return node.range?.[0] ?? otherwise;
+  return isPair(node) ? offsetOf(node.key, otherwise) : otherwise;
+}
+
+function placeOf(value: unknown, key: number): Place {
+  const place: Place = { key, value: offsetOf(value, key) };
+  if (isScalar(value) && value.source !== undefined) place.source = value.source;
+  return place;
+}
+
+function tooLarge(size: number): TextProblem {
+  const message = `the file holds ${size} values once its aliases are written out; a template may hold ${MOST_VALUES}`;
+  return { severity: 'error', code: 'too_many_values', message, offset: 0 };
+}
+
+function tooDeep(height: number): TextProblem {
+  const message = `lists and maps stand ${height} deep inside one another; a template may have ${DEEPEST} levels`;
+  return { severity: 'error', code: 'too_deep', message, offset: 0 };
+}
