@@ -1,7 +1,9 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, statSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { accessSync, chmodSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { messageOf, TaskerError } from '../../errors.ts';
-import { chooseServerUser, type ServerUser } from './server-user.ts';
+import { messageOf } from '../../errors.ts';
+import { folderNotWritable } from './embedded-error.ts';
+import { chooseServerUser, chownTo, type ServerUser } from './server-user.ts';
 
 /** Where the parts of one embedded server are, all in one folder that its user owns and nobody else may enter. */
 export interface EmbeddedFolder {
@@ -11,11 +13,7 @@ export interface EmbeddedFolder {
   /** PostgreSQL's log; the one before it is beside it, with `.1` at the end. */
   log: string;
   lock: string;
-  /** The pipe that counts the users. */
-  usersPipe: string;
-  /** Where the socket is, unless this path is too long for one. */
-  socketFolder: string;
-  /** Who owns all this, when it is not us. */
+  /** Who owns all this and runs the server, when it is not us. */
   user: ServerUser | undefined;
 }
 
@@ -27,34 +25,48 @@ export function embeddedFolder(folder: string): EmbeddedFolder {
     data: path.join(home, 'data'),
     log: path.join(home, 'server.log'),
     lock: path.join(home, 'lock'),
-    usersPipe: path.join(home, 'users'),
-    socketFolder: path.join(home, 'socket'),
     user: chooseServerUser(home),
   };
 }
 
 /** Makes the folder, owned by the server's user. Throws `folder_not_writable`. */
-export function prepareFolder(folder: EmbeddedFolder): void {
-  const parent = path.dirname(folder.home);
+export function prepareFolder({ home, data, user }: EmbeddedFolder): void {
+  const parent = path.dirname(home);
   try {
     if (!existsSync(parent)) {
       mkdirSync(parent, { recursive: true });
-      if (folder.user) chmodSync(parent, 0o755); // whatever the umask: the server's user passes through
+      if (user) chmodSync(parent, 0o755); // whatever the umask: the server's user passes through
     }
-    makePrivate(folder.home, folder.user);
-    makePrivate(folder.socketFolder, folder.user);
+    makePrivate(home, user);
+    accessSync(home, constants.R_OK | constants.W_OK | constants.X_OK);
+    if (existsSync(data)) accessSync(data, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (cause) {
-    throw new TaskerError(
-      'folder_not_writable',
-      `the embedded database cannot use the folder ${parent}: ${messageOf(cause)}; ` +
-        'give this user the right to write there, name another folder, or set DATABASE_URL',
-      { cause, details: { folder: parent } },
-    );
+    const owner = statSync(home, { throwIfNoEntry: false })?.uid;
+    const whose =
+      owner !== undefined && owner !== process.getuid?.() ? ` (it belongs to the user with id ${owner})` : '';
+    throw folderNotWritable(parent, `${messageOf(cause)}${whose}`, cause);
   }
+  if (process.platform !== 'linux' && !canReach(home, user))
+    throw folderNotWritable(
+      parent,
+      `PostgreSQL, which cannot run as root, runs as user ${user?.uid}, who cannot reach it`,
+    );
 }
 
 /** Makes a folder that only the server's user (and root) may enter. */
 export function makePrivate(folder: string, user: ServerUser | undefined): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (user && statSync(folder).uid !== user.uid) chownSync(folder, user.uid, user.gid);
+  if (user && statSync(folder).uid !== user.uid) chownTo(folder, user);
+}
+
+/**
+ * How the server's user names the folder that it is started in. Root's projects often lie where that user may not
+ * pass through (/root); on Linux the working directory can be named without passing through anything.
+ */
+export function ownName(folder: string, user: ServerUser | undefined): string {
+  return canReach(folder, user) ? folder : '/proc/self/cwd';
+}
+
+function canReach(folder: string, user: ServerUser | undefined): boolean {
+  return !user || spawnSync('/bin/sh', ['-c', 'test -x "$1"', 'sh', folder], { ...user, cwd: '/' }).status === 0;
 }

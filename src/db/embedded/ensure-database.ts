@@ -3,34 +3,39 @@ import pg from 'pg';
 /** The database in which everything of tasker is. */
 export const DATABASE = 'tasker';
 
-const DUPLICATE = new Set(['42P04', '23505']);
 const DOES_NOT_EXIST = '3D000';
+const EXISTS_ALREADY = new Set(['42P04', '23505']);
+const ANSWER_TIMEOUT_MS = 10_000;
 
-/** Sees that the database is there, and that it answers. */
-export async function ensureDatabase(urlOf: (database: string) => string): Promise<void> {
+/** Sees that the database is there and answers. Gives the server's version, for instance '18.4'. */
+export async function ensureDatabase(urlOf: (database: string) => string): Promise<string> {
   try {
-    await send(urlOf(DATABASE), '');
+    return await ask(urlOf(DATABASE));
   } catch (error) {
-    if ((error as { code?: string }).code !== DOES_NOT_EXIST) throw error;
-    await createDatabase(urlOf('postgres'));
+    if (codeOf(error) !== DOES_NOT_EXIST) throw error;
   }
+  try {
+    await ask(urlOf('postgres'), `create database ${DATABASE}`);
+  } catch (error) {
+    if (!EXISTS_ALREADY.has(codeOf(error))) throw error; // two processes at once are fine
+  }
+  return ask(urlOf(DATABASE));
 }
 
-async function createDatabase(url: string): Promise<void> {
-  try {
-    await send(url, `create database ${DATABASE}`);
-  } catch (error) {
-    if (!DUPLICATE.has((error as { code?: string }).code ?? '')) throw error;
-  }
-}
-
-async function send(url: string, statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url, ssl: false, connectionTimeoutMillis: 10_000 });
-  client.on('error', () => undefined); // the awaited call below tells
+async function ask(url: string, before?: string): Promise<string> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: ANSWER_TIMEOUT_MS });
+  // A connection that breaks between two statements reports here; the next statement, or end(), tells it too.
+  client.on('error', () => undefined);
   await client.connect();
   try {
-    if (statement) await client.query(statement);
+    if (before) await client.query(before);
+    const { rows } = await client.query<{ server_version: string }>('show server_version');
+    return rows[0]?.server_version.split(' ')[0] ?? '';
   } finally {
     await client.end();
   }
+}
+
+function codeOf(error: unknown): string {
+  return (error as { code?: string }).code ?? '';
 }

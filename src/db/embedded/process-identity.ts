@@ -33,14 +33,8 @@ function pidExists(pid: number): boolean {
 
 /** When a process started, or undefined when there is none or only its zombie. */
 function startedAt(pid: number): string | undefined {
-  switch (process.platform) {
-    case 'linux':
-      return startedAtLinux(pid);
-    case 'win32':
-      return '';
-    default:
-      return startedAtPs(pid);
-  }
+  if (process.platform === 'win32') return '';
+  return process.platform === 'linux' ? startedAtLinux(pid) : startedAtPs(pid);
 }
 
 function startedAtLinux(pid: number): string | undefined {

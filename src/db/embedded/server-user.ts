@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { chownSync, readFileSync, statSync } from 'node:fs';
 import { TaskerError } from '../../errors.ts';
 
 /** The operating system's user that runs PostgreSQL; undefined means whoever we are. */
@@ -31,4 +31,9 @@ export function findUser(passwd: string, name: string): ServerUser | undefined {
   const [, , uid, gid] = line?.split(':') ?? [];
   // macOS writes nobody as -2; the system calls want it unsigned.
   return uid && gid && uid !== '0' ? { uid: Number(uid) >>> 0, gid: Number(gid) >>> 0 } : undefined;
+}
+
+/** Gives a file to the server's user, when that is not us. */
+export function chownTo(file: string, user: ServerUser | undefined): void {
+  if (user) chownSync(file, user.uid, user.gid);
 }

@@ -1,32 +1,32 @@
-import { closeSync } from 'node:fs';
-import { type Binaries, locateBinaries } from './binaries.ts';
+import path from 'node:path';
+import { locateBinaries } from './binaries.ts';
+import { chooseHosting } from './choose-hosting.ts';
 import { createCluster, readPassword } from './create-cluster.ts';
+import { asEmbeddedError } from './embedded-error.ts';
 import { type EmbeddedFolder, embeddedFolder, prepareFolder } from './embedded-folder.ts';
 import { DATABASE, ensureDatabase } from './ensure-database.ts';
 import { withFileLock } from './file-lock.ts';
-import { isRunning, type Postmaster, readPostmaster, waitUntilGone } from './postmaster.ts';
-import { serverArguments } from './server-settings.ts';
+import type { Hosting, Membership, StartedServer } from './hosting.ts';
+import { stopPostmaster, untilReady } from './postmaster.ts';
 import { serverUrl } from './server-url.ts';
-import { createUsersPipe, hasUsers, joinRunning } from './users.ts';
-import { clearMarks, startWatched } from './watched-server.ts';
 
 /** Options of {@link startEmbedded}. */
 export interface EmbeddedOptions {
-  /** Folder of everything embedded, for instance `<project>/.tasker`. Created when missing; the server's part is `postgres/` in it. */
+  /** Folder of everything embedded, for instance `<project>/.tasker`. Created when missing; ours is `postgres/` in it. */
   folder: string;
   /** Whether a commit survives a crash of the machine. Default true; only tests turn it off. */
   durable?: boolean;
-  /** More settings of the server, by PostgreSQL's names: `{ max_connections: '400' }`. They win over ours. */
+  /** More settings of the server, by PostgreSQL's names: `{ max_connections: '400' }`. They hold when it is started. */
   settings?: Record<string, string>;
   /** Root of the package that holds the programs. Default: the optional dependency for this platform. */
   binaries?: string;
-  /** Is told what the launcher did, a line each. */
+  /** Is told what happens to the server, a line each. */
   onLog?: (line: string) => void;
 }
 
 /** A hold on an embedded server. */
 export interface EmbeddedServer {
-  /** For `pg`: the database `tasker`, as superuser. Holds a password. */
+  /** For `pg`: the database `tasker`, as superuser. It holds a password. */
   url: string;
   /** PostgreSQL's version, for instance '18.4'. */
   version: string;
@@ -34,15 +34,18 @@ export interface EmbeddedServer {
   started: boolean;
   postmasterPid: number;
   logFile: string;
-  /** Lets go of the server. The last user to do so stops it, and waits until it is gone. May be called twice. */
+  /** Lets go of the server. The last user to do so stops it, and waits until it is gone. May be called again. */
   stop(): Promise<void>;
+  /** Stops the server whoever uses it. `immediate` skips the checkpoint: the next start recovers. */
+  shutdown(mode: 'fast' | 'immediate'): Promise<void>;
 }
 
 /**
  * Starts the PostgreSQL server of a folder, or joins the one that runs there. It runs while any process holds it,
  * and stops when the last one let go or died, even by SIGKILL.
  *
- * Throws `embedded_unsupported` (no binaries for this system), `folder_not_writable`, `embedded_failed`.
+ * Throws `embedded_unsupported` (no binaries for this system), `folder_not_writable`, or `embedded_failed` with
+ * the last lines of the server's log.
  *
  * @example
  * const server = await startEmbedded({ folder: '/srv/app/.tasker' });
@@ -52,67 +55,78 @@ export interface EmbeddedServer {
  * await server.stop();
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedServer> {
-  const folder = embeddedFolder(options.folder);
-  prepareFolder(folder);
-  const binaries = await locateBinaries({
-    packageRoot: options.binaries,
-    user: folder.user,
-    fallbackFolder: folder.home,
-  });
-  return withFileLock(folder.lock, async () => {
-    createUsersPipe(folder.usersPipe, folder.user);
-    return (await attach(folder, binaries)) ?? (await launch(folder, binaries, options));
-  });
-}
-
-async function attach(folder: EmbeddedFolder, binaries: Binaries): Promise<EmbeddedServer | undefined> {
-  const postmaster = readPostmaster(folder.data);
-  if (!postmaster || !isRunning(folder.data, postmaster.pid)) return undefined;
-  const membership = joinRunning(folder.usersPipe, postmaster.pid);
-  if (membership === undefined) {
-    process.kill(postmaster.pid, 'SIGINT');
-    await waitUntilGone(folder.data, postmaster.pid, 30_000);
-    return undefined;
+  try {
+    const folder = embeddedFolder(options.folder);
+    prepareFolder(folder);
+    const hosting = chooseHosting();
+    return await withFileLock(folder.lock, async () =>
+      hold(folder, hosting, (await attach(folder, hosting)) ?? (await launch(folder, hosting, options)), options),
+    );
+  } catch (error) {
+    throw asEmbeddedError(options.folder, error);
   }
-  return hold(folder, binaries, { postmaster, membership, started: false });
 }
 
-async function launch(folder: EmbeddedFolder, binaries: Binaries, options: EmbeddedOptions): Promise<EmbeddedServer> {
-  const { durable = true, settings = {} } = options;
-  await createCluster(folder, binaries, durable);
-  const args = serverArguments({ socketFolder: folder.socketFolder, durable, settings });
-  return hold(folder, binaries, { ...(await startWatched(folder, binaries, args)), started: true });
-}
-
-interface Joined {
-  postmaster: Postmaster;
-  membership: number;
+interface Joined extends StartedServer {
   started: boolean;
+}
+
+/** Joins the server that runs. One that is going, or that nobody watches over, is stopped first. */
+async function attach(folder: EmbeddedFolder, hosting: Hosting): Promise<Joined | undefined> {
+  for (;;) {
+    const postmaster = await hosting.findRunning(folder);
+    if (!postmaster) return undefined;
+    const membership = hosting.join(folder, postmaster.pid);
+    if (membership && (await untilReady(folder, postmaster.pid))) return { postmaster, membership, started: false };
+    membership?.leave();
+    await stopPostmaster(folder.data, postmaster.pid);
+  }
+}
+
+async function launch(folder: EmbeddedFolder, hosting: Hosting, options: EmbeddedOptions): Promise<Joined> {
+  const { durable = true, settings = {}, onLog } = options;
+  const binaries = locateBinaries({ packageRoot: options.binaries, user: folder.user, fallbackFolder: folder.home });
+  if (await createCluster(folder, binaries, durable)) onLog?.(`made a database with PostgreSQL ${binaries.version}`);
+  return { ...(await hosting.start(folder, { binaries, durable, settings })), started: true };
 }
 
 async function hold(
   folder: EmbeddedFolder,
-  { version }: Binaries,
+  hosting: Hosting,
   { postmaster, membership, started }: Joined,
+  { onLog }: EmbeddedOptions,
 ): Promise<EmbeddedServer> {
-  const { pid, socketFolder, port } = postmaster;
-  const password = readPassword(folder.data);
-  const urlOf = (database: string) => serverUrl({ socketFolder, port, password, database });
-  await ensureDatabase(urlOf);
-  let stopped: Promise<void> | undefined;
-  const stop = () => {
-    stopped ??= letGo(folder, pid, membership);
-    return stopped;
-  };
-  return { url: urlOf(DATABASE), version, started, postmasterPid: pid, logFile: folder.log, stop };
+  const { pid, port } = postmaster;
+  try {
+    const address = { socketFolder: hosting.socketFolder(folder), port, password: readPassword(folder.data) };
+    const urlOf = (database: string) => serverUrl({ ...address, database });
+    const version = await ensureDatabase(urlOf);
+    onLog?.(`${started ? 'started' : 'joined'} PostgreSQL ${version} in ${folder.home}, process ${pid}`);
+
+    let left: Promise<void> | undefined;
+    const stop = () => (left ??= leave(folder, hosting, { pid, membership }));
+    const shutdown = (mode: 'fast' | 'immediate') =>
+      withFileLock(folder.lock, () => stopPostmaster(folder.data, pid, mode));
+    return { url: urlOf(DATABASE), version, started, postmasterPid: pid, logFile: folder.log, stop, shutdown };
+  } catch (error) {
+    membership.leave(); // the watcher stops the server when nobody else uses it
+    throw error;
+  }
 }
 
-function letGo(folder: EmbeddedFolder, pid: number, membership: number): Promise<void> {
-  return withFileLock(folder.lock, async () => {
-    closeSync(membership);
-    if (hasUsers(folder.usersPipe)) return;
-    if (isRunning(folder.data, pid)) process.kill(pid, 'SIGINT');
-    await waitUntilGone(folder.data, pid, 30_000);
-    clearMarks(folder.usersPipe, pid);
-  });
+/** Under the lock nobody joins between our leaving and the look at who is left. */
+async function leave(
+  folder: EmbeddedFolder,
+  hosting: Hosting,
+  { pid, membership }: { pid: number; membership: Membership },
+): Promise<void> {
+  try {
+    await withFileLock(folder.lock, async () => {
+      membership.leave();
+      if (!hosting.hasUsers(folder)) await stopPostmaster(folder.data, pid);
+    });
+  } catch (error) {
+    membership.leave(); // the folder may be gone; then the watcher stops the server
+    throw asEmbeddedError(path.dirname(folder.home), error);
+  }
 }

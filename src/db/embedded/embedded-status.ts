@@ -1,0 +1,41 @@
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { chooseHosting } from './choose-hosting.ts';
+import { readPassword } from './create-cluster.ts';
+import { asEmbeddedError } from './embedded-error.ts';
+import { embeddedFolder } from './embedded-folder.ts';
+import { DATABASE } from './ensure-database.ts';
+import { serverUrl } from './server-url.ts';
+
+/** What is known about the embedded server of a folder. */
+export interface EmbeddedStatus {
+  running: boolean;
+  /** Whether any process holds it now. */
+  inUse: boolean;
+  pid?: number;
+  /** For `pg`, with the password, while it runs. */
+  url?: string;
+  /** Major version of PostgreSQL that made the data, for instance '18'; undefined before the first start. */
+  version?: string;
+  dataFolder: string;
+  logFile: string;
+}
+
+/** Looks at the embedded server of a folder without starting or touching anything. */
+export async function embeddedStatus(folder: string): Promise<EmbeddedStatus> {
+  try {
+    const place = embeddedFolder(folder);
+    const { data: dataFolder, log: logFile } = place;
+    if (!existsSync(dataFolder)) return { running: false, inUse: false, dataFolder, logFile };
+    const version = readFileSync(path.join(dataFolder, 'PG_VERSION'), 'utf8').trim();
+    const hosting = chooseHosting();
+    const running = await hosting.findRunning(place);
+    if (!running) return { running: false, inUse: false, version, dataFolder, logFile };
+    const { pid, port } = running;
+    const socketFolder = hosting.socketFolder(place);
+    const url = serverUrl({ socketFolder, port, password: readPassword(dataFolder), database: DATABASE });
+    return { running: true, inUse: hosting.hasUsers(place), pid, url, version, dataFolder, logFile };
+  } catch (error) {
+    throw asEmbeddedError(folder, error);
+  }
+}

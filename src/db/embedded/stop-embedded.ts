@@ -1,0 +1,21 @@
+import { existsSync } from 'node:fs';
+import { chooseHosting } from './choose-hosting.ts';
+import { asEmbeddedError } from './embedded-error.ts';
+import { embeddedFolder } from './embedded-folder.ts';
+import { withFileLock } from './file-lock.ts';
+import { stopPostmaster } from './postmaster.ts';
+
+/** Stops the embedded server of a folder, whoever uses it, and waits until it is gone; false when none ran. */
+export async function stopEmbedded(folder: string): Promise<boolean> {
+  try {
+    const place = embeddedFolder(folder);
+    if (!existsSync(place.data)) return false;
+    return await withFileLock(place.lock, async () => {
+      const running = await chooseHosting().findRunning(place);
+      if (running) await stopPostmaster(place.data, running.pid);
+      return running !== undefined;
+    });
+  } catch (error) {
+    throw asEmbeddedError(folder, error);
+  }
+}
