@@ -52,7 +52,7 @@ function retryFindings(retry: Record<string, unknown>, path: Path, data: unknown
   }
   const base = retry.backoff_base_ms ?? DEFAULT_RETRY.backoffBaseMs;
   const most = retry.max_backoff_ms ?? DEFAULT_RETRY.maxBackoffMs;
-  if (typeof base === 'number' && typeof most === 'number' && base > most) {
+  if (retry.backoff !== 'none' && typeof base === 'number' && typeof most === 'number' && base > most) {
     const message = `backoff_base_ms ${base} in ${where} is more than max_backoff_ms ${most}: every delay is ${most} ms; raise max_backoff_ms`;
     const at = retry.backoff_base_ms == null ? 'max_backoff_ms' : 'backoff_base_ms';
     findings.push({ severity: 'warning', code: 'backoff_capped', message, path: [...path, at] });

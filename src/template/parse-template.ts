@@ -43,7 +43,7 @@ export interface ParsedTemplate {
 /** A file that is wrong in more places is told about the first of them. */
 const MOST_PROBLEMS = 1000;
 
-/** The message of {@link mustParseTemplate} names so many errors; `details.problems` has them all. */
+/** The message of {@link mustParseTemplate} names so many errors. */
 const MOST_IN_MESSAGE = 20;
 
 /**
@@ -91,8 +91,8 @@ export function mustParseTemplate(text: string, options: ParseOptions = {}): Tas
   const { template, problems } = parseTemplate(text, options);
   if (template) return template;
   const errors = problems.filter(({ severity }) => severity === 'error').map(formatProblem);
-  const left = errors.length - MOST_IN_MESSAGE;
-  const lines = left > 0 ? [...errors.slice(0, MOST_IN_MESSAGE), `and ${left} more`] : errors;
+  const shown = errors.slice(0, MOST_IN_MESSAGE);
+  const lines = shown.length < errors.length ? [...shown, 'and more, in details.problems'] : shown;
   throw new TaskerError('template_invalid', lines.join('\n'), { details: { problems } });
 }
 

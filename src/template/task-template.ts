@@ -113,7 +113,7 @@ export interface StepTemplate {
   composition: unknown;
 }
 
-/** How long a task may stay in a state, in minutes, and what happens then. Null: no limit. */
+/** How long a task may stay in a state, in minutes, and what happens then. Null: the template sets no limit of its own. */
 export interface Lifecycle {
   maxDurationMinutes: number | null;
   maxWaitingForDependenciesMinutes: number | null;

@@ -44,7 +44,7 @@ export function yamlToPlain(root: unknown): {
   const { data, size, height } = conversion.convert(root);
   const { places, problems } = conversion;
   if (size > MOST_VALUES) return { data: undefined, places, problems: [...problems, tooLarge(size)] };
-  if (height > DEEPEST) return { data: undefined, places, problems: [...problems, tooDeep(height)] };
+  if (height > DEEPEST) return { data: undefined, places, problems: [...problems, tooDeep()] };
   return { data, places, problems };
 }
 
@@ -145,7 +145,9 @@ class Conversion {
     if (isScalar(key)) {
       const text = typeof key.value === 'string' ? key.value : (key.source ?? String(key.value));
       this.#checkText(text, offsetOf(key));
-      return text;
+      if (text !== '__proto__') return text;
+      this.#error('yaml_key', '`__proto__` can not be a key; call it something else', offsetOf(key));
+      return null;
     }
     this.#error('yaml_key', 'a key is a word; lists, maps and aliases can not be keys', offsetOf(key));
     return null;
@@ -203,7 +205,7 @@ function tooLarge(size: number): TextProblem {
   return { severity: 'error', code: 'too_many_values', message, offset: 0 };
 }
 
-function tooDeep(height: number): TextProblem {
-  const message = `lists and maps stand ${height} deep inside one another; a template may have ${DEEPEST} levels`;
+function tooDeep(): TextProblem {
+  const message = `lists and maps stand more than ${DEEPEST} deep inside one another; make it flatter`;
   return { severity: 'error', code: 'too_deep', message, offset: 0 };
 }

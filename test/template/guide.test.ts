@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parseTemplate } from '../../src/template/parse-template.ts';
+import { templateJsonSchema } from '../../src/template/template-json-schema.ts';
+
+const guide = readFileSync('docs/guide/templates.md', 'utf8');
+const examples = [...guide.matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => text!);
+
+/** Every key that a file may have, at any depth. */
+function keysOf(schema: unknown, found = new Set<string>()): Set<string> {
+  if (typeof schema !== 'object' || schema === null) return found;
+  for (const [key, value] of Object.entries(schema)) {
+    if (key === 'properties') for (const name of Object.keys(value as object)) found.add(name);
+    keysOf(value, found);
+  }
+  return found;
+}
+
+describe('the guide to templates', () => {
+  it('has examples in which nothing is wrong or odd', () => {
+    expect(examples).toHaveLength(2);
+    for (const text of examples) expect(parseTemplate(text, { environment: 'test' }).problems).toEqual([]);
+  });
+
+  it('tells of every field', () => {
+    expect([...keysOf(templateJsonSchema())].filter((key) => !guide.includes(`\`${key}`))).toEqual([]);
+  });
+});

@@ -1,0 +1,189 @@
+import { readFileSync } from 'node:fs';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { TaskerError } from '../../src/errors.ts';
+import { compileSchema, schemaProblems } from '../../src/template/json-schema-check.ts';
+import { parseTemplate } from '../../src/template/parse-template.ts';
+import { templateJsonSchema } from '../../src/template/template-json-schema.ts';
+import { HEAD } from './templates.ts';
+
+const published: unknown = JSON.parse(readFileSync('schemas/task-template.json', 'utf8'));
+
+describe('the published JSON Schema', () => {
+  const validate = new Ajv2020({ validateFormats: false, allowUnionTypes: true }).compile(templateJsonSchema());
+
+  /** What the parser alone can tell; the form is right all the same. */
+  const BEYOND_THE_FORM = new Set([
+    'no_attempts',
+    'unknown_step',
+    'dependency_cycle',
+    'bad_schema',
+    'nothing_to_converge',
+  ]);
+
+  function agree(text: string): boolean {
+    const inForm = parseTemplate(text).problems.filter(({ code }) => !BEYOND_THE_FORM.has(code)).length === 0;
+    expect([text, validate(parse(text))]).toEqual([text, inForm]);
+    return inForm;
+  }
+
+  it('is what the parser’s form generates; scripts/write-json-schema.mjs writes it', () => {
+    expect(published).toEqual(JSON.parse(JSON.stringify(templateJsonSchema())));
+  });
+
+  const step = (fields: string) => `${HEAD}steps:\n  - {name: a, handler: h${fields}}\n`;
+
+  it('takes what the parser takes', () => {
+    const good = [
+      step(''),
+      step(', description: , retry: , depends_on: , timeout_seconds: ~'),
+      step(', retry: {max_attempts: 0}'),
+      step(
+        ', retry: {retryable: false, max_attempts: 100, backoff: none, backoff_base_ms: 100, max_backoff_ms: 3600000}',
+      ),
+      step(', composition: [anything, 3]'),
+      step(', depends_on: [not_there]'),
+      step(', type: deferred_convergence'),
+      step(', result_schema: {type: nonsense}'),
+      step(', publishes_events: [{name: a.b_1.c, description: d, schema: {}, condition: always, publisher: "A::B.c"}]'),
+      `${HEAD}steps: [{name: a, handler: {callable: h, method: m, resolver: r, initialization: {x: [1]}}}]`,
+      `name: "${'n'.repeat(64)}"\nnamespace_name: _n\nversion: v-1 b\nsteps: [{name: "ä ö", handler: a b}]`,
+      `${step('')}metadata: {author: a, tags: [b], created_at: 2026-01-02T03:04:05.6Z}\n`,
+      `${step('')}metadata: {}\nlifecycle: {}\nsystem_dependencies: {}\nenvironments: {a: {}, b: , c: {steps: [{name: ALL, retry: {}, handler: {}}]}}\n`,
+      `${step('')}identity_strategy: caller_provided\ndefault_context: {a: 1}\ndefault_options:\ndomain_events: [{name: x}]\n`,
+      `${step('')}lifecycle: {max_duration_minutes: 43200, staleness_action: none, auto_fail_on_timeout: true}\n`,
+    ];
+    expect(good.filter((text) => !agree(text))).toEqual([]);
+  });
+
+  it('refuses what the parser refuses, and keys that the parser warns of', () => {
+    const bad = [
+      'name: a\n',
+      `${HEAD}steps: []`,
+      `${HEAD}steps: {a: b}`,
+      `${HEAD}steps:`,
+      `${HEAD}steps: [a]`,
+      `${HEAD}steps: [{name: a}]`,
+      `${HEAD}steps: [{handler: h}]`,
+      `${HEAD}steps: [{name: a, handler: }]`,
+      `${HEAD}steps: [{name: a, handler: ""}]`,
+      `${HEAD}steps: [{name: a, handler: [h]}]`,
+      `${HEAD}steps: [{name: a, handler: {method: m}}]`,
+      `${HEAD}steps: [{name: a, handler: {callable: h, initialization: [1]}}]`,
+      `${HEAD}namespace_name: demo\nsteps: [{name: a, handler: h}]`,
+      `name: a\nversion: "1"\nsteps: [{name: a, handler: h}]`,
+      `name: a\nnamespace: 1a\nversion: "1"\nsteps: [{name: a, handler: h}]`,
+      `name: a\nnamespace: ${'n'.repeat(30)}\nversion: "1"\nsteps: [{name: a, handler: h}]`,
+      `name: a\nnamespace: n\nversion: 1.0\nsteps: [{name: a, handler: h}]`,
+      `name: " a"\nnamespace: n\nversion: "1"\nsteps: [{name: a, handler: h}]`,
+      `name: "a\\tb"\nnamespace: n\nversion: "1"\nsteps: [{name: a, handler: h}]`,
+      step(', type: standard, step_type: standard'),
+      step(', depends_on: [], dependencies: []'),
+      step(', depends_on: b'),
+      step(', depends_on: [3]'),
+      step(', type: deferred'),
+      step(', colour: blue'),
+      step(', timeout_seconds: 0'),
+      step(', timeout_seconds: 1.5'),
+      step(', timeout_seconds: 2147484'),
+      step(', retry: {max_attempts: 101}'),
+      step(', retry: {backoff_base_ms: 99}'),
+      step(', retry: {backoff: often}'),
+      step(', publishes_events: [{name: nodot, description: d, schema: {}}]'),
+      step(', publishes_events: [{name: a..b, description: d, schema: {}}]'),
+      step(', publishes_events: [{name: a.b, schema: {}}]'),
+      step(', publishes_events: [{name: a.b, description: d}]'),
+      step(', publishes_events: [{name: a.b, description: d, schema: {}, publisher: "a:b"}]'),
+      `${HEAD}steps: [{name: a, handler: h, type: batch_worker, batch_config: {batch_size: 0}}]`,
+      `${step('')}environments: {a: [b]}\n`,
+      `${step('')}environments: {a: {steps: [{retry: {}}]}}\n`,
+      `${step('')}lifecycle: {max_duration_minutes: 0}\n`,
+      `${step('')}metadata: {created_at: 2026-01-02}\n`,
+      `${step('')}identity_strategy: none\n`,
+      `${step('')}input_schema: [a]\n`,
+      `${step('')}colour: blue\n`,
+    ];
+    expect(bad.filter(agree)).toEqual([]);
+  });
+});
+
+describe('a compiled schema', () => {
+  const order = {
+    type: 'object',
+    required: ['id'],
+    properties: { items: { type: 'array', items: { properties: { qty: { minimum: 1 } } } } },
+  };
+
+  it('names every violation with its path', () => {
+    expect(compileSchema(order)({ items: [{ qty: 0 }, { qty: 1 }, { qty: -1 }] })).toEqual([
+      { path: '', message: "must have required property 'id'" },
+      { path: '/items/0/qty', message: 'must be >= 1' },
+      { path: '/items/2/qty', message: 'must be >= 1' },
+    ]);
+  });
+
+  it('is compiled once, and costs nothing where the value is valid', () => {
+    expect(compileSchema(order)).toBe(compileSchema(order));
+    expect(compileSchema(order)({ id: 1 })).toBe(compileSchema({})('anything'));
+  });
+
+  it('says what is allowed, and what is too much', () => {
+    const check = compileSchema({
+      additionalProperties: false,
+      properties: { a: { enum: ['x', 'y'] }, b: { const: 2 } },
+    });
+    expect(
+      check({ a: 'z', b: 3, c: 4 })
+        .map(({ message }) => message)
+        .sort(),
+    ).toEqual(['must be 2', 'must be one of ["x","y"]', "must not have the property 'c'"]);
+  });
+
+  it('names the first hundred violations of a value that is wrong all over', () => {
+    expect(compileSchema({ items: { type: 'string' } })(new Array(5000).fill(1))).toHaveLength(100);
+  });
+
+  it('is of draft 2020-12, or of draft-07 where it says so', () => {
+    const tuple = compileSchema({ prefixItems: [{ type: 'string' }] });
+    const old = compileSchema({ $schema: 'http://json-schema.org/draft-07/schema#', items: [{ type: 'string' }] });
+    expect(tuple([1])).toHaveLength(1);
+    expect(old([1])).toHaveLength(1);
+    expect(schemaProblems({ items: [{ type: 'string' }] })).not.toEqual([]);
+  });
+
+  it('takes formats and keywords that it does not know for remarks', () => {
+    expect(compileSchema({ format: 'colour', 'x-unit': 'g' })('blue')).toEqual([]);
+  });
+
+  it('may have an $id that another schema has too', () => {
+    const [a, b] = [
+      { $id: 'https://x.test/s', type: 'string' },
+      { $id: 'https://x.test/s', type: 'number' },
+    ];
+    expect(compileSchema(a)('text')).toEqual([]);
+    expect(compileSchema(b)('text')).toEqual([{ path: '', message: 'must be number' }]);
+  });
+
+  it('may refer to its own definitions, and to itself', () => {
+    const list = {
+      $defs: { node: { properties: { next: { $ref: '#/$defs/node' }, n: { type: 'number' } } } },
+      $ref: '#/$defs/node',
+    };
+    expect(compileSchema(list)({ next: { next: { n: 'x' } } })).toEqual([
+      { path: '/next/next/n', message: 'must be number' },
+    ]);
+  });
+
+  it('of what is no schema is an error', () => {
+    for (const schema of [
+      { type: 'strng' },
+      { $ref: '#/nowhere' },
+      { pattern: '(' },
+      { $schema: 'https://x.test/mine' },
+    ]) {
+      expect(() => compileSchema(schema)).toThrow(TaskerError);
+      expect(schemaProblems(schema)).toHaveLength(1);
+    }
+  });
+});

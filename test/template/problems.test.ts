@@ -1,0 +1,240 @@
+import { describe, expect, it } from 'vitest';
+import { parseTemplate } from '../../src/template/parse-template.ts';
+import { atMarks, HEAD, problemsOf, stepsYaml, unmarked } from './templates.ts';
+
+/** What a file says, with a `▸` before each place that is complained of, and all that is said of it. */
+type Row = [title: string, text: string, problems: string[]];
+
+const step = (fields: string) => `${HEAD}steps:\n  - {name: a, handler: h, ${fields}}\n`;
+
+const STEPS: Row[] = [
+  [
+    'an unknown dependency, with the one that was meant',
+    stepsYaml('validate', 'ship < ▸valdate'),
+    ['error: unknown step `valdate` in depends_on of `ship`; did you mean `validate`?'],
+  ],
+  [
+    'an unknown dependency that is like no other',
+    `${HEAD}steps:\n  - name: ship\n    handler: h\n    dependencies:\n      - ▸nonsense\n`,
+    ['error: unknown step `nonsense` in dependencies of `ship`'],
+  ],
+  ['a step that depends on itself', stepsYaml('a < ▸a'), ['error: step `a` depends on itself; remove it']],
+  [
+    'a dependency that stands twice',
+    stepsYaml('a', 'b < a ▸a'),
+    ['warning: step `b` depends on `a` twice; once is enough'],
+  ],
+  [
+    'a cycle, as it goes round',
+    stepsYaml('a < ▸c', 'b < a', 'c < b', 'd < c'),
+    ['error: dependencies form a cycle: a → c → b → a; remove one of them'],
+  ],
+  [
+    'every cycle',
+    stepsYaml('a < ▸b', 'b < a', 'c < ▸d a', 'd < c'),
+    [
+      'error: dependencies form a cycle: a → b → a; remove one of them',
+      'error: dependencies form a cycle: c → d → c; remove one of them',
+    ],
+  ],
+  [
+    'two steps of one name',
+    stepsYaml('a', 'b', '▸a'),
+    ['error: step `a` is declared twice, first on line 5; give one another name'],
+  ],
+  [
+    'a step called ALL',
+    stepsYaml('▸ALL'),
+    ["error: a step can't be named `ALL`: in environments that means every step; give it another name"],
+  ],
+  [
+    'a decision that has nothing to decide on',
+    stepsYaml('a:▸decision'),
+    ['error: decision step `a` has no dependencies; it must depend on the step whose result it decides on'],
+  ],
+  [
+    'a batch worker without its batch_config',
+    `${HEAD}steps: [{name: a, handler: h, type: ▸batch_worker}]`,
+    [
+      'error: batch_worker step `a` has no batch_config; add it, with batch_size, parallelism, cursor_field, worker_template and failure_strategy',
+    ],
+  ],
+  [
+    'a batch_config where it has no effect',
+    step(
+      '▸batch_config: {batch_size: 1, parallelism: 1, cursor_field: id, worker_template: w, failure_strategy: isolate}',
+    ),
+    ['warning: batch_config of `a` has no effect on a standard step; move it to the batch_worker step'],
+  ],
+  [
+    'a worker template that is not a batch worker',
+    `${stepsYaml('work:batch_worker')}  - {name: l, type: batchable, handler: {callable: h, initialization: {worker_template_name: ▸wrk}}}\n`,
+    ['warning: worker_template_name of `l` is `wrk`, which is not a batch_worker step; did you mean `work`?'],
+  ],
+  [
+    'a convergence of nothing',
+    stepsYaml('a', 'b:▸deferred_convergence < a'),
+    ['warning: deferred_convergence step `b` hangs off no decision or batch_worker; it runs like a standard step'],
+  ],
+];
+
+const FIELDS: Row[] = [
+  [
+    'everything that is missing',
+    '▸▸▸▸description: x\n',
+    [
+      'error: `name` is missing; add `name: …`',
+      'error: `namespace_name` is missing; add `namespace_name: …`',
+      'error: `version` is missing; add `version: "1.0.0"`',
+      'error: `steps` is missing; add `steps: […]`',
+    ],
+  ],
+  ['no steps', `${HEAD}steps: ▸[]`, ['error: the template has no steps; it needs at least one']],
+  [
+    'a version that YAML reads as a number',
+    'name: a\nnamespace: n\nversion: ▸1.10\nsteps: [{name: a, handler: h}]',
+    ['error: `version`: expected a string, got the number 1.10; put it in quotes: `version: "1.10"`'],
+  ],
+  [
+    'names that are too long or not names',
+    `name: ▸${'n'.repeat(65)}\nnamespace: ▸my-shop\nversion: ▸"12345678901234567"\nsteps: [{name: ▸"a ", handler: h}]`,
+    [
+      'error: `name` is 65 characters long; it may have at most 64',
+      'error: `namespace`: `my-shop` must be letters, digits and underscores, and not begin with a digit',
+      'error: `version` is 17 characters long; it may have at most 16',
+      'error: `name` of step `a `: `a ` must not begin or end with a blank, nor hold control characters',
+    ],
+  ],
+  [
+    'a string where a list belongs',
+    `${HEAD}steps:\n  - {name: a, handler: h}\n  - {name: b, handler: h, depends_on: ▸a}\n`,
+    ['error: `depends_on` of step `b`: expected a list of step names, got a string; write `depends_on: [a]`'],
+  ],
+  [
+    'steps as a map',
+    `${HEAD}steps:\n  ▸a: {handler: h}\n`,
+    ['error: `steps`: expected a list of steps, got a map; begin each entry with `- `'],
+  ],
+  ['a step that is a word', `${HEAD}steps:\n  - ▸a\n`, ['error: step 1: expected a map of fields, got a string']],
+  [
+    'an empty handler',
+    `${HEAD}steps:\n  - {name: a, handler: ▸""}\n  - {name: b, handler: {callable: ▸""}}\n`,
+    ['error: `handler.callable` of step `a` is empty', 'error: `handler.callable` of step `b` is empty'],
+  ],
+  [
+    'a word that is not one of those known',
+    step('type: ▸decison, retry: {backoff: ▸expo}'),
+    [
+      'error: `type` of step `a`: `decison` is not one of standard, decision, deferred_convergence, batchable or batch_worker; did you mean `decision`?',
+      'error: `retry.backoff` of step `a`: `expo` is not one of none, linear, exponential or fibonacci; did you mean `exponential`?',
+    ],
+  ],
+  [
+    'numbers out of their range',
+    step('timeout_seconds: ▸0, retry: {max_attempts: ▸101, backoff_base_ms: ▸99, max_backoff_ms: ▸3600001}'),
+    [
+      'error: `timeout_seconds` of step `a` is 0; it must be at least 1',
+      'error: `retry.max_attempts` of step `a` is 101; it must be at most 100',
+      'error: `retry.backoff_base_ms` of step `a` is 99; it must be at least 100',
+      'error: `retry.max_backoff_ms` of step `a` is 3600001; it must be at most 3600000',
+    ],
+  ],
+  [
+    'a number in quotes, and a boolean in words',
+    step('timeout_seconds: ▸"30", retry: {retryable: ▸yes, max_attempts: ▸1.5}'),
+    [
+      'error: `timeout_seconds` of step `a`: expected a number, got a string; write `timeout_seconds: 30`, without quotes',
+      'error: `retry.retryable` of step `a`: expected `true` or `false`, got a string; write `retryable: true`',
+      'error: `retry.max_attempts` of step `a`: expected a whole number, got the number 1.5',
+    ],
+  ],
+  [
+    'a base that the cap makes pointless',
+    step('retry: {backoff_base_ms: ▸60000}'),
+    [
+      'warning: backoff_base_ms 60000 in `retry` of step `a` is more than max_backoff_ms 30000: every delay is 30000 ms; raise max_backoff_ms',
+    ],
+  ],
+  [
+    'keys that it does not know, with the one that was meant',
+    `▸nam: x\n${HEAD}steps:\n  - name: a\n    handler: {callable: h, ▸config: {}}\n    ▸timout_seconds: 3\n    ▸retries: 3\n`,
+    [
+      'warning: unknown key `nam` in the template; did you mean `name`?',
+      'warning: unknown key `config` in `handler` of step `a`; it is passed over',
+      'warning: unknown key `timout_seconds` in step `a`; did you mean `timeout_seconds`?',
+      'warning: unknown key `retries` in step `a`; it is passed over',
+    ],
+  ],
+  [
+    'both spellings of one field',
+    `name: a\n▸namespace: n\nnamespace_name: n\nversion: "1"\nsteps:\n  - name: a\n    handler: h\n    ▸depends_on: []\n    dependencies: []\n`,
+    [
+      'error: `namespace_name` (line 3) and `namespace` (line 2) are one field; remove one of them',
+      'error: `dependencies` (line 9) and `depends_on` (line 8) are one field; remove one of them',
+    ],
+  ],
+];
+
+const PARTS: Row[] = [
+  [
+    'an environment that changes a step that is not there',
+    `${stepsYaml('ship')}environments:\n  test: {steps: [{name: ▸shp}, {name: ▸all}, {name: ship}, {name: ▸ship}]}\n`,
+    [
+      'error: unknown step `shp` in environment `test`; did you mean `ship`?',
+      'error: unknown step `all` in environment `test`; did you mean `ALL`?',
+      'warning: environment `test` changes `ship` twice; the later one wins where they differ',
+    ],
+  ],
+  [
+    'an event that is declared twice, and one that has no event name',
+    `${step('publishes_events: [{name: a.b, description: d, schema: {}}, {name: ▸a.b, description: d, schema: {}}]')}  - {name: b, handler: h, publishes_events: [{name: ▸Done, description: d, schema: {}}]}\n`,
+    [
+      "warning: event `a.b` is declared by `a` and again by `a`; subscribers can't tell them apart",
+      'error: `publishes_events[0].name` of step `b`: `Done` must be lower-case words with dots between, as `order.charged`',
+    ],
+  ],
+  [
+    'schemas that are none',
+    `${HEAD}input_schema: {type: ▸objekt}\nsteps:\n  - {name: a, handler: h, result_schema: {properties: {n: {minimum: ▸few}}}}\n  - {name: b, handler: h, result_schema: ▸{$ref: "#/nowhere"}}\n  - {name: c, handler: h, result_schema: {$schema: ▸"http://json-schema.org/draft-04/schema#"}}\n`,
+    [
+      'error: `input_schema` is not a JSON Schema: at /type must be one of ["array","boolean","integer","null","number","object","string"]',
+      'error: `result_schema` of step `a` is not a JSON Schema: at /properties/n/minimum must be number',
+      "error: `result_schema` of step `b` is not a JSON Schema: can't resolve reference #/nowhere from id #",
+      'error: `result_schema` of step `c` is not a JSON Schema: at /$schema unknown $schema "http://json-schema.org/draft-04/schema#"; leave it out for https://json-schema.org/draft/2020-12/schema, or write http://json-schema.org/draft-07/schema#',
+    ],
+  ],
+  [
+    'a lifecycle and a date out of form',
+    `${stepsYaml('a')}lifecycle: {max_duration_minutes: ▸43201, staleness_action: ▸eror}\nmetadata: {created_at: ▸2026-01-01}\n`,
+    [
+      'error: `lifecycle.max_duration_minutes` is 43201; it must be at most 43200',
+      'error: `lifecycle.staleness_action`: `eror` is not one of dlq, error or none; did you mean `error`?',
+      'error: `metadata.created_at`: `2026-01-01` is not a date and time with zone, as 2026-01-31T12:00:00Z',
+    ],
+  ],
+];
+
+describe('the problems of a file name', () => {
+  for (const [title, text, problems] of [...STEPS, ...FIELDS, ...PARTS]) {
+    it(title, () => {
+      expect(problemsOf(unmarked(text))).toEqual(atMarks(text, problems));
+      const wrong = problems.some((problem) => problem.startsWith('error: '));
+      expect(parseTemplate(unmarked(text)).template === null).toBe(wrong);
+    });
+  }
+
+  it('their place also by a path, keys as the file spells them', () => {
+    const { problems } = parseTemplate(`${HEAD}steps:\n  - {name: b, handler: h, depends_on: [x, 3]}\n`);
+    expect(problems.map(({ path, code }) => [path, code])).toEqual([
+      ['steps[0].depends_on[0]', 'unknown_step'],
+      ['steps[0].depends_on[1]', 'wrong_type'],
+    ]);
+  });
+
+  it('a long cycle by its two ends', () => {
+    const ring = Array.from({ length: 500 }, (_, i) => `s${i} < s${(i + 1) % 500}`);
+    expect(problemsOf(stepsYaml(...ring))).toEqual([
+      expect.stringMatching(/cycle: s0 → s1 → .* → … 490 more … → s498 → s499 → s0; remove one of them$/),
+    ]);
+  });
+});

@@ -1,0 +1,122 @@
+import { describe, expect, it } from 'vitest';
+import { mermaidOf } from '../../src/template/mermaid.ts';
+import { parseTemplate } from '../../src/template/parse-template.ts';
+import { graphOf } from '../../src/template/template-graph.ts';
+import { clean, stepsYaml } from './templates.ts';
+
+const graph = (...lines: string[]) => graphOf(clean(stepsYaml(...lines)));
+
+/** The steps that are created with the task. */
+function initialOf(...lines: string[]): string[] {
+  const { names, initial } = graph(...lines);
+  return names.filter((_, index) => initial[index]);
+}
+
+describe('the graph of a template', () => {
+  it('has parents, children and all ancestors of every step, by position', () => {
+    const { names, indexOf, parents, children, ancestors, roots } = graph(
+      'end < left right',
+      'left < start',
+      'right < start',
+      'start',
+      'alone',
+    );
+    expect(names).toEqual(['end', 'left', 'right', 'start', 'alone']);
+    expect(indexOf.get('right')).toBe(2);
+    expect(parents).toEqual([[1, 2], [3], [3], [], []]);
+    expect(children).toEqual([[], [0], [0], [1, 2], []]);
+    expect(ancestors).toEqual([[3, 1, 2], [3], [3], [], []]);
+    expect(roots).toEqual([3, 4]);
+  });
+
+  it('has an order in which parents come first, and else the step that is declared first', () => {
+    const { names, order } = graph('z', 'b < a', 'c', 'a < z', 'd < c');
+    expect(order.map((index) => names[index])).toEqual(['z', 'c', 'a', 'b', 'd']);
+  });
+
+  it('counts a dependency that stands twice once', () => {
+    const { template } = parseTemplate(stepsYaml('a', 'b < a a'));
+    expect(graphOf(template!).parents).toEqual([[], [0]]);
+  });
+});
+
+describe('a task starts with', () => {
+  it('all steps, when nothing is decided while it runs', () => {
+    expect(initialOf('a', 'b < a', 'c < a b')).toEqual(['a', 'b', 'c']);
+  });
+
+  it('nothing that hangs off a decision, however far down', () => {
+    expect(
+      initialOf(
+        'a',
+        'free < a',
+        'choose:decision < a',
+        'left < choose',
+        'right < choose',
+        'more < right',
+        'end:deferred_convergence < left more',
+      ),
+    ).toEqual(['a', 'free', 'choose']);
+  });
+
+  it('no batch worker, nor what comes after the batch', () => {
+    expect(
+      initialOf(
+        'list:batchable',
+        'work:batch_worker < list',
+        'sum:deferred_convergence < work',
+        'report < sum list',
+        'aside < list',
+      ),
+    ).toEqual(['list', 'aside']);
+  });
+});
+
+describe('a graph of 10,000 steps', () => {
+  const names = Array.from({ length: 10_000 }, (_, index) => `s${index}`);
+
+  it('that is wide is made in well under a second', () => {
+    const wide = clean(
+      stepsYaml('s0', ...names.slice(1, -1).map((name) => `${name} < s0`), `end < ${names.slice(1, -1).join(' ')}`),
+    );
+    const begun = performance.now();
+    const { ancestors, order } = graphOf(wide);
+    expect(ancestors.at(-1)).toHaveLength(9999);
+    expect(order).toHaveLength(10_000);
+    expect(performance.now() - begun).toBeLessThan(1000);
+  });
+
+  it('that is deep is made in well under a second', () => {
+    const deep = clean(stepsYaml('s0', ...names.slice(1).map((name, index) => `${name} < s${index}`)));
+    const begun = performance.now();
+    const { ancestors } = graphOf(deep);
+    expect(ancestors[9999]).toHaveLength(9999);
+    expect(ancestors[1999]!.at(-1)).toBe(1998);
+    expect(performance.now() - begun).toBeLessThan(1000);
+  });
+});
+
+describe('the drawing of a template', () => {
+  const template = clean(stepsYaml('a', 'choose:decision < a', 'b < choose'));
+
+  it('shows types by shapes, and dotted what may never be', () => {
+    expect(mermaidOf(template)).toBe(
+      ['flowchart TD', '  s0["a"]', '  s1{"choose"}', '  s2["b"]', '  s0 --> s1', '  s1 -.-> s2', ''].join('\n'),
+    );
+  });
+
+  it('colours steps by their state', () => {
+    const states: Record<string, string> = { a: 'complete', choose: 'error' };
+    const drawn = mermaidOf(template, (step) => states[step]);
+    expect(drawn).toContain('  s0["a<br/>complete"]:::complete\n');
+    expect(drawn).toContain('  s1{"choose<br/>error"}:::error\n');
+    expect(drawn).toContain('  s2["b"]\n');
+    expect(drawn).toMatch(/classDef complete fill.*\n {2}classDef error fill/);
+    expect(drawn).not.toContain('classDef cancelled');
+  });
+
+  it('takes no name for a part of the drawing', () => {
+    const odd = { ...template, steps: [{ ...template.steps[0]!, name: 'a"]; click <b> #1' }] };
+    expect(mermaidOf(odd)).toContain('s0["a#34;#93;#59; click #60;b#62; #35;1"]');
+  });
+});

@@ -1,0 +1,46 @@
+import { expect } from 'vitest';
+import { formatProblem, parseTemplate } from '../../src/template/parse-template.ts';
+import type { TaskTemplate } from '../../src/template/task-template.ts';
+
+/** The three lines that every template begins with; `steps:` comes on line 4. */
+export const HEAD = 'name: demo\nnamespace: demo\nversion: "1.0.0"\n';
+
+/** A template of steps written as `child < parent parent`; types as `name:type`. */
+export function stepsYaml(...lines: string[]): string {
+  const steps = lines.map((line) => {
+    const [head = '', parents = ''] = line.split('<').map((part) => part.trim());
+    const [name, type = 'standard'] = head.split(':');
+    const batch =
+      unmarked(type) === 'batch_worker'
+        ? `, batch_config: {batch_size: 1, parallelism: 1, cursor_field: id, worker_template: ${unmarked(name!)}, failure_strategy: isolate}`
+        : '';
+    return `  - {name: ${name}, handler: h, type: ${type}, depends_on: [${parents.split(' ').join(', ')}]${batch}}\n`;
+  });
+  return `${HEAD}steps:\n${steps.join('')}`;
+}
+
+/** Every problem of the text, a line each. */
+export function problemsOf(text: string): string[] {
+  return parseTemplate(text, { file: 'demo.yaml' }).problems.map(formatProblem);
+}
+
+/** The template of a text in which nothing is wrong or odd. */
+export function clean(text: string, environment?: string): TaskTemplate {
+  const { template, problems } = parseTemplate(text, environment === undefined ? {} : { environment });
+  expect(problems.map(formatProblem)).toEqual([]);
+  return template!;
+}
+
+/** The text without its `▸`, which mark places. */
+export function unmarked(text: string): string {
+  return text.replaceAll('▸', '');
+}
+
+/** The problems, each with the line and column of its mark in the text: the first problem that of the first `▸`. */
+export function atMarks(text: string, problems: readonly string[]): string[] {
+  const marks = [...text.matchAll(/▸/g)].map(({ index }) => {
+    const before = unmarked(text.slice(0, index)).split('\n');
+    return `${before.length}:${before.at(-1)!.length + 1}`;
+  });
+  return problems.map((problem, at) => `demo.yaml:${marks[at]}: ${problem}`);
+}
