@@ -38,6 +38,23 @@ export function isStandardSchema(value: unknown): value is StandardSchemaV1 {
   return ((typeof value === 'object' && value !== null) || typeof value === 'function') && '~standard' in value;
 }
 
+/** Whether JavaScript gave what the types ask for as the source of an input. */
+export function isInputSource(value: unknown): value is InputSource {
+  if (typeof value === 'string' || isStandardSchema(value)) return true;
+  return isRecord(value) && typeof value.key === 'string' && isStandardSchema(value.schema);
+}
+
+/** Whether JavaScript gave what the types ask for as the source of a dependency. */
+export function isDependencySource(value: unknown): value is DependencySource {
+  if (typeof value === 'string') return true;
+  if (Array.isArray(value)) return typeof value[0] === 'string' && isStandardSchema(value[1]);
+  return isRecord(value) && typeof value.step === 'string' && isStandardSchema(value.schema);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
 function inputOf(name: string, source: InputSource): { key: string; schema?: StandardSchemaV1 } {
   if (typeof source === 'string') return { key: source };
   return isStandardSchema(source) ? { key: name, schema: source } : source;

@@ -6,6 +6,8 @@ import {
   contextReader,
   dependencyReader,
   inputReader,
+  isDependencySource,
+  isInputSource,
   isStandardSchema,
 } from './argument-readers.ts';
 import type { DependencySources, HandlerArguments, InputSources } from './handler-arguments.ts';
@@ -146,6 +148,13 @@ function refuseNonsense(name: string, options: HandlerOptions<unknown, unknown>,
   const depends = options.depends ?? {};
   for (const parameter of [...Object.keys(inputs), ...Object.keys(depends)]) {
     if (RESERVED.includes(parameter)) refuse(`a parameter cannot be called ${parameter}; choose another name`);
+  }
+  for (const [parameter, source] of Object.entries(inputs)) {
+    if (!isInputSource(source)) refuse(`input ${parameter} must be a key, a schema, or { key, schema }`);
+  }
+  for (const [parameter, source] of Object.entries(depends)) {
+    if (!isDependencySource(source))
+      refuse(`dependency ${parameter} must be a step, [step, schema], or { step, schema }`);
   }
   const both = Object.keys(inputs).find((parameter) => Object.hasOwn(depends, parameter));
   if (both !== undefined) refuse(`parameter ${both} is among inputs and depends; rename one`);

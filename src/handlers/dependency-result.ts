@@ -40,7 +40,8 @@ export function dependencyResult<Result>(params: DependencyResultParams<Result>)
   const { stepUuid, result, success = true, status = success ? 'completed' : 'failed' } = params;
   const keys = typeof result === 'object' && result !== null && !Array.isArray(result) ? result : null;
   const envelope = {
-    // In a literal this sets the prototype in one go; Object.create and Object.assign take five times as long.
+    // In a literal this sets the prototype. It takes microseconds, as any way to make an object a prototype does, so
+    // envelopes are made for handlers that read them and for nobody else.
     __proto__: keys ?? Object.prototype,
     stepUuid,
     success,

@@ -2,9 +2,14 @@ import { storableJson } from '../model/storable-json.ts';
 import { ErrorType } from './error-type.ts';
 import type { RetryAfter } from './retry-after.ts';
 import { isStepHandlerResult, StepHandlerResult } from './step-handler-result.ts';
-import { backtraceOf, classNameOf, messageOfThrown, read } from './thrown.ts';
+import { backtraceOf, classNameOf, messageOfThrown, read, storableText } from './thrown.ts';
 
 type Fields = Record<string, unknown>;
+
+/** Bytes: each failed attempt keeps its own. */
+const MAX_METADATA = 256 * 1024;
+/** Characters of a type, a code, a date. */
+const MAX_WORD = 200;
 
 /**
  * What a handler's returned value comes to: a result is itself, an object a success, nothing a success with `{}`,
@@ -75,18 +80,18 @@ function metadataOf(thrown: unknown, nameClass: boolean): Fields {
   const given = read(thrown, 'metadata');
   const code = read(thrown, 'code');
   const metadata: Fields = nameClass ? { exception: classNameOf(thrown) } : {};
-  if (nameClass && typeof code === 'string') metadata.code = code;
+  if (nameClass && text(code) !== null) metadata.code = text(code);
   if (!isRecord(given)) return metadata;
 
   // A failure that cannot be stored would be lost: metadata that JSON can't hold is replaced by the reason.
-  const stored = storableJson(given, { name: 'metadata' });
+  const stored = storableJson(given, { name: 'metadata', maxBytes: MAX_METADATA });
   if (!stored.ok) return { ...metadata, metadata_left_out: `${stored.path}: ${stored.reason}` };
   return { ...metadata, ...(JSON.parse(stored.json) as Fields) };
 }
 
 function retryAfterOf(thrown: unknown): RetryAfter | null {
   const value = read(thrown, 'retryAfter');
-  return typeof value === 'number' || typeof value === 'string' || value instanceof Date ? value : null;
+  return typeof value === 'number' || value instanceof Date ? value : text(value);
 }
 
 function statusOf(thrown: unknown): number | null {
@@ -98,7 +103,7 @@ function statusOf(thrown: unknown): number | null {
 }
 
 function text(value: unknown): string | null {
-  return typeof value === 'string' && value !== '' ? value : null;
+  return typeof value === 'string' && value !== '' ? storableText(value, MAX_WORD) : null;
 }
 
 function isRecord(value: unknown): value is Fields {

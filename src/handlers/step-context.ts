@@ -1,6 +1,6 @@
 import { TaskerError } from '../errors.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
-import { type DependencyResult, dependencyResult } from './dependency-result.ts';
+import { type DependencyResult, type DependencyResultParams, dependencyResult } from './dependency-result.ts';
 import {
   type CheckedStepEvent,
   checkedStepEvent,
@@ -32,8 +32,11 @@ export interface StepContextParams {
   readonly checkpoint?: Fields | null;
   readonly signal?: AbortSignal;
   readonly logger?: Logger;
-  /** One ancestor's envelope, without building `dependencyResults`; its answer is final. */
-  dependency?(stepName: string): DependencyResult | undefined;
+  /**
+   * One ancestor's result with what goes with it, without building `dependencyResults`; its answer is final. Plain
+   * parts are best: an envelope costs microseconds, and is made of them when a handler reads `dependencyResults`.
+   */
+  dependency?(stepName: string): DependencyResultParams | undefined;
   /** The names of all ancestors, without building `dependencyResults`. */
   dependencyNames?(): string[];
 }
@@ -229,7 +232,7 @@ export class StepContext {
     const all: Record<string, DependencyResult> = {};
     for (const name of params.dependencyNames?.() ?? []) {
       const found = params.dependency?.(name);
-      if (found) all[name] = found;
+      if (found) all[name] = dependencyResult(found);
     }
     return all;
   }

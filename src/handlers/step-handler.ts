@@ -114,3 +114,13 @@ export function isHandlerClass(value: unknown): value is StepHandlerClass {
 export function isExecutableHandler(value: unknown): value is ExecutableHandler {
   return typeof value === 'object' && value !== null && 'call' in value && typeof value.call === 'function';
 }
+
+/**
+ * Whether a value is an instance of {@link StepHandler}, of this copy of the package or of another.
+ *
+ * @example
+ * isStepHandler(new ProcessOrder()); // true
+ */
+export function isStepHandler(value: unknown): value is StepHandler {
+  return typeof value === 'object' && value !== null && BRAND in value;
+}

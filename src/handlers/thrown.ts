@@ -61,7 +61,7 @@ function stackLines(thrown: unknown): string[] {
 }
 
 /** The text without what jsonb refuses (U+0000, half surrogate pairs), cut to a length. */
-function storableText(given: string, maxLength: number): string {
+export function storableText(given: string, maxLength: number): string {
   const short = given.length > maxLength ? `${given.slice(0, maxLength - 1)}…` : given;
   // With the u flag a surrogate matches only when its other half is missing.
   return short.replace(/[\0\ud800-\udfff]/gu, '\ufffd');

@@ -152,7 +152,7 @@ const WAYS_OUT: Record<string, string> = {
 
 function vanishReason(value: object): string {
   const kind = kindOf(value);
-  return `a ${kind} has no JSON form; ${WAYS_OUT[kind] ?? 'turn it into plain objects, arrays and texts'}`;
+  return `${kind} has no JSON form; ${WAYS_OUT[kind] ?? 'turn it into plain objects, arrays and texts'}`;
 }
 
 function kindOf(value: object): string {

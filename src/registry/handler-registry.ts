@@ -153,8 +153,13 @@ function whyNot(got: unknown): string {
 }
 
 function kindOf(got: unknown): string {
-  if (typeof got === 'function') return got.name ? `the plain function ${got.name}` : 'a plain function without a name';
+  if (typeof got === 'function') return functionKind(got);
   if (typeof got === 'string') return `the text ${JSON.stringify(got)}`;
   if (typeof got === 'object' && got !== null) return 'an object without a call method';
   return String(got);
+}
+
+function functionKind(got: { name: string }): string {
+  if (/^class\b/.test(Function.prototype.toString.call(got))) return `the class ${got.name}, which has no call,`;
+  return got.name ? `the plain function ${got.name}` : 'a plain function without a name';
 }

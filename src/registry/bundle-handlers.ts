@@ -1,0 +1,120 @@
+import { isBuiltin } from 'node:module';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { BuildFailure, BuildResult, Message, Plugin } from 'esbuild';
+import { TaskerError } from '../errors.ts';
+import { bundleCache, removeStale, writeOnce } from './bundle-cache.ts';
+import type { HandlerFiles } from './handler-files.ts';
+import { ownLocation } from './own-location.ts';
+
+/**
+ * Makes JavaScript of a folder's files, and gives for each the bundle to import. What files share is one module. A
+ * bundle's name contains a hash of its contents and of all it imports: changed code has another name, and unchanged
+ * code, which Node has loaded already, the same. Code that does not compile is `handler_invalid`, its message names file, line and column.
+ */
+export async function bundleHandlers({ root, files }: HandlerFiles): Promise<Map<string, string>> {
+  const cache = bundleCache(root);
+  const { outputFiles, metafile } = await build(root, files, cache);
+  for (const { path: file, contents } of outputFiles) writeOnce(file, contents);
+  removeStale(cache, new Set(outputFiles.map(({ path: file }) => file)));
+
+  const bundles = new Map<string, string>();
+  for (const [output, { entryPoint }] of Object.entries(metafile.outputs)) {
+    if (entryPoint) bundles.set(path.resolve(root, entryPoint), path.resolve(root, output));
+  }
+  return bundles;
+}
+
+type Build = BuildResult<{ write: false; metafile: true }>;
+
+let building = 0;
+
+async function build(root: string, files: string[], cache: string): Promise<Build> {
+  const esbuild = await import('esbuild');
+  building += 1;
+  try {
+    return await esbuild.build({
+      absWorkingDir: root,
+      entryPoints: files,
+      outbase: root,
+      outdir: cache,
+      entryNames: '[dir]/[name]-[hash]',
+      chunkNames: 'shared/[name]-[hash]',
+      outExtension: { '.js': '.mjs' },
+      bundle: true,
+      splitting: true,
+      format: 'esm',
+      platform: 'node',
+      target: `node${process.versions.node}`,
+      // Node's own choice among a package's exports; esbuild would add `module`.
+      conditions: [],
+      mainFields: ['main'],
+      // Two classes of one name in two files would otherwise be renamed, and errors show the name.
+      keepNames: true,
+      charset: 'utf8',
+      sourcemap: 'inline',
+      sourcesContent: false,
+      metafile: true,
+      write: false,
+      logLevel: 'silent',
+      plugins: [packagesStayOutside, ownLocation],
+    });
+  } catch (thrown) {
+    throw isBuildFailure(thrown) ? errorOf(root, thrown) : thrown;
+  } finally {
+    building -= 1;
+    // Its process would stay for as long as ours, with nothing to do.
+    if (building === 0) await esbuild.stop();
+  }
+}
+
+/**
+ * Leaves packages to Node, by the path that they have seen from the importing file: the bundle lies elsewhere, and Node
+ * would look from there. That path is the real one, so that a package is one instance in the process.
+ */
+const packagesStayOutside: Plugin = {
+  name: 'packages-stay-outside',
+  setup(build) {
+    build.onResolve(
+      { filter: /^[^./]/ },
+      async ({ path: specifier, kind, importer, resolveDir, pluginData, ...rest }) => {
+        if (pluginData === packagesStayOutside || kind === 'entry-point' || path.isAbsolute(specifier))
+          return undefined;
+        if (isBuiltin(specifier)) return { path: specifier, external: true };
+        if (/^(data|file|https?):/.test(specifier)) return { path: specifier, external: true };
+
+        const resolved = await build.resolve(specifier, {
+          ...rest,
+          kind,
+          importer,
+          resolveDir,
+          pluginData: packagesStayOutside,
+        });
+        // An optional package may be missing: whoever imports it when needed also handles that.
+        if (resolved.errors.length > 0)
+          return kind === 'dynamic-import' ? { path: specifier, external: true } : resolved;
+        // TypeScript and JSON of a workspace's package, or behind a path of tsconfig, are not for Node to load.
+        if (!/\.(js|mjs|cjs|node)$/.test(resolved.path)) return resolved;
+        return { path: kind === 'require-call' ? resolved.path : pathToFileURL(resolved.path).href, external: true };
+      },
+    );
+  },
+};
+
+function isBuildFailure(thrown: unknown): thrown is BuildFailure {
+  return thrown instanceof Error && Array.isArray((thrown as { errors?: unknown }).errors);
+}
+
+function errorOf(root: string, failure: BuildFailure): TaskerError {
+  const lines = failure.errors.slice(0, 5).map((message) => lineOf(root, message));
+  const more = failure.errors.length > lines.length ? ` (and ${failure.errors.length - lines.length} more)` : '';
+  const file = failure.errors[0]?.location?.file;
+  return new TaskerError('handler_invalid', `handlers: ${lines.join('; ')}${more}`, {
+    cause: failure,
+    details: { file: file === undefined ? root : path.resolve(root, file) },
+  });
+}
+
+function lineOf(root: string, { text, location }: Message): string {
+  return location ? `${path.resolve(root, location.file)}:${location.line}:${location.column + 1}: ${text}` : text;
+}

@@ -1,0 +1,56 @@
+import { readdirSync, realpathSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { TaskerError } from '../errors.ts';
+
+/** The files of a handlers' folder, absolute and sorted, and those left out although they look like code, with why. */
+export interface HandlerFiles {
+  root: string;
+  files: string[];
+  leftOut: { file: string; reason: string }[];
+}
+
+const CODE = /\.(ts|mts|js|mjs)$/;
+const DECLARATION = /\.d\.(ts|mts)$/;
+const TEST = /\.(test|spec)\.[^.]+$/;
+
+/**
+ * Finds the files of a folder (or the one file) that may hold handlers. Names that begin with `_` or `.`, declarations,
+ * tests and `node_modules` are passed over. Throws `handler_not_found` when there is no such folder.
+ */
+export function handlerFiles(folder: string): HandlerFiles {
+  const root = path.resolve(folder);
+  const stat = statSync(root, { throwIfNoEntry: false });
+  if (!stat) throw new TaskerError('handler_not_found', `handlers folder ${root} does not exist${hintFor(folder)}`);
+  if (stat.isFile()) return { root: path.dirname(root), files: [root], leftOut: [] };
+
+  const found = walk(root, new Set());
+  const names = new Set(found);
+  const files: string[] = [];
+  const leftOut: HandlerFiles['leftOut'] = [];
+  for (const file of found.sort()) {
+    const source = file.replace(/\.(m?)js$/, '.$1ts');
+    if (source !== file && names.has(source)) leftOut.push({ file, reason: `${path.basename(source)} is its source` });
+    else files.push(file);
+  }
+  return { root, files, leftOut };
+}
+
+function walk(folder: string, above: ReadonlySet<string>): string[] {
+  // A link to a folder above would go round for ever.
+  const real = realpathSync(folder);
+  if (above.has(real)) return [];
+  const here = new Set(above).add(real);
+
+  return readdirSync(folder).flatMap((name) => {
+    if (/^[_.]/.test(name) || name === 'node_modules') return [];
+    const file = path.join(folder, name);
+    const stat = statSync(file, { throwIfNoEntry: false });
+    if (stat?.isDirectory()) return walk(file, here);
+    return stat?.isFile() && CODE.test(name) && !DECLARATION.test(name) && !TEST.test(name) ? [file] : [];
+  });
+}
+
+function hintFor(folder: string): string {
+  const dotted = /^\w+(\.\w+)+$/.test(folder);
+  return dotted ? `; give a folder, not a dotted name: ./${folder.replaceAll('.', '/')}` : '';
+}

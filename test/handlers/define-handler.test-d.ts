@@ -1,0 +1,124 @@
+import pino from 'pino';
+import { expectTypeOf, test } from 'vitest';
+import { z } from 'zod';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { dependencyResult } from '../../src/handlers/dependency-result.ts';
+import type { FfiStepEvent } from '../../src/handlers/ffi-step-event.ts';
+import type { StepContext } from '../../src/handlers/step-context.ts';
+import { StepHandler, type StepHandlerClass } from '../../src/handlers/step-handler.ts';
+import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
+import type { Logger } from '../../src/logging/logger.ts';
+
+test('arguments without a schema are unknown', () => {
+  const handler = defineHandler('x', { inputs: { id: 'order_id' }, depends: { cart: 'price_cart' } }, async (args) => {
+    expectTypeOf(args.id).toBeUnknown();
+    expectTypeOf(args.cart).toBeUnknown();
+    expectTypeOf(args.context).toEqualTypeOf<StepContext>();
+    expectTypeOf(args.signal).toEqualTypeOf<AbortSignal>();
+    expectTypeOf(args.logger).toEqualTypeOf<Logger>();
+  });
+  expectTypeOf(handler).toEqualTypeOf<StepHandlerClass>();
+});
+
+test('arguments with a schema are what it puts out', () => {
+  defineHandler(
+    'x',
+    {
+      inputs: {
+        amount: z.coerce.number(),
+        at: { key: 'date', schema: z.string().transform((text) => new Date(text)) },
+      },
+      depends: {
+        cart: ['price_cart', z.object({ total: z.number() })],
+        stock: { step: 's', schema: z.array(z.string()) },
+      },
+    },
+    ({ amount, at, cart, stock }) => {
+      expectTypeOf(amount).toBeNumber();
+      expectTypeOf(at).toEqualTypeOf<Date>();
+      expectTypeOf(cart).toEqualTypeOf<{ total: number }>();
+      expectTypeOf(stock).toEqualTypeOf<string[]>();
+    },
+  );
+});
+
+test('one schema for the whole context gives its keys', () => {
+  defineHandler(
+    'x',
+    { inputs: z.object({ order_id: z.string() }), depends: { a: 'a' } },
+    ({ order_id, a, context }) => {
+      expectTypeOf(order_id).toBeString();
+      expectTypeOf(a).toBeUnknown();
+      expectTypeOf(context).toEqualTypeOf<StepContext>();
+    },
+  );
+});
+
+test('a misspelt parameter is a compile error', () => {
+  // @ts-expect-error amout is not among the inputs
+  defineHandler('x', { inputs: { amount: 'amount' } }, ({ amout }) => amout);
+  // @ts-expect-error nothing is asked for
+  defineHandler('x', {}, ({ amount }) => amount);
+  // @ts-expect-error totl is not in the schema
+  defineHandler('x', { depends: { cart: ['c', z.object({ total: z.number() })] } }, ({ cart }) => cart.totl);
+  // @ts-expect-error there is no such option
+  defineHandler('x', { dependsOn: {} }, () => 1);
+  // @ts-expect-error a number is no source
+  defineHandler('x', { inputs: { amount: 1 } }, () => 1);
+});
+
+test("a parameter of one's own may be called signal", () => {
+  defineHandler('x', { inputs: { signal: z.string() } }, ({ signal, logger }) => {
+    expectTypeOf(signal).toBeString();
+    expectTypeOf(logger).toEqualTypeOf<Logger>();
+  });
+});
+
+test('a class without call does not compile, and one with it is a handler class', () => {
+  // @ts-expect-error call is missing
+  class Without extends StepHandler {}
+  class With extends StepHandler {
+    static override handlerName = 'with';
+    call(context: StepContext) {
+      if (context.isRetry()) return this.failure('no', { retryable: false, retryAfter: 5 });
+      return this.success({ total: context.getInput<number>('total') });
+    }
+  }
+  class Later extends StepHandler {
+    async call(): Promise<StepHandlerResult> {
+      return this.failure('no', 'payment_error', false, { a: 1 }, 'E1');
+    }
+  }
+  expectTypeOf<typeof With>().toExtend<StepHandlerClass>();
+  expectTypeOf<typeof Later>().toExtend<StepHandlerClass>();
+  expectTypeOf(Without).toBeConstructibleWith();
+});
+
+test('a result of a typed interface is accepted', () => {
+  interface Receipt {
+    id: string;
+  }
+  const receipt: Receipt = { id: 'R-1' };
+  expectTypeOf(StepHandlerResult.success(receipt)).toEqualTypeOf<StepHandlerResult>();
+  // @ts-expect-error a text is no result
+  StepHandlerResult.success('R-1');
+  // @ts-expect-error retryabel is misspelt
+  StepHandlerResult.failure('no', { retryabel: false });
+});
+
+test('the keys of a dependency can be read from its envelope', () => {
+  const envelope = dependencyResult({ stepUuid: 's', result: { valid: true } });
+  expectTypeOf(envelope.result.valid).toBeBoolean();
+  expectTypeOf(envelope.valid).toBeUnknown();
+});
+
+test('an event has the fields of the bridge', () => {
+  expectTypeOf<FfiStepEvent['workflowStep']['attempts']>().toBeNumber();
+  expectTypeOf<FfiStepEvent['stepDefinition']['handlerCallable']>().toBeString();
+  expectTypeOf<FfiStepEvent['dependencyResults'][string]['result']>().toBeUnknown();
+  expectTypeOf<FfiStepEvent['task']['context']>().toBeUnknown();
+});
+
+test('a pino logger is a logger', () => {
+  expectTypeOf(pino()).toExtend<Logger>();
+});

@@ -1,0 +1,252 @@
+import { describe, expect, it } from 'vitest';
+import { ConversionError } from '../../src/handlers/conversion-error.ts';
+import { dependencyResult } from '../../src/handlers/dependency-result.ts';
+import type { FfiStepEvent } from '../../src/handlers/ffi-step-event.ts';
+import { StepContext, type StepContextParams } from '../../src/handlers/step-context.ts';
+
+const ids = {
+  taskUuid: '0199aa00-0000-7000-8000-0000000000a1',
+  stepUuid: '0199aa00-0000-7000-8000-0000000000b2',
+  handlerName: 'pack',
+};
+
+const contextOf = (params: Partial<StepContextParams> = {}) => new StepContext({ ...ids, ...params });
+
+function event(): FfiStepEvent {
+  const at = '2026-01-02 03:04:05.000001';
+  const { taskUuid, stepUuid } = ids;
+  const correlationId = '0199aa00-0000-7000-8000-0000000000c3';
+  return {
+    eventId: '0199aa00-0000-7000-8000-000000000001',
+    taskUuid,
+    stepUuid,
+    correlationId,
+    taskCorrelationId: correlationId,
+    task: {
+      taskUuid,
+      namedTaskUuid: '0199aa00-0000-7000-8000-0000000000d4',
+      name: 'ship_order',
+      namespace: 'shop',
+      version: '1.0.0',
+      context: { order_id: 'O-7', amount: 12.5 },
+      correlationId,
+      complete: false,
+      priority: 5,
+      identityHash: '9f',
+      createdAt: at,
+      updatedAt: at,
+      requestedAt: at,
+    },
+    workflowStep: {
+      workflowStepUuid: stepUuid,
+      taskUuid,
+      namedStepUuid: '0199aa00-0000-7000-8000-0000000000e5',
+      name: 'pack_001',
+      templateStepName: 'pack',
+      retryable: true,
+      maxAttempts: 4,
+      attempts: 2,
+      inProcess: false,
+      processed: false,
+      inputs: { cursor: 5 },
+      createdAt: at,
+      updatedAt: at,
+      checkpoint: { cursor: 50, items_processed: 50, accumulated_results: { total: 7 } },
+    },
+    stepDefinition: {
+      name: 'pack',
+      handlerCallable: 'shop.PackHandler',
+      handlerInitialization: { carrier: 'x' },
+      dependencies: ['reserve'],
+      retryRetryable: true,
+      retryMaxAttempts: 4,
+      retryBackoff: 'exponential',
+    },
+    dependencyResults: {
+      reserve: {
+        stepUuid: '0199aa00-0000-7000-8000-0000000000f6',
+        success: true,
+        result: { valid: true },
+        status: 'completed',
+      },
+    },
+  };
+}
+
+describe('the context of an event', () => {
+  it('has all that the event says', () => {
+    const given = event();
+    const context = StepContext.fromFfiEvent(given, 'pack');
+    expect(context.event).toBe(given);
+    expect(context).toMatchObject({
+      taskUuid: ids.taskUuid,
+      stepUuid: ids.stepUuid,
+      correlationId: '0199aa00-0000-7000-8000-0000000000c3',
+      handlerName: 'pack',
+      inputData: { order_id: 'O-7', amount: 12.5 },
+      stepConfig: { carrier: 'x' },
+      stepInputs: { cursor: 5 },
+      retryCount: 2,
+      attempt: 3,
+      maxRetries: 4,
+      checkpointCursor: 50,
+      checkpointItemsProcessed: 50,
+      accumulatedResults: { total: 7 },
+    });
+    expect(context.dependencyResults.reserve?.valid).toBe(true);
+    expect(context.getDependencyResult('reserve')).toEqual({ valid: true });
+  });
+
+  it('reads a null task context as {}', () => {
+    const given = event();
+    given.task.context = null;
+    given.stepDefinition.handlerInitialization = null;
+    const context = StepContext.fromFfiEvent(given, 'pack');
+    expect([context.inputData, context.stepConfig]).toEqual([{}, {}]);
+  });
+
+  it.each([
+    ['event.taskUuid', { taskUuid: 'no-uuid' }],
+    ['event.task.context', { task: { context: [1] } }],
+    ['event.workflowStep.attempts', { workflowStep: { attempts: '2' } }],
+    [
+      'event.dependencyResults.reserve.success',
+      { dependencyResults: { reserve: { stepUuid: 's', status: 'completed' } } },
+    ],
+    ['event.stepDefinition', { stepDefinition: undefined }],
+  ])('is a ConversionError that names %s when that is wrong', (path, wrong) => {
+    const malformed = { ...event(), ...wrong } as unknown as FfiStepEvent;
+    const read = () => StepContext.fromFfiEvent(malformed, 'pack');
+    expect(read).toThrow(ConversionError);
+    expect(read).toThrow(`step event: ${path}: `);
+    expect(read).toThrow(expect.objectContaining({ code: 'conversion_error', details: { path } }));
+  });
+
+  it('is a ConversionError when there is no event at all', () => {
+    expect(() => StepContext.fromFfiEvent(null as unknown as FfiStepEvent, 'pack')).toThrow(ConversionError);
+  });
+});
+
+describe('a context made by hand', () => {
+  it('needs no more than its ids', () => {
+    const context = contextOf();
+    expect(context).toMatchObject({
+      inputData: {},
+      dependencyResults: {},
+      stepConfig: {},
+      stepInputs: {},
+      retryCount: 0,
+    });
+    expect(context).toMatchObject({ maxRetries: 3, correlationId: '', checkpoint: null, accumulatedResults: null });
+    expect(context.hasCheckpoint()).toBe(false);
+    expect(context.signal.aborted).toBe(false);
+    expect(context.getDependencyResult('x')).toBeNull();
+    expect(context.getAllDependencyResults('')).toEqual([]);
+    context.logger.info({ a: 1 }, 'silent');
+  });
+
+  it('says that it has no event when asked for it', () => {
+    expect(() => contextOf().event).toThrow('context of pack: it was made without an event');
+  });
+
+  it('tells inputs that are absent from those that are null', () => {
+    const context = contextOf({ inputData: { none: null, zero: 0 } });
+    expect(context.getInput('absent')).toBeUndefined();
+    expect(context.getInput('toString')).toBeUndefined();
+    expect(context.getInputOr('absent', 7)).toBe(7);
+    expect(context.getInputOr<number | null>('none', 7)).toBeNull();
+    expect(context.getInputOr('zero', 7)).toBe(0);
+    expect(contextOf({ stepConfig: { a: 1 } }).getConfig('a')).toBe(1);
+  });
+
+  it('knows the first and the last of its attempts', () => {
+    const of = (retryCount: number) => contextOf({ retryCount, maxRetries: 3 });
+    expect([0, 1, 2].map((n) => [of(n).attempt, of(n).isRetry(), of(n).isLastRetry()])).toEqual([
+      [1, false, false],
+      [2, true, false],
+      [3, true, true],
+    ]);
+  });
+
+  it('gives dependencies as envelopes or bare, as they were put in', () => {
+    const context = contextOf({
+      dependencyResults: {
+        reserve: dependencyResult({ stepUuid: 's', result: { id: 'R-1', deep: { n: 1 }, status: 'held' } }),
+        bare: { id: 'B-1' },
+        none: null,
+        batch_001: dependencyResult({ stepUuid: 's', result: { n: 1 } }),
+        batch_002: dependencyResult({ stepUuid: 's', result: null }),
+        batch_003: { n: 3 },
+      },
+    });
+    expect(context.getDependencyResult('reserve')).toEqual({ id: 'R-1', deep: { n: 1 }, status: 'held' });
+    expect(context.getDependencyResult('bare')).toEqual({ id: 'B-1' });
+    expect(context.getDependencyResult('none')).toBeNull();
+    expect(context.getDependencyField('reserve', 'deep', 'n')).toBe(1);
+    expect(context.getDependencyField('reserve', 'deep', 'absent')).toBeNull();
+    expect(context.getDependencyField('reserve', 'id', 'n')).toBeNull();
+    expect(context.getDependencyResultKeys()).toContain('bare');
+    expect(context.getAllDependencyResults('batch_')).toEqual([{ n: 1 }, { n: 3 }]);
+  });
+
+  it('reads each part when it is asked for, and once', () => {
+    const reads: string[] = [];
+    const watched = (name: string, value: unknown) => {
+      reads.push(name);
+      return value;
+    };
+    const params = {
+      ...ids,
+      get inputData() {
+        return watched('inputData', { a: 1 }) as Record<string, unknown>;
+      },
+      get signal() {
+        return watched('signal', new AbortController().signal) as AbortSignal;
+      },
+      get dependencyResults(): Record<string, unknown> {
+        throw new Error('not asked for');
+      },
+      dependency: (name: string) =>
+        name === 'reserve' ? dependencyResult({ stepUuid: 's', result: watched('reserve', { id: 'R-1' }) }) : undefined,
+      dependencyNames: () => ['reserve'],
+    };
+    const context = new StepContext(params);
+    expect(reads).toEqual([]);
+    context.inputData.b = 2;
+    expect(context.getInput('b')).toBe(2);
+    expect(context.signal).toBe(context.signal);
+    expect(context.getDependencyResult('reserve')).toEqual({ id: 'R-1' });
+    expect(context.getDependencyResult('absent')).toBeNull();
+    expect(context.getAllDependencyResults('re')).toEqual([{ id: 'R-1' }]);
+    expect(reads).toEqual(['inputData', 'signal', 'reserve', 'reserve']);
+  });
+
+  it('builds dependencyResults from the single ones when that is all it was given', () => {
+    const context = contextOf({
+      dependency: (name) => dependencyResult({ stepUuid: 's', result: { name } }),
+      dependencyNames: () => ['a', 'b'],
+    });
+    expect(Object.keys(context.dependencyResults)).toEqual(['a', 'b']);
+    expect(context.dependencyResults.b?.name).toBe('b');
+  });
+});
+
+describe('the envelope of a dependency', () => {
+  it('lets the keys of the result be read, except those it has itself', () => {
+    const envelope = dependencyResult({ stepUuid: 's', result: { valid: true, status: 'held' }, success: false });
+    expect([envelope.valid, envelope.status, envelope.success]).toEqual([true, 'failed', false]);
+    expect(Object.keys(envelope)).toEqual([
+      'stepUuid',
+      'success',
+      'result',
+      'status',
+      'errorMessage',
+      'errorType',
+      'errorRetryable',
+    ]);
+  });
+
+  it('holds any result', () => {
+    for (const result of [null, 1, 'x', [1]]) expect(dependencyResult({ stepUuid: 's', result }).result).toBe(result);
+  });
+});

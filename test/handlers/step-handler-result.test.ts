@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+import { StepHandler } from '../../src/handlers/step-handler.ts';
+import { isStepHandlerResult, StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
+
+class Probe extends StepHandler {
+  static override readonly handlerName = 'probe';
+  call() {
+    return this.success({ ok: true }, { duration_ms: 100 });
+  }
+  fail() {
+    return this.failure('declined', {
+      errorType: 'payment_error',
+      retryable: false,
+      metadata: { a: 1 },
+      errorCode: 'E1',
+    });
+  }
+}
+
+describe('a success', () => {
+  it('says so on the instance, and is the same by whatever name it was made', () => {
+    const result = StepHandlerResult.successHandlerResult({ ok: true }, { duration_ms: 100 });
+    expect(result).toMatchObject({ success: true, result: { ok: true }, errorMessage: null, retryable: true });
+    expect([result.isSuccess(), result.isFailure()]).toEqual([true, false]);
+    expect(result).toEqual(StepHandlerResult.success({ ok: true }, { duration_ms: 100 }));
+    expect(result).toEqual(new Probe().call());
+  });
+
+  it('is {} when nothing is given, and holds arrays and primitives under result', () => {
+    expect(StepHandlerResult.success().result).toEqual({});
+    expect(StepHandlerResult.success([1]).result).toEqual({ result: [1] });
+    expect(StepHandlerResult.success('x' as unknown as object).result).toEqual({ result: 'x' });
+  });
+});
+
+describe('a failure', () => {
+  const details = { errorType: 'payment_error', retryable: false, metadata: { a: 1 }, errorCode: 'E1' };
+
+  it('is equal in all its forms', () => {
+    const expected = StepHandlerResult.failure({ message: 'declined', ...details });
+    expect(expected).toMatchObject({ success: false, result: null, errorMessage: 'declined', ...details });
+    expect(StepHandlerResult.failure('declined', details)).toEqual(expected);
+    expect(StepHandlerResult.failure('declined', 'payment_error', false, { a: 1 }, 'E1')).toEqual(expected);
+    expect(StepHandlerResult.failureHandlerResult('declined', details)).toEqual(expected);
+    expect(StepHandlerResult.failureHandlerResult({ message: 'declined', ...details })).toEqual(expected);
+    expect(new Probe().fail()).toEqual(expected);
+  });
+
+  it('is a retryable handler_error unless it says otherwise', () => {
+    const result = StepHandlerResult.failure('x');
+    expect(result).toMatchObject({ errorType: 'handler_error', retryable: true, metadata: {}, errorCode: null });
+    expect([result.isSuccess(), result.isFailure()]).toEqual([false, true]);
+  });
+
+  it.each([
+    [30, '30'],
+    [new Date(0), 'Thu, 01 Jan 1970 00:00:00 GMT'],
+    ['Thu, 01 Jan 1970 00:00:00 GMT', 'Thu, 01 Jan 1970 00:00:00 GMT'],
+  ])('keeps retryAfter %s, and writes it among the headers', (retryAfter, header) => {
+    const result = StepHandlerResult.failure('busy', { retryAfter });
+    expect(result.retryAfter).toBe(retryAfter);
+    expect(result.toJSON().orchestration_metadata?.headers).toEqual({ 'retry-after': header });
+  });
+
+  it('has the retryAfter of its headers, whatever their case; its own one wins', () => {
+    const orchestrationMetadata = { headers: { 'Retry-After': '60', 'x-a': '1' } };
+    expect(new StepHandlerResult({ success: false, orchestrationMetadata }).retryAfter).toBe('60');
+    const both = new StepHandlerResult({ success: false, orchestrationMetadata, retryAfter: 5 });
+    expect(both.retryAfter).toBe(5);
+    expect(both.orchestrationMetadata?.headers).toEqual({ 'x-a': '1', 'retry-after': '5' });
+  });
+});
+
+describe('the JSON form', () => {
+  it('has snake_case keys', () => {
+    const result = new StepHandlerResult({
+      success: false,
+      errorMessage: 'slow down',
+      orchestrationMetadata: {
+        errorContext: 'gateway',
+        backoffHint: { backoffType: 'RateLimit', delaySeconds: 30 },
+        custom: { a: 1 },
+      },
+    });
+    expect(JSON.parse(JSON.stringify(result))).toEqual({
+      success: false,
+      result: null,
+      error_message: 'slow down',
+      error_type: null,
+      error_code: null,
+      retryable: true,
+      metadata: {},
+      orchestration_metadata: {
+        headers: {},
+        error_context: 'gateway',
+        backoff_hint: { backoff_type: 'RateLimit', delay_seconds: 30, context: null },
+        custom: { a: 1 },
+      },
+    });
+  });
+});
+
+describe('recognising a result', () => {
+  it('knows its own, those of another copy, and nothing else', () => {
+    const brand = Symbol.for('tasker-core.step-handler-result');
+    expect(isStepHandlerResult(StepHandlerResult.success())).toBe(true);
+    expect(isStepHandlerResult(Object.create({ [brand]: true }))).toBe(true);
+    for (const other of [null, undefined, 1, 'x', {}, [], { success: true, result: {} }]) {
+      expect(isStepHandlerResult(other)).toBe(false);
+    }
+  });
+});

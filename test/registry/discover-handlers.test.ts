@@ -1,0 +1,314 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import esbuild from 'esbuild';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { StepContext } from '../../src/handlers/step-context.ts';
+import { discoverHandlers } from '../../src/registry/discover-handlers.ts';
+import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
+import { collectingLogger } from '../handlers/collecting-logger.ts';
+
+const projects: string[] = [];
+let packageFolder: string;
+
+// Handlers import the package by name, so projects get one: another copy of it than the one under test.
+beforeAll(async () => {
+  packageFolder = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'tasker-package-')));
+  projects.push(packageFolder);
+  symlinkSync(path.resolve('node_modules'), path.join(packageFolder, 'node_modules'));
+  writeFileSync(
+    path.join(packageFolder, 'package.json'),
+    JSON.stringify({ name: 'tasker-core', type: 'module', exports: './index.js' }),
+  );
+  const names = ['handlers/define-handler', 'handlers/step-handler', 'handlers/step-context', 'handlers/outcome'];
+  const rooms = [...names, 'registry/discover-handlers', 'registry/handler-registry'];
+  await esbuild.build({
+    stdin: {
+      contents: rooms.map((file) => `export * from ${JSON.stringify(path.resolve('src', `${file}.ts`))};`).join('\n'),
+      resolveDir: packageFolder,
+    },
+    outfile: path.join(packageFolder, 'index.js'),
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    packages: 'external',
+  });
+});
+
+afterAll(() => {
+  for (const folder of projects) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A project with these files under `handlers`; the package is installed in it. */
+function project(files: Record<string, string>, name = 'project'): string {
+  const root = realpathSync(mkdtempSync(path.join(os.tmpdir(), `tasker ${name}-`)));
+  projects.push(root);
+  mkdirSync(path.join(root, 'node_modules'));
+  symlinkSync(packageFolder, path.join(root, 'node_modules', 'tasker-core'));
+  write(root, files);
+  return root;
+}
+
+function write(root: string, files: Record<string, string>): void {
+  for (const [file, text] of Object.entries(files)) {
+    mkdirSync(path.dirname(path.join(root, file)), { recursive: true });
+    writeFileSync(path.join(root, file), text);
+  }
+}
+
+async function discover(root: string, registry = new HandlerRegistry()) {
+  const log = collectingLogger();
+  const found = await discoverHandlers(path.join(root, 'handlers'), { registry, logger: log.logger });
+  return { ...found, registry, lines: log.lines };
+}
+
+async function run(registry: HandlerRegistry, name: string): Promise<Record<string, unknown> | null> {
+  const handler = await registry.resolve(name);
+  const result = await handler!.call(new StepContext({ taskUuid: 't', stepUuid: 's', handlerName: name }));
+  return result.result;
+}
+
+const greet = (name: string, value = `'${name}'`) =>
+  `import { defineHandler } from 'tasker-core';\nexport const ${name} = defineHandler('${name}', {}, async () => ({ value: ${value} }));\n`;
+
+describe('discovering handlers', () => {
+  it('registers classes, instances, defined handlers and defaults, nested ones too', async () => {
+    const root = project({
+      'handlers/a.ts': greet('a'),
+      'handlers/deep/er/b.js': greet('b'),
+      'handlers/classes.ts': `import { StepHandler, type StepContext } from 'tasker-core';
+        export abstract class Base extends StepHandler { helper(): number { return 1; } }
+        export class First extends Base { static override handlerName = 'first'; call(_: StepContext) { return this.success({ n: this.helper() }); } }
+        export class Second extends Base { static override handlerName = 'second'; call() { return this.success({ n: 2 }); } }
+        export const third = new (class Third extends Base { static override handlerName = 'third'; call() { return this.success({}); } })();`,
+      'handlers/default.mts': `import { defineHandler } from 'tasker-core'; export default defineHandler('by_default', {}, () => 1);`,
+    });
+    const { count, registry, files } = await discover(root);
+    expect(registry.listHandlers()).toEqual(['a', 'b', 'by_default', 'first', 'second', 'third']);
+    expect(count).toBe(6);
+    expect(files.find(({ file }) => file.endsWith('classes.ts'))?.handlers).toEqual(['first', 'second', 'third']);
+    expect(await run(registry, 'first')).toEqual({ n: 1 });
+  });
+
+  it('passes over private names, tests, declarations and node_modules, and says why a file gave nothing', async () => {
+    const root = project({
+      'handlers/_private.ts': 'throw new Error("imported");',
+      'handlers/.hidden.ts': 'throw new Error("imported");',
+      'handlers/_folder/x.ts': 'throw new Error("imported");',
+      'handlers/a.test.ts': 'throw new Error("imported");',
+      'handlers/a.spec.js': 'throw new Error("imported");',
+      'handlers/types.d.ts': 'throw new Error("imported");',
+      'handlers/node_modules/p/index.js': 'throw new Error("imported");',
+      'handlers/nothing.ts': 'const x = 1;',
+      'handlers/helper.ts': 'export const add = (a: number, b: number) => a + b;',
+      'handlers/nameless.ts': `import { StepHandler } from 'tasker-core'; export class Nameless extends StepHandler { call() { return this.success(); } }`,
+      'handlers/twice.ts': greet('twice'),
+      'handlers/twice.js': 'throw new Error("imported");',
+    });
+    const { count, files } = await discover(root);
+    expect(count).toBe(1);
+    const reasons = Object.fromEntries(files.map(({ file, reason }) => [path.basename(file), reason]));
+    expect(reasons).toEqual({
+      'twice.js': 'twice.ts is its source',
+      'helper.ts': 'none of its exports is a handler: add',
+      'nameless.ts': 'its class Nameless has no handlerName of its own',
+      'nothing.ts': 'it exports nothing',
+      'twice.ts': undefined,
+    });
+  });
+
+  it('works in a path with spaces and letters of any language', async () => {
+    const root = project({ 'handlers/größe 物/naïve file.ts': greet('unicode') }, 'prøject 工');
+    expect((await discover(root)).registry.listHandlers()).toEqual(['unicode']);
+  });
+
+  it('takes a file that imports types only', async () => {
+    const root = project({
+      'handlers/types.ts': 'export interface Order { id: string }\nexport type Id = Order["id"];',
+      'handlers/order.ts': `import { type Order, Id } from './types.ts';
+        import type { StepContext } from 'tasker-core';
+        import { defineHandler } from 'tasker-core';
+        const id: Id = 'O-7';
+        export default defineHandler('order', {}, ({ context }: { context: StepContext }): Order => ({ id }));`,
+    });
+    expect(await run((await discover(root)).registry, 'order')).toEqual({ id: 'O-7' });
+  });
+
+  it('shares one module among the files that import it', async () => {
+    const root = project({
+      'handlers/_count.ts': 'let n = 0;\nexport const next = (): number => ++n;',
+      'handlers/a.ts': `import { next } from './_count.ts';\n${greet('a', 'next()')}`,
+      'handlers/b.ts': `import { next } from './_count.js';\n${greet('b', 'next()')}`,
+    });
+    const { registry } = await discover(root);
+    expect([await run(registry, 'a'), await run(registry, 'b')]).toEqual([{ value: 1 }, { value: 2 }]);
+  });
+
+  it('finds files beside a handler by its own import.meta', async () => {
+    const root = project({
+      'handlers/deep/rates.csv': 'EUR,1',
+      'handlers/deep/settings.json': '{"factor":3}',
+      'handlers/deep/_read.ts': `import { readFileSync } from 'node:fs';
+        export const rates = (): string => readFileSync(new URL('./rates.csv', import.meta.url), 'utf8');`,
+      'handlers/rates.ts': `import { defineHandler } from 'tasker-core';
+        import settings from './deep/settings.json' with { type: 'json' };
+        import { rates } from './deep/_read.ts';
+        export default defineHandler('rates', {}, () => ({ rates: rates(), factor: settings.factor, here: import.meta.dirname, file: import.meta.filename }));`,
+    });
+    const here = path.join(root, 'handlers');
+    const { registry } = await discover(root);
+    expect(await run(registry, 'rates')).toEqual({
+      rates: 'EUR,1',
+      factor: 3,
+      here,
+      file: path.join(here, 'rates.ts'),
+    });
+  });
+
+  it('loads changed code again, and only that', async () => {
+    const root = project({
+      'handlers/same.ts': `import { defineHandler } from 'tasker-core';\nlet n = 0;\nexport default defineHandler('same', {}, () => ++n);`,
+      'handlers/changed.ts': greet('changed', '1'),
+    });
+    const { registry } = await discover(root);
+    expect([await run(registry, 'same'), await run(registry, 'changed')]).toEqual([{ result: 1 }, { value: 1 }]);
+
+    write(root, { 'handlers/changed.ts': greet('changed', '2'), 'handlers/added.ts': greet('added') });
+    await discover(root, registry);
+    expect([await run(registry, 'same'), await run(registry, 'changed')]).toEqual([{ result: 2 }, { value: 2 }]);
+    expect(registry.listHandlers()).toEqual(['added', 'changed', 'same']);
+  });
+
+  it('uses the package that is installed once, as Node would', async () => {
+    const root = project({
+      'node_modules/pkg/package.json':
+        '{"name":"pkg","exports":{"import":"./esm.mjs","module":"./wrong.mjs","default":"./cjs.cjs"}}',
+      'node_modules/pkg/esm.mjs': 'export const state = { kind: "esm" };',
+      'node_modules/pkg/wrong.mjs': 'export const state = { kind: "wrong" };',
+      'node_modules/pkg/cjs.cjs': 'exports.state = { kind: "cjs" };',
+      'handlers/a.ts': `import { state } from 'pkg';\nimport os from 'os';\n${greet('a', '[state.kind, typeof os.cpus]')}`,
+      'handlers/optional.ts': `import { defineHandler } from 'tasker-core';
+        export default defineHandler('optional', {}, () => import('not-installed').catch(() => 'absent'));`,
+    });
+    const { registry } = await discover(root);
+    expect(await run(registry, 'a')).toEqual({ value: ['esm', 'function'] });
+    expect(await run(registry, 'optional')).toEqual({ result: 'absent' });
+  });
+
+  it('takes a single file, and a folder without any', async () => {
+    const root = project({ 'handlers/a.ts': greet('a'), 'handlers/b.ts': greet('b'), 'empty/x.txt': '' });
+    const registry = new HandlerRegistry();
+    expect((await discoverHandlers(path.join(root, 'handlers', 'a.ts'), { registry })).count).toBe(1);
+    expect(registry.listHandlers()).toEqual(['a']);
+    expect(await discoverHandlers(path.join(root, 'empty'), { registry })).toEqual({ count: 0, files: [] });
+  });
+
+  it('names both files when two hold a handler of the same name', async () => {
+    const root = project({ 'handlers/a.ts': greet('same', '1'), 'handlers/b.ts': greet('same', '2') });
+    const { registry, count, lines } = await discover(root);
+    expect(count).toBe(1);
+    expect(await run(registry, 'same')).toEqual({ value: 2 });
+    const warnings = lines.filter(({ level }) => level === 'warn').map(({ message }) => message);
+    expect(warnings).toEqual([
+      `handler same is in ${root}/handlers/a.ts and in ${root}/handlers/b.ts; the latter is used`,
+    ]);
+  });
+});
+
+describe('a folder that cannot be discovered', () => {
+  it('names file, line and column of a syntax error', async () => {
+    const root = project({ 'handlers/broken.ts': 'export const a = 1;\nconst b = = 2;\n' });
+    await expect(discover(root)).rejects.toMatchObject({
+      code: 'handler_invalid',
+      message: `handlers: ${root}/handlers/broken.ts:2:11: Unexpected "="`,
+      details: { file: `${root}/handlers/broken.ts` },
+    });
+  });
+
+  it('names the import that leads nowhere', async () => {
+    const root = project({
+      'handlers/a.ts': `import x from 'no-such-package';\nimport './nowhere.ts';\nexport default x;`,
+    });
+    const message = await discover(root).catch((error: Error) => error.message);
+    expect(message).toContain(`${root}/handlers/a.ts:1:15: Could not resolve "no-such-package"`);
+    expect(message).toContain(`${root}/handlers/a.ts:2:8: Could not resolve "./nowhere.ts"`);
+  });
+
+  it('stops at a file that throws while it is imported, with its path and the cause', async () => {
+    const root = project({
+      'handlers/bad.ts': 'throw new TypeError("no configuration");',
+      'handlers/good.ts': greet('good'),
+    });
+    await expect(discover(root)).rejects.toMatchObject({
+      code: 'handler_invalid',
+      message: `handlers file ${root}/handlers/bad.ts: importing it throws: no configuration`,
+      cause: expect.any(TypeError),
+    });
+  });
+
+  it('says that a folder does not exist, and what to give instead of a dotted name', async () => {
+    const registry = new HandlerRegistry();
+    await expect(discoverHandlers('./no/such/folder', { registry })).rejects.toMatchObject({
+      code: 'handler_not_found',
+    });
+    await expect(discoverHandlers('myapp.handlers', { registry })).rejects.toThrow('./myapp/handlers');
+  });
+});
+
+describe('in a process of its own', () => {
+  const execute = async (root: string, script: string): Promise<string> => {
+    write(root, { 'main.mjs': script });
+    const { stdout } = await promisify(execFile)(process.execPath, ['main.mjs'], { cwd: root });
+    return stdout;
+  };
+
+  it('shows the lines of the files as written in stack traces, and ends by itself', async () => {
+    const root = project({
+      'handlers/_deep.ts': `interface Order {\n  id: string;\n}\nexport function deep(order: Order): never {\n  throw new Error(order.id);\n}\n`,
+      'handlers/fails.ts': `import { defineHandler } from 'tasker-core';\nimport { deep } from './_deep.ts';\n\nexport default defineHandler('fails', {}, () => deep({ id: 'O-7' }));\n`,
+    });
+    const out = await execute(
+      root,
+      `import { discoverHandlers, HandlerRegistry, StepContext } from 'tasker-core';
+       const registry = new HandlerRegistry();
+       await discoverHandlers('./handlers', { registry });
+       const result = await registry.resolveSync('fails').call(new StepContext({ taskUuid: 't', stepUuid: 's', handlerName: 'fails' }));
+       console.log(result.backtrace.join('\\n'));`,
+    );
+    expect(out).toContain('handlers/_deep.ts:5:9');
+    expect(out).toContain('handlers/fails.ts:4:49');
+  });
+
+  it('keeps bundles where nobody else writes when node_modules cannot be written', async () => {
+    const root = project({ 'handlers/a.ts': greet('a') });
+    // A file where the cache would be: as unwritable for root as for anybody.
+    write(root, { 'node_modules/.cache': '' });
+    const temporary = path.join(root, 'tmp');
+    mkdirSync(temporary);
+    const out = await execute(
+      root,
+      `import os from 'node:os';
+       process.env.TMPDIR = ${JSON.stringify(temporary)};
+       const { discoverHandlers, HandlerRegistry } = await import('tasker-core');
+       const registry = new HandlerRegistry();
+       await discoverHandlers('./handlers', { registry });
+       console.log(registry.listHandlers().join());`,
+    );
+    expect(out).toBe('a\n');
+    expect(readdirSync(temporary)).toEqual([`tasker-${process.getuid?.()}`]);
+  });
+});
+
+it('discovers 200 files in about a second', async () => {
+  const files = Object.fromEntries(Array.from({ length: 200 }, (_, n) => [`handlers/h${n}.ts`, greet(`h${n}`)]));
+  const root = project(files);
+  const before = performance.now();
+  const { count } = await discover(root);
+  const took = performance.now() - before;
+  console.log(`200 files discovered in ${Math.round(took)} ms`);
+  expect(count).toBe(200);
+  // The bound is loose for a loaded machine; the figure above is what to look at.
+  expect(took).toBeLessThan(5_000);
+});

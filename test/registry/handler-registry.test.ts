@@ -1,0 +1,198 @@
+import { describe, expect, it } from 'vitest';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { StepContext } from '../../src/handlers/step-context.ts';
+import { StepHandler } from '../../src/handlers/step-handler.ts';
+import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
+import type { MethodDispatchWrapper } from '../../src/registry/method-dispatch.ts';
+import { collectingLogger } from '../handlers/collecting-logger.ts';
+
+class Payment extends StepHandler {
+  static override readonly handlerName: string = 'payment';
+  count = 0;
+  call() {
+    this.count += 1;
+    return this.success({ count: this.count });
+  }
+  refund(context: StepContext) {
+    return this.success({ refunded: context.getInput('id'), by: this.name });
+  }
+}
+
+const context = new StepContext({ taskUuid: 't', stepUuid: 's', handlerName: 'x', inputData: { id: 'P-1' } });
+const greet = defineHandler('greet', {}, () => 'hello');
+
+describe('the registry', () => {
+  it('knows what was registered, by name', async () => {
+    const registry = new HandlerRegistry();
+    registry.register('process_payment', Payment);
+    registry.register(Payment);
+    registry.register(greet);
+    registry.registerFactory('made', () => new Payment());
+    expect(registry.listHandlers()).toEqual(['greet', 'made', 'payment', 'process_payment']);
+    expect([registry.handlerCount(), registry.isRegistered('greet'), registry.unregister('greet')]).toEqual([
+      4,
+      true,
+      true,
+    ]);
+    expect([registry.isRegistered('greet'), registry.unregister('greet')]).toEqual([false, false]);
+    expect(await registry.resolve('greet')).toBeNull();
+    registry.clear();
+    expect(registry.handlerCount()).toBe(0);
+  });
+
+  it('gives a new instance of a class each time, and shares what holds nothing', async () => {
+    const registry = new HandlerRegistry();
+    registry.register(Payment);
+    registry.register(greet);
+    const [one, two] = [await registry.resolve('payment'), await registry.resolve('payment')];
+    expect(one).not.toBe(two);
+    expect([(await one!.call(context)).result, (await two!.call(context)).result]).toEqual([
+      { count: 1 },
+      { count: 1 },
+    ]);
+    expect(registry.resolveSync('greet')).toBe(registry.resolveSync('greet'));
+
+    const instance = new Payment();
+    registry.register('instance', instance);
+    expect(registry.resolveSync('instance')).toBe(instance);
+  });
+
+  it('takes an instance of another copy of the package, or of no class at all', async () => {
+    const registry = new HandlerRegistry();
+    const foreign = {
+      name: 'foreign',
+      version: '1',
+      capabilities: [],
+      configSchema: () => null,
+      call: () => new Payment().call(),
+    };
+    registry.register(foreign);
+    class Duck {
+      static handlerName = 'duck';
+      name = 'duck';
+      version = '1';
+      capabilities = [];
+      configSchema = () => null;
+      call() {
+        return new Payment().call();
+      }
+    }
+    registry.register(Duck);
+    expect(registry.listHandlers()).toEqual(['duck', 'foreign']);
+  });
+
+  it('takes a class whose call is a field', async () => {
+    class Field extends StepHandler {
+      static override readonly handlerName = 'field';
+      declare call: StepHandler['call'];
+      constructor() {
+        super();
+        Object.assign(this, { call: () => this.success({ field: true }) });
+      }
+    }
+    const registry = new HandlerRegistry();
+    registry.register(Field);
+    expect((await registry.resolveSync('field')!.call(context)).result).toEqual({ field: true });
+  });
+
+  it('replaces a handler of the same name with a warning, and the same one silently', () => {
+    const { logger, lines } = collectingLogger();
+    const registry = new HandlerRegistry({ logger });
+    registry.register('payment', Payment);
+    registry.register(Payment);
+    expect(lines).toEqual([]);
+    registry.register('payment', class extends Payment {});
+    expect(lines).toEqual([
+      {
+        level: 'warn',
+        message: 'handler payment is replaced: it was registered before',
+        fields: { handler: 'payment' },
+      },
+    ]);
+  });
+
+  it('is one for the process, and as many others as are made', () => {
+    expect(HandlerRegistry.instance()).toBe(HandlerRegistry.instance());
+    const other = new HandlerRegistry();
+    other.register(Payment);
+    expect(HandlerRegistry.instance().isRegistered('payment')).toBe(false);
+  });
+});
+
+describe('method dispatch', () => {
+  it('calls the method that a template names', async () => {
+    const registry = new HandlerRegistry();
+    registry.register(Payment);
+    const handler = await registry.resolve({ callable: 'payment', method: 'refund', initialization: {} });
+    expect((await handler!.call(context)).result).toEqual({ refunded: 'P-1', by: 'payment' });
+    expect([handler!.name, handler!.version, handler!.capabilities, handler!.configSchema()]).toEqual([
+      'payment',
+      '1.0.0',
+      ['process'],
+      null,
+    ]);
+    expect((handler as MethodDispatchWrapper).unwrap()).toBeInstanceOf(Payment);
+    expect(await registry.resolve({ callable: 'payment', method: null })).toBeInstanceOf(Payment);
+    expect(await registry.resolve({ callable: 'payment', method: 'call' })).toBeInstanceOf(Payment);
+    expect(await registry.resolve({ callable: 'unknown', method: 'refund' })).toBeNull();
+  });
+
+  it.each(['refnd', 'constructor', 'toString', 'count', 'hasOwnProperty'])(
+    'refuses %s, which is no method of its own',
+    (method) => {
+      const registry = new HandlerRegistry();
+      registry.register(Payment);
+      expect(() => registry.resolveSync({ callable: 'payment', method })).toThrow(
+        expect.objectContaining({
+          code: 'handler_invalid',
+          message: expect.stringContaining(`no method ${method}; it has call, refund`),
+        }),
+      );
+    },
+  );
+});
+
+describe('what is no handler', () => {
+  const registry = new HandlerRegistry();
+  const register = registry.register.bind(registry) as (...args: unknown[]) => void;
+
+  it.each([
+    [['x', () => 1], 'handler x: a plain function without a name is no handler; '],
+    [['x', function work() {}], 'handler x: the plain function work is no handler; '],
+    [['x', 'Payment'], 'handler x: the text "Payment" is no handler; '],
+    [['x', undefined], 'handler x: undefined is no handler; '],
+    [['x', { run: 1 }], 'handler x: an object without a call method is no handler; '],
+    [['x', StepHandler], 'handler x: the class StepHandler, which has no call, is no handler; '],
+    [['process_payment'], 'the text "process_payment" is no handler; '],
+    [[class Nameless extends StepHandler { call() { return this.success(); } }], 'class Nameless has no handlerName; add one, or register it by name'], // biome-ignore format: one line
+    [['', Payment], "a handler's name must be a text that is not empty"],
+    [[7, Payment], "a handler's name must be a text that is not empty"],
+  ])('is refused by what it is: %j', (args, message) => {
+    expect(() => register(...args)).toThrow(
+      expect.objectContaining({ code: 'handler_invalid', message: expect.stringContaining(message) }),
+    );
+  });
+
+  it('is refused as a factory, and as what a factory gives', () => {
+    expect(() => registry.registerFactory('x', 'no' as never)).toThrow(
+      'handler x: its factory is no function but the text "no"',
+    );
+    registry.registerFactory('bad', () => ({}) as never);
+    expect(() => registry.resolveSync('bad')).toThrow('handler bad: an object without a call method is no handler');
+  });
+
+  it('is told when its constructor throws, with the cause', async () => {
+    class Broken extends Payment {
+      constructor() {
+        super();
+        throw new Error('no configuration');
+      }
+    }
+    registry.register('broken', Broken);
+    await expect(registry.resolve('broken')).rejects.toMatchObject({
+      code: 'handler_invalid',
+      message: 'handler broken: making it throws: no configuration',
+      cause: expect.any(Error),
+    });
+  });
+});
