@@ -69,7 +69,8 @@ function importsOf(file: string): Import[] {
   const visit = (node: ts.Node): void => {
     if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, node.importClause?.isTypeOnly ?? false);
     if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, node.isTypeOnly);
-    if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) add(node.arguments[0], false);
+    if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword)
+      add(node.arguments[0], false);
     ts.forEachChild(node, visit);
   };
   visit(source);
@@ -119,7 +120,9 @@ describe('the rooms', () => {
   it('keeps SQL text in store and migrations, and the environment in config', () => {
     const sql = /`\s*(select|insert|update|delete|with)\b/i;
     const read = (file: string) => readFileSync(file, 'utf8');
-    expect(files.filter((f) => roomOf(f) !== 'store' && sql.test(read(f))).map((f) => path.relative(SRC, f))).toEqual([]);
+    expect(files.filter((f) => roomOf(f) !== 'store' && sql.test(read(f))).map((f) => path.relative(SRC, f))).toEqual(
+      [],
+    );
     expect(
       files.filter((f) => roomOf(f) !== 'config' && /process\.env\b/.test(read(f))).map((f) => path.relative(SRC, f)),
     ).toEqual([]);

@@ -1,0 +1,189 @@
+-- serves: 1
+-- Live work. What one recording touches belongs to a list of task ids; every table of live work has task_uuid in its key.
+-- `task` and `step` have no index on a column that a state change touches: their updates stay HOT (fillfactor below 60).
+
+create type tasker.task_state as enum (
+  'pending', 'initializing', 'enqueuing_steps', 'steps_in_process', 'evaluating_results', 'waiting_for_dependencies',
+  'waiting_for_retry', 'blocked_by_failures', 'complete', 'error', 'cancelled', 'resolved_manually');
+create type tasker.step_state as enum (
+  'pending', 'enqueued', 'in_progress', 'enqueued_for_orchestration', 'enqueued_as_error_for_orchestration',
+  'waiting_for_retry', 'complete', 'error', 'cancelled', 'resolved_manually');
+create type tasker.outcome as enum ('completed', 'failed', 'worker_lost', 'released', 'cancelled');
+create type tasker.worker_state as enum ('alive', 'dead', 'buried', 'stopped');
+
+create function tasker.iso(timestamptz) returns text language sql stable parallel safe
+  return to_char($1 at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
+
+create table tasker.namespace (
+  id   int generated always as identity primary key,
+  name text not null unique,
+  constraint namespace_name check (name ~ '^[A-Za-z_][A-Za-z0-9_]{0,28}$')
+);
+
+-- A snapshot of a template. A task is bound to the one it was created from; new tasks get the newest registration.
+create table tasker.template (
+  id                int generated always as identity primary key,
+  namespace_id      int not null references tasker.namespace (id),
+  name              text not null,
+  version           text not null,
+  digest            text not null,
+  identity_strategy text not null,
+  initial_count     int not null,
+  root_count        int not null,
+  definition        jsonb not null,
+  created_at        timestamptz not null default now(),
+  registered_at     timestamptz not null default now(),
+  unique (namespace_id, name, version, digest),
+  constraint template_identity check (identity_strategy in ('strict', 'caller_provided', 'always_unique'))
+);
+
+create table tasker.template_step (
+  template_id  int not null references tasker.template (id) on delete cascade,
+  idx          int not null,
+  name         text not null,
+  callable     text not null,
+  parents      int not null,
+  initial      boolean not null,
+  max_attempts int not null,
+  retryable    boolean not null,
+  primary key (template_id, idx)
+);
+
+create table tasker.template_edge (
+  template_id int not null references tasker.template (id) on delete cascade,
+  parent      int not null,
+  child       int not null,
+  primary key (template_id, parent, child)
+);
+create unique index template_edge_child on tasker.template_edge (template_id, child, parent);
+
+-- The state is a function of the counters: ready and running steps are one class (active), so that a claim, which
+-- moves a step between the two, need not touch the task. waiting_for_dependencies would mean that open steps are left
+-- and nothing can move: it must never appear.
+create table tasker.task (
+  task_uuid             uuid primary key,
+  template_id           int not null,
+  rank                  smallint not null default 0,
+  n_open                int not null,
+  n_active              int not null,
+  n_retry               int not null default 0,
+  n_error               int not null default 0,
+  verdict               tasker.task_state,
+  state                 tasker.task_state not null generated always as (
+    case when verdict is not null then verdict
+         when n_open = 0 then 'complete'::tasker.task_state
+         when n_active > 0 then 'steps_in_process'::tasker.task_state
+         when n_retry > 0 then 'waiting_for_retry'::tasker.task_state
+         when n_error > 0 then 'blocked_by_failures'::tasker.task_state
+         else 'waiting_for_dependencies'::tasker.task_state end) stored,
+  revision              int not null default 0,
+  next_idx              int not null default 100000,
+  context               jsonb not null,
+  correlation_id        uuid,
+  parent_correlation_id uuid,
+  initiator             text,
+  source_system         text,
+  reason                text,
+  tags                  text[],
+  created_at            timestamptz not null default now(),
+  done_at               timestamptz,
+  constraint task_rank check (rank between -100 and 100),
+  constraint task_counters check (n_active >= 0 and n_retry >= 0 and n_error >= 0 and n_active + n_retry + n_error <= n_open),
+  constraint task_verdict check (verdict in ('error', 'cancelled', 'resolved_manually')),
+  constraint task_done_has_time check ((done_at is not null) = (verdict is not null or n_open = 0))
+) with (fillfactor = 50);
+create index task_open on tasker.task (task_uuid) where done_at is null;
+
+-- attempts counts every start and only grows; spared are the starts that do not count (given back, before a reset).
+-- claim is the fence while the step runs, and afterwards says which worker ran it last.
+create table tasker.step (
+  task_uuid    uuid not null,
+  idx          int not null,
+  state        tasker.step_state not null,
+  remaining    int not null,
+  attempts     int not null default 0,
+  spared       int not null default 0,
+  max_attempts int not null,
+  retryable    boolean not null,
+  claim        bigint,
+  result       jsonb,
+  next_at      timestamptz,
+  started_at   timestamptz,
+  done_at      timestamptz,
+  primary key (task_uuid, idx),
+  constraint step_attempts check (attempts >= spared and spared >= 0 and max_attempts >= 1),
+  constraint step_waits_for_parents check (remaining >= 0 and (remaining = 0 or state in ('pending', 'cancelled', 'resolved_manually', 'complete'))),
+  constraint step_running_has_claim check (state <> 'in_progress' or (claim is not null and started_at is not null)),
+  constraint step_retry_has_time check ((state = 'waiting_for_retry') <= (next_at is not null))
+) with (fillfactor = 45);
+
+-- Ready steps that no worker has taken. Rows are inserted and deleted, never updated.
+create table tasker.queue (
+  namespace_id int not null,
+  rank         smallint not null,
+  id           bigint generated always as identity,
+  task_uuid    uuid not null,
+  idx          int not null,
+  template_id  int not null,
+  primary key (namespace_id, rank, id)
+);
+alter table tasker.queue set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+
+create table tasker.timer (
+  due_at      timestamptz not null,
+  task_uuid   uuid not null,
+  idx         int not null,
+  template_id int not null,
+  rank        smallint not null,
+  primary key (due_at, task_uuid, idx)
+);
+
+-- One row an attempt that ended: which worker, when, how long the handler ran, what came of it.
+create table tasker.history (
+  task_uuid   uuid not null,
+  idx         int not null,
+  attempt     int not null,
+  worker_id   bigint not null,
+  outcome     tasker.outcome not null,
+  state       tasker.step_state not null,
+  started_at  timestamptz,
+  ended_at    timestamptz not null default now(),
+  duration_ms int,
+  detail      jsonb,
+  primary key (task_uuid, idx, attempt)
+);
+
+-- What operators did, to steps (idx) or to a whole task (idx null).
+create table tasker.operator_action (
+  id         bigint generated always as identity primary key,
+  task_uuid  uuid not null,
+  idx        int,
+  action     text not null,
+  from_state text not null,
+  to_state   text not null,
+  actor      text not null,
+  reason     text,
+  at         timestamptz not null default now(),
+  constraint operator_action_known check (action in ('cancel', 'reset', 'resolve', 'complete'))
+);
+create index operator_action_task on tasker.operator_action (task_uuid, id);
+
+-- Identities of tasks that have one; always_unique tasks do not touch it.
+create table tasker.task_identity (
+  hash      bytea primary key,
+  task_uuid uuid not null
+);
+
+create table tasker.worker (
+  id          bigint generated always as identity primary key,
+  name        text not null,
+  host        text not null,
+  pid         int not null,
+  namespaces  text[] not null,
+  callables   text[] not null,
+  concurrency int not null,
+  state       tasker.worker_state not null default 'alive',
+  started_at  timestamptz not null default now(),
+  lease_until timestamptz not null
+);
+create index worker_living on tasker.worker (lease_until) where state in ('alive', 'dead');

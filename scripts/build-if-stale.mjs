@@ -1,0 +1,31 @@
+// Builds dist when it is missing or older than its sources, so that `npm run demo` works after `npm ci --ignore-scripts`.
+import { execFileSync } from 'node:child_process';
+import { readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+
+function newest(folder) {
+  let time = 0;
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) time = Math.max(time, statSync(path.join(entry.parentPath, entry.name)).mtimeMs);
+  }
+  return time;
+}
+
+function builtAt() {
+  try {
+    return statSync(path.join(root, 'dist/.tsbuildinfo')).mtimeMs;
+  } catch {
+    return 0;
+  }
+}
+
+export function buildIfStale() {
+  if (builtAt() > newest(path.join(root, 'src'))) return;
+  const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
+  execFileSync(process.execPath, [tsc, '-p', path.join(root, 'tsconfig.build.json')], { stdio: 'inherit', cwd: root });
+}
+
+buildIfStale();

@@ -1,0 +1,124 @@
+import { hostname } from 'node:os';
+import pino from 'pino';
+import { DEFAULTS } from '../config/defaults.ts';
+import { readEnvironment } from '../config/environment.ts';
+import { Engine } from '../engine/engine.ts';
+import { TaskerError } from '../errors.ts';
+import type { Logger } from '../logging/logger.ts';
+import { formatProblem } from '../template/parse-template.ts';
+import { type HandlerSource, loadHandlers } from './load-handlers.ts';
+import { loadTemplates, type TemplateSource } from './load-templates.ts';
+import { openDatabase } from './open-database.ts';
+import { Tasker } from './tasker.ts';
+
+/** Options of {@link createTasker}. Times in milliseconds. */
+export interface CreateTaskerOptions {
+  /** A folder, files or parsed templates; they are registered at the start. Default: those in the database. */
+  templates?: TemplateSource;
+  /** A folder, classes, instances, `define…()` values or a registry. Without handlers nothing is run. */
+  handlers?: HandlerSource;
+  /** Default: `DATABASE_URL`; without it, an embedded PostgreSQL in `.tasker/`. */
+  databaseUrl?: string;
+  /** For LISTEN and migrations, when `databaseUrl` leads through a transaction pooler. Default: `DATABASE_DIRECT_URL`. */
+  databaseDirectUrl?: string;
+  /** The embedded server's folder. Default `.tasker` below the current folder. */
+  embeddedFolder?: string;
+  /** Connections at most. Default 10. */
+  poolSize?: number;
+  /** Namespaces to serve. Default: those of the templates. */
+  namespaces?: string[];
+  /** Handlers that run at once. Default 100. */
+  concurrency?: number;
+  /** False: creates and watches only. */
+  worker?: boolean;
+  /** In pino's shape. Default: warnings and errors, to standard error. */
+  logger?: Logger;
+  /** The worker's name in history and messages. Default: host and process id. */
+  name?: string;
+  /** A worker that gives no sign of life for so long is taken for dead. Default 30,000. */
+  leaseMs?: number;
+  /** For steps without `timeout_seconds`; 0: none. Default 300,000. */
+  handlerTimeoutMs?: number;
+  /** How long a step waits for a handler that no worker has. Default 10,000. */
+  handlerMissingGraceMs?: number;
+  /** Between looks into the queue when no notification came. Default 2,000; 1,000 while none can arrive. */
+  pollMs?: number;
+  /** Which overrides of the templates' `environments` apply. Default `TASKER_ENV`, else `development`. */
+  environment?: string;
+  /** Bring the schema up to date. Default true. */
+  migrate?: boolean;
+  /** False: connect and register only; call `start()` later. */
+  autoStart?: boolean;
+  /** Stops the tasker when it fires. */
+  signal?: AbortSignal;
+}
+
+/**
+ * The front door: connects to PostgreSQL (or starts the embedded one), registers templates, and runs steps.
+ *
+ * @example
+ * const greet = defineHandler('greet', { inputs: { name: 'name' } }, async ({ name }) => ({ greeting: `Hello ${name}` }));
+ * const tasker = await createTasker({ templates: './templates', handlers: [greet] });
+ * const task = await tasker.createTask({ namespace: 'demo', name: 'hello', version: '1.0.0', context: { name: 'Ada' } });
+ * const done = await tasker.waitForTask(task.taskUuid, { timeoutMs: 10_000 });
+ * await tasker.stop();
+ * @throws TaskerError `database_unreachable`, `database_too_old`, `database_url_missing`, `template_invalid`, `handler_invalid` …
+ */
+export async function createTasker(options: CreateTaskerOptions = {}): Promise<Tasker> {
+  const environment = readEnvironment();
+  const logger =
+    options.logger ?? (pino({ name: 'tasker', level: 'warn' }, pino.destination({ dest: 2, sync: true })) as Logger);
+  checkNumbers(options);
+  options.signal?.throwIfAborted();
+  const { templates, problems } = await loadTemplates(
+    options.templates ?? [],
+    options.environment ?? environment.environment,
+  );
+  for (const problem of problems) logger.warn(formatProblem(problem));
+  const wantsWorker = options.worker ?? options.handlers !== undefined;
+  const registry = wantsWorker ? await loadHandlers(options.handlers ?? [], logger) : undefined;
+  const open = await openDatabase({ ...options, logger, environment });
+  try {
+    const engine = new Engine(open.database, logger);
+    for (const template of templates) await engine.templates.register(template);
+    const tasker = new Tasker({
+      open,
+      engine,
+      registry,
+      logger,
+      templates,
+      name: options.name ?? `${hostname()}-${process.pid}`,
+      concurrency: options.concurrency ?? DEFAULTS.concurrency,
+      leaseMs: options.leaseMs ?? DEFAULTS.leaseMs,
+      handlerTimeoutMs: options.handlerTimeoutMs ?? DEFAULTS.handlerTimeoutMs,
+      handlerMissingGraceMs: options.handlerMissingGraceMs ?? DEFAULTS.handlerMissingGraceMs,
+      pollMs: options.pollMs,
+      namespaces: options.namespaces,
+    });
+    if (options.autoStart ?? true) await tasker.start();
+    options.signal?.addEventListener('abort', () => void tasker.stop(), { once: true });
+    return tasker;
+  } catch (error) {
+    await open.close();
+    throw error;
+  }
+}
+
+function checkNumbers(options: CreateTaskerOptions): void {
+  const least = {
+    concurrency: 1,
+    leaseMs: 100,
+    handlerTimeoutMs: 0,
+    handlerMissingGraceMs: 0,
+    pollMs: 10,
+    poolSize: 2,
+  } as const;
+  for (const key of Object.keys(least) as (keyof typeof least)[]) {
+    const value = options[key];
+    if (value === undefined || (Number.isInteger(value) && value >= least[key])) continue;
+    throw new TaskerError(
+      'config_invalid',
+      `createTasker: ${key} must be a whole number of at least ${least[key]}, got ${value}`,
+    );
+  }
+}

@@ -1,0 +1,23 @@
+import type { ExecutableHandler, StepHandlerClass } from '../handlers/step-handler.ts';
+import type { Logger } from '../logging/logger.ts';
+import { discoverHandlers } from '../registry/discover-handlers.ts';
+import { HandlerRegistry } from '../registry/handler-registry.ts';
+
+/** Handlers as `createTasker` takes them: a folder, classes, instances, `define…()` values, a registry, or a list. */
+export type HandlerSource =
+  | string
+  | StepHandlerClass
+  | ExecutableHandler
+  | HandlerRegistry
+  | readonly (string | StepHandlerClass | ExecutableHandler)[];
+
+/** Puts handlers into a registry; a given registry is used as it is, so that handlers may be added to it later. */
+export async function loadHandlers(source: HandlerSource, logger: Logger): Promise<HandlerRegistry> {
+  if (source instanceof HandlerRegistry) return source;
+  const registry = new HandlerRegistry({ logger });
+  for (const one of Array.isArray(source) ? source : [source]) {
+    if (typeof one === 'string') await discoverHandlers(one, { registry, logger });
+    else registry.register(one as StepHandlerClass);
+  }
+  return registry;
+}

@@ -1,0 +1,66 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { TaskerError } from '../errors.ts';
+import { formatProblem, parseTemplate, type TemplateProblem } from '../template/parse-template.ts';
+import type { TaskTemplate } from '../template/task-template.ts';
+
+/** Templates as `createTasker` takes them: a folder, a file, a parsed template, or a list of those. */
+export type TemplateSource = string | TaskTemplate | readonly (string | TaskTemplate)[];
+
+/** What was found. */
+export interface LoadedTemplates {
+  templates: TaskTemplate[];
+  /** Warnings, and — where the caller wants to show them itself — errors. */
+  problems: TemplateProblem[];
+  files: string[];
+}
+
+const IS_TEMPLATE = /\.ya?ml$/i;
+const LARGEST_FILE = 1_048_576;
+
+async function filesOf(source: string): Promise<string[]> {
+  const info = await stat(source).catch((error: NodeJS.ErrnoException) => {
+    const why = error.code === 'ENOENT' ? 'does not exist' : `can't be read (${error.code})`;
+    throw new TaskerError('template_invalid', `templates: ${path.resolve(source)} ${why}`, { cause: error });
+  });
+  if (!info.isDirectory()) return [source];
+  const entries = await readdir(source, { withFileTypes: true, recursive: true });
+  return entries
+    .filter((entry) => entry.isFile() && IS_TEMPLATE.test(entry.name) && !entry.parentPath.includes('node_modules'))
+    .map((entry) => path.join(entry.parentPath, entry.name))
+    .sort();
+}
+
+/** Reads templates and reports every problem of every file; broken ones are left out. */
+export async function readTemplates(source: TemplateSource, environment: string): Promise<LoadedTemplates> {
+  const loaded: LoadedTemplates = { templates: [], problems: [], files: [] };
+  for (const one of typeof source === 'string' || !Array.isArray(source) ? [source as string | TaskTemplate] : source) {
+    if (typeof one !== 'string') {
+      loaded.templates.push(one);
+      continue;
+    }
+    for (const file of await filesOf(one)) {
+      loaded.files.push(file);
+      const { size } = await stat(file);
+      if (size > LARGEST_FILE)
+        throw new TaskerError('template_invalid', `${file} has ${size} bytes; a template has at most ${LARGEST_FILE}`);
+      const { template, problems } = parseTemplate(await readFile(file, 'utf8'), { file, environment });
+      loaded.problems.push(...problems);
+      if (template) loaded.templates.push(template);
+    }
+  }
+  return loaded;
+}
+
+/**
+ * Reads templates; all must be sound.
+ * @throws TaskerError `template_invalid` with every error of every file
+ */
+export async function loadTemplates(source: TemplateSource, environment: string): Promise<LoadedTemplates> {
+  const loaded = await readTemplates(source, environment);
+  const errors = loaded.problems.filter((problem) => problem.severity === 'error');
+  if (errors.length > 0) {
+    throw new TaskerError('template_invalid', errors.map(formatProblem).join('\n'), { details: { problems: errors } });
+  }
+  return loaded;
+}

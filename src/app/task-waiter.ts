@@ -1,0 +1,165 @@
+import type { Engine } from '../engine/engine.ts';
+import type { Task } from '../engine/task-view.ts';
+import { messageOf, TaskerError } from '../errors.ts';
+import type { Logger } from '../logging/logger.ts';
+
+/** Where waiting ends: the task has ended, or rests until an operator acts. */
+const RESTING = new Set(['complete', 'error', 'cancelled', 'resolved_manually', 'blocked_by_failures']);
+const CHECK_MS = 1_000;
+/** Tasks that are read at once. */
+const READ_AT_ONCE = 500;
+
+/** Whether a wait is over in this state. */
+export function isResting(state: string): boolean {
+  return RESTING.has(state);
+}
+
+interface Waiter {
+  resolve(task: Task): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * Those who wait for tasks. Ends that are recorded in this process are told at once, those of others by notification;
+ * and because a notification may be lost, all awaited tasks are asked after once a second, in one statement.
+ */
+export class TaskWaiter {
+  readonly #engine: Engine;
+  readonly #logger: Logger;
+  readonly #waiters = new Map<string, Set<Waiter>>();
+  readonly #toCheck = new Set<string>();
+  readonly #toRead = new Set<string>();
+  #checking: NodeJS.Immediate | undefined;
+  #reading: NodeJS.Immediate | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(engine: Engine, logger: Logger) {
+    this.#engine = engine;
+    this.#logger = logger;
+  }
+
+  /** Resolves with the task once it has ended or is blocked by failures. */
+  wait(taskUuid: string, { timeoutMs, signal }: { timeoutMs?: number; signal?: AbortSignal }): Promise<Task> {
+    return new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined;
+      const done = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', aborted);
+        const set = this.#waiters.get(taskUuid);
+        if (set?.delete(waiter) && set.size === 0) this.#waiters.delete(taskUuid);
+        this.#schedule();
+      };
+      const waiter: Waiter = {
+        resolve: (task) => {
+          done();
+          resolve(task);
+        },
+        reject: (error) => {
+          done();
+          reject(error as Error);
+        },
+      };
+      const aborted = () => waiter.reject(signal!.reason);
+      if (signal?.aborted) return reject(signal.reason as Error);
+      signal?.addEventListener('abort', aborted, { once: true });
+      if (timeoutMs !== undefined) {
+        timer = setTimeout(() => waiter.reject(this.#late(taskUuid, timeoutMs)), timeoutMs);
+      }
+      const set = this.#waiters.get(taskUuid) ?? new Set();
+      set.add(waiter);
+      this.#waiters.set(taskUuid, set);
+      this.#check([taskUuid]);
+      this.#schedule();
+    });
+  }
+
+  #late(taskUuid: string, timeoutMs: number): TaskerError {
+    return new TaskerError(
+      'timeout',
+      `task ${taskUuid} did not end within ${timeoutMs} ms; it goes on, \`tasker task why ${taskUuid}\` tells what it waits for`,
+    );
+  }
+
+  /** These tasks may rest now. Answers with those that nobody here waits for. */
+  ended(taskUuids: readonly string[]): string[] {
+    const others: string[] = [];
+    for (const taskUuid of taskUuids) {
+      if (this.#waiters.has(taskUuid)) this.#toRead.add(taskUuid);
+      else others.push(taskUuid);
+    }
+    if (this.#toRead.size > 0) this.#reading ??= setImmediate(() => void this.#read());
+    return others;
+  }
+
+  /** Asks after all awaited tasks: what happened meanwhile was not heard. */
+  catchUp(): void {
+    this.#check(this.#waiters.keys());
+  }
+
+  #check(taskUuids: Iterable<string>): void {
+    for (const taskUuid of taskUuids) this.#toCheck.add(taskUuid);
+    if (this.#toCheck.size > 0) this.#checking ??= setImmediate(() => void this.#checkNow());
+  }
+
+  async #checkNow(): Promise<void> {
+    this.#checking = undefined;
+    const ids = [...this.#toCheck];
+    this.#toCheck.clear();
+    try {
+      for (let i = 0; i < ids.length; i += READ_AT_ONCE) {
+        const part = ids.slice(i, i + READ_AT_ONCE);
+        const states = await this.#engine.taskStates(part);
+        this.ended(part.filter((id) => isResting(states.get(id) ?? '')));
+        for (const id of part)
+          if (!states.has(id)) this.#reject(id, new TaskerError('task_not_found', `there is no task ${id}`));
+      }
+    } catch (error) {
+      this.#logger.debug({ error: messageOf(error) }, 'asking after awaited tasks did not get through; trying again');
+    }
+  }
+
+  async #read(): Promise<void> {
+    this.#reading = undefined;
+    const ids = [...this.#toRead].slice(0, READ_AT_ONCE);
+    for (const id of ids) this.#toRead.delete(id);
+    if (this.#toRead.size > 0) this.#reading = setImmediate(() => void this.#read());
+    try {
+      for (const task of await this.#engine.getTasks(ids)) {
+        // A task that was blocked may run again by now, by an operator's hand.
+        if (isResting(task.status)) for (const waiter of this.#waiters.get(task.taskUuid) ?? []) waiter.resolve(task);
+      }
+    } catch (error) {
+      this.#logger.debug({ error: messageOf(error) }, 'awaited tasks could not be read; trying again');
+    }
+  }
+
+  #reject(taskUuid: string, error: unknown): void {
+    for (const waiter of this.#waiters.get(taskUuid) ?? []) waiter.reject(error);
+  }
+
+  #schedule(): void {
+    if (this.#waiters.size === 0) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+      return;
+    }
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.catchUp();
+      this.#schedule();
+    }, CHECK_MS);
+  }
+
+  /** Nobody is left hanging. */
+  stop(): void {
+    for (const id of [...this.#waiters.keys()]) {
+      this.#reject(
+        id,
+        new TaskerError('stopped', `this tasker was stopped while task ${id} was awaited; the task is safe`),
+      );
+    }
+    clearTimeout(this.#timer);
+    if (this.#checking) clearImmediate(this.#checking);
+    if (this.#reading) clearImmediate(this.#reading);
+  }
+}

@@ -1,0 +1,409 @@
+import { DEFAULTS } from '../config/defaults.ts';
+import { Listener } from '../db/listener.ts';
+import type { CreatedTask, CreateOptions, TaskRequest } from '../engine/create-task.ts';
+import { CHANNEL_ENDED, CHANNEL_TAKEN, CHANNEL_WORK, type Engine, type StepReference } from '../engine/engine.ts';
+import type { OperatorOptions } from '../engine/operate.ts';
+import type { HistoryEntry, Step, Task } from '../engine/task-view.ts';
+import { messageOf, TaskerError } from '../errors.ts';
+import type { Logger } from '../logging/logger.ts';
+import type { HandlerRegistry } from '../registry/handler-registry.ts';
+import type { TaskTemplate } from '../template/task-template.ts';
+import { Worker, type WorkerStats } from '../worker/worker.ts';
+import type { OpenDatabase } from './open-database.ts';
+import { isResting, TaskWaiter } from './task-waiter.ts';
+import { type Explanation, explainTask } from './why.ts';
+
+/** What {@link Tasker.createTask} answers. */
+export interface TaskHandle {
+  taskUuid: string;
+  name: string;
+  namespace: string;
+  version: string;
+  priority: number;
+  totalSteps: number;
+  /** False: an earlier task with the same identity stands for it (`onDuplicate: 'return'`). */
+  created: boolean;
+}
+
+/** Options of {@link Tasker.waitForTask}. */
+export interface WaitOptions {
+  /** Milliseconds; without it, as long as it takes. */
+  timeoutMs?: number;
+  /** Reject with `task_failed` when the task did not complete. Default false: the task tells by its status. */
+  throwOnFailure?: boolean;
+  signal?: AbortSignal;
+}
+
+/** What {@link Tasker.watchTask} yields: the task and its steps, whenever something changed. */
+export interface TaskSnapshot {
+  task: Task;
+  steps: Step[];
+}
+
+/** Which tasks {@link Tasker.listTasks} gives. */
+export interface ListOptions {
+  namespace?: string;
+  name?: string;
+  /** `pending` lists with `steps_in_process`: both are work to do. */
+  status?: string;
+  /** Only tasks that have not ended. */
+  openOnly?: boolean;
+  /** 1 … 1000, default 50. */
+  limit?: number;
+  /** Page on: the id of the last task of the page before. */
+  before?: string;
+}
+
+/** What a {@link Tasker} is made from; `createTasker` makes it. */
+export interface TaskerParts {
+  open: OpenDatabase;
+  engine: Engine;
+  registry: HandlerRegistry | undefined;
+  logger: Logger;
+  name: string;
+  concurrency: number;
+  leaseMs: number;
+  handlerTimeoutMs: number;
+  handlerMissingGraceMs: number;
+  pollMs: number | undefined;
+  namespaces: readonly string[] | undefined;
+  templates: readonly TaskTemplate[];
+}
+
+const COALESCE_MS = 10;
+const WATCH_MS = 250;
+
+/**
+ * A running tasker: creates tasks, watches them and — unless `worker: false` — runs their steps. Made by
+ * {@link createTasker}; several in one process know nothing of each other.
+ */
+export class Tasker {
+  readonly #parts: TaskerParts;
+  readonly #engine: Engine;
+  readonly #logger: Logger;
+  readonly #waiter: TaskWaiter;
+  readonly #listener: Listener;
+  readonly #worker: Worker | undefined;
+  readonly #served = new Set<string>();
+  readonly #toAnnounce: string[] = [];
+  #announcing: NodeJS.Timeout | undefined;
+  #waking: NodeJS.Timeout | undefined;
+  #wakingRank = 0;
+  #started: Promise<void> | undefined;
+  #stopped: Promise<void> | undefined;
+
+  /** @internal */
+  constructor(parts: TaskerParts) {
+    this.#parts = parts;
+    this.#engine = parts.engine;
+    this.#logger = parts.logger;
+    this.#waiter = new TaskWaiter(parts.engine, parts.logger);
+    for (const template of parts.templates) this.#served.add(template.namespace);
+    this.#listener = new Listener(
+      parts.open.database,
+      [CHANNEL_WORK, CHANNEL_ENDED, CHANNEL_TAKEN],
+      { onNotify: (channel, payload) => this.#heard(channel, payload), onCatchUp: () => this.#catchUp() },
+      parts.logger,
+    );
+    this.#worker = parts.registry && this.#makeWorker(parts.registry);
+  }
+
+  #makeWorker(registry: HandlerRegistry): Worker {
+    const { name, concurrency, leaseMs, handlerTimeoutMs, handlerMissingGraceMs, pollMs } = this.#parts;
+    return new Worker({
+      engine: this.#engine,
+      registry,
+      logger: this.#logger,
+      name,
+      concurrency,
+      leaseMs,
+      handlerTimeoutMs,
+      missingGraceMs: handlerMissingGraceMs,
+      namespaces: () => this.#parts.namespaces ?? [...this.#served].sort(),
+      pollMs: () => pollMs ?? (this.#listener.hears ? DEFAULTS.pollMs : DEFAULTS.pollDeafMs),
+      onTasksEnded: (ended) => this.#tasksEnded(ended),
+      onWorkLeft: (rank) => this.#wakeOthers(rank),
+    });
+  }
+
+  /** Starts listening and, with handlers, working. `createTasker` does it unless `autoStart: false`. */
+  start(): Promise<void> {
+    this.#started ??= this.#start();
+    return this.#started;
+  }
+
+  async #start(): Promise<void> {
+    this.#checkHandlers();
+    await this.#listener.start();
+    await this.#worker?.start();
+  }
+
+  /** Says, once, which callables of the templates no handler here resolves; they may be registered later, or elsewhere. */
+  #checkHandlers(): void {
+    const { registry, templates } = this.#parts;
+    if (!registry) return;
+    const missing = new Set<string>();
+    for (const template of templates) {
+      for (const step of template.steps)
+        if (!registry.isRegistered(step.handler.callable)) missing.add(step.handler.callable);
+    }
+    if (missing.size === 0) return;
+    this.#logger.warn(
+      { handlers: [...missing] },
+      `no handler here for ${[...missing].join(', ')}; register them, or run a worker that has them`,
+    );
+  }
+
+  /** The engine under this tasker, for tools of this package. @internal */
+  get engine(): Engine {
+    return this.#engine;
+  }
+
+  /** Where the database is, without its password. */
+  get place(): string {
+    return this.#parts.open.database.place;
+  }
+
+  /** What the worker does right now; undefined with `worker: false`. */
+  get stats(): WorkerStats | undefined {
+    return this.#worker?.stats;
+  }
+
+  /** Statements sent to the database so far. */
+  get statements(): number {
+    return this.#parts.open.database.statements;
+  }
+
+  /** Registers more templates, or newer ones; new tasks get them at once. */
+  async registerTemplates(templates: readonly TaskTemplate[]): Promise<void> {
+    for (const template of templates) {
+      await this.#engine.templates.register(template);
+      this.#served.add(template.namespace);
+    }
+    await this.#worker?.refresh();
+  }
+
+  /** Call it after handlers were added to the registry. */
+  async refresh(): Promise<void> {
+    await this.#worker?.refresh();
+  }
+
+  /**
+   * Creates a task. It is committed when this resolves.
+   *
+   * @example
+   * const task = await tasker.createTask({ namespace: 'shop', name: 'fulfil', version: '1.0.0', context: { order_id: 'O-7' } });
+   * @throws TaskerError `template_not_found`, `bad_request`, `invalid_context`, `identity_missing`, `conflict`
+   */
+  async createTask(request: TaskRequest, options?: CreateOptions): Promise<TaskHandle> {
+    const [handle] = await this.createTasks([request], options);
+    return handle!;
+  }
+
+  /** Creates many tasks in one statement, all or none; some hundreds at a time are fastest. Throws as {@link createTask}. */
+  async createTasks(requests: readonly TaskRequest[], options?: CreateOptions): Promise<TaskHandle[]> {
+    const created = await this.#engine.createTasks(requests, options);
+    this.#announceWork(created);
+    return created.map(({ taskUuid, snapshot, priority, created }) => ({
+      taskUuid,
+      name: snapshot.template.name,
+      namespace: snapshot.template.namespace,
+      version: snapshot.template.version,
+      priority,
+      totalSteps: snapshot.graph.names.length,
+      created,
+    }));
+  }
+
+  /** @throws TaskerError `task_not_found`, `invalid_uuid` */
+  getTask(taskUuid: string): Promise<Task> {
+    return this.#engine.getTask(taskUuid);
+  }
+
+  /** The steps of a task in the order of its template. @throws TaskerError `task_not_found` */
+  getSteps(taskUuid: string): Promise<Step[]> {
+    return this.#engine.getSteps(taskUuid);
+  }
+
+  /** One step, by its name or id. @throws TaskerError `step_not_found` */
+  getStep(taskUuid: string, step: string): Promise<Step> {
+    return this.#engine.getStep({ taskUuid, step });
+  }
+
+  /** Everything that happened to a task, in order: attempts with their ends, and what operators did. */
+  getHistory(taskUuid: string): Promise<HistoryEntry[]> {
+    return this.#engine.getHistory(taskUuid);
+  }
+
+  /** Why each step of a task is where it is, and what it waits for. */
+  why(taskUuid: string): Promise<Explanation> {
+    return explainTask(this.#engine, taskUuid);
+  }
+
+  /** Tasks, the newest first. */
+  async listTasks(options: ListOptions = {}): Promise<Task[]> {
+    const { limit = 50, before = null, status } = options;
+    if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
+      throw new TaskerError('bad_request', `limit must be a whole number from 1 to 1000, got ${limit}`);
+    }
+    return this.#engine.listTasks({
+      before,
+      namespace: options.namespace ?? null,
+      name: options.name ?? null,
+      state: status === 'pending' ? 'steps_in_process' : (status ?? null),
+      openOnly: options.openOnly ?? false,
+      limit,
+    });
+  }
+
+  /**
+   * Resolves with the task once it has ended, or rests in `blocked_by_failures` until an operator acts.
+   * @throws TaskerError `timeout`, `task_not_found`, `stopped`; with `throwOnFailure` also `task_failed`
+   */
+  async waitForTask(taskUuid: string, { throwOnFailure = false, ...options }: WaitOptions = {}): Promise<Task> {
+    const task = await this.#waiter.wait(taskUuid, options);
+    if (throwOnFailure && task.status !== 'complete' && task.status !== 'resolved_manually') {
+      throw new TaskerError(
+        'task_failed',
+        `task ${taskUuid} is ${task.status}; \`tasker task why ${taskUuid}\` tells why`,
+        {
+          details: { status: task.status },
+        },
+      );
+    }
+    return task;
+  }
+
+  /** Yields the task and its steps whenever something changed, the last time when it rests. */
+  async *watchTask(taskUuid: string, { signal }: { signal?: AbortSignal } = {}): AsyncGenerator<TaskSnapshot> {
+    let shown = '';
+    for (;;) {
+      const [task, steps] = await Promise.all([this.getTask(taskUuid), this.getSteps(taskUuid)]);
+      const now = JSON.stringify([
+        task.status,
+        steps.map((step) => [step.currentState, step.attempts, step.nextRetryAt]),
+      ]);
+      if (now !== shown) yield { task, steps };
+      shown = now;
+      if (isResting(task.status) || signal?.aborted) return;
+      await this.#waiter.wait(taskUuid, { timeoutMs: WATCH_MS, ...(signal && { signal }) }).catch(onlyTimeout);
+    }
+  }
+
+  /** Cancels a task; running handlers are told by their signal. False: it had ended already. */
+  cancelTask(taskUuid: string, options?: OperatorOptions): Promise<boolean> {
+    return this.#acting(taskUuid, () => this.#engine.cancelTask(taskUuid, options));
+  }
+
+  /** Sends a step that stands in `error` back to the queue with all its attempts; the task goes on by itself. */
+  retryStep(taskUuid: string, step: string, options?: OperatorOptions): Promise<void> {
+    return this.#acting(taskUuid, () => this.#engine.resetStep({ taskUuid, step }, options));
+  }
+
+  /** Declares a step done by hand, with or without a result; the task goes on by itself. */
+  resolveStep(taskUuid: string, step: string, options?: OperatorOptions & { result?: unknown }): Promise<void> {
+    return this.#acting(taskUuid, () => this.#engine.resolveStep({ taskUuid, step }, options));
+  }
+
+  /** Completes a step by hand with a result, or corrects the result of one that is done. */
+  completeStep(taskUuid: string, step: string, options?: OperatorOptions & { result?: unknown }): Promise<void> {
+    const reference: StepReference = { taskUuid, step };
+    return this.#acting(taskUuid, () => this.#engine.completeStep(reference, options));
+  }
+
+  async #acting<T>(taskUuid: string, act: () => Promise<T>): Promise<T> {
+    const result = await act();
+    this.#worker?.taken(taskUuid);
+    this.#worker?.wake();
+    this.#waiter.catchUp();
+    return result;
+  }
+
+  /**
+   * Stops: takes no new steps, lets running handlers finish for `drainTimeoutMs` (30,000), then fires their signal and
+   * gives their steps back. Nothing is lost; the same promise for every call.
+   */
+  stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs }: { drainTimeoutMs?: number } = {}): Promise<void> {
+    this.#stopped ??= this.#stop(drainTimeoutMs);
+    return this.#stopped;
+  }
+
+  async #stop(drainTimeoutMs: number): Promise<void> {
+    await this.#started?.catch(() => undefined);
+    try {
+      await this.#worker?.stop({ drainTimeoutMs });
+      await this.#flushAnnouncements();
+    } finally {
+      this.#waiter.stop();
+      clearTimeout(this.#announcing);
+      clearTimeout(this.#waking);
+      await this.#listener.stop();
+      await this.#parts.open.close();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  // ---- who must hear of it
+
+  #heard(channel: string, payload: string): void {
+    if (channel === CHANNEL_WORK) this.#worker?.wake(Number(payload));
+    else if (channel === CHANNEL_TAKEN) this.#worker?.taken(payload);
+    else this.#waiter.ended(payload.split(','));
+  }
+
+  #catchUp(): void {
+    this.#worker?.wake();
+    this.#waiter.catchUp();
+  }
+
+  #announceWork(created: readonly CreatedTask[]): void {
+    const fresh = created.filter((task) => task.created);
+    if (fresh.length === 0) return;
+    const rank = -Math.max(...fresh.map((task) => task.priority));
+    const served = this.#worker && fresh.every((task) => this.#served.has(task.snapshot.template.namespace));
+    // A worker of this process with room takes them at once; others need not be woken for that.
+    const alone = served && this.#worker.hasFreeSlots;
+    this.#worker?.wake(rank);
+    if (!alone || !this.#worker?.hasFreeSlots) this.#wakeOthers(rank);
+  }
+
+  #wakeOthers(rank: number): void {
+    this.#wakingRank = Math.min(this.#wakingRank, rank);
+    this.#waking ??= setTimeout(() => {
+      this.#waking = undefined;
+      const rank = this.#wakingRank;
+      this.#wakingRank = 0;
+      this.#engine.wakeWorkers(rank).catch((error: unknown) => this.#notAnnounced(error));
+    }, COALESCE_MS);
+  }
+
+  #tasksEnded(ended: readonly { task_uuid: string; state: string; ms: number }[]): void {
+    if (this.#logger.isLevelEnabled?.('info') ?? true) {
+      for (const { task_uuid, state, ms } of ended)
+        this.#logger.info({ task_uuid, state, duration_ms: ms }, `task ${state}`);
+    }
+    const others = this.#waiter.ended(ended.map((row) => row.task_uuid));
+    if (others.length === 0) return;
+    this.#toAnnounce.push(...others);
+    this.#announcing ??= setTimeout(() => void this.#flushAnnouncements(), COALESCE_MS);
+  }
+
+  async #flushAnnouncements(): Promise<void> {
+    clearTimeout(this.#announcing);
+    this.#announcing = undefined;
+    const ids = this.#toAnnounce.splice(0);
+    if (ids.length > 0) await this.#engine.announceEnded(ids).catch((error: unknown) => this.#notAnnounced(error));
+  }
+
+  /** Losing a notification costs latency only: everybody looks for himself now and then. */
+  #notAnnounced(error: unknown): void {
+    this.#logger.debug({ error: messageOf(error) }, 'a notification did not get through');
+  }
+}
+
+function onlyTimeout(error: unknown): void {
+  if (!(error instanceof TaskerError && error.code === 'timeout')) throw error;
+}

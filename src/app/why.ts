@@ -1,0 +1,127 @@
+import type { Engine } from '../engine/engine.ts';
+import type { Step, Task } from '../engine/task-view.ts';
+
+/** Why one step is where it is. */
+export interface StepExplanation {
+  step: string;
+  state: string;
+  /** A sentence. */
+  why: string;
+  /** Names of parents that are not done. */
+  waitsFor: string[];
+  /** ISO time until which it waits, if there is one. */
+  until: string | null;
+  /** The handler that a worker must have. */
+  handler: string;
+  /** The worker that holds it. */
+  heldBy: string | null;
+}
+
+/** Why a task is where it is. */
+export interface Explanation {
+  task: Task;
+  /** A sentence. */
+  summary: string;
+  steps: StepExplanation[];
+}
+
+/** Explains a task from its rows, its template and the living workers: what the claim goes by, in words. */
+export async function explainTask(engine: Engine, taskUuid: string): Promise<Explanation> {
+  const [task, steps, workers] = await Promise.all([
+    engine.getTask(taskUuid),
+    engine.getSteps(taskUuid),
+    engine.listWorkers(),
+  ]);
+  const { template, graph } = await engine.templates.newest(task.namespace, task.name, task.version);
+  const byName = new Map(steps.map((step) => [step.name, step]));
+  const living = workers.filter((worker) => worker.living && worker.namespaces.includes(task.namespace));
+  const explained = steps.map((step) => {
+    const idx = graph.indexOf.get(step.name);
+    const parents = idx === undefined ? [] : (template.steps[idx]?.dependencies ?? []);
+    const open = parents.filter((parent) => !isDone(byName.get(parent)));
+    const able = living.filter((worker) => worker.callables.includes(step.callable));
+    return explainStep(step, open, { inNamespace: living.length, able: able.map((worker) => worker.name), byName });
+  });
+  return { task, summary: summaryOf(task, explained), steps: explained };
+}
+
+function isDone(step: Step | undefined): boolean {
+  return step?.currentState === 'complete' || step?.currentState === 'resolved_manually';
+}
+
+interface Around {
+  inNamespace: number;
+  able: string[];
+  byName: Map<string, Step>;
+}
+
+function explainStep(step: Step, open: string[], around: Around): StepExplanation {
+  return {
+    step: step.name,
+    state: step.currentState,
+    why: reasonOf(step, open, around),
+    waitsFor: open,
+    until: step.nextRetryAt,
+    handler: step.callable,
+    heldBy: step.currentState === 'in_progress' ? step.worker : null,
+  };
+}
+
+function reasonOf(step: Step, open: string[], { inNamespace, able, byName }: Around): string {
+  const attempt = `attempt ${step.attempts} of ${step.maxAttempts}`;
+  const error = step.results?.error?.message;
+  switch (step.currentState) {
+    case 'pending': {
+      const stuck = open.filter((parent) => byName.get(parent)?.currentState === 'error');
+      return stuck.length > 0
+        ? `waits for ${list(open)}; ${list(stuck)} failed, so it can't run until an operator acts on that`
+        : `waits for ${list(open)}`;
+    }
+    case 'enqueued':
+      if (inNamespace === 0) return 'is ready; no worker of its namespace lives: start one';
+      if (able.length === 0) return `is ready; no living worker has a handler ${step.callable}`;
+      return `is ready; waits for a free slot of ${list(able)}`;
+    case 'in_progress':
+      if (!able.includes(step.worker ?? '')) {
+        return `${attempt} is held by ${step.worker ?? 'a worker'}, which has no handler ${step.callable} yet; it waits a while for one, then fails`;
+      }
+      return `${attempt} runs on ${step.worker ?? 'a worker'} since ${step.lastAttemptedAt}`;
+    case 'waiting_for_retry':
+      return `${attempt} failed (${error}); tried again at ${step.nextRetryAt}`;
+    case 'error':
+      return `failed for good at ${attempt}: ${error}; reset, resolve or complete it to go on`;
+    case 'complete':
+      return `completed at ${step.completedAt}`;
+    case 'resolved_manually':
+      return `was resolved by an operator at ${step.completedAt}`;
+    case 'cancelled':
+      return 'was cancelled with its task';
+    case 'enqueued_for_orchestration':
+    case 'enqueued_as_error_for_orchestration':
+      return 'its result is being recorded';
+  }
+}
+
+function list(names: string[]): string {
+  return names.length <= 5 ? names.join(', ') : `${names.slice(0, 5).join(', ')} and ${names.length - 5} more`;
+}
+
+function summaryOf(task: Task, steps: StepExplanation[]): string {
+  const of = (state: string) => steps.filter((step) => step.state === state).map((step) => step.step);
+  switch (task.status) {
+    case 'complete':
+      return `is complete: all ${task.totalSteps} steps are done`;
+    case 'cancelled':
+      return 'was cancelled';
+    case 'blocked_by_failures':
+      return `can't go on: ${list(of('error'))} failed for good; an operator must act`;
+    case 'waiting_for_retry':
+      return `waits until ${list(of('waiting_for_retry'))} is tried again`;
+    default: {
+      const running = of('in_progress');
+      if (running.length > 0) return `goes on: ${list(running)} runs`;
+      const ready = steps.find((step) => step.state === 'enqueued');
+      return ready ? `${ready.step} ${ready.why}` : `is ${task.status}`;
+    }
+  }
+}

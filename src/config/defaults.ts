@@ -1,0 +1,19 @@
+/** Every default that a user meets, in one place. Times in milliseconds. */
+export const DEFAULTS = {
+  /** Handlers that a worker runs at once. */
+  concurrency: 100,
+  /** A worker that gives no sign of life for so long is taken for dead. */
+  leaseMs: 30_000,
+  /** For steps without `timeout_seconds`; 0: none. */
+  handlerTimeoutMs: 300_000,
+  /** How long `stop` lets running handlers finish. */
+  drainTimeoutMs: 30_000,
+  /** How long a step waits for a handler that no worker has. */
+  handlerMissingGraceMs: 10_000,
+  /** Between looks into the queue while notifications arrive, and while they do not. */
+  pollMs: 2_000,
+  pollDeafMs: 1_000,
+  poolSize: 10,
+  /** Where the embedded server lives, below the current folder. */
+  embeddedFolder: '.tasker',
+} as const;

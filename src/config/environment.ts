@@ -1,0 +1,42 @@
+/** What the environment says. Read once, by whoever starts the program; nothing else reads it. */
+export interface Environment {
+  databaseUrl: string | undefined;
+  databaseDirectUrl: string | undefined;
+  /** `development` unless `TASKER_ENV` says otherwise; also picks the template overrides. */
+  environment: string;
+  /** `TASKER_EMBEDDED=1`: the embedded server is wanted even in production. */
+  embedded: boolean;
+  templatePaths: string[];
+  handlerPaths: string[];
+  logLevel: LogLevel;
+  /** A filter that was not understood, as it stands. */
+  badLogLevel: string | undefined;
+  pipeline: boolean;
+}
+
+/** Levels of log lines, the most detailed first. */
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+const pathsOf = (text: string | undefined): string[] =>
+  (text ?? '').split(process.platform === 'win32' ? /[;,]/ : /[:,]/).filter((part) => part.trim() !== '');
+
+/**
+ * Reads the variables: `DATABASE_URL`, `DATABASE_DIRECT_URL`, `TASKER_ENV`, `TASKER_EMBEDDED`, `TASKER_TEMPLATE_PATH`,
+ * `TASKER_HANDLER_PATH` or `TYPESCRIPT_HANDLER_PATH`, `LOG_LEVEL` or `RUST_LOG`, `TASKER_PIPELINE`.
+ */
+export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environment {
+  const level = (env['LOG_LEVEL'] ?? env['RUST_LOG'] ?? 'info').toLowerCase();
+  const known = LOG_LEVELS.find((candidate) => candidate === level);
+  return {
+    databaseUrl: env['DATABASE_URL'] || undefined,
+    databaseDirectUrl: env['DATABASE_DIRECT_URL'] || undefined,
+    environment: env['TASKER_ENV'] || 'development',
+    embedded: env['TASKER_EMBEDDED'] === '1',
+    templatePaths: pathsOf(env['TASKER_TEMPLATE_PATH']),
+    handlerPaths: pathsOf(env['TASKER_HANDLER_PATH'] ?? env['TYPESCRIPT_HANDLER_PATH']),
+    logLevel: known ?? 'info',
+    badLogLevel: known ? undefined : level,
+    pipeline: env['TASKER_PIPELINE'] !== '0',
+  };
+}

@@ -1,0 +1,58 @@
+import { messageOf, TaskerError } from '../errors.ts';
+
+/** SQLSTATE classes that say "this connection or server is going away", not "this statement is wrong". */
+const AWAY = /^(08|57P0[1-5]|53300|58)/;
+
+interface Coded {
+  code?: unknown;
+}
+
+/** The five characters of an SQL error, or undefined for anything else. */
+export function sqlState(error: unknown): string | undefined {
+  const code = (error as Coded | null)?.code;
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+}
+
+/** Whether trying again on another connection, perhaps later, is the right answer. */
+export function isConnectionError(error: unknown): boolean {
+  if (error instanceof TaskerError) return error.code === 'record_in_doubt' || error.code === 'database_unreachable';
+  const state = sqlState(error);
+  if (state) return AWAY.test(state);
+  if (!(error instanceof Error)) return false;
+  const code = (error as Coded).code;
+  return (
+    (typeof code === 'string' && /^(E[A-Z]+)$/.test(code)) ||
+    /connection|not queryable|timeout|terminated/i.test(error.message)
+  );
+}
+
+/** The URL without its password, for messages and logs. */
+export function redactUrl(url: string): string {
+  try {
+    const parsed = new URL(url);
+    if (parsed.password) parsed.password = '***';
+    return parsed.toString();
+  } catch {
+    return 'the given database URL';
+  }
+}
+
+/** What a failed first connection means, and what to do. */
+export function refusedConnection(url: string, error: unknown): TaskerError {
+  const where = redactUrl(url);
+  const state = sqlState(error);
+  const code = (error as Coded | null)?.code;
+  const hint =
+    state === '28P01' || state === '28000'
+      ? 'the server refused user or password; check both in DATABASE_URL'
+      : state === '3D000'
+        ? 'the database does not exist; create it or correct the name in DATABASE_URL'
+        : code === 'ENOTFOUND'
+          ? 'the host name is unknown; check it in DATABASE_URL'
+          : code === 'ECONNREFUSED' || code === 'ENOENT'
+            ? 'nothing listens there; start PostgreSQL, or unset DATABASE_URL to use the embedded server'
+            : 'check DATABASE_URL and that the server is up';
+  return new TaskerError('database_unreachable', `${where}: ${messageOf(error) || String(code)}; ${hint}`, {
+    cause: error,
+  });
+}

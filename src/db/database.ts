@@ -1,0 +1,245 @@
+import pg from 'pg';
+import { TaskerError } from '../errors.ts';
+import type { Logger } from '../logging/logger.ts';
+import { isConnectionError, redactUrl, refusedConnection } from './connection-error.ts';
+
+/** A statement: its text is a constant, its name lets a connection plan it once. */
+export interface Statement {
+  name: string;
+  text: string;
+}
+
+/** Rows of a statement. `jsonb` arrives as text: who reads it decides when to parse. */
+export interface Rows<Row> {
+  rows: Row[];
+  /** The command that ran: `SELECT`, `COMMIT`, `ROLLBACK` … */
+  command: string;
+}
+
+/** Something that takes statements: the pool, or a transaction on one connection. */
+export interface Db {
+  query<Row>(statement: Statement, values?: readonly unknown[]): Promise<Rows<Row>>;
+}
+
+/** How to reach the server. */
+export interface DatabaseOptions {
+  url: string;
+  /** A connection that is not through a transaction pooler; LISTEN and migrations use it. Default: `url`. */
+  directUrl?: string | undefined;
+  /** Connections at most. Default 10. */
+  poolSize?: number | undefined;
+  /** Several statements of a transaction in one round trip. Default true; off for poolers that can't. */
+  pipeline?: boolean | undefined;
+  /** Milliseconds after which a statement is given up and its connection replaced. Default 60,000. */
+  statementTimeoutMs?: number | undefined;
+  applicationName?: string | undefined;
+  logger: Logger;
+}
+
+/** Oldest PostgreSQL that the statements are written for. */
+const OLDEST_SERVER = 15;
+
+/** The transaction that was sent may have been committed or not: its answer was lost. */
+export class InDoubtError extends TaskerError {
+  constructor(cause: unknown) {
+    super('record_in_doubt', 'the answer of a transaction was lost with its connection; it may have been committed', {
+      cause,
+    });
+  }
+}
+
+const INT8 = 20;
+const INT8_ARRAY = 1016;
+const JSON_TYPES = new Set([114, 3802]);
+const asIs = (text: string) => text;
+
+/** Numbers for int8 (ids stay below 2^53), text for JSON; the rest as the driver does it. Nothing global is changed. */
+const types = {
+  getTypeParser(oid: number, format?: 'text' | 'binary') {
+    if (oid === INT8) return Number;
+    if (oid === INT8_ARRAY) return (text: string) => (text === '{}' ? [] : text.slice(1, -1).split(',').map(Number));
+    if (JSON_TYPES.has(oid)) return asIs;
+    return pg.types.getTypeParser(oid, format as 'text');
+  },
+} as pg.CustomTypesConfig;
+
+function configOf(url: string, options: DatabaseOptions): pg.ClientConfig {
+  return {
+    connectionString: url,
+    application_name: options.applicationName ?? 'tasker-core',
+    connectionTimeoutMillis: 10_000,
+    query_timeout: options.statementTimeoutMs ?? 60_000,
+    keepAlive: true,
+    types,
+  };
+}
+
+/**
+ * A PostgreSQL server, reached through a pool. Sessions hold no state of ours (a transaction pooler may stand between):
+ * settings are local to a transaction.
+ */
+export class Database implements Db {
+  readonly #pool: pg.Pool;
+  readonly #options: DatabaseOptions;
+  /** Statements sent so far; the benchmark divides it by steps. */
+  statements = 0;
+  #closed = false;
+
+  private constructor(pool: pg.Pool, options: DatabaseOptions) {
+    this.#pool = pool;
+    this.#options = options;
+  }
+
+  /**
+   * Connects and checks the server's version.
+   * @throws TaskerError `database_unreachable`, `database_too_old`
+   */
+  static async connect(options: DatabaseOptions): Promise<Database> {
+    const pool = new pg.Pool({
+      ...configOf(options.url, options),
+      pipeline: options.pipeline ?? true,
+      max: options.poolSize ?? 10,
+      idleTimeoutMillis: 300_000,
+    } as pg.PoolConfig);
+    // A connection that dies while it is checked out, or while idle, must not become an uncaught exception; the query in
+    // flight is rejected on its own.
+    pool.on('connect', (client) => client.on('error', () => {}));
+    pool.on('error', (error) => options.logger.debug({ error: error.message }, 'an idle connection was lost'));
+    const database = new Database(pool, options);
+    try {
+      await database.#checkVersion();
+    } catch (error) {
+      await pool.end();
+      throw error;
+    }
+    return database;
+  }
+
+  async #checkVersion(): Promise<void> {
+    let client: pg.PoolClient;
+    try {
+      client = await this.#pool.connect();
+    } catch (error) {
+      throw refusedConnection(this.#options.url, error);
+    }
+    try {
+      const { rows } = await client.query<{ server_version_num: string }>('show server_version_num');
+      const major = Math.floor(Number(rows[0]!.server_version_num) / 10_000);
+      if (major < OLDEST_SERVER) {
+        throw new TaskerError(
+          'database_too_old',
+          `${redactUrl(this.#options.url)} is PostgreSQL ${major}; tasker-core needs ${OLDEST_SERVER} or later`,
+        );
+      }
+    } finally {
+      client.release();
+    }
+  }
+
+  /** Where this is, without its password. */
+  get place(): string {
+    return redactUrl(this.#options.url);
+  }
+
+  /** The connection string for what must not go through a pooler: LISTEN, migrations. */
+  get directUrl(): string {
+    return this.#options.directUrl ?? this.#options.url;
+  }
+
+  async query<Row>(statement: Statement, values: readonly unknown[] = []): Promise<Rows<Row>> {
+    this.statements++;
+    return (await this.#pool.query({ ...statement, values: values as unknown[] })) as unknown as Rows<Row>;
+  }
+
+  /**
+   * Sends a whole transaction in one round trip: `work` must issue all its statements before it first waits.
+   * `opening` is BEGIN with the settings that the statements need.
+   * @throws InDoubtError when the connection was lost before COMMIT was answered
+   */
+  async pipeline<T>(opening: Opening, work: (tx: Db) => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect();
+    const sent: Promise<unknown>[] = [];
+    const tx = this.#transaction(client, sent);
+    const begun = client.query(opening.text);
+    sent.push(begun);
+    this.statements += opening.statements + 1;
+    const working = work(tx);
+    const committed = client.query('commit');
+    sent.push(committed);
+    const answers = await Promise.allSettled([...sent, working]);
+    const outcome = await committed.catch((error: unknown) => error);
+    const failed = answers.find((answer) => answer.status === 'rejected');
+    if (outcome instanceof Error) {
+      client.release(outcome);
+      throw new InDoubtError(failed?.reason ?? outcome);
+    }
+    client.release();
+    // COMMIT of an aborted transaction resolves, with ROLLBACK as its command.
+    if ((outcome as Rows<unknown>).command !== 'COMMIT' || failed) throw failed?.reason ?? new Error('rolled back');
+    return working;
+  }
+
+  /** A transaction whose statements depend on each other's answers. Rolled back when `work` throws. */
+  async transaction<T>(opening: Opening, work: (tx: Db) => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect();
+    let broken: Error | undefined;
+    try {
+      this.statements += opening.statements + 1;
+      await client.query(opening.text);
+      const result = await work(this.#transaction(client, []));
+      const committed = (await client.query('commit')) as unknown as Rows<unknown>;
+      if (committed.command !== 'COMMIT') throw new TaskerError('database_error', 'the transaction was rolled back');
+      return result;
+    } catch (error) {
+      if (isConnectionError(error)) broken = error as Error;
+      else await client.query('rollback').catch((lost: Error) => (broken = lost));
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  #transaction(client: pg.PoolClient, sent: Promise<unknown>[]): Db {
+    return {
+      query: async <Row>(statement: Statement, values: readonly unknown[] = []) => {
+        this.statements++;
+        const answer = client.query({ ...statement, values: values as unknown[] });
+        sent.push(answer);
+        return (await answer) as unknown as Rows<Row>;
+      },
+    };
+  }
+
+  /** A connection of its own, for LISTEN and for session locks; the caller ends it. */
+  async dedicated(): Promise<pg.Client> {
+    const client = new pg.Client({ ...configOf(this.directUrl, this.#options), query_timeout: 0 } as pg.ClientConfig);
+    client.on('error', () => {});
+    try {
+      await client.connect();
+    } catch (error) {
+      throw refusedConnection(this.directUrl, error);
+    }
+    return client;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#pool.end();
+  }
+}
+
+/** BEGIN and the settings of a transaction, as one message. */
+export interface Opening {
+  text: string;
+  /** How many statements the text holds. */
+  statements: number;
+}
+
+/** Makes an {@link Opening} from settings. */
+export function opening(...settings: string[]): Opening {
+  return {
+    text: ['begin isolation level read committed', ...settings.map((s) => `set local ${s}`)].join('; '),
+    statements: settings.length + 1,
+  };
+}

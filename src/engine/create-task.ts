@@ -1,0 +1,212 @@
+import { type Database, opening } from '../db/database.ts';
+import { TaskerError } from '../errors.ts';
+import { CONTEXT_LIMITS, overLimit } from '../model/context-limits.ts';
+import { identityHash } from '../model/identity.ts';
+import { storableJson } from '../model/storable-json.ts';
+import { isUuid, uuidV7 } from '../model/uuid.ts';
+import { findIdentities, createTasks as insertTasks, type NewTask } from '../store/create-tasks.ts';
+import { PINNED_PLANS } from '../store/planner.ts';
+import { nameOf, type Snapshot, type TemplateStore } from './template-store.ts';
+
+/** What a caller asks for. */
+export interface TaskRequest {
+  /** Name of a registered template. */
+  name: string;
+  /** Its namespace. Default `default`. */
+  namespace?: string;
+  /** Its version, matched exactly. Default `1.0.0`. */
+  version?: string;
+  /** The input that every step can read: a JSON object of at most 1 MB, 10 levels deep. Default `{}`. */
+  context?: Record<string, unknown>;
+  /** −100 … 100, higher first. Default 0. */
+  priority?: number;
+  /** Makes the task the same as another with this key, whatever the template's `identity_strategy` says. */
+  idempotencyKey?: string;
+  /** Who asked, from where, why: kept for those who look later. At most 128 characters each. */
+  initiator?: string;
+  sourceSystem?: string;
+  reason?: string;
+  tags?: string[];
+  /** A UUID that ties logs and tasks together. Default: the task's own id. */
+  correlationId?: string;
+  parentCorrelationId?: string;
+}
+
+/** What {@link createTasks} does with a task whose identity exists. */
+export interface CreateOptions {
+  /** `error` (default): nothing is created, the error names the first task. `return`: the first task stands for it. */
+  onDuplicate?: 'error' | 'return';
+}
+
+/** A task as it was created. */
+export interface CreatedTask {
+  taskUuid: string;
+  snapshot: Snapshot;
+  /** False when an earlier task with the same identity stands for it. */
+  created: boolean;
+  priority: number;
+}
+
+const SETTINGS = opening(...PINNED_PLANS);
+
+/**
+ * Creates tasks, all or none, in one statement.
+ * @throws TaskerError `template_not_found`, `bad_request`, `invalid_context`, `identity_missing`, `conflict`
+ */
+export async function createTasks(
+  database: Database,
+  templates: TemplateStore,
+  requests: readonly TaskRequest[],
+  { onDuplicate = 'error' }: CreateOptions = {},
+): Promise<CreatedTask[]> {
+  if (requests.length === 0) return [];
+  const snapshots = await snapshotsOf(templates, requests);
+  const tasks = requests.map((request, i) => newTask(request, snapshots[i]!, i));
+  const result = (taskUuid: string, i: number) => ({
+    taskUuid,
+    snapshot: snapshots[i]!,
+    created: taskUuid === tasks[i]!.taskUuid,
+    priority: requests[i]!.priority ?? 0,
+  });
+  if (tasks.every((task) => task.identityHash === null)) {
+    await database.pipeline(SETTINGS, (tx) => insertTasks(tx, tasks));
+    return tasks.map((task, i) => result(task.taskUuid, i));
+  }
+  return database.transaction(SETTINGS, async (tx) => {
+    const created = await insertTasks(tx, tasks);
+    if (created.size === tasks.length) return tasks.map((task, i) => result(task.taskUuid, i));
+    const first = await findIdentities(
+      tx,
+      tasks.flatMap((task) => task.identityHash ?? []),
+    );
+    const standing = tasks.map((task) => (task.identityHash && first.get(task.identityHash)) || task.taskUuid);
+    if (onDuplicate === 'error') throw duplicateError(requests, tasks, standing);
+    return standing.map(result);
+  });
+}
+
+function duplicateError(requests: readonly TaskRequest[], tasks: readonly NewTask[], standing: string[]): TaskerError {
+  const at = standing.findIndex((taskUuid, i) => taskUuid !== tasks[i]!.taskUuid);
+  const { name, idempotencyKey } = requests[at]!;
+  const how = idempotencyKey === undefined ? 'with the same context' : `with the idempotency key ${idempotencyKey}`;
+  const where = requests.length > 1 ? ` (number ${at + 1} of ${requests.length}; none was created)` : '';
+  return new TaskerError(
+    'conflict',
+    `task ${name} ${how} is there already: ${standing[at]}${where}; pass onDuplicate: 'return' to get it, or give another idempotency key`,
+    { details: { task_uuid: standing[at], index: at } },
+  );
+}
+
+async function snapshotsOf(templates: TemplateStore, requests: readonly TaskRequest[]): Promise<Snapshot[]> {
+  const found = new Map<string, Snapshot>();
+  const snapshots: Snapshot[] = [];
+  for (const request of requests) {
+    if (typeof request.name !== 'string' || request.name === '') {
+      throw new TaskerError('bad_request', 'a task needs the name of its template');
+    }
+    const { name, namespace = 'default', version = '1.0.0' } = request;
+    const key = `${namespace}/${name}@${version}`;
+    const snapshot = found.get(key) ?? runnable(await templates.newest(namespace, name, version));
+    found.set(key, snapshot);
+    snapshots.push(snapshot);
+  }
+  return snapshots;
+}
+
+/** Dynamic steps are read and checked, but this version does not run them: better no task than one that ends without them. */
+function runnable(snapshot: Snapshot): Snapshot {
+  const dynamic = snapshot.template.steps.find((step) => step.type !== 'standard');
+  if (!dynamic) return snapshot;
+  throw new TaskerError(
+    'template_invalid',
+    `template ${nameOf(snapshot.template)}: step ${dynamic.name} is of type ${dynamic.type}, which this version reads but does not run yet; use steps of type standard`,
+  );
+}
+
+function newTask(request: TaskRequest, snapshot: Snapshot, position: number): NewTask {
+  const where = `task ${nameOf(snapshot.template)}${position > 0 ? ` (number ${position + 1})` : ''}`;
+  const context = encodeContext(request.context ?? {}, snapshot, where);
+  const priority = request.priority ?? 0;
+  if (!Number.isInteger(priority) || priority < -100 || priority > 100) {
+    throw new TaskerError('bad_request', `${where}: priority must be a whole number from -100 to 100, got ${priority}`);
+  }
+  for (const key of ['correlationId', 'parentCorrelationId'] as const) {
+    const id = request[key];
+    if (id != null && !isUuid(id)) throw new TaskerError('invalid_uuid', `${where}: ${key} is not a UUID: ${id}`);
+  }
+  const hash = identityHash({
+    namespace: snapshot.template.namespace,
+    name: snapshot.template.name,
+    version: snapshot.template.version,
+    strategy: snapshot.template.identityStrategy,
+    idempotencyKey: label(request, 'idempotencyKey', where, 10_000),
+    context,
+  });
+  if (hash === 'missing') {
+    throw new TaskerError(
+      'identity_missing',
+      `${where}: its template says identity_strategy: caller_provided, so the request needs an idempotencyKey`,
+    );
+  }
+  return {
+    taskUuid: uuidV7(),
+    templateId: snapshot.id,
+    rank: priority === 0 ? 0 : -priority,
+    context,
+    correlationId: request.correlationId ?? null,
+    parentCorrelationId: request.parentCorrelationId ?? null,
+    initiator: label(request, 'initiator', where),
+    sourceSystem: label(request, 'sourceSystem', where),
+    reason: label(request, 'reason', where),
+    tags: tagsOf(request, where),
+    identityHash: hash,
+  };
+}
+
+function encodeContext(value: Record<string, unknown>, snapshot: Snapshot, where: string): string {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+    throw new TaskerError('invalid_context', `${where}: context must be an object`);
+  }
+  const stored = storableJson(value, { maxBytes: CONTEXT_LIMITS.bytes, name: 'context' });
+  if (!stored.ok) {
+    throw new TaskerError('invalid_context', `${where}: ${stored.path}: ${stored.reason}`, {
+      details: { path: stored.path },
+    });
+  }
+  const over = overLimit(value, 'context');
+  if (over) throw new TaskerError('invalid_context', `${where}: ${over.path} ${over.reason}`, { details: over });
+  const violations = snapshot.checkInput(value);
+  if (violations.length > 0) {
+    throw new TaskerError(
+      'invalid_context',
+      `${where}: the context does not fit the template's input_schema: ${violations.map((v) => `${v.path || '/'} ${v.message}`).join('; ')}`,
+      { details: { violations } },
+    );
+  }
+  return stored.json;
+}
+
+function label(
+  request: TaskRequest,
+  key: 'initiator' | 'sourceSystem' | 'reason' | 'idempotencyKey',
+  where: string,
+  longest = 128,
+): string | null {
+  const text = request[key];
+  if (text === undefined || text === null) return null;
+  if (typeof text !== 'string' || text.length > longest || text.includes('\0')) {
+    throw new TaskerError('bad_request', `${where}: ${key} must be a text of at most ${longest} characters`);
+  }
+  return text;
+}
+
+function tagsOf({ tags }: TaskRequest, where: string): string[] | null {
+  if (tags === undefined || tags === null || tags.length === 0) return null;
+  if (
+    tags.length > CONTEXT_LIMITS.items ||
+    tags.some((tag) => typeof tag !== 'string' || tag.length > 128 || tag.includes('\0'))
+  ) {
+    throw new TaskerError('bad_request', `${where}: tags must be at most 1000 texts of at most 128 characters`);
+  }
+  return tags;
+}

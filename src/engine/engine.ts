@@ -1,0 +1,276 @@
+import { type Database, opening } from '../db/database.ts';
+import { TaskerError } from '../errors.ts';
+import type { Logger } from '../logging/logger.ts';
+import { stepIndex } from '../model/uuid.ts';
+import { type Claim, type ClaimedStepRow, claimSteps } from '../store/claim-steps.ts';
+import { type AdoptedStepRow, adoptSteps, findRecorded } from '../store/doubtful.ts';
+import { loadResults, type ResultRow, type StepKey } from '../store/load-results.ts';
+import { lockTasks, type TaskRevision } from '../store/lock-tasks.ts';
+import { type HeldStep, heldSteps, notify, peek, taskStates } from '../store/peek.ts';
+import { PINNED_PLANS } from '../store/planner.ts';
+import { getHistory, getSteps, getTasks, listTasks, type TaskFilter } from '../store/read-tasks.ts';
+import { type OwnClaim, type Recorded, type RecordedStep, recordSteps } from '../store/record-steps.ts';
+import { namespaceIds } from '../store/templates.ts';
+import {
+  announceCallables,
+  heartbeat,
+  listWorkers,
+  type NewWorker,
+  registerWorker,
+  servedElsewhere,
+  stopWorker,
+  type WorkerRow,
+} from '../store/workers.ts';
+import { type CreatedTask, type CreateOptions, createTasks, type TaskRequest } from './create-task.ts';
+import {
+  cancelTask,
+  checkUuid,
+  completeStep,
+  type OperatorOptions,
+  resetStep,
+  resolveStep,
+  type StepAddress,
+} from './operate.ts';
+import { promoteDue, sweep } from './sweep.ts';
+import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
+import { TemplateStore } from './template-store.ts';
+
+/** Wakes workers: something is in the queue. Payload: namespace and rank. */
+export const CHANNEL_WORK = 'tasker_work';
+/** Tells who waits that tasks ended. Payload: ids. */
+export const CHANNEL_ENDED = 'tasker_ended';
+/** Tells workers that steps they hold may not be theirs any more. Payload: the task's id. */
+export const CHANNEL_TAKEN = 'tasker_taken';
+
+/** Ids in one notification; its payload must stay below 8,000 bytes. */
+const IDS_IN_A_PAYLOAD = 200;
+
+const RECORDING = opening(
+  ...PINNED_PLANS,
+  `statement_timeout = '60s'`,
+  // A worker frozen between lock and commit must not hold its tasks for ever.
+  `idle_in_transaction_session_timeout = '30s'`,
+);
+const CLAIMING = opening(...PINNED_PLANS, 'synchronous_commit = off');
+
+/** Where an attempt was recorded, and what the statement answered. */
+export interface RecordAnswer extends Recorded {
+  /** Tasks whose results were changed by an operator. */
+  revised: TaskRevision[];
+}
+
+/** A step's name or id, and its task's id. */
+export interface StepReference {
+  taskUuid: string;
+  /** The step's name or its id. */
+  step: string;
+}
+
+/** The verbs: whatever reads or changes tasks goes through here, into statements and transactions. No HTTP, no handlers. */
+export class Engine {
+  readonly database: Database;
+  readonly templates: TemplateStore;
+
+  constructor(database: Database, logger: Logger) {
+    this.database = database;
+    this.templates = new TemplateStore(database, logger);
+  }
+
+  // ---- for callers
+
+  createTasks(requests: readonly TaskRequest[], options?: CreateOptions): Promise<CreatedTask[]> {
+    return createTasks(this.database, this.templates, requests, options);
+  }
+
+  /** @throws TaskerError `task_not_found`, `invalid_uuid` */
+  async getTask(taskUuid: string): Promise<Task> {
+    checkUuid(taskUuid, 'the task id');
+    const [task] = await this.getTasks([taskUuid]);
+    if (!task) throw new TaskerError('task_not_found', `there is no task ${taskUuid}`);
+    return task;
+  }
+
+  /** Many at once; unknown ids are left out. */
+  async getTasks(taskUuids: readonly string[]): Promise<Task[]> {
+    return (await getTasks(this.database, taskUuids)).map(taskView);
+  }
+
+  taskStates(taskUuids: readonly string[]): Promise<Map<string, string>> {
+    return taskStates(this.database, taskUuids);
+  }
+
+  async listTasks(filter: TaskFilter): Promise<Task[]> {
+    if (filter.before !== null) checkUuid(filter.before, 'before');
+    return (await listTasks(this.database, filter)).map(taskView);
+  }
+
+  /** @throws TaskerError `task_not_found`, `invalid_uuid` */
+  async getSteps(taskUuid: string): Promise<Step[]> {
+    checkUuid(taskUuid, 'the task id');
+    const rows = await getSteps(this.database, taskUuid);
+    if (rows.length === 0) await this.getTask(taskUuid);
+    return rows.map((row) => stepView(taskUuid, row));
+  }
+
+  /** @throws TaskerError `step_not_found` */
+  async getStep(reference: StepReference): Promise<Step> {
+    const { idx } = await this.#find(reference);
+    const [row] = await getSteps(this.database, reference.taskUuid, idx);
+    return stepView(reference.taskUuid, row!);
+  }
+
+  /** Everything that happened to a task, in order. */
+  async getHistory(taskUuid: string): Promise<HistoryEntry[]> {
+    const steps = await this.getSteps(taskUuid);
+    const names = new Map(steps.map((step) => [stepIndex(taskUuid, step.stepUuid), step.name]));
+    return (await getHistory(this.database, taskUuid)).map((row) =>
+      historyView(row, (idx) => names.get(idx) ?? String(idx)),
+    );
+  }
+
+  async cancelTask(taskUuid: string, options: OperatorOptions = {}): Promise<boolean> {
+    const cancelled = await cancelTask(this.database, taskUuid, options);
+    if (!cancelled) return false;
+    await this.#announceEnd(taskUuid, cancelled.running > 0);
+    return true;
+  }
+
+  async resetStep(reference: StepReference, options: OperatorOptions = {}): Promise<void> {
+    await resetStep(this.database, await this.#find(reference), options);
+    await this.wakeWorkers();
+  }
+
+  async resolveStep(reference: StepReference, options: OperatorOptions & { result?: unknown } = {}): Promise<void> {
+    const { taskState } = await resolveStep(this.database, await this.#find(reference), options);
+    await this.#afterSettling(reference.taskUuid, taskState);
+  }
+
+  async completeStep(reference: StepReference, options: OperatorOptions & { result?: unknown } = {}): Promise<void> {
+    const { taskState } = await completeStep(this.database, await this.#find(reference), options);
+    await this.#afterSettling(reference.taskUuid, taskState);
+  }
+
+  async #afterSettling(taskUuid: string, taskState: string): Promise<void> {
+    if (taskState === 'steps_in_process') await this.wakeWorkers();
+    await this.#announceEnd(taskUuid, true);
+  }
+
+  async #announceEnd(taskUuid: string, taken: boolean): Promise<void> {
+    if (taken) await notify(this.database, CHANNEL_TAKEN, [taskUuid]);
+    await notify(this.database, CHANNEL_ENDED, [taskUuid]);
+  }
+
+  async #find({ taskUuid, step }: StepReference): Promise<StepAddress> {
+    checkUuid(taskUuid, 'the task id');
+    const rows = await getSteps(this.database, taskUuid);
+    if (rows.length === 0) await this.getTask(taskUuid);
+    const idx = stepIndex(taskUuid, step);
+    const row = rows.find((candidate) => candidate.name === step || candidate.idx === idx);
+    if (!row) {
+      throw new TaskerError(
+        'step_not_found',
+        `task ${taskUuid} has no step ${step}; it has ${rows
+          .map((candidate) => candidate.name)
+          .slice(0, 20)
+          .join(', ')}`,
+      );
+    }
+    return { taskUuid, idx: row.idx };
+  }
+
+  // ---- for workers
+
+  /** @throws InDoubtError: the steps may be this worker's now; find them by the token */
+  claim(claim: Claim): Promise<ClaimedStepRow[]> {
+    return this.database.pipeline(CLAIMING, (tx) => claimSteps(tx, claim));
+  }
+
+  /** One transaction, one round trip: lock the tasks, record, take children. @throws InDoubtError */
+  record(batch: readonly RecordedStep[], own: OwnClaim): Promise<RecordAnswer> {
+    const taskUuids = [...new Set(batch.map((step) => step.taskUuid))];
+    return this.database.pipeline(RECORDING, async (tx) => {
+      const [revised, recorded] = await Promise.all([lockTasks(tx, taskUuids), recordSteps(tx, batch, own)]);
+      return { ...recorded, revised };
+    });
+  }
+
+  adopt(tokens: readonly number[]): Promise<AdoptedStepRow[]> {
+    return adoptSteps(this.database, tokens);
+  }
+
+  findRecorded(steps: readonly (RecordedStep & { attempt: number })[]): Promise<Set<number>> {
+    return findRecorded(this.database, steps);
+  }
+
+  loadResults(keys: readonly StepKey[]): Promise<ResultRow[]> {
+    return loadResults(this.database, keys);
+  }
+
+  held(steps: readonly HeldStep[]): Promise<Set<number>> {
+    return heldSteps(this.database, steps);
+  }
+
+  peek(ids: readonly number[]): Promise<{ ready: boolean; dueMs: number | null }> {
+    return peek(this.database, ids);
+  }
+
+  namespaceIds(names: readonly string[]): Promise<number[]> {
+    return namespaceIds(this.database, names);
+  }
+
+  registerWorker(worker: NewWorker): Promise<number> {
+    return registerWorker(this.database, worker);
+  }
+
+  announceCallables(id: number, namespaces: readonly string[], callables: readonly string[]): Promise<void> {
+    return announceCallables(this.database, id, namespaces, callables);
+  }
+
+  heartbeat(ids: readonly number[], leaseMs: number): Promise<{ alive: number[]; lost: boolean }> {
+    return heartbeat(this.database, ids, leaseMs);
+  }
+
+  stopWorker(id: number): Promise<void> {
+    return stopWorker(this.database, id);
+  }
+
+  servedElsewhere(id: number, namespace: string, callable: string): Promise<boolean> {
+    return servedElsewhere(this.database, id, namespace, callable);
+  }
+
+  listWorkers(): Promise<WorkerRow[]> {
+    return listWorkers(this.database);
+  }
+
+  async sweep(): ReturnType<typeof sweep> {
+    const swept = await sweep(this.database);
+    if (swept.steps.some((step) => step.state === 'enqueued')) await this.wakeWorkers();
+    const blocked = swept.steps.filter((step) => step.task_state === 'blocked_by_failures');
+    if (blocked.length > 0) await this.announceEnded([...new Set(blocked.map((step) => step.task_uuid))]);
+    return swept;
+  }
+
+  promoteDue(): Promise<number> {
+    return promoteDue(this.database);
+  }
+
+  /** Wakes the workers of other processes. `rank`: the highest priority that waits. */
+  async wakeWorkers(rank = 0): Promise<void> {
+    await notify(this.database, CHANNEL_WORK, [String(rank)]);
+  }
+
+  /** Tells waiters in other processes. */
+  async announceEnded(taskUuids: readonly string[]): Promise<void> {
+    const payloads: string[] = [];
+    for (let i = 0; i < taskUuids.length; i += IDS_IN_A_PAYLOAD) {
+      payloads.push(taskUuids.slice(i, i + IDS_IN_A_PAYLOAD).join(','));
+    }
+    await notify(this.database, CHANNEL_ENDED, payloads);
+  }
+}
+
+export { isConnectionError, sqlState } from '../db/connection-error.ts';
+export type { ClaimedStepRow } from '../store/claim-steps.ts';
+export type { AdoptedStepRow } from '../store/doubtful.ts';
+export type { ResultRow } from '../store/load-results.ts';
+export { KIND, type RecordedStep } from '../store/record-steps.ts';

@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import type pg from 'pg';
+import { type Database, type Db, opening } from '../db/database.ts';
+import { TaskerError } from '../errors.ts';
+import type { Logger } from '../logging/logger.ts';
+import {
+  type AppliedMigration,
+  appliedMigrations,
+  migrationLogExists,
+  noteMigration,
+  prepareMigrationLog,
+} from '../store/migration-log.ts';
+
+const FOLDER = new URL('../../migrations/', import.meta.url);
+/** The advisory lock under which migrations run: any number that nobody else uses. */
+const LOCK_ID = 7_303_014_002;
+
+interface Migration extends AppliedMigration {
+  text: string;
+}
+
+/** The migrations that this program brings along, in order. */
+async function ownMigrations(): Promise<Migration[]> {
+  const names = (await readdir(FOLDER)).filter((name) => /^\d{4}_.+\.sql$/.test(name)).sort();
+  return Promise.all(
+    names.map(async (name) => {
+      const text = await readFile(new URL(name, FOLDER), 'utf8');
+      return {
+        id: Number(name.slice(0, 4)),
+        name,
+        text,
+        checksum: createHash('sha256').update(text.replaceAll('\r\n', '\n')).digest('hex'),
+        serves: Number(/^-- serves: (\d+)$/m.exec(text)?.[1] ?? Number.NaN),
+      };
+    }),
+  );
+}
+
+/** How a database's schema stands to this program. */
+export interface SchemaStatus {
+  applied: string[];
+  pending: string[];
+}
+
+function check(applied: readonly AppliedMigration[], own: readonly Migration[]): void {
+  const newest = own.at(-1)!.id;
+  for (const row of applied) {
+    const mine = own.find((migration) => migration.id === row.id);
+    if (mine && mine.checksum !== row.checksum) {
+      throw new TaskerError(
+        'schema_changed',
+        `migration ${row.name} was applied with another text than this program has; a released migration is never edited, install the version that made the database`,
+      );
+    }
+    if (row.serves > newest) {
+      throw new TaskerError(
+        'schema_too_new',
+        `the database was migrated by a later version (${row.name}), which serves programs from migration ${row.serves} on; this one knows ${newest}: upgrade tasker-core`,
+      );
+    }
+  }
+}
+
+function onClient(client: pg.Client): Db {
+  return {
+    query: async (statement, values = []) => (await client.query(statement.text, values as unknown[])) as never,
+  };
+}
+
+/** Reads what is applied and what is not. Changes nothing. */
+export async function schemaStatus(database: Database): Promise<SchemaStatus> {
+  const own = await ownMigrations();
+  const applied = (await migrationLogExists(database)) ? await appliedMigrations(database) : [];
+  check(applied, own);
+  const done = new Set(applied.map((row) => row.id));
+  return {
+    applied: applied.map((row) => row.name),
+    pending: own.filter((migration) => !done.has(migration.id)).map((migration) => migration.name),
+  };
+}
+
+/**
+ * Brings the schema up to date, each migration in a transaction of its own, under an advisory lock: any number of
+ * processes may start at once.
+ * @throws TaskerError `schema_changed`, `schema_too_new`
+ */
+export async function migrate(database: Database, logger: Logger): Promise<string[]> {
+  if ((await schemaStatus(database)).pending.length === 0) return [];
+  const client = await database.dedicated();
+  const db = onClient(client);
+  try {
+    await client.query(`select pg_advisory_lock(${LOCK_ID})`);
+    await prepareMigrationLog(db);
+    const applied = await appliedMigrations(db);
+    const own = await ownMigrations();
+    check(applied, own);
+    const done = new Set(applied.map((row) => row.id));
+    const ran: string[] = [];
+    for (const migration of own) {
+      if (done.has(migration.id)) continue;
+      await client.query(opening().text);
+      try {
+        await client.query(migration.text);
+        await noteMigration(db, migration);
+        const { command } = await client.query('commit');
+        if (command !== 'COMMIT') throw new Error('the transaction was rolled back');
+      } catch (error) {
+        await client.query('rollback').catch(() => undefined);
+        throw new TaskerError('database_error', `migration ${migration.name}: ${(error as Error).message}`, {
+          cause: error,
+        });
+      }
+      logger.info({ migration: migration.name }, 'migration applied');
+      ran.push(migration.name);
+    }
+    return ran;
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,137 @@
+import { type Database, opening } from '../db/database.ts';
+import { TaskerError } from '../errors.ts';
+import { storableJson } from '../model/storable-json.ts';
+import { isUuid } from '../model/uuid.ts';
+import { lockTasks } from '../store/lock-tasks.ts';
+import { cancelTask as cancel, resetStep as reset, type Settlement, settleStep } from '../store/operate.ts';
+import { getSteps, getTasks } from '../store/read-tasks.ts';
+
+/** Who acts, and why; kept in the task's history. */
+export interface OperatorOptions {
+  /** Default `operator`. */
+  actor?: string;
+  reason?: string;
+}
+
+/** A step to act on: its task, and its name or place. */
+export interface StepAddress {
+  taskUuid: string;
+  idx: number;
+}
+
+const OPEN_STATES = ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'error'] as const;
+const SETTINGS = opening();
+
+function operator({ actor = 'operator', reason }: OperatorOptions) {
+  return { actor, reason: reason ?? null };
+}
+
+/** Refuses what is not a UUID before the database does, less clearly. */
+export function checkUuid(id: string, what: string): void {
+  if (typeof id !== 'string' || !isUuid(id))
+    throw new TaskerError('invalid_uuid', `${what} is not a UUID: ${String(id)}`);
+}
+
+/**
+ * Cancels a task that has not ended; running handlers are told by their signal.
+ * @returns how many steps were running, or undefined when the task had ended already
+ */
+export async function cancelTask(
+  database: Database,
+  taskUuid: string,
+  options: OperatorOptions,
+): Promise<{ running: number } | undefined> {
+  checkUuid(taskUuid, 'the task id');
+  const cancelled = await database.pipeline(SETTINGS, async (tx) => {
+    const [, answer] = await Promise.all([lockTasks(tx, [taskUuid]), cancel(tx, taskUuid, operator(options))]);
+    return answer;
+  });
+  if (!cancelled && (await getTasks(database, [taskUuid])).length === 0) {
+    throw new TaskerError('task_not_found', `there is no task ${taskUuid}`);
+  }
+  return cancelled;
+}
+
+/**
+ * Sends a step that stands in `error` back to the queue with all its attempts.
+ * @throws TaskerError `illegal_transition` when it is in another state
+ */
+export async function resetStep(database: Database, step: StepAddress, options: OperatorOptions): Promise<void> {
+  const done = await database.pipeline(SETTINGS, async (tx) => {
+    const [, answer] = await Promise.all([lockTasks(tx, [step.taskUuid]), reset(tx, step, operator(options))]);
+    return answer;
+  });
+  if (!done) throw await refusal(database, step, 'reset', ['error']);
+}
+
+/**
+ * Declares a step done by hand: its children go on as if it had completed with `result`.
+ * @throws TaskerError `illegal_transition` when it is done already or its task is cancelled
+ */
+export async function resolveStep(
+  database: Database,
+  step: StepAddress,
+  options: OperatorOptions & { result?: unknown },
+): Promise<{ taskState: string }> {
+  return settle(database, step, { action: 'resolve', toState: 'resolved_manually', fromStates: OPEN_STATES }, options);
+}
+
+/**
+ * Completes a step by hand with a result, or corrects the result of one that is done.
+ * @throws TaskerError `illegal_transition` when its task is cancelled
+ */
+export async function completeStep(
+  database: Database,
+  step: StepAddress,
+  options: OperatorOptions & { result?: unknown },
+): Promise<{ taskState: string }> {
+  const fromStates = [...OPEN_STATES, 'complete', 'resolved_manually'];
+  return settle(database, step, { action: 'complete', toState: 'complete', fromStates }, options);
+}
+
+async function settle(
+  database: Database,
+  step: StepAddress,
+  how: Pick<Settlement, 'action' | 'toState' | 'fromStates'>,
+  options: OperatorOptions & { result?: unknown },
+): Promise<{ taskState: string }> {
+  let result: string | null = null;
+  if (options.result !== undefined) {
+    const stored = storableJson(options.result);
+    if (!stored.ok) {
+      throw new TaskerError(
+        'result_not_storable',
+        `the result of the step can't be stored: ${stored.path}: ${stored.reason}`,
+      );
+    }
+    result = stored.json;
+  } else if (how.action === 'complete') result = '{}';
+  const done = await database.pipeline(SETTINGS, async (tx) => {
+    const [, answer] = await Promise.all([
+      lockTasks(tx, [step.taskUuid]),
+      settleStep(tx, { ...step, ...how, result }, operator(options)),
+    ]);
+    return answer;
+  });
+  if (!done) throw await refusal(database, step, how.action, how.fromStates);
+  return { taskState: done.task_state };
+}
+
+async function refusal(
+  database: Database,
+  { taskUuid, idx }: StepAddress,
+  action: string,
+  from: readonly string[],
+): Promise<TaskerError> {
+  const [task] = await getTasks(database, [taskUuid]);
+  const [row] = await getSteps(database, taskUuid, idx);
+  if (!task || !row) return new TaskerError('step_not_found', `task ${taskUuid} has no such step`);
+  const why = task.verdict
+    ? `its task is ${task.verdict}`
+    : `it is in ${row.state}, and ${action} goes from ${from.join(', ')}`;
+  return new TaskerError('illegal_transition', `step ${row.name} of task ${taskUuid} can't be ${past(action)}: ${why}`);
+}
+
+function past(action: string): string {
+  return action === 'reset' ? 'reset' : `${action}d`;
+}

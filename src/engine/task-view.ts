@@ -1,0 +1,311 @@
+import { stepUuid } from '../model/uuid.ts';
+import type { HistoryRow, StepRow, TaskRow } from '../store/read-tasks.ts';
+
+/** The states a task can be in. */
+export type TaskState =
+  | 'pending'
+  | 'initializing'
+  | 'enqueuing_steps'
+  | 'steps_in_process'
+  | 'evaluating_results'
+  | 'waiting_for_dependencies'
+  | 'waiting_for_retry'
+  | 'blocked_by_failures'
+  | 'complete'
+  | 'error'
+  | 'cancelled'
+  | 'resolved_manually';
+
+/** The states a step can be in. */
+export type StepState =
+  | 'pending'
+  | 'enqueued'
+  | 'in_progress'
+  | 'enqueued_for_orchestration'
+  | 'enqueued_as_error_for_orchestration'
+  | 'waiting_for_retry'
+  | 'complete'
+  | 'error'
+  | 'cancelled'
+  | 'resolved_manually';
+
+/** A task as callers see it. Times are ISO 8601 in UTC, to the microsecond. */
+export interface Task {
+  taskUuid: string;
+  name: string;
+  namespace: string;
+  version: string;
+  /** `pending` until the first step is claimed. */
+  status: TaskState;
+  createdAt: string;
+  updatedAt: string;
+  completedAt: string | null;
+  context: Record<string, unknown>;
+  initiator: string | null;
+  sourceSystem: string | null;
+  reason: string | null;
+  priority: number;
+  tags: string[];
+  correlationId: string;
+  parentCorrelationId: string | null;
+  totalSteps: number;
+  pendingSteps: number;
+  inProgressSteps: number;
+  completedSteps: number;
+  failedSteps: number;
+  readySteps: number;
+  executionStatus:
+    | 'blocked_by_failures'
+    | 'has_ready_steps'
+    | 'processing'
+    | 'all_complete'
+    | 'waiting_for_dependencies';
+  recommendedAction:
+    | 'handle_failures'
+    | 'execute_ready_steps'
+    | 'wait_for_completion'
+    | 'finalize_task'
+    | 'wait_for_dependencies'
+    | 'none';
+  /** 0 to 100, two decimals. */
+  completionPercentage: number;
+  healthStatus: 'healthy' | 'blocked';
+}
+
+/** A failure as it is stored. */
+export interface StepError {
+  message: string;
+  error_type: string | null;
+  retryable: boolean;
+  backtrace: string[];
+  status_code: number | null;
+  context: Record<string, unknown>;
+}
+
+/** What an attempt came to: the form in which results are passed on and shown. */
+export interface StepExecutionResult {
+  step_uuid: string;
+  success: boolean;
+  result: unknown;
+  metadata: {
+    execution_time_ms: number | null;
+    handler_version: string | null;
+    retryable: boolean;
+    completed_at: string | null;
+    worker_id: string | null;
+    worker_hostname: string | null;
+    started_at: string | null;
+    custom: Record<string, unknown>;
+    error_code: string | null;
+    error_type: string | null;
+    context: Record<string, unknown>;
+  };
+  status: 'completed' | 'failed';
+  error: StepError | null;
+  orchestration_metadata: {
+    headers: Record<string, string>;
+    error_context: string | null;
+    backoff_hint: unknown;
+    custom: Record<string, unknown>;
+  };
+}
+
+/** A step as callers see it. */
+export interface Step {
+  stepUuid: string;
+  taskUuid: string;
+  name: string;
+  /** The handler that the template names. */
+  callable: string;
+  currentState: StepState;
+  createdAt: string;
+  updatedAt: string;
+  completedAt: string | null;
+  /** What the last attempt came to; null before the first one ended. */
+  results: StepExecutionResult | null;
+  dependenciesSatisfied: boolean;
+  retryEligible: boolean;
+  readyForExecution: boolean;
+  totalParents: number;
+  completedParents: number;
+  /** Starts that count; those before a reset, or given back by a stopping worker, do not. */
+  attempts: number;
+  maxAttempts: number;
+  lastFailureAt: string | null;
+  nextRetryAt: string | null;
+  lastAttemptedAt: string | null;
+  /** The worker that runs it, or ran it last. */
+  worker: string | null;
+}
+
+/** One thing that happened to a task or a step. */
+export interface HistoryEntry {
+  /** Null: it happened to the whole task. */
+  step: string | null;
+  kind: 'attempt' | 'operator';
+  attempt: number | null;
+  /** The outcome of the attempt, or what the operator did. */
+  what: string;
+  toState: string;
+  startedAt: string | null;
+  at: string;
+  durationMs: number | null;
+  who: string;
+  /** The operator's reason, or the error's message. */
+  why: string | null;
+  error: StepError | null;
+  metadata: Record<string, unknown>;
+}
+
+/** What recording keeps beside a result: only what differs from the ordinary. */
+export interface AttemptDetail {
+  error?: Partial<StepError> & { error_code?: string | null };
+  custom?: Record<string, unknown>;
+  handler_version?: string;
+  orchestration_metadata?: Partial<StepExecutionResult['orchestration_metadata']>;
+}
+
+export type Derived = Pick<Task, 'executionStatus' | 'recommendedAction'>;
+
+function derived(row: TaskRow): Derived {
+  if (row.done_at !== null && row.verdict !== null)
+    return { executionStatus: 'all_complete', recommendedAction: 'none' };
+  if (row.state === 'blocked_by_failures') {
+    return { executionStatus: 'blocked_by_failures', recommendedAction: 'handle_failures' };
+  }
+  if (row.ready_steps > 0) return { executionStatus: 'has_ready_steps', recommendedAction: 'execute_ready_steps' };
+  if (row.in_progress_steps > 0) return { executionStatus: 'processing', recommendedAction: 'wait_for_completion' };
+  if (row.state === 'complete') return { executionStatus: 'all_complete', recommendedAction: 'none' };
+  return { executionStatus: 'waiting_for_dependencies', recommendedAction: 'wait_for_dependencies' };
+}
+
+/** A row as callers see it. */
+export function taskView(row: TaskRow): Task {
+  return {
+    taskUuid: row.task_uuid,
+    name: row.name,
+    namespace: row.namespace,
+    version: row.version,
+    status: (row.state === 'steps_in_process' && row.most_attempts === 0 ? 'pending' : row.state) as TaskState,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    completedAt: row.done_at,
+    context: JSON.parse(row.context) as Record<string, unknown>,
+    initiator: row.initiator,
+    sourceSystem: row.source_system,
+    reason: row.reason,
+    priority: row.rank === 0 ? 0 : -row.rank,
+    tags: row.tags ?? [],
+    correlationId: row.correlation_id ?? row.task_uuid,
+    parentCorrelationId: row.parent_correlation_id,
+    totalSteps: row.total_steps,
+    pendingSteps: row.pending_steps,
+    inProgressSteps: row.in_progress_steps,
+    completedSteps: row.completed_steps,
+    failedSteps: row.failed_steps,
+    readySteps: row.ready_steps,
+    ...derived(row),
+    completionPercentage:
+      row.total_steps === 0 ? 0 : Math.round((row.completed_steps / row.total_steps) * 10_000) / 100,
+    healthStatus: row.failed_steps > 0 ? 'blocked' : 'healthy',
+  };
+}
+
+/** The error of an attempt in full, from the parts that were kept. */
+function errorOf(detail: AttemptDetail): StepError | null {
+  if (!detail.error) return null;
+  return {
+    message: detail.error.message ?? 'unknown error',
+    error_type: detail.error.error_type ?? null,
+    backtrace: detail.error.backtrace ?? [],
+    retryable: detail.error.retryable ?? false,
+    status_code: detail.error.status_code ?? null,
+    context: detail.error.context ?? {},
+  };
+}
+
+function resultsOf(taskUuid: string, row: StepRow): StepExecutionResult | null {
+  const finished = row.state === 'complete' || row.state === 'resolved_manually';
+  if (!finished && row.last_attempt === null) return null;
+  const detail = row.detail === null ? {} : (JSON.parse(row.detail) as AttemptDetail);
+  const byWorker = row.last_outcome === 'completed' || !finished;
+  const error = finished ? null : errorOf(detail);
+  return {
+    step_uuid: stepUuid(taskUuid, row.idx),
+    success: finished,
+    result: row.result === null ? {} : JSON.parse(row.result),
+    metadata: {
+      execution_time_ms: row.duration_ms,
+      handler_version: byWorker ? (detail.handler_version ?? '1.0.0') : null,
+      retryable: error?.retryable ?? false,
+      completed_at: row.ended_at ?? row.done_at,
+      worker_id: byWorker ? row.worker : null,
+      worker_hostname: byWorker ? row.host : null,
+      started_at: row.started_at,
+      custom: detail.custom ?? {},
+      error_code: detail.error?.error_code ?? null,
+      error_type: error?.error_type ?? null,
+      context: {},
+    },
+    status: finished ? 'completed' : 'failed',
+    error,
+    orchestration_metadata: {
+      headers: {},
+      error_context: null,
+      backoff_hint: null,
+      custom: {},
+      ...detail.orchestration_metadata,
+    },
+  };
+}
+
+/** A row as callers see it. */
+export function stepView(taskUuid: string, row: StepRow): Step {
+  const attempts = row.attempts - row.spared;
+  const failed = row.last_outcome === 'failed' || row.last_outcome === 'worker_lost';
+  return {
+    stepUuid: stepUuid(taskUuid, row.idx),
+    taskUuid,
+    name: row.name,
+    callable: row.callable,
+    currentState: row.state as StepState,
+    createdAt: row.created_at,
+    updatedAt: [row.created_at, row.started_at, row.done_at, row.ended_at]
+      .filter((t) => t !== null)
+      .sort()
+      .at(-1)!,
+    completedAt: row.state === 'complete' || row.state === 'resolved_manually' ? row.done_at : null,
+    results: resultsOf(taskUuid, row),
+    dependenciesSatisfied: row.remaining === 0,
+    retryEligible: attempts === 0 || (row.retryable && attempts < row.max_attempts),
+    readyForExecution: row.state === 'enqueued',
+    totalParents: row.total_parents,
+    completedParents: row.total_parents - row.remaining,
+    attempts,
+    maxAttempts: row.max_attempts,
+    lastFailureAt: failed ? row.ended_at : null,
+    nextRetryAt: row.state === 'waiting_for_retry' ? row.next_at : null,
+    lastAttemptedAt: row.started_at,
+    worker: row.worker,
+  };
+}
+
+/** A row as callers see it; `nameOf` gives the step's name. */
+export function historyView(row: HistoryRow, nameOf: (idx: number) => string): HistoryEntry {
+  const detail = row.detail === null ? {} : (JSON.parse(row.detail) as AttemptDetail);
+  const error = errorOf(detail);
+  return {
+    step: row.idx === null ? null : nameOf(row.idx),
+    kind: row.kind,
+    attempt: row.attempt,
+    what: row.what,
+    toState: row.to_state,
+    startedAt: row.started_at?.toISOString() ?? null,
+    at: row.at.toISOString(),
+    durationMs: row.duration_ms,
+    who: row.who,
+    why: row.reason ?? error?.message ?? null,
+    error,
+    metadata: detail.custom ?? {},
+  };
+}

@@ -1,0 +1,184 @@
+import { type Database, opening } from '../db/database.ts';
+import { TaskerError } from '../errors.ts';
+import type { Logger } from '../logging/logger.ts';
+import { nearNames } from '../model/near-names.ts';
+import {
+  ensureNamespace,
+  listTemplates,
+  newestTemplate,
+  otherDigests,
+  registerTemplate,
+  storeGraph,
+  type TemplateListRow,
+  type TemplateRow,
+  templatesById,
+} from '../store/templates.ts';
+import { compileSchema, type SchemaViolation } from '../template/json-schema-check.ts';
+import type { TaskTemplate } from '../template/task-template.ts';
+import { digestOf } from '../template/template-digest.ts';
+import { graphOf, type TemplateGraph } from '../template/template-graph.ts';
+import { templateFromJson, templateToJson } from '../template/template-json.ts';
+
+/** A registered snapshot, ready for use. */
+export interface Snapshot {
+  id: number;
+  namespaceId: number;
+  digest: string;
+  template: TaskTemplate;
+  graph: TemplateGraph;
+  checkInput: (value: unknown) => readonly SchemaViolation[];
+  /** By step; undefined where the template has no `result_schema`. */
+  checkResult: ((value: unknown) => readonly SchemaViolation[])[];
+}
+
+const NOTHING_WRONG: readonly SchemaViolation[] = [];
+/** How long the newest registration of a version is remembered; another process may register a new one. */
+const NEWEST_FOR_MS = 1_000;
+
+/** Template snapshots of one database: registers them, and gives them compiled, each loaded once. */
+export class TemplateStore {
+  readonly #database: Database;
+  readonly #logger: Logger;
+  readonly #byId = new Map<number, Snapshot>();
+  readonly #newest = new Map<string, { snapshot: Snapshot; until: number }>();
+
+  constructor(database: Database, logger: Logger) {
+    this.#database = database;
+    this.#logger = logger;
+  }
+
+  /** Stores a snapshot and its graph. The same digest again is the same snapshot; new tasks get the newest registration. */
+  async register(template: TaskTemplate): Promise<Snapshot> {
+    const graph = graphOf(template);
+    const digest = digestOf(template);
+    const { id, namespaceId, others } = await this.#database.transaction(opening(), async (tx) => {
+      const namespaceId = await ensureNamespace(tx, template.namespace);
+      const row = {
+        namespaceId,
+        name: template.name,
+        version: template.version,
+        digest,
+        identityStrategy: template.identityStrategy,
+        initialCount: graph.initial.filter(Boolean).length,
+        rootCount: graph.roots.filter((idx) => graph.initial[idx]).length,
+        definition: JSON.stringify(templateToJson(template)),
+      };
+      const { id, fresh } = await registerTemplate(tx, row);
+      if (fresh) await storeGraph(tx, id, storedGraph(template, graph));
+      return { id, namespaceId, others: fresh ? await otherDigests(tx, row) : [] };
+    });
+    if (others[0]) {
+      this.#logger.warn(
+        { namespace: template.namespace, name: template.name, version: template.version, digest, other: others[0] },
+        `template ${nameOf(template)} has another content (${digest.slice(0, 12)}) than the one registered before under this version (${others[0].slice(0, 12)}); new tasks get this one, running tasks keep theirs. Raise the version to tell them apart`,
+      );
+    }
+    const snapshot = this.#byId.get(id) ?? compile(id, namespaceId, digest, template, graph);
+    this.#byId.set(id, snapshot);
+    this.#remember(snapshot);
+    return snapshot;
+  }
+
+  /** Snapshots by id, those not yet known loaded in one statement. */
+  async byIds(ids: Iterable<number>): Promise<Map<number, Snapshot>> {
+    const wanted = new Set(ids);
+    const unknown = [...wanted].filter((id) => !this.#byId.has(id));
+    if (unknown.length > 0) for (const row of await templatesById(this.#database, unknown)) this.#load(row);
+    return new Map([...wanted].map((id) => [id, this.get(id)]));
+  }
+
+  /** A snapshot that was loaded before. */
+  get(id: number): Snapshot {
+    const snapshot = this.#byId.get(id);
+    if (!snapshot) throw new TaskerError('template_not_found', `template snapshot ${id} is not in the database`);
+    return snapshot;
+  }
+
+  /** Whether {@link get} would find it. */
+  has(id: number): boolean {
+    return this.#byId.has(id);
+  }
+
+  /**
+   * The snapshot that a new task of this name and version gets.
+   * @throws TaskerError `template_not_found`, with near names
+   */
+  async newest(namespace: string, name: string, version: string): Promise<Snapshot> {
+    const key = `${namespace}/${name}@${version}`;
+    const known = this.#newest.get(key);
+    if (known && known.until > performance.now()) return known.snapshot;
+    const row = await newestTemplate(this.#database, namespace, name, version);
+    if (!row) throw await this.#notFound(key, namespace, name);
+    const snapshot = this.#load(row);
+    this.#remember(snapshot);
+    return snapshot;
+  }
+
+  /** Every registered name and version. */
+  list(): Promise<TemplateListRow[]> {
+    return listTemplates(this.#database);
+  }
+
+  async #notFound(key: string, namespace: string, name: string): Promise<TaskerError> {
+    const all = (await this.list()).map((row) => `${row.namespace}/${row.name}@${row.version}`);
+    const sameName = all.filter((other) => other.startsWith(`${namespace}/${name}@`));
+    const near = sameName.length > 0 ? sameName : nearNames(key, all);
+    const hint =
+      near.length > 0
+        ? `there is ${near.slice(0, 5).join(', ')}`
+        : 'no template is registered under a name like that; a worker or createTasker registers the templates it is given';
+    return new TaskerError('template_not_found', `no template ${key}; ${hint}`, { details: { near } });
+  }
+
+  #remember(snapshot: Snapshot): void {
+    this.#newest.set(nameOf(snapshot.template), { snapshot, until: performance.now() + NEWEST_FOR_MS });
+  }
+
+  #load(row: TemplateRow): Snapshot {
+    const known = this.#byId.get(row.id);
+    if (known) return known;
+    const template = templateFromJson(JSON.parse(row.definition));
+    const snapshot = compile(row.id, row.namespace_id, row.digest, template, graphOf(template));
+    this.#byId.set(row.id, snapshot);
+    return snapshot;
+  }
+}
+
+/** `namespace/name@version`. */
+export function nameOf(template: TaskTemplate): string {
+  return `${template.namespace}/${template.name}@${template.version}`;
+}
+
+function compile(
+  id: number,
+  namespaceId: number,
+  digest: string,
+  template: TaskTemplate,
+  graph: TemplateGraph,
+): Snapshot {
+  return {
+    id,
+    namespaceId,
+    digest,
+    template,
+    graph,
+    checkInput: template.inputSchema ? compileSchema(template.inputSchema) : () => NOTHING_WRONG,
+    checkResult: template.steps.map((step) =>
+      step.resultSchema ? compileSchema(step.resultSchema) : () => NOTHING_WRONG,
+    ),
+  };
+}
+
+function storedGraph(template: TaskTemplate, graph: TemplateGraph) {
+  return {
+    steps: template.steps.map((step, idx) => ({
+      name: step.name,
+      callable: step.handler.callable,
+      parents: graph.parents[idx]!.length,
+      initial: graph.initial[idx]!,
+      maxAttempts: step.retry.maxAttempts,
+      retryable: step.retry.retryable,
+    })),
+    edges: graph.parents.flatMap((parents, child) => parents.map((parent) => ({ parent, child }))),
+  };
+}

@@ -1,0 +1,30 @@
+export { type CreateTaskerOptions, createTasker } from './app/create-tasker.ts';
+export type { ListOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from './app/tasker.ts';
+export type { Explanation, StepExplanation } from './app/why.ts';
+export type { CreateOptions, TaskRequest } from './engine/create-task.ts';
+export type { OperatorOptions } from './engine/operate.ts';
+export type {
+  HistoryEntry,
+  Step,
+  StepError,
+  StepExecutionResult,
+  StepState,
+  Task,
+  TaskState,
+} from './engine/task-view.ts';
+export { ERRORS, type ErrorCode, TaskerError, type TaskerErrorOptions } from './errors.ts';
+export { ConversionError } from './handlers/conversion-error.ts';
+export { defineHandler } from './handlers/define-handler.ts';
+export { type DependencyResult, type DependencyResultParams, dependencyResult } from './handlers/dependency-result.ts';
+export { ErrorType, isStandardErrorType, isTypicallyRetryable } from './handlers/error-type.ts';
+export type { FfiStepEvent } from './handlers/ffi-step-event.ts';
+export { PermanentError, RetryableError, StepExecutionError } from './handlers/handler-errors.ts';
+export { StepContext, type StepContextParams } from './handlers/step-context.ts';
+export { type ExecutableHandler, StepHandler, type StepHandlerClass } from './handlers/step-handler.ts';
+export { isStepHandlerResult, StepHandlerResult } from './handlers/step-handler-result.ts';
+export { type Logger, silentLogger } from './logging/logger.ts';
+export { discoverHandlers } from './registry/discover-handlers.ts';
+export { HandlerRegistry } from './registry/handler-registry.ts';
+export { mermaidOf } from './template/mermaid.ts';
+export { formatProblem, mustParseTemplate, parseTemplate, type TemplateProblem } from './template/parse-template.ts';
+export type { StepTemplate, TaskTemplate } from './template/task-template.ts';

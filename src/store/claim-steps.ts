@@ -1,0 +1,77 @@
+import type { Db, Statement } from '../db/database.ts';
+
+// The claim takes no task lock and never waits for work: queue and step rows with SKIP LOCKED. With only the queue row
+// locked, the update of the step waits for a cancel that waits for another step of this claim: a deadlock.
+// The worker's own row is share-locked: a row lock is checked again after the wait, so a worker that is being declared
+// dead gets nothing (an advisory lock, or exists without a lock, gave it a step that nobody looked for).
+// The queue is emptied by an array of ctids, not by a join with the CTE: with statistics from a moment when the queue
+// was empty, that join scans it once for each row. Queue rows are never updated, so a locked row keeps its ctid.
+// A claim that takes a step which must not run twice makes itself durable: synchronous_commit is read at commit.
+const CLAIM_STEPS: Statement = {
+  name: 'claim_steps',
+  text: `
+with w as materialized (
+  select id from tasker.worker where id = $3 and state = 'alive' for share),
+c as materialized (
+  select q.* from unnest($4::int[]) n (namespace_id) cross join lateral (
+    select q.ctid tid, q.rank, q.id, q.task_uuid, q.idx, q.template_id, s.retryable
+      from tasker.queue q join tasker.step s on s.task_uuid = q.task_uuid and s.idx = q.idx
+     where exists (select 1 from w) and q.namespace_id = n.namespace_id
+       and ((q.template_id::bigint << 32) | q.idx) <> all ($5::bigint[])
+     order by q.rank, q.id limit $1 for update of q, s skip locked) q
+   order by q.rank, q.id limit $1),
+d as (
+  delete from tasker.queue where ctid = any (array(select tid from c))),
+u as (
+  update tasker.step s set state = 'in_progress', attempts = s.attempts + 1, claim = $2, started_at = now()
+    from c where s.task_uuid = c.task_uuid and s.idx = c.idx and s.state = 'enqueued'
+  returning s.task_uuid, s.idx, s.attempts, s.spared, s.max_attempts, c.template_id, c.rank)
+select u.*, t.revision, t.context, t.correlation_id, t.parent_correlation_id, t.initiator, t.source_system, t.reason, t.tags,
+       t.created_at,
+       (select set_config('synchronous_commit', 'on', true) from c where not retryable limit 1) durable
+  from u join tasker.task t on t.task_uuid = u.task_uuid
+ order by u.rank, u.task_uuid, u.idx`,
+};
+
+/** A step that a worker holds, with its task. */
+export interface ClaimedStepRow {
+  task_uuid: string;
+  idx: number;
+  attempts: number;
+  spared: number;
+  max_attempts: number;
+  template_id: number;
+  rank: number;
+  revision: number;
+  context: string;
+  correlation_id: string | null;
+  parent_correlation_id: string | null;
+  initiator: string | null;
+  source_system: string | null;
+  reason: string | null;
+  tags: string[] | null;
+  created_at: Date;
+}
+
+/** Who claims, and how much. */
+export interface Claim {
+  limit: number;
+  /** The fence: a number that no crash can issue twice. */
+  token: number;
+  workerId: number;
+  namespaceIds: readonly number[];
+  /** Steps (template_id << 32 | idx) whose handler this worker does not have. */
+  excluded: readonly bigint[];
+}
+
+/** Gives ready steps to one worker, the highest priority first. */
+export async function claimSteps(db: Db, claim: Claim): Promise<ClaimedStepRow[]> {
+  const { rows } = await db.query<ClaimedStepRow>(CLAIM_STEPS, [
+    claim.limit,
+    claim.token,
+    claim.workerId,
+    `{${claim.namespaceIds.join(',')}}`,
+    `{${claim.excluded.join(',')}}`,
+  ]);
+  return rows;
+}

@@ -1,0 +1,26 @@
+import type { Db, Statement } from '../db/database.ts';
+
+// A statement of its own: in READ COMMITTED the statements after it see what earlier holders of the locks committed.
+// With the lock in a CTE of the writing statement, the snapshot is older than the wait, and decrements are lost.
+const LOCK_TASKS: Statement = {
+  name: 'lock_tasks',
+  text: `
+with locked as materialized (
+  select task_uuid, revision from tasker.task where task_uuid = any ($1::uuid[]) order by task_uuid for update)
+select task_uuid, revision from locked where revision > 0`,
+};
+
+/** How often an operator changed a result of a task. */
+export interface TaskRevision {
+  task_uuid: string;
+  revision: number;
+}
+
+/**
+ * Locks tasks, in the order of their ids: the first statement of every transaction but the claim. Answers with the
+ * tasks whose results were changed by an operator, so that nobody goes on with an old copy.
+ */
+export async function lockTasks(db: Db, taskUuids: readonly string[]): Promise<TaskRevision[]> {
+  const { rows } = await db.query<TaskRevision>(LOCK_TASKS, [`{${taskUuids.join(',')}}`]);
+  return rows;
+}

@@ -1,0 +1,141 @@
+import type { Db, Statement } from '../db/database.ts';
+
+const CANCEL_TASK: Statement = {
+  name: 'cancel_task',
+  text: `
+with target as (
+  select task_uuid, state from tasker.task where task_uuid = $1 and verdict is null and done_at is null),
+old as (
+  select s.idx, s.state, s.attempts, s.claim, s.started_at from tasker.step s
+   where s.task_uuid = (select task_uuid from target)
+     and s.state in ('pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'error') for update),
+s as (
+  update tasker.step s set state = 'cancelled', done_at = now(), next_at = null from old
+   where s.task_uuid = $1 and s.idx = old.idx),
+h as (
+  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at)
+  select $1, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at from old where state = 'in_progress'),
+a as (
+  insert into tasker.operator_action (task_uuid, action, from_state, to_state, actor, reason)
+  select task_uuid, 'cancel', state::text, 'cancelled', $2, $3 from target),
+t as (
+  update tasker.task set verdict = 'cancelled', n_open = 0, n_active = 0, n_retry = 0, n_error = 0, done_at = now()
+   where task_uuid = (select task_uuid from target) returning task_uuid)
+select (select count(*)::int from old where state = 'in_progress') running from t`,
+};
+
+/** Who acts on a task or step, and why. */
+export interface Operator {
+  actor: string;
+  reason: string | null;
+}
+
+/** Cancels a task that has not ended. Undefined: there is none such. After lockTasks. */
+export async function cancelTask(
+  db: Db,
+  taskUuid: string,
+  { actor, reason }: Operator,
+): Promise<{ running: number } | undefined> {
+  return (await db.query<{ running: number }>(CANCEL_TASK, [taskUuid, actor, reason])).rows[0];
+}
+
+// A reset gives the step its full attempts again: the starts so far are spared.
+const RESET_STEP: Statement = {
+  name: 'reset_step',
+  text: `
+with u as (
+  update tasker.step s set state = 'enqueued', spared = s.attempts, done_at = null, next_at = null
+   where s.task_uuid = $1 and s.idx = $2 and s.state = 'error' returning s.task_uuid, s.idx),
+t as (
+  update tasker.task set n_error = n_error - 1, n_active = n_active + 1
+   where task_uuid = (select task_uuid from u) returning template_id, rank),
+q as (
+  insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
+  select m.namespace_id, t.rank, $1, $2, t.template_id from t join tasker.template m on m.id = t.template_id),
+a as (
+  insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, reason)
+  select $1, $2, 'reset', 'error', 'enqueued', $3, $4 from u)
+select idx from u`,
+};
+
+/** Sends a failed step back to the queue with all its attempts. False: it is not in `error`. After lockTasks. */
+export async function resetStep(
+  db: Db,
+  { taskUuid, idx }: { taskUuid: string; idx: number },
+  { actor, reason }: Operator,
+): Promise<boolean> {
+  return (await db.query(RESET_STEP, [taskUuid, idx, actor, reason])).rows.length > 0;
+}
+
+// Finishes a step by hand and moves the task on, as a recording does. A result that replaces an earlier one raises the
+// task's revision, so that workers which hold a copy read it again.
+const SETTLE_STEP: Statement = {
+  name: 'settle_step',
+  text: `
+with old as (
+  select s.idx, s.state, s.attempts, s.claim, s.started_at, s.state in ('complete', 'resolved_manually') finished
+    from tasker.step s join tasker.task t on t.task_uuid = s.task_uuid
+   where s.task_uuid = $1 and s.idx = $2 and t.verdict is null and s.state = any ($4::tasker.step_state[]) for update of s),
+s as (
+  update tasker.step s set state = $3::tasker.step_state, result = coalesce($5::jsonb, case when old.finished then s.result end),
+         done_at = now(), next_at = null
+    from old where s.task_uuid = $1 and s.idx = old.idx returning s.idx),
+h as (
+  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at)
+  select $1, idx, attempts, claim >> 24, 'cancelled', $3::tasker.step_state, started_at from old where state = 'in_progress'),
+a as (
+  insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, reason)
+  select $1, $2, $6, state::text, $3, $7, $8 from old),
+k as (
+  update tasker.step c set remaining = c.remaining - 1,
+         state = case when c.remaining > 1 then 'pending'::tasker.step_state else 'enqueued' end
+    from old, tasker.task t, tasker.template_edge e
+   where not old.finished and t.task_uuid = $1 and e.template_id = t.template_id and e.parent = old.idx
+     and c.task_uuid = $1 and c.idx = e.child and c.state = 'pending'
+  returning c.idx, c.state, t.template_id, t.rank),
+q as (
+  insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
+  select (select namespace_id from tasker.template m where m.id = k.template_id), rank, $1, idx, template_id
+    from k where state = 'enqueued'),
+t as (
+  update tasker.task t set
+    n_open = n_open - case when old.finished then 0 else 1 end,
+    n_active = n_active - case when old.state in ('enqueued', 'in_progress') then 1 else 0 end
+             + (select count(*)::int from k where state = 'enqueued'),
+    n_retry = n_retry - case when old.state = 'waiting_for_retry' then 1 else 0 end,
+    n_error = n_error - case when old.state = 'error' then 1 else 0 end,
+    revision = revision + case when old.finished then 1 else 0 end,
+    done_at = case when old.finished then done_at when n_open = 1 then now() end
+    from old where t.task_uuid = $1 returning t.state::text)
+select (select state from t) task_state, (select count(*)::int from k where state = 'enqueued') queued from s`,
+};
+
+/** A step to finish by hand. */
+export interface Settlement {
+  taskUuid: string;
+  idx: number;
+  action: 'resolve' | 'complete';
+  toState: 'resolved_manually' | 'complete';
+  fromStates: readonly string[];
+  /** JSON text, or null to keep what is there. */
+  result: string | null;
+}
+
+/** Finishes a step by hand. Undefined: it is in none of the states that allow it. After lockTasks. */
+export async function settleStep(
+  db: Db,
+  settlement: Settlement,
+  { actor, reason }: Operator,
+): Promise<{ task_state: string; queued: number } | undefined> {
+  const { rows } = await db.query<{ task_state: string; queued: number }>(SETTLE_STEP, [
+    settlement.taskUuid,
+    settlement.idx,
+    settlement.toState,
+    settlement.fromStates,
+    settlement.result,
+    settlement.action,
+    actor,
+    reason,
+  ]);
+  return rows[0];
+}

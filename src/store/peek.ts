@@ -1,0 +1,57 @@
+import type { Db, Statement } from '../db/database.ts';
+
+const PEEK: Statement = {
+  name: 'peek',
+  text: `
+select exists (select 1 from tasker.queue where namespace_id = any ($1::int[])) ready,
+       (select (extract(epoch from min(due_at) - now()) * 1000)::float8 from tasker.timer) due_ms`,
+};
+
+/** Whether a claim would find something, and in how many milliseconds the next retry is due. Writes nothing. */
+export async function peek(db: Db, namespaceIds: readonly number[]): Promise<{ ready: boolean; dueMs: number | null }> {
+  const { rows } = await db.query<{ ready: boolean; due_ms: number | null }>(PEEK, [`{${namespaceIds.join(',')}}`]);
+  return { ready: rows[0]!.ready, dueMs: rows[0]!.due_ms };
+}
+
+const NOTIFY: Statement = { name: 'notify', text: `select pg_notify($1, payload) from unnest($2::text[]) payload` };
+
+/** Wakes listeners of a channel. Never inside a recording: a commit with a notification costs three times as much. */
+export async function notify(db: Db, channel: string, payloads: readonly string[]): Promise<void> {
+  await db.query(NOTIFY, [channel, payloads]);
+}
+
+const TASK_STATES: Statement = {
+  name: 'task_states',
+  text: `select task_uuid, state::text from tasker.task where task_uuid = any ($1::uuid[])`,
+};
+
+/** The states of tasks, for those who wait. Unknown ids are left out. */
+export async function taskStates(db: Db, taskUuids: readonly string[]): Promise<Map<string, string>> {
+  const { rows } = await db.query<{ task_uuid: string; state: string }>(TASK_STATES, [`{${taskUuids.join(',')}}`]);
+  return new Map(rows.map((row) => [row.task_uuid, row.state]));
+}
+
+const HELD_STEPS: Statement = {
+  name: 'held_steps',
+  text: `
+select w.ord::int from unnest($1::uuid[], $2::int[], $3::bigint[]) with ordinality w (task_uuid, idx, claim, ord)
+  join tasker.step s on s.task_uuid = w.task_uuid and s.idx = w.idx
+ where s.state = 'in_progress' and s.claim = w.claim`,
+};
+
+/** A step that a worker believes to hold. */
+export interface HeldStep {
+  taskUuid: string;
+  idx: number;
+  claim: number;
+}
+
+/** Which of the steps that a worker believes to hold it still holds: positions in the list. */
+export async function heldSteps(db: Db, held: readonly HeldStep[]): Promise<Set<number>> {
+  const { rows } = await db.query<{ ord: number }>(HELD_STEPS, [
+    `{${held.map((step) => step.taskUuid).join(',')}}`,
+    `{${held.map((step) => step.idx).join(',')}}`,
+    `{${held.map((step) => step.claim).join(',')}}`,
+  ]);
+  return new Set(rows.map((row) => row.ord - 1));
+}

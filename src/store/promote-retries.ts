@@ -1,0 +1,36 @@
+import type { Db, Statement } from '../db/database.ts';
+
+const DUE_TASKS: Statement = {
+  name: 'due_tasks',
+  text: `select distinct task_uuid from (select task_uuid from tasker.timer where due_at <= now() order by due_at limit 500) t`,
+};
+
+/** Tasks with a retry that is due, some hundreds at a time. */
+export async function dueTasks(db: Db): Promise<string[]> {
+  return (await db.query<{ task_uuid: string }>(DUE_TASKS)).rows.map((row) => row.task_uuid);
+}
+
+// A timer whose step was cancelled, resolved or reset meanwhile is thrown away here.
+const PROMOTE: Statement = {
+  name: 'promote_retries',
+  text: `
+with due as (
+  delete from tasker.timer where task_uuid = any ($1::uuid[]) and due_at <= now() returning task_uuid, idx, template_id, rank),
+u as (
+  update tasker.step s set state = 'enqueued', next_at = null
+    from due where s.task_uuid = due.task_uuid and s.idx = due.idx and s.state = 'waiting_for_retry' and s.next_at <= now()
+  returning s.task_uuid, s.idx, due.template_id, due.rank),
+q as (
+  insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
+  select (select namespace_id from tasker.template m where m.id = u.template_id), rank, task_uuid, idx, template_id from u),
+t as (
+  update tasker.task set n_active = n_active + c.n, n_retry = n_retry - c.n
+    from (select task_uuid, count(*)::int n from u group by 1) c where task.task_uuid = c.task_uuid)
+select count(*)::int promoted from u`,
+};
+
+/** Puts due retries into the queue. After lockTasks. */
+export async function promoteRetries(db: Db, taskUuids: readonly string[]): Promise<number> {
+  const { rows } = await db.query<{ promoted: number }>(PROMOTE, [`{${taskUuids.join(',')}}`]);
+  return rows[0]!.promoted;
+}

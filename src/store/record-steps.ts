@@ -1,0 +1,215 @@
+import type { Db, Statement } from '../db/database.ts';
+
+// kind: 0 completed, 1 failed and may be tried again, 2 failed for good, 3 given back (spends no attempt).
+// No CTE is joined to a CTE. The children that become ready are claimed here for this worker up to its free slots ($10),
+// unless steps of a higher priority wait ($12); the others go to the queue.
+const RECORD_STEPS: Statement = {
+  name: 'record_steps',
+  text: `
+with done as (
+  update tasker.step s set
+    state = case d.kind when 0 then 'complete'::tasker.step_state when 3 then 'enqueued'
+      when 1 then case when s.retryable and s.attempts - s.spared < s.max_attempts
+        then case when d.delay > 0 then 'waiting_for_retry'::tasker.step_state else 'enqueued' end else 'error' end
+      else 'error' end,
+    result = case when d.kind = 0 then d.result end,
+    spared = s.spared + case when d.kind = 3 then 1 else 0 end,
+    done_at = now(),
+    next_at = case when d.kind = 1 and d.delay > 0 then now() + d.delay * interval '1 ms' end
+    from rows from (
+      unnest($1::uuid[], $2::int[], $3::bigint[], $4::smallint[], $5::int[], $6::int[], $7::smallint[], $8::int[]),
+      jsonb_array_elements($9::jsonb), jsonb_array_elements($13::jsonb)
+    ) with ordinality d (task_uuid, idx, claim, kind, delay, template_id, rank, ms, result, detail, ord)
+   where s.task_uuid = d.task_uuid and s.idx = d.idx and s.state = 'in_progress' and s.claim = d.claim
+  returning s.task_uuid, s.idx, s.state, s.attempts, s.spared, s.max_attempts, s.started_at, s.next_at,
+    d.claim, d.kind, d.template_id, d.rank, d.ms, d.detail, d.ord),
+dec as (
+  select x.task_uuid, x.template_id, x.rank, x.child, count(*)::int n, row_number() over (order by x.rank, x.task_uuid, x.child) r
+    from (select d.task_uuid, d.template_id, d.rank, e.child from done d
+            join tasker.template_edge e on e.template_id = d.template_id and e.parent = d.idx
+           where d.state = 'complete') x
+   group by 1, 2, 3, 4),
+k as (
+  update tasker.step s set
+    remaining = s.remaining - dec.n,
+    state = case when s.remaining > dec.n then 'pending'::tasker.step_state
+      when dec.r <= $10 and dec.rank <= $12 then 'in_progress' else 'enqueued' end,
+    claim = case when s.remaining <= dec.n and dec.r <= $10 and dec.rank <= $12 then $11::bigint end,
+    attempts = s.attempts + case when s.remaining <= dec.n and dec.r <= $10 and dec.rank <= $12 then 1 else 0 end,
+    started_at = case when s.remaining <= dec.n and dec.r <= $10 and dec.rank <= $12 then now() end
+    from dec where s.task_uuid = dec.task_uuid and s.idx = dec.child and s.state = 'pending'
+  returning s.task_uuid, s.idx, s.state, s.attempts, s.spared, s.max_attempts, dec.template_id, dec.rank),
+q as (
+  insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
+  select (select namespace_id from tasker.template t where t.id = y.template_id), rank, task_uuid, idx, template_id
+    from (select template_id, rank, task_uuid, idx from k where state = 'enqueued'
+          union all select template_id, rank, task_uuid, idx from done where state = 'enqueued') y),
+tm as (
+  insert into tasker.timer (due_at, task_uuid, idx, template_id, rank)
+  select next_at, task_uuid, idx, template_id, rank from done where state = 'waiting_for_retry'),
+h as (
+  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, duration_ms, detail)
+  select task_uuid, idx, attempts, claim >> 24,
+    case kind when 0 then 'completed'::tasker.outcome when 3 then 'released' else 'failed' end,
+    state, started_at, ms, nullif(detail, 'null') from done),
+t as (
+  update tasker.task set
+    n_open = n_open - c.done, n_active = n_active + c.act, n_retry = n_retry + c.ret, n_error = n_error + c.err,
+    done_at = case when n_open = c.done then now() end
+    from (select task_uuid, (count(*) filter (where rec and state = 'complete'))::int done,
+                 (count(*) filter (where rec and state = 'waiting_for_retry'))::int ret,
+                 (count(*) filter (where rec and state = 'error'))::int err,
+                 (count(*) filter (where not rec) - count(*) filter (where rec and state <> 'enqueued'))::int act
+            from (select task_uuid, state, true rec from done
+                  union all select task_uuid, state, false from k where state <> 'pending') y
+           group by 1) c
+   where task.task_uuid = c.task_uuid
+  returning task.task_uuid, task.state::text, (extract(epoch from now() - task.created_at) * 1000)::int ms)
+select 0 what, task_uuid, idx, state::text, attempts, spared, max_attempts, template_id, rank, null::int[] ords
+  from k where state = 'in_progress'
+union all select 1, task_uuid, ms, state, null, null, null, null, null, null from t where state in ('complete', 'blocked_by_failures')
+union all select 2, task_uuid, idx, state::text, attempts, spared, max_attempts, null, null, null from done where kind <> 0
+union all select 3, null, count(*)::int, null, (select count(*)::int from k where state = 'enqueued'), null, null, null, null,
+  case when count(*) < cardinality($1::uuid[]) then coalesce(array_agg(ord::int), '{}') end from done`,
+};
+
+/** What became of one attempt, as the statement takes it. */
+export const KIND = { completed: 0, retryable: 1, permanent: 2, released: 3 } as const;
+
+/** One attempt's end. */
+export interface RecordedStep {
+  taskUuid: string;
+  idx: number;
+  claim: number;
+  kind: (typeof KIND)[keyof typeof KIND];
+  /** Milliseconds until a retry; 0: at once. */
+  delayMs: number;
+  templateId: number;
+  rank: number;
+  durationMs: number;
+  /** JSON text of the result, `null` for a failure. */
+  result: string;
+  /** JSON text of error and metadata, or `null`. */
+  detail: string;
+}
+
+/** How the children that become ready are shared out. */
+export interface OwnClaim {
+  freeSlots: number;
+  /** The fence of the steps claimed here. */
+  token: number;
+  /** Children of a lower priority (a greater rank) than this go to the queue. */
+  lastRank: number;
+}
+
+/** A child that became ready and is held by this worker now. */
+export interface ChildRow {
+  task_uuid: string;
+  idx: number;
+  attempts: number;
+  spared: number;
+  max_attempts: number;
+  template_id: number;
+  rank: number;
+}
+
+/** A task that came to its end, or to a stop, with this recording. */
+export interface EndedTaskRow {
+  task_uuid: string;
+  state: 'complete' | 'blocked_by_failures';
+  /** Milliseconds since its creation. */
+  ms: number;
+}
+
+/** A step that did not complete: where it stands now. */
+export interface UncompletedRow {
+  task_uuid: string;
+  idx: number;
+  state: 'enqueued' | 'waiting_for_retry' | 'error';
+  attempts: number;
+  spared: number;
+  max_attempts: number;
+}
+
+/** The answer to a recording. */
+export interface Recorded {
+  children: ChildRow[];
+  ended: EndedTaskRow[];
+  uncompleted: UncompletedRow[];
+  /** Positions in the batch that were refused by the fence; the others were accepted. */
+  refused: number[];
+  /** Children that went to the queue. */
+  queued: number;
+}
+
+interface AnswerRow {
+  what: 0 | 1 | 2 | 3;
+  task_uuid: string;
+  idx: number;
+  state: string;
+  attempts: number;
+  spared: number;
+  max_attempts: number;
+  template_id: number;
+  rank: number;
+  ords: number[] | null;
+}
+
+/** Records what came of many attempts, moves their tasks on, and takes ready children for this worker. After {@link lockTasks}. */
+export async function recordSteps(db: Db, batch: readonly RecordedStep[], own: OwnClaim): Promise<Recorded> {
+  const { rows } = await db.query<AnswerRow>(RECORD_STEPS, parameters(batch, own));
+  return readAnswer(rows, batch.length);
+}
+
+// Arrays are sent as literals made here: the driver's own conversion quotes element by element.
+function parameters(batch: readonly RecordedStep[], own: OwnClaim): unknown[] {
+  const columns: string[] = ['', '', '', '', '', '', '', ''];
+  const results: string[] = new Array(batch.length);
+  const details: string[] = [];
+  let separator = '';
+  for (let i = 0; i < batch.length; i++) {
+    const step = batch[i]!;
+    columns[0] += separator + step.taskUuid;
+    columns[1] += separator + step.idx;
+    columns[2] += separator + step.claim;
+    columns[3] += separator + step.kind;
+    columns[4] += separator + step.delayMs;
+    columns[5] += separator + step.templateId;
+    columns[6] += separator + step.rank;
+    columns[7] += separator + step.durationMs;
+    results[i] = step.result;
+    if (step.detail !== 'null') {
+      while (details.length < i) details.push('null');
+      details.push(step.detail);
+    }
+    separator = ',';
+  }
+  return [
+    ...columns.map((column) => `{${column}}`),
+    `[${results.join(',')}]`,
+    own.freeSlots,
+    own.token,
+    own.lastRank,
+    `[${details.join(',')}]`,
+  ];
+}
+
+function readAnswer(rows: AnswerRow[], sent: number): Recorded {
+  const recorded: Recorded = { children: [], ended: [], uncompleted: [], refused: [], queued: 0 };
+  for (const row of rows) {
+    if (row.what === 0) recorded.children.push(row);
+    else if (row.what === 1)
+      recorded.ended.push({ task_uuid: row.task_uuid, state: row.state as EndedTaskRow['state'], ms: row.idx });
+    else if (row.what === 2) recorded.uncompleted.push(row as UncompletedRow);
+    else {
+      recorded.queued = row.attempts;
+      if (row.ords) recorded.refused = missing(row.ords, sent);
+    }
+  }
+  return recorded;
+}
+
+function missing(accepted: number[], sent: number): number[] {
+  const present = new Set(accepted);
+  return Array.from({ length: sent }, (_, i) => i).filter((i) => !present.has(i + 1));
+}

@@ -1,0 +1,97 @@
+import type { Db, Statement } from '../db/database.ts';
+
+const DECLARE_DEAD: Statement = {
+  name: 'declare_dead',
+  text: `
+update tasker.worker set state = 'dead' where id in (
+  select id from tasker.worker where state = 'alive' and lease_until < now() for update skip locked) returning id`,
+};
+
+/** Workers whose lease is over are dead from here on: a transaction of its own, no claim of theirs commits after it. */
+export async function declareDead(db: Db): Promise<number[]> {
+  return (await db.query<{ id: number }>(DECLARE_DEAD)).rows.map((row) => row.id);
+}
+
+const DEAD_WORKERS: Statement = {
+  name: 'dead_workers',
+  text: `select id from tasker.worker where state = 'dead' order by id`,
+};
+
+/** Every worker that was declared dead and not buried, so that a sweep which died half-way is continued. */
+export async function deadWorkers(db: Db): Promise<number[]> {
+  return (await db.query<{ id: number }>(DEAD_WORKERS)).rows.map((row) => row.id);
+}
+
+const TASKS_OF_DEAD: Statement = {
+  name: 'tasks_of_dead',
+  text: `
+select distinct s.task_uuid from tasker.task t join tasker.step s on s.task_uuid = t.task_uuid
+ where t.done_at is null and s.state = 'in_progress' and (s.claim >> 24) = any ($1::bigint[]) limit 500`,
+};
+
+/** Tasks in which dead workers hold running steps, some hundreds at a time. */
+export async function tasksOfDead(db: Db, workerIds: readonly number[]): Promise<string[]> {
+  const { rows } = await db.query<{ task_uuid: string }>(TASKS_OF_DEAD, [`{${workerIds.join(',')}}`]);
+  return rows.map((row) => row.task_uuid);
+}
+
+const TAKE_BACK: Statement = {
+  name: 'take_back',
+  text: `
+with lost as (
+  update tasker.step s set
+    state = case when s.retryable and s.attempts - s.spared < s.max_attempts then 'enqueued'::tasker.step_state else 'error' end,
+    done_at = now()
+   where s.task_uuid = any ($1::uuid[]) and s.state = 'in_progress' and (s.claim >> 24) = any ($2::bigint[])
+  returning s.task_uuid, s.idx, s.state, s.attempts, s.started_at, s.claim, s.retryable),
+placed as (
+  select l.*, t.template_id, t.rank, m.namespace_id
+    from lost l join tasker.task t on t.task_uuid = l.task_uuid join tasker.template m on m.id = t.template_id),
+q as (
+  insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
+  select namespace_id, rank, task_uuid, idx, template_id from placed where state = 'enqueued'),
+h as (
+  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, detail)
+  select task_uuid, idx, attempts, claim >> 24, 'worker_lost', state, started_at,
+         jsonb_build_object('error', jsonb_build_object('error_type', 'worker_lost', 'retryable', retryable, 'message',
+           case when state = 'enqueued' then 'the worker was lost while the step ran; it runs again'
+                when retryable then 'the worker was lost while the step ran, and its attempts are used up'
+                else 'the worker was lost while the step ran; it is not retryable and may have run, so an operator decides' end))
+    from lost),
+n as (
+  update tasker.task set n_active = n_active - c.err, n_error = n_error + c.err
+    from (select task_uuid, count(*)::int err from lost where state = 'error' group by 1) c
+   where task.task_uuid = c.task_uuid returning task.task_uuid, task.state::text)
+select l.task_uuid, l.idx, l.state::text, l.attempts, l.claim >> 24 worker_id, n.state task_state
+  from lost l left join n on n.task_uuid = l.task_uuid`,
+};
+
+/** A step that was taken from a dead worker. */
+export interface TakenBackRow {
+  task_uuid: string;
+  idx: number;
+  state: 'enqueued' | 'error';
+  attempts: number;
+  worker_id: number;
+  task_state: string | null;
+}
+
+/** Takes all that dead workers still hold in these tasks: to the queue, or to `error`, by the step's policy. After lockTasks. */
+export async function takeBack(
+  db: Db,
+  taskUuids: readonly string[],
+  workerIds: readonly number[],
+): Promise<TakenBackRow[]> {
+  const { rows } = await db.query<TakenBackRow>(TAKE_BACK, [`{${taskUuids.join(',')}}`, `{${workerIds.join(',')}}`]);
+  return rows;
+}
+
+const BURY: Statement = {
+  name: 'bury_workers',
+  text: `update tasker.worker set state = 'buried' where id = any ($1::bigint[]) and state = 'dead'`,
+};
+
+/** Dead workers that hold nothing any more. */
+export async function buryWorkers(db: Db, workerIds: readonly number[]): Promise<void> {
+  await db.query(BURY, [`{${workerIds.join(',')}}`]);
+}

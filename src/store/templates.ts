@@ -1,0 +1,175 @@
+import type { Db, Statement } from '../db/database.ts';
+
+const ENSURE_NAMESPACE: Statement = {
+  name: 'ensure_namespace',
+  text: `insert into tasker.namespace (name) values ($1) on conflict (name) do update set name = excluded.name returning id`,
+};
+
+/** The id of a namespace, made when it is new. */
+export async function ensureNamespace(db: Db, name: string): Promise<number> {
+  return (await db.query<{ id: number }>(ENSURE_NAMESPACE, [name])).rows[0]!.id;
+}
+
+const NAMESPACE_IDS: Statement = {
+  name: 'namespace_ids',
+  text: `select id, name from tasker.namespace where name = any ($1::text[])`,
+};
+
+/** The ids of those namespaces that exist. */
+export async function namespaceIds(db: Db, names: readonly string[]): Promise<number[]> {
+  return (await db.query<{ id: number }>(NAMESPACE_IDS, [names])).rows.map((row) => row.id);
+}
+
+const REGISTER_TEMPLATE: Statement = {
+  name: 'register_template',
+  text: `
+insert into tasker.template (namespace_id, name, version, digest, identity_strategy, initial_count, root_count, definition)
+values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb)
+on conflict (namespace_id, name, version, digest) do update set registered_at = clock_timestamp()
+returning id, xmax = 0 as fresh`,
+};
+
+/** A snapshot to register. */
+export interface NewTemplate {
+  namespaceId: number;
+  name: string;
+  version: string;
+  digest: string;
+  identityStrategy: string;
+  initialCount: number;
+  rootCount: number;
+  /** JSON text. */
+  definition: string;
+}
+
+/** Registers a snapshot; `fresh` when this digest was not known, so that its graph must be stored too. */
+export async function registerTemplate(db: Db, template: NewTemplate): Promise<{ id: number; fresh: boolean }> {
+  const { rows } = await db.query<{ id: number; fresh: boolean }>(REGISTER_TEMPLATE, [
+    template.namespaceId,
+    template.name,
+    template.version,
+    template.digest,
+    template.identityStrategy,
+    template.initialCount,
+    template.rootCount,
+    template.definition,
+  ]);
+  return rows[0]!;
+}
+
+const STORE_GRAPH: Statement = {
+  name: 'store_graph',
+  text: `
+with s as (
+  insert into tasker.template_step (template_id, idx, name, callable, parents, initial, max_attempts, retryable)
+  select $1, ord - 1, name, callable, parents, initial, max_attempts, retryable
+    from unnest($2::text[], $3::text[], $4::int[], $5::boolean[], $6::int[], $7::boolean[])
+         with ordinality s (name, callable, parents, initial, max_attempts, retryable, ord))
+insert into tasker.template_edge (template_id, parent, child)
+select $1, parent, child from unnest($8::int[], $9::int[]) e (parent, child)`,
+};
+
+/** The static graph of a template: stored once a snapshot, not once a task. */
+export interface StoredGraph {
+  steps: readonly {
+    name: string;
+    callable: string;
+    parents: number;
+    initial: boolean;
+    maxAttempts: number;
+    retryable: boolean;
+  }[];
+  edges: readonly { parent: number; child: number }[];
+}
+
+/** Stores the graph of a snapshot that was registered in the same transaction. */
+export async function storeGraph(db: Db, templateId: number, { steps, edges }: StoredGraph): Promise<void> {
+  await db.query(STORE_GRAPH, [
+    templateId,
+    steps.map((step) => step.name),
+    steps.map((step) => step.callable),
+    steps.map((step) => step.parents),
+    steps.map((step) => step.initial),
+    steps.map((step) => step.maxAttempts),
+    steps.map((step) => step.retryable),
+    edges.map((edge) => edge.parent),
+    edges.map((edge) => edge.child),
+  ]);
+}
+
+const OTHER_DIGESTS: Statement = {
+  name: 'other_digests',
+  text: `
+select digest from tasker.template where namespace_id = $1 and name = $2 and version = $3 and digest <> $4
+ order by registered_at desc`,
+};
+
+/** Other snapshots under the same name and version, the latest registration first. */
+export async function otherDigests(db: Db, { namespaceId, name, version, digest }: NewTemplate): Promise<string[]> {
+  const { rows } = await db.query<{ digest: string }>(OTHER_DIGESTS, [namespaceId, name, version, digest]);
+  return rows.map((row) => row.digest);
+}
+
+const TEMPLATE_COLUMNS = `m.id, m.namespace_id, n.name namespace, m.digest, m.definition::text definition`;
+
+/** A snapshot as the table has it. */
+export interface TemplateRow {
+  id: number;
+  namespace_id: number;
+  namespace: string;
+  digest: string;
+  /** JSON text. */
+  definition: string;
+}
+
+const TEMPLATES_BY_ID: Statement = {
+  name: 'templates_by_id',
+  text: `select ${TEMPLATE_COLUMNS} from tasker.template m join tasker.namespace n on n.id = m.namespace_id where m.id = any ($1::int[])`,
+};
+
+/** Snapshots by their ids. */
+export async function templatesById(db: Db, ids: readonly number[]): Promise<TemplateRow[]> {
+  return (await db.query<TemplateRow>(TEMPLATES_BY_ID, [`{${ids.join(',')}}`])).rows;
+}
+
+const NEWEST_TEMPLATE: Statement = {
+  name: 'newest_template',
+  text: `
+select ${TEMPLATE_COLUMNS} from tasker.template m join tasker.namespace n on n.id = m.namespace_id
+ where n.name = $1 and m.name = $2 and m.version = $3 order by m.registered_at desc, m.id desc limit 1`,
+};
+
+/** The snapshot that new tasks of a name and version get: the newest registration. */
+export async function newestTemplate(
+  db: Db,
+  namespace: string,
+  name: string,
+  version: string,
+): Promise<TemplateRow | undefined> {
+  return (await db.query<TemplateRow>(NEWEST_TEMPLATE, [namespace, name, version])).rows[0];
+}
+
+const LIST_TEMPLATES: Statement = {
+  name: 'list_templates',
+  text: `
+select distinct on (n.name, m.name, m.version) n.name namespace, m.name, m.version, m.digest, m.definition ->> 'description' description,
+       tasker.iso(m.registered_at) registered_at, jsonb_array_length(m.definition -> 'steps') steps
+  from tasker.template m join tasker.namespace n on n.id = m.namespace_id
+ order by n.name, m.name, m.version, m.registered_at desc, m.id desc`,
+};
+
+/** One registered template. */
+export interface TemplateListRow {
+  namespace: string;
+  name: string;
+  version: string;
+  digest: string;
+  description: string | null;
+  registered_at: string;
+  steps: number;
+}
+
+/** Every registered name and version, with its newest snapshot. */
+export async function listTemplates(db: Db): Promise<TemplateListRow[]> {
+  return (await db.query<TemplateListRow>(LIST_TEMPLATES)).rows;
+}

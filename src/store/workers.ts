@@ -1,0 +1,119 @@
+import type { Db, Statement } from '../db/database.ts';
+
+const REGISTER_WORKER: Statement = {
+  name: 'register_worker',
+  text: `
+insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, lease_until)
+values ($1, $2, $3, $4::text[], $5::text[], $6, now() + $7 * interval '1 ms') returning id`,
+};
+
+/** What a worker says of itself. */
+export interface NewWorker {
+  name: string;
+  host: string;
+  pid: number;
+  namespaces: readonly string[];
+  callables: readonly string[];
+  concurrency: number;
+  leaseMs: number;
+}
+
+/** A new incarnation of a worker; answers with its id. */
+export async function registerWorker(db: Db, worker: NewWorker): Promise<number> {
+  const { rows } = await db.query<{ id: number }>(REGISTER_WORKER, [
+    worker.name,
+    worker.host,
+    worker.pid,
+    worker.namespaces,
+    worker.callables,
+    worker.concurrency,
+    worker.leaseMs,
+  ]);
+  return rows[0]!.id;
+}
+
+const ANNOUNCE: Statement = {
+  name: 'announce_callables',
+  text: `update tasker.worker set namespaces = $2::text[], callables = $3::text[] where id = $1`,
+};
+
+/** Says anew what a worker serves, after handlers were registered or reloaded. */
+export async function announceCallables(
+  db: Db,
+  id: number,
+  namespaces: readonly string[],
+  callables: readonly string[],
+): Promise<void> {
+  await db.query(ANNOUNCE, [id, namespaces, callables]);
+}
+
+const HEARTBEAT: Statement = {
+  name: 'heartbeat',
+  text: `
+with beat as (
+  update tasker.worker set lease_until = now() + $2 * interval '1 ms' where id = any ($1::bigint[]) and state = 'alive' returning id)
+select (select coalesce(array_agg(id), '{}') from beat) alive,
+       exists (select 1 from tasker.worker
+                where (state = 'alive' and lease_until < now() and id <> all ($1::bigint[])) or state = 'dead') lost`,
+};
+
+/** Proves that incarnations of a worker live. Those not in `alive` were declared dead; `lost`: another's lease is over. */
+export async function heartbeat(
+  db: Db,
+  ids: readonly number[],
+  leaseMs: number,
+): Promise<{ alive: number[]; lost: boolean }> {
+  const { rows } = await db.query<{ alive: number[]; lost: boolean }>(HEARTBEAT, [`{${ids.join(',')}}`, leaseMs]);
+  return rows[0]!;
+}
+
+const STOP_WORKER: Statement = {
+  name: 'stop_worker',
+  text: `update tasker.worker set state = 'stopped', lease_until = now() where id = $1 and state = 'alive'`,
+};
+
+/** A worker that holds nothing any more leaves. */
+export async function stopWorker(db: Db, id: number): Promise<void> {
+  await db.query(STOP_WORKER, [id]);
+}
+
+const SERVED_ELSEWHERE: Statement = {
+  name: 'served_elsewhere',
+  text: `
+select exists (select 1 from tasker.worker
+  where id <> $1 and state = 'alive' and lease_until > now() and $2 = any (namespaces) and $3 = any (callables)) served`,
+};
+
+/** Whether another living worker of the namespace has a handler for this callable. */
+export async function servedElsewhere(db: Db, id: number, namespace: string, callable: string): Promise<boolean> {
+  const { rows } = await db.query<{ served: boolean }>(SERVED_ELSEWHERE, [id, namespace, callable]);
+  return rows[0]!.served;
+}
+
+const LIST_WORKERS: Statement = {
+  name: 'list_workers',
+  text: `
+select id, name, host, pid, namespaces, callables, concurrency, state::text, tasker.iso(started_at) started_at,
+       tasker.iso(lease_until) lease_until, state = 'alive' and lease_until > now() living
+  from tasker.worker where state in ('alive', 'dead') order by id`,
+};
+
+/** A worker as the table has it. */
+export interface WorkerRow {
+  id: number;
+  name: string;
+  host: string;
+  pid: number;
+  namespaces: string[];
+  callables: string[];
+  concurrency: number;
+  state: 'alive' | 'dead';
+  started_at: string;
+  lease_until: string;
+  living: boolean;
+}
+
+/** Workers that live, or died and are not cleared up yet. */
+export async function listWorkers(db: Db): Promise<WorkerRow[]> {
+  return (await db.query<WorkerRow>(LIST_WORKERS)).rows;
+}

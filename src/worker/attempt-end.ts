@@ -1,0 +1,150 @@
+import { KIND, type RecordedStep } from '../engine/engine.ts';
+import type { AttemptDetail } from '../engine/task-view.ts';
+import { ErrorType } from '../handlers/error-type.ts';
+import { storedOrchestrationMetadata } from '../handlers/orchestration-metadata.ts';
+import { retryAfterSeconds } from '../handlers/retry-after.ts';
+import { StepHandlerResult } from '../handlers/step-handler-result.ts';
+import { retryDelayMs } from '../model/retry-delay.ts';
+import { storableJson } from '../model/storable-json.ts';
+import type { HeldStep } from './held-step.ts';
+
+/** One attempt's end, ready to be recorded, with what the worker needs to go on. */
+export interface AttemptEnd extends RecordedStep {
+  step: HeldStep;
+  attempt: number;
+  /** For the log: what went wrong, if anything did. */
+  error: { type: string; message: string } | undefined;
+}
+
+/** Seconds that a server may ask to wait; more is taken as this. */
+const LONGEST_RETRY_AFTER_S = 7 * 24 * 3600;
+const DEFAULT_VERSION = '1.0.0';
+
+/** What a handler's result comes to: stored as given, or refused for good with the place that can't be stored. */
+export function attemptEnd(step: HeldStep, result: StepHandlerResult, version: string): AttemptEnd {
+  const checked = checkedResult(step, result);
+  const success = checked.result.success;
+  return {
+    step,
+    taskUuid: step.taskUuid,
+    idx: step.idx,
+    claim: step.claim,
+    attempt: step.attempt,
+    kind: success ? KIND.completed : checked.result.retryable ? KIND.retryable : KIND.permanent,
+    delayMs: success || !checked.result.retryable ? 0 : delayOf(step, checked.result),
+    templateId: step.task.snapshot.id,
+    rank: step.rank,
+    durationMs: Math.round(performance.now() - step.startedAt),
+    result: checked.json,
+    detail: detailOf(checked.result, version),
+    error: success
+      ? undefined
+      : { type: checked.result.errorType ?? ErrorType.HANDLER_ERROR, message: checked.result.errorMessage ?? '' },
+  };
+}
+
+/** A step that goes back to the queue without spending an attempt. */
+export function givenBack(step: HeldStep): AttemptEnd {
+  return {
+    step,
+    taskUuid: step.taskUuid,
+    idx: step.idx,
+    claim: step.claim,
+    attempt: step.attempt,
+    kind: KIND.released,
+    delayMs: 0,
+    templateId: step.task.snapshot.id,
+    rank: step.rank,
+    durationMs: Math.round(performance.now() - step.startedAt),
+    result: 'null',
+    detail: 'null',
+    error: undefined,
+  };
+}
+
+/** The same attempt as a failure for good: its result can't be recorded. */
+export function refusedByDatabase(end: AttemptEnd, message: string): AttemptEnd {
+  const failure = permanent(ErrorType.PERMANENT_ERROR, `the result can't be stored: ${message}`);
+  return {
+    ...end,
+    kind: KIND.permanent,
+    delayMs: 0,
+    result: 'null',
+    detail: detailOf(failure, DEFAULT_VERSION),
+    error: { type: ErrorType.PERMANENT_ERROR, message: failure.errorMessage ?? '' },
+  };
+}
+
+function permanent(errorType: string, message: string): StepHandlerResult {
+  return StepHandlerResult.failure({ message, errorType, retryable: false });
+}
+
+function checkedResult(step: HeldStep, result: StepHandlerResult): { result: StepHandlerResult; json: string } {
+  if (!result.success) return { result, json: 'null' };
+  const value = result.result ?? {};
+  const stored = storableJson(value);
+  if (!stored.ok) {
+    const message = `step ${step.name}: the result can't be stored: ${stored.path}: ${stored.reason}`;
+    return { result: permanent(ErrorType.PERMANENT_ERROR, message), json: 'null' };
+  }
+  const violations = step.task.snapshot.checkResult[step.idx]!(value);
+  if (violations.length > 0) {
+    const places = violations.map((v) => `${v.path || '/'} ${v.message}`).join('; ');
+    const message = `step ${step.name}: the result does not fit the template's result_schema: ${places}`;
+    return { result: permanent(ErrorType.VALIDATION_ERROR, message), json: 'null' };
+  }
+  return { result, json: stored.json };
+}
+
+/** A server's Retry-After wins over the template's backoff. */
+function delayOf(step: HeldStep, result: StepHandlerResult): number {
+  const seconds = result.retryAfter === null ? null : retryAfterSeconds(result.retryAfter, Date.now());
+  if (seconds !== null) return Math.ceil(Math.min(seconds, LONGEST_RETRY_AFTER_S) * 1000);
+  return retryDelayMs(step.template.retry, step.retryCount + 1, Math.random());
+}
+
+/** Only what differs from the ordinary is kept beside a result; a plain success keeps nothing. */
+function detailOf(result: StepHandlerResult, version: string): string {
+  const detail: AttemptDetail = {};
+  if (!result.success) {
+    detail.error = {
+      message: result.errorMessage ?? 'unknown error',
+      error_type: result.errorType,
+      retryable: result.retryable,
+    };
+    if (result.errorCode !== null) detail.error.error_code = result.errorCode;
+    if (result.statusCode !== null) detail.error.status_code = result.statusCode;
+    if (result.backtrace.length > 0) detail.error.backtrace = [...result.backtrace];
+  }
+  for (const _ in result.metadata) {
+    detail.custom = result.metadata;
+    break;
+  }
+  if (version !== DEFAULT_VERSION) detail.handler_version = version;
+  if (result.orchestrationMetadata) {
+    detail.orchestration_metadata = storedOrchestrationMetadata(result.orchestrationMetadata);
+  }
+  return storableDetail(detail);
+}
+
+/** A message may hold what jsonb can't; then its text is kept without those characters. */
+function storableDetail(detail: AttemptDetail): string {
+  for (const _ in detail) {
+    const stored = storableJson(detail, { name: 'metadata', maxBytes: 1_048_576 });
+    if (stored.ok) return stored.json;
+    return JSON.stringify({
+      error: detail.error && {
+        ...detail.error,
+        message: plainText(detail.error.message ?? ''),
+        backtrace: [],
+        error_type: plainText(detail.error.error_type ?? ''),
+      },
+      custom: { metadata_left_out: `${stored.path}: ${stored.reason}` },
+    });
+  }
+  return 'null';
+}
+
+function plainText(text: string): string {
+  return text.replaceAll('\0', '').toWellFormed().slice(0, 10_000);
+}

@@ -1,0 +1,90 @@
+import type { Engine } from '../engine/engine.ts';
+import { messageOf } from '../errors.ts';
+import type { Logger } from '../logging/logger.ts';
+
+/** What a look-out asks and tells. */
+export interface LookOutEvents {
+  namespaceIds(): readonly number[];
+  /** Milliseconds until the next look: longer while notifications arrive. */
+  everyMs(): number;
+  /** The queue holds something for this worker. */
+  ready(): void;
+  /** After each look that got through. */
+  looked(): void;
+}
+
+/** A retry that another worker recorded is promoted by that worker when due; the others come a little later. */
+const OTHERS_RETRY_MS = 40;
+
+/**
+ * Looks into the database when nothing else would: for work whose notification was lost, and for retries that come
+ * due. Reads only, unless a retry is due.
+ */
+export class LookOut {
+  readonly #engine: Engine;
+  readonly #events: LookOutEvents;
+  readonly #logger: Logger;
+  #timer: NodeJS.Timeout | undefined;
+  #due: NodeJS.Timeout | undefined;
+  #dueAt = Number.POSITIVE_INFINITY;
+  #busy: Promise<void> | undefined;
+  #stopped = false;
+
+  constructor(engine: Engine, events: LookOutEvents, logger: Logger) {
+    this.#engine = engine;
+    this.#events = events;
+    this.#logger = logger;
+  }
+
+  start(): void {
+    this.#schedule(0);
+  }
+
+  #schedule(delay: number): void {
+    if (this.#stopped) return;
+    this.#timer = setTimeout(() => {
+      this.#busy = this.#look().finally(() => this.#schedule(this.#events.everyMs()));
+    }, delay);
+  }
+
+  async #look(): Promise<void> {
+    try {
+      const { ready, dueMs } = await this.#engine.peek(this.#events.namespaceIds());
+      if (ready) this.#events.ready();
+      if (dueMs !== null) this.retryIn(Math.max(0, dueMs) + (dueMs > 0 ? OTHERS_RETRY_MS : 0));
+      this.#events.looked();
+    } catch (error) {
+      this.#logger.debug({ error: messageOf(error) }, 'the look into the queue did not get through');
+    }
+  }
+
+  /** A retry is due in so many milliseconds. */
+  retryIn(delayMs: number): void {
+    const at = performance.now() + delayMs;
+    if (this.#stopped || at >= this.#dueAt) return;
+    clearTimeout(this.#due);
+    this.#dueAt = at;
+    // A timer may fire a fraction of a millisecond early, and the database's clock decides.
+    this.#due = setTimeout(() => void this.#promote(), Math.min(Math.ceil(delayMs) + 1, 2 ** 31 - 1));
+  }
+
+  async #promote(): Promise<void> {
+    this.#dueAt = Number.POSITIVE_INFINITY;
+    if (this.#stopped) return;
+    try {
+      if ((await this.#engine.promoteDue()) > 0) this.#events.ready();
+      const { dueMs } = await this.#engine.peek(this.#events.namespaceIds());
+      if (dueMs !== null) this.retryIn(Math.max(1, dueMs));
+    } catch (error) {
+      this.#logger.debug({ error: messageOf(error) }, 'due retries could not be queued; trying again');
+      this.retryIn(500);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#due);
+    await this.#busy;
+  }
+}

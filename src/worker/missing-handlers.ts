@@ -1,0 +1,137 @@
+import { messageOf } from '../errors.ts';
+import type { Logger } from '../logging/logger.ts';
+import { nearNames } from '../model/near-names.ts';
+import type { HeldStep } from './held-step.ts';
+
+/** What becomes of steps without a handler, decided by the worker. */
+export interface MissingHandlersOptions {
+  graceMs: number;
+  /** How long a callable is left to others before it is looked at again. */
+  excludeForMs: number;
+  servedElsewhere(namespace: string, callable: string): Promise<boolean>;
+  known(): string[];
+  run(step: HeldStep): void;
+  giveBack(step: HeldStep): void;
+  fail(step: HeldStep, message: string): void;
+}
+
+const LOOK_MS = 500;
+
+/**
+ * Steps that were claimed though nothing here resolves their handler. Another living worker that announces it gets
+ * them; if there is none they wait a while, since handlers may be registered after the start, and then fail.
+ */
+export class MissingHandlers {
+  readonly #options: MissingHandlersOptions;
+  readonly #logger: Logger;
+  readonly #waiting = new Map<HeldStep, number>();
+  /** Steps (template << 32 | idx) that are left to others, until when. */
+  readonly #excluded = new Map<bigint, number>();
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(options: MissingHandlersOptions, logger: Logger) {
+    this.#options = options;
+    this.#logger = logger;
+  }
+
+  /** What a claim must leave out. */
+  excluded(): bigint[] {
+    if (this.#excluded.size === 0) return [];
+    const now = performance.now();
+    for (const [key, until] of this.#excluded) if (until < now) this.#excluded.delete(key);
+    return [...this.#excluded.keys()];
+  }
+
+  add(step: HeldStep): void {
+    if (this.#waiting.size === 0) {
+      this.#logger.warn(
+        { task_uuid: step.taskUuid, step: step.name, handler: step.handlerName },
+        'no handler of that name is registered here',
+      );
+    }
+    this.#waiting.set(step, performance.now());
+    void this.#look([step]);
+    this.#schedule();
+  }
+
+  delete(step: HeldStep): void {
+    this.#waiting.delete(step);
+  }
+
+  /** Handlers were registered: what waited may run. */
+  refresh(): void {
+    this.#excluded.clear();
+    this.#runKnown();
+  }
+
+  #schedule(): void {
+    if (this.#stopped || this.#timer || this.#waiting.size === 0) return;
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        void this.#look([...this.#waiting.keys()]).finally(() => this.#schedule());
+      },
+      Math.min(LOOK_MS, this.#options.graceMs),
+    );
+  }
+
+  #runKnown(): void {
+    const known = new Set(this.#options.known());
+    for (const step of this.#waiting.keys()) {
+      if (!known.has(step.handlerName)) continue;
+      this.#waiting.delete(step);
+      this.#options.run(step);
+    }
+  }
+
+  async #look(steps: readonly HeldStep[]): Promise<void> {
+    this.#runKnown();
+    const asked = new Map<string, Promise<boolean>>();
+    for (const step of steps) {
+      const since = this.#waiting.get(step);
+      if (since === undefined) continue;
+      const { namespace } = step.task.snapshot.template;
+      const key = `${namespace} ${step.handlerName}`;
+      const asking = asked.get(key) ?? this.#options.servedElsewhere(namespace, step.handlerName);
+      asked.set(key, asking);
+      try {
+        this.#decide(step, since, await asking);
+      } catch (error) {
+        this.#logger.debug({ error: messageOf(error) }, 'asking for other workers did not get through');
+      }
+    }
+  }
+
+  #decide(step: HeldStep, since: number, served: boolean): void {
+    if (!this.#waiting.has(step)) return;
+    if (served) {
+      this.#waiting.delete(step);
+      const key = (BigInt(step.task.snapshot.id) << 32n) | BigInt(step.idx);
+      this.#excluded.set(key, performance.now() + this.#options.excludeForMs);
+      this.#options.giveBack(step);
+    } else if (performance.now() - since >= this.#options.graceMs) {
+      this.#waiting.delete(step);
+      this.#options.fail(step, this.#message(step));
+    }
+  }
+
+  #message(step: HeldStep): string {
+    const near = nearNames(step.handlerName, this.#options.known());
+    const hint =
+      near.length > 0
+        ? `did you mean ${near.join(' or ')}?`
+        : this.#options.known().length > 0
+          ? `registered are ${this.#options.known().slice(0, 10).join(', ')}`
+          : 'no handler is registered at all';
+    return `step ${step.name}: no worker has a handler named ${step.handlerName}; ${hint}`;
+  }
+
+  /** Everything that waits goes back. */
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    for (const step of this.#waiting.keys()) this.#options.giveBack(step);
+    this.#waiting.clear();
+  }
+}

@@ -1,0 +1,100 @@
+import type { ClaimedStepRow, Engine, ResultRow } from '../engine/engine.ts';
+import type { Snapshot } from '../engine/template-store.ts';
+
+/** What this process knows of a task of which it holds steps: its input, and results of its finished steps. */
+export interface CachedTask {
+  readonly taskUuid: string;
+  readonly snapshot: Snapshot;
+  readonly row: ClaimedStepRow;
+  /** JSON text by step; null: finished without a result. */
+  readonly results: Map<number, string | null>;
+  /** How often an operator had changed results when these were read. */
+  revision: number;
+  /** Steps that are held here. */
+  held: number;
+  bytes: number;
+}
+
+/** A step whose ancestors' results must be at hand. */
+export interface Wanted {
+  task: CachedTask;
+  idx: number;
+}
+
+/**
+ * The tasks of which this process holds steps. Context and results are loaded once, however many siblings need them,
+ * and go when the last held step of the task does.
+ */
+export class TaskCache {
+  readonly #tasks = new Map<string, CachedTask>();
+  /** About how much memory contexts and results take. */
+  bytes = 0;
+
+  get(taskUuid: string): CachedTask | undefined {
+    return this.#tasks.get(taskUuid);
+  }
+
+  /** The task of a claimed step, known or new; what an operator changed meanwhile is forgotten. */
+  take(row: ClaimedStepRow, snapshot: Snapshot): CachedTask {
+    let task = this.#tasks.get(row.task_uuid);
+    if (!task) {
+      task = {
+        taskUuid: row.task_uuid,
+        snapshot,
+        row,
+        results: new Map(),
+        revision: row.revision,
+        held: 0,
+        bytes: row.context.length,
+      };
+      this.#tasks.set(row.task_uuid, task);
+      this.bytes += task.bytes;
+    }
+    this.revise(task, row.revision);
+    return task;
+  }
+
+  /** Forgets results that are older than an operator's change. */
+  revise(task: CachedTask, revision: number): void {
+    if (task.revision >= revision) return;
+    task.revision = revision;
+    task.results.clear();
+    this.bytes -= task.bytes - task.row.context.length;
+    task.bytes = task.row.context.length;
+  }
+
+  keep(task: CachedTask, idx: number, result: string | null): void {
+    if (task.results.has(idx)) return;
+    task.results.set(idx, result);
+    const bytes = result?.length ?? 0;
+    task.bytes += bytes;
+    this.bytes += bytes;
+  }
+
+  hold(task: CachedTask): void {
+    task.held++;
+  }
+
+  letGo(task: CachedTask): void {
+    if (--task.held > 0) return;
+    this.#tasks.delete(task.taskUuid);
+    this.bytes -= task.bytes;
+  }
+
+  /** Loads what is missing of the results that these steps may read, in one statement. */
+  async load(engine: Engine, wanted: readonly Wanted[]): Promise<void> {
+    const missing = new Map<string, { taskUuid: string; idx: number }>();
+    for (const { task, idx } of wanted) {
+      for (const ancestor of task.snapshot.graph.ancestors[idx]!) {
+        if (task.results.has(ancestor)) continue;
+        missing.set(`${task.taskUuid}:${ancestor}`, { taskUuid: task.taskUuid, idx: ancestor });
+      }
+    }
+    if (missing.size === 0) return;
+    const rows: ResultRow[] = await engine.loadResults([...missing.values()]);
+    for (const row of rows) {
+      const task = this.#tasks.get(row.task_uuid);
+      if (task) this.keep(task, row.idx, row.result);
+    }
+  }
+}

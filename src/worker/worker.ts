@@ -1,0 +1,611 @@
+import {
+  type AdoptedStepRow,
+  type ClaimedStepRow,
+  type Engine,
+  isConnectionError,
+  type RecordAnswer,
+} from '../engine/engine.ts';
+import { nameOf } from '../engine/template-store.ts';
+import { messageOf } from '../errors.ts';
+import { ErrorType } from '../handlers/error-type.ts';
+import { resultOfReturn, resultOfThrown } from '../handlers/outcome.ts';
+import { StepContext } from '../handlers/step-context.ts';
+import type { ExecutableHandler } from '../handlers/step-handler.ts';
+import { StepHandlerResult } from '../handlers/step-handler-result.ts';
+import type { Logger } from '../logging/logger.ts';
+import type { HandlerRegistry } from '../registry/handler-registry.ts';
+import { type AttemptEnd, attemptEnd, givenBack } from './attempt-end.ts';
+import { backOff } from './back-off.ts';
+import { Deadlines } from './deadlines.ts';
+import { Doubts } from './doubts.ts';
+import { HeldStep, type HeldStepRow } from './held-step.ts';
+import { Incarnation, incarnationOf } from './incarnation.ts';
+import { LookOut } from './look-out.ts';
+import { MissingHandlers } from './missing-handlers.ts';
+import { Recorder, type Reserved } from './recorder.ts';
+import { type CachedTask, TaskCache } from './task-cache.ts';
+
+/** How a worker works. Times in milliseconds. */
+export interface WorkerOptions {
+  engine: Engine;
+  registry: HandlerRegistry;
+  logger: Logger;
+  name: string;
+  /** Handlers that run at once. */
+  concurrency: number;
+  /** A worker that gives no sign of life for so long is taken for dead. */
+  leaseMs: number;
+  /** Namespaces to serve. */
+  namespaces(): readonly string[];
+  /** For steps without `timeout_seconds`; 0: none. */
+  handlerTimeoutMs: number;
+  /** How long a step waits for a handler that nobody has. */
+  missingGraceMs: number;
+  /** How long to wait before looking when no notification came; longer while they do arrive. */
+  pollMs(): number;
+  /** Tasks that ended, or can't go on, by what this worker recorded. */
+  onTasksEnded(ended: RecordAnswer['ended']): void;
+  /** Work lies in the queue that this worker has no slot for. */
+  onWorkLeft(rank: number): void;
+}
+
+/** What a worker does right now. */
+export interface WorkerStats {
+  running: number;
+  /** Outcomes that are not acknowledged yet. */
+  unrecorded: number;
+  processed: number;
+  failed: number;
+  refused: number;
+  workerId: number;
+}
+
+const CLAIM_LIMIT = 500;
+/** Contexts and results that are held in memory at most, before fewer steps are taken at once. */
+const MEMORY_BOUND = 256 * 1024 * 1024;
+const ALL_RANKS = 100;
+/** Of the drain time, what is left for handlers to settle after their signal. */
+const LAST_MOMENT_MS = 500;
+const COUNTS_AS_LONG_MS = 2_000;
+
+/**
+ * Runs steps: claims as many as it has free slots, calls their handlers, records what came of them and takes the
+ * children that became ready, until it is stopped. A step's life is told in this file in order: claim, hydrate,
+ * resolve, run, record.
+ */
+export class Worker {
+  readonly #options: WorkerOptions;
+  readonly #engine: Engine;
+  readonly #logger: Logger;
+  readonly #cache = new TaskCache();
+  readonly #held = new Set<HeldStep>();
+  readonly #recorder: Recorder;
+  readonly #incarnation: Incarnation;
+  readonly #lookOut: LookOut;
+  readonly #doubts: Doubts;
+  readonly #deadlines: Deadlines;
+  readonly #missing: MissingHandlers;
+  #namespaceIds: readonly number[] = [];
+  #namespaceKey = '';
+  #running = 0;
+  #reserved = 0;
+  #claiming: Promise<void> | undefined;
+  #wantClaim = false;
+  #failedClaims = 0;
+  #lastRank = ALL_RANKS;
+  #stopping = false;
+  #aborting = false;
+  #idle: (() => void) | undefined;
+  #processed = 0;
+  #failed = 0;
+  #refused = 0;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    this.#engine = options.engine;
+    this.#logger = options.logger;
+    const { engine, logger } = options;
+    this.#recorder = new Recorder(
+      engine,
+      {
+        reserve: (batch) => this.#reserve(batch),
+        recorded: (batch, accepted, answer, own) => this.#recorded(batch, accepted, answer, own),
+        doubt: (own) => {
+          this.#release(own);
+          this.#doubts.add(own.token);
+        },
+        release: (own) => this.#release(own),
+      },
+      logger,
+    );
+    this.#incarnation = new Incarnation(
+      engine,
+      {
+        name: options.name,
+        concurrency: options.concurrency,
+        leaseMs: options.leaseMs,
+        namespaces: () => options.namespaces(),
+        callables: () => options.registry.listHandlers(),
+      },
+      { lost: (ids) => this.#leaseLost(ids), othersLost: () => void this.#sweep() },
+      logger,
+    );
+    this.#lookOut = new LookOut(
+      engine,
+      {
+        namespaceIds: () => this.#namespaceIds,
+        everyMs: () => options.pollMs(),
+        ready: () => this.wake(),
+        looked: () => void this.#lookAfterLongSteps(),
+      },
+      logger,
+    );
+    this.#doubts = new Doubts(engine, (rows) => void this.#adopt(rows), logger);
+    this.#deadlines = new Deadlines((step) => this.#timedOut(step));
+    this.#missing = new MissingHandlers(
+      {
+        graceMs: options.missingGraceMs,
+        excludeForMs: options.leaseMs,
+        servedElsewhere: (namespace, callable) => engine.servedElsewhere(this.#incarnation.id, namespace, callable),
+        known: () => options.registry.listHandlers(),
+        run: (step) => this.#run(step),
+        giveBack: (step) => this.#push(givenBack(step)),
+        fail: (step, message) =>
+          this.#push(
+            attemptEnd(
+              step,
+              StepHandlerResult.failure({ message, errorType: 'handler_not_found', retryable: false }),
+              '1.0.0',
+            ),
+          ),
+      },
+      logger,
+    );
+  }
+
+  async start(): Promise<void> {
+    await this.#incarnation.start();
+    await this.#findNamespaces();
+    this.#lookOut.start();
+    this.wake();
+    void this.#sweep();
+  }
+
+  get stats(): WorkerStats {
+    return {
+      running: this.#running,
+      unrecorded: this.#recorder.pending,
+      processed: this.#processed,
+      failed: this.#failed,
+      refused: this.#refused,
+      workerId: this.#incarnation.id,
+    };
+  }
+
+  /** Whether another step would find a slot at once. */
+  get hasFreeSlots(): boolean {
+    return this.#free() > 0;
+  }
+
+  /** Something may be in the queue, of this rank (minus the priority) or a greater one. */
+  wake(rank = ALL_RANKS): void {
+    // Without a free slot, steps of a higher priority must not wait behind the children of what runs.
+    if (rank < this.#lastRank && this.#free() <= 0) this.#lastRank = rank;
+    this.#wantClaim = true;
+    this.#claim();
+  }
+
+  /** Handlers or templates were added or replaced. */
+  async refresh(): Promise<void> {
+    await this.#incarnation.announce();
+    await this.#findNamespaces();
+    this.#missing.refresh();
+    this.wake();
+  }
+
+  /** An operator acted on a task: find out which of its steps are still ours. */
+  taken(taskUuid: string): void {
+    const steps = [...this.#held].filter((step) => step.taskUuid === taskUuid);
+    if (steps.length > 0) void this.#checkHeld(steps);
+  }
+
+  // ---- claim
+
+  #free(): number {
+    if (this.#stopping) return 0;
+    if (this.#cache.bytes > MEMORY_BOUND && this.#running > 0) return 0;
+    return this.#options.concurrency - this.#running - this.#reserved;
+  }
+
+  #claim(): void {
+    if (this.#claiming || !this.#wantClaim || this.#namespaceIds.length === 0) return;
+    const limit = Math.min(this.#free(), CLAIM_LIMIT);
+    if (limit <= 0) return;
+    this.#wantClaim = false;
+    this.#reserved += limit;
+    this.#claiming = this.#claimNow(limit).finally(() => {
+      this.#claiming = undefined;
+      this.#claim();
+    });
+  }
+
+  async #claimNow(limit: number): Promise<void> {
+    const token = this.#incarnation.token();
+    let rows: ClaimedStepRow[] = [];
+    try {
+      rows = await this.#engine.claim({
+        limit,
+        token,
+        workerId: this.#incarnation.id,
+        namespaceIds: this.#namespaceIds,
+        excluded: this.#missing.excluded(),
+      });
+      this.#failedClaims = 0;
+    } catch (error) {
+      if (isConnectionError(error)) this.#doubts.add(token);
+      if (this.#failedClaims === 0)
+        this.#logger.warn({ error: messageOf(error) }, 'no steps can be claimed; trying again');
+      this.#wantClaim = true;
+      await backOff(this.#failedClaims++);
+    } finally {
+      this.#reserved -= limit - rows.length;
+    }
+    if (rows.length === limit) this.#wantClaim = true;
+    if (rows.length < limit || (rows.at(-1)?.rank ?? ALL_RANKS) > this.#lastRank) this.#lastRank = ALL_RANKS;
+    if (rows.length > 0) await this.#take(rows, () => token);
+  }
+
+  // ---- hydrate
+
+  /** Steps that are ours now. Each has a slot reserved, which it gives back when it starts. */
+  async #take(rows: readonly ClaimedStepRow[], tokenOf: (row: ClaimedStepRow) => number): Promise<void> {
+    const unknown = rows.some((row) => !this.#engine.templates.has(row.template_id));
+    for (let tries = 0; unknown; tries++) {
+      try {
+        await this.#engine.templates.byIds(rows.map((row) => row.template_id));
+        break;
+      } catch (error) {
+        if (tries === 0)
+          this.#logger.warn({ error: messageOf(error) }, "templates of claimed steps can't be read; trying again");
+        await backOff(tries);
+      }
+    }
+    const steps = rows.map((row) => {
+      const task = this.#cache.take(row, this.#engine.templates.get(row.template_id));
+      return this.#hold(task, row, tokenOf(row));
+    });
+    await this.#hydrate(steps);
+  }
+
+  #hold(task: CachedTask, row: HeldStepRow, claim: number): HeldStep {
+    const step = new HeldStep(task, row, claim, this.#logger);
+    this.#cache.hold(task);
+    this.#incarnation.hold(claim);
+    this.#held.add(step);
+    return step;
+  }
+
+  async #hydrate(steps: readonly HeldStep[]): Promise<void> {
+    for (let tries = 0; ; tries++) {
+      try {
+        await this.#cache.load(this.#engine, steps);
+        break;
+      } catch (error) {
+        if (tries === 0)
+          this.#logger.warn({ error: messageOf(error) }, "results of earlier steps can't be read; trying again");
+        await backOff(tries);
+      }
+    }
+    this.#startAll(steps);
+  }
+
+  #startAll(steps: readonly HeldStep[]): void {
+    this.#reserved -= steps.length;
+    for (const step of steps) {
+      if (step.over) continue;
+      if (this.#stopping) this.#push(givenBack(step));
+      else this.#run(step);
+    }
+    this.#claim();
+  }
+
+  async #adopt(rows: readonly AdoptedStepRow[]): Promise<void> {
+    this.#reserved += rows.length;
+    await this.#take(rows, (row) => (row as AdoptedStepRow).claim);
+  }
+
+  // ---- resolve, run
+
+  #run(step: HeldStep): void {
+    let handler: ExecutableHandler | null;
+    try {
+      handler = this.#options.registry.resolveSync(step.template.handler);
+    } catch (thrown) {
+      this.#push(attemptEnd(step, resultOfThrown(thrown), '1.0.0'));
+      return;
+    }
+    if (!handler) {
+      this.#missing.add(step);
+      return;
+    }
+    this.#running++;
+    const { timeoutSeconds } = step.template;
+    this.#deadlines.add(step, timeoutSeconds === null ? this.#options.handlerTimeoutMs : timeoutSeconds * 1000);
+    const { version } = handler;
+    let returned: unknown;
+    try {
+      returned = handler.call(new StepContext(step));
+    } catch (thrown) {
+      this.#settled(step, resultOfThrown(thrown), version);
+      return;
+    }
+    if (isThenable(returned)) {
+      returned.then(
+        (value) => this.#settled(step, resultOfReturn(value), version),
+        (thrown: unknown) => this.#settled(step, resultOfThrown(thrown), version),
+      );
+    } else this.#settled(step, resultOfReturn(returned), version);
+  }
+
+  #settled(step: HeldStep, result: StepHandlerResult, version: string): void {
+    this.#running--;
+    this.#deadlines.delete(step);
+    if (step.over) {
+      this.#logger.info(
+        { task_uuid: step.taskUuid, step: step.name, attempt: step.attempt, over: step.over },
+        'a handler settled after its step was over; its result is refused',
+      );
+      this.#claim();
+    } else if (this.#aborting && !result.success && step.template.retry.retryable) {
+      this.#push(givenBack(step));
+    } else this.#push(attemptEnd(step, result, version));
+    if (this.#running === 0) this.#idle?.();
+  }
+
+  #timedOut(step: HeldStep): void {
+    step.end('timeout');
+    this.#logger.warn(
+      { task_uuid: step.taskUuid, step: step.name, handler: step.handlerName, attempt: step.attempt },
+      'a handler went over its timeout; its slot is taken until it settles',
+    );
+    const ms = Math.round(step.deadline - step.startedAt);
+    const message = `step ${step.name} did not finish within ${ms} ms`;
+    this.#push(
+      attemptEnd(step, StepHandlerResult.failure({ message, errorType: ErrorType.TIMEOUT, retryable: true }), '1.0.0'),
+    );
+  }
+
+  // ---- record
+
+  #push(end: AttemptEnd): void {
+    this.#recorder.push(end);
+  }
+
+  /** Slots for children: what is free, and no more than could become ready. */
+  #reserve(batch: readonly AttemptEnd[]): Reserved {
+    const free = this.#free();
+    let children = 0;
+    if (free > 0) {
+      for (const { step, kind } of batch)
+        if (kind === 0) children += step.task.snapshot.graph.children[step.idx]!.length;
+    }
+    const freeSlots = Math.max(0, Math.min(free, children));
+    this.#reserved += freeSlots;
+    return { freeSlots, token: this.#incarnation.token(), lastRank: this.#lastRank };
+  }
+
+  #release(own: Reserved): void {
+    this.#reserved -= own.freeSlots;
+    this.#claim();
+  }
+
+  #recorded(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[], answer: RecordAnswer, own: Reserved): void {
+    this.#reserved -= own.freeSlots;
+    for (const { task_uuid, revision } of answer.revised) {
+      const task = this.#cache.get(task_uuid);
+      if (task) this.#cache.revise(task, revision);
+    }
+    for (const end of accepted) if (end.kind === 0) this.#cache.keep(end.step.task, end.idx, end.result);
+    const children = answer.children.map((row) => this.#hold(this.#cache.get(row.task_uuid)!, row, own.token));
+    for (const end of batch) this.#letGo(end.step);
+    this.#count(batch, accepted, answer);
+    this.#advance(children);
+    if (answer.ended.length > 0) this.#options.onTasksEnded(answer.ended);
+    if (answer.queued > 0) this.#workLeft(answer.queued);
+    this.#claim();
+  }
+
+  /** Children whose ancestors ran elsewhere read those results first; the others start at once. */
+  #advance(children: readonly HeldStep[]): void {
+    this.#reserved += children.length;
+    const waiting = children.filter(({ task, idx }) =>
+      task.snapshot.graph.ancestors[idx]!.some((ancestor) => !task.results.has(ancestor)),
+    );
+    if (waiting.length === 0) return this.#startAll(children);
+    void this.#hydrate(waiting);
+    const missing = new Set(waiting);
+    this.#startAll(children.filter((step) => !missing.has(step)));
+  }
+
+  #workLeft(queued: number): void {
+    this.#wantClaim = true;
+    if (this.#free() < queued) this.#options.onWorkLeft(0);
+  }
+
+  #letGo(step: HeldStep): void {
+    if (!this.#held.delete(step)) return;
+    this.#incarnation.letGo(step.claim);
+    this.#cache.letGo(step.task);
+  }
+
+  #count(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[], answer: RecordAnswer): void {
+    this.#processed += accepted.length;
+    if (accepted.length < batch.length) this.#logRefused(batch, accepted);
+    if (answer.uncompleted.length > 0) this.#logUncompleted(accepted, answer);
+  }
+
+  #logRefused(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[]): void {
+    const taken = new Set(accepted);
+    for (const end of batch) {
+      if (taken.has(end)) continue;
+      this.#refused++;
+      this.#logger.info(
+        { task_uuid: end.taskUuid, step: end.step.name, attempt: end.attempt },
+        "a result was refused: the step is not this worker's any more",
+      );
+    }
+  }
+
+  #logUncompleted(accepted: readonly AttemptEnd[], answer: RecordAnswer): void {
+    const ends = new Map(accepted.map((end) => [`${end.taskUuid}:${end.idx}`, end]));
+    for (const row of answer.uncompleted) {
+      const end = ends.get(`${row.task_uuid}:${row.idx}`);
+      if (!end) continue;
+      const fields = {
+        task_uuid: row.task_uuid,
+        template: nameOf(end.step.task.snapshot.template),
+        step: end.step.name,
+        attempt: row.attempts - row.spared,
+        max_attempts: row.max_attempts,
+        error_type: end.error?.type,
+        error: end.error?.message,
+      };
+      if (row.state === 'error') {
+        this.#failed++;
+        this.#logger.warn(fields, 'step failed for good');
+      } else if (row.state === 'waiting_for_retry') {
+        this.#logger.info({ ...fields, retry_in_ms: end.delayMs }, 'step failed and will be tried again');
+        this.#lookOut.retryIn(end.delayMs);
+      } else if (end.error) this.#logger.info(fields, 'step failed and is tried again at once');
+    }
+  }
+
+  // ---- steps that are not ours any more
+
+  #leaseLost(ids: readonly number[]): void {
+    this.#doubts.forget(ids);
+    for (const step of this.#held) {
+      if (!ids.includes(incarnationOf(step.claim)) || step.over) continue;
+      step.end('lease_lost');
+      this.#deadlines.delete(step);
+      this.#missing.delete(step);
+      this.#letGo(step);
+    }
+  }
+
+  /** A notification may be lost: steps that run for long are asked after. */
+  async #lookAfterLongSteps(): Promise<void> {
+    const before = performance.now() - COUNTS_AS_LONG_MS;
+    const steps = [...this.#held].filter((step) => step.startedAt < before && !step.over);
+    if (steps.length > 0) await this.#checkHeld(steps);
+  }
+
+  async #checkHeld(steps: readonly HeldStep[]): Promise<void> {
+    try {
+      const held = await this.#engine.held(steps);
+      steps.forEach((step, i) => {
+        if (held.has(i) || step.over || !this.#held.has(step)) return;
+        step.end('cancelled');
+        this.#deadlines.delete(step);
+        this.#missing.delete(step);
+        this.#letGo(step);
+      });
+    } catch (error) {
+      this.#logger.debug({ error: messageOf(error) }, 'asking after held steps did not get through');
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    try {
+      const { dead, steps } = await this.#engine.sweep();
+      if (dead.length > 0 || steps.length > 0) {
+        this.#logger.warn(
+          { dead_workers: dead, steps: steps.length, in_error: steps.filter((step) => step.state === 'error').length },
+          'workers were lost; their steps were taken back',
+        );
+      }
+      if (steps.length > 0) this.wake();
+    } catch (error) {
+      this.#logger.warn(
+        { error: messageOf(error) },
+        'taking back steps of lost workers failed; trying again at the next heartbeat',
+      );
+    }
+  }
+
+  async #findNamespaces(): Promise<void> {
+    const names = this.#options.namespaces();
+    const key = names.join();
+    if (key === this.#namespaceKey && this.#namespaceIds.length === names.length) return;
+    this.#namespaceIds = await this.#engine.namespaceIds(names);
+    this.#namespaceKey = key;
+  }
+
+  // ---- stop
+
+  /**
+   * Takes nothing new, lets running handlers finish, then fires their signal, then gives their steps back. Safe to call
+   * while the database is away: what could not be recorded is found by others when the lease is over.
+   */
+  async stop({ drainTimeoutMs }: { drainTimeoutMs: number }): Promise<void> {
+    this.#stopping = true;
+    await this.#lookOut.stop();
+    this.#missing.stop();
+    await this.#claiming;
+    const lastMoment = Math.min(LAST_MOMENT_MS, drainTimeoutMs / 4);
+    const finished = await this.#idleWithin(drainTimeoutMs - lastMoment);
+    if (!finished) await this.#abortRunning(lastMoment);
+    const recorded = await this.#recordedWithin(Math.max(5_000, drainTimeoutMs));
+    this.#deadlines.stop();
+    await this.#doubts.stop();
+    const clean = recorded && this.#held.size === 0 && !this.#doubts.any;
+    if (clean) this.#options.onWorkLeft(0);
+    await this.#incarnation.stop(clean).catch((error: unknown) => {
+      this.#logger.warn({ error: messageOf(error) }, 'the worker could not say that it stopped; its lease runs out');
+    });
+  }
+
+  #idleWithin(ms: number): Promise<boolean> {
+    if (this.#running === 0) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), Math.max(0, ms));
+      this.#idle = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+    });
+  }
+
+  async #abortRunning(lastMomentMs: number): Promise<void> {
+    this.#aborting = true;
+    for (const step of this.#held) if (!step.over) step.warn('the worker stops');
+    await this.#idleWithin(lastMomentMs);
+    for (const step of this.#held) {
+      if (step.over) continue;
+      this.#logger.warn({ task_uuid: step.taskUuid, step: step.name }, 'a handler did not settle in the drain time');
+      this.#push(abandoned(step));
+      step.end('given_back');
+    }
+  }
+
+  async #recordedWithin(ms: number): Promise<boolean> {
+    const until = performance.now() + ms;
+    while (this.#recorder.pending > 0 && performance.now() < until) await backOff(0);
+    return this.#recorder.pending === 0;
+  }
+}
+
+/** A step whose handler does not settle: given back if it may run twice, else an operator decides. */
+function abandoned(step: HeldStep): AttemptEnd {
+  if (step.template.retry.retryable) return givenBack(step);
+  const message = `step ${step.name} was cut off by its worker's stop; it is not retryable and may have had an effect, so an operator decides`;
+  return attemptEnd(
+    step,
+    StepHandlerResult.failure({ message, errorType: 'worker_stopped', retryable: false }),
+    '1.0.0',
+  );
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+}
