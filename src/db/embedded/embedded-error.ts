@@ -1,6 +1,6 @@
 import { messageOf, TaskerError } from '../../errors.ts';
 
-const NOT_WRITABLE = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT']);
+const NOT_WRITABLE = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOTDIR']);
 
 /** Turns whatever went wrong in a folder into one error that names it and the way out. */
 export function asEmbeddedError(folder: string, error: unknown): TaskerError {

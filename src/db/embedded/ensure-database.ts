@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 
 /** The database in which everything of tasker is. */
@@ -5,7 +6,9 @@ export const DATABASE = 'tasker';
 
 const DOES_NOT_EXIST = '3D000';
 const EXISTS_ALREADY = new Set(['42P04', '23505']);
+const CANNOT_CONNECT_NOW = '57P03';
 const ANSWER_TIMEOUT_MS = 10_000;
+const RETRY_MS = 50;
 
 /** Sees that the database is there and answers. Gives the server's version, for instance '18.4'. */
 export async function ensureDatabase(urlOf: (database: string) => string): Promise<string> {
@@ -22,7 +25,20 @@ export async function ensureDatabase(urlOf: (database: string) => string): Promi
   return ask(urlOf(DATABASE));
 }
 
+/** A server that lost a backend takes no connections for a moment while it recovers; that is waited for. */
 async function ask(url: string, before?: string): Promise<string> {
+  const deadline = performance.now() + ANSWER_TIMEOUT_MS;
+  for (;;) {
+    try {
+      return await askOnce(url, before);
+    } catch (error) {
+      if (codeOf(error) !== CANNOT_CONNECT_NOW || performance.now() > deadline) throw error;
+      await pause(RETRY_MS);
+    }
+  }
+}
+
+async function askOnce(url: string, before?: string): Promise<string> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: ANSWER_TIMEOUT_MS });
   // A connection that breaks between two statements reports here; the next statement, or end(), tells it too.
   client.on('error', () => undefined);

@@ -89,6 +89,10 @@ export async function stopPostmaster(data: string, pid: number, mode: 'fast' | '
 async function signalAndWait(data: string, pid: number, signal: NodeJS.Signals, timeoutMs: number): Promise<boolean> {
   if (!isRunning(data, pid)) return true;
   send(pid, signal);
+  return untilGone(data, pid, timeoutMs);
+}
+
+async function untilGone(data: string, pid: number, timeoutMs: number): Promise<boolean> {
   const deadline = performance.now() + timeoutMs;
   while (isRunning(data, pid)) {
     if (performance.now() > deadline) return false;
@@ -96,6 +100,9 @@ async function signalAndWait(data: string, pid: number, signal: NodeJS.Signals, 
   }
   return true;
 }
+
+/** Whether a server that does not answer is on its way out; asked for up to a second. */
+export const isGoneSoon = (data: string, pid: number): Promise<boolean> => untilGone(data, pid, 1000);
 
 function send(pid: number, signal: NodeJS.Signals): void {
   try {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { locateBinaries } from './binaries.ts';
 import { chooseHosting } from './choose-hosting.ts';
@@ -7,8 +8,9 @@ import { type EmbeddedFolder, embeddedFolder, prepareFolder } from './embedded-f
 import { DATABASE, ensureDatabase } from './ensure-database.ts';
 import { withFileLock } from './file-lock.ts';
 import type { Hosting, Membership, StartedServer } from './hosting.ts';
-import { stopPostmaster, untilReady } from './postmaster.ts';
+import { isGoneSoon, stopPostmaster, untilReady } from './postmaster.ts';
 import { serverUrl } from './server-url.ts';
+import { stopEmbedded } from './stop-embedded.ts';
 
 /** Options of {@link startEmbedded}. */
 export interface EmbeddedOptions {
@@ -59,8 +61,9 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
     const folder = embeddedFolder(options.folder);
     prepareFolder(folder);
     const hosting = chooseHosting();
-    return await withFileLock(folder.lock, async () =>
-      hold(folder, hosting, (await attach(folder, hosting)) ?? (await launch(folder, hosting, options)), options),
+    return await withFileLock(
+      folder.lock,
+      async () => (await attach(folder, hosting, options)) ?? (await launch(folder, hosting, options)),
     );
   } catch (error) {
     throw asEmbeddedError(options.folder, error);
@@ -72,22 +75,37 @@ interface Joined extends StartedServer {
 }
 
 /** Joins the server that runs. One that is going, or that nobody watches over, is stopped first. */
-async function attach(folder: EmbeddedFolder, hosting: Hosting): Promise<Joined | undefined> {
+async function attach(
+  folder: EmbeddedFolder,
+  hosting: Hosting,
+  options: EmbeddedOptions,
+): Promise<EmbeddedServer | undefined> {
   for (;;) {
     const postmaster = await hosting.findRunning(folder);
     if (!postmaster) return undefined;
     const membership = hosting.join(folder, postmaster.pid);
-    if (membership && (await untilReady(folder, postmaster.pid))) return { postmaster, membership, started: false };
-    membership?.leave();
-    await stopPostmaster(folder.data, postmaster.pid);
+    if (!membership) {
+      await stopPostmaster(folder.data, postmaster.pid);
+      continue;
+    }
+    try {
+      if (await untilReady(folder, postmaster.pid))
+        return await hold(folder, hosting, { postmaster, membership, started: false }, options);
+      await stopPostmaster(folder.data, postmaster.pid);
+    } catch (error) {
+      // A server that was killed this very moment may still look alive; the next turn sees that it is gone.
+      if (!(await isGoneSoon(folder.data, postmaster.pid))) throw error;
+    }
+    membership.leave();
   }
 }
 
-async function launch(folder: EmbeddedFolder, hosting: Hosting, options: EmbeddedOptions): Promise<Joined> {
+async function launch(folder: EmbeddedFolder, hosting: Hosting, options: EmbeddedOptions): Promise<EmbeddedServer> {
   const { durable = true, settings = {}, onLog } = options;
   const binaries = locateBinaries({ packageRoot: options.binaries, user: folder.user, fallbackFolder: folder.home });
   if (await createCluster(folder, binaries, durable)) onLog?.(`made a database with PostgreSQL ${binaries.version}`);
-  return { ...(await hosting.start(folder, { binaries, durable, settings })), started: true };
+  const server = await hosting.start(folder, { binaries, durable, settings });
+  return hold(folder, hosting, { ...server, started: true }, options);
 }
 
 async function hold(
@@ -104,9 +122,10 @@ async function hold(
     onLog?.(`${started ? 'started' : 'joined'} PostgreSQL ${version} in ${folder.home}, process ${pid}`);
 
     let left: Promise<void> | undefined;
-    const stop = () => (left ??= leave(folder, hosting, { pid, membership }));
-    const shutdown = (mode: 'fast' | 'immediate') =>
-      withFileLock(folder.lock, () => stopPostmaster(folder.data, pid, mode));
+    const stop = () => (left ??= leave(folder, hosting, membership));
+    const shutdown = async (mode: 'fast' | 'immediate') => {
+      await stopEmbedded(path.dirname(folder.home), mode);
+    };
     return { url: urlOf(DATABASE), version, started, postmasterPid: pid, logFile: folder.log, stop, shutdown };
   } catch (error) {
     membership.leave(); // the watcher stops the server when nobody else uses it
@@ -115,18 +134,17 @@ async function hold(
 }
 
 /** Under the lock nobody joins between our leaving and the look at who is left. */
-async function leave(
-  folder: EmbeddedFolder,
-  hosting: Hosting,
-  { pid, membership }: { pid: number; membership: Membership },
-): Promise<void> {
+async function leave(folder: EmbeddedFolder, hosting: Hosting, membership: Membership): Promise<void> {
+  if (!existsSync(folder.data)) return membership.leave(); // deleted under the server; its watcher stops it
   try {
     await withFileLock(folder.lock, async () => {
       membership.leave();
-      if (!hosting.hasUsers(folder)) await stopPostmaster(folder.data, pid);
+      // Not necessarily the server that we started with: that one may have been killed, and another user started the next.
+      const running = await hosting.findRunning(folder);
+      if (running && !hosting.hasUsers(folder)) await stopPostmaster(folder.data, running.pid);
     });
   } catch (error) {
-    membership.leave(); // the folder may be gone; then the watcher stops the server
+    membership.leave();
     throw asEmbeddedError(path.dirname(folder.home), error);
   }
 }

@@ -5,14 +5,17 @@ import { embeddedFolder } from './embedded-folder.ts';
 import { withFileLock } from './file-lock.ts';
 import { stopPostmaster } from './postmaster.ts';
 
-/** Stops the embedded server of a folder, whoever uses it, and waits until it is gone; false when none ran. */
-export async function stopEmbedded(folder: string): Promise<boolean> {
+/**
+ * Stops the embedded server of a folder, whoever uses it, and waits until it is gone; false when none ran.
+ * `immediate` skips the last checkpoint, so that the next start recovers.
+ */
+export async function stopEmbedded(folder: string, mode: 'fast' | 'immediate' = 'fast'): Promise<boolean> {
   try {
     const place = embeddedFolder(folder);
     if (!existsSync(place.data)) return false;
     return await withFileLock(place.lock, async () => {
       const running = await chooseHosting().findRunning(place);
-      if (running) await stopPostmaster(place.data, running.pid);
+      if (running) await stopPostmaster(place.data, running.pid, mode);
       return running !== undefined;
     });
   } catch (error) {

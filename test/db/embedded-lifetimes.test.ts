@@ -1,0 +1,234 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import pg from 'pg';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { ownIdentity } from '../../src/db/embedded/process-identity.ts';
+import { ask, runs, start, startUser, temporaryFolder, untilGone } from '../support/embedded-users.ts';
+
+const home = (folder: string) => path.join(folder, '.tasker', 'postgres');
+const pidFile = (folder: string) => path.join(home(folder), 'data', 'postmaster.pid');
+
+describe('several processes', () => {
+  it('that start at the same instant share one server', async () => {
+    const folder = temporaryFolder();
+    const users = await Promise.all(Array.from({ length: 6 }, () => startUser(folder)));
+    const ready = await Promise.all(users.map((user) => user.ready));
+    expect(new Set(ready.map(({ postmasterPid }) => postmasterPid)).size).toBe(1);
+    expect(ready.filter(({ started }) => started)).toHaveLength(1);
+    await Promise.all(users.map((user) => user.stop()));
+    expect(runs(ready[0]!.postmasterPid)).toBe(false);
+  });
+
+  it('keep the server until the last is gone, however they go', async () => {
+    const folder = temporaryFolder();
+    const [starter, second, third] = [await startUser(folder), await startUser(folder), await startUser(folder)];
+    const { url, postmasterPid } = await starter.ready;
+    await Promise.all([second.ready, third.ready]);
+
+    await starter.kill();
+    expect(await ask(url, 'select 1')).toBe(1);
+    await second.stop();
+    expect(await ask(url, 'select 1')).toBe(1);
+    await third.kill();
+    await untilGone(postmasterPid);
+  });
+
+  it('killed all at once leave no server behind', async () => {
+    const folder = temporaryFolder();
+    const users = await Promise.all(Array.from({ length: 3 }, () => startUser(folder)));
+    const [{ postmasterPid }] = await Promise.all([users[0]!.ready, ...users.map((user) => user.ready)]);
+    await Promise.all(users.map((user) => user.kill()));
+    await untilGone(postmasterPid);
+    expect((await start(folder)).started).toBe(true);
+  });
+
+  it('that come while the last one goes get a server that stays', async () => {
+    const folder = temporaryFolder();
+    let before = await startUser(folder);
+    await before.ready;
+    for (let round = 0; round < 8; round += 1) {
+      const next = await startUser(folder);
+      const gone = round % 2 === 0 ? before.kill() : before.stop();
+      const { url } = await next.ready;
+      await gone;
+      expect(await ask(url, 'select 1')).toBe(1);
+      before = next;
+    }
+    const { url, postmasterPid } = await before.ready;
+    expect(await ask(url, 'select 1')).toBe(1);
+    await before.stop();
+    expect(runs(postmasterPid)).toBe(false);
+  });
+});
+
+describe('a process that lets go', () => {
+  it('ends by itself, with nothing left that would hold it', async () => {
+    const folder = temporaryFolder();
+    const user = await startUser(folder);
+    const { postmasterPid } = await user.ready;
+    expect(await user.stop()).toBe(0);
+    expect(runs(postmasterPid)).toBe(false);
+    expect(processesNaming(home(folder))).toEqual([]);
+  });
+
+  it('does not need the folder any more', async () => {
+    const folder = temporaryFolder();
+    const server = await start(folder);
+    rmSync(path.join(folder, '.tasker'), { recursive: true });
+    await server.stop();
+    await untilGone(server.postmasterPid);
+  });
+});
+
+describe('Ctrl-C', () => {
+  it('in the terminal reaches the program, not the server', async () => {
+    const folder = temporaryFolder();
+    const other = await startUser(folder);
+    const user = await startUser(folder);
+    const { url, postmasterPid } = await user.ready;
+    expect(sessionOf(postmasterPid)).not.toBe(sessionOf(process.pid));
+    user.child.kill('SIGINT');
+    await once(user.child, 'exit');
+    expect(await ask(url, 'select 1')).toBe(1);
+    await other.stop();
+  });
+});
+
+describe('a server killed with SIGKILL', () => {
+  it('is recovered by the next start, with all that was committed', async () => {
+    const folder = temporaryFolder();
+    const first = await start(folder, { durable: true });
+    await ask(first.url, 'create table kept as select generate_series(1, 1000) as n');
+    process.kill(first.postmasterPid, 'SIGKILL');
+
+    const second = await start(folder, { durable: true });
+    expect(second).toMatchObject({ started: true, url: first.url });
+    expect(second.postmasterPid).not.toBe(first.postmasterPid);
+    expect(await ask(second.url, 'select count(*)::int from kept')).toBe(1000);
+    await first.stop();
+    expect(await ask(second.url, 'select 1'), 'whoever held the old one lets go of nothing else').toBe(1);
+  });
+
+  it('is recovered while its backends are still busy', async () => {
+    const folder = temporaryFolder();
+    const first = await start(folder);
+    const client = new pg.Client({ connectionString: first.url });
+    client.on('error', () => undefined);
+    await client.connect();
+    const busy = client.query('select count(*) from generate_series(1, 20000000)').catch((error: unknown) => error);
+    process.kill(first.postmasterPid, 'SIGKILL');
+    const second = await start(folder);
+    expect(await ask(second.url, 'select 1')).toBe(1);
+    await busy;
+    await client.end().catch(() => undefined);
+  });
+
+  it('is recovered in the process that started it and in one that joined', async () => {
+    const folder = temporaryFolder();
+    const starter = await startUser(folder);
+    const { postmasterPid, url } = await starter.ready;
+    process.kill(postmasterPid, 'SIGKILL');
+    const second = await start(folder);
+    expect(second).toMatchObject({ started: true, url });
+    await second.stop();
+    expect(await ask(url, 'select 1'), 'the first user still holds it').toBe(1);
+    await starter.kill();
+    await untilGone(second.postmasterPid);
+  });
+});
+
+describe('what a crash leaves', () => {
+  it('may be a postmaster.pid with the pid of another program', async () => {
+    const folder = temporaryFolder();
+    const first = await start(folder);
+    const left = readFileSync(pidFile(folder), 'utf8');
+    await first.stop();
+    const stranger = spawn('sleep', ['60'], { stdio: 'ignore' });
+    onTestFinished(() => void stranger.kill());
+    writeFileSync(pidFile(folder), left.replace(/^\d+/, String(stranger.pid)));
+
+    const second = await start(folder);
+    expect(second.started).toBe(true);
+    await second.stop();
+    expect(runs(stranger.pid!)).toBe(true);
+  });
+
+  it('may be a postmaster.pid with a pid that nobody has', async () => {
+    const folder = temporaryFolder();
+    const first = await start(folder);
+    const left = readFileSync(pidFile(folder), 'utf8');
+    await first.stop();
+    writeFileSync(pidFile(folder), left);
+    expect((await start(folder)).started).toBe(true);
+  });
+
+  it('may be half a database', async () => {
+    const folder = temporaryFolder();
+    const user = await startUser(folder);
+    user.ready.catch(() => undefined);
+    await expect.poll(() => halfMade(folder), { interval: 2, timeout: 10_000 }).toHaveLength(2);
+    await user.kill();
+    expect(halfMade(folder)).not.toEqual([]);
+
+    const server = await start(folder);
+    expect(await ask(server.url, 'select 1')).toBe(1);
+    expect(halfMade(folder)).toEqual([]);
+  });
+
+  it('may be a lock, also one whose pid another program has now', async () => {
+    const folder = temporaryFolder();
+    mkdirSync(home(folder), { recursive: true });
+    const lock = { ...ownIdentity(), started: '1', nonce: 'left-over' };
+    writeFileSync(path.join(home(folder), 'lock'), JSON.stringify(lock));
+    expect((await start(folder)).started).toBe(true);
+  });
+
+  it('may be a server without anybody who watches over it', async () => {
+    const folder = temporaryFolder();
+    const first = await start(folder);
+    for (const pid of watchersOf(first.postmasterPid)) process.kill(pid, 'SIGKILL');
+    const second = await start(folder);
+    expect(second).toMatchObject({ started: true, url: first.url });
+    await second.stop();
+    expect(await ask(second.url, 'select 1'), 'the first user still counts').toBe(1);
+    await first.stop();
+    expect(runs(second.postmasterPid)).toBe(false);
+  });
+});
+
+function halfMade(folder: string): string[] {
+  try {
+    return readdirSync(home(folder)).filter((name) => name.startsWith('data.new-'));
+  } catch {
+    return []; // not made yet
+  }
+}
+
+const processes = (): number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+
+function readProcess(pid: number, name: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${name}`, 'utf8');
+  } catch {
+    return ''; // it went between the listing and the reading
+  }
+}
+
+/** Fields of /proc/…/stat after the program's name: state, parent, group, session. */
+const statOf = (pid: number): string[] => readProcess(pid, 'stat').split(') ').at(-1)!.split(' ');
+const sessionOf = (pid: number): string => statOf(pid)[3]!;
+
+function processesNaming(text: string): number[] {
+  return processes().filter((pid) => pid !== process.pid && readProcess(pid, 'cmdline').includes(text));
+}
+
+function watchersOf(postmasterPid: number): number[] {
+  return processes().filter(
+    (pid) => sessionOf(pid) === String(postmasterPid) && readProcess(pid, 'cmdline').includes('tasker-db'),
+  );
+}

@@ -1,0 +1,259 @@
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { embeddedStatus } from '../../src/db/embedded/embedded-status.ts';
+import { startEmbedded } from '../../src/db/embedded/start-embedded.ts';
+import { stopEmbedded } from '../../src/db/embedded/stop-embedded.ts';
+import { ask, asNobody, isRoot, runs, start, startUser, temporaryFolder } from '../support/embedded-users.ts';
+
+describe('an embedded server', () => {
+  it('starts from nothing, answers, keeps its data, and starts again', async () => {
+    const folder = temporaryFolder();
+    const first = await start(folder);
+    expect(first).toMatchObject({ started: true, version: expect.stringMatching(/^18\.\d+$/) });
+    await ask(first.url, 'create table kept as select 42 as answer');
+    await first.stop();
+    expect(runs(first.postmasterPid)).toBe(false);
+
+    const second = await start(folder);
+    expect(second.started).toBe(true);
+    expect(await ask(second.url, 'select answer from kept')).toBe(42);
+  });
+
+  it('says what happened to it, a line each', async () => {
+    const folder = temporaryFolder();
+    const lines: string[] = [];
+    await start(folder, { onLog: (line) => lines.push(line) });
+    await start(folder, { onLog: (line) => lines.push(line) });
+    expect(lines).toEqual([
+      expect.stringMatching(/^made a database with PostgreSQL 18/),
+      expect.stringMatching(/^started PostgreSQL 18\.\d+ in .*, process \d+$/),
+      expect.stringMatching(/^joined PostgreSQL 18\.\d+ in .*, process \d+$/),
+    ]);
+  });
+
+  it('is durable unless told otherwise, and listens on no network', async () => {
+    const durable = await start(temporaryFolder(), { durable: true });
+    const setting = (name: string) => ask(durable.url, `show ${name}`);
+    expect(await setting('fsync')).toBe('on');
+    expect(await setting('full_page_writes')).toBe('on');
+    expect(await setting('synchronous_commit')).toBe('on');
+    expect(await setting('listen_addresses')).toBe('');
+    expect(await setting('max_connections')).toBe('200');
+    expect(await setting('shared_buffers')).toBe('128MB');
+    expect(await setting('server_encoding')).toBe('UTF8');
+    expect(await ask(durable.url, 'select datcollate from pg_database where datname = current_database()')).toBe('C');
+
+    const fast = await start(temporaryFolder(), { settings: { max_connections: '50' } });
+    expect(await ask(fast.url, 'show fsync')).toBe('off');
+    expect(await ask(fast.url, 'show max_connections')).toBe('50');
+  });
+
+  it('lets in only who has the password, through a folder that only its user can enter', async () => {
+    const { url, logFile } = await start(temporaryFolder());
+    const address = new URL(url);
+    const socketFolder = address.searchParams.get('host')!;
+    expect(statSync(socketFolder).mode & 0o777).toBe(0o700);
+    expect(statSync(logFile).mode & 0o777).toBe(0o600);
+    expect(statSync(path.join(path.dirname(logFile), 'data', 'tasker.password')).mode & 0o777).toBe(0o600);
+    address.password = 'guessed';
+    await expect(ask(address.href, 'select 1')).rejects.toThrow('password authentication failed');
+  });
+
+  it('is joined by whoever comes second, in this process or another', async () => {
+    const folder = temporaryFolder();
+    const first = await start(folder);
+    const second = await start(folder);
+    const third = await startUser(folder);
+    expect(second).toMatchObject({ started: false, postmasterPid: first.postmasterPid, url: first.url });
+    expect(await third.ready).toMatchObject({ started: false, postmasterPid: first.postmasterPid, url: first.url });
+    await first.stop();
+    await second.stop();
+    expect(await ask((await third.ready).url, 'select 1')).toBe(1);
+    await third.stop();
+    expect(runs(first.postmasterPid)).toBe(false);
+  });
+
+  it('tells whether it runs, and stops for `tasker db stop` whoever uses it', async () => {
+    const folder = temporaryFolder();
+    const place = path.join(folder, '.tasker');
+    expect(await embeddedStatus(place)).toMatchObject({ running: false, inUse: false });
+    expect(await stopEmbedded(place)).toBe(false);
+
+    const { url, postmasterPid, logFile } = await start(folder);
+    expect(await embeddedStatus(place)).toEqual({
+      running: true,
+      inUse: true,
+      pid: postmasterPid,
+      url,
+      version: '18',
+      dataFolder: path.join(place, 'postgres', 'data'),
+      logFile,
+    });
+    expect(await stopEmbedded(place)).toBe(true);
+    expect(runs(postmasterPid)).toBe(false);
+    expect(await embeddedStatus(place)).toMatchObject({ running: false, version: '18' });
+  });
+
+  it('puts a long log aside when it starts', async () => {
+    const folder = temporaryFolder();
+    const first = await start(folder);
+    await first.stop();
+    writeFileSync(first.logFile, 'x'.repeat(2_000_000));
+    await start(folder);
+    expect(statSync(first.logFile).size).toBeLessThan(100_000);
+    expect(statSync(`${first.logFile}.1`).size).toBe(2_000_000);
+  });
+
+  it('does not log the errors of statements', async () => {
+    const { url, logFile } = await start(temporaryFolder());
+    await expect(ask(url, 'select nothing_like_it')).rejects.toThrow('nothing_like_it');
+    expect(readFileSync(logFile, 'utf8')).not.toContain('nothing_like_it');
+  });
+
+  it('starts within a second from nothing, and five times faster again', async () => {
+    const folder = temporaryFolder();
+    const measure = async () => {
+      const before = performance.now();
+      const server = await start(folder, { durable: true });
+      await ask(server.url, 'select 1');
+      const took = performance.now() - before;
+      await server.stop();
+      return Math.round(took);
+    };
+    const [cold, warm] = [await measure(), await measure()];
+    console.log(`embedded server: cold start to first answer ${cold} ms, warm ${warm} ms`);
+    expect(warm).toBeLessThan(cold); // how much depends on what else the machine does
+  });
+});
+
+describe.runIf(isRoot)('started by root', () => {
+  it('runs as another user, who owns the data', async () => {
+    const { postmasterPid, logFile } = await start(temporaryFolder());
+    const uid = Number(/^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${postmasterPid}/status`, 'utf8'))?.[1]);
+    expect(uid).not.toBe(0);
+    expect(statSync(path.join(path.dirname(logFile), 'data')).uid).toBe(uid);
+  });
+
+  it('works in a folder that this user cannot pass through, such as one in the home of root', async () => {
+    const hidden = temporaryFolder({ mode: 0o700 });
+    const server = await start(hidden);
+    expect(await ask(server.url, 'select 1')).toBe(1);
+    const other = await startUser(hidden);
+    expect(await other.ready).toMatchObject({ started: false });
+    await server.stop();
+    expect(await ask(server.url, 'select 1')).toBe(1);
+    await other.kill();
+    await expect.poll(() => runs(server.postmasterPid)).toBe(false);
+  });
+
+  it('runs the server of another user as that user', async () => {
+    const folder = temporaryFolder({ mode: 0o777 });
+    const theirs = await startUser(folder, { as: asNobody });
+    const { postmasterPid } = await theirs.ready;
+    const mine = await start(folder);
+    expect(mine).toMatchObject({ started: false, postmasterPid });
+    await theirs.stop();
+    await mine.stop();
+
+    const again = await start(folder);
+    expect(/^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${again.postmasterPid}/status`, 'utf8'))?.[1]).toBe('65534');
+    await again.stop();
+    expect(await (await startUser(folder, { as: asNobody })).ready).toMatchObject({ started: true });
+  });
+});
+
+describe.runIf(isRoot)('started by another user than root', () => {
+  it('runs as that user', async () => {
+    const folder = temporaryFolder({ mode: 0o777 });
+    const user = await startUser(folder, { as: asNobody });
+    const { url, postmasterPid } = await user.ready;
+    expect(await ask(url, 'select 1')).toBe(1);
+    expect(await user.stop()).toBe(0);
+    expect(runs(postmasterPid)).toBe(false);
+  });
+
+  it('says so in one sentence when the folder is not its own', async () => {
+    const folder = temporaryFolder();
+    const user = await startUser(folder, { as: asNobody });
+    await expect(user.ready).rejects.toMatchObject({
+      code: 'folder_not_writable',
+      message: expect.stringMatching(/^the embedded database cannot use the folder .*\.tasker: .*permission denied/),
+    });
+  });
+
+  it('says whose folder it is when another user ran the server before', async () => {
+    const folder = temporaryFolder({ mode: 0o777 });
+    await (await start(folder)).stop();
+    const user = await startUser(folder, { as: asNobody });
+    await expect(user.ready).rejects.toMatchObject({
+      code: 'folder_not_writable',
+      message: expect.stringMatching(/it belongs to the user with id \d+/),
+    });
+  });
+});
+
+describe('a folder', () => {
+  it.each(['with space', "quote's", 'comma, "quoted"', 'Zoë 日本語 🐘', 'per%cent&amp=1'])(
+    'may be called %s',
+    async (name) => {
+      const folder = path.join(temporaryFolder(), name);
+      mkdirSync(folder);
+      const server = await start(folder);
+      expect(await ask(server.url, 'select 1')).toBe(1);
+      await server.stop();
+    },
+  );
+
+  it('may have a path that is too long for a socket', async () => {
+    const root = temporaryFolder();
+    const folder = path.join(root, 'a'.repeat(80), 'b'.repeat(80));
+    mkdirSync(folder, { recursive: true });
+    const server = await start(folder);
+    const socketFolder = new URL(server.url).searchParams.get('host')!;
+    expect(socketFolder.length).toBeLessThan(90);
+    expect(statSync(socketFolder).mode & 0o777).toBe(0o700);
+    const second = await start(folder);
+    expect(second).toMatchObject({ started: false, url: server.url });
+    await second.stop();
+    await server.stop();
+
+    const again = await start(folder);
+    expect(again.url).toBe(server.url);
+    await again.stop();
+  });
+
+  it('that was copied with its data gets a server of its own', async () => {
+    const { cpSync } = await import('node:fs');
+    const [original, copy] = [temporaryFolder(), temporaryFolder()];
+    const first = await start(original);
+    await first.stop();
+    cpSync(path.join(original, '.tasker'), path.join(copy, '.tasker'), {
+      recursive: true,
+      filter: (file) => !statSync(file).isFIFO(),
+    });
+    const again = await start(original);
+    if (isRoot) await chownAll(path.join(copy, '.tasker', 'postgres'), path.dirname(first.logFile));
+    const second = await start(copy);
+    expect(second.started).toBe(true);
+    expect(second.url).not.toBe(again.url);
+  });
+
+  it('where nothing can be made is one clear error', async () => {
+    const file = path.join(temporaryFolder(), 'a-file');
+    writeFileSync(file, '');
+    await expect(startEmbedded({ folder: path.join(file, '.tasker') })).rejects.toMatchObject({
+      code: 'folder_not_writable',
+      message: expect.stringContaining('set DATABASE_URL'),
+    });
+  });
+});
+
+/** Gives a copied folder the owner of its original, as `cp -a` does. */
+async function chownAll(folder: string, like: string): Promise<void> {
+  const { chownSync, readdirSync } = await import('node:fs');
+  const { uid, gid } = statSync(like);
+  chownSync(folder, uid, gid);
+  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }))
+    chownSync(path.join(folder, name), uid, gid);
+}
