@@ -50,8 +50,16 @@ export function resultOfReturn(returned: unknown): StepHandlerResult {
  * resultOfThrown(new TypeError('x is undefined')).metadata; // { exception: 'TypeError' }
  */
 export function resultOfThrown(thrown: unknown): StepHandlerResult {
-  if (isThrownResult(thrown)) return thrown;
+  try {
+    // `throw this.failure(…)` means what it says.
+    return isStepHandlerResult(thrown) && !thrown.success ? thrown : describedFailure(thrown);
+  } catch {
+    // A proxy that throws whatever is asked of it. There is nothing to say about it, but that it was thrown.
+    return StepHandlerResult.failure('something that cannot be read was thrown');
+  }
+}
 
+function describedFailure(thrown: unknown): StepHandlerResult {
   const errorType = text(read(thrown, 'errorType'));
   const retryable = read(thrown, 'retryable');
   return new StepHandlerResult({
@@ -65,15 +73,6 @@ export function resultOfThrown(thrown: unknown): StepHandlerResult {
     backtrace: backtraceOf(thrown),
     statusCode: statusOf(thrown),
   });
-}
-
-/** `throw this.failure(…)` means what it says. */
-function isThrownResult(thrown: unknown): thrown is StepHandlerResult {
-  try {
-    return isStepHandlerResult(thrown) && !thrown.success;
-  } catch {
-    return false; // a hostile proxy; it is described as what it is
-  }
 }
 
 function metadataOf(thrown: unknown, nameClass: boolean): Fields {

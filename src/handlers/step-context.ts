@@ -1,12 +1,8 @@
 import { TaskerError } from '../errors.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
 import { type DependencyResult, type DependencyResultParams, dependencyResult } from './dependency-result.ts';
-import {
-  type CheckedStepEvent,
-  checkedStepEvent,
-  type FfiDependencyResult,
-  type FfiStepEvent,
-} from './ffi-step-event.ts';
+import type { FfiStepEvent } from './ffi-step-event.ts';
+import { paramsOfEvent } from './params-of-event.ts';
 
 type Fields = Record<string, unknown>;
 
@@ -63,7 +59,7 @@ export class StepContext {
 
   /** The context of a step event. Throws a `ConversionError` that names the first part of the event that is wrong. */
   static fromFfiEvent(event: FfiStepEvent, handlerName: string): StepContext {
-    return new StepContext(paramsOfEvent(event, checkedStepEvent(event), handlerName));
+    return new StepContext(paramsOfEvent(event, handlerName));
   }
 
   /** The step event that this context was made from. Throws when it was made without one, as in a unit test. */
@@ -247,26 +243,4 @@ function resultIn(found: unknown): unknown {
   return typeof found === 'object' && found !== null && Object.hasOwn(found, 'result')
     ? (found as { result: unknown }).result
     : found;
-}
-
-function paramsOfEvent(event: FfiStepEvent, checked: CheckedStepEvent, handlerName: string): StepContextParams {
-  const { workflowStep, stepDefinition, task } = checked;
-  const dependencyResults: Record<string, DependencyResult> = {};
-  for (const [name, found] of Object.entries(checked.dependencyResults ?? {})) {
-    dependencyResults[name] = dependencyResult(found as unknown as FfiDependencyResult);
-  }
-  return {
-    event,
-    handlerName,
-    taskUuid: checked.taskUuid,
-    stepUuid: checked.stepUuid,
-    correlationId: checked.correlationId,
-    inputData: task.context,
-    dependencyResults,
-    stepConfig: stepDefinition.handlerInitialization,
-    stepInputs: workflowStep.inputs,
-    retryCount: workflowStep.attempts ?? 0,
-    maxRetries: workflowStep.maxAttempts ?? 3,
-    checkpoint: workflowStep.checkpoint,
-  };
 }

@@ -21,15 +21,25 @@ export function messageOfThrown(thrown: unknown): string {
   const message = read(thrown, 'message');
   if (typeof message === 'string' && message !== '') return storableText(message, MAX_MESSAGE);
   if (typeof thrown === 'string' && thrown !== '') return storableText(thrown, MAX_MESSAGE);
-  if (typeof thrown === 'object' && thrown !== null) return `${classNameOf(thrown)} without a message`;
+  if (typeof thrown === 'object' && thrown !== null) return messageOfParts(thrown);
   if (typeof thrown === 'function') return 'a function was thrown';
   return `${thrown === '' ? 'an empty text' : String(thrown)} was thrown`;
+}
+
+/** An AggregateError has often no message of its own: a refused connection to `localhost` is one. */
+function messageOfParts(thrown: object): string {
+  const parts = read(thrown, 'errors');
+  const said = Array.isArray(parts) ? parts.slice(0, 3).map((part) => String(read(part, 'message') ?? '')) : [];
+  const text = said.filter((part) => part !== '').join('; ');
+  return text === '' ? `${classNameOf(thrown)} without a message` : storableText(text, MAX_MESSAGE);
 }
 
 /** The class of a thrown value: its constructor's name; of a primitive, its type. */
 export function classNameOf(thrown: unknown): string {
   if (typeof thrown !== 'object' || thrown === null) return thrown === null ? 'null' : typeof thrown;
-  const name = read(read(thrown, 'constructor'), 'name');
+  const made = read(read(thrown, 'constructor'), 'name');
+  // All aborts and timeouts of the platform are one class; their name tells more.
+  const name = made === 'DOMException' ? read(thrown, 'name') : made;
   return typeof name === 'string' && name !== '' ? storableText(name, MAX_LINE) : 'Object';
 }
 

@@ -81,6 +81,17 @@ describe('what a handler throws', () => {
     });
   });
 
+  it('says what its parts say when it has no message, and names aborts by their name', () => {
+    const refused = new AggregateError([
+      new Error('connect ECONNREFUSED ::1:5432'),
+      new Error('connect ECONNREFUSED 127.0.0.1:5432'),
+    ]);
+    expect(resultOfThrown(refused).errorMessage).toBe(
+      'connect ECONNREFUSED ::1:5432; connect ECONNREFUSED 127.0.0.1:5432',
+    );
+    expect(resultOfThrown(AbortSignal.abort().reason).metadata).toEqual({ exception: 'AbortError' });
+  });
+
   it('may be a result', () => {
     const failure = StepHandlerResult.failure('no');
     expect(resultOfThrown(failure)).toBe(failure);
@@ -124,7 +135,14 @@ describe('what a handler throws', () => {
     };
     const circular: Record<string, unknown> = {};
     circular.self = circular;
+    const revoked = Proxy.revocable({}, {});
+    revoked.revoke();
+    const unfathomable = new Proxy({}, { getPrototypeOf: fail });
     const hostile: unknown[] = [
+      revoked.proxy,
+      Object.assign(new Error('x'), { metadata: revoked.proxy }),
+      Object.assign(new Error('x'), { retryAfter: unfathomable, errors: revoked.proxy, cause: unfathomable }),
+      { errors: revoked.proxy },
       new Proxy({}, { get: fail, has: fail, getPrototypeOf: fail, ownKeys: fail, getOwnPropertyDescriptor: fail }),
       new Proxy(() => 1, { get: fail }),
       Object.defineProperty(new Error('x'), 'message', { get: fail }),

@@ -1,5 +1,15 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -197,6 +207,35 @@ describe('discovering handlers', () => {
     expect(await run(registry, 'optional')).toEqual({ result: 'absent' });
   });
 
+  it("follows the project's own names: paths of tsconfig, imports of its package.json, the project itself", async () => {
+    const root = project({
+      'package.json':
+        '{"name":"shop","type":"module","exports":{"./tax":"./lib/tax.js"},"imports":{"#rate":"./lib/rate.ts"}}',
+      'tsconfig.json': '{"compilerOptions":{"paths":{"@lib/*":["./lib/*"]}}}',
+      'lib/rate.ts': 'export const rate: number = 2;',
+      'lib/fee.ts': 'export const fee: number = 3;',
+      'lib/tax.js': 'export const tax = 4;',
+      'handlers/a.ts': `import { rate } from '#rate';\nimport { fee } from '@lib/fee';\nimport { tax } from 'shop/tax';\n${greet('a', '[rate, fee, tax]')}`,
+    });
+    expect(await run((await discover(root)).registry, 'a')).toEqual({ value: [2, 3, 4] });
+  });
+
+  it('removes bundles that nobody has needed for a week', async () => {
+    const root = project({ 'handlers/a.ts': greet('a') });
+    await discover(root);
+    const cache = path.join(root, 'node_modules', '.cache', 'tasker');
+    const [folder = ''] = readdirSync(cache);
+    const [current = ''] = readdirSync(path.join(cache, folder));
+    const old = new Date('2020-01-01');
+    for (const name of ['old.mjs', 'young.mjs', current]) {
+      const file = path.join(cache, folder, name);
+      if (name !== current) writeFileSync(file, '');
+      if (name !== 'young.mjs') utimesSync(file, old, old);
+    }
+    await discover(root);
+    expect(readdirSync(path.join(cache, folder)).sort()).toEqual([current, 'young.mjs']);
+  });
+
   it('takes a single file, and a folder without any', async () => {
     const root = project({ 'handlers/a.ts': greet('a'), 'handlers/b.ts': greet('b'), 'empty/x.txt': '' });
     const registry = new HandlerRegistry();
@@ -281,24 +320,32 @@ describe('in a process of its own', () => {
     expect(out).toContain('handlers/fails.ts:4:49');
   });
 
-  it('keeps bundles where nobody else writes when node_modules cannot be written', async () => {
-    const root = project({ 'handlers/a.ts': greet('a') });
-    // A file where the cache would be: as unwritable for root as for anybody.
-    write(root, { 'node_modules/.cache': '' });
-    const temporary = path.join(root, 'tmp');
-    mkdirSync(temporary);
-    const out = await execute(
-      root,
-      `import os from 'node:os';
+  it.each([0o700, 0o777])(
+    'keeps bundles where nobody else writes when node_modules cannot be written: the temporary folder is %o',
+    async (mode) => {
+      const root = project({ 'handlers/a.ts': greet('a') });
+      // A file where the cache would be: as unwritable for root as for anybody.
+      write(root, { 'node_modules/.cache': '' });
+      const temporary = path.join(root, 'tmp');
+      mkdirSync(temporary);
+      const usual = `tasker-${process.getuid?.()}`;
+      mkdirSync(path.join(temporary, usual));
+      chmodSync(path.join(temporary, usual), mode);
+      const out = await execute(
+        root,
+        `import os from 'node:os';
        process.env.TMPDIR = ${JSON.stringify(temporary)};
        const { discoverHandlers, HandlerRegistry } = await import('tasker-core');
        const registry = new HandlerRegistry();
        await discoverHandlers('./handlers', { registry });
        console.log(registry.listHandlers().join());`,
-    );
-    expect(out).toBe('a\n');
-    expect(readdirSync(temporary)).toEqual([`tasker-${process.getuid?.()}`]);
-  });
+      );
+      expect(out).toBe('a\n');
+      // One that others may write to is not used, but left where it is.
+      expect(readdirSync(temporary).length).toBe(mode === 0o700 ? 1 : 2);
+      expect(readdirSync(path.join(temporary, usual)).length).toBe(mode === 0o700 ? 1 : 0);
+    },
+  );
 });
 
 it('discovers 200 files in about a second', async () => {
