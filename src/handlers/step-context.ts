@@ -7,6 +7,12 @@ import { paramsOfEvent } from './params-of-event.ts';
 type Fields = Record<string, unknown>;
 
 /**
+ * Envelopes by step name. Their fields are optional because a context made by hand may hold bare results; and so
+ * `dependencyResults.reserve ?? {}` has the keys of an envelope.
+ */
+export type DependencyResults = Record<string, Partial<DependencyResult>>;
+
+/**
  * What a {@link StepContext} reads from. Each property is read when a handler first asks for it, and once: the
  * worker passes getters that parse JSON when read.
  */
@@ -47,7 +53,7 @@ export interface StepContextParams {
 export class StepContext {
   readonly #params: StepContextParams;
   #inputData: Fields | undefined;
-  #dependencyResults: Record<string, DependencyResult> | undefined;
+  #dependencyResults: DependencyResults | undefined;
   #stepConfig: Fields | undefined;
   #stepInputs: Fields | undefined;
   #checkpoint: Fields | null | undefined;
@@ -96,7 +102,7 @@ export class StepContext {
   }
 
   /** The results of all completed ancestors, by step name. `getDependencyResult` gives a bare one. */
-  get dependencyResults(): Record<string, DependencyResult> {
+  get dependencyResults(): DependencyResults {
     this.#dependencyResults ??= this.#readDependencies();
     return this.#dependencyResults;
   }
@@ -221,11 +227,11 @@ export class StepContext {
     return this.checkpointCursor !== null;
   }
 
-  #readDependencies(): Record<string, DependencyResult> {
+  #readDependencies(): DependencyResults {
     const params = this.#params;
     // Bare results are let in for contexts made by hand; the accessors read both.
-    if (params.dependencyResults) return params.dependencyResults as Record<string, DependencyResult>;
-    const all: Record<string, DependencyResult> = {};
+    if (params.dependencyResults) return params.dependencyResults as DependencyResults;
+    const all: DependencyResults = {};
     for (const name of params.dependencyNames?.() ?? []) {
       const found = params.dependency?.(name);
       if (found) all[name] = dependencyResult(found);

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { dependencyResult } from '../../src/handlers/dependency-result.ts';
 import type { FfiStepEvent } from '../../src/handlers/ffi-step-event.ts';
-import type { StepContext } from '../../src/handlers/step-context.ts';
+import { StepContext } from '../../src/handlers/step-context.ts';
 import { StepHandler, type StepHandlerClass } from '../../src/handlers/step-handler.ts';
 import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
 import type { Logger } from '../../src/logging/logger.ts';
@@ -110,6 +110,13 @@ test('the keys of a dependency can be read from its envelope', () => {
   const envelope = dependencyResult({ stepUuid: 's', result: { valid: true } });
   expectTypeOf(envelope.result.valid).toBeBoolean();
   expectTypeOf(envelope.valid).toBeUnknown();
+});
+
+test('the keys of a dependency that may be absent can be read with a default', () => {
+  const { dependencyResults } = new StepContext({ taskUuid: 't', stepUuid: 's', handlerName: 'x' });
+  const validation = dependencyResults.validate_order ?? {};
+  expectTypeOf(validation.valid).toBeUnknown();
+  expectTypeOf(validation.success).toEqualTypeOf<boolean | undefined>();
 });
 
 test('an event has the fields of the bridge', () => {

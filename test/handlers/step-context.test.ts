@@ -93,7 +93,8 @@ describe('the context of an event', () => {
       checkpointItemsProcessed: 50,
       accumulatedResults: { total: 7 },
     });
-    expect(context.dependencyResults.reserve?.valid).toBe(true);
+    const reserve = context.dependencyResults.reserve ?? {};
+    expect([reserve.valid, context.dependencyResults.absent?.valid]).toEqual([true, undefined]);
     expect(context.getDependencyResult('reserve')).toEqual({ valid: true });
   });
 
