@@ -1,6 +1,6 @@
 import { type DependencyResult, dependencyResult } from './dependency-result.ts';
 import { checkedStepEvent, type FfiDependencyResult, type FfiStepEvent } from './ffi-step-event.ts';
-import type { StepContextParams } from './step-context.ts';
+import type { StepContextParams } from './step-context-params.ts';
 
 /** What the context of a step event reads from. Throws a `ConversionError` that names the first wrong part. */
 export function paramsOfEvent(event: FfiStepEvent, handlerName: string): StepContextParams {

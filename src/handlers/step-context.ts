@@ -1,47 +1,13 @@
 import { TaskerError } from '../errors.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
-import { type DependencyResult, type DependencyResultParams, dependencyResult } from './dependency-result.ts';
+import { type DependencyResultParams, dependencyResult } from './dependency-result.ts';
 import type { FfiStepEvent } from './ffi-step-event.ts';
 import { paramsOfEvent } from './params-of-event.ts';
+import type { DependencyResults, StepContextParams } from './step-context-params.ts';
 
 type Fields = Record<string, unknown>;
 
-/**
- * Envelopes by step name. Their fields are optional because a context made by hand may hold bare results; and so
- * `dependencyResults.reserve ?? {}` has the keys of an envelope.
- */
-export type DependencyResults = Record<string, Partial<DependencyResult>>;
-
-/**
- * What a {@link StepContext} reads from. Each property is read when a handler first asks for it, and once: the
- * worker passes getters that parse JSON when read.
- */
-export interface StepContextParams {
-  readonly taskUuid: string;
-  readonly stepUuid: string;
-  readonly handlerName: string;
-  readonly event?: FfiStepEvent;
-  readonly correlationId?: string;
-  readonly inputData?: Fields | null;
-  /** By step name: the envelope, or the bare result. */
-  readonly dependencyResults?: Record<string, unknown>;
-  readonly stepConfig?: Fields | null;
-  readonly stepInputs?: Fields | null;
-  /** Starts before this one; default 0. */
-  readonly retryCount?: number;
-  /** Starts allowed in all; default 3. */
-  readonly maxRetries?: number;
-  readonly checkpoint?: Fields | null;
-  readonly signal?: AbortSignal;
-  readonly logger?: Logger;
-  /**
-   * One ancestor's result with what goes with it, without building `dependencyResults`; its answer is final. Plain
-   * parts are best: an envelope costs microseconds, and is made of them when a handler reads `dependencyResults`.
-   */
-  dependency?(stepName: string): DependencyResultParams | undefined;
-  /** The names of all ancestors, without building `dependencyResults`. */
-  dependencyNames?(): string[];
-}
+export type { DependencyResults, StepContextParams };
 
 /**
  * What a handler may know of the step it runs: the task's input, the results of earlier steps, the attempt.
@@ -54,6 +20,7 @@ export class StepContext {
   readonly #params: StepContextParams;
   #inputData: Fields | undefined;
   #dependencyResults: DependencyResults | undefined;
+  #parts: Map<string, DependencyResultParams> | undefined;
   #stepConfig: Fields | undefined;
   #stepInputs: Fields | undefined;
   #checkpoint: Fields | null | undefined;
@@ -172,8 +139,7 @@ export class StepContext {
 
   /** The bare result of an ancestor; null when there is no such ancestor, or it has none. */
   getDependencyResult<T = unknown>(stepName: string): T | null {
-    const params = this.#params;
-    const found = params.dependency ? params.dependency(stepName) : own(this.dependencyResults, stepName);
+    const found = this.#params.dependency ? this.#part(stepName) : own(this.dependencyResults, stepName);
     return (resultIn(found) ?? null) as T | null;
   }
 
@@ -227,13 +193,24 @@ export class StepContext {
     return this.checkpointCursor !== null;
   }
 
+  /** Asked for once: the worker parses JSON to answer. */
+  #part(stepName: string): DependencyResultParams | undefined {
+    this.#parts ??= new Map();
+    let found = this.#parts.get(stepName);
+    if (found === undefined) {
+      found = this.#params.dependency?.(stepName);
+      if (found) this.#parts.set(stepName, found);
+    }
+    return found;
+  }
+
   #readDependencies(): DependencyResults {
     const params = this.#params;
     // Bare results are let in for contexts made by hand; the accessors read both.
     if (params.dependencyResults) return params.dependencyResults as DependencyResults;
     const all: DependencyResults = {};
     for (const name of params.dependencyNames?.() ?? []) {
-      const found = params.dependency?.(name);
+      const found = this.#part(name);
       if (found) all[name] = dependencyResult(found);
     }
     return all;

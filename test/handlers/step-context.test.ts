@@ -219,7 +219,8 @@ describe('a context made by hand', () => {
     expect(context.getDependencyResult('reserve')).toEqual({ id: 'R-1' });
     expect(context.getDependencyResult('absent')).toBeNull();
     expect(context.getAllDependencyResults('re')).toEqual([{ id: 'R-1' }]);
-    expect(reads).toEqual(['inputData', 'signal', 'reserve', 'reserve']);
+    expect(context.getDependencyResult('reserve')).toBe(context.getDependencyResult('reserve'));
+    expect(reads).toEqual(['inputData', 'signal', 'reserve']);
   });
 
   it('builds dependencyResults from the single ones when that is all it was given', () => {
@@ -229,6 +230,7 @@ describe('a context made by hand', () => {
     });
     expect(Object.keys(context.dependencyResults)).toEqual(['a', 'b']);
     expect(context.dependencyResults.b?.name).toBe('b');
+    expect(context.dependencyResults.b?.result).toBe(context.getDependencyResult('b'));
   });
 });
 
