@@ -23,17 +23,15 @@ const MOST_VIOLATIONS = 100;
 const DRAFT_2020 = /^https?:\/\/json-schema\.org\/draft\/2020-12\/schema#?$/;
 const DRAFT_07 = /^https?:\/\/json-schema\.org\/draft-0[67]\/schema#?$/;
 
-/**
- * `strict: false` and formats unchecked: keywords and formats that we don't know are annotations, as the standard says.
- * Schemas are not kept by their `$id`: two templates may use the same one.
- */
-const OPTIONS: Options = {
-  allErrors: true,
-  strict: false,
-  validateFormats: false,
-  addUsedSchema: false,
-  logger: false,
-};
+/** The drafts' own schemas, under the names that Ajv knows them by. */
+const META = {
+  'draft-07': 'http://json-schema.org/draft-07/schema',
+  '2020-12': 'https://json-schema.org/draft/2020-12/schema',
+} as const;
+type Draft = keyof typeof META;
+
+/** Keywords and formats that we don't know are annotations, as the standard says. */
+const OPTIONS: Options = { allErrors: true, strict: false, validateFormats: false, logger: false };
 
 const compiled = new WeakMap<JsonSchema, SchemaCheck>();
 
@@ -48,36 +46,39 @@ const compiled = new WeakMap<JsonSchema, SchemaCheck>();
 export function compileSchema(schema: JsonSchema): SchemaCheck {
   const known = compiled.get(schema);
   if (known) return known;
+  const [problem] = formProblems(schema);
+  if (problem) throw notASchema(problem.path === '' ? problem.message : `at ${problem.path} ${problem.message}`);
   const validate = validatorOf(schema);
   const check: SchemaCheck = (value) => (validate(value) ? NONE : violationsOf(validate.errors ?? []));
   compiled.set(schema, check);
   return check;
 }
 
-function validatorOf(schema: JsonSchema): ValidateFunction {
-  const ajv = ajvFor(schema.$schema);
-  try {
-    return ajv.compile(schema);
-  } catch (thrown) {
-    throw new TaskerError('template_invalid', `not a JSON Schema: ${messageOf(thrown)}`, { cause: thrown });
-  } finally {
-    ajv.removeSchema(schema); // its own cache would keep every schema for ever
-  }
-}
-
-/**
- * What keeps a schema from being one, by its place in the schema; empty when {@link compileSchema} takes it.
- */
+/** What keeps a schema from being one, by its place in the schema; empty when {@link compileSchema} takes it. */
 export function schemaProblems(schema: JsonSchema): SchemaViolation[] {
+  const problems = formProblems(schema);
+  if (problems.length > 0) return problems;
   try {
-    const ajv = ajvFor(schema.$schema);
-    if (ajv.validateSchema(schema) !== true) return innermost(ajv.errors ?? []);
     compileSchema(schema);
     return [];
   } catch (thrown) {
-    const path = '$schema' in schema && messageOf(thrown).includes('$schema') ? '/$schema' : '';
-    return [{ path, message: messageOf(thrown).replace(/^not a JSON Schema: /, '') }];
+    const cause = thrown instanceof TaskerError ? thrown.cause : thrown;
+    return [{ path: '', message: messageOf(cause) }];
   }
+}
+
+/** What the draft's own schema says of it. What that can't tell (references, patterns) shows when it is compiled. */
+function formProblems(schema: JsonSchema): SchemaViolation[] {
+  const draft = draftOf(schema.$schema);
+  if (draft === null) {
+    const known =
+      'leave it out for https://json-schema.org/draft/2020-12/schema, or write http://json-schema.org/draft-07/schema#';
+    return [{ path: '/$schema', message: `is unknown: ${JSON.stringify(schema.$schema)}; ${known}` }];
+  }
+  // Ajv's own keyword: its checks would answer with promises, which are always true.
+  if ('$async' in schema) return [{ path: '/$async', message: 'is not a keyword of JSON Schema; remove it' }];
+  const judge = judgeOf(draft);
+  return judge.validate(META[draft], schema) ? [] : innermost(judge.errors ?? []);
 }
 
 /** The first error of each place, without what only says that an alternative inside did not fit. */
@@ -90,22 +91,37 @@ function innermost(errors: readonly ErrorObject[]): SchemaViolation[] {
   return [...byPath.values()];
 }
 
-let draft2020: Ajv2020 | undefined;
-let draft07: Ajv | undefined;
+/** An Ajv of its own: instances remember every `$id` they have seen, and templates may use the same ones. */
+function validatorOf(schema: JsonSchema): ValidateFunction {
+  const options = { ...OPTIONS, validateSchema: false };
+  const ajv = draftOf(schema.$schema) === 'draft-07' ? new Ajv(options) : new Ajv2020(options);
+  try {
+    return ajv.compile(schema);
+  } catch (thrown) {
+    throw notASchema(messageOf(thrown), thrown);
+  }
+}
 
-function ajvFor($schema: unknown): Ajv | Ajv2020 {
-  if ($schema === undefined || (typeof $schema === 'string' && DRAFT_2020.test($schema))) {
-    draft2020 ??= new Ajv2020(OPTIONS);
-    return draft2020;
-  }
-  if (typeof $schema === 'string' && DRAFT_07.test($schema)) {
-    draft07 ??= new Ajv(OPTIONS);
-    return draft07;
-  }
-  throw new TaskerError(
-    'template_invalid',
-    `unknown $schema ${JSON.stringify($schema)}; leave it out for https://json-schema.org/draft/2020-12/schema, or write http://json-schema.org/draft-07/schema#`,
-  );
+function notASchema(why: string, cause?: unknown): TaskerError {
+  return new TaskerError('template_invalid', `not a JSON Schema: ${why}`, cause === undefined ? {} : { cause });
+}
+
+function draftOf($schema: unknown): Draft | null {
+  if ($schema === undefined) return '2020-12';
+  if (typeof $schema !== 'string') return null;
+  if (DRAFT_2020.test($schema)) return '2020-12';
+  return DRAFT_07.test($schema) ? 'draft-07' : null;
+}
+
+const judges = new Map<Draft, Ajv | Ajv2020>();
+
+/** Compiling a draft's own schema is slow, and these see nothing but schemas: shared. */
+function judgeOf(draft: Draft): Ajv | Ajv2020 {
+  const known = judges.get(draft);
+  if (known) return known;
+  const judge = draft === 'draft-07' ? new Ajv(OPTIONS) : new Ajv2020(OPTIONS);
+  judges.set(draft, judge);
+  return judge;
 }
 
 function violationsOf(errors: readonly ErrorObject[]): SchemaViolation[] {

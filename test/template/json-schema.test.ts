@@ -150,6 +150,16 @@ describe('a compiled schema', () => {
     expect(tuple([1])).toHaveLength(1);
     expect(old([1])).toHaveLength(1);
     expect(schemaProblems({ items: [{ type: 'string' }] })).not.toEqual([]);
+    const addresses = [
+      'http://json-schema.org/draft-06/schema#',
+      'https://json-schema.org/draft-07/schema',
+      'http://json-schema.org/draft/2020-12/schema#',
+    ];
+    for (const $schema of addresses) {
+      expect(schemaProblems({ $schema, type: 'string' })).toEqual([]);
+      expect(schemaProblems({ $schema, type: 'strng' })).toHaveLength(1);
+      expect(compileSchema({ $schema, type: 'string' })(1)).toHaveLength(1);
+    }
   });
 
   it('takes formats and keywords that it does not know for remarks', () => {
@@ -163,6 +173,20 @@ describe('a compiled schema', () => {
     ];
     expect(compileSchema(a)('text')).toEqual([]);
     expect(compileSchema(b)('text')).toEqual([{ path: '', message: 'must be number' }]);
+  });
+
+  it('may have the $id of a draft, and spoils nothing for others', () => {
+    const posing = { $id: 'https://json-schema.org/draft/2020-12/schema', type: 'string' };
+    const inner = (type: string) => ({ properties: { a: { $id: 'inner', type } }, items: { $ref: 'inner' } });
+    compileSchema(inner('string'));
+    try {
+      compileSchema(posing);
+    } catch (error) {
+      expect(error).toBeInstanceOf(TaskerError);
+    }
+    expect(schemaProblems({ type: 'strng' })).toHaveLength(1);
+    expect(compileSchema(inner('number'))([1])).toEqual([]);
+    expect(() => compileSchema({ items: { $ref: 'inner' } })).toThrow(/can't resolve reference inner/);
   });
 
   it('may refer to its own definitions, and to itself', () => {

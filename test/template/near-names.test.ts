@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { nearNames } from '../../src/model/near-names.ts';
+import { cpuMs } from './templates.ts';
 
 describe('near names', () => {
   const known = ['validate', 'ship', 'charge_card', 'charge', 'refund'];
@@ -34,8 +35,6 @@ describe('near names', () => {
 
   it('are found quickly among ten thousand, however long they are', () => {
     const long = Array.from({ length: 10_000 }, (_, index) => `${'x'.repeat(1000)}${index}`);
-    const begun = performance.now();
-    nearNames('x'.repeat(999), long);
-    expect(performance.now() - begun).toBeLessThan(1000);
+    expect(cpuMs(() => nearNames('x'.repeat(999), long))).toBeLessThan(1000);
   });
 });

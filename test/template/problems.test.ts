@@ -200,7 +200,7 @@ const PARTS: Row[] = [
       'error: `input_schema` is not a JSON Schema: at /type must be one of ["array","boolean","integer","null","number","object","string"]',
       'error: `result_schema` of step `a` is not a JSON Schema: at /properties/n/minimum must be number',
       "error: `result_schema` of step `b` is not a JSON Schema: can't resolve reference #/nowhere from id #",
-      'error: `result_schema` of step `c` is not a JSON Schema: at /$schema unknown $schema "http://json-schema.org/draft-04/schema#"; leave it out for https://json-schema.org/draft/2020-12/schema, or write http://json-schema.org/draft-07/schema#',
+      'error: `result_schema` of step `c` is not a JSON Schema: at /$schema is unknown: "http://json-schema.org/draft-04/schema#"; leave it out for https://json-schema.org/draft/2020-12/schema, or write http://json-schema.org/draft-07/schema#',
     ],
   ],
   [

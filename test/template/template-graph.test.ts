@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { mermaidOf } from '../../src/template/mermaid.ts';
 import { parseTemplate } from '../../src/template/parse-template.ts';
 import { graphOf } from '../../src/template/template-graph.ts';
-import { clean, stepsYaml } from './templates.ts';
+import { clean, cpuMs, stepsYaml } from './templates.ts';
 
 const graph = (...lines: string[]) => graphOf(clean(stepsYaml(...lines)));
 
@@ -79,20 +79,22 @@ describe('a graph of 10,000 steps', () => {
     const wide = clean(
       stepsYaml('s0', ...names.slice(1, -1).map((name) => `${name} < s0`), `end < ${names.slice(1, -1).join(' ')}`),
     );
-    const begun = performance.now();
-    const { ancestors, order } = graphOf(wide);
-    expect(ancestors.at(-1)).toHaveLength(9999);
-    expect(order).toHaveLength(10_000);
-    expect(performance.now() - begun).toBeLessThan(1000);
+    const spent = cpuMs(() => {
+      const { ancestors, order } = graphOf(wide);
+      expect(ancestors.at(-1)).toHaveLength(9999);
+      expect(order).toHaveLength(10_000);
+    });
+    expect(spent).toBeLessThan(1000);
   });
 
   it('that is deep is made in well under a second', () => {
     const deep = clean(stepsYaml('s0', ...names.slice(1).map((name, index) => `${name} < s${index}`)));
-    const begun = performance.now();
-    const { ancestors } = graphOf(deep);
-    expect(ancestors[9999]).toHaveLength(9999);
-    expect(ancestors[1999]!.at(-1)).toBe(1998);
-    expect(performance.now() - begun).toBeLessThan(1000);
+    const spent = cpuMs(() => {
+      const { ancestors } = graphOf(deep);
+      expect(ancestors[9999]).toHaveLength(9999);
+      expect(ancestors[1999]!.at(-1)).toBe(1998);
+    });
+    expect(spent).toBeLessThan(1000);
   });
 });
 
