@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import pg from 'pg';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { ownIdentity } from '../../src/db/embedded/process-identity.ts';
-import { ask, runs, start, startUser, temporaryFolder, untilGone } from '../support/embedded-users.ts';
+import { ownIdentity, pidWorld } from '../../src/db/embedded/process-identity.ts';
+import { ask, runs, seededFolder, start, startUser, temporaryFolder, untilGone } from '../support/embedded-users.ts';
 
 const home = (folder: string) => path.join(folder, '.tasker', 'postgres');
 const pidFile = (folder: string) => path.join(home(folder), 'data', 'postmaster.pid');
@@ -22,7 +22,7 @@ describe('several processes', () => {
   });
 
   it('keep the server until the last is gone, however they go', async () => {
-    const folder = temporaryFolder();
+    const folder = await seededFolder();
     const [starter, second, third] = [await startUser(folder), await startUser(folder), await startUser(folder)];
     const { url, postmasterPid } = await starter.ready;
     await Promise.all([second.ready, third.ready]);
@@ -36,7 +36,7 @@ describe('several processes', () => {
   });
 
   it('killed all at once leave no server behind', async () => {
-    const folder = temporaryFolder();
+    const folder = await seededFolder();
     const users = await Promise.all(Array.from({ length: 3 }, () => startUser(folder)));
     const [{ postmasterPid }] = await Promise.all([users[0]!.ready, ...users.map((user) => user.ready)]);
     await Promise.all(users.map((user) => user.kill()));
@@ -45,7 +45,7 @@ describe('several processes', () => {
   });
 
   it('that come while the last one goes get a server that stays', async () => {
-    const folder = temporaryFolder();
+    const folder = await seededFolder();
     let before = await startUser(folder);
     await before.ready;
     for (let round = 0; round < 8; round += 1) {
@@ -65,7 +65,7 @@ describe('several processes', () => {
 
 describe('a process that lets go', () => {
   it('ends by itself, with nothing left that would hold it', async () => {
-    const folder = temporaryFolder();
+    const folder = await seededFolder();
     const user = await startUser(folder);
     const { postmasterPid } = await user.ready;
     expect(await user.stop()).toBe(0);
@@ -74,7 +74,7 @@ describe('a process that lets go', () => {
   });
 
   it('does not need the folder any more', async () => {
-    const folder = temporaryFolder();
+    const folder = await seededFolder();
     const server = await start(folder);
     rmSync(path.join(folder, '.tasker'), { recursive: true });
     await server.stop();
@@ -84,7 +84,7 @@ describe('a process that lets go', () => {
 
 describe('Ctrl-C', () => {
   it('in the terminal reaches the program, not the server', async () => {
-    const folder = temporaryFolder();
+    const folder = await seededFolder();
     const other = await startUser(folder);
     const user = await startUser(folder);
     const { url, postmasterPid } = await user.ready;
@@ -98,7 +98,7 @@ describe('Ctrl-C', () => {
 
 describe('a server killed with SIGKILL', () => {
   it('is recovered by the next start, with all that was committed', async () => {
-    const folder = temporaryFolder();
+    const folder = await seededFolder();
     const first = await start(folder, { durable: true });
     await ask(first.url, 'create table kept as select generate_series(1, 1000) as n');
     process.kill(first.postmasterPid, 'SIGKILL');
@@ -112,7 +112,7 @@ describe('a server killed with SIGKILL', () => {
   });
 
   it('is recovered while its backends are still busy', async () => {
-    const folder = temporaryFolder();
+    const folder = await seededFolder();
     const first = await start(folder);
     const client = new pg.Client({ connectionString: first.url });
     client.on('error', () => undefined);
@@ -126,7 +126,7 @@ describe('a server killed with SIGKILL', () => {
   });
 
   it('is recovered in the process that started it and in one that joined', async () => {
-    const folder = temporaryFolder();
+    const folder = await seededFolder();
     const starter = await startUser(folder);
     const { postmasterPid, url } = await starter.ready;
     process.kill(postmasterPid, 'SIGKILL');
@@ -141,7 +141,7 @@ describe('a server killed with SIGKILL', () => {
 
 describe('what a crash leaves', () => {
   it('may be a postmaster.pid with the pid of another program', async () => {
-    const folder = temporaryFolder();
+    const folder = await seededFolder();
     const first = await start(folder);
     const left = readFileSync(pidFile(folder), 'utf8');
     await first.stop();
@@ -156,7 +156,7 @@ describe('what a crash leaves', () => {
   });
 
   it('may be a postmaster.pid with a pid that nobody has', async () => {
-    const folder = temporaryFolder();
+    const folder = await seededFolder();
     const first = await start(folder);
     const left = readFileSync(pidFile(folder), 'utf8');
     await first.stop();
@@ -180,15 +180,26 @@ describe('what a crash leaves', () => {
   it('may be a lock, also one whose pid another program has now', async () => {
     const folder = temporaryFolder();
     mkdirSync(home(folder), { recursive: true });
-    const lock = { ...ownIdentity(), started: '1', nonce: 'left-over' };
+    const lock = { ...ownIdentity(), started: '1', nonce: 'left-over', world: pidWorld() };
     writeFileSync(path.join(home(folder), 'lock'), JSON.stringify(lock));
     expect((await start(folder)).started).toBe(true);
   });
 
+  it('may be the lock of a container that is gone', async () => {
+    const folder = await seededFolder();
+    const file = path.join(home(folder), 'lock');
+    writeFileSync(file, JSON.stringify({ pid: 1, started: '1', nonce: 'left-over', world: 'pid:[another]' }));
+    const minuteAgo = new Date(Date.now() - 60_000);
+    utimesSync(file, minuteAgo, minuteAgo);
+    expect((await start(folder)).started).toBe(true);
+  });
+
   it('may be a server without anybody who watches over it', async () => {
-    const folder = temporaryFolder();
+    const folder = await seededFolder();
     const first = await start(folder);
-    for (const pid of watchersOf(first.postmasterPid)) process.kill(pid, 'SIGKILL');
+    const watchers = watchersOf(first.postmasterPid);
+    for (const pid of watchers) process.kill(pid, 'SIGKILL');
+    await Promise.all(watchers.map((pid) => untilGone(pid)));
     const second = await start(folder);
     expect(second).toMatchObject({ started: true, url: first.url });
     await second.stop();

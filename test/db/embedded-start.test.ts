@@ -1,10 +1,21 @@
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { embeddedStatus } from '../../src/db/embedded/embedded-status.ts';
 import { startEmbedded } from '../../src/db/embedded/start-embedded.ts';
 import { stopEmbedded } from '../../src/db/embedded/stop-embedded.ts';
-import { ask, asNobody, isRoot, runs, start, startUser, temporaryFolder } from '../support/embedded-users.ts';
+import {
+  ask,
+  asNobody,
+  isRoot,
+  runs,
+  seed,
+  seededFolder,
+  start,
+  startUser,
+  temporaryFolder,
+} from '../support/embedded-users.ts';
 
 describe('an embedded server', () => {
   it('starts from nothing, answers, keeps its data, and starts again', async () => {
@@ -50,7 +61,7 @@ describe('an embedded server', () => {
   });
 
   it('lets in only who has the password, through a folder that only its user can enter', async () => {
-    const { url, logFile } = await start(temporaryFolder());
+    const { url, logFile } = await start(await seededFolder());
     const address = new URL(url);
     const socketFolder = address.searchParams.get('host')!;
     expect(statSync(socketFolder).mode & 0o777).toBe(0o700);
@@ -61,7 +72,7 @@ describe('an embedded server', () => {
   });
 
   it('is joined by whoever comes second, in this process or another', async () => {
-    const folder = temporaryFolder();
+    const folder = await seededFolder();
     const first = await start(folder);
     const second = await start(folder);
     const third = await startUser(folder);
@@ -96,7 +107,7 @@ describe('an embedded server', () => {
   });
 
   it('puts a long log aside when it starts', async () => {
-    const folder = temporaryFolder();
+    const folder = await seededFolder();
     const first = await start(folder);
     await first.stop();
     writeFileSync(first.logFile, 'x'.repeat(2_000_000));
@@ -106,7 +117,7 @@ describe('an embedded server', () => {
   });
 
   it('does not log the errors of statements', async () => {
-    const { url, logFile } = await start(temporaryFolder());
+    const { url, logFile } = await start(await seededFolder());
     await expect(ask(url, 'select nothing_like_it')).rejects.toThrow('nothing_like_it');
     expect(readFileSync(logFile, 'utf8')).not.toContain('nothing_like_it');
   });
@@ -135,8 +146,21 @@ describe.runIf(isRoot)('started by root', () => {
     expect(statSync(path.join(path.dirname(logFile), 'data')).uid).toBe(uid);
   });
 
+  it('writes through no link that this user has put in its way', async () => {
+    const folder = temporaryFolder();
+    const { postmasterPid, logFile } = await start(folder);
+    const home = path.dirname(logFile);
+    expect(statSync(home)).toMatchObject({ uid: 0 });
+    expect(statSync(home).mode & 0o777).toBe(0o711);
+    const { uid } = statSync(path.join(home, 'data'));
+    expect(uid).not.toBe(0);
+    expect(statSync(path.join(home, 'run')).uid).toBe(uid);
+    expect(readdirSync(home).filter((name) => lstatSync(path.join(home, name)).uid !== 0)).toEqual(['data', 'run']);
+    expect(runs(postmasterPid)).toBe(true);
+  });
+
   it('works in a folder that this user cannot pass through, such as one in the home of root', async () => {
-    const hidden = temporaryFolder({ mode: 0o700 });
+    const hidden = await seededFolder({ mode: 0o700 });
     const server = await start(hidden);
     expect(await ask(server.url, 'select 1')).toBe(1);
     const other = await startUser(hidden);
@@ -171,6 +195,15 @@ describe.runIf(isRoot)('started by another user than root', () => {
     expect(await ask(url, 'select 1')).toBe(1);
     expect(await user.stop()).toBe(0);
     expect(runs(postmasterPid)).toBe(false);
+  });
+
+  it('that the system does not know by name is refused with the words of PostgreSQL', async () => {
+    const folder = temporaryFolder({ mode: 0o777 });
+    const user = await startUser(folder, { as: { uid: 54321, gid: 54321 } });
+    await expect(user.ready).rejects.toMatchObject({
+      code: 'embedded_failed',
+      message: expect.stringMatching(/user ID 54321/),
+    });
   });
 
   it('says so in one sentence when the folder is not its own', async () => {
@@ -209,7 +242,7 @@ describe('a folder', () => {
     const root = temporaryFolder();
     const folder = path.join(root, 'a'.repeat(80), 'b'.repeat(80));
     mkdirSync(folder, { recursive: true });
-    const server = await start(folder);
+    const server = await start(await seed(folder));
     const socketFolder = new URL(server.url).searchParams.get('host')!;
     expect(socketFolder.length).toBeLessThan(90);
     expect(statSync(socketFolder).mode & 0o777).toBe(0o700);
@@ -224,16 +257,11 @@ describe('a folder', () => {
   });
 
   it('that was copied with its data gets a server of its own', async () => {
-    const { cpSync } = await import('node:fs');
-    const [original, copy] = [temporaryFolder(), temporaryFolder()];
+    const [original, copy] = [await seededFolder(), temporaryFolder()];
     const first = await start(original);
     await first.stop();
-    cpSync(path.join(original, '.tasker'), path.join(copy, '.tasker'), {
-      recursive: true,
-      filter: (file) => !statSync(file).isFIFO(),
-    });
+    execFileSync('cp', ['-a', path.join(original, '.tasker'), copy]);
     const again = await start(original);
-    if (isRoot) await chownAll(path.join(copy, '.tasker', 'postgres'), path.dirname(first.logFile));
     const second = await start(copy);
     expect(second.started).toBe(true);
     expect(second.url).not.toBe(again.url);
@@ -248,12 +276,3 @@ describe('a folder', () => {
     });
   });
 });
-
-/** Gives a copied folder the owner of its original, as `cp -a` does. */
-async function chownAll(folder: string, like: string): Promise<void> {
-  const { chownSync, readdirSync } = await import('node:fs');
-  const { uid, gid } = statSync(like);
-  chownSync(folder, uid, gid);
-  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }))
-    chownSync(path.join(folder, name), uid, gid);
-}

@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -43,6 +43,33 @@ export function temporaryFolder({ name = 'tasker-test-', mode = 0o755, inside = 
   });
   return folder;
 }
+
+let template: Promise<string> | undefined;
+
+/** Makes a database once, to be copied: for tests that are not about making one. */
+function databaseTemplate(): Promise<string> {
+  template ??= (async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'tasker-template-'));
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+    const server = await startEmbedded({ folder, durable: false });
+    await server.stop();
+    return path.join(folder, 'postgres', 'data');
+  })();
+  return template;
+}
+
+/** Gives a folder a database that is there already. */
+export async function seed(folder: string): Promise<string> {
+  const home = path.join(folder, '.tasker', 'postgres');
+  const data = await databaseTemplate();
+  mkdirSync(home, { recursive: true });
+  execFileSync('cp', ['-a', data, home]);
+  return folder;
+}
+
+/** A {@link temporaryFolder} with a database in it. */
+export const seededFolder = (options?: Parameters<typeof temporaryFolder>[0]): Promise<string> =>
+  seed(temporaryFolder(options));
 
 /** Starts a server in this process, without fsync; let go of after the test. */
 export async function start(folder: string, options: Partial<EmbeddedOptions> = {}): Promise<EmbeddedServer> {

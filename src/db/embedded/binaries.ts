@@ -21,6 +21,7 @@ export interface BinariesRequest {
   /** Root of the package that holds them; by default the one of this platform. */
   packageRoot: string | undefined;
   user: ServerUser | undefined;
+  owner: ServerUser | undefined;
   /** A folder that the server's user can reach, for a copy where no cache can be written. */
   fallbackFolder: string;
 }
@@ -29,11 +30,11 @@ export interface BinariesRequest {
  * Finds the programs and sees to it that the server's user can run them: in place when that works, else from a
  * copy (node_modules in root's home, or installed without the package's postinstall).
  */
-export function locateBinaries({ packageRoot, user, fallbackFolder }: BinariesRequest): Binaries {
+export function locateBinaries({ packageRoot, user, owner, fallbackFolder }: BinariesRequest): Binaries {
   const found = findBinariesPackage(packageRoot);
   const inPlace = programs(path.join(found.root, 'native'), found.release);
   if (isWhole(found.root) && canRun(inPlace.postgres, user)) return inPlace;
-  return programs(copyBinaries(found, { user, fallbackFolder }), found.release);
+  return programs(copyBinaries(found, { owner, fallbackFolder }), found.release);
 }
 
 function programs(native: string, release: string): Binaries {

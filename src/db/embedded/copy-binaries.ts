@@ -16,9 +16,10 @@ import { messageOf, TaskerError } from '../../errors.ts';
 import { type BinariesPackage, readLinks } from './binaries-package.ts';
 import { chownTo, type ServerUser } from './server-user.ts';
 
-/** For whom to copy, and where to when there is no cache. */
+/** Where to copy to when there is no cache. */
 export interface CopyRequest {
-  user: ServerUser | undefined;
+  /** Whose the copy in `fallbackFolder` shall be, when not ours. */
+  owner: ServerUser | undefined;
   fallbackFolder: string;
 }
 
@@ -26,7 +27,7 @@ export interface CopyRequest {
  * Copies a package's programs to where the server's user can run them, once a release, and returns the folder
  * that holds `bin`. It appears under its name only when it is whole, so processes that copy at once do not meet.
  */
-export function copyBinaries(from: BinariesPackage, { user, fallbackFolder }: CopyRequest): string {
+export function copyBinaries(from: BinariesPackage, { owner, fallbackFolder }: CopyRequest): string {
   const name = `postgres-${from.release}-${process.platform}-${process.arch}`;
   const cache = usableCache();
   const target = path.join(cache ?? fallbackFolder, name);
@@ -34,7 +35,7 @@ export function copyBinaries(from: BinariesPackage, { user, fallbackFolder }: Co
 
   const partial = `${target}.new-${randomUUID()}`;
   try {
-    copyWhole(from, partial, cache ? undefined : user);
+    copyWhole(from, partial, cache ? undefined : owner);
     renameSync(path.join(partial, 'native'), target);
   } catch (cause) {
     if (existsSync(target)) return target; // another process was first

@@ -1,6 +1,16 @@
 import { execFile } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf, TaskerError } from '../../errors.ts';
@@ -39,10 +49,8 @@ export async function createCluster(folder: EmbeddedFolder, binaries: Binaries, 
     const said = (cause as { stderr?: string }).stderr?.trim() || messageOf(cause);
     throw new TaskerError(
       'embedded_failed',
-      `the embedded database could not be made in ${folder.home}: ${full}${said}`,
-      {
-        cause,
-      },
+      `the embedded database could not be made in ${folder.home}: ${full}${said}; put that right, or set DATABASE_URL`,
+      { cause },
     );
   }
   return true;
@@ -65,7 +73,20 @@ async function makeCluster({ home, data, user }: EmbeddedFolder, binaries: Binar
   ];
   await run(binaries.initdb, flags, { ...user, env: PLAIN_ENVIRONMENT, cwd: partial });
   renameSync(password, passwordFile(partial));
+  if (durable) for (const made of [passwordFile(partial), partial]) sync(made);
   renameSync(partial, data);
+  if (durable) sync(home);
+}
+
+/** Sees that a file, or the names in a folder, survive a crash of the machine. */
+function sync(file: string): void {
+  if (process.platform === 'win32') return; // folders cannot be opened there
+  const descriptor = openSync(file, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 function removePartial(home: string): void {

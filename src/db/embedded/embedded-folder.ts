@@ -3,9 +3,12 @@ import { accessSync, chmodSync, constants, existsSync, mkdirSync, statSync } fro
 import path from 'node:path';
 import { messageOf } from '../../errors.ts';
 import { folderNotWritable } from './embedded-error.ts';
-import { chooseServerUser, chownTo, type ServerUser } from './server-user.ts';
+import { chooseServerUser, chownTo, otherOwner, type ServerUser } from './server-user.ts';
 
-/** Where the parts of one embedded server are, all in one folder that its user owns and nobody else may enter. */
+/**
+ * Where the parts of one embedded server are. Started by root, `home` stays root's, so that the server's user cannot
+ * put a link where root writes; only `data` and `run` in it are that user's.
+ */
 export interface EmbeddedFolder {
   /** `<folder>/postgres`. */
   home: string;
@@ -13,19 +16,23 @@ export interface EmbeddedFolder {
   /** PostgreSQL's log; the one before it is beside it, with `.1` at the end. */
   log: string;
   lock: string;
-  /** Who owns all this and runs the server, when it is not us. */
+  /** Who runs the server and owns its data, when it is not us. */
   user: ServerUser | undefined;
+  /** Who owns `home`, when it is not us (root in somebody's project); what we make there is theirs. */
+  owner: ServerUser | undefined;
 }
 
 /** The paths, without touching anything. */
 export function embeddedFolder(folder: string): EmbeddedFolder {
   const home = path.join(path.resolve(folder), 'postgres');
+  const data = path.join(home, 'data');
   return {
     home,
-    data: path.join(home, 'data'),
+    data,
     log: path.join(home, 'server.log'),
     lock: path.join(home, 'lock'),
-    user: chooseServerUser(home),
+    user: chooseServerUser({ home, data }),
+    owner: otherOwner(home),
   };
 }
 
@@ -37,7 +44,8 @@ export function prepareFolder({ home, data, user }: EmbeddedFolder): void {
       mkdirSync(parent, { recursive: true });
       if (user) chmodSync(parent, 0o755); // whatever the umask: the server's user passes through
     }
-    makePrivate(home, user);
+    if (!existsSync(home)) mkdirSync(home, { mode: 0o700, recursive: true });
+    if (user && statSync(home).uid === 0) chmodSync(home, 0o711);
     accessSync(home, constants.R_OK | constants.W_OK | constants.X_OK);
     if (existsSync(data)) accessSync(data, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (cause) {

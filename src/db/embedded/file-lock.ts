@@ -1,15 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { TaskerError } from '../../errors.ts';
-import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.ts';
+import { isAlive, ownIdentity, type ProcessIdentity, pidWorld } from './process-identity.ts';
 
 interface Holder extends ProcessIdentity {
   /** Names this one taking of the lock, so that two takings by one process differ. */
   nonce: string;
+  /** In which world its pid has a meaning: containers that share a folder have each their own. */
+  world: string;
 }
 
 const POLL_MS = 10;
+const BEAT_MS = 2000;
 const PATIENCE_MS = 180_000;
 
 /**
@@ -17,11 +20,13 @@ const PATIENCE_MS = 180_000;
  * A lock whose holder died is taken over. Throws `embedded_failed` when a live holder keeps it for three minutes.
  */
 export async function withFileLock<T>(file: string, work: () => Promise<T>): Promise<T> {
-  const mine = { ...ownIdentity(), nonce: randomUUID() };
+  const mine = { ...ownIdentity(), nonce: randomUUID(), world: pidWorld() };
   await acquire(file, mine);
+  const beat = setInterval(() => touch(file), BEAT_MS).unref();
   try {
     return await work();
   } finally {
+    clearInterval(beat);
     if (readHolder(file)?.nonce === mine.nonce) rmSync(file, { force: true });
   }
 }
@@ -30,7 +35,7 @@ async function acquire(file: string, mine: Holder): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS;
   while (!tryCreate(file, mine)) {
     const holder = readHolder(file);
-    if (holder && !isAlive(holder) && (await takeOver(file, holder, mine))) return;
+    if (holder && isDead(file, holder) && (await takeOver(file, holder, mine))) return;
     if (performance.now() > deadline)
       throw new TaskerError(
         'embedded_failed',
@@ -38,6 +43,21 @@ async function acquire(file: string, mine: Holder): Promise<void> {
           `${PATIENCE_MS / 1000} s; end it, or delete ${file} if it is not a tasker process`,
       );
     await pause(POLL_MS);
+  }
+}
+
+/** A process is asked for by its pid; one in another container is believed as long as it touches its lock. */
+function isDead(file: string, holder: Holder): boolean {
+  if (holder.world === pidWorld()) return !isAlive(holder);
+  const touched = statSync(file, { throwIfNoEntry: false })?.mtimeMs;
+  return touched !== undefined && Date.now() - touched > 4 * BEAT_MS;
+}
+
+function touch(file: string): void {
+  try {
+    utimesSync(file, new Date(), new Date());
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error; // the folder was deleted
   }
 }
 

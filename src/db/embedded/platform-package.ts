@@ -18,8 +18,19 @@ const PACKAGES: Record<string, string> = {
 
 /** The platform that this process runs on. */
 export function currentPlatform(): Platform {
-  const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
-  return { os: process.platform, arch: process.arch, glibc: report.header?.glibcVersionRuntime };
+  return { os: process.platform, arch: process.arch, glibc: process.platform === 'linux' ? glibcVersion() : undefined };
+}
+
+function glibcVersion(): string | undefined {
+  const settings = process.report as NodeJS.ProcessReport & { excludeNetwork: boolean };
+  const before = settings.excludeNetwork;
+  settings.excludeNetwork = true; // else the report looks up the name of every peer, which may take long
+  try {
+    const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
+    return report.header?.glibcVersionRuntime;
+  } finally {
+    settings.excludeNetwork = before;
+  }
 }
 
 /** The name of the package with PostgreSQL for a platform; throws `embedded_unsupported` when there is none. */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 
 /**
  * What tells one process from a later one with the same pid: the pid and the moment it started.
@@ -13,6 +13,11 @@ export interface ProcessIdentity {
 /** This process. */
 export function ownIdentity(): ProcessIdentity {
   return { pid: process.pid, started: startedAt(process.pid) ?? '' };
+}
+
+/** Names the world in which our pids have a meaning: a container has its own. Empty where there are no such worlds. */
+export function pidWorld(): string {
+  return process.platform === 'linux' ? readlinkSync('/proc/self/ns/pid') : '';
 }
 
 /** Whether that very process still runs. A zombie (dead, but not yet waited for) does not. */
@@ -53,7 +58,9 @@ function startedAtLinux(pid: number): string | undefined {
 
 function startedAtPs(pid: number): string | undefined {
   try {
-    const [state, ...started] = execFileSync('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], { encoding: 'utf8' })
+    const [state, ...started] = execFileSync('ps', ['-o', 'stat=', '-o', 'lstart=', '-p', String(pid)], {
+      encoding: 'utf8',
+    })
       .trim()
       .split(/\s+/);
     return !state || state.startsWith('Z') ? undefined : started.join(' ');

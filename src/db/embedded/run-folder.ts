@@ -45,7 +45,7 @@ export function prepareRunFolder(folder: EmbeddedFolder): string {
   const memory: Memory = { runFolder, home: statSync(folder.home).ino };
   const file = memoryFile(folder);
   writeFileSync(`${file}.new`, JSON.stringify(memory), { mode: 0o600 });
-  chownTo(`${file}.new`, folder.user);
+  chownTo(`${file}.new`, folder.owner);
   renameSync(`${file}.new`, file);
   return runFolder;
 }

@@ -1,4 +1,4 @@
-import { chownSync, readFileSync, statSync } from 'node:fs';
+import { lchownSync, readFileSync, statSync } from 'node:fs';
 import { TaskerError } from '../../errors.ts';
 
 /** The operating system's user that runs PostgreSQL; undefined means whoever we are. */
@@ -7,14 +7,21 @@ export interface ServerUser {
   gid: number;
 }
 
+/** The owner of a file when we are root and the owner is not; undefined when there is no such file, too. */
+export function otherOwner(file: string): ServerUser | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  const owner = statSync(file, { throwIfNoEntry: false });
+  return owner && owner.uid !== 0 ? { uid: owner.uid, gid: owner.gid } : undefined;
+}
+
 /**
  * Whom PostgreSQL must run as, since it refuses root: undefined unless we are root; then the owner of the
- * data when there is one, else the user `postgres`, else `nobody`.
+ * data, or of the folder around it, when that is not root, else the user `postgres`, else `nobody`.
  */
-export function chooseServerUser(home: string): ServerUser | undefined {
+export function chooseServerUser({ home, data }: { home: string; data: string }): ServerUser | undefined {
   if (process.getuid?.() !== 0) return undefined;
-  const owner = statSync(home, { throwIfNoEntry: false });
-  if (owner && owner.uid !== 0) return { uid: owner.uid, gid: owner.gid };
+  const owner = otherOwner(data) ?? otherOwner(home);
+  if (owner) return owner;
   const passwd = readFileSync('/etc/passwd', 'utf8');
   const user = findUser(passwd, 'postgres') ?? findUser(passwd, 'nobody');
   if (user) return user;
@@ -33,7 +40,7 @@ export function findUser(passwd: string, name: string): ServerUser | undefined {
   return uid && gid && uid !== '0' ? { uid: Number(uid) >>> 0, gid: Number(gid) >>> 0 } : undefined;
 }
 
-/** Gives a file to the server's user, when that is not us. */
+/** Gives a file to a user, when that is not us. A link itself, never what it leads to: root does not follow others' links. */
 export function chownTo(file: string, user: ServerUser | undefined): void {
-  if (user) chownSync(file, user.uid, user.gid);
+  if (user) lchownSync(file, user.uid, user.gid);
 }

@@ -102,7 +102,8 @@ async function attach(
 
 async function launch(folder: EmbeddedFolder, hosting: Hosting, options: EmbeddedOptions): Promise<EmbeddedServer> {
   const { durable = true, settings = {}, onLog } = options;
-  const binaries = locateBinaries({ packageRoot: options.binaries, user: folder.user, fallbackFolder: folder.home });
+  const { user, owner, home } = folder;
+  const binaries = locateBinaries({ packageRoot: options.binaries, user, owner, fallbackFolder: home });
   if (await createCluster(folder, binaries, durable)) onLog?.(`made a database with PostgreSQL ${binaries.version}`);
   const server = await hosting.start(folder, { binaries, durable, settings });
   return hold(folder, hosting, { ...server, started: true }, options);

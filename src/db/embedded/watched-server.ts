@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, fchownSync, fstatSync, openSync, renameSync, statSync } from 'node:fs';
+import { closeSync, constants, fchownSync, fstatSync, openSync, renameSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { messageOf } from '../../errors.ts';
@@ -16,8 +16,8 @@ import { clearMarks, joinWithWatchersEnd, usersPipe } from './users.ts';
  * of both. The watcher waits for end-of-file on the users' pipe, that is until every user is gone, and stops the
  * server. Between two reads it says what it intends, so that whoever joins in that moment can take the intention
  * back (joinRunning). Where it cannot say so (the folder was deleted, the disk is full) it stops the server all the
- * same. Before it sends the signal it looks whether the pid is still this server: it may be long
- * dead, and its pid another program's.
+ * same. Before it sends the signal it looks whether the pid is still this server: it may be long dead, and its
+ * pid another program's.
  */
 const WATCH_AND_RUN = `
 watch() {
@@ -41,6 +41,7 @@ shift
 exec "$@" 3<&-
 `;
 
+const APPEND = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
 const LOG_LIMIT_BYTES = 1024 * 1024;
 const POLL_MS = 5;
 const READY_TIMEOUT_MS = 120_000;
@@ -123,10 +124,10 @@ async function untilReady(child: ChildProcess, { data }: EmbeddedFolder): Promis
 }
 
 /** Opens the log for the next server; the old one is put aside once it is long. */
-function openLog({ log, user }: EmbeddedFolder): number {
+function openLog({ log, owner }: EmbeddedFolder): number {
   if ((statSync(log, { throwIfNoEntry: false })?.size ?? 0) > LOG_LIMIT_BYTES) renameSync(log, `${log}.1`);
-  const descriptor = openSync(log, 'a', 0o600);
-  if (user) fchownSync(descriptor, user.uid, user.gid);
+  const descriptor = openSync(log, APPEND, 0o600);
+  if (owner) fchownSync(descriptor, owner.uid, owner.gid);
   return descriptor;
 }
 
@@ -136,6 +137,7 @@ function endGroup({ pid }: ChildProcess): void {
   try {
     process.kill(-pid, 'SIGTERM');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // nothing is left
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ESRCH' && code !== 'EPERM') throw error; // nothing is left (macOS says EPERM of a zombie's group)
   }
 }

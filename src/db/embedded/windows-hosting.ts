@@ -29,8 +29,8 @@ const [users, pidFile, pid, pgCtl, data] = process.argv.slice(1);
 const lives = (name) => { try { process.kill(Number(name.split('.')[0]), 0); return true; } catch (e) { return e.code === 'EPERM'; } };
 const used = () => fs.readdirSync(users).some((name) => name !== 'stopping' && lives(name));
 const serves = () => { try { return fs.readFileSync(pidFile, 'utf8').split('\\n')[0].trim() === pid; } catch { return false; } };
-setInterval(() => {
-  if (!serves()) process.exit();
+const timer = setInterval(() => {
+  if (!serves()) return clearInterval(timer);
   if (used()) return;
   const mark = path.join(users, 'stopping');
   fs.writeFileSync(mark, pid);
