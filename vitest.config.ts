@@ -1,14 +1,28 @@
 import { defineConfig } from 'vitest/config';
 
+/** What must hold on every supported server; all else runs on the newest. */
+const ON_EVERY_SERVER = ['test/store/**/*.test.ts', 'test/engine/**/*.test.ts', 'test/crash/**/*.test.ts'];
+
+const common = { pool: 'forks', testTimeout: 30_000, hookTimeout: 60_000 } as const;
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    typecheck: { enabled: true, include: ['test/**/*.test-d.ts'], tsconfig: './tsconfig.json' },
+    // Once for all projects: the servers and the build that they share.
     globalSetup: ['test/support/global-setup.ts'],
-    pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
     coverage: { provider: 'v8', include: ['src/**/*.ts'], reporter: ['text', 'json-summary'] },
+    projects: [
+      {
+        test: {
+          ...common,
+          name: 'postgres-18',
+          include: ['test/**/*.test.ts'],
+          typecheck: { enabled: true, include: ['test/**/*.test-d.ts'], tsconfig: './tsconfig.json' },
+          provide: { postgres: '18' },
+        },
+      },
+      { test: { ...common, name: 'postgres-17', include: ON_EVERY_SERVER, provide: { postgres: '17' } } },
+      { test: { ...common, name: 'postgres-15', include: ON_EVERY_SERVER, provide: { postgres: '15' } } },
+    ],
   },
 });

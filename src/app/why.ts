@@ -108,20 +108,14 @@ function list(names: string[]): string {
 
 function summaryOf(task: Task, steps: StepExplanation[]): string {
   const of = (state: string) => steps.filter((step) => step.state === state).map((step) => step.step);
-  switch (task.status) {
-    case 'complete':
-      return `is complete: all ${task.totalSteps} steps are done`;
-    case 'cancelled':
-      return 'was cancelled';
-    case 'blocked_by_failures':
-      return `can't go on: ${list(of('error'))} failed for good; an operator must act`;
-    case 'waiting_for_retry':
-      return `waits until ${list(of('waiting_for_retry'))} is tried again`;
-    default: {
-      const running = of('in_progress');
-      if (running.length > 0) return `goes on: ${list(running)} runs`;
-      const ready = steps.find((step) => step.state === 'enqueued');
-      return ready ? `${ready.step} ${ready.why}` : `is ${task.status}`;
-    }
+  if (task.status === 'complete') return `is complete: all ${task.totalSteps} steps are done`;
+  if (task.status === 'cancelled') return 'was cancelled';
+  if (task.status === 'waiting_for_retry') return `waits until ${list(of('waiting_for_retry'))} is tried again`;
+  if (task.status === 'blocked_by_failures') {
+    return `can't go on: ${list(of('error'))} failed for good; an operator must act`;
   }
+  const running = of('in_progress');
+  if (running.length > 0) return `goes on: ${list(running)} ${running.length === 1 ? 'runs' : 'run'}`;
+  const ready = steps.find((step) => step.state === 'enqueued');
+  return ready ? `${ready.step} ${ready.why}` : `is ${task.status}`;
 }

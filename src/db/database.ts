@@ -210,6 +210,20 @@ export class Database implements Db {
     };
   }
 
+  /**
+   * Runs `work` on a connection of its own while it holds a lock that any process on this database respects.
+   * The lock goes with the connection, so a process that dies holds nobody up.
+   */
+  async exclusively<T>(lockId: number, work: (session: Session) => Promise<T>): Promise<T> {
+    const client = await this.dedicated();
+    try {
+      await client.query(`select pg_advisory_lock(${lockId})`);
+      return await work(sessionOn(client));
+    } finally {
+      await client.end();
+    }
+  }
+
   /** A connection of its own, for LISTEN and for session locks; the caller ends it. */
   async dedicated(): Promise<pg.Client> {
     const client = new pg.Client({ ...configOf(this.directUrl, this.#options), query_timeout: 0 } as pg.ClientConfig);
@@ -229,6 +243,30 @@ export class Database implements Db {
   }
 }
 
+/** A connection that one piece of work has to itself. */
+export interface Session extends Db {
+  /** Runs scripts of several statements in one transaction. */
+  transaction(work: (run: (script: string) => Promise<void>) => Promise<void>): Promise<void>;
+}
+
+function sessionOn(client: pg.Client): Session {
+  return {
+    query: async <Row>(statement: Statement, values: readonly unknown[] = []) =>
+      (await client.query(statement.text, values as unknown[])) as unknown as Rows<Row>,
+    transaction: async (work) => {
+      await client.query(opening().text);
+      try {
+        await work(async (script) => void (await client.query(script)));
+        const { command } = await client.query('commit');
+        if (command !== 'COMMIT') throw new TaskerError('database_error', 'the transaction was rolled back');
+      } catch (error) {
+        await client.query('rollback').catch(() => undefined);
+        throw error;
+      }
+    },
+  };
+}
+
 /** BEGIN and the settings of a transaction, as one message. */
 export interface Opening {
   text: string;
@@ -236,10 +274,9 @@ export interface Opening {
   statements: number;
 }
 
-/** Makes an {@link Opening} from settings. */
-export function opening(...settings: string[]): Opening {
-  return {
-    text: ['begin isolation level read committed', ...settings.map((s) => `set local ${s}`)].join('; '),
-    statements: settings.length + 1,
-  };
+/** Makes an {@link Opening} from settings, which hold for the transaction only. */
+export function opening(settings: Record<string, string> = {}): Opening {
+  const begin = 'begin isolation level read committed';
+  const set = Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', true)`);
+  return set.length === 0 ? { text: begin, statements: 1 } : { text: `${begin}; select ${set.join(', ')}`, statements: 2 };
 }

@@ -47,7 +47,7 @@ export interface CreatedTask {
   priority: number;
 }
 
-const SETTINGS = opening(...PINNED_PLANS);
+const SETTINGS = opening(PINNED_PLANS);
 
 /**
  * Creates tasks, all or none, in one statement.

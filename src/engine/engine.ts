@@ -45,13 +45,13 @@ export const CHANNEL_TAKEN = 'tasker_taken';
 /** Ids in one notification; its payload must stay below 8,000 bytes. */
 const IDS_IN_A_PAYLOAD = 200;
 
-const RECORDING = opening(
+const RECORDING = opening({
   ...PINNED_PLANS,
-  `statement_timeout = '60s'`,
+  statement_timeout: '60s',
   // A worker frozen between lock and commit must not hold its tasks for ever.
-  `idle_in_transaction_session_timeout = '30s'`,
-);
-const CLAIMING = opening(...PINNED_PLANS, 'synchronous_commit = off');
+  idle_in_transaction_session_timeout: '30s',
+});
+const CLAIMING = opening({ ...PINNED_PLANS, synchronous_commit: 'off' });
 
 /** Where an attempt was recorded, and what the statement answered. */
 export interface RecordAnswer extends Recorded {

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import type pg from 'pg';
-import { type Database, type Db, opening } from '../db/database.ts';
-import { TaskerError } from '../errors.ts';
+import type { Database, Session } from '../db/database.ts';
+import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import {
   type AppliedMigration,
@@ -62,12 +61,6 @@ function check(applied: readonly AppliedMigration[], own: readonly Migration[]):
   }
 }
 
-function onClient(client: pg.Client): Db {
-  return {
-    query: async (statement, values = []) => (await client.query(statement.text, values as unknown[])) as never,
-  };
-}
-
 /** Reads what is applied and what is not. Changes nothing. */
 export async function schemaStatus(database: Database): Promise<SchemaStatus> {
   const own = await ownMigrations();
@@ -87,35 +80,30 @@ export async function schemaStatus(database: Database): Promise<SchemaStatus> {
  */
 export async function migrate(database: Database, logger: Logger): Promise<string[]> {
   if ((await schemaStatus(database)).pending.length === 0) return [];
-  const client = await database.dedicated();
-  const db = onClient(client);
-  try {
-    await client.query(`select pg_advisory_lock(${LOCK_ID})`);
-    await prepareMigrationLog(db);
-    const applied = await appliedMigrations(db);
+  return database.exclusively(LOCK_ID, async (session) => {
+    await prepareMigrationLog(session);
+    const applied = await appliedMigrations(session);
     const own = await ownMigrations();
     check(applied, own);
     const done = new Set(applied.map((row) => row.id));
     const ran: string[] = [];
     for (const migration of own) {
       if (done.has(migration.id)) continue;
-      await client.query(opening().text);
-      try {
-        await client.query(migration.text);
-        await noteMigration(db, migration);
-        const { command } = await client.query('commit');
-        if (command !== 'COMMIT') throw new Error('the transaction was rolled back');
-      } catch (error) {
-        await client.query('rollback').catch(() => undefined);
-        throw new TaskerError('database_error', `migration ${migration.name}: ${(error as Error).message}`, {
-          cause: error,
-        });
-      }
+      await apply(session, migration);
       logger.info({ migration: migration.name }, 'migration applied');
       ran.push(migration.name);
     }
     return ran;
-  } finally {
-    await client.end();
+  });
+}
+
+async function apply(session: Session, migration: Migration): Promise<void> {
+  try {
+    await session.transaction(async (run) => {
+      await run(migration.text);
+      await noteMigration(session, migration);
+    });
+  } catch (error) {
+    throw new TaskerError('database_error', `migration ${migration.name}: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -69,7 +69,7 @@ select 0 what, task_uuid, idx, state::text, attempts, spared, max_attempts, temp
   from k where state = 'in_progress'
 union all select 1, task_uuid, ms, state, null, null, null, null, null, null from t where state in ('complete', 'blocked_by_failures')
 union all select 2, task_uuid, idx, state::text, attempts, spared, max_attempts, null, null, null from done where kind <> 0
-union all select 3, null, count(*)::int, null, (select count(*)::int from k where state = 'enqueued'), null, null, null, null,
+union all select 3, null, count(*)::int, null, (select count(*)::int from k where state = 'enqueued') + (count(*) filter (where state = 'enqueued'))::int, null, null, null, null,
   case when count(*) < cardinality($1::uuid[]) then coalesce(array_agg(ord::int), '{}') end from done`,
 };
 
@@ -138,7 +138,7 @@ export interface Recorded {
   uncompleted: UncompletedRow[];
   /** Positions in the batch that were refused by the fence; the others were accepted. */
   refused: number[];
-  /** Children that went to the queue. */
+  /** Steps that went to the queue: children beyond the free slots, retries at once, steps given back. */
   queued: number;
 }
 

@@ -1,4 +1,4 @@
-import { type DependencyResult, dependencyResult } from '../handlers/dependency-result.ts';
+import type { DependencyResultParams } from '../handlers/dependency-result.ts';
 import type { FfiStepEvent } from '../handlers/ffi-step-event.ts';
 import type { StepContextParams } from '../handlers/step-context.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -117,28 +117,19 @@ export class HeldStep implements StepContextParams {
     return stepEvent(this);
   }
 
-  get dependencyResults(): Record<string, DependencyResult> {
-    const results: Record<string, DependencyResult> = {};
-    for (const name of this.dependencyNames()) {
-      const result = this.dependency(name);
-      if (result) results[name] = result;
-    }
-    return results;
-  }
-
   dependencyNames(): string[] {
     const { graph } = this.task.snapshot;
     return graph.ancestors[this.idx]!.filter((idx) => this.task.results.has(idx)).map((idx) => graph.names[idx]!);
   }
 
-  dependency(name: string): DependencyResult | undefined {
+  dependency(name: string): DependencyResultParams | undefined {
     const { graph } = this.task.snapshot;
     const idx = graph.indexOf.get(name);
     if (idx === undefined || !graph.ancestors[this.idx]!.includes(idx)) return undefined;
     const json = this.task.results.get(idx);
     if (json === undefined) return undefined;
     const result: unknown = json === null ? {} : JSON.parse(json);
-    return dependencyResult({ stepUuid: stepUuid(this.taskUuid, idx), result });
+    return { stepUuid: stepUuid(this.taskUuid, idx), result };
   }
 
   /** The worker stops waiting: the handler's signal fires. */

@@ -11,12 +11,13 @@ export function stepEvent(step: HeldStep): FfiStepEvent {
   const { template } = step;
   const created = naive(row.created_at);
   const dependencyResults: Record<string, FfiDependencyResult> = {};
-  for (const [name, dependency] of Object.entries(step.dependencyResults)) {
+  for (const name of step.dependencyNames()) {
+    const { stepUuid, result } = step.dependency(name)!;
     dependencyResults[name] = {
-      stepUuid: dependency.stepUuid,
-      success: dependency.success,
-      result: dependency.result,
-      status: dependency.status,
+      stepUuid,
+      success: true,
+      result,
+      status: 'completed',
       errorMessage: null,
       errorType: null,
       errorRetryable: null,

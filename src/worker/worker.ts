@@ -421,8 +421,7 @@ export class Worker {
     const waiting = children.filter(({ task, idx }) =>
       task.snapshot.graph.ancestors[idx]!.some((ancestor) => !task.results.has(ancestor)),
     );
-    if (waiting.length === 0) return this.#startAll(children);
-    void this.#hydrate(waiting);
+    if (waiting.length > 0) void this.#hydrate(waiting);
     const missing = new Set(waiting);
     this.#startAll(children.filter((step) => !missing.has(step)));
   }

@@ -1,0 +1,49 @@
+import pg from 'pg';
+import { inject } from 'vitest';
+
+let made = 0;
+
+/** A database of its own, cloned from the migrated one, on the server that this project runs on. */
+export async function freshDatabase(): Promise<{ url: string; sql: Sql; drop(): Promise<void> }> {
+  const server = inject('servers')[inject('postgres')]!;
+  const name = `test_${process.pid}_${++made}_${Date.now().toString(36)}`;
+  await admin(server, `create database ${name} template tasker_template`);
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  const client = new pg.Client({ connectionString: url.toString() });
+  client.on('error', () => {});
+  await client.connect();
+  return {
+    url: url.toString(),
+    sql: async (text, values = []) => (await client.query(text, values)).rows,
+    drop: async () => {
+      await client.end().catch(() => undefined);
+      await admin(server, `drop database if exists ${name} with (force)`);
+    },
+  };
+}
+
+/** Looks into the tables as an operator would with psql; tests act through the public verbs. */
+export type Sql = <Row extends pg.QueryResultRow = Record<string, unknown>>(
+  text: string,
+  values?: unknown[],
+) => Promise<Row[]>;
+
+// `create database … template` wants the template to itself; files that start together wait for each other.
+async function admin(server: string, text: string): Promise<void> {
+  const client = new pg.Client({ connectionString: server });
+  await client.connect();
+  try {
+    for (let tries = 0; ; tries++) {
+      try {
+        await client.query(text);
+        return;
+      } catch (error) {
+        if ((error as { code?: string }).code !== '55006' || tries > 100) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 30));
+      }
+    }
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,106 @@
+import { onTestFinished } from 'vitest';
+import { type CreateTaskerOptions, createTasker } from '../../src/app/create-tasker.ts';
+import type { Tasker } from '../../src/app/tasker.ts';
+import { mustParseTemplate } from '../../src/template/parse-template.ts';
+import type { TaskTemplate } from '../../src/template/task-template.ts';
+import { freshDatabase, type Sql } from './database.ts';
+
+/** A template from a short form: `{ a: [], b: ['a'] }`, each step with the handler of its name unless it says otherwise. */
+export function template(
+  steps: Record<string, readonly string[] | Record<string, unknown>>,
+  task: Record<string, unknown> = {},
+): TaskTemplate {
+  const list = Object.entries(steps).map(([name, step]) => ({
+    name,
+    handler: name,
+    ...(Array.isArray(step) ? { dependencies: step } : (step as Record<string, unknown>)),
+  }));
+  return mustParseTemplate(
+    JSON.stringify({
+      name: 'demo',
+      namespace: 'test',
+      version: '1.0.0',
+      identity_strategy: 'always_unique',
+      ...task,
+      steps: list,
+    }),
+  );
+}
+
+/** Retries at once, for tests that are about something else. */
+export const RETRY_AT_ONCE = { backoff: 'none' };
+
+/** The name of the template that {@link template} makes, as a request. */
+export const DEMO = { namespace: 'test', name: 'demo', version: '1.0.0' } as const;
+
+/** A tasker on a database of its own; both go when the test ends. */
+export async function setup(
+  options: CreateTaskerOptions = {},
+): Promise<{ tasker: Tasker; url: string; sql: Sql; another(more?: CreateTaskerOptions): Promise<Tasker> }> {
+  const { url, sql, drop } = await freshDatabase();
+  const taskers: Tasker[] = [];
+  onTestFinished(async () => {
+    await Promise.all(taskers.map((tasker) => tasker.stop({ drainTimeoutMs: 100 })));
+    await drop();
+  });
+  const another = async (more: CreateTaskerOptions = {}) => {
+    const tasker = await createTasker({ databaseUrl: url, poolSize: 6, ...options, ...more });
+    taskers.push(tasker);
+    return tasker;
+  };
+  return { tasker: await another(), url, sql, another };
+}
+
+/** The states of a task's steps, by name. */
+export async function states(tasker: Tasker, taskUuid: string): Promise<Record<string, string>> {
+  return Object.fromEntries((await tasker.getSteps(taskUuid)).map((step) => [step.name, step.currentState]));
+}
+
+/** A promise, and what settles it. */
+export function deferred<T = void>(): { promise: Promise<T>; resolve(value: T): void; reject(error: unknown): void } {
+  let resolve!: (value: T) => void;
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}
+
+/** Waits until something holds, looking often; fails with what it saw last. */
+export async function until<T>(look: () => Promise<T> | T, holds: (seen: T) => boolean, ms = 10_000): Promise<T> {
+  const end = performance.now() + ms;
+  for (;;) {
+    const seen = await look();
+    if (holds(seen)) return seen;
+    if (performance.now() > end)
+      throw new Error(`it did not come to hold within ${ms} ms; last seen: ${JSON.stringify(seen)}`);
+    await new Promise((resolve) => setTimeout(resolve, 15));
+  }
+}
+
+/** What must be true of every database at rest: counters equal a recount, nothing waits for nothing, no queue row is lost. */
+export async function invariants(sql: Sql): Promise<void> {
+  const wrong = await sql(`
+    select t.task_uuid, t.state::text, t.n_open, t.n_active, t.n_retry, t.n_error, c.*
+      from tasker.task t cross join lateral (
+        select count(*) filter (where s.state not in ('complete', 'cancelled', 'resolved_manually'))::int open,
+               count(*) filter (where s.state in ('enqueued', 'in_progress'))::int active,
+               count(*) filter (where s.state = 'waiting_for_retry')::int retry,
+               count(*) filter (where s.state = 'error')::int error,
+               count(*) filter (where s.state = 'enqueued' and not exists (
+                 select 1 from tasker.queue q where q.task_uuid = s.task_uuid and q.idx = s.idx))::int unqueued,
+               count(*) filter (where s.state = 'waiting_for_retry' and not exists (
+                 select 1 from tasker.timer q where q.task_uuid = s.task_uuid and q.idx = s.idx))::int untimed,
+               count(*) filter (where s.state = 'pending' and s.remaining <> (
+                 select count(*) from tasker.template_edge e join tasker.step p on p.task_uuid = s.task_uuid and p.idx = e.parent
+                  where e.template_id = t.template_id and e.child = s.idx and p.state not in ('complete', 'resolved_manually')))::int miscounted,
+               count(*) filter (where s.state = 'complete' and s.attempts > 0 and not exists (
+                 select 1 from tasker.history h where h.task_uuid = s.task_uuid and h.idx = s.idx) and not exists (
+                 select 1 from tasker.operator_action a where a.task_uuid = s.task_uuid and a.idx = s.idx))::int unproven
+          from tasker.step s where s.task_uuid = t.task_uuid) c
+     where t.state = 'waiting_for_dependencies' or t.n_open <> c.open or t.n_active <> c.active or t.n_retry <> c.retry
+        or t.n_error <> c.error or c.unqueued > 0 or c.untimed > 0 or c.miscounted > 0 or c.unproven > 0`);
+  if (wrong.length > 0)
+    throw new Error(`${wrong.length} tasks break an invariant: ${JSON.stringify(wrong.slice(0, 3))}`);
+}
