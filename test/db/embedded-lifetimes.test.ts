@@ -21,6 +21,14 @@ describe('several processes', () => {
     expect(runs(ready[0]!.postmasterPid)).toBe(false);
   });
 
+  it('and two holds in one process, taken at the same instant, share one server too', async () => {
+    const folder = await seededFolder();
+    const [first, second] = await Promise.all([start(folder), start(folder)]);
+    expect(second.postmasterPid).toBe(first.postmasterPid);
+    await Promise.all([first.stop(), second.stop(), first.stop()]);
+    expect(runs(first.postmasterPid)).toBe(false);
+  });
+
   it('keep the server until the last is gone, however they go', async () => {
     const folder = await seededFolder();
     const [starter, second, third] = [await startUser(folder), await startUser(folder), await startUser(folder)];
@@ -88,6 +96,7 @@ describe('Ctrl-C', () => {
     const other = await startUser(folder);
     const user = await startUser(folder);
     const { url, postmasterPid } = await user.ready;
+    await other.ready;
     expect(sessionOf(postmasterPid)).not.toBe(sessionOf(process.pid));
     user.child.kill('SIGINT');
     await once(user.child, 'exit');

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { lstatSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { embeddedStatus } from '../../src/db/embedded/embedded-status.ts';
 import { startEmbedded } from '../../src/db/embedded/start-embedded.ts';
 import { stopEmbedded } from '../../src/db/embedded/stop-embedded.ts';
@@ -244,6 +244,7 @@ describe('a folder', () => {
     mkdirSync(folder, { recursive: true });
     const server = await start(await seed(folder));
     const socketFolder = new URL(server.url).searchParams.get('host')!;
+    onTestFinished(() => rmSync(socketFolder, { recursive: true, force: true }));
     expect(socketFolder.length).toBeLessThan(90);
     expect(statSync(socketFolder).mode & 0o777).toBe(0o700);
     const second = await start(folder);

@@ -6,13 +6,13 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { build } from 'esbuild';
 import pg from 'pg';
-import { onTestFinished, vi } from 'vitest';
+import { afterAll, onTestFinished, vi } from 'vitest';
 import { findBinariesPackage } from '../../src/db/embedded/binaries-package.ts';
 import { type EmbeddedOptions, type EmbeddedServer, startEmbedded } from '../../src/db/embedded/start-embedded.ts';
 import { stopEmbedded } from '../../src/db/embedded/stop-embedded.ts';
 
 /** What a user process says once it has its server. */
-export interface Ready {
+interface Ready {
   url: string;
   version: string;
   started: boolean;
@@ -44,13 +44,19 @@ export function temporaryFolder({ name = 'tasker-test-', mode = 0o755, inside = 
   return folder;
 }
 
+/** What the tests of one file share; gone after the last. */
+const madeHere: string[] = [];
+afterAll(() => {
+  for (const folder of madeHere) rmSync(folder, { recursive: true, force: true });
+});
+
 let template: Promise<string> | undefined;
 
 /** Makes a database once, to be copied: for tests that are not about making one. */
 function databaseTemplate(): Promise<string> {
   template ??= (async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'tasker-template-'));
-    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+    madeHere.push(folder);
     const server = await startEmbedded({ folder, durable: false });
     await server.stop();
     return path.join(folder, 'postgres', 'data');
@@ -85,7 +91,7 @@ function userProgram(): Promise<string> {
   bundle ??= (async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'tasker-user-'));
     chmodSync(folder, 0o755);
-    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+    madeHere.push(folder);
     const outfile = path.join(folder, 'embedded-user.mjs');
     await build({
       entryPoints: [path.join(import.meta.dirname, 'embedded-user.mjs')],

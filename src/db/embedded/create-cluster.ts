@@ -21,6 +21,8 @@ import { isFull } from './server-failure.ts';
 import { chownTo } from './server-user.ts';
 
 const PARTIAL = 'data.new-';
+/** With patience: the initdb of a process that was killed may still be writing. */
+const REMOVE = { recursive: true, force: true, maxRetries: 10, retryDelay: 100 };
 const run = promisify(execFile);
 
 /** The superuser's password lies in the data folder itself, so that the two are never parted. */
@@ -90,8 +92,7 @@ function sync(file: string): void {
 }
 
 function removePartial(home: string): void {
-  for (const name of readdirSync(home))
-    if (name.startsWith(PARTIAL)) rmSync(path.join(home, name), { recursive: true, force: true });
+  for (const name of readdirSync(home)) if (name.startsWith(PARTIAL)) rmSync(path.join(home, name), REMOVE);
 }
 
 function refuseOtherMajor(data: string, { major, version }: Binaries): void {

@@ -39,7 +39,7 @@ export function findRunning(data: string): Postmaster | undefined {
 }
 
 /** Whether that pid is, now, a server on that data folder: pids are used again by others. */
-export function isRunning(data: string, pid: number): boolean {
+function isRunning(data: string, pid: number): boolean {
   if (!isAlive({ pid, started: '' })) return false;
   if (process.platform === 'win32') return true;
   return process.platform === 'linux' ? worksIn(data, pid) : isPostgres(pid);

@@ -19,7 +19,7 @@ export function serverFailure(folder: EmbeddedFolder, why: string, logFrom: numb
 }
 
 /** The last lines of a log, from an offset on. */
-export function readTail(file: string, from: number): string {
+function readTail(file: string, from: number): string {
   const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
   const start = Math.max(from, size - TAIL_BYTES);
   if (size <= start) return '';

@@ -1,0 +1,71 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { withFileLock } from '../../src/db/embedded/file-lock.ts';
+import { isAlive, ownIdentity, pidWorld } from '../../src/db/embedded/process-identity.ts';
+
+function lockFile(): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'tasker-lock-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return path.join(folder, 'lock');
+}
+
+/** Many at once; how many of them were inside together, at most. */
+async function crowd(file: string): Promise<number> {
+  let inside = 0;
+  let most = 0;
+  const enter = () =>
+    withFileLock(file, async () => {
+      inside += 1;
+      most = Math.max(most, inside);
+      await nextTurn();
+      inside -= 1;
+    });
+  await Promise.all(Array.from({ length: 20 }, enter));
+  return most;
+}
+
+describe('the lock of a folder', () => {
+  it('lets one in at a time, and leaves nothing behind', async () => {
+    const file = lockFile();
+    expect(await crowd(file)).toBe(1);
+    expect(readdirSync(path.dirname(file))).toEqual([]);
+  });
+
+  it('is given back by work that fails', async () => {
+    const file = lockFile();
+    await expect(withFileLock(file, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
+    expect(await withFileLock(file, () => Promise.resolve('in'))).toBe('in');
+  });
+
+  it('of a dead process is taken over by one of many that want it', async () => {
+    const file = lockFile();
+    const dead = { ...ownIdentity(), started: '1', nonce: 'dead', world: pidWorld() };
+    writeFileSync(file, JSON.stringify(dead));
+    expect(await crowd(file)).toBe(1);
+    expect(readdirSync(path.dirname(file))).toEqual([]);
+  });
+});
+
+describe.runIf(process.platform === 'linux')('a process', () => {
+  it('is told from a later one with its pid', () => {
+    expect(isAlive(ownIdentity())).toBe(true);
+    expect(isAlive({ ...ownIdentity(), started: '1' })).toBe(false);
+    expect(isAlive({ pid: 1, started: '' })).toBe(true);
+    expect(isAlive({ pid: 0, started: '' })).toBe(false);
+  });
+
+  it('that is dead, but that nobody waited for, is dead', async () => {
+    const careless = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    onTestFinished(() => void careless.kill());
+    const [line] = (await once(createInterface({ input: careless.stdout }), 'line')) as [string];
+    const stat = () => readFileSync(`/proc/${line}/stat`, 'utf8');
+    await expect.poll(stat, { interval: 5 }).toContain(') Z ');
+    expect(isAlive({ pid: Number(line), started: '' })).toBe(false);
+  });
+});
