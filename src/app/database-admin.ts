@@ -86,7 +86,14 @@ export async function databaseStatus(choice: DatabaseChoice): Promise<DatabaseSt
   const reach = url ?? embedded?.url;
   if (reach === undefined) {
     const version = embedded?.version ?? null;
-    return { kind: 'embedded', place: embeddedHome(), running: false, version, bytes: null, ...(embedded && { embedded }) };
+    return {
+      kind: 'embedded',
+      place: embeddedHome(),
+      running: false,
+      version,
+      bytes: null,
+      ...(embedded && { embedded }),
+    };
   }
   const database = await Database.connect({ url: reach, poolSize: 2, logger: choice.logger ?? silentLogger });
   try {

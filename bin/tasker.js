@@ -1,0 +1,18 @@
+#!/usr/bin/env node
+import { existsSync } from 'node:fs';
+
+const builder = new URL('../scripts/build-if-stale.mjs', import.meta.url);
+const entry = new URL('../dist/cli/main.js', import.meta.url);
+
+// Only a checkout has the script: the packed package brings dist along.
+if (existsSync(builder)) {
+  try {
+    await import(builder.href);
+  } catch (error) {
+    if (!existsSync(entry)) throw error;
+    process.stderr.write('warning: this checkout does not compile cleanly (see above); going on with what was built\n');
+  }
+}
+
+const { main } = await import(entry.href);
+await main(process.argv);

@@ -1,0 +1,45 @@
+import type { Logger } from '../logging/logger.ts';
+import { discoverHandlers } from '../registry/discover-handlers.ts';
+import { HandlerRegistry } from '../registry/handler-registry.ts';
+import type { TaskTemplate } from '../template/task-template.ts';
+
+/** What a load came to. */
+export interface LoadedHandlers {
+  count: number;
+  added: string[];
+  removed: string[];
+}
+
+/** Folders of handlers that may be read again while their registry is in use. */
+export class HandlerFolders {
+  /** For `createTasker`; its contents change with {@link load}. */
+  readonly registry = new HandlerRegistry();
+  readonly #folders: readonly string[];
+  readonly #logger: Logger;
+
+  constructor(folders: readonly string[], logger: Logger) {
+    this.#folders = folders;
+    this.#logger = logger;
+  }
+
+  /**
+   * Reads the folders. All or nothing: when one file is broken, the registry stays as it was.
+   * @throws TaskerError `handler_invalid`, `handler_not_found`
+   */
+  async load(): Promise<LoadedHandlers> {
+    const found = new HandlerRegistry({ logger: this.#logger });
+    for (const folder of this.#folders) await discoverHandlers(folder, { registry: found, logger: this.#logger });
+    const names = found.listHandlers();
+    const before = new Set(this.registry.listHandlers());
+    const removed = [...before].filter((name) => !found.isRegistered(name));
+    for (const name of removed) this.registry.unregister(name);
+    for (const name of names) this.registry.registerFactory(name, () => found.resolveSync(name)!);
+    return { count: names.length, added: names.filter((name) => !before.has(name)), removed };
+  }
+
+  /** The callables of these templates that nothing here resolves. */
+  missing(templates: readonly TaskTemplate[]): string[] {
+    const callables = templates.flatMap((template) => template.steps.map((step) => step.handler.callable));
+    return [...new Set(callables)].filter((callable) => !this.registry.isRegistered(callable)).sort();
+  }
+}

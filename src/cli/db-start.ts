@@ -1,0 +1,105 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { chosenUrl, embeddedHome, holdEmbedded, ownEmbeddedStatus } from '../app/database-admin.ts';
+import { type ErrorCode, messageOf, TaskerError } from '../errors.ts';
+import { consoleLogger } from './console-logger.ts';
+import type { GlobalOptions } from './options.ts';
+import { note, print, printJson } from './output.ts';
+import { listenForStop } from './stop-signal.ts';
+
+interface DbStartOptions extends GlobalOptions {
+  foreground?: boolean;
+}
+
+/** What the process that holds the server says, once. */
+type Report = { ready: Started } | { error: { code: ErrorCode; message: string } };
+
+interface Started {
+  folder: string;
+  pid: number;
+  version: string;
+  /** False: it ran already. */
+  started: boolean;
+}
+
+const LOOK_MS = 500;
+
+/** `tasker db start`: starts the embedded server and leaves it running. */
+export async function dbStart(options: DbStartOptions): Promise<void> {
+  if (chosenUrl(options) !== undefined) {
+    throw new TaskerError(
+      'bad_request',
+      'a database URL is given (DATABASE_URL or --database-url): that server is not ours to start; unset it to use the embedded one',
+    );
+  }
+  if (options.foreground) return hold(options);
+  tell(await startHolder(), options);
+}
+
+function tell(started: Started, { json }: GlobalOptions): void {
+  if (json) {
+    printJson(started);
+    return;
+  }
+  const { folder, pid, version } = started;
+  note(
+    `PostgreSQL ${version} ${started.started ? 'runs' : 'ran already'} in ${folder}, process ${pid}; \`npx tasker db stop\` stops it`,
+  );
+  print(folder);
+}
+
+/** Starts a process that outlives this one, and holds the server until that is stopped. */
+function startHolder(): Promise<Started> {
+  const program = fileURLToPath(new URL('../../bin/tasker.js', import.meta.url));
+  const child = spawn(process.execPath, [program, 'db', 'start', '--foreground'], {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) =>
+      reject(new TaskerError('embedded_failed', `the process that was to hold the server ended with code ${code}`)),
+    );
+    child.once('message', (report: Report) => {
+      child.disconnect();
+      child.unref();
+      if ('ready' in report) resolve(report.ready);
+      else reject(new TaskerError(report.error.code, report.error.message));
+    });
+  });
+}
+
+/** Holds the server until a signal comes, or until it is gone. */
+async function hold(options: GlobalOptions): Promise<void> {
+  const stop = listenForStop();
+  const server = await holdEmbedded(consoleLogger({ level: options.verbose ? 'info' : 'warn', form: 'notes' })).catch(
+    (error: unknown) => {
+      report({
+        error: { code: error instanceof TaskerError ? error.code : 'embedded_failed', message: messageOf(error) },
+      });
+      throw error;
+    },
+  );
+  const ready = { folder: embeddedHome(), pid: server.postmasterPid, version: server.version, started: server.started };
+  if (process.send) report({ ready });
+  else tell(ready, options);
+  await Promise.race([stop.requested, untilGone(server.postmasterPid, stop.signal)]);
+  await server.stop();
+  stop.release();
+}
+
+function report(report: Report): void {
+  process.send?.(report);
+}
+
+/** `db stop` is another process, and PostgreSQL is nobody's child that we could wait for: look now and then. */
+function untilGone(pid: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const look = async () => {
+      const status = await ownEmbeddedStatus();
+      if (signal.aborted || !status.running || status.pid !== pid) resolve();
+      else setTimeout(() => look().catch(reject), LOOK_MS);
+    };
+    look().catch(reject);
+  });
+}

@@ -1,0 +1,101 @@
+import type { Tasker, TaskSnapshot } from '../app/tasker.ts';
+import { LiveScreen } from './live-screen.ts';
+import { painted, signOf, spanOf } from './paint.ts';
+import { type Parents, parentsOf, stepTree } from './step-tree.ts';
+import { type Step, type Task, taskJson } from './views.ts';
+
+/** Options of {@link followTask}. */
+export interface FollowOptions {
+  signal: AbortSignal;
+  /** A JSON document a line, whenever something changed. */
+  json: boolean;
+  /** Where lines go when there is no terminal. */
+  write: (line: string) => void;
+}
+
+/** Shows a task while it goes on: a tree on a terminal, else a line for each change. Answers with its last state. */
+export async function followTask(
+  tasker: Tasker,
+  taskUuid: string,
+  { signal, json, write }: FollowOptions,
+): Promise<Task['status']> {
+  const show = json
+    ? jsonLines(write)
+    : process.stdout.isTTY
+      ? liveTree(await treeParents(tasker, taskUuid))
+      : plainLines(write);
+  let last: TaskSnapshot | undefined;
+  try {
+    for await (const snapshot of tasker.watchTask(taskUuid, { signal })) {
+      last = snapshot;
+      show.update(snapshot);
+    }
+    signal.throwIfAborted();
+  } finally {
+    show.end();
+  }
+  return last!.task.status;
+}
+
+async function treeParents(tasker: Tasker, taskUuid: string): Promise<Parents> {
+  return parentsOf(tasker, await tasker.getTask(taskUuid));
+}
+
+interface Show {
+  update(snapshot: TaskSnapshot): void;
+  end(): void;
+}
+
+function jsonLines(write: (line: string) => void): Show {
+  return { update: (snapshot) => write(JSON.stringify(taskJson(snapshot))), end: () => {} };
+}
+
+function plainLines(write: (line: string) => void): Show {
+  const known = new Map<string, string>();
+  const tell = (key: string, state: string, line: () => string) => {
+    if (known.get(key) === state) return;
+    known.set(key, state);
+    write(line());
+  };
+  return {
+    update: ({ task, steps }) => {
+      for (const step of steps) {
+        if (!known.has(step.name) && step.currentState === 'pending') continue;
+        tell(step.name, `${step.currentState} ${step.attempts}`, () => stepLine(step));
+      }
+      tell('', task.status, () => taskLine(task));
+    },
+    end: () => {},
+  };
+}
+
+function stepLine(step: Step): string {
+  const error = step.currentState === 'complete' ? undefined : step.results?.error?.message.split('\n')[0];
+  const attempt = step.attempts > 1 ? ` (attempt ${step.attempts} of ${step.maxAttempts})` : '';
+  return `${signOf(step.currentState)} ${step.name} ${painted(step.currentState)}${attempt}${error ? `: ${error}` : ''}`;
+}
+
+/** `✔ task complete, 4 of 4 steps, after 1.2 s` */
+export function taskLine(task: Task): string {
+  const end =
+    task.completedAt === null ? '' : `, after ${spanOf(Date.parse(task.completedAt) - Date.parse(task.createdAt))}`;
+  return `${signOf(task.status)} task ${painted(task.status)}, ${task.completedSteps} of ${task.totalSteps} steps${end}`;
+}
+
+function liveTree(parents: Parents): Show {
+  let latest: TaskSnapshot | undefined;
+  const screen = new LiveScreen(process.stdout, (spinner) => (latest ? taskBlock(latest, parents, spinner) : []));
+  return {
+    update: (snapshot) => {
+      latest = snapshot;
+      screen.draw();
+    },
+    end: () => screen.end(),
+  };
+}
+
+/** A task's line and the tree of its steps. */
+export function taskBlock({ task, steps }: TaskSnapshot, parents: Parents, spinner: string): string[] {
+  const title = `${taskLine(task)}  ${task.namespace}/${task.name}@${task.version}  ${task.taskUuid}`;
+  return [title, ...stepTree(steps, parents, { now: Date.now(), spinner }).map((line) => `  ${line}`)];
+}

@@ -1,0 +1,21 @@
+import { CommanderError } from 'commander';
+import { EXIT, exitCodeOf } from './exit-codes.ts';
+import { quietWhenReaderLeaves } from './output.ts';
+import { makeProgram } from './program.ts';
+import { reportError } from './report-error.ts';
+
+/** Runs the command line; the exit code is left in `process.exitCode`, and the process ends by itself. */
+export async function main(argv: readonly string[]): Promise<void> {
+  quietWhenReaderLeaves();
+  const program = makeProgram();
+  try {
+    await program.parseAsync(argv);
+  } catch (error) {
+    // Commander has told already what it did not understand; help and version come as exceptions, too.
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    else {
+      reportError(error, { verbose: program.opts<{ verbose?: boolean }>().verbose ?? false });
+      process.exitCode = exitCodeOf(error);
+    }
+  }
+}

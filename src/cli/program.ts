@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { addDatabaseCommands } from './database-commands.ts';
+import { addProjectCommands } from './project-commands.ts';
+import { addStepCommands } from './step-commands.ts';
+import { addTaskCommands } from './task-commands.ts';
+import { addTemplateCommands } from './template-commands.ts';
+
+/**
+ * The grammar of the command line. What a command does is imported when it runs, so that help, and a word that was
+ * misspelt, are answered at once.
+ */
+export function makeProgram(): Command {
+  const program = new Command('tasker')
+    .description('Workflows of TypeScript steps on PostgreSQL.')
+    .version(ownVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .option('--database-url <url>', 'PostgreSQL server; default: DATABASE_URL, else the embedded server in .tasker/')
+    .option('--templates <paths>', 'default: TASKER_TEMPLATE_PATH, ./templates or ./config/tasks')
+    .option('--handlers <paths>', 'default: TASKER_HANDLER_PATH or ./handlers')
+    .option('--json', 'results as JSON')
+    .option('--verbose', 'log more, and show where errors come from')
+    .showHelpAfterError('(--help shows what there is)')
+    .configureOutput({ outputError: (text, write) => write(text) })
+    .exitOverride();
+  addProjectCommands(program);
+  addTaskCommands(program);
+  addStepCommands(program);
+  addTemplateCommands(program);
+  addDatabaseCommands(program);
+  program.addHelpText(
+    'after',
+    '\nA first workflow:  npx tasker init && npx tasker dev\nExit codes: 0 done, 1 failed, 2 wrong command line (or blocked task), 3 could not start',
+  );
+  return program;
+}
+
+function ownVersion(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}

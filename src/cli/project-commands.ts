@@ -1,0 +1,19 @@
+import type { Command } from 'commander';
+import { collect, optionsOf, seconds, wholeNumber } from './options.ts';
+
+const CONCURRENCY = { least: 1, most: 100_000 };
+
+/** The commands on the project in the current folder. */
+export function addProjectCommands(program: Command): void {
+  workerOptions(program.command('worker'))
+    .description('run steps until SIGTERM; logs JSON lines to standard error')
+    .action(async (_options, command: Command) => (await import('./worker.ts')).worker(optionsOf(command)));
+}
+
+function workerOptions(command: Command): Command {
+  return command
+    .option('--concurrency <number>', 'handlers that run at once (default: 100)', wholeNumber(CONCURRENCY))
+    .option('-n, --namespace <namespace>', 'serve only this one; may be repeated', collect)
+    .option('--name <name>', "the worker's name in history (default: host and process)")
+    .option('--drain-timeout <seconds>', 'how long running handlers may finish (default: 30)', seconds);
+}

@@ -1,0 +1,53 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { readEnvironment } from '../config/environment.ts';
+import { TaskerError } from '../errors.ts';
+import type { GlobalOptions } from './options.ts';
+
+const TEMPLATE_FOLDERS = ['templates', 'config/tasks'];
+const HANDLER_FOLDER = 'handlers';
+
+/** Where templates are: `--templates`, `TASKER_TEMPLATE_PATH`, `./templates`, `./config/tasks`. */
+export function templateFolders(options: GlobalOptions): string[] {
+  const named = pathsIn(options.templates) ?? nonEmpty(readEnvironment().templatePaths);
+  return named ?? [TEMPLATE_FOLDERS.find((folder) => existsSync(folder)) ?? TEMPLATE_FOLDERS[0]!];
+}
+
+/** Where handlers are: `--handlers`, `TASKER_HANDLER_PATH`, `./handlers`. */
+export function handlerFolders(options: GlobalOptions): string[] {
+  return pathsIn(options.handlers) ?? nonEmpty(readEnvironment().handlerPaths) ?? [HANDLER_FOLDER];
+}
+
+/** The folders of a project that is to run; throws when one is not there, with the way out. */
+export function runnableFolders(options: GlobalOptions): { templates: string[]; handlers: string[] } {
+  const folders = { templates: templateFolders(options), handlers: handlerFolders(options) };
+  mustExist(folders.templates, { code: 'template_invalid', what: 'templates', option: '--templates' });
+  mustExist(folders.handlers, { code: 'handler_not_found', what: 'handlers', option: '--handlers' });
+  return folders;
+}
+
+function mustExist(
+  folders: readonly string[],
+  { code, what, option }: { code: 'template_invalid' | 'handler_not_found'; what: string; option: string },
+): void {
+  const missing = folders.find((folder) => !existsSync(folder));
+  if (missing === undefined) return;
+  throw new TaskerError(
+    code,
+    `there are no ${what} in ${path.resolve(missing)}; \`npx tasker init\` makes a first one here, ${option} names another folder`,
+  );
+}
+
+function pathsIn(option: string | undefined): string[] | undefined {
+  return option === undefined ? undefined : nonEmpty(option.split(path.delimiter).flatMap((part) => part.split(',')));
+}
+
+function nonEmpty(paths: readonly string[]): string[] | undefined {
+  const given = paths.map((one) => one.trim()).filter((one) => one !== '');
+  return given.length > 0 ? given : undefined;
+}
+
+/** The template folders that are there. */
+export function existingFolders(options: GlobalOptions): string[] {
+  return templateFolders(options).filter((folder) => existsSync(folder));
+}

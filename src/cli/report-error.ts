@@ -1,0 +1,14 @@
+import pc from 'picocolors';
+import { messageOf, TaskerError } from '../errors.ts';
+import { note } from './output.ts';
+
+/** One line on standard error, the way out in it; causes and stack with `--verbose`. */
+export function reportError(error: unknown, { verbose = false }: { verbose?: boolean } = {}): void {
+  note(`${pc.red('error:')} ${messageOf(error)}`);
+  if (verbose && error instanceof Error) {
+    if (error instanceof TaskerError) note(pc.dim(`code: ${error.code}`));
+    for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
+      note(pc.dim(depth === 0 ? String(cause.stack) : `caused by: ${String(cause.stack)}`));
+    }
+  } else if (!(error instanceof TaskerError)) note(pc.dim('that was not expected; --verbose shows where it came from'));
+}

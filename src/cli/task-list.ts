@@ -1,0 +1,46 @@
+import type { GlobalOptions } from './options.ts';
+import { note, print, printJson } from './output.ts';
+import { painted, signOf, spanOf } from './paint.ts';
+import { table } from './table.ts';
+import { snakeKeys, type Task } from './views.ts';
+import { withTasker } from './with-tasker.ts';
+
+interface TaskListOptions extends GlobalOptions {
+  namespace?: string;
+  name?: string;
+  status?: string;
+  open?: boolean;
+  limit: number;
+  before?: string;
+}
+
+/** `tasker task list`: tasks, the newest first. */
+export async function taskList(options: TaskListOptions): Promise<void> {
+  const { namespace, name, status, open, limit, before, json } = options;
+  await withTasker(options, {}, async (tasker) => {
+    const tasks = await tasker.listTasks({
+      limit,
+      ...(namespace !== undefined && { namespace }),
+      ...(name !== undefined && { name }),
+      ...(status !== undefined && { status }),
+      ...(open && { openOnly: true }),
+      ...(before !== undefined && { before }),
+    });
+    if (json) return printJson(tasks.map(snakeKeys));
+    if (tasks.length === 0) return note('no tasks; `npx tasker task create` makes one');
+    print(taskTable(tasks, Date.now()));
+    if (tasks.length === limit) note(`more may be there: --before ${tasks.at(-1)!.taskUuid}`);
+  });
+}
+
+/** Tasks as a table, a line each. */
+export function taskTable(tasks: readonly Task[], now: number): string {
+  const rows = tasks.map((task) => [
+    `${signOf(task.status)} ${task.taskUuid}`,
+    `${task.namespace}/${task.name}@${task.version}`,
+    painted(task.status),
+    `${task.completedSteps}/${task.totalSteps}`,
+    `${spanOf(now - Date.parse(task.createdAt))} ago`,
+  ]);
+  return table(['  task', 'template', 'status', 'steps', 'created'], rows);
+}

@@ -1,0 +1,59 @@
+import { databaseExists } from '../app/database-admin.ts';
+import { readTemplates } from '../app/load-templates.ts';
+import { readEnvironment } from '../config/environment.ts';
+import type { GlobalOptions } from './options.ts';
+import { note, print, printJson } from './output.ts';
+import { existingFolders } from './project-folders.ts';
+import { table } from './table.ts';
+import { withTasker } from './with-tasker.ts';
+
+interface Listed {
+  namespace: string;
+  name: string;
+  version: string;
+  description: string | null;
+  steps: number | null;
+  in_project: boolean;
+  registered: boolean;
+}
+
+/** `tasker template list`: the project's templates, and those that the database has. */
+export async function templateList(options: GlobalOptions): Promise<void> {
+  const listed = new Map<string, Listed>();
+  const { templates, problems } = await readTemplates(existingFolders(options), readEnvironment().environment);
+  for (const { namespace, name, version, description, steps } of templates) {
+    const entry = { namespace, name, version, description, steps: steps.length, in_project: true, registered: false };
+    listed.set(`${namespace}/${name}@${version}`, entry);
+  }
+  const registered = databaseExists(options)
+    ? await withTasker(options, {}, (tasker) => tasker.engine.templates.list())
+    : [];
+  for (const { namespace, name, version } of registered) {
+    const key = `${namespace}/${name}@${version}`;
+    const known = listed.get(key) ?? { namespace, name, version, description: null, steps: null, in_project: false };
+    listed.set(key, { ...known, registered: true });
+  }
+  const errors = problems.filter((problem) => problem.severity === 'error');
+  if (errors.length > 0) note(`${errors.length} errors in template files; \`npx tasker template validate\` shows them`);
+  show(
+    [...listed.entries()].sort(([a], [b]) => (a < b ? -1 : 1)),
+    options,
+  );
+}
+
+function show(entries: readonly [string, Listed][], { json }: GlobalOptions): void {
+  if (json) printJson(entries.map(([, entry]) => entry));
+  else if (entries.length === 0) note('no templates; `npx tasker init` makes a first one');
+  else print(templateTable(entries));
+}
+
+function templateTable(entries: readonly [string, Listed][]): string {
+  const rows = entries.map(([key, entry]) => [
+    key,
+    entry.steps === null ? '' : String(entry.steps),
+    entry.in_project ? 'yes' : 'no',
+    entry.registered ? 'yes' : 'no',
+    entry.description ?? '',
+  ]);
+  return table(['template', 'steps', 'in project', 'registered', 'description'], rows);
+}

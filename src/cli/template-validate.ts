@@ -1,0 +1,28 @@
+import path from 'node:path';
+import { readTemplates } from '../app/load-templates.ts';
+import { readEnvironment } from '../config/environment.ts';
+import { formatProblem } from '../template/parse-template.ts';
+import { EXIT } from './exit-codes.ts';
+import type { GlobalOptions } from './options.ts';
+import { note, print, printJson } from './output.ts';
+import { templateFolders } from './project-folders.ts';
+
+/** `tasker template validate`: every problem of every file, in the form that editors make links of. */
+export async function templateValidate(
+  paths: readonly string[],
+  options: GlobalOptions & { strict?: boolean },
+): Promise<void> {
+  const sources = paths.length > 0 ? paths : templateFolders(options);
+  const { files, problems } = await readTemplates(sources, readEnvironment().environment);
+  const errors = problems.filter((problem) => problem.severity === 'error').length;
+  const warnings = problems.length - errors;
+  const valid = errors === 0 && !(options.strict && warnings > 0);
+  if (options.json) printJson({ valid, files, problems });
+  else {
+    for (const problem of problems) print(formatProblem(problem));
+    const of = `${files.length} file${files.length === 1 ? '' : 's'}`;
+    if (files.length === 0) note(`no template files in ${sources.map((source) => path.resolve(source)).join(', ')}`);
+    else note(problems.length === 0 ? `${of}: no problems` : `${of}: ${errors} errors, ${warnings} warnings`);
+  }
+  if (!valid) process.exitCode = EXIT.failed;
+}
