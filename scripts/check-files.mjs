@@ -1,0 +1,71 @@
+// What must hold of the files of the repository themselves: their texts, and the links of the pages.
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+/** The files that are in the repository, or will be with the next commit. */
+function filesOf(root) {
+  const listing = execFileSync(
+    'git',
+    ['-c', 'safe.directory=*', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'],
+    { cwd: root, encoding: 'utf8' },
+  );
+  return listing.split('\0').filter((file) => file !== '' && existsSync(path.join(root, file)));
+}
+
+// Each is written so that this file does not match itself.
+const FORBIDDEN = [
+  { what: 'the address of a registry', pattern: /https?:\/\/[^\s"']*(?:registry|artifactory|verdaccio|npmmirror)/i },
+  { what: 'a path of one machine', pattern: /(?<![\w.~$/])\/(?:work|workspace|home\/\w+|Users\/\w+)\// },
+  { what: 'a test that shuts out the others', pattern: /\b(?:it|test|describe)\.only\b/, in: /^test\// },
+  { what: 'a test that is left out', pattern: /\b(?:it|test|describe)\.(?:skip|todo)\(/, in: /^test\// },
+  { what: 'something left for later', pattern: /\b(?:TO[D]O|FIX[M]E|XX[X])\b/ },
+  { what: 'a conflict of a merge', pattern: /^(?:<{7}|>{7}) /m },
+];
+
+/** Texts that must not be in any file; each with file and line. */
+export function checkContents(root) {
+  return filesOf(root).flatMap((file) => {
+    const text = readFileSync(path.join(root, file), 'utf8');
+    if (text.includes('\0')) return [];
+    return FORBIDDEN.filter((rule) => !rule.in || rule.in.test(file)).flatMap(({ what, pattern }) => {
+      const found = pattern.exec(text);
+      if (!found) return [];
+      const line = text.slice(0, found.index).split('\n').length;
+      return [`${file}:${line}: ${what}: ${found[0].trim()}`];
+    });
+  });
+}
+
+/** The anchor that GitHub gives a heading. */
+function anchorOf(heading) {
+  return heading
+    .trim()
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+    .replace(/\s/g, '-');
+}
+
+const withoutCode = (text) => text.replace(/^(`{3,}|~{3,})[\s\S]*?^\1/gm, '');
+
+function anchorsOf(text) {
+  return [...withoutCode(text).matchAll(/^#{1,6} (.+)$/gm)].map(([, heading]) => anchorOf(heading));
+}
+
+/** Links of Markdown pages to files and headings that are not there; each with the page and the target. */
+export function checkLinks(root) {
+  const pages = filesOf(root).filter((file) => file.endsWith('.md'));
+  return pages.flatMap((page) => {
+    const prose = withoutCode(readFileSync(path.join(root, page), 'utf8')).replace(/`[^`\n]*`/g, '');
+    const targets = [...prose.matchAll(/\]\(<?([^)<>\s]+)>?(?:\s+"[^"]*")?\)/g)].map(([, target]) => target);
+    return targets.flatMap((target) => {
+      if (/^[a-z][a-z+.-]*:/i.test(target)) return [];
+      const [file, anchor] = decodeURI(target).split('#');
+      const there = file ? path.join(root, path.dirname(page), file) : path.join(root, page);
+      if (!existsSync(there)) return [`${page}: ${target} is not there`];
+      if (!anchor || !there.endsWith('.md')) return [];
+      if (anchorsOf(readFileSync(there, 'utf8')).includes(anchor)) return [];
+      return [`${page}: ${target}: the page has no such heading`];
+    });
+  });
+}

@@ -1,0 +1,63 @@
+// Everything that can be checked without running the tests. Goes on after a failure, so that one run tells all.
+// With names as arguments it runs only those: node scripts/check-static.mjs lint types
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { checkContents, checkLinks } from './check-files.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** Runs a program; what it says is shown only when it fails. */
+function program(command, ...args) {
+  return () => {
+    const { status, stdout, stderr, error } = spawnSync(command, args, {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      maxBuffer: 64 * 1024 * 1024,
+      env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' },
+    });
+    if (status === 0) return [];
+    return [stdout, stderr, error?.message].filter(Boolean);
+  };
+}
+
+const tool = (name, ...args) => program(path.join(root, 'node_modules/.bin', name), ...args);
+const script = (name, ...args) => program(process.execPath, `scripts/${name}`, ...args);
+
+/** In this order: what later checks look at (dist) is built before them. */
+const CHECKS = {
+  format: tool('biome', 'ci', '--colors=off', '.'),
+  lint: tool('eslint', '.', '--max-warnings=0'),
+  types: tool('tsc', '-p', 'tsconfig.json', '--noEmit'),
+  build: tool('tsc', '-p', 'tsconfig.build.json'),
+  deadcode: tool('knip', '--no-progress'),
+  'template-schema': script('write-json-schema.mjs', '--check'),
+  'database-schema': script('dump-schema.mjs', '--check'),
+  'package-shape': tool('publint', '--strict'),
+  'package-types': tool('attw', '--pack', '.', '--profile', 'esm-only'),
+  contents: () => checkContents(root),
+  links: () => checkLinks(root),
+};
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !(name in CHECKS));
+if (unknown.length > 0) {
+  console.error(`no check is named ${unknown.join(', ')}; there are: ${Object.keys(CHECKS).join(', ')}`);
+  process.exit(2);
+}
+
+const failed = [];
+const names = wanted.length > 0 ? wanted : Object.keys(CHECKS);
+for (const name of names) {
+  const began = performance.now();
+  const problems = CHECKS[name]();
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  console.log(`${problems.length === 0 ? 'ok    ' : 'FAILED'} ${name} (${seconds} s)`);
+  for (const problem of problems) console.log(problem.replace(/^/gm, '       '));
+  if (problems.length > 0) failed.push(name);
+}
+
+if (failed.length > 0) console.log(`\nfailed: ${failed.join(', ')}`);
+console.log(`static: ${names.length - failed.length} passed, ${failed.length} failed`);
+process.exitCode = failed.length === 0 ? 0 : 1;
