@@ -1,0 +1,199 @@
+-- What the migrations of this folder make, for reading and reviewing. It is not run, and not edited:
+-- scripts/dump-schema.mjs reads it from the catalogue of a migrated database, and the static checks compare.
+
+create schema tasker;
+
+create type tasker.outcome as enum ('completed', 'failed', 'worker_lost', 'released', 'cancelled');
+create type tasker.step_state as enum ('pending', 'enqueued', 'in_progress', 'enqueued_for_orchestration', 'enqueued_as_error_for_orchestration', 'waiting_for_retry', 'complete', 'error', 'cancelled', 'resolved_manually');
+create type tasker.task_state as enum ('pending', 'initializing', 'enqueuing_steps', 'steps_in_process', 'evaluating_results', 'waiting_for_dependencies', 'waiting_for_retry', 'blocked_by_failures', 'complete', 'error', 'cancelled', 'resolved_manually');
+create type tasker.worker_state as enum ('alive', 'dead', 'buried', 'stopped');
+
+CREATE OR REPLACE FUNCTION tasker.iso(timestamp with time zone)
+ RETURNS text
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN to_char(($1 AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text);
+
+create table tasker.history (
+  task_uuid uuid not null,
+  idx integer not null,
+  attempt integer not null,
+  worker_id bigint not null,
+  outcome tasker.outcome not null,
+  state tasker.step_state not null,
+  started_at timestamp with time zone,
+  ended_at timestamp with time zone not null default now(),
+  duration_ms integer,
+  detail jsonb,
+  constraint history_pkey PRIMARY KEY (task_uuid, idx, attempt)
+);
+
+create table tasker.migration (
+  id integer not null,
+  name text not null,
+  checksum text not null,
+  serves integer not null,
+  applied_at timestamp with time zone not null default now(),
+  constraint migration_pkey PRIMARY KEY (id)
+);
+
+create table tasker.namespace (
+  id integer not null generated always as identity,
+  name text not null,
+  constraint namespace_pkey PRIMARY KEY (id),
+  constraint namespace_name_key UNIQUE (name),
+  constraint namespace_name CHECK ((name ~ '^[A-Za-z_][A-Za-z0-9_]{0,28}$'::text))
+);
+
+create table tasker.operator_action (
+  id bigint not null generated always as identity,
+  task_uuid uuid not null,
+  idx integer,
+  action text not null,
+  from_state text not null,
+  to_state text not null,
+  actor text not null,
+  reason text,
+  at timestamp with time zone not null default now(),
+  constraint operator_action_pkey PRIMARY KEY (id),
+  constraint operator_action_known CHECK ((action = ANY (ARRAY['cancel'::text, 'reset'::text, 'resolve'::text, 'complete'::text])))
+);
+CREATE INDEX operator_action_task ON tasker.operator_action USING btree (task_uuid, id);
+
+create table tasker.queue (
+  namespace_id integer not null,
+  rank smallint not null,
+  id bigint not null generated always as identity,
+  task_uuid uuid not null,
+  idx integer not null,
+  template_id integer not null,
+  constraint queue_pkey PRIMARY KEY (namespace_id, rank, id)
+) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000);
+
+create table tasker.step (
+  task_uuid uuid not null,
+  idx integer not null,
+  state tasker.step_state not null,
+  remaining integer not null,
+  attempts integer not null default 0,
+  spared integer not null default 0,
+  max_attempts integer not null,
+  retryable boolean not null,
+  claim bigint,
+  result jsonb,
+  next_at timestamp with time zone,
+  started_at timestamp with time zone,
+  done_at timestamp with time zone,
+  constraint step_pkey PRIMARY KEY (task_uuid, idx),
+  constraint step_attempts CHECK (((attempts >= spared) AND (spared >= 0) AND (max_attempts >= 1))),
+  constraint step_retry_has_time CHECK (((state = 'waiting_for_retry'::tasker.step_state) <= (next_at IS NOT NULL))),
+  constraint step_running_has_claim CHECK (((state <> 'in_progress'::tasker.step_state) OR ((claim IS NOT NULL) AND (started_at IS NOT NULL)))),
+  constraint step_waits_for_parents CHECK (((remaining >= 0) AND ((remaining = 0) OR (state = ANY (ARRAY['pending'::tasker.step_state, 'cancelled'::tasker.step_state, 'resolved_manually'::tasker.step_state, 'complete'::tasker.step_state])))))
+) with (fillfactor=45);
+
+create table tasker.task (
+  task_uuid uuid not null,
+  template_id integer not null,
+  rank smallint not null default 0,
+  n_open integer not null,
+  n_active integer not null,
+  n_retry integer not null default 0,
+  n_error integer not null default 0,
+  verdict tasker.task_state,
+  state tasker.task_state not null generated always as (
+CASE
+    WHEN (verdict IS NOT NULL) THEN verdict
+    WHEN (n_open = 0) THEN 'complete'::tasker.task_state
+    WHEN (n_active > 0) THEN 'steps_in_process'::tasker.task_state
+    WHEN (n_retry > 0) THEN 'waiting_for_retry'::tasker.task_state
+    WHEN (n_error > 0) THEN 'blocked_by_failures'::tasker.task_state
+    ELSE 'waiting_for_dependencies'::tasker.task_state
+END) stored,
+  revision integer not null default 0,
+  next_idx integer not null default 100000,
+  context jsonb not null,
+  correlation_id uuid,
+  parent_correlation_id uuid,
+  initiator text,
+  source_system text,
+  reason text,
+  tags text[],
+  created_at timestamp with time zone not null default now(),
+  done_at timestamp with time zone,
+  constraint task_pkey PRIMARY KEY (task_uuid),
+  constraint task_counters CHECK (((n_active >= 0) AND (n_retry >= 0) AND (n_error >= 0) AND (((n_active + n_retry) + n_error) <= n_open))),
+  constraint task_done_has_time CHECK (((done_at IS NOT NULL) = ((verdict IS NOT NULL) OR (n_open = 0)))),
+  constraint task_rank CHECK (((rank >= '-100'::integer) AND (rank <= 100))),
+  constraint task_verdict CHECK ((verdict = ANY (ARRAY['error'::tasker.task_state, 'cancelled'::tasker.task_state, 'resolved_manually'::tasker.task_state])))
+) with (fillfactor=50);
+CREATE INDEX task_open ON tasker.task USING btree (task_uuid) WHERE (done_at IS NULL);
+
+create table tasker.task_identity (
+  hash bytea not null,
+  task_uuid uuid not null,
+  constraint task_identity_pkey PRIMARY KEY (hash)
+);
+
+create table tasker.template (
+  id integer not null generated always as identity,
+  namespace_id integer not null,
+  name text not null,
+  version text not null,
+  digest text not null,
+  identity_strategy text not null,
+  initial_count integer not null,
+  root_count integer not null,
+  definition jsonb not null,
+  created_at timestamp with time zone not null default now(),
+  registered_at timestamp with time zone not null default now(),
+  constraint template_pkey PRIMARY KEY (id),
+  constraint template_namespace_id_name_version_digest_key UNIQUE (namespace_id, name, version, digest),
+  constraint template_namespace_id_fkey FOREIGN KEY (namespace_id) REFERENCES tasker.namespace(id),
+  constraint template_identity CHECK ((identity_strategy = ANY (ARRAY['strict'::text, 'caller_provided'::text, 'always_unique'::text])))
+);
+
+create table tasker.template_edge (
+  template_id integer not null,
+  parent integer not null,
+  child integer not null,
+  constraint template_edge_pkey PRIMARY KEY (template_id, parent, child),
+  constraint template_edge_template_id_fkey FOREIGN KEY (template_id) REFERENCES tasker.template(id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX template_edge_child ON tasker.template_edge USING btree (template_id, child, parent);
+
+create table tasker.template_step (
+  template_id integer not null,
+  idx integer not null,
+  name text not null,
+  callable text not null,
+  parents integer not null,
+  initial boolean not null,
+  max_attempts integer not null,
+  retryable boolean not null,
+  constraint template_step_pkey PRIMARY KEY (template_id, idx),
+  constraint template_step_template_id_fkey FOREIGN KEY (template_id) REFERENCES tasker.template(id) ON DELETE CASCADE
+);
+
+create table tasker.timer (
+  due_at timestamp with time zone not null,
+  task_uuid uuid not null,
+  idx integer not null,
+  template_id integer not null,
+  rank smallint not null,
+  constraint timer_pkey PRIMARY KEY (due_at, task_uuid, idx)
+);
+
+create table tasker.worker (
+  id bigint not null generated always as identity,
+  name text not null,
+  host text not null,
+  pid integer not null,
+  namespaces text[] not null,
+  callables text[] not null,
+  concurrency integer not null,
+  state tasker.worker_state not null default 'alive'::tasker.worker_state,
+  started_at timestamp with time zone not null default now(),
+  lease_until timestamp with time zone not null,
+  constraint worker_pkey PRIMARY KEY (id)
+);
+CREATE INDEX worker_living ON tasker.worker USING btree (lease_until) WHERE (state = ANY (ARRAY['alive'::tasker.worker_state, 'dead'::tasker.worker_state]));
