@@ -61,9 +61,12 @@ describe.runIf(process.platform === 'linux')('a process', () => {
   });
 
   it('that is dead, but that nobody waited for, is dead', async () => {
-    const careless = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const program = 'exec 3<&0; (read _ <&3) & echo $!; exec sleep 60';
+    const careless = spawn('sh', ['-c', program], { stdio: ['pipe', 'pipe', 'ignore'] });
     onTestFinished(() => void careless.kill());
     const [line] = (await once(createInterface({ input: careless.stdout }), 'line')) as [string];
+    await expect.poll(() => readFileSync(`/proc/${careless.pid}/comm`, 'utf8'), { interval: 5 }).toBe('sleep\n');
+    careless.stdin.end(); // its child ends, and sleep waits for no child
     const stat = () => readFileSync(`/proc/${line}/stat`, 'utf8');
     await expect.poll(stat, { interval: 5 }).toContain(') Z ');
     expect(isAlive({ pid: Number(line), started: '' })).toBe(false);

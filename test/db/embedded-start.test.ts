@@ -227,16 +227,13 @@ describe.runIf(isRoot)('started by another user than root', () => {
 });
 
 describe('a folder', () => {
-  it.each(['with space', "quote's", 'comma, "quoted"', 'Zoë 日本語 🐘', 'per%cent&amp=1'])(
-    'may be called %s',
-    async (name) => {
-      const folder = path.join(temporaryFolder(), name);
-      mkdirSync(folder);
-      const server = await start(folder);
-      expect(await ask(server.url, 'select 1')).toBe(1);
-      await server.stop();
-    },
-  );
+  it.each(['with space', `it's "Zoë", 日本語 🐘 & 100%=1`])('may be called %s', async (name) => {
+    const folder = path.join(temporaryFolder(), name);
+    mkdirSync(folder);
+    const server = await start(folder);
+    expect(await ask(server.url, 'select 1')).toBe(1);
+    await server.stop();
+  });
 
   it('may have a path that is too long for a socket', async () => {
     const root = temporaryFolder();

@@ -88,7 +88,8 @@ export async function stopPostmaster(data: string, pid: number, mode: 'fast' | '
 
 async function signalAndWait(data: string, pid: number, signal: NodeJS.Signals, timeoutMs: number): Promise<boolean> {
   if (!isRunning(data, pid)) return true;
-  send(pid, signal);
+  if (process.platform === 'win32') sendOnWindows(data, pid, signal);
+  else send(pid, signal);
   return untilGone(data, pid, timeoutMs);
 }
 
@@ -110,6 +111,13 @@ function send(pid: number, signal: NodeJS.Signals): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // it went by itself
   }
+}
+
+/** There node would end the process at once. pg_ctl, which lies beside the postgres that runs, knows how to tell it. */
+function sendOnWindows(data: string, pid: number, signal: NodeJS.Signals): void {
+  const [postgres = ''] = readFileSync(path.join(data, 'postmaster.opts'), 'utf8').split(' "');
+  const pgCtl = path.join(path.dirname(postgres.trim()), 'pg_ctl.exe');
+  execFileSync(pgCtl, ['kill', signal.replace('SIG', ''), String(pid)], { stdio: 'ignore' });
 }
 
 /**

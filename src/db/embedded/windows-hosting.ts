@@ -1,10 +1,10 @@
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { messageOf } from '../../errors.ts';
 import type { EmbeddedFolder } from './embedded-folder.ts';
 import type { Hosting, Membership, ServerStart, StartedServer } from './hosting.ts';
@@ -19,9 +19,9 @@ import { serverArguments } from './server-settings.ts';
  * (which also sheds administrator's rights, that PostgreSQL refuses) starts and stops.
  */
 
+const APPEAR_TIMEOUT_MS = 10_000;
 const READY_TIMEOUT_MS = 120_000;
 const POLL_MS = 20;
-const run = promisify(execFile);
 
 const WATCH = `
 const fs = require('node:fs'), path = require('node:path'), { spawnSync } = require('node:child_process');
@@ -54,11 +54,13 @@ export const windowsHosting: Hosting = {
   },
   hasUsers(folder) {
     if (!existsSync(usersFolder(folder))) return false;
-    const pids = readdirSync(usersFolder(folder)).map((name) => Number(name.split('.')[0]));
-    return pids.some((pid) => isAlive({ pid, started: '' }));
+    return readdirSync(usersFolder(folder)).some(isUser);
   },
   socketFolder: () => undefined,
 };
+
+/** Whether a file in the users' folder is that of a process that lives. */
+const isUser = (name: string) => isAlive({ pid: Number(name.split('.')[0]), started: '' });
 
 function register(folder: EmbeddedFolder): Membership {
   mkdirSync(usersFolder(folder), { recursive: true });
@@ -68,7 +70,9 @@ function register(folder: EmbeddedFolder): Membership {
 }
 
 async function startWindows(folder: EmbeddedFolder, start: ServerStart): Promise<StartedServer> {
-  rmSync(stoppingMark(folder), { force: true });
+  mkdirSync(usersFolder(folder), { recursive: true });
+  for (const name of readdirSync(usersFolder(folder)))
+    if (!isUser(name)) rmSync(path.join(usersFolder(folder), name), { force: true });
   const membership = register(folder);
   const logFrom = statSync(folder.log, { throwIfNoEntry: false })?.size ?? 0;
   try {
@@ -76,7 +80,7 @@ async function startWindows(folder: EmbeddedFolder, start: ServerStart): Promise
     const args = serverArguments({ socketFolder: undefined, durable: start.durable, settings });
     const quoted = args.map((arg) => `"${arg.replaceAll('"', '\\"')}"`).join(' ');
     const { pgCtl } = start.binaries;
-    await run(pgCtl, ['start', '-W', '-D', folder.data, '-l', folder.log, '-o', quoted], { windowsHide: true });
+    await runPgCtl(pgCtl, ['start', '-W', '-D', folder.data, '-l', folder.log, '-o', quoted]);
     const postmaster = await untilReady(folder);
     watch(folder, postmaster, pgCtl);
     return { postmaster, membership };
@@ -86,6 +90,12 @@ async function startWindows(folder: EmbeddedFolder, start: ServerStart): Promise
   }
 }
 
+/** Without pipes: postgres would inherit them, and they would never end. */
+async function runPgCtl(pgCtl: string, args: string[]): Promise<void> {
+  const [code] = (await once(spawn(pgCtl, args, { stdio: 'ignore', windowsHide: true }), 'exit')) as [number | null];
+  if (code !== 0) throw new Error(`pg_ctl ${args[0]} ended with code ${code}`);
+}
+
 function watch(folder: EmbeddedFolder, { pid }: Postmaster, pgCtl: string): void {
   const pidFile = path.join(folder.data, 'postmaster.pid');
   const args = ['-e', WATCH, usersFolder(folder), pidFile, String(pid), pgCtl, folder.data];
@@ -93,11 +103,13 @@ function watch(folder: EmbeddedFolder, { pid }: Postmaster, pgCtl: string): void
 }
 
 async function untilReady({ data }: EmbeddedFolder): Promise<Postmaster> {
-  const deadline = performance.now() + READY_TIMEOUT_MS;
+  const begun = performance.now();
   for (;;) {
     const postmaster = findRunning(data);
     if (postmaster?.status === 'ready') return postmaster;
-    if (performance.now() > deadline) throw new Error(`it was not ready after ${READY_TIMEOUT_MS / 1000} s`);
+    const waited = performance.now() - begun;
+    if (!postmaster && waited > APPEAR_TIMEOUT_MS) throw new Error('it ended at once');
+    if (waited > READY_TIMEOUT_MS) throw new Error(`it was not ready after ${READY_TIMEOUT_MS / 1000} s`);
     await pause(POLL_MS);
   }
 }
