@@ -1,0 +1,72 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { isUuid, stepIndex, stepUuid, uuidV7 } from '../../src/model/uuid.ts';
+
+const V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const timeOf = (uuid: string) => Number.parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16);
+
+describe('uuidV7', () => {
+  it('has the version, the variant and the time of RFC 9562', () => {
+    const later = Date.now() + 1_000_000;
+    const uuid = uuidV7(later);
+    expect(uuid).toMatch(V7);
+    expect(timeOf(uuid)).toBe(later);
+  });
+
+  it('is unique and sorts in the order of making, far more than fit a millisecond at once', () => {
+    const now = Date.now() + 2_000_000;
+    const made = Array.from({ length: 20_000 }, () => uuidV7(now));
+    expect(new Set(made).size).toBe(made.length);
+    expect([...made].sort()).toEqual(made);
+    expect(made.every((uuid) => V7.test(uuid))).toBe(true);
+    // 4096 a millisecond: borrowed from the next ones, not from randomness.
+    expect(timeOf(made.at(-1)!) - now).toBeLessThan(7);
+  });
+
+  it('goes on in order when the clock is set back', () => {
+    const now = Date.now() + 3_000_000;
+    const before = uuidV7(now);
+    expect(uuidV7(now - 60_000) > before).toBe(true);
+  });
+});
+
+describe('isUuid', () => {
+  it('takes UUIDs of any version and case, and nothing else', () => {
+    expect(['01a212f4-5a38-7090-909f-2af0a720ede0', '00000000-0000-0000-0000-000000000000'].every(isUuid)).toBe(true);
+    expect(isUuid('01A212F4-5A38-7090-909F-2AF0A720EDE0')).toBe(true);
+    const wrong = [
+      '',
+      '01a212f45a387090909f2af0a720ede0',
+      '01a212f4-5a38-7090-909f-2af0a720ede0\n',
+      '{x}',
+      'g'.repeat(36),
+    ];
+    expect(wrong.some(isUuid)).toBe(false);
+  });
+});
+
+describe('stepUuid', () => {
+  const place = fc.integer({ min: 0, max: 2 ** 31 - 2 });
+
+  it('gives place and task back', () => {
+    fc.assert(
+      fc.property(place, (idx) => {
+        const task = uuidV7();
+        const step = stepUuid(task, idx);
+        expect(step).toMatch(V7);
+        expect(step).not.toBe(task);
+        expect(stepIndex(task, step)).toBe(idx);
+        expect(stepIndex(task.toUpperCase(), step.toUpperCase())).toBe(idx);
+      }),
+    );
+  });
+
+  it('is another for each place, and of no other task', () => {
+    const [task, other] = [uuidV7(), uuidV7()];
+    const steps = Array.from({ length: 5_000 }, (_, idx) => stepUuid(task, idx));
+    expect(new Set(steps).size).toBe(steps.length);
+    expect(stepIndex(other, steps[0]!)).toBeUndefined();
+    expect(stepIndex(task, task)).toBeUndefined();
+    expect(stepIndex(task, 'charge')).toBeUndefined();
+  });
+});
