@@ -1,0 +1,122 @@
+// The demo: the orders of a shop go through a workflow of eight steps, past a payment service that misbehaves.
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import pc from 'picocolors';
+import { findFaults, readOutcomes } from './outcomes.mjs';
+import { watchProgress } from './progress.mjs';
+import { openShop } from './shop.mjs';
+import { readCatalogue, readOrders } from './shop-files.mjs';
+import { row, totalsOf, WIDTH } from './totals.mjs';
+
+const HELP = `npm run demo -- [options]
+
+  --fresh          place the orders anew instead of going on with the last ones
+  --folder PATH    where the embedded PostgreSQL and the demo's files are kept; default .tasker of this repository
+  --help           this
+
+DATABASE_URL names another PostgreSQL server. Exit code: 0 all is as it should be, 1 it is not, 130 stopped by Ctrl-C.`;
+
+const REPEATED_MS = 500;
+
+async function main() {
+  const { values: options } = parseArgs({
+    options: { fresh: { type: 'boolean', default: false }, folder: { type: 'string' }, help: { type: 'boolean' } },
+  });
+  if (options.help) return console.log(HELP);
+  const folder = path.resolve(options.folder ?? path.join(import.meta.dirname, '../../.tasker'));
+  const signal = stopSignal();
+
+  const catalogue = readCatalogue();
+  const orders = readOrders(catalogue);
+  const shop = await openShop({ folder, fresh: options.fresh, catalogue });
+  try {
+    await run(shop, orders, { folder, signal });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    console.log('  stopped; nothing is lost: the next npm run demo goes on where this one stopped');
+    process.exitCode = 130;
+  } finally {
+    await shop.close();
+  }
+}
+
+async function run({ tasker, ledgers, batch, logFile }, orders, { folder, signal }) {
+  const place = process.env.DATABASE_URL ? tasker.place : `embedded PostgreSQL in ${folder}`;
+  console.log(pc.bold(`${orders.length} orders through 8 steps each, past a payment service that misbehaves`));
+  console.log(pc.dim(`  ${place}; process ${process.pid}`));
+
+  const begun = performance.now();
+  const handles = await tasker.createTasks(
+    orders.map((context) => ({
+      namespace: 'orders_demo',
+      name: 'fulfil_order',
+      version: '1.0.0',
+      context,
+      idempotencyKey: `${batch}/${context.order_id}`,
+    })),
+    { onDuplicate: 'return' },
+  );
+  const there = handles.filter(({ created }) => !created).length;
+  if (there > 0) console.log(`  ${there} of them were there already`);
+
+  const ids = handles.map(({ taskUuid }) => taskUuid);
+  const { before, after } = await watchProgress(tasker, ids, { out: process.stdout, signal });
+  const seconds = (performance.now() - begun) / 1000;
+
+  const outcomes = await readOutcomes(tasker, handles, orders);
+  const captures = ledgers.payments.of('capture');
+  console.log(['', ...totalsOf(outcomes, captures), ''].join('\n'));
+  showThisRun({ steps: after - before, seconds, lost: outcomes.reduce((sum, { lost }) => sum + lost, 0) });
+  showFaults(findFaults(outcomes, captures), logFile);
+  showNext(outcomes);
+}
+
+function showThisRun({ steps, seconds, lost }) {
+  const rate = `${Math.round(steps / seconds)} steps/s; a service takes 20 to 80 ms`;
+  console.log(row('steps done by this run', steps, `in ${seconds.toFixed(1)} s${steps > 0 ? `: ${rate}` : ''}`));
+  if (lost > 0) console.log(row('steps taken over from a process that was killed', lost));
+}
+
+function showFaults(faults, logFile) {
+  for (const fault of faults) console.error(pc.red(`  ${fault}`));
+  if (faults.length === 0) return;
+  console.error(`  the log is ${logFile}`);
+  process.exitCode = 1;
+}
+
+function showNext(outcomes) {
+  const refused = outcomes.find(({ code }) => code);
+  const database = process.env.DATABASE_URL ? 'psql "$DATABASE_URL"' : 'npx tasker db psql';
+  const next = [
+    ['the same orders again: all there already', 'npm run demo'],
+    ['new orders; kill -9 it half way, run it again', 'npm run demo -- --fresh'],
+    refused && [`why order ${refused.orderId} was refused`, `npx tasker task why ${refused.taskUuid}`],
+    ['the tables behind it', database],
+    ['a workflow of your own', 'docs/guide/first-workflow.md'],
+  ];
+  console.log(`\n${pc.bold('try next')}`);
+  for (const [what, how] of next.filter(Boolean)) console.log(`  ${what.padEnd(WIDTH)}${pc.cyan(how)}`);
+}
+
+/** Fires at the first Ctrl-C. A second one, not just the same one passed on by npm, ends the process at once. */
+function stopSignal() {
+  const controller = new AbortController();
+  let first;
+  const stop = (name) => {
+    if (first === undefined) {
+      first = performance.now();
+      controller.abort();
+    } else if (performance.now() - first > REPEATED_MS) {
+      process.removeAllListeners(name);
+      process.kill(process.pid, name);
+    }
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  return controller.signal;
+}
+
+main().catch((error) => {
+  console.error(`orders demo: ${error.message}`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,24 @@
+import { type StepContext, StepHandler, type StepHandlerResult } from 'tasker-core';
+import { order, results } from './_order.ts';
+
+/**
+ * Writes the mail to the customer. The one handler here that is a class: it reads from the context what `inputs` and
+ * `depends` bring to a function. Its message id does not change between attempts, so that a mail server can drop a
+ * second copy.
+ */
+export class NotifyCustomer extends StepHandler {
+  static override readonly handlerName = 'orders.notify_customer';
+
+  override call(context: StepContext): StepHandlerResult {
+    const orderId = order.orderId.schema.parse(context.getInput('order_id'));
+    const customer = order.customer.schema.parse(context.getInput('customer'));
+    const shipment = results.shipment[1].parse(context.getDependencyResult('ship_parcel'));
+    const invoice = results.invoice[1].parse(context.getDependencyResult('write_invoice'));
+    return this.success({
+      message_id: `<${orderId}.sent@shop.example>`,
+      to: customer.email,
+      subject: `${customer.name}, your order ${orderId} is on its way`,
+      text: `${shipment.carrier} ${shipment.tracking_number}; your invoice is ${invoice.invoice_number}.`,
+    });
+  }
+}

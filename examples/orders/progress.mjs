@@ -1,0 +1,58 @@
+import { setMaxListeners } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pc from 'picocolors';
+
+const RESTING = new Set(['complete', 'blocked_by_failures', 'error', 'cancelled', 'resolved_manually']);
+const BAR = 20;
+
+/** How far a set of tasks is. */
+async function countTasks(tasker, ids) {
+  const tasks = (await tasker.listTasks({ namespace: 'orders_demo', name: 'fulfil_order', limit: 1000 })).filter(
+    (task) => ids.has(task.taskUuid),
+  );
+  const having = (test) => tasks.filter(test).length;
+  return {
+    orders: ids.size,
+    complete: having(({ status }) => status === 'complete'),
+    refused: having(({ status }) => RESTING.has(status) && status !== 'complete'),
+    waiting: having(({ status }) => status === 'waiting_for_retry'),
+    steps: tasks.reduce((sum, task) => sum + task.completedSteps, 0),
+  };
+}
+
+/**
+ * Shows how the tasks come along until all of them rest, or the signal fires.
+ * @returns how many steps are complete now, and how many were at the start
+ */
+export async function watchProgress(tasker, taskUuids, { out, signal }) {
+  const ids = new Set(taskUuids);
+  const before = await countTasks(tasker, ids);
+  setMaxListeners(0, signal); // each wait listens to it
+  let resting = false;
+  const ends = Promise.all(taskUuids.map((id) => tasker.waitForTask(id, { signal }))).then(() => {
+    resting = true;
+  });
+  const tick = out.isTTY ? 120 : 1000;
+  try {
+    while (!resting) {
+      await Promise.race([ends, sleep(tick, undefined, { ref: false })]);
+      show(out, await countTasks(tasker, ids));
+    }
+    await ends;
+  } finally {
+    if (out.isTTY) out.write('\n');
+  }
+  const after = await countTasks(tasker, ids);
+  return { before: before.steps, after: after.steps };
+}
+
+function show(out, { orders, complete, refused, waiting, steps }) {
+  const filled = Math.round((BAR * (complete + refused)) / orders);
+  const bar = `${'█'.repeat(filled)}${'░'.repeat(BAR - filled)}`;
+  const underWay = orders - complete - refused - waiting;
+  const text = `${complete} complete, ${refused} refused, ${waiting} to be retried, ${underWay} under way; ${steps} steps`;
+  if (!out.isTTY) return out.write(`  ${text}\n`);
+  // A line that is longer than the terminal would not be written over but below itself.
+  const room = Math.max(0, (out.columns || 100) - BAR - 5);
+  out.write(`\r\x1b[2K  ${pc.cyan(bar)}  ${text.slice(0, room)}`);
+}

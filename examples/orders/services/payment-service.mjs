@@ -1,0 +1,91 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { answer, refusal, startHttpService } from './http-service.mjs';
+
+/** Cards that a bank refuses, whoever asks and however often. */
+const REFUSED = {
+  tok_declined: ['card_declined', 'the bank declined the card'],
+  tok_no_funds: ['insufficient_funds', 'the account does not hold that much'],
+  tok_expired: ['card_expired', 'the card has expired'],
+};
+
+/**
+ * Cards with which this service misbehaves: at which of its two routes, and how often before it behaves. It counts
+ * since it was started, so a service that comes back after a crash misbehaves anew.
+ */
+const TROUBLE = {
+  tok_busy: { at: 'authorise', times: 1 },
+  tok_error: { at: 'authorise', times: 2 },
+  tok_hang: { at: 'authorise', times: 1 },
+  tok_slow: { at: 'capture', times: 1 },
+  tok_reset: { at: 'capture', times: 1 },
+};
+
+const TOO_SLOW_MS = 6000;
+const COUNTRIES = { tok_cartes_bancaires: 'FR', tok_amex: 'US' };
+
+/**
+ * The payment service: authorises cards and captures money, and does not always answer. With `tok_slow` and `tok_reset`
+ * it takes the money and the caller never hears of it: the worst case there is.
+ *
+ * It keeps to idempotency keys: what was done under a key is not done again, the same answer is given.
+ *
+ * @param {import('./ledger.mjs').Ledger} ledger
+ */
+export function startPaymentService(ledger) {
+  const seen = new Map();
+  const misbehaves = (card, at, key) => {
+    const trouble = TROUBLE[card];
+    if (trouble?.at !== at) return false;
+    seen.set(key, (seen.get(key) ?? 0) + 1);
+    return seen.get(key) <= trouble.times;
+  };
+
+  return startHttpService({
+    '/authorisations': ({ body, key }) => {
+      const { order_id, card, amount_cents } = body;
+      if (misbehaves(card, 'authorise', key)) return misbehaviour(card);
+      if (card in REFUSED) return refusal(402, ...REFUSED[card]);
+      return answer(
+        201,
+        ledger.get(key) ??
+          ledger.put(key, {
+            kind: 'authorisation',
+            authorisation_id: `auth_${randomUUID()}`,
+            order_id,
+            card,
+            card_country: COUNTRIES[card] ?? 'DE',
+            amount_cents,
+          }),
+      );
+    },
+
+    '/captures': async ({ body, key, socket }) => {
+      const { order_id, authorisation_id, amount_cents } = body;
+      const authorisation = ledger.of('authorisation').find((entry) => entry.authorisation_id === authorisation_id);
+      if (!authorisation) return refusal(404, 'no_authorisation', `there is no authorisation ${authorisation_id}`);
+      if (authorisation.amount_cents < amount_cents) return refusal(409, 'amount_too_high', 'more than was authorised');
+
+      const capture =
+        ledger.get(key) ??
+        ledger.put(key, {
+          kind: 'capture',
+          capture_id: `cap_${randomUUID()}`,
+          order_id,
+          authorisation_id,
+          amount_cents,
+        });
+      // The money is taken from here on, whether or not the caller hears of it.
+      if (!misbehaves(authorisation.card, 'capture', key)) return answer(201, capture);
+      if (authorisation.card === 'tok_reset') return void socket.destroy();
+      await sleep(TOO_SLOW_MS, undefined, { ref: false });
+      return answer(201, capture);
+    },
+  });
+}
+
+function misbehaviour(card) {
+  if (card === 'tok_busy') return answer(429, { message: 'slow down' }, { 'retry-after': '1' });
+  if (card === 'tok_error') return answer(500, { message: 'internal error' });
+  return undefined; // tok_hang: the line stays open, and nothing ever comes
+}

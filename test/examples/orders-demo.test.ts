@@ -1,0 +1,129 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { temporaryFolder } from '../support/embedded-users.ts';
+import { runProgram, startProgram } from './run-program.ts';
+
+const DEMO = path.resolve('examples/orders/demo.mjs');
+const TOTALS = './orders-totals.txt';
+
+const folderOf = () => path.join(temporaryFolder({ name: 'tasker-demo-' }), '.tasker');
+const runDemo = (folder: string) => runProgram(DEMO, { args: ['--folder', folder] });
+const startDemo = (folder: string) => startProgram(DEMO, { args: ['--folder', folder] });
+
+/** The part of the output that must be the same in every run. */
+function totalsIn(stdout: string): string {
+  const [, totals] = /\n( {2}orders .*?)\n\n/s.exec(stdout) ?? [];
+  return `${totals ?? `no totals in:\n${stdout}`}\n`;
+}
+
+interface Capture {
+  kind: string;
+  order_id: string;
+  amount_cents: number;
+}
+
+/** What the payment service wrote down when it took money. */
+function capturesIn(folder: string): Capture[] {
+  const own = path.join(folder, 'orders');
+  const ledger = path.join(own, readFileSync(path.join(own, 'batch'), 'utf8'), 'payments');
+  return readdirSync(ledger)
+    .filter((name) => name.endsWith('.json'))
+    .map((name) => JSON.parse(readFileSync(path.join(ledger, name), 'utf8')) as Capture)
+    .filter(({ kind }) => kind === 'capture');
+}
+
+function expectNobodyChargedTwice(folder: string): void {
+  const captures = capturesIn(folder);
+  expect(new Set(captures.map(({ order_id }) => order_id)).size).toBe(captures.length);
+  expect(captures.length).toBe(58);
+  expect(captures.reduce((sum, { amount_cents }) => sum + amount_cents, 0)).toBe(820_970);
+}
+
+describe('the demo of orders', { timeout: 60_000 }, () => {
+  test('ends with the same totals when it is run again, and finds all orders there', async () => {
+    const folder = folderOf();
+    const first = await runDemo(folder);
+    expect(first.stderr).toBe('');
+    expect(first.code).toBe(0);
+    await expect(totalsIn(first.stdout)).toMatchFileSnapshot(TOTALS);
+    expect(first.stdout).not.toContain('there already\n');
+
+    const second = await runDemo(folder);
+    expect(second.code).toBe(0);
+    expect(second.stdout).toContain('  72 of them were there already\n');
+    expect(second.stdout).toMatch(/steps done by this run +0 /);
+    expect(totalsIn(second.stdout)).toBe(totalsIn(first.stdout));
+    expectNobodyChargedTwice(folder);
+  });
+
+  test('ends with the same totals after kill -9 at any moments, and charges nobody twice', async () => {
+    const folder = folderOf();
+    for (const group of [false, true, false]) {
+      const demo = startDemo(folder);
+      await demo.said('process ');
+      const delay = Math.round(100 + Math.random() * 1900);
+      await sleep(delay); // the moment is what is tried here
+      demo.kill('SIGKILL', { group });
+      expect((await demo.ended).signal, `it was still running after ${delay} ms`).toBe('SIGKILL');
+    }
+    const last = await runDemo(folder);
+    expect(last.stderr).toBe('');
+    expect(last.code).toBe(0);
+    await expect(totalsIn(last.stdout)).toMatchFileSnapshot(TOTALS);
+    expectNobodyChargedTwice(folder);
+  });
+
+  test('stops at Ctrl-C, and goes on from there, also when two run at the same time', async () => {
+    const folder = folderOf();
+    const demo = startDemo(folder);
+    await demo.said('under way');
+    demo.kill('SIGINT');
+    const stopped = await demo.ended;
+    expect(stopped.code).toBe(130);
+    expect(stopped.stdout).toContain('the next npm run demo goes on where this one stopped');
+    expect(stopped.stderr).toBe('');
+
+    for (const { code, stderr, stdout } of await Promise.all([runDemo(folder), runDemo(folder)])) {
+      expect(stderr).toBe('');
+      expect(code).toBe(0);
+      await expect(totalsIn(stdout)).toMatchFileSnapshot(TOTALS);
+      expect(stdout).not.toContain('taken over from a process that was killed');
+    }
+    expectNobodyChargedTwice(folder);
+  });
+
+  test('says in one line why it cannot start', async () => {
+    const file = path.join(temporaryFolder(), 'a-file');
+    writeFileSync(file, '');
+    const noFolder = await runDemo(path.join(file, '.tasker'));
+    expect(noFolder).toMatchObject({ code: 1, stdout: '' });
+    expect(noFolder.stderr).toMatch(/^orders demo: .*a-file.*; give another folder with --folder\n$/);
+
+    const env = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' };
+    const noDatabase = await runProgram(DEMO, { args: ['--folder', folderOf()], env });
+    expect(noDatabase).toMatchObject({ code: 1, stdout: '' });
+    expect(noDatabase.stderr).toMatch(/^orders demo: .*127\.0\.0\.1:1.*\n$/);
+  });
+
+  test('has orders of which none depends on which comes first', () => {
+    const rows = (name: string) => readFileSync(`examples/orders/${name}`, 'utf8').trimEnd().split('\n').slice(1);
+    const stock = new Map(rows('catalogue.csv').map((row) => [row.split(',')[0]!, Number(row.split(',')[3])]));
+    const orders = rows('orders.csv').map((row) =>
+      row
+        .split(',')[7]!
+        .split(' ')
+        .map((item) => ({ sku: item.split('*')[0]!, quantity: Number(item.split('*')[1]) })),
+    );
+    expect(orders.length).toBeGreaterThanOrEqual(60);
+    const possible = orders.filter((lines) => lines.every(({ sku, quantity }) => quantity <= stock.get(sku)!));
+    for (const [sku, count] of stock) {
+      const wanted = possible.flat().filter((line) => line.sku === sku);
+      expect(
+        wanted.reduce((sum, { quantity }) => sum + quantity, 0),
+        sku,
+      ).toBeLessThanOrEqual(count);
+    }
+  });
+});
