@@ -1,0 +1,113 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { freshDatabase, type Sql } from './support/database.ts';
+import { ownMigrations, type Program, programWith } from './support/program.ts';
+
+const own = ownMigrations();
+const names = Object.keys(own);
+const nextId = String(names.length + 1).padStart(4, '0');
+
+/** A migration of a version after this one. */
+const later = (text: string, { serves }: { serves: number }) => ({
+  ...own,
+  [`${nextId}_later.sql`]: `-- serves: ${serves}\n${text}`,
+});
+
+const OK = { code: 'ok', message: '' };
+const runs = (program: Program, url: string) => program.connect(url);
+const applied = async (sql: Sql) =>
+  (await sql<{ name: string }>('select name from tasker.migration order by id')).map((row) => row.name);
+
+/** A database in which nothing is; gone after the test. */
+async function emptyDatabase(): Promise<{ url: string; sql: Sql }> {
+  const { url, sql, drop } = await freshDatabase();
+  onTestFinished(drop);
+  await sql('drop schema tasker cascade');
+  return { url, sql };
+}
+
+describe('the schema', () => {
+  it('is made in an empty database, and a second start changes nothing', async () => {
+    const { url, sql } = await emptyDatabase();
+    const program = programWith(own);
+    expect(await runs(program, url)).toEqual(OK);
+    const first = await sql('select * from tasker.migration');
+    expect(await applied(sql)).toEqual(names);
+
+    expect(await runs(program, url)).toEqual(OK);
+    expect(await sql('select * from tasker.migration')).toEqual(first);
+  });
+
+  it('is made once when five processes start at once', async () => {
+    const { url, sql } = await emptyDatabase();
+    const program = programWith(own);
+    const ends = await Promise.all(Array.from({ length: 5 }, () => runs(program, url)));
+    expect(ends).toEqual([OK, OK, OK, OK, OK]);
+    expect(await applied(sql)).toEqual(names);
+  });
+
+  it('refuses a database that was made by a migration with another text', async () => {
+    const { url } = await emptyDatabase();
+    const [first = ''] = names;
+    const edited = programWith({ ...own, [first]: `${own[first]}\n-- edited after its release\n` });
+    expect(await runs(edited, url)).toEqual(OK);
+
+    const end = await runs(programWith(own), url);
+    expect(end.code).toBe('schema_changed');
+    expect(end.message).toContain(first);
+  });
+
+  it('serves a program that is older than the database, when the later version says so', async () => {
+    const { url, sql } = await emptyDatabase();
+    const newer = programWith(later('create table tasker.later (id int);', { serves: 1 }));
+    expect(await runs(newer, url)).toEqual(OK);
+    expect(await applied(sql)).toEqual([...names, `${nextId}_later.sql`]);
+    expect(await runs(programWith(own), url)).toEqual(OK);
+  });
+
+  it('refuses a program that the later version does not serve any more, and says what to do', async () => {
+    const { url } = await emptyDatabase();
+    const newer = programWith(later('create table tasker.later (id int);', { serves: names.length + 1 }));
+    expect(await runs(newer, url)).toEqual(OK);
+
+    const end = await runs(programWith(own), url);
+    expect(end.code).toBe('schema_too_new');
+    expect(end.message).toContain('upgrade tasker-core');
+  });
+
+  it('keeps nothing of a migration that fails, and goes on from there once it is mended', async () => {
+    const { url, sql } = await emptyDatabase();
+    const broken = programWith(later('create table tasker.half (id int);\nselect 1 / 0;', { serves: 1 }));
+    const end = await runs(broken, url);
+    expect(end).toEqual({ code: 'database_error', message: `migration ${nextId}_later.sql: division by zero` });
+    expect(await applied(sql)).toEqual(names);
+    expect(await sql(`select to_regclass('tasker.half') as half`)).toEqual([{ half: null }]);
+
+    const mended = programWith(later('create table tasker.half (id int);', { serves: 1 }));
+    expect(await runs(mended, url)).toEqual(OK);
+    expect(await applied(sql)).toEqual([...names, `${nextId}_later.sql`]);
+  });
+
+  it('is the same to a checkout with the line ends of Windows', async () => {
+    const { url } = await emptyDatabase();
+    expect(await runs(programWith(own), url)).toEqual(OK);
+    const windows = Object.entries(own).map(([name, text]) => [name, text.replaceAll('\n', '\r\n')] as const);
+    expect(await runs(programWith(Object.fromEntries(windows)), url)).toEqual(OK);
+  });
+
+  it.each(Object.entries(inject('servers')))(
+    'reads back as migrations/schema.sql on PostgreSQL %s',
+    async (_, server) => {
+      const url = new URL(server);
+      url.pathname = '/tasker_template';
+      const { stdout } = await promisify(execFile)(process.execPath, [
+        'scripts/dump-schema.mjs',
+        '--of',
+        url.toString(),
+      ]);
+      expect(stdout).toBe(readFileSync('migrations/schema.sql', 'utf8').replaceAll('\r\n', '\n'));
+    },
+  );
+});
