@@ -30,7 +30,8 @@ export async function openClient({ databaseUrl, logger, mayMake, listen }: OpenC
   }
   const own = chosenUrl({ databaseUrl }) === undefined;
   const tasker = await createTasker({
-    ...(databaseUrl !== undefined && { databaseUrl, databaseDirectUrl: databaseUrl }),
+    databaseUrl,
+    databaseDirectUrl: databaseUrl,
     worker: false,
     poolSize: 3,
     logger,

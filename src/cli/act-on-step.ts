@@ -20,11 +20,11 @@ export interface ActOptions extends GlobalOptions {
 export async function actOnStep(
   { task, step }: StepArguments,
   options: ActOptions,
-  act: (tasker: Tasker, operator: { actor: string; reason?: string }) => Promise<void>,
+  act: (tasker: Tasker, operator: { actor: string; reason: string | undefined }) => Promise<void>,
 ): Promise<void> {
   const { by: actor, reason } = options;
   await withTasker(options, {}, async (tasker) => {
-    await act(tasker, { actor, ...(reason !== undefined && { reason }) });
+    await act(tasker, { actor, reason });
     const [after, { status }] = await Promise.all([tasker.getStep(task, step), tasker.getTask(task)]);
     if (options.json) printJson(snakeKeys(after));
     else note(`step ${after.name} is ${after.currentState}, the task ${status}`);

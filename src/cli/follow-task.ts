@@ -4,6 +4,15 @@ import { painted, signOf, spanOf } from './paint.ts';
 import { type Parents, parentsOf, stepTree } from './step-tree.ts';
 import { type Step, type Task, taskJson } from './views.ts';
 
+/** Where a task stays until somebody acts, or for ever. */
+export const RESTING: ReadonlySet<Task['status']> = new Set([
+  'complete',
+  'error',
+  'cancelled',
+  'resolved_manually',
+  'blocked_by_failures',
+]);
+
 /** Options of {@link followTask}. */
 export interface FollowOptions {
   signal: AbortSignal;
@@ -63,7 +72,8 @@ function plainLines(write: (line: string) => void): Show {
         if (!known.has(step.name) && step.currentState === 'pending') continue;
         tell(step.name, `${step.currentState} ${step.attempts}`, () => stepLine(step));
       }
-      tell('', task.status, () => taskLine(task));
+      // Task and steps are two looks at what moves on; only where it rests do both agree.
+      if (RESTING.has(task.status)) tell('', task.status, () => taskLine(task));
     },
     end: () => {},
   };

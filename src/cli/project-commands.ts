@@ -5,9 +5,20 @@ const CONCURRENCY = { least: 1, most: 100_000 };
 
 /** The commands on the project in the current folder. */
 export function addProjectCommands(program: Command): void {
+  program
+    .command('init')
+    .description('a template, a handler and a test into the current project; overwrites nothing')
+    .action(async (_options, command: Command) => (await import('./init.ts')).init(optionsOf(command)));
+  workerOptions(program.command('dev'))
+    .description('run the project here: database, worker, reloading, and a view of what goes on')
+    .action(async (_options, command: Command) => (await import('./dev.ts')).dev(optionsOf(command)));
   workerOptions(program.command('worker'))
     .description('run steps until SIGTERM; logs JSON lines to standard error')
     .action(async (_options, command: Command) => (await import('./worker.ts')).worker(optionsOf(command)));
+  program
+    .command('doctor')
+    .description('check database, schema, clock, notifications, disk, templates, handlers, workers')
+    .action(async (_options, command: Command) => (await import('./doctor.ts')).doctor(optionsOf(command)));
 }
 
 function workerOptions(command: Command): Command {

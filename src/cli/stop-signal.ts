@@ -2,6 +2,9 @@ import { note } from './output.ts';
 
 const NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const;
 
+/** npm passes Ctrl-C on to a child that the terminal has told already: two signals so close are one. */
+const SAME_REQUEST_MS = 300;
+
 /** What Ctrl-C and SIGTERM ask for. */
 export interface StopRequest {
   /** Fires at the first one. */
@@ -19,12 +22,15 @@ export function listenForStop(): StopRequest {
   const requested = new Promise<keyof typeof NUMBERS>((resolve) => {
     tell = resolve;
   });
+  let first = 0;
   const heard = (name: NodeJS.Signals) => {
     const which = name as keyof typeof NUMBERS;
     if (controller.signal.aborted) {
+      if (performance.now() - first < SAME_REQUEST_MS) return;
       note('stopped at once; steps that were running go back when their lease is over');
       process.exit(128 + NUMBERS[which]);
     }
+    first = performance.now();
     controller.abort();
     tell(which);
   };

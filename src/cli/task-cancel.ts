@@ -11,7 +11,7 @@ interface TaskCancelOptions extends GlobalOptions {
 export async function taskCancel(uuid: string, options: TaskCancelOptions): Promise<void> {
   const { reason, by: actor, json } = options;
   await withTasker(options, {}, async (tasker) => {
-    const cancelled = await tasker.cancelTask(uuid, { actor, ...(reason !== undefined && { reason }) });
+    const cancelled = await tasker.cancelTask(uuid, { actor, reason });
     const { status } = await tasker.getTask(uuid);
     if (json) printJson({ task_uuid: uuid, cancelled, status });
     else note(cancelled ? `cancelled ${uuid}` : `${uuid} had ended already: it is ${status}`);

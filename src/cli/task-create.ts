@@ -122,12 +122,12 @@ async function create(
     version,
     initiator: 'cli',
     sourceSystem: 'cli',
-    ...(context && { context }),
-    ...(priority !== undefined && { priority }),
-    ...(correlationId !== undefined && { correlationId }),
-    ...(idempotencyKey !== undefined && { idempotencyKey }),
-    ...(reason !== undefined && { reason }),
-    ...(tag && { tags: tag }),
+    context,
+    priority,
+    correlationId,
+    idempotencyKey,
+    reason,
+    tags: tag,
   };
   try {
     return await tasker.createTask(request, { onDuplicate: options.returnExisting ? 'return' : 'error' });

@@ -20,11 +20,11 @@ export async function taskList(options: TaskListOptions): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const tasks = await tasker.listTasks({
       limit,
-      ...(namespace !== undefined && { namespace }),
-      ...(name !== undefined && { name }),
-      ...(status !== undefined && { status }),
-      ...(open && { openOnly: true }),
-      ...(before !== undefined && { before }),
+      namespace,
+      name,
+      status,
+      openOnly: open,
+      before,
     });
     if (json) return printJson(tasks.map(snakeKeys));
     if (tasks.length === 0) return note('no tasks; `npx tasker task create` makes one');

@@ -45,12 +45,7 @@ export async function worker(options: WorkerOptions): Promise<void> {
 
 /** What the options say to `createTasker`. */
 export function taskerOptions({ databaseUrl, concurrency, namespace, name }: WorkerOptions) {
-  return {
-    ...(databaseUrl !== undefined && { databaseUrl, databaseDirectUrl: databaseUrl }),
-    ...(concurrency !== undefined && { concurrency }),
-    ...(namespace && { namespaces: namespace }),
-    ...(name !== undefined && { name }),
-  };
+  return { databaseUrl, databaseDirectUrl: databaseUrl, concurrency, namespaces: namespace, name };
 }
 
 /** How long running handlers may take to finish. */

@@ -1,0 +1,217 @@
+import { existsSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import path from 'node:path';
+import { readEnvironment } from '../config/environment.ts';
+import type { Database } from '../db/database.ts';
+import { Listener } from '../db/listener.ts';
+import { schemaStatus } from '../engine/migrate.ts';
+import { messageOf, TaskerError } from '../errors.ts';
+import { silentLogger } from '../logging/logger.ts';
+import { nearNames } from '../model/near-names.ts';
+import { serverFacts } from '../store/server-facts.ts';
+import { listWorkers } from '../store/workers.ts';
+import { formatProblem } from '../template/parse-template.ts';
+import type { TaskTemplate } from '../template/task-template.ts';
+import { chosenUrl, databaseExists, embeddedHome, openForTools } from './database-admin.ts';
+import { HandlerFolders } from './handler-folders.ts';
+import { readTemplates } from './load-templates.ts';
+
+/** What one check of {@link examine} came to. */
+export interface Check {
+  name: 'database' | 'schema' | 'clock' | 'notifications' | 'disk' | 'templates' | 'handlers' | 'workers';
+  /** `warn`: it works, but not as well as it could, or not yet. `skip`: there was nothing to look at. */
+  status: 'ok' | 'warn' | 'fail' | 'skip';
+  /** What was found. */
+  found: string;
+  /** What to do about it. */
+  wayOut?: string;
+}
+
+/** Options of {@link examine}. */
+export interface ExamineOptions {
+  databaseUrl?: string | undefined;
+  templates: readonly string[];
+  handlers: readonly string[];
+  /** This machine's clock, milliseconds since 1970. Default `Date.now`. */
+  clock?: () => number;
+  /** Free bytes below which the disk fails the check; it warns below ten times as many. Default 100 MB. */
+  leastFreeBytes?: number;
+}
+
+const SKEW_WARN_MS = 1_000;
+const SKEW_FAIL_MS = 30_000;
+const HEAR_MS = 2_000;
+const LEAST_FREE_BYTES = 100_000_000;
+
+/** Looks at everything that a project needs to run. Changes nothing; each check tells the way out. */
+export async function examine(options: ExamineOptions): Promise<Check[]> {
+  const fromDatabase = await examineDatabase(options);
+  const { check: templates, parsed } = await examineTemplates(options);
+  const handlers = await examineHandlers(options, parsed);
+  const [workers, others] = [fromDatabase.filter(isWorkers), fromDatabase.filter((check) => !isWorkers(check))];
+  return [...others, await examineDisk(options), templates, handlers, ...workers];
+}
+
+function isWorkers(check: Check): boolean {
+  return check.name === 'workers';
+}
+
+async function examineDatabase(options: ExamineOptions): Promise<Check[]> {
+  if (!databaseExists(options)) {
+    const wayOut = '`npx tasker dev` makes one; DATABASE_URL names a server';
+    return [{ name: 'database', status: 'warn', found: `none yet in ${embeddedHome()}`, wayOut }];
+  }
+  try {
+    const open = await openForTools(options, { migrate: false });
+    try {
+      const { version, nowMs } = await serverFacts(open.database);
+      const where = open.embedded ? `embedded, in ${embeddedHome()}` : open.database.place;
+      const schema = await examineSchema(open.database);
+      return [
+        { name: 'database', status: 'ok', found: `PostgreSQL ${version}, ${where}` },
+        schema,
+        examineClock(nowMs, (options.clock ?? Date.now)()),
+        await examineNotifications(open.database),
+        schema.status === 'ok' ? await examineWorkers(open.database) : skipped('workers', 'the schema is not there'),
+      ];
+    } finally {
+      await open.close();
+    }
+  } catch (error) {
+    return [{ name: 'database', status: 'fail', found: messageOf(error) }];
+  }
+}
+
+async function examineSchema(database: Database): Promise<Check> {
+  try {
+    const { applied, pending } = await schemaStatus(database);
+    if (pending.length === 0) return { name: 'schema', status: 'ok', found: `up to date, ${applied.at(-1)}` };
+    return { name: 'schema', status: 'fail', found: `lacks ${pending.join(', ')}`, wayOut: '`npx tasker db migrate`' };
+  } catch (error) {
+    return { name: 'schema', status: 'fail', found: messageOf(error) };
+  }
+}
+
+function examineClock(databaseMs: number, ownMs: number): Check {
+  const skew = Math.round(Math.abs(databaseMs - ownMs));
+  const found = `this machine and the database differ by ${skew} ms`;
+  if (skew < SKEW_WARN_MS) return { name: 'clock', status: 'ok', found };
+  const wayOut = 'let both take their time from NTP; leases go by the database, but log lines and shown times do not';
+  return { name: 'clock', status: skew < SKEW_FAIL_MS ? 'warn' : 'fail', found, wayOut };
+}
+
+async function examineNotifications(database: Database): Promise<Check> {
+  const ignored = { onNotify: () => {}, onCatchUp: () => {} };
+  const listener = new Listener(database, [], ignored, silentLogger);
+  try {
+    await listener.start();
+    for (const end = Date.now() + HEAR_MS; !listener.hears && Date.now() < end; )
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    if (listener.hears) return { name: 'notifications', status: 'ok', found: 'LISTEN hears what is sent' };
+    return {
+      name: 'notifications',
+      status: 'warn',
+      found: 'LISTEN hears nothing: DATABASE_URL seems to lead through a transaction pooler',
+      wayOut: 'set DATABASE_DIRECT_URL to the server itself; until then workers look once a second',
+    };
+  } finally {
+    await listener.stop();
+  }
+}
+
+async function examineWorkers(database: Database): Promise<Check> {
+  const workers = await listWorkers(database);
+  const living = workers.filter((worker) => worker.living);
+  const stale = workers.filter((worker) => !worker.living);
+  if (stale.length > 0) {
+    const names = stale.map((worker) => `${worker.name} (lease over since ${worker.lease_until})`).join(', ');
+    const found = `${living.length} alive; gone without a word: ${names}`;
+    if (living.length > 0)
+      return { name: 'workers', status: 'warn', found, wayOut: 'a living worker takes over its steps in a moment' };
+    return {
+      name: 'workers',
+      status: 'fail',
+      found,
+      wayOut: 'start a worker, it takes over their steps: `npx tasker worker`',
+    };
+  }
+  if (living.length > 0) return { name: 'workers', status: 'ok', found: living.map(describeWorker).join('; ') };
+  return {
+    name: 'workers',
+    status: 'warn',
+    found: 'none alive',
+    wayOut: '`npx tasker dev` or `npx tasker worker` starts one',
+  };
+}
+
+function describeWorker(worker: { name: string; namespaces: string[]; callables: string[] }): string {
+  return `${worker.name} serves ${worker.namespaces.join(', ') || 'nothing yet'} with ${worker.callables.length} handlers`;
+}
+
+async function examineDisk({ databaseUrl, leastFreeBytes = LEAST_FREE_BYTES }: ExamineOptions): Promise<Check> {
+  if (chosenUrl({ databaseUrl }) !== undefined) return skipped('disk', "the server's disk can't be seen from here");
+  const home = [embeddedHome(), path.dirname(embeddedHome())].find((folder) => existsSync(folder))!;
+  const { bavail, bsize } = await statfs(home);
+  const free = bavail * bsize;
+  const found = `${(free / 1e9).toFixed(1)} GB free for ${embeddedHome()}`;
+  if (free >= leastFreeBytes * 10) return { name: 'disk', status: 'ok', found };
+  return {
+    name: 'disk',
+    status: free < leastFreeBytes ? 'fail' : 'warn',
+    found,
+    wayOut: 'make room there: a full disk stops PostgreSQL',
+  };
+}
+
+async function examineTemplates({ templates }: ExamineOptions): Promise<{ check: Check; parsed: TaskTemplate[] }> {
+  const there = templates.filter((folder) => existsSync(folder));
+  const loaded = await readTemplates(there, readEnvironment().environment);
+  const answer = (check: Omit<Check, 'name'>) => ({
+    check: { name: 'templates' as const, ...check },
+    parsed: loaded.templates,
+  });
+  if (loaded.files.length === 0) {
+    const found = `none in ${templates.map((folder) => path.resolve(folder)).join(', ')}`;
+    return answer({
+      status: 'warn',
+      found,
+      wayOut: '`npx tasker init` makes a first one; --templates names another folder',
+    });
+  }
+  const errors = loaded.problems.filter((problem) => problem.severity === 'error');
+  const worst = errors[0] ?? loaded.problems[0];
+  if (!worst) return answer({ status: 'ok', found: `${loaded.templates.length} sound` });
+  const more = loaded.problems.length > 1 ? ` (and ${loaded.problems.length - 1} more)` : '';
+  const wayOut = '`npx tasker template validate` shows all';
+  return answer({ status: errors.length > 0 ? 'fail' : 'warn', found: `${formatProblem(worst)}${more}`, wayOut });
+}
+
+async function examineHandlers({ handlers }: ExamineOptions, templates: TaskTemplate[]): Promise<Check> {
+  const missing = handlers.filter((folder) => !existsSync(folder)).map((folder) => path.resolve(folder));
+  if (missing.length > 0) {
+    const wayOut = '`npx tasker init` makes a first one; --handlers names another folder';
+    return { name: 'handlers', status: 'warn', found: `there is no folder ${missing.join(', ')}`, wayOut };
+  }
+  const library = new HandlerFolders(handlers, silentLogger);
+  try {
+    const { count } = await library.load();
+    const unresolved = library.missing(templates);
+    if (unresolved.length === 0)
+      return { name: 'handlers', status: 'ok', found: `${count}; every step's handler is there` };
+    const near = unresolved.flatMap((callable) => nearNames(callable, library.registry.listHandlers(), 1));
+    const hint = near.length > 0 ? `; did you mean ${near.join(', ')}?` : '';
+    return {
+      name: 'handlers',
+      status: 'fail',
+      found: `no handler named ${unresolved.join(', ')}${hint}`,
+      wayOut: 'export one of that name, or correct `handler` in the template',
+    };
+  } catch (error) {
+    if (!(error instanceof TaskerError)) throw error;
+    return { name: 'handlers', status: 'fail', found: error.message };
+  }
+}
+
+function skipped(name: Check['name'], found: string): Check {
+  return { name, status: 'skip', found };
+}

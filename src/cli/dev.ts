@@ -1,0 +1,102 @@
+import path from 'node:path';
+import pc from 'picocolors';
+import { createTasker } from '../app/create-tasker.ts';
+import { checkUrl, chosenUrl, embeddedHome } from '../app/database-admin.ts';
+import type { Tasker } from '../app/tasker.ts';
+import { readEnvironment } from '../config/environment.ts';
+import { messageOf } from '../errors.ts';
+import { consoleLogger } from './console-logger.ts';
+import { DevProject, nameOf } from './dev-project.ts';
+import { DevView } from './dev-view.ts';
+import { exampleCommand } from './example-command.ts';
+import { exitCodeOf } from './exit-codes.ts';
+import { note } from './output.ts';
+import { runnableFolders } from './project-folders.ts';
+import { reportError } from './report-error.ts';
+import { listenForStop, type StopRequest } from './stop-signal.ts';
+import { fields } from './table.ts';
+import { watchFolder } from './watch-folder.ts';
+import { drainOf, taskerOptions, type WorkerOptions } from './worker.ts';
+
+/** `tasker dev`: database, worker, reloading and a view of what goes on, until Ctrl-C. */
+export async function dev(options: WorkerOptions): Promise<void> {
+  const stop = listenForStop();
+  let starting = true;
+  let view: DevView | undefined;
+  const tell = (line: string) => (view ? view.print(line) : note(line));
+  try {
+    const folders = runnableFolders(options);
+    checkUrl(options);
+    const { environment, logLevel } = readEnvironment();
+    const form = options.json ? 'json' : 'lines';
+    const logger = consoleLogger({ level: options.verbose ? 'debug' : logLevel, form, write: tell });
+    const project = new DevProject({ ...folders, environment, logger, tell });
+    await Promise.all([project.readTemplates(), project.readHandlers()]);
+    const { templates } = project;
+    const tasker = await createTasker({
+      ...taskerOptions(options),
+      templates,
+      handlers: project.library.registry,
+      logger,
+    });
+    starting = false;
+    for (const line of greeting(project, tasker, options)) tell(line);
+    watchProject(project, tasker, { folders, stop, tell });
+    if (process.stdout.isTTY && !options.json) {
+      view = new DevView(process.stdout);
+      view.show(tasker, ['no tasks yet']);
+    }
+    await stop.requested;
+    view?.end();
+    view = undefined;
+    if (tasker.stats?.running) tell('stopping: running handlers may finish; Ctrl-C again ends at once');
+    await tasker.stop(drainOf(options));
+  } catch (error) {
+    view?.end();
+    reportError(error, options);
+    process.exitCode = exitCodeOf(error, { starting });
+  } finally {
+    stop.release();
+  }
+}
+
+function greeting(project: DevProject, tasker: Tasker, options: WorkerOptions): string[] {
+  const [first] = project.templates;
+  const place = chosenUrl(options) === undefined ? `embedded PostgreSQL in ${embeddedHome()}` : tasker.place;
+  const about = fields([
+    ['database', place],
+    ['templates', project.templates.map(nameOf).join(', ') || 'none yet'],
+    ['handlers', project.library.registry.listHandlers().join(', ') || 'none yet'],
+  ]);
+  const how = first ? ['', 'Create a task from another terminal:', `  ${pc.bold(exampleCommand(first))}`] : [];
+  return [
+    ...about.split('\n'),
+    ...how,
+    '',
+    pc.dim('Templates and handlers are reloaded when they change. Ctrl-C stops.'),
+  ];
+}
+
+interface Watched {
+  folders: { templates: string[]; handlers: string[] };
+  stop: StopRequest;
+  tell: (line: string) => void;
+}
+
+/** One reload after the other: the second one sees what the first one made. */
+function watchProject(project: DevProject, tasker: Tasker, { folders, stop, tell }: Watched): void {
+  let last = Promise.resolve();
+  const watchAll = (paths: readonly string[], reload: () => Promise<void>) => {
+    for (const folder of paths) {
+      watchFolder(folder, {
+        signal: stop.signal,
+        onChange: () => {
+          last = last.then(reload).catch((error: unknown) => tell(`error: reloading: ${messageOf(error)}`));
+        },
+        onLost: (error) => tell(`${path.resolve(folder)} can't be watched: ${error.message}; restart to see changes`),
+      });
+    }
+  };
+  watchAll(folders.templates, () => project.reloadTemplates(tasker));
+  watchAll(folders.handlers, () => project.reloadHandlers(tasker));
+}

@@ -1,0 +1,44 @@
+import type { TaskTemplate } from '../template/task-template.ts';
+
+/** A command that creates a task of this template, ready to be copied into a shell. */
+export function exampleCommand(template: TaskTemplate): string {
+  const context = exampleContext(template);
+  const input =
+    Object.keys(context).length === 0 ? '' : ` --input '${JSON.stringify(context).replaceAll("'", "'\\''")}'`;
+  return `npx tasker task create ${template.namespace}/${template.name}@${template.version}${input}`;
+}
+
+/** What the template's input schema requires, with values that fit as far as one can tell. */
+function exampleContext({ inputSchema, defaultContext }: TaskTemplate): Record<string, unknown> {
+  const schema = asObject(inputSchema);
+  const properties = asObject(schema.properties);
+  const required = Array.isArray(schema.required) ? schema.required.map(String) : Object.keys(properties);
+  const missing = required.filter((key) => !(key in (defaultContext ?? {})));
+  return Object.fromEntries(missing.map((key) => [key, exampleValue(asObject(properties[key]))]));
+}
+
+function exampleValue(schema: Record<string, unknown>): unknown {
+  const { examples, enum: choices, const: only } = schema;
+  for (const given of [schema.default, only, first(examples), first(choices)]) if (given !== undefined) return given;
+  switch (schema.type) {
+    case 'integer':
+    case 'number':
+      return typeof schema.minimum === 'number' ? schema.minimum : 1;
+    case 'boolean':
+      return true;
+    case 'array':
+      return typeof schema.minItems === 'number' && schema.minItems > 0 ? [exampleValue(asObject(schema.items))] : [];
+    case 'object':
+      return {};
+    default:
+      return 'text';
+  }
+}
+
+function first(values: unknown): unknown {
+  return Array.isArray(values) ? (values[0] as unknown) : undefined;
+}
+
+function asObject(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+}

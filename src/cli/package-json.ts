@@ -1,0 +1,58 @@
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { messageOf, TaskerError } from '../errors.ts';
+
+/** What `tasker init` needs to know of a project. */
+export interface Project {
+  folder: string;
+  /** `package.json` as it stands. */
+  text: string;
+  usesTypeScript: boolean;
+  usesVitest: boolean;
+  dependsOnUs: boolean;
+}
+
+interface Manifest {
+  scripts?: Record<string, string>;
+  dependencies?: Record<string, string>;
+  devDependencies?: Record<string, string>;
+}
+
+/** Reads a project's `package.json`. Throws `bad_request` without one, and when it is not JSON. */
+export async function readPackage(folder: string): Promise<Project> {
+  const file = path.join(folder, 'package.json');
+  if (!existsSync(file)) {
+    throw new TaskerError('bad_request', `there is no package.json in ${folder}; run \`npm init -y\` first`);
+  }
+  const text = await readFile(file, 'utf8');
+  const { dependencies, devDependencies } = parse(text, file);
+  const has = (name: string) => name in { ...dependencies, ...devDependencies };
+  return {
+    folder,
+    text,
+    usesTypeScript: has('typescript') || existsSync(path.join(folder, 'tsconfig.json')),
+    usesVitest: has('vitest'),
+    dependsOnUs: has('tasker-core'),
+  };
+}
+
+function parse(text: string, file: string): Manifest {
+  try {
+    return JSON.parse(text) as Manifest;
+  } catch (cause) {
+    throw new TaskerError('bad_request', `${file} is not JSON: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** Adds scripts whose names are free, and changes nothing else; answers with the names. */
+export async function addScripts({ folder, text }: Project, scripts: Record<string, string>): Promise<string[]> {
+  const file = path.join(folder, 'package.json');
+  const manifest = parse(text, file);
+  const fresh = Object.entries(scripts).filter(([name]) => !(name in (manifest.scripts ?? {})));
+  if (fresh.length === 0) return [];
+  const changed = { ...manifest, scripts: { ...manifest.scripts, ...Object.fromEntries(fresh) } };
+  const indent = /^([ \t]+)"/m.exec(text)?.[1] ?? '  ';
+  await writeFile(file, `${JSON.stringify(changed, null, indent)}${text.endsWith('\n') ? '\n' : ''}`);
+  return fresh.map(([name]) => name);
+}
