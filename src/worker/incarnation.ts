@@ -37,6 +37,9 @@ export class Incarnation {
   #id = 0;
   #counter = 0;
   #retired = new Set<number>();
+  readonly #dead = new Set<number>();
+  /** When the newest proof of life that got through was sent, on the clock of `performance.now()`. */
+  #provenAt = 0;
   #timer: NodeJS.Timeout | undefined;
   #beating: Promise<void> | undefined;
   #stopped = false;
@@ -54,6 +57,19 @@ export class Incarnation {
     return this.#id;
   }
 
+  /**
+   * Whether the lease stands for certain. When it does not, because no proof of life got through for too long, others
+   * may have been given what is held here.
+   */
+  get sure(): boolean {
+    return performance.now() - this.#provenAt < this.#identity.leaseMs;
+  }
+
+  /** False: the incarnation that made this fence was declared dead, and others look after its steps. */
+  owns(claim: number): boolean {
+    return !this.#dead.has(incarnationOf(claim));
+  }
+
   async start(): Promise<void> {
     await this.#register();
     this.#schedule();
@@ -62,6 +78,7 @@ export class Incarnation {
   async #register(): Promise<void> {
     const { name, concurrency, leaseMs } = this.#identity;
     const [namespaces, callables] = [this.#identity.namespaces(), this.#identity.callables()];
+    const sentAt = performance.now();
     this.#id = await this.#engine.registerWorker({
       name,
       host: hostname(),
@@ -72,6 +89,7 @@ export class Incarnation {
       leaseMs,
     });
     this.#counter = 0;
+    this.#provenAt = sentAt;
     this.#announced = JSON.stringify([namespaces, callables]);
     this.#logger.info(
       { worker_id: this.#id, worker: name, namespaces, handlers: callables.length },
@@ -96,12 +114,12 @@ export class Incarnation {
 
   /** A step is held under this fence. */
   hold(claim: number): void {
-    const id = Math.floor(claim / 2 ** COUNTER_BITS);
+    const id = incarnationOf(claim);
     this.#held.set(id, (this.#held.get(id) ?? 0) + 1);
   }
 
   letGo(claim: number): void {
-    const id = Math.floor(claim / 2 ** COUNTER_BITS);
+    const id = incarnationOf(claim);
     this.#held.set(id, (this.#held.get(id) ?? 1) - 1);
   }
 
@@ -123,10 +141,12 @@ export class Incarnation {
 
   async #beat(): Promise<void> {
     const ids = [...new Set([this.#id, ...this.#retired])];
+    const sentAt = performance.now();
     try {
       const { alive, lost } = await this.#engine.heartbeat(ids, this.#identity.leaseMs);
       const dead = ids.filter((id) => !alive.includes(id));
       if (dead.length > 0) await this.#comeBack(dead);
+      else this.#provenAt = sentAt;
       await this.#leaveRetired();
       await this.announce();
       if (lost) this.#events.othersLost();
@@ -140,7 +160,10 @@ export class Incarnation {
       { worker_ids: dead },
       'this worker was taken for dead: its lease was over; its steps are given to others',
     );
-    for (const id of dead) this.#retired.delete(id);
+    for (const id of dead) {
+      this.#retired.delete(id);
+      this.#dead.add(id);
+    }
     this.#events.lost(dead);
     if (dead.includes(this.#id)) await this.#register();
   }

@@ -504,7 +504,8 @@ export class Worker {
       const held = await this.#engine.held(steps);
       steps.forEach((step, i) => {
         if (held.has(i) || step.over || !this.#held.has(step)) return;
-        step.end('cancelled');
+        // After a while without a proof of life, it was rather the lease.
+        step.end(this.#incarnation.sure ? 'cancelled' : 'lease_lost');
         this.#deadlines.delete(step);
         this.#missing.delete(step);
         this.#letGo(step);

@@ -1,0 +1,149 @@
+import { describe, expect, it } from 'vitest';
+import { type Journal, openJournal, startWorker, type WorkerSetup, workTemplate } from '../support/crash-workers.ts';
+import type { Sql } from '../support/database.ts';
+import { DEMO, invariants, setup, until } from '../support/setup.ts';
+
+const LEASE_MS = 1_500;
+/** A heartbeat notices that another's lease is over: every third of a lease. */
+const NOTICED_MS = LEASE_MS * (4 / 3);
+
+/** One step that may run twice, one that must not, and one that comes after both. */
+const TWO_KINDS = workTemplate({
+  again: { retry: { max_attempts: 3, backoff: 'none' } },
+  never: { retry: { retryable: false, max_attempts: 3 } },
+  after: ['again', 'never'],
+});
+
+const worker = (url: string, journal: Journal, more: Partial<WorkerSetup> = {}) =>
+  startWorker({ databaseUrl: url, journal, leaseMs: LEASE_MS, concurrency: 200, pollMs: 200, ...more });
+
+const running = (sql: Sql) =>
+  sql<{ n: number }>(`select count(*)::int n from tasker.step where state = 'in_progress'`).then(([row]) => row!.n);
+
+describe('kill -9 of a worker with 200 running steps', () => {
+  it('within the lease another has them: retryable ones run again, the others stand in error with the reason', async () => {
+    const { tasker, sql, url } = await setup({ templates: TWO_KINDS, worker: false });
+    const journal = openJournal();
+    const first = await worker(url, journal);
+    // Ten tasks end, acknowledged, before the worker is killed.
+    const done = await tasker.createTasks(Array.from({ length: 10 }, () => DEMO));
+    for (const { taskUuid } of done) await tasker.waitForTask(taskUuid, { timeoutMs: 10_000 });
+    const context = { '*': { ms: 60_000 } };
+    const lost = await tasker.createTasks(Array.from({ length: 100 }, () => ({ ...DEMO, context })));
+    await until(
+      () => journal.of('start').length,
+      (starts) => starts === 230,
+    );
+    const second = await worker(url, journal);
+    const killedAt = performance.now();
+    await first.end('SIGKILL');
+
+    // It has them all: the retryable ones started a second time.
+    await until(
+      () => journal.of('start').filter((start) => start.pid === second.pid).length,
+      (starts) => starts === 100,
+    );
+    expect(performance.now() - killedAt).toBeLessThan(LEASE_MS + NOTICED_MS);
+    const starts = journal.of('start').filter((start) => start.pid === second.pid);
+    expect(new Set(starts.map(({ step, attempt }) => `${step} ${attempt}`))).toEqual(new Set(['again 2']));
+
+    const rows = await sql(
+      `
+      select m.name, s.state::text, s.attempts, h.outcome::text, h.state::text after, h.detail->'error'->>'error_type' type,
+             h.detail->'error'->>'message' message, count(*)::int
+        from tasker.step s join tasker.task t using (task_uuid) join tasker.template_step m using (template_id, idx)
+        left join tasker.history h on h.task_uuid = s.task_uuid and h.idx = s.idx
+       where s.task_uuid = any ($1) group by 1, 2, 3, 4, 5, 6, 7 order by 1`,
+      [lost.map((task) => task.taskUuid)],
+    );
+    const worker_lost = { outcome: 'worker_lost', type: 'worker_lost', count: 100 };
+    expect(rows).toEqual([
+      {
+        name: 'after',
+        state: 'pending',
+        attempts: 0,
+        outcome: null,
+        after: null,
+        type: null,
+        message: null,
+        count: 100,
+      },
+      {
+        name: 'again',
+        state: 'in_progress',
+        attempts: 2,
+        after: 'enqueued',
+        ...worker_lost,
+        message: 'the worker was lost while the step ran; it runs again',
+      },
+      {
+        name: 'never',
+        state: 'error',
+        attempts: 1,
+        after: 'error',
+        ...worker_lost,
+        message: 'the worker was lost while the step ran; it is not retryable and may have run, so an operator decides',
+      },
+    ]);
+    for (const { taskUuid } of done) expect((await tasker.getTask(taskUuid)).status).toBe('complete');
+    await invariants(sql);
+    await second.end('SIGKILL');
+  });
+});
+
+describe('a worker that is slower than its lease', () => {
+  const slowDown = {
+    'stopped by a signal for 1.8 leases': async (slow: Awaited<ReturnType<typeof worker>>) => {
+      slow.signal('SIGSTOP');
+      await new Promise((resolve) => setTimeout(resolve, 1.8 * LEASE_MS));
+      slow.signal('SIGCONT');
+    },
+    'with its event loop blocked for 1.8 leases': async (slow: Awaited<ReturnType<typeof worker>>) => {
+      slow.block(1.8 * LEASE_MS);
+    },
+  };
+  for (const [how, slow] of Object.entries(slowDown)) {
+    it(`${how}: its signal fires, its late result is refused, and it goes on as a new worker`, async () => {
+      const { tasker, sql, url } = await setup({
+        templates: workTemplate({ a: { retry: { max_attempts: 3, backoff: 'none' } }, b: ['a'] }),
+        worker: false,
+      });
+      const journal = openJournal();
+      const first = await worker(url, journal);
+      const context = { a: { ms: 3 * LEASE_MS, deaf: true } };
+      const tasks = await tasker.createTasks(Array.from({ length: 20 }, () => ({ ...DEMO, context })));
+      await until(
+        () => running(sql),
+        (n) => n === 20,
+      );
+      const second = await worker(url, journal);
+      await slow(first);
+      await until(
+        () => journal.of('abort'),
+        (aborts) => aborts.length === 20,
+      );
+      expect(journal.of('abort')[0]).toMatchObject({
+        pid: first.pid,
+        step: 'a',
+        attempt: 1,
+        reason: expect.stringContaining('given to another worker'),
+      });
+      // The handlers of the slow one are deaf: they come to an end and nobody wants their results.
+      await until(
+        () => journal.of('end').filter((end) => end.pid === first.pid && end.step === 'a').length,
+        (ends) => ends === 20,
+      );
+      for (const { taskUuid } of tasks) await tasker.waitForTask(taskUuid, { timeoutMs: 15_000, throwOnFailure: true });
+      const results = await sql<{ pid: number }>(
+        `select split_part(result->>'run', ':', 1)::int pid from tasker.step where idx = 0`,
+      );
+      expect(new Set(results.map((row) => row.pid))).toEqual(new Set([second.pid]));
+      await invariants(sql);
+      // It works again, under a new id.
+      await second.stop();
+      const { taskUuid } = await tasker.createTask(DEMO);
+      await tasker.waitForTask(taskUuid, { timeoutMs: 10_000, throwOnFailure: true });
+      expect(await first.stop()).toBe(0);
+    });
+  }
+});

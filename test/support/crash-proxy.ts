@@ -1,0 +1,135 @@
+import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net';
+import path from 'node:path';
+import { onTestFinished } from 'vitest';
+
+/** What becomes of a message that a worker sends. */
+export type Fate =
+  /** It never reaches the server. */
+  | 'lost'
+  /** The server gets it and commits; the answer is lost with the connection. */
+  | 'answer_lost'
+  /** The connection is cut while the server works on it. */
+  | 'cut'
+  /** The server's answer waits until {@link Proxy.release}. */
+  | 'held'
+  | undefined;
+
+export interface Proxy {
+  /** The URL through the proxy. */
+  url: string;
+  /** Decides about each chunk that a worker sends; it holds the names of the statements in it. */
+  decide: (sent: Buffer) => Fate;
+  /** How often each fate happened. */
+  counts: Record<NonNullable<Fate>, number>;
+  /** Nothing passes in either direction, on new connections neither, until {@link release}. */
+  freeze(): void;
+  /** Lets pass what was held. */
+  release(): void;
+  /** Cuts every connection. */
+  cutAll(): void;
+}
+
+const COMMITTED = Buffer.from('COMMIT\0');
+
+/** Stands between workers and the server of a URL; connections are lost when a test wants it. */
+export async function startProxy(serverUrl: string): Promise<Proxy> {
+  const target = new URL(serverUrl);
+  const folder = target.searchParams.get('host');
+  const upstream = () =>
+    folder
+      ? dial(path.join(folder, `.s.PGSQL.${target.port || '5432'}`))
+      : dial(Number(target.port || '5432'), target.hostname);
+  const pairs = new Set<Pair>();
+  let frozen = false;
+  const proxy: Proxy = {
+    url: '',
+    decide: () => undefined,
+    counts: { lost: 0, answer_lost: 0, cut: 0, held: 0 },
+    freeze() {
+      frozen = true;
+      for (const pair of pairs) pair.freeze();
+    },
+    release() {
+      frozen = false;
+      for (const pair of pairs) pair.release();
+    },
+    cutAll() {
+      for (const pair of pairs) pair.cut();
+    },
+  };
+  const server = createServer((client) => {
+    const pair = new Pair(client, upstream(), proxy);
+    pairs.add(pair);
+    if (frozen) pair.freeze();
+    client.once('close', () => pairs.delete(pair));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    proxy.cutAll();
+    server.close();
+  });
+  const url = new URL(serverUrl);
+  url.searchParams.delete('host');
+  url.hostname = '127.0.0.1';
+  url.port = String((server.address() as AddressInfo).port);
+  proxy.url = url.toString();
+  return proxy;
+}
+
+/** One connection of a worker and its counterpart at the server. */
+class Pair {
+  readonly #client: Socket;
+  readonly #server: Socket;
+  #fate: Fate;
+  #heldAnswer: Buffer[] = [];
+  #tail = Buffer.alloc(0);
+
+  constructor(client: Socket, server: Socket, proxy: Proxy) {
+    this.#client = client;
+    this.#server = server;
+    for (const socket of [client, server]) {
+      socket.setNoDelay(true);
+      socket.on('error', () => {});
+      socket.once('close', () => this.cut());
+    }
+    client.on('data', (sent) => this.#sent(sent, proxy));
+    server.on('data', (answer) => this.#answered(answer));
+  }
+
+  #sent(sent: Buffer, proxy: Proxy): void {
+    const fate = proxy.decide(sent);
+    if (fate) {
+      proxy.counts[fate]++;
+      this.#fate = fate;
+    }
+    if (fate === 'lost') this.cut();
+    else if (fate === 'cut') this.#server.write(sent, () => this.cut());
+    else this.#server.write(sent);
+  }
+
+  #answered(answer: Buffer): void {
+    if (this.#fate === 'held') {
+      this.#heldAnswer.push(answer);
+    } else if (this.#fate === 'answer_lost') {
+      this.#tail = Buffer.concat([this.#tail.subarray(-COMMITTED.length), answer]);
+      if (this.#tail.includes(COMMITTED)) this.cut();
+    } else this.#client.write(answer);
+  }
+
+  freeze(): void {
+    this.#client.pause();
+    this.#fate = 'held';
+  }
+
+  release(): void {
+    this.#client.resume();
+    if (this.#fate !== 'held') return;
+    this.#fate = undefined;
+    for (const answer of this.#heldAnswer.splice(0)) this.#client.write(answer);
+  }
+
+  cut(): void {
+    this.#client.destroy();
+    this.#server.destroy();
+  }
+}

@@ -1,0 +1,136 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { onTestFinished } from 'vitest';
+import type { CreateTaskerOptions } from '../../src/app/create-tasker.ts';
+import type { TaskTemplate } from '../../src/template/task-template.ts';
+import { template } from './setup.ts';
+
+/** What a handler or the worker noted, in the order in which one process noted it. */
+export interface Noted {
+  pid: number;
+  what: 'start' | 'end' | 'abort' | 'ended' | 'log' | 'stopped';
+  task: string;
+  step: string;
+  /** Of the step, as its handler counts. */
+  attempt: number;
+  /** Names one call of a handler; it is part of the step's result. */
+  run: string;
+  /** At a start: which run of each ancestor's handler the results come from. */
+  seen: Record<string, string | null>;
+  reason?: string;
+  /** Of a task's end: the line comes after the commit, so it is an acknowledgement. */
+  task_uuid?: string;
+  state?: string;
+  level?: string;
+  message?: string;
+  error?: string;
+}
+
+/** A folder in which the workers of one test note what they do. */
+export interface Journal {
+  folder: string;
+  /** All notes of all workers so far. */
+  read(): Noted[];
+  /** The notes of one kind. */
+  of(what: Noted['what']): Noted[];
+}
+
+export function openJournal(): Journal {
+  const folder = mkdtempSync(path.join(tmpdir(), 'tasker-journal-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const read = () =>
+    readdirSync(folder).flatMap((name) =>
+      readFileSync(path.join(folder, name), 'utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as Noted),
+    );
+  return { folder, read, of: (what) => read().filter((noted) => noted.what === what) };
+}
+
+/** What a worker process is given: serializable options of createTasker, and what is its own. */
+export interface WorkerSetup
+  extends Pick<
+    CreateTaskerOptions,
+    'databaseUrl' | 'databaseDirectUrl' | 'concurrency' | 'leaseMs' | 'poolSize' | 'pollMs' | 'name'
+  > {
+  journal: Journal;
+  /** For SIGTERM. Default 2,000. */
+  drainTimeoutMs?: number;
+  /** How often to try to connect, every 100 ms, while the server is away. Default: not again. */
+  retries?: number;
+  env?: Record<string, string>;
+}
+
+export interface WorkerProcess {
+  child: ChildProcess;
+  pid: number;
+  /** Asks it to stop, and waits until it ended by itself; gives its exit code. */
+  stop(drainTimeoutMs?: number): Promise<number | null>;
+  /** Sends a signal and waits until the process is gone; gives its exit code. */
+  end(signal: NodeJS.Signals): Promise<number | null>;
+  signal(signal: NodeJS.Signals): void;
+  /** Keeps its event loop busy for so long. */
+  block(ms: number): void;
+  /** The exit code, or undefined while it runs. */
+  readonly code: number | null | undefined;
+}
+
+let started = 0;
+
+/** Starts a worker that runs the handler `work`; answers when it works. It does not outlive the test. */
+export async function startWorker({ journal, env, ...options }: WorkerSetup): Promise<WorkerProcess> {
+  const file = path.join(journal.folder, `${++started}.jsonl`);
+  const program = path.join(import.meta.dirname, 'crash-worker.mjs');
+  const child = spawn(process.execPath, [program, JSON.stringify({ ...options, journal: file })], {
+    env: { ...process.env, ...env },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  let code: number | null | undefined;
+  const exited = once(child, 'exit').then(([status]) => (code = status as number | null));
+  onTestFinished(async () => {
+    child.kill('SIGKILL');
+    await exited;
+  });
+  child.stdin.on('error', () => {}); // a killed process reads no more
+  const ready = once(createInterface({ input: child.stdout }), 'line');
+  const early = exited.then((status) => Promise.reject(new Error(`the worker ended with ${status} before it worked`)));
+  await Promise.race([ready, early]);
+  early.catch(() => undefined);
+  return {
+    child,
+    pid: child.pid!,
+    stop(drainTimeoutMs = 2_000) {
+      child.stdin.write(`stop ${drainTimeoutMs}\n`);
+      return exited;
+    },
+    end(signal) {
+      child.kill(signal);
+      return exited;
+    },
+    signal: (signal) => void child.kill(signal),
+    block: (ms) => void child.stdin.write(`block ${ms}\n`),
+    get code() {
+      return code;
+    },
+  };
+}
+
+/** A template whose steps all have the handler `work`: `{ a: [], b: ['a'] }`, or the step in full. */
+export function workTemplate(
+  steps: Record<string, readonly string[] | Record<string, unknown>>,
+  task: Record<string, unknown> = {},
+): TaskTemplate {
+  const full = Object.entries(steps).map(([name, step]) => [
+    name,
+    { handler: 'work', ...(Array.isArray(step) ? { dependencies: step } : (step as Record<string, unknown>)) },
+  ]);
+  return template(Object.fromEntries(full) as Record<string, Record<string, unknown>>, task);
+}
+
+/** What the handler `work` does in a step: `*` is for all steps. */
+export type Behaviour = Record<string, { ms?: number; deaf?: boolean; fail?: 'once' | 'always' }>;
