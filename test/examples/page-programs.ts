@@ -1,0 +1,35 @@
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { temporaryFolder } from '../support/embedded-users.ts';
+
+/** A command that a page shows, and what the page says it prints. */
+interface ShownCommand {
+  command: string;
+  output: string;
+}
+
+/** The files a page shows: its code blocks that follow a line with nothing but the file's name. */
+export function filesOn(page: string): Map<string, string> {
+  const blocks = readFileSync(page, 'utf8').matchAll(/^`([\w./-]+)`:\n\n```\w+\n(.*?)^```$/gms);
+  return new Map([...blocks].map(([, name, text]) => [name!, text!]));
+}
+
+/** The commands of a page that stand with what they print. */
+export function commandsOn(page: string): ShownCommand[] {
+  const blocks = readFileSync(page, 'utf8').matchAll(/^```console\n\$ (.*?)\n(.*?)^```$/gms);
+  return [...blocks].map(([, command, output]) => ({ command: command!, output: output! }));
+}
+
+/** A project of its own with the page's files in it, and the package installed as npm would install a folder. */
+export function projectOf(page: string): string {
+  const folder = temporaryFolder({ name: 'tasker-page-' });
+  mkdirSync(path.join(folder, 'node_modules'));
+  symlinkSync(path.resolve('.'), path.join(folder, 'node_modules/tasker-core'));
+  symlinkSync(path.resolve('node_modules/zod'), path.join(folder, 'node_modules/zod'));
+  writeFileSync(path.join(folder, 'package.json'), JSON.stringify({ type: 'module' }));
+  for (const [name, text] of filesOn(page)) {
+    mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
+    writeFileSync(path.join(folder, name), text);
+  }
+  return folder;
+}

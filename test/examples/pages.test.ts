@@ -1,0 +1,54 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { parseTemplate } from '../../src/index.ts';
+import { commandsOn, filesOn, projectOf } from './page-programs.ts';
+
+const PAGES = ['README.md', 'docs/guide/first-workflow.md'];
+
+test.each(PAGES)('%s shows programs that print what it says', { timeout: 60_000 }, (page) => {
+  const { DATABASE_URL: _, TASKER_ENV: __, ...env } = process.env;
+  const commands = commandsOn(page);
+  expect(commands.length).toBeGreaterThan(0);
+  const folder = projectOf(page);
+  for (const { command, output } of commands) {
+    const ran = spawnSync('/bin/sh', ['-c', command], { cwd: folder, env, encoding: 'utf8' });
+    expect(ran, command).toMatchObject({ stdout: output, status: 0 });
+    expect(ran.stderr.split('\n').filter((line) => line !== '' && !line.startsWith('{"level":40'))).toEqual([]);
+  }
+});
+
+test('shows TypeScript whose types fit', { timeout: 60_000 }, () => {
+  const folder = projectOf('docs/guide/first-workflow.md');
+  const strict = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2022', '--skipLibCheck'];
+  const types = ['--typeRoots', path.resolve('node_modules/@types'), '--types', 'node'];
+  const tsc = path.resolve('node_modules/typescript/bin/tsc');
+  const ran = spawnSync(process.execPath, [tsc, ...strict, ...types, 'handlers/accounts.ts'], {
+    cwd: folder,
+    encoding: 'utf8',
+  });
+  expect(ran).toMatchObject({ stdout: '', status: 0 });
+});
+
+test('the README shows examples/quickstart as it is', () => {
+  for (const [name, text] of filesOn('README.md')) {
+    expect(text, name).toBe(readFileSync(path.join('examples/quickstart', name), 'utf8'));
+  }
+});
+
+test('the README draws the graph that the demo runs', () => {
+  const file = 'examples/orders/templates/fulfil-order.yaml';
+  const { template, problems } = parseTemplate(readFileSync(file, 'utf8'), { file });
+  expect(problems).toEqual([]);
+  const arrows = (text: string) => text.match(/\w+ --> \w+/g)?.sort();
+  const [, drawn] = /```mermaid\n(.*?)```/s.exec(readFileSync('README.md', 'utf8'))!;
+  const edges = template!.steps.flatMap(({ name, dependencies }) => dependencies.map((on) => `${on} --> ${name}`));
+  expect(arrows(drawn!)).toEqual(edges.sort());
+});
+
+test('the README begins with commands that package.json has', () => {
+  const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
+  const named = [...readFileSync('README.md', 'utf8').matchAll(/npm run ([\w:-]+)/g)].map(([, name]) => name!);
+  expect(named.filter((name) => !scripts[name])).toEqual([]);
+});
