@@ -1,0 +1,176 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmod, cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+const PACKED = ['bin', 'dist', 'migrations', 'schemas', 'package.json'];
+
+/** What a command came to. */
+export interface Ended {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** How a command is run. */
+export interface RunOptions {
+  env?: Record<string, string>;
+  input?: string;
+}
+
+/** A command that goes on. */
+export class Running {
+  readonly process: ChildProcess;
+  readonly ended: Promise<Ended>;
+  #stdout = '';
+  #stderr = '';
+  readonly #looking = new Set<() => void>();
+
+  constructor(process: ChildProcess) {
+    this.process = process;
+    process.stdout!.setEncoding('utf8').on('data', (text: string) => {
+      this.#stdout += text;
+      this.#look();
+    });
+    process.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr += text;
+      this.#look();
+    });
+    this.ended = new Promise((resolve, reject) => {
+      process.once('error', reject);
+      process.once('close', (code, signal) => {
+        resolve({ code, signal, stdout: this.#stdout, stderr: this.#stderr });
+        this.#look();
+      });
+    });
+  }
+
+  /** Everything that it has written so far. */
+  get output(): string {
+    return this.#stdout + this.#stderr;
+  }
+
+  /** Resolves when it has written this `times` times. */
+  until(text: string, times = 1): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        if (this.output.split(text).length > times) resolve();
+        else if (this.process.exitCode === null && this.process.signalCode === null) return;
+        else reject(new Error(`it ended without saying "${text}":\n${this.output}`));
+        this.#looking.delete(look);
+      };
+      this.#looking.add(look);
+      look();
+    });
+  }
+
+  #look(): void {
+    for (const look of this.#looking) look();
+  }
+}
+
+/** A project folder, with the package installed above it as npm would. */
+export class Project {
+  readonly folder: string;
+  readonly #env: Record<string, string>;
+  readonly #running = new Set<Running>();
+
+  constructor(folder: string, env: Record<string, string>) {
+    this.folder = folder;
+    this.#env = env;
+  }
+
+  async write(file: string, text: string): Promise<void> {
+    const place = path.join(this.folder, file);
+    await mkdir(path.dirname(place), { recursive: true });
+    await writeFile(place, text);
+  }
+
+  /** Starts `tasker …`, or another program of the project. */
+  start(args: readonly string[], { env = {}, input }: RunOptions = {}, program = 'node_modules/.bin/tasker'): Running {
+    const child = spawn(process.execPath, [path.resolve(this.folder, '..', program), ...args], {
+      cwd: this.folder,
+      env: { PATH: process.env.PATH, HOME: this.folder, ...this.#env, ...env },
+    });
+    child.stdin.end(input ?? '');
+    const running = new Running(child);
+    this.#running.add(running);
+    return running;
+  }
+
+  /** Runs `tasker …` to its end. */
+  run(args: readonly string[], options?: RunOptions): Promise<Ended> {
+    return this.start(args, options).ended;
+  }
+
+  /** Runs a command that must succeed, and reads the JSON that it prints. */
+  async json<T>(args: readonly string[], options?: RunOptions): Promise<T> {
+    const { code, stdout, stderr } = await this.run([...args, '--json'], options);
+    if (code !== 0) throw new Error(`tasker ${args.join(' ')} ended with ${code}: ${stderr}`);
+    return JSON.parse(stdout) as T;
+  }
+
+  /** Creates a task that must succeed; answers with its id. */
+  async create(...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.run(['task', 'create', ...args]);
+    if (code !== 0) throw new Error(`task create ended with ${code}: ${stderr}`);
+    return stdout.trim();
+  }
+
+  /** Ends what still runs. */
+  async end(): Promise<void> {
+    for (const { process } of this.#running) process.kill('SIGKILL');
+    await Promise.all([...this.#running].map(({ ended }) => ended));
+  }
+}
+
+/** The package as users have it: what is packed, and nothing of the repository beside it. */
+export async function installation(): Promise<{
+  project(name: string, env?: Record<string, string>): Promise<Project>;
+  remove(): Promise<void>;
+}> {
+  const root = await mkdtemp(path.join(tmpdir(), 'tasker-cli-'));
+  await chmod(root, 0o755);
+  const modules = path.join(root, 'node_modules');
+  await mkdir(path.join(modules, '.bin'), { recursive: true });
+  for (const part of PACKED) await cp(part, path.join(modules, 'tasker-core', part), { recursive: true });
+  for (const name of await readdir('node_modules')) {
+    if (name.startsWith('.') || name.startsWith('tasker-core')) continue;
+    await symlink(path.resolve('node_modules', name), path.join(modules, name));
+  }
+  await symlink('../tasker-core/bin/tasker.js', path.join(modules, '.bin', 'tasker'));
+  const projects: Project[] = [];
+  return {
+    project: async (name, env = {}) => {
+      const folder = path.join(root, name);
+      await mkdir(folder);
+      const project = new Project(folder, env);
+      projects.push(project);
+      return project;
+    },
+    remove: async () => {
+      for (const project of projects) await project.end();
+      await rm(root, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A template of two steps, the second of which fails for good unless the input says `{"lucky": true}`. */
+export const PAIR = `name: pair
+namespace: demo
+version: "1.0.0"
+identity_strategy: always_unique
+input_schema: { type: object, properties: { lucky: { type: boolean } } }
+steps:
+  - { name: first, handler: first }
+  - { name: second, handler: second, dependencies: [first] }
+`;
+
+export const PAIR_HANDLERS = `import { defineHandler, PermanentError } from 'tasker-core';
+export const first = defineHandler('first', {}, async () => ({ made: 1 }));
+export const second = defineHandler('second', { inputs: { lucky: 'lucky' } }, async ({ lucky }) => {
+  if (!lucky) throw new PermanentError('no luck today');
+  return { made: 2 };
+});
+`;

@@ -1,0 +1,203 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freshDatabase } from '../support/database.ts';
+import { installation, PAIR, PAIR_HANDLERS, type Project, type Running } from './installation.ts';
+
+let place: Awaited<ReturnType<typeof installation>>;
+let database: Awaited<ReturnType<typeof freshDatabase>>;
+let project: Project;
+
+beforeAll(async () => {
+  [place, database] = await Promise.all([installation(), freshDatabase()]);
+  project = await place.project('shop', { DATABASE_URL: database.url });
+  await project.write('templates/pair.yaml', PAIR);
+  await project.write('handlers/pair.js', PAIR_HANDLERS);
+});
+
+afterAll(async () => {
+  await place?.remove();
+  await database?.drop();
+});
+
+describe('without a worker', () => {
+  it('creates a task and prints nothing but its id, the template taken from the project', async () => {
+    const { code, stdout } = await project.run(['task', 'create', 'pair', '-i', '{"lucky":true}']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^[0-9a-f-]{36}\n$/);
+  });
+
+  it('takes the context from a file and from standard input', async () => {
+    await project.write('input.json', '{"lucky":false}');
+    const fromFile = await project.create('demo/pair@1.0.0', '-i', '@input.json');
+    const { stdout } = await project.run(['task', 'create', '--name', 'pair', '-n', 'demo', '-v', '1.0.0', '-i', '-'], {
+      input: '{"lucky":true}',
+    });
+    expect(await project.json(['task', 'get', fromFile])).toMatchObject({
+      context: { lucky: false },
+      status: 'pending',
+    });
+    expect(await project.json(['task', 'get', stdout.trim()])).toMatchObject({ context: { lucky: true } });
+  });
+
+  it('tells why nothing happens: there is no worker', async () => {
+    const { stdout } = await project.run(['task', 'why', await project.create('pair')]);
+    expect(stdout).toContain('no worker of its namespace lives');
+    expect(stdout).toMatch(/second +waits for first/);
+  });
+
+  it('refuses a context that does not fit, JSON that is none, and a template that is misspelt', async () => {
+    const wrong = await project.run(['task', 'create', 'pair', '-i', '{"lucky":"yes"}']);
+    expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining('/lucky must be boolean')]);
+    const broken = await project.run(['task', 'create', 'pair', '-i', '{lucky}']);
+    expect([broken.code, broken.stderr]).toEqual([2, expect.stringMatching(/^error: --input: the value is not JSON/)]);
+    const unknown = await project.run(['task', 'create', 'demo/pare']);
+    expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('demo/pair@1.0.0')]);
+    expect(unknown.stdout).toBe('');
+  });
+
+  it('names the first task when the same key comes again, and prints its id with --return-existing', async () => {
+    const first = await project.create('pair', '-k', 'order-7');
+    const again = await project.run(['task', 'create', 'pair', '-k', 'order-7']);
+    expect([again.code, again.stderr]).toEqual([1, expect.stringContaining(`${first}; --return-existing`)]);
+    expect(await project.create('pair', '-k', 'order-7', '--return-existing')).toBe(first);
+  });
+
+  it('cancels a task once; the second time it says that it had ended', async () => {
+    const id = await project.create('pair');
+    expect(await project.json(['task', 'cancel', id, '-r', 'a test'])).toMatchObject({ cancelled: true });
+    const again = await project.run(['task', 'cancel', id]);
+    expect([again.code, again.stderr]).toEqual([0, expect.stringContaining('it is cancelled')]);
+    expect(await project.json(['step', 'history', id])).toMatchObject([{ what: 'cancel', why: 'a test', who: 'cli' }]);
+    expect((await project.run(['task', 'watch', id])).code).toBe(1);
+  });
+
+  it('lists tasks, the newest first, page by page', async () => {
+    const ids = [await project.create('pair'), await project.create('pair')];
+    const [newest] = await project.json<{ task_uuid: string }[]>(['task', 'list', '-n', 'demo', '-l', '1']);
+    expect(newest!.task_uuid).toBe(ids[1]);
+    const [next] = await project.json<{ task_uuid: string }[]>(['task', 'list', '-l', '1', '--before', ids[1]!]);
+    expect(next!.task_uuid).toBe(ids[0]);
+    const { stdout } = await project.run(['task', 'list', '--name', 'pair', '--open', '-s', 'pending']);
+    expect(stdout).toContain('demo/pair@1.0.0');
+  });
+
+  it('gives up waiting when told to, and leaves the task alone', async () => {
+    const ended = await project.run(['task', 'create', 'pair', '--wait', '--timeout', '0.2']);
+    expect([ended.code, ended.stderr]).toEqual([1, expect.stringContaining('did not end within 0.2 s')]);
+    expect(ended.stdout).toMatch(/^[0-9a-f-]{36}\n$/);
+  });
+});
+
+describe('with a worker', () => {
+  let worker: Running;
+
+  beforeAll(async () => {
+    worker = project.start(['worker', '--name', 'bench-1']);
+    await worker.until('worker is ready');
+  });
+
+  afterAll(async () => {
+    worker.process.kill('SIGTERM');
+    expect((await worker.ended).code).toBe(0);
+  });
+
+  it('follows a task to its end: lines for each change, exit code 0', async () => {
+    const { code, stdout } = await project.run(['task', 'watch', await project.create('pair', '-i', '{"lucky":true}')]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/second complete\n.*task complete, 2 of 2 steps, after/s);
+  });
+
+  it('exits 2 when the task is blocked, and goes on after each of the acts of an operator', async () => {
+    const acts = [
+      ['step', 'complete', '--result', '{"made":3}'],
+      ['step', 'resolve', '-r', 'done by hand'],
+    ];
+    for (const act of acts) {
+      const blocked = await project.run(['task', 'create', 'pair', '--wait']);
+      const id = blocked.stdout.trim();
+      expect([blocked.code, blocked.stderr]).toEqual([2, expect.stringContaining('no luck today')]);
+      const acted = await project.run([...act.slice(0, 2), id, 'second', ...act.slice(2)]);
+      expect(acted.stderr).toContain('the task complete');
+      expect((await project.run(['task', 'watch', id])).code).toBe(0);
+    }
+  });
+
+  it('resets a failed step, which then fails again, and keeps all of it in its history', async () => {
+    const id = (await project.run(['task', 'create', 'pair', '--wait'])).stdout.trim();
+    expect((await project.run(['step', 'reset', id, 'second', '-b', 'ada', '-r', 'once more'])).code).toBe(0);
+    expect((await project.run(['task', 'watch', id])).code).toBe(2);
+    const history = await project.json<{ what: string; who: string }[]>(['step', 'history', id, 'second']);
+    expect(history.map(({ what }) => what)).toEqual(['failed', 'reset', 'failed']);
+    expect(history[1]).toMatchObject({ who: 'ada', why: 'once more' });
+    const early = await project.run(['step', 'reset', id, 'first']);
+    expect([early.code, early.stderr]).toEqual([1, expect.stringContaining('first')]);
+  });
+
+  it('shows a step with its result, and one with its error', async () => {
+    const id = (await project.run(['task', 'create', 'pair', '--wait'])).stdout.trim();
+    expect((await project.run(['step', 'get', id, 'first'])).stdout).toContain('"made": 1');
+    const failed = await project.run(['step', 'get', id, 'second']);
+    expect(failed.stdout).toContain('no luck today');
+    expect(failed.stdout).toContain('bench-1');
+    expect((await project.run(['task', 'steps', id])).stdout).toMatch(/second +error +second +1\/3/);
+    const unknown = await project.run(['step', 'get', id, 'third']);
+    expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('first, second')]);
+  });
+
+  it('gives one document with --wait --json, and a document a line with watch --json', async () => {
+    const { code, stdout } = await project.run(['task', 'create', 'pair', '-i', '{"lucky":true}', '--wait', '--json']);
+    const task = JSON.parse(stdout) as { task_uuid: string; steps: unknown[] };
+    expect([code, task]).toMatchObject([0, { status: 'complete', steps: [{ name: 'first' }, { name: 'second' }] }]);
+    const watched = await project.run(['task', 'watch', task.task_uuid, '--json']);
+    expect(
+      watched.stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown),
+    ).toMatchObject([task]);
+  });
+});
+
+describe('templates', () => {
+  it('validates: no word on standard output when all is well', async () => {
+    const { code, stdout } = await project.run(['template', 'validate']);
+    expect([code, stdout]).toEqual([0, '']);
+  });
+
+  it('tells every problem with file, line and column, and exits 1', async () => {
+    await project.write(
+      'broken.yaml',
+      PAIR.replace('[first]', '[frist]').replace('identity_strategy', 'identity_stratgy'),
+    );
+    const { code, stdout } = await project.run(['template', 'validate', 'broken.yaml']);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^broken\.yaml:4:\d+: warning: .*identity_strategy/m);
+    expect(stdout).toMatch(/^broken\.yaml:8:\d+: error: .*did you mean `first`\?$/m);
+    const { problems } = JSON.parse((await project.run(['template', 'validate', 'broken.yaml', '--json'])).stdout) as {
+      problems: unknown[];
+    };
+    expect(problems).toHaveLength(2);
+  });
+
+  it('lists and shows them, and draws their graph', async () => {
+    expect(await project.json(['template', 'list'])).toMatchObject([
+      { name: 'pair', in_project: true, registered: true },
+    ]);
+    expect((await project.run(['template', 'show', 'pair'])).stdout).toMatch(/second +second +first +standard/);
+    expect((await project.run(['template', 'graph', 'templates/pair.yaml'])).stdout).toBe('first\nsecond\n');
+    expect((await project.run(['template', 'graph', 'demo/pair', '--mermaid'])).stdout).toContain('s0 --> s1');
+    const unknown = await project.run(['template', 'show', 'demo/pare']);
+    expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('demo/pair@1.0.0')]);
+  });
+
+  it('shows one that only the database has', async () => {
+    const other = await place.project('elsewhere', { DATABASE_URL: database.url });
+    expect(await other.json(['template', 'show', 'demo/pair'])).toMatchObject({ name: 'pair', version: '1.0.0' });
+    await writeFile(
+      path.join(other.folder, 'pair.yaml'),
+      await readFile(path.join(project.folder, 'templates/pair.yaml')),
+    );
+    expect(await other.json(['template', 'show', 'pair.yaml'])).toMatchObject({ name: 'pair' });
+  });
+});
