@@ -9,6 +9,18 @@ export interface Statement {
   text: string;
 }
 
+/** Each statement begins with its name, so that whoever looks into pg_stat_activity or a log knows it. */
+const labelled = new WeakMap<Statement, Statement>();
+
+function withLabel(statement: Statement): Statement {
+  let known = labelled.get(statement);
+  if (!known) {
+    known = { name: statement.name, text: `/* ${statement.name} */ ${statement.text.trim()}` };
+    labelled.set(statement, known);
+  }
+  return known;
+}
+
 /** Rows of a statement. `jsonb` arrives as text: who reads it decides when to parse. */
 export interface Rows<Row> {
   rows: Row[];
@@ -148,7 +160,7 @@ export class Database implements Db {
 
   async query<Row>(statement: Statement, values: readonly unknown[] = []): Promise<Rows<Row>> {
     this.statements++;
-    return (await this.#pool.query({ ...statement, values: values as unknown[] })) as unknown as Rows<Row>;
+    return (await this.#pool.query({ ...withLabel(statement), values: values as unknown[] })) as unknown as Rows<Row>;
   }
 
   /**
@@ -203,7 +215,7 @@ export class Database implements Db {
     return {
       query: async <Row>(statement: Statement, values: readonly unknown[] = []) => {
         this.statements++;
-        const answer = client.query({ ...statement, values: values as unknown[] });
+        const answer = client.query({ ...withLabel(statement), values: values as unknown[] });
         sent.push(answer);
         return (await answer) as unknown as Rows<Row>;
       },
@@ -278,5 +290,7 @@ export interface Opening {
 export function opening(settings: Record<string, string> = {}): Opening {
   const begin = 'begin isolation level read committed';
   const set = Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', true)`);
-  return set.length === 0 ? { text: begin, statements: 1 } : { text: `${begin}; select ${set.join(', ')}`, statements: 2 };
+  return set.length === 0
+    ? { text: begin, statements: 1 }
+    : { text: `${begin}; select ${set.join(', ')}`, statements: 2 };
 }

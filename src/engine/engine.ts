@@ -31,7 +31,7 @@ import {
   resolveStep,
   type StepAddress,
 } from './operate.ts';
-import { promoteDue, sweep } from './sweep.ts';
+import { promoteDue, sweep, tidyQueue } from './sweep.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
 import { TemplateStore } from './template-store.ts';
 
@@ -252,6 +252,10 @@ export class Engine {
 
   promoteDue(): Promise<number> {
     return promoteDue(this.database);
+  }
+
+  tidyQueue(): Promise<boolean> {
+    return tidyQueue(this.database);
   }
 
   /** Wakes the workers of other processes. `rank`: the highest priority that waits. */

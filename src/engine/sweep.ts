@@ -1,4 +1,6 @@
+import { sqlState } from '../db/connection-error.ts';
 import { type Database, opening } from '../db/database.ts';
+import { compactQueue, queueBloat, tryCompacting } from '../store/compact-queue.ts';
 import { lockTasks } from '../store/lock-tasks.ts';
 import { dueTasks, promoteRetries } from '../store/promote-retries.ts';
 import { buryWorkers, deadWorkers, declareDead, type TakenBackRow, takeBack, tasksOfDead } from '../store/sweep.ts';
@@ -37,5 +39,28 @@ export async function promoteDue(database: Database): Promise<number> {
       const [, count] = await Promise.all([lockTasks(tx, tasks), promoteRetries(tx, tasks)]);
       return count;
     });
+  }
+}
+
+/** From so many dead rows on, finding the first live one of the queue costs more than writing the queue anew. */
+const MUCH_DEAD = 20_000;
+const COMPACTING = opening({ lock_timeout: '200ms' });
+
+/**
+ * Compacts the queue when it is mostly dead rows, which an old transaction somewhere keeps from being vacuumed. Waits
+ * 200 ms for the queue at most, and leaves it alone while somebody reads it (a backup).
+ */
+export async function tidyQueue(database: Database): Promise<boolean> {
+  const { dead, live } = await queueBloat(database);
+  if (dead < MUCH_DEAD || dead < live / 2) return false;
+  try {
+    return await database.transaction(COMPACTING, async (tx) => {
+      if (!(await tryCompacting(tx))) return false;
+      await compactQueue(tx);
+      return true;
+    });
+  } catch (error) {
+    if (sqlState(error) === '55P03') return false;
+    throw error;
   }
 }

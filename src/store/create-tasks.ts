@@ -2,6 +2,7 @@ import type { Db, Statement } from '../db/database.ts';
 
 // Identities are inserted in the order of their hashes, so that two batches cannot wait for each other; a task whose
 // identity exists already leaves no rows.
+// `offset 0` keeps the lookup of a template's steps by the key: joined freely, a small table is read whole for each task.
 const CREATE_TASKS: Statement = {
   name: 'create_tasks',
   text: `
@@ -27,11 +28,13 @@ s as (
   insert into tasker.step (task_uuid, idx, state, remaining, max_attempts, retryable)
   select t.task_uuid, ts.idx, case when ts.parents = 0 then 'enqueued'::tasker.step_state else 'pending' end, ts.parents,
          ts.max_attempts, ts.retryable
-    from t join tasker.template_step ts on ts.template_id = t.template_id where ts.initial),
+    from t cross join lateral (
+      select * from tasker.template_step x where x.template_id = t.template_id and x.initial offset 0) ts),
 q as (
   insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
   select (select namespace_id from tasker.template m where m.id = t.template_id), t.rank, t.task_uuid, ts.idx, t.template_id
-    from t join tasker.template_step ts on ts.template_id = t.template_id where ts.parents = 0 and ts.initial
+    from t cross join lateral (
+      select idx from tasker.template_step x where x.template_id = t.template_id and x.initial and x.parents = 0 offset 0) ts
    order by t.task_uuid, ts.idx)
 select task_uuid from t`,
 };

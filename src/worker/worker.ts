@@ -92,6 +92,8 @@ export class Worker {
   #claiming: Promise<void> | undefined;
   #wantClaim = false;
   #failedClaims = 0;
+  /** Since the queue was last looked after. */
+  #claims = 0;
   #lastRank = ALL_RANKS;
   #stopping = false;
   #aborting = false;
@@ -136,7 +138,10 @@ export class Worker {
         namespaceIds: () => this.#namespaceIds,
         everyMs: () => options.pollMs(),
         ready: () => this.wake(),
-        looked: () => void this.#lookAfterLongSteps(),
+        looked: () => {
+          void this.#lookAfterLongSteps();
+          void this.#tidyQueue();
+        },
       },
       logger,
     );
@@ -241,6 +246,7 @@ export class Worker {
         excluded: this.#missing.excluded(),
       });
       this.#failedClaims = 0;
+      if (rows.length > 0) this.#claims++;
     } catch (error) {
       if (isConnectionError(error)) this.#doubts.add(token);
       if (this.#failedClaims === 0)
@@ -530,6 +536,17 @@ export class Worker {
         { error: messageOf(error) },
         'taking back steps of lost workers failed; trying again at the next heartbeat',
       );
+    }
+  }
+
+  /** Only who works on the queue looks after it. */
+  async #tidyQueue(): Promise<void> {
+    if (this.#claims === 0) return;
+    this.#claims = 0;
+    try {
+      if (await this.#engine.tidyQueue()) this.#logger.debug('the queue was mostly dead rows; it was written anew');
+    } catch (error) {
+      this.#logger.debug({ error: messageOf(error) }, 'looking after the queue did not get through');
     }
   }
 

@@ -1,0 +1,183 @@
+// Checks the plans of the hot statements on a million rows, as the server really ran them (auto_explain), through the
+// ordinary verbs. Exits with 1 when a statement reads what it should not.
+//   npm run explain -- [--finished 1000000] [--verbose]
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { createTasker, defineHandler, mustParseTemplate, PermanentError, silentLogger } from 'tasker-core';
+import { startEmbedded } from '../dist/db/embedded/start-embedded.js';
+import { fillFinished } from './fill.mjs';
+import { many, probeOf, request, startTasker } from './harness.mjs';
+
+const { values: options } = parseArgs({
+  options: { finished: { type: 'string', default: '1000000' }, verbose: { type: 'boolean', default: false } },
+});
+
+/** Statements of which a worker under load, or a caller, runs many. */
+const HOT = [
+  'claim_steps',
+  'lock_tasks',
+  'record_steps',
+  'load_results',
+  'create_tasks',
+  'task_states',
+  'get_tasks',
+  'peek',
+  'heartbeat',
+  'due_tasks',
+  'promote_retries',
+  'cancel_task',
+  'reset_step',
+  'settle_step',
+  'get_steps',
+  'list_tasks',
+  'held_steps',
+];
+/** Tables that grow; reading one whole is never right. */
+const LARGE = new Set(['task', 'step', 'history', 'task_identity', 'operator_action']);
+/** Rows that a node may read and throw away, over all its loops. */
+const WASTE = 20_000;
+
+async function* plansOf(logFile, from) {
+  let lines;
+  for (const line of (await readFile(logFile)).subarray(from).toString('utf8').split('\n')) {
+    if (/duration: [\d.]+ ms {2}plan:/.test(line)) lines = [];
+    else if (lines && line.startsWith('\t')) {
+      lines.push(line.slice(1));
+      if (line === '\t}') {
+        yield JSON.parse(lines.join('\n'));
+        lines = undefined;
+      }
+    }
+  }
+}
+
+function* nodesOf(plan) {
+  yield plan;
+  for (const child of plan.Plans ?? []) yield* nodesOf(child);
+}
+
+function faultsOf(plan) {
+  const faults = [];
+  for (const node of nodesOf(plan)) {
+    const loops = node['Actual Loops'] ?? 0;
+    const where = `${node['Node Type']} on ${node['Relation Name'] ?? node['CTE Name'] ?? node.Alias ?? 'a join'}`;
+    if (node['Node Type'] === 'Seq Scan' && LARGE.has(node['Relation Name']) && loops > 0)
+      faults.push(`${where} reads a whole table`);
+    const wasted = ((node['Rows Removed by Filter'] ?? 0) + (node['Rows Removed by Join Filter'] ?? 0)) * loops;
+    if (wasted > WASTE) faults.push(`${where} threw ${wasted} rows away`);
+    const read = (node['Actual Rows'] ?? 0) * loops;
+    if (node['Node Type'] === 'CTE Scan' && loops > 1 && read > WASTE)
+      faults.push(`${where} was read ${loops} times, ${read} rows`);
+  }
+  return faults;
+}
+
+const folder = await mkdtemp(path.join(tmpdir(), 'tasker-explain-'));
+const server = await startEmbedded({
+  folder,
+  settings: {
+    session_preload_libraries: 'auto_explain',
+    'auto_explain.log_min_duration': '0',
+    'auto_explain.log_analyze': 'on',
+    'auto_explain.log_timing': 'off',
+    'auto_explain.log_format': 'json',
+  },
+});
+
+async function everyVerb() {
+  let broken = true;
+  const work = defineHandler('work', {}, async () => ({ ok: true }));
+  const fail = defineHandler('fail', {}, async () => {
+    if (broken) throw new PermanentError('no');
+  });
+  const slow = defineHandler('slow', {}, () => sleep(5_000));
+  const flaky = defineHandler('flaky', {}, async ({ context }) => {
+    if (context.retryCount === 0) throw new Error('again');
+  });
+  const templates = mustParseTemplate(
+    JSON.stringify({
+      name: 'verbs',
+      namespace: 'bench',
+      version: '1.0.0',
+      identity_strategy: 'always_unique',
+      steps: [
+        { name: 'a', handler: 'fail' },
+        { name: 'b', handler: 'flaky', retry: { backoff: 'linear', backoff_base_ms: 100 } },
+        { name: 'c', handler: 'work', depends_on: ['a', 'b'] },
+        { name: 'd', handler: 'slow' },
+      ],
+    }),
+  );
+  const tasker = await createTasker({
+    databaseUrl: server.url,
+    templates,
+    handlers: [work, fail, flaky, slow],
+    leaseMs: 3_000,
+    logger: silentLogger,
+  });
+  const tasks = await tasker.createTasks(Array.from({ length: 50 }, () => ({ name: 'verbs', namespace: 'bench' })));
+  await Promise.all(tasks.map(({ taskUuid }) => tasker.waitForTask(taskUuid)));
+  broken = false;
+  const [first, second, third] = tasks.map((task) => task.taskUuid);
+  await tasker.retryStep(first, 'a');
+  await tasker.resolveStep(second, 'a');
+  await tasker.completeStep(third, 'a', { result: {} });
+  await tasker.cancelTask(tasks[3].taskUuid);
+  for (const { taskUuid } of tasks.slice(0, 3)) await tasker.waitForTask(taskUuid);
+  await tasker.listTasks({ limit: 50 });
+  await tasker.stop();
+}
+
+async function load() {
+  const workloads = ['W1', 'W2', 'W3', 'W4'];
+  // Two workers, so that some results must be loaded and some steps go through the queue.
+  const [one, two] = [
+    await startTasker(server.url, folder, { names: workloads, concurrency: 500 }),
+    await startTasker(server.url, folder, { names: workloads, concurrency: 500 }),
+  ];
+  for (const name of workloads) await many(one, name, name === 'W4' ? 20 : 1500);
+  await sleep(2_500);
+  await Promise.all([one.stop(), two.stop()]);
+}
+
+try {
+  const tasker = await startTasker(server.url, folder, { names: ['W1'] });
+  await many(tasker, 'W1', 20);
+  await tasker.stop();
+  const probe = await probeOf(server.url);
+  await fillFinished(probe, 'w1', Number(options.finished));
+  // Plans on the small tables before are of no interest.
+  const { size: from } = await stat(server.logFile);
+  await load();
+  await everyVerb();
+  const finder = await startTasker(server.url, folder, { names: ['W1'], worker: false });
+  await finder.createTasks(Array.from({ length: 100 }, () => request('W1')));
+  await finder.stop();
+  await probe.end();
+
+  const seen = new Map();
+  for await (const { 'Query Text': text, Plan } of plansOf(server.logFile, from)) {
+    const name = /^\/\* (\w+) \*\//.exec(text)?.[1];
+    if (!name) continue;
+    const entry = seen.get(name) ?? { runs: 0, faults: new Map() };
+    entry.runs++;
+    for (const fault of faultsOf(Plan)) entry.faults.set(fault.replace(/\d+/g, 'n'), { fault, Plan });
+    seen.set(name, entry);
+  }
+  let wrong = 0;
+  for (const name of HOT) {
+    const entry = seen.get(name);
+    const faults = [...(entry?.faults.values() ?? [])];
+    wrong += entry ? faults.length : 1;
+    const verdict = !entry ? 'not run' : faults.length === 0 ? 'ok' : faults.map(({ fault }) => fault).join('; ');
+    console.log(`${name.padEnd(18)} ${String(entry?.runs ?? 0).padStart(6)} runs  ${verdict}`);
+    if (options.verbose) for (const { Plan } of faults) console.log(JSON.stringify(Plan, null, 1));
+  }
+  if (wrong > 0) process.exitCode = 1;
+} finally {
+  await server.stop();
+  await rm(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,99 @@
+// What single features cost: the ordinary build against one from which a feature is cut out, alternating on one server.
+// The engine has no switches for this; the copies are patched here.
+//   node bench/features.mjs [--rounds 7] [--workloads W1,W4] [--seconds 1]
+import { execFile } from 'node:child_process';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { parseArgs, promisify } from 'node:util';
+import { median, withServer } from './harness.mjs';
+
+const { values: options } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '7' },
+    workloads: { type: 'string', default: 'W1,W4' },
+    seconds: { type: 'string', default: '1' },
+  },
+});
+
+/** File, what is cut out of it, and what stands there instead. */
+const FEATURES = {
+  'history of every attempt': {
+    file: 'store/record-steps.js',
+    cut: /insert into tasker\.history[\s\S]*?from done\)/,
+    put: 'select 1)',
+  },
+  'lease check in the claim': {
+    file: 'store/claim-steps.js',
+    cut: /select id from tasker\.worker where id = \$3 and state = 'alive' for share/,
+    put: 'select $3::bigint id',
+  },
+};
+const PAYLOADS = { 'results of 1 KB': 1024, 'results of 64 KB': 65_536 };
+
+/** A copy of the package with one thing cut out; `undefined`: as it is. */
+async function copyOf(feature) {
+  const folder = await mkdtemp(path.join(tmpdir(), 'tasker-feature-'));
+  for (const part of ['package.json', 'dist', 'migrations', 'bench'])
+    await cp(part, path.join(folder, part), { recursive: true });
+  await symlink(path.resolve('node_modules'), path.join(folder, 'node_modules'));
+  if (feature) {
+    const file = path.join(folder, 'dist', feature.file);
+    const text = await readFile(file, 'utf8');
+    const patched = text.replace(feature.cut, () => feature.put);
+    if (patched === text) throw new Error(`${feature.file} has changed: the cut does not fit any more`);
+    await writeFile(file, patched);
+  }
+  return folder;
+}
+
+async function run(folder, url, payload = 0) {
+  const args = ['bench/bench.mjs', '--json', '--no-default', '--latency', '0', '--workloads', options.workloads];
+  args.push('--seconds', options.seconds, '--payload', String(payload));
+  const { stdout } = await promisify(execFile)(process.execPath, args, {
+    cwd: folder,
+    env: { ...process.env, DATABASE_URL: url },
+  });
+  return Object.fromEntries(
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => [JSON.parse(line).workload, JSON.parse(line)]),
+  );
+}
+
+async function compare(label, withIt, without) {
+  const rounds = [];
+  for (let i = 0; i < Number(options.rounds); i++) rounds.push({ with: await withIt(), without: await without() });
+  for (const workload of options.workloads.split(',')) {
+    const of = (kind, key) => median(rounds.map((round) => round[kind][workload][key]));
+    const ratio = median(rounds.map((round) => round.with[workload].steps_per_s / round.without[workload].steps_per_s));
+    const line = { feature: label, workload, rounds: rounds.length, throughput_ratio: Number(ratio.toFixed(2)) };
+    line.wal_bytes_per_step = { with: of('with', 'wal_bytes_per_step'), without: of('without', 'wal_bytes_per_step') };
+    console.log(JSON.stringify(line));
+  }
+}
+
+await withServer(async (url) => {
+  const whole = await copyOf();
+  const folders = [whole];
+  try {
+    for (const [label, feature] of Object.entries(FEATURES)) {
+      const cut = await copyOf(feature);
+      folders.push(cut);
+      await compare(
+        label,
+        () => run(whole, url),
+        () => run(cut, url),
+      );
+    }
+    for (const [label, bytes] of Object.entries(PAYLOADS))
+      await compare(
+        label,
+        () => run(whole, url, bytes),
+        () => run(whole, url),
+      );
+  } finally {
+    for (const folder of folders) await rm(folder, { recursive: true, force: true });
+  }
+});

@@ -1,0 +1,27 @@
+// Fills a migrated database with finished tasks, as if they had run: for measurements on large tables.
+
+/** So many finished steps of a 4-step task, with their history. */
+export async function fillFinished(probe, template, steps) {
+  const { rows } = await probe.query(
+    `select m.id from tasker.template m where m.name = $1 order by m.registered_at desc limit 1`,
+    [template],
+  );
+  const id = rows[0].id;
+  const batch = 25_000;
+  for (let done = 0; done < steps / 4; done += batch) {
+    await probe.query(
+      `with t as (
+         insert into tasker.task (task_uuid, template_id, n_open, n_active, context, created_at, done_at)
+         select ('01900000-' || lpad(to_hex(g >> 16), 4, '0') || '-7' || lpad(to_hex(g & 4095), 3, '0') || '-8000-' || lpad(to_hex(g), 12, '0'))::uuid,
+                $1, 0, 0, '{}', now() - interval '1 day', now() - interval '1 day'
+           from generate_series($2::int, $3::int) g returning task_uuid),
+       s as (
+         insert into tasker.step (task_uuid, idx, state, remaining, attempts, max_attempts, retryable, claim, result, started_at, done_at)
+         select task_uuid, i, 'complete', 0, 1, 3, true, 1 << 24, '{"ok": true}', now(), now() from t, generate_series(0, 3) i)
+       insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, duration_ms)
+       select task_uuid, i, 1, 1, 'completed', 'complete', now(), 1 from t, generate_series(0, 3) i`,
+      [id, done, Math.min(done + batch, steps / 4) - 1],
+    );
+  }
+  await probe.query('vacuum analyze');
+}

@@ -1,0 +1,106 @@
+// What the benchmarks share: a database of their own, a tasker with everything on, and the two ways of loading it.
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { performance } from 'node:perf_hooks';
+import pg from 'pg';
+import pino from 'pino';
+import { createTasker, defineHandler, mustParseTemplate } from 'tasker-core';
+import { startEmbedded } from '../dist/db/embedded/start-embedded.js';
+import { templateOf, WORKLOADS } from './workloads.mjs';
+
+/** Tasks in one createTasks call. */
+export const CREATE_AT_ONCE = 500;
+
+/** Runs with the URL of a server: DATABASE_URL, or an embedded one in a temporary folder. */
+export async function withServer(run) {
+  const folder = await mkdtemp(path.join(tmpdir(), 'tasker-bench-'));
+  const server = process.env.DATABASE_URL ? undefined : await startEmbedded({ folder });
+  try {
+    await run(process.env.DATABASE_URL ?? server.url, folder);
+  } finally {
+    await server?.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Runs with the URL of a new database on a server, and drops it. */
+export async function withDatabase(serverUrl, run) {
+  const name = `tasker_bench_${process.pid}_${Math.floor(performance.now())}`;
+  const admin = new pg.Client({ connectionString: serverUrl });
+  await admin.connect();
+  await admin.query(`create database ${name}`);
+  const url = new URL(serverUrl);
+  url.pathname = `/${name}`;
+  try {
+    await run(url.toString());
+  } finally {
+    await admin.query(`drop database ${name} with (force)`);
+    await admin.end();
+  }
+}
+
+/** A connection that looks on. */
+export async function probeOf(url) {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  return client;
+}
+
+/** A tasker with a worker that does nothing per step, logging at info to a file. */
+export async function startTasker(
+  url,
+  folder,
+  { names = Object.keys(WORKLOADS), result = { ok: true }, ...options } = {},
+) {
+  const logger = pino({ level: 'info' }, createWriteStream(path.join(folder, 'bench.log')));
+  const work = defineHandler('work', {}, async () => result);
+  const templates = names.map((name) => mustParseTemplate(JSON.stringify(templateOf(name))));
+  return createTasker({ templates, handlers: [work], databaseUrl: url, logger, ...options });
+}
+
+export const request = (name, context = {}) => ({
+  namespace: 'bench',
+  name: name.toLowerCase(),
+  version: '1.0.0',
+  context,
+});
+
+/** Milliseconds from creation to the answer of waitForTask, one task at a time; sorted. */
+export async function latencies(tasker, name, count) {
+  const times = [];
+  for (let i = 0; i < count; i++) {
+    const started = performance.now();
+    const { taskUuid } = await tasker.createTask(request(name));
+    await tasker.waitForTask(taskUuid);
+    times.push(performance.now() - started);
+  }
+  return times.sort((a, b) => a - b);
+}
+
+/** Creates so many tasks and waits for all; answers with the seconds it took. */
+export async function many(tasker, name, count, context = {}) {
+  const started = performance.now();
+  const waits = [];
+  for (let left = count; left > 0; left -= CREATE_AT_ONCE) {
+    const requests = Array.from({ length: Math.min(CREATE_AT_ONCE, left) }, () => request(name, context));
+    for (const { taskUuid } of await tasker.createTasks(requests)) waits.push(tasker.waitForTask(taskUuid));
+  }
+  const wrong = (await Promise.all(waits)).filter((task) => task.status !== 'complete');
+  if (wrong.length > 0) throw new Error(`${wrong.length} of ${count} tasks did not complete`);
+  return (performance.now() - started) / 1000;
+}
+
+/** Steps per second of a workload over about so many seconds, after a warm-up. */
+export async function throughput(tasker, name, seconds) {
+  const steps = WORKLOADS[name].length;
+  const trial = Math.max(1, Math.ceil(4000 / steps));
+  await many(tasker, name, trial);
+  const count = Math.max(1, Math.round((trial / (await many(tasker, name, trial))) * seconds));
+  return { count, steps, run: () => many(tasker, name, count) };
+}
+
+export const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
+export const at = (sorted, q) =>
+  Number((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? 0).toFixed(2));
