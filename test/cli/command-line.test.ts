@@ -1,0 +1,88 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { installation, PAIR, PAIR_HANDLERS, type Project } from './installation.ts';
+
+let place: Awaited<ReturnType<typeof installation>>;
+let project: Project;
+
+beforeAll(async () => {
+  place = await installation();
+  project = await place.project('shop');
+  await project.write('templates/pair.yaml', PAIR);
+  await project.write('handlers/pair.js', PAIR_HANDLERS);
+});
+
+afterAll(() => place?.remove());
+
+describe('the command line', () => {
+  it('prints its version and its help, of each group and command too', async () => {
+    expect((await project.run(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+    const help = await project.run(['help', 'task']);
+    expect([help.code, help.stdout]).toEqual([0, expect.stringContaining('create [options] [name]')]);
+    const packed = await project.run(['worker', '--help']);
+    expect([packed.code, packed.stdout]).toEqual([0, expect.stringContaining('--drain-timeout')]);
+  });
+
+  it.each([
+    [['taks', 'list'], 'Did you mean task?'],
+    [['task', 'crate'], 'Did you mean create?'],
+    [['task', 'list', '--limt', '3'], 'Did you mean --limit?'],
+    [['task', 'list', '-l', 'many'], 'a whole number from 1 to 1000'],
+    [['task', 'create', 'pair', '-p', '101'], 'from -100 to 100'],
+    [['task', 'get'], "missing required argument 'uuid'"],
+    [['task'], 'Usage: tasker task'],
+    [['task', 'create'], 'which template?'],
+  ])('answers %j with the way out, exit code 2 and nothing on standard output', async (args, wayOut) => {
+    const { code, stdout, stderr } = await project.run(args);
+    expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining(wayOut)]);
+  });
+
+  it.each([
+    [{ DATABASE_URL: 'shop' }, 'DATABASE_URL is no PostgreSQL URL'],
+    [{ DATABASE_URL: 'postgres://127.0.0.1:1/shop' }, 'nothing listens there'],
+    [{ TASKER_ENV: 'production' }, 'DATABASE_URL is not set'],
+  ])('a worker with %j does not start: one message, exit code 3', async (env, message) => {
+    const { code, stdout, stderr } = await project.run(['worker'], { env });
+    expect([code, stdout]).toEqual([3, '']);
+    expect(stderr.split('\n').filter((line) => line.startsWith('error:'))).toEqual([expect.stringContaining(message)]);
+  });
+
+  it('shows where an error comes from only when asked', async () => {
+    const args = ['task', 'list', '--database-url', 'postgres://me:secret@127.0.0.1:1/shop'];
+    const short = await project.run(args);
+    expect(short.code).toBe(3);
+    expect(short.stderr.trimEnd().split('\n')).toHaveLength(1);
+    const long = await project.run([...args, '--verbose']);
+    expect(long.stderr).toMatch(/code: database_unreachable.*caused by: .*ECONNREFUSED/s);
+    expect(short.stderr + long.stderr).not.toContain('secret');
+  });
+
+  it('makes no database for those who only look', async () => {
+    const { code, stderr } = await project.run(['task', 'list']);
+    expect([code, stderr]).toEqual([3, expect.stringContaining('there is no database')]);
+    expect((await project.run(['db', 'status'])).stdout).toContain('not made yet');
+  });
+
+  it('refuses to run where there is no project, and leads to init', async () => {
+    const empty = await place.project('empty');
+    const { code, stderr } = await empty.run(['worker']);
+    expect([code, stderr]).toEqual([3, expect.stringMatching(/^error: there are no templates in .*npx tasker init/)]);
+    expect((await empty.run(['init'])).stderr).toContain('npm init -y');
+  });
+
+  it('refuses broken templates and handlers at the start of a worker, with their place', async () => {
+    const broken = await place.project('broken');
+    await broken.write('templates/pair.yaml', PAIR.replace('[first]', '[frist]'));
+    await broken.write('handlers/pair.js', PAIR_HANDLERS);
+    const template = await broken.run(['worker']);
+    expect([template.code, template.stderr]).toEqual([3, expect.stringContaining('templates/pair.yaml:8:')]);
+    await broken.write('handlers/pair.js', 'export const first = (');
+    const handler = await broken.run(['worker', '--json']);
+    expect([handler.code, handler.stderr]).toEqual([3, expect.stringMatching(/error: .*handlers\/pair\.js:1:/)]);
+  });
+
+  it('is quiet when the reader of its output goes away', async () => {
+    const running = project.start(['template', 'show', 'pair', '--json']);
+    running.process.stdout!.destroy();
+    expect(await running.ended).toMatchObject({ code: 0, stderr: '' });
+  });
+});

@@ -1,0 +1,95 @@
+import { chmod, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { freshDatabase } from '../support/database.ts';
+import { installation, PAIR, type Project } from './installation.ts';
+
+let place: Awaited<ReturnType<typeof installation>>;
+let project: Project;
+
+beforeAll(async () => {
+  place = await installation();
+  project = await place.project('shop');
+  await project.write('templates/pair.yaml', PAIR);
+});
+
+afterAll(async () => {
+  await project?.run(['db', 'stop']);
+  await place?.remove();
+});
+
+it('starts an embedded server that other commands share, until it is stopped', async () => {
+  const started = await project.json<{ pid: number; started: boolean }>(['db', 'start']);
+  expect(started.started).toBe(true);
+  expect(await project.json(['db', 'start'])).toMatchObject({ pid: started.pid, started: false });
+
+  const id = await project.create('pair');
+  expect(await project.json(['db', 'status'])).toMatchObject({
+    kind: 'embedded',
+    running: true,
+    in_use: true,
+    pid: started.pid,
+    schema: { pending: [] },
+  });
+
+  expect(await project.json(['db', 'stop'])).toMatchObject({ stopped: true });
+  const status = await project.run(['db', 'status']);
+  expect([status.code, status.stdout]).toEqual([1, expect.stringContaining('not running')]);
+  expect((await project.run(['db', 'stop'])).stderr).toContain('no server runs');
+
+  expect(await project.json(['task', 'get', id])).toMatchObject({ task_uuid: id });
+});
+
+it('opens psql where there is one, and else prints the URL', async () => {
+  const without = await project.run(['db', 'psql'], { env: { PATH: '/nowhere' } });
+  expect([without.code, without.stderr]).toEqual([0, expect.stringContaining('psql is not in PATH')]);
+  expect(without.stdout).toMatch(/^postgres:\/\/.*tasker/);
+
+  await project.write(
+    'tools/psql',
+    `#!${process.execPath}
+require('node:fs').writeFileSync('psql.json', JSON.stringify([process.argv.slice(2), process.env.PGPASSWORD]));
+process.exitCode = 7;
+`,
+  );
+  await chmod(path.join(project.folder, 'tools/psql'), 0o755);
+  const url = new URL(without.stdout.trim());
+  const ran = await project.run(['db', 'psql', '--', '-c', 'select 1'], {
+    env: { PATH: path.join(project.folder, 'tools') },
+  });
+  expect(ran.code).toBe(7);
+  const [args, password] = JSON.parse(await readFile(path.join(project.folder, 'psql.json'), 'utf8')) as [
+    string[],
+    string,
+  ];
+  expect(args).toEqual(['-d', expect.stringContaining(url.pathname), '-c', 'select 1']);
+  expect(password).toBe(url.password);
+  expect(args.join(' ')).not.toContain(url.password);
+});
+
+it('tells a folder that cannot be used in one line', async () => {
+  const blocked = await place.project('blocked');
+  await blocked.write('.tasker', 'a file where the folder should be');
+  const { code, stderr, stdout } = await blocked.run(['db', 'start']);
+  expect([code, stdout]).toEqual([3, '']);
+  expect(stderr.trimEnd().split('\n')).toEqual([expect.stringMatching(/^error: .*\.tasker/)]);
+});
+
+it('leaves the schema of a server to those who ask for it', async () => {
+  const database = await freshDatabase();
+  try {
+    await database.sql('drop schema tasker cascade');
+    const shop = await place.project('server', { DATABASE_URL: database.url });
+    const behind = await shop.run(['task', 'list']);
+    expect([behind.code, behind.stderr]).toEqual([1, expect.stringContaining('npx tasker db migrate')]);
+    expect((await shop.run(['db', 'status'])).stdout).toContain('lacks 0001');
+    expect(await shop.json(['db', 'migrate'])).toMatchObject({
+      applied: expect.arrayContaining([expect.stringMatching(/^0001/)]),
+    });
+    expect(await shop.json(['task', 'list'])).toEqual([]);
+    const start = await shop.run(['db', 'start']);
+    expect([start.code, start.stderr]).toEqual([2, expect.stringContaining('not ours to start')]);
+  } finally {
+    await database.drop();
+  }
+});

@@ -1,0 +1,89 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { freshDatabase } from '../support/database.ts';
+import { installation, type Project } from './installation.ts';
+
+let place: Awaited<ReturnType<typeof installation>>;
+let database: Awaited<ReturnType<typeof freshDatabase>>;
+let project: Project;
+
+beforeAll(async () => {
+  [place, database] = await Promise.all([installation(), freshDatabase()]);
+  project = await place.project('shop', { DATABASE_URL: database.url });
+  await project.write(
+    'config/tasks/wait.yaml',
+    'name: wait\nnamespace: demo\nidentity_strategy: always_unique\nversion: "1.0.0"\nsteps: [{ name: wait, handler: wait }]\n',
+  );
+  // Runs until the file that its input names is there.
+  await project.write(
+    'code/wait.js',
+    `import { existsSync } from 'node:fs';
+import { defineHandler } from 'tasker-core';
+export const wait = defineHandler('wait', { inputs: { file: 'file' } }, async ({ file }) => {
+  console.error('the handler runs');
+  while (!existsSync(file)) await new Promise((resolve) => setTimeout(resolve, 20));
+  return {};
+});
+`,
+  );
+});
+
+afterAll(async () => {
+  await place?.remove();
+  await database?.drop();
+});
+
+it('lets a running handler finish after SIGTERM, records its result, and exits 0', async () => {
+  const worker = project.start(['worker', '--handlers', 'code']);
+  await worker.until('discovered 1 handler');
+  await worker.until('worker is ready');
+  const id = await project.create('wait', '-i', '{"file":"go"}');
+  await worker.until('the handler runs');
+  worker.process.kill('SIGTERM');
+  await worker.until('running handlers may finish');
+  await project.write('go', '');
+  expect(await worker.ended).toMatchObject({ code: 0, signal: null });
+  expect(await project.json(['task', 'get', id])).toMatchObject({ status: 'complete' });
+});
+
+it('ends at once at the second signal; two that come as one, as npm sends them, are one', async () => {
+  const worker = project.start(['worker'], { env: { TASKER_HANDLER_PATH: 'code' } });
+  await worker.until('worker is ready');
+  await project.create('wait', '-i', '{"file":"never"}');
+  await worker.until('the handler runs');
+  worker.process.kill('SIGINT');
+  worker.process.kill('SIGINT');
+  await worker.until('running handlers may finish');
+  expect(worker.process.exitCode).toBeNull();
+  while (worker.process.exitCode === null) {
+    worker.process.kill('SIGINT');
+    await Promise.race([worker.ended, delay(50)]);
+  }
+  expect(await worker.ended).toMatchObject({ code: 130, stderr: expect.stringContaining('stopped at once') });
+});
+
+it('gives steps back that do not finish within the drain time', async () => {
+  const worker = project.start(['worker', '--handlers', 'code', '--drain-timeout', '0.1', '--concurrency', '1']);
+  await worker.until('worker is ready');
+  const id = await project.create('wait', '-i', '{"file":"never either"}', '--priority', '100');
+  await worker.until('the handler runs');
+  worker.process.kill('SIGTERM');
+  await worker.until('a handler did not settle in the drain time');
+  expect(await project.json(['step', 'get', id, 'wait'])).toMatchObject({ current_state: 'enqueued', attempts: 0 });
+  worker.process.kill('SIGKILL');
+});
+
+it('logs what it does as JSON lines on standard error, and says so when LOG_LEVEL makes no sense', async () => {
+  const worker = project.start(['worker', '--handlers', 'code'], { env: { LOG_LEVEL: 'loud' } });
+  await worker.until('worker is ready');
+  worker.process.kill('SIGTERM');
+  const { stdout, stderr } = await worker.ended;
+  const lines = stderr
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { msg: string });
+  expect(stdout).toBe('');
+  expect(lines.map(({ msg }) => msg)).toEqual(
+    expect.arrayContaining([expect.stringContaining('LOG_LEVEL loud'), 'worker registered', 'worker stopped']),
+  );
+});
