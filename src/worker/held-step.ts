@@ -36,7 +36,13 @@ export class HeldStep implements StepContextParams {
   deadline = Number.POSITIVE_INFINITY;
   /** Why the worker no longer waits for the handler; its late result is refused. */
   over: 'timeout' | 'cancelled' | 'lease_lost' | 'given_back' | undefined;
+  /** Its handler was called. */
+  started = false;
+  /** What it came to is with the recorder, and nobody else decides about it. */
+  ended = false;
   #controller: AbortController | undefined;
+  #results: CachedTask['results'];
+  #ancestorSet: Set<number> | undefined;
   readonly #logger: Logger;
 
   constructor(task: CachedTask, row: HeldStepRow, claim: number, logger: Logger) {
@@ -48,6 +54,7 @@ export class HeldStep implements StepContextParams {
     this.maxAttempts = row.max_attempts;
     this.rank = row.rank;
     this.#logger = logger;
+    this.#results = task.results;
   }
 
   get template(): StepTemplate {
@@ -118,18 +125,34 @@ export class HeldStep implements StepContextParams {
   }
 
   dependencyNames(): string[] {
-    const { graph } = this.task.snapshot;
-    return graph.ancestors[this.idx]!.filter((idx) => this.task.results.has(idx)).map((idx) => graph.names[idx]!);
+    const { names } = this.task.snapshot.graph;
+    return this.#ancestors.filter((idx) => this.#results.has(idx)).map((idx) => names[idx]!);
   }
 
   dependency(name: string): DependencyResultParams | undefined {
-    const { graph } = this.task.snapshot;
-    const idx = graph.indexOf.get(name);
-    if (idx === undefined || !graph.ancestors[this.idx]!.includes(idx)) return undefined;
-    const json = this.task.results.get(idx);
+    const idx = this.task.snapshot.graph.indexOf.get(name);
+    if (idx === undefined || !this.#isAncestor(idx)) return undefined;
+    const json = this.#results.get(idx);
     if (json === undefined) return undefined;
     const result: unknown = json === null ? {} : JSON.parse(json);
     return { stepUuid: stepUuid(this.taskUuid, idx), result };
+  }
+
+  get #ancestors(): readonly number[] {
+    return this.task.snapshot.graph.ancestors[this.idx]!;
+  }
+
+  // A step that joins thousands of others reads each of them once.
+  #isAncestor(idx: number): boolean {
+    if (this.#ancestors.length < 32) return this.#ancestors.includes(idx);
+    this.#ancestorSet ??= new Set(this.#ancestors);
+    return this.#ancestorSet.has(idx);
+  }
+
+  /** Its handler is called now: what it may read of other steps is settled. */
+  begin(): void {
+    this.started = true;
+    this.#results = this.task.results;
   }
 
   /** The worker stops waiting: the handler's signal fires. */

@@ -6,8 +6,8 @@ export interface CachedTask {
   readonly taskUuid: string;
   readonly snapshot: Snapshot;
   readonly row: ClaimedStepRow;
-  /** JSON text by step; null: finished without a result. */
-  readonly results: Map<number, string | null>;
+  /** JSON text by step; null: finished without a result. Replaced, not emptied: running steps keep what they began with. */
+  results: Map<number, string | null>;
   /** How often an operator had changed results when these were read. */
   revision: number;
   /** Steps that are held here. */
@@ -58,13 +58,14 @@ export class TaskCache {
   revise(task: CachedTask, revision: number): void {
     if (task.revision >= revision) return;
     task.revision = revision;
-    task.results.clear();
+    task.results = new Map();
     this.bytes -= task.bytes - task.row.context.length;
     task.bytes = task.row.context.length;
   }
 
+  /** Of a task that is not held here any more, nothing is kept. */
   keep(task: CachedTask, idx: number, result: string | null): void {
-    if (task.results.has(idx)) return;
+    if (task.held === 0 || task.results.has(idx)) return;
     task.results.set(idx, result);
     const bytes = result?.length ?? 0;
     task.bytes += bytes;
@@ -72,7 +73,9 @@ export class TaskCache {
   }
 
   hold(task: CachedTask): void {
-    task.held++;
+    if (task.held++ > 0 || this.#tasks.has(task.taskUuid)) return;
+    this.#tasks.set(task.taskUuid, task);
+    this.bytes += task.bytes;
   }
 
   letGo(task: CachedTask): void {
@@ -83,18 +86,27 @@ export class TaskCache {
 
   /** Loads what is missing of the results that these steps may read, in one statement. */
   async load(engine: Engine, wanted: readonly Wanted[]): Promise<void> {
+    // Again only when an operator changed results of a task while they were on their way.
+    while (await this.#loadMissing(engine, wanted));
+  }
+
+  /** Answers whether what was read is out of date already. */
+  async #loadMissing(engine: Engine, wanted: readonly Wanted[]): Promise<boolean> {
     const missing = new Map<string, { taskUuid: string; idx: number }>();
+    const into = new Map<CachedTask, CachedTask['results']>();
     for (const { task, idx } of wanted) {
       for (const ancestor of task.snapshot.graph.ancestors[idx]!) {
         if (task.results.has(ancestor)) continue;
         missing.set(`${task.taskUuid}:${ancestor}`, { taskUuid: task.taskUuid, idx: ancestor });
+        into.set(task, task.results);
       }
     }
-    if (missing.size === 0) return;
+    if (missing.size === 0) return false;
     const rows: ResultRow[] = await engine.loadResults([...missing.values()]);
     for (const row of rows) {
       const task = this.#tasks.get(row.task_uuid);
-      if (task) this.keep(task, row.idx, row.result);
+      if (task && into.get(task) === task.results) this.keep(task, row.idx, row.result);
     }
+    return [...into].some(([task, results]) => task.results !== results);
   }
 }

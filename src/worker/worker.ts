@@ -139,6 +139,9 @@ export class Worker {
         everyMs: () => options.pollMs(),
         ready: () => this.wake(),
         looked: () => {
+          void this.#findNamespaces().catch((error: unknown) =>
+            this.#logger.debug({ error: messageOf(error) }, 'namespaces could not be read'),
+          );
           void this.#lookAfterLongSteps();
           void this.#tidyQueue();
         },
@@ -187,9 +190,9 @@ export class Worker {
     };
   }
 
-  /** Whether another step would find a slot at once. */
-  get hasFreeSlots(): boolean {
-    return this.#free() > 0;
+  /** How many steps would find a slot at once. */
+  get freeSlots(): number {
+    return Math.max(0, this.#free());
   }
 
   /** Something may be in the queue, of this rank (minus the priority) or a greater one. */
@@ -258,10 +261,17 @@ export class Worker {
     }
     if (rows.length === limit) this.#wantClaim = true;
     if (rows.length < limit || (rows.at(-1)?.rank ?? ALL_RANKS) > this.#lastRank) this.#lastRank = ALL_RANKS;
-    if (rows.length > 0) await this.#take(rows, () => token);
+    if (rows.length > 0) await this.#takeOwn(rows, () => token);
   }
 
   // ---- hydrate
+
+  /** An answer may come when its worker was declared dead: then others look after these steps. */
+  async #takeOwn(rows: readonly ClaimedStepRow[], tokenOf: (row: ClaimedStepRow) => number): Promise<void> {
+    const own = rows.filter((row) => this.#incarnation.owns(tokenOf(row)));
+    this.#reserved -= rows.length - own.length;
+    if (own.length > 0) await this.#take(own, tokenOf);
+  }
 
   /** Steps that are ours now. Each has a slot reserved, which it gives back when it starts. */
   async #take(rows: readonly ClaimedStepRow[], tokenOf: (row: ClaimedStepRow) => number): Promise<void> {
@@ -306,6 +316,17 @@ export class Worker {
   }
 
   #startAll(steps: readonly HeldStep[]): void {
+    if (steps.length > 0 && !this.#incarnation.sure) void this.#startWhatIsOurs(steps);
+    else this.#startNow(steps);
+  }
+
+  /** No proof of life got through for a lease: others may have been given these steps before they came to start. */
+  async #startWhatIsOurs(steps: readonly HeldStep[]): Promise<void> {
+    for (let tries = 0; !(await this.#checkHeld(steps)) && !this.#stopping; tries++) await backOff(tries);
+    this.#startNow(steps);
+  }
+
+  #startNow(steps: readonly HeldStep[]): void {
     this.#reserved -= steps.length;
     for (const step of steps) {
       if (step.over) continue;
@@ -317,7 +338,7 @@ export class Worker {
 
   async #adopt(rows: readonly AdoptedStepRow[]): Promise<void> {
     this.#reserved += rows.length;
-    await this.#take(rows, (row) => (row as AdoptedStepRow).claim);
+    await this.#takeOwn(rows, (row) => (row as AdoptedStepRow).claim);
   }
 
   // ---- resolve, run
@@ -335,6 +356,7 @@ export class Worker {
       return;
     }
     this.#running++;
+    step.begin();
     const { timeoutSeconds } = step.template;
     this.#deadlines.add(step, timeoutSeconds === null ? this.#options.handlerTimeoutMs : timeoutSeconds * 1000);
     const { version } = handler;
@@ -384,6 +406,7 @@ export class Worker {
   // ---- record
 
   #push(end: AttemptEnd): void {
+    end.step.ended = true;
     this.#recorder.push(end);
   }
 
@@ -412,13 +435,23 @@ export class Worker {
       if (task) this.#cache.revise(task, revision);
     }
     for (const end of accepted) if (end.kind === 0) this.#cache.keep(end.step.task, end.idx, end.result);
-    const children = answer.children.map((row) => this.#hold(this.#cache.get(row.task_uuid)!, row, own.token));
+    const children = this.#childrenOf(batch, answer, own);
     for (const end of batch) this.#letGo(end.step);
     this.#count(batch, accepted, answer);
     this.#advance(children);
     if (answer.ended.length > 0) this.#options.onTasksEnded(answer.ended);
     if (answer.queued > 0) this.#workLeft(answer.queued);
     this.#claim();
+  }
+
+  /** The children that are ours now. None, if this worker was declared dead before the answer came: they are with others. */
+  #childrenOf(batch: readonly AttemptEnd[], { children }: RecordAnswer, { token }: Reserved): HeldStep[] {
+    if (children.length === 0 || !this.#incarnation.owns(token)) return [];
+    return children.map((row) => {
+      // A parent that was let go while its recording was under way may have been the last that was held of its task.
+      const task = this.#cache.get(row.task_uuid) ?? batch.find((end) => end.taskUuid === row.task_uuid)!.step.task;
+      return this.#hold(task, row, token);
+    });
   }
 
   /** Children whose ancestors ran elsewhere read those results first; the others start at once. */
@@ -501,23 +534,26 @@ export class Worker {
   /** A notification may be lost: steps that run for long are asked after. */
   async #lookAfterLongSteps(): Promise<void> {
     const before = performance.now() - COUNTS_AS_LONG_MS;
-    const steps = [...this.#held].filter((step) => step.startedAt < before && !step.over);
+    const steps = [...this.#held].filter((step) => step.startedAt < before && !step.over && !step.ended);
     if (steps.length > 0) await this.#checkHeld(steps);
   }
 
-  async #checkHeld(steps: readonly HeldStep[]): Promise<void> {
+  /** What is with the recorder is left to it: it may be recorded already, and its children ours. False: no answer. */
+  async #checkHeld(steps: readonly HeldStep[]): Promise<boolean> {
     try {
       const held = await this.#engine.held(steps);
       steps.forEach((step, i) => {
-        if (held.has(i) || step.over || !this.#held.has(step)) return;
+        if (held.has(i) || step.over || step.ended || !this.#held.has(step)) return;
         // After a while without a proof of life, it was rather the lease.
         step.end(this.#incarnation.sure ? 'cancelled' : 'lease_lost');
         this.#deadlines.delete(step);
         this.#missing.delete(step);
         this.#letGo(step);
       });
+      return true;
     } catch (error) {
       this.#logger.debug({ error: messageOf(error) }, 'asking after held steps did not get through');
+      return false;
     }
   }
 
@@ -553,6 +589,7 @@ export class Worker {
   async #findNamespaces(): Promise<void> {
     const names = this.#options.namespaces();
     const key = names.join();
+    // A namespace that is served before its first template is registered has no id yet.
     if (key === this.#namespaceKey && this.#namespaceIds.length === names.length) return;
     this.#namespaceIds = await this.#engine.namespaceIds(names);
     this.#namespaceKey = key;

@@ -10,20 +10,21 @@ export type Fate =
   | 'answer_lost'
   /** The connection is cut while the server works on it. */
   | 'cut'
-  /** The server's answer waits until {@link Proxy.release}. */
+  /** The server gets it, its answer waits until {@link FaultyProxy.release}. */
   | 'held'
   | undefined;
 
-export interface Proxy {
+export interface FaultyProxy {
   /** The URL through the proxy. */
   url: string;
   /** Decides about each chunk that a worker sends; it holds the names of the statements in it. */
   decide: (sent: Buffer) => Fate;
   /** How often each fate happened. */
   counts: Record<NonNullable<Fate>, number>;
-  /** Nothing passes in either direction, on new connections neither, until {@link release}. */
+  /** Nothing passes in either direction, on new connections neither, until {@link thaw}. */
   freeze(): void;
-  /** Lets pass what was held. */
+  thaw(): void;
+  /** Lets pass the answers that are held. */
   release(): void;
   /** Cuts every connection. */
   cutAll(): void;
@@ -32,7 +33,7 @@ export interface Proxy {
 const COMMITTED = Buffer.from('COMMIT\0');
 
 /** Stands between workers and the server of a URL; connections are lost when a test wants it. */
-export async function startProxy(serverUrl: string): Promise<Proxy> {
+export async function startProxy(serverUrl: string): Promise<FaultyProxy> {
   const target = new URL(serverUrl);
   const folder = target.searchParams.get('host');
   const upstream = () =>
@@ -41,7 +42,7 @@ export async function startProxy(serverUrl: string): Promise<Proxy> {
       : dial(Number(target.port || '5432'), target.hostname);
   const pairs = new Set<Pair>();
   let frozen = false;
-  const proxy: Proxy = {
+  const proxy: FaultyProxy = {
     url: '',
     decide: () => undefined,
     counts: { lost: 0, answer_lost: 0, cut: 0, held: 0 },
@@ -49,8 +50,11 @@ export async function startProxy(serverUrl: string): Promise<Proxy> {
       frozen = true;
       for (const pair of pairs) pair.freeze();
     },
-    release() {
+    thaw() {
       frozen = false;
+      for (const pair of pairs) pair.thaw();
+    },
+    release() {
       for (const pair of pairs) pair.release();
     },
     cutAll() {
@@ -84,7 +88,7 @@ class Pair {
   #heldAnswer: Buffer[] = [];
   #tail = Buffer.alloc(0);
 
-  constructor(client: Socket, server: Socket, proxy: Proxy) {
+  constructor(client: Socket, server: Socket, proxy: FaultyProxy) {
     this.#client = client;
     this.#server = server;
     for (const socket of [client, server]) {
@@ -96,7 +100,7 @@ class Pair {
     server.on('data', (answer) => this.#answered(answer));
   }
 
-  #sent(sent: Buffer, proxy: Proxy): void {
+  #sent(sent: Buffer, proxy: FaultyProxy): void {
     const fate = proxy.decide(sent);
     if (fate) {
       proxy.counts[fate]++;
@@ -118,11 +122,15 @@ class Pair {
 
   freeze(): void {
     this.#client.pause();
-    this.#fate = 'held';
+    this.#server.pause();
+  }
+
+  thaw(): void {
+    this.#client.resume();
+    this.#server.resume();
   }
 
   release(): void {
-    this.#client.resume();
     if (this.#fate !== 'held') return;
     this.#fate = undefined;
     for (const answer of this.#heldAnswer.splice(0)) this.#client.write(answer);

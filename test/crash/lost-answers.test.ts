@@ -1,0 +1,211 @@
+import { describe, expect, it } from 'vitest';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import type { StepContext } from '../../src/handlers/step-context.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { type FaultyProxy, startProxy } from '../support/crash-proxy.ts';
+import type { Sql } from '../support/database.ts';
+import { DEMO, deferred, invariants, setup, template, until } from '../support/setup.ts';
+
+const LEASE_MS = 1_000;
+const ONCE = { retry: { retryable: false } };
+const holds = (name: string) => (sent: Buffer) => sent.includes(name);
+const [isClaim, isRecord, isAdoption, isQuestion] = ['claim_steps', 'record_steps', 'adopt_steps', 'held_steps'].map(
+  holds,
+) as [(sent: Buffer) => boolean, (sent: Buffer) => boolean, (sent: Buffer) => boolean, (sent: Buffer) => boolean];
+
+/** A handler that notes each of its runs, and waits for `gate` if there is one. */
+function noting(ran: string[], name: string, gate?: (context: StepContext) => Promise<unknown>) {
+  return defineHandler(name, {}, async ({ context }: { context: StepContext }) => {
+    ran.push(`${context.taskUuid} ${name}`);
+    await gate?.(context);
+    return { from: name };
+  });
+}
+
+describe('an answer that was lost with its connection', () => {
+  const cases = {
+    'of claims that never arrived': [isClaim, 'lost'],
+    'of claims that were committed': [isClaim, 'answer_lost'],
+    'of claims that were under way': [isClaim, 'cut'],
+    'of recordings that never arrived': [isRecord, 'lost'],
+    'of recordings that were committed': [isRecord, 'answer_lost'],
+    'of recordings that were under way': [isRecord, 'cut'],
+  } as const;
+  for (const [what, [matches, fate]] of Object.entries(cases)) {
+    it(`${what}: every step is run, and none twice`, async () => {
+      const ran: string[] = [];
+      const { tasker, url, sql, another } = await setup({
+        templates: template({ a: ONCE, b: { ...ONCE, dependencies: ['a'] }, c: { ...ONCE, dependencies: ['b'] } }),
+        worker: false,
+      });
+      const proxy = await startProxy(url);
+      let seen = 0;
+      proxy.decide = (sent) => (matches(sent) && ++seen % 3 === 1 ? fate : undefined);
+      // Few at once, so that there are many claims and many recordings.
+      await another({
+        databaseUrl: proxy.url,
+        logger: silentLogger,
+        worker: true,
+        handlers: ['a', 'b', 'c'].map((name) => noting(ran, name)),
+        concurrency: 4,
+        pollMs: 200,
+      });
+      const tasks = await tasker.createTasks(Array.from({ length: 40 }, () => DEMO));
+      for (const { taskUuid } of tasks)
+        expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+      expect(proxy.counts[fate]).toBeGreaterThan(2);
+      expect(ran.length).toBe(120);
+      expect(new Set(ran).size).toBe(120);
+      await invariants(sql);
+    });
+  }
+});
+
+describe('adoption', () => {
+  it('does not run a step again that was acknowledged between the look and its answer', async () => {
+    const ran: string[] = [];
+    const gate = deferred();
+    const { tasker, url, another } = await setup({ templates: template({ a: [] }), worker: false });
+    const proxy = await startProxy(url);
+    let claims = 0;
+    let looks = 0;
+    proxy.decide = (sent) => {
+      if (isClaim(sent) && ++claims === 1) return 'answer_lost';
+      return isAdoption(sent) && ++looks === 2 ? 'held' : undefined;
+    };
+    const { taskUuid } = await tasker.createTask(DEMO);
+    const handlers = [noting(ran, 'a', () => gate.promise)];
+    await another({ databaseUrl: proxy.url, worker: true, handlers, pollMs: 200, logger: silentLogger });
+    await until(
+      () => proxy.counts.held,
+      (held) => held === 1,
+    );
+    expect(ran.length).toBe(1);
+    gate.resolve();
+    await tasker.waitForTask(taskUuid, { timeoutMs: 10_000 });
+    proxy.release();
+    // Two more looks went by after the one whose answer was late.
+    await until(
+      () => looks,
+      (seen) => seen >= 4,
+    );
+    expect(ran.length).toBe(1);
+  });
+});
+
+describe('an answer that comes late', () => {
+  /**
+   * A task and a worker behind a proxy, which holds back the first answer to what `matches`, and passes nothing from
+   * when `holds` finds a row; then another worker, and the task has come to rest.
+   */
+  async function givenAway(steps: Parameters<typeof template>[0], matches: (sent: Buffer) => boolean, holds: string) {
+    const ran: { slow: string[]; other: string[] } = { slow: [], other: [] };
+    const handlers = (by: 'slow' | 'other') => Object.keys(steps).map((name) => noting(ran[by], name));
+    const options = { worker: false, leaseMs: LEASE_MS, pollMs: 100, logger: silentLogger };
+    const { tasker, sql, url, another } = await setup({ templates: template(steps), ...options });
+    const proxy = await startProxy(url);
+    proxy.decide = (sent) => (matches(sent) && proxy.counts.held === 0 ? 'held' : undefined);
+    const { taskUuid } = await tasker.createTask(DEMO);
+    await another({ databaseUrl: proxy.url, worker: true, handlers: handlers('slow') });
+    await until(
+      async () => (await sql(holds)).length,
+      (rows) => rows === 1,
+    );
+    proxy.freeze();
+    await another({ worker: true, handlers: handlers('other') });
+    const { status } = await tasker.waitForTask(taskUuid, { timeoutMs: 10_000 });
+    const runsOf = (by: 'slow' | 'other') => ran[by].filter((run) => run.startsWith(taskUuid));
+    /** Both work, each under its present id, and what was late is long done with. */
+    const settled = async () => {
+      await cameBack(sql);
+      const next = await tasker.createTasks(Array.from({ length: 50 }, () => DEMO));
+      for (const task of next) await tasker.waitForTask(task.taskUuid, { timeoutMs: 10_000 });
+      await invariants(sql);
+    };
+    return { sql, proxy, status, runsOf, settled };
+  }
+
+  /** Until the worker behind the proxy has come back under a new id. */
+  const cameBack = (sql: Sql) =>
+    until(
+      () => sql(`select 1 from tasker.worker`),
+      (rows) => rows.length === 3,
+    );
+
+  it('of a recording: a look after long steps meanwhile does not take the children away', async () => {
+    const ran: string[] = [];
+    const { tasker, url, sql, another } = await setup({ templates: template({ a: [], b: ['a'] }), worker: false });
+    const proxy = await startProxy(url);
+    let recordings = 0;
+    let questions = 0;
+    proxy.decide = (sent) => {
+      if (isQuestion(sent) && recordings === 1) questions++;
+      return isRecord(sent) && ++recordings === 1 ? 'held' : undefined;
+    };
+    let looked = () => questions > 0;
+    const longEnough = () => new Promise((resolve) => setTimeout(resolve, 2_200));
+    await another({
+      databaseUrl: proxy.url,
+      worker: true,
+      handlers: [noting(ran, 'a', longEnough), noting(ran, 'b')],
+      pollMs: 50,
+    });
+    const { taskUuid } = await tasker.createTask(DEMO);
+    await until(
+      async () => (await sql(`select 1 from tasker.step where idx = 0 and state = 'complete'`)).length,
+      (complete) => complete === 1,
+    );
+    // Looks that have come back, or that were not made because nothing needs looking after.
+    const from = performance.now();
+    await until(
+      () => looked() || performance.now() - from > 300,
+      (enough) => enough,
+    );
+    looked = () => performance.now() - from > 400;
+    await until(looked, (enough) => enough);
+    proxy.release();
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 })).status).toBe('complete');
+    expect(ran.length).toBe(2);
+    await invariants(sql);
+  });
+
+  it('of a claim: nothing is started that was given away meanwhile', async () => {
+    const { proxy, status, runsOf, settled } = await givenAway(
+      { a: ONCE },
+      isClaim,
+      `select 1 from tasker.step where state = 'in_progress'`,
+    );
+    expect(status).toBe('blocked_by_failures');
+    proxy.release();
+    proxy.thaw();
+    await settled();
+    expect([...runsOf('slow'), ...runsOf('other')]).toEqual([]);
+  });
+
+  const orders = {
+    'before the worker hears that it was taken for dead': (proxy: FaultyProxy) => {
+      proxy.release();
+      proxy.thaw();
+    },
+    'after the worker heard that it was taken for dead': async (proxy: FaultyProxy, sql: Sql) => {
+      proxy.thaw();
+      await cameBack(sql);
+      proxy.release();
+    },
+  };
+  for (const [when, letPass] of Object.entries(orders)) {
+    it(`of a recording, ${when}: its children are with others, and only there`, async () => {
+      // The recording claims the child for a worker that does not hear of it while it lives.
+      const { sql, proxy, status, runsOf, settled } = await givenAway(
+        { a: [], b: ['a'] },
+        isRecord,
+        `select 1 from tasker.step where idx = 1 and state = 'in_progress'`,
+      );
+      expect(status).toBe('complete');
+      await letPass(proxy, sql);
+      await settled();
+      expect(runsOf('slow').map((run) => run.split(' ')[1])).toEqual(['a']);
+      expect(runsOf('other').map((run) => run.split(' ')[1])).toEqual(['b']);
+    });
+  }
+});
