@@ -1,0 +1,110 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+import { ERRORS } from '../src/errors.ts';
+import { freshDatabase } from './support/database.ts';
+
+const PAGES = [
+  ...['README.md', 'CONTRIBUTING.md'].filter((file) => existsSync(file)),
+  ...readdirSync('docs', { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => path.join('docs', file)),
+];
+
+/** What a block may use without importing or making it: the rest of its page's story. */
+function globals(): string {
+  const names = [...readFileSync('src/index.ts', 'utf8').matchAll(/^export \{([^}]+)\}/gm)]
+    .flatMap(([, list]) => list!.split(','))
+    .map((name) => name.trim())
+    .filter((name) => name !== '' && !name.startsWith('type '));
+  const consts = names.map((name) => `const ${name}: typeof import('tasker-core').${name};`);
+  return `declare global {
+    ${consts.join('\n')}
+    const z: typeof import('zod').z;
+    const tasker: import('tasker-core').Tasker;
+    const taskUuid: string;
+  }
+  export {};`;
+}
+
+/** Names that a block leaves to its reader, as the function that does the work. */
+const CANNOT_FIND_NAME = new Set([2304, 2552]);
+
+/** The blocks of a page that are marked `ts`, by the name of a file that stands where the page would import from. */
+function blocksOf(page: string): [string, string][] {
+  const text = readFileSync(page, 'utf8').replaceAll('\r\n', '\n');
+  return [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map((match) => {
+    const line = text.slice(0, match.index).split('\n').length;
+    const name = `${page.replaceAll(path.sep, '-')}-line-${line}.ts`;
+    // The page's own line numbers, so that a message leads to the place.
+    return [path.resolve(name), `${'\n'.repeat(line)}${match[1]}\nexport {};\n`];
+  });
+}
+
+/** The blocks of a page that are marked `sql`. */
+const statementsOf = (page: string): string[] =>
+  [...readFileSync(page, 'utf8').matchAll(/^```sql\r?\n([\s\S]*?)^```/gm)].map((match) => match[1]!);
+
+/** What the compiler has against files that exist only here. */
+function problemsOf(files: Map<string, string>): string[] {
+  const options: ts.CompilerOptions = {
+    target: ts.ScriptTarget.ES2022,
+    lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
+    module: ts.ModuleKind.NodeNext,
+    moduleResolution: ts.ModuleResolutionKind.NodeNext,
+    types: ['node'],
+    strict: true,
+    skipLibCheck: true,
+    noEmit: true,
+  };
+  const host = ts.createCompilerHost(options);
+  const { getSourceFile, fileExists, readFile } = host;
+  host.fileExists = (file) => files.has(path.resolve(file)) || fileExists(file);
+  host.readFile = (file) => files.get(path.resolve(file)) ?? readFile(file);
+  host.getSourceFile = (file, ...more) => {
+    const text = files.get(path.resolve(file));
+    return text === undefined ? getSourceFile(file, ...more) : ts.createSourceFile(file, text, ts.ScriptTarget.ES2022);
+  };
+  const program = ts.createProgram([...files.keys()], options, host);
+  const problems = ts.getPreEmitDiagnostics(program).filter(({ code }) => !CANNOT_FIND_NAME.has(code));
+  return problems.map(({ file, start, messageText }) => {
+    const line = file && start !== undefined ? file.getLineAndCharacterOfPosition(start).line + 1 : 0;
+    return `${path.basename(file?.fileName ?? '')} (line ${line}): ${ts.flattenDiagnosticMessageText(messageText, '\n')}`;
+  });
+}
+
+describe('the documentation', () => {
+  it('tells every code of an error, with its status, and no other', () => {
+    const rows = [...readFileSync('docs/errors.md', 'utf8').matchAll(/^\| `(\w+)` \| (\d+) \| .+\. \| .+ \|$/gm)];
+    expect(rows.map(([, code, status]) => [code, Number(status)])).toEqual(Object.entries(ERRORS));
+  });
+
+  it('holds only links that lead somewhere', () => {
+    const { stdout } = spawnSync(process.execPath, ['scripts/check-static.mjs', 'links'], { encoding: 'utf8' });
+    expect(stdout).toMatch(/static: 1 passed, 0 failed/);
+  });
+
+  it('shows only TypeScript that compiles', () => {
+    const blocks = new Map(PAGES.flatMap(blocksOf));
+    blocks.set(path.resolve('docs-globals.d.ts'), globals());
+    expect(problemsOf(blocks)).toEqual([]);
+  }, 120_000);
+
+  it('shows only SQL that runs', async () => {
+    const { sql, drop } = await freshDatabase();
+    try {
+      for (const statement of PAGES.flatMap(statementsOf)) await sql(statement);
+    } finally {
+      await drop();
+    }
+  });
+
+  it('names only variables of the environment that are read', () => {
+    const read = readFileSync('src/config/environment.ts', 'utf8');
+    const named = readFileSync('docs/guide/operations.md', 'utf8').matchAll(/`((?:DATABASE|TASKER|LOG)_[A-Z_]+)/g);
+    const unknown = [...named].map(([, name]) => name!).filter((name) => !read.includes(`'${name}'`));
+    expect(unknown).toEqual([]);
+  });
+});

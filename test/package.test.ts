@@ -1,0 +1,154 @@
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freshDatabase } from './support/database.ts';
+
+const run = promisify(execFile);
+
+const TEMPLATE = `
+name: hello
+namespace: demo
+version: 1.0.0
+identity_strategy: always_unique
+steps:
+  - name: greet
+    handler: greet
+`;
+
+const PROGRAM = `
+import { createTasker, defineHandler } from 'tasker-core';
+
+const greet = defineHandler('greet', { inputs: { name: 'name' } }, async ({ name }) => ({ greeting: \`Hello \${name}\` }));
+
+const tasker = await createTasker({ templates: './templates', handlers: [greet] });
+const { taskUuid } = await tasker.createTask({ namespace: 'demo', name: 'hello', context: { name: 'Ada' } });
+const task = await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+const [step] = await tasker.getSteps(taskUuid);
+await tasker.stop();
+console.log(JSON.stringify([task.status, step?.results?.result]));
+`;
+
+const STRICT = {
+  target: 'es2022',
+  module: 'nodenext',
+  moduleResolution: 'nodenext',
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noUncheckedIndexedAccess: true,
+  noPropertyAccessFromIndexSignature: true,
+  verbatimModuleSyntax: true,
+  skipLibCheck: true,
+  types: ['node'],
+  outDir: 'out',
+};
+
+// A space in its path, as in many users' homes.
+const parent = mkdtempSync(path.join(tmpdir(), 'tasker-package-'));
+const project = path.join(parent, 'my project');
+const installed = path.join(project, 'node_modules', 'tasker-core');
+let packed: { filename: string; size: number; files: { path: string }[] };
+
+const npm = (args: string[], cwd: string) =>
+  run('npm', args, { cwd, maxBuffer: 2 ** 26, shell: process.platform === 'win32' });
+
+function write(files: Record<string, string>): void {
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(path.dirname(path.join(project, name)), { recursive: true });
+    writeFileSync(path.join(project, name), text);
+  }
+}
+
+function bytesBelow(folder: string): number {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return files.reduce((sum, entry) => sum + statSync(path.join(entry.parentPath, entry.name)).size, 0);
+}
+
+/** Runs a program of the project on a database of its own; gives what it printed. */
+async function onOwnDatabase(program: string): Promise<string> {
+  const { url, drop } = await freshDatabase();
+  try {
+    const { stdout } = await run(process.execPath, [program], {
+      cwd: project,
+      env: { ...process.env, DATABASE_URL: url },
+    });
+    return stdout.trim();
+  } finally {
+    await drop();
+  }
+}
+
+beforeAll(async () => {
+  const { stdout } = await npm(['pack', '--ignore-scripts', '--json', '--pack-destination', parent], process.cwd());
+  [packed] = JSON.parse(stdout) as [typeof packed];
+  write({
+    'package.json': JSON.stringify({ private: true, type: 'module' }),
+    'templates/hello.yaml': TEMPLATE,
+    'hello.js': PROGRAM,
+    'strict/hello.ts': PROGRAM,
+    'strict/tsconfig.json': JSON.stringify({ compilerOptions: STRICT, include: ['hello.ts'] }),
+  });
+  // Without what only development needs: the embedded PostgreSQL, the program that reads handlers in TypeScript.
+  const quietly = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
+  await npm(['install', ...quietly, '--omit=optional', path.join(parent, packed.filename)], project);
+}, 180_000);
+
+afterAll(() => rmSync(parent, { recursive: true, force: true }));
+
+describe('the package', () => {
+  it('holds the program, its types, migrations and schema, and nothing of how it is made', () => {
+    const files = packed.files.map((file) => file.path);
+    const top = [...new Set(files.map((file) => file.split('/')[0]))].sort();
+    expect(top.filter((name) => !['README.md', 'LICENSE', 'CHANGELOG.md'].includes(name!))).toEqual([
+      'bin',
+      'dist',
+      'migrations',
+      'package.json',
+      'schemas',
+    ]);
+    expect(files).toContain('migrations/0001_foundation.sql');
+    expect(files).toContain('dist/index.d.ts');
+    expect(files.filter((file) => /\.node$|\.map$|tsbuildinfo|(^|\/)(src|tests?)\/|(?<!\.d)\.ts$/.test(file))).toEqual(
+      [],
+    );
+  });
+
+  it('takes less than 20 MB with all that it needs', () => {
+    const folder = path.join(project, 'node_modules');
+    const names = readdirSync(folder).filter((name) => !name.startsWith('.'));
+    const sizes = names.map((name) => [name, bytesBelow(path.join(folder, name))] as const);
+    const total = sizes.reduce((sum, [, bytes]) => sum + bytes, 0);
+    const heaviest = [...sizes].sort(([, a], [, b]) => b - a).slice(0, 5);
+    const mb = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
+    console.log(
+      `tarball ${mb(packed.size)}; installed without optional parts ${mb(total)}: ${heaviest.map(([name, bytes]) => `${name} ${mb(bytes)}`).join(', ')}`,
+    );
+    expect(total).toBeLessThan(20e6);
+  });
+
+  it('runs a task to its end from JavaScript', async () => {
+    expect(await onOwnDatabase('hello.js')).toBe('["complete",{"greeting":"Hello Ada"}]');
+  });
+
+  it('runs a task to its end from strict TypeScript', async () => {
+    // The compiler and Node's types are the project's own business; ours will do.
+    const types = path.join(project, 'node_modules', '@types');
+    mkdirSync(types, { recursive: true });
+    symlinkSync(path.resolve('node_modules/@types/node'), path.join(types, 'node'), 'junction');
+    const tsc = path.resolve('node_modules/typescript/bin/tsc');
+    const compiled = run(process.execPath, [tsc, '-p', 'strict'], { cwd: project });
+    const { stdout } = await compiled.catch((error: { stdout: string }) => error);
+    expect(stdout).toBe('');
+    expect(await onOwnDatabase('strict/out/hello.js')).toBe('["complete",{"greeting":"Hello Ada"}]');
+  }, 120_000);
+
+  it('brings the command tasker along', async () => {
+    const command = path.join(project, 'node_modules', '.bin', process.platform === 'win32' ? 'tasker.cmd' : 'tasker');
+    expect(existsSync(command)).toBe(true);
+    const { stdout } = await run(command, ['--help'], { cwd: project, shell: process.platform === 'win32' });
+    expect(stdout).toContain('Usage: tasker');
+    expect(existsSync(path.join(installed, 'dist/cli/main.js'))).toBe(true);
+  });
+});

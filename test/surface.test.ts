@@ -1,0 +1,85 @@
+import { readFileSync } from 'node:fs';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+
+/** The names that a file exports, in alphabetical order; `export *` would hide them. */
+function exportsOf(file: string): { values: string[]; types: string[] } {
+  const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.ES2022, true);
+  const values: string[] = [];
+  const types: string[] = [];
+  for (const statement of source.statements) {
+    if (!ts.isExportDeclaration(statement) || !statement.exportClause || !ts.isNamedExports(statement.exportClause)) {
+      throw new Error(`${file} holds more than exports by name: ${statement.getText().slice(0, 80)}`);
+    }
+    for (const { name, isTypeOnly } of statement.exportClause.elements)
+      (statement.isTypeOnly || isTypeOnly ? types : values).push(name.text);
+  }
+  return { values: values.sort(), types: types.sort() };
+}
+
+describe('the surface', () => {
+  it('of tasker-core is this, and nothing joins or leaves it unseen', () => {
+    const { values, types } = exportsOf('src/index.ts');
+    expect(values.join('\n')).toMatchInlineSnapshot(`
+      "ConversionError
+      ERRORS
+      ErrorType
+      HandlerRegistry
+      PermanentError
+      RetryableError
+      StepContext
+      StepExecutionError
+      StepHandler
+      StepHandlerResult
+      TaskerError
+      createTasker
+      defineHandler
+      dependencyResult
+      discoverHandlers
+      formatProblem
+      isStandardErrorType
+      isStepHandlerResult
+      isTypicallyRetryable
+      mermaidOf
+      mustParseTemplate
+      parseTemplate
+      silentLogger"
+    `);
+    expect(types.join('\n')).toMatchInlineSnapshot(`
+      "CreateOptions
+      CreateTaskerOptions
+      DependencyResult
+      DependencyResultParams
+      ErrorCode
+      ExecutableHandler
+      Explanation
+      FfiStepEvent
+      HistoryEntry
+      ListOptions
+      Logger
+      OperatorOptions
+      Step
+      StepContextParams
+      StepError
+      StepExecutionResult
+      StepExplanation
+      StepHandlerClass
+      StepState
+      StepTemplate
+      Task
+      TaskHandle
+      TaskRequest
+      TaskSnapshot
+      TaskState
+      TaskTemplate
+      Tasker
+      TaskerErrorOptions
+      TemplateProblem
+      WaitOptions"
+    `);
+  });
+
+  it('is what can be imported', async () => {
+    expect(Object.keys(await import('../src/index.ts')).sort()).toEqual(exportsOf('src/index.ts').values);
+  });
+});
