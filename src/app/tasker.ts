@@ -134,8 +134,14 @@ export class Tasker {
 
   async #start(): Promise<void> {
     this.#checkHandlers();
+    if (this.#worker && this.#parts.templates.length === 0 && !this.#parts.namespaces) await this.#serveAll();
     await this.#listener.start();
     await this.#worker?.start();
+  }
+
+  /** Without templates or namespaces of its own, a worker serves what is registered. */
+  async #serveAll(): Promise<void> {
+    for (const { namespace } of await this.#engine.templates.list()) this.#served.add(namespace);
   }
 
   /** Says, once, which callables of the templates no handler here resolves; they may be registered later, or elsewhere. */
@@ -332,6 +338,8 @@ export class Tasker {
     await this.#started?.catch(() => undefined);
     try {
       await this.#worker?.stop({ drainTimeoutMs });
+      // What was given back must not wait for somebody's next look.
+      if (this.#waking) await this.#engine.wakeWorkers(this.#wakingRank).catch((error) => this.#notAnnounced(error));
       await this.#flushAnnouncements();
     } finally {
       this.#waiter.stop();
@@ -363,11 +371,12 @@ export class Tasker {
     const fresh = created.filter((task) => task.created);
     if (fresh.length === 0) return;
     const rank = -Math.max(...fresh.map((task) => task.priority));
-    const served = this.#worker && fresh.every((task) => this.#served.has(task.snapshot.template.namespace));
-    // A worker of this process with room takes them at once; others need not be woken for that.
-    const alone = served && this.#worker.hasFreeSlots;
+    const served = fresh.every((task) => this.#served.has(task.snapshot.template.namespace));
+    const roots = fresh.reduce((count, task) => count + task.snapshot.graph.roots.length, 0);
+    // A worker of this process with room for all takes them at once; others need not be woken for that.
+    const room = served && (this.#worker?.freeSlots ?? 0) >= roots;
     this.#worker?.wake(rank);
-    if (!alone || !this.#worker?.hasFreeSlots) this.#wakeOthers(rank);
+    if (!room) this.#wakeOthers(rank);
   }
 
   #wakeOthers(rank: number): void {

@@ -16,6 +16,9 @@ export interface MissingHandlersOptions {
 }
 
 const LOOK_MS = 500;
+/** Steps of one kind that are held while their handler is missing. */
+const ENOUGH_WAIT = 100;
+const NONE: readonly bigint[] = [];
 
 /**
  * Steps that were claimed though nothing here resolves their handler. Another living worker that announces it gets
@@ -25,6 +28,8 @@ export class MissingHandlers {
   readonly #options: MissingHandlersOptions;
   readonly #logger: Logger;
   readonly #waiting = new Map<HeldStep, number>();
+  /** By namespace and callable: since when it is missing, and when it was last wanted. */
+  readonly #since = new Map<string, { first: number; last: number }>();
   /** Steps (template << 32 | idx) that are left to others, until when. */
   readonly #excluded = new Map<bigint, number>();
   #timer: NodeJS.Timeout | undefined;
@@ -36,11 +41,23 @@ export class MissingHandlers {
   }
 
   /** What a claim must leave out. */
-  excluded(): bigint[] {
-    if (this.#excluded.size === 0) return [];
+  excluded(): readonly bigint[] {
+    if (this.#excluded.size === 0 && this.#waiting.size < ENOUGH_WAIT) return NONE;
     const now = performance.now();
     for (const [key, until] of this.#excluded) if (until < now) this.#excluded.delete(key);
-    return [...this.#excluded.keys()];
+    return [...this.#excluded.keys(), ...this.#enoughWait()];
+  }
+
+  /** Steps of which so many wait here that the others may as well wait in the queue. */
+  *#enoughWait(): Iterable<bigint> {
+    if (this.#waiting.size < ENOUGH_WAIT) return;
+    const counts = new Map<bigint, number>();
+    for (const step of this.#waiting.keys()) {
+      const key = keyOf(step);
+      const count = (counts.get(key) ?? 0) + 1;
+      counts.set(key, count);
+      if (count === ENOUGH_WAIT) yield key;
+    }
   }
 
   add(step: HeldStep): void {
@@ -50,7 +67,13 @@ export class MissingHandlers {
         'no handler of that name is registered here',
       );
     }
-    this.#waiting.set(step, performance.now());
+    const callable = callableOf(step);
+    const now = performance.now();
+    const known = this.#since.get(callable);
+    // Those that come while it is known to be missing need not wait as long again; after a pause they do.
+    const first = known && now - known.last < this.#options.graceMs ? known.first : now;
+    this.#since.set(callable, { first, last: now });
+    this.#waiting.set(step, first);
     void this.#look([step]);
     this.#schedule();
   }
@@ -62,6 +85,7 @@ export class MissingHandlers {
   /** Handlers were registered: what waited may run. */
   refresh(): void {
     this.#excluded.clear();
+    this.#since.clear();
     this.#runKnown();
   }
 
@@ -92,7 +116,7 @@ export class MissingHandlers {
       const since = this.#waiting.get(step);
       if (since === undefined) continue;
       const { namespace } = step.task.snapshot.template;
-      const key = `${namespace} ${step.handlerName}`;
+      const key = callableOf(step);
       const asking = asked.get(key) ?? this.#options.servedElsewhere(namespace, step.handlerName);
       asked.set(key, asking);
       try {
@@ -106,9 +130,9 @@ export class MissingHandlers {
   #decide(step: HeldStep, since: number, served: boolean): void {
     if (!this.#waiting.has(step)) return;
     if (served) {
+      this.#since.delete(callableOf(step));
       this.#waiting.delete(step);
-      const key = (BigInt(step.task.snapshot.id) << 32n) | BigInt(step.idx);
-      this.#excluded.set(key, performance.now() + this.#options.excludeForMs);
+      this.#excluded.set(keyOf(step), performance.now() + this.#options.excludeForMs);
       this.#options.giveBack(step);
     } else if (performance.now() - since >= this.#options.graceMs) {
       this.#waiting.delete(step);
@@ -134,4 +158,13 @@ export class MissingHandlers {
     for (const step of this.#waiting.keys()) this.#options.giveBack(step);
     this.#waiting.clear();
   }
+}
+
+function callableOf(step: HeldStep): string {
+  return `${step.task.snapshot.template.namespace} ${step.handlerName}`;
+}
+
+/** The step of its template, as a claim knows it. */
+function keyOf(step: HeldStep): bigint {
+  return (BigInt(step.task.snapshot.id) << 32n) | BigInt(step.idx);
 }
