@@ -1,0 +1,139 @@
+import fc from 'fast-check';
+import { expect, it, onTestFinished } from 'vitest';
+import { type CreateTaskerOptions, createTasker } from '../../src/app/create-tasker.ts';
+import type { Tasker } from '../../src/app/tasker.ts';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { PermanentError } from '../../src/handlers/handler-errors.ts';
+import type { StepContext } from '../../src/handlers/step-context.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { freshDatabase } from '../support/database.ts';
+import {
+  ancestorsOf,
+  failureOf,
+  type Plan,
+  type PlannedStep,
+  predict,
+  randomSteps,
+  templateStepsOf,
+} from '../support/reference-model.ts';
+import { invariants, template } from '../support/setup.ts';
+
+const PROVE = process.env.PROVE === '1';
+const GRAPHS_AT_ONCE = 30;
+const ROUNDS = PROVE ? 334 : 10;
+
+/** What the handlers of one task saw; broken rules are kept, because a handler that throws would only be retried. */
+interface Witness {
+  ancestors: Map<string, Set<string>>;
+  parents: Map<string, string[]>;
+  done: Set<string>;
+  broken: string[];
+}
+
+const witnesses = new Map<string, Witness>();
+
+function look(context: StepContext, step: string): void {
+  const seen = witnesses.get(String(context.getInput('run')))!;
+  const open = seen.parents.get(step)!.filter((parent) => !seen.done.has(parent));
+  if (open.length > 0) seen.broken.push(`${step} ran before ${open.join(', ')}`);
+  if (seen.done.has(step)) seen.broken.push(`${step} ran after it had succeeded`);
+  const names = context.getDependencyResultKeys();
+  const expected = seen.ancestors.get(step)!;
+  if (names.length !== expected.size || names.some((name) => !expected.has(name))) {
+    seen.broken.push(`${step} saw results of ${names.join(', ')}; its ancestors are ${[...expected].join(', ')}`);
+  }
+  for (const name of names) {
+    const by = context.getDependencyField(name, 'by');
+    if (by !== name) seen.broken.push(`${step} saw ${String(by)}'s result as ${name}'s`);
+  }
+}
+
+const act = defineHandler('act', {}, ({ context }) => {
+  const { step, plan } = context.stepConfig as { step: string; plan: Plan };
+  look(context, step);
+  const failure = failureOf(plan, context.retryCount);
+  if (failure === 'permanent') throw new PermanentError(`${step} fails for good`);
+  if (failure === 'retryable') throw new Error(`${step} fails`);
+  witnesses.get(String(context.getInput('run')))!.done.add(step);
+  return { by: step };
+});
+
+interface Case {
+  steps: PlannedStep[];
+  priority: number;
+}
+
+let runs = 0;
+
+/** Registers and creates all cases at once on one to three taskers, waits for all ends, and compares them with the model. */
+async function runAll(taskers: readonly Tasker[], cases: readonly Case[]): Promise<void> {
+  const ends = await Promise.all(
+    cases.map(async ({ steps, priority }, i) => {
+      const run = `r${++runs}`;
+      witnesses.set(run, {
+        ancestors: ancestorsOf(steps),
+        parents: new Map(steps.map((step) => [step.name, step.dependencies])),
+        done: new Set(),
+        broken: [],
+      });
+      const tasker = taskers[i % taskers.length]!;
+      await tasker.registerTemplates([template(templateStepsOf(steps), { name: run })]);
+      const request = { namespace: 'test', name: run, version: '1.0.0', context: { run }, priority };
+      const { taskUuid } = await tasker.createTask(request);
+      const task = await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+      const seen = Object.fromEntries(
+        (await tasker.getSteps(taskUuid)).map(({ name, currentState, attempts }) => [
+          name,
+          { state: currentState, attempts },
+        ]),
+      );
+      return { broken: witnesses.get(run)!.broken, end: { status: task.status, steps: seen } };
+    }),
+  );
+  ends.forEach(({ broken, end }, i) => {
+    expect(broken).toEqual([]);
+    expect(end).toEqual(predict(cases[i]!.steps));
+  });
+}
+
+async function taskersOn(url: string, concurrencies: readonly number[]): Promise<Tasker[]> {
+  const options: CreateTaskerOptions = { databaseUrl: url, migrate: false, handlers: [act], logger: silentLogger };
+  return Promise.all(
+    concurrencies.map((concurrency) => createTasker({ ...options, namespaces: ['test'], poolSize: 6, concurrency })),
+  );
+}
+
+const cases = fc.array(fc.record({ steps: randomSteps(60), priority: fc.integer({ min: -100, max: 100 }) }), {
+  minLength: GRAPHS_AT_ONCE,
+  maxLength: GRAPHS_AT_ONCE,
+});
+
+it.each([
+  ['one tasker with one slot', [1], 2],
+  ['one tasker', [100], 3],
+  ['two taskers', [4, 100], 2],
+  ['three taskers', [2, 20, 100], 3],
+] as const)(
+  'tasks of any shape, whatever their steps do, end as a simple model says: %s',
+  async (_, concurrencies, share) => {
+    const { url, sql, drop } = await freshDatabase();
+    onTestFinished(drop);
+    // The namespace must be there before those who serve it.
+    const first = await createTasker({ databaseUrl: url, migrate: false, templates: template({ a: [] }) });
+    await first.stop();
+    const taskers = await taskersOn(url, concurrencies);
+    onTestFinished(async () => void (await Promise.all(taskers.map((tasker) => tasker.stop({ drainTimeoutMs: 0 })))));
+    await fc.assert(
+      fc.asyncProperty(cases, async (given) => {
+        await runAll(taskers, given);
+      }),
+      {
+        numRuns: Math.round((ROUNDS * share) / 10),
+        endOnFailure: false,
+        interruptAfterTimeLimit: PROVE ? undefined : 30_000,
+      },
+    );
+    await invariants(sql);
+  },
+  PROVE ? 3_600_000 : 90_000,
+);

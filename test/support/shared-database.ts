@@ -1,0 +1,65 @@
+import { afterAll, beforeAll, onTestFinished } from 'vitest';
+import { type CreateTaskerOptions, createTasker } from '../../src/app/create-tasker.ts';
+import type { Tasker } from '../../src/app/tasker.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { freshDatabase, type Sql } from './database.ts';
+import { template } from './setup.ts';
+
+/** What {@link sharedDatabase} gives a test: a tasker in a namespace of its own. */
+export interface Shared {
+  tasker: Tasker;
+  /** The template's name, as a request. */
+  demo: { namespace: string; name: string; version: string };
+  /** One more tasker on the same database and namespace, with the same options but for these. */
+  another(more?: CreateTaskerOptions): Promise<Tasker>;
+}
+
+type Steps = Parameters<typeof template>[0];
+
+/**
+ * One database for all tests of a file, each in a namespace of its own: for tests that need no empty database, which
+ * takes longer to make than most of them to run. Call it where tests are declared.
+ */
+export function sharedDatabase(): {
+  readonly url: string;
+  sql: Sql;
+  setup(steps: Steps, options?: CreateTaskerOptions & { task?: Record<string, unknown> }): Promise<Shared>;
+} {
+  let database: Awaited<ReturnType<typeof freshDatabase>>;
+  let namespaces = 0;
+  beforeAll(async () => {
+    database = await freshDatabase();
+  });
+  afterAll(() => database.drop());
+  return {
+    get url() {
+      return database.url;
+    },
+    sql: (text, values) => database.sql(text, values),
+    setup: async (steps, { task, ...options } = {}) => {
+      const namespace = `n${++namespaces}`;
+      const another = async (more: CreateTaskerOptions = {}) => {
+        const tasker = await createTasker({
+          templates: template(steps, { namespace, ...task }),
+          databaseUrl: database.url,
+          poolSize: 4,
+          migrate: false,
+          logger: silentLogger,
+          ...options,
+          ...more,
+        });
+        onTestFinished(() => tasker.stop({ drainTimeoutMs: 100 }));
+        return tasker;
+      };
+      return {
+        tasker: await another(),
+        demo: { namespace, name: 'demo', version: '1.0.0', ...namesOf(task) },
+        another,
+      };
+    },
+  };
+}
+
+function namesOf({ name, version }: { name?: unknown; version?: unknown } = {}): { name?: string; version?: string } {
+  return { ...(typeof name === 'string' && { name }), ...(typeof version === 'string' && { version }) };
+}
