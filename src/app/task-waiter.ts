@@ -27,6 +27,7 @@ export class TaskWaiter {
   readonly #engine: Engine;
   readonly #logger: Logger;
   readonly #waiters = new Map<string, Set<Waiter>>();
+  readonly #bySignal = new WeakMap<AbortSignal, Set<Waiter>>();
   readonly #toCheck = new Set<string>();
   readonly #toRead = new Set<string>();
   #checking: NodeJS.Immediate | undefined;
@@ -41,36 +42,50 @@ export class TaskWaiter {
   /** Resolves with the task once it has ended or is blocked by failures. */
   wait(taskUuid: string, { timeoutMs, signal }: { timeoutMs?: number; signal?: AbortSignal }): Promise<Task> {
     return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason as Error);
       let timer: NodeJS.Timeout | undefined;
-      const done = () => {
+      const settle = (tell: () => void) => {
         clearTimeout(timer);
-        signal?.removeEventListener('abort', aborted);
-        const set = this.#waiters.get(taskUuid);
-        if (set?.delete(waiter) && set.size === 0) this.#waiters.delete(taskUuid);
-        this.#schedule();
+        this.#remove(taskUuid, waiter, signal);
+        tell();
       };
       const waiter: Waiter = {
-        resolve: (task) => {
-          done();
-          resolve(task);
-        },
-        reject: (error) => {
-          done();
-          reject(error as Error);
-        },
+        resolve: (task) => settle(() => resolve(task)),
+        reject: (error) => settle(() => reject(error as Error)),
       };
-      const aborted = () => waiter.reject(signal!.reason);
-      if (signal?.aborted) return reject(signal.reason as Error);
-      signal?.addEventListener('abort', aborted, { once: true });
       if (timeoutMs !== undefined) {
         timer = setTimeout(() => waiter.reject(this.#late(taskUuid, timeoutMs)), timeoutMs);
       }
-      const set = this.#waiters.get(taskUuid) ?? new Set();
-      set.add(waiter);
-      this.#waiters.set(taskUuid, set);
-      this.#check([taskUuid]);
-      this.#schedule();
+      this.#add(taskUuid, waiter, signal);
     });
+  }
+
+  #add(taskUuid: string, waiter: Waiter, signal: AbortSignal | undefined): void {
+    const set = this.#waiters.get(taskUuid) ?? new Set();
+    set.add(waiter);
+    this.#waiters.set(taskUuid, set);
+    if (signal) this.#followSignal(signal).add(waiter);
+    this.#check([taskUuid]);
+    this.#schedule();
+  }
+
+  #remove(taskUuid: string, waiter: Waiter, signal: AbortSignal | undefined): void {
+    const set = this.#waiters.get(taskUuid);
+    if (set?.delete(waiter) && set.size === 0) this.#waiters.delete(taskUuid);
+    if (signal) this.#bySignal.get(signal)?.delete(waiter);
+    this.#schedule();
+  }
+
+  /** One listener a signal, however many waits share it. */
+  #followSignal(signal: AbortSignal): Set<Waiter> {
+    const known = this.#bySignal.get(signal);
+    if (known) return known;
+    const waiters = new Set<Waiter>();
+    this.#bySignal.set(signal, waiters);
+    signal.addEventListener('abort', () => {
+      for (const waiter of [...waiters]) waiter.reject(signal.reason);
+    });
+    return waiters;
   }
 
   #late(taskUuid: string, timeoutMs: number): TaskerError {

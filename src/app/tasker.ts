@@ -167,7 +167,8 @@ export class Tasker {
 
   /** Where the database is, without its password. */
   get place(): string {
-    return this.#parts.open.database.place;
+    const { embedded, database } = this.#parts.open;
+    return embedded ? `embedded PostgreSQL ${embedded.version}, log in ${embedded.logFile}` : database.place;
   }
 
   /** What the worker does right now; undefined with `worker: false`. */

@@ -154,6 +154,7 @@ export interface HistoryEntry {
   /** The operator's reason, or the error's message. */
   why: string | null;
   error: StepError | null;
+  errorCode: string | null;
   metadata: Record<string, unknown>;
 }
 
@@ -306,6 +307,7 @@ export function historyView(row: HistoryRow, nameOf: (idx: number) => string): H
     who: row.who,
     why: row.reason ?? error?.message ?? null,
     error,
+    errorCode: detail.error?.error_code ?? null,
     metadata: detail.custom ?? {},
   };
 }
