@@ -2,7 +2,7 @@ import { type Database, opening } from '../db/database.ts';
 import { TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { stepIndex } from '../model/uuid.ts';
-import { type Claim, type ClaimedStepRow, claimSteps } from '../store/claim-steps.ts';
+import { type Claim, type Claimed, claimSteps } from '../store/claim-steps.ts';
 import { type AdoptedStepRow, adoptSteps, findRecorded } from '../store/doubtful.ts';
 import { loadResults, type ResultRow, type StepKey } from '../store/load-results.ts';
 import { lockTasks, type TaskRevision } from '../store/lock-tasks.ts';
@@ -181,7 +181,7 @@ export class Engine {
   // ---- for workers
 
   /** @throws InDoubtError: the steps may be this worker's now; find them by the token */
-  claim(claim: Claim): Promise<ClaimedStepRow[]> {
+  claim(claim: Claim): Promise<Claimed> {
     return this.database.pipeline(CLAIMING, (tx) => claimSteps(tx, claim));
   }
 
@@ -274,7 +274,7 @@ export class Engine {
 }
 
 export { isConnectionError, sqlState } from '../db/connection-error.ts';
-export type { ClaimedStepRow } from '../store/claim-steps.ts';
+export type { Claimed, ClaimedStepRow } from '../store/claim-steps.ts';
 export type { AdoptedStepRow } from '../store/doubtful.ts';
 export type { ResultRow } from '../store/load-results.ts';
 export { KIND, type RecordedStep } from '../store/record-steps.ts';

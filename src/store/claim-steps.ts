@@ -27,10 +27,12 @@ u as (
     from c where s.task_uuid = c.task_uuid and s.idx = c.idx and s.state = 'enqueued'
   returning s.task_uuid, s.idx, s.attempts, s.spared, s.max_attempts, c.template_id, c.rank)
 select u.*, t.revision, t.context, t.correlation_id, t.parent_correlation_id, t.initiator, t.source_system, t.reason, t.tags,
-       t.created_at,
+       t.created_at, null::int taken,
        (select set_config('synchronous_commit', 'on', true) from c where not retryable limit 1) durable
   from u join tasker.task t on t.task_uuid = u.task_uuid
- order by u.rank, u.task_uuid, u.idx`,
+union all
+select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, count(*)::int, null from c
+ order by rank, task_uuid, idx`,
 };
 
 /** A step that a worker holds, with its task. */
@@ -64,14 +66,24 @@ export interface Claim {
   excluded: readonly bigint[];
 }
 
-/** Gives ready steps to one worker, the highest priority first. */
-export async function claimSteps(db: Db, claim: Claim): Promise<ClaimedStepRow[]> {
-  const { rows } = await db.query<ClaimedStepRow>(CLAIM_STEPS, [
+/** What a claim took. */
+export interface Claimed {
+  /** The highest priority first. */
+  steps: ClaimedStepRow[];
+  /** Rows taken from the queue, those of steps that were cancelled meanwhile included. */
+  taken: number;
+}
+
+/** Gives ready steps to one worker. */
+export async function claimSteps(db: Db, claim: Claim): Promise<Claimed> {
+  const { rows } = await db.query<ClaimedStepRow & { taken: number | null }>(CLAIM_STEPS, [
     claim.limit,
     claim.token,
     claim.workerId,
     `{${claim.namespaceIds.join(',')}}`,
     `{${claim.excluded.join(',')}}`,
   ]);
-  return rows;
+  // The last row tells how much was taken: nulls sort last.
+  const { taken } = rows.pop()!;
+  return { steps: rows, taken: taken ?? 0 };
 }

@@ -1,5 +1,6 @@
 import {
   type AdoptedStepRow,
+  type Claimed,
   type ClaimedStepRow,
   type Engine,
   isConnectionError,
@@ -239,9 +240,9 @@ export class Worker {
 
   async #claimNow(limit: number): Promise<void> {
     const token = this.#incarnation.token();
-    let rows: ClaimedStepRow[] = [];
+    let claimed: Claimed = { steps: [], taken: 0 };
     try {
-      rows = await this.#engine.claim({
+      claimed = await this.#engine.claim({
         limit,
         token,
         workerId: this.#incarnation.id,
@@ -249,7 +250,7 @@ export class Worker {
         excluded: this.#missing.excluded(),
       });
       this.#failedClaims = 0;
-      if (rows.length > 0) this.#claims++;
+      if (claimed.taken > 0) this.#claims++;
     } catch (error) {
       if (isConnectionError(error)) this.#doubts.add(token);
       if (this.#failedClaims === 0)
@@ -257,10 +258,11 @@ export class Worker {
       this.#wantClaim = true;
       await backOff(this.#failedClaims++);
     } finally {
-      this.#reserved -= limit - rows.length;
+      this.#reserved -= limit - claimed.steps.length;
     }
-    if (rows.length === limit) this.#wantClaim = true;
-    if (rows.length < limit || (rows.at(-1)?.rank ?? ALL_RANKS) > this.#lastRank) this.#lastRank = ALL_RANKS;
+    const { steps: rows, taken } = claimed;
+    if (taken === limit) this.#wantClaim = true;
+    if (taken < limit || (rows.at(-1)?.rank ?? ALL_RANKS) > this.#lastRank) this.#lastRank = ALL_RANKS;
     if (rows.length > 0) await this.#takeOwn(rows, () => token);
   }
 

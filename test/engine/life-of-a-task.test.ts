@@ -350,3 +350,16 @@ describe('priorities', () => {
     expect(ran.slice(0, 2)).toEqual(['lowa', 'higha']);
   });
 });
+
+describe('the queue', () => {
+  it('is not held up by the rows of tasks that were cancelled while they waited', async () => {
+    const { tasker, sql, another } = await setup({ templates: template({ a: [] }), worker: false });
+    const doomed = await tasker.createTasks(Array.from({ length: 60 }, () => DEMO));
+    const { taskUuid } = await tasker.createTask(DEMO);
+    await Promise.all(doomed.map((task) => tasker.cancelTask(task.taskUuid)));
+    await another({ handlers: [say('a')], worker: true, concurrency: 5, pollMs: 60_000 });
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 })).status).toBe('complete');
+    expect(await sql('select 1 from tasker.queue')).toEqual([]);
+    await invariants(sql);
+  });
+});
