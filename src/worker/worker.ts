@@ -97,6 +97,7 @@ export class Worker {
   #claims = 0;
   #lastRank = ALL_RANKS;
   #stopping = false;
+  #leftBehind = false;
   #aborting = false;
   #idle: (() => void) | undefined;
   #processed = 0;
@@ -285,6 +286,7 @@ export class Worker {
       } catch (error) {
         if (tries === 0)
           this.#logger.warn({ error: messageOf(error) }, "templates of claimed steps can't be read; trying again");
+        if (this.#stopping) return this.#leaveBehind(rows.length);
         await backOff(tries);
       }
     }
@@ -293,6 +295,12 @@ export class Worker {
       return this.#hold(task, row, tokenOf(row));
     });
     await this.#hydrate(steps);
+  }
+
+  /** Steps that are ours in the database and that nobody here can start: others find them when the lease is over. */
+  #leaveBehind(count: number): void {
+    this.#reserved -= count;
+    this.#leftBehind = true;
   }
 
   #hold(task: CachedTask, row: HeldStepRow, claim: number): HeldStep {
@@ -311,6 +319,7 @@ export class Worker {
       } catch (error) {
         if (tries === 0)
           this.#logger.warn({ error: messageOf(error) }, "results of earlier steps can't be read; trying again");
+        if (this.#stopping) break;
         await backOff(tries);
       }
     }
@@ -614,7 +623,7 @@ export class Worker {
     const recorded = await this.#recordedWithin(Math.max(5_000, drainTimeoutMs));
     this.#deadlines.stop();
     await this.#doubts.stop();
-    const clean = recorded && this.#held.size === 0 && !this.#doubts.any;
+    const clean = recorded && this.#held.size === 0 && !this.#doubts.any && !this.#leftBehind;
     if (clean) this.#options.onWorkLeft(0);
     await this.#incarnation.stop(clean).catch((error: unknown) => {
       this.#logger.warn({ error: messageOf(error) }, 'the worker could not say that it stopped; its lease runs out');
