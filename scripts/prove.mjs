@@ -1,0 +1,33 @@
+// The long proofs: what the suite runs with small budgets, at full size. Takes an hour or so; prints what it ran.
+//   npm run prove
+import { spawnSync } from 'node:child_process';
+import { buildIfStale } from './build-if-stale.mjs';
+
+buildIfStale();
+const vitest = 'node_modules/vitest/vitest.mjs';
+const PROOFS = [
+  [
+    'properties and faults at full size',
+    vitest,
+    'run',
+    'test/engine',
+    'test/crash',
+    '--project',
+    'postgres-18',
+    '--testTimeout',
+    '3600000',
+  ],
+  ['plans on a million rows', 'bench/explain.mjs'],
+  ['throughput on large tables, creation, idle', 'bench/scale.mjs'],
+];
+
+let failed = 0;
+for (const [label, ...args] of PROOFS) {
+  const started = performance.now();
+  const { status } = spawnSync(process.execPath, args, { stdio: 'inherit', env: { ...process.env, PROVE: '1' } });
+  if (status !== 0) failed++;
+  console.log(
+    `${status === 0 ? 'proved' : 'FAILED'}: ${label} (${Math.round((performance.now() - started) / 1000)} s)`,
+  );
+}
+process.exitCode = failed === 0 ? 0 : 1;
