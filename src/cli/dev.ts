@@ -10,6 +10,7 @@ import { DevProject, nameOf } from './dev-project.ts';
 import { DevView } from './dev-view.ts';
 import { exampleCommand } from './example-command.ts';
 import { exitCodeOf } from './exit-codes.ts';
+import { leave } from './leave.ts';
 import { note } from './output.ts';
 import { runnableFolders } from './project-folders.ts';
 import { reportError } from './report-error.ts';
@@ -40,8 +41,8 @@ export async function dev(options: WorkerOptions): Promise<void> {
       logger,
     });
     starting = false;
-    for (const line of greeting(project, tasker, options)) tell(line);
     watchProject(project, tasker, { folders, stop, tell });
+    for (const line of greeting(project, tasker, options)) tell(line);
     if (process.stdout.isTTY && !options.json) {
       view = new DevView(process.stdout);
       view.show(tasker, ['no tasks yet']);
@@ -57,6 +58,7 @@ export async function dev(options: WorkerOptions): Promise<void> {
     process.exitCode = exitCodeOf(error, { starting });
   } finally {
     stop.release();
+    leave();
   }
 }
 

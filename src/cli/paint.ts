@@ -40,5 +40,5 @@ export function spanOf(ms: number): string {
   if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
   if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
   const [size, unit] = UNITS.find(([size]) => ms >= size) ?? UNITS[2];
-  return `${Math.floor(ms / size)} ${unit}`;
+  return `${Math.max(1, Math.floor(ms / size))} ${unit}`;
 }

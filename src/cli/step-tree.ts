@@ -30,9 +30,10 @@ export interface TreeLine {
  * parent, so that long chains do not wander off to the right.
  */
 export function treeOf(names: readonly string[], parents: Parents): TreeLine[] {
-  const place = new Map(names.map((name, idx) => [name, idx]));
+  const place = new Set(names);
   const below = new Map<string | undefined, string[]>();
-  const homeOf = (name: string) => (parents.get(name) ?? []).filter((parent) => place.has(parent)).at(-1);
+  const parentsHere = (name: string) => (parents.get(name) ?? []).filter((parent) => place.has(parent));
+  const homeOf = (name: string) => parentsHere(name).at(-1);
   for (const name of names) {
     const home = homeOf(name);
     below.set(home, [...(below.get(home) ?? []), name]);
@@ -55,7 +56,7 @@ export function treeOf(names: readonly string[], parents: Parents): TreeLine[] {
   push(undefined, '');
   for (let next = stack.pop(); next; next = stack.pop()) {
     const home = homeOf(next.name);
-    const otherParents = (parents.get(next.name) ?? []).filter((parent) => parent !== home);
+    const otherParents = parentsHere(next.name).filter((parent) => parent !== home);
     lines.push({ name: next.name, branches: next.branches, otherParents });
     push(next.name, next.indent);
   }

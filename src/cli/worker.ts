@@ -3,7 +3,8 @@ import { checkUrl } from '../app/database-admin.ts';
 import { HandlerFolders } from '../app/handler-folders.ts';
 import { readEnvironment } from '../config/environment.ts';
 import { consoleLogger, type Logger } from './console-logger.ts';
-import { exitCodeOf } from './exit-codes.ts';
+import { EXIT, exitCodeOf } from './exit-codes.ts';
+import { leave } from './leave.ts';
 import type { GlobalOptions } from './options.ts';
 import { runnableFolders } from './project-folders.ts';
 import { reportError } from './report-error.ts';
@@ -35,11 +36,13 @@ export async function worker(options: WorkerOptions): Promise<void> {
     const name = await stop.requested;
     logger.info({ signal: name, running: tasker.stats?.running }, 'stopping: running handlers may finish');
     await tasker.stop(drainOf(options));
+    if (tasker.stats?.running) process.exitCode = EXIT.failed;
   } catch (error) {
     reportError(error, options);
     process.exitCode = exitCodeOf(error, { starting });
   } finally {
     stop.release();
+    leave();
   }
 }
 

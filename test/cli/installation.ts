@@ -87,9 +87,14 @@ export class Project {
     await writeFile(place, text);
   }
 
-  /** Starts `tasker …`, or another program of the project. */
-  start(args: readonly string[], { env = {}, input }: RunOptions = {}, program = 'node_modules/.bin/tasker'): Running {
-    const child = spawn(process.execPath, [path.resolve(this.folder, '..', program), ...args], {
+  /** Starts `tasker …`. */
+  start(args: readonly string[], options?: RunOptions): Running {
+    return this.node([path.resolve(this.folder, '../node_modules/.bin/tasker'), ...args], options);
+  }
+
+  /** Starts Node in the project. */
+  node(args: readonly string[], { env = {}, input }: RunOptions = {}): Running {
+    const child = spawn(process.execPath, args, {
       cwd: this.folder,
       env: { PATH: process.env.PATH, HOME: this.folder, ...this.#env, ...env },
     });

@@ -69,12 +69,12 @@ it('gives steps back that do not finish within the drain time', async () => {
   await worker.until('the handler runs');
   worker.process.kill('SIGTERM');
   await worker.until('a handler did not settle in the drain time');
+  expect(await worker.ended).toMatchObject({ code: 1, stderr: expect.stringContaining('ended anyway') });
   expect(await project.json(['step', 'get', id, 'wait'])).toMatchObject({ current_state: 'enqueued', attempts: 0 });
-  worker.process.kill('SIGKILL');
 });
 
 it('logs what it does as JSON lines on standard error, and says so when LOG_LEVEL makes no sense', async () => {
-  const worker = project.start(['worker', '--handlers', 'code'], { env: { LOG_LEVEL: 'loud' } });
+  const worker = project.start(['worker', '--handlers', 'code', '-n', 'nobody'], { env: { LOG_LEVEL: 'loud' } });
   await worker.until('worker is ready');
   worker.process.kill('SIGTERM');
   const { stdout, stderr } = await worker.ended;

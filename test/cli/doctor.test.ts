@@ -1,0 +1,141 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type Check, examine } from '../../src/app/doctor.ts';
+import { freshDatabase } from '../support/database.ts';
+import { deafProxy } from './deaf-proxy.ts';
+import { installation, PAIR, PAIR_HANDLERS, type Project } from './installation.ts';
+
+let place: Awaited<ReturnType<typeof installation>>;
+let database: Awaited<ReturnType<typeof freshDatabase>>;
+let project: Project;
+
+beforeAll(async () => {
+  [place, database] = await Promise.all([installation(), freshDatabase()]);
+  project = await place.project('shop', { DATABASE_URL: database.url });
+  await project.write('templates/pair.yaml', PAIR);
+  await project.write('handlers/pair.js', PAIR_HANDLERS);
+});
+
+afterAll(async () => {
+  await place?.remove();
+  await database?.drop();
+});
+
+interface Diagnosis {
+  code: number | null;
+  checks: Record<string, { status: string; found: string; way_out: string | null }>;
+}
+
+async function diagnose(env: Record<string, string> = {}): Promise<Diagnosis> {
+  const { code, stdout } = await project.run(['doctor', '--json'], { env });
+  const { checks } = JSON.parse(stdout) as { checks: ({ name: string } & Diagnosis['checks'][string])[] };
+  return { code, checks: Object.fromEntries(checks.map(({ name, ...check }) => [name, check])) };
+}
+
+/** In this process: for what a test can't do to the machine. */
+async function examined(options: Partial<Parameters<typeof examine>[0]>, name: Check['name']): Promise<Check> {
+  const checks = await examine({ databaseUrl: database.url, templates: [], handlers: [], ...options });
+  return checks.find((check) => check.name === name)!;
+}
+
+it('finds nothing wrong where nothing is, and shows it as a table', async () => {
+  const worker = project.start(['worker']);
+  await worker.until('worker is ready');
+  const { code, stdout } = await project.run(['doctor']);
+  expect(code).toBe(0);
+  for (const name of ['database', 'schema', 'clock', 'notifications', 'templates', 'handlers', 'workers'])
+    expect(stdout).toMatch(new RegExp(`^ok +${name} `, 'm'));
+  expect(stdout).toMatch(/^skip +disk/m);
+  worker.process.kill('SIGTERM');
+  await worker.ended;
+});
+
+it('database: nothing listens there', async () => {
+  const { code, checks } = await diagnose({ DATABASE_URL: 'postgres://127.0.0.1:1/shop' });
+  expect([code, checks.database]).toMatchObject([
+    1,
+    { status: 'fail', found: expect.stringContaining('nothing listens') },
+  ]);
+  expect(checks.templates).toMatchObject({ status: 'ok' });
+});
+
+it('schema: it is behind', async () => {
+  const empty = await freshDatabase();
+  try {
+    await empty.sql('drop schema tasker cascade');
+    const { code, checks } = await diagnose({ DATABASE_URL: empty.url });
+    expect([code, checks.schema]).toMatchObject([1, { status: 'fail', way_out: '`npx tasker db migrate`' }]);
+    expect(checks.workers).toMatchObject({ status: 'skip' });
+  } finally {
+    await empty.drop();
+  }
+});
+
+it('clock: this machine is a minute ahead, or five seconds', async () => {
+  expect(await examined({ clock: () => Date.now() + 60_000 }, 'clock')).toMatchObject({ status: 'fail' });
+  expect(await examined({ clock: () => Date.now() + 5_000 }, 'clock')).toMatchObject({
+    status: 'warn',
+    wayOut: expect.stringContaining('NTP'),
+  });
+});
+
+it('notifications: what stands between swallows them', async () => {
+  const proxy = await deafProxy(database.url);
+  try {
+    const { code, checks } = await diagnose({ DATABASE_URL: proxy.url });
+    expect([code, checks.notifications]).toMatchObject([
+      0,
+      { status: 'warn', way_out: expect.stringContaining('DATABASE_DIRECT_URL') },
+    ]);
+    const direct = await diagnose({ DATABASE_URL: proxy.url, DATABASE_DIRECT_URL: database.url });
+    expect(direct.checks.notifications).toMatchObject({ status: 'ok' });
+  } finally {
+    proxy.close();
+  }
+});
+
+it('disk: there is no room for the embedded database', async () => {
+  const before = process.cwd();
+  process.chdir(project.folder);
+  try {
+    const free = { databaseUrl: undefined, leastFreeBytes: 1e18 };
+    expect(await examined(free, 'disk')).toMatchObject({
+      status: 'fail',
+      wayOut: expect.stringContaining('make room'),
+    });
+  } finally {
+    process.chdir(before);
+  }
+});
+
+it('templates: one is broken', async () => {
+  await project.write('templates/broken.yaml', PAIR.replace('[first]', '[frist]').replace('pair', 'broken'));
+  const { code, checks } = await diagnose();
+  expect([code, checks.templates]).toMatchObject([
+    1,
+    { status: 'fail', found: expect.stringContaining('broken.yaml:8:') },
+  ]);
+  await project.write('templates/broken.yaml', PAIR.replace('pair', 'broken'));
+});
+
+it('handlers: a step names one that is not there; one does not compile', async () => {
+  await project.write('templates/odd.yaml', PAIR.replace('handler: second', 'handler: secnd').replace('pair', 'odd'));
+  const missing = await diagnose();
+  expect([missing.code, missing.checks.handlers]).toMatchObject([
+    1,
+    { status: 'fail', found: 'no handler named secnd; did you mean second?' },
+  ]);
+  await project.write('handlers/odd.ts', 'export const secnd = (');
+  const broken = await diagnose();
+  expect(broken.checks.handlers).toMatchObject({
+    status: 'fail',
+    found: expect.stringMatching(/handlers\/odd\.ts:1:/),
+  });
+});
+
+it('workers: one is gone without a word', async () => {
+  await database.sql(
+    `insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, lease_until)
+     values ('gone', 'elsewhere', 7, '{demo}', '{first}', 1, now() - interval '1 minute')`,
+  );
+  expect(await examined({}, 'workers')).toMatchObject({ status: 'fail', found: expect.stringContaining('gone') });
+});

@@ -1,0 +1,135 @@
+import { readFile, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { installation, type Project, type Running } from './installation.ts';
+
+let place: Awaited<ReturnType<typeof installation>>;
+let project: Project;
+let dev: Running;
+
+const read = (file: string) => readFile(path.join(project.folder, file), 'utf8');
+const change = async (file: string, from: string, to: string) => {
+  const text = await read(file);
+  expect(text).toContain(from);
+  await project.write(file, text.replaceAll(from, to));
+};
+
+beforeAll(async () => {
+  place = await installation();
+  project = await place.project('mine');
+});
+
+afterAll(() => place?.remove());
+
+it('init writes a first workflow and scripts, and leaves what was there alone', async () => {
+  await project.write(
+    'package.json',
+    '{\n\t"name": "mine",\n\t"scripts": { "dev": "vite" },\n\t"devDependencies": { "typescript": "*" }\n}\n',
+  );
+  await project.write('.gitignore', 'dist/\n');
+  const { code, stdout, stderr } = await project.run(['init']);
+  expect([code, stdout]).toEqual([
+    0,
+    expect.stringMatching(/templates\/hello\.yaml.*handlers\/hello\.ts.*test\/hello\.test\.mjs/s),
+  ]);
+  expect(stderr).toMatch(/add \.tasker\/ to \.gitignore.*npm install tasker-core.*npx tasker dev/s);
+  expect(JSON.parse(await read('package.json'))).toMatchObject({ scripts: { dev: 'vite', worker: 'tasker worker' } });
+  expect(await read('package.json')).toMatch(/^\{\n\t"name".*\}\n$/s);
+  expect(await read('.gitignore')).toBe('dist/\n');
+
+  await change('handlers/hello.ts', 'Hello', 'Welcome');
+  expect(await project.json(['init'])).toMatchObject({
+    written: [],
+    kept: expect.arrayContaining(['handlers/hello.ts']),
+  });
+  expect(await read('handlers/hello.ts')).toContain('Welcome');
+  await change('handlers/hello.ts', 'Welcome', 'Hello');
+});
+
+it('init writes JavaScript, and a test for vitest, where the project has these', async () => {
+  const plain = await place.project('plain');
+  await plain.write('package.json', '{"devDependencies":{"vitest":"*"}}');
+  expect(await plain.json(['init'])).toMatchObject({
+    written: expect.arrayContaining(['handlers/hello.js', 'test/hello.test.js', 'package.json (scripts dev, worker)']),
+    next: expect.arrayContaining(['npx vitest run test/hello.test.js']),
+  });
+  expect(await plain.json(['doctor'])).toMatchObject({ healthy: true });
+});
+
+it('the test that init wrote passes', async () => {
+  const { code, stdout } = await project.node(['--test', 'test/hello.test.mjs']).ended;
+  expect([code, stdout]).toEqual([0, expect.stringContaining('pass 1')]);
+});
+
+it('dev starts database and worker, and prints a command that creates a first task', async () => {
+  dev = project.start(['dev']);
+  await dev.until('Ctrl-C stops');
+  expect(dev.output).toContain(`npx tasker task create demo/hello@1.0.0 --input '{"name":"Ada"}'`);
+  const { code, stdout } = await project.run([
+    'task',
+    'create',
+    'demo/hello@1.0.0',
+    '--input',
+    '{"name":"Ada"}',
+    '--wait',
+    '--json',
+  ]);
+  expect([code, JSON.parse(stdout)]).toMatchObject([0, { status: 'complete' }]);
+  await dev.until('task complete');
+});
+
+it('dev takes a handler that was changed', async () => {
+  await change('handlers/hello.ts', "'Hello'", "'Howdy'");
+  await dev.until('reloaded 3 handlers');
+  const id = (await project.run(['task', 'create', 'hello', '-i', '{"name":"Ada"}', '--wait'])).stdout.trim();
+  expect(await project.json(['step', 'get', id, 'report'])).toMatchObject({
+    results: { result: { said: ['Howdy, Ada!', 'Howdy, Ada!'] } },
+  });
+});
+
+it('dev tells what is broken with its place, and goes on with what was good', async () => {
+  await project.write('handlers/more.ts', 'export const more = (');
+  await dev.until('the handlers from before stay in use');
+  expect(dev.output).toMatch(/error: .*handlers\/more\.ts:1:\d+:/);
+  await rm(path.join(project.folder, 'handlers/more.ts'));
+  await dev.until('reloaded 3 handlers', 2);
+
+  await change('templates/hello.yaml', '[look_up]', '[lok_up]');
+  await dev.until('stays in use');
+  expect(dev.output).toMatch(/templates\/hello\.yaml:\d+:\d+: error: .*did you mean `look_up`/);
+  expect((await project.run(['task', 'create', 'hello', '-i', '{"name":"Ada"}', '--wait'])).code).toBe(0);
+});
+
+it('dev takes a template that was changed, and a handler that came with it', async () => {
+  await change('templates/hello.yaml', '[lok_up]', '[look_up]');
+  await dev.until('the templates are sound again');
+  await project.write(
+    'templates/more.yaml',
+    'name: more\nnamespace: another\nversion: "1.0.0"\nsteps: [{ name: only, handler: only }]\n',
+  );
+  await dev.until('reloaded another/more@1.0.0');
+  await dev.until('no handler yet for only');
+  await project.write(
+    'handlers/deep/only.ts',
+    "import { defineHandler } from 'tasker-core';\nexport default defineHandler('only', {}, async () => ({}));\n",
+  );
+  await dev.until("every step's handler is there");
+  expect((await project.run(['task', 'create', 'more', '--wait'])).code).toBe(0);
+});
+
+it('dev stops at Ctrl-C, exit code 0, and the database stops with it', async () => {
+  dev.process.kill('SIGINT');
+  expect(await dev.ended).toMatchObject({ code: 0, signal: null });
+  expect((await project.run(['db', 'status'])).stdout).toContain('not running');
+});
+
+it('dev starts with what is broken, to be mended', async () => {
+  await project.write('handlers/more.ts', 'export const more = (');
+  dev = project.start(['dev']);
+  await dev.until('Ctrl-C stops');
+  expect(dev.output).toMatch(/error: .*handlers\/more\.ts:1:/);
+  await rm(path.join(project.folder, 'handlers/more.ts'));
+  await dev.until('reloaded 4 handlers');
+  dev.process.kill('SIGTERM');
+  expect((await dev.ended).code).toBe(0);
+});

@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import { exampleCommand } from '../../src/cli/example-command.ts';
+import { spanOf } from '../../src/cli/paint.ts';
+import { treeOf } from '../../src/cli/step-tree.ts';
+import { readReference } from '../../src/cli/template-reference.ts';
+import { mustParseTemplate } from '../../src/template/parse-template.ts';
+
+function drawn(parents: Record<string, string[]>): string {
+  const lines = treeOf(Object.keys(parents), new Map(Object.entries(parents)));
+  return lines
+    .map(
+      ({ name, branches, otherParents }) => `${branches}${name}${otherParents.map((other) => ` +${other}`).join('')}`,
+    )
+    .join('\n');
+}
+
+describe('the tree of a graph', () => {
+  it('keeps a chain in one column', () => {
+    expect(drawn({ a: [], b: ['a'], c: ['b'] })).toBe('a\nb\nc');
+  });
+
+  it('branches where steps run side by side, and names the parents that the branches do not show', () => {
+    expect(drawn({ a: [], b: ['a'], c: ['a'], d: ['b', 'c'], e: ['d'] })).toBe('a\n├─ b\n└─ c\n   d +b\n   e');
+  });
+
+  it('draws several roots as branches of nothing', () => {
+    expect(drawn({ a: [], b: [], c: ['a'] })).toBe('├─ a\n│  c\n└─ b');
+  });
+
+  it('takes a chain of ten thousand steps', () => {
+    const chain = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`s${i}`, i === 0 ? [] : [`s${i - 1}`]]));
+    expect(drawn(chain).split('\n')).toHaveLength(10_000);
+  });
+
+  it('leaves out parents that the task does not have', () => {
+    expect(drawn({ b: ['gone'], c: ['b'] })).toBe('b\nc');
+  });
+});
+
+describe('what commands read and write', () => {
+  it('reads the ways to name a template', () => {
+    expect(readReference('fulfil')).toEqual({ name: 'fulfil', namespace: undefined, version: undefined });
+    expect(readReference('shop/fulfil@1.2.0')).toEqual({ name: 'fulfil', namespace: 'shop', version: '1.2.0' });
+    expect(readReference('fulfil@2.0.0-rc.1')).toEqual({ name: 'fulfil', namespace: undefined, version: '2.0.0-rc.1' });
+  });
+
+  it('makes a command to copy, with an input that the schema takes and the shell leaves whole', () => {
+    const template = mustParseTemplate(`name: fulfil
+namespace: shop
+version: "1.2.0"
+input_schema:
+  type: object
+  required: [id, lines, express]
+  properties:
+    id: { type: string, examples: ["it's 7"] }
+    lines: { type: array, minItems: 1, items: { type: integer, minimum: 3 } }
+    express: { type: boolean }
+    note: { type: string }
+steps: [{ name: a, handler: a }]
+`);
+    expect(exampleCommand(template)).toBe(
+      `npx tasker task create shop/fulfil@1.2.0 --input '{"id":"it'\\''s 7","lines":[3],"express":true}'`,
+    );
+  });
+
+  it('tells spans of time in a unit that fits', () => {
+    expect([0, 12, 3_450, 59_960, 300_000, 7_200_000, 260_000_000].map(spanOf)).toEqual([
+      '0 ms',
+      '12 ms',
+      '3.5 s',
+      '1 min',
+      '5 min',
+      '2 h',
+      '3 d',
+    ]);
+  });
+});
