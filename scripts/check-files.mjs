@@ -1,16 +1,24 @@
 // What must hold of the files of the repository themselves: their texts, and the links of the pages.
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
-/** The files that are in the repository, or will be with the next commit. */
+const NOT_OURS = new Set(['.git', 'node_modules', 'dist', 'coverage', '.tasker']);
+
+function walk(root, folder = '') {
+  return readdirSync(path.join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    if (NOT_OURS.has(entry.name)) return [];
+    const file = path.posix.join(folder, entry.name);
+    return entry.isDirectory() ? walk(root, file) : [file];
+  });
+}
+
+/** The files that are in the repository, or will be with the next commit; of a copy without git, all. */
 function filesOf(root) {
-  const listing = execFileSync(
-    'git',
-    ['-c', 'safe.directory=*', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'],
-    { cwd: root, encoding: 'utf8' },
-  );
-  return listing.split('\0').filter((file) => file !== '' && existsSync(path.join(root, file)));
+  const options = ['-c', 'safe.directory=*', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'];
+  const { status, stdout } = spawnSync('git', options, { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
+  if (status !== 0) return walk(root);
+  return stdout.split('\0').filter((file) => file !== '' && existsSync(path.join(root, file)));
 }
 
 // Each is written so that this file does not match itself.

@@ -40,6 +40,15 @@ const CHECKS = {
   links: () => checkLinks(root),
 };
 
+/** A check that breaks has failed; those after it are still run. */
+function outcomeOf(check) {
+  try {
+    return check();
+  } catch (error) {
+    return [error.stack];
+  }
+}
+
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in CHECKS));
 if (unknown.length > 0) {
@@ -51,7 +60,7 @@ const failed = [];
 const names = wanted.length > 0 ? wanted : Object.keys(CHECKS);
 for (const name of names) {
   const began = performance.now();
-  const problems = CHECKS[name]();
+  const problems = outcomeOf(CHECKS[name]);
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   console.log(`${problems.length === 0 ? 'ok    ' : 'FAILED'} ${name} (${seconds} s)`);
   for (const problem of problems) console.log(problem.replace(/^/gm, '       '));
