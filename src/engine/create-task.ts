@@ -3,6 +3,7 @@ import { TaskerError } from '../errors.ts';
 import { CONTEXT_LIMITS, overLimit } from '../model/context-limits.ts';
 import { identityHash } from '../model/identity.ts';
 import { storableJson } from '../model/storable-json.ts';
+import { isStorableText } from '../model/storable-text.ts';
 import { isUuid, uuidV7 } from '../model/uuid.ts';
 import { findIdentities, createTasks as insertTasks, type NewTask } from '../store/create-tasks.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
@@ -86,7 +87,9 @@ export async function createTasks(
 }
 
 function duplicateError(requests: readonly TaskRequest[], tasks: readonly NewTask[], standing: string[]): TaskerError {
-  const at = standing.findIndex((taskUuid, i) => taskUuid !== tasks[i]!.taskUuid);
+  const mine = new Map(tasks.map((task, i) => [task.taskUuid, i]));
+  const at = standing.findIndex((taskUuid) => !mine.has(taskUuid));
+  if (at === -1) return sameInBatchError(requests, tasks);
   const { name, idempotencyKey } = requests[at]!;
   const how = idempotencyKey === undefined ? 'with the same context' : `with the idempotency key ${idempotencyKey}`;
   const where = requests.length > 1 ? ` (number ${at + 1} of ${requests.length}; none was created)` : '';
@@ -97,14 +100,25 @@ function duplicateError(requests: readonly TaskRequest[], tasks: readonly NewTas
   );
 }
 
+function sameInBatchError(requests: readonly TaskRequest[], tasks: readonly NewTask[]): TaskerError {
+  const hashes = tasks.map((task) => task.identityHash);
+  const at = hashes.findIndex((hash, i) => hash !== null && hashes.indexOf(hash) < i);
+  const first = hashes.indexOf(hashes[at]!);
+  return new TaskerError(
+    'conflict',
+    `task ${requests[at]!.name}, number ${at + 1} of ${requests.length}, is the same as number ${first + 1}; none was created: leave one out, give another idempotency key, or pass onDuplicate: 'return'`,
+    { details: { index: at, same_as: first } },
+  );
+}
+
 async function snapshotsOf(templates: TemplateStore, requests: readonly TaskRequest[]): Promise<Snapshot[]> {
   const found = new Map<string, Snapshot>();
   const snapshots: Snapshot[] = [];
   for (const request of requests) {
-    if (typeof request.name !== 'string' || request.name === '') {
-      throw new TaskerError('bad_request', 'a task needs the name of its template');
-    }
     const { name, namespace = 'default', version = '1.0.0' } = request;
+    if (![name, namespace, version].every((part) => typeof part === 'string' && part !== '' && isStorableText(part))) {
+      throw new TaskerError('bad_request', 'a task needs name, namespace and version of its template, as texts');
+    }
     const key = `${namespace}/${name}@${version}`;
     const snapshot = found.get(key) ?? runnable(await templates.newest(namespace, name, version));
     found.set(key, snapshot);
@@ -164,18 +178,18 @@ function newTask(request: TaskRequest, snapshot: Snapshot, position: number): Ne
 }
 
 function encodeContext(value: Record<string, unknown>, snapshot: Snapshot, where: string): string {
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
-    throw new TaskerError('invalid_context', `${where}: context must be an object`);
-  }
   const stored = storableJson(value, { maxBytes: CONTEXT_LIMITS.bytes, name: 'context' });
   if (!stored.ok) {
     throw new TaskerError('invalid_context', `${where}: ${stored.path}: ${stored.reason}`, {
       details: { path: stored.path },
     });
   }
-  const over = overLimit(value, 'context');
+  if (!stored.json.startsWith('{')) throw new TaskerError('invalid_context', `${where}: context must be an object`);
+  // What is stored is checked, not what stands for it: a date is a text by then.
+  const plain: unknown = JSON.parse(stored.json);
+  const over = overLimit(plain, 'context');
   if (over) throw new TaskerError('invalid_context', `${where}: ${over.path} ${over.reason}`, { details: over });
-  const violations = snapshot.checkInput(value);
+  const violations = snapshot.checkInput(plain);
   if (violations.length > 0) {
     throw new TaskerError(
       'invalid_context',
@@ -194,19 +208,23 @@ function label(
 ): string | null {
   const text = request[key];
   if (text === undefined || text === null) return null;
-  if (typeof text !== 'string' || text.length > longest || text.includes('\0')) {
-    throw new TaskerError('bad_request', `${where}: ${key} must be a text of at most ${longest} characters`);
+  if (typeof text !== 'string' || text.length > longest || !isStorableText(text)) {
+    throw new TaskerError(
+      'bad_request',
+      `${where}: ${key} must be a text of at most ${longest} characters, without U+0000 or half surrogate pairs`,
+    );
   }
   return text;
 }
 
 function tagsOf({ tags }: TaskRequest, where: string): string[] | null {
-  if (tags === undefined || tags === null || tags.length === 0) return null;
+  if (tags === undefined || tags === null) return null;
   if (
+    !Array.isArray(tags) ||
     tags.length > CONTEXT_LIMITS.items ||
-    tags.some((tag) => typeof tag !== 'string' || tag.length > 128 || tag.includes('\0'))
+    tags.some((tag) => typeof tag !== 'string' || tag.length > 128 || !isStorableText(tag))
   ) {
     throw new TaskerError('bad_request', `${where}: tags must be at most 1000 texts of at most 128 characters`);
   }
-  return tags;
+  return tags.length === 0 ? null : tags;
 }

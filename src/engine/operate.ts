@@ -1,6 +1,7 @@
 import { type Database, opening } from '../db/database.ts';
 import { TaskerError } from '../errors.ts';
 import { storableJson } from '../model/storable-json.ts';
+import { isStorableText } from '../model/storable-text.ts';
 import { isUuid } from '../model/uuid.ts';
 import { lockTasks } from '../store/lock-tasks.ts';
 import { cancelTask as cancel, resetStep as reset, type Settlement, settleStep } from '../store/operate.ts';
@@ -23,6 +24,10 @@ const OPEN_STATES = ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 
 const SETTINGS = opening();
 
 function operator({ actor = 'operator', reason }: OperatorOptions) {
+  for (const [name, text] of Object.entries({ actor, reason })) {
+    if (text === undefined || (typeof text === 'string' && isStorableText(text))) continue;
+    throw new TaskerError('bad_request', `${name} must be a text without U+0000 or half surrogate pairs`);
+  }
   return { actor, reason: reason ?? null };
 }
 

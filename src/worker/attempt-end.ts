@@ -4,6 +4,7 @@ import { ErrorType } from '../handlers/error-type.ts';
 import { storedOrchestrationMetadata } from '../handlers/orchestration-metadata.ts';
 import { retryAfterSeconds } from '../handlers/retry-after.ts';
 import { StepHandlerResult } from '../handlers/step-handler-result.ts';
+import { messageOfThrown } from '../handlers/thrown.ts';
 import { retryDelayMs } from '../model/retry-delay.ts';
 import { storableJson } from '../model/storable-json.ts';
 import type { HeldStep } from './held-step.ts';
@@ -20,8 +21,20 @@ export interface AttemptEnd extends RecordedStep {
 const LONGEST_RETRY_AFTER_S = 7 * 24 * 3600;
 const DEFAULT_VERSION = '1.0.0';
 
-/** What a handler's result comes to: stored as given, or refused for good with the place that can't be stored. */
+/**
+ * What a handler's result comes to: stored as given, or refused for good with the place that can't be stored. Never
+ * throws: a result that JavaScript made by hand may hold anything where a text or a number is expected.
+ */
 export function attemptEnd(step: HeldStep, result: StepHandlerResult, version: string): AttemptEnd {
+  try {
+    return endOf(step, result, version);
+  } catch (thrown) {
+    const message = `step ${step.name}: the result can't be read: ${messageOfThrown(thrown)}`;
+    return endOf(step, permanent(ErrorType.PERMANENT_ERROR, message), DEFAULT_VERSION);
+  }
+}
+
+function endOf(step: HeldStep, result: StepHandlerResult, version: string): AttemptEnd {
   const checked = checkedResult(step, result);
   const success = checked.result.success;
   return {
@@ -39,7 +52,10 @@ export function attemptEnd(step: HeldStep, result: StepHandlerResult, version: s
     detail: detailOf(checked.result, version),
     error: success
       ? undefined
-      : { type: checked.result.errorType ?? ErrorType.HANDLER_ERROR, message: checked.result.errorMessage ?? '' },
+      : {
+          type: checked.result.errorType ?? ErrorType.HANDLER_ERROR,
+          message: String(checked.result.errorMessage ?? ''),
+        },
   };
 }
 
@@ -87,7 +103,10 @@ function checkedResult(step: HeldStep, result: StepHandlerResult): { result: Ste
     const message = `step ${step.name}: the result can't be stored: ${stored.path}: ${stored.reason}`;
     return { result: permanent(ErrorType.PERMANENT_ERROR, message), json: 'null' };
   }
-  const violations = step.task.snapshot.checkResult[step.idx]!(value);
+  // What is stored is checked, not what stands for it: a date is a text by then.
+  const violations = step.template.resultSchema
+    ? step.task.snapshot.checkResult[step.idx]!(JSON.parse(stored.json))
+    : [];
   if (violations.length > 0) {
     const places = violations.map((v) => `${v.path || '/'} ${v.message}`).join('; ');
     const message = `step ${step.name}: the result does not fit the template's result_schema: ${places}`;
@@ -98,7 +117,9 @@ function checkedResult(step: HeldStep, result: StepHandlerResult): { result: Ste
 
 /** A server's Retry-After wins over the template's backoff. */
 function delayOf(step: HeldStep, result: StepHandlerResult): number {
-  const seconds = result.retryAfter === null ? null : retryAfterSeconds(result.retryAfter, Date.now());
+  const { retryAfter } = result;
+  const usable = typeof retryAfter === 'number' || typeof retryAfter === 'string' || retryAfter instanceof Date;
+  const seconds = usable ? retryAfterSeconds(retryAfter, Date.now()) : null;
   if (seconds !== null) return Math.ceil(Math.min(seconds, LONGEST_RETRY_AFTER_S) * 1000);
   return retryDelayMs(step.template.retry, step.retryCount + 1, Math.random());
 }
@@ -108,13 +129,13 @@ function detailOf(result: StepHandlerResult, version: string): string {
   const detail: AttemptDetail = {};
   if (!result.success) {
     detail.error = {
-      message: result.errorMessage ?? 'unknown error',
-      error_type: result.errorType,
+      message: plainText(result.errorMessage ?? 'unknown error'),
+      error_type: result.errorType === null ? null : plainText(result.errorType),
       retryable: result.retryable,
     };
-    if (result.errorCode !== null) detail.error.error_code = result.errorCode;
+    if (result.errorCode !== null) detail.error.error_code = plainText(result.errorCode);
     if (result.statusCode !== null) detail.error.status_code = result.statusCode;
-    if (result.backtrace.length > 0) detail.error.backtrace = [...result.backtrace];
+    if (result.backtrace.length > 0) detail.error.backtrace = result.backtrace.map(plainText);
   }
   for (const _ in result.metadata) {
     detail.custom = result.metadata;
@@ -127,24 +148,20 @@ function detailOf(result: StepHandlerResult, version: string): string {
   return storableDetail(detail);
 }
 
-/** A message may hold what jsonb can't; then its text is kept without those characters. */
+/** Metadata may hold what jsonb can't; then the place and the reason stand for it. */
 function storableDetail(detail: AttemptDetail): string {
   for (const _ in detail) {
     const stored = storableJson(detail, { name: 'metadata', maxBytes: 1_048_576 });
     if (stored.ok) return stored.json;
     return JSON.stringify({
-      error: detail.error && {
-        ...detail.error,
-        message: plainText(detail.error.message ?? ''),
-        backtrace: [],
-        error_type: plainText(detail.error.error_type ?? ''),
-      },
+      error: detail.error,
       custom: { metadata_left_out: `${stored.path}: ${stored.reason}` },
     });
   }
   return 'null';
 }
 
-function plainText(text: string): string {
-  return text.replaceAll('\0', '').toWellFormed().slice(0, 10_000);
+/** The text without what jsonb refuses. */
+function plainText(text: unknown): string {
+  return String(text).replaceAll('\0', '').toWellFormed().slice(0, 10_000);
 }

@@ -9,7 +9,7 @@ import {
 import { nameOf } from '../engine/template-store.ts';
 import { messageOf } from '../errors.ts';
 import { ErrorType } from '../handlers/error-type.ts';
-import { resultOfReturn, resultOfThrown } from '../handlers/outcome.ts';
+import { resultOfThrown } from '../handlers/outcome.ts';
 import { StepContext } from '../handlers/step-context.ts';
 import type { ExecutableHandler } from '../handlers/step-handler.ts';
 import { StepHandlerResult } from '../handlers/step-handler-result.ts';
@@ -17,6 +17,7 @@ import type { Logger } from '../logging/logger.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { type AttemptEnd, attemptEnd, givenBack } from './attempt-end.ts';
 import { backOff } from './back-off.ts';
+import { callHandler } from './call-handler.ts';
 import { Deadlines } from './deadlines.ts';
 import { Doubts } from './doubts.ts';
 import { HeldStep, type HeldStepRow } from './held-step.ts';
@@ -368,22 +369,12 @@ export class Worker {
     }
     this.#running++;
     step.begin();
-    const { timeoutSeconds } = step.template;
-    this.#deadlines.add(step, timeoutSeconds === null ? this.#options.handlerTimeoutMs : timeoutSeconds * 1000);
-    const { version } = handler;
-    let returned: unknown;
-    try {
-      returned = handler.call(new StepContext(step));
-    } catch (thrown) {
-      this.#settled(step, resultOfThrown(thrown), version);
-      return;
-    }
-    if (isThenable(returned)) {
-      returned.then(
-        (value) => this.#settled(step, resultOfReturn(value), version),
-        (thrown: unknown) => this.#settled(step, resultOfThrown(thrown), version),
-      );
-    } else this.#settled(step, resultOfReturn(returned), version);
+    this.#deadlines.add(step, this.#timeoutMs(step));
+    callHandler(handler, new StepContext(step), (result, version) => this.#settled(step, result, version));
+  }
+
+  #timeoutMs({ template: { timeoutSeconds } }: HeldStep): number {
+    return timeoutSeconds === null ? this.#options.handlerTimeoutMs : timeoutSeconds * 1000;
   }
 
   #settled(step: HeldStep, result: StepHandlerResult, version: string): void {
@@ -407,8 +398,7 @@ export class Worker {
       { task_uuid: step.taskUuid, step: step.name, handler: step.handlerName, attempt: step.attempt },
       'a handler went over its timeout; its slot is taken until it settles',
     );
-    const ms = Math.round(step.deadline - step.startedAt);
-    const message = `step ${step.name} did not finish within ${ms} ms`;
+    const message = `step ${step.name} did not finish within ${this.#timeoutMs(step)} ms`;
     this.#push(
       attemptEnd(step, StepHandlerResult.failure({ message, errorType: ErrorType.TIMEOUT, retryable: true }), '1.0.0'),
     );
@@ -620,9 +610,11 @@ export class Worker {
     const lastMoment = Math.min(LAST_MOMENT_MS, drainTimeoutMs / 4);
     const finished = await this.#idleWithin(drainTimeoutMs - lastMoment);
     if (!finished) await this.#abortRunning(lastMoment);
+    this.#giveBackTheRest();
     const recorded = await this.#recordedWithin(Math.max(5_000, drainTimeoutMs));
     this.#deadlines.stop();
     await this.#doubts.stop();
+    this.#recorder.stop();
     const clean = recorded && this.#held.size === 0 && !this.#doubts.any && !this.#leftBehind;
     if (clean) this.#options.onWorkLeft(0);
     await this.#incarnation.stop(clean).catch((error: unknown) => {
@@ -645,10 +637,15 @@ export class Worker {
     this.#aborting = true;
     for (const step of this.#held) if (!step.over) step.warn('the worker stops');
     await this.#idleWithin(lastMomentMs);
+  }
+
+  /** Steps whose handlers did not settle, or that still wait for results of others; not those that wait to be recorded. */
+  #giveBackTheRest(): void {
     for (const step of this.#held) {
-      if (step.over) continue;
-      this.#logger.warn({ task_uuid: step.taskUuid, step: step.name }, 'a handler did not settle in the drain time');
-      this.#push(abandoned(step));
+      if (step.over || step.ended) continue;
+      if (step.started)
+        this.#logger.warn({ task_uuid: step.taskUuid, step: step.name }, 'a handler did not settle in the drain time');
+      this.#push(step.started ? abandoned(step) : givenBack(step));
       step.end('given_back');
     }
   }
@@ -669,8 +666,4 @@ function abandoned(step: HeldStep): AttemptEnd {
     StepHandlerResult.failure({ message, errorType: 'worker_stopped', retryable: false }),
     '1.0.0',
   );
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
