@@ -1,5 +1,8 @@
 import { stripVTControlCharacters } from 'node:util';
 
+/** The part of a terminal that is used. */
+export type Terminal = Pick<NodeJS.WriteStream, 'write' | 'columns' | 'rows'>;
+
 const HIDE_CURSOR = '\u001b[?25l';
 const SHOW_CURSOR = '\u001b[?25h';
 const CLEAR_BELOW = '\u001b[J';
@@ -8,16 +11,17 @@ const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', 
 
 /** Lines at the bottom of a terminal that are drawn anew ten times a second; what is printed scrolls above them. */
 export class LiveScreen {
-  readonly #terminal: NodeJS.WriteStream;
+  readonly #terminal: Terminal;
   readonly #frame: (spinner: string) => readonly string[];
   readonly #timer: NodeJS.Timeout;
   #height = 0;
   #turn = 0;
 
-  constructor(terminal: NodeJS.WriteStream, frame: (spinner: string) => readonly string[]) {
+  constructor(terminal: Terminal, frame: (spinner: string) => readonly string[]) {
     this.#terminal = terminal;
     this.#frame = frame;
     this.#terminal.write(HIDE_CURSOR);
+    process.once('exit', this.#showCursor);
     this.#timer = setInterval(() => this.draw(), FRAME_MS);
   }
 
@@ -28,7 +32,7 @@ export class LiveScreen {
     // A block that is higher than the terminal could not be drawn over.
     const shown = all.length < rows ? all : [...all.slice(0, rows - 2), `… ${all.length - rows + 2} more lines`];
     const lines = shown.map((line) => cut(line, columns));
-    this.#terminal.write(`${this.#back()}${lines.join('\n')}\n`);
+    this.#terminal.write(this.#back() + lines.map((line) => `${line}\n`).join(''));
     this.#height = lines.length;
   }
 
@@ -43,8 +47,12 @@ export class LiveScreen {
   end(): void {
     clearInterval(this.#timer);
     this.draw();
-    this.#terminal.write(SHOW_CURSOR);
+    process.off('exit', this.#showCursor);
+    this.#showCursor();
   }
+
+  /** A terminal without a cursor would be left to whoever ends us at once. */
+  readonly #showCursor = () => void this.#terminal.write(SHOW_CURSOR);
 
   #back(): string {
     return `${this.#height > 0 ? `\u001b[${this.#height}A` : ''}\r${CLEAR_BELOW}`;

@@ -1,9 +1,10 @@
 import type { Tasker } from '../app/tasker.ts';
-import { messageOf, TaskerError } from '../errors.ts';
+import { TaskerError } from '../errors.ts';
 import { EXIT } from './exit-codes.ts';
 import { followTask } from './follow-task.ts';
 import type { GlobalOptions } from './options.ts';
 import { note, print } from './output.ts';
+import { reportError } from './report-error.ts';
 import { withTasker } from './with-tasker.ts';
 
 /** Options of {@link watch}. */
@@ -27,6 +28,7 @@ export async function watch(
   const stop = new AbortController();
   const interrupted = () => stop.abort();
   process.once('SIGINT', interrupted);
+  process.once('SIGTERM', interrupted);
   const timer = timeout === undefined ? undefined : setTimeout(() => stop.abort(late(uuid, timeout)), timeout);
   try {
     const status = await followTask(tasker, uuid, { signal: stop.signal, json, write });
@@ -38,12 +40,13 @@ export async function watch(
   } catch (error) {
     if (!stop.signal.aborted) throw error;
     const { reason } = stop.signal as { reason: unknown };
-    if (reason instanceof TaskerError) note(`error: ${messageOf(reason)}`);
+    if (reason instanceof TaskerError) reportError(reason);
     else note(`the task goes on; \`npx tasker task watch ${uuid}\` follows it again`);
     return reason instanceof TaskerError ? EXIT.failed : EXIT.interrupted;
   } finally {
     clearTimeout(timer);
     process.off('SIGINT', interrupted);
+    process.off('SIGTERM', interrupted);
   }
 }
 

@@ -1,4 +1,5 @@
-import { watch } from 'node:fs';
+import { statSync, watch } from 'node:fs';
+import path from 'node:path';
 
 /** Options of {@link watchFolder}. */
 export interface WatchFolderOptions {
@@ -11,11 +12,13 @@ export interface WatchFolderOptions {
 /** An editor that saves makes several changes; so does a checkout of another branch. */
 const QUIET_MS = 100;
 
-/** Calls back when something below a folder has changed, once things are quiet. */
+/** Calls back when something below a folder (or beside a file) has changed, once things are quiet. */
 export function watchFolder(folder: string, { signal, onChange, onLost }: WatchFolderOptions): void {
   let quiet: NodeJS.Timeout | undefined;
   try {
-    const watcher = watch(folder, { recursive: true, signal });
+    // Editors put a new file in the place of the old one, which a watch on the old one would not see.
+    const isFolder = statSync(folder).isDirectory();
+    const watcher = watch(isFolder ? folder : path.dirname(folder), { recursive: isFolder, signal });
     watcher.on('change', () => {
       clearTimeout(quiet);
       quiet = setTimeout(onChange, QUIET_MS);

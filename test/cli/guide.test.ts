@@ -1,0 +1,29 @@
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { describe, expect, it } from 'vitest';
+import { EXIT } from '../../src/cli/exit-codes.ts';
+import { makeProgram } from '../../src/cli/program.ts';
+
+const guide = readFileSync('docs/guide/cli.md', 'utf8');
+
+function leaves(command: Command, path: string): { path: string; command: Command }[] {
+  if (command.commands.length === 0) return [{ path, command }];
+  return command.commands.flatMap((child) => leaves(child, `${path} ${child.name()}`));
+}
+
+const commands = leaves(makeProgram(), 'tasker');
+
+describe('the guide of the command line', () => {
+  it.each(commands.map(({ path, command }) => [path, command] as const))(
+    'tells of %s and all its options',
+    (path, command) => {
+      expect(guide).toContain(path);
+      for (const option of command.options) expect(guide).toContain(option.long);
+    },
+  );
+
+  it('tells of the options of all commands, and of every exit code', () => {
+    for (const option of makeProgram().options) expect(guide).toContain(option.long);
+    for (const code of Object.values(EXIT)) expect(guide).toMatch(new RegExp(`^\\| ${code} \\|`, 'm'));
+  });
+});

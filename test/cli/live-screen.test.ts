@@ -1,0 +1,89 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { LiveScreen } from '../../src/cli/live-screen.ts';
+
+/** A terminal as far as the screen uses one: text, line ends, cursor up, clear below. */
+class Screen {
+  readonly columns = 20;
+  readonly rows = 6;
+  cursorShown = true;
+  readonly #lines: string[] = [''];
+  #row = 0;
+
+  readonly write = (text: string): boolean => {
+    for (const part of text.replaceAll('\u001b', '␛').split(/(␛\[[?\d]*[A-Za-z]|\n|\r)/)) this.#take(part);
+    return true;
+  };
+
+  get lines(): string[] {
+    return this.#lines.slice(0, -1);
+  }
+
+  #take(part: string): void {
+    const up = /^␛\[(\d+)A$/.exec(part);
+    if (up) this.#row -= Number(up[1]);
+    else if (part === '␛[J') this.#lines.splice(this.#row, Number.POSITIVE_INFINITY, '');
+    else if (part === '\n') {
+      this.#row++;
+      this.#lines[this.#row] ??= '';
+    } else if (part === '␛[?25l' || part === '␛[?25h') this.cursorShown = part.endsWith('h');
+    else if (part !== '' && part !== '\r') this.#lines[this.#row] += part;
+  }
+}
+
+let terminal: Screen;
+let frame: string[];
+let screen: LiveScreen;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  terminal = new Screen();
+  frame = [];
+  screen = new LiveScreen(terminal, (spinner) => frame.map((line) => line.replace('*', spinner)));
+});
+
+afterEach(() => {
+  screen.end();
+  vi.useRealTimers();
+});
+
+it('draws its lines over and over in one place, also when they become fewer', () => {
+  vi.advanceTimersByTime(500);
+  expect(terminal.lines).toEqual([]);
+  frame = ['one', 'two', 'three'];
+  vi.advanceTimersByTime(1000);
+  expect(terminal.lines).toEqual(['one', 'two', 'three']);
+  frame = ['four'];
+  vi.advanceTimersByTime(100);
+  expect(terminal.lines).toEqual(['four']);
+});
+
+it('turns its spinner', () => {
+  frame = ['*'];
+  const seen = new Set<string>();
+  for (let i = 0; i < 10; i++) {
+    vi.advanceTimersByTime(100);
+    seen.add(terminal.lines[0]!);
+  }
+  expect(seen.size).toBe(10);
+});
+
+it('lets lines scroll above, where they stay', () => {
+  frame = ['block'];
+  screen.draw();
+  screen.print('first');
+  screen.print('second');
+  vi.advanceTimersByTime(300);
+  expect(terminal.lines).toEqual(['first', 'second', 'block']);
+});
+
+it('never draws a line that would wrap, nor a block that would not fit', () => {
+  frame = ['\u001b[31mx\u001b[39m'.repeat(30), ...Array.from({ length: 20 }, (_, i) => String(i))];
+  vi.advanceTimersByTime(300);
+  expect(terminal.lines).toEqual([`${'x'.repeat(18)}…`, '0', '1', '2', '… 17 more lines']);
+});
+
+it('hides the cursor, and gives it back at the end', () => {
+  expect(terminal.cursorShown).toBe(false);
+  screen.end();
+  expect(terminal.cursorShown).toBe(true);
+});
