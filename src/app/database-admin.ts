@@ -73,9 +73,9 @@ export function openForTools(choice: DatabaseChoice, { migrate }: { migrate: boo
   });
 }
 
-/** Whether there is something to look at: a server, or an embedded database that was made before. */
+/** Whether there is something to look at: a server, or an embedded database that was made before, perhaps by another user. */
 export function databaseExists(choice: DatabaseChoice): boolean {
-  return chosenUrl(choice) !== undefined || existsSync(path.join(embeddedHome(), 'postgres', 'data', 'PG_VERSION'));
+  return chosenUrl(choice) !== undefined || existsSync(path.join(embeddedHome(), 'postgres'));
 }
 
 /** Looks at the database; starts and changes nothing. */

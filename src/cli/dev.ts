@@ -9,7 +9,7 @@ import { consoleLogger } from './console-logger.ts';
 import { DevProject, nameOf } from './dev-project.ts';
 import { DevView } from './dev-view.ts';
 import { exampleCommand } from './example-command.ts';
-import { exitCodeOf } from './exit-codes.ts';
+import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { leave } from './leave.ts';
 import { note } from './output.ts';
 import { runnableFolders } from './project-folders.ts';
@@ -55,7 +55,7 @@ export async function dev(options: WorkerOptions): Promise<void> {
   } catch (error) {
     view?.end();
     reportError(error, options);
-    process.exitCode = exitCodeOf(error, { starting });
+    process.exitCode = starting ? exitCodeOf(error, { starting }) : EXIT.failed;
   } finally {
     stop.release();
     leave();

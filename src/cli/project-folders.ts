@@ -18,12 +18,20 @@ export function handlerFolders(options: GlobalOptions): string[] {
   return pathsIn(options.handlers) ?? nonEmpty(readEnvironment().handlerPaths) ?? [HANDLER_FOLDER];
 }
 
-/** The folders of a project that is to run; throws when one is not there, with the way out. */
-export function runnableFolders(options: GlobalOptions): { templates: string[]; handlers: string[] } {
-  const folders = { templates: templateFolders(options), handlers: handlerFolders(options) };
-  mustExist(folders.templates, { code: 'template_invalid', what: 'templates', option: '--templates' });
-  mustExist(folders.handlers, { code: 'handler_not_found', what: 'handlers', option: '--handlers' });
-  return folders;
+/**
+ * The folders of a project that is to run; throws when one is not there, with the way out. A worker that is told its
+ * namespaces may leave the templates to those who create tasks.
+ */
+export function runnableFolders(options: GlobalOptions & { namespace?: string[] }): {
+  templates: string[];
+  handlers: string[];
+} {
+  const templates = templateFolders(options);
+  const handlers = handlerFolders(options);
+  const needsTemplates = options.namespace === undefined || options.templates !== undefined;
+  if (needsTemplates) mustExist(templates, { code: 'template_invalid', what: 'templates', option: '--templates' });
+  mustExist(handlers, { code: 'handler_not_found', what: 'handlers', option: '--handlers' });
+  return { templates: existingFolders(options), handlers };
 }
 
 function mustExist(

@@ -1,7 +1,18 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { collect, optionsOf, seconds, wholeNumber } from './options.ts';
 
 const PRIORITY = { least: -100, most: 100 };
+/** Where tasks are found; the others are passed within a transaction. */
+const STATES = [
+  'pending',
+  'steps_in_process',
+  'waiting_for_retry',
+  'blocked_by_failures',
+  'complete',
+  'error',
+  'cancelled',
+  'resolved_manually',
+];
 const PAGE = { least: 1, most: 1000 };
 
 /** `tasker task …` */
@@ -19,7 +30,7 @@ export function addTaskCommands(program: Command): void {
     .description('tasks, the newest first')
     .option('-n, --namespace <namespace>', 'only of this namespace')
     .option('--name <name>', 'only of this template')
-    .option('-s, --status <state>', 'only in this state')
+    .addOption(new Option('-s, --status <state>', 'only in this state').choices(STATES))
     .option('--open', 'only those that have not ended')
     .option('-l, --limit <number>', 'at most so many', wholeNumber(PAGE), 20)
     .option('--before <uuid>', 'page on: only those created before this one')

@@ -39,7 +39,7 @@ export async function worker(options: WorkerOptions): Promise<void> {
     if (tasker.stats?.running) process.exitCode = EXIT.failed;
   } catch (error) {
     reportError(error, options);
-    process.exitCode = exitCodeOf(error, { starting });
+    process.exitCode = starting ? exitCodeOf(error, { starting }) : EXIT.failed;
   } finally {
     stop.release();
     leave();

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { freshDatabase } from '../support/database.ts';
@@ -86,4 +88,14 @@ it('logs what it does as JSON lines on standard error, and says so when LOG_LEVE
   expect(lines.map(({ msg }) => msg)).toEqual(
     expect.arrayContaining([expect.stringContaining('LOG_LEVEL loud'), 'worker registered', 'worker stopped']),
   );
+});
+
+it('serves the namespaces that it is told without templates of its own, which others register', async () => {
+  const elsewhere = await place.project('elsewhere', { DATABASE_URL: database.url });
+  await elsewhere.write('handlers/wait.js', await readFile(path.join(project.folder, 'code/wait.js'), 'utf8'));
+  const worker = elsewhere.start(['worker', '-n', 'demo']);
+  await worker.until('worker is ready');
+  const ended = await project.run(['task', 'create', 'wait', '-i', '{"file":"/"}', '--wait']);
+  expect(ended.code).toBe(0);
+  worker.process.kill('SIGKILL');
 });
