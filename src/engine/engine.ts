@@ -48,6 +48,8 @@ const IDS_IN_A_PAYLOAD = 200;
 const RECORDING = opening({
   ...PINNED_PLANS,
   statement_timeout: '60s',
+  // Somebody who keeps one task locked must not hold up those that are recorded with it.
+  lock_timeout: '2s',
   // A worker frozen between lock and commit must not hold its tasks for ever.
   idle_in_transaction_session_timeout: '30s',
 });

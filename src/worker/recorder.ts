@@ -26,6 +26,8 @@ const BATCH = 500;
 const BATCH_BYTES = 32 * 1024 * 1024;
 /** While a recording is under way, the next waits for this many: a full batch costs little more than a small one. */
 const WORTH_A_LANE = BATCH / 4;
+/** … but not for longer than this: one that waits for a lock must not hold up the others. */
+const PATIENCE_MS = 50;
 
 const NO_CHILDREN = { freeSlots: 0, lastRank: -101 };
 
@@ -41,6 +43,9 @@ export class Recorder {
   #lanes = LANES;
   #scheduled = false;
   #away = false;
+  #sentAt = 0;
+  #patience: NodeJS.Timeout | undefined;
+  readonly #stopped = new AbortController();
 
   constructor(engine: Engine, events: RecorderEvents, logger: Logger) {
     this.#engine = engine;
@@ -69,13 +74,30 @@ export class Recorder {
 
   #flush(): void {
     while (this.#lanes > 0 && this.#waiting.length > 0) {
-      if (this.#lanes < LANES && this.#waiting.length < WORTH_A_LANE) return;
+      if (this.#lanes < LANES && this.#waiting.length < WORTH_A_LANE && this.#waitsLonger()) return;
       this.#lanes--;
+      this.#sentAt = performance.now();
       void this.#record(this.#nextBatch()).finally(() => {
         this.#lanes++;
         this.#flush();
       });
     }
+  }
+
+  #waitsLonger(): boolean {
+    const left = this.#sentAt + PATIENCE_MS - performance.now();
+    if (left <= 0) return false;
+    this.#patience ??= setTimeout(() => {
+      this.#patience = undefined;
+      this.#flush();
+    }, Math.ceil(left));
+    return true;
+  }
+
+  /** No more tries: what is not acknowledged is found by others when the lease is over. */
+  stop(): void {
+    this.#stopped.abort();
+    clearTimeout(this.#patience);
   }
 
   #nextBatch(): AttemptEnd[] {
@@ -95,8 +117,9 @@ export class Recorder {
     return this.#waiting.splice(0, size);
   }
 
-  /** Ends only when every attempt of the batch is acknowledged or refused; never throws. */
-  async #record(batch: AttemptEnd[]): Promise<void> {
+  /** Ends only when every attempt of the batch is acknowledged or refused, or with {@link stop}; never throws. */
+  async #record(batch: AttemptEnd[], tries = 0): Promise<void> {
+    if (this.#stopped.signal.aborted) return;
     const own = this.#events.reserve(batch);
     try {
       const answer = await this.#engine.record(batch, own);
@@ -107,7 +130,7 @@ export class Recorder {
         await this.#recordDoubtful(batch, error);
       } else {
         this.#events.release(own);
-        await this.#recordInHalves(batch, error);
+        await this.#recordInHalves(batch, error, tries);
       }
     }
   }
@@ -127,7 +150,8 @@ export class Recorder {
       this.#logger.warn({ error: messageOf(lost) }, 'the database is away; results wait and are sent again');
     this.#away = true;
     for (let tries = 0; ; tries++) {
-      await backOff(tries);
+      await backOff(tries, this.#stopped.signal);
+      if (this.#stopped.signal.aborted) return;
       const own = { ...this.#events.reserve([]), ...NO_CHILDREN };
       try {
         const answer = await this.#engine.record(batch, own);
@@ -141,22 +165,26 @@ export class Recorder {
       } catch (error) {
         this.#events.release(own);
         if (isConnectionError(error)) continue;
-        return this.#recordInHalves(batch, error);
+        return this.#recordInHalves(batch, error, tries);
       }
     }
   }
 
   /** One result that PostgreSQL refuses must not take the others along: half and half, until it is alone. */
-  async #recordInHalves(batch: AttemptEnd[], refusal: unknown): Promise<void> {
-    if (isPassing(refusal)) {
-      await backOff(0);
-      return this.#record(batch);
+  async #recordInHalves(batch: AttemptEnd[], refusal: unknown, tries: number): Promise<void> {
+    const data = refusesData(refusal);
+    if (!data) {
+      if (tries === 0)
+        this.#logger.warn({ error: messageOf(refusal) }, "results can't be recorded now; they are sent again");
+      await backOff(tries, this.#stopped.signal);
     }
-    if (batch.length > 1) {
+    if (batch.length > 1 && (data || waitedTooLong(refusal))) {
       const middle = batch.length >> 1;
-      await this.#record(batch.slice(0, middle));
-      return this.#record(batch.slice(middle));
+      // At the same time: the half with a locked task may not come to an end for long.
+      await Promise.all([this.#record(batch.slice(0, middle)), this.#record(batch.slice(middle))]);
+      return;
     }
+    if (!data) return this.#record(batch, tries + 1);
     const [culprit] = batch;
     const failed = refusedByDatabase(culprit!, messageOf(refusal));
     const own = this.#events.reserve([]);
@@ -169,15 +197,23 @@ export class Recorder {
         { task_uuid: failed.taskUuid, step: failed.step.name, error: messageOf(error) },
         'the database refuses to record the end of a step; trying again',
       );
-      await backOff(8);
+      await backOff(8, this.#stopped.signal);
       return this.#record([failed]);
     }
   }
 }
 
-/** A deadlock, a serialization failure, a lock timeout: the same again is right. */
-function isPassing(error: unknown): boolean {
-  return /^(40|55P03)/.test(sqlState(error) ?? '');
+/**
+ * Whether it is a value that can't be stored: data exceptions, violated constraints, limits, an error that a trigger
+ * raised. All else (no room, a deadlock, a cancelled statement) says nothing against a result: the same again is right.
+ */
+function refusesData(error: unknown): boolean {
+  return /^(22|23|54|P0)/.test(sqlState(error) ?? '');
+}
+
+/** One locked task should hold up nobody but itself. */
+function waitedTooLong(error: unknown): boolean {
+  return /^(55P03|57014)$/.test(sqlState(error) ?? '');
 }
 
 function without(batch: readonly AttemptEnd[], positions: readonly number[]): AttemptEnd[] {

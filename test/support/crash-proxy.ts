@@ -28,6 +28,8 @@ export interface FaultyProxy {
   release(): void;
   /** Cuts every connection. */
   cutAll(): void;
+  /** Cuts every connection and takes no new ones. */
+  close(): void;
 }
 
 const COMMITTED = Buffer.from('COMMIT\0');
@@ -60,6 +62,10 @@ export async function startProxy(serverUrl: string): Promise<FaultyProxy> {
     cutAll() {
       for (const pair of pairs) pair.cut();
     },
+    close() {
+      server.close();
+      proxy.cutAll();
+    },
   };
   const server = createServer((client) => {
     const pair = new Pair(client, upstream(), proxy);
@@ -68,10 +74,7 @@ export async function startProxy(serverUrl: string): Promise<FaultyProxy> {
     client.once('close', () => pairs.delete(pair));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    proxy.cutAll();
-    server.close();
-  });
+  onTestFinished(() => proxy.close());
   const url = new URL(serverUrl);
   url.searchParams.delete('host');
   url.hostname = '127.0.0.1';

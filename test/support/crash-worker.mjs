@@ -36,7 +36,7 @@ function pause(ms, signal, { deaf, about }) {
     const timer = setTimeout(resolve, ms);
     signal.addEventListener('abort', () => {
       note({ what: 'abort', ...about, reason: String(signal.reason) });
-      if (deaf) return;
+      if (deaf) return timer.unref(); // it holds its slot, and not the process
       clearTimeout(timer);
       reject(signal.reason);
     });

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { inject } from 'vitest';
+import { inject, onTestFinished } from 'vitest';
 
 let made = 0;
 
@@ -28,6 +28,15 @@ export type Sql = <Row extends pg.QueryResultRow = Record<string, unknown>>(
   text: string,
   values?: unknown[],
 ) => Promise<Row[]>;
+
+/** A session of an operator's own, for transactions that stay open; closed when the test ends. */
+export async function openSession(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => {});
+  await client.connect();
+  onTestFinished(() => client.end());
+  return client;
+}
 
 // `create database … template` wants the template to itself; files that start together wait for each other.
 async function admin(server: string, text: string): Promise<void> {

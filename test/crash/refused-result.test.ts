@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { openSession } from '../support/database.ts';
+import { DEMO, deferred, invariants, setup, states, template, until } from '../support/setup.ts';
+
+/** JSON that is fine whenever it is checked, and not when it is written. */
+function changing() {
+  let looks = 0;
+  return { toJSON: () => (++looks === 2 ? 'a\0b' : 'fine') };
+}
+
+/** A worker whose handlers all settle at once, so that their results are recorded together. */
+async function together(resultOf: (n: number) => unknown) {
+  const gate = deferred();
+  const handler = defineHandler('a', { inputs: { n: 'n' } }, async ({ n }) => {
+    await gate.promise;
+    return resultOf(n as number);
+  });
+  const kit = await setup({ templates: template({ a: [] }), handlers: [handler], logger: silentLogger });
+  const create = (count: number) =>
+    kit.tasker.createTasks(Array.from({ length: count }, (_, n) => ({ ...DEMO, context: { n } })));
+  const allRun = (count: number) =>
+    until(
+      () => kit.tasker.stats?.running,
+      (running) => running === count,
+    );
+  return { ...kit, gate, create, allRun };
+}
+
+describe('a result that PostgreSQL refuses', () => {
+  const culprits = {
+    'because jsonb cannot hold it': { bad: changing, prepare: '', says: 'unsupported Unicode escape sequence' },
+    'because a constraint forbids it': {
+      bad: () => ({ bad: true }),
+      prepare: `alter table tasker.step add constraint no_bad check (not coalesce(result->'value' ? 'bad', false))`,
+      says: 'no_bad',
+    },
+  };
+  for (const [why, { bad, prepare, says }] of Object.entries(culprits)) {
+    it(`${why}: it alone fails, for good; those that were sent with it are recorded`, async () => {
+      const { tasker, sql, gate, create, allRun } = await together((n) => (n === 17 ? { value: bad() } : { n }));
+      if (prepare) await sql(prepare);
+      const tasks = await create(50);
+      await allRun(50);
+      gate.resolve();
+      const ends = await Promise.all(tasks.map(({ taskUuid }) => tasker.waitForTask(taskUuid, { timeoutMs: 10_000 })));
+      expect(ends.map((task) => task.status)).toEqual(
+        tasks.map((_, n) => (n === 17 ? 'blocked_by_failures' : 'complete')),
+      );
+      const [culprit] = await tasker.getHistory(tasks[17]!.taskUuid);
+      expect(JSON.stringify(culprit)).toContain(`the result can't be stored: `);
+      expect(JSON.stringify(culprit)).toContain(says);
+      expect((await tasker.getSteps(tasks[17]!.taskUuid))[0]!.attempts).toBe(1);
+      await invariants(sql);
+    });
+  }
+});
+
+describe('a good result', () => {
+  it('is not taken for a bad one when the server has no room, and is recorded when it has', async () => {
+    const { tasker, sql, gate, create, allRun } = await together((n) => ({ n }));
+    await sql(`create sequence refusals`);
+    await sql(`
+      create function no_room() returns trigger language plpgsql as $$ begin
+        if nextval('refusals') < 5 then raise exception 'no space left on device' using errcode = '53100'; end if;
+        return new; end $$`);
+    await sql(`create trigger no_room before insert on tasker.history for each row execute function no_room()`);
+    const tasks = await create(5);
+    await allRun(5);
+    gate.resolve();
+    for (const { taskUuid } of tasks)
+      expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+    await invariants(sql);
+  });
+
+  it('is sent again when an administrator cancels the statement that records it', async () => {
+    const { tasker, sql, url, gate, create, allRun } = await together((n) => ({ n }));
+    const [task] = await create(1);
+    await allRun(1);
+    const session = await openSession(url);
+    await session.query('begin');
+    await session.query('select 1 from tasker.task for update');
+    gate.resolve();
+    const waiting = `from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    for (let cancelled = 0; cancelled < 3; cancelled++) {
+      await until(
+        () => sql(`select pg_cancel_backend(pid) ${waiting}`),
+        (rows) => rows.length > 0,
+      );
+    }
+    await session.query('commit');
+    expect((await tasker.waitForTask(task!.taskUuid, { timeoutMs: 10_000 })).status).toBe('complete');
+    expect(await states(tasker, task!.taskUuid)).toEqual({ a: 'complete' });
+  });
+
+  it('does not wait for another task that somebody keeps locked, at most a little when it was sent with it', async () => {
+    const { tasker, sql, url, gate, create, allRun } = await together((n) => ({ n }));
+    const [locked, ...mates] = await create(4);
+    await allRun(4);
+    const session = await openSession(url);
+    await session.query('begin');
+    await session.query('select 1 from tasker.task where task_uuid = $1 for update', [locked!.taskUuid]);
+    gate.resolve();
+    await until(
+      () => sql(`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`),
+      (waiting) => waiting.length > 0,
+    );
+    const [next] = await create(1);
+    await tasker.waitForTask(next!.taskUuid, { timeoutMs: 1_000 });
+    for (const { taskUuid } of mates) await tasker.waitForTask(taskUuid, { timeoutMs: 8_000 });
+    expect((await tasker.getTask(locked!.taskUuid)).status).not.toBe('complete');
+    await session.query('commit');
+    expect((await tasker.waitForTask(locked!.taskUuid, { timeoutMs: 10_000 })).status).toBe('complete');
+    await invariants(sql);
+  });
+});
