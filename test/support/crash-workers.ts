@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { onTestFinished } from 'vitest';
 import type { CreateTaskerOptions } from '../../src/app/create-tasker.ts';
 import type { TaskTemplate } from '../../src/template/task-template.ts';
+import type { Sql } from './database.ts';
 import { template } from './setup.ts';
 
 /** What a handler or the worker noted, in the order in which one process noted it. */
@@ -134,3 +135,39 @@ export function workTemplate(
 
 /** What the handler `work` does in a step: `*` is for all steps. */
 export type Behaviour = Record<string, { ms?: number; deaf?: boolean; fail?: 'once' | 'always' }>;
+
+/**
+ * What an acknowledgement said and the database does not: a child that was given the result of a run which is not the
+ * stored one, a task that was told to have ended and has not.
+ */
+export async function lostAcknowledgements(journal: Journal, sql: Sql): Promise<string[]> {
+  const stored = new Map<string, string | null>();
+  const rows = await sql<{ task_uuid: string; name: string; run: string | null }>(
+    `select s.task_uuid, m.name, s.result->>'run' run from tasker.step s join tasker.task t using (task_uuid)
+       join tasker.template_step m using (template_id, idx) where s.state in ('complete', 'resolved_manually')`,
+  );
+  for (const { task_uuid, name, run } of rows) stored.set(`${task_uuid} ${name}`, run);
+  const lost = journal
+    .of('start')
+    .flatMap(({ task, seen }) => Object.entries(seen).map(([parent, run]) => ({ key: `${task} ${parent}`, run })))
+    .filter(({ key, run }) => stored.get(key) !== run)
+    .map(({ key, run }) => `${key} was recorded as ${run}, and is ${stored.get(key)}`);
+  const complete = new Set(
+    (await sql<{ id: string }>(`select task_uuid id from tasker.task where state = 'complete'`)).map((row) => row.id),
+  );
+  for (const { task_uuid, state } of journal.of('ended')) {
+    if (state === 'complete' && !complete.has(task_uuid!)) lost.push(`task ${task_uuid} was complete`);
+  }
+  return lost;
+}
+
+/** Steps whose handler was called more than once under one attempt, as `step attempt`. */
+export function startedTwice(journal: Journal): string[] {
+  const seen = new Set<string>();
+  return journal.of('start').flatMap(({ task, step, attempt }) => {
+    const key = `${task} ${step} ${attempt}`;
+    if (seen.has(key)) return [key];
+    seen.add(key);
+    return [];
+  });
+}

@@ -1,0 +1,121 @@
+import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { type CreateTaskerOptions, createTasker } from '../../src/app/create-tasker.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { startServer } from '../support/crash-server.ts';
+import {
+  lostAcknowledgements,
+  openJournal,
+  startedTwice,
+  startWorker,
+  type WorkerProcess,
+  workTemplate,
+} from '../support/crash-workers.ts';
+import { DEMO, invariants, setup, until } from '../support/setup.ts';
+
+const ONCE = { retry: { retryable: false } };
+const TREE = workTemplate({
+  root: ONCE,
+  left: { ...ONCE, dependencies: ['root'] },
+  right: { ...ONCE, dependencies: ['root'] },
+  join: { ...ONCE, dependencies: ['left', 'right'] },
+});
+
+async function creator(options: CreateTaskerOptions) {
+  const tasker = await createTasker({ worker: false, logger: silentLogger, ...options });
+  onTestFinished(() => tasker.stop({ drainTimeoutMs: 100 }));
+  return tasker;
+}
+
+/** They go on by themselves, and end as if nothing had been. */
+async function stopAll(workers: WorkerProcess[]): Promise<void> {
+  for (const worker of workers) expect(worker.code).toBe(undefined);
+  expect(await Promise.all(workers.map((worker) => worker.stop()))).toEqual(workers.map(() => 0));
+}
+
+describe('pg_terminate_backend on all connections under load', () => {
+  it('loses no acknowledgement, runs nothing twice, and workers go on by themselves', async () => {
+    const { tasker, sql, url } = await setup({ templates: TREE, worker: false, logger: silentLogger });
+    const journal = openJournal();
+    const options = { databaseUrl: url, journal, pollMs: 200, concurrency: 20 };
+    const workers = [await startWorker(options), await startWorker(options)];
+    const context = { '*': { ms: 20 } };
+    const tasks = await tasker.createTasks(Array.from({ length: 400 }, () => ({ ...DEMO, context })));
+    let terminated = 0;
+    for (let round = 1; round <= 8; round++) {
+      await until(
+        () => journal.of('start').length,
+        (starts) => starts > round * 150,
+      );
+      const [row] = await sql<{ n: number }>(
+        `select count(pg_terminate_backend(pid))::int n from pg_stat_activity
+          where datname = current_database() and pid <> pg_backend_pid()`,
+      );
+      terminated += row!.n;
+    }
+    expect(terminated).toBeGreaterThan(20);
+    for (const { taskUuid } of tasks)
+      expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+    expect(startedTwice(journal)).toEqual([]);
+    expect(journal.of('start').length).toBe(1_600);
+    expect(await lostAcknowledgements(journal, sql)).toEqual([]);
+    await invariants(sql);
+    await stopAll(workers);
+  });
+});
+
+// The server that users get; the others are shared by the whole suite and must not be crashed.
+if (inject('postgres') === '18') {
+  describe('an immediate stop and restart of PostgreSQL', () => {
+    it('under load: loses no acknowledgement, runs nothing twice, and workers go on by themselves', async () => {
+      const { url, sql, crash } = await startServer();
+      const tasker = await creator({ databaseUrl: url, templates: [TREE] });
+      const journal = openJournal();
+      const options = { databaseUrl: url, journal, pollMs: 200, concurrency: 20 };
+      const workers = [await startWorker(options), await startWorker(options)];
+      const context = { '*': { ms: 20 } };
+      const tasks = await tasker.createTasks(Array.from({ length: 300 }, () => ({ ...DEMO, context })));
+      for (const enough of [200, 700]) {
+        await until(
+          () => journal.of('start').length,
+          (starts) => starts > enough,
+        );
+        await crash();
+      }
+      for (const { taskUuid } of tasks)
+        expect((await tasker.waitForTask(taskUuid, { timeoutMs: 30_000 })).status).toBe('complete');
+      expect(startedTwice(journal)).toEqual([]);
+      expect(await lostAcknowledgements(journal, sql)).toEqual([]);
+      await invariants(sql);
+      await stopAll(workers);
+    });
+
+    it('before claims reached the disk: a step that must not run twice does not, the others once more at most', async () => {
+      const { url, sql, crash } = await startServer({ wal_writer_delay: '10s' });
+      const tasker = await creator({
+        databaseUrl: url,
+        templates: [
+          workTemplate({ a: ONCE }, { name: 'once' }),
+          workTemplate({ a: { retry: { max_attempts: 5 } } }, { name: 'again' }),
+        ],
+      });
+      const journal = openJournal();
+      const worker = await startWorker({ databaseUrl: url, journal, pollMs: 200 });
+      const startsOf = (task: string) => journal.of('start').filter((start) => start.task === task);
+      const startsThrough = async (name: string) => {
+        const { taskUuid } = await tasker.createTask({ ...DEMO, name, context: { a: { ms: 1_500 } } });
+        await until(
+          () => startsOf(taskUuid).length,
+          (starts) => starts === 1,
+        );
+        await crash();
+        await tasker.waitForTask(taskUuid, { timeoutMs: 20_000, throwOnFailure: true });
+        return startsOf(taskUuid).map((start) => start.attempt);
+      };
+      expect(await startsThrough('once')).toEqual([1]);
+      // The claim is gone with the crash, so the attempt has the same number; what ran is refused.
+      expect(await startsThrough('again')).toEqual([1, 1]);
+      await invariants(sql);
+      await stopAll([worker]);
+    });
+  });
+}
