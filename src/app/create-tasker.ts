@@ -3,7 +3,7 @@ import pino from 'pino';
 import { DEFAULTS } from '../config/defaults.ts';
 import { readEnvironment } from '../config/environment.ts';
 import { Engine } from '../engine/engine.ts';
-import { TaskerError } from '../errors.ts';
+import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import { type HandlerSource, loadHandlers } from './load-handlers.ts';
@@ -78,10 +78,11 @@ export async function createTasker(options: CreateTaskerOptions = {}): Promise<T
   const wantsWorker = options.worker ?? options.handlers !== undefined;
   const registry = wantsWorker ? await loadHandlers(options.handlers ?? [], logger) : undefined;
   const open = await openDatabase({ ...options, logger, environment });
+  let tasker: Tasker | undefined;
   try {
     const engine = new Engine(open.database, logger);
     for (const template of templates) await engine.templates.register(template);
-    const tasker = new Tasker({
+    tasker = new Tasker({
       open,
       engine,
       registry,
@@ -96,13 +97,20 @@ export async function createTasker(options: CreateTaskerOptions = {}): Promise<T
       namespaces: options.namespaces,
     });
     if (options.autoStart ?? true) await tasker.start();
-    options.signal?.addEventListener('abort', () => void tasker.stop(), { once: true });
+    options.signal?.throwIfAborted();
+    if (options.signal) tasker.stopWith(options.signal);
     return tasker;
   } catch (error) {
-    await open.close();
+    // What was started must not keep the process alive; why it failed is told by the first error.
+    await (tasker?.stop({ drainTimeoutMs: 0 }) ?? open.close()).catch((also: unknown) =>
+      logger.debug({ error: messageOf(also) }, 'what was started could not be stopped cleanly'),
+    );
     throw error;
   }
 }
+
+/** No timer of Node runs longer: it would fire at once, again and again. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 function checkNumbers(options: CreateTaskerOptions): void {
   const least = {
@@ -115,10 +123,10 @@ function checkNumbers(options: CreateTaskerOptions): void {
   } as const;
   for (const key of Object.keys(least) as (keyof typeof least)[]) {
     const value = options[key];
-    if (value === undefined || (Number.isInteger(value) && value >= least[key])) continue;
+    if (value === undefined || (Number.isInteger(value) && value >= least[key] && value <= LONGEST_TIMER_MS)) continue;
     throw new TaskerError(
       'config_invalid',
-      `createTasker: ${key} must be a whole number of at least ${least[key]}, got ${value}`,
+      `createTasker: ${key} must be a whole number from ${least[key]} to ${LONGEST_TIMER_MS}, got ${value}`,
     );
   }
 }

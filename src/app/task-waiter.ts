@@ -1,4 +1,5 @@
 import type { Engine } from '../engine/engine.ts';
+import { checkUuid } from '../engine/operate.ts';
 import type { Task } from '../engine/task-view.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -6,6 +7,8 @@ import type { Logger } from '../logging/logger.ts';
 /** Where waiting ends: the task has ended, or rests until an operator acts. */
 const RESTING = new Set(['complete', 'error', 'cancelled', 'resolved_manually', 'blocked_by_failures']);
 const CHECK_MS = 1_000;
+/** Longer than this no timer of Node runs; such a wait has no end of its own. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** Tasks that are read at once. */
 const READ_AT_ONCE = 500;
 
@@ -33,6 +36,7 @@ export class TaskWaiter {
   #checking: NodeJS.Immediate | undefined;
   #reading: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
 
   constructor(engine: Engine, logger: Logger) {
     this.#engine = engine;
@@ -40,7 +44,12 @@ export class TaskWaiter {
   }
 
   /** Resolves with the task once it has ended or is blocked by failures. */
-  wait(taskUuid: string, { timeoutMs, signal }: { timeoutMs?: number; signal?: AbortSignal }): Promise<Task> {
+  async wait(given: string, { timeoutMs, signal }: { timeoutMs?: number; signal?: AbortSignal }): Promise<Task> {
+    const taskUuid = checkUuid(given, 'the task id');
+    if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs >= 0)) {
+      throw new TaskerError('bad_request', `timeoutMs must be a number of milliseconds, 0 or more, got ${timeoutMs}`);
+    }
+    if (this.#stopped) throw stopped(taskUuid);
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason as Error);
       let timer: NodeJS.Timeout | undefined;
@@ -53,7 +62,7 @@ export class TaskWaiter {
         resolve: (task) => settle(() => resolve(task)),
         reject: (error) => settle(() => reject(error as Error)),
       };
-      if (timeoutMs !== undefined) {
+      if (timeoutMs !== undefined && timeoutMs <= LONGEST_TIMER_MS) {
         timer = setTimeout(() => waiter.reject(this.#late(taskUuid, timeoutMs)), timeoutMs);
       }
       this.#add(taskUuid, waiter, signal);
@@ -167,14 +176,14 @@ export class TaskWaiter {
 
   /** Nobody is left hanging. */
   stop(): void {
-    for (const id of [...this.#waiters.keys()]) {
-      this.#reject(
-        id,
-        new TaskerError('stopped', `this tasker was stopped while task ${id} was awaited; the task is safe`),
-      );
-    }
+    this.#stopped = true;
+    for (const id of [...this.#waiters.keys()]) this.#reject(id, stopped(id));
     clearTimeout(this.#timer);
     if (this.#checking) clearImmediate(this.#checking);
     if (this.#reading) clearImmediate(this.#reading);
   }
+}
+
+function stopped(taskUuid: string): TaskerError {
+  return new TaskerError('stopped', `this tasker was stopped while task ${taskUuid} was awaited; the task is safe`);
 }

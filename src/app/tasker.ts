@@ -3,9 +3,10 @@ import { Listener } from '../db/listener.ts';
 import type { CreatedTask, CreateOptions, TaskRequest } from '../engine/create-task.ts';
 import { CHANNEL_ENDED, CHANNEL_TAKEN, CHANNEL_WORK, type Engine, type StepReference } from '../engine/engine.ts';
 import type { OperatorOptions } from '../engine/operate.ts';
-import type { HistoryEntry, Step, Task } from '../engine/task-view.ts';
+import { type HistoryEntry, type Step, TASK_STATES, type Task } from '../engine/task-view.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
+import { nearNames } from '../model/near-names.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import { Worker, type WorkerStats } from '../worker/worker.ts';
@@ -72,6 +73,8 @@ export interface TaskerParts {
 
 const COALESCE_MS = 10;
 const WATCH_MS = 250;
+/** No timer of Node runs longer. */
+const LONGEST_DRAIN_MS = 2 ** 31 - 1;
 
 /**
  * A running tasker: creates tasks, watches them and — unless `worker: false` — runs their steps. Made by
@@ -91,6 +94,7 @@ export class Tasker {
   #wakingRank = 0;
   #started: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
+  #forgetSignal: (() => void) | undefined;
 
   /** @internal */
   constructor(parts: TaskerParts) {
@@ -119,15 +123,20 @@ export class Tasker {
       leaseMs,
       handlerTimeoutMs,
       missingGraceMs: handlerMissingGraceMs,
-      namespaces: () => this.#parts.namespaces ?? [...this.#served].sort(),
+      namespaces: () => this.#namespaces(),
       pollMs: () => pollMs ?? (this.#listener.hears ? DEFAULTS.pollMs : DEFAULTS.pollDeafMs),
       onTasksEnded: (ended) => this.#tasksEnded(ended),
       onWorkLeft: (rank) => this.#wakeOthers(rank),
     });
   }
 
+  #namespaces(): readonly string[] {
+    return this.#parts.namespaces ?? [...this.#served].sort();
+  }
+
   /** Starts listening and, with handlers, working. `createTasker` does it unless `autoStart: false`. */
   start(): Promise<void> {
+    if (this.#stopped) return Promise.reject(new TaskerError('stopped', 'this tasker was stopped; create another one'));
     this.#started ??= this.#start();
     return this.#started;
   }
@@ -250,6 +259,11 @@ export class Tasker {
   /** Tasks, the newest first. */
   async listTasks(options: ListOptions = {}): Promise<Task[]> {
     const { limit = 50, before = null, status } = options;
+    if (status !== undefined && !TASK_STATES.some((state) => state === status)) {
+      const [near] = nearNames(status, TASK_STATES);
+      const hint = near ? `did you mean ${near}?` : `there are ${TASK_STATES.join(', ')}`;
+      throw new TaskerError('bad_request', `no task is ever ${status}; ${hint}`);
+    }
     if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
       throw new TaskerError('bad_request', `limit must be a whole number from 1 to 1000, got ${limit}`);
     }
@@ -265,7 +279,7 @@ export class Tasker {
 
   /**
    * Resolves with the task once it has ended, or rests in `blocked_by_failures` until an operator acts.
-   * @throws TaskerError `timeout`, `task_not_found`, `stopped`; with `throwOnFailure` also `task_failed`
+   * @throws TaskerError `timeout`, `task_not_found`, `invalid_uuid`, `stopped`; with `throwOnFailure` also `task_failed`
    */
   async waitForTask(taskUuid: string, { throwOnFailure = false, ...options }: WaitOptions = {}): Promise<Task> {
     const task = await this.#waiter.wait(taskUuid, options);
@@ -281,19 +295,26 @@ export class Tasker {
     return task;
   }
 
-  /** Yields the task and its steps whenever something changed, the last time when it rests. */
+  /**
+   * Yields the task and its steps whenever something changed, the last time when it rests; ends when `signal` fires.
+   * @throws TaskerError `task_not_found`, `invalid_uuid`, `stopped`
+   */
   async *watchTask(taskUuid: string, { signal }: { signal?: AbortSignal } = {}): AsyncGenerator<TaskSnapshot> {
     let shown = '';
-    for (;;) {
-      const [task, steps] = await Promise.all([this.getTask(taskUuid), this.getSteps(taskUuid)]);
+    while (!signal?.aborted) {
+      const task = await this.getTask(taskUuid);
+      // After the task: of one that rests, the steps are shown as they ended.
+      const steps = await this.getSteps(taskUuid);
       const now = JSON.stringify([
         task.status,
         steps.map((step) => [step.currentState, step.attempts, step.nextRetryAt]),
       ]);
       if (now !== shown) yield { task, steps };
       shown = now;
-      if (isResting(task.status) || signal?.aborted) return;
-      await this.#waiter.wait(taskUuid, { timeoutMs: WATCH_MS, ...(signal && { signal }) }).catch(onlyTimeout);
+      if (isResting(task.status)) return;
+      await this.#waiter.wait(taskUuid, { timeoutMs: WATCH_MS, ...(signal && { signal }) }).catch((error: unknown) => {
+        if (!signal?.aborted) onlyTimeout(error);
+      });
     }
   }
 
@@ -320,7 +341,7 @@ export class Tasker {
 
   async #acting<T>(taskUuid: string, act: () => Promise<T>): Promise<T> {
     const result = await act();
-    this.#worker?.taken(taskUuid);
+    this.#worker?.taken(taskUuid.toLowerCase());
     this.#worker?.wake();
     this.#waiter.catchUp();
     return result;
@@ -338,17 +359,29 @@ export class Tasker {
   async #stop(drainTimeoutMs: number): Promise<void> {
     await this.#started?.catch(() => undefined);
     try {
-      await this.#worker?.stop({ drainTimeoutMs });
+      await this.#worker?.stop({ drainTimeoutMs: Math.min(drainTimeoutMs, LONGEST_DRAIN_MS) });
       // What was given back must not wait for somebody's next look.
       if (this.#waking) await this.#engine.wakeWorkers(this.#wakingRank).catch((error) => this.#notAnnounced(error));
       await this.#flushAnnouncements();
     } finally {
       this.#waiter.stop();
+      this.#forgetSignal?.();
       clearTimeout(this.#announcing);
       clearTimeout(this.#waking);
       await this.#listener.stop();
       await this.#parts.open.close();
     }
+  }
+
+  /** Stops when the signal fires. @internal */
+  stopWith(signal: AbortSignal): void {
+    const stop = () => {
+      this.stop().catch((error: unknown) =>
+        this.#logger.warn({ error: messageOf(error) }, 'the tasker did not stop cleanly'),
+      );
+    };
+    signal.addEventListener('abort', stop, { once: true });
+    this.#forgetSignal = () => signal.removeEventListener('abort', stop);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -372,7 +405,8 @@ export class Tasker {
     const fresh = created.filter((task) => task.created);
     if (fresh.length === 0) return;
     const rank = -Math.max(...fresh.map((task) => task.priority));
-    const served = fresh.every((task) => this.#served.has(task.snapshot.template.namespace));
+    const namespaces = this.#namespaces();
+    const served = fresh.every((task) => namespaces.includes(task.snapshot.template.namespace));
     const roots = fresh.reduce((count, task) => count + task.snapshot.graph.roots.length, 0);
     // A worker of this process with room for all takes them at once; others need not be woken for that.
     const room = served && (this.#worker?.freeSlots ?? 0) >= roots;

@@ -27,12 +27,12 @@ export interface Explanation {
 
 /** Explains a task from its rows, its template and the living workers: what the claim goes by, in words. */
 export async function explainTask(engine: Engine, taskUuid: string): Promise<Explanation> {
-  const [task, steps, workers] = await Promise.all([
+  const [task, steps, workers, { template, graph }] = await Promise.all([
     engine.getTask(taskUuid),
     engine.getSteps(taskUuid),
     engine.listWorkers(),
+    engine.snapshotOf(taskUuid),
   ]);
-  const { template, graph } = await engine.templates.newest(task.namespace, task.name, task.version);
   const byName = new Map(steps.map((step) => [step.name, step]));
   const living = workers.filter((worker) => worker.living && worker.namespaces.includes(task.namespace));
   const explained = steps.map((step) => {

@@ -159,6 +159,7 @@ export class Database implements Db {
   }
 
   async query<Row>(statement: Statement, values: readonly unknown[] = []): Promise<Rows<Row>> {
+    this.#checkOpen();
     this.statements++;
     return (await this.#pool.query({ ...withLabel(statement), values: values as unknown[] })) as unknown as Rows<Row>;
   }
@@ -169,6 +170,7 @@ export class Database implements Db {
    * @throws InDoubtError when the connection was lost before COMMIT was answered
    */
   async pipeline<T>(opening: Opening, work: (tx: Db) => Promise<T>): Promise<T> {
+    this.#checkOpen();
     const client = await this.#pool.connect();
     const sent: Promise<unknown>[] = [];
     const tx = this.#transaction(client, sent);
@@ -193,6 +195,7 @@ export class Database implements Db {
 
   /** A transaction whose statements depend on each other's answers. Rolled back when `work` throws. */
   async transaction<T>(opening: Opening, work: (tx: Db) => Promise<T>): Promise<T> {
+    this.#checkOpen();
     const client = await this.#pool.connect();
     let broken: Error | undefined;
     try {
@@ -246,6 +249,11 @@ export class Database implements Db {
       throw refusedConnection(this.directUrl, error);
     }
     return client;
+  }
+
+  #checkOpen(): void {
+    if (this.#closed)
+      throw new TaskerError('stopped', 'the connection to the database was closed: it was stopped before');
   }
 
   async close(): Promise<void> {

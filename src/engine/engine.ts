@@ -8,7 +8,7 @@ import { loadResults, type ResultRow, type StepKey } from '../store/load-results
 import { lockTasks, type TaskRevision } from '../store/lock-tasks.ts';
 import { type HeldStep, heldSteps, notify, peek, taskStates } from '../store/peek.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
-import { getHistory, getSteps, getTasks, listTasks, type TaskFilter } from '../store/read-tasks.ts';
+import { getHistory, getSteps, getTasks, listTasks, type TaskFilter, type TaskRow } from '../store/read-tasks.ts';
 import { type OwnClaim, type Recorded, type RecordedStep, recordSteps } from '../store/record-steps.ts';
 import { namespaceIds } from '../store/templates.ts';
 import {
@@ -33,7 +33,7 @@ import {
 } from './operate.ts';
 import { promoteDue, sweep, tidyQueue } from './sweep.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
-import { TemplateStore } from './template-store.ts';
+import { type Snapshot, TemplateStore } from './template-store.ts';
 
 /** Wakes workers: something is in the queue. Payload: namespace and rank. */
 export const CHANNEL_WORK = 'tasker_work';
@@ -86,10 +86,19 @@ export class Engine {
 
   /** @throws TaskerError `task_not_found`, `invalid_uuid` */
   async getTask(taskUuid: string): Promise<Task> {
-    checkUuid(taskUuid, 'the task id');
-    const [task] = await this.getTasks([taskUuid]);
-    if (!task) throw new TaskerError('task_not_found', `there is no task ${taskUuid}`);
-    return task;
+    return taskView(await this.#taskRow(taskUuid));
+  }
+
+  async #taskRow(taskUuid: string): Promise<TaskRow> {
+    const [row] = await getTasks(this.database, [checkUuid(taskUuid, 'the task id')]);
+    if (!row) throw new TaskerError('task_not_found', `there is no task ${taskUuid}`);
+    return row;
+  }
+
+  /** The template snapshot that a task is bound to. @throws TaskerError `task_not_found`, `invalid_uuid` */
+  async snapshotOf(taskUuid: string): Promise<Snapshot> {
+    const { template_id } = await this.#taskRow(taskUuid);
+    return (await this.templates.byIds([template_id])).get(template_id)!;
   }
 
   /** Many at once; unknown ids are left out. */
@@ -107,8 +116,8 @@ export class Engine {
   }
 
   /** @throws TaskerError `task_not_found`, `invalid_uuid` */
-  async getSteps(taskUuid: string): Promise<Step[]> {
-    checkUuid(taskUuid, 'the task id');
+  async getSteps(given: string): Promise<Step[]> {
+    const taskUuid = checkUuid(given, 'the task id');
     const rows = await getSteps(this.database, taskUuid);
     if (rows.length === 0) await this.getTask(taskUuid);
     return rows.map((row) => stepView(taskUuid, row));
@@ -116,9 +125,9 @@ export class Engine {
 
   /** @throws TaskerError `step_not_found` */
   async getStep(reference: StepReference): Promise<Step> {
-    const { idx } = await this.#find(reference);
-    const [row] = await getSteps(this.database, reference.taskUuid, idx);
-    return stepView(reference.taskUuid, row!);
+    const { taskUuid, idx } = await this.#find(reference);
+    const [row] = await getSteps(this.database, taskUuid, idx);
+    return stepView(taskUuid, row!);
   }
 
   /** Everything that happened to a task, in order. */
@@ -130,7 +139,8 @@ export class Engine {
     );
   }
 
-  async cancelTask(taskUuid: string, options: OperatorOptions = {}): Promise<boolean> {
+  async cancelTask(given: string, options: OperatorOptions = {}): Promise<boolean> {
+    const taskUuid = checkUuid(given, 'the task id');
     const cancelled = await cancelTask(this.database, taskUuid, options);
     if (!cancelled) return false;
     await this.#announceEnd(taskUuid, cancelled.running > 0);
@@ -143,13 +153,15 @@ export class Engine {
   }
 
   async resolveStep(reference: StepReference, options: OperatorOptions & { result?: unknown } = {}): Promise<void> {
-    const { taskState } = await resolveStep(this.database, await this.#find(reference), options);
-    await this.#afterSettling(reference.taskUuid, taskState);
+    const address = await this.#find(reference);
+    const { taskState } = await resolveStep(this.database, address, options);
+    await this.#afterSettling(address.taskUuid, taskState);
   }
 
   async completeStep(reference: StepReference, options: OperatorOptions & { result?: unknown } = {}): Promise<void> {
-    const { taskState } = await completeStep(this.database, await this.#find(reference), options);
-    await this.#afterSettling(reference.taskUuid, taskState);
+    const address = await this.#find(reference);
+    const { taskState } = await completeStep(this.database, address, options);
+    await this.#afterSettling(address.taskUuid, taskState);
   }
 
   async #afterSettling(taskUuid: string, taskState: string): Promise<void> {
@@ -162,8 +174,8 @@ export class Engine {
     await notify(this.database, CHANNEL_ENDED, [taskUuid]);
   }
 
-  async #find({ taskUuid, step }: StepReference): Promise<StepAddress> {
-    checkUuid(taskUuid, 'the task id');
+  async #find({ taskUuid: given, step }: StepReference): Promise<StepAddress> {
+    const taskUuid = checkUuid(given, 'the task id');
     const rows = await getSteps(this.database, taskUuid);
     if (rows.length === 0) await this.getTask(taskUuid);
     const idx = stepIndex(taskUuid, step);

@@ -31,10 +31,11 @@ function operator({ actor = 'operator', reason }: OperatorOptions) {
   return { actor, reason: reason ?? null };
 }
 
-/** Refuses what is not a UUID before the database does, less clearly. */
-export function checkUuid(id: string, what: string): void {
+/** The id as the database writes it; refuses what is not a UUID before the database does, less clearly. */
+export function checkUuid(id: string, what: string): string {
   if (typeof id !== 'string' || !isUuid(id))
     throw new TaskerError('invalid_uuid', `${what} is not a UUID: ${String(id)}`);
+  return id.toLowerCase();
 }
 
 /**
@@ -46,7 +47,6 @@ export async function cancelTask(
   taskUuid: string,
   options: OperatorOptions,
 ): Promise<{ running: number } | undefined> {
-  checkUuid(taskUuid, 'the task id');
   const cancelled = await database.pipeline(SETTINGS, async (tx) => {
     const [, answer] = await Promise.all([lockTasks(tx, [taskUuid]), cancel(tx, taskUuid, operator(options))]);
     return answer;

@@ -2,19 +2,21 @@ import { stepUuid } from '../model/uuid.ts';
 import type { HistoryRow, StepRow, TaskRow } from '../store/read-tasks.ts';
 
 /** The states a task can be in. */
-export type TaskState =
-  | 'pending'
-  | 'initializing'
-  | 'enqueuing_steps'
-  | 'steps_in_process'
-  | 'evaluating_results'
-  | 'waiting_for_dependencies'
-  | 'waiting_for_retry'
-  | 'blocked_by_failures'
-  | 'complete'
-  | 'error'
-  | 'cancelled'
-  | 'resolved_manually';
+export const TASK_STATES = [
+  'pending',
+  'initializing',
+  'enqueuing_steps',
+  'steps_in_process',
+  'evaluating_results',
+  'waiting_for_dependencies',
+  'waiting_for_retry',
+  'blocked_by_failures',
+  'complete',
+  'error',
+  'cancelled',
+  'resolved_manually',
+] as const;
+export type TaskState = (typeof TASK_STATES)[number];
 
 /** The states a step can be in. */
 export type StepState =

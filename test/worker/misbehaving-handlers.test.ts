@@ -1,0 +1,306 @@
+// biome-ignore-all lint/suspicious/noThenProperty: thenables are among what is tested
+import { describe, expect, it } from 'vitest';
+import type { HandlerSource } from '../../src/app/load-handlers.ts';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { StepHandler } from '../../src/handlers/step-handler.ts';
+import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
+import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
+import { invariants } from '../support/setup.ts';
+import { sharedDatabase } from '../support/shared-database.ts';
+
+const shared = sharedDatabase();
+
+/** A handler that is a class, as users write them; what it returns is not checked by anybody's compiler. */
+const classOf = (call: () => unknown) =>
+  class Odd extends StepHandler {
+    static override readonly handlerName = 'a';
+    override call() {
+      return call() as StepHandlerResult;
+    }
+  };
+
+/** Runs one step to its end, next to a neighbour that must not suffer. */
+async function run(handlers: HandlerSource, step: Record<string, unknown> = {}) {
+  const registry = handlers instanceof HandlerRegistry ? handlers : new HandlerRegistry();
+  if (typeof handlers === 'function') registry.register(handlers);
+  registry.register(defineHandler('neighbour', {}, () => ({})));
+  const steps = { a: { retry: { max_attempts: 2, backoff: 'none' }, ...step }, neighbour: [] };
+  const { tasker, demo } = await shared.setup(steps, { handlers: registry });
+  const { taskUuid } = await tasker.createTask(demo);
+  const { status } = await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 });
+  const [a, neighbour] = await tasker.getSteps(taskUuid);
+  expect(neighbour!.currentState).toBe('complete');
+  expect(tasker.stats).toMatchObject({ running: 0, unrecorded: 0 });
+  return { status, a: a!, results: a!.results, error: a!.results?.error };
+}
+
+describe('what a handler returns', () => {
+  class Money {
+    readonly #secret = 1;
+    cents = 995;
+    get secret() {
+      return this.#secret;
+    }
+    plus() {
+      return this;
+    }
+  }
+
+  it.each<[string, unknown, unknown]>([
+    ['an object is the result', { sent: true }, { sent: true }],
+    ['a list is put under result', [1, 2], { result: [1, 2] }],
+    ['a text', 'done', { result: 'done' }],
+    ['a number', 0, { result: 0 }],
+    ['false', false, { result: false }],
+    ['nothing', undefined, {}],
+    ['null', null, {}],
+    ['a class instance: its own properties', new Money(), { cents: 995 }],
+    ['a result of the SDK', StepHandlerResult.success({ ok: 1 }), { ok: 1 }],
+    ['a promise', Promise.resolve({ later: 1 }), { later: 1 }],
+    ['an object without prototype', Object.assign(Object.create(null), { bare: 1 }), { bare: 1 }],
+    ['a thenable that is no promise', { then: (yes: (v: unknown) => void) => yes({ via: 'then' }) }, { via: 'then' }],
+  ])('%s', async (_, returned, expected) => {
+    for (const handler of [classOf(() => returned), defineHandler('a', {}, () => returned)]) {
+      const { status, results } = await run(handler);
+      expect(status).toBe('complete');
+      expect(results?.result).toEqual(expected);
+    }
+  });
+
+  it('by a thenable that calls back twice counts once', async () => {
+    const twice = {
+      then(yes: (value: unknown) => void, no: (reason: unknown) => void) {
+        yes({ n: 1 });
+        yes({ n: 2 });
+        no(new Error('and fails'));
+      },
+    };
+    const { status, results } = await run(classOf(() => twice));
+    expect(status).toBe('complete');
+    expect(results?.result).toEqual({ n: 1 });
+  });
+});
+
+describe('a handler that fails', () => {
+  const message = 'printer on fire';
+  it.each<[string, HandlerSource]>([
+    [
+      'throws at once',
+      classOf(() => {
+        throw new Error(message);
+      }),
+    ],
+    [
+      'throws later',
+      classOf(async () => {
+        await Promise.resolve();
+        throw new Error(message);
+      }),
+    ],
+    [
+      'throws a text',
+      classOf(() => {
+        throw message;
+      }),
+    ],
+    ['rejects with a text', classOf(() => Promise.reject(message))],
+    [
+      'returns a thenable that throws',
+      classOf(() => ({
+        then: () => {
+          throw new Error(message);
+        },
+      })),
+    ],
+    [
+      'returns an object whose `then` cannot be read',
+      classOf(() => ({
+        get then() {
+          throw new Error(message);
+        },
+      })),
+    ],
+    [
+      'throws as a function',
+      defineHandler('a', {}, () => {
+        throw new Error(message);
+      }),
+    ],
+    [
+      'throws a failed result',
+      classOf(() => {
+        throw StepHandlerResult.failure(message);
+      }),
+    ],
+    ['returns a failed result', classOf(() => StepHandlerResult.failure(message))],
+  ])('%s: is tried again until its attempts are used up', async (_, handler) => {
+    const { status, a, error } = await run(handler);
+    expect(status).toBe('blocked_by_failures');
+    expect(a).toMatchObject({ currentState: 'error', attempts: 2 });
+    expect(error).toMatchObject({ message, retryable: true });
+  });
+
+  it.each<[string, unknown, number]>([
+    ['a thrown error says retryable: false', Object.assign(new Error('x'), { retryable: false }), 1],
+    ['a thrown error says retryable: true', Object.assign(new Error('x'), { retryable: true }), 2],
+    ['a thrown plain object says retryable: false', { message: 'x', retryable: false }, 1],
+    ['what it says is no boolean', Object.assign(new Error('x'), { retryable: 'no' }), 2],
+  ])('%s', async (_, thrown, attempts) => {
+    const { a } = await run(
+      classOf(() => {
+        throw thrown;
+      }),
+    );
+    expect(a).toMatchObject({ currentState: 'error', attempts });
+  });
+
+  it('in its constructor: the message names the handler and the fault', async () => {
+    class Broken extends StepHandler {
+      static override readonly handlerName = 'a';
+      readonly #url = new URL('no url');
+      override call() {
+        return this.success({ url: this.#url.href });
+      }
+    }
+    const { a, error } = await run(Broken);
+    expect(a.currentState).toBe('error');
+    expect(error?.message).toMatch(/handler a: making it throws: Invalid URL/);
+  });
+
+  it('by a `version` that throws', async () => {
+    class Odd extends StepHandler {
+      static override readonly handlerName = 'a';
+      override get version(): string {
+        throw new Error('no version today');
+      }
+      override call() {
+        return this.success({});
+      }
+    }
+    const { a, error } = await run(Odd);
+    expect(a.currentState).toBe('error');
+    expect(error?.message).toBe('no version today');
+  });
+});
+
+describe('a class as handler', () => {
+  it('is made anew for each call: two steps at once share no fields', async () => {
+    class Counter extends StepHandler {
+      static override readonly handlerName = 'count';
+      static override readonly handlerVersion = '2.3.4';
+      calls = 0;
+      override async call() {
+        const before = ++this.calls;
+        await new Promise((resolve) => setImmediate(resolve));
+        return this.success({ before, after: this.calls }, { unit: 'calls' });
+      }
+    }
+    const { tasker, demo } = await shared.setup(
+      { a: { handler: 'count' }, b: { handler: 'count' }, c: { handler: 'count', dependencies: ['a'] } },
+      { handlers: [Counter] },
+    );
+    const { taskUuid } = await tasker.createTask(demo);
+    await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 });
+    for (const step of await tasker.getSteps(taskUuid)) {
+      expect(step.results?.result).toEqual({ before: 1, after: 1 });
+      expect(step.results?.metadata).toMatchObject({ handler_version: '2.3.4', custom: { unit: 'calls' } });
+    }
+  });
+
+  class Order extends StepHandler {
+    static override readonly handlerName = 'order';
+    override call() {
+      return this.success({ by: 'call' });
+    }
+    pack(context: { handlerName: string }) {
+      return this.success({ by: 'pack', for: context.handlerName, self: this instanceof Order });
+    }
+  }
+
+  it('is called by the method that the template names', async () => {
+    const { tasker, demo } = await shared.setup(
+      { a: { handler: { callable: 'order', method: 'pack' } }, b: { handler: 'order' } },
+      { handlers: [Order] },
+    );
+    const { taskUuid } = await tasker.createTask(demo);
+    await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 });
+    const [a, b] = await tasker.getSteps(taskUuid);
+    expect(a!.results?.result).toEqual({ by: 'pack', for: 'order', self: true });
+    expect(b!.results?.result).toEqual({ by: 'call' });
+  });
+
+  it('without that method: the message names both, and what there is', async () => {
+    const registry = new HandlerRegistry();
+    registry.register('order', Order);
+    const { a, error } = await run(registry, { handler: { callable: 'order', method: 'pakc' } });
+    expect(a.currentState).toBe('error');
+    expect(error?.message).toMatch(/handler order: it has no method pakc; it has .*pack/);
+  });
+});
+
+describe('schemas', () => {
+  const order = {
+    type: 'object',
+    required: ['id', 'items'],
+    properties: {
+      id: { type: 'string' },
+      at: { type: 'string', format: 'date-time' },
+      items: {
+        type: 'array',
+        minItems: 1,
+        items: { type: 'object', properties: { qty: { type: 'integer', minimum: 1 } } },
+      },
+    },
+  };
+
+  it("a context that does not fit the template's input_schema is refused with every place", async () => {
+    const { tasker, demo } = await shared.setup({ a: [] }, { worker: false, task: { input_schema: order } });
+    const refused = tasker.createTask({ ...demo, context: { id: 7, items: [{ qty: 1 }, { qty: 0 }] } });
+    await expect(refused).rejects.toMatchObject({
+      code: 'invalid_context',
+      details: {
+        violations: [expect.objectContaining({ path: '/id' }), expect.objectContaining({ path: '/items/1/qty' })],
+      },
+    });
+    await expect(refused).rejects.toThrow(/\/id must be string; \/items\/1\/qty must be >= 1/);
+    await expect(tasker.createTask(demo)).rejects.toThrow(/\/ must have required property 'id'/);
+    expect(await tasker.listTasks({ namespace: demo.namespace })).toEqual([]);
+  });
+
+  it('what is stored is checked: a Date is a text by then', async () => {
+    const { tasker, demo } = await shared.setup({ a: [] }, { worker: false, task: { input_schema: order } });
+    const { taskUuid } = await tasker.createTask({ ...demo, context: { id: 'O-7', at: new Date(0), items: [{}] } });
+    expect((await tasker.getTask(taskUuid)).context.at).toBe('1970-01-01T00:00:00.000Z');
+  });
+
+  const schema = { type: 'object', required: ['total'], properties: { total: { type: 'number', minimum: 0 } } };
+
+  it('a result that does not fit fails the step for good, with the place', async () => {
+    const { a, error } = await run(
+      classOf(() => ({ total: -1 })),
+      { result_schema: schema },
+    );
+    expect(a).toMatchObject({ currentState: 'error', attempts: 1 });
+    expect(error).toMatchObject({ error_type: 'validation_error', retryable: false });
+    expect(error?.message).toContain('/total must be >= 0');
+  });
+
+  it('a result that fits is stored', async () => {
+    const { a } = await run(
+      classOf(() => ({ total: 3 })),
+      { result_schema: schema },
+    );
+    expect(a.results).toMatchObject({ success: true, result: { total: 3 } });
+  });
+
+  it('a failure is not held against the schema of results', async () => {
+    const { a, error } = await run(
+      classOf(() => StepHandlerResult.failure('no')),
+      { result_schema: schema },
+    );
+    expect(a.attempts).toBe(2);
+    expect(error?.error_type).toBe('handler_error');
+  });
+});
+
+it('after all of that, the database is in order', () => invariants(shared.sql));

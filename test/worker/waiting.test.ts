@@ -1,0 +1,170 @@
+import { describe, expect, it } from 'vitest';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { PermanentError } from '../../src/handlers/handler-errors.ts';
+import { deferred, invariants } from '../support/setup.ts';
+import { sharedDatabase } from '../support/shared-database.ts';
+
+const shared = sharedDatabase();
+const quick = [defineHandler('a', {}, () => ({})), defineHandler('b', {}, () => ({}))];
+const UNKNOWN = '01a212f4-5a38-7090-909f-2af0a720ede0';
+
+describe('waitForTask', () => {
+  it('resolves at once for a task that has ended, in any process', async () => {
+    const { tasker, demo, another } = await shared.setup({ a: [] }, { handlers: quick });
+    const { taskUuid } = await tasker.createTask(demo);
+    await tasker.waitForTask(taskUuid);
+    const observer = await another({ worker: false, handlers: [] });
+    expect((await observer.waitForTask(taskUuid, { timeoutMs: 1_000 })).status).toBe('complete');
+  });
+
+  it('hears of an end in another process', async () => {
+    const { demo, another } = await shared.setup({ a: [] }, { handlers: quick });
+    const observer = await another({ worker: false, handlers: [] });
+    const { taskUuid } = await observer.createTask(demo);
+    const start = performance.now();
+    await observer.waitForTask(taskUuid, { timeoutMs: 5_000 });
+    expect(performance.now() - start).toBeLessThan(900);
+  });
+
+  it('gives up after its timeout and says how to find out why; the task goes on', async () => {
+    const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
+    const { taskUuid } = await tasker.createTask(demo);
+    const waiting = tasker.waitForTask(taskUuid, { timeoutMs: 30 });
+    await expect(waiting).rejects.toMatchObject({ code: 'timeout' });
+    await expect(waiting).rejects.toThrow(`did not end within 30 ms; it goes on, \`tasker task why ${taskUuid}\``);
+  });
+
+  it('with a timeout longer than any timer waits', async () => {
+    const gate = deferred();
+    const { tasker, demo } = await shared.setup({ a: [] }, { handlers: [defineHandler('a', {}, () => gate.promise)] });
+    const { taskUuid } = await tasker.createTask(demo);
+    const waits = [Number.POSITIVE_INFINITY, 2 ** 40].map((timeoutMs) => tasker.waitForTask(taskUuid, { timeoutMs }));
+    await expect(tasker.waitForTask(taskUuid, { timeoutMs: 50 })).rejects.toMatchObject({ code: 'timeout' });
+    gate.resolve();
+    for (const task of await Promise.all(waits)) expect(task.status).toBe('complete');
+  });
+
+  it.each([-1, Number.NaN, '5'])('refuses a timeout of %s', async (timeoutMs) => {
+    const { tasker } = await shared.setup({ a: [] }, { worker: false });
+    await expect(tasker.waitForTask(UNKNOWN, { timeoutMs: timeoutMs as number })).rejects.toMatchObject({
+      code: 'bad_request',
+    });
+  });
+
+  it('refuses an id that names no task', async () => {
+    const { tasker } = await shared.setup({ a: [] }, { worker: false });
+    await expect(tasker.waitForTask(UNKNOWN)).rejects.toMatchObject({ code: 'task_not_found' });
+  });
+
+  it.each(['', 'abc', '{}', `${UNKNOWN},${UNKNOWN}`, `${UNKNOWN}\n`])(
+    'refuses %j, which is no id, and those who wait for others do not suffer',
+    async (id) => {
+      const { tasker, demo } = await shared.setup({ a: [] }, { handlers: quick });
+      const { taskUuid } = await tasker.createTask(demo);
+      const [wrong, right] = await Promise.allSettled([
+        tasker.waitForTask(id, { timeoutMs: 2_000 }),
+        tasker.waitForTask(taskUuid, { timeoutMs: 2_000 }),
+      ]);
+      expect(wrong).toMatchObject({ status: 'rejected', reason: { code: 'invalid_uuid' } });
+      expect(right.status).toBe('fulfilled');
+    },
+  );
+
+  it('takes an id in capitals for the same', async () => {
+    const { tasker, demo } = await shared.setup({ a: [] }, { handlers: quick });
+    const { taskUuid } = await tasker.createTask(demo);
+    const task = await tasker.waitForTask(taskUuid.toUpperCase(), { timeoutMs: 2_000 });
+    expect(task.taskUuid).toBe(taskUuid);
+    const [step] = await tasker.getSteps(taskUuid.toUpperCase());
+    expect(step).toMatchObject({ taskUuid, stepUuid: (await tasker.getSteps(taskUuid))[0]!.stepUuid });
+  });
+
+  it('stops waiting when its signal fires, with the reason; also when it has fired', async () => {
+    const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
+    const { taskUuid } = await tasker.createTask(demo);
+    const reason = new Error('client went away');
+    const controller = new AbortController();
+    const waiting = tasker.waitForTask(taskUuid, { signal: controller.signal });
+    controller.abort(reason);
+    await expect(waiting).rejects.toBe(reason);
+    await expect(tasker.waitForTask(taskUuid, { signal: controller.signal })).rejects.toBe(reason);
+  });
+
+  it('rejects with `stopped` when its tasker stops, and when it has stopped', async () => {
+    const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
+    const { taskUuid } = await tasker.createTask(demo);
+    const waiting = Promise.allSettled([tasker.waitForTask(taskUuid), tasker.waitForTask(taskUuid)]);
+    await tasker.stop();
+    for (const answer of await waiting) {
+      expect(answer).toMatchObject({ status: 'rejected', reason: { code: 'stopped' } });
+    }
+    await expect(tasker.waitForTask(taskUuid)).rejects.toMatchObject({ code: 'stopped' });
+  });
+
+  it('of many tasks tells each waiter, however many wait for one', async () => {
+    const { tasker, demo } = await shared.setup({ a: [] }, { handlers: quick });
+    const handles = await tasker.createTasks(Array.from({ length: 700 }, () => demo));
+    const waits = handles.flatMap(({ taskUuid }) => [tasker.waitForTask(taskUuid), tasker.waitForTask(taskUuid)]);
+    const tasks = await Promise.all(waits);
+    expect(tasks.every((task) => task.status === 'complete')).toBe(true);
+  });
+
+  it('with throwOnFailure rejects for a task that did not complete, naming its state', async () => {
+    const fail = defineHandler('a', {}, () => {
+      throw new PermanentError('no');
+    });
+    const { tasker, demo } = await shared.setup({ a: [] }, { handlers: [fail] });
+    const { taskUuid } = await tasker.createTask(demo);
+    await expect(tasker.waitForTask(taskUuid, { throwOnFailure: true })).rejects.toMatchObject({
+      code: 'task_failed',
+      details: { status: 'blocked_by_failures' },
+    });
+    await tasker.resolveStep(taskUuid, 'a');
+    expect((await tasker.waitForTask(taskUuid, { throwOnFailure: true })).status).toBe('complete');
+  });
+});
+
+describe('watchTask', () => {
+  it('shows each change, and ends with the task at rest and its steps as they ended', async () => {
+    const gates = { a: deferred(), b: deferred() };
+    const handlers = (['a', 'b'] as const).map((name) => defineHandler(name, {}, () => gates[name].promise));
+    const { tasker, demo } = await shared.setup({ a: [], b: ['a'] }, { handlers });
+    const { taskUuid } = await tasker.createTask(demo);
+    const seen: string[] = [];
+    for await (const { task, steps } of tasker.watchTask(taskUuid)) {
+      seen.push(`${task.status}: ${steps.map((step) => step.currentState).join()}`);
+      if (seen.at(-1)!.includes('in_progress,pending')) gates.a.resolve();
+      if (seen.at(-1)!.includes('complete,in_progress')) gates.b.resolve();
+    }
+    expect(seen).toContain('steps_in_process: in_progress,pending');
+    expect(seen).toContain('steps_in_process: complete,in_progress');
+    expect(seen.at(-1)).toBe('complete: complete,complete');
+    expect(new Set(seen).size).toBe(seen.length);
+  });
+
+  it('ends quietly when its signal fires', async () => {
+    const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
+    const { taskUuid } = await tasker.createTask(demo);
+    const controller = new AbortController();
+    let shown = 0;
+    for await (const _ of tasker.watchTask(taskUuid, { signal: controller.signal })) {
+      shown++;
+      setImmediate(() => controller.abort());
+    }
+    expect(shown).toBe(1);
+  });
+
+  it('rejects for a task that is not there, and when its tasker stops', async () => {
+    const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
+    await expect(tasker.watchTask(UNKNOWN).next()).rejects.toMatchObject({ code: 'task_not_found' });
+    await expect(tasker.watchTask('x').next()).rejects.toMatchObject({ code: 'invalid_uuid' });
+    const { taskUuid } = await tasker.createTask(demo);
+    const watching = tasker.watchTask(taskUuid);
+    await watching.next();
+    const next = expect(watching.next()).rejects.toMatchObject({ code: 'stopped' });
+    await tasker.stop();
+    await next;
+  });
+});
+
+it('after all of that, the database is in order', () => invariants(shared.sql));
