@@ -27,7 +27,7 @@ const script = (name, ...args) => program(process.execPath, `scripts/${name}`, .
 
 /** In this order: what later checks look at (dist) is built before them. */
 const CHECKS = {
-  format: tool('biome', 'ci', '--colors=off', '.'),
+  format: tool('biome', 'ci', '--colors=off', '--diagnostic-level=warn', '--error-on-warnings', '.'),
   lint: tool('eslint', '.', '--max-warnings=0'),
   types: tool('tsc', '-p', 'tsconfig.json', '--noEmit'),
   build: tool('tsc', '-p', 'tsconfig.build.json'),
