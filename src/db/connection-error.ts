@@ -56,3 +56,13 @@ export function refusedConnection(url: string, error: unknown): TaskerError {
     cause: error,
   });
 }
+
+/** A pooler that gives each transaction another session loses prepared statements, unless it knows them itself. */
+export function lostStatement(error: unknown): unknown {
+  if (!/^(42P05|26000)$/.test(sqlState(error) ?? '')) return error;
+  return new TaskerError(
+    'database_error',
+    `${messageOf(error)}: the database is reached through a pooler that does not keep prepared statements; with pgbouncer (1.21 or later) set max_prepared_statements to 200, or let DATABASE_URL lead to the server itself`,
+    { cause: error },
+  );
+}

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
-import { isConnectionError, redactUrl, refusedConnection } from './connection-error.ts';
+import { isConnectionError, lostStatement, redactUrl, refusedConnection } from './connection-error.ts';
 
 /** A statement: its text is a constant, its name lets a connection plan it once. */
 export interface Statement {
@@ -161,7 +161,11 @@ export class Database implements Db {
   async query<Row>(statement: Statement, values: readonly unknown[] = []): Promise<Rows<Row>> {
     this.#checkOpen();
     this.statements++;
-    return (await this.#pool.query({ ...withLabel(statement), values: values as unknown[] })) as unknown as Rows<Row>;
+    try {
+      return (await this.#pool.query({ ...withLabel(statement), values: values as unknown[] })) as unknown as Rows<Row>;
+    } catch (error) {
+      throw lostStatement(error);
+    }
   }
 
   /**
@@ -183,6 +187,7 @@ export class Database implements Db {
     const answers = await Promise.allSettled([...sent, working]);
     const outcome = await committed.catch((error: unknown) => error);
     const failed = answers.find((answer) => answer.status === 'rejected');
+    if (failed) failed.reason = lostStatement(failed.reason);
     if (outcome instanceof Error) {
       client.release(outcome);
       throw new InDoubtError(failed?.reason ?? outcome);

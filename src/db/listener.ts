@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
-import type { Database } from './database.ts';
+import type { Database, Statement } from './database.ts';
 
 /** What a {@link Listener} calls. */
 export interface ListenerEvents {
@@ -14,11 +14,13 @@ export interface ListenerEvents {
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 5_000;
 const SELF_TEST_CHANNEL = 'tasker_hear';
+const SELF_TEST: Statement = { name: 'notify_hearing', text: `notify ${SELF_TEST_CHANNEL}` };
 const SELF_TEST_MS = 3_000;
 
 /**
  * Hears notifications on a connection of its own and comes back by itself when that is lost. Through a transaction
- * pooler LISTEN seems to succeed and hears nothing, so it notifies itself once: `hears` tells whether that arrived.
+ * pooler LISTEN seems to succeed and hears nothing, so it is notified once, over another connection (its own would be
+ * answered even then): `hears` tells whether that arrived.
  */
 export class Listener {
   readonly #database: Database;
@@ -63,8 +65,13 @@ export class Listener {
       else this.#events.onNotify(channel, payload ?? '');
     });
     client.on('end', () => this.#lost(client));
-    await client.query([...this.#channels, SELF_TEST_CHANNEL].map((c) => `listen ${c}`).join('; '));
-    await client.query(`notify ${SELF_TEST_CHANNEL}`);
+    try {
+      await client.query([...this.#channels, SELF_TEST_CHANNEL].map((c) => `listen ${c}`).join('; '));
+      await this.#database.query(SELF_TEST);
+    } catch (error) {
+      await client.end();
+      throw error;
+    }
     this.#events.onCatchUp();
     setTimeout(() => {
       if (this.#client !== client || this.#hears) return;

@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { startPgbouncer } from '../support/crash-pgbouncer.ts';
+import {
+  lostAcknowledgements,
+  openJournal,
+  startedTwice,
+  startWorker,
+  workTemplate,
+} from '../support/crash-workers.ts';
+import { DEMO, invariants, setup, until } from '../support/setup.ts';
+
+const TREE = workTemplate({ root: [], left: ['root'], right: ['root'], join: ['left', 'right'] });
+const LEASE_MS = 2_000;
+
+describe('through pgbouncer in transaction mode', () => {
+  for (const direct of [true, false]) {
+    const how = direct ? 'with DATABASE_DIRECT_URL' : 'without DATABASE_DIRECT_URL, deaf and polling';
+    it(`${how}: sessions are terminated, a worker is killed, and everything ends`, async () => {
+      const { tasker, sql, url } = await setup({ templates: TREE, worker: false, logger: silentLogger });
+      const pooler = await startPgbouncer(url, { maxPreparedStatements: 200 });
+      const journal = openJournal();
+      const options = {
+        databaseUrl: pooler.url,
+        ...(direct && { databaseDirectUrl: url }),
+        journal,
+        leaseMs: LEASE_MS,
+        concurrency: 20,
+      };
+      const [first, second] = [await startWorker(options), await startWorker(options)];
+      const context = { '*': { ms: 20 } };
+      const tasks = await tasker.createTasks(Array.from({ length: 200 }, () => ({ ...DEMO, context })));
+      for (const enough of [100, 300]) {
+        await until(
+          () => journal.of('start').length,
+          (starts) => starts > enough,
+        );
+        const terminated = await sql(
+          `select pg_terminate_backend(pid) from pg_stat_activity
+            where datname = current_database() and pid <> pg_backend_pid()`,
+        );
+        expect(terminated.length).toBeGreaterThan(2);
+      }
+      await first.end('SIGKILL');
+      for (const { taskUuid } of tasks)
+        expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+      expect(startedTwice(journal)).toEqual([]);
+      expect(await lostAcknowledgements(journal, sql)).toEqual([]);
+      await invariants(sql);
+
+      // A task that comes while all are idle: heard at once, or found by the next look.
+      const from = performance.now();
+      const { taskUuid } = await tasker.createTask(DEMO);
+      await tasker.waitForTask(taskUuid, { timeoutMs: 10_000 });
+      expect(performance.now() - from).toBeLessThan(direct ? 1_000 : 2_500);
+      expect(await second.stop()).toBe(0);
+      const deaf = journal.of('log').filter(({ message }) => /notifications do not arrive/.test(message ?? ''));
+      expect(deaf.length > 0).toBe(!direct);
+    });
+  }
+
+  it('that keeps no prepared statements (max_prepared_statements = 0), the error says what to set', async () => {
+    const { url, another } = await setup({ worker: false, logger: silentLogger });
+    const pooler = await startPgbouncer(url, { maxPreparedStatements: 0 });
+    const pooled = await another({ databaseUrl: pooler.url });
+    const asked = async () => {
+      for (let round = 0; round < 50; round++) {
+        await Promise.all(Array.from({ length: 20 }, () => pooled.listTasks()));
+      }
+    };
+    await expect(asked()).rejects.toThrow('set max_prepared_statements to 200');
+  });
+});
