@@ -4,6 +4,7 @@ import type { CreatedTask, CreateOptions, TaskRequest } from '../engine/create-t
 import { CHANNEL_ENDED, CHANNEL_TAKEN, CHANNEL_WORK, type Engine, type StepReference } from '../engine/engine.ts';
 import type { OperatorOptions } from '../engine/operate.ts';
 import { type HistoryEntry, type Step, TASK_STATES, type Task } from '../engine/task-view.ts';
+import type { Snapshot } from '../engine/template-store.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { nearNames } from '../model/near-names.ts';
@@ -406,12 +407,19 @@ export class Tasker {
     if (fresh.length === 0) return;
     const rank = -Math.max(...fresh.map((task) => task.priority));
     const namespaces = this.#namespaces();
-    const served = fresh.every((task) => namespaces.includes(task.snapshot.template.namespace));
+    const served = fresh.every(
+      ({ snapshot }) => namespaces.includes(snapshot.template.namespace) && this.#canBegin(snapshot),
+    );
     const roots = fresh.reduce((count, task) => count + task.snapshot.graph.roots.length, 0);
     // A worker of this process with room for all takes them at once; others need not be woken for that.
     const room = served && (this.#worker?.freeSlots ?? 0) >= roots;
     this.#worker?.wake(rank);
     if (!room) this.#wakeOthers(rank);
+  }
+
+  /** Whether the handlers of a template's first steps are here. */
+  #canBegin({ graph, template }: Snapshot): boolean {
+    return graph.roots.every((idx) => this.#parts.registry?.isRegistered(template.steps[idx]!.handler.callable));
   }
 
   #wakeOthers(rank: number): void {

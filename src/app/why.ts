@@ -40,9 +40,13 @@ export async function explainTask(engine: Engine, taskUuid: string): Promise<Exp
     const parents = idx === undefined ? [] : (template.steps[idx]?.dependencies ?? []);
     const open = parents.filter((parent) => !isDone(byName.get(parent)));
     const able = living.filter((worker) => worker.callables.includes(step.callable));
-    return explainStep(step, open, { inNamespace: living.length, able: able.map((worker) => worker.name), byName });
+    return explainStep(step, open, { living: living.map(nameOf), able: able.map(nameOf), byName });
   });
   return { task, summary: summaryOf(task, explained), steps: explained };
+}
+
+function nameOf({ name }: { name: string }): string {
+  return name;
 }
 
 function isDone(step: Step | undefined): boolean {
@@ -50,7 +54,9 @@ function isDone(step: Step | undefined): boolean {
 }
 
 interface Around {
-  inNamespace: number;
+  /** Workers of the namespace. */
+  living: string[];
+  /** Those that have the handler. */
   able: string[];
   byName: Map<string, Step>;
 }
@@ -67,7 +73,7 @@ function explainStep(step: Step, open: string[], around: Around): StepExplanatio
   };
 }
 
-function reasonOf(step: Step, open: string[], { inNamespace, able, byName }: Around): string {
+function reasonOf(step: Step, open: string[], { living, able, byName }: Around): string {
   const attempt = `attempt ${step.attempts} of ${step.maxAttempts}`;
   const error = step.results?.error?.message;
   switch (step.currentState) {
@@ -78,10 +84,13 @@ function reasonOf(step: Step, open: string[], { inNamespace, able, byName }: Aro
         : `waits for ${list(open)}`;
     }
     case 'enqueued':
-      if (inNamespace === 0) return 'is ready; no worker of its namespace lives: start one';
+      if (living.length === 0) return 'is ready; no worker of its namespace lives: start one';
       if (able.length === 0) return `is ready; no living worker has a handler ${step.callable}`;
       return `is ready; waits for a free slot of ${list(able)}`;
     case 'in_progress':
+      if (step.worker !== null && !living.includes(step.worker)) {
+        return `${attempt} was started by ${step.worker}, which gave no sign of life for too long; a living worker takes it back`;
+      }
       if (!able.includes(step.worker ?? '')) {
         return `${attempt} is held by ${step.worker ?? 'a worker'}, which has no handler ${step.callable} yet; it waits a while for one, then fails`;
       }

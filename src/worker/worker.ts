@@ -4,6 +4,7 @@ import {
   type ClaimedStepRow,
   type Engine,
   isConnectionError,
+  KIND,
   type RecordAnswer,
 } from '../engine/engine.ts';
 import { nameOf } from '../engine/template-store.ts';
@@ -159,7 +160,8 @@ export class Worker {
         excludeForMs: options.leaseMs,
         servedElsewhere: (namespace, callable) => engine.servedElsewhere(this.#incarnation.id, namespace, callable),
         known: () => options.registry.listHandlers(),
-        run: (step) => this.#run(step),
+        // They held no slot while they waited; those that find none now go back to the queue.
+        run: (step) => (this.#free() > 0 ? this.#run(step) : this.#push(givenBack(step))),
         giveBack: (step) => this.#push(givenBack(step)),
         fail: (step, message) =>
           this.#push(
@@ -442,6 +444,8 @@ export class Worker {
     this.#advance(children);
     if (answer.ended.length > 0) this.#options.onTasksEnded(answer.ended);
     if (answer.queued > 0) this.#workLeft(answer.queued);
+    // What was given back may be for others only: this worker's free slots do not help it.
+    if (accepted.some((end) => end.kind === KIND.released)) this.#options.onWorkLeft(0);
     this.#claim();
   }
 

@@ -1,0 +1,213 @@
+import { describe, expect, it } from 'vitest';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
+import { collectingLogger } from '../handlers/collecting-logger.ts';
+import { deferred, invariants, until } from '../support/setup.ts';
+import { sharedDatabase } from '../support/shared-database.ts';
+
+const shared = sharedDatabase();
+const registryOf = (...names: string[]) => {
+  const registry = new HandlerRegistry();
+  for (const name of names) registry.register(defineHandler(name, {}, () => ({ by: name })));
+  return registry;
+};
+const ONCE = { retry: { max_attempts: 1 } };
+
+describe('a step whose handler this worker does not have', () => {
+  it('is handed to a living worker that has it, at once and without spending an attempt', async () => {
+    const { tasker, demo, another } = await shared.setup(
+      { charge: ONCE, other: ONCE },
+      {
+        handlers: registryOf('other'),
+        handlerMissingGraceMs: 20_000,
+        pollMs: 60_000,
+        name: 'without',
+      },
+    );
+    const able = await another({ handlers: registryOf('charge'), name: 'with' });
+    const tasks = await tasker.createTasks(Array.from({ length: 20 }, () => demo));
+    for (const { taskUuid } of tasks) {
+      expect((await tasker.waitForTask(taskUuid, { timeoutMs: 3_000 })).status).toBe('complete');
+      expect(await tasker.getStep(taskUuid, 'charge')).toMatchObject({ attempts: 1, worker: 'with' });
+      expect(await tasker.getStep(taskUuid, 'other')).toMatchObject({ attempts: 1, worker: 'without' });
+    }
+    // Now it is known who has it: what is created later goes there at once, too.
+    const later = await tasker.createTask(demo);
+    expect((await tasker.waitForTask(later.taskUuid, { timeoutMs: 1_000 })).status).toBe('complete');
+    expect(able.stats!.processed + tasker.stats!.processed).toBeGreaterThanOrEqual(40);
+  });
+
+  it('waits for a grace when nobody has it; `why` says so; then it fails for good, with near names', async () => {
+    const { logger, lines } = collectingLogger();
+    const { tasker, demo } = await shared.setup(
+      { charge_card: [] },
+      {
+        handlers: registryOf('charge_cart', 'refund'),
+        handlerMissingGraceMs: 300,
+        logger,
+        name: 'lonely',
+      },
+    );
+    const start = performance.now();
+    const { taskUuid } = await tasker.createTask(demo);
+    const [why] = await until(
+      async () => (await tasker.why(taskUuid)).steps,
+      ([step]) => step!.state === 'in_progress',
+    );
+    expect(why).toMatchObject({ heldBy: 'lonely', handler: 'charge_card' });
+    expect(why!.why).toMatch(
+      /held by lonely, which has no handler charge_card yet; it waits a while for one, then fails/,
+    );
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 })).status).toBe('blocked_by_failures');
+    expect(performance.now() - start).toBeGreaterThanOrEqual(300);
+    const step = await tasker.getStep(taskUuid, 'charge_card');
+    expect(step).toMatchObject({
+      attempts: 1,
+      results: { error: { error_type: 'handler_not_found', retryable: false } },
+    });
+    expect(step.results!.error!.message).toBe(
+      'step charge_card: no worker has a handler named charge_card; did you mean charge_cart?',
+    );
+    expect(lines.map((line) => line.message)).toContain(
+      'no handler here for charge_card; register them, or run a worker that has them',
+    );
+  });
+
+  it('runs when its handler is registered during the grace', async () => {
+    const registry = registryOf('other');
+    const { tasker, demo } = await shared.setup({ late: ONCE }, { handlers: registry, handlerMissingGraceMs: 20_000 });
+    const { taskUuid } = await tasker.createTask(demo);
+    await until(
+      () => tasker.getStep(taskUuid, 'late'),
+      (step) => step.currentState === 'in_progress',
+    );
+    registry.register(defineHandler('late', {}, () => ({})));
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 3_000 })).status).toBe('complete');
+    expect((await tasker.getStep(taskUuid, 'late')).attempts).toBe(1);
+  });
+
+  it('never makes more run at once than the worker has slots, when its handler comes', async () => {
+    const registry = registryOf('other');
+    const { tasker, demo } = await shared.setup({ late: ONCE }, { handlers: registry, concurrency: 2 });
+    const tasks = await tasker.createTasks(Array.from({ length: 30 }, () => demo));
+    await until(
+      async () =>
+        (await tasker.listTasks({ namespace: demo.namespace })).filter((task) => task.inProgressSteps > 0).length,
+      (held) => held >= 4,
+    );
+    let running = 0;
+    let most = 0;
+    registry.register(
+      defineHandler('late', {}, async () => {
+        most = Math.max(most, ++running);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        running--;
+      }),
+    );
+    await tasker.refresh();
+    for (const { taskUuid } of tasks) await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 });
+    expect(most).toBe(2);
+    for (const { taskUuid } of tasks) expect((await tasker.getStep(taskUuid, 'late')).attempts).toBe(1);
+  });
+
+  it('goes back when the worker stops, without spending an attempt', async () => {
+    const { tasker, demo, another } = await shared.setup({ charge: ONCE }, { handlers: registryOf('other') });
+    const { taskUuid } = await tasker.createTask(demo);
+    await until(
+      () => tasker.getStep(taskUuid, 'charge'),
+      (step) => step.currentState === 'in_progress',
+    );
+    await tasker.stop();
+    const able = await another({ handlers: registryOf('charge') });
+    expect((await able.waitForTask(taskUuid, { timeoutMs: 3_000 })).status).toBe('complete');
+    expect((await able.getStep(taskUuid, 'charge')).attempts).toBe(1);
+  });
+
+  it('hears a cancel while it waits', async () => {
+    const { tasker, demo } = await shared.setup(
+      { charge: ONCE },
+      { handlers: registryOf('other'), handlerMissingGraceMs: 400 },
+    );
+    const { taskUuid } = await tasker.createTask(demo);
+    await until(
+      () => tasker.getStep(taskUuid, 'charge'),
+      (step) => step.currentState === 'in_progress',
+    );
+    await tasker.cancelTask(taskUuid);
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 3_000 })).status).toBe('cancelled');
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect((await tasker.getStep(taskUuid, 'charge')).currentState).toBe('cancelled');
+    expect(tasker.stats).toMatchObject({ running: 0, unrecorded: 0, refused: 0 });
+  });
+});
+
+describe('concurrency', () => {
+  it('is never exceeded, and used in full, whatever the shape of the tasks', async () => {
+    let running = 0;
+    let most = 0;
+    const work = defineHandler('work', {}, async () => {
+      most = Math.max(most, ++running);
+      await new Promise((resolve) => setImmediate(resolve));
+      running--;
+    });
+    const fan = Object.fromEntries(
+      Array.from({ length: 12 }, (_, i) => [`f${i}`, { handler: 'work', dependencies: ['root'] }]),
+    );
+    const steps = { root: { handler: 'work' }, ...fan, last: { handler: 'work', dependencies: Object.keys(fan) } };
+    const { tasker, demo } = await shared.setup(steps, { handlers: [work], concurrency: 7 });
+    const tasks = await tasker.createTasks(Array.from({ length: 40 }, () => demo));
+    await Promise.all(tasks.map(({ taskUuid }) => tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })));
+    expect(most).toBe(7);
+    expect(running).toBe(0);
+  });
+
+  it('of 10: ten steps of 100 ms take about 100 ms', async () => {
+    const slow = defineHandler('a', {}, () => new Promise((resolve) => setTimeout(resolve, 100)));
+    const { tasker, demo } = await shared.setup({ a: [] }, { handlers: [slow], concurrency: 10 });
+    const start = performance.now();
+    const tasks = await tasker.createTasks(Array.from({ length: 10 }, () => demo));
+    await Promise.all(tasks.map(({ taskUuid }) => tasker.waitForTask(taskUuid)));
+    expect(performance.now() - start).toBeLessThan(195);
+  });
+
+  it('bounds what is claimed too: what cannot start stays for others', async () => {
+    const gate = deferred();
+    const wait = defineHandler('a', {}, () => gate.promise);
+    const { tasker, demo, another } = await shared.setup(
+      { a: [], b: { handler: 'a', dependencies: ['a'] } },
+      {
+        handlers: [wait],
+        concurrency: 2,
+      },
+    );
+    await tasker.createTasks(Array.from({ length: 10 }, () => demo));
+    const counts = () =>
+      shared.sql<{ state: string; n: number }>(
+        `select s.state::text, count(*)::int n from tasker.step s join tasker.task t using (task_uuid)
+           join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id
+          where n.name = $1 and s.idx = 0 group by 1 order by 1`,
+        [demo.namespace],
+      );
+    await until(
+      () => tasker.stats!.running,
+      (running) => running === 2,
+    );
+    expect(await counts()).toEqual([
+      { state: 'enqueued', n: 8 },
+      { state: 'in_progress', n: 2 },
+    ]);
+    const other = await another({ concurrency: 5 });
+    await until(
+      () => other.stats!.running,
+      (running) => running === 5,
+    );
+    expect(tasker.stats!.running).toBe(2);
+    gate.resolve();
+    await until(
+      () => tasker.listTasks({ namespace: demo.namespace, openOnly: true }),
+      (open) => open.length === 0,
+    );
+  });
+});
+
+it('after all of that, the database is in order', () => invariants(shared.sql));

@@ -1,0 +1,126 @@
+import { expect, it } from 'vitest';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
+import { deferred, template, until } from '../support/setup.ts';
+import { sharedDatabase } from '../support/shared-database.ts';
+
+const shared = sharedDatabase();
+
+it('why tells of each state what the step waits for, and what to do', async () => {
+  const gate = deferred();
+  const handlers = [
+    defineHandler('done', {}, () => ({})),
+    defineHandler('busy', {}, () => gate.promise),
+    defineHandler('later', {}, () => StepHandlerResult.failure({ message: 'bank is closed', retryAfter: 60 })),
+    defineHandler('broken', {}, () => StepHandlerResult.failure('no such order', { retryable: false })),
+    defineHandler('by_hand', {}, () => gate.promise),
+    defineHandler('after_busy', {}, () => ({})),
+  ];
+  const steps = {
+    done: [],
+    busy: [],
+    later: [],
+    broken: [],
+    by_hand: [],
+    after_busy: ['busy', 'done'],
+    after_broken: ['broken', 'later'],
+  };
+  const { tasker, demo } = await shared.setup(steps, { handlers, name: 'w1' });
+  const { taskUuid } = await tasker.createTask(demo);
+  await until(
+    () => tasker.getSteps(taskUuid),
+    (all) =>
+      all
+        .slice(0, 5)
+        .map((step) => step.currentState)
+        .join() === 'complete,in_progress,waiting_for_retry,error,in_progress',
+  );
+  await tasker.resolveStep(taskUuid, 'by_hand');
+  const { task, summary, steps: explained } = await tasker.why(taskUuid);
+  const of = Object.fromEntries(explained.map((step) => [step.step, step]));
+  expect(task.status).toBe('steps_in_process');
+  expect(summary).toBe('goes on: busy runs');
+  expect(of.done).toMatchObject({
+    state: 'complete',
+    why: expect.stringMatching(/^completed at 2/),
+    waitsFor: [],
+    heldBy: null,
+  });
+  expect(of.busy).toMatchObject({ heldBy: 'w1', why: expect.stringMatching(/^attempt 1 of 3 runs on w1 since 2/) });
+  expect(of.later).toMatchObject({
+    until: expect.stringMatching(/^2/),
+    why: expect.stringMatching(/^attempt 1 of 3 failed \(bank is closed\); tried again at 2/),
+  });
+  expect(of.broken!.why).toBe(
+    'failed for good at attempt 1 of 3: no such order; reset, resolve or complete it to go on',
+  );
+  expect(of.by_hand!.why).toMatch(/^was resolved by an operator at 2/);
+  expect(of.after_busy).toMatchObject({ waitsFor: ['busy'], why: 'waits for busy' });
+  expect(of.after_broken!.why).toBe(
+    "waits for broken, later; broken failed, so it can't run until an operator acts on that",
+  );
+  gate.resolve();
+  await until(
+    () => tasker.getTask(taskUuid),
+    (t) => t.status === 'waiting_for_retry',
+  );
+  expect((await tasker.why(taskUuid)).summary).toBe('waits until later is tried again');
+  await tasker.completeStep(taskUuid, 'later');
+  expect((await tasker.why(taskUuid)).summary).toBe("can't go on: broken failed for good; an operator must act");
+  await tasker.cancelTask(taskUuid);
+  const after = await tasker.why(taskUuid);
+  expect(after.summary).toBe('was cancelled');
+  expect(after.steps.at(-1)!.why).toBe('was cancelled with its task');
+});
+
+it('why tells that nobody is there, that nobody is able, and that all slots are taken', async () => {
+  const { tasker, demo, another } = await shared.setup({ a: [] }, { worker: false });
+  const { taskUuid } = await tasker.createTask(demo);
+  const why = async (id = taskUuid) => (await tasker.why(id)).steps[0]!.why;
+  expect(await why()).toBe('is ready; no worker of its namespace lives: start one');
+  expect((await tasker.why(taskUuid)).summary).toBe('a is ready; no worker of its namespace lives: start one');
+
+  const gate = deferred();
+  const busy = await another({
+    worker: true,
+    concurrency: 1,
+    name: 'w2',
+    handlers: [defineHandler('a', {}, () => gate.promise)],
+  });
+  await until(
+    () => busy.stats!.running,
+    (running) => running === 1,
+  );
+  const second = await tasker.createTask(demo);
+  expect(await why(second.taskUuid)).toBe('is ready; waits for a free slot of w2');
+  gate.resolve();
+  await busy.waitForTask(second.taskUuid, { timeoutMs: 5_000 });
+  expect((await tasker.why(second.taskUuid)).summary).toBe('is complete: all 1 steps are done');
+  await expect(tasker.why('x')).rejects.toMatchObject({ code: 'invalid_uuid' });
+});
+
+it('why of a worker that is gone says so, not that it lacks a handler', async () => {
+  const gate = deferred();
+  const { tasker, demo, another } = await shared.setup({ a: [] }, { worker: false });
+  const lost = await another({ worker: true, name: 'lost', handlers: [defineHandler('a', {}, () => gate.promise)] });
+  const { taskUuid } = await tasker.createTask(demo);
+  await until(
+    () => lost.stats!.running,
+    (running) => running === 1,
+  );
+  await shared.sql(`update tasker.worker set lease_until = now() - interval '1 s' where name = 'lost'`);
+  expect((await tasker.why(taskUuid)).steps[0]!.why).toMatch(
+    /^attempt 1 of 3 was started by lost, which gave no sign of life for too long; a living worker takes it back/,
+  );
+  gate.resolve();
+});
+
+it('why goes by the template that the task was made from, not by the newest', async () => {
+  const { tasker, demo } = await shared.setup({ a: [], b: ['a'] }, { worker: false });
+  const { taskUuid } = await tasker.createTask(demo);
+  await tasker.registerTemplates([template({ b: [], a: ['b'] }, { namespace: demo.namespace })]);
+  expect((await tasker.why(taskUuid)).steps.map((step) => [step.step, step.waitsFor])).toEqual([
+    ['a', []],
+    ['b', ['a']],
+  ]);
+});
