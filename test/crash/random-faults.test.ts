@@ -1,0 +1,80 @@
+import { expect, inject, it, onTestFinished } from 'vitest';
+import { createTasker } from '../../src/app/create-tasker.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { FAULTS, FaultDriver, seeded } from '../support/crash-faults.ts';
+import { startServer } from '../support/crash-server.ts';
+import { lostAcknowledgements, openJournal, startedTwice, workTemplate } from '../support/crash-workers.ts';
+import { invariants } from '../support/setup.ts';
+
+const AGAIN = { retry: { max_attempts: 4, backoff: 'linear', backoff_base_ms: 100 } };
+const ONCE = { retry: { retryable: false } };
+const TEMPLATES = [
+  workTemplate(
+    {
+      root: AGAIN,
+      left: { ...AGAIN, dependencies: ['root'] },
+      right: { ...AGAIN, dependencies: ['root'] },
+      join: { ...AGAIN, dependencies: ['left', 'right'] },
+      last: { ...AGAIN, dependencies: ['join'] },
+    },
+    { name: 'again' },
+  ),
+  workTemplate(
+    { root: ONCE, left: { ...ONCE, dependencies: ['root'] }, right: { ...ONCE, dependencies: ['left'] } },
+    { name: 'once' },
+  ),
+];
+
+const PROVE = process.env.PROVE === '1';
+const SECONDS = PROVE ? 60 : 14;
+const SEEDS = PROVE ? Array.from({ length: 100 }, (_, i) => i + 1) : [Number(process.env.SEED ?? Date.now() % 1e6)];
+
+// One server is enough for chance; the aimed tests run on all.
+if (inject('postgres') === '18') {
+  for (const seed of SEEDS) {
+    it(`random faults for ${SECONDS} s (SEED=${seed}): everything ends, nothing is lost, no invariant breaks`, {
+      timeout: SECONDS * 1_000 + 60_000,
+    }, async () => {
+      const server = await startServer();
+      const { sql, url } = server;
+      const tasker = await createTasker({
+        databaseUrl: url,
+        templates: TEMPLATES,
+        worker: false,
+        logger: silentLogger,
+      });
+      onTestFinished(() => tasker.stop({ drainTimeoutMs: 100 }));
+      const journal = openJournal();
+      const driver = new FaultDriver({ server, tasker, journal, leaseMs: 1_500, random: seeded(seed) });
+      await driver.start();
+      await driver.go(SECONDS * 1_000, ['again', 'once']);
+      await driver.settle(40_000);
+      expect(await driver.stop()).toEqual([0, 0, 0]);
+
+      // A driver that did nothing proves nothing.
+      console.log(`seed ${seed}: ${driver.created.length} tasks, ${JSON.stringify(driver.done)}`);
+      for (const fault of FAULTS) expect([fault, driver.done[fault]]).not.toEqual([fault, 0]);
+      expect(driver.fallen).toEqual([]);
+      expect(driver.created.length).toBeGreaterThan(100);
+
+      const [kept] = await sql<{ n: number }>(`select count(*)::int n from tasker.task where task_uuid = any ($1)`, [
+        driver.created,
+      ]);
+      expect(kept!.n).toBe(driver.created.length);
+      expect(await lostAcknowledgements(journal, sql)).toEqual([]);
+      await invariants(sql);
+      // Of steps that must not run twice, only those that an operator sent back.
+      const reset = await sql<{ key: string }>(
+        `select a.task_uuid || ' ' || m.name key from tasker.operator_action a join tasker.task t using (task_uuid)
+           join tasker.template_step m on m.template_id = t.template_id and m.idx = a.idx where a.action = 'reset'`,
+      );
+      const once = await sql<{ id: string }>(
+        `select task_uuid id from tasker.task t join tasker.template m on m.id = t.template_id where m.name = 'once'`,
+      );
+      const [sentBack, onceTasks] = [new Set(reset.map((row) => row.key)), new Set(once.map((row) => row.id))];
+      const twice = startedTwice(journal).filter((key) => onceTasks.has(key.split(' ')[0]!));
+      expect(twice.filter((key) => !sentBack.has(key.replace(/ \d+$/, '')))).toEqual([]);
+      expect(server.log()).not.toContain('deadlock detected');
+    });
+  }
+}
