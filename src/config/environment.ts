@@ -19,14 +19,18 @@ export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 const pathsOf = (text: string | undefined): string[] =>
-  (text ?? '').split(process.platform === 'win32' ? /[;,]/ : /[:,]/).filter((part) => part.trim() !== '');
+  (text ?? '')
+    .split(process.platform === 'win32' ? /[;,]/ : /[:,]/)
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
 
 /**
  * Reads the variables: `DATABASE_URL`, `DATABASE_DIRECT_URL`, `TASKER_ENV`, `TASKER_EMBEDDED`, `TASKER_TEMPLATE_PATH`,
  * `TASKER_HANDLER_PATH` or `TYPESCRIPT_HANDLER_PATH`, `LOG_LEVEL` or `RUST_LOG`, `TASKER_PIPELINE`.
  */
 export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environment {
-  const level = (env['LOG_LEVEL'] ?? env['RUST_LOG'] ?? 'info').toLowerCase();
+  // A variable that is empty is as good as not set.
+  const level = (env['LOG_LEVEL'] || env['RUST_LOG'] || 'info').toLowerCase();
   const known = LOG_LEVELS.find((candidate) => candidate === level);
   return {
     databaseUrl: env['DATABASE_URL'] || undefined,
@@ -34,7 +38,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environme
     environment: env['TASKER_ENV'] || 'development',
     embedded: env['TASKER_EMBEDDED'] === '1',
     templatePaths: pathsOf(env['TASKER_TEMPLATE_PATH']),
-    handlerPaths: pathsOf(env['TASKER_HANDLER_PATH'] ?? env['TYPESCRIPT_HANDLER_PATH']),
+    handlerPaths: pathsOf(env['TASKER_HANDLER_PATH'] || env['TYPESCRIPT_HANDLER_PATH']),
     logLevel: known ?? 'info',
     badLogLevel: known ? undefined : level,
     pipeline: env['TASKER_PIPELINE'] !== '0',

@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import { readEnvironment } from '../../src/config/environment.ts';
+
+describe('the environment', () => {
+  it('of nothing is development, info, pipelined, with no paths', () => {
+    expect(readEnvironment({})).toEqual({
+      databaseUrl: undefined,
+      databaseDirectUrl: undefined,
+      environment: 'development',
+      embedded: false,
+      templatePaths: [],
+      handlerPaths: [],
+      logLevel: 'info',
+      badLogLevel: undefined,
+      pipeline: true,
+    });
+  });
+
+  it('takes a variable that is empty for one that is not set', () => {
+    const empty = Object.fromEntries(
+      [
+        'DATABASE_URL',
+        'DATABASE_DIRECT_URL',
+        'TASKER_ENV',
+        'TASKER_EMBEDDED',
+        'TASKER_TEMPLATE_PATH',
+        'TASKER_HANDLER_PATH',
+        'LOG_LEVEL',
+        'TASKER_PIPELINE',
+      ].map((name) => [name, '']),
+    );
+    expect(readEnvironment(empty)).toEqual(readEnvironment({}));
+    const second = { ...empty, TYPESCRIPT_HANDLER_PATH: '/h', RUST_LOG: 'debug' };
+    expect(readEnvironment(second)).toMatchObject({ handlerPaths: ['/h'], logLevel: 'debug' });
+  });
+
+  it('names the database', () => {
+    const env = {
+      DATABASE_URL: 'postgres://a',
+      DATABASE_DIRECT_URL: 'postgres://b',
+      TASKER_EMBEDDED: '1',
+      TASKER_PIPELINE: '0',
+    };
+    expect(readEnvironment(env)).toMatchObject({
+      databaseUrl: 'postgres://a',
+      databaseDirectUrl: 'postgres://b',
+      embedded: true,
+      pipeline: false,
+    });
+    expect(readEnvironment({ TASKER_EMBEDDED: 'no' }).embedded).toBe(false);
+  });
+
+  it('takes several paths, separated as in PATH or by commas', () => {
+    const paths = (TASKER_TEMPLATE_PATH: string) => readEnvironment({ TASKER_TEMPLATE_PATH }).templatePaths;
+    const separator = process.platform === 'win32' ? ';' : ':';
+    expect(paths(['a', 'b c'].join(separator))).toEqual(['a', 'b c']);
+    expect(paths('a,b, c ,,')).toEqual(['a', 'b', 'c']);
+  });
+
+  it('takes the handlers from TASKER_HANDLER_PATH before TYPESCRIPT_HANDLER_PATH', () => {
+    expect(readEnvironment({ TYPESCRIPT_HANDLER_PATH: 'ts' }).handlerPaths).toEqual(['ts']);
+    expect(readEnvironment({ TASKER_HANDLER_PATH: 'own', TYPESCRIPT_HANDLER_PATH: 'ts' }).handlerPaths).toEqual([
+      'own',
+    ]);
+  });
+
+  it.each([
+    [{ LOG_LEVEL: 'debug' }, 'debug', undefined],
+    [{ LOG_LEVEL: 'WARN' }, 'warn', undefined],
+    [{ RUST_LOG: 'trace' }, 'trace', undefined],
+    [{ LOG_LEVEL: 'error', RUST_LOG: 'trace' }, 'error', undefined],
+    [{ LOG_LEVEL: 'loud' }, 'info', 'loud'],
+    [{ RUST_LOG: 'tasker=debug,info' }, 'info', 'tasker=debug,info'],
+  ])('%j: logs at %s', (env, logLevel, badLogLevel) => {
+    expect(readEnvironment(env)).toMatchObject({ logLevel, badLogLevel });
+  });
+});
