@@ -1,6 +1,6 @@
 import type { Db, Statement } from '../db/database.ts';
 import type { ClaimedStepRow } from './claim-steps.ts';
-import type { RecordedStep } from './record-steps.ts';
+import { KIND, type RecordedStep } from './record-steps.ts';
 
 // Through the open tasks: there is no index on the owner of running steps (it would cost each step its cheap update).
 const ADOPT_STEPS: Statement = {
@@ -23,13 +23,18 @@ export async function adoptSteps(db: Db, tokens: readonly number[]): Promise<Ado
   return rows;
 }
 
+// A crash of the server may undo a claim, and the worker may claim the step again under the same attempt number: of a
+// completed step, its fence tells whether it was this run.
 const FIND_RECORDED: Statement = {
   name: 'find_recorded',
   text: `
 select w.ord::int
-  from unnest($1::uuid[], $2::int[], $3::int[], $4::bigint[]) with ordinality w (task_uuid, idx, attempt, worker_id, ord)
+  from unnest($1::uuid[], $2::int[], $3::int[], $4::bigint[], $5::boolean[])
+       with ordinality w (task_uuid, idx, attempt, claim, completed, ord)
   join tasker.history h on h.task_uuid = w.task_uuid and h.idx = w.idx and h.attempt = w.attempt
- where h.worker_id = w.worker_id and h.outcome in ('completed', 'failed', 'released')`,
+  join tasker.step s on s.task_uuid = w.task_uuid and s.idx = w.idx
+ where h.worker_id = w.claim >> 24
+   and case when w.completed then h.outcome = 'completed' and s.claim = w.claim else h.outcome in ('failed', 'released') end`,
 };
 
 /** Which of these attempts were recorded by their worker: positions in the list. */
@@ -41,7 +46,8 @@ export async function findRecorded(
     `{${steps.map((step) => step.taskUuid).join(',')}}`,
     `{${steps.map((step) => step.idx).join(',')}}`,
     `{${steps.map((step) => step.attempt).join(',')}}`,
-    `{${steps.map((step) => Math.floor(step.claim / 2 ** 24)).join(',')}}`,
+    `{${steps.map((step) => step.claim).join(',')}}`,
+    `{${steps.map((step) => step.kind === KIND.completed).join(',')}}`,
   ]);
   return new Set(rows.map((row) => row.ord - 1));
 }

@@ -1,0 +1,146 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Tasker } from '../../src/app/tasker.ts';
+import { Database } from '../../src/db/database.ts';
+import { Engine } from '../../src/engine/engine.ts';
+import { sweep } from '../../src/engine/sweep.ts';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { claimSteps } from '../../src/store/claim-steps.ts';
+import { declareDead } from '../../src/store/sweep.ts';
+import type { Sql } from '../support/database.ts';
+import { DEMO, invariants, setup, template, until } from '../support/setup.ts';
+
+const AGAIN = { retry: { max_attempts: 3, backoff: 'none' } };
+const FOUR = template({ a: AGAIN, b: AGAIN, never: { retry: { retryable: false } }, last: ['a', 'b', 'never'] });
+const TASKS = 60;
+
+async function connect(url: string): Promise<{ database: Database; engine: Engine }> {
+  const database = await Database.connect({ url, poolSize: 4, logger: silentLogger });
+  onTestFinished(() => database.close());
+  return { database, engine: new Engine(database, silentLogger) };
+}
+
+/** Workers that registered, claimed all there is, and died: their leases are over. */
+async function deadWorkers(tasker: Tasker, url: string, sql: Sql) {
+  await tasker.createTasks(Array.from({ length: TASKS }, () => DEMO));
+  const { database, engine } = await connect(url);
+  const namespaceIds = await engine.namespaceIds(['test']);
+  for (const name of ['first', 'second']) {
+    const identity = {
+      name,
+      host: 'gone',
+      pid: 1,
+      namespaces: ['test'],
+      callables: [],
+      concurrency: 90,
+      leaseMs: 60_000,
+    };
+    const workerId = await engine.registerWorker(identity);
+    await claimSteps(database, { limit: 90, token: workerId * 2 ** 24 + 1, workerId, namespaceIds, excluded: [] });
+  }
+  expect(await running(sql)).toBe(3 * TASKS);
+  await sql(`update tasker.worker set lease_until = now() - interval '1 s'`);
+}
+
+async function running(sql: Sql): Promise<number> {
+  return (await sql(`select 1 from tasker.step where state = 'in_progress'`)).length;
+}
+
+/** Every step was taken back once: one attempt each in history, the steps where their policy puts them. */
+async function takenBackOnce(sql: Sql): Promise<void> {
+  const states = await sql(`select state::text, count(*)::int from tasker.step where idx < 3 group by 1 order by 1`);
+  expect(states).toEqual([
+    { state: 'enqueued', count: 2 * TASKS },
+    { state: 'error', count: TASKS },
+  ]);
+  expect((await sql(`select 1 from tasker.history where outcome = 'worker_lost'`)).length).toBe(3 * TASKS);
+  expect((await sql(`select 1 from tasker.queue`)).length).toBe(2 * TASKS);
+  const workers = await sql(`select distinct state::text from tasker.worker where host = 'gone'`);
+  expect(workers).toEqual([{ state: 'buried' }]);
+  await invariants(sql);
+}
+
+describe('a sweep', () => {
+  it('that died after it declared workers dead is gone on with by the next', async () => {
+    const { tasker, url, sql } = await setup({ templates: FOUR, worker: false });
+    await deadWorkers(tasker, url, sql);
+    const { database } = await connect(url);
+    expect((await declareDead(database)).length).toBe(2);
+    await sweep(database);
+    await takenBackOnce(sql);
+  });
+
+  it('that died while it took steps back leaves all of them or none, and the next goes on', async () => {
+    const { tasker, url, sql } = await setup({ templates: FOUR, worker: false });
+    await deadWorkers(tasker, url, sql);
+    const dying = await connect(url);
+    // It waits for one of the tasks when its session is ended.
+    await sql('begin');
+    await sql('select 1 from tasker.task order by task_uuid desc limit 1 for update');
+    const swept = sweep(dying.database).catch((error: Error) => error);
+    const other = await connect(url);
+    const waiting = {
+      name: 'test_waiting',
+      text: `
+      select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    };
+    await until(
+      () => other.database.query(waiting),
+      ({ rows }) => rows.length > 0,
+    );
+    expect(await swept).toBeInstanceOf(Error);
+    await sql('commit');
+    expect(await running(sql)).toBe(3 * TASKS);
+    await sweep(other.database);
+    await takenBackOnce(sql);
+  });
+
+  it('by many at once takes every step back once', async () => {
+    const { tasker, url, sql } = await setup({ templates: FOUR, worker: false });
+    await deadWorkers(tasker, url, sql);
+    const sweepers = await Promise.all(Array.from({ length: 4 }, () => connect(url)));
+    await Promise.all(sweepers.map(({ database }) => sweep(database)));
+    await takenBackOnce(sql);
+  });
+
+  it('does not take from a worker whose heartbeat came in time', async () => {
+    const { tasker, url, sql } = await setup({ templates: FOUR, worker: false });
+    await deadWorkers(tasker, url, sql);
+    await sql(`update tasker.worker set lease_until = now() + interval '1 min' where name = 'second'`);
+    const { database } = await connect(url);
+    await sweep(database);
+    expect(await running(sql)).toBe(90);
+    await invariants(sql);
+  });
+});
+
+describe('without a notification', () => {
+  const handlers = [defineHandler('a', {}, () => ({}))];
+
+  it('a task is found by the next look', async () => {
+    const POLL_MS = 300;
+    const { tasker, url, sql, another } = await setup({ templates: template({ a: [] }), worker: false });
+    await another({ worker: true, handlers, pollMs: POLL_MS });
+    const { engine } = await connect(url);
+    for (let i = 0; i < 3; i++) {
+      // The engine's verb only writes; whoever calls it dies before the notification.
+      const [created] = await engine.createTasks([DEMO]);
+      const from = performance.now();
+      await until(
+        async () => (await tasker.getTask(created!.taskUuid)).status,
+        (status) => status === 'complete',
+      );
+      expect(performance.now() - from).toBeLessThan(POLL_MS + 500);
+    }
+    await invariants(sql);
+  });
+
+  it('a worker that came before the namespace of its templates finds them', async () => {
+    const { sql, another } = await setup({ worker: false });
+    await another({ worker: true, handlers, namespaces: ['test'], pollMs: 100 });
+    const later = await another({ templates: template({ a: [] }), worker: false });
+    const { taskUuid } = await later.createTask(DEMO);
+    await later.waitForTask(taskUuid, { timeoutMs: 5_000 });
+    await invariants(sql);
+  });
+});

@@ -1,0 +1,111 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { Database } from '../../src/db/database.ts';
+import { Engine } from '../../src/engine/engine.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { type ClaimedStepRow, claimSteps } from '../../src/store/claim-steps.ts';
+import { findRecorded } from '../../src/store/doubtful.ts';
+import { KIND, type RecordedStep } from '../../src/store/record-steps.ts';
+import type { Sql } from '../support/database.ts';
+import { DEMO, invariants, setup, template } from '../support/setup.ts';
+
+const NOTHING = { freeSlots: 0, token: 0, lastRank: -101 };
+
+/** One task `a → b` (and `a → c`), and a worker by hand: what it claims, and its ends. */
+async function byHand() {
+  const { tasker, url, sql } = await setup({
+    templates: template({ a: { retry: { max_attempts: 5, backoff: 'none' } }, b: ['a'], c: ['a'] }),
+    worker: false,
+  });
+  const database = await Database.connect({ url, poolSize: 3, logger: silentLogger });
+  onTestFinished(() => database.close());
+  const engine = new Engine(database, silentLogger);
+  await tasker.createTask(DEMO);
+  const identity = {
+    name: 'w',
+    host: 'h',
+    pid: 1,
+    namespaces: ['test'],
+    callables: [],
+    concurrency: 9,
+    leaseMs: 60_000,
+  };
+  const workerId = await engine.registerWorker(identity);
+  const namespaceIds = await engine.namespaceIds(['test']);
+  let claims = 0;
+  const claim = async () => {
+    const token = workerId * 2 ** 24 + ++claims;
+    const { steps } = await claimSteps(database, { limit: 9, token, workerId, namespaceIds, excluded: [] });
+    return { token, row: steps[0]! };
+  };
+  return { sql, database, engine, claim };
+}
+
+function end(
+  { row, token }: { row: ClaimedStepRow; token: number },
+  result: string,
+  more: Partial<RecordedStep> = {},
+): RecordedStep & { attempt: number } {
+  return {
+    taskUuid: row.task_uuid,
+    idx: row.idx,
+    claim: token,
+    attempt: row.attempts,
+    kind: KIND.completed,
+    delayMs: 0,
+    templateId: row.template_id,
+    rank: row.rank,
+    durationMs: 1,
+    result,
+    detail: 'null',
+    ...more,
+  };
+}
+
+const children = (sql: Sql) => sql(`select idx, state::text, remaining from tasker.step where idx > 0 order by idx`);
+
+describe('recording', () => {
+  it('a step that is twice in one batch is accepted once, and counts once', async () => {
+    const { sql, engine, claim } = await byHand();
+    const held = await claim();
+    const answer = await engine.record([end(held, '{"n":1}'), end(held, '{"n":2}')], NOTHING);
+    expect(answer.refused.length).toBe(1);
+    expect(answer.queued).toBe(2);
+    const accepted = answer.refused[0] === 0 ? 2 : 1;
+    expect(await sql(`select result, attempts from tasker.step where idx = 0`)).toEqual([
+      { result: { n: accepted }, attempts: 1 },
+    ]);
+    expect(await sql(`select attempt, outcome::text from tasker.history`)).toEqual([
+      { attempt: 1, outcome: 'completed' },
+    ]);
+    expect(await children(sql)).toEqual([
+      { idx: 1, state: 'enqueued', remaining: 0 },
+      { idx: 2, state: 'enqueued', remaining: 0 },
+    ]);
+    await invariants(sql);
+  });
+
+  it('the same batch sent again is refused, and history tells that it was recorded', async () => {
+    const { sql, database, engine, claim } = await byHand();
+    const batch = [end(await claim(), '{"n":1}')];
+    expect((await engine.record(batch, NOTHING)).refused).toEqual([]);
+    expect((await engine.record(batch, NOTHING)).refused).toEqual([0]);
+    expect(await findRecorded(database, batch)).toEqual(new Set([0]));
+    await invariants(sql);
+  });
+
+  it('what a worker recorded under another claim with the same attempt number is not taken for the lost one', async () => {
+    const { sql, database, engine, claim } = await byHand();
+    const lost = await claim();
+    // As a crash of the server undoes a claim that was not flushed.
+    await sql(`update tasker.step set state = 'enqueued', attempts = 0, claim = null, started_at = null where idx = 0`);
+    await sql(`insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
+               select m.namespace_id, 0, t.task_uuid, 0, m.id from tasker.task t join tasker.template m on m.id = t.template_id`);
+    const again = await claim();
+    expect(again.row.attempts).toBe(lost.row.attempts);
+    await engine.record([end(again, '{"run":"second"}')], NOTHING);
+    expect((await engine.record([end(lost, '{"run":"first"}')], NOTHING)).refused).toEqual([0]);
+    expect(await findRecorded(database, [end(lost, '{"run":"first"}')])).toEqual(new Set());
+    expect(await findRecorded(database, [end(again, '{"run":"second"}')])).toEqual(new Set([0]));
+    await invariants(sql);
+  });
+});
