@@ -37,6 +37,19 @@ export function redactUrl(url: string): string {
   }
 }
 
+/**
+ * Refuses an address that is no PostgreSQL URL before the driver makes a database name of it. The address is not shown:
+ * where its password stands can't be told.
+ * @throws TaskerError `database_unreachable`
+ */
+export function checkScheme(url: string): void {
+  if (/^(postgres(ql)?|socket):/.test(url)) return;
+  throw new TaskerError(
+    'database_unreachable',
+    'the database URL is no PostgreSQL URL; it looks like postgres://user:password@host:5432/database',
+  );
+}
+
 /** What a failed first connection means, and what to do. */
 export function refusedConnection(url: string, error: unknown): TaskerError {
   const where = redactUrl(url);

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
-import { isConnectionError, lostStatement, redactUrl, refusedConnection } from './connection-error.ts';
+import { checkScheme, isConnectionError, lostStatement, redactUrl, refusedConnection } from './connection-error.ts';
 
 /** A statement: its text is a constant, its name lets a connection plan it once. */
 export interface Statement {
@@ -107,6 +107,8 @@ export class Database implements Db {
    * @throws TaskerError `database_unreachable`, `database_too_old`
    */
   static async connect(options: DatabaseOptions): Promise<Database> {
+    checkScheme(options.url);
+    checkScheme(options.directUrl ?? options.url);
     const pool = new pg.Pool({
       ...configOf(options.url, options),
       pipeline: options.pipeline ?? true,
