@@ -179,12 +179,13 @@ export class Database implements Db {
     this.#checkOpen();
     const client = await this.#pool.connect();
     const sent: Promise<unknown>[] = [];
-    const tx = this.#transaction(client, sent);
-    const begun = client.query(opening.text);
+    const send = this.#sender(client);
+    const tx = transactionOn(this, send, sent);
+    const begun = send(opening.text);
     sent.push(begun);
     this.statements += opening.statements + 1;
     const working = work(tx);
-    const committed = client.query('commit');
+    const committed = send('commit');
     sent.push(committed);
     const answers = await Promise.allSettled([...sent, working]);
     const outcome = await committed.catch((error: unknown) => error);
@@ -208,7 +209,7 @@ export class Database implements Db {
     try {
       this.statements += opening.statements + 1;
       await client.query(opening.text);
-      const result = await work(this.#transaction(client, []));
+      const result = await work(transactionOn(this, this.#sender(client), []));
       const committed = (await client.query('commit')) as unknown as Rows<unknown>;
       if (committed.command !== 'COMMIT') throw new TaskerError('database_error', 'the transaction was rolled back');
       return result;
@@ -221,14 +222,14 @@ export class Database implements Db {
     }
   }
 
-  #transaction(client: pg.PoolClient, sent: Promise<unknown>[]): Db {
-    return {
-      query: async <Row>(statement: Statement, values: readonly unknown[] = []) => {
-        this.statements++;
-        const answer = client.query({ ...withLabel(statement), values: values as unknown[] });
-        sent.push(answer);
-        return (await answer) as unknown as Rows<Row>;
-      },
+  /** Statements go out at once; where the pipeline is switched off, each after the answer to the one before. */
+  #sender(client: pg.PoolClient): Send {
+    if (this.#options.pipeline ?? true) return (query) => client.query(query);
+    let before: Promise<unknown> = Promise.resolve();
+    return (query) => {
+      const answer = before.then(() => client.query(query));
+      before = answer.catch(() => undefined); // it is told to whoever sent it
+      return answer;
     };
   }
 
@@ -268,6 +269,20 @@ export class Database implements Db {
     this.#closed = true;
     await this.#pool.end();
   }
+}
+
+type Send = (query: string | pg.QueryConfig) => Promise<pg.QueryResult>;
+
+/** The statements of a transaction; `sent` gets their answers, for whoever must wait for all. */
+function transactionOn(database: Database, send: Send, sent: Promise<unknown>[]): Db {
+  return {
+    query: async <Row>(statement: Statement, values: readonly unknown[] = []) => {
+      database.statements++;
+      const answer = send({ ...withLabel(statement), values: values as unknown[] });
+      sent.push(answer);
+      return (await answer) as unknown as Rows<Row>;
+    },
+  };
 }
 
 /** A connection that one piece of work has to itself. */

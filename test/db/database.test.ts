@@ -8,6 +8,8 @@ import { fakePostgres } from '../support/fake-postgres.ts';
 let url: string;
 let sql: Sql;
 let drop: () => Promise<void>;
+const warnings: string[] = [];
+process.on('warning', ({ message }) => warnings.push(message));
 beforeAll(async () => {
   ({ url, sql, drop } = await freshDatabase());
   await sql('create table word (word text primary key, n int not null default 1 check (n > 0))');
@@ -70,6 +72,10 @@ describe.each([true, false])('a transaction in one round trip (pipelined: %s)', 
     expect(inside.rows[0]!.value).toBe('3MB');
     expect((await database.query<{ value: string }>(show)).rows[0]!.value).not.toBe('3MB');
   });
+});
+
+it('the driver has nothing to say about how it is used', () => {
+  expect(warnings).toEqual([]);
 });
 
 describe('a transaction whose answer is lost with its connection is in doubt', () => {
