@@ -1,0 +1,185 @@
+import fc from 'fast-check';
+import { expect, it, onTestFinished } from 'vitest';
+import { createTasker } from '../../src/app/create-tasker.ts';
+import type { Tasker } from '../../src/app/tasker.ts';
+import { TaskerError } from '../../src/errors.ts';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { PermanentError } from '../../src/handlers/handler-errors.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { freshDatabase, type Sql } from '../support/database.ts';
+import { failureOf, type Plan, randomSteps, templateStepsOf } from '../support/reference-model.ts';
+import { invariants, template, until } from '../support/setup.ts';
+
+const PROVE = process.env.PROVE === '1';
+const ROUNDS = PROVE ? 300 : 4;
+const TASKS = 12;
+
+/** Takes a few turns of the loop, so that operators find steps running, and does what its step is to do. */
+const act = defineHandler('act', {}, async ({ context }) => {
+  const { step, plan } = context.stepConfig as { step: string; plan: Plan };
+  const turns = (step.length * 7 + context.retryCount) % 5;
+  for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve));
+  const failure = failureOf(plan, context.retryCount);
+  if (failure === 'permanent') throw new PermanentError(`${step} fails for good`);
+  if (failure === 'retryable') throw new Error(`${step} fails`);
+  return { by: step };
+});
+
+type Verb = 'cancel' | 'reset' | 'resolve' | 'complete' | 'correct' | 'create';
+
+interface Action {
+  verb: Verb;
+  task: number;
+  step: number;
+  tasker: number;
+}
+
+const action: fc.Arbitrary<Action> = fc.record({
+  verb: fc.oneof(
+    { weight: 1, arbitrary: fc.constant<Verb>('cancel') },
+    { weight: 6, arbitrary: fc.constantFrom<Verb>('reset', 'resolve', 'complete', 'correct') },
+    { weight: 2, arbitrary: fc.constant<Verb>('create') },
+  ),
+  task: fc.nat(1_000),
+  step: fc.nat(59),
+  tasker: fc.nat(1),
+});
+
+const round = fc.record({
+  graphs: fc.array(randomSteps(20), { minLength: 4, maxLength: 4 }),
+  actions: fc.array(action, { minLength: 60, maxLength: 150, size: 'max' }),
+  operators: fc.integer({ min: 1, max: 8 }),
+});
+
+const counts: Record<string, number> = {};
+
+/** An operator's act: done, or refused as it should be. */
+async function perform(
+  taskers: readonly Tasker[],
+  tasks: string[],
+  names: readonly string[],
+  act: Action,
+): Promise<void> {
+  const tasker = taskers[act.tasker]!;
+  const taskUuid = tasks[act.task % tasks.length]!;
+  const step = `s${act.step}`;
+  const result = { by: step, hand: true };
+  const attempt = async () => {
+    switch (act.verb) {
+      case 'cancel':
+        return tasker.cancelTask(taskUuid);
+      case 'reset':
+        return tasker.retryStep(taskUuid, step);
+      case 'resolve':
+        return tasker.resolveStep(taskUuid, step);
+      case 'complete':
+      case 'correct':
+        return tasker.completeStep(taskUuid, step, { result });
+      case 'create': {
+        const name = names[act.task % names.length]!;
+        const request = { namespace: 'test', name, version: '1.0.0', idempotencyKey: `${name} ${act.step % 10}` };
+        const handles = await tasker.createTasks([request], { onDuplicate: 'return' });
+        if (handles[0]!.created) tasks.push(handles[0]!.taskUuid);
+      }
+    }
+  };
+  const refused = (error: unknown) => {
+    const expected = error instanceof TaskerError && ['illegal_transition', 'step_not_found'].includes(error.code);
+    if (!expected) throw error;
+    return 'refused';
+  };
+  const outcome = (await attempt().then(() => 'done', refused)) as string;
+  counts[`${act.verb} ${outcome}`] = (counts[`${act.verb} ${outcome}`] ?? 0) + 1;
+}
+
+/** What must hold besides the invariants: nothing succeeds twice, and what is cancelled is started no more. */
+async function nothingTwice(sql: Sql): Promise<void> {
+  const twice = await sql(
+    `select task_uuid, idx from tasker.history where outcome = 'completed' group by 1, 2 having count(*) > 1`,
+  );
+  expect(twice).toEqual([]);
+  const alive = await sql(
+    `select s.task_uuid, s.idx, s.state from tasker.step s join tasker.task t using (task_uuid)
+      where t.verdict = 'cancelled' and s.state not in ('cancelled', 'complete', 'resolved_manually')`,
+  );
+  expect(alive).toEqual([]);
+  const early = await sql(
+    `select s.task_uuid, s.idx, p.idx parent from tasker.step s join tasker.task t using (task_uuid)
+       join tasker.template_edge e on e.template_id = t.template_id and e.child = s.idx
+       join tasker.step p on p.task_uuid = s.task_uuid and p.idx = e.parent
+      where s.attempts > 0 and p.state not in ('complete', 'resolved_manually')`,
+  );
+  expect(early).toEqual([]);
+}
+
+async function runRound(
+  taskers: readonly Tasker[],
+  sql: Sql,
+  given: { graphs: Parameters<typeof templateStepsOf>[0][]; actions: Action[]; operators: number },
+  run: string,
+) {
+  const names = given.graphs.map((_, i) => `${run}-${i}`);
+  const templates = given.graphs.map((steps, i) => template(templateStepsOf(steps), { name: names[i]! }));
+  for (const tasker of taskers) await tasker.registerTemplates(templates);
+  const requests = Array.from({ length: TASKS }, (_, i) => ({
+    namespace: 'test',
+    name: names[i % 4]!,
+    version: '1.0.0',
+  }));
+  const tasks = (await taskers[0]!.createTasks(requests)).map((handle) => handle.taskUuid);
+  const left = [...given.actions];
+  const operator = async () => {
+    for (let next = left.shift(); next; next = left.shift()) await perform(taskers, tasks, names, next);
+  };
+  await Promise.all(Array.from({ length: given.operators }, operator));
+  const ends = await Promise.all(tasks.map((taskUuid) => taskers[0]!.waitForTask(taskUuid, { timeoutMs: 10_000 })));
+  for (const { status } of ends) expect(['complete', 'blocked_by_failures', 'cancelled']).toContain(status);
+  await until(
+    () => Promise.all(taskers.map((tasker) => tasker.stats!)),
+    (stats) => stats.every(({ running, unrecorded }) => running === 0 && unrecorded === 0),
+  );
+  await invariants(sql);
+  await nothingTwice(sql);
+}
+
+it(
+  'operators and creators at random moments: every task comes to an end, and every counter is right',
+  async () => {
+    const { url, sql, drop } = await freshDatabase();
+    onTestFinished(drop);
+    const make = (concurrency: number) =>
+      createTasker({
+        databaseUrl: url,
+        migrate: false,
+        handlers: [act],
+        logger: silentLogger,
+        namespaces: ['test'],
+        poolSize: 6,
+        concurrency,
+      });
+    const first = await createTasker({ databaseUrl: url, migrate: false, templates: template({ a: [] }) });
+    await first.stop();
+    const taskers = [await make(3), await make(100)];
+    onTestFinished(async () => void (await Promise.all(taskers.map((tasker) => tasker.stop({ drainTimeoutMs: 0 })))));
+    let run = 0;
+    await fc.assert(
+      fc.asyncProperty(round, async (given) => {
+        await runRound(taskers, sql, given, `r${++run}`);
+      }),
+      { numRuns: ROUNDS, interruptAfterTimeLimit: PROVE ? 3_000_000 : 30_000, markInterruptAsFailure: false },
+    );
+    // A run in which some kind of act never happened proves nothing about it.
+    for (const kind of [
+      'cancel done',
+      'reset done',
+      'resolve done',
+      'complete done',
+      'correct done',
+      'create done',
+      'resolve refused',
+    ]) {
+      expect(counts[kind], kind).toBeGreaterThan(0);
+    }
+  },
+  PROVE ? 3_600_000 : 90_000,
+);
