@@ -135,7 +135,7 @@ async function runRound(
   const ends = await Promise.all(tasks.map((taskUuid) => taskers[0]!.waitForTask(taskUuid, { timeoutMs: 10_000 })));
   for (const { status } of ends) expect(['complete', 'blocked_by_failures', 'cancelled']).toContain(status);
   await until(
-    () => Promise.all(taskers.map((tasker) => tasker.stats!)),
+    () => taskers.map((tasker) => tasker.stats!),
     (stats) => stats.every(({ running, unrecorded }) => running === 0 && unrecorded === 0),
   );
   await invariants(sql);
