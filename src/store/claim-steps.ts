@@ -6,6 +6,8 @@ import type { Db, Statement } from '../db/database.ts';
 // dead gets nothing (an advisory lock, or exists without a lock, gave it a step that nobody looked for).
 // The queue is emptied by an array of ctids, not by a join with the CTE: with statistics from a moment when the queue
 // was empty, that join scans it once for each row. Queue rows are never updated, so a locked row keeps its ctid.
+// Steps are updated by ctid for the same reason. One that was changed since the snapshot is not found by it and stays
+// unclaimed; nothing is lost by that, because whatever makes a step ready puts a queue row of its own beside it.
 // A claim that takes a step which must not run twice makes itself durable: synchronous_commit is read at commit.
 const CLAIM_STEPS: Statement = {
   name: 'claim_steps',
@@ -14,7 +16,7 @@ with w as materialized (
   select id from tasker.worker where id = $3 and state = 'alive' for share),
 c as materialized (
   select q.* from unnest($4::int[]) n (namespace_id) cross join lateral (
-    select q.ctid tid, q.rank, q.id, q.task_uuid, q.idx, q.template_id, s.retryable
+    select q.ctid tid, s.ctid step_tid, q.rank, q.id, q.task_uuid, q.idx, q.template_id, s.retryable
       from tasker.queue q join tasker.step s on s.task_uuid = q.task_uuid and s.idx = q.idx
      where exists (select 1 from w) and q.namespace_id = n.namespace_id
        and ((q.template_id::bigint << 32) | q.idx) <> all ($5::bigint[])
@@ -24,7 +26,7 @@ d as (
   delete from tasker.queue where ctid = any (array(select tid from c))),
 u as (
   update tasker.step s set state = 'in_progress', attempts = s.attempts + 1, claim = $2, started_at = now()
-    from c where s.task_uuid = c.task_uuid and s.idx = c.idx and s.state = 'enqueued'
+    from c where s.ctid = c.step_tid and s.state = 'enqueued'
   returning s.task_uuid, s.idx, s.attempts, s.spared, s.max_attempts, c.template_id, c.rank)
 select u.*, t.revision, t.context, t.correlation_id, t.parent_correlation_id, t.initiator, t.source_system, t.reason, t.tags,
        t.created_at, null::int taken,

@@ -3,10 +3,10 @@ import type { Db, Statement } from '../db/database.ts';
 const LOAD_RESULTS: Statement = {
   name: 'load_results',
   text: `
-select s.task_uuid, s.idx, s.state::text, s.result
-  from unnest($1::uuid[], $2::int[]) w (task_uuid, idx)
-  join tasker.step s on s.task_uuid = w.task_uuid and s.idx = w.idx
- where s.state in ('complete', 'resolved_manually')`,
+select w.task_uuid, w.idx, x.state::text, x.result
+  from unnest($1::uuid[], $2::int[]) w (task_uuid, idx) cross join lateral (
+    select s.state, s.result from tasker.step s
+     where s.task_uuid = w.task_uuid and s.idx = w.idx and s.state in ('complete', 'resolved_manually') offset 0) x`,
 };
 
 /** A finished step's result. */

@@ -35,8 +35,9 @@ const HELD_STEPS: Statement = {
   name: 'held_steps',
   text: `
 select w.ord::int from unnest($1::uuid[], $2::int[], $3::bigint[]) with ordinality w (task_uuid, idx, claim, ord)
-  join tasker.step s on s.task_uuid = w.task_uuid and s.idx = w.idx
- where s.state = 'in_progress' and s.claim = w.claim`,
+  cross join lateral (
+    select 1 from tasker.step s where s.task_uuid = w.task_uuid and s.idx = w.idx and s.state = 'in_progress'
+       and s.claim = w.claim offset 0) x`,
 };
 
 /** A step that a worker believes to hold. */

@@ -18,7 +18,10 @@ with due as (
   delete from tasker.timer where task_uuid = any ($1::uuid[]) and due_at <= now() returning task_uuid, idx, template_id, rank),
 u as (
   update tasker.step s set state = 'enqueued', next_at = null
-    from due where s.task_uuid = due.task_uuid and s.idx = due.idx and s.state = 'waiting_for_retry' and s.next_at <= now()
+    from (select due.*, x.tid from due cross join lateral (
+            select ctid tid from tasker.step x where x.task_uuid = due.task_uuid and x.idx = due.idx
+               and x.state = 'waiting_for_retry' and x.next_at <= now() offset 0) x) due
+   where s.ctid = due.tid
   returning s.task_uuid, s.idx, due.template_id, due.rank),
 q as (
   insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
