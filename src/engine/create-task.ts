@@ -1,4 +1,4 @@
-import { type Database, opening } from '../db/database.ts';
+import { type Database, type Db, opening } from '../db/database.ts';
 import { TaskerError } from '../errors.ts';
 import { CONTEXT_LIMITS, overLimit } from '../model/context-limits.ts';
 import { identityHash } from '../model/identity.ts';
@@ -6,7 +6,9 @@ import { storableJson } from '../model/storable-json.ts';
 import { isStorableText } from '../model/storable-text.ts';
 import { isUuid, uuidV7 } from '../model/uuid.ts';
 import { findIdentities, createTasks as insertTasks, type NewTask } from '../store/create-tasks.ts';
+import { taskStates } from '../store/peek.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
+import { createDespiteLoss } from './create-despite-loss.ts';
 import { nameOf, type Snapshot, type TemplateStore } from './template-store.ts';
 
 /** What a caller asks for. */
@@ -69,21 +71,34 @@ export async function createTasks(
     created: taskUuid === tasks[i]!.taskUuid,
     priority: requests[i]!.priority ?? 0,
   });
-  if (tasks.every((task) => task.identityHash === null)) {
-    await database.pipeline(SETTINGS, (tx) => insertTasks(tx, tasks));
-    return tasks.map((task, i) => result(task.taskUuid, i));
-  }
-  return database.transaction(SETTINGS, async (tx) => {
-    const created = await insertTasks(tx, tasks);
-    if (created.size === tasks.length) return tasks.map((task, i) => result(task.taskUuid, i));
-    const first = await findIdentities(
-      tx,
-      tasks.flatMap((task) => task.identityHash ?? []),
-    );
-    const standing = tasks.map((task) => (task.identityHash && first.get(task.identityHash)) || task.taskUuid);
-    if (onDuplicate === 'error') throw duplicateError(requests, tasks, standing);
-    return standing.map(result);
-  });
+  const ids = tasks.map((task) => task.taskUuid);
+  const standing = await createDespiteLoss(
+    async () => {
+      if (tasks.every((task) => task.identityHash === null)) {
+        await database.pipeline(SETTINGS, (tx) => insertTasks(tx, tasks));
+        return ids;
+      }
+      return database.transaction(SETTINGS, async (tx) => {
+        const created = await insertTasks(tx, tasks);
+        if (created.size === tasks.length) return ids;
+        const found = await standingFor(tx, tasks);
+        if (onDuplicate === 'error' && found.some((id, i) => id !== ids[i]))
+          throw duplicateError(requests, tasks, found);
+        return found;
+      });
+    },
+    async () => ((await taskStates(database, ids)).size > 0 ? standingFor(database, tasks) : undefined),
+  );
+  return standing.map(result);
+}
+
+/** The tasks that hold the identities of these: themselves, or earlier ones. */
+async function standingFor(db: Db, tasks: readonly NewTask[]): Promise<string[]> {
+  const first = await findIdentities(
+    db,
+    tasks.flatMap((task) => task.identityHash ?? []),
+  );
+  return tasks.map((task) => (task.identityHash && first.get(task.identityHash)) || task.taskUuid);
 }
 
 function duplicateError(requests: readonly TaskRequest[], tasks: readonly NewTask[], standing: string[]): TaskerError {

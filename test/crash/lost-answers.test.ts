@@ -61,6 +61,30 @@ describe('an answer that was lost with its connection', () => {
   }
 });
 
+describe('a creation whose answer was lost', () => {
+  const kinds: Record<string, { idempotencyKey?: string }> = {
+    'without an identity': {},
+    'with an identity': { idempotencyKey: 'O-7' },
+  };
+  for (const [what, key] of Object.entries(kinds)) {
+    for (const fate of ['lost', 'answer_lost', 'cut'] as const) {
+      it(`${what} (${fate}) is answered all the same, and there is one task`, async () => {
+        const { url, sql, another } = await setup({ templates: template({ a: [] }), worker: false });
+        const proxy = await startProxy(url);
+        const creator = await another({ databaseUrl: proxy.url, logger: silentLogger });
+        // With an identity the COMMIT is sent on its own, after the answers of the other statements.
+        const matches = holds(key.idempotencyKey && fate === 'answer_lost' ? 'commit\0' : 'create_tasks');
+        proxy.decide = (sent) => (proxy.counts[fate] === 0 && matches(sent) ? fate : undefined);
+        const task = await creator.createTask({ ...DEMO, ...key });
+        expect(proxy.counts[fate]).toBe(1);
+        expect(task.created).toBe(true);
+        expect(await sql('select task_uuid from tasker.task')).toEqual([{ task_uuid: task.taskUuid }]);
+        await invariants(sql);
+      });
+    }
+  }
+});
+
 describe('adoption', () => {
   it('does not run a step again that was acknowledged between the look and its answer', async () => {
     const ran: string[] = [];

@@ -29,6 +29,15 @@ const PROVE = process.env.PROVE === '1';
 const SECONDS = PROVE ? 60 : 14;
 const SEEDS = PROVE ? Array.from({ length: 100 }, (_, i) => i + 1) : [Number(process.env.SEED ?? Date.now() % 1e6)];
 
+it('the same seed draws the same numbers', () => {
+  const [first, second, other] = [seeded(7), seeded(7), seeded(8)];
+  const draw = (random: () => number) => Array.from({ length: 5 }, random);
+  const numbers = draw(first);
+  expect(draw(second)).toEqual(numbers);
+  expect(draw(other)).not.toEqual(numbers);
+  expect(numbers.every((number) => number >= 0 && number < 1)).toBe(true);
+});
+
 // One server is enough for chance; the aimed tests run on all.
 if (inject('postgres') === '18') {
   for (const seed of SEEDS) {
