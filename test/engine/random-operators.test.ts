@@ -62,7 +62,9 @@ async function perform(
 ): Promise<void> {
   const tasker = taskers[act.tasker]!;
   const taskUuid = tasks[act.task % tasks.length]!;
-  const step = `s${act.step}`;
+  const steps = await tasker.getSteps(taskUuid);
+  const failed = act.verb === 'reset' ? steps.find(({ currentState }) => currentState === 'error') : undefined;
+  const step = (failed ?? steps[act.step % steps.length]!).name;
   const result = { by: step, hand: true };
   const attempt = async () => {
     switch (act.verb) {
