@@ -25,7 +25,10 @@ function builtAt() {
 export function buildIfStale() {
   if (builtAt() > newest(path.join(root, 'src'))) return;
   const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
-  execFileSync(process.execPath, [tsc, '-p', path.join(root, 'tsconfig.build.json')], { stdio: 'inherit', cwd: root });
+  execFileSync(process.execPath, [tsc, '-p', path.join(root, 'tsconfig.build.json')], {
+    stdio: ['ignore', 2, 2],
+    cwd: root,
+  });
 }
 
 buildIfStale();

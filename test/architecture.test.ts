@@ -31,7 +31,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'engine',
     'worker',
   ],
-  cli: ['app', 'config', 'template', 'errors'],
+  cli: ['app', 'config', 'template', 'errors', 'logging'],
   index: ['app', 'errors', 'handlers', 'registry', 'template', 'engine', 'model', 'logging'],
 };
 

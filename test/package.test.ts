@@ -40,7 +40,7 @@ const STRICT = {
   noUncheckedIndexedAccess: true,
   noPropertyAccessFromIndexSignature: true,
   verbatimModuleSyntax: true,
-  skipLibCheck: true,
+  skipLibCheck: false,
   types: ['node'],
   outDir: 'out',
 };

@@ -1,9 +1,9 @@
 import { hostname } from 'node:os';
-import pino from 'pino';
 import { DEFAULTS } from '../config/defaults.ts';
 import { readEnvironment } from '../config/environment.ts';
 import { Engine } from '../engine/engine.ts';
 import { messageOf, TaskerError } from '../errors.ts';
+import { consoleLogger } from '../logging/console-logger.ts';
 import type { Logger } from '../logging/logger.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import { type HandlerSource, loadHandlers } from './load-handlers.ts';
@@ -66,8 +66,7 @@ export interface CreateTaskerOptions {
  */
 export async function createTasker(options: CreateTaskerOptions = {}): Promise<Tasker> {
   const environment = readEnvironment();
-  const logger =
-    options.logger ?? (pino({ name: 'tasker', level: 'warn' }, pino.destination({ dest: 2, sync: true })) as Logger);
+  const logger = options.logger ?? defaultLogger(environment.environment);
   checkNumbers(options);
   options.signal?.throwIfAborted();
   const { templates, problems } = await loadTemplates(
@@ -111,6 +110,12 @@ export async function createTasker(options: CreateTaskerOptions = {}): Promise<T
 
 /** No timer of Node runs longer: it would fire at once, again and again. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** For people on a terminal while they develop, JSON for everything else. */
+function defaultLogger(environment: string): Logger {
+  const form = process.stderr.isTTY && environment !== 'production' ? 'lines' : 'json';
+  return consoleLogger({ level: 'warn', form });
+}
 
 function checkNumbers(options: CreateTaskerOptions): void {
   const least = {

@@ -42,7 +42,10 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<OpenDa
   try {
     const database = await Database.connect({
       url: url ?? embedded!.url,
-      directUrl: options.databaseDirectUrl ?? (url === undefined ? undefined : environment.databaseDirectUrl),
+      // The environment's direct URL belongs to the environment's server, not to one that was given by hand.
+      directUrl:
+        options.databaseDirectUrl ??
+        (url !== undefined && url === environment.databaseUrl ? environment.databaseDirectUrl : undefined),
       poolSize: options.poolSize ?? DEFAULTS.poolSize,
       pipeline: environment.pipeline,
       logger,

@@ -1,5 +1,5 @@
 import { migrateDatabase } from '../app/database-admin.ts';
-import { consoleLogger } from './console-logger.ts';
+import { consoleLogger } from '../logging/console-logger.ts';
 import type { GlobalOptions } from './options.ts';
 import { note, printJson } from './output.ts';
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { chosenUrl, embeddedHome, holdEmbedded, ownEmbeddedStatus } from '../app/database-admin.ts';
 import { type ErrorCode, messageOf, TaskerError } from '../errors.ts';
-import { consoleLogger } from './console-logger.ts';
+import { consoleLogger } from '../logging/console-logger.ts';
 import type { GlobalOptions } from './options.ts';
 import { note, print, printJson } from './output.ts';
 import { listenForStop } from './stop-signal.ts';

@@ -2,9 +2,9 @@ import { HandlerFolders } from '../app/handler-folders.ts';
 import { readTemplates } from '../app/load-templates.ts';
 import type { Tasker } from '../app/tasker.ts';
 import { messageOf } from '../errors.ts';
+import type { Logger } from '../logging/logger.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
-import type { Logger } from './console-logger.ts';
 
 /** What a {@link DevProject} is made from. */
 export interface DevProjectOptions {

@@ -5,7 +5,7 @@ import { checkUrl, chosenUrl, embeddedHome } from '../app/database-admin.ts';
 import type { Tasker } from '../app/tasker.ts';
 import { readEnvironment } from '../config/environment.ts';
 import { messageOf } from '../errors.ts';
-import { consoleLogger } from './console-logger.ts';
+import { consoleLogger } from '../logging/console-logger.ts';
 import { DevProject, nameOf } from './dev-project.ts';
 import { DevView } from './dev-view.ts';
 import { exampleCommand } from './example-command.ts';

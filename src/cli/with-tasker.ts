@@ -1,6 +1,6 @@
 import { openClient } from '../app/open-client.ts';
 import type { Tasker } from '../app/tasker.ts';
-import { consoleLogger } from './console-logger.ts';
+import { consoleLogger } from '../logging/console-logger.ts';
 import type { GlobalOptions } from './options.ts';
 
 /** Opens the database for one command, and closes it whatever happens. */

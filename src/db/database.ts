@@ -235,19 +235,26 @@ export class Database implements Db {
 
   /**
    * Runs `work` on a connection of its own while it holds a lock that any process on this database respects.
-   * The lock goes with the connection, so a process that dies holds nobody up.
+   * It is held by a transaction on another connection: a transaction pooler would take a lock of a session away from
+   * it at once, and keep it for ever. It goes with that connection, so a process that dies holds nobody up.
    */
   async exclusively<T>(lockId: number, work: (session: Session) => Promise<T>): Promise<T> {
-    const client = await this.dedicated();
+    const holder = await this.dedicated();
     try {
-      await client.query(`select pg_advisory_lock(${lockId})`);
-      return await work(sessionOn(client));
+      await holder.query(opening({ idle_in_transaction_session_timeout: '0' }).text);
+      await holder.query(`select pg_advisory_xact_lock(${lockId})`);
+      const client = await this.dedicated();
+      try {
+        return await work(sessionOn(client));
+      } finally {
+        await client.end();
+      }
     } finally {
-      await client.end();
+      await holder.end();
     }
   }
 
-  /** A connection of its own, for LISTEN and for session locks; the caller ends it. */
+  /** A connection of its own, for LISTEN and for session locks; the caller ends it. @internal */
   async dedicated(): Promise<pg.Client> {
     const client = new pg.Client({ ...configOf(this.directUrl, this.#options), query_timeout: 0 } as pg.ClientConfig);
     client.on('error', () => {});

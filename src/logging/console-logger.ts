@@ -1,9 +1,6 @@
 import pc from 'picocolors';
 import pino from 'pino';
-import type { CreateTaskerOptions } from '../app/create-tasker.ts';
-
-/** What the commands hand to `createTasker`. */
-export type Logger = NonNullable<CreateTaskerOptions['logger']>;
+import type { Logger } from './logger.ts';
 
 /** Options of {@link consoleLogger}. */
 export interface ConsoleLoggerOptions {
