@@ -59,6 +59,16 @@ describe('through pgbouncer in transaction mode', () => {
     });
   }
 
+  it('programs that start at once on an empty database, all through the pooler, migrate it once', async () => {
+    const { sql, url, another } = await setup({ worker: false, logger: silentLogger });
+    const pooler = await startPgbouncer(url, { maxPreparedStatements: 200 });
+    await sql('drop schema tasker cascade');
+    await Promise.all(Array.from({ length: 4 }, () => another({ databaseUrl: pooler.url })));
+
+    // Nothing stays locked in a session of the pooler.
+    expect(await sql(`select pid from pg_locks where locktype = 'advisory'`)).toEqual([]);
+  });
+
   it('that keeps no prepared statements (max_prepared_statements = 0), the error says what to set', async () => {
     const { url, another } = await setup({ worker: false, logger: silentLogger });
     const pooler = await startPgbouncer(url, { maxPreparedStatements: 0 });
