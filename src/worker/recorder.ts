@@ -164,7 +164,8 @@ export class Recorder {
         return;
       } catch (error) {
         this.#events.release(own);
-        if (isConnectionError(error)) continue;
+        // As long as it is not answered, it stays in doubt: only a refusal of the data is an answer.
+        if (!refusesData(error)) continue;
         return this.#recordInHalves(batch, error, tries);
       }
     }

@@ -7,13 +7,11 @@ import {
   KIND,
   type RecordAnswer,
 } from '../engine/engine.ts';
-import { nameOf } from '../engine/template-store.ts';
 import { messageOf } from '../errors.ts';
-import { ErrorType } from '../handlers/error-type.ts';
 import { resultOfThrown } from '../handlers/outcome.ts';
 import { StepContext } from '../handlers/step-context.ts';
 import type { ExecutableHandler } from '../handlers/step-handler.ts';
-import { StepHandlerResult } from '../handlers/step-handler-result.ts';
+import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { type AttemptEnd, attemptEnd, givenBack } from './attempt-end.ts';
@@ -22,11 +20,14 @@ import { callHandler } from './call-handler.ts';
 import { Deadlines } from './deadlines.ts';
 import { Doubts } from './doubts.ts';
 import { HeldStep, type HeldStepRow } from './held-step.ts';
+import { Housekeeping } from './housekeeping.ts';
 import { Incarnation, incarnationOf } from './incarnation.ts';
 import { LookOut } from './look-out.ts';
 import { MissingHandlers } from './missing-handlers.ts';
 import { Recorder, type Reserved } from './recorder.ts';
+import { logRefused, logSettledLate, logTimedOut, logUncompleted, logUnsettled } from './step-log.ts';
 import { type CachedTask, TaskCache } from './task-cache.ts';
+import { abandoned, handlerNotFound, timedOut } from './worker-failures.ts';
 
 /** How a worker works. Times in milliseconds. */
 export interface WorkerOptions {
@@ -88,6 +89,7 @@ export class Worker {
   readonly #doubts: Doubts;
   readonly #deadlines: Deadlines;
   readonly #missing: MissingHandlers;
+  readonly #housekeeping: Housekeeping;
   #namespaceIds: readonly number[] = [];
   #namespaceKey = '';
   #running = 0;
@@ -95,8 +97,6 @@ export class Worker {
   #claiming: Promise<void> | undefined;
   #wantClaim = false;
   #failedClaims = 0;
-  /** Since the queue was last looked after. */
-  #claims = 0;
   #lastRank = ALL_RANKS;
   #stopping = false;
   #leftBehind = false;
@@ -111,6 +111,7 @@ export class Worker {
     this.#engine = options.engine;
     this.#logger = options.logger;
     const { engine, logger } = options;
+    this.#housekeeping = new Housekeeping(engine, logger);
     this.#recorder = new Recorder(
       engine,
       {
@@ -147,7 +148,7 @@ export class Worker {
             this.#logger.debug({ error: messageOf(error) }, 'namespaces could not be read'),
           );
           void this.#lookAfterLongSteps();
-          void this.#tidyQueue();
+          void this.#housekeeping.tidyQueue();
         },
       },
       logger,
@@ -163,14 +164,7 @@ export class Worker {
         // They held no slot while they waited; those that find none now go back to the queue.
         run: (step) => (this.#free() > 0 ? this.#run(step) : this.#push(givenBack(step))),
         giveBack: (step) => this.#push(givenBack(step)),
-        fail: (step, message) =>
-          this.#push(
-            attemptEnd(
-              step,
-              StepHandlerResult.failure({ message, errorType: 'handler_not_found', retryable: false }),
-              '1.0.0',
-            ),
-          ),
+        fail: (step, message) => this.#push(handlerNotFound(step, message)),
       },
       logger,
     );
@@ -254,7 +248,7 @@ export class Worker {
         excluded: this.#missing.excluded(),
       });
       this.#failedClaims = 0;
-      if (claimed.taken > 0) this.#claims++;
+      if (claimed.taken > 0) this.#housekeeping.claimed();
     } catch (error) {
       if (isConnectionError(error)) this.#doubts.add(token);
       if (this.#failedClaims === 0)
@@ -383,10 +377,7 @@ export class Worker {
     this.#running--;
     this.#deadlines.delete(step);
     if (step.over) {
-      this.#logger.info(
-        { task_uuid: step.taskUuid, step: step.name, attempt: step.attempt, over: step.over },
-        'a handler settled after its step was over; its result is refused',
-      );
+      logSettledLate(this.#logger, step);
       this.#claim();
     } else if (this.#aborting && !result.success && step.template.retry.retryable) {
       this.#push(givenBack(step));
@@ -396,14 +387,8 @@ export class Worker {
 
   #timedOut(step: HeldStep): void {
     step.end('timeout');
-    this.#logger.warn(
-      { task_uuid: step.taskUuid, step: step.name, handler: step.handlerName, attempt: step.attempt },
-      'a handler went over its timeout; its slot is taken until it settles',
-    );
-    const message = `step ${step.name} did not finish within ${this.#timeoutMs(step)} ms`;
-    this.#push(
-      attemptEnd(step, StepHandlerResult.failure({ message, errorType: ErrorType.TIMEOUT, retryable: true }), '1.0.0'),
-    );
+    logTimedOut(this.#logger, step);
+    this.#push(timedOut(step, this.#timeoutMs(step)));
   }
 
   // ---- record
@@ -483,43 +468,23 @@ export class Worker {
 
   #count(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[], answer: RecordAnswer): void {
     this.#processed += accepted.length;
-    if (accepted.length < batch.length) this.#logRefused(batch, accepted);
-    if (answer.uncompleted.length > 0) this.#logUncompleted(accepted, answer);
-  }
-
-  #logRefused(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[]): void {
-    const taken = new Set(accepted);
-    for (const end of batch) {
-      if (taken.has(end)) continue;
-      this.#refused++;
-      this.#logger.info(
-        { task_uuid: end.taskUuid, step: end.step.name, attempt: end.attempt },
-        "a result was refused: the step is not this worker's any more",
-      );
+    if (accepted.length < batch.length) {
+      const taken = new Set(accepted);
+      const refused = batch.filter((end) => !taken.has(end));
+      this.#refused += refused.length;
+      logRefused(this.#logger, refused);
     }
+    if (answer.uncompleted.length > 0) this.#countUncompleted(accepted, answer);
   }
 
-  #logUncompleted(accepted: readonly AttemptEnd[], answer: RecordAnswer): void {
+  #countUncompleted(accepted: readonly AttemptEnd[], { uncompleted }: RecordAnswer): void {
     const ends = new Map(accepted.map((end) => [`${end.taskUuid}:${end.idx}`, end]));
-    for (const row of answer.uncompleted) {
+    for (const row of uncompleted) {
       const end = ends.get(`${row.task_uuid}:${row.idx}`);
       if (!end) continue;
-      const fields = {
-        task_uuid: row.task_uuid,
-        template: nameOf(end.step.task.snapshot.template),
-        step: end.step.name,
-        attempt: row.attempts - row.spared,
-        max_attempts: row.max_attempts,
-        error_type: end.error?.type,
-        error: end.error?.message,
-      };
-      if (row.state === 'error') {
-        this.#failed++;
-        this.#logger.warn(fields, 'step failed for good');
-      } else if (row.state === 'waiting_for_retry') {
-        this.#logger.info({ ...fields, retry_in_ms: end.delayMs }, 'step failed and will be tried again');
-        this.#lookOut.retryIn(end.delayMs);
-      } else if (end.error) this.#logger.info(fields, 'step failed and is tried again at once');
+      logUncompleted(this.#logger, row, end);
+      if (row.state === 'error') this.#failed++;
+      if (row.state === 'waiting_for_retry') this.#lookOut.retryIn(end.delayMs);
     }
   }
 
@@ -563,32 +528,7 @@ export class Worker {
   }
 
   async #sweep(): Promise<void> {
-    try {
-      const { dead, steps } = await this.#engine.sweep();
-      if (dead.length > 0 || steps.length > 0) {
-        this.#logger.warn(
-          { dead_workers: dead, steps: steps.length, in_error: steps.filter((step) => step.state === 'error').length },
-          'workers were lost; their steps were taken back',
-        );
-      }
-      if (steps.length > 0) this.wake();
-    } catch (error) {
-      this.#logger.warn(
-        { error: messageOf(error) },
-        'taking back steps of lost workers failed; trying again at the next heartbeat',
-      );
-    }
-  }
-
-  /** Only who works on the queue looks after it. */
-  async #tidyQueue(): Promise<void> {
-    if (this.#claims === 0) return;
-    this.#claims = 0;
-    try {
-      if (await this.#engine.tidyQueue()) this.#logger.debug('the queue was mostly dead rows; it was written anew');
-    } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'looking after the queue did not get through');
-    }
+    if (await this.#housekeeping.sweep()) this.wake();
   }
 
   async #findNamespaces(): Promise<void> {
@@ -647,8 +587,7 @@ export class Worker {
   #giveBackTheRest(): void {
     for (const step of this.#held) {
       if (step.over || step.ended) continue;
-      if (step.started)
-        this.#logger.warn({ task_uuid: step.taskUuid, step: step.name }, 'a handler did not settle in the drain time');
+      if (step.started) logUnsettled(this.#logger, step);
       this.#push(step.started ? abandoned(step) : givenBack(step));
       step.end('given_back');
     }
@@ -659,15 +598,4 @@ export class Worker {
     while (this.#recorder.pending > 0 && performance.now() < until) await backOff(0);
     return this.#recorder.pending === 0;
   }
-}
-
-/** A step whose handler does not settle: given back if it may run twice, else an operator decides. */
-function abandoned(step: HeldStep): AttemptEnd {
-  if (step.template.retry.retryable) return givenBack(step);
-  const message = `step ${step.name} was cut off by its worker's stop; it is not retryable and may have had an effect, so an operator decides`;
-  return attemptEnd(
-    step,
-    StepHandlerResult.failure({ message, errorType: 'worker_stopped', retryable: false }),
-    '1.0.0',
-  );
 }

@@ -1,0 +1,51 @@
+import type { Engine } from '../engine/engine.ts';
+import { messageOf } from '../errors.ts';
+import type { Logger } from '../logging/logger.ts';
+
+/** What any worker does for all: takes back the steps of dead workers, and keeps the queue short. */
+export class Housekeeping {
+  readonly #engine: Engine;
+  readonly #logger: Logger;
+  #claims = 0;
+
+  constructor(engine: Engine, logger: Logger) {
+    this.#engine = engine;
+    this.#logger = logger;
+  }
+
+  /** The queue was taken from. */
+  claimed(): void {
+    this.#claims++;
+  }
+
+  /** Takes back steps of workers whose lease is over; answers whether there were any. */
+  async sweep(): Promise<boolean> {
+    try {
+      const { dead, steps } = await this.#engine.sweep();
+      if (dead.length > 0 || steps.length > 0) {
+        this.#logger.warn(
+          { dead_workers: dead, steps: steps.length, in_error: steps.filter((step) => step.state === 'error').length },
+          'workers were lost; their steps were taken back',
+        );
+      }
+      return steps.length > 0;
+    } catch (error) {
+      this.#logger.warn(
+        { error: messageOf(error) },
+        'taking back steps of lost workers failed; trying again at the next heartbeat',
+      );
+      return false;
+    }
+  }
+
+  /** Only who works on the queue looks after it. */
+  async tidyQueue(): Promise<void> {
+    if (this.#claims === 0) return;
+    this.#claims = 0;
+    try {
+      if (await this.#engine.tidyQueue()) this.#logger.debug('the queue was mostly dead rows; it was written anew');
+    } catch (error) {
+      this.#logger.debug({ error: messageOf(error) }, 'looking after the queue did not get through');
+    }
+  }
+}

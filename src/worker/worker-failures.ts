@@ -1,0 +1,29 @@
+import { ErrorType } from '../handlers/error-type.ts';
+import { StepHandlerResult } from '../handlers/step-handler-result.ts';
+import { type AttemptEnd, attemptEnd, givenBack } from './attempt-end.ts';
+import type { HeldStep } from './held-step.ts';
+
+// What the worker says of a step when no handler does.
+
+const NO_HANDLER = '1.0.0';
+
+/** Its handler did not settle in time. */
+export function timedOut(step: HeldStep, timeoutMs: number): AttemptEnd {
+  const message = `step ${step.name} did not finish within ${timeoutMs} ms`;
+  const failure = StepHandlerResult.failure({ message, errorType: ErrorType.TIMEOUT, retryable: true });
+  return attemptEnd(step, failure, NO_HANDLER);
+}
+
+/** No worker has its handler. */
+export function handlerNotFound(step: HeldStep, message: string): AttemptEnd {
+  const failure = StepHandlerResult.failure({ message, errorType: 'handler_not_found', retryable: false });
+  return attemptEnd(step, failure, NO_HANDLER);
+}
+
+/** Its handler does not settle and the worker stops: given back if it may run twice, else an operator decides. */
+export function abandoned(step: HeldStep): AttemptEnd {
+  if (step.template.retry.retryable) return givenBack(step);
+  const message = `step ${step.name} was cut off by its worker's stop; it is not retryable and may have had an effect, so an operator decides`;
+  const failure = StepHandlerResult.failure({ message, errorType: 'worker_stopped', retryable: false });
+  return attemptEnd(step, failure, NO_HANDLER);
+}
