@@ -3,7 +3,7 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 import type { StepContext } from '../../src/handlers/step-context.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { type FaultyProxy, startProxy } from '../support/crash-proxy.ts';
-import type { Sql } from '../support/database.ts';
+import { openSession, type Sql } from '../support/database.ts';
 import { DEMO, deferred, invariants, setup, template, until } from '../support/setup.ts';
 
 const LEASE_MS = 1_000;
@@ -59,6 +59,40 @@ describe('an answer that was lost with its connection', () => {
       await invariants(sql);
     });
   }
+});
+
+describe('a recording that was committed into a lost connection', () => {
+  it('is acknowledged even when its task is locked by somebody before it can be asked after', async () => {
+    const { tasker, url, sql, another } = await setup({ templates: template({ a: ONCE }), worker: false });
+    const proxy = await startProxy(url);
+    let locked = false;
+    proxy.decide = (sent) => {
+      if (!isRecord(sent) || locked) return undefined;
+      return proxy.counts.answer_lost === 0 ? 'answer_lost' : 'lost';
+    };
+    const session = await openSession(url);
+    const handlers = [noting([], 'a')];
+    const worker = await another({ databaseUrl: proxy.url, worker: true, handlers, logger: silentLogger });
+    const { taskUuid } = await tasker.createTask(DEMO);
+    await tasker.waitForTask(taskUuid, { timeoutMs: 10_000 });
+    await session.query('begin');
+    await session.query('select 1 from tasker.task for update');
+    locked = true;
+    // Longer than the recording waits for a lock.
+    const waits = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    for (const waiting of [1, 0]) {
+      await until(
+        () => sql(waits),
+        (rows) => rows.length === waiting,
+      );
+    }
+    await session.query('commit');
+    await until(
+      () => worker.stats?.unrecorded,
+      (unrecorded) => unrecorded === 0,
+    );
+    expect(worker.stats).toMatchObject({ processed: 1, refused: 0 });
+  });
 });
 
 describe('a creation whose answer was lost', () => {
