@@ -164,10 +164,16 @@ describe('concurrency', () => {
   it('of 10: ten steps of 100 ms take about 100 ms', async () => {
     const slow = defineHandler('a', {}, () => new Promise((resolve) => setTimeout(resolve, 100)));
     const { tasker, demo } = await shared.setup({ a: [] }, { handlers: [slow], concurrency: 10 });
-    const start = performance.now();
-    const tasks = await tasker.createTasks(Array.from({ length: 10 }, () => demo));
-    await Promise.all(tasks.map(({ taskUuid }) => tasker.waitForTask(taskUuid)));
-    expect(performance.now() - start).toBeLessThan(195);
+    const round = async () => {
+      const start = performance.now();
+      const tasks = await tasker.createTasks(Array.from({ length: 10 }, () => demo));
+      await Promise.all(tasks.map(({ taskUuid }) => tasker.waitForTask(taskUuid)));
+      return performance.now() - start;
+    };
+    // The machine may be busy with something else; one after another they would take a second, always.
+    let best = await round();
+    for (let tries = 0; best >= 195 && tries < 20; tries++) best = Math.min(best, await round());
+    expect(best).toBeLessThan(195);
   });
 
   it('bounds what is claimed too: what cannot start stays for others', async () => {
