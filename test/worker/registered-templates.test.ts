@@ -1,0 +1,132 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createTasker } from '../../src/app/create-tasker.ts';
+import type { Tasker } from '../../src/app/tasker.ts';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { collectingLogger } from '../handlers/collecting-logger.ts';
+import { deferred, invariants, template, until } from '../support/setup.ts';
+import { sharedDatabase } from '../support/shared-database.ts';
+
+const shared = sharedDatabase();
+const named = (name: string, by: string) => defineHandler(name, {}, () => ({ by }));
+
+async function resultOf(tasker: Tasker, request: { namespace: string; name: string; version: string }) {
+  const { taskUuid } = await tasker.createTask(request);
+  await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 });
+  return (await tasker.getStep(taskUuid, 'a')).results?.result;
+}
+
+describe('templates', () => {
+  it('take the overrides of the environment that TASKER_ENV names', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'tasker-templates-'));
+    const before = process.env.TASKER_ENV;
+    onTestFinished(async () => {
+      if (before === undefined) delete process.env.TASKER_ENV;
+      else process.env.TASKER_ENV = before;
+      await rm(folder, { recursive: true });
+    });
+    const text = `
+name: demo
+namespace: overrides
+version: 1.0.0
+identity_strategy: always_unique
+steps:
+  - name: a
+    handler: { callable: a, initialization: { bank: sandbox, retries: 1 } }
+environments:
+  test: { steps: [{ name: a, handler: { initialization: { bank: fake } } }] }
+  production: { steps: [{ name: a, handler: { initialization: { bank: real } } }] }
+`;
+    await writeFile(path.join(folder, 'demo.yaml'), text);
+    const show = defineHandler('a', {}, ({ context }) => context.stepConfig);
+    const seen: unknown[] = [];
+    for (const environment of ['test', 'production', 'development', undefined]) {
+      if (environment === undefined) delete process.env.TASKER_ENV;
+      else process.env.TASKER_ENV = environment;
+      const tasker = await createTasker({
+        databaseUrl: shared.url,
+        templates: folder,
+        handlers: [show],
+        logger: silentLogger,
+        poolSize: 3,
+        migrate: false,
+      });
+      seen.push(await resultOf(tasker, { namespace: 'overrides', name: 'demo', version: '1.0.0' }));
+      await tasker.stop();
+    }
+    const plain = { bank: 'sandbox', retries: 1 };
+    expect(seen).toEqual([{ ...plain, bank: 'fake' }, { ...plain, bank: 'real' }, plain, plain]);
+  });
+
+  it('registered again with another content: one warning that names both; running tasks keep theirs', async () => {
+    const gate = deferred();
+    const { logger, lines } = collectingLogger();
+    const handlers = [
+      defineHandler('a', {}, async () => void (await gate.promise)),
+      named('b', 'old'),
+      named('c', 'new'),
+    ];
+    const { tasker, demo, another } = await shared.setup(
+      { a: [], last: { handler: 'b', dependencies: ['a'] } },
+      { handlers, logger },
+    );
+    const old = await tasker.createTask(demo);
+    lines.length = 0;
+    const changed = template(
+      { a: [], last: { handler: 'c', dependencies: ['a'] }, more: { handler: 'c' } },
+      { namespace: demo.namespace },
+    );
+    await tasker.registerTemplates([changed]);
+    await tasker.registerTemplates([changed]);
+    const warnings = lines.filter((line) => line.level === 'warn');
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]!.message).toMatch(
+      new RegExp(
+        `template ${demo.namespace}/demo@1.0.0 has another content \\([0-9a-f]{12}\\) than .* \\([0-9a-f]{12}\\)`,
+      ),
+    );
+    const fresh = await tasker.createTask(demo);
+    gate.resolve();
+    const ended = async (taskUuid: string) => {
+      await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 });
+      return Object.fromEntries((await tasker.getSteps(taskUuid)).map((step) => [step.name, step.results?.result]));
+    };
+    expect(await ended(old.taskUuid)).toEqual({ a: {}, last: { by: 'old' } });
+    expect(await ended(fresh.taskUuid)).toEqual({ a: {}, last: { by: 'new' }, more: { by: 'new' } });
+    // Another process, which registers the first content again, makes it the newest.
+    await another({ worker: false, handlers: [] });
+    await until(
+      async () => (await tasker.createTask(demo)).totalSteps,
+      (steps) => steps === 2,
+    );
+  });
+
+  it('registered by many at once are one snapshot', async () => {
+    const { another, demo, tasker } = await shared.setup({ a: [] }, { worker: false });
+    await Promise.all(Array.from({ length: 8 }, () => another({ poolSize: 2 })));
+    const same = template({ x: [], y: ['x'] }, { namespace: demo.namespace, name: 'fresh' });
+    const many = await Promise.all(Array.from({ length: 6 }, () => another({ poolSize: 2 })));
+    await Promise.all(many.map((one) => one.registerTemplates([same])));
+    const rows = await shared.sql(
+      `select m.id, (select count(*)::int from tasker.template_step s where s.template_id = m.id) steps,
+              (select count(*)::int from tasker.template_edge e where e.template_id = m.id) edges
+         from tasker.template m join tasker.namespace n on n.id = m.namespace_id where n.name = $1 and m.name = 'fresh'`,
+      [demo.namespace],
+    );
+    expect(rows).toEqual([expect.objectContaining({ steps: 2, edges: 1 })]);
+    expect((await tasker.createTask({ ...demo, name: 'fresh' })).totalSteps).toBe(2);
+  });
+
+  it('that are not there are named with what is near', async () => {
+    const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
+    await expect(tasker.createTask({ ...demo, version: '1.0.1' })).rejects.toThrow(
+      `there is ${demo.namespace}/demo@1.0.0`,
+    );
+    await expect(tasker.createTask({ ...demo, name: 'dmeo' })).rejects.toMatchObject({ code: 'template_not_found' });
+  });
+});
+
+it('after all of that, the database is in order', () => invariants(shared.sql));
