@@ -89,10 +89,11 @@ export class FaultDriver {
     return list[Math.floor(this.#run.random() * list.length)]!;
   }
 
-  /** Tasks arrive and faults happen for so long. */
+  /** Tasks arrive and faults happen for so long, and on a slow machine until each kind happened, twice as long at most. */
   async go(ms: number, templates: readonly string[]): Promise<void> {
-    const until = performance.now() + ms;
-    while (performance.now() < until) {
+    const from = performance.now();
+    const missing = () => FAULTS.some((fault) => this.done[fault] === 0);
+    for (let passed = 0; passed < ms || (missing() && passed < 2 * ms); passed = performance.now() - from) {
       await this.#create(this.#one(templates));
       await sleep(20 + this.#run.random() * 120);
       await this.#fault(this.#draw());
