@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import pg from 'pg';
 import { TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -181,9 +182,9 @@ export class Database implements Db {
     const sent: Promise<unknown>[] = [];
     const send = this.#sender(client);
     const tx = transactionOn(this, send, sent);
-    const begun = send(opening.text);
-    sent.push(begun);
-    this.statements += opening.statements + 1;
+    sent.push(send(BEGIN));
+    if (opening.settings) sent.push(send(opening.settings));
+    this.statements += opening.settings ? 3 : 2;
     const working = work(tx);
     const committed = send('commit');
     sent.push(committed);
@@ -207,8 +208,9 @@ export class Database implements Db {
     const client = await this.#pool.connect();
     let broken: Error | undefined;
     try {
-      this.statements += opening.statements + 1;
-      await client.query(opening.text);
+      this.statements += opening.settings ? 3 : 2;
+      await client.query(BEGIN);
+      if (opening.settings) await client.query(opening.settings);
       const result = await work(transactionOn(this, this.#sender(client), []));
       const committed = (await client.query('commit')) as unknown as Rows<unknown>;
       if (committed.command !== 'COMMIT') throw new TaskerError('database_error', 'the transaction was rolled back');
@@ -241,7 +243,8 @@ export class Database implements Db {
   async exclusively<T>(lockId: number, work: (session: Session) => Promise<T>): Promise<T> {
     const holder = await this.dedicated();
     try {
-      await holder.query(opening({ idle_in_transaction_session_timeout: '0' }).text);
+      await holder.query(BEGIN);
+      await holder.query('set local idle_in_transaction_session_timeout = 0');
       await holder.query(`select pg_advisory_xact_lock(${lockId})`);
       const client = await this.dedicated();
       try {
@@ -303,7 +306,7 @@ function sessionOn(client: pg.Client): Session {
     query: async <Row>(statement: Statement, values: readonly unknown[] = []) =>
       (await client.query(statement.text, values as unknown[])) as unknown as Rows<Row>,
     transaction: async (work) => {
-      await client.query(opening().text);
+      await client.query(BEGIN);
       try {
         await work(async (script) => void (await client.query(script)));
         const { command } = await client.query('commit');
@@ -316,18 +319,17 @@ function sessionOn(client: pg.Client): Session {
   };
 }
 
-/** BEGIN and the settings of a transaction, as one message. */
+const BEGIN = 'begin isolation level read committed';
+
+/** How a transaction begins: with settings that hold for it only, because sessions hold no state of ours. */
 export interface Opening {
-  text: string;
-  /** How many statements the text holds. */
-  statements: number;
+  settings: Statement | undefined;
 }
 
-/** Makes an {@link Opening} from settings, which hold for the transaction only. */
+/** Makes an {@link Opening} from settings. */
 export function opening(settings: Record<string, string> = {}): Opening {
-  const begin = 'begin isolation level read committed';
   const set = Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', true)`);
-  return set.length === 0
-    ? { text: begin, statements: 1 }
-    : { text: `${begin}; select ${set.join(', ')}`, statements: 2 };
+  if (set.length === 0) return { settings: undefined };
+  const text = `select ${set.join(', ')}`;
+  return { settings: { name: `settings_${createHash('sha256').update(text).digest('hex').slice(0, 16)}`, text } };
 }

@@ -53,6 +53,8 @@ const RECORDING = opening({
   // A worker frozen between lock and commit must not hold its tasks for ever.
   idle_in_transaction_session_timeout: '30s',
 });
+/** Reads that callers wait for: planning them anew costs more than running them. */
+const READING = opening(PINNED_PLANS);
 const CLAIMING = opening({ ...PINNED_PLANS, synchronous_commit: 'off' });
 
 /** Where an attempt was recorded, and what the statement answered. */
@@ -103,11 +105,12 @@ export class Engine {
 
   /** Many at once; unknown ids are left out. */
   async getTasks(taskUuids: readonly string[]): Promise<Task[]> {
-    return (await getTasks(this.database, taskUuids)).map(taskView);
+    const rows = await this.database.pipeline(READING, (tx) => getTasks(tx, taskUuids));
+    return rows.map(taskView);
   }
 
   taskStates(taskUuids: readonly string[]): Promise<Map<string, string>> {
-    return taskStates(this.database, taskUuids);
+    return this.database.pipeline(READING, (tx) => taskStates(tx, taskUuids));
   }
 
   async listTasks(filter: TaskFilter): Promise<Task[]> {
