@@ -9,7 +9,7 @@ export default defineConfig({
   test: {
     // Once for all projects: the servers and the build that they share.
     globalSetup: ['test/support/global-setup.ts'],
-    maxWorkers: 2,
+    maxWorkers: 3,
     coverage: { provider: 'v8', include: ['src/**/*.ts'], reporter: ['text', 'json-summary'] },
     projects: [
       {

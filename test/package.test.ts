@@ -31,6 +31,23 @@ await tasker.stop();
 console.log(JSON.stringify([task.status, step?.results?.result]));
 `;
 
+const FOLDER_PROGRAM = `
+import { createTasker } from 'tasker-core';
+
+const tasker = await createTasker({ templates: './templates', handlers: process.argv[2] }).catch((error) => error);
+if (tasker instanceof Error) console.log(tasker.message);
+else {
+  const { taskUuid } = await tasker.createTask({ namespace: 'demo', name: 'hello', context: { name: 'Ada' } });
+  console.log((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status);
+  await tasker.stop();
+}
+`;
+
+const HANDLER = `
+import { defineHandler } from 'tasker-core';
+export const greet = defineHandler('greet', { inputs: { name: 'name' } }, ({ name }) => ({ greeting: name }));
+`;
+
 const STRICT = {
   target: 'es2022',
   module: 'nodenext',
@@ -67,10 +84,10 @@ function bytesBelow(folder: string): number {
 }
 
 /** Runs a program of the project on a database of its own; gives what it printed. */
-async function onOwnDatabase(program: string): Promise<string> {
+async function onOwnDatabase(program: string, ...args: string[]): Promise<string> {
   const { url, drop } = await freshDatabase();
   try {
-    const { stdout } = await run(process.execPath, [program], {
+    const { stdout } = await run(process.execPath, [program, ...args], {
       cwd: project,
       env: { ...process.env, DATABASE_URL: url },
     });
@@ -87,6 +104,9 @@ beforeAll(async () => {
     'package.json': JSON.stringify({ private: true, type: 'module' }),
     'templates/hello.yaml': TEMPLATE,
     'hello.js': PROGRAM,
+    'folder.js': FOLDER_PROGRAM,
+    'javascript/greet.js': HANDLER,
+    'typescript/greet.ts': HANDLER,
     'strict/hello.ts': PROGRAM,
     'strict/tsconfig.json': JSON.stringify({ compilerOptions: STRICT, include: ['hello.ts'] }),
   });
@@ -143,6 +163,11 @@ describe('the package', () => {
     expect(stdout).toBe('');
     expect(await onOwnDatabase('strict/out/hello.js')).toBe('["complete",{"greeting":"Hello Ada"}]');
   }, 120_000);
+
+  it('without optional packages reads a folder of handlers in JavaScript, and says what TypeScript needs', async () => {
+    expect(await onOwnDatabase('folder.js', './javascript')).toBe('complete');
+    expect(await onOwnDatabase('folder.js', './typescript')).toMatch(/greet\.ts: .* install @esbuild\/\S+, or compile/);
+  });
 
   it('brings the command tasker along', async () => {
     const command = path.join(project, 'node_modules', '.bin', process.platform === 'win32' ? 'tasker.cmd' : 'tasker');

@@ -7,7 +7,7 @@ import { type AdoptedStepRow, adoptSteps, findRecorded } from '../store/doubtful
 import { loadResults, type ResultRow, type StepKey } from '../store/load-results.ts';
 import { lockTasks, type TaskRevision } from '../store/lock-tasks.ts';
 import { type HeldStep, heldSteps, notify, peek, taskStates } from '../store/peek.ts';
-import { PINNED_PLANS } from '../store/planner.ts';
+import { PINNED_PLANS, QUEUE_ORDER } from '../store/planner.ts';
 import { getHistory, getSteps, getTasks, listTasks, type TaskFilter, type TaskRow } from '../store/read-tasks.ts';
 import { type OwnClaim, type Recorded, type RecordedStep, recordSteps } from '../store/record-steps.ts';
 import { namespaceIds } from '../store/templates.ts';
@@ -55,7 +55,7 @@ const RECORDING = opening({
 });
 /** Reads that callers wait for: planning them anew costs more than running them. */
 const READING = opening(PINNED_PLANS);
-const CLAIMING = opening({ ...PINNED_PLANS, synchronous_commit: 'off' });
+const CLAIMING = opening({ ...QUEUE_ORDER, synchronous_commit: 'off' });
 
 /** Where an attempt was recorded, and what the statement answered. */
 export interface RecordAnswer extends Recorded {
@@ -110,7 +110,7 @@ export class Engine {
   }
 
   taskStates(taskUuids: readonly string[]): Promise<Map<string, string>> {
-    return this.database.pipeline(READING, (tx) => taskStates(tx, taskUuids));
+    return taskStates(this.database, taskUuids);
   }
 
   async listTasks(filter: TaskFilter): Promise<Task[]> {

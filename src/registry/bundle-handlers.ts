@@ -2,7 +2,7 @@ import { isBuiltin } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { BuildFailure, BuildResult, Message, Plugin } from 'esbuild';
-import { TaskerError } from '../errors.ts';
+import { messageOf, TaskerError } from '../errors.ts';
 import { bundleCache, removeStale, writeOnce } from './bundle-cache.ts';
 import type { HandlerFiles } from './handler-files.ts';
 import { ownLocation } from './own-location.ts';
@@ -14,7 +14,9 @@ import { ownLocation } from './own-location.ts';
  */
 export async function bundleHandlers({ root, files }: HandlerFiles): Promise<Map<string, string>> {
   const cache = bundleCache(root);
-  const { outputFiles, metafile } = await build(root, files, cache);
+  const built = await build(root, files, cache);
+  if (built === 'no esbuild') return asTheyAre(files);
+  const { outputFiles, metafile } = built;
   for (const { path: file, contents } of outputFiles) writeOnce(file, contents);
   removeStale(cache, new Set(outputFiles.map(({ path: file }) => file)));
 
@@ -25,11 +27,27 @@ export async function bundleHandlers({ root, files }: HandlerFiles): Promise<Map
   return bundles;
 }
 
+/**
+ * An install without optional packages has no esbuild to run. JavaScript is imported as it is then (what it imports is
+ * not loaded anew when it changes); TypeScript can't be.
+ */
+function asTheyAre(files: readonly string[]): Map<string, string> {
+  const typescript = files.find((file) => /\.m?ts$/.test(file));
+  if (typescript) {
+    throw new TaskerError(
+      'handler_invalid',
+      `handlers file ${typescript}: reading TypeScript needs esbuild's program, an optional package that this install left out; install @esbuild/${process.platform}-${process.arch}, or compile the handlers to JavaScript`,
+      { details: { file: typescript } },
+    );
+  }
+  return new Map(files.map((file) => [file, file]));
+}
+
 type Build = BuildResult<{ write: false; metafile: true }>;
 
 let building = 0;
 
-async function build(root: string, files: string[], cache: string): Promise<Build> {
+async function build(root: string, files: string[], cache: string): Promise<Build | 'no esbuild'> {
   const esbuild = await import('esbuild');
   building += 1;
   try {
@@ -60,7 +78,9 @@ async function build(root: string, files: string[], cache: string): Promise<Buil
       plugins: [packagesStayOutside, ownLocation],
     });
   } catch (thrown) {
-    throw isBuildFailure(thrown) ? errorOf(root, thrown) : thrown;
+    if (isBuildFailure(thrown)) throw errorOf(root, thrown);
+    if (/The package "@esbuild\/.+" could not be found/.test(messageOf(thrown))) return 'no esbuild';
+    throw thrown;
   } finally {
     building -= 1;
     // Its process would stay for as long as ours, with nothing to do.

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { messageOf, TaskerError } from '../errors.ts';
@@ -94,7 +95,10 @@ function register(handler: Found, file: string, { registry, logger, origins }: R
 
 async function importBundle(file: string, bundle: string): Promise<Record<string, unknown>> {
   try {
-    return (await import(pathToFileURL(bundle).href)) as Record<string, unknown>;
+    const url = pathToFileURL(bundle);
+    // A file that was not bundled keeps its name when it changes.
+    if (bundle === file) url.searchParams.set('changed', String(statSync(file).mtimeMs));
+    return (await import(url.href)) as Record<string, unknown>;
   } catch (cause) {
     throw new TaskerError('handler_invalid', `handlers file ${file}: importing it throws: ${messageOf(cause)}`, {
       cause,

@@ -22,6 +22,8 @@ export type Reserved = ReturnType<RecorderEvents['reserve']>;
 const LANES = 3;
 /** Steps in one transaction. */
 const BATCH = 500;
+/** Smaller shares would cost more statements than they save time. */
+const SMALLEST_SHARE = 200;
 /** Bytes of results in one transaction; PostgreSQL takes at most 256 MB in one value. */
 const BATCH_BYTES = 32 * 1024 * 1024;
 /** While a recording is under way, the next waits for this many: a full batch costs little more than a small one. */
@@ -103,7 +105,9 @@ export class Recorder {
   #nextBatch(): AttemptEnd[] {
     let bytes = 0;
     let size = 0;
-    const limit = Math.min(BATCH, this.#waiting.length);
+    // What waits is shared out among the free lanes: one batch after the other would leave the database waiting for us.
+    const share = Math.ceil(this.#waiting.length / (this.#lanes + 1));
+    const limit = Math.min(BATCH, Math.max(share, SMALLEST_SHARE), this.#waiting.length);
     while (size < limit) {
       bytes += this.#waiting[size]!.result.length;
       if (size > 0 && bytes > BATCH_BYTES) break;

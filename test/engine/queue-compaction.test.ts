@@ -1,0 +1,48 @@
+import { expect, it } from 'vitest';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { openSession } from '../support/database.ts';
+import { DEMO, invariants, setup, template } from '../support/setup.ts';
+
+const LAY_DEAD_ROWS = `
+  with gone as (insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
+    select 0, 0, gen_random_uuid(), 0, 0 from generate_series(1, 30000) returning id)
+  select count(*) from gone`;
+
+const size = `select pg_relation_size('tasker.queue')::int bytes`;
+
+it('a queue full of dead rows that an old transaction keeps is written anew, and nothing that waits is lost', async () => {
+  const { tasker, sql, url, another } = await setup({ templates: template({ a: [] }), worker: false });
+  const tasks = await tasker.createTasks(Array.from({ length: 100 }, (_, i) => ({ ...DEMO, priority: i % 3 })));
+  const old = await openSession(url);
+  await old.query('begin isolation level repeatable read');
+  await old.query('select count(*) from tasker.worker');
+  await sql(LAY_DEAD_ROWS);
+  await sql('delete from tasker.queue where namespace_id = 0');
+  await sql('select pg_stat_force_next_flush()');
+  await sql('select 1');
+  const before = await sql(size);
+
+  expect(await tasker.engine.tidyQueue()).toBe(true);
+
+  expect(Number((await sql(size))[0]?.bytes)).toBeLessThan(Number(before[0]?.bytes) / 10);
+  expect(await sql('select count(*)::int n from tasker.queue')).toEqual([{ n: 100 }]);
+  await another({ worker: true, handlers: [defineHandler('a', {}, () => ({}))] });
+  for (const { taskUuid } of tasks)
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 10_000 })).status).toBe('complete');
+  await old.query('rollback');
+  await invariants(sql);
+});
+
+it('a queue that somebody reads, as a backup does, is left alone', async () => {
+  const { tasker, sql, url } = await setup({ templates: template({ a: [] }), worker: false });
+  await sql(LAY_DEAD_ROWS);
+  await sql('delete from tasker.queue where namespace_id = 0');
+  await sql('select pg_stat_force_next_flush()');
+  await sql('select 1');
+  const backup = await openSession(url);
+  await backup.query('begin isolation level repeatable read');
+  await backup.query('select count(*) from tasker.queue');
+  expect(await tasker.engine.tidyQueue()).toBe(false);
+  await backup.query('rollback');
+  expect(await tasker.engine.tidyQueue()).toBe(true);
+});
