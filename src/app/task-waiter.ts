@@ -111,7 +111,7 @@ export class TaskWaiter {
       if (this.#waiters.has(taskUuid)) this.#toRead.add(taskUuid);
       else others.push(taskUuid);
     }
-    if (this.#toRead.size > 0) this.#reading ??= setImmediate(() => void this.#read());
+    this.#readSoon();
     return others;
   }
 
@@ -142,11 +142,10 @@ export class TaskWaiter {
     }
   }
 
+  /** One read at a time: what ends meanwhile is read together in the next. */
   async #read(): Promise<void> {
-    this.#reading = undefined;
     const ids = [...this.#toRead].slice(0, READ_AT_ONCE);
     for (const id of ids) this.#toRead.delete(id);
-    if (this.#toRead.size > 0) this.#reading = setImmediate(() => void this.#read());
     try {
       for (const task of await this.#engine.getTasks(ids)) {
         // A task that was blocked may run again by now, by an operator's hand.
@@ -154,7 +153,14 @@ export class TaskWaiter {
       }
     } catch (error) {
       this.#logger.debug({ error: messageOf(error) }, 'awaited tasks could not be read; trying again');
+    } finally {
+      this.#reading = undefined;
+      this.#readSoon();
     }
+  }
+
+  #readSoon(): void {
+    if (this.#toRead.size > 0 && !this.#stopped) this.#reading ??= setImmediate(() => void this.#read());
   }
 
   #reject(taskUuid: string, error: unknown): void {

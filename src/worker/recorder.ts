@@ -23,7 +23,7 @@ const LANES = 3;
 /** Steps in one transaction. */
 const BATCH = 500;
 /** Smaller shares would cost more statements than they save time. */
-const SMALLEST_SHARE = 200;
+const SMALLEST_SHARE = 250;
 /** Bytes of results in one transaction; PostgreSQL takes at most 256 MB in one value. */
 const BATCH_BYTES = 32 * 1024 * 1024;
 /** While a recording is under way, the next waits for this many: a full batch costs little more than a small one. */

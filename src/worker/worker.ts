@@ -64,7 +64,7 @@ export interface WorkerStats {
   workerId: number;
 }
 
-const CLAIM_LIMIT = 500;
+const CLAIM_LIMIT = 1_000;
 /** Contexts and results that are held in memory at most, before fewer steps are taken at once. */
 const MEMORY_BOUND = 256 * 1024 * 1024;
 const ALL_RANKS = 100;
