@@ -1,5 +1,5 @@
 import { type Database, opening } from '../db/database.ts';
-import { TaskerError } from '../errors.ts';
+import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { nearNames } from '../model/near-names.ts';
 import {
@@ -87,10 +87,29 @@ export class TemplateStore {
     return new Map([...wanted].map((id) => [id, this.get(id)]));
   }
 
+  /**
+   * Makes these ids ready for {@link get}. Answers those that can't be, and why: a newer program may have stored what
+   * this one does not understand.
+   */
+  async load(ids: Iterable<number>): Promise<Map<number, Error>> {
+    const unreadable = new Map<number, Error>();
+    const unknown = [...new Set(ids)].filter((id) => !this.#byId.has(id));
+    if (unknown.length === 0) return unreadable;
+    for (const row of await templatesById(this.#database, unknown)) {
+      try {
+        this.#load(row);
+      } catch (error) {
+        unreadable.set(row.id, unreadableTemplate(row, error));
+      }
+    }
+    for (const id of unknown) if (!this.#byId.has(id) && !unreadable.has(id)) unreadable.set(id, notStored(id));
+    return unreadable;
+  }
+
   /** A snapshot that was loaded before. */
   get(id: number): Snapshot {
     const snapshot = this.#byId.get(id);
-    if (!snapshot) throw new TaskerError('template_not_found', `template snapshot ${id} is not in the database`);
+    if (!snapshot) throw notStored(id);
     return snapshot;
   }
 
@@ -147,6 +166,15 @@ export class TemplateStore {
 /** `namespace/name@version`. */
 export function nameOf(template: TaskTemplate): string {
   return `${template.namespace}/${template.name}@${template.version}`;
+}
+
+function notStored(id: number): TaskerError {
+  return new TaskerError('template_not_found', `template snapshot ${id} is not in the database`);
+}
+
+function unreadableTemplate({ id, namespace, name, version }: TemplateRow, cause: unknown): TaskerError {
+  const message = `template ${namespace}/${name}@${version} (snapshot ${id}): ${messageOf(cause)}`;
+  return new TaskerError('template_invalid', message, { cause });
 }
 
 function compile(

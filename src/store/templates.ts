@@ -110,13 +110,15 @@ export async function otherDigests(db: Db, { namespaceId, name, version, digest 
   return rows.map((row) => row.digest);
 }
 
-const TEMPLATE_COLUMNS = `m.id, m.namespace_id, n.name namespace, m.digest, m.definition::text definition`;
+const TEMPLATE_COLUMNS = `m.id, m.namespace_id, n.name namespace, m.name, m.version, m.digest, m.definition::text definition`;
 
 /** A snapshot as the table has it. */
 export interface TemplateRow {
   id: number;
   namespace_id: number;
   namespace: string;
+  name: string;
+  version: string;
   digest: string;
   /** JSON text. */
   definition: string;

@@ -27,6 +27,7 @@ import { MissingHandlers } from './missing-handlers.ts';
 import { Recorder, type Reserved } from './recorder.ts';
 import { logRefused, logSettledLate, logTimedOut, logUncompleted, logUnsettled } from './step-log.ts';
 import { type CachedTask, TaskCache } from './task-cache.ts';
+import { UnreadableTemplates } from './unreadable-templates.ts';
 import { abandoned, handlerNotFound, timedOut } from './worker-failures.ts';
 
 /** How a worker works. Times in milliseconds. */
@@ -89,6 +90,7 @@ export class Worker {
   readonly #doubts: Doubts;
   readonly #deadlines: Deadlines;
   readonly #missing: MissingHandlers;
+  readonly #unreadable: UnreadableTemplates;
   readonly #housekeeping: Housekeeping;
   #namespaceIds: readonly number[] = [];
   #namespaceKey = '';
@@ -111,7 +113,7 @@ export class Worker {
     this.#engine = options.engine;
     this.#logger = options.logger;
     const { engine, logger } = options;
-    this.#housekeeping = new Housekeeping(engine, logger);
+    this.#housekeeping = new Housekeeping(engine, options.leaseMs, logger);
     this.#recorder = new Recorder(
       engine,
       {
@@ -134,7 +136,11 @@ export class Worker {
         namespaces: () => options.namespaces(),
         callables: () => options.registry.listHandlers(),
       },
-      { lost: (ids) => this.#leaseLost(ids), othersLost: () => void this.#sweep() },
+      {
+        lost: (ids) => this.#leaseLost(ids),
+        othersLost: () => void this.#sweep(),
+        inDoubt: (id) => this.#doubts.anyOf(id),
+      },
       logger,
     );
     this.#lookOut = new LookOut(
@@ -142,7 +148,11 @@ export class Worker {
       {
         namespaceIds: () => this.#namespaceIds,
         everyMs: () => options.pollMs(),
-        ready: () => this.wake(),
+        ready: () => {
+          this.wake();
+          // Without room here, others must hear of it.
+          if (this.#free() <= 0) options.onWorkLeft(ALL_RANKS);
+        },
         looked: () => {
           void this.#findNamespaces().catch((error: unknown) =>
             this.#logger.debug({ error: messageOf(error) }, 'namespaces could not be read'),
@@ -154,6 +164,7 @@ export class Worker {
       logger,
     );
     this.#doubts = new Doubts(engine, (rows) => void this.#adopt(rows), logger);
+    this.#unreadable = new UnreadableTemplates(engine, () => options.onWorkLeft(0), logger);
     this.#deadlines = new Deadlines((step) => this.#timedOut(step));
     this.#missing = new MissingHandlers(
       {
@@ -245,7 +256,7 @@ export class Worker {
         token,
         workerId: this.#incarnation.id,
         namespaceIds: this.#namespaceIds,
-        excluded: this.#missing.excluded(),
+        excluded: [...this.#missing.excluded(), ...this.#unreadable.excluded()],
       });
       this.#failedClaims = 0;
       if (claimed.taken > 0) this.#housekeeping.claimed();
@@ -275,23 +286,38 @@ export class Worker {
 
   /** Steps that are ours now. Each has a slot reserved, which it gives back when it starts. */
   async #take(rows: readonly ClaimedStepRow[], tokenOf: (row: ClaimedStepRow) => number): Promise<void> {
-    const unknown = rows.some((row) => !this.#engine.templates.has(row.template_id));
-    for (let tries = 0; unknown; tries++) {
-      try {
-        await this.#engine.templates.byIds(rows.map((row) => row.template_id));
-        break;
-      } catch (error) {
-        if (tries === 0)
-          this.#logger.warn({ error: messageOf(error) }, "templates of claimed steps can't be read; trying again");
-        if (this.#stopping) return this.#leaveBehind(rows.length);
-        await backOff(tries);
-      }
-    }
-    const steps = rows.map((row) => {
+    const readable = await this.#readable(rows, tokenOf);
+    if (!readable) return this.#leaveBehind(rows.length);
+    const steps = readable.map((row) => {
       const task = this.#cache.take(row, this.#engine.templates.get(row.template_id));
       return this.#hold(task, row, tokenOf(row));
     });
     await this.#hydrate(steps);
+  }
+
+  /** Those whose templates can be read here; the others go back. Undefined: the worker stops before it knows. */
+  async #readable(
+    rows: readonly ClaimedStepRow[],
+    tokenOf: (row: ClaimedStepRow) => number,
+  ): Promise<readonly ClaimedStepRow[] | undefined> {
+    if (rows.every((row) => this.#engine.templates.has(row.template_id))) return rows;
+    for (let tries = 0; ; tries++) {
+      try {
+        const reasons = await this.#engine.templates.load(rows.map((row) => row.template_id));
+        const others = rows.filter((row) => reasons.has(row.template_id));
+        this.#reserved -= others.length;
+        this.#unreadable.giveBack(
+          others.map((row) => ({ ...row, claim: tokenOf(row) })),
+          reasons,
+        );
+        return rows.filter((row) => !reasons.has(row.template_id));
+      } catch (error) {
+        if (tries === 0)
+          this.#logger.warn({ error: messageOf(error) }, "templates of claimed steps can't be read; trying again");
+        if (this.#stopping) return undefined;
+        await backOff(tries);
+      }
+    }
   }
 
   /** Steps that are ours in the database and that nobody here can start: others find them when the lease is over. */
@@ -556,6 +582,7 @@ export class Worker {
     if (!finished) await this.#abortRunning(lastMoment);
     this.#giveBackTheRest();
     const recorded = await this.#recordedWithin(Math.max(5_000, drainTimeoutMs));
+    if ((await this.#unreadable.stop(lastMoment)) > 0) this.#leftBehind = true;
     this.#deadlines.stop();
     await this.#doubts.stop();
     this.#recorder.stop();
