@@ -1,5 +1,5 @@
 import { type Database, opening } from '../db/database.ts';
-import { TaskerError } from '../errors.ts';
+import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { stepIndex } from '../model/uuid.ts';
 import { type Claim, type Claimed, claimSteps } from '../store/claim-steps.ts';
@@ -35,7 +35,7 @@ import { promoteDue, sweep, tidyQueue } from './sweep.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
 import { type Snapshot, TemplateStore } from './template-store.ts';
 
-/** Wakes workers: something is in the queue. Payload: namespace and rank. */
+/** Wakes workers: something is in the queue. Payload: the smallest rank, which is minus the highest priority. */
 export const CHANNEL_WORK = 'tasker_work';
 /** Tells who waits that tasks ended. Payload: ids. */
 export const CHANNEL_ENDED = 'tasker_ended';
@@ -49,7 +49,7 @@ const RECORDING = opening({
   ...PINNED_PLANS,
   statement_timeout: '60s',
   // Somebody who keeps one task locked must not hold up those that are recorded with it.
-  lock_timeout: '2s',
+  lock_timeout: '1s',
   // A worker frozen between lock and commit must not hold its tasks for ever.
   idle_in_transaction_session_timeout: '30s',
 });
@@ -70,13 +70,20 @@ export interface StepReference {
   step: string;
 }
 
+/** How long to wait for an answer: a connection may be silent, and the next one not. */
+export interface Patience {
+  timeoutMs: number;
+}
+
 /** The verbs: whatever reads or changes tasks goes through here, into statements and transactions. No HTTP, no handlers. */
 export class Engine {
   readonly database: Database;
   readonly templates: TemplateStore;
+  readonly #logger: Logger;
 
   constructor(database: Database, logger: Logger) {
     this.database = database;
+    this.#logger = logger;
     this.templates = new TemplateStore(database, logger);
   }
 
@@ -173,8 +180,8 @@ export class Engine {
   }
 
   async #announceEnd(taskUuid: string, taken: boolean): Promise<void> {
-    if (taken) await notify(this.database, CHANNEL_TAKEN, [taskUuid]);
-    await notify(this.database, CHANNEL_ENDED, [taskUuid]);
+    if (taken) await this.#tell(CHANNEL_TAKEN, [taskUuid]);
+    await this.#tell(CHANNEL_ENDED, [taskUuid]);
   }
 
   async #find({ taskUuid: given, step }: StepReference): Promise<StepAddress> {
@@ -197,9 +204,12 @@ export class Engine {
 
   // ---- for workers
 
-  /** @throws InDoubtError: the steps may be this worker's now; find them by the token */
-  claim(claim: Claim): Promise<Claimed> {
-    return this.database.pipeline(CLAIMING, (tx) => claimSteps(tx, claim));
+  /**
+   * Given up when there is no answer for `timeoutMs`.
+   * @throws InDoubtError: the steps may be this worker's now; find them by the token
+   */
+  claim(claim: Claim, { timeoutMs }: Patience): Promise<Claimed> {
+    return this.database.pipeline({ ...CLAIMING, timeoutMs }, (tx) => claimSteps(tx, claim));
   }
 
   /** One transaction, one round trip: lock the tasks, record, take children. @throws InDoubtError */
@@ -219,16 +229,16 @@ export class Engine {
     return findRecorded(this.database, steps);
   }
 
-  loadResults(keys: readonly StepKey[]): Promise<ResultRow[]> {
-    return loadResults(this.database, keys);
+  loadResults(keys: readonly StepKey[], maxSize: number): Promise<ResultRow[]> {
+    return loadResults(this.database, keys, maxSize);
   }
 
   held(steps: readonly HeldStep[]): Promise<Set<number>> {
     return heldSteps(this.database, steps);
   }
 
-  peek(ids: readonly number[]): Promise<{ ready: boolean; dueMs: number | null }> {
-    return peek(this.database, ids);
+  peek(ids: readonly number[], { timeoutMs }: Patience): Promise<{ ready: boolean; dueMs: number | null }> {
+    return peek(this.database.within(timeoutMs), ids);
   }
 
   namespaceIds(names: readonly string[]): Promise<number[]> {
@@ -243,8 +253,9 @@ export class Engine {
     return announceCallables(this.database, id, namespaces, callables);
   }
 
+  /** Given up while there is time for another before the lease is over. */
   heartbeat(ids: readonly number[], leaseMs: number): Promise<{ alive: number[]; lost: boolean }> {
-    return heartbeat(this.database, ids, leaseMs);
+    return heartbeat(this.database.within(leaseMs / 3), ids, leaseMs);
   }
 
   stopWorker(id: number): Promise<void> {
@@ -259,8 +270,9 @@ export class Engine {
     return listWorkers(this.database);
   }
 
-  async sweep(): ReturnType<typeof sweep> {
-    const swept = await sweep(this.database);
+  /** After a start of the server, every worker has `leaseMs` to come back. */
+  async sweep(leaseMs: number): ReturnType<typeof sweep> {
+    const swept = await sweep(this.database, leaseMs);
     if (swept.steps.some((step) => step.state === 'enqueued')) await this.wakeWorkers();
     const blocked = swept.steps.filter((step) => step.task_state === 'blocked_by_failures');
     if (blocked.length > 0) await this.announceEnded([...new Set(blocked.map((step) => step.task_uuid))]);
@@ -277,7 +289,7 @@ export class Engine {
 
   /** Wakes the workers of other processes. `rank`: the highest priority that waits. */
   async wakeWorkers(rank = 0): Promise<void> {
-    await notify(this.database, CHANNEL_WORK, [String(rank)]);
+    await this.#tell(CHANNEL_WORK, [String(rank)]);
   }
 
   /** Tells waiters in other processes. */
@@ -286,7 +298,16 @@ export class Engine {
     for (let i = 0; i < taskUuids.length; i += IDS_IN_A_PAYLOAD) {
       payloads.push(taskUuids.slice(i, i + IDS_IN_A_PAYLOAD).join(','));
     }
-    await notify(this.database, CHANNEL_ENDED, payloads);
+    await this.#tell(CHANNEL_ENDED, payloads);
+  }
+
+  /** What it tells of is committed: a notification that is lost costs latency only, everybody looks for himself. */
+  async #tell(channel: string, payloads: readonly string[]): Promise<void> {
+    try {
+      await notify(this.database, channel, payloads);
+    } catch (error) {
+      this.#logger.debug({ channel, error: messageOf(error) }, 'a notification did not get through');
+    }
   }
 }
 

@@ -1,12 +1,20 @@
 import type { Db, Statement } from '../db/database.ts';
 
+// A size is exact where it matters: small results that are not compressed are measured without reading them. The running
+// sum goes by the order of the list, without a sort; what is withheld is never read from where large values are kept.
 const LOAD_RESULTS: Statement = {
   name: 'load_results',
   text: `
-select w.task_uuid, w.idx, x.state::text, x.result
-  from unnest($1::uuid[], $2::int[]) w (task_uuid, idx) cross join lateral (
-    select s.state, s.result from tasker.step s
-     where s.task_uuid = w.task_uuid and s.idx = w.idx and s.state in ('complete', 'resolved_manually') offset 0) x`,
+select task_uuid, idx, state, size, case when total <= $3 then result end result, total > $3 withheld
+  from (
+    select w.task_uuid, w.idx, x.state::text, x.size, x.result, sum(x.size) over (rows unbounded preceding) total
+      from unnest($1::uuid[], $2::int[]) w (task_uuid, idx) cross join lateral (
+        select s.state, s.result,
+               case when s.result is null then 0
+                 when pg_column_size(s.result) <= 2048 and pg_column_compression(s.result) is null then pg_column_size(s.result)
+                 else length(s.result::text) end size
+          from tasker.step s
+         where s.task_uuid = w.task_uuid and s.idx = w.idx and s.state in ('complete', 'resolved_manually') offset 0) x) y`,
 };
 
 /** A finished step's result. */
@@ -14,8 +22,12 @@ export interface ResultRow {
   task_uuid: string;
   idx: number;
   state: 'complete' | 'resolved_manually';
+  /** Characters of the result's text, about. */
+  size: number;
   /** JSON text. */
   result: string | null;
+  /** It did not fit any more; `result` is null for that reason. */
+  withheld: boolean;
 }
 
 /** A step by its key. */
@@ -24,11 +36,15 @@ export interface StepKey {
   idx: number;
 }
 
-/** Results of finished steps, many at once; steps that are not finished are left out. */
-export async function loadResults(db: Db, keys: readonly StepKey[]): Promise<ResultRow[]> {
+/**
+ * Results of finished steps, many at once; steps that are not finished are left out. In the order of `keys`, results are
+ * given up to `maxSize` characters altogether; of the others only the size.
+ */
+export async function loadResults(db: Db, keys: readonly StepKey[], maxSize: number): Promise<ResultRow[]> {
   const { rows } = await db.query<ResultRow>(LOAD_RESULTS, [
     `{${keys.map((key) => key.taskUuid).join(',')}}`,
     `{${keys.map((key) => key.idx).join(',')}}`,
+    maxSize,
   ]);
   return rows;
 }

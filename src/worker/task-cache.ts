@@ -8,6 +8,8 @@ export interface CachedTask {
   readonly row: ClaimedStepRow;
   /** JSON text by step; null: finished without a result. Replaced, not emptied: running steps keep what they began with. */
   results: Map<number, string | null>;
+  /** Results that were too large to be loaded with the others: their sizes. */
+  withheld: Map<number, number>;
   /** How often an operator had changed results when these were read. */
   revision: number;
   /** Steps that are held here. */
@@ -43,6 +45,7 @@ export class TaskCache {
         snapshot,
         row,
         results: new Map(),
+        withheld: new Map(),
         revision: row.revision,
         held: 0,
         bytes: row.context.length,
@@ -59,6 +62,7 @@ export class TaskCache {
     if (task.revision >= revision) return;
     task.revision = revision;
     task.results = new Map();
+    task.withheld = new Map();
     this.bytes -= task.bytes - task.row.context.length;
     task.bytes = task.row.context.length;
   }
@@ -67,6 +71,7 @@ export class TaskCache {
   keep(task: CachedTask, idx: number, result: string | null): void {
     if (task.held === 0 || task.results.has(idx)) return;
     task.results.set(idx, result);
+    task.withheld.delete(idx);
     const bytes = result?.length ?? 0;
     task.bytes += bytes;
     this.bytes += bytes;
@@ -84,14 +89,36 @@ export class TaskCache {
     this.bytes -= task.bytes;
   }
 
-  /** Loads what is missing of the results that these steps may read, in one statement. */
-  async load(engine: Engine, wanted: readonly Wanted[]): Promise<void> {
+  /** How much of other steps' results a step may read, loaded or not. */
+  sizeFor({ task, idx }: Wanted): number {
+    let size = 0;
+    for (const ancestor of task.snapshot.graph.ancestors[idx]!)
+      size += task.results.get(ancestor)?.length ?? task.withheld.get(ancestor) ?? 0;
+    return size;
+  }
+
+  /** Whether it is sure, without adding up, that a step may read no more than `size`. */
+  surelyWithin({ task }: Wanted, size: number): boolean {
+    return task.withheld.size === 0 && task.bytes <= size;
+  }
+
+  /** Whether results that a step may read were too large to be loaded with the others. */
+  lacks({ task, idx }: Wanted): boolean {
+    if (task.withheld.size === 0) return false;
+    return task.snapshot.graph.ancestors[idx]!.some((ancestor) => task.withheld.has(ancestor));
+  }
+
+  /**
+   * Loads what is missing of the results that these steps may read, in one statement, `maxSize` at most: the steps that
+   * come last may still lack some.
+   */
+  async load(engine: Engine, wanted: readonly Wanted[], maxSize: number): Promise<void> {
     // Again only when an operator changed results of a task while they were on their way.
-    while (await this.#loadMissing(engine, wanted));
+    while (await this.#loadMissing(engine, wanted, maxSize));
   }
 
   /** Answers whether what was read is out of date already. */
-  async #loadMissing(engine: Engine, wanted: readonly Wanted[]): Promise<boolean> {
+  async #loadMissing(engine: Engine, wanted: readonly Wanted[], maxSize: number): Promise<boolean> {
     const missing = new Map<string, { taskUuid: string; idx: number }>();
     const into = new Map<CachedTask, CachedTask['results']>();
     for (const { task, idx } of wanted) {
@@ -102,10 +129,12 @@ export class TaskCache {
       }
     }
     if (missing.size === 0) return false;
-    const rows: ResultRow[] = await engine.loadResults([...missing.values()]);
+    const rows: ResultRow[] = await engine.loadResults([...missing.values()], maxSize);
     for (const row of rows) {
       const task = this.#tasks.get(row.task_uuid);
-      if (task && into.get(task) === task.results) this.keep(task, row.idx, row.result);
+      if (!task || into.get(task) !== task.results) continue;
+      if (row.withheld) task.withheld.set(row.idx, row.size);
+      else this.keep(task, row.idx, row.result);
     }
     return [...into].some(([task, results]) => task.results !== results);
   }

@@ -20,6 +20,17 @@ export function handlerNotFound(step: HeldStep, message: string): AttemptEnd {
   return attemptEnd(step, failure, NO_HANDLER);
 }
 
+/** What it may read of other steps is more than a worker loads. */
+export function dependencyTooLarge(step: HeldStep, size: number, bound: number): AttemptEnd {
+  const message = `step ${step.name}: the results of the steps before it take ${mebibytes(size)}, and a step may read ${mebibytes(bound)} at most; keep large payloads outside the database and let steps return references to them`;
+  const failure = StepHandlerResult.failure({ message, errorType: 'dependency_too_large', retryable: false });
+  return attemptEnd(step, failure, NO_HANDLER);
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+}
+
 /** Its handler does not settle and the worker stops: given back if it may run twice, else an operator decides. */
 export function abandoned(step: HeldStep): AttemptEnd {
   if (step.template.retry.retryable) return givenBack(step);

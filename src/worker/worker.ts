@@ -1,3 +1,4 @@
+import { DEFAULTS } from '../config/defaults.ts';
 import {
   type AdoptedStepRow,
   type Claimed,
@@ -25,10 +26,11 @@ import { Incarnation, incarnationOf } from './incarnation.ts';
 import { LookOut } from './look-out.ts';
 import { MissingHandlers } from './missing-handlers.ts';
 import { Recorder, type Reserved } from './recorder.ts';
+import { settledWithin } from './settled-within.ts';
 import { logRefused, logSettledLate, logTimedOut, logUncompleted, logUnsettled } from './step-log.ts';
 import { type CachedTask, TaskCache } from './task-cache.ts';
 import { UnreadableTemplates } from './unreadable-templates.ts';
-import { abandoned, handlerNotFound, timedOut } from './worker-failures.ts';
+import { abandoned, dependencyTooLarge, handlerNotFound, timedOut } from './worker-failures.ts';
 
 /** How a worker works. Times in milliseconds. */
 export interface WorkerOptions {
@@ -72,6 +74,10 @@ const ALL_RANKS = 100;
 /** Of the drain time, what is left for handlers to settle after their signal. */
 const LAST_MOMENT_MS = 500;
 const COUNTS_AS_LONG_MS = 2_000;
+/** After the drain time, what is left for recording and leaving when the database does not answer. */
+const GRACE_MS = 5_000;
+/** What each part of a stop gets even when that time is over. */
+const LAST_WORD_MS = 500;
 
 /**
  * Runs steps: claims as many as it has free slots, calls their handlers, records what came of them and takes the
@@ -101,6 +107,7 @@ export class Worker {
   #failedClaims = 0;
   #lastRank = ALL_RANKS;
   #stopping = false;
+  readonly #halt = new AbortController();
   #leftBehind = false;
   #aborting = false;
   #idle: (() => void) | undefined;
@@ -148,6 +155,7 @@ export class Worker {
       {
         namespaceIds: () => this.#namespaceIds,
         everyMs: () => options.pollMs(),
+        timeoutMs: options.leaseMs / 3,
         ready: () => {
           this.wake();
           // Without room here, others must hear of it.
@@ -251,13 +259,16 @@ export class Worker {
     const token = this.#incarnation.token();
     let claimed: Claimed = { steps: [], taken: 0 };
     try {
-      claimed = await this.#engine.claim({
-        limit,
-        token,
-        workerId: this.#incarnation.id,
-        namespaceIds: this.#namespaceIds,
-        excluded: [...this.#missing.excluded(), ...this.#unreadable.excluded()],
-      });
+      claimed = await this.#engine.claim(
+        {
+          limit,
+          token,
+          workerId: this.#incarnation.id,
+          namespaceIds: this.#namespaceIds,
+          excluded: [...this.#missing.excluded(), ...this.#unreadable.excluded()],
+        },
+        { timeoutMs: this.#options.leaseMs / 3 },
+      );
       this.#failedClaims = 0;
       if (claimed.taken > 0) this.#housekeeping.claimed();
     } catch (error) {
@@ -265,7 +276,7 @@ export class Worker {
       if (this.#failedClaims === 0)
         this.#logger.warn({ error: messageOf(error) }, 'no steps can be claimed; trying again');
       this.#wantClaim = true;
-      await backOff(this.#failedClaims++);
+      await backOff(this.#failedClaims++, this.#halt.signal);
     } finally {
       this.#reserved -= limit - claimed.steps.length;
     }
@@ -337,7 +348,7 @@ export class Worker {
   async #hydrate(steps: readonly HeldStep[]): Promise<void> {
     for (let tries = 0; ; tries++) {
       try {
-        await this.#cache.load(this.#engine, steps);
+        await this.#cache.load(this.#engine, steps, DEFAULTS.dependencyBytes);
         break;
       } catch (error) {
         if (tries === 0)
@@ -346,7 +357,21 @@ export class Worker {
         await backOff(tries);
       }
     }
-    this.#startAll(steps);
+    const later = new Set(steps.filter((step) => this.#mustWait(step)));
+    if (later.size > 0) void this.#hydrateLater([...later]);
+    this.#startAll(steps.filter((step) => !later.has(step)));
+  }
+
+  /** What it may read did not fit beside what the steps before it may read; alone it does. */
+  #mustWait(step: HeldStep): boolean {
+    if (step.over || this.#stopping || !this.#cache.lacks(step)) return false;
+    return this.#cache.sizeFor(step) <= DEFAULTS.dependencyBytes;
+  }
+
+  /** Once there is memory again, or nothing runs that could free some. */
+  async #hydrateLater(steps: readonly HeldStep[]): Promise<void> {
+    while (this.#cache.bytes > MEMORY_BOUND && this.#running > 0 && !this.#stopping) await backOff(0);
+    await this.#hydrate(steps);
   }
 
   #startAll(steps: readonly HeldStep[]): void {
@@ -378,6 +403,11 @@ export class Worker {
   // ---- resolve, run
 
   #run(step: HeldStep): void {
+    const tooLarge = this.#tooLarge(step);
+    if (tooLarge) {
+      this.#push(tooLarge);
+      return;
+    }
     let handler: ExecutableHandler | null;
     try {
       handler = this.#options.registry.resolveSync(step.template.handler);
@@ -393,6 +423,13 @@ export class Worker {
     step.begin();
     this.#deadlines.add(step, this.#timeoutMs(step));
     callHandler(handler, new StepContext(step), (result, version) => this.#settled(step, result, version));
+  }
+
+  #tooLarge(step: HeldStep): AttemptEnd | undefined {
+    const bound = DEFAULTS.dependencyBytes;
+    if (this.#cache.surelyWithin(step, bound)) return undefined;
+    const size = this.#cache.sizeFor(step);
+    return size > bound ? dependencyTooLarge(step, size, bound) : undefined;
   }
 
   #timeoutMs({ template: { timeoutSeconds } }: HeldStep): number {
@@ -570,27 +607,37 @@ export class Worker {
 
   /**
    * Takes nothing new, lets running handlers finish, then fires their signal, then gives their steps back. Safe to call
-   * while the database is away: what could not be recorded is found by others when the lease is over.
+   * while the database is away or silent: some seconds after the drain time it ends, and what could not be recorded is
+   * found by others when the lease is over.
    */
   async stop({ drainTimeoutMs }: { drainTimeoutMs: number }): Promise<void> {
+    const until = performance.now() + drainTimeoutMs + GRACE_MS;
+    const left = () => Math.max(LAST_WORD_MS, until - performance.now());
     this.#stopping = true;
-    await this.#lookOut.stop();
+    this.#halt.abort();
     this.#missing.stop();
-    await this.#claiming;
+    // Not awaited yet: a server that does not answer must not keep the handlers from their signal.
+    const lookedLast = this.#lookOut.stop();
     const lastMoment = Math.min(LAST_MOMENT_MS, drainTimeoutMs / 4);
     const finished = await this.#idleWithin(drainTimeoutMs - lastMoment);
     if (!finished) await this.#abortRunning(lastMoment);
-    this.#giveBackTheRest();
-    const recorded = await this.#recordedWithin(Math.max(5_000, drainTimeoutMs));
-    if ((await this.#unreadable.stop(lastMoment)) > 0) this.#leftBehind = true;
+    const recorded = await this.#nothingHeldWithin(left());
+    const unreadable = this.#unreadable.stop(lastMoment).then((count) => void (this.#leftBehind ||= count > 0));
+    if (!(await settledWithin(left(), unreadable))) this.#leftBehind = true;
     this.#deadlines.stop();
-    await this.#doubts.stop();
+    await settledWithin(left(), Promise.all([lookedLast, this.#doubts.stop()]));
     this.#recorder.stop();
     const clean = recorded && this.#held.size === 0 && !this.#doubts.any && !this.#leftBehind;
     if (clean) this.#options.onWorkLeft(0);
-    await this.#incarnation.stop(clean).catch((error: unknown) => {
+    await settledWithin(left(), this.#leave(clean));
+  }
+
+  async #leave(clean: boolean): Promise<void> {
+    try {
+      await this.#incarnation.stop(clean);
+    } catch (error) {
       this.#logger.warn({ error: messageOf(error) }, 'the worker could not say that it stopped; its lease runs out');
-    });
+    }
   }
 
   #idleWithin(ms: number): Promise<boolean> {
@@ -620,9 +667,14 @@ export class Worker {
     }
   }
 
-  async #recordedWithin(ms: number): Promise<boolean> {
+  /** Gives back what is held, children of late recordings and steps of a late claim too, until all of it is recorded. */
+  async #nothingHeldWithin(ms: number): Promise<boolean> {
     const until = performance.now() + ms;
-    while (this.#recorder.pending > 0 && performance.now() < until) await backOff(0);
-    return this.#recorder.pending === 0;
+    for (;;) {
+      this.#giveBackTheRest();
+      const rest = this.#claiming !== undefined || this.#recorder.pending > 0 || this.#held.size > 0;
+      if (!rest || performance.now() > until) return !rest;
+      await backOff(0);
+    }
   }
 }
