@@ -10,6 +10,7 @@ import type { Logger } from '../logging/logger.ts';
 import { nearNames } from '../model/near-names.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
+import { settledWithin } from '../worker/settled-within.ts';
 import { Worker, type WorkerStats } from '../worker/worker.ts';
 import type { OpenDatabase } from './open-database.ts';
 import { isResting, TaskWaiter } from './task-waiter.ts';
@@ -73,6 +74,11 @@ export interface TaskerParts {
 }
 
 const COALESCE_MS = 10;
+/** How long a stop waits for its last notifications. */
+const TELL_MS = 2_000;
+/** How long a stop waits for a start under way. */
+const START_MS = 15_000;
+const LOWEST_RANK = 100;
 const WATCH_MS = 250;
 /** No timer of Node runs longer. */
 const LONGEST_DRAIN_MS = 2 ** 31 - 1;
@@ -92,7 +98,7 @@ export class Tasker {
   readonly #toAnnounce: string[] = [];
   #announcing: NodeJS.Timeout | undefined;
   #waking: NodeJS.Timeout | undefined;
-  #wakingRank = 0;
+  #wakingRank = LOWEST_RANK;
   #started: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
   #forgetSignal: (() => void) | undefined;
@@ -144,9 +150,13 @@ export class Tasker {
 
   async #start(): Promise<void> {
     this.#checkHandlers();
-    if (this.#worker && this.#parts.templates.length === 0 && !this.#parts.namespaces) await this.#serveAll();
+    if (this.#servesAll) await this.#serveAll();
     await this.#listener.start();
     await this.#worker?.start();
+  }
+
+  get #servesAll(): boolean {
+    return this.#worker !== undefined && this.#parts.templates.length === 0 && !this.#parts.namespaces;
   }
 
   /** Without templates or namespaces of its own, a worker serves what is registered. */
@@ -358,12 +368,18 @@ export class Tasker {
   }
 
   async #stop(drainTimeoutMs: number): Promise<void> {
-    await this.#started?.catch(() => undefined);
+    // A start that hangs on a silent server must not hold up the stop.
+    if (this.#started)
+      await settledWithin(
+        START_MS,
+        this.#started.catch(() => undefined),
+      );
     try {
       await this.#worker?.stop({ drainTimeoutMs: Math.min(drainTimeoutMs, LONGEST_DRAIN_MS) });
       // What was given back must not wait for somebody's next look.
-      if (this.#waking) await this.#engine.wakeWorkers(this.#wakingRank).catch((error) => this.#notAnnounced(error));
-      await this.#flushAnnouncements();
+      const woken =
+        this.#waking && this.#engine.wakeWorkers(this.#wakingRank).catch((error) => this.#notAnnounced(error));
+      await settledWithin(TELL_MS, Promise.all([woken, this.#flushAnnouncements()]));
     } finally {
       this.#waiter.stop();
       this.#forgetSignal?.();
@@ -392,9 +408,19 @@ export class Tasker {
   // ---- who must hear of it
 
   #heard(channel: string, payload: string): void {
-    if (channel === CHANNEL_WORK) this.#worker?.wake(Number(payload));
+    if (channel === CHANNEL_WORK) this.#heardOfWork(Number(payload));
     else if (channel === CHANNEL_TAKEN) this.#worker?.taken(payload);
     else this.#waiter.ended(payload.split(','));
+  }
+
+  #heardOfWork(rank: number): void {
+    this.#worker?.wake(rank);
+    // A worker that serves everything began before there was anything to serve.
+    if (this.#servesAll && this.#served.size === 0) {
+      this.#serveAll()
+        .then(() => this.#worker?.refresh())
+        .catch((error: unknown) => this.#notAnnounced(error));
+    }
   }
 
   #catchUp(): void {
@@ -427,7 +453,7 @@ export class Tasker {
     this.#waking ??= setTimeout(() => {
       this.#waking = undefined;
       const rank = this.#wakingRank;
-      this.#wakingRank = 0;
+      this.#wakingRank = LOWEST_RANK;
       this.#engine.wakeWorkers(rank).catch((error: unknown) => this.#notAnnounced(error));
     }, COALESCE_MS);
   }

@@ -10,7 +10,7 @@ interface Coded {
 /** The five characters of an SQL error, or undefined for anything else. */
 export function sqlState(error: unknown): string | undefined {
   const code = (error as Coded | null)?.code;
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+  return typeof code === 'string' && /^(?=.*\d)[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
 /** Whether trying again on another connection, perhaps later, is the right answer. */

@@ -1,4 +1,5 @@
-import { type Database, opening } from '../db/database.ts';
+import { sqlState } from '../db/connection-error.ts';
+import { type Database, type Db, opening } from '../db/database.ts';
 import { TaskerError } from '../errors.ts';
 import { storableJson } from '../model/storable-json.ts';
 import { isStorableText } from '../model/storable-text.ts';
@@ -21,7 +22,8 @@ export interface StepAddress {
 }
 
 const OPEN_STATES = ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'error'] as const;
-const SETTINGS = opening();
+/** An operator hears within seconds that a task is held, and nothing of what he gave up happens later. */
+const SETTINGS = opening({ lock_timeout: '5s', statement_timeout: '30s', idle_in_transaction_session_timeout: '30s' });
 
 function operator({ actor = 'operator', reason }: OperatorOptions) {
   for (const [name, text] of Object.entries({ actor, reason })) {
@@ -47,7 +49,7 @@ export async function cancelTask(
   taskUuid: string,
   options: OperatorOptions,
 ): Promise<{ running: number } | undefined> {
-  const cancelled = await database.pipeline(SETTINGS, async (tx) => {
+  const cancelled = await onFreeTask(database, taskUuid, async (tx) => {
     const [, answer] = await Promise.all([lockTasks(tx, [taskUuid]), cancel(tx, taskUuid, operator(options))]);
     return answer;
   });
@@ -62,7 +64,7 @@ export async function cancelTask(
  * @throws TaskerError `illegal_transition` when it is in another state
  */
 export async function resetStep(database: Database, step: StepAddress, options: OperatorOptions): Promise<void> {
-  const done = await database.pipeline(SETTINGS, async (tx) => {
+  const done = await onFreeTask(database, step.taskUuid, async (tx) => {
     const [, answer] = await Promise.all([lockTasks(tx, [step.taskUuid]), reset(tx, step, operator(options))]);
     return answer;
   });
@@ -111,7 +113,7 @@ async function settle(
     }
     result = stored.json;
   } else if (how.action === 'complete') result = '{}';
-  const done = await database.pipeline(SETTINGS, async (tx) => {
+  const done = await onFreeTask(database, step.taskUuid, async (tx) => {
     const [, answer] = await Promise.all([
       lockTasks(tx, [step.taskUuid]),
       settleStep(tx, { ...step, ...how, result }, operator(options)),
@@ -139,4 +141,18 @@ async function refusal(
 
 function past(action: string): string {
   return action === 'reset' ? 'reset' : `${action}d`;
+}
+
+/** One round trip: lock the task, act. */
+async function onFreeTask<T>(database: Database, taskUuid: string, work: (tx: Db) => Promise<T>): Promise<T> {
+  try {
+    return await database.pipeline(SETTINGS, work);
+  } catch (error) {
+    if (!/^(55P03|57014)$/.test(sqlState(error) ?? '')) throw error;
+    throw new TaskerError(
+      'database_error',
+      `task ${taskUuid} is held by another transaction; nothing was changed, try again when that has ended`,
+      { cause: error },
+    );
+  }
 }

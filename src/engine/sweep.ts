@@ -1,45 +1,60 @@
 import { sqlState } from '../db/connection-error.ts';
-import { type Database, opening } from '../db/database.ts';
+import { type Database, type Db, opening } from '../db/database.ts';
 import { compactQueue, queueBloat, tryCompacting } from '../store/compact-queue.ts';
-import { lockTasks } from '../store/lock-tasks.ts';
+import { lockFreeTasks } from '../store/lock-tasks.ts';
 import { dueTasks, promoteRetries } from '../store/promote-retries.ts';
 import { buryWorkers, deadWorkers, declareDead, type TakenBackRow, takeBack, tasksOfDead } from '../store/sweep.ts';
 
-const SETTINGS = opening();
+/** Bounds on the server too: a client that gives up leaves its statement waiting there. */
+const SETTINGS = opening({
+  lock_timeout: '2s',
+  statement_timeout: '30s',
+  idle_in_transaction_session_timeout: '30s',
+});
 
 /**
  * Takes the steps of workers whose lease is over: retryable ones run again, others stand in `error` for an operator.
  * Any worker may do it, two at once are fine, and one that dies half-way is continued by the next.
  */
-export async function sweep(database: Database): Promise<{ dead: number[]; steps: TakenBackRow[] }> {
-  const dead = await declareDead(database);
+export async function sweep(database: Database, leaseMs: number): Promise<{ dead: number[]; steps: TakenBackRow[] }> {
+  const dead = await declareDead(database, leaseMs);
   const all = await deadWorkers(database);
   const steps: TakenBackRow[] = [];
   if (all.length === 0) return { dead, steps };
   for (;;) {
     const tasks = await tasksOfDead(database, all);
     if (tasks.length === 0) break;
-    const taken = await database.pipeline(SETTINGS, async (tx) => {
-      const [, rows] = await Promise.all([lockTasks(tx, tasks), takeBack(tx, tasks, all)]);
-      return rows;
-    });
+    const taken = await withFreeTasks(database, tasks, (tx, free) => takeBack(tx, free, all));
+    // What others hold is for the next sweep: until then its worker is not buried.
+    if (!taken) return { dead, steps };
     steps.push(...taken);
   }
   await buryWorkers(database, all);
   return { dead, steps };
 }
 
-/** Puts retries that are due into the queue; answers with how many. */
+/** Puts retries that are due into the queue; answers with how many. Tasks that others hold are left for the next time. */
 export async function promoteDue(database: Database): Promise<number> {
   let promoted = 0;
   for (;;) {
     const tasks = await dueTasks(database);
     if (tasks.length === 0) return promoted;
-    promoted += await database.pipeline(SETTINGS, async (tx) => {
-      const [, count] = await Promise.all([lockTasks(tx, tasks), promoteRetries(tx, tasks)]);
-      return count;
-    });
+    const more = await withFreeTasks(database, tasks, promoteRetries);
+    if (more === undefined) return promoted;
+    promoted += more;
   }
+}
+
+/** Runs `work` for those of the tasks that nobody holds, locked; undefined when that is none. */
+function withFreeTasks<T>(
+  database: Database,
+  tasks: readonly string[],
+  work: (tx: Db, free: readonly string[]) => Promise<T>,
+): Promise<T | undefined> {
+  return database.transaction(SETTINGS, async (tx) => {
+    const free = await lockFreeTasks(tx, tasks);
+    return free.length === 0 ? undefined : work(tx, free);
+  });
 }
 
 /** From so many dead rows on, finding the first live one of the queue costs more than writing the queue anew. */

@@ -24,3 +24,14 @@ export async function lockTasks(db: Db, taskUuids: readonly string[]): Promise<T
   const { rows } = await db.query<TaskRevision>(LOCK_TASKS, [`{${taskUuids.join(',')}}`]);
   return rows;
 }
+
+const LOCK_FREE_TASKS: Statement = {
+  name: 'lock_free_tasks',
+  text: `select task_uuid from tasker.task where task_uuid = any ($1::uuid[]) order by task_uuid for update skip locked`,
+};
+
+/** Locks those of the tasks that nobody holds, for housekeeping that comes again: one locked task must not hold it up. */
+export async function lockFreeTasks(db: Db, taskUuids: readonly string[]): Promise<string[]> {
+  const { rows } = await db.query<{ task_uuid: string }>(LOCK_FREE_TASKS, [`{${taskUuids.join(',')}}`]);
+  return rows.map((row) => row.task_uuid);
+}

@@ -7,6 +7,8 @@ export interface LookOutEvents {
   namespaceIds(): readonly number[];
   /** Milliseconds until the next look: longer while notifications arrive. */
   everyMs(): number;
+  /** Milliseconds after which a look without an answer is given up. */
+  timeoutMs: number;
   /** The queue holds something for this worker. */
   ready(): void;
   /** After each look that got through. */
@@ -15,6 +17,8 @@ export interface LookOutEvents {
 
 /** A retry that another worker recorded is promoted by that worker when due; the others come a little later. */
 const OTHERS_RETRY_MS = 40;
+/** Before a due retry of a task that somebody holds is tried again. */
+const LOCKED_MS = 100;
 
 /**
  * Looks into the database when nothing else would: for work whose notification was lost, and for retries that come
@@ -29,6 +33,7 @@ export class LookOut {
   #dueAt = Number.POSITIVE_INFINITY;
   #busy: Promise<void> | undefined;
   #stopped = false;
+  #promoting = false;
 
   constructor(engine: Engine, events: LookOutEvents, logger: Logger) {
     this.#engine = engine;
@@ -49,7 +54,7 @@ export class LookOut {
 
   async #look(): Promise<void> {
     try {
-      const { ready, dueMs } = await this.#engine.peek(this.#events.namespaceIds());
+      const { ready, dueMs } = await this.#engine.peek(this.#events.namespaceIds(), this.#events);
       if (ready) this.#events.ready();
       if (dueMs !== null) this.retryIn(Math.max(0, dueMs) + (dueMs > 0 ? OTHERS_RETRY_MS : 0));
       this.#events.looked();
@@ -68,16 +73,22 @@ export class LookOut {
     this.#due = setTimeout(() => void this.#promote(), Math.min(Math.ceil(delayMs) + 1, 2 ** 31 - 1));
   }
 
+  /** One at a time: what comes due meanwhile is found by the peek at its end. */
   async #promote(): Promise<void> {
     this.#dueAt = Number.POSITIVE_INFINITY;
-    if (this.#stopped) return;
+    if (this.#stopped || this.#promoting) return;
+    this.#promoting = true;
     try {
-      if ((await this.#engine.promoteDue()) > 0) this.#events.ready();
-      const { dueMs } = await this.#engine.peek(this.#events.namespaceIds());
-      if (dueMs !== null) this.retryIn(Math.max(1, dueMs));
+      const promoted = await this.#engine.promoteDue();
+      // Another worker may have promoted them, and have no room.
+      const { ready, dueMs } = await this.#engine.peek(this.#events.namespaceIds(), this.#events);
+      if (ready) this.#events.ready();
+      if (dueMs !== null) this.retryIn(promoted === 0 ? Math.max(LOCKED_MS, dueMs) : Math.max(1, dueMs));
     } catch (error) {
       this.#logger.debug({ error: messageOf(error) }, 'due retries could not be queued; trying again');
       this.retryIn(500);
+    } finally {
+      this.#promoting = false;
     }
   }
 

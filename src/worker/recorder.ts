@@ -42,6 +42,11 @@ export class Recorder {
   readonly #events: RecorderEvents;
   readonly #logger: Logger;
   #waiting: AttemptEnd[] = [];
+  /** Ends of steps whose task is held by somebody. */
+  #aside: AttemptEnd[] = [];
+  #trying: Promise<void> | undefined;
+  readonly #heldTasks = new Set<string>();
+  #asides = 0;
   #lanes = LANES;
   #scheduled = false;
   #away = false;
@@ -75,6 +80,7 @@ export class Recorder {
   }
 
   #flush(): void {
+    this.#leaveHeldTasks();
     while (this.#lanes > 0 && this.#waiting.length > 0) {
       if (this.#lanes < LANES && this.#waiting.length < WORTH_A_LANE && this.#waitsLonger()) return;
       this.#lanes--;
@@ -84,6 +90,15 @@ export class Recorder {
         this.#flush();
       });
     }
+  }
+
+  /** What waits for a task that turned out to be held joins those that were put aside. */
+  #leaveHeldTasks(): void {
+    if (this.#heldTasks.size === 0) return;
+    const held = (end: AttemptEnd) => this.#heldTasks.has(end.taskUuid);
+    this.#aside.push(...this.#waiting.filter(held));
+    this.#waiting = this.#waiting.filter((end) => !held(end));
+    if (this.#aside.length > 0) this.#tryThoseAside();
   }
 
   #waitsLonger(): boolean {
@@ -183,6 +198,7 @@ export class Recorder {
         this.#logger.warn({ error: messageOf(refusal) }, "results can't be recorded now; they are sent again");
       await backOff(tries, this.#stopped.signal);
     }
+    if (waitedTooLong(refusal) && ofOneTask(batch)) return this.#putAside(batch);
     if (batch.length > 1 && (data || waitedTooLong(refusal))) {
       const middle = batch.length >> 1;
       // At the same time: the half with a locked task may not come to an end for long.
@@ -206,6 +222,38 @@ export class Recorder {
       return this.#record([failed]);
     }
   }
+
+  /** Steps of a task that somebody holds leave their lane: they are tried again beside them, task by task. */
+  #putAside(batch: readonly AttemptEnd[]): void {
+    this.#asides++;
+    for (const { taskUuid } of batch) this.#heldTasks.add(taskUuid);
+    this.#aside.push(...batch);
+    this.#tryThoseAside();
+  }
+
+  #tryThoseAside(): void {
+    this.#trying ??= this.#tryAside().finally(() => {
+      this.#trying = undefined;
+      this.#heldTasks.clear();
+      if (this.#aside.length > 0 && !this.#stopped.signal.aborted) this.#tryThoseAside();
+    });
+  }
+
+  async #tryAside(): Promise<void> {
+    for (let tries = 0; this.#aside.length > 0; tries++) {
+      await backOff(tries, this.#stopped.signal);
+      if (this.#stopped.signal.aborted) return;
+      const { taskUuid } = this.#aside[0]!;
+      const batch = this.#aside.filter((end) => end.taskUuid === taskUuid).slice(0, BATCH);
+      const taken = new Set(batch);
+      this.#aside = this.#aside.filter((end) => !taken.has(end));
+      const before = this.#asides;
+      await this.#record(batch);
+      if (this.#asides !== before) continue;
+      this.#heldTasks.delete(taskUuid);
+      tries = -1;
+    }
+  }
 }
 
 /**
@@ -219,6 +267,10 @@ function refusesData(error: unknown): boolean {
 /** One locked task should hold up nobody but itself. */
 function waitedTooLong(error: unknown): boolean {
   return /^(55P03|57014)$/.test(sqlState(error) ?? '');
+}
+
+function ofOneTask(batch: readonly AttemptEnd[]): boolean {
+  return batch.every((end) => end.taskUuid === batch[0]!.taskUuid);
 }
 
 function without(batch: readonly AttemptEnd[], positions: readonly number[]): AttemptEnd[] {

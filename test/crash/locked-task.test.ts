@@ -1,0 +1,79 @@
+import { expect, it } from 'vitest';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { openSession } from '../support/database.ts';
+import { DEMO, deferred, invariants, RETRY_AT_ONCE, setup, template, until } from '../support/setup.ts';
+
+it('a locked task with several running steps holds up nobody but itself', async () => {
+  const gates = new Map(['a', 'b', 'c', 'd'].map((name) => [name, deferred()]));
+  const steps = Object.fromEntries([...gates.keys()].map((name) => [name, []]));
+  const handlers = [...gates].map(([name, gate]) =>
+    defineHandler(name, {}, async ({ context }) => {
+      if (context.getInput('locked')) await gate.promise;
+      return {};
+    }),
+  );
+  const { tasker, sql, url } = await setup({ templates: template(steps), handlers });
+  const { taskUuid } = await tasker.createTask({ ...DEMO, context: { locked: true } });
+  await until(
+    () => tasker.stats?.running,
+    (running) => running === 4,
+  );
+  const holder = await openSession(url);
+  await holder.query('begin');
+  await holder.query('select 1 from tasker.task where task_uuid = $1 for update', [taskUuid]);
+  for (const gate of gates.values()) {
+    gate.resolve();
+    await new Promise((resolve) => setTimeout(resolve, 40));
+  }
+  for (let i = 0; i < 5; i++) {
+    const other = await tasker.createTask(DEMO);
+    expect((await tasker.waitForTask(other.taskUuid, { timeoutMs: 4_000 })).status).toBe('complete');
+  }
+  await holder.query('rollback');
+  expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+  await invariants(sql);
+});
+
+it('a due retry is not held up by another one whose task somebody holds', async () => {
+  const retry = { backoff: 'linear', backoff_base_ms: 1_000, max_attempts: 2 };
+  const flaky = defineHandler('a', {}, ({ context }) => {
+    if (context.retryCount === 0) throw new Error('again');
+    return {};
+  });
+  const { tasker, sql, url } = await setup({ templates: template({ a: { retry } }), handlers: [flaky], poolSize: 4 });
+  const [held, free] = await tasker.createTasks([DEMO, DEMO]);
+  await until(
+    async () => (await tasker.listTasks({ status: 'waiting_for_retry' })).length,
+    (count) => count === 2,
+  );
+  const holder = await openSession(url);
+  await holder.query('begin');
+  await holder.query('select 1 from tasker.task where task_uuid = $1 for update', [held!.taskUuid]);
+  expect((await tasker.waitForTask(free!.taskUuid, { timeoutMs: 6_000 })).status).toBe('complete');
+  // Nothing piles up meanwhile: callers still get through.
+  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  expect((await tasker.createTasks([DEMO])).length).toBe(1);
+  const [{ waiting }] = (await sql(
+    `select count(*)::int waiting from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+  )) as [{ waiting: number }];
+  expect(waiting).toBeLessThanOrEqual(1);
+  await holder.query('rollback');
+  expect((await tasker.waitForTask(held!.taskUuid, { timeoutMs: 10_000 })).status).toBe('complete');
+  await invariants(sql);
+});
+
+it('an operator hears that a task is held, and what he gave up does not happen later', async () => {
+  const fail = defineHandler('a', {}, () => {
+    throw new Error('no');
+  });
+  const retry = { max_attempts: 1, ...RETRY_AT_ONCE };
+  const { tasker, url } = await setup({ templates: template({ a: { retry } }), handlers: [fail] });
+  const { taskUuid } = await tasker.createTask(DEMO);
+  await tasker.waitForTask(taskUuid, { timeoutMs: 10_000 });
+  const holder = await openSession(url);
+  await holder.query('begin');
+  await holder.query('select 1 from tasker.task where task_uuid = $1 for update', [taskUuid]);
+  await expect(tasker.cancelTask(taskUuid)).rejects.toThrow(`task ${taskUuid} is held by another transaction`);
+  await holder.query('rollback');
+  expect((await tasker.getTask(taskUuid)).status).toBe('blocked_by_failures');
+}, 30_000);
