@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { Socket } from 'node:net';
 import pg from 'pg';
 import { TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -83,9 +84,13 @@ function configOf(url: string, options: DatabaseOptions): pg.ClientConfig {
     connectionTimeoutMillis: 10_000,
     query_timeout: options.statementTimeoutMs ?? 60_000,
     keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
     types,
   };
 }
+
+/** How long a close waits for statements under way. */
+const CLOSE_MS = 2_000;
 
 /**
  * A PostgreSQL server, reached through a pool. Sessions hold no state of ours (a transaction pooler may stand between):
@@ -97,10 +102,23 @@ export class Database implements Db {
   /** Statements sent so far; the benchmark divides it by steps. */
   statements = 0;
   #closed = false;
+  /** Every socket that is open, so that a close can end those on which nobody answers. */
+  readonly #sockets: Set<Socket>;
+  readonly #connectedAt = new WeakMap<pg.PoolClient, number>();
+  /** When a statement last ran out of its time: connections from before may be as silent as the one it was sent on. */
+  #silentAt = Number.NEGATIVE_INFINITY;
 
-  private constructor(pool: pg.Pool, options: DatabaseOptions) {
+  private constructor(pool: pg.Pool, sockets: Set<Socket>, options: DatabaseOptions) {
     this.#pool = pool;
+    this.#sockets = sockets;
     this.#options = options;
+    // A connection that dies while it is checked out, or while idle, must not become an uncaught exception; the query in
+    // flight is rejected on its own.
+    pool.on('connect', (client) => {
+      client.on('error', () => {});
+      this.#connectedAt.set(client, performance.now());
+    });
+    pool.on('error', (error) => options.logger.debug({ error: error.message }, 'an idle connection was lost'));
   }
 
   /**
@@ -110,17 +128,15 @@ export class Database implements Db {
   static async connect(options: DatabaseOptions): Promise<Database> {
     checkScheme(options.url);
     checkScheme(options.directUrl ?? options.url);
+    const sockets = new Set<Socket>();
     const pool = new pg.Pool({
       ...configOf(options.url, options),
+      stream: () => keptIn(sockets),
       pipeline: options.pipeline ?? true,
       max: options.poolSize ?? 10,
       idleTimeoutMillis: 300_000,
     } as pg.PoolConfig);
-    // A connection that dies while it is checked out, or while idle, must not become an uncaught exception; the query in
-    // flight is rejected on its own.
-    pool.on('connect', (client) => client.on('error', () => {}));
-    pool.on('error', (error) => options.logger.debug({ error: error.message }, 'an idle connection was lost'));
-    const database = new Database(pool, options);
+    const database = new Database(pool, sockets, options);
     try {
       await database.#checkVersion();
     } catch (error) {
@@ -161,14 +177,46 @@ export class Database implements Db {
     return this.#options.directUrl ?? this.#options.url;
   }
 
-  async query<Row>(statement: Statement, values: readonly unknown[] = []): Promise<Rows<Row>> {
+  query<Row>(statement: Statement, values: readonly unknown[] = []): Promise<Rows<Row>> {
+    return this.#query(statement, values, undefined);
+  }
+
+  /** Statements of which each is given up after `timeoutMs` without an answer, and its connection with it. */
+  within(timeoutMs: number): Db {
+    return { query: (statement, values = []) => this.#query(statement, values, timeoutMs) };
+  }
+
+  async #query<Row>(
+    statement: Statement,
+    values: readonly unknown[],
+    timeoutMs: number | undefined,
+  ): Promise<Rows<Row>> {
     this.#checkOpen();
     this.statements++;
+    const client = await this.#connect();
     try {
-      return (await this.#pool.query({ ...withLabel(statement), values: values as unknown[] })) as unknown as Rows<Row>;
+      const query = timed({ ...withLabel(statement), values: values as unknown[] }, timeoutMs);
+      const rows = (await client.query(query)) as unknown as Rows<Row>;
+      client.release();
+      return rows;
     } catch (error) {
+      this.#noteSilence(error);
+      client.release(error as Error);
       throw lostStatement(error);
     }
+  }
+
+  /** A connection of the pool, but none that may have gone silent. */
+  async #connect(): Promise<pg.PoolClient> {
+    for (;;) {
+      const client = await this.#pool.connect();
+      if ((this.#connectedAt.get(client) ?? this.#silentAt) >= this.#silentAt) return client;
+      client.release(true);
+    }
+  }
+
+  #noteSilence(error: unknown): void {
+    if (error instanceof Error && error.message === 'Query read timeout') this.#silentAt = performance.now();
   }
 
   /**
@@ -178,9 +226,10 @@ export class Database implements Db {
    */
   async pipeline<T>(opening: Opening, work: (tx: Db) => Promise<T>): Promise<T> {
     this.#checkOpen();
-    const client = await this.#pool.connect();
+    const client = await this.#connect();
     const sent: Promise<unknown>[] = [];
-    const send = this.#sender(client);
+    const sendNow = this.#sender(client);
+    const send: Send = (query) => sendNow(timed(query, opening.timeoutMs));
     const tx = transactionOn(this, send, sent);
     sent.push(send(BEGIN));
     if (opening.settings) sent.push(send(opening.settings));
@@ -191,6 +240,7 @@ export class Database implements Db {
     const answers = await Promise.allSettled([...sent, working]);
     const outcome = await committed.catch((error: unknown) => error);
     const failed = answers.find((answer) => answer.status === 'rejected');
+    for (const answer of answers) if (answer.status === 'rejected') this.#noteSilence(answer.reason);
     if (failed) failed.reason = lostStatement(failed.reason);
     if (outcome instanceof Error) {
       client.release(outcome);
@@ -205,7 +255,7 @@ export class Database implements Db {
   /** A transaction whose statements depend on each other's answers. Rolled back when `work` throws. */
   async transaction<T>(opening: Opening, work: (tx: Db) => Promise<T>): Promise<T> {
     this.#checkOpen();
-    const client = await this.#pool.connect();
+    const client = await this.#connect();
     let broken: Error | undefined;
     try {
       this.statements += opening.settings ? 3 : 2;
@@ -216,6 +266,7 @@ export class Database implements Db {
       if (committed.command !== 'COMMIT') throw new TaskerError('database_error', 'the transaction was rolled back');
       return result;
     } catch (error) {
+      this.#noteSilence(error);
       if (isConnectionError(error)) broken = error as Error;
       else await client.query('rollback').catch((lost: Error) => (broken = lost));
       throw error;
@@ -259,7 +310,11 @@ export class Database implements Db {
 
   /** A connection of its own, for LISTEN and for session locks; the caller ends it. @internal */
   async dedicated(): Promise<pg.Client> {
-    const client = new pg.Client({ ...configOf(this.directUrl, this.#options), query_timeout: 0 } as pg.ClientConfig);
+    const client = new pg.Client({
+      ...configOf(this.directUrl, this.#options),
+      stream: () => keptIn(this.#sockets),
+      query_timeout: 0,
+    } as pg.ClientConfig);
     client.on('error', () => {});
     try {
       await client.connect();
@@ -274,11 +329,31 @@ export class Database implements Db {
       throw new TaskerError('stopped', 'the connection to the database was closed: it was stopped before');
   }
 
+  /** Waits for statements under way, but not for long: then every connection is cut, so that the process can end. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    const cutting = setTimeout(() => this.#cut(), CLOSE_MS);
     await this.#pool.end();
+    // A connection leaves the pool at once and says goodbye afterwards, for ever if nobody answers.
+    if (this.#sockets.size === 0) clearTimeout(cutting);
+    else cutting.unref().refresh();
   }
+
+  #cut(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+}
+
+function keptIn(sockets: Set<Socket>): Socket {
+  const socket = new Socket();
+  sockets.add(socket);
+  return socket.once('close', () => sockets.delete(socket));
+}
+
+function timed<Query extends string | pg.QueryConfig>(query: Query, timeoutMs: number | undefined) {
+  if (timeoutMs === undefined) return query;
+  return { ...(typeof query === 'string' ? { text: query } : (query as pg.QueryConfig)), query_timeout: timeoutMs };
 }
 
 type Send = (query: string | pg.QueryConfig) => Promise<pg.QueryResult>;
@@ -324,6 +399,8 @@ const BEGIN = 'begin isolation level read committed';
 /** How a transaction begins: with settings that hold for it only, because sessions hold no state of ours. */
 export interface Opening {
   settings: Statement | undefined;
+  /** Milliseconds without an answer after which a pipeline is given up; default: as any statement. */
+  timeoutMs?: number;
 }
 
 /** Makes an {@link Opening} from settings. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -16,6 +17,8 @@ const LONGEST_DELAY_MS = 5_000;
 const SELF_TEST_CHANNEL = 'tasker_hear';
 const SELF_TEST: Statement = { name: 'notify_hearing', text: `notify ${SELF_TEST_CHANNEL}` };
 const SELF_TEST_MS = 3_000;
+const LISTEN_MS = 10_000;
+const GOODBYE_MS = 1_000;
 
 /**
  * Hears notifications on a connection of its own and comes back by itself when that is lost. Through a transaction
@@ -66,7 +69,8 @@ export class Listener {
     });
     client.on('end', () => this.#lost(client));
     try {
-      await client.query([...this.#channels, SELF_TEST_CHANNEL].map((c) => `listen ${c}`).join('; '));
+      const text = [...this.#channels, SELF_TEST_CHANNEL].map((c) => `listen ${c}`).join('; ');
+      await client.query({ text, query_timeout: LISTEN_MS } as pg.QueryConfig);
       await this.#database.query(SELF_TEST);
     } catch (error) {
       await client.end();
@@ -101,6 +105,7 @@ export class Listener {
     this.#stopped = true;
     this.#hears = false;
     clearTimeout(this.#retry);
-    await this.#client?.end();
+    // Nobody may answer the goodbye; the socket is cut when the database is closed.
+    if (this.#client) await Promise.race([this.#client.end(), sleep(GOODBYE_MS, undefined, { ref: false })]);
   }
 }

@@ -4,12 +4,16 @@ const DECLARE_DEAD: Statement = {
   name: 'declare_dead',
   text: `
 update tasker.worker set state = 'dead' where id in (
-  select id from tasker.worker where state = 'alive' and lease_until < now() for update skip locked) returning id`,
+  select id from tasker.worker where state = 'alive' and lease_until < now()
+     and pg_postmaster_start_time() < now() - $1 * interval '1 ms' for update skip locked) returning id`,
 };
 
-/** Workers whose lease is over are dead from here on: a transaction of its own, no claim of theirs commits after it. */
-export async function declareDead(db: Db): Promise<number[]> {
-  return (await db.query<{ id: number }>(DECLARE_DEAD)).rows.map((row) => row.id);
+/**
+ * Workers whose lease is over are dead from here on: a transaction of its own, no claim of theirs commits after it.
+ * Nobody is for `leaseMs` after the server started: while it was down none could prove that it lives.
+ */
+export async function declareDead(db: Db, leaseMs: number): Promise<number[]> {
+  return (await db.query<{ id: number }>(DECLARE_DEAD, [leaseMs])).rows.map((row) => row.id);
 }
 
 const DEAD_WORKERS: Statement = {

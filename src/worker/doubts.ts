@@ -51,6 +51,11 @@ export class Doubts {
     return this.#doubts.size > 0;
   }
 
+  /** The same of one incarnation. */
+  anyOf(incarnation: number): boolean {
+    return [...this.#doubts.keys()].some((token) => incarnationOf(token) === incarnation);
+  }
+
   #schedule(delay: number): void {
     if (this.#stopped || this.#timer || this.#doubts.size === 0) return;
     this.#timer = setTimeout(() => {

@@ -6,10 +6,12 @@ import type { Logger } from '../logging/logger.ts';
 export class Housekeeping {
   readonly #engine: Engine;
   readonly #logger: Logger;
+  readonly #leaseMs: number;
   #claims = 0;
 
-  constructor(engine: Engine, logger: Logger) {
+  constructor(engine: Engine, leaseMs: number, logger: Logger) {
     this.#engine = engine;
+    this.#leaseMs = leaseMs;
     this.#logger = logger;
   }
 
@@ -21,7 +23,7 @@ export class Housekeeping {
   /** Takes back steps of workers whose lease is over; answers whether there were any. */
   async sweep(): Promise<boolean> {
     try {
-      const { dead, steps } = await this.#engine.sweep();
+      const { dead, steps } = await this.#engine.sweep(this.#leaseMs);
       if (dead.length > 0 || steps.length > 0) {
         this.#logger.warn(
           { dead_workers: dead, steps: steps.length, in_error: steps.filter((step) => step.state === 'error').length },

@@ -6,6 +6,11 @@ import type { Logger } from '../logging/logger.ts';
 /** Bits of a token that count the claims of one incarnation. */
 const COUNTER_BITS = 24;
 const COUNTER_END = 2 ** COUNTER_BITS - 1;
+/** Before the counter is used up, registering anew must have got through. */
+const SPARE_CLAIMS = 10_000;
+/** A retired id stays for longer than a lost claim may still commit, and than its fence is kept in doubt. */
+const KEEP_RETIRED_MS = 90_000;
+const FIRST_PAUSE_MS = 50;
 
 /** What a worker says of itself when it registers. */
 export interface WorkerIdentity {
@@ -14,6 +19,10 @@ export interface WorkerIdentity {
   callables(): readonly string[];
   concurrency: number;
   leaseMs: number;
+  /** Fences that one id has; tests take fewer. */
+  fences?: number;
+  /** Milliseconds that an id is kept after its last fence was given. Default 90,000. */
+  keepRetiredMs?: number;
 }
 
 /** What an incarnation tells its worker. */
@@ -22,6 +31,8 @@ export interface IncarnationEvents {
   lost(ids: readonly number[]): void;
   /** Another worker's lease is over: somebody must look after its steps. */
   othersLost(): void;
+  /** Whether steps may be held under fences of this id that the worker does not know of yet. */
+  inDoubt(id: number): boolean;
 }
 
 /**
@@ -36,10 +47,14 @@ export class Incarnation {
   readonly #held = new Map<number, number>();
   #id = 0;
   #counter = 0;
-  #retired = new Set<number>();
+  /** Ids under which nothing more is claimed, and when that began. */
+  readonly #retired = new Map<number, number>();
   readonly #dead = new Set<number>();
   /** When the newest proof of life that got through was sent, on the clock of `performance.now()`. */
   #provenAt = 0;
+  /** When this worker came back after it could not prove for a lease that it lives. */
+  #backAt = Number.NEGATIVE_INFINITY;
+  #failedBeats = 0;
   #timer: NodeJS.Timeout | undefined;
   #beating: Promise<void> | undefined;
   #stopped = false;
@@ -99,17 +114,21 @@ export class Incarnation {
 
   /** A new fence. Before the counter of this id is used up, the worker registers anew. */
   token(): number {
-    if (this.#counter >= COUNTER_END - 10_000 && !this.#retired.has(this.#id)) this.#retire();
+    const { fences = COUNTER_END - SPARE_CLAIMS } = this.#identity;
+    if (this.#counter >= fences && !this.#retired.has(this.#id)) this.#retire();
     return this.#id * 2 ** COUNTER_BITS + ++this.#counter;
   }
 
   #retire(): void {
     const old = this.#id;
-    this.#retired.add(old);
-    this.#register().catch((error: unknown) => {
-      this.#retired.delete(old);
-      this.#logger.warn({ error: messageOf(error) }, 'the worker could not register anew; trying again');
-    });
+    this.#retired.set(old, performance.now());
+    this.#register().then(
+      () => this.#retired.set(old, performance.now()),
+      (error: unknown) => {
+        this.#retired.delete(old);
+        this.#logger.warn({ error: messageOf(error) }, 'the worker could not register anew; trying again');
+      },
+    );
   }
 
   /** A step is held under this fence. */
@@ -136,22 +155,32 @@ export class Incarnation {
     if (this.#stopped) return;
     this.#timer = setTimeout(() => {
       this.#beating = this.#beat().finally(() => this.#schedule());
-    }, this.#identity.leaseMs / 3);
+    }, this.#pauseMs());
+  }
+
+  /** A beat that did not get through is sent again soon: the lease has room for few of them. */
+  #pauseMs(): number {
+    const regular = this.#identity.leaseMs / 3;
+    return this.#failedBeats === 0 ? regular : Math.min(regular, FIRST_PAUSE_MS * 2 ** Math.min(this.#failedBeats, 8));
   }
 
   async #beat(): Promise<void> {
-    const ids = [...new Set([this.#id, ...this.#retired])];
+    const ids = [...new Set([this.#id, ...this.#retired.keys()])];
     const sentAt = performance.now();
     try {
       const { alive, lost } = await this.#engine.heartbeat(ids, this.#identity.leaseMs);
+      this.#failedBeats = 0;
+      if (!this.sure) this.#backAt = sentAt;
       const dead = ids.filter((id) => !alive.includes(id));
       if (dead.length > 0) await this.#comeBack(dead);
       else this.#provenAt = sentAt;
       await this.#leaveRetired();
       await this.announce();
-      if (lost) this.#events.othersLost();
+      // What cut this worker off may have cut off the others too: they get the time to come back.
+      if (lost && sentAt - this.#backAt >= this.#identity.leaseMs) this.#events.othersLost();
     } catch (error) {
-      this.#logger.warn({ error: messageOf(error) }, 'the heartbeat did not get through; trying again');
+      const level = this.#failedBeats++ === 0 ? 'warn' : 'debug';
+      this.#logger[level]({ error: messageOf(error) }, 'the heartbeat did not get through; trying again');
     }
   }
 
@@ -169,8 +198,10 @@ export class Incarnation {
   }
 
   async #leaveRetired(): Promise<void> {
-    for (const id of this.#retired) {
-      if (id === this.#id || (this.#held.get(id) ?? 0) > 0) continue;
+    const { keepRetiredMs = KEEP_RETIRED_MS } = this.#identity;
+    for (const [id, since] of this.#retired) {
+      if (id === this.#id || (this.#held.get(id) ?? 0) > 0 || this.#events.inDoubt(id)) continue;
+      if (performance.now() - since < keepRetiredMs) continue;
       await this.#engine.stopWorker(id);
       this.#retired.delete(id);
       this.#held.delete(id);
@@ -184,7 +215,7 @@ export class Incarnation {
     await this.#beating;
     clearTimeout(this.#timer);
     if (!clean) return;
-    for (const id of new Set([this.#id, ...this.#retired])) await this.#engine.stopWorker(id);
+    for (const id of new Set([this.#id, ...this.#retired.keys()])) await this.#engine.stopWorker(id);
     this.#logger.info({ worker_id: this.#id }, 'worker stopped');
   }
 }

@@ -257,7 +257,7 @@ export class Worker {
 
   async #claimNow(limit: number): Promise<void> {
     const token = this.#incarnation.token();
-    let claimed: Claimed = { steps: [], taken: 0 };
+    let claimed: Claimed = { steps: [], taken: 0, passedOver: false };
     try {
       claimed = await this.#engine.claim(
         {
@@ -280,7 +280,8 @@ export class Worker {
     } finally {
       this.#reserved -= limit - claimed.steps.length;
     }
-    const { steps: rows, taken } = claimed;
+    const { steps: rows, taken, passedOver } = claimed;
+    if (passedOver) void backOff(0).then(() => this.wake());
     if (taken === limit) this.#wantClaim = true;
     if (taken < limit || (rows.at(-1)?.rank ?? ALL_RANKS) > this.#lastRank) this.#lastRank = ALL_RANKS;
     if (rows.length > 0) await this.#takeOwn(rows, () => token);
@@ -622,7 +623,9 @@ export class Worker {
     const finished = await this.#idleWithin(drainTimeoutMs - lastMoment);
     if (!finished) await this.#abortRunning(lastMoment);
     const recorded = await this.#nothingHeldWithin(left());
-    const unreadable = this.#unreadable.stop(lastMoment).then((count) => void (this.#leftBehind ||= count > 0));
+    const unreadable = this.#unreadable.stop(lastMoment).then((count) => {
+      if (count > 0) this.#leftBehind = true;
+    });
     if (!(await settledWithin(left(), unreadable))) this.#leftBehind = true;
     this.#deadlines.stop();
     await settledWithin(left(), Promise.all([lookedLast, this.#doubts.stop()]));

@@ -65,8 +65,8 @@ describe('a sweep', () => {
     const { tasker, url, sql } = await setup({ templates: FOUR, worker: false });
     await deadWorkers(tasker, url, sql);
     const { database } = await connect(url);
-    expect((await declareDead(database)).length).toBe(2);
-    await sweep(database);
+    expect((await declareDead(database, 0)).length).toBe(2);
+    await sweep(database, 0);
     await takenBackOnce(sql);
   });
 
@@ -77,7 +77,7 @@ describe('a sweep', () => {
     // It waits for one of the tasks when its session is ended.
     await sql('begin');
     await sql('select 1 from tasker.task order by task_uuid desc limit 1 for update');
-    const swept = sweep(dying.database).catch((error: Error) => error);
+    const swept = sweep(dying.database, 0).catch((error: Error) => error);
     const other = await connect(url);
     const waiting = {
       name: 'test_waiting',
@@ -91,7 +91,7 @@ describe('a sweep', () => {
     expect(await swept).toBeInstanceOf(Error);
     await sql('commit');
     expect(await running(sql)).toBe(3 * TASKS);
-    await sweep(other.database);
+    await sweep(other.database, 0);
     await takenBackOnce(sql);
   });
 
@@ -99,7 +99,19 @@ describe('a sweep', () => {
     const { tasker, url, sql } = await setup({ templates: FOUR, worker: false });
     await deadWorkers(tasker, url, sql);
     const sweepers = await Promise.all(Array.from({ length: 4 }, () => connect(url)));
-    await Promise.all(sweepers.map(({ database }) => sweep(database)));
+    await Promise.all(sweepers.map(({ database }) => sweep(database, 0)));
+    await takenBackOnce(sql);
+  });
+
+  it('does not take from anybody while the server is up for less than a lease', async () => {
+    const { tasker, url, sql } = await setup({ templates: FOUR, worker: false });
+    await deadWorkers(tasker, url, sql);
+    const { database } = await connect(url);
+    const sinceStart = `select extract(epoch from now() - pg_postmaster_start_time()) * 1000 ms`;
+    const [up] = await sql<{ ms: string }>(sinceStart);
+    expect((await sweep(database, Number(up!.ms) + 60_000)).dead).toEqual([]);
+    expect(await running(sql)).toBe(3 * TASKS);
+    expect((await sweep(database, Number(up!.ms) - 1)).dead.length).toBe(2);
     await takenBackOnce(sql);
   });
 
@@ -108,7 +120,7 @@ describe('a sweep', () => {
     await deadWorkers(tasker, url, sql);
     await sql(`update tasker.worker set lease_until = now() + interval '1 min' where name = 'second'`);
     const { database } = await connect(url);
-    await sweep(database);
+    await sweep(database, 0);
     expect(await running(sql)).toBe(90);
     await invariants(sql);
   });

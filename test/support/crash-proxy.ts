@@ -24,6 +24,8 @@ export interface FaultyProxy {
   /** Nothing passes in either direction, on new connections neither, until {@link thaw}. */
   freeze(): void;
   thaw(): void;
+  /** Nothing passes on the connections that stand now; new ones work. As behind a NAT that forgot them. */
+  silence(): void;
   /** Lets pass the answers that are held. */
   release(): void;
   /** Cuts every connection. */
@@ -55,6 +57,9 @@ export async function startProxy(serverUrl: string): Promise<FaultyProxy> {
     thaw() {
       frozen = false;
       for (const pair of pairs) pair.thaw();
+    },
+    silence() {
+      for (const pair of pairs) pair.freeze();
     },
     release() {
       for (const pair of pairs) pair.release();

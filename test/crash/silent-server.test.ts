@@ -1,0 +1,148 @@
+import { describe, expect, it } from 'vitest';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { startProxy } from '../support/crash-proxy.ts';
+import type { Sql } from '../support/database.ts';
+import { DEMO, deferred, invariants, setup, states, template, until } from '../support/setup.ts';
+
+const LEASE_MS = 2_000;
+const ONCE = { retry: { retryable: false } };
+
+/** How far the leases of living workers reach from now on, the shortest first. */
+async function leases(sql: Sql): Promise<{ name: string; left: number; until: number }[]> {
+  return sql(
+    `select name, (extract(epoch from lease_until - now()) * 1000)::float8 as left,
+            (extract(epoch from lease_until) * 1000)::float8 as until
+       from tasker.worker where state = 'alive' order by lease_until`,
+  );
+}
+
+async function workersBehindProxy(names: string[]) {
+  const go = deferred();
+  const started: string[] = [];
+  const { tasker, sql, url, another } = await setup({
+    templates: template({ a: ONCE }),
+    worker: false,
+    logger: silentLogger,
+  });
+  const proxy = await startProxy(url);
+  for (const name of names) {
+    const a = defineHandler('a', {}, async () => {
+      started.push(name);
+      await go.promise;
+      return { by: name };
+    });
+    await another({
+      databaseUrl: proxy.url,
+      worker: true,
+      handlers: [a],
+      leaseMs: LEASE_MS,
+      pollMs: 200,
+      concurrency: 1,
+      name,
+    });
+  }
+  const tasks = await tasker.createTasks(names.map(() => DEMO));
+  await until(
+    () => started.length,
+    (count) => count === names.length,
+  );
+  const completed = async () => {
+    go.resolve();
+    for (const { taskUuid } of tasks) await tasker.waitForTask(taskUuid, { timeoutMs: 10_000, throwOnFailure: true });
+    await invariants(sql);
+  };
+  return { tasker, sql, proxy, another, started, completed };
+}
+
+describe('a living worker', () => {
+  it('keeps its lease when its connections go silent and new ones work', async () => {
+    const { sql, proxy, another, completed } = await workersBehindProxy(['first']);
+    const sweeper = defineHandler('a', {}, () => ({ by: 'sweeper' }));
+    await another({ worker: true, handlers: [sweeper], leaseMs: LEASE_MS, name: 'sweeper', concurrency: 1 });
+    const from = (await leases(sql)).find((lease) => lease.name === 'first')!.until;
+    proxy.silence();
+    await until(
+      () => leases(sql),
+      (seen) => seen.some((lease) => lease.name === 'first' && lease.until > from + 2 * LEASE_MS),
+    );
+    await completed();
+  });
+
+  it('keeps its steps when an outage was longer than the lease for all workers', async () => {
+    const { sql, proxy, completed } = await workersBehindProxy(['first', 'second', 'third']);
+    proxy.decide = () => 'lost';
+    proxy.cutAll();
+    await until(
+      () => leases(sql),
+      (seen) => seen.every((lease) => lease.left < -LEASE_MS / 4),
+    );
+    proxy.decide = () => undefined;
+    await until(
+      () => leases(sql),
+      (seen) => seen.every((lease) => lease.left > 0),
+    );
+    expect((await leases(sql)).length).toBe(3);
+    await completed();
+  });
+});
+
+describe('a stop', () => {
+  it('fires the signal of running handlers and ends in time while the server is silent', async () => {
+    const signalled = deferred();
+    const { another, tasker, proxy, started } = await workersBehindProxy(['first']);
+    const name = 'second';
+    const a = defineHandler('a', {}, async ({ signal }) => {
+      started.push(name);
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+      signalled.resolve();
+    });
+    const stopped = await another({
+      databaseUrl: proxy.url,
+      worker: true,
+      handlers: [a],
+      leaseMs: 60_000,
+      pollMs: 50,
+      concurrency: 2,
+      name,
+    });
+    await tasker.createTask(DEMO);
+    await until(
+      () => started,
+      (names) => names.includes(name),
+    );
+    proxy.freeze();
+    await tasker.createTask(DEMO);
+    const from = performance.now();
+    const ending = stopped.stop({ drainTimeoutMs: 1_000 });
+    await signalled.promise;
+    expect(performance.now() - from).toBeLessThan(1_500);
+    await ending;
+    expect(performance.now() - from).toBeLessThan(12_000);
+    proxy.thaw();
+  });
+
+  it('gives back the children of a recording that was answered after it began', async () => {
+    const handlers = ['a', 'b', 'c'].map((name) => defineHandler(name, {}, () => ({ name })));
+    const { tasker, sql, url, another } = await setup({
+      templates: template({ a: [], b: ['a'], c: ['a'] }),
+      worker: false,
+      logger: silentLogger,
+    });
+    const proxy = await startProxy(url);
+    const worker = await another({ databaseUrl: proxy.url, worker: true, handlers });
+    proxy.decide = (sent) => (sent.includes('record_steps') ? 'held' : undefined);
+    const { taskUuid } = await tasker.createTask(DEMO);
+    await until(
+      () => states(tasker, taskUuid),
+      (seen) => seen.a === 'complete' && seen.b === 'in_progress',
+    );
+    const ending = worker.stop({ drainTimeoutMs: 2_000 });
+    proxy.decide = () => undefined;
+    proxy.release();
+    await ending;
+    expect(await states(tasker, taskUuid)).toEqual({ a: 'complete', b: 'enqueued', c: 'enqueued' });
+    expect(await sql(`select state::text from tasker.worker`)).toEqual([{ state: 'stopped' }]);
+    await invariants(sql);
+  });
+});

@@ -1,0 +1,62 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { Database } from '../../src/db/database.ts';
+import { Engine } from '../../src/engine/engine.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { Incarnation, incarnationOf } from '../../src/worker/incarnation.ts';
+import { until } from '../support/setup.ts';
+import { sharedDatabase } from '../support/shared-database.ts';
+
+const shared = sharedDatabase();
+
+it('a worker whose fences are used up goes on under another id, and keeps the old one while steps may be held under it', async () => {
+  await shared.setup({ a: [] }, { worker: false, migrate: true });
+  const database = await Database.connect({ url: shared.url, poolSize: 2, logger: silentLogger });
+  onTestFinished(() => database.close());
+  let doubtful = true;
+  let asked = 0;
+  const incarnation = new Incarnation(
+    new Engine(database, silentLogger),
+    {
+      name: 'counting',
+      namespaces: () => [],
+      callables: () => [],
+      concurrency: 1,
+      leaseMs: 300,
+      fences: 3,
+      keepRetiredMs: 200,
+    },
+    {
+      lost: () => {},
+      othersLost: () => {},
+      inDoubt: () => {
+        asked++;
+        return doubtful;
+      },
+    },
+    silentLogger,
+  );
+  await incarnation.start();
+  onTestFinished(() => incarnation.stop(true));
+  const old = incarnation.id;
+  for (let i = 0; i < 4; i++) expect(incarnationOf(incarnation.token())).toBe(old);
+  await until(
+    () => incarnation.id,
+    (id) => id !== old,
+  );
+  expect(incarnationOf(incarnation.token())).toBe(incarnation.id);
+  const stateOf = async (id: number) =>
+    (await shared.sql<{ state: string }>('select state::text from tasker.worker where id = $1', [id]))[0]!.state;
+  const retiredAt = performance.now();
+  await until(
+    () => asked,
+    (times) => times > 4,
+  );
+  expect(performance.now() - retiredAt).toBeGreaterThan(200);
+  expect(await stateOf(old)).toBe('alive');
+  doubtful = false;
+  await until(
+    () => stateOf(old),
+    (state) => state === 'stopped',
+  );
+  expect(await stateOf(incarnation.id)).toBe('alive');
+});
