@@ -13,8 +13,8 @@ function exampleContext({ inputSchema, defaultContext }: TaskTemplate): Record<s
   const schema = asObject(inputSchema);
   const properties = asObject(schema.properties);
   const required = Array.isArray(schema.required) ? schema.required.map(String) : Object.keys(properties);
-  const missing = required.filter((key) => !(key in (defaultContext ?? {})));
-  return Object.fromEntries(missing.map((key) => [key, exampleValue(asObject(properties[key]))]));
+  const given: Record<string, unknown> = defaultContext ?? {};
+  return Object.fromEntries(required.map((key) => [key, given[key] ?? exampleValue(asObject(properties[key]))]));
 }
 
 function exampleValue(schema: Record<string, unknown>): unknown {

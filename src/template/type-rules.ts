@@ -58,7 +58,7 @@ function batchRules(step: StepSketch, workers: ReadonlySet<string>, suggest: (wa
 
 function convergenceRules({ type, name, path }: StepSketch, dynamic: ReadonlySet<string>): Finding[] {
   if (type !== 'deferred_convergence' || dynamic.has(name)) return [];
-  const message = `deferred_convergence step \`${name}\` hangs off no decision or batch_worker; it runs like a standard step`;
+  const message = `deferred_convergence step \`${name}\` hangs off no decision or batch_worker; make it a standard step`;
   return [{ severity: 'warning', code: 'nothing_to_converge', message, path: [...path, 'type'] }];
 }
 

@@ -74,7 +74,7 @@ const STEPS: Row[] = [
   [
     'a convergence of nothing',
     stepsYaml('a', 'b:▸deferred_convergence < a'),
-    ['warning: deferred_convergence step `b` hangs off no decision or batch_worker; it runs like a standard step'],
+    ['warning: deferred_convergence step `b` hangs off no decision or batch_worker; make it a standard step'],
   ],
 ];
 
