@@ -1,5 +1,5 @@
 // Builds dist when it is missing or older than its sources, so that `npm run demo` works after `npm ci --ignore-scripts`.
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,10 +25,19 @@ function builtAt() {
 export function buildIfStale() {
   if (builtAt() > newest(path.join(root, 'src'))) return;
   const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
-  execFileSync(process.execPath, [tsc, '-p', path.join(root, 'tsconfig.build.json')], {
+  const { status } = spawnSync(process.execPath, [tsc, '-p', path.join(root, 'tsconfig.build.json')], {
     stdio: ['ignore', 2, 2],
     cwd: root,
   });
+  if (status !== 0)
+    throw new Error('the build failed; what the compiler said stands above (run npm ci first if it is missing)');
 }
 
-buildIfStale();
+try {
+  buildIfStale();
+} catch (error) {
+  // Imported, it is for the importer to say; run by itself, one line is enough.
+  if (process.argv[1] !== fileURLToPath(import.meta.url)) throw error;
+  console.error(`error: ${error.message}`);
+  process.exitCode = 1;
+}
