@@ -400,7 +400,7 @@ const BEGIN = 'begin isolation level read committed';
 export interface Opening {
   settings: Statement | undefined;
   /** Milliseconds without an answer after which a pipeline is given up; default: as any statement. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
 }
 
 /** Makes an {@link Opening} from settings. */

@@ -208,7 +208,7 @@ export class Engine {
    * Given up when there is no answer for `timeoutMs`.
    * @throws InDoubtError: the steps may be this worker's now; find them by the token
    */
-  claim(claim: Claim, { timeoutMs }: Patience): Promise<Claimed> {
+  claim(claim: Claim, { timeoutMs }: Partial<Patience> = {}): Promise<Claimed> {
     return this.database.pipeline({ ...CLAIMING, timeoutMs }, (tx) => claimSteps(tx, claim));
   }
 
@@ -245,12 +245,16 @@ export class Engine {
     return namespaceIds(this.database, names);
   }
 
+  /** An answer that comes after the lease would be of no use. */
   registerWorker(worker: NewWorker): Promise<number> {
-    return registerWorker(this.database, worker);
+    return registerWorker(this.database.within(worker.leaseMs), worker);
   }
 
-  announceCallables(id: number, namespaces: readonly string[], callables: readonly string[]): Promise<void> {
-    return announceCallables(this.database, id, namespaces, callables);
+  announceCallables(
+    { id, namespaces, callables }: { id: number; namespaces: readonly string[]; callables: readonly string[] },
+    { timeoutMs }: Patience,
+  ): Promise<void> {
+    return announceCallables(this.database.within(timeoutMs), id, namespaces, callables);
   }
 
   /** Given up while there is time for another before the lease is over. */
@@ -258,8 +262,8 @@ export class Engine {
     return heartbeat(this.database.within(leaseMs / 3), ids, leaseMs);
   }
 
-  stopWorker(id: number): Promise<void> {
-    return stopWorker(this.database, id);
+  stopWorker(id: number, { timeoutMs }: Patience): Promise<void> {
+    return stopWorker(this.database.within(timeoutMs), id);
   }
 
   servedElsewhere(id: number, namespace: string, callable: string): Promise<boolean> {

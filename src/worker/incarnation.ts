@@ -85,6 +85,11 @@ export class Incarnation {
     return !this.#dead.has(incarnationOf(claim));
   }
 
+  /** No statement may hold up the next heartbeat for longer than the lease has room for. */
+  get #patience(): { timeoutMs: number } {
+    return { timeoutMs: this.#identity.leaseMs / 3 };
+  }
+
   async start(): Promise<void> {
     await this.#register();
     this.#schedule();
@@ -147,7 +152,7 @@ export class Incarnation {
     const [namespaces, callables] = [this.#identity.namespaces(), this.#identity.callables()];
     const announced = JSON.stringify([namespaces, callables]);
     if (announced === this.#announced) return;
-    await this.#engine.announceCallables(this.#id, namespaces, callables);
+    await this.#engine.announceCallables({ id: this.#id, namespaces, callables }, this.#patience);
     this.#announced = announced;
   }
 
@@ -202,7 +207,7 @@ export class Incarnation {
     for (const [id, since] of this.#retired) {
       if (id === this.#id || (this.#held.get(id) ?? 0) > 0 || this.#events.inDoubt(id)) continue;
       if (performance.now() - since < keepRetiredMs) continue;
-      await this.#engine.stopWorker(id);
+      await this.#engine.stopWorker(id, this.#patience);
       this.#retired.delete(id);
       this.#held.delete(id);
     }
@@ -215,7 +220,7 @@ export class Incarnation {
     await this.#beating;
     clearTimeout(this.#timer);
     if (!clean) return;
-    for (const id of new Set([this.#id, ...this.#retired.keys()])) await this.#engine.stopWorker(id);
+    for (const id of new Set([this.#id, ...this.#retired.keys()])) await this.#engine.stopWorker(id, this.#patience);
     this.#logger.info({ worker_id: this.#id }, 'worker stopped');
   }
 }
