@@ -37,6 +37,45 @@ select null, null, null, null, null, null, null, null, null, null, null, null, n
  order by rank, task_uuid, idx`,
 };
 
+// The same for several namespaces. Locking up to the limit in each of them would lock many times what is taken: other
+// workers found nothing meanwhile, and each lock is written to the log. So candidates are read without a lock, put in
+// order, and locked one by one until the limit is reached; the nested loop stops there. Some more are read than are
+// wanted, since others may be taking the first ones right now; `seen` tells when these were not enough.
+const CLAIM_STEPS_OF_SEVERAL: Statement = {
+  name: 'claim_steps_of_several',
+  text: `
+with w as materialized (
+  select id from tasker.worker where id = $3 and state = 'alive' for share),
+seen as materialized (
+  select q.* from unnest($4::int[]) n (namespace_id) cross join lateral (
+    select q.ctid tid, q.rank, q.id
+      from tasker.queue q
+     where exists (select 1 from w) and q.namespace_id = n.namespace_id
+       and ((q.template_id::bigint << 32) | q.idx) <> all ($5::bigint[])
+     order by q.rank, q.id limit $1 + 50) q
+   order by q.rank, q.id),
+c as materialized (
+  select q.* from seen cross join lateral (
+    select q.ctid tid, s.ctid step_tid, q.rank, q.id, q.task_uuid, q.idx, q.template_id, s.retryable
+      from tasker.queue q join tasker.step s on s.task_uuid = q.task_uuid and s.idx = q.idx
+     where q.ctid = seen.tid for update of q, s skip locked) q
+   limit $1),
+d as (
+  delete from tasker.queue where ctid = any (array(select tid from c))),
+u as (
+  update tasker.step s set state = 'in_progress', attempts = s.attempts + 1, claim = $2, started_at = now()
+    from c where s.ctid = c.step_tid and s.state = 'enqueued'
+  returning s.task_uuid, s.idx, s.attempts, s.spared, s.max_attempts, c.template_id, c.rank)
+select u.*, t.revision, t.context, t.correlation_id, t.parent_correlation_id, t.initiator, t.source_system, t.reason, t.tags,
+       t.created_at, null::int taken, null::int seen,
+       (select set_config('synchronous_commit', 'on', true) from c where not retryable limit 1) durable
+  from u join tasker.task t on t.task_uuid = u.task_uuid
+union all
+select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, count(*)::int,
+       (select count(*)::int from seen), null from c
+ order by rank, task_uuid, idx`,
+};
+
 /** A step that a worker holds, with its task. */
 export interface ClaimedStepRow {
   task_uuid: string;
@@ -74,11 +113,14 @@ export interface Claimed {
   steps: ClaimedStepRow[];
   /** Rows taken from the queue, those of steps that were cancelled meanwhile included. */
   taken: number;
+  /** Rows were passed over because others hold them, and more may lie behind those. */
+  passedOver: boolean;
 }
 
 /** Gives ready steps to one worker. */
 export async function claimSteps(db: Db, claim: Claim): Promise<Claimed> {
-  const { rows } = await db.query<ClaimedStepRow & { taken: number | null }>(CLAIM_STEPS, [
+  const statement = claim.namespaceIds.length > 1 ? CLAIM_STEPS_OF_SEVERAL : CLAIM_STEPS;
+  const { rows } = await db.query<ClaimedStepRow & { taken: number | null; seen?: number | null }>(statement, [
     claim.limit,
     claim.token,
     claim.workerId,
@@ -86,6 +128,7 @@ export async function claimSteps(db: Db, claim: Claim): Promise<Claimed> {
     `{${claim.excluded.join(',')}}`,
   ]);
   // The last row tells how much was taken: nulls sort last.
-  const { taken } = rows.pop()!;
-  return { steps: rows, taken: taken ?? 0 };
+  const last = rows.pop()!;
+  const taken = last.taken ?? 0;
+  return { steps: rows, taken, passedOver: taken < claim.limit && (last.seen ?? 0) > taken };
 }

@@ -105,6 +105,8 @@ export class Worker {
   #claiming: Promise<void> | undefined;
   #wantClaim = false;
   #failedClaims = 0;
+  /** Claims in a row that found rows which others hold. */
+  #passedOver = 0;
   #lastRank = ALL_RANKS;
   #stopping = false;
   readonly #halt = new AbortController();
@@ -281,7 +283,8 @@ export class Worker {
       this.#reserved -= limit - claimed.steps.length;
     }
     const { steps: rows, taken, passedOver } = claimed;
-    if (passedOver) void backOff(0).then(() => this.wake());
+    if (!passedOver) this.#passedOver = 0;
+    else void backOff(this.#passedOver++).then(() => this.wake());
     if (taken === limit) this.#wantClaim = true;
     if (taken < limit || (rows.at(-1)?.rank ?? ALL_RANKS) > this.#lastRank) this.#lastRank = ALL_RANKS;
     if (rows.length > 0) await this.#takeOwn(rows, () => token);

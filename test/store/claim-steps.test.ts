@@ -1,0 +1,85 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { Database, opening } from '../../src/db/database.ts';
+import { Engine } from '../../src/engine/engine.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { claimSteps } from '../../src/store/claim-steps.ts';
+import { deferred, setup, template } from '../support/setup.ts';
+
+const NAMESPACES = Array.from({ length: 50 }, (_, i) => `n${i}`);
+const URGENT = 5;
+
+/** Twenty ready steps in each of 50 namespaces, those of the last one urgent, and two workers by hand. */
+async function backlog() {
+  const templates = NAMESPACES.map((namespace) => template({ a: [] }, { namespace }));
+  const { tasker, url, sql } = await setup({ templates, worker: false });
+  const requests = NAMESPACES.flatMap((namespace) =>
+    Array.from({ length: 20 }, () => ({
+      namespace,
+      name: 'demo',
+      version: '1.0.0',
+      priority: namespace === NAMESPACES.at(-1) ? URGENT : 0,
+    })),
+  );
+  await tasker.createTasks(requests);
+  const database = await Database.connect({ url, poolSize: 3, logger: silentLogger });
+  onTestFinished(() => database.close());
+  const engine = new Engine(database, silentLogger);
+  const namespaceIds = await engine.namespaceIds(NAMESPACES);
+  const worker = async () => {
+    const identity = { name: 'w', host: 'h', pid: 1, namespaces: [], callables: [], concurrency: 1, leaseMs: 600_000 };
+    const workerId = await engine.registerWorker(identity);
+    let claims = 0;
+    return (limit: number) => ({ limit, token: workerId * 2 ** 24 + ++claims, workerId, namespaceIds, excluded: [] });
+  };
+  return { sql, database, engine, one: await worker(), two: await worker() };
+}
+
+describe('a claim from many namespaces', () => {
+  it('locks no more than it takes: another worker gets the rest meanwhile', async () => {
+    const { sql, database, engine, one, two } = await backlog();
+    const [open, done] = [deferred(), deferred()];
+    const holding = database.transaction(opening(), async (tx) => {
+      const { taken } = await claimSteps(tx, one(100));
+      open.resolve();
+      await done.promise;
+      return taken;
+    });
+    await open.promise;
+    // As many as there are, less those that the open claim holds.
+    const meanwhile = await engine.claim(two(1_000), { timeoutMs: 10_000 }).finally(() => done.resolve());
+    expect(await holding).toBe(100);
+    expect(meanwhile).toMatchObject({ taken: 900, passedOver: true });
+    expect(await sql('select count(*)::int n from tasker.queue')).toEqual([{ n: 0 }]);
+    const byWorker = await sql(`select count(*)::int n from tasker.step where state = 'in_progress' group by claim`);
+    expect(byWorker.map((row) => row.n).sort()).toEqual([100, 900]);
+  });
+
+  it('takes the highest priority first, wherever it is, and then what came first', async () => {
+    const { sql, engine, one } = await backlog();
+    const first = await engine.claim(one(30), { timeoutMs: 10_000 });
+    expect(first.steps.map((step) => step.rank)).toEqual([...Array(20).fill(-URGENT), ...Array(10).fill(0)]);
+    expect(first).toMatchObject({ taken: 30, passedOver: false });
+    const left =
+      await sql(`select n.name, count(*)::int from tasker.queue q join tasker.namespace n on n.id = q.namespace_id
+      where n.name in ('n0', 'n49') group by 1`);
+    expect(left).toEqual([{ name: 'n0', count: 10 }]);
+  });
+
+  it('writes to the log about what it takes, not about what it looked at', async () => {
+    const { sql, engine, one } = await backlog();
+    const walOf = async (claiming: () => Promise<unknown>) => {
+      const [before] = await sql<{ lsn: string }>('select pg_current_wal_insert_lsn()::text lsn');
+      await claiming();
+      const [wal] = await sql<{ n: number }>('select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), $1)::int n', [
+        before!.lsn,
+      ]);
+      return wal!.n;
+    };
+    await engine.claim(one(1), { timeoutMs: 10_000 });
+    await sql('checkpoint');
+    const many = one(10);
+    // After a checkpoint whole pages are written once; the second claim tells.
+    await engine.claim(many, { timeoutMs: 10_000 });
+    expect(await walOf(() => engine.claim(one(10), { timeoutMs: 10_000 }))).toBeLessThan(40_000);
+  });
+});
