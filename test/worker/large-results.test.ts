@@ -1,12 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { Tasker } from '../../src/app/tasker.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { template } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();
 const five = 'x'.repeat(5_000_000);
 const big = defineHandler('big', {}, () => ({ five }));
 const join = defineHandler('join', {}, ({ context }) => ({ read: Object.keys(context.dependencyResults).length }));
+
+const names = (name: string) => ({ namespace: 'large', name, version: '1.0.0' });
 
 function fan(parents: number) {
   const names = Array.from({ length: parents }, (_, i) => `s${i}`);
@@ -18,8 +21,10 @@ function fan(parents: number) {
 
 describe('a step that may read very large results of others', () => {
   it('fails for good with the sizes and the way out, and the worker goes on', async () => {
-    const { tasker, demo } = await shared.setup(fan(20), { handlers: [big, join], concurrency: 4 });
-    const { taskUuid } = await tasker.createTask(demo);
+    const [large, small] = [names('demo'), names('small')];
+    const templates = [template(fan(20), large), template({ a: { handler: 'join' } }, small)];
+    const { tasker } = await shared.setup({ a: [] }, { templates, handlers: [big, join], concurrency: 4 });
+    const { taskUuid } = await tasker.createTask(large);
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 25_000 })).status).toBe('blocked_by_failures');
     const step = await tasker.getStep(taskUuid, 'join');
     expect(step).toMatchObject({
@@ -29,6 +34,8 @@ describe('a step that may read very large results of others', () => {
     expect(step.results!.error!.message).toMatch(
       /^step join: the results of the steps before it take 95\.\d MiB, and a step may read 64\.0 MiB at most; keep large/,
     );
+    const next = await tasker.createTask(small);
+    expect((await tasker.waitForTask(next.taskUuid, { timeoutMs: 5_000 })).status).toBe('complete');
     expect(tasker.stats).toMatchObject({ running: 0, unrecorded: 0 });
   });
 
