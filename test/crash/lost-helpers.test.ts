@@ -74,9 +74,9 @@ describe('a sweep', () => {
     const { tasker, url, sql } = await setup({ templates: FOUR, worker: false });
     await deadWorkers(tasker, url, sql);
     const dying = await connect(url);
-    // It waits for one of the tasks when its session is ended.
+    // It has its tasks and waits for one of their steps when its session is ended.
     await sql('begin');
-    await sql('select 1 from tasker.task order by task_uuid desc limit 1 for update');
+    await sql(`select 1 from tasker.step where state = 'in_progress' order by task_uuid desc limit 1 for update`);
     const swept = sweep(dying.database, 0).catch((error: Error) => error);
     const other = await connect(url);
     const waiting = {
