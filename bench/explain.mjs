@@ -18,6 +18,7 @@ const { values: options } = parseArgs({
 /** Statements of which a worker under load, or a caller, runs many. */
 const HOT = [
   'claim_steps',
+  'claim_steps_of_several',
   'lock_tasks',
   'record_steps',
   'load_results',
@@ -134,10 +135,17 @@ async function everyVerb() {
 async function load() {
   const workloads = ['W1', 'W2', 'W3', 'W4'];
   // Two workers, so that some results must be loaded and some steps go through the queue.
-  const [one, two] = [
-    await startTasker(server.url, folder, { names: workloads, concurrency: 500 }),
-    await startTasker(server.url, folder, { names: workloads, concurrency: 500 }),
-  ];
+  const one = await startTasker(server.url, folder, { names: workloads, concurrency: 500 });
+  // The second serves two namespaces, so that its claims are those of several.
+  const elsewhere = {
+    name: 'other',
+    namespace: 'elsewhere',
+    version: '1.0.0',
+    steps: [{ name: 'a', handler: 'work' }],
+  };
+  await one.registerTemplates([mustParseTemplate(JSON.stringify(elsewhere))]);
+  const namespaces = ['bench', 'elsewhere'];
+  const two = await startTasker(server.url, folder, { names: workloads, concurrency: 500, namespaces });
   for (const name of workloads) await many(one, name, name === 'W4' ? 20 : 1500);
   await sleep(2_500);
   await Promise.all([one.stop(), two.stop()]);
