@@ -1,0 +1,24 @@
+import { expect, it } from 'vitest';
+import { isConnectionError, sqlState } from '../../src/db/connection-error.ts';
+
+const coded = (code: string) => Object.assign(new Error('write'), { code });
+
+it.each(['EPIPE', 'EPERM', 'ECONNRESET', 'ECONNREFUSED', 'ENOENT'])(
+  '%s of a socket is a lost connection, not an SQL error',
+  (code) => {
+    expect(sqlState(coded(code))).toBeUndefined();
+    expect(isConnectionError(coded(code))).toBe(true);
+  },
+);
+
+it.each([
+  ['57P01', true],
+  ['08006', true],
+  ['53300', true],
+  ['23505', false],
+  ['40P01', false],
+  ['22P05', false],
+])('SQLSTATE %s: worth another connection is %s', (code, lost) => {
+  expect(sqlState(coded(code))).toBe(code);
+  expect(isConnectionError(coded(code))).toBe(lost);
+});

@@ -1,0 +1,38 @@
+import { expect, it } from 'vitest';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { DEMO, deferred, setup, template, until } from '../support/setup.ts';
+
+it('a due retry is run by a worker with room when the one that recorded it has none, not at the next look', async () => {
+  const gate = deferred();
+  const starts: number[] = [];
+  const handlers = [
+    defineHandler('flaky', {}, ({ context }) => {
+      starts.push(performance.now());
+      if (context.retryCount === 0) throw new Error('again');
+      return {};
+    }),
+    defineHandler('hold', {}, async () => {
+      await gate.promise;
+      return {};
+    }),
+  ];
+  const retry = { backoff: 'linear', backoff_base_ms: 1_500, max_attempts: 2 };
+  const flaky = template({ flaky: { retry } });
+  const hold = template({ hold: [] }, { name: 'hold' });
+  const { tasker, another } = await setup({ templates: [flaky, hold], handlers, concurrency: 1, pollMs: 60_000 });
+  const { taskUuid } = await tasker.createTask(DEMO);
+  await until(
+    async () => (await tasker.getTask(taskUuid)).status,
+    (status) => status === 'waiting_for_retry',
+  );
+  await tasker.createTask({ ...DEMO, name: 'hold' });
+  await until(
+    () => tasker.stats?.running,
+    (running) => running === 1,
+  );
+  await another();
+  expect((await tasker.waitForTask(taskUuid, { timeoutMs: 10_000 })).status).toBe('complete');
+  // 1,500 ms with its jitter of 15 %, and a little.
+  expect(starts[1]! - starts[0]!).toBeLessThan(2_200);
+  gate.resolve();
+});
