@@ -20,9 +20,18 @@ export async function templateValidate(
   if (options.json) printJson({ valid, files, problems });
   else {
     for (const problem of problems) print(formatProblem(problem));
-    const of = `${files.length} file${files.length === 1 ? '' : 's'}`;
+    const of = counted(files.length, 'file');
     if (files.length === 0) note(`no template files in ${sources.map((source) => path.resolve(source)).join(', ')}`);
-    else note(problems.length === 0 ? `${of}: no problems` : `${of}: ${errors} errors, ${warnings} warnings`);
+    else
+      note(
+        problems.length === 0
+          ? `${of}: no problems`
+          : `${of}: ${counted(errors, 'error')}, ${counted(warnings, 'warning')}`,
+      );
   }
   if (!valid) process.exitCode = EXIT.failed;
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
