@@ -1,5 +1,5 @@
 import { messageOf, TaskerError } from '../errors.ts';
-import { isSharedHandlerClass } from '../handlers/define-handler.ts';
+import { isSharedHandlerClass } from '../handlers/handler-of-function.ts';
 import {
   type ExecutableHandler,
   isExecutableHandler,
