@@ -3,7 +3,7 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { startProxy } from '../support/crash-proxy.ts';
 import type { Sql } from '../support/database.ts';
-import { DEMO, deferred, invariants, setup, states, template, until } from '../support/setup.ts';
+import { DEMO, deferred, invariants, setup, states, TAKES_CHILDREN, template, until } from '../support/setup.ts';
 
 const LEASE_MS = 2_000;
 const ONCE = { retry: { retryable: false } };
@@ -130,7 +130,7 @@ describe('a stop', () => {
       logger: silentLogger,
     });
     const proxy = await startProxy(url);
-    const worker = await another({ databaseUrl: proxy.url, worker: true, handlers });
+    const worker = await another({ databaseUrl: proxy.url, worker: true, handlers, ...TAKES_CHILDREN });
     proxy.decide = (sent) => (sent.includes('record_steps') ? 'held' : undefined);
     const { taskUuid } = await tasker.createTask(DEMO);
     await until(

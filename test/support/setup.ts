@@ -33,6 +33,13 @@ export const RETRY_AT_ONCE = { backoff: 'none' };
 /** The name of the template that {@link template} makes, as a request. */
 export const DEMO = { namespace: 'test', name: 'demo', version: '1.0.0' } as const;
 
+/**
+ * Slots of a worker whose recordings always take the children that become ready: a claim that is under way meanwhile
+ * (a notification that came late, a look into the queue) has slots reserved too, at most 1,000, and with fewer than
+ * that the children go to the queue instead.
+ */
+export const TAKES_CHILDREN = { concurrency: 2_500 } as const;
+
 /** A tasker on a database of its own; both go when the test ends. */
 export async function setup(
   options: CreateTaskerOptions = {},
