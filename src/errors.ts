@@ -34,6 +34,10 @@ export const ERRORS = {
   embedded_unsupported: 500,
   embedded_failed: 500,
   folder_not_writable: 500,
+  worker_not_initialized: 503,
+  worker_bootstrap: 500,
+  worker_already_running: 409,
+  bridge: 500,
   stopped: 503,
 } as const satisfies Record<string, number>;
 
@@ -47,6 +51,9 @@ export interface TaskerErrorOptions {
   details?: Record<string, unknown>;
 }
 
+// `Symbol.for`, so that two copies of the package in one process know each other's errors.
+const BRAND = Symbol.for('tasker-core.error');
+
 /**
  * The base of every error this package throws.
  *
@@ -59,6 +66,10 @@ export interface TaskerErrorOptions {
  * }
  */
 export class TaskerError extends Error {
+  static {
+    Object.defineProperty(TaskerError.prototype, BRAND, { value: true });
+  }
+
   override readonly name: string = 'TaskerError';
   /** What kind of error it is; see `docs/errors.md`. */
   readonly code: ErrorCode;
@@ -70,6 +81,16 @@ export class TaskerError extends Error {
     this.code = code;
     this.details = details;
   }
+}
+
+/**
+ * Whether a value is a {@link TaskerError}, of this copy of the package or of another.
+ *
+ * @example
+ * if (isTaskerError(error) && error.code === 'conflict') console.log(error.details['task_uuid']);
+ */
+export function isTaskerError(value: unknown): value is TaskerError {
+  return typeof value === 'object' && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true;
 }
 
 /** The text of anything that was thrown. */

@@ -12,13 +12,52 @@ export type {
   Task,
   TaskState,
 } from './engine/task-view.ts';
-export { ERRORS, type ErrorCode, TaskerError, type TaskerErrorOptions } from './errors.ts';
+export {
+  FFIError,
+  type FFIErrorOptions,
+  WorkerAlreadyRunningError,
+  WorkerBootstrapError,
+  WorkerNotInitializedError,
+} from './errors/worker-errors.ts';
+export { ERRORS, type ErrorCode, isTaskerError, TaskerError, type TaskerErrorOptions } from './errors.ts';
 export { ConversionError } from './handlers/conversion-error.ts';
 export { defineHandler } from './handlers/define-handler.ts';
 export { type DependencyResult, type DependencyResultParams, dependencyResult } from './handlers/dependency-result.ts';
+export {
+  type ErrorClassification,
+  ErrorClassifier,
+  getClassifier,
+  isPermanent,
+  isRetryable,
+} from './handlers/error-classifier.ts';
 export { ErrorType, isStandardErrorType, isTypicallyRetryable } from './handlers/error-type.ts';
 export type { FfiStepEvent } from './handlers/ffi-step-event.ts';
-export { PermanentError, RetryableError, StepExecutionError } from './handlers/handler-errors.ts';
+export {
+  type FixedErrorOptions,
+  isStepExecutionError,
+  PermanentError,
+  RetryableError,
+  StepExecutionError,
+  type StepExecutionErrorJson,
+  type StepExecutionErrorOptions,
+} from './handlers/handler-errors.ts';
+export {
+  AuthenticationError,
+  AuthorizationError,
+  BusinessLogicError,
+  ConfigurationError,
+  NotFoundError,
+  StepValidationError,
+  StepValidationError as ValidationError,
+} from './handlers/permanent-errors.ts';
+export {
+  NetworkError,
+  RateLimitError,
+  ResourceContentionError,
+  ServiceUnavailableError,
+  StepTimeoutError,
+  StepTimeoutError as TimeoutError,
+} from './handlers/retryable-errors.ts';
 export { StepContext, type StepContextParams } from './handlers/step-context.ts';
 export { type ExecutableHandler, StepHandler, type StepHandlerClass } from './handlers/step-handler.ts';
 export { isStepHandlerResult, StepHandlerResult } from './handlers/step-handler-result.ts';

@@ -18,7 +18,8 @@ function globals(): string {
   const names = [...readFileSync('src/index.ts', 'utf8').matchAll(/^export \{([^}]+)\}/gm)]
     .flatMap(([, list]) => list!.split(','))
     .map((name) => name.trim())
-    .filter((name) => name !== '' && !name.startsWith('type '));
+    .filter((name) => name !== '' && !name.startsWith('type '))
+    .map((name) => name.replace(/^\w+ as /, ''));
   const consts = names.map((name) => `const ${name}: typeof import('tasker-core').${name};`);
   return `declare global {
     ${consts.join('\n')}

@@ -21,24 +21,47 @@ describe('the surface', () => {
   it('of tasker-core is this, and nothing joins or leaves it unseen', () => {
     const { values, types } = exportsOf('src/index.ts');
     expect(values.join('\n')).toMatchInlineSnapshot(`
-      "ConversionError
+      "AuthenticationError
+      AuthorizationError
+      BusinessLogicError
+      ConfigurationError
+      ConversionError
       ERRORS
+      ErrorClassifier
       ErrorType
+      FFIError
       HandlerRegistry
+      NetworkError
+      NotFoundError
       PermanentError
+      RateLimitError
+      ResourceContentionError
       RetryableError
+      ServiceUnavailableError
       StepContext
       StepExecutionError
       StepHandler
       StepHandlerResult
+      StepTimeoutError
+      StepValidationError
       TaskerError
+      TimeoutError
+      ValidationError
+      WorkerAlreadyRunningError
+      WorkerBootstrapError
+      WorkerNotInitializedError
       createTasker
       defineHandler
       dependencyResult
       discoverHandlers
       formatProblem
+      getClassifier
+      isPermanent
+      isRetryable
       isStandardErrorType
+      isStepExecutionError
       isStepHandlerResult
+      isTaskerError
       isTypicallyRetryable
       mermaidOf
       mustParseTemplate
@@ -50,10 +73,13 @@ describe('the surface', () => {
       CreateTaskerOptions
       DependencyResult
       DependencyResultParams
+      ErrorClassification
       ErrorCode
       ExecutableHandler
       Explanation
+      FFIErrorOptions
       FfiStepEvent
+      FixedErrorOptions
       HistoryEntry
       ListOptions
       Logger
@@ -61,6 +87,8 @@ describe('the surface', () => {
       Step
       StepContextParams
       StepError
+      StepExecutionErrorJson
+      StepExecutionErrorOptions
       StepExecutionResult
       StepExplanation
       StepHandlerClass

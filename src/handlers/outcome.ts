@@ -1,8 +1,10 @@
 import { storableJson } from '../model/storable-json.ts';
+import { backtraceOf } from './backtrace.ts';
 import { ErrorType } from './error-type.ts';
+import { isStepExecutionError } from './handler-errors.ts';
 import type { RetryAfter } from './retry-after.ts';
 import { isStepHandlerResult, StepHandlerResult } from './step-handler-result.ts';
-import { backtraceOf, classNameOf, messageOfThrown, read, storableText } from './thrown.ts';
+import { classNameOf, messageOfThrown, read, storableText } from './thrown.ts';
 
 type Fields = Record<string, unknown>;
 
@@ -13,7 +15,7 @@ const MAX_WORD = 200;
 
 /**
  * What a handler's returned value comes to: a result is itself, an object a success, nothing a success with `{}`,
- * and an array or a primitive a success with `{ result: it }`. Whether JSON can hold it is for the recorder to say.
+ * an array or a primitive a success with `{ result: it }`, and a `StepExecutionError` what throwing it comes to. Whether JSON can hold it is for the recorder to say.
  *
  * @example
  * resultOfReturn({ packed: 2 }).result; // { packed: 2 }
@@ -22,6 +24,8 @@ const MAX_WORD = 200;
 export function resultOfReturn(returned: unknown): StepHandlerResult {
   try {
     if (isStepHandlerResult(returned)) return returned;
+    // `return new PermanentError(…)` where `throw` was meant: a success would hide it.
+    if (isStepExecutionError(returned)) return resultOfThrown(returned);
     if (returned === undefined || returned === null) return StepHandlerResult.success({});
     if (typeof returned !== 'object' || Array.isArray(returned)) return StepHandlerResult.success({ result: returned });
 

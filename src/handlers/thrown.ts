@@ -1,10 +1,8 @@
 // Anything can be thrown: a string, a proxy that throws when looked at, an error whose `message` is a getter. What is
 // read here is stored, so it is bounded and holds nothing that PostgreSQL's jsonb refuses.
 
-const MAX_LINES = 50;
-const MAX_LINE = 500;
+const MAX_NAME = 500;
 const MAX_MESSAGE = 8_000;
-const MAX_CAUSES = 5;
 
 /** A property of a thrown value; undefined when it has none or reading it throws. */
 export function read(thrown: unknown, key: string): unknown {
@@ -40,34 +38,7 @@ export function classNameOf(thrown: unknown): string {
   const made = read(read(thrown, 'constructor'), 'name');
   // All aborts and timeouts of the platform are one class; their name tells more.
   const name = made === 'DOMException' ? read(thrown, 'name') : made;
-  return typeof name === 'string' && name !== '' ? storableText(name, MAX_LINE) : 'Object';
-}
-
-/** The stack, a line an entry, then the causes with theirs; at most 50 lines of 500 characters. */
-export function backtraceOf(thrown: unknown): string[] {
-  const lines = stackLines(thrown);
-  const seen = new Set([thrown]);
-  let cause = read(thrown, 'cause');
-  while (cause !== undefined && cause !== null && !seen.has(cause) && seen.size <= MAX_CAUSES) {
-    seen.add(cause);
-    lines.push(storableText(`caused by ${classNameOf(cause)}: ${messageOfThrown(cause)}`, MAX_LINE));
-    lines.push(...stackLines(cause));
-    cause = read(cause, 'cause');
-  }
-  return lines.length > MAX_LINES
-    ? [...lines.slice(0, MAX_LINES - 1), `… ${lines.length - MAX_LINES + 1} more`]
-    : lines;
-}
-
-/** The frames of a stack, without the message before them. */
-function stackLines(thrown: unknown): string[] {
-  const stack = read(thrown, 'stack');
-  if (typeof stack !== 'string') return [];
-  return stack
-    .split('\n', 200)
-    .filter((line) => /^\s+at /.test(line))
-    .slice(0, 20)
-    .map((line) => storableText(line.trim(), MAX_LINE));
+  return typeof name === 'string' && name !== '' ? storableText(name, MAX_NAME) : 'Object';
 }
 
 /** The text without what jsonb refuses (U+0000, half surrogate pairs), cut to a length. */

@@ -1,0 +1,229 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { backtraceOf } from '../../src/handlers/backtrace.ts';
+import { resultOfReturn, resultOfThrown } from '../../src/handlers/outcome.ts';
+import * as tasker from '../../src/index.ts';
+
+const { PermanentError, RetryableError, StepExecutionError, TaskerError } = tasker;
+
+const RETRYABLE = [
+  [tasker.StepTimeoutError, 'timeout'],
+  [tasker.TimeoutError, 'timeout'],
+  [tasker.NetworkError, 'connection_error'],
+  [tasker.RateLimitError, 'rate_limited'],
+  [tasker.ServiceUnavailableError, 'service_unavailable'],
+  [tasker.ResourceContentionError, 'resource_contention'],
+  [RetryableError, 'retryable_error'],
+] as const;
+
+const PERMANENT = [
+  [tasker.StepValidationError, 'validation_error'],
+  [tasker.ValidationError, 'validation_error'],
+  [tasker.NotFoundError, 'not_found'],
+  [tasker.AuthenticationError, 'unauthorized'],
+  [tasker.AuthorizationError, 'forbidden'],
+  [tasker.ConfigurationError, 'configuration_error'],
+  [tasker.BusinessLogicError, 'business_logic_error'],
+  [PermanentError, 'permanent_error'],
+] as const;
+
+describe('an error that a handler throws', () => {
+  it.each([
+    ...RETRYABLE.map(([Thrown, type]) => ({ Thrown, type, retryable: true })),
+    ...PERMANENT.map(([Thrown, type]) => ({ Thrown, type, retryable: false })),
+  ])('decides the outcome by its class: $Thrown.name', ({ Thrown, type, retryable }) => {
+    const error = new Thrown('no', { errorCode: 'E1', statusCode: 418, retryAfter: 3, metadata: { a: 1 } });
+    expect(error).toBeInstanceOf(StepExecutionError);
+    expect(error).toBeInstanceOf(TaskerError);
+    expect(error.name).toBe(Thrown.name);
+    expect(resultOfThrown(error)).toMatchObject({
+      success: false,
+      errorMessage: 'no',
+      errorType: type,
+      errorCode: 'E1',
+      statusCode: 418,
+      retryAfter: 3,
+      retryable,
+      metadata: { a: 1 },
+    });
+  });
+
+  it('keeps a type of its own, and takes metadata alone', () => {
+    expect(new tasker.NotFoundError('no', { errorType: 'order_missing' }).errorType).toBe('order_missing');
+    expect(new tasker.NotFoundError('no', { errorType: undefined }).errorType).toBe('not_found');
+    expect(new tasker.NotFoundError('no', { order_id: 'O-7' }).metadata).toEqual({ order_id: 'O-7' });
+  });
+
+  it('may be of a class that a user makes below ours', () => {
+    class OutOfStock extends tasker.BusinessLogicError {
+      static override readonly errorType = 'out_of_stock';
+    }
+    expect(resultOfThrown(new OutOfStock('none left'))).toMatchObject({ errorType: 'out_of_stock', retryable: false });
+  });
+
+  it('has the JSON form of what is stored', () => {
+    const error = new tasker.RateLimitError('slow down', { retryAfter: new Date(0), statusCode: 429 });
+    const json = {
+      error_type: 'rate_limited',
+      message: 'slow down',
+      retryable: true,
+      error_code: null,
+      retry_after: '1970-01-01T00:00:00.000Z',
+      status_code: 429,
+      metadata: {},
+    };
+    expect(error.toDict()).toEqual(json);
+    expect(JSON.parse(JSON.stringify(error))).toEqual(json);
+  });
+
+  it('is a failure too when it is returned instead of thrown', () => {
+    expect(resultOfReturn(new PermanentError('cancelled'))).toMatchObject({ success: false, retryable: false });
+  });
+
+  it('is for good when a value could not be converted', () => {
+    expect(resultOfThrown(new tasker.ConversionError('amount', { path: 'context.amount' }))).toMatchObject({
+      errorType: 'conversion_error',
+      retryable: false,
+    });
+  });
+});
+
+describe('the errors of a worker', () => {
+  it('have codes, messages, and the base of all', () => {
+    const cause = new Error('refused');
+    const errors = [
+      new tasker.WorkerNotInitializedError(),
+      new tasker.WorkerBootstrapError('no database', { cause }),
+      new tasker.WorkerAlreadyRunningError(),
+      new tasker.FFIError('not taken', { retryable: false }),
+    ];
+    expect(errors.map((error) => [error.name, error.code])).toEqual([
+      ['WorkerNotInitializedError', 'worker_not_initialized'],
+      ['WorkerBootstrapError', 'worker_bootstrap'],
+      ['WorkerAlreadyRunningError', 'worker_already_running'],
+      ['FFIError', 'bridge'],
+    ]);
+    expect(errors.every((error) => error instanceof TaskerError && error.message.length > 0)).toBe(true);
+    expect(errors[1]!.cause).toBe(cause);
+    expect(resultOfThrown(errors[3]).retryable).toBe(false);
+  });
+});
+
+describe('two copies of the package', () => {
+  it('know each other’s errors', async () => {
+    // The same files under another address are other classes.
+    const other: typeof import('../../src/handlers/handler-errors.ts') = await import(
+      /* @vite-ignore */ `${pathToFileURL(path.resolve('src/handlers/handler-errors.ts')).href}?copy`
+    );
+    const error = new other.PermanentError('no');
+    expect(error).not.toBeInstanceOf(PermanentError);
+    expect([tasker.isStepExecutionError(error), tasker.isTaskerError(error)]).toEqual([true, true]);
+    expect(tasker.isTaskerError(new Error('no'))).toBe(false);
+    expect(resultOfThrown(error)).toMatchObject({ errorType: 'permanent_error', retryable: false });
+  });
+});
+
+describe('the classifier', () => {
+  const refused = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' });
+  const fetchFailed = new TypeError('fetch failed', { cause: refused });
+  const cases: [unknown, boolean, string][] = [
+    [new tasker.NetworkError('x'), true, 'explicit_attribute'],
+    [new PermanentError('x'), false, 'explicit_attribute'],
+    [{ retryable: false }, false, 'explicit_attribute'],
+    [refused, true, 'retryable_class'],
+    [fetchFailed, true, 'retryable_class'],
+    [new DOMException('late', 'TimeoutError'), true, 'retryable_class'],
+    [new TypeError('x is undefined'), false, 'permanent_class'],
+    [Object.assign(new TypeError('x'), { code: 'ERR_INVALID_ARG_TYPE' }), false, 'permanent_class'],
+    [new SyntaxError('x'), false, 'permanent_class'],
+    [new Error('x'), true, 'default'],
+    ['a text', true, 'default'],
+    [undefined, true, 'default'],
+  ];
+
+  it.each(cases)('of %s says retryable: %s, by %s', (error, retryable, classification) => {
+    expect(tasker.getClassifier().classify(error)).toMatchObject({ retryable, classification });
+    expect([tasker.isRetryable(error), tasker.isPermanent(error)]).toEqual([retryable, !retryable]);
+  });
+
+  it('takes another default for what it knows nothing of', () => {
+    const strict = new tasker.ErrorClassifier({ defaultRetryable: false });
+    expect([strict.retryable(new Error('x')), strict.permanent(new Error('x'))]).toEqual([false, true]);
+    expect(strict.retryable(refused)).toBe(true);
+    expect(strict.classify(new Error('x'))).toEqual({
+      errorType: 'Error',
+      retryable: false,
+      classification: 'default',
+    });
+  });
+});
+
+describe('a backtrace', () => {
+  it('has the frames of the user, not those of this package, of packages and of Node', () => {
+    const error = new Error('x');
+    error.stack = [
+      'Error: x',
+      '    at pay (/srv/app/handlers/pay.ts:5:9)',
+      '    at file:///srv/app/lib/money.js:1:2',
+      '    at Array.map (<anonymous>)',
+      '    at Client.query (/srv/app/node_modules/pg/lib/client.js:1:1)',
+      '    at async ship (/srv/app/node_modules/.cache/tasker/ship-AB12.mjs:9:1)',
+      `    at callFunction (${path.resolve('src/handlers/define-handler.ts')}:1:1)`,
+      `    at callHandler (${pathToFileURL(path.resolve('src/worker/call-handler.ts')).href}:1:1)`,
+      '    at process.processTicksAndRejections (node:internal/process/task_queues:95:5)',
+    ].join('\n');
+    expect(backtraceOf(error)).toEqual([
+      'at pay (/srv/app/handlers/pay.ts:5:9)',
+      'at file:///srv/app/lib/money.js:1:2',
+      'at async ship (/srv/app/node_modules/.cache/tasker/ship-AB12.mjs:9:1)',
+    ]);
+  });
+
+  it('has the first frames of others when none is the user’s', () => {
+    const error = new Error('x');
+    error.stack = `Error: x\n${Array.from({ length: 9 }, (_, n) => `    at f (node:internal/${n}:1:1)`).join('\n')}`;
+    expect(backtraceOf(error)).toHaveLength(5);
+  });
+
+  it('tells of the parts of an AggregateError and of causes behind them, each once', () => {
+    const root = new Error('socket closed');
+    const parts = [new Error('first', { cause: root }), new Error('second', { cause: root })];
+    const error = new AggregateError(parts, 'all failed', { cause: parts[0] });
+    parts[1]!.cause = error; // a circle
+    expect(backtraceOf(error).filter((line) => !line.startsWith('at '))).toEqual([
+      'one part: Error: first',
+      'caused by Error: socket closed',
+      'one part: Error: second',
+    ]);
+  });
+
+  it('is bounded however many parts and causes there are', () => {
+    let chain = new Error('0');
+    for (let n = 1; n < 200; n++) chain = new AggregateError(Array(100).fill(chain), String(n), { cause: chain });
+    const lines = backtraceOf(chain);
+    expect(lines.length).toBeLessThanOrEqual(50);
+    expect(lines.filter((line) => /^(one part:|caused by)/.test(line))).toHaveLength(5);
+  });
+});
+
+it('the classes that handlers throw are told on the page about errors, with their types', () => {
+  const page = readFileSync('docs/errors.md', 'utf8');
+  const rows = [...page.matchAll(/^\| (`\w+`(?:, also `\w+`)?) \| `(\w+)` \| (yes|no) \|$/gm)];
+  const told = rows.flatMap(([, names, type, again]) =>
+    [...names!.matchAll(/`(\w+)`/g)].map((name) => [name[1], type, again]),
+  );
+  const exported = Object.entries(tasker).flatMap(([name, value]) =>
+    typeof value === 'function' && value.prototype instanceof StepExecutionError
+      ? [
+          [
+            name,
+            (value as typeof StepExecutionError).errorType,
+            value.prototype instanceof PermanentError || value === PermanentError ? 'no' : 'yes',
+          ],
+        ]
+      : [],
+  );
+  expect(told.sort()).toEqual(exported.sort());
+});
