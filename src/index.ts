@@ -21,6 +21,16 @@ export {
 } from './errors/worker-errors.ts';
 export { ERRORS, type ErrorCode, isTaskerError, TaskerError, type TaskerErrorOptions } from './errors.ts';
 export { ConversionError } from './handlers/conversion-error.ts';
+export { Decision } from './handlers/decision/decision.ts';
+export { DecisionHandler } from './handlers/decision/decision-handler.ts';
+export { applyDecision, type DecisionCapable, DecisionMixin } from './handlers/decision/decision-mixin.ts';
+export {
+  type CreateStepsOptions,
+  DecisionPointOutcome,
+  DecisionType,
+  type NoBranchesOptions,
+} from './handlers/decision/decision-point-outcome.ts';
+export { type DecisionReturn, defineDecisionHandler } from './handlers/decision/define-decision-handler.ts';
 export { defineHandler } from './handlers/define-handler.ts';
 export { type DependencyResult, type DependencyResultParams, dependencyResult } from './handlers/dependency-result.ts';
 export {
@@ -61,6 +71,7 @@ export {
 export { StepContext, type StepContextParams } from './handlers/step-context.ts';
 export { type ExecutableHandler, StepHandler, type StepHandlerClass } from './handlers/step-handler.ts';
 export { isStepHandlerResult, StepHandlerResult } from './handlers/step-handler-result.ts';
+export { type MixedClass, type Mixin, withMixins } from './handlers/with-mixins.ts';
 export { type Logger, silentLogger } from './logging/logger.ts';
 export { discoverHandlers } from './registry/discover-handlers.ts';
 export { HandlerRegistry } from './registry/handler-registry.ts';

@@ -26,6 +26,11 @@ describe('the surface', () => {
       BusinessLogicError
       ConfigurationError
       ConversionError
+      Decision
+      DecisionHandler
+      DecisionMixin
+      DecisionPointOutcome
+      DecisionType
       ERRORS
       ErrorClassifier
       ErrorType
@@ -50,7 +55,9 @@ describe('the surface', () => {
       WorkerAlreadyRunningError
       WorkerBootstrapError
       WorkerNotInitializedError
+      applyDecision
       createTasker
+      defineDecisionHandler
       defineHandler
       dependencyResult
       discoverHandlers
@@ -66,11 +73,15 @@ describe('the surface', () => {
       mermaidOf
       mustParseTemplate
       parseTemplate
-      silentLogger"
+      silentLogger
+      withMixins"
     `);
     expect(types.join('\n')).toMatchInlineSnapshot(`
       "CreateOptions
+      CreateStepsOptions
       CreateTaskerOptions
+      DecisionCapable
+      DecisionReturn
       DependencyResult
       DependencyResultParams
       ErrorClassification
@@ -83,6 +94,9 @@ describe('the surface', () => {
       HistoryEntry
       ListOptions
       Logger
+      MixedClass
+      Mixin
+      NoBranchesOptions
       OperatorOptions
       Step
       StepContextParams

@@ -177,7 +177,8 @@ export function isStepHandlerResult(value: unknown): value is StepHandlerResult 
   return typeof value === 'object' && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true;
 }
 
-function failureOf(args: FailureArguments): Failure {
+/** A failure in one object, however it was written. */
+export function failureOf(args: FailureArguments): Failure {
   const [first, second] = args;
   if (typeof first === 'object' && first !== null) return first;
   if (typeof second === 'object' && second !== null) return { ...second, message: first };

@@ -124,3 +124,16 @@ export function isExecutableHandler(value: unknown): value is ExecutableHandler 
 export function isStepHandler(value: unknown): value is StepHandler {
   return typeof value === 'object' && value !== null && BRAND in value;
 }
+
+/**
+ * Whether a class is {@link StepHandler} or extends it, of this copy of the package or of another.
+ *
+ * @example
+ * extendsStepHandler(ProcessOrder); // true
+ * extendsStepHandler(DecisionMixin); // false
+ */
+export function extendsStepHandler(value: unknown): boolean {
+  if (typeof value !== 'function') return false;
+  const prototype: unknown = value.prototype;
+  return typeof prototype === 'object' && prototype !== null && BRAND in prototype;
+}

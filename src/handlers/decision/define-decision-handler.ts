@@ -1,0 +1,55 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { DependencySources, HandlerArguments, InputSources } from '../handler-arguments.ts';
+import { type HandlerOptions, handlerOfFunction } from '../handler-of-function.ts';
+import { misuse, shown } from '../misuse.ts';
+import type { StepHandlerClass } from '../step-handler.ts';
+import { isStepHandlerResult, type StepHandlerResult } from '../step-handler-result.ts';
+import { type Decision, outcomeOfDecision } from './decision.ts';
+import type { DecisionPointOutcome } from './decision-point-outcome.ts';
+import { type Decider, decisionResult } from './decision-result.ts';
+
+/** What the function of a decision handler may return, at once or later. */
+export type DecisionReturn = Decision | DecisionPointOutcome | StepHandlerResult;
+
+/**
+ * The handler of a `decision` step from a function, with the options and arguments of `defineHandler`. It returns
+ * `Decision.route(steps, routingContext?)` or `Decision.skip(reason, routingContext?)`; anything else fails the step
+ * for good, since a decision that is not understood must not look like one for no branch.
+ *
+ * @example
+ * const route = defineDecisionHandler(
+ *   'route_order',
+ *   { inputs: { amount: z.number().default(0) } },
+ *   ({ amount }) => (amount === 0 ? Decision.skip('nothing to approve') : Decision.route(['manager_approval'])),
+ * );
+ */
+export function defineDecisionHandler<
+  const Inputs extends InputSources | StandardSchemaV1<unknown, object> = Record<never, never>,
+  const Depends extends DependencySources = Record<never, never>,
+>(
+  name: string,
+  options: HandlerOptions<Inputs, Depends>,
+  fn: (args: HandlerArguments<Inputs, Depends>) => DecisionReturn | Promise<DecisionReturn>,
+): StepHandlerClass {
+  const decider = { name, version: options.version ?? '1.0.0' };
+  return handlerOfFunction({
+    name,
+    options,
+    fn,
+    capabilities: ['process', 'decision', 'routing'],
+    resultOf: (returned) => resultOfDecision(returned, decider),
+  });
+}
+
+function resultOfDecision(returned: unknown, decider: Decider): StepHandlerResult {
+  if (isStepHandlerResult(returned)) return returned;
+  const outcome = outcomeOfDecision(returned) ?? (isOutcome(returned) ? returned : null);
+  if (outcome) return decisionResult(decider, [outcome]);
+  throw misuse(
+    `decision ${decider.name}: its function returned ${shown(returned)}; return Decision.route([…]) or Decision.skip('…')`,
+  );
+}
+
+function isOutcome(value: unknown): value is DecisionPointOutcome {
+  return typeof value === 'object' && value !== null && 'decisionType' in value;
+}

@@ -1,0 +1,153 @@
+import { TaskerError } from '../errors.ts';
+import { extendsStepHandler } from './step-handler.ts';
+
+/** Any class, abstract or not. */
+export type AnyClass = abstract new (...args: never[]) => object;
+
+/** A class whose members can be given to another: made without arguments, its methods on the prototype. */
+export type Mixin = new () => object;
+
+type InstancesOf<Mixins extends readonly Mixin[]> = Mixins extends readonly [
+  infer First extends Mixin,
+  ...infer Rest extends readonly Mixin[],
+]
+  ? InstanceType<First> & InstancesOf<Rest>
+  : unknown;
+
+type StaticsOf<Class> = Omit<Class, 'prototype'>;
+
+type StaticsOfAll<Mixins extends readonly Mixin[]> = Mixins extends readonly [
+  infer First extends Mixin,
+  ...infer Rest extends readonly Mixin[],
+]
+  ? StaticsOf<First> & Omit<StaticsOfAll<Rest>, keyof First>
+  : unknown;
+
+/** The class that {@link withMixins} gives: an instance is a `Base` and each of the mixins. */
+export type MixedClass<Base extends AnyClass, Mixins extends readonly Mixin[]> = (abstract new (
+  ...args: ConstructorParameters<Base>
+) => InstanceType<Base> & InstancesOf<Mixins>) &
+  StaticsOf<Base> &
+  Omit<StaticsOfAll<Mixins>, keyof Base>;
+
+/**
+ * A class to extend that is a `Base` and has the members of the mixins besides: methods, accessors, fields, statics.
+ * What two of them have, the one named first gives; `capabilities` are united. Its methods are the mixins' own functions.
+ *
+ * A mixin is made without arguments and has no `#private` members, since its methods run on the handler.
+ * Throws `handler_invalid` for what is no class, or no mixin.
+ *
+ * @example
+ * class RouteOrder extends withMixins(StepHandler, DecisionMixin) {
+ *   static override handlerName = 'route_order';
+ *
+ *   call(context: StepContext) {
+ *     return context.getInput('express') ? this.decisionSuccess(['ship_express']) : this.skipBranches('not asked for');
+ *   }
+ * }
+ */
+export function withMixins<Base extends AnyClass, const Mixins extends readonly Mixin[]>(
+  base: Base,
+  ...mixins: Mixins
+): MixedClass<Base, Mixins> {
+  refuseNonsense(base, mixins);
+  const Parent = base as unknown as new (...args: unknown[]) => object;
+
+  class Mixed extends Parent {
+    constructor(...args: unknown[]) {
+      super(...args);
+      for (const Part of mixins) giveMembers(this, Object.getOwnPropertyDescriptors(new Part()));
+    }
+  }
+  for (const Part of mixins) {
+    for (const layer of layersOf(Part.prototype)) giveMembers(Mixed.prototype, Object.getOwnPropertyDescriptors(layer));
+    for (const layer of layersOf(Part)) giveMembers(Mixed, Object.getOwnPropertyDescriptors(layer));
+  }
+  uniteCapabilities(Mixed.prototype, Parent.prototype as object, mixins);
+  Object.defineProperty(Mixed, 'name', { value: [base, ...mixins].map(({ name }) => name).join('+') });
+  return Mixed as unknown as MixedClass<Base, Mixins>;
+}
+
+/**
+ * Gives one object the members of a mixin, as a constructor does it that calls `applyDecision(this)`.
+ * What the object has stays.
+ */
+export function applyMixin<Target extends object, Part extends Mixin>(
+  target: Target,
+  mixin: Part,
+): Target & InstanceType<Part> {
+  const inherited: object = Object.getPrototypeOf(target);
+  const own = Object.getOwnPropertyDescriptor(target, 'capabilities');
+  giveMembers(target, Object.getOwnPropertyDescriptors(new mixin()));
+  for (const layer of layersOf(mixin.prototype)) giveMembers(target, Object.getOwnPropertyDescriptors(layer));
+  uniteCapabilities(target, own ? Object.defineProperty({}, 'capabilities', own) : inherited, [mixin]);
+  return target as Target & InstanceType<Part>;
+}
+
+const OF_EVERY_CLASS: ReadonlySet<PropertyKey> = new Set(['constructor', 'prototype', 'name', 'length', 'caller']);
+
+function giveMembers(target: object, members: Record<PropertyKey, PropertyDescriptor>): void {
+  for (const key of Reflect.ownKeys(members)) {
+    if (OF_EVERY_CLASS.has(key) && (typeof target === 'function' || key === 'constructor')) continue;
+    if (has(target, key)) continue;
+    Object.defineProperty(target, key, { ...members[key as string], configurable: true });
+  }
+}
+
+/** A field that is declared and not set (`get!: …`) is there and undefined: that is no member yet. */
+function has(target: object, key: PropertyKey): boolean {
+  const own = Object.getOwnPropertyDescriptor(target, key);
+  if (own) return own.get !== undefined || own.set !== undefined || own.value !== undefined;
+  return key in target;
+}
+
+/** A prototype and those it inherits from, the nearest first; without what every object and function has. */
+function layersOf(start: object): object[] {
+  const layers: object[] = [];
+  for (
+    let layer: object | null = start;
+    layer && layer !== Object.prototype && layer !== Function.prototype;
+    layer = Object.getPrototypeOf(layer)
+  )
+    layers.push(layer);
+  return layers;
+}
+
+function uniteCapabilities(target: object, before: object, mixins: readonly Mixin[]): void {
+  const sources = [before, ...mixins.map((mixin) => mixin.prototype as object)].filter((one) => 'capabilities' in one);
+  if (sources.length === 0) return;
+  Object.defineProperty(target, 'capabilities', {
+    configurable: true,
+    get(this: object): string[] {
+      return [...new Set(sources.flatMap((source) => Reflect.get(source, 'capabilities', this) as string[]))];
+    },
+  });
+}
+
+function refuseNonsense(base: unknown, mixins: readonly unknown[]): void {
+  const refuse = (what: string): never => {
+    throw new TaskerError('handler_invalid', `withMixins: ${what}`);
+  };
+  if (!isClass(base)) refuse(`its first argument must be a class such as StepHandler, not ${named(base)}`);
+  for (const [index, mixin] of mixins.entries()) {
+    if (!isClass(mixin)) {
+      refuse(`argument ${index + 2} is ${named(mixin)}, which is no mixin; pass a class such as APIMixin`);
+    } else if (extendsStepHandler(mixin)) {
+      const name = (mixin as { name: string }).name;
+      refuse(
+        extendsStepHandler(base)
+          ? `${name} is a handler, not a mixin; extend it instead, or pass the mixin that it is made of`
+          : `${name} must come first: withMixins(${name}, ${(base as { name: string }).name})`,
+      );
+    }
+  }
+}
+
+function isClass(value: unknown): value is AnyClass {
+  return typeof value === 'function' && typeof value.prototype === 'object' && value.prototype !== null;
+}
+
+function named(value: unknown): string {
+  if (typeof value === 'function') return `the function ${value.name || 'without a name'}`;
+  return value === null || typeof value !== 'object' ? String(value) : 'an object';
+}

@@ -1,0 +1,89 @@
+import { expectTypeOf, test } from 'vitest';
+import { z } from 'zod';
+import { Decision } from '../../src/handlers/decision/decision.ts';
+import { DecisionHandler } from '../../src/handlers/decision/decision-handler.ts';
+import { DecisionMixin } from '../../src/handlers/decision/decision-mixin.ts';
+import { DecisionPointOutcome } from '../../src/handlers/decision/decision-point-outcome.ts';
+import { defineDecisionHandler } from '../../src/handlers/decision/define-decision-handler.ts';
+import type { StepContext } from '../../src/handlers/step-context.ts';
+import { StepHandler, type StepHandlerClass } from '../../src/handlers/step-handler.ts';
+import { withMixins } from '../../src/handlers/with-mixins.ts';
+
+class Counting {
+  static unit = 'items';
+  counted = 0;
+  count(): number {
+    return this.counted;
+  }
+}
+
+test('a mixed class has the members of all, instance and static, and success and failure of the base', () => {
+  class Handler extends withMixins(StepHandler, DecisionMixin, Counting) {
+    static override handlerName = 'x';
+    call(context: StepContext) {
+      expectTypeOf(this.count()).toBeNumber();
+      expectTypeOf(this.counted).toBeNumber();
+      if (context.isRetry()) return this.success({ a: 1 });
+      return this.decisionSuccess(['a'], { b: 1 });
+    }
+  }
+  expectTypeOf(Handler.unit).toBeString();
+  expectTypeOf<typeof Handler>().toExtend<StepHandlerClass>();
+  expectTypeOf<InstanceType<typeof Handler>>().toExtend<StepHandler & DecisionMixin & Counting>();
+});
+
+test('a mixed class without call does not compile, nor one with a misspelt method', () => {
+  // @ts-expect-error call is missing
+  class Without extends withMixins(StepHandler, DecisionMixin) {}
+  class Misspelt extends withMixins(StepHandler, DecisionMixin) {
+    call() {
+      // @ts-expect-error there is no decisionSucces
+      return this.decisionSucces(['a']);
+    }
+  }
+  // @ts-expect-error call is missing in an extension of a wrapper class too
+  class Bare extends DecisionHandler {}
+  expectTypeOf([Without, Misspelt, Bare]).toBeArray();
+});
+
+test('the constructor takes what the base takes', () => {
+  class Labelled {
+    label: string;
+    constructor(label: string) {
+      this.label = label;
+    }
+  }
+  class Both extends withMixins(Labelled, Counting) {}
+  expectTypeOf(Both).toBeConstructibleWith('x');
+  // @ts-expect-error a number is no label
+  new Both(1);
+  // @ts-expect-error a mixin is made without arguments
+  withMixins(StepHandler, Labelled);
+});
+
+test('the arguments of a decision handler are typed, and so is what it returns', () => {
+  defineDecisionHandler(
+    'route',
+    { inputs: { amount: z.number() }, depends: { score: ['score', z.object({ risk: z.number() })] } },
+    async ({ amount, score }) => {
+      expectTypeOf(amount).toBeNumber();
+      expectTypeOf(score).toEqualTypeOf<{ risk: number }>();
+      return Decision.route(['a']);
+    },
+  );
+  defineDecisionHandler('route', {}, () => DecisionPointOutcome.noBranches());
+  // @ts-expect-error a list of names is no decision
+  defineDecisionHandler('route', {}, () => ['a']);
+  // @ts-expect-error there is no option workers
+  defineDecisionHandler('route', { workers: 1 }, () => Decision.skip('x'));
+});
+
+test('outcomes are made in both forms, and a literal is one', () => {
+  const literal: DecisionPointOutcome = { decisionType: 'no_branches', nextStepNames: [], routingContext: {} };
+  expectTypeOf(
+    DecisionPointOutcome.createSteps(['a'], { routingContext: { x: 1 } }),
+  ).toEqualTypeOf<DecisionPointOutcome>();
+  expectTypeOf(DecisionPointOutcome.createSteps({ stepNames: ['a'] })).toEqualTypeOf(literal);
+  // @ts-expect-error a routing context has its name
+  DecisionPointOutcome.createSteps(['a'], { route_type: 'auto' });
+});
