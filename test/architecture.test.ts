@@ -32,6 +32,20 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'worker',
   ],
   cli: ['app', 'config', 'template', 'errors', 'logging'],
+  testing: [
+    'app',
+    'errors',
+    'config',
+    'logging',
+    'model',
+    'template',
+    'handlers',
+    'registry',
+    'db',
+    'store',
+    'engine',
+    'worker',
+  ],
   index: ['app', 'errors', 'handlers', 'registry', 'template', 'engine', 'model', 'logging'],
 };
 

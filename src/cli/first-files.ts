@@ -84,26 +84,20 @@ export const report = defineHandler(
 );
 `;
 
+const REPORT = "{ said: ['Hello, Ada!', 'Hello, Ada!'] }";
+
 /** The test runs the whole workflow on a database of its own, which is thrown away afterwards. */
 function testText({ imports, equal }: { imports: string; equal: string }): string {
-  return `import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-${imports}
-import { createTasker } from 'tasker-core';
+  return `${imports}
+import { testTasker } from 'tasker-core/testing';
 
 test('hello greets the person in two places and reports it', async () => {
-  const embeddedFolder = await mkdtemp(path.join(tmpdir(), 'hello-'));
-  const tasker = await createTasker({ templates: './templates', handlers: './handlers', embeddedFolder });
+  const kit = await testTasker({ templates: './templates', handlers: './handlers' });
   try {
-    const task = await tasker.createTask({ namespace: 'demo', name: 'hello', context: { name: 'Ada' } });
-    await tasker.waitForTask(task.taskUuid, { timeoutMs: 20_000, throwOnFailure: true });
-
-    const report = await tasker.getStep(task.taskUuid, 'report');
-    ${equal}(report.results?.result, { said: ['Hello, Ada!', 'Hello, Ada!'] });
+    const { results } = await kit.run({ context: { name: 'Ada' } });
+    ${equal}
   } finally {
-    await tasker.stop();
-    await rm(embeddedFolder, { recursive: true, force: true });
+    await kit.stop();
   }
 }, 30_000);
 `;
@@ -114,16 +108,16 @@ export function firstFiles({ usesTypeScript, usesVitest }: Project): { files: Fi
   const test = usesVitest
     ? {
         path: `test/hello.test.${usesTypeScript ? 'ts' : 'js'}`,
-        text: testText({ imports: "import { expect, test } from 'vitest';", equal: 'expectEqual' }).replace(
-          'expectEqual(report.results?.result, ',
-          'expect(report.results?.result).toEqual(',
-        ),
+        text: testText({
+          imports: "import { expect, test } from 'vitest';",
+          equal: `expect(results.report).toEqual(${REPORT});`,
+        }),
       }
     : {
         path: 'test/hello.test.mjs',
         text: testText({
           imports: "import { deepEqual } from 'node:assert/strict';\nimport { test } from 'node:test';",
-          equal: 'deepEqual',
+          equal: `deepEqual(results.report, ${REPORT});`,
         }).replace('}, 30_000);', '});'),
       };
   const files = [

@@ -36,6 +36,12 @@ async function ownMigrations(): Promise<Migration[]> {
   );
 }
 
+/** A hash of the schema that this program brings along: the same for programs that can share a database's copy. */
+export async function schemaDigest(): Promise<string> {
+  const checksums = (await ownMigrations()).map(({ name, checksum }) => `${name} ${checksum}`);
+  return createHash('sha256').update(checksums.join('\n')).digest('hex');
+}
+
 /** How a database's schema stands to this program. */
 export interface SchemaStatus {
   applied: string[];

@@ -6,12 +6,21 @@ import { messageOf, TaskerError } from '../errors.ts';
 
 const WEEK = 7 * 24 * 60 * 60 * 1000;
 
-/**
- * Where the bundles of a folder are kept: `node_modules/.cache/tasker` of the nearest node_modules, or, when that can't
- * be written, a private folder of this user under the system's temporary one.
- */
+/** Where the bundles of a folder are kept; see {@link cacheFolder}. */
 export function bundleCache(root: string): string {
-  const key = createHash('sha256').update(root).digest('hex').slice(0, 16);
+  return cacheFolder(root, '');
+}
+
+/**
+ * A place for what can be made again and belongs to a folder, a place for each `purpose`: in `node_modules/.cache/tasker`
+ * of the nearest node_modules, or, when that can't be written, in a private folder of this user under the system's
+ * temporary one.
+ */
+export function cacheFolder(root: string, purpose: string): string {
+  const key = createHash('sha256')
+    .update(purpose === '' ? root : `${purpose} ${root}`)
+    .digest('hex')
+    .slice(0, 16);
   const modules = nearestModules(root);
   if (modules) {
     const folder = path.join(modules, '.cache', 'tasker', key);
@@ -21,7 +30,7 @@ export function bundleCache(root: string): string {
   if (canWrite(folder)) return folder;
   throw new TaskerError(
     'folder_not_writable',
-    `cannot write bundles of ${root}: neither in node_modules/.cache nor in ${folder}`,
+    `cannot write what is kept for ${root}: neither in node_modules/.cache nor in ${folder}`,
   );
 }
 

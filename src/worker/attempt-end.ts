@@ -7,6 +7,7 @@ import { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import { messageOfThrown } from '../handlers/thrown.ts';
 import { retryDelayMs } from '../model/retry-delay.ts';
 import { storableJson } from '../model/storable-json.ts';
+import { checkedResult } from './checked-result.ts';
 import type { HeldStep } from './held-step.ts';
 
 /** One attempt's end, ready to be recorded, with what the worker needs to go on. */
@@ -35,7 +36,10 @@ export function attemptEnd(step: HeldStep, result: StepHandlerResult, version: s
 }
 
 function endOf(step: HeldStep, result: StepHandlerResult, version: string): AttemptEnd {
-  const checked = checkedResult(step, result);
+  const checked = checkedResult(result, {
+    step: step.name,
+    violations: step.template.resultSchema ? step.task.snapshot.checkResult[step.idx] : undefined,
+  });
   const success = checked.result.success;
   return {
     step,
@@ -93,26 +97,6 @@ export function refusedByDatabase(end: AttemptEnd, message: string): AttemptEnd 
 
 function permanent(errorType: string, message: string): StepHandlerResult {
   return StepHandlerResult.failure({ message, errorType, retryable: false });
-}
-
-function checkedResult(step: HeldStep, result: StepHandlerResult): { result: StepHandlerResult; json: string } {
-  if (!result.success) return { result, json: 'null' };
-  const value = result.result ?? {};
-  const stored = storableJson(value);
-  if (!stored.ok) {
-    const message = `step ${step.name}: the result can't be stored: ${stored.path}: ${stored.reason}`;
-    return { result: permanent(ErrorType.PERMANENT_ERROR, message), json: 'null' };
-  }
-  // What is stored is checked, not what stands for it: a date is a text by then.
-  const violations = step.template.resultSchema
-    ? step.task.snapshot.checkResult[step.idx]!(JSON.parse(stored.json))
-    : [];
-  if (violations.length > 0) {
-    const places = violations.map((v) => `${v.path || '/'} ${v.message}`).join('; ');
-    const message = `step ${step.name}: the result does not fit the template's result_schema: ${places}`;
-    return { result: permanent(ErrorType.VALIDATION_ERROR, message), json: 'null' };
-  }
-  return { result, json: stored.json };
 }
 
 /** A server's Retry-After wins over the template's backoff. */

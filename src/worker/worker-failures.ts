@@ -9,9 +9,13 @@ const NO_HANDLER = '1.0.0';
 
 /** Its handler did not settle in time. */
 export function timedOut(step: HeldStep, timeoutMs: number): AttemptEnd {
-  const message = `step ${step.name} did not finish within ${timeoutMs} ms`;
-  const failure = StepHandlerResult.failure({ message, errorType: ErrorType.TIMEOUT, retryable: true });
-  return attemptEnd(step, failure, NO_HANDLER);
+  return attemptEnd(step, timeoutFailure(step.name, timeoutMs), NO_HANDLER);
+}
+
+/** What a step comes to whose handler did not settle in time. */
+export function timeoutFailure(step: string, timeoutMs: number): StepHandlerResult {
+  const message = `step ${step} did not finish within ${timeoutMs} ms`;
+  return StepHandlerResult.failure({ message, errorType: ErrorType.TIMEOUT, retryable: true });
 }
 
 /** No worker has its handler. */

@@ -1,0 +1,47 @@
+import { TaskerError } from '../errors.ts';
+import type { StepContext } from '../handlers/step-context.ts';
+import {
+  type ExecutableHandler,
+  type HandlerOutcome,
+  isExecutableHandler,
+  isHandlerClass,
+  type StepHandlerClass,
+} from '../handlers/step-handler.ts';
+import { HandlerRegistry } from '../registry/handler-registry.ts';
+
+/** What a test may use as a handler: a class, an instance, what a `define…()` function gave, or a function of the context. */
+export type TestHandler = StepHandlerClass | ExecutableHandler | ((context: StepContext) => unknown);
+
+/** The handler as a registry takes it. */
+export function registrableOf(name: string, handler: TestHandler): StepHandlerClass | ExecutableHandler {
+  if (isHandlerClass(handler) || isExecutableHandler(handler)) return handler;
+  if (typeof handler === 'function') return handlerOfFunction(name, handler as (context: StepContext) => unknown);
+  throw new TaskerError(
+    'handler_invalid',
+    `test handler ${name}: ${typeof handler} is no handler; give a class, an instance, what defineHandler gave, or a function of the context`,
+  );
+}
+
+/** An instance, made as a worker makes it. */
+export function instanceOf(handler: TestHandler, method: string | undefined): ExecutableHandler {
+  const name = nameOf(handler) || 'test_handler';
+  const registry = new HandlerRegistry();
+  registry.register(name, registrableOf(name, handler));
+  return registry.resolveSync(method === undefined ? name : { callable: name, method })!;
+}
+
+function nameOf(handler: TestHandler): string {
+  if (isHandlerClass(handler)) return handler.handlerName || (handler as { name?: string }).name || '';
+  return handler.name;
+}
+
+function handlerOfFunction(name: string, call: (context: StepContext) => unknown): ExecutableHandler {
+  return {
+    name,
+    version: '1.0.0',
+    capabilities: ['process'],
+    // Whatever it gives is made a result of by whoever calls it.
+    call: (context) => call(context) as HandlerOutcome,
+    configSchema: () => null,
+  };
+}

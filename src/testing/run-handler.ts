@@ -1,0 +1,57 @@
+import type { StepContext } from '../handlers/step-context.ts';
+import { StepHandlerResult } from '../handlers/step-handler-result.ts';
+import { callHandler } from '../worker/call-handler.ts';
+import { checkedResult } from '../worker/checked-result.ts';
+import { timeoutFailure } from '../worker/worker-failures.ts';
+import { instanceOf, type TestHandler } from './handler-of.ts';
+import { abortTestContext, createTestContext, type TestContextOptions } from './test-context.ts';
+
+/** Options of {@link runHandler}. */
+export interface RunHandlerOptions {
+  /** As the template's `timeout_seconds`, in milliseconds. Default: none. */
+  timeoutMs?: number;
+  /** As the template's `handler.method`. Default `call`. */
+  method?: string;
+}
+
+/**
+ * Runs a handler once, without a database, and gives the result that a worker would record: bare values are wrapped,
+ * errors are failures, a result that can't be stored is a failure for good, and one that can is as it will be read. A
+ * timeout fires the signal of a context that {@link createTestContext} made.
+ *
+ * Throws `handler_invalid` when it is no handler, or making it throws.
+ *
+ * @example
+ * const result = await runHandler(charge, { inputData: { amount: 12.5 }, dependencyResults: { cart: { total: 12.5 } } });
+ * expect(result.success).toBe(true);
+ * expect(result.result).toEqual({ charged: 12.5 });
+ */
+export async function runHandler(
+  handler: TestHandler,
+  context: StepContext | TestContextOptions = {},
+  { timeoutMs = 0, method }: RunHandlerOptions = {},
+): Promise<StepHandlerResult> {
+  const executable = instanceOf(handler, method);
+  const ready = isContext(context) ? context : createTestContext({ handlerName: executable.name, ...context });
+  const step = isContext(context) ? context.handlerName : (context.stepName ?? ready.handlerName);
+  return new Promise((resolve) => {
+    const timer = timeoutMs > 0 ? setTimeout(() => timeOut(), timeoutMs) : undefined;
+    const timeOut = () => {
+      resolve(timeoutFailure(step, timeoutMs));
+      abortTestContext(ready, new DOMException(`step ${step} took longer than its timeout`, 'TimeoutError'));
+    };
+    callHandler(executable, ready, (result) => {
+      clearTimeout(timer);
+      resolve(asRecorded(result, step));
+    });
+  });
+}
+
+function isContext(context: StepContext | TestContextOptions): context is StepContext {
+  return typeof (context as Partial<StepContext>).getDependencyResult === 'function';
+}
+
+function asRecorded(given: StepHandlerResult, step: string): StepHandlerResult {
+  const { result, json } = checkedResult(given, { step });
+  return result.success ? new StepHandlerResult({ ...result, result: JSON.parse(json) as object }) : result;
+}

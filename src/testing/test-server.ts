@@ -1,0 +1,152 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { sqlState } from '../db/connection-error.ts';
+import { Database } from '../db/database.ts';
+import { startEmbedded } from '../db/embedded/start-embedded.ts';
+import { migrate, schemaDigest } from '../engine/migrate.ts';
+import { messageOf, TaskerError } from '../errors.ts';
+import { silentLogger } from '../logging/logger.ts';
+import { cacheFolder } from '../registry/bundle-cache.ts';
+import { leftoverDatabases } from '../store/leftover-databases.ts';
+import { asAdmin, otherDatabase, quotedName } from './admin-session.ts';
+
+const PREFIX = 'tasker_test_';
+/** A database that nobody uses for so long belongs to a test that was killed. */
+const LEFT_OVER_MS = 60 * 60 * 1000;
+const NO_SUCH_DATABASE = '3D000';
+/** Two that do the same at the same moment are told by the index. */
+const EXISTS_ALREADY = new Set(['42P04', '23505']);
+const IN_USE = '55006';
+const CLONE_TRIES = 200;
+const RETRY_MS = 20;
+
+/** A server on which databases for tests can be made. */
+interface TestServer {
+  url: string;
+  /** The migrated database that the others are copies of. */
+  template: string;
+}
+
+/** A database of one test. */
+export interface TestDatabase {
+  url: string;
+  /** Removes it, whoever is connected. */
+  drop(): Promise<void>;
+}
+
+const servers = new Map<string, Promise<TestServer>>();
+let made = 0;
+
+/**
+ * Makes a database with the schema and nothing in it: on the given server, or on an embedded one that the first call
+ * of this process starts, without care for crashes, and that ends with the last process that uses it.
+ */
+export async function testDatabase(serverUrl: string | undefined): Promise<TestDatabase> {
+  const { url, template } = await theServer(serverUrl);
+  const name = `${PREFIX}${Date.now().toString(36)}_${process.pid.toString(36)}_${(++made).toString(36)}`;
+  await asAdmin(url, (run) => clone(run, { name, template }));
+  return {
+    url: otherDatabase(url, name),
+    drop: () => asAdmin(url, (run) => run(`drop database if exists ${quotedName(name)} with (force)`)),
+  };
+}
+
+function theServer(serverUrl: string | undefined): Promise<TestServer> {
+  const key = serverUrl ?? 'embedded';
+  let server = servers.get(key);
+  if (!server) {
+    server = prepare(serverUrl);
+    servers.set(key, server);
+    // The next test may find what this one missed.
+    server.catch(() => servers.delete(key));
+  }
+  return server;
+}
+
+async function prepare(serverUrl: string | undefined): Promise<TestServer> {
+  const url = serverUrl ?? (await startOwn());
+  const template = `${PREFIX}template_${(await schemaDigest()).slice(0, 12)}`;
+  const database = await Database.connect({ url, poolSize: 2, logger: silentLogger });
+  let existing: string[];
+  try {
+    existing = await leftoverDatabases(database, PREFIX);
+  } finally {
+    await database.close();
+  }
+  if (!existing.includes(template)) await makeTemplate(url, template);
+  await removeLeftovers(url, existing);
+  return { url, template };
+}
+
+async function startOwn(): Promise<string> {
+  const folder = cacheFolder(process.cwd(), 'test-server');
+  try {
+    const server = await startEmbedded({ folder, durable: false, settings: { max_connections: '400' } });
+    return server.url;
+  } catch (error) {
+    if (!(error instanceof TaskerError) || error.code !== 'embedded_failed') throw error;
+    throw new TaskerError(
+      'embedded_failed',
+      `${error.message}; nothing in the test kit's server is worth keeping: remove ${folder} and run the tests again`,
+      { cause: error, details: error.details },
+    );
+  }
+}
+
+/** Made under another name, and named when it is whole: two processes may do so at once, and one of them is first. */
+async function makeTemplate(url: string, template: string): Promise<void> {
+  const part = `${PREFIX}${Date.now().toString(36)}_${process.pid.toString(36)}_template`;
+  await asAdmin(url, async (run) => {
+    await run(`create database ${quotedName(part)}`);
+    const database = await Database.connect({ url: otherDatabase(url, part), poolSize: 2, logger: silentLogger });
+    try {
+      await migrate(database, silentLogger);
+    } finally {
+      await database.close();
+    }
+    try {
+      await whenUnused(() => run(`alter database ${quotedName(part)} rename to ${quotedName(template)}`));
+    } catch (error) {
+      if (!EXISTS_ALREADY.has(sqlState(error) ?? '')) throw error;
+      await run(`drop database ${quotedName(part)} with (force)`);
+    }
+  });
+}
+
+async function clone(
+  run: (text: string) => Promise<void>,
+  { name, template }: { name: string; template: string },
+): Promise<void> {
+  try {
+    await whenUnused(() => run(`create database ${quotedName(name)} template ${quotedName(template)}`));
+  } catch (error) {
+    if (sqlState(error) !== NO_SUCH_DATABASE) throw error;
+    servers.clear(); // it was removed under our feet; the next call makes it again
+    throw new TaskerError('database_error', `the test kit's database ${template} is gone: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** What a database is copied from, or renamed, must be nobody's this moment; a backend takes a while to go. */
+async function whenUnused(act: () => Promise<void>): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await act();
+    } catch (error) {
+      if (sqlState(error) !== IN_USE || tries >= CLONE_TRIES) throw error;
+      await pause(RETRY_MS);
+    }
+  }
+}
+
+/** Databases of tests that were killed. Their names tell when they were made. */
+async function removeLeftovers(url: string, names: readonly string[]): Promise<void> {
+  const old = names.filter((name) => {
+    const madeAt = Number.parseInt(name.slice(PREFIX.length).split('_')[0] ?? '', 36);
+    return !name.startsWith(`${PREFIX}template_`) && Date.now() - madeAt > LEFT_OVER_MS;
+  });
+  if (old.length === 0) return;
+  await asAdmin(url, async (run) => {
+    for (const name of old) await run(`drop database if exists ${quotedName(name)}`);
+  });
+}

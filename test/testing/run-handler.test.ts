@@ -1,0 +1,177 @@
+import { describe, expect, it } from 'vitest';
+import {
+  defineHandler,
+  isStepHandlerResult,
+  PermanentError,
+  StepContext,
+  StepHandler,
+  type StepHandlerResult,
+} from '../../src/index.ts';
+import { createTestContext, runHandler } from '../../src/testing/index.ts';
+
+class Charge extends StepHandler {
+  static override readonly handlerName = 'charge';
+  calls = 0;
+
+  call(context: StepContext): StepHandlerResult {
+    this.calls += 1;
+    return this.success({ charged: context.getInput('amount'), calls: this.calls });
+  }
+
+  refund(context: StepContext): StepHandlerResult {
+    return this.success({ refunded: context.getInput('amount') });
+  }
+}
+
+describe('a context for tests', () => {
+  it('has a default for everything', () => {
+    const context = createTestContext();
+    expect(context).toBeInstanceOf(StepContext);
+    expect(context.taskUuid).toMatch(/^[0-9a-f-]{36}$/);
+    expect(context.stepUuid).not.toBe(context.taskUuid);
+    expect([context.correlationId, context.handlerName]).toEqual([context.taskUuid, 'test_handler']);
+    expect([context.inputData, context.stepConfig, context.stepInputs, context.dependencyResults]).toEqual([
+      {},
+      {},
+      {},
+      {},
+    ]);
+    expect([context.retryCount, context.maxRetries, context.isRetry(), context.isLastRetry()]).toEqual([
+      0,
+      3,
+      false,
+      false,
+    ]);
+    expect([context.checkpoint, context.hasCheckpoint(), context.signal.aborted]).toEqual([null, false, false]);
+    expect(createTestContext().taskUuid).not.toBe(context.taskUuid);
+  });
+
+  it('takes bare results, also those that have a key called result', () => {
+    const context = createTestContext({
+      dependencyResults: { a: { result: 1 }, b: [2], c: 'text', batch_1: { n: 3 } },
+    });
+    expect(context.getDependencyResult('a')).toEqual({ result: 1 });
+    expect([context.getDependencyResult('b'), context.getDependencyResult('c')]).toEqual([[2], 'text']);
+    expect(context.getDependencyField('batch_1', 'n')).toBe(3);
+    expect(context.getAllDependencyResults('batch_')).toEqual([{ n: 3 }]);
+    expect(context.dependencyResults.batch_1).toMatchObject({ success: true, status: 'completed', result: { n: 3 } });
+    expect((context.dependencyResults.batch_1 as { n?: number }).n).toBe(3);
+    expect(context.getDependencyResult('missing')).toBeNull();
+  });
+
+  it('has what was given, as it would come back from the database', () => {
+    const inputData = { at: new Date(0), list: [1], absent: undefined };
+    const checkpoint = { cursor: 50, items_processed: 50, accumulated_results: { total: 7 } };
+    const context = createTestContext({ inputData, checkpoint, stepConfig: { carrier: 'x' }, retryCount: 2 });
+    (context.inputData.list as number[]).push(2);
+    context.accumulatedResults!.total = 8;
+    expect(inputData.list).toEqual([1]);
+    expect(checkpoint.accumulated_results.total).toBe(7);
+    expect(context.inputData).toEqual({ at: '1970-01-01T00:00:00.000Z', list: [1, 2] });
+    expect([context.checkpointCursor, context.checkpointItemsProcessed, context.isLastRetry()]).toEqual([50, 50, true]);
+    expect([context.getConfig('carrier'), context.stepInputs]).toEqual(['x', { carrier: 'x' }]);
+  });
+
+  it('refuses what has no JSON form, and names the place', () => {
+    expect(() => createTestContext({ dependencyResults: { cart: { total: Number.NaN } } })).toThrow(
+      'dependencyResults.cart.total: NaN',
+    );
+  });
+
+  it('has an event from which the same context can be made', () => {
+    const context = createTestContext({
+      handlerName: 'ship',
+      inputData: { a: 1 },
+      dependencyResults: { cart: { total: 5 } },
+      stepConfig: { carrier: 'x' },
+      retryCount: 1,
+    });
+    const again = StepContext.fromFfiEvent(context.event, 'ship');
+    expect([again.inputData, again.stepConfig, again.retryCount]).toEqual([{ a: 1 }, { carrier: 'x' }, 1]);
+    expect(again.getDependencyResult('cart')).toEqual({ total: 5 });
+  });
+});
+
+describe('running a handler', () => {
+  const amount = { inputData: { amount: 12.5 } };
+  const double = defineHandler('double', { depends: { cart: 'cart' } }, ({ cart }) => ({
+    total: (cart as { total: number }).total * 2,
+  }));
+
+  it.each([
+    ['a class', Charge],
+    ['an instance', new Charge()],
+    ['a function', (context: StepContext) => ({ charged: context.getInput('amount'), calls: 1 })],
+  ])('takes %s', async (_, handler) => {
+    const result = await runHandler(handler, amount);
+    expect(isStepHandlerResult(result)).toBe(true);
+    expect(result).toMatchObject({ success: true, result: { charged: 12.5, calls: 1 } });
+  });
+
+  it('takes what defineHandler gave, and a context that was made before', async () => {
+    const context = createTestContext({ dependencyResults: { cart: { total: 4 } } });
+    expect((await runHandler(double, context)).result).toEqual({ total: 8 });
+  });
+
+  it('makes a new instance of a class each time, as a worker does', async () => {
+    expect((await runHandler(Charge, amount)).result).toMatchObject({ calls: 1 });
+    expect((await runHandler(Charge, amount)).result).toMatchObject({ calls: 1 });
+  });
+
+  it('runs another method where the template would', async () => {
+    expect((await runHandler(Charge, amount, { method: 'refund' })).result).toEqual({ refunded: 12.5 });
+    await expect(runHandler(Charge, amount, { method: 'refnd' })).rejects.toMatchObject({ code: 'handler_invalid' });
+  });
+
+  it.each([
+    [() => undefined, {}],
+    [() => 7, { result: 7 }],
+    [async () => [1], { result: [1] }],
+    [() => ({ at: new Date(0), absent: undefined }), { at: '1970-01-01T00:00:00.000Z' }],
+  ])('gives results as they are stored: %s', async (handler, result) => {
+    expect((await runHandler(handler)).result).toStrictEqual(result);
+  });
+
+  it('gives what is thrown as a failure', async () => {
+    const result = await runHandler(() => {
+      throw new PermanentError('no such order', { errorCode: 'E1' });
+    });
+    expect(result).toMatchObject({ success: false, errorType: 'permanent_error', errorCode: 'E1', retryable: false });
+    expect(result.backtrace[0]).toContain('run-handler.test.ts');
+  });
+
+  it('gives a result that can’t be stored as a failure for good, with the place', async () => {
+    const result = await runHandler(() => ({ items: [{ price: Number.NaN }] }), { stepName: 'price' });
+    expect(result).toMatchObject({ success: false, retryable: false, errorType: 'permanent_error' });
+    expect(result.errorMessage).toContain("step price: the result can't be stored: result.items[0].price");
+  });
+
+  it('ends at its timeout, with the signal fired and the late result refused', async () => {
+    let reason: unknown;
+    const slow = async ({ signal }: StepContext) => {
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      reason = signal.reason;
+      return { late: true };
+    };
+    const result = await runHandler(slow, { handlerName: 'slow' }, { timeoutMs: 20 });
+    expect(result).toMatchObject({ success: false, errorType: 'timeout', retryable: true });
+    expect(result.errorMessage).toBe('step slow did not finish within 20 ms');
+    await expect.poll(() => reason).toMatchObject({ name: 'TimeoutError' });
+  });
+
+  it('hands the signal of the test on', async () => {
+    const stop = new AbortController();
+    const running = runHandler(
+      ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+      {
+        signal: stop.signal,
+      },
+    );
+    stop.abort(new Error('the user left'));
+    expect(await running).toMatchObject({ success: false, errorMessage: 'the user left' });
+  });
+
+  it('says what is no handler', async () => {
+    await expect(runHandler('charge' as never)).rejects.toMatchObject({ code: 'handler_invalid' });
+  });
+});

@@ -1,0 +1,158 @@
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { describe, expect, inject, it } from 'vitest';
+import { defineHandler, HandlerRegistry, RetryableError, StepHandler } from '../../src/index.ts';
+import { type TestTaskerOptions, testTasker } from '../../src/testing/index.ts';
+import { template } from '../support/setup.ts';
+
+const server = () => inject('servers')[inject('postgres')]!;
+
+/** On the suite's server, as `DATABASE_URL` would have it. */
+const kitOf = (options: TestTaskerOptions) => testTasker({ databaseUrl: server(), ...options });
+
+async function exists(databaseUrl: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: server() });
+  await client.connect();
+  const name = decodeURIComponent(new URL(databaseUrl).pathname.slice(1));
+  const { rowCount } = await client.query('select from pg_database where datname = $1', [name]);
+  await client.end();
+  return rowCount === 1;
+}
+
+const cart = defineHandler('cart', {}, () => ({ total: 4 }));
+const charge = defineHandler('charge', { depends: { cart: 'cart' } }, ({ cart: found }) => ({
+  charged: (found as { total: number }).total,
+}));
+const shop = () => template({ cart: [], charge: ['cart'] }, { name: 'order', namespace: 'shop' });
+
+describe('a tasker for tests', () => {
+  it('runs a template to its end and gives the results by step', async () => {
+    const kit = await kitOf({ templates: shop(), handlers: [cart, charge] });
+    const { task, results, errors, steps } = await kit.run({ context: { order_id: 'O-7' } });
+    expect(task).toMatchObject({ status: 'complete', name: 'order', namespace: 'shop', context: { order_id: 'O-7' } });
+    expect(results).toEqual({ cart: { total: 4 }, charge: { charged: 4 } });
+    expect(errors).toEqual({});
+    expect(steps.charge).toMatchObject({ currentState: 'complete', attempts: 1 });
+    expect((await kit.getSteps(task.taskUuid)).map((step) => step.name)).toEqual(['cart', 'charge']);
+    await kit.stop();
+  });
+
+  it('has a database of its own, which goes with it', async () => {
+    const [one, two] = await Promise.all([1, 2].map(() => kitOf({ templates: shop(), handlers: [cart, charge] })));
+    const { task } = await one!.run();
+    await expect(two!.tasker.getTask(task.taskUuid)).rejects.toMatchObject({ code: 'task_not_found' });
+    expect([await exists(one!.databaseUrl), await exists(two!.databaseUrl)]).toEqual([true, true]);
+    await Promise.all([one!.stop(), two!.stop(), two![Symbol.asyncDispose]()]);
+    expect([await exists(one!.databaseUrl), await exists(two!.databaseUrl)]).toEqual([false, false]);
+  });
+
+  it('puts stubs in the place of handlers, and leaves a registry that was given as it is', async () => {
+    const registry = new HandlerRegistry();
+    for (const handler of [cart, charge]) registry.register(handler);
+    class Free extends StepHandler {
+      static override readonly handlerName = 'free';
+      call() {
+        return this.success({ charged: 0 });
+      }
+    }
+    const kit = await kitOf({ templates: shop(), handlers: registry, stubs: { charge: Free } });
+    expect((await kit.run()).results).toEqual({ cart: { total: 4 }, charge: { charged: 0 } });
+    await kit.stop();
+    const again = await kitOf({ templates: shop(), handlers: registry, stubs: { cart: () => ({ total: 9 }) } });
+    expect((await again.run()).results).toEqual({ cart: { total: 9 }, charge: { charged: 9 } });
+    await again.stop();
+    expect(registry.listHandlers()).toEqual(['cart', 'charge']);
+  });
+
+  it('retries at once, and tells why a step failed', async () => {
+    let calls = 0;
+    const flaky = () => {
+      calls += 1;
+      if (calls < 3) throw new RetryableError('busy');
+      return {};
+    };
+    const kit = await kitOf({
+      templates: template({ a: { retry: { backoff_base_ms: 60_000 } }, b: { dependencies: ['a'] }, c: ['b'] }),
+      stubs: {
+        a: flaky,
+        b: ({ retryCount }) => {
+          throw new RetryableError(`closed, ${retryCount}`, { errorType: 'bank_error' });
+        },
+        c: () => ({}),
+      },
+    });
+    const { task, steps, errors } = await kit.run();
+    expect(task.status).toBe('blocked_by_failures');
+    expect(steps.a).toMatchObject({ currentState: 'complete', attempts: 3 });
+    expect(errors).toMatchObject({ b: { message: 'closed, 2', error_type: 'bank_error' } });
+    expect(steps.c!.currentState).toBe('pending');
+    await kit.stop();
+  });
+
+  it('keeps the delays of the templates when asked, and says at a timeout what each step waits for', async () => {
+    const kit = await kitOf({
+      templates: template({ a: { retry: { backoff_base_ms: 25_000 } }, b: ['a'] }),
+      stubs: { a: () => Promise.reject(new RetryableError('busy')), b: () => ({}) },
+      keepBackoff: true,
+    });
+    await expect(kit.run({}, { timeoutMs: 400 })).rejects.toMatchObject({
+      code: 'timeout',
+      message: expect.stringMatching(/a: .*; b: /),
+    });
+    await kit.stop();
+  });
+
+  it('fails a step whose handler is missing at once', async () => {
+    const kit = await kitOf({ templates: shop(), handlers: [cart] });
+    expect((await kit.run()).errors).toMatchObject({ charge: { error_type: 'handler_not_found' } });
+    await kit.stop();
+  });
+
+  it('asks which of several templates is meant', async () => {
+    const templates = [shop(), template({ a: [] }, { name: 'other', namespace: 'shop' })];
+    const kit = await kitOf({ templates, handlers: [cart, charge], stubs: { a: () => ({}) } });
+    await expect(kit.run()).rejects.toThrow('shop/order, shop/other');
+    expect((await kit.run({ namespace: 'shop', name: 'other' })).task.status).toBe('complete');
+    await kit.stop();
+  });
+
+  it('leaves no database behind when it can’t start', async () => {
+    const before = await databases();
+    await expect(kitOf({ templates: shop(), handlers: [cart], concurrency: 0 })).rejects.toMatchObject({
+      code: 'config_invalid',
+    });
+    expect(await databases()).toEqual(before);
+  });
+
+  it('says who is refused by a server', async () => {
+    const url = new URL(server());
+    url.pathname = '/no_such_database';
+    await expect(testTasker({ templates: shop(), handlers: [], databaseUrl: url.toString() })).rejects.toMatchObject({
+      code: 'database_unreachable',
+    });
+  });
+});
+
+async function databases(): Promise<string[]> {
+  const client = new pg.Client({ connectionString: server() });
+  await client.connect();
+  const { rows } = await client.query<{ datname: string }>(
+    `select datname from pg_database where datname like 'tasker\\_test\\_%' and datname not like '%template%' and datname like $1 order by 1`,
+    [`%\\_${process.pid.toString(36)}\\_%`],
+  );
+  await client.end();
+  return rows.map((row) => row.datname);
+}
+
+describe('without a server', () => {
+  it('a program starts an embedded one on demand, runs tests on it, and ends by itself', async () => {
+    const program = path.resolve('test/testing/embedded-kit.mjs');
+    const env = { ...process.env, DATABASE_URL: '', DATABASE_DIRECT_URL: '', TASKER_ENV: 'production' };
+    const runs = [1, 2].map(() => promisify(execFile)(process.execPath, [program], { env, timeout: 60_000 }));
+    // Two at once: they share the server.
+    const lines = (await Promise.all(runs)).map(({ stdout }) => stdout.trim());
+    expect(lines).toEqual(Array(2).fill('complete complete complete'));
+  }, 90_000);
+});
