@@ -35,6 +35,14 @@ const HOT = [
   'get_steps',
   'list_tasks',
   'held_steps',
+  'watch_tasks',
+  'due_watches',
+  'judge_tasks',
+  'note_watches',
+  'lock_open_steps',
+  'fail_tasks',
+  'forget_watches',
+  'list_stale_tasks',
 ];
 /** Tables that grow; reading one whole is never right. */
 const LARGE = new Set(['task', 'step', 'history', 'task_identity', 'operator_action']);
@@ -132,6 +140,41 @@ async function everyVerb() {
   await tasker.stop();
 }
 
+/** Tasks over the limits of their lifecycle: some are ended, some noted. */
+async function staleTasks(probe) {
+  const limited = (name, action) => ({
+    name,
+    namespace: 'bench',
+    version: '1.0.0',
+    identity_strategy: 'always_unique',
+    lifecycle: { max_duration_minutes: 5, max_steps_in_process_minutes: 5, staleness_action: action },
+    steps: [{ name: 'a', handler: 'work' }],
+  });
+  const templates = [limited('ended', 'error'), limited('noted', 'dlq')];
+  const tasker = await createTasker({
+    databaseUrl: server.url,
+    templates: templates.map((template) => mustParseTemplate(JSON.stringify(template))),
+    worker: false,
+    logger: silentLogger,
+  });
+  for (const { name } of templates) {
+    await tasker.createTasks(Array.from({ length: 600 }, () => ({ name, namespace: 'bench' })));
+  }
+  const early = (column) => `${column} = ${column} - interval '1 hour'`;
+  await probe.query(
+    `update tasker.task set ${early('created_at')} where task_uuid in (select task_uuid from tasker.task_watch)`,
+  );
+  for (let i = 0; i < 2; i++) {
+    await probe.query(`update tasker.task_watch set ${early('check_at')}`);
+    for await (const _turn of tasker.engine.endStale());
+  }
+  const noted = await tasker.listTasks({ stale: true, limit: 1000 });
+  for (const { taskUuid } of noted) await tasker.cancelTask(taskUuid);
+  await probe.query(`update tasker.task_watch set ${early('check_at')}`);
+  for await (const _turn of tasker.engine.endStale());
+  await tasker.stop();
+}
+
 async function load() {
   const workloads = ['W1', 'W2', 'W3', 'W4'];
   // Two workers, so that some results must be loaded and some steps go through the queue.
@@ -161,6 +204,7 @@ try {
   const { size: from } = await stat(server.logFile);
   await load();
   await everyVerb();
+  await staleTasks(probe);
   const finder = await startTasker(server.url, folder, { names: ['W1'], worker: false });
   await finder.createTasks(Array.from({ length: 100 }, () => request('W1')));
   await finder.stop();

@@ -33,8 +33,17 @@ create table tasker.template (
   definition        jsonb not null,
   created_at        timestamptz not null default now(),
   registered_at     timestamptz not null default now(),
+  -- What the lifecycle comes to: null without limits that have an effect.
+  stale_action                         text,
+  max_duration_minutes                 int,
+  max_waiting_for_dependencies_minutes int,
+  max_waiting_for_retry_minutes        int,
+  max_steps_in_process_minutes         int,
   unique (namespace_id, name, version, digest),
-  constraint template_identity check (identity_strategy in ('strict', 'caller_provided', 'always_unique'))
+  constraint template_identity check (identity_strategy in ('strict', 'caller_provided', 'always_unique')),
+  constraint template_stale_action check (stale_action in ('dlq', 'error')),
+  constraint template_limits check ((stale_action is null) = (coalesce(max_duration_minutes,
+    max_waiting_for_dependencies_minutes, max_waiting_for_retry_minutes, max_steps_in_process_minutes) is null))
 );
 
 create table tasker.template_step (
@@ -153,7 +162,7 @@ create table tasker.history (
   primary key (task_uuid, idx, attempt)
 );
 
--- What operators did, to steps (idx) or to a whole task (idx null).
+-- What operators did, to steps (idx) or to a whole task (idx null); fail and note are the lifecycle's.
 create table tasker.operator_action (
   id         bigint generated always as identity primary key,
   task_uuid  uuid not null,
@@ -164,9 +173,23 @@ create table tasker.operator_action (
   actor      text not null,
   reason     text,
   at         timestamptz not null default now(),
-  constraint operator_action_known check (action in ('cancel', 'reset', 'resolve', 'complete'))
+  constraint operator_action_known check (action in ('cancel', 'reset', 'resolve', 'complete', 'fail', 'note'))
 );
 create index operator_action_task on tasker.operator_action (task_uuid, id);
+
+-- Open tasks of templates with limits, and when each is looked at next; no other task has a row. With a rule: noted as
+-- stale, because nothing had moved since then. Rows of tasks that ended go at the next look.
+create table tasker.task_watch (
+  task_uuid uuid primary key,
+  check_at  timestamptz not null,
+  rule      text,
+  minutes   int,
+  since     timestamptz,
+  noted_at  timestamptz,
+  constraint task_watch_note check (num_nulls(rule, minutes, since, noted_at) in (0, 4))
+);
+create index task_watch_due on tasker.task_watch (check_at);
+create index task_watch_stale on tasker.task_watch (task_uuid) where rule is not null;
 
 -- Identities of tasks that have one; always_unique tasks do not touch it.
 create table tasker.task_identity (

@@ -56,7 +56,7 @@ create table tasker.operator_action (
   reason text,
   at timestamp with time zone not null default now(),
   constraint operator_action_pkey PRIMARY KEY (id),
-  constraint operator_action_known CHECK ((action = ANY (ARRAY['cancel'::text, 'reset'::text, 'resolve'::text, 'complete'::text])))
+  constraint operator_action_known CHECK ((action = ANY (ARRAY['cancel'::text, 'reset'::text, 'resolve'::text, 'complete'::text, 'fail'::text, 'note'::text])))
 );
 CREATE INDEX operator_action_task ON tasker.operator_action USING btree (task_uuid, id);
 
@@ -134,6 +134,19 @@ create table tasker.task_identity (
   constraint task_identity_pkey PRIMARY KEY (hash)
 );
 
+create table tasker.task_watch (
+  task_uuid uuid not null,
+  check_at timestamp with time zone not null,
+  rule text,
+  minutes integer,
+  since timestamp with time zone,
+  noted_at timestamp with time zone,
+  constraint task_watch_pkey PRIMARY KEY (task_uuid),
+  constraint task_watch_note CHECK ((num_nulls(rule, minutes, since, noted_at) = ANY (ARRAY[0, 4])))
+);
+CREATE INDEX task_watch_due ON tasker.task_watch USING btree (check_at);
+CREATE INDEX task_watch_stale ON tasker.task_watch USING btree (task_uuid) WHERE (rule IS NOT NULL);
+
 create table tasker.template (
   id integer not null generated always as identity,
   namespace_id integer not null,
@@ -146,10 +159,17 @@ create table tasker.template (
   definition jsonb not null,
   created_at timestamp with time zone not null default now(),
   registered_at timestamp with time zone not null default now(),
+  stale_action text,
+  max_duration_minutes integer,
+  max_waiting_for_dependencies_minutes integer,
+  max_waiting_for_retry_minutes integer,
+  max_steps_in_process_minutes integer,
   constraint template_pkey PRIMARY KEY (id),
   constraint template_namespace_id_name_version_digest_key UNIQUE (namespace_id, name, version, digest),
   constraint template_namespace_id_fkey FOREIGN KEY (namespace_id) REFERENCES tasker.namespace(id),
-  constraint template_identity CHECK ((identity_strategy = ANY (ARRAY['strict'::text, 'caller_provided'::text, 'always_unique'::text])))
+  constraint template_identity CHECK ((identity_strategy = ANY (ARRAY['strict'::text, 'caller_provided'::text, 'always_unique'::text]))),
+  constraint template_limits CHECK (((stale_action IS NULL) = (COALESCE(max_duration_minutes, max_waiting_for_dependencies_minutes, max_waiting_for_retry_minutes, max_steps_in_process_minutes) IS NULL))),
+  constraint template_stale_action CHECK ((stale_action = ANY (ARRAY['dlq'::text, 'error'::text])))
 );
 
 create table tasker.template_edge (

@@ -5,6 +5,7 @@ export type { CreateOptions, TaskRequest } from './engine/create-task.ts';
 export type { OperatorOptions } from './engine/operate.ts';
 export type {
   HistoryEntry,
+  StaleNote,
   Step,
   StepError,
   StepExecutionResult,

@@ -98,6 +98,7 @@ describe('the surface', () => {
       Mixin
       NoBranchesOptions
       OperatorOptions
+      StaleNote
       Step
       StepContextParams
       StepError

@@ -51,6 +51,8 @@ export interface ListOptions {
   status?: string;
   /** Only tasks that have not ended. */
   openOnly?: boolean;
+  /** Only open tasks that stand longer than their template's `lifecycle` allows. */
+  stale?: boolean;
   /** 1 … 1000, default 50. */
   limit?: number;
   /** Page on: the id of the last task of the page before. */
@@ -284,6 +286,7 @@ export class Tasker {
       name: options.name ?? null,
       state: status === 'pending' ? 'steps_in_process' : (status ?? null),
       openOnly: options.openOnly ?? false,
+      stale: options.stale ?? false,
       limit,
     });
   }

@@ -33,6 +33,7 @@ export async function explainTask(engine: Engine, taskUuid: string): Promise<Exp
     engine.listWorkers(),
     engine.snapshotOf(taskUuid),
   ]);
+  const reason = task.status === 'error' ? await reasonOfEnd(engine, taskUuid) : null;
   const byName = new Map(steps.map((step) => [step.name, step]));
   const living = workers.filter((worker) => worker.living && worker.namespaces.includes(task.namespace));
   const explained = steps.map((step) => {
@@ -42,7 +43,19 @@ export async function explainTask(engine: Engine, taskUuid: string): Promise<Exp
     const able = living.filter((worker) => worker.callables.includes(step.callable));
     return explainStep(step, open, { living: living.map(nameOf), able: able.map(nameOf), byName });
   });
-  return { task, summary: summaryOf(task, explained), steps: explained };
+  return { task, summary: `${summaryOf(task, explained, reason)}${staleness(task)}`, steps: explained };
+}
+
+async function reasonOfEnd(engine: Engine, taskUuid: string): Promise<string | null> {
+  return (await engine.getHistory(taskUuid)).findLast((entry) => entry.what === 'fail')?.why ?? null;
+}
+
+function staleness({ stale }: Task): string {
+  if (!stale) return '';
+  const { rule, minutes, since } = stale;
+  return rule === 'max_duration_minutes'
+    ? `; it is stale: not done ${minutes} minutes after its creation (${rule})`
+    : `; it is stale: nothing moved since ${since}, for longer than ${minutes} minutes (${rule})`;
 }
 
 function nameOf({ name }: { name: string }): string {
@@ -115,10 +128,11 @@ function list(names: string[]): string {
   return names.length <= 5 ? names.join(', ') : `${names.slice(0, 5).join(', ')} and ${names.length - 5} more`;
 }
 
-function summaryOf(task: Task, steps: StepExplanation[]): string {
+function summaryOf(task: Task, steps: StepExplanation[], reason: string | null): string {
   const of = (state: string) => steps.filter((step) => step.state === state).map((step) => step.step);
   if (task.status === 'complete') return `is complete: all ${task.totalSteps} steps are done`;
   if (task.status === 'cancelled') return 'was cancelled';
+  if (task.status === 'error') return `was ended by its lifecycle: ${reason}`;
   if (task.status === 'waiting_for_retry') return `waits until ${list(of('waiting_for_retry'))} is tried again`;
   if (task.status === 'blocked_by_failures') {
     return `can't go on: ${list(of('error'))} failed for good; an operator must act`;

@@ -32,6 +32,7 @@ export function addTaskCommands(program: Command): void {
     .option('--name <name>', 'only of this template')
     .addOption(new Option('-s, --status <state>', 'only in this state').choices(STATES))
     .option('--open', 'only those that have not ended')
+    .option('--stale', 'only those that stand longer than their lifecycle allows')
     .option('-l, --limit <number>', 'at most so many', wholeNumber(PAGE), 20)
     .option('--before <uuid>', 'page on: only those created before this one')
     .action(async (_options, command: Command) => (await import('./task-list.ts')).taskList(optionsOf(command)));

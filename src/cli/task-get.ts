@@ -27,9 +27,14 @@ function describeTask(task: Task): string {
     ['status', `${painted(task.status)} ${pc.dim(`${task.completedSteps} of ${task.totalSteps} steps done`)}`],
     ['created', `${task.createdAt}${task.initiator ? ` by ${task.initiator}` : ''}`],
     ['ended', task.completedAt === null ? null : `${task.completedAt} after ${took}`],
+    ['stale', staleness(task)],
     ['priority', task.priority === 0 ? null : String(task.priority)],
     ['reason', task.reason],
     ['tags', task.tags.length > 0 ? task.tags.join(', ') : null],
     ['context', JSON.stringify(task.context)],
   ]);
+}
+
+function staleness({ stale }: Task): string | null {
+  return stale && `${stale.rule} is ${stale.minutes}, and it stands so since ${stale.since}`;
 }

@@ -10,13 +10,14 @@ interface TaskListOptions extends GlobalOptions {
   name?: string;
   status?: string;
   open?: boolean;
+  stale?: boolean;
   limit: number;
   before?: string;
 }
 
 /** `tasker task list`: tasks, the newest first. */
 export async function taskList(options: TaskListOptions): Promise<void> {
-  const { namespace, name, status, open, limit, before, json } = options;
+  const { namespace, name, status, open, stale, limit, before, json } = options;
   await withTasker(options, {}, async (tasker) => {
     const tasks = await tasker.listTasks({
       limit,
@@ -24,10 +25,11 @@ export async function taskList(options: TaskListOptions): Promise<void> {
       name,
       status,
       openOnly: open,
+      stale,
       before,
     });
     if (json) return printJson(tasks.map(snakeKeys));
-    if (tasks.length === 0) return note('no tasks; `npx tasker task create` makes one');
+    if (tasks.length === 0) return note(stale ? 'no stale tasks' : 'no tasks; `npx tasker task create` makes one');
     print(taskTable(tasks, Date.now()));
     if (tasks.length === limit) note(`more may be there: --before ${tasks.at(-1)!.taskUuid}`);
   });

@@ -4,10 +4,12 @@ import { CONTEXT_LIMITS, overLimit } from '../model/context-limits.ts';
 import { identityHash } from '../model/identity.ts';
 import { storableJson } from '../model/storable-json.ts';
 import { isStorableText } from '../model/storable-text.ts';
+import { earliestMinutes } from '../model/task-limits.ts';
 import { isUuid, uuidV7 } from '../model/uuid.ts';
 import { findIdentities, createTasks as insertTasks, type NewTask } from '../store/create-tasks.ts';
 import { taskStates } from '../store/peek.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
+import { type WatchedTask, watchTasks } from '../store/stale-tasks.ts';
 import { createDespiteLoss } from './create-despite-loss.ts';
 import { nameOf, type Snapshot, type TemplateStore } from './template-store.ts';
 
@@ -72,14 +74,20 @@ export async function createTasks(
     priority: requests[i]!.priority ?? 0,
   });
   const ids = tasks.map((task) => task.taskUuid);
+  const watched = tasks.flatMap(({ taskUuid }, i) => {
+    const { limits } = snapshots[i]!;
+    return limits ? { taskUuid, minutes: earliestMinutes(limits) } : [];
+  });
   const standing = await createDespiteLoss(
     async () => {
       if (tasks.every((task) => task.identityHash === null)) {
-        await database.pipeline(SETTINGS, (tx) => insertTasks(tx, tasks));
+        await database.pipeline(SETTINGS, (tx) => insertWatched(tx, tasks, watched));
         return ids;
       }
       return database.transaction(SETTINGS, async (tx) => {
         const created = await insertTasks(tx, tasks);
+        const fresh = watched.filter(({ taskUuid }) => created.has(taskUuid));
+        if (fresh.length > 0) await watchTasks(tx, fresh);
         if (created.size === tasks.length) return ids;
         const found = await standingFor(tx, tasks);
         if (onDuplicate === 'error' && found.some((id, i) => id !== ids[i]))
@@ -90,6 +98,11 @@ export async function createTasks(
     async () => ((await taskStates(database, ids)).size > 0 ? standingFor(database, tasks) : undefined),
   );
   return standing.map(result);
+}
+
+/** In one round trip; tasks without limits cost no statement more. */
+async function insertWatched(tx: Db, tasks: readonly NewTask[], watched: readonly WatchedTask[]): Promise<void> {
+  await Promise.all([insertTasks(tx, tasks), watched.length > 0 ? watchTasks(tx, watched) : undefined]);
 }
 
 /** The tasks that hold the identities of these: themselves, or earlier ones. */

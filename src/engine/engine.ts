@@ -22,6 +22,7 @@ import {
   type WorkerRow,
 } from '../store/workers.ts';
 import { type CreatedTask, type CreateOptions, createTasks, type TaskRequest } from './create-task.ts';
+import { endStale, type LifecycleTurn } from './end-stale.ts';
 import {
   cancelTask,
   checkUuid,
@@ -285,6 +286,15 @@ export class Engine {
 
   promoteDue(): Promise<number> {
     return promoteDue(this.database);
+  }
+
+  /** Ends or notes the tasks that stand longer than their template's lifecycle allows; everybody is told of each yield. */
+  async *endStale(): AsyncGenerator<LifecycleTurn> {
+    for await (const turn of endStale(this.database)) {
+      if (turn.running.length > 0) await this.#tell(CHANNEL_TAKEN, turn.running);
+      if (turn.ended.length > 0) await this.announceEnded(turn.ended.map((task) => task.taskUuid));
+      yield turn;
+    }
   }
 
   tidyQueue(): Promise<boolean> {

@@ -134,7 +134,7 @@ async function refusal(
   const [row] = await getSteps(database, taskUuid, idx);
   if (!task || !row) return new TaskerError('step_not_found', `task ${taskUuid} has no such step`);
   const why = task.verdict
-    ? `its task is ${task.verdict}`
+    ? `its task ${task.verdict === 'error' ? 'has ended in error' : `is ${task.verdict}`}`
     : `it is in ${row.state}, and ${action} goes from ${from.join(', ')}`;
   return new TaskerError('illegal_transition', `step ${row.name} of task ${taskUuid} can't be ${past(action)}: ${why}`);
 }

@@ -1,9 +1,9 @@
 import { sqlState } from '../db/connection-error.ts';
-import { type Database, type Db, opening } from '../db/database.ts';
+import { type Database, opening } from '../db/database.ts';
 import { compactQueue, queueBloat, tryCompacting } from '../store/compact-queue.ts';
-import { lockFreeTasks } from '../store/lock-tasks.ts';
 import { dueTasks, promoteRetries } from '../store/promote-retries.ts';
 import { buryWorkers, deadWorkers, declareDead, type TakenBackRow, takeBack, tasksOfDead } from '../store/sweep.ts';
+import { withFreeTasks } from './with-free-tasks.ts';
 
 /** Bounds on the server too: a client that gives up leaves its statement waiting there. */
 const SETTINGS = opening({
@@ -24,7 +24,7 @@ export async function sweep(database: Database, leaseMs: number): Promise<{ dead
   for (;;) {
     const tasks = await tasksOfDead(database, all);
     if (tasks.length === 0) break;
-    const taken = await withFreeTasks(database, tasks, (tx, free) => takeBack(tx, free, all));
+    const taken = await withFreeTasks(database, { settings: SETTINGS, tasks }, (tx, free) => takeBack(tx, free, all));
     // What others hold is for the next sweep: until then its worker is not buried.
     if (!taken) return { dead, steps };
     steps.push(...taken);
@@ -39,22 +39,10 @@ export async function promoteDue(database: Database): Promise<number> {
   for (;;) {
     const tasks = await dueTasks(database);
     if (tasks.length === 0) return promoted;
-    const more = await withFreeTasks(database, tasks, promoteRetries);
+    const more = await withFreeTasks(database, { settings: SETTINGS, tasks }, promoteRetries);
     if (more === undefined) return promoted;
     promoted += more;
   }
-}
-
-/** Runs `work` for those of the tasks that nobody holds, locked; undefined when that is none. */
-function withFreeTasks<T>(
-  database: Database,
-  tasks: readonly string[],
-  work: (tx: Db, free: readonly string[]) => Promise<T>,
-): Promise<T | undefined> {
-  return database.transaction(SETTINGS, async (tx) => {
-    const free = await lockFreeTasks(tx, tasks);
-    return free.length === 0 ? undefined : work(tx, free);
-  });
 }
 
 /** From so many dead rows on, finding the first live one of the queue costs more than writing the queue anew. */

@@ -72,6 +72,20 @@ export interface Task {
   /** 0 to 100, two decimals. */
   completionPercentage: number;
   healthStatus: 'healthy' | 'blocked';
+  /** Set while the task stands longer than its template's `lifecycle` allows; null otherwise, and once it moves or ends. */
+  stale: StaleNote | null;
+}
+
+/** Which limit of its lifecycle an open task is over. */
+export interface StaleNote {
+  /** The field of `lifecycle` that sets the limit, as `max_steps_in_process_minutes`. */
+  rule: string;
+  /** The limit. */
+  minutes: number;
+  /** When the task moved last, or for `max_duration_minutes` was created; ISO 8601. */
+  since: string;
+  /** When it was noted; ISO 8601. */
+  at: string;
 }
 
 /** A failure as it is stored. */
@@ -146,7 +160,7 @@ export interface HistoryEntry {
   step: string | null;
   kind: 'attempt' | 'operator';
   attempt: number | null;
-  /** The outcome of the attempt, or what the operator did. */
+  /** The outcome of the attempt, or what the operator did; `fail` and `note` are what the template's lifecycle did. */
   what: string;
   toState: string;
   startedAt: string | null;
@@ -211,7 +225,12 @@ export function taskView(row: TaskRow): Task {
     completionPercentage:
       row.total_steps === 0 ? 0 : Math.round((row.completed_steps / row.total_steps) * 10_000) / 100,
     healthStatus: row.failed_steps > 0 ? 'blocked' : 'healthy',
+    stale: row.stale_rule === null ? null : staleNote(row),
   };
+}
+
+function staleNote(row: TaskRow): StaleNote {
+  return { rule: row.stale_rule!, minutes: row.stale_minutes!, since: row.stale_since!, at: row.stale_at! };
 }
 
 /** The error of an attempt in full, from the parts that were kept. */

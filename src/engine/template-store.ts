@@ -2,6 +2,7 @@ import { type Database, opening } from '../db/database.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { nearNames } from '../model/near-names.ts';
+import type { TaskLimits } from '../model/task-limits.ts';
 import {
   ensureNamespace,
   listTemplates,
@@ -14,6 +15,7 @@ import {
   templatesById,
 } from '../store/templates.ts';
 import { compileSchema, type SchemaViolation } from '../template/json-schema-check.ts';
+import { limitsOf } from '../template/limits-of.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import { digestOf } from '../template/template-digest.ts';
 import { graphOf, type TemplateGraph } from '../template/template-graph.ts';
@@ -26,6 +28,8 @@ export interface Snapshot {
   digest: string;
   template: TaskTemplate;
   graph: TemplateGraph;
+  /** Null: none of its tasks is ever stale. */
+  limits: TaskLimits | null;
   checkInput: (value: unknown) => readonly SchemaViolation[];
   /** By step; undefined where the template has no `result_schema`. */
   checkResult: ((value: unknown) => readonly SchemaViolation[])[];
@@ -62,6 +66,7 @@ export class TemplateStore {
         initialCount: graph.initial.filter(Boolean).length,
         rootCount: graph.roots.filter((idx) => graph.initial[idx]).length,
         definition: JSON.stringify(templateToJson(template)),
+        limits: limitsOf(template.lifecycle),
       };
       const { id, fresh } = await registerTemplate(tx, row);
       if (fresh) await storeGraph(tx, id, storedGraph(template, graph));
@@ -190,6 +195,7 @@ function compile(
     digest,
     template,
     graph,
+    limits: limitsOf(template.lifecycle),
     checkInput: template.inputSchema ? compileSchema(template.inputSchema) : () => NOTHING_WRONG,
     checkResult: template.steps.map((step) =>
       step.resultSchema ? compileSchema(step.resultSchema) : () => NOTHING_WRONG,

@@ -10,14 +10,15 @@ export async function dueTasks(db: Db): Promise<string[]> {
   return (await db.query<{ task_uuid: string }>(DUE_TASKS)).rows.map((row) => row.task_uuid);
 }
 
-// A timer whose step was cancelled, resolved or reset meanwhile is thrown away here.
+// A timer whose step was cancelled, resolved or reset meanwhile is thrown away here. The step keeps the time at which it
+// was due: that is when its task moved last.
 const PROMOTE: Statement = {
   name: 'promote_retries',
   text: `
 with due as (
   delete from tasker.timer where task_uuid = any ($1::uuid[]) and due_at <= now() returning task_uuid, idx, template_id, rank),
 u as (
-  update tasker.step s set state = 'enqueued', next_at = null
+  update tasker.step s set state = 'enqueued'
     from (select due.*, x.tid from due cross join lateral (
             select ctid tid from tasker.step x where x.task_uuid = due.task_uuid and x.idx = due.idx
                and x.state = 'waiting_for_retry' and x.next_at <= now() offset 0) x) due

@@ -1,9 +1,10 @@
 import type { Db, Statement } from '../db/database.ts';
+import { STILL_STALE } from './stale-tasks.ts';
 
 const TASK_COLUMNS = `
   t.task_uuid, m.name, n.name namespace, m.version, m.id template_id, t.verdict::text, t.state::text, t.rank,
   tasker.iso(t.created_at) created_at, tasker.iso(t.done_at) done_at, t.context, t.initiator, t.source_system, t.reason, t.tags,
-  t.correlation_id, t.parent_correlation_id, c.*`;
+  t.correlation_id, t.parent_correlation_id, c.*, stale.*`;
 
 const TASK_COUNTS = `
   cross join lateral (
@@ -15,7 +16,10 @@ const TASK_COUNTS = `
            (count(*) filter (where s.state = 'enqueued'))::int ready_steps,
            coalesce(max(s.attempts), 0)::int most_attempts,
            tasker.iso(greatest(t.created_at, t.done_at, max(s.started_at), max(s.done_at))) updated_at
-      from tasker.step s where s.task_uuid = t.task_uuid) c`;
+      from tasker.step s where s.task_uuid = t.task_uuid) c
+  left join lateral (
+    select w.rule stale_rule, w.minutes stale_minutes, tasker.iso(w.since) stale_since, tasker.iso(w.noted_at) stale_at
+      from tasker.task_watch w where w.task_uuid = t.task_uuid and ${STILL_STALE} offset 0) stale on true`;
 
 /** A task with the counts of its steps. */
 export interface TaskRow {
@@ -45,6 +49,11 @@ export interface TaskRow {
   ready_steps: number;
   most_attempts: number;
   updated_at: string;
+  /** Null: the task is not stale, or has no limits. */
+  stale_rule: string | null;
+  stale_minutes: number | null;
+  stale_since: string | null;
+  stale_at: string | null;
 }
 
 const GET_TASKS: Statement = {
@@ -75,6 +84,20 @@ select ${TASK_COLUMNS}
  order by t.task_uuid desc`,
 };
 
+const LIST_STALE_TASKS: Statement = {
+  name: 'list_stale_tasks',
+  text: `
+with page as materialized (
+  select t.* from tasker.task_watch w join tasker.task t on t.task_uuid = w.task_uuid
+    join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id
+   where ($1::uuid is null or w.task_uuid < $1) and ($2::text is null or n.name = $2) and ($3::text is null or m.name = $3)
+     and ($4::text is null or t.state::text = $4) and ${STILL_STALE}
+   order by w.task_uuid desc limit $5)
+select ${TASK_COLUMNS}
+  from page t join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id ${TASK_COUNTS}
+ order by t.task_uuid desc`,
+};
+
 /** Which tasks to list. */
 export interface TaskFilter {
   /** Only tasks created before this one. */
@@ -85,19 +108,17 @@ export interface TaskFilter {
   state: string | null;
   /** Only tasks that have not ended. */
   openOnly: boolean;
+  /** Only open tasks that are noted as stale. */
+  stale: boolean;
   limit: number;
 }
 
 /** Tasks, the newest first. */
 export async function listTasks(db: Db, filter: TaskFilter): Promise<TaskRow[]> {
-  const { rows } = await db.query<TaskRow>(LIST_TASKS, [
-    filter.before,
-    filter.namespace,
-    filter.name,
-    filter.state,
-    filter.openOnly,
-    filter.limit,
-  ]);
+  const { before, namespace, name, state, openOnly, stale, limit } = filter;
+  const { rows } = stale
+    ? await db.query<TaskRow>(LIST_STALE_TASKS, [before, namespace, name, state, limit])
+    : await db.query<TaskRow>(LIST_TASKS, [before, namespace, name, state, openOnly, limit]);
   return rows;
 }
 

@@ -1,4 +1,5 @@
 import type { Db, Statement } from '../db/database.ts';
+import type { TaskLimits } from '../model/task-limits.ts';
 
 const ENSURE_NAMESPACE: Statement = {
   name: 'ensure_namespace',
@@ -23,8 +24,10 @@ export async function namespaceIds(db: Db, names: readonly string[]): Promise<nu
 const REGISTER_TEMPLATE: Statement = {
   name: 'register_template',
   text: `
-insert into tasker.template (namespace_id, name, version, digest, identity_strategy, initial_count, root_count, definition)
-values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb)
+insert into tasker.template (namespace_id, name, version, digest, identity_strategy, initial_count, root_count, definition,
+  stale_action, max_duration_minutes, max_waiting_for_dependencies_minutes, max_waiting_for_retry_minutes,
+  max_steps_in_process_minutes)
+values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13)
 on conflict (namespace_id, name, version, digest) do update set registered_at = clock_timestamp()
 returning id, xmax = 0 as fresh`,
 };
@@ -40,6 +43,8 @@ export interface NewTemplate {
   rootCount: number;
   /** JSON text. */
   definition: string;
+  /** Null: none of its tasks is ever stale. */
+  limits: TaskLimits | null;
 }
 
 /** Registers a snapshot; `fresh` when this digest was not known, so that its graph must be stored too. */
@@ -53,6 +58,11 @@ export async function registerTemplate(db: Db, template: NewTemplate): Promise<{
     template.initialCount,
     template.rootCount,
     template.definition,
+    template.limits?.action ?? null,
+    template.limits?.durationMinutes ?? null,
+    template.limits?.waitingForDependenciesMinutes ?? null,
+    template.limits?.waitingForRetryMinutes ?? null,
+    template.limits?.stepsInProcessMinutes ?? null,
   ]);
   return rows[0]!;
 }

@@ -2,12 +2,18 @@ import type { Engine } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 
-/** What any worker does for all: takes back the steps of dead workers, and keeps the queue short. */
+/** Between looks for stale tasks. */
+const LIFECYCLE_MS = 30_000;
+
+/** What any worker does for all: takes back the steps of dead workers, ends stale tasks, and keeps the queue short. */
 export class Housekeeping {
   readonly #engine: Engine;
   readonly #logger: Logger;
   readonly #leaseMs: number;
   #claims = 0;
+  #lifecycleAt = Number.NEGATIVE_INFINITY;
+  #endingStale = false;
+  #stopped = false;
 
   constructor(engine: Engine, leaseMs: number, logger: Logger) {
     this.#engine = engine;
@@ -40,8 +46,40 @@ export class Housekeeping {
     }
   }
 
+  /** What has its time, when that has come. */
+  async look(): Promise<void> {
+    await Promise.all([this.#tidyQueue(), this.#endStale()]);
+  }
+
+  /** Begins nothing more. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Limits are minutes; looking twice a minute is enough. */
+  async #endStale(): Promise<void> {
+    if (this.#endingStale || performance.now() - this.#lifecycleAt < LIFECYCLE_MS) return;
+    this.#lifecycleAt = performance.now();
+    this.#endingStale = true;
+    try {
+      for await (const { ended, noted } of this.#engine.endStale()) {
+        for (const { taskUuid, reason } of ended) {
+          this.#logger.warn({ task_uuid: taskUuid, state: 'error', reason }, 'task error: its lifecycle ended it');
+        }
+        for (const { taskUuid, reason } of noted) {
+          this.#logger.warn({ task_uuid: taskUuid, reason }, 'task is stale: its lifecycle noted it for an operator');
+        }
+        if (this.#stopped) break;
+      }
+    } catch (error) {
+      this.#logger.warn({ error: messageOf(error) }, 'looking for stale tasks did not get through; trying again');
+    } finally {
+      this.#endingStale = false;
+    }
+  }
+
   /** Only who works on the queue looks after it. */
-  async tidyQueue(): Promise<void> {
+  async #tidyQueue(): Promise<void> {
     if (this.#claims === 0) return;
     this.#claims = 0;
     try {

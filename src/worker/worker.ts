@@ -168,7 +168,7 @@ export class Worker {
             this.#logger.debug({ error: messageOf(error) }, 'namespaces could not be read'),
           );
           void this.#lookAfterLongSteps();
-          void this.#housekeeping.tidyQueue();
+          void this.#housekeeping.look();
         },
       },
       logger,
@@ -618,6 +618,7 @@ export class Worker {
     const until = performance.now() + drainTimeoutMs + GRACE_MS;
     const left = () => Math.max(LAST_WORD_MS, until - performance.now());
     this.#stopping = true;
+    this.#housekeeping.stop();
     this.#halt.abort();
     this.#missing.stop();
     // Not awaited yet: a server that does not answer must not keep the handlers from their signal.

@@ -7,12 +7,15 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../src/handlers/handler-errors.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { freshDatabase, type Sql } from '../support/database.ts';
+import { age, lookForStale } from '../support/lifecycle.ts';
 import { failureOf, type Plan, randomSteps, templateStepsOf } from '../support/reference-model.ts';
 import { invariants, template, until } from '../support/setup.ts';
 
 const PROVE = process.env.PROVE === '1';
 const ROUNDS = PROVE ? 300 : 4;
 const TASKS = 12;
+/** Over when a task is made older by hand, and never before. */
+const LIFECYCLE = { max_duration_minutes: 5, staleness_action: 'error' };
 
 /** Takes a few turns of the loop, so that operators find steps running, and does what its step is to do. */
 const act = defineHandler('act', {}, async ({ context }) => {
@@ -25,7 +28,7 @@ const act = defineHandler('act', {}, async ({ context }) => {
   return { by: step };
 });
 
-type Verb = 'cancel' | 'reset' | 'resolve' | 'complete' | 'correct' | 'create';
+type Verb = 'cancel' | 'reset' | 'resolve' | 'complete' | 'correct' | 'create' | 'expire';
 
 interface Action {
   verb: Verb;
@@ -36,7 +39,7 @@ interface Action {
 
 const action: fc.Arbitrary<Action> = fc.record({
   verb: fc.oneof(
-    { weight: 1, arbitrary: fc.constant<Verb>('cancel') },
+    { weight: 1, arbitrary: fc.constantFrom<Verb>('cancel', 'expire') },
     { weight: 6, arbitrary: fc.constantFrom<Verb>('reset', 'resolve', 'complete', 'correct') },
     { weight: 2, arbitrary: fc.constant<Verb>('create') },
   ),
@@ -55,7 +58,7 @@ const counts: Record<string, number> = {};
 
 /** An operator's act: done, or refused as it should be. */
 async function perform(
-  taskers: readonly Tasker[],
+  { taskers, sql }: { taskers: readonly Tasker[]; sql: Sql },
   tasks: string[],
   names: readonly string[],
   act: Action,
@@ -82,6 +85,12 @@ async function perform(
         const request = { namespace: 'test', name, version: '1.0.0', idempotencyKey: `${name} ${act.step % 10}` };
         const handles = await tasker.createTasks([request], { onDuplicate: 'return' });
         if (handles[0]!.created) tasks.push(handles[0]!.taskUuid);
+        return;
+      }
+      case 'expire': {
+        await age(sql, 6, taskUuid);
+        const { ended } = await lookForStale(tasker);
+        counts['expire ended'] = (counts['expire ended'] ?? 0) + ended.length;
       }
     }
   };
@@ -94,7 +103,7 @@ async function perform(
   counts[`${act.verb} ${outcome}`] = (counts[`${act.verb} ${outcome}`] ?? 0) + 1;
 }
 
-/** What must hold besides the invariants: nothing succeeds twice, and what is cancelled is started no more. */
+/** What must hold besides the invariants: nothing succeeds twice, and what was ended early is started no more. */
 async function nothingTwice(sql: Sql): Promise<void> {
   const twice = await sql(
     `select task_uuid, idx from tasker.history where outcome = 'completed' group by 1, 2 having count(*) > 1`,
@@ -102,7 +111,7 @@ async function nothingTwice(sql: Sql): Promise<void> {
   expect(twice).toEqual([]);
   const alive = await sql(
     `select s.task_uuid, s.idx, s.state from tasker.step s join tasker.task t using (task_uuid)
-      where t.verdict = 'cancelled' and s.state not in ('cancelled', 'complete', 'resolved_manually')`,
+      where t.verdict in ('cancelled', 'error') and s.state not in ('cancelled', 'complete', 'resolved_manually')`,
   );
   expect(alive).toEqual([]);
   const early = await sql(
@@ -121,7 +130,9 @@ async function runRound(
   run: string,
 ) {
   const names = given.graphs.map((_, i) => `${run}-${i}`);
-  const templates = given.graphs.map((steps, i) => template(templateStepsOf(steps), { name: names[i]! }));
+  const templates = given.graphs.map((steps, i) =>
+    template(templateStepsOf(steps), { name: names[i]!, lifecycle: LIFECYCLE }),
+  );
   for (const tasker of taskers) await tasker.registerTemplates(templates);
   const requests = Array.from({ length: TASKS }, (_, i) => ({
     namespace: 'test',
@@ -131,11 +142,11 @@ async function runRound(
   const tasks = (await taskers[0]!.createTasks(requests)).map((handle) => handle.taskUuid);
   const left = [...given.actions];
   const operator = async () => {
-    for (let next = left.shift(); next; next = left.shift()) await perform(taskers, tasks, names, next);
+    for (let next = left.shift(); next; next = left.shift()) await perform({ taskers, sql }, tasks, names, next);
   };
   await Promise.all(Array.from({ length: given.operators }, operator));
   const ends = await Promise.all(tasks.map((taskUuid) => taskers[0]!.waitForTask(taskUuid, { timeoutMs: 10_000 })));
-  for (const { status } of ends) expect(['complete', 'blocked_by_failures', 'cancelled']).toContain(status);
+  for (const { status } of ends) expect(['complete', 'blocked_by_failures', 'cancelled', 'error']).toContain(status);
   await until(
     () => taskers.map((tasker) => tasker.stats!),
     (stats) => stats.every(({ running, unrecorded }) => running === 0 && unrecorded === 0),
@@ -178,6 +189,7 @@ it(
       'complete done',
       'correct done',
       'create done',
+      'expire ended',
       'resolve refused',
     ]) {
       expect(counts[kind], kind).toBeGreaterThan(0);

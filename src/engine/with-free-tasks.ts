@@ -1,0 +1,14 @@
+import type { Database, Db, Opening } from '../db/database.ts';
+import { lockFreeTasks } from '../store/lock-tasks.ts';
+
+/** Runs `work` for those of the tasks that nobody holds, locked; undefined when that is none. */
+export function withFreeTasks<T>(
+  database: Database,
+  { settings, tasks }: { settings: Opening; tasks: readonly string[] },
+  work: (tx: Db, free: readonly string[]) => Promise<T>,
+): Promise<T | undefined> {
+  return database.transaction(settings, async (tx) => {
+    const free = await lockFreeTasks(tx, tasks);
+    return free.length === 0 ? undefined : work(tx, free);
+  });
+}

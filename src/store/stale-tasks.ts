@@ -1,0 +1,216 @@
+import type { Db, Statement } from '../db/database.ts';
+
+/**
+ * When a task `t` moved last: a step started or ended, a retry came due, or an operator acted. That it was noted as
+ * stale is no move.
+ */
+const LAST_MOVE = `
+  select greatest(t.created_at, max(s.started_at), max(s.done_at), max(s.next_at) filter (where s.next_at <= now()),
+                  (select max(a.at) from tasker.operator_action a where a.task_uuid = t.task_uuid and a.action <> 'note')) at,
+         coalesce(max(s.attempts), 0) > 0 began
+    from tasker.step s where s.task_uuid = t.task_uuid`;
+
+/** Whether the note in the row `w` still holds for its task `t`. What moved since is taken off when it is looked at next. */
+export const STILL_STALE = `
+  w.rule is not null and t.done_at is null
+  and (w.rule = 'max_duration_minutes' or w.since = (select at from (${LAST_MOVE}) moved))`;
+
+const WATCH_TASKS: Statement = {
+  name: 'watch_tasks',
+  text: `
+insert into tasker.task_watch (task_uuid, check_at)
+select task_uuid, now() + minutes * interval '1 minute' from unnest($1::uuid[], $2::int[]) w (task_uuid, minutes)`,
+};
+
+/** A task whose template has limits. */
+export interface WatchedTask {
+  taskUuid: string;
+  /** Until it can be stale at the earliest. */
+  minutes: number;
+}
+
+/** Has tasks looked at when they can be stale; in the transaction that creates them. */
+export async function watchTasks(db: Db, tasks: readonly WatchedTask[]): Promise<void> {
+  await db.query(WATCH_TASKS, [
+    `{${tasks.map((task) => task.taskUuid).join(',')}}`,
+    `{${tasks.map((task) => task.minutes).join(',')}}`,
+  ]);
+}
+
+// `offset 0` keeps the lookup of each task by its key.
+const DUE_WATCHES: Statement = {
+  name: 'due_watches',
+  text: `
+select w.task_uuid, t.n_open open_steps
+  from (select task_uuid, check_at from tasker.task_watch where check_at <= now() order by check_at limit 500) w
+  left join lateral (select n_open from tasker.task x where x.task_uuid = w.task_uuid offset 0) t on true
+ order by w.check_at`,
+};
+
+/** A task to look at. */
+export interface DueWatchRow {
+  task_uuid: string;
+  /** Null: somebody deleted the task. */
+  open_steps: number | null;
+}
+
+/** Tasks that must be looked at, some hundreds at a time, the longest due first. */
+export async function dueWatches(db: Db): Promise<DueWatchRow[]> {
+  return (await db.query<DueWatchRow>(DUE_WATCHES)).rows;
+}
+
+const FORGET_WATCHES: Statement = {
+  name: 'forget_watches',
+  text: `delete from tasker.task_watch where task_uuid = any ($1::uuid[])`,
+};
+
+/** Looks no more at these tasks. */
+export async function forgetWatches(db: Db, taskUuids: readonly string[]): Promise<void> {
+  await db.query(FORGET_WATCHES, [`{${taskUuids.join(',')}}`]);
+}
+
+// Which limit is over for the longest time, if one is. Waiting for dependencies is where a task rests for something that
+// is not its own: its first worker, or an operator. The next look comes when a limit can be over next: that of the state
+// it is in, or the shortest one after a move that may come right now.
+const JUDGE_TASKS: Statement = {
+  name: 'judge_tasks',
+  text: `
+select w.task_uuid, n.name || '/' || m.name || '@' || m.version template, t.state::text, t.done_at is not null ended,
+       m.stale_action action, broken.rule, broken.minutes, tasker.iso(broken.since) since,
+       floor(extract(epoch from now() - broken.since) / 60)::int passed,
+       w.rule is not null and w.rule = broken.rule and w.since = broken.since noted,
+       tasker.iso(least(case when duration.until > now() then duration.until end, case when idle.until > now() then idle.until end,
+         now() + coalesce(least(m.max_waiting_for_dependencies_minutes, m.max_waiting_for_retry_minutes,
+                                m.max_steps_in_process_minutes), 60) * interval '1 minute')) check_at
+  from tasker.task_watch w
+  join tasker.task t on t.task_uuid = w.task_uuid
+  join tasker.template m on m.id = t.template_id
+  join tasker.namespace n on n.id = m.namespace_id
+  cross join lateral (${LAST_MOVE}) moved
+  cross join lateral (
+    select t.created_at + m.max_duration_minutes * interval '1 minute' until) duration
+  cross join lateral (
+    select rule, minutes, moved.at + minutes * interval '1 minute' until
+      from (select case when t.state = 'waiting_for_retry' then 'max_waiting_for_retry_minutes'
+                        when t.state = 'steps_in_process' and moved.began then 'max_steps_in_process_minutes'
+                        else 'max_waiting_for_dependencies_minutes' end rule,
+                   case when t.state = 'waiting_for_retry' then m.max_waiting_for_retry_minutes
+                        when t.state = 'steps_in_process' and moved.began then m.max_steps_in_process_minutes
+                        else m.max_waiting_for_dependencies_minutes end minutes) x) idle
+  left join lateral (
+    select * from (
+      values ('max_duration_minutes', m.max_duration_minutes, t.created_at, duration.until),
+             (idle.rule, idle.minutes, moved.at, idle.until)) x (rule, minutes, since, until)
+     where until <= now() order by until limit 1) broken on true
+ where w.task_uuid = any ($1::uuid[]) and w.check_at <= now()`,
+};
+
+/** What a look at a task found. */
+export interface JudgedRow {
+  task_uuid: string;
+  /** `namespace/name@version`. */
+  template: string;
+  state: string;
+  ended: boolean;
+  action: 'error' | 'dlq';
+  /** The limit that is over, or null. */
+  rule: string | null;
+  minutes: number | null;
+  since: string | null;
+  /** Minutes since then. */
+  passed: number | null;
+  /** That is known already. */
+  noted: boolean;
+  check_at: string;
+}
+
+/** Looks at those of these tasks that are still due. After lockTasks. */
+export async function judgeTasks(db: Db, taskUuids: readonly string[]): Promise<JudgedRow[]> {
+  return (await db.query<JudgedRow>(JUDGE_TASKS, [`{${taskUuids.join(',')}}`])).rows;
+}
+
+const NOTE_WATCHES: Statement = {
+  name: 'note_watches',
+  text: `
+with d as materialized (
+  select * from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::int[], $5::timestamptz[], $6::text[], $7::text[])
+    d (task_uuid, check_at, rule, minutes, since, state, reason)),
+a as (
+  insert into tasker.operator_action (task_uuid, action, from_state, to_state, actor, reason)
+  select task_uuid, 'note', state, state, $8, reason from d where reason is not null)
+update tasker.task_watch w set
+  check_at = d.check_at, rule = d.rule, minutes = d.minutes, since = d.since,
+  noted_at = case when d.rule is null then null when d.reason is not null then now() else w.noted_at end
+  from d where w.task_uuid = d.task_uuid`,
+};
+
+/** What a look at a task came to, when the task goes on. */
+export interface WatchNote {
+  row: JudgedRow;
+  /** The sentence of a note that is new. */
+  reason: string | null;
+}
+
+/** Keeps what was found, and when to look next. After lockTasks. */
+export async function noteWatches(db: Db, notes: readonly WatchNote[], actor: string): Promise<void> {
+  await db.query(NOTE_WATCHES, [
+    `{${notes.map(({ row }) => row.task_uuid).join(',')}}`,
+    notes.map(({ row }) => row.check_at),
+    notes.map(({ row }) => row.rule),
+    notes.map(({ row }) => row.minutes),
+    notes.map(({ row }) => row.since),
+    notes.map(({ row }) => row.state),
+    notes.map(({ reason }) => reason),
+    actor,
+  ]);
+}
+
+// A statement of its own before the writing one: a step that a claim takes right now is waited for, and read as it is then.
+const LOCK_OPEN_STEPS: Statement = {
+  name: 'lock_open_steps',
+  text: `
+select count(*) from (
+  select 1 from tasker.step where task_uuid = any ($1::uuid[])
+     and state in ('pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'error') for update) s`,
+};
+
+const FAIL_TASKS: Statement = {
+  name: 'fail_tasks',
+  text: `
+with h as (
+  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at)
+  select task_uuid, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at
+    from tasker.step where task_uuid = any ($1::uuid[]) and state = 'in_progress' returning task_uuid),
+s as (
+  update tasker.step set state = 'cancelled', done_at = now(), next_at = null
+   where task_uuid = any ($1::uuid[]) and state in ('pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'error')),
+a as (
+  insert into tasker.operator_action (task_uuid, action, from_state, to_state, actor, reason)
+  select task_uuid, 'fail', state, 'error', $4, reason
+    from unnest($1::uuid[], $2::text[], $3::text[]) d (task_uuid, state, reason)),
+w as (
+  delete from tasker.task_watch where task_uuid = any ($1::uuid[]))
+update tasker.task t set verdict = 'error', n_open = 0, n_active = 0, n_retry = 0, n_error = 0, done_at = now()
+ where task_uuid = any ($1::uuid[])
+returning t.task_uuid, t.task_uuid in (select task_uuid from h) running`,
+};
+
+/** A task to end. */
+export interface FailingTask {
+  taskUuid: string;
+  state: string;
+  reason: string;
+}
+
+/** Ends open tasks in `error`, their open steps cancelled. Answers which of them had running steps. After lockTasks. */
+export async function failTasks(db: Db, tasks: readonly FailingTask[], actor: string): Promise<string[]> {
+  const ids = `{${tasks.map((task) => task.taskUuid).join(',')}}`;
+  await db.query(LOCK_OPEN_STEPS, [ids]);
+  const { rows } = await db.query<{ task_uuid: string; running: boolean }>(FAIL_TASKS, [
+    ids,
+    tasks.map((task) => task.state),
+    tasks.map((task) => task.reason),
+    actor,
+  ]);
+  return rows.filter((row) => row.running).map((row) => row.task_uuid);
+}

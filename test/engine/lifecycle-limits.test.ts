@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest';
+import { age, LIMITS, type Limit, lookForStale, STANDS, standing } from '../support/lifecycle.ts';
+import { DEMO, invariants, setup, states, template } from '../support/setup.ts';
+
+const reasonOf = (limit: Limit, minutes: number) =>
+  limit === 'max_duration_minutes'
+    ? `${limit} of test/demo@1.0.0 is 20: not done ${minutes} minutes after its creation`
+    : expect.stringMatching(`^${limit} of test/demo@1.0.0 is 20: nothing moved for ${minutes} minutes, since 20`);
+
+describe.each(LIMITS)('a task that is over %s', (limit) => {
+  it('is left alone as long as the time is not over', async () => {
+    const { tasker, sql, taskUuid, state } = await standing(limit, { staleness_action: 'error' });
+    await age(sql, 19, taskUuid);
+    expect(await lookForStale(tasker)).toEqual({ ended: [], noted: [] });
+    expect(await tasker.getTask(taskUuid)).toMatchObject({ status: state, stale: null });
+  });
+
+  it('ends in error with staleness_action error: open steps are cancelled, and the history says why', async () => {
+    const { tasker, sql, taskUuid, state } = await standing(limit, { staleness_action: 'error' });
+    const waiting = tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+    await age(sql, 21, taskUuid);
+    const { ended, noted } = await lookForStale(tasker);
+    expect(ended).toEqual([{ taskUuid, reason: reasonOf(limit, 21) }]);
+    expect(noted).toEqual([]);
+    if (state !== 'blocked_by_failures') expect((await waiting).status).toBe('error');
+    expect(await tasker.getTask(taskUuid)).toMatchObject({
+      status: 'error',
+      completedAt: expect.stringMatching(/^20/),
+      stale: null,
+    });
+    expect(await states(tasker, taskUuid)).toEqual({ first: 'cancelled', next: 'cancelled' });
+    expect((await tasker.getHistory(taskUuid)).at(-1)).toMatchObject({
+      step: null,
+      kind: 'operator',
+      what: 'fail',
+      toState: 'error',
+      who: 'lifecycle',
+      why: reasonOf(limit, 21),
+    });
+    expect((await tasker.why(taskUuid)).summary).toMatch(`was ended by its lifecycle: ${limit} of test/demo@1.0.0`);
+    expect(await sql('select * from tasker.task_watch')).toEqual([]);
+    await invariants(sql);
+  });
+
+  it.each([{}, { staleness_action: 'dlq' }, { staleness_action: 'none', auto_dlq_on_timeout: true }])(
+    'is noted once with %j, and goes on',
+    async (lifecycle) => {
+      const { tasker, sql, taskUuid, state } = await standing(limit, lifecycle);
+      expect(await tasker.listTasks({ stale: true })).toEqual([]);
+      await age(sql, 25, taskUuid);
+      expect(await lookForStale(tasker)).toEqual({ ended: [], noted: [{ taskUuid, reason: reasonOf(limit, 25) }] });
+      const stale = {
+        rule: limit,
+        minutes: 20,
+        since: expect.stringMatching(/^20/),
+        at: expect.stringMatching(/^20/),
+      };
+      expect(await tasker.getTask(taskUuid)).toMatchObject({ status: state, stale });
+      expect(await tasker.listTasks({ stale: true })).toMatchObject([{ taskUuid, stale }]);
+      expect((await tasker.why(taskUuid)).summary).toMatch(new RegExp(`; it is stale: .*\\(${limit}\\)$`));
+
+      await age(sql, 90, taskUuid);
+      expect(await lookForStale(tasker)).toEqual({ ended: [], noted: [] });
+      const notes = (await tasker.getHistory(taskUuid)).filter((entry) => entry.what === 'note');
+      expect(notes).toMatchObject([{ who: 'lifecycle', toState: STANDS[limit].state }]);
+    },
+  );
+
+  it('is left alone with staleness_action none', async () => {
+    const { tasker, sql, taskUuid, state } = await standing(limit, { staleness_action: 'none' });
+    await age(sql, 10_000, taskUuid);
+    expect(await lookForStale(tasker)).toEqual({ ended: [], noted: [] });
+    expect(await tasker.getTask(taskUuid)).toMatchObject({ status: state, stale: null });
+    expect(await sql('select * from tasker.task_watch')).toEqual([]);
+  });
+});
+
+describe('what the switches say', () => {
+  it.each([
+    [{ auto_fail_on_timeout: true }, 'error'],
+    [{ auto_fail_on_timeout: true, auto_dlq_on_timeout: true }, 'error'],
+    [{ staleness_action: 'none', auto_fail_on_timeout: true }, 'error'],
+    [{ staleness_action: 'error', auto_fail_on_timeout: false, auto_dlq_on_timeout: true }, 'noted'],
+    [{ staleness_action: 'error', auto_fail_on_timeout: false }, 'nothing'],
+    [{ staleness_action: 'dlq', auto_dlq_on_timeout: false }, 'nothing'],
+  ])('with %j comes to: %s', async (lifecycle, outcome) => {
+    const templates = [template({ a: [] }, { lifecycle: { max_duration_minutes: 5, ...lifecycle } })];
+    const { tasker, sql } = await setup({ templates, worker: false });
+    await tasker.createTask(DEMO);
+    await age(sql, 6);
+    const { ended, noted } = await lookForStale(tasker);
+    expect(ended.length > 0 ? 'error' : noted.length > 0 ? 'noted' : 'nothing').toBe(outcome);
+  });
+});

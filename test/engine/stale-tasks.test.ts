@@ -1,0 +1,224 @@
+import { describe, expect, it } from 'vitest';
+import { TaskerError } from '../../src/errors.ts';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { collectingLogger } from '../handlers/collecting-logger.ts';
+import { openSession } from '../support/database.ts';
+import { age, lookForStale, stage, standing } from '../support/lifecycle.ts';
+import { DEMO, invariants, setup, states, template, until } from '../support/setup.ts';
+
+describe('a task that is ended by its lifecycle', () => {
+  it('fires the signal of its running handler, whose result is refused', async () => {
+    const limit = 'max_steps_in_process_minutes';
+    const { tasker, sql, taskUuid, gate, signalled } = await standing(limit, { staleness_action: 'error' });
+    await age(sql, 21, taskUuid);
+    await lookForStale(tasker);
+    await signalled.promise;
+    gate.resolve();
+    await until(
+      () => tasker.stats!,
+      ({ running, unrecorded }) => running === 0 && unrecorded === 0,
+    );
+    expect(await tasker.getStep(taskUuid, 'first')).toMatchObject({ currentState: 'cancelled' });
+    const [attempt] = await tasker.getHistory(taskUuid);
+    expect(attempt).toMatchObject({ step: 'first', what: 'cancelled', toState: 'cancelled', attempt: 1 });
+    await invariants(sql);
+  });
+
+  it('has ended for good: no verb of an operator opens it again, and each says why', async () => {
+    const limit = 'max_waiting_for_dependencies_minutes';
+    const { tasker, sql, taskUuid } = await standing(limit, { staleness_action: 'error' });
+    await age(sql, 21, taskUuid);
+    await lookForStale(tasker);
+    for (const verb of ['retryStep', 'resolveStep', 'completeStep'] as const) {
+      const refusal = await tasker[verb](taskUuid, 'first').catch((error: unknown) => error);
+      expect(refusal).toBeInstanceOf(TaskerError);
+      expect(refusal).toMatchObject({
+        code: 'illegal_transition',
+        message: expect.stringContaining('its task has ended in error'),
+      });
+    }
+    expect(await tasker.cancelTask(taskUuid)).toBe(false);
+    await expect(tasker.waitForTask(taskUuid, { throwOnFailure: true })).rejects.toMatchObject({ code: 'task_failed' });
+    await invariants(sql);
+  });
+});
+
+describe('time counts', () => {
+  it('from the last start or end of a step: a task that moves is never over the limits of its states', async () => {
+    const { handlers, gate } = stage();
+    const steps = { one: { handler: 'quick' }, two: { handler: 'busy', dependencies: ['one'] } };
+    const lifecycle = { max_steps_in_process_minutes: 20, staleness_action: 'error' };
+    const { tasker, sql } = await setup({ templates: [template(steps, { lifecycle })], handlers });
+    const { taskUuid } = await tasker.createTask(DEMO);
+    await until(
+      () => states(tasker, taskUuid),
+      ({ two }) => two === 'in_progress',
+    );
+    await age(sql, 300, taskUuid);
+    await sql(`update tasker.step set started_at = now() - interval '19 minutes' where idx = 1`);
+    expect(await lookForStale(tasker)).toEqual({ ended: [], noted: [] });
+    gate.resolve();
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 10_000 })).status).toBe('complete');
+  });
+
+  it('from the time at which a retry came due', async () => {
+    const { tasker, sql, taskUuid, another } = await standing('max_waiting_for_retry_minutes', {
+      max_waiting_for_retry_minutes: 1_000,
+      max_steps_in_process_minutes: 20,
+      staleness_action: 'error',
+    });
+    await tasker.stop();
+    const other = await another({ worker: false });
+    await age(sql, 600, taskUuid);
+    await sql(`update tasker.step set next_at = now() - interval '19 minutes' where idx = 0`);
+    await sql(`update tasker.timer set due_at = now() - interval '19 minutes'`);
+    await other.engine.promoteDue();
+    expect(await other.getTask(taskUuid)).toMatchObject({ status: 'steps_in_process' });
+    expect(await lookForStale(other)).toEqual({ ended: [], noted: [] });
+    await age(sql, 2, taskUuid);
+    expect((await lookForStale(other)).ended).toMatchObject([{ taskUuid }]);
+  });
+
+  it('for a task that no worker has begun as waiting for dependencies', async () => {
+    const lifecycle = { max_waiting_for_dependencies_minutes: 20, max_steps_in_process_minutes: 5 };
+    const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle })], worker: false });
+    const { taskUuid } = await tasker.createTask(DEMO);
+    await age(sql, 19, taskUuid);
+    expect((await lookForStale(tasker)).noted).toEqual([]);
+    await age(sql, 2, taskUuid);
+    expect((await lookForStale(tasker)).noted).toMatchObject([
+      { reason: expect.stringMatching('^max_waiting_for_dependencies_minutes') },
+    ]);
+  });
+});
+
+describe('a stale task', () => {
+  it('leaves the list at once when it moves, and is noted anew when it stands again', async () => {
+    const limit = 'max_waiting_for_dependencies_minutes';
+    const { tasker, sql, taskUuid } = await standing(limit, {});
+    await age(sql, 21, taskUuid);
+    await lookForStale(tasker);
+    expect(await tasker.listTasks({ stale: true })).toHaveLength(1);
+
+    await tasker.retryStep(taskUuid, 'first');
+    expect(await tasker.listTasks({ stale: true })).toEqual([]);
+    expect((await tasker.getTask(taskUuid)).stale).toBeNull();
+    await until(
+      () => tasker.getTask(taskUuid),
+      ({ status, inProgressSteps }) => status === 'blocked_by_failures' && inProgressSteps === 0,
+    );
+    await age(sql, 21, taskUuid);
+    expect((await lookForStale(tasker)).noted).toHaveLength(1);
+    expect(await tasker.listTasks({ stale: true })).toHaveLength(1);
+    const notes = (await tasker.getHistory(taskUuid)).filter((entry) => entry.what === 'note');
+    expect(notes).toHaveLength(2);
+  });
+
+  it('leaves the list when it ends, and nothing of it stays', async () => {
+    const { tasker, sql, taskUuid } = await standing('max_duration_minutes', {});
+    await age(sql, 21, taskUuid);
+    await lookForStale(tasker);
+    await tasker.cancelTask(taskUuid);
+    expect(await tasker.listTasks({ stale: true })).toEqual([]);
+    expect((await tasker.getTask(taskUuid)).stale).toBeNull();
+    await age(sql, 61, taskUuid);
+    await lookForStale(tasker);
+    expect(await sql('select * from tasker.task_watch')).toEqual([]);
+  });
+
+  it('that somebody deleted by hand holds nothing up', async () => {
+    const { tasker, sql, taskUuid } = await standing('max_waiting_for_retry_minutes', {});
+    for (const table of ['timer', 'step', 'history', 'task']) await sql(`delete from tasker.${table}`);
+    await age(sql, 21, taskUuid);
+    expect(await lookForStale(tasker)).toEqual({ ended: [], noted: [] });
+    expect(await sql('select * from tasker.task_watch')).toEqual([]);
+  });
+});
+
+describe('looking for stale tasks', () => {
+  const errors = { max_duration_minutes: 5, staleness_action: 'error' };
+
+  it('is done by any worker, without being asked', async () => {
+    const { tasker, sql, another } = await setup({ templates: [template({ a: [] }, { lifecycle: errors })] });
+    const { taskUuid } = await tasker.createTask(DEMO);
+    await age(sql, 6);
+    const { logger, lines } = collectingLogger();
+    await another({ handlers: [defineHandler('other', {}, () => ({}))], logger });
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('error');
+    const told = () => lines.filter(({ fields }) => 'reason' in fields);
+    await until(told, (seen) => seen.length > 0);
+    const reason = 'max_duration_minutes of test/demo@1.0.0 is 5: not done 6 minutes after its creation';
+    expect(told()).toEqual([
+      {
+        level: 'warn',
+        message: 'task error: its lifecycle ended it',
+        fields: { task_uuid: taskUuid, state: 'error', reason },
+      },
+    ]);
+  });
+
+  it('ends five thousand tasks once, however many look at the same time, and no other task', async () => {
+    const plain = template({ a: [], b: ['a'] }, { name: 'plain' });
+    const limited = template({ a: [], b: ['a'] }, { lifecycle: errors });
+    const { tasker, sql, another } = await setup({ templates: [plain, limited], worker: false });
+    const others = [await another(), await another()];
+    const create = async (name: string, count: number) => {
+      for (let i = 0; i < count; i += 500)
+        await tasker.createTasks(Array.from({ length: 500 }, () => ({ ...DEMO, name })));
+    };
+    await create('plain', 1_000);
+    await create('demo', 5_000);
+    expect(await sql('select count(*)::int n from tasker.task_watch')).toEqual([{ n: 5_000 }]);
+    await age(sql, 6);
+    const turns = await Promise.all([tasker, ...others].map(lookForStale));
+    let ended = turns.flatMap((turn) => turn.ended);
+    // What one had locked, the others left to it.
+    ended = ended.concat((await lookForStale(tasker)).ended);
+    expect(new Set(ended.map((task) => task.taskUuid)).size).toBe(5_000);
+    expect(ended).toHaveLength(5_000);
+    const byState = `select m.name, t.state::text, count(*)::int from tasker.task t join tasker.template m on m.id = t.template_id group by 1, 2 order by 1`;
+    expect(await sql(byState)).toEqual([
+      { name: 'demo', state: 'error', count: 5_000 },
+      { name: 'plain', state: 'steps_in_process', count: 1_000 },
+    ]);
+    expect(await sql(`select count(*)::int n from tasker.operator_action where action = 'fail'`)).toEqual([
+      { n: 5_000 },
+    ]);
+    await invariants(sql);
+  }, 90_000);
+
+  it('leaves a task that somebody holds for the next time', async () => {
+    const { tasker, sql, url } = await setup({
+      templates: [template({ a: [] }, { lifecycle: errors })],
+      worker: false,
+    });
+    const [held, free] = await tasker.createTasks([DEMO, DEMO]);
+    await age(sql, 6);
+    const session = await openSession(url);
+    await session.query('begin');
+    await session.query('select 1 from tasker.task where task_uuid = $1 for update', [held!.taskUuid]);
+    expect((await lookForStale(tasker)).ended).toMatchObject([{ taskUuid: free!.taskUuid }]);
+    await session.query('rollback');
+    expect((await lookForStale(tasker)).ended).toMatchObject([{ taskUuid: held!.taskUuid }]);
+  });
+
+  it('goes by the limits that the task was created with, whatever is registered later', async () => {
+    const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle: errors })], worker: false });
+    const { taskUuid } = await tasker.createTask(DEMO);
+    await tasker.registerTemplates([template({ a: [] }, { lifecycle: { max_duration_minutes: 500 } })]);
+    await tasker.createTask(DEMO);
+    await age(sql, 6);
+    expect(await lookForStale(tasker)).toMatchObject({ ended: [{ taskUuid }], noted: [] });
+  });
+
+  it('watches a task with an identity once, and only if it was created', async () => {
+    const templates = [template({ a: [] }, { lifecycle: errors, identity_strategy: 'strict' })];
+    const { tasker, sql } = await setup({ templates, worker: false });
+    const { taskUuid } = await tasker.createTask(DEMO);
+    const again = await tasker.createTasks([DEMO, { ...DEMO, context: { n: 1 } }], { onDuplicate: 'return' });
+    expect(again.map((task) => task.created)).toEqual([false, true]);
+    await expect(tasker.createTask(DEMO)).rejects.toMatchObject({ code: 'conflict' });
+    const watched = await sql<{ task_uuid: string }>('select task_uuid from tasker.task_watch');
+    expect(watched.map((row) => row.task_uuid).sort()).toEqual([taskUuid, again[1]!.taskUuid].sort());
+  });
+});

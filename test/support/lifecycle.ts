@@ -1,0 +1,86 @@
+import { onTestFinished } from 'vitest';
+import type { Tasker } from '../../src/app/tasker.ts';
+import type { StaleTask } from '../../src/engine/end-stale.ts';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import type { Sql } from './database.ts';
+import { DEMO, deferred, setup, states, template, until } from './setup.ts';
+
+/** Moves all that happened to a task, or to all of them, into the past: nothing waits in these tests. */
+export async function age(sql: Sql, minutes: number, taskUuid: string | null = null): Promise<void> {
+  const by = `$2 * interval '1 minute'`;
+  const mine = '($1::uuid is null or task_uuid = $1)';
+  const values = [taskUuid, minutes];
+  await sql(`update tasker.task set created_at = created_at - ${by} where ${mine}`, values);
+  await sql(
+    `update tasker.step set started_at = started_at - ${by}, done_at = done_at - ${by}, next_at = next_at - ${by} where ${mine}`,
+    values,
+  );
+  await sql(`update tasker.operator_action set at = at - ${by} where ${mine}`, values);
+  await sql(
+    `update tasker.task_watch set check_at = check_at - ${by}, since = since - ${by}, noted_at = noted_at - ${by} where ${mine}`,
+    values,
+  );
+}
+
+/** What one look of a worker at stale tasks would come to. */
+export async function lookForStale(tasker: Tasker): Promise<{ ended: StaleTask[]; noted: StaleTask[] }> {
+  const seen: { ended: StaleTask[]; noted: StaleTask[] } = { ended: [], noted: [] };
+  for await (const { ended, noted } of tasker.engine.endStale()) {
+    seen.ended.push(...ended);
+    seen.noted.push(...noted);
+  }
+  return seen;
+}
+
+/** The fields of `lifecycle` that set limits. */
+export const LIMITS = [
+  'max_duration_minutes',
+  'max_waiting_for_dependencies_minutes',
+  'max_waiting_for_retry_minutes',
+  'max_steps_in_process_minutes',
+] as const;
+/** A field of `lifecycle` that sets a limit. */
+export type Limit = (typeof LIMITS)[number];
+
+/** Handlers by which a task comes to rest in each state, and what they were told. */
+export function stage() {
+  const gate = deferred();
+  onTestFinished(() => gate.resolve());
+  const signalled = deferred();
+  const busy = defineHandler('busy', {}, async ({ context }) => {
+    context.signal.addEventListener('abort', () => signalled.resolve());
+    await gate.promise;
+    return { too: 'late' };
+  });
+  const later = defineHandler('later', {}, () => StepHandlerResult.failure({ message: 'closed', retryAfter: 36_000 }));
+  const broken = defineHandler('broken', {}, () => StepHandlerResult.failure('no such order', { retryable: false }));
+  const quick = defineHandler('quick', {}, () => ({}));
+  return { gate, signalled, handlers: [busy, later, broken, quick] };
+}
+
+/** The handler whose task comes to stand under a limit, and the state in which it does. */
+export const STANDS: Record<Limit, { first: string; state: string }> = {
+  max_duration_minutes: { first: 'busy', state: 'steps_in_process' },
+  max_waiting_for_dependencies_minutes: { first: 'broken', state: 'blocked_by_failures' },
+  max_waiting_for_retry_minutes: { first: 'later', state: 'waiting_for_retry' },
+  max_steps_in_process_minutes: { first: 'busy', state: 'steps_in_process' },
+};
+
+/** A task that stands under a limit of 20 minutes. */
+export async function standing(limit: Limit, lifecycle: Record<string, unknown>) {
+  const { handlers, gate, signalled } = stage();
+  const { first, state } = STANDS[limit];
+  const steps = { first: { handler: first }, next: { handler: 'quick', dependencies: ['first'] } };
+  const templates = [template(steps, { lifecycle: { [limit]: 20, ...lifecycle } })];
+  const { tasker, sql, another } = await setup({ templates, handlers, logger: silentLogger });
+  const { taskUuid } = await tasker.createTask(DEMO);
+  const running = async () => (await states(tasker, taskUuid)).first;
+  await until(running, (seen) => seen !== 'enqueued');
+  await until(
+    () => tasker.getTask(taskUuid),
+    ({ status }) => status === state,
+  );
+  return { tasker, sql, another, taskUuid, gate, signalled, state };
+}
