@@ -21,6 +21,48 @@ export {
   WorkerNotInitializedError,
 } from './errors/worker-errors.ts';
 export { ERRORS, type ErrorCode, isTaskerError, TaskerError, type TaskerErrorOptions } from './errors.ts';
+export { aggregateBatchResults, type BatchAggregationResult } from './handlers/batch/aggregate-batch-results.ts';
+export { type BatchAggregationScenario, detectAggregationScenario } from './handlers/batch/aggregation-scenario.ts';
+export {
+  type BatchAnalysis,
+  type BatchAnalyzerOutcome,
+  batchAnalyzerSuccess,
+} from './handlers/batch/analyzer-result.ts';
+export { BatchConfig } from './handlers/batch/batch-config.ts';
+export {
+  type BatchProcessingOutcome,
+  type CreateBatchesOutcome,
+  createBatches,
+  isCreateBatches,
+  isNoBatches,
+  type NoBatchesOutcome,
+  noBatches,
+} from './handlers/batch/batch-processing-outcome.ts';
+export {
+  BatchWorkerContext,
+  createBatchWorkerContext,
+  getBatchContext,
+} from './handlers/batch/batch-worker-context.ts';
+export {
+  type BatchMetadata,
+  type FailureStrategy,
+  handleNoOpWorker,
+  type RustBatchWorkerInputs,
+} from './handlers/batch/batch-worker-inputs.ts';
+export { applyBatchable, Batchable, BatchableMixin } from './handlers/batch/batchable-mixin.ts';
+export { type BatchableResult, BatchableStepHandler } from './handlers/batch/batchable-step-handler.ts';
+export { type Checkpoint, checkpointYield } from './handlers/batch/checkpoint-yield.ts';
+export { type BatchWorkerConfig, CursorConfig, type RustCursorConfig } from './handlers/batch/cursor-config.ts';
+export { createCursorConfig, createCursorConfigs, createCursorRanges } from './handlers/batch/cursor-ranges.ts';
+export { defineBatchAnalyzer } from './handlers/batch/define-batch-analyzer.ts';
+export { defineBatchWorker } from './handlers/batch/define-batch-worker.ts';
+export { defineConvergence } from './handlers/batch/define-convergence.ts';
+export {
+  type BatchWork,
+  type BatchWorkerOutcome,
+  batchWorkerPartialFailure,
+  batchWorkerSuccess,
+} from './handlers/batch/worker-result.ts';
 export { ConversionError } from './handlers/conversion-error.ts';
 export { Decision } from './handlers/decision/decision.ts';
 export { DecisionHandler } from './handlers/decision/decision-handler.ts';

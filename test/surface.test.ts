@@ -23,9 +23,15 @@ describe('the surface', () => {
     expect(values.join('\n')).toMatchInlineSnapshot(`
       "AuthenticationError
       AuthorizationError
+      BatchConfig
+      BatchWorkerContext
+      Batchable
+      BatchableMixin
+      BatchableStepHandler
       BusinessLogicError
       ConfigurationError
       ConversionError
+      CursorConfig
       Decision
       DecisionHandler
       DecisionMixin
@@ -55,14 +61,33 @@ describe('the surface', () => {
       WorkerAlreadyRunningError
       WorkerBootstrapError
       WorkerNotInitializedError
+      aggregateBatchResults
+      applyBatchable
       applyDecision
+      batchAnalyzerSuccess
+      batchWorkerPartialFailure
+      batchWorkerSuccess
+      checkpointYield
+      createBatchWorkerContext
+      createBatches
+      createCursorConfig
+      createCursorConfigs
+      createCursorRanges
       createTasker
+      defineBatchAnalyzer
+      defineBatchWorker
+      defineConvergence
       defineDecisionHandler
       defineHandler
       dependencyResult
+      detectAggregationScenario
       discoverHandlers
       formatProblem
+      getBatchContext
       getClassifier
+      handleNoOpWorker
+      isCreateBatches
+      isNoBatches
       isPermanent
       isRetryable
       isStandardErrorType
@@ -72,12 +97,25 @@ describe('the surface', () => {
       isTypicallyRetryable
       mermaidOf
       mustParseTemplate
+      noBatches
       parseTemplate
       silentLogger
       withMixins"
     `);
     expect(types.join('\n')).toMatchInlineSnapshot(`
-      "CreateOptions
+      "BatchAggregationResult
+      BatchAggregationScenario
+      BatchAnalysis
+      BatchAnalyzerOutcome
+      BatchMetadata
+      BatchProcessingOutcome
+      BatchWork
+      BatchWorkerConfig
+      BatchWorkerOutcome
+      BatchableResult
+      Checkpoint
+      CreateBatchesOutcome
+      CreateOptions
       CreateStepsOptions
       CreateTaskerOptions
       DecisionCapable
@@ -89,6 +127,7 @@ describe('the surface', () => {
       ExecutableHandler
       Explanation
       FFIErrorOptions
+      FailureStrategy
       FfiStepEvent
       FixedErrorOptions
       HistoryEntry
@@ -96,8 +135,11 @@ describe('the surface', () => {
       Logger
       MixedClass
       Mixin
+      NoBatchesOutcome
       NoBranchesOptions
       OperatorOptions
+      RustBatchWorkerInputs
+      RustCursorConfig
       StaleNote
       Step
       StepContextParams

@@ -60,7 +60,8 @@ function inputOf(name: string, source: InputSource): { key: string; schema?: Sta
   return isStandardSchema(source) ? { key: name, schema: source } : source;
 }
 
-function dependencyOf(source: DependencySource): { step: string; schema?: StandardSchemaV1 } {
+/** The step of a dependency, and the schema that its result must meet. */
+export function dependencyOf(source: DependencySource): { step: string; schema?: StandardSchemaV1 } {
   if (typeof source === 'string') return { step: source };
   return 'step' in source ? source : { step: source[0], schema: source[1] };
 }
@@ -73,7 +74,8 @@ function put(into: Arguments, name: string, value: unknown): undefined {
   else into[name] = value;
 }
 
-function checked(
+/** Gives a value to `use` as its schema puts it out; throws a permanent `validation_error` when the schema refuses it. */
+export function checked(
   value: unknown,
   schema: StandardSchemaV1,
   what: string,

@@ -32,7 +32,8 @@ export type HandlerArguments<Inputs, Depends> = InputArguments<Inputs> &
     keyof InputArguments<Inputs> | keyof Depends
   >;
 
-type OutputOf<Source> = Source extends StandardSchemaV1
+/** What an argument from this source is: what its schema puts out; without one `unknown`. */
+export type OutputOf<Source> = Source extends StandardSchemaV1
   ? StandardSchemaV1.InferOutput<Source>
   : Source extends { readonly schema: infer Schema extends StandardSchemaV1 }
     ? StandardSchemaV1.InferOutput<Schema>

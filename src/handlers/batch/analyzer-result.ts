@@ -1,0 +1,130 @@
+import { misuse, shown } from '../misuse.ts';
+import { StepHandlerResult } from '../step-handler-result.ts';
+import { type AnyCursor, type BatchWorkerConfig, CursorConfig, storedCursors } from './cursor-config.ts';
+import { createCursorRanges } from './cursor-ranges.ts';
+import { count, refuseTooMany } from './sizes.ts';
+
+type Fields = Record<string, unknown>;
+
+/** What an analyzer found: the ranges, how many items they hold, and what workers and aggregator should know. */
+export interface BatchAnalyzerOutcome {
+  cursorConfigs: AnyCursor[];
+  /** Null: the sum of the ranges. */
+  totalItems: number | null;
+  /** Stored as `batch_metadata` of the analyzer's result. */
+  batchMetadata: Fields;
+}
+
+/** What `batchAnalyzerSuccess` is told in one object. */
+export interface BatchAnalysis {
+  /** None: there is nothing to do. */
+  cursorConfigs: readonly AnyCursor[];
+  /** Default: the sum of the ranges. */
+  totalItems?: number | null;
+  /** The step of type `batch_worker`; default: as the template says. */
+  workerTemplateName?: string;
+  /** Stored as `batch_metadata` of the analyzer's result, where workers and aggregator read it. */
+  batchMetadata?: Fields;
+  /** Stored beside the result. */
+  metadata?: Fields;
+}
+
+/** The ways to write it: an object (with metadata after it, or in it), or all by position. */
+export type BatchAnalysisArguments =
+  | [analysis: BatchAnalysis, metadata?: Fields]
+  | [cursorConfigs: readonly AnyCursor[], totalItems?: number, workerTemplateName?: string, batchMetadata?: Fields];
+
+/**
+ * The result of an analyzer: one worker for each range. No ranges is `no_batches`: the reason is
+ * `batchMetadata.reason`, else `empty_dataset`.
+ *
+ * @example
+ * const cursorConfigs = createCursorRanges({ totalItems: 250, batchSize: 100 });
+ * return batchAnalyzerSuccess({ cursorConfigs, totalItems: 250, workerTemplateName: 'process_csv_batch' });
+ */
+export function batchAnalyzerSuccess(...args: BatchAnalysisArguments): StepHandlerResult {
+  const { cursorConfigs, totalItems, workerTemplateName, batchMetadata = {}, metadata } = analysisOf(args);
+  if (!Array.isArray(cursorConfigs)) {
+    throw misuse(`batchAnalyzerSuccess: cursorConfigs must be a list, not ${shown(cursorConfigs)}`);
+  }
+  const named = workerTemplateName === undefined ? {} : { worker_template_name: workerTemplateName };
+  const known = Object.keys(batchMetadata).length === 0 ? {} : { batch_metadata: batchMetadata };
+  if (cursorConfigs.length === 0) {
+    const reason = batchMetadata.reason ?? 'empty_dataset';
+    const outcome = { type: 'no_batches', ...named };
+    const result = { batch_processing_outcome: outcome, reason, worker_count: 0, total_items: 0, ...known };
+    return StepHandlerResult.success(result, { ...metadata, batch_analyzer: true, no_batches: true });
+  }
+  const cursors = storedCursors(cursorConfigs as readonly AnyCursor[]);
+  refuseTooMany('batchAnalyzerSuccess', cursors.length);
+  const total =
+    totalItems == null
+      ? cursors.reduce((sum, { batch_size }) => sum + batch_size, 0)
+      : count('batchAnalyzerSuccess', 'totalItems', totalItems);
+  const counts = { worker_count: cursors.length, cursor_configs: cursors, total_items: total };
+  const result = {
+    batch_processing_outcome: { type: 'create_batches', ...named, ...counts },
+    worker_count: cursors.length,
+    total_items: total,
+    ...known,
+  };
+  return StepHandlerResult.success(result, { ...metadata, batch_analyzer: true });
+}
+
+/** The result of an analyzer whose `metadata` stands in the result itself, beside the outcome. */
+export function batchSuccess(
+  workerTemplateName: string,
+  configs: readonly (BatchWorkerConfig | AnyCursor)[],
+  metadata: Fields = {},
+): StepHandlerResult {
+  const analyzed = batchAnalyzerSuccess({ cursorConfigs: configs, workerTemplateName });
+  return StepHandlerResult.success({ ...metadata, ...analyzed.result }, analyzed.metadata);
+}
+
+/** The result of an analyzer that found nothing to do; `metadata` stands in the result itself. */
+export function noBatchesResult(reason?: string, metadata: Fields = {}): StepHandlerResult {
+  const result = {
+    ...metadata,
+    batch_processing_outcome: { type: 'no_batches' },
+    ...(reason === undefined ? {} : { reason }),
+  };
+  return StepHandlerResult.success(result, { batch_analyzer: true, no_batches: true });
+}
+
+/** The outcome of an analyzer that cuts its items evenly. */
+export function createBatchOutcome(
+  totalItems: number,
+  batchSize: number,
+  stepSize = 1,
+  batchMetadata: Fields = {},
+): BatchAnalyzerOutcome {
+  const cursorConfigs = createCursorRanges({ totalItems, batchSize, stepSize });
+  return { cursorConfigs, totalItems, batchMetadata };
+}
+
+/** The outcome of an analyzer with ranges of its own. `totalItems`: default the sum of them. */
+export function createBatchOutcomeFromRanges(
+  ranges: readonly (readonly [start: number, end: number])[],
+  stepSize = 1,
+  totalItems?: number,
+  batchMetadata: Fields = {},
+): BatchAnalyzerOutcome {
+  const cursorConfigs = ranges.map(([startCursor, endCursor]) => CursorConfig({ startCursor, endCursor, stepSize }));
+  const total = totalItems ?? cursorConfigs.reduce((sum, { batchSize }) => sum + batchSize, 0);
+  return { cursorConfigs, totalItems: total, batchMetadata };
+}
+
+function analysisOf(args: BatchAnalysisArguments): BatchAnalysis {
+  const [first] = args;
+  if (typeof first === 'object' && first !== null && 'cursorConfigs' in first) {
+    const [analysis, metadata] = args as [BatchAnalysis, Fields?];
+    return { ...analysis, metadata: { ...analysis.metadata, ...metadata } };
+  }
+  const [cursorConfigs, totalItems, workerTemplateName, batchMetadata] = args as [
+    readonly AnyCursor[],
+    number?,
+    string?,
+    Fields?,
+  ];
+  return { cursorConfigs, totalItems, workerTemplateName, batchMetadata };
+}

@@ -1,0 +1,82 @@
+import type { RustCursorConfig } from './cursor-config.ts';
+
+/** An analyzer's outcome that asks for no worker. The engine makes one placeholder, so that what comes after goes on. */
+export interface NoBatchesOutcome {
+  type: 'no_batches';
+  /** Whose placeholder it is; absent: as the template says. */
+  worker_template_name?: string;
+}
+
+/** An analyzer's outcome that asks for workers, one for each cursor. */
+export interface CreateBatchesOutcome {
+  type: 'create_batches';
+  /** The step of type `batch_worker`; absent: as the template says. */
+  worker_template_name?: string;
+  worker_count: number;
+  cursor_configs: RustCursorConfig[];
+  total_items: number;
+}
+
+/** What an analyzer's result says under `batch_processing_outcome`. */
+export type BatchProcessingOutcome = NoBatchesOutcome | CreateBatchesOutcome;
+
+/**
+ * The outcome that asks for no worker.
+ *
+ * @example
+ * return this.success({ batch_processing_outcome: noBatches() });
+ */
+export function noBatches(): NoBatchesOutcome {
+  return { type: 'no_batches' };
+}
+
+/**
+ * The outcome that asks for workers.
+ *
+ * @example
+ * const cursors = [{ batch_id: '001', start_cursor: 'a', end_cursor: 'm', batch_size: 500 }];
+ * return this.success({ batch_processing_outcome: createBatches('post_names', 1, cursors, 500) });
+ */
+export function createBatches(
+  workerTemplateName: string,
+  workerCount: number,
+  cursorConfigs: RustCursorConfig[],
+  totalItems: number,
+): CreateBatchesOutcome & { worker_template_name: string } {
+  return {
+    type: 'create_batches',
+    worker_template_name: workerTemplateName,
+    worker_count: workerCount,
+    cursor_configs: cursorConfigs,
+    total_items: totalItems,
+  };
+}
+
+/**
+ * Whether an outcome asks for workers.
+ *
+ * @example
+ * isCreateBatches(createBatches('post', 0, [], 0)); // true
+ */
+export function isCreateBatches(outcome: BatchProcessingOutcome): outcome is CreateBatchesOutcome {
+  return outcome.type === 'create_batches';
+}
+
+/**
+ * Whether an outcome asks for no worker.
+ *
+ * @example
+ * isNoBatches(noBatches()); // true
+ */
+export function isNoBatches(outcome: BatchProcessingOutcome): outcome is NoBatchesOutcome {
+  return outcome.type === 'no_batches';
+}
+
+/** The outcome in an analyzer's result; null when it has none. */
+export function outcomeIn(result: unknown): BatchProcessingOutcome | null {
+  if (typeof result !== 'object' || result === null) return null;
+  const outcome = (result as { batch_processing_outcome?: unknown }).batch_processing_outcome;
+  if (typeof outcome !== 'object' || outcome === null) return null;
+  const { type } = outcome as BatchProcessingOutcome;
+  return type === 'no_batches' || type === 'create_batches' ? (outcome as BatchProcessingOutcome) : null;
+}

@@ -1,0 +1,170 @@
+import type { StepContext } from '../step-context.ts';
+import { isCreateBatches, outcomeIn } from './batch-processing-outcome.ts';
+import type { CursorConfig, RustCursorConfig } from './cursor-config.ts';
+
+type Fields = Record<string, unknown>;
+
+/**
+ * What a worker may know of its batch: which items, which of how many batches, how far an earlier attempt came.
+ *
+ * @example
+ * const batch = getBatchContext(context);
+ * if (!batch) return this.failure('this is no batch worker', { retryable: false });
+ * const start = Number(batch.checkpointCursor ?? batch.startCursor);
+ * for (let row = start; row < batch.endCursor; row++) await post(row);
+ */
+export class BatchWorkerContext {
+  readonly #data: Fields;
+  readonly #siblings: () => readonly RustCursorConfig[];
+  /** The cursor as it is stored: its ends may be any JSON. */
+  readonly cursor: RustCursorConfig;
+  /** What the template tells each worker, or the analyzer: cursor field, failure strategy. */
+  readonly batchMetadata: Fields;
+  /** What an earlier attempt saved; empty when none did. */
+  readonly checkpoint: Fields;
+
+  constructor(data: Fields, { checkpoint, siblings }: BatchWorkerContextOptions = {}) {
+    this.#data = data;
+    this.#siblings = siblings ?? (() => []);
+    this.cursor = cursorOf(data) ?? { batch_id: '', start_cursor: 0, end_cursor: 0, batch_size: 0 };
+    this.batchMetadata = isFields(data.batch_metadata) ? data.batch_metadata : {};
+    this.checkpoint = checkpoint ?? {};
+  }
+
+  /** The batch of a step; null when the step is no batch worker. */
+  static fromStepContext(context: StepContext): BatchWorkerContext | null {
+    const { stepInputs } = context;
+    if (!cursorOf(stepInputs)) return null;
+    return new BatchWorkerContext(stepInputs, { checkpoint: context.checkpoint, siblings: () => siblingsOf(context) });
+  }
+
+  /** The batch that a worker's inputs describe. */
+  static fromStepData(batchData: Fields, checkpoint?: Fields | null): BatchWorkerContext {
+    return new BatchWorkerContext(batchData, { checkpoint });
+  }
+
+  /** `001`, `002` …; `000` is the placeholder. */
+  get batchId(): string {
+    return this.cursor.batch_id;
+  }
+
+  get cursorConfig(): CursorConfig & { batchSize: number } {
+    const { startCursor, endCursor, stepSize, batchSize } = this;
+    return { startCursor, endCursor, stepSize, batchSize, metadata: this.cursor.metadata ?? {} };
+  }
+
+  /** Which batch this is, counted from 0. */
+  get batchIndex(): number {
+    const told = this.#data.batch_index;
+    if (typeof told === 'number') return told;
+    const found = this.#siblings().findIndex(({ batch_id }) => batch_id === this.batchId);
+    return found >= 0 ? found : Math.max(0, Number(/\d+$/.exec(this.batchId)?.[0] ?? 1) - 1);
+  }
+
+  /** How many batches there are; of a context made by hand that does not say, 1. */
+  get totalBatches(): number {
+    const told = this.#data.total_batches;
+    return typeof told === 'number' ? told : Math.max(1, this.#siblings().length);
+  }
+
+  /** The first item. 0 when the cursor is no number: see `cursor`. */
+  get startCursor(): number {
+    return numberOr(this.cursor.start_cursor, 0);
+  }
+
+  /** The end, which is not an item any more. 0 when the cursor is no number: see `cursor`. */
+  get endCursor(): number {
+    return numberOr(this.cursor.end_cursor, 0);
+  }
+
+  get stepSize(): number {
+    return numberOr(this.cursor.step_size, 1);
+  }
+
+  /** Items in the batch. */
+  get batchSize(): number {
+    return numberOr(this.cursor.batch_size, this.endCursor - this.startCursor);
+  }
+
+  /** Whether this is the placeholder of an analyzer that found nothing to do. */
+  get isNoOp(): boolean {
+    return this.#data.is_no_op === true;
+  }
+
+  /** Where to go on; undefined without a checkpoint. */
+  get checkpointCursor(): string | number | Fields | undefined {
+    return (this.checkpoint.cursor ?? undefined) as string | number | Fields | undefined;
+  }
+
+  /** What earlier attempts gathered; undefined without a checkpoint. */
+  get accumulatedResults(): Fields | undefined {
+    const results = this.checkpoint.accumulated_results;
+    return isFields(results) ? results : undefined;
+  }
+
+  get checkpointItemsProcessed(): number {
+    return numberOr(this.checkpoint.items_processed, 0);
+  }
+
+  hasCheckpoint(): boolean {
+    return this.checkpointCursor !== undefined;
+  }
+}
+
+/** What a {@link BatchWorkerContext} is made of besides the worker's inputs. */
+export interface BatchWorkerContextOptions {
+  checkpoint?: Fields | null;
+  /** The cursors of all workers of the analyzer; asked only when somebody wants to know which batch this is. */
+  siblings?: () => readonly RustCursorConfig[];
+}
+
+/**
+ * The batch of a step; null when the step is no batch worker.
+ *
+ * @example
+ * const batch = getBatchContext(context);
+ * if (batch) console.log(`batch ${batch.batchIndex + 1} of ${batch.totalBatches}`);
+ */
+export function getBatchContext(context: StepContext): BatchWorkerContext | null {
+  return BatchWorkerContext.fromStepContext(context);
+}
+
+/**
+ * A batch context made by hand, as for a test: of a worker's inputs, and what an earlier attempt saved.
+ *
+ * @example
+ * const cursor = { batch_id: '001', start_cursor: 0, end_cursor: 500, batch_size: 500 };
+ * createBatchWorkerContext({ cursor }, { cursor: 100, items_processed: 100 }).checkpointCursor; // 100
+ */
+export function createBatchWorkerContext(batchData: Fields, checkpoint?: Fields | null): BatchWorkerContext {
+  return BatchWorkerContext.fromStepData(batchData, checkpoint);
+}
+
+function cursorOf(data: Fields): RustCursorConfig | null {
+  const cursor = data.cursor ?? data.cursor_config;
+  if (!isFields(cursor)) return null;
+  const batchId = cursor.batch_id ?? data.batch_id;
+  return typeof batchId === 'string' ? ({ ...cursor, batch_id: batchId } as RustCursorConfig) : null;
+}
+
+/** The cursors of the analyzer whose worker this is: among the ancestors, the one with the same worker template. */
+function siblingsOf(context: StepContext): readonly RustCursorConfig[] {
+  const template = context.stepInputs.__template_step_name;
+  const { batch_id } = cursorOf(context.stepInputs) ?? {};
+  for (const name of context.getDependencyResultKeys()) {
+    const outcome = outcomeIn(context.getDependencyResult(name));
+    if (!outcome || !isCreateBatches(outcome)) continue;
+    const { worker_template_name, cursor_configs } = outcome;
+    const mine = worker_template_name === undefined || template === undefined || worker_template_name === template;
+    if (mine && cursor_configs.some((cursor) => cursor.batch_id === batch_id)) return cursor_configs;
+  }
+  return [];
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function numberOr(value: unknown, otherwise: number): number {
+  return typeof value === 'number' && Number.isFinite(value) ? value : otherwise;
+}

@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import { misuse, shown } from '../misuse.ts';
+
+type Fields = Record<string, unknown>;
+
+/** A range of items for one worker: from `startCursor` up to, but without, `endCursor`. */
+export interface CursorConfig {
+  startCursor: number;
+  endCursor: number;
+  /** For the worker: how many items it may take at once. */
+  stepSize: number;
+  metadata: Fields;
+  /** Items in the range; default `endCursor - startCursor`. */
+  batchSize?: number;
+}
+
+/** A cursor as it is stored and as a worker finds it in `context.stepInputs.cursor`. Cursors may be any JSON. */
+export interface RustCursorConfig {
+  batch_id: string;
+  start_cursor: unknown;
+  end_cursor: unknown;
+  batch_size: number;
+  /** Absent when 1. */
+  step_size?: number;
+  /** Absent when empty. */
+  metadata?: Fields;
+}
+
+/** A share of all items, as `createCursorConfigs` deals them out. */
+export interface BatchWorkerConfig {
+  /** `001`, `002` …; the worker's step is called after it. */
+  batch_id: string;
+  cursor_start: number;
+  /** Not included. */
+  cursor_end: number;
+  row_count: number;
+  /** Counted from 0. */
+  worker_index: number;
+  total_workers: number;
+}
+
+/** A range in any of the forms that analyzers give. */
+export type AnyCursor = CursorConfig | RustCursorConfig | BatchWorkerConfig;
+
+const Options = z
+  .strictObject({
+    startCursor: z.number(),
+    endCursor: z.number(),
+    batchSize: z.int().min(0).optional(),
+    stepSize: z.int().min(1).default(1),
+    metadata: z.record(z.string(), z.unknown()).default({}),
+  })
+  .refine(({ startCursor, endCursor }) => endCursor >= startCursor, {
+    path: ['endCursor'],
+    error: 'is before startCursor',
+  });
+
+/**
+ * A range of items for one worker, checked and with its defaults: `stepSize` 1, `metadata` empty, `batchSize` the
+ * number of items. What makes no sense, and any other key, is refused by name.
+ *
+ * @example
+ * CursorConfig({ startCursor: 0, endCursor: 1000 }).batchSize; // 1000
+ */
+export function CursorConfig(options: z.input<typeof Options>): CursorConfig & { batchSize: number } {
+  const parsed = Options.safeParse(options);
+  if (parsed.success) {
+    const { startCursor, endCursor, batchSize = endCursor - startCursor, ...rest } = parsed.data;
+    return { startCursor, endCursor, batchSize, ...rest };
+  }
+  const [issue] = parsed.error.issues;
+  throw misuse(`CursorConfig: ${[...(issue?.path ?? []), issue?.message].join(': ')}`);
+}
+
+/** The cursors as they are stored, each with an id of its own. */
+export function storedCursors(configs: readonly AnyCursor[]): RustCursorConfig[] {
+  const seen = new Set<string>();
+  return configs.map((config, index) => {
+    const cursor = storedCursor(config, String(index + 1).padStart(3, '0'));
+    if (seen.has(cursor.batch_id)) {
+      throw misuse(
+        `batches: two of them have the id ${cursor.batch_id}; the id names the worker's step, so make them differ`,
+      );
+    }
+    seen.add(cursor.batch_id);
+    return cursor;
+  });
+}
+
+function storedCursor(config: AnyCursor, id: string): RustCursorConfig {
+  if (typeof config !== 'object' || config === null)
+    throw misuse(`batch ${id}: a cursor must be an object, not ${shown(config)}`);
+  if ('cursor_start' in config) {
+    const { batch_id = id, cursor_start, cursor_end, row_count = cursor_end - cursor_start } = config;
+    return { batch_id, start_cursor: cursor_start, end_cursor: cursor_end, batch_size: row_count };
+  }
+  if ('start_cursor' in config) {
+    const { batch_id = id, start_cursor, end_cursor, batch_size = sizeOf(start_cursor, end_cursor), ...more } = config;
+    return { batch_id, start_cursor, end_cursor, batch_size, ...more };
+  }
+  if (!('startCursor' in config)) throw misuse(`batch ${id}: a cursor has a startCursor and an endCursor`);
+  const { startCursor, endCursor, batchSize = sizeOf(startCursor, endCursor), stepSize = 1, metadata = {} } = config;
+  return {
+    batch_id: id,
+    start_cursor: startCursor,
+    end_cursor: endCursor,
+    batch_size: batchSize,
+    ...(stepSize === 1 ? {} : { step_size: stepSize }),
+    ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
+  };
+}
+
+/** Of a range that is no range of numbers nobody knows how much is in it. */
+function sizeOf(start: unknown, end: unknown): number {
+  return typeof start === 'number' && typeof end === 'number' ? end - start : 0;
+}

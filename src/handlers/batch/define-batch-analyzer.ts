@@ -1,0 +1,63 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { DependencySources, HandlerArguments, InputSources } from '../handler-arguments.ts';
+import { type HandlerOptions, handlerOfFunction } from '../handler-of-function.ts';
+import { misuse, shown } from '../misuse.ts';
+import type { StepHandlerClass } from '../step-handler.ts';
+import { isStepHandlerResult, type StepHandlerResult } from '../step-handler-result.ts';
+import { type BatchAnalysis, batchAnalyzerSuccess } from './analyzer-result.ts';
+import { BatchConfig } from './batch-config.ts';
+import { createCursorRanges } from './cursor-ranges.ts';
+
+/** What `defineBatchAnalyzer` is told besides what all handlers are. */
+export interface BatchAnalyzerOptions<Inputs, Depends> extends HandlerOptions<Inputs, Depends> {
+  /** The step of type `batch_worker`; default: as the template says. */
+  workerTemplate?: string;
+}
+
+/** What the function of an analyzer may return, at once or later: sizes, ranges of its own, or a result. */
+export type BatchAnalyzerReturn = BatchConfig | BatchAnalysis | StepHandlerResult;
+
+/**
+ * The handler of a `batchable` step from a function, with the options and arguments of `defineHandler`. It returns how
+ * many items there are and how many a worker gets; one worker is made for each batch, none when there are no items.
+ * Ranges of one's own are returned as `{ cursorConfigs }`. Sizes that make no sense fail the step for good.
+ *
+ * @example
+ * const analyze = defineBatchAnalyzer(
+ *   'analyze_csv',
+ *   { workerTemplate: 'process_csv_batch', inputs: { csv_path: z.string() } },
+ *   async ({ csv_path }) => ({ totalItems: await countRows(csv_path), batchSize: 100, metadata: { csv_path } }),
+ * );
+ */
+export function defineBatchAnalyzer<
+  const Inputs extends InputSources | StandardSchemaV1<unknown, object> = Record<never, never>,
+  const Depends extends DependencySources = Record<never, never>,
+>(
+  name: string,
+  options: BatchAnalyzerOptions<Inputs, Depends>,
+  fn: (args: HandlerArguments<Inputs, Depends>) => BatchAnalyzerReturn | Promise<BatchAnalyzerReturn>,
+): StepHandlerClass {
+  return handlerOfFunction({
+    name,
+    options,
+    fn,
+    moreOptions: ['workerTemplate'],
+    capabilities: ['process', 'batchable'],
+    resultOf: (returned) => resultOfAnalysis(returned, name, options.workerTemplate),
+  });
+}
+
+function resultOfAnalysis(returned: unknown, name: string, workerTemplateName?: string): StepHandlerResult {
+  if (isStepHandlerResult(returned)) return returned;
+  if (typeof returned !== 'object' || returned === null) {
+    throw misuse(`analyzer ${name}: its function returned ${shown(returned)}; return { totalItems, batchSize }`);
+  }
+  if ('cursorConfigs' in returned) return batchAnalyzerSuccess({ workerTemplateName, ...(returned as BatchAnalysis) });
+
+  const { totalItems, metadata = {}, ...sizes } = BatchConfig(returned as BatchConfig);
+  const cursorConfigs = createCursorRanges({ totalItems, ...sizes });
+  return batchAnalyzerSuccess(
+    { cursorConfigs, totalItems, workerTemplateName, batchMetadata: metadata },
+    { ...metadata, batch_count: cursorConfigs.length, total_items: totalItems },
+  );
+}

@@ -1,0 +1,131 @@
+import { StepHandlerResult } from '../step-handler-result.ts';
+import { count } from './sizes.ts';
+
+type Fields = Record<string, unknown>;
+
+/** What a worker did with its batch. */
+export interface BatchWorkerOutcome {
+  itemsProcessed: number;
+  itemsSucceeded: number;
+  itemsFailed: number;
+  itemsSkipped: number;
+  results: readonly unknown[];
+  errors: readonly unknown[];
+  /** How far it came. */
+  lastCursor: unknown;
+  /** Stored with the result. */
+  batchMetadata: Fields;
+}
+
+/** What `batchWorkerSuccess` is told in one object: at least how many items were processed, or how many succeeded. */
+export interface BatchWork extends Partial<BatchWorkerOutcome> {
+  /** Stored beside the result. */
+  metadata?: Fields;
+}
+
+/** The ways to write it: an object (with metadata after it, or in it), or all by position. */
+export type BatchWorkArguments =
+  | [work: BatchWork, metadata?: Fields]
+  | [
+      itemsProcessed: number,
+      itemsSucceeded?: number,
+      itemsFailed?: number,
+      results?: readonly unknown[],
+      lastCursor?: unknown,
+      metadata?: Fields,
+    ];
+
+/**
+ * The result of a worker, in the form that the aggregator reads. Succeeded are, unless it is said, all processed that
+ * did not fail and were not skipped; 0 is a number like any other.
+ *
+ * @example
+ * return batchWorkerSuccess({ itemsProcessed: 100, itemsFailed: 3, lastCursor: 100 });
+ */
+export function batchWorkerSuccess(...args: BatchWorkArguments): StepHandlerResult {
+  const { metadata, ...work } = workOf(args);
+  if (work.itemsProcessed == null && work.itemsSucceeded == null) {
+    return StepHandlerResult.failure({
+      message: 'batchWorkerSuccess: say how many items were processed, with itemsProcessed',
+      errorType: 'invalid_args',
+      retryable: false,
+    });
+  }
+  return StepHandlerResult.success(storedOutcome(work), { ...metadata, batch_worker: true });
+}
+
+/**
+ * The result of a worker whose batch counts as done although some of it failed; the failures are told with it.
+ *
+ * @example
+ * return batchWorkerPartialFailure({ itemsProcessed: 100, itemsFailed: 3, errors }, 'three rows have no amount');
+ */
+export function batchWorkerPartialFailure(work: BatchWork, message?: string, metadata?: Fields): StepHandlerResult {
+  const complete = batchWorkerSuccess(work, metadata);
+  if (!complete.success) return complete;
+  const result = {
+    ...complete.result,
+    partial_failure: true,
+    ...(message === undefined ? {} : { partial_failure_message: message }),
+  };
+  return StepHandlerResult.success(result, { ...complete.metadata, had_failures: true });
+}
+
+/** The outcome of a worker, by position. */
+export function createWorkerOutcome(
+  itemsProcessed: number,
+  itemsSucceeded?: number,
+  itemsFailed?: number,
+  itemsSkipped?: number,
+  results: readonly unknown[] = [],
+  errors: readonly unknown[] = [],
+  lastCursor: unknown = null,
+  batchMetadata: Fields = {},
+): BatchWorkerOutcome {
+  const counts = countsOf({ itemsProcessed, itemsSucceeded, itemsFailed, itemsSkipped });
+  return { ...counts, results, errors, lastCursor, batchMetadata };
+}
+
+function storedOutcome(work: BatchWork): Fields {
+  const { itemsProcessed, itemsSucceeded, itemsFailed, itemsSkipped } = countsOf(work);
+  return {
+    items_processed: itemsProcessed,
+    items_succeeded: itemsSucceeded,
+    items_failed: itemsFailed,
+    items_skipped: itemsSkipped,
+    last_cursor: work.lastCursor ?? null,
+    batch_metadata: work.batchMetadata ?? {},
+    ...(isEmpty(work.results) ? {} : { results: work.results }),
+    ...(isEmpty(work.errors) ? {} : { errors: work.errors }),
+  };
+}
+
+function countsOf({ itemsProcessed, itemsSucceeded, itemsFailed, itemsSkipped }: BatchWork) {
+  const where = 'batch worker';
+  const failed = count(where, 'itemsFailed', itemsFailed ?? 0);
+  const skipped = count(where, 'itemsSkipped', itemsSkipped ?? 0);
+  const processed = count(where, 'itemsProcessed', itemsProcessed ?? (itemsSucceeded ?? 0) + failed + skipped);
+  const succeeded = count(where, 'itemsSucceeded', itemsSucceeded ?? Math.max(0, processed - failed - skipped));
+  return { itemsProcessed: processed, itemsSucceeded: succeeded, itemsFailed: failed, itemsSkipped: skipped };
+}
+
+function isEmpty(list: readonly unknown[] | null | undefined): boolean {
+  return list == null || list.length === 0;
+}
+
+function workOf(args: BatchWorkArguments): BatchWork {
+  const [first] = args;
+  if (typeof first === 'object' && first !== null) {
+    const [work, metadata] = args as [BatchWork, Fields?];
+    return { ...work, metadata: { ...work.metadata, ...metadata } };
+  }
+  const [itemsProcessed, itemsSucceeded, itemsFailed, results, lastCursor, metadata] = args as [
+    number,
+    number?,
+    number?,
+    (readonly unknown[])?,
+    unknown?,
+    Fields?,
+  ];
+  return { itemsProcessed, itemsSucceeded, itemsFailed, results, lastCursor, metadata };
+}

@@ -1,0 +1,83 @@
+import { expectTypeOf, test } from 'vitest';
+import { z } from 'zod';
+import type { BatchAggregationResult } from '../../../src/handlers/batch/aggregate-batch-results.ts';
+import type { BatchAggregationScenario } from '../../../src/handlers/batch/aggregation-scenario.ts';
+import type { BatchWorkerContext } from '../../../src/handlers/batch/batch-worker-context.ts';
+import { applyBatchable, Batchable } from '../../../src/handlers/batch/batchable-mixin.ts';
+import { BatchableStepHandler } from '../../../src/handlers/batch/batchable-step-handler.ts';
+import { CursorConfig } from '../../../src/handlers/batch/cursor-config.ts';
+import { defineBatchAnalyzer } from '../../../src/handlers/batch/define-batch-analyzer.ts';
+import { defineBatchWorker } from '../../../src/handlers/batch/define-batch-worker.ts';
+import { defineConvergence } from '../../../src/handlers/batch/define-convergence.ts';
+import type { StepContext } from '../../../src/handlers/step-context.ts';
+import { StepHandler, type StepHandlerClass } from '../../../src/handlers/step-handler.ts';
+import { withMixins } from '../../../src/handlers/with-mixins.ts';
+
+test('a class has the methods of the mixin, whichever way it got them', () => {
+  class Mixed extends withMixins(StepHandler, Batchable) {
+    call(context: StepContext) {
+      expectTypeOf(this.getBatchContext(context)).toEqualTypeOf<BatchWorkerContext | null>();
+      return this.batchWorkerSuccess({ itemsProcessed: 1 }, { ms: 1 });
+    }
+  }
+  class Wrapped extends BatchableStepHandler {
+    call() {
+      return this.batchAnalyzerSuccess({ cursorConfigs: this.createCursorRanges(10, 5), totalItems: 10 });
+    }
+  }
+  class Applied extends StepHandler {
+    readonly batches: Batchable = applyBatchable(this);
+    call() {
+      return this.batches.checkpointYield({ cursor: 1 });
+    }
+  }
+  expectTypeOf<typeof Mixed>().toExtend<StepHandlerClass>();
+  expectTypeOf<typeof Wrapped>().toExtend<StepHandlerClass>();
+  expectTypeOf<typeof Applied>().toExtend<StepHandlerClass>();
+  expectTypeOf(Mixed.aggregateWorkerResults([null])).toEqualTypeOf<BatchAggregationResult>();
+});
+
+test('a cursor is a plain object, and a misspelt one does not compile', () => {
+  const plain: CursorConfig = { startCursor: 0, endCursor: 1, stepSize: 1, metadata: {} };
+  expectTypeOf(CursorConfig({ startCursor: 0, endCursor: 1 }).batchSize).toBeNumber();
+  expectTypeOf(plain).toExtend<CursorConfig>();
+  // @ts-expect-error the end is missing
+  CursorConfig({ startCursor: 0 });
+});
+
+test('an analyzer returns sizes, and its arguments are typed', () => {
+  defineBatchAnalyzer('a', { workerTemplate: 'w', inputs: { rows: z.number() } }, ({ rows }) => {
+    expectTypeOf(rows).toBeNumber();
+    return { totalItems: rows, batchSize: 10 };
+  });
+  // @ts-expect-error the size of a batch is missing
+  defineBatchAnalyzer('a', {}, () => ({ totalItems: 3 }));
+  // @ts-expect-error there is no option worker
+  defineBatchAnalyzer('a', { worker: 'w' }, () => ({ totalItems: 3, batchSize: 1 }));
+});
+
+test("a worker's analyzer is what its schema puts out", () => {
+  const schema = z.object({ batch_metadata: z.object({ path: z.string() }) });
+  defineBatchWorker('w', { analyzerStep: ['analyze', schema], depends: { rate: ['rate', z.number()] } }, (args) => {
+    expectTypeOf(args.analyzer.batch_metadata.path).toBeString();
+    expectTypeOf(args.rate).toBeNumber();
+    expectTypeOf(args.batchContext).toEqualTypeOf<BatchWorkerContext | null>();
+    expectTypeOf(args.context).toEqualTypeOf<StepContext>();
+  });
+  defineBatchWorker('w', { analyzerStep: 'analyze' }, ({ analyzer }) => expectTypeOf(analyzer).toBeUnknown());
+  defineBatchWorker('w', {}, ({ analyzer }) => expectTypeOf(analyzer).toBeNull());
+});
+
+test('an aggregator has a list of what the schema of its workers puts out', () => {
+  const work = z.object({ items_processed: z.number() });
+  defineConvergence('sum', { workerTemplate: { step: 'post', schema: work }, inputs: { id: z.string() } }, (args) => {
+    expectTypeOf(args.results).toEqualTypeOf<{ items_processed: number }[]>();
+    expectTypeOf(args.scenario).toEqualTypeOf<BatchAggregationScenario>();
+    expectTypeOf(args.totals).toEqualTypeOf<BatchAggregationResult>();
+    expectTypeOf(args.analyzer).toBeUnknown();
+    expectTypeOf(args.id).toBeString();
+  });
+  defineConvergence('sum', {}, ({ results }) => expectTypeOf(results).toEqualTypeOf<unknown[]>());
+  // @ts-expect-error there is no argument result
+  defineConvergence('sum', {}, ({ result }) => result);
+});
