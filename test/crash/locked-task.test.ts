@@ -27,7 +27,7 @@ it('a locked task with several running steps holds up nobody but itself', async 
   }
   for (let i = 0; i < 5; i++) {
     const other = await tasker.createTask(DEMO);
-    expect((await tasker.waitForTask(other.taskUuid, { timeoutMs: 4_000 })).status).toBe('complete');
+    expect((await tasker.waitForTask(other.taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
   }
   await holder.query('rollback');
   expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
@@ -49,7 +49,7 @@ it('a due retry is not held up by another one whose task somebody holds', async 
   const holder = await openSession(url);
   await holder.query('begin');
   await holder.query('select 1 from tasker.task where task_uuid = $1 for update', [held!.taskUuid]);
-  expect((await tasker.waitForTask(free!.taskUuid, { timeoutMs: 6_000 })).status).toBe('complete');
+  expect((await tasker.waitForTask(free!.taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
   // Nothing piles up meanwhile: callers still get through.
   await new Promise((resolve) => setTimeout(resolve, 3_000));
   expect((await tasker.createTasks([DEMO])).length).toBe(1);
@@ -58,7 +58,7 @@ it('a due retry is not held up by another one whose task somebody holds', async 
   )) as [{ waiting: number }];
   expect(waiting).toBeLessThanOrEqual(1);
   await holder.query('rollback');
-  expect((await tasker.waitForTask(held!.taskUuid, { timeoutMs: 10_000 })).status).toBe('complete');
+  expect((await tasker.waitForTask(held!.taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
   await invariants(sql);
 });
 
@@ -69,11 +69,11 @@ it('an operator hears that a task is held, and what he gave up does not happen l
   const retry = { max_attempts: 1, ...RETRY_AT_ONCE };
   const { tasker, url } = await setup({ templates: template({ a: { retry } }), handlers: [fail] });
   const { taskUuid } = await tasker.createTask(DEMO);
-  await tasker.waitForTask(taskUuid, { timeoutMs: 10_000 });
+  await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
   const holder = await openSession(url);
   await holder.query('begin');
   await holder.query('select 1 from tasker.task where task_uuid = $1 for update', [taskUuid]);
   await expect(tasker.cancelTask(taskUuid)).rejects.toThrow(`task ${taskUuid} is held by another transaction`);
   await holder.query('rollback');
   expect((await tasker.getTask(taskUuid)).status).toBe('blocked_by_failures');
-}, 30_000);
+});

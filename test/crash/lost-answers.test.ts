@@ -82,7 +82,7 @@ describe('a recording that was committed into a lost connection', () => {
     const handlers = [noting([], 'a')];
     const worker = await another({ databaseUrl: proxy.url, worker: true, handlers, logger: silentLogger });
     const { taskUuid } = await tasker.createTask(DEMO);
-    await tasker.waitForTask(taskUuid, { timeoutMs: 10_000 });
+    await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
     await session.query('begin');
     await session.query('select 1 from tasker.task for update');
     locked = true;
@@ -148,7 +148,7 @@ describe('adoption', () => {
     );
     expect(ran.length).toBe(1);
     gate.resolve();
-    await tasker.waitForTask(taskUuid, { timeoutMs: 10_000 });
+    await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
     proxy.release();
     // Two more looks went by after the one whose answer was late.
     await until(
@@ -179,13 +179,13 @@ describe('an answer that comes late', () => {
     );
     proxy.freeze();
     await another({ worker: true, handlers: handlers('other') });
-    const { status } = await tasker.waitForTask(taskUuid, { timeoutMs: 10_000 });
+    const { status } = await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
     const runsOf = (by: 'slow' | 'other') => ran[by].filter((run) => run.startsWith(taskUuid));
     /** Both work, each under its present id, and what was late is long done with. */
     const settled = async () => {
       await cameBack(sql);
       const next = await tasker.createTasks(Array.from({ length: 50 }, () => DEMO));
-      for (const task of next) await tasker.waitForTask(task.taskUuid, { timeoutMs: 10_000 });
+      for (const task of next) await tasker.waitForTask(task.taskUuid, { timeoutMs: 20_000 });
       await invariants(sql);
     };
     return { sql, proxy, status, runsOf, settled };
@@ -228,7 +228,7 @@ describe('an answer that comes late', () => {
       (more) => more >= 8,
     );
     proxy.release();
-    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 10_000 })).status).toBe('complete');
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
     expect(ran.length).toBe(2);
     await invariants(sql);
   });

@@ -7,6 +7,7 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { claimSteps } from '../../src/store/claim-steps.ts';
 import { declareDead } from '../../src/store/sweep.ts';
+import { startProxy } from '../support/crash-proxy.ts';
 import type { Sql } from '../support/database.ts';
 import { DEMO, invariants, setup, template, until } from '../support/setup.ts';
 
@@ -130,19 +131,28 @@ describe('without a notification', () => {
   const handlers = [defineHandler('a', {}, () => ({}))];
 
   it('a task is found by the next look', async () => {
-    const POLL_MS = 300;
     const { tasker, url, sql, another } = await setup({ templates: template({ a: [] }), worker: false });
-    await another({ worker: true, handlers, pollMs: POLL_MS });
+    const proxy = await startProxy(url);
+    let [looks, looksAtStart] = [0, 0];
+    proxy.decide = (sent) => {
+      if (sent.includes('peek\0')) looks++;
+      return undefined;
+    };
+    const counting = defineHandler('a', {}, () => {
+      looksAtStart = looks;
+    });
+    await another({ databaseUrl: proxy.url, worker: true, handlers: [counting], pollMs: 300 });
     const { engine } = await connect(url);
     for (let i = 0; i < 3; i++) {
       // The engine's verb only writes; whoever calls it dies before the notification.
       const [created] = await engine.createTasks([DEMO]);
-      const from = performance.now();
+      const before = looks;
       await until(
         async () => (await tasker.getTask(created!.taskUuid)).status,
         (status) => status === 'complete',
       );
-      expect(performance.now() - from).toBeLessThan(POLL_MS + 500);
+      // The one that finds it; on a busy machine another before the step has started.
+      expect(looksAtStart - before).toBeLessThanOrEqual(2);
     }
     await invariants(sql);
   });
@@ -152,7 +162,7 @@ describe('without a notification', () => {
     await another({ worker: true, handlers, namespaces: ['test'], pollMs: 100 });
     const later = await another({ templates: template({ a: [] }), worker: false });
     const { taskUuid } = await later.createTask(DEMO);
-    await later.waitForTask(taskUuid, { timeoutMs: 5_000 });
+    await later.waitForTask(taskUuid, { timeoutMs: 20_000 });
     await invariants(sql);
   });
 });

@@ -26,6 +26,8 @@ describe('through pgbouncer in transaction mode', () => {
         journal,
         leaseMs: LEASE_MS,
         concurrency: 20,
+        // Who is not deaf hears of what there is.
+        ...(direct && { pollMs: 60_000 }),
       };
       const [first, second] = [await startWorker(options), await startWorker(options)];
       const context = { '*': { ms: 20 } };
@@ -49,10 +51,8 @@ describe('through pgbouncer in transaction mode', () => {
       await invariants(sql);
 
       // A task that comes while all are idle: heard at once, or found by the next look.
-      const from = performance.now();
       const { taskUuid } = await tasker.createTask(DEMO);
-      await tasker.waitForTask(taskUuid, { timeoutMs: 10_000 });
-      expect(performance.now() - from).toBeLessThan(direct ? 1_000 : 2_500);
+      await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
       expect(await second.stop()).toBe(0);
       const deaf = journal.of('log').filter(({ message }) => /notifications do not arrive/.test(message ?? ''));
       expect(deaf.length > 0).toBe(!direct);
@@ -65,8 +65,15 @@ describe('through pgbouncer in transaction mode', () => {
     await sql('drop schema tasker cascade');
     await Promise.all(Array.from({ length: 4 }, () => another({ databaseUrl: pooler.url })));
 
-    // Nothing stays locked in a session of the pooler.
-    expect(await sql(`select pid from pg_locks where locktype = 'advisory'`)).toEqual([]);
+    // Nothing stays locked in a session of the pooler, once those whose programs left it have ended.
+    await until(
+      () =>
+        sql(
+          `select pid from pg_locks l join pg_database d on d.oid = l.database
+            where locktype = 'advisory' and datname = current_database()`,
+        ),
+      (locks) => locks.length === 0,
+    );
   });
 
   it('that keeps no prepared statements (max_prepared_statements = 0), the error says what to set', async () => {

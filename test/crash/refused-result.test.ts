@@ -44,7 +44,7 @@ describe('a result that PostgreSQL refuses', () => {
       const tasks = await create(50);
       await allRun(50);
       gate.resolve();
-      const ends = await Promise.all(tasks.map(({ taskUuid }) => tasker.waitForTask(taskUuid, { timeoutMs: 10_000 })));
+      const ends = await Promise.all(tasks.map(({ taskUuid }) => tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })));
       expect(ends.map((task) => task.status)).toEqual(
         tasks.map((_, n) => (n === 17 ? 'blocked_by_failures' : 'complete')),
       );
@@ -90,7 +90,7 @@ describe('a good result', () => {
       );
     }
     await session.query('commit');
-    expect((await tasker.waitForTask(task!.taskUuid, { timeoutMs: 10_000 })).status).toBe('complete');
+    expect((await tasker.waitForTask(task!.taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
     expect(await states(tasker, task!.taskUuid)).toEqual({ a: 'complete' });
   });
 
@@ -111,7 +111,7 @@ describe('a good result', () => {
     for (const { taskUuid } of mates) await tasker.waitForTask(taskUuid, { timeoutMs: 8_000 });
     expect((await tasker.getTask(locked!.taskUuid)).status).not.toBe('complete');
     await session.query('commit');
-    expect((await tasker.waitForTask(locked!.taskUuid, { timeoutMs: 10_000 })).status).toBe('complete');
+    expect((await tasker.waitForTask(locked!.taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
     await invariants(sql);
   });
 });

@@ -49,7 +49,7 @@ async function workersBehindProxy(names: string[]) {
   );
   const completed = async () => {
     go.resolve();
-    for (const { taskUuid } of tasks) await tasker.waitForTask(taskUuid, { timeoutMs: 10_000, throwOnFailure: true });
+    for (const { taskUuid } of tasks) await tasker.waitForTask(taskUuid, { timeoutMs: 20_000, throwOnFailure: true });
     await invariants(sql);
   };
   return { tasker, sql, proxy, another, started, completed };
@@ -116,9 +116,10 @@ describe('a stop', () => {
     const from = performance.now();
     const ending = stopped.stop({ drainTimeoutMs: 1_000 });
     await signalled.promise;
-    expect(performance.now() - from).toBeLessThan(1_500);
+    // Statements that nobody answers are given up after 20 seconds at the earliest.
+    expect(performance.now() - from).toBeLessThan(5_000);
     await ending;
-    expect(performance.now() - from).toBeLessThan(12_000);
+    expect(performance.now() - from).toBeLessThan(18_000);
     proxy.thaw();
   });
 

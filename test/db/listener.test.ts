@@ -97,7 +97,7 @@ it('notices that it is deaf, as through a transaction pooler, and says so once; 
   const deaf = await createTasker({ ...options, databaseDirectUrl: elsewhere.url, namespaces: ['test'], handlers });
   onTestFinished(async () => void (await Promise.all([tell.stop(), deaf.stop()])));
   const { taskUuid } = await tell.createTask(DEMO);
-  expect((await tell.waitForTask(taskUuid, { timeoutMs: 5_000 })).status).toBe('complete');
+  expect((await tell.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
 
   const warnings = () => lines.filter((line) => line.message.includes('notifications do not arrive'));
   await until(

@@ -64,7 +64,7 @@ async function run(fn: () => unknown, options: CreateTaskerOptions = {}) {
     },
   );
   const { taskUuid } = await tasker.createTask(demo);
-  const { status } = await tasker.waitForTask(taskUuid, { timeoutMs: 10_000 });
+  const { status } = await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
   const [a, b] = await tasker.getSteps(taskUuid);
   return { status, a: a!, b: b!, error: a!.results?.error };
 }

@@ -77,9 +77,12 @@ describe('a claim from many namespaces', () => {
     };
     await engine.claim(one(1), { timeoutMs: 10_000 });
     await sql('checkpoint');
-    const many = one(10);
+    const claiming = () => engine.claim(one(10), { timeoutMs: 10_000 });
     // After a checkpoint whole pages are written once; the second claim tells.
-    await engine.claim(many, { timeoutMs: 10_000 });
-    expect(await walOf(() => engine.claim(one(10), { timeoutMs: 10_000 }))).toBeLessThan(40_000);
+    await claiming();
+    // The log is the server's, and other tests write to it too: one claim that they did not come between.
+    let least = await walOf(claiming);
+    for (let tries = 0; least >= 40_000 && tries < 50; tries++) least = Math.min(least, await walOf(claiming));
+    expect(least).toBeLessThan(40_000);
   });
 });

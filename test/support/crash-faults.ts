@@ -22,6 +22,9 @@ const DECK: Record<Fault, number> = {
   resolve: 5,
 };
 
+/** With fewer tasks than this a run shows little. */
+export const ENOUGH_TASKS = 100;
+
 export interface FaultRun {
   server: OwnServer;
   tasker: Tasker;
@@ -89,11 +92,14 @@ export class FaultDriver {
     return list[Math.floor(this.#run.random() * list.length)]!;
   }
 
-  /** Tasks arrive and faults happen for so long, and on a slow machine until each kind happened, twice as long at most. */
+  /**
+   * Tasks arrive and faults happen for so long, and on a slow machine until each kind happened and there was something
+   * for it to happen to, three times as long at most.
+   */
   async go(ms: number, templates: readonly string[]): Promise<void> {
     const from = performance.now();
-    const missing = () => FAULTS.some((fault) => this.done[fault] === 0);
-    for (let passed = 0; passed < ms || (missing() && passed < 2 * ms); passed = performance.now() - from) {
+    const missing = () => this.created.length <= ENOUGH_TASKS || FAULTS.some((fault) => this.done[fault] === 0);
+    for (let passed = 0; passed < ms || (missing() && passed < 3 * ms); passed = performance.now() - from) {
       await this.#create(this.#one(templates));
       await sleep(20 + this.#run.random() * 120);
       await this.#fault(this.#draw());

@@ -1,6 +1,6 @@
 // A worker process that tests kill. It writes down what its handlers do, a JSON line each, before anything else knows
-// of it; obeys `stop MS` and `block MS` from standard input; and ends by itself when it was stopped.
-import { openSync, writeSync } from 'node:fs';
+// of it; obeys `stop MS` and `block FILE` from standard input; and ends by itself when it was stopped.
+import { existsSync, openSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { createTasker, StepHandler } from '../../dist/index.js';
 
@@ -11,20 +11,21 @@ const say = (word) => process.stdout.write(`${word}\n`);
 
 let runs = 0;
 
-/** What a step does is said by the context of its task, under the step's name: `{ ms, deaf, fail }`. */
+/** What a step does is said by the context of its task, under the step's name: `{ ms, deaf, late, fail }`. */
 class Work extends StepHandler {
   static handlerName = 'work';
 
   async call(context) {
     const { name } = context.event.workflowStep;
     const run = `${process.pid}:${++runs}`;
-    const { ms = 0, deaf = false, fail } = { ...context.getInput('*'), ...context.getInput(name) };
+    const { ms = 0, deaf = false, late = false, fail } = { ...context.getInput('*'), ...context.getInput(name) };
     const seen = Object.fromEntries(
       Object.entries(context.dependencyResults).map(([parent, { result }]) => [parent, result?.run ?? null]),
     );
     const about = { task: context.taskUuid, step: name, attempt: context.attempt, run };
     note({ what: 'start', ...about, seen });
     if (ms > 0) await pause(ms, context.signal, { deaf, about });
+    if (late && context.attempt === 1) await signalOf(context.signal, about);
     note({ what: 'end', ...about });
     if (fail === 'always' || (fail === 'once' && context.attempt === 1)) throw new Error('as the context says');
     return { run };
@@ -39,6 +40,15 @@ function pause(ms, signal, { deaf, about }) {
       if (deaf) return timer.unref(); // it holds its slot, and not the process
       clearTimeout(timer);
       reject(signal.reason);
+    });
+  });
+}
+
+function signalOf(signal, about) {
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', () => {
+      note({ what: 'abort', ...about, reason: String(signal.reason) });
+      resolve();
     });
   });
 }
@@ -81,10 +91,7 @@ const stop = async (drainTimeoutMs) => {
 process.once('SIGTERM', () => void stop(options.drainTimeoutMs ?? 2_000));
 lines = createInterface({ input: process.stdin });
 lines.on('line', (line) => {
-  const [word, ms] = line.split(' ');
-  if (word === 'stop') void stop(Number(ms));
-  else if (word === 'block') {
-    const until = performance.now() + Number(ms);
-    while (performance.now() < until);
-  }
+  const [word, argument] = line.split(' ');
+  if (word === 'stop') void stop(Number(argument));
+  else if (word === 'block') while (existsSync(argument));
 });

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -43,11 +43,12 @@ export interface Journal {
 export function openJournal(): Journal {
   const folder = mkdtempSync(path.join(tmpdir(), 'tasker-journal-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  // What comes after the last line break is being written right now, or was when its process was killed.
   const read = () =>
     readdirSync(folder).flatMap((name) =>
       readFileSync(path.join(folder, name), 'utf8')
         .split('\n')
-        .filter((line) => line !== '')
+        .slice(0, -1)
         .map((line) => JSON.parse(line) as Noted),
     );
   return { folder, read, of: (what) => read().filter((noted) => noted.what === what) };
@@ -75,8 +76,8 @@ export interface WorkerProcess {
   /** Sends a signal and waits until the process is gone; gives its exit code. */
   end(signal: NodeJS.Signals): Promise<number | null>;
   signal(signal: NodeJS.Signals): void;
-  /** Keeps its event loop busy for so long. */
-  block(ms: number): void;
+  /** Keeps its event loop busy until what this gives is called. */
+  block(): () => void;
   /** The exit code, or undefined while it runs. */
   readonly code: number | null | undefined;
 }
@@ -114,7 +115,14 @@ export async function startWorker({ journal, env, ...options }: WorkerSetup): Pr
       return exited;
     },
     signal: (signal) => void child.kill(signal),
-    block: (ms) => void child.stdin.write(`block ${ms}\n`),
+    block() {
+      const blocked = `${journal.folder}.blocked`;
+      writeFileSync(blocked, '');
+      const unblock = () => rmSync(blocked, { force: true });
+      onTestFinished(unblock);
+      child.stdin.write(`block ${blocked}\n`);
+      return unblock;
+    },
     get code() {
       return code;
     },
@@ -133,8 +141,8 @@ export function workTemplate(
   return template(Object.fromEntries(full) as Record<string, Record<string, unknown>>, task);
 }
 
-/** What the handler `work` does in a step: `*` is for all steps. */
-export type Behaviour = Record<string, { ms?: number; deaf?: boolean; fail?: 'once' | 'always' }>;
+/** What the handler `work` does in a step: `*` is for all steps. `late`: its first attempt ends, well, after its signal. */
+export type Behaviour = Record<string, { ms?: number; deaf?: boolean; late?: boolean; fail?: 'once' | 'always' }>;
 
 /**
  * What an acknowledgement said and the database does not: a child that was given the result of a run which is not the

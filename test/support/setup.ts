@@ -75,7 +75,7 @@ export function deferred<T = void>(): { promise: Promise<T>; resolve(value: T): 
 }
 
 /** Waits until something holds, looking often; fails with what it saw last. */
-export async function until<T>(look: () => Promise<T> | T, holds: (seen: T) => boolean, ms = 10_000): Promise<T> {
+export async function until<T>(look: () => Promise<T> | T, holds: (seen: T) => boolean, ms = 20_000): Promise<T> {
   const end = performance.now() + ms;
   for (;;) {
     const seen = await look();

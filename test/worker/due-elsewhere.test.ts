@@ -31,8 +31,8 @@ it('a due retry is run by a worker with room when the one that recorded it has n
     (running) => running === 1,
   );
   await another();
-  expect((await tasker.waitForTask(taskUuid, { timeoutMs: 10_000 })).status).toBe('complete');
-  // 1,500 ms with its jitter of 15 %, and a little.
-  expect(starts[1]! - starts[0]!).toBeLessThan(2_200);
+  expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+  // 1,500 ms with its jitter of 15 %, and what a busy machine takes; the next look is a minute away.
+  expect(starts[1]! - starts[0]!).toBeLessThan(10_000);
   gate.resolve();
 });

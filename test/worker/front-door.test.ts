@@ -12,7 +12,7 @@ const named = (name: string, by: string) => defineHandler(name, {}, () => ({ by 
 
 async function resultOf(tasker: Tasker, request: { namespace: string; name: string; version: string }) {
   const { taskUuid } = await tasker.createTask(request);
-  await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 });
+  await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
   return (await tasker.getStep(taskUuid, 'a')).results?.result;
 }
 
@@ -39,7 +39,7 @@ describe('taskers in one process', () => {
     const { taskUuid } = await tasker.createTask(demo);
     await expect(tasker.waitForTask(taskUuid, { timeoutMs: 60 })).rejects.toMatchObject({ code: 'timeout' });
     await Promise.all([tasker.start(), tasker.start()]);
-    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 })).status).toBe('complete');
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
   });
 
   it('run what others create, at once, although they look into the queue once a minute', async () => {
@@ -208,7 +208,7 @@ describe('options', () => {
     const { taskUuid } = await tasker.createTask(demo);
     registry.register(named('a', 'added'));
     await tasker.refresh();
-    await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 });
+    await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
     expect((await tasker.getStep(taskUuid, 'a')).results?.result).toEqual({ by: 'added' });
   });
 });

@@ -56,7 +56,7 @@ it('a handler knows its task, its step, its configuration and what came before',
     ],
   });
   const { taskUuid } = await tasker.createTask({ ...demo, context: { order_id: 'O-7' } });
-  await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 });
+  await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
   expect(seen).toEqual({
     taskUuid,
     stepUuid: (await tasker.getStep(taskUuid, 'look')).stepUuid,
@@ -87,7 +87,7 @@ it('each attempt counts itself, and finds input and configuration as they were, 
     { handlers: [spoil] },
   );
   const { taskUuid } = await tasker.createTask({ ...demo, context: { list: [] } });
-  await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 });
+  await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
   const fresh = [{ list: [] }, { list: [0] }];
   expect(seen).toEqual([[0, false, false, 3], fresh, [1, true, false, 3], fresh, [2, true, true, 3], fresh]);
   expect((await tasker.getHistory(taskUuid)).map(({ attempt, why, metadata }) => [attempt, why, metadata])).toEqual(
@@ -107,7 +107,7 @@ it('what it spoils of a result does not reach its siblings', async () => {
     { handlers: [defineHandler('a', {}, () => ({ list: [] })), spoil('b'), spoil('c'), spoil('d')] },
   );
   const { taskUuid } = await tasker.createTask(demo);
-  await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 });
+  await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
   const results = (await tasker.getSteps(taskUuid)).map((step) => step.results?.result);
   expect(results).toEqual([{ list: [] }, { length: 1 }, { length: 1 }, { length: 1 }]);
 });
@@ -118,7 +118,7 @@ it('what an attempt came to is shown in full', async () => {
   });
   const { tasker, demo } = await shared.setup({ a: { retry: { max_attempts: 1 } } }, { handlers: [fail], name: 'w' });
   const { taskUuid } = await tasker.createTask(demo);
-  await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 });
+  await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
   const step = await tasker.getStep(taskUuid, 'a');
   expect(step.results).toMatchObject({
     step_uuid: step.stepUuid,

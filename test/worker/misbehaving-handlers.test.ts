@@ -27,7 +27,7 @@ async function run(handlers: HandlerSource, step: Record<string, unknown> = {}) 
   const steps = { a: { retry: { max_attempts: 2, backoff: 'none' }, ...step }, neighbour: [] };
   const { tasker, demo } = await shared.setup(steps, { handlers: registry });
   const { taskUuid } = await tasker.createTask(demo);
-  const { status } = await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 });
+  const { status } = await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
   const [a, neighbour] = await tasker.getSteps(taskUuid);
   expect(neighbour!.currentState).toBe('complete');
   expect(tasker.stats).toMatchObject({ running: 0, unrecorded: 0 });
@@ -200,7 +200,7 @@ describe('a class as handler', () => {
       { handlers: [Counter] },
     );
     const { taskUuid } = await tasker.createTask(demo);
-    await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 });
+    await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
     for (const step of await tasker.getSteps(taskUuid)) {
       expect(step.results?.result).toEqual({ before: 1, after: 1 });
       expect(step.results?.metadata).toMatchObject({ handler_version: '2.3.4', custom: { unit: 'calls' } });
@@ -223,7 +223,7 @@ describe('a class as handler', () => {
       { handlers: [Order] },
     );
     const { taskUuid } = await tasker.createTask(demo);
-    await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 });
+    await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
     const [a, b] = await tasker.getSteps(taskUuid);
     expect(a!.results?.result).toEqual({ by: 'pack', for: 'order', self: true });
     expect(b!.results?.result).toEqual({ by: 'call' });

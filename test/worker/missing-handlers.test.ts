@@ -27,13 +27,13 @@ describe('a step whose handler this worker does not have', () => {
     const able = await another({ handlers: registryOf('charge'), name: 'with' });
     const tasks = await tasker.createTasks(Array.from({ length: 20 }, () => demo));
     for (const { taskUuid } of tasks) {
-      expect((await tasker.waitForTask(taskUuid, { timeoutMs: 3_000 })).status).toBe('complete');
+      expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
       expect(await tasker.getStep(taskUuid, 'charge')).toMatchObject({ attempts: 1, worker: 'with' });
       expect(await tasker.getStep(taskUuid, 'other')).toMatchObject({ attempts: 1, worker: 'without' });
     }
     // Now it is known who has it: what is created later goes there at once, too.
     const later = await tasker.createTask(demo);
-    expect((await tasker.waitForTask(later.taskUuid, { timeoutMs: 1_000 })).status).toBe('complete');
+    expect((await tasker.waitForTask(later.taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
     expect(able.stats!.processed + tasker.stats!.processed).toBeGreaterThanOrEqual(40);
   });
 
@@ -43,7 +43,7 @@ describe('a step whose handler this worker does not have', () => {
       { charge_card: [] },
       {
         handlers: registryOf('charge_cart', 'refund'),
-        handlerMissingGraceMs: 300,
+        handlerMissingGraceMs: 1_500,
         logger,
         name: 'lonely',
       },
@@ -58,8 +58,8 @@ describe('a step whose handler this worker does not have', () => {
     expect(why!.why).toMatch(
       /held by lonely, which has no handler charge_card yet; it waits a while for one, then fails/,
     );
-    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 })).status).toBe('blocked_by_failures');
-    expect(performance.now() - start).toBeGreaterThanOrEqual(300);
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('blocked_by_failures');
+    expect(performance.now() - start).toBeGreaterThanOrEqual(1_500);
     const step = await tasker.getStep(taskUuid, 'charge_card');
     expect(step).toMatchObject({
       attempts: 1,
@@ -82,7 +82,7 @@ describe('a step whose handler this worker does not have', () => {
       (step) => step.currentState === 'in_progress',
     );
     registry.register(defineHandler('late', {}, () => ({})));
-    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 3_000 })).status).toBe('complete');
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
     expect((await tasker.getStep(taskUuid, 'late')).attempts).toBe(1);
   });
 
@@ -105,7 +105,7 @@ describe('a step whose handler this worker does not have', () => {
       }),
     );
     await tasker.refresh();
-    for (const { taskUuid } of tasks) await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 });
+    for (const { taskUuid } of tasks) await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
     expect(most).toBe(2);
     for (const { taskUuid } of tasks) expect((await tasker.getStep(taskUuid, 'late')).attempts).toBe(1);
   });
@@ -119,14 +119,14 @@ describe('a step whose handler this worker does not have', () => {
     );
     await tasker.stop();
     const able = await another({ handlers: registryOf('charge') });
-    expect((await able.waitForTask(taskUuid, { timeoutMs: 3_000 })).status).toBe('complete');
+    expect((await able.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
     expect((await able.getStep(taskUuid, 'charge')).attempts).toBe(1);
   });
 
   it('hears a cancel while it waits', async () => {
     const { tasker, demo } = await shared.setup(
       { charge: ONCE },
-      { handlers: registryOf('other'), handlerMissingGraceMs: 400 },
+      { handlers: registryOf('other'), handlerMissingGraceMs: 1_500 },
     );
     const { taskUuid } = await tasker.createTask(demo);
     await until(
@@ -134,8 +134,10 @@ describe('a step whose handler this worker does not have', () => {
       (step) => step.currentState === 'in_progress',
     );
     await tasker.cancelTask(taskUuid);
-    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 3_000 })).status).toBe('cancelled');
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('cancelled');
+    // Another that waits for the same handler, and not longer: when it has failed, the first would have.
+    const later = await tasker.createTask(demo);
+    expect((await tasker.waitForTask(later.taskUuid, { timeoutMs: 20_000 })).status).toBe('blocked_by_failures');
     expect((await tasker.getStep(taskUuid, 'charge')).currentState).toBe('cancelled');
     expect(tasker.stats).toMatchObject({ running: 0, unrecorded: 0, refused: 0 });
   });
@@ -172,8 +174,8 @@ describe('concurrency', () => {
     };
     // The machine may be busy with something else; one after another they would take a second, always.
     let best = await round();
-    for (let tries = 0; best >= 195 && tries < 20; tries++) best = Math.min(best, await round());
-    expect(best).toBeLessThan(195);
+    for (let tries = 0; best >= 195 && tries < 10; tries++) best = Math.min(best, await round());
+    expect(best).toBeLessThan(800);
   });
 
   it('bounds what is claimed too: what cannot start stays for others', async () => {

@@ -9,7 +9,9 @@ import { sharedDatabase } from '../support/shared-database.ts';
 const shared = sharedDatabase();
 const PACKAGE = pathToFileURL('dist/index.js').href;
 /** A process that has not ended by itself after this is held open by something. */
-const LIMIT_MS = 20_000;
+const LIMIT_MS = 40_000;
+/** A process with nothing open ends within this, however busy the machine is; what could hold it open does so for longer. */
+const LINGER_MS = 5_000;
 
 interface Ended {
   code: number | null;
@@ -73,7 +75,7 @@ describe('importing the package', () => {
     `);
     expect(JSON.parse(stderr)).toEqual({ read: [], open: [], listeners: [], createTasker: true });
     expect({ stdout, code }).toEqual({ stdout: '', code: 0 });
-    expect(lingered).toBeLessThan(10_000);
+    expect(lingered).toBeLessThan(LINGER_MS);
   });
 });
 
@@ -85,7 +87,7 @@ describe('a program of a few lines', () => {
       const greet = defineHandler('greet', { inputs: { name: 'name' } }, async ({ name }) => ({ greeting: 'Hello ' + name }));
       const tasker = await createTasker({ templates: mustParseTemplate(${TEMPLATE}), handlers: [greet] });
       const { taskUuid } = await tasker.createTask({ namespace: 'processes', name: 'hello', context: { name: 'Ada' } });
-      const done = await tasker.waitForTask(taskUuid, { timeoutMs: 10_000 });
+      const done = await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
       const { results } = await tasker.getStep(taskUuid, 'greet');
       await tasker.stop();
       const open = process.getActiveResourcesInfo().filter((name) => !/^(Pipe|TTY)/.test(name));
@@ -96,7 +98,7 @@ describe('a program of a few lines', () => {
     expect(stderr).toBe('');
     expect(JSON.parse(stdout)).toEqual({ status: 'complete', greeting: 'Hello Ada', open: [] });
     expect(code).toBe(0);
-    expect(lingered).toBeLessThan(500);
+    expect(lingered).toBeLessThan(LINGER_MS);
   });
 
   it('that never stops its tasker goes on working', async () => {
@@ -162,7 +164,7 @@ describe('a database that is not to be had', () => {
       expect(said[i]?.code, name).toMatch(/^database_/);
     }
     expect(code).toBe(0);
-    expect(lingered).toBeLessThan(500);
+    expect(lingered).toBeLessThan(LINGER_MS);
   });
 
   it('in production without DATABASE_URL is a refusal that names the variable', async () => {
@@ -188,7 +190,7 @@ describe('a database that is not to be had', () => {
     );
     expect(stdout).toMatch(/^refused: /);
     expect(code).toBe(0);
-    expect(lingered).toBeLessThan(500);
+    expect(lingered).toBeLessThan(LINGER_MS);
   });
 });
 
@@ -209,11 +211,11 @@ it('a handler that ends its process costs an attempt; another worker takes the s
   expect(code).toBe(3);
   const other = await another({
     worker: true,
-    leaseMs: 600,
+    leaseMs: 3_000,
     name: 'other',
     handlers: [defineHandler('greet', {}, () => ({}))],
   });
-  expect((await other.waitForTask(taskUuid, { timeoutMs: 10_000 })).status).toBe('complete');
+  expect((await other.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
   const [lost, done] = await other.getHistory(taskUuid);
   expect(lost).toMatchObject({ attempt: 1, what: 'worker_lost', who: 'leaver', error: { error_type: 'worker_lost' } });
   expect(done).toMatchObject({ attempt: 2, what: 'completed', who: 'other' });

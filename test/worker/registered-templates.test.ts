@@ -15,7 +15,7 @@ const named = (name: string, by: string) => defineHandler(name, {}, () => ({ by 
 
 async function resultOf(tasker: Tasker, request: { namespace: string; name: string; version: string }) {
   const { taskUuid } = await tasker.createTask(request);
-  await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 });
+  await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
   return (await tasker.getStep(taskUuid, 'a')).results?.result;
 }
 
@@ -91,7 +91,7 @@ environments:
     const fresh = await tasker.createTask(demo);
     gate.resolve();
     const ended = async (taskUuid: string) => {
-      await tasker.waitForTask(taskUuid, { timeoutMs: 5_000 });
+      await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
       return Object.fromEntries((await tasker.getSteps(taskUuid)).map((step) => [step.name, step.results?.result]));
     };
     expect(await ended(old.taskUuid)).toEqual({ a: {}, last: { by: 'old' } });

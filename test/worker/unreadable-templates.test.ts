@@ -20,9 +20,9 @@ describe('a stored template that this program does not understand', () => {
     const { logger, lines } = collectingLogger();
     const options = { templates: [], namespaces: ['test'], handlers: [quick], logger };
     const worker = await another(options);
-    expect((await client.waitForTask(first.taskUuid, { timeoutMs: 5_000 })).status).toBe('complete');
+    expect((await client.waitForTask(first.taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
     const later = await client.createTask(good);
-    expect((await client.waitForTask(later.taskUuid, { timeoutMs: 5_000 })).status).toBe('complete');
+    expect((await client.waitForTask(later.taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
     await until(
       () => Promise.all(strange.map((task) => client.getTask(task.taskUuid))),
       (tasks) => tasks.every((task) => task.inProgressSteps === 0),
@@ -32,9 +32,10 @@ describe('a stored template that this program does not understand', () => {
     expect(warnings[0]!.message).toContain('Upgrade this worker');
     expect(warnings[0]!.fields).toMatchObject({ error: expect.stringContaining('template test/newer@1.0.0') });
 
+    // There is nothing to wait for: it does not take the time it has.
     const start = performance.now();
-    await worker.stop({ drainTimeoutMs: 2_000 });
-    expect(performance.now() - start).toBeLessThan(2_000);
+    await worker.stop({ drainTimeoutMs: 20_000 });
+    expect(performance.now() - start).toBeLessThan(10_000);
     expect(worker.stats).toMatchObject({ running: 0, unrecorded: 0 });
 
     // The upgraded worker.
@@ -43,7 +44,7 @@ describe('a stored template that this program does not understand', () => {
     );
     await another(options);
     for (const { taskUuid } of strange) {
-      expect((await client.waitForTask(taskUuid, { timeoutMs: 5_000 })).status).toBe('complete');
+      expect((await client.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
       expect(
         (await sql('select attempts - spared spent from tasker.step where task_uuid = $1', [taskUuid]))[0],
       ).toEqual({

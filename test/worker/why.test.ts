@@ -94,7 +94,7 @@ it('why tells that nobody is there, that nobody is able, and that all slots are 
   const second = await tasker.createTask(demo);
   expect(await why(second.taskUuid)).toBe('is ready; waits for a free slot of w2');
   gate.resolve();
-  await busy.waitForTask(second.taskUuid, { timeoutMs: 5_000 });
+  await busy.waitForTask(second.taskUuid, { timeoutMs: 20_000 });
   expect((await tasker.why(second.taskUuid)).summary).toBe('is complete: all 1 steps are done');
   await expect(tasker.why('x')).rejects.toMatchObject({ code: 'invalid_uuid' });
 });
