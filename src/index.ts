@@ -21,6 +21,18 @@ export {
   WorkerNotInitializedError,
 } from './errors/worker-errors.ts';
 export { ERRORS, type ErrorCode, isTaskerError, TaskerError, type TaskerErrorOptions } from './errors.ts';
+export { ApiHandler } from './handlers/api/api-handler.ts';
+export { type APICapable, APIMixin, type ApiDefaults, applyAPI } from './handlers/api/api-mixin.ts';
+export { ApiResponse, type ApiResponseContent } from './handlers/api/api-response.ts';
+export type { ApiFailureOptions } from './handlers/api/api-results.ts';
+export { type ApiHandlerArgs, type ApiHandlerOptions, defineApiHandler } from './handlers/api/define-api-handler.ts';
+export type { HttpClient } from './handlers/api/http-client.ts';
+export type {
+  ApiBodyOptions,
+  ApiRequestOptions,
+  RequestHeaders,
+  RequestParams,
+} from './handlers/api/request-options.ts';
 export { aggregateBatchResults, type BatchAggregationResult } from './handlers/batch/aggregate-batch-results.ts';
 export { type BatchAggregationScenario, detectAggregationScenario } from './handlers/batch/aggregation-scenario.ts';
 export {

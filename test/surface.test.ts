@@ -21,7 +21,10 @@ describe('the surface', () => {
   it('of tasker-core is this, and nothing joins or leaves it unseen', () => {
     const { values, types } = exportsOf('src/index.ts');
     expect(values.join('\n')).toMatchInlineSnapshot(`
-      "AuthenticationError
+      "APIMixin
+      ApiHandler
+      ApiResponse
+      AuthenticationError
       AuthorizationError
       BatchConfig
       BatchWorkerContext
@@ -62,6 +65,7 @@ describe('the surface', () => {
       WorkerBootstrapError
       WorkerNotInitializedError
       aggregateBatchResults
+      applyAPI
       applyBatchable
       applyDecision
       batchAnalyzerSuccess
@@ -74,6 +78,7 @@ describe('the surface', () => {
       createCursorConfigs
       createCursorRanges
       createTasker
+      defineApiHandler
       defineBatchAnalyzer
       defineBatchWorker
       defineConvergence
@@ -103,7 +108,15 @@ describe('the surface', () => {
       withMixins"
     `);
     expect(types.join('\n')).toMatchInlineSnapshot(`
-      "BatchAggregationResult
+      "APICapable
+      ApiBodyOptions
+      ApiDefaults
+      ApiFailureOptions
+      ApiHandlerArgs
+      ApiHandlerOptions
+      ApiRequestOptions
+      ApiResponseContent
+      BatchAggregationResult
       BatchAggregationScenario
       BatchAnalysis
       BatchAnalyzerOutcome
@@ -131,6 +144,7 @@ describe('the surface', () => {
       FfiStepEvent
       FixedErrorOptions
       HistoryEntry
+      HttpClient
       ListOptions
       Logger
       MixedClass
@@ -138,6 +152,8 @@ describe('the surface', () => {
       NoBatchesOutcome
       NoBranchesOptions
       OperatorOptions
+      RequestHeaders
+      RequestParams
       RustBatchWorkerInputs
       RustCursorConfig
       StaleNote

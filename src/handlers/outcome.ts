@@ -1,4 +1,6 @@
 import { storableJson } from '../model/storable-json.ts';
+import { isApiResponse } from './api/api-response.ts';
+import { resultOfResponse } from './api/api-results.ts';
 import { backtraceOf } from './backtrace.ts';
 import { ErrorType } from './error-type.ts';
 import { isStepExecutionError } from './handler-errors.ts';
@@ -26,6 +28,7 @@ export function resultOfReturn(returned: unknown): StepHandlerResult {
     if (isStepHandlerResult(returned)) return returned;
     // `return new PermanentError(…)` where `throw` was meant: a success would hide it.
     if (isStepExecutionError(returned)) return resultOfThrown(returned);
+    if (isApiResponse(returned)) return resultOfResponse(returned);
     if (returned === undefined || returned === null) return StepHandlerResult.success({});
     if (typeof returned !== 'object' || Array.isArray(returned)) return StepHandlerResult.success({ result: returned });
 

@@ -1,4 +1,5 @@
 import { TaskerError } from '../errors.ts';
+import { runInStep } from '../handlers/running-step.ts';
 import type { StepContext } from '../handlers/step-context.ts';
 import type { ExecutableHandler, HandlerOutcome } from '../handlers/step-handler.ts';
 
@@ -39,7 +40,8 @@ export class MethodDispatchWrapper implements ExecutableHandler {
   }
 
   call(context: StepContext): HandlerOutcome {
-    return methodOf(this.handler, this.targetMethod)!.call(this.handler, context);
+    const method = methodOf(this.handler, this.targetMethod)!;
+    return runInStep(this.handler, context, () => method.call(this.handler, context));
   }
 
   configSchema(): Record<string, unknown> | null {

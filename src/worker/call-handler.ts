@@ -1,4 +1,5 @@
 import { resultOfReturn, resultOfThrown } from '../handlers/outcome.ts';
+import { runInStep } from '../handlers/running-step.ts';
 import type { StepContext } from '../handlers/step-context.ts';
 import type { ExecutableHandler } from '../handlers/step-handler.ts';
 import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
@@ -20,7 +21,7 @@ export function callHandler(
   try {
     const named: unknown = handler.version;
     if (typeof named === 'string') version = named;
-    const returned: unknown = handler.call(context);
+    const returned: unknown = runInStep(handler, context, () => handler.call(context));
     if (isThenable(returned)) {
       // Not `returned.then`: somebody's own thenable may call back twice, or throw.
       Promise.resolve(returned).then(

@@ -1,0 +1,237 @@
+import { knowsItsStep, runningStep } from '../running-step.ts';
+import type { StepHandlerResult } from '../step-handler-result.ts';
+import { applyMixin } from '../with-mixins.ts';
+import { type ApiRequest, apiRequest } from './api-request.ts';
+import type { ApiResponse } from './api-response.ts';
+import {
+  type ApiFailureArguments,
+  type ApiFailureOptions,
+  type ApiSuccessArguments,
+  apiFailure,
+  apiSuccess,
+  lostRequest,
+} from './api-results.ts';
+import { DEFAULT_MAX_RESPONSE_BYTES, DEFAULT_TIMEOUT, type HttpClient, platformFetch } from './http-client.ts';
+import {
+  type ApiBodyOptions,
+  type ApiRequestOptions,
+  bodyOptions,
+  deleteOptions,
+  getOptions,
+  type RequestHeaders,
+  type RequestParams,
+} from './request-options.ts';
+
+/** What a handler can do that calls HTTP services. */
+export interface APICapable {
+  /** What paths are put behind: the class's static `baseUrl`, unless the handler has a field or getter of its own. */
+  readonly baseUrl: string;
+  /** Milliseconds for a request, 0 for none: the class's static `defaultTimeout`, 30,000. */
+  readonly timeout: number;
+  /** Sent with each request: the class's static `defaultHeaders`. */
+  readonly defaultHeaders: Readonly<Record<string, string>>;
+  /** How many bytes an answer may have, unpacked: the class's static `maxResponseBytes`, 10 MiB. */
+  readonly maxResponseBytes: number;
+  /** What requests are sent with. May be set, to one's own `fetch` for example; what it leaves out stays. */
+  get httpClient(): HttpClient;
+  set httpClient(client: Partial<HttpClient>);
+
+  /** `get(path, { params, headers, … })`. Gives the answer whatever its status; throws when there is none. */
+  get(path: string | URL, options?: ApiRequestOptions): Promise<ApiResponse>;
+  /** `get(path, params, headers)`. */
+  get(path: string | URL, params: RequestParams | undefined, headers?: RequestHeaders): Promise<ApiResponse>;
+  /** `post(path, { json, params, headers, … })`, as all that have a body. */
+  post(path: string | URL, options?: ApiBodyOptions): Promise<ApiResponse>;
+  put(path: string | URL, options?: ApiBodyOptions): Promise<ApiResponse>;
+  patch(path: string | URL, options?: ApiBodyOptions): Promise<ApiResponse>;
+  /** `delete(path, { params, headers, … })`. */
+  delete(path: string | URL, options?: ApiBodyOptions): Promise<ApiResponse>;
+  /** `delete(path, headers)`. */
+  delete(path: string | URL, headers: RequestHeaders): Promise<ApiResponse>;
+  /** Any method; a text as `body` goes as it is, as with `fetch`. */
+  request(method: string, path: string | URL, options?: ApiBodyOptions | RequestInit): Promise<ApiResponse>;
+
+  /**
+   * The success of the step: with the answer's body as result (an object or list as it is, else `{ data: body }`), or
+   * with a result of one's own. An answer that is no success is its failure (see `apiFailure`), and one whose JSON
+   * is broken is an `invalid_json`, unless a result is given. Status and headers become metadata unless
+   * `includeResponse` is false.
+   */
+  apiSuccess(response: ApiResponse, result?: object, includeResponse?: boolean): StepHandlerResult;
+  apiSuccess(success: { response: ApiResponse; result?: object; includeResponse?: boolean }): StepHandlerResult;
+  /** A success without an answer. */
+  apiSuccess(result: object): StepHandlerResult;
+  /**
+   * The failure of the step that the answer's status means: its type, whether it is retryable (408, 429, 500 to 504)
+   * and when, by its `Retry-After`. What is given besides wins.
+   */
+  apiFailure(response: ApiResponse, messageOrOptions?: string | ApiFailureOptions): StepHandlerResult;
+  apiFailure(failure: ApiFailureOptions & { response: ApiResponse }): StepHandlerResult;
+  /** A retryable failure of type `connection_error`: `Connection error while {context}: …`. */
+  connectionError(error: unknown, context?: string): StepHandlerResult;
+  /** A retryable failure of type `timeout`: `Request timeout while {context}: …`. */
+  timeoutError(error: unknown, context?: string): StepHandlerResult;
+}
+
+/** The statics of a handler class that its requests go by. */
+export interface ApiDefaults {
+  /** What paths are put behind; default none. */
+  readonly baseUrl: string;
+  /** Milliseconds, 0 for none; default 30,000. */
+  readonly defaultTimeout: number;
+  /** Sent with each request; default none. */
+  readonly defaultHeaders: Readonly<Record<string, string>>;
+  /** Default 10 MiB. */
+  readonly maxResponseBytes: number;
+}
+
+class Mixin implements APICapable {
+  static readonly baseUrl: string = '';
+  static readonly defaultTimeout: number = DEFAULT_TIMEOUT;
+  static readonly defaultHeaders: Readonly<Record<string, string>> = Object.freeze({});
+  static readonly maxResponseBytes: number = DEFAULT_MAX_RESPONSE_BYTES;
+  static {
+    knowsItsStep(Mixin.prototype);
+    Object.defineProperty(Mixin, 'name', { value: 'APIMixin' });
+  }
+
+  get capabilities(): string[] {
+    return ['http', 'api'];
+  }
+
+  get baseUrl(): string {
+    return defaultsOf(this).baseUrl ?? '';
+  }
+
+  get timeout(): number {
+    return defaultsOf(this).defaultTimeout ?? DEFAULT_TIMEOUT;
+  }
+
+  get defaultHeaders(): Readonly<Record<string, string>> {
+    return defaultsOf(this).defaultHeaders ?? {};
+  }
+
+  get maxResponseBytes(): number {
+    return defaultsOf(this).maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES;
+  }
+
+  get httpClient(): HttpClient {
+    const { baseUrl, timeout, defaultHeaders } = this;
+    return { fetch: platformFetch, baseUrl, timeout, defaultHeaders };
+  }
+
+  set httpClient(client: Partial<HttpClient>) {
+    // A property of the handler's own, and not a private field: these methods run on objects that this class did not make.
+    Object.defineProperty(this, 'httpClient', { value: client, writable: true, configurable: true, enumerable: true });
+  }
+
+  get(path: string | URL, first?: object, headers?: RequestHeaders): Promise<ApiResponse> {
+    return send(this, { method: 'GET', path, options: () => getOptions(first, headers) });
+  }
+
+  post(path: string | URL, options?: ApiBodyOptions): Promise<ApiResponse> {
+    return send(this, { method: 'POST', path, options: () => bodyOptions(options) });
+  }
+
+  put(path: string | URL, options?: ApiBodyOptions): Promise<ApiResponse> {
+    return send(this, { method: 'PUT', path, options: () => bodyOptions(options) });
+  }
+
+  patch(path: string | URL, options?: ApiBodyOptions): Promise<ApiResponse> {
+    return send(this, { method: 'PATCH', path, options: () => bodyOptions(options) });
+  }
+
+  delete(path: string | URL, first?: object): Promise<ApiResponse> {
+    return send(this, { method: 'DELETE', path, options: () => deleteOptions(first) });
+  }
+
+  request(method: string, path: string | URL, options?: ApiBodyOptions | RequestInit): Promise<ApiResponse> {
+    const given = options as ApiBodyOptions | undefined;
+    return send(this, { method, path, options: () => bodyOptions(given, { alsoOfFetch: true }), textIsBody: true });
+  }
+
+  apiSuccess(...args: ApiSuccessArguments): StepHandlerResult {
+    return apiSuccess(args);
+  }
+
+  apiFailure(...args: ApiFailureArguments): StepHandlerResult {
+    return apiFailure(args);
+  }
+
+  connectionError(error: unknown, context?: string): StepHandlerResult {
+    return lostRequest(error, { errorType: 'connection_error', prefix: 'Connection error', context });
+  }
+
+  timeoutError(error: unknown, context?: string): StepHandlerResult {
+    return lostRequest(error, { errorType: 'timeout', prefix: 'Request timeout', context });
+  }
+}
+
+/**
+ * HTTP for a handler: `class Notify extends withMixins(StepHandler, APIMixin)`. Requests end with the running step, and
+ * what they come to becomes the step's result with `apiSuccess` and `apiFailure`.
+ *
+ * @example
+ * class Notify extends withMixins(StepHandler, APIMixin, DecisionMixin) {
+ *   static override handlerName = 'notify';
+ *   static override baseUrl = 'https://api.example.com';
+ *
+ *   async call() {
+ *     const response = await this.get('/subscribers', { params: { active: true } });
+ *     return response.ok ? this.decisionSuccess(['send_mails'], response) : this.apiFailure(response);
+ *   }
+ * }
+ */
+// Typed by the interface, not by the class: a handler may then give `baseUrl` as a field as well as by a getter.
+export const APIMixin: ApiDefaults & { new (): APICapable; readonly prototype: APICapable } = Mixin;
+
+/** An instance of the mixin. */
+export type APIMixin = APICapable;
+
+/**
+ * Gives a handler the methods of {@link APIMixin}, in its constructor. What it has already stays.
+ *
+ * @example
+ * class FetchUser extends StepHandler {
+ *   static override handlerName = 'fetch_user';
+ *   static baseUrl = 'https://api.example.com';
+ *   readonly api = applyAPI(this);
+ *
+ *   async call(context: StepContext) {
+ *     return this.api.apiSuccess(await this.api.get(`/users/${context.getInput('user_id')}`));
+ *   }
+ * }
+ */
+export function applyAPI<Target extends object>(target: Target): Target & APICapable {
+  return applyMixin(target, APIMixin);
+}
+
+function defaultsOf(handler: object): Partial<ApiDefaults> {
+  return handler.constructor as Partial<ApiDefaults>;
+}
+
+type Sending = Pick<ApiRequest, 'method' | 'path'> & { options: () => ApiBodyOptions; textIsBody?: boolean };
+
+/** Asynchronous, so that options that make no sense reject like all that goes wrong. */
+async function send(handler: APICapable, { method, path, options, textIsBody = false }: Sending): Promise<ApiResponse> {
+  return apiRequest({
+    method,
+    path,
+    options: options(),
+    client: clientOf(handler),
+    step: runningStep(handler),
+    maxResponseBytes: handler.maxResponseBytes,
+    textIsBody,
+  });
+}
+
+/** The handler's client; what one that was put in its place leaves out is the handler's. */
+function clientOf(handler: APICapable): HttpClient {
+  const client: Partial<HttpClient> = handler.httpClient;
+  return {
+    fetch: client.fetch ? (url, init) => client.fetch!(url, init) : platformFetch,
+    baseUrl: client.baseUrl ?? handler.baseUrl,
+    timeout: client.timeout ?? handler.timeout,
+    defaultHeaders: client.defaultHeaders ?? handler.defaultHeaders,
+  };
+}

@@ -1,0 +1,118 @@
+import { isStepExecutionError } from '../handler-errors.ts';
+import type { StepContext } from '../step-context.ts';
+import { ApiResponse } from './api-response.ts';
+import { DEFAULT_MAX_REDIRECTS, DEFAULT_MAX_RESPONSE_BYTES, type HttpClient } from './http-client.ts';
+import { invalidRequest } from './invalid-request.ts';
+import { readBody } from './read-body.ts';
+import { redactedUrl } from './redaction.ts';
+import { requestBody } from './request-body.ts';
+import { RequestDeadline } from './request-deadline.ts';
+import { requestError } from './request-error.ts';
+import type { ApiBodyOptions, RequestHeaders } from './request-options.ts';
+import { requestUrl } from './request-url.ts';
+import { type PreparedRequest, sendRequest } from './send-request.ts';
+
+/** One request of a handler. */
+export interface ApiRequest {
+  method: string;
+  path: string | URL;
+  options: ApiBodyOptions;
+  client: HttpClient;
+  /** The step that it is made for, unless the options name one. */
+  step: StepContext | undefined;
+  /** Bytes, unless the options say otherwise. */
+  maxResponseBytes: number | undefined;
+  /** Whether a bare text is the body itself and not a JSON value, as in `fetch`. */
+  textIsBody: boolean;
+}
+
+/**
+ * Sends a request and reads the answer, whatever its status. Throws a `StepExecutionError` when there is none:
+ * `timeout` and `connection_error` are retryable, what cannot be sent or read is not. When the running step ends it
+ * rejects with the reason of that.
+ */
+export async function apiRequest(request: ApiRequest): Promise<ApiResponse> {
+  const { options, client } = request;
+  const step = options.context ?? request.step;
+  const timeoutMs = options.timeout ?? client.timeout;
+  const prepared = prepare(request, step);
+  const deadline = new RequestDeadline({ timeoutMs, signals: [step?.signal, options.signal] });
+  try {
+    deadline.signal.throwIfAborted();
+    const response = await answerTo(request, { ...prepared, signal: deadline.signal });
+    if (options.stream) deadline.stopClock();
+    else deadline.end();
+    return response;
+  } catch (thrown) {
+    deadline.end();
+    if (deadline.signal.aborted && !deadline.timedOut) throw deadline.signal.reason;
+    if (isStepExecutionError(thrown) && !deadline.timedOut) throw thrown;
+    throw requestError(thrown, { ...prepared, timeoutMs, timedOut: deadline.timedOut });
+  }
+}
+
+async function answerTo(request: ApiRequest, prepared: PreparedRequest): Promise<ApiResponse> {
+  const { options } = request;
+  const { response, url } = await sendRequest(prepared);
+  if (options.stream) return new ApiResponse(response, undefined, { url: url.href });
+  const maxBytes = options.maxResponseBytes ?? request.maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES;
+  const bytes = await readBody(response, { maxBytes, from: `${prepared.method} ${redactedUrl(url.href)}` });
+  return new ApiResponse(response, undefined, { bytes, url: url.href });
+}
+
+function prepare(request: ApiRequest, step: StepContext | undefined): Omit<PreparedRequest, 'signal'> {
+  const { options, client } = request;
+  const url = requestUrl({ baseUrl: client.baseUrl, path: request.path, params: options.params });
+  const own = headersOf(options.headers);
+  const headers = headersOf(client.defaultHeaders);
+  for (const [name, value] of own) headers.set(name, value);
+  useUserOf(url, headers);
+  if (options.idempotencyKey !== undefined) {
+    headers.set('idempotency-key', idempotencyKey(options.idempotencyKey, step));
+  }
+  const textIsBody = request.textIsBody || own.has('content-type');
+  return {
+    method: request.method.toUpperCase(),
+    url,
+    headers,
+    body: requestBody(options, { headers, textIsBody }),
+    maxRedirects: options.maxRedirects ?? DEFAULT_MAX_REDIRECTS,
+    fetch: (to, init) => client.fetch(to, init),
+  };
+}
+
+/** The headers; what the platform says of a bad one repeats its value, which may be a secret. */
+function headersOf(given: RequestHeaders = {}): Headers {
+  const entries =
+    given instanceof Headers ? [...given] : Array.isArray(given) ? (given as string[][]) : Object.entries(given ?? {});
+  const headers = new Headers();
+  for (const [name, value] of entries) {
+    if (value === undefined || value === null) continue;
+    try {
+      headers.append(name!, value);
+    } catch {
+      throw invalidRequest(
+        `the header ${name} cannot be sent: its name or value has characters that no header can have`,
+      );
+    }
+  }
+  return headers;
+}
+
+/** `fetch` takes no URL with a user in it. */
+function useUserOf(url: URL, headers: Headers): void {
+  const { username, password } = url;
+  if (username === '' && password === '') return;
+  url.username = '';
+  url.password = '';
+  if (headers.has('authorization')) return;
+  const user = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  headers.set('authorization', `Basic ${Buffer.from(user).toString('base64')}`);
+}
+
+function idempotencyKey(given: true | string, step: StepContext | undefined): string {
+  if (!step) {
+    throw invalidRequest('an idempotency key is made of the step, and no step is running here; pass its context');
+  }
+  return given === true ? step.stepUuid : `${step.stepUuid}:${encodeURIComponent(given)}`;
+}

@@ -1,0 +1,164 @@
+import { STATUS_CODES } from 'node:http';
+import { storableJson } from '../../model/storable-json.ts';
+import { type Failure, StepHandlerResult } from '../step-handler-result.ts';
+import { classNameOf, messageOfThrown, storableText } from '../thrown.ts';
+import { type ApiResponse, isApiResponse } from './api-response.ts';
+import { redactedHeaders, redactedJson, redactedUrl } from './redaction.ts';
+
+type Fields = Record<string, unknown>;
+
+/** What a failure may say otherwise than its answer does. */
+export type ApiFailureOptions = Partial<Failure>;
+
+/** The ways to write a success. */
+export type ApiSuccessArguments =
+  | [response: ApiResponse, result?: object, includeResponse?: boolean]
+  | [success: { response: ApiResponse; result?: object; includeResponse?: boolean }]
+  | [result: object];
+
+/** The ways to write a failure. */
+export type ApiFailureArguments =
+  | [response: ApiResponse, messageOrOptions?: string | ApiFailureOptions]
+  | [failure: ApiFailureOptions & { response: ApiResponse }];
+
+const TYPES: Readonly<Record<number, string>> = {
+  400: 'bad_request',
+  401: 'unauthorized',
+  403: 'forbidden',
+  404: 'not_found',
+  405: 'method_not_allowed',
+  408: 'request_timeout',
+  409: 'conflict',
+  410: 'gone',
+  422: 'unprocessable_entity',
+  429: 'rate_limited',
+  500: 'internal_server_error',
+  502: 'bad_gateway',
+  503: 'service_unavailable',
+  504: 'gateway_timeout',
+};
+
+/** Where servers put what went wrong, in the order of asking. */
+const MESSAGE_KEYS = ['error', 'message', 'detail', 'error_message', 'msg'];
+const CODE_KEYS = ['error_code', 'code'];
+
+/** Bytes of an answer's JSON, and characters of its text, that a failure keeps: each attempt keeps its own. */
+const MAX_BODY = 16_384;
+const MAX_SNIPPET = 2_000;
+const MAX_MESSAGE = 1_000;
+
+/** What an answer comes to when nothing else is said: a success if it is one, else the failure that its status means. */
+export function resultOfResponse(response: ApiResponse): StepHandlerResult {
+  return apiSuccess([response]);
+}
+
+/** The success of a step; of an answer that is none, and that nobody made a result of, its failure. */
+export function apiSuccess(args: ApiSuccessArguments): StepHandlerResult {
+  const { response, result, includeResponse = true } = successOf(args);
+  if (!response) return StepHandlerResult.success(result);
+  if (result === undefined && !response.ok) return apiFailure([response]);
+  if (result === undefined && response.jsonError !== null) return brokenJson(response);
+
+  const { body } = response;
+  const value = result ?? (typeof body === 'object' && body !== null ? body : { data: body });
+  return StepHandlerResult.success(value, includeResponse ? metadataOf(response) : undefined);
+}
+
+/** The failure that an answer's status means, with the delay that it asks for. */
+export function apiFailure(args: ApiFailureArguments): StepHandlerResult {
+  const { response, ...given } = failureOf(args);
+  const { body, retryAfter, statusCode } = response;
+  return new StepHandlerResult({
+    success: false,
+    errorMessage: given.message ?? `HTTP ${statusCode}: ${messageIn(response)}`,
+    errorType: given.errorType ?? typeOf(statusCode),
+    errorCode: given.errorCode ?? codeIn(body),
+    retryable: given.retryable ?? response.isRetryable,
+    metadata: {
+      ...metadataOf(response),
+      ...(retryAfter !== null && { retry_after_seconds: retryAfter }),
+      ...shownBody(response),
+      ...given.metadata,
+    },
+    retryAfter: given.retryAfter ?? retryAfter,
+    statusCode,
+  });
+}
+
+/** The failure of a request that got no answer. */
+export function lostRequest(error: unknown, what: { errorType: string; prefix: string; context?: string }) {
+  const said = messageOfThrown(error);
+  return StepHandlerResult.failure({
+    message: `${what.prefix}${what.context ? ` while ${what.context}` : ''}: ${said}`,
+    errorType: what.errorType,
+    retryable: true,
+    metadata: { exception_type: classNameOf(error) },
+  });
+}
+
+function brokenJson(response: ApiResponse): StepHandlerResult {
+  // A page of a proxy, or an answer cut short: that may be gone the next time.
+  return apiFailure([response, { message: response.jsonError!, errorType: 'invalid_json', retryable: true }]);
+}
+
+function successOf(args: ApiSuccessArguments): { response?: ApiResponse; result?: object; includeResponse?: boolean } {
+  const [first, result, includeResponse] = args;
+  if (isApiResponse(first)) return { response: first, result, includeResponse };
+  return 'response' in first && isApiResponse(first.response)
+    ? (first as { response: ApiResponse })
+    : { result: first };
+}
+
+function failureOf(args: ApiFailureArguments): ApiFailureOptions & { response: ApiResponse } {
+  const [first, second] = args;
+  if (!isApiResponse(first)) return first;
+  return { ...(typeof second === 'string' ? { message: second } : second), response: first };
+}
+
+function typeOf(status: number): string {
+  const known = TYPES[status];
+  if (known) return known;
+  if (status >= 400 && status < 500) return 'client_error';
+  return status >= 500 && status < 600 ? 'server_error' : 'http_error';
+}
+
+function metadataOf({ statusCode, headers, url }: ApiResponse): Fields {
+  return { status_code: statusCode, headers: redactedHeaders(headers), ...(url && { url: redactedUrl(url) }) };
+}
+
+function messageIn({ body, jsonError, rawResponse, statusCode }: ApiResponse): string {
+  const said = jsonError ?? firstText(body, MESSAGE_KEYS, 'message');
+  return storableText(said ?? (rawResponse.statusText || STATUS_CODES[statusCode] || 'HTTP Error'), MAX_MESSAGE);
+}
+
+function codeIn(body: unknown): string | null {
+  const inError = isRecord(body) && isRecord(body.error) ? firstText(body.error, CODE_KEYS) : null;
+  return firstText(body, CODE_KEYS) ?? inError;
+}
+
+/** The first of these fields that is a text, or an object with a text under `inside`. */
+function firstText(body: unknown, keys: readonly string[], inside?: string): string | null {
+  if (!isRecord(body)) return null;
+  for (const key of keys) {
+    const value = body[key];
+    if (typeof value === 'string' && value !== '') return value;
+    const inner = inside !== undefined && isRecord(value) ? value[inside] : undefined;
+    if (typeof inner === 'string' && inner !== '') return inner;
+  }
+  return null;
+}
+
+/** The body as far as a failure keeps it: without secrets, and cut where it is long. */
+function shownBody(response: ApiResponse): Fields {
+  const { body } = response;
+  if (typeof body !== 'object' || body === null) {
+    return response.text === '' ? {} : { response_body: storableText(response.text, MAX_SNIPPET) };
+  }
+  const shown = redactedJson(body);
+  const stored = storableJson(shown, { name: 'response_body', maxBytes: MAX_BODY });
+  return { response_body: stored.ok ? shown : storableText(JSON.stringify(shown), MAX_SNIPPET) };
+}
+
+function isRecord(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,19 @@
+/** What an API handler sends its requests with. */
+export interface HttpClient {
+  /** As the platform's `fetch`: takes redirects with `redirect: 'manual'`, rejects when there is no answer. */
+  fetch(url: URL, init: RequestInit): Promise<Response>;
+  readonly baseUrl: string;
+  /** Milliseconds; 0: none. */
+  readonly timeout: number;
+  readonly defaultHeaders: Readonly<Record<string, string>>;
+}
+
+/** Milliseconds. */
+export const DEFAULT_TIMEOUT = 30_000;
+export const DEFAULT_MAX_RESPONSE_BYTES = 10 * 1024 * 1024;
+export const DEFAULT_MAX_REDIRECTS = 5;
+
+/** The platform's, looked up when it is needed, so that what a program puts in its place counts. */
+export function platformFetch(url: URL, init: RequestInit): Promise<Response> {
+  return globalThis.fetch(url, init);
+}

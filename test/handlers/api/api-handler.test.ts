@@ -1,0 +1,221 @@
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { ApiHandler } from '../../../src/handlers/api/api-handler.ts';
+import { type APICapable, APIMixin, applyAPI } from '../../../src/handlers/api/api-mixin.ts';
+import { type ApiHandlerOptions, defineApiHandler } from '../../../src/handlers/api/define-api-handler.ts';
+import { DecisionMixin } from '../../../src/handlers/decision/decision-mixin.ts';
+import { StepContext } from '../../../src/handlers/step-context.ts';
+import { StepHandler, type StepHandlerClass } from '../../../src/handlers/step-handler.ts';
+import type { StepHandlerResult } from '../../../src/handlers/step-handler-result.ts';
+import { withMixins } from '../../../src/handlers/with-mixins.ts';
+import { httpServer, json } from './http-server.ts';
+
+/** The page's handler, at a given address. */
+function fetchUser(url: string): StepHandlerClass {
+  return class FetchUser extends ApiHandler {
+    static override readonly handlerName = 'fetch_user';
+    static override readonly baseUrl: string = url;
+
+    override async call(context: StepContext): Promise<StepHandlerResult> {
+      const response = await this.get(`/users/${context.inputData.user_id}`);
+      return this.apiSuccess(response);
+    }
+  };
+}
+
+function contextOf(inputData: Record<string, unknown> = {}, more: { signal?: AbortSignal } = {}): StepContext {
+  return new StepContext({ taskUuid: 't', stepUuid: 'step-1', handlerName: 'x', inputData, ...more });
+}
+
+const users = () =>
+  httpServer(({ url }, response) => {
+    const status = Number(url.split('/')[2]) || 200;
+    json(response, { path: url }, { status });
+  });
+
+describe('an API handler', () => {
+  it('makes of each answer what its status means', async () => {
+    const { url } = await users();
+    const handler = new (fetchUser(url))();
+    expect(handler.capabilities).toEqual(['process', 'http', 'api']);
+    const run = (userId: unknown) => handler.call(contextOf({ user_id: userId }));
+    expect(await run('ada')).toMatchObject({ success: true, result: { path: '/users/ada' } });
+    expect(await run(404)).toMatchObject({ success: false, errorType: 'not_found', retryable: false });
+    expect(await run(503)).toMatchObject({ success: false, errorType: 'service_unavailable', retryable: true });
+  });
+
+  it('has the very functions of the mixin, whichever way it gets them', () => {
+    class Mixed extends withMixins(StepHandler, APIMixin) {
+      override call(): StepHandlerResult {
+        return this.success();
+      }
+    }
+    class Applied extends StepHandler {
+      readonly api = applyAPI(this);
+
+      override call(): StepHandlerResult {
+        return this.success();
+      }
+    }
+    const names = Object.getOwnPropertyNames(APIMixin.prototype).filter(
+      (name) => !['constructor', 'capabilities'].includes(name),
+    );
+    expect(names).toEqual(expect.arrayContaining(['get', 'post', 'put', 'patch', 'delete', 'request', 'httpClient']));
+    const inherited = (from: object, name: string): PropertyDescriptor | undefined =>
+      Object.getOwnPropertyDescriptor(from, name) ?? inherited(Object.getPrototypeOf(from) as object, name);
+    const theirs = (from: object) =>
+      names.map((name) => inherited(from, name)).map((one) => one?.get ?? (one?.value as unknown));
+    expect(theirs(ApiHandler.prototype)).toEqual(theirs(APIMixin.prototype));
+    expect(theirs(Mixed.prototype)).toEqual(theirs(APIMixin.prototype));
+    expect(theirs(new Applied())).toEqual(theirs(APIMixin.prototype));
+    expect([new Mixed().capabilities, new Applied().capabilities]).toEqual(Array(2).fill(['process', 'http', 'api']));
+  });
+
+  it('decides and calls with both mixins, as the page does it', async () => {
+    const { url } = await httpServer((_, response) => json(response, { a: 1 }, { headers: { 'set-cookie': 's=1' } }));
+    class MyHandler extends withMixins(StepHandler, APIMixin, DecisionMixin) {
+      static override readonly handlerName = 'my_handler';
+      static override readonly baseUrl: string = url;
+
+      override async call(): Promise<StepHandlerResult> {
+        const response = await this.get('/api/endpoint');
+        return this.decisionSuccess(['next_step'], response);
+      }
+    }
+    const result = await new MyHandler().call();
+    expect(result).toMatchObject({ success: true });
+    expect(result.result).toMatchObject({ routing_context: { status_code: 200, body: { a: 1 } } });
+    expect(JSON.stringify(result)).not.toContain('s=1');
+  });
+
+  it('takes its defaults from the class, from fields or from getters', async () => {
+    const { url, got } = await users();
+    class ByField extends ApiHandler {
+      override readonly baseUrl = `${url}/field`;
+      override readonly defaultHeaders = { 'x-from': 'field' };
+
+      override call(): Promise<StepHandlerResult> {
+        return this.get('x').then((response) => this.apiSuccess(response));
+      }
+    }
+    class ByGetter extends ApiHandler {
+      static override readonly defaultTimeout: number = 1_234;
+
+      override get baseUrl(): string {
+        return `${url}/getter`;
+      }
+
+      override call(): Promise<StepHandlerResult> {
+        return this.get('x').then((response) => this.apiSuccess(response));
+      }
+    }
+    await new ByField().call();
+    await new ByGetter().call();
+    expect(got.map(({ url: to, headers }) => [to, headers['x-from']])).toEqual([
+      ['/field/x', 'field'],
+      ['/getter/x', undefined],
+    ]);
+    expect([new ByField().timeout, new ByGetter().timeout]).toEqual([30_000, 1_234]);
+    expect(new ByField().maxResponseBytes).toBe(10_485_760);
+  });
+
+  it('without a base URL says so, for good', async () => {
+    const handler = new (fetchUser(''))();
+    await expect(handler.call(contextOf({ user_id: 7 }))).rejects.toMatchObject({
+      retryable: false,
+      message: 'the path /users/7 needs a baseUrl; set it on the handler, or give a whole URL',
+    });
+  });
+});
+
+describe('a defined API handler', () => {
+  it('is called with api besides, and an answer that it returns is its result', async () => {
+    const { url, got } = await users();
+    const handler = defineApiHandler(
+      'fetch_user',
+      {
+        baseUrl: url,
+        defaultHeaders: { 'x-a': '1' },
+        inputs: { userId: { key: 'user_id', schema: z.string() } },
+        version: '2.0.0',
+      },
+      ({ userId, api }) => api.get(`/users/${encodeURIComponent(userId)}`),
+    );
+    expect([handler.handlerName, handler.handlerVersion, new handler().capabilities]).toEqual([
+      'fetch_user',
+      '2.0.0',
+      ['process', 'http', 'api'],
+    ]);
+    const run = (userId: unknown) => new handler().call(contextOf({ user_id: userId }));
+    expect(await run('../ada')).toMatchObject({ success: true, result: { path: '/users/..%2Fada' } });
+    expect(got[0]!.headers['x-a']).toBe('1');
+    expect(await run('404')).toMatchObject({ success: false, errorType: 'not_found' });
+    expect(await run(7)).toMatchObject({ success: false, errorType: 'validation_error' });
+  });
+
+  it('may ask for address and headers at each run, and send with what it is given', async () => {
+    const { url, got } = await users();
+    let token = 0;
+    const seen: string[] = [];
+    const handler = defineApiHandler(
+      'x',
+      {
+        baseUrl: () => url,
+        defaultHeaders: () => ({ authorization: `Bearer ${++token}` }),
+        httpClient: {
+          fetch: (to, init) => {
+            seen.push(to.pathname);
+            return fetch(to, init);
+          },
+        },
+      },
+      ({ api }) => api.post('/charges', { json: {}, idempotencyKey: true }),
+    );
+    await new handler().call(contextOf());
+    await new handler().call(contextOf());
+    expect(got.map(({ headers }) => headers.authorization)).toEqual(['Bearer 1', 'Bearer 2']);
+    expect(got.map(({ headers }) => headers['idempotency-key'])).toEqual(['step-1', 'step-1']);
+    expect(seen).toEqual(['/charges', '/charges']);
+  });
+
+  it('ends its requests with its step, and is a retryable failure when nobody answers', async () => {
+    const { url } = await httpServer(() => {});
+    const step = new AbortController();
+    const handler = defineApiHandler('x', { baseUrl: url, defaultTimeout: 60 }, ({ api, context }) =>
+      api.get('/', { timeout: context.getInputOr('timeout', 60) }),
+    );
+    const running = new handler().call(contextOf({ timeout: 0 }, { signal: step.signal }));
+    step.abort(new Error('cancelled'));
+    expect(await running).toMatchObject({ success: false, errorMessage: 'cancelled' });
+    expect(await new handler().call(contextOf())).toMatchObject({
+      success: false,
+      errorType: 'timeout',
+      retryable: true,
+    });
+  });
+
+  it.each<[unknown, string]>([
+    [{ baseUrl: 'api.example' }, 'handler x: baseUrl api.example is no http or https URL'],
+    [{}, 'handler x: its option baseUrl must be a text or a function'],
+    [{ baseUrl: '', basUrl: '' }, 'handler x: there is no option basUrl; there are inputs, depends, version, baseUrl,'],
+    [{ baseUrl: '', inputs: { api: 'api' } }, 'handler x: a parameter cannot be called api; choose another name'],
+  ])('that makes no sense is refused: %j', (options, message) => {
+    expect(() => defineApiHandler('x', options as ApiHandlerOptions, () => 1)).toThrow(message);
+  });
+});
+
+describe('applyAPI', () => {
+  it('takes the defaults of the class that calls it', async () => {
+    const { url, got } = await users();
+    class Fetch extends StepHandler {
+      static readonly baseUrl: string = url;
+      readonly api: APICapable = applyAPI(this);
+
+      override async call(): Promise<StepHandlerResult> {
+        return this.api.apiSuccess(await this.api.get('/x'));
+      }
+    }
+    expect(await new Fetch().call()).toMatchObject({ success: true });
+    expect(got[0]!.url).toBe('/x');
+  });
+});

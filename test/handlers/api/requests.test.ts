@@ -1,0 +1,245 @@
+import { Readable } from 'node:stream';
+import { inspect } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import type { ApiBodyOptions } from '../../../src/handlers/api/request-options.ts';
+import { StepContext } from '../../../src/handlers/step-context.ts';
+import { apiOf } from './api-of.ts';
+import { httpServer } from './http-server.ts';
+
+describe('the URL of a request', () => {
+  it.each([
+    ['/a', '/b', '/a/b'],
+    ['/a/', '/b', '/a/b'],
+    ['/a/', 'b', '/a/b'],
+    ['/a//', '//b', '/a/b'],
+    ['', '/b/', '/b/'],
+    ['', 'b?c=1#top', '/b?c=1'],
+    ['/a?k=1', 'b?c=1', '/a/b?k=1&c=1'],
+    ['/a', '', '/a'],
+    ['/a', '?c=1', '/a?c=1'],
+    ['/a', '/b/../c', '/a/c'],
+    ['', '/users:search', '/users:search'],
+    ['', '//evil.example/x', '/evil.example/x'],
+    ['', '/ä b', '/%C3%A4%20b'],
+  ])('joins %j and %j with one slash between', async (base, path, url) => {
+    const { url: origin, got } = await httpServer();
+    await apiOf({ baseUrl: origin + base }).get(path);
+    expect(got[0]!.url).toBe(url);
+  });
+
+  it('has the params behind what is there: no null, lists repeated, all encoded', async () => {
+    const { url, got } = await httpServer();
+    const params = { q: 'a&b c', n: 0, no: null, not: undefined, on: true, tag: ['x', null, 'y'], at: new Date(0) };
+    await apiOf({ baseUrl: url }).get('/find?first=1', { params });
+    expect(got[0]!.url).toBe('/find?first=1&q=a%26b%20c&n=0&on=true&tag=x&tag=y&at=1970-01-01T00%3A00%3A00.000Z');
+  });
+
+  it('is the same from options and by position', async () => {
+    const { url, got } = await httpServer();
+    const api = apiOf({ baseUrl: url });
+    await api.get('/x', { params: { a: 1, b: null }, headers: { 'x-a': '1' } });
+    await api.get('/x', { a: 1, b: null }, { 'x-a': '1' });
+    await api.get('/x', { a: 1, b: null });
+    await api.get('/x', undefined, { 'x-a': '1' });
+    expect(got.map(({ url: to, headers }) => [to, headers['x-a']])).toEqual([
+      ['/x?a=1', '1'],
+      ['/x?a=1', '1'],
+      ['/x?a=1', undefined],
+      ['/x', '1'],
+    ]);
+  });
+
+  it('takes for a query what cannot be options', async () => {
+    const { url, got } = await httpServer();
+    const api = apiOf({ baseUrl: url });
+    await api.get('/x', { timeout: 'soon', signal: 'green' });
+    await api.get('/x', { params: 'none', page: 2 });
+    expect(got.map(({ url: to }) => to)).toEqual(['/x?timeout=soon&signal=green', '/x?params=none&page=2']);
+  });
+
+  it('may be a whole one when there is no base URL, or it has the same origin', async () => {
+    const { url, got } = await httpServer();
+    await apiOf({}).get(`${url}/x`);
+    await apiOf({ baseUrl: `${url}/v1` }).get(`${url}/y`);
+    await apiOf({}).get(new URL(`${url}/z`));
+    expect(got.map(({ url: to }) => to)).toEqual(['/x', '/y', '/z']);
+  });
+
+  it.each([
+    ['', '/x', 'the path /x needs a baseUrl; set it on the handler, or give a whole URL'],
+    ['ftp://files.example', '/x', 'baseUrl ftp://files.example is no http or https URL'],
+    ['api.example', '/x', 'baseUrl api.example is no http or https URL'],
+    ['', 'file:///etc/passwd', 'the path file:///etc/passwd is no http or https URL'],
+    [
+      'https://api.example',
+      'https://evil.example/?token=t',
+      'https://evil.example/?token=[redacted] is not of the origin of baseUrl https://api.example; give a path, or send it from a handler without baseUrl',
+    ],
+    [
+      'https://api.example/v1',
+      '/users/../../admin',
+      'the path /users/../../admin leads out of baseUrl https://api.example/v1; encode what is put into it',
+    ],
+  ])('that cannot be meant is refused for good: %j and %j', async (baseUrl, path, message) => {
+    await expect(apiOf({ baseUrl }).get(path)).rejects.toMatchObject({
+      errorType: 'invalid_request',
+      retryable: false,
+      message,
+    });
+  });
+
+  it('refuses a parameter that has no text', async () => {
+    await expect(apiOf({ baseUrl: 'http://x.example' }).get('/', { filter: { a: 1 } })).rejects.toThrow(
+      'the parameter filter is an object; give a text, a number, a boolean, a date, or a list of these',
+    );
+  });
+});
+
+describe('the body of a request', () => {
+  const FORM = 'application/x-www-form-urlencoded';
+  const JSON_TYPE = 'application/json';
+  it.each<[string, ApiBodyOptions, string, string | undefined]>([
+    ['data is JSON', { data: { a: 1 } }, '{"a":1}', JSON_TYPE],
+    ['body is JSON', { body: [1] }, '[1]', JSON_TYPE],
+    ['json is JSON', { json: { a: null } }, '{"a":null}', JSON_TYPE],
+    ['body is JSON with the flag', { body: 'text', json: true }, '"text"', JSON_TYPE],
+    ['a number and false are JSON too', { body: 0 }, '0', JSON_TYPE],
+    ['a text is JSON', { body: 'text' }, '"text"', JSON_TYPE],
+    ['a text is itself with json: false', { body: 'text', json: false }, 'text', 'text/plain;charset=UTF-8'],
+    [
+      'an own type stays',
+      { body: { a: 1 }, headers: { 'Content-Type': 'application/vnd.x+json' } },
+      '{"a":1}',
+      'application/vnd.x+json',
+    ],
+    [
+      'a text with a type is written',
+      { body: '{"a":1}', headers: { 'content-type': JSON_TYPE } },
+      '{"a":1}',
+      JSON_TYPE,
+    ],
+    ['form', { form: { a: 'x y', b: [1, 2], c: null } }, 'a=x%20y&b=1&b=2', FORM],
+    ['form as parameters', { form: new URLSearchParams({ a: 'x y' }) }, 'a=x+y', FORM],
+    ['parameters as body', { body: new URLSearchParams({ a: '1' }) }, 'a=1', `${FORM};charset=UTF-8`],
+    ['bytes', { body: new TextEncoder().encode('bytes') }, 'bytes', undefined],
+    ['a blob', { body: new Blob(['blob'], { type: 'image/x' }) }, 'blob', 'image/x'],
+    ['a stream of Node', { body: Readable.from([Buffer.from('str'), Buffer.from('eam')]) }, 'stream', undefined],
+    ['nothing', { body: null }, '', undefined],
+  ])('%s', async (_, options, body, type) => {
+    const { url, got } = await httpServer();
+    await apiOf({ baseUrl: url }).post('/x', options);
+    expect([got[0]!.body, got[0]!.headers['content-type']]).toEqual([body, type]);
+  });
+
+  it('goes with each method that has one, and delete takes options or headers', async () => {
+    const { url, got } = await httpServer();
+    const api = apiOf({ baseUrl: url });
+    await api.post('/', { data: 1 });
+    await api.put('/', { data: 2 });
+    await api.patch('/', { data: 3 });
+    await api.delete('/', { params: { a: 1 } });
+    await api.delete('/', { 'x-a': '1' });
+    await api.delete('/', { json: { why: 'old' } });
+    await api.request('purge', '/', { body: 'as it is' });
+    await api.request('HEAD', '/');
+    expect(got.map(({ method, url: to, headers, body }) => [method, to, headers['x-a'], body])).toEqual([
+      ['POST', '/', undefined, '1'],
+      ['PUT', '/', undefined, '2'],
+      ['PATCH', '/', undefined, '3'],
+      ['DELETE', '/?a=1', undefined, ''],
+      ['DELETE', '/', '1', ''],
+      ['DELETE', '/', undefined, '{"why":"old"}'],
+      ['PURGE', '/', undefined, 'as it is'],
+      ['HEAD', '/', undefined, ''],
+    ]);
+  });
+
+  it.each<[unknown, string]>([
+    [{ order_id: 7 }, 'a request has no option order_id; a body goes under body, json or form, a query under params'],
+    [{ body: 1, form: {} }, 'a request has one body; give one of body, data, form and json'],
+    [{ json: { at: 1n } }, 'the body is no JSON: Do not know how to serialize a BigInt'],
+    [{ json: () => 1 }, 'the body is no JSON: it is a function'],
+    [{ timeout: '5s' }, 'the option timeout of a request cannot be string'],
+    [{ timeout: -1 }, 'the timeout of a request must be milliseconds, 0 for none, not -1'],
+  ])('that cannot be meant is refused for good: %o', async (options, message) => {
+    const api = apiOf({ baseUrl: 'http://127.0.0.1:9' });
+    const refused = { errorType: 'invalid_request', retryable: false, message: expect.stringContaining(message) };
+    await expect(api.post('/', options as ApiBodyOptions)).rejects.toMatchObject(refused);
+  });
+
+  it('is refused with GET', async () => {
+    const sent = apiOf({ baseUrl: 'http://127.0.0.1:9' }).request('GET', '/', { body: 'x' });
+    await expect(sent).rejects.toMatchObject({
+      errorType: 'invalid_request',
+      message: 'a GET request has no body; send params',
+    });
+  });
+});
+
+describe('the headers of a request', () => {
+  it('are the default ones and its own, which win in whatever case', async () => {
+    const { url, got } = await httpServer();
+    const api = apiOf({ baseUrl: url, defaultHeaders: { 'X-Team': 'orders', Accept: 'text/plain' } });
+    await api.get('/', { headers: { accept: 'image/png', 'x-none': undefined } });
+    await api.get('/', { headers: new Headers({ accept: 'text/html' }) });
+    await api.get('/', { headers: [['accept', 'a/b']] });
+    expect(got.map(({ headers }) => [headers['x-team'], headers.accept, headers['x-none']])).toEqual([
+      ['orders', 'image/png', undefined],
+      ['orders', 'text/html', undefined],
+      ['orders', 'a/b', undefined],
+    ]);
+  });
+
+  it('that cannot be sent are refused without telling their value', async () => {
+    const sent = apiOf({ baseUrl: 'http://x.example' }).get('/', { headers: { authorization: 'Bearer s3\ncret' } });
+    const error = await sent.catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ errorType: 'invalid_request', message: expect.stringContaining('authorization') });
+    expect(inspect(error)).not.toContain('cret');
+  });
+
+  it('have the user of the base URL', async () => {
+    const { url, got } = await httpServer();
+    await apiOf({ baseUrl: url.replace('//', '//ada:p%40ss@') }).get('/');
+    expect(got[0]!.headers.authorization).toBe(`Basic ${Buffer.from('ada:p@ss').toString('base64')}`);
+  });
+
+  it('have an idempotency key of the step when it is asked for: one for all attempts, one for each suffix', async () => {
+    const { url, got } = await httpServer();
+    const api = apiOf({ baseUrl: url });
+    const stepUuid = '0190aaaa-0000-7000-8000-000000000001';
+    for (const retryCount of [0, 1]) {
+      const context = new StepContext({ taskUuid: 't', stepUuid, handlerName: 'x', retryCount });
+      await api.post('/', { context, idempotencyKey: true });
+      await api.post('/', { context, idempotencyKey: 'refund fee' });
+    }
+    const keys = got.map(({ headers }) => headers['idempotency-key']);
+    expect(keys).toEqual([stepUuid, `${stepUuid}:refund%20fee`, stepUuid, `${stepUuid}:refund%20fee`]);
+    await expect(api.post('/', { idempotencyKey: true })).rejects.toThrow(
+      'an idempotency key is made of the step, and no step is running here; pass its context',
+    );
+  });
+});
+
+describe('the client of a handler', () => {
+  it('can be replaced, and sees every request', async () => {
+    const { url, got } = await httpServer();
+    const api = apiOf({ baseUrl: url, defaultHeaders: { 'x-a': '1' } });
+    expect(api.httpClient).toMatchObject({ baseUrl: url, timeout: 10_000, defaultHeaders: { 'x-a': '1' } });
+    const seen: string[] = [];
+    api.httpClient = {
+      fetch: (to, init) => {
+        seen.push(`${init.method} ${to.pathname}`);
+        return fetch(to, init);
+      },
+    };
+    await api.get('/a');
+    await api.post('/b', { json: 1 });
+    expect(seen).toEqual(['GET /a', 'POST /b']);
+    expect(got.map(({ headers }) => headers['x-a'])).toEqual(['1', '1']);
+
+    api.httpClient = { baseUrl: `${url}/v2`, defaultHeaders: {} };
+    await api.get('/c');
+    expect(got[2]).toMatchObject({ url: '/v2/c' });
+    expect(got[2]!.headers['x-a']).toBeUndefined();
+  });
+});
