@@ -3,7 +3,13 @@ import { defineConfig } from 'vitest/config';
 /** What must hold on every supported server; all else runs on the newest. */
 const ON_EVERY_SERVER = ['test/store/**/*.test.ts', 'test/engine/**/*.test.ts', 'test/crash/**/*.test.ts'];
 
-const common = { pool: 'forks', testTimeout: 60_000, hookTimeout: 60_000 } as const;
+const common = {
+  pool: 'forks',
+  // What a slow machine needs that does much else.
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+  expect: { poll: { timeout: 20_000 } },
+} as const;
 
 export default defineConfig({
   test: {

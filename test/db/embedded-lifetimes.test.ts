@@ -177,7 +177,7 @@ describe('what a crash leaves', () => {
     const folder = temporaryFolder();
     const user = await startUser(folder);
     user.ready.catch(() => undefined);
-    await expect.poll(() => halfMade(folder), { interval: 2, timeout: 10_000 }).toHaveLength(2);
+    await expect.poll(() => halfMade(folder), { interval: 2 }).toHaveLength(2);
     await user.kill();
     expect(halfMade(folder)).not.toEqual([]);
 

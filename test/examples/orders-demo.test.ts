@@ -60,14 +60,18 @@ describe('the demo of orders', { timeout: 60_000 }, () => {
 
   test('ends with the same totals after kill -9 at any moments, and charges nobody twice', async () => {
     const folder = folderOf();
+    let killed = 0;
     for (const group of [false, true, false]) {
       const demo = startDemo(folder);
       await demo.said('process ');
-      const delay = Math.round(100 + Math.random() * 1900);
-      await sleep(delay); // the moment is what is tried here
+      const moment = sleep(Math.round(100 + Math.random() * 1900)); // the moment is what is tried here
+      // Nothing may be left to do for the third.
+      if (await Promise.race([demo.ended, moment])) break;
       demo.kill('SIGKILL', { group });
-      expect((await demo.ended).signal, `it was still running after ${delay} ms`).toBe('SIGKILL');
+      expect((await demo.ended).signal).toBe('SIGKILL');
+      killed++;
     }
+    expect(killed).toBeGreaterThan(0);
     const last = await runDemo(folder);
     expect(last.stderr).toBe('');
     expect(last.code).toBe(0);

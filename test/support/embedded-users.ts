@@ -171,7 +171,7 @@ export function runs(pid: number): boolean {
 }
 
 /** Waits until a process that is not our child is gone. */
-export function untilGone(pid: number, timeout = 10_000): Promise<void> {
+export function untilGone(pid: number, timeout = 30_000): Promise<void> {
   return vi.waitFor(
     () => {
       if (runs(pid)) throw new Error(`process ${pid} still runs`);
