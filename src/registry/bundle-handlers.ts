@@ -2,23 +2,28 @@ import { isBuiltin } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { BuildFailure, BuildResult, Message, Plugin } from 'esbuild';
-import { messageOf, TaskerError } from '../errors.ts';
+import { TaskerError } from '../errors.ts';
 import { bundleCache, removeStale, writeOnce } from './bundle-cache.ts';
 import type { HandlerFiles } from './handler-files.ts';
 import { ownLocation } from './own-location.ts';
+import { withEsbuild } from './with-esbuild.ts';
 
 /**
  * Makes JavaScript of a folder's files, and gives for each the bundle to import. What files share is one module. A
  * bundle's name contains a hash of its contents and of all it imports: changed code has another name, and unchanged
  * code, which Node has loaded already, the same. Code that does not compile is `handler_invalid`, its message names file, line and column.
  */
-export async function bundleHandlers({ root, files }: HandlerFiles): Promise<Map<string, string>> {
+export async function bundleHandlers(
+  { root, files }: Pick<HandlerFiles, 'root' | 'files'>,
+  { tidy = true }: { tidy?: boolean } = {},
+): Promise<Map<string, string>> {
   const cache = bundleCache(root);
   const built = await build(root, files, cache);
   if (built === 'no esbuild') return asTheyAre(files);
   const { outputFiles, metafile } = built;
   for (const { path: file, contents } of outputFiles) writeOnce(file, contents);
-  removeStale(cache, new Set(outputFiles.map(({ path: file }) => file)));
+  // One file of a folder tells nothing about the bundles of the others.
+  if (tidy) removeStale(cache, new Set(outputFiles.map(({ path: file }) => file)));
 
   const bundles = new Map<string, string>();
   for (const [output, { entryPoint }] of Object.entries(metafile.outputs)) {
@@ -45,46 +50,39 @@ function asTheyAre(files: readonly string[]): Map<string, string> {
 
 type Build = BuildResult<{ write: false; metafile: true }>;
 
-let building = 0;
-
 async function build(root: string, files: string[], cache: string): Promise<Build | 'no esbuild'> {
-  const esbuild = await import('esbuild');
-  building += 1;
   try {
-    return await esbuild.build({
-      absWorkingDir: root,
-      entryPoints: files,
-      outbase: root,
-      outdir: cache,
-      entryNames: '[dir]/[name]-[hash]',
-      chunkNames: 'shared/[name]-[hash]',
-      outExtension: { '.js': '.mjs' },
-      bundle: true,
-      splitting: true,
-      format: 'esm',
-      platform: 'node',
-      target: `node${process.versions.node}`,
-      // Node's own choice among a package's exports; esbuild would add `module`.
-      conditions: [],
-      mainFields: ['main'],
-      // Two classes of one name in two files would otherwise be renamed, and errors show the name.
-      keepNames: true,
-      charset: 'utf8',
-      sourcemap: 'inline',
-      sourcesContent: false,
-      metafile: true,
-      write: false,
-      logLevel: 'silent',
-      plugins: [packagesStayOutside, ownLocation],
-    });
+    return await withEsbuild((esbuild) =>
+      esbuild.build({
+        absWorkingDir: root,
+        entryPoints: files,
+        outbase: root,
+        outdir: cache,
+        entryNames: '[dir]/[name]-[hash]',
+        chunkNames: 'shared/[name]-[hash]',
+        outExtension: { '.js': '.mjs' },
+        bundle: true,
+        splitting: true,
+        format: 'esm',
+        platform: 'node',
+        target: `node${process.versions.node}`,
+        // Node's own choice among a package's exports; esbuild would add `module`.
+        conditions: [],
+        mainFields: ['main'],
+        // Two classes of one name in two files would otherwise be renamed, and errors show the name.
+        keepNames: true,
+        charset: 'utf8',
+        sourcemap: 'inline',
+        sourcesContent: false,
+        metafile: true,
+        write: false,
+        logLevel: 'silent',
+        plugins: [packagesStayOutside, ownLocation],
+      }),
+    );
   } catch (thrown) {
     if (isBuildFailure(thrown)) throw errorOf(root, thrown);
-    if (/The package "@esbuild\/.+" could not be found/.test(messageOf(thrown))) return 'no esbuild';
     throw thrown;
-  } finally {
-    building -= 1;
-    // Its process would stay for as long as ours, with nothing to do.
-    if (building === 0) await esbuild.stop();
   }
 }
 

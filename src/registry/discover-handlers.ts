@@ -1,12 +1,11 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { messageOf, TaskerError } from '../errors.ts';
 import { isHandlerClass, isStepHandler, type StepHandler, type StepHandlerClass } from '../handlers/step-handler.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
 import { bundleHandlers } from './bundle-handlers.ts';
 import { type HandlerFiles, handlerFiles } from './handler-files.ts';
 import type { HandlerRegistry } from './handler-registry.ts';
+import { importBundle, importPackage, type Module } from './import-handlers.ts';
 
 /** Options of {@link discoverHandlers}. */
 export interface DiscoverOptions {
@@ -17,7 +16,7 @@ export interface DiscoverOptions {
 
 /** What a file gave. */
 export interface DiscoveredFile {
-  /** Absolute. */
+  /** Absolute; of a package its name. */
   file: string;
   /** The names of its handlers. */
   handlers: string[];
@@ -34,8 +33,10 @@ export interface Discovery {
 
 /**
  * Imports every TypeScript and JavaScript file of a folder, its subfolders included, and registers what is a handler
- * among their exports, under its `handlerName`. Names that begin with `_` or `.`, `*.test.*`, `*.spec.*`, `*.d.ts` and
- * `node_modules` are passed over. Called again, it loads what has changed and leaves the rest alone.
+ * among their exports, under its `handlerName`; handlers in exported lists and plain objects too. Names that begin with
+ * `_` or `.`, `*.test.*`, `*.spec.*`, `*.d.ts` and `node_modules` are passed over. Called again, it loads what has
+ * changed and leaves the rest alone. Instead of a folder, give a file, or the name of an installed package (or of a part
+ * of one, `@shop/handlers/billing`), whose own exports are taken.
  *
  * Stack traces name the files as they were written: it switches on Node's source maps for the process.
  *
@@ -46,20 +47,18 @@ export interface Discovery {
  * or throws while it is imported.
  *
  * @example
- * const { count } = await discoverHandlers('./handlers', { registry });
+ * const { count, files } = await discoverHandlers('./handlers', { registry });
+ * for (const { file, reason } of files) if (reason) console.warn(`${file}: ${reason}`);
  */
 export async function discoverHandlers(
-  folder: string,
+  source: string,
   { registry, logger = silentLogger }: DiscoverOptions,
 ): Promise<Discovery> {
-  const found = handlerFiles(folder);
-  process.setSourceMapsEnabled(true);
-  const bundles = found.files.length === 0 ? new Map<string, string>() : await bundleHandlers(found);
+  const modules = (await modulesOfPackage(source)) ?? (await modulesOfFolder(source));
 
-  const files: DiscoveredFile[] = found.leftOut.map(({ file, reason }) => ({ file, handlers: [], reason }));
+  const files: DiscoveredFile[] = [...modules.leftOut];
   const origins = new Map<string, { file: string; handler: Found }>();
-  for (const file of found.files) {
-    const module = await importBundle(file, bundles.get(file)!);
+  for (const [file, module] of modules.imported) {
     const handlers = handlersIn(module);
     for (const handler of handlers) register(handler, file, { registry, logger, origins });
     files.push(
@@ -67,8 +66,34 @@ export async function discoverHandlers(
     );
   }
   for (const { file, reason } of files)
-    if (reason) logger.debug({ file, reason }, `no handler in ${relative(found, file)}`);
+    if (reason) logger.debug({ file, reason }, `no handler in ${path.relative(modules.root, file)}`);
   return { count: origins.size, files };
+}
+
+interface Modules {
+  root: string;
+  imported: [string, Module][];
+  leftOut: DiscoveredFile[];
+}
+
+async function modulesOfFolder(folder: string): Promise<Modules> {
+  const found: HandlerFiles = handlerFiles(folder);
+  process.setSourceMapsEnabled(true);
+  const bundles = found.files.length === 0 ? new Map<string, string>() : await bundleHandlers(found);
+  const imported: [string, Module][] = [];
+  for (const file of found.files) imported.push([file, await importBundle(file, bundles.get(file)!)]);
+  const leftOut = found.leftOut.map(({ file, reason }) => ({ file, handlers: [], reason }));
+  return { root: found.root, imported, leftOut };
+}
+
+const PACKAGE = /^(@[a-z0-9~-][\w.~-]*\/)?[a-z0-9~-][\w.~-]*(\/[\w.~-]+)*$/;
+
+/** Undefined when the name is a folder's or file's, or no such package is installed. */
+async function modulesOfPackage(name: string): Promise<Modules | undefined> {
+  if (!PACKAGE.test(name) || statSync(name, { throwIfNoEntry: false })) return undefined;
+  const root = process.cwd();
+  const module = await importPackage(root, name);
+  return module === null ? undefined : { root, imported: [[name, module]], leftOut: [] };
 }
 
 type Found = StepHandlerClass | StepHandler;
@@ -93,24 +118,23 @@ function register(handler: Found, file: string, { registry, logger, origins }: R
   registry.register(name, handler);
 }
 
-async function importBundle(file: string, bundle: string): Promise<Record<string, unknown>> {
-  try {
-    const url = pathToFileURL(bundle);
-    // A file that was not bundled keeps its name when it changes.
-    if (bundle === file) url.searchParams.set('changed', String(statSync(file).mtimeMs));
-    return (await import(url.href)) as Record<string, unknown>;
-  } catch (cause) {
-    throw new TaskerError('handler_invalid', `handlers file ${file}: importing it throws: ${messageOf(cause)}`, {
-      cause,
-      details: { file },
-    });
-  }
+/** Each handler once, however many names it is exported by. */
+function handlersIn(module: Module): Found[] {
+  const exported = Object.values(module);
+  const found = [...exported, ...exported.flatMap(within)].filter(isFound);
+  return [...new Set(found)];
 }
 
-/** Each handler once, however many names it is exported by. */
-function handlersIn(module: Record<string, unknown>): Found[] {
-  const found = Object.values(module).filter((value) => isNamedClass(value) || isStepHandler(value));
-  return [...new Set(found)] as Found[];
+/** What an exported list or plain object holds: `export default [charge, refund]`, `export const billing = { charge }`. */
+function within(value: unknown): unknown[] {
+  if (Array.isArray(value)) return value as unknown[];
+  if (typeof value !== 'object' || value === null || isStepHandler(value)) return [];
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null ? Object.values(value) : [];
+}
+
+function isFound(value: unknown): value is Found {
+  return isNamedClass(value) || isStepHandler(value);
 }
 
 /** A class that inherits its `handlerName` is a base or a variant that was given none: registering it would hide the other. */
@@ -122,14 +146,10 @@ function nameOf(handler: Found): string {
   return isStepHandler(handler) ? handler.name : handler.handlerName;
 }
 
-function whyNone(module: Record<string, unknown>): string {
+function whyNone(module: Module): string {
   const exported = Object.keys(module);
   if (exported.length === 0) return 'it exports nothing';
   const nameless = exported.find((key) => isHandlerClass(module[key]));
   if (nameless) return `its class ${nameless} has no handlerName of its own`;
   return `none of its exports is a handler: ${exported.slice(0, 10).join(', ')}`;
-}
-
-function relative({ root }: HandlerFiles, file: string): string {
-  return path.relative(root, file);
 }

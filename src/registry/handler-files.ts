@@ -42,12 +42,21 @@ function walk(folder: string, above: ReadonlySet<string>): string[] {
   const here = new Set(above).add(real);
 
   return readdirSync(folder).flatMap((name) => {
-    if (/^[_.]/.test(name) || name === 'node_modules') return [];
+    if (isPassedOver(name)) return [];
     const file = path.join(folder, name);
     const stat = statSync(file, { throwIfNoEntry: false });
     if (stat?.isDirectory()) return walk(file, here);
     return stat?.isFile() && CODE.test(name) && !DECLARATION.test(name) && !TEST.test(name) ? [file] : [];
   });
+}
+
+/** Whether a path, relative to a handlers' folder, is among those that are read. */
+export function mayHoldHandlers(relative: string): boolean {
+  return !relative.split(path.sep).some(isPassedOver) && !DECLARATION.test(relative) && !TEST.test(relative);
+}
+
+function isPassedOver(name: string): boolean {
+  return /^[_.]/.test(name) || name === 'node_modules';
 }
 
 function hintFor(folder: string): string {

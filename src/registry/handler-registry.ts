@@ -1,26 +1,30 @@
-import { messageOf, TaskerError } from '../errors.ts';
-import { isSharedHandlerClass } from '../handlers/handler-of-function.ts';
-import {
-  type ExecutableHandler,
-  isExecutableHandler,
-  isHandlerClass,
-  type StepHandlerClass,
-} from '../handlers/step-handler.ts';
+import { TaskerError } from '../errors.ts';
+import type { ExecutableHandler, StepHandlerClass } from '../handlers/step-handler.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
-import type { HandlerSpec } from './handler-definition.ts';
-import { MethodDispatchWrapper } from './method-dispatch.ts';
+import type { BaseResolver } from './base-resolver.ts';
+import { discoverHandlers } from './discover-handlers.ts';
+import type { ExplicitMappingResolver } from './explicit-mapping-resolver.ts';
+import { type HandlerDefinition, type HandlerSpec, normalizeToDefinition } from './handler-definition.ts';
+import { type HandlerSource, kindOf, makerOf, ownNameOf, whyNot } from './handler-maker.ts';
+import { NoResolverMatchError, ResolverNotFoundError } from './resolution-errors.ts';
+import { ResolverChain, type ResolverInfo } from './resolver-chain.ts';
 
 /** What can be registered: a class, an instance, or what `defineHandler` gave. */
-export type Registrable = StepHandlerClass | (new () => ExecutableHandler) | ExecutableHandler;
+export type Registrable = HandlerSource;
 
-interface Entry {
-  /** What was registered, to tell a repeat from a replacement. */
-  readonly source: unknown;
-  make(): ExecutableHandler;
+/** Options of a {@link HandlerRegistry}. */
+export interface HandlerRegistryOptions {
+  /** Where a replaced handler is warned of; silent by default. */
+  logger?: Logger;
+  /**
+   * Lets templates name handlers by file (`./billing/charge`, below this folder) or package (`@shop/charge`, installed
+   * for it). Default: none, only registered names and resolvers count.
+   */
+  baseFolder?: string | undefined;
 }
 
 /**
- * The handlers that a worker knows, by name.
+ * The handlers that a worker knows, by name, and the resolvers that find more.
  *
  * @example
  * const registry = new HandlerRegistry();
@@ -32,16 +36,24 @@ export class HandlerRegistry {
 
   /** Where a replaced handler is warned of; silent by default. */
   logger: Logger;
-  readonly #entries = new Map<string, Entry>();
+  readonly #explicit: ExplicitMappingResolver;
+  readonly #chain: ResolverChain;
 
-  constructor({ logger = silentLogger }: { logger?: Logger } = {}) {
+  constructor({ logger = silentLogger, baseFolder }: HandlerRegistryOptions = {}) {
     this.logger = logger;
+    this.#chain = ResolverChain.usual({ baseFolder });
+    this.#explicit = this.#chain.getResolver('explicit_mapping') as ExplicitMappingResolver;
   }
 
   /** The registry of this process. `new HandlerRegistry()` makes others that have nothing to do with it. */
   static instance(): HandlerRegistry {
     HandlerRegistry.#instance ??= new HandlerRegistry();
     return HandlerRegistry.#instance;
+  }
+
+  /** Nothing to do: a registry is ready when it is made. */
+  initialize(): Promise<void> {
+    return Promise.resolve();
   }
 
   /**
@@ -51,10 +63,11 @@ export class HandlerRegistry {
   register(handler: StepHandlerClass | ExecutableHandler): void;
   register(name: string, handler: Registrable): void;
   register(...args: [Registrable] | [string, Registrable]): void {
-    const [name, handler] = args.length === 1 ? [nameOf(args[0]), args[0]] : args;
-    if (isHandlerClass(handler)) this.#add(name, { source: handler, make: makerOf(handler) });
-    else if (isExecutableHandler(handler)) this.#add(name, { source: handler, make: () => handler });
-    else throw new TaskerError('handler_invalid', `handler ${String(name)}: ${whyNot(handler)}`);
+    const [name, handler] = args.length === 1 ? [ownNameOf(args[0]), args[0]] : args;
+    if (!makerOf(name, handler)) {
+      throw new TaskerError('handler_invalid', `handler ${String(name)}: ${whyNot(handler)}`);
+    }
+    this.#add(name, handler);
   }
 
   /** Adds a function that makes a handler each time one is needed. */
@@ -62,104 +75,136 @@ export class HandlerRegistry {
     if (typeof factory !== 'function') {
       throw new TaskerError('handler_invalid', `handler ${name}: its factory is no function but ${kindOf(factory)}`);
     }
-    this.#add(name, { source: factory, make: factory });
+    this.#add(name, factory);
   }
 
   /** Takes a handler out; false when there was none of that name. */
   unregister(name: string): boolean {
-    return this.#entries.delete(name);
+    return this.#explicit.unregister(name);
   }
 
+  /** Whether a handler has that name. What resolvers would find does not count; see {@link canResolve}. */
   isRegistered(name: string): boolean {
-    return this.#entries.has(name);
+    return this.#explicit.has(name);
+  }
+
+  /** Whether a handler is registered for it or a resolver takes it for its business; that one may still find none. */
+  canResolve(spec: HandlerSpec): boolean {
+    return this.#chain.canResolve(normalizeToDefinition(spec));
   }
 
   /**
    * A handler ready to be called: of a class a new instance, of a `defineHandler` value the one that serves all steps.
-   * Null when nothing has that name. Throws `handler_invalid` when its constructor throws, or it has no such method.
+   * A definition's `method` takes the place of `call`; with its `resolver` only that one is asked. Null when nobody
+   * knows it. Throws a `ResolutionError` when there is no such resolver or method, or the handler can't be made.
    */
-  async resolve(spec: HandlerSpec): Promise<ExecutableHandler | null> {
-    return this.resolveSync(spec);
+  resolve(spec: HandlerSpec): Promise<ExecutableHandler | null> {
+    return this.#chain.resolve(normalizeToDefinition(spec));
   }
 
-  /** As {@link resolve}, without a promise. */
+  /** As {@link resolve}, without a promise; null also for what a resolver would have to be asked for. */
   resolveSync(spec: HandlerSpec): ExecutableHandler | null {
-    const name = typeof spec === 'string' ? spec : spec.callable;
-    const entry = this.#entries.get(name);
-    if (!entry) return null;
+    const definition = normalizeToDefinition(spec);
+    if (definition.resolver && !this.#chain.canResolve(definition)) throw this.#noResolver(definition.resolver);
+    return this.resolveKnown(definition) ?? null;
+  }
 
-    const handler = made(name, entry);
-    const method = typeof spec === 'string' ? null : spec.method;
-    return method && method !== 'call' ? new MethodDispatchWrapper(handler, method) : handler;
+  /** As {@link resolveSync}; undefined when a resolver must be asked first, null for an unknown resolver. @internal */
+  resolveKnown(definition: HandlerDefinition): ExecutableHandler | null | undefined {
+    const maker = this.#chain.known(definition);
+    return maker && this.#chain.wrapForMethodDispatch(maker(), definition);
+  }
+
+  /** Whether it is known that nobody here has it. @internal */
+  lacks(definition: HandlerDefinition): boolean {
+    return this.#chain.known(definition) === null;
+  }
+
+  /** Why a definition does not resolve, and what may have been meant. */
+  whyMissing(definition: HandlerDefinition): NoResolverMatchError | ResolverNotFoundError {
+    const { callable, resolver } = definition;
+    if (resolver && !this.#chain.getResolver(resolver)) return this.#noResolver(resolver);
+    const asked = this.#chain.listResolvers().flatMap(([name]) => (!resolver || name === resolver ? [name] : []));
+    return new NoResolverMatchError(callable, resolver ? asked : [], this.listHandlers());
+  }
+
+  /** The class that was registered under a name; undefined for instances and factories. */
+  getHandlerClass(name: string): StepHandlerClass | undefined {
+    return this.#explicit.classOf(name);
   }
 
   /** The names, sorted. */
   listHandlers(): string[] {
-    return [...this.#entries.keys()].sort();
+    return this.#explicit.registeredCallables();
   }
 
   handlerCount(): number {
-    return this.#entries.size;
+    return this.#explicit.size;
   }
 
+  /** Takes all handlers out; resolvers stay. */
   clear(): void {
-    this.#entries.clear();
+    this.#explicit.clear();
   }
 
-  #add(name: string, entry: Entry): void {
-    if (typeof name !== 'string' || name.trim() === '') {
-      throw new TaskerError(
-        'handler_invalid',
-        `a handler's name must be a text that is not empty, not ${kindOf(name)}`,
-      );
-    }
-    const before = this.#entries.get(name);
-    if (before && before.source !== entry.source) {
+  /**
+   * Registers the handlers of a folder, a file or an installed package, and answers how many. `discoverHandlers`, the
+   * function, tells also what each file gave, and its docs what is found.
+   *
+   * @example
+   * console.log(`discovered ${await registry.discoverHandlers('./handlers')} handlers`);
+   */
+  async discoverHandlers(source: string): Promise<number> {
+    return (await discoverHandlers(source, { registry: this, logger: this.logger })).count;
+  }
+
+  /** Adds a resolver to this registry; one of the same name is replaced. It is in use when the call returns. */
+  addResolver(resolver: BaseResolver): Promise<void> {
+    this.#chain.addResolver(resolver);
+    return Promise.resolve();
+  }
+
+  getResolver(name: string): Promise<BaseResolver | undefined> {
+    return Promise.resolve(this.#chain.getResolver(name));
+  }
+
+  /** Names and priorities, in the order in which they are asked. */
+  listResolvers(): Promise<[string, number][]> {
+    return Promise.resolve(this.#chain.listResolvers());
+  }
+
+  /** The chain of this registry, and of no other. */
+  getResolverChain(): Promise<ResolverChain> {
+    return Promise.resolve(this.#chain);
+  }
+
+  /** Resolvers are asked anew for what they answered before. `tasker.refresh()` calls it. */
+  refresh(): void {
+    this.#chain.forget();
+  }
+
+  /** What is registered and who is asked, for people to read. */
+  debugInfo(): { handlerCount: number; handlers: string[]; resolvers: ResolverInfo[] } {
+    return { handlerCount: this.handlerCount(), handlers: this.listHandlers(), resolvers: this.#chain.chainInfo() };
+  }
+
+  /** @internal */
+  get chain(): ResolverChain {
+    return this.#chain;
+  }
+
+  #noResolver(name: string): ResolverNotFoundError {
+    return new ResolverNotFoundError(
+      name,
+      this.#chain.listResolvers().map(([known]) => known),
+    );
+  }
+
+  #add(name: string, source: Registrable | (() => ExecutableHandler)): void {
+    const before: unknown = this.#explicit.sourceOf(name);
+    this.#explicit.register(name, source);
+    if (before !== undefined && before !== source) {
       this.logger.warn({ handler: name }, `handler ${name} is replaced: it was registered before`);
     }
-    this.#entries.set(name, entry);
   }
-}
-
-function makerOf(handlerClass: StepHandlerClass): () => ExecutableHandler {
-  if (!isSharedHandlerClass(handlerClass)) return () => new handlerClass();
-  const shared = new handlerClass();
-  return () => shared;
-}
-
-function made(name: string, entry: Entry): ExecutableHandler {
-  let handler: ExecutableHandler;
-  try {
-    handler = entry.make();
-  } catch (cause) {
-    throw new TaskerError('handler_invalid', `handler ${name}: making it throws: ${messageOf(cause)}`, { cause });
-  }
-  // A class in JavaScript may leave `call` out, and a factory may give anything.
-  if (isExecutableHandler(handler)) return handler;
-  throw new TaskerError('handler_invalid', `handler ${name}: ${whyNot(handler)}`);
-}
-
-function nameOf(handler: unknown): string {
-  const name = isHandlerClass(handler) ? handler.handlerName : isExecutableHandler(handler) ? handler.name : undefined;
-  if (name) return name;
-  if (name === undefined && !isHandlerClass(handler)) throw new TaskerError('handler_invalid', whyNot(handler));
-  const what = (handler as { name?: unknown }).name;
-  throw new TaskerError('handler_invalid', `class ${String(what)} has no handlerName; add one, or register it by name`);
-}
-
-function whyNot(got: unknown): string {
-  const way = 'register a class that extends StepHandler, an instance of one, or what defineHandler gives';
-  return `${kindOf(got)} is no handler; ${way}`;
-}
-
-function kindOf(got: unknown): string {
-  if (typeof got === 'function') return functionKind(got);
-  if (typeof got === 'string') return `the text ${JSON.stringify(got)}`;
-  if (typeof got === 'object' && got !== null) return 'an object without a call method';
-  return String(got);
-}
-
-function functionKind(got: { name: string }): string {
-  if (/^class\b/.test(Function.prototype.toString.call(got))) return `the class ${got.name}, which has no call,`;
-  return got.name ? `the plain function ${got.name}` : 'a plain function without a name';
 }

@@ -1,11 +1,14 @@
-import { TaskerError } from '../errors.ts';
 import { runInStep } from '../handlers/running-step.ts';
 import type { StepContext } from '../handlers/step-context.ts';
 import type { ExecutableHandler, HandlerOutcome } from '../handlers/step-handler.ts';
+import { MethodDispatchError } from './resolution-errors.ts';
+
+// The mark of StepHandler's own prototype: what stands there is what every handler has, and no step's work.
+const STEP_HANDLER = Symbol.for('tasker-core.step-handler');
 
 /**
  * A handler whose `call` is another of its methods: what a template's `handler.method` asks for.
- * Throws `handler_invalid` when there is no such method.
+ * Throws {@link MethodDispatchError} when there is no such method; helpers of StepHandler itself are none.
  *
  * @example
  * const refund = new MethodDispatchWrapper(new PaymentHandler(), 'refund');
@@ -16,13 +19,8 @@ export class MethodDispatchWrapper implements ExecutableHandler {
   readonly targetMethod: string;
 
   constructor(handler: ExecutableHandler, targetMethod: string) {
-    if (methodOf(handler, targetMethod) === null) {
-      const known = methodsOf(handler).join(', ');
-      throw new TaskerError(
-        'handler_invalid',
-        `handler ${handler.name}: it has no method ${targetMethod}; it has ${known}`,
-      );
-    }
+    const known = methodsOf(handler);
+    if (!known.includes(targetMethod)) throw new MethodDispatchError(handler.name, targetMethod, known);
     this.handler = handler;
     this.targetMethod = targetMethod;
   }
@@ -40,8 +38,8 @@ export class MethodDispatchWrapper implements ExecutableHandler {
   }
 
   call(context: StepContext): HandlerOutcome {
-    const method = methodOf(this.handler, this.targetMethod)!;
-    return runInStep(this.handler, context, () => method.call(this.handler, context));
+    const methods = this.handler as unknown as Record<string, HandlerMethod>;
+    return runInStep(this.handler, context, () => methods[this.targetMethod]!.call(this.handler, context));
   }
 
   configSchema(): Record<string, unknown> | null {
@@ -52,25 +50,26 @@ export class MethodDispatchWrapper implements ExecutableHandler {
   unwrap(): ExecutableHandler {
     return this.handler;
   }
+
+  toString(): string {
+    return `MethodDispatchWrapper(${this.name}.${this.targetMethod})`;
+  }
 }
 
 type HandlerMethod = (this: ExecutableHandler, context: StepContext) => HandlerOutcome;
 
-function methodOf(handler: ExecutableHandler, name: string): HandlerMethod | null {
-  if (name === 'constructor' || name in Object.prototype) return null;
-  const found = (handler as unknown as Record<string, unknown>)[name];
-  return typeof found === 'function' ? (found as HandlerMethod) : null;
-}
-
-/** The methods that somebody wrote for this handler, the nearest class first. */
-function methodsOf(handler: ExecutableHandler): string[] {
+/** The methods that somebody wrote for this handler, the nearest class first. @internal */
+export function methodsOf(handler: object): string[] {
   const names = new Set<string>();
-  let from: unknown = handler;
-  while (typeof from === 'object' && from !== null && from !== Object.prototype) {
+  for (let from: unknown = handler; isWritten(from); from = Object.getPrototypeOf(from)) {
     for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(from))) {
-      if (name !== 'constructor' && typeof value === 'function') names.add(name);
+      if (!(name in Object.prototype) && typeof value === 'function') names.add(name);
     }
-    from = Object.getPrototypeOf(from);
   }
   return [...names];
+}
+
+function isWritten(from: unknown): from is object {
+  if (typeof from !== 'object' || from === null || from === Object.prototype) return false;
+  return !Object.hasOwn(from, STEP_HANDLER);
 }

@@ -1,0 +1,64 @@
+import { messageOf } from '../errors.ts';
+import type { HandlerDefinition } from './handler-definition.ts';
+import type { HandlerRegistry } from './handler-registry.ts';
+
+/** What {@link checkHandlers} needs of a template. */
+export interface CheckedTemplate {
+  steps: readonly { name: string; handler: HandlerDefinition }[];
+}
+
+/** A handler that steps ask for and this registry can't give. */
+export interface HandlerProblem {
+  callable: string;
+  /** True: nobody here knows the callable; it may be registered later. */
+  missing: boolean;
+  /** What is wrong, with near names. */
+  message: string;
+  /** The steps that ask for it. */
+  steps: string[];
+}
+
+/**
+ * Every callable, method and resolver of some templates that does not resolve, once each. It asks resolvers, and makes
+ * a handler of those whose `method` is to be found; nothing is called.
+ *
+ * @example
+ * for (const { message, steps } of await checkHandlers(registry, templates)) console.warn(`${steps.join(', ')}: ${message}`);
+ */
+export async function checkHandlers(
+  registry: HandlerRegistry,
+  templates: readonly CheckedTemplate[],
+): Promise<HandlerProblem[]> {
+  const problems = new Map<string, HandlerProblem>();
+  for (const { name, handler } of templates.flatMap(({ steps }) => steps)) {
+    const found = await problemOf(registry, handler);
+    if (!found) continue;
+    const before = problems.get(found.message);
+    if (before) before.steps.push(name);
+    else problems.set(found.message, { ...found, callable: handler.callable, steps: [name] });
+  }
+  return [...problems.values()];
+}
+
+async function problemOf(
+  registry: HandlerRegistry,
+  definition: HandlerDefinition,
+): Promise<Pick<HandlerProblem, 'message' | 'missing'> | undefined> {
+  try {
+    // A name that is registered and has no other method needs no handler made to be sure of it.
+    if (!definition.method && !definition.resolver && registry.isRegistered(definition.callable)) return undefined;
+    const handler = await registry.resolve(definition);
+    return handler ? undefined : { missing: true, message: registry.whyMissing(definition).message };
+  } catch (error) {
+    // That is what was asked: a report, whatever a constructor or a resolver throws.
+    return { missing: false, message: messageOf(error) };
+  }
+}
+
+/** Problems in one line: the names that nobody has together, then the rest. */
+export function phraseProblems(problems: readonly HandlerProblem[]): string {
+  const missing = problems.filter((problem) => problem.missing).map(({ message }) => message);
+  const others = problems.filter((problem) => !problem.missing).map(({ message }) => message);
+  const names = missing.map((message) => message.replace(/^no handler named /, ''));
+  return [...(names.length > 0 ? [`no handler here for ${names.join(', ')}`] : []), ...others].join('; ');
+}

@@ -1,0 +1,97 @@
+import { realpathSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { isHandlerClass, isStepHandler } from '../handlers/step-handler.ts';
+import type { BaseResolver, ResolvedHandler, ResolverConfig } from './base-resolver.ts';
+import type { HandlerDefinition } from './handler-definition.ts';
+import { mayHoldHandlers } from './handler-files.ts';
+import type { HandlerSource } from './handler-maker.ts';
+import { importFile, importPackage } from './import-handlers.ts';
+import { ResolutionError } from './resolution-errors.ts';
+
+/** Options of {@link ClassLookupResolver}. */
+export interface ClassLookupOptions {
+  /** Where `./` begins, and what `../` never leaves. Without it the resolver is for nothing. */
+  baseFolder?: string | undefined;
+}
+
+/** `./orders.ts`, `../orders`, `@scope/package`, `@scope/package/part`. */
+const CALLABLE = /^(?:\.{1,2}\/|@[a-z0-9][\w.-]*\/[a-z0-9])/;
+const ENDINGS = ['', '.ts', '.mts', '.js', '.mjs', '/index.ts', '/index.mts', '/index.js', '/index.mjs'];
+
+/**
+ * Finds a handler by the file or package that exports it: the default export, else the first that has a `handlerName`.
+ *
+ * A template decides here which code is run, so it may name little: files in `baseFolder`, of those that discovery
+ * would read, and installed packages with a scope. Never a path that leads outside, an absolute one, or a package
+ * without a scope. A file that does not exist is not found; one that can't be loaded or holds no handler fails the step.
+ *
+ * @example
+ * const chain = ResolverChain.withResolvers([new ClassLookupResolver({ baseFolder: './handlers' })]);
+ * await chain.resolve({ callable: './billing/charge' }); // handlers/billing/charge.ts
+ */
+export class ClassLookupResolver implements BaseResolver {
+  readonly name = 'class_lookup';
+  readonly priority = 100;
+  readonly #base: string | undefined;
+
+  constructor({ baseFolder }: ClassLookupOptions = {}) {
+    this.#base = baseFolder === undefined ? undefined : path.resolve(baseFolder);
+  }
+
+  get pattern(): RegExp | undefined {
+    return this.#base === undefined ? undefined : CALLABLE;
+  }
+
+  canResolve({ callable }: HandlerDefinition, _config?: ResolverConfig): boolean {
+    return this.#base !== undefined && CALLABLE.test(callable);
+  }
+
+  async resolve(definition: HandlerDefinition, _config?: ResolverConfig): Promise<ResolvedHandler> {
+    const { callable } = definition;
+    if (this.#base === undefined || !this.canResolve(definition)) return null;
+    if (callable.startsWith('@')) {
+      const module = await importPackage(this.#base, callable);
+      return module && handlerIn(module, callable);
+    }
+    const file = fileOf(this.#base, callable);
+    return file === null ? null : handlerIn(await importFile(this.#base, file), file);
+  }
+}
+
+/** The file that a callable means; null when there is none. Throws when it may not be named. */
+function fileOf(base: string, callable: string): string | null {
+  const wanted = path.resolve(base, callable);
+  refuseOutside(base, wanted, callable);
+  if (!mayHoldHandlers(path.relative(base, wanted))) return null;
+  for (const file of ENDINGS.map((ending) => wanted + ending)) {
+    if (!/\.(ts|mts|js|mjs)$/.test(file) || !statSync(file, { throwIfNoEntry: false })?.isFile()) continue;
+    // A link may lead anywhere.
+    refuseOutside(realpathSync(base), realpathSync(file), callable);
+    return file;
+  }
+  return null;
+}
+
+function refuseOutside(base: string, file: string, callable: string): void {
+  if (file.startsWith(base.endsWith(path.sep) ? base : base + path.sep)) return;
+  throw new ResolutionError(
+    `callable ${callable} leads out of ${base}, and a template may name files of that folder only; move the handler there, or register it by a name`,
+  );
+}
+
+function handlerIn(module: Record<string, unknown>, where: string): HandlerSource {
+  const { default: first, ...others } = module;
+  const found = isHandler(first) ? first : Object.values(others).find((value) => isHandler(value) && isNamed(value));
+  if (isHandler(found)) return found;
+  throw new ResolutionError(
+    `${where} exports no handler: neither a default export that is one nor another with a handlerName; it exports ${Object.keys(module).slice(0, 10).join(', ') || 'nothing'}`,
+  );
+}
+
+function isHandler(value: unknown): value is HandlerSource {
+  return isHandlerClass(value) || isStepHandler(value);
+}
+
+function isNamed(value: HandlerSource): boolean {
+  return !isHandlerClass(value) || Boolean(value.handlerName);
+}

@@ -1,0 +1,105 @@
+import { TaskerError } from '../errors.ts';
+import { type ExecutableHandler, isHandlerClass, type StepHandlerClass } from '../handlers/step-handler.ts';
+import type { BaseResolver, ResolverConfig } from './base-resolver.ts';
+import type { HandlerDefinition } from './handler-definition.ts';
+import { type HandlerMaker, type HandlerSource, kindOf, made, makerOf, whyNot } from './handler-maker.ts';
+
+/** Makes a handler each time one is needed. */
+export type HandlerFactory = (config: ResolverConfig) => ExecutableHandler;
+
+/** What {@link ExplicitMappingResolver.register} takes. */
+export type HandlerEntry = HandlerSource | HandlerFactory;
+
+interface Entry {
+  /** What was registered, to tell a repeat from a replacement. */
+  readonly source: unknown;
+  readonly make: (config: ResolverConfig) => ExecutableHandler;
+}
+
+const NO_CONFIG: ResolverConfig = Object.freeze({});
+
+/**
+ * Handlers by the names that they were given. Every registry has one, named `explicit_mapping`; another one, with a
+ * name of its own, is a second set of names that templates reach by `handler.resolver`.
+ *
+ * @example
+ * const sandbox = new ExplicitMappingResolver('sandbox');
+ * sandbox.register('charge', FakeCharge);
+ * sandbox.register('refund', () => new FakeRefund({ delayMs: 5 }));
+ * await registry.addResolver(sandbox);
+ */
+export class ExplicitMappingResolver implements BaseResolver {
+  readonly name: string;
+  readonly priority = 10;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(name = 'explicit_mapping') {
+    this.name = name;
+  }
+
+  /** Adds a class, an instance, or a function that makes handlers; a name that is taken gets the new one. */
+  register(key: string, handler: HandlerEntry): void {
+    if (typeof key !== 'string' || key.trim() === '') {
+      throw new TaskerError('handler_invalid', `a handler's name must be a text that is not empty, not ${kindOf(key)}`);
+    }
+    const make = makerOf(key, handler);
+    if (make) this.#entries.set(key, { source: handler, make });
+    else if (typeof handler === 'function' && !isClassWithoutCall(handler)) {
+      const factory = handler as HandlerFactory;
+      this.#entries.set(key, { source: handler, make: (config) => made(key, () => factory(config)) });
+    } else throw new TaskerError('handler_invalid', `handler ${key}: ${whyNot(handler)}`);
+  }
+
+  /** False when there was none of that name. */
+  unregister(key: string): boolean {
+    return this.#entries.delete(key);
+  }
+
+  clear(): void {
+    this.#entries.clear();
+  }
+
+  /** The names, sorted. */
+  registeredCallables(): string[] {
+    return [...this.#entries.keys()].sort();
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  has(key: string): boolean {
+    return this.#entries.has(key);
+  }
+
+  canResolve({ callable }: HandlerDefinition, _config?: ResolverConfig): boolean {
+    return this.#entries.has(callable);
+  }
+
+  /** Of a class a new instance. Throws `handler_invalid` when making it throws. */
+  resolve({ callable }: HandlerDefinition, config?: ResolverConfig): Promise<ExecutableHandler | null> {
+    return Promise.resolve().then(() => this.makerFor(callable, config)?.() ?? null);
+  }
+
+  /** What makes the handler of a name, without a promise. @internal */
+  makerFor(callable: string, config = NO_CONFIG): HandlerMaker | null {
+    const entry = this.#entries.get(callable);
+    return entry ? () => entry.make(config) : null;
+  }
+
+  /** What was registered under a name. @internal */
+  sourceOf(key: string): unknown {
+    return this.#entries.get(key)?.source;
+  }
+
+  /** The class that was registered under a name. */
+  classOf(key: string): StepHandlerClass | undefined {
+    const source = this.sourceOf(key);
+    return isHandlerClass(source) ? source : undefined;
+  }
+}
+
+/** The abstract base, or somebody's class that is no handler: calling it could only throw. */
+function isClassWithoutCall(handler: unknown): boolean {
+  return /^class\b/.test(Function.prototype.toString.call(handler));
+}

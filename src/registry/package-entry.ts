@@ -1,0 +1,48 @@
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import type { Plugin } from 'esbuild';
+import { withEsbuild } from './with-esbuild.ts';
+
+/**
+ * The file that `import 'specifier'` in a file of `root` would load; null when no such package is installed. Node tells
+ * that for its own files only, so esbuild is asked, which goes by the same rules.
+ */
+export async function packageEntry(root: string, specifier: string): Promise<string | null> {
+  let found: string | null = null;
+  const looksUp: Plugin = {
+    name: 'looks-up',
+    setup(build) {
+      build.onResolve({ filter: /.*/ }, async ({ path: wanted, kind, importer, resolveDir, pluginData }) => {
+        if (pluginData === looksUp) return undefined;
+        const resolved = await build.resolve(wanted, { kind, importer, resolveDir, pluginData: looksUp });
+        if (resolved.errors.length === 0 && path.isAbsolute(resolved.path)) found = resolved.path;
+        return { path: wanted, external: true };
+      });
+    },
+  };
+  const answer = await withEsbuild((esbuild) =>
+    esbuild.build({
+      stdin: { contents: `import ${JSON.stringify(specifier)};`, resolveDir: root },
+      bundle: true,
+      write: false,
+      format: 'esm',
+      platform: 'node',
+      // Node's own choice among a package's exports; esbuild would add `module`.
+      conditions: [],
+      mainFields: ['main'],
+      logLevel: 'silent',
+      plugins: [looksUp],
+    }),
+  );
+  return answer === 'no esbuild' ? withoutEsbuild(root, specifier) : found;
+}
+
+/** As `require` would find it: the same file, unless a package has one for each way of loading. */
+function withoutEsbuild(root: string, specifier: string): string | null {
+  try {
+    return createRequire(path.join(root, 'any.js')).resolve(specifier);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND') return null;
+    throw error;
+  }
+}

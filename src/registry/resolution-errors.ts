@@ -1,0 +1,83 @@
+import { type ErrorCode, TaskerError } from '../errors.ts';
+import { nearNames } from '../model/near-names.ts';
+
+/** Options of a {@link ResolutionError}. */
+export interface ResolutionErrorOptions {
+  code?: ErrorCode;
+  cause?: unknown;
+  details?: Record<string, unknown>;
+  /** Whether the step may be tried again. Default false: a handler that can't be had now can't be had in a minute. */
+  retryable?: boolean;
+}
+
+/**
+ * A step's handler can't be had: what is there is none, or can't be made. It fails the step for good.
+ * Its code is `handler_invalid`, or `handler_not_found`; `errorType`, which is stored with the step, says the same.
+ *
+ * @example
+ * if (error instanceof ResolutionError) console.error(error.code, error.message);
+ */
+export class ResolutionError extends TaskerError {
+  override readonly name: string = 'ResolutionError';
+  readonly retryable: boolean;
+  readonly errorType: string;
+
+  constructor(
+    message: string,
+    { code = 'handler_invalid', retryable = false, ...options }: ResolutionErrorOptions = {},
+  ) {
+    super(code, message, options);
+    this.retryable = retryable;
+    this.errorType = code;
+  }
+}
+
+/** A definition asks for a resolver that the chain does not have. @example new ResolverNotFoundError('tenats', ['tenants']) */
+export class ResolverNotFoundError extends ResolutionError {
+  override readonly name: string = 'ResolverNotFoundError';
+  readonly resolverName: string;
+
+  constructor(resolverName: string, known: readonly string[] = []) {
+    const hint = hintOf(resolverName, known) || '; add it to the registry, or correct `handler.resolver`';
+    super(`there is no resolver ${resolverName}${hint}`, { code: 'handler_not_found', details: { known } });
+    this.resolverName = resolverName;
+  }
+}
+
+/** No resolver of a chain knows a callable. @example new NoResolverMatchError('chrge', ['explicit_mapping'], ['charge']) */
+export class NoResolverMatchError extends ResolutionError {
+  override readonly name: string = 'NoResolverMatchError';
+  readonly callable: string;
+  readonly triedResolvers: string[];
+
+  constructor(callable: string, triedResolvers: readonly string[], known: readonly string[] = []) {
+    const tried = triedResolvers.length > 0 ? ` (asked: ${triedResolvers.join(', ')})` : '';
+    super(`no handler named ${callable}${tried}${hintOf(callable, known)}`, {
+      code: 'handler_not_found',
+      details: { callable, tried: [...triedResolvers] },
+    });
+    this.callable = callable;
+    this.triedResolvers = [...triedResolvers];
+  }
+}
+
+/** A definition asks for a method that its handler does not have. @example new MethodDispatchError('payment', 'refnd', ['call', 'refund']) */
+export class MethodDispatchError extends ResolutionError {
+  override readonly name: string = 'MethodDispatchError';
+  readonly handlerName: string;
+  readonly methodName: string;
+
+  constructor(handlerName: string, methodName: string, known: readonly string[] = []) {
+    const has = known.length > 0 ? `; it has ${known.join(', ')}` : '';
+    super(`handler ${handlerName}: it has no method ${methodName}${has}${hintOf(methodName, known)}`, {
+      details: { method: methodName, known: [...known] },
+    });
+    this.handlerName = handlerName;
+    this.methodName = methodName;
+  }
+}
+
+function hintOf(wanted: string, known: readonly string[]): string {
+  const near = nearNames(wanted, known);
+  return near.length > 0 ? `; did you mean ${near.join(' or ')}?` : '';
+}
