@@ -12,7 +12,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   model: ['errors'],
   template: ['errors', 'model'],
   handlers: ['errors', 'logging', 'model'],
-  registry: ['errors', 'logging', 'handlers'],
+  registry: ['errors', 'logging', 'handlers', 'model'],
   db: ['errors', 'logging', 'config', 'metrics'],
   store: ['errors', 'db', 'model'],
   engine: ['errors', 'logging', 'metrics', 'db', 'store', 'model', 'template'],

@@ -7,7 +7,7 @@ import { Listener } from '../db/listener.ts';
 import { schemaStatus } from '../engine/migrate.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { silentLogger } from '../logging/logger.ts';
-import { nearNames } from '../model/near-names.ts';
+import { announcedNames } from '../registry/announcement.ts';
 import { serverFacts } from '../store/server-facts.ts';
 import { listWorkers } from '../store/workers.ts';
 import { formatProblem } from '../template/parse-template.ts';
@@ -145,7 +145,7 @@ async function examineWorkers(database: Database): Promise<Check> {
 }
 
 function describeWorker(worker: { name: string; namespaces: string[]; callables: string[] }): string {
-  return `${worker.name} serves ${worker.namespaces.join(', ') || 'nothing yet'} with ${worker.callables.length} handlers`;
+  return `${worker.name} serves ${worker.namespaces.join(', ') || 'nothing yet'} with ${announcedNames(worker.callables).length} handlers`;
 }
 
 async function examineDisk({ databaseUrl, leastFreeBytes = LEAST_FREE_BYTES }: ExamineOptions): Promise<Check> {
@@ -195,15 +195,13 @@ async function examineHandlers({ handlers }: ExamineOptions, templates: TaskTemp
   const library = new HandlerFolders(handlers, silentLogger);
   try {
     const { count } = await library.load();
-    const unresolved = library.missing(templates);
-    if (unresolved.length === 0)
+    const problems = await library.problems(templates);
+    if (problems.length === 0)
       return { name: 'handlers', status: 'ok', found: `${count}; every step's handler is there` };
-    const near = unresolved.flatMap((callable) => nearNames(callable, library.registry.listHandlers(), 1));
-    const hint = near.length > 0 ? `; did you mean ${near.join(', ')}?` : '';
     return {
       name: 'handlers',
       status: 'fail',
-      found: `no handler named ${unresolved.join(', ')}${hint}`,
+      found: problems.map(({ message }) => message).join('; '),
       wayOut: 'export one of that name, or correct `handler` in the template',
     };
   } catch (error) {

@@ -1,4 +1,5 @@
 import type { Logger } from '../logging/logger.ts';
+import { checkHandlers, type HandlerProblem, phraseProblems } from '../registry/check-handlers.ts';
 import { discoverHandlers } from '../registry/discover-handlers.ts';
 import { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
@@ -13,12 +14,13 @@ export interface LoadedHandlers {
 /** Folders of handlers that may be read again while their registry is in use. */
 export class HandlerFolders {
   /** For `createTasker`; its contents change with {@link load}. */
-  readonly registry = new HandlerRegistry();
+  readonly registry: HandlerRegistry;
   readonly #folders: readonly string[];
   readonly #logger: Logger;
 
   constructor(folders: readonly string[], logger: Logger) {
     this.#folders = folders;
+    this.registry = new HandlerRegistry({ baseFolder: folders[0] });
     this.#logger = logger;
   }
 
@@ -37,9 +39,13 @@ export class HandlerFolders {
     return { count: names.length, added: names.filter((name) => !before.has(name)), removed };
   }
 
-  /** The callables of these templates that nothing here resolves. */
-  missing(templates: readonly TaskTemplate[]): string[] {
-    const callables = templates.flatMap((template) => template.steps.map((step) => step.handler.callable));
-    return [...new Set(callables)].filter((callable) => !this.registry.isRegistered(callable)).sort();
+  /** What these templates ask for and nothing here can give. */
+  problems(templates: readonly TaskTemplate[]): Promise<HandlerProblem[]> {
+    return checkHandlers(this.registry, templates);
+  }
+
+  /** As {@link problems}, in one line; empty when there are none. */
+  async phraseMissing(templates: readonly TaskTemplate[]): Promise<string> {
+    return phraseProblems(await this.problems(templates), 'no handler yet for');
   }
 }

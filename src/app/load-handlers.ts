@@ -1,9 +1,10 @@
+import { statSync } from 'node:fs';
 import type { ExecutableHandler, StepHandlerClass } from '../handlers/step-handler.ts';
 import type { Logger } from '../logging/logger.ts';
 import { discoverHandlers } from '../registry/discover-handlers.ts';
 import { HandlerRegistry } from '../registry/handler-registry.ts';
 
-/** Handlers as `createTasker` takes them: a folder, classes, instances, `define…()` values, a registry, or a list. */
+/** Handlers as `createTasker` takes them: a folder or package, classes, instances, `define…()` values, a registry, or a list. */
 export type HandlerSource =
   | string
   | StepHandlerClass
@@ -14,10 +15,16 @@ export type HandlerSource =
 /** Puts handlers into a registry; a given registry is used as it is, so that handlers may be added to it later. */
 export async function loadHandlers(source: HandlerSource, logger: Logger): Promise<HandlerRegistry> {
   if (source instanceof HandlerRegistry) return source;
-  const registry = new HandlerRegistry({ logger });
-  for (const one of Array.isArray(source) ? source : [source]) {
+  const sources = Array.isArray(source) ? source : [source];
+  const folder = sources.find((one) => typeof one === 'string' && isFolder(one)) as string | undefined;
+  const registry = new HandlerRegistry({ logger, baseFolder: folder });
+  for (const one of sources) {
     if (typeof one === 'string') await discoverHandlers(one, { registry, logger });
     else registry.register(one as StepHandlerClass);
   }
   return registry;
+}
+
+function isFolder(source: string): boolean {
+  return statSync(source, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }

@@ -8,6 +8,7 @@ import type { Snapshot } from '../engine/template-store.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { nearNames } from '../model/near-names.ts';
+import { checkHandlers, phraseProblems } from '../registry/check-handlers.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import { settledWithin } from '../worker/settled-within.ts';
@@ -80,6 +81,8 @@ const COALESCE_MS = 10;
 const TELL_MS = 2_000;
 /** How long a stop waits for a start under way. */
 const START_MS = 15_000;
+/** How long a start waits for resolvers that are asked for the handlers of its templates. */
+const CHECK_MS = 2_000;
 const LOWEST_RANK = 100;
 const WATCH_MS = 250;
 /** No timer of Node runs longer. */
@@ -151,7 +154,7 @@ export class Tasker {
   }
 
   async #start(): Promise<void> {
-    this.#checkHandlers();
+    await settledWithin(CHECK_MS, this.#checkHandlers());
     if (this.#servesAll) await this.#serveAll();
     await this.#listener.start();
     await this.#worker?.start();
@@ -166,19 +169,15 @@ export class Tasker {
     for (const { namespace } of await this.#engine.templates.list()) this.#served.add(namespace);
   }
 
-  /** Says, once, which callables of the templates no handler here resolves; they may be registered later, or elsewhere. */
-  #checkHandlers(): void {
+  /** Says, once, which handlers of the templates can't be had here; they may be registered later, or elsewhere. */
+  async #checkHandlers(): Promise<void> {
     const { registry, templates } = this.#parts;
     if (!registry) return;
-    const missing = new Set<string>();
-    for (const template of templates) {
-      for (const step of template.steps)
-        if (!registry.isRegistered(step.handler.callable)) missing.add(step.handler.callable);
-    }
-    if (missing.size === 0) return;
+    const problems = await checkHandlers(registry, templates);
+    if (problems.length === 0) return;
     this.#logger.warn(
-      { handlers: [...missing] },
-      `no handler here for ${[...missing].join(', ')}; register them, or run a worker that has them`,
+      { handlers: problems.map(({ callable }) => callable), problems: problems.map(({ message }) => message) },
+      `${phraseProblems(problems)}; register them, or run a worker that has them`,
     );
   }
 
@@ -448,7 +447,7 @@ export class Tasker {
 
   /** Whether the handlers of a template's first steps are here. */
   #canBegin({ graph, template }: Snapshot): boolean {
-    return graph.roots.every((idx) => this.#parts.registry?.isRegistered(template.steps[idx]!.handler.callable));
+    return graph.roots.every((idx) => this.#parts.registry?.canResolve(template.steps[idx]!.handler));
   }
 
   #wakeOthers(rank: number): void {

@@ -1,5 +1,6 @@
 import type { Engine } from '../engine/engine.ts';
 import type { Step, Task } from '../engine/task-view.ts';
+import { covers } from '../registry/announcement.ts';
 
 /** Why one step is where it is. */
 export interface StepExplanation {
@@ -40,7 +41,8 @@ export async function explainTask(engine: Engine, taskUuid: string): Promise<Exp
     const idx = graph.indexOf.get(step.name);
     const parents = idx === undefined ? [] : (template.steps[idx]?.dependencies ?? []);
     const open = parents.filter((parent) => !isDone(byName.get(parent)));
-    const able = living.filter((worker) => worker.callables.includes(step.callable));
+    const handler = template.steps[idx ?? -1]?.handler ?? { callable: step.callable };
+    const able = living.filter((worker) => covers(worker.callables, handler));
     return explainStep(step, open, { living: living.map(nameOf), able: able.map(nameOf), byName });
   });
   return { task, summary: `${summaryOf(task, explained, reason)}${staleness(task)}`, steps: explained };

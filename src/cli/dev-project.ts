@@ -80,22 +80,22 @@ export class DevProject {
     if (changed.length === 0) return;
     await tasker.registerTemplates(changed);
     this.#options.tell(`reloaded ${changed.map(nameOf).join(', ')}; new tasks get it`);
-    this.tellMissing();
+    await this.tellMissing();
   }
 
   async reloadHandlers(tasker: Tasker): Promise<void> {
     if (!(await this.readHandlers())) return this.#options.tell('the handlers from before stay in use');
     await tasker.refresh();
     this.#options.tell(`reloaded ${this.library.registry.handlerCount()} handlers`);
-    this.tellMissing();
+    await this.tellMissing();
   }
 
   /** Says which handlers are missing, when that has changed. */
-  tellMissing(): void {
-    const missing = this.library.missing(this.templates).join(', ');
+  async tellMissing(): Promise<void> {
+    const missing = await this.library.phraseMissing(this.templates);
     if (missing === this.#missing) return;
     this.#missing = missing;
-    this.#options.tell(missing === '' ? "every step's handler is there" : `no handler yet for ${missing}`);
+    this.#options.tell(missing === '' ? "every step's handler is there" : missing);
   }
 }
 

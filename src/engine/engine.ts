@@ -13,11 +13,12 @@ import { type OwnClaim, type Recorded, type RecordedStep, recordSteps } from '..
 import { namespaceIds } from '../store/templates.ts';
 import {
   announceCallables,
+  announcedElsewhere,
   heartbeat,
+  type Lacked,
   listWorkers,
   type NewWorker,
   registerWorker,
-  servedElsewhere,
   stopWorker,
   type WorkerRow,
 } from '../store/workers.ts';
@@ -267,8 +268,8 @@ export class Engine {
     return stopWorker(this.database.within(timeoutMs), id);
   }
 
-  servedElsewhere(id: number, namespace: string, callable: string): Promise<boolean> {
-    return servedElsewhere(this.database, id, namespace, callable);
+  announcedElsewhere(lacked: Lacked): Promise<string[]> {
+    return announcedElsewhere(this.database, lacked);
   }
 
   listWorkers(): Promise<WorkerRow[]> {

@@ -14,7 +14,8 @@ export function announcementOf(registry: HandlerRegistry): string[] {
     const form = pattern ?? (prefix === undefined ? undefined : new RegExp(`^${escaped(prefix)}`));
     return [...(BUILT_IN.has(name) ? [] : [`~@${name}`]), ...(form ? [`~${String(form)}`] : [])];
   });
-  return [...[...names].sort(), ...forms];
+  // The store looks for forms among the first 64 entries.
+  return [...forms.slice(0, 64), ...[...names].sort()];
 }
 
 /** The entry that says outright that a worker has it: the callable, or the resolver that the template asks for. */

@@ -14,6 +14,8 @@ export interface HandlerProblem {
   missing: boolean;
   /** What is wrong, with near names. */
   message: string;
+  /** Names that may have been meant by a callable that is missing, the nearest first. */
+  near: string[];
   /** The steps that ask for it. */
   steps: string[];
 }
@@ -43,22 +45,27 @@ export async function checkHandlers(
 async function problemOf(
   registry: HandlerRegistry,
   definition: HandlerDefinition,
-): Promise<Pick<HandlerProblem, 'message' | 'missing'> | undefined> {
+): Promise<Omit<HandlerProblem, 'callable' | 'steps'> | undefined> {
   try {
     // A name that is registered and has no other method needs no handler made to be sure of it.
     if (!definition.method && !definition.resolver && registry.isRegistered(definition.callable)) return undefined;
     const handler = await registry.resolve(definition);
-    return handler ? undefined : { missing: true, message: registry.whyMissing(definition).message };
+    if (handler) return undefined;
+    const { message, near } = registry.whyMissing(definition);
+    return { missing: true, message, near };
   } catch (error) {
     // That is what was asked: a report, whatever a constructor or a resolver throws.
-    return { missing: false, message: messageOf(error) };
+    return { missing: false, message: messageOf(error), near: [] };
   }
 }
 
 /** Problems in one line: the names that nobody has together, then the rest. */
-export function phraseProblems(problems: readonly HandlerProblem[]): string {
-  const missing = problems.filter((problem) => problem.missing).map(({ message }) => message);
-  const others = problems.filter((problem) => !problem.missing).map(({ message }) => message);
-  const names = missing.map((message) => message.replace(/^no handler named /, ''));
-  return [...(names.length > 0 ? [`no handler here for ${names.join(', ')}`] : []), ...others].join('; ');
+export function phraseProblems(problems: readonly HandlerProblem[], lead = 'no handler here for'): string {
+  const names = problems.filter(({ missing }) => missing).map(withNear);
+  const others = problems.filter(({ missing }) => !missing).map(({ message }) => message);
+  return [...(names.length > 0 ? [`${lead} ${names.join(', ')}`] : []), ...others].join('; ');
+}
+
+function withNear({ callable, near }: HandlerProblem): string {
+  return near.length > 0 ? `${callable} (did you mean ${near.join(' or ')}?)` : callable;
 }

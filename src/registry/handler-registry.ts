@@ -121,9 +121,7 @@ export class HandlerRegistry {
   }
 
   /** Why a definition does not resolve, and what may have been meant. */
-  whyMissing(definition: HandlerDefinition): NoResolverMatchError | ResolverNotFoundError {
-    const { callable, resolver } = definition;
-    if (resolver && !this.#chain.getResolver(resolver)) return this.#noResolver(resolver);
+  whyMissing({ callable, resolver }: HandlerDefinition): NoResolverMatchError {
     const asked = this.#chain.listResolvers().flatMap(([name]) => (!resolver || name === resolver ? [name] : []));
     return new NoResolverMatchError(callable, resolver ? asked : [], this.listHandlers());
   }

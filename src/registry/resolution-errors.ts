@@ -49,6 +49,8 @@ export class NoResolverMatchError extends ResolutionError {
   override readonly name: string = 'NoResolverMatchError';
   readonly callable: string;
   readonly triedResolvers: string[];
+  /** Names that may have been meant, the nearest first. */
+  readonly near: string[];
 
   constructor(callable: string, triedResolvers: readonly string[], known: readonly string[] = []) {
     const tried = triedResolvers.length > 0 ? ` (asked: ${triedResolvers.join(', ')})` : '';
@@ -57,6 +59,7 @@ export class NoResolverMatchError extends ResolutionError {
       details: { callable, tried: [...triedResolvers] },
     });
     this.callable = callable;
+    this.near = nearNames(callable, known);
     this.triedResolvers = [...triedResolvers];
   }
 }

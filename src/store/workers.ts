@@ -77,17 +77,29 @@ export async function stopWorker(db: Db, id: number): Promise<void> {
   await db.query(STOP_WORKER, [id]);
 }
 
-const SERVED_ELSEWHERE: Statement = {
-  name: 'served_elsewhere',
+/** Entries that stand for more than a name come first, and are few; the names after them may be thousands. */
+const ANNOUNCED_ELSEWHERE: Statement = {
+  name: 'announced_elsewhere',
   text: `
-select exists (select 1 from tasker.worker
-  where id <> $1 and state = 'alive' and lease_until > now() and $2 = any (namespaces) and $3 = any (callables)) served`,
+with others as (select callables from tasker.worker
+  where id <> $1 and state = 'alive' and lease_until > now() and $2 = any (namespaces))
+select exists (select 1 from others where $3 = any (callables)) outright,
+       array(select distinct entry from others, unnest(callables[1:64]) entry where entry like '~/%') forms`,
 };
 
-/** Whether another living worker of the namespace has a handler for this callable. */
-export async function servedElsewhere(db: Db, id: number, namespace: string, callable: string): Promise<boolean> {
-  const { rows } = await db.query<{ served: boolean }>(SERVED_ELSEWHERE, [id, namespace, callable]);
-  return rows[0]!.served;
+/** What a worker lacks, and which worker it is. */
+export interface Lacked {
+  workerId: number;
+  namespace: string;
+  entry: string;
+}
+
+/** What other living workers of the namespace announced of an entry: itself, and the forms of names that they resolve. */
+export async function announcedElsewhere(db: Db, { workerId, namespace, entry }: Lacked): Promise<string[]> {
+  const values = [workerId, namespace, entry];
+  const { rows } = await db.query<{ outright: boolean; forms: string[] }>(ANNOUNCED_ELSEWHERE, values);
+  const { outright, forms } = rows[0]!;
+  return outright ? [entry, ...forms] : forms;
 }
 
 const LIST_WORKERS: Statement = {

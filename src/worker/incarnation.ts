@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import type { Engine } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
+import { announcedNames } from '../registry/announcement.ts';
 
 /** Bits of a token that count the claims of one incarnation. */
 const COUNTER_BITS = 24;
@@ -112,7 +113,7 @@ export class Incarnation {
     this.#provenAt = sentAt;
     this.#announced = JSON.stringify([namespaces, callables]);
     this.#logger.info(
-      { worker_id: this.#id, worker: name, namespaces, handlers: callables.length },
+      { worker_id: this.#id, worker: name, namespaces, handlers: announcedNames(callables).length },
       'worker registered',
     );
   }

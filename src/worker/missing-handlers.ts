@@ -1,6 +1,5 @@
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
-import { nearNames } from '../model/near-names.ts';
 import type { HeldStep } from './held-step.ts';
 
 /** What becomes of steps without a handler, decided by the worker. */
@@ -8,8 +7,11 @@ export interface MissingHandlersOptions {
   graceMs: number;
   /** How long a callable is left to others before it is looked at again. */
   excludeForMs: number;
-  servedElsewhere(namespace: string, callable: string): Promise<boolean>;
-  known(): string[];
+  servedElsewhere(step: HeldStep): Promise<boolean>;
+  /** Whether its handler is here now, or a resolver is to be asked. */
+  mayRun(step: HeldStep): boolean;
+  /** What to say when it is not. */
+  whyMissing(step: HeldStep): string;
   run(step: HeldStep): void;
   giveBack(step: HeldStep): void;
   fail(step: HeldStep, message: string): void;
@@ -28,7 +30,7 @@ export class MissingHandlers {
   readonly #options: MissingHandlersOptions;
   readonly #logger: Logger;
   readonly #waiting = new Map<HeldStep, number>();
-  /** By namespace and callable: since when it is missing, and when it was last wanted. */
+  /** By namespace, callable and resolver: since when it is missing, and when it was last wanted. */
   readonly #since = new Map<string, { first: number; last: number }>();
   /** Steps (template << 32 | idx) that are left to others, until when. */
   readonly #excluded = new Map<bigint, number>();
@@ -61,17 +63,19 @@ export class MissingHandlers {
   }
 
   add(step: HeldStep): void {
-    if (this.#waiting.size === 0) {
+    const callable = callableOf(step);
+    const now = performance.now();
+    const known = this.#since.get(callable);
+    const asWell = known !== undefined && now - known.last < this.#options.graceMs;
+    // Resolvers are asked now and then while it waits; once is enough to say it.
+    if (this.#waiting.size === 0 && !asWell) {
       this.#logger.warn(
         { task_uuid: step.taskUuid, step: step.name, handler: step.handlerName },
         'no handler of that name is registered here',
       );
     }
-    const callable = callableOf(step);
-    const now = performance.now();
-    const known = this.#since.get(callable);
     // Those that come while it is known to be missing need not wait as long again; after a pause they do.
-    const first = known && now - known.last < this.#options.graceMs ? known.first : now;
+    const first = asWell ? known.first : now;
     this.#since.set(callable, { first, last: now });
     this.#waiting.set(step, first);
     void this.#look([step]);
@@ -101,9 +105,8 @@ export class MissingHandlers {
   }
 
   #runKnown(): void {
-    const known = new Set(this.#options.known());
     for (const step of this.#waiting.keys()) {
-      if (!known.has(step.handlerName)) continue;
+      if (!this.#options.mayRun(step)) continue;
       this.#waiting.delete(step);
       this.#options.run(step);
     }
@@ -115,9 +118,8 @@ export class MissingHandlers {
     for (const step of steps) {
       const since = this.#waiting.get(step);
       if (since === undefined) continue;
-      const { namespace } = step.task.snapshot.template;
       const key = callableOf(step);
-      const asking = asked.get(key) ?? this.#options.servedElsewhere(namespace, step.handlerName);
+      const asking = asked.get(key) ?? this.#options.servedElsewhere(step);
       asked.set(key, asking);
       try {
         this.#decide(step, since, await asking);
@@ -136,19 +138,8 @@ export class MissingHandlers {
       this.#options.giveBack(step);
     } else if (performance.now() - since >= this.#options.graceMs) {
       this.#waiting.delete(step);
-      this.#options.fail(step, this.#message(step));
+      this.#options.fail(step, `step ${step.name}: ${this.#options.whyMissing(step)}`);
     }
-  }
-
-  #message(step: HeldStep): string {
-    const near = nearNames(step.handlerName, this.#options.known());
-    const hint =
-      near.length > 0
-        ? `did you mean ${near.join(' or ')}?`
-        : this.#options.known().length > 0
-          ? `registered are ${this.#options.known().slice(0, 10).join(', ')}`
-          : 'no handler is registered at all';
-    return `step ${step.name}: no worker has a handler named ${step.handlerName}; ${hint}`;
   }
 
   /** Everything that waits goes back. */
@@ -161,7 +152,7 @@ export class MissingHandlers {
 }
 
 function callableOf(step: HeldStep): string {
-  return `${step.task.snapshot.template.namespace} ${step.handlerName}`;
+  return `${step.task.snapshot.template.namespace} ${step.handlerName} ${step.template.handler.resolver ?? ''}`;
 }
 
 /** The step of its template, as a claim knows it. */

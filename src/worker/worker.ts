@@ -14,12 +14,15 @@ import { StepContext } from '../handlers/step-context.ts';
 import type { ExecutableHandler } from '../handlers/step-handler.ts';
 import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import type { Logger } from '../logging/logger.ts';
+import { announcementOf } from '../registry/announcement.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
+import { ResolverNotFoundError } from '../registry/resolution-errors.ts';
 import { type AttemptEnd, attemptEnd, givenBack } from './attempt-end.ts';
 import { backOff } from './back-off.ts';
 import { callHandler } from './call-handler.ts';
 import { Deadlines } from './deadlines.ts';
 import { Doubts } from './doubts.ts';
+import { servedElsewhere, whyMissing } from './handler-elsewhere.ts';
 import { HeldStep, type HeldStepRow } from './held-step.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Incarnation, incarnationOf } from './incarnation.ts';
@@ -143,7 +146,7 @@ export class Worker {
         concurrency: options.concurrency,
         leaseMs: options.leaseMs,
         namespaces: () => options.namespaces(),
-        callables: () => options.registry.listHandlers(),
+        callables: () => announcementOf(options.registry),
       },
       {
         lost: (ids) => this.#leaseLost(ids),
@@ -180,8 +183,10 @@ export class Worker {
       {
         graceMs: options.missingGraceMs,
         excludeForMs: options.leaseMs,
-        servedElsewhere: (namespace, callable) => engine.servedElsewhere(this.#incarnation.id, namespace, callable),
-        known: () => options.registry.listHandlers(),
+        servedElsewhere: (step) =>
+          servedElsewhere({ engine, registry: options.registry, workerId: this.#incarnation.id, step }),
+        mayRun: ({ template }) => !options.registry.lacks(template.handler),
+        whyMissing: ({ template }) => whyMissing(options.registry, template.handler),
         // They held no slot while they waited; those that find none now go back to the queue.
         run: (step) => (this.#free() > 0 ? this.#run(step) : this.#push(givenBack(step))),
         giveBack: (step) => this.#push(givenBack(step)),
@@ -225,6 +230,7 @@ export class Worker {
 
   /** Handlers or templates were added or replaced. */
   async refresh(): Promise<void> {
+    this.#options.registry.refresh();
     await this.#incarnation.announce();
     await this.#findNamespaces();
     this.#missing.refresh();
@@ -412,21 +418,55 @@ export class Worker {
       this.#push(tooLarge);
       return;
     }
-    let handler: ExecutableHandler | null;
+    let handler: ExecutableHandler | null | undefined;
     try {
-      handler = this.#options.registry.resolveSync(step.template.handler);
+      handler = this.#options.registry.resolveKnown(step.template.handler);
     } catch (thrown) {
       this.#push(attemptEnd(step, resultOfThrown(thrown), '1.0.0'));
       return;
     }
-    if (!handler) {
+    if (handler === null) {
       this.#missing.add(step);
       return;
     }
     this.#running++;
-    step.begin();
     this.#deadlines.add(step, this.#timeoutMs(step));
+    if (handler) this.#call(step, handler);
+    else void this.#askAndCall(step);
+  }
+
+  #call(step: HeldStep, handler: ExecutableHandler): void {
+    step.begin();
     callHandler(handler, new StepContext(step), (result, version) => this.#settled(step, result, version));
+  }
+
+  /** A resolver is asked. Meanwhile the step has its slot, and its time runs. */
+  async #askAndCall(step: HeldStep): Promise<void> {
+    let handler: ExecutableHandler | null;
+    try {
+      handler = await this.#options.registry.resolve(step.template.handler);
+    } catch (thrown) {
+      // Unknown resolvers are missing handlers, as unknown names are: another worker may have them.
+      if (!(thrown instanceof ResolverNotFoundError)) {
+        this.#settled(step, resultOfThrown(thrown), '1.0.0');
+        return;
+      }
+      handler = null;
+    }
+    if (handler && !step.over) this.#call(step, handler);
+    else this.#unresolved(step);
+  }
+
+  /** Nobody knows its handler, or it was taken away while they were asked. */
+  #unresolved(step: HeldStep): void {
+    this.#running--;
+    this.#deadlines.delete(step);
+    if (!step.over && !step.ended) {
+      if (this.#stopping) this.#push(givenBack(step));
+      else this.#missing.add(step);
+    }
+    this.#claim();
+    if (this.#running === 0) this.#idle?.();
   }
 
   #tooLarge(step: HeldStep): AttemptEnd | undefined {
