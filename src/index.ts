@@ -1,4 +1,5 @@
 export { type CreateTaskerOptions, createTasker } from './app/create-tasker.ts';
+export { HandlerSystem } from './app/handler-system.ts';
 export type { ListOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from './app/tasker.ts';
 export type { Explanation, StepExplanation } from './app/why.ts';
 export type { CreateOptions, TaskRequest } from './engine/create-task.ts';
@@ -128,8 +129,43 @@ export { type ExecutableHandler, StepHandler, type StepHandlerClass } from './ha
 export { isStepHandlerResult, StepHandlerResult } from './handlers/step-handler-result.ts';
 export { type MixedClass, type Mixin, withMixins } from './handlers/with-mixins.ts';
 export { type Logger, silentLogger } from './logging/logger.ts';
-export { discoverHandlers } from './registry/discover-handlers.ts';
-export { HandlerRegistry } from './registry/handler-registry.ts';
+export type { BaseResolver, ResolvedHandler, ResolverConfig } from './registry/base-resolver.ts';
+export { type CheckedTemplate, checkHandlers, type HandlerProblem } from './registry/check-handlers.ts';
+export { type ClassLookupOptions, ClassLookupResolver } from './registry/class-lookup-resolver.ts';
+export {
+  type DiscoveredFile,
+  type DiscoverOptions,
+  type Discovery,
+  discoverHandlers,
+} from './registry/discover-handlers.ts';
+export {
+  ExplicitMappingResolver,
+  type HandlerEntry,
+  type HandlerFactory,
+} from './registry/explicit-mapping-resolver.ts';
+export {
+  effectiveMethod,
+  fromCallable,
+  fromDto,
+  type HandlerDefinition,
+  type HandlerDefinitionDto,
+  type HandlerSpec,
+  hasResolverHint,
+  normalizeToDefinition,
+  usesMethodDispatch,
+} from './registry/handler-definition.ts';
+export type { Registrable } from './registry/handler-maker.ts';
+export { HandlerRegistry, type HandlerRegistryOptions } from './registry/handler-registry.ts';
+export { MethodDispatchWrapper } from './registry/method-dispatch.ts';
+export { RegistryResolver, type RegistryResolverStatic } from './registry/registry-resolver.ts';
+export {
+  MethodDispatchError,
+  NoResolverMatchError,
+  ResolutionError,
+  type ResolutionErrorOptions,
+  ResolverNotFoundError,
+} from './registry/resolution-errors.ts';
+export { ResolverChain, type ResolverInfo } from './registry/resolver-chain.ts';
 export { mermaidOf } from './template/mermaid.ts';
 export { formatProblem, mustParseTemplate, parseTemplate, type TemplateProblem } from './template/parse-template.ts';
 export type { StepTemplate, TaskTemplate } from './template/task-template.ts';

@@ -32,6 +32,7 @@ describe('the surface', () => {
       BatchableMixin
       BatchableStepHandler
       BusinessLogicError
+      ClassLookupResolver
       ConfigurationError
       ConversionError
       CursorConfig
@@ -43,12 +44,21 @@ describe('the surface', () => {
       ERRORS
       ErrorClassifier
       ErrorType
+      ExplicitMappingResolver
       FFIError
       HandlerRegistry
+      HandlerSystem
+      MethodDispatchError
+      MethodDispatchWrapper
       NetworkError
+      NoResolverMatchError
       NotFoundError
       PermanentError
       RateLimitError
+      RegistryResolver
+      ResolutionError
+      ResolverChain
+      ResolverNotFoundError
       ResourceContentionError
       RetryableError
       ServiceUnavailableError
@@ -71,6 +81,7 @@ describe('the surface', () => {
       batchAnalyzerSuccess
       batchWorkerPartialFailure
       batchWorkerSuccess
+      checkHandlers
       checkpointYield
       createBatchWorkerContext
       createBatches
@@ -87,10 +98,14 @@ describe('the surface', () => {
       dependencyResult
       detectAggregationScenario
       discoverHandlers
+      effectiveMethod
       formatProblem
+      fromCallable
+      fromDto
       getBatchContext
       getClassifier
       handleNoOpWorker
+      hasResolverHint
       isCreateBatches
       isNoBatches
       isPermanent
@@ -103,8 +118,10 @@ describe('the surface', () => {
       mermaidOf
       mustParseTemplate
       noBatches
+      normalizeToDefinition
       parseTemplate
       silentLogger
+      usesMethodDispatch
       withMixins"
     `);
     expect(types.join('\n')).toMatchInlineSnapshot(`
@@ -116,6 +133,7 @@ describe('the surface', () => {
       ApiHandlerOptions
       ApiRequestOptions
       ApiResponseContent
+      BaseResolver
       BatchAggregationResult
       BatchAggregationScenario
       BatchAnalysis
@@ -126,7 +144,9 @@ describe('the surface', () => {
       BatchWorkerConfig
       BatchWorkerOutcome
       BatchableResult
+      CheckedTemplate
       Checkpoint
+      ClassLookupOptions
       CreateBatchesOutcome
       CreateOptions
       CreateStepsOptions
@@ -135,6 +155,9 @@ describe('the surface', () => {
       DecisionReturn
       DependencyResult
       DependencyResultParams
+      DiscoverOptions
+      DiscoveredFile
+      Discovery
       ErrorClassification
       ErrorCode
       ExecutableHandler
@@ -143,6 +166,13 @@ describe('the surface', () => {
       FailureStrategy
       FfiStepEvent
       FixedErrorOptions
+      HandlerDefinition
+      HandlerDefinitionDto
+      HandlerEntry
+      HandlerFactory
+      HandlerProblem
+      HandlerRegistryOptions
+      HandlerSpec
       HistoryEntry
       HttpClient
       ListOptions
@@ -152,8 +182,14 @@ describe('the surface', () => {
       NoBatchesOutcome
       NoBranchesOptions
       OperatorOptions
+      Registrable
+      RegistryResolverStatic
       RequestHeaders
       RequestParams
+      ResolutionErrorOptions
+      ResolvedHandler
+      ResolverConfig
+      ResolverInfo
       RustBatchWorkerInputs
       RustCursorConfig
       StaleNote

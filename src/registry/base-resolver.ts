@@ -1,5 +1,5 @@
 import type { HandlerDefinition } from './handler-definition.ts';
-import type { HandlerSource } from './handler-maker.ts';
+import type { Registrable } from './handler-maker.ts';
 
 /** What a caller of `resolve` may hand to resolvers and factories; empty when the worker asks. */
 export interface ResolverConfig {
@@ -10,7 +10,7 @@ export interface ResolverConfig {
  * What a resolver finds. A class: the worker makes an instance for each step. An instance: it serves all those steps,
  * also at the same time, so it keeps nothing of one step in its fields. Null: another resolver may know.
  */
-export type ResolvedHandler = HandlerSource | null;
+export type ResolvedHandler = Registrable | null;
 
 /**
  * Finds handlers by names of its own. The worker asks it once for each step of a template, not once for each task, and

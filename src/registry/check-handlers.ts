@@ -61,7 +61,7 @@ async function problemOf(
 
 /** Problems in one line: the names that nobody has together, then the rest. */
 export function phraseProblems(problems: readonly HandlerProblem[], lead = 'no handler here for'): string {
-  const names = problems.filter(({ missing }) => missing).map(withNear);
+  const names = [...new Set(problems.filter(({ missing }) => missing).map(withNear))];
   const others = problems.filter(({ missing }) => !missing).map(({ message }) => message);
   return [...(names.length > 0 ? [`${lead} ${names.join(', ')}`] : []), ...others].join('; ');
 }

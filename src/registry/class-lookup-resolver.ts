@@ -4,7 +4,7 @@ import { isHandlerClass, isStepHandler } from '../handlers/step-handler.ts';
 import type { BaseResolver, ResolvedHandler, ResolverConfig } from './base-resolver.ts';
 import type { HandlerDefinition } from './handler-definition.ts';
 import { mayHoldHandlers } from './handler-files.ts';
-import type { HandlerSource } from './handler-maker.ts';
+import type { Registrable } from './handler-maker.ts';
 import { importFile, importPackage } from './import-handlers.ts';
 import { ResolutionError } from './resolution-errors.ts';
 
@@ -79,7 +79,7 @@ function refuseOutside(base: string, file: string, callable: string): void {
   );
 }
 
-function handlerIn(module: Record<string, unknown>, where: string): HandlerSource {
+function handlerIn(module: Record<string, unknown>, where: string): Registrable {
   const { default: first, ...others } = module;
   const found = isHandler(first) ? first : Object.values(others).find((value) => isHandler(value) && isNamed(value));
   if (isHandler(found)) return found;
@@ -88,10 +88,10 @@ function handlerIn(module: Record<string, unknown>, where: string): HandlerSourc
   );
 }
 
-function isHandler(value: unknown): value is HandlerSource {
+function isHandler(value: unknown): value is Registrable {
   return isHandlerClass(value) || isStepHandler(value);
 }
 
-function isNamed(value: HandlerSource): boolean {
+function isNamed(value: Registrable): boolean {
   return !isHandlerClass(value) || Boolean(value.handlerName);
 }

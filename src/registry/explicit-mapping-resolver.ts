@@ -2,13 +2,13 @@ import { TaskerError } from '../errors.ts';
 import { type ExecutableHandler, isHandlerClass, type StepHandlerClass } from '../handlers/step-handler.ts';
 import type { BaseResolver, ResolverConfig } from './base-resolver.ts';
 import type { HandlerDefinition } from './handler-definition.ts';
-import { type HandlerMaker, type HandlerSource, kindOf, made, makerOf, whyNot } from './handler-maker.ts';
+import { type HandlerMaker, kindOf, made, makerOf, type Registrable, whyNot } from './handler-maker.ts';
 
 /** Makes a handler each time one is needed. */
 export type HandlerFactory = (config: ResolverConfig) => ExecutableHandler;
 
 /** What {@link ExplicitMappingResolver.register} takes. */
-export type HandlerEntry = HandlerSource | HandlerFactory;
+export type HandlerEntry = Registrable | HandlerFactory;
 
 interface Entry {
   /** What was registered, to tell a repeat from a replacement. */

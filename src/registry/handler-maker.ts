@@ -12,7 +12,7 @@ import { ResolutionError } from './resolution-errors.ts';
 export type HandlerMaker = () => ExecutableHandler;
 
 /** What stands for a handler: a class, whose instances serve a step each, or an instance, which serves all. */
-export type HandlerSource = StepHandlerClass | (new () => ExecutableHandler) | ExecutableHandler;
+export type Registrable = StepHandlerClass | (new () => ExecutableHandler) | ExecutableHandler;
 
 /** A maker of a class or an instance; undefined when the value is neither. */
 export function makerOf(name: string, source: unknown): HandlerMaker | undefined {

@@ -5,12 +5,9 @@ import type { BaseResolver } from './base-resolver.ts';
 import { discoverHandlers } from './discover-handlers.ts';
 import type { ExplicitMappingResolver } from './explicit-mapping-resolver.ts';
 import { type HandlerDefinition, type HandlerSpec, normalizeToDefinition } from './handler-definition.ts';
-import { type HandlerSource, kindOf, makerOf, ownNameOf, whyNot } from './handler-maker.ts';
+import { kindOf, makerOf, ownNameOf, type Registrable, whyNot } from './handler-maker.ts';
 import { NoResolverMatchError, ResolverNotFoundError } from './resolution-errors.ts';
 import { ResolverChain, type ResolverInfo } from './resolver-chain.ts';
-
-/** What can be registered: a class, an instance, or what `defineHandler` gave. */
-export type Registrable = HandlerSource;
 
 /** Options of a {@link HandlerRegistry}. */
 export interface HandlerRegistryOptions {

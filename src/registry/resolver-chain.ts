@@ -184,8 +184,8 @@ export class ResolverChain {
   #ask(resolver: BaseResolver, definition: HandlerDefinition, config?: ResolverConfig): Answer | Promise<Answer> {
     // What a caller's own configuration led to is no answer for others.
     if (config) return askNow(resolver, definition, config);
-    let answers = this.#answers.get(definition);
-    if (!answers) this.#answers.set(definition, (answers = new Map()));
+    const answers = this.#answers.get(definition) ?? new Map<BaseResolver, Answer | Promise<Answer>>();
+    this.#answers.set(definition, answers);
     const before = answers.get(resolver);
     if (before && (before instanceof Promise || holds(before))) return before;
 

@@ -69,7 +69,7 @@ describe('a step whose handler this worker does not have', () => {
       'step charge_card: no worker has a handler named charge_card; did you mean charge_cart?',
     );
     expect(lines.map((line) => line.message)).toContain(
-      'no handler here for charge_card; register them, or run a worker that has them',
+      'no handler here for charge_card (did you mean charge_cart?); register them, or run a worker that has them',
     );
   });
 
