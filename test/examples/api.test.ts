@@ -1,0 +1,27 @@
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { freshDatabase } from '../support/database.ts';
+import { runProgram } from './run-program.ts';
+
+test('examples/api charges each card once, whatever the service does', { timeout: 90_000 }, async () => {
+  const { url, drop } = await freshDatabase();
+  try {
+    const ran = await runProgram(path.resolve('examples/api/charge-cards.mjs'), { env: { DATABASE_URL: url } });
+    expect(ran.stderr).toBe('');
+    const lines = ran.stdout.trimEnd().split('\n');
+    // On a busy machine a request more may have been too slow; so it is said what must be among the failures.
+    expect(lines).toEqual([
+      expect.stringMatching(/^tok_visa +complete/),
+      expect.stringMatching(/^tok_busy +complete .*authorise rate_limited/),
+      expect.stringMatching(/^tok_error +complete .*authorise internal_server_error, authorise internal_server_error/),
+      expect.stringMatching(/^tok_hang +complete .*authorise timeout/),
+      expect.stringMatching(/^tok_slow +complete .*capture timeout/),
+      expect.stringMatching(/^tok_reset +complete .*capture connection_error/),
+      expect.stringMatching(/^tok_declined +blocked_by_failures .*authorise card_refused$/),
+      '6 captures for 6 orders',
+    ]);
+    expect(ran.code).toBe(0);
+  } finally {
+    await drop();
+  }
+});
