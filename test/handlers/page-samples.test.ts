@@ -1,0 +1,342 @@
+// The samples of the documentation that this project implements, in TypeScript, run as handlers without an engine.
+import { describe, expect, it } from 'vitest';
+import {
+  Batchable,
+  CursorConfig,
+  DecisionHandler,
+  DecisionMixin,
+  DecisionPointOutcome,
+  dependencyResult,
+  StepContext,
+  type StepContextParams,
+  StepHandler,
+  type StepHandlerClass,
+  type StepHandlerResult,
+  withMixins,
+} from '../../src/index.ts';
+
+async function run(handler: StepHandlerClass, params: Partial<StepContextParams> = {}): Promise<StepHandlerResult> {
+  return new handler().call(new StepContext({ taskUuid: 't', stepUuid: 's', handlerName: 'x', ...params }));
+}
+const done = (result: object) => dependencyResult({ stepUuid: 's', result });
+
+class RoutingDecisionHandler extends DecisionHandler {
+  static override handlerName = 'routing_decision';
+
+  call(context: StepContext): StepHandlerResult {
+    const amount = context.getInputOr<number>('amount', 0);
+
+    if (amount < 1000) {
+      // Auto-approve small amounts
+      const outcome = DecisionPointOutcome.createSteps(['auto_approve'], { routingContext: { route_type: 'auto' } });
+      return this.decisionSuccess(outcome);
+    }
+    if (amount < 5000) {
+      // Manager approval for medium amounts
+      const outcome = DecisionPointOutcome.createSteps(['manager_approval'], {
+        routingContext: { route_type: 'manager' },
+      });
+      return this.decisionSuccess(outcome);
+    }
+    // Dual approval for large amounts
+    const outcome = DecisionPointOutcome.createSteps(['manager_approval', 'finance_review'], {
+      routingContext: { route_type: 'dual' },
+    });
+    return this.decisionSuccess(outcome);
+  }
+}
+
+class ApprovalRouterHandler extends DecisionHandler {
+  static override handlerName = 'approval_router';
+  static readonly thresholds = { auto: 1000, manager: 5000 };
+
+  call(context: StepContext): StepHandlerResult {
+    const amount = context.getInputOr<number>('amount', 0);
+    const { thresholds } = ApprovalRouterHandler;
+
+    let outcome: DecisionPointOutcome;
+    if (amount < thresholds.auto) outcome = DecisionPointOutcome.createSteps(['auto_approve']);
+    else if (amount < thresholds.manager) outcome = DecisionPointOutcome.createSteps(['manager_approval']);
+    else outcome = DecisionPointOutcome.createSteps(['manager_approval', 'finance_review']);
+
+    return this.decisionSuccess(outcome);
+  }
+}
+
+const ROUTES: [amount: number | undefined, steps: string[], routeType: string][] = [
+  [undefined, ['auto_approve'], 'auto'],
+  [999, ['auto_approve'], 'auto'],
+  [1000, ['manager_approval'], 'manager'],
+  [4999, ['manager_approval'], 'manager'],
+  [5000, ['manager_approval', 'finance_review'], 'dual'],
+];
+
+describe('the decision samples', () => {
+  it.each(ROUTES)('route an amount of %s to %j', async (amount, steps, routeType) => {
+    const inputData = amount === undefined ? {} : { amount };
+    expect((await run(RoutingDecisionHandler, { inputData })).result).toEqual({
+      decision_point_outcome: { type: 'create_steps', step_names: steps },
+      steps_created: steps,
+      routing_context: { route_type: routeType },
+    });
+    expect((await run(ApprovalRouterHandler, { inputData })).result).toEqual({
+      decision_point_outcome: { type: 'create_steps', step_names: steps },
+      steps_created: steps,
+    });
+  });
+
+  it('tell a branch its routing context', () => {
+    const context = new StepContext({
+      taskUuid: 't',
+      stepUuid: 's',
+      handlerName: 'auto_approve',
+      dependencyResults: { routing_decision: done({ routing_context: { route_type: 'auto' } }) },
+    });
+    expect(context.getDependencyField('routing_decision', 'routing_context', 'route_type')).toBe('auto');
+  });
+
+  it('need no branches', async () => {
+    class NoBranches extends DecisionHandler {
+      static override handlerName = 'no_branches';
+      call(): StepHandlerResult {
+        const outcome = DecisionPointOutcome.noBranches({ reason: 'condition not met' });
+        return this.decisionNoBranches(outcome);
+      }
+    }
+    expect((await run(NoBranches)).result).toMatchObject({
+      decision_point_outcome: { type: 'no_branches' },
+      reason: 'condition not met',
+    });
+  });
+});
+
+describe('the composition sample', () => {
+  // Stands for any mixin that brings HTTP methods.
+  class Fetching {
+    get capabilities(): string[] {
+      return ['http', 'api'];
+    }
+    async get(path: string): Promise<object> {
+      return { toDict: () => ({ status_code: 200, headers: { 'set-cookie': 'id=1' }, body: { path } }) };
+    }
+  }
+
+  class MyHandler extends withMixins(StepHandler, Fetching, DecisionMixin) {
+    static override handlerName = 'my_handler';
+
+    async call(): Promise<StepHandlerResult> {
+      const response = await this.get('/api/endpoint');
+      return this.decisionSuccess(['next_step'], response);
+    }
+  }
+
+  it('has the methods of both mixins', async () => {
+    expect((await run(MyHandler)).result).toEqual({
+      decision_point_outcome: { type: 'create_steps', step_names: ['next_step'] },
+      steps_created: ['next_step'],
+      routing_context: { status_code: 200, headers: {}, body: { path: '/api/endpoint' } },
+    });
+    expect(new MyHandler().capabilities).toEqual(['process', 'http', 'api', 'decision', 'routing']);
+  });
+});
+
+const FILES: Record<string, number> = { 'empty.csv': 0, 'small.csv': 250, 'large.csv': 1000 };
+const countCsvRows = (path: string): number => FILES[path] ?? 0;
+const processCsvBatch = (start: number, end: number) => ({
+  count: end - start,
+  success: end - start - 1,
+  failed: 1,
+  data: [{ first: start }],
+});
+
+class CsvAnalyzerHandler extends withMixins(StepHandler, Batchable) {
+  static override handlerName = 'csv_analyzer';
+
+  call(context: StepContext): StepHandlerResult {
+    const csvPath = String(context.inputData.csv_path);
+    const rowCount = countCsvRows(csvPath);
+
+    if (rowCount === 0) {
+      // No data to process
+      return this.batchAnalyzerSuccess({ cursorConfigs: [], totalItems: 0, batchMetadata: { csv_path: csvPath } });
+    }
+
+    // Create cursor ranges for batch workers
+    const cursorConfigs = this.createCursorRanges({ totalItems: rowCount, batchSize: 100, maxBatches: 5 });
+
+    return this.batchAnalyzerSuccess({
+      cursorConfigs,
+      totalItems: rowCount,
+      workerTemplateName: 'process_csv_batch',
+      batchMetadata: { csv_path: csvPath },
+    });
+  }
+}
+
+interface Cursor {
+  start_cursor?: number;
+  end_cursor?: number;
+}
+
+class CsvBatchProcessorHandler extends withMixins(StepHandler, Batchable) {
+  static override handlerName = 'csv_batch_processor';
+
+  call(context: StepContext): StepHandlerResult {
+    const stepInputs = context.stepInputs;
+
+    // Check for no-op placeholder batch
+    if (stepInputs.is_no_op) {
+      return this.batchWorkerSuccess({ itemsProcessed: 0, itemsSucceeded: 0, metadata: { no_op: true } });
+    }
+
+    const { start_cursor = 0, end_cursor = 0 } = (stepInputs.cursor ?? {}) as Cursor;
+
+    // Get CSV path from analyzer result
+    const analyzed = context.getDependencyResult<{ batch_metadata: { csv_path: string } }>('analyze_csv');
+    if (!analyzed) return this.failure('analyze_csv has no result', { retryable: false });
+
+    // Process the batch
+    const results = processCsvBatch(start_cursor, end_cursor);
+
+    return this.batchWorkerSuccess({
+      itemsProcessed: results.count,
+      itemsSucceeded: results.success,
+      itemsFailed: results.failed,
+      results: results.data,
+      lastCursor: end_cursor,
+      metadata: { csv_path: analyzed.batch_metadata.csv_path },
+    });
+  }
+}
+
+class CsvAggregatorHandler extends withMixins(StepHandler, Batchable) {
+  static override handlerName = 'csv_aggregator';
+
+  call(context: StepContext): StepHandlerResult {
+    return this.success(this.aggregateWorkerResults(context.getAllDependencyResults<object>('process_csv_batch_')));
+  }
+}
+
+interface Stored {
+  batch_id: string;
+  start_cursor: number;
+  end_cursor: number;
+  batch_size: number;
+}
+
+describe('the batch samples', () => {
+  const cursorsOf = ({ result }: StepHandlerResult): Stored[] => {
+    const outcome = result?.batch_processing_outcome as { cursor_configs?: Stored[] };
+    return outcome.cursor_configs ?? [];
+  };
+
+  it.each([
+    ['small.csv', [100, 100, 50]],
+    ['large.csv', [200, 200, 200, 200, 200]],
+  ])('cut %s into batches', async (csvPath, sizes) => {
+    const analyzed = await run(CsvAnalyzerHandler, { inputData: { csv_path: csvPath } });
+    expect(cursorsOf(analyzed).map(({ batch_size }) => batch_size)).toEqual(sizes);
+    expect(analyzed.result).toMatchObject({
+      batch_processing_outcome: { type: 'create_batches', worker_template_name: 'process_csv_batch' },
+      batch_metadata: { csv_path: csvPath },
+    });
+  });
+
+  it('work off each batch and add up what came of them', async () => {
+    const analyzed = await run(CsvAnalyzerHandler, { inputData: { csv_path: 'small.csv' } });
+    const dependencyResults: Record<string, object> = { analyze_csv: done(analyzed.result!) };
+    for (const cursor of cursorsOf(analyzed)) {
+      const stepInputs = {
+        cursor,
+        batch_metadata: { cursor_field: 'row_number', failure_strategy: 'continue_on_failure' },
+        is_no_op: false,
+        __template_step_name: 'process_csv_batch',
+      };
+      const worked = await run(CsvBatchProcessorHandler, { stepInputs, dependencyResults });
+      expect(worked.metadata).toEqual({ csv_path: 'small.csv', batch_worker: true });
+      dependencyResults[`process_csv_batch_${cursor.batch_id}`] = done(worked.result!);
+    }
+    expect((await run(CsvAggregatorHandler, { dependencyResults })).result).toMatchObject({
+      total_processed: 250,
+      total_succeeded: 247,
+      total_failed: 3,
+      batch_count: 3,
+      success_rate: 247 / 250,
+    });
+  });
+
+  it('have nothing to do for an empty file', async () => {
+    const analyzed = await run(CsvAnalyzerHandler, { inputData: { csv_path: 'empty.csv' } });
+    expect(analyzed.result).toMatchObject({
+      batch_processing_outcome: { type: 'no_batches' },
+      batch_metadata: { csv_path: 'empty.csv' },
+    });
+    const placeholder = await run(CsvBatchProcessorHandler, { stepInputs: { is_no_op: true } });
+    expect(placeholder).toMatchObject({
+      result: { items_processed: 0, items_succeeded: 0 },
+      metadata: { no_op: true, batch_worker: true },
+    });
+  });
+
+  it('have a cursor by itself', () => {
+    const cursor = CursorConfig({ batchSize: 100, startCursor: 0, endCursor: 1000 });
+    expect(cursor).toMatchObject({ batchSize: 100, startCursor: 0, endCursor: 1000 });
+  });
+});
+
+class LinearStep1Handler extends StepHandler {
+  static override handlerName = 'linear_step_1';
+
+  call(context: StepContext): StepHandlerResult {
+    return this.success({
+      step1_processed: true,
+      input_received: context.inputData,
+      processed_at: new Date().toISOString(),
+    });
+  }
+}
+
+interface RawItem {
+  id: string;
+  raw_value: number;
+}
+
+class TransformDataHandler extends StepHandler {
+  static override handlerName = 'transform_data';
+
+  call(context: StepContext): StepHandlerResult {
+    // Get raw data from dependency
+    const rawData = context.dependencyResults.fetch_data ?? {};
+
+    // Transform
+    const items = (rawData.items ?? []) as RawItem[];
+    const transformed = items.map(({ id, raw_value }) => ({ id, value: raw_value * 2 }));
+
+    return this.success({ items: transformed, count: transformed.length });
+  }
+}
+
+describe('the example handlers', () => {
+  it('linear_step_1 says what it received, and when', async () => {
+    const { result } = await run(LinearStep1Handler, { inputData: { order_id: 'O-7' } });
+    expect(result).toMatchObject({ step1_processed: true, input_received: { order_id: 'O-7' } });
+    expect(new Date(String(result?.processed_at)).toISOString()).toBe(result?.processed_at);
+  });
+
+  it('transform_data doubles what was fetched, and has nothing when nothing was', async () => {
+    const items = [
+      { id: 'a', raw_value: 3 },
+      { id: 'b', raw_value: 5 },
+    ];
+    const expected = {
+      items: [
+        { id: 'a', value: 6 },
+        { id: 'b', value: 10 },
+      ],
+      count: 2,
+    };
+    const { result } = await run(TransformDataHandler, { dependencyResults: { fetch_data: done({ items }) } });
+    expect(result).toEqual(expected);
+    expect((await run(TransformDataHandler)).result).toEqual({ items: [], count: 0 });
+  });
+});
