@@ -245,6 +245,7 @@ export interface Batchable extends Omit<BatchableMixin, 'capabilities'> {}
 /**
  * The same class as {@link BatchableMixin}.
  *
+ * @alias
  * @example
  * abstract class CsvHandler extends withMixins(StepHandler, Batchable) {}
  */
