@@ -1,6 +1,7 @@
 // The samples of the documentation that this project implements, in TypeScript, run as handlers without an engine.
 import { describe, expect, it } from 'vitest';
 import {
+  APIMixin,
   Batchable,
   CursorConfig,
   DecisionHandler,
@@ -111,18 +112,9 @@ describe('the decision samples', () => {
 });
 
 describe('the composition sample', () => {
-  // Stands for any mixin that brings HTTP methods.
-  class Fetching {
-    get capabilities(): string[] {
-      return ['http', 'api'];
-    }
-    async get(path: string): Promise<object> {
-      return { toDict: () => ({ status_code: 200, headers: { 'set-cookie': 'id=1' }, body: { path } }) };
-    }
-  }
-
-  class MyHandler extends withMixins(StepHandler, Fetching, DecisionMixin) {
+  class MyHandler extends withMixins(StepHandler, APIMixin, DecisionMixin) {
     static override handlerName = 'my_handler';
+    static override baseUrl = 'https://api.example.com';
 
     async call(): Promise<StepHandlerResult> {
       const response = await this.get('/api/endpoint');
@@ -130,11 +122,25 @@ describe('the composition sample', () => {
     }
   }
 
+  /** The same, with a service that answers for itself. */
+  class Answered extends MyHandler {
+    constructor() {
+      super();
+      this.httpClient = {
+        fetch: async ({ pathname }) => Response.json({ path: pathname }, { headers: { 'set-cookie': 'id=1' } }),
+      };
+    }
+  }
+
   it('has the methods of both mixins', async () => {
-    expect((await run(MyHandler)).result).toEqual({
+    expect((await run(Answered)).result).toEqual({
       decision_point_outcome: { type: 'create_steps', step_names: ['next_step'] },
       steps_created: ['next_step'],
-      routing_context: { status_code: 200, headers: {}, body: { path: '/api/endpoint' } },
+      routing_context: {
+        status_code: 200,
+        headers: { 'content-type': 'application/json' },
+        body: { path: '/api/endpoint' },
+      },
     });
     expect(new MyHandler().capabilities).toEqual(['process', 'http', 'api', 'decision', 'routing']);
   });
