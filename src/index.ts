@@ -128,6 +128,18 @@ export { StepContext, type StepContextParams } from './handlers/step-context.ts'
 export { type ExecutableHandler, StepHandler, type StepHandlerClass } from './handlers/step-handler.ts';
 export { isStepHandlerResult, StepHandlerResult } from './handlers/step-handler-result.ts';
 export { type MixedClass, type Mixin, withMixins } from './handlers/with-mixins.ts';
+export {
+  createLogger,
+  type FieldsLogger,
+  type LogFields,
+  logDebug,
+  logError,
+  logInfo,
+  logTrace,
+  logWarn,
+  setLogger,
+} from './logging/log.ts';
+export { LogContext } from './logging/log-context.ts';
 export { type Logger, silentLogger } from './logging/logger.ts';
 export type { BaseResolver, ResolvedHandler, ResolverConfig } from './registry/base-resolver.ts';
 export { type CheckedTemplate, checkHandlers, type HandlerProblem } from './registry/check-handlers.ts';

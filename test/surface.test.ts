@@ -48,6 +48,7 @@ describe('the surface', () => {
       FFIError
       HandlerRegistry
       HandlerSystem
+      LogContext
       MethodDispatchError
       MethodDispatchWrapper
       NetworkError
@@ -88,6 +89,7 @@ describe('the surface', () => {
       createCursorConfig
       createCursorConfigs
       createCursorRanges
+      createLogger
       createTasker
       defineApiHandler
       defineBatchAnalyzer
@@ -115,11 +117,17 @@ describe('the surface', () => {
       isStepHandlerResult
       isTaskerError
       isTypicallyRetryable
+      logDebug
+      logError
+      logInfo
+      logTrace
+      logWarn
       mermaidOf
       mustParseTemplate
       noBatches
       normalizeToDefinition
       parseTemplate
+      setLogger
       silentLogger
       usesMethodDispatch
       withMixins"
@@ -165,6 +173,7 @@ describe('the surface', () => {
       FFIErrorOptions
       FailureStrategy
       FfiStepEvent
+      FieldsLogger
       FixedErrorOptions
       HandlerDefinition
       HandlerDefinitionDto
@@ -176,6 +185,7 @@ describe('the surface', () => {
       HistoryEntry
       HttpClient
       ListOptions
+      LogFields
       Logger
       MixedClass
       Mixin

@@ -6,7 +6,7 @@ export interface BackoffHint {
   context?: string | null;
 }
 
-/** What a result tells the engine besides its result. A `retry-after` among the headers decides the delay. */
+/** What a result tells the engine besides its result. A `retry-after` among the headers, else the hint, decides the delay. */
 export interface OrchestrationMetadata {
   headers?: Record<string, string>;
   errorContext?: string | null;
@@ -37,8 +37,16 @@ export function storedOrchestrationMetadata(
   };
 }
 
+/** When to try again, by the `Retry-After` header or else by the backoff hint; null when neither says. */
+export function retryAfterIn(
+  metadata: OrchestrationMetadata & Partial<StoredOrchestrationMetadata>,
+): string | number | null {
+  const hinted: unknown = metadata.backoffHint?.delaySeconds ?? metadata.backoff_hint?.delay_seconds;
+  return retryAfterOf(metadata.headers) ?? (typeof hinted === 'number' ? hinted : null);
+}
+
 /** The value of the `Retry-After` header, whatever the case of its name; null when there is none. */
-export function retryAfterOf(headers: Record<string, string> | undefined): string | null {
+function retryAfterOf(headers: Record<string, string> | undefined): string | null {
   for (const name in headers) if (name.toLowerCase() === 'retry-after') return headers[name] ?? null;
   return null;
 }

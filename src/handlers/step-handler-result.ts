@@ -1,7 +1,7 @@
 import { ErrorType } from './error-type.ts';
 import {
   type OrchestrationMetadata,
-  retryAfterOf,
+  retryAfterIn,
   type StoredOrchestrationMetadata,
   storedOrchestrationMetadata,
 } from './orchestration-metadata.ts';
@@ -42,6 +42,10 @@ export interface FailureOptions {
   errorCode?: string;
   /** When the next attempt may start: seconds, a date, or the text of a `Retry-After` header. */
   retryAfter?: RetryAfter;
+  /** The HTTP status behind the failure, when there is one. */
+  statusCode?: number;
+  /** Told to the engine besides; `retryAfter` wins over what it says of the delay. */
+  orchestrationMetadata?: OrchestrationMetadata;
 }
 
 /** A failure in one object. */
@@ -107,7 +111,7 @@ export class StepHandlerResult {
     this.retryable = params.retryable ?? true;
     this.metadata = params.metadata ?? {};
     const orchestration = params.orchestrationMetadata ?? null;
-    this.retryAfter = params.retryAfter ?? (orchestration && retryAfterOf(orchestration.headers));
+    this.retryAfter = params.retryAfter ?? (orchestration && retryAfterIn(orchestration));
     this.orchestrationMetadata =
       params.retryAfter == null ? orchestration : withRetryAfter(orchestration, params.retryAfter);
     this.backtrace = params.backtrace ?? NO_LINES;
@@ -122,15 +126,12 @@ export class StepHandlerResult {
 
   /** A failure: `failure({ message, … })`, `failure(message, { … })` or all by position. */
   static failure(...args: FailureArguments): StepHandlerResult {
-    const { message, errorType, retryable, metadata, errorCode, retryAfter } = failureOf(args);
+    const { message, errorType, ...others } = failureOf(args);
     return new StepHandlerResult({
+      ...others,
       success: false,
       errorMessage: message,
       errorType: errorType ?? ErrorType.HANDLER_ERROR,
-      retryable,
-      metadata,
-      errorCode,
-      retryAfter,
     });
   }
 

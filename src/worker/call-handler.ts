@@ -3,6 +3,7 @@ import { runInStep } from '../handlers/running-step.ts';
 import type { StepContext } from '../handlers/step-context.ts';
 import type { ExecutableHandler } from '../handlers/step-handler.ts';
 import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
+import { inLogScope } from '../logging/log-scope.ts';
 
 /** Stored with a result unless the handler names its version. */
 const DEFAULT_VERSION = '1.0.0';
@@ -21,7 +22,7 @@ export function callHandler(
   try {
     const named: unknown = handler.version;
     if (typeof named === 'string') version = named;
-    const returned: unknown = runInStep(handler, context, () => handler.call(context));
+    const returned: unknown = inLogScope(context, () => runInStep(handler, context, () => handler.call(context)));
     if (isThenable(returned)) {
       // Not `returned.then`: somebody's own thenable may call back twice, or throw.
       Promise.resolve(returned).then(

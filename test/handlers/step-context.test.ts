@@ -98,6 +98,25 @@ describe('the context of an event', () => {
     expect(context.getDependencyResult('reserve')).toEqual({ valid: true });
   });
 
+  it('gives copies: what a handler changes does not reach the event, nor its next attempt', () => {
+    const given = event();
+    const spoiled = StepContext.fromFfiEvent(given, 'pack');
+    spoiled.inputData.order_id = 'other';
+    spoiled.accumulatedResults!.total = 0;
+    spoiled.getDependencyResult<{ valid: boolean }>('reserve')!.valid = false;
+    spoiled.stepConfig.carrier = 'y';
+    expect(given).toEqual(event());
+    const next = StepContext.fromFfiEvent(given, 'pack');
+    expect([next.inputData.order_id, next.accumulatedResults]).toEqual(['O-7', { total: 7 }]);
+  });
+
+  it('says where it holds what no JSON can', () => {
+    const given = event();
+    (given.task.context as Record<string, unknown>).act = () => 1;
+    const context = StepContext.fromFfiEvent(given, 'pack');
+    expect(() => context.inputData).toThrow(expect.objectContaining({ details: { path: 'event.task.context' } }));
+  });
+
   it('reads a null task context as {}', () => {
     const given = event();
     given.task.context = null;

@@ -110,3 +110,31 @@ describe('recognising a result', () => {
     }
   });
 });
+
+describe('what a result tells the engine besides', () => {
+  it('decides the delay by its header, else by its hint, but not over retryAfter', () => {
+    const backoffHint = { backoffType: 'RateLimit', delaySeconds: 30 };
+    const of = (orchestrationMetadata: object, more: object = {}) =>
+      StepHandlerResult.failure('busy', { orchestrationMetadata, ...more }).retryAfter;
+    expect(of({ headers: { 'Retry-After': '7' }, backoffHint })).toBe('7');
+    expect(of({ backoffHint })).toBe(30);
+    expect(of({ backoff_hint: { backoff_type: 'RateLimit', delay_seconds: 40 } })).toBe(40);
+    expect(of({ errorContext: 'slow down' })).toBeNull();
+    expect(of({ backoffHint }, { retryAfter: 2 })).toBe(2);
+  });
+
+  it('is stored in snake_case, with the status', () => {
+    const result = StepHandlerResult.failure({
+      message: 'busy',
+      statusCode: 429,
+      orchestrationMetadata: { errorContext: 'slow down', backoffHint: { backoffType: 'RateLimit', delaySeconds: 30 } },
+    });
+    expect(result.statusCode).toBe(429);
+    expect(result.toJSON().orchestration_metadata).toEqual({
+      headers: {},
+      error_context: 'slow down',
+      backoff_hint: { backoff_type: 'RateLimit', delay_seconds: 30, context: null },
+      custom: {},
+    });
+  });
+});

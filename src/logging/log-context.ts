@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import { TaskerError } from '../errors.ts';
+
+/** What a log line is about. Logged with snake_case keys; what is absent is left out. */
+export interface LogContext {
+  correlationId?: string | null;
+  taskUuid?: string | null;
+  stepUuid?: string | null;
+  namespace?: string | null;
+  operation?: string | null;
+}
+
+const text = z.string().nullish();
+const Form = z.strictObject({
+  correlationId: text,
+  taskUuid: text,
+  stepUuid: text,
+  namespace: text,
+  operation: text,
+});
+
+/**
+ * Checks a {@link LogContext}; a plain object of that form does as well. Throws `bad_request` for an unknown key.
+ *
+ * @example
+ * logInfo('processing', LogContext({ correlationId: 'abc-123', operation: 'process_order' }));
+ */
+export function LogContext(fields: LogContext): LogContext {
+  const parsed = Form.safeParse(fields);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const where = issue?.path.length ? `${issue.path.join('.')}: ` : '';
+  throw new TaskerError('bad_request', `log context: ${where}${issue?.message ?? 'is no object'}`, {
+    cause: parsed.error,
+  });
+}
+
+const SNAKE_CASE: Readonly<Record<string, string>> = {
+  correlationId: 'correlation_id',
+  taskUuid: 'task_uuid',
+  stepUuid: 'step_uuid',
+};
+
+/** The fields as they are logged: those of a log context in snake_case, all others as they were given. */
+export function loggedFields(fields: object): Record<string, unknown> {
+  const logged: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fields)) {
+    const renamed = Object.hasOwn(SNAKE_CASE, name) ? SNAKE_CASE[name]! : name;
+    if (renamed === name || value != null) logged[renamed] = value;
+  }
+  return logged;
+}

@@ -1,0 +1,116 @@
+import { consoleLogger } from './console-logger.ts';
+import { type LogContext, loggedFields } from './log-context.ts';
+import { scopedLogger } from './log-scope.ts';
+import type { Logger } from './logger.ts';
+import { redactFields } from './redact-fields.ts';
+
+/** Fields of a log line, by name; keys are logged as they are given. */
+export interface LogFields {
+  [name: string]: unknown;
+}
+
+type Level = 'error' | 'warn' | 'info' | 'debug' | 'trace';
+type Write = (message: string, fields?: LogFields | LogContext) => void;
+
+/** A logger by functions, as {@link createLogger} makes it. */
+export type FieldsLogger = Record<Level, Write>;
+
+let chosen: Logger | undefined;
+let fallback: Logger | undefined;
+
+/**
+ * Says where {@link logInfo} and its kin write outside of handlers (and what their level is): any logger in pino's
+ * shape. Undefined: the default again, JSON lines to standard error from level info on. Within a handler they write to
+ * the logger of its step.
+ *
+ * @example
+ * setLogger(pino({ level: 'debug' }));
+ */
+export function setLogger(logger: Logger | undefined): void {
+  chosen = logger;
+}
+
+/**
+ * Writes a line of level info. In a handler it names the step; credentials among the fields are not written. (A line
+ * after an `await`, in a handler that already ran when the process wrote its first, may lack the step's ids:
+ * `context.logger` always has them.)
+ *
+ * @example
+ * logInfo('order processed', { order_id: '123', amount: '100.00' });
+ */
+export function logInfo(message: string, fields?: LogFields | LogContext): void {
+  write('info', message, fields);
+}
+
+/**
+ * Writes a line of level warn; as {@link logInfo}.
+ *
+ * @example
+ * logWarn('stock is low', { sku: 'MUG', left: 2 });
+ */
+export function logWarn(message: string, fields?: LogFields | LogContext): void {
+  write('warn', message, fields);
+}
+
+/**
+ * Writes a line of level error; as {@link logInfo}. An error among the fields is written as its name and message.
+ *
+ * @example
+ * logError('no connection', { error: new Error('refused') });
+ */
+export function logError(message: string, fields?: LogFields | LogContext): void {
+  write('error', message, fields);
+}
+
+/**
+ * Writes a line of level debug; as {@link logInfo}.
+ *
+ * @example
+ * logDebug('cache missed', { key: 'rates' });
+ */
+export function logDebug(message: string, fields?: LogFields | LogContext): void {
+  write('debug', message, fields);
+}
+
+/**
+ * Writes a line of level trace; as {@link logInfo}.
+ *
+ * @example
+ * logTrace('row read', { row: 17 });
+ */
+export function logTrace(message: string, fields?: LogFields | LogContext): void {
+  write('trace', message, fields);
+}
+
+/**
+ * The functions above, with fields that each of their lines has; those of a line win.
+ *
+ * @example
+ * const log = createLogger({ component: 'payments' });
+ * log.info('charged', { amount: '12.50' });
+ */
+export function createLogger(defaultFields: LogFields | LogContext): FieldsLogger {
+  const writer =
+    (level: Level): Write =>
+    (message, fields) =>
+      write(level, message, { ...loggedFields(defaultFields), ...loggedFields(fields ?? {}) });
+  return {
+    error: writer('error'),
+    warn: writer('warn'),
+    info: writer('info'),
+    debug: writer('debug'),
+    trace: writer('trace'),
+  };
+}
+
+function write(level: Level, message: string, fields: LogFields | LogContext | undefined): void {
+  const logger = scopedLogger() ?? chosen ?? defaultLogger();
+  if (logger.isLevelEnabled?.(level) === false) return;
+  if (fields === undefined) logger[level](message);
+  else logger[level](redactFields(loggedFields(fields)), message);
+}
+
+function defaultLogger(): Logger {
+  fallback ??= consoleLogger({ level: 'info', form: 'json' });
+  return fallback;
+}

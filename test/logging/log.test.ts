@@ -1,0 +1,182 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { afterEach, describe, expect, it } from 'vitest';
+import {
+  createLogger,
+  defineHandler,
+  LogContext,
+  type Logger,
+  logDebug,
+  logError,
+  logInfo,
+  logTrace,
+  logWarn,
+  setLogger,
+} from '../../src/index.ts';
+import { runHandler } from '../../src/testing/index.ts';
+import { sharedDatabase } from '../support/shared-database.ts';
+
+type Line = [level: string, message: string, fields: object];
+
+/** A logger that keeps its lines. */
+function keeping(lines: Line[], bindings: object = {}, least = 'trace'): Logger {
+  const levels = ['trace', 'debug', 'info', 'warn', 'error'];
+  const writer =
+    (level: string) =>
+    (first: string | object, message = ''): void => {
+      lines.push(
+        typeof first === 'string' ? [level, first, { ...bindings }] : [level, message, { ...bindings, ...first }],
+      );
+    };
+  return {
+    trace: writer('trace'),
+    debug: writer('debug'),
+    info: writer('info'),
+    warn: writer('warn'),
+    error: writer('error'),
+    child: (more) => keeping(lines, { ...bindings, ...more }, least),
+    isLevelEnabled: (level) => levels.indexOf(level) >= levels.indexOf(least),
+  };
+}
+
+const lines: Line[] = [];
+afterEach(() => {
+  lines.length = 0;
+  setLogger(undefined);
+});
+
+describe('a line by function', () => {
+  it('has its level, its message and its fields as they were given', () => {
+    setLogger(keeping(lines));
+    logTrace('t');
+    logDebug('d', { order_id: '123' });
+    logInfo('i', { orderId: 7, nothing: null });
+    logWarn('w', {});
+    logError('e', { deep: { list: [1] } });
+    expect(lines).toEqual([
+      ['trace', 't', {}],
+      ['debug', 'd', { order_id: '123' }],
+      ['info', 'i', { orderId: 7, nothing: null }],
+      ['warn', 'w', {}],
+      ['error', 'e', { deep: { list: [1] } }],
+    ]);
+  });
+
+  it('is not written when its level is off', () => {
+    setLogger(keeping(lines, {}, 'warn'));
+    const dear = { get cost(): never { throw new Error('must not be read'); } }; // biome-ignore format: one line
+    logInfo('i', dear);
+    logWarn('w');
+    expect(lines).toEqual([['warn', 'w', {}]]);
+  });
+
+  it('takes a log context, in snake_case and without what is absent', () => {
+    setLogger(keeping(lines));
+    const context = LogContext({ correlationId: 'abc-123', taskUuid: 'task-456', operation: 'process_order' });
+    logInfo('processing', context);
+    logInfo('plain', { correlationId: 'abc', stepUuid: undefined, namespace: 'shop' });
+    expect(lines).toEqual([
+      ['info', 'processing', { correlation_id: 'abc-123', task_uuid: 'task-456', operation: 'process_order' }],
+      ['info', 'plain', { correlation_id: 'abc', namespace: 'shop' }],
+    ]);
+    expect(() => LogContext({ corelationId: 'x' } as never)).toThrow('log context: Unrecognized key: "corelationId"');
+  });
+
+  it('has the fields of its logger, and its own before them', () => {
+    setLogger(keeping(lines));
+    const log = createLogger({ component: 'payments', taskUuid: 't-1' });
+    log.info('charged', { component: 'refunds' });
+    log.error('refused');
+    expect(lines).toEqual([
+      ['info', 'charged', { component: 'refunds', task_uuid: 't-1' }],
+      ['error', 'refused', { component: 'payments', task_uuid: 't-1' }],
+    ]);
+  });
+
+  it('holds no credentials, no circles, and errors as texts', () => {
+    setLogger(keeping(lines));
+    const circle: Record<string, unknown> = { name: 'a' };
+    circle.self = circle;
+    logInfo('i', {
+      password: 'p',
+      api_key: 'k',
+      apiKey: 'k',
+      Authorization: 'Bearer x',
+      nested: [{ access_token: 't', 'set-cookie': 'c', clientSecret: 's' }],
+      primary_key: 'id',
+      tokens_used: 3,
+      at: new Date(0),
+      url: 'connecting to postgres://ada:pw@db/shop failed',
+      error: new TypeError('no host in https://u:pw@h/'),
+      big: 10n,
+      circle,
+    });
+    const hidden = '[redacted]';
+    expect(lines[0]![2]).toEqual({
+      password: hidden,
+      api_key: hidden,
+      apiKey: hidden,
+      Authorization: hidden,
+      nested: [{ access_token: hidden, 'set-cookie': hidden, clientSecret: hidden }],
+      primary_key: 'id',
+      tokens_used: 3,
+      at: '1970-01-01T00:00:00.000Z',
+      url: 'connecting to postgres://ada:[redacted]@db/shop failed',
+      error: 'TypeError: no host in https://u:[redacted]@h/',
+      big: '10',
+      circle: { name: 'a', self: '[circular]' },
+    });
+  });
+
+  it('goes to standard error as JSON, from info on, when nobody said otherwise', async () => {
+    const script = `import { logDebug, logInfo } from 'tasker-core'; logDebug('d'); logInfo('order processed', { order_id: '123' });`;
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
+    expect(stdout).toBe('');
+    expect(JSON.parse(stderr)).toMatchObject({
+      level: 30,
+      time: expect.any(Number),
+      msg: 'order processed',
+      order_id: '123',
+    });
+  });
+});
+
+describe('a line by function in a handler', () => {
+  const shared = sharedDatabase();
+
+  it('names the step and the ids, also after an await, and with many steps at once', async () => {
+    logTrace('the process has logged before');
+    const ship = defineHandler('ship', { inputs: { n: 'n' } }, async ({ n, context }) => {
+      logInfo('begins', { n });
+      await new Promise((resolve) => setImmediate(resolve));
+      logInfo('ends', { n, own: context.taskUuid });
+    });
+    const { tasker, demo } = await shared.setup({ ship: [] }, { handlers: [ship], logger: keeping(lines) });
+    const tasks = await tasker.createTasks([1, 2, 3].map((n) => ({ ...demo, context: { n } })));
+    await Promise.all(tasks.map(({ taskUuid }) => tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })));
+    const own = lines.filter(([, message]) => message === 'begins' || message === 'ends');
+    expect(own).toHaveLength(6);
+    for (const [i, { taskUuid }] of tasks.entries()) {
+      const ids = { task_uuid: taskUuid, correlation_id: taskUuid, step: 'ship', attempt: 1, n: i + 1 };
+      expect(own).toContainEqual(['info', 'begins', ids]);
+      expect(own).toContainEqual(['info', 'ends', { ...ids, own: taskUuid }]);
+    }
+  });
+
+  it('goes to the logger of the test’s context', async () => {
+    await runHandler(() => logWarn('low'), { logger: keeping(lines, { step: 'x' }) });
+    expect(lines).toEqual([['warn', 'low', { step: 'x' }]]);
+  });
+
+  it('is the first of its process, and names the step nevertheless', async () => {
+    const script = `
+      import { logInfo } from 'tasker-core';
+      import { runHandler } from 'tasker-core/testing';
+      const write = (fields, message) => console.log(message, JSON.stringify(fields));
+      const logger = { info: write, child: () => logger };
+      await runHandler(async () => { logInfo('first', { a: 1 }); }, { logger });
+    `;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
+    expect(stdout).toBe('first {"a":1}\n');
+  });
+});
