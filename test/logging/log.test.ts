@@ -146,15 +146,16 @@ describe('a line by function in a handler', () => {
 
   it('names the step and the ids, also after an await, and with many steps at once', async () => {
     logTrace('the process has logged before');
+    const kept: Line[] = [];
     const ship = defineHandler('ship', { inputs: { n: 'n' } }, async ({ n, context }) => {
       logInfo('begins', { n });
       await new Promise((resolve) => setImmediate(resolve));
       logInfo('ends', { n, own: context.taskUuid });
     });
-    const { tasker, demo } = await shared.setup({ ship: [] }, { handlers: [ship], logger: keeping(lines) });
+    const { tasker, demo } = await shared.setup({ ship: [] }, { handlers: [ship], logger: keeping(kept) });
     const tasks = await tasker.createTasks([1, 2, 3].map((n) => ({ ...demo, context: { n } })));
     await Promise.all(tasks.map(({ taskUuid }) => tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })));
-    const own = lines.filter(([, message]) => message === 'begins' || message === 'ends');
+    const own = kept.filter(([, message]) => message === 'begins' || message === 'ends');
     expect(own).toHaveLength(6);
     for (const [i, { taskUuid }] of tasks.entries()) {
       const ids = { task_uuid: taskUuid, correlation_id: taskUuid, step: 'ship', attempt: 1, n: i + 1 };
@@ -164,8 +165,9 @@ describe('a line by function in a handler', () => {
   });
 
   it('goes to the logger of the test’s context', async () => {
-    await runHandler(() => logWarn('low'), { logger: keeping(lines, { step: 'x' }) });
-    expect(lines).toEqual([['warn', 'low', { step: 'x' }]]);
+    const kept: Line[] = [];
+    await runHandler(() => logWarn('low'), { logger: keeping(kept, { step: 'x' }) });
+    expect(kept).toEqual([['warn', 'low', { step: 'x' }]]);
   });
 
   it('is the first of its process, and names the step nevertheless', async () => {
