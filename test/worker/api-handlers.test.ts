@@ -7,6 +7,7 @@ import { StepHandler } from '../../src/handlers/step-handler.ts';
 import type { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
 import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
 import { deadUrl, httpServer, json } from '../handlers/api/http-server.ts';
+import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { deferred, until } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 
@@ -169,7 +170,7 @@ describe('a request', () => {
 });
 
 describe('secrets', () => {
-  it('of requests and answers are in no row of the database', async () => {
+  it('of requests and answers are in no row of the database, and no line of the log', async () => {
     const { url } = await httpServer(({ url: path }, response) => {
       const status = path.startsWith('/ok') ? 200 : path.startsWith('/bad') ? 400 : 302;
       const headers = { 'set-cookie': 'sid=s3cret', 'x-auth-token': 's3cret', location: '/again?token=s3cret' };
@@ -179,11 +180,15 @@ describe('secrets', () => {
     const query = { params: { api_key: 's3cret', page: 1 } };
     const of = (name: string, baseUrl: string) =>
       defineApiHandler(name, { baseUrl, defaultHeaders: withSecrets }, ({ api }) => api.get(`/${name}`, query));
+    const { logger, lines } = collectingLogger();
     const steps = { ok: [], bad: [], loop: [], dead: [] };
     const withUser = (base: string) => base.replace('//', '//ada:s3cret@');
     const { tasker, demo } = await shared.setup(
       Object.fromEntries(Object.keys(steps).map((name) => [name, { retry: { max_attempts: 1 } }])),
-      { handlers: [of('ok', url), of('bad', url), of('loop', withUser(url)), of('dead', withUser(await deadUrl()))] },
+      {
+        handlers: [of('ok', url), of('bad', url), of('loop', withUser(url)), of('dead', withUser(await deadUrl()))],
+        logger,
+      },
     );
     const { taskUuid } = await tasker.createTask(demo);
     await tasker.waitForTask(taskUuid, REST);
@@ -195,5 +200,7 @@ describe('secrets', () => {
     expect(rows.join('\n')).toContain('api_key=[redacted]');
     expect(rows.join('\n')).toContain('page=1');
     expect(rows.join('\n')).not.toContain('s3cret');
+    expect(JSON.stringify(lines)).toContain('HTTP 400: no');
+    expect(JSON.stringify(lines)).not.toContain('s3cret');
   });
 });

@@ -31,8 +31,9 @@ export function requestBody(options: ApiBodyOptions, { headers, textIsBody }: Bo
   if (body === undefined || body === '') return NONE;
 
   if (isGiven(form)) {
+    if (form instanceof FormData) throw invalidRequest('the option form is url-encoded; give FormData as body');
     setType(headers, 'application/x-www-form-urlencoded');
-    return text(form instanceof URLSearchParams ? form.toString() : queryOf(form).join('&'));
+    return text(queryOf(form).join('&'));
   }
   if (body === json) return jsonBody(body, headers);
   if (isStream(body)) return { content: body as ReadableStream, once: true };

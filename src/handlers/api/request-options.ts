@@ -2,7 +2,7 @@ import type { StepContext } from '../step-context.ts';
 import { invalidRequest } from './invalid-request.ts';
 
 /** Values of a query or a form by name: null and undefined are left out, a list is repeated. */
-export type RequestParams = Readonly<Record<string, unknown>>;
+export type RequestParams = Readonly<Record<string, unknown>> | URLSearchParams;
 
 /** Headers by name, in whatever case; undefined leaves one out. Or anything that `fetch` takes. */
 export type RequestHeaders = Readonly<Record<string, string | undefined>> | Headers | readonly (readonly string[])[];
@@ -44,7 +44,7 @@ export interface ApiBodyOptions extends ApiRequestOptions {
   /** The body as JSON; or false: `body` is no JSON but its text. */
   json?: unknown;
   /** The body as `application/x-www-form-urlencoded`. */
-  form?: RequestParams | URLSearchParams;
+  form?: RequestParams;
 }
 
 const isRecord = (value: unknown): boolean => typeof value === 'object' && value !== null;
@@ -95,7 +95,7 @@ export function bodyOptions(given: ApiBodyOptions | undefined, { alsoOfFetch = f
 
 function areOptions(given: object | undefined, known: typeof PLAIN): given is ApiRequestOptions | undefined {
   if (given === undefined || given === null) return true;
-  if (given instanceof Headers || Array.isArray(given)) return false;
+  if (given instanceof Headers || given instanceof URLSearchParams || Array.isArray(given)) return false;
   return Object.entries(given).every(
     ([name, value]) => Object.hasOwn(known, name) && (value === undefined || known[name]!(value)),
   );

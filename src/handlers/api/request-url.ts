@@ -34,7 +34,8 @@ export function httpUrl(text: string, what: string): URL {
 
 /** `name=value` for each value of a query. */
 export function queryOf(params: RequestParams = {}): string[] {
-  return Object.entries(params).flatMap(([name, value]) =>
+  const entries: Iterable<[string, unknown]> = params instanceof URLSearchParams ? params : Object.entries(params);
+  return [...entries].flatMap(([name, value]) =>
     (Array.isArray(value) ? (value as unknown[]) : [value])
       .filter((item) => item !== null && item !== undefined)
       .map((item) => `${encodeURIComponent(name)}=${encodeURIComponent(textOf(name, item))}`),

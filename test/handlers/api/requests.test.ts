@@ -41,11 +41,13 @@ describe('the URL of a request', () => {
     await api.get('/x', { a: 1, b: null }, { 'x-a': '1' });
     await api.get('/x', { a: 1, b: null });
     await api.get('/x', undefined, { 'x-a': '1' });
+    await api.get('/x', new URLSearchParams({ a: '1' }));
     expect(got.map(({ url: to, headers }) => [to, headers['x-a']])).toEqual([
       ['/x?a=1', '1'],
       ['/x?a=1', '1'],
       ['/x?a=1', undefined],
       ['/x', '1'],
+      ['/x?a=1', undefined],
     ]);
   });
 
@@ -119,7 +121,7 @@ describe('the body of a request', () => {
       JSON_TYPE,
     ],
     ['form', { form: { a: 'x y', b: [1, 2], c: null } }, 'a=x%20y&b=1&b=2', FORM],
-    ['form as parameters', { form: new URLSearchParams({ a: 'x y' }) }, 'a=x+y', FORM],
+    ['form as parameters', { form: new URLSearchParams({ a: 'x y' }) }, 'a=x%20y', FORM],
     ['parameters as body', { body: new URLSearchParams({ a: '1' }) }, 'a=1', `${FORM};charset=UTF-8`],
     ['bytes', { body: new TextEncoder().encode('bytes') }, 'bytes', undefined],
     ['a blob', { body: new Blob(['blob'], { type: 'image/x' }) }, 'blob', 'image/x'],
@@ -157,6 +159,7 @@ describe('the body of a request', () => {
   it.each<[unknown, string]>([
     [{ order_id: 7 }, 'a request has no option order_id; a body goes under body, json or form, a query under params'],
     [{ body: 1, form: {} }, 'a request has one body; give one of body, data, form and json'],
+    [{ form: new FormData() }, 'the option form is url-encoded; give FormData as body'],
     [{ json: { at: 1n } }, 'the body is no JSON: Do not know how to serialize a BigInt'],
     [{ json: () => 1 }, 'the body is no JSON: it is a function'],
     [{ timeout: '5s' }, 'the option timeout of a request cannot be string'],
