@@ -98,6 +98,8 @@ const CLOSE_MS = 2_000;
  */
 export class Database implements Db {
   readonly #pool: pg.Pool;
+  /** One connection beside the pool, made when it is first needed. */
+  #reserve: pg.Pool | undefined;
   readonly #options: DatabaseOptions;
   /** Statements sent so far; the benchmark divides it by steps. */
   statements = 0;
@@ -112,13 +114,19 @@ export class Database implements Db {
     this.#pool = pool;
     this.#sockets = sockets;
     this.#options = options;
-    // A connection that dies while it is checked out, or while idle, must not become an uncaught exception; the query in
-    // flight is rejected on its own.
+    this.#watch(pool);
+  }
+
+  /**
+   * A connection that dies while it is checked out, or while idle, must not become an uncaught exception; the query in
+   * flight is rejected on its own.
+   */
+  #watch(pool: pg.Pool): void {
     pool.on('connect', (client) => {
       client.on('error', () => {});
       this.#connectedAt.set(client, performance.now());
     });
-    pool.on('error', (error) => options.logger.debug({ error: error.message }, 'an idle connection was lost'));
+    pool.on('error', (error) => this.#options.logger.debug({ error: error.message }, 'an idle connection was lost'));
   }
 
   /**
@@ -129,13 +137,7 @@ export class Database implements Db {
     checkScheme(options.url);
     checkScheme(options.directUrl ?? options.url);
     const sockets = new Set<Socket>();
-    const pool = new pg.Pool({
-      ...configOf(options.url, options),
-      stream: () => keptIn(sockets),
-      pipeline: options.pipeline ?? true,
-      max: options.poolSize ?? 10,
-      idleTimeoutMillis: 300_000,
-    } as pg.PoolConfig);
+    const pool = poolOf(options, { sockets, max: options.poolSize ?? 10 });
     const database = new Database(pool, sockets, options);
     try {
       await database.#checkVersion();
@@ -178,22 +180,38 @@ export class Database implements Db {
   }
 
   query<Row>(statement: Statement, values: readonly unknown[] = []): Promise<Rows<Row>> {
-    return this.#query(statement, values, undefined);
+    return this.#query(this.#pool, { statement, values, timeoutMs: undefined });
   }
 
   /** Statements of which each is given up after `timeoutMs` without an answer, and its connection with it. */
   within(timeoutMs: number): Db {
-    return { query: (statement, values = []) => this.#query(statement, values, timeoutMs) };
+    return { query: (statement, values = []) => this.#query(this.#pool, { statement, values, timeoutMs }) };
+  }
+
+  /** As {@link within}, on one connection that nothing else uses: callers who take the whole pool don't hold it up. */
+  apart(timeoutMs: number): Db {
+    return { query: (statement, values = []) => this.#query(this.#apart(), { statement, values, timeoutMs }) };
+  }
+
+  #apart(): pg.Pool {
+    if (!this.#reserve) {
+      this.#reserve = poolOf(this.#options, { sockets: this.#sockets, max: 1 });
+      this.#watch(this.#reserve);
+    }
+    return this.#reserve;
   }
 
   async #query<Row>(
-    statement: Statement,
-    values: readonly unknown[],
-    timeoutMs: number | undefined,
+    pool: pg.Pool,
+    {
+      statement,
+      values,
+      timeoutMs,
+    }: { statement: Statement; values: readonly unknown[]; timeoutMs: number | undefined },
   ): Promise<Rows<Row>> {
     this.#checkOpen();
     this.statements++;
-    const client = await this.#connect();
+    const client = await this.#connect(pool);
     try {
       const query = timed({ ...withLabel(statement), values: values as unknown[] }, timeoutMs);
       const rows = (await client.query(query)) as unknown as Rows<Row>;
@@ -207,9 +225,9 @@ export class Database implements Db {
   }
 
   /** A connection of the pool, but none that may have gone silent. */
-  async #connect(): Promise<pg.PoolClient> {
+  async #connect(pool = this.#pool): Promise<pg.PoolClient> {
     for (;;) {
-      const client = await this.#pool.connect();
+      const client = await pool.connect();
       if ((this.#connectedAt.get(client) ?? this.#silentAt) >= this.#silentAt) return client;
       client.release(true);
     }
@@ -334,7 +352,7 @@ export class Database implements Db {
     if (this.#closed) return;
     this.#closed = true;
     const cutting = setTimeout(() => this.#cut(), CLOSE_MS);
-    await this.#pool.end();
+    await Promise.all([this.#pool.end(), this.#reserve?.end()]);
     // A connection leaves the pool at once and says goodbye afterwards, for ever if nobody answers.
     if (this.#sockets.size === 0) clearTimeout(cutting);
     else cutting.unref().refresh();
@@ -343,6 +361,16 @@ export class Database implements Db {
   #cut(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
+}
+
+function poolOf(options: DatabaseOptions, { sockets, max }: { sockets: Set<Socket>; max: number }): pg.Pool {
+  return new pg.Pool({
+    ...configOf(options.url, options),
+    stream: () => keptIn(sockets),
+    pipeline: options.pipeline ?? true,
+    max,
+    idleTimeoutMillis: 300_000,
+  } as pg.PoolConfig);
 }
 
 function keptIn(sockets: Set<Socket>): Socket {

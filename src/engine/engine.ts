@@ -249,23 +249,23 @@ export class Engine {
 
   /** An answer that comes after the lease would be of no use. */
   registerWorker(worker: NewWorker): Promise<number> {
-    return registerWorker(this.database.within(worker.leaseMs), worker);
+    return registerWorker(this.database.apart(worker.leaseMs), worker);
   }
 
   announceCallables(
     { id, namespaces, callables }: { id: number; namespaces: readonly string[]; callables: readonly string[] },
     { timeoutMs }: Patience,
   ): Promise<void> {
-    return announceCallables(this.database.within(timeoutMs), id, namespaces, callables);
+    return announceCallables(this.database.apart(timeoutMs), id, namespaces, callables);
   }
 
-  /** Given up while there is time for another before the lease is over. */
+  /** Given up while there is time for another before the lease is over. Of a worker's life nothing waits for the pool. */
   heartbeat(ids: readonly number[], leaseMs: number): Promise<{ alive: number[]; lost: boolean }> {
-    return heartbeat(this.database.within(leaseMs / 3), ids, leaseMs);
+    return heartbeat(this.database.apart(leaseMs / 3), ids, leaseMs);
   }
 
   stopWorker(id: number, { timeoutMs }: Patience): Promise<void> {
-    return stopWorker(this.database.within(timeoutMs), id);
+    return stopWorker(this.database.apart(timeoutMs), id);
   }
 
   announcedElsewhere(lacked: Lacked): Promise<string[]> {
