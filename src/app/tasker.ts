@@ -228,7 +228,7 @@ export class Tasker {
     return handle!;
   }
 
-  /** Creates many tasks in one statement, all or none; some hundreds at a time are fastest. Throws as {@link createTask}. */
+  /** Creates many tasks in one transaction, all or none; some hundreds at a time are fastest. Throws as {@link createTask}. */
   async createTasks(requests: readonly TaskRequest[], options?: CreateOptions): Promise<TaskHandle[]> {
     const created = await this.#engine.createTasks(requests, options);
     this.#announceWork(created);

@@ -6,11 +6,11 @@ import { storableJson } from '../model/storable-json.ts';
 import { isStorableText } from '../model/storable-text.ts';
 import { earliestMinutes } from '../model/task-limits.ts';
 import { isUuid, uuidV7 } from '../model/uuid.ts';
-import { findIdentities, createTasks as insertTasks, type NewTask } from '../store/create-tasks.ts';
+import { findIdentities, type NewTask } from '../store/create-tasks.ts';
 import { taskStates } from '../store/peek.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
-import { type WatchedTask, watchTasks } from '../store/stale-tasks.ts';
 import { createDespiteLoss } from './create-despite-loss.ts';
+import { insertAtOnce, insertPortions, portionsOf } from './insert-tasks.ts';
 import { nameOf, type Snapshot, type TemplateStore } from './template-store.ts';
 
 /** What a caller asks for. */
@@ -55,7 +55,7 @@ export interface CreatedTask {
 const SETTINGS = opening(PINNED_PLANS);
 
 /**
- * Creates tasks, all or none, in one statement.
+ * Creates tasks, all or none: in one statement, or where they have many large contexts in several of one transaction.
  * @throws TaskerError `template_not_found`, `bad_request`, `invalid_context`, `identity_missing`, `conflict`
  */
 export async function createTasks(
@@ -78,16 +78,15 @@ export async function createTasks(
     const { limits } = snapshots[i]!;
     return limits ? { taskUuid, minutes: earliestMinutes(limits) } : [];
   });
+  const portions = portionsOf(tasks);
   const standing = await createDespiteLoss(
     async () => {
-      if (tasks.every((task) => task.identityHash === null)) {
-        await database.pipeline(SETTINGS, (tx) => insertWatched(tx, tasks, watched));
+      if (portions.length === 1 && tasks.every((task) => task.identityHash === null)) {
+        await database.pipeline(SETTINGS, (tx) => insertAtOnce(tx, tasks, watched));
         return ids;
       }
       return database.transaction(SETTINGS, async (tx) => {
-        const created = await insertTasks(tx, tasks);
-        const fresh = watched.filter(({ taskUuid }) => created.has(taskUuid));
-        if (fresh.length > 0) await watchTasks(tx, fresh);
+        const created = await insertPortions(tx, portions, watched);
         if (created.size === tasks.length) return ids;
         const found = await standingFor(tx, tasks);
         if (onDuplicate === 'error' && found.some((id, i) => id !== ids[i]))
@@ -98,11 +97,6 @@ export async function createTasks(
     async () => ((await taskStates(database, ids)).size > 0 ? standingFor(database, tasks) : undefined),
   );
   return standing.map(result);
-}
-
-/** In one round trip; tasks without limits cost no statement more. */
-async function insertWatched(tx: Db, tasks: readonly NewTask[], watched: readonly WatchedTask[]): Promise<void> {
-  await Promise.all([insertTasks(tx, tasks), watched.length > 0 ? watchTasks(tx, watched) : undefined]);
 }
 
 /** The tasks that hold the identities of these: themselves, or earlier ones. */
