@@ -210,3 +210,11 @@ create table tasker.worker (
   lease_until timestamptz not null
 );
 create index worker_living on tasker.worker (lease_until) where state in ('alive', 'dead');
+create index worker_gone on tasker.worker (lease_until) where state in ('buried', 'stopped');
+
+-- Of workers that are long gone, what history and steps show of them.
+create table tasker.past_worker (
+  id   bigint primary key,
+  name text not null,
+  host text not null
+);

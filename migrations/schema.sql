@@ -60,6 +60,13 @@ create table tasker.operator_action (
 );
 CREATE INDEX operator_action_task ON tasker.operator_action USING btree (task_uuid, id);
 
+create table tasker.past_worker (
+  id bigint not null,
+  name text not null,
+  host text not null,
+  constraint past_worker_pkey PRIMARY KEY (id)
+);
+
 create table tasker.queue (
   namespace_id integer not null,
   rank smallint not null,
@@ -216,4 +223,5 @@ create table tasker.worker (
   lease_until timestamp with time zone not null,
   constraint worker_pkey PRIMARY KEY (id)
 );
+CREATE INDEX worker_gone ON tasker.worker USING btree (lease_until) WHERE (state = ANY (ARRAY['buried'::tasker.worker_state, 'stopped'::tasker.worker_state]));
 CREATE INDEX worker_living ON tasker.worker USING btree (lease_until) WHERE (state = ANY (ARRAY['alive'::tasker.worker_state, 'dead'::tasker.worker_state]));

@@ -14,6 +14,7 @@ import { namespaceIds } from '../store/templates.ts';
 import {
   announceCallables,
   announcedElsewhere,
+  forgetWorkers,
   heartbeat,
   type Lacked,
   listWorkers,
@@ -270,6 +271,11 @@ export class Engine {
 
   announcedElsewhere(lacked: Lacked): Promise<string[]> {
     return announcedElsewhere(this.database, lacked);
+  }
+
+  /** Clears away workers that are long gone. */
+  forgetWorkers(): Promise<void> {
+    return forgetWorkers(this.database);
   }
 
   listWorkers(): Promise<WorkerRow[]> {

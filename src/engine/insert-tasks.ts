@@ -6,7 +6,7 @@ import { type WatchedTask, watchTasks } from '../store/stale-tasks.ts';
  * Bytes of contexts, as JSON text, that one statement takes. All of them become one jsonb value there, which may be six
  * times as large and has 256 MB at most.
  */
-const BYTES_AT_ONCE = 32 * 1024 * 1024;
+const BYTES_AT_ONCE = 16 * 1024 * 1024;
 
 /** Lists of tasks that one statement can take, in an order in which two callers can't wait for each other. */
 export function portionsOf(tasks: readonly NewTask[], bytesAtOnce = BYTES_AT_ONCE): NewTask[][] {

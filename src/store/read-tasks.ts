@@ -128,12 +128,14 @@ const GET_STEPS: Statement = {
 select s.idx, ts.name, ts.callable, s.state::text, s.remaining, s.attempts, s.spared, s.max_attempts, s.retryable, s.result,
        s.claim >> 24 worker_id, tasker.iso(s.next_at) next_at, tasker.iso(s.started_at) started_at, tasker.iso(s.done_at) done_at,
        tasker.iso(t.created_at) created_at, ts.parents total_parents,
-       h.attempt last_attempt, h.outcome::text last_outcome, h.duration_ms, h.detail, tasker.iso(h.ended_at) ended_at, w.name worker, w.host
+       h.attempt last_attempt, h.outcome::text last_outcome, h.duration_ms, h.detail, tasker.iso(h.ended_at) ended_at,
+       coalesce(w.name, p.name) worker, coalesce(w.host, p.host) host
   from tasker.task t join tasker.step s on s.task_uuid = t.task_uuid
   join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = s.idx
   left join lateral (
     select * from tasker.history h where h.task_uuid = s.task_uuid and h.idx = s.idx order by h.attempt desc limit 1) h on true
   left join tasker.worker w on w.id = s.claim >> 24
+  left join tasker.past_worker p on p.id = s.claim >> 24
  where t.task_uuid = $1 and ($2::int is null or s.idx = $2)
  order by s.idx`,
 };
@@ -177,8 +179,9 @@ const GET_HISTORY: Statement = {
   text: `
 select * from (
   select h.idx, 'attempt' kind, h.attempt, h.outcome::text what, h.state::text to_state, h.started_at, h.ended_at at, h.duration_ms, h.detail,
-         coalesce(w.name, 'worker ' || h.worker_id) who, null reason
-    from tasker.history h left join tasker.worker w on w.id = h.worker_id where h.task_uuid = $1
+         coalesce(w.name, p.name, 'worker ' || h.worker_id) who, null reason
+    from tasker.history h left join tasker.worker w on w.id = h.worker_id left join tasker.past_worker p on p.id = h.worker_id
+   where h.task_uuid = $1
   union all
   select a.idx, 'operator', null, a.action, a.to_state, null, a.at, null, null, a.actor, a.reason
     from tasker.operator_action a where a.task_uuid = $1) x

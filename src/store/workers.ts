@@ -129,3 +129,18 @@ export interface WorkerRow {
 export async function listWorkers(db: Db): Promise<WorkerRow[]> {
   return (await db.query<WorkerRow>(LIST_WORKERS)).rows;
 }
+
+const FORGET_WORKERS: Statement = {
+  name: 'forget_workers',
+  text: `
+with gone as (
+  delete from tasker.worker where id = any (array(
+    select id from tasker.worker where state in ('buried', 'stopped') and lease_until < now() - interval '1 day'
+     order by lease_until limit 1000 for update skip locked)) returning id, name, host)
+insert into tasker.past_worker (id, name, host) select id, name, host from gone`,
+};
+
+/** Of workers that are gone for longer than a day only what history shows of them is kept; a thousand at a time. */
+export async function forgetWorkers(db: Db): Promise<void> {
+  await db.query(FORGET_WORKERS);
+}

@@ -4,8 +4,10 @@ import type { Logger } from '../logging/logger.ts';
 
 /** Between looks for stale tasks. */
 const LIFECYCLE_MS = 30_000;
+/** Between looks for workers that are long gone. */
+const FORGET_MS = 3_600_000;
 
-/** What any worker does for all: takes back the steps of dead workers, ends stale tasks, and keeps the queue short. */
+/** What any worker does for all: takes back the steps of dead workers, ends stale tasks, and keeps tables short. */
 export class Housekeeping {
   readonly #engine: Engine;
   readonly #logger: Logger;
@@ -13,6 +15,7 @@ export class Housekeeping {
   #claims = 0;
   #lifecycleAt = Number.NEGATIVE_INFINITY;
   #endingStale = false;
+  #forgotAt = Number.NEGATIVE_INFINITY;
   #stopped = false;
 
   constructor(engine: Engine, leaseMs: number, logger: Logger) {
@@ -48,7 +51,7 @@ export class Housekeeping {
 
   /** What has its time, when that has come. */
   async look(): Promise<void> {
-    await Promise.all([this.#tidyQueue(), this.#endStale()]);
+    await Promise.all([this.#tidyQueue(), this.#endStale(), this.#forgetWorkers()]);
   }
 
   /** Begins nothing more. */
@@ -75,6 +78,16 @@ export class Housekeeping {
       this.#logger.warn({ error: messageOf(error) }, 'looking for stale tasks did not get through; trying again');
     } finally {
       this.#endingStale = false;
+    }
+  }
+
+  async #forgetWorkers(): Promise<void> {
+    if (performance.now() - this.#forgotAt < FORGET_MS) return;
+    this.#forgotAt = performance.now();
+    try {
+      await this.#engine.forgetWorkers();
+    } catch (error) {
+      this.#logger.debug({ error: messageOf(error) }, 'clearing away workers that are long gone did not get through');
     }
   }
 

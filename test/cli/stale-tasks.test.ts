@@ -1,0 +1,27 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { openClient } from '../../src/app/open-client.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { freshDatabase } from '../support/database.ts';
+import { age, lookForStale } from '../support/lifecycle.ts';
+import { installation, PAIR } from './installation.ts';
+
+it('the tasks that stand longer than their lifecycle allows are listed, and each says which limit is over', async () => {
+  const [place, database] = await Promise.all([installation(), freshDatabase()]);
+  onTestFinished(async () => void (await Promise.all([place.remove(), database.drop()])));
+  const project = await place.project('limits', { DATABASE_URL: database.url });
+  await project.write('templates/pair.yaml', `${PAIR}lifecycle: { max_waiting_for_dependencies_minutes: 5 }\n`);
+  const id = await project.create('pair');
+  expect(await project.json(['task', 'list', '--stale'])).toEqual([]);
+
+  await age(database.sql, 6, id);
+  const tasker = await openClient({ databaseUrl: database.url, logger: silentLogger, mayMake: false, listen: false });
+  await lookForStale(tasker).finally(() => tasker.stop());
+  const time = expect.stringMatching(/^20/);
+  const stale = { rule: 'max_waiting_for_dependencies_minutes', minutes: 5, since: time, at: time };
+  expect(await project.json(['task', 'list', '--stale'])).toMatchObject([{ task_uuid: id, stale }]);
+  expect(await project.json(['task', 'get', id])).toMatchObject({ status: 'pending', stale });
+  const { stdout } = await project.run(['task', 'get', id]);
+  expect(stdout).toMatch(/stale +max_waiting_for_dependencies_minutes is 5, and it stands so since 20/);
+  const why = await project.run(['task', 'why', id]);
+  expect(why.stdout).toContain('it is stale: nothing moved since 20');
+});
