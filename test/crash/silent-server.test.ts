@@ -3,7 +3,17 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { startProxy } from '../support/crash-proxy.ts';
 import type { Sql } from '../support/database.ts';
-import { DEMO, deferred, invariants, setup, states, TAKES_CHILDREN, template, until } from '../support/setup.ts';
+import {
+  DEMO,
+  deferred,
+  invariants,
+  itOnce,
+  setup,
+  states,
+  TAKES_CHILDREN,
+  template,
+  until,
+} from '../support/setup.ts';
 
 const LEASE_MS = 2_000;
 const ONCE = { retry: { retryable: false } };
@@ -88,7 +98,7 @@ describe('a living worker', () => {
 });
 
 describe('a stop', () => {
-  it('fires the signal of running handlers and ends in time while the server is silent', async () => {
+  itOnce('fires the signal of running handlers and ends in time while the server is silent', async () => {
     const signalled = deferred();
     const { another, tasker, proxy, started } = await workersBehindProxy(['first']);
     const name = 'second';

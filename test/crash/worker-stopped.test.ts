@@ -4,7 +4,7 @@ import { silentLogger } from '../../src/logging/logger.ts';
 import { startProxy } from '../support/crash-proxy.ts';
 import { openJournal, startWorker, workTemplate } from '../support/crash-workers.ts';
 import { openSession } from '../support/database.ts';
-import { DEMO, deferred, invariants, setup, states, template, until } from '../support/setup.ts';
+import { DEMO, deferred, invariants, itOnce, setup, states, template, until } from '../support/setup.ts';
 
 describe('SIGTERM', () => {
   it('handlers finish or are given back within the drain time, and work goes on elsewhere at once', async () => {
@@ -78,7 +78,7 @@ describe('a stop', () => {
     await invariants(sql);
   });
 
-  it('ends the process even while the database is away, and nothing is lost', async () => {
+  itOnce('ends the process even while the database is away, and nothing is lost', async () => {
     const LEASE_MS = 1_500;
     const { tasker, sql, url } = await setup({ templates: workTemplate({ a: [], b: ['a'] }), worker: false });
     const proxy = await startProxy(url);

@@ -1,9 +1,12 @@
-import { onTestFinished } from 'vitest';
+import { inject, it, onTestFinished } from 'vitest';
 import { type CreateTaskerOptions, createTasker } from '../../src/app/create-tasker.ts';
 import type { Tasker } from '../../src/app/tasker.ts';
 import { mustParseTemplate } from '../../src/template/parse-template.ts';
 import type { TaskTemplate } from '../../src/template/task-template.ts';
 import { freshDatabase, type Sql } from './database.ts';
+
+/** A test of what is the same whatever server it runs on, and takes long: once is enough, on the one that users get. */
+export const itOnce = it.runIf(inject('postgres') === '18');
 
 /** A template from a short form: `{ a: [], b: ['a'] }`, each step with the handler of its name unless it says otherwise. */
 export function template(
