@@ -2,10 +2,10 @@ import { isBuiltin } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { BuildFailure, BuildResult, Message, Plugin } from 'esbuild';
-import { TaskerError } from '../errors.ts';
 import { bundleCache, removeStale, writeOnce } from './bundle-cache.ts';
 import type { HandlerFiles } from './handler-files.ts';
 import { ownLocation } from './own-location.ts';
+import { ResolutionError } from './resolution-errors.ts';
 import { withEsbuild } from './with-esbuild.ts';
 
 /**
@@ -39,8 +39,7 @@ export async function bundleHandlers(
 function asTheyAre(files: readonly string[]): Map<string, string> {
   const typescript = files.find((file) => /\.m?ts$/.test(file));
   if (typescript) {
-    throw new TaskerError(
-      'handler_invalid',
+    throw new ResolutionError(
       `handlers file ${typescript}: reading TypeScript needs esbuild's program, an optional package that this install left out; install @esbuild/${process.platform}-${process.arch}, or compile the handlers to JavaScript`,
       { details: { file: typescript } },
     );
@@ -123,11 +122,11 @@ function isBuildFailure(thrown: unknown): thrown is BuildFailure {
   return thrown instanceof Error && Array.isArray((thrown as { errors?: unknown }).errors);
 }
 
-function errorOf(root: string, failure: BuildFailure): TaskerError {
+function errorOf(root: string, failure: BuildFailure): ResolutionError {
   const lines = failure.errors.slice(0, 5).map((message) => lineOf(root, message));
   const more = failure.errors.length > lines.length ? ` (and ${failure.errors.length - lines.length} more)` : '';
   const file = failure.errors[0]?.location?.file;
-  return new TaskerError('handler_invalid', `handlers: ${lines.join('; ')}${more}`, {
+  return new ResolutionError(`handlers: ${lines.join('; ')}${more}`, {
     cause: failure,
     details: { file: file === undefined ? root : path.resolve(root, file) },
   });

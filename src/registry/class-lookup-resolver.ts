@@ -1,4 +1,4 @@
-import { realpathSync, statSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { isHandlerClass, isStepHandler } from '../handlers/step-handler.ts';
 import type { BaseResolver, ResolvedHandler, ResolverConfig } from './base-resolver.ts';
@@ -15,7 +15,7 @@ export interface ClassLookupOptions {
 }
 
 /** `./orders.ts`, `../orders`, `@scope/package`, `@scope/package/part`. */
-const CALLABLE = /^(?:\.{1,2}\/|@[a-z0-9][\w.-]*\/[a-z0-9])/;
+const CALLABLE = /^(?:\.{1,2}\/.|@[a-z0-9][\w.-]*\/[a-z0-9])/;
 const ENDINGS = ['', '.ts', '.mts', '.js', '.mjs', '/index.ts', '/index.mts', '/index.js', '/index.mjs'];
 
 /**
@@ -64,12 +64,17 @@ function fileOf(base: string, callable: string): string | null {
   refuseOutside(base, wanted, callable);
   if (!mayHoldHandlers(path.relative(base, wanted))) return null;
   for (const file of ENDINGS.map((ending) => wanted + ending)) {
-    if (!/\.(ts|mts|js|mjs)$/.test(file) || !statSync(file, { throwIfNoEntry: false })?.isFile()) continue;
+    if (!/\.(ts|mts|js|mjs)$/.test(file) || !isFile(file)) continue;
     // A link may lead anywhere.
     refuseOutside(realpathSync(base), realpathSync(file), callable);
     return file;
   }
   return null;
+}
+
+/** Of a path through a file, statSync throws whatever its options say. */
+function isFile(file: string): boolean {
+  return existsSync(file) && statSync(file).isFile();
 }
 
 function refuseOutside(base: string, file: string, callable: string): void {

@@ -256,6 +256,115 @@ describe('discovering handlers', () => {
   });
 });
 
+describe('what is discovered besides', () => {
+  it('is handlers in exported lists and plain objects, each once', async () => {
+    const root = project({
+      'handlers/list.ts': `import { defineHandler } from 'tasker-core';
+        const a = defineHandler('a', {}, () => 1);
+        export const all = [a, defineHandler('b', {}, () => 2), 'text', null];
+        export default { a, c: defineHandler('c', {}, () => 3), nothing: null };`,
+    });
+    const { count, registry } = await discover(root);
+    expect([count, registry.listHandlers()]).toEqual([3, ['a', 'b', 'c']]);
+  });
+
+  it('is counted by the method of the registry', async () => {
+    const root = project({ 'handlers/a.ts': greet('a'), 'handlers/b.ts': greet('b') });
+    const registry = new HandlerRegistry();
+    expect(await registry.discoverHandlers(path.join(root, 'handlers'))).toBe(2);
+    expect(registry.handlerCount()).toBe(2);
+  });
+});
+
+describe('a handler by file or package', () => {
+  const PACKAGE = {
+    'node_modules/@shop/handlers/package.json':
+      '{"name":"@shop/handlers","exports":{".":{"import":"./index.mjs","require":"./index.cjs"},"./billing":"./billing.mjs"}}',
+    'node_modules/@shop/handlers/index.mjs': greet('packed'),
+    'node_modules/@shop/handlers/index.cjs': 'throw new Error("the wrong one");',
+    'node_modules/@shop/handlers/billing.mjs': greet('billing'),
+  };
+  const registryIn = (root: string) => new HandlerRegistry({ baseFolder: path.join(root, 'handlers') });
+
+  it('is its default export, else the first with a name', async () => {
+    const root = project({
+      ...PACKAGE,
+      'handlers/billing/charge.ts': greet('charge'),
+      'handlers/refund/index.ts': `import { StepHandler } from 'tasker-core';
+        export const help = () => 1;
+        export default class extends StepHandler { call() { return this.success({ refunded: true }); } }`,
+    });
+    const registry = registryIn(root);
+    expect(await run(registry, './billing/charge')).toEqual({ value: 'charge' });
+    expect(await run(registry, './billing/../billing/charge.ts')).toEqual({ value: 'charge' });
+    expect(await run(registry, './refund')).toEqual({ refunded: true });
+    expect(await registry.resolve('./refund')).not.toBe(await registry.resolve('./refund'));
+    expect(await run(registry, '@shop/handlers')).toEqual({ value: 'packed' });
+    expect(await run(registry, '@shop/handlers/billing')).toEqual({ value: 'billing' });
+  });
+
+  it('is never outside the folder, nor what discovery would pass over', async () => {
+    const root = project({
+      'outside.ts': 'throw new Error("imported");',
+      'handlers-too/x.ts': 'throw new Error("imported");',
+      'handlers/_private.ts': 'throw new Error("imported");',
+      'handlers/.hidden/x.ts': 'throw new Error("imported");',
+      'handlers/a.test.ts': 'throw new Error("imported");',
+      'handlers/data.json': '{}',
+      'handlers/node_modules/p/index.js': 'throw new Error("imported");',
+      'node_modules/bare/index.js': 'throw new Error("imported");',
+    });
+    symlinkSync(path.join(root, 'outside.ts'), path.join(root, 'handlers', 'link.ts'));
+    const registry = registryIn(root);
+    for (const callable of [
+      '../outside',
+      './../outside.ts',
+      './a/../../outside',
+      '../handlers-too/x',
+      './link',
+      '..//',
+    ]) {
+      await expect(registry.resolve(callable), callable).rejects.toMatchObject({
+        code: 'handler_invalid',
+        retryable: false,
+        message: expect.stringContaining(`callable ${callable} leads out of `),
+      });
+    }
+    const passedOver = ['./_private', './.hidden/x', './a.test.ts', './data.json', './node_modules/p/index.js'];
+    const others = ['bare', path.join(root, 'outside.ts'), 'file:///etc/passwd', './none', '@shop/none', './', '@shop/../bare']; // biome-ignore format: one line
+    for (const callable of [...passedOver, ...others]) {
+      expect(await registry.resolve(callable), callable).toBeNull();
+    }
+  });
+
+  it('is found only where a base folder was given', async () => {
+    const root = project({ ...PACKAGE, 'handlers/a.ts': greet('a') });
+    expect(await new HandlerRegistry().resolve(`./${path.relative('.', path.join(root, 'handlers/a'))}`)).toBeNull();
+    expect(await new HandlerRegistry().resolve('@shop/handlers')).toBeNull();
+  });
+
+  it('is refused when its file holds none, does not compile, or throws', async () => {
+    const root = project({
+      'handlers/none.ts': 'export const add = 1;',
+      'handlers/broken.ts': 'const = 1;',
+      'handlers/throws.ts': 'throw new Error("no configuration");',
+    });
+    const registry = registryIn(root);
+    await expect(registry.resolve('./none')).rejects.toThrow(/none\.ts exports no handler: .* it exports add/);
+    await expect(registry.resolve('./throws')).rejects.toThrow(/throws\.ts: importing it throws: no configuration/);
+    await expect(registry.resolve('./broken')).rejects.toMatchObject({ code: 'handler_invalid', retryable: false });
+  });
+
+  it('is loaded anew when it has changed and the registry was refreshed', async () => {
+    const root = project({ 'handlers/a.ts': greet('a', '1') });
+    const registry = registryIn(root);
+    expect(await run(registry, './a')).toEqual({ value: 1 });
+    write(root, { 'handlers/a.ts': greet('a', '2') });
+    registry.refresh();
+    expect(await run(registry, './a')).toEqual({ value: 2 });
+  });
+});
+
 describe('a folder that cannot be discovered', () => {
   it('names file, line and column of a syntax error', async () => {
     const root = project({ 'handlers/broken.ts': 'export const a = 1;\nconst b = = 2;\n' });
@@ -302,6 +411,20 @@ describe('in a process of its own', () => {
     const { stdout } = await promisify(execFile)(process.execPath, ['main.mjs'], { cwd: root });
     return stdout;
   };
+
+  it('discovers an installed package by its name, from the current folder', async () => {
+    const root = project({
+      'node_modules/@shop/handlers/package.json': '{"name":"@shop/handlers","type":"module","exports":"./index.js"}',
+      'node_modules/@shop/handlers/index.js': `${greet('one')}export const two = defineHandler('two', {}, () => 2);`,
+    });
+    const out = await execute(
+      root,
+      `import { discoverHandlers, HandlerRegistry } from 'tasker-core';
+       const registry = new HandlerRegistry();
+       console.log(JSON.stringify(await discoverHandlers('@shop/handlers', { registry })));`,
+    );
+    expect(JSON.parse(out)).toEqual({ count: 2, files: [{ file: '@shop/handlers', handlers: ['one', 'two'] }] });
+  });
 
   it('shows the lines of the files as written in stack traces, and ends by itself', async () => {
     const root = project({
