@@ -2,10 +2,12 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { DependencySources, HandlerArguments, InputSources } from '../handler-arguments.ts';
 import { type HandlerOptions, handlerOfFunction } from '../handler-of-function.ts';
 import { misuse, shown } from '../misuse.ts';
+import { resultOfReturn } from '../outcome.ts';
 import type { StepHandlerClass } from '../step-handler.ts';
 import { isStepHandlerResult, type StepHandlerResult } from '../step-handler-result.ts';
 import { type BatchAnalysis, batchAnalyzerSuccess } from './analyzer-result.ts';
 import { BatchConfig } from './batch-config.ts';
+import type { BatchProcessingOutcome } from './batch-processing-outcome.ts';
 import { createCursorRanges } from './cursor-ranges.ts';
 
 /** What `defineBatchAnalyzer` is told besides what all handlers are. */
@@ -15,7 +17,11 @@ export interface BatchAnalyzerOptions<Inputs, Depends> extends HandlerOptions<In
 }
 
 /** What the function of an analyzer may return, at once or later: sizes, ranges of its own, or a result. */
-export type BatchAnalyzerReturn = BatchConfig | BatchAnalysis | StepHandlerResult;
+export type BatchAnalyzerReturn =
+  | BatchConfig
+  | BatchAnalysis
+  | StepHandlerResult
+  | { batch_processing_outcome: BatchProcessingOutcome };
 
 /**
  * The handler of a `batchable` step from a function, with the options and arguments of `defineHandler`. It returns how
@@ -52,6 +58,8 @@ function resultOfAnalysis(returned: unknown, name: string, workerTemplateName?: 
   if (typeof returned !== 'object' || returned === null) {
     throw misuse(`analyzer ${name}: its function returned ${shown(returned)}; return { totalItems, batchSize }`);
   }
+  // A result written by hand, with whatever else it likes beside the outcome.
+  if ('batch_processing_outcome' in returned) return resultOfReturn(returned);
   if ('cursorConfigs' in returned) return batchAnalyzerSuccess({ workerTemplateName, ...(returned as BatchAnalysis) });
 
   const { totalItems, metadata = {}, ...sizes } = BatchConfig(returned as BatchConfig);

@@ -2,6 +2,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { DependencySources, HandlerArguments, InputSources } from '../handler-arguments.ts';
 import { type HandlerOptions, handlerOfFunction } from '../handler-of-function.ts';
 import { misuse, shown } from '../misuse.ts';
+import { resultOfReturn } from '../outcome.ts';
 import type { StepHandlerClass } from '../step-handler.ts';
 import { isStepHandlerResult, type StepHandlerResult } from '../step-handler-result.ts';
 import { type Decision, outcomeOfDecision } from './decision.ts';
@@ -9,7 +10,7 @@ import type { DecisionPointOutcome } from './decision-point-outcome.ts';
 import { type Decider, decisionResult } from './decision-result.ts';
 
 /** What the function of a decision handler may return, at once or later. */
-export type DecisionReturn = Decision | DecisionPointOutcome | StepHandlerResult;
+export type DecisionReturn = Decision | DecisionPointOutcome | StepHandlerResult | { decision_point_outcome: object };
 
 /**
  * The handler of a `decision` step from a function, with the options and arguments of `defineHandler`. It returns
@@ -45,6 +46,10 @@ function resultOfDecision(returned: unknown, decider: Decider): StepHandlerResul
   if (isStepHandlerResult(returned)) return returned;
   const outcome = outcomeOfDecision(returned) ?? (isOutcome(returned) ? returned : null);
   if (outcome) return decisionResult(decider, [outcome]);
+  // A result written by hand, with whatever else it likes beside the outcome.
+  if (typeof returned === 'object' && returned !== null && 'decision_point_outcome' in returned) {
+    return resultOfReturn(returned);
+  }
   throw misuse(
     `decision ${decider.name}: its function returned ${shown(returned)}; return Decision.route([…]) or Decision.skip('…')`,
   );

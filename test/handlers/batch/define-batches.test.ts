@@ -56,6 +56,8 @@ describe('a defined analyzer', () => {
     expect((await run(own)).result).toMatchObject({
       batch_processing_outcome: { worker_template_name: 'w', total_items: 4 },
     });
+    const byHand = { batch_processing_outcome: noBatches(), reason: 'empty' };
+    expect((await run(defineBatchAnalyzer('a', {}, () => byHand))).result).toEqual(byHand);
     const result = StepHandlerResult.failure('no file');
     expect(await run(defineBatchAnalyzer('a', {}, () => result))).toBe(result);
   });

@@ -205,6 +205,8 @@ describe('a defined decision handler', () => {
     const outcome = DecisionPointOutcome.createSteps(['a']);
     const byOutcome = defineDecisionHandler('x', {}, async () => outcome);
     expect((await run(byOutcome)).result).toMatchObject({ steps_created: ['a'] });
+    const byHand = { decision_point_outcome: { type: 'create_steps', step_names: ['a'] }, amount: 7000 };
+    expect((await run(defineDecisionHandler('x', {}, () => byHand))).result).toEqual(byHand);
     const result = StepHandlerResult.failure('no');
     expect(await run(defineDecisionHandler('x', {}, () => result))).toBe(result);
   });
