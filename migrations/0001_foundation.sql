@@ -14,6 +14,10 @@ create type tasker.worker_state as enum ('alive', 'dead', 'buried', 'stopped');
 create function tasker.iso(timestamptz) returns text language sql stable parallel safe
   return to_char($1 at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
 
+-- The template step behind a step: a batch worker's place is (template step + 1) << 17 | its number in the batch.
+create function tasker.template_idx(int) returns int language sql immutable parallel safe
+  return case when $1 >= 131072 then ($1 >> 17) - 1 else $1 end;
+
 create table tasker.namespace (
   id   int generated always as identity primary key,
   name text not null unique,
@@ -86,7 +90,6 @@ create table tasker.task (
          when n_error > 0 then 'blocked_by_failures'::tasker.task_state
          else 'waiting_for_dependencies'::tasker.task_state end) stored,
   revision              int not null default 0,
-  next_idx              int not null default 100000,
   context               jsonb not null,
   correlation_id        uuid,
   parent_correlation_id uuid,
@@ -125,6 +128,41 @@ create table tasker.step (
   constraint step_running_has_claim check (state <> 'in_progress' or (claim is not null and started_at is not null)),
   constraint step_retry_has_time check ((state = 'waiting_for_retry') <= (next_at is not null))
 ) with (fillfactor = 45);
+
+-- What an analyzer came to: `size` steps made from the template step `worker_idx`, at most `parallelism` of them active
+-- (queued, running or waiting for a retry) at once. Those from `next_idx` on have not had a place yet.
+create table tasker.batch (
+  task_uuid        uuid not null,
+  worker_idx       int not null,
+  analyzer_idx     int not null,
+  size             int not null,
+  parallelism      int not null,
+  failure_strategy text not null,
+  no_op            boolean not null,
+  n_active         int not null default 0,
+  next_idx         int not null,
+  primary key (task_uuid, worker_idx),
+  constraint batch_strategy check (failure_strategy in ('continue_on_failure', 'fail_fast', 'isolate')),
+  constraint batch_size check (size between 1 and 131072 and parallelism >= 1 and n_active >= 0)
+) with (fillfactor = 50);
+
+-- The part of a batch that one of its steps works on.
+create table tasker.batch_worker (
+  task_uuid uuid not null,
+  idx       int not null,
+  name      text not null,
+  cursor    jsonb not null,
+  primary key (task_uuid, idx)
+);
+
+-- How far a step came, saved by its handler while it held the step; `attempt` is the start that saved it last.
+create table tasker.checkpoint (
+  task_uuid uuid not null,
+  idx       int not null,
+  attempt   int not null,
+  data      jsonb not null,
+  primary key (task_uuid, idx)
+) with (fillfactor = 50);
 
 -- Ready steps that no worker has taken. Rows are inserted and deleted, never updated.
 create table tasker.queue (
@@ -173,7 +211,7 @@ create table tasker.operator_action (
   actor      text not null,
   reason     text,
   at         timestamptz not null default now(),
-  constraint operator_action_known check (action in ('cancel', 'reset', 'resolve', 'complete', 'fail', 'note'))
+  constraint operator_action_known check (action in ('cancel', 'cancel_batch', 'reset', 'resolve', 'complete', 'fail', 'note'))
 );
 create index operator_action_task on tasker.operator_action (task_uuid, id);
 

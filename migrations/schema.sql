@@ -14,6 +14,43 @@ CREATE OR REPLACE FUNCTION tasker.iso(timestamp with time zone)
  STABLE PARALLEL SAFE
 RETURN to_char(($1 AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text);
 
+CREATE OR REPLACE FUNCTION tasker.template_idx(integer)
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN ($1 >= 131072) THEN (($1 >> 17) - 1) ELSE $1 END;
+
+create table tasker.batch (
+  task_uuid uuid not null,
+  worker_idx integer not null,
+  analyzer_idx integer not null,
+  size integer not null,
+  parallelism integer not null,
+  failure_strategy text not null,
+  no_op boolean not null,
+  n_active integer not null default 0,
+  next_idx integer not null,
+  constraint batch_pkey PRIMARY KEY (task_uuid, worker_idx),
+  constraint batch_size CHECK ((((size >= 1) AND (size <= 131072)) AND (parallelism >= 1) AND (n_active >= 0))),
+  constraint batch_strategy CHECK ((failure_strategy = ANY (ARRAY['continue_on_failure'::text, 'fail_fast'::text, 'isolate'::text])))
+) with (fillfactor=50);
+
+create table tasker.batch_worker (
+  task_uuid uuid not null,
+  idx integer not null,
+  name text not null,
+  cursor jsonb not null,
+  constraint batch_worker_pkey PRIMARY KEY (task_uuid, idx)
+);
+
+create table tasker.checkpoint (
+  task_uuid uuid not null,
+  idx integer not null,
+  attempt integer not null,
+  data jsonb not null,
+  constraint checkpoint_pkey PRIMARY KEY (task_uuid, idx)
+) with (fillfactor=50);
+
 create table tasker.history (
   task_uuid uuid not null,
   idx integer not null,
@@ -56,7 +93,7 @@ create table tasker.operator_action (
   reason text,
   at timestamp with time zone not null default now(),
   constraint operator_action_pkey PRIMARY KEY (id),
-  constraint operator_action_known CHECK ((action = ANY (ARRAY['cancel'::text, 'reset'::text, 'resolve'::text, 'complete'::text, 'fail'::text, 'note'::text])))
+  constraint operator_action_known CHECK ((action = ANY (ARRAY['cancel'::text, 'cancel_batch'::text, 'reset'::text, 'resolve'::text, 'complete'::text, 'fail'::text, 'note'::text])))
 );
 CREATE INDEX operator_action_task ON tasker.operator_action USING btree (task_uuid, id);
 
@@ -117,7 +154,6 @@ CASE
     ELSE 'waiting_for_dependencies'::tasker.task_state
 END) stored,
   revision integer not null default 0,
-  next_idx integer not null default 100000,
   context jsonb not null,
   correlation_id uuid,
   parent_correlation_id uuid,

@@ -23,6 +23,7 @@ export const ERRORS = {
   conversion_error: 400,
   result_not_storable: 400,
   step_failed: 500,
+  step_taken_away: 409,
   // the process and its database
   database_url_missing: 500,
   database_unreachable: 503,

@@ -3,6 +3,7 @@ export { HandlerSystem } from './app/handler-system.ts';
 export type { ListOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from './app/tasker.ts';
 export type { Explanation, StepExplanation } from './app/why.ts';
 export type { CreateOptions, TaskRequest } from './engine/create-task.ts';
+export type { DynamicLimits } from './engine/expansion.ts';
 export type { OperatorOptions } from './engine/operate.ts';
 export type {
   HistoryEntry,
@@ -124,7 +125,14 @@ export {
   StepTimeoutError,
   StepTimeoutError as TimeoutError,
 } from './handlers/retryable-errors.ts';
-export { StepContext, type StepContextParams } from './handlers/step-context.ts';
+export {
+  type CheckpointProgress,
+  type StepCheckpoint,
+  StepContext,
+  type StepContextParams,
+  type TransactionClient,
+  type TransactionWork,
+} from './handlers/step-context.ts';
 export { type ExecutableHandler, StepHandler, type StepHandlerClass } from './handlers/step-handler.ts';
 export { isStepHandlerResult, StepHandlerResult } from './handlers/step-handler-result.ts';
 export { type MixedClass, type Mixin, withMixins } from './handlers/with-mixins.ts';

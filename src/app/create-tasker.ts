@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { DEFAULTS } from '../config/defaults.ts';
 import { readEnvironment } from '../config/environment.ts';
 import { Engine } from '../engine/engine.ts';
+import type { DynamicLimits } from '../engine/expansion.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { consoleLogger } from '../logging/console-logger.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -43,6 +44,12 @@ export interface CreateTaskerOptions {
   handlerMissingGraceMs?: number;
   /** Between looks into the queue when no notification came. Default 2,000; 1,000 while none can arrive. */
   pollMs?: number;
+  /**
+   * What one result may make happen: steps that a decision names (`stepsPerDecision`, 100), decisions on one way through
+   * a template (`decisionDepth`, 20), workers of one batch (`workersPerBatch`, 10,000; at most 131,072). An outcome that
+   * goes beyond them fails its step for good.
+   */
+  limits?: Partial<DynamicLimits>;
   /** Which overrides of the templates' `environments` apply. Default `TASKER_ENV`, else `development`. */
   environment?: string;
   /** Bring the schema up to date. Default true. */
@@ -79,7 +86,7 @@ export async function createTasker(options: CreateTaskerOptions = {}): Promise<T
   const open = await openDatabase({ ...options, logger, environment });
   let tasker: Tasker | undefined;
   try {
-    const engine = new Engine(open.database, logger);
+    const engine = new Engine(open.database, logger, options.limits);
     for (const template of templates) await engine.templates.register(template);
     tasker = new Tasker({
       open,
@@ -126,6 +133,13 @@ function checkNumbers(options: CreateTaskerOptions): void {
     pollMs: 10,
     poolSize: 2,
   } as const;
+  for (const [key, value] of Object.entries(options.limits ?? {})) {
+    if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= 131_072)) continue;
+    throw new TaskerError(
+      'config_invalid',
+      `createTasker: limits.${key} must be a whole number from 1 to 131072, got ${value}`,
+    );
+  }
   for (const key of Object.keys(least) as (keyof typeof least)[]) {
     const value = options[key];
     if (value === undefined || (Number.isInteger(value) && value >= least[key] && value <= LONGEST_TIMER_MS)) continue;

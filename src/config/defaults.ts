@@ -10,8 +10,8 @@ export const DEFAULTS = {
   drainTimeoutMs: 30_000,
   /** How long a step waits for a handler that no worker has. */
   handlerMissingGraceMs: 10_000,
-  /** Results that one step may read of others, as JSON text; with more it fails. */
-  dependencyBytes: 64 * 1024 * 1024,
+  /** Results that come with a step, as JSON text; what lies over it is loaded when the handler asks for it. */
+  dependencyBytes: 8 * 1024 * 1024,
   /** Between looks into the queue while notifications arrive, and while they do not. */
   pollMs: 2_000,
   pollDeafMs: 1_000,

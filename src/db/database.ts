@@ -4,6 +4,7 @@ import pg from 'pg';
 import { TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { checkScheme, isConnectionError, lostStatement, redactUrl, refusedConnection } from './connection-error.ts';
+import { UserTransactions } from './user-transactions.ts';
 
 /** A statement: its text is a constant, its name lets a connection plan it once. */
 export interface Statement {
@@ -106,6 +107,7 @@ export class Database implements Db {
   #closed = false;
   /** Every socket that is open, so that a close can end those on which nobody answers. */
   readonly #sockets: Set<Socket>;
+  #userTransactions: UserTransactions | undefined;
   readonly #connectedAt = new WeakMap<pg.PoolClient, number>();
   /** When a statement last ran out of its time: connections from before may be as silent as the one it was sent on. */
   #silentAt = Number.NEGATIVE_INFINITY;
@@ -293,6 +295,21 @@ export class Database implements Db {
     }
   }
 
+  /** Transactions of handlers, on connections of their own, made when the first is wanted. */
+  get userTransactions(): UserTransactions {
+    this.#checkOpen();
+    this.#userTransactions ??= new UserTransactions({
+      ...configOf(this.#options.url, this.#options),
+      stream: () => keptIn(this.#sockets),
+      // A handler's own statements take as long as they take; its signal ends the step.
+      query_timeout: 0,
+      types: undefined,
+      max: this.#options.poolSize ?? 10,
+      idleTimeoutMillis: 30_000,
+    } as unknown as pg.PoolConfig);
+    return this.#userTransactions;
+  }
+
   /** Statements go out at once; where the pipeline is switched off, each after the answer to the one before. */
   #sender(client: pg.PoolClient): Send {
     if (this.#options.pipeline ?? true) return (query) => client.query(query);
@@ -352,7 +369,7 @@ export class Database implements Db {
     if (this.#closed) return;
     this.#closed = true;
     const cutting = setTimeout(() => this.#cut(), CLOSE_MS);
-    await Promise.all([this.#pool.end(), this.#reserve?.end()]);
+    await Promise.all([this.#pool.end(), this.#reserve?.end(), this.#userTransactions?.close()]);
     // A connection leaves the pool at once and says goodbye afterwards, for ever if nobody answers.
     if (this.#sockets.size === 0) clearTimeout(cutting);
     else cutting.unref().refresh();

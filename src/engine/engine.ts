@@ -1,15 +1,17 @@
 import { type Database, opening } from '../db/database.ts';
+import type { UserClient } from '../db/user-transactions.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { stepIndex } from '../model/uuid.ts';
+import { type BatchResultRow, type BatchWorkerRow, batchResults, batchWorkers } from '../store/batches.ts';
+import { type HeldKey, loadCheckpoints, lockHeldStep, saveCheckpoint } from '../store/checkpoints.ts';
 import { type Claim, type Claimed, claimSteps } from '../store/claim-steps.ts';
 import { type AdoptedStepRow, adoptSteps, findRecorded } from '../store/doubtful.ts';
 import { loadResults, type ResultRow, type StepKey } from '../store/load-results.ts';
-import { lockTasks, type TaskRevision } from '../store/lock-tasks.ts';
 import { type HeldStep, heldSteps, notify, peek, taskStates } from '../store/peek.ts';
 import { PINNED_PLANS, QUEUE_ORDER } from '../store/planner.ts';
 import { getHistory, getSteps, getTasks, listTasks, type TaskFilter, type TaskRow } from '../store/read-tasks.ts';
-import { type OwnClaim, type Recorded, type RecordedStep, recordSteps } from '../store/record-steps.ts';
+import type { OwnClaim, RecordedStep } from '../store/record-steps.ts';
 import { namespaceIds } from '../store/templates.ts';
 import {
   announceCallables,
@@ -25,6 +27,7 @@ import {
 } from '../store/workers.ts';
 import { type CreatedTask, type CreateOptions, createTasks, type TaskRequest } from './create-task.ts';
 import { endStale, type LifecycleTurn } from './end-stale.ts';
+import { DYNAMIC_LIMITS, type DynamicLimits } from './expansion.ts';
 import {
   cancelTask,
   checkUuid,
@@ -34,6 +37,7 @@ import {
   resolveStep,
   type StepAddress,
 } from './operate.ts';
+import { type RecordAnswer, type Recording, record } from './record.ts';
 import { promoteDue, sweep, tidyQueue } from './sweep.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
 import { type Snapshot, TemplateStore } from './template-store.ts';
@@ -48,23 +52,9 @@ export const CHANNEL_TAKEN = 'tasker_taken';
 /** Ids in one notification; its payload must stay below 8,000 bytes. */
 const IDS_IN_A_PAYLOAD = 200;
 
-const RECORDING = opening({
-  ...PINNED_PLANS,
-  statement_timeout: '60s',
-  // Somebody who keeps one task locked must not hold up those that are recorded with it.
-  lock_timeout: '1s',
-  // A worker frozen between lock and commit must not hold its tasks for ever.
-  idle_in_transaction_session_timeout: '30s',
-});
 /** Reads that callers wait for: planning them anew costs more than running them. */
 const READING = opening(PINNED_PLANS);
 const CLAIMING = opening({ ...QUEUE_ORDER, synchronous_commit: 'off' });
-
-/** Where an attempt was recorded, and what the statement answered. */
-export interface RecordAnswer extends Recorded {
-  /** Tasks whose results were changed by an operator. */
-  revised: TaskRevision[];
-}
 
 /** A step's name or id, and its task's id. */
 export interface StepReference {
@@ -84,10 +74,10 @@ export class Engine {
   readonly templates: TemplateStore;
   readonly #logger: Logger;
 
-  constructor(database: Database, logger: Logger) {
+  constructor(database: Database, logger: Logger, limits: Partial<DynamicLimits> = {}) {
     this.database = database;
     this.#logger = logger;
-    this.templates = new TemplateStore(database, logger);
+    this.templates = new TemplateStore(database, logger, { ...DYNAMIC_LIMITS, ...limits });
   }
 
   // ---- for callers
@@ -173,7 +163,7 @@ export class Engine {
 
   async completeStep(reference: StepReference, options: OperatorOptions & { result?: unknown } = {}): Promise<void> {
     const address = await this.#find(reference);
-    const { taskState } = await completeStep(this.database, address, options);
+    const { taskState } = await completeStep(this, address, options);
     await this.#afterSettling(address.taskUuid, taskState);
   }
 
@@ -215,13 +205,11 @@ export class Engine {
     return this.database.pipeline({ ...CLAIMING, timeoutMs }, (tx) => claimSteps(tx, claim));
   }
 
-  /** One transaction, one round trip: lock the tasks, record, take children. @throws InDoubtError */
-  record(batch: readonly RecordedStep[], own: OwnClaim): Promise<RecordAnswer> {
-    const taskUuids = [...new Set(batch.map((step) => step.taskUuid))];
-    return this.database.pipeline(RECORDING, async (tx) => {
-      const [revised, recorded] = await Promise.all([lockTasks(tx, taskUuids), recordSteps(tx, batch, own)]);
-      return { ...recorded, revised };
-    });
+  /** One transaction: lock the tasks, bring into being what results make, record, take children. @throws InDoubtError */
+  async record(batch: readonly Recording[], own: OwnClaim): Promise<RecordAnswer> {
+    const answer = await record(this, batch, own);
+    for (const taskUuid of answer.takenFrom) await this.#tell(CHANNEL_TAKEN, [taskUuid]);
+    return answer;
   }
 
   adopt(tokens: readonly number[]): Promise<AdoptedStepRow[]> {
@@ -234,6 +222,49 @@ export class Engine {
 
   loadResults(keys: readonly StepKey[], maxSize: number): Promise<ResultRow[]> {
     return loadResults(this.database, keys, maxSize);
+  }
+
+  /** What workers of batches work on, and how far steps came that were started before. */
+  async details(
+    workers: readonly StepKey[],
+    restarted: readonly StepKey[],
+  ): Promise<{ parts: BatchWorkerRow[]; checkpoints: { task_uuid: string; idx: number; data: string }[] }> {
+    const [parts, checkpoints] = await Promise.all([
+      workers.length > 0 ? batchWorkers(this.database, workers) : [],
+      restarted.length > 0 ? loadCheckpoints(this.database, restarted) : [],
+    ]);
+    return { parts, checkpoints };
+  }
+
+  batchResults(
+    batches: readonly { taskUuid: string; workerIdx: number }[],
+    maxSize: number,
+  ): Promise<BatchResultRow[]> {
+    return batchResults(this.database, batches, maxSize);
+  }
+
+  /** False: the step is not held under this fence any more, and nothing was saved. */
+  saveCheckpoint(step: HeldKey, data: string, { timeoutMs }: Patience): Promise<boolean> {
+    return saveCheckpoint(this.database.within(timeoutMs), step, data);
+  }
+
+  /**
+   * A transaction of a handler: its rows, and how far it came, commit together while the step is held, or not at all.
+   * @throws TaskerError `step_taken_away` when it is not held any more: nothing was written
+   */
+  transactionOfStep<T>(
+    step: HeldKey,
+    work: (client: UserClient) => Promise<{ value: T; checkpoint: string | undefined }>,
+  ): Promise<T> {
+    return this.database.userTransactions.run(async ({ client, db }) => {
+      const { value, checkpoint } = await work(client);
+      const held = await (checkpoint === undefined ? lockHeldStep(db, step) : saveCheckpoint(db, step, checkpoint));
+      if (held) return value;
+      throw new TaskerError(
+        'step_taken_away',
+        'the step was taken from this worker meanwhile, so its transaction was rolled back; nothing of it was written',
+      );
+    });
   }
 
   held(steps: readonly HeldStep[]): Promise<Set<number>> {
@@ -333,7 +364,9 @@ export class Engine {
 }
 
 export { isConnectionError, sqlState } from '../db/connection-error.ts';
+export type { BatchResultRow, BatchWorkerRow } from '../store/batches.ts';
 export type { Claimed, ClaimedStepRow } from '../store/claim-steps.ts';
 export type { AdoptedStepRow } from '../store/doubtful.ts';
 export type { ResultRow } from '../store/load-results.ts';
 export { KIND, type RecordedStep } from '../store/record-steps.ts';
+export type { RecordAnswer, Recording } from './record.ts';

@@ -4,9 +4,13 @@ import { TaskerError } from '../errors.ts';
 import { storableJson } from '../model/storable-json.ts';
 import { isStorableText } from '../model/storable-text.ts';
 import { isUuid } from '../model/uuid.ts';
+import { recountBatches, releaseWorkers } from '../store/batches.ts';
+import { existingSteps } from '../store/expand-tasks.ts';
 import { lockTasks } from '../store/lock-tasks.ts';
 import { cancelTask as cancel, resetStep as reset, type Settlement, settleStep } from '../store/operate.ts';
 import { getSteps, getTasks } from '../store/read-tasks.ts';
+import { grow, growthOf } from './record.ts';
+import type { TemplateStore } from './template-store.ts';
 
 /** Who acts, and why; kept in the task's history. */
 export interface OperatorOptions {
@@ -88,19 +92,49 @@ export async function resolveStep(
  * @throws TaskerError `illegal_transition` when its task is cancelled
  */
 export async function completeStep(
-  database: Database,
+  engine: Expanding,
   step: StepAddress,
   options: OperatorOptions & { result?: unknown },
 ): Promise<{ taskState: string }> {
   const fromStates = [...OPEN_STATES, 'complete', 'resolved_manually'];
-  return settle(database, step, { action: 'complete', toState: 'complete', fromStates }, options);
+  return settle(
+    engine.database,
+    step,
+    { action: 'complete', toState: 'complete', fromStates },
+    { ...options, before: (tx, result) => expand(tx, { engine, step, result }) },
+  );
+}
+
+/** What completing a step needs of the engine, when the step's result makes others. */
+export interface Expanding {
+  database: Database;
+  templates: TemplateStore;
+}
+
+/** What a decision or an analyzer makes comes into being when it is completed by hand, too. It makes it once. */
+async function expand(
+  tx: Db,
+  { engine, step: { taskUuid, idx }, result }: { engine: Expanding; step: StepAddress; result: string },
+): Promise<void> {
+  const [task] = await getTasks(tx, [taskUuid]);
+  const [row] = await getSteps(tx, taskUuid, idx);
+  if (!task || !row || row.state === 'complete' || row.state === 'resolved_manually') return;
+  const snapshot = (await engine.templates.byIds([task.template_id])).get(task.template_id)!;
+  const expansion = snapshot.expansionOf(idx, JSON.parse(result));
+  if (!expansion) return;
+  if (expansion.kind === 'wrong') {
+    throw new TaskerError('bad_request', `step ${row.name} can't be completed with this result: ${expansion.reason}`);
+  }
+  const existing = await existingSteps(tx, [taskUuid]);
+  const making = { taskUuid, idx, claim: null, templateId: task.template_id, expansion };
+  await Promise.all(grow(tx, growthOf(engine.templates, [making], existing)));
 }
 
 async function settle(
   database: Database,
   step: StepAddress,
   how: Pick<Settlement, 'action' | 'toState' | 'fromStates'>,
-  options: OperatorOptions & { result?: unknown },
+  options: OperatorOptions & { result?: unknown; before?: (tx: Db, result: string) => Promise<void> },
 ): Promise<{ taskState: string }> {
   let result: string | null = null;
   if (options.result !== undefined) {
@@ -114,18 +148,25 @@ async function settle(
     result = stored.json;
   } else if (how.action === 'complete') result = '{}';
   const done = await onFreeTask(database, step.taskUuid, async (tx) => {
-    const [, answer] = await Promise.all([
-      lockTasks(tx, [step.taskUuid]),
-      settleStep(tx, { ...step, ...how, result }, operator(options)),
-    ]);
-    return answer;
+    await lockTasks(tx, [step.taskUuid]);
+    if (result !== null) await options.before?.(tx, result);
+    const settled = await settleStep(tx, { ...step, ...how, result }, operator(options));
+    // Nothing may come into being for a step that is not settled.
+    if (!settled) throw await refusal(tx, step, how.action, how.fromStates);
+    return { ...settled, ...(await moveBatches(tx, step.taskUuid)) };
   });
-  if (!done) throw await refusal(database, step, how.action, how.fromStates);
   return { taskState: done.task_state };
 }
 
+/** A worker that an operator settled leaves its place to another one of its batch. */
+async function moveBatches(tx: Db, taskUuid: string): Promise<{ task_state?: string }> {
+  await recountBatches(tx, [taskUuid]);
+  const released = await releaseWorkers(tx, [taskUuid]);
+  return released.size > 0 ? { task_state: 'steps_in_process' } : {};
+}
+
 async function refusal(
-  database: Database,
+  database: Db,
   { taskUuid, idx }: StepAddress,
   action: string,
   from: readonly string[],
@@ -135,7 +176,9 @@ async function refusal(
   if (!task || !row) return new TaskerError('step_not_found', `task ${taskUuid} has no such step`);
   const why = task.verdict
     ? `its task ${task.verdict === 'error' ? 'has ended in error' : `is ${task.verdict}`}`
-    : `it is in ${row.state}, and ${action} goes from ${from.join(', ')}`;
+    : action === 'reset' && row.state === 'error'
+      ? 'its batch went on without it, and what joins the batch has begun'
+      : `it is in ${row.state}, and ${action} goes from ${from.join(', ')}`;
   return new TaskerError('illegal_transition', `step ${row.name} of task ${taskUuid} can't be ${past(action)}: ${why}`);
 }
 
@@ -143,10 +186,10 @@ function past(action: string): string {
   return action === 'reset' ? 'reset' : `${action}d`;
 }
 
-/** One round trip: lock the task, act. */
+/** Lock the task, act. */
 async function onFreeTask<T>(database: Database, taskUuid: string, work: (tx: Db) => Promise<T>): Promise<T> {
   try {
-    return await database.pipeline(SETTINGS, work);
+    return await database.transaction(SETTINGS, work);
   } catch (error) {
     if (!/^(55P03|57014)$/.test(sqlState(error) ?? '')) throw error;
     throw new TaskerError(

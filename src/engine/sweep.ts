@@ -1,7 +1,9 @@
 import { sqlState } from '../db/connection-error.ts';
-import { type Database, opening } from '../db/database.ts';
+import { type Database, type Db, opening } from '../db/database.ts';
+import { cancelRestOfBatches, releaseWorkers } from '../store/batches.ts';
 import { compactQueue, queueBloat, tryCompacting } from '../store/compact-queue.ts';
 import { dueTasks, promoteRetries } from '../store/promote-retries.ts';
+import { KIND, type RecordedStep, recordSteps } from '../store/record-steps.ts';
 import { buryWorkers, deadWorkers, declareDead, type TakenBackRow, takeBack, tasksOfDead } from '../store/sweep.ts';
 import { withFreeTasks } from './with-free-tasks.ts';
 
@@ -24,13 +26,47 @@ export async function sweep(database: Database, leaseMs: number): Promise<{ dead
   for (;;) {
     const tasks = await tasksOfDead(database, all);
     if (tasks.length === 0) break;
-    const taken = await withFreeTasks(database, { settings: SETTINGS, tasks }, (tx, free) => takeBack(tx, free, all));
+    const taken = await withFreeTasks(database, { settings: SETTINGS, tasks }, (tx, free) =>
+      takeBackFrom(tx, free, all),
+    );
     // What others hold is for the next sweep: until then its worker is not buried.
     if (!taken) return { dead, steps };
     steps.push(...taken);
   }
   await buryWorkers(database, all);
   return { dead, steps };
+}
+
+async function takeBackFrom(tx: Db, taskUuids: readonly string[], dead: readonly number[]): Promise<TakenBackRow[]> {
+  const taken = await takeBack(tx, taskUuids, dead);
+  const failing = taken.filter((row) => row.state === 'failing');
+  if (failing.length === 0) return taken;
+  await recordSteps(tx, failing.map(lostForGood), { freeSlots: 0, token: 0, lastRank: -101, dynamic: true });
+  await cancelRestOfBatches(
+    tx,
+    failing.map((row) => ({ taskUuid: row.task_uuid, idx: row.idx })),
+  );
+  await releaseWorkers(tx, [...new Set(failing.map((row) => row.task_uuid))]);
+  return taken.map((row) => (row.state === 'failing' ? { ...row, state: 'error' } : row));
+}
+
+/** A batch worker that its dead worker lost for the last time. */
+function lostForGood(row: TakenBackRow): RecordedStep {
+  const message = row.retryable
+    ? 'the worker was lost while the step ran, and its attempts are used up'
+    : 'the worker was lost while the step ran; it is not retryable and may have run, so an operator decides';
+  return {
+    taskUuid: row.task_uuid,
+    idx: row.idx,
+    claim: row.claim!,
+    kind: KIND.lost,
+    delayMs: 0,
+    templateId: row.template_id!,
+    rank: row.rank!,
+    durationMs: 0,
+    result: 'null',
+    detail: JSON.stringify({ error: { error_type: 'worker_lost', retryable: row.retryable, message } }),
+  };
 }
 
 /** Puts retries that are due into the queue; answers with how many. Tasks that others hold are left for the next time. */

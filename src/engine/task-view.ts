@@ -131,6 +131,8 @@ export interface Step {
   stepUuid: string;
   taskUuid: string;
   name: string;
+  /** The step of the template that it is made from: differs from `name` for the workers of a batch. */
+  templateStepName: string;
   /** The handler that the template names. */
   callable: string;
   currentState: StepState;
@@ -224,7 +226,7 @@ export function taskView(row: TaskRow): Task {
     ...derived(row),
     completionPercentage:
       row.total_steps === 0 ? 0 : Math.round((row.completed_steps / row.total_steps) * 10_000) / 100,
-    healthStatus: row.failed_steps > 0 ? 'blocked' : 'healthy',
+    healthStatus: row.failed_steps > 0 && row.done_at === null ? 'blocked' : 'healthy',
     stale: row.stale_rule === null ? null : staleNote(row),
   };
 }
@@ -289,6 +291,7 @@ export function stepView(taskUuid: string, row: StepRow): Step {
     stepUuid: stepUuid(taskUuid, row.idx),
     taskUuid,
     name: row.name,
+    templateStepName: row.template_name,
     callable: row.callable,
     currentState: row.state as StepState,
     createdAt: row.created_at,

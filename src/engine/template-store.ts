@@ -20,6 +20,7 @@ import type { TaskTemplate } from '../template/task-template.ts';
 import { digestOf } from '../template/template-digest.ts';
 import { graphOf, type TemplateGraph } from '../template/template-graph.ts';
 import { templateFromJson, templateToJson } from '../template/template-json.ts';
+import { DYNAMIC_LIMITS, type DynamicLimits, type Expanding, expansionOf } from './expansion.ts';
 
 /** A registered snapshot, ready for use. */
 export interface Snapshot {
@@ -31,6 +32,8 @@ export interface Snapshot {
   /** Null: none of its tasks is ever stale. */
   limits: TaskLimits | null;
   checkInput: (value: unknown) => readonly SchemaViolation[];
+  /** What a completed step makes happen, by its place and its result as plain JSON. */
+  expansionOf: (idx: number, result: unknown) => Expanding;
   /** By step; undefined where the template has no `result_schema`. */
   checkResult: ((value: unknown) => readonly SchemaViolation[])[];
 }
@@ -43,12 +46,14 @@ const NEWEST_FOR_MS = 1_000;
 export class TemplateStore {
   readonly #database: Database;
   readonly #logger: Logger;
+  readonly #limits: DynamicLimits;
   readonly #byId = new Map<number, Snapshot>();
   readonly #newest = new Map<string, { snapshot: Snapshot; until: number }>();
 
-  constructor(database: Database, logger: Logger) {
+  constructor(database: Database, logger: Logger, limits: DynamicLimits = DYNAMIC_LIMITS) {
     this.#database = database;
     this.#logger = logger;
+    this.#limits = limits;
   }
 
   /** Stores a snapshot and its graph. The same digest again is the same snapshot; new tasks get the newest registration. */
@@ -78,7 +83,7 @@ export class TemplateStore {
         `template ${nameOf(template)} has another content (${digest.slice(0, 12)}) than the one registered before under this version (${others[0].slice(0, 12)}); new tasks get this one, running tasks keep theirs. Raise the version to tell them apart`,
       );
     }
-    const snapshot = this.#byId.get(id) ?? compile(id, namespaceId, digest, template, graph);
+    const snapshot = this.#byId.get(id) ?? this.#compile({ id, namespaceId, digest, template, graph });
     this.#byId.set(id, snapshot);
     this.#remember(snapshot);
     return snapshot;
@@ -162,9 +167,28 @@ export class TemplateStore {
     const known = this.#byId.get(row.id);
     if (known) return known;
     const template = templateFromJson(JSON.parse(row.definition));
-    const snapshot = compile(row.id, row.namespace_id, row.digest, template, graphOf(template));
+    const snapshot = this.#compile({
+      id: row.id,
+      namespaceId: row.namespace_id,
+      digest: row.digest,
+      template,
+      graph: graphOf(template),
+    });
     this.#byId.set(row.id, snapshot);
     return snapshot;
+  }
+
+  #compile(parts: Pick<Snapshot, 'id' | 'namespaceId' | 'digest' | 'template' | 'graph'>): Snapshot {
+    const { template, graph } = parts;
+    return {
+      ...parts,
+      checkInput: template.inputSchema ? compileSchema(template.inputSchema) : () => NOTHING_WRONG,
+      checkResult: template.steps.map((step) =>
+        step.resultSchema ? compileSchema(step.resultSchema) : () => NOTHING_WRONG,
+      ),
+      limits: limitsOf(template.lifecycle),
+      expansionOf: (idx, result) => expansionOf({ template, graph }, { idx, result, limits: this.#limits }),
+    };
   }
 }
 
@@ -182,27 +206,6 @@ function unreadableTemplate({ id, namespace, name, version }: TemplateRow, cause
   return new TaskerError('template_invalid', message, { cause });
 }
 
-function compile(
-  id: number,
-  namespaceId: number,
-  digest: string,
-  template: TaskTemplate,
-  graph: TemplateGraph,
-): Snapshot {
-  return {
-    id,
-    namespaceId,
-    digest,
-    template,
-    graph,
-    limits: limitsOf(template.lifecycle),
-    checkInput: template.inputSchema ? compileSchema(template.inputSchema) : () => NOTHING_WRONG,
-    checkResult: template.steps.map((step) =>
-      step.resultSchema ? compileSchema(step.resultSchema) : () => NOTHING_WRONG,
-    ),
-  };
-}
-
 function storedGraph(template: TaskTemplate, graph: TemplateGraph) {
   return {
     steps: template.steps.map((step, idx) => ({
@@ -213,6 +216,8 @@ function storedGraph(template: TaskTemplate, graph: TemplateGraph) {
       maxAttempts: step.retry.maxAttempts,
       retryable: step.retry.retryable,
     })),
-    edges: graph.parents.flatMap((parents, child) => parents.map((parent) => ({ parent, child }))),
+    edges: graph.parents.flatMap((parents, child) =>
+      [...new Set([...parents, ...graph.guards[child]!])].map((parent) => ({ parent, child })),
+    ),
   };
 }

@@ -10,6 +10,27 @@ type Fields = Record<string, unknown>;
  */
 export type DependencyResults = Record<string, Partial<DependencyResult>>;
 
+/** How far a handler came, for `context.checkpoint(…)`. */
+export interface CheckpointProgress {
+  /** Where to go on: any JSON. */
+  cursor: unknown;
+  /** Items done so far, of the whole step. Default 0. */
+  itemsProcessed?: number;
+  /** What was found so far. */
+  accumulatedResults?: Fields | null;
+}
+
+/** The connection inside a transaction of a handler: a client of the `pg` driver. */
+export interface TransactionClient {
+  query<Row extends object = Record<string, unknown>>(
+    text: string,
+    values?: readonly unknown[],
+  ): Promise<{ rows: Row[]; rowCount: number | null }>;
+}
+
+/** What a handler does in a transaction; see `context.transaction`. */
+export type TransactionWork<T> = (tx: TransactionClient, cursor: unknown) => Promise<T> | T;
+
 /**
  * What a {@link StepContext} reads from. Each property is read when a handler first asks for it, and once: the
  * worker passes getters that parse JSON when read.
@@ -29,6 +50,7 @@ export interface StepContextParams {
   readonly retryCount?: number;
   /** Starts allowed in all; default 3. */
   readonly maxRetries?: number;
+  /** What was saved last; read anew after each save. */
   readonly checkpoint?: Fields | null;
   readonly signal?: AbortSignal;
   readonly logger?: Logger;
@@ -39,4 +61,9 @@ export interface StepContextParams {
   dependency?(stepName: string): DependencyResultParams | undefined;
   /** The names of all ancestors, without building `dependencyResults`. */
   dependencyNames?(): string[];
+  /** One ancestor's result, also when it was too large to come with the step. */
+  loadDependency?(stepName: string): Promise<DependencyResultParams | undefined>;
+  /** Saves how far the handler came; rejects when the step is not held any more. */
+  saveCheckpoint?(progress: CheckpointProgress): Promise<void>;
+  transaction?<T>(work: TransactionWork<T>): Promise<T>;
 }

@@ -3,11 +3,25 @@ import { type Logger, silentLogger } from '../logging/logger.ts';
 import { type DependencyResultParams, dependencyResult } from './dependency-result.ts';
 import type { FfiStepEvent } from './ffi-step-event.ts';
 import { paramsOfEvent } from './params-of-event.ts';
-import type { DependencyResults, StepContextParams } from './step-context-params.ts';
+import { type StepCheckpoint, stepCheckpoint } from './step-checkpoint.ts';
+import type {
+  CheckpointProgress,
+  DependencyResults,
+  StepContextParams,
+  TransactionClient,
+  TransactionWork,
+} from './step-context-params.ts';
 
 type Fields = Record<string, unknown>;
 
-export type { DependencyResults, StepContextParams };
+export type {
+  CheckpointProgress,
+  DependencyResults,
+  StepCheckpoint,
+  StepContextParams,
+  TransactionClient,
+  TransactionWork,
+};
 
 /**
  * What a handler may know of the step it runs: the task's input, the results of earlier steps, the attempt.
@@ -23,7 +37,8 @@ export class StepContext {
   #parts: Map<string, DependencyResultParams> | undefined;
   #stepConfig: Fields | undefined;
   #stepInputs: Fields | undefined;
-  #checkpoint: Fields | null | undefined;
+  #saved: Fields | null | undefined;
+  #checkpoint: StepCheckpoint | undefined;
   #signal: AbortSignal | undefined;
 
   constructor(params: StepContextParams) {
@@ -168,24 +183,103 @@ export class StepContext {
     return found;
   }
 
-  /** What an earlier attempt saved with `checkpointYield`; null when none did. */
-  get checkpoint(): Fields | null {
-    if (this.#checkpoint === undefined) this.#checkpoint = this.#params.checkpoint ?? null;
+  /**
+   * Saves how far the handler came, and goes on: the next attempt, on whatever worker, begins with it, and a crash after
+   * a save costs no attempt. Its fields are what was saved last. Saving fails when the step was taken away; then the
+   * handler should stop.
+   *
+   * A context that was made by hand, without anything to save to, has the plain fields here, or null.
+   *
+   * @example
+   * for (let at = Number(context.checkpointCursor ?? 0); at < rows.length; at += 500) {
+   *   await load(rows.slice(at, at + 500));
+   *   await context.checkpoint({ cursor: at + 500, itemsProcessed: at + 500 });
+   * }
+   */
+  get checkpoint(): StepCheckpoint {
+    if (!this.#params.saveCheckpoint) return this.#savedFields as StepCheckpoint;
+    this.#checkpoint ??= stepCheckpoint(this.#savedFields, async (progress) => {
+      await this.#params.saveCheckpoint!(progress);
+      this.#forgetSaved();
+    });
     return this.#checkpoint;
+  }
+
+  get #savedFields(): Fields | null {
+    if (this.#saved === undefined) this.#saved = this.#params.checkpoint ?? null;
+    return this.#saved;
+  }
+
+  #forgetSaved(): void {
+    this.#saved = undefined;
+    this.#checkpoint = undefined;
+  }
+
+  /**
+   * Runs `work` in a transaction of the workflow's own database: its rows and how far it came commit together, or not at
+   * all. `tx` is a client of the `pg` driver inside the transaction; `cursor` is where to go on: what was saved last, for
+   * a batch worker without that its `start_cursor`, else null. What `work` returns is saved as the next cursor, or, when
+   * it is an object with a `cursor`, as the whole progress; nothing is saved when it returns undefined. The transaction
+   * fails, and writes nothing, when the step was taken away meanwhile: a row is neither lost nor written twice, however
+   * often workers are killed.
+   *
+   * @returns what `work` returned
+   * @example
+   * await context.transaction(async (tx, cursor) => {
+   *   const to = Number(cursor) + 500;
+   *   await tx.query('insert into invoice select * from staged_invoice where id > $1 and id <= $2', [cursor, to]);
+   *   return { cursor: to, itemsProcessed: to };
+   * });
+   */
+  async transaction<T>(work: TransactionWork<T>): Promise<T> {
+    if (!this.#params.transaction) {
+      throw new TaskerError(
+        'conversion_error',
+        `context of ${this.handlerName}: it was made without a database, so there are no transactions; pass transaction to new StepContext`,
+      );
+    }
+    try {
+      return await this.#params.transaction(work);
+    } finally {
+      this.#forgetSaved();
+    }
+  }
+
+  /** The bare result of an ancestor, also when it was too large to come with the step; null as `getDependencyResult`. */
+  async loadDependency<T = unknown>(stepName: string): Promise<T | null> {
+    if (!this.#params.loadDependency) return this.getDependencyResult<T>(stepName);
+    return ((await this.#params.loadDependency(stepName))?.result ?? null) as T | null;
+  }
+
+  /**
+   * The ancestors whose names begin with `prefix`, one after the other: name and bare result of each. Results that were
+   * too large to come with the step are loaded when their turn comes, so all of them need not fit in memory.
+   *
+   * @example
+   * for await (const { name, result } of context.dependencies('process_rows_')) total += result.rows;
+   */
+  async *dependencies<T = unknown>(prefix = ''): AsyncGenerator<{ name: string; result: T | null; success: boolean }> {
+    for (const name of this.getDependencyResultKeys()) {
+      if (!name.startsWith(prefix)) continue;
+      const found = this.#params.loadDependency
+        ? await this.#params.loadDependency(name)
+        : (this.#params.dependency?.(name) ?? { result: this.getDependencyResult(name), success: true });
+      yield { name, result: (found?.result ?? null) as T | null, success: found?.success ?? true };
+    }
   }
 
   /** Where to go on; null without a checkpoint. */
   get checkpointCursor(): unknown {
-    return this.checkpoint?.cursor ?? null;
+    return this.#savedFields?.cursor ?? null;
   }
 
   get checkpointItemsProcessed(): number {
-    const count = this.checkpoint?.items_processed;
+    const count = this.#savedFields?.items_processed;
     return typeof count === 'number' ? count : 0;
   }
 
   get accumulatedResults(): Fields | null {
-    const results = this.checkpoint?.accumulated_results;
+    const results = this.#savedFields?.accumulated_results;
     return typeof results === 'object' && results !== null ? (results as Fields) : null;
   }
 

@@ -19,7 +19,7 @@ c as materialized (
     select q.ctid tid, s.ctid step_tid, q.rank, q.id, q.task_uuid, q.idx, q.template_id, s.retryable
       from tasker.queue q join tasker.step s on s.task_uuid = q.task_uuid and s.idx = q.idx
      where exists (select 1 from w) and q.namespace_id = n.namespace_id
-       and ((q.template_id::bigint << 32) | q.idx) <> all ($5::bigint[])
+       and ((q.template_id::bigint << 32) | tasker.template_idx(q.idx)) <> all ($5::bigint[])
      order by q.rank, q.id limit $1 for update of q, s skip locked) q
    order by q.rank, q.id limit $1),
 d as (
@@ -51,7 +51,7 @@ seen as materialized (
     select q.ctid tid, q.rank, q.id
       from tasker.queue q
      where exists (select 1 from w) and q.namespace_id = n.namespace_id
-       and ((q.template_id::bigint << 32) | q.idx) <> all ($5::bigint[])
+       and ((q.template_id::bigint << 32) | tasker.template_idx(q.idx)) <> all ($5::bigint[])
      order by q.rank, q.id limit $1 + 50) q
    order by q.rank, q.id),
 c as materialized (

@@ -39,22 +39,47 @@ export async function cancelTask(
   return (await db.query<{ running: number }>(CANCEL_TASK, [taskUuid, actor, reason])).rows[0];
 }
 
-// A reset gives the step its full attempts again: the starts so far are spared.
+// A reset gives the step its full attempts again: the starts so far are spared. A batch worker whose failure the others
+// did without was over for the task; it can come back while the steps that join its batch still wait.
 const RESET_STEP: Statement = {
   name: 'reset_step',
   text: `
-with u as (
-  update tasker.step s set state = 'enqueued', spared = s.attempts, done_at = null, next_at = null
-   where s.task_uuid = $1 and s.idx = $2 and s.state = 'error' returning s.task_uuid, s.idx),
+with b as (
+  select b.worker_idx, b.next_idx, b.n_active >= b.parallelism full_up, b.failure_strategy <> 'fail_fast' tolerant,
+         not exists (
+           select 1 from tasker.task t join tasker.template_edge e on e.template_id = t.template_id and e.parent = b.worker_idx
+             join tasker.step c on c.task_uuid = t.task_uuid and c.idx = e.child
+            where t.task_uuid = $1 and c.state <> 'pending') open
+    from tasker.batch b where $2 >= 131072 and b.task_uuid = $1 and b.worker_idx = tasker.template_idx($2)),
+u as (
+  update tasker.step s set
+    state = case when exists (select 1 from b where full_up) then 'pending'::tasker.step_state else 'enqueued' end,
+    spared = s.attempts, done_at = null, next_at = null
+   where s.task_uuid = $1 and s.idx = $2 and s.state = 'error'
+     and exists (select 1 from tasker.task t where t.task_uuid = $1 and t.done_at is null)
+     and not exists (select 1 from b where tolerant and not open)
+  returning s.task_uuid, s.idx, s.state),
 t as (
-  update tasker.task set n_error = n_error - 1, n_active = n_active + 1
+  update tasker.task set
+    n_error = n_error - case when (select tolerant from b) then 0 else 1 end,
+    n_open = n_open + case when (select tolerant from b) then 1 else 0 end,
+    n_active = n_active + (select count(*)::int from u where state = 'enqueued')
    where task_uuid = (select task_uuid from u) returning template_id, rank),
+bu as (
+  update tasker.batch x set n_active = x.n_active + (select count(*)::int from u where state = 'enqueued'),
+         next_idx = case when b.full_up then least(x.next_idx, $2) else x.next_idx end
+    from b where x.task_uuid = (select task_uuid from u) and x.worker_idx = b.worker_idx),
+k as (
+  update tasker.step c set remaining = c.remaining + 1
+    from b, t, tasker.template_edge e
+   where b.tolerant and e.template_id = t.template_id and e.parent = b.worker_idx and c.task_uuid = $1 and c.idx = e.child),
 q as (
   insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
-  select m.namespace_id, t.rank, $1, $2, t.template_id from t join tasker.template m on m.id = t.template_id),
+  select m.namespace_id, t.rank, $1, $2, t.template_id from t join tasker.template m on m.id = t.template_id
+   where exists (select 1 from u where state = 'enqueued')),
 a as (
   insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, reason)
-  select $1, $2, 'reset', 'error', 'enqueued', $3, $4 from u)
+  select $1, $2, 'reset', 'error', u.state::text, $3, $4 from u)
 select idx from u`,
 };
 
@@ -68,13 +93,16 @@ export async function resetStep(
 }
 
 // Finishes a step by hand and moves the task on, as a recording does. A result that replaces an earlier one raises the
-// task's revision, so that workers which hold a copy read it again.
+// task's revision, so that workers which hold a copy read it again. A failed worker that its batch did without counts as
+// finished: nobody waits for it any more.
 const SETTLE_STEP: Statement = {
   name: 'settle_step',
   text: `
 with old as (
-  select s.idx, s.state, s.attempts, s.claim, s.started_at, s.state in ('complete', 'resolved_manually') finished
+  select s.idx, s.state, s.attempts, s.claim, s.started_at, t.template_id, t.rank,
+         s.state in ('complete', 'resolved_manually') or (s.state = 'error' and coalesce(b.failure_strategy <> 'fail_fast', false)) finished
     from tasker.step s join tasker.task t on t.task_uuid = s.task_uuid
+    left join tasker.batch b on s.idx >= 131072 and b.task_uuid = s.task_uuid and b.worker_idx = tasker.template_idx(s.idx)
    where s.task_uuid = $1 and s.idx = $2 and t.verdict is null and s.state = any ($4::tasker.step_state[]) for update of s),
 s as (
   update tasker.step s set state = $3::tasker.step_state, result = coalesce($5::jsonb, case when old.finished then s.result end),
@@ -86,13 +114,19 @@ h as (
 a as (
   insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, reason)
   select $1, $2, $6, state::text, $3, $7, $8 from old),
+child as (
+  select old.template_id, old.rank, coalesce(w.idx, e.child) idx, coalesce(w.gated, false) gated
+    from old join tasker.template_edge e on e.template_id = old.template_id and e.parent = tasker.template_idx(old.idx)
+    left join lateral (
+      select ((b.worker_idx + 1) << 17) + g idx, ((b.worker_idx + 1) << 17) + g >= b.next_idx gated
+        from tasker.batch b cross join lateral generate_series(0, b.size - 1) g
+       where b.task_uuid = $1 and b.worker_idx = e.child) w on true
+   where not old.finished),
 k as (
   update tasker.step c set remaining = c.remaining - 1,
-         state = case when c.remaining > 1 then 'pending'::tasker.step_state else 'enqueued' end
-    from old, tasker.task t, tasker.template_edge e
-   where not old.finished and t.task_uuid = $1 and e.template_id = t.template_id and e.parent = old.idx
-     and c.task_uuid = $1 and c.idx = e.child and c.state = 'pending'
-  returning c.idx, c.state, t.template_id, t.rank),
+         state = case when c.remaining > 1 or child.gated then 'pending'::tasker.step_state else 'enqueued' end
+    from child where c.task_uuid = $1 and c.idx = child.idx and c.state = 'pending'
+  returning c.idx, c.state, child.template_id, child.rank),
 q as (
   insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
   select (select namespace_id from tasker.template m where m.id = k.template_id), rank, $1, idx, template_id
@@ -103,7 +137,7 @@ t as (
     n_active = n_active - case when old.state in ('enqueued', 'in_progress') then 1 else 0 end
              + (select count(*)::int from k where state = 'enqueued'),
     n_retry = n_retry - case when old.state = 'waiting_for_retry' then 1 else 0 end,
-    n_error = n_error - case when old.state = 'error' then 1 else 0 end,
+    n_error = n_error - case when old.state = 'error' and not old.finished then 1 else 0 end,
     revision = revision + case when old.finished then 1 else 0 end,
     done_at = case when old.finished then done_at when n_open = 1 then now() end
     from old where t.task_uuid = $1 returning t.state::text)

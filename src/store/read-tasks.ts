@@ -125,13 +125,24 @@ export async function listTasks(db: Db, filter: TaskFilter): Promise<TaskRow[]> 
 const GET_STEPS: Statement = {
   name: 'get_steps',
   text: `
-select s.idx, ts.name, ts.callable, s.state::text, s.remaining, s.attempts, s.spared, s.max_attempts, s.retryable, s.result,
+select s.idx, coalesce(bw.name, ts.name) name, ts.name template_name, ts.callable, s.state::text, s.remaining, s.attempts, s.spared, s.max_attempts, s.retryable, s.result,
        s.claim >> 24 worker_id, tasker.iso(s.next_at) next_at, tasker.iso(s.started_at) started_at, tasker.iso(s.done_at) done_at,
-       tasker.iso(t.created_at) created_at, ts.parents total_parents,
+       tasker.iso(t.created_at) created_at,
+       case when ts.initial then ts.parents else (
+         select count(*)::int from (
+           select p.idx from tasker.template_edge e join tasker.step p on p.task_uuid = s.task_uuid and p.idx = e.parent
+            where e.template_id = t.template_id and e.child = ts.idx
+           union all
+           select p.idx from tasker.template_edge e join tasker.batch b on b.task_uuid = s.task_uuid and b.worker_idx = e.parent
+             join tasker.step p on p.task_uuid = s.task_uuid and p.idx >= (b.worker_idx + 1) << 17
+              and p.idx < ((b.worker_idx + 1) << 17) + b.size
+            where e.template_id = t.template_id and e.child = ts.idx) x) end total_parents,
+       s.state = 'pending' and s.remaining = 0 awaits_place,
        h.attempt last_attempt, h.outcome::text last_outcome, h.duration_ms, h.detail, tasker.iso(h.ended_at) ended_at,
        coalesce(w.name, p.name) worker, coalesce(w.host, p.host) host
   from tasker.task t join tasker.step s on s.task_uuid = t.task_uuid
-  join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = s.idx
+  join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(s.idx)
+  left join tasker.batch_worker bw on bw.task_uuid = s.task_uuid and bw.idx = s.idx
   left join lateral (
     select * from tasker.history h where h.task_uuid = s.task_uuid and h.idx = s.idx order by h.attempt desc limit 1) h on true
   left join tasker.worker w on w.id = s.claim >> 24
@@ -144,8 +155,12 @@ select s.idx, ts.name, ts.callable, s.state::text, s.remaining, s.attempts, s.sp
 export interface StepRow {
   idx: number;
   name: string;
+  /** The step of the template: another one than `name` for a worker of a batch. */
+  template_name: string;
   callable: string;
   state: string;
+  /** All its parents are over; it waits until its batch's `parallelism` has room. */
+  awaits_place: boolean;
   remaining: number;
   attempts: number;
   spared: number;

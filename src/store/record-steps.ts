@@ -1,13 +1,15 @@
 import type { Db, Statement } from '../db/database.ts';
 
-// kind: 0 completed, 1 failed and may be tried again, 2 failed for good, 3 given back (spends no attempt).
+// kind: 0 completed, 1 failed and may be tried again, 2 failed for good, 3 given back (spends no attempt), 4 lost for good
+// with its worker.
 // No CTE is joined to a CTE, and no table to a list by its key: rows are looked up one by one (lateral, offset 0) and
 // updated by ctid. Joined freely, statistics from a moment when no step ran make the planner read the whole table for
-// each batch and compare all with all: 50,000 steps a second fell to 2,000. The tasks are locked, so a ctid holds. The children that become ready are claimed here for this worker up to its free slots ($10),
-// unless steps of a higher priority wait ($12); the others go to the queue.
-const RECORD_STEPS: Statement = {
-  name: 'record_steps',
-  text: `
+// each batch and compare all with all: 50,000 steps a second fell to 2,000. The tasks are locked, so a ctid holds.
+// The children that become ready are claimed here for this worker up to its free slots ($10), unless steps of a higher
+// priority wait ($12); the others go to the queue.
+// Templates without dynamic steps do without the parts about batches: a look at an empty table for each step and each
+// child is not free.
+const recordText = (dynamic: boolean) => `
 with done as (
   update tasker.step s set
     state = case d.kind when 0 then 'complete'::tasker.step_state when 3 then 'enqueued'
@@ -18,35 +20,73 @@ with done as (
     spared = s.spared + case when d.kind = 3 then 1 else 0 end,
     done_at = now(),
     next_at = case when d.kind = 1 and d.delay > 0 then now() + d.delay * interval '1 ms' end
-    from (select d.*, x.tid from rows from (
+    from (select d.*, x.tid${dynamic ? ', coalesce(b.tolerant, false) tolerant' : ''} from rows from (
       unnest($1::uuid[], $2::int[], $3::bigint[], $4::smallint[], $5::int[], $6::int[], $7::smallint[], $8::int[]),
       jsonb_array_elements($9::jsonb), jsonb_array_elements($13::jsonb)
     ) with ordinality d (task_uuid, idx, claim, kind, delay, template_id, rank, ms, result, detail, ord)
       cross join lateral (
         select ctid tid from tasker.step x
-         where x.task_uuid = d.task_uuid and x.idx = d.idx and x.state = 'in_progress' and x.claim = d.claim offset 0) x) d
+         where x.task_uuid = d.task_uuid and x.idx = d.idx and x.state = 'in_progress' and x.claim = d.claim offset 0) x${
+           dynamic
+             ? `
+      left join lateral (
+        select x.failure_strategy <> 'fail_fast' tolerant from tasker.batch x
+         where d.idx >= 131072 and x.task_uuid = d.task_uuid and x.worker_idx = tasker.template_idx(d.idx) offset 0) b on true`
+             : ''
+         }) d
    where s.ctid = d.tid
   returning s.task_uuid, s.idx, s.state, s.attempts, s.spared, s.max_attempts, s.started_at, s.next_at,
-    d.claim, d.kind, d.template_id, d.rank, d.ms, d.detail, d.ord),
+    d.claim, d.kind, d.template_id, d.rank, d.ms, d.detail, d.ord,
+    s.state = 'complete'${dynamic ? " or (s.state = 'error' and d.tolerant)" : ''} closed),
 dec as (
   select x.task_uuid, x.template_id, x.rank, x.child, count(*)::int n, row_number() over (order by x.rank, x.task_uuid, x.child) r
-    from (select d.task_uuid, d.template_id, d.rank, e.child from done d cross join lateral (
+    from (${
+      dynamic
+        ? // A child that is made from a batch_worker stands for all workers of its batch.
+          `select d.task_uuid, d.template_id, d.rank, coalesce(w.idx, e.child) child
+            from done d cross join lateral (
+              select child from tasker.template_edge x
+               where x.template_id = d.template_id and x.parent = tasker.template_idx(d.idx) offset 0) e
+            left join lateral (
+              select ((x.worker_idx + 1) << 17) + g idx from tasker.batch x cross join lateral generate_series(0, x.size - 1) g
+               where x.task_uuid = d.task_uuid and x.worker_idx = e.child offset 0) w on true
+           where d.closed`
+        : `select d.task_uuid, d.template_id, d.rank, e.child from done d cross join lateral (
             select child from tasker.template_edge x where x.template_id = d.template_id and x.parent = d.idx offset 0) e
-           where d.state = 'complete') x
+           where d.closed`
+    }) x
    group by 1, 2, 3, 4),
 k as (
   update tasker.step s set
     remaining = s.remaining - dec.n,
-    state = case when s.remaining > dec.n then 'pending'::tasker.step_state
+    state = case when s.remaining > dec.n${dynamic ? ' or dec.gated' : ''} then 'pending'::tasker.step_state
       when dec.r <= $10 and dec.rank <= $12 then 'in_progress' else 'enqueued' end,
-    claim = case when s.remaining <= dec.n and dec.r <= $10 and dec.rank <= $12 then $11::bigint end,
-    attempts = s.attempts + case when s.remaining <= dec.n and dec.r <= $10 and dec.rank <= $12 then 1 else 0 end,
-    started_at = case when s.remaining <= dec.n and dec.r <= $10 and dec.rank <= $12 then now() end
-    from (select dec.*, x.tid from dec cross join lateral (
+    claim = case when s.remaining <= dec.n and dec.r <= $10 and dec.rank <= $12${dynamic ? ' and not dec.gated' : ''} then $11::bigint end,
+    attempts = s.attempts + case when s.remaining <= dec.n and dec.r <= $10 and dec.rank <= $12${dynamic ? ' and not dec.gated' : ''} then 1 else 0 end,
+    started_at = case when s.remaining <= dec.n and dec.r <= $10 and dec.rank <= $12${dynamic ? ' and not dec.gated' : ''} then now() end
+    from (select dec.*, x.tid${dynamic ? ', coalesce(b.gated, false) gated' : ''} from dec cross join lateral (
             select ctid tid from tasker.step x
-             where x.task_uuid = dec.task_uuid and x.idx = dec.child and x.state = 'pending' offset 0) x) dec
+             where x.task_uuid = dec.task_uuid and x.idx = dec.child and x.state = 'pending' offset 0) x${
+               dynamic
+                 ? `
+          left join lateral (
+            select dec.child >= x.next_idx gated from tasker.batch x
+             where dec.child >= 131072 and x.task_uuid = dec.task_uuid and x.worker_idx = tasker.template_idx(dec.child) offset 0) b on true`
+                 : ''
+             }) dec
    where s.ctid = dec.tid
-  returning s.task_uuid, s.idx, s.state, s.attempts, s.spared, s.max_attempts, dec.template_id, dec.rank),
+  returning s.task_uuid, s.idx, s.state, s.attempts, s.spared, s.max_attempts, dec.template_id, dec.rank),${
+    dynamic
+      ? `
+places as (
+  update tasker.batch b set n_active = b.n_active + c.n
+    from (select task_uuid, tasker.template_idx(idx) worker_idx, sum(n)::int n
+            from (select task_uuid, idx, -1 n from done where idx >= 131072 and state in ('complete', 'error')
+                  union all select task_uuid, idx, 1 from k where idx >= 131072 and state <> 'pending') x
+           group by 1, 2) c
+   where b.task_uuid = c.task_uuid and b.worker_idx = c.worker_idx),`
+      : ''
+  }
 q as (
   insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
   select (select namespace_id from tasker.template t where t.id = y.template_id), rank, task_uuid, idx, template_id
@@ -58,19 +98,19 @@ tm as (
 h as (
   insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, duration_ms, detail)
   select task_uuid, idx, attempts, claim >> 24,
-    case kind when 0 then 'completed'::tasker.outcome when 3 then 'released' else 'failed' end,
+    case kind when 0 then 'completed'::tasker.outcome when 3 then 'released' when 4 then 'worker_lost' else 'failed' end,
     state, started_at, ms, nullif(detail, 'null') from done),
 t as (
   update tasker.task set
     n_open = n_open - c.done, n_active = n_active + c.act, n_retry = n_retry + c.ret, n_error = n_error + c.err,
     done_at = case when n_open = c.done then now() end
     from (select c.*, x.tid from (
-          select task_uuid, (count(*) filter (where rec and state = 'complete'))::int done,
+          select task_uuid, (count(*) filter (where rec and closed))::int done,
                  (count(*) filter (where rec and state = 'waiting_for_retry'))::int ret,
-                 (count(*) filter (where rec and state = 'error'))::int err,
+                 (count(*) filter (where rec and state = 'error' and not closed))::int err,
                  (count(*) filter (where not rec) - count(*) filter (where rec and state <> 'enqueued'))::int act
-            from (select task_uuid, state, true rec from done
-                  union all select task_uuid, state, false from k where state <> 'pending') y
+            from (select task_uuid, state, closed, true rec from done
+                  union all select task_uuid, state, false, false from k where state <> 'pending') y
            group by 1) c
           cross join lateral (select ctid tid from tasker.task x where x.task_uuid = c.task_uuid offset 0) x) c
    where task.ctid = c.tid
@@ -80,11 +120,13 @@ select 0 what, task_uuid, idx, state::text, attempts, spared, max_attempts, temp
 union all select 1, task_uuid, ms, state, null, null, null, null, null, null from t where state in ('complete', 'blocked_by_failures')
 union all select 2, task_uuid, idx, state::text, attempts, spared, max_attempts, null, null, null from done where kind <> 0
 union all select 3, null, count(*)::int, null, (select count(*)::int from k where state = 'enqueued') + (count(*) filter (where state = 'enqueued'))::int, null, null, null, null,
-  case when count(*) < cardinality($1::uuid[]) then coalesce(array_agg(ord::int), '{}') end from done`,
-};
+  case when count(*) < cardinality($1::uuid[]) then coalesce(array_agg(ord::int), '{}') end from done`;
+
+const RECORD_STEPS: Statement = { name: 'record_steps', text: recordText(false) };
+const RECORD_DYNAMIC_STEPS: Statement = { name: 'record_steps_dynamic', text: recordText(true) };
 
 /** What became of one attempt, as the statement takes it. */
-export const KIND = { completed: 0, retryable: 1, permanent: 2, released: 3 } as const;
+export const KIND = { completed: 0, retryable: 1, permanent: 2, released: 3, lost: 4 } as const;
 
 /** One attempt's end. */
 export interface RecordedStep {
@@ -166,8 +208,13 @@ interface AnswerRow {
 }
 
 /** Records what came of many attempts, moves their tasks on, and takes ready children for this worker. After {@link lockTasks}. */
-export async function recordSteps(db: Db, batch: readonly RecordedStep[], own: OwnClaim): Promise<Recorded> {
-  const { rows } = await db.query<AnswerRow>(RECORD_STEPS, parameters(batch, own));
+export async function recordSteps(
+  db: Db,
+  batch: readonly RecordedStep[],
+  own: OwnClaim & { dynamic?: boolean },
+): Promise<Recorded> {
+  const statement = own.dynamic ? RECORD_DYNAMIC_STEPS : RECORD_STEPS;
+  const { rows } = await db.query<AnswerRow>(statement, parameters(batch, own));
   return readAnswer(rows, batch.length);
 }
 

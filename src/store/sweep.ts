@@ -39,14 +39,22 @@ export async function tasksOfDead(db: Db, workerIds: readonly number[]): Promise
   return rows.map((row) => row.task_uuid);
 }
 
+// A start that saved a checkpoint made progress, and is not held against the step. What fails for good out of a batch
+// is left here: it may let others of its batch begin, so it is recorded as every other failure is.
 const TAKE_BACK: Statement = {
   name: 'take_back',
   text: `
-with lost as (
+with held as (
+  select s.task_uuid, s.idx, s.ctid tid, s.claim, s.attempts, c.saved,
+         s.retryable and s.attempts - s.spared - c.saved < s.max_attempts again
+    from tasker.step s cross join lateral (
+      select (exists (select 1 from tasker.checkpoint c
+                where c.task_uuid = s.task_uuid and c.idx = s.idx and c.attempt = s.attempts))::int saved) c
+   where s.task_uuid = any ($1::uuid[]) and s.state = 'in_progress' and (s.claim >> 24) = any ($2::bigint[])),
+lost as (
   update tasker.step s set
-    state = case when s.retryable and s.attempts - s.spared < s.max_attempts then 'enqueued'::tasker.step_state else 'error' end,
-    done_at = now()
-   where s.task_uuid = any ($1::uuid[]) and s.state = 'in_progress' and (s.claim >> 24) = any ($2::bigint[])
+    state = case when h.again then 'enqueued'::tasker.step_state else 'error' end, spared = s.spared + h.saved, done_at = now()
+    from held h where s.ctid = h.tid and (h.again or h.idx < 131072)
   returning s.task_uuid, s.idx, s.state, s.attempts, s.started_at, s.claim, s.retryable),
 placed as (
   select l.*, t.template_id, t.rank, m.namespace_id
@@ -66,18 +74,27 @@ n as (
   update tasker.task set n_active = n_active - c.err, n_error = n_error + c.err
     from (select task_uuid, count(*)::int err from lost where state = 'error' group by 1) c
    where task.task_uuid = c.task_uuid returning task.task_uuid, task.state::text)
-select l.task_uuid, l.idx, l.state::text, l.attempts, l.claim >> 24 worker_id, n.state task_state
-  from lost l left join n on n.task_uuid = l.task_uuid`,
+select l.task_uuid, l.idx, l.state::text, l.attempts, l.claim >> 24 worker_id, n.state task_state,
+       null::bigint claim, null::int template_id, null::smallint rank, l.retryable
+  from lost l left join n on n.task_uuid = l.task_uuid
+union all
+select h.task_uuid, h.idx, 'failing', h.attempts, h.claim >> 24, null, h.claim, t.template_id, t.rank, s.retryable
+  from held h join tasker.task t on t.task_uuid = h.task_uuid join tasker.step s on s.ctid = h.tid
+ where not h.again and h.idx >= 131072`,
 };
 
-/** A step that was taken from a dead worker. */
+/** A step that was taken from a dead worker; `failing`: it is to be recorded as failed for good. */
 export interface TakenBackRow {
   task_uuid: string;
   idx: number;
-  state: 'enqueued' | 'error';
+  state: 'enqueued' | 'error' | 'failing';
   attempts: number;
   worker_id: number;
   task_state: string | null;
+  claim: number | null;
+  template_id: number | null;
+  rank: number | null;
+  retryable: boolean;
 }
 
 /** Takes all that dead workers still hold in these tasks: to the queue, or to `error`, by the step's policy. After lockTasks. */

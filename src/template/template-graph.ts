@@ -1,4 +1,5 @@
-import type { TaskTemplate } from './task-template.ts';
+import { guardsOf } from '../model/branches.ts';
+import type { StepType, TaskTemplate } from './task-template.ts';
 
 /** Who depends on whom, by position of the step in `template.steps`. */
 export interface TemplateGraph {
@@ -15,6 +16,14 @@ export interface TemplateGraph {
    * long chain they are quadratic together, and few are ever wanted.
    */
   ancestors: number[][];
+  /**
+   * The steps that must be over before a step may start, besides its dependencies, because they may yet create one of
+   * those. In the order of the template.
+   */
+  guards: number[][];
+  types: StepType[];
+  /** Whether a decision or a batch may add steps to a task. */
+  dynamic: boolean;
   /** Steps without dependencies. */
   roots: number[];
   /**
@@ -36,13 +45,20 @@ export function graphOf(template: TaskTemplate): TemplateGraph {
     const waitsForNews = parents[index]!.some((parent) => !initial[parent] || steps[parent]!.type === 'decision');
     initial[index] = steps[index]!.type !== 'batch_worker' && !waitsForNews;
   }
+  const types = steps.map(({ type }) => type);
+  const ancestors = ancestorsOf(parents, order);
   return {
     names: steps.map(({ name }) => name),
     indexOf,
     order,
     parents,
     children,
-    ancestors: ancestorsOf(parents, order),
+    ancestors,
+    guards: steps.map((_, index) =>
+      initial[index] ? [] : guardsOf({ order, parents, children, types, ancestors }, index),
+    ),
+    types,
+    dynamic: types.some((type) => type === 'decision' || type === 'batchable' || type === 'batch_worker'),
     roots: order.filter((index) => parents[index]!.length === 0),
     initial,
   };

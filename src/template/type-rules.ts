@@ -6,9 +6,11 @@ export function typeRules(steps: readonly StepSketch[]): Finding[] {
   const workers = new Set(steps.filter(({ type }) => type === 'batch_worker').map(({ name }) => name));
   const suggestWorker = suggester(workers);
   const dynamic = hangingOffNews(steps);
+  const types = new Map(steps.map(({ name, type }) => [name, type]));
   return steps.flatMap((step) => [
     ...decisionRules(step),
     ...batchRules(step, workers, suggestWorker),
+    ...workerRules(step, types),
     ...convergenceRules(step, dynamic),
   ]);
 }
@@ -52,6 +54,39 @@ function batchRules(step: StepSketch, workers: ReadonlySet<string>, suggest: (wa
     const message = `worker_template of \`${name}\` is \`${template}\`, which is not a batch_worker step; write \`${name}\``;
     const at = [...path, 'batch_config', 'worker_template'];
     findings.push({ severity: 'warning', code: 'unknown_worker_template', message, path: at });
+  }
+  return findings;
+}
+
+/** A batch worker is made by the one analyzer that it depends on. */
+function workerRules(
+  { type, name, path, dependencies, fields }: StepSketch,
+  types: ReadonlyMap<string, string>,
+): Finding[] {
+  if (
+    type !== 'batch_worker' ||
+    !isFields(fields.batch_config) ||
+    (fields.dependencies && !Array.isArray(fields.dependencies))
+  )
+    return [];
+  if (dependencies.some((parent) => !types.has(parent.name))) return [];
+  const analyzers = dependencies.filter((parent) => types.get(parent.name) === 'batchable');
+  const findings: Finding[] = [];
+  if (analyzers.length !== 1) {
+    const found =
+      analyzers.length === 0 ? 'on none' : `on ${analyzers.map((parent) => `\`${parent.name}\``).join(' and ')}`;
+    const message = `batch_worker step \`${name}\` must depend on the one batchable step that makes its workers; it depends ${found}`;
+    findings.push({ severity: 'warning', code: 'batch_worker_without_analyzer', message, path: [...path, 'type'] });
+  }
+  for (const parent of dependencies) {
+    if (types.get(parent.name) !== 'batch_worker') continue;
+    const message = `batch_worker step \`${name}\` depends on the batch_worker \`${parent.name}\`; put a deferred_convergence step between two batches`;
+    findings.push({
+      severity: 'error',
+      code: 'batch_worker_after_batch_worker',
+      message,
+      path: [...path, 'dependencies', parent.index],
+    });
   }
   return findings;
 }

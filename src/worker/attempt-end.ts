@@ -1,4 +1,4 @@
-import { KIND, type RecordedStep } from '../engine/engine.ts';
+import { KIND, type Recording } from '../engine/engine.ts';
 import type { AttemptDetail } from '../engine/task-view.ts';
 import { ErrorType } from '../handlers/error-type.ts';
 import { storedOrchestrationMetadata } from '../handlers/orchestration-metadata.ts';
@@ -7,11 +7,11 @@ import { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import { messageOfThrown } from '../handlers/thrown.ts';
 import { retryDelayMs } from '../model/retry-delay.ts';
 import { storableJson } from '../model/storable-json.ts';
-import { checkedResult } from './checked-result.ts';
+import { type CheckedResult, checkedResult } from './checked-result.ts';
 import type { HeldStep } from './held-step.ts';
 
 /** One attempt's end, ready to be recorded, with what the worker needs to go on. */
-export interface AttemptEnd extends RecordedStep {
+export interface AttemptEnd extends Recording {
   step: HeldStep;
   attempt: number;
   /** For the log: what went wrong, if anything did. */
@@ -36,29 +36,27 @@ export function attemptEnd(step: HeldStep, result: StepHandlerResult, version: s
 }
 
 function endOf(step: HeldStep, result: StepHandlerResult, version: string): AttemptEnd {
-  const checked = checkedResult(result, {
-    step: step.name,
-    violations: step.template.resultSchema ? step.task.snapshot.checkResult[step.idx] : undefined,
-  });
-  const success = checked.result.success;
+  const outcome = checked(step, result);
+  const success = outcome.result.success;
   return {
     step,
     taskUuid: step.taskUuid,
     idx: step.idx,
     claim: step.claim,
     attempt: step.attempt,
-    kind: success ? KIND.completed : checked.result.retryable ? KIND.retryable : KIND.permanent,
-    delayMs: success || !checked.result.retryable ? 0 : delayOf(step, checked.result),
+    kind: success ? KIND.completed : outcome.result.retryable ? KIND.retryable : KIND.permanent,
+    delayMs: success || !outcome.result.retryable ? 0 : delayOf(step, outcome.result),
     templateId: step.task.snapshot.id,
     rank: step.rank,
     durationMs: Math.round(performance.now() - step.startedAt),
-    result: checked.json,
-    detail: detailOf(checked.result, version),
+    result: outcome.json,
+    expansion: outcome.expansion,
+    detail: detailOf(outcome.result, version),
     error: success
       ? undefined
       : {
-          type: checked.result.errorType ?? ErrorType.HANDLER_ERROR,
-          message: String(checked.result.errorMessage ?? ''),
+          type: outcome.result.errorType ?? ErrorType.HANDLER_ERROR,
+          message: String(outcome.result.errorMessage ?? ''),
         },
   };
 }
@@ -90,6 +88,7 @@ export function refusedByDatabase(end: AttemptEnd, message: string): AttemptEnd 
     kind: KIND.permanent,
     delayMs: 0,
     result: 'null',
+    expansion: undefined,
     detail: detailOf(failure, DEFAULT_VERSION),
     error: { type: ErrorType.PERMANENT_ERROR, message: failure.errorMessage ?? '' },
   };
@@ -97,6 +96,20 @@ export function refusedByDatabase(end: AttemptEnd, message: string): AttemptEnd 
 
 function permanent(errorType: string, message: string): StepHandlerResult {
   return StepHandlerResult.failure({ message, errorType, retryable: false });
+}
+
+/** A result that can be stored, with what it makes happen; or the failure that it comes to instead. */
+function checked(step: HeldStep, result: StepHandlerResult): CheckedResult & Pick<Recording, 'expansion'> {
+  const { snapshot } = step.task;
+  const stored = checkedResult(result, {
+    step: step.name,
+    violations: step.template.resultSchema ? snapshot.checkResult[step.templateIdx] : undefined,
+  });
+  const { type } = step.template;
+  if (!stored.result.success || (type !== 'decision' && type !== 'batchable')) return stored;
+  const expansion = snapshot.expansionOf(step.idx, JSON.parse(stored.json));
+  if (expansion?.kind !== 'wrong') return { ...stored, expansion };
+  return { result: permanent(ErrorType.VALIDATION_ERROR, `step ${step.name}: ${expansion.reason}`), json: 'null' };
 }
 
 /** A server's Retry-After wins over the template's backoff. */

@@ -1,11 +1,15 @@
+import type { BatchWorkerRow } from '../engine/engine.ts';
+import type { AttemptDetail } from '../engine/task-view.ts';
 import type { DependencyResultParams } from '../handlers/dependency-result.ts';
 import type { FfiStepEvent } from '../handlers/ffi-step-event.ts';
-import type { StepContextParams } from '../handlers/step-context.ts';
+import type { CheckpointProgress, StepContextParams, TransactionWork } from '../handlers/step-context.ts';
 import type { Logger } from '../logging/logger.ts';
+import { templateIndex } from '../model/step-index.ts';
 import { stepUuid } from '../model/uuid.ts';
 import type { StepTemplate } from '../template/task-template.ts';
 import { stepEvent } from './step-event.ts';
-import type { CachedTask } from './task-cache.ts';
+import type { BatchMember, CachedTask, KnownResults } from './task-cache.ts';
+import { dependencyTooLarge } from './worker-failures.ts';
 
 type Fields = Record<string, unknown>;
 
@@ -18,6 +22,40 @@ export interface HeldStepRow {
   rank: number;
 }
 
+/** A step above another one; `failure` of a worker that its batch goes on without. */
+type Place = Pick<BatchMember, 'idx' | 'failure'>;
+
+function paramsOf(taskUuid: string, { idx, failure }: Place, text: string | null): DependencyResultParams {
+  if (failure === null) {
+    return { stepUuid: stepUuid(taskUuid, idx), result: text === null ? {} : (JSON.parse(text) as unknown) };
+  }
+  const { error = {} } = JSON.parse(failure) as AttemptDetail;
+  return {
+    stepUuid: stepUuid(taskUuid, idx),
+    result: null,
+    success: false,
+    errorMessage: error.message ?? null,
+    errorType: error.error_type ?? null,
+    errorRetryable: error.retryable ?? null,
+  };
+}
+
+/** What a held step asks of its worker while its handler runs. */
+export interface StepPort {
+  /** The result of a step above it, as JSON text, from the database. */
+  loadResult(step: HeldStep, idx: number): Promise<string | null>;
+  saveCheckpoint(step: HeldStep, progress: CheckpointProgress): Promise<void>;
+  transaction<T>(step: HeldStep, work: TransactionWork<T>): Promise<T>;
+}
+
+/** How a step is held. */
+export interface Holding {
+  /** The fence. */
+  claim: number;
+  logger: Logger;
+  port: StepPort;
+}
+
 /**
  * A step that this worker holds: from the claim until its outcome is acknowledged. It is what the handler's context
  * reads from; JSON is parsed when it is asked for, anew for each step, so that no handler sees another's changes.
@@ -25,6 +63,12 @@ export interface HeldStepRow {
 export class HeldStep implements StepContextParams {
   readonly task: CachedTask;
   readonly idx: number;
+  /** The step of the template that it is, or that it is made from as a worker of a batch. */
+  readonly templateIdx: number;
+  /** What a worker of a batch is to do; of other steps undefined. */
+  part: BatchWorkerRow | undefined;
+  /** How far it came, as JSON text; null: nothing was saved. */
+  saved: string | null = null;
   /** The fence. */
   readonly claim: number;
   readonly attempt: number;
@@ -32,6 +76,8 @@ export class HeldStep implements StepContextParams {
   readonly maxAttempts: number;
   readonly rank: number;
   readonly startedAt = performance.now();
+  /** It may read more of others than comes with a step: its handler asks for each result. */
+  lazy = false;
   /** When the handler's time is up, on the clock of `performance.now()`. */
   deadline = Number.POSITIVE_INFINITY;
   /** Why the worker no longer waits for the handler; its late result is refused. */
@@ -41,28 +87,31 @@ export class HeldStep implements StepContextParams {
   /** What it came to is with the recorder, and nobody else decides about it. */
   ended = false;
   #controller: AbortController | undefined;
-  #results: CachedTask['results'];
-  #ancestorSet: Set<number> | undefined;
+  #known: KnownResults;
+  #ancestors: Map<string, Place> | undefined;
   readonly #logger: Logger;
+  readonly #port: StepPort;
 
-  constructor(task: CachedTask, row: HeldStepRow, claim: number, logger: Logger) {
+  constructor(task: CachedTask, row: HeldStepRow, { claim, logger, port }: Holding) {
     this.task = task;
     this.idx = row.idx;
+    this.templateIdx = templateIndex(row.idx);
+    this.#port = port;
     this.claim = claim;
     this.attempt = row.attempts;
     this.spared = row.spared;
     this.maxAttempts = row.max_attempts;
     this.rank = row.rank;
     this.#logger = logger;
-    this.#results = task.results;
+    this.#known = task.known;
   }
 
   get template(): StepTemplate {
-    return this.task.snapshot.template.steps[this.idx]!;
+    return this.task.snapshot.template.steps[this.templateIdx]!;
   }
 
   get name(): string {
-    return this.template.name;
+    return this.part?.name ?? this.template.name;
   }
 
   get taskUuid(): string {
@@ -90,7 +139,19 @@ export class HeldStep implements StepContextParams {
   }
 
   get stepInputs(): Fields {
-    return structuredClone(this.template.handler.initialization);
+    const inputs = structuredClone(this.template.handler.initialization) as Fields;
+    const { part, template } = this;
+    if (!part) return inputs;
+    return {
+      ...inputs,
+      cursor: JSON.parse(part.cursor) as Fields,
+      batch_metadata: {
+        cursor_field: template.batchConfig!.cursorField,
+        failure_strategy: template.batchConfig!.failureStrategy,
+      },
+      is_no_op: part.no_op,
+      __template_step_name: template.name,
+    };
   }
 
   get retryCount(): number {
@@ -101,8 +162,16 @@ export class HeldStep implements StepContextParams {
     return this.maxAttempts;
   }
 
-  get checkpoint(): null {
-    return null;
+  get checkpoint(): Fields | null {
+    return this.saved === null ? null : (JSON.parse(this.saved) as Fields);
+  }
+
+  saveCheckpoint(progress: CheckpointProgress): Promise<void> {
+    return this.#port.saveCheckpoint(this, progress);
+  }
+
+  transaction<T>(work: TransactionWork<T>): Promise<T> {
+    return this.#port.transaction(this, work);
   }
 
   get signal(): AbortSignal {
@@ -125,34 +194,44 @@ export class HeldStep implements StepContextParams {
   }
 
   dependencyNames(): string[] {
-    const { names } = this.task.snapshot.graph;
-    return this.#ancestors.filter((idx) => this.#results.has(idx)).map((idx) => names[idx]!);
+    return [...this.#ancestorPlaces.keys()];
   }
 
   dependency(name: string): DependencyResultParams | undefined {
-    const idx = this.task.snapshot.graph.indexOf.get(name);
-    if (idx === undefined || !this.#isAncestor(idx)) return undefined;
-    const json = this.#results.get(idx);
-    if (json === undefined) return undefined;
-    const result: unknown = json === null ? {} : JSON.parse(json);
-    return { stepUuid: stepUuid(this.taskUuid, idx), result };
+    const place = this.#ancestorPlaces.get(name);
+    if (place === undefined) return undefined;
+    const text = this.#known.texts.get(place.idx);
+    if (this.lazy || text === undefined) throw dependencyTooLarge(this, name);
+    return paramsOf(this.taskUuid, place, text);
   }
 
-  get #ancestors(): readonly number[] {
-    return this.task.snapshot.graph.ancestors[this.idx]!;
+  /** The same of a result that may have been too large to come with the step. */
+  async loadDependency(name: string): Promise<DependencyResultParams | undefined> {
+    const place = this.#ancestorPlaces.get(name);
+    if (place === undefined) return undefined;
+    const text = this.#known.texts.get(place.idx);
+    return paramsOf(this.taskUuid, place, text === undefined ? await this.#port.loadResult(this, place.idx) : text);
   }
 
-  // A step that joins thousands of others reads each of them once.
-  #isAncestor(idx: number): boolean {
-    if (this.#ancestors.length < 32) return this.#ancestors.includes(idx);
-    this.#ancestorSet ??= new Set(this.#ancestors);
-    return this.#ancestorSet.has(idx);
+  /** By name, the steps above it that are over. A step that joins thousands of others looks each up once. */
+  get #ancestorPlaces(): Map<string, Place> {
+    if (this.#ancestors) return this.#ancestors;
+    const { graph } = this.task.snapshot;
+    const { texts, withheld, batches } = this.#known;
+    const places = new Map<string, Place>();
+    for (const idx of graph.ancestors[this.templateIdx]!) {
+      if (texts.has(idx) || withheld.has(idx)) places.set(graph.names[idx]!, { idx, failure: null });
+      for (const member of batches.get(idx) ?? []) places.set(member.name, member);
+    }
+    this.#ancestors = places;
+    return places;
   }
 
   /** Its handler is called now: what it may read of other steps is settled. */
   begin(): void {
     this.started = true;
-    this.#results = this.task.results;
+    this.#known = this.task.known;
+    this.#ancestors = undefined;
   }
 
   /** The worker stops waiting: the handler's signal fires. */

@@ -12,15 +12,15 @@ export function stepEvent(step: HeldStep): FfiStepEvent {
   const created = naive(row.created_at);
   const dependencyResults: Record<string, FfiDependencyResult> = {};
   for (const name of step.dependencyNames()) {
-    const { stepUuid, result } = step.dependency(name)!;
+    const { stepUuid, result, success = true, ...failure } = step.dependency(name)!;
     dependencyResults[name] = {
       stepUuid,
-      success: true,
+      success,
       result,
-      status: 'completed',
-      errorMessage: null,
-      errorType: null,
-      errorRetryable: null,
+      status: success ? 'completed' : 'failed',
+      errorMessage: failure.errorMessage ?? null,
+      errorType: failure.errorType ?? null,
+      errorRetryable: failure.errorRetryable ?? null,
     };
   }
   return {
@@ -57,7 +57,7 @@ export function stepEvent(step: HeldStep): FfiStepEvent {
       taskUuid: step.taskUuid,
       namedStepUuid: step.stepUuid,
       name: step.name,
-      templateStepName: step.name,
+      templateStepName: template.name,
       retryable: template.retry.retryable,
       maxAttempts: step.maxAttempts,
       attempts: step.retryCount,
@@ -70,7 +70,7 @@ export function stepEvent(step: HeldStep): FfiStepEvent {
       lastAttemptedAt: null,
       createdAt: created,
       updatedAt: created,
-      checkpoint: null,
+      checkpoint: step.checkpoint,
     },
     stepDefinition: {
       name: template.name,

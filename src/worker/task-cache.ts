@@ -1,15 +1,33 @@
-import type { ClaimedStepRow, Engine, ResultRow } from '../engine/engine.ts';
+import type { BatchResultRow, ClaimedStepRow, Engine, ResultRow } from '../engine/engine.ts';
 import type { Snapshot } from '../engine/template-store.ts';
+import { templateIndex } from '../model/step-index.ts';
+
+/** A worker of a batch whose result others may read. */
+export interface BatchMember {
+  idx: number;
+  name: string;
+  /** JSON text of what is kept about its failure; null: it succeeded. */
+  failure: string | null;
+}
+
+/** What is known of the finished steps of a task. Replaced, not emptied: running steps keep what they began with. */
+export interface KnownResults {
+  /** JSON text by step; null: finished without a result. */
+  texts: Map<number, string | null>;
+  /** Results that were too large to be loaded with the others: their sizes. */
+  withheld: Map<number, number>;
+  /** Steps of the template that this task does not have, or that did not finish: nobody below them will see more. */
+  absent: Set<number>;
+  /** By the template step that the workers of a batch are made from. */
+  batches: Map<number, readonly BatchMember[]>;
+}
 
 /** What this process knows of a task of which it holds steps: its input, and results of its finished steps. */
 export interface CachedTask {
   readonly taskUuid: string;
   readonly snapshot: Snapshot;
   readonly row: ClaimedStepRow;
-  /** JSON text by step; null: finished without a result. Replaced, not emptied: running steps keep what they began with. */
-  results: Map<number, string | null>;
-  /** Results that were too large to be loaded with the others: their sizes. */
-  withheld: Map<number, number>;
+  known: KnownResults;
   /** How often an operator had changed results when these were read. */
   revision: number;
   /** Steps that are held here. */
@@ -20,8 +38,15 @@ export interface CachedTask {
 /** A step whose ancestors' results must be at hand. */
 export interface Wanted {
   task: CachedTask;
-  idx: number;
+  templateIdx: number;
 }
+
+const nothingKnown = (): KnownResults => ({
+  texts: new Map(),
+  withheld: new Map(),
+  absent: new Set(),
+  batches: new Map(),
+});
 
 /**
  * The tasks of which this process holds steps. Context and results are loaded once, however many siblings need them,
@@ -44,8 +69,7 @@ export class TaskCache {
         taskUuid: row.task_uuid,
         snapshot,
         row,
-        results: new Map(),
-        withheld: new Map(),
+        known: nothingKnown(),
         revision: row.revision,
         held: 0,
         bytes: row.context.length,
@@ -61,17 +85,17 @@ export class TaskCache {
   revise(task: CachedTask, revision: number): void {
     if (task.revision >= revision) return;
     task.revision = revision;
-    task.results = new Map();
-    task.withheld = new Map();
+    task.known = nothingKnown();
     this.bytes -= task.bytes - task.row.context.length;
     task.bytes = task.row.context.length;
   }
 
   /** Of a task that is not held here any more, nothing is kept. */
   keep(task: CachedTask, idx: number, result: string | null): void {
-    if (task.held === 0 || task.results.has(idx)) return;
-    task.results.set(idx, result);
-    task.withheld.delete(idx);
+    const { texts, withheld } = task.known;
+    if (task.held === 0 || texts.has(idx)) return;
+    texts.set(idx, result);
+    withheld.delete(idx);
     const bytes = result?.length ?? 0;
     task.bytes += bytes;
     this.bytes += bytes;
@@ -90,27 +114,35 @@ export class TaskCache {
   }
 
   /** How much of other steps' results a step may read, loaded or not. */
-  sizeFor({ task, idx }: Wanted): number {
+  sizeFor(wanted: Wanted): number {
+    const { texts, withheld } = wanted.task.known;
     let size = 0;
-    for (const ancestor of task.snapshot.graph.ancestors[idx]!)
-      size += task.results.get(ancestor)?.length ?? task.withheld.get(ancestor) ?? 0;
+    for (const idx of ancestorsOf(wanted)) size += texts.get(idx)?.length ?? withheld.get(idx) ?? 0;
     return size;
   }
 
   /** Whether it is sure, without adding up, that a step may read no more than `size`. */
   surelyWithin({ task }: Wanted, size: number): boolean {
-    return task.withheld.size === 0 && task.bytes <= size;
+    return task.known.withheld.size === 0 && task.bytes <= size;
   }
 
   /** Whether results that a step may read were too large to be loaded with the others. */
-  lacks({ task, idx }: Wanted): boolean {
-    if (task.withheld.size === 0) return false;
-    return task.snapshot.graph.ancestors[idx]!.some((ancestor) => task.withheld.has(ancestor));
+  lacks(wanted: Wanted): boolean {
+    const { withheld } = wanted.task.known;
+    if (withheld.size === 0) return false;
+    for (const idx of ancestorsOf(wanted)) if (withheld.has(idx)) return true;
+    return false;
+  }
+
+  /** Whether a step may begin with what is known: nothing of its ancestors was never asked for. */
+  ready({ task, templateIdx }: Wanted): boolean {
+    const { graph } = task.snapshot;
+    return graph.ancestors[templateIdx]!.every((idx) => isKnown(task.known, idx));
   }
 
   /**
-   * Loads what is missing of the results that these steps may read, in one statement, `maxSize` at most: the steps that
-   * come last may still lack some.
+   * Loads what is missing of the results that these steps may read, `maxSize` at most: the steps that come last may
+   * still lack some. One statement, and another one for batches.
    */
   async load(engine: Engine, wanted: readonly Wanted[], maxSize: number): Promise<void> {
     // Again only when an operator changed results of a task while they were on their way.
@@ -119,23 +151,63 @@ export class TaskCache {
 
   /** Answers whether what was read is out of date already. */
   async #loadMissing(engine: Engine, wanted: readonly Wanted[], maxSize: number): Promise<boolean> {
-    const missing = new Map<string, { taskUuid: string; idx: number }>();
-    const into = new Map<CachedTask, CachedTask['results']>();
-    for (const { task, idx } of wanted) {
-      for (const ancestor of task.snapshot.graph.ancestors[idx]!) {
-        if (task.results.has(ancestor)) continue;
-        missing.set(`${task.taskUuid}:${ancestor}`, { taskUuid: task.taskUuid, idx: ancestor });
-        into.set(task, task.results);
+    const steps = new Map<string, { taskUuid: string; idx: number }>();
+    const batches = new Map<string, { taskUuid: string; workerIdx: number }>();
+    const into = new Map<string, KnownResults>();
+    for (const { task, templateIdx } of wanted) {
+      const { graph } = task.snapshot;
+      for (const idx of graph.ancestors[templateIdx]!) {
+        if (isKnown(task.known, idx)) continue;
+        into.set(task.taskUuid, task.known);
+        const key = `${task.taskUuid}:${idx}`;
+        if (graph.types[idx] === 'batch_worker') batches.set(key, { taskUuid: task.taskUuid, workerIdx: idx });
+        else steps.set(key, { taskUuid: task.taskUuid, idx });
       }
     }
-    if (missing.size === 0) return false;
-    const rows: ResultRow[] = await engine.loadResults([...missing.values()], maxSize);
+    if (into.size === 0) return false;
+    const [results, members] = await Promise.all([
+      steps.size > 0 ? engine.loadResults([...steps.values()], maxSize) : [],
+      batches.size > 0 ? engine.batchResults([...batches.values()], maxSize) : [],
+    ]);
+    const current = (taskUuid: string) => {
+      const task = this.#tasks.get(taskUuid);
+      return task && into.get(taskUuid) === task.known ? task : undefined;
+    };
+    this.#keepAll([...results, ...members], current);
+    for (const { taskUuid, idx } of steps.values()) {
+      const known = current(taskUuid)?.known;
+      if (known && !known.texts.has(idx) && !known.withheld.has(idx)) known.absent.add(idx);
+    }
+    const byBatch = new Map<string, BatchMember[]>([...batches.keys()].map((key) => [key, []]));
+    for (const row of members) byBatch.get(`${row.task_uuid}:${templateIndex(row.idx)}`)!.push(memberOf(row));
+    for (const [key, { taskUuid, workerIdx }] of batches)
+      current(taskUuid)?.known.batches.set(workerIdx, byBatch.get(key)!);
+    return [...into].some(([taskUuid, known]) => (this.#tasks.get(taskUuid)?.known ?? known) !== known);
+  }
+
+  #keepAll(rows: readonly (ResultRow | BatchResultRow)[], current: (taskUuid: string) => CachedTask | undefined) {
     for (const row of rows) {
-      const task = this.#tasks.get(row.task_uuid);
-      if (!task || into.get(task) !== task.results) continue;
-      if (row.withheld) task.withheld.set(row.idx, row.size);
+      const task = current(row.task_uuid);
+      if (!task) continue;
+      if (row.withheld) task.known.withheld.set(row.idx, row.size);
       else this.keep(task, row.idx, row.result);
     }
-    return [...into].some(([task, results]) => task.results !== results);
+  }
+}
+
+function isKnown({ texts, absent, batches }: KnownResults, idx: number): boolean {
+  return texts.has(idx) || absent.has(idx) || batches.has(idx);
+}
+
+function memberOf({ idx, name, state, detail }: BatchResultRow): BatchMember {
+  return { idx, name, failure: state === 'error' ? (detail ?? '{}') : null };
+}
+
+/** The steps above one, the workers of batches instead of what they are made from. */
+function* ancestorsOf({ task, templateIdx }: Wanted): Generator<number> {
+  for (const idx of task.snapshot.graph.ancestors[templateIdx]!) {
+    const members = task.known.batches.get(idx);
+    if (members) for (const member of members) yield member.idx;
+    else yield idx;
   }
 }

@@ -1,4 +1,6 @@
+import { DEFAULTS } from '../config/defaults.ts';
 import { ErrorType } from '../handlers/error-type.ts';
+import { StepExecutionError } from '../handlers/handler-errors.ts';
 import { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import { type AttemptEnd, attemptEnd, givenBack } from './attempt-end.ts';
 import type { HeldStep } from './held-step.ts';
@@ -24,15 +26,10 @@ export function handlerNotFound(step: HeldStep, message: string): AttemptEnd {
   return attemptEnd(step, failure, NO_HANDLER);
 }
 
-/** What it may read of other steps is more than a worker loads. */
-export function dependencyTooLarge(step: HeldStep, size: number, bound: number): AttemptEnd {
-  const message = `step ${step.name}: the results of the steps before it take ${mebibytes(size)}, and a step may read ${mebibytes(bound)} at most; keep large payloads outside the database and let steps return references to them`;
-  const failure = StepHandlerResult.failure({ message, errorType: 'dependency_too_large', retryable: false });
-  return attemptEnd(step, failure, NO_HANDLER);
-}
-
-function mebibytes(bytes: number): string {
-  return `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+/** A result that was not loaded with the step, because all it may read is more than comes with a step. */
+export function dependencyTooLarge(step: HeldStep, name: string): StepExecutionError {
+  const message = `step ${step.name}: the result of ${name} did not come with the step, because the results it may read take more than ${DEFAULTS.dependencyBytes / 1024 / 1024} MiB together; read it with await context.loadDependency('${name}'), or many with for await (… of context.dependencies(prefix))`;
+  return new StepExecutionError(message, { errorType: 'dependency_too_large', retryable: false });
 }
 
 /** Its handler does not settle and the worker stops: given back if it may run twice, else an operator decides. */

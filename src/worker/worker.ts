@@ -23,7 +23,7 @@ import { callHandler } from './call-handler.ts';
 import { Deadlines } from './deadlines.ts';
 import { Doubts } from './doubts.ts';
 import { servedElsewhere, whyMissing } from './handler-elsewhere.ts';
-import { HeldStep, type HeldStepRow } from './held-step.ts';
+import { HeldStep, type HeldStepRow, type StepPort } from './held-step.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Incarnation, incarnationOf } from './incarnation.ts';
 import { LookOut } from './look-out.ts';
@@ -31,9 +31,10 @@ import { MissingHandlers } from './missing-handlers.ts';
 import { Recorder, type Reserved } from './recorder.ts';
 import { settledWithin } from './settled-within.ts';
 import { logRefused, logSettledLate, logTimedOut, logUncompleted, logUnsettled } from './step-log.ts';
+import { isCheckpointYield, lacksDetails, loadDetails, saveYield, stepPort } from './step-progress.ts';
 import { type CachedTask, TaskCache } from './task-cache.ts';
 import { UnreadableTemplates } from './unreadable-templates.ts';
-import { abandoned, dependencyTooLarge, handlerNotFound, timedOut } from './worker-failures.ts';
+import { abandoned, handlerNotFound, timedOut } from './worker-failures.ts';
 
 /** How a worker works. Times in milliseconds. */
 export interface WorkerOptions {
@@ -92,6 +93,7 @@ export class Worker {
   readonly #engine: Engine;
   readonly #logger: Logger;
   readonly #cache = new TaskCache();
+  readonly #port: StepPort;
   readonly #held = new Set<HeldStep>();
   readonly #recorder: Recorder;
   readonly #incarnation: Incarnation;
@@ -125,6 +127,7 @@ export class Worker {
     this.#engine = options.engine;
     this.#logger = options.logger;
     const { engine, logger } = options;
+    this.#port = stepPort(engine, { saved: (step) => this.#restartClock(step) });
     this.#housekeeping = new Housekeeping(engine, options.leaseMs, logger);
     this.#recorder = new Recorder(
       engine,
@@ -348,7 +351,7 @@ export class Worker {
   }
 
   #hold(task: CachedTask, row: HeldStepRow, claim: number): HeldStep {
-    const step = new HeldStep(task, row, claim, this.#logger);
+    const step = new HeldStep(task, row, { claim, logger: this.#logger, port: this.#port });
     this.#cache.hold(task);
     this.#incarnation.hold(claim);
     this.#held.add(step);
@@ -358,7 +361,10 @@ export class Worker {
   async #hydrate(steps: readonly HeldStep[]): Promise<void> {
     for (let tries = 0; ; tries++) {
       try {
-        await this.#cache.load(this.#engine, steps, DEFAULTS.dependencyBytes);
+        await Promise.all([
+          loadDetails(this.#engine, steps),
+          this.#cache.load(this.#engine, steps, DEFAULTS.dependencyBytes),
+        ]);
         break;
       } catch (error) {
         if (tries === 0)
@@ -413,11 +419,6 @@ export class Worker {
   // ---- resolve, run
 
   #run(step: HeldStep): void {
-    const tooLarge = this.#tooLarge(step);
-    if (tooLarge) {
-      this.#push(tooLarge);
-      return;
-    }
     let handler: ExecutableHandler | null | undefined;
     try {
       handler = this.#options.registry.resolveKnown(step.template.handler);
@@ -431,17 +432,12 @@ export class Worker {
     }
     this.#running++;
     this.#deadlines.add(step, this.#timeoutMs(step));
-    if (handler) this.#call(step, handler);
-    else void this.#askAndCall(step);
-  }
-
-  #call(step: HeldStep, handler: ExecutableHandler): void {
-    step.begin();
-    callHandler(handler, new StepContext(step), (result, version) => this.#settled(step, result, version));
+    if (handler) this.#begin(step, handler);
+    else void this.#askAndBegin(step);
   }
 
   /** A resolver is asked. Meanwhile the step has its slot, and its time runs. */
-  async #askAndCall(step: HeldStep): Promise<void> {
+  async #askAndBegin(step: HeldStep): Promise<void> {
     let handler: ExecutableHandler | null;
     try {
       handler = await this.#options.registry.resolve(step.template.handler);
@@ -453,7 +449,7 @@ export class Worker {
       }
       handler = null;
     }
-    if (handler && !step.over) this.#call(step, handler);
+    if (handler && !step.over) this.#begin(step, handler);
     else this.#unresolved(step);
   }
 
@@ -469,11 +465,33 @@ export class Worker {
     if (this.#running === 0) this.#idle?.();
   }
 
-  #tooLarge(step: HeldStep): AttemptEnd | undefined {
-    const bound = DEFAULTS.dependencyBytes;
-    if (this.#cache.surelyWithin(step, bound)) return undefined;
-    const size = this.#cache.sizeFor(step);
-    return size > bound ? dependencyTooLarge(step, size, bound) : undefined;
+  #begin(step: HeldStep, handler: ExecutableHandler): void {
+    const most = DEFAULTS.dependencyBytes;
+    step.begin();
+    step.lazy = !this.#cache.surelyWithin(step, most) && this.#cache.sizeFor(step) > most;
+    this.#call(step, handler);
+  }
+
+  /** Again and again, as long as it yields with a checkpoint: the step stays held, and no attempt is spent. */
+  #call(step: HeldStep, handler: ExecutableHandler): void {
+    callHandler(handler, new StepContext(step), (result, version) => {
+      if (isCheckpointYield(result)) void this.#yielded(step, handler, result);
+      else this.#settled(step, result, version);
+    });
+  }
+
+  async #yielded(step: HeldStep, handler: ExecutableHandler, result: StepHandlerResult): Promise<void> {
+    const failure = await saveYield(step, result);
+    if (step.over || failure) this.#settled(step, failure ?? result, '1.0.0');
+    else if (this.#stopping) this.#settledAs(step, givenBack(step));
+    else this.#call(step, handler);
+  }
+
+  /** A step that saved how far it came has its whole time again. */
+  #restartClock(step: HeldStep): void {
+    if (step.over || step.ended) return;
+    this.#deadlines.delete(step);
+    this.#deadlines.add(step, this.#timeoutMs(step));
   }
 
   #timeoutMs({ template: { timeoutSeconds } }: HeldStep): number {
@@ -481,14 +499,20 @@ export class Worker {
   }
 
   #settled(step: HeldStep, result: StepHandlerResult, version: string): void {
+    if (step.over) this.#settledAs(step, undefined);
+    else if (this.#aborting && !result.success && step.template.retry.retryable) this.#settledAs(step, givenBack(step));
+    else this.#settledAs(step, attemptEnd(step, result, version));
+  }
+
+  /** Its slot is free; undefined: what it came to is nobody's business any more. */
+  #settledAs(step: HeldStep, end: AttemptEnd | undefined): void {
     this.#running--;
     this.#deadlines.delete(step);
-    if (step.over) {
+    if (end) this.#push(end);
+    else {
       logSettledLate(this.#logger, step);
       this.#claim();
-    } else if (this.#aborting && !result.success && step.template.retry.retryable) {
-      this.#push(givenBack(step));
-    } else this.#push(attemptEnd(step, result, version));
+    }
     if (this.#running === 0) this.#idle?.();
   }
 
@@ -510,12 +534,17 @@ export class Worker {
     const free = this.#free();
     let children = 0;
     if (free > 0) {
-      for (const { step, kind } of batch)
-        if (kind === 0) children += step.task.snapshot.graph.children[step.idx]!.length;
+      for (const { step, kind, expansion } of batch) if (kind === 0) children += this.#childCount(step, expansion);
     }
     const freeSlots = Math.max(0, Math.min(free, children));
     this.#reserved += freeSlots;
     return { freeSlots, token: this.#incarnation.token(), lastRank: this.#lastRank };
+  }
+
+  /** How many children a completed step may make ready: those of the template, and the workers of its batch. */
+  #childCount({ task, templateIdx }: HeldStep, expansion: AttemptEnd['expansion']): number {
+    const children = task.snapshot.graph.children[templateIdx]!.length;
+    return expansion?.kind === 'batch' ? children + Math.min(expansion.parts.length, expansion.parallelism) : children;
   }
 
   #release(own: Reserved): void {
@@ -554,9 +583,7 @@ export class Worker {
   /** Children whose ancestors ran elsewhere read those results first; the others start at once. */
   #advance(children: readonly HeldStep[]): void {
     this.#reserved += children.length;
-    const waiting = children.filter(({ task, idx }) =>
-      task.snapshot.graph.ancestors[idx]!.some((ancestor) => !task.results.has(ancestor)),
-    );
+    const waiting = children.filter((step) => !this.#cache.ready(step) || lacksDetails(step));
     if (waiting.length > 0) void this.#hydrate(waiting);
     const missing = new Set(waiting);
     this.#startAll(children.filter((step) => !missing.has(step)));

@@ -68,7 +68,7 @@ const STEPS: Row[] = [
   ],
   [
     'a worker template that is not a batch worker',
-    `${stepsYaml('work:batch_worker')}  - {name: l, type: batchable, handler: {callable: h, initialization: {worker_template_name: ▸wrk}}}\n`,
+    `${stepsYaml('work:batch_worker < l')}  - {name: l, type: batchable, handler: {callable: h, initialization: {worker_template_name: ▸wrk}}}\n`,
     ['warning: worker_template_name of `l` is `wrk`, which is not a batch_worker step; did you mean `work`?'],
   ],
   [

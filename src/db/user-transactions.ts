@@ -1,0 +1,79 @@
+import pg from 'pg';
+import { TaskerError } from '../errors.ts';
+import { isConnectionError } from './connection-error.ts';
+import type { Db, Rows, Statement } from './database.ts';
+
+/** The driver's client, told by what everybody needs of it: users need no types of the driver. */
+export interface UserClient {
+  query<Row extends object = Record<string, unknown>>(
+    text: string,
+    values?: readonly unknown[],
+  ): Promise<{ rows: Row[]; rowCount: number | null }>;
+}
+
+/** A transaction of a handler: its client as the driver makes it, and the same connection for statements of ours. */
+export interface UserTransaction {
+  client: UserClient;
+  db: Db;
+}
+
+/**
+ * Transactions in which handlers write rows of their own. They have connections of their own: handlers that wait for
+ * locks must not keep the worker from recording, and they get values as the driver makes them.
+ */
+export class UserTransactions {
+  readonly #pool: pg.Pool;
+
+  /** @internal */
+  constructor(config: pg.PoolConfig) {
+    this.#pool = new pg.Pool(config);
+    this.#pool.on('connect', (client) => client.on('error', () => {}));
+    this.#pool.on('error', () => {});
+  }
+
+  /**
+   * Commits when `work` is done, rolls back when it throws.
+   * @throws TaskerError `record_in_doubt` when the connection was lost while it committed
+   */
+  async run<T>(work: (transaction: UserTransaction) => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect();
+    let broken: Error | undefined;
+    try {
+      await client.query('begin isolation level read committed');
+      const result = await work({ client: client as unknown as UserClient, db: statementsOn(client) });
+      await commit(client);
+      return result;
+    } catch (error) {
+      if (isConnectionError(error)) broken = error as Error;
+      else await client.query('rollback').catch((lost: Error) => (broken = lost));
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end();
+  }
+}
+
+async function commit(client: pg.PoolClient): Promise<void> {
+  const { command } = await client.query('commit').catch((error: unknown) => {
+    if (!isConnectionError(error)) throw error;
+    throw new TaskerError('record_in_doubt', 'the connection was lost while the transaction was committed', {
+      cause: error,
+    });
+  });
+  if (command === 'COMMIT') return;
+  throw new TaskerError(
+    'database_error',
+    'the transaction was rolled back, because one of its statements had failed; let the error of a statement pass, or use a savepoint',
+  );
+}
+
+function statementsOn(client: pg.PoolClient): Db {
+  return {
+    query: async <Row>(statement: Statement, values: readonly unknown[] = []) =>
+      (await client.query(`/* ${statement.name} */ ${statement.text}`, values as unknown[])) as unknown as Rows<Row>,
+  };
+}

@@ -1,0 +1,151 @@
+import { branchesOf, decisionDepths } from '../model/branches.ts';
+import { type BatchOutcome, type BatchPart, batchOutcome, decisionOutcome } from '../model/dynamic-outcome.ts';
+import { nearNames } from '../model/near-names.ts';
+import { isWorkerIndex, MOST_WORKERS } from '../model/step-index.ts';
+import type { FailureStrategy, TaskTemplate } from '../template/task-template.ts';
+import type { TemplateGraph } from '../template/template-graph.ts';
+
+/** Bounds on what results may make happen. */
+export interface DynamicLimits {
+  /** Steps that one decision may name. */
+  stepsPerDecision: number;
+  /** Decisions on one way through a template. */
+  decisionDepth: number;
+  /** Workers that one analyzer may make. */
+  workersPerBatch: number;
+}
+
+export const DYNAMIC_LIMITS: DynamicLimits = { stepsPerDecision: 100, decisionDepth: 20, workersPerBatch: 10_000 };
+
+/** Steps that a result makes. They come into being in the transaction that records it. */
+export type Expansion =
+  | { kind: 'branches'; steps: readonly number[] }
+  | {
+      kind: 'batch';
+      /** The template step that the workers are made from. */
+      worker: number;
+      parts: readonly BatchPart[];
+      noOp: boolean;
+      parallelism: number;
+      failureStrategy: FailureStrategy;
+    };
+
+/** What a completed step makes: nothing, some steps, or the reason why its outcome is wrong. */
+export type Expanding = Expansion | { kind: 'wrong'; reason: string } | undefined;
+
+/** A template and its graph. */
+interface Expandable {
+  template: TaskTemplate;
+  graph: TemplateGraph;
+}
+
+/** A step that completed, with its result as plain JSON. */
+interface Completed {
+  idx: number;
+  result: unknown;
+  limits: DynamicLimits;
+}
+
+/** Reads the outcome of a decision or an analyzer. `result` is plain JSON; of other steps it is never looked at. */
+export function expansionOf(of: Expandable, completed: Completed): Expanding {
+  if (isWorkerIndex(completed.idx)) return undefined;
+  switch (of.graph.types[completed.idx]) {
+    case 'decision':
+      return branches(of, completed);
+    case 'batchable':
+      return batch(of, completed);
+    default:
+      return undefined;
+  }
+}
+
+const wrong = (reason: string): { kind: 'wrong'; reason: string } => ({ kind: 'wrong', reason });
+
+function branches({ graph }: Expandable, { idx, result, limits }: Completed): Expanding {
+  const depth = decisionDepths(graph)[idx]!;
+  if (depth > limits.decisionDepth) {
+    return wrong(`decision ${graph.names[idx]} is nested ${depth} deep; at most ${limits.decisionDepth} are allowed`);
+  }
+  const outcome = decisionOutcome(result);
+  if (outcome.kind === 'wrong') return outcome;
+  if (outcome.kind === 'no_branches') return undefined;
+  if (outcome.stepNames.length > limits.stepsPerDecision) {
+    return wrong(
+      `decision_point_outcome.step_names names ${outcome.stepNames.length} steps; at most ${limits.stepsPerDecision} are allowed`,
+    );
+  }
+  const possible = branchesOf(graph, idx);
+  const names = possible.map((step) => graph.names[step]!);
+  const unknown = outcome.stepNames.filter((name) => !names.includes(name));
+  if (unknown.length > 0) return wrong(unknownBranch(graph.names, unknown[0]!, names));
+  return { kind: 'branches', steps: outcome.stepNames.map((name) => graph.indexOf.get(name)!) };
+}
+
+function unknownBranch(all: readonly string[], name: string, possible: readonly string[]): string {
+  const near = nearNames(name, possible, 1)[0];
+  const what = all.includes(name) ? 'is not downstream of this decision, or is made by something else' : 'is no step';
+  const hint = near === undefined ? '' : `; did you mean ${near}?`;
+  return `decision_point_outcome.step_names: ${JSON.stringify(name)} ${what}${hint} Possible are ${listed(possible)}`;
+}
+
+function listed(names: readonly string[]): string {
+  if (names.length === 0) return 'none';
+  return names.length <= 20 ? names.join(', ') : `${names.slice(0, 20).join(', ')} and ${names.length - 20} more`;
+}
+
+function batch(snapshot: Expandable, { idx, result, limits }: Completed): Expanding {
+  const outcome = batchOutcome(result);
+  if (outcome.kind === 'wrong') return outcome;
+  const worker = workerOf(snapshot, idx, outcome);
+  if (typeof worker !== 'number') return worker;
+  const step = snapshot.template.steps[worker]!;
+  const config = step.batchConfig!;
+  const most = Math.min(limits.workersPerBatch, MOST_WORKERS);
+  const parts =
+    outcome.kind === 'no_batches'
+      ? [{ batchId: '000', cursor: '{"batch_id":"000","start_cursor":0,"end_cursor":0,"batch_size":0}' }]
+      : outcome.parts;
+  if (parts.length > most) {
+    return wrong(
+      `batch_processing_outcome.cursor_configs has ${parts.length} entries; at most ${most} are allowed: make the batches larger`,
+    );
+  }
+  const taken = parts.find((part) => snapshot.graph.indexOf.has(`${step.name}_${part.batchId}`));
+  if (taken) {
+    return wrong(
+      `batch_processing_outcome.cursor_configs: batch_id ${JSON.stringify(taken.batchId)} makes ${step.name}_${taken.batchId}, which is the name of another step`,
+    );
+  }
+  return {
+    kind: 'batch',
+    worker,
+    parts,
+    noOp: outcome.kind === 'no_batches',
+    parallelism: config.parallelism,
+    failureStrategy: config.failureStrategy,
+  };
+}
+
+/** The template step of the workers: named by the outcome, by the analyzer's configuration, or the only one there is. */
+function workerOf(
+  { template, graph }: Expandable,
+  idx: number,
+  outcome: BatchOutcome & { workerTemplateName: string | null },
+) {
+  const possible = graph.children[idx]!.filter((child) => graph.types[child] === 'batch_worker');
+  const names = possible.map((step) => graph.names[step]!);
+  const configured = template.steps[idx]!.handler.initialization.worker_template_name;
+  const own = outcome.workerTemplateName ?? (typeof configured === 'string' ? configured : undefined);
+  if (own === undefined) {
+    if (possible.length === 1) return possible[0]!;
+    return wrong(
+      `batch_processing_outcome names no worker_template_name, and ${possible.length} batch_worker steps depend on ${graph.names[idx]}: ${listed(names)}. Name one`,
+    );
+  }
+  const found = possible.find((step) => graph.names[step] === own);
+  if (found !== undefined) return found;
+  const near = nearNames(own, names, 1)[0];
+  return wrong(
+    `batch_processing_outcome.worker_template_name: ${JSON.stringify(own)} is no batch_worker step that depends on ${graph.names[idx]}${near === undefined ? '' : `; did you mean ${near}?`} Possible are ${listed(names)}`,
+  );
+}

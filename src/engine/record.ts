@@ -1,0 +1,168 @@
+import { type Database, type Db, opening } from '../db/database.ts';
+import { stepsOfBatch, stepsOfDecision } from '../model/branches.ts';
+import { isWorkerIndex } from '../model/step-index.ts';
+import { type CancelledRest, cancelRestOfBatches, releaseWorkers } from '../store/batches.ts';
+import {
+  addBatches,
+  addSteps,
+  existingSteps,
+  type NewBatch,
+  type NewStep,
+  recountSteps,
+} from '../store/expand-tasks.ts';
+import { lockTasks, type TaskRevision } from '../store/lock-tasks.ts';
+import { PINNED_PLANS } from '../store/planner.ts';
+import { KIND, type OwnClaim, type Recorded, type RecordedStep, recordSteps } from '../store/record-steps.ts';
+import type { Expansion } from './expansion.ts';
+import type { TemplateStore } from './template-store.ts';
+
+/** What an attempt came to, and the steps that it makes. */
+export interface Recording extends RecordedStep {
+  expansion?: Expansion | undefined;
+}
+
+/** Where an attempt was recorded, and what the statement answered. */
+export interface RecordAnswer extends Recorded {
+  /** Tasks whose results were changed by an operator. */
+  revised: TaskRevision[];
+  /** Tasks in which running workers of a batch were cancelled. */
+  takenFrom: string[];
+}
+
+const RECORDING = opening({
+  ...PINNED_PLANS,
+  statement_timeout: '60s',
+  // Somebody who keeps one task locked must not hold up those that are recorded with it.
+  lock_timeout: '1s',
+  // A worker frozen between lock and commit must not hold its tasks for ever.
+  idle_in_transaction_session_timeout: '30s',
+});
+
+/**
+ * One transaction: lock the tasks, bring into being what the results make, record, take children. One round trip, and
+ * one more when a decision or an analyzer is among them. All of it happens or nothing.
+ * @throws InDoubtError
+ */
+export async function record(
+  { database, templates }: { database: Database; templates: TemplateStore },
+  batch: readonly Recording[],
+  own: OwnClaim,
+): Promise<RecordAnswer> {
+  const taskUuids = [...new Set(batch.map((step) => step.taskUuid))];
+  const making = batch.filter((step) => step.expansion !== undefined);
+  if (making.length === 0) {
+    return database.pipeline(RECORDING, async (tx) => {
+      const locked = lockTasks(tx, taskUuids);
+      const recorded = recordLocked(tx, batch, { ...own, dynamic: isDynamic(templates, batch) });
+      const [revised, answer] = await Promise.all([locked, recorded]);
+      return { ...answer, revised };
+    });
+  }
+  return database.transaction(RECORDING, async (tx) => {
+    const tasksThatGrow = [...new Set(making.map((step) => step.taskUuid))];
+    const [revised, existing] = await Promise.all([lockTasks(tx, taskUuids), existingSteps(tx, tasksThatGrow)]);
+    const grown = grow(tx, growthOf(templates, making, existing));
+    const [answer] = await Promise.all([recordLocked(tx, batch, { ...own, dynamic: true }), ...grown]);
+    return { ...answer, revised };
+  });
+}
+
+/** Of a template that was never read here, it may be: the statement that knows batches is right for all. */
+function isDynamic(templates: TemplateStore, batch: readonly Recording[]): boolean {
+  let last = -1;
+  return batch.some(({ templateId }) => {
+    if (templateId === last) return false;
+    last = templateId;
+    return !templates.has(templateId) || templates.get(templateId).graph.dynamic;
+  });
+}
+
+/** All statements go out at once. */
+async function recordLocked(
+  tx: Db,
+  batch: readonly Recording[],
+  own: OwnClaim & { dynamic: boolean },
+): Promise<Omit<RecordAnswer, 'revised'>> {
+  const recording = recordSteps(tx, batch, own);
+  const workers = own.dynamic ? batch.filter((step) => isWorkerIndex(step.idx)) : [];
+  if (workers.length === 0) return { ...(await recording), takenFrom: [] };
+  const failed = workers.filter((step) => step.kind === KIND.retryable || step.kind === KIND.permanent);
+  const [answer, rests, released] = await Promise.all([
+    recording,
+    failed.length > 0 ? cancelRestOfBatches(tx, failed) : [],
+    releaseWorkers(tx, [...new Set(workers.map((step) => step.taskUuid))]),
+  ]);
+  return withBatches(answer, rests, released);
+}
+
+/** What the recording said of a task is old where workers of its batches were let go or cancelled after it. */
+function withBatches(answer: Recorded, rests: readonly CancelledRest[], released: ReadonlyMap<string, number>) {
+  const stopped = rests.filter((rest) => rest.state === 'blocked_by_failures');
+  const moved = new Set([...released.keys(), ...rests.map((rest) => rest.task_uuid)]);
+  return {
+    ...answer,
+    ended: [
+      ...answer.ended.filter((task) => !moved.has(task.task_uuid)),
+      ...stopped.map(({ task_uuid, ms }) => ({ task_uuid, state: 'blocked_by_failures' as const, ms })),
+    ],
+    queued: [...released.values()].reduce((sum, count) => sum + count, answer.queued),
+    takenFrom: rests.filter((rest) => rest.running > 0).map((rest) => rest.task_uuid),
+  };
+}
+
+/** Steps and batches that come into being. */
+export interface Growth {
+  taskUuids: string[];
+  steps: NewStep[];
+  batches: NewBatch[];
+}
+
+/** Writes it. The statements go out at once; the answers are for the caller to await. */
+export function grow(tx: Db, { taskUuids, steps, batches }: Growth): Promise<void>[] {
+  return [
+    ...(steps.length > 0 ? [addSteps(tx, steps)] : []),
+    ...(batches.length > 0 ? [addBatches(tx, batches)] : []),
+    recountSteps(tx, taskUuids),
+  ];
+}
+
+/** A result that makes steps: what {@link growthOf} needs to know of it. */
+export type Making = Pick<Recording, 'taskUuid' | 'idx' | 'templateId' | 'expansion'> & { claim: number | null };
+
+/** What these results make in tasks that have the `existing` template steps. Later ones see what earlier ones made. */
+export function growthOf(
+  templates: TemplateStore,
+  making: readonly Making[],
+  existing: ReadonlyMap<string, Set<number>>,
+): Growth {
+  const steps: NewStep[] = [];
+  const batches: NewBatch[] = [];
+  for (const { taskUuid, idx: creator, claim, templateId, expansion } of making) {
+    const { graph } = templates.get(templateId);
+    const there = existing.get(taskUuid)!;
+    let born: number[];
+    if (expansion!.kind === 'branches') {
+      born = stepsOfDecision(graph, { requested: expansion!.steps, existing: there });
+    } else {
+      const { worker, parts, parallelism, failureStrategy, noOp } = expansion!;
+      const name = graph.names[worker]!;
+      batches.push({
+        taskUuid,
+        creator,
+        claim,
+        workerIdx: worker,
+        parallelism,
+        failureStrategy,
+        noOp,
+        parts: parts.map((part) => ({ name: `${name}_${part.batchId}`, cursor: part.cursor })),
+      });
+      born = stepsOfBatch(graph, { worker, existing: there });
+      there.add(worker);
+    }
+    for (const idx of born) {
+      there.add(idx);
+      steps.push({ taskUuid, creator, claim, templateId, idx });
+    }
+  }
+  return { taskUuids: [...new Set(making.map((step) => step.taskUuid))], steps, batches };
+}

@@ -1,0 +1,214 @@
+import type { Db, Statement } from '../db/database.ts';
+
+const CANCEL_REST: Statement = {
+  name: 'cancel_rest_of_batch',
+  text: `
+with f as (
+  select distinct on (b.task_uuid, b.worker_idx) b.task_uuid, b.worker_idx, b.size, b.analyzer_idx, w.name, t.template_id
+    from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)
+    join tasker.batch b on b.task_uuid = d.task_uuid and b.worker_idx = tasker.template_idx(d.idx)
+    join tasker.step s on s.task_uuid = d.task_uuid and s.idx = d.idx
+    join tasker.batch_worker w on w.task_uuid = d.task_uuid and w.idx = d.idx
+    join tasker.task t on t.task_uuid = d.task_uuid
+   where b.failure_strategy = 'fail_fast' and s.state = 'error'),
+old as (
+  select s.task_uuid, s.idx, s.state, s.attempts, s.claim, s.started_at, f.worker_idx, f.template_id
+    from f join tasker.step s on s.task_uuid = f.task_uuid and s.idx >= (f.worker_idx + 1) << 17
+     and s.idx < ((f.worker_idx + 1) << 17) + f.size
+   where s.state in ('pending', 'enqueued', 'in_progress', 'waiting_for_retry') for update of s),
+u as (
+  update tasker.step s set state = 'cancelled', done_at = now(), next_at = null from old
+   where s.task_uuid = old.task_uuid and s.idx = old.idx),
+h as (
+  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at)
+  select task_uuid, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at from old where state = 'in_progress'),
+c as (
+  select task_uuid, worker_idx, template_id, count(*)::int n,
+         (count(*) filter (where state in ('enqueued', 'in_progress')))::int active,
+         (count(*) filter (where state = 'waiting_for_retry'))::int retry,
+         (count(*) filter (where state = 'in_progress'))::int running
+    from old group by 1, 2, 3),
+a as (
+  insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, reason)
+  select f.task_uuid, f.analyzer_idx, 'cancel_batch', 'steps_in_process', 'cancelled', 'fail_fast',
+         f.name || ' failed: the other ' || c.n || ' workers of its batch that had not ended are cancelled'
+    from f join c on c.task_uuid = f.task_uuid and c.worker_idx = f.worker_idx),
+k as (
+  update tasker.step s set remaining = s.remaining - c.n
+    from c join tasker.template_edge e on e.template_id = c.template_id and e.parent = c.worker_idx
+   where s.task_uuid = c.task_uuid and s.idx = e.child and s.state = 'pending'),
+b as (
+  update tasker.batch b set n_active = 0, next_idx = ((b.worker_idx + 1) << 17) + b.size
+    from f where b.task_uuid = f.task_uuid and b.worker_idx = f.worker_idx)
+update tasker.task t set n_open = n_open - x.n, n_active = n_active - x.active, n_retry = n_retry - x.retry
+  from (select task_uuid, sum(n)::int n, sum(active)::int active, sum(retry)::int retry, sum(running)::int running
+          from c group by 1) x
+ where t.task_uuid = x.task_uuid
+returning t.task_uuid, x.running, t.state::text, (extract(epoch from now() - t.created_at) * 1000)::int ms`,
+};
+
+/** A task in which the rest of a batch was cancelled. */
+export interface CancelledRest {
+  task_uuid: string;
+  /** Workers that were running. */
+  running: number;
+  state: string;
+  /** Milliseconds since its creation. */
+  ms: number;
+}
+
+/**
+ * Cancels what is left of the batches that say `fail_fast` and of which one of these workers stands in `error`. The
+ * failed one still holds up what follows, until an operator settles it. After lockTasks and what recorded the failure.
+ */
+export async function cancelRestOfBatches(
+  db: Db,
+  failed: readonly { taskUuid: string; idx: number }[],
+): Promise<CancelledRest[]> {
+  const { rows } = await db.query<CancelledRest>(CANCEL_REST, [
+    `{${failed.map((step) => step.taskUuid).join(',')}}`,
+    `{${failed.map((step) => step.idx).join(',')}}`,
+  ]);
+  return rows;
+}
+
+const RELEASE_WORKERS: Statement = {
+  name: 'release_workers',
+  text: `
+with b as (
+  select task_uuid, worker_idx, ((worker_idx + 1) << 17) + size end_idx, parallelism - n_active free, next_idx
+    from tasker.batch where task_uuid = any ($1::uuid[]) and n_active < parallelism
+     and next_idx < ((worker_idx + 1) << 17) + size),
+p as (
+  select b.task_uuid, b.worker_idx, s.idx, s.tid from b cross join lateral (
+    select idx, ctid tid from tasker.step x
+     where x.task_uuid = b.task_uuid and x.idx >= b.next_idx and x.idx < b.end_idx and x.state = 'pending' and x.remaining = 0
+     order by idx limit b.free) s),
+u as (
+  update tasker.step s set state = 'enqueued' from p where s.ctid = p.tid),
+q as (
+  insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
+  select m.namespace_id, t.rank, p.task_uuid, p.idx, t.template_id
+    from p join tasker.task t on t.task_uuid = p.task_uuid join tasker.template m on m.id = t.template_id
+   order by p.task_uuid, p.idx),
+c as (select task_uuid, worker_idx, count(*)::int n, max(idx) last_idx from p group by 1, 2),
+bu as (
+  update tasker.batch b set n_active = b.n_active + c.n, next_idx = c.last_idx + 1
+    from c where b.task_uuid = c.task_uuid and b.worker_idx = c.worker_idx),
+t as (
+  update tasker.task t set n_active = t.n_active + x.n
+    from (select task_uuid, sum(n)::int n from c group by 1) x where t.task_uuid = x.task_uuid)
+select task_uuid, sum(n)::int released from c group by 1`,
+};
+
+/** Queues workers of these tasks' batches that wait for a place, as far as `parallelism` lets them; how many, by task. After lockTasks. */
+export async function releaseWorkers(db: Db, taskUuids: readonly string[]): Promise<Map<string, number>> {
+  const { rows } = await db.query<{ task_uuid: string; released: number }>(RELEASE_WORKERS, [
+    `{${taskUuids.join(',')}}`,
+  ]);
+  return new Map(rows.map((row) => [row.task_uuid, row.released]));
+}
+
+const RECOUNT_BATCHES: Statement = {
+  name: 'recount_batches',
+  text: `
+update tasker.batch b set n_active = x.n
+  from (select b.task_uuid, b.worker_idx, (
+               select count(*)::int from tasker.step s
+                where s.task_uuid = b.task_uuid and s.idx >= (b.worker_idx + 1) << 17
+                  and s.idx < ((b.worker_idx + 1) << 17) + b.size
+                  and s.state in ('enqueued', 'in_progress', 'waiting_for_retry')) n
+          from tasker.batch b where b.task_uuid = any ($1::uuid[])) x
+ where b.task_uuid = x.task_uuid and b.worker_idx = x.worker_idx and b.n_active <> x.n`,
+};
+
+/** Counts anew how many workers of a task's batches are active, after an operator moved some. After lockTasks. */
+export async function recountBatches(db: Db, taskUuids: readonly string[]): Promise<void> {
+  await db.query(RECOUNT_BATCHES, [`{${taskUuids.join(',')}}`]);
+}
+
+const BATCH_WORKERS: Statement = {
+  name: 'batch_workers',
+  text: `
+select w.task_uuid, w.idx, w.name, w.cursor::text, b.no_op
+  from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)
+  join tasker.batch_worker w on w.task_uuid = d.task_uuid and w.idx = d.idx
+  join tasker.batch b on b.task_uuid = d.task_uuid and b.worker_idx = tasker.template_idx(d.idx)`,
+};
+
+/** What a worker of a batch is to do. */
+export interface BatchWorkerRow {
+  task_uuid: string;
+  idx: number;
+  name: string;
+  /** JSON text. */
+  cursor: string;
+  no_op: boolean;
+}
+
+/** The parts that these workers work on. */
+export async function batchWorkers(
+  db: Db,
+  steps: readonly { taskUuid: string; idx: number }[],
+): Promise<BatchWorkerRow[]> {
+  const { rows } = await db.query<BatchWorkerRow>(BATCH_WORKERS, [
+    `{${steps.map((step) => step.taskUuid).join(',')}}`,
+    `{${steps.map((step) => step.idx).join(',')}}`,
+  ]);
+  return rows;
+}
+
+const BATCH_RESULTS: Statement = {
+  name: 'batch_results',
+  text: `
+select task_uuid, idx, name, state, size, case when total <= $3 then result end result, total > $3 withheld, detail
+  from (
+    select y.*, sum(y.size) over (rows unbounded preceding) total
+      from (
+        select s.task_uuid, s.idx, w.name, s.state::text, s.result,
+               case when s.result is null then 0
+                 when pg_column_size(s.result) <= 2048 and pg_column_compression(s.result) is null then pg_column_size(s.result)
+                 else length(s.result::text) end size,
+               case when s.state = 'error' then (
+                 select h.detail::text from tasker.history h where h.task_uuid = s.task_uuid and h.idx = s.idx
+                  order by h.attempt desc limit 1) end detail
+          from unnest($1::uuid[], $2::int[]) d (task_uuid, worker_idx)
+          join tasker.batch b on b.task_uuid = d.task_uuid and b.worker_idx = d.worker_idx
+          join tasker.step s on s.task_uuid = b.task_uuid and s.idx >= (b.worker_idx + 1) << 17
+           and s.idx < ((b.worker_idx + 1) << 17) + b.size
+          join tasker.batch_worker w on w.task_uuid = s.task_uuid and w.idx = s.idx
+         where s.state in ('complete', 'resolved_manually') or (s.state = 'error' and b.failure_strategy = 'continue_on_failure')
+         order by s.task_uuid, s.idx) y) z`,
+};
+
+/** What one worker of a batch came to. */
+export interface BatchResultRow {
+  task_uuid: string;
+  idx: number;
+  name: string;
+  state: 'complete' | 'resolved_manually' | 'error';
+  /** Characters of the result's text, about. */
+  size: number;
+  /** JSON text. */
+  result: string | null;
+  withheld: boolean;
+  /** JSON text of the failure, of a worker in `error`. */
+  detail: string | null;
+}
+
+/**
+ * What the workers of batches came to, up to `maxSize` characters of results. Failed ones are among them when the batch
+ * goes on in spite of failures; `isolate` leaves them out.
+ */
+export async function batchResults(
+  db: Db,
+  batches: readonly { taskUuid: string; workerIdx: number }[],
+  maxSize: number,
+): Promise<BatchResultRow[]> {
+  const { rows } = await db.query<BatchResultRow>(BATCH_RESULTS, [
+    `{${batches.map((batch) => batch.taskUuid).join(',')}}`,
+    `{${batches.map((batch) => batch.workerIdx).join(',')}}`,
+    maxSize,
+  ]);
+  return rows;
+}

@@ -1,0 +1,57 @@
+import type { Db, Statement } from '../db/database.ts';
+
+// The step's row is locked, so that nobody takes the step away between the look at its fence and the commit; the task's
+// lock is not needed, since no state is changed. Whoever waits for the row looks at it again.
+const SAVE_CHECKPOINT: Statement = {
+  name: 'save_checkpoint',
+  text: `
+with held as materialized (
+  select task_uuid, idx, attempts from tasker.step
+   where task_uuid = $1 and idx = $2 and state = 'in_progress' and claim = $3 for share)
+insert into tasker.checkpoint (task_uuid, idx, attempt, data)
+select task_uuid, idx, attempts, $4::jsonb from held
+on conflict (task_uuid, idx) do update set attempt = excluded.attempt, data = excluded.data
+returning attempt`,
+};
+
+/** A step by its key, and the fence of who holds it. */
+export interface HeldKey {
+  taskUuid: string;
+  idx: number;
+  claim: number;
+}
+
+/** Saves how far a step came. False: it is not held under this fence any more, and nothing was written. */
+export async function saveCheckpoint(db: Db, { taskUuid, idx, claim }: HeldKey, data: string): Promise<boolean> {
+  return (await db.query(SAVE_CHECKPOINT, [taskUuid, idx, claim, data])).rows.length > 0;
+}
+
+const LOCK_HELD: Statement = {
+  name: 'lock_held_step',
+  text: `select 1 from tasker.step where task_uuid = $1 and idx = $2 and state = 'in_progress' and claim = $3 for share`,
+};
+
+/** Whether a step is still held under its fence; it stays so until the transaction ends. */
+export async function lockHeldStep(db: Db, { taskUuid, idx, claim }: HeldKey): Promise<boolean> {
+  return (await db.query(LOCK_HELD, [taskUuid, idx, claim])).rows.length > 0;
+}
+
+const LOAD_CHECKPOINTS: Statement = {
+  name: 'load_checkpoints',
+  text: `
+select c.task_uuid, c.idx, c.data::text
+  from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)
+  join tasker.checkpoint c on c.task_uuid = d.task_uuid and c.idx = d.idx`,
+};
+
+/** What these steps saved. */
+export async function loadCheckpoints(
+  db: Db,
+  steps: readonly { taskUuid: string; idx: number }[],
+): Promise<{ task_uuid: string; idx: number; data: string }[]> {
+  const { rows } = await db.query<{ task_uuid: string; idx: number; data: string }>(LOAD_CHECKPOINTS, [
+    `{${steps.map((step) => step.taskUuid).join(',')}}`,
+    `{${steps.map((step) => step.idx).join(',')}}`,
+  ]);
+  return rows;
+}

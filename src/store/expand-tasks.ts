@@ -1,0 +1,164 @@
+import type { Db, Statement } from '../db/database.ts';
+
+/** Joins workers `p` of a batch `b`: whether the workers that wait for one another need not wait for this one any more. */
+export const WORKER_IS_OVER = `(p.state in ('complete', 'resolved_manually', 'cancelled') or (p.state = 'error' and b.failure_strategy <> 'fail_fast'))`;
+
+const EXISTING_STEPS: Statement = {
+  name: 'existing_steps',
+  text: `
+select task_uuid, idx from tasker.step where task_uuid = any ($1::uuid[]) and idx < 131072
+union all select task_uuid, worker_idx from tasker.batch where task_uuid = any ($1::uuid[])`,
+};
+
+/** The template steps that each task has, those of its batches included. After lockTasks. */
+export async function existingSteps(db: Db, taskUuids: readonly string[]): Promise<Map<string, Set<number>>> {
+  const { rows } = await db.query<{ task_uuid: string; idx: number }>(EXISTING_STEPS, [`{${taskUuids.join(',')}}`]);
+  const found = new Map<string, Set<number>>(taskUuids.map((taskUuid) => [taskUuid, new Set()]));
+  for (const row of rows) found.get(row.task_uuid)!.add(row.idx);
+  return found;
+}
+
+// A creator that lost its step makes nothing. `claim` is null when an operator completes it: then the task lock is enough.
+const CREATOR_HOLDS = `
+  exists (select 1 from tasker.step c where c.task_uuid = d.task_uuid and c.idx = d.creator
+             and (d.claim is null or (c.state = 'in_progress' and c.claim = d.claim)))`;
+
+const ADD_STEPS: Statement = {
+  name: 'add_steps',
+  text: `
+with new as (
+  insert into tasker.step (task_uuid, idx, state, remaining, max_attempts, retryable)
+  select d.task_uuid, d.idx, 'pending', 0, ts.max_attempts, ts.retryable
+    from unnest($1::uuid[], $2::int[], $3::bigint[], $4::int[], $5::int[]) d (task_uuid, creator, claim, template_id, idx)
+         cross join lateral (
+           select max_attempts, retryable from tasker.template_step x
+            where x.template_id = d.template_id and x.idx = d.idx offset 0) ts
+   where ${CREATOR_HOLDS}
+  on conflict do nothing returning task_uuid)
+update tasker.task t set n_open = n_open + c.n
+  from (select task_uuid, count(*)::int n from new group by 1) c where t.task_uuid = c.task_uuid`,
+};
+
+/** A step of the template that comes into being in a task. */
+export interface NewStep {
+  taskUuid: string;
+  /** The step whose result made it, and that step's fence; null: an operator completes it. */
+  creator: number;
+  claim: number | null;
+  templateId: number;
+  idx: number;
+}
+
+const columns = <Row>(rows: readonly Row[], ...of: ((row: Row) => unknown)[]): string[] =>
+  of.map((column) => `{${rows.map((row) => column(row) ?? 'null').join(',')}}`);
+
+/** Adds steps, waiting; {@link recountSteps} then says for how many parents. After lockTasks. */
+export async function addSteps(db: Db, steps: readonly NewStep[]): Promise<void> {
+  await db.query(
+    ADD_STEPS,
+    columns(
+      steps,
+      (step) => step.taskUuid,
+      (step) => step.creator,
+      (step) => step.claim,
+      (step) => step.templateId,
+      (step) => step.idx,
+    ),
+  );
+}
+
+const ADD_BATCHES: Statement = {
+  name: 'add_batches',
+  text: `
+with b as (
+  insert into tasker.batch (task_uuid, worker_idx, analyzer_idx, size, parallelism, failure_strategy, no_op, next_idx)
+  select d.task_uuid, d.worker_idx, d.creator, d.size, d.parallelism, d.failure_strategy, d.no_op,
+         ((d.worker_idx + 1) << 17) + least(d.parallelism, d.size)
+    from unnest($1::uuid[], $2::int[], $3::bigint[], $4::int[], $5::int[], $6::int[], $7::text[], $8::boolean[])
+         d (task_uuid, creator, claim, worker_idx, size, parallelism, failure_strategy, no_op)
+   where ${CREATOR_HOLDS}
+  on conflict do nothing returning task_uuid, worker_idx, size),
+w as (
+  insert into tasker.step (task_uuid, idx, state, remaining, max_attempts, retryable)
+  select x.task_uuid, ((x.worker_idx + 1) << 17) + g, 'pending', x.unmet, x.max_attempts, x.retryable
+    from (select b.*, ts.max_attempts, ts.retryable, (
+                 select count(*)::int from tasker.template_edge e
+                   join tasker.step p on p.task_uuid = b.task_uuid and p.idx = e.parent
+                  where e.template_id = ts.template_id and e.child = b.worker_idx
+                    and p.state not in ('complete', 'resolved_manually')) unmet
+            from b join tasker.task t on t.task_uuid = b.task_uuid
+            join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = b.worker_idx) x
+         cross join lateral generate_series(0, x.size - 1) g),
+p as (
+  insert into tasker.batch_worker (task_uuid, idx, name, cursor)
+  select b.task_uuid, ((b.worker_idx + 1) << 17) + (part.ord - 1)::int, part.value ->> 'name', part.value -> 'cursor'
+    from unnest($1::uuid[], $4::int[]) with ordinality d (task_uuid, worker_idx, ord)
+    join b on b.task_uuid = d.task_uuid and b.worker_idx = d.worker_idx
+         cross join lateral jsonb_array_elements($9::jsonb -> (d.ord - 1)::int) with ordinality part (value, ord))
+update tasker.task t set n_open = n_open + c.n
+  from (select task_uuid, sum(size)::int n from b group by 1) c where t.task_uuid = c.task_uuid`,
+};
+
+/** A batch that comes into being in a task. */
+export interface NewBatch {
+  taskUuid: string;
+  creator: number;
+  claim: number | null;
+  /** The template step that its workers are made from. */
+  workerIdx: number;
+  parallelism: number;
+  failureStrategy: string;
+  noOp: boolean;
+  /** One a worker: its name, and its cursor as JSON text. */
+  parts: readonly { name: string; cursor: string }[];
+}
+
+/** Adds batches with all their workers in one statement. A batch that is there already stays as it is. After lockTasks. */
+export async function addBatches(db: Db, batches: readonly NewBatch[]): Promise<void> {
+  const parts = batches.map((batch) =>
+    batch.parts.map((part) => `{"name":${JSON.stringify(part.name)},"cursor":${part.cursor}}`).join(','),
+  );
+  await db.query(ADD_BATCHES, [
+    ...columns(
+      batches,
+      (batch) => batch.taskUuid,
+      (batch) => batch.creator,
+      (batch) => batch.claim,
+      (batch) => batch.workerIdx,
+      (batch) => batch.parts.length,
+      (batch) => batch.parallelism,
+      (batch) => batch.failureStrategy,
+      (batch) => batch.noOp,
+    ),
+    `[${parts.map((list) => `[${list}]`).join(',')}]`,
+  ]);
+}
+
+// Counted anew, not added to: right by construction, and it may be repeated. The step that is being recorded still
+// runs, so it counts as unmet; the recording counts it down, as it does for every other parent.
+const RECOUNT_STEPS: Statement = {
+  name: 'recount_steps',
+  text: `
+update tasker.step c set remaining = x.unmet
+  from (
+    select s.task_uuid, s.idx, (
+             select count(*)::int from tasker.template_edge e
+               join tasker.step p on p.task_uuid = s.task_uuid and p.idx = e.parent
+              where e.template_id = t.template_id and e.child = tasker.template_idx(s.idx)
+                and p.state not in ('complete', 'resolved_manually')) + (
+             select count(*)::int from tasker.template_edge e
+               join tasker.batch b on b.task_uuid = s.task_uuid and b.worker_idx = e.parent
+               join tasker.step p on p.task_uuid = s.task_uuid and p.idx >= (b.worker_idx + 1) << 17
+                and p.idx < ((b.worker_idx + 1) << 17) + b.size
+              where e.template_id = t.template_id and e.child = tasker.template_idx(s.idx) and not ${WORKER_IS_OVER}) unmet
+      from tasker.task t join tasker.step s on s.task_uuid = t.task_uuid
+     where t.task_uuid = any ($1::uuid[]) and s.state = 'pending'
+       and (s.idx < 131072 or (select count(*) from tasker.template_edge e
+             where e.template_id = t.template_id and e.child = tasker.template_idx(s.idx)) > 1)) x
+ where c.task_uuid = x.task_uuid and c.idx = x.idx and c.remaining <> x.unmet`,
+};
+
+/** Counts for every waiting step of these tasks the parents it waits for. After lockTasks. */
+export async function recountSteps(db: Db, taskUuids: readonly string[]): Promise<void> {
+  await db.query(RECOUNT_STEPS, [`{${taskUuids.join(',')}}`]);
+}

@@ -1,0 +1,132 @@
+import { type Engine, isConnectionError } from '../engine/engine.ts';
+import { messageOf } from '../errors.ts';
+import { StepExecutionError } from '../handlers/handler-errors.ts';
+import type { CheckpointProgress } from '../handlers/step-context.ts';
+import { StepHandlerResult } from '../handlers/step-handler-result.ts';
+import { isWorkerIndex } from '../model/step-index.ts';
+import { storableJson } from '../model/storable-json.ts';
+import type { HeldStep, StepPort } from './held-step.ts';
+
+// How far a step came: what is loaded when it starts again, saved while it runs, and yielded.
+
+/** Milliseconds that a save may take. */
+const SAVE_MS = 10_000;
+const MAX_CHECKPOINT = 8 * 1024 * 1024;
+/** Saves that the record of a checkpoint names. */
+const HISTORY = 20;
+
+type Fields = Record<string, unknown>;
+
+/** Whether something must be read before a step can start, besides results. */
+export function lacksDetails(step: HeldStep): boolean {
+  return step.attempt > 1 || (isWorkerIndex(step.idx) && step.part === undefined);
+}
+
+/** What workers of batches are to do, and how far steps came that were started before; nothing is asked for others. */
+export async function loadDetails(engine: Engine, steps: readonly HeldStep[]): Promise<void> {
+  const workers = steps.filter((step) => isWorkerIndex(step.idx) && step.part === undefined);
+  const restarted = steps.filter((step) => step.attempt > 1);
+  if (workers.length === 0 && restarted.length === 0) return;
+  const { parts, checkpoints } = await engine.details(workers, restarted);
+  const held = new Map(steps.map((step) => [`${step.taskUuid}:${step.idx}`, step]));
+  for (const part of parts) held.get(`${part.task_uuid}:${part.idx}`)!.part = part;
+  for (const { task_uuid, idx, data } of checkpoints) held.get(`${task_uuid}:${idx}`)!.saved = data;
+}
+
+/** What held steps ask of their worker. */
+export function stepPort(engine: Engine, { saved }: { saved(step: HeldStep): void }): StepPort {
+  const port: StepPort = {
+    async loadResult(step, idx) {
+      const [row] = await engine.loadResults([{ taskUuid: step.taskUuid, idx }], Number.MAX_SAFE_INTEGER);
+      return row?.result ?? null;
+    },
+    async saveCheckpoint(step, progress) {
+      const data = checkpointRecord(step, progress);
+      if (step.over || !(await engine.saveCheckpoint(step, data, { timeoutMs: SAVE_MS }))) throw takenAway(step);
+      step.saved = data;
+      saved(step);
+    },
+    async transaction(step, work) {
+      if (step.over) throw takenAway(step);
+      let data: string | undefined;
+      const value = await engine.transactionOfStep(step, async (client) => {
+        const value = await work(client, cursorOf(step));
+        const progress = progressOf(step, value);
+        data = progress && checkpointRecord(step, progress);
+        return { value, checkpoint: data };
+      });
+      if (data !== undefined) step.saved = data;
+      saved(step);
+      return value;
+    },
+  };
+  return port;
+}
+
+/** Where to go on: what was saved, else where the worker's part of the batch begins. */
+function cursorOf({ checkpoint, stepInputs, part }: HeldStep): unknown {
+  return checkpoint?.cursor ?? (part ? ((stepInputs.cursor as Fields).start_cursor ?? null) : null);
+}
+
+function progressOf({ checkpoint }: HeldStep, value: unknown): CheckpointProgress | undefined {
+  if (value === undefined) return undefined;
+  const before = {
+    itemsProcessed: Number(checkpoint?.items_processed ?? 0),
+    accumulatedResults: (checkpoint?.accumulated_results as Fields | null | undefined) ?? null,
+  };
+  if (typeof value === 'object' && value !== null && Object.hasOwn(value, 'cursor')) {
+    return { ...before, ...(value as CheckpointProgress) };
+  }
+  return { ...before, cursor: value };
+}
+
+/** The stored form. */
+function checkpointRecord(
+  step: HeldStep,
+  { cursor, itemsProcessed = 0, accumulatedResults }: CheckpointProgress,
+): string {
+  const timestamp = new Date().toISOString();
+  const before = step.checkpoint?.history;
+  const record = {
+    cursor: cursor ?? null,
+    items_processed: itemsProcessed,
+    timestamp,
+    accumulated_results: accumulatedResults ?? null,
+    history: [...(Array.isArray(before) ? before : []), { cursor: cursor ?? null, timestamp }].slice(-HISTORY),
+  };
+  const stored = storableJson(record, { name: 'checkpoint', maxBytes: MAX_CHECKPOINT });
+  if (stored.ok) return stored.json;
+  throw new StepExecutionError(`step ${step.name}: the checkpoint can't be stored: ${stored.path}: ${stored.reason}`, {
+    errorType: 'checkpoint_error',
+    retryable: false,
+  });
+}
+
+function takenAway(step: HeldStep): StepExecutionError {
+  const message = `step ${step.name} is not held by this worker any more, so its checkpoint was not saved; stop when context.signal fires`;
+  return new StepExecutionError(message, { errorType: 'checkpoint_error', retryable: true });
+}
+
+/** Whether a handler asks to be called again with what it came to so far. */
+export function isCheckpointYield({ success, metadata }: StepHandlerResult): boolean {
+  return success && metadata?.checkpoint_yield === true;
+}
+
+/** Saves what a handler yielded. What went wrong with it is the failure of the attempt. */
+export async function saveYield(step: HeldStep, { result }: StepHandlerResult): Promise<StepHandlerResult | undefined> {
+  const { cursor = 0, items_processed: items, accumulated_results: results } = result ?? {};
+  try {
+    await step.saveCheckpoint({
+      cursor,
+      itemsProcessed: typeof items === 'number' ? items : 0,
+      accumulatedResults: (results as Fields | undefined) ?? null,
+    });
+    return undefined;
+  } catch (error) {
+    return StepHandlerResult.failure({
+      message: `Checkpoint yield failed: ${messageOf(error)}`,
+      errorType: 'checkpoint_error',
+      retryable: isConnectionError(error) || (error as { retryable?: unknown }).retryable !== false,
+    });
+  }
+}

@@ -1,0 +1,188 @@
+import { describe, expect, it } from 'vitest';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import type { StepContext } from '../../src/handlers/step-context.ts';
+import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
+import { DEMO, deferred, invariants, RETRY_AT_ONCE, setup, template } from '../support/setup.ts';
+
+type Body = (args: { context: StepContext }) => unknown;
+
+async function run(body: Body, retry: Record<string, unknown> = RETRY_AT_ONCE) {
+  const { tasker, sql, url, another } = await setup({
+    templates: template({ a: { retry } }),
+    handlers: [defineHandler('a', {}, body)],
+  });
+  await sql('create table written (id int)');
+  const { taskUuid } = await tasker.createTask(DEMO);
+  const end = async () => {
+    const { status } = await tasker.waitForTask(taskUuid, { timeoutMs: 10_000 });
+    await invariants(sql);
+    return { status, step: await tasker.getStep(taskUuid, 'a') };
+  };
+  return { tasker, sql, url, another, taskUuid, end };
+}
+
+const yieldAt = (cursor: number, results: object) =>
+  StepHandlerResult.success(
+    { type: 'checkpoint_yield', cursor, items_processed: cursor, accumulated_results: results },
+    { checkpoint_yield: true, batch_worker: true },
+  );
+
+describe('a checkpoint', () => {
+  it('that a handler yields has it called again with what it saved, and spends no attempt', async () => {
+    const seen: unknown[] = [];
+    const { end, sql } = await run(({ context }) => {
+      const results = context.accumulatedResults ?? { total: 0 };
+      seen.push([context.checkpointCursor, context.checkpointItemsProcessed, Number(results.total)]);
+      const at = Number(context.checkpointCursor ?? 0);
+      // Changes of what the context gives reach nobody.
+      results.total = Number(results.total) + 10;
+      return at < 30 ? yieldAt(at + 10, results) : { total: results.total };
+    });
+    const { status, step } = await end();
+    expect(status).toBe('complete');
+    expect(step).toMatchObject({ attempts: 1, results: { result: { total: 40 } } });
+    expect(seen).toEqual([
+      [null, 0, 0],
+      [10, 10, 10],
+      [20, 20, 20],
+      [30, 30, 30],
+    ]);
+    const [{ data }] = (await sql('select data from tasker.checkpoint')) as [{ data: string | object }];
+    expect(typeof data === 'string' ? JSON.parse(data) : data).toEqual({
+      cursor: 30,
+      items_processed: 30,
+      timestamp: expect.any(String),
+      accumulated_results: { total: 30 },
+      history: [10, 20, 30].map((cursor) => ({ cursor, timestamp: expect.any(String) })),
+    });
+  });
+
+  it('that a handler saves is there for it at once, and for the next attempt', async () => {
+    const seen: unknown[] = [];
+    const { end } = await run(async ({ context }) => {
+      seen.push([context.attempt, context.checkpointCursor]);
+      if (context.attempt === 1) {
+        await context.checkpoint({ cursor: { page: 'é\u{1F600}' }, itemsProcessed: 7 });
+        seen.push([context.checkpoint.cursor, context.checkpoint.items_processed, context.hasCheckpoint()]);
+        throw new Error('later');
+      }
+      return { resumed: JSON.parse(JSON.stringify(context.checkpoint)).cursor };
+    });
+    const { step } = await end();
+    expect(step).toMatchObject({ attempts: 2, results: { result: { resumed: { page: 'é\u{1F600}' } } } });
+    expect(seen).toEqual([
+      [1, null],
+      [{ page: 'é\u{1F600}' }, 7, true],
+      [2, { page: 'é\u{1F600}' }],
+    ]);
+  });
+
+  it('keeps a bounded history, however often it is saved', async () => {
+    const { end, sql } = await run(async ({ context }) => {
+      for (let i = 0; i < 60; i++) await context.checkpoint({ cursor: i });
+    });
+    await end();
+    const [row] = await sql(
+      "select jsonb_array_length(data -> 'history') n, data -> 'history' -> -1 -> 'cursor' last from tasker.checkpoint",
+    );
+    expect(row).toMatchObject({ n: 20 });
+    expect(Number(row!.last)).toBe(59);
+  });
+
+  it.each([
+    ['a bigint', { cursor: 7n }, /checkpoint can't be stored: .*cursor/],
+    ['a NUL', { cursor: 'a\0' }, /checkpoint can't be stored/],
+  ])('that JSON cannot hold fails the step for good, with the place: %s', async (_, progress, message) => {
+    const { end } = await run(({ context }) => context.checkpoint(progress));
+    const { status, step } = await end();
+    expect(status).toBe('blocked_by_failures');
+    expect(step.results!.error).toMatchObject({ error_type: 'checkpoint_error', retryable: false });
+    expect(step.results!.error!.message).toMatch(message);
+  });
+
+  it('of a step that was taken away is refused', async () => {
+    const [started, refused] = [deferred(), deferred<unknown>()];
+    const { tasker, taskUuid, sql } = await run(async ({ context }) => {
+      const gone = new Promise((resolve) => context.signal.addEventListener('abort', resolve));
+      started.resolve();
+      await gone;
+      await context.checkpoint({ cursor: 1 }).catch(refused.resolve);
+    });
+    await started.promise;
+    await tasker.cancelTask(taskUuid);
+    expect(await refused.promise).toMatchObject({ errorType: 'checkpoint_error' });
+    expect(await sql('select 1 from tasker.checkpoint')).toEqual([]);
+  });
+});
+
+describe('a transaction of a handler', () => {
+  it('commits its rows and how far it came together', async () => {
+    const cursors: unknown[] = [];
+    const { end, sql } = await run(async ({ context }) => {
+      for (let at = 0; at < 3; at++) {
+        await context.transaction(async (tx, cursor) => {
+          cursors.push(cursor);
+          await tx.query('insert into written values ($1)', [at]);
+          return at + 1;
+        });
+      }
+      return { cursor: context.checkpointCursor };
+    });
+    const { step } = await end();
+    expect(cursors).toEqual([null, 1, 2]);
+    expect(step.results!.result).toEqual({ cursor: 3 });
+    expect(await sql('select id from written order by id')).toEqual([{ id: 0 }, { id: 1 }, { id: 2 }]);
+  });
+
+  it('that throws leaves nothing, and the next attempt goes on where the last one that committed ended', async () => {
+    const { end, sql } = await run(async ({ context }) => {
+      const insert = (id: number) =>
+        context.transaction(async (tx, cursor) => {
+          if (cursor !== null && Number(cursor) > id) return;
+          await tx.query('insert into written values ($1)', [id]);
+          if (id === 1 && context.attempt === 1) throw new Error('in the middle');
+          return { cursor: id + 1, itemsProcessed: id + 1 };
+        });
+      for (const id of [0, 1, 2]) await insert(id);
+      return { items: context.checkpointItemsProcessed };
+    });
+    const { step } = await end();
+    expect(step).toMatchObject({ attempts: 2, results: { result: { items: 3 } } });
+    expect(await sql('select id from written order by id')).toEqual([{ id: 0 }, { id: 1 }, { id: 2 }]);
+  });
+
+  it('in which a statement failed is not taken for committed', async () => {
+    const { end, sql } = await run(
+      async ({ context }) => {
+        await context.transaction(async (tx) => {
+          await tx.query('insert into written values (1)');
+          await tx.query('select 1 / 0').catch(() => 'swallowed');
+          return 1;
+        });
+      },
+      { max_attempts: 1 },
+    );
+    const { status } = await end();
+    expect(status).toBe('blocked_by_failures');
+    expect(await sql('select 1 from written')).toEqual([]);
+    expect(await sql('select 1 from tasker.checkpoint')).toEqual([]);
+  });
+
+  it('of a step that was taken away meanwhile writes nothing', async () => {
+    const [started, refused] = [deferred(), deferred<unknown>()];
+    const { tasker, taskUuid, sql } = await run(async ({ context }) => {
+      const work = context.transaction(async (tx) => {
+        await tx.query('insert into written values (1)');
+        const gone = new Promise((resolve) => context.signal.addEventListener('abort', resolve));
+        started.resolve();
+        await gone;
+        return 1;
+      });
+      await work.catch(refused.resolve);
+    });
+    await started.promise;
+    await tasker.cancelTask(taskUuid);
+    expect(await refused.promise).toMatchObject({ code: 'step_taken_away' });
+    expect(await sql('select 1 from written')).toEqual([]);
+  });
+});
