@@ -48,15 +48,10 @@ interface Completed {
 
 /** Reads the outcome of a decision or an analyzer. `result` is plain JSON; of other steps it is never looked at. */
 export function expansionOf(of: Expandable, completed: Completed): Expanding {
-  if (isWorkerIndex(completed.idx)) return undefined;
-  switch (of.graph.types[completed.idx]) {
-    case 'decision':
-      return branches(of, completed);
-    case 'batchable':
-      return batch(of, completed);
-    default:
-      return undefined;
-  }
+  const type = isWorkerIndex(completed.idx) ? undefined : of.graph.types[completed.idx];
+  if (type === 'decision') return branches(of, completed);
+  if (type === 'batchable') return batch(of, completed);
+  return undefined;
 }
 
 const wrong = (reason: string): { kind: 'wrong'; reason: string } => ({ kind: 'wrong', reason });
