@@ -98,7 +98,15 @@ export {
   isRetryable,
 } from './handlers/error-classifier.ts';
 export { ErrorType, isStandardErrorType, isTypicallyRetryable } from './handlers/error-type.ts';
-export type { FfiStepEvent } from './handlers/ffi-step-event.ts';
+export type {
+  FfiDependencyResult as NapiDependencyResult,
+  FfiStepDefinition as NapiStepDefinition,
+  FfiStepEvent,
+  FfiStepEvent as NapiStepEvent,
+  FfiTaskInfo as NapiTaskInfo,
+  FfiWorkflowStep as NapiWorkflowStep,
+} from './handlers/ffi-step-event.ts';
+export type { HandlerArgs, HandlerFn } from './handlers/handler-arguments.ts';
 export {
   type FixedErrorOptions,
   isStepExecutionError,
@@ -108,6 +116,11 @@ export {
   type StepExecutionErrorJson,
   type StepExecutionErrorOptions,
 } from './handlers/handler-errors.ts';
+export type { HandlerOptions } from './handlers/handler-of-function.ts';
+export type {
+  BackoffHint as NapiBackoffHint,
+  OrchestrationMetadata as NapiOrchestrationMetadata,
+} from './handlers/orchestration-metadata.ts';
 export {
   AuthenticationError,
   AuthorizationError,
@@ -134,12 +147,17 @@ export {
   type TransactionWork,
 } from './handlers/step-context.ts';
 export { type ExecutableHandler, StepHandler, type StepHandlerClass } from './handlers/step-handler.ts';
-export { isStepHandlerResult, StepHandlerResult } from './handlers/step-handler-result.ts';
+export {
+  isStepHandlerResult,
+  StepHandlerResult,
+  type StepHandlerResultParams,
+} from './handlers/step-handler-result.ts';
 export { type MixedClass, type Mixin, withMixins } from './handlers/with-mixins.ts';
 export {
   createLogger,
   type FieldsLogger,
   type LogFields,
+  type LogFields as FfiLogFields,
   logDebug,
   logError,
   logInfo,

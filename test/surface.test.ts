@@ -17,6 +17,12 @@ function exportsOf(file: string): { values: string[]; types: string[] } {
   return { values: values.sort(), types: types.sort() };
 }
 
+interface Names {
+  names: string[];
+  /** By reason. */
+  absent: Record<string, string[]>;
+}
+
 describe('the surface', () => {
   it('of tasker-core is this, and nothing joins or leaves it unseen', () => {
     const { values, types } = exportsOf('src/index.ts');
@@ -224,6 +230,28 @@ describe('the surface', () => {
       TemplateProblem
       WaitOptions"
     `);
+  });
+
+  it('has each name of the existing TypeScript SDK, or docs/names.json says why not', () => {
+    const { names, absent } = JSON.parse(readFileSync('docs/names.json', 'utf8')) as Names;
+    const { values, types } = exportsOf('src/index.ts');
+    const exported = new Set([...values, ...types]);
+    const excused = Object.values(absent).flat();
+    expect(names.filter((name) => !exported.has(name) && !excused.includes(name))).toEqual([]);
+    // Exported by now: take it off the list of absent names.
+    expect(excused.filter((name) => exported.has(name) || !names.includes(name))).toEqual([]);
+    expect(new Set(excused).size).toBe(excused.length);
+  });
+
+  it('has every name of ours that the page of names tells', () => {
+    const page = readFileSync('docs/guide/names.md', 'utf8');
+    const { values, types } = exportsOf('src/index.ts');
+    const { absent } = JSON.parse(readFileSync('docs/names.json', 'utf8')) as Names;
+    const known = new Set([...values, ...types, ...Object.values(absent).flat()]);
+    const rows = [...page.matchAll(/^\| `([^|]+) \| (`[^|]+) \|/gm)];
+    const told = rows.flatMap((row) => [...row[2]!.matchAll(/`(?:new )?(\w+)/g)].map((name) => name[1]!));
+    expect(told.length).toBeGreaterThan(60);
+    expect(told.filter((name) => !known.has(name))).toEqual([]);
   });
 
   it('is what can be imported', async () => {

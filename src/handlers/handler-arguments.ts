@@ -32,6 +32,17 @@ export type HandlerArguments<Inputs, Depends> = InputArguments<Inputs> &
     keyof InputArguments<Inputs> | keyof Depends
   >;
 
+/** {@link HandlerArguments} of a function that asks for nothing but the context, unless told otherwise. */
+export type HandlerArgs<Inputs = Record<never, never>, Depends = Record<never, never>> = HandlerArguments<
+  Inputs,
+  Depends
+>;
+
+/** A function that `defineHandler` makes a handler of. */
+export type HandlerFn<Inputs = Record<never, never>, Depends = Record<never, never>> = (
+  args: HandlerArgs<Inputs, Depends>,
+) => unknown;
+
 /** What an argument from this source is: what its schema puts out; without one `unknown`. */
 export type OutputOf<Source> = Source extends StandardSchemaV1
   ? StandardSchemaV1.InferOutput<Source>

@@ -20,7 +20,7 @@ import type { StepHandlerResult } from './step-handler-result.ts';
 const SHARED = Symbol.for('tasker-core.shared-handler');
 
 /** What a `defineHandler` function is given besides the context. */
-export interface HandlerOptions<Inputs, Depends> {
+export interface HandlerOptions<Inputs = InputSources, Depends = DependencySources> {
   /** Arguments from the task's context: by name, or one schema for the whole of it. */
   inputs?: Inputs;
   /** Arguments from the results of earlier steps, by name. */
