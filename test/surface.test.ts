@@ -160,6 +160,7 @@ describe('the surface', () => {
       BatchableResult
       CheckedTemplate
       Checkpoint
+      CheckpointProgress
       ClassLookupOptions
       CreateBatchesOutcome
       CreateOptions
@@ -172,19 +173,24 @@ describe('the surface', () => {
       DiscoverOptions
       DiscoveredFile
       Discovery
+      DynamicLimits
       ErrorClassification
       ErrorCode
       ExecutableHandler
       Explanation
       FFIErrorOptions
       FailureStrategy
+      FfiLogFields
       FfiStepEvent
       FieldsLogger
       FixedErrorOptions
+      HandlerArgs
       HandlerDefinition
       HandlerDefinitionDto
       HandlerEntry
       HandlerFactory
+      HandlerFn
+      HandlerOptions
       HandlerProblem
       HandlerRegistryOptions
       HandlerSpec
@@ -195,6 +201,13 @@ describe('the surface', () => {
       Logger
       MixedClass
       Mixin
+      NapiBackoffHint
+      NapiDependencyResult
+      NapiOrchestrationMetadata
+      NapiStepDefinition
+      NapiStepEvent
+      NapiTaskInfo
+      NapiWorkflowStep
       NoBatchesOutcome
       NoBranchesOptions
       OperatorOptions
@@ -210,6 +223,7 @@ describe('the surface', () => {
       RustCursorConfig
       StaleNote
       Step
+      StepCheckpoint
       StepContextParams
       StepError
       StepExecutionErrorJson
@@ -217,6 +231,7 @@ describe('the surface', () => {
       StepExecutionResult
       StepExplanation
       StepHandlerClass
+      StepHandlerResultParams
       StepState
       StepTemplate
       Task
@@ -228,6 +243,8 @@ describe('the surface', () => {
       Tasker
       TaskerErrorOptions
       TemplateProblem
+      TransactionClient
+      TransactionWork
       WaitOptions"
     `);
   });
