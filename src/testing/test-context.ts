@@ -1,6 +1,7 @@
 import { TaskerError } from '../errors.ts';
 import type { DependencyResultParams } from '../handlers/dependency-result.ts';
 import { StepContext } from '../handlers/step-context.ts';
+import type { CheckpointProgress } from '../handlers/step-context-params.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
 import { storableJson } from '../model/storable-json.ts';
 import { stepUuid, uuidV7 } from '../model/uuid.ts';
@@ -47,6 +48,8 @@ const controllers = new WeakMap<StepContext, AbortController>();
  * A context to call a handler with in a test, without a database. What is given reaches the handler as it would from
  * the database: copied, and as JSON (a date is a text), so that nothing works in a test alone.
  *
+ * What the handler saves with `context.checkpoint(…)` can be read from the context afterwards, as the next attempt would.
+ *
  * Throws `invalid_context` when something given has no JSON form.
  *
  * @example
@@ -72,9 +75,16 @@ export function createTestContext(options: TestContextOptions = {}): StepContext
     signal: options.signal ? AbortSignal.any([options.signal, controller.signal]) : controller.signal,
     logger: options.logger ?? silentLogger,
   };
+  let saved = params.checkpoint;
   const dependencies = dependenciesOf(options.dependencyResults ?? {}, taskUuid);
   const context = new StepContext({
     ...params,
+    get checkpoint() {
+      return copied(saved, 'checkpoint');
+    },
+    saveCheckpoint: async (progress) => {
+      saved = savedCheckpoint(saved, copied(progress, 'checkpoint'));
+    },
     get event() {
       return testStepEvent({ ...params, dependencies });
     },
@@ -83,6 +93,20 @@ export function createTestContext(options: TestContextOptions = {}): StepContext
   });
   controllers.set(context, controller);
   return context;
+}
+
+/** What is stored of a save, as an earlier attempt's `checkpoint` shows it. */
+function savedCheckpoint(before: Fields | null, progress: CheckpointProgress): Fields {
+  const { cursor = null, itemsProcessed = 0, accumulatedResults = null } = progress;
+  const timestamp = new Date().toISOString();
+  const history = Array.isArray(before?.history) ? (before.history as unknown[]) : [];
+  return {
+    cursor,
+    items_processed: itemsProcessed,
+    accumulated_results: accumulatedResults,
+    timestamp,
+    history: [...history, { cursor, timestamp }],
+  };
 }
 
 /** Fires a context's signal, as a worker does when it no longer waits; without effect on a context made elsewhere. */

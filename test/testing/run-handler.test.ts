@@ -42,7 +42,7 @@ describe('a context for tests', () => {
       false,
       false,
     ]);
-    expect([context.checkpoint, context.hasCheckpoint(), context.signal.aborted]).toEqual([null, false, false]);
+    expect([context.checkpointCursor, context.hasCheckpoint(), context.signal.aborted]).toEqual([null, false, false]);
     expect(createTestContext().taskUuid).not.toBe(context.taskUuid);
   });
 
@@ -70,6 +70,20 @@ describe('a context for tests', () => {
     expect(context.inputData).toEqual({ at: '1970-01-01T00:00:00.000Z', list: [1, 2] });
     expect([context.checkpointCursor, context.checkpointItemsProcessed, context.isLastRetry()]).toEqual([50, 50, true]);
     expect([context.getConfig('carrier'), context.stepInputs]).toEqual(['x', { carrier: 'x' }]);
+  });
+
+  it('shows what the handler saved, and what the next attempt begins with', async () => {
+    const count = async (context: StepContext) => {
+      for (let at = Number(context.checkpointCursor ?? 0) + 1; at <= 3; at++)
+        await context.checkpoint({ cursor: at, itemsProcessed: at, accumulatedResults: { total: at * 10 } });
+      return { done: context.checkpointItemsProcessed };
+    };
+    const context = createTestContext({ checkpoint: { cursor: 1, items_processed: 1 } });
+    expect((await runHandler(count, context)).result).toEqual({ done: 3 });
+    expect([context.checkpointCursor, context.accumulatedResults]).toEqual([3, { total: 30 }]);
+    expect(context.checkpoint.history).toMatchObject([{ cursor: 2 }, { cursor: 3 }]);
+    const next = createTestContext({ checkpoint: JSON.parse(JSON.stringify(context.checkpoint)) });
+    expect([next.checkpointCursor, next.hasCheckpoint()]).toEqual([3, true]);
   });
 
   it('refuses what has no JSON form, and names the place', () => {
