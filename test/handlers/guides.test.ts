@@ -1,10 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { PermanentError } from '../../src/index.ts';
 import { discoverHandlers } from '../../src/registry/discover-handlers.ts';
 import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
 import { parseTemplate } from '../../src/template/parse-template.ts';
-import { runHandler, type TestContextOptions } from '../../src/testing/index.ts';
+import { runHandler, type TestContextOptions, type TestHandler, testTasker } from '../../src/testing/index.ts';
 import { filesOn, projectOf } from '../examples/page-programs.ts';
 
 /** The handlers of a guide, run as its project would load them. */
@@ -18,6 +19,27 @@ async function handlersOf(page: string) {
     return runHandler(handler, options);
   };
   return { folder, registry, run };
+}
+
+/** The workflow of a guide, run as its project would run it. */
+async function workflowOf(page: string, stubs: Record<string, TestHandler> = {}) {
+  const folder = projectOf(page);
+  const kit = await testTasker({
+    templates: path.join(folder, 'templates'),
+    handlers: path.join(folder, 'handlers'),
+    stubs,
+    databaseUrl: inject('servers')[inject('postgres')]!,
+  });
+  onTestFinished(() => kit.stop());
+  return { folder, kit };
+}
+
+/** A file of so many orders, whose amounts are 1, 2, 3 … */
+function writeOrders(folder: string, count: number): string {
+  const csv_path = path.join(folder, 'orders.csv');
+  const rows = Array.from({ length: count }, (_, index) => `order-${index},${index + 1}`);
+  writeFileSync(csv_path, ['id,amount', ...rows, ''].join('\n'));
+  return csv_path;
 }
 
 const PAGES = ['docs/guide/decisions.md', 'docs/guide/batches.md'];
@@ -71,9 +93,7 @@ describe('the handlers of the guide to decisions', () => {
 describe('the handlers of the guide to batches', () => {
   it('analyze, process with checkpoints, and summarize', async () => {
     const { folder, run } = await handlersOf('docs/guide/batches.md');
-    const csv_path = path.join(folder, 'orders.csv');
-    const rows = Array.from({ length: 150 }, (_, index) => `order-${index},${index + 1}`);
-    writeFileSync(csv_path, ['id,amount', ...rows, ''].join('\n'));
+    const csv_path = writeOrders(folder, 150);
 
     const analyzed = (await run('imports.analyze', { inputData: { csv_path } })).result!;
     expect(analyzed).toMatchObject({ worker_count: 2, total_items: 150, batch_metadata: { csv_path } });
@@ -114,5 +134,56 @@ describe('the handlers of the guide to batches', () => {
       rows: 0,
       success_rate: 0,
     });
+  });
+});
+
+describe('the workflow of the guide to decisions', () => {
+  it.each([
+    [0, ['check', 'route'], undefined],
+    [999, ['check', 'route', 'auto_approve', 'pay'], ['rule']],
+    [1000, ['check', 'route', 'manager_approval', 'pay'], ['a person, as manager asks for']],
+    [
+      5000,
+      ['check', 'route', 'manager_approval', 'finance_review', 'pay'],
+      ['a person, as dual asks for', 'a person, as dual asks for'],
+    ],
+  ])('for an amount of %s runs %j', async (amount, steps, approved_by) => {
+    const { kit } = await workflowOf('docs/guide/decisions.md');
+    const run = await kit.run({ context: { amount } });
+    expect(run.task.status).toBe('complete');
+    expect(Object.keys(run.steps)).toEqual(steps);
+    expect(run.results.pay).toEqual(approved_by && { approved_by });
+  });
+});
+
+describe('the workflow of the guide to batches', () => {
+  it('works off a file in batches with checkpoints, and adds up', async () => {
+    const { folder, kit } = await workflowOf('docs/guide/batches.md');
+    const { task, steps, results } = await kit.run({ context: { csv_path: writeOrders(folder, 150) } });
+    expect(task.status).toBe('complete');
+    expect(results.process_csv_batch_001).toMatchObject({ results: [{ sum: 5050 }] });
+    expect(results.process_csv_batch_002).toMatchObject({ results: [{ sum: 6275 }] });
+    expect(steps.process_csv_batch_001!.attempts).toBe(1);
+    expect(results.summarize).toEqual({ batches: 2, rows: 150, success_rate: 1 });
+  });
+
+  it('adds up without a worker that failed for good', async () => {
+    const { folder, kit } = await workflowOf('docs/guide/batches.md', {
+      'imports.process': ({ stepInputs }) => {
+        const { batch_id } = stepInputs.cursor as { batch_id: string };
+        if (batch_id === '002') throw new PermanentError('row 101 is broken');
+        return { items_processed: 100, items_succeeded: 100 };
+      },
+    });
+    const failed = await kit.run({ context: { csv_path: writeOrders(folder, 250) } });
+    expect(failed.errors).toMatchObject({ process_csv_batch_002: { message: 'row 101 is broken' } });
+    expect(failed.results.summarize).toEqual({ batches: 2, rows: 200, success_rate: 1 });
+  });
+
+  it('ends for a file without rows', async () => {
+    const { folder, kit } = await workflowOf('docs/guide/batches.md');
+    const { task, results } = await kit.run({ context: { csv_path: writeOrders(folder, 0) } });
+    expect(task.status).toBe('complete');
+    expect(results.summarize).toEqual({ batches: 0, rows: 0, success_rate: 0 });
   });
 });

@@ -31,7 +31,11 @@ export function findBatches(context: StepContext, wanted: WantedBatches): FoundB
   if (!analyzer) return { analyzerStep, analyzer, scenario: { ...scenarioOf(nothing, []), batchableResult: {} } };
 
   const workers = workersOf(context, analyzer, wanted.workerTemplate);
-  const results = workers.map((name): [string, Fields] => [name, context.getDependencyResult<Fields>(name) ?? {}]);
+  const results = workers.flatMap((name): [string, Fields][] => {
+    const result = context.getDependencyResult<Fields>(name);
+    // A worker that failed for good is among the dependencies, as a failure without a result.
+    return result === null ? [] : [[name, result]];
+  });
   return { analyzerStep, analyzer, scenario: scenarioOf(analyzer, results) };
 }
 
