@@ -1,0 +1,134 @@
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
+import { type TestHandler, type TestTasker, testTasker } from '../../src/testing/index.ts';
+import { freshDatabase } from '../support/database.ts';
+import { deferred } from '../support/setup.ts';
+import { runProgram } from './run-program.ts';
+
+/** The workflow of an example, on a database that is thrown away. */
+const kitOf = (example: string, stubs: Record<string, TestHandler> = {}) =>
+  testTasker({
+    templates: path.resolve(`examples/${example}/templates`),
+    handlers: path.resolve(`examples/${example}/handlers`),
+    stubs,
+    databaseUrl: inject('servers')[inject('postgres')]!,
+  });
+
+describe('a program of the examples prints what came of its tasks', () => {
+  it.each([
+    [
+      'approval/approve-expenses.mjs',
+      [
+        '999: complete, approved by rule (auto_approve)',
+        '1000: complete, approved by manager (manager_approval)',
+        '4999: complete, approved by manager (manager_approval)',
+        '5000: complete, approved by manager and finance (manager_approval, finance_review)',
+      ],
+    ],
+    [
+      'linear/run-linear.mjs',
+      [
+        'linear_step_1: complete {"value":6}',
+        'linear_step_2: complete {"value":36}',
+        'linear_step_3: complete {"value":46}',
+        'linear_step_4: complete {"value":23}',
+      ],
+    ],
+    [
+      'pipeline/report-sales.mjs',
+      ['Coffee mug      14  as hoped', 'Fountain pen    10  less than hoped', 'Baseball cap    24  as hoped'],
+    ],
+  ])('%s', async (program, lines) => {
+    const { url, drop } = await freshDatabase();
+    try {
+      const ran = await runProgram(path.resolve('examples', program), { env: { DATABASE_URL: url } });
+      expect(ran).toMatchObject({ stderr: '', code: 0 });
+      expect(ran.stdout.trimEnd().split('\n')).toEqual(lines);
+    } finally {
+      await drop();
+    }
+  });
+});
+
+describe('the example of approvals', () => {
+  const before = ['validate_request', 'approval_router'];
+  let kit: TestTasker;
+  beforeAll(async () => {
+    kit = await kitOf('approval');
+  });
+  afterAll(() => kit.stop());
+
+  it.each([
+    [undefined, ['auto_approve'], ['rule']],
+    [999, ['auto_approve'], ['rule']],
+    [1000, ['manager_approval'], ['manager']],
+    [4999, ['manager_approval'], ['manager']],
+    [5000, ['manager_approval', 'finance_review'], ['manager', 'finance']],
+  ])('an amount of %s creates %j and no other branch', async (amount, branches, approved_by) => {
+    const { task, steps, results } = await kit.run({ context: amount === undefined ? {} : { amount } });
+    expect(task.status).toBe('complete');
+    expect(Object.keys(steps)).toEqual([...before, ...branches, 'finalize_approval']);
+    expect(results.finalize_approval).toEqual({ amount: amount ?? 0, approved_by });
+    expect(results.approval_router).toEqual({
+      decision_point_outcome: { type: 'create_steps', step_names: branches },
+      steps_created: branches,
+    });
+  });
+});
+
+it('the two branches of a large expense run at the same time, and are both waited for', async () => {
+  const both = deferred();
+  const running = new Set<unknown>();
+  const kit = await kitOf('approval', {
+    'approval.ask': async ({ stepConfig }) => {
+      running.add(stepConfig.role);
+      if (running.size === 2) both.resolve();
+      await both.promise; // each ends only when the other one runs too
+      return { approved_by: stepConfig.role };
+    },
+    'approval.finalize': (context) => ({ saw: context.getDependencyResultKeys() }),
+  });
+  onTestFinished(() => kit.stop());
+  const { results } = await kit.run({ context: { amount: 5000 } });
+  expect(results.finalize_approval).toEqual({
+    saw: ['validate_request', 'approval_router', 'manager_approval', 'finance_review'],
+  });
+});
+
+describe('the example of a pipeline', () => {
+  it('reads its three files at the same time', async () => {
+    const all = deferred();
+    let running = 0;
+    const kit = await kitOf('pipeline', {
+      'pipeline.fetch': async () => {
+        if (++running === 3) all.resolve();
+        await all.promise; // each ends only when all three run
+        return { items: [] };
+      },
+    });
+    onTestFinished(() => kit.stop());
+    const { task, results } = await kit.run({ context: { folder: 'nowhere' } });
+    expect(task.status).toBe('complete');
+    expect(results.transform_data).toEqual({ items: [], count: 0 });
+  });
+
+  it('stops before the report when a file is missing, and says which', async () => {
+    const kit = await kitOf('pipeline');
+    onTestFinished(() => kit.stop());
+    const { task, errors, steps } = await kit.run({ context: { folder: path.resolve('examples/linear') } });
+    expect(task.status).toBe('blocked_by_failures');
+    expect(errors.fetch_data?.message).toMatch(/ENOENT.*sales\.csv/);
+    expect(steps.aggregate?.attempts).toBe(0);
+  });
+});
+
+it('the first of the linear steps keeps what the task was created with', async () => {
+  const kit = await kitOf('linear');
+  onTestFinished(() => kit.stop());
+  const context = { value: 2, note: 'é', list: [1, { a: null }] };
+  const { results } = await kit.run({ context });
+  expect(results.linear_step_1).toMatchObject({ step1_processed: true, input_received: context });
+  const { processed_at } = results.linear_step_1 as { processed_at: string };
+  expect(new Date(processed_at).toISOString()).toBe(processed_at);
+  expect(results.linear_step_4).toEqual({ value: 7 });
+});
