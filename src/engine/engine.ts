@@ -38,7 +38,7 @@ import {
   type StepAddress,
 } from './operate.ts';
 import { type RecordAnswer, type Recording, record } from './record.ts';
-import { promoteDue, sweep, tidyQueue } from './sweep.ts';
+import { promoteDue, type Swept, sweep, tidyQueue } from './sweep.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
 import { type Snapshot, TemplateStore } from './template-store.ts';
 
@@ -314,11 +314,13 @@ export class Engine {
   }
 
   /** After a start of the server, every worker has `leaseMs` to come back. */
-  async sweep(leaseMs: number): ReturnType<typeof sweep> {
-    const swept = await sweep(this.database, leaseMs);
-    if (swept.steps.some((step) => step.state === 'enqueued')) await this.wakeWorkers();
+  async sweep(leaseMs: number): Promise<Swept> {
+    const swept = await sweep(this, leaseMs);
+    if (swept.takenFrom.length > 0) await this.#tell(CHANNEL_TAKEN, swept.takenFrom);
+    if (swept.queued > 0) await this.wakeWorkers();
     const blocked = swept.steps.filter((step) => step.task_state === 'blocked_by_failures');
-    if (blocked.length > 0) await this.announceEnded([...new Set(blocked.map((step) => step.task_uuid))]);
+    const ended = new Set([...blocked, ...swept.ended].map((row) => row.task_uuid));
+    if (ended.size > 0) await this.announceEnded([...ended]);
     return swept;
   }
 

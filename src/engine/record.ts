@@ -11,6 +11,7 @@ import {
   recountSteps,
 } from '../store/expand-tasks.ts';
 import { lockTasks, type TaskRevision } from '../store/lock-tasks.ts';
+import { heldSteps } from '../store/peek.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
 import { KIND, type OwnClaim, type Recorded, type RecordedStep, recordSteps } from '../store/record-steps.ts';
 import type { Expansion } from './expansion.ts';
@@ -53,16 +54,22 @@ export async function record(
   if (making.length === 0) {
     return database.pipeline(RECORDING, async (tx) => {
       const locked = lockTasks(tx, taskUuids);
-      const recorded = recordLocked(tx, batch, { ...own, dynamic: isDynamic(templates, batch) });
+      const recorded = recordLocked({ tx, templates }, batch, { ...own, dynamic: isDynamic(templates, batch) });
       const [revised, answer] = await Promise.all([locked, recorded]);
       return { ...answer, revised };
     });
   }
   return database.transaction(RECORDING, async (tx) => {
     const tasksThatGrow = [...new Set(making.map((step) => step.taskUuid))];
-    const [revised, existing] = await Promise.all([lockTasks(tx, taskUuids), existingSteps(tx, tasksThatGrow)]);
-    const grown = grow(tx, growthOf(templates, making, existing));
-    const [answer] = await Promise.all([recordLocked(tx, batch, { ...own, dynamic: true }), ...grown]);
+    const [revised, existing, held] = await Promise.all([
+      lockTasks(tx, taskUuids),
+      existingSteps(tx, tasksThatGrow),
+      heldSteps(tx, making),
+    ]);
+    // What a refused one would have made with others is left to those.
+    const accepted = making.filter((_, i) => held.has(i));
+    const grown = accepted.length > 0 ? grow(tx, growthOf(templates, accepted, existing)) : [];
+    const [answer] = await Promise.all([recordLocked({ tx, templates }, batch, { ...own, dynamic: true }), ...grown]);
     return { ...answer, revised };
   });
 }
@@ -77,27 +84,38 @@ function isDynamic(templates: TemplateStore, batch: readonly Recording[]): boole
   });
 }
 
-/** All statements go out at once. */
-async function recordLocked(
-  tx: Db,
+/** Records in tasks that are locked, and moves their batches on. All statements go out at once. */
+export async function recordLocked(
+  { tx, templates }: { tx: Db; templates: TemplateStore },
   batch: readonly Recording[],
   own: OwnClaim & { dynamic: boolean },
 ): Promise<Omit<RecordAnswer, 'revised'>> {
   const recording = recordSteps(tx, batch, own);
-  const workers = own.dynamic ? batch.filter((step) => isWorkerIndex(step.idx)) : [];
-  if (workers.length === 0) return { ...(await recording), takenFrom: [] };
-  const failed = workers.filter((step) => step.kind === KIND.retryable || step.kind === KIND.permanent);
+  const moving = own.dynamic ? batch.filter((step) => movesBatches(templates, step)) : [];
+  if (moving.length === 0) return { ...(await recording), takenFrom: [] };
+  const failed = moving.filter((step) => isWorkerIndex(step.idx) && FAILURES.has(step.kind));
   const [answer, rests, released] = await Promise.all([
     recording,
     failed.length > 0 ? cancelRestOfBatches(tx, failed) : [],
-    releaseWorkers(tx, [...new Set(workers.map((step) => step.taskUuid))]),
+    releaseWorkers(tx, [...new Set(moving.map((step) => step.taskUuid))]),
   ]);
   return withBatches(answer, rests, released);
 }
 
+const FAILURES: ReadonlySet<RecordedStep['kind']> = new Set([KIND.retryable, KIND.permanent, KIND.lost]);
+
+/**
+ * Whether workers of a batch may get a place when a step is over: that of a worker, or those of the first workers, if
+ * an operator settled them while all still waited for this step.
+ */
+function movesBatches(templates: TemplateStore, { idx, templateId }: Recording): boolean {
+  if (isWorkerIndex(idx) || !templates.has(templateId)) return true;
+  return templates.get(templateId).graph.beforeWorkers.has(idx);
+}
+
 /** What the recording said of a task is old where workers of its batches were let go or cancelled after it. */
 function withBatches(answer: Recorded, rests: readonly CancelledRest[], released: ReadonlyMap<string, number>) {
-  const stopped = rests.filter((rest) => rest.state === 'blocked_by_failures');
+  const stopped = rests.filter((rest) => rest.state === 'blocked_by_failures' && !released.has(rest.task_uuid));
   const moved = new Set([...released.keys(), ...rests.map((rest) => rest.task_uuid)]);
   return {
     ...answer,

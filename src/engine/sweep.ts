@@ -1,10 +1,11 @@
 import { sqlState } from '../db/connection-error.ts';
 import { type Database, type Db, opening } from '../db/database.ts';
-import { cancelRestOfBatches, releaseWorkers } from '../store/batches.ts';
 import { compactQueue, queueBloat, tryCompacting } from '../store/compact-queue.ts';
 import { dueTasks, promoteRetries } from '../store/promote-retries.ts';
-import { KIND, type RecordedStep, recordSteps } from '../store/record-steps.ts';
+import { type EndedTaskRow, KIND, type RecordedStep } from '../store/record-steps.ts';
 import { buryWorkers, deadWorkers, declareDead, type TakenBackRow, takeBack, tasksOfDead } from '../store/sweep.ts';
+import { recordLocked } from './record.ts';
+import type { TemplateStore } from './template-store.ts';
 import { withFreeTasks } from './with-free-tasks.ts';
 
 /** Bounds on the server too: a client that gives up leaves its statement waiting there. */
@@ -14,40 +15,68 @@ const SETTINGS = opening({
   idle_in_transaction_session_timeout: '30s',
 });
 
+/** What a sweep came to. */
+export interface Swept {
+  /** Workers that were declared dead. */
+  dead: number[];
+  steps: TakenBackRow[];
+  /** Tasks that came to their end, or to a stop, because a worker of a batch was lost for good. */
+  ended: EndedTaskRow[];
+  /** Tasks in which running workers of a batch were cancelled, since it fails fast. */
+  takenFrom: string[];
+  /** Steps that went to the queue. */
+  queued: number;
+}
+
 /**
  * Takes the steps of workers whose lease is over: retryable ones run again, others stand in `error` for an operator.
  * Any worker may do it, two at once are fine, and one that dies half-way is continued by the next.
  */
-export async function sweep(database: Database, leaseMs: number): Promise<{ dead: number[]; steps: TakenBackRow[] }> {
-  const dead = await declareDead(database, leaseMs);
+export async function sweep(
+  { database, templates }: { database: Database; templates: TemplateStore },
+  leaseMs: number,
+): Promise<Swept> {
+  const swept: Swept = { dead: await declareDead(database, leaseMs), steps: [], ended: [], takenFrom: [], queued: 0 };
   const all = await deadWorkers(database);
-  const steps: TakenBackRow[] = [];
-  if (all.length === 0) return { dead, steps };
+  if (all.length === 0) return swept;
   for (;;) {
     const tasks = await tasksOfDead(database, all);
     if (tasks.length === 0) break;
     const taken = await withFreeTasks(database, { settings: SETTINGS, tasks }, (tx, free) =>
-      takeBackFrom(tx, free, all),
+      takeBackFrom({ tx, templates }, free, all),
     );
     // What others hold is for the next sweep: until then its worker is not buried.
-    if (!taken) return { dead, steps };
-    steps.push(...taken);
+    if (!taken) return swept;
+    swept.steps.push(...taken.steps);
+    swept.ended.push(...taken.ended);
+    swept.takenFrom.push(...taken.takenFrom);
+    swept.queued += taken.queued;
   }
   await buryWorkers(database, all);
-  return { dead, steps };
+  return swept;
 }
 
-async function takeBackFrom(tx: Db, taskUuids: readonly string[], dead: readonly number[]): Promise<TakenBackRow[]> {
-  const taken = await takeBack(tx, taskUuids, dead);
+async function takeBackFrom(
+  on: { tx: Db; templates: TemplateStore },
+  taskUuids: readonly string[],
+  dead: readonly number[],
+): Promise<Omit<Swept, 'dead'>> {
+  const taken = await takeBack(on.tx, taskUuids, dead);
+  const queued = taken.filter((row) => row.state === 'enqueued').length;
   const failing = taken.filter((row) => row.state === 'failing');
-  if (failing.length === 0) return taken;
-  await recordSteps(tx, failing.map(lostForGood), { freeSlots: 0, token: 0, lastRank: -101, dynamic: true });
-  await cancelRestOfBatches(
-    tx,
-    failing.map((row) => ({ taskUuid: row.task_uuid, idx: row.idx })),
-  );
-  await releaseWorkers(tx, [...new Set(failing.map((row) => row.task_uuid))]);
-  return taken.map((row) => (row.state === 'failing' ? { ...row, state: 'error' } : row));
+  if (failing.length === 0) return { steps: taken, ended: [], takenFrom: [], queued };
+  const answer = await recordLocked(on, failing.map(lostForGood), {
+    freeSlots: 0,
+    token: 0,
+    lastRank: -101,
+    dynamic: true,
+  });
+  return {
+    steps: taken.map((row) => (row.state === 'failing' ? { ...row, state: 'error' } : row)),
+    ended: answer.ended,
+    takenFrom: answer.takenFrom,
+    queued: queued + answer.queued,
+  };
 }
 
 /** A batch worker that its dead worker lost for the last time. */

@@ -34,9 +34,10 @@ a as (
          f.name || ' failed: the other ' || c.n || ' workers of its batch that had not ended are cancelled'
     from f join c on c.task_uuid = f.task_uuid and c.worker_idx = f.worker_idx),
 k as (
-  update tasker.step s set remaining = s.remaining - c.n
-    from c join tasker.template_edge e on e.template_id = c.template_id and e.parent = c.worker_idx
-   where s.task_uuid = c.task_uuid and s.idx = e.child and s.state = 'pending'),
+  update tasker.step s set remaining = s.remaining - x.n
+    from (select c.task_uuid, e.child, sum(c.n)::int n
+            from c join tasker.template_edge e on e.template_id = c.template_id and e.parent = c.worker_idx group by 1, 2) x
+   where s.task_uuid = x.task_uuid and s.idx = x.child and s.state = 'pending'),
 b as (
   update tasker.batch b set n_active = 0, next_idx = ((b.worker_idx + 1) << 17) + b.size
     from f where b.task_uuid = f.task_uuid and b.worker_idx = f.worker_idx)

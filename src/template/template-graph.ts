@@ -22,6 +22,8 @@ export interface TemplateGraph {
    */
   guards: number[][];
   types: StepType[];
+  /** Steps that workers of a batch wait for besides their analyzer, and that analyzer then. */
+  beforeWorkers: ReadonlySet<number>;
   /** Whether a decision or a batch may add steps to a task. */
   dynamic: boolean;
   /** Steps without dependencies. */
@@ -47,6 +49,9 @@ export function graphOf(template: TaskTemplate): TemplateGraph {
   }
   const types = steps.map(({ type }) => type);
   const ancestors = ancestorsOf(parents, order);
+  const guards = steps.map((_, index) =>
+    initial[index] ? [] : guardsOf({ order, parents, children, types, ancestors }, index),
+  );
   return {
     names: steps.map(({ name }) => name),
     indexOf,
@@ -54,10 +59,13 @@ export function graphOf(template: TaskTemplate): TemplateGraph {
     parents,
     children,
     ancestors,
-    guards: steps.map((_, index) =>
-      initial[index] ? [] : guardsOf({ order, parents, children, types, ancestors }, index),
-    ),
+    guards,
     types,
+    beforeWorkers: new Set(
+      types.flatMap((type, index) =>
+        type === 'batch_worker' && parents[index]!.length > 1 ? [...parents[index]!, ...guards[index]!] : [],
+      ),
+    ),
     dynamic: types.some((type) => type === 'decision' || type === 'batchable' || type === 'batch_worker'),
     roots: order.filter((index) => parents[index]!.length === 0),
     initial,

@@ -157,5 +157,5 @@ function callableOf(step: HeldStep): string {
 
 /** The step of its template, as a claim knows it. */
 function keyOf(step: HeldStep): bigint {
-  return (BigInt(step.task.snapshot.id) << 32n) | BigInt(step.idx);
+  return (BigInt(step.task.snapshot.id) << 32n) | BigInt(step.templateIdx);
 }

@@ -1,6 +1,7 @@
 import { type ClaimedStepRow, type Engine, KIND, type RecordedStep } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
+import { templateIndex } from '../model/step-index.ts';
 import { backOff } from './back-off.ts';
 
 /** How long such steps are left to others. Only another program reads them; one that none reads is looked at again. */
@@ -44,7 +45,9 @@ export class UnreadableTemplates {
   /** Leaves these steps to others. `reasons`: by template, why it can't be read. */
   giveBack(steps: readonly FencedStep[], reasons: ReadonlyMap<number, Error>): void {
     const until = performance.now() + EXCLUDE_MS;
-    for (const { template_id, idx } of steps) this.#excluded.set((BigInt(template_id) << 32n) | BigInt(idx), until);
+    for (const { template_id, idx } of steps) {
+      this.#excluded.set((BigInt(template_id) << 32n) | BigInt(templateIndex(idx)), until);
+    }
     for (const [id, reason] of reasons) this.#warn(id, reason);
     for (let i = 0; i < steps.length; i += BATCH) {
       const going = this.#release(steps.slice(i, i + BATCH)).finally(() => this.#underWay.delete(going));

@@ -65,9 +65,9 @@ describe('a sweep', () => {
   it('that died after it declared workers dead is gone on with by the next', async () => {
     const { tasker, url, sql } = await setup({ templates: FOUR, worker: false });
     await deadWorkers(tasker, url, sql);
-    const { database } = await connect(url);
+    const { database, engine } = await connect(url);
     expect((await declareDead(database, 0)).length).toBe(2);
-    await sweep(database, 0);
+    await sweep(engine, 0);
     await takenBackOnce(sql);
   });
 
@@ -78,7 +78,7 @@ describe('a sweep', () => {
     // It has its tasks and waits for one of their steps when its session is ended.
     await sql('begin');
     await sql(`select 1 from tasker.step where state = 'in_progress' order by task_uuid desc limit 1 for update`);
-    const swept = sweep(dying.database, 0).catch((error: Error) => error);
+    const swept = sweep(dying.engine, 0).catch((error: Error) => error);
     const other = await connect(url);
     const waiting = {
       name: 'test_waiting',
@@ -92,7 +92,7 @@ describe('a sweep', () => {
     expect(await swept).toBeInstanceOf(Error);
     await sql('commit');
     expect(await running(sql)).toBe(3 * TASKS);
-    await sweep(other.database, 0);
+    await sweep(other.engine, 0);
     await takenBackOnce(sql);
   });
 
@@ -100,19 +100,19 @@ describe('a sweep', () => {
     const { tasker, url, sql } = await setup({ templates: FOUR, worker: false });
     await deadWorkers(tasker, url, sql);
     const sweepers = await Promise.all(Array.from({ length: 4 }, () => connect(url)));
-    await Promise.all(sweepers.map(({ database }) => sweep(database, 0)));
+    await Promise.all(sweepers.map(({ engine }) => sweep(engine, 0)));
     await takenBackOnce(sql);
   });
 
   it('does not take from anybody while the server is up for less than a lease', async () => {
     const { tasker, url, sql } = await setup({ templates: FOUR, worker: false });
     await deadWorkers(tasker, url, sql);
-    const { database } = await connect(url);
+    const { engine } = await connect(url);
     const sinceStart = `select extract(epoch from now() - pg_postmaster_start_time()) * 1000 ms`;
     const [up] = await sql<{ ms: string }>(sinceStart);
-    expect((await sweep(database, Number(up!.ms) + 60_000)).dead).toEqual([]);
+    expect((await sweep(engine, Number(up!.ms) + 60_000)).dead).toEqual([]);
     expect(await running(sql)).toBe(3 * TASKS);
-    expect((await sweep(database, Number(up!.ms) - 1)).dead.length).toBe(2);
+    expect((await sweep(engine, Number(up!.ms) - 1)).dead.length).toBe(2);
     await takenBackOnce(sql);
   });
 
@@ -120,8 +120,8 @@ describe('a sweep', () => {
     const { tasker, url, sql } = await setup({ templates: FOUR, worker: false });
     await deadWorkers(tasker, url, sql);
     await sql(`update tasker.worker set lease_until = now() + interval '1 min' where name = 'second'`);
-    const { database } = await connect(url);
-    await sweep(database, 0);
+    const { engine } = await connect(url);
+    await sweep(engine, 0);
     expect(await running(sql)).toBe(90);
     await invariants(sql);
   });

@@ -219,3 +219,41 @@ describe('concurrency', () => {
 });
 
 it('after all of that, the database is in order', () => invariants(shared.sql));
+
+it('workers of a batch whose handler this worker does not have are left to the one that has it', async () => {
+  const parts = Array.from({ length: 30 }, (_, i) => ({ batch_id: String(i), start_cursor: i, end_cursor: i + 1 }));
+  const analyzer = new HandlerRegistry();
+  analyzer.register(
+    defineHandler('analyze', {}, () => ({
+      batch_processing_outcome: { type: 'create_batches', worker_template_name: 'work', cursor_configs: parts },
+    })),
+  );
+  const { tasker, demo, another } = await shared.setup(
+    {
+      analyze: { type: 'batchable', dependencies: [] },
+      work: {
+        ...ONCE,
+        type: 'batch_worker',
+        dependencies: ['analyze'],
+        batch_config: {
+          batch_size: 1,
+          parallelism: 1,
+          cursor_field: 'id',
+          worker_template: 'work',
+          failure_strategy: 'fail_fast',
+        },
+      },
+    },
+    { handlers: analyzer, handlerMissingGraceMs: 20_000, pollMs: 60_000, name: 'without' },
+  );
+  await another({ handlers: registryOf('work'), name: 'with' });
+  const { taskUuid } = await tasker.createTask(demo);
+  expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+  // Once it is known who has it, no claim takes them only to give them back; some were under way before.
+  const released = await shared.sql(
+    `select count(*)::int n from tasker.history where task_uuid = $1 and outcome = 'released'`,
+    [taskUuid],
+  );
+  expect(released[0]!.n).toBeLessThan(6);
+  await invariants(shared.sql);
+});

@@ -1,0 +1,108 @@
+import { onTestFinished } from 'vitest';
+import { Database } from '../../src/db/database.ts';
+import { Engine, KIND, type RecordAnswer, type Recording } from '../../src/engine/engine.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { stepIndex } from '../../src/model/uuid.ts';
+import type { ClaimedStepRow } from '../../src/store/claim-steps.ts';
+import { DEMO, setup, states, template } from './setup.ts';
+
+/** A step that is held by hand. */
+export interface Held {
+  row: ClaimedStepRow;
+  token: number;
+}
+
+const NOTHING = { freeSlots: 0, token: 0, lastRank: -101 };
+
+/**
+ * One task, and a worker by hand: what is claimed, and what is recorded together with what, is for the test to say.
+ * Steps go by their names.
+ */
+export async function handWorker(
+  steps: Parameters<typeof template>[0],
+  { leaseMs = 600_000, task = {} }: { leaseMs?: number; task?: Record<string, unknown> } = {},
+) {
+  const made = await setup({ templates: template(steps, task), worker: false });
+  const { tasker, url } = made;
+  const database = await Database.connect({ url, poolSize: 3, logger: silentLogger });
+  onTestFinished(() => database.close());
+  const engine = new Engine(database, silentLogger);
+  const { taskUuid } = await tasker.createTask(DEMO);
+  const identity = { name: 'hand', host: 'h', pid: 1, namespaces: ['test'], callables: [], concurrency: 9, leaseMs };
+  const workerId = await engine.registerWorker(identity);
+  const namespaceIds = await engine.namespaceIds(['test']);
+  const snapshot = await engine.snapshotOf(taskUuid);
+  const held = new Map<string, Held>();
+  let claims = 0;
+
+  /** Takes all that is ready; answers with the names of what this claim took, sorted. */
+  const claim = async (): Promise<string[]> => {
+    const token = workerId * 2 ** 24 + ++claims;
+    const { steps: rows } = await engine.claim({ limit: 1000, token, workerId, namespaceIds, excluded: [] });
+    const names = new Map(
+      (await tasker.getSteps(taskUuid)).map(({ stepUuid, name }) => [stepIndex(taskUuid, stepUuid), name]),
+    );
+    for (const row of rows) held.set(names.get(row.idx)!, { row, token });
+    return rows.map((row) => names.get(row.idx)!).sort();
+  };
+
+  const end = (name: string, kind: Recording['kind'], result: unknown): Recording => {
+    const { row, token } = held.get(name)!;
+    const expansion = kind === KIND.completed ? snapshot.expansionOf(row.idx, result) : undefined;
+    if (expansion?.kind === 'wrong') throw new Error(expansion.reason);
+    return {
+      taskUuid,
+      idx: row.idx,
+      claim: token,
+      kind,
+      delayMs: 0,
+      templateId: row.template_id,
+      rank: row.rank,
+      durationMs: 1,
+      result: kind === KIND.completed ? JSON.stringify(result) : 'null',
+      detail: kind === KIND.completed ? 'null' : '{"error":{"message":"broken"}}',
+      expansion,
+    };
+  };
+
+  return {
+    ...made,
+    engine,
+    taskUuid,
+    workerId,
+    held,
+    claim,
+    completed: (name: string, result: unknown = {}) => end(name, KIND.completed, result),
+    failed: (name: string) => end(name, KIND.permanent, null),
+    record: (...batch: Recording[]): Promise<RecordAnswer> => engine.record(batch, NOTHING),
+    states: () => states(tasker, taskUuid),
+  };
+}
+
+/** What an analyzer returns: parts with these ids for the workers of a step. */
+export const partsFor = (worker: string, ...ids: string[]) => ({
+  batch_processing_outcome: {
+    type: 'create_batches',
+    worker_template_name: worker,
+    cursor_configs: ids.map((id) => ({ batch_id: id, start_cursor: 0, end_cursor: 1, batch_size: 1 })),
+  },
+});
+
+/** What a decision returns. */
+export const choosing = (...names: string[]) => ({
+  decision_point_outcome: names.length > 0 ? { type: 'create_steps', step_names: names } : { type: 'no_branches' },
+});
+
+/** A batch_worker step. */
+export const workers = (dependencies: string[], config: Record<string, unknown> = {}) => ({
+  type: 'batch_worker',
+  dependencies,
+  batch_config: {
+    batch_size: 1,
+    parallelism: 100,
+    cursor_field: 'id',
+    worker_template: 'work',
+    failure_strategy: 'continue_on_failure',
+    ...config,
+  },
+});
