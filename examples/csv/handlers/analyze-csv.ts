@@ -1,0 +1,30 @@
+import { defineBatchAnalyzer } from 'tasker-core';
+import { z } from 'zod';
+import { countRows, placesOfRows } from './_csv-file.ts';
+
+/**
+ * Cuts the file into as many parts as there are to be workers. Their cursors are places in the file, in bytes: no worker
+ * reads what another one has to do. Makes the table that the workers add to, unless it is there.
+ */
+export const analyzeCsv = defineBatchAnalyzer(
+  'csv.analyze',
+  { inputs: { csv_path: z.string(), workers: z.int() } },
+  async ({ csv_path, workers, context }) => {
+    await context.transaction(async (tx) => {
+      await tx.query(`
+        create table if not exists csv_demo_total (
+          task_uuid uuid, batch_id text, row_count int not null, cents bigint not null, primary key (task_uuid, batch_id)
+        )`);
+    });
+    const rows = await countRows(csv_path);
+    const size = Math.ceil(rows / workers);
+    const places = rows === 0 ? [] : await placesOfRows(csv_path, size);
+    const cursorConfigs = places.slice(1).map((end, i) => ({
+      batch_id: String(i + 1).padStart(3, '0'),
+      start_cursor: places[i],
+      end_cursor: end,
+      batch_size: Math.min(size, rows - i * size),
+    }));
+    return { cursorConfigs, totalItems: rows };
+  },
+);
