@@ -152,6 +152,7 @@ export {
   StepHandlerResult,
   type StepHandlerResultParams,
 } from './handlers/step-handler-result.ts';
+export type { TypedStepContext } from './handlers/typed-step-context.ts';
 export { type MixedClass, type Mixin, withMixins } from './handlers/with-mixins.ts';
 export {
   createLogger,

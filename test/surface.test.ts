@@ -245,6 +245,7 @@ describe('the surface', () => {
       TemplateProblem
       TransactionClient
       TransactionWork
+      TypedStepContext
       WaitOptions"
     `);
   });

@@ -27,7 +27,7 @@ export interface StepHandlerClass {
 }
 
 /**
- * The base of every handler. The worker makes a fresh instance for each step, so fields are never shared by two.
+ * The base of every handler. `Context` may declare what a handler reads: see `TypedStepContext`. The worker makes a fresh instance for each step, so fields are never shared by two.
  *
  * @example
  * class ProcessOrder extends StepHandler {
@@ -40,7 +40,7 @@ export interface StepHandlerClass {
  *   }
  * }
  */
-export abstract class StepHandler implements ExecutableHandler {
+export abstract class StepHandler<Context extends StepContext = StepContext> implements ExecutableHandler {
   static {
     Object.defineProperty(StepHandler.prototype, BRAND, { value: true });
   }
@@ -51,7 +51,7 @@ export abstract class StepHandler implements ExecutableHandler {
   static readonly handlerVersion: string = '1.0.0';
 
   /** Does the step's work. What it throws becomes a failure: retryable, unless the error says `retryable: false`. */
-  abstract call(context: StepContext): HandlerOutcome;
+  abstract call(context: Context): HandlerOutcome;
 
   /** The handler's name; of a class without one, the name of the class. */
   get name(): string {
