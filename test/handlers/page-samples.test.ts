@@ -1,68 +1,29 @@
 // The samples of the documentation that this project implements, in TypeScript, run as handlers without an engine.
 import { describe, expect, it } from 'vitest';
 import {
-  APIMixin,
-  Batchable,
   CursorConfig,
-  DecisionHandler,
-  DecisionMixin,
-  DecisionPointOutcome,
   dependencyResult,
   StepContext,
   type StepContextParams,
-  StepHandler,
   type StepHandlerClass,
   type StepHandlerResult,
-  withMixins,
 } from '../../src/index.ts';
+import {
+  ApprovalRouterHandler,
+  CsvAggregatorHandler,
+  CsvAnalyzerHandler,
+  CsvBatchProcessorHandler,
+  LinearStep1Handler,
+  MyHandler,
+  NoBranchesHandler,
+  RoutingDecisionHandler,
+  TransformDataHandler,
+} from '../support/page-samples.ts';
 
 async function run(handler: StepHandlerClass, params: Partial<StepContextParams> = {}): Promise<StepHandlerResult> {
   return new handler().call(new StepContext({ taskUuid: 't', stepUuid: 's', handlerName: 'x', ...params }));
 }
 const done = (result: object) => dependencyResult({ stepUuid: 's', result });
-
-class RoutingDecisionHandler extends DecisionHandler {
-  static override handlerName = 'routing_decision';
-
-  call(context: StepContext): StepHandlerResult {
-    const amount = context.getInputOr<number>('amount', 0);
-
-    if (amount < 1000) {
-      // Auto-approve small amounts
-      const outcome = DecisionPointOutcome.createSteps(['auto_approve'], { routingContext: { route_type: 'auto' } });
-      return this.decisionSuccess(outcome);
-    }
-    if (amount < 5000) {
-      // Manager approval for medium amounts
-      const outcome = DecisionPointOutcome.createSteps(['manager_approval'], {
-        routingContext: { route_type: 'manager' },
-      });
-      return this.decisionSuccess(outcome);
-    }
-    // Dual approval for large amounts
-    const outcome = DecisionPointOutcome.createSteps(['manager_approval', 'finance_review'], {
-      routingContext: { route_type: 'dual' },
-    });
-    return this.decisionSuccess(outcome);
-  }
-}
-
-class ApprovalRouterHandler extends DecisionHandler {
-  static override handlerName = 'approval_router';
-  static readonly thresholds = { auto: 1000, manager: 5000 };
-
-  call(context: StepContext): StepHandlerResult {
-    const amount = context.getInputOr<number>('amount', 0);
-    const { thresholds } = ApprovalRouterHandler;
-
-    let outcome: DecisionPointOutcome;
-    if (amount < thresholds.auto) outcome = DecisionPointOutcome.createSteps(['auto_approve']);
-    else if (amount < thresholds.manager) outcome = DecisionPointOutcome.createSteps(['manager_approval']);
-    else outcome = DecisionPointOutcome.createSteps(['manager_approval', 'finance_review']);
-
-    return this.decisionSuccess(outcome);
-  }
-}
 
 const ROUTES: [amount: number | undefined, steps: string[], routeType: string][] = [
   [undefined, ['auto_approve'], 'auto'],
@@ -97,14 +58,7 @@ describe('the decision samples', () => {
   });
 
   it('need no branches', async () => {
-    class NoBranches extends DecisionHandler {
-      static override handlerName = 'no_branches';
-      call(): StepHandlerResult {
-        const outcome = DecisionPointOutcome.noBranches({ reason: 'condition not met' });
-        return this.decisionNoBranches(outcome);
-      }
-    }
-    expect((await run(NoBranches)).result).toMatchObject({
+    expect((await run(NoBranchesHandler)).result).toMatchObject({
       decision_point_outcome: { type: 'no_branches' },
       reason: 'condition not met',
     });
@@ -112,16 +66,6 @@ describe('the decision samples', () => {
 });
 
 describe('the composition sample', () => {
-  class MyHandler extends withMixins(StepHandler, APIMixin, DecisionMixin) {
-    static override handlerName = 'my_handler';
-    static override baseUrl = 'https://api.example.com';
-
-    async call(): Promise<StepHandlerResult> {
-      const response = await this.get('/api/endpoint');
-      return this.decisionSuccess(['next_step'], response);
-    }
-  }
-
   /** The same, with a service that answers for itself. */
   class Answered extends MyHandler {
     constructor() {
@@ -145,83 +89,6 @@ describe('the composition sample', () => {
     expect(new MyHandler().capabilities).toEqual(['process', 'http', 'api', 'decision', 'routing']);
   });
 });
-
-const FILES: Record<string, number> = { 'empty.csv': 0, 'small.csv': 250, 'large.csv': 1000 };
-const countCsvRows = (path: string): number => FILES[path] ?? 0;
-const processCsvBatch = (start: number, end: number) => ({
-  count: end - start,
-  success: end - start - 1,
-  failed: 1,
-  data: [{ first: start }],
-});
-
-class CsvAnalyzerHandler extends withMixins(StepHandler, Batchable) {
-  static override handlerName = 'csv_analyzer';
-
-  call(context: StepContext): StepHandlerResult {
-    const csvPath = String(context.inputData.csv_path);
-    const rowCount = countCsvRows(csvPath);
-
-    if (rowCount === 0) {
-      // No data to process
-      return this.batchAnalyzerSuccess({ cursorConfigs: [], totalItems: 0, batchMetadata: { csv_path: csvPath } });
-    }
-
-    // Create cursor ranges for batch workers
-    const cursorConfigs = this.createCursorRanges({ totalItems: rowCount, batchSize: 100, maxBatches: 5 });
-
-    return this.batchAnalyzerSuccess({
-      cursorConfigs,
-      totalItems: rowCount,
-      workerTemplateName: 'process_csv_batch',
-      batchMetadata: { csv_path: csvPath },
-    });
-  }
-}
-
-interface Cursor {
-  start_cursor?: number;
-  end_cursor?: number;
-}
-
-class CsvBatchProcessorHandler extends withMixins(StepHandler, Batchable) {
-  static override handlerName = 'csv_batch_processor';
-
-  call(context: StepContext): StepHandlerResult {
-    const stepInputs = context.stepInputs;
-
-    // Check for no-op placeholder batch
-    if (stepInputs.is_no_op) {
-      return this.batchWorkerSuccess({ itemsProcessed: 0, itemsSucceeded: 0, metadata: { no_op: true } });
-    }
-
-    const { start_cursor = 0, end_cursor = 0 } = (stepInputs.cursor ?? {}) as Cursor;
-
-    // Get CSV path from analyzer result
-    const analyzed = context.getDependencyResult<{ batch_metadata: { csv_path: string } }>('analyze_csv');
-    if (!analyzed) return this.failure('analyze_csv has no result', { retryable: false });
-
-    // Process the batch
-    const results = processCsvBatch(start_cursor, end_cursor);
-
-    return this.batchWorkerSuccess({
-      itemsProcessed: results.count,
-      itemsSucceeded: results.success,
-      itemsFailed: results.failed,
-      results: results.data,
-      lastCursor: end_cursor,
-      metadata: { csv_path: analyzed.batch_metadata.csv_path },
-    });
-  }
-}
-
-class CsvAggregatorHandler extends withMixins(StepHandler, Batchable) {
-  static override handlerName = 'csv_aggregator';
-
-  call(context: StepContext): StepHandlerResult {
-    return this.success(this.aggregateWorkerResults(context.getAllDependencyResults<object>('process_csv_batch_')));
-  }
-}
 
 interface Stored {
   batch_id: string;
@@ -289,38 +156,6 @@ describe('the batch samples', () => {
     expect(cursor).toMatchObject({ batchSize: 100, startCursor: 0, endCursor: 1000 });
   });
 });
-
-class LinearStep1Handler extends StepHandler {
-  static override handlerName = 'linear_step_1';
-
-  call(context: StepContext): StepHandlerResult {
-    return this.success({
-      step1_processed: true,
-      input_received: context.inputData,
-      processed_at: new Date().toISOString(),
-    });
-  }
-}
-
-interface RawItem {
-  id: string;
-  raw_value: number;
-}
-
-class TransformDataHandler extends StepHandler {
-  static override handlerName = 'transform_data';
-
-  call(context: StepContext): StepHandlerResult {
-    // Get raw data from dependency
-    const rawData = context.dependencyResults.fetch_data ?? {};
-
-    // Transform
-    const items = (rawData.items ?? []) as RawItem[];
-    const transformed = items.map(({ id, raw_value }) => ({ id, value: raw_value * 2 }));
-
-    return this.success({ items: transformed, count: transformed.length });
-  }
-}
 
 describe('the example handlers', () => {
   it('linear_step_1 says what it received, and when', async () => {
