@@ -161,6 +161,7 @@ create table tasker.checkpoint (
   idx       int not null,
   attempt   int not null,
   data      jsonb not null,
+  saved_at  timestamptz not null default now(),
   primary key (task_uuid, idx)
 ) with (fillfactor = 50);
 

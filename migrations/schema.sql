@@ -48,6 +48,7 @@ create table tasker.checkpoint (
   idx integer not null,
   attempt integer not null,
   data jsonb not null,
+  saved_at timestamp with time zone not null default now(),
   constraint checkpoint_pkey PRIMARY KEY (task_uuid, idx)
 ) with (fillfactor=50);
 

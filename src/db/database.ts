@@ -306,7 +306,7 @@ export class Database implements Db {
       types: undefined,
       max: this.#options.poolSize ?? 10,
       idleTimeoutMillis: 30_000,
-    } as unknown as pg.PoolConfig);
+    } as unknown as pg.PoolConfig & { max: number });
     return this.#userTransactions;
   }
 

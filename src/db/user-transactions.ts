@@ -23,19 +23,43 @@ export interface UserTransaction {
  */
 export class UserTransactions {
   readonly #pool: pg.Pool;
+  #places: number;
+  readonly #waiting: (() => void)[] = [];
 
   /** @internal */
-  constructor(config: pg.PoolConfig) {
+  constructor(config: pg.PoolConfig & { max: number }) {
+    this.#places = config.max;
     this.#pool = new pg.Pool(config);
     this.#pool.on('connect', (client) => client.on('error', () => {}));
     this.#pool.on('error', () => {});
   }
 
+  /** As long as it takes: the pool itself would give up, and many handlers may have much to do in their transactions. */
+  async #place(): Promise<void> {
+    if (this.#places > 0) this.#places--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  #leave(): void {
+    const next = this.#waiting.shift();
+    if (next) next();
+    else this.#places++;
+  }
+
   /**
-   * Commits when `work` is done, rolls back when it throws.
+   * Waits for a connection, commits when `work` is done, rolls back when it throws.
    * @throws TaskerError `record_in_doubt` when the connection was lost while it committed
    */
   async run<T>(work: (transaction: UserTransaction) => Promise<T>): Promise<T> {
+    await this.#place();
+    try {
+      return await this.#onConnection(work);
+    } finally {
+      this.#leave();
+    }
+  }
+
+  async #onConnection<T>(work: (transaction: UserTransaction) => Promise<T>): Promise<T> {
     const client = await this.#pool.connect();
     let broken: Error | undefined;
     try {

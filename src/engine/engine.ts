@@ -4,7 +4,7 @@ import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { stepIndex } from '../model/uuid.ts';
 import { type BatchResultRow, type BatchWorkerRow, batchResults, batchWorkers } from '../store/batches.ts';
-import { type HeldKey, loadCheckpoints, lockHeldStep, saveCheckpoint } from '../store/checkpoints.ts';
+import { type HeldKey, isSaved, loadCheckpoints, lockHeldStep, saveCheckpoint } from '../store/checkpoints.ts';
 import { type Claim, type Claimed, claimSteps } from '../store/claim-steps.ts';
 import { type AdoptedStepRow, adoptSteps, findRecorded } from '../store/doubtful.ts';
 import { loadResults, type ResultRow, type StepKey } from '../store/load-results.ts';
@@ -54,6 +54,8 @@ const IDS_IN_A_PAYLOAD = 200;
 
 /** Reads that callers wait for: planning them anew costs more than running them. */
 const READING = opening(PINNED_PLANS);
+/** Waits for what was lost on its way as long as its server does. */
+const DOUBTING = opening({ lock_timeout: '30s' });
 const CLAIMING = opening({ ...QUEUE_ORDER, synchronous_commit: 'off' });
 
 /** A step's name or id, and its task's id. */
@@ -265,6 +267,11 @@ export class Engine {
         'the step was taken from this worker meanwhile, so its transaction was rolled back; nothing of it was written',
       );
     });
+  }
+
+  /** Whether a transaction of a handler that saved `data`, and whose end is not known, was committed. */
+  wasSaved(step: HeldKey, data: string): Promise<boolean> {
+    return this.database.transaction(DOUBTING, (tx) => isSaved(tx, step, data));
   }
 
   held(steps: readonly HeldStep[]): Promise<Set<number>> {

@@ -221,7 +221,7 @@ export class StepContext {
    * a batch worker without that its `start_cursor`, else null. What `work` returns is saved as the next cursor, or, when
    * it is an object with a `cursor`, as the whole progress; nothing is saved when it returns undefined. The transaction
    * fails, and writes nothing, when the step was taken away meanwhile: a row is neither lost nor written twice, however
-   * often workers are killed.
+   * often workers are killed or answers are lost. One at a time, and nothing else is saved meanwhile.
    *
    * @returns what `work` returned
    * @example

@@ -1,7 +1,10 @@
 import type { Db, Statement } from '../db/database.ts';
 
 // The step's row is locked, so that nobody takes the step away between the look at its fence and the commit; the task's
-// lock is not needed, since no state is changed. Whoever waits for the row looks at it again.
+// lock is not needed, since no state is changed. Whoever waits for the row looks at it again. In a transaction of a
+// handler only the commit follows: a worker that freezes before it must not keep the row for ever.
+const AND_COMMIT_SOON = `set_config('idle_in_transaction_session_timeout', '30s', true)`;
+
 const SAVE_CHECKPOINT: Statement = {
   name: 'save_checkpoint',
   text: `
@@ -10,8 +13,8 @@ with held as materialized (
    where task_uuid = $1 and idx = $2 and state = 'in_progress' and claim = $3 for share)
 insert into tasker.checkpoint (task_uuid, idx, attempt, data)
 select task_uuid, idx, attempts, $4::jsonb from held
-on conflict (task_uuid, idx) do update set attempt = excluded.attempt, data = excluded.data
-returning attempt`,
+on conflict (task_uuid, idx) do update set attempt = excluded.attempt, data = excluded.data, saved_at = now()
+returning ${AND_COMMIT_SOON}`,
 };
 
 /** A step by its key, and the fence of who holds it. */
@@ -28,12 +31,31 @@ export async function saveCheckpoint(db: Db, { taskUuid, idx, claim }: HeldKey, 
 
 const LOCK_HELD: Statement = {
   name: 'lock_held_step',
-  text: `select 1 from tasker.step where task_uuid = $1 and idx = $2 and state = 'in_progress' and claim = $3 for share`,
+  text: `
+select ${AND_COMMIT_SOON} from tasker.step
+ where task_uuid = $1 and idx = $2 and state = 'in_progress' and claim = $3 for share`,
 };
 
 /** Whether a step is still held under its fence; it stays so until the transaction ends. */
 export async function lockHeldStep(db: Db, { taskUuid, idx, claim }: HeldKey): Promise<boolean> {
   return (await db.query(LOCK_HELD, [taskUuid, idx, claim])).rows.length > 0;
+}
+
+// Whoever saved in a transaction holds the step's row until that has ended: this waits for it.
+const AWAIT_SAVES: Statement = {
+  name: 'await_saves',
+  text: 'select 1 from tasker.step where task_uuid = $1 and idx = $2 for no key update',
+};
+
+const IS_SAVED: Statement = {
+  name: 'is_saved',
+  text: 'select 1 from tasker.checkpoint where task_uuid = $1 and idx = $2 and data = $3::jsonb',
+};
+
+/** Whether a transaction whose answer was lost saved this. In a transaction of its own. */
+export async function isSaved(db: Db, { taskUuid, idx }: Omit<HeldKey, 'claim'>, data: string): Promise<boolean> {
+  await db.query(AWAIT_SAVES, [taskUuid, idx]);
+  return (await db.query(IS_SAVED, [taskUuid, idx, data])).rows.length > 0;
 }
 
 const LOAD_CHECKPOINTS: Statement = {

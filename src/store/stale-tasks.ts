@@ -1,11 +1,12 @@
 import type { Db, Statement } from '../db/database.ts';
 
 /**
- * When a task `t` moved last: a step started or ended, a retry came due, or an operator acted. That it was noted as
- * stale is no move.
+ * When a task `t` moved last: a step started, saved a checkpoint or ended, a retry came due, or an operator acted. That
+ * it was noted as stale is no move.
  */
 const LAST_MOVE = `
   select greatest(t.created_at, max(s.started_at), max(s.done_at), max(s.next_at) filter (where s.next_at <= now()),
+                  (select max(c.saved_at) from tasker.checkpoint c where c.task_uuid = t.task_uuid),
                   (select max(a.at) from tasker.operator_action a where a.task_uuid = t.task_uuid and a.action <> 'note')) at,
          coalesce(max(s.attempts), 0) > 0 began
     from tasker.step s where s.task_uuid = t.task_uuid`;

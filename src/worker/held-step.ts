@@ -82,6 +82,10 @@ export class HeldStep implements StepContextParams {
   deadline = Number.POSITIVE_INFINITY;
   /** Why the worker no longer waits for the handler; its late result is refused. */
   over: 'timeout' | 'cancelled' | 'lease_lost' | 'given_back' | undefined;
+  /** A transaction of its handler is open. */
+  transacting = false;
+  /** Settles when what was saved before is saved. */
+  saving: Promise<unknown> = Promise.resolve();
   /** Its handler was called. */
   started = false;
   /** What it came to is with the recorder, and nobody else decides about it. */

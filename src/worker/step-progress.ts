@@ -1,10 +1,11 @@
 import { type Engine, isConnectionError } from '../engine/engine.ts';
-import { messageOf } from '../errors.ts';
+import { messageOf, TaskerError } from '../errors.ts';
 import { StepExecutionError } from '../handlers/handler-errors.ts';
-import type { CheckpointProgress } from '../handlers/step-context.ts';
+import type { CheckpointProgress, TransactionWork } from '../handlers/step-context.ts';
 import { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import { isWorkerIndex } from '../model/step-index.ts';
 import { storableJson } from '../model/storable-json.ts';
+import { backOff } from './back-off.ts';
 import type { HeldStep, StepPort } from './held-step.ts';
 
 // How far a step came: what is loaded when it starts again, saved while it runs, and yielded.
@@ -41,26 +42,77 @@ export function stepPort(engine: Engine, { saved }: { saved(step: HeldStep): voi
       return row?.result ?? null;
     },
     async saveCheckpoint(step, progress) {
-      const data = checkpointRecord(step, progress);
-      if (step.over || !(await engine.saveCheckpoint(step, data, { timeoutMs: SAVE_MS }))) throw takenAway(step);
-      step.saved = data;
+      if (step.transacting) throw insideTransaction(step);
+      // One after the other: on two connections the older one might be saved last.
+      const turn = step.saving.then(async () => {
+        const data = checkpointRecord(step, progress);
+        await insist(step, async (timeoutMs) => {
+          if (step.over || !(await engine.saveCheckpoint(step, data, { timeoutMs }))) throw takenAway(step);
+        });
+        step.saved = data;
+      });
+      step.saving = turn.catch(() => undefined); // it is told to whoever saves
+      await turn;
       saved(step);
     },
     async transaction(step, work) {
-      if (step.over) throw takenAway(step);
-      let data: string | undefined;
-      const value = await engine.transactionOfStep(step, async (client) => {
-        const value = await work(client, cursorOf(step));
-        const progress = progressOf(step, value);
-        data = progress && checkpointRecord(step, progress);
-        return { value, checkpoint: data };
-      });
-      if (data !== undefined) step.saved = data;
-      saved(step);
-      return value;
+      if (step.transacting) throw insideTransaction(step);
+      step.transacting = true;
+      try {
+        await step.saving;
+        const { value, data } = await transact(engine, step, work);
+        if (data !== undefined) step.saved = data;
+        saved(step);
+        return value;
+      } finally {
+        step.transacting = false;
+      }
     },
   };
   return port;
+}
+
+/** Again while there is no database, but not for longer than a save may take. */
+async function insist(step: HeldStep, save: (timeoutMs: number) => Promise<void>): Promise<void> {
+  const until = performance.now() + SAVE_MS;
+  for (let tries = 0; ; tries++) {
+    try {
+      return await save(Math.max(1, until - performance.now()));
+    } catch (error) {
+      if (!isConnectionError(error) || step.over || performance.now() > until) throw error;
+      await backOff(tries);
+    }
+  }
+}
+
+async function transact<T>(engine: Engine, step: HeldStep, work: TransactionWork<T>) {
+  let answer: { value: T; data: string | undefined } | undefined;
+  try {
+    await engine.transactionOfStep(step, async (client) => {
+      // It may have waited for a connection for long.
+      if (step.over) throw takenAway(step);
+      const value = await work(client, cursorOf(step));
+      const progress = progressOf(step, value);
+      answer = { value, data: progress && checkpointRecord(step, progress) };
+      return { value, checkpoint: answer.data };
+    });
+  } catch (error) {
+    const inDoubt = error instanceof TaskerError && error.code === 'record_in_doubt' && answer?.data !== undefined;
+    if (!inDoubt || !(await wasCommitted(engine, step, answer!.data!))) throw error;
+  }
+  return answer!;
+}
+
+/** What was saved with it tells. Asked until there is an answer: done once more, its rows might be there twice. */
+async function wasCommitted(engine: Engine, step: HeldStep, data: string): Promise<boolean> {
+  for (let tries = 0; !step.over; tries++) {
+    try {
+      return await engine.wasSaved(step, data);
+    } catch {
+      await backOff(tries); // away, or the transaction still goes on
+    }
+  }
+  throw takenAway(step);
 }
 
 /** Where to go on: what was saved, else where the worker's part of the batch begins. */
@@ -100,6 +152,11 @@ function checkpointRecord(
     errorType: 'checkpoint_error',
     retryable: false,
   });
+}
+
+function insideTransaction(step: HeldStep): StepExecutionError {
+  const message = `step ${step.name}: a transaction of this step is open, and what is saved beside it would be kept without it; return the cursor from that transaction, and begin the next one when it has ended`;
+  return new StepExecutionError(message, { errorType: 'checkpoint_error', retryable: false });
 }
 
 function takenAway(step: HeldStep): StepExecutionError {

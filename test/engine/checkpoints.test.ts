@@ -100,6 +100,19 @@ describe('a checkpoint', () => {
     expect(step.results!.error!.message).toMatch(message);
   });
 
+  it('that is saved while another one is on its way is kept after that one', async () => {
+    const { end, sql } = await run(async ({ context }) => {
+      await Promise.all([1, 2, 3, 4, 5, 6].map((cursor) => context.checkpoint({ cursor })));
+      return { cursor: context.checkpointCursor };
+    });
+    const { step } = await end();
+    expect(step.results!.result).toEqual({ cursor: 6 });
+    const [row] = await sql(
+      `select data -> 'cursor' as cursor, jsonb_array_length(data -> 'history') n from tasker.checkpoint`,
+    );
+    expect({ ...row, cursor: Number(row!.cursor) }).toEqual({ cursor: 6, n: 6 });
+  });
+
   it('of a step that was taken away is refused', async () => {
     const [started, refused] = [deferred(), deferred<unknown>()];
     const { tasker, taskUuid, sql } = await run(async ({ context }) => {
@@ -184,5 +197,25 @@ describe('a transaction of a handler', () => {
     await tasker.cancelTask(taskUuid);
     expect(await refused.promise).toMatchObject({ code: 'step_taken_away' });
     expect(await sql('select 1 from written')).toEqual([]);
+  });
+
+  const beside = {
+    'a checkpoint': (context: StepContext) => context.checkpoint({ cursor: 7 }),
+    'another transaction': (context: StepContext) => context.transaction(() => 7),
+  };
+  it.each(Object.entries(beside))('lets nothing be saved beside it, which would outlive it: %s', async (_, save) => {
+    const { end, sql } = await run(async ({ context }) => {
+      await context.transaction(async (tx) => {
+        await tx.query('insert into written values (1)');
+        await save(context);
+        throw new Error('never comes here');
+      });
+    });
+    const { status, step } = await end();
+    expect(status).toBe('blocked_by_failures');
+    expect(step.results!.error).toMatchObject({ error_type: 'checkpoint_error', retryable: false });
+    expect(step.results!.error!.message).toMatch(/^step a: a transaction of this step is open/);
+    expect(await sql('select 1 from written')).toEqual([]);
+    expect(await sql('select 1 from tasker.checkpoint')).toEqual([]);
   });
 });

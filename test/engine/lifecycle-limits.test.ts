@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { age, LIMITS, type Limit, lookForStale, STANDS, standing } from '../support/lifecycle.ts';
-import { DEMO, invariants, setup, states, template } from '../support/setup.ts';
+import { DEMO, deferred, invariants, setup, states, template } from '../support/setup.ts';
 
 const reasonOf = (limit: Limit, minutes: number) =>
   limit === 'max_duration_minutes'
@@ -91,4 +92,30 @@ describe('what the switches say', () => {
     const { ended, noted } = await lookForStale(tasker);
     expect(ended.length > 0 ? 'error' : noted.length > 0 ? 'noted' : 'nothing').toBe(outcome);
   });
+});
+
+it('a task whose handler saves checkpoints does not stand still', async () => {
+  const limit = 'max_steps_in_process_minutes';
+  const [started, next, saved, gate] = [deferred(), deferred(), deferred(), deferred()];
+  onTestFinished(() => gate.resolve());
+  const first = defineHandler('first', {}, async ({ context }) => {
+    started.resolve();
+    await next.promise;
+    await context.checkpoint({ cursor: 1 });
+    saved.resolve();
+    await gate.promise;
+  });
+  const { tasker, sql } = await setup({
+    templates: [template({ first: [] }, { lifecycle: { [limit]: 20, staleness_action: 'error' } })],
+    handlers: [first],
+  });
+  const { taskUuid } = await tasker.createTask(DEMO);
+  await started.promise;
+  await age(sql, 19, taskUuid);
+  next.resolve();
+  await saved.promise;
+  await age(sql, 19, taskUuid);
+  expect(await lookForStale(tasker)).toEqual({ ended: [], noted: [] });
+  await age(sql, 2, taskUuid);
+  expect((await lookForStale(tasker)).ended).toEqual([{ taskUuid, reason: reasonOf(limit, 21) }]);
 });

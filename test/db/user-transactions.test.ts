@@ -1,0 +1,45 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { UserTransactions } from '../../src/db/user-transactions.ts';
+import { freshDatabase } from '../support/database.ts';
+import { deferred } from '../support/setup.ts';
+
+const PATIENCE_MS = 100;
+
+async function transactions(max: number) {
+  const { url, sql, drop } = await freshDatabase();
+  const transactions = new UserTransactions({ connectionString: url, max, connectionTimeoutMillis: PATIENCE_MS });
+  onTestFinished(async () => {
+    await transactions.close();
+    await drop();
+  });
+  return { transactions, sql };
+}
+
+it('transactions wait for a connection for as long as it takes, in the order in which they came', async () => {
+  const { transactions: all } = await transactions(1);
+  const [started, gate] = [deferred(), deferred()];
+  const order: number[] = [];
+  const run = (n: number, until?: Promise<void>) =>
+    all.run(async () => {
+      order.push(n);
+      started.resolve();
+      await until;
+    });
+  const first = run(0, gate.promise);
+  await started.promise;
+  const others = [1, 2, 3].map((n) => run(n));
+  await new Promise((resolve) => setTimeout(resolve, 3 * PATIENCE_MS));
+  gate.resolve();
+  await Promise.all([first, ...others]);
+  expect(order).toEqual([0, 1, 2, 3]);
+});
+
+it('a transaction that failed leaves its connection to the next', async () => {
+  const { transactions: all } = await transactions(1);
+  for (let i = 0; i < 3; i++) {
+    await expect(all.run(({ client }) => client.query('select 1 / 0'))).rejects.toMatchObject({ code: '22012' });
+    const lost = all.run(({ client }) => client.query('select pg_terminate_backend(pg_backend_pid())'));
+    await expect(lost).rejects.toMatchObject({ code: '57P01' });
+  }
+  expect(await all.run(async ({ client }) => (await client.query('select 1 as one')).rows)).toEqual([{ one: 1 }]);
+});
