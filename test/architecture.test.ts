@@ -53,7 +53,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 const TYPES_ONLY = new Set(['worker>template', 'store>db']);
 
 /** `db` may ask for databases, locks and versions; everything else about rows stands in `store`. */
-const MAY_ASK_THE_SERVER = new Set(['db/database.ts', 'db/embedded/ensure-database.ts']);
+const MAY_ASK_THE_SERVER = new Set(['db/database.ts', 'db/opening.ts', 'db/embedded/ensure-database.ts']);
 
 const SRC = path.resolve('src');
 

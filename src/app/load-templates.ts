@@ -19,6 +19,12 @@ const IS_TEMPLATE = /\.ya?ml$/i;
 const LARGEST_FILE = 1_048_576;
 
 async function filesOf(source: string): Promise<string[]> {
+  if (source.includes('\n')) {
+    throw new TaskerError(
+      'template_invalid',
+      'templates: a text of several lines is not a path; pass a template as mustParseTemplate(text)',
+    );
+  }
   const info = await stat(source).catch((error: NodeJS.ErrnoException) => {
     const why = error.code === 'ENOENT' ? 'does not exist' : `can't be read (${error.code})`;
     throw new TaskerError('template_invalid', `templates: ${path.resolve(source)} ${why}`, { cause: error });

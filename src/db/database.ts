@@ -1,55 +1,11 @@
-import { createHash } from 'node:crypto';
 import { Socket } from 'node:net';
 import pg from 'pg';
 import { TaskerError } from '../errors.ts';
-import type { Logger } from '../logging/logger.ts';
+import { configOf, type DatabaseOptions } from './connection-config.ts';
 import { checkScheme, isConnectionError, lostStatement, redactUrl, refusedConnection } from './connection-error.ts';
+import { BEGIN, type Opening } from './opening.ts';
+import { type Db, type Rows, type Statement, withLabel } from './statement.ts';
 import { UserTransactions } from './user-transactions.ts';
-
-/** A statement: its text is a constant, its name lets a connection plan it once. */
-export interface Statement {
-  name: string;
-  text: string;
-}
-
-/** Each statement begins with its name, so that whoever looks into pg_stat_activity or a log knows it. */
-const labelled = new WeakMap<Statement, Statement>();
-
-function withLabel(statement: Statement): Statement {
-  let known = labelled.get(statement);
-  if (!known) {
-    known = { name: statement.name, text: `/* ${statement.name} */ ${statement.text.trim()}` };
-    labelled.set(statement, known);
-  }
-  return known;
-}
-
-/** Rows of a statement. `jsonb` arrives as text: who reads it decides when to parse. */
-export interface Rows<Row> {
-  rows: Row[];
-  /** The command that ran: `SELECT`, `COMMIT`, `ROLLBACK` … */
-  command: string;
-}
-
-/** Something that takes statements: the pool, or a transaction on one connection. */
-export interface Db {
-  query<Row>(statement: Statement, values?: readonly unknown[]): Promise<Rows<Row>>;
-}
-
-/** How to reach the server. */
-export interface DatabaseOptions {
-  url: string;
-  /** A connection that is not through a transaction pooler; LISTEN and migrations use it. Default: `url`. */
-  directUrl?: string | undefined;
-  /** Connections at most. Default 10. */
-  poolSize?: number | undefined;
-  /** Several statements of a transaction in one round trip. Default true; off for poolers that can't. */
-  pipeline?: boolean | undefined;
-  /** Milliseconds after which a statement is given up and its connection replaced. Default 60,000. */
-  statementTimeoutMs?: number | undefined;
-  applicationName?: string | undefined;
-  logger: Logger;
-}
 
 /** Oldest PostgreSQL that the statements are written for. */
 const OLDEST_SERVER = 15;
@@ -61,33 +17,6 @@ export class InDoubtError extends TaskerError {
       cause,
     });
   }
-}
-
-const INT8 = 20;
-const INT8_ARRAY = 1016;
-const JSON_TYPES = new Set([114, 3802]);
-const asIs = (text: string) => text;
-
-/** Numbers for int8 (ids stay below 2^53), text for JSON; the rest as the driver does it. Nothing global is changed. */
-const types = {
-  getTypeParser(oid: number, format?: 'text' | 'binary') {
-    if (oid === INT8) return Number;
-    if (oid === INT8_ARRAY) return (text: string) => (text === '{}' ? [] : text.slice(1, -1).split(',').map(Number));
-    if (JSON_TYPES.has(oid)) return asIs;
-    return pg.types.getTypeParser(oid, format as 'text');
-  },
-} as pg.CustomTypesConfig;
-
-function configOf(url: string, options: DatabaseOptions): pg.ClientConfig {
-  return {
-    connectionString: url,
-    application_name: options.applicationName ?? 'tasker-core',
-    connectionTimeoutMillis: 10_000,
-    query_timeout: options.statementTimeoutMs ?? 60_000,
-    keepAlive: true,
-    keepAliveInitialDelayMillis: 10_000,
-    types,
-  };
 }
 
 /** How long a close waits for statements under way. */
@@ -437,21 +366,4 @@ function sessionOn(client: pg.Client): Session {
       }
     },
   };
-}
-
-const BEGIN = 'begin isolation level read committed';
-
-/** How a transaction begins: with settings that hold for it only, because sessions hold no state of ours. */
-export interface Opening {
-  settings: Statement | undefined;
-  /** Milliseconds without an answer after which a pipeline is given up; default: as any statement. */
-  timeoutMs?: number | undefined;
-}
-
-/** Makes an {@link Opening} from settings. */
-export function opening(settings: Record<string, string> = {}): Opening {
-  const set = Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', true)`);
-  if (set.length === 0) return { settings: undefined };
-  const text = `select ${set.join(', ')}`;
-  return { settings: { name: `settings_${createHash('sha256').update(text).digest('hex').slice(0, 16)}`, text } };
 }

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { TaskerError } from '../errors.ts';
 import { isConnectionError } from './connection-error.ts';
-import type { Db, Rows, Statement } from './database.ts';
+import type { Db, Rows, Statement } from './statement.ts';
 
 /** The driver's client, told by what everybody needs of it: users need no types of the driver. */
 export interface UserClient {

@@ -1,4 +1,6 @@
-import { type Database, type Db, opening } from '../db/database.ts';
+import type { Database } from '../db/database.ts';
+import { opening } from '../db/opening.ts';
+import type { Db } from '../db/statement.ts';
 import { TaskerError } from '../errors.ts';
 import { CONTEXT_LIMITS, overLimit } from '../model/context-limits.ts';
 import { identityHash } from '../model/identity.ts';

@@ -1,4 +1,4 @@
-import type { Db } from '../db/database.ts';
+import type { Db } from '../db/statement.ts';
 import { createTasks, type NewTask } from '../store/create-tasks.ts';
 import { type WatchedTask, watchTasks } from '../store/stale-tasks.ts';
 

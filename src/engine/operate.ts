@@ -1,5 +1,7 @@
 import { sqlState } from '../db/connection-error.ts';
-import { type Database, type Db, opening } from '../db/database.ts';
+import type { Database } from '../db/database.ts';
+import { opening } from '../db/opening.ts';
+import type { Db } from '../db/statement.ts';
 import { TaskerError } from '../errors.ts';
 import { storableJson } from '../model/storable-json.ts';
 import { isStorableText } from '../model/storable-text.ts';

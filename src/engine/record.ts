@@ -1,4 +1,6 @@
-import { type Database, type Db, opening } from '../db/database.ts';
+import type { Database } from '../db/database.ts';
+import { opening } from '../db/opening.ts';
+import type { Db } from '../db/statement.ts';
 import { stepsOfBatch, stepsOfDecision } from '../model/branches.ts';
 import { isWorkerIndex } from '../model/step-index.ts';
 import { type CancelledRest, cancelRestOfBatches, releaseWorkers } from '../store/batches.ts';

@@ -1,5 +1,7 @@
 import { sqlState } from '../db/connection-error.ts';
-import { type Database, type Db, opening } from '../db/database.ts';
+import type { Database } from '../db/database.ts';
+import { opening } from '../db/opening.ts';
+import type { Db } from '../db/statement.ts';
 import { compactQueue, queueBloat, tryCompacting } from '../store/compact-queue.ts';
 import { dueTasks, promoteRetries } from '../store/promote-retries.ts';
 import { type EndedTaskRow, KIND, type RecordedStep } from '../store/record-steps.ts';

@@ -1,4 +1,5 @@
-import { type Database, opening } from '../db/database.ts';
+import type { Database } from '../db/database.ts';
+import { opening } from '../db/opening.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { nearNames } from '../model/near-names.ts';

@@ -1,4 +1,6 @@
-import type { Database, Db, Opening } from '../db/database.ts';
+import type { Database } from '../db/database.ts';
+import type { Opening } from '../db/opening.ts';
+import type { Db } from '../db/statement.ts';
 import { lockFreeTasks } from '../store/lock-tasks.ts';
 
 /** Runs `work` for those of the tasks that nobody holds, locked; undefined when that is none. */

@@ -1,4 +1,4 @@
-import type { Db, Statement } from '../db/database.ts';
+import type { Db, Statement } from '../db/statement.ts';
 
 const CANCEL_REST: Statement = {
   name: 'cancel_rest_of_batch',

@@ -1,4 +1,4 @@
-import type { Db, Statement } from '../db/database.ts';
+import type { Db, Statement } from '../db/statement.ts';
 
 // The step's row is locked, so that nobody takes the step away between the look at its fence and the commit; the task's
 // lock is not needed, since no state is changed. Whoever waits for the row looks at it again. In a transaction of a

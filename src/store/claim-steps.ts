@@ -1,4 +1,4 @@
-import type { Db, Statement } from '../db/database.ts';
+import type { Db, Statement } from '../db/statement.ts';
 
 // The claim takes no task lock and never waits for work: queue and step rows with SKIP LOCKED. With only the queue row
 // locked, the update of the step waits for a cancel that waits for another step of this claim: a deadlock.

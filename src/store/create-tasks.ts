@@ -1,4 +1,4 @@
-import type { Db, Statement } from '../db/database.ts';
+import type { Db, Statement } from '../db/statement.ts';
 
 // Identities are inserted in the order of their hashes, so that two batches cannot wait for each other; a task whose
 // identity exists already leaves no rows.

@@ -1,4 +1,4 @@
-import type { Db, Statement } from '../db/database.ts';
+import type { Db, Statement } from '../db/statement.ts';
 import type { ClaimedStepRow } from './claim-steps.ts';
 import { KIND, type RecordedStep } from './record-steps.ts';
 

@@ -1,4 +1,4 @@
-import type { Db, Statement } from '../db/database.ts';
+import type { Db, Statement } from '../db/statement.ts';
 
 /** Joins workers `p` of a batch `b`: whether the workers that wait for one another need not wait for this one any more. */
 export const WORKER_IS_OVER = `(p.state in ('complete', 'resolved_manually', 'cancelled') or (p.state = 'error' and b.failure_strategy <> 'fail_fast'))`;

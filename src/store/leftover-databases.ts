@@ -1,4 +1,4 @@
-import type { Db, Statement } from '../db/database.ts';
+import type { Db, Statement } from '../db/statement.ts';
 
 /** `_` stands for itself in `starts_with`, unlike in LIKE. */
 const LEFTOVER_DATABASES: Statement = {

@@ -1,4 +1,4 @@
-import type { Db, Statement } from '../db/database.ts';
+import type { Db, Statement } from '../db/statement.ts';
 
 // A size is exact where it matters: small results that are not compressed are measured without reading them. The running
 // sum goes by the order of the list, without a sort; what is withheld is never read from where large values are kept.

@@ -1,4 +1,4 @@
-import type { Db, Statement } from '../db/database.ts';
+import type { Db, Statement } from '../db/statement.ts';
 
 // A statement of its own: in READ COMMITTED the statements after it see what earlier holders of the locks committed.
 // With the lock in a CTE of the writing statement, the snapshot is older than the wait, and decrements are lost.

@@ -1,4 +1,4 @@
-import type { Db, Statement } from '../db/database.ts';
+import type { Db, Statement } from '../db/statement.ts';
 
 const PREPARE_LOG: Statement = {
   name: 'prepare_migration_log',

@@ -1,4 +1,4 @@
-import type { Db, Statement } from '../db/database.ts';
+import type { Db, Statement } from '../db/statement.ts';
 
 const CANCEL_TASK: Statement = {
   name: 'cancel_task',

@@ -1,4 +1,4 @@
-import type { Db, Statement } from '../db/database.ts';
+import type { Db, Statement } from '../db/statement.ts';
 import { STILL_STALE } from './stale-tasks.ts';
 
 const TASK_COLUMNS = `

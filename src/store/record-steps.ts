@@ -1,4 +1,4 @@
-import type { Db, Statement } from '../db/database.ts';
+import type { Db, Statement } from '../db/statement.ts';
 
 // kind: 0 completed, 1 failed and may be tried again, 2 failed for good, 3 given back (spends no attempt), 4 lost for good
 // with its worker.

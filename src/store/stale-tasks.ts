@@ -1,4 +1,4 @@
-import type { Db, Statement } from '../db/database.ts';
+import type { Db, Statement } from '../db/statement.ts';
 
 /**
  * When a task `t` moved last: a step started, saved a checkpoint or ended, a retry came due, or an operator acted. That

@@ -1,4 +1,4 @@
-import type { Db, Statement } from '../db/database.ts';
+import type { Db, Statement } from '../db/statement.ts';
 
 const DECLARE_DEAD: Statement = {
   name: 'declare_dead',

@@ -1,4 +1,4 @@
-import type { Db, Statement } from '../db/database.ts';
+import type { Db, Statement } from '../db/statement.ts';
 import type { TaskLimits } from '../model/task-limits.ts';
 
 const ENSURE_NAMESPACE: Statement = {

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { Database, InDoubtError, opening, type Statement } from '../../src/db/database.ts';
+import { Database, InDoubtError } from '../../src/db/database.ts';
+import { opening } from '../../src/db/opening.ts';
+import type { Statement } from '../../src/db/statement.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { startProxy } from '../support/crash-proxy.ts';
 import { freshDatabase, type Sql } from '../support/database.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { Database, opening } from '../../src/db/database.ts';
+import { Database } from '../../src/db/database.ts';
+import { opening } from '../../src/db/opening.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { claimSteps } from '../../src/store/claim-steps.ts';

@@ -1,0 +1,19 @@
+import { createHash } from 'node:crypto';
+import type { Statement } from './statement.ts';
+
+export const BEGIN = 'begin isolation level read committed';
+
+/** How a transaction begins: with settings that hold for it only, because sessions hold no state of ours. */
+export interface Opening {
+  settings: Statement | undefined;
+  /** Milliseconds without an answer after which a pipeline is given up; default: as any statement. */
+  timeoutMs?: number | undefined;
+}
+
+/** Makes an {@link Opening} from settings. */
+export function opening(settings: Record<string, string> = {}): Opening {
+  const set = Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', true)`);
+  if (set.length === 0) return { settings: undefined };
+  const text = `select ${set.join(', ')}`;
+  return { settings: { name: `settings_${createHash('sha256').update(text).digest('hex').slice(0, 16)}`, text } };
+}

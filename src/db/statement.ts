@@ -1,0 +1,29 @@
+/** A statement: its text is a constant, its name lets a connection plan it once. */
+export interface Statement {
+  name: string;
+  text: string;
+}
+
+/** Each statement begins with its name, so that whoever looks into pg_stat_activity or a log knows it. */
+const labelled = new WeakMap<Statement, Statement>();
+
+export function withLabel(statement: Statement): Statement {
+  let known = labelled.get(statement);
+  if (!known) {
+    known = { name: statement.name, text: `/* ${statement.name} */ ${statement.text.trim()}` };
+    labelled.set(statement, known);
+  }
+  return known;
+}
+
+/** Rows of a statement. `jsonb` arrives as text: who reads it decides when to parse. */
+export interface Rows<Row> {
+  rows: Row[];
+  /** The command that ran: `SELECT`, `COMMIT`, `ROLLBACK` … */
+  command: string;
+}
+
+/** Something that takes statements: the pool, or a transaction on one connection. */
+export interface Db {
+  query<Row>(statement: Statement, values?: readonly unknown[]): Promise<Rows<Row>>;
+}
