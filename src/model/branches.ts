@@ -7,6 +7,43 @@ export interface BranchGraph {
   children: readonly (readonly number[])[];
   /** The type of each step, as templates write it. */
   types: readonly string[];
+  /** The steps that a task starts with. */
+  initial: readonly boolean[];
+  /** The decisions and analyzers above each step: those that may make others. */
+  makers: readonly ReadonlySet<number>[];
+  /** The steps that some decision may name. */
+  inBranch: readonly boolean[];
+}
+
+/** The decisions and analyzers above each step. Steps of a chain share one set. */
+export function makersAbove({
+  order,
+  parents,
+  types,
+}: Pick<BranchGraph, 'order' | 'parents' | 'types'>): ReadonlySet<number>[] {
+  const none: ReadonlySet<number> = new Set();
+  const found = new Array<ReadonlySet<number>>(types.length).fill(none);
+  for (const step of order) {
+    const own = parents[step]!.filter((parent) => types[parent] === 'decision' || types[parent] === 'batchable');
+    const sets = [...new Set(parents[step]!.map((parent) => found[parent]!))].filter((set) => set.size > 0);
+    if (own.length === 0 && sets.length < 2) found[step] = sets[0] ?? none;
+    else found[step] = new Set([...sets.flatMap((set) => [...set]), ...own]);
+  }
+  return found;
+}
+
+/** Which steps some decision may name: all that {@link branchesOf} finds for any of them. */
+export function stepsInBranches({
+  order,
+  parents,
+  types,
+}: Pick<BranchGraph, 'order' | 'parents' | 'types'>): boolean[] {
+  const found = new Array<boolean>(types.length).fill(false);
+  for (const step of order) {
+    if (types[step] === 'batch_worker' || types[step] === 'deferred_convergence') continue;
+    found[step] = parents[step]!.some((parent) => types[parent] === 'decision' || found[parent]!);
+  }
+  return found;
 }
 
 /**
@@ -47,7 +84,7 @@ export function stepsOfDecision(
   graph: BranchGraph,
   { requested, existing }: { requested: Iterable<number>; existing: ReadonlySet<number> },
 ): number[] {
-  return grown(graph, new Map([...requested].map((step) => [step, 'branch'])), existing);
+  return grown(graph, new Set(requested), existing);
 }
 
 /** The steps that come into being with the workers made from `worker`: those that join them, and what follows. */
@@ -55,52 +92,49 @@ export function stepsOfBatch(
   graph: BranchGraph,
   { worker, existing }: { worker: number; existing: ReadonlySet<number> },
 ): number[] {
-  const seeds = new Map<number, Reach>([[worker, 'joined']]);
-  for (const child of graph.children[worker]!) if (graph.types[child] !== 'batch_worker') seeds.set(child, 'joined');
-  return grown(graph, seeds, existing).filter((step) => step !== worker);
+  return grown(graph, new Set(), new Set([...existing, worker]));
 }
 
-/** Reached along a branch, or only through a convergence. */
-type Reach = 'branch' | 'joined';
-
-function grown(graph: BranchGraph, seeds: ReadonlyMap<number, Reach>, existing: ReadonlySet<number>): number[] {
-  const born = new Map<number, Reach>();
+// What comes into being is decided by what exists, and not by what is new: two decisions that are free of each other
+// make the same steps whichever of them is recorded first.
+function grown(graph: BranchGraph, named: ReadonlySet<number>, existing: ReadonlySet<number>): number[] {
+  const there = new Set([...existing, ...named]);
+  const born: number[] = [];
   for (const step of graph.order) {
     if (existing.has(step)) continue;
-    const reach = seeds.get(step) ?? reachOf(graph, step, { born, existing });
-    if (reach) born.set(step, reach);
+    if (!named.has(step) && !follows(graph, step, there)) continue;
+    there.add(step);
+    born.push(step);
   }
-  return [...born.keys()];
+  return born;
 }
 
-function reachOf(
-  { parents: allParents, types }: BranchGraph,
-  step: number,
-  { born, existing }: { born: ReadonlyMap<number, Reach>; existing: ReadonlySet<number> },
-): Reach | undefined {
-  const parents = allParents[step]!;
-  // Whether there are workers, and a decision's own branches, is for the batch and that decision to say.
-  if (types[step] === 'batch_worker') return undefined;
-  const fed = parents.filter((parent) => born.has(parent));
-  if (fed.length === 0) return undefined;
-  if (types[step] === 'deferred_convergence') return 'joined';
-  if (parents.some((parent) => types[parent] === 'decision' && (born.has(parent) || !existing.has(parent)))) {
-    return undefined;
+/** Whether a step that nobody named exists because of its parents. */
+function follows(graph: BranchGraph, step: number, there: ReadonlySet<number>): boolean {
+  const { types, initial, inBranch, makers } = graph;
+  const parents = graph.parents[step]!;
+  // Whether there are workers is for their analyzer to say.
+  if (types[step] === 'batch_worker') return false;
+  const made = parents.filter((parent) => there.has(parent) && !initial[parent]);
+  if (types[step] === 'deferred_convergence' || made.some((parent) => types[parent] === 'batch_worker')) {
+    return made.length > 0;
   }
-  if (fed.some((parent) => born.get(parent) === 'branch')) return 'branch';
-  return parents.every((parent) => born.has(parent) || existing.has(parent)) ? 'joined' : undefined;
+  const followed = made.filter((parent) => types[parent] !== 'decision');
+  // A direct branch of a decision that is not above what it follows is for that decision to name.
+  const decided = parents.filter((parent) => types[parent] === 'decision');
+  if (!decided.every((decision) => followed.some((parent) => makers[parent]!.has(decision)))) return false;
+  if (followed.some((parent) => inBranch[parent])) return true;
+  return followed.length > 0 && parents.every((parent) => there.has(parent));
 }
 
 /**
- * Steps that must be over before a step with several parents may start, besides its parents: each decision and each
- * analyzer above it, because any of them may yet create a parent. Without them, a convergence of branches of two
- * decisions would run when the first one's are done.
+ * Steps that must be over before a step may start, besides its parents: each decision and each analyzer above it,
+ * because any of them may yet create a parent. Without them, a convergence of branches of two decisions would run when
+ * the first one's are done. And a step that is named while its only parent is not there waits for whoever named it.
  */
-export function guardsOf(graph: BranchGraph & { ancestors: readonly (readonly number[])[] }, step: number): number[] {
-  const parents = graph.parents[step]!;
-  if (parents.length < 2) return [];
-  const creators = new Set(['decision', 'batchable']);
-  return graph.ancestors[step]!.filter(
-    (ancestor) => creators.has(graph.types[ancestor]!) && !parents.includes(ancestor),
-  );
+export function guardsOf({ parents: all, types, makers, inBranch }: BranchGraph, step: number): number[] {
+  const parents = all[step]!;
+  const alwaysAfterParent = parents.length < 2 && !(inBranch[step] && types[parents[0]!] !== 'decision');
+  if (alwaysAfterParent) return [];
+  return [...makers[step]!].filter((maker) => !parents.includes(maker)).sort((a, b) => a - b);
 }

@@ -1,4 +1,4 @@
-import { guardsOf } from '../model/branches.ts';
+import { guardsOf, makersAbove, stepsInBranches } from '../model/branches.ts';
 import type { StepType, TaskTemplate } from './task-template.ts';
 
 /** Who depends on whom, by position of the step in `template.steps`. */
@@ -21,6 +21,10 @@ export interface TemplateGraph {
    * those. In the order of the template.
    */
   guards: number[][];
+  /** The decisions and analyzers above each step: those that may make others. */
+  makers: ReadonlySet<number>[];
+  /** The steps that some decision may name. */
+  inBranch: boolean[];
   types: StepType[];
   /** Steps that workers of a batch wait for besides their analyzer, and that analyzer then. */
   beforeWorkers: ReadonlySet<number>;
@@ -48,18 +52,20 @@ export function graphOf(template: TaskTemplate): TemplateGraph {
     initial[index] = steps[index]!.type !== 'batch_worker' && !waitsForNews;
   }
   const types = steps.map(({ type }) => type);
-  const ancestors = ancestorsOf(parents, order);
-  const guards = steps.map((_, index) =>
-    initial[index] ? [] : guardsOf({ order, parents, children, types, ancestors }, index),
-  );
+  const makers = makersAbove({ order, parents, types });
+  const inBranch = stepsInBranches({ order, parents, types });
+  const branchGraph = { order, parents, children, types, initial, makers, inBranch };
+  const guards = steps.map((_, index) => (initial[index] ? [] : guardsOf(branchGraph, index)));
   return {
     names: steps.map(({ name }) => name),
     indexOf,
     order,
     parents,
     children,
-    ancestors,
+    ancestors: ancestorsOf(parents, order),
     guards,
+    makers,
+    inBranch,
     types,
     beforeWorkers: new Set(
       types.flatMap((type, index) =>

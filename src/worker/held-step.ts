@@ -7,6 +7,7 @@ import type { Logger } from '../logging/logger.ts';
 import { templateIndex } from '../model/step-index.ts';
 import { stepUuid } from '../model/uuid.ts';
 import type { StepTemplate } from '../template/task-template.ts';
+import { reachedFrom } from './reached-steps.ts';
 import { stepEvent } from './step-event.ts';
 import type { BatchMember, CachedTask, KnownResults } from './task-cache.ts';
 import { dependencyTooLarge } from './worker-failures.ts';
@@ -223,7 +224,11 @@ export class HeldStep implements StepContextParams {
     const { graph } = this.task.snapshot;
     const { texts, withheld, batches } = this.#known;
     const places = new Map<string, Place>();
-    for (const idx of graph.ancestors[this.templateIdx]!) {
+    const { ancestors, dynamic } = graph;
+    const above = dynamic
+      ? [...reachedFrom(graph, this.templateIdx, this.#known)].reverse()
+      : ancestors[this.templateIdx]!;
+    for (const idx of above) {
       if (texts.has(idx) || withheld.has(idx)) places.set(graph.names[idx]!, { idx, failure: null });
       for (const member of batches.get(idx) ?? []) places.set(member.name, member);
     }

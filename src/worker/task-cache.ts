@@ -1,6 +1,7 @@
 import type { BatchResultRow, ClaimedStepRow, Engine, ResultRow } from '../engine/engine.ts';
 import type { Snapshot } from '../engine/template-store.ts';
 import { templateIndex } from '../model/step-index.ts';
+import { reachedFrom } from './reached-steps.ts';
 
 /** A worker of a batch whose result others may read. */
 export interface BatchMember {
@@ -16,9 +17,9 @@ export interface KnownResults {
   texts: Map<number, string | null>;
   /** Results that were too large to be loaded with the others: their sizes. */
   withheld: Map<number, number>;
-  /** Steps of the template that this task does not have, or that did not finish: nobody below them will see more. */
+  /** Steps of the template that this task does not have, and will not have. */
   absent: Set<number>;
-  /** By the template step that the workers of a batch are made from. */
+  /** Batches that are over, by the template step that their workers are made from. */
   batches: Map<number, readonly BatchMember[]>;
 }
 
@@ -137,7 +138,9 @@ export class TaskCache {
   /** Whether a step may begin with what is known: nothing of its ancestors was never asked for. */
   ready({ task, templateIdx }: Wanted): boolean {
     const { graph } = task.snapshot;
-    return graph.ancestors[templateIdx]!.every((idx) => isKnown(task.known, idx));
+    if (!graph.dynamic) return graph.ancestors[templateIdx]!.every((idx) => isKnown(task.known, idx));
+    for (const idx of reachedFrom(graph, templateIdx, task.known)) if (!isKnown(task.known, idx)) return false;
+    return true;
   }
 
   /**
@@ -173,25 +176,30 @@ export class TaskCache {
       const task = this.#tasks.get(taskUuid);
       return task && into.get(taskUuid) === task.known ? task : undefined;
     };
-    this.#keepAll([...results, ...members], current);
-    for (const { taskUuid, idx } of steps.values()) {
-      const known = current(taskUuid)?.known;
-      if (known && !known.texts.has(idx) && !known.withheld.has(idx)) known.absent.add(idx);
-    }
-    const byBatch = new Map<string, BatchMember[]>([...batches.keys()].map((key) => [key, []]));
-    for (const row of members) byBatch.get(`${row.task_uuid}:${templateIndex(row.idx)}`)!.push(memberOf(row));
-    for (const [key, { taskUuid, workerIdx }] of batches)
-      current(taskUuid)?.known.batches.set(workerIdx, byBatch.get(key)!);
+    for (const row of results) this.#keepRow(row, current(row.task_uuid));
+    const byBatch = new Map<string, BatchResultRow[]>([...batches.keys()].map((key) => [key, []]));
+    for (const row of members) byBatch.get(`${row.task_uuid}:${templateIndex(row.idx)}`)!.push(row);
+    for (const one of wanted) if (current(one.task.taskUuid)) this.#settle(one, byBatch);
     return [...into].some(([taskUuid, known]) => (this.#tasks.get(taskUuid)?.known ?? known) !== known);
   }
 
-  #keepAll(rows: readonly (ResultRow | BatchResultRow)[], current: (taskUuid: string) => CachedTask | undefined) {
-    for (const row of rows) {
-      const task = current(row.task_uuid);
-      if (!task) continue;
-      if (row.withheld) task.known.withheld.set(row.idx, row.size);
-      else this.keep(task, row.idx, row.result);
+  /** What was not found of all that a step comes after will never be there, and its batches are over. */
+  #settle({ task, templateIdx }: Wanted, loaded: ReadonlyMap<string, readonly BatchResultRow[]>): void {
+    const { graph } = task.snapshot;
+    for (const idx of reachedFrom(graph, templateIdx, task.known)) {
+      if (isKnown(task.known, idx) || task.known.withheld.has(idx)) continue;
+      if (graph.types[idx] === 'batch_worker') {
+        const rows = loaded.get(`${task.taskUuid}:${idx}`) ?? [];
+        for (const row of rows) this.#keepRow(row, task);
+        task.known.batches.set(idx, rows.map(memberOf));
+      } else task.known.absent.add(idx);
     }
+  }
+
+  #keepRow(row: ResultRow | BatchResultRow, task: CachedTask | undefined): void {
+    if (!task) return;
+    if (row.withheld) task.known.withheld.set(row.idx, row.size);
+    else this.keep(task, row.idx, row.result);
   }
 }
 

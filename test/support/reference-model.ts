@@ -40,7 +40,12 @@ export function predict(steps: readonly PlannedStep[]): TaskEnd {
   return { status: complete ? 'complete' : 'blocked_by_failures', steps: ends };
 }
 
-function endOf({ plan, maxAttempts, retryable }: PlannedStep): StepEnd {
+/** How a step ends that may run. */
+export function endOf({
+  plan,
+  maxAttempts,
+  retryable,
+}: Pick<PlannedStep, 'plan' | 'maxAttempts' | 'retryable'>): StepEnd {
   const allowed = retryable ? maxAttempts : 1;
   switch (plan.kind) {
     case 'succeed':

@@ -1,0 +1,294 @@
+import fc from 'fast-check';
+import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { createTasker } from '../../src/app/create-tasker.ts';
+import type { Tasker } from '../../src/app/tasker.ts';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { PermanentError } from '../../src/handlers/handler-errors.ts';
+import type { StepContext } from '../../src/handlers/step-context.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { freshDatabase } from '../support/database.ts';
+import { type DynamicEnd, predictDynamic } from '../support/dynamic-model.ts';
+import {
+  type DynamicConfig,
+  type DynamicStep,
+  dynamicTemplateSteps,
+  randomDynamicSteps,
+  shortly,
+  smallerThan,
+} from '../support/dynamic-templates.ts';
+import { failureOf } from '../support/reference-model.ts';
+import { invariants, template } from '../support/setup.ts';
+
+const PROVE = process.env.PROVE === '1';
+const AT_ONCE = 20;
+const ROUNDS = PROVE ? 100 : inject('postgres') === '18' ? 4 : 2;
+/** A slow machine begins no round after this … */
+const BUDGET_MS = PROVE ? Number.POSITIVE_INFINITY : 10_000;
+/** … except to have seen so many. */
+const ENOUGH = PROVE ? ROUNDS * AT_ONCE : 2 * AT_ONCE;
+
+/** What the handlers of one task saw; broken rules are kept, because a handler that throws would only be retried. */
+interface Witness {
+  end: DynamicEnd;
+  limits: Map<string, number>;
+  over: Set<string>;
+  /** How many workers of a batch run. */
+  running: Map<string, number>;
+  broken: string[];
+}
+
+const witnesses = new Map<string, Witness>();
+
+function look(context: StepContext, name: string, { end, over, broken }: Witness): void {
+  const open = [...(end.before.get(name) ?? [])].filter((other) => !over.has(other));
+  if (open.length > 0) broken.push(`${name} ran before ${open.join(', ')}`);
+  if (over.has(name)) broken.push(`${name} ran after it was over`);
+  const names = context.getDependencyResultKeys();
+  const visible = end.visible.get(name);
+  if (!visible) return void broken.push(`${name} ran, and should not exist`);
+  if (names.length !== visible.size || names.some((other) => !visible.has(other)))
+    broken.push(`${name} saw results of ${names.join(', ')}; it should see ${[...visible].join(', ')}`);
+  for (const other of names) {
+    const { success, result } = context.dependencyResults[other]!;
+    const by = (result as { by?: string } | null)?.by;
+    const failed = end.steps[other]?.state === 'error';
+    if (success === failed || (success && by !== other)) broken.push(`${name} saw ${by}'s result as ${other}'s`);
+  }
+}
+
+const act = defineHandler('act', {}, async ({ context }) => {
+  const { step, plan: own, result, plans } = context.stepInputs as unknown as DynamicConfig;
+  const { batch_id } = (context.stepInputs.cursor ?? {}) as { batch_id?: string };
+  const name = batch_id === undefined ? step : `${step}_${batch_id}`;
+  const plan = plans[name] ?? own;
+  const witness = witnesses.get(String(context.getInput('run')))!;
+  look(context, name, witness);
+  const running = (by: number) => witness.running.set(step, (witness.running.get(step) ?? 0) + by).get(step)!;
+  try {
+    if (running(1) > (witness.limits.get(step) ?? 1)) witness.broken.push(`${step} ran ${running(0)} times at once`);
+    for (let turn = context.retryCount; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+  } finally {
+    running(-1);
+  }
+  const failure = failureOf(plan, context.retryCount);
+  const last = failure === 'permanent' || context.attempt >= (witness.end.steps[name]?.attempts ?? 0);
+  if (failure === undefined || last) witness.over.add(name);
+  if (failure === 'permanent') throw new PermanentError(`${name} fails for good`);
+  if (failure === 'retryable') throw new Error(`${name} fails`);
+  return { ...result, by: name };
+});
+
+let runs = 0;
+
+/** Makes a task of a template, waits for its end, and gives what differs from the model. */
+async function run(tasker: Tasker, steps: readonly DynamicStep[], timeoutMs = 45_000): Promise<string[]> {
+  const name = `r${++runs}`;
+  const end = predictDynamic(steps);
+  const limits = steps
+    .filter(({ type }) => type === 'batch_worker')
+    .map((step) => [step.name, step.parallelism] as const);
+  const witness: Witness = { end, limits: new Map(limits), over: new Set(), running: new Map(), broken: [] };
+  witnesses.set(name, witness);
+  await tasker.registerTemplates([template(dynamicTemplateSteps(steps), { name })]);
+  const { taskUuid } = await tasker.createTask({ namespace: 'test', name, version: '1.0.0', context: { run: name } });
+  const task = await tasker.waitForTask(taskUuid, { timeoutMs }).catch(() => tasker.getTask(taskUuid));
+  const seen = Object.fromEntries(
+    (await tasker.getSteps(taskUuid)).map((step) => [step.name, { state: step.currentState, attempts: step.attempts }]),
+  );
+  witnesses.delete(name);
+  return [...witness.broken, ...differences(end, { status: task.status, steps: seen })];
+}
+
+function differences(
+  { status, steps, chance }: DynamicEnd,
+  seen: { status: string; steps: Record<string, { state: string; attempts: number }> },
+): string[] {
+  const found = seen.status === status ? [] : [`the task is ${seen.status}, and should be ${status}`];
+  for (const name of new Set([...Object.keys(steps), ...Object.keys(seen.steps)])) {
+    const [is, should] = [seen.steps[name], steps[name]];
+    if (is?.state === should?.state && is?.attempts === should?.attempts) continue;
+    if (is && should && chance.has(name) && (is.state === 'cancelled' || is.state === should.state)) continue;
+    found.push(`${name} is ${JSON.stringify(is)}, and should be ${JSON.stringify(should)}`);
+  }
+  return found;
+}
+
+async function taskersOn(url: string, concurrencies: readonly number[]): Promise<Tasker[]> {
+  const options = { databaseUrl: url, migrate: false, handlers: [act], logger: silentLogger, namespaces: ['test'] };
+  const taskers = await Promise.all(
+    concurrencies.map((concurrency) => createTasker({ ...options, poolSize: 6, concurrency })),
+  );
+  onTestFinished(async () => void (await Promise.all(taskers.map((tasker) => tasker.stop({ drainTimeoutMs: 0 })))));
+  return taskers;
+}
+
+async function database() {
+  const { url, sql, drop } = await freshDatabase();
+  onTestFinished(drop);
+  // The namespace must be there before those who serve it.
+  const first = await createTasker({ databaseUrl: url, migrate: false, templates: template({ a: [] }) });
+  await first.stop();
+  return { url, sql };
+}
+
+/** A failing template made as small as it still fails, in as many tries as there is time for. */
+async function shrunk(tasker: Tasker, steps: readonly DynamicStep[]): Promise<string> {
+  const end = performance.now() + 30_000;
+  let [smallest, broken] = [steps, [] as string[]];
+  const candidates = () => smallerThan(smallest);
+  for (let left = candidates(); left.length > 0 && performance.now() < end; ) {
+    const candidate = left.pop()!;
+    const found = await run(tasker, candidate, 3_000);
+    if (found.length === 0) continue;
+    [smallest, broken] = [candidate, found];
+    left = candidates();
+  }
+  return [...smallest.map(shortly), ...broken].join('\n');
+}
+
+describe('templates with decisions, batches and convergences of any shape end as a simple model says', () => {
+  it.each([
+    ['one worker with one slot', [1]],
+    ['two workers', [3, 100]],
+    ['three workers', [2, 20, 100]],
+  ] as const)(
+    '%s',
+    async (name, concurrencies) => {
+      const { url, sql } = await database();
+      const taskers = await taskersOn(url, concurrencies);
+      const kinds = { templates: 0, steps: 0, decisions: 0, workers: 0, joins: 0, chance: 0, complete: 0 };
+      const seed = Number(process.env.SEED ?? Date.now() % 1e9);
+      const end = performance.now() + BUDGET_MS;
+      const drawn = fc.sample(randomDynamicSteps(24), { seed, numRuns: ROUNDS * AT_ONCE });
+      for (let round = 0; round < ROUNDS && (performance.now() < end || kinds.templates < ENOUGH); round++) {
+        const given = drawn.slice(round * AT_ONCE, (round + 1) * AT_ONCE);
+        const broken = await Promise.all(given.map((steps, i) => run(taskers[i % taskers.length]!, steps)));
+        const worst = broken.findIndex((of) => of.length > 0);
+        if (worst >= 0) {
+          const smaller = await shrunk(taskers[0]!, given[worst]!);
+          throw new Error(`SEED=${seed}: ${broken[worst]!.join('; ')}\n${smaller}`);
+        }
+        for (const steps of given) count(kinds, steps);
+      }
+      console.log(`${name}, SEED=${seed}: ${JSON.stringify(kinds)}`);
+      expect(kinds.templates).toBeGreaterThanOrEqual(ENOUGH);
+      for (const [kind, seen] of Object.entries(kinds)) expect(seen, kind).toBeGreaterThan(0);
+      await invariants(sql);
+    },
+    PROVE ? 3_600_000 : 120_000,
+  );
+});
+
+const STEP: Omit<DynamicStep, 'name' | 'dependencies'> = {
+  type: 'standard',
+  plan: { kind: 'succeed' },
+  maxAttempts: 3,
+  retryable: true,
+  names: [],
+  parts: [],
+  wrong: undefined,
+  parallelism: 4,
+  strategy: 'isolate',
+};
+const step = (name: string, dependencies: string[], more: Partial<DynamicStep> = {}): DynamicStep => ({
+  ...STEP,
+  name,
+  dependencies,
+  ...more,
+});
+const names = (...chosen: string[]) => ({ type: 'decision' as const, names: chosen });
+const late = { plan: { kind: 'fail_first' as const, times: 2 } };
+const cutFor = (worker: string) => ({ type: 'batchable' as const, names: [worker] });
+const JOIN = { type: 'deferred_convergence' as const };
+const WORKER = { type: 'batch_worker' as const };
+
+describe('what a random template found, made small', () => {
+  it.each<[string, DynamicStep[]]>([
+    [
+      'a step that is named while its only parent is not chosen runs',
+      [step('s0', []), step('s1', ['s0'], names('s3')), step('s2', ['s1']), step('s3', ['s2'])],
+    ],
+    [
+      'a convergence that goes on without a branch sees nothing of what only that branch came after',
+      [
+        step('s0', []),
+        step('s1', ['s0'], names('s3')),
+        step('s2', [], late),
+        step('s3', ['s1']),
+        step('s4', ['s1', 's2']),
+        step('s5', ['s3', 's4'], JOIN),
+      ],
+    ],
+    [
+      'what follows a batch and a branch exists, whichever of its makers is recorded last: the analyzer',
+      [
+        step('s0', [], { ...cutFor('s1'), ...late }),
+        step('s1', ['s0'], WORKER),
+        step('s2', []),
+        step('s3', ['s2'], names('s4')),
+        step('s4', ['s3']),
+        step('s5', ['s3']),
+        step('s6', ['s1', 's4']),
+        step('s7', ['s6', 's5']),
+      ],
+    ],
+    [
+      'what follows a batch and a branch exists, whichever of its makers is recorded last: the decision',
+      [
+        step('s0', [], cutFor('s1')),
+        step('s1', ['s0'], WORKER),
+        step('s2', []),
+        step('s3', ['s2'], { ...names('s4'), ...late }),
+        step('s4', ['s3']),
+        step('s5', ['s3']),
+        step('s6', ['s1', 's4']),
+        step('s7', ['s6', 's5']),
+      ],
+    ],
+    [
+      'a branch of a decision that is not there yet is left to that decision',
+      [
+        step('s0', []),
+        step('s1', ['s0'], names('s3')),
+        step('s2', ['s0'], { ...names('s4'), ...late }),
+        step('s3', ['s1']),
+        step('s4', ['s2'], names()),
+        step('s5', ['s3', 's4']),
+      ],
+    ],
+    [
+      'a join of a batch sees all of it, though a step ran before that comes after the batch only by way of one not made',
+      [
+        step('s0', [], { ...cutFor('s1'), parts: [STEP.plan, late.plan, late.plan, late.plan] }),
+        step('s1', ['s0'], { ...WORKER, parallelism: 1 }),
+        step('s2', ['s1'], JOIN),
+        step('s3', []),
+        step('s4', ['s3'], names('s5')),
+        step('s5', ['s4']),
+        step('s6', ['s4']),
+        step('s7', ['s2', 's6']),
+        step('s8', ['s5', 's7'], JOIN),
+        step('s9', ['s1'], JOIN),
+      ],
+    ],
+  ])('%s', async (_, steps) => {
+    const { url, sql } = await database();
+    const [tasker] = await taskersOn(url, [10]);
+    expect(await run(tasker!, steps)).toEqual([]);
+    await invariants(sql);
+  });
+});
+
+/** What came into being in a task; a run without any of a kind would show nothing about it. */
+function count(kinds: Record<string, number>, steps: readonly DynamicStep[]): void {
+  const end = predictDynamic(steps);
+  const made = Object.keys(end.steps);
+  kinds.templates!++;
+  kinds.steps! += made.length;
+  const ofType = (type: DynamicStep['type']) => steps.filter((step) => step.type === type && made.includes(step.name));
+  kinds.decisions! += ofType('decision').length;
+  kinds.workers! += made.filter((name) => name.includes('_')).length;
+  kinds.joins! += ofType('deferred_convergence').length;
+  kinds.chance! += end.chance.size;
+  if (end.status === 'complete') kinds.complete!++;
+}
