@@ -87,6 +87,13 @@ describe('the documentation', () => {
     expect(stdout).toMatch(/static: 1 passed, 0 failed/);
   });
 
+  it('says of each shape of handler what the tests see', () => {
+    const { stdout } = spawnSync(process.execPath, ['scripts/check-static.mjs', 'handler-shapes'], {
+      encoding: 'utf8',
+    });
+    expect(stdout).toMatch(/static: 1 passed, 0 failed/);
+  });
+
   it('shows only TypeScript that compiles', () => {
     const blocks = new Map(PAGES.flatMap(blocksOf));
     blocks.set(path.resolve('docs-globals.d.ts'), globals());

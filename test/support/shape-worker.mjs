@@ -1,0 +1,8 @@
+// A worker process with one of the handlers that take their process along. Arguments: which shape, and the options.
+import * as sdk from '../../dist/index.js';
+import { HANDLER_SHAPES } from './handler-shapes.mjs';
+
+const [index, options] = process.argv.slice(2);
+const { call } = HANDLER_SHAPES[Number(index)];
+const handler = sdk.defineHandler('a', {}, ({ context }) => call(context, sdk));
+await sdk.createTasker({ handlers: [handler], logger: sdk.silentLogger, ...JSON.parse(options) });

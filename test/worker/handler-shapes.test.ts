@@ -1,0 +1,90 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import * as sdk from '../../src/index.ts';
+import { HANDLER_SHAPES, type HandlerShape } from '../support/handler-shapes.mjs';
+import { invariants, until } from '../support/setup.ts';
+import { sharedDatabase } from '../support/shared-database.ts';
+
+const shared = sharedDatabase();
+const STEPS = { a: { retry: { max_attempts: 2, backoff: 'none' } }, neighbour: [] };
+const neighbour = sdk.defineHandler('neighbour', {}, () => ({}));
+
+/** The handler as a class, and as a function: what becomes of the step is the same. */
+const HANDLERS = {
+  'a class': ({ call }: HandlerShape) =>
+    class extends sdk.StepHandler {
+      static override readonly handlerName = 'a';
+      override call(context: sdk.StepContext) {
+        return call(context, sdk) as sdk.StepHandlerResult;
+      }
+    },
+  'a function': ({ call }: HandlerShape) => sdk.defineHandler('a', {}, ({ context }) => call(context, sdk)),
+};
+
+/** Waits until the step is as it should come to be, and gives what is stored of it. */
+async function outcomeOf(tasker: sdk.Tasker, taskUuid: string, { outcome }: HandlerShape) {
+  const { currentState, attempts, results } = await until(
+    () => tasker.getStep(taskUuid, 'a'),
+    (step) => step.currentState === outcome.state,
+    40_000,
+  );
+  const { error_type: type, message } = results?.error ?? {};
+  return { state: currentState, attempts, ...(results?.success ? { result: results.result } : { type, message }) };
+}
+
+const inProcess = HANDLER_SHAPES.filter(({ processes }) => !processes);
+const apart = HANDLER_SHAPES.filter(({ processes }) => processes);
+
+describe.each(Object.entries(HANDLERS))('a handler, %s, that', (_, handlerOf) => {
+  it.each(inProcess.map((shape) => [shape.shape, shape] as const))('%s', async (_, shape) => {
+    const { tasker, demo } = await shared.setup(STEPS, { handlers: [handlerOf(shape), neighbour], ...shape.options });
+    const { taskUuid } = await tasker.createTask(demo);
+    expect(await outcomeOf(tasker, taskUuid, shape)).toEqual(shape.outcome);
+    // It does not suffer from what the other one does.
+    const rests = ({ currentState }: sdk.Step) => currentState === 'complete';
+    await until(() => tasker.getStep(taskUuid, 'neighbour'), rests);
+  });
+});
+
+it('a handler that takes its process along, or keeps it from everything else, comes to what the table says', async () => {
+  // All at once: each waits most of the time.
+  const seen = await Promise.all(
+    apart.map(async (shape) => {
+      const { tasker, demo } = await shared.setup({ a: STEPS.a }, { worker: false });
+      keepRunning(shape, demo.namespace);
+      const { taskUuid } = await tasker.createTask(demo);
+      return [shape.shape, await outcomeOf(tasker, taskUuid, shape)];
+    }),
+  );
+  expect(seen).toEqual(apart.map(({ shape, outcome }) => [shape, outcome]));
+});
+
+/** Has so many processes run the handler until the test ends; one that ends is followed by another. */
+function keepRunning(shape: HandlerShape, namespace: string): void {
+  const program = path.join(import.meta.dirname, '../support/shape-worker.mjs');
+  const options = { databaseUrl: shared.url, namespaces: [namespace], poolSize: 3, ...shape.options };
+  const args = [program, String(HANDLER_SHAPES.indexOf(shape)), JSON.stringify(options)];
+  const running = new Set<ChildProcess>();
+  let over = false;
+  const start = () => {
+    if (over) return;
+    // What Node says of a promise that nobody waits for is what is wanted here.
+    const child = spawn(process.execPath, args, { stdio: 'ignore' });
+    running.add(child);
+    child.once('exit', () => {
+      running.delete(child);
+      start();
+    });
+  };
+  for (let i = 0; i < shape.processes!; i++) start();
+  onTestFinished(async () => {
+    over = true;
+    const gone = [...running].map((child) => once(child, 'exit'));
+    for (const child of running) child.kill('SIGKILL');
+    await Promise.all(gone);
+  });
+}
+
+it('after all of that, the database is in order', () => invariants(shared.sql));
