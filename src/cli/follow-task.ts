@@ -1,4 +1,5 @@
 import type { Tasker, TaskSnapshot } from '../app/tasker.ts';
+import { foldBatches, stateOfBatch } from './fold-batches.ts';
 import { LiveScreen } from './live-screen.ts';
 import { painted, signOf, spanOf } from './paint.ts';
 import { type Parents, parentsOf, stepTree } from './step-tree.ts';
@@ -50,6 +51,9 @@ async function treeParents(tasker: Tasker, taskUuid: string): Promise<Parents> {
   return parentsOf(tasker, await tasker.getTask(taskUuid));
 }
 
+/** States in which a worker of a batch stays. */
+const OVER: ReadonlySet<Step['currentState']> = new Set(['complete', 'resolved_manually', 'cancelled', 'error']);
+
 interface Show {
   update(snapshot: TaskSnapshot): void;
   end(): void;
@@ -68,8 +72,23 @@ function plainLines(write: (line: string) => void): Show {
   };
   return {
     update: ({ task, steps }) => {
+      const { batches } = foldBatches(
+        steps.map((step) => ({ ...step, state: step.currentState })),
+        new Map(),
+      );
+      for (const [name, workers] of batches) {
+        const over = workers.filter(({ currentState }) => OVER.has(currentState)).length;
+        // A line for each tenth.
+        const tenths = Math.floor((over * 10) / workers.length);
+        tell(
+          name,
+          String(tenths),
+          () => `${signOf(stateOfBatch(workers))} ${name}: ${over} of ${workers.length} are over`,
+        );
+      }
       for (const step of steps) {
         if (!known.has(step.name) && step.currentState === 'pending') continue;
+        if (batches.has(step.templateStepName) && step.currentState !== 'error') continue;
         tell(step.name, `${step.currentState} ${step.attempts}`, () => stepLine(step));
       }
       // Task and steps are two looks at what moves on; only where it rests do both agree.

@@ -1,5 +1,6 @@
 import pc from 'picocolors';
 import type { Tasker } from '../app/tasker.ts';
+import { countsOf, type Folded, foldBatches, stateOfBatch, type TreeStep } from './fold-batches.ts';
 import { painted, signOf, spanOf } from './paint.ts';
 import { widthOf } from './table.ts';
 import type { Step, Task } from './views.ts';
@@ -7,9 +8,9 @@ import type { Step, Task } from './views.ts';
 /** The names of each step's parents, by the step's name. */
 export type Parents = ReadonlyMap<string, readonly string[]>;
 
-/** The graph of a task's template: what the tree is drawn by. */
-export async function parentsOf(tasker: Tasker, { namespace, name, version }: Task): Promise<Parents> {
-  const { graph } = await tasker.engine.templates.newest(namespace, name, version);
+/** The graph of a task's template, as it was when the task was created: what the tree is drawn by. */
+export async function parentsOf(tasker: Tasker, { taskUuid }: Pick<Task, 'taskUuid'>): Promise<Parents> {
+  const { graph } = await tasker.engine.snapshotOf(taskUuid);
   return parentsIn(graph);
 }
 
@@ -36,7 +37,9 @@ export function treeOf(names: readonly string[], parents: Parents): TreeLine[] {
   const homeOf = (name: string) => parentsHere(name).at(-1);
   for (const name of names) {
     const home = homeOf(name);
-    below.set(home, [...(below.get(home) ?? []), name]);
+    const others = below.get(home);
+    if (others) others.push(name);
+    else below.set(home, [name]);
   }
   const lines: TreeLine[] = [];
   // A stack instead of recursion: a chain may have thousands of steps.
@@ -69,20 +72,46 @@ export function stepTree(
   parents: Parents,
   { now, spinner }: { now: number; spinner?: string },
 ): string[] {
-  const byName = new Map(steps.map((step) => [step.name, step]));
-  const lines = treeOf(
-    steps.map((step) => step.name),
+  const folded = foldBatches(
+    steps.map((step) => ({ ...step, state: step.currentState })),
     parents,
   );
-  const width = Math.max(0, ...lines.map(({ branches, name }) => widthOf(branches) + widthOf(name)));
-  return lines.map(({ name, branches, otherParents }) => {
-    const step = byName.get(name)!;
-    const sign =
-      spinner && step.currentState === 'in_progress' ? painted('in_progress', spinner) : signOf(step.currentState);
-    const gap = ' '.repeat(width - widthOf(branches) - widthOf(name));
+  return drawnTree(folded, {
+    spinner,
+    told: (step) => [painted(step.currentState), ...detailsOf(step, now)].join(pc.dim(' · ')),
+    toldOfBatch: (workers) =>
+      countsOf(workers)
+        .map(([state, count]) => `${count} ${painted(state)}`)
+        .join(pc.dim(' · ')),
+  });
+}
+
+/** How the lines of a tree are written. */
+interface Drawing<S extends TreeStep> {
+  spinner?: string | undefined;
+  /** What stands behind the name of a step. */
+  told(step: S): string;
+  /** What stands behind the name of a batch that is folded. */
+  toldOfBatch(workers: readonly S[]): string;
+}
+
+/** Folded steps as a tree, a line each. */
+export function drawnTree<S extends TreeStep>(folded: Folded<S>, { spinner, told, toldOfBatch }: Drawing<S>): string[] {
+  const lines = treeOf(folded.names, folded.parents).map((line) => {
+    const workers = folded.batches.get(line.name);
+    return { ...line, workers, label: workers ? `${line.name} ×${workers.length}` : line.name };
+  });
+  const widthOfLine = (line: { branches: string; label: string }) => widthOf(line.branches) + widthOf(line.label);
+  // Not spread into Math.max: there may be more lines than a call takes arguments.
+  const width = lines.reduce((most, line) => Math.max(most, widthOfLine(line)), 0);
+  return lines.map((line) => {
+    const { name, label, branches, otherParents, workers } = line;
+    const step = folded.steps.get(name);
+    const state = workers ? stateOfBatch(workers) : step!.state;
+    const sign = spinner && state === 'in_progress' ? painted('in_progress', spinner) : signOf(state);
+    const gap = ' '.repeat(width - widthOfLine(line));
     const also = otherParents.length > 0 ? pc.dim(` (also after ${otherParents.join(', ')})`) : '';
-    const told = [painted(step.currentState), ...detailsOf(step, now)].join(pc.dim(' · '));
-    return `${pc.dim(branches)}${sign} ${name}${gap}  ${told}${also}`;
+    return `${pc.dim(branches)}${sign} ${label}${gap}  ${workers ? toldOfBatch(workers) : told(step!)}${also}`;
   });
 }
 

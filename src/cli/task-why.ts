@@ -1,9 +1,9 @@
-import pc from 'picocolors';
+import type { StepExplanation } from '../app/why.ts';
+import { countsOf, foldBatches } from './fold-batches.ts';
 import type { GlobalOptions } from './options.ts';
 import { print, printJson } from './output.ts';
-import { painted, signOf } from './paint.ts';
-import { parentsOf, treeOf } from './step-tree.ts';
-import { widthOf } from './table.ts';
+import { painted } from './paint.ts';
+import { drawnTree, parentsOf } from './step-tree.ts';
 import { snakeKeys } from './views.ts';
 import { withTasker } from './with-tasker.ts';
 
@@ -14,13 +14,19 @@ export async function taskWhy(uuid: string, options: GlobalOptions): Promise<voi
     if (options.json) return printJson({ task: snakeKeys(task), summary, steps: steps.map(snakeKeys) });
     print(`${painted(task.status, `task ${task.namespace}/${task.name}@${task.version}`)} ${summary}`);
     print('');
-    const byName = new Map(steps.map((step) => [step.step, step]));
-    const lines = treeOf([...byName.keys()], await parentsOf(tasker, task));
-    const width = Math.max(0, ...lines.map(({ branches, name }) => widthOf(branches) + widthOf(name)));
-    for (const { name, branches } of lines) {
-      const { state, why } = byName.get(name)!;
-      const gap = ' '.repeat(width - widthOf(branches) - widthOf(name));
-      print(`${pc.dim(branches)}${signOf(state)} ${name}${gap}  ${why}`);
-    }
+    const folded = foldBatches(
+      steps.map((step) => ({ ...step, name: step.step })),
+      await parentsOf(tasker, task),
+    );
+    print(drawnTree(folded, { told: ({ why }) => why, toldOfBatch: reasonsOf }).join('\n'));
   });
+}
+
+/** Of a batch that is folded: how many are in which state, and why the first of those that are not done is. */
+function reasonsOf(workers: readonly (StepExplanation & { name: string })[]): string {
+  const counts = countsOf(workers).map(([state, count]) => {
+    const first = workers.find((worker) => worker.state === state)!;
+    return state === 'complete' ? `${count} complete` : `${count} ${state}, as ${first.name}, which ${first.why}`;
+  });
+  return counts.join('; ');
 }

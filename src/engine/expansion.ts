@@ -105,12 +105,8 @@ function batch(snapshot: Expandable, { idx, result, limits }: Completed): Expand
       `batch_processing_outcome.cursor_configs has ${parts.length} entries; at most ${most} are allowed: make the batches larger`,
     );
   }
-  const taken = parts.find((part) => snapshot.graph.indexOf.has(`${step.name}_${part.batchId}`));
-  if (taken) {
-    return wrong(
-      `batch_processing_outcome.cursor_configs: batch_id ${JSON.stringify(taken.batchId)} makes ${step.name}_${taken.batchId}, which is the name of another step`,
-    );
-  }
+  const taken = nameTaken(snapshot, step.name, parts);
+  if (taken) return wrong(`batch_processing_outcome.cursor_configs: ${taken}`);
   return {
     kind: 'batch',
     worker,
@@ -119,6 +115,20 @@ function batch(snapshot: Expandable, { idx, result, limits }: Completed): Expand
     parallelism: config.parallelism,
     failureStrategy: config.failureStrategy,
   };
+}
+
+/** Why a worker's name is not its own, if one of them is not. */
+function nameTaken({ graph }: Expandable, name: string, parts: readonly BatchPart[]): string | undefined {
+  // Workers of `a` would be `a_b_1`, and those of `a_b` too.
+  const longer = graph.names.filter((other, i) => graph.types[i] === 'batch_worker' && other.startsWith(`${name}_`));
+  for (const { batchId } of parts) {
+    const made = `${name}_${batchId}`;
+    const makes = `batch_id ${JSON.stringify(batchId)} makes ${made}, which`;
+    if (graph.indexOf.has(made)) return `${makes} is the name of another step`;
+    const other = longer.find((worker) => made.startsWith(`${worker}_`));
+    if (other !== undefined) return `${makes} may be the name of a worker of ${other}, too`;
+  }
+  return undefined;
 }
 
 /** The template step of the workers: named by the outcome, by the analyzer's configuration, or the only one there is. */

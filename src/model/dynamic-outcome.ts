@@ -19,6 +19,8 @@ export type BatchOutcome =
   | { kind: 'wrong'; reason: string };
 
 const LONGEST_ID = 100;
+/** Ids are parts of names, which stand in logs and on screens. */
+const CONTROL = /\p{Cc}/u;
 
 function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -96,8 +98,10 @@ function partsOf(configs: unknown): BatchPart[] | { kind: 'wrong'; reason: strin
   for (const [i, config] of configs.entries()) {
     const id: unknown = isFields(config) ? config.batch_id : undefined;
     const batchId = typeof id === 'number' ? String(id) : id;
-    if (typeof batchId !== 'string' || batchId.trim() === '' || batchId.length > LONGEST_ID) {
-      return wrong(`${field}[${i}].batch_id must be a text of 1 to ${LONGEST_ID} characters, got ${shown(id)}`);
+    if (typeof batchId !== 'string' || batchId.trim() === '' || batchId.length > LONGEST_ID || CONTROL.test(batchId)) {
+      return wrong(
+        `${field}[${i}].batch_id must be a text of 1 to ${LONGEST_ID} characters, none of them a control character, got ${shown(id)}`,
+      );
     }
     const before = seen.get(batchId);
     if (before !== undefined) {

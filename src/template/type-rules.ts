@@ -76,7 +76,9 @@ function workerRules(
     const found =
       analyzers.length === 0 ? 'on none' : `on ${analyzers.map((parent) => `\`${parent.name}\``).join(' and ')}`;
     const message = `batch_worker step \`${name}\` must depend on the one batchable step that makes its workers; it depends ${found}`;
-    findings.push({ severity: 'warning', code: 'batch_worker_without_analyzer', message, path: [...path, 'type'] });
+    // Of several, only the first one's workers would be made.
+    const severity = analyzers.length === 0 ? 'warning' : 'error';
+    findings.push({ severity, code: 'batch_worker_without_analyzer', message, path: [...path, 'type'] });
   }
   for (const parent of dependencies) {
     if (types.get(parent.name) !== 'batch_worker') continue;

@@ -1,7 +1,9 @@
+import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { exampleCommand } from '../../src/cli/example-command.ts';
+import { countsOf, foldBatches, type TreeStep } from '../../src/cli/fold-batches.ts';
 import { spanOf } from '../../src/cli/paint.ts';
-import { treeOf } from '../../src/cli/step-tree.ts';
+import { drawnTree, treeOf } from '../../src/cli/step-tree.ts';
 import { readReference } from '../../src/cli/template-reference.ts';
 import { mustParseTemplate } from '../../src/template/parse-template.ts';
 
@@ -73,5 +75,49 @@ steps: [{ name: a, handler: a }]
       '2 h',
       '3 d',
     ]);
+  });
+});
+
+describe('the tree of a task with batches', () => {
+  const parents = new Map([
+    ['analyze', []],
+    ['work', ['analyze']],
+    ['join', ['work']],
+  ]);
+  const task = (...workers: string[]): TreeStep[] => [
+    { name: 'analyze', templateStepName: 'analyze', state: 'complete' },
+    ...workers.map((state, i) => ({ name: `work_${i}`, templateStepName: 'work', state })),
+    { name: 'join', templateStepName: 'join', state: 'pending' },
+  ];
+  const tree = (steps: TreeStep[]) =>
+    drawnTree(foldBatches(steps, parents), {
+      told: ({ state }) => state,
+      toldOfBatch: (workers) =>
+        countsOf(workers)
+          .map((count) => [...count].reverse().join(' '))
+          .join(', '),
+    }).map(stripVTControlCharacters);
+
+  it('shows the workers of a small one below their analyzer', () => {
+    expect(tree(task('complete', 'error'))).toEqual(
+      [
+        '✔ analyze       complete',
+        '├─ ✔ work_0    complete',
+        '└─ ✖ work_1    error',
+        '   · join      pending (also after work_0)',
+      ].map((line) => expect.stringMatching(line.trimEnd().replace(/ +/g, ' +').replace(/[()]/g, '\\$&'))),
+    );
+  });
+
+  it('shows those of a large one in one line, and which failed', () => {
+    const states = Array.from({ length: 10_000 }, (_, i): string =>
+      i < 4_000 ? 'complete' : i < 4_003 ? 'in_progress' : 'pending',
+    );
+    states[7] = 'error';
+    const lines = tree(task(...states));
+    expect(lines).toHaveLength(4);
+    expect(lines[1]).toMatch(/▶ work ×10000 +3 in_progress, 5997 pending, 1 error, 3999 complete/);
+    expect(lines[2]).toMatch(/✖ work_7 +error/);
+    expect(lines[3]).toMatch(/· join +pending/);
   });
 });

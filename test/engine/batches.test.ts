@@ -154,6 +154,11 @@ describe('a batch', () => {
       /"join" is no batch_worker step/,
     ],
     ['an unknown type', batches(1, { type: 'some' }), /type must be create_batches or no_batches, got "some"/],
+    [
+      'an id that would disturb a screen',
+      batches(1, { cursor_configs: [{ batch_id: 'a\u001b[2J' }] }),
+      /batch_id must be a text of 1 to 100 characters, none of them a control character/,
+    ],
     ['no outcome', {}, /must hold batch_processing_outcome/],
     ['too many', batches(10_001), /cursor_configs has 10001 entries; at most 10000 are allowed/],
   ])('that is wrong fails its analyzer for good and says why: %s', async (_, outcome, message) => {

@@ -125,3 +125,57 @@ it('why goes by the template that the task was made from, not by the newest', as
     ['b', ['a']],
   ]);
 });
+
+it('why tells what workers of a batch wait for, and what became of them', async () => {
+  const gate = deferred();
+  const parts = ['1', '2', '3', '4'].map((batch_id) => ({ batch_id, start_cursor: 0, end_cursor: 1 }));
+  const outcome = { type: 'create_batches', worker_template_name: 'work', cursor_configs: parts };
+  const handlers = [
+    defineHandler('analyze', {}, () => ({ batch_processing_outcome: outcome })),
+    defineHandler('work', {}, async ({ context }) => {
+      const { batch_id } = context.stepInputs.cursor as { batch_id: string };
+      if (batch_id === '2') return StepHandlerResult.failure('row 13 is broken', { retryable: false });
+      await gate.promise;
+      return {};
+    }),
+    defineHandler('join', {}, () => ({})),
+  ];
+  const batch = { batch_size: 1, parallelism: 2, cursor_field: 'id', worker_template: 'work' };
+  const steps = {
+    analyze: { type: 'batchable', dependencies: [] },
+    work: {
+      type: 'batch_worker',
+      dependencies: ['analyze'],
+      batch_config: { ...batch, failure_strategy: 'continue_on_failure' },
+    },
+    join: { type: 'deferred_convergence', dependencies: ['work'] },
+  };
+  const { tasker, demo } = await shared.setup(steps, { handlers, name: 'w1' });
+  const { taskUuid } = await tasker.createTask(demo);
+  await until(
+    () => tasker.getSteps(taskUuid),
+    (all) => all.filter((step) => step.currentState === 'in_progress').length === 2,
+  );
+  const { steps: explained } = await tasker.why(taskUuid);
+  const of = Object.fromEntries(explained.map((step) => [step.step, step]));
+  expect(of.work_1).toMatchObject({
+    templateStepName: 'work',
+    why: expect.stringMatching(/^attempt 1 of 3 runs on w1/),
+  });
+  expect(of.work_2!.why).toBe(
+    'failed for good at attempt 1 of 3: row 13 is broken; its batch goes on without it (continue_on_failure)',
+  );
+  expect(of.work_4).toMatchObject({
+    state: 'pending',
+    why: 'waits for a free place: of work, at most 2 run at once (parallelism)',
+    waitsFor: [],
+  });
+  expect(of.join).toMatchObject({ why: 'waits for work_1, work_3, work_4', waitsFor: ['work_1', 'work_3', 'work_4'] });
+  gate.resolve();
+  await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+  const after = await tasker.why(taskUuid);
+  expect(after.summary).toBe(
+    'is complete: 5 of 6 steps are done, its batches went on without the others: work_2 failed',
+  );
+  expect(after.steps.flatMap(({ waitsFor }) => waitsFor)).toEqual([]);
+});

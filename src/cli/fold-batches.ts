@@ -1,0 +1,82 @@
+/** So many workers of a batch stand in a tree one by one; more are one line. */
+const SHOWN = 5;
+
+/** A step as a tree needs it. */
+export interface TreeStep {
+  name: string;
+  /** The step of the template: differs from `name` for the workers of a batch. */
+  templateStepName: string;
+  /** Its state. */
+  state: string;
+}
+
+/** What a tree of steps is drawn by. */
+export interface Folded<S extends TreeStep> {
+  /** Lines, in order: names of steps, and the template's name of a batch that is folded. */
+  names: string[];
+  /** The names of each line's parents. */
+  parents: Map<string, readonly string[]>;
+  /** Steps by name. */
+  steps: Map<string, S>;
+  /** The workers of folded batches, by the template's name. */
+  batches: Map<string, S[]>;
+}
+
+/**
+ * Puts the workers of batches into the graph of their template: each in the place of the step that it is made from.
+ * Of a large batch one line stands for all, with the first of those that failed below it.
+ */
+export function foldBatches<S extends TreeStep>(
+  steps: readonly S[],
+  parents: ReadonlyMap<string, readonly string[]>,
+): Folded<S> {
+  const folded: Folded<S> = { names: [], parents: new Map(), steps: new Map(), batches: new Map() };
+  const workers = new Map<string, S[]>();
+  for (const step of steps) {
+    if (step.name === step.templateStepName) continue;
+    const others = workers.get(step.templateStepName);
+    if (others) others.push(step);
+    else workers.set(step.templateStepName, [step]);
+  }
+  /** What stands for a step of the template. */
+  const linesOf = (name: string) => {
+    const made = workers.get(name);
+    return made && made.length <= SHOWN ? made.map((worker) => worker.name) : [name];
+  };
+  const add = (name: string, above: readonly string[]) => {
+    folded.names.push(name);
+    folded.parents.set(name, above);
+  };
+  for (const step of steps) {
+    const above = (parents.get(step.templateStepName) ?? []).flatMap(linesOf);
+    const batch = workers.get(step.templateStepName) ?? [];
+    if (batch.length <= SHOWN) {
+      folded.steps.set(step.name, step);
+      add(step.name, above);
+    } else if (!folded.batches.has(step.templateStepName)) {
+      folded.batches.set(step.templateStepName, batch);
+      add(step.templateStepName, above);
+      for (const failed of batch.filter(({ state }) => state === 'error').slice(0, SHOWN)) {
+        folded.steps.set(failed.name, failed);
+        add(failed.name, [step.templateStepName]);
+      }
+    }
+  }
+  return folded;
+}
+
+/** How many of a batch are in which state, those that go on first. */
+export function countsOf(workers: readonly TreeStep[]): [state: string, count: number][] {
+  const counts = new Map<string, number>();
+  for (const { state } of workers) counts.set(state, (counts.get(state) ?? 0) + 1);
+  const order = ['in_progress', 'enqueued', 'waiting_for_retry', 'pending', 'error', 'cancelled'];
+  const place = (state: string) => (order.includes(state) ? order.indexOf(state) : order.length);
+  return [...counts].sort(([one], [other]) => place(one) - place(other));
+}
+
+/** The state that a folded batch is shown in: what goes on, else what went wrong. */
+export function stateOfBatch(workers: readonly TreeStep[]): string {
+  const present = new Set(workers.map(({ state }) => state));
+  const order = ['in_progress', 'enqueued', 'waiting_for_retry', 'error', 'pending', 'cancelled'];
+  return order.find((state) => present.has(state)) ?? 'complete';
+}
