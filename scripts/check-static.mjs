@@ -33,6 +33,7 @@ const CHECKS = {
   build: tool('tsc', '-p', 'tsconfig.build.json'),
   deadcode: tool('knip', '--no-progress'),
   'template-schema': script('write-json-schema.mjs', '--check'),
+  reference: script('write-reference.mjs', '--check'),
   'handler-shapes': script('write-handler-shapes.mjs', '--check'),
   'database-schema': script('dump-schema.mjs', '--check'),
   'package-shape': tool('publint', '--strict'),

@@ -16,6 +16,7 @@ export const TASK_STATES = [
   'cancelled',
   'resolved_manually',
 ] as const;
+/** A state that a task can be in; docs/states.md draws which leads to which. */
 export type TaskState = (typeof TASK_STATES)[number];
 
 /** The states a step can be in. */

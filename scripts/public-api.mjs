@@ -1,0 +1,75 @@
+// What the package exports, read from the declarations of the build: names, forms, docstrings.
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+
+const dist = fileURLToPath(new URL('../dist', import.meta.url));
+
+/** The entry points, by the name that users import. */
+const ENTRIES = { 'tasker-core': 'index.d.ts', 'tasker-core/testing': 'testing/index.d.ts' };
+
+/**
+ * @typedef {object} PublicName
+ * @property {string} name as it is imported
+ * @property {string} entry where it is imported from
+ * @property {string} group the folder of the source that it is from
+ * @property {string | undefined} aliasOf the exported name that this one is another name of
+ * @property {string} kind class, function, interface …
+ * @property {string} form its declaration, without a body
+ * @property {string} doc its docstring
+ * @property {{ name: string, text: string }[]} tags
+ */
+
+/** @returns {PublicName[]} in the order of the entry points */
+export function readPublicApi() {
+  const files = Object.values(ENTRIES).map((file) => path.join(dist, file));
+  const options = {
+    module: ts.ModuleKind.NodeNext,
+    moduleResolution: ts.ModuleResolutionKind.NodeNext,
+    skipLibCheck: true,
+  };
+  const program = ts.createProgram(files, { ...options, target: ts.ScriptTarget.ES2022, types: ['node'] });
+  const checker = program.getTypeChecker();
+  return Object.entries(ENTRIES).flatMap(([entry, file]) => {
+    const source = program.getSourceFile(path.join(dist, file));
+    const names = new Map();
+    const exported = checker.getExportsOfModule(checker.getSymbolAtLocation(source));
+    return exported.map((symbol) => {
+      const found = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
+      const aliasOf = names.get(found);
+      if (aliasOf === undefined) names.set(found, symbol.name);
+      return { ...describe(found, checker), name: symbol.name, entry, aliasOf };
+    });
+  });
+}
+
+function describe(symbol, checker) {
+  const { declarations } = symbol;
+  const file = declarations[0].getSourceFile().fileName;
+  return {
+    group: path.relative(dist, path.dirname(file)).split(path.sep).join('/') || 'errors',
+    kind: [...new Set(declarations.map(kindOf))].join(', '),
+    form: declarations.map(formOf).join('\n\n'),
+    doc: ts.displayPartsToString(symbol.getDocumentationComment(checker)).trim(),
+    tags: symbol.getJsDocTags(checker).map(({ name, text }) => ({ name, text: ts.displayPartsToString(text).trim() })),
+  };
+}
+
+function kindOf(declaration) {
+  if (ts.isClassDeclaration(declaration)) return 'class';
+  if (ts.isFunctionDeclaration(declaration)) return 'function';
+  if (ts.isInterfaceDeclaration(declaration)) return 'interface';
+  if (ts.isTypeAliasDeclaration(declaration)) return 'type';
+  return 'constant';
+}
+
+/** The declaration as TypeScript writes it, with what it says of its members, and without what is private. */
+function formOf(declaration) {
+  const whole = ts.isVariableDeclaration(declaration) ? declaration.parent.parent : declaration;
+  return whole
+    .getText()
+    .replace(/^export (?:declare )?/, '')
+    .replace(/^declare /, '')
+    .replace(/^ +#private;\n/gm, '')
+    .replace(/^( {4})+/gm, (indent) => ' '.repeat(indent.length / 2));
+}

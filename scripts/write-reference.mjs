@@ -1,0 +1,110 @@
+// Writes docs/reference from the docstrings of all that the package exports; with --check only compares. It reads dist:
+//   npm run reference
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { readPublicApi } from './public-api.mjs';
+
+const folder = fileURLToPath(new URL('../docs/reference', import.meta.url));
+
+/** The pages, by the folder of the source that a name is from. */
+const PAGES = {
+  app: ['tasker', 'The tasker'],
+  engine: ['tasks', 'Tasks and steps'],
+  handlers: ['handlers', 'Handlers'],
+  'handlers/api': ['api-handlers', 'API handlers'],
+  'handlers/decision': ['decisions', 'Decisions'],
+  'handlers/batch': ['batches', 'Batches'],
+  registry: ['registry', 'Registry and resolvers'],
+  template: ['templates', 'Templates'],
+  logging: ['logging', 'Logging'],
+  errors: ['errors', 'Errors'],
+  testing: ['testing', 'Testing'],
+};
+const OTHERS = ['others', 'Others'];
+
+const names = readPublicApi();
+const pageOf = ({ group }) => PAGES[group] ?? OTHERS;
+const anchorOf = (name) => name.toLowerCase();
+const pageOfName = new Map(names.map((one) => [one.name, pageOf(one)[0]]));
+
+/** Names in a docstring are linked to where they stand. */
+function linked(text) {
+  return text.replace(/\{@link ([\w.]+)\s*(?:\|[^}]*)?\}/g, (_, name) => {
+    const [head] = name.split('.');
+    return pageOfName.has(head) ? `[\`${name}\`](${pageOfName.get(head)}.md#${anchorOf(head)})` : `\`${name}\``;
+  });
+}
+
+/** Not `ts`: these are declarations, and examples that leave a class or a function around them to the reader. */
+const code = (text) => ['```typescript', text, '```'];
+
+function sectionOf({ name, entry, kind, form, doc, tags, aliasOf }) {
+  const lines = [`## ${name}`, '', `${kind}, from \`${entry}\``, ''];
+  if (aliasOf) return [...lines, `Another name of ${linked(`{@link ${aliasOf}}`)}.`, ''];
+  lines.push(linked(doc), '');
+  for (const { text } of tags.filter((tag) => tag.name === 'returns')) lines.push(`Returns ${linked(text)}`, '');
+  for (const { text } of tags.filter((tag) => tag.name === 'throws')) lines.push(`Throws ${linked(text)}`, '');
+  lines.push(...code(form), '');
+  for (const { text } of tags.filter((tag) => tag.name === 'example')) lines.push('Example:', '', ...code(text), '');
+  return lines;
+}
+
+const WRITTEN = '<!-- written by scripts/write-reference.mjs from the docstrings: edit those -->';
+const sorted = [...names].sort((a, b) => a.name.localeCompare(b.name, 'en'));
+const pages = [...Object.values(PAGES), OTHERS].filter(([page]) => names.some((one) => pageOf(one)[0] === page));
+
+function page([file, title]) {
+  const sections = sorted.filter((one) => pageOf(one)[0] === file).flatMap(sectionOf);
+  return [WRITTEN, '', `# ${title}`, '', ...sections].join('\n');
+}
+
+/** The first sentence of a docstring, on one line. */
+function summaryOf({ doc, aliasOf }) {
+  const [first] = aliasOf
+    ? [`Another name of \`${aliasOf}\`.`]
+    : linked(doc)
+        .replace(/\s+/g, ' ')
+        .split(/(?<=\.)\s/);
+  return first.replaceAll('|', '\\|');
+}
+
+function index() {
+  const parts = pages.flatMap(([file, title]) => [
+    `## ${title}`,
+    '',
+    '| name | what it is |',
+    '| --- | --- |',
+    ...sorted
+      .filter((one) => pageOf(one)[0] === file)
+      .map((one) => `| [\`${one.name}\`](${file}.md#${anchorOf(one.name)}) | ${summaryOf(one)} |`),
+    '',
+  ]);
+  const head = ['# Reference', '', 'Every name that the package exports, from the docstrings in its source.', ''];
+  return [WRITTEN, '', ...head, ...parts].join('\n');
+}
+
+const undocumented = names.filter(({ doc, aliasOf }) => doc === '' && !aliasOf).map(({ name }) => name);
+if (undocumented.length > 0) {
+  console.error(`exported without a docstring: ${undocumented.join(', ')}; say what each is for`);
+  process.exit(1);
+}
+
+const wanted = new Map([['README.md', index()], ...pages.map((one) => [`${one[0]}.md`, page(one)])]);
+const there = existsSync(folder) ? readdirSync(folder) : [];
+const stale = there.filter((name) => !wanted.has(name));
+const read = (name) =>
+  there.includes(name) ? readFileSync(path.join(folder, name), 'utf8').replaceAll('\r\n', '\n') : '';
+const different = [...wanted].filter(([name, text]) => read(name) !== text).map(([name]) => name);
+
+if (process.argv.includes('--check')) {
+  const wrong = [...different, ...stale];
+  if (wrong.length > 0) {
+    console.error(`docs/reference/${wrong.join(', ')}: not what the docstrings say: run npm run reference`);
+    process.exitCode = 1;
+  }
+} else {
+  mkdirSync(folder, { recursive: true });
+  for (const name of different) writeFileSync(path.join(folder, name), wanted.get(name));
+  for (const name of stale) rmSync(path.join(folder, name));
+}
