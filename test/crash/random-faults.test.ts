@@ -23,6 +23,30 @@ const TEMPLATES = [
     { root: ONCE, left: { ...ONCE, dependencies: ['root'] }, right: { ...ONCE, dependencies: ['left'] } },
     { name: 'once' },
   ),
+  workTemplate(
+    {
+      root: AGAIN,
+      route: { ...AGAIN, type: 'decision', dependencies: ['root'] },
+      left: { ...AGAIN, dependencies: ['route'] },
+      right: { ...AGAIN, dependencies: ['route'] },
+      join: { ...AGAIN, type: 'deferred_convergence', dependencies: ['left', 'right'] },
+      find: { ...AGAIN, type: 'batchable', dependencies: ['root'] },
+      part: {
+        ...AGAIN,
+        type: 'batch_worker',
+        dependencies: ['find'],
+        batch_config: {
+          batch_size: 1,
+          parallelism: 2,
+          cursor_field: 'id',
+          worker_template: 'part',
+          failure_strategy: 'fail_fast',
+        },
+      },
+      total: { ...AGAIN, type: 'deferred_convergence', dependencies: ['part', 'join'] },
+    },
+    { name: 'dynamic' },
+  ),
 ];
 
 const PROVE = process.env.PROVE === '1';
@@ -56,7 +80,7 @@ if (inject('postgres') === '18') {
       const journal = openJournal();
       const driver = new FaultDriver({ server, tasker, journal, leaseMs: 1_500, random: seeded(seed) });
       await driver.start();
-      await driver.go(SECONDS * 1_000, ['again', 'once']);
+      await driver.go(SECONDS * 1_000, ['again', 'once', 'dynamic']);
       await driver.settle(40_000);
       expect(await driver.stop()).toEqual([0, 0, 0]);
 

@@ -122,11 +122,23 @@ export class FaultDriver {
       if (dice < 0.15) behaviour.left = { fail: 'once' };
       else if (dice < 0.25) behaviour.left = { fail: 'always' };
       else if (dice < 0.28) behaviour.right = { ms: 3_000 };
+      if (name === 'dynamic') Object.assign(behaviour, this.#outcomes());
       return { ...DEMO, name, context: behaviour };
     });
     await this.#trying(async () => {
       for (const { taskUuid } of await this.#run.tasker.createTasks(requests)) this.created.push(taskUuid);
     });
+  }
+
+  /** What the decision and the analyzer of the template `dynamic` come to. */
+  #outcomes(): Behaviour {
+    const step_names = this.#one([['left'], ['right'], ['left', 'right']]);
+    const parts = 1 + Math.floor(this.#run.random() * 6);
+    const cursor_configs = Array.from({ length: parts }, (_, batch_id) => ({ batch_id }));
+    return {
+      route: { result: { decision_point_outcome: { type: 'create_steps', step_names } } },
+      find: { result: { batch_processing_outcome: { type: 'create_batches', cursor_configs } } },
+    };
   }
 
   /** A connection that is lost under an operator's hand, or a step that has moved on, is no news here. */
@@ -192,9 +204,10 @@ export class FaultDriver {
 
   async #inError(): Promise<{ id: string; name: string } | undefined> {
     const [row] = await this.#run.server.sql<{ id: string; name: string }>(
-      `select s.task_uuid id, m.name from tasker.step s join tasker.task t using (task_uuid)
-         join tasker.template_step m using (template_id, idx) where s.state = 'error' and t.done_at is null
-        order by random() limit 1`,
+      `select s.task_uuid id, coalesce(w.name, m.name) name from tasker.step s join tasker.task t using (task_uuid)
+         left join tasker.batch_worker w using (task_uuid, idx)
+         left join tasker.template_step m on m.template_id = t.template_id and m.idx = s.idx
+        where s.state = 'error' and t.done_at is null order by random() limit 1`,
     );
     return row;
   }

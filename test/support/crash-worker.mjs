@@ -11,14 +11,20 @@ const say = (word) => process.stdout.write(`${word}\n`);
 
 let runs = 0;
 
-/** What a step does is said by the context of its task, under the step's name: `{ ms, deaf, late, fail }`. */
+/** What a step does is said by the context of its task, under the step's name: `{ ms, deaf, late, fail, result }`. */
 class Work extends StepHandler {
   static handlerName = 'work';
 
   async call(context) {
     const { name } = context.event.workflowStep;
     const run = `${process.pid}:${++runs}`;
-    const { ms = 0, deaf = false, late = false, fail } = { ...context.getInput('*'), ...context.getInput(name) };
+    const {
+      ms = 0,
+      deaf = false,
+      late = false,
+      fail,
+      result: own,
+    } = { ...context.getInput('*'), ...context.getInput(name) };
     const seen = Object.fromEntries(
       Object.entries(context.dependencyResults).map(([parent, { result }]) => [parent, result?.run ?? null]),
     );
@@ -28,7 +34,7 @@ class Work extends StepHandler {
     if (late && context.attempt === 1) await signalOf(context.signal, about);
     note({ what: 'end', ...about });
     if (fail === 'always' || (fail === 'once' && context.attempt === 1)) throw new Error('as the context says');
-    return { run };
+    return { ...own, run };
   }
 }
 

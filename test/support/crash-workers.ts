@@ -61,6 +61,8 @@ export interface WorkerSetup
     'databaseUrl' | 'databaseDirectUrl' | 'concurrency' | 'leaseMs' | 'poolSize' | 'pollMs' | 'name'
   > {
   journal: Journal;
+  /** The file beside this one that it runs. Default `crash-worker.mjs`. */
+  program?: string;
   /** For SIGTERM. Default 2,000. */
   drainTimeoutMs?: number;
   /** How often to try to connect, every 100 ms, while the server is away. Default: not again. */
@@ -85,13 +87,21 @@ export interface WorkerProcess {
 let started = 0;
 
 /** Starts a worker that runs the handler `work`; answers when it works. It does not outlive the test. */
-export async function startWorker({ journal, env, ...options }: WorkerSetup): Promise<WorkerProcess> {
+export async function startWorker({
+  journal,
+  env,
+  program = 'crash-worker.mjs',
+  ...options
+}: WorkerSetup): Promise<WorkerProcess> {
   const file = path.join(journal.folder, `${++started}.jsonl`);
-  const program = path.join(import.meta.dirname, 'crash-worker.mjs');
-  const child = spawn(process.execPath, [program, JSON.stringify({ ...options, journal: file })], {
-    env: { ...process.env, ...env },
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    [path.join(import.meta.dirname, program), JSON.stringify({ ...options, journal: file })],
+    {
+      env: { ...process.env, ...env },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    },
+  );
   let code: number | null | undefined;
   const exited = once(child, 'exit').then(([status]) => (code = status as number | null));
   onTestFinished(async () => {
@@ -141,8 +151,11 @@ export function workTemplate(
   return template(Object.fromEntries(full) as Record<string, Record<string, unknown>>, task);
 }
 
-/** What the handler `work` does in a step: `*` is for all steps. `late`: its first attempt ends, well, after its signal. */
-export type Behaviour = Record<string, { ms?: number; deaf?: boolean; late?: boolean; fail?: 'once' | 'always' }>;
+/** What the handler `work` does in a step: `*` is for all steps. `late`: its first attempt ends, well, after its signal. `result`: what it returns, besides. */
+export type Behaviour = Record<
+  string,
+  { ms?: number; deaf?: boolean; late?: boolean; fail?: 'once' | 'always'; result?: object }
+>;
 
 /**
  * What an acknowledgement said and the database does not: a child that was given the result of a run which is not the
@@ -151,8 +164,11 @@ export type Behaviour = Record<string, { ms?: number; deaf?: boolean; late?: boo
 export async function lostAcknowledgements(journal: Journal, sql: Sql): Promise<string[]> {
   const stored = new Map<string, string | null>();
   const rows = await sql<{ task_uuid: string; name: string; run: string | null }>(
-    `select s.task_uuid, m.name, s.result->>'run' run from tasker.step s join tasker.task t using (task_uuid)
-       join tasker.template_step m using (template_id, idx) where s.state in ('complete', 'resolved_manually')`,
+    `select s.task_uuid, coalesce(w.name, m.name) name, s.result->>'run' run
+       from tasker.step s join tasker.task t using (task_uuid)
+       left join tasker.batch_worker w using (task_uuid, idx)
+       left join tasker.template_step m on m.template_id = t.template_id and m.idx = s.idx
+      where s.state in ('complete', 'resolved_manually')`,
   );
   for (const { task_uuid, name, run } of rows) stored.set(`${task_uuid} ${name}`, run);
   const lost = journal

@@ -121,7 +121,7 @@ function branches(steps: readonly DynamicStep[], decision: string): string[] {
 }
 
 /** What the handler of a decision or an analyzer returns. */
-function outcomeOf({ type, names, parts, wrong, dependencies }: DynamicStep): Record<string, unknown> {
+export function outcomeOf({ type, names, parts, wrong, dependencies }: DynamicStep): Record<string, unknown> {
   if (wrong === 'no outcome') return {};
   if (type === 'decision') {
     if (wrong === 'nothing named') return { decision_point_outcome: { type: 'create_steps', step_names: [] } };

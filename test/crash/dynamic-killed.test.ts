@@ -1,0 +1,227 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, inject, it } from 'vitest';
+import type { CreateTaskerOptions } from '../../src/app/create-tasker.ts';
+import { type Journal, openJournal, startWorker, type WorkerProcess } from '../support/crash-workers.ts';
+import type { Sql } from '../support/database.ts';
+import { DEMO, invariants, setup, template, until } from '../support/setup.ts';
+
+const PROVE = process.env.PROVE === '1';
+const LEASE_MS = 1_000;
+const BATCH = {
+  type: 'batch_worker',
+  batch_config: { batch_size: 1_000, parallelism: 8, cursor_field: 'id', failure_strategy: 'fail_fast' },
+  // As often as it takes: a start that is killed before it saved anything is spent.
+  retry: { backoff: 'none', max_attempts: 100 },
+};
+const worker = (name: string, dependencies: string[]) => ({
+  ...BATCH,
+  dependencies,
+  batch_config: { ...BATCH.batch_config, worker_template: name },
+});
+
+/** Worker processes of which one after the other is killed and replaced. */
+class Victims {
+  readonly #options: CreateTaskerOptions & { databaseUrl: string };
+  readonly #journal: Journal;
+  readonly #workers: WorkerProcess[] = [];
+  kills = 0;
+  #stopped = false;
+
+  constructor(options: CreateTaskerOptions & { databaseUrl: string }) {
+    this.#options = options;
+    this.#journal = openJournal();
+  }
+
+  async start(count: number): Promise<this> {
+    this.#workers.push(...(await Promise.all(Array.from({ length: count }, () => this.#start()))));
+    return this;
+  }
+
+  #start(): Promise<WorkerProcess> {
+    return startWorker({
+      poolSize: 4,
+      leaseMs: LEASE_MS,
+      pollMs: 200,
+      ...this.#options,
+      journal: this.#journal,
+      program: 'dynamic-worker.mjs',
+    });
+  }
+
+  /** Kills one every `ms` until it is stopped; who takes the place of one that was killed is ready when it is. */
+  async killEvery(ms: number): Promise<void> {
+    const coming: Promise<void>[] = [];
+    for (let next = 0; !this.#stopped; next = (next + 1) % this.#workers.length) {
+      await sleep(ms);
+      if (this.#stopped) break;
+      const place = next;
+      const victim = this.#workers[place];
+      if (!victim || victim.code !== undefined) continue;
+      await victim.end('SIGKILL');
+      this.kills++;
+      coming.push(this.#replace(place));
+    }
+    await Promise.all(coming);
+  }
+
+  async #replace(place: number): Promise<void> {
+    this.#workers[place] = await this.#start();
+  }
+
+  /** Replaces those that ended. */
+  async revive(): Promise<void> {
+    for (const [place, { code }] of this.#workers.entries()) {
+      if (code === undefined) continue;
+      this.kills++;
+      await this.#replace(place);
+    }
+  }
+
+  stopKilling(): void {
+    this.#stopped = true;
+  }
+}
+
+const openTasks = async (sql: Sql) =>
+  (await sql<{ n: number }>(`select count(*)::int n from tasker.task where done_at is null`))[0]!.n;
+
+/** What is half done, in one snapshot: a maker is complete and what it makes is not all there, or the other way round. */
+const HALF_DONE = `
+  select s.task_uuid, m.name, 'branches' what
+    from tasker.step s join tasker.task t using (task_uuid) join tasker.template_step m using (template_id, idx)
+   where m.name = 'route' and (s.state = 'complete') <> (
+     (select count(*) from tasker.step b join tasker.template_step n on n.template_id = t.template_id and n.idx = b.idx
+       where b.task_uuid = s.task_uuid and n.name in ('left', 'right', 'join')) =
+     1 + jsonb_array_length(coalesce(s.result -> 'decision_point_outcome' -> 'step_names', t.context -> 'branches')))
+  union all
+  select s.task_uuid, m.name, 'workers'
+    from tasker.step s join tasker.task t using (task_uuid) join tasker.template_step m using (template_id, idx)
+    left join tasker.batch b on b.task_uuid = s.task_uuid and b.analyzer_idx = s.idx
+   where m.name = 'cut' and ((s.state = 'complete') <> (b.size is not null) or (
+     b.size is not null and (b.size <> (t.context ->> 'parts')::int or b.size <> (
+       select count(*) from tasker.step w where w.task_uuid = s.task_uuid and w.idx >= 131072) or not exists (
+       select 1 from tasker.step c join tasker.template_step n on n.template_id = t.template_id and n.idx = c.idx
+        where c.task_uuid = s.task_uuid and n.name = 'total'))))
+  union all
+  select s.task_uuid, m.name, 'convergence'
+    from tasker.step s join tasker.task t using (task_uuid) join tasker.template_step m using (template_id, idx)
+   where m.name = 'total' and s.state = 'pending' and not exists (
+     select 1 from tasker.step w where w.task_uuid = s.task_uuid and w.idx >= 131072 and w.state <> 'complete')`;
+
+const SECONDS = PROVE ? 60 : 5;
+
+describe('workers that are killed at any moment', () => {
+  it('never leave a decision without its branches, an analyzer without its workers, or a batch without its convergence', {
+    timeout: SECONDS * 1_000 + 120_000,
+  }, async () => {
+    const templates = template({
+      start: { handler: 'plain' },
+      route: { type: 'decision', dependencies: ['start'] },
+      left: { handler: 'plain', dependencies: ['route'] },
+      right: { handler: 'plain', dependencies: ['route'] },
+      join: { handler: 'plain', type: 'deferred_convergence', dependencies: ['left', 'right'] },
+      cut: { type: 'batchable', dependencies: ['join'] },
+      work: { ...worker('work', ['cut']), handler: 'plain' },
+      total: { type: 'deferred_convergence', dependencies: ['work'] },
+    });
+    const { tasker, sql, url } = await setup({ templates, worker: false });
+    const victims = await new Victims({ databaseUrl: url, concurrency: 20 }).start(3);
+    const killing = victims.killEvery(250);
+    let [looks, created, working] = [0, 0, 0];
+    const end = performance.now() + SECONDS * 1_000;
+    while (performance.now() < end || (victims.kills < 5 && performance.now() < end + 30_000)) {
+      if (working < 30) {
+        const branches = [['left'], ['right'], ['left', 'right']][created % 3];
+        const context = { ms: created % 7, branches, rows: 10, parts: 1 + (created % 5) };
+        created += (await tasker.createTasks(Array.from({ length: 5 }, () => ({ ...DEMO, context })))).length;
+      }
+      expect(await sql(HALF_DONE)).toEqual([]);
+      await invariants(sql);
+      working = await openTasks(sql);
+      looks++;
+    }
+    victims.stopKilling();
+    await killing;
+    await until(
+      () => openTasks(sql),
+      (open) => open === 0,
+      60_000,
+    );
+    console.log(`${created} tasks, ${victims.kills} workers killed, ${looks} looks`);
+    expect(victims.kills).toBeGreaterThanOrEqual(5);
+    expect(looks).toBeGreaterThan(20);
+    expect(created).toBeGreaterThan(20);
+    expect(await sql(HALF_DONE)).toEqual([]);
+    expect(await sql(`select 1 from tasker.task where state <> 'complete'`)).toEqual([]);
+    await invariants(sql);
+  });
+
+  const ROWS = PROVE ? 1_000_000 : inject('postgres') === '18' ? 20_000 : 10_000;
+
+  it(`write each of ${ROWS} rows exactly once, in transactions of the batch that they share`, {
+    timeout: PROVE ? 1_200_000 : 120_000,
+  }, async () => {
+    const templates = template({
+      cut: { type: 'batchable', dependencies: [] },
+      copy: worker('copy', ['cut']),
+      total: { type: 'deferred_convergence', dependencies: ['copy'] },
+    });
+    const { tasker, sql, url } = await setup({ templates, worker: false });
+    // No key: a row that is written twice must show.
+    await sql('create table copied (id int not null)');
+    const victims = await new Victims({ databaseUrl: url, concurrency: 2 }).start(4);
+    const started = performance.now();
+    const killing = victims.killEvery(300);
+    const context = { rows: ROWS, parts: PROVE ? 100 : 16, at_once: PROVE ? 500 : 100, ms: 10 };
+    const { taskUuid } = await tasker.createTask({ ...DEMO, context });
+    const task = await tasker.waitForTask(taskUuid, { timeoutMs: PROVE ? 1_000_000 : 90_000 });
+    const seconds = (performance.now() - started) / 1_000;
+    victims.stopKilling();
+    await killing;
+    expect(task.status).toBe('complete');
+    const [rows] = await sql(
+      `select count(*)::int n, count(distinct id)::int distinct, min(id) first, max(id) last from copied`,
+    );
+    expect(rows).toEqual({ n: ROWS, distinct: ROWS, first: 0, last: ROWS - 1 });
+    expect((await tasker.getStep(taskUuid, 'total')).results!.result).toEqual({ workers: context.parts });
+    const [lost] = await sql<{ n: number }>(`select count(*)::int n from tasker.history where outcome = 'worker_lost'`);
+    console.log(`${ROWS} rows in ${seconds.toFixed(1)} s, ${victims.kills} kills, ${lost!.n} starts lost`);
+    // Else it shows nothing.
+    expect(lost!.n).toBeGreaterThan(0);
+    await invariants(sql);
+  });
+
+  it('may be killed more often than a step has attempts, if it saves a checkpoint each time; not if it makes no progress', async () => {
+    const retry = { max_attempts: 2, backoff: 'none' };
+    const templates = [
+      template({ a: { handler: 'save_and_die', retry } }, { name: 'saves' }),
+      template({ a: { handler: 'stuck', retry } }, { name: 'stuck' }),
+    ];
+    const { tasker, sql, url } = await setup({ templates, worker: false });
+    const victims = await new Victims({ databaseUrl: url, concurrency: 1 }).start(1);
+    const run = async (name: string) => {
+      const { taskUuid } = await tasker.createTask({ ...DEMO, name, context: { times: 4 } });
+      await until(
+        async () => {
+          await victims.revive();
+          return (await tasker.getTask(taskUuid)).status;
+        },
+        (status) => status === 'complete' || status === 'blocked_by_failures',
+        50_000,
+      );
+      return tasker.getStep(taskUuid, 'a');
+    };
+    const saves = await run('saves');
+    expect(saves).toMatchObject({ currentState: 'complete', attempts: 1, results: { result: { saved: 4 } } });
+    expect(victims.kills).toBe(4);
+    const stuck = await run('stuck');
+    expect(stuck).toMatchObject({
+      currentState: 'error',
+      attempts: 2,
+      results: { error: { error_type: 'worker_lost' } },
+    });
+    // The start that saved something is spared.
+    expect(victims.kills).toBe(4 + 3);
+    await invariants(sql);
+  });
+});
