@@ -160,7 +160,7 @@ export class Engine {
 
   async resolveStep(reference: StepReference, options: OperatorOptions & { result?: unknown } = {}): Promise<void> {
     const address = await this.#find(reference);
-    const { taskState } = await resolveStep(this.database, address, options);
+    const { taskState } = await resolveStep(this, address, options);
     await this.#afterSettling(address.taskUuid, taskState);
   }
 

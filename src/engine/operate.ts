@@ -3,6 +3,7 @@ import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
 import { TaskerError } from '../errors.ts';
+import { hasOutcome } from '../model/dynamic-outcome.ts';
 import { storableJson } from '../model/storable-json.ts';
 import { isStorableText } from '../model/storable-text.ts';
 import { isUuid } from '../model/uuid.ts';
@@ -78,15 +79,26 @@ export async function resetStep(database: Database, step: StepAddress, options: 
 }
 
 /**
- * Declares a step done by hand: its children go on as if it had completed with `result`.
+ * Declares a step done by hand: its children go on as if it had completed with `result`. A decision or an analyzer makes
+ * what an outcome in `result` says, and nothing without one.
  * @throws TaskerError `illegal_transition` when it is done already or its task is cancelled
  */
 export async function resolveStep(
-  database: Database,
+  engine: Expanding,
   step: StepAddress,
   options: OperatorOptions & { result?: unknown },
 ): Promise<{ taskState: string }> {
-  return settle(database, step, { action: 'resolve', toState: 'resolved_manually', fromStates: OPEN_STATES }, options);
+  return settle(
+    engine.database,
+    step,
+    { action: 'resolve', toState: 'resolved_manually', fromStates: OPEN_STATES },
+    {
+      ...options,
+      before: async (tx, result) => {
+        if (hasOutcome(JSON.parse(result))) await expand(tx, { engine, step, result });
+      },
+    },
+  );
 }
 
 /**

@@ -33,6 +33,12 @@ function shown(value: unknown): string {
 
 const wrong = (reason: string): { kind: 'wrong'; reason: string } => ({ kind: 'wrong', reason });
 
+/** Whether a result says which steps it makes, be it of a decision or of an analyzer. */
+export function hasOutcome(result: unknown): boolean {
+  if (!isFields(result)) return false;
+  return ['decision_point_outcome', 'batch_processing_outcome', 'batch_analyzer_outcome'].some((key) => key in result);
+}
+
 /** Reads `decision_point_outcome` of a decision's result. A name that stands there twice counts once. */
 export function decisionOutcome(result: unknown): DecisionOutcome {
   const outcome = isFields(result) ? result.decision_point_outcome : undefined;

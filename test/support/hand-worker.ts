@@ -14,23 +14,37 @@ export interface Held {
 
 const NOTHING = { freeSlots: 0, token: 0, lastRank: -101 };
 
+/** A database, and an engine on it without any worker. */
+export async function handBench() {
+  const made = await setup({ templates: template({ a: [] }), worker: false });
+  const database = await Database.connect({ url: made.url, poolSize: 3, logger: silentLogger });
+  onTestFinished(() => database.close());
+  return { ...made, engine: new Engine(database, silentLogger) };
+}
+
+let namespaces = 0;
+
 /**
  * One task, and a worker by hand: what is claimed, and what is recorded together with what, is for the test to say.
- * Steps go by their names.
+ * Steps go by their names. Many may share a bench.
  */
-export async function handWorker(
-  steps: Parameters<typeof template>[0],
-  { leaseMs = 600_000, task = {} }: { leaseMs?: number; task?: Record<string, unknown> } = {},
-) {
-  const made = await setup({ templates: template(steps, task), worker: false });
-  const { tasker, url } = made;
-  const database = await Database.connect({ url, poolSize: 3, logger: silentLogger });
-  onTestFinished(() => database.close());
-  const engine = new Engine(database, silentLogger);
-  const { taskUuid } = await tasker.createTask(DEMO);
-  const identity = { name: 'hand', host: 'h', pid: 1, namespaces: ['test'], callables: [], concurrency: 9, leaseMs };
-  const workerId = await engine.registerWorker(identity);
-  const namespaceIds = await engine.namespaceIds(['test']);
+export async function handWorker(steps: Parameters<typeof template>[0], bench?: Awaited<ReturnType<typeof handBench>>) {
+  const made = bench ?? (await handBench());
+  const { tasker, engine } = made;
+  const namespace = `hand${++namespaces}`;
+  await tasker.registerTemplates([template(steps, { namespace })]);
+  const { taskUuid } = await tasker.createTask({ ...DEMO, namespace });
+  const identity = {
+    name: 'hand',
+    host: 'h',
+    pid: 1,
+    namespaces: [namespace],
+    callables: [],
+    concurrency: 9,
+    leaseMs: 600_000,
+  };
+  let workerId = await engine.registerWorker(identity);
+  const namespaceIds = await engine.namespaceIds([namespace]);
   const snapshot = await engine.snapshotOf(taskUuid);
   const held = new Map<string, Held>();
   let claims = 0;
@@ -44,6 +58,15 @@ export async function handWorker(
     );
     for (const row of rows) held.set(names.get(row.idx)!, { row, token });
     return rows.map((row) => names.get(row.idx)!).sort();
+  };
+
+  /** It is lost with all that it holds, others take that back, and it comes again under another id. */
+  const die = async () => {
+    await made.sql(`update tasker.worker set lease_until = now() - interval '1 minute' where id = $1`, [workerId]);
+    held.clear();
+    const swept = await engine.sweep(0);
+    workerId = await engine.registerWorker(identity);
+    return swept;
   };
 
   const end = (name: string, kind: Recording['kind'], result: unknown): Recording => {
@@ -67,13 +90,14 @@ export async function handWorker(
 
   return {
     ...made,
-    engine,
     taskUuid,
-    workerId,
     held,
     claim,
+    die,
     completed: (name: string, result: unknown = {}) => end(name, KIND.completed, result),
     failed: (name: string) => end(name, KIND.permanent, null),
+    /** Failed, and may be tried again; or given back. */
+    ended: (name: string, kind: 'retryable' | 'released') => end(name, KIND[kind], null),
     record: (...batch: Recording[]): Promise<RecordAnswer> => engine.record(batch, NOTHING),
     states: () => states(tasker, taskUuid),
   };

@@ -1,0 +1,116 @@
+import { describe, expect, it } from 'vitest';
+import { choosing, handWorker, partsFor, workers } from '../support/hand-worker.ts';
+import { invariants } from '../support/setup.ts';
+
+const steps = (config: Record<string, unknown> = {}) => ({
+  first: [],
+  pick: { type: 'decision', dependencies: ['first'] },
+  left: ['pick'],
+  analyze: { type: 'batchable', dependencies: ['first'] },
+  work: workers(['analyze'], config),
+  join: { type: 'deferred_convergence', dependencies: ['left', 'work'] },
+});
+
+/** Both that may make steps are held. */
+async function deciding(config?: Record<string, unknown>) {
+  const hand = await handWorker(steps(config));
+  await hand.claim();
+  await hand.record(hand.completed('first'));
+  expect(await hand.claim()).toEqual(['analyze', 'pick']);
+  return hand;
+}
+
+describe.each(['complete', 'resolve'] as const)('a decision or an analyzer that an operator settles: %s', (verb) => {
+  it('makes what the result says, once, and what its worker says too late makes nothing', async () => {
+    const { tasker, taskUuid, sql, claim, record, completed, states } = await deciding();
+    const settle = (step: string, result: Record<string, unknown>) =>
+      verb === 'complete'
+        ? tasker.completeStep(taskUuid, step, { result })
+        : tasker.resolveStep(taskUuid, step, { result });
+    await settle('pick', choosing('left'));
+    await settle('analyze', partsFor('work', '1', '2'));
+    const late = [completed('pick', choosing()), completed('analyze', partsFor('work', '3', '4', '5'))];
+    expect((await record(...late)).refused).toEqual([0, 1]);
+    await invariants(sql);
+    expect(await claim()).toEqual(['left', 'work_1', 'work_2']);
+    await record(completed('left'), completed('work_1'), completed('work_2'));
+    expect(await claim()).toEqual(['join']);
+    expect(Object.keys(await states())).toHaveLength(7);
+    await invariants(sql);
+  });
+
+  it('is refused with a result that is wrong, and nothing is changed', async () => {
+    const { tasker, taskUuid, sql, states } = await deciding();
+    const before = await states();
+    const settling =
+      verb === 'complete'
+        ? tasker.completeStep(taskUuid, 'pick', { result: choosing('lfet') })
+        : tasker.resolveStep(taskUuid, 'pick', { result: choosing('lfet') });
+    await expect(settling).rejects.toMatchObject({
+      code: 'bad_request',
+      message: /"lfet" is no step; did you mean left/,
+    });
+    expect(await states()).toEqual(before);
+    await invariants(sql);
+  });
+});
+
+it('a decision that is resolved without a result makes nothing', async () => {
+  const { tasker, taskUuid, sql, record, completed, states } = await deciding();
+  await tasker.resolveStep(taskUuid, 'pick');
+  await record(completed('analyze', partsFor('work', '1')));
+  expect(Object.keys(await states()).sort()).toEqual(['analyze', 'first', 'join', 'pick', 'work_1']);
+  await invariants(sql);
+});
+
+describe('workers of a batch that an operator resets', () => {
+  it('take the first place that becomes free when all are taken', async () => {
+    const { tasker, taskUuid, sql, claim, record, completed, failed, states } = await deciding({ parallelism: 1 });
+    await record(completed('pick', choosing()), completed('analyze', partsFor('work', '1', '2', '3')));
+    await claim();
+    await record(failed('work_1'));
+    expect(await claim()).toEqual(['work_2']);
+    await tasker.retryStep(taskUuid, 'work_1');
+    expect((await states()).work_1).toBe('pending');
+    await invariants(sql);
+    await record(completed('work_2'));
+    expect(await claim()).toEqual(['work_1']);
+    await record(completed('work_1'));
+    expect(await claim()).toEqual(['work_3']);
+    await record(completed('work_3'));
+    expect(await claim()).toEqual(['join']);
+    await invariants(sql);
+  });
+
+  it('are refused when what joins them has begun', async () => {
+    const { tasker, taskUuid, sql, claim, record, completed, failed } = await deciding();
+    await record(completed('pick', choosing()), completed('analyze', partsFor('work', '1', '2')));
+    await claim();
+    await record(failed('work_1'));
+    await tasker.retryStep(taskUuid, 'work_1');
+    expect(await claim()).toEqual(['work_1']);
+    await record(failed('work_1'), completed('work_2'));
+    await expect(tasker.retryStep(taskUuid, 'work_1')).rejects.toMatchObject({
+      code: 'illegal_transition',
+      message: /its batch went on without it, and what joins the batch has begun/,
+    });
+    expect(await claim()).toEqual(['join']);
+    await invariants(sql);
+  });
+});
+
+it('a task that is cancelled while its batch waits for places ends with all its workers', async () => {
+  const { tasker, taskUuid, sql, claim, record, completed, states } = await deciding({ parallelism: 1 });
+  await record(completed('pick', choosing('left')), completed('analyze', partsFor('work', '1', '2', '3')));
+  await claim();
+  await tasker.cancelTask(taskUuid);
+  expect((await record(completed('work_1'), completed('left'))).refused).toEqual([0, 1]);
+  expect(await claim()).toEqual([]);
+  expect(await states()).toMatchObject({
+    work_1: 'cancelled',
+    work_2: 'cancelled',
+    work_3: 'cancelled',
+    join: 'cancelled',
+  });
+  await invariants(sql);
+});
