@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { ERRORS } from '../src/errors.ts';
 import { freshDatabase } from './support/database.ts';
+import { problemsOf } from './support/type-check.ts';
 
 const PAGES = [
   ...['README.md', 'CONTRIBUTING.md'].filter((file) => existsSync(file)),
@@ -30,9 +30,6 @@ function globals(): string {
   export {};`;
 }
 
-/** Names that a block leaves to its reader, as the function that does the work. */
-const CANNOT_FIND_NAME = new Set([2304, 2552]);
-
 /** The blocks of a page that are marked `ts`, by the name of a file that stands where the page would import from. */
 function blocksOf(page: string): [string, string][] {
   const text = readFileSync(page, 'utf8').replaceAll('\r\n', '\n');
@@ -47,34 +44,6 @@ function blocksOf(page: string): [string, string][] {
 /** The blocks of a page that are marked `sql`. */
 const statementsOf = (page: string): string[] =>
   [...readFileSync(page, 'utf8').matchAll(/^```sql\r?\n([\s\S]*?)^```/gm)].map((match) => match[1]!);
-
-/** What the compiler has against files that exist only here. */
-function problemsOf(files: Map<string, string>): string[] {
-  const options: ts.CompilerOptions = {
-    target: ts.ScriptTarget.ES2022,
-    lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
-    module: ts.ModuleKind.NodeNext,
-    moduleResolution: ts.ModuleResolutionKind.NodeNext,
-    types: ['node'],
-    strict: true,
-    skipLibCheck: true,
-    noEmit: true,
-  };
-  const host = ts.createCompilerHost(options);
-  const { getSourceFile, fileExists, readFile } = host;
-  host.fileExists = (file) => files.has(path.resolve(file)) || fileExists(file);
-  host.readFile = (file) => files.get(path.resolve(file)) ?? readFile(file);
-  host.getSourceFile = (file, ...more) => {
-    const text = files.get(path.resolve(file));
-    return text === undefined ? getSourceFile(file, ...more) : ts.createSourceFile(file, text, ts.ScriptTarget.ES2022);
-  };
-  const program = ts.createProgram([...files.keys()], options, host);
-  const problems = ts.getPreEmitDiagnostics(program).filter(({ code }) => !CANNOT_FIND_NAME.has(code));
-  return problems.map(({ file, start, messageText }) => {
-    const line = file && start !== undefined ? file.getLineAndCharacterOfPosition(start).line + 1 : 0;
-    return `${path.basename(file?.fileName ?? '')} (line ${line}): ${ts.flattenDiagnosticMessageText(messageText, '\n')}`;
-  });
-}
 
 describe('the documentation', () => {
   it('tells every code of an error, with its status, and no other', () => {

@@ -91,6 +91,13 @@ const LONGEST_DRAIN_MS = 2 ** 31 - 1;
 /**
  * A running tasker: creates tasks, watches them and — unless `worker: false` — runs their steps. Made by
  * {@link createTasker}; several in one process know nothing of each other.
+ *
+ * @example
+ * const { taskUuid } = await tasker.createTask({ namespace: 'shop', name: 'order', context: { order_id: 'O-7' } });
+ * const { status } = await tasker.waitForTask(taskUuid, { timeoutMs: 60_000 });
+ * if (status !== 'complete') {
+ *   for (const { step, why } of (await tasker.why(taskUuid)).steps) console.log(`${step}: ${why}`);
+ * }
  */
 export class Tasker {
   readonly #parts: TaskerParts;

@@ -73,6 +73,10 @@ export function parseTemplate(text: string, { file, environment }: ParseOptions 
 /**
  * The problem as one line, in the form that editors and terminals make links of:
  * ``orders.yaml:14:9: error: unknown step `valdate` in depends_on of `ship`; did you mean `validate`?``
+ *
+ * @example
+ * const { problems } = parseTemplate(text, { file: 'orders.yaml' });
+ * for (const problem of problems) console.error(formatProblem(problem));
  */
 export function formatProblem({ severity, message, file, line, column }: TemplateProblem): string {
   return `${file ?? 'template'}:${line}:${column}: ${severity}: ${message}`;

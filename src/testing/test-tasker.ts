@@ -40,7 +40,15 @@ export interface TestRun {
   errors: Record<string, StepError>;
 }
 
-/** A tasker on a database of its own. Made by {@link testTasker}. */
+/**
+ * A tasker on a database of its own. Made by {@link testTasker}.
+ *
+ * @example
+ * const kit = await testTasker({ templates: './templates', handlers: './handlers' });
+ * const { errors } = await kit.run({ context: { order_id: 'O-7' } });
+ * console.log(errors.charge?.error_type, await kit.tasker.listTasks());
+ * await kit.stop();
+ */
 export class TestTasker {
   /** The tasker itself, for everything else. */
   readonly tasker: Tasker;

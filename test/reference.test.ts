@@ -1,0 +1,71 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect, it } from 'vitest';
+import { problemsOf } from './support/type-check.ts';
+
+/** An exported name as its page tells it. */
+interface Told {
+  name: string;
+  kind: string;
+  /** Where it is imported from. */
+  entry: string;
+  examples: string[];
+  aliasOf: boolean;
+}
+
+const FOLDER = 'docs/reference';
+const told = readdirSync(FOLDER)
+  .filter((file) => file !== 'README.md')
+  .flatMap((file) => readFileSync(path.join(FOLDER, file), 'utf8').replaceAll('\r\n', '\n').split(/^## /m).slice(1))
+  .map((section): Told => {
+    const [, name, kind, entry] = /^(\w+)\n\n([\w, ]+), from `([\w/-]+)`$/m.exec(section)!;
+    const examples = [...section.matchAll(/^Example:\n\n```typescript\n([\s\S]*?)^```$/gm)].map(([, text]) => text!);
+    return { name: name!, kind: kind!, entry: entry!, examples, aliasOf: section.includes('\nAnother name of ') };
+  });
+
+/** The imports that an example leaves out: of what it names and does not declare itself. */
+function importsFor(example: string): string[] {
+  return told
+    .filter(({ name }) => new RegExp(`(?<![.\\w'])${name}\\b(?!['\\w])`).test(example))
+    .filter(({ name }) => !new RegExp(`(?:class|const|function|import.*) ${name}\\b`).test(example))
+    .map(({ name, entry }) => `import { ${name} } from '${entry}';`);
+}
+
+/** The example as a module: one that speaks of `this` within a handler, one that returns within a function. */
+function moduleOf(example: string): string {
+  const imports = [...importsFor(example), ...(example.match(/^import .*$/gm) ?? [])];
+  const body = example.replace(/^import .*$/gm, '');
+  const has = (pattern: RegExp) => pattern.test(body);
+  const member = has(/\bthis\./) && !has(/^(?:export )?(?:abstract )?class /m);
+  const inside = member
+    ? `import * as sdk from 'tasker-core';
+       export abstract class Example extends sdk.withMixins(sdk.StepHandler, sdk.APIMixin, sdk.DecisionMixin, sdk.Batchable) {
+         async example(context: sdk.StepContext): Promise<unknown> { ${body}; return context; }
+       }`
+    : has(/\breturn\b/) && !has(/^export /m)
+      ? `export async function example(): Promise<unknown> { ${body}; return; }`
+      : body;
+  return `${imports.join('\n')}\nimport { z } from 'zod';\n${inside}\nexport {};\n`;
+}
+
+const GLOBALS = `declare global {
+  const tasker: import('tasker-core').Tasker;
+  const context: import('tasker-core').StepContext;
+  const taskUuid: string;
+}
+export {};`;
+
+it('every function and class that is exported has an example', () => {
+  const without = told.filter(({ kind, examples, aliasOf }) => /function|class/.test(kind) && !aliasOf && !examples[0]);
+  expect(without.map(({ name }) => name)).toEqual([]);
+});
+
+it('the examples in docstrings compile', { timeout: 120_000 }, () => {
+  const files = new Map([[path.resolve('reference-globals.d.ts'), GLOBALS]]);
+  for (const { name, examples } of told) {
+    // Numbered: names differ in case alone.
+    for (const text of examples) files.set(path.resolve(`example-${files.size}-${name}.ts`), moduleOf(text));
+  }
+  expect(files.size).toBeGreaterThan(100);
+  expect(problemsOf(files)).toEqual([]);
+});
