@@ -128,13 +128,18 @@ export async function recountBatches(db: Db, taskUuids: readonly string[]): Prom
   await db.query(RECOUNT_BATCHES, [`{${taskUuids.join(',')}}`]);
 }
 
+// Looked up one by one: joined, a table that was analyzed when it was empty is read whole for each row.
 const BATCH_WORKERS: Statement = {
   name: 'batch_workers',
   text: `
-select w.task_uuid, w.idx, w.name, w.cursor::text, b.no_op
+select d.task_uuid, d.idx, w.name, w.cursor, b.no_op
   from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)
-  join tasker.batch_worker w on w.task_uuid = d.task_uuid and w.idx = d.idx
-  join tasker.batch b on b.task_uuid = d.task_uuid and b.worker_idx = tasker.template_idx(d.idx)`,
+ cross join lateral (
+   select name, x.cursor::text cursor from tasker.batch_worker x
+    where x.task_uuid = d.task_uuid and x.idx = d.idx offset 0) w
+ cross join lateral (
+   select no_op from tasker.batch x
+    where x.task_uuid = d.task_uuid and x.worker_idx = tasker.template_idx(d.idx) offset 0) b`,
 };
 
 /** What a worker of a batch is to do. */
@@ -177,7 +182,8 @@ select task_uuid, idx, name, state, size, case when total <= $3 then result end 
           join tasker.batch b on b.task_uuid = d.task_uuid and b.worker_idx = d.worker_idx
           join tasker.step s on s.task_uuid = b.task_uuid and s.idx >= (b.worker_idx + 1) << 17
            and s.idx < ((b.worker_idx + 1) << 17) + b.size
-          join tasker.batch_worker w on w.task_uuid = s.task_uuid and w.idx = s.idx
+          cross join lateral (
+            select name from tasker.batch_worker x where x.task_uuid = s.task_uuid and x.idx = s.idx offset 0) w
          where s.state in ('complete', 'resolved_manually') or (s.state = 'error' and b.failure_strategy = 'continue_on_failure')
          order by s.task_uuid, s.idx) y) z`,
 };

@@ -61,9 +61,10 @@ export async function isSaved(db: Db, { taskUuid, idx }: Omit<HeldKey, 'claim'>,
 const LOAD_CHECKPOINTS: Statement = {
   name: 'load_checkpoints',
   text: `
-select c.task_uuid, c.idx, c.data::text
+select d.task_uuid, d.idx, c.data
   from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)
-  join tasker.checkpoint c on c.task_uuid = d.task_uuid and c.idx = d.idx`,
+ cross join lateral (
+   select x.data::text data from tasker.checkpoint x where x.task_uuid = d.task_uuid and x.idx = d.idx offset 0) c`,
 };
 
 /** What these steps saved. */
