@@ -63,6 +63,11 @@ export const HANDLER_SHAPES = [
     outcome: complete({ result: '1970-01-01T00:00:00.000Z' }),
   },
   {
+    shape: 'returns an object without prototype',
+    call: () => Object.assign(Object.create(null), { bare: 1 }),
+    outcome: complete({ bare: 1 }),
+  },
+  {
     shape: 'returns a thenable that is no promise',
     // biome-ignore lint/suspicious/noThenProperty: it is what is tried here
     call: () => ({ then: (resolve) => resolve({ via: 'then' }) }),
@@ -166,6 +171,31 @@ export const HANDLER_SHAPES = [
     call: () => {
       throw 'printer on fire';
     },
+    outcome: failed(2, 'handler_error', 'printer on fire'),
+  },
+  {
+    shape: 'rejects with a text',
+    call: () => Promise.reject('printer on fire'),
+    outcome: failed(2, 'handler_error', 'printer on fire'),
+  },
+  {
+    shape: 'returns a thenable that throws',
+    call: () => ({
+      // biome-ignore lint/suspicious/noThenProperty: it is what is tried here
+      then() {
+        throw new Error('printer on fire');
+      },
+    }),
+    outcome: failed(2, 'handler_error', 'printer on fire'),
+  },
+  {
+    shape: 'returns an object whose `then` cannot be read',
+    call: () => ({
+      // biome-ignore lint/suspicious/noThenProperty: it is what is tried here
+      get then() {
+        throw new Error('printer on fire');
+      },
+    }),
     outcome: failed(2, 'handler_error', 'printer on fire'),
   },
   {
