@@ -35,7 +35,7 @@ async function measure(url, folder, concurrency, isDefault) {
   const tasker = await startTasker(url, folder, { names, result, ...(isDefault ? {} : { concurrency }) });
   const probe = await probeOf(url);
   // Finished history first: plans made on empty tables cost three times as much.
-  await many(tasker, names[0], 500);
+  await many(tasker, names[0], Math.ceil(2000 / WORKLOADS[names[0]].length));
   await probe.query('vacuum analyze');
   for (const name of names) console.log(format(await workload(tasker, probe, name, concurrency, isDefault)));
   await probe.end();

@@ -1,14 +1,16 @@
 // Checks the plans of the hot statements on a million rows, as the server really ran them (auto_explain), through the
 // ordinary verbs. Exits with 1 when a statement reads what it should not.
 //   npm run explain -- [--finished 1000000] [--verbose]
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createTasker, defineHandler, mustParseTemplate, PermanentError, silentLogger } from 'tasker-core';
 import { startEmbedded } from '../dist/db/embedded/start-embedded.js';
-import { fillFinished } from './fill.mjs';
+import { fillBatches, fillFinished } from './fill.mjs';
 import { many, probeOf, request, startTasker } from './harness.mjs';
 
 const { values: options } = parseArgs({
@@ -43,15 +45,37 @@ const HOT = [
   'fail_tasks',
   'forget_watches',
   'list_stale_tasks',
+  'record_steps_dynamic',
+  'existing_steps',
+  'add_steps',
+  'add_batches',
+  'recount_steps',
+  'release_workers',
+  'cancel_rest_of_batch',
+  'recount_batches',
+  'batch_workers',
+  'batch_results',
+  'save_checkpoint',
+  'load_checkpoints',
+  'lock_held_step',
 ];
 /** Tables that grow; reading one whole is never right. */
-const LARGE = new Set(['task', 'step', 'history', 'task_identity', 'operator_action']);
+const LARGE = new Set([
+  'task',
+  'step',
+  'history',
+  'task_identity',
+  'operator_action',
+  'batch',
+  'batch_worker',
+  'checkpoint',
+]);
 /** Rows that a node may read and throw away, over all its loops. */
 const WASTE = 20_000;
 
 async function* plansOf(logFile, from) {
   let lines;
-  for (const line of (await readFile(logFile)).subarray(from).toString('utf8').split('\n')) {
+  for await (const line of createInterface({ input: createReadStream(logFile, { start: from }) })) {
     if (/duration: [\d.]+ ms {2}plan:/.test(line)) lines = [];
     else if (lines && line.startsWith('\t')) {
       lines.push(line.slice(1));
@@ -76,7 +100,8 @@ function faultsOf(plan) {
     if (node['Node Type'] === 'Seq Scan' && LARGE.has(node['Relation Name']) && loops > 0)
       faults.push(`${where} reads a whole table`);
     const wasted = ((node['Rows Removed by Filter'] ?? 0) + (node['Rows Removed by Join Filter'] ?? 0)) * loops;
-    if (wasted > WASTE) faults.push(`${where} threw ${wasted} rows away`);
+    // The edges of templates are read whole only while they are a page or two.
+    if (wasted > WASTE && node['Relation Name'] !== 'template_edge') faults.push(`${where} threw ${wasted} rows away`);
     const read = (node['Actual Rows'] ?? 0) * loops;
     if (node['Node Type'] === 'CTE Scan' && loops > 1 && read > WASTE)
       faults.push(`${where} was read ${loops} times, ${read} rows`);
@@ -93,6 +118,7 @@ const server = await startEmbedded({
     'auto_explain.log_analyze': 'on',
     'auto_explain.log_timing': 'off',
     'auto_explain.log_format': 'json',
+    'auto_explain.log_parameter_max_length': '0',
   },
 });
 
@@ -140,6 +166,70 @@ async function everyVerb() {
   await tasker.stop();
 }
 
+/** Decisions, batches with a place for few of their workers at once, and checkpoints. */
+async function dynamicTasks(probe) {
+  const outcome = (type, more) => ({ batch_processing_outcome: { type, ...more } });
+  const parts = (count) => Array.from({ length: count }, (_, i) => ({ batch_id: String(i), start_cursor: i }));
+  const handlers = [
+    defineHandler('work', {}, async () => ({ ok: true })),
+    defineHandler('route', {}, () => ({
+      decision_point_outcome: { type: 'create_steps', step_names: ['left', 'right'] },
+    })),
+    defineHandler('cut', {}, ({ context }) =>
+      outcome('create_batches', { cursor_configs: parts(context.getInput('parts')) }),
+    ),
+    defineHandler('part', {}, async ({ context }) => {
+      const { start_cursor: at } = context.stepInputs.cursor;
+      if (at % 10 === 0) await context.checkpoint({ cursor: at });
+      if (at % 25 === 1)
+        await context.transaction((tx) => tx.query('select 1').then(() => (at % 2 === 0 ? at : undefined)));
+      if (at % 10 === 0 && context.attempt === 1) throw new Error('again');
+      if (at === context.getInput('fails')) throw new PermanentError('no');
+    }),
+  ];
+  const batch_config = {
+    batch_size: 1,
+    parallelism: 8,
+    cursor_field: 'id',
+    worker_template: 'part',
+    failure_strategy: 'fail_fast',
+  };
+  const steps = [
+    { name: 'start', handler: 'work' },
+    { name: 'route', type: 'decision', handler: 'route', depends_on: ['start'] },
+    ...['left', 'right'].map((name) => ({ name, handler: 'work', depends_on: ['route'] })),
+    { name: 'join', type: 'deferred_convergence', handler: 'work', depends_on: ['left', 'right'] },
+    { name: 'cut', type: 'batchable', handler: 'cut', depends_on: ['join'] },
+    {
+      name: 'part',
+      type: 'batch_worker',
+      handler: 'part',
+      depends_on: ['cut'],
+      batch_config,
+      retry: { backoff: 'none' },
+    },
+    { name: 'total', type: 'deferred_convergence', handler: 'work', depends_on: ['part'] },
+  ];
+  const named = { namespace: 'bench', version: '1.0.0', identity_strategy: 'always_unique' };
+  const templates = mustParseTemplate(JSON.stringify({ ...named, name: 'dynamic', steps }));
+  const options = { databaseUrl: server.url, templates, handlers, namespaces: ['bench'], logger: silentLogger };
+  const taskers = await Promise.all([1, 2].map(() => createTasker(options)));
+  const run = async (count, context) => {
+    const requests = Array.from({ length: count }, () => ({ name: 'dynamic', namespace: 'bench', context }));
+    const tasks = await taskers[0].createTasks(requests);
+    await Promise.all(tasks.map(({ taskUuid }) => taskers[0].waitForTask(taskUuid)));
+    return tasks.map((task) => task.taskUuid);
+  };
+  await run(300, { parts: 20 });
+  await probe.query('analyze');
+  await run(300, { parts: 20 });
+  await run(1, { parts: 10_000 });
+  const failed = await run(20, { parts: 100, fails: 50 });
+  for (const taskUuid of failed) await taskers[1].resolveStep(taskUuid, 'part_50');
+  await Promise.all(failed.map((taskUuid) => taskers[0].waitForTask(taskUuid)));
+  await Promise.all(taskers.map((tasker) => tasker.stop()));
+}
+
 /** Tasks over the limits of their lifecycle: some are ended, some noted. */
 async function staleTasks(probe) {
   const limited = (name, action) => ({
@@ -176,7 +266,7 @@ async function staleTasks(probe) {
 }
 
 async function load() {
-  const workloads = ['W1', 'W2', 'W3', 'W4'];
+  const workloads = ['W1', 'W2', 'W3', 'W4', 'W6'];
   // Two workers, so that some results must be loaded and some steps go through the queue.
   const one = await startTasker(server.url, folder, { names: workloads, concurrency: 500 });
   // The second serves two namespaces, so that its claims are those of several.
@@ -189,7 +279,7 @@ async function load() {
   await one.registerTemplates([mustParseTemplate(JSON.stringify(elsewhere))]);
   const namespaces = ['bench', 'elsewhere'];
   const two = await startTasker(server.url, folder, { names: workloads, concurrency: 500, namespaces });
-  for (const name of workloads) await many(one, name, name === 'W4' ? 20 : 1500);
+  for (const name of workloads) await many(one, name, name === 'W4' ? 20 : name === 'W6' ? 4 : 1500);
   await sleep(2_500);
   await Promise.all([one.stop(), two.stop()]);
 }
@@ -200,10 +290,12 @@ try {
   await tasker.stop();
   const probe = await probeOf(server.url);
   await fillFinished(probe, 'w1', Number(options.finished));
+  await fillBatches(probe, Number(options.finished) / 10);
   // Plans on the small tables before are of no interest.
   const { size: from } = await stat(server.logFile);
   await load();
   await everyVerb();
+  await dynamicTasks(probe);
   await staleTasks(probe);
   const finder = await startTasker(server.url, folder, { names: ['W1'], worker: false });
   await finder.createTasks(Array.from({ length: 100 }, () => request('W1')));

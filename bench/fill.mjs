@@ -25,3 +25,24 @@ export async function fillFinished(probe, template, steps) {
   }
   await probe.query('vacuum analyze');
 }
+
+/** So many finished workers of batches, ten in each, with a checkpoint of each: rows that no live task has to do with. */
+export async function fillBatches(probe, workers) {
+  await probe.query(
+    `with t as (select gen_random_uuid() task_uuid from generate_series(1, $1::int / 10)),
+     b as (
+       insert into tasker.batch (task_uuid, worker_idx, analyzer_idx, size, parallelism, failure_strategy, no_op, next_idx)
+       select task_uuid, 6, 5, 10, 8, 'fail_fast', false, (7 << 17) + 10 from t),
+     w as (
+       insert into tasker.batch_worker (task_uuid, idx, name, cursor)
+       select task_uuid, (7 << 17) + i, 'part_' || i, '{}' from t, generate_series(0, 9) i),
+     c as (
+       insert into tasker.checkpoint (task_uuid, idx, attempt, data)
+       select task_uuid, (7 << 17) + i, 1, '{}' from t, generate_series(0, 9) i)
+     insert into tasker.step (task_uuid, idx, state, remaining, attempts, max_attempts, retryable, claim, result, started_at, done_at)
+     select task_uuid, (7 << 17) + i, 'complete', 0, 1, 3, true, 1 << 24, '{"ok": true}', now(), now()
+       from t, generate_series(0, 9) i`,
+    [workers],
+  );
+  await probe.query('vacuum analyze');
+}

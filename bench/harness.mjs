@@ -8,7 +8,7 @@ import pg from 'pg';
 import pino from 'pino';
 import { createTasker, defineHandler, mustParseTemplate } from 'tasker-core';
 import { startEmbedded } from '../dist/db/embedded/start-embedded.js';
-import { templateOf, WORKLOADS } from './workloads.mjs';
+import { CUT, templateOf, WORKLOADS } from './workloads.mjs';
 
 /** Tasks in one createTasks call. */
 export const CREATE_AT_ONCE = 500;
@@ -57,8 +57,9 @@ export async function startTasker(
 ) {
   const logger = pino({ level: 'info' }, createWriteStream(path.join(folder, 'bench.log')));
   const work = defineHandler('work', {}, async () => result);
+  const cut = defineHandler('cut', {}, async () => CUT);
   const templates = names.map((name) => mustParseTemplate(JSON.stringify(templateOf(name))));
-  return createTasker({ templates, handlers: [work], databaseUrl: url, logger, ...options });
+  return createTasker({ templates, handlers: [work, cut], databaseUrl: url, logger, ...options });
 }
 
 export const request = (name, context = {}) => ({

@@ -12,6 +12,35 @@ export const WORKLOADS = {
   W4: [[], ...range(100).map(() => [0]), range(100).map((i) => i + 1)],
   /** A single step. */
   W5: [[]],
+  /** An analyzer, the 1,000 workers that it makes, and the step that joins them. */
+  W6: [[], ...range(1000).map(() => [0]), range(1000).map((i) => i + 1)],
+};
+
+/** What is said of W6: its workers come into being while it runs. */
+const BATCH = { batch_size: 1, parallelism: 1000, cursor_field: 'id', failure_strategy: 'fail_fast' };
+const BATCH_STEPS = [
+  { name: 's0', type: 'batchable', handler: 'cut' },
+  {
+    name: 's1',
+    type: 'batch_worker',
+    handler: 'work',
+    depends_on: ['s0'],
+    batch_config: { ...BATCH, worker_template: 's1' },
+  },
+  { name: 's2', type: 'deferred_convergence', handler: 'work', depends_on: ['s1'] },
+];
+
+/** The result of W6's analyzer. */
+export const CUT = {
+  batch_processing_outcome: {
+    type: 'create_batches',
+    cursor_configs: range(1000).map((i) => ({
+      batch_id: String(i),
+      start_cursor: i,
+      end_cursor: i + 1,
+      batch_size: 1,
+    })),
+  },
 };
 
 /** A workload as a template. */
@@ -21,10 +50,13 @@ export function templateOf(name) {
     namespace_name: 'bench',
     version: '1.0.0',
     identity_strategy: 'always_unique',
-    steps: WORKLOADS[name].map((parents, i) => ({
-      name: `s${i}`,
-      handler: { callable: 'work' },
-      dependencies: parents.map((parent) => `s${parent}`),
-    })),
+    steps:
+      name === 'W6'
+        ? BATCH_STEPS
+        : WORKLOADS[name].map((parents, i) => ({
+            name: `s${i}`,
+            handler: { callable: 'work' },
+            dependencies: parents.map((parent) => `s${parent}`),
+          })),
   };
 }

@@ -1,16 +1,21 @@
 import type { Db, Statement } from '../db/statement.ts';
 
+// Steps and workers are looked up one by one (lateral, offset 0): joined freely, each failure read all steps of its task,
+// of which a batch has thousands.
 const CANCEL_REST: Statement = {
   name: 'cancel_rest_of_batch',
   text: `
 with f as (
-  select distinct on (b.task_uuid, b.worker_idx) b.task_uuid, b.worker_idx, b.size, b.analyzer_idx, w.name, t.template_id
+  select distinct on (d.task_uuid, b.worker_idx) d.task_uuid, b.worker_idx, b.size, b.analyzer_idx, w.name, t.template_id
     from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)
-    join tasker.batch b on b.task_uuid = d.task_uuid and b.worker_idx = tasker.template_idx(d.idx)
-    join tasker.step s on s.task_uuid = d.task_uuid and s.idx = d.idx
-    join tasker.batch_worker w on w.task_uuid = d.task_uuid and w.idx = d.idx
-    join tasker.task t on t.task_uuid = d.task_uuid
-   where b.failure_strategy = 'fail_fast' and s.state = 'error'),
+    cross join lateral (
+      select 1 from tasker.step x where x.task_uuid = d.task_uuid and x.idx = d.idx and x.state = 'error' offset 0) s
+    cross join lateral (
+      select * from tasker.batch x where x.task_uuid = d.task_uuid and x.worker_idx = tasker.template_idx(d.idx)
+         and x.failure_strategy = 'fail_fast' offset 0) b
+    cross join lateral (
+      select name from tasker.batch_worker x where x.task_uuid = d.task_uuid and x.idx = d.idx offset 0) w
+    join tasker.task t on t.task_uuid = d.task_uuid),
 old as (
   select s.task_uuid, s.idx, s.state, s.attempts, s.claim, s.started_at, f.worker_idx, f.template_id
     from f join tasker.step s on s.task_uuid = f.task_uuid and s.idx >= (f.worker_idx + 1) << 17
@@ -179,7 +184,8 @@ select task_uuid, idx, name, state, size, case when total <= $3 then result end 
                  select h.detail::text from tasker.history h where h.task_uuid = s.task_uuid and h.idx = s.idx
                   order by h.attempt desc limit 1) end detail
           from unnest($1::uuid[], $2::int[]) d (task_uuid, worker_idx)
-          join tasker.batch b on b.task_uuid = d.task_uuid and b.worker_idx = d.worker_idx
+          cross join lateral (
+            select * from tasker.batch x where x.task_uuid = d.task_uuid and x.worker_idx = d.worker_idx offset 0) b
           join tasker.step s on s.task_uuid = b.task_uuid and s.idx >= (b.worker_idx + 1) << 17
            and s.idx < ((b.worker_idx + 1) << 17) + b.size
           cross join lateral (

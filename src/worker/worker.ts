@@ -14,6 +14,7 @@ import { StepContext } from '../handlers/step-context.ts';
 import type { ExecutableHandler } from '../handlers/step-handler.ts';
 import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import type { Logger } from '../logging/logger.ts';
+import { isWorkerIndex } from '../model/step-index.ts';
 import { announcementOf } from '../registry/announcement.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { ResolverNotFoundError } from '../registry/resolution-errors.ts';
@@ -558,7 +559,10 @@ export class Worker {
       const task = this.#cache.get(task_uuid);
       if (task) this.#cache.revise(task, revision);
     }
-    for (const end of accepted) if (end.kind === 0) this.#cache.keep(end.step.task, end.idx, end.result);
+    // What joins a batch loads the results of its workers, up to what it may hold: thousands are not kept for it here.
+    for (const { kind, idx, step, result } of accepted) {
+      if (kind === 0 && !isWorkerIndex(idx)) this.#cache.keep(step.task, idx, result);
+    }
     const children = this.#childrenOf(batch, answer, own);
     for (const end of batch) this.#letGo(end.step);
     this.#count(batch, accepted, answer);
