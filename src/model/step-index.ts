@@ -6,17 +6,13 @@ export const FIRST_WORKER_INDEX = 1 << BITS;
 export const MOST_WORKERS = 1 << BITS;
 
 /**
- * The place of a batch worker in its task. The template step that it is made from can be had back from it, so that the
- * graph is stored once for the template, and not once for each worker.
+ * The template step behind a step: its own place, or what a batch worker is made from. The place of a batch worker is
+ * (template step + 1) << 17 | number, so that the graph is stored once for the template, and not once for each worker.
  *
  * @example
- * templateIndex(workerIndex(4, 17)); // 4
+ * templateIndex(4); // 4
+ * templateIndex((5 << 17) | 17); // 4: the worker of number 17 that is made from step 4
  */
-export function workerIndex(templateStep: number, number: number): number {
-  return ((templateStep + 1) << BITS) | number;
-}
-
-/** The template step behind a step: its own place, or what a batch worker is made from. */
 export function templateIndex(idx: number): number {
   return idx < FIRST_WORKER_INDEX ? idx : (idx >> BITS) - 1;
 }
