@@ -114,15 +114,17 @@ describe('workers that are killed at any moment', () => {
   it('never leave a decision without its branches, an analyzer without its workers, or a batch without its convergence', {
     timeout: SECONDS * 1_000 + 120_000,
   }, async () => {
+    // On a slow machine a step may be killed many times before it comes to its end.
+    const retry = { backoff: 'none', max_attempts: 100 };
     const templates = template({
-      start: { handler: 'plain' },
-      route: { type: 'decision', dependencies: ['start'] },
-      left: { handler: 'plain', dependencies: ['route'] },
-      right: { handler: 'plain', dependencies: ['route'] },
-      join: { handler: 'plain', type: 'deferred_convergence', dependencies: ['left', 'right'] },
-      cut: { type: 'batchable', dependencies: ['join'] },
+      start: { handler: 'plain', retry },
+      route: { type: 'decision', dependencies: ['start'], retry },
+      left: { handler: 'plain', dependencies: ['route'], retry },
+      right: { handler: 'plain', dependencies: ['route'], retry },
+      join: { handler: 'plain', type: 'deferred_convergence', dependencies: ['left', 'right'], retry },
+      cut: { type: 'batchable', dependencies: ['join'], retry },
       work: { ...worker('work', ['cut']), handler: 'plain' },
-      total: { type: 'deferred_convergence', dependencies: ['work'] },
+      total: { type: 'deferred_convergence', dependencies: ['work'], retry },
     });
     const { tasker, sql, url } = await setup({ templates, worker: false });
     const victims = await new Victims({ databaseUrl: url, concurrency: 20 }).start(3);
