@@ -172,7 +172,8 @@ describe('templates with decisions, batches and convergences of any shape end as
       }
       console.log(`${name}, SEED=${seed}: ${JSON.stringify(kinds)}`);
       expect(kinds.templates).toBeGreaterThanOrEqual(ENOUGH);
-      for (const [kind, seen] of Object.entries(kinds)) expect(seen, kind).toBeGreaterThan(0);
+      // Which workers of a batch that fails fast are still cancelled is chance, and need not come up in a few templates.
+      for (const [kind, seen] of Object.entries(kinds)) if (kind !== 'chance') expect(seen, kind).toBeGreaterThan(0);
       await invariants(sql);
     },
     PROVE ? 3_600_000 : 120_000,

@@ -154,7 +154,9 @@ it('why tells what workers of a batch wait for, and what became of them', async 
   const { taskUuid } = await tasker.createTask(demo);
   await until(
     () => tasker.getSteps(taskUuid),
-    (all) => all.filter((step) => step.currentState === 'in_progress').length === 2,
+    (all) =>
+      all.filter((step) => step.currentState === 'in_progress').length === 2 &&
+      all.some((step) => step.currentState === 'error'),
   );
   const { steps: explained } = await tasker.why(taskUuid);
   const of = Object.fromEntries(explained.map((step) => [step.step, step]));
