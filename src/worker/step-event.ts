@@ -4,12 +4,15 @@ import type { HeldStep } from './held-step.ts';
 
 const naive = (time: Date) => time.toISOString().replace('T', ' ').replace('Z', '000');
 
+/** A time as the server writes it, `2026-01-02 03:04:05.123456+00`. */
+const dateOf = (text: string) => new Date(text.replace(' ', 'T').replace(/([+-]\d\d)$/, '$1:00'));
+
 /** The step as the event of the described system's workers. Made only when a handler asks for `context.event`. */
 export function stepEvent(step: HeldStep): FfiStepEvent {
   const { row, snapshot } = step.task;
   const { template: task, digest } = snapshot;
   const { template } = step;
-  const created = naive(row.created_at);
+  const created = naive(dateOf(row.created_at));
   const dependencyResults: Record<string, FfiDependencyResult> = {};
   for (const name of step.dependencyNames()) {
     const { stepUuid, result, success = true, ...failure } = step.dependency(name)!;
