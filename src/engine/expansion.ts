@@ -79,7 +79,7 @@ function branches({ graph }: Expandable, { idx, result, limits }: Completed): Ex
 function unknownBranch(all: readonly string[], name: string, possible: readonly string[]): string {
   const near = nearNames(name, possible, 1)[0];
   const what = all.includes(name) ? 'is not downstream of this decision, or is made by something else' : 'is no step';
-  const hint = near === undefined ? '' : `; did you mean ${near}?`;
+  const hint = near === undefined ? '.' : `; did you mean ${near}?`;
   return `decision_point_outcome.step_names: ${JSON.stringify(name)} ${what}${hint} Possible are ${listed(possible)}`;
 }
 
@@ -151,6 +151,6 @@ function workerOf(
   if (found !== undefined) return found;
   const near = nearNames(own, names, 1)[0];
   return wrong(
-    `batch_processing_outcome.worker_template_name: ${JSON.stringify(own)} is no batch_worker step that depends on ${graph.names[idx]}${near === undefined ? '' : `; did you mean ${near}?`} Possible are ${listed(names)}`,
+    `batch_processing_outcome.worker_template_name: ${JSON.stringify(own)} is no batch_worker step that depends on ${graph.names[idx]}${near === undefined ? '.' : `; did you mean ${near}?`} Possible are ${listed(names)}`,
   );
 }
