@@ -1,14 +1,11 @@
-/** What stands for a secret. */
-const REDACTED = '[redacted]';
+import { isSecretField, REDACTED, withoutSecretParameters } from './secret-names.ts';
+
 /** Fields inside one another; what lies deeper is left out. */
 const DEEPEST = 6;
 
-/** Names of fields that hold credentials. A name that merely has "key" or "token" in it (`primary_key`, `tokens_used`) does not. */
-const SECRET =
-  /authori[sz]ation|cookie|passw|passphrase|(^|[_-])pwd$|secret|credential|(api|access|private|signing|encryption)[-_]?key|token$|(^|[_-])jwt$/i;
-
-/** The user and the password of a URL, wherever it stands in a text. */
-const USER_OF_URL = /([a-z][a-z0-9+.-]*:\/\/[^\s/@:]*:)[^\s/@]+@/gi;
+// They begin at the slashes: a search for the scheme would go over a long text again for each of its letters.
+const PASSWORD_OF_URL = /(:\/\/[^\s/@:]*:)[^\s/]+@/g;
+const REST_OF_URL = /:\/\/\S+/g;
 
 /**
  * Fields fit for a log: without credentials (by the name of the field, and in URLs), with errors as texts, and without
@@ -22,12 +19,12 @@ function redactObject(fields: object, holders: Set<object>): Record<string, unkn
   const inside = new Set(holders).add(fields);
   const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
   return Object.fromEntries(
-    entries.map(([name, value]) => [name, SECRET.test(name) && value !== null ? REDACTED : redact(value, inside)]),
+    entries.map(([name, value]) => [name, isSecretField(name) && value !== null ? REDACTED : redact(value, inside)]),
   );
 }
 
 function redact(value: unknown, holders: Set<object>): unknown {
-  if (typeof value === 'string') return value.replace(USER_OF_URL, `$1${REDACTED}@`);
+  if (typeof value === 'string') return redactText(value);
   if (typeof value === 'bigint') return String(value);
   if (typeof value !== 'object' || value === null) return value;
   if (value instanceof Error) return redact(`${value.name}: ${value.message}`, holders);
@@ -37,4 +34,9 @@ function redact(value: unknown, holders: Set<object>): unknown {
     return redact(value.toJSON(), new Set(holders).add(value));
   if (Array.isArray(value)) return value.map((item) => redact(item, new Set(holders).add(value)));
   return redactObject(value, holders);
+}
+
+function redactText(text: string): string {
+  if (!text.includes('://')) return text;
+  return text.replace(PASSWORD_OF_URL, `$1${REDACTED}@`).replace(REST_OF_URL, withoutSecretParameters);
 }

@@ -1,5 +1,5 @@
+import { isSecretAbroad } from '../../logging/secret-names.ts';
 import { invalidRequest } from './invalid-request.ts';
-import { isSecretName } from './redaction.ts';
 import { redirectError } from './redirect-error.ts';
 import type { RequestBody } from './request-body.ts';
 
@@ -75,5 +75,5 @@ function becomesGet(status: number, method: string): boolean {
 
 /** What proves to one server who we are is nobody else's business. */
 function dropSecrets(headers: Headers): void {
-  for (const name of [...headers.keys()]) if (isSecretName(name)) headers.delete(name);
+  for (const name of [...headers.keys()]) if (isSecretAbroad(name)) headers.delete(name);
 }
