@@ -182,6 +182,8 @@ export interface AttemptDetail {
   error?: Partial<StepError> & { error_code?: string | null };
   custom?: Record<string, unknown>;
   handler_version?: string;
+  /** Who ran it, where that is not the worker that claimed it. */
+  worker_id?: string;
   orchestration_metadata?: Partial<StepExecutionResult['orchestration_metadata']>;
 }
 
@@ -264,7 +266,7 @@ function resultsOf(taskUuid: string, row: StepRow): StepExecutionResult | null {
       handler_version: byWorker ? (detail.handler_version ?? '1.0.0') : null,
       retryable: error?.retryable ?? false,
       completed_at: row.ended_at ?? row.done_at,
-      worker_id: byWorker ? row.worker : null,
+      worker_id: byWorker ? (detail.worker_id ?? row.worker) : null,
       worker_hostname: byWorker ? row.host : null,
       started_at: row.started_at,
       custom: detail.custom ?? {},
@@ -329,7 +331,7 @@ export function historyView(row: HistoryRow, nameOf: (idx: number) => string): H
     startedAt: row.started_at?.toISOString() ?? null,
     at: row.at.toISOString(),
     durationMs: row.duration_ms,
-    who: row.who,
+    who: detail.worker_id ?? row.who,
     why: row.reason ?? error?.message ?? null,
     error,
     errorCode: detail.error?.error_code ?? null,

@@ -51,7 +51,7 @@ function endOf(step: HeldStep, result: StepHandlerResult, version: string): Atte
     durationMs: Math.round(performance.now() - step.startedAt),
     result: outcome.json,
     expansion: outcome.expansion,
-    detail: detailOf(outcome.result, version),
+    detail: detailOf(outcome.result, version, step.handout?.runBy),
     error: success
       ? undefined
       : {
@@ -122,7 +122,7 @@ function delayOf(step: HeldStep, result: StepHandlerResult): number {
 }
 
 /** Only what differs from the ordinary is kept beside a result; a plain success keeps nothing. */
-function detailOf(result: StepHandlerResult, version: string): string {
+function detailOf(result: StepHandlerResult, version: string, runBy?: string): string {
   const detail: AttemptDetail = {};
   if (!result.success) {
     detail.error = {
@@ -139,6 +139,7 @@ function detailOf(result: StepHandlerResult, version: string): string {
     break;
   }
   if (version !== DEFAULT_VERSION) detail.handler_version = version;
+  if (runBy !== undefined) detail.worker_id = runBy;
   if (result.orchestrationMetadata) {
     detail.orchestration_metadata = storedOrchestrationMetadata(result.orchestrationMetadata);
   }
@@ -152,6 +153,7 @@ function storableDetail(detail: AttemptDetail): string {
     if (stored.ok) return stored.json;
     return JSON.stringify({
       error: detail.error,
+      worker_id: detail.worker_id,
       custom: { metadata_left_out: `${stored.path}: ${stored.reason}` },
     });
   }

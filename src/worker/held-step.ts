@@ -91,6 +91,8 @@ export class HeldStep implements StepContextParams {
   started = false;
   /** What it came to is with the recorder, and nobody else decides about it. */
   ended = false;
+  /** As what it was handed out, and who runs it; undefined while this worker runs its steps itself. */
+  handout: { readonly event: FfiStepEvent; readonly runBy: string | undefined } | undefined;
   #controller: AbortController | undefined;
   #known: KnownResults;
   #ancestors: Map<string, Place> | undefined;
@@ -195,7 +197,7 @@ export class HeldStep implements StepContextParams {
   }
 
   get event(): FfiStepEvent {
-    return stepEvent(this);
+    return this.handout?.event ?? stepEvent(this);
   }
 
   dependencyNames(): string[] {

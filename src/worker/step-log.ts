@@ -2,6 +2,7 @@ import type { RecordAnswer } from '../engine/engine.ts';
 import { nameOf } from '../engine/template-store.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { AttemptEnd } from './attempt-end.ts';
+import type { Handout } from './handout.ts';
 import type { HeldStep } from './held-step.ts';
 
 /** Results that the fence refused: news, not a fault. */
@@ -54,4 +55,14 @@ export function logTimedOut(logger: Logger, step: HeldStep): void {
 /** A handler did not end with its worker. */
 export function logUnsettled(logger: Logger, step: HeldStep): void {
   logger.warn({ task_uuid: step.taskUuid, step: step.name }, 'a handler did not settle in the drain time');
+}
+
+/** An event waits in the channel. */
+export function logStarving(logger: Logger, { step, eventId, state }: Handout, ms: number): void {
+  logger.warn(
+    { task_uuid: step.taskUuid, step: step.name, event_id: eventId, waiting_ms: Math.round(ms) },
+    state === 'unread'
+      ? 'a step waits to be read from the channel: is its poller running?'
+      : 'a step was read from the channel and nobody has begun with it: is a subscriber running?',
+  );
 }

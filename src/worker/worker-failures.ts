@@ -20,6 +20,13 @@ export function timeoutFailure(step: string, timeoutMs: number): StepHandlerResu
   return StepHandlerResult.failure({ message, errorType: ErrorType.TIMEOUT, retryable: true });
 }
 
+/** Its event was read, and nobody completed it. */
+export function forgotten(step: HeldStep, afterMs: number): AttemptEnd {
+  const message = `step ${step.name}: its event was read, and nobody completed it within ${afterMs} ms`;
+  const failure = StepHandlerResult.failure({ message, errorType: ErrorType.TIMEOUT, retryable: true });
+  return attemptEnd(step, failure, NO_HANDLER);
+}
+
 /** No worker has its handler. */
 export function handlerNotFound(step: HeldStep, message: string): AttemptEnd {
   const failure = StepHandlerResult.failure({ message, errorType: 'handler_not_found', retryable: false });

@@ -9,19 +9,16 @@ import {
   type RecordAnswer,
 } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
-import { resultOfThrown } from '../handlers/outcome.ts';
 import { StepContext } from '../handlers/step-context.ts';
-import type { ExecutableHandler } from '../handlers/step-handler.ts';
 import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import type { Logger } from '../logging/logger.ts';
 import { isWorkerIndex } from '../model/step-index.ts';
 import { announcementOf } from '../registry/announcement.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
-import { ResolverNotFoundError } from '../registry/resolution-errors.ts';
 import { type AttemptEnd, attemptEnd, givenBack } from './attempt-end.ts';
 import { backOff } from './back-off.ts';
-import { callHandler } from './call-handler.ts';
 import { Deadlines } from './deadlines.ts';
+import { DispatchChannel } from './dispatch-channel.ts';
 import { Doubts } from './doubts.ts';
 import { servedElsewhere, whyMissing } from './handler-elsewhere.ts';
 import { HeldStep, type HeldStepRow, type StepPort } from './held-step.ts';
@@ -32,10 +29,11 @@ import { MissingHandlers } from './missing-handlers.ts';
 import { Recorder, type Reserved } from './recorder.ts';
 import { settledWithin } from './settled-within.ts';
 import { logRefused, logSettledLate, logTimedOut, logUncompleted, logUnsettled } from './step-log.ts';
-import { isCheckpointYield, lacksDetails, loadDetails, saveYield, stepPort } from './step-progress.ts';
+import { lacksDetails, loadDetails, saveYield, stepPort } from './step-progress.ts';
+import { StepRunner } from './step-runner.ts';
 import { type CachedTask, TaskCache } from './task-cache.ts';
 import { UnreadableTemplates } from './unreadable-templates.ts';
-import { abandoned, handlerNotFound, timedOut } from './worker-failures.ts';
+import { abandoned, forgotten, handlerNotFound, timedOut } from './worker-failures.ts';
 
 /** How a worker works. Times in milliseconds. */
 export interface WorkerOptions {
@@ -59,6 +57,8 @@ export interface WorkerOptions {
   onTasksEnded(ended: RecordAnswer['ended']): void;
   /** Work lies in the queue that this worker has no slot for. */
   onWorkLeft(rank: number): void;
+  /** Steps are handed out through {@link Worker.channel}, to be read as events; otherwise the worker runs them. */
+  handOut?: boolean;
 }
 
 /** What a worker does right now. */
@@ -104,6 +104,12 @@ export class Worker {
   readonly #missing: MissingHandlers;
   readonly #unreadable: UnreadableTemplates;
   readonly #housekeeping: Housekeeping;
+  readonly #runner: StepRunner<HeldStep>;
+  /** Where steps go that may start, and whence comes what they came to. */
+  readonly channel: DispatchChannel;
+  /** The handlers that count here. */
+  #registry: HandlerRegistry;
+  #slots: number;
   #namespaceIds: readonly number[] = [];
   #namespaceKey = '';
   #running = 0;
@@ -127,6 +133,10 @@ export class Worker {
     this.#options = options;
     this.#engine = options.engine;
     this.#logger = options.logger;
+    this.#registry = options.registry;
+    this.#runner = this.#makeRunner();
+    this.channel = this.#makeChannel();
+    this.#slots = Math.min(options.concurrency, this.channel.slots);
     const { engine, logger } = options;
     this.#port = stepPort(engine, { saved: (step) => this.#restartClock(step) });
     this.#housekeeping = new Housekeeping(engine, options.leaseMs, logger);
@@ -150,7 +160,7 @@ export class Worker {
         concurrency: options.concurrency,
         leaseMs: options.leaseMs,
         namespaces: () => options.namespaces(),
-        callables: () => announcementOf(options.registry),
+        callables: () => announcementOf(this.#registry),
       },
       {
         lost: (ids) => this.#leaseLost(ids),
@@ -188,11 +198,11 @@ export class Worker {
         graceMs: options.missingGraceMs,
         excludeForMs: options.leaseMs,
         servedElsewhere: (step) =>
-          servedElsewhere({ engine, registry: options.registry, workerId: this.#incarnation.id, step }),
-        mayRun: ({ template }) => !options.registry.lacks(template.handler),
-        whyMissing: ({ template }) => whyMissing(options.registry, template.handler),
+          servedElsewhere({ engine, registry: this.#registry, workerId: this.#incarnation.id, step }),
+        mayRun: ({ template }) => !this.#registry.lacks(template.handler),
+        whyMissing: ({ template }) => whyMissing(this.#registry, template.handler),
         // They held no slot while they waited; those that find none now go back to the queue.
-        run: (step) => (this.#free() > 0 ? this.#run(step) : this.#push(givenBack(step))),
+        run: (step) => (this.#free() > 0 ? this.channel.offer(step) : this.#push(givenBack(step))),
         giveBack: (step) => this.#push(givenBack(step)),
         fail: (step, message) => this.#push(handlerNotFound(step, message)),
       },
@@ -234,7 +244,7 @@ export class Worker {
 
   /** Handlers or templates were added or replaced. */
   async refresh(): Promise<void> {
-    this.#options.registry.refresh();
+    this.#registry.refresh();
     await this.#incarnation.announce();
     await this.#findNamespaces();
     this.#missing.refresh();
@@ -252,7 +262,7 @@ export class Worker {
   #free(): number {
     if (this.#stopping) return 0;
     if (this.#cache.bytes > MEMORY_BOUND && this.#running > 0) return 0;
-    return this.#options.concurrency - this.#running - this.#reserved;
+    return this.#slots - this.#running - this.#reserved;
   }
 
   #claim(): void {
@@ -407,7 +417,7 @@ export class Worker {
     for (const step of steps) {
       if (step.over) continue;
       if (this.#stopping) this.#push(givenBack(step));
-      else this.#run(step);
+      else this.channel.offer(step);
     }
     this.#claim();
   }
@@ -419,39 +429,63 @@ export class Worker {
 
   // ---- resolve, run
 
-  #run(step: HeldStep): void {
-    let handler: ExecutableHandler | null | undefined;
-    try {
-      handler = this.#options.registry.resolveKnown(step.template.handler);
-    } catch (thrown) {
-      this.#push(attemptEnd(step, resultOfThrown(thrown), '1.0.0'));
-      return;
-    }
-    if (handler === null) {
-      this.#missing.add(step);
-      return;
-    }
-    this.#running++;
-    this.#deadlines.add(step, this.#timeoutMs(step));
-    if (handler) this.#begin(step, handler);
-    else void this.#askAndBegin(step);
+  #makeRunner(): StepRunner<HeldStep> {
+    return new StepRunner<HeldStep>(this.#registry, {
+      starts: (step) => this.#occupy(step),
+      contextOf: (step) => this.#begin(step),
+      settled: (step, result, version) => this.#settled(step, result, version),
+      yielded: (step, handler, result) => {
+        void this.#saveYield(step, result).then((again) => again && this.#runner.call(step, handler));
+      },
+      broken: (step, result) => this.#push(attemptEnd(step, result, '1.0.0')),
+      unknown: (step) => this.#missing.add(step),
+      unresolved: (step) => this.#unresolved(step),
+    });
   }
 
-  /** A resolver is asked. Meanwhile the step has its slot, and its time runs. */
-  async #askAndBegin(step: HeldStep): Promise<void> {
-    let handler: ExecutableHandler | null;
-    try {
-      handler = await this.#options.registry.resolve(step.template.handler);
-    } catch (thrown) {
-      // Unknown resolvers are missing handlers, as unknown names are: another worker may have them.
-      if (!(thrown instanceof ResolverNotFoundError)) {
-        this.#settled(step, resultOfThrown(thrown), '1.0.0');
-        return;
-      }
-      handler = null;
-    }
-    if (handler && !step.over) this.#begin(step, handler);
-    else this.#unresolved(step);
+  #makeChannel(): DispatchChannel {
+    const { handOut = false, leaseMs, logger } = this.#options;
+    return new DispatchChannel(
+      {
+        run: (step) => this.#runner.run(step),
+        occupy: () => {
+          this.#running++;
+        },
+        begin: (step) => {
+          this.#restartClock(step);
+          this.#begin(step);
+        },
+        settle: (step, result, { version, stopping }) => this.#settled(step, result, version, stopping),
+        saveYield: (step, result) => this.#saveYield(step, result),
+        giveBack: (step) => this.#settledAs(step, givenBack(step)),
+        missing: (step) => this.#unresolved(step),
+        free: (step) => this.#freeSlot(step),
+        forgotten: (step, afterMs) => this.#settledAs(step, forgotten(step, afterMs)),
+        changed: () => this.#usersChanged(),
+        refresh: () => this.#refreshSoon(),
+      },
+      { outside: handOut, leaseMs, logger },
+    );
+  }
+
+  /** More or fewer steps may be held, or other handlers are called. */
+  #usersChanged(): void {
+    const before = this.#registry;
+    this.#registry = this.channel.registry ?? this.#options.registry;
+    this.#slots = Math.min(this.#options.concurrency, this.channel.slots);
+    if (this.#registry !== before) this.#refreshSoon();
+    this.wake();
+  }
+
+  #refreshSoon(): void {
+    this.refresh().catch((error: unknown) =>
+      this.#logger.debug({ error: messageOf(error) }, 'others were not told which handlers are here; they will be'),
+    );
+  }
+
+  #occupy(step: HeldStep): void {
+    this.#running++;
+    this.#deadlines.add(step, this.#timeoutMs(step));
   }
 
   /** Nobody knows its handler, or it was taken away while they were asked. */
@@ -466,26 +500,30 @@ export class Worker {
     if (this.#running === 0) this.#idle?.();
   }
 
-  #begin(step: HeldStep, handler: ExecutableHandler): void {
+  #freeSlot(step: HeldStep): void {
+    this.#running--;
+    this.#deadlines.delete(step);
+    this.#claim();
+    if (this.#running === 0) this.#idle?.();
+  }
+
+  #begin(step: HeldStep): StepContext {
     const most = DEFAULTS.dependencyBytes;
     step.begin();
     step.lazy = !this.#cache.surelyWithin(step, most) && this.#cache.sizeFor(step) > most;
-    this.#call(step, handler);
+    return new StepContext(step);
   }
 
-  /** Again and again, as long as it yields with a checkpoint: the step stays held, and no attempt is spent. */
-  #call(step: HeldStep, handler: ExecutableHandler): void {
-    callHandler(handler, new StepContext(step), (result, version) => {
-      if (isCheckpointYield(result)) void this.#yielded(step, handler, result);
-      else this.#settled(step, result, version);
-    });
-  }
-
-  async #yielded(step: HeldStep, handler: ExecutableHandler, result: StepHandlerResult): Promise<void> {
+  /**
+   * A step that yields with a checkpoint is called again, as long as it does: it stays held, and no attempt is spent.
+   * True: it is to be called again.
+   */
+  async #saveYield(step: HeldStep, result: StepHandlerResult): Promise<boolean> {
     const failure = await saveYield(step, result);
     if (step.over || failure) this.#settled(step, failure ?? result, '1.0.0');
     else if (this.#stopping) this.#settledAs(step, givenBack(step));
-    else this.#call(step, handler);
+    else return true;
+    return false;
   }
 
   /** A step that saved how far it came has its whole time again. */
@@ -499,9 +537,9 @@ export class Worker {
     return timeoutSeconds === null ? this.#options.handlerTimeoutMs : timeoutSeconds * 1000;
   }
 
-  #settled(step: HeldStep, result: StepHandlerResult, version: string): void {
+  #settled(step: HeldStep, result: StepHandlerResult, version: string, stopping = this.#aborting): void {
     if (step.over) this.#settledAs(step, undefined);
-    else if (this.#aborting && !result.success && step.template.retry.retryable) this.#settledAs(step, givenBack(step));
+    else if (stopping && !result.success && step.template.retry.retryable) this.#settledAs(step, givenBack(step));
     else this.#settledAs(step, attemptEnd(step, result, version));
   }
 
@@ -521,6 +559,7 @@ export class Worker {
     step.end('timeout');
     logTimedOut(this.#logger, step);
     this.#push(timedOut(step, this.#timeoutMs(step)));
+    this.channel.over(step);
   }
 
   // ---- record
@@ -564,6 +603,7 @@ export class Worker {
       if (kind === 0 && !isWorkerIndex(idx)) this.#cache.keep(step.task, idx, result);
     }
     const children = this.#childrenOf(batch, answer, own);
+    this.channel.recorded(batch, accepted);
     for (const end of batch) this.#letGo(end.step);
     this.#count(batch, accepted, answer);
     this.#advance(children);
@@ -636,6 +676,7 @@ export class Worker {
       this.#deadlines.delete(step);
       this.#missing.delete(step);
       this.#letGo(step);
+      this.channel.over(step);
     }
   }
 
@@ -657,6 +698,7 @@ export class Worker {
         this.#deadlines.delete(step);
         this.#missing.delete(step);
         this.#letGo(step);
+        this.channel.over(step);
       });
       return true;
     } catch (error) {
@@ -692,6 +734,7 @@ export class Worker {
     this.#housekeeping.stop();
     this.#halt.abort();
     this.#missing.stop();
+    this.channel.halt();
     // Not awaited yet: a server that does not answer must not keep the handlers from their signal.
     const lookedLast = this.#lookOut.stop();
     const lastMoment = Math.min(LAST_MOMENT_MS, drainTimeoutMs / 4);
@@ -705,6 +748,7 @@ export class Worker {
     this.#deadlines.stop();
     await settledWithin(left(), Promise.all([lookedLast, this.#doubts.stop()]));
     this.#recorder.stop();
+    this.channel.stop();
     const clean = recorded && this.#held.size === 0 && !this.#doubts.any && !this.#leftBehind;
     if (clean) this.#options.onWorkLeft(0);
     await settledWithin(left(), this.#leave(clean));
@@ -742,6 +786,7 @@ export class Worker {
       if (step.started) logUnsettled(this.#logger, step);
       this.#push(step.started ? abandoned(step) : givenBack(step));
       step.end('given_back');
+      this.channel.over(step);
     }
   }
 
