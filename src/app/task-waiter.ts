@@ -11,25 +11,62 @@ const CHECK_MS = 1_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** Tasks that are read at once. */
 const READ_AT_ONCE = 500;
+/** Awaited tasks that are asked after each time, in turn: a notification is lost only with its connection. */
+const CHECK_AT_ONCE = 1_000;
+/** New tasks that are remembered as not ended. */
+const NEW_TASKS = 10_000;
 
 /** Whether a wait is over in this state. */
 export function isResting(state: string): boolean {
   return RESTING.has(state);
 }
 
-interface Waiter {
-  resolve(task: Task): void;
-  reject(error: unknown): void;
+/** One who waits for a task. */
+class Waiter {
+  readonly #done: (waiter: Waiter) => void;
+  readonly #resolve: (task: Task) => void;
+  readonly #reject: (error: unknown) => void;
+  readonly taskUuid: string;
+  readonly signal: AbortSignal | undefined;
+  timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    taskUuid: string,
+    signal: AbortSignal | undefined,
+    then: { done(waiter: Waiter): void; resolve(task: Task): void; reject(error: unknown): void },
+  ) {
+    this.taskUuid = taskUuid;
+    this.signal = signal;
+    this.#done = then.done;
+    this.#resolve = then.resolve;
+    this.#reject = then.reject;
+  }
+
+  resolve(task: Task): void {
+    this.#done(this);
+    this.#resolve(task);
+  }
+
+  reject(error: unknown): void {
+    this.#done(this);
+    this.#reject(error);
+  }
 }
 
 /**
  * Those who wait for tasks. Ends that are recorded in this process are told at once, those of others by notification;
- * and because a notification may be lost, all awaited tasks are asked after once a second, in one statement.
+ * and because a notification may be lost, awaited tasks are asked after once a second, some thousand in turn.
  */
 export class TaskWaiter {
   readonly #engine: Engine;
   readonly #logger: Logger;
-  readonly #waiters = new Map<string, Set<Waiter>>();
+  /** By task: one, as a rule, or several. In the order in which they are asked after. */
+  readonly #waiters = new Map<string, Waiter | Set<Waiter>>();
+  /** Created here, and nothing was heard of their end: whoever waits for one need not ask first. */
+  readonly #newTasks = new Set<string>();
+  #creations = 0;
+  /** Ends that were heard while a creation was under way: a worker may be quicker than its answer. */
+  readonly #endedMeanwhile = new Set<string>();
   readonly #bySignal = new WeakMap<AbortSignal, Set<Waiter>>();
   readonly #toCheck = new Set<string>();
   readonly #toRead = new Set<string>();
@@ -52,37 +89,57 @@ export class TaskWaiter {
     if (this.#stopped) throw stopped(taskUuid);
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason as Error);
-      let timer: NodeJS.Timeout | undefined;
-      const settle = (tell: () => void) => {
-        clearTimeout(timer);
-        this.#remove(taskUuid, waiter, signal);
-        tell();
-      };
-      const waiter: Waiter = {
-        resolve: (task) => settle(() => resolve(task)),
-        reject: (error) => settle(() => reject(error as Error)),
-      };
+      const waiter = new Waiter(taskUuid, signal, { done: this.#remove, resolve, reject });
       if (timeoutMs !== undefined && timeoutMs <= LONGEST_TIMER_MS) {
-        timer = setTimeout(() => waiter.reject(this.#late(taskUuid, timeoutMs)), timeoutMs);
+        waiter.timer = setTimeout(() => waiter.reject(this.#late(taskUuid, timeoutMs)), timeoutMs);
       }
-      this.#add(taskUuid, waiter, signal);
+      this.#add(waiter);
     });
   }
 
-  #add(taskUuid: string, waiter: Waiter, signal: AbortSignal | undefined): void {
-    const set = this.#waiters.get(taskUuid) ?? new Set();
-    set.add(waiter);
-    this.#waiters.set(taskUuid, set);
+  /** Runs a creation, and remembers what it made: of these tasks, no end was heard yet. */
+  async creating<T extends { taskUuid: string; created: boolean }>(create: () => Promise<T[]>): Promise<T[]> {
+    this.#creations++;
+    try {
+      const tasks = await create();
+      for (const { taskUuid, created } of tasks) {
+        if (created && !this.#endedMeanwhile.has(taskUuid)) this.#remember(taskUuid);
+      }
+      return tasks;
+    } finally {
+      if (--this.#creations === 0) this.#endedMeanwhile.clear();
+    }
+  }
+
+  #remember(taskUuid: string): void {
+    if (this.#newTasks.size >= NEW_TASKS) this.#newTasks.delete(this.#newTasks.values().next().value!);
+    this.#newTasks.add(taskUuid);
+  }
+
+  #add(waiter: Waiter): void {
+    const { taskUuid, signal } = waiter;
+    const there = this.#waiters.get(taskUuid);
+    if (there === undefined) this.#waiters.set(taskUuid, waiter);
+    else if (there instanceof Waiter) this.#waiters.set(taskUuid, new Set([there, waiter]));
+    else there.add(waiter);
     if (signal) this.#followSignal(signal).add(waiter);
-    this.#check([taskUuid]);
+    if (!this.#newTasks.delete(taskUuid)) this.#check([taskUuid]);
     this.#schedule();
   }
 
-  #remove(taskUuid: string, waiter: Waiter, signal: AbortSignal | undefined): void {
-    const set = this.#waiters.get(taskUuid);
-    if (set?.delete(waiter) && set.size === 0) this.#waiters.delete(taskUuid);
+  readonly #remove = (waiter: Waiter): void => {
+    const { taskUuid, signal } = waiter;
+    clearTimeout(waiter.timer);
+    const there = this.#waiters.get(taskUuid);
+    if (there instanceof Waiter || (there?.delete(waiter) && there.size === 0)) this.#waiters.delete(taskUuid);
     if (signal) this.#bySignal.get(signal)?.delete(waiter);
     this.#schedule();
+  };
+
+  #waitersFor(taskUuid: string): Waiter[] {
+    const there = this.#waiters.get(taskUuid);
+    if (there === undefined) return [];
+    return there instanceof Waiter ? [there] : [...there];
   }
 
   /** One listener a signal, however many waits share it. */
@@ -109,15 +166,43 @@ export class TaskWaiter {
     const others: string[] = [];
     for (const taskUuid of taskUuids) {
       if (this.#waiters.has(taskUuid)) this.#toRead.add(taskUuid);
-      else others.push(taskUuid);
+      else {
+        others.push(taskUuid);
+        this.#newTasks.delete(taskUuid);
+        if (this.#creations > 0) this.#endedMeanwhile.add(taskUuid);
+      }
     }
     this.#readSoon();
     return others;
   }
 
+  /** Something was done to a task here. */
+  touched(taskUuid: string): void {
+    if (this.#waiters.has(taskUuid)) this.#check([taskUuid]);
+    else this.#newTasks.delete(taskUuid);
+  }
+
   /** Asks after all awaited tasks: what happened meanwhile was not heard. */
   catchUp(): void {
+    this.#newTasks.clear();
     this.#check(this.#waiters.keys());
+  }
+
+  /** Asks after those whose turn it is. They go to the end of the line. */
+  #checkSome(): void {
+    const some: string[] = [];
+    for (const taskUuid of this.#waiters.keys()) {
+      if (some.length === CHECK_AT_ONCE) break;
+      some.push(taskUuid);
+    }
+    if (some.length < this.#waiters.size) {
+      for (const taskUuid of some) {
+        const waiting = this.#waiters.get(taskUuid)!;
+        this.#waiters.delete(taskUuid);
+        this.#waiters.set(taskUuid, waiting);
+      }
+    }
+    this.#check(some);
   }
 
   #check(taskUuids: Iterable<string>): void {
@@ -149,7 +234,7 @@ export class TaskWaiter {
     try {
       for (const task of await this.#engine.getTasks(ids)) {
         // A task that was blocked may run again by now, by an operator's hand.
-        if (isResting(task.status)) for (const waiter of this.#waiters.get(task.taskUuid) ?? []) waiter.resolve(task);
+        if (isResting(task.status)) for (const waiter of this.#waitersFor(task.taskUuid)) waiter.resolve(task);
       }
     } catch (error) {
       this.#logger.debug({ error: messageOf(error) }, 'awaited tasks could not be read; trying again');
@@ -164,7 +249,7 @@ export class TaskWaiter {
   }
 
   #reject(taskUuid: string, error: unknown): void {
-    for (const waiter of this.#waiters.get(taskUuid) ?? []) waiter.reject(error);
+    for (const waiter of this.#waitersFor(taskUuid)) waiter.reject(error);
   }
 
   #schedule(): void {
@@ -175,7 +260,7 @@ export class TaskWaiter {
     }
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      this.catchUp();
+      this.#checkSome();
       this.#schedule();
     }, CHECK_MS);
   }

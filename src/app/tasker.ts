@@ -237,7 +237,7 @@ export class Tasker {
 
   /** Creates many tasks in one transaction, all or none; some hundreds at a time are fastest. Throws as {@link createTask}. */
   async createTasks(requests: readonly TaskRequest[], options?: CreateOptions): Promise<TaskHandle[]> {
-    const created = await this.#engine.createTasks(requests, options);
+    const created = await this.#waiter.creating(() => this.#engine.createTasks(requests, options));
     this.#announceWork(created);
     return created.map(({ taskUuid, snapshot, priority, created }) => ({
       taskUuid,
@@ -363,7 +363,7 @@ export class Tasker {
     const result = await act();
     this.#worker?.taken(taskUuid.toLowerCase());
     this.#worker?.wake();
-    this.#waiter.catchUp();
+    this.#waiter.touched(taskUuid.toLowerCase());
     return result;
   }
 

@@ -39,11 +39,11 @@ with done as (
     d.claim, d.kind, d.template_id, d.rank, d.ms, d.detail, d.ord,
     s.state = 'complete'${dynamic ? " or (s.state = 'error' and d.tolerant)" : ''} closed),
 dec as (
-  select x.task_uuid, x.template_id, x.rank, x.child, count(*)::int n, row_number() over (order by x.rank, x.task_uuid, x.child) r
+  select x.task_uuid, x.template_id, x.rank, x.child, count(*)::int n, min(x.ord) ord, row_number() over (order by x.rank, x.task_uuid, x.child) r
     from (${
       dynamic
         ? // A child that is made from a batch_worker stands for all workers of its batch.
-          `select d.task_uuid, d.template_id, d.rank, coalesce(w.idx, e.child) child
+          `select d.task_uuid, d.template_id, d.rank, d.ord, coalesce(w.idx, e.child) child
             from done d cross join lateral (
               select child from tasker.template_edge x
                where x.template_id = d.template_id and x.parent = tasker.template_idx(d.idx) offset 0) e
@@ -51,7 +51,7 @@ dec as (
               select ((x.worker_idx + 1) << 17) + g idx from tasker.batch x cross join lateral generate_series(0, x.size - 1) g
                where x.task_uuid = d.task_uuid and x.worker_idx = e.child offset 0) w on true
            where d.closed`
-        : `select d.task_uuid, d.template_id, d.rank, e.child from done d cross join lateral (
+        : `select d.task_uuid, d.template_id, d.rank, d.ord, e.child from done d cross join lateral (
             select child from tasker.template_edge x where x.template_id = d.template_id and x.parent = d.idx offset 0) e
            where d.closed`
     }) x
@@ -75,7 +75,7 @@ k as (
                  : ''
              }) dec
    where s.ctid = dec.tid
-  returning s.task_uuid, s.idx, s.state, s.attempts, s.spared, s.max_attempts, dec.template_id, dec.rank),${
+  returning s.task_uuid, s.idx, s.state, s.attempts, s.spared, s.max_attempts, dec.template_id, dec.rank, dec.ord),${
     dynamic
       ? `
 places as (
@@ -105,22 +105,28 @@ t as (
     n_open = n_open - c.done, n_active = n_active + c.act, n_retry = n_retry + c.ret, n_error = n_error + c.err,
     done_at = case when n_open = c.done then now() end
     from (select c.*, x.tid from (
-          select task_uuid, (count(*) filter (where rec and closed))::int done,
+          select task_uuid, min(ord) filter (where rec) ord,
+                 (count(*) filter (where rec and closed))::int done,
                  (count(*) filter (where rec and state = 'waiting_for_retry'))::int ret,
                  (count(*) filter (where rec and state = 'error' and not closed))::int err,
                  (count(*) filter (where not rec) - count(*) filter (where rec and state <> 'enqueued'))::int act
-            from (select task_uuid, state, closed, true rec from done
-                  union all select task_uuid, state, false, false from k where state <> 'pending') y
+            from (select task_uuid, state, closed, true rec, ord from done
+                  union all select task_uuid, state, false, false, null from k where state <> 'pending') y
            group by 1) c
           cross join lateral (select ctid tid from tasker.task x where x.task_uuid = c.task_uuid offset 0) x) c
    where task.ctid = c.tid
-  returning task.task_uuid, task.state::text, (extract(epoch from now() - task.created_at) * 1000)::int ms)
-select 0 what, task_uuid, idx, state::text, attempts, spared, max_attempts, template_id, rank, null::int[] ords
-  from k where state = 'in_progress'
-union all select 1, task_uuid, ms, state, null, null, null, null, null, null from t where state in ('complete', 'blocked_by_failures')
-union all select 2, task_uuid, idx, state::text, attempts, spared, max_attempts, null, null, null from done where kind <> 0
-union all select 3, null, count(*)::int, null, (select count(*)::int from k where state = 'enqueued') + (count(*) filter (where state = 'enqueued'))::int, null, null, null, null,
-  case when count(*) < cardinality($1::uuid[]) then coalesce(array_agg(ord::int), '{}') end from done`;
+  returning task.state, c.ord, (extract(epoch from now() - task.created_at) * 1000)::int ms)
+select child.*, ended.*, rest.*
+  from (select array_agg(ord)::text child_ords, array_agg(idx)::text idxs, array_agg(attempts)::text attempts,
+               array_agg(spared)::text spared, array_agg(max_attempts)::text max_attempts
+          from k where state = 'in_progress') child,
+       (select array_agg(ord)::text ended_ords, array_agg((state = 'complete')::int)::text complete, array_agg(ms)::text ms
+          from t where state in ('complete', 'blocked_by_failures')) ended,
+       (select case when count(*) < cardinality($1::uuid[]) then coalesce(array_agg(ord)::text, '{}') end accepted,
+               (select count(*) from k where state = 'enqueued')::int + (count(*) filter (where state = 'enqueued'))::int queued,
+               json_agg(json_build_object('ord', ord, 'state', state, 'attempts', attempts, 'spared', spared, 'max_attempts', max_attempts))
+                 filter (where kind <> 0)::text uncompleted
+          from done) rest`;
 
 const RECORD_STEPS: Statement = { name: 'record_steps', text: recordText(false) };
 const RECORD_DYNAMIC_STEPS: Statement = { name: 'record_steps_dynamic', text: recordText(true) };
@@ -194,17 +200,20 @@ export interface Recorded {
   queued: number;
 }
 
+/** One row, however many steps: lists of numbers as array literals, positions in the batch from 1. */
 interface AnswerRow {
-  what: 0 | 1 | 2 | 3;
-  task_uuid: string;
-  idx: number;
-  state: string;
-  attempts: number;
-  spared: number;
-  max_attempts: number;
-  template_id: number;
-  rank: number;
-  ords: number[] | null;
+  child_ords: string | null;
+  idxs: string | null;
+  attempts: string | null;
+  spared: string | null;
+  max_attempts: string | null;
+  ended_ords: string | null;
+  complete: string | null;
+  ms: string | null;
+  /** Null: all of them. */
+  accepted: string | null;
+  queued: number;
+  uncompleted: string | null;
 }
 
 /** Records what came of many attempts, moves their tasks on, and takes ready children for this worker. After {@link lockTasks}. */
@@ -215,35 +224,28 @@ export async function recordSteps(
 ): Promise<Recorded> {
   const statement = own.dynamic ? RECORD_DYNAMIC_STEPS : RECORD_STEPS;
   const { rows } = await db.query<AnswerRow>(statement, parameters(batch, own));
-  return readAnswer(rows, batch.length);
+  return readAnswer(rows[0]!, batch);
 }
 
 // Arrays are sent as literals made here: the driver's own conversion quotes element by element.
 function parameters(batch: readonly RecordedStep[], own: OwnClaim): unknown[] {
-  const columns: string[] = ['', '', '', '', '', '', '', ''];
-  const results: string[] = new Array(batch.length);
+  const column = (of: (step: RecordedStep) => string | number) => `{${batch.map(of).join(',')}}`;
   const details: string[] = [];
-  let separator = '';
-  for (let i = 0; i < batch.length; i++) {
-    const step = batch[i]!;
-    columns[0] += separator + step.taskUuid;
-    columns[1] += separator + step.idx;
-    columns[2] += separator + step.claim;
-    columns[3] += separator + step.kind;
-    columns[4] += separator + step.delayMs;
-    columns[5] += separator + step.templateId;
-    columns[6] += separator + step.rank;
-    columns[7] += separator + step.durationMs;
-    results[i] = step.result;
-    if (step.detail !== 'null') {
-      while (details.length < i) details.push('null');
-      details.push(step.detail);
-    }
-    separator = ',';
-  }
+  batch.forEach(({ detail }, i) => {
+    if (detail === 'null') return;
+    while (details.length < i) details.push('null');
+    details.push(detail);
+  });
   return [
-    ...columns.map((column) => `{${column}}`),
-    `[${results.join(',')}]`,
+    column((step) => step.taskUuid),
+    column((step) => step.idx),
+    column((step) => step.claim),
+    column((step) => step.kind),
+    column((step) => step.delayMs),
+    column((step) => step.templateId),
+    column((step) => step.rank),
+    column((step) => step.durationMs),
+    `[${batch.map((step) => step.result).join(',')}]`,
     own.freeSlots,
     own.token,
     own.lastRank,
@@ -251,19 +253,54 @@ function parameters(batch: readonly RecordedStep[], own: OwnClaim): unknown[] {
   ];
 }
 
-function readAnswer(rows: AnswerRow[], sent: number): Recorded {
-  const recorded: Recorded = { children: [], ended: [], uncompleted: [], refused: [], queued: 0 };
-  for (const row of rows) {
-    if (row.what === 0) recorded.children.push(row);
-    else if (row.what === 1)
-      recorded.ended.push({ task_uuid: row.task_uuid, state: row.state as EndedTaskRow['state'], ms: row.idx });
-    else if (row.what === 2) recorded.uncompleted.push(row as UncompletedRow);
-    else {
-      recorded.queued = row.attempts;
-      if (row.ords) recorded.refused = missing(row.ords, sent);
-    }
-  }
-  return recorded;
+function readAnswer(row: AnswerRow, batch: readonly RecordedStep[]): Recorded {
+  return {
+    children: childrenIn(row, batch),
+    ended: endedIn(row, batch),
+    uncompleted: uncompletedIn(row, batch),
+    refused: row.accepted === null ? [] : missing(numbersIn(row.accepted), batch.length),
+    queued: row.queued,
+  };
+}
+
+function childrenIn(row: AnswerRow, batch: readonly RecordedStep[]): ChildRow[] {
+  const ords = numbersIn(row.child_ords);
+  const [idxs, attempts, spared, most] = [row.idxs, row.attempts, row.spared, row.max_attempts].map(numbersIn);
+  return ords.map((ord, i) => {
+    const { taskUuid, templateId, rank } = batch[ord - 1]!;
+    return {
+      task_uuid: taskUuid,
+      idx: idxs![i]!,
+      attempts: attempts![i]!,
+      spared: spared![i]!,
+      max_attempts: most![i]!,
+      template_id: templateId,
+      rank,
+    };
+  });
+}
+
+function endedIn(row: AnswerRow, batch: readonly RecordedStep[]): EndedTaskRow[] {
+  const [complete, ms] = [row.complete, row.ms].map(numbersIn);
+  return numbersIn(row.ended_ords).map((ord, i) => ({
+    task_uuid: batch[ord - 1]!.taskUuid,
+    state: complete![i] === 1 ? 'complete' : 'blocked_by_failures',
+    ms: ms![i]!,
+  }));
+}
+
+function uncompletedIn({ uncompleted }: AnswerRow, batch: readonly RecordedStep[]): UncompletedRow[] {
+  if (uncompleted === null) return [];
+  const rows = JSON.parse(uncompleted) as (Omit<UncompletedRow, 'task_uuid' | 'idx'> & { ord: number })[];
+  return rows.map(({ ord, ...row }) => {
+    const { taskUuid, idx } = batch[ord - 1]!;
+    return { task_uuid: taskUuid, idx, ...row };
+  });
+}
+
+/** An array literal of whole numbers. The driver's own reading goes character by character. */
+function numbersIn(literal: string | null): number[] {
+  return literal === null ? [] : (JSON.parse(`[${literal.slice(1, -1)}]`) as number[]);
 }
 
 function missing(accepted: number[], sent: number): number[] {

@@ -2,12 +2,14 @@ import type { HeldStep } from './held-step.ts';
 
 /** One timer for the timeouts of all running steps: a timer a step would cost more than most handlers. */
 export class Deadlines {
+  readonly #held: () => Iterable<HeldStep>;
   readonly #expired: (step: HeldStep) => void;
-  readonly #steps = new Set<HeldStep>();
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
 
-  constructor(expired: (step: HeldStep) => void) {
+  /** `held`: all steps that may have a deadline; a list of our own would cost each step more than a look costs all. */
+  constructor(held: () => Iterable<HeldStep>, expired: (step: HeldStep) => void) {
+    this.#held = held;
     this.#expired = expired;
   }
 
@@ -15,12 +17,11 @@ export class Deadlines {
   add(step: HeldStep, timeoutMs: number): void {
     if (timeoutMs <= 0) return;
     step.deadline = performance.now() + timeoutMs;
-    this.#steps.add(step);
     if (step.deadline < this.#timerAt) this.#set(step.deadline);
   }
 
   delete(step: HeldStep): void {
-    this.#steps.delete(step);
+    step.deadline = Number.POSITIVE_INFINITY;
   }
 
   #set(at: number): void {
@@ -34,9 +35,9 @@ export class Deadlines {
     this.#timerAt = Number.POSITIVE_INFINITY;
     const now = performance.now();
     let next = Number.POSITIVE_INFINITY;
-    for (const step of this.#steps) {
+    for (const step of this.#held()) {
       if (step.deadline <= now) {
-        this.#steps.delete(step);
+        this.delete(step);
         this.#expired(step);
       } else if (step.deadline < next) next = step.deadline;
     }
@@ -45,6 +46,5 @@ export class Deadlines {
 
   stop(): void {
     clearTimeout(this.#timer);
-    this.#steps.clear();
   }
 }

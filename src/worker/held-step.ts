@@ -86,7 +86,7 @@ export class HeldStep implements StepContextParams {
   /** A transaction of its handler is open. */
   transacting = false;
   /** Settles when what was saved before is saved. */
-  saving: Promise<unknown> = Promise.resolve();
+  saving: Promise<unknown> | undefined;
   /** Its handler was called. */
   started = false;
   /** What it came to is with the recorder, and nobody else decides about it. */

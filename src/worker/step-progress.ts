@@ -44,7 +44,8 @@ export function stepPort(engine: Engine, { saved }: { saved(step: HeldStep): voi
     async saveCheckpoint(step, progress) {
       if (step.transacting) throw insideTransaction(step);
       // One after the other: on two connections the older one might be saved last.
-      const turn = step.saving.then(async () => {
+      const before = step.saving ?? Promise.resolve();
+      const turn = before.then(async () => {
         const data = checkpointRecord(step, progress);
         await insist(step, async (timeoutMs) => {
           if (step.over || !(await engine.saveCheckpoint(step, data, { timeoutMs }))) throw takenAway(step);

@@ -42,11 +42,17 @@ export interface Wanted {
   templateIdx: number;
 }
 
+// Stand for the collections that most tasks never need, and are never written: three a task were a good part of what a
+// step takes of memory.
+const NONE_WITHHELD: Map<number, number> = new Map();
+const NONE_ABSENT: Set<number> = new Set();
+const NO_BATCHES: Map<number, readonly BatchMember[]> = new Map();
+
 const nothingKnown = (): KnownResults => ({
   texts: new Map(),
-  withheld: new Map(),
-  absent: new Set(),
-  batches: new Map(),
+  withheld: NONE_WITHHELD,
+  absent: NONE_ABSENT,
+  batches: NO_BATCHES,
 });
 
 /**
@@ -191,15 +197,21 @@ export class TaskCache {
       if (graph.types[idx] === 'batch_worker') {
         const rows = loaded.get(`${task.taskUuid}:${idx}`) ?? [];
         for (const row of rows) this.#keepRow(row, task);
+        if (task.known.batches === NO_BATCHES) task.known.batches = new Map();
         task.known.batches.set(idx, rows.map(memberOf));
-      } else task.known.absent.add(idx);
+      } else {
+        if (task.known.absent === NONE_ABSENT) task.known.absent = new Set();
+        task.known.absent.add(idx);
+      }
     }
   }
 
   #keepRow(row: ResultRow | BatchResultRow, task: CachedTask | undefined): void {
     if (!task) return;
-    if (row.withheld) task.known.withheld.set(row.idx, row.size);
-    else this.keep(task, row.idx, row.result);
+    if (row.withheld) {
+      if (task.known.withheld === NONE_WITHHELD) task.known.withheld = new Map();
+      task.known.withheld.set(row.idx, row.size);
+    } else this.keep(task, row.idx, row.result);
   }
 }
 

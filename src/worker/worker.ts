@@ -73,6 +73,8 @@ export interface WorkerStats {
 }
 
 const CLAIM_LIMIT = 1_000;
+/** Steps that may wait to be recorded, however few slots there are: enough to keep the recorder's lanes full. */
+const HELD_AHEAD = 1_500;
 /** Contexts and results that are held in memory at most, before fewer steps are taken at once. */
 const MEMORY_BOUND = 256 * 1024 * 1024;
 const ALL_RANKS = 100;
@@ -192,7 +194,10 @@ export class Worker {
     );
     this.#doubts = new Doubts(engine, (rows) => void this.#adopt(rows), logger);
     this.#unreadable = new UnreadableTemplates(engine, () => options.onWorkLeft(0), logger);
-    this.#deadlines = new Deadlines((step) => this.#timedOut(step));
+    this.#deadlines = new Deadlines(
+      () => this.#held,
+      (step) => this.#timedOut(step),
+    );
     this.#missing = new MissingHandlers(
       {
         graceMs: options.missingGraceMs,
@@ -265,9 +270,18 @@ export class Worker {
     return this.#slots - this.#running - this.#reserved;
   }
 
+  /**
+   * Of what is not recorded yet, the children need slots soon: a claim that takes those sends them to the queue, from
+   * where they come back without the results that were at hand here.
+   */
+  #roomToHold(): number {
+    const most = Math.max(this.#options.concurrency, HELD_AHEAD);
+    return most - this.#running - this.#reserved - this.#recorder.pending;
+  }
+
   #claim(): void {
     if (this.#claiming || !this.#wantClaim || this.#namespaceIds.length === 0) return;
-    const limit = Math.min(this.#free(), CLAIM_LIMIT);
+    const limit = Math.min(this.#free(), this.#roomToHold(), CLAIM_LIMIT);
     if (limit <= 0) return;
     this.#wantClaim = false;
     this.#reserved += limit;

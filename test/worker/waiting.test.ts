@@ -115,6 +115,34 @@ describe('waitForTask', () => {
     expect(tasks.every((task) => task.status === 'complete')).toBe(true);
   });
 
+  it('asks nothing about tasks that were created here just now, and asks after those of others', async () => {
+    const { tasker, demo, another } = await shared.setup({ a: [] }, { worker: false });
+    const observer = await another({ worker: false, handlers: [] });
+    const handles = await tasker.createTasks(Array.from({ length: 20 }, () => demo));
+    const asked = async (who: typeof tasker) => {
+      const before = who.statements;
+      for (const { taskUuid } of handles) who.waitForTask(taskUuid).catch(() => undefined); // they end with `stopped`
+      for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+      return who.statements - before;
+    };
+    expect(await asked(tasker)).toBe(0);
+    expect(await asked(observer)).toBeGreaterThan(0);
+    expect(await asked(tasker)).toBeGreaterThan(0);
+  });
+
+  it('of a task that ended before anybody waited for it hears at once', async () => {
+    const { tasker, demo } = await shared.setup({ a: [] }, { handlers: quick });
+    const handles = await tasker.createTasks(Array.from({ length: 5 }, () => demo));
+    for (const { taskUuid } of handles) {
+      await expect.poll(async () => (await tasker.getTask(taskUuid)).status, { timeout: 20_000 }).toBe('complete');
+    }
+    const before = tasker.statements;
+    const waits = handles.map(({ taskUuid }) => tasker.waitForTask(taskUuid));
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(tasker.statements - before).toBeGreaterThan(0);
+    for (const task of await Promise.all(waits)) expect(task.status).toBe('complete');
+  });
+
   it('with throwOnFailure rejects for a task that did not complete, naming its state', async () => {
     const fail = defineHandler('a', {}, () => {
       throw new PermanentError('no');
