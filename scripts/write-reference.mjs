@@ -18,6 +18,7 @@ const PAGES = {
   registry: ['registry', 'Registry and resolvers'],
   template: ['templates', 'Templates'],
   logging: ['logging', 'Logging'],
+  metrics: ['metrics', 'Metrics'],
   errors: ['errors', 'Errors'],
   testing: ['testing', 'Testing'],
 };

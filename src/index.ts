@@ -168,6 +168,7 @@ export {
 } from './logging/log.ts';
 export { LogContext } from './logging/log-context.ts';
 export { type Logger, silentLogger } from './logging/logger.ts';
+export type { MetricsRegistry, MetricsReport, MetricValue } from './metrics/metrics.ts';
 export type { BaseResolver, ResolvedHandler, ResolverConfig } from './registry/base-resolver.ts';
 export { type CheckedTemplate, checkHandlers, type HandlerProblem } from './registry/check-handlers.ts';
 export { type ClassLookupOptions, ClassLookupResolver } from './registry/class-lookup-resolver.ts';

@@ -46,7 +46,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'engine',
     'worker',
   ],
-  index: ['app', 'errors', 'handlers', 'registry', 'template', 'engine', 'model', 'logging'],
+  index: ['app', 'errors', 'handlers', 'registry', 'template', 'engine', 'model', 'logging', 'metrics'],
 };
 
 /** `worker` takes only the types of a template. */

@@ -199,6 +199,9 @@ describe('the surface', () => {
       ListOptions
       LogFields
       Logger
+      MetricValue
+      MetricsRegistry
+      MetricsReport
       MixedClass
       Mixin
       NapiBackoffHint

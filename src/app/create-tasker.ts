@@ -6,6 +6,7 @@ import type { DynamicLimits } from '../engine/expansion.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { consoleLogger } from '../logging/console-logger.ts';
 import type { Logger } from '../logging/logger.ts';
+import { type Metrics, type MetricsRegistry, silentMetrics, TaskerMetrics } from '../metrics/metrics.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import { type HandlerSource, loadHandlers } from './load-handlers.ts';
 import { loadTemplates, type TemplateSource } from './load-templates.ts';
@@ -34,6 +35,11 @@ export interface CreateTaskerOptions {
   worker?: boolean;
   /** In pino's shape. Default: warnings and errors, to standard error. */
   logger?: Logger;
+  /**
+   * Where to count: a `Registry` of `prom-client`, in which the instruments stand until the tasker stops; `false`: nowhere.
+   * Default: only `tasker.metrics`, which tells them in any case.
+   */
+  metrics?: MetricsRegistry | false;
   /** The worker's name in history and messages. Default: host and process id. */
   name?: string;
   /** A worker that gives no sign of life for so long is taken for dead. Default 30,000. */
@@ -83,7 +89,11 @@ export async function createTasker(options: CreateTaskerOptions = {}): Promise<T
   for (const problem of problems) logger.warn(formatProblem(problem));
   const wantsWorker = options.worker ?? options.handlers !== undefined;
   const registry = wantsWorker ? await loadHandlers(options.handlers ?? [], logger) : undefined;
-  const open = await openDatabase({ ...options, logger, environment });
+  const metrics = metricsOf(options);
+  const open = await openDatabase({ ...options, logger, environment, metrics }).catch((error: unknown) => {
+    metrics.close();
+    throw error;
+  });
   let tasker: Tasker | undefined;
   try {
     const engine = new Engine(open.database, logger, options.limits);
@@ -93,6 +103,7 @@ export async function createTasker(options: CreateTaskerOptions = {}): Promise<T
       engine,
       registry,
       logger,
+      metrics,
       templates,
       name: options.name ?? `${hostname()}-${process.pid}`,
       concurrency: options.concurrency ?? DEFAULTS.concurrency,
@@ -111,7 +122,21 @@ export async function createTasker(options: CreateTaskerOptions = {}): Promise<T
     await (tasker?.stop({ drainTimeoutMs: 0 }) ?? open.close()).catch((also: unknown) =>
       logger.debug({ error: messageOf(also) }, 'what was started could not be stopped cleanly'),
     );
+    metrics.close();
     throw error;
+  }
+}
+
+function metricsOf({ metrics }: CreateTaskerOptions): Metrics {
+  if (metrics === false) return silentMetrics;
+  try {
+    return new TaskerMetrics({ registry: metrics });
+  } catch (error) {
+    throw new TaskerError(
+      'config_invalid',
+      `createTasker: metrics: ${messageOf(error)} Give each tasker a registry of its own, and join them by Registry.merge`,
+      { cause: error },
+    );
   }
 }
 

@@ -7,6 +7,7 @@ import { startEmbedded } from '../db/embedded/start-embedded.ts';
 import { migrate } from '../engine/migrate.ts';
 import { TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 
 /** Where the database is, and how to reach it. */
 export interface OpenDatabaseOptions {
@@ -21,6 +22,8 @@ export interface OpenDatabaseOptions {
   /** Bring the schema up to date. Default true. */
   migrate?: boolean | undefined;
   logger: Logger;
+  /** Where to count. Default: nowhere. */
+  metrics?: Metrics | undefined;
   environment?: Environment;
 }
 
@@ -49,6 +52,7 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<OpenDa
       poolSize: options.poolSize ?? DEFAULTS.poolSize,
       pipeline: environment.pipeline,
       logger,
+      metrics: options.metrics,
     });
     const close = async () => {
       await database.close();

@@ -7,6 +7,7 @@ import { type HistoryEntry, type Step, TASK_STATES, type Task } from '../engine/
 import type { Snapshot } from '../engine/template-store.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
+import type { Metrics, MetricsReport } from '../metrics/metrics.ts';
 import { nearNames } from '../model/near-names.ts';
 import { checkHandlers, phraseProblems } from '../registry/check-handlers.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
@@ -15,6 +16,7 @@ import { settledWithin } from '../worker/settled-within.ts';
 import { Worker, type WorkerStats } from '../worker/worker.ts';
 import type { OpenDatabase } from './open-database.ts';
 import { isResting, TaskWaiter } from './task-waiter.ts';
+import { TaskerCounts } from './tasker-counts.ts';
 import { type Explanation, explainTask } from './why.ts';
 
 /** What {@link Tasker.createTask} answers. */
@@ -66,6 +68,7 @@ export interface TaskerParts {
   engine: Engine;
   registry: HandlerRegistry | undefined;
   logger: Logger;
+  metrics: Metrics;
   name: string;
   concurrency: number;
   leaseMs: number;
@@ -106,6 +109,7 @@ export class Tasker {
   readonly #waiter: TaskWaiter;
   readonly #listener: Listener;
   readonly #worker: Worker | undefined;
+  readonly #counts: TaskerCounts;
   readonly #served = new Set<string>();
   readonly #toAnnounce: string[] = [];
   #announcing: NodeJS.Timeout | undefined;
@@ -129,6 +133,9 @@ export class Tasker {
       parts.logger,
     );
     this.#worker = parts.registry && this.#makeWorker(parts.registry);
+    this.#counts = new TaskerCounts(parts, {
+      namespaces: () => (this.#worker ? this.#namespaces() : []),
+    });
   }
 
   #makeWorker(registry: HandlerRegistry): Worker {
@@ -202,6 +209,11 @@ export class Tasker {
   /** What the worker does right now; undefined with `worker: false`. */
   get stats(): WorkerStats | undefined {
     return this.#worker?.stats;
+  }
+
+  /** What was counted so far, for Prometheus and for programs. Nothing with `metrics: false`. */
+  get metrics(): MetricsReport {
+    return this.#parts.metrics;
   }
 
   /** Statements sent to the database so far. */
@@ -394,6 +406,7 @@ export class Tasker {
       this.#forgetSignal?.();
       clearTimeout(this.#announcing);
       clearTimeout(this.#waking);
+      this.#counts.stop();
       await this.#listener.stop();
       await this.#parts.open.close();
     }
@@ -417,6 +430,7 @@ export class Tasker {
   // ---- who must hear of it
 
   #heard(channel: string, payload: string): void {
+    this.#counts.heard(channel);
     if (channel === CHANNEL_WORK) this.#heardOfWork(Number(payload));
     else if (channel === CHANNEL_TAKEN) this.#worker?.taken(payload);
     else this.#waiter.ended(payload.split(','));

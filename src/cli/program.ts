@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { packageVersion } from '../config/package-version.ts';
 import { addDatabaseCommands } from './database-commands.ts';
 import { addProjectCommands } from './project-commands.ts';
 import { addStepCommands } from './step-commands.ts';
@@ -13,7 +13,7 @@ import { addTemplateCommands } from './template-commands.ts';
 export function makeProgram(): Command {
   const program = new Command('tasker')
     .description('Workflows of TypeScript steps on PostgreSQL.')
-    .version(ownVersion(), '-V, --version', 'print the version')
+    .version(packageVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
     .option('--database-url <url>', 'PostgreSQL server; default: DATABASE_URL, else the embedded server in .tasker/')
@@ -34,9 +34,4 @@ export function makeProgram(): Command {
     '\nA first workflow:  npx tasker init && npx tasker dev\nExit codes: 0 done, 1 failed, 2 wrong command line (or blocked task), 3 could not start',
   );
   return program;
-}
-
-function ownVersion(): string {
-  const file = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }

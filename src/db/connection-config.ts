@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { Logger } from '../logging/logger.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 
 /** How to reach the server. */
 export interface DatabaseOptions {
@@ -14,6 +15,8 @@ export interface DatabaseOptions {
   statementTimeoutMs?: number | undefined;
   applicationName?: string | undefined;
   logger: Logger;
+  /** Where to count. Default: nowhere. */
+  metrics?: Metrics | undefined;
 }
 
 const INT8 = 20;

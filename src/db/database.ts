@@ -1,9 +1,11 @@
 import { Socket } from 'node:net';
 import pg from 'pg';
 import { TaskerError } from '../errors.ts';
+import { type Metrics, silentMetrics } from '../metrics/metrics.ts';
 import { configOf, type DatabaseOptions } from './connection-config.ts';
 import { checkScheme, isConnectionError, lostStatement, redactUrl, refusedConnection } from './connection-error.ts';
 import { BEGIN, type Opening } from './opening.ts';
+import { PoolMeter } from './pool-meter.ts';
 import { type Db, type Rows, type Statement, withLabel } from './statement.ts';
 import { UserTransactions } from './user-transactions.ts';
 
@@ -31,6 +33,9 @@ export class Database implements Db {
   /** One connection beside the pool, made when it is first needed. */
   #reserve: pg.Pool | undefined;
   readonly #options: DatabaseOptions;
+  /** Where everything on this database is counted. */
+  readonly metrics: Metrics;
+  readonly #meter: PoolMeter;
   /** Statements sent so far; the benchmark divides it by steps. */
   statements = 0;
   #closed = false;
@@ -45,6 +50,8 @@ export class Database implements Db {
     this.#pool = pool;
     this.#sockets = sockets;
     this.#options = options;
+    this.metrics = options.metrics ?? silentMetrics;
+    this.#meter = new PoolMeter(this.metrics, { pool, statements: () => this.statements });
     this.#watch(pool);
   }
 
@@ -57,7 +64,10 @@ export class Database implements Db {
       client.on('error', () => {});
       this.#connectedAt.set(client, performance.now());
     });
-    pool.on('error', (error) => this.#options.logger.debug({ error: error.message }, 'an idle connection was lost'));
+    pool.on('error', (error) => {
+      this.#meter.failed(error);
+      this.#options.logger.debug({ error: error.message }, 'an idle connection was lost');
+    });
   }
 
   /**
@@ -143,13 +153,16 @@ export class Database implements Db {
     this.#checkOpen();
     this.statements++;
     const client = await this.#connect(pool);
+    const sentAt = performance.now();
     try {
       const query = timed({ ...withLabel(statement), values: values as unknown[] }, timeoutMs);
       const rows = (await client.query(query)) as unknown as Rows<Row>;
       client.release();
+      this.#meter.queried(statement, sentAt);
       return rows;
     } catch (error) {
       this.#noteSilence(error);
+      this.#meter.failed(error);
       client.release(error as Error);
       throw lostStatement(error);
     }
@@ -157,9 +170,16 @@ export class Database implements Db {
 
   /** A connection of the pool, but none that may have gone silent. */
   async #connect(pool = this.#pool): Promise<pg.PoolClient> {
+    const askedAt = performance.now();
     for (;;) {
-      const client = await pool.connect();
-      if ((this.#connectedAt.get(client) ?? this.#silentAt) >= this.#silentAt) return client;
+      const client = await pool.connect().catch((error: unknown) => {
+        this.#meter.failed(error);
+        throw error;
+      });
+      if ((this.#connectedAt.get(client) ?? this.#silentAt) >= this.#silentAt) {
+        this.#meter.checkedOut(pool, askedAt);
+        return client;
+      }
       client.release(true);
     }
   }
@@ -175,6 +195,7 @@ export class Database implements Db {
    */
   async pipeline<T>(opening: Opening, work: (tx: Db) => Promise<T>): Promise<T> {
     this.#checkOpen();
+    const startedAt = performance.now();
     const client = await this.#connect();
     const sent: Promise<unknown>[] = [];
     const sendNow = this.#sender(client);
@@ -192,10 +213,12 @@ export class Database implements Db {
     for (const answer of answers) if (answer.status === 'rejected') this.#noteSilence(answer.reason);
     if (failed) failed.reason = lostStatement(failed.reason);
     if (outcome instanceof Error) {
+      this.#meter.failed(outcome);
       client.release(outcome);
       throw new InDoubtError(failed?.reason ?? outcome);
     }
     client.release();
+    this.#meter.transacted(startedAt);
     // COMMIT of an aborted transaction resolves, with ROLLBACK as its command.
     if ((outcome as Rows<unknown>).command !== 'COMMIT' || failed) throw failed?.reason ?? new Error('rolled back');
     return working;
@@ -204,6 +227,7 @@ export class Database implements Db {
   /** A transaction whose statements depend on each other's answers. Rolled back when `work` throws. */
   async transaction<T>(opening: Opening, work: (tx: Db) => Promise<T>): Promise<T> {
     this.#checkOpen();
+    const startedAt = performance.now();
     const client = await this.#connect();
     let broken: Error | undefined;
     try {
@@ -216,11 +240,13 @@ export class Database implements Db {
       return result;
     } catch (error) {
       this.#noteSilence(error);
+      this.#meter.failed(error);
       if (isConnectionError(error)) broken = error as Error;
       else await client.query('rollback').catch((lost: Error) => (broken = lost));
       throw error;
     } finally {
       client.release(broken);
+      this.#meter.transacted(startedAt);
     }
   }
 
@@ -297,6 +323,7 @@ export class Database implements Db {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#meter.close();
     const cutting = setTimeout(() => this.#cut(), CLOSE_MS);
     await Promise.all([this.#pool.end(), this.#reserve?.end(), this.#userTransactions?.close()]);
     // A connection leaves the pool at once and says goodbye afterwards, for ever if nobody answers.

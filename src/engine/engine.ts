@@ -11,6 +11,7 @@ import { type AdoptedStepRow, adoptSteps, findRecorded } from '../store/doubtful
 import { loadResults, type ResultRow, type StepKey } from '../store/load-results.ts';
 import { type HeldStep, heldSteps, notify, peek, taskStates } from '../store/peek.ts';
 import { PINNED_PLANS, QUEUE_ORDER } from '../store/planner.ts';
+import { queueDepths } from '../store/queue-depths.ts';
 import { getHistory, getSteps, getTasks, listTasks, type TaskFilter, type TaskRow } from '../store/read-tasks.ts';
 import type { OwnClaim, RecordedStep } from '../store/record-steps.ts';
 import { namespaceIds } from '../store/templates.ts';
@@ -28,6 +29,7 @@ import {
 } from '../store/workers.ts';
 import { type CreatedTask, type CreateOptions, createTasks, type TaskRequest } from './create-task.ts';
 import { endStale, type LifecycleTurn } from './end-stale.ts';
+import { EngineCounts } from './engine-counts.ts';
 import { DYNAMIC_LIMITS, type DynamicLimits } from './expansion.ts';
 import {
   cancelTask,
@@ -76,17 +78,19 @@ export class Engine {
   readonly database: Database;
   readonly templates: TemplateStore;
   readonly #logger: Logger;
+  readonly #count: EngineCounts;
 
   constructor(database: Database, logger: Logger, limits: Partial<DynamicLimits> = {}) {
     this.database = database;
     this.#logger = logger;
+    this.#count = new EngineCounts(database.metrics.instruments);
     this.templates = new TemplateStore(database, logger, { ...DYNAMIC_LIMITS, ...limits });
   }
 
   // ---- for callers
 
   createTasks(requests: readonly TaskRequest[], options?: CreateOptions): Promise<CreatedTask[]> {
-    return createTasks(this.database, this.templates, requests, options);
+    return this.#count.creation(() => createTasks(this.database, this.templates, requests, options));
   }
 
   /** @throws TaskerError `task_not_found`, `invalid_uuid` */
@@ -149,6 +153,7 @@ export class Engine {
     const taskUuid = checkUuid(given, 'the task id');
     const cancelled = await cancelTask(this.database, taskUuid, options);
     if (!cancelled) return false;
+    this.#count.ended('cancelled');
     await this.#announceEnd(taskUuid, cancelled.running > 0);
     return true;
   }
@@ -205,12 +210,12 @@ export class Engine {
    * @throws InDoubtError: the steps may be this worker's now; find them by the token
    */
   claim(claim: Claim, { timeoutMs }: Partial<Patience> = {}): Promise<Claimed> {
-    return this.database.pipeline({ ...CLAIMING, timeoutMs }, (tx) => claimSteps(tx, claim));
+    return this.#count.claim(() => this.database.pipeline({ ...CLAIMING, timeoutMs }, (tx) => claimSteps(tx, claim)));
   }
 
   /** One transaction: lock the tasks, bring into being what results make, record, take children. @throws InDoubtError */
   async record(batch: readonly Recording[], own: OwnClaim): Promise<RecordAnswer> {
-    const answer = await record(this, batch, own);
+    const answer = await this.#count.recording(this.templates, batch, () => record(this, batch, own));
     for (const taskUuid of answer.takenFrom) await this.#tell(CHANNEL_TAKEN, [taskUuid]);
     return answer;
   }
@@ -283,6 +288,11 @@ export class Engine {
     return peek(this.database.within(timeoutMs), ids);
   }
 
+  /** Ready steps that nobody has taken, by namespace; counted to 100,000. */
+  queueDepths(namespaces: readonly string[], { timeoutMs }: Patience): Promise<Map<string, number>> {
+    return queueDepths(this.database.within(timeoutMs), namespaces);
+  }
+
   namespaceIds(names: readonly string[]): Promise<number[]> {
     return namespaceIds(this.database, names);
   }
@@ -324,6 +334,7 @@ export class Engine {
   /** After a start of the server, every worker has `leaseMs` to come back. */
   async sweep(leaseMs: number): Promise<Swept> {
     const swept = await sweep(this, leaseMs);
+    this.#count.swept(swept);
     if (swept.takenFrom.length > 0) await this.#tell(CHANNEL_TAKEN, swept.takenFrom);
     if (swept.queued > 0) await this.wakeWorkers();
     const blocked = swept.steps.filter((step) => step.task_state === 'blocked_by_failures');
@@ -332,13 +343,15 @@ export class Engine {
     return swept;
   }
 
-  promoteDue(): Promise<number> {
-    return promoteDue(this.database);
+  async promoteDue(): Promise<number> {
+    const promoted = await promoteDue(this.database);
+    this.#count.promoted(promoted);
+    return promoted;
   }
 
   /** Ends or notes the tasks that stand longer than their template's lifecycle allows; everybody is told of each yield. */
   async *endStale(): AsyncGenerator<LifecycleTurn> {
-    for await (const turn of endStale(this.database)) {
+    for await (const turn of this.#count.looking(endStale(this.database))) {
       if (turn.running.length > 0) await this.#tell(CHANNEL_TAKEN, turn.running);
       if (turn.ended.length > 0) await this.announceEnded(turn.ended.map((task) => task.taskUuid));
       yield turn;
@@ -367,7 +380,9 @@ export class Engine {
   async #tell(channel: string, payloads: readonly string[]): Promise<void> {
     try {
       await notify(this.database, channel, payloads);
+      this.#count.told(channel, payloads.length);
     } catch (error) {
+      this.#count.untold(channel, payloads.length);
       this.#logger.debug({ channel, error: messageOf(error) }, 'a notification did not get through');
     }
   }

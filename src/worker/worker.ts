@@ -33,6 +33,7 @@ import { lacksDetails, loadDetails, saveYield, stepPort } from './step-progress.
 import { StepRunner } from './step-runner.ts';
 import { type CachedTask, TaskCache } from './task-cache.ts';
 import { UnreadableTemplates } from './unreadable-templates.ts';
+import { WorkerCounts } from './worker-counts.ts';
 import { abandoned, forgotten, handlerNotFound, timedOut } from './worker-failures.ts';
 
 /** How a worker works. Times in milliseconds. */
@@ -112,6 +113,7 @@ export class Worker {
   /** The handlers that count here. */
   #registry: HandlerRegistry;
   #slots: number;
+  readonly #counts: WorkerCounts;
   #namespaceIds: readonly number[] = [];
   #namespaceKey = '';
   #running = 0;
@@ -140,6 +142,7 @@ export class Worker {
     this.channel = this.#makeChannel();
     this.#slots = Math.min(options.concurrency, this.channel.slots);
     const { engine, logger } = options;
+    this.#counts = new WorkerCounts(engine.database.metrics, () => this.#load());
     this.#port = stepPort(engine, { saved: (step) => this.#restartClock(step) });
     this.#housekeeping = new Housekeeping(engine, options.leaseMs, logger);
     this.#recorder = new Recorder(
@@ -232,6 +235,11 @@ export class Worker {
       refused: this.#refused,
       workerId: this.#incarnation.id,
     };
+  }
+
+  #load() {
+    const tasks = new Set([...this.#held].map((step) => step.task));
+    return { tasks: tasks.size, running: this.#running, unrecorded: this.#recorder.pending, slots: this.#slots };
   }
 
   /** How many steps would find a slot at once. */
@@ -523,6 +531,7 @@ export class Worker {
 
   #begin(step: HeldStep): StepContext {
     const most = DEFAULTS.dependencyBytes;
+    this.#counts.begun(step);
     step.begin();
     step.lazy = !this.#cache.surelyWithin(step, most) && this.#cache.sizeFor(step) > most;
     return new StepContext(step);
@@ -563,6 +572,7 @@ export class Worker {
     this.#deadlines.delete(step);
     if (end) this.#push(end);
     else {
+      this.#counts.settledLate(step);
       logSettledLate(this.#logger, step);
       this.#claim();
     }
@@ -571,6 +581,7 @@ export class Worker {
 
   #timedOut(step: HeldStep): void {
     step.end('timeout');
+    this.#counts.timedOut(step);
     logTimedOut(this.#logger, step);
     this.#push(timedOut(step, this.#timeoutMs(step)));
     this.channel.over(step);
@@ -580,6 +591,7 @@ export class Worker {
 
   #push(end: AttemptEnd): void {
     end.step.ended = true;
+    this.#counts.pushed();
     this.#recorder.push(end);
   }
 
@@ -660,6 +672,7 @@ export class Worker {
 
   #count(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[], answer: RecordAnswer): void {
     this.#processed += accepted.length;
+    this.#counts.recorded(accepted);
     if (accepted.length < batch.length) {
       const taken = new Set(accepted);
       const refused = batch.filter((end) => !taken.has(end));
@@ -763,6 +776,7 @@ export class Worker {
     await settledWithin(left(), Promise.all([lookedLast, this.#doubts.stop()]));
     this.#recorder.stop();
     this.channel.stop();
+    this.#counts.stop();
     const clean = recorded && this.#held.size === 0 && !this.#doubts.any && !this.#leftBehind;
     if (clean) this.#options.onWorkLeft(0);
     await settledWithin(left(), this.#leave(clean));

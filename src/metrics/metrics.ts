@@ -1,0 +1,183 @@
+import type { Registry } from 'prom-client';
+import type { Counter, Definition, Gauge, Histogram, Sample } from './instrument.ts';
+import { INSTRUMENTS, type Instruments } from './instruments.ts';
+import { CounterTally, GaugeTally, HistogramTally } from './tallies.ts';
+
+/** What a tasker needs of a registry of `prom-client`, whichever copy of it that is from. */
+export interface MetricsRegistry {
+  registerMetric(metric: never): void;
+  removeSingleMetric(name: string): void;
+}
+
+/** One number of {@link MetricsReport.json}. */
+export interface MetricValue {
+  value: number;
+  metric_type: 'counter' | 'gauge' | 'histogram';
+  labels: Record<string, string>;
+  help: string;
+}
+
+/**
+ * What a tasker counted since it began: statements, claims, results, handlers, tasks. Found at `tasker.metrics`.
+ *
+ * @example
+ * const { contentType, text } = tasker.metrics;
+ */
+export interface MetricsReport {
+  /** That of {@link text}: `text/plain; version=0.0.4; charset=utf-8`. */
+  readonly contentType: string;
+  /** All instruments in the form that Prometheus reads. */
+  text(): Promise<string>;
+  /**
+   * The same as a plain object, by name and labels as Prometheus writes them. A histogram is there by its `_sum` and
+   * `_count`.
+   */
+  json(): Promise<Record<string, MetricValue>>;
+}
+
+/** Where the rooms of this package count. */
+export interface Metrics extends MetricsReport {
+  readonly instruments: Instruments;
+  /** Whether anything is counted. */
+  readonly on: boolean;
+  /** Called before each report, to set gauges. Answers with what takes it away again. */
+  onCollect(collect: () => void | Promise<void>): () => void;
+  /** Takes the instruments out of the registry that was given. */
+  close(): void;
+}
+
+type Tally = CounterTally | GaugeTally | HistogramTally;
+
+const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+function tallyOf(definition: Definition): Tally {
+  switch (definition.kind) {
+    case 'counter':
+      return new CounterTally(definition);
+    case 'gauge':
+      return new GaugeTally(definition);
+    case 'histogram':
+      return new HistogramTally(definition);
+  }
+}
+
+/** An instrument as a registry of `prom-client` sees its own. */
+interface Registered {
+  name: string;
+  get(): Promise<{ name: string; help: string; type: string; values: Sample[]; aggregator: 'sum' }>;
+  reset(): void;
+}
+
+/** Counts, for one tasker. */
+export class TaskerMetrics implements Metrics {
+  readonly on = true;
+  readonly contentType = CONTENT_TYPE;
+  readonly instruments: Instruments;
+  readonly #tallies: readonly Tally[];
+  readonly #collectors = new Set<() => void | Promise<void>>();
+  readonly #registry: MetricsRegistry | undefined;
+  #own: Promise<Registry> | undefined;
+  #collecting: Promise<void> | undefined;
+
+  /** @throws Error of the registry, when it has instruments of another tasker already */
+  constructor({ registry }: { registry?: MetricsRegistry | undefined } = {}) {
+    const tallies = Object.entries(INSTRUMENTS).map(([key, definition]) => [key, tallyOf(definition)] as const);
+    this.#tallies = tallies.map(([, tally]) => tally);
+    this.instruments = Object.fromEntries(tallies) as unknown as Instruments;
+    if (registry) this.#registerAt(registry);
+    this.#registry = registry;
+  }
+
+  #registerAt(registry: MetricsRegistry): void {
+    const registered: string[] = [];
+    try {
+      for (const tally of this.#tallies) {
+        registry.registerMetric(this.#registered(tally) as never);
+        registered.push(tally.name);
+      }
+    } catch (error) {
+      for (const name of registered) registry.removeSingleMetric(name);
+      throw error;
+    }
+  }
+
+  #registered(tally: Tally): Registered {
+    const { name } = tally;
+    const { kind: type, help } = tally.definition;
+    return {
+      name,
+      get: async () => {
+        await this.#collect();
+        return { name, help, type, values: tally.samples(), aggregator: 'sum' };
+      },
+      // What was counted is not a registry's to forget: whoever resets his own starts from the values as they are.
+      reset: () => {},
+    };
+  }
+
+  onCollect(collect: () => void | Promise<void>): () => void {
+    this.#collectors.add(collect);
+    return () => void this.#collectors.delete(collect);
+  }
+
+  /** Once for all instruments of a report. */
+  #collect(): Promise<void> {
+    this.#collecting ??= Promise.all([...this.#collectors].map(async (collect) => collect()))
+      .then(() => undefined)
+      .finally(() => {
+        this.#collecting = undefined;
+      });
+    return this.#collecting;
+  }
+
+  async text(): Promise<string> {
+    this.#own ??= import('prom-client').then(({ Registry }) => {
+      const registry = new Registry();
+      this.#registerAt(registry);
+      return registry;
+    });
+    return (await this.#own).metrics();
+  }
+
+  async json(): Promise<Record<string, MetricValue>> {
+    await this.#collect();
+    const values: Record<string, MetricValue> = {};
+    for (const tally of this.#tallies) {
+      const { kind, help } = tally.definition;
+      for (const { labels, value, metricName = tally.name } of tally.samples()) {
+        if (metricName.endsWith('_bucket')) continue;
+        const shown = Object.entries(labels).map(([name, label]) => `${name}="${label}"`);
+        values[shown.length > 0 ? `${metricName}{${shown.join(',')}}` : metricName] = {
+          value,
+          metric_type: kind,
+          labels: labels as Record<string, string>,
+          help,
+        };
+      }
+    }
+    return values;
+  }
+
+  close(): void {
+    for (const { name } of this.#tallies) this.#registry?.removeSingleMetric(name);
+  }
+}
+
+const NOTHING: Counter & Gauge & Histogram = Object.freeze({
+  add: () => {},
+  reach: () => {},
+  set: () => {},
+  observe: () => {},
+  of: () => NOTHING,
+});
+
+/** Counts nothing. */
+export const silentMetrics: Metrics = Object.freeze({
+  on: false,
+  contentType: CONTENT_TYPE,
+  instruments: Object.fromEntries(Object.keys(INSTRUMENTS).map((key) => [key, NOTHING])) as unknown as Instruments,
+  onCollect: () => () => {},
+  text: async () => '',
+  json: async () => ({}),
+  close: () => {},
+});

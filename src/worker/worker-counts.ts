@@ -1,0 +1,114 @@
+import { KIND } from '../engine/engine.ts';
+import type { Counter, Histogram } from '../metrics/instrument.ts';
+import type { Instruments } from '../metrics/instruments.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { StepTemplate } from '../template/task-template.ts';
+import type { AttemptEnd } from './attempt-end.ts';
+import type { HeldStep } from './held-step.ts';
+
+/** How much a worker has to do right now. */
+export interface Load {
+  tasks: number;
+  running: number;
+  /** Ends that are not acknowledged. */
+  unrecorded: number;
+  slots: number;
+}
+
+/** The series of one handler, looked up once for each step of a template. */
+interface OfHandler {
+  executed: Counter;
+  succeeded: Counter;
+  retryable: Counter;
+  permanent: Counter;
+  duration: Histogram;
+}
+
+/** Counts what a worker's handlers do. What is done for every step here must cost next to nothing. */
+export class WorkerCounts {
+  readonly #metrics: Metrics;
+  readonly #on: Instruments;
+  readonly #handlers = new WeakMap<StepTemplate, OfHandler>();
+  readonly #forget: () => void;
+
+  constructor(metrics: Metrics, load: () => Load) {
+    this.#metrics = metrics;
+    this.#on = metrics.instruments;
+    const { tasksActive, stepsActive, backlog, saturation, bufferSize } = this.#on;
+    this.#forget = metrics.onCollect(() => {
+      const { tasks, running, unrecorded, slots } = load();
+      tasksActive.set(tasks);
+      stepsActive.set(running);
+      backlog.of('results').set(unrecorded);
+      saturation.of('steps').set(running / slots);
+      bufferSize.of('steps').set(slots);
+    });
+  }
+
+  #of(step: HeldStep): OfHandler {
+    const { template } = step;
+    let known = this.#handlers.get(template);
+    if (!known) {
+      const labels = labelsOf(step);
+      known = {
+        executed: this.#on.stepsExecuted.of(...labels),
+        succeeded: this.#on.stepsSucceeded.of(...labels),
+        retryable: this.#on.stepsFailed.of(...labels, 'true'),
+        permanent: this.#on.stepsFailed.of(...labels, 'false'),
+        duration: this.#on.stepExecution.of(...labels),
+      };
+      this.#handlers.set(template, known);
+    }
+    return known;
+  }
+
+  /** A handler is called for the first time in this attempt. */
+  begun(step: HeldStep): void {
+    if (this.#metrics.on) this.#of(step).executed.add();
+  }
+
+  pushed(): void {
+    this.#on.resultsSubmitted.add();
+  }
+
+  /** Ends of attempts that were accepted. */
+  recorded(accepted: readonly AttemptEnd[]): void {
+    if (!this.#metrics.on) return;
+    let completed = 0;
+    let released = 0;
+    for (const { step, kind, durationMs } of accepted) {
+      if (kind === KIND.released) {
+        released++;
+        continue;
+      }
+      const handler = this.#of(step);
+      if (step.started) handler.duration.observe(durationMs / 1000);
+      if (kind === KIND.completed) {
+        completed++;
+        handler.succeeded.add();
+      } else if (kind === KIND.retryable) handler.retryable.add();
+      else handler.permanent.add();
+    }
+    const failed = accepted.length - completed - released;
+    this.#on.stepAttempts.of('completed').add(completed);
+    if (failed > 0) this.#on.stepAttempts.of('failed').add(failed);
+    if (released > 0) this.#on.stepAttempts.of('released').add(released);
+  }
+
+  timedOut(step: HeldStep): void {
+    this.#on.stepsTimedOut.of(...labelsOf(step)).add();
+  }
+
+  settledLate(step: HeldStep): void {
+    this.#on.stepsSettledLate.of(...labelsOf(step)).add();
+  }
+
+  /** Nothing more is asked of the worker. */
+  stop(): void {
+    this.#forget();
+  }
+}
+
+function labelsOf(step: HeldStep): [namespace: string, handler: string] {
+  return [step.task.snapshot.template.namespace, step.handlerName];
+}
