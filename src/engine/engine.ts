@@ -3,6 +3,8 @@ import { opening } from '../db/opening.ts';
 import type { UserClient } from '../db/user-transactions.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
+import { nearNames } from '../model/near-names.ts';
+import { isStorableText } from '../model/storable-text.ts';
 import { stepIndex } from '../model/uuid.ts';
 import { type BatchResultRow, type BatchWorkerRow, batchResults, batchWorkers } from '../store/batches.ts';
 import { type HeldKey, isSaved, loadCheckpoints, lockHeldStep, saveCheckpoint } from '../store/checkpoints.ts';
@@ -12,7 +14,8 @@ import { loadResults, type ResultRow, type StepKey } from '../store/load-results
 import { type HeldStep, heldSteps, notify, peek, taskStates } from '../store/peek.ts';
 import { PINNED_PLANS, QUEUE_ORDER } from '../store/planner.ts';
 import { queueDepths } from '../store/queue-depths.ts';
-import { getHistory, getSteps, getTasks, listTasks, type TaskFilter, type TaskRow } from '../store/read-tasks.ts';
+import { findStep, getStep, getSteps, stepNames } from '../store/read-steps.ts';
+import { getHistory, getTasks, listTasks, type TaskFilter, type TaskRow } from '../store/read-tasks.ts';
 import type { OwnClaim, RecordedStep } from '../store/record-steps.ts';
 import { namespaceIds } from '../store/templates.ts';
 import {
@@ -136,14 +139,14 @@ export class Engine {
   /** @throws TaskerError `step_not_found` */
   async getStep(reference: StepReference): Promise<Step> {
     const { taskUuid, idx } = await this.#find(reference);
-    const [row] = await getSteps(this.database, taskUuid, idx);
-    return stepView(taskUuid, row!);
+    return stepView(taskUuid, (await getStep(this.database, taskUuid, idx))!);
   }
 
   /** Everything that happened to a task, in order. */
-  async getHistory(taskUuid: string): Promise<HistoryEntry[]> {
-    const steps = await this.getSteps(taskUuid);
-    const names = new Map(steps.map((step) => [stepIndex(taskUuid, step.stepUuid), step.name]));
+  async getHistory(given: string): Promise<HistoryEntry[]> {
+    const taskUuid = checkUuid(given, 'the task id');
+    const names = await stepNames(this.database, taskUuid);
+    if (names.size === 0) await this.getTask(taskUuid);
     return (await getHistory(this.database, taskUuid)).map((row) =>
       historyView(row, (idx) => names.get(idx) ?? String(idx)),
     );
@@ -187,20 +190,17 @@ export class Engine {
 
   async #find({ taskUuid: given, step }: StepReference): Promise<StepAddress> {
     const taskUuid = checkUuid(given, 'the task id');
-    const rows = await getSteps(this.database, taskUuid);
-    if (rows.length === 0) await this.getTask(taskUuid);
-    const idx = stepIndex(taskUuid, step);
-    const row = rows.find((candidate) => candidate.name === step || candidate.idx === idx);
-    if (!row) {
-      throw new TaskerError(
-        'step_not_found',
-        `task ${taskUuid} has no step ${step}; it has ${rows
-          .map((candidate) => candidate.name)
-          .slice(0, 20)
-          .join(', ')}`,
-      );
-    }
-    return { taskUuid, idx: row.idx };
+    const idx = isStorableText(step)
+      ? await findStep(this.database, { taskUuid, name: step, idx: stepIndex(taskUuid, step) })
+      : undefined;
+    if (idx !== undefined) return { taskUuid, idx };
+    await this.getTask(taskUuid);
+    const names = [...(await stepNames(this.database, taskUuid)).values()];
+    const near = nearNames(step, names);
+    throw new TaskerError(
+      'step_not_found',
+      `task ${taskUuid} has no step ${step}; ${near.length > 0 ? `did you mean ${near.join(' or ')}? It` : 'it'} has ${names.slice(0, 20).join(', ')}`,
+    );
   }
 
   // ---- for workers

@@ -11,7 +11,8 @@ import { recountBatches, releaseWorkers } from '../store/batches.ts';
 import { existingSteps } from '../store/expand-tasks.ts';
 import { lockTasks } from '../store/lock-tasks.ts';
 import { cancelTask as cancel, resetStep as reset, type Settlement, settleStep } from '../store/operate.ts';
-import { getSteps, getTasks } from '../store/read-tasks.ts';
+import { getStep } from '../store/read-steps.ts';
+import { getTasks } from '../store/read-tasks.ts';
 import { grow, growthOf } from './record.ts';
 import type { TemplateStore } from './template-store.ts';
 
@@ -131,7 +132,7 @@ async function expand(
   { engine, step: { taskUuid, idx }, result }: { engine: Expanding; step: StepAddress; result: string },
 ): Promise<void> {
   const [task] = await getTasks(tx, [taskUuid]);
-  const [row] = await getSteps(tx, taskUuid, idx);
+  const row = await getStep(tx, taskUuid, idx);
   if (!task || !row || row.state === 'complete' || row.state === 'resolved_manually') return;
   const snapshot = (await engine.templates.byIds([task.template_id])).get(task.template_id)!;
   const expansion = snapshot.expansionOf(idx, JSON.parse(result));
@@ -186,7 +187,7 @@ async function refusal(
   from: readonly string[],
 ): Promise<TaskerError> {
   const [task] = await getTasks(database, [taskUuid]);
-  const [row] = await getSteps(database, taskUuid, idx);
+  const row = await getStep(database, taskUuid, idx);
   if (!task || !row) return new TaskerError('step_not_found', `task ${taskUuid} has no such step`);
   const why = task.verdict
     ? `its task ${task.verdict === 'error' ? 'has ended in error' : `is ${task.verdict}`}`

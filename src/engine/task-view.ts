@@ -1,5 +1,6 @@
 import { stepUuid } from '../model/uuid.ts';
-import type { HistoryRow, StepRow, TaskRow } from '../store/read-tasks.ts';
+import type { StepRow } from '../store/read-steps.ts';
+import type { HistoryRow, TaskRow } from '../store/read-tasks.ts';
 
 /** The states a task can be in. */
 export const TASK_STATES = [
@@ -70,8 +71,12 @@ export interface Task {
     | 'finalize_task'
     | 'wait_for_dependencies'
     | 'none';
-  /** 0 to 100, two decimals. */
+  /**
+   * How much of the steps that there are is over: 0 to 100, two decimals. Workers whose failure their batch tolerates
+   * are over, so that a task that is complete has 100.
+   */
   completionPercentage: number;
+  /** `blocked` while a step is in error whose failure is not tolerated. */
   healthStatus: 'healthy' | 'blocked';
   /** Set while the task stands longer than its template's `lifecycle` allows; null otherwise, and once it moves or ends. */
   stale: StaleNote | null;
@@ -227,11 +232,17 @@ export function taskView(row: TaskRow): Task {
     failedSteps: row.failed_steps,
     readySteps: row.ready_steps,
     ...derived(row),
-    completionPercentage:
-      row.total_steps === 0 ? 0 : Math.round((row.completed_steps / row.total_steps) * 10_000) / 100,
-    healthStatus: row.failed_steps > 0 && row.done_at === null ? 'blocked' : 'healthy',
+    completionPercentage: percentage(row),
+    healthStatus: row.n_error > 0 && row.done_at === null ? 'blocked' : 'healthy',
     stale: row.stale_rule === null ? null : staleNote(row),
   };
+}
+
+// Of a task that was ended from outside, only what was done counts; else also what a batch goes on without.
+function percentage(row: TaskRow): number {
+  if (row.total_steps === 0) return 0;
+  const over = row.verdict === null ? row.total_steps - row.n_open : row.completed_steps;
+  return Math.round((over / row.total_steps) * 10_000) / 100;
 }
 
 function staleNote(row: TaskRow): StaleNote {

@@ -2,7 +2,7 @@ import type { Db, Statement } from '../db/statement.ts';
 import { STILL_STALE } from './stale-tasks.ts';
 
 const TASK_COLUMNS = `
-  t.task_uuid, m.name, n.name namespace, m.version, m.id template_id, t.verdict::text, t.state::text, t.rank,
+  t.task_uuid, m.name, n.name namespace, m.version, m.id template_id, t.verdict::text, t.state::text, t.rank, t.n_open, t.n_error,
   tasker.iso(t.created_at) created_at, tasker.iso(t.done_at) done_at, t.context, t.initiator, t.source_system, t.reason, t.tags,
   t.correlation_id, t.parent_correlation_id, c.*, stale.*`;
 
@@ -31,6 +31,10 @@ export interface TaskRow {
   verdict: string | null;
   state: string;
   rank: number;
+  /** Steps that must still come to an end. */
+  n_open: number;
+  /** Steps in error that the task waits for; not those whose failure their batch tolerates. */
+  n_error: number;
   created_at: string;
   done_at: string | null;
   /** JSON text. */
@@ -122,73 +126,6 @@ export async function listTasks(db: Db, filter: TaskFilter): Promise<TaskRow[]> 
   return rows;
 }
 
-const GET_STEPS: Statement = {
-  name: 'get_steps',
-  text: `
-select s.idx, coalesce(bw.name, ts.name) name, ts.name template_name, ts.callable, s.state::text, s.remaining, s.attempts, s.spared, s.max_attempts, s.retryable, s.result,
-       s.claim >> 24 worker_id, tasker.iso(s.next_at) next_at, tasker.iso(s.started_at) started_at, tasker.iso(s.done_at) done_at,
-       tasker.iso(t.created_at) created_at,
-       case when ts.initial then ts.parents else (
-         select count(*)::int from (
-           select p.idx from tasker.template_edge e join tasker.step p on p.task_uuid = s.task_uuid and p.idx = e.parent
-            where e.template_id = t.template_id and e.child = ts.idx
-           union all
-           select p.idx from tasker.template_edge e join tasker.batch b on b.task_uuid = s.task_uuid and b.worker_idx = e.parent
-             join tasker.step p on p.task_uuid = s.task_uuid and p.idx >= (b.worker_idx + 1) << 17
-              and p.idx < ((b.worker_idx + 1) << 17) + b.size
-            where e.template_id = t.template_id and e.child = ts.idx) x) end total_parents,
-       s.state = 'pending' and s.remaining = 0 awaits_place,
-       h.attempt last_attempt, h.outcome::text last_outcome, h.duration_ms, h.detail, tasker.iso(h.ended_at) ended_at,
-       coalesce(w.name, p.name) worker, coalesce(w.host, p.host) host
-  from tasker.task t join tasker.step s on s.task_uuid = t.task_uuid
-  join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(s.idx)
-  left join tasker.batch_worker bw on bw.task_uuid = s.task_uuid and bw.idx = s.idx
-  left join lateral (
-    select * from tasker.history h where h.task_uuid = s.task_uuid and h.idx = s.idx order by h.attempt desc limit 1) h on true
-  left join tasker.worker w on w.id = s.claim >> 24
-  left join tasker.past_worker p on p.id = s.claim >> 24
- where t.task_uuid = $1 and ($2::int is null or s.idx = $2)
- order by s.idx`,
-};
-
-/** A step with the end of its last attempt. */
-export interface StepRow {
-  idx: number;
-  name: string;
-  /** The step of the template: another one than `name` for a worker of a batch. */
-  template_name: string;
-  callable: string;
-  state: string;
-  /** All its parents are over; it waits until its batch's `parallelism` has room. */
-  awaits_place: boolean;
-  remaining: number;
-  attempts: number;
-  spared: number;
-  max_attempts: number;
-  retryable: boolean;
-  /** JSON text. */
-  result: string | null;
-  worker_id: number | null;
-  next_at: string | null;
-  started_at: string | null;
-  done_at: string | null;
-  created_at: string;
-  total_parents: number;
-  last_attempt: number | null;
-  last_outcome: string | null;
-  duration_ms: number | null;
-  /** JSON text. */
-  detail: string | null;
-  ended_at: string | null;
-  worker: string | null;
-  host: string | null;
-}
-
-/** The steps of a task in the order of its template; or one of them. */
-export async function getSteps(db: Db, taskUuid: string, idx: number | null = null): Promise<StepRow[]> {
-  return (await db.query<StepRow>(GET_STEPS, [taskUuid, idx])).rows;
-}
-
 const GET_HISTORY: Statement = {
   name: 'get_history',
   text: `
@@ -200,7 +137,6 @@ select * from (
   union all
   select a.idx, 'operator', null, a.action, a.to_state, null, a.at, null, null, a.actor, a.reason
     from tasker.operator_action a where a.task_uuid = $1) x
- where $2::int is null or x.idx = $2
  order by at, idx, attempt`,
 };
 
@@ -220,7 +156,7 @@ export interface HistoryRow {
   reason: string | null;
 }
 
-/** Everything that happened to a task, or to one of its steps, in order. */
-export async function getHistory(db: Db, taskUuid: string, idx: number | null = null): Promise<HistoryRow[]> {
-  return (await db.query<HistoryRow>(GET_HISTORY, [taskUuid, idx])).rows;
+/** Everything that happened to a task, in order. */
+export async function getHistory(db: Db, taskUuid: string): Promise<HistoryRow[]> {
+  return (await db.query<HistoryRow>(GET_HISTORY, [taskUuid])).rows;
 }

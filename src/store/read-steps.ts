@@ -1,0 +1,113 @@
+import type { Db, Statement } from '../db/statement.ts';
+
+const stepsText = (which: string) => `
+select s.idx, coalesce(bw.name, ts.name) name, ts.name template_name, ts.callable, s.state::text, s.remaining, s.attempts, s.spared, s.max_attempts, s.retryable, s.result,
+       s.claim >> 24 worker_id, tasker.iso(s.next_at) next_at, tasker.iso(s.started_at) started_at, tasker.iso(s.done_at) done_at,
+       tasker.iso(t.created_at) created_at,
+       case when ts.initial then ts.parents else (
+         select count(*)::int from (
+           select p.idx from tasker.template_edge e join tasker.step p on p.task_uuid = s.task_uuid and p.idx = e.parent
+            where e.template_id = t.template_id and e.child = ts.idx
+           union all
+           select p.idx from tasker.template_edge e join tasker.batch b on b.task_uuid = s.task_uuid and b.worker_idx = e.parent
+             join tasker.step p on p.task_uuid = s.task_uuid and p.idx >= (b.worker_idx + 1) << 17
+              and p.idx < ((b.worker_idx + 1) << 17) + b.size
+            where e.template_id = t.template_id and e.child = ts.idx) x) end total_parents,
+       s.state = 'pending' and s.remaining = 0 awaits_place,
+       h.attempt last_attempt, h.outcome::text last_outcome, h.duration_ms, h.detail, tasker.iso(h.ended_at) ended_at,
+       coalesce(w.name, p.name) worker, coalesce(w.host, p.host) host
+  from tasker.task t join tasker.step s on s.task_uuid = t.task_uuid
+  join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(s.idx)
+  left join tasker.batch_worker bw on bw.task_uuid = s.task_uuid and bw.idx = s.idx
+  left join lateral (
+    select * from tasker.history h where h.task_uuid = s.task_uuid and h.idx = s.idx order by h.attempt desc limit 1) h on true
+  left join tasker.worker w on w.id = s.claim >> 24
+  left join tasker.past_worker p on p.id = s.claim >> 24
+ where t.task_uuid = $1${which}
+ order by s.idx`;
+
+const GET_STEPS: Statement = { name: 'get_steps', text: stepsText('') };
+const GET_STEP: Statement = { name: 'get_step', text: stepsText(' and s.idx = $2') };
+
+/** A step with the end of its last attempt. */
+export interface StepRow {
+  idx: number;
+  name: string;
+  /** The step of the template: another one than `name` for a worker of a batch. */
+  template_name: string;
+  callable: string;
+  state: string;
+  /** All its parents are over; it waits until its batch's `parallelism` has room. */
+  awaits_place: boolean;
+  remaining: number;
+  attempts: number;
+  spared: number;
+  max_attempts: number;
+  retryable: boolean;
+  /** JSON text. */
+  result: string | null;
+  worker_id: number | null;
+  next_at: string | null;
+  started_at: string | null;
+  done_at: string | null;
+  created_at: string;
+  total_parents: number;
+  last_attempt: number | null;
+  last_outcome: string | null;
+  duration_ms: number | null;
+  /** JSON text. */
+  detail: string | null;
+  ended_at: string | null;
+  worker: string | null;
+  host: string | null;
+}
+
+/** The steps of a task in the order of its template. */
+export async function getSteps(db: Db, taskUuid: string): Promise<StepRow[]> {
+  return (await db.query<StepRow>(GET_STEPS, [taskUuid])).rows;
+}
+
+/** One step of a task; undefined when there is none at this place. */
+export async function getStep(db: Db, taskUuid: string, idx: number): Promise<StepRow | undefined> {
+  return (await db.query<StepRow>(GET_STEP, [taskUuid, idx])).rows[0];
+}
+
+// Stops at the first that is found: the names of a batch, of which there may be many, are looked at last.
+const FIND_STEP: Statement = {
+  name: 'find_step',
+  text: `
+select s.idx from tasker.step s where s.task_uuid = $1 and s.idx = $3
+union all
+select s.idx
+  from tasker.task t join tasker.template_step ts on ts.template_id = t.template_id and ts.name = $2
+  join tasker.step s on s.task_uuid = t.task_uuid and s.idx = ts.idx
+ where t.task_uuid = $1
+union all
+select bw.idx from tasker.batch_worker bw where bw.task_uuid = $1 and bw.name = $2
+ limit 1`,
+};
+
+/** The place of the step that has this name, or is at `idx`; undefined when the task has none. */
+export async function findStep(
+  db: Db,
+  { taskUuid, name, idx }: { taskUuid: string; name: string; idx?: number },
+): Promise<number | undefined> {
+  return (await db.query<{ idx: number }>(FIND_STEP, [taskUuid, name, idx ?? null])).rows[0]?.idx;
+}
+
+const STEP_NAMES: Statement = {
+  name: 'step_names',
+  text: `
+select s.idx, coalesce(bw.name, ts.name) name
+  from tasker.task t join tasker.step s on s.task_uuid = t.task_uuid
+  join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(s.idx)
+  left join tasker.batch_worker bw on bw.task_uuid = s.task_uuid and bw.idx = s.idx
+ where t.task_uuid = $1
+ order by s.idx`,
+};
+
+/** The names of a task's steps by their places, in the order of its template. */
+export async function stepNames(db: Db, taskUuid: string): Promise<Map<number, string>> {
+  const { rows } = await db.query<{ idx: number; name: string }>(STEP_NAMES, [taskUuid]);
+  return new Map(rows.map(({ idx, name }) => [idx, name]));
+}
