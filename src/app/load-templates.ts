@@ -13,6 +13,8 @@ export interface LoadedTemplates {
   /** Warnings, and — where the caller wants to show them itself — errors. */
   problems: TemplateProblem[];
   files: string[];
+  /** The file of each template that was read from one. */
+  fileOf: Map<TaskTemplate, string>;
 }
 
 const IS_TEMPLATE = /\.ya?ml$/i;
@@ -39,7 +41,7 @@ async function filesOf(source: string): Promise<string[]> {
 
 /** Reads templates and reports every problem of every file; broken ones are left out. */
 export async function readTemplates(source: TemplateSource, environment: string): Promise<LoadedTemplates> {
-  const loaded: LoadedTemplates = { templates: [], problems: [], files: [] };
+  const loaded: LoadedTemplates = { templates: [], problems: [], files: [], fileOf: new Map() };
   for (const one of typeof source === 'string' || !Array.isArray(source) ? [source as string | TaskTemplate] : source) {
     if (typeof one !== 'string') {
       loaded.templates.push(one);
@@ -52,7 +54,9 @@ export async function readTemplates(source: TemplateSource, environment: string)
         throw new TaskerError('template_invalid', `${file} has ${size} bytes; a template has at most ${LARGEST_FILE}`);
       const { template, problems } = parseTemplate(await readFile(file, 'utf8'), { file, environment });
       loaded.problems.push(...problems);
-      if (template) loaded.templates.push(template);
+      if (!template) continue;
+      loaded.templates.push(template);
+      loaded.fileOf.set(template, file);
     }
   }
   return loaded;

@@ -27,11 +27,16 @@ export function runnableFolders(options: GlobalOptions & { namespace?: string[] 
   handlers: string[];
 } {
   const templates = templateFolders(options);
-  const handlers = handlerFolders(options);
   const needsTemplates = options.namespace === undefined || options.templates !== undefined;
   if (needsTemplates) mustExist(templates, { code: 'template_invalid', what: 'templates', option: '--templates' });
+  return { templates: existingFolders(options), handlers: handlersThere(options) };
+}
+
+/** The folders of handlers, which must be there. @throws TaskerError `handler_not_found` */
+export function handlersThere(options: GlobalOptions): string[] {
+  const handlers = handlerFolders(options);
   mustExist(handlers, { code: 'handler_not_found', what: 'handlers', option: '--handlers' });
-  return { templates: existingFolders(options), handlers };
+  return handlers;
 }
 
 function mustExist(

@@ -6,7 +6,9 @@ export function addTemplateCommands(program: Command): void {
   const template = program.command('template').description('check and look at templates');
   template
     .command('validate [paths...]')
-    .description('check template files, all problems with file and line; exits 1 when there is an error')
+    .description(
+      'check template files, all problems with file and line; with --handlers, also that every handler is there. Exits 1 when there is an error',
+    )
     .option('--strict', 'warnings count as errors')
     .action(async (paths: string[], _options, command: Command) =>
       (await import('./template-validate.ts')).templateValidate(paths, optionsOf(command)),

@@ -1,19 +1,22 @@
 import path from 'node:path';
+import { checkTemplateHandlers } from '../app/check-template-handlers.ts';
 import { readTemplates } from '../app/load-templates.ts';
 import { readEnvironment } from '../config/environment.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import { EXIT } from './exit-codes.ts';
 import type { GlobalOptions } from './options.ts';
 import { note, print, printJson } from './output.ts';
-import { templateFolders } from './project-folders.ts';
+import { handlersThere, templateFolders } from './project-folders.ts';
 
-/** `tasker template validate`: every problem of every file, in the form that editors make links of. */
+/** `tasker template validate`: every problem of every file, in the form that editors make links of; with `--handlers`, of handlers too. */
 export async function templateValidate(
   paths: readonly string[],
   options: GlobalOptions & { strict?: boolean },
 ): Promise<void> {
   const sources = paths.length > 0 ? paths : templateFolders(options);
-  const { files, problems } = await readTemplates(sources, readEnvironment().environment);
+  const loaded = await readTemplates(sources, readEnvironment().environment);
+  const { files, problems } = loaded;
+  if (options.handlers !== undefined) problems.push(...(await checkTemplateHandlers(loaded, handlersThere(options))));
   const errors = problems.filter((problem) => problem.severity === 'error').length;
   const warnings = problems.length - errors;
   const valid = errors === 0 && !(options.strict && warnings > 0);

@@ -100,6 +100,12 @@ export function mustParseTemplate(text: string, options: ParseOptions = {}): Tas
   throw new TaskerError('template_invalid', lines.join('\n'), { details: { problems } });
 }
 
+/** What was found out otherwise about a file that parses, as problems with their places. */
+export function problemsAt(text: string, findings: readonly Finding[], file?: string): TemplateProblem[] {
+  const read = readYaml(text.replace(/^\uFEFF/, ''));
+  return sorted(findings.map((finding) => problemOf(read, finding, file)));
+}
+
 function problemOf(
   read: ReadYaml,
   { path, atKey, severity, code, message }: Finding,

@@ -180,6 +180,31 @@ describe('templates', () => {
     expect(problems).toHaveLength(2);
   });
 
+  it('says with --handlers which steps have none, with their place and near names, and exits 1', async () => {
+    const fine = await project.run(['template', 'validate', '--handlers', 'handlers']);
+    expect([fine.code, fine.stdout]).toEqual([0, '']);
+    const wanting = PAIR.replace('handler: second', 'handler: { callable: secnd }').replace(
+      'handler: first',
+      'handler: { callable: first, method: refund }',
+    );
+    await project.write('wanting.yaml', wanting);
+    // A file by itself is sound; only the handlers show that it is not.
+    expect((await project.run(['template', 'validate', 'wanting.yaml'])).code).toBe(0);
+    const { code, stdout } = await project.run(['template', 'validate', 'wanting.yaml', '--handlers', 'handlers']);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^wanting\.yaml:7:29: error: step `first`: .*refund/m);
+    expect(stdout).toMatch(/^wanting\.yaml:8:30: error: step `second`: .*secnd.*did you mean second/m);
+    const { problems } = JSON.parse(
+      (await project.run(['template', 'validate', 'wanting.yaml', '--handlers', 'handlers', '--json'])).stdout,
+    ) as { problems: unknown[] };
+    expect(problems).toMatchObject([
+      { severity: 'error', code: 'handler_invalid', path: 'steps[0].handler', line: 7 },
+      { severity: 'error', code: 'handler_not_found', path: 'steps[1].handler', line: 8 },
+    ]);
+    const nowhere = await project.run(['--handlers', 'no/such/folder', 'template', 'validate']);
+    expect([nowhere.code, nowhere.stderr]).toEqual([1, expect.stringMatching(/there are no handlers in .*no.such/)]);
+  });
+
   it('lists and shows them, and draws their graph', async () => {
     expect(await project.json(['template', 'list'])).toMatchObject([
       { name: 'pair', in_project: true, registered: true },

@@ -1,6 +1,9 @@
-import { expect, it } from 'vitest';
+import path from 'node:path';
+import { afterEach, expect, it, vi } from 'vitest';
 import { HandlerSystem } from '../../src/app/handler-system.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
+
+afterEach(() => vi.unstubAllEnvs());
 
 it('a handler system is a registry with the places that it reads from', async () => {
   const system = new HandlerSystem();
@@ -23,4 +26,26 @@ it('a handler system is a registry with the places that it reads from', async ()
   expect(system.debugInfo()).toMatchObject({ initialized: true, handlerCount: 1 });
   await expect(system.loadFromPath('./no/such/folder')).rejects.toMatchObject({ code: 'handler_not_found' });
   expect([system.unregister('greet'), system.handlerCount()]).toEqual([true, 0]);
+});
+
+it('reads the folders that the environment names, and none when it names none', async () => {
+  const loaded = async () => {
+    const system = new HandlerSystem();
+    return [await system.loadFromEnv(), ...system.listHandlers().map((name) => name.split('.')[0])];
+  };
+  // As they are on a command line: relative to where the program was started.
+  const [api, linear] = ['examples/api/handlers', 'examples/linear/handlers'] as const;
+
+  vi.stubEnv('TASKER_HANDLER_PATH', undefined);
+  vi.stubEnv('TYPESCRIPT_HANDLER_PATH', undefined);
+  expect(await loaded()).toEqual([0]);
+  vi.stubEnv('TYPESCRIPT_HANDLER_PATH', api);
+  const [count, ...names] = await loaded();
+  expect([count, new Set(names).size]).toEqual([names.length, 1]);
+  vi.stubEnv('TASKER_HANDLER_PATH', linear);
+  expect(await loaded()).not.toContain(names[0]);
+  vi.stubEnv('TASKER_HANDLER_PATH', [api, linear].join(path.delimiter));
+  expect((await loaded()).slice(1)).toEqual(expect.arrayContaining(names));
+  vi.stubEnv('TASKER_HANDLER_PATH', 'examples/nowhere');
+  await expect(loaded()).rejects.toMatchObject({ code: 'handler_not_found' });
 });
