@@ -44,6 +44,12 @@ export interface CreateTaskerOptions {
   name?: string;
   /** A worker that gives no sign of life for so long is taken for dead. Default 30,000. */
   leaseMs?: number;
+  /**
+   * A handler that blocks the event loop keeps its worker's steps for so long: a thread of their own proves meanwhile
+   * that the process lives. A loop that is blocked for longer is given up, and its steps go to others when the lease is
+   * over. 0: no such thread. Default 300,000.
+   */
+  blockedLoopBoundMs?: number;
   /** For steps without `timeout_seconds`; 0: none. Default 300,000. */
   handlerTimeoutMs?: number;
   /** How long a step waits for a handler that no worker has. Default 10,000. */
@@ -108,6 +114,7 @@ export async function createTasker(options: CreateTaskerOptions = {}): Promise<T
       name: options.name ?? `${hostname()}-${process.pid}`,
       concurrency: options.concurrency ?? DEFAULTS.concurrency,
       leaseMs: options.leaseMs ?? DEFAULTS.leaseMs,
+      blockedLoopBoundMs: options.blockedLoopBoundMs ?? DEFAULTS.blockedLoopBoundMs,
       handlerTimeoutMs: options.handlerTimeoutMs ?? DEFAULTS.handlerTimeoutMs,
       handlerMissingGraceMs: options.handlerMissingGraceMs ?? DEFAULTS.handlerMissingGraceMs,
       pollMs: options.pollMs,
@@ -153,6 +160,7 @@ function checkNumbers(options: CreateTaskerOptions): void {
   const least = {
     concurrency: 1,
     leaseMs: 100,
+    blockedLoopBoundMs: 0,
     handlerTimeoutMs: 0,
     handlerMissingGraceMs: 0,
     pollMs: 10,

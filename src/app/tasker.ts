@@ -72,6 +72,7 @@ export interface TaskerParts {
   name: string;
   concurrency: number;
   leaseMs: number;
+  blockedLoopBoundMs: number;
   handlerTimeoutMs: number;
   handlerMissingGraceMs: number;
   pollMs: number | undefined;
@@ -139,7 +140,8 @@ export class Tasker {
   }
 
   #makeWorker(registry: HandlerRegistry): Worker {
-    const { name, concurrency, leaseMs, handlerTimeoutMs, handlerMissingGraceMs, pollMs } = this.#parts;
+    const { name, concurrency, leaseMs, blockedLoopBoundMs, handlerTimeoutMs, handlerMissingGraceMs, pollMs } =
+      this.#parts;
     return new Worker({
       engine: this.#engine,
       registry,
@@ -147,6 +149,7 @@ export class Tasker {
       name,
       concurrency,
       leaseMs,
+      blockedLoopBoundMs,
       handlerTimeoutMs,
       missingGraceMs: handlerMissingGraceMs,
       namespaces: () => this.#namespaces(),

@@ -4,6 +4,8 @@ export const DEFAULTS = {
   concurrency: 100,
   /** A worker that gives no sign of life for so long is taken for dead. */
   leaseMs: 30_000,
+  /** For how long a lease outlives an event loop that is blocked. */
+  blockedLoopBoundMs: 300_000,
   /** For steps without `timeout_seconds`; 0: none. */
   handlerTimeoutMs: 300_000,
   /** How long `stop` lets running handlers finish. */

@@ -2,6 +2,9 @@ import pg from 'pg';
 import type { Logger } from '../logging/logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 
+/** How to reach the server, in data: another thread can be told. */
+export type DatabaseReach = Pick<DatabaseOptions, 'url' | 'pipeline' | 'applicationName'>;
+
 /** How to reach the server. */
 export interface DatabaseOptions {
   url: string;

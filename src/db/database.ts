@@ -2,7 +2,7 @@ import { Socket } from 'node:net';
 import pg from 'pg';
 import { TaskerError } from '../errors.ts';
 import { type Metrics, silentMetrics } from '../metrics/metrics.ts';
-import { configOf, type DatabaseOptions } from './connection-config.ts';
+import { configOf, type DatabaseOptions, type DatabaseReach } from './connection-config.ts';
 import { checkScheme, isConnectionError, lostStatement, redactUrl, refusedConnection } from './connection-error.ts';
 import { BEGIN, type Opening } from './opening.ts';
 import { PoolMeter } from './pool-meter.ts';
@@ -87,6 +87,18 @@ export class Database implements Db {
       throw error;
     }
     return database;
+  }
+
+  /** As {@link connect}, to a server that is known already: the first statement connects. */
+  static lazily(options: DatabaseOptions): Database {
+    const sockets = new Set<Socket>();
+    return new Database(poolOf(options, { sockets, max: options.poolSize ?? 10 }), sockets, options);
+  }
+
+  /** How another thread of this process reaches the same server. */
+  get reach(): DatabaseReach {
+    const { url, pipeline, applicationName } = this.#options;
+    return { url, pipeline, applicationName };
   }
 
   async #checkVersion(): Promise<void> {

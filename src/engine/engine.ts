@@ -388,6 +388,7 @@ export class Engine {
   }
 }
 
+export type { DatabaseReach } from '../db/connection-config.ts';
 export { isConnectionError, sqlState } from '../db/connection-error.ts';
 export type { BatchResultRow, BatchWorkerRow } from '../store/batches.ts';
 export type { Claimed, ClaimedStepRow } from '../store/claim-steps.ts';

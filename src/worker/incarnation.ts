@@ -3,6 +3,8 @@ import type { Engine } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { announcedNames } from '../registry/announcement.ts';
+import { LifeGuard } from './life-guard.ts';
+import { LoopMemory, sharedNow } from './loop-memory.ts';
 
 /** Bits of a token that count the claims of one incarnation. */
 const COUNTER_BITS = 24;
@@ -20,6 +22,10 @@ export interface WorkerIdentity {
   callables(): readonly string[];
   concurrency: number;
   leaseMs: number;
+  /** Milliseconds for which the lease outlives a blocked event loop. Default 0: it does not. */
+  blockedLoopBoundMs?: number;
+  /** What knows when the event loop turns. Default: nobody does. */
+  memory?: LoopMemory;
   /** Fences that one id has; tests take fewer. */
   fences?: number;
   /** Milliseconds that an id is kept after its last fence was given. Default 90,000. */
@@ -51,10 +57,9 @@ export class Incarnation {
   /** Ids under which nothing more is claimed, and when that began. */
   readonly #retired = new Map<number, number>();
   readonly #dead = new Set<number>();
-  /** When the newest proof of life that got through was sent, on the clock of `performance.now()`. */
-  #provenAt = 0;
-  /** When this worker came back after it could not prove for a lease that it lives. */
-  #backAt = Number.NEGATIVE_INFINITY;
+  /** When proofs of life got through, those of the guard too. */
+  readonly #memory: LoopMemory;
+  readonly #guard: LifeGuard;
   #failedBeats = 0;
   #timer: NodeJS.Timeout | undefined;
   #beating: Promise<void> | undefined;
@@ -66,6 +71,9 @@ export class Incarnation {
     this.#identity = identity;
     this.#events = events;
     this.#logger = logger;
+    this.#memory = identity.memory ?? new LoopMemory();
+    const { leaseMs, blockedLoopBoundMs: boundMs = 0 } = identity;
+    this.#guard = new LifeGuard({ reach: engine.database.reach, leaseMs, boundMs, memory: this.#memory, logger });
   }
 
   /** The id under which new steps are claimed. */
@@ -78,7 +86,7 @@ export class Incarnation {
    * may have been given what is held here.
    */
   get sure(): boolean {
-    return performance.now() - this.#provenAt < this.#identity.leaseMs;
+    return sharedNow() - this.#memory.provenAt < this.#identity.leaseMs;
   }
 
   /** False: the incarnation that made this fence was declared dead, and others look after its steps. */
@@ -93,13 +101,19 @@ export class Incarnation {
 
   async start(): Promise<void> {
     await this.#register();
+    this.#guard.start();
     this.#schedule();
+  }
+
+  /** Everything that this worker may hold steps under. */
+  get #ids(): number[] {
+    return [...new Set([this.#id, ...this.#retired.keys()])];
   }
 
   async #register(): Promise<void> {
     const { name, concurrency, leaseMs } = this.#identity;
     const [namespaces, callables] = [this.#identity.namespaces(), this.#identity.callables()];
-    const sentAt = performance.now();
+    const sentAt = sharedNow();
     this.#id = await this.#engine.registerWorker({
       name,
       host: hostname(),
@@ -110,7 +124,8 @@ export class Incarnation {
       leaseMs,
     });
     this.#counter = 0;
-    this.#provenAt = sentAt;
+    this.#memory.proven(sentAt);
+    this.#guard.watch(this.#ids);
     this.#announced = JSON.stringify([namespaces, callables]);
     this.#logger.info(
       { worker_id: this.#id, worker: name, namespaces, handlers: announcedNames(callables).length },
@@ -171,19 +186,19 @@ export class Incarnation {
   }
 
   async #beat(): Promise<void> {
-    const ids = [...new Set([this.#id, ...this.#retired.keys()])];
-    const sentAt = performance.now();
+    const ids = this.#ids;
+    const sentAt = sharedNow();
     try {
       const { alive, lost } = await this.#engine.heartbeat(ids, this.#identity.leaseMs);
       this.#failedBeats = 0;
-      if (!this.sure) this.#backAt = sentAt;
+      if (!this.sure) this.#memory.cameBack(sentAt);
       const dead = ids.filter((id) => !alive.includes(id));
       if (dead.length > 0) await this.#comeBack(dead);
-      else this.#provenAt = sentAt;
+      else this.#memory.proven(sentAt);
       await this.#leaveRetired();
       await this.announce();
       // What cut this worker off may have cut off the others too: they get the time to come back.
-      if (lost && sentAt - this.#backAt >= this.#identity.leaseMs) this.#events.othersLost();
+      if (lost && sentAt - this.#memory.backAt >= this.#identity.leaseMs) this.#events.othersLost();
     } catch (error) {
       const level = this.#failedBeats++ === 0 ? 'warn' : 'debug';
       this.#logger[level]({ error: messageOf(error) }, 'the heartbeat did not get through; trying again');
@@ -201,6 +216,7 @@ export class Incarnation {
     }
     this.#events.lost(dead);
     if (dead.includes(this.#id)) await this.#register();
+    else this.#guard.watch(this.#ids);
   }
 
   async #leaveRetired(): Promise<void> {
@@ -211,6 +227,7 @@ export class Incarnation {
       await this.#engine.stopWorker(id, this.#patience);
       this.#retired.delete(id);
       this.#held.delete(id);
+      this.#guard.watch(this.#ids);
     }
   }
 
@@ -220,8 +237,9 @@ export class Incarnation {
     clearTimeout(this.#timer);
     await this.#beating;
     clearTimeout(this.#timer);
+    await this.#guard.stop();
     if (!clean) return;
-    for (const id of new Set([this.#id, ...this.#retired.keys()])) await this.#engine.stopWorker(id, this.#patience);
+    for (const id of this.#ids) await this.#engine.stopWorker(id, this.#patience);
     this.#logger.info({ worker_id: this.#id }, 'worker stopped');
   }
 }

@@ -21,6 +21,8 @@ export interface RunnerPort<S extends Runnable> {
   starts(step: S): void;
   /** Its handler is called now, with this context. */
   contextOf(step: S): StepContext;
+  /** The synchronous part of its handler is over, which began at `from` on the clock of `performance.now()`. */
+  called?(step: S, from: number): void;
   settled(step: S, result: StepHandlerResult, version: string): void;
   /** It wants to be called again once what it came to is saved. */
   yielded(step: S, handler: ExecutableHandler, result: StepHandlerResult): void;
@@ -81,14 +83,17 @@ export class StepRunner<S extends Runnable> {
   /** Calls it; once more for a step that yielded. */
   call(step: S, handler: ExecutableHandler): void {
     const port = this.#port;
+    const context = port.contextOf(step);
+    const from = performance.now();
     callHandler(
       handler,
-      port.contextOf(step),
+      context,
       (result, version) => {
         if (isCheckpointYield(result)) port.yielded(step, handler, result);
         else port.settled(step, result, version);
       },
       port.threw && ((thrown) => port.threw?.(step, thrown)),
     );
+    port.called?.(step, from);
   }
 }

@@ -25,6 +25,8 @@ import { HeldStep, type HeldStepRow, type StepPort } from './held-step.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Incarnation, incarnationOf } from './incarnation.ts';
 import { LookOut } from './look-out.ts';
+import { LoopMemory } from './loop-memory.ts';
+import { type LoopStats, LoopWatch } from './loop-watch.ts';
 import { MissingHandlers } from './missing-handlers.ts';
 import { Recorder, type Reserved } from './recorder.ts';
 import { settledWithin } from './settled-within.ts';
@@ -46,6 +48,8 @@ export interface WorkerOptions {
   concurrency: number;
   /** A worker that gives no sign of life for so long is taken for dead. */
   leaseMs: number;
+  /** For how long a lease outlives an event loop that is blocked; 0: it does not. */
+  blockedLoopBoundMs: number;
   /** Namespaces to serve. */
   namespaces(): readonly string[];
   /** For steps without `timeout_seconds`; 0: none. */
@@ -71,6 +75,8 @@ export interface WorkerStats {
   failed: number;
   refused: number;
   workerId: number;
+  /** How well the event loop turns, and the handler that kept it from that. */
+  loop: LoopStats;
 }
 
 const CLAIM_LIMIT = 1_000;
@@ -114,6 +120,7 @@ export class Worker {
   #registry: HandlerRegistry;
   #slots: number;
   readonly #counts: WorkerCounts;
+  readonly #loop: LoopWatch;
   #namespaceIds: readonly number[] = [];
   #namespaceKey = '';
   #running = 0;
@@ -141,7 +148,9 @@ export class Worker {
     this.#runner = this.#makeRunner();
     this.channel = this.#makeChannel();
     this.#slots = Math.min(options.concurrency, this.channel.slots);
-    const { engine, logger } = options;
+    const { engine, logger, leaseMs, blockedLoopBoundMs } = options;
+    const memory = new LoopMemory();
+    this.#loop = new LoopWatch({ leaseMs, memory, running: () => this.#held, logger });
     this.#counts = new WorkerCounts(engine.database.metrics, () => this.#load());
     this.#port = stepPort(engine, { saved: (step) => this.#restartClock(step) });
     this.#housekeeping = new Housekeeping(engine, options.leaseMs, logger);
@@ -163,7 +172,9 @@ export class Worker {
       {
         name: options.name,
         concurrency: options.concurrency,
-        leaseMs: options.leaseMs,
+        leaseMs,
+        blockedLoopBoundMs,
+        memory,
         namespaces: () => options.namespaces(),
         callables: () => announcementOf(this.#registry),
       },
@@ -219,6 +230,7 @@ export class Worker {
   }
 
   async start(): Promise<void> {
+    this.#loop.start();
     await this.#incarnation.start();
     await this.#findNamespaces();
     this.#lookOut.start();
@@ -234,6 +246,7 @@ export class Worker {
       failed: this.#failed,
       refused: this.#refused,
       workerId: this.#incarnation.id,
+      loop: this.#loop.stats,
     };
   }
 
@@ -455,6 +468,7 @@ export class Worker {
     return new StepRunner<HeldStep>(this.#registry, {
       starts: (step) => this.#occupy(step),
       contextOf: (step) => this.#begin(step),
+      called: (step, from) => this.#loop.called(step, from),
       settled: (step, result, version) => this.#settled(step, result, version),
       yielded: (step, handler, result) => {
         void this.#saveYield(step, result).then((again) => again && this.#runner.call(step, handler));
@@ -780,6 +794,7 @@ export class Worker {
     const clean = recorded && this.#held.size === 0 && !this.#doubts.any && !this.#leftBehind;
     if (clean) this.#options.onWorkLeft(0);
     await settledWithin(left(), this.#leave(clean));
+    this.#loop.stop();
   }
 
   async #leave(clean: boolean): Promise<void> {

@@ -113,7 +113,8 @@ describe('a worker that is slower than its lease', () => {
         worker: false,
       });
       const journal = openJournal();
-      const first = await worker(url, journal);
+      // A blocked loop keeps its lease for as long as this.
+      const first = await worker(url, journal, { blockedLoopBoundMs: LEASE_MS });
       const context: Behaviour = { a: { late: true } };
       const tasks = await tasker.createTasks(Array.from({ length: 20 }, () => ({ ...DEMO, context })));
       await until(

@@ -58,7 +58,14 @@ export function openJournal(): Journal {
 export interface WorkerSetup
   extends Pick<
     CreateTaskerOptions,
-    'databaseUrl' | 'databaseDirectUrl' | 'concurrency' | 'leaseMs' | 'poolSize' | 'pollMs' | 'name'
+    | 'databaseUrl'
+    | 'databaseDirectUrl'
+    | 'concurrency'
+    | 'leaseMs'
+    | 'blockedLoopBoundMs'
+    | 'poolSize'
+    | 'pollMs'
+    | 'name'
   > {
   journal: Journal;
   /** The file beside this one that it runs. Default `crash-worker.mjs`. */

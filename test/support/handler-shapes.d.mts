@@ -6,7 +6,7 @@ export interface HandlerShape {
   /** What follows "a handler that". */
   shape: string;
   call(context: StepContext, sdk: typeof import('../../src/index.ts')): unknown;
-  options?: Pick<CreateTaskerOptions, 'handlerTimeoutMs' | 'leaseMs'>;
+  options?: Pick<CreateTaskerOptions, 'handlerTimeoutMs' | 'leaseMs' | 'blockedLoopBoundMs'>;
   processes?: number;
   outcome: {
     state: 'complete' | 'error' | 'waiting_for_retry';

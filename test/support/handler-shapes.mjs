@@ -283,13 +283,14 @@ export const HANDLER_SHAPES = [
     outcome: complete({ late: true }),
   },
   {
-    shape: "blocks the event loop for longer than its worker's lease: another worker has the step by then",
+    shape:
+      'blocks the event loop for longer than `blockedLoopBoundMs` and the lease: another worker has the step by then',
     call: ({ retryCount }) => {
       if (retryCount === 0) block(20_000);
       return { attempt: retryCount + 1 };
     },
     processes: 2,
-    options: { leaseMs: 1_000 },
+    options: { leaseMs: 1_000, blockedLoopBoundMs: 1_000 },
     outcome: complete({ attempt: 2 }, 2),
   },
   {

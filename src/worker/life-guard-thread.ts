@@ -1,0 +1,79 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { LifeLine } from '../engine/life-line.ts';
+import { messageOf } from '../errors.ts';
+import type { GuardNews, GuardOrder, GuardSetup } from './life-guard.ts';
+import { LoopMemory, sharedNow } from './loop-memory.ts';
+
+// The program of LifeGuard's thread. What it needs of the driver is loaded when it is first needed, or when its worker
+// has lived for a while: a worker that lives for a moment does not pay for it.
+
+const { reach, leaseMs, boundMs, memory: buffer } = workerData as GuardSetup;
+const memory = new LoopMemory(buffer);
+const LOAD_AFTER_MS = Math.min(5_000, leaseMs / 10);
+/** A loop that turns beats every third of a lease; this is after a beat was missed, and with time for another. */
+const DUE_AFTER_MS = leaseMs * 0.4;
+const LOOK_EVERY_MS = Math.min(1_000, Math.max(10, leaseMs / 20));
+
+let ids: readonly number[] = [];
+let line: LifeLine | undefined;
+let looking: Promise<void> | undefined;
+let gaveUp = false;
+
+const load = () => import('../engine/life-line.ts');
+const tell = (news: GuardNews) => parentPort!.postMessage(news);
+
+async function look(): Promise<void> {
+  const { silentMs } = memory;
+  if (silentMs > boundMs) return giveUp(silentMs);
+  gaveUp = false;
+  // A loop that turns beats by itself, or its worker's database is away.
+  if (silentMs < DUE_AFTER_MS / 2 || sharedNow() - memory.provenAt < DUE_AFTER_MS || ids.length === 0) return;
+  const asked = ids;
+  try {
+    line ??= (await load()).openLifeLine(reach);
+    const sentAt = sharedNow();
+    const { alive } = await line.heartbeat(asked, leaseMs);
+    if (asked.some((id) => !alive.includes(id)))
+      ids = []; // dead: the loop finds that out by itself, and what to do
+    else {
+      if (sharedNow() - memory.provenAt >= leaseMs) memory.cameBack(sentAt);
+      memory.proven(sentAt);
+    }
+  } catch (error) {
+    tell({
+      level: 'debug',
+      fields: { error: messageOf(error) },
+      message: 'a heartbeat beside the blocked event loop did not get through',
+    });
+  }
+}
+
+function giveUp(silentMs: number): void {
+  if (gaveUp || !Number.isFinite(silentMs)) return;
+  gaveUp = true;
+  tell({
+    level: 'warn',
+    fields: { blocked_ms: Math.round(silentMs), bound_ms: boundMs },
+    message: 'the event loop was blocked for longer than blockedLoopBoundMs: the lease was left to run out',
+  });
+}
+
+const timer = setInterval(() => {
+  looking ??= look().finally(() => {
+    looking = undefined;
+  });
+}, LOOK_EVERY_MS);
+const loading = setTimeout(() => void load(), LOAD_AFTER_MS);
+
+parentPort!.on('message', (order: GuardOrder) => {
+  if ('ids' in order) ids = order.ids;
+  else void stop();
+});
+
+async function stop(): Promise<void> {
+  clearInterval(timer);
+  clearTimeout(loading);
+  await looking;
+  await line?.close();
+  parentPort!.close();
+}

@@ -1,0 +1,53 @@
+import { expect, it } from 'vitest';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { collectingLogger } from '../handlers/collecting-logger.ts';
+import { until } from '../support/setup.ts';
+import { sharedDatabase } from '../support/shared-database.ts';
+
+const shared = sharedDatabase();
+
+function block(ms: number): void {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
+}
+
+it('a handler that blocks the event loop is named in the log and in the stats as soon as it is over', async () => {
+  const { logger, lines } = collectingLogger();
+  const crunch = defineHandler('crunch', {}, () => {
+    block(1_100);
+    return { done: true };
+  });
+  const { tasker, demo } = await shared.setup({ a: { handler: 'crunch' } }, { handlers: [crunch], logger });
+  expect(tasker.stats?.loop.blocked).toBeNull();
+  const { taskUuid } = await tasker.createTask(demo);
+  expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+  const blocked = tasker.stats!.loop.blocked!;
+  expect(blocked).toMatchObject({ handler: 'crunch', step: 'a', taskUuid });
+  expect(blocked.blockedMs).toBeGreaterThanOrEqual(1_100);
+  expect(lines).toContainEqual({
+    level: 'warn',
+    message: expect.stringMatching(
+      /^handler crunch blocked the event loop for \d+ ms: nothing else .* `isolation: thread`$/,
+    ),
+    fields: { task_uuid: taskUuid, step: 'a', handler: 'crunch', attempt: 1, blocked_ms: blocked.blockedMs },
+  });
+});
+
+it('of a block after a handler has waited, all that run are named', async () => {
+  const { logger, lines } = collectingLogger();
+  const later = defineHandler('later', {}, async () => {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    block(3_000);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return {};
+  });
+  const { tasker, demo } = await shared.setup({ a: { handler: 'later' } }, { handlers: [later], logger });
+  const { taskUuid } = await tasker.createTask(demo);
+  await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+  await until(
+    () => lines.filter(({ message }) => /^the event loop did not turn for \d+ ms: .*; running: later$/.test(message)),
+    (found) => found.length === 1,
+  );
+  expect(tasker.stats?.loop.maxLagMs).toBeGreaterThanOrEqual(1_000);
+  expect(tasker.stats?.loop.blocked).toBeNull();
+});
