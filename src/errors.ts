@@ -40,6 +40,11 @@ export const ERRORS = {
   worker_already_running: 409,
   bridge: 500,
   stopped: 503,
+  // a worker's REST
+  address_unavailable: 500,
+  not_ready: 503,
+  not_found: 404,
+  forbidden: 403,
 } as const satisfies Record<string, number>;
 
 /** One of the codes of {@link ERRORS}. */

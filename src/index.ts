@@ -1,7 +1,16 @@
 export { type CreateTaskerOptions, createTasker } from './app/create-tasker.ts';
 export { HandlerSystem } from './app/handler-system.ts';
+export type { WebOptions, WorkerServerConfig } from './app/server-config.ts';
+export { ShutdownController, type ShutdownHandler } from './app/shutdown-controller.ts';
 export type { ListOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from './app/tasker.ts';
 export type { Explanation, StepExplanation } from './app/why.ts';
+export {
+  type ServerHealthCheckResult,
+  type ServerState,
+  type ServerStatus,
+  type ShutdownOptions,
+  WorkerServer,
+} from './app/worker-server.ts';
 export type { CreateOptions, TaskRequest } from './engine/create-task.ts';
 export type { DynamicLimits } from './engine/expansion.ts';
 export type { OperatorOptions } from './engine/operate.ts';

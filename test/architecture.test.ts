@@ -17,6 +17,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   store: ['errors', 'db', 'model'],
   engine: ['errors', 'logging', 'metrics', 'db', 'store', 'model', 'template'],
   worker: ['errors', 'logging', 'metrics', 'config', 'engine', 'registry', 'handlers', 'model', 'template'],
+  server: ['errors', 'logging', 'metrics', 'config', 'engine', 'template', 'model'],
   app: [
     'errors',
     'config',
@@ -30,6 +31,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'store',
     'engine',
     'worker',
+    'server',
   ],
   cli: ['app', 'config', 'template', 'errors', 'logging'],
   testing: [

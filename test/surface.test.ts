@@ -69,6 +69,7 @@ describe('the surface', () => {
       ResourceContentionError
       RetryableError
       ServiceUnavailableError
+      ShutdownController
       StepContext
       StepExecutionError
       StepHandler
@@ -81,6 +82,7 @@ describe('the surface', () => {
       WorkerAlreadyRunningError
       WorkerBootstrapError
       WorkerNotInitializedError
+      WorkerServer
       aggregateBatchResults
       applyAPI
       applyBatchable
@@ -224,6 +226,11 @@ describe('the surface', () => {
       ResolverInfo
       RustBatchWorkerInputs
       RustCursorConfig
+      ServerHealthCheckResult
+      ServerState
+      ServerStatus
+      ShutdownHandler
+      ShutdownOptions
       StaleNote
       Step
       StepCheckpoint
@@ -249,7 +256,9 @@ describe('the surface', () => {
       TransactionClient
       TransactionWork
       TypedStepContext
-      WaitOptions"
+      WaitOptions
+      WebOptions
+      WorkerServerConfig"
     `);
   });
 

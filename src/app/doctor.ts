@@ -192,7 +192,7 @@ async function examineHandlers({ handlers }: ExamineOptions, templates: TaskTemp
     const wayOut = '`npx tasker init` makes a first one; --handlers names another folder';
     return { name: 'handlers', status: 'warn', found: `there is no folder ${missing.join(', ')}`, wayOut };
   }
-  const library = new HandlerFolders(handlers, silentLogger);
+  const library = new HandlerFolders(handlers, { logger: silentLogger });
   try {
     const { count } = await library.load();
     const problems = await library.problems(templates);

@@ -11,6 +11,13 @@ export interface LoadedHandlers {
   removed: string[];
 }
 
+/** Options of {@link HandlerFolders}. */
+export interface HandlerFoldersOptions {
+  logger: Logger;
+  /** Where the handlers go. Default: a registry of their own. */
+  registry?: HandlerRegistry | undefined;
+}
+
 /** Folders of handlers that may be read again while their registry is in use. */
 export class HandlerFolders {
   /** For `createTasker`; its contents change with {@link load}. */
@@ -18,9 +25,12 @@ export class HandlerFolders {
   readonly #folders: readonly string[];
   readonly #logger: Logger;
 
-  constructor(folders: readonly string[], logger: Logger) {
+  /** Names that came from the folders; others were registered by hand, and stay as they are. */
+  #own: ReadonlySet<string> = new Set();
+
+  constructor(folders: readonly string[], { logger, registry }: HandlerFoldersOptions) {
     this.#folders = folders;
-    this.registry = new HandlerRegistry({ baseFolder: folders[0] });
+    this.registry = registry ?? new HandlerRegistry({ baseFolder: folders[0] });
     this.#logger = logger;
   }
 
@@ -31,11 +41,12 @@ export class HandlerFolders {
   async load(): Promise<LoadedHandlers> {
     const found = new HandlerRegistry({ logger: this.#logger });
     for (const folder of this.#folders) await discoverHandlers(folder, { registry: found, logger: this.#logger });
-    const names = found.listHandlers();
-    const before = new Set(this.registry.listHandlers());
+    const before = this.#own;
+    const names = found.listHandlers().filter((name) => before.has(name) || !this.registry.isRegistered(name));
     const removed = [...before].filter((name) => !found.isRegistered(name));
     for (const name of removed) this.registry.unregister(name);
     for (const name of names) this.registry.registerFactory(name, () => found.resolveSync(name)!);
+    this.#own = new Set(names);
     return { count: names.length, added: names.filter((name) => !before.has(name)), removed };
   }
 

@@ -80,6 +80,16 @@ export interface TaskerParts {
   templates: readonly TaskTemplate[];
 }
 
+/** What can be seen of a tasker from outside. @internal */
+export interface Vitals {
+  namespaces: readonly string[];
+  /** Whether notifications arrive; without them work is found by looking. */
+  hears: boolean;
+  leaseSure: boolean;
+  /** Connections at most. */
+  poolSize: number;
+}
+
 const COALESCE_MS = 10;
 /** How long a stop waits for its last notifications. */
 const TELL_MS = 2_000;
@@ -217,6 +227,16 @@ export class Tasker {
   /** What was counted so far, for Prometheus and for programs. Nothing with `metrics: false`. */
   get metrics(): MetricsReport {
     return this.#parts.metrics;
+  }
+
+  /** What looks after this tasker's health sees of it. @internal */
+  get vitals(): Vitals {
+    return {
+      namespaces: this.#namespaces(),
+      hears: this.#listener.hears,
+      leaseSure: this.#worker?.leaseSure ?? false,
+      poolSize: this.#parts.open.database.poolSize,
+    };
   }
 
   /** Statements sent to the database so far. */
@@ -413,6 +433,11 @@ export class Tasker {
       await this.#listener.stop();
       await this.#parts.open.close();
     }
+  }
+
+  /** Ends the drain time of a {@link stop} under way: running handlers get their signal now. */
+  hurry(): void {
+    this.#worker?.hurry();
   }
 
   /** Stops when the signal fires. @internal */

@@ -2,11 +2,11 @@ import path from 'node:path';
 import pc from 'picocolors';
 import { createTasker } from '../app/create-tasker.ts';
 import { checkUrl, chosenUrl, embeddedHome } from '../app/database-admin.ts';
+import { nameOf, Project } from '../app/project.ts';
 import type { Tasker } from '../app/tasker.ts';
 import { readEnvironment } from '../config/environment.ts';
 import { messageOf } from '../errors.ts';
 import { consoleLogger } from '../logging/console-logger.ts';
-import { DevProject, nameOf } from './dev-project.ts';
 import { DevView } from './dev-view.ts';
 import { exampleCommand } from './example-command.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
@@ -31,7 +31,7 @@ export async function dev(options: WorkerOptions): Promise<void> {
     const { environment, logLevel } = readEnvironment();
     const form = options.json ? 'json' : 'lines';
     const logger = consoleLogger({ level: options.verbose ? 'debug' : logLevel, form, write: tell });
-    const project = new DevProject({ ...folders, environment, logger, tell });
+    const project = new Project({ ...folders, environment, logger, tell });
     await Promise.all([project.readTemplates(), project.readHandlers()]);
     const { templates } = project;
     const tasker = await createTasker({
@@ -62,7 +62,7 @@ export async function dev(options: WorkerOptions): Promise<void> {
   }
 }
 
-function greeting(project: DevProject, tasker: Tasker, options: WorkerOptions): string[] {
+function greeting(project: Project, tasker: Tasker, options: WorkerOptions): string[] {
   const [first] = project.templates;
   const place = chosenUrl(options) === undefined ? `embedded PostgreSQL in ${embeddedHome()}` : tasker.place;
   const about = fields([
@@ -86,7 +86,7 @@ interface Watched {
 }
 
 /** One reload after the other: the second one sees what the first one made. */
-function watchProject(project: DevProject, tasker: Tasker, { folders, stop, tell }: Watched): void {
+function watchProject(project: Project, tasker: Tasker, { folders, stop, tell }: Watched): void {
   let last = Promise.resolve();
   const watchAll = (paths: readonly string[], reload: () => Promise<void>) => {
     for (const folder of paths) {

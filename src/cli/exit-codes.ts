@@ -26,6 +26,7 @@ const REFUSED = new Set<ErrorCode>([
   'embedded_unsupported',
   'embedded_failed',
   'folder_not_writable',
+  'address_unavailable',
 ]);
 /** For programs that need them to start; for the others it is what they came to. */
 const REFUSED_AT_START = new Set<ErrorCode>(['template_invalid', 'handler_invalid', 'handler_not_found']);

@@ -13,6 +13,7 @@ export function addProjectCommands(program: Command): void {
     .description('run the project here: database, worker, reloading, and a view of what goes on')
     .action(async (_options, command: Command) => (await import('./dev.ts')).dev(optionsOf(command)));
   workerOptions(program.command('worker'))
+    .option('--web <address>', 'where health and metrics are answered (default: 127.0.0.1:8081); off: nowhere')
     .description('run steps until SIGTERM; logs JSON lines to standard error')
     .action(async (_options, command: Command) => (await import('./worker.ts')).worker(optionsOf(command)));
   program

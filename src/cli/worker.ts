@@ -1,15 +1,18 @@
-import { createTasker } from '../app/create-tasker.ts';
 import { checkUrl } from '../app/database-admin.ts';
-import { HandlerFolders } from '../app/handler-folders.ts';
+import { handleSignals } from '../app/handle-signals.ts';
+import { ShutdownController } from '../app/shutdown-controller.ts';
+import { WorkerServer } from '../app/worker-server.ts';
 import { readEnvironment } from '../config/environment.ts';
+import { WorkerBootstrapError } from '../errors/worker-errors.ts';
+import { isTaskerError, messageOf } from '../errors.ts';
 import { consoleLogger } from '../logging/console-logger.ts';
 import type { Logger } from '../logging/logger.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { leave } from './leave.ts';
 import type { GlobalOptions } from './options.ts';
+import { note } from './output.ts';
 import { runnableFolders } from './project-folders.ts';
 import { reportError } from './report-error.ts';
-import { listenForStop } from './stop-signal.ts';
 
 /** Options of `tasker worker` and `tasker dev`. */
 export interface WorkerOptions extends GlobalOptions {
@@ -18,33 +21,74 @@ export interface WorkerOptions extends GlobalOptions {
   /** Milliseconds. */
   drainTimeout?: number;
   name?: string;
+  /** Of `tasker worker`: an address to listen on, or `off`. */
+  web?: string;
 }
 
-/** `tasker worker`: runs steps until a signal comes, then lets running ones finish. */
+/** `tasker worker`: a worker server that runs steps until a signal comes, then lets running ones finish. */
 export async function worker(options: WorkerOptions): Promise<void> {
-  const stop = listenForStop();
+  const shutdown = new ShutdownController();
   const logger = workerLogger(options);
-  let starting = true;
+  const server = new WorkerServer();
+  const release = listen(server, shutdown, logger);
   try {
-    const { templates, handlers } = runnableFolders(options);
+    const folders = runnableFolders(options);
     checkUrl(options);
-    const library = new HandlerFolders(handlers, logger);
-    const { count } = await library.load();
-    logger.info({ folders: handlers }, `discovered ${count} handler${count === 1 ? '' : 's'}`);
-    const tasker = await createTasker({ ...taskerOptions(options), templates, handlers: library.registry, logger });
-    starting = false;
-    logger.info({ database: tasker.place }, 'worker is ready');
-    const name = await stop.requested;
-    logger.info({ signal: name, running: tasker.stats?.running }, 'stopping: running handlers may finish');
-    await tasker.stop(drainOf(options));
-    if (tasker.stats?.running) process.exitCode = EXIT.failed;
+    const web = webOf(options);
+    // A stop that comes while it starts is not to wait for the end of the start.
+    void shutdown.promise.then(() => server.shutdown().catch(() => undefined));
+    await server.start({ ...taskerOptions(options), ...folders, ...drainOf(options), ...(web && { web }), logger });
+    logger.info({ database: server.tasker?.place }, 'worker is ready');
+    await shutdown.promise;
+    await server.shutdown();
+    if (server.status().activeHandlers > 0) process.exitCode = EXIT.failed;
   } catch (error) {
-    reportError(error, options);
-    process.exitCode = starting ? exitCodeOf(error, { starting }) : EXIT.failed;
+    await fail(error, { options, server, shutdown });
   } finally {
-    stop.release();
+    release();
     leave();
   }
+}
+
+interface Ending {
+  options: WorkerOptions;
+  server: WorkerServer;
+  shutdown: ShutdownController;
+}
+
+async function fail(error: unknown, { options, server, shutdown }: Ending): Promise<void> {
+  // Who stops a worker that is still starting gets what was asked for.
+  if (shutdown.isRequested && isTaskerError(error) && error.code === 'stopped') return await server.shutdown();
+  const starting = server.getState() === 'error' || server.getState() === 'initialized';
+  const shown = error instanceof WorkerBootstrapError ? error.cause : error;
+  reportError(shown, options);
+  process.exitCode = shutdown.isRequested ? EXIT.failed : exitCodeOf(shown, { starting });
+}
+
+function listen(server: WorkerServer, shutdown: ShutdownController, logger: Logger): () => void {
+  return handleSignals({
+    stop: (signal) => {
+      logger.info({ signal, running: server.status().activeHandlers }, 'stopping: running handlers may finish');
+      shutdown.trigger(signal);
+    },
+    hurry: (signal) => {
+      if (signal === 'SIGINT') {
+        note('stopped at once; steps that were running go back when their lease is over');
+        process.exit(EXIT.interrupted);
+      }
+      logger.info({ signal, running: server.status().activeHandlers }, 'running handlers are told to end now');
+      server.hurry();
+    },
+    report: () => logger.info({ ...server.status() }, 'worker status'),
+    reload: () => {
+      server.reload().catch((error: unknown) => logger.error({ error: messageOf(error) }, 'reloading went wrong'));
+    },
+  });
+}
+
+function webOf({ web }: WorkerOptions): { enabled: false } | { bindAddress: string } | undefined {
+  if (web === undefined) return undefined;
+  return web === 'off' ? { enabled: false } : { bindAddress: web };
 }
 
 /** What the options say to `createTasker`. */

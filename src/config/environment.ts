@@ -12,6 +12,8 @@ export interface Environment {
   /** A filter that was not understood, as it stands. */
   badLogLevel: string | undefined;
   pipeline: boolean;
+  /** Where a worker answers health and metrics. */
+  webBindAddress: string | undefined;
 }
 
 /** Levels of log lines, the most detailed first. */
@@ -26,7 +28,7 @@ const pathsOf = (text: string | undefined): string[] =>
 
 /**
  * Reads the variables: `DATABASE_URL`, `DATABASE_DIRECT_URL`, `TASKER_ENV`, `TASKER_EMBEDDED`, `TASKER_TEMPLATE_PATH`,
- * `TASKER_HANDLER_PATH` or `TYPESCRIPT_HANDLER_PATH`, `LOG_LEVEL` or `RUST_LOG`, `TASKER_PIPELINE`.
+ * `TASKER_HANDLER_PATH` or `TYPESCRIPT_HANDLER_PATH`, `LOG_LEVEL` or `RUST_LOG`, `TASKER_PIPELINE`, `TASKER_WEB_BIND_ADDRESS`.
  */
 export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environment {
   // A variable that is empty is as good as not set.
@@ -42,5 +44,6 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environme
     logLevel: known ?? 'info',
     badLogLevel: known ? undefined : level,
     pipeline: env['TASKER_PIPELINE'] !== '0',
+    webBindAddress: env['TASKER_WEB_BIND_ADDRESS'] || undefined,
   };
 }

@@ -1,5 +1,6 @@
 import { Socket } from 'node:net';
 import pg from 'pg';
+import { DEFAULTS } from '../config/defaults.ts';
 import { TaskerError } from '../errors.ts';
 import { type Metrics, silentMetrics } from '../metrics/metrics.ts';
 import { configOf, type DatabaseOptions, type DatabaseReach } from './connection-config.ts';
@@ -78,7 +79,7 @@ export class Database implements Db {
     checkScheme(options.url);
     checkScheme(options.directUrl ?? options.url);
     const sockets = new Set<Socket>();
-    const pool = poolOf(options, { sockets, max: options.poolSize ?? 10 });
+    const pool = poolOf(options, { sockets, max: options.poolSize ?? DEFAULTS.poolSize });
     const database = new Database(pool, sockets, options);
     try {
       await database.#checkVersion();
@@ -125,6 +126,11 @@ export class Database implements Db {
   /** Where this is, without its password. */
   get place(): string {
     return redactUrl(this.#options.url);
+  }
+
+  /** Connections at most. */
+  get poolSize(): number {
+    return this.#options.poolSize ?? DEFAULTS.poolSize;
   }
 
   /** The connection string for what must not go through a pooler: LISTEN, migrations. */
@@ -271,7 +277,7 @@ export class Database implements Db {
       // A handler's own statements take as long as they take; its signal ends the step.
       query_timeout: 0,
       types: undefined,
-      max: this.#options.poolSize ?? 10,
+      max: this.#options.poolSize ?? DEFAULTS.poolSize,
       idleTimeoutMillis: 30_000,
     } as unknown as pg.PoolConfig & { max: number });
     return this.#userTransactions;

@@ -12,6 +12,7 @@ import { type Claim, type Claimed, claimSteps } from '../store/claim-steps.ts';
 import { type AdoptedStepRow, adoptSteps, findRecorded } from '../store/doubtful.ts';
 import { loadResults, type ResultRow, type StepKey } from '../store/load-results.ts';
 import { type HeldStep, heldSteps, notify, peek, taskStates } from '../store/peek.ts';
+import { ping } from '../store/ping.ts';
 import { PINNED_PLANS, QUEUE_ORDER } from '../store/planner.ts';
 import { queueDepths } from '../store/queue-depths.ts';
 import { findStep, getStep, getSteps, stepNames } from '../store/read-steps.ts';
@@ -325,6 +326,11 @@ export class Engine {
   /** Clears away workers that are long gone. */
   forgetWorkers(): Promise<void> {
     return forgetWorkers(this.database);
+  }
+
+  /** Whether the database answers. It waits neither for the pool nor, for long, for a connection that went silent. */
+  ping({ timeoutMs }: Patience): Promise<void> {
+    return ping(this.database.apart(timeoutMs));
   }
 
   listWorkers(): Promise<WorkerRow[]> {

@@ -136,6 +136,8 @@ export class Worker {
   #leftBehind = false;
   #aborting = false;
   #idle: (() => void) | undefined;
+  #cutDrain: (() => void) | undefined;
+  #hurried = false;
   #processed = 0;
   #failed = 0;
   #refused = 0;
@@ -253,6 +255,11 @@ export class Worker {
   #load() {
     const tasks = new Set([...this.#held].map((step) => step.task));
     return { tasks: tasks.size, running: this.#running, unrecorded: this.#recorder.pending, slots: this.#slots };
+  }
+
+  /** Whether this worker is registered and its lease stands for certain. */
+  get leaseSure(): boolean {
+    return this.#incarnation.id > 0 && this.#incarnation.sure;
   }
 
   /** How many steps would find a slot at once. */
@@ -779,7 +786,7 @@ export class Worker {
     // Not awaited yet: a server that does not answer must not keep the handlers from their signal.
     const lookedLast = this.#lookOut.stop();
     const lastMoment = Math.min(LAST_MOMENT_MS, drainTimeoutMs / 4);
-    const finished = await this.#idleWithin(drainTimeoutMs - lastMoment);
+    const finished = await this.#idleWithin(this.#hurried ? 0 : drainTimeoutMs - lastMoment);
     if (!finished) await this.#abortRunning(lastMoment);
     const recorded = await this.#nothingHeldWithin(left());
     const unreadable = this.#unreadable.stop(lastMoment).then((count) => {
@@ -805,14 +812,22 @@ export class Worker {
     }
   }
 
+  /** Ends the drain time of a stop that is under way, or of the next one: running handlers get their signal now. */
+  hurry(): void {
+    this.#hurried = true;
+    this.#cutDrain?.();
+  }
+
   #idleWithin(ms: number): Promise<boolean> {
     if (this.#running === 0) return Promise.resolve(true);
     return new Promise((resolve) => {
       const timer = setTimeout(() => resolve(false), Math.max(0, ms));
-      this.#idle = () => {
+      const end = (idle: boolean) => {
         clearTimeout(timer);
-        resolve(true);
+        resolve(idle);
       };
+      this.#idle = () => end(true);
+      this.#cutDrain = () => end(false);
     });
   }
 

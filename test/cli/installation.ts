@@ -96,7 +96,7 @@ export class Project {
   node(args: readonly string[], { env = {}, input }: RunOptions = {}): Running {
     const child = spawn(process.execPath, args, {
       cwd: this.folder,
-      env: { PATH: process.env.PATH, HOME: this.folder, ...this.#env, ...env },
+      env: { PATH: process.env.PATH, HOME: this.folder, TASKER_WEB_BIND_ADDRESS: '127.0.0.1:0', ...this.#env, ...env },
     });
     child.stdin.end(input ?? '');
     const running = new Running(child);

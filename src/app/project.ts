@@ -1,39 +1,47 @@
-import { HandlerFolders } from '../app/handler-folders.ts';
-import { readTemplates } from '../app/load-templates.ts';
-import type { Tasker } from '../app/tasker.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
+import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
+import { HandlerFolders } from './handler-folders.ts';
+import { readTemplates, type TemplateSource } from './load-templates.ts';
+import type { Tasker } from './tasker.ts';
 
-/** What a {@link DevProject} is made from. */
-export interface DevProjectOptions {
-  templates: readonly string[];
+/** What a {@link Project} is made from. */
+export interface ProjectOptions {
+  templates: TemplateSource;
   handlers: readonly string[];
   /** Which overrides of the templates apply. */
   environment: string;
   logger: Logger;
+  /** Where the handlers of the folders go; default: a registry of their own. */
+  registry?: HandlerRegistry;
   /** Takes a line for the person who develops. */
   tell: (line: string) => void;
 }
 
-/** The templates and handlers of a project that is being worked on: what is broken is told, the last good state stays. */
-export class DevProject {
+/** The templates and handlers of a project, to be read again while it runs: what is broken is told, the last good state stays. */
+export class Project {
   readonly library: HandlerFolders;
-  readonly #options: DevProjectOptions;
+  readonly #options: ProjectOptions;
   /** By name; the text tells whether it has changed. */
   readonly #templates = new Map<string, { template: TaskTemplate; text: string }>();
   #missing = '';
   #sound = true;
 
-  constructor(options: DevProjectOptions) {
+  constructor(options: ProjectOptions) {
     this.#options = options;
-    this.library = new HandlerFolders(options.handlers, options.logger);
+    this.library = new HandlerFolders(options.handlers, options);
   }
 
   /** The last good ones. */
   get templates(): TaskTemplate[] {
     return [...this.#templates.values()].map(({ template }) => template);
+  }
+
+  /** The templates that are in use already: only what differs from them is registered by a reload. */
+  adopt(templates: readonly TaskTemplate[]): void {
+    for (const template of templates) this.#isNew(template);
   }
 
   /** Reads the templates; answers with those that are new or have changed. */

@@ -1,0 +1,120 @@
+import { hostname } from 'node:os';
+import { packageVersion } from '../config/package-version.ts';
+import { TaskerError } from '../errors.ts';
+import { type MetricsReport, silentMetrics } from '../metrics/metrics.ts';
+import { checkHandlers } from '../registry/check-handlers.ts';
+import type { HandlerRegistry } from '../registry/handler-registry.ts';
+import type {
+  Check,
+  Checks,
+  ServedWorker,
+  TemplateDetail,
+  TemplateName,
+  TemplateSummary,
+  TemplateVerdict,
+  WorkerFacts,
+} from '../server/served-worker.ts';
+import type { TaskTemplate } from '../template/task-template.ts';
+import { templateToJson } from '../template/template-json.ts';
+import type { ServerSettings } from './server-config.ts';
+import { shownConfig } from './shown-config.ts';
+import type { Tasker } from './tasker.ts';
+import { now, WorkerHealth } from './worker-health.ts';
+
+/** What a {@link ServedTasker} is made from. */
+export interface ServedTaskerParts {
+  settings: ServerSettings;
+  registry: HandlerRegistry;
+  state: () => string;
+}
+
+/** A tasker as the REST of a worker sees it; until it has started there is little to see. */
+export class ServedTasker implements ServedWorker {
+  readonly #parts: ServedTaskerParts;
+  readonly #since = performance.now();
+  readonly #version = packageVersion();
+  readonly #workerId: string;
+  readonly config?: () => Record<string, unknown>;
+  #tasker: Tasker | undefined;
+  #health: WorkerHealth | undefined;
+
+  constructor(parts: ServedTaskerParts) {
+    this.#parts = parts;
+    this.#workerId = parts.settings.tasker.name ?? `${hostname()}-${process.pid}`;
+    if (parts.settings.web?.showConfig) this.config = () => shownConfig(parts.settings);
+  }
+
+  /** From now on there is something to see. */
+  serve(tasker: Tasker): void {
+    this.#health = new WorkerHealth(tasker);
+    this.#tasker = tasker;
+  }
+
+  get metrics(): MetricsReport {
+    return this.#tasker?.metrics ?? silentMetrics;
+  }
+
+  facts(): WorkerFacts {
+    return {
+      workerId: this.#workerId,
+      version: this.#version,
+      environment: this.#parts.settings.environment,
+      state: this.#parts.state(),
+      uptimeSeconds: Math.round(performance.now() - this.#since) / 1000,
+      namespaces: this.#tasker?.vitals.namespaces ?? [],
+      databasePoolSize: this.#tasker?.vitals.poolSize ?? 0,
+    };
+  }
+
+  async readiness(): Promise<Checks> {
+    return this.#unlessElsewhere(await this.#health?.readiness());
+  }
+
+  async details(): Promise<Checks> {
+    return this.#unlessElsewhere(await this.#health?.details());
+  }
+
+  /** A worker that starts or stops is not ready, however well its parts do. */
+  #unlessElsewhere(checks: Checks = {}): Checks {
+    const state = this.#parts.state();
+    if (state === 'running') return checks;
+    const worker: Check = now('unhealthy', `the worker is ${state.replace('_', ' ')}`);
+    return { ...checks, command_processor: worker };
+  }
+
+  async templates(): Promise<TemplateSummary[]> {
+    const rows = await this.#running().engine.templates.list();
+    return rows.map(({ namespace, name, version, description, steps }) => ({
+      namespace,
+      name,
+      version,
+      description,
+      stepCount: steps,
+    }));
+  }
+
+  async template(name: TemplateName): Promise<TemplateDetail> {
+    const template = await this.#template(name);
+    return { ...name, template: templateToJson(template), callables: callablesOf(template) };
+  }
+
+  async validate(name: TemplateName): Promise<TemplateVerdict> {
+    const template = await this.#template(name);
+    const problems = await checkHandlers(this.#parts.registry, [template]);
+    const errors = problems.map(({ message, steps }) => `${steps.join(', ')}: ${message}`);
+    return { errors, callables: callablesOf(template) };
+  }
+
+  async #template({ namespace, name, version }: TemplateName): Promise<TaskTemplate> {
+    return (await this.#running().engine.templates.newest(namespace, name, version)).template;
+  }
+
+  #running(): Tasker {
+    if (this.#tasker) return this.#tasker;
+    throw new TaskerError('not_ready', `the worker is ${this.#parts.state()}; ask again when it runs`);
+  }
+}
+
+function callablesOf(template: TaskTemplate): string[] {
+  return [...new Set(template.steps.map(({ handler }) => handler.callable))];
+}

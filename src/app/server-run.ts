@@ -1,0 +1,164 @@
+import { messageOf, TaskerError } from '../errors.ts';
+import type { HandlerRegistry } from '../registry/handler-registry.ts';
+import type { Listening } from '../server/listen.ts';
+import { formatProblem } from '../template/parse-template.ts';
+import { settledWithin } from '../worker/settled-within.ts';
+import { createTasker } from './create-tasker.ts';
+import { HealthLoop } from './health-loop.ts';
+import { loadTemplates } from './load-templates.ts';
+import { Project } from './project.ts';
+import { ServedTasker } from './served-tasker.ts';
+import type { ServerSettings } from './server-config.ts';
+import type { Tasker } from './tasker.ts';
+
+/** How long a stop waits for a start under way. */
+const START_MS = 15_000;
+
+/** One life of a worker server, from its start to its end: opens things in order, and closes them in the other. */
+export class ServerRun {
+  readonly #settings: ServerSettings;
+  readonly #project: Project;
+  readonly #served: ServedTasker;
+  readonly #abort = new AbortController();
+  #listening: Listening | undefined;
+  #tasker: Tasker | undefined;
+  #health: HealthLoop | undefined;
+  #started: Promise<void> | undefined;
+  #stopped: Promise<void> | undefined;
+  #reloading: Promise<void> = Promise.resolve();
+
+  constructor(settings: ServerSettings, registry: HandlerRegistry, state: () => string) {
+    const { logger, handlers, environment, tasker } = settings;
+    this.#settings = settings;
+    this.#project = new Project({
+      templates: tasker.templates ?? [],
+      handlers,
+      environment,
+      logger,
+      registry,
+      tell: (line) => logger.info(line),
+    });
+    this.#served = new ServedTasker({ settings, registry, state });
+  }
+
+  get tasker(): Tasker | undefined {
+    return this.#tasker;
+  }
+
+  get workerId(): string {
+    return this.#served.facts().workerId;
+  }
+
+  get health(): HealthLoop | undefined {
+    return this.#health;
+  }
+
+  /** Where the REST is; undefined without one. */
+  get url(): string | undefined {
+    return this.#listening?.url;
+  }
+
+  start(): Promise<void> {
+    this.#started = this.#start();
+    return this.#started;
+  }
+
+  async #start(): Promise<void> {
+    try {
+      this.#abort.signal.throwIfAborted();
+      await this.#openPort();
+      await this.#startTasker();
+    } catch (error) {
+      await this.#close();
+      throw this.#abort.signal.aborted ? stoppedEarly() : error;
+    }
+  }
+
+  /** First of all, so that whoever asks for the worker's health is answered from the beginning. */
+  async #openPort(): Promise<void> {
+    const { web, logger } = this.#settings;
+    if (!web) return;
+    // Only now: a worker without a port does not pay for the server.
+    const [{ listen }, { workerApp }, { isLoopback }] = await Promise.all([
+      import('../server/listen.ts'),
+      import('../server/worker-app.ts'),
+      import('../server/bind-address.ts'),
+    ]);
+    const exposed = !isLoopback(web.address.host);
+    this.#listening = await listen(workerApp({ worker: this.#served, logger, exposed }), web.address);
+    logger.info({ url: this.#listening.url }, 'health and metrics are answered');
+  }
+
+  async #startTasker(): Promise<void> {
+    const { tasker, environment, handlers, logger } = this.#settings;
+    const { count } = await this.#project.library.load();
+    if (handlers.length > 0) logger.info({ folders: handlers }, `discovered ${count} handler${count === 1 ? '' : 's'}`);
+    const { templates, problems } = await loadTemplates(tasker.templates ?? [], environment);
+    for (const problem of problems) logger.warn(formatProblem(problem));
+    this.#project.adopt(templates);
+    this.#abort.signal.throwIfAborted();
+    this.#tasker = await createTasker({
+      ...tasker,
+      templates,
+      handlers: this.#project.library.registry,
+      environment,
+    });
+    this.#served.serve(this.#tasker);
+    this.#abort.signal.throwIfAborted();
+    this.#health = new HealthLoop(() => this.#served.readiness(), logger);
+    this.#health.start();
+  }
+
+  /** Reads templates and handlers anew; what is broken is logged, and what was there before stays. */
+  reload(): Promise<void> {
+    this.#reloading = this.#reloading.then(async () => {
+      const tasker = this.#tasker;
+      if (!tasker || this.#stopped) return;
+      await this.#project.reloadTemplates(tasker);
+      if (this.#settings.handlers.length > 0) await this.#project.reloadHandlers(tasker);
+      this.#settings.logger.info('templates and handlers were read anew');
+    });
+    const reloading = this.#reloading;
+    this.#reloading = reloading.catch(() => undefined); // it is told to whoever asked for it
+    return reloading;
+  }
+
+  /** The same promise for every call. */
+  stop(drainTimeoutMs: number | undefined): Promise<void> {
+    this.#stopped ??= this.#stop(drainTimeoutMs);
+    return this.#stopped;
+  }
+
+  async #stop(drainTimeoutMs: number | undefined): Promise<void> {
+    this.#abort.abort();
+    // A start that hangs must not hold up the stop; what it still opens, it closes itself.
+    if (this.#started && !this.#tasker) {
+      const ended = this.#started.catch(() => undefined);
+      if (!(await settledWithin(START_MS, ended))) {
+        this.#settings.logger.warn('the start that was under way did not end; it closes by itself what it has opened');
+      }
+    }
+    await this.#close(drainTimeoutMs);
+  }
+
+  /** Running handlers get their signal now. */
+  hurry(): void {
+    this.#tasker?.hurry();
+  }
+
+  /** The port last: while handlers finish, it says that the worker lives and is not ready. */
+  async #close(drainTimeoutMs: number | undefined = this.#settings.drainTimeoutMs): Promise<void> {
+    this.#health?.stop();
+    try {
+      await this.#tasker?.stop(drainTimeoutMs === undefined ? {} : { drainTimeoutMs });
+    } finally {
+      await this.#listening?.close().catch((error: unknown) => {
+        this.#settings.logger.debug({ error: messageOf(error) }, 'the port was closed already');
+      });
+    }
+  }
+}
+
+function stoppedEarly(): TaskerError {
+  return new TaskerError('stopped', 'the worker was stopped before it had started');
+}

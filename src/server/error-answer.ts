@@ -1,0 +1,41 @@
+import type { Context } from 'hono';
+import { HTTPException } from 'hono/http-exception';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { ERRORS, isTaskerError, type TaskerError } from '../errors.ts';
+import type { Logger } from '../logging/logger.ts';
+
+/** The body of every error. */
+export interface ErrorBody {
+  error: { code: string; message: string; details?: Record<string, unknown> };
+}
+
+/** Codes that stand on the wire for a status; a few errors have one of their own. */
+const BY_STATUS: Readonly<Record<number, string>> = {
+  400: 'BAD_REQUEST',
+  403: 'FORBIDDEN',
+  404: 'NOT_FOUND',
+  408: 'TIMEOUT',
+  409: 'CONFLICT',
+  503: 'SERVICE_UNAVAILABLE',
+};
+const OF_THEIR_OWN = new Set(['invalid_uuid', 'database_error']);
+
+/** Answers any error; what was not expected is logged, and told without particulars. */
+export function answerError(c: Context, thrown: unknown, logger: Logger): Response {
+  if (isTaskerError(thrown)) return answerKnown(c, thrown);
+  if (thrown instanceof HTTPException) {
+    const { status, message } = thrown;
+    const code = BY_STATUS[status] ?? 'INTERNAL_ERROR';
+    return c.json<ErrorBody>({ error: { code, message } }, status as ContentfulStatusCode);
+  }
+  logger.error({ err: thrown, method: c.req.method, path: c.req.path }, 'a request came to an unexpected error');
+  const message = 'something unexpected went wrong; the log of the worker says what';
+  return c.json<ErrorBody>({ error: { code: 'INTERNAL_ERROR', message } }, 500);
+}
+
+function answerKnown(c: Context, { code, message, details }: TaskerError): Response {
+  const status = ERRORS[code];
+  const wireCode = OF_THEIR_OWN.has(code) ? code.toUpperCase() : (BY_STATUS[status] ?? 'INTERNAL_ERROR');
+  const error = { code: wireCode, message, ...(Object.keys(details).length > 0 && { details }) };
+  return c.json<ErrorBody>({ error }, status);
+}

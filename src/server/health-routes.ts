@@ -1,0 +1,102 @@
+import { OpenAPIHono } from '@hono/zod-openapi';
+import { TaskerError } from '../errors.ts';
+import { jsonRoute } from './route.ts';
+import { DetailedSchema, HealthSchema, LiveSchema, ReadySchema } from './schemas.ts';
+import type { Check, CheckStatus, Checks, ServedWorker } from './served-worker.ts';
+
+const HEALTH = jsonRoute({
+  method: 'get',
+  path: '/health',
+  summary: 'the process answers',
+  answer: HealthSchema,
+});
+const LIVE = jsonRoute({
+  method: 'get',
+  path: '/health/live',
+  summary: 'the process answers; restart it when this does not come',
+  answer: LiveSchema,
+});
+const READY = jsonRoute({
+  method: 'get',
+  path: '/health/ready',
+  summary: 'steps are run here; 503 says which part does not let it',
+  answer: ReadySchema,
+  errors: [503],
+});
+const DETAILED = jsonRoute({
+  method: 'get',
+  path: '/health/detailed',
+  summary: 'every part that is looked at; always 200',
+  answer: DetailedSchema,
+});
+
+/** How the worker is: for people, for load balancers and for whoever restarts it. */
+export function healthRoutes(worker: ServedWorker): OpenAPIHono {
+  const shared = () => ({ timestamp: new Date().toISOString(), worker_id: worker.facts().workerId });
+  return new OpenAPIHono()
+    .openapi(HEALTH, (c) => c.json({ ...shared(), status: 'healthy' as const }, 200))
+    .openapi(LIVE, (c) => c.json({ ...shared(), status: 'alive' as const }, 200))
+    .openapi(READY, async (c) => {
+      const checks = await worker.readiness();
+      const wrong = Object.entries(checks).filter(([, { status }]) => status === 'unhealthy' || status === 'unknown');
+      if (wrong.length > 0) throw notReady(wrong, checks);
+      return c.json(
+        { ...shared(), status: 'ready' as const, checks: jsonOf(checks), system_info: infoOf(worker) },
+        200,
+      );
+    })
+    .openapi(DETAILED, async (c) => {
+      const checks = await worker.details();
+      return c.json(
+        {
+          ...shared(),
+          status: worst(checks),
+          checks: jsonOf(checks),
+          system_info: infoOf(worker),
+          distributed_cache: { enabled: false, provider: 'none', healthy: true },
+        },
+        200,
+      );
+    });
+}
+
+function notReady(wrong: readonly [string, Check][], checks: Checks): TaskerError {
+  const parts = wrong.map(([name, { status, message }]) => `${name}: ${message ?? status}`);
+  return new TaskerError('not_ready', `the worker is not ready: ${parts.join('; ')}`, {
+    details: { checks: jsonOf(checks) },
+  });
+}
+
+function jsonOf(checks: Checks) {
+  return Object.fromEntries(
+    Object.entries(checks).map(([name, { status, message, ms, checkedAt }]) => [
+      name,
+      {
+        status,
+        ...(message !== undefined && { message }),
+        duration_ms: Math.round(ms),
+        last_checked: checkedAt.toISOString(),
+      },
+    ]),
+  );
+}
+
+function infoOf(worker: ServedWorker) {
+  const { version, environment, state, uptimeSeconds, namespaces, databasePoolSize } = worker.facts();
+  return {
+    version,
+    environment,
+    operational_state: state,
+    uptime_seconds: uptimeSeconds,
+    worker_type: 'typescript',
+    database_pool_size: databasePoolSize,
+    command_processor_active: state === 'running',
+    supported_namespaces: [...namespaces],
+  };
+}
+
+function worst(checks: Checks): 'healthy' | 'degraded' | 'unhealthy' {
+  const seen = new Set<CheckStatus>(Object.values(checks).map(({ status }) => status));
+  if (seen.has('unhealthy')) return 'unhealthy';
+  return seen.has('degraded') || seen.has('unknown') ? 'degraded' : 'healthy';
+}

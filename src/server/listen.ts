@@ -1,0 +1,60 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createAdaptorServer } from '@hono/node-server';
+import { TaskerError } from '../errors.ts';
+import type { BindAddress } from './bind-address.ts';
+
+/** What answers requests: a Hono app is one. */
+export interface Answering {
+  fetch(request: Request): Response | Promise<Response>;
+}
+
+/** A server that listens. */
+export interface Listening {
+  /** `http://127.0.0.1:8081` */
+  url: string;
+  port: number;
+  /** Ends it: answers under way have a moment, then their connections are cut. */
+  close(): Promise<void>;
+}
+
+const LAST_ANSWERS_MS = 500;
+
+/** @throws TaskerError `address_unavailable` when the port is in use, or the address not of this machine */
+export async function listen(app: Answering, address: BindAddress): Promise<Listening> {
+  const server = createAdaptorServer({ fetch: (request) => app.fetch(request) }) as Server;
+  server.requestTimeout = 30_000;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(unavailable(address, error)));
+    server.listen(address.port, address.host, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+  return { url: `http://${host}:${port}`, port, close: () => close(server) };
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const cutting = setTimeout(() => server.closeAllConnections(), LAST_ANSWERS_MS);
+    server.close((error) => {
+      clearTimeout(cutting);
+      if (error) reject(error);
+      else resolve();
+    });
+    server.closeIdleConnections();
+  });
+}
+
+function unavailable({ host, port }: BindAddress, error: NodeJS.ErrnoException): TaskerError {
+  const why: Record<string, string> = {
+    EADDRINUSE: 'is in use by another program, perhaps another worker',
+    EACCES: 'may not be opened by this user; ports below 1024 are for root',
+    EADDRNOTAVAIL: 'is on no address of this machine',
+    ENOTFOUND: 'is on a host that nobody knows',
+  };
+  return new TaskerError(
+    'address_unavailable',
+    `port ${port} of ${host} ${why[error.code ?? ''] ?? `can't be listened on (${error.message})`}; set TASKER_WEB_BIND_ADDRESS (worker.web.bind_address) to another, or worker.web.enabled = false`,
+    { cause: error },
+  );
+}

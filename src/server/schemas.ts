@@ -1,0 +1,120 @@
+import { z } from '@hono/zod-openapi';
+
+/** The body of every error. */
+export const ErrorSchema = z
+  .object({
+    error: z.object({
+      code: z.string().openapi({ example: 'NOT_FOUND' }),
+      message: z.string(),
+      details: z.record(z.string(), z.unknown()).optional(),
+    }),
+  })
+  .openapi('Error');
+
+const CheckSchema = z
+  .object({
+    status: z.enum(['healthy', 'degraded', 'unhealthy', 'unknown']),
+    message: z.string().optional(),
+    duration_ms: z.number().int(),
+    last_checked: z.iso.datetime(),
+  })
+  .openapi('HealthCheck');
+
+const shared = { timestamp: z.iso.datetime(), worker_id: z.string() };
+const checks = z.record(z.string(), CheckSchema);
+const info = z
+  .object({
+    version: z.string(),
+    environment: z.string(),
+    operational_state: z.string(),
+    uptime_seconds: z.number(),
+    worker_type: z.string(),
+    database_pool_size: z.number().int(),
+    command_processor_active: z.boolean(),
+    supported_namespaces: z.array(z.string()),
+  })
+  .openapi('SystemInfo');
+
+export const HealthSchema = z.object({ ...shared, status: z.literal('healthy') }).openapi('Health');
+export const LiveSchema = z.object({ ...shared, status: z.literal('alive') }).openapi('Live');
+export const ReadySchema = z
+  .object({ ...shared, status: z.literal('ready'), checks, system_info: info })
+  .openapi('Ready');
+export const DetailedSchema = z
+  .object({
+    ...shared,
+    status: z.enum(['healthy', 'degraded', 'unhealthy']),
+    checks,
+    system_info: info,
+    distributed_cache: z.object({ enabled: z.boolean(), provider: z.string(), healthy: z.boolean() }),
+  })
+  .openapi('DetailedHealth');
+
+export const TemplateListSchema = z
+  .object({
+    supported_namespaces: z.array(z.string()),
+    template_count: z.number().int(),
+    templates: z.array(
+      z.object({
+        namespace: z.string(),
+        name: z.string(),
+        version: z.string(),
+        description: z.string().nullable(),
+        step_count: z.number().int(),
+      }),
+    ),
+    worker_capabilities: z.array(z.string()),
+  })
+  .openapi('TemplateList');
+
+export const TemplateDetailSchema = z
+  .object({
+    template: z.object({
+      template: z.record(z.string(), z.unknown()),
+      environment: z.string(),
+      resolved_at: z.iso.datetime(),
+    }),
+    handler_metadata: z.object({
+      namespace: z.string(),
+      name: z.string(),
+      version: z.string(),
+      handler_class: z.string().openapi({ description: 'The handlers that the steps name, separated by commas.' }),
+    }),
+    cached: z.boolean(),
+  })
+  .openapi('TemplateDetail');
+
+export const TemplateVerdictSchema = z
+  .object({
+    valid: z.boolean(),
+    errors: z.array(z.string()),
+    required_capabilities: z.array(z.string()),
+    step_handlers: z.array(z.string()),
+  })
+  .openapi('TemplateValidation');
+
+export const WorkerMetricsSchema = z
+  .object({
+    metrics: z.record(
+      z.string(),
+      z.object({
+        value: z.number(),
+        metric_type: z.string(),
+        labels: z.record(z.string(), z.string()),
+        help: z.string(),
+      }),
+    ),
+    ...shared,
+  })
+  .openapi('WorkerMetrics');
+
+export const ConfigSchema = z
+  .object({
+    metadata: z.object({ timestamp: z.iso.datetime(), environment: z.string(), version: z.string() }),
+    worker_id: z.string(),
+    worker_type: z.string(),
+    auth: z.object({ enabled: z.boolean() }),
+    messaging: z.object({ backend: z.string(), queues: z.array(z.string()) }),
+    configuration: z.record(z.string(), z.unknown()).openapi({ description: 'What holds, secrets hidden.' }),
+  })
+  .openapi('WorkerConfig');

@@ -1,0 +1,78 @@
+import type { MetricsReport } from '../metrics/metrics.ts';
+import type { JsonObject } from '../template/task-template.ts';
+
+/** How well a part of the worker does. `unknown`: it could not be looked at. */
+export type CheckStatus = 'healthy' | 'degraded' | 'unhealthy' | 'unknown';
+
+/** What a look at one part came to. */
+export interface Check {
+  status: CheckStatus;
+  /** What was seen, where the status does not say it all. */
+  message?: string;
+  /** How long the look took, in milliseconds. */
+  ms: number;
+  checkedAt: Date;
+}
+
+/** Looks at several parts, by the part's name. */
+export type Checks = Readonly<Record<string, Check>>;
+
+/** What a worker says of itself. */
+export interface WorkerFacts {
+  workerId: string;
+  version: string;
+  environment: string;
+  /** `starting`, `running`, `shutting_down` … */
+  state: string;
+  uptimeSeconds: number;
+  namespaces: readonly string[];
+  databasePoolSize: number;
+}
+
+/** A registered template, as lists show it. */
+export interface TemplateSummary {
+  namespace: string;
+  name: string;
+  version: string;
+  description: string | null;
+  stepCount: number;
+}
+
+/** Which template. */
+export interface TemplateName {
+  namespace: string;
+  name: string;
+  version: string;
+}
+
+/** A registered template with what the worker knows of it. */
+export interface TemplateDetail extends TemplateName {
+  /** As it is stored: keys in snake_case. */
+  template: JsonObject;
+  /** The handlers that its steps name, once each. */
+  callables: readonly string[];
+}
+
+/** Whether a worker can run a template. */
+export interface TemplateVerdict {
+  errors: readonly string[];
+  callables: readonly string[];
+}
+
+/** What the REST of a worker needs of the worker. */
+export interface ServedWorker {
+  facts(): WorkerFacts;
+  /** What must hold so that steps are run. Never rejects, and is bounded in time whatever the database does. */
+  readiness(): Promise<Checks>;
+  /** The same and everything else that is looked at. */
+  details(): Promise<Checks>;
+  templates(): Promise<TemplateSummary[]>;
+  /** @throws TaskerError `template_not_found`, with near names */
+  template(name: TemplateName): Promise<TemplateDetail>;
+  /** @throws TaskerError `template_not_found` */
+  validate(name: TemplateName): Promise<TemplateVerdict>;
+  /** What it counted. */
+  metrics: MetricsReport;
+  /** The effective configuration, secrets hidden; absent: it is not shown. */
+  config?: () => Record<string, unknown>;
+}

@@ -1,0 +1,74 @@
+import { randomUUID } from 'node:crypto';
+import { OpenAPIHono } from '@hono/zod-openapi';
+import type { MiddlewareHandler } from 'hono';
+import { HTTPException } from 'hono/http-exception';
+import { timeout } from 'hono/timeout';
+import { TaskerError } from '../errors.ts';
+import type { Logger } from '../logging/logger.ts';
+import { isLoopback } from './bind-address.ts';
+import { configRoute } from './config-route.ts';
+import { answerError } from './error-answer.ts';
+import { healthRoutes } from './health-routes.ts';
+import { metricsRoutes } from './metrics-routes.ts';
+import type { ServedWorker } from './served-worker.ts';
+import { templateRoutes } from './template-routes.ts';
+
+/** What {@link workerApp} is made from. */
+export interface WorkerAppOptions {
+  worker: ServedWorker;
+  logger: Logger;
+  /** Programs of other machines get here: only health and metrics answer. */
+  exposed: boolean;
+}
+
+const REQUEST_MS = 30_000;
+
+/** The REST of a worker: health, metrics, templates, configuration and the document that describes them. */
+export function workerApp({ worker, logger, exposed }: WorkerAppOptions): OpenAPIHono {
+  const app = new OpenAPIHono();
+  app.use(async (c, next) => {
+    await next();
+    c.header('x-request-id', randomUUID());
+  });
+  for (const path of ['/v1/*', '/config', '/api-docs/*']) app.use(path, onlyHere(exposed));
+  app.use('/v1/*', timeout(REQUEST_MS, tookTooLong));
+  app.route('/', healthRoutes(worker));
+  app.route('/', metricsRoutes(worker));
+  app.route('/', templateRoutes(worker));
+  if (worker.config) app.route('/', configRoute(worker, worker.config));
+  app.doc31('/api-docs/openapi.json', {
+    openapi: '3.1.0',
+    info: { title: 'tasker-core worker', version: worker.facts().version },
+  });
+  app.notFound((c) => answerError(c, nothingThere(c.req.method, c.req.path), logger));
+  app.onError((error, c) => answerError(c, error, logger));
+  return app;
+}
+
+function nothingThere(method: string, path: string): TaskerError {
+  return new TaskerError('not_found', `there is no ${method} ${path}; /api-docs/openapi.json lists what there is`);
+}
+
+function tookTooLong(): HTTPException {
+  return new HTTPException(408, { message: `no answer within ${REQUEST_MS / 1000} seconds; the database may be slow` });
+}
+
+/**
+ * Keeps away whoever is not on this machine, as long as nobody can be asked who they are. The name in the request counts
+ * too: a page in a browser here may be told that its own host has the address 127.0.0.1.
+ */
+function onlyHere(exposed: boolean): MiddlewareHandler {
+  return async (c, next) => {
+    if (exposed) {
+      throw new TaskerError(
+        'forbidden',
+        `${c.req.path} is answered only while the worker listens on this machine alone (worker.web.bind_address = "127.0.0.1:8081"): beyond it, health and metrics are all there is`,
+      );
+    }
+    const { hostname } = new URL(c.req.url);
+    if (!isLoopback(hostname)) {
+      throw new TaskerError('forbidden', `${c.req.path} was asked of ${hostname}; ask localhost or 127.0.0.1`);
+    }
+    await next();
+  };
+}

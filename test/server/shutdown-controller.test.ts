@@ -1,0 +1,37 @@
+import { expect, it } from 'vitest';
+import { ShutdownController } from '../../src/app/shutdown-controller.ts';
+
+it('waits for the first trigger; a second one changes nothing', async () => {
+  const shutdown = new ShutdownController();
+  expect([shutdown.isRequested, shutdown.signal]).toEqual([false, null]);
+  shutdown.trigger('SIGTERM');
+  shutdown.trigger('SIGINT');
+  await shutdown.promise;
+  expect([shutdown.isRequested, shutdown.signal]).toEqual([true, 'SIGTERM']);
+});
+
+it('runs its handlers one after the other, those after one that fails too, and tells what failed', async () => {
+  const shutdown = new ShutdownController();
+  const ran: string[] = [];
+  shutdown.onShutdown(async () => {
+    await Promise.resolve();
+    ran.push('first');
+  });
+  shutdown.onShutdown(() => {
+    throw new Error('the cache is gone');
+  });
+  shutdown.onShutdown(() => void ran.push('third'));
+  await expect(shutdown.executeHandlers()).rejects.toThrow('the cache is gone');
+  expect(ran).toEqual(['first', 'third']);
+});
+
+it('is as new after a reset', async () => {
+  const shutdown = new ShutdownController();
+  shutdown.trigger('SIGTERM');
+  shutdown.reset();
+  expect([shutdown.isRequested, shutdown.signal]).toEqual([false, null]);
+  const first = await Promise.race([shutdown.promise.then(() => 'requested'), Promise.resolve('waiting')]);
+  expect(first).toBe('waiting');
+  shutdown.trigger('again');
+  await shutdown.promise;
+});

@@ -1,0 +1,178 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, it, onTestFinished } from 'vitest';
+import { serverSettings, type WorkerServerConfig } from '../../src/app/server-config.ts';
+import { shownConfig } from '../../src/app/shown-config.ts';
+import { WorkerServer } from '../../src/app/worker-server.ts';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { freshDatabase } from '../support/database.ts';
+import { template } from '../support/setup.ts';
+
+const ANY_PORT = '127.0.0.1:0';
+
+/** A server on a database of its own, and a way to ask it. */
+async function serve({ web, ...config }: WorkerServerConfig = {}) {
+  const { url, drop } = await freshDatabase();
+  const server = new WorkerServer({ databaseUrl: url, logger: silentLogger, templates: [], handlers: [] });
+  onTestFinished(async () => {
+    await server.shutdown({ drainTimeoutMs: 100 });
+    await drop();
+  });
+  server.getHandlerSystem().register(
+    'greet',
+    defineHandler('greet', {}, async () => ({ greeting: 'hello' })),
+  );
+  const port = { bindAddress: ANY_PORT, ...(typeof web === 'object' && web) };
+  await server.start({ templates: [template({ greet: [] })], ...config, web: web === false ? false : port });
+  const ask = async (path: string, init?: RequestInit) => {
+    const response = await fetch(new URL(path, server.url), init);
+    return { status: response.status, headers: response.headers, body: await response.text() };
+  };
+  const json = async (path: string, init?: RequestInit) => {
+    const { status, body } = await ask(path, init);
+    const answer: Record<string, unknown> = { status, ...JSON.parse(body) };
+    return answer;
+  };
+  return { server, ask, json };
+}
+
+it('answers health in the forms that people, load balancers and supervisors ask for', async () => {
+  const { json, ask } = await serve({ name: 'worker-7' });
+  const about = { timestamp: expect.any(String), worker_id: 'worker-7' };
+  expect(await json('/health')).toEqual({ status: 'healthy', ...about });
+  expect(await json('/health/live')).toEqual({ status: 'alive', ...about });
+  const healthy = { status: 'healthy', duration_ms: expect.any(Number), last_checked: expect.any(String) };
+  expect(await json('/health/ready')).toMatchObject({
+    status: 'ready',
+    checks: { database: healthy, command_processor: healthy, queue_processing: healthy },
+    system_info: { operational_state: 'running', worker_type: 'typescript', supported_namespaces: ['test'] },
+  });
+  expect(await json('/health/detailed')).toMatchObject({
+    status: 'healthy',
+    checks: { event_system: healthy, step_processing: healthy, circuit_breakers: { status: 'healthy' } },
+    distributed_cache: { enabled: false },
+  });
+  expect((await ask('/health')).headers.get('x-request-id')).toMatch(/^[0-9a-f]{8}-/);
+});
+
+it('counts in Prometheus text and in JSON', async () => {
+  const { ask, json, server } = await serve({ name: 'worker-7' });
+  const { taskUuid } = await server.tasker!.createTask({ namespace: 'test', name: 'demo' });
+  await server.tasker!.waitForTask(taskUuid, { timeoutMs: 20_000 });
+  const { headers, body } = await ask('/metrics');
+  expect(headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
+  expect(body).toMatch(/^tasker_worker_info\{.*worker="worker-7".*\} 1$/m);
+  expect(body).toMatch(/^tasker_steps_executions_total\{.*handler="greet".*\} 1$/m);
+  expect(await json('/metrics/worker')).toMatchObject({
+    metrics: { tasker_worker_uptime_seconds: { value: expect.any(Number), metric_type: 'gauge' } },
+    worker_id: 'worker-7',
+  });
+});
+
+it('shows the templates that it serves, and whether it can run them', async () => {
+  const missing = template({ first: [], second: ['first'] }, { name: 'unknown' });
+  const { json } = await serve({ templates: [template({ greet: [] }), missing], environment: 'test' });
+  expect(await json('/v1/templates')).toMatchObject({
+    supported_namespaces: ['test'],
+    template_count: 2,
+    templates: [{ namespace: 'test', name: 'demo', version: '1.0.0', step_count: 1 }, { name: 'unknown' }],
+  });
+  expect(await json('/v1/templates?namespace=elsewhere')).toMatchObject({ template_count: 0 });
+  expect(await json('/v1/templates/test/demo/1.0.0')).toMatchObject({
+    template: { template: { name: 'demo', namespace_name: 'test' }, environment: 'test' },
+    handler_metadata: { namespace: 'test', name: 'demo', version: '1.0.0', handler_class: 'greet' },
+  });
+  const post = { method: 'POST' };
+  expect(await json('/v1/templates/test/demo/1.0.0/validate', post)).toMatchObject({ valid: true, errors: [] });
+  expect(await json('/v1/templates/test/unknown/1.0.0/validate', post)).toMatchObject({
+    valid: false,
+    errors: [expect.stringContaining('first'), expect.stringContaining('second')],
+    step_handlers: ['first', 'second'],
+  });
+});
+
+it('says in one form what went wrong', async () => {
+  const { json } = await serve();
+  expect(await json('/v1/templates/test/demo/9.9.9')).toMatchObject({
+    status: 404,
+    error: { code: 'NOT_FOUND', message: expect.stringContaining('test/demo@9.9.9') },
+  });
+  expect(await json('/v1/tasks')).toMatchObject({
+    status: 404,
+    error: { code: 'NOT_FOUND', message: expect.stringContaining('/api-docs/openapi.json') },
+  });
+});
+
+it('describes itself in a document that names every path', async () => {
+  const { json } = await serve({ web: { configEndpointEnabled: true } });
+  const { openapi, paths } = await json('/api-docs/openapi.json');
+  expect(openapi).toBe('3.1.0');
+  expect(Object.keys(paths as object)).toEqual([
+    '/health',
+    '/health/live',
+    '/health/ready',
+    '/health/detailed',
+    '/metrics',
+    '/metrics/worker',
+    '/v1/templates',
+    '/v1/templates/{namespace}/{name}/{version}',
+    '/v1/templates/{namespace}/{name}/{version}/validate',
+    '/config',
+  ]);
+});
+
+it('shows its configuration only where that was asked for, without passwords', async () => {
+  const hidden = await serve();
+  expect(await hidden.json('/config')).toMatchObject({ status: 404 });
+  const { json } = await serve({ web: { configEndpointEnabled: true }, concurrency: 7 });
+  expect(await json('/config')).toMatchObject({ worker_type: 'typescript', configuration: { concurrency: 7 } });
+  const shown = shownConfig(serverSettings({ databaseUrl: 'postgres://ada:secret@db.example/shop' }));
+  expect(shown).toMatchObject({ database_url: 'postgres://ada:***@db.example/shop' });
+});
+
+it('answers only health and metrics beyond this machine', async () => {
+  const { server, ask, json } = await serve({ web: { bindAddress: '0.0.0.0:0', configEndpointEnabled: true } });
+  expect(server.url).toContain('0.0.0.0');
+  for (const path of ['/health', '/health/live', '/health/ready', '/health/detailed', '/metrics', '/metrics/worker']) {
+    expect([path, (await ask(path)).status]).toEqual([path, 200]);
+  }
+  for (const path of ['/v1/templates', '/v1/templates/test/demo/1.0.0', '/config', '/api-docs/openapi.json']) {
+    expect(await json(path)).toMatchObject({ status: 403, error: { code: 'FORBIDDEN' } });
+  }
+  expect(await json('/config')).toMatchObject({
+    error: { message: expect.stringContaining('only while the worker listens on this machine alone') },
+  });
+});
+
+it('does not answer a page that calls this machine by another name', async () => {
+  const { server } = await serve();
+  const { default: http } = await import('node:http');
+  const status = await new Promise((resolve, reject) => {
+    const request = http.get(new URL('/v1/templates', server.url), { headers: { host: 'evil.example' } });
+    request.once('response', (response) => resolve(response.resume().statusCode)).once('error', reject);
+  });
+  expect(status).toBe(403);
+});
+
+it('refuses to start on a port that is in use, says what to do, and leaves nothing open', async () => {
+  const other = createServer().listen(0, '127.0.0.1');
+  onTestFinished(() => void other.close());
+  await new Promise((resolve) => other.once('listening', resolve));
+  const { port } = other.address() as AddressInfo;
+  const { url, drop } = await freshDatabase();
+  onTestFinished(drop);
+  const server = new WorkerServer({ databaseUrl: url, logger: silentLogger, templates: [], handlers: [] });
+  await expect(server.start({ web: { bindAddress: `127.0.0.1:${port}` } })).rejects.toMatchObject({
+    code: 'worker_bootstrap',
+    message: expect.stringMatching(new RegExp(`port ${port} of 127.0.0.1 is in use .*TASKER_WEB_BIND_ADDRESS`)),
+    cause: { code: 'address_unavailable' },
+  });
+  expect(server.getState()).toBe('error');
+});
+
+it('opens no port when it is told so', async () => {
+  const { server } = await serve({ web: false });
+  expect(server.url).toBeUndefined();
+  expect(server.isRunning()).toBe(true);
+});

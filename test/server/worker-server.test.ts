@@ -1,0 +1,151 @@
+import { expect, it, onTestFinished } from 'vitest';
+import type { WorkerServerConfig } from '../../src/app/server-config.ts';
+import { WorkerServer } from '../../src/app/worker-server.ts';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { freshDatabase } from '../support/database.ts';
+import { deferred, template } from '../support/setup.ts';
+
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'];
+const listeners = () => SIGNALS.map((signal) => process.listenerCount(signal));
+
+/** A server that is not started, on a database of its own; both go when the test ends. */
+async function server(defaults: WorkerServerConfig = {}): Promise<WorkerServer> {
+  const { url, drop } = await freshDatabase();
+  const made = new WorkerServer({
+    databaseUrl: url,
+    logger: silentLogger,
+    templates: [template({ work: [] })],
+    handlers: [],
+    web: false,
+    ...defaults,
+  });
+  onTestFinished(async () => {
+    // What it may fail with is looked at by the test itself.
+    await made.shutdown({ drainTimeoutMs: 100 }).catch(() => undefined);
+    await drop();
+  });
+  return made;
+}
+
+it('goes from its start to its end through its states, and tells what it did', async () => {
+  const worker = await server({ name: 'worker-7', maxConcurrentHandlers: 3 });
+  const seen: string[] = [worker.getState()];
+  expect(worker.getWorkerId()).toBeNull();
+  worker.getHandlerSystem().register(
+    'work',
+    defineHandler('work', {}, async () => ({ done: true })),
+  );
+  const starting = worker.start();
+  seen.push(worker.getState());
+  expect(await starting).toBe(worker);
+  seen.push(worker.getState());
+  const { taskUuid } = await worker.tasker!.createTask({ namespace: 'test', name: 'demo' });
+  expect(await worker.tasker!.waitForTask(taskUuid, { timeoutMs: 20_000 })).toMatchObject({ status: 'complete' });
+  expect(worker.healthCheck()).toMatchObject({ healthy: true, status: { running: true } });
+  expect(worker.status()).toMatchObject({ state: 'running', workerId: 'worker-7', processedCount: 1, errorCount: 0 });
+  const stopping = worker.shutdown();
+  seen.push(worker.getState());
+  await stopping;
+  seen.push(worker.getState());
+  expect(seen).toEqual(['initialized', 'starting', 'running', 'shutting_down', 'stopped']);
+  expect(worker.status()).toMatchObject({ running: false, processedCount: 1, activeHandlers: 0, uptimeMs: 0 });
+  expect(worker.healthCheck()).toMatchObject({ healthy: false, error: 'the worker server is stopped' });
+});
+
+it('refuses to be started twice, and may be started again after it was stopped', async () => {
+  const worker = await server();
+  const starting = worker.start();
+  const twice = { name: 'WorkerAlreadyRunningError', code: 'worker_already_running' };
+  await expect(worker.start()).rejects.toMatchObject(twice);
+  await starting;
+  await expect(worker.start()).rejects.toMatchObject(twice);
+  const stopping = worker.shutdown();
+  await expect(worker.start()).rejects.toMatchObject(twice);
+  await stopping;
+  await worker.start();
+  expect(worker.isRunning()).toBe(true);
+});
+
+it('stops in whatever order it is told: never started, while it starts, twice, after its end', async () => {
+  const worker = await server();
+  await worker.shutdown();
+  expect(worker.getState()).toBe('initialized');
+  const starting = worker.start();
+  const stopping = worker.stop();
+  expect(worker.stop()).toBe(worker.shutdown());
+  await expect(starting).rejects.toMatchObject({ code: 'stopped' });
+  await stopping;
+  expect(worker.getState()).toBe('stopped');
+  await worker.stop();
+});
+
+it('runs the handlers of its shutdown last, each of them, and tells when one fails', async () => {
+  const worker = await server();
+  const ran: string[] = [];
+  worker.onShutdown(() => void ran.push(worker.tasker === undefined ? 'after the tasker' : 'too early'));
+  worker.onShutdown(() => Promise.reject(new Error('the cache is gone')));
+  worker.onShutdown(() => void ran.push('third'));
+  await worker.start();
+  await expect(worker.shutdown()).rejects.toThrow('the cache is gone');
+  expect(ran).toEqual(['after the tasker', 'third']);
+});
+
+it('says why it could not start: the server and the user, and never the password', async () => {
+  const { url, drop } = await freshDatabase();
+  onTestFinished(drop);
+  const wrong = Object.assign(new URL(url), { username: 'nobody_of_that_name', password: 'secret-word' });
+  const worker = new WorkerServer({ databaseUrl: wrong.href, logger: silentLogger, handlers: [], web: false });
+  const error = await worker.start().catch((thrown: unknown) => thrown as Error);
+  expect(error).toMatchObject({
+    name: 'WorkerBootstrapError',
+    code: 'worker_bootstrap',
+    message: expect.stringContaining('nobody_of_that_name'),
+    cause: { code: 'database_unreachable' },
+  });
+  expect(String((error as Error).message)).not.toContain('secret-word');
+  expect(worker.getState()).toBe('error');
+});
+
+it('has signals for itself only when it is told so, and gives them back', async () => {
+  const before = listeners();
+  const quiet = await server();
+  await quiet.start();
+  expect(listeners()).toEqual(before);
+  await quiet.shutdown();
+  const listening = await server({ handleSignals: true });
+  await listening.start();
+  expect(listeners()).toEqual(before.map((count) => count + 1));
+  await listening.shutdown();
+  expect(listeners()).toEqual(before);
+});
+
+it('lets running handlers finish, unless it is told to hurry', async () => {
+  const worker = await server();
+  const running = deferred();
+  const aborted = deferred();
+  worker.getHandlerSystem().register(
+    'work',
+    defineHandler('work', {}, async ({ signal }) => {
+      running.resolve();
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      aborted.resolve();
+      throw new Error('told to end');
+    }),
+  );
+  await worker.start();
+  await worker.tasker!.createTask({ namespace: 'test', name: 'demo' });
+  await running.promise;
+  const stopping = worker.shutdown({ drainTimeoutMs: 3_600_000 });
+  expect(worker.status()).toMatchObject({ state: 'shutting_down', activeHandlers: 1 });
+  worker.hurry();
+  await aborted.promise;
+  await stopping;
+  expect(worker.status()).toMatchObject({ state: 'stopped', activeHandlers: 0 });
+});
+
+it('serves only the namespace that it is told', async () => {
+  const worker = await server({ namespace: 'elsewhere' });
+  await worker.start();
+  expect(worker.tasker!.vitals.namespaces).toEqual(['elsewhere']);
+});
