@@ -14,7 +14,7 @@ export async function checkTemplateHandlers(
   { fileOf }: Pick<LoadedTemplates, 'fileOf'>,
   folders: readonly string[],
 ): Promise<TemplateProblem[]> {
-  const handlers = new HandlerFolders(folders, silentLogger);
+  const handlers = new HandlerFolders(folders, { logger: silentLogger });
   await handlers.load();
   const problems: TemplateProblem[] = [];
   for (const [template, file] of fileOf) {
