@@ -81,13 +81,13 @@ export class TaskWaiter {
   }
 
   /** Resolves with the task once it has ended or is blocked by failures. */
-  async wait(given: string, { timeoutMs, signal }: { timeoutMs?: number; signal?: AbortSignal }): Promise<Task> {
-    const taskUuid = checkUuid(given, 'the task id');
-    if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs >= 0)) {
-      throw new TaskerError('bad_request', `timeoutMs must be a number of milliseconds, 0 or more, got ${timeoutMs}`);
-    }
-    if (this.#stopped) throw stopped(taskUuid);
+  wait(given: string, { timeoutMs, signal }: { timeoutMs?: number; signal?: AbortSignal }): Promise<Task> {
     return new Promise((resolve, reject) => {
+      const taskUuid = checkUuid(given, 'the task id');
+      if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs >= 0)) {
+        throw new TaskerError('bad_request', `timeoutMs must be a number of milliseconds, 0 or more, got ${timeoutMs}`);
+      }
+      if (this.#stopped) throw stopped(taskUuid);
       if (signal?.aborted) return reject(signal.reason as Error);
       const waiter = new Waiter(taskUuid, signal, { done: this.#remove, resolve, reject });
       if (timeoutMs !== undefined && timeoutMs <= LONGEST_TIMER_MS) {

@@ -336,18 +336,9 @@ export class Tasker {
    * Resolves with the task once it has ended, or rests in `blocked_by_failures` until an operator acts.
    * @throws TaskerError `timeout`, `task_not_found`, `invalid_uuid`, `stopped`; with `throwOnFailure` also `task_failed`
    */
-  async waitForTask(taskUuid: string, { throwOnFailure = false, ...options }: WaitOptions = {}): Promise<Task> {
-    const task = await this.#waiter.wait(taskUuid, options);
-    if (throwOnFailure && task.status !== 'complete' && task.status !== 'resolved_manually') {
-      throw new TaskerError(
-        'task_failed',
-        `task ${taskUuid} is ${task.status}; \`tasker task why ${taskUuid}\` tells why`,
-        {
-          details: { status: task.status },
-        },
-      );
-    }
-    return task;
+  waitForTask(taskUuid: string, options: WaitOptions = {}): Promise<Task> {
+    const ended = this.#waiter.wait(taskUuid, options);
+    return options.throwOnFailure ? ended.then(onlySuccess) : ended;
   }
 
   /**
@@ -531,6 +522,14 @@ export class Tasker {
   #notAnnounced(error: unknown): void {
     this.#logger.debug({ error: messageOf(error) }, 'a notification did not get through');
   }
+}
+
+function onlySuccess(task: Task): Task {
+  const { taskUuid, status } = task;
+  if (status === 'complete' || status === 'resolved_manually') return task;
+  throw new TaskerError('task_failed', `task ${taskUuid} is ${status}; \`tasker task why ${taskUuid}\` tells why`, {
+    details: { status },
+  });
 }
 
 function onlyTimeout(error: unknown): void {

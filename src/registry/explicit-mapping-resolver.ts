@@ -14,6 +14,12 @@ interface Entry {
   /** What was registered, to tell a repeat from a replacement. */
   readonly source: unknown;
   readonly make: (config: ResolverConfig) => ExecutableHandler;
+  /** The same without a configuration: asked for at every step. */
+  readonly maker: HandlerMaker;
+}
+
+function entryOf(source: unknown, make: Entry['make']): Entry {
+  return { source, make, maker: () => make(NO_CONFIG) };
 }
 
 const NO_CONFIG: ResolverConfig = Object.freeze({});
@@ -43,10 +49,13 @@ export class ExplicitMappingResolver implements BaseResolver {
       throw new TaskerError('handler_invalid', `a handler's name must be a text that is not empty, not ${kindOf(key)}`);
     }
     const make = makerOf(key, handler);
-    if (make) this.#entries.set(key, { source: handler, make });
+    if (make) this.#entries.set(key, entryOf(handler, make));
     else if (typeof handler === 'function' && !isClassWithoutCall(handler)) {
       const factory = handler as HandlerFactory;
-      this.#entries.set(key, { source: handler, make: (config) => made(key, () => factory(config)) });
+      this.#entries.set(
+        key,
+        entryOf(handler, (config) => made(key, () => factory(config))),
+      );
     } else throw new TaskerError('handler_invalid', `handler ${key}: ${whyNot(handler)}`);
   }
 
@@ -84,7 +93,8 @@ export class ExplicitMappingResolver implements BaseResolver {
   /** What makes the handler of a name, without a promise. @internal */
   makerFor(callable: string, config = NO_CONFIG): HandlerMaker | null {
     const entry = this.#entries.get(callable);
-    return entry ? () => entry.make(config) : null;
+    if (!entry) return null;
+    return config === NO_CONFIG ? entry.maker : () => entry.make(config);
   }
 
   /** What was registered under a name. @internal */
