@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { StepContext } from './step-context.ts';
+import type { ExecutableHandler, HandlerOutcome } from './step-handler.ts';
 
 // The handler brings the function that enters its step, and so its own copy of the package: with two copies in one
 // process, the worker of one runs handlers of the other. And only handlers that ask for it pay for it: once a storage
@@ -31,4 +32,10 @@ export function knowsItsStep(handler: object): void {
 export function runInStep<Outcome>(handler: object, context: StepContext, run: () => Outcome): Outcome {
   const enter = (handler as { [ENTER]?: Enter })[ENTER];
   return enter ? enter(context, run) : run();
+}
+
+/** {@link runInStep} of the handler's `call`, without a function made for each step. */
+export function callInStep(context: StepContext, handler: ExecutableHandler): HandlerOutcome {
+  const asks = (handler as { [ENTER]?: Enter })[ENTER] !== undefined;
+  return asks ? runInStep(handler, context, () => handler.call(context)) : handler.call(context);
 }

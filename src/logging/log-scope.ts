@@ -23,14 +23,18 @@ function shared(): Shared {
   return place[KEY];
 }
 
-/** Runs something within a scope: what it logs by functions goes to the scope's logger, also after it has waited. */
-export function inLogScope<T>(scope: LogScope, run: () => T): T {
+/** Calls a function with its scope and one more argument: what it logs by functions goes to the scope's logger, also after it has waited. */
+export function inLogScope<Scope extends LogScope, Argument, Outcome>(
+  scope: Scope,
+  run: (scope: Scope, argument: Argument) => Outcome,
+  argument: Argument,
+): Outcome {
   const all = shared();
-  if (all.wanted) return all.storage.run(scope, run);
+  if (all.wanted) return all.storage.run(scope, run, scope, argument);
   const before = all.now;
   all.now = scope;
   try {
-    return run();
+    return run(scope, argument);
   } finally {
     all.now = before;
   }

@@ -1,5 +1,5 @@
 import { resultOfReturn, resultOfThrown } from '../handlers/outcome.ts';
-import { runInStep } from '../handlers/running-step.ts';
+import { callInStep } from '../handlers/running-step.ts';
 import type { StepContext } from '../handlers/step-context.ts';
 import type { ExecutableHandler } from '../handlers/step-handler.ts';
 import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
@@ -23,7 +23,7 @@ export function callHandler(
   try {
     const named: unknown = handler.version;
     if (typeof named === 'string') version = named;
-    const returned: unknown = inLogScope(context, () => runInStep(handler, context, () => handler.call(context)));
+    const returned: unknown = inLogScope(context, callInStep, handler);
     if (isThenable(returned)) {
       // Not `returned.then`: somebody's own thenable may call back twice, or throw.
       Promise.resolve(returned).then(
