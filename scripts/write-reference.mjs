@@ -10,6 +10,7 @@ const folder = fileURLToPath(new URL('../docs/reference', import.meta.url));
 /** The pages, by the folder of the source that a name is from. */
 const PAGES = {
   app: ['tasker', 'The tasker'],
+  config: ['configuration', 'Configuration'],
   engine: ['tasks', 'Tasks and steps'],
   handlers: ['handlers', 'Handlers'],
   'handlers/api': ['api-handlers', 'API handlers'],

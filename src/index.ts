@@ -11,6 +11,19 @@ export {
   type ShutdownOptions,
   WorkerServer,
 } from './app/worker-server.ts';
+export { BootstrapConfig } from './config/bootstrap-config.ts';
+export type { ConfigName } from './config/config-keys.ts';
+export type { ConfigProblem } from './config/config-problem.ts';
+export type { LogLevel } from './config/environment.ts';
+export {
+  type ConfigOverrides,
+  type ConfigSource,
+  type LoadConfigOptions,
+  type LoadedConfig,
+  loadConfig,
+} from './config/load-config.ts';
+export type { LogFilter } from './config/log-filter.ts';
+export type { ListenAddress, TaskerConfig } from './config/tasker-config.ts';
 export type { CreateOptions, TaskRequest } from './engine/create-task.ts';
 export type { DynamicLimits } from './engine/expansion.ts';
 export type { OperatorOptions } from './engine/operate.ts';

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 /** Which room may import which; a room may always import itself. The order is the direction of the arrows. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   errors: [],
-  config: ['errors'],
+  config: ['errors', 'model'],
   logging: ['errors'],
   metrics: ['errors'],
   model: ['errors'],
@@ -48,7 +48,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'engine',
     'worker',
   ],
-  index: ['app', 'errors', 'handlers', 'registry', 'template', 'engine', 'model', 'logging', 'metrics'],
+  index: ['app', 'config', 'errors', 'handlers', 'registry', 'template', 'engine', 'model', 'logging', 'metrics'],
 };
 
 /** `worker` takes only the types of a template. */

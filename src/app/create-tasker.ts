@@ -1,6 +1,5 @@
 import { hostname } from 'node:os';
-import { DEFAULTS } from '../config/defaults.ts';
-import { readEnvironment } from '../config/environment.ts';
+import { type LoadedConfig, loadConfig, withOverrides } from '../config/load-config.ts';
 import { Engine } from '../engine/engine.ts';
 import type { DynamicLimits } from '../engine/expansion.ts';
 import { messageOf, TaskerError } from '../errors.ts';
@@ -13,8 +12,15 @@ import { loadTemplates, type TemplateSource } from './load-templates.ts';
 import { openDatabase } from './open-database.ts';
 import { Tasker } from './tasker.ts';
 
-/** Options of {@link createTasker}. Times in milliseconds. */
+/**
+ * Options of {@link createTasker}. Times in milliseconds. What is not given is taken from the environment, then from the
+ * configuration file, then from the defaults.
+ */
 export interface CreateTaskerOptions {
+  /** A TOML file, or a folder with `base/` and `environments/`. Default: `TASKER_CONFIG_PATH`, else the project's own. */
+  configPath?: string;
+  /** What {@link loadConfig} gave: environment and file are not read again. */
+  config?: LoadedConfig;
   /** A folder, files or parsed templates; they are registered at the start. Default: those in the database. */
   templates?: TemplateSource;
   /** A folder, classes, instances, `define…()` values or a registry. Without handlers nothing is run. */
@@ -54,6 +60,8 @@ export interface CreateTaskerOptions {
   handlerTimeoutMs?: number;
   /** How long a step waits for a handler that no worker has. Default 10,000. */
   handlerMissingGraceMs?: number;
+  /** How long `stop()` lets running handlers finish. Default 30,000. */
+  drainTimeoutMs?: number;
   /** Between looks into the queue when no notification came. Default 2,000; 1,000 while none can arrive. */
   pollMs?: number;
   /**
@@ -81,28 +89,30 @@ export interface CreateTaskerOptions {
  * const task = await tasker.createTask({ namespace: 'demo', name: 'hello', version: '1.0.0', context: { name: 'Ada' } });
  * const done = await tasker.waitForTask(task.taskUuid, { timeoutMs: 10_000 });
  * await tasker.stop();
- * @throws TaskerError `database_unreachable`, `database_too_old`, `database_url_missing`, `template_invalid`, `handler_invalid` …
+ * @throws TaskerError `config_invalid`, `database_unreachable`, `database_too_old`, `database_url_missing`, `template_invalid`, `handler_invalid` …
  */
 export async function createTasker(options: CreateTaskerOptions = {}): Promise<Tasker> {
-  const environment = readEnvironment();
-  const logger = options.logger ?? defaultLogger(environment.environment);
   checkNumbers(options);
+  const loaded = configOf(options);
+  const { config } = loaded;
+  const logger = options.logger ?? defaultLogger(config.environment);
+  if (!options.config) for (const line of loaded.warnings) logger.warn(line);
   options.signal?.throwIfAborted();
   const { templates, problems } = await loadTemplates(
     options.templates ?? [],
-    options.environment ?? environment.environment,
+    options.environment ?? config.environment,
   );
   for (const problem of problems) logger.warn(formatProblem(problem));
   const wantsWorker = options.worker ?? options.handlers !== undefined;
   const registry = wantsWorker ? await loadHandlers(options.handlers ?? [], logger) : undefined;
   const metrics = metricsOf(options);
-  const open = await openDatabase({ ...options, logger, environment, metrics }).catch((error: unknown) => {
+  const open = await openDatabase({ loaded, logger, migrate: options.migrate, metrics }).catch((error: unknown) => {
     metrics.close();
     throw error;
   });
   let tasker: Tasker | undefined;
   try {
-    const engine = new Engine(open.database, logger, options.limits);
+    const engine = new Engine(open.database, logger, limitsOf(config));
     for (const template of templates) await engine.templates.register(template);
     tasker = new Tasker({
       open,
@@ -111,14 +121,15 @@ export async function createTasker(options: CreateTaskerOptions = {}): Promise<T
       logger,
       metrics,
       templates,
-      name: options.name ?? `${hostname()}-${process.pid}`,
-      concurrency: options.concurrency ?? DEFAULTS.concurrency,
-      leaseMs: options.leaseMs ?? DEFAULTS.leaseMs,
-      blockedLoopBoundMs: options.blockedLoopBoundMs ?? DEFAULTS.blockedLoopBoundMs,
-      handlerTimeoutMs: options.handlerTimeoutMs ?? DEFAULTS.handlerTimeoutMs,
-      handlerMissingGraceMs: options.handlerMissingGraceMs ?? DEFAULTS.handlerMissingGraceMs,
-      pollMs: options.pollMs,
-      namespaces: options.namespaces,
+      name: config.name ?? `${hostname()}-${process.pid}`,
+      concurrency: config.concurrency,
+      leaseMs: config.leaseMs,
+      blockedLoopBoundMs: config.blockedLoopBoundMs,
+      handlerTimeoutMs: config.handlerTimeoutMs,
+      handlerMissingGraceMs: config.handlerMissingGraceMs,
+      drainTimeoutMs: config.drainTimeoutMs,
+      pollMs: config.pollMs,
+      namespaces: config.namespaces,
     });
     if (options.autoStart ?? true) await tasker.start();
     options.signal?.throwIfAborted();
@@ -147,6 +158,17 @@ function metricsOf({ metrics }: CreateTaskerOptions): Metrics {
   }
 }
 
+/** The options over what environment and file say. `environment` is about templates alone: it opens no database. */
+function configOf(options: CreateTaskerOptions): LoadedConfig {
+  const { environment: _, limits = {}, ...given } = options;
+  const loaded = options.config ?? loadConfig({ configPath: options.configPath });
+  return withOverrides(loaded, { ...given, ...limits });
+}
+
+function limitsOf({ stepsPerDecision, decisionDepth, workersPerBatch }: LoadedConfig['config']): DynamicLimits {
+  return { stepsPerDecision, decisionDepth, workersPerBatch };
+}
+
 /** No timer of Node runs longer: it would fire at once, again and again. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -163,6 +185,7 @@ function checkNumbers(options: CreateTaskerOptions): void {
     blockedLoopBoundMs: 0,
     handlerTimeoutMs: 0,
     handlerMissingGraceMs: 0,
+    drainTimeoutMs: 0,
     pollMs: 10,
     poolSize: 2,
   } as const;

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { DEFAULTS } from '../config/defaults.ts';
-import { readEnvironment } from '../config/environment.ts';
+import { loadConfig } from '../config/load-config.ts';
 import { redactUrl } from '../db/connection-error.ts';
 import { Database } from '../db/database.ts';
 import { type EmbeddedStatus, embeddedStatus } from '../db/embedded/embedded-status.ts';
@@ -15,7 +14,7 @@ import { type OpenDatabase, openDatabase } from './open-database.ts';
 
 /** Which database a tool means. */
 export interface DatabaseChoice {
-  /** Default: `DATABASE_URL`; without it the embedded server of this folder. */
+  /** Default: `DATABASE_URL`, else what the configuration says; without it the embedded server of this folder. */
   databaseUrl?: string | undefined;
   logger?: Logger;
 }
@@ -38,12 +37,12 @@ export interface DatabaseStatus {
 
 /** The folder of the embedded server of the current folder. */
 export function embeddedHome(): string {
-  return path.resolve(DEFAULTS.embeddedFolder);
+  return path.resolve(loadConfig().config.embeddedFolder);
 }
 
 /** The URL that counts; undefined: the embedded server is meant. */
 export function chosenUrl({ databaseUrl }: DatabaseChoice): string | undefined {
-  return databaseUrl ?? readEnvironment().databaseUrl;
+  return databaseUrl ?? loadConfig().config.databaseUrl;
 }
 
 /**
@@ -51,9 +50,10 @@ export function chosenUrl({ databaseUrl }: DatabaseChoice): string | undefined {
  * @throws TaskerError `database_unreachable`
  */
 export function checkUrl(choice: DatabaseChoice): void {
-  const url = chosenUrl(choice);
+  const { config, sources } = loadConfig({ overrides: { databaseUrl: choice.databaseUrl } });
+  const url = config.databaseUrl;
   if (url === undefined || (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url))) return;
-  const from = choice.databaseUrl === undefined ? 'DATABASE_URL' : 'the database URL';
+  const from = sources.databaseUrl.from === 'environment' ? sources.databaseUrl.name : 'the database URL';
   throw new TaskerError(
     'database_unreachable',
     `${from} is no PostgreSQL URL; it looks like postgres://user:password@host:5432/database`,
@@ -64,10 +64,7 @@ export function checkUrl(choice: DatabaseChoice): void {
 export function openForTools(choice: DatabaseChoice, { migrate }: { migrate: boolean }): Promise<OpenDatabase> {
   checkUrl(choice);
   return openDatabase({
-    databaseUrl: choice.databaseUrl,
-    // An address given by hand must not be mixed with another server's of the environment.
-    databaseDirectUrl: choice.databaseUrl,
-    poolSize: 2,
+    loaded: loadConfig({ overrides: { databaseUrl: choice.databaseUrl, poolSize: 2 } }),
     migrate,
     logger: choice.logger ?? silentLogger,
   });

@@ -1,3 +1,4 @@
+import { loadConfig } from '../config/load-config.ts';
 import { schemaStatus } from '../engine/migrate.ts';
 import { TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -30,10 +31,9 @@ export async function openClient({ databaseUrl, logger, mayMake, listen }: OpenC
   }
   const own = chosenUrl({ databaseUrl }) === undefined;
   const tasker = await createTasker({
-    databaseUrl,
-    databaseDirectUrl: databaseUrl,
+    // What is to be said about the configuration is said by those who run it, not by each tool.
+    config: loadConfig({ overrides: { databaseUrl, poolSize: 3 } }),
     worker: false,
-    poolSize: 3,
     logger,
     migrate: own || mayMake,
     autoStart: false,

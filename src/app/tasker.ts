@@ -75,6 +75,7 @@ export interface TaskerParts {
   blockedLoopBoundMs: number;
   handlerTimeoutMs: number;
   handlerMissingGraceMs: number;
+  drainTimeoutMs: number;
   pollMs: number | undefined;
   namespaces: readonly string[] | undefined;
   templates: readonly TaskTemplate[];
@@ -397,7 +398,7 @@ export class Tasker {
    * Stops: takes no new steps, lets running handlers finish for `drainTimeoutMs` (30,000), then fires their signal and
    * gives their steps back. Nothing is lost; the same promise for every call.
    */
-  stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs }: { drainTimeoutMs?: number } = {}): Promise<void> {
+  stop({ drainTimeoutMs = this.#parts.drainTimeoutMs }: { drainTimeoutMs?: number } = {}): Promise<void> {
     this.#stopped ??= this.#stop(drainTimeoutMs);
     return this.#stopped;
   }

@@ -18,6 +18,17 @@ export const DEFAULTS = {
   pollMs: 2_000,
   pollDeafMs: 1_000,
   poolSize: 10,
+  /** How long connecting may take, and how long a connection may lie idle. */
+  acquireTimeoutMs: 10_000,
+  idleTimeoutMs: 300_000,
+  /** What one result may make happen; the engine's own bounds are the same. */
+  stepsPerDecision: 100,
+  decisionDepth: 20,
+  workersPerBatch: 10_000,
+  /** Loopback: who wants the worker's port open to others says so. */
+  webAddress: { host: '127.0.0.1', port: 8081 },
+  environment: 'development',
+  logLevel: 'info',
   /** Where the embedded server lives, below the current folder. */
   embeddedFolder: '.tasker',
 } as const;

@@ -18,6 +18,7 @@ export interface Environment {
 
 /** Levels of log lines, the most detailed first. */
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
+/** One of `trace`, `debug`, `info`, `warn`, `error`: how important a line is. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 const pathsOf = (text: string | undefined): string[] =>

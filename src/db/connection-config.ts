@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { DEFAULTS } from '../config/defaults.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 
@@ -12,6 +13,10 @@ export interface DatabaseOptions {
   directUrl?: string | undefined;
   /** Connections at most. Default 10. */
   poolSize?: number | undefined;
+  /** Milliseconds that connecting may take. Default 10,000. */
+  acquireTimeoutMs?: number | undefined;
+  /** Milliseconds after which an idle connection is closed; 0: never. Default 300,000. */
+  idleTimeoutMs?: number | undefined;
   /** Several statements of a transaction in one round trip. Default true; off for poolers that can't. */
   pipeline?: boolean | undefined;
   /** Milliseconds after which a statement is given up and its connection replaced. Default 60,000. */
@@ -42,7 +47,7 @@ export function configOf(url: string, options: DatabaseOptions): pg.ClientConfig
   return {
     connectionString: url,
     application_name: options.applicationName ?? 'tasker-core',
-    connectionTimeoutMillis: 10_000,
+    connectionTimeoutMillis: options.acquireTimeoutMs ?? DEFAULTS.acquireTimeoutMs,
     query_timeout: options.statementTimeoutMs ?? 60_000,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,

@@ -360,7 +360,7 @@ function poolOf(options: DatabaseOptions, { sockets, max }: { sockets: Set<Socke
     stream: () => keptIn(sockets),
     pipeline: options.pipeline ?? true,
     max,
-    idleTimeoutMillis: 300_000,
+    idleTimeoutMillis: options.idleTimeoutMs ?? DEFAULTS.idleTimeoutMs,
   } as pg.PoolConfig);
 }
 

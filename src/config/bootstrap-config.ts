@@ -1,0 +1,82 @@
+import { z } from 'zod';
+import { TaskerError } from '../errors.ts';
+import { nearNames } from '../model/near-names.ts';
+import { LOG_LEVELS, type LogLevel } from './environment.ts';
+import { type LoadConfigOptions, type LoadedConfig, loadConfig } from './load-config.ts';
+
+/**
+ * What a worker that is started from a program is told; each member wins over environment and configuration file.
+ *
+ * @example
+ * const config: BootstrapConfig = { namespace: 'my-app', logLevel: 'info' };
+ */
+export interface BootstrapConfig {
+  /** The worker's name in history and messages. Default: `TASKER_WORKER_ID`, the file, else host and process id. */
+  workerId?: string | undefined;
+  /** The one namespace to serve. Default: `TASKER_NAMESPACE`, the file, else those of the templates. */
+  namespace?: string | undefined;
+  /** A TOML file, or a folder with `base/` and `environments/`. Default: `TASKER_CONFIG_PATH`, else the project's own. */
+  configPath?: string | undefined;
+  /** Default: `TASKER_LOG`, `LOG_LEVEL`, `RUST_LOG`, the file, else info. */
+  logLevel?: LogLevel | undefined;
+  /** Default: `DATABASE_URL`, the file, else the embedded server. */
+  databaseUrl?: string | undefined;
+}
+
+const name = z.string().trim().min(1).optional();
+const FORM = z.strictObject({
+  workerId: name,
+  namespace: name,
+  configPath: name,
+  logLevel: z.enum(LOG_LEVELS).optional(),
+  databaseUrl: name,
+});
+
+/**
+ * Checks what a worker is told: a key that is misspelt, or a level that does not exist, is refused at once.
+ *
+ * @example
+ * const config = BootstrapConfig({ namespace: 'my-app' });
+ * @throws TaskerError `config_invalid`, with every fault
+ */
+export function BootstrapConfig(config: BootstrapConfig = {}): BootstrapConfig {
+  const read = FORM.safeParse(config);
+  if (read.success) return read.data;
+  const faults = read.error.issues.flatMap((issue) =>
+    issue.code === 'unrecognized_keys' ? issue.keys.map(unknownKey) : [wrongValue(issue.path.join('.'), config)],
+  );
+  throw new TaskerError('config_invalid', `BootstrapConfig: ${faults.join('; ')}`);
+}
+
+function unknownKey(key: string): string {
+  const known = Object.keys(FORM.shape);
+  const near = nearNames(key, known, 1)[0];
+  return `${key} is no key; ${near === undefined ? `there are ${known.join(', ')}` : `did you mean ${near}?`}`;
+}
+
+function wrongValue(key: string, config: unknown): string {
+  if (key === '') return `it must be an object, got ${JSON.stringify(config)}`;
+  const got = (config as Record<string, unknown>)[key];
+  if (key === 'logLevel') return `logLevel must be one of ${LOG_LEVELS.join(', ')}, got ${JSON.stringify(got)}`;
+  return `${key} must be a text that is not empty`;
+}
+
+/** The configuration of a worker that was told this. @throws TaskerError `config_invalid` */
+export function loadBootstrapConfig(
+  config: BootstrapConfig = {},
+  { env, cwd, overrides }: Pick<LoadConfigOptions, 'env' | 'cwd' | 'overrides'> = {},
+): LoadedConfig {
+  const { workerId, namespace, configPath, logLevel, databaseUrl } = BootstrapConfig(config);
+  return loadConfig({
+    ...(env && { env }),
+    ...(cwd !== undefined && { cwd }),
+    configPath,
+    overrides: {
+      ...overrides,
+      ...(workerId !== undefined && { name: workerId }),
+      ...(namespace !== undefined && { namespaces: [namespace] }),
+      ...(databaseUrl !== undefined && { databaseUrl }),
+      ...(logLevel !== undefined && { log: { level: logLevel, modules: {} } }),
+    },
+  });
+}

@@ -1,0 +1,121 @@
+import { nearNames } from '../model/near-names.ts';
+import { CONFIG_KEYS, CONFIG_NAMES, type ConfigKey, type ConfigName } from './config-keys.ts';
+import type { ConfigProblem } from './config-problem.ts';
+import { INEFFECTIVE_KEYS, ineffectiveRow } from './ineffective-keys.ts';
+import { type MergedConfig, valueAt } from './merge-files.ts';
+import { isTable, type TomlTable } from './read-toml.ts';
+import type { TaskerConfig } from './tasker-config.ts';
+
+/** A value that somebody gave, and the key it was given under. */
+export interface Given<Name extends ConfigName = ConfigName> {
+  name: Name;
+  value: TaskerConfig[Name];
+  /** As written. */
+  path: string;
+}
+
+/** What a file says, and what is to be said about it. */
+export interface CheckedKeys {
+  given: Given[];
+  errors: ConfigProblem[];
+  warnings: ConfigProblem[];
+}
+
+const PLACES = new Map<string, ConfigName>(
+  CONFIG_NAMES.flatMap((name) => [CONFIG_KEYS[name].path, ...(CONFIG_KEYS[name].also ?? [])].map((one) => [one, name])),
+);
+const ROWS = Object.keys(INEFFECTIVE_KEYS).map((row) => row.replace(/\.\*$/, ''));
+const TABLES = new Set(
+  [...PLACES.keys(), ...ROWS].flatMap((one) => {
+    const parts = one.split('.');
+    return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join('.'));
+  }),
+);
+const KNOWN = [...PLACES.keys(), ...ROWS, ...TABLES];
+
+/** Reads the keys that have an effect, and finds those that have none or are unknown. */
+export function checkKeys(merged: MergedConfig): CheckedKeys {
+  const checked: CheckedKeys = { given: [], errors: [], warnings: [] };
+  const ignored = new Map<string, number>();
+  const problem = (key: string, message: string): ConfigProblem => {
+    const { file, line } = merged.placeOf(key);
+    return { where: file, line, key, message };
+  };
+  const walk = (table: TomlTable, prefix: string): void => {
+    for (const [key, value] of Object.entries(table)) {
+      const path = prefix === '' ? key : `${prefix}.${key}`;
+      const row = ineffectiveRow(path);
+      if (PLACES.has(path)) continue;
+      if (row !== undefined) ignored.set(row, (ignored.get(row) ?? 0) + 1);
+      else if (!TABLES.has(path)) checked.warnings.push(problem(path, unknownKey(path)));
+      else if (isTable(value)) walk(value, path);
+      else checked.errors.push(problem(path, `${path} must be a table, got ${shown(value)}`));
+    }
+  };
+  walk(merged.table, '');
+  for (const name of CONFIG_NAMES) readKey(name, { merged, checked, problem });
+  const ineffective = ignoredKeys(ignored, merged);
+  if (ineffective) checked.warnings.push(ineffective);
+  return checked;
+}
+
+interface Reading {
+  merged: MergedConfig;
+  checked: CheckedKeys;
+  problem: (key: string, message: string) => ConfigProblem;
+}
+
+function readKey<Name extends ConfigName>(name: Name, { merged, checked, problem }: Reading): void {
+  const key: ConfigKey<TaskerConfig[Name]> = CONFIG_KEYS[name];
+  const paths = [key.path, ...(key.also ?? [])].filter((one) => valueAt(merged.table, one) !== undefined);
+  for (const [index, path] of paths.entries()) {
+    const value = valueAt(merged.table, path);
+    const read = key.form.schema.safeParse(value);
+    if (!read.success) checked.errors.push(problem(path, wrongValue(path, key, value)));
+    else if (index === 0) checked.given.push({ name, value: read.data, path });
+  }
+}
+
+/** What is wrong with a value; one that may hold a password is not repeated. */
+export function wrongValue(where: string, key: ConfigKey<unknown>, value: unknown): string {
+  return `${where} must be ${key.form.words}${key.secret ? '' : `, got ${shown(value)}`}`;
+}
+
+const LONGEST_SHOWN = 60;
+
+function shown(value: unknown): string {
+  if (isTable(value)) return 'a table';
+  if (typeof value === 'number' || value instanceof Date) return String(value);
+  const text = JSON.stringify(value);
+  return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
+}
+
+function unknownKey(path: string): string {
+  const near = nearestKey(path);
+  return `${path} is no key${near === undefined ? '; it is ignored' : `, and ignored; did you mean ${near}?`}`;
+}
+
+/** The key that was meant: one beside it, else one of that name elsewhere, in the file or in the program. */
+export function nearestKey(path: string): string | undefined {
+  const parent = path.slice(0, Math.max(0, path.lastIndexOf('.')));
+  const own = path.slice(path.lastIndexOf('.') + 1);
+  const last = (one: string) => one.slice(one.lastIndexOf('.') + 1);
+  const beside = KNOWN.filter((one) => one.slice(0, Math.max(0, one.lastIndexOf('.'))) === parent);
+  const near = nearNames(own, beside.map(last), 1)[0];
+  if (near !== undefined) return beside.find((one) => last(one) === near);
+  return [...PLACES].find(([one, name]) => last(one) === own || name === camelOf(own))?.[0];
+}
+
+/** An option of the program, written as a key. */
+const camelOf = (key: string): string => key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+
+function ignoredKeys(ignored: ReadonlyMap<string, number>, merged: MergedConfig): ConfigProblem | undefined {
+  const [first] = ignored.keys();
+  if (first === undefined) return undefined;
+  const many = ignored.size > 1 || first.endsWith('.*');
+  const names = [...ignored.keys()].sort().join(', ');
+  return {
+    where: merged.placeOf(first.replace(/\.\*$/, '')).file,
+    message: `${many ? 'these keys have' : 'this key has'} no effect here: ${names}; \`tasker config explain KEY\` says why`,
+  };
+}

@@ -1,0 +1,77 @@
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { TaskerError } from '../errors.ts';
+
+/** The files of a folder of layers, by what they are about. */
+export const CONTEXT_FILES = ['common', 'orchestration', 'worker'] as const;
+
+/** Configuration on disk: one file, or a folder with `base/` and `environments/`. */
+export interface ConfigHome {
+  kind: 'file' | 'folder';
+  path: string;
+}
+
+/** The folder of the nearest package.json above, or `cwd` where there is none. */
+export function projectRoot(cwd: string): string {
+  for (let folder = cwd; ; folder = path.dirname(folder)) {
+    if (existsSync(path.join(folder, 'package.json'))) return folder;
+    if (folder === path.dirname(folder)) return cwd;
+  }
+}
+
+/** From `cwd` up to the project's root. */
+function foldersUpTo(root: string, cwd: string): string[] {
+  const folders = [cwd];
+  for (let folder = cwd; folder !== root; folder = path.dirname(folder)) folders.push(path.dirname(folder));
+  return folders;
+}
+
+const FILES = ['tasker.toml', path.join('config', 'tasker.toml')];
+const FOLDER = path.join('config', 'tasker');
+
+/** `tasker.toml`, `config/tasker.toml` or `config/tasker/base/` of the project; undefined: it has none. */
+export function detectConfig(cwd: string): ConfigHome | undefined {
+  for (const folder of foldersUpTo(projectRoot(cwd), cwd)) {
+    const file = FILES.map((name) => path.join(folder, name)).find(isFile);
+    if (file !== undefined) return { kind: 'file', path: file };
+    const layers = path.join(folder, FOLDER);
+    if (isFolder(path.join(layers, 'base'))) return { kind: 'folder', path: layers };
+  }
+  return undefined;
+}
+
+/** The configuration that somebody named. @throws TaskerError `config_invalid` when it is not there */
+export function namedConfig(named: string, { cwd, by }: { cwd: string; by: string }): ConfigHome {
+  const full = path.resolve(cwd, named);
+  if (isFile(full)) return { kind: 'file', path: full };
+  if (isFolder(path.join(full, 'base'))) return { kind: 'folder', path: full };
+  const why = isFolder(full) ? 'is a folder without base/' : 'is not there';
+  throw new TaskerError(
+    'config_invalid',
+    `${by}: ${full} ${why}; name a TOML file, or a folder with base/ and environments/`,
+  );
+}
+
+/** Templates where nobody says where they are: the nearest `config/tasks` or `templates` of the project. */
+export function detectTemplates(cwd: string): string[] {
+  for (const folder of foldersUpTo(projectRoot(cwd), cwd)) {
+    const found = [path.join('config', 'tasks'), 'templates'].map((name) => path.join(folder, name)).find(isFolder);
+    if (found !== undefined) return [found];
+  }
+  return [];
+}
+
+/** The files of one layer: of `base`, or of `environments/<name>`. */
+export function layerFiles(folder: string, ...layer: string[]): string[] {
+  return CONTEXT_FILES.map((context) => path.join(folder, ...layer, `${context}.toml`)).filter(isFile);
+}
+
+/** The environments that a folder has a layer for. */
+export function environmentsOf(folder: string): string[] {
+  const environments = path.join(folder, 'environments');
+  if (!isFolder(environments)) return [];
+  return readdirSync(environments).filter((name) => isFolder(path.join(environments, name)));
+}
+
+const isFile = (one: string): boolean => statSync(one, { throwIfNoEntry: false })?.isFile() ?? false;
+const isFolder = (one: string): boolean => statSync(one, { throwIfNoEntry: false })?.isDirectory() ?? false;

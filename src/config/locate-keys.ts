@@ -1,0 +1,58 @@
+import { scanToml } from './scan-toml.ts';
+
+const KEY = /^\s*((?:"(?:[^"\\]|\\.)*"|'[^']*'|[\w-]+)(?:\s*\.\s*(?:"(?:[^"\\]|\\.)*"|'[^']*'|[\w-]+))*)\s*=/;
+const HEADER = /^\s*\[{1,2}\s*([^\]]+?)\s*\]{1,2}/;
+const PART = /"((?:[^"\\]|\\.)*)"|'([^']*)'|([\w-]+)/g;
+
+/** The line, from 1, on which each key and table of a TOML text stands, by its dotted path. The parser does not tell. */
+export function locateKeys(text: string): Map<string, number> {
+  const lines = new Map<string, number>();
+  let table: string[] = [];
+  const note = (path: readonly string[], line: number) => {
+    for (let length = 1; length <= path.length; length++) {
+      const name = path.slice(0, length).join('.');
+      if (length === path.length || !lines.has(name)) lines.set(name, line);
+    }
+  };
+  for (const { source, line } of statementLines(text)) {
+    const header = HEADER.exec(source);
+    const key = header ? null : KEY.exec(source);
+    if (header) {
+      table = partsOf(header[1]!);
+      note(table, line);
+    } else if (key) note([...table, ...partsOf(key[1]!)], line);
+  }
+  return lines;
+}
+
+const partsOf = (dotted: string): string[] =>
+  [...dotted.matchAll(PART)].map(([, basic, literal, bare]) => basic ?? literal ?? bare ?? '');
+
+/** The lines on which a statement begins: not those inside of a text or a list of several lines. */
+function statementLines(text: string): { source: string; line: number }[] {
+  const inside = new Set<number>();
+  let depth = 0;
+  for (const { kind, start, end } of scanToml(text)) {
+    for (let at = start; at < end; at++) {
+      if (kind === 'code' && (text[at] === '[' || text[at] === '{')) depth++;
+      else if (kind === 'code' && (text[at] === ']' || text[at] === '}')) depth--;
+      else if (text[at] === '\n' && (depth > 0 || kind === 'basic' || kind === 'literal')) inside.add(at + 1);
+    }
+  }
+  const found: { source: string; line: number }[] = [];
+  let offset = 0;
+  for (const [index, source] of text.split('\n').entries()) {
+    if (!inside.has(offset)) found.push({ source, line: index + 1 });
+    offset += source.length + 1;
+  }
+  return found;
+}
+
+/** The line of a key, else that of the table or the value that it stands in. */
+export function lineOf(lines: ReadonlyMap<string, number>, path: string): number | undefined {
+  for (let name = path; name !== ''; name = name.slice(0, Math.max(0, name.lastIndexOf('.')))) {
+    const line = lines.get(name);
+    if (line !== undefined) return line;
+  }
+  return undefined;
+}

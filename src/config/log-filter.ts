@@ -1,0 +1,31 @@
+import { LOG_LEVELS, type LogLevel } from './environment.ts';
+
+/** What lines are wanted: a level for all, and others for some modules. */
+export interface LogFilter {
+  level: LogLevel;
+  /** By the name of a module; more detailed or less than `level`. */
+  modules: Record<string, LogLevel>;
+}
+
+/**
+ * Reads a filter as `LOG_LEVEL` and `RUST_LOG` have it: `debug`, or `worker=debug,info`, where the level without a name
+ * is the one for all. Parts that are not understood are handed back; without a usable level for all it is info.
+ */
+export function parseLogFilter(text: string): { filter: LogFilter; bad: string[] } {
+  const filter: LogFilter = { level: 'info', modules: {} };
+  const bad: string[] = [];
+  for (const part of text.split(',').map((one) => one.trim())) {
+    if (part === '') continue;
+    const [head = '', ...rest] = part.split('=').map((one) => one.trim());
+    const level = levelOf(rest.length === 0 ? head : rest.join('='));
+    if (level === undefined || head === '') bad.push(part);
+    else if (rest.length === 0) filter.level = level;
+    else filter.modules[head] = level;
+  }
+  return { filter, bad };
+}
+
+function levelOf(text: string): LogLevel | undefined {
+  const plain = text.toLowerCase();
+  return LOG_LEVELS.find((level) => level === plain || (level === 'warn' && plain === 'warning'));
+}

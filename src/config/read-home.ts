@@ -1,0 +1,55 @@
+import path from 'node:path';
+import { CONFIG_KEYS } from './config-keys.ts';
+import type { ConfigProblem } from './config-problem.ts';
+import { type ConfigHome, environmentsOf, layerFiles } from './find-config.ts';
+import { type MergedConfig, mergeFiles, valueAt } from './merge-files.ts';
+import { readToml, type TomlFile } from './read-toml.ts';
+
+/** What is on disk, as one table. */
+export interface ReadHome {
+  merged: MergedConfig;
+  /** The environment whose layer was used. */
+  environment: string;
+  files: string[];
+  errors: ConfigProblem[];
+  warnings: ConfigProblem[];
+}
+
+/** How to read it. Without `env` variables stay as they are written. */
+export interface ReadHomeOptions {
+  env: NodeJS.ProcessEnv | undefined;
+  cwd: string;
+  /** Undefined: what `base/` says, else development. */
+  environment: string | undefined;
+}
+
+/** Reads a file, or the layers of a folder. */
+export function readHome(home: ConfigHome, options: ReadHomeOptions): ReadHome {
+  const read = (file: string): TomlFile => readToml(file, { shown: shownAs(file, options.cwd), env: options.env });
+  const files = (home.kind === 'file' ? [home.path] : layerFiles(home.path, 'base')).map(read);
+  const said = valueAt(mergeFiles(files).table, CONFIG_KEYS.environment.path);
+  const environment =
+    options.environment ?? (typeof said === 'string' && said !== '' ? said : CONFIG_KEYS.environment.byDefault);
+  const warnings: ConfigProblem[] = [];
+  if (home.kind === 'folder') {
+    files.push(...layerFiles(home.path, 'environments', environment).map(read));
+    const there = environmentsOf(home.path);
+    if (there.length > 0 && !there.includes(environment)) {
+      const message = `there is no environments/${environment}; base/ alone counts (there are ${there.join(', ')})`;
+      warnings.push({ where: shownAs(home.path, options.cwd), message });
+    }
+  }
+  return {
+    merged: mergeFiles(files),
+    environment,
+    files: files.map(({ file }) => path.resolve(options.cwd, file)),
+    errors: files.flatMap(({ problems }) => problems),
+    warnings,
+  };
+}
+
+/** A path as people want to read it: relative where that is shorter. */
+export function shownAs(file: string, cwd: string): string {
+  const relative = path.relative(cwd, file);
+  return relative.startsWith('..') || relative === '' ? file : relative;
+}

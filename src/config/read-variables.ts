@@ -1,0 +1,50 @@
+import { wrongValue } from './check-keys.ts';
+import { CONFIG_KEYS, CONFIG_NAMES, type ConfigKey, type ConfigName } from './config-keys.ts';
+import type { ConfigProblem } from './config-problem.ts';
+import { parseLogFilter } from './log-filter.ts';
+import type { TaskerConfig } from './tasker-config.ts';
+
+/** A value of the environment, and the variable that it came from. */
+export interface FromVariable {
+  name: ConfigName;
+  variable: string;
+  value: TaskerConfig[ConfigName];
+}
+
+/** What the environment says. */
+export interface ReadVariables {
+  given: FromVariable[];
+  errors: ConfigProblem[];
+  warnings: ConfigProblem[];
+}
+
+/** Reads the variables of all keys. One that is empty is as good as not set. */
+export function readVariables(env: NodeJS.ProcessEnv): ReadVariables {
+  const read: ReadVariables = { given: [], errors: [], warnings: [] };
+  for (const name of CONFIG_NAMES) readVariable(name, env, read);
+  return read;
+}
+
+function readVariable<Name extends ConfigName>(name: Name, env: NodeJS.ProcessEnv, read: ReadVariables): void {
+  const key: ConfigKey<TaskerConfig[Name]> = CONFIG_KEYS[name];
+  const variable = key.variables?.find((one) => env[one]);
+  if (variable === undefined) return;
+  const text = env[variable]!;
+  if (name === 'log') {
+    readLogFilter({ variable, text }, read);
+    return;
+  }
+  const value = key.form.schema.safeParse(key.form.ofText(text));
+  if (value.success) read.given.push({ name, variable, value: value.data });
+  else if (key.variableUnchecked) read.given.push({ name, variable, value: text as TaskerConfig[Name] });
+  else read.errors.push({ where: variable, key: key.path, message: wrongValue('the variable', key, text) });
+}
+
+/** A filter that is not understood is told and left out: what is logged is no reason not to run. */
+function readLogFilter({ variable, text }: { variable: string; text: string }, read: ReadVariables): void {
+  const { filter, bad } = parseLogFilter(text);
+  read.given.push({ name: 'log', variable, value: filter });
+  if (bad.length === 0) return;
+  const message = `${bad.join(', ')} is none of trace, debug, info, warn, error; ${filter.level} is used`;
+  read.warnings.push({ where: variable, key: CONFIG_KEYS.log.path, message });
+}

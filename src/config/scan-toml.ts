@@ -1,0 +1,61 @@
+/** A piece of a TOML text: code, a comment, or one kind of string, its quotes included. */
+export interface TomlPiece {
+  kind: 'code' | 'comment' | 'basic' | 'literal';
+  start: number;
+  end: number;
+}
+
+const OPENERS = [
+  ['"""', 'basic'],
+  ["'''", 'literal'],
+  ['"', 'basic'],
+  ["'", 'literal'],
+] as const;
+
+/** Cuts a TOML text into code, comments and strings, without checking it: the parser does that. */
+export function scanToml(text: string): TomlPiece[] {
+  const pieces: TomlPiece[] = [];
+  let at = 0;
+  let codeFrom = 0;
+  const add = (kind: TomlPiece['kind'], end: number) => {
+    if (codeFrom < at) pieces.push({ kind: 'code', start: codeFrom, end: at });
+    pieces.push({ kind, start: at, end });
+    at = end;
+    codeFrom = end;
+  };
+  while (at < text.length) {
+    if (text[at] === '#') {
+      const newline = text.indexOf('\n', at);
+      add('comment', newline === -1 ? text.length : newline);
+      continue;
+    }
+    const opener = OPENERS.find(([quotes]) => text.startsWith(quotes, at));
+    if (opener) add(opener[1], endOfString(text, { from: at, quotes: opener[0] }));
+    else at++;
+  }
+  if (codeFrom < at) pieces.push({ kind: 'code', start: codeFrom, end: at });
+  return pieces;
+}
+
+/** A string that is not closed ends with its line, or with the text when it may have several lines. */
+function endOfString(text: string, { from, quotes }: { from: number; quotes: string }): number {
+  const escapes = quotes.startsWith('"');
+  for (let at = from + quotes.length; at < text.length; at++) {
+    if (escapes && text[at] === '\\') at++;
+    else if (text[at] === '\n' && quotes.length === 1) return at;
+    else if (text.startsWith(quotes, at)) {
+      let end = at + quotes.length;
+      // Up to two quotes more may stand before the three that close.
+      while (quotes.length === 3 && text[end] === quotes[0] && end < at + 5) end++;
+      return end;
+    }
+  }
+  return text.length;
+}
+
+/** The line of a place in a text, from 1. */
+export function lineAt(text: string, offset: number): number {
+  let line = 1;
+  for (let at = text.indexOf('\n'); at !== -1 && at < offset; at = text.indexOf('\n', at + 1)) line++;
+  return line;
+}

@@ -1,0 +1,125 @@
+import { z } from 'zod';
+import { LOG_LEVELS } from './environment.ts';
+import { type LogFilter, parseLogFilter } from './log-filter.ts';
+import type { ListenAddress } from './tasker-config.ts';
+
+/** The form of a value in the file: how it is checked and read, and how a message and the docs call it. */
+export interface ValueForm<T> {
+  /** Reads what stands in the file; its input side is the JSON Schema of the key. */
+  schema: z.ZodType<T>;
+  /** After "must be". */
+  words: string;
+  /** Makes of a variable's text what would stand in the file. */
+  ofText: (text: string) => unknown;
+}
+
+/** No timer of Node runs longer: it would fire at once, again and again. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+const numberOf = (text: string): unknown => (text.trim() === '' ? text : Number(text));
+
+export function whole(least: number, most: number): ValueForm<number> {
+  return { schema: z.int().min(least).max(most), words: `a whole number from ${least} to ${most}`, ofText: numberOf };
+}
+
+/** Seconds in the file, fractions allowed; milliseconds for the program. */
+export function seconds(leastMs: number): ValueForm<number> {
+  const [least, most] = [leastMs / 1000, Math.floor(LONGEST_TIMER_MS / 1000)];
+  return {
+    schema: z
+      .number()
+      .min(least)
+      .max(most)
+      .transform((value) => Math.round(value * 1000)),
+    words: `a number of seconds from ${least} to ${most}`,
+    ofText: numberOf,
+  };
+}
+
+export const milliseconds = (least: number): ValueForm<number> => ({
+  ...whole(least, LONGEST_TIMER_MS),
+  words: `a whole number of milliseconds from ${least} to ${LONGEST_TIMER_MS}`,
+});
+
+const YES = new Set(['1', 'true', 'yes', 'on']);
+const NO = new Set(['0', 'false', 'no', 'off']);
+
+export const flag: ValueForm<boolean> = {
+  schema: z.boolean(),
+  words: 'true or false',
+  ofText: (text) => {
+    const plain = text.trim().toLowerCase();
+    if (YES.has(plain)) return true;
+    return NO.has(plain) ? false : text;
+  },
+};
+
+export const word: ValueForm<string> = {
+  schema: z.string().trim().min(1),
+  words: 'a text that is not empty',
+  ofText: (text) => text,
+};
+
+/** A text that may be empty, which is as good as not given. */
+export const url: ValueForm<string | undefined> = {
+  schema: z
+    .string()
+    .refine((text) => text === '' || (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text)))
+    .transform((text) => text || undefined),
+  words: 'a PostgreSQL URL such as postgres://user:password@host:5432/database',
+  ofText: (text) => text,
+};
+
+/** Several words: a list in the file, separated by commas in a variable. */
+export const words: ValueForm<string[] | undefined> = {
+  schema: z.array(z.string().trim().min(1)).transform((list) => (list.length > 0 ? list : undefined)),
+  words: 'a list of texts',
+  ofText: (text) => text.split(',').filter((part) => part.trim() !== ''),
+};
+
+/** Paths in one text are separated as in PATH, or by commas. */
+export const splitPaths = (text: string): string[] =>
+  text
+    .split(process.platform === 'win32' ? /[;,]/ : /[:,]/)
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+
+export const paths: ValueForm<string[]> = {
+  schema: z.array(z.string().trim().min(1)).transform((list) => list.map(withoutGlob)),
+  words: 'a list of folders or files',
+  ofText: splitPaths,
+};
+
+/** Folders are read with all that is below them: of `config/tasks/**\/*.yaml` the folder counts. */
+function withoutGlob(one: string): string {
+  const parts = one.split('/');
+  const glob = parts.findIndex((part) => /[*?{[]/.test(part));
+  if (glob === -1) return one;
+  return parts.slice(0, glob).join('/') || (one.startsWith('/') ? '/' : '.');
+}
+
+export const filePath: ValueForm<string> = { ...word, words: 'the path of a folder' };
+
+export const address: ValueForm<ListenAddress> = {
+  schema: z
+    .string()
+    .transform(addressOf)
+    .pipe(z.object({ host: z.string(), port: z.int().min(0).max(65_535) })),
+  words: 'an address such as 127.0.0.1:8081 or [::1]:8081',
+  ofText: (text) => text,
+};
+
+function addressOf(text: string): { host: string | undefined; port: number } {
+  const match = /^(?:\[([\da-fA-F:.]+)\]|([\w.-]+)):(\d{1,5})$/.exec(text.trim());
+  return { host: match?.[1] ?? match?.[2], port: Number(match?.[3]) };
+}
+
+/** In the file a wrong level is an error; in a variable it is told and left out, see `readVariables`. */
+export const logFilter: ValueForm<LogFilter> = {
+  schema: z
+    .string()
+    .refine((text) => text.trim() !== '' && parseLogFilter(text).bad.length === 0)
+    .transform((text) => parseLogFilter(text).filter),
+  words: `one of ${LOG_LEVELS.join(', ')}, or levels by module such as worker=debug,info`,
+  ofText: (text) => text,
+};

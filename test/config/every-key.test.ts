@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import { CONFIG_KEYS, CONFIG_NAMES, type ConfigName } from '../../src/config/config-keys.ts';
+import { DEFAULTS } from '../../src/config/defaults.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
+import { DYNAMIC_LIMITS } from '../../src/engine/expansion.ts';
+import { projectWith, thrownBy } from '../support/config-folder.ts';
+
+/** For each key: another value than the default, as TOML and as it is read, and one that is refused. */
+const SAMPLES: Record<ConfigName, { toml: string; read: unknown; wrong: string; variable?: string }> = {
+  environment: { toml: '"staging"', read: 'staging', wrong: '""' },
+  databaseUrl: { toml: '"postgres://db/one"', read: 'postgres://db/one', wrong: '"mysql://db/one"' },
+  databaseDirectUrl: { toml: '"postgres://db/two"', read: 'postgres://db/two', wrong: '5432' },
+  embedded: { toml: 'true', read: true, wrong: '"yes"', variable: '1' },
+  embeddedFolder: { toml: '"/srv/data"', read: '/srv/data', wrong: '""' },
+  pipeline: { toml: 'false', read: false, wrong: '0', variable: '0' },
+  poolSize: { toml: '25', read: 25, wrong: '1' },
+  acquireTimeoutMs: { toml: '2.5', read: 2500, wrong: '0' },
+  idleTimeoutMs: { toml: '60', read: 60_000, wrong: '-1' },
+  templatePaths: {
+    toml: '["/t/**/*.{yml,yaml}", "/u"]',
+    read: ['/t', '/u'],
+    wrong: '"/t"',
+    variable: process.platform === 'win32' ? '/t;/u' : '/t:/u',
+  },
+  log: {
+    toml: '"worker=debug,warn"',
+    read: { level: 'warn', modules: { worker: 'debug' } },
+    wrong: '"loud"',
+    variable: 'worker=debug,warn',
+  },
+  stepsPerDecision: { toml: '7', read: 7, wrong: '0' },
+  decisionDepth: { toml: '3', read: 3, wrong: '1.5' },
+  workersPerBatch: { toml: '50', read: 50, wrong: '131073' },
+  name: { toml: '"w-1"', read: 'w-1', wrong: '1' },
+  namespaces: { toml: '["shop", "mail"]', read: ['shop', 'mail'], wrong: '"shop"', variable: 'shop, mail' },
+  handlerPaths: { toml: '["/h"]', read: ['/h'], wrong: '[1]', variable: '/h' },
+  concurrency: { toml: '12', read: 12, wrong: '0' },
+  handlerTimeoutMs: { toml: '30000', read: 30_000, wrong: '-1' },
+  handlerMissingGraceMs: { toml: '0.5', read: 500, wrong: '"10s"' },
+  leaseMs: { toml: '4', read: 4000, wrong: '0.05' },
+  blockedLoopBoundMs: { toml: '90', read: 90_000, wrong: '-1' },
+  pollMs: { toml: '250', read: 250, wrong: '5' },
+  drainTimeoutMs: { toml: '15000', read: 15_000, wrong: 'true' },
+  webEnabled: { toml: 'false', read: false, wrong: '"no"' },
+  webAddress: { toml: '"[::]:9000"', read: { host: '::', port: 9000 }, wrong: '"9000"' },
+  webConfigEndpoint: { toml: 'true', read: true, wrong: '1' },
+};
+
+const lineFor = (path: string, value: string) => `${path} = ${value}\n`;
+const load = (toml: string, env: NodeJS.ProcessEnv = {}) =>
+  loadConfig({ cwd: projectWith({ 'tasker.toml': toml }), env });
+
+describe.each(CONFIG_NAMES)('the key of %s', (name) => {
+  const key = CONFIG_KEYS[name];
+  const sample = SAMPLES[name];
+
+  it('has a default, which no file is needed for', () => {
+    const { config, sources } = loadConfig({ cwd: projectWith({}), env: {} });
+    expect(config[name]).toEqual(key.byDefault);
+    expect(config[name]).not.toEqual(sample.read);
+    expect(sources[name]).toEqual({ from: 'default' });
+  });
+
+  it.each([key.path, ...(key.also ?? [])])('changes it in the file, as %s', (path) => {
+    const { config, sources, warnings } = load(lineFor(path, sample.toml));
+    expect(config[name]).toEqual(sample.read);
+    expect(sources[name]).toEqual({ from: 'file', name: path, file: 'tasker.toml', line: 1 });
+    expect(warnings).toEqual([]);
+  });
+
+  it('is refused with file, line and what it must be', () => {
+    const error = thrownBy(() => load(`\n${lineFor(key.path, sample.wrong)}`));
+    expect(error).toMatchObject({ code: 'config_invalid' });
+    expect(error.message).toMatch(/^[^\n]+$/);
+    expect(error.message).toContain(`tasker.toml:2: ${key.path} must be ${key.form.words}`);
+  });
+
+  it.each(key.variables ?? [])('is won over by the variable %s, and this by an option', (variable) => {
+    const text = sample.variable ?? sample.toml.replaceAll('"', '');
+    const cwd = projectWith({ 'tasker.toml': lineFor(key.path, sample.toml) });
+    const here = loadConfig({ cwd: projectWith({}), env: { [variable]: text } });
+    expect(here.config[name]).toEqual(sample.read);
+    const both = loadConfig({ cwd, env: { [variable]: text } });
+    expect(both.sources[name]).toEqual({ from: 'environment', name: variable });
+    const all = loadConfig({ cwd, env: { [variable]: text }, overrides: { [name]: key.byDefault ?? sample.read } });
+    expect(all.sources[name]).toEqual({ from: 'option' });
+    expect(all.config[name]).toEqual(key.byDefault ?? sample.read);
+    const empty = loadConfig({ cwd, env: { [variable]: '' } });
+    expect(empty.sources[name].from).toBe('file');
+  });
+});
+
+describe('the defaults', () => {
+  it('of what results may make happen are those of the engine', () => {
+    const { stepsPerDecision, decisionDepth, workersPerBatch } = DEFAULTS;
+    expect({ stepsPerDecision, decisionDepth, workersPerBatch }).toEqual(DYNAMIC_LIMITS);
+  });
+});
