@@ -37,6 +37,7 @@ describe('the surface', () => {
       Batchable
       BatchableMixin
       BatchableStepHandler
+      BootstrapConfig
       BusinessLogicError
       ClassLookupResolver
       ConfigurationError
@@ -125,6 +126,7 @@ describe('the surface', () => {
       isStepHandlerResult
       isTaskerError
       isTypicallyRetryable
+      loadConfig
       logDebug
       logError
       logInfo
@@ -164,6 +166,10 @@ describe('the surface', () => {
       Checkpoint
       CheckpointProgress
       ClassLookupOptions
+      ConfigName
+      ConfigOverrides
+      ConfigProblem
+      ConfigSource
       CreateBatchesOutcome
       CreateOptions
       CreateStepsOptions
@@ -199,7 +205,12 @@ describe('the surface', () => {
       HistoryEntry
       HttpClient
       ListOptions
+      ListenAddress
+      LoadConfigOptions
+      LoadedConfig
       LogFields
+      LogFilter
+      LogLevel
       Logger
       MetricValue
       MetricsRegistry
@@ -251,6 +262,7 @@ describe('the surface', () => {
       TaskState
       TaskTemplate
       Tasker
+      TaskerConfig
       TaskerErrorOptions
       TemplateProblem
       TransactionClient
