@@ -11,8 +11,8 @@ import { ServedTasker } from './served-tasker.ts';
 import type { ServerSettings } from './server-config.ts';
 import type { Tasker } from './tasker.ts';
 
-/** How long a stop waits for a start under way. */
-const START_MS = 15_000;
+/** How long a stop waits for a start under way. What it waits for may be a server that does not answer. */
+const START_MS = 5_000;
 
 /** One life of a worker server, from its start to its end: opens things in order, and closes them in the other. */
 export class ServerRun {

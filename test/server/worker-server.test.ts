@@ -4,7 +4,7 @@ import { WorkerServer } from '../../src/app/worker-server.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { freshDatabase } from '../support/database.ts';
-import { deferred, template } from '../support/setup.ts';
+import { deferred, setup, template, until } from '../support/setup.ts';
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'];
 const listeners = () => SIGNALS.map((signal) => process.listenerCount(signal));
@@ -106,6 +106,51 @@ it('says why it could not start: the server and the user, and never the password
   expect(String((error as Error).message)).not.toContain('secret-word');
   expect(worker.getState()).toBe('error');
 });
+
+it('comes to the same results as a tasker in an application, which opens no port and hears no signal', async () => {
+  const before = listeners();
+  const work = defineHandler('work', { inputs: { n: 'n' } }, async ({ n }) => ({ twice: 2 * Number(n) }));
+  const worker = await server();
+  worker.getHandlerSystem().register('work', work);
+  await worker.start();
+  const { tasker } = await setup({ templates: [template({ work: [] })], handlers: [work] });
+  expect(listeners()).toEqual(before);
+  const results = [];
+  for (const one of [worker.tasker!, tasker]) {
+    const { taskUuid } = await one.createTask({ namespace: 'test', name: 'demo', context: { n: 21 } });
+    const { status } = await one.waitForTask(taskUuid, { timeoutMs: 20_000 });
+    results.push([status, (await one.getStep(taskUuid, 'work')).results?.result]);
+  }
+  expect(results[0]).toEqual(['complete', { twice: 42 }]);
+  expect(results[1]).toEqual(results[0]);
+});
+
+it('is restarted again and again under load, and no step is lost or run twice', async () => {
+  const worker = await server({ concurrency: 20 });
+  const runs = new Map<string, number>();
+  worker.getHandlerSystem().register(
+    'work',
+    defineHandler('work', {}, async ({ context }) => {
+      runs.set(context.taskUuid, (runs.get(context.taskUuid) ?? 0) + 1);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }),
+  );
+  const request = { namespace: 'test', name: 'demo' };
+  await worker.start();
+  const tasks = await worker.tasker!.createTasks(Array.from({ length: 1_000 }, () => request));
+  for (let restarts = 0; restarts < 20; restarts++) {
+    const before = runs.size;
+    await until(
+      () => runs.size,
+      (count) => count > before || count === tasks.length,
+    );
+    await worker.shutdown();
+    await worker.start();
+  }
+  const ended = tasks.map(({ taskUuid }) => worker.tasker!.waitForTask(taskUuid, { timeoutMs: 60_000 }));
+  expect(new Set((await Promise.all(ended)).map(({ status }) => status))).toEqual(new Set(['complete']));
+  expect([runs.size, new Set(runs.values())]).toEqual([1_000, new Set([1])]);
+}, 120_000);
 
 it('has signals for itself only when it is told so, and gives them back', async () => {
   const before = listeners();

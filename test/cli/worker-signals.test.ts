@@ -1,0 +1,208 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { createTasker } from '../../src/app/create-tasker.ts';
+import { freshDatabase } from '../support/database.ts';
+import { until } from '../support/setup.ts';
+import { installation, type Project, Running, type RunOptions } from './installation.ts';
+
+let place: Awaited<ReturnType<typeof installation>>;
+let database: Awaited<ReturnType<typeof freshDatabase>>;
+let project: Project;
+
+const waiting = (handler: string) => `name: ${handler}
+namespace: demo
+identity_strategy: always_unique
+version: "1.0.0"
+steps: [{ name: wait, handler: ${handler} }]
+`;
+
+beforeAll(async () => {
+  [place, database] = await Promise.all([installation(), freshDatabase()]);
+  project = await place.project('signals', { DATABASE_URL: database.url });
+  await project.write('templates/wait.yaml', waiting('wait'));
+  await project.write('templates/obey.yaml', waiting('obey'));
+  await project.write('handlers/wait.js', waiter('before'));
+  await project.write(
+    'handlers/obey.js',
+    `import { defineHandler } from 'tasker-core';
+export const obey = defineHandler('obey', {}, async ({ signal }) => {
+  console.error('the handler waits for its signal');
+  await new Promise((resolve) => signal.addEventListener('abort', resolve));
+  throw new Error('told to end');
+});
+`,
+  );
+});
+
+afterAll(async () => {
+  await place?.remove();
+  await database?.drop();
+});
+
+/** A handler that runs until the file that its input names is there. */
+const waiter = (word: string) => `import { existsSync } from 'node:fs';
+import { defineHandler } from 'tasker-core';
+export const wait = defineHandler('wait', { inputs: { file: 'file' } }, async ({ file }) => {
+  console.error('the handler runs ${word}');
+  while (!existsSync(file)) await new Promise((resolve) => setTimeout(resolve, 20));
+  return { word: '${word}' };
+});
+`;
+
+async function started(args: readonly string[] = [], options?: RunOptions): Promise<Running> {
+  const worker = project.start(['worker', ...args], options);
+  await worker.until('worker is ready');
+  return worker;
+}
+
+/** Whether something listens on a port of this machine. */
+function isOpen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+it('gives running handlers their signal at the second SIGTERM, gives their steps back, and exits 0', async () => {
+  const worker = await started(['--drain-timeout', '3600']);
+  const id = await project.create('obey');
+  await worker.until('the handler waits for its signal');
+  worker.process.kill('SIGTERM');
+  await worker.until('running handlers may finish');
+  // Two that come close together are one.
+  await until(
+    () => {
+      worker.process.kill('SIGTERM');
+      return worker.output.includes('told to end now');
+    },
+    (told) => told,
+  );
+  expect(await worker.ended).toMatchObject({ code: 0, signal: null });
+  expect(await project.json(['step', 'get', id, 'wait'])).toMatchObject({ current_state: 'enqueued', attempts: 0 });
+  await project.run(['task', 'cancel', id]);
+});
+
+it('exits 0 after one SIGINT', async () => {
+  const worker = await started();
+  worker.process.kill('SIGINT');
+  expect(await worker.ended).toMatchObject({ code: 0, signal: null });
+});
+
+it('logs its status at SIGUSR1 and SIGUSR2, goes on, and opens no inspector', async () => {
+  // 9229 unless told otherwise; other programs of this machine may have that.
+  const port = await freePort();
+  const worker = await started(['--name', 'worker-7'], { env: { NODE_OPTIONS: `--inspect-port=${port}` } });
+  worker.process.kill('SIGUSR1');
+  await worker.until('"msg":"worker status"');
+  worker.process.kill('SIGUSR2');
+  await worker.until('"msg":"worker status"', 2);
+  const line = worker.output.split('\n').find((text) => text.includes('worker status'))!;
+  expect(JSON.parse(line)).toMatchObject({ state: 'running', workerId: 'worker-7', running: true, activeHandlers: 0 });
+  expect(await isOpen(port)).toBe(false);
+  expect(worker.output).not.toContain('Debugger listening');
+  worker.process.kill('SIGTERM');
+  expect(await worker.ended).toMatchObject({ code: 0 });
+});
+
+it('reads handlers and templates anew at SIGHUP, while a running step ends with the handler it began with', async () => {
+  const worker = await started();
+  const old = await project.create('wait', '-i', '{"file":"reloaded"}');
+  await worker.until('the handler runs before');
+  await project.write('handlers/wait.js', waiter('after'));
+  await project.write('templates/more.yaml', waiting('more'));
+  worker.process.kill('SIGHUP');
+  await worker.until('templates and handlers were read anew');
+  const fresh = await project.create('wait', '-i', '{"file":"reloaded"}');
+  await worker.until('the handler runs after');
+  await project.write('reloaded', '');
+  const words: Record<string, unknown> = {};
+  for (const [name, id] of Object.entries({ old, fresh })) {
+    await project.run(['task', 'watch', id]);
+    words[name] = await project.json(['step', 'get', id, 'wait']);
+  }
+  expect(words).toMatchObject({
+    old: { results: { result: { word: 'before' } } },
+    fresh: { results: { result: { word: 'after' } } },
+  });
+  await project.write('handlers/wait.js', 'this is no program');
+  worker.process.kill('SIGHUP');
+  await worker.until('the handlers from before stay in use');
+  await project.write('handlers/wait.js', waiter('before'));
+  worker.process.kill('SIGTERM');
+  expect(await worker.ended).toMatchObject({ code: 0 });
+});
+
+it('refuses to start with 3 on a port that is in use, and says so in one line', async () => {
+  const first = await started();
+  const [, port] = /"url":"http:\/\/127\.0\.0\.1:(\d+)"/.exec(first.output)!;
+  const second = await project.run(['worker', '--web', `127.0.0.1:${port}`]);
+  expect(second.code).toBe(3);
+  expect(second.stderr.trim().split('\n')).toEqual([
+    expect.stringMatching(`error: .*port ${port} of 127.0.0.1 is in use`),
+  ]);
+  const headless = project.start(['worker', '--web', 'off']);
+  await headless.until('worker is ready');
+  expect(headless.output).not.toContain('health and metrics are answered');
+  for (const worker of [first, headless]) worker.process.kill('SIGTERM');
+  expect(await Promise.all([first.ended, headless.ended])).toMatchObject([{ code: 0 }, { code: 0 }]);
+});
+
+it('ends by itself: after shutdown() nothing of a WorkerServer keeps the process', async () => {
+  await project.write(
+    'own.mjs',
+    `import { WorkerServer } from 'tasker-core';
+const server = await new WorkerServer().start({ templates: 'templates', handlers: 'handlers', logLevel: 'error' });
+await fetch(new URL('/health/ready', server.url));
+await fetch(new URL('/metrics', server.url));
+await server.shutdown();
+const at = performance.now();
+process.once('exit', () => console.log('ended after', performance.now() - at));
+`,
+  );
+  const { code, stdout, stderr } = await project.node(['own.mjs'], { env: { TASKER_WEB_BIND_ADDRESS: '127.0.0.1:0' } })
+    .ended;
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  // A second, and what a loaded machine may add.
+  expect(Number(/ended after (\S+)/.exec(stdout)![1])).toBeLessThan(5_000);
+});
+
+const mayUnshare = spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status === 0;
+
+// Where unshare is not permitted there is no way to be the first process.
+it.runIf(mayUnshare)('obeys as the first process of a container too, with 200 handlers running', async () => {
+  const bin = path.resolve(project.folder, '../node_modules/.bin/tasker');
+  const isolated = ['--pid', '--fork', '--mount-proc', '--kill-child', process.execPath, bin];
+  const child = spawn('unshare', [...isolated, 'worker', '--concurrency', '250', '--drain-timeout', '3600'], {
+    cwd: project.folder,
+    env: { PATH: process.env.PATH, DATABASE_URL: database.url, TASKER_WEB_BIND_ADDRESS: '127.0.0.1:0' },
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const worker = new Running(child);
+  await worker.until('worker is ready');
+  const [first] = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').split(' ');
+  const client = await createTasker({ databaseUrl: database.url, worker: false });
+  onTestFinished(() => client.stop());
+  const request = { namespace: 'demo', name: 'wait', version: '1.0.0', context: { file: 'all-may-end' } };
+  const tasks = await client.createTasks(Array.from({ length: 200 }, () => request));
+  await worker.until('the handler runs', 200);
+  process.kill(Number(first), 'SIGUSR1');
+  await worker.until('"activeHandlers":200');
+  process.kill(Number(first), 'SIGTERM');
+  await worker.until('running handlers may finish');
+  await project.write('all-may-end', '');
+  expect(await worker.ended).toMatchObject({ code: 0, signal: null });
+  const ended = await Promise.all(tasks.map(({ taskUuid }) => client.getTask(taskUuid)));
+  expect(new Set(ended.map(({ status }) => status))).toEqual(new Set(['complete']));
+});

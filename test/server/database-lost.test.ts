@@ -1,0 +1,125 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { WorkerServer } from '../../src/app/worker-server.ts';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { type FaultyProxy, startProxy } from '../support/crash-proxy.ts';
+import { freshDatabase } from '../support/database.ts';
+import { deferred, template, until } from '../support/setup.ts';
+
+/** A server whose database can be taken away. */
+async function behindProxy(): Promise<{ server: WorkerServer; proxy: FaultyProxy }> {
+  const { url, drop } = await freshDatabase();
+  const proxy = await startProxy(url);
+  const server = new WorkerServer({
+    databaseUrl: proxy.url,
+    logger: silentLogger,
+    templates: [template({ work: [] })],
+    handlers: [],
+    web: { bindAddress: '127.0.0.1:0' },
+    drainTimeoutMs: 200,
+  });
+  onTestFinished(async () => {
+    proxy.close();
+    await server.shutdown();
+    await drop();
+  });
+  return { server, proxy };
+}
+
+async function ask(server: WorkerServer, path: string): Promise<{ status: number; body: unknown }> {
+  const response = await fetch(new URL(path, server.url));
+  return { status: response.status, body: await response.json() };
+}
+
+const becomes = (server: WorkerServer, status: number) =>
+  until(
+    () => ask(server, '/health/ready'),
+    (seen) => seen.status === status,
+  );
+
+/** Each message of the worker is lost with its connection, as when the server is down. */
+function takeAway(proxy: FaultyProxy): void {
+  proxy.decide = () => 'lost';
+  proxy.cutAll();
+}
+
+function bringBack(proxy: FaultyProxy): void {
+  proxy.decide = () => undefined;
+}
+
+it('is not ready while the database is down, says which part it is, and is ready again when it is back', async () => {
+  const { server, proxy } = await behindProxy();
+  await server.start();
+  await becomes(server, 200);
+  takeAway(proxy);
+  const { body } = await becomes(server, 503);
+  expect(body).toMatchObject({
+    error: {
+      code: 'SERVICE_UNAVAILABLE',
+      message: expect.stringContaining('database: '),
+      details: { checks: { database: { status: 'unhealthy' } } },
+    },
+  });
+  expect(await ask(server, '/health/live')).toMatchObject({ status: 200, body: { status: 'alive' } });
+  expect(await ask(server, '/health/detailed')).toMatchObject({
+    status: 200,
+    body: { status: 'unhealthy', checks: { database: { status: 'unhealthy' } } },
+  });
+  bringBack(proxy);
+  await becomes(server, 200);
+});
+
+it('is not ready either when the database falls silent without a word', async () => {
+  const { server, proxy } = await behindProxy();
+  await server.start();
+  await becomes(server, 200);
+  proxy.freeze();
+  const { body } = await becomes(server, 503);
+  expect(JSON.stringify(body)).toMatch(/database: no answer for \d+\.\d seconds/);
+  expect(await ask(server, '/health/live')).toMatchObject({ status: 200 });
+  proxy.thaw();
+  await becomes(server, 200);
+});
+
+it('ends in its time when it is stopped while the database is silent, a handler still running', async () => {
+  const { server, proxy } = await behindProxy();
+  const [running, go] = [deferred(), deferred()];
+  server.getHandlerSystem().register(
+    'work',
+    defineHandler('work', {}, async () => {
+      running.resolve();
+      await go.promise;
+    }),
+  );
+  await server.start();
+  await server.tasker!.createTask({ namespace: 'test', name: 'demo' });
+  await running.promise;
+  proxy.freeze();
+  const stopping = server.shutdown();
+  expect(await ask(server, '/health/ready')).toMatchObject({
+    status: 503,
+    body: { error: { message: expect.stringContaining('command_processor: the worker is shutting down') } },
+  });
+  await stopping;
+  expect(server.getState()).toBe('stopped');
+  go.resolve();
+});
+
+it('ends in its time when it is stopped while it waits for a silent database to start', async () => {
+  const { server, proxy } = await behindProxy();
+  proxy.freeze();
+  const starting = server.start().catch((error: unknown) => error);
+  await until(
+    () => server.url,
+    (url) => url !== undefined,
+  );
+  expect(await ask(server, '/health/live')).toMatchObject({ status: 200 });
+  expect(await ask(server, '/health/ready')).toMatchObject({
+    status: 503,
+    body: { error: { message: expect.stringContaining('the worker is starting') } },
+  });
+  await server.shutdown();
+  expect(server.getState()).toBe('stopped');
+  proxy.close();
+  expect(await starting).toMatchObject({ code: 'stopped' });
+});
