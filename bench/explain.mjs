@@ -12,53 +12,12 @@ import { createTasker, defineHandler, mustParseTemplate, PermanentError, silentL
 import { startEmbedded } from '../dist/db/embedded/start-embedded.js';
 import { fillBatches, fillFinished } from './fill.mjs';
 import { many, probeOf, request, startTasker } from './harness.mjs';
+import { HOT } from './hot-statements.mjs';
 
 const { values: options } = parseArgs({
   options: { finished: { type: 'string', default: '1000000' }, verbose: { type: 'boolean', default: false } },
 });
 
-/** Statements of which a worker under load, or a caller, runs many. */
-const HOT = [
-  'claim_steps',
-  'claim_steps_of_several',
-  'lock_tasks',
-  'record_steps',
-  'load_results',
-  'create_tasks',
-  'task_states',
-  'get_tasks',
-  'peek',
-  'heartbeat',
-  'due_tasks',
-  'promote_retries',
-  'cancel_task',
-  'reset_step',
-  'settle_step',
-  'get_steps',
-  'list_tasks',
-  'held_steps',
-  'watch_tasks',
-  'due_watches',
-  'judge_tasks',
-  'note_watches',
-  'lock_open_steps',
-  'fail_tasks',
-  'forget_watches',
-  'list_stale_tasks',
-  'record_steps_dynamic',
-  'existing_steps',
-  'add_steps',
-  'add_batches',
-  'recount_steps',
-  'release_workers',
-  'cancel_rest_of_batch',
-  'recount_batches',
-  'batch_workers',
-  'batch_results',
-  'save_checkpoint',
-  'load_checkpoints',
-  'lock_held_step',
-];
 /** Tables that grow; reading one whole is never right. */
 const LARGE = new Set([
   'task',
@@ -163,8 +122,16 @@ async function everyVerb() {
   await tasker.cancelTask(tasks[3].taskUuid);
   for (const { taskUuid } of tasks.slice(0, 3)) await tasker.waitForTask(taskUuid);
   await tasker.listTasks({ limit: 50 });
+  const { stepUuid } = await tasker.getStep(first, 'a');
+  await tasker.getStep(first, stepUuid);
+  await tasker.getSteps(first);
+  await tasker.getHistory(first);
+  await tasker.engine.queueDepths(['bench'], { timeoutMs: 10_000 });
   await tasker.stop();
 }
+
+/** The 21st worker of the batch of {@link dynamicTasks}. */
+const PART_20 = (7 << 17) + 20;
 
 /** Decisions, batches with a place for few of their workers at once, and checkpoints. */
 async function dynamicTasks(probe) {
@@ -226,6 +193,7 @@ async function dynamicTasks(probe) {
   await run(1, { parts: 10_000 });
   const failed = await run(20, { parts: 100, fails: 50 });
   for (const taskUuid of failed) await taskers[1].resolveStep(taskUuid, 'part_50');
+  for (const taskUuid of failed) await taskers[1].engine.wasSaved({ taskUuid, idx: PART_20, claim: 0 }, '20');
   await Promise.all(failed.map((taskUuid) => taskers[0].waitForTask(taskUuid)));
   await Promise.all(taskers.map((tasker) => tasker.stop()));
 }
@@ -265,6 +233,32 @@ async function staleTasks(probe) {
   await tasker.stop();
 }
 
+/** Requests that are there already, and a worker that is lost with all that it holds, some of it recorded. */
+async function lostWorker(probe) {
+  const tasker = await startTasker(server.url, folder, { names: ['W1'], worker: false });
+  const { engine } = tasker;
+  const requests = Array.from({ length: 500 }, (_, i) => ({ ...request('W1'), idempotencyKey: `lost ${i}` }));
+  await tasker.createTasks(requests);
+  await tasker.createTasks(requests, { onDuplicate: 'return' });
+  const identity = { name: 'lost', host: 'h', pid: 1, namespaces: ['bench'], callables: ['work'], concurrency: 500 };
+  const workerId = await engine.registerWorker({ ...identity, leaseMs: 600_000 });
+  const namespaceIds = await engine.namespaceIds(['bench']);
+  const token = workerId * 2 ** 24 + 1;
+  const { steps } = await engine.claim({ limit: 500, token, workerId, namespaceIds, excluded: [] });
+  await engine.adopt([token]);
+  const attempts = steps.map((step) => ({
+    taskUuid: step.task_uuid,
+    idx: step.idx,
+    attempt: step.attempts,
+    claim: token,
+    kind: 0,
+  }));
+  await engine.findRecorded(attempts);
+  await probe.query(`update tasker.worker set lease_until = now() - interval '1 minute' where id = $1`, [workerId]);
+  await engine.sweep(0);
+  await tasker.stop();
+}
+
 async function load() {
   const workloads = ['W1', 'W2', 'W3', 'W4', 'W6'];
   // Two workers, so that some results must be loaded and some steps go through the queue.
@@ -290,12 +284,14 @@ try {
   await tasker.stop();
   const probe = await probeOf(server.url);
   await fillFinished(probe, 'w1', Number(options.finished));
-  await fillBatches(probe, Number(options.finished) / 10);
+  await fillBatches(probe, Number(options.finished));
   // Plans on the small tables before are of no interest.
   const { size: from } = await stat(server.logFile);
   await load();
   await everyVerb();
   await dynamicTasks(probe);
+  // Before tasks end while their steps are in the queue: a claim clears those away.
+  await lostWorker(probe);
   await staleTasks(probe);
   const finder = await startTasker(server.url, folder, { names: ['W1'], worker: false });
   await finder.createTasks(Array.from({ length: 100 }, () => request('W1')));
@@ -317,7 +313,7 @@ try {
     const faults = [...(entry?.faults.values() ?? [])];
     wrong += entry ? faults.length : 1;
     const verdict = !entry ? 'not run' : faults.length === 0 ? 'ok' : faults.map(({ fault }) => fault).join('; ');
-    console.log(`${name.padEnd(18)} ${String(entry?.runs ?? 0).padStart(6)} runs  ${verdict}`);
+    console.log(`${name.padEnd(22)} ${String(entry?.runs ?? 0).padStart(6)} runs  ${verdict}`);
     if (options.verbose) for (const { Plan } of faults) console.log(JSON.stringify(Plan, null, 1));
   }
   if (wrong > 0) process.exitCode = 1;

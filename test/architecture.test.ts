@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
+import { HOT, NOT_HOT } from '../bench/hot-statements.mjs';
 
 /** Which room may import which; a room may always import itself. The order is the direction of the arrows. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
@@ -109,6 +110,11 @@ function textsOf(file: string): string[] {
   return found;
 }
 
+/** The names of the statements of `store`. */
+function statementsOf(file: string): string[] {
+  return [...readFileSync(file, 'utf8').matchAll(/\bname: '(\w+)',\s*text:/g)].map(([, name]) => name!);
+}
+
 const files = sources(SRC);
 const imports = files.flatMap(importsOf);
 
@@ -158,5 +164,11 @@ describe('the rooms', () => {
     expect(strays.filter((file) => !MAY_ASK_THE_SERVER.has(file))).toEqual([]);
     expect(outside('config', (file) => /process\.env\b/.test(readFileSync(file, 'utf8')))).toEqual([]);
     expect(outside('cli', (file) => /process\.exit\(/.test(readFileSync(file, 'utf8')))).toEqual([]);
+  });
+
+  it('checks the plan of each statement on a million rows, or says why not: bench/hot-statements.mjs', () => {
+    const statements = files.filter((file) => roomOf(file) === 'store').flatMap(statementsOf);
+    const listed = [...HOT, ...Object.keys(NOT_HOT)];
+    expect([...listed].sort()).toEqual([...statements].sort());
   });
 });

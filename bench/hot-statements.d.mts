@@ -1,0 +1,2 @@
+export const HOT: readonly string[];
+export const NOT_HOT: Readonly<Record<string, string>>;
