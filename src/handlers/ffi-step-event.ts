@@ -17,6 +17,7 @@ export interface FfiTaskInfo {
   sourceSystem?: string | null;
   reason?: string | null;
   tags?: unknown;
+  /** Empty: identities are looked at when tasks are created, and no step pays for reading them. */
   identityHash: string;
   createdAt: string;
   updatedAt: string;
