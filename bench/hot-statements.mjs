@@ -81,6 +81,7 @@ export const NOT_HOT = {
   applied_migrations: MIGRATING,
   note_migration: MIGRATING,
   notify: NO_TABLE,
+  ping: NO_TABLE,
   server_facts: NO_TABLE,
   ensure_namespace: AT_START,
   namespace_ids: AT_START,

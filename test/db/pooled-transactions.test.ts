@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import type { StepContext } from '../../src/handlers/step-context.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
@@ -16,7 +16,9 @@ async function behindPooler(names: readonly string[], body: (context: StepContex
   await sql('create table written (step text, at int)');
   const pooler = await startPgbouncer(url, { maxPreparedStatements: 200 });
   const handlers = names.map((name) => defineHandler(name, {}, ({ context }) => body(context, name)));
-  await another({ databaseUrl: pooler.url, worker: true, handlers, logger: silentLogger });
+  const worker = await another({ databaseUrl: pooler.url, worker: true, handlers, logger: silentLogger });
+  // While the pooler is still there.
+  onTestFinished(() => worker.stop({ drainTimeoutMs: 100 }));
   const { taskUuid } = await tasker.createTask(DEMO);
   const written = () => sql<{ step: string; at: number }>('select step, at from written order by step, at');
   return { tasker, sql, taskUuid, written };
