@@ -176,6 +176,7 @@ export {
 } from './handlers/step-handler-result.ts';
 export type { TypedStepContext } from './handlers/typed-step-context.ts';
 export { type MixedClass, type Mixin, withMixins } from './handlers/with-mixins.ts';
+export type { AnyLogger, MessageLogger } from './logging/any-logger.ts';
 export {
   createLogger,
   type FieldsLogger,

@@ -144,6 +144,7 @@ describe('the surface', () => {
     `);
     expect(types.join('\n')).toMatchInlineSnapshot(`
       "APICapable
+      AnyLogger
       ApiBodyOptions
       ApiDefaults
       ApiFailureOptions
@@ -212,6 +213,7 @@ describe('the surface', () => {
       LogFilter
       LogLevel
       Logger
+      MessageLogger
       MetricValue
       MetricsRegistry
       MetricsReport

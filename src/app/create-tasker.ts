@@ -3,8 +3,10 @@ import { type LoadedConfig, loadConfig, withOverrides } from '../config/load-con
 import { Engine } from '../engine/engine.ts';
 import type { DynamicLimits } from '../engine/expansion.ts';
 import { messageOf, TaskerError } from '../errors.ts';
+import { type AnyLogger, loggerOf } from '../logging/any-logger.ts';
 import { consoleLogger } from '../logging/console-logger.ts';
 import type { Logger } from '../logging/logger.ts';
+import { roomLogger } from '../logging/room-logger.ts';
 import { type Metrics, type MetricsRegistry, silentMetrics, TaskerMetrics } from '../metrics/metrics.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import { type HandlerSource, loadHandlers } from './load-handlers.ts';
@@ -39,8 +41,8 @@ export interface CreateTaskerOptions {
   concurrency?: number;
   /** False: creates and watches only. */
   worker?: boolean;
-  /** In pino's shape. Default: warnings and errors, to standard error. */
-  logger?: Logger;
+  /** pino, winston, `console`, or anything of their shapes. Default: warnings and errors, to standard error. */
+  logger?: AnyLogger;
   /**
    * Where to count: a `Registry` of `prom-client`, in which the instruments stand until the tasker stops; `false`: nowhere.
    * Default: only `tasker.metrics`, which tells them in any case.
@@ -95,7 +97,7 @@ export async function createTasker(options: CreateTaskerOptions = {}): Promise<T
   checkNumbers(options);
   const loaded = configOf(options);
   const { config } = loaded;
-  const logger = options.logger ?? defaultLogger(config.environment);
+  const logger = options.logger ? loggerOf(options.logger) : defaultLogger(config.environment);
   if (!options.config) for (const line of loaded.warnings) logger.warn(line);
   options.signal?.throwIfAborted();
   const { templates, problems } = await loadTemplates(
@@ -104,15 +106,18 @@ export async function createTasker(options: CreateTaskerOptions = {}): Promise<T
   );
   for (const problem of problems) logger.warn(formatProblem(problem));
   const wantsWorker = options.worker ?? options.handlers !== undefined;
-  const registry = wantsWorker ? await loadHandlers(options.handlers ?? [], logger) : undefined;
+  const registry = wantsWorker ? await loadHandlers(options.handlers ?? [], roomLogger(logger, 'registry')) : undefined;
   const metrics = metricsOf(options);
-  const open = await openDatabase({ loaded, logger, migrate: options.migrate, metrics }).catch((error: unknown) => {
-    metrics.close();
-    throw error;
-  });
+  const onDatabase = roomLogger(logger, 'db');
+  const open = await openDatabase({ loaded, logger: onDatabase, migrate: options.migrate, metrics }).catch(
+    (error: unknown) => {
+      metrics.close();
+      throw error;
+    },
+  );
   let tasker: Tasker | undefined;
   try {
-    const engine = new Engine(open.database, logger, limitsOf(config));
+    const engine = new Engine(open.database, roomLogger(logger, 'engine'), limitsOf(config));
     for (const template of templates) await engine.templates.register(template);
     tasker = new Tasker({
       open,

@@ -1,6 +1,8 @@
 import { readEnvironment } from '../config/environment.ts';
+import { loggerOf } from '../logging/any-logger.ts';
 import { consoleLogger } from '../logging/console-logger.ts';
 import type { Logger } from '../logging/logger.ts';
+import { roomLogger } from '../logging/room-logger.ts';
 import { type BindAddress, parseBindAddress } from '../server/bind-address.ts';
 import type { CreateTaskerOptions } from './create-tasker.ts';
 
@@ -57,7 +59,7 @@ export function serverSettings(config: WorkerServerConfig): ServerSettings {
   const { handlerPaths, templatePaths, logLevel, ...env } = readEnvironment();
   const environment = config.environment ?? env.environment;
   const { namespace, handlers = handlerPaths, web = true, maxConcurrentHandlers, ...rest } = config;
-  const logger = config.logger ?? serverLogger(config.logLevel ?? logLevel, environment);
+  const logger = config.logger ? loggerOf(config.logger) : serverLogger(config.logLevel ?? logLevel, environment);
   const {
     enabled = true,
     bindAddress = env.webBindAddress ?? BIND_ADDRESS,
@@ -74,7 +76,7 @@ export function serverSettings(config: WorkerServerConfig): ServerSettings {
     tasker: Object.fromEntries(Object.entries(tasker).filter(([, value]) => value !== undefined)),
     handlers: typeof handlers === 'string' ? [handlers] : handlers,
     environment,
-    logger,
+    logger: roomLogger(logger, 'server'),
     drainTimeoutMs: config.drainTimeoutMs,
     web: enabled ? { address: parseBindAddress(bindAddress), showConfig: configEndpointEnabled } : undefined,
     handleSignals: config.handleSignals ?? false,

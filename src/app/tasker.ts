@@ -7,6 +7,7 @@ import { type HistoryEntry, type Step, TASK_STATES, type Task } from '../engine/
 import type { Snapshot } from '../engine/template-store.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
+import { roomLogger } from '../logging/room-logger.ts';
 import type { Metrics, MetricsReport } from '../metrics/metrics.ts';
 import { nearNames } from '../model/near-names.ts';
 import { checkHandlers, phraseProblems } from '../registry/check-handlers.ts';
@@ -135,14 +136,14 @@ export class Tasker {
   constructor(parts: TaskerParts) {
     this.#parts = parts;
     this.#engine = parts.engine;
-    this.#logger = parts.logger;
-    this.#waiter = new TaskWaiter(parts.engine, parts.logger);
+    this.#logger = roomLogger(parts.logger, 'app');
+    this.#waiter = new TaskWaiter(parts.engine, this.#logger);
     for (const template of parts.templates) this.#served.add(template.namespace);
     this.#listener = new Listener(
       parts.open.database,
       [CHANNEL_WORK, CHANNEL_ENDED, CHANNEL_TAKEN],
       { onNotify: (channel, payload) => this.#heard(channel, payload), onCatchUp: () => this.#catchUp() },
-      parts.logger,
+      roomLogger(parts.logger, 'db'),
     );
     this.#worker = parts.registry && this.#makeWorker(parts.registry);
     this.#counts = new TaskerCounts(parts, {
@@ -156,7 +157,7 @@ export class Tasker {
     return new Worker({
       engine: this.#engine,
       registry,
-      logger: this.#logger,
+      logger: roomLogger(this.#parts.logger, 'worker'),
       name,
       concurrency,
       leaseMs,
@@ -501,11 +502,7 @@ export class Tasker {
     }, COALESCE_MS);
   }
 
-  #tasksEnded(ended: readonly { task_uuid: string; state: string; ms: number }[]): void {
-    if (this.#logger.isLevelEnabled?.('info') ?? true) {
-      for (const { task_uuid, state, ms } of ended)
-        this.#logger.info({ task_uuid, state, duration_ms: ms }, `task ${state}`);
-    }
+  #tasksEnded(ended: readonly { task_uuid: string }[]): void {
     const others = this.#waiter.ended(ended.map((row) => row.task_uuid));
     if (others.length === 0) return;
     this.#toAnnounce.push(...others);

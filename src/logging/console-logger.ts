@@ -1,10 +1,14 @@
 import pc from 'picocolors';
 import pino from 'pino';
-import type { Logger } from './logger.ts';
+import type { LogBindings, Logger } from './logger.ts';
+import { redactFields } from './redact-fields.ts';
+import { levelsByRoom, OF_ROOM, ROOMS, type Room, type RoomedLogger } from './room-logger.ts';
 
 /** Options of {@link consoleLogger}. */
 export interface ConsoleLoggerOptions {
   level: string;
+  /** Levels of parts of this package, by their names: `worker`, `db`, `tasker::engine`. */
+  modules?: Readonly<Record<string, string>>;
   /** `json`: pino's lines. `lines`: for people, with time. `notes`: for people, only what went wrong. */
   form: 'json' | 'lines' | 'notes';
   /** Default: standard error. */
@@ -12,13 +16,56 @@ export interface ConsoleLoggerOptions {
 }
 
 /** Fields that every line has, or that its text says already. */
-const LEFT_OUT = new Set(['level', 'time', 'pid', 'hostname', 'name', 'msg']);
+const LEFT_OUT = new Set(['level', 'time', 'pid', 'hostname', 'name', 'msg', 'module']);
 
-/** A logger on standard error, in the form that its reader wants. */
-export function consoleLogger({ level, form, write = toStandardError }: ConsoleLoggerOptions): Logger {
-  if (form === 'json') return pino({ name: 'tasker', level }, pino.destination({ dest: 2, sync: true })) as Logger;
-  const format = form === 'lines' ? lineOf : noteOf;
-  return pino({ name: 'tasker', level }, { write: (json: string) => write(format(JSON.parse(json))) }) as Logger;
+/**
+ * A logger on standard error, in the form that its reader wants. Credentials among the fields are not written. Names of
+ * modules that there are none of are told in one warning.
+ */
+export function consoleLogger(options: ConsoleLoggerOptions): Logger {
+  const { level, modules = {} } = options;
+  const formatters = { log: withoutSecrets };
+  // An error is written by the formatter already.
+  const serializers = { err: (shown: unknown) => shown };
+  const base = pino({ name: 'tasker', level, formatters, serializers }, sinkOf(options));
+  const child = base.child as (this: object, bindings: LogBindings, more?: { level: string }) => Logger;
+  Object.assign(base, {
+    child(this: object, bindings: LogBindings, more?: { level: string }) {
+      return child.call(this, redactFields(bindings), more);
+    },
+  });
+  const { rooms, unknown } = levelsByRoom(modules);
+  const made = new Map<Room, Logger>();
+  const ofRoom = (room: Room): Logger => {
+    let known = made.get(room);
+    if (!known) {
+      known = child.call(base, { module: room }, { level: rooms[room] ?? level });
+      made.set(room, known);
+    }
+    return known;
+  };
+  const logger: RoomedLogger = Object.assign(base as Logger, { [OF_ROOM]: ofRoom });
+  if (unknown.length > 0) {
+    logger.warn(
+      `the log filter names ${unknown.join(', ')}, which nothing here is called; there are ${ROOMS.join(', ')}`,
+    );
+  }
+  return logger;
+}
+
+function sinkOf({ form, write }: ConsoleLoggerOptions): pino.DestinationStream {
+  if (form !== 'json') {
+    const format = form === 'lines' ? lineOf : noteOf;
+    return { write: (json: string) => (write ?? toStandardError)(format(JSON.parse(json))) };
+  }
+  if (write) return { write: (json: string) => write(json.trimEnd()) };
+  return pino.destination({ dest: 2, sync: true });
+}
+
+/** An error under its usual name keeps its stack, and everything else is as in the functions. */
+function withoutSecrets(fields: object): Record<string, unknown> {
+  const { err } = fields as { err?: unknown };
+  return redactFields(err instanceof Error ? { ...fields, err: pino.stdSerializers.err(err) } : fields);
 }
 
 function toStandardError(line: string): void {

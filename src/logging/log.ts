@@ -1,3 +1,4 @@
+import { type AnyLogger, loggerOf } from './any-logger.ts';
 import { consoleLogger } from './console-logger.ts';
 import { type LogContext, loggedFields } from './log-context.ts';
 import { scopedLogger } from './log-scope.ts';
@@ -19,15 +20,15 @@ let chosen: Logger | undefined;
 let fallback: Logger | undefined;
 
 /**
- * Says where {@link logInfo} and its kin write outside of handlers (and what their level is): any logger in pino's
- * shape. Undefined: the default again, JSON lines to standard error from level info on. Within a handler they write to
+ * Says where {@link logInfo} and its kin write outside of handlers (and what their level is): a logger in pino's shape,
+ * one of winston, or `console`. Undefined: the default again, JSON lines to standard error from level info on. Within a handler they write to
  * the logger of its step.
  *
  * @example
  * setLogger(pino({ level: 'debug' }));
  */
-export function setLogger(logger: Logger | undefined): void {
-  chosen = logger;
+export function setLogger(logger: AnyLogger | undefined): void {
+  chosen = logger && loggerOf(logger);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { TaskerError } from '../errors.ts';
 import type { ExecutableHandler, StepHandlerClass } from '../handlers/step-handler.ts';
+import { type AnyLogger, loggerOf } from '../logging/any-logger.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
 import type { BaseResolver } from './base-resolver.ts';
 import { discoverHandlers } from './discover-handlers.ts';
@@ -12,7 +13,7 @@ import { ResolverChain, type ResolverInfo } from './resolver-chain.ts';
 /** Options of a {@link HandlerRegistry}. */
 export interface HandlerRegistryOptions {
   /** Where a replaced handler is warned of; silent by default. */
-  logger?: Logger;
+  logger?: AnyLogger;
   /**
    * Lets templates name handlers by file (`./billing/charge`, below this folder) or package (`@shop/charge`, installed
    * for it). Default: none, only registered names and resolvers count.
@@ -37,7 +38,7 @@ export class HandlerRegistry {
   readonly #chain: ResolverChain;
 
   constructor({ logger = silentLogger, baseFolder }: HandlerRegistryOptions = {}) {
-    this.logger = logger;
+    this.logger = loggerOf(logger);
     this.#chain = ResolverChain.usual({ baseFolder });
     this.#explicit = this.#chain.getResolver('explicit_mapping') as ExplicitMappingResolver;
   }

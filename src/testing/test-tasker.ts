@@ -6,6 +6,7 @@ import { readEnvironment } from '../config/environment.ts';
 import type { TaskRequest } from '../engine/create-task.ts';
 import type { Step, StepError, Task } from '../engine/task-view.ts';
 import { TaskerError } from '../errors.ts';
+import { loggerOf } from '../logging/any-logger.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
 import { HandlerRegistry } from '../registry/handler-registry.ts';
 import { formatProblem } from '../template/parse-template.ts';
@@ -127,7 +128,8 @@ export class TestTasker {
  */
 export async function testTasker(options: TestTaskerOptions): Promise<TestTasker> {
   const { templates: source, stubs = {}, databaseUrl, keepBackoff = false, ...others } = options;
-  const { logger = silentLogger, environment = 'test' } = others;
+  const { environment = 'test' } = others;
+  const logger = loggerOf(others.logger ?? silentLogger);
   const { templates, problems } = await loadTemplates(source, environment);
   for (const problem of problems) logger.warn(formatProblem(problem));
   const used = keepBackoff ? templates : templates.map(withoutBackoff);

@@ -1,6 +1,7 @@
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { HeldStep } from './held-step.ts';
+import { stepFields } from './step-log.ts';
 
 /** What becomes of steps without a handler, decided by the worker. */
 export interface MissingHandlersOptions {
@@ -70,7 +71,7 @@ export class MissingHandlers {
     // Resolvers are asked now and then while it waits; once is enough to say it.
     if (this.#waiting.size === 0 && !asWell) {
       this.#logger.warn(
-        { task_uuid: step.taskUuid, step: step.name, handler: step.handlerName },
+        { ...stepFields(step), handler: step.handlerName },
         'no handler of that name is registered here',
       );
     }

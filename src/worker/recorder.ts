@@ -3,6 +3,7 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { type AttemptEnd, refusedByDatabase } from './attempt-end.ts';
 import { backOff } from './back-off.ts';
+import { stepFields } from './step-log.ts';
 
 /** What a recorder asks its worker. */
 export interface RecorderEvents {
@@ -215,7 +216,7 @@ export class Recorder {
       this.#events.release(own);
       if (isConnectionError(error)) return this.#recordDoubtful([failed], error);
       this.#logger.error(
-        { task_uuid: failed.taskUuid, step: failed.step.name, error: messageOf(error) },
+        { ...stepFields(failed.step), error: messageOf(error) },
         'the database refuses to record the end of a step; trying again',
       );
       await backOff(8, this.#stopped.signal);

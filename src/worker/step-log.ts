@@ -5,13 +5,47 @@ import type { AttemptEnd } from './attempt-end.ts';
 import type { Handout } from './handout.ts';
 import type { HeldStep } from './held-step.ts';
 
+/** What every line about a step has. */
+export function stepFields(step: HeldStep) {
+  return {
+    task_uuid: step.taskUuid,
+    correlation_id: step.correlationId,
+    step: step.name,
+    attempt: step.attempt - step.spared,
+  };
+}
+
+const writes = (logger: Logger, level: string): boolean => logger.isLevelEnabled?.(level) ?? true;
+
+/** Steps that are this worker's now. */
+export function logHeld(logger: Logger, steps: readonly HeldStep[]): void {
+  if (!writes(logger, 'debug')) return;
+  for (const step of steps) logger.debug({ ...stepFields(step), state: 'in_progress' }, 'step claimed');
+}
+
+/** Attempts that completed; the others have lines of their own. */
+export function logCompleted(logger: Logger, accepted: readonly AttemptEnd[]): void {
+  if (!writes(logger, 'debug')) return;
+  for (const { step, kind, durationMs } of accepted) {
+    if (kind === 0) logger.debug({ ...stepFields(step), state: 'complete', duration_ms: durationMs }, 'step complete');
+  }
+}
+
+/** Tasks that came to their end, or to a stop, with the last of these attempts. */
+export function logEnded(logger: Logger, batch: readonly AttemptEnd[], ended: RecordAnswer['ended']): void {
+  if (ended.length === 0 || !writes(logger, 'info')) return;
+  const steps = new Map(batch.map(({ taskUuid, step }) => [taskUuid, step]));
+  for (const { task_uuid, state, ms } of ended) {
+    const step = steps.get(task_uuid);
+    const of = step && { correlation_id: step.correlationId, template: nameOf(step.task.snapshot.template) };
+    logger.info({ task_uuid, ...of, state, duration_ms: ms }, `task ${state}`);
+  }
+}
+
 /** Results that the fence refused: news, not a fault. */
 export function logRefused(logger: Logger, refused: readonly AttemptEnd[]): void {
-  for (const end of refused) {
-    logger.info(
-      { task_uuid: end.taskUuid, step: end.step.name, attempt: end.attempt },
-      "a result was refused: the step is not this worker's any more",
-    );
+  for (const { step } of refused) {
+    logger.info(stepFields(step), "a result was refused: the step is not this worker's any more");
   }
 }
 
@@ -22,10 +56,9 @@ export function logUncompleted(
   { step, error, delayMs }: AttemptEnd,
 ): void {
   const fields = {
-    task_uuid: row.task_uuid,
-    template: nameOf(step.task.snapshot.template),
-    step: step.name,
+    ...stepFields(step),
     attempt: row.attempts - row.spared,
+    template: nameOf(step.task.snapshot.template),
     max_attempts: row.max_attempts,
     error_type: error?.type,
     error: error?.message,
@@ -39,7 +72,7 @@ export function logUncompleted(
 /** A handler went on after its step was over. */
 export function logSettledLate(logger: Logger, step: HeldStep): void {
   logger.info(
-    { task_uuid: step.taskUuid, step: step.name, attempt: step.attempt, over: step.over },
+    { ...stepFields(step), over: step.over },
     'a handler settled after its step was over; its result is refused',
   );
 }
@@ -47,20 +80,20 @@ export function logSettledLate(logger: Logger, step: HeldStep): void {
 /** A handler's time is up. */
 export function logTimedOut(logger: Logger, step: HeldStep): void {
   logger.warn(
-    { task_uuid: step.taskUuid, step: step.name, handler: step.handlerName, attempt: step.attempt },
+    { ...stepFields(step), handler: step.handlerName },
     'a handler went over its timeout; its slot is taken until it settles',
   );
 }
 
 /** A handler did not end with its worker. */
 export function logUnsettled(logger: Logger, step: HeldStep): void {
-  logger.warn({ task_uuid: step.taskUuid, step: step.name }, 'a handler did not settle in the drain time');
+  logger.warn(stepFields(step), 'a handler did not settle in the drain time');
 }
 
 /** An event waits in the channel. */
 export function logStarving(logger: Logger, { step, eventId, state }: Handout, ms: number): void {
   logger.warn(
-    { task_uuid: step.taskUuid, step: step.name, event_id: eventId, waiting_ms: Math.round(ms) },
+    { ...stepFields(step), event_id: eventId, waiting_ms: Math.round(ms) },
     state === 'unread'
       ? 'a step waits to be read from the channel: is its poller running?'
       : 'a step was read from the channel and nobody has begun with it: is a subscriber running?',

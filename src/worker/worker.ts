@@ -12,6 +12,7 @@ import { messageOf } from '../errors.ts';
 import { StepContext } from '../handlers/step-context.ts';
 import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import type { Logger } from '../logging/logger.ts';
+import { roomLogger } from '../logging/room-logger.ts';
 import { isWorkerIndex } from '../model/step-index.ts';
 import { announcementOf } from '../registry/announcement.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
@@ -30,7 +31,16 @@ import { type LoopStats, LoopWatch } from './loop-watch.ts';
 import { MissingHandlers } from './missing-handlers.ts';
 import { Recorder, type Reserved } from './recorder.ts';
 import { settledWithin } from './settled-within.ts';
-import { logRefused, logSettledLate, logTimedOut, logUncompleted, logUnsettled } from './step-log.ts';
+import {
+  logCompleted,
+  logEnded,
+  logHeld,
+  logRefused,
+  logSettledLate,
+  logTimedOut,
+  logUncompleted,
+  logUnsettled,
+} from './step-log.ts';
 import { lacksDetails, loadDetails, saveYield, stepPort } from './step-progress.ts';
 import { StepRunner } from './step-runner.ts';
 import { type CachedTask, TaskCache } from './task-cache.ts';
@@ -102,6 +112,8 @@ export class Worker {
   readonly #options: WorkerOptions;
   readonly #engine: Engine;
   readonly #logger: Logger;
+  /** For lines of handlers. */
+  readonly #handlerLogger: Logger;
   readonly #cache = new TaskCache();
   readonly #port: StepPort;
   readonly #held = new Set<HeldStep>();
@@ -146,6 +158,7 @@ export class Worker {
     this.#options = options;
     this.#engine = options.engine;
     this.#logger = options.logger;
+    this.#handlerLogger = roomLogger(options.logger, 'handlers');
     this.#registry = options.registry;
     this.#runner = this.#makeRunner();
     this.channel = this.#makeChannel();
@@ -404,7 +417,7 @@ export class Worker {
   }
 
   #hold(task: CachedTask, row: HeldStepRow, claim: number): HeldStep {
-    const step = new HeldStep(task, row, { claim, logger: this.#logger, port: this.#port });
+    const step = new HeldStep(task, row, { claim, logger: this.#handlerLogger, port: this.#port });
     this.#cache.hold(task);
     this.#incarnation.hold(claim);
     this.#held.add(step);
@@ -456,6 +469,7 @@ export class Worker {
 
   #startNow(steps: readonly HeldStep[]): void {
     this.#reserved -= steps.length;
+    logHeld(this.#logger, steps);
     for (const step of steps) {
       if (step.over) continue;
       if (this.#stopping) this.#push(givenBack(step));
@@ -654,7 +668,10 @@ export class Worker {
     for (const end of batch) this.#letGo(end.step);
     this.#count(batch, accepted, answer);
     this.#advance(children);
-    if (answer.ended.length > 0) this.#options.onTasksEnded(answer.ended);
+    if (answer.ended.length > 0) {
+      logEnded(this.#logger, batch, answer.ended);
+      this.#options.onTasksEnded(answer.ended);
+    }
     if (answer.queued > 0) this.#workLeft(answer.queued);
     // What was given back may be for others only: this worker's free slots do not help it.
     if (accepted.some((end) => end.kind === KIND.released)) this.#options.onWorkLeft(0);
@@ -694,6 +711,7 @@ export class Worker {
   #count(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[], answer: RecordAnswer): void {
     this.#processed += accepted.length;
     this.#counts.recorded(accepted);
+    logCompleted(this.#logger, accepted);
     if (accepted.length < batch.length) {
       const taken = new Set(accepted);
       const refused = batch.filter((end) => !taken.has(end));

@@ -1,0 +1,91 @@
+import { type LogBindings, type Logger, silentLogger } from './logger.ts';
+
+/** Writes one line: a message, then its fields. */
+// biome-ignore lint/suspicious/noConfusingVoidType: what the method of a foreign logger returns is nobody's business here.
+type MessageLine = (message: string, ...details: never[]) => unknown;
+
+/** A logger that takes the message first: `console`, winston, and most that are not in pino's shape. */
+export interface MessageLogger {
+  error: MessageLine;
+  warn: MessageLine;
+  info: MessageLine;
+  debug?: MessageLine;
+}
+
+/**
+ * What may be given as a logger: one in pino's shape ({@link Logger}), one of winston, `console`, or anything that takes
+ * a message and then an object of fields. Of `console`, lines below info are left out.
+ */
+export type AnyLogger = Logger | MessageLogger;
+
+type Level = 'trace' | 'debug' | 'info' | 'warn' | 'error';
+
+/** Methods that may stand for a level, the best one first. `console.trace` would print where it was called from. */
+const METHODS: Record<Level, readonly string[]> = {
+  trace: ['silly', 'verbose', 'debug'],
+  debug: ['debug', 'verbose'],
+  info: ['info', 'notice'],
+  warn: ['warn', 'warning'],
+  error: ['error', 'crit'],
+};
+
+/** Any logger in pino's shape, which is that of this package; those that have it already as they are. */
+export function loggerOf(given: AnyLogger): Logger {
+  const members = given as unknown as Record<string, unknown>;
+  const winston = typeof members['configure'] === 'function' && 'transports' in members;
+  if (typeof members['child'] === 'function' && !winston) return given as Logger;
+  const console = typeof members['table'] === 'function' && typeof members['assert'] === 'function';
+  return messageFirst({ members, kind: winston ? 'winston' : console ? 'console' : 'other' }, {});
+}
+
+interface Target {
+  members: Record<string, unknown>;
+  kind: 'winston' | 'console' | 'other';
+}
+
+type Method = (this: unknown, ...args: unknown[]) => unknown;
+
+function methodOf({ members }: Target, level: Level): { name: string; write: Method } | undefined {
+  const name = METHODS[level].find((candidate) => typeof members[candidate] === 'function');
+  return name === undefined ? undefined : { name, write: members[name] as Method };
+}
+
+function messageFirst(target: Target, bindings: LogBindings): Logger {
+  const { members, kind } = target;
+  const enabled = (level: string): boolean => {
+    const method = Object.hasOwn(METHODS, level) ? methodOf(target, level as Level) : undefined;
+    if (!method || (kind === 'console' && METHODS.debug.concat(METHODS.trace).includes(method.name))) return false;
+    const asked = members['isLevelEnabled'];
+    return typeof asked !== 'function' || asked.call(members, method.name) !== false;
+  };
+  const line = (level: Level) => {
+    const method = methodOf(target, level);
+    if (!method) return silentLogger[level];
+    return (first: string | object, second?: string): void => {
+      if (!enabled(level)) return;
+      const { message, fields } = partsOf(first, second, bindings);
+      if (kind === 'winston') method.write.call(members, { ...fields, message });
+      else if (Object.keys(fields).length > 0) method.write.call(members, message, fields);
+      else method.write.call(members, message);
+    };
+  };
+  return {
+    trace: line('trace'),
+    debug: line('debug'),
+    info: line('info'),
+    warn: line('warn'),
+    error: line('error'),
+    child: (more) => messageFirst(target, { ...bindings, ...more }),
+    isLevelEnabled: enabled,
+  };
+}
+
+function partsOf(
+  first: string | object,
+  second: string | undefined,
+  bindings: LogBindings,
+): { message: string; fields: LogBindings } {
+  if (typeof first === 'string') return { message: first, fields: { ...bindings } };
+  if (first instanceof Error) return { message: second ?? first.message, fields: { ...bindings, error: first } };
+  return { message: second ?? '', fields: { ...bindings, ...first } };
+}

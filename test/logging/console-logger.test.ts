@@ -1,0 +1,81 @@
+import { expect, it } from 'vitest';
+import { consoleLogger } from '../../src/logging/console-logger.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { levelsByRoom, roomLogger } from '../../src/logging/room-logger.ts';
+
+function logging(options: { level: string; modules?: Record<string, string>; form?: 'json' | 'lines' }) {
+  const lines: string[] = [];
+  const logger = consoleLogger({ form: 'json', ...options, write: (line) => lines.push(line) });
+  return { logger, lines, entries: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>) };
+}
+
+it('each part of the package has its level: more detailed than the rest, or less', () => {
+  const { logger, entries } = logging({ level: 'info', modules: { 'tasker::worker': 'debug', db: 'warn' } });
+  for (const room of ['worker', 'db', 'engine'] as const) {
+    roomLogger(logger, room).debug('debug');
+    roomLogger(logger, room).info('info');
+    roomLogger(logger, room).warn('warn');
+  }
+  expect(entries().map(({ module, msg }) => `${module} ${msg}`)).toEqual([
+    'worker debug',
+    'worker info',
+    'worker warn',
+    'db warn',
+    'engine info',
+    'engine warn',
+  ]);
+});
+
+it('children keep the level of their part, and know that they are in it', () => {
+  const { logger, entries } = logging({ level: 'warn', modules: { handlers: 'trace' } });
+  const handlers = roomLogger(roomLogger(logger, 'worker'), 'handlers');
+  handlers.child({ task_uuid: 't-1' }).trace('row read');
+  expect(entries()).toMatchObject([{ module: 'handlers', task_uuid: 't-1', msg: 'row read' }]);
+  expect(handlers.isLevelEnabled!('trace')).toBe(true);
+  expect(roomLogger(logger, 'worker').isLevelEnabled!('info')).toBe(false);
+});
+
+it('names of the described system’s parts are understood; others are told once, and do no harm', () => {
+  expect(
+    levelsByRoom({
+      'tasker_worker::event_system': 'debug',
+      'tasker-orchestration': 'trace',
+      sqlx: 'error',
+      hyper: 'warn',
+      'tower::buffer': 'warn',
+    }),
+  ).toEqual({ rooms: { worker: 'debug', engine: 'trace', db: 'error' }, unknown: ['hyper', 'tower::buffer'] });
+  expect(levelsByRoom({ tasker_core: 'debug', 'tasker_core::db': 'warn' }).rooms).toMatchObject({
+    worker: 'debug',
+    engine: 'debug',
+    db: 'warn',
+  });
+  const { entries } = logging({ level: 'info', modules: { hyper: 'debug', tower: 'debug' } });
+  expect(entries()).toMatchObject([
+    { level: 40, msg: expect.stringMatching(/^the log filter names hyper, tower, which .*; there are app, .*worker$/) },
+  ]);
+});
+
+it('a logger that knows of no parts is used as it is', () => {
+  expect(roomLogger(silentLogger, 'worker')).toBe(silentLogger);
+});
+
+it('no line holds credentials, whoever writes it', () => {
+  const { logger, entries } = logging({ level: 'info' });
+  logger.child({ api_key: 'k', tenant: 'acme' }).info({ password: 'p', nested: { token: 't' }, n: 1 }, 'm');
+  logger.error({ err: new Error('no host in postgres://ada:pw@db/shop') }, 'e');
+  logger.error(new TypeError('x'));
+  expect(entries()).toMatchObject([
+    { api_key: '[redacted]', tenant: 'acme', password: '[redacted]', nested: { token: '[redacted]' }, n: 1 },
+    { err: { type: 'Error', message: 'no host in postgres://ada:[redacted]@db/shop', stack: expect.any(String) } },
+    { err: { type: 'TypeError' }, msg: 'x' },
+  ]);
+  expect(JSON.stringify(entries())).not.toContain('pw@');
+});
+
+it('lines for people hold time, level, message and fields', () => {
+  const { logger, lines } = logging({ level: 'debug', form: 'lines' });
+  roomLogger(logger, 'worker').info({ task_uuid: 't-1', n: 2 }, 'task complete');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are no part of the text
+  expect(lines[0]!.replace(/\u001b\[\d+m/g, '')).toMatch(/^\d\d:\d\d:\d\d info {2}task complete task_uuid=t-1 n=2$/);
+});
