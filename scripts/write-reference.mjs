@@ -17,6 +17,7 @@ const PAGES = {
   'handlers/decision': ['decisions', 'Decisions'],
   'handlers/batch': ['batches', 'Batches'],
   registry: ['registry', 'Registry and resolvers'],
+  worker: ['worker-events', 'Events of the worker'],
   template: ['templates', 'Templates'],
   logging: ['logging', 'Logging'],
   metrics: ['metrics', 'Metrics'],

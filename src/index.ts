@@ -1,9 +1,30 @@
+export type { BootstrapResult, StopResult, WorkerStatus } from './app/bootstrap-result.ts';
+export {
+  bootstrapWorker,
+  getRustVersion,
+  getVersion,
+  getWorkerStatus,
+  healthCheck,
+  isWorkerRunning,
+  stopWorker,
+  transitionToGracefulShutdown,
+} from './app/bootstrap-worker.ts';
 export { type CreateTaskerOptions, createTasker } from './app/create-tasker.ts';
+export { FfiLayer, type FfiLayerConfig, getFfiLayer } from './app/ffi-layer.ts';
 export { HandlerSystem } from './app/handler-system.ts';
 export type { WebOptions, WorkerServerConfig } from './app/server-config.ts';
 export { ShutdownController, type ShutdownHandler } from './app/shutdown-controller.ts';
 export type { ListOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from './app/tasker.ts';
 export type { Explanation, StepExplanation } from './app/why.ts';
+export {
+  type ComponentHealth,
+  getHealthCheck,
+  getMetrics,
+  getWorkerConfig,
+  type HealthCheck,
+  type WorkerConfig,
+  type WorkerMetrics,
+} from './app/worker-reports.ts';
 export {
   type ServerHealthCheckResult,
   type ServerState,
@@ -232,3 +253,62 @@ export { ResolverChain, type ResolverInfo } from './registry/resolver-chain.ts';
 export { mermaidOf } from './template/mermaid.ts';
 export { formatProblem, mustParseTemplate, parseTemplate, type TemplateProblem } from './template/parse-template.ts';
 export type { StepTemplate, TaskTemplate } from './template/task-template.ts';
+export type { FfiDispatchMetrics, FfiDispatchMetrics as NapiDispatchMetrics } from './worker/dispatch-metrics.ts';
+export { type BridgeEventName, type BridgeListener, EventBridge } from './worker/event-bridge.ts';
+export { TaskerEventEmitter } from './worker/event-emitter.ts';
+export {
+  type EventName,
+  EventNames,
+  type MetricsEventName,
+  MetricsEventNames,
+  type PollerEventName,
+  PollerEventNames,
+  type StepEventName,
+  StepEventNames,
+  type WorkerEventName,
+  WorkerEventNames,
+} from './worker/event-names.ts';
+export type {
+  BridgeEventMap,
+  MetricsPayload,
+  PollerCyclePayload,
+  StepCheckpointYieldSentPayload,
+  StepCompletionSentPayload,
+  StepExecutionCompletedPayload,
+  StepExecutionFailedPayload,
+  StepExecutionReceivedPayload,
+  StepExecutionStartedPayload,
+  TaskerEventMap,
+  WorkerErrorPayload,
+  WorkerEventPayload,
+} from './worker/event-payloads.ts';
+export {
+  createEventPoller,
+  type ErrorCallback,
+  EventPoller,
+  type MetricsCallback,
+  type PollerState,
+  type StepEventCallback,
+} from './worker/event-poller.ts';
+export type { EventPollerConfig, EventPollerOptions } from './worker/event-poller-options.ts';
+export { EventSystem, type EventSystemConfig, type EventSystemStats } from './worker/event-system.ts';
+export type {
+  NapiCheckpointYieldData,
+  NapiStepExecutionError,
+  NapiStepExecutionMetadata,
+  NapiStepExecutionResult,
+} from './worker/execution-result.ts';
+export type {
+  FfiBootstrapConfig,
+  FfiBootstrapResult,
+  FfiWorkerStatus,
+  FfiWorkerStatus as FfiStopResult,
+  NapiModule,
+  StepEventSource,
+  StepResultSink,
+} from './worker/napi-module.ts';
+export {
+  StepExecutionSubscriber,
+  type StepExecutionSubscriberConfig,
+  type StepExecutionSubscriberOptions,
+} from './worker/step-execution-subscriber.ts';

@@ -49,7 +49,19 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'engine',
     'worker',
   ],
-  index: ['app', 'config', 'errors', 'handlers', 'registry', 'template', 'engine', 'model', 'logging', 'metrics'],
+  index: [
+    'app',
+    'config',
+    'errors',
+    'handlers',
+    'registry',
+    'template',
+    'engine',
+    'model',
+    'logging',
+    'metrics',
+    'worker',
+  ],
 };
 
 /** `worker` takes only the types of a template. */

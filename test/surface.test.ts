@@ -51,17 +51,24 @@ describe('the surface', () => {
       ERRORS
       ErrorClassifier
       ErrorType
+      EventBridge
+      EventNames
+      EventPoller
+      EventSystem
       ExplicitMappingResolver
       FFIError
+      FfiLayer
       HandlerRegistry
       HandlerSystem
       LogContext
       MethodDispatchError
       MethodDispatchWrapper
+      MetricsEventNames
       NetworkError
       NoResolverMatchError
       NotFoundError
       PermanentError
+      PollerEventNames
       RateLimitError
       RegistryResolver
       ResolutionError
@@ -72,16 +79,20 @@ describe('the surface', () => {
       ServiceUnavailableError
       ShutdownController
       StepContext
+      StepEventNames
       StepExecutionError
+      StepExecutionSubscriber
       StepHandler
       StepHandlerResult
       StepTimeoutError
       StepValidationError
       TaskerError
+      TaskerEventEmitter
       TimeoutError
       ValidationError
       WorkerAlreadyRunningError
       WorkerBootstrapError
+      WorkerEventNames
       WorkerNotInitializedError
       WorkerServer
       aggregateBatchResults
@@ -91,6 +102,7 @@ describe('the surface', () => {
       batchAnalyzerSuccess
       batchWorkerPartialFailure
       batchWorkerSuccess
+      bootstrapWorker
       checkHandlers
       checkpointYield
       createBatchWorkerContext
@@ -98,6 +110,7 @@ describe('the surface', () => {
       createCursorConfig
       createCursorConfigs
       createCursorRanges
+      createEventPoller
       createLogger
       createTasker
       defineApiHandler
@@ -115,8 +128,16 @@ describe('the surface', () => {
       fromDto
       getBatchContext
       getClassifier
+      getFfiLayer
+      getHealthCheck
+      getMetrics
+      getRustVersion
+      getVersion
+      getWorkerConfig
+      getWorkerStatus
       handleNoOpWorker
       hasResolverHint
+      healthCheck
       isCreateBatches
       isNoBatches
       isPermanent
@@ -126,6 +147,7 @@ describe('the surface', () => {
       isStepHandlerResult
       isTaskerError
       isTypicallyRetryable
+      isWorkerRunning
       loadConfig
       logDebug
       logError
@@ -139,6 +161,8 @@ describe('the surface', () => {
       parseTemplate
       setLogger
       silentLogger
+      stopWorker
+      transitionToGracefulShutdown
       usesMethodDispatch
       withMixins"
     `);
@@ -163,10 +187,15 @@ describe('the surface', () => {
       BatchWorkerConfig
       BatchWorkerOutcome
       BatchableResult
+      BootstrapResult
+      BridgeEventMap
+      BridgeEventName
+      BridgeListener
       CheckedTemplate
       Checkpoint
       CheckpointProgress
       ClassLookupOptions
+      ComponentHealth
       ConfigName
       ConfigOverrides
       ConfigProblem
@@ -183,14 +212,26 @@ describe('the surface', () => {
       DiscoveredFile
       Discovery
       DynamicLimits
+      ErrorCallback
       ErrorClassification
       ErrorCode
+      EventName
+      EventPollerConfig
+      EventPollerOptions
+      EventSystemConfig
+      EventSystemStats
       ExecutableHandler
       Explanation
       FFIErrorOptions
       FailureStrategy
+      FfiBootstrapConfig
+      FfiBootstrapResult
+      FfiDispatchMetrics
+      FfiLayerConfig
       FfiLogFields
       FfiStepEvent
+      FfiStopResult
+      FfiWorkerStatus
       FieldsLogger
       FixedErrorOptions
       HandlerArgs
@@ -203,6 +244,7 @@ describe('the surface', () => {
       HandlerProblem
       HandlerRegistryOptions
       HandlerSpec
+      HealthCheck
       HistoryEntry
       HttpClient
       ListOptions
@@ -215,20 +257,32 @@ describe('the surface', () => {
       Logger
       MessageLogger
       MetricValue
+      MetricsCallback
+      MetricsEventName
+      MetricsPayload
       MetricsRegistry
       MetricsReport
       MixedClass
       Mixin
       NapiBackoffHint
+      NapiCheckpointYieldData
       NapiDependencyResult
+      NapiDispatchMetrics
+      NapiModule
       NapiOrchestrationMetadata
       NapiStepDefinition
       NapiStepEvent
+      NapiStepExecutionError
+      NapiStepExecutionMetadata
+      NapiStepExecutionResult
       NapiTaskInfo
       NapiWorkflowStep
       NoBatchesOutcome
       NoBranchesOptions
       OperatorOptions
+      PollerCyclePayload
+      PollerEventName
+      PollerState
       Registrable
       RegistryResolverStatic
       RequestHeaders
@@ -247,16 +301,29 @@ describe('the surface', () => {
       StaleNote
       Step
       StepCheckpoint
+      StepCheckpointYieldSentPayload
+      StepCompletionSentPayload
       StepContextParams
       StepError
+      StepEventCallback
+      StepEventName
+      StepEventSource
+      StepExecutionCompletedPayload
       StepExecutionErrorJson
       StepExecutionErrorOptions
+      StepExecutionFailedPayload
+      StepExecutionReceivedPayload
       StepExecutionResult
+      StepExecutionStartedPayload
+      StepExecutionSubscriberConfig
+      StepExecutionSubscriberOptions
       StepExplanation
       StepHandlerClass
       StepHandlerResultParams
+      StepResultSink
       StepState
       StepTemplate
+      StopResult
       Task
       TaskHandle
       TaskRequest
@@ -266,13 +333,20 @@ describe('the surface', () => {
       Tasker
       TaskerConfig
       TaskerErrorOptions
+      TaskerEventMap
       TemplateProblem
       TransactionClient
       TransactionWork
       TypedStepContext
       WaitOptions
       WebOptions
-      WorkerServerConfig"
+      WorkerConfig
+      WorkerErrorPayload
+      WorkerEventName
+      WorkerEventPayload
+      WorkerMetrics
+      WorkerServerConfig
+      WorkerStatus"
     `);
   });
 

@@ -93,7 +93,12 @@ export interface CreateTaskerOptions {
  * await tasker.stop();
  * @throws TaskerError `config_invalid`, `database_unreachable`, `database_too_old`, `database_url_missing`, `template_invalid`, `handler_invalid` …
  */
-export async function createTasker(options: CreateTaskerOptions = {}): Promise<Tasker> {
+export function createTasker(options: CreateTaskerOptions = {}): Promise<Tasker> {
+  return makeTasker(options, { handOut: false });
+}
+
+/** As {@link createTasker}; with `handOut`, the steps are for those who read them from its worker's channel. @internal */
+export async function makeTasker(options: CreateTaskerOptions, { handOut }: { handOut: boolean }): Promise<Tasker> {
   checkNumbers(options);
   const loaded = configOf(options);
   const { config } = loaded;
@@ -135,6 +140,7 @@ export async function createTasker(options: CreateTaskerOptions = {}): Promise<T
       drainTimeoutMs: config.drainTimeoutMs,
       pollMs: config.pollMs,
       namespaces: config.namespaces,
+      handOut,
     });
     if (options.autoStart ?? true) await tasker.start();
     options.signal?.throwIfAborted();

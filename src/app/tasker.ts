@@ -79,6 +79,8 @@ export interface TaskerParts {
   drainTimeoutMs: number;
   pollMs: number | undefined;
   namespaces: readonly string[] | undefined;
+  /** Steps are handed out as events, instead of being run by the worker itself. */
+  handOut: boolean;
   templates: readonly TaskTemplate[];
 }
 
@@ -152,9 +154,10 @@ export class Tasker {
   }
 
   #makeWorker(registry: HandlerRegistry): Worker {
-    const { name, concurrency, leaseMs, blockedLoopBoundMs, handlerTimeoutMs, handlerMissingGraceMs, pollMs } =
+    const { name, concurrency, leaseMs, blockedLoopBoundMs, handlerTimeoutMs, handlerMissingGraceMs, pollMs, handOut } =
       this.#parts;
     return new Worker({
+      handOut,
       engine: this.#engine,
       registry,
       logger: roomLogger(this.#parts.logger, 'worker'),
@@ -183,7 +186,8 @@ export class Tasker {
   }
 
   async #start(): Promise<void> {
-    await settledWithin(CHECK_MS, this.#checkHandlers());
+    // Those that steps are handed out to may register theirs at any time.
+    if (!this.#parts.handOut) await settledWithin(CHECK_MS, this.#checkHandlers());
     if (this.#servesAll) await this.#serveAll();
     await this.#listener.start();
     await this.#worker?.start();
@@ -219,6 +223,16 @@ export class Tasker {
   get place(): string {
     const { embedded, database } = this.#parts.open;
     return embedded ? `embedded PostgreSQL ${embedded.version}, log in ${embedded.logFile}` : database.place;
+  }
+
+  /** The worker under this tasker, for what is built on it. @internal */
+  get worker(): Worker | undefined {
+    return this.#worker;
+  }
+
+  /** The namespaces that its worker serves now. @internal */
+  get namespaces(): readonly string[] {
+    return this.#namespaces();
   }
 
   /** What the worker does right now; undefined with `worker: false`. */

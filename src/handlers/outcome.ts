@@ -27,7 +27,7 @@ export function resultOfReturn(returned: unknown): StepHandlerResult {
   try {
     if (isStepHandlerResult(returned)) return returned;
     // `return new PermanentError(…)` where `throw` was meant: a success would hide it.
-    if (isStepExecutionError(returned)) return resultOfThrown(returned);
+    if (isStepExecutionError(returned)) return whatThrownComesTo(returned);
     if (isApiResponse(returned)) return resultOfResponse(returned);
     if (returned === undefined || returned === null) return StepHandlerResult.success({});
     if (typeof returned !== 'object' || Array.isArray(returned)) return StepHandlerResult.success({ result: returned });
@@ -57,6 +57,20 @@ export function resultOfReturn(returned: unknown): StepHandlerResult {
  * resultOfThrown(new TypeError('x is undefined')).metadata; // { exception: 'TypeError' }
  */
 export function resultOfThrown(thrown: unknown): StepHandlerResult {
+  const result = whatThrownComesTo(thrown);
+  thrownBehind.set(result, { thrown });
+  return result;
+}
+
+// Handlers made of functions settle as results: who wants to know what was thrown finds it here.
+const thrownBehind = new WeakMap<StepHandlerResult, { thrown: unknown }>();
+
+/** What was thrown, of a result that came of it; undefined: it was returned. */
+export function thrownBehindResult(result: StepHandlerResult): { thrown: unknown } | undefined {
+  return thrownBehind.get(result);
+}
+
+function whatThrownComesTo(thrown: unknown): StepHandlerResult {
   try {
     // `throw this.failure(…)` means what it says.
     return isStepHandlerResult(thrown) && !thrown.success ? thrown : describedFailure(thrown);

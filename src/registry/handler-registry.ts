@@ -21,6 +21,9 @@ export interface HandlerRegistryOptions {
   baseFolder?: string | undefined;
 }
 
+/** Is called with each handler that is registered. */
+export type RegistryObserver = (name: string, handler: Registrable | (() => ExecutableHandler)) => void;
+
 /**
  * The handlers that a worker knows, by name, and the resolvers that find more.
  *
@@ -36,6 +39,7 @@ export class HandlerRegistry {
   logger: Logger;
   readonly #explicit: ExplicitMappingResolver;
   readonly #chain: ResolverChain;
+  readonly #observers = new Set<RegistryObserver>();
 
   constructor({ logger = silentLogger, baseFolder }: HandlerRegistryOptions = {}) {
     this.logger = loggerOf(logger);
@@ -189,6 +193,12 @@ export class HandlerRegistry {
     return this.#chain;
   }
 
+  /** Tells of each handler that is registered from now on; the answer ends it. @internal */
+  onRegistered(observer: RegistryObserver): () => void {
+    this.#observers.add(observer);
+    return () => this.#observers.delete(observer);
+  }
+
   #noResolver(name: string): ResolverNotFoundError {
     return new ResolverNotFoundError(
       name,
@@ -202,5 +212,6 @@ export class HandlerRegistry {
     if (before !== undefined && before !== source) {
       this.logger.warn({ handler: name }, `handler ${name} is replaced: it was registered before`);
     }
+    for (const observer of this.#observers) observer(name, source);
   }
 }

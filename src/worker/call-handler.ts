@@ -10,13 +10,12 @@ const DEFAULT_VERSION = '1.0.0';
 
 /**
  * Calls a handler. Whatever it does becomes a result, told to `settled` exactly once: at once when it returns or throws,
- * later when it gave a promise, never when that never settles. Never throws itself. `threw` hears of what it threw first.
+ * later when it gave a promise, never when that never settles. Never throws itself.
  */
 export function callHandler(
   handler: ExecutableHandler,
   context: StepContext,
   settled: (result: StepHandlerResult, version: string) => void,
-  threw?: (thrown: unknown) => void,
 ): void {
   let version = DEFAULT_VERSION;
   let result: StepHandlerResult;
@@ -28,16 +27,12 @@ export function callHandler(
       // Not `returned.then`: somebody's own thenable may call back twice, or throw.
       Promise.resolve(returned).then(
         (value) => settled(resultOfReturn(value), version),
-        (thrown: unknown) => {
-          threw?.(thrown);
-          settled(resultOfThrown(thrown), version);
-        },
+        (thrown: unknown) => settled(resultOfThrown(thrown), version),
       );
       return;
     }
     result = resultOfReturn(returned);
   } catch (thrown) {
-    threw?.(thrown);
     result = resultOfThrown(thrown);
   }
   settled(result, version);

@@ -17,6 +17,8 @@ export interface ChannelPort {
   occupy(step: HeldStep): void;
   /** Somebody has read its event: its time runs. */
   begin(step: HeldStep): void;
+  /** Its time begins again. */
+  restart(step: HeldStep): void;
   settle(step: HeldStep, result: StepHandlerResult, how: Settling): void;
   /** Saves what it came to so far. True: it is to be handed out again; false: it was settled. */
   saveYield(step: HeldStep, result: StepHandlerResult): Promise<boolean>;
@@ -26,6 +28,8 @@ export interface ChannelPort {
   free(step: HeldStep): void;
   /** Nobody completed it within this time. */
   forgotten(step: HeldStep, afterMs: number): void;
+  /** The synchronous part of its handler is over, which began at `from` on the clock of `performance.now()`. */
+  called(step: HeldStep, from: number): void;
   /** How many slots may be used, or whose handlers are called. */
   changed(): void;
   /** Handlers were registered. */
@@ -44,6 +48,14 @@ export interface ChannelUser {
   /** Steps that it runs at once. */
   readonly slots: number;
   readonly registry: HandlerRegistry;
+}
+
+/** Who reads from the channel. */
+export interface ChannelReader {
+  /** Something can be read. */
+  wake(): void;
+  /** Steps can't be claimed now; the worker tries again. */
+  failed?(error: unknown): void;
 }
 
 export interface DispatchChannelOptions {
@@ -69,8 +81,10 @@ export class DispatchChannel {
   readonly #options: DispatchChannelOptions;
   #unread: Handout[] = [];
   readonly #out = new Map<HeldStep, Handout>();
-  readonly #readers = new Set<() => void>();
+  readonly #readers = new Set<ChannelReader>();
   readonly #users = new Set<ChannelUser>();
+  /** Once there were subscribers, nothing is handed out without one. */
+  #hadUsers = false;
   readonly #acknowledgements = new Map<HeldStep, (accepted: boolean) => void>();
   #stopped = false;
 
@@ -82,9 +96,10 @@ export class DispatchChannel {
 
   /** Steps that may be held at once; none while nobody reads. */
   get slots(): number {
+    if (this.#stopped) return 0;
     if (!this.outside) return Number.POSITIVE_INFINITY;
-    if (this.#readers.size === 0 || this.#stopped) return 0;
-    if (this.#users.size === 0) return Number.POSITIVE_INFINITY;
+    if (this.#readers.size === 0) return 0;
+    if (!this.#hadUsers) return Number.POSITIVE_INFINITY;
     let slots = 0;
     for (const user of this.#users) slots += user.slots;
     return slots;
@@ -116,30 +131,38 @@ export class DispatchChannel {
     step.handout = handout;
     this.#out.set(step, handout);
     this.#unread.push(handout);
-    for (const wake of this.#readers) wake();
+    for (const reader of this.#readers) reader.wake();
   }
 
   // ---- who reads, and who runs
 
-  /** Reads from now on: `wake` is called when something can be read. The answer ends it; what is unread goes back then. */
-  open(wake: () => void): () => void {
-    this.#readers.add(wake);
+  /** Reads from now on. The answer ends it; what is unread when nobody reads any more goes back. */
+  open(reader: ChannelReader): () => void {
+    this.#readers.add(reader);
     this.#port.changed();
-    if (this.#unread.length > 0) wake();
+    if (this.#unread.length > 0) reader.wake();
     return () => {
-      if (!this.#readers.delete(wake)) return;
-      if (this.#readers.size === 0) this.#giveBackUnread();
+      if (!this.#readers.delete(reader)) return;
+      if (this.slots === 0) this.#giveBackUnread();
       this.#port.changed();
     };
   }
 
   /** A subscriber takes steps from now on; the answer ends it. */
   use(user: ChannelUser): () => void {
+    this.#hadUsers = true;
     this.#users.add(user);
     this.#port.changed();
     return () => {
-      if (this.#users.delete(user)) this.#port.changed();
+      if (!this.#users.delete(user)) return;
+      if (this.slots === 0) this.#giveBackUnread();
+      this.#port.changed();
     };
+  }
+
+  /** Steps can't be claimed now. */
+  failed(error: unknown): void {
+    for (const reader of this.#readers) reader.failed?.(error);
   }
 
   /** Handlers of a subscriber's registry changed. */
@@ -164,11 +187,20 @@ export class DispatchChannel {
   }
 
   /** A subscriber calls its handler now. False: another one does, or it is over. */
-  take(handout: Handout, runBy: string): boolean {
+  take(handout: Handout, { runBy, timeoutMs }: { runBy: string; timeoutMs: number | undefined }): boolean {
     if (handout.state !== 'read' || handout.step.over) return false;
     handout.is('taken');
     handout.runBy = runBy;
+    if (timeoutMs !== undefined) {
+      handout.timeoutMs = timeoutMs;
+      this.#port.restart(handout.step);
+    }
     return true;
+  }
+
+  /** The synchronous part of its handler is over. */
+  called(step: HeldStep, from: number): void {
+    this.#port.called(step, from);
   }
 
   // ---- what becomes of it
@@ -209,9 +241,11 @@ export class DispatchChannel {
   /** A step is not this worker's any more, or its time is up. Who calls its handler keeps the slot until that settles. */
   over(step: HeldStep): void {
     const handout = this.#out.get(step);
-    if (!handout || handout.state === 'taken') return;
-    this.#forget(handout);
-    this.#port.free(step);
+    if (handout?.state === 'taken') handout.whenOver?.();
+    else if (handout) {
+      this.#forget(handout);
+      this.#port.free(step);
+    }
   }
 
   /** Ends were acknowledged, or refused. */
@@ -273,8 +307,10 @@ export class DispatchChannel {
 
   /** Nothing is handed out any more; what is unread goes back. */
   halt(): void {
+    if (this.#stopped) return;
     this.#stopped = true;
     this.#giveBackUnread();
+    this.#port.changed();
   }
 
   /** What could not be acknowledged is told so. */

@@ -25,6 +25,10 @@ export class Handout {
   since = performance.now();
   /** Who runs it; undefined: the worker that claimed it. */
   runBy: string | undefined;
+  /** For steps without `timeout_seconds`; undefined: what the worker has for them. */
+  timeoutMs: number | undefined;
+  /** Is called when nobody waits any more for what the subscriber that took it comes to. */
+  whenOver: (() => void) | undefined;
   /** It was named in the log as starving. */
   warned = false;
   #event: FfiStepEvent | undefined;

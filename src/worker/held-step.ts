@@ -49,6 +49,16 @@ export interface StepPort {
   transaction<T>(step: HeldStep, work: TransactionWork<T>): Promise<T>;
 }
 
+/** A held step as it was handed out. */
+export interface HandedOut {
+  readonly event: FfiStepEvent;
+  /** Who runs it; undefined: the worker itself. */
+  readonly runBy: string | undefined;
+  /** For steps without `timeout_seconds`; undefined: what the worker has for them. */
+  readonly timeoutMs: number | undefined;
+  readonly channel: { called(step: HeldStep, from: number): void };
+}
+
 /** How a step is held. */
 export interface Holding {
   /** The fence. */
@@ -92,7 +102,7 @@ export class HeldStep implements StepContextParams {
   /** What it came to is with the recorder, and nobody else decides about it. */
   ended = false;
   /** As what it was handed out, and who runs it; undefined while this worker runs its steps itself. */
-  handout: { readonly event: FfiStepEvent; readonly runBy: string | undefined } | undefined;
+  handout: HandedOut | undefined;
   #controller: AbortController | undefined;
   #known: KnownResults;
   #ancestors: Map<string, Place> | undefined;

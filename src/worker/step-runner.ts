@@ -32,8 +32,6 @@ export interface RunnerPort<S extends Runnable> {
   unknown(step: S): void;
   /** It started, and then nobody knew its handler, or it was taken away while they were asked. */
   unresolved(step: S): void;
-  /** What a handler threw, before it is told as a result. */
-  threw?(step: S, thrown: unknown): void;
 }
 
 /** Finds the handlers of steps and calls them: for a worker's own steps and for those that were handed out. */
@@ -85,15 +83,10 @@ export class StepRunner<S extends Runnable> {
     const port = this.#port;
     const context = port.contextOf(step);
     const from = performance.now();
-    callHandler(
-      handler,
-      context,
-      (result, version) => {
-        if (isCheckpointYield(result)) port.yielded(step, handler, result);
-        else port.settled(step, result, version);
-      },
-      port.threw && ((thrown) => port.threw?.(step, thrown)),
-    );
+    callHandler(handler, context, (result, version) => {
+      if (isCheckpointYield(result)) port.yielded(step, handler, result);
+      else port.settled(step, result, version);
+    });
     port.called?.(step, from);
   }
 }

@@ -275,6 +275,11 @@ export class Worker {
     return this.#incarnation.id > 0 && this.#incarnation.sure;
   }
 
+  /** Takes nothing new from now on; what runs goes on, until {@link stop}. */
+  quiesce(): void {
+    this.channel.halt();
+  }
+
   /** How many steps would find a slot at once. */
   get freeSlots(): number {
     return Math.max(0, this.#free());
@@ -352,6 +357,7 @@ export class Worker {
       if (isConnectionError(error)) this.#doubts.add(token);
       if (this.#failedClaims === 0)
         this.#logger.warn({ error: messageOf(error) }, 'no steps can be claimed; trying again');
+      this.channel.failed(error);
       this.#wantClaim = true;
       await backOff(this.#failedClaims++, this.#halt.signal);
     } finally {
@@ -512,12 +518,14 @@ export class Worker {
           this.#restartClock(step);
           this.#begin(step);
         },
+        restart: (step) => this.#restartClock(step),
         settle: (step, result, { version, stopping }) => this.#settled(step, result, version, stopping),
         saveYield: (step, result) => this.#saveYield(step, result),
         giveBack: (step) => this.#settledAs(step, givenBack(step)),
         missing: (step) => this.#unresolved(step),
         free: (step) => this.#freeSlot(step),
         forgotten: (step, afterMs) => this.#settledAs(step, forgotten(step, afterMs)),
+        called: (step, from) => this.#loop.called(step, from),
         changed: () => this.#usersChanged(),
         refresh: () => this.#refreshSoon(),
       },
@@ -566,7 +574,7 @@ export class Worker {
 
   #begin(step: HeldStep): StepContext {
     const most = DEFAULTS.dependencyBytes;
-    this.#counts.begun(step);
+    if (!step.started) this.#counts.begun(step);
     step.begin();
     step.lazy = !this.#cache.surelyWithin(step, most) && this.#cache.sizeFor(step) > most;
     return new StepContext(step);
@@ -591,8 +599,8 @@ export class Worker {
     this.#deadlines.add(step, this.#timeoutMs(step));
   }
 
-  #timeoutMs({ template: { timeoutSeconds } }: HeldStep): number {
-    return timeoutSeconds === null ? this.#options.handlerTimeoutMs : timeoutSeconds * 1000;
+  #timeoutMs({ template: { timeoutSeconds }, handout }: HeldStep): number {
+    return timeoutSeconds === null ? (handout?.timeoutMs ?? this.#options.handlerTimeoutMs) : timeoutSeconds * 1000;
   }
 
   #settled(step: HeldStep, result: StepHandlerResult, version: string, stopping = this.#aborting): void {

@@ -1,0 +1,79 @@
+import { packageVersion } from '../config/package-version.ts';
+import { StepHandlerResult } from '../handlers/step-handler-result.ts';
+import { logDebug, logError, logInfo, logTrace, logWarn } from '../logging/log.ts';
+import type { DispatchChannel } from '../worker/dispatch-channel.ts';
+import { resultOfExecution } from '../worker/execution-result.ts';
+import { type Handout, handoutOf } from '../worker/handout.ts';
+import { type FfiWorkerStatus, markOwnModule, type NapiModule } from '../worker/napi-module.ts';
+import { processWorker } from '../worker/process-worker.ts';
+import { workerSystem } from './worker-system.ts';
+
+const VERSION = '1.0.0';
+
+/** Who reads by hand reads for as long as the worker runs. */
+const byHand = { wake: () => undefined };
+const readByHand = new WeakSet<DispatchChannel>();
+
+/**
+ * The worker of this process as one object, for programs that poll and complete by hand, and for pollers and
+ * subscribers that are made with a module. Its answers are promises where they wait for a commit.
+ */
+export const processModule: NapiModule = markOwnModule({
+  getVersion: packageVersion,
+  getRustVersion: () => `tasker-core ${packageVersion()}, without a native core`,
+  healthCheck: () => workerSystem.running?.worker.leaseSure ?? false,
+  bootstrapWorker: (config) => workerSystem.start(config),
+  isWorkerRunning: () => workerSystem.running !== undefined,
+  getWorkerStatus: status,
+  stopWorker: async () => {
+    const { workerId, status: state, success } = await workerSystem.stop();
+    return { success, running: false, status: state, ...(workerId !== undefined && { workerId }) };
+  },
+  transitionToGracefulShutdown: () => {
+    workerSystem.running?.worker.quiesce();
+    return status();
+  },
+  pollStepEvents: () => {
+    const { channel } = processWorker;
+    if (!readByHand.has(channel)) {
+      readByHand.add(channel);
+      channel.open(byHand);
+    }
+    return channel.poll();
+  },
+  completeStepEvent: async (eventId, result) => {
+    const handout = ownHandout(eventId);
+    if (!handout) return false;
+    const settled = resultOfExecution(result, handout.step.stepUuid);
+    handout.runBy ??= result.metadata?.workerId;
+    return handout.channel.complete(handout, settled, { version: VERSION });
+  },
+  checkpointYieldStepEvent: async (eventId, { cursor, itemsProcessed, accumulatedResults }) => {
+    const handout = ownHandout(eventId);
+    if (!handout) return false;
+    const result = { cursor, items_processed: itemsProcessed, accumulated_results: accumulatedResults };
+    return handout.channel.yield(handout, StepHandlerResult.success(result, { checkpoint_yield: true }));
+  },
+  getFfiDispatchMetrics: () => processWorker.channel.metrics(),
+  checkStarvationWarnings: () => processWorker.channel.warnOfStarving(),
+  cleanupTimeouts: () => processWorker.channel.cleanUp(),
+  logError,
+  logWarn,
+  logInfo,
+  logDebug,
+  logTrace,
+});
+
+/** @throws WorkerNotInitializedError */
+function ownHandout(eventId: string): Handout | undefined {
+  const { channel } = processWorker;
+  const handout = handoutOf(eventId);
+  return handout?.channel === channel ? handout : undefined;
+}
+
+function status(): FfiWorkerStatus {
+  const { running, state } = workerSystem;
+  if (!running) return { success: true, running: false, status: state };
+  const { workerId, config } = running;
+  return { success: true, running: true, status: state, workerId, environment: config.environment };
+}

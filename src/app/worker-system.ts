@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto';
+import { type BootstrapConfig, loadBootstrapConfig } from '../config/bootstrap-config.ts';
+import type { TaskerConfig } from '../config/tasker-config.ts';
+import { WorkerBootstrapError } from '../errors/worker-errors.ts';
+import { messageOf } from '../errors.ts';
+import { consoleLogger } from '../logging/console-logger.ts';
+import { HandlerRegistry } from '../registry/handler-registry.ts';
+import { processWorker } from '../worker/process-worker.ts';
+import type { Worker } from '../worker/worker.ts';
+import type { BootstrapResult, StopResult } from './bootstrap-result.ts';
+import { makeTasker } from './create-tasker.ts';
+import type { Tasker } from './tasker.ts';
+
+/** The worker of this process while it runs. */
+export interface RunningWorker {
+  workerId: string;
+  config: Readonly<TaskerConfig>;
+  tasker: Tasker;
+  worker: Worker;
+  /** On the clock of `performance.now()`. */
+  startedAt: number;
+}
+
+/** The one worker of a process that steps are read from: started, asked for, and stopped. */
+class WorkerSystem {
+  #starting: Promise<BootstrapResult> | undefined;
+  #stopping: Promise<StopResult> | undefined;
+  #running: RunningWorker | undefined;
+
+  get running(): RunningWorker | undefined {
+    return this.#running;
+  }
+
+  get state(): 'starting' | 'running' | 'stopping' | 'stopped' {
+    if (this.#stopping) return 'stopping';
+    if (this.#running) return 'running';
+    return this.#starting ? 'starting' : 'stopped';
+  }
+
+  /** Never rejects. */
+  start(config: BootstrapConfig | undefined): Promise<BootstrapResult> {
+    if (this.#running && !this.#stopping) return Promise.resolve(alreadyRunning(this.#running));
+    if (this.#starting)
+      return this.#starting.then((result) => (this.#running ? alreadyRunning(this.#running) : result));
+    // At once: a poller that is started in the same turn waits for it.
+    processWorker.starting();
+    this.#starting = this.#start(config).finally(() => {
+      this.#starting = undefined;
+    });
+    return this.#starting;
+  }
+
+  async #start(config: BootstrapConfig | undefined): Promise<BootstrapResult> {
+    try {
+      // What was just stopped may be started again.
+      await this.#stopping;
+      const running = await open(config);
+      this.#running = running;
+      processWorker.running(running.worker.channel);
+      const { workerId } = running;
+      return { success: true, status: 'started', message: `worker ${workerId} runs`, workerId };
+    } catch (cause) {
+      const error = new WorkerBootstrapError(`the worker could not start: ${messageOf(cause)}`, { cause });
+      processWorker.failed(error);
+      return { success: false, status: 'error', message: error.message, error: messageOf(cause), cause };
+    }
+  }
+
+  /** Never rejects. */
+  stop(): Promise<StopResult> {
+    this.#stopping ??= this.#stop(this.#starting).finally(() => {
+      this.#stopping = undefined;
+    });
+    return this.#stopping;
+  }
+
+  async #stop(starting: Promise<unknown> | undefined): Promise<StopResult> {
+    if (starting) await starting;
+    const running = this.#running;
+    if (!running) return { success: true, status: 'not_running', message: 'no worker runs in this process' };
+    const { workerId, tasker, config } = running;
+    processWorker.stopped();
+    try {
+      await tasker.stop({ drainTimeoutMs: config.drainTimeoutMs });
+      return { success: true, status: 'stopped', message: `worker ${workerId} stopped`, workerId };
+    } catch (thrown) {
+      const error = messageOf(thrown);
+      const message = `worker ${workerId} did not stop cleanly: ${error}`;
+      return { success: false, status: 'error', message, workerId, error };
+    } finally {
+      this.#running = undefined;
+    }
+  }
+}
+
+function alreadyRunning({ workerId }: RunningWorker): BootstrapResult {
+  return { success: true, status: 'already_running', message: `worker ${workerId} runs already`, workerId };
+}
+
+async function open(given: BootstrapConfig = {}): Promise<RunningWorker> {
+  const workerId = given.workerId ?? `typescript-worker-${randomUUID()}`;
+  const loaded = loadBootstrapConfig({ ...given, workerId });
+  const { config } = loaded;
+  const form = process.stderr.isTTY && config.environment === 'development' ? 'lines' : 'json';
+  const logger = consoleLogger({ level: config.log.level, form });
+  for (const line of loaded.warnings) logger.warn(line);
+  const registry = HandlerRegistry.instance();
+  for (const folder of config.handlerPaths) await registry.discoverHandlers(folder);
+  const tasker = await makeTasker(
+    { config: loaded, templates: config.templatePaths, handlers: registry, logger },
+    { handOut: true },
+  );
+  return { workerId, config, tasker, worker: tasker.worker!, startedAt: performance.now() };
+}
+
+export const workerSystem = new WorkerSystem();

@@ -1,0 +1,447 @@
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import {
+  checkpointYield,
+  defineHandler,
+  EventBridge,
+  EventNames,
+  EventPoller,
+  type FfiStepEvent,
+  getFfiLayer,
+  HandlerRegistry,
+  PermanentError,
+  StepExecutionSubscriber,
+  type StepExecutionSubscriberConfig,
+  type StepHandlerClass,
+  setLogger,
+  silentLogger,
+  TaskerEventEmitter,
+} from '../../src/index.ts';
+import { setupBridge } from '../support/bridge.ts';
+import { deferred } from '../support/setup.ts';
+import { sharedDatabase } from '../support/shared-database.ts';
+import { OwnModule, stepEvent } from '../support/step-events.ts';
+
+const shared = sharedDatabase();
+
+describe('a subscriber of this process', () => {
+  it('runs a step once, however often and under which name it is published', async () => {
+    const handler = vi.fn(() => ({}));
+    const { bridge, poller, run, subscriber } = await setupBridge(
+      shared,
+      { once: [] },
+      {
+        handlers: { once: defineHandler('once', {}, handler) },
+        start: ['bridge', 'subscriber'],
+      },
+    );
+    subscriber.start();
+    poller.onStepEvent((event) => {
+      bridge.publish('step_execution_received', event);
+      bridge.publish(EventNames.STEP_EXECUTION_RECEIVED, event);
+      bridge.publish(EventNames.STEP_EXECUTION_RECEIVED, { ...event });
+    });
+    poller.start();
+    expect((await run()).status).toBe('complete');
+    expect(handler).toHaveBeenCalledTimes(1);
+    expect(subscriber.getProcessedCount()).toBe(1);
+  });
+
+  it('is stored with the result, in its metadata and in the history', async () => {
+    const { run, tasker } = await setupBridge(
+      shared,
+      { a: [] },
+      {
+        handlers: { a: defineHandler('a', {}, () => ({})) },
+        workerId: 'python-worker-001',
+      },
+    );
+    const { step, taskUuid } = await run();
+    expect(step.a?.results?.metadata.worker_id).toBe('python-worker-001');
+    expect((await tasker.getHistory(taskUuid)).find(({ step: name }) => name === 'a')?.who).toBe('python-worker-001');
+  });
+
+  it('gives handlers the context that they have without it: dependencies, checkpoint, transaction, signal', async () => {
+    const seen = vi.fn();
+    const { run } = await setupBridge(
+      shared,
+      { first: [], second: ['first'] },
+      {
+        handlers: {
+          first: defineHandler('first', {}, () => ({ n: 7 })),
+          second: defineHandler('second', {}, async ({ context }) => {
+            await context.checkpoint({ cursor: 3, itemsProcessed: 3 });
+            const rows = await context.transaction((tx) =>
+              tx.query<{ one: number }>('select 1 as one').then(({ rows }) => rows),
+            );
+            seen(
+              context.getDependencyResult('first'),
+              await context.loadDependency('first'),
+              context.checkpointCursor,
+              rows,
+            );
+            seen(context.event.workflowStep.name, context.signal.aborted);
+            return {};
+          }),
+        },
+      },
+    );
+    expect((await run()).status).toBe('complete');
+    expect(seen.mock.calls).toEqual([
+      [{ n: 7 }, { n: 7 }, expect.anything(), [{ one: 1 }]],
+      ['second', false],
+    ]);
+  });
+
+  it('calls the method that the template names; an unknown resolver fails the step for good, named', async () => {
+    class Roads extends (await import('../../src/index.ts')).StepHandler {
+      static override handlerName = 'roads';
+      call() {
+        return this.success({ by: 'call' });
+      }
+      road() {
+        return this.success({ by: 'road' });
+      }
+    }
+    const { run } = await setupBridge(
+      shared,
+      {
+        a: { handler: { callable: 'roads', method: 'road' } },
+        b: { handler: { callable: 'roads', resolver: 'nowhere' } },
+      },
+      { handlers: { roads: Roads } },
+    );
+    const { step } = await run();
+    expect(step.a?.results?.result).toEqual({ by: 'road' });
+    expect(step.b?.results?.error?.message).toContain('nowhere');
+  }, 60_000);
+
+  it('tells of what a handler throws, and of a failure that it returns only that it failed', async () => {
+    const { bridge, run } = await setupBridge(
+      shared,
+      { throws: [], fails: [] },
+      {
+        handlers: {
+          throws: defineHandler('throws', {}, () => {
+            throw new PermanentError('no such order');
+          }),
+          fails: defineHandler('fails', {}, ({ context }) => {
+            void context;
+            return new PermanentError('declined');
+          }),
+        },
+      },
+    );
+    const errors: string[] = [];
+    const failed: string[] = [];
+    bridge.subscribe(EventNames.HANDLER_ERROR, (event, error) =>
+      errors.push(`${event.workflowStep.name}: ${error.message}`),
+    );
+    bridge.subscribe(EventNames.STEP_EXECUTION_FAILED, ({ error }) => failed.push(error.message));
+    expect((await run()).status).toBe('blocked_by_failures');
+    expect(errors).toEqual(['throws: no such order']);
+    expect(failed.sort()).toEqual(['declined', 'no such order']);
+  });
+
+  it('tells that a completion was sent only after it is committed', async () => {
+    const { bridge, tasker, run } = await setupBridge(
+      shared,
+      { a: [] },
+      {
+        handlers: { a: defineHandler('a', {}, () => ({ n: 1 })) },
+      },
+    );
+    const states = deferred<string>();
+    bridge.subscribe(EventNames.STEP_COMPLETION_SENT, async (result) => {
+      expect(result).toMatchObject({ success: true, status: 'completed', result: { n: 1 } });
+      const [task] = await tasker.listTasks({ limit: 1 });
+      states.resolve((await tasker.getSteps(task!.taskUuid))[0]!.currentState);
+    });
+    await run();
+    expect(await states.promise).toBe('complete');
+  });
+
+  it('yields with a checkpoint come back as another event, and no attempt is spent', async () => {
+    const cursors: unknown[] = [];
+    const { bridge, run } = await setupBridge(
+      shared,
+      { a: [] },
+      {
+        handlers: {
+          a: defineHandler('a', {}, ({ context }) => {
+            cursors.push(context.checkpointCursor);
+            const cursor = Number(context.checkpointCursor ?? 0);
+            return cursor < 2 ? checkpointYield({ cursor: cursor + 1, itemsProcessed: cursor + 1 }) : { cursor };
+          }),
+        },
+      },
+    );
+    const yields: unknown[] = [];
+    const ids = new Set<string>();
+    bridge.subscribe(EventNames.STEP_CHECKPOINT_YIELD_SENT, ({ cursor }) => yields.push(cursor));
+    bridge.subscribe(EventNames.STEP_EXECUTION_RECEIVED, ({ eventId }) => ids.add(eventId));
+    const { step } = await run();
+    expect(cursors).toEqual([null, 1, 2]);
+    expect(yields).toEqual([1, 2]);
+    expect(ids.size).toBe(3);
+    expect(step.a).toMatchObject({ attempts: 1, results: { result: { cursor: 2 } } });
+  });
+
+  it('does nothing when nobody is subscribed any more: steps wait in the queue, and run when it starts again', async () => {
+    const { subscriber, create, tasker } = await setupBridge(
+      shared,
+      { a: [] },
+      {
+        handlers: { a: defineHandler('a', {}, () => ({})) },
+      },
+    );
+    await subscriber.stop();
+    expect(subscriber.isActive).toBe(false);
+    const { taskUuid } = await create();
+    subscriber.start();
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+  });
+
+  it('stop waits for the handlers that run, whose results are stored', async () => {
+    const begun = deferred();
+    const goOn = deferred();
+    const { subscriber, create, tasker } = await setupBridge(
+      shared,
+      { a: [] },
+      {
+        handlers: {
+          a: defineHandler('a', {}, async () => {
+            begun.resolve();
+            await goOn.promise;
+            return { late: true };
+          }),
+        },
+      },
+    );
+    const { taskUuid } = await create();
+    await begun.promise;
+    expect(subscriber.getActiveHandlers()).toBe(1);
+    expect(await subscriber.waitForCompletion(1)).toBe(false);
+    const stopped = subscriber.stop();
+    goOn.resolve();
+    await stopped;
+    const [step] = await tasker.getSteps(taskUuid);
+    expect(step).toMatchObject({ currentState: 'complete', results: { result: { late: true } } });
+  });
+
+  it('after the drain time the signals of its handlers fire, and what heeds it spends no attempt', async () => {
+    const begun = deferred();
+    const { subscriber, create, tasker } = await setupBridge(
+      shared,
+      { a: [] },
+      {
+        handlers: {
+          a: defineHandler('a', {}, async ({ context }) => {
+            begun.resolve();
+            await new Promise((_, reject) =>
+              context.signal.addEventListener('abort', () => reject(context.signal.reason)),
+            );
+          }),
+        },
+      },
+    );
+    const { taskUuid } = await create();
+    await begun.promise;
+    await subscriber.stop({ drainTimeoutMs: 20 });
+    await vi.waitFor(async () => {
+      const [step] = await tasker.getSteps(taskUuid);
+      expect(step).toMatchObject({ currentState: 'enqueued', attempts: 0 });
+    });
+  });
+
+  it('its own timeout holds for steps without timeout_seconds, and is told', async () => {
+    const { bridge, run } = await setupBridge(
+      shared,
+      { slow: { retry: { max_attempts: 1 } } },
+      {
+        handlerTimeoutMs: 50,
+        handlers: {
+          slow: defineHandler(
+            'slow',
+            {},
+            ({ context }) => new Promise((resolve) => context.signal.addEventListener('abort', () => resolve({}))),
+          ),
+        },
+      },
+    );
+    const told = deferred<string>();
+    bridge.subscribe(EventNames.STEP_EXECUTION_TIMEOUT, ({ error }) => told.resolve(error.message));
+    const { step } = await run();
+    expect(step.slow?.results?.error).toMatchObject({
+      error_type: 'timeout',
+      message: 'step slow did not finish within 50 ms',
+    });
+    expect(await told.promise).toBe('step slow took longer than its timeout');
+  });
+
+  it('refuses numbers that make no sense', () => {
+    const bridge = new EventBridge();
+    const options = { eventBridge: bridge, handlerRegistry: new HandlerRegistry() };
+    expect(() => new StepExecutionSubscriber({ ...options, maxConcurrent: 0 })).toThrow(
+      'maxConcurrent must be a whole number from 1, got 0',
+    );
+    expect(() => new StepExecutionSubscriber({ ...options, handlerTimeoutMs: -1 })).toThrow('handlerTimeoutMs');
+  });
+
+  it('works with the module of this process, an emitter and a poller that are made with it', async () => {
+    const { run, registry } = await setupBridge(
+      shared,
+      { a: [] },
+      {
+        handlers: { a: defineHandler('a', {}, () => ({})) },
+        start: [],
+      },
+    );
+    const module = (await getFfiLayer()).getModule();
+    const emitter = new TaskerEventEmitter();
+    const subscriber = new StepExecutionSubscriber(emitter, registry, module, { workerId: 'by-module' });
+    const poller = new EventPoller(module, emitter, { pollIntervalMs: 5 });
+    subscriber.start();
+    poller.start();
+    onTestFinished(async () => {
+      await poller.stop();
+      await subscriber.stop();
+    });
+    const received: FfiStepEvent[] = [];
+    const sent = deferred<{ success: boolean; stepUuid: string }>();
+    emitter.on('step.execution.received', ({ event }) => received.push(event));
+    emitter.on('step.completion.sent', (payload) => sent.resolve(payload));
+    const { step } = await run();
+    expect(step.a?.results?.metadata.worker_id).toBe('by-module');
+    expect(await sent.promise).toMatchObject({ success: true, stepUuid: step.a?.stepUuid });
+    expect(received.map(({ stepUuid }) => stepUuid)).toEqual([step.a?.stepUuid]);
+  });
+});
+
+describe("a subscriber of somebody's own module", () => {
+  function setup(handlers: StepHandlerClass[], config: StepExecutionSubscriberConfig = {}) {
+    setLogger(silentLogger);
+    const registry = new HandlerRegistry();
+    for (const handler of handlers) registry.register(handler);
+    const emitter = new TaskerEventEmitter();
+    const module = new OwnModule();
+    const subscriber = new StepExecutionSubscriber(emitter, registry, module, { workerId: 'w-1', ...config });
+    subscriber.start();
+    onTestFinished(async () => {
+      setLogger(undefined);
+      await subscriber.stop({ drainTimeoutMs: 50 });
+    });
+    return { emitter, module, subscriber };
+  }
+
+  it('runs what is emitted, once, and sends the result in its form', async () => {
+    const { emitter, module, subscriber } = setup([
+      defineHandler('greet', { inputs: { name: 'name' } }, ({ name }) => ({ greeting: `hello ${String(name)}` })),
+    ]);
+    const event = stepEvent({ inputData: { name: 'Ada' } });
+    emitter.emitStepReceived(event);
+    emitter.emitStepReceived(event);
+    expect(await subscriber.waitForCompletion()).toBe(true);
+    expect(module.results).toEqual([
+      {
+        eventId: event.eventId,
+        result: {
+          stepUuid: event.stepUuid,
+          success: true,
+          result: { greeting: 'hello Ada' },
+          status: 'completed',
+          metadata: expect.objectContaining({ workerId: 'w-1', retryable: true, executionTimeMs: expect.any(Number) }),
+        },
+      },
+    ]);
+  });
+
+  it('sends what was thrown as a failure, with its type and whether it may be tried again', async () => {
+    const { emitter, module, subscriber } = setup([
+      defineHandler('greet', {}, () => {
+        throw new PermanentError('nobody there');
+      }),
+    ]);
+    emitter.emitStepReceived(stepEvent());
+    await subscriber.waitForCompletion();
+    expect(module.results[0]?.result).toMatchObject({
+      success: false,
+      status: 'failed',
+      error: { message: 'nobody there', errorType: 'permanent_error', retryable: false },
+      metadata: { retryable: false, errorType: 'permanent_error' },
+    });
+    expect(subscriber.getErrorCount()).toBe(1);
+  });
+
+  it('a handler that nobody has is a failure for good that names near names', async () => {
+    const { emitter, module, subscriber } = setup([defineHandler('greets', {}, () => ({}))]);
+    emitter.emitStepReceived(stepEvent());
+    await subscriber.waitForCompletion();
+    expect(module.results[0]?.result.error).toMatchObject({ errorType: 'handler_not_found', retryable: false });
+    expect(module.results[0]?.result.error?.message).toContain('greets');
+  });
+
+  it('a step that takes longer than its timeout_seconds fails, and its signal fires; its late result is not sent', async () => {
+    const late = deferred();
+    const { emitter, module, subscriber } = setup([
+      defineHandler('greet', {}, async ({ context }) => {
+        await new Promise((resolve) => context.signal.addEventListener('abort', resolve));
+        await late.promise;
+        return {};
+      }),
+    ]);
+    emitter.emitStepReceived(stepEvent({ timeoutSeconds: 0.05 }));
+    await vi.waitFor(() => expect(module.results).toHaveLength(1));
+    expect(subscriber.getActiveHandlers()).toBe(1);
+    late.resolve();
+    expect(await subscriber.waitForCompletion()).toBe(true);
+    expect(module.results).toHaveLength(1);
+    expect(module.results[0]?.result.error?.errorType).toBe('timeout');
+  });
+
+  it('a yield is sent as one', async () => {
+    const { emitter, module, subscriber } = setup([
+      defineHandler('greet', {}, () =>
+        checkpointYield({ cursor: 50, itemsProcessed: 50, accumulatedResults: { sum: 1275 } }),
+      ),
+    ]);
+    const event = stepEvent();
+    emitter.emitStepReceived(event);
+    await subscriber.waitForCompletion();
+    expect(module.results).toEqual([]);
+    expect(module.yields).toEqual([
+      {
+        eventId: event.eventId,
+        data: { stepUuid: event.stepUuid, cursor: 50, itemsProcessed: 50, accumulatedResults: { sum: 1275 } },
+      },
+    ]);
+  });
+
+  it('a result that the module refuses to carry fails the step', async () => {
+    const { emitter, module, subscriber } = setup([defineHandler('greet', {}, () => ({ big: true }))]);
+    module.refuse = ({ success }) => success;
+    emitter.emitStepReceived(stepEvent());
+    await subscriber.waitForCompletion();
+    expect(module.results.map(({ result }) => result.error?.message)).toEqual([
+      "the result can't be sent: it can not be carried",
+    ]);
+  });
+
+  it('runs no more than maxConcurrent at once, a thousand that settle at once without a deep stack', async () => {
+    let now = 0;
+    let most = 0;
+    const { emitter, module, subscriber } = setup(
+      [
+        defineHandler('greet', {}, async () => {
+          most = Math.max(most, ++now);
+          await Promise.resolve();
+          now--;
+        }),
+      ],
+      { maxConcurrent: 3 },
+    );
+    for (let i = 0; i < 1_000; i++) emitter.emitStepReceived(stepEvent());
+    expect(await subscriber.waitForCompletion()).toBe(true);
+    expect(module.results).toHaveLength(1_000);
+    expect(most).toBe(3);
+  });
+});
