@@ -123,7 +123,7 @@ export async function makeTasker(options: CreateTaskerOptions, { handOut }: { ha
   let tasker: Tasker | undefined;
   try {
     const engine = new Engine(open.database, roomLogger(logger, 'engine'), limitsOf(config));
-    for (const template of templates) await engine.templates.register(template);
+    await engine.templates.registerAll(templates);
     tasker = new Tasker({
       open,
       engine,

@@ -18,6 +18,8 @@ const ERRORS_UNHEALTHY = 0.15;
 /** Fewer say nothing about a rate. */
 const FEWEST_STEPS = 20;
 const LATELY_MS = 60_000;
+/** By how much timers may be late. */
+const LAG_DEGRADED_MS = 1_000;
 
 interface Counted {
   at: number;
@@ -57,6 +59,7 @@ export class WorkerHealth {
     return {
       ...(await this.readiness()),
       event_system: this.#hearing(),
+      event_loop: this.#turning(),
       step_processing: this.#stepsLately(),
       circuit_breakers: now('healthy', 'there are none: what does not get through is tried again, later each time'),
     };
@@ -72,6 +75,15 @@ export class WorkerHealth {
   #hearing(): Check {
     if (this.#tasker.vitals.hears) return now('healthy');
     return now('degraded', 'no notifications arrive: work is found by looking, within some seconds');
+  }
+
+  #turning(): Check {
+    const { lagMs = 0, blocked = null } = this.#tasker.stats?.loop ?? {};
+    if (blocked && Date.now() - blocked.at.getTime() < LATELY_MS) {
+      const { handler, blockedMs } = blocked;
+      return now('degraded', `handler ${handler} blocked the event loop for ${Math.round(blockedMs)} ms`);
+    }
+    return lagMs < LAG_DEGRADED_MS ? now('healthy') : now('degraded', `timers are ${Math.round(lagMs)} ms late`);
   }
 
   #stepsLately(): Check {

@@ -7,12 +7,14 @@ import type { TaskLimits } from '../model/task-limits.ts';
 import {
   ensureNamespace,
   listTemplates,
+  newestDigests,
   newestTemplate,
   otherDigests,
   registerTemplate,
   storeGraph,
   type TemplateListRow,
   type TemplateRow,
+  type TemplateVersion,
   templatesById,
 } from '../store/templates.ts';
 import { compileSchema, type SchemaViolation } from '../template/json-schema-check.ts';
@@ -55,6 +57,19 @@ export class TemplateStore {
     this.#database = database;
     this.#logger = logger;
     this.#limits = limits;
+  }
+
+  /** Registers many, in order. Those that new tasks get already stay as they are: a start that changes nothing writes nothing. */
+  async registerAll(templates: readonly TaskTemplate[]): Promise<void> {
+    if (templates.length === 0) return;
+    const rows = await newestDigests(this.#database, templates);
+    const newest = new Map(rows.map(({ digest, ...row }) => [nameOf(row), digest]));
+    for (const template of templates) {
+      const [key, digest] = [nameOf(template), digestOf(template)];
+      if (newest.get(key) === digest) continue;
+      await this.register(template);
+      newest.set(key, digest);
+    }
   }
 
   /** Stores a snapshot and its graph. The same digest again is the same snapshot; new tasks get the newest registration. */
@@ -194,7 +209,7 @@ export class TemplateStore {
 }
 
 /** `namespace/name@version`. */
-export function nameOf(template: TaskTemplate): string {
+export function nameOf(template: TemplateVersion): string {
   return `${template.namespace}/${template.name}@${template.version}`;
 }
 

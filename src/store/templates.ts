@@ -161,6 +161,33 @@ export async function newestTemplate(
   return (await db.query<TemplateRow>(NEWEST_TEMPLATE, [namespace, name, version])).rows[0];
 }
 
+const NEWEST_DIGESTS: Statement = {
+  name: 'newest_digests',
+  text: `
+select distinct on (n.name, m.name, m.version) n.name namespace, m.name, m.version, m.digest
+  from unnest($1::text[], $2::text[], $3::text[]) w (namespace, name, version)
+  join tasker.namespace n on n.name = w.namespace
+  join tasker.template m on m.namespace_id = n.id and m.name = w.name and m.version = w.version
+ order by n.name, m.name, m.version, m.registered_at desc, m.id desc`,
+};
+
+/** A version of a template. */
+export interface TemplateVersion {
+  namespace: string;
+  name: string;
+  version: string;
+}
+
+/** Of those versions that are registered, the digests that new tasks get. */
+export async function newestDigests(
+  db: Db,
+  versions: readonly TemplateVersion[],
+): Promise<(TemplateVersion & { digest: string })[]> {
+  const column = (key: keyof TemplateVersion) => versions.map((one) => one[key]);
+  const values = [column('namespace'), column('name'), column('version')];
+  return (await db.query<TemplateVersion & { digest: string }>(NEWEST_DIGESTS, values)).rows;
+}
+
 const LIST_TEMPLATES: Statement = {
   name: 'list_templates',
   text: `

@@ -7,7 +7,7 @@ import type { Tasker } from '../../src/app/tasker.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { collectingLogger } from '../handlers/collecting-logger.ts';
-import { deferred, invariants, template, until } from '../support/setup.ts';
+import { DEMO, deferred, invariants, setup, template, until } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();
@@ -130,3 +130,23 @@ environments:
 });
 
 it('after all of that, the database is in order', () => invariants(shared.sql));
+
+it('writes nothing at a start that brings nothing new, and makes an older content the newest again', async () => {
+  const [first, second] = [template({ a: [] }), template({ a: [], b: ['a'] })];
+  const { sql, another, tasker } = await setup({
+    templates: [first, template({ a: [] }, { name: 'other' })],
+    worker: false,
+  });
+  const registered = () => sql('select name, digest, registered_at from tasker.template order by id');
+  const before = await registered();
+  await another();
+  expect(await registered()).toEqual(before);
+  const steps = async () => (await tasker.createTask(DEMO)).totalSteps;
+  await tasker.registerTemplates([second]);
+  expect(await steps()).toBe(2);
+  const third = await another();
+  expect((await third.createTask(DEMO)).totalSteps).toBe(1);
+  // The last of two contents under one version counts, whichever stood before.
+  const fourth = await another({ templates: [second, first] });
+  expect((await fourth.createTask(DEMO)).totalSteps).toBe(1);
+});
