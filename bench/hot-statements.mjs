@@ -88,6 +88,7 @@ export const NOT_HOT = {
   register_template: AT_START,
   store_graph: AT_START,
   other_digests: AT_START,
+  newest_digests: AT_START,
   templates_by_id: ONCE_A_TEMPLATE,
   newest_template: ONCE_A_TEMPLATE,
   list_templates: 'reads the templates, not their tasks',
