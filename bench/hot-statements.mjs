@@ -75,6 +75,7 @@ export const NOT_HOT = {
   set_queue_aside: COMPACTING,
   truncate_queue: COMPACTING,
   put_queue_back: COMPACTING,
+  database_in_use: NO_TABLE,
   leftover_databases: NO_TABLE,
   prepare_migration_log: MIGRATING,
   migration_log_exists: MIGRATING,

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { refusedConnection, sqlState } from '../db/connection-error.ts';
+import type { Db, Rows, Statement } from '../db/statement.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 
 const INSUFFICIENT_PRIVILEGE = '42501';
@@ -25,8 +26,16 @@ function poolOf(url: string): pg.Pool {
   return pool;
 }
 
-/** Runs statements that create, rename or drop databases, on one connection. */
-export async function asAdmin<T>(url: string, work: (run: (text: string) => Promise<void>) => Promise<T>): Promise<T> {
+/** One connection, beside the databases of tests. */
+export interface AdminSession {
+  /** Creates, renames or drops a database. */
+  run(text: string): Promise<void>;
+  /** For the statements of `store`. */
+  db: Db;
+}
+
+/** Gives `work` a connection for statements about databases. */
+export async function asAdmin<T>(url: string, work: (session: AdminSession) => Promise<T>): Promise<T> {
   let client: pg.PoolClient;
   try {
     client = await poolOf(url).connect();
@@ -34,7 +43,7 @@ export async function asAdmin<T>(url: string, work: (run: (text: string) => Prom
     throw refusedConnection(url, error);
   }
   try {
-    return await work(async (text) => void (await client.query(text)));
+    return await work(sessionOn(client));
   } catch (error) {
     if (sqlState(error) !== INSUFFICIENT_PRIVILEGE) throw error;
     throw new TaskerError(
@@ -46,6 +55,16 @@ export async function asAdmin<T>(url: string, work: (run: (text: string) => Prom
   } finally {
     client.release();
   }
+}
+
+function sessionOn(client: pg.PoolClient): AdminSession {
+  return {
+    run: async (text) => void (await client.query(text)),
+    db: {
+      query: async <Row>({ text }: Statement, values: readonly unknown[] = []) =>
+        (await client.query(text, values as unknown[])) as unknown as Rows<Row>,
+    },
+  };
 }
 
 /** A name as SQL writes it. */

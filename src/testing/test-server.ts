@@ -6,8 +6,9 @@ import { migrate, schemaDigest } from '../engine/migrate.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { silentLogger } from '../logging/logger.ts';
 import { cacheFolder } from '../registry/bundle-cache.ts';
+import { databaseInUse } from '../store/database-sessions.ts';
 import { leftoverDatabases } from '../store/leftover-databases.ts';
-import { asAdmin, otherDatabase, quotedName } from './admin-session.ts';
+import { type AdminSession, asAdmin, otherDatabase, quotedName } from './admin-session.ts';
 
 const PREFIX = 'tasker_test_';
 /** A database that nobody uses for so long belongs to a test that was killed. */
@@ -18,6 +19,8 @@ const EXISTS_ALREADY = new Set(['42P04', '23505']);
 const IN_USE = '55006';
 const CLONE_TRIES = 200;
 const RETRY_MS = 20;
+const LEAVING_TRIES = 20;
+const LEAVING_MS = 4;
 
 /** A server on which databases for tests can be made. */
 interface TestServer {
@@ -43,10 +46,10 @@ let made = 0;
 export async function testDatabase(serverUrl: string | undefined): Promise<TestDatabase> {
   const { url, template } = await theServer(serverUrl);
   const name = `${PREFIX}${Date.now().toString(36)}_${process.pid.toString(36)}_${(++made).toString(36)}`;
-  await asAdmin(url, (run) => clone(run, { name, template }));
+  await asAdmin(url, ({ run }) => clone(run, { name, template }));
   return {
     url: otherDatabase(url, name),
-    drop: () => asAdmin(url, (run) => run(`drop database if exists ${quotedName(name)} with (force)`)),
+    drop: () => asAdmin(url, (session) => drop(session, name)),
   };
 }
 
@@ -95,7 +98,7 @@ async function startOwn(): Promise<string> {
 /** Made under another name, and named when it is whole: two processes may do so at once, and one of them is first. */
 async function makeTemplate(url: string, template: string): Promise<void> {
   const part = `${PREFIX}${Date.now().toString(36)}_${process.pid.toString(36)}_template`;
-  await asAdmin(url, async (run) => {
+  await asAdmin(url, async ({ run }) => {
     await run(`create database ${quotedName(part)}`);
     const database = await Database.connect({ url: otherDatabase(url, part), poolSize: 2, logger: silentLogger });
     try {
@@ -127,6 +130,15 @@ async function clone(
   }
 }
 
+/**
+ * Removes a database, whoever is connected. Sessions that were closed a moment ago are waited for here: the server itself
+ * would look again only after 100 ms.
+ */
+async function drop({ run, db }: AdminSession, name: string): Promise<void> {
+  for (let tries = 0; tries < LEAVING_TRIES && (await databaseInUse(db, name)); tries++) await pause(LEAVING_MS);
+  await run(`drop database if exists ${quotedName(name)} with (force)`);
+}
+
 /** What a database is copied from, or renamed, must be nobody's this moment; a backend takes a while to go. */
 async function whenUnused(act: () => Promise<void>): Promise<void> {
   for (let tries = 1; ; tries++) {
@@ -146,7 +158,7 @@ async function removeLeftovers(url: string, names: readonly string[]): Promise<v
     return !name.startsWith(`${PREFIX}template_`) && Date.now() - madeAt > LEFT_OVER_MS;
   });
   if (old.length === 0) return;
-  await asAdmin(url, async (run) => {
+  await asAdmin(url, async ({ run }) => {
     for (const name of old) await run(`drop database if exists ${quotedName(name)}`);
   });
 }
