@@ -1,10 +1,10 @@
 import { readEnvironment } from '../config/environment.ts';
 import { loggerOf } from '../logging/any-logger.ts';
-import { consoleLogger } from '../logging/console-logger.ts';
 import type { Logger } from '../logging/logger.ts';
 import { roomLogger } from '../logging/room-logger.ts';
 import { type BindAddress, parseBindAddress } from '../server/bind-address.ts';
 import type { CreateTaskerOptions } from './create-tasker.ts';
+import { programLogger } from './program-logger.ts';
 
 /** The worker's own HTTP port. */
 export interface WebOptions {
@@ -22,7 +22,7 @@ export interface WorkerServerConfig extends Omit<CreateTaskerOptions, 'handlers'
   handlers?: string | readonly string[];
   /** The only namespace to serve; `namespaces` names several. */
   namespace?: string;
-  /** Of the server's own logger, when `logger` is not given. Default: `LOG_LEVEL`, else `info`. */
+  /** Of the server's own logger, when `logger` is not given. Default: `TASKER_LOG`, `LOG_LEVEL` or `RUST_LOG`, else `info`. */
   logLevel?: 'error' | 'warn' | 'info' | 'debug' | 'trace';
   /** How long running handlers may take to finish when the server stops, in milliseconds. Default 30,000. */
   drainTimeoutMs?: number;
@@ -56,10 +56,10 @@ const BIND_ADDRESS = '127.0.0.1:8081';
 
 /** Reads a configuration and the environment. @throws TaskerError `config_invalid` */
 export function serverSettings(config: WorkerServerConfig): ServerSettings {
-  const { handlerPaths, templatePaths, logLevel, ...env } = readEnvironment();
+  const { handlerPaths, templatePaths, ...env } = readEnvironment();
   const environment = config.environment ?? env.environment;
   const { namespace, handlers = handlerPaths, web = true, maxConcurrentHandlers, ...rest } = config;
-  const logger = config.logger ? loggerOf(config.logger) : serverLogger(config.logLevel ?? logLevel, environment);
+  const logger = config.logger ? loggerOf(config.logger) : programLogger({ level: config.logLevel });
   const {
     enabled = true,
     bindAddress = env.webBindAddress ?? BIND_ADDRESS,
@@ -81,8 +81,4 @@ export function serverSettings(config: WorkerServerConfig): ServerSettings {
     web: enabled ? { address: parseBindAddress(bindAddress), showConfig: configEndpointEnabled } : undefined,
     handleSignals: config.handleSignals ?? false,
   };
-}
-
-function serverLogger(level: string, environment: string): Logger {
-  return consoleLogger({ level, form: environment === 'development' && process.stderr.isTTY ? 'lines' : 'json' });
 }

@@ -2,11 +2,11 @@ import path from 'node:path';
 import pc from 'picocolors';
 import { createTasker } from '../app/create-tasker.ts';
 import { checkUrl, chosenUrl, embeddedHome } from '../app/database-admin.ts';
+import { programLogger } from '../app/program-logger.ts';
 import { nameOf, Project } from '../app/project.ts';
 import type { Tasker } from '../app/tasker.ts';
 import { readEnvironment } from '../config/environment.ts';
 import { messageOf } from '../errors.ts';
-import { consoleLogger } from '../logging/console-logger.ts';
 import { DevView } from './dev-view.ts';
 import { exampleCommand } from './example-command.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
@@ -28,9 +28,9 @@ export async function dev(options: WorkerOptions): Promise<void> {
   try {
     const folders = runnableFolders(options);
     checkUrl(options);
-    const { environment, logLevel } = readEnvironment();
+    const { environment } = readEnvironment();
     const form = options.json ? 'json' : 'lines';
-    const logger = consoleLogger({ level: options.verbose ? 'debug' : logLevel, form, write: tell });
+    const logger = programLogger({ level: options.verbose ? 'debug' : undefined, form, write: tell });
     const project = new Project({ ...folders, environment, logger, tell });
     await Promise.all([project.readTemplates(), project.readHandlers()]);
     const { templates } = project;

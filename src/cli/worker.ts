@@ -1,11 +1,10 @@
 import { checkUrl } from '../app/database-admin.ts';
 import { handleSignals } from '../app/handle-signals.ts';
+import { programLogger } from '../app/program-logger.ts';
 import { ShutdownController } from '../app/shutdown-controller.ts';
 import { WorkerServer } from '../app/worker-server.ts';
-import { readEnvironment } from '../config/environment.ts';
 import { WorkerBootstrapError } from '../errors/worker-errors.ts';
 import { isTaskerError, messageOf } from '../errors.ts';
-import { consoleLogger } from '../logging/console-logger.ts';
 import type { Logger } from '../logging/logger.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { leave } from './leave.ts';
@@ -101,12 +100,6 @@ export function drainOf({ drainTimeout }: WorkerOptions): { drainTimeoutMs?: num
   return drainTimeout === undefined ? {} : { drainTimeoutMs: drainTimeout };
 }
 
-/** JSON for machines; lines for the person who develops at a terminal. */
 function workerLogger({ json, verbose }: GlobalOptions): Logger {
-  const { environment, logLevel, badLogLevel } = readEnvironment();
-  const forPeople = !json && environment === 'development' && process.stderr.isTTY;
-  const logger = consoleLogger({ level: verbose ? 'debug' : logLevel, form: forPeople ? 'lines' : 'json' });
-  if (badLogLevel !== undefined)
-    logger.warn(`LOG_LEVEL ${badLogLevel} is none of trace, debug, info, warn, error; info is used`);
-  return logger;
+  return programLogger({ level: verbose ? 'debug' : undefined, form: json ? 'json' : undefined });
 }

@@ -8,9 +8,6 @@ export interface Environment {
   embedded: boolean;
   templatePaths: string[];
   handlerPaths: string[];
-  logLevel: LogLevel;
-  /** A filter that was not understood, as it stands. */
-  badLogLevel: string | undefined;
   pipeline: boolean;
   /** Where a worker answers health and metrics. */
   webBindAddress: string | undefined;
@@ -29,12 +26,10 @@ const pathsOf = (text: string | undefined): string[] =>
 
 /**
  * Reads the variables: `DATABASE_URL`, `DATABASE_DIRECT_URL`, `TASKER_ENV`, `TASKER_EMBEDDED`, `TASKER_TEMPLATE_PATH`,
- * `TASKER_HANDLER_PATH` or `TYPESCRIPT_HANDLER_PATH`, `LOG_LEVEL` or `RUST_LOG`, `TASKER_PIPELINE`, `TASKER_WEB_BIND_ADDRESS`.
+ * `TASKER_HANDLER_PATH` or `TYPESCRIPT_HANDLER_PATH`, `TASKER_PIPELINE`, `TASKER_WEB_BIND_ADDRESS`.
  */
 export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environment {
   // A variable that is empty is as good as not set.
-  const level = (env['LOG_LEVEL'] || env['RUST_LOG'] || 'info').toLowerCase();
-  const known = LOG_LEVELS.find((candidate) => candidate === level);
   return {
     databaseUrl: env['DATABASE_URL'] || undefined,
     databaseDirectUrl: env['DATABASE_DIRECT_URL'] || undefined,
@@ -42,8 +37,6 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environme
     embedded: env['TASKER_EMBEDDED'] === '1',
     templatePaths: pathsOf(env['TASKER_TEMPLATE_PATH']),
     handlerPaths: pathsOf(env['TASKER_HANDLER_PATH'] || env['TYPESCRIPT_HANDLER_PATH']),
-    logLevel: known ?? 'info',
-    badLogLevel: known ? undefined : level,
     pipeline: env['TASKER_PIPELINE'] !== '0',
     webBindAddress: env['TASKER_WEB_BIND_ADDRESS'] || undefined,
   };

@@ -86,7 +86,7 @@ it('logs what it does as JSON lines on standard error, and says so when LOG_LEVE
     .map((line) => JSON.parse(line) as { msg: string });
   expect(stdout).toBe('');
   expect(lines.map(({ msg }) => msg)).toEqual(
-    expect.arrayContaining([expect.stringContaining('LOG_LEVEL loud'), 'worker registered', 'worker stopped']),
+    expect.arrayContaining([expect.stringContaining('LOG_LEVEL: loud'), 'worker registered', 'worker stopped']),
   );
 });
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { readEnvironment } from '../../src/config/environment.ts';
 
 describe('the environment', () => {
-  it('of nothing is development, info, pipelined, with no paths', () => {
+  it('of nothing is development, pipelined, with no paths', () => {
     expect(readEnvironment({})).toEqual({
       databaseUrl: undefined,
       databaseDirectUrl: undefined,
@@ -10,8 +10,6 @@ describe('the environment', () => {
       embedded: false,
       templatePaths: [],
       handlerPaths: [],
-      logLevel: 'info',
-      badLogLevel: undefined,
       pipeline: true,
     });
   });
@@ -25,13 +23,12 @@ describe('the environment', () => {
         'TASKER_EMBEDDED',
         'TASKER_TEMPLATE_PATH',
         'TASKER_HANDLER_PATH',
-        'LOG_LEVEL',
         'TASKER_PIPELINE',
       ].map((name) => [name, '']),
     );
     expect(readEnvironment(empty)).toEqual(readEnvironment({}));
-    const second = { ...empty, TYPESCRIPT_HANDLER_PATH: '/h', RUST_LOG: 'debug' };
-    expect(readEnvironment(second)).toMatchObject({ handlerPaths: ['/h'], logLevel: 'debug' });
+    const second = { ...empty, TYPESCRIPT_HANDLER_PATH: '/h' };
+    expect(readEnvironment(second)).toMatchObject({ handlerPaths: ['/h'] });
   });
 
   it('names the database', () => {
@@ -62,16 +59,5 @@ describe('the environment', () => {
     expect(readEnvironment({ TASKER_HANDLER_PATH: 'own', TYPESCRIPT_HANDLER_PATH: 'ts' }).handlerPaths).toEqual([
       'own',
     ]);
-  });
-
-  it.each([
-    [{ LOG_LEVEL: 'debug' }, 'debug', undefined],
-    [{ LOG_LEVEL: 'WARN' }, 'warn', undefined],
-    [{ RUST_LOG: 'trace' }, 'trace', undefined],
-    [{ LOG_LEVEL: 'error', RUST_LOG: 'trace' }, 'error', undefined],
-    [{ LOG_LEVEL: 'loud' }, 'info', 'loud'],
-    [{ RUST_LOG: 'tasker=debug,info' }, 'info', 'tasker=debug,info'],
-  ])('%j: logs at %s', (env, logLevel, badLogLevel) => {
-    expect(readEnvironment(env)).toMatchObject({ logLevel, badLogLevel });
   });
 });
