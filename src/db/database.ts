@@ -248,11 +248,13 @@ export class Database implements Db {
     const startedAt = performance.now();
     const client = await this.#connect();
     let broken: Error | undefined;
+    let over = false;
     try {
       this.statements += opening.settings ? 3 : 2;
       await client.query(BEGIN);
       if (opening.settings) await client.query(opening.settings);
-      const result = await work(transactionOn(this, this.#sender(client), []));
+      const sender = this.#sender(client, () => over);
+      const result = await work(transactionOn(this, sender, [])).finally(() => (over = true));
       const committed = (await client.query('commit')) as unknown as Rows<unknown>;
       if (committed.command !== 'COMMIT') throw new TaskerError('database_error', 'the transaction was rolled back');
       return result;
@@ -283,12 +285,16 @@ export class Database implements Db {
     return this.#userTransactions;
   }
 
-  /** Statements go out at once; where the pipeline is switched off, each after the answer to the one before. */
-  #sender(client: pg.PoolClient): Send {
-    if (this.#options.pipeline ?? true) return (query) => client.query(query);
+  /**
+   * Statements go out at once; where the pipeline is switched off, each after the answer to the one before. None does once
+   * the transaction is over: it would be committed by itself.
+   */
+  #sender(client: pg.PoolClient, isOver: () => boolean = () => false): Send {
+    const now: Send = (query) => (isOver() ? Promise.reject(afterTheEnd()) : client.query(query));
+    if (this.#options.pipeline ?? true) return now;
     let before: Promise<unknown> = Promise.resolve();
     return (query) => {
-      const answer = before.then(() => client.query(query));
+      const answer = before.then(() => now(query));
       before = answer.catch(() => undefined); // it is told to whoever sent it
       return answer;
     };
@@ -376,6 +382,10 @@ function timed<Query extends string | pg.QueryConfig>(query: Query, timeoutMs: n
 }
 
 type Send = (query: string | pg.QueryConfig) => Promise<pg.QueryResult>;
+
+function afterTheEnd(): TaskerError {
+  return new TaskerError('database_error', 'the transaction is over, and a statement came after its end');
+}
 
 /** The statements of a transaction; `sent` gets their answers, for whoever must wait for all. */
 function transactionOn(database: Database, send: Send, sent: Promise<unknown>[]): Db {

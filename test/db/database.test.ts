@@ -6,6 +6,7 @@ import { silentLogger } from '../../src/logging/logger.ts';
 import { startProxy } from '../support/crash-proxy.ts';
 import { freshDatabase, type Sql } from '../support/database.ts';
 import { fakePostgres } from '../support/fake-postgres.ts';
+import { deferred } from '../support/setup.ts';
 
 let url: string;
 let sql: Sql;
@@ -120,6 +121,24 @@ describe('a transaction of several round trips', () => {
     await expect(failing).rejects.toThrow('changed my mind');
     expect(await words('t2')).toEqual([]);
     await Promise.all([1, 2, 3, 4].map((i) => database.query(ADD, [`t2 ${i}`])));
+  });
+
+  it.each([true, false])('that failed lets nothing after it be written (pipelined: %s)', async (pipeline) => {
+    const database = await open(url, { pipeline });
+    const tag = pipeline ? 't5' : 't6';
+    const [late, over] = [deferred(), deferred<unknown>()];
+    const failing = database.transaction(opening(), async (tx) => {
+      void late.promise.then(() => tx.query(ADD, [`${tag} late`])).catch(over.resolve);
+      await Promise.all([tx.query(BREAK, [tag]), ...['a', 'b', 'c'].map((word) => tx.query(ADD, [`${tag} ${word}`]))]);
+    });
+    await expect(failing).rejects.toMatchObject({ code: '23514' });
+    late.resolve();
+    expect(await over.promise).toMatchObject({
+      message: 'the transaction is over, and a statement came after its end',
+    });
+    await database.query(ADD, [`after ${tag}`]);
+    expect(await words(tag)).toEqual([]);
+    expect(warnings.filter((message) => /already executing/.test(message))).toEqual([]);
   });
 
   it('whose COMMIT is answered with ROLLBACK is no success', async () => {

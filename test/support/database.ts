@@ -13,9 +13,15 @@ export async function freshDatabase(): Promise<{ url: string; sql: Sql; drop(): 
   const client = new pg.Client({ connectionString: url.toString() });
   client.on('error', () => {});
   await client.connect();
+  // One after another: the driver warns of what is asked while something else is under way.
+  let before: Promise<unknown> = Promise.resolve();
   return {
     url: url.toString(),
-    sql: async (text, values = []) => (await client.query(text, values)).rows,
+    sql: async (text, values = []) => {
+      const answer = before.then(() => client.query(text, values));
+      before = answer.catch(() => undefined);
+      return (await answer).rows;
+    },
     drop: async () => {
       await client.end().catch(() => undefined);
       await admin(server, `drop database if exists ${name} with (force)`);
