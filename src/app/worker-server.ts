@@ -1,6 +1,7 @@
 import { WorkerAlreadyRunningError, WorkerBootstrapError } from '../errors/worker-errors.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
+import type { EventSystem } from '../worker/event-system.ts';
 import { handleSignals } from './handle-signals.ts';
 import { HandlerSystem } from './handler-system.ts';
 import { serverSettings, type WorkerServerConfig } from './server-config.ts';
@@ -83,6 +84,11 @@ export class WorkerServer {
   getHandlerSystem(): HandlerSystem {
     this.#handlers ??= new HandlerSystem({ baseFolder: serverSettings(this.#defaults).handlers[0] });
     return this.#handlers;
+  }
+
+  /** Null: a server runs its steps itself, without a poller between. `bootstrapWorker` and `EventSystem` have one. */
+  getEventSystem(): EventSystem | null {
+    return null;
   }
 
   /** What runs the steps: creates tasks, too. Undefined while the server does not run. */
