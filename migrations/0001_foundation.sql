@@ -93,6 +93,7 @@ create table tasker.task (
   context               jsonb not null,
   correlation_id        uuid,
   parent_correlation_id uuid,
+  traceparent           text,
   initiator             text,
   source_system         text,
   reason                text,

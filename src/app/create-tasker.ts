@@ -9,6 +9,7 @@ import type { Logger } from '../logging/logger.ts';
 import { roomLogger } from '../logging/room-logger.ts';
 import { type Metrics, type MetricsRegistry, silentMetrics, TaskerMetrics } from '../metrics/metrics.ts';
 import { formatProblem } from '../template/parse-template.ts';
+import { openTracing } from '../tracing/tracing.ts';
 import { type HandlerSource, loadHandlers } from './load-handlers.ts';
 import { loadTemplates, type TemplateSource } from './load-templates.ts';
 import { openDatabase } from './open-database.ts';
@@ -130,6 +131,7 @@ export async function makeTasker(options: CreateTaskerOptions, { handOut }: { ha
       registry,
       logger,
       metrics,
+      tracing: await openTracing(),
       templates,
       name: config.name ?? `${hostname()}-${process.pid}`,
       concurrency: config.concurrency,

@@ -13,8 +13,10 @@ import { nearNames } from '../model/near-names.ts';
 import { checkHandlers, phraseProblems } from '../registry/check-handlers.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import { settledWithin } from '../worker/settled-within.ts';
 import { Worker, type WorkerStats } from '../worker/worker.ts';
+import { withSpans } from './created-spans.ts';
 import type { OpenDatabase } from './open-database.ts';
 import { isResting, TaskWaiter } from './task-waiter.ts';
 import { TaskerCounts } from './tasker-counts.ts';
@@ -70,6 +72,7 @@ export interface TaskerParts {
   registry: HandlerRegistry | undefined;
   logger: Logger;
   metrics: Metrics;
+  tracing: Tracing | undefined;
   name: string;
   concurrency: number;
   leaseMs: number;
@@ -161,6 +164,7 @@ export class Tasker {
       engine: this.#engine,
       registry,
       logger: roomLogger(this.#parts.logger, 'worker'),
+      tracing: this.#parts.tracing,
       name,
       concurrency,
       leaseMs,
@@ -288,7 +292,9 @@ export class Tasker {
 
   /** Creates many tasks in one transaction, all or none; some hundreds at a time are fastest. Throws as {@link createTask}. */
   async createTasks(requests: readonly TaskRequest[], options?: CreateOptions): Promise<TaskHandle[]> {
-    const created = await this.#waiter.creating(() => this.#engine.createTasks(requests, options));
+    const { tracing } = this.#parts;
+    const create = (all: readonly TaskRequest[]) => this.#waiter.creating(() => this.#engine.createTasks(all, options));
+    const created = await (tracing ? withSpans(tracing, requests, create) : create(requests));
     this.#announceWork(created);
     return created.map(({ taskUuid, snapshot, priority, created }) => ({
       taskUuid,

@@ -11,6 +11,7 @@ import { isUuid, uuidV7 } from '../model/uuid.ts';
 import { findIdentities, type NewTask } from '../store/create-tasks.ts';
 import { taskStates } from '../store/peek.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
+import { idsOf } from '../tracing/traceparent.ts';
 import { createDespiteLoss } from './create-despite-loss.ts';
 import { insertAtOnce, insertPortions, portionsOf } from './insert-tasks.ts';
 import { nameOf, type Snapshot, type TemplateStore } from './template-store.ts';
@@ -37,6 +38,8 @@ export interface TaskRequest {
   /** A UUID that ties logs and tasks together. Default: the task's own id. */
   correlationId?: string;
   parentCorrelationId?: string;
+  /** The span that the task belongs to, as W3C writes it. Default: the active span, if an SDK of OpenTelemetry is there. */
+  traceparent?: string;
 }
 
 /** What {@link createTasks} does with a task whose identity exists. */
@@ -183,12 +186,22 @@ function newTask(request: TaskRequest, snapshot: Snapshot, position: number): Ne
     context,
     correlationId: request.correlationId ?? null,
     parentCorrelationId: request.parentCorrelationId ?? null,
+    traceparent: traceparentOf(request, where),
     initiator: label(request, 'initiator', where),
     sourceSystem: label(request, 'sourceSystem', where),
     reason: label(request, 'reason', where),
     tags: tagsOf(request, where),
     identityHash: hash,
   };
+}
+
+function traceparentOf({ traceparent }: TaskRequest, where: string): string | null {
+  if (traceparent === undefined || traceparent === null) return null;
+  if (typeof traceparent === 'string' && idsOf(traceparent)) return traceparent;
+  throw new TaskerError(
+    'bad_request',
+    `${where}: traceparent ${JSON.stringify(traceparent)} is no W3C traceparent; it looks like 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`,
+  );
 }
 
 function encodeContext(value: Record<string, unknown>, snapshot: Snapshot, where: string): string {

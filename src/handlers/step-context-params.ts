@@ -41,6 +41,7 @@ export interface StepContextParams {
   readonly handlerName: string;
   readonly event?: FfiStepEvent;
   readonly correlationId?: string;
+  readonly traceparent?: string | undefined;
   readonly inputData?: Fields | null;
   /** By step name: the envelope, or the bare result. */
   readonly dependencyResults?: Record<string, unknown>;

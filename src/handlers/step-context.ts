@@ -73,6 +73,14 @@ export class StepContext {
     return this.#params.correlationId ?? '';
   }
 
+  /**
+   * The span that this attempt is to others, as W3C writes it: for requests that are not sent by an API handler, which
+   * send it by themselves. Without an SDK, that of whoever created the task; undefined when nobody traces.
+   */
+  get traceparent(): string | undefined {
+    return this.#params.traceparent;
+  }
+
   get handlerName(): string {
     return this.#params.handlerName;
   }

@@ -1,7 +1,6 @@
 import { type LogBindings, type Logger, silentLogger } from './logger.ts';
 
 /** Writes one line: a message, then its fields. */
-// biome-ignore lint/suspicious/noConfusingVoidType: what the method of a foreign logger returns is nobody's business here.
 type MessageLine = (message: string, ...details: never[]) => unknown;
 
 /** A logger that takes the message first: `console`, winston, and most that are not in pino's shape. */

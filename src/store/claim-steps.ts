@@ -49,11 +49,11 @@ u as (
     from c where s.ctid = c.step_tid and s.state = 'enqueued'
   returning s.task_uuid, s.idx, s.attempts, s.spared, s.max_attempts, c.template_id, c.rank)
 select u.*, t.revision, t.context, t.correlation_id, t.parent_correlation_id, t.initiator, t.source_system, t.reason, t.tags,
-       t.created_at::text, null::int taken,${several ? ' null::int seen,' : ''}
+       t.traceparent, t.created_at::text, null::int taken,${several ? ' null::int seen,' : ''}
        (select set_config('synchronous_commit', 'on', true) from c where not retryable limit 1) durable
   from u join tasker.task t on t.task_uuid = u.task_uuid
 union all
-select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, count(*)::int,${
+select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, count(*)::int,${
   several ? '\n       (select count(*)::int from seen),' : ''
 } null from c
  order by rank, task_uuid, idx`;
@@ -78,6 +78,7 @@ export interface ClaimedStepRow {
   source_system: string | null;
   reason: string | null;
   tags: string[] | null;
+  traceparent: string | null;
   /** As the server writes it: few handlers ask for it, and making dates of all takes time. */
   created_at: string;
 }

@@ -8,18 +8,18 @@ const CREATE_TASKS: Statement = {
   text: `
 with input as materialized (
   select * from rows from (
-    unnest($1::uuid[], $2::int[], $3::smallint[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $11::text[]),
+    unnest($1::uuid[], $2::int[], $3::smallint[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $11::text[], $12::text[]),
     jsonb_array_elements($4::jsonb), jsonb_array_elements($10::jsonb)
-  ) d (task_uuid, template_id, rank, correlation_id, parent_correlation_id, initiator, source_system, reason, hash, context, tags)),
+  ) d (task_uuid, template_id, rank, correlation_id, parent_correlation_id, initiator, source_system, reason, hash, traceparent, context, tags)),
 ident as (
   insert into tasker.task_identity (hash, task_uuid)
   select decode(hash, 'hex'), task_uuid from input where hash is not null order by 1
   on conflict do nothing returning task_uuid),
 t as (
   insert into tasker.task (task_uuid, template_id, rank, n_open, n_active, context, correlation_id, parent_correlation_id,
-                           initiator, source_system, reason, tags)
+                           initiator, source_system, reason, traceparent, tags)
   select i.task_uuid, i.template_id, i.rank, m.initial_count, m.root_count, i.context, i.correlation_id, i.parent_correlation_id,
-         i.initiator, i.source_system, i.reason,
+         i.initiator, i.source_system, i.reason, i.traceparent,
          case when i.tags <> 'null' then array(select jsonb_array_elements_text(i.tags)) end
     from input i join tasker.template m on m.id = i.template_id
    where i.hash is null or i.task_uuid in (select task_uuid from ident)
@@ -48,6 +48,8 @@ export interface NewTask {
   context: string;
   correlationId: string | null;
   parentCorrelationId: string | null;
+  /** Who created it, to those who trace. */
+  traceparent: string | null;
   initiator: string | null;
   sourceSystem: string | null;
   reason: string | null;
@@ -70,6 +72,7 @@ export async function createTasks(db: Db, tasks: readonly NewTask[]): Promise<Se
     tasks.map((t) => t.reason),
     JSON.stringify(tasks.map((t) => t.tags)),
     tasks.map((t) => t.identityHash),
+    tasks.map((t) => t.traceparent),
   ]);
   return new Set(rows.map((row) => row.task_uuid));
 }

@@ -7,7 +7,7 @@ const ADOPT_STEPS: Statement = {
   name: 'adopt_steps',
   text: `
 select s.task_uuid, s.idx, s.attempts, s.spared, s.max_attempts, t.template_id, t.rank, t.revision, t.context, t.correlation_id,
-       t.parent_correlation_id, t.initiator, t.source_system, t.reason, t.tags, t.created_at::text, s.claim
+       t.parent_correlation_id, t.initiator, t.source_system, t.reason, t.tags, t.traceparent, t.created_at::text, s.claim
   from tasker.task t join tasker.step s on s.task_uuid = t.task_uuid
  where t.done_at is null and s.state = 'in_progress' and s.claim = any ($1::bigint[])`,
 };

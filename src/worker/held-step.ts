@@ -106,6 +106,8 @@ export class HeldStep implements StepContextParams {
   #controller: AbortController | undefined;
   #known: KnownResults;
   #ancestors: Map<string, Place> | undefined;
+  /** The span that its attempt, or the creation of its task, is to others. */
+  traceparent: string | undefined;
   readonly #logger: Logger;
   readonly #port: StepPort;
 
@@ -121,6 +123,7 @@ export class HeldStep implements StepContextParams {
     this.rank = row.rank;
     this.#logger = logger;
     this.#known = task.known;
+    this.traceparent = task.row.traceparent ?? undefined;
   }
 
   get template(): StepTemplate {

@@ -6,6 +6,7 @@ import type {
   FfiWorkflowStep,
 } from '../handlers/ffi-step-event.ts';
 import { uuidV7 } from '../model/uuid.ts';
+import { idsOf } from '../tracing/traceparent.ts';
 import type { HeldStep } from './held-step.ts';
 
 const naive = (time: Date) => time.toISOString().replace('T', ' ').replace('Z', '000');
@@ -18,6 +19,7 @@ const dateOf = (text: string) => new Date(text.replace(' ', 'T').replace(/([+-]\
  * handlers read few of them.
  */
 export function stepEvent(step: HeldStep, eventId: string = uuidV7()): FfiStepEvent {
+  const traced = step.traceparent === undefined ? undefined : idsOf(step.traceparent);
   let task: FfiTaskInfo | undefined;
   let workflowStep: FfiWorkflowStep | undefined;
   let stepDefinition: FfiStepDefinition | undefined;
@@ -27,8 +29,8 @@ export function stepEvent(step: HeldStep, eventId: string = uuidV7()): FfiStepEv
     taskUuid: step.taskUuid,
     stepUuid: step.stepUuid,
     correlationId: step.correlationId,
-    traceId: null,
-    spanId: null,
+    traceId: traced?.traceId ?? null,
+    spanId: traced?.spanId ?? null,
     taskCorrelationId: step.correlationId,
     parentCorrelationId: step.task.row.parent_correlation_id,
     get task() {

@@ -23,6 +23,8 @@ export interface RunnerPort<S extends Runnable> {
   contextOf(step: S): StepContext;
   /** The synchronous part of its handler is over, which began at `from` on the clock of `performance.now()`. */
   called?(step: S, from: number): void;
+  /** Calls its handler where it should run. */
+  within?: ((step: S, call: () => unknown) => unknown) | undefined;
   settled(step: S, result: StepHandlerResult, version: string): void;
   /** It wants to be called again once what it came to is saved. */
   yielded(step: S, handler: ExecutableHandler, result: StepHandlerResult): void;
@@ -83,10 +85,11 @@ export class StepRunner<S extends Runnable> {
     const port = this.#port;
     const context = port.contextOf(step);
     const from = performance.now();
-    callHandler(handler, context, (result, version) => {
+    const settled = (result: StepHandlerResult, version: string) => {
       if (isCheckpointYield(result)) port.yielded(step, handler, result);
       else port.settled(step, result, version);
-    });
+    };
+    callHandler(handler, context, settled, port.within && ((call) => port.within?.(step, call)));
     port.called?.(step, from);
   }
 }

@@ -16,6 +16,7 @@ import { roomLogger } from '../logging/room-logger.ts';
 import { isWorkerIndex } from '../model/step-index.ts';
 import { announcementOf } from '../registry/announcement.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import { type AttemptEnd, attemptEnd, givenBack } from './attempt-end.ts';
 import { backOff } from './back-off.ts';
 import { Deadlines } from './deadlines.ts';
@@ -43,6 +44,7 @@ import {
 } from './step-log.ts';
 import { lacksDetails, loadDetails, saveYield, stepPort } from './step-progress.ts';
 import { StepRunner } from './step-runner.ts';
+import { StepTraces } from './step-traces.ts';
 import { type CachedTask, TaskCache } from './task-cache.ts';
 import { UnreadableTemplates } from './unreadable-templates.ts';
 import { WorkerCounts } from './worker-counts.ts';
@@ -53,6 +55,8 @@ export interface WorkerOptions {
   engine: Engine;
   registry: HandlerRegistry;
   logger: Logger;
+  /** Undefined: nobody traces. */
+  tracing?: Tracing | undefined;
   name: string;
   /** Handlers that run at once. */
   concurrency: number;
@@ -132,6 +136,7 @@ export class Worker {
   #registry: HandlerRegistry;
   #slots: number;
   readonly #counts: WorkerCounts;
+  readonly #traces: StepTraces | undefined;
   readonly #loop: LoopWatch;
   #namespaceIds: readonly number[] = [];
   #namespaceKey = '';
@@ -160,6 +165,7 @@ export class Worker {
     this.#logger = options.logger;
     this.#handlerLogger = roomLogger(options.logger, 'handlers');
     this.#registry = options.registry;
+    this.#traces = options.tracing && new StepTraces(options.tracing);
     this.#runner = this.#makeRunner();
     this.channel = this.#makeChannel();
     this.#slots = Math.min(options.concurrency, this.channel.slots);
@@ -495,6 +501,7 @@ export class Worker {
     return new StepRunner<HeldStep>(this.#registry, {
       starts: (step) => this.#occupy(step),
       contextOf: (step) => this.#begin(step),
+      within: this.#traces && ((step, call) => this.#traces?.run(step, call)),
       called: (step, from) => this.#loop.called(step, from),
       settled: (step, result, version) => this.#settled(step, result, version),
       yielded: (step, handler, result) => {
@@ -576,6 +583,7 @@ export class Worker {
     const most = DEFAULTS.dependencyBytes;
     if (!step.started) this.#counts.begun(step);
     step.begin();
+    this.#traces?.begun(step);
     step.lazy = !this.#cache.surelyWithin(step, most) && this.#cache.sizeFor(step) > most;
     return new StepContext(step);
   }
@@ -635,6 +643,7 @@ export class Worker {
   #push(end: AttemptEnd): void {
     end.step.ended = true;
     this.#counts.pushed();
+    this.#traces?.settled(end);
     this.#recorder.push(end);
   }
 
@@ -712,6 +721,7 @@ export class Worker {
 
   #letGo(step: HeldStep): void {
     if (!this.#held.delete(step)) return;
+    this.#traces?.letGo(step);
     this.#incarnation.letGo(step.claim);
     this.#cache.letGo(step.task);
   }

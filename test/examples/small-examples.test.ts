@@ -35,6 +35,20 @@ describe('a program of the examples prints what came of its tasks', () => {
       ],
     ],
     [
+      'tracing/trace-order.mjs',
+      [
+        'task complete; traces: 1',
+        'POST /orders',
+        '  task shop/order',
+        '    step reserve (1)',
+        '      attempt reserve (1)',
+        '    step charge (1)',
+        '      attempt charge (1)',
+        '        POST -> 200',
+        'the service was told the span of the call: true',
+      ],
+    ],
+    [
       'pipeline/report-sales.mjs',
       ['Coffee mug      14  as hoped', 'Fountain pen    10  less than hoped', 'Baseball cap    24  as hoped'],
     ],

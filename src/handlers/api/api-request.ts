@@ -11,6 +11,7 @@ import { requestError } from './request-error.ts';
 import type { ApiBodyOptions, RequestHeaders } from './request-options.ts';
 import { requestUrl } from './request-url.ts';
 import { type PreparedRequest, sendRequest } from './send-request.ts';
+import { tracedRequest } from './traced-request.ts';
 
 /** One request of a handler. */
 export interface ApiRequest {
@@ -53,7 +54,7 @@ export async function apiRequest(request: ApiRequest): Promise<ApiResponse> {
 
 async function answerTo(request: ApiRequest, prepared: PreparedRequest): Promise<ApiResponse> {
   const { options } = request;
-  const { response, url } = await sendRequest(prepared);
+  const { response, url } = await tracedRequest(prepared, request.options.context ?? request.step, sendRequest);
   if (options.stream) return new ApiResponse(response, undefined, { url: url.href });
   const maxBytes = options.maxResponseBytes ?? request.maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES;
   const bytes = await readBody(response, { maxBytes, from: `${prepared.method} ${redactedUrl(url.href)}` });

@@ -1,0 +1,82 @@
+import type { Span } from '@opentelemetry/api';
+import { KIND } from '../engine/engine.ts';
+import { nameOf } from '../engine/template-store.ts';
+import type { Tracing } from '../tracing/tracing.ts';
+import type { AttemptEnd } from './attempt-end.ts';
+import type { HeldStep } from './held-step.ts';
+
+interface Spans {
+  /** From the claim until its end is acknowledged. */
+  step: Span;
+  /** While the handler runs. */
+  attempt: Span | undefined;
+}
+
+const OUTCOMES: Record<AttemptEnd['kind'], string> = {
+  [KIND.completed]: 'completed',
+  [KIND.retryable]: 'failed',
+  [KIND.permanent]: 'failed',
+  [KIND.released]: 'released',
+  [KIND.lost]: 'worker_lost',
+};
+
+/** The spans of the steps that a worker holds: one for the time it holds a step, within it one for the run of its handler. */
+export class StepTraces {
+  readonly #tracing: Tracing;
+  readonly #spans = new WeakMap<HeldStep, Spans>();
+
+  constructor(tracing: Tracing) {
+    this.#tracing = tracing;
+  }
+
+  /** Its handler is called, again after a yield. */
+  begun(step: HeldStep): void {
+    if (this.#spans.has(step)) return;
+    const { snapshot, row } = step.task;
+    const attributes = {
+      'tasker.task_uuid': step.taskUuid,
+      'tasker.correlation_id': step.correlationId,
+      'tasker.template': nameOf(snapshot.template),
+      'tasker.step': step.name,
+      'tasker.step_uuid': step.stepUuid,
+      'tasker.attempt': step.attempt - step.spared,
+    };
+    const span = this.#tracing.start(`step ${step.name}`, {
+      kind: 'CONSUMER',
+      // Nobody's span that happens to be active here: a step goes on where its task was created, or nowhere.
+      parent: row.traceparent,
+      attributes,
+      startTime: Date.now() - (performance.now() - step.startedAt),
+    });
+    const attempt = this.#tracing.start(`attempt ${step.handlerName}`, {
+      parent: span,
+      attributes: { ...attributes, 'tasker.handler': step.handlerName },
+    });
+    step.traceparent = this.#tracing.traceparentOf(attempt);
+    this.#spans.set(step, { step: span, attempt });
+  }
+
+  /** Calls a handler while the span of its attempt is the active one. */
+  run<T>(step: HeldStep, call: () => T): T {
+    const attempt = this.#spans.get(step)?.attempt;
+    return attempt ? this.#tracing.run(attempt, call) : call();
+  }
+
+  /** What it came to is known. */
+  settled({ step, kind, error }: AttemptEnd): void {
+    const spans = this.#spans.get(step);
+    if (!spans?.attempt) return;
+    this.#tracing.end(spans.attempt, { error, attributes: { 'tasker.outcome': OUTCOMES[kind] } });
+    spans.attempt = undefined;
+  }
+
+  /** It is not held any more: its end was acknowledged or refused, or it was taken away. */
+  letGo(step: HeldStep): void {
+    const spans = this.#spans.get(step);
+    if (!spans) return;
+    this.#spans.delete(step);
+    const attributes = step.over ? { 'tasker.over': step.over } : {};
+    if (spans.attempt) this.#tracing.end(spans.attempt, { attributes });
+    this.#tracing.end(spans.step, { attributes });
+  }
+}

@@ -1,0 +1,168 @@
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { context, trace } from '@opentelemetry/api';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { defineApiHandler, defineHandler, PermanentError, type StepContext } from '../../src/index.ts';
+import { deferred, RETRY_AT_ONCE } from '../support/setup.ts';
+import { sharedDatabase } from '../support/shared-database.ts';
+import { type ReadableSpan, startSpans } from '../support/spans.ts';
+
+const shared = sharedDatabase();
+const TRACEPARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+
+function tracing(): ReadableSpan[] {
+  const { spans, stop } = startSpans();
+  onTestFinished(stop);
+  return spans;
+}
+
+async function service(): Promise<{ url: string; headers: IncomingHttpHeaders[] }> {
+  const headers: IncomingHttpHeaders[] = [];
+  const server = createServer((request, response) => {
+    headers.push(request.headers);
+    response.writeHead(request.url === '/broken' ? 503 : 200, { 'content-type': 'application/json' }).end('{}');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, headers };
+}
+
+const named = (spans: readonly ReadableSpan[], name: string) => spans.filter((span) => span.name === name);
+
+describe('with an SDK registered', () => {
+  it('a task is one trace, from who asked for it to the request that a handler sends', async () => {
+    const spans = tracing();
+    const { url, headers } = await service();
+    const call = defineApiHandler('call', { baseUrl: url }, ({ api }) => api.get('/paid'));
+    const { tasker, demo } = await shared.setup({ call: [] }, { handlers: [call] });
+    const asked = trace.getTracer('shop').startSpan('POST /orders');
+    const { taskUuid } = await context.with(trace.setSpan(context.active(), asked), () => tasker.createTask(demo));
+    asked.end();
+    await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+    await tasker.stop();
+
+    const chain = ['POST /orders', `task ${demo.namespace}/demo`, 'step call', 'attempt call', 'GET'];
+    const found = chain.map((name) => named(spans, name)[0]!);
+    expect(found.map(({ parentSpanId }) => parentSpanId)).toEqual([
+      undefined,
+      ...found.slice(0, -1).map((s) => s.spanId),
+    ]);
+    expect(new Set(found.map(({ traceId }) => traceId)).size).toBe(1);
+    expect(headers[0]!.traceparent).toBe(`00-${found[4]!.traceId}-${found[4]!.spanId}-01`);
+    expect(found[1]!.attributes).toMatchObject({ 'tasker.task_uuid': taskUuid });
+    expect(found[3]!.attributes).toMatchObject({
+      'tasker.task_uuid': taskUuid,
+      'tasker.correlation_id': taskUuid,
+      'tasker.step': 'call',
+      'tasker.attempt': 1,
+      'tasker.handler': 'call',
+      'tasker.outcome': 'completed',
+    });
+    expect(found[4]!.attributes).toMatchObject({ 'http.request.method': 'GET', 'http.response.status_code': 200 });
+    expect(spans.every(({ ended }) => ended)).toBe(true);
+  });
+
+  it('the span of an attempt is active in the handler, also after it has waited, and nowhere else', async () => {
+    const spans = tracing();
+    const own = defineHandler('own', {}, async ({ context: step }) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      const span = trace.getTracer('shop').startSpan('pack');
+      span.end();
+      return { seen: step.traceparent };
+    });
+    const next = defineHandler('next', {}, () => ({}));
+    const { tasker, demo } = await shared.setup({ own: [], next: ['own'] }, { handlers: [own, next] });
+    const { taskUuid } = await tasker.createTask(demo);
+    await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+    const { results } = await tasker.getStep(taskUuid, 'own');
+    await tasker.stop();
+    const [attempt] = named(spans, 'attempt own');
+    expect(named(spans, 'pack')[0]!.parentSpanId).toBe(attempt!.spanId);
+    expect(results?.result).toEqual({ seen: `00-${attempt!.traceId}-${attempt!.spanId}-01` });
+    const [task] = named(spans, `task ${demo.namespace}/demo`);
+    expect(named(spans, 'step next')[0]!.parentSpanId).toBe(task!.spanId);
+    expect(trace.getActiveSpan()).toBeUndefined();
+  });
+
+  it('each attempt has its span, with what it came to', async () => {
+    const spans = tracing();
+    let calls = 0;
+    const flaky = defineHandler('flaky', {}, () => {
+      if (++calls === 1) throw new Error('the bank is closed');
+      throw new PermanentError('no such account');
+    });
+    const { tasker, demo } = await shared.setup({ flaky: { retry: RETRY_AT_ONCE } }, { handlers: [flaky] });
+    const { taskUuid } = await tasker.createTask(demo);
+    await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+    await tasker.stop();
+    const attempts = named(spans, 'attempt flaky');
+    expect(attempts.map(({ attributes, error }) => [attributes['tasker.attempt'], error])).toEqual([
+      [1, 'the bank is closed'],
+      [2, 'no such account'],
+    ]);
+    expect(named(spans, 'step flaky').map(({ ended }) => ended)).toEqual([true, true]);
+  });
+
+  it('a handler that is given up has its spans ended', async () => {
+    const spans = tracing();
+    const settled = deferred();
+    const slow = defineHandler('slow', {}, () => settled.promise);
+    const { tasker, demo } = await shared.setup(
+      { slow: { timeout_seconds: 1, retry: { retryable: false } } },
+      { handlers: [slow] },
+    );
+    const { taskUuid } = await tasker.createTask(demo);
+    await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+    await expect.poll(() => named(spans, 'step slow')[0]?.ended).toBe(true);
+    expect(named(spans, 'attempt slow')[0]).toMatchObject({
+      ended: true,
+      error: expect.stringContaining('did not finish within'),
+    });
+    settled.resolve();
+  });
+
+  it('a task that could not be created has an error in its span', async () => {
+    const spans = tracing();
+    const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
+    await expect(tasker.createTask({ ...demo, version: '9.9.9' })).rejects.toMatchObject({
+      code: 'template_not_found',
+    });
+    expect(named(spans, `task ${demo.namespace}/demo`)[0]).toMatchObject({ ended: true, error: expect.any(String) });
+  });
+});
+
+describe('without an SDK', () => {
+  it('a traceparent that is given with a task reaches its handlers, their events and their requests', async () => {
+    const { url, headers } = await service();
+    const seen: StepContext[] = [];
+    const call = defineApiHandler('call', { baseUrl: url }, async ({ api, context: step }) => {
+      seen.push(step);
+      await api.get('/own', { headers: { traceparent: 'mine' } });
+      return api.get('/paid');
+    });
+    const { tasker, demo } = await shared.setup({ call: [] }, { handlers: [call] });
+    const { taskUuid } = await tasker.createTask({ ...demo, traceparent: TRACEPARENT });
+    await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+    expect(headers.map(({ traceparent }) => traceparent)).toEqual(['mine', TRACEPARENT]);
+    expect(seen[0]!.traceparent).toBe(TRACEPARENT);
+    expect(seen[0]!.event).toMatchObject({ traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7' });
+  });
+
+  it('without one, handlers and servers are told nothing', async () => {
+    const { url, headers } = await service();
+    const call = defineApiHandler('call', { baseUrl: url }, async ({ api, context: step }) => {
+      await api.get('/paid');
+      return { seen: step.traceparent ?? null };
+    });
+    const { tasker, demo } = await shared.setup({ call: [] }, { handlers: [call] });
+    const { taskUuid } = await tasker.createTask(demo);
+    await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+    expect(headers[0]).not.toHaveProperty('traceparent');
+    expect((await tasker.getStep(taskUuid, 'call')).results?.result).toEqual({ seen: null });
+  });
+
+  it('one that is none is refused', async () => {
+    const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
+    await expect(tasker.createTask({ ...demo, traceparent: 'abc' })).rejects.toThrow(/traceparent .*abc.* is no W3C/);
+  });
+});
