@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import path from 'node:path';
-import { readEnvironment } from '../config/environment.ts';
+import { loadConfig } from '../config/load-config.ts';
 import type { Database } from '../db/database.ts';
 import { Listener } from '../db/listener.ts';
 import { schemaStatus } from '../engine/migrate.ts';
@@ -165,7 +165,7 @@ async function examineDisk({ databaseUrl, leastFreeBytes = LEAST_FREE_BYTES }: E
 
 async function examineTemplates({ templates }: ExamineOptions): Promise<{ check: Check; parsed: TaskTemplate[] }> {
   const there = templates.filter((folder) => existsSync(folder));
-  const loaded = await readTemplates(there, readEnvironment().environment);
+  const loaded = await readTemplates(there, loadConfig().config.environment);
   const answer = (check: Omit<Check, 'name'>) => ({
     check: { name: 'templates' as const, ...check },
     parsed: loaded.templates,

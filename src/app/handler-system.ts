@@ -1,4 +1,4 @@
-import { readEnvironment } from '../config/environment.ts';
+import { loadConfig } from '../config/load-config.ts';
 import type { ExecutableHandler } from '../handlers/step-handler.ts';
 import type { BaseResolver } from '../registry/base-resolver.ts';
 import type { HandlerSpec } from '../registry/handler-definition.ts';
@@ -40,10 +40,13 @@ export class HandlerSystem {
     return this.#registry.discoverHandlers(path);
   }
 
-  /** The same for each folder of `TASKER_HANDLER_PATH`, else `TYPESCRIPT_HANDLER_PATH`; 0 when neither is set. */
+  /**
+   * The same for each folder of `TASKER_HANDLER_PATH`, else `TYPESCRIPT_HANDLER_PATH`, else of the configuration file; 0
+   * when none says any.
+   */
   async loadFromEnv(): Promise<number> {
     let count = 0;
-    for (const folder of readEnvironment().handlerPaths) count += await this.loadFromPath(folder);
+    for (const folder of loadConfig().config.handlerPaths) count += await this.loadFromPath(folder);
     return count;
   }
 

@@ -40,7 +40,7 @@ export class ServedTasker implements ServedWorker {
 
   constructor(parts: ServedTaskerParts) {
     this.#parts = parts;
-    this.#workerId = parts.settings.tasker.name ?? `${hostname()}-${process.pid}`;
+    this.#workerId = parts.settings.loaded.config.name ?? `${hostname()}-${process.pid}`;
     if (parts.settings.web?.showConfig) this.config = () => shownConfig(parts.settings);
   }
 

@@ -1,4 +1,4 @@
-import { readEnvironment } from '../config/environment.ts';
+import { type LoadedConfig, loadConfig, withOverrides } from '../config/load-config.ts';
 import { loggerOf } from '../logging/any-logger.ts';
 import type { Logger } from '../logging/logger.ts';
 import { roomLogger } from '../logging/room-logger.ts';
@@ -18,14 +18,12 @@ export interface WebOptions {
 
 /** How a {@link WorkerServer} works: what `createTasker` takes, and what a program of its own needs beside it. */
 export interface WorkerServerConfig extends Omit<CreateTaskerOptions, 'handlers' | 'worker' | 'autoStart' | 'signal'> {
-  /** Folders of handlers. Default: `TASKER_HANDLER_PATH`. More may be registered with `getHandlerSystem()`. */
+  /** Folders of handlers. Default: `TASKER_HANDLER_PATH`, else `worker.handlers.search_paths`. More may be registered with `getHandlerSystem()`. */
   handlers?: string | readonly string[];
   /** The only namespace to serve; `namespaces` names several. */
   namespace?: string;
   /** Of the server's own logger, when `logger` is not given. Default: `TASKER_LOG`, `LOG_LEVEL` or `RUST_LOG`, else `info`. */
   logLevel?: 'error' | 'warn' | 'info' | 'debug' | 'trace';
-  /** How long running handlers may take to finish when the server stops, in milliseconds. Default 30,000. */
-  drainTimeoutMs?: number;
   /** True: the default port; false: none. */
   web?: boolean | WebOptions;
   /** Answer SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 while the server runs. Default false: they are yours. */
@@ -43,42 +41,64 @@ export interface WorkerServerConfig extends Omit<CreateTaskerOptions, 'handlers'
 
 /** What a configuration comes to. */
 export interface ServerSettings {
+  /** All that is configured, and where it came from. */
+  loaded: LoadedConfig;
   tasker: CreateTaskerOptions;
   handlers: readonly string[];
   environment: string;
   logger: Logger;
-  drainTimeoutMs: number | undefined;
   web: { address: BindAddress; showConfig: boolean } | undefined;
   handleSignals: boolean;
+  /** To be logged when the server starts. */
+  warnings: readonly string[];
 }
 
-const BIND_ADDRESS = '127.0.0.1:8081';
-
-/** Reads a configuration and the environment. @throws TaskerError `config_invalid` */
-export function serverSettings(config: WorkerServerConfig): ServerSettings {
-  const { handlerPaths, templatePaths, ...env } = readEnvironment();
-  const environment = config.environment ?? env.environment;
-  const { namespace, handlers = handlerPaths, web = true, maxConcurrentHandlers, ...rest } = config;
-  const logger = config.logger ? loggerOf(config.logger) : programLogger({ level: config.logLevel });
-  const {
-    enabled = true,
-    bindAddress = env.webBindAddress ?? BIND_ADDRESS,
-    configEndpointEnabled = false,
-  } = typeof web === 'boolean' ? { enabled: web } : web;
-  const tasker = {
-    ...rest,
-    logger,
-    templates: config.templates ?? templatePaths,
-    concurrency: config.concurrency ?? maxConcurrentHandlers,
-    namespaces: config.namespaces ?? (namespace === undefined ? undefined : [namespace]),
-  };
+/** Reads what a server is told, the environment and the configuration file. @throws TaskerError `config_invalid` */
+export function serverSettings(given: WorkerServerConfig): ServerSettings {
+  const loaded = loadedFor(given);
+  const { config } = loaded;
+  const { namespace: _namespace, handlers = config.handlerPaths, web: _web, maxConcurrentHandlers, ...rest } = given;
+  const environment = given.environment ?? config.environment;
+  const logger = given.logger ? loggerOf(given.logger) : programLogger({ level: given.logLevel, from: { configPath: given.configPath } });
   return {
-    tasker: Object.fromEntries(Object.entries(tasker).filter(([, value]) => value !== undefined)),
+    loaded,
+    tasker: {
+      ...rest,
+      config: loaded,
+      concurrency: given.concurrency ?? maxConcurrentHandlers,
+      logger,
+      templates: given.templates ?? config.templatePaths,
+    },
     handlers: typeof handlers === 'string' ? [handlers] : handlers,
     environment,
     logger: roomLogger(logger, 'server'),
-    drainTimeoutMs: config.drainTimeoutMs,
-    web: enabled ? { address: parseBindAddress(bindAddress), showConfig: configEndpointEnabled } : undefined,
-    handleSignals: config.handleSignals ?? false,
+    web: config.webEnabled ? { address: config.webAddress, showConfig: config.webConfigEndpoint } : undefined,
+    handleSignals: given.handleSignals ?? false,
+    warnings: warningsOf(given, loaded),
   };
+}
+
+/** The options over what environment and file say. */
+function loadedFor(given: WorkerServerConfig): LoadedConfig {
+  const { environment: _, namespace, logLevel, limits = {}, web = {}, ...same } = given;
+  const { enabled, bindAddress, configEndpointEnabled } = typeof web === 'boolean' ? { enabled: web } : web;
+  const loaded = given.config ?? loadConfig({ configPath: given.configPath });
+  return withOverrides(loaded, {
+    ...same,
+    ...limits,
+    concurrency: given.concurrency ?? given.maxConcurrentHandlers,
+    namespaces: given.namespaces ?? (namespace === undefined ? undefined : [namespace]),
+    log: logLevel && { level: logLevel, modules: {} },
+    webEnabled: enabled,
+    webAddress: bindAddress === undefined ? undefined : parseBindAddress(bindAddress),
+    webConfigEndpoint: configEndpointEnabled,
+  });
+}
+
+/** Of a configuration that was given, whoever loaded it has told them. */
+function warningsOf(given: WorkerServerConfig, { config, warnings }: LoadedConfig): string[] {
+  const none = given.templates === undefined && config.templatePaths.length === 0 && config.namespaces === undefined;
+  const missing =
+    'there are no templates in config/tasks or templates of this project; those that are registered are served';
+  return [...(given.config ? [] : warnings), ...(none ? [missing] : [])];
 }

@@ -64,6 +64,7 @@ export class ServerRun {
   }
 
   async #start(): Promise<void> {
+    for (const line of this.#settings.warnings) this.#settings.logger.warn(line);
     try {
       this.#abort.signal.throwIfAborted();
       await this.#openPort();
@@ -147,7 +148,7 @@ export class ServerRun {
   }
 
   /** The port last: while handlers finish, it says that the worker lives and is not ready. */
-  async #close(drainTimeoutMs: number | undefined = this.#settings.drainTimeoutMs): Promise<void> {
+  async #close(drainTimeoutMs?: number): Promise<void> {
     this.#health?.stop();
     try {
       await this.#tasker?.stop(drainTimeoutMs === undefined ? {} : { drainTimeoutMs });

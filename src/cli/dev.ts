@@ -5,7 +5,7 @@ import { checkUrl, chosenUrl, embeddedHome } from '../app/database-admin.ts';
 import { programLogger } from '../app/program-logger.ts';
 import { nameOf, Project } from '../app/project.ts';
 import type { Tasker } from '../app/tasker.ts';
-import { readEnvironment } from '../config/environment.ts';
+import { loadConfig } from '../config/load-config.ts';
 import { messageOf } from '../errors.ts';
 import { DevView } from './dev-view.ts';
 import { exampleCommand } from './example-command.ts';
@@ -28,13 +28,16 @@ export async function dev(options: WorkerOptions): Promise<void> {
   try {
     const folders = runnableFolders(options);
     checkUrl(options);
-    const { environment } = readEnvironment();
+    const config = loadConfig();
+    const { environment } = config.config;
     const form = options.json ? 'json' : 'lines';
     const logger = programLogger({ level: options.verbose ? 'debug' : undefined, form, write: tell });
     const project = new Project({ ...folders, environment, logger, tell });
     await Promise.all([project.readTemplates(), project.readHandlers()]);
     const { templates } = project;
+    for (const line of config.warnings) logger.warn(line);
     const tasker = await createTasker({
+      config,
       ...taskerOptions(options),
       templates,
       handlers: project.library.registry,

@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { databaseExists } from '../app/database-admin.ts';
 import { loadTemplates, readTemplates } from '../app/load-templates.ts';
-import { readEnvironment } from '../config/environment.ts';
+import { loadConfig } from '../config/load-config.ts';
 import { TaskerError } from '../errors.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import type { GlobalOptions } from './options.ts';
@@ -11,7 +11,7 @@ import { withTasker } from './with-tasker.ts';
 
 /** A template by its file, by its name in the project's folders, or as it is registered; in this order. */
 export async function findTemplate(wanted: string, options: GlobalOptions): Promise<TaskTemplate> {
-  const { environment } = readEnvironment();
+  const { environment } = loadConfig().config;
   if (existsSync(wanted) && statSync(wanted).isFile()) {
     return (await loadTemplates(wanted, environment)).templates[0]!;
   }

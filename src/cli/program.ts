@@ -1,5 +1,7 @@
 import { Command } from 'commander';
 import { packageVersion } from '../config/package-version.ts';
+import { useConfigPath } from '../config/use-config-path.ts';
+import { addConfigCommands } from './config-commands.ts';
 import { addDatabaseCommands } from './database-commands.ts';
 import { addProjectCommands } from './project-commands.ts';
 import { addStepCommands } from './step-commands.ts';
@@ -17,18 +19,27 @@ export function makeProgram(): Command {
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
     .option('--database-url <url>', 'PostgreSQL server; default: DATABASE_URL, else the embedded server in .tasker/')
-    .option('--templates <paths>', 'default: TASKER_TEMPLATE_PATH, ./templates or ./config/tasks')
+    .option(
+      '--config <path>',
+      "configuration: a TOML file, or a folder of layers; default: TASKER_CONFIG_PATH, else the project's",
+    )
+    .option('--templates <paths>', "default: TASKER_TEMPLATE_PATH, else the project's config/tasks or templates")
     .option('--handlers <paths>', 'default: TASKER_HANDLER_PATH or ./handlers')
     .option('--json', 'results as JSON')
     .option('--verbose', 'log more, and show where errors come from')
     .showHelpAfterError('(--help shows what there is)')
     .configureOutput({ outputError: (text, write) => write(text) })
+    .hook('preAction', (_program, command) => {
+      const { config } = command.optsWithGlobals<{ config?: string }>();
+      if (config !== undefined) useConfigPath(config);
+    })
     .exitOverride();
   addProjectCommands(program);
   addTaskCommands(program);
   addStepCommands(program);
   addTemplateCommands(program);
   addDatabaseCommands(program);
+  addConfigCommands(program);
   program.addHelpText(
     'after',
     '\nA first workflow:  npx tasker init && npx tasker dev\nExit codes: 0 done, 1 failed, 2 wrong command line (or blocked task), 3 could not start',

@@ -1,21 +1,20 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { readEnvironment } from '../config/environment.ts';
+import { loadConfig } from '../config/load-config.ts';
 import { TaskerError } from '../errors.ts';
 import type { GlobalOptions } from './options.ts';
 
-const TEMPLATE_FOLDERS = ['templates', 'config/tasks'];
+const TEMPLATE_FOLDER = 'templates';
 const HANDLER_FOLDER = 'handlers';
 
-/** Where templates are: `--templates`, `TASKER_TEMPLATE_PATH`, `./templates`, `./config/tasks`. */
+/** Where templates are: `--templates`, `TASKER_TEMPLATE_PATH`, the configuration, `config/tasks` or `templates` of the project. */
 export function templateFolders(options: GlobalOptions): string[] {
-  const named = pathsIn(options.templates) ?? nonEmpty(readEnvironment().templatePaths);
-  return named ?? [TEMPLATE_FOLDERS.find((folder) => existsSync(folder)) ?? TEMPLATE_FOLDERS[0]!];
+  return pathsIn(options.templates) ?? nonEmpty(loadConfig().config.templatePaths) ?? [TEMPLATE_FOLDER];
 }
 
-/** Where handlers are: `--handlers`, `TASKER_HANDLER_PATH`, `./handlers`. */
+/** Where handlers are: `--handlers`, `TASKER_HANDLER_PATH`, the configuration, `./handlers`. */
 export function handlerFolders(options: GlobalOptions): string[] {
-  return pathsIn(options.handlers) ?? nonEmpty(readEnvironment().handlerPaths) ?? [HANDLER_FOLDER];
+  return pathsIn(options.handlers) ?? nonEmpty(loadConfig().config.handlerPaths) ?? [HANDLER_FOLDER];
 }
 
 /**

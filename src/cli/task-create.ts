@@ -1,6 +1,6 @@
 import { readTemplates } from '../app/load-templates.ts';
 import type { Tasker, TaskHandle } from '../app/tasker.ts';
-import { readEnvironment } from '../config/environment.ts';
+import { loadConfig } from '../config/load-config.ts';
 import { TaskerError } from '../errors.ts';
 import { note, print, printJson } from './output.ts';
 import { existingFolders } from './project-folders.ts';
@@ -78,7 +78,7 @@ async function findRegistered(
   const registered = match(await tasker.engine.templates.list(), wanted);
   if (registered) return registered;
   const folders = existingFolders(options);
-  const { templates } = await readTemplates(folders, readEnvironment().environment);
+  const { templates } = await readTemplates(folders, loadConfig().config.environment);
   const own = match(templates, wanted);
   if (!own) return { namespace: 'default', version: '1.0.0', ...defined(wanted) };
   await tasker.registerTemplates([own]);

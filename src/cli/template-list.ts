@@ -1,6 +1,6 @@
 import { databaseExists } from '../app/database-admin.ts';
 import { readTemplates } from '../app/load-templates.ts';
-import { readEnvironment } from '../config/environment.ts';
+import { loadConfig } from '../config/load-config.ts';
 import type { GlobalOptions } from './options.ts';
 import { note, print, printJson } from './output.ts';
 import { existingFolders } from './project-folders.ts';
@@ -20,7 +20,7 @@ interface Listed {
 /** `tasker template list`: the project's templates, and those that the database has. */
 export async function templateList(options: GlobalOptions): Promise<void> {
   const listed = new Map<string, Listed>();
-  const { templates, problems } = await readTemplates(existingFolders(options), readEnvironment().environment);
+  const { templates, problems } = await readTemplates(existingFolders(options), loadConfig().config.environment);
   for (const { namespace, name, version, description, steps } of templates) {
     const entry = { namespace, name, version, description, steps: steps.length, in_project: true, registered: false };
     listed.set(`${namespace}/${name}@${version}`, entry);

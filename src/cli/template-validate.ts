@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { checkTemplateHandlers } from '../app/check-template-handlers.ts';
 import { readTemplates } from '../app/load-templates.ts';
-import { readEnvironment } from '../config/environment.ts';
+import { loadConfig } from '../config/load-config.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import { EXIT } from './exit-codes.ts';
 import type { GlobalOptions } from './options.ts';
@@ -14,7 +14,7 @@ export async function templateValidate(
   options: GlobalOptions & { strict?: boolean },
 ): Promise<void> {
   const sources = paths.length > 0 ? paths : templateFolders(options);
-  const loaded = await readTemplates(sources, readEnvironment().environment);
+  const loaded = await readTemplates(sources, loadConfig().config.environment);
   const { files, problems } = loaded;
   if (options.handlers !== undefined) problems.push(...(await checkTemplateHandlers(loaded, handlersThere(options))));
   const errors = problems.filter((problem) => problem.severity === 'error').length;

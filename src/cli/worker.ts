@@ -3,6 +3,7 @@ import { handleSignals } from '../app/handle-signals.ts';
 import { programLogger } from '../app/program-logger.ts';
 import { ShutdownController } from '../app/shutdown-controller.ts';
 import { WorkerServer } from '../app/worker-server.ts';
+import { loadConfig } from '../config/load-config.ts';
 import { WorkerBootstrapError } from '../errors/worker-errors.ts';
 import { isTaskerError, messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -27,16 +28,25 @@ export interface WorkerOptions extends GlobalOptions {
 /** `tasker worker`: a worker server that runs steps until a signal comes, then lets running ones finish. */
 export async function worker(options: WorkerOptions): Promise<void> {
   const shutdown = new ShutdownController();
-  const logger = workerLogger(options);
   const server = new WorkerServer();
+  const logger = workerLogger(options);
   const release = listen(server, shutdown, logger);
   try {
+    const config = loadConfig();
     const folders = runnableFolders(options);
     checkUrl(options);
     const web = webOf(options);
     // A stop that comes while it starts is not to wait for the end of the start.
     void shutdown.promise.then(() => server.shutdown().catch(() => undefined));
-    await server.start({ ...taskerOptions(options), ...folders, ...drainOf(options), ...(web && { web }), logger });
+    for (const line of config.warnings) logger.warn(line);
+    await server.start({
+      config,
+      ...taskerOptions(options),
+      ...folders,
+      ...drainOf(options),
+      ...(web && { web }),
+      logger,
+    });
     logger.info({ database: server.tasker?.place }, 'worker is ready');
     await shutdown.promise;
     await server.shutdown();

@@ -5,6 +5,9 @@ import { TaskerError } from '../errors.ts';
 /** The files of a folder of layers, by what they are about. */
 export const CONTEXT_FILES = ['common', 'orchestration', 'worker'] as const;
 
+/** What a file is for: one of {@link CONTEXT_FILES}, or all of them. */
+export type ConfigContext = (typeof CONTEXT_FILES)[number] | 'complete';
+
 /** Configuration on disk: one file, or a folder with `base/` and `environments/`. */
 export interface ConfigHome {
   kind: 'file' | 'folder';
@@ -46,10 +49,8 @@ export function namedConfig(named: string, { cwd, by }: { cwd: string; by: strin
   if (isFile(full)) return { kind: 'file', path: full };
   if (isFolder(path.join(full, 'base'))) return { kind: 'folder', path: full };
   const why = isFolder(full) ? 'is a folder without base/' : 'is not there';
-  throw new TaskerError(
-    'config_invalid',
-    `${by}: ${full} ${why}; name a TOML file, or a folder with base/ and environments/`,
-  );
+  const message = `${full} ${why}; name a TOML file, or a folder with base/ and environments/`;
+  throw new TaskerError('config_invalid', `${by}: ${message}`, { details: { where: by, message } });
 }
 
 /** Templates where nobody says where they are: the nearest `config/tasks` or `templates` of the project. */
@@ -61,9 +62,9 @@ export function detectTemplates(cwd: string): string[] {
   return [];
 }
 
-/** The files of one layer: of `base`, or of `environments/<name>`. */
-export function layerFiles(folder: string, ...layer: string[]): string[] {
-  return CONTEXT_FILES.map((context) => path.join(folder, ...layer, `${context}.toml`)).filter(isFile);
+/** The files of one layer, which is a folder such as `base`. */
+export function layerFiles(layer: string, contexts: readonly string[] = CONTEXT_FILES): string[] {
+  return contexts.map((context) => path.join(layer, `${context}.toml`)).filter(isFile);
 }
 
 /** The environments that a folder has a layer for. */

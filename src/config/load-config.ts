@@ -3,10 +3,10 @@ import { TaskerError } from '../errors.ts';
 import { type CheckedKeys, checkKeys } from './check-keys.ts';
 import { CONFIG_KEYS, CONFIG_NAMES, type ConfigName } from './config-keys.ts';
 import { type ConfigProblem, formatConfigProblem } from './config-problem.ts';
-import { detectConfig, detectTemplates, namedConfig, projectRoot } from './find-config.ts';
+import { type ConfigHome, detectConfig, detectTemplates, namedConfig, projectRoot } from './find-config.ts';
 import type { MergedConfig } from './merge-files.ts';
-import { readHome } from './read-home.ts';
-import { readVariables } from './read-variables.ts';
+import { type ReadHome, readHome } from './read-home.ts';
+import { type ReadVariables, readVariables } from './read-variables.ts';
 import type { TaskerConfig } from './tasker-config.ts';
 
 /** Values that a program gives itself. */
@@ -57,30 +57,64 @@ export interface LoadedConfig {
  * @throws TaskerError `config_invalid`: a file that is named and not there, or one line for each thing that is wrong
  */
 export function loadConfig(options: LoadConfigOptions = {}): LoadedConfig {
-  const { env = process.env, overrides = {}, cwd = process.cwd() } = options;
-  const named = options.configPath || env['TASKER_CONFIG_PATH'];
-  const by = options.configPath ? 'configPath' : 'TASKER_CONFIG_PATH';
+  const { cwd, home, read, inFile, variables, errors, warnings } = readAll(options);
+  if (errors.length > 0) throw invalid(errors);
+  const mixing = new Mixing(defaults(cwd));
+  if (read) mixing.addFile(inFile, { merged: read.merged, root: projectRoot(cwd) });
+  for (const { name, value, variable } of variables.given) {
+    mixing.set(name, value, { from: 'environment', name: variable });
+  }
+  const loaded = {
+    ...mixing.finish(),
+    path: home?.path,
+    files: read?.files ?? [],
+    problems: warnings,
+    warnings: warnings.map(formatConfigProblem),
+  };
+  return withOverrides(loaded, options.overrides ?? {});
+}
+
+/** All that is to be said about a configuration; nothing is thrown. */
+export function checkConfig(options: LoadConfigOptions): Pick<ReadAll, 'errors' | 'warnings'> & { files: string[] } {
+  try {
+    const { errors, warnings, read } = readAll(options);
+    return { errors, warnings, files: read?.files ?? [] };
+  } catch (error) {
+    if (!(error instanceof TaskerError)) throw error;
+    const { where = 'configuration', message = error.message } = error.details as Partial<ConfigProblem>;
+    return { errors: [{ where, message }], warnings: [], files: [] };
+  }
+}
+
+interface ReadAll {
+  cwd: string;
+  home: ConfigHome | undefined;
+  read: ReadHome | undefined;
+  inFile: CheckedKeys;
+  variables: ReadVariables;
+  errors: ConfigProblem[];
+  warnings: ConfigProblem[];
+}
+
+/** Reads file and environment. @throws TaskerError `config_invalid` when a file that is named is not there */
+function readAll({ env = process.env, cwd = process.cwd(), configPath, overrides = {} }: LoadConfigOptions): ReadAll {
+  const named = configPath || env['TASKER_CONFIG_PATH'];
+  const by = configPath ? 'configPath' : 'TASKER_CONFIG_PATH';
   const home = named ? namedConfig(named, { cwd, by }) : detectConfig(cwd);
   const environment = overrides.environment ?? (env['TASKER_ENV'] || undefined);
   const read = home && readHome(home, { env, cwd, environment });
   const inFile: CheckedKeys = read ? checkKeys(read.merged) : { given: [], errors: [], warnings: [] };
   const variables = readVariables(env);
-  const errors = [...(read?.errors ?? []), ...inFile.errors.filter(notTold(read?.errors)), ...variables.errors];
-  if (errors.length > 0) throw invalid(errors);
-
-  const mixing = new Mixing(defaults(cwd));
-  if (read) mixing.addFile(inFile, { merged: read.merged, root: projectRoot(cwd) });
-  for (const { name, value, variable } of variables.given)
-    mixing.set(name, value, { from: 'environment', name: variable });
-  const problems = [...(read?.warnings ?? []), ...inFile.warnings, ...variables.warnings];
-  const loaded = {
-    ...mixing.finish(),
-    path: home?.path,
-    files: read?.files ?? [],
-    problems,
-    warnings: problems.map(formatConfigProblem),
+  const wrong = inFile.errors.filter(notTold(read?.errors));
+  return {
+    cwd,
+    home,
+    read,
+    inFile,
+    variables,
+    errors: [...(read?.errors ?? []), ...wrong, ...variables.errors],
+    warnings: [...(read?.warnings ?? []), ...inFile.warnings, ...variables.warnings],
   };
-  return withOverrides(loaded, overrides);
 }
 
 /** A configuration with values of a program over it. Those that are undefined say nothing. */

@@ -21,20 +21,24 @@ export interface ReadHomeOptions {
   cwd: string;
   /** Undefined: what `base/` says, else development. */
   environment: string | undefined;
+  /** Which files of a folder. Default: all. */
+  contexts?: readonly string[];
 }
 
 /** Reads a file, or the layers of a folder. */
 export function readHome(home: ConfigHome, options: ReadHomeOptions): ReadHome {
   const read = (file: string): TomlFile => readToml(file, { shown: shownAs(file, options.cwd), env: options.env });
-  const files = (home.kind === 'file' ? [home.path] : layerFiles(home.path, 'base')).map(read);
+  const files = (home.kind === 'file' ? [home.path] : layerFiles(path.join(home.path, 'base'), options.contexts)).map(
+    read,
+  );
   const said = valueAt(mergeFiles(files).table, CONFIG_KEYS.environment.path);
-  const environment =
-    options.environment ?? (typeof said === 'string' && said !== '' ? said : CONFIG_KEYS.environment.byDefault);
+  const named = options.environment ?? (typeof said === 'string' && said !== '' ? said : undefined);
+  const environment = named ?? CONFIG_KEYS.environment.byDefault;
   const warnings: ConfigProblem[] = [];
   if (home.kind === 'folder') {
-    files.push(...layerFiles(home.path, 'environments', environment).map(read));
+    files.push(...layerFiles(path.join(home.path, 'environments', environment), options.contexts).map(read));
     const there = environmentsOf(home.path);
-    if (there.length > 0 && !there.includes(environment)) {
+    if (named !== undefined && there.length > 0 && !there.includes(named)) {
       const message = `there is no environments/${environment}; base/ alone counts (there are ${there.join(', ')})`;
       warnings.push({ where: shownAs(home.path, options.cwd), message });
     }

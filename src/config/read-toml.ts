@@ -3,6 +3,7 @@ import { parse, TomlError } from 'smol-toml';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { ConfigProblem } from './config-problem.ts';
 import { locateKeys } from './locate-keys.ts';
+import { scanToml, type TomlPiece } from './scan-toml.ts';
 import { substituteVariables } from './substitute-variables.ts';
 
 /** A table of a TOML file. */
@@ -40,7 +41,9 @@ export function readToml(
   { shown, env }: { shown: string; env: NodeJS.ProcessEnv | undefined },
 ): TomlFile {
   const source = textOf(path);
-  const { text, problems } = env ? substituteVariables(source, { file: shown, env }) : { text: source, problems: [] };
+  const { text, problems } = env
+    ? substituteVariables(source, { file: shown, env })
+    : { text: asTexts(source), problems: [] };
   const lines = locateKeys(source);
   try {
     return { file: shown, table: withoutDocs(parse(text)), lines, problems };
@@ -52,6 +55,20 @@ export function readToml(
     const more = problems.length > 0 ? [] : [{ where: shown, line: error.line, message }];
     return { file: shown, table: {}, lines, problems: [...problems, ...more] };
   }
+}
+
+const MARK = 'tasker variable ';
+
+/** What {@link readToml} makes of a variable that stands bare, where it was told to leave them. */
+export const WRITTEN_VARIABLE = new RegExp(`"${MARK}(\\$\\{[^}]*\\})"`, 'g');
+
+/** A bare `${…}` is no TOML: it is read as a text with a mark, by which the writer knows it again. */
+function asTexts(source: string): string {
+  const piece = ({ kind, start, end }: TomlPiece) => {
+    const text = source.slice(start, end);
+    return kind === 'code' ? text.replace(/\$\{[^}]*\}/g, (variable) => JSON.stringify(MARK + variable)) : text;
+  };
+  return scanToml(source).map(piece).join('');
 }
 
 /** Whether a value is a table: dates and lists are not. */

@@ -11,6 +11,8 @@ export interface ValueForm<T> {
   words: string;
   /** Makes of a variable's text what would stand in the file. */
   ofText: (text: string) => unknown;
+  /** What would stand in the file for a value; absent: the value itself. */
+  inFile?(value: T): unknown;
 }
 
 /** No timer of Node runs longer: it would fire at once, again and again. */
@@ -33,6 +35,7 @@ export function seconds(leastMs: number): ValueForm<number> {
       .transform((value) => Math.round(value * 1000)),
     words: `a number of seconds from ${least} to ${most}`,
     ofText: numberOf,
+    inFile: (value) => value / 1000,
   };
 }
 
@@ -105,13 +108,17 @@ export const address: ValueForm<ListenAddress> = {
     .string()
     .transform(addressOf)
     .pipe(z.object({ host: z.string(), port: z.int().min(0).max(65_535) })),
-  words: 'an address such as 127.0.0.1:8081 or [::1]:8081',
+  words: 'an address such as 127.0.0.1:8081, [::1]:8081 or :8081',
   ofText: (text) => text,
+  inFile: ({ host, port }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`),
 };
 
+/** `:8081` is every address of the machine, `8081` the machine alone. */
 function addressOf(text: string): { host: string | undefined; port: number } {
-  const match = /^(?:\[([\da-fA-F:.]+)\]|([\w.-]+)):(\d{1,5})$/.exec(text.trim());
-  return { host: match?.[1] ?? match?.[2], port: Number(match?.[3]) };
+  const match = /^(?:\[([\da-fA-F:.]+)\]:|([\w.-]*):)?(\d{1,5})$/.exec(text.trim());
+  if (!match) return { host: undefined, port: Number.NaN };
+  const host = match[1] ?? match[2];
+  return { host: host === undefined ? '127.0.0.1' : host || '0.0.0.0', port: Number(match[3]) };
 }
 
 /** In the file a wrong level is an error; in a variable it is told and left out, see `readVariables`. */
@@ -122,4 +129,5 @@ export const logFilter: ValueForm<LogFilter> = {
     .transform((text) => parseLogFilter(text).filter),
   words: `one of ${LOG_LEVELS.join(', ')}, or levels by module such as worker=debug,info`,
   ofText: (text) => text,
+  inFile: ({ level, modules }) => [...Object.entries(modules).map((pair) => pair.join('=')), level].join(','),
 };

@@ -42,7 +42,7 @@ const SAMPLES: Record<ConfigName, { toml: string; read: unknown; wrong: string; 
   pollMs: { toml: '250', read: 250, wrong: '5' },
   drainTimeoutMs: { toml: '15000', read: 15_000, wrong: 'true' },
   webEnabled: { toml: 'false', read: false, wrong: '"no"' },
-  webAddress: { toml: '"[::]:9000"', read: { host: '::', port: 9000 }, wrong: '"9000"' },
+  webAddress: { toml: '"[::]:9000"', read: { host: '::', port: 9000 }, wrong: '"9000:"' },
   webConfigEndpoint: { toml: 'true', read: true, wrong: '1' },
 };
 

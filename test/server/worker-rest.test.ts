@@ -131,9 +131,12 @@ it('shows its configuration only where that was asked for, without passwords', a
   const hidden = await serve();
   expect(await hidden.json('/config')).toMatchObject({ status: 404 });
   const { json } = await serve({ web: { configEndpointEnabled: true }, concurrency: 7 });
-  expect(await json('/config')).toMatchObject({ worker_type: 'typescript', configuration: { concurrency: 7 } });
+  expect(await json('/config')).toMatchObject({
+    worker_type: 'typescript',
+    configuration: { 'worker.mpsc_channels.handler_dispatch.max_concurrent_handlers': 7 },
+  });
   const shown = shownConfig(serverSettings({ databaseUrl: 'postgres://ada:secret@db.example/shop' }));
-  expect(shown).toMatchObject({ database_url: 'postgres://ada:***@db.example/shop' });
+  expect(shown).toMatchObject({ 'common.database.url': 'postgres://ada:***@db.example/shop' });
 });
 
 it('answers only health and metrics beyond this machine', async () => {

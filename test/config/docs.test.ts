@@ -1,0 +1,45 @@
+import { readFileSync } from 'node:fs';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { describe, expect, it } from 'vitest';
+import { ALLOWED_VARIABLES } from '../../src/config/allowed-variables.ts';
+import { configJsonSchema } from '../../src/config/config-json-schema.ts';
+import { ineffectiveTable, keysTable } from '../../src/config/describe-keys.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
+import { projectWith } from '../support/config-folder.ts';
+
+const page = readFileSync('docs/guide/configuration.md', 'utf8').replaceAll('\r\n', '\n');
+const blocks = [...page.matchAll(/^```toml\n([\s\S]*?)^```$/gm)].map(([, text]) => text!);
+
+describe('the page of the configuration', () => {
+  it('has the tables of the keys that are read: else run node scripts/write-config-docs.mjs', () => {
+    expect(page).toContain(`\n${keysTable()}\n`);
+    expect(page).toContain(`\n${ineffectiveTable()}\n`);
+    for (const name of Object.keys(ALLOWED_VARIABLES)) expect(page).toContain(`\`${name}\``);
+  });
+
+  it('shows files that are right', () => {
+    expect(blocks).toHaveLength(2);
+    for (const text of blocks) {
+      const { warnings, config } = loadConfig({ cwd: projectWith({ 'tasker.toml': text }), env: {} });
+      expect(warnings).toEqual([]);
+      expect(config.databaseUrl).not.toBe('');
+    }
+  });
+});
+
+describe('the JSON Schema of the file', () => {
+  const check = new Ajv2020({ allErrors: true }).compile(configJsonSchema());
+
+  it('is in the package as it is made: else run node scripts/write-config-docs.mjs', () => {
+    const there: unknown = JSON.parse(readFileSync('schemas/tasker-config.json', 'utf8'));
+    expect(there).toEqual(JSON.parse(JSON.stringify(configJsonSchema())));
+  });
+
+  it('takes what is right and refuses what is wrong', () => {
+    expect(check({ worker: { lease_seconds: 4, web: { enabled: false } }, common: { cache: { enabled: true } } })).toBe(
+      true,
+    );
+    expect(check({ worker: { lease_seconds: '4' } })).toBe(false);
+    expect(check({ worker: 4 })).toBe(false);
+  });
+});
