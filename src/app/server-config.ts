@@ -59,7 +59,9 @@ export function serverSettings(given: WorkerServerConfig): ServerSettings {
   const { config } = loaded;
   const { namespace: _namespace, handlers = config.handlerPaths, web: _web, maxConcurrentHandlers, ...rest } = given;
   const environment = given.environment ?? config.environment;
-  const logger = given.logger ? loggerOf(given.logger) : programLogger({ level: given.logLevel, from: { configPath: given.configPath } });
+  const logger = given.logger
+    ? loggerOf(given.logger)
+    : programLogger({ level: given.logLevel, from: { configPath: given.configPath } });
   return {
     loaded,
     tasker: {

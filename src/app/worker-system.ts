@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type BootstrapConfig, loadBootstrapConfig } from '../config/bootstrap-config.ts';
+import { withOverrides } from '../config/load-config.ts';
 import type { TaskerConfig } from '../config/tasker-config.ts';
 import { WorkerBootstrapError } from '../errors/worker-errors.ts';
 import { messageOf } from '../errors.ts';
@@ -98,11 +99,12 @@ function alreadyRunning({ workerId }: RunningWorker): BootstrapResult {
 }
 
 async function open(given: BootstrapConfig = {}): Promise<RunningWorker> {
-  const workerId = given.workerId ?? `typescript-worker-${randomUUID()}`;
-  const loaded = loadBootstrapConfig({ ...given, workerId });
+  const read = loadBootstrapConfig(given);
+  const workerId = read.config.name ?? `typescript-worker-${randomUUID()}`;
+  const loaded = withOverrides(read, { name: workerId });
   const { config } = loaded;
   const form = process.stderr.isTTY && config.environment === 'development' ? 'lines' : 'json';
-  const logger = consoleLogger({ level: config.log.level, form });
+  const logger = consoleLogger({ ...config.log, form });
   for (const line of loaded.warnings) logger.warn(line);
   const registry = HandlerRegistry.instance();
   for (const folder of config.handlerPaths) await registry.discoverHandlers(folder);
