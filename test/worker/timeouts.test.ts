@@ -58,7 +58,13 @@ describe('a handler that does not settle in time', () => {
     expect(lines).toContainEqual({
       level: 'warn',
       message: 'a handler went over its timeout; its slot is taken until it settles',
-      fields: { task_uuid: stuck.taskUuid, step: 'a', handler: 'a', attempt: 1 },
+      fields: {
+        task_uuid: stuck.taskUuid,
+        correlation_id: stuck.taskUuid,
+        step: 'a',
+        handler: 'a',
+        attempt: 1,
+      },
     });
 
     const next = await tasker.createTask(demo);
