@@ -61,6 +61,8 @@ export interface ChannelReader {
 export interface DispatchChannelOptions {
   /** Steps are handed out; otherwise the worker runs them itself. */
   outside: boolean;
+  /** The worker's name in history and messages. */
+  name: string;
   /** An event that was read and forgotten is given up after this, if its step has no `timeout_seconds`. */
   leaseMs: number;
   logger: Logger;
@@ -77,6 +79,8 @@ const STARVING_MS = 10_000;
  */
 export class DispatchChannel {
   readonly outside: boolean;
+  /** The worker's name. */
+  readonly name: string;
   readonly #port: ChannelPort;
   readonly #options: DispatchChannelOptions;
   #unread: Handout[] = [];
@@ -92,6 +96,7 @@ export class DispatchChannel {
     this.#port = port;
     this.#options = options;
     this.outside = options.outside;
+    this.name = options.name;
   }
 
   /** Steps that may be held at once; none while nobody reads. */
@@ -187,10 +192,11 @@ export class DispatchChannel {
   }
 
   /** A subscriber calls its handler now. False: another one does, or it is over. */
-  take(handout: Handout, { runBy, timeoutMs }: { runBy: string; timeoutMs: number | undefined }): boolean {
+  take(handout: Handout, { runBy, timeoutMs }: { runBy: string | undefined; timeoutMs: number | undefined }): boolean {
     if (handout.state !== 'read' || handout.step.over) return false;
     handout.is('taken');
-    handout.runBy = runBy;
+    // What is the same as the worker's is not stored once more.
+    if (runBy !== this.name) handout.runBy = runBy;
     if (timeoutMs !== undefined) {
       handout.timeoutMs = timeoutMs;
       this.#port.restart(handout.step);

@@ -49,8 +49,9 @@ export class Handout {
     this.since = performance.now();
   }
 
-  /** Its event is not valid any more. */
+  /** Its event is not valid any more, and not kept while its result waits to be committed. */
   close(): void {
+    this.#event = undefined;
     open.delete(this.eventId);
   }
 }

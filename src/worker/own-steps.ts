@@ -10,7 +10,8 @@ import type { OfferedStep, TakenStepEvents } from './taken-steps.ts';
 /** How a subscriber takes steps. */
 export interface OwnStepsOptions {
   registry: HandlerRegistry;
-  workerId: string;
+  /** Undefined: the worker's. */
+  workerId: string | undefined;
   /** For steps without `timeout_seconds`; undefined: what the worker has for them. */
   timeoutMs: number | undefined;
 }

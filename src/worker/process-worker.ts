@@ -46,6 +46,11 @@ class ProcessWorker {
     throw new WorkerNotInitializedError('the worker is still starting; await bootstrapWorker() first');
   }
 
+  /** The name of the worker that runs. */
+  get name(): string | undefined {
+    return this.#state.kind === 'running' ? this.#state.channel.name : undefined;
+  }
+
   /** @throws WorkerNotInitializedError when none runs and none is being started; its cause is why the last one did not start */
   mustExist(): void {
     const state = this.#state;

@@ -19,7 +19,7 @@ import type { OfferedStep, TakenStepEvents } from './taken-steps.ts';
 
 /** How a subscriber works. */
 export interface StepExecutionSubscriberConfig {
-  /** Is stored with each result; default `typescript-worker-` and a random id. */
+  /** Is stored with each result; default: that of the worker, `typescript-worker-` and a random id. */
   workerId?: string;
   /** Handlers that it runs at once; default 10. */
   maxConcurrent?: number;
@@ -62,8 +62,8 @@ const LAST_MOMENT_MS = 500;
  * subscriber.start();
  */
 export class StepExecutionSubscriber {
-  /** Is stored with each result. */
-  readonly workerId: string;
+  readonly #givenId: string | undefined;
+  readonly #ownId = `typescript-worker-${randomUUID()}`;
   readonly #from: EventBridge | TaskerEventEmitter;
   readonly #registry: HandlerRegistry;
   readonly #maxConcurrent: number;
@@ -71,7 +71,6 @@ export class StepExecutionSubscriber {
   readonly #own: boolean;
   readonly #news: StepNews;
   readonly #running = new Map<OfferedStep, RunOfStep>();
-  readonly #unsent = new Set<Promise<unknown>>();
   readonly #ends: (() => void)[] = [];
   #waiting: OfferedStep[] = [];
   #active = false;
@@ -79,6 +78,8 @@ export class StepExecutionSubscriber {
   #starting = false;
   #processed = 0;
   #errors = 0;
+  /** Results that are not committed yet. */
+  #unsent = 0;
   #idle: (() => void)[] = [];
 
   /** With options, with bridge, registry and worker id, or with emitter, registry and module. */
@@ -92,13 +93,13 @@ export class StepExecutionSubscriber {
   );
   constructor(...args: Arguments) {
     const { from, registry, module, config } = partsOf(args);
-    const { workerId = `typescript-worker-${randomUUID()}`, handlerTimeoutMs: timeoutMs } = config;
+    const { workerId, handlerTimeoutMs: timeoutMs } = config;
     this.#from = from;
     this.#registry = registry;
-    this.workerId = workerId;
+    this.#givenId = workerId;
     this.#maxConcurrent = checked('maxConcurrent', config.maxConcurrent ?? MAX_CONCURRENT, 1);
     if (timeoutMs !== undefined) checked('handlerTimeoutMs', timeoutMs, 0);
-    this.#news = new StepNews(from, workerId);
+    this.#news = new StepNews(from, () => this.workerId);
     this.#own = module === undefined || isOwnModule(module);
     const events = this.#stepEvents();
     if (module === undefined || isOwnModule(module)) {
@@ -136,6 +137,11 @@ export class StepExecutionSubscriber {
     await this.waitForCompletion(LAST_MOMENT_MS);
   }
 
+  /** Is stored with each result. */
+  get workerId(): string {
+    return this.#givenId ?? (this.#own ? processWorker.name : undefined) ?? this.#ownId;
+  }
+
   /** Whether it takes steps. */
   get isActive(): boolean {
     return this.#active;
@@ -163,7 +169,7 @@ export class StepExecutionSubscriber {
 
   /** Waits until no handler runs and all results are committed; false: that took longer than `timeoutMs`. */
   async waitForCompletion(timeoutMs = DRAIN_MS): Promise<boolean> {
-    const isDone = () => this.#running.size === 0 && this.#waiting.length === 0 && this.#unsent.size === 0;
+    const isDone = () => this.#running.size === 0 && this.#waiting.length === 0 && this.#unsent === 0;
     if (isDone()) return true;
     const done = new Promise<void>((resolve) => {
       const look = () => {
@@ -238,7 +244,7 @@ export class StepExecutionSubscriber {
         this.#processed++;
         if (!result.success) this.#errors++;
         this.#news.settled(run, result);
-        this.#track(sent, () => this.#news.sent(run, result));
+        this.#track(sent, this.#news.wantsSent ? () => this.#news.sent(run, result) : undefined);
         this.#next();
       },
       yielded: (step, result, sent) => {
@@ -262,23 +268,24 @@ export class StepExecutionSubscriber {
     return run;
   }
 
-  #track(sent: Promise<boolean>, tell: () => void): void {
-    const done = sent
-      .then(
-        (taken) => {
-          if (taken) tell();
-        },
-        (error: unknown) => logError('the result of a step was not taken', { error }),
-      )
-      .finally(() => {
-        this.#unsent.delete(done);
+  #track(sent: Promise<boolean>, tell: (() => void) | undefined): void {
+    this.#unsent++;
+    sent.then(
+      (taken) => {
+        this.#unsent--;
+        if (taken) tell?.();
         this.#look();
-      });
-    this.#unsent.add(done);
+      },
+      (error: unknown) => {
+        this.#unsent--;
+        logError('the result of a step was not taken', { error });
+        this.#look();
+      },
+    );
   }
 
   #look(): void {
-    if (this.#running.size > 0 || this.#unsent.size > 0) return;
+    if (this.#idle.length === 0 || this.#running.size > 0 || this.#unsent > 0) return;
     for (const look of this.#idle.splice(0)) look();
   }
 }

@@ -23,9 +23,9 @@ export type NewsName = Exclude<keyof TaskerEventMap, 'step.execution.received' |
 /** What a subscriber tells of its steps, on a bridge or an emitter. Nothing is made that nobody listens to. */
 export class StepNews {
   readonly #to: EventBridge | TaskerEventEmitter;
-  readonly #workerId: string;
+  readonly #workerId: () => string;
 
-  constructor(to: EventBridge | TaskerEventEmitter, workerId: string) {
+  constructor(to: EventBridge | TaskerEventEmitter, workerId: () => string) {
     this.#to = to;
     this.#workerId = workerId;
   }
@@ -66,6 +66,11 @@ export class StepNews {
     this.#tell(EventNames.STEP_EXECUTION_TIMEOUT, () => ({ ...idsOf(run), error, failedAt: new Date() }));
   }
 
+  /** Whether somebody listens for what is committed. */
+  get wantsSent(): boolean {
+    return this.#to.listenerCount(EventNames.STEP_COMPLETION_SENT) > 0;
+  }
+
   /** Its result is committed. */
   sent(run: RunOfStep, result: StepHandlerResult): void {
     const name = EventNames.STEP_COMPLETION_SENT;
@@ -89,7 +94,7 @@ export class StepNews {
 
   executionResult(run: RunOfStep, result: StepHandlerResult): NapiStepExecutionResult {
     const { stepUuid } = run.event;
-    return executionResult(result, { stepUuid, workerId: this.#workerId, executionTimeMs: msOf(run) });
+    return executionResult(result, { stepUuid, workerId: this.#workerId(), executionTimeMs: msOf(run) });
   }
 
   #tell<Name extends NewsName>(name: Name, payload: () => TaskerEventMap[Name]): void {

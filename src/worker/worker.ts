@@ -514,7 +514,7 @@ export class Worker {
   }
 
   #makeChannel(): DispatchChannel {
-    const { handOut = false, leaseMs, logger } = this.#options;
+    const { handOut = false, name, leaseMs, logger } = this.#options;
     return new DispatchChannel(
       {
         run: (step) => this.#runner.run(step),
@@ -536,7 +536,7 @@ export class Worker {
         changed: () => this.#usersChanged(),
         refresh: () => this.#refreshSoon(),
       },
-      { outside: handOut, leaseMs, logger },
+      { outside: handOut, name, leaseMs, logger },
     );
   }
 

@@ -228,6 +228,29 @@ describe('a subscriber of this process', () => {
     expect(step).toMatchObject({ currentState: 'complete', results: { result: { late: true } } });
   });
 
+  it('a bridge that stops during a handler loses no result', async () => {
+    const begun = deferred();
+    const goOn = deferred();
+    const { bridge, create, tasker } = await setupBridge(
+      shared,
+      { a: [] },
+      {
+        handlers: {
+          a: defineHandler('a', {}, async () => {
+            begun.resolve();
+            await goOn.promise;
+            return { kept: true };
+          }),
+        },
+      },
+    );
+    const { taskUuid } = await create();
+    await begun.promise;
+    bridge.stop();
+    goOn.resolve();
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+  });
+
   it('after the drain time the signals of its handlers fire, and what heeds it spends no attempt', async () => {
     const begun = deferred();
     const { subscriber, create, tasker } = await setupBridge(
