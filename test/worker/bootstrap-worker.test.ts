@@ -318,7 +318,7 @@ describe('steps by hand', () => {
         const batch = open;
         open = [];
         const answers = await Promise.all(
-          batch.map((event) => module.completeStepEvent(event.eventId, completed(event))),
+          batch.map(async (event) => module.completeStepEvent(event.eventId, completed(event))),
         );
         for (const [i, event] of batch.entries()) done.set(event.taskUuid, answers[i]!);
         return done.size;
