@@ -1,0 +1,31 @@
+import path from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { serverSettings } from '../../src/app/server-config.ts';
+import { createTasker, silentLogger } from '../../src/index.ts';
+import { projectWith } from '../support/config-folder.ts';
+import { freshDatabase } from '../support/database.ts';
+
+describe('a configuration file', () => {
+  it('says what createTasker runs with, and an option wins over it', async () => {
+    const { url, drop } = await freshDatabase();
+    onTestFinished(drop);
+    const cwd = projectWith({
+      'mine.toml': `common.database.url = "${url}"\ncommon.database.pool.max_connections = 3\nworker.namespaces = ["shop"]\n`,
+    });
+    const given = { configPath: path.join(cwd, 'mine.toml'), databaseUrl: url, handlers: [], logger: silentLogger };
+    const byFile = await createTasker(given);
+    const byOption = await createTasker({ ...given, poolSize: 4, namespaces: ['mail'] });
+    expect([byFile.vitals, byOption.vitals]).toMatchObject([
+      { poolSize: 3, namespaces: ['shop'] },
+      { poolSize: 4, namespaces: ['mail'] },
+    ]);
+    await Promise.all([byFile.stop(), byOption.stop()]);
+  });
+
+  it('makes a worker server headless', () => {
+    const cwd = projectWith({ 'mine.toml': '[worker.web]\nenabled = false\n' });
+    const given = { configPath: path.join(cwd, 'mine.toml'), logger: silentLogger };
+    expect(serverSettings(given).web).toBeUndefined();
+    expect(serverSettings({ ...given, web: true }).web).toMatchObject({ address: { host: '127.0.0.1' } });
+  });
+});
