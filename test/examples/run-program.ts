@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { Writable } from 'node:stream';
 import { onTestFinished } from 'vitest';
 
 /** How a program is run. */
@@ -19,8 +20,10 @@ interface Ended {
 
 /** A program that runs. */
 interface Running {
-  /** Resolves when its output holds the text; rejects when it ends without. */
-  said(text: string): Promise<void>;
+  /** Resolves with its output so far when that holds the text; rejects when it ends without. */
+  said(text: string): Promise<string>;
+  /** Its standard input. */
+  input: Writable;
   /** Sends a signal to the process, or with `group` to all of its process group. */
   kill(signal: NodeJS.Signals, options?: { group: boolean }): void;
   ended: Promise<Ended>;
@@ -49,11 +52,13 @@ export function startProgram(script: string, { args = [], cwd, env = {} }: RunOp
   }));
   return {
     ended,
+    input: child.stdin,
     async said(text) {
       while (!stdout.includes(text)) {
         const more = await Promise.race([once(child.stdout, 'data'), ended.then(() => null)]);
         if (!more && !stdout.includes(text)) throw new Error(`it ended without saying "${text}":\n${stdout}${stderr}`);
       }
+      return stdout;
     },
     kill(signal, { group } = { group: false }) {
       process.kill(group ? -child.pid! : child.pid!, signal);

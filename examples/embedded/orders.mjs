@@ -1,0 +1,64 @@
+// What the four applications beside this file have in common: all that they know of tasker-core is here.
+import path from 'node:path';
+import { createTasker, defineHandler, ERRORS, isTaskerError } from 'tasker-core';
+
+const TEMPLATE = { namespace: 'embedded_demo', name: 'take_order' };
+
+const price = defineHandler('orders.price', { inputs: { items: 'items' } }, ({ items }) => ({
+  cents: items.reduce((sum, { cents }) => sum + cents, 0),
+}));
+
+const reserve = defineHandler('orders.reserve', { inputs: { items: 'items' } }, ({ items }) => ({
+  reserved: items.map(({ name }) => name),
+}));
+
+const confirm = defineHandler(
+  'orders.confirm',
+  { inputs: { id: 'order_id' }, depends: { price: 'price', reserve: 'reserve' } },
+  ({ id, price, reserve }) => ({ text: `order ${id}: ${reserve.reserved.join(', ')}, ${price.cents / 100} EUR` }),
+);
+
+/** Connects, and runs the steps of orders in this process. Whoever opens it closes it. */
+export async function openOrders() {
+  const tasker = await createTasker({
+    templates: path.join(import.meta.dirname, 'templates'),
+    handlers: [price, reserve, confirm],
+  });
+  return {
+    /** When it answers, the order is kept: it will be worked on, here or elsewhere, whatever happens to this process. */
+    async take(order) {
+      const request = { ...TEMPLATE, context: order, idempotencyKey: `${order?.order_id}` };
+      const { taskUuid } = await tasker.createTask(request, { onDuplicate: 'return' });
+      return { id: taskUuid };
+    },
+
+    async look(id) {
+      const { status } = await tasker.getTask(id);
+      const steps = await tasker.getSteps(id);
+      const confirmed = steps.find(({ name }) => name === 'confirm')?.results?.result;
+      return {
+        id,
+        status,
+        steps: Object.fromEntries(steps.map(({ name, currentState }) => [name, currentState])),
+        confirmation: confirmed?.text ?? null,
+      };
+    },
+
+    /** Waits until nothing more happens to it. */
+    async outcome(id, { signal } = {}) {
+      await tasker.waitForTask(id, { signal });
+      return this.look(id);
+    },
+
+    /** Takes no more steps, and waits for those that run. */
+    close: () => tasker.stop(),
+  };
+}
+
+/** Status and body of the answer to a request that failed. */
+export function answerTo(error) {
+  const status = isTaskerError(error) ? ERRORS[error.code] : (error.status ?? error.statusCode ?? 500);
+  if (status < 500) return { status, body: { error: error.message } };
+  console.error(error);
+  return { status, body: { error: 'something went wrong here' } };
+}

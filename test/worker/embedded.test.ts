@@ -1,0 +1,142 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Registry } from 'prom-client';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
+import { freshDatabase } from '../support/database.ts';
+import { sharedDatabase } from '../support/shared-database.ts';
+
+// Writes what it saw to a file: standard output and error are for what the library says.
+const APPLICATION = `
+import { writeFileSync } from 'node:fs';
+import { createTasker, defineHandler, mustParseTemplate } from ${JSON.stringify(pathToFileURL(path.resolve('dist/index.js')).href)};
+
+const LISTENED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGQUIT', 'SIGPIPE',
+  'uncaughtException', 'uncaughtExceptionMonitor', 'unhandledRejection', 'beforeExit', 'message', 'disconnect'];
+const look = () => ({
+  listeners: LISTENED.filter((name) => process.listenerCount(name) > 0),
+  ports: process.getActiveResourcesInfo().filter((name) => /TCPServer|TCPSERVER/i.test(name)),
+});
+
+const [, , file, ending] = process.argv;
+const before = look();
+const tasker = await createTasker({
+  templates: mustParseTemplate(JSON.stringify({
+    name: 'demo', namespace: 'application', version: '1.0.0', steps: [{ name: 'a', handler: 'a' }, { name: 'b', handler: 'b' }],
+  })),
+  handlers: [defineHandler('a', {}, () => ({})), defineHandler('b', {}, () => { throw new Error('of the handler'); })],
+  ...(process.env.DATABASE_URL ? {} : { embeddedFolder: process.argv[4] }),
+});
+const { taskUuid } = await tasker.createTask({ namespace: 'application', name: 'demo' });
+for await (const { steps } of tasker.watchTask(taskUuid)) {
+  if (steps[0].currentState === 'complete' && steps[1].attempts > 0) break;
+}
+const during = look();
+if (ending === 'stop') await tasker.stop();
+else if (ending === 'twice') await Promise.all([tasker.stop(), tasker.stop({ drainTimeoutMs: 0 })]);
+writeFileSync(file, JSON.stringify({ before, during, after: look() }));
+if (ending === 'signal') console.log('runs');
+`;
+
+type Look = Record<'before' | 'during' | 'after', { listeners: string[]; ports: string[] }>;
+
+interface Application {
+  child: ReturnType<typeof spawn>;
+  /** What it printed, and what it saw of itself; it has ended by then. */
+  ended: Promise<{ code: number | null; signal: string | null; stdout: string; stderr: string; saw: Look }>;
+}
+
+function application(ending: 'stop' | 'twice' | 'signal', { databaseUrl }: { databaseUrl?: string } = {}): Application {
+  const folder = mkdtempSync(path.join(tmpdir(), 'tasker-application-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const program = path.join(folder, 'application.mjs');
+  const file = path.join(folder, 'saw.json');
+  writeFileSync(program, APPLICATION);
+  const env = { PATH: process.env.PATH, HOME: folder, ...(databaseUrl !== undefined && { DATABASE_URL: databaseUrl }) };
+  const child = spawn(process.execPath, [program, file, ending, path.join(folder, '.tasker')], { cwd: folder, env });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const said = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      said[name] += text;
+    });
+  }
+  const ended = once(child, 'close').then(([code, signal]) => ({
+    ...{ code, signal, ...said },
+    saw: JSON.parse(readFileSync(file, 'utf8')) as Look,
+  }));
+  return { child, ended };
+}
+
+async function database(): Promise<string> {
+  const { url, drop } = await freshDatabase();
+  onTestFinished(drop);
+  return url;
+}
+
+const SILENT = { code: 0, signal: null, stdout: '', stderr: '' };
+const NOTHING = { listeners: [], ports: [] };
+
+describe('in an application, a tasker', () => {
+  it('prints nothing, hears no signal, opens no port, and lets the process end once it is stopped', async () => {
+    const { ended } = application('stop', { databaseUrl: await database() });
+    expect(await ended).toEqual({ ...SILENT, saw: { before: NOTHING, during: NOTHING, after: NOTHING } });
+  });
+
+  it('may be stopped by two at once', async () => {
+    const { ended } = application('twice', { databaseUrl: await database() });
+    expect(await ended).toMatchObject(SILENT);
+  });
+
+  it('is as quiet with an embedded database, which ends with it', async () => {
+    const { ended } = application('stop');
+    expect(await ended).toEqual({ ...SILENT, saw: { before: NOTHING, during: NOTHING, after: NOTHING } });
+  });
+
+  it.runIf(process.platform !== 'win32')(
+    'leaves signals to the application: without a listener they end it as ever',
+    async () => {
+      const { child, ended } = application('signal', { databaseUrl: await database() });
+      await once(child.stdout!, 'data');
+      child.kill('SIGTERM');
+      expect(await ended).toMatchObject({ code: null, signal: 'SIGTERM', stderr: '' });
+    },
+  );
+});
+
+/** The lines about created tasks, one a namespace. */
+async function created(registry: Registry): Promise<string[]> {
+  return (await registry.metrics()).split('\n').filter((line) => line.startsWith('tasker_tasks_requests_total{'));
+}
+
+describe('two taskers in one process', () => {
+  const shared = sharedDatabase();
+
+  it('count for themselves, each in the registry that it was given', async () => {
+    const [mine, yours] = [new Registry(), new Registry()];
+    const handlers = [defineHandler('a', {}, () => ({}))];
+    const one = await shared.setup({ a: [] }, { handlers, metrics: mine });
+    const two = await shared.setup({ a: [] }, { handlers, metrics: yours });
+    const third = await shared.setup({ a: [] }, { handlers });
+    const tasks = await one.tasker.createTasks([one.demo, one.demo]);
+    await Promise.all(tasks.map(({ taskUuid }) => one.tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })));
+
+    expect(await created(mine)).toEqual([expect.stringMatching(/ 2$/)]);
+    expect(await created(yours)).toEqual([]);
+    expect(await third.tasker.metrics.text()).not.toContain(one.demo.namespace);
+    await one.tasker.stop();
+    expect(mine.getMetricsAsArray()).toEqual([]);
+    await two.tasker.createTask(two.demo);
+    expect(await created(yours)).toEqual([expect.stringContaining(two.demo.namespace)]);
+  });
+
+  it('have registries of their own, and leave that of the process alone', async () => {
+    await shared.setup({ a: [] }, { handlers: [defineHandler('a', {}, () => ({}))] });
+    expect(HandlerRegistry.instance().listHandlers()).toEqual([]);
+  });
+});
