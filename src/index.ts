@@ -189,7 +189,12 @@ export {
   type TransactionClient,
   type TransactionWork,
 } from './handlers/step-context.ts';
-export { type ExecutableHandler, StepHandler, type StepHandlerClass } from './handlers/step-handler.ts';
+export {
+  type ExecutableHandler,
+  type HandlerIsolation,
+  StepHandler,
+  type StepHandlerClass,
+} from './handlers/step-handler.ts';
 export {
   isStepHandlerResult,
   StepHandlerResult,

@@ -240,6 +240,7 @@ describe('the surface', () => {
       HandlerEntry
       HandlerFactory
       HandlerFn
+      HandlerIsolation
       HandlerOptions
       HandlerProblem
       HandlerRegistryOptions

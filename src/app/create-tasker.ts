@@ -1,4 +1,4 @@
-import { hostname } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 import { type LoadedConfig, loadConfig, withOverrides } from '../config/load-config.ts';
 import { Engine } from '../engine/engine.ts';
 import type { DynamicLimits } from '../engine/expansion.ts';
@@ -59,6 +59,10 @@ export interface CreateTaskerOptions {
    * over. 0: no such thread. Default 300,000.
    */
   blockedLoopBoundMs?: number;
+  /** Threads for steps with `isolation: thread`, at most; each runs one step at a time. Default: one a core. */
+  threads?: number;
+  /** Megabytes that what a step in a thread keeps may take; one that goes beyond them fails. Default: as Node does it. */
+  threadMemoryMb?: number;
   /** For steps without `timeout_seconds`; 0: none. Default 300,000. */
   handlerTimeoutMs?: number;
   /** How long a step waits for a handler that no worker has. Default 10,000. */
@@ -137,6 +141,8 @@ export async function makeTasker(options: CreateTaskerOptions, { handOut }: { ha
       concurrency: config.concurrency,
       leaseMs: config.leaseMs,
       blockedLoopBoundMs: config.blockedLoopBoundMs,
+      threads: config.threads ?? availableParallelism(),
+      threadMemoryMb: config.threadMemoryMb,
       handlerTimeoutMs: config.handlerTimeoutMs,
       handlerMissingGraceMs: config.handlerMissingGraceMs,
       drainTimeoutMs: config.drainTimeoutMs,
@@ -196,6 +202,8 @@ function checkNumbers(options: CreateTaskerOptions): void {
     concurrency: 1,
     leaseMs: 100,
     blockedLoopBoundMs: 0,
+    threads: 1,
+    threadMemoryMb: 16,
     handlerTimeoutMs: 0,
     handlerMissingGraceMs: 0,
     drainTimeoutMs: 0,

@@ -14,6 +14,7 @@ import { checkHandlers, phraseProblems } from '../registry/check-handlers.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import type { Tracing } from '../tracing/tracing.ts';
+import { checkIsolation } from '../worker/isolation.ts';
 import { settledWithin } from '../worker/settled-within.ts';
 import { Worker, type WorkerStats } from '../worker/worker.ts';
 import { withSpans } from './created-spans.ts';
@@ -77,6 +78,8 @@ export interface TaskerParts {
   concurrency: number;
   leaseMs: number;
   blockedLoopBoundMs: number;
+  threads: number;
+  threadMemoryMb: number | undefined;
   handlerTimeoutMs: number;
   handlerMissingGraceMs: number;
   drainTimeoutMs: number;
@@ -169,6 +172,8 @@ export class Tasker {
       concurrency,
       leaseMs,
       blockedLoopBoundMs,
+      threads: this.#parts.threads,
+      threadMemoryMb: this.#parts.threadMemoryMb,
       handlerTimeoutMs,
       missingGraceMs: handlerMissingGraceMs,
       namespaces: () => this.#namespaces(),
@@ -190,6 +195,13 @@ export class Tasker {
   }
 
   async #start(): Promise<void> {
+    const { registry, templates } = this.#parts;
+    if (registry) {
+      checkIsolation(
+        registry,
+        templates.flatMap(({ steps }) => steps.map(({ handler }) => handler)),
+      );
+    }
     // Those that steps are handed out to may register theirs at any time.
     if (!this.#parts.handOut) await settledWithin(CHECK_MS, this.#checkHandlers());
     if (this.#servesAll) await this.#serveAll();

@@ -201,6 +201,20 @@ export const CONFIG_KEYS: { readonly [Name in keyof TaskerConfig]: ConfigKey<Tas
     byDefault: DEFAULTS.blockedLoopBoundMs,
     about: 'How long a worker keeps its steps while a handler blocks the event loop; 0: no longer than the lease.',
   },
+  threads: {
+    path: 'worker.handler_threads.count',
+    form: whole(1, 1_024),
+    byDefault: undefined,
+    defaultWords: 'one a core',
+    about: 'Threads for steps with `isolation: thread`, at most.',
+  },
+  threadMemoryMb: {
+    path: 'worker.handler_threads.memory_mb',
+    form: whole(16, 1_048_576),
+    byDefault: undefined,
+    defaultWords: 'as Node does it',
+    about: 'What a handler in such a thread may keep in memory; one that goes beyond it fails.',
+  },
   pollMs: {
     path: 'worker.poll_interval_ms',
     form: milliseconds(10),

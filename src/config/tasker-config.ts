@@ -38,6 +38,10 @@ export interface TaskerConfig {
   leaseMs: number;
   /** 0: a blocked event loop keeps no lease. */
   blockedLoopBoundMs: number;
+  /** Undefined: one a core. */
+  threads: number | undefined;
+  /** Undefined: as Node does it. */
+  threadMemoryMb: number | undefined;
   /** 0: none. */
   handlerTimeoutMs: number;
   handlerMissingGraceMs: number;

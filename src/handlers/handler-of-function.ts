@@ -13,7 +13,7 @@ import {
 import type { DependencySources, InputSources } from './handler-arguments.ts';
 import { resultOfReturn, resultOfThrown } from './outcome.ts';
 import type { StepContext } from './step-context.ts';
-import { type HandlerOutcome, StepHandler, type StepHandlerClass } from './step-handler.ts';
+import { type HandlerIsolation, type HandlerOutcome, StepHandler, type StepHandlerClass } from './step-handler.ts';
 import type { StepHandlerResult } from './step-handler-result.ts';
 
 // Marks a class whose instances hold nothing, so that one may serve all steps. `Symbol.for`: of any copy of the package.
@@ -27,12 +27,14 @@ export interface HandlerOptions<Inputs = InputSources, Depends = DependencySourc
   depends?: Depends;
   /** Stored with each result; default '1.0.0'. */
   version?: string;
+  /** Where its steps run, unless their template's `handler.isolation` says. Default `none`. */
+  isolation?: HandlerIsolation;
 }
 
 /** What a `define…` function makes a handler of. */
 export interface FunctionHandler {
   readonly name: string;
-  /** `inputs`, `depends`, `version`, and what `moreOptions` names. */
+  /** `inputs`, `depends`, `version`, `isolation`, and what `moreOptions` names. */
   readonly options: HandlerOptions<InputSources | StandardSchemaV1<unknown, object>, DependencySources>;
   readonly fn: (args: never) => unknown;
   /** The options that this kind of handler has besides those of all. */
@@ -51,12 +53,13 @@ export interface FunctionHandler {
 export function handlerOfFunction(definition: FunctionHandler): StepHandlerClass {
   refuseNonsense(definition);
   const { name, options, capabilities = ['process'] } = definition;
-  const version = options.version ?? '1.0.0';
+  const { version = '1.0.0', isolation = 'none' } = options;
   const call = callOf(definition);
 
   class DefinedHandler extends StepHandler {
     static override readonly handlerName = name;
     static override readonly handlerVersion = version;
+    static override readonly isolation = isolation;
     static readonly [SHARED] = true;
 
     override get capabilities(): string[] {
@@ -151,7 +154,7 @@ function readersOf({ options, moreArguments = {} }: FunctionHandler): ArgumentRe
   ];
 }
 
-const OPTIONS = ['inputs', 'depends', 'version'];
+const OPTIONS = ['inputs', 'depends', 'version', 'isolation'];
 const RESERVED = ['context', '__proto__'];
 
 /** What the types cannot keep JavaScript from doing, said where the handler is defined and not when a step runs. */
@@ -166,6 +169,9 @@ function refuseNonsense({ name, options, fn, moreOptions = [], moreArguments = {
   for (const option of Object.keys(options)) {
     if (!allowed.includes(option)) refuse(`there is no option ${option}; there are ${allowed.join(', ')}`);
   }
+  const { isolation = 'none' } = options;
+  if (isolation !== 'none' && isolation !== 'thread')
+    refuse(`isolation must be none or thread, not ${String(isolation)}`);
   const reserved = [...RESERVED, ...Object.keys(moreArguments)];
   const inputs = isStandardSchema(options.inputs) ? {} : (options.inputs ?? {});
   const depends = options.depends ?? {};

@@ -7,6 +7,12 @@ const BRAND = Symbol.for('tasker-core.step-handler');
 /** What a handler's `call` gives: a result, now or later. */
 export type HandlerOutcome = StepHandlerResult | Promise<StepHandlerResult>;
 
+/**
+ * Where a handler runs. `none`: in the event loop, with all others. `thread`: in a thread of a pool, which is ended when
+ * its time is up; the handler must come from a file. See `docs/guide/threads.md`.
+ */
+export type HandlerIsolation = 'none' | 'thread';
+
 /** What the worker runs: an instance of a handler, whatever it was made by. */
 export interface ExecutableHandler {
   readonly name: string;
@@ -24,6 +30,8 @@ export interface StepHandlerClass {
   readonly handlerName: string;
   /** Default '1.0.0'; stored with each result. */
   readonly handlerVersion?: string;
+  /** Where its steps run, unless their template says. Default `none`: in the event loop. */
+  readonly isolation?: HandlerIsolation;
 }
 
 /**
@@ -49,6 +57,8 @@ export abstract class StepHandler<Context extends StepContext = StepContext> imp
   static readonly handlerName: string = '';
   /** Stored with each result as `metadata.handler_version`. */
   static readonly handlerVersion: string = '1.0.0';
+  /** Where its steps run, unless their template's `handler.isolation` says. */
+  static readonly isolation: HandlerIsolation = 'none';
 
   /** Does the step's work. What it throws becomes a failure: retryable, unless the error says `retryable: false`. */
   abstract call(context: Context): HandlerOutcome;

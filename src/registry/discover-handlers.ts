@@ -4,6 +4,7 @@ import { isHandlerClass, isStepHandler, type StepHandler, type StepHandlerClass 
 import { type Logger, silentLogger } from '../logging/logger.ts';
 import { bundleHandlers } from './bundle-handlers.ts';
 import { type HandlerFiles, handlerFiles } from './handler-files.ts';
+import { handlersIn } from './handler-origin.ts';
 import type { HandlerRegistry } from './handler-registry.ts';
 import { importBundle, importPackage, type Module } from './import-handlers.ts';
 
@@ -59,7 +60,7 @@ export async function discoverHandlers(
   const files: DiscoveredFile[] = [...modules.leftOut];
   const origins = new Map<string, { file: string; handler: Found }>();
   for (const [file, module] of modules.imported) {
-    const handlers = handlersIn(module);
+    const handlers = handlersOf(module);
     for (const handler of handlers) register(handler, file, { registry, logger, origins });
     files.push(
       handlers.length > 0 ? { file, handlers: handlers.map(nameOf) } : { file, handlers: [], reason: whyNone(module) },
@@ -119,22 +120,8 @@ function register(handler: Found, file: string, { registry, logger, origins }: R
 }
 
 /** Each handler once, however many names it is exported by. */
-function handlersIn(module: Module): Found[] {
-  const exported = Object.values(module);
-  const found = [...exported, ...exported.flatMap(within)].filter(isFound);
-  return [...new Set(found)];
-}
-
-/** What an exported list or plain object holds: `export default [charge, refund]`, `export const billing = { charge }`. */
-function within(value: unknown): unknown[] {
-  if (Array.isArray(value)) return value as unknown[];
-  if (typeof value !== 'object' || value === null || isStepHandler(value)) return [];
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null ? Object.values(value) : [];
-}
-
-function isFound(value: unknown): value is Found {
-  return isNamedClass(value) || isStepHandler(value);
+function handlersOf(module: Module): Found[] {
+  return handlersIn(module).filter((value) => isNamedClass(value) || isStepHandler(value));
 }
 
 /** A class that inherits its `handlerName` is a base or a variant that was given none: registering it would hide the other. */

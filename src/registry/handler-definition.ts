@@ -6,6 +6,8 @@ export interface HandlerDefinition {
   method?: string | null;
   /** The one resolver to ask; without it all of them, in their order. */
   resolver?: string | null;
+  /** Where the handler runs; absent: as the handler itself says. */
+  isolation?: 'none' | 'thread' | null;
   /** The step's own configuration. */
   initialization?: Record<string, unknown>;
 }

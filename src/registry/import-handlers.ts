@@ -3,6 +3,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { messageOf } from '../errors.ts';
 import { bundleHandlers } from './bundle-handlers.ts';
+import { noteOrigins } from './handler-origin.ts';
 import { packageEntry } from './package-entry.ts';
 import { ResolutionError } from './resolution-errors.ts';
 
@@ -15,13 +16,19 @@ export async function importBundle(file: string, bundle: string): Promise<Module
     const url = pathToFileURL(bundle);
     // A file that was not bundled keeps its name when it changes.
     if (bundle === file) url.searchParams.set('changed', String(statSync(file).mtimeMs));
-    return (await import(url.href)) as Module;
+    return await imported(url.href);
   } catch (cause) {
     throw new ResolutionError(`handlers file ${file}: importing it throws: ${messageOf(cause)}`, {
       cause,
       details: { file },
     });
   }
+}
+
+async function imported(url: string): Promise<Module> {
+  const module = (await import(url)) as Module;
+  noteOrigins(module, url);
+  return module;
 }
 
 /** Imports one file, TypeScript or JavaScript; a changed one anew. */
@@ -38,7 +45,7 @@ export async function importPackage(root: string, specifier: string): Promise<Mo
   // TypeScript of a workspace's package is not for Node to load.
   if (/\.m?ts$/.test(entry)) return importFile(path.dirname(entry), entry);
   try {
-    return (await import(pathToFileURL(entry).href)) as Module;
+    return await imported(pathToFileURL(entry).href);
   } catch (cause) {
     throw new ResolutionError(`handlers package ${specifier}: importing ${entry} throws: ${messageOf(cause)}`, {
       cause,

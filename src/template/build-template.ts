@@ -64,6 +64,7 @@ function handlerOf(handler: StepFile['handler']): HandlerReference {
     method: handler.method ?? null,
     resolver: handler.resolver ?? null,
     initialization: handler.initialization ?? {},
+    isolation: handler.isolation ?? null,
   };
 }
 

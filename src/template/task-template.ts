@@ -60,6 +60,10 @@ export const DEFAULT_RETRY: Readonly<RetryPolicy> = Object.freeze({
   maxBackoffMs: 30_000,
 });
 
+/** Where a handler runs: in the event loop with the others, or in a thread that can be ended. */
+export const ISOLATIONS = ['none', 'thread'] as const;
+export type Isolation = (typeof ISOLATIONS)[number];
+
 /** Which code does a step's work. */
 export interface HandlerReference {
   /** The name that the registry resolves. */
@@ -70,6 +74,8 @@ export interface HandlerReference {
   resolver: string | null;
   /** The step's own configuration, given to the handler as it is. */
   initialization: Record<string, unknown>;
+  /** Where it runs; null: as the handler itself says. */
+  isolation: Isolation | null;
 }
 
 /** An event that a step publishes when its outcome meets the condition. */

@@ -6,6 +6,7 @@ import {
   EVENT_CONDITIONS,
   FAILURE_STRATEGIES,
   IDENTITY_STRATEGIES,
+  ISOLATIONS,
   STALENESS_ACTIONS,
   STEP_TYPES,
 } from './task-template.ts';
@@ -73,6 +74,10 @@ export const handlerFile = z
     initialization: object().nullish().meta({
       default: {},
       description: "The step's own configuration; the handler gets it as it is.",
+    }),
+    isolation: z.enum(ISOLATIONS).nullish().meta({
+      description:
+        'thread: in a thread that is ended when its time is up, for handlers that compute. Absent: as the handler itself says, else none.',
     }),
   })
   .meta({ description: "The code that does the step's work: a name, or a name with particulars." });

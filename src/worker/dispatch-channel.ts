@@ -1,5 +1,6 @@
 import { KIND } from '../engine/engine.ts';
 import type { FfiStepEvent } from '../handlers/ffi-step-event.ts';
+import type { ExecutableHandler } from '../handlers/step-handler.ts';
 import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
@@ -28,6 +29,8 @@ export interface ChannelPort {
   free(step: HeldStep): void;
   /** Nobody completed it within this time. */
   forgotten(step: HeldStep, afterMs: number): void;
+  /** What is called for a step: its handler, or what runs that in a thread. */
+  isolated(step: HeldStep, handler: ExecutableHandler): ExecutableHandler;
   /** The synchronous part of its handler is over, which began at `from` on the clock of `performance.now()`. */
   called(step: HeldStep, from: number): void;
   /** How many slots may be used, or whose handlers are called. */
@@ -202,6 +205,11 @@ export class DispatchChannel {
       this.#port.restart(handout.step);
     }
     return true;
+  }
+
+  /** What is called for a step: its handler, or what runs that in a thread. @throws TaskerError `handler_invalid` */
+  isolated(step: HeldStep, handler: ExecutableHandler): ExecutableHandler {
+    return this.#port.isolated(step, handler);
   }
 
   /** The synchronous part of its handler is over. */

@@ -3,6 +3,7 @@ import type { AttemptDetail } from '../engine/task-view.ts';
 import type { DependencyResultParams } from '../handlers/dependency-result.ts';
 import type { FfiStepEvent } from '../handlers/ffi-step-event.ts';
 import type { CheckpointProgress, StepContextParams, TransactionWork } from '../handlers/step-context.ts';
+import type { ExecutableHandler } from '../handlers/step-handler.ts';
 import type { Logger } from '../logging/logger.ts';
 import { templateIndex } from '../model/step-index.ts';
 import { stepUuid } from '../model/uuid.ts';
@@ -56,7 +57,10 @@ export interface HandedOut {
   readonly runBy: string | undefined;
   /** For steps without `timeout_seconds`; undefined: what the worker has for them. */
   readonly timeoutMs: number | undefined;
-  readonly channel: { called(step: HeldStep, from: number): void };
+  readonly channel: {
+    isolated(step: HeldStep, handler: ExecutableHandler): ExecutableHandler;
+    called(step: HeldStep, from: number): void;
+  };
 }
 
 /** How a step is held. */

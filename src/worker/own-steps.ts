@@ -68,6 +68,7 @@ export class OwnSteps {
     this.#runner = new StepRunner<HeldStep>(options.registry, {
       starts: () => undefined,
       contextOf: (step) => new StepContext(step),
+      isolated: (step, handler) => step.handout?.channel.isolated(step, handler) ?? handler,
       called: (step, from) => step.handout?.channel.called(step, from),
       settled: (step, result, version) => this.#settled(step, result, version),
       yielded: (step, _handler, result) => this.#yielded(step, result),

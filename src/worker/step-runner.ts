@@ -21,6 +21,8 @@ export interface RunnerPort<S extends Runnable> {
   starts(step: S): void;
   /** Its handler is called now, with this context. */
   contextOf(step: S): StepContext;
+  /** What is called for it: its handler, or what runs that elsewhere. What it throws fails the step. */
+  isolated?(step: S, handler: ExecutableHandler): ExecutableHandler;
   /** The synchronous part of its handler is over, which began at `from` on the clock of `performance.now()`. */
   called?(step: S, from: number): void;
   /** Calls its handler where it should run. */
@@ -84,12 +86,19 @@ export class StepRunner<S extends Runnable> {
   call(step: S, handler: ExecutableHandler): void {
     const port = this.#port;
     const context = port.contextOf(step);
+    let called: ExecutableHandler;
+    try {
+      called = port.isolated?.(step, handler) ?? handler;
+    } catch (thrown) {
+      port.settled(step, resultOfThrown(thrown), '1.0.0');
+      return;
+    }
     const from = performance.now();
     const settled = (result: StepHandlerResult, version: string) => {
       if (isCheckpointYield(result)) port.yielded(step, handler, result);
       else port.settled(step, result, version);
     };
-    callHandler(handler, context, settled, port.within && ((call) => port.within?.(step, call)));
+    callHandler(called, context, settled, port.within && ((call) => port.within?.(step, call)));
     port.called?.(step, from);
   }
 }

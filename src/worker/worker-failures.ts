@@ -34,7 +34,7 @@ export function handlerNotFound(step: HeldStep, message: string): AttemptEnd {
 }
 
 /** A result that was not loaded with the step, because all it may read is more than comes with a step. */
-export function dependencyTooLarge(step: HeldStep, name: string): StepExecutionError {
+export function dependencyTooLarge(step: { name: string }, name: string): StepExecutionError {
   const message = `step ${step.name}: the result of ${name} did not come with the step, because the results it may read take more than ${DEFAULTS.dependencyBytes / 1024 / 1024} MiB together; read it with await context.loadDependency('${name}'), or many with for await (… of context.dependencies(prefix))`;
   return new StepExecutionError(message, { errorType: 'dependency_too_large', retryable: false });
 }

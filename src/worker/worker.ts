@@ -26,6 +26,7 @@ import { servedElsewhere, whyMissing } from './handler-elsewhere.ts';
 import { HeldStep, type HeldStepRow, type StepPort } from './held-step.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Incarnation, incarnationOf } from './incarnation.ts';
+import { Isolation, neverBegan } from './isolation.ts';
 import { LookOut } from './look-out.ts';
 import { LoopMemory } from './loop-memory.ts';
 import { type LoopStats, LoopWatch } from './loop-watch.ts';
@@ -46,6 +47,7 @@ import { lacksDetails, loadDetails, saveYield, stepPort } from './step-progress.
 import { StepRunner } from './step-runner.ts';
 import { StepTraces } from './step-traces.ts';
 import { type CachedTask, TaskCache } from './task-cache.ts';
+import type { ThreadStats } from './thread-pool.ts';
 import { UnreadableTemplates } from './unreadable-templates.ts';
 import { WorkerCounts } from './worker-counts.ts';
 import { abandoned, forgotten, handlerNotFound, timedOut } from './worker-failures.ts';
@@ -64,6 +66,10 @@ export interface WorkerOptions {
   leaseMs: number;
   /** For how long a lease outlives an event loop that is blocked; 0: it does not. */
   blockedLoopBoundMs: number;
+  /** Threads for steps with `isolation: thread`, at most. */
+  threads: number;
+  /** Memory of each, in MB; undefined: as Node does it. */
+  threadMemoryMb: number | undefined;
   /** Namespaces to serve. */
   namespaces(): readonly string[];
   /** For steps without `timeout_seconds`; 0: none. */
@@ -91,6 +97,8 @@ export interface WorkerStats {
   workerId: number;
   /** How well the event loop turns, and the handler that kept it from that. */
   loop: LoopStats;
+  /** Threads for steps with `isolation: thread`. */
+  threads: ThreadStats;
 }
 
 const CLAIM_LIMIT = 1_000;
@@ -104,6 +112,8 @@ const LAST_MOMENT_MS = 500;
 const COUNTS_AS_LONG_MS = 2_000;
 /** After the drain time, what is left for recording and leaving when the database does not answer. */
 const GRACE_MS = 5_000;
+/** How long a stop waits for threads to end: code that is not JavaScript may not listen. */
+const THREADS_END_MS = 2_000;
 /** What each part of a stop gets even when that time is over. */
 const LAST_WORD_MS = 500;
 
@@ -138,6 +148,7 @@ export class Worker {
   readonly #counts: WorkerCounts;
   readonly #traces: StepTraces | undefined;
   readonly #loop: LoopWatch;
+  readonly #isolation: Isolation;
   #namespaceIds: readonly number[] = [];
   #namespaceKey = '';
   #running = 0;
@@ -173,6 +184,13 @@ export class Worker {
     const memory = new LoopMemory();
     this.#loop = new LoopWatch({ leaseMs, memory, running: () => this.#held, logger });
     this.#counts = new WorkerCounts(engine.database.metrics, () => this.#load());
+    this.#isolation = new Isolation(
+      {
+        waits: (step) => this.#deadlines.delete(step),
+        begins: (step) => this.#restartClock(step),
+      },
+      { threads: options.threads, memoryMb: options.threadMemoryMb },
+    );
     this.#port = stepPort(engine, { saved: (step) => this.#restartClock(step) });
     this.#housekeeping = new Housekeeping(engine, options.leaseMs, logger);
     this.#recorder = new Recorder(
@@ -268,6 +286,7 @@ export class Worker {
       refused: this.#refused,
       workerId: this.#incarnation.id,
       loop: this.#loop.stats,
+      threads: this.#isolation.stats,
     };
   }
 
@@ -502,6 +521,7 @@ export class Worker {
       starts: (step) => this.#occupy(step),
       contextOf: (step) => this.#begin(step),
       within: this.#traces && ((step, call) => this.#traces?.run(step, call)),
+      isolated: (step, handler) => this.#isolation.handlerFor(step, handler),
       called: (step, from) => this.#loop.called(step, from),
       settled: (step, result, version) => this.#settled(step, result, version),
       yielded: (step, handler, result) => {
@@ -532,6 +552,7 @@ export class Worker {
         missing: (step) => this.#unresolved(step),
         free: (step) => this.#freeSlot(step),
         forgotten: (step, afterMs) => this.#settledAs(step, forgotten(step, afterMs)),
+        isolated: (step, handler) => this.#isolation.handlerFor(step, handler),
         called: (step, from) => this.#loop.called(step, from),
         changed: () => this.#usersChanged(),
         refresh: () => this.#refreshSoon(),
@@ -613,6 +634,7 @@ export class Worker {
 
   #settled(step: HeldStep, result: StepHandlerResult, version: string, stopping = this.#aborting): void {
     if (step.over) this.#settledAs(step, undefined);
+    else if (neverBegan(result)) this.#settledAs(step, givenBack(step));
     else if (stopping && !result.success && step.template.retry.retryable) this.#settledAs(step, givenBack(step));
     else this.#settledAs(step, attemptEnd(step, result, version));
   }
@@ -824,6 +846,8 @@ export class Worker {
     const lastMoment = Math.min(LAST_MOMENT_MS, drainTimeoutMs / 4);
     const finished = await this.#idleWithin(this.#hurried ? 0 : drainTimeoutMs - lastMoment);
     if (!finished) await this.#abortRunning(lastMoment);
+    // What still runs in a thread is ended before its step is given back.
+    await settledWithin(Math.min(left(), THREADS_END_MS), this.#isolation.stop());
     const recorded = await this.#nothingHeldWithin(left());
     const unreadable = this.#unreadable.stop(lastMoment).then((count) => {
       if (count > 0) this.#leftBehind = true;

@@ -39,6 +39,8 @@ const SAMPLES: Record<ConfigName, { toml: string; read: unknown; wrong: string; 
   handlerMissingGraceMs: { toml: '0.5', read: 500, wrong: '"10s"' },
   leaseMs: { toml: '4', read: 4000, wrong: '0.05' },
   blockedLoopBoundMs: { toml: '90', read: 90_000, wrong: '-1' },
+  threads: { toml: '3', read: 3, wrong: '0' },
+  threadMemoryMb: { toml: '256', read: 256, wrong: '8' },
   pollMs: { toml: '250', read: 250, wrong: '5' },
   drainTimeoutMs: { toml: '15000', read: 15_000, wrong: 'true' },
   webEnabled: { toml: 'false', read: false, wrong: '"no"' },

@@ -18,7 +18,7 @@ describe('a template', () => {
         {
           name: 'only',
           description: null,
-          handler: { callable: 'do_it', method: null, resolver: null, initialization: {} },
+          handler: { callable: 'do_it', method: null, resolver: null, initialization: {}, isolation: null },
           type: 'standard',
           systemDependency: null,
           dependencies: [],

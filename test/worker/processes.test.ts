@@ -5,6 +5,7 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { fakePostgres } from '../support/fake-postgres.ts';
 import { invariants } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
+import { threadHandlers } from '../support/thread-handlers.ts';
 
 const shared = sharedDatabase();
 const PACKAGE = pathToFileURL('dist/index.js').href;
@@ -97,6 +98,28 @@ describe('a program of a few lines', () => {
     );
     expect(stderr).toBe('');
     expect(JSON.parse(stdout)).toEqual({ status: 'complete', greeting: 'Hello Ada', open: [] });
+    expect(code).toBe(0);
+    expect(lingered).toBeLessThan(LINGER_MS);
+  });
+
+  it('ends by itself when it has stopped, also while a handler computes for ever in a thread', async () => {
+    const spin = TEMPLATE.replaceAll('greet', 'spins').replace('processes', 'spinning');
+    const { stdout, stderr, code, lingered } = await program(
+      `
+      const { createTasker, mustParseTemplate } = await import(process.env.PACKAGE);
+      const template = mustParseTemplate(${spin});
+      template.steps[0].handler.isolation = 'thread';
+      const tasker = await createTasker({ templates: template, handlers: process.env.HANDLERS, threads: 1 });
+      const { taskUuid } = await tasker.createTask({ namespace: 'spinning', name: 'hello' });
+      while (tasker.stats.threads.busy === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+      await tasker.stop({ drainTimeoutMs: 200 });
+      const open = process.getActiveResourcesInfo().filter((name) => !/^(Pipe|TTY)/.test(name));
+      console.log(JSON.stringify({ threads: tasker.stats.threads, open }));
+    `,
+      { DATABASE_URL: shared.url, HANDLERS: threadHandlers() },
+    );
+    expect(JSON.parse(stdout)).toEqual({ threads: { size: 0, busy: 0, waiting: 0 }, open: [] });
+    expect(stderr).toMatch(/did not settle in the drain time/);
     expect(code).toBe(0);
     expect(lingered).toBeLessThan(LINGER_MS);
   });

@@ -1,0 +1,108 @@
+// Handlers that tests run in threads: a folder of a project in which the package is installed.
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { onTestFinished } from 'vitest';
+
+const HANDLERS = `
+import { isMainThread, threadId } from 'node:worker_threads';
+import { defineHandler, StepHandler, type StepContext } from 'tasker-core';
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const where = { isMainThread, threadId };
+
+export const tells = defineHandler('tells', { inputs: { n: 'n' } }, ({ n, context }) => ({
+  n,
+  isMainThread,
+  config: context.stepConfig,
+  before: context.getDependencyResult('before'),
+  names: context.getDependencyResultKeys(),
+  attempt: context.attempt,
+  maxRetries: context.maxRetries,
+  taskUuid: context.taskUuid,
+  correlationId: context.correlationId,
+  step: context.event.workflowStep.name,
+}));
+
+export const spins = defineHandler('spins', {}, () => {
+  for (;;);
+});
+
+export const exits = defineHandler('exits', {}, ({ context }) => {
+  if (!context.isRetry()) process.exit(3);
+  return where;
+});
+
+export const throwsLater = defineHandler('throws_later', {}, () => {
+  setTimeout(() => {
+    throw new Error('nobody catches this');
+  }, 1);
+  return new Promise(() => {});
+});
+
+export const grows = defineHandler('grows', {}, () => {
+  const all: unknown[] = [];
+  for (;;) all.push(new Array(10_000).fill({ some: 'thing' }).map((one) => ({ ...one })));
+});
+
+export const sleeps = defineHandler('sleeps', {}, async ({ context }) => {
+  await pause(Number(context.getInput('ms') ?? 5));
+  return where;
+});
+
+export const big = defineHandler('big', {}, () => ({ total: 7n }));
+
+export const listens = defineHandler('listens', {}, async ({ context, signal, logger }) => {
+  logger.info({ odd: () => 'a function' }, 'it began');
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+  logger.warn({ reason: String(signal.reason) }, 'it heard');
+  return {};
+});
+
+export const saves = defineHandler('saves', {}, async ({ context }) => {
+  if (context.isRetry()) return { cursor: context.checkpointCursor, items: context.checkpointItemsProcessed };
+  await context.checkpoint({ cursor: 40, itemsProcessed: 4 });
+  if (context.checkpointCursor !== 40) throw new Error('it does not see what it saved');
+  throw new Error('again');
+});
+
+export const transacts = defineHandler('transacts', {}, ({ context }) => context.transaction(() => 1));
+
+export const makesLarge = defineHandler('makes_large', {}, () => ({ text: 'x'.repeat(5_000_000) }));
+
+export const readsLarge = defineHandler('reads_large', {}, async ({ context }) => {
+  let early = '';
+  try {
+    context.getDependencyResult('a');
+  } catch (error) {
+    early = (error as { errorType: string }).errorType;
+  }
+  const lengths: number[] = [];
+  for await (const { result } of context.dependencies<{ text: string }>('')) lengths.push(result!.text.length);
+  return { early, lengths };
+});
+
+export class Always extends StepHandler {
+  static override readonly handlerName = 'always';
+  static override readonly isolation = 'thread';
+  async call() {
+    return this.success(where);
+  }
+  async other(context: StepContext) {
+    return this.success({ ...where, other: context.handlerName });
+  }
+}
+
+export const optional = defineHandler('optional', { isolation: 'thread' }, () => where);
+`;
+
+/** A folder with these handlers; it goes when the test ends. */
+export function threadHandlers(): string {
+  const root = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'tasker-threads-')));
+  onTestFinished(() => rmSync(root, { recursive: true, force: true }));
+  mkdirSync(path.join(root, 'node_modules'));
+  mkdirSync(path.join(root, 'handlers'));
+  symlinkSync(path.resolve('.'), path.join(root, 'node_modules', 'tasker-core'));
+  writeFileSync(path.join(root, 'handlers', 'all.ts'), HANDLERS);
+  return path.join(root, 'handlers');
+}
