@@ -13,7 +13,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const READ_AT_ONCE = 500;
 /** Awaited tasks that are asked after each time, in turn: a notification is lost only with its connection. */
 const CHECK_AT_ONCE = 1_000;
-/** New tasks that are remembered as not ended. */
+/** New tasks that are remembered as not ended, and ends that are remembered while tasks are created. */
 const NEW_TASKS = 10_000;
 
 /** Whether a wait is over in this state. */
@@ -111,6 +111,13 @@ export class TaskWaiter {
     }
   }
 
+  /** Under steady load some creation is always under way: what is forgotten here is found by the next look. */
+  #noteEnd(taskUuid: string): void {
+    if (this.#endedMeanwhile.size >= NEW_TASKS)
+      this.#endedMeanwhile.delete(this.#endedMeanwhile.values().next().value!);
+    this.#endedMeanwhile.add(taskUuid);
+  }
+
   #remember(taskUuid: string): void {
     if (this.#newTasks.size >= NEW_TASKS) this.#newTasks.delete(this.#newTasks.values().next().value!);
     this.#newTasks.add(taskUuid);
@@ -169,7 +176,7 @@ export class TaskWaiter {
       else {
         others.push(taskUuid);
         this.#newTasks.delete(taskUuid);
-        if (this.#creations > 0) this.#endedMeanwhile.add(taskUuid);
+        if (this.#creations > 0) this.#noteEnd(taskUuid);
       }
     }
     this.#readSoon();

@@ -25,6 +25,8 @@ export interface RunningWorker {
 /** The one worker of a process that steps are read from: started, asked for, and stopped. */
 class WorkerSystem {
   #starting: Promise<BootstrapResult> | undefined;
+  /** The stop that the start under way waits for. */
+  #startsAfter: Promise<StopResult> | undefined;
   #stopping: Promise<StopResult> | undefined;
   #running: RunningWorker | undefined;
 
@@ -45,6 +47,7 @@ class WorkerSystem {
       return this.#starting.then((result) => (this.#running ? alreadyRunning(this.#running) : result));
     // At once: a poller that is started in the same turn waits for it.
     processWorker.starting();
+    this.#startsAfter = this.#stopping;
     this.#starting = this.#start(config).finally(() => {
       this.#starting = undefined;
     });
@@ -69,6 +72,10 @@ class WorkerSystem {
 
   /** Never rejects. */
   stop(): Promise<StopResult> {
+    // Of a stop, a start and another stop, the last one counts.
+    if (this.#stopping && this.#starting && this.#startsAfter === this.#stopping) {
+      return this.#stopping.then(() => this.stop());
+    }
     this.#stopping ??= this.#stop(this.#starting).finally(() => {
       this.#stopping = undefined;
     });

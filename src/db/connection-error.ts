@@ -1,3 +1,4 @@
+import { hiddenUrl } from '../config/show-config.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 
 /** SQLSTATE classes that say "this connection or server is going away", not "this statement is wrong". */
@@ -26,15 +27,9 @@ export function isConnectionError(error: unknown): boolean {
   );
 }
 
-/** The URL without its password, for messages and logs. */
+/** The URL without its secrets, for messages and logs. */
 export function redactUrl(url: string): string {
-  try {
-    const parsed = new URL(url);
-    if (parsed.password) parsed.password = '***';
-    return parsed.toString();
-  } catch {
-    return 'the given database URL';
-  }
+  return URL.canParse(url) ? hiddenUrl(url) : 'the given database URL';
 }
 
 /**

@@ -115,7 +115,7 @@ t as (
            group by 1) c
           cross join lateral (select ctid tid from tasker.task x where x.task_uuid = c.task_uuid offset 0) x) c
    where task.ctid = c.tid
-  returning task.state, c.ord, (extract(epoch from now() - task.created_at) * 1000)::int ms)
+  returning task.state, c.ord, (extract(epoch from now() - task.created_at) * 1000)::bigint ms)
 select child.*, ended.*, rest.*
   from (select array_agg(ord)::text child_ords, array_agg(idx)::text idxs, array_agg(attempts)::text attempts,
                array_agg(spared)::text spared, array_agg(max_attempts)::text max_attempts

@@ -48,7 +48,7 @@ function endOf(step: HeldStep, result: StepHandlerResult, version: string): Atte
     delayMs: success || !outcome.result.retryable ? 0 : delayOf(step, outcome.result),
     templateId: step.task.snapshot.id,
     rank: step.rank,
-    durationMs: Math.round(performance.now() - step.startedAt),
+    durationMs: durationOf(step),
     result: outcome.json,
     expansion: outcome.expansion,
     detail: detailOf(outcome.result, version, step.handout?.runBy),
@@ -59,6 +59,11 @@ function endOf(step: HeldStep, result: StepHandlerResult, version: string): Atte
           message: String(outcome.result.errorMessage ?? ''),
         },
   };
+}
+
+/** In whole milliseconds, as many as the column holds. */
+function durationOf({ startedAt }: HeldStep): number {
+  return Math.min(Math.round(performance.now() - startedAt), 2 ** 31 - 1);
 }
 
 /** A step that goes back to the queue without spending an attempt. */
@@ -73,7 +78,7 @@ export function givenBack(step: HeldStep): AttemptEnd {
     delayMs: 0,
     templateId: step.task.snapshot.id,
     rank: step.rank,
-    durationMs: Math.round(performance.now() - step.startedAt),
+    durationMs: durationOf(step),
     result: 'null',
     detail: 'null',
     error: undefined,

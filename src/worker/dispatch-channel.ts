@@ -121,14 +121,14 @@ export class DispatchChannel {
   /** A step may start. */
   offer(step: HeldStep): void {
     if (!this.outside) this.#port.run(step);
-    else if (this.slots === 0) this.#refuse(step);
+    else if (this.#out.size >= this.slots) this.#refuse(step);
     else {
       this.#port.occupy(step);
       this.#handOut(step);
     }
   }
 
-  /** Nobody reads any more. */
+  /** Nobody reads any more, or those who do have no slot for it. */
   #refuse(step: HeldStep): void {
     this.#port.occupy(step);
     this.#port.giveBack(step);
@@ -200,10 +200,9 @@ export class DispatchChannel {
     handout.is('taken');
     // What is the same as the worker's is not stored once more.
     if (runBy !== this.name) handout.runBy = runBy;
-    if (timeoutMs !== undefined) {
-      handout.timeoutMs = timeoutMs;
-      this.#port.restart(handout.step);
-    }
+    if (timeoutMs !== undefined) handout.timeoutMs = timeoutMs;
+    // What it waited for a slot of the subscriber is not its handler's time.
+    this.#port.restart(handout.step);
     return true;
   }
 

@@ -58,6 +58,8 @@ class ForeignStep implements OfferedStep, Runnable {
     return this.template.handler.callable;
   }
 
+  readonly open = true;
+
   /** Whoever gave it gave it once. */
   take(): boolean {
     return true;

@@ -34,6 +34,10 @@ class OwnStep implements OfferedStep {
     return this.handout.step.handlerName;
   }
 
+  get open(): boolean {
+    return this.handout.state === 'read' && !this.handout.step.over && handoutOf(this.handout.eventId) !== undefined;
+  }
+
   take(): boolean {
     return this.#steps.take(this);
   }

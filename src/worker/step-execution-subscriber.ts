@@ -46,6 +46,7 @@ type Arguments =
 const MAX_CONCURRENT = 10;
 const HANDLER_TIMEOUT_MS = 300_000;
 const DRAIN_MS = 30_000;
+const TIDY_AT = 64;
 /** After their signal fired, what handlers get to settle. */
 const LAST_MOMENT_MS = 500;
 
@@ -73,6 +74,8 @@ export class StepExecutionSubscriber {
   readonly #running = new Map<OfferedStep, RunOfStep>();
   readonly #ends: (() => void)[] = [];
   #waiting: OfferedStep[] = [];
+  /** So many wait, and those that others took are forgotten. */
+  #tidyAt = TIDY_AT;
   #active = false;
   #stopping = false;
   #starting = false;
@@ -217,6 +220,13 @@ export class StepExecutionSubscriber {
     if (!step) return;
     this.#waiting.push(step);
     this.#next();
+    if (this.#waiting.length >= this.#tidyAt) this.#tidy();
+  }
+
+  /** Another subscriber of the same bridge may take steps all the while that this one has no slot. */
+  #tidy(): void {
+    this.#waiting = this.#waiting.filter(({ open }) => open);
+    this.#tidyAt = Math.max(TIDY_AT, 2 * this.#waiting.length);
   }
 
   #next(): void {

@@ -5,6 +5,8 @@ import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
 export interface OfferedStep {
   readonly event: FfiStepEvent;
   readonly handlerName: string;
+  /** Whether {@link take} may still get it. */
+  readonly open: boolean;
   /** False: somebody else runs it, or nobody waits for it any more. */
   take(): boolean;
   /** Finds its handler and calls it. */

@@ -632,10 +632,11 @@ export class Worker {
     return timeoutSeconds === null ? (handout?.timeoutMs ?? this.#options.handlerTimeoutMs) : timeoutSeconds * 1000;
   }
 
-  #settled(step: HeldStep, result: StepHandlerResult, version: string, stopping = this.#aborting): void {
+  #settled(step: HeldStep, result: StepHandlerResult, version: string, stopping = false): void {
     if (step.over) this.#settledAs(step, undefined);
     else if (neverBegan(result)) this.#settledAs(step, givenBack(step));
-    else if (stopping && !result.success && step.template.retry.retryable) this.#settledAs(step, givenBack(step));
+    else if ((stopping || this.#aborting) && !result.success && step.template.retry.retryable)
+      this.#settledAs(step, givenBack(step));
     else this.#settledAs(step, attemptEnd(step, result, version));
   }
 

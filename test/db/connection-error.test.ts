@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { isConnectionError, sqlState } from '../../src/db/connection-error.ts';
+import { isConnectionError, redactUrl, sqlState } from '../../src/db/connection-error.ts';
 
 const coded = (code: string) => Object.assign(new Error('write'), { code });
 
@@ -21,4 +21,15 @@ it.each([
 ])('SQLSTATE %s: worth another connection is %s', (code, lost) => {
   expect(sqlState(coded(code))).toBe(code);
   expect(isConnectionError(coded(code))).toBe(lost);
+});
+
+it('shows no password of a database URL, wherever it stands', () => {
+  for (const url of [
+    'postgres://ada:s3cret@db:5432/orders',
+    'postgres://db/orders?user=ada&password=s3cret',
+    's3cret',
+  ]) {
+    expect(redactUrl(url)).not.toContain('s3cret');
+  }
+  expect(redactUrl('postgres://ada@db/orders?sslmode=require')).toBe('postgres://ada@db/orders?sslmode=require');
 });

@@ -1,0 +1,118 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import {
+  bootstrapWorker,
+  defineHandler,
+  EventNames,
+  isWorkerRunning,
+  StepExecutionSubscriber,
+  stopWorker,
+} from '../../src/index.ts';
+import { processWorker } from '../../src/worker/process-worker.ts';
+import { cleanProcess, setupBridge } from '../support/bridge.ts';
+import { projectWith } from '../support/config-folder.ts';
+import { deferred } from '../support/setup.ts';
+import { sharedDatabase } from '../support/shared-database.ts';
+
+const shared = sharedDatabase();
+
+it('when the worker stops before its subscriber, what heeds the signal spends no attempt', async () => {
+  const begun = deferred();
+  const folder = projectWith({ 'tasker.toml': '[worker]\nshutdown_timeout_ms = 40\n' });
+  const { create, tasker } = await setupBridge(
+    shared,
+    { a: [] },
+    {
+      config: { configPath: `${folder}/tasker.toml` },
+      handlers: {
+        a: defineHandler('a', {}, async ({ context }) => {
+          begun.resolve();
+          await new Promise((_, reject) =>
+            context.signal.addEventListener('abort', () => reject(context.signal.reason)),
+          );
+        }),
+      },
+    },
+  );
+  const { taskUuid } = await create();
+  await begun.promise;
+  expect(await stopWorker()).toMatchObject({ status: 'stopped' });
+  const [step] = await tasker.getSteps(taskUuid);
+  expect(step).toMatchObject({ currentState: 'enqueued', attempts: 0 });
+});
+
+it('a claim that was made before the subscriber came leaves in the queue what it has no slot for', async () => {
+  const begun = deferred();
+  const goOn = deferred();
+  const { create, tasker, poller, subscriber } = await setupBridge(
+    shared,
+    { a: [] },
+    {
+      maxConcurrent: 1,
+      start: ['bridge'],
+      handlers: {
+        a: defineHandler('a', {}, async () => {
+          begun.resolve();
+          await goOn.promise;
+        }),
+      },
+    },
+  );
+  const tasks = await Promise.all([create(), create(), create(), create()]);
+  poller.start(); // claims for as many as there may be, at once
+  subscriber.start();
+  await begun.promise;
+  await vi.waitFor(() => expect(processWorker.channel.metrics().pendingCount).toBe(0));
+  await vi.waitFor(async () => {
+    const steps = await Promise.all(tasks.map(({ taskUuid }) => tasker.getSteps(taskUuid)));
+    const states = steps.flat().map((step) => step.currentState);
+    expect(states.toSorted()).toEqual(['enqueued', 'enqueued', 'enqueued', 'in_progress']);
+  });
+  goOn.resolve();
+  for (const { taskUuid } of tasks) {
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+  }
+});
+
+it('the last word counts: a stop after a start that waits for another stop ends that worker too', async () => {
+  cleanProcess();
+  const config = { namespace: 'last-word', databaseUrl: shared.url, logLevel: 'error' } as const;
+  expect(await bootstrapWorker(config)).toMatchObject({ status: 'started' });
+  const answers = await Promise.all([stopWorker(), bootstrapWorker(config), stopWorker()]);
+  expect(answers.map(({ status }) => status)).toEqual(['stopped', 'started', 'stopped']);
+  expect(isWorkerRunning()).toBe(false);
+});
+
+it('a subscriber without a slot does not keep the steps that another one has run', async () => {
+  const [begun, goOn] = [deferred(), deferred()];
+  let first = true;
+  const handler = () => {
+    if (!first) return {};
+    first = false;
+    begun.resolve();
+    return goOn.promise.then(() => ({}));
+  };
+  const { bridge, registry, create, tasker } = await setupBridge(
+    shared,
+    { a: [] },
+    { maxConcurrent: 1, handlers: { a: defineHandler('a', {}, handler) } },
+  );
+  await create();
+  await begun.promise;
+  const other = new StepExecutionSubscriber({ eventBridge: bridge, handlerRegistry: registry });
+  const events: WeakRef<object>[] = [];
+  bridge.subscribe(EventNames.STEP_EXECUTION_RECEIVED, (event) => events.push(new WeakRef(event)));
+  other.start();
+  onTestFinished(() => other.stop());
+  const tasks = await Promise.all(Array.from({ length: 300 }, () => create()));
+  await Promise.all(tasks.map(({ taskUuid }) => tasker.waitForTask(taskUuid, { timeoutMs: 60_000 })));
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  await vi.waitFor(() => {
+    collect();
+    expect(events.filter((event) => event.deref() !== undefined).length).toBeLessThan(150);
+  });
+  expect(events.length).toBeGreaterThanOrEqual(300);
+  goOn.resolve();
+}, 90_000);
