@@ -32,7 +32,13 @@ export interface WorkerStatus {
   environment?: string;
   /** `healthy`, or `degraded` while the worker can't prove that it lives. */
   workerCoreStatus?: string;
+  /** Whether health, metrics and templates are answered over HTTP. */
   webApiEnabled?: boolean;
+  /** Where: `http://127.0.0.1:8081`. Absent without a port. */
+  webUrl?: string;
   supportedNamespaces?: string[];
+  /** Connections at most. */
   databasePoolSize?: number;
+  /** Open connections that do nothing right now. */
+  databasePoolIdle?: number;
 }

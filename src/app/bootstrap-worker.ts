@@ -8,6 +8,7 @@ import { workerSystem } from './worker-system.ts';
 /**
  * Starts the worker of this process: it connects, registers templates, finds the handlers of `TASKER_HANDLER_PATH`, and
  * hands its steps out to an `EventPoller`. What is not given is taken from the environment and the configuration file.
+ * `web: true`, or `[worker.web] enabled = true` in the file, opens the port of a worker server: health, metrics, templates.
  * There is one worker at a time; `createTasker` makes any number, which run their steps themselves.
  *
  * It never rejects: why it could not start is in the result, and is told by `poller.start()`, or its `onError`, too. So
@@ -77,13 +78,16 @@ export function getWorkerStatus(module: NapiModule = processModule): WorkerStatu
   const status = module.getWorkerStatus();
   const { running } = workerSystem;
   if (module !== processModule || !running) return status;
-  const { tasker, worker, config } = running;
+  const { worker, listening } = running;
+  const { namespaces, poolSize, poolIdle } = running.tasker.vitals;
   return {
     ...status,
     workerCoreStatus: worker.leaseSure ? 'healthy' : 'degraded',
-    webApiEnabled: false,
-    supportedNamespaces: [...tasker.namespaces],
-    databasePoolSize: config.poolSize,
+    webApiEnabled: listening !== undefined,
+    ...(listening && { webUrl: listening.url }),
+    supportedNamespaces: [...namespaces],
+    databasePoolSize: poolSize,
+    databasePoolIdle: poolIdle,
   };
 }
 

@@ -21,9 +21,12 @@ import { shownConfig } from './shown-config.ts';
 import type { Tasker } from './tasker.ts';
 import { now, WorkerHealth } from './worker-health.ts';
 
+/** Of its settings, what a worker tells over HTTP. */
+export type ServedSettings = Pick<ServerSettings, 'loaded' | 'tasker' | 'handlers' | 'environment' | 'web'>;
+
 /** What a {@link ServedTasker} is made from. */
 export interface ServedTaskerParts {
-  settings: ServerSettings;
+  settings: ServedSettings;
   registry: HandlerRegistry;
   state: () => string;
 }

@@ -6,6 +6,7 @@ import { settledWithin } from '../worker/settled-within.ts';
 import { createTasker } from './create-tasker.ts';
 import { HealthLoop } from './health-loop.ts';
 import { loadTemplates } from './load-templates.ts';
+import { openPort } from './open-port.ts';
 import { Project } from './project.ts';
 import { ServedTasker } from './served-tasker.ts';
 import type { ServerSettings } from './server-config.ts';
@@ -49,6 +50,11 @@ export class ServerRun {
     return this.#served.facts().workerId;
   }
 
+  /** The configuration file, or the folder of such, that was read. */
+  get configPath(): string | undefined {
+    return this.#settings.loaded.path;
+  }
+
   get health(): HealthLoop | undefined {
     return this.#health;
   }
@@ -79,15 +85,7 @@ export class ServerRun {
   async #openPort(): Promise<void> {
     const { web, logger } = this.#settings;
     if (!web) return;
-    // Only now: a worker without a port does not pay for the server.
-    const [{ listen }, { workerApp }, { isLoopback }] = await Promise.all([
-      import('../server/listen.ts'),
-      import('../server/worker-app.ts'),
-      import('../server/bind-address.ts'),
-    ]);
-    const exposed = !isLoopback(web.address.host);
-    this.#listening = await listen(workerApp({ worker: this.#served, logger, exposed }), web.address);
-    logger.info({ url: this.#listening.url }, 'health and metrics are answered');
+    this.#listening = await openPort({ worker: this.#served, logger, address: web.address });
   }
 
   async #startTasker(): Promise<void> {

@@ -1,8 +1,8 @@
 import { shownValues } from '../config/show-config.ts';
-import type { ServerSettings } from './server-config.ts';
+import type { ServedSettings } from './served-tasker.ts';
 
 /** Settings as they may be shown: no passwords, and nothing that is code. */
-export function shownConfig({ loaded, tasker, handlers, environment }: ServerSettings): Record<string, unknown> {
+export function shownConfig({ loaded, tasker, handlers, environment }: ServedSettings): Record<string, unknown> {
   const { templates } = tasker;
   const listed = typeof templates === 'string' ? [templates] : Array.isArray(templates) ? templates : [];
   const values = shownValues(loaded).filter(({ value }) => value !== undefined);

@@ -98,6 +98,8 @@ export interface Vitals {
   leaseSure: boolean;
   /** Connections at most. */
   poolSize: number;
+  /** Open connections that do nothing right now. */
+  poolIdle: number;
 }
 
 const COALESCE_MS = 10;
@@ -268,6 +270,7 @@ export class Tasker {
       hears: this.#listener.hears,
       leaseSure: this.#worker?.leaseSure ?? false,
       poolSize: this.#parts.open.database.poolSize,
+      poolIdle: this.#parts.open.database.idleConnections,
     };
   }
 

@@ -26,6 +26,8 @@ export interface ServerStatus {
   activeHandlers: number;
   /** Milliseconds since the start; 0 when it does not run. */
   uptimeMs: number;
+  /** The configuration file that was read, or the folder of such; null: there is none, or no start yet. */
+  configPath: string | null;
 }
 
 /** What {@link WorkerServer.healthCheck} answers. */
@@ -208,6 +210,7 @@ export class WorkerServer {
       errorCount: stats?.failed ?? 0,
       activeHandlers: stats?.running ?? 0,
       uptimeMs: alive ? Math.round(performance.now() - this.#startedAt) : 0,
+      configPath: this.#run?.configPath ?? null,
     };
   }
 

@@ -5,11 +5,15 @@ import type { TaskerConfig } from '../config/tasker-config.ts';
 import { WorkerBootstrapError } from '../errors/worker-errors.ts';
 import { messageOf } from '../errors.ts';
 import { consoleLogger } from '../logging/console-logger.ts';
+import { roomLogger } from '../logging/room-logger.ts';
 import { HandlerRegistry } from '../registry/handler-registry.ts';
+import type { Listening } from '../server/listen.ts';
 import { processWorker } from '../worker/process-worker.ts';
 import type { Worker } from '../worker/worker.ts';
 import type { BootstrapResult, StopResult } from './bootstrap-result.ts';
 import { makeTasker } from './create-tasker.ts';
+import { openPort } from './open-port.ts';
+import { ServedTasker } from './served-tasker.ts';
 import type { Tasker } from './tasker.ts';
 
 /** The worker of this process while it runs. */
@@ -18,6 +22,8 @@ export interface RunningWorker {
   config: Readonly<TaskerConfig>;
   tasker: Tasker;
   worker: Worker;
+  /** Its port; undefined: it has none. */
+  listening: Listening | undefined;
   /** On the clock of `performance.now()`. */
   startedAt: number;
 }
@@ -58,7 +64,7 @@ class WorkerSystem {
     try {
       // What was just stopped may be started again.
       await this.#stopping;
-      const running = await open(config);
+      const running = await open(config, () => this.state);
       this.#running = running;
       processWorker.running(running.worker.channel);
       const { workerId } = running;
@@ -86,10 +92,11 @@ class WorkerSystem {
     if (starting) await starting;
     const running = this.#running;
     if (!running) return { success: true, status: 'not_running', message: 'no worker runs in this process' };
-    const { workerId, tasker, config } = running;
+    const { workerId, tasker, config, listening } = running;
     processWorker.stopped();
     try {
-      await tasker.stop({ drainTimeoutMs: config.drainTimeoutMs });
+      // The port last: while handlers finish, it says that the worker lives and is not ready.
+      await tasker.stop({ drainTimeoutMs: config.drainTimeoutMs }).finally(() => listening?.close());
       return { success: true, status: 'stopped', message: `worker ${workerId} stopped`, workerId };
     } catch (thrown) {
       const error = messageOf(thrown);
@@ -105,7 +112,7 @@ function alreadyRunning({ workerId }: RunningWorker): BootstrapResult {
   return { success: true, status: 'already_running', message: `worker ${workerId} runs already`, workerId };
 }
 
-async function open(given: BootstrapConfig = {}): Promise<RunningWorker> {
+async function open(given: BootstrapConfig = {}, state: () => string): Promise<RunningWorker> {
   const read = loadBootstrapConfig(given);
   const workerId = read.config.name ?? `typescript-worker-${randomUUID()}`;
   const loaded = withOverrides(read, { name: workerId });
@@ -115,11 +122,20 @@ async function open(given: BootstrapConfig = {}): Promise<RunningWorker> {
   for (const line of loaded.warnings) logger.warn(line);
   const registry = HandlerRegistry.instance();
   for (const folder of config.handlerPaths) await registry.discoverHandlers(folder);
-  const tasker = await makeTasker(
-    { config: loaded, templates: config.templatePaths, handlers: registry, logger },
-    { handOut: true },
-  );
-  return { workerId, config, tasker, worker: tasker.worker!, startedAt: performance.now() };
+  const options = { config: loaded, templates: config.templatePaths, handlers: registry, logger };
+  const { environment, handlerPaths, webEnabled, webAddress: address, webConfigEndpoint: showConfig } = config;
+  const settings = { loaded, tasker: options, handlers: handlerPaths, environment, web: { address, showConfig } };
+  const served = webEnabled ? new ServedTasker({ settings, registry, state }) : undefined;
+  // First, as of a worker server: whoever asks for the worker's health is answered from the beginning.
+  const listening = served && (await openPort({ worker: served, logger: roomLogger(logger, 'server'), address }));
+  try {
+    const tasker = await makeTasker(options, { handOut: true });
+    served?.serve(tasker);
+    return { workerId, config, tasker, worker: tasker.worker!, listening, startedAt: performance.now() };
+  } catch (error) {
+    await listening?.close();
+    throw error;
+  }
 }
 
 export const workerSystem = new WorkerSystem();

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { TaskerError } from '../errors.ts';
 import { nearNames } from '../model/near-names.ts';
 import { LOG_LEVELS, type LogLevel } from './environment.ts';
-import { type LoadConfigOptions, type LoadedConfig, loadConfig } from './load-config.ts';
+import { type LoadConfigOptions, type LoadedConfig, loadConfig, withOverrides } from './load-config.ts';
 
 /**
  * What a worker that is started from a program is told; each member wins over environment and configuration file.
@@ -21,6 +21,8 @@ export interface BootstrapConfig {
   logLevel?: LogLevel | undefined;
   /** Default: `DATABASE_URL`, the file, else the embedded server. */
   databaseUrl?: string | undefined;
+  /** Answer health, metrics and templates at `worker.web.bind_address`. Default: what the file says, else false. */
+  web?: boolean | undefined;
 }
 
 const name = z.string().trim().min(1).optional();
@@ -30,6 +32,7 @@ const FORM = z.strictObject({
   configPath: name,
   logLevel: z.enum(LOG_LEVELS).optional(),
   databaseUrl: name,
+  web: z.boolean().optional(),
 });
 
 /**
@@ -58,6 +61,7 @@ function wrongValue(key: string, config: unknown): string {
   if (key === '') return `it must be an object, got ${JSON.stringify(config)}`;
   const got = (config as Record<string, unknown>)[key];
   if (key === 'logLevel') return `logLevel must be one of ${LOG_LEVELS.join(', ')}, got ${JSON.stringify(got)}`;
+  if (key === 'web') return `web must be true or false, got ${JSON.stringify(got)}`;
   return `${key} must be a text that is not empty`;
 }
 
@@ -66,8 +70,8 @@ export function loadBootstrapConfig(
   config: BootstrapConfig = {},
   { env, cwd, overrides }: Pick<LoadConfigOptions, 'env' | 'cwd' | 'overrides'> = {},
 ): LoadedConfig {
-  const { workerId, namespace, configPath, logLevel, databaseUrl } = BootstrapConfig(config);
-  return loadConfig({
+  const { workerId, namespace, configPath, logLevel, databaseUrl, web } = BootstrapConfig(config);
+  const loaded = loadConfig({
     ...(env && { env }),
     ...(cwd !== undefined && { cwd }),
     configPath,
@@ -77,6 +81,9 @@ export function loadBootstrapConfig(
       ...(namespace !== undefined && { namespaces: [namespace] }),
       ...(databaseUrl !== undefined && { databaseUrl }),
       ...(logLevel !== undefined && { log: { level: logLevel, modules: {} } }),
+      ...(web !== undefined && { webEnabled: web }),
     },
   });
+  // A program that has a worker beside other things opens a port only when it is told to; `tasker worker` is one.
+  return loaded.sources.webEnabled.from === 'default' ? withOverrides(loaded, { webEnabled: false }) : loaded;
 }

@@ -233,7 +233,8 @@ export const CONFIG_KEYS: { readonly [Name in keyof TaskerConfig]: ConfigKey<Tas
     path: 'worker.web.enabled',
     form: flag,
     byDefault: true,
-    about: 'False: `tasker worker` opens no port (headless).',
+    defaultWords: '`true`; for `bootstrapWorker`, `false`',
+    about: 'False: `tasker worker` opens no port (headless). True: `bootstrapWorker` opens one, too.',
   },
   webAddress: {
     path: 'worker.web.bind_address',

@@ -133,6 +133,11 @@ export class Database implements Db {
     return this.#options.poolSize ?? DEFAULTS.poolSize;
   }
 
+  /** Of these, the open ones that do nothing right now. */
+  get idleConnections(): number {
+    return this.#pool.idleCount;
+  }
+
   /** The connection string for what must not go through a pooler: LISTEN, migrations. */
   get directUrl(): string {
     return this.#options.directUrl ?? this.#options.url;

@@ -18,7 +18,7 @@ describe('BootstrapConfig', () => {
     expect(wrong({ namspace: 'x' })).toBe('BootstrapConfig: namspace is no key; did you mean namespace?');
     expect(wrong({ log_level: 'info' })).toBe('BootstrapConfig: log_level is no key; did you mean logLevel?');
     expect(wrong({ zzz: 1, namespace: '' })).toBe(
-      'BootstrapConfig: namespace must be a text that is not empty; zzz is no key; there are workerId, namespace, configPath, logLevel, databaseUrl',
+      'BootstrapConfig: namespace must be a text that is not empty; zzz is no key; there are workerId, namespace, configPath, logLevel, databaseUrl, web',
     );
   });
 
@@ -26,6 +26,17 @@ describe('BootstrapConfig', () => {
     expect(wrong({ logLevel: 'loud' })).toBe(
       'BootstrapConfig: logLevel must be one of trace, debug, info, warn, error, got "loud"',
     );
+  });
+
+  it('opens no port unless option or file says so, whatever the default of a worker server is', () => {
+    const on = projectWith({ 'tasker.toml': 'worker.web.enabled = true' });
+    const enabled = (config: BootstrapConfig, cwd: string) =>
+      loadBootstrapConfig(config, { cwd, env: {} }).config.webEnabled;
+    expect(enabled({}, projectWith({}))).toBe(false);
+    expect(enabled({ web: true }, projectWith({}))).toBe(true);
+    expect(enabled({}, on)).toBe(true);
+    expect(enabled({ web: false }, on)).toBe(false);
+    expect(wrong({ web: 'yes' })).toBe('BootstrapConfig: web must be true or false, got "yes"');
   });
 
   it('wins with every member over environment and file', () => {

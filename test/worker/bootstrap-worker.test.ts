@@ -1,4 +1,6 @@
+import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { workerSystem } from '../../src/app/worker-system.ts';
 import {
   bootstrapWorker,
   ConversionError,
@@ -21,6 +23,7 @@ import {
   WorkerNotInitializedError,
 } from '../../src/index.ts';
 import { cleanProcess, setupBridge } from '../support/bridge.ts';
+import { projectWith } from '../support/config-folder.ts';
 import { deferred, until } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 
@@ -127,6 +130,41 @@ describe('bootstrapWorker', () => {
     await stopWorker();
     await bootstrapWorker({ databaseUrl: shared.url, namespace: demo.namespace, logLevel: 'error' });
     expect((await run()).status).toBe('complete');
+  });
+});
+
+describe('the port of the worker of this process', () => {
+  const toml = (text: string) => path.join(projectWith({ 'tasker.toml': text }), 'tasker.toml');
+
+  it('is opened when the file says so, answers as that of a worker server does, and is closed by the stop', async () => {
+    const configPath = toml('[worker.web]\nenabled = true\nbind_address = "127.0.0.1:0"\n');
+    const { result, demo } = await setupBridge(shared, { a: [] }, { start: [], config: { configPath } });
+    const status = getWorkerStatus();
+    expect(status).toMatchObject({ webApiEnabled: true, databasePoolSize: 10, databasePoolIdle: expect.any(Number) });
+    const ready = await fetch(`${status.webUrl}/health/ready`);
+    expect([ready.status, await ready.json()]).toMatchObject([200, { status: 'ready', worker_id: result.workerId }]);
+    const templates = await fetch(`${status.webUrl}/v1/templates`);
+    expect(JSON.stringify(await templates.json())).toContain(demo.namespace);
+    await stopWorker();
+    await expect(fetch(`${status.webUrl}/health`)).rejects.toThrow('fetch failed');
+  });
+
+  it('is there by option, too, and is taken back when the start fails', async () => {
+    const configPath = toml('[worker.web]\nenabled = false\nbind_address = "127.0.0.1:0"\n');
+    await setupBridge(shared, { a: [] }, { start: [], config: { configPath, web: true } });
+    const { webUrl } = getWorkerStatus();
+    expect((await fetch(`${webUrl}/health`)).status).toBe(200);
+    await stopWorker();
+    const taken = toml(`[worker.web]\nenabled = true\nbind_address = "${new URL(webUrl!).host}"\n`);
+    const nowhere = await bootstrapWorker({ databaseUrl: NOWHERE, configPath: taken, logLevel: 'error' });
+    expect(nowhere).toMatchObject({ status: 'error', cause: { code: 'database_unreachable' } });
+    await expect(fetch(`${webUrl}/health`)).rejects.toThrow('fetch failed');
+  });
+
+  it('is not opened when nobody asks for it', async () => {
+    await setupBridge(shared, { a: [] }, { start: [] });
+    const { webApiEnabled, webUrl } = getWorkerStatus();
+    expect([webApiEnabled, webUrl]).toEqual([false, undefined]);
   });
 });
 
@@ -310,6 +348,7 @@ describe('steps by hand', () => {
   it('a thousand completions at once are all stored, in few commits', async () => {
     const { module, tasker, demo } = await setup();
     const created = await tasker.createTasks(Array.from({ length: 1_000 }, () => demo));
+    const before = workerSystem.running!.tasker.statements;
     const done = new Map<string, boolean>();
     let open: FfiStepEvent[] = [];
     await until(
@@ -327,6 +366,10 @@ describe('steps by hand', () => {
       60_000,
     );
     expect([...done.values()].every(Boolean)).toBe(true);
+    // Claims are among them. Each is a commit of its own at most.
+    expect(workerSystem.running!.tasker.statements - before).toBeLessThan(200);
+    const states = await Promise.all(created.map(async ({ taskUuid }) => (await tasker.getSteps(taskUuid))[0]));
+    expect(states.filter((step) => step?.currentState === 'complete')).toHaveLength(1_000);
     for (const { taskUuid } of created.slice(0, 5))
       expect((await tasker.waitForTask(taskUuid)).status).toBe('complete');
   });

@@ -1,0 +1,117 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createTasker } from '../../src/app/create-tasker.ts';
+import { freshDatabase } from '../support/database.ts';
+import { installation, type Project, type Running } from './installation.ts';
+
+let place: Awaited<ReturnType<typeof installation>>;
+let database: Awaited<ReturnType<typeof freshDatabase>>;
+
+beforeAll(async () => {
+  [place, database] = await Promise.all([installation(), freshDatabase()]);
+});
+
+afterAll(async () => {
+  await place?.remove();
+  await database?.drop();
+});
+
+const greet = (namespace: string) => `name: greet
+namespace: ${namespace}
+identity_strategy: always_unique
+version: "1.0.0"
+steps: [{ name: greet, handler: greet }]
+`;
+
+/** A project with a task to greet, and a configuration file. */
+async function projectWith(name: string, toml: string): Promise<Project> {
+  const project = await place.project(name, { DATABASE_URL: database.url });
+  await project.write('config/tasks/greet.yaml', greet(name));
+  await project.write(
+    'handlers/greet.js',
+    "import { defineHandler } from 'tasker-core';\nexport const greet = defineHandler('greet', {}, () => ({ greeting: 'Hello' }));\n",
+  );
+  await project.write('tasker.toml', toml);
+  return project;
+}
+
+async function stopped(worker: Running): Promise<void> {
+  worker.process.kill('SIGTERM');
+  expect(await worker.ended).toMatchObject({ code: 0 });
+}
+
+it('answers /health on its port when tasker.toml says so, and names the file in its status', async () => {
+  const project = await projectWith('open', '[worker.web]\nenabled = true\n');
+  const worker = project.start(['worker']);
+  await worker.until('worker is ready');
+  const [, url] = /"url":"(http:[^"]+)"/.exec(worker.output)!;
+  expect((await fetch(`${url}/health`)).status).toBe(200);
+  worker.process.kill('SIGUSR1');
+  await worker.until('"msg":"worker status"');
+  const line = worker.output.split('\n').find((text) => text.includes('worker status'))!;
+  expect(JSON.parse(line)).toMatchObject({ configPath: expect.stringMatching(/open\/tasker\.toml$/) });
+  await stopped(worker);
+});
+
+it('opens no port when tasker.toml says so, and runs steps all the same', async () => {
+  const project = await projectWith('headless', '[worker.web]\nenabled = false\n');
+  const worker = project.start(['worker']);
+  await worker.until('worker is ready');
+  expect(worker.output).not.toContain('health and metrics are answered');
+  expect((await project.run(['task', 'create', 'headless/greet@1.0.0', '--wait'])).code).toBe(0);
+  await stopped(worker);
+});
+
+it('leaves steps of other namespaces alone, when TASKER_NAMESPACE names the one to serve', async () => {
+  const [mine, others] = [await projectWith('mine', ''), await projectWith('others', '')];
+  const left = await others.create('others/greet@1.0.0');
+  // This one could run the steps of both.
+  const worker = mine.start(['worker'], { env: { TASKER_NAMESPACE: 'mine' } });
+  await worker.until('worker is ready');
+  expect((await mine.run(['task', 'create', 'mine/greet@1.0.0', '--wait'])).code).toBe(0);
+  const [, step] = await Promise.all([stopped(worker), others.json(['step', 'get', left, 'greet'])]);
+  expect(step).toMatchObject({ current_state: 'enqueued', attempts: 0 });
+});
+
+it('starts by bootstrapWorker() from environment and file alone, and Node ends by itself after stopWorker()', async () => {
+  const project = await projectWith('alone', '[worker]\nworker_id = "by-file"\n[worker.web]\nenabled = true\n');
+  await project.write(
+    'own.mjs',
+    `import {
+  bootstrapWorker, EventBridge, EventPoller, getWorkerStatus, HandlerRegistry, StepExecutionSubscriber, stopWorker,
+} from 'tasker-core';
+const started = await bootstrapWorker();
+const eventBridge = EventBridge.instance();
+eventBridge.start();
+const subscriber = new StepExecutionSubscriber({ eventBridge, handlerRegistry: HandlerRegistry.instance() });
+subscriber.start();
+const poller = new EventPoller();
+poller.start();
+process.once('SIGTERM', async () => {
+  const { supportedNamespaces, webApiEnabled, webUrl } = getWorkerStatus();
+  const { status } = await fetch(webUrl + '/health');
+  await poller.stop();
+  await subscriber.stop();
+  eventBridge.stop();
+  const ends = [(await stopWorker()).status, (await stopWorker()).status];
+  console.log(JSON.stringify({ started, supportedNamespaces, webApiEnabled, status, ends }));
+});
+console.error('it runs');
+`,
+  );
+  const program = project.node(['own.mjs'], { env: { TASKER_HANDLER_PATH: 'handlers' } });
+  await program.until('it runs');
+  const tasker = await createTasker({ databaseUrl: database.url, worker: false });
+  const { taskUuid } = await tasker.createTask({ namespace: 'alone', name: 'greet', version: '1.0.0', context: {} });
+  expect((await tasker.waitForTask(taskUuid, { timeoutMs: 30_000 })).status).toBe('complete');
+  await tasker.stop();
+  program.process.kill('SIGTERM');
+  const { code, stdout } = await program.ended;
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toEqual({
+    started: expect.objectContaining({ status: 'started', workerId: 'by-file' }),
+    supportedNamespaces: ['alone'],
+    webApiEnabled: true,
+    status: 200,
+    ends: ['stopped', 'not_running'],
+  });
+});
