@@ -135,6 +135,20 @@ export const INSTRUMENTS = {
   ),
   workerUptime: { ...gauge('tasker.worker.uptime', [], 'Since the start of this tasker'), unit: 'seconds' },
   workerPoolSize: gauge('tasker.worker.db_pool_size', [], 'Connections that the pool may have'),
+  loopLag: {
+    ...gauge('tasker.worker.event_loop.lag', [], 'How late the event loop was at its newest look'),
+    unit: 'seconds',
+  },
+  loopBlocked: counter(
+    'tasker.worker.event_loop.blocked.total',
+    OF_HANDLER,
+    'Calls of a handler that kept the event loop from turning for a second or longer',
+  ),
+  threads: gauge(
+    'tasker.worker.threads',
+    ['state'],
+    'Threads for isolated handlers: busy, idle; steps waiting for one',
+  ),
 } as const satisfies Record<string, Definition>;
 
 interface ByKind {

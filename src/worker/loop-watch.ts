@@ -35,6 +35,8 @@ export interface LoopWatchOptions {
   memory: LoopMemory;
   /** The steps whose handlers run. */
   running(): Iterable<HeldStep>;
+  /** The handler of this step blocked the loop. */
+  blocked(step: HeldStep): void;
   logger: Logger;
 }
 
@@ -93,6 +95,7 @@ export class LoopWatch {
   #warnOf(step: HeldStep, blockedMs: number): void {
     const { taskUuid, name, handlerName } = step;
     this.#named = true;
+    this.#options.blocked(step);
     this.#blocked = { handler: handlerName, step: name, taskUuid, blockedMs, at: new Date() };
     this.#options.logger.warn(
       { task_uuid: taskUuid, step: name, handler: handlerName, attempt: step.attempt, blocked_ms: blockedMs },

@@ -13,6 +13,9 @@ export interface Load {
   /** Ends that are not acknowledged. */
   unrecorded: number;
   slots: number;
+  /** How late the event loop was. */
+  lagMs: number;
+  threads: { size: number; busy: number; waiting: number };
 }
 
 /** The series of one handler, looked up once for each step of a template. */
@@ -34,14 +37,18 @@ export class WorkerCounts {
   constructor(metrics: Metrics, load: () => Load) {
     this.#metrics = metrics;
     this.#on = metrics.instruments;
-    const { tasksActive, stepsActive, backlog, saturation, bufferSize } = this.#on;
+    const { tasksActive, stepsActive, backlog, saturation, bufferSize, loopLag, threads: ofThreads } = this.#on;
     this.#forget = metrics.onCollect(() => {
-      const { tasks, running, unrecorded, slots } = load();
+      const { tasks, running, unrecorded, slots, lagMs, threads } = load();
       tasksActive.set(tasks);
       stepsActive.set(running);
       backlog.of('results').set(unrecorded);
       saturation.of('steps').set(running / slots);
       bufferSize.of('steps').set(slots);
+      loopLag.set(lagMs / 1000);
+      ofThreads.of('busy').set(threads.busy);
+      ofThreads.of('idle').set(threads.size - threads.busy);
+      ofThreads.of('waiting').set(threads.waiting);
     });
   }
 
@@ -97,6 +104,10 @@ export class WorkerCounts {
 
   timedOut(step: HeldStep): void {
     this.#on.stepsTimedOut.of(...labelsOf(step)).add();
+  }
+
+  blocked(step: HeldStep): void {
+    this.#on.loopBlocked.of(...labelsOf(step)).add();
   }
 
   settledLate(step: HeldStep): void {

@@ -182,7 +182,13 @@ export class Worker {
     this.#slots = Math.min(options.concurrency, this.channel.slots);
     const { engine, logger, leaseMs, blockedLoopBoundMs } = options;
     const memory = new LoopMemory();
-    this.#loop = new LoopWatch({ leaseMs, memory, running: () => this.#held, logger });
+    this.#loop = new LoopWatch({
+      leaseMs,
+      memory,
+      running: () => this.#held,
+      blocked: (step) => this.#counts.blocked(step),
+      logger,
+    });
     this.#counts = new WorkerCounts(engine.database.metrics, () => this.#load());
     this.#isolation = new Isolation(
       {
@@ -292,7 +298,8 @@ export class Worker {
 
   #load() {
     const tasks = new Set([...this.#held].map((step) => step.task));
-    return { tasks: tasks.size, running: this.#running, unrecorded: this.#recorder.pending, slots: this.#slots };
+    const { running, unrecorded, loop, threads } = this.stats;
+    return { tasks: tasks.size, running, unrecorded, slots: this.#slots, lagMs: loop.lagMs, threads };
   }
 
   /** Whether this worker is registered and its lease stands for certain. */

@@ -11,7 +11,7 @@ function block(ms: number): void {
   while (performance.now() < end);
 }
 
-it('a handler that blocks the event loop is named in the log and in the stats as soon as it is over', async () => {
+it('a handler that blocks the event loop is named in the log, in the stats and in the metrics as soon as it is over', async () => {
   const { logger, lines } = collectingLogger();
   const crunch = defineHandler('crunch', {}, () => {
     block(1_100);
@@ -24,6 +24,10 @@ it('a handler that blocks the event loop is named in the log and in the stats as
   const blocked = tasker.stats!.loop.blocked!;
   expect(blocked).toMatchObject({ handler: 'crunch', step: 'a', taskUuid });
   expect(blocked.blockedMs).toBeGreaterThanOrEqual(1_100);
+  const metrics = await tasker.metrics.text();
+  expect(metrics).toMatch(/^tasker_worker_event_loop_blocked_total\{namespace="\w+",handler="crunch"\} 1$/m);
+  expect(metrics).toMatch(/^tasker_worker_event_loop_lag_seconds [\d.e-]+$/m);
+  expect(metrics).toMatch(/^tasker_worker_threads\{state="busy"\} 0$/m);
   expect(lines).toContainEqual({
     level: 'warn',
     message: expect.stringMatching(
