@@ -7,15 +7,16 @@ import type { HandlerRegistry } from './handler-registry.ts';
 const BUILT_IN = new Set(['explicit_mapping', 'class_lookup']);
 const NOT_A_NAME = '~';
 
-/** What this registry's worker announces. */
-export function announcementOf(registry: HandlerRegistry): string[] {
-  const names = new Set([...registry.listHandlers(), ...registry.chain.learned]);
-  const forms = registry.chain.resolvers.flatMap(({ name, pattern, prefix }) => {
+/** What the worker of these registries announces. */
+export function announcementOf(...registries: HandlerRegistry[]): string[] {
+  const names = new Set(registries.flatMap((one) => [...one.listHandlers(), ...one.chain.learned]));
+  const resolvers = registries.flatMap((one) => one.chain.resolvers);
+  const forms = resolvers.flatMap(({ name, pattern, prefix }) => {
     const form = pattern ?? (prefix === undefined ? undefined : new RegExp(`^${escaped(prefix)}`));
     return [...(BUILT_IN.has(name) ? [] : [`~@${name}`]), ...(form ? [`~${String(form)}`] : [])];
   });
   // The store looks for forms among the first 64 entries.
-  return [...forms.slice(0, 64), ...[...names].sort()];
+  return [...[...new Set(forms)].slice(0, 64), ...[...names].sort()];
 }
 
 /** The entry that says outright that a worker has it: the callable, or the resolver that the template asks for. */

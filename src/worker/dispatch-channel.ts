@@ -20,6 +20,8 @@ export interface ChannelPort {
   begin(step: HeldStep): void;
   /** Its time begins again. */
   restart(step: HeldStep): void;
+  /** It waits for a slot: its time does not run. */
+  pause(step: HeldStep): void;
   settle(step: HeldStep, result: StepHandlerResult, how: Settling): void;
   /** Saves what it came to so far. True: it is to be handed out again; false: it was settled. */
   saveYield(step: HeldStep, result: StepHandlerResult): Promise<boolean>;
@@ -44,6 +46,16 @@ export interface Settling {
   version: string;
   /** Its signal fired because a subscriber stops: a failure then spends no attempt. */
   stopping?: boolean;
+}
+
+/** How a subscriber takes a step. */
+export interface Taking {
+  /** Where it looks for the handler. */
+  registry: HandlerRegistry;
+  /** Undefined: the worker itself. */
+  runBy: string | undefined;
+  /** For steps without `timeout_seconds`; undefined: what the worker has for them. */
+  timeoutMs: number | undefined;
 }
 
 /** A subscriber of this process that takes steps from the channel. */
@@ -113,9 +125,9 @@ export class DispatchChannel {
     return slots;
   }
 
-  /** The registry of the subscriber that came last, if there is one. */
-  get registry(): HandlerRegistry | undefined {
-    return [...this.#users].at(-1)?.registry;
+  /** The registries of the subscribers, each once. */
+  get registries(): readonly HandlerRegistry[] {
+    return [...new Set([...this.#users].map(({ registry }) => registry))];
   }
 
   /** A step may start. */
@@ -194,16 +206,29 @@ export class DispatchChannel {
     return this.#unread.length > 0;
   }
 
-  /** A subscriber calls its handler now. False: another one does, or it is over. */
-  take(handout: Handout, { runBy, timeoutMs }: { runBy: string | undefined; timeoutMs: number | undefined }): boolean {
+  /** A subscriber was told of it, and takes it when it has a slot: until then its time does not run. */
+  await(handout: Handout): void {
+    handout.awaited++;
+    if (handout.state === 'read') this.#port.pause(handout.step);
+  }
+
+  /** A subscriber that awaited it calls its handler now. False: another one does or is to, or it is over. */
+  take(handout: Handout, { registry, runBy, timeoutMs }: Taking): boolean {
+    handout.awaited--;
     if (handout.state !== 'read' || handout.step.over) return false;
+    if (this.#isForAnother(handout, registry)) return false;
     handout.is('taken');
     // What is the same as the worker's is not stored once more.
     if (runBy !== this.name) handout.runBy = runBy;
     if (timeoutMs !== undefined) handout.timeoutMs = timeoutMs;
-    // What it waited for a slot of the subscriber is not its handler's time.
     this.#port.restart(handout.step);
     return true;
+  }
+
+  /** Only another subscriber has its handler. */
+  #isForAnother({ step }: Handout, registry: HandlerRegistry): boolean {
+    const { handler } = step.template;
+    return registry.lacks(handler) && this.registries.some((other) => !other.lacks(handler));
   }
 
   /** What is called for a step: its handler, or what runs that in a thread. @throws TaskerError `handler_invalid` */
@@ -312,7 +337,7 @@ export class DispatchChannel {
     for (const handout of this.#waiting()) {
       const { timeoutSeconds } = handout.step.template;
       const mostMs = timeoutSeconds === null ? this.#options.leaseMs : timeoutSeconds * 1000;
-      if (handout.state !== 'read' || now - handout.since <= mostMs) continue;
+      if (handout.state !== 'read' || handout.awaited > 0 || now - handout.since <= mostMs) continue;
       this.#forget(handout);
       this.#port.forgotten(handout.step, mostMs);
     }

@@ -27,6 +27,8 @@ export class Handout {
   runBy: string | undefined;
   /** For steps without `timeout_seconds`; undefined: what the worker has for them. */
   timeoutMs: number | undefined;
+  /** Subscribers that were told of it and may still take it. */
+  awaited = 0;
   /** Is called when nobody waits any more for what the subscriber that took it comes to. */
   whenOver: (() => void) | undefined;
   /** It was named in the log as starving. */

@@ -85,12 +85,14 @@ export class OwnSteps {
   /** The step behind an event; undefined when nobody waits for it. */
   offered(event: FfiStepEvent): OfferedStep | undefined {
     const handout = handoutOf(event.eventId);
-    return handout && new OwnStep(this, handout);
+    if (!handout) return undefined;
+    handout.channel.await(handout);
+    return new OwnStep(this, handout);
   }
 
   take(own: OwnStep): boolean {
-    const { workerId: runBy, timeoutMs } = this.#options;
-    if (!own.handout.channel.take(own.handout, { runBy, timeoutMs })) return false;
+    const { registry, workerId: runBy, timeoutMs } = this.#options;
+    if (!own.handout.channel.take(own.handout, { registry, runBy, timeoutMs })) return false;
     this.#taken.set(own.handout.step, own);
     own.handout.whenOver = () => this.#over(own);
     return true;

@@ -143,7 +143,7 @@ export class Worker {
   /** Where steps go that may start, and whence comes what they came to. */
   readonly channel: DispatchChannel;
   /** The handlers that count here. */
-  #registry: HandlerRegistry;
+  #registries: readonly HandlerRegistry[];
   #slots: number;
   readonly #counts: WorkerCounts;
   readonly #traces: StepTraces | undefined;
@@ -175,7 +175,7 @@ export class Worker {
     this.#engine = options.engine;
     this.#logger = options.logger;
     this.#handlerLogger = roomLogger(options.logger, 'handlers');
-    this.#registry = options.registry;
+    this.#registries = [options.registry];
     this.#traces = options.tracing && new StepTraces(options.tracing);
     this.#runner = this.#makeRunner();
     this.channel = this.#makeChannel();
@@ -221,7 +221,7 @@ export class Worker {
         blockedLoopBoundMs,
         memory,
         namespaces: () => options.namespaces(),
-        callables: () => announcementOf(this.#registry),
+        callables: () => announcementOf(...this.#registries),
       },
       {
         lost: (ids) => this.#leaseLost(ids),
@@ -262,9 +262,9 @@ export class Worker {
         graceMs: options.missingGraceMs,
         excludeForMs: options.leaseMs,
         servedElsewhere: (step) =>
-          servedElsewhere({ engine, registry: this.#registry, workerId: this.#incarnation.id, step }),
-        mayRun: ({ template }) => !this.#registry.lacks(template.handler),
-        whyMissing: ({ template }) => whyMissing(this.#registry, template.handler),
+          servedElsewhere({ engine, registry: this.#registryFor(step), workerId: this.#incarnation.id, step }),
+        mayRun: ({ template }) => this.#registries.some((one) => !one.lacks(template.handler)),
+        whyMissing: (step) => whyMissing(this.#registryFor(step), step.template.handler),
         // They held no slot while they waited; those that find none now go back to the queue.
         run: (step) => (this.#free() > 0 ? this.channel.offer(step) : this.#push(givenBack(step))),
         giveBack: (step) => this.#push(givenBack(step)),
@@ -327,7 +327,7 @@ export class Worker {
 
   /** Handlers or templates were added or replaced. */
   async refresh(): Promise<void> {
-    this.#registry.refresh();
+    for (const registry of this.#registries) registry.refresh();
     await this.#incarnation.announce();
     await this.#findNamespaces();
     this.#missing.refresh();
@@ -524,7 +524,7 @@ export class Worker {
   // ---- resolve, run
 
   #makeRunner(): StepRunner<HeldStep> {
-    return new StepRunner<HeldStep>(this.#registry, {
+    return new StepRunner<HeldStep>(this.#options.registry, {
       starts: (step) => this.#occupy(step),
       contextOf: (step) => this.#begin(step),
       within: this.#traces && ((step, call) => this.#traces?.run(step, call)),
@@ -553,6 +553,7 @@ export class Worker {
           this.#begin(step);
         },
         restart: (step) => this.#restartClock(step),
+        pause: (step) => this.#deadlines.delete(step),
         settle: (step, result, { version, stopping }) => this.#settled(step, result, version, stopping),
         saveYield: (step, result) => this.#saveYield(step, result),
         giveBack: (step) => this.#settledAs(step, givenBack(step)),
@@ -570,11 +571,19 @@ export class Worker {
 
   /** More or fewer steps may be held, or other handlers are called. */
   #usersChanged(): void {
-    const before = this.#registry;
-    this.#registry = this.channel.registry ?? this.#options.registry;
+    const before = this.#registries;
+    const { registries } = this.channel;
+    this.#registries = registries.length > 0 ? registries : [this.#options.registry];
     this.#slots = Math.min(this.#options.concurrency, this.channel.slots);
-    if (this.#registry !== before) this.#refreshSoon();
+    const same = this.#registries.length === before.length && this.#registries.every((one, i) => one === before[i]);
+    if (!same) this.#refreshSoon();
     this.wake();
+  }
+
+  /** The one that knows most of a step's handler. */
+  #registryFor({ template }: HeldStep): HandlerRegistry {
+    const registries = this.#registries;
+    return registries.find((one) => one.canResolve(template.handler)) ?? registries.at(-1)!;
   }
 
   #refreshSoon(): void {

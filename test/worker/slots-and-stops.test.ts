@@ -5,6 +5,7 @@ import {
   bootstrapWorker,
   defineHandler,
   EventNames,
+  HandlerRegistry,
   isWorkerRunning,
   StepExecutionSubscriber,
   stopWorker,
@@ -116,3 +117,59 @@ it('a subscriber without a slot does not keep the steps that another one has run
   expect(events.length).toBeGreaterThanOrEqual(300);
   goOn.resolve();
 }, 90_000);
+
+it('each of two subscribers with handlers of their own runs the steps whose handlers it has', async () => {
+  const { bridge, create, tasker } = await setupBridge(
+    shared,
+    { a: [], b: [], c: ['a', 'b'] },
+    { handlers: { a: defineHandler('a', {}, () => ({})), c: defineHandler('c', {}, () => ({})) } },
+  );
+  const registry = new HandlerRegistry();
+  registry.register(
+    'b',
+    defineHandler('b', {}, () => ({})),
+  );
+  const other = new StepExecutionSubscriber({ eventBridge: bridge, handlerRegistry: registry });
+  other.start();
+  onTestFinished(() => other.stop());
+  const { taskUuid } = await create();
+  expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+  expect(other.getProcessedCount()).toBe(1);
+});
+
+it('a step that waits for a slot of its subscriber is not out of time: that begins when its handler is called', async () => {
+  const goOn = deferred();
+  const [begun, ran] = [deferred(), vi.fn()];
+  const { bridge, create, tasker } = await setupBridge(
+    shared,
+    { a: { timeout_seconds: 1 }, b: { timeout_seconds: 1 } },
+    { handlers: { a: defineHandler('a', {}, () => ({})) } },
+  );
+  const registry = new HandlerRegistry();
+  const handler = async () => {
+    ran();
+    begun.resolve();
+    await goOn.promise;
+    return {};
+  };
+  registry.register('b', defineHandler('b', {}, handler));
+  const other = new StepExecutionSubscriber({ eventBridge: bridge, handlerRegistry: registry, maxConcurrent: 1 });
+  other.start();
+  onTestFinished(() => other.stop());
+  const tasks = [await create()];
+  await begun.promise;
+  tasks.push(await create());
+  const timedOut = new Promise((resolve) => bridge.subscribe(EventNames.STEP_EXECUTION_TIMEOUT, resolve));
+  await vi.waitFor(() => expect(processWorker.channel.metrics().pendingCount).toBe(1));
+  await timedOut; // of the first, which keeps its slot
+  await vi.waitFor(
+    async () => expect(processWorker.channel.metrics().oldestPendingAgeMs).toBeGreaterThan(1_200),
+    5_000,
+  );
+  const [step] = (await tasker.getSteps(tasks[1]!.taskUuid)).filter(({ name }) => name === 'b');
+  expect(step).toMatchObject({ currentState: 'in_progress', attempts: 1 });
+  goOn.resolve();
+  for (const { taskUuid } of tasks) {
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 30_000 })).status).toBe('complete');
+  }
+}, 60_000);
