@@ -31,6 +31,100 @@ await tasker.stop();
 console.log(JSON.stringify([task.status, step?.results?.result]));
 `;
 
+/** The documentation's two programs around a bridge: what is said of the task is what they add. */
+const HANDLER_CLASS = `
+class GreetHandler extends StepHandler {
+  static handlerName = 'greet';
+  call(context) {
+    return this.success({ greeting: \`Hello \${context.inputData['name']}\` });
+  }
+}
+
+async function report() {
+  const client = await createTasker({ templates: './templates', worker: false });
+  const { taskUuid } = await client.createTask({ namespace: 'demo', name: 'hello', context: { name: 'Ada' } });
+  const { status } = await client.waitForTask(taskUuid, { timeoutMs: 20_000 });
+  const results = (await client.getStep(taskUuid, 'greet')).results;
+  await client.stop();
+  console.log(JSON.stringify([status, results?.result, results?.metadata['worker_id']]));
+}
+`;
+
+const SERVER_MODE = `
+import {
+  BootstrapConfig, bootstrapWorker, createTasker, EventBridge, EventPoller, HandlerRegistry, ShutdownController,
+  StepExecutionSubscriber, StepHandler, stopWorker,
+} from 'tasker-core';
+${HANDLER_CLASS}
+const shutdown = new ShutdownController();
+process.once('SIGTERM', () => shutdown.trigger('SIGTERM'));
+const config = BootstrapConfig({ namespace: 'demo' });
+
+// Bootstrap the worker foundation
+const result = await bootstrapWorker(config);
+if (!result.success) throw result.cause;
+
+// Start event dispatch system
+const eventBridge = EventBridge.instance();
+eventBridge.start();
+
+// Create step execution subscriber
+const handlerRegistry = HandlerRegistry.instance();
+handlerRegistry.register('greet', GreetHandler);
+const stepSubscriber = new StepExecutionSubscriber({ eventBridge, handlerRegistry, workerId: 'typescript-worker-001' });
+stepSubscriber.start();
+
+// Start event poller (10ms polling)
+const eventPoller = new EventPoller({ pollingIntervalMs: 10 });
+eventPoller.onStepEvent((e) => eventBridge.publish('step_execution_received', e));
+eventPoller.start();
+
+void report().finally(() => process.kill(process.pid, 'SIGTERM'));
+
+// Wait for shutdown signal
+await shutdown.promise;
+
+// Graceful shutdown
+await eventPoller.stop();
+await stepSubscriber.stop();
+eventBridge.stop();
+await stopWorker();
+`;
+
+const HEADLESS = `
+import {
+  BootstrapConfig, bootstrapWorker, createTasker, EventBridge, EventPoller, HandlerRegistry, StepExecutionSubscriber,
+  StepHandler, stopWorker,
+} from 'tasker-core';
+${HANDLER_CLASS}
+// Bootstrap worker
+const config = BootstrapConfig({ namespace: 'demo' });
+void bootstrapWorker(config);
+
+// Register handlers
+const registry = HandlerRegistry.instance();
+registry.register('greet', GreetHandler);
+
+// Start event dispatch (required for embedded usage)
+const bridge = EventBridge.instance();
+bridge.start();
+
+const subscriber = new StepExecutionSubscriber(bridge, registry, 'embedded-worker');
+subscriber.start();
+
+const poller = new EventPoller();
+poller.onStepEvent((e) => bridge.publish('step_execution_received', e));
+poller.start();
+
+await report();
+await poller.stop();
+await stopWorker();
+`;
+
+/** The same as TypeScript: a parameter's type is all that JavaScript leaves out. */
+const typed = (program: string): string =>
+  program.replace('call(context)', 'call(context: StepContext)').replace('import {', 'import {\n  type StepContext,');
+
 const FOLDER_PROGRAM = `
 import { createTasker } from 'tasker-core';
 
@@ -120,6 +214,14 @@ async function onOwnDatabase(program: string, ...args: string[]): Promise<string
   }
 }
 
+/** Side by side: most of their time is the start of Node. */
+const pagePrograms = (folder: string): Promise<string[]> =>
+  Promise.all(['server-mode', 'headless'].map((name) => onOwnDatabase(`${folder}/${name}.js`)));
+
+const PAGE_RESULTS = ['typescript-worker-001', 'embedded-worker'].map((worker) =>
+  JSON.stringify(['complete', { greeting: 'Hello Ada' }, worker]),
+);
+
 beforeAll(async () => {
   const { stdout } = await npm(['pack', '--ignore-scripts', '--json', '--pack-destination', parent], process.cwd());
   [packed] = JSON.parse(stdout) as [typeof packed];
@@ -129,11 +231,15 @@ beforeAll(async () => {
     'hello.js': PROGRAM,
     'folder.js': FOLDER_PROGRAM,
     'kit.js': KIT_PROGRAM,
+    'server-mode.js': SERVER_MODE,
+    'headless.js': HEADLESS,
+    'strict/server-mode.ts': typed(SERVER_MODE),
+    'strict/headless.ts': typed(HEADLESS),
     'strict/kit.ts': STRICT_KIT,
     'javascript/greet.js': HANDLER,
     'typescript/greet.ts': HANDLER,
     'strict/hello.ts': PROGRAM,
-    'strict/tsconfig.json': JSON.stringify({ compilerOptions: STRICT, include: ['hello.ts', 'kit.ts'] }),
+    'strict/tsconfig.json': JSON.stringify({ compilerOptions: STRICT, include: ['*.ts'] }),
   });
   // Without what only development needs: the embedded PostgreSQL, the program that reads handlers in TypeScript.
   const quietly = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
@@ -177,7 +283,11 @@ describe('the package', () => {
     expect(await onOwnDatabase('hello.js')).toBe('["complete",{"greeting":"Hello Ada"}]');
   });
 
-  it('runs a task to its end from strict TypeScript', async () => {
+  it('runs the programs of the page from JavaScript: server mode and headless', async () => {
+    expect(await pagePrograms('.')).toEqual(PAGE_RESULTS);
+  });
+
+  it('runs a task to its end from strict TypeScript, and the programs of the page', async () => {
     // The compiler and Node's types are the project's own business; ours will do.
     const types = path.join(project, 'node_modules', '@types');
     mkdirSync(types, { recursive: true });
@@ -187,6 +297,7 @@ describe('the package', () => {
     const { stdout } = await compiled.catch((error: { stdout: string }) => error);
     expect(stdout).toBe('');
     expect(await onOwnDatabase('strict/out/hello.js')).toBe('["complete",{"greeting":"Hello Ada"}]');
+    expect(await pagePrograms('strict/out')).toEqual(PAGE_RESULTS);
     const kit = await run(process.execPath, ['strict/out/kit.js'], { cwd: project });
     expect(kit.stdout.trim()).toBe('[{"twice":4},{"twice":6},{"attempt":1}]');
   }, 120_000);

@@ -1,0 +1,144 @@
+import { mkdir, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { freshDatabase } from '../support/database.ts';
+import { installation, type Project, type Running } from './installation.ts';
+
+const TEMPLATE = `name: slow
+namespace: demo
+version: "1.0.0"
+identity_strategy: always_unique
+steps:
+  - name: slow
+    handler: slow
+    retry: { max_attempts: 2, backoff: none }
+`;
+
+/** Says that it begins, goes on when a file `go` is there, and fails its first attempt when the task says so. */
+const handler = (version: string) => `import { existsSync } from 'node:fs';
+import { setTimeout as wait } from 'node:timers/promises';
+import { defineHandler } from 'tasker-core';
+import { version } from './_version.ts';
+
+export const slow = defineHandler('slow', { inputs: { fails: 'fails' } }, async ({ fails, context, signal }) => {
+  console.log('${version} begins');
+  while (!existsSync('go')) await wait(20, undefined, { signal });
+  console.log('${version} ends');
+  if (fails && context.retryCount === 0) throw new Error('of ${version}');
+  return { version: '${version}', shared: version };
+});
+`;
+
+let place: Awaited<ReturnType<typeof installation>>;
+let database: Awaited<ReturnType<typeof freshDatabase>>;
+let project: Project;
+let dev: Running;
+
+const inProject = (file: string) => path.join(project.folder, file);
+
+/** Waits until the command has said a text once more than before the act. */
+async function says(text: string, act: () => Promise<void>): Promise<void> {
+  const before = dev.output.split(text).length - 1;
+  await act();
+  await dev.until(text, before + 1);
+}
+
+/** As editors save that never write into a file that is there. */
+async function saveByRename(file: string, text: string): Promise<void> {
+  const beside = path.join(path.dirname(file), `.${path.basename(file)}.part`);
+  await project.write(beside, text);
+  await rename(inProject(beside), inProject(file));
+}
+
+const save = (version: string) => () => saveByRename('handlers/slow.ts', handler(version));
+
+async function resultOf(input = '{}'): Promise<unknown> {
+  const id = await project.create('demo/slow@1.0.0', '-i', input, '--wait');
+  const { results } = await project.json<{ results: { result: unknown } }>(['step', 'get', id, 'slow']);
+  return results.result;
+}
+
+beforeAll(async () => {
+  [place, database] = await Promise.all([installation(), freshDatabase()]);
+  project = await place.project('shop', { DATABASE_URL: database.url });
+  await project.write('package.json', '{}');
+  await project.write('templates/slow.yaml', TEMPLATE);
+  await project.write('handlers/slow.ts', handler('one'));
+  await project.write('handlers/_version.ts', "export const version = 'a';\n");
+  dev = project.start(['dev']);
+  await dev.until('Ctrl-C stops');
+});
+
+afterAll(async () => {
+  await place?.remove();
+  await database?.drop();
+});
+
+beforeEach(() => project.write('go', ''));
+
+it('a running step ends with the code that it began with, its next attempt has the new', async () => {
+  await rm(inProject('go'));
+  const created = project.start(['task', 'create', 'demo/slow@1.0.0', '-i', '{"fails":true}', '--wait']);
+  await dev.until('one begins');
+  await says('reloaded 1 handlers', save('two'));
+  await project.write('go', '');
+  expect((await created.ended).code).toBe(0);
+  expect(dev.output.match(/\w+ (?:begins|ends)/g)).toEqual(['one begins', 'one ends', 'two begins', 'two ends']);
+});
+
+it('a file that a handler imports is a part of it, although it is no handler', async () => {
+  await says('reloaded 1 handlers', () => saveByRename('handlers/_version.ts', "export const version = 'b';\n"));
+  expect(await resultOf()).toEqual({ version: 'two', shared: 'b' });
+});
+
+it('a file that does not compile leaves its old handlers in use, and is named with the place', async () => {
+  await says('the handlers from before stay in use', () =>
+    project.write('handlers/slow.ts', 'export const slow = (;\n'),
+  );
+  expect(dev.output).toMatch(/error: .*handlers\/slow\.ts:1:\d+:/);
+  expect(await resultOf()).toMatchObject({ version: 'two' });
+});
+
+it('so does a file that throws when it is imported', async () => {
+  const throws = `${handler('three')}throw new Error('no such setting');\n`;
+  await says('the handlers from before stay in use', () => project.write('handlers/slow.ts', throws));
+  expect(dev.output).toMatch(/error: .*handlers\/slow\.ts: .*no such setting/);
+  expect(await resultOf()).toMatchObject({ version: 'two' });
+  await says('reloaded 1 handlers', save('three'));
+  expect(await resultOf()).toMatchObject({ version: 'three' });
+});
+
+it('a handler that is removed is missed, and back when its file is, in another folder too', async () => {
+  await says('no handler yet for slow', () => rm(inProject('handlers/slow.ts')));
+  await mkdir(inProject('handlers/deep'));
+  const moved = handler('four').replace('./_version.ts', '../_version.ts');
+  await says("every step's handler is there", () => saveByRename('handlers/deep/slow.ts', moved));
+  expect(await resultOf()).toMatchObject({ version: 'four' });
+});
+
+it('a template that is saved in the same way is there for new tasks; one that is broken changes nothing', async () => {
+  const two = TEMPLATE.replace('handler: slow', 'handler: slow\n  - name: again\n    handler: slow');
+  await says('reloaded demo/slow@1.0.0', () => saveByRename('templates/slow.yaml', two));
+  const steps = async () => {
+    const id = await project.create('demo/slow@1.0.0', '--wait');
+    return (await project.json<{ name: string }[]>(['step', 'list', id])).map(({ name }) => name);
+  };
+  expect(await steps()).toEqual(['slow', 'again']);
+  await says('stays in use', () => saveByRename('templates/slow.yaml', `${two}    dependencies: [nobody]\n`));
+  expect(dev.output).toMatch(/templates\/slow\.yaml:\d+:\d+: error: .*nobody/);
+  expect(await steps()).toEqual(['slow', 'again']);
+  await says('the templates are sound again', () => rm(inProject('templates/slow.yaml')));
+  expect(await steps()).toEqual(['slow', 'again']); // what is registered stays
+});
+
+it('a folder that is replaced as a whole, as by a checkout, is read, and watched from then on', async () => {
+  await project.write('next/slow.ts', handler('five'));
+  await project.write('next/_version.ts', "export const version = 'c';\n");
+  await says('reloaded 1 handlers', async () => {
+    await rename(inProject('handlers'), inProject('before'));
+    await rename(inProject('next'), inProject('handlers'));
+  });
+  expect(await resultOf()).toEqual({ version: 'five', shared: 'c' });
+  await says('reloaded 1 handlers', save('six'));
+  expect(await resultOf()).toEqual({ version: 'six', shared: 'c' });
+});
