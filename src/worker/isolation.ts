@@ -68,6 +68,7 @@ export function neverBegan(result: StepHandlerResult): boolean {
 export class Isolation {
   readonly #port: IsolationPort;
   readonly #pool: ThreadPool;
+  readonly #jobs = new Map<HeldStep, ThreadJob>();
 
   constructor(port: IsolationPort, options: ThreadPoolOptions) {
     this.#port = port;
@@ -98,7 +99,7 @@ export class Isolation {
     const { signal } = step;
     return new Promise((resolve) => {
       const aborted = () => {
-        if (!this.#pool.abort(job, { over: step.over !== undefined })) job.settled(stoppedBefore(step));
+        if (!this.#pool.abort(job)) job.settled(stoppedBefore(step));
       };
       const job: ThreadJob = {
         step,
@@ -107,16 +108,27 @@ export class Isolation {
         begins: () => this.#port.begins(step),
         settled: (result) => {
           signal.removeEventListener('abort', aborted);
+          this.#jobs.delete(step);
           resolve(result);
         },
       };
+      this.#jobs.set(step, job);
       this.#port.waits(step);
       signal.addEventListener('abort', aborted, { once: true });
       this.#pool.add(job);
     });
   }
 
-  /** Ends all threads; nothing is told of the steps that ran in them. */
+  /**
+   * Nobody waits for a step any more. Its signal may have fired before, and not have been heeded: its thread is ended
+   * soon. Where that was done already, by a stop, its call ends here.
+   */
+  over(step: HeldStep): void {
+    const job = this.#jobs.get(step);
+    if (job && !this.#pool.end(job)) job.settled(stoppedBefore(step));
+  }
+
+  /** Ends all threads; nothing is told of the steps that ran in them until they are {@link over}. */
   stop(): Promise<void> {
     return this.#pool.stop();
   }

@@ -162,7 +162,8 @@ export class PoolThread {
   }
 }
 
-function lost(message: string): StepHandlerResult {
+/** What becomes of a step whose thread was lost. */
+export function lost(message: string): StepHandlerResult {
   return StepHandlerResult.failure({ message, errorType: THREAD_LOST, retryable: true });
 }
 

@@ -1,4 +1,5 @@
-import { PoolThread, type ThreadJob } from './pool-thread.ts';
+import { messageOf } from '../errors.ts';
+import { lost, PoolThread, type ThreadJob } from './pool-thread.ts';
 import { reasonOf } from './thread-step.ts';
 
 /** What the threads of a worker do. */
@@ -49,9 +50,22 @@ export class ThreadPool {
 
   #next(): void {
     while (this.#waiting.length > 0 && !this.#stopped) {
-      const thread = this.#idle.pop() ?? this.#more();
+      const thread = this.#idle.pop() ?? this.#moreIfItCan();
       if (!thread) return;
       thread.run(this.#waiting.shift()!);
+    }
+  }
+
+  /** A machine may have no room for one more thread. Those that there are go on; without any, what waits fails. */
+  #moreIfItCan(): PoolThread | undefined {
+    try {
+      return this.#more();
+    } catch (error) {
+      if (this.#threads.size > 0) return undefined;
+      for (const { step, settled } of this.#waiting.splice(0)) {
+        settled(lost(`step ${step.name}: no thread could be made for it: ${messageOf(error)}`));
+      }
+      return undefined;
     }
   }
 
@@ -72,16 +86,25 @@ export class ThreadPool {
     return thread;
   }
 
-  /** The signal of a step fired. `over`: nobody waits for it any more, and its thread is ended soon. False: it had not begun. */
-  abort(job: ThreadJob, { over }: { over: boolean }): boolean {
+  /** The signal of a step fired. False: it had not begun, and will not. */
+  abort(job: ThreadJob): boolean {
+    const thread = this.#threadOf(job);
+    thread?.abort(reasonOf(job.step.signal));
+    return thread !== undefined;
+  }
+
+  /** Nobody waits for a step any more: its thread is ended soon. False: no thread runs it, nor will one. */
+  end(job: ThreadJob): boolean {
+    const thread = this.#threadOf(job);
+    if (thread) setTimeout(() => void (thread.job === job && thread.kill()), GRACE_MS).unref();
+    return thread !== undefined;
+  }
+
+  /** The thread that runs it; where none does, none will. */
+  #threadOf(job: ThreadJob): PoolThread | undefined {
     const thread = [...this.#threads].find((one) => one.job === job);
-    if (!thread) {
-      this.#waiting = this.#waiting.filter((waiting) => waiting !== job);
-      return false;
-    }
-    thread.abort(reasonOf(job.step.signal));
-    if (over) setTimeout(() => void (thread.job === job && thread.kill()), GRACE_MS).unref();
-    return true;
+    if (!thread) this.#waiting = this.#waiting.filter((waiting) => waiting !== job);
+    return thread;
   }
 
   /** Ends all threads, whatever they do; what becomes of their steps is told to nobody. */

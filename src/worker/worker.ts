@@ -609,6 +609,12 @@ export class Worker {
     if (this.#running === 0) this.#idle?.();
   }
 
+  /** A step is over, whatever its handler still does. */
+  #nobodyWaits(step: HeldStep): void {
+    this.#isolation.over(step);
+    this.channel.over(step);
+  }
+
   #freeSlot(step: HeldStep): void {
     this.#running--;
     this.#deadlines.delete(step);
@@ -674,7 +680,7 @@ export class Worker {
     this.#counts.timedOut(step);
     logTimedOut(this.#logger, step);
     this.#push(timedOut(step, this.#timeoutMs(step)));
-    this.channel.over(step);
+    this.#nobodyWaits(step);
   }
 
   // ---- record
@@ -799,7 +805,7 @@ export class Worker {
       this.#deadlines.delete(step);
       this.#missing.delete(step);
       this.#letGo(step);
-      this.channel.over(step);
+      this.#nobodyWaits(step);
     }
   }
 
@@ -821,7 +827,7 @@ export class Worker {
         this.#deadlines.delete(step);
         this.#missing.delete(step);
         this.#letGo(step);
-        this.channel.over(step);
+        this.#nobodyWaits(step);
       });
       return true;
     } catch (error) {
@@ -921,7 +927,7 @@ export class Worker {
       if (step.started) logUnsettled(this.#logger, step);
       this.#push(step.started ? abandoned(step) : givenBack(step));
       step.end('given_back');
-      this.channel.over(step);
+      this.#nobodyWaits(step);
     }
   }
 

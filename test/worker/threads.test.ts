@@ -1,12 +1,15 @@
 import { describe, expect, it } from 'vitest';
+import { stopWorker } from '../../src/app/bootstrap-worker.ts';
 import { createTasker } from '../../src/app/create-tasker.ts';
 import type { Tasker } from '../../src/app/tasker.ts';
+import { workerSystem } from '../../src/app/worker-system.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { StepHandler } from '../../src/handlers/step-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
 import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { setupBridge } from '../support/bridge.ts';
+import { projectWith } from '../support/config-folder.ts';
 import { invariants, template, until } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 import { threadHandlers } from '../support/thread-handlers.ts';
@@ -314,6 +317,37 @@ it('a subscriber runs steps in threads as the worker itself does', async () => {
   expect(step.a!.results?.result).toMatchObject({ n: 7, isMainThread: false, step: 'a' });
   expect(step.b!.results?.error).toMatchObject({ error_type: 'timeout' });
   expect(tasker.stats).toBeUndefined();
+});
+
+it('a handler that did not heed the end of its subscriber is ended at its timeout all the same', async () => {
+  const registry = HandlerRegistry.instance();
+  const { create, subscriber, tasker } = await setupBridge(shared, {
+    a: inThread('spins', { timeout_seconds: 2, ...ONCE }),
+  });
+  await registry.discoverHandlers(threadHandlers());
+  const { taskUuid } = await create();
+  const threads = () => workerSystem.running!.worker.stats.threads;
+  await until(threads, ({ busy }) => busy === 1);
+  await subscriber.stop({ drainTimeoutMs: 1 });
+  expect((await resultOf(tasker, taskUuid)).error?.error_type).toBe('timeout');
+  await until(threads, ({ size }) => size === 0);
+});
+
+it('a subscriber has its slot back when the stop of its worker ended the thread of a step', async () => {
+  const folder = projectWith({ 'tasker.toml': '[worker]\nshutdown_timeout_ms = 40\n' });
+  const { create, subscriber } = await setupBridge(
+    shared,
+    { a: inThread('spins') },
+    { config: { configPath: `${folder}/tasker.toml` } },
+  );
+  await HandlerRegistry.instance().discoverHandlers(threadHandlers());
+  await create();
+  await until(
+    () => workerSystem.running!.worker.stats.threads,
+    ({ busy }) => busy === 1,
+  );
+  expect((await stopWorker()).status).toBe('stopped');
+  expect(await subscriber.waitForCompletion(2_000)).toBe(true);
 });
 
 it('after all of that, the database is in order', () => invariants(shared.sql));
