@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { namesTable, withNames } from '../scripts/names-table.mjs';
 import { ERRORS } from '../src/errors.ts';
 import { freshDatabase } from './support/database.ts';
 import { problemsOf } from './support/type-check.ts';
@@ -54,6 +55,21 @@ describe('the documentation', () => {
   it('holds only links that lead somewhere', () => {
     const { stdout } = spawnSync(process.execPath, ['scripts/check-static.mjs', 'links'], { encoding: 'utf8' });
     expect(stdout).toMatch(/static: 1 passed, 0 failed/);
+  });
+
+  it('has every page of the guide in the list of the README', () => {
+    const readme = readFileSync('README.md', 'utf8');
+    const pages = readdirSync('docs/guide').filter((file) => file.endsWith('.md'));
+    expect(pages.filter((file) => !readme.includes(`](docs/guide/${file})`))).toEqual([]);
+  });
+
+  it('tells where each name of the TypeScript package is; `npm run reference` writes it', () => {
+    const read = (file: string) => readFileSync(file, 'utf8').replaceAll('\r\n', '\n');
+    const page = read('docs/guide/names.md');
+    const names = JSON.parse(read('docs/names.json')) as Parameters<typeof namesTable>[0];
+    expect(page).toBe(withNames(page, namesTable(names, read('docs/reference/README.md'))));
+    const told = [...page.matchAll(/`(\w+)`/g)].map(([, name]) => name!);
+    expect(names.names.filter((name) => !told.includes(name))).toEqual([]);
   });
 
   it('says of each shape of handler what the tests see', () => {

@@ -1,0 +1,35 @@
+/** The table in docs/guide/names.md of what the TypeScript package exports, and where it is here. */
+
+const code = (name) => `\`${name}\``;
+
+/** Title, file and names of each page of the reference, from its index. */
+function pagesOf(reference) {
+  return reference
+    .split(/^## /m)
+    .slice(1)
+    .map((section) => {
+      const links = [...section.matchAll(/^\| \[`(\w+)`\]\(([\w-]+\.md)#\w+\)/gm)];
+      return { title: section.split('\n')[0], file: links[0]?.[2], names: links.map(([, name]) => name) };
+    });
+}
+
+/** What stands between the markers of the page. `reference`: the text of docs/reference/README.md. */
+export function namesTable({ names, absent }, reference) {
+  const there = pagesOf(reference).flatMap(({ title, file, names: ours }) => {
+    const shared = ours.filter((name) => names.includes(name));
+    const links = shared.map((name) => `[${code(name)}](../reference/${file}#${name.toLowerCase()})`);
+    return links.length > 0 ? [`| ${title} | ${links.join(', ')} |`] : [];
+  });
+  const left = Object.entries(absent).map(([reason, some]) => `| ${some.map(code).join(', ')} | ${reason} |`);
+  return ['| | names |', '|---|---|', ...there, '', 'Not here:', '', '| names | why |', '|---|---|', ...left].join(
+    '\n',
+  );
+}
+
+/** The page with the table of today. */
+export function withNames(page, table) {
+  return page.replace(
+    /(<!-- names: written by scripts\/write-names\.mjs -->\n)[\s\S]*?(<!-- end of names -->)/,
+    (_, begin, end) => `${begin}\n${table}\n\n${end}`,
+  );
+}
