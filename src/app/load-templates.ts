@@ -1,8 +1,10 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readFileSync, statSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { TaskerError } from '../errors.ts';
 import { formatProblem, parseTemplate, type TemplateProblem } from '../template/parse-template.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
+import { FEWEST_CACHED, TemplateCache } from './template-cache.ts';
 
 /** Templates as `createTasker` takes them: a folder, a file, a parsed template, or a list of those. */
 export type TemplateSource = string | TaskTemplate | readonly (string | TaskTemplate)[];
@@ -47,19 +49,35 @@ export async function readTemplates(source: TemplateSource, environment: string)
       loaded.templates.push(one);
       continue;
     }
-    for (const file of await filesOf(one)) {
-      loaded.files.push(file);
-      const { size } = await stat(file);
-      if (size > LARGEST_FILE)
-        throw new TaskerError('template_invalid', `${file} has ${size} bytes; a template has at most ${LARGEST_FILE}`);
-      const { template, problems } = parseTemplate(await readFile(file, 'utf8'), { file, environment });
-      loaded.problems.push(...problems);
-      if (!template) continue;
-      loaded.templates.push(template);
-      loaded.fileOf.set(template, file);
-    }
+    const files = await filesOf(one);
+    const cache = files.length < FEWEST_CACHED ? undefined : new TemplateCache(one, environment);
+    for (const file of files) readInto(loaded, file, { environment, cache });
+    cache?.save();
   }
   return loaded;
+}
+
+/** Not by promises: of a hundred small files, they cost more than the reading. */
+function readInto(
+  loaded: LoadedTemplates,
+  file: string,
+  { environment, cache }: { environment: string; cache: TemplateCache | undefined },
+): void {
+  loaded.files.push(file);
+  const { size } = statSync(file);
+  if (size > LARGEST_FILE)
+    throw new TaskerError('template_invalid', `${file} has ${size} bytes; a template has at most ${LARGEST_FILE}`);
+  const text = readFileSync(file, 'utf8');
+  let template = cache?.get(text) ?? null;
+  if (!template) {
+    const parsed = parseTemplate(text, { file, environment });
+    loaded.problems.push(...parsed.problems);
+    template = parsed.template;
+    if (template && parsed.problems.length === 0) cache?.add(text, template);
+  }
+  if (!template) return;
+  loaded.templates.push(template);
+  loaded.fileOf.set(template, file);
 }
 
 /**

@@ -17,9 +17,9 @@ import {
   type TemplateVersion,
   templatesById,
 } from '../store/templates.ts';
-import { compileSchema, type SchemaViolation } from '../template/json-schema-check.ts';
+import { compileSchema, compileStored, type SchemaViolation } from '../template/json-schema-check.ts';
 import { limitsOf } from '../template/limits-of.ts';
-import type { TaskTemplate } from '../template/task-template.ts';
+import type { JsonSchema, TaskTemplate } from '../template/task-template.ts';
 import { digestOf } from '../template/template-digest.ts';
 import { graphOf, type TemplateGraph } from '../template/template-graph.ts';
 import { templateFromJson, templateToJson } from '../template/template-json.ts';
@@ -183,25 +183,23 @@ export class TemplateStore {
     const known = this.#byId.get(row.id);
     if (known) return known;
     const template = templateFromJson(JSON.parse(row.definition));
-    const snapshot = this.#compile({
-      id: row.id,
-      namespaceId: row.namespace_id,
-      digest: row.digest,
-      template,
-      graph: graphOf(template),
-    });
+    const { id, namespace_id: namespaceId, digest } = row;
+    // Whoever registered it has looked at its schemas.
+    const snapshot = this.#compile({ id, namespaceId, digest, template, graph: graphOf(template) }, compileStored);
     this.#byId.set(row.id, snapshot);
     return snapshot;
   }
 
-  #compile(parts: Pick<Snapshot, 'id' | 'namespaceId' | 'digest' | 'template' | 'graph'>): Snapshot {
+  #compile(
+    parts: Pick<Snapshot, 'id' | 'namespaceId' | 'digest' | 'template' | 'graph'>,
+    compile: typeof compileSchema = compileSchema,
+  ): Snapshot {
     const { template, graph } = parts;
+    const checkOf = (schema: JsonSchema | null) => (schema ? compile(schema) : () => NOTHING_WRONG);
     return {
       ...parts,
-      checkInput: template.inputSchema ? compileSchema(template.inputSchema) : () => NOTHING_WRONG,
-      checkResult: template.steps.map((step) =>
-        step.resultSchema ? compileSchema(step.resultSchema) : () => NOTHING_WRONG,
-      ),
+      checkInput: checkOf(template.inputSchema),
+      checkResult: template.steps.map((step) => checkOf(step.resultSchema)),
       limits: limitsOf(template.lifecycle),
       expansionOf: (idx, result) => expansionOf({ template, graph }, { idx, result, limits: this.#limits }),
     };

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { BuildFailure, BuildResult, Message, Plugin } from 'esbuild';
 import { bundleCache, removeStale, writeOnce } from './bundle-cache.ts';
+import { builtBefore, keepManifest, manifestFile } from './bundle-manifest.ts';
 import type { HandlerFiles } from './handler-files.ts';
 import { ownLocation } from './own-location.ts';
 import { ResolutionError } from './resolution-errors.ts';
@@ -18,18 +19,33 @@ export async function bundleHandlers(
   { tidy = true }: { tidy?: boolean } = {},
 ): Promise<Map<string, string>> {
   const cache = bundleCache(root);
+  const before = tidy ? builtBefore(cache, files) : undefined;
+  if (before) {
+    tidyUp(cache, before.outputs);
+    return before.bundles;
+  }
+  const startedAt = Date.now();
   const built = await build(root, files, cache);
   if (built === 'no esbuild') return asTheyAre(files);
   const { outputFiles, metafile } = built;
   for (const { path: file, contents } of outputFiles) writeOnce(file, contents);
-  // One file of a folder tells nothing about the bundles of the others.
-  if (tidy) removeStale(cache, new Set(outputFiles.map(({ path: file }) => file)));
-
   const bundles = new Map<string, string>();
   for (const [output, { entryPoint }] of Object.entries(metafile.outputs)) {
     if (entryPoint) bundles.set(path.resolve(root, entryPoint), path.resolve(root, output));
   }
+  // One file of a folder tells nothing about the bundles of the others.
+  if (tidy) {
+    tidyUp(
+      cache,
+      outputFiles.map(({ path: file }) => file),
+    );
+    keepManifest(cache, { root, files, metafile, bundles, startedAt });
+  }
   return bundles;
+}
+
+function tidyUp(cache: string, outputs: readonly string[]): void {
+  removeStale(cache, new Set([manifestFile(cache), ...outputs]));
 }
 
 /**

@@ -48,10 +48,24 @@ export function compileSchema(schema: JsonSchema): SchemaCheck {
   if (known) return known;
   const [problem] = formProblems(schema);
   if (problem) throw notASchema(problem.path === '' ? problem.message : `at ${problem.path} ${problem.message}`);
-  const validate = validatorOf(schema);
-  const check: SchemaCheck = (value) => (validate(value) ? NONE : violationsOf(validate.errors ?? []));
+  const check = checkOf(schema);
   compiled.set(schema, check);
   return check;
+}
+
+/** As {@link compileSchema}, of a schema that it has taken before, perhaps in another process: its form is not looked at again. */
+export function compileStored(schema: JsonSchema): SchemaCheck {
+  const known = compiled.get(schema);
+  if (known) return known;
+  if (draftOf(schema.$schema) === null) return compileSchema(schema);
+  const check = checkOf(schema);
+  compiled.set(schema, check);
+  return check;
+}
+
+function checkOf(schema: JsonSchema): SchemaCheck {
+  const validate = validatorOf(schema);
+  return (value) => (validate(value) ? NONE : violationsOf(validate.errors ?? []));
 }
 
 /** What keeps a schema from being one, by its place in the schema; empty when {@link compileSchema} takes it. */
@@ -93,7 +107,9 @@ function innermost(errors: readonly ErrorObject[]): SchemaViolation[] {
 
 /** An Ajv of its own: instances remember every `$id` they have seen, and templates may use the same ones. */
 function validatorOf(schema: JsonSchema): ValidateFunction {
-  const options = { ...OPTIONS, validateSchema: false };
+  // A draft's own schema is in it only for those that refer to it: adding it takes longer than compiling most schemas.
+  const meta = JSON.stringify(schema).includes('json-schema.org');
+  const options = { ...OPTIONS, validateSchema: false, meta };
   const ajv = draftOf(schema.$schema) === 'draft-07' ? new Ajv(options) : new Ajv2020(options);
   try {
     return ajv.compile(schema);

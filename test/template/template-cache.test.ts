@@ -1,0 +1,85 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { readTemplates } from '../../src/app/load-templates.ts';
+
+const text = (n: number, more = '') => `name: flow_${n}
+namespace: cached
+version: "1.0.0"
+description: Number ${n}
+input_schema: { type: object, properties: { total: { type: number, minimum: ${n} } } }
+steps:
+  - { name: first, handler: a, timeout_seconds: 5, result_schema: { type: object, required: [id] } }
+  - { name: second, handler: b, dependencies: [first], retry: { max_attempts: 7, backoff: linear } }
+environments:
+  production: { steps: [{ name: first, timeout_seconds: 50 }] }
+${more}`;
+
+/** A project with so many templates, and where what they came to is kept. */
+function project(count: number) {
+  const root = realpathSync(mkdtempSync(path.join(tmpdir(), 'tasker-templates-')));
+  onTestFinished(() => rmSync(root, { recursive: true, force: true }));
+  for (const folder of ['node_modules', 'templates']) mkdirSync(path.join(root, folder));
+  const write = (n: number, content: string) => writeFileSync(path.join(root, 'templates', `flow-${n}.yaml`), content);
+  for (let n = 0; n < count; n += 1) write(n, text(n));
+  const kept = () =>
+    readdirSync(path.join(root, 'node_modules'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.json'))
+      .map((name) => path.join(root, 'node_modules', name));
+  /** Puts something in it that no file says. */
+  const mark = () => {
+    for (const file of kept()) writeFileSync(file, readFileSync(file, 'utf8').replaceAll('Number', 'Remembered'));
+  };
+  const read = (environment = 'development') => readTemplates(path.join(root, 'templates'), environment);
+  return { write, kept, mark, read };
+}
+
+it('remembers what many files came to, exactly, and each file keeps its own template', async () => {
+  const { read, mark, write } = project(12);
+  write(11, text(3));
+  const before = await read();
+  const again = await read();
+  expect(again).toStrictEqual(before);
+  expect(new Set(again.templates).size).toBe(12);
+  expect([...again.fileOf.values()]).toEqual(again.files);
+  mark();
+  expect((await read()).templates[0]).toMatchObject({ name: 'flow_0', description: 'Remembered 0' });
+});
+
+it('parses a file again that has changed, and only that', async () => {
+  const { read, mark, write } = project(12);
+  await read();
+  mark();
+  write(5, text(50));
+  const { templates } = await read();
+  expect(templates.find(({ name }) => name === 'flow_50')?.description).toBe('Number 50');
+  expect(templates.find(({ name }) => name === 'flow_6')?.description).toBe('Remembered 6');
+});
+
+it('tells what is odd or wrong at every start, not only at the first', async () => {
+  const { read, write } = project(12);
+  write(1, text(1, 'colour: red\n'));
+  write(2, 'name: broken\n');
+  const before = await read();
+  expect(before.problems.map(({ severity }) => severity)).toContain('error');
+  expect(await read()).toStrictEqual(before);
+});
+
+it('has the overrides of each environment for itself', async () => {
+  const { read } = project(12);
+  for (let start = 0; start < 2; start += 1) {
+    expect((await read('production')).templates[0]?.steps[0]?.timeoutSeconds).toBe(50);
+    expect((await read()).templates[0]?.steps[0]?.timeoutSeconds).toBe(5);
+  }
+});
+
+it('reads files again when what was kept is not whole, and keeps nothing of a few files', async () => {
+  const { read, kept } = project(12);
+  const before = await read();
+  for (const file of kept()) writeFileSync(file, '{"half');
+  expect(await read()).toStrictEqual(before);
+  const few = project(3);
+  await few.read();
+  expect(few.kept()).toEqual([]);
+});
