@@ -14,7 +14,7 @@ import { leave } from './leave.ts';
 import { note } from './output.ts';
 import { runnableFolders } from './project-folders.ts';
 import { reportError } from './report-error.ts';
-import { listenForStop, type StopRequest } from './stop-signal.ts';
+import { listenForStop } from './stop-signal.ts';
 import { fields } from './table.ts';
 import { watchFolder } from './watch-folder.ts';
 import { drainOf, taskerOptions, type WorkerOptions } from './worker.ts';
@@ -22,6 +22,7 @@ import { drainOf, taskerOptions, type WorkerOptions } from './worker.ts';
 /** `tasker dev`: database, worker, reloading and a view of what goes on, until Ctrl-C. */
 export async function dev(options: WorkerOptions): Promise<void> {
   const stop = listenForStop();
+  const ended = new AbortController();
   let starting = true;
   let view: DevView | undefined;
   const tell = (line: string) => (view ? view.print(line) : note(line));
@@ -33,6 +34,9 @@ export async function dev(options: WorkerOptions): Promise<void> {
     const form = options.json ? 'json' : 'lines';
     const logger = programLogger({ level: options.verbose ? 'debug' : undefined, form, write: tell });
     const project = new Project({ ...folders, environment, logger, tell });
+    // Before anything is read: what changes while the start goes on is read once more after it.
+    const signal = AbortSignal.any([stop.signal, ended.signal]);
+    const beginReloading = watchProject(project, { folders, signal, tell });
     await Promise.all([project.readTemplates(), project.readHandlers()]);
     const { templates } = project;
     for (const line of config.warnings) logger.warn(line);
@@ -44,7 +48,7 @@ export async function dev(options: WorkerOptions): Promise<void> {
       logger,
     });
     starting = false;
-    watchProject(project, tasker, { folders, stop, tell });
+    beginReloading(tasker);
     for (const line of greeting(project, tasker, options)) tell(line);
     if (process.stdout.isTTY && !options.json) {
       view = new DevView(process.stdout);
@@ -60,6 +64,7 @@ export async function dev(options: WorkerOptions): Promise<void> {
     reportError(error, options);
     process.exitCode = starting ? exitCodeOf(error, { starting }) : EXIT.failed;
   } finally {
+    ended.abort();
     stop.release();
     leave();
   }
@@ -84,24 +89,34 @@ function greeting(project: Project, tasker: Tasker, options: WorkerOptions): str
 
 interface Watched {
   folders: { templates: string[]; handlers: string[] };
-  stop: StopRequest;
+  signal: AbortSignal;
   tell: (line: string) => void;
 }
 
-/** One reload after the other: the second one sees what the first one made. */
-function watchProject(project: Project, tasker: Tasker, { folders, stop, tell }: Watched): void {
+/**
+ * Watches a project's folders. What has changed is read when the function that it answers with has been given a tasker,
+ * one reload after the other: the second one sees what the first one made.
+ */
+function watchProject(project: Project, { folders, signal, tell }: Watched): (tasker: Tasker) => void {
+  let begin!: (tasker: Tasker) => void;
+  const begun = new Promise<Tasker>((resolve) => {
+    begin = resolve;
+  });
   let last = Promise.resolve();
-  const watchAll = (paths: readonly string[], reload: () => Promise<void>) => {
+  const watchAll = (paths: readonly string[], reload: (tasker: Tasker) => Promise<void>) => {
     for (const folder of paths) {
       watchFolder(folder, {
-        signal: stop.signal,
+        signal,
         onChange: () => {
-          last = last.then(reload).catch((error: unknown) => tell(`error: reloading: ${messageOf(error)}`));
+          last = last
+            .then(async () => reload(await begun))
+            .catch((error: unknown) => tell(`error: reloading: ${messageOf(error)}`));
         },
         onLost: (error) => tell(`${path.resolve(folder)} can't be watched: ${error.message}; restart to see changes`),
       });
     }
   };
-  watchAll(folders.templates, () => project.reloadTemplates(tasker));
-  watchAll(folders.handlers, () => project.reloadHandlers(tasker));
+  watchAll(folders.templates, (tasker) => project.reloadTemplates(tasker));
+  watchAll(folders.handlers, (tasker) => project.reloadHandlers(tasker));
+  return begin;
 }

@@ -142,3 +142,18 @@ it('a folder that is replaced as a whole, as by a checkout, is read, and watched
   await says('reloaded 1 handlers', save('six'));
   expect(await resultOf()).toEqual({ version: 'six', shared: 'c' });
 });
+
+it('what changes while it starts is read too', async () => {
+  const late = await place.project('late', { DATABASE_URL: database.url });
+  await late.write('package.json', '{}');
+  await late.write('go', '');
+  await late.write('templates/late.yaml', TEMPLATE.replace('namespace: demo', 'namespace: late'));
+  await late.write('handlers/_version.ts', "export const version = 'a';\n");
+  await late.write('handlers/slow.ts', `${handler('one')}console.log('one is imported');\n`);
+  const starting = late.start(['dev']);
+  await starting.until('one is imported');
+  await late.write('handlers/slow.ts', handler('two'));
+  await starting.until('reloaded 1 handlers');
+  const id = await late.create('late/slow@1.0.0', '--wait');
+  expect(await late.json(['step', 'get', id, 'slow'])).toMatchObject({ results: { result: { version: 'two' } } });
+});
