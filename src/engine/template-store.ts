@@ -3,6 +3,7 @@ import { opening } from '../db/opening.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { nearNames } from '../model/near-names.ts';
+import { isStorableText } from '../model/storable-text.ts';
 import type { TaskLimits } from '../model/task-limits.ts';
 import {
   ensureNamespace,
@@ -152,7 +153,7 @@ export class TemplateStore {
     const key = `${namespace}/${name}@${version}`;
     const known = this.#newest.get(key);
     if (known && known.until > performance.now()) return known.snapshot;
-    const row = await newestTemplate(this.#database, namespace, name, version);
+    const row = isStorableText(key) ? await newestTemplate(this.#database, namespace, name, version) : undefined;
     if (!row) throw await this.#notFound(key, namespace, name);
     const snapshot = this.#load(row);
     this.#remember(snapshot);

@@ -60,6 +60,7 @@ export class EventPoller {
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #underWay = new Set<Promise<unknown>>();
   #state: PollerState = 'stopped';
+  #stopped: Promise<void> = Promise.resolve();
   #keepsAlive = true;
   #channel: DispatchChannel | undefined;
   #close: (() => void) | undefined;
@@ -160,8 +161,12 @@ export class EventPoller {
    * Reads no more: at once, whether awaited or not. Steps that were not read go back, and other workers may have them.
    * Settles when callbacks that returned promises are done, after 5 seconds at most (`timeoutMs`).
    */
-  async stop({ timeoutMs = STOP_MS }: { timeoutMs?: number } = {}): Promise<void> {
-    if (this.#state !== 'running') return;
+  stop({ timeoutMs = STOP_MS }: { timeoutMs?: number } = {}): Promise<void> {
+    if (this.#state === 'running') this.#stopped = this.#stop(timeoutMs);
+    return this.#stopped;
+  }
+
+  async #stop(timeoutMs: number): Promise<void> {
     this.#state = 'stopping';
     for (const timer of this.#timers) clearInterval(timer);
     this.#timers.clear();

@@ -184,3 +184,15 @@ it('opens no port when it is told so', async () => {
   expect(server.url).toBeUndefined();
   expect(server.isRunning()).toBe(true);
 });
+
+it('a name that no template can have is not found, and no error of the worker', async () => {
+  const { json } = await serve();
+  for (const path of [
+    '/v1/templates/te%00st/demo/1.0.0',
+    '/v1/templates/test/demo/1.0.0%00',
+    '/v1/templates/test/%00/1.0.0/validate',
+  ]) {
+    const method = path.endsWith('/validate') ? 'POST' : 'GET';
+    expect(await json(path, { method })).toMatchObject({ status: 404, error: { code: 'NOT_FOUND' } });
+  }
+});

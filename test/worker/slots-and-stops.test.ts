@@ -4,6 +4,7 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import {
   bootstrapWorker,
   defineHandler,
+  EventBridge,
   EventNames,
   HandlerRegistry,
   isWorkerRunning,
@@ -173,3 +174,59 @@ it('a step that waits for a slot of its subscriber is not out of time: that begi
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 30_000 })).status).toBe('complete');
   }
 }, 60_000);
+
+it('a poller that is stopped twice is stopped when either says so, and polls when it is started again', async () => {
+  const { poller, create, tasker } = await setupBridge(
+    shared,
+    { a: [] },
+    { handlers: { a: defineHandler('a', {}, () => ({})) } },
+  );
+  const slow = deferred();
+  let calls = 0;
+  const begun = deferred();
+  poller.onStepEvent(async (event) => {
+    if (calls++ > 0) return void EventBridge.instance().publish(EventNames.STEP_EXECUTION_RECEIVED, event);
+    begun.resolve();
+    await slow.promise;
+    EventBridge.instance().publish(EventNames.STEP_EXECUTION_RECEIVED, event);
+  });
+  const first = await create();
+  await begun.promise;
+  const stops: string[] = [];
+  const one = poller.stop().then(() => stops.push(poller.getState()));
+  const two = poller.stop().then(() => stops.push(poller.getState()));
+  await Promise.resolve();
+  expect(stops).toEqual([]);
+  slow.resolve();
+  await Promise.all([one, two]);
+  expect(stops).toEqual(['stopped', 'stopped']);
+  poller.start();
+  const second = await create();
+  for (const { taskUuid } of [first, second]) {
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+  }
+});
+
+it('is bootstrapped again and again with the handlers of a folder, and leaves nothing that keeps a process alive', async () => {
+  const folder = projectWith({
+    'handlers/greet.js': `export class Greet { static handlerName = 'greet'; call() { return { greeting: 'hello' }; } }`,
+    'tasker.toml': '[worker.handlers]\nsearch_paths = ["handlers"]\n',
+  });
+  vi.spyOn(process, 'cwd').mockReturnValue(folder);
+  onTestFinished(() => void vi.restoreAllMocks());
+  cleanProcess();
+  const config = { namespace: 'again', databaseUrl: shared.url, logLevel: 'error' } as const;
+  let before: Record<string, number> | undefined;
+  for (let i = 0; i < 4; i++) {
+    expect(await bootstrapWorker(config)).toMatchObject({ status: 'started' });
+    expect(await stopWorker()).toMatchObject({ status: 'stopped' });
+    const counts: Record<string, number> = {};
+    for (const kind of process.getActiveResourcesInfo()) counts[kind] = (counts[kind] ?? 0) + 1;
+    if (i === 0) before = counts;
+    else
+      for (const kind of ['TCPSocketWrap', 'PipeWrap', 'MessagePort', 'Worker']) {
+        expect(counts[kind] ?? 0).toBeLessThanOrEqual(before?.[kind] ?? 0);
+      }
+  }
+  expect(HandlerRegistry.instance().listHandlers()).toEqual(['greet']);
+});
