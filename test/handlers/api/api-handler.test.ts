@@ -197,7 +197,10 @@ describe('a defined API handler', () => {
   it.each<[unknown, string]>([
     [{ baseUrl: 'api.example' }, 'handler x: baseUrl api.example is no http or https URL'],
     [{}, 'handler x: its option baseUrl must be a text or a function'],
-    [{ baseUrl: '', basUrl: '' }, 'handler x: there is no option basUrl; there are inputs, depends, version, baseUrl,'],
+    [
+      { baseUrl: '', basUrl: '' },
+      'handler x: there is no option basUrl; there are inputs, depends, version, isolation, baseUrl,',
+    ],
     [{ baseUrl: '', inputs: { api: 'api' } }, 'handler x: a parameter cannot be called api; choose another name'],
   ])('that makes no sense is refused: %j', (options, message) => {
     expect(() => defineApiHandler('x', options as ApiHandlerOptions, () => 1)).toThrow(message);
