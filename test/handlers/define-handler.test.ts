@@ -156,7 +156,12 @@ describe('a definition that makes no sense', () => {
   it.each<[message: string, name: unknown, options: unknown, fn: unknown]>([
     ['handler : its name must be a text that is not empty', '', {}, () => 1],
     ['handler x: the third argument must be its function, not undefined', 'x', {}, undefined],
-    ['handler x: there is no option dependsOn; there are inputs, depends, version', 'x', { dependsOn: {} }, () => 1],
+    [
+      'handler x: there is no option dependsOn; there are inputs, depends, version, isolation',
+      'x',
+      { dependsOn: {} },
+      () => 1,
+    ],
     [
       'handler x: a parameter cannot be called context; choose another name',
       'x',

@@ -150,7 +150,7 @@ describe('a defined worker', () => {
       }),
     );
     expect(() => defineBatchWorker('w', { workers: 1 } as never, () => 1)).toThrow(
-      'handler w: there is no option workers; there are inputs, depends, version, analyzerStep',
+      'handler w: there is no option workers; there are inputs, depends, version, isolation, analyzerStep',
     );
   });
 });
