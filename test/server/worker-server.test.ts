@@ -103,7 +103,9 @@ it('says why it could not start: the server and the user, and never the password
     message: expect.stringContaining('nobody_of_that_name'),
     cause: { code: 'database_unreachable' },
   });
-  expect(String((error as Error).message)).not.toContain('secret-word');
+  const { message } = error as Error;
+  expect(message).toContain(wrong.hostname);
+  expect(message).not.toContain('secret-word');
   expect(worker.getState()).toBe('error');
 });
 

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { makeTasker } from '../../src/app/create-tasker.ts';
 import {
   createTasker,
   defineHandler,
@@ -15,6 +16,7 @@ import {
   TaskerEventEmitter,
   type WorkerErrorPayload,
 } from '../../src/index.ts';
+import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { setupBridge } from '../support/bridge.ts';
 import { startProxy } from '../support/crash-proxy.ts';
 import { deferred, until } from '../support/setup.ts';
@@ -213,6 +215,33 @@ describe('a poller of this process', () => {
     expect(metrics).toMatchObject({ pendingCount: 1, starvationDetected: true, starvingEventCount: 1 });
   });
 
+  it('a starving event is named in the log, once', async () => {
+    const { tasker: client, demo } = await shared.setup({ a: [] }, { worker: false });
+    const { logger, lines } = collectingLogger();
+    const config = { databaseUrl: shared.url, namespaces: [demo.namespace], worker: true, logger };
+    const tasker = await makeTasker(config, { handOut: true });
+    onTestFinished(() => tasker.stop({ drainTimeoutMs: 0 }));
+    const { channel } = tasker.worker!;
+    channel.open({ wake: () => undefined });
+    await client.createTask(demo);
+    const event = await until(
+      () => channel.poll(),
+      (one) => one !== null,
+    );
+    const warnings = () =>
+      lines.filter(({ level, message }) => level === 'warn' && message.includes('from the channel'));
+    const now = performance.now.bind(performance);
+    channel.warnOfStarving();
+    expect(warnings()).toEqual([]);
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + 10_001);
+    channel.warnOfStarving();
+    channel.warnOfStarving();
+    clock.mockRestore();
+    expect(warnings()).toMatchObject([
+      { message: expect.stringContaining('nobody has begun with it'), fields: { event_id: event?.eventId } },
+    ]);
+  });
+
   it('a database that is away is told, and polling goes on when it is back', async () => {
     setLogger(silentLogger);
     onTestFinished(() => setLogger(undefined));
@@ -275,14 +304,22 @@ describe('a poller of this process', () => {
       shared,
       { a: [] },
       {
-        poller: { pollingIntervalMs: 1, metricsInterval: 20 },
+        poller: { pollingIntervalMs: 5, metricsInterval: 20 },
         start: ['bridge', 'subscriber'],
       },
     );
-    const seen = deferred<FfiDispatchMetrics>();
-    bridge.subscribe(EventNames.POLLER_METRICS, (metrics) => seen.resolve(metrics));
+    const seen: FfiDispatchMetrics[] = [];
+    bridge.subscribe(EventNames.POLLER_METRICS, (metrics) => seen.push(metrics));
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
     poller.start();
-    expect(await seen.promise).toEqual({ pendingCount: 0, starvationDetected: false, starvingEventCount: 0 });
+    vi.advanceTimersByTime(99);
+    expect(seen).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(seen).toEqual([{ pendingCount: 0, starvationDetected: false, starvingEventCount: 0 }]);
+    vi.advanceTimersByTime(400);
+    expect(seen).toHaveLength(5);
+    await poller.stop();
   });
 
   it('holds nothing while nobody listens on the bridge', async () => {
