@@ -458,8 +458,7 @@ export class Tasker {
       clearTimeout(this.#announcing);
       clearTimeout(this.#waking);
       this.#counts.stop();
-      await this.#listener.stop();
-      await this.#parts.open.close();
+      await this.#listener.stop().finally(() => this.#parts.open.close());
     }
   }
 
