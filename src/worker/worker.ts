@@ -101,8 +101,9 @@ export interface WorkerStats {
   threads: ThreadStats;
 }
 
-const CLAIM_LIMIT = 1_000;
-/** Steps that may wait to be recorded, however few slots there are: enough to keep the recorder's lanes full. */
+/** With the children of what the recorder's lanes hold, this fits into 2,000 slots. */
+const CLAIM_LIMIT = 500;
+/** Steps that may wait to be recorded beside those that run: enough to keep the recorder's lanes full. */
 const HELD_AHEAD = 1_500;
 /** Contexts and results that are held in memory at most, before fewer steps are taken at once. */
 const MEMORY_BOUND = 256 * 1024 * 1024;
@@ -353,8 +354,7 @@ export class Worker {
    * where they come back without the results that were at hand here.
    */
   #roomToHold(): number {
-    const most = Math.max(this.#options.concurrency, HELD_AHEAD);
-    return most - this.#running - this.#reserved - this.#recorder.pending;
+    return this.#options.concurrency + HELD_AHEAD - this.#running - this.#reserved - this.#recorder.pending;
   }
 
   #claim(): void {
