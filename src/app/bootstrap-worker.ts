@@ -42,8 +42,11 @@ export async function bootstrapWorker(config?: BootstrapConfig, module?: NapiMod
  * bridge.stop();
  * console.log((await stopWorker()).status); // 'stopped'
  */
-export async function stopWorker(module?: NapiModule): Promise<StopResult> {
-  if (module === undefined || module === processModule) return workerSystem.stop();
+export async function stopWorker(
+  module?: NapiModule | null,
+  options?: { drainTimeoutMs?: number },
+): Promise<StopResult> {
+  if (module == null || module === processModule) return workerSystem.stop(options);
   try {
     const { success, status, workerId } = await module.stopWorker();
     const known = status === 'error' || status === 'not_running' ? status : 'stopped';

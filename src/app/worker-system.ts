@@ -76,19 +76,19 @@ class WorkerSystem {
     }
   }
 
-  /** Never rejects. */
-  stop(): Promise<StopResult> {
+  /** Never rejects. `drainTimeoutMs`: as configured unless given. */
+  stop(options: { drainTimeoutMs?: number } = {}): Promise<StopResult> {
     // Of a stop, a start and another stop, the last one counts.
     if (this.#stopping && this.#starting && this.#startsAfter === this.#stopping) {
-      return this.#stopping.then(() => this.stop());
+      return this.#stopping.then(() => this.stop(options));
     }
-    this.#stopping ??= this.#stop(this.#starting).finally(() => {
+    this.#stopping ??= this.#stop(this.#starting, options.drainTimeoutMs).finally(() => {
       this.#stopping = undefined;
     });
     return this.#stopping;
   }
 
-  async #stop(starting: Promise<unknown> | undefined): Promise<StopResult> {
+  async #stop(starting: Promise<unknown> | undefined, drainTimeoutMs?: number): Promise<StopResult> {
     if (starting) await starting;
     const running = this.#running;
     if (!running) return { success: true, status: 'not_running', message: 'no worker runs in this process' };
@@ -96,7 +96,7 @@ class WorkerSystem {
     processWorker.stopped();
     try {
       // The port last: while handlers finish, it says that the worker lives and is not ready.
-      await tasker.stop({ drainTimeoutMs: config.drainTimeoutMs }).finally(() => listening?.close());
+      await tasker.stop({ drainTimeoutMs: drainTimeoutMs ?? config.drainTimeoutMs }).finally(() => listening?.close());
       return { success: true, status: 'stopped', message: `worker ${workerId} stopped`, workerId };
     } catch (thrown) {
       const error = messageOf(thrown);

@@ -31,7 +31,7 @@ export interface BridgeOptions {
 /** Stops the worker of this process, and forgets its singletons, when the test ends. */
 export function cleanProcess(): void {
   onTestFinished(async () => {
-    await stopWorker();
+    await stopWorker(null, { drainTimeoutMs: 1_000 });
     EventBridge.resetInstance();
     HandlerRegistry.instance().clear();
   });

@@ -75,7 +75,8 @@ export async function standing(limit: Limit, lifecycle: Record<string, unknown>)
   const { first, state } = STANDS[limit];
   const steps = { first: { handler: first }, next: { handler: 'quick', dependencies: ['first'] } };
   const templates = [template(steps, { lifecycle: { [limit]: 20, ...lifecycle } })];
-  const { tasker, sql, another } = await setup({ templates, handlers, logger: silentLogger });
+  // Its worker does not look by itself: it could be quicker than the test.
+  const { tasker, sql, another } = await setup({ templates, handlers, logger: silentLogger, pollMs: 600_000 });
   const { taskUuid } = await tasker.createTask(DEMO);
   const running = async () => (await states(tasker, taskUuid)).first;
   await until(running, (seen) => seen !== 'enqueued');

@@ -187,7 +187,7 @@ describe('a poller of this process', () => {
     );
     await poller.stop();
     await subscriber.stop();
-    await stopWorker();
+    expect(await stopWorker(null, { drainTimeoutMs: 1_000 })).toMatchObject({ status: 'stopped' });
     const names = ['a', 'b', 'c'];
     const other = await createTasker({
       databaseUrl: shared.url,
