@@ -101,8 +101,8 @@ export interface WorkerStats {
   threads: ThreadStats;
 }
 
-/** With the children of what the recorder's lanes hold, this fits into 2,000 slots. */
-const CLAIM_LIMIT = 500;
+/** Smaller claims cost more where many tasks wait: each reads past what the ones before it took. */
+const CLAIM_LIMIT = 1_000;
 /** Steps that may wait to be recorded beside those that run: enough to keep the recorder's lanes full. */
 const HELD_AHEAD = 1_500;
 /** Contexts and results that are held in memory at most, before fewer steps are taken at once. */
