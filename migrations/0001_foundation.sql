@@ -258,3 +258,101 @@ create table tasker.past_worker (
   name text not null,
   host text not null
 );
+
+-- Domain events: written with the result that they tell of, and never changed. Within a task ids grow in the order of its
+-- commits, since each recording locks it; across tasks they say nothing: an id may be committed after a greater one.
+-- Whoever inserts has locked the task before, in a statement of its own: so its transaction has an id before it takes one
+-- from the sequence here, which event_head relies on.
+create table tasker.domain_event (
+  id        bigint generated always as identity primary key,
+  event_id  uuid not null,
+  name      text not null,
+  version   text not null default '1.0',
+  task_uuid uuid not null,
+  idx       int not null,
+  attempt   int not null,
+  publisher text not null,
+  payload   jsonb not null,
+  -- What the publisher adds; ids and times have columns.
+  metadata  jsonb,
+  -- The execution result of the attempt, without its `result` where that is the payload.
+  execution jsonb not null,
+  fired_at  timestamptz not null default now()
+);
+create index domain_event_ids on tasker.domain_event using brin (event_id) with (autosummarize = on);
+create index domain_event_tasks on tasker.domain_event using brin (task_uuid) with (autosummarize = on);
+create index domain_event_times on tasker.domain_event using brin (fired_at) with (autosummarize = on);
+
+-- Events in the order in which they came to be seen, in lists: one writer at a time, who locks event_head first. Ids up to
+-- last_id were seen or are missing; one that is missing was rolled back, or is not committed yet. It is given up when no
+-- transaction runs that was there when it was first missed. Readers go by chunks, so nothing can appear behind them.
+create table tasker.event_head (
+  one           boolean primary key default true,
+  last_id       bigint not null default 0,
+  chunk         bigint not null default 0,
+  missing       bigint[] not null default '{}',
+  missing_since xid8[] not null default '{}',
+  constraint event_head_one check (one),
+  constraint event_head_missing check (cardinality(missing) = cardinality(missing_since))
+) with (fillfactor = 50);
+insert into tasker.event_head default values;
+
+-- The events of a task are all in one part, of 16.
+create table tasker.event_chunk (
+  part    smallint not null,
+  chunk   bigint not null,
+  ids     bigint[] not null,
+  made_at timestamptz not null default now(),
+  primary key (part, chunk),
+  constraint event_chunk_part check (part between 0 and 15)
+);
+
+-- Who gets events: each group gets each event whose name matches, however many processes work for it.
+create table tasker.event_group (
+  id         int generated always as identity primary key,
+  name       text not null unique,
+  patterns   text[] not null,
+  created_at timestamptz not null default now(),
+  seen_at    timestamptz not null default now()
+) with (fillfactor = 50);
+
+-- How far a group came in a part: chunks below `chunk` are done, and of that one the first `done` ids. Whoever holds it
+-- handles what comes next.
+create table tasker.event_cursor (
+  group_id   int not null references tasker.event_group (id) on delete cascade,
+  part       smallint not null,
+  chunk      bigint not null,
+  done       int not null default 0,
+  holder     uuid,
+  held_until timestamptz,
+  primary key (group_id, part),
+  constraint event_cursor_part check (part between 0 and 15 and done >= 0),
+  constraint event_cursor_hold check ((holder is null) = (held_until is null))
+) with (fillfactor = 50);
+
+-- Deliveries beside the cursor: those that failed, those of the same task behind them, those that are repeated.
+create table tasker.event_retry (
+  group_id   int not null references tasker.event_group (id) on delete cascade,
+  task_uuid  uuid not null,
+  id         bigint not null,
+  attempts   int not null default 0,
+  due_at     timestamptz not null default now(),
+  replayed   boolean not null default false,
+  error      text,
+  holder     uuid,
+  held_until timestamptz,
+  primary key (group_id, task_uuid, id),
+  constraint event_retry_hold check ((holder is null) = (held_until is null))
+) with (fillfactor = 50);
+create index event_retry_due on tasker.event_retry (group_id, due_at);
+
+-- Deliveries that were given up.
+create table tasker.event_dead (
+  group_id  int not null references tasker.event_group (id) on delete cascade,
+  id        bigint not null,
+  task_uuid uuid not null,
+  attempts  int not null,
+  error     text not null,
+  died_at   timestamptz not null default now(),
+  primary key (group_id, id)
+);

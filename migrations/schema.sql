@@ -52,6 +52,95 @@ create table tasker.checkpoint (
   constraint checkpoint_pkey PRIMARY KEY (task_uuid, idx)
 ) with (fillfactor=50);
 
+create table tasker.domain_event (
+  id bigint not null generated always as identity,
+  event_id uuid not null,
+  name text not null,
+  version text not null default '1.0'::text,
+  task_uuid uuid not null,
+  idx integer not null,
+  attempt integer not null,
+  publisher text not null,
+  payload jsonb not null,
+  metadata jsonb,
+  execution jsonb not null,
+  fired_at timestamp with time zone not null default now(),
+  constraint domain_event_pkey PRIMARY KEY (id)
+);
+CREATE INDEX domain_event_ids ON tasker.domain_event USING brin (event_id) WITH (autosummarize='on');
+CREATE INDEX domain_event_tasks ON tasker.domain_event USING brin (task_uuid) WITH (autosummarize='on');
+CREATE INDEX domain_event_times ON tasker.domain_event USING brin (fired_at) WITH (autosummarize='on');
+
+create table tasker.event_chunk (
+  part smallint not null,
+  chunk bigint not null,
+  ids bigint[] not null,
+  made_at timestamp with time zone not null default now(),
+  constraint event_chunk_pkey PRIMARY KEY (part, chunk),
+  constraint event_chunk_part CHECK (((part >= 0) AND (part <= 15)))
+);
+
+create table tasker.event_cursor (
+  group_id integer not null,
+  part smallint not null,
+  chunk bigint not null,
+  done integer not null default 0,
+  holder uuid,
+  held_until timestamp with time zone,
+  constraint event_cursor_pkey PRIMARY KEY (group_id, part),
+  constraint event_cursor_group_id_fkey FOREIGN KEY (group_id) REFERENCES tasker.event_group(id) ON DELETE CASCADE,
+  constraint event_cursor_hold CHECK (((holder IS NULL) = (held_until IS NULL))),
+  constraint event_cursor_part CHECK ((((part >= 0) AND (part <= 15)) AND (done >= 0)))
+) with (fillfactor=50);
+
+create table tasker.event_dead (
+  group_id integer not null,
+  id bigint not null,
+  task_uuid uuid not null,
+  attempts integer not null,
+  error text not null,
+  died_at timestamp with time zone not null default now(),
+  constraint event_dead_pkey PRIMARY KEY (group_id, id),
+  constraint event_dead_group_id_fkey FOREIGN KEY (group_id) REFERENCES tasker.event_group(id) ON DELETE CASCADE
+);
+
+create table tasker.event_group (
+  id integer not null generated always as identity,
+  name text not null,
+  patterns text[] not null,
+  created_at timestamp with time zone not null default now(),
+  seen_at timestamp with time zone not null default now(),
+  constraint event_group_pkey PRIMARY KEY (id),
+  constraint event_group_name_key UNIQUE (name)
+) with (fillfactor=50);
+
+create table tasker.event_head (
+  one boolean not null default true,
+  last_id bigint not null default 0,
+  chunk bigint not null default 0,
+  missing bigint[] not null default '{}'::bigint[],
+  missing_since xid8[] not null default '{}'::xid8[],
+  constraint event_head_pkey PRIMARY KEY (one),
+  constraint event_head_missing CHECK ((cardinality(missing) = cardinality(missing_since))),
+  constraint event_head_one CHECK (one)
+) with (fillfactor=50);
+
+create table tasker.event_retry (
+  group_id integer not null,
+  task_uuid uuid not null,
+  id bigint not null,
+  attempts integer not null default 0,
+  due_at timestamp with time zone not null default now(),
+  replayed boolean not null default false,
+  error text,
+  holder uuid,
+  held_until timestamp with time zone,
+  constraint event_retry_pkey PRIMARY KEY (group_id, task_uuid, id),
+  constraint event_retry_group_id_fkey FOREIGN KEY (group_id) REFERENCES tasker.event_group(id) ON DELETE CASCADE,
+  constraint event_retry_hold CHECK (((holder IS NULL) = (held_until IS NULL)))
+) with (fillfactor=50);
+CREATE INDEX event_retry_due ON tasker.event_retry USING btree (group_id, due_at);
+
 create table tasker.history (
   task_uuid uuid not null,
   idx integer not null,

@@ -18,8 +18,21 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   db: ['errors', 'logging', 'config', 'metrics'],
   store: ['errors', 'db', 'model'],
   engine: ['errors', 'logging', 'metrics', 'db', 'store', 'model', 'template', 'tracing'],
-  worker: ['errors', 'logging', 'metrics', 'config', 'engine', 'registry', 'handlers', 'model', 'template', 'tracing'],
-  server: ['errors', 'logging', 'metrics', 'config', 'engine', 'template', 'model'],
+  events: ['errors', 'logging', 'metrics', 'config', 'db', 'engine', 'handlers', 'model', 'template', 'tracing'],
+  worker: [
+    'errors',
+    'logging',
+    'metrics',
+    'config',
+    'engine',
+    'registry',
+    'handlers',
+    'events',
+    'model',
+    'template',
+    'tracing',
+  ],
+  server: ['errors', 'logging', 'metrics', 'config', 'engine', 'events', 'template', 'model'],
   app: [
     'tracing',
     'errors',
@@ -33,6 +46,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'db',
     'store',
     'engine',
+    'events',
     'worker',
     'server',
   ],
@@ -49,6 +63,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'db',
     'store',
     'engine',
+    'events',
     'worker',
   ],
   index: [
@@ -62,12 +77,13 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'model',
     'logging',
     'metrics',
+    'events',
     'worker',
   ],
 };
 
 /** `worker` takes only the types of a template. */
-const TYPES_ONLY = new Set(['worker>template', 'store>db']);
+const TYPES_ONLY = new Set(['worker>template', 'events>template', 'store>db']);
 
 /** `db` may ask for databases, locks and versions; everything else about rows stands in `store`. */
 const MAY_ASK_THE_SERVER = new Set(['db/database.ts', 'db/opening.ts', 'db/embedded/ensure-database.ts']);

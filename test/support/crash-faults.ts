@@ -34,6 +34,13 @@ export interface FaultRun {
   random(): number;
 }
 
+/** A worker that was stopped between lock and commit holds its tasks until the server ends its transaction. */
+function isHeldByAnother(error: unknown): boolean {
+  return (
+    error instanceof TaskerError && error.code === 'database_error' && /held by another transaction/.test(error.message)
+  );
+}
+
 /** Numbers that look random and are the same for the same seed (mulberry32). */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
@@ -141,14 +148,14 @@ export class FaultDriver {
     };
   }
 
-  /** A connection that is lost under an operator's hand, or a step that has moved on, is no news here. */
+  /** A connection lost under an operator's hand, a step that moved on, a task that a stopped worker holds: no news here. */
   async #trying(act: () => Promise<unknown>): Promise<boolean> {
     try {
       await act();
       return true;
     } catch (error) {
-      const known = error instanceof TaskerError && error.code === 'illegal_transition';
-      if (!known && !isConnectionError(error)) throw error;
+      const movedOn = error instanceof TaskerError && error.code === 'illegal_transition';
+      if (!movedOn && !isHeldByAnother(error) && !isConnectionError(error)) throw error;
       return false;
     }
   }
