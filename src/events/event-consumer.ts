@@ -29,6 +29,11 @@ export interface EventConsumer {
   readonly timeoutMs?: number;
   /** Deliveries of one event before it is given up. Default 10. */
   readonly maxDeliveries?: number;
-  /** Resolves when the event was handled. When it rejects, the event is delivered again, later each time. */
+  /**
+   * Resolves when the event was handled. When it rejects, the event is delivered again, later each time; the error may
+   * say more, see `deliveryFailureOf`: `retryable: false` gives it up, `retryAfter` says when.
+   */
   deliver(event: LoggedEvent, context: DeliveryContext): Promise<void>;
+  /** Called once, when nothing is delivered any more: closes what it holds open. */
+  close?(): Promise<void>;
 }
