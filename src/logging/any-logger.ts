@@ -1,3 +1,4 @@
+import { guardedLogger } from './guarded-logger.ts';
 import { type LogBindings, type Logger, silentLogger } from './logger.ts';
 
 /** Writes one line: a message, then its fields. */
@@ -28,8 +29,12 @@ const METHODS: Record<Level, readonly string[]> = {
   error: ['error', 'crit'],
 };
 
-/** Any logger in pino's shape, which is that of this package; those that have it already as they are. */
+/** Any logger in pino's shape, which is that of this package; what it throws gets nowhere. */
 export function loggerOf(given: AnyLogger): Logger {
+  return guardedLogger(inShape(given));
+}
+
+function inShape(given: AnyLogger): Logger {
   const members = given as unknown as Record<string, unknown>;
   const winston = typeof members['configure'] === 'function' && 'transports' in members;
   if (typeof members['child'] === 'function' && !winston) return given as Logger;

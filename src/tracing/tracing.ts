@@ -1,5 +1,6 @@
 import type * as Api from '@opentelemetry/api';
 import type { Attributes, Span, SpanKind, TimeInput } from '@opentelemetry/api';
+import { messageOf } from '../errors.ts';
 import { idsOf, traceparentOf } from './traceparent.ts';
 
 /** How a span begins. */
@@ -29,7 +30,10 @@ export async function openTracing(): Promise<Tracing | undefined> {
   return trace === undefined ? undefined : new Tracing(await import('@opentelemetry/api'));
 }
 
-/** Spans, by whatever SDK the application registered. */
+/**
+ * Spans, by whatever SDK the application registered. What that throws gets nowhere: a span that is lost must cost no
+ * step. It is told where OpenTelemetry tells such things.
+ */
 export class Tracing {
   readonly #api: typeof Api;
 
@@ -38,8 +42,13 @@ export class Tracing {
   }
 
   start(name: string, { kind = 'INTERNAL', parent, ...options }: SpanStart = {}): Span {
-    const { trace, SpanKind } = this.#api;
-    return trace.getTracer('tasker-core').startSpan(name, { kind: SpanKind[kind], ...options }, this.#within(parent));
+    const { INVALID_SPAN_CONTEXT, SpanKind, trace } = this.#api;
+    try {
+      return trace.getTracer('tasker-core').startSpan(name, { kind: SpanKind[kind], ...options }, this.#within(parent));
+    } catch (error) {
+      this.#lost(error);
+      return trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
+    }
   }
 
   #within(parent: SpanStart['parent']): Api.Context {
@@ -62,16 +71,25 @@ export class Tracing {
   }
 
   end(span: Span, { error, attributes }: SpanEnd = {}): void {
-    if (attributes) span.setAttributes(attributes);
-    if (error) {
-      span.setStatus({ code: this.#api.SpanStatusCode.ERROR, message: error.message });
-      if (error.type !== undefined) span.setAttribute('error.type', error.type);
+    try {
+      if (attributes) span.setAttributes(attributes);
+      if (error) {
+        span.setStatus({ code: this.#api.SpanStatusCode.ERROR, message: error.message });
+        if (error.type !== undefined) span.setAttribute('error.type', error.type);
+      }
+      span.end();
+    } catch (thrown) {
+      this.#lost(thrown);
     }
-    span.end();
   }
 
-  /** How other processes know a span. */
-  traceparentOf(span: Span): string {
-    return traceparentOf(span.spanContext());
+  #lost(error: unknown): void {
+    this.#api.diag.error(`tasker-core: a span is lost: ${messageOf(error)}`);
+  }
+
+  /** How other processes know a span; undefined when it was lost. */
+  traceparentOf(span: Span): string | undefined {
+    const ids = span.spanContext();
+    return this.#api.isSpanContextValid(ids) ? traceparentOf(ids) : undefined;
   }
 }

@@ -155,10 +155,18 @@ export class Recorder {
     }
   }
 
+  /** What is committed is never sent again: of those who hear of it here, nobody can make it so by throwing. */
   #settle(batch: readonly AttemptEnd[], answer: RecordAnswer, own: Reserved): void {
     this.pending -= batch.length;
     const accepted = answer.refused.length === 0 ? batch : without(batch, answer.refused);
-    this.#events.recorded(batch, accepted, answer, own);
+    try {
+      this.#events.recorded(batch, accepted, answer, own);
+    } catch (error) {
+      this.#logger.error(
+        { err: error, steps: batch.length },
+        'results are recorded, but what follows from them failed',
+      );
+    }
   }
 
   /**

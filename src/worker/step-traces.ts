@@ -52,7 +52,7 @@ export class StepTraces {
       parent: span,
       attributes: { ...attributes, 'tasker.handler': step.handlerName },
     });
-    step.traceparent = this.#tracing.traceparentOf(attempt);
+    step.traceparent = this.#tracing.traceparentOf(attempt) ?? step.traceparent;
     this.#spans.set(step, { step: span, attempt });
   }
 

@@ -1,6 +1,6 @@
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { context, trace } from '@opentelemetry/api';
+import { context, diag, type Tracer, trace } from '@opentelemetry/api';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { defineApiHandler, defineHandler, PermanentError, type StepContext } from '../../src/index.ts';
 import { deferred, RETRY_AT_ONCE } from '../support/setup.ts';
@@ -119,6 +119,30 @@ describe('with an SDK registered', () => {
       error: expect.stringContaining('did not finish within'),
     });
     settled.resolve();
+  });
+
+  it('a tracer that throws costs no step and no result, and is told of where OpenTelemetry tells such things', async () => {
+    tracing();
+    const told: string[] = [];
+    const note = (message: string) => void told.push(message);
+    diag.setLogger({ error: note, warn: note, info: () => {}, debug: () => {}, verbose: () => {} });
+    onTestFinished(() => diag.disable());
+    const broken = () => {
+      throw new Error('the exporter is gone');
+    };
+    const whole = trace.getTracer('whole');
+    let spans = 0;
+    const startSpan: Tracer['startSpan'] = (...given) =>
+      ++spans % 2 === 0 ? broken() : Object.assign(whole.startSpan(...given), { end: broken, setAttributes: broken });
+    trace.disable();
+    trace.setGlobalTracerProvider({ getTracer: () => ({ startSpan }) as Tracer });
+    const handlers = ['a', 'b', 'c'].map((name) => defineHandler(name, {}, () => ({ name })));
+    const { tasker, demo } = await shared.setup({ a: [], b: ['a'], c: ['b'] }, { handlers });
+    const { taskUuid } = await tasker.createTask(demo);
+    expect(await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).toMatchObject({ status: 'complete' });
+    expect(tasker.stats).toMatchObject({ processed: 3, refused: 0 });
+    await tasker.stop();
+    expect(new Set(told)).toEqual(new Set(['tasker-core: a span is lost: the exporter is gone']));
   });
 
   it('a task that could not be created has an error in its span', async () => {

@@ -28,7 +28,8 @@ export async function tracedRequest(
       'url.full': redactedUrl(url.href),
     },
   });
-  if (!own) headers.set('traceparent', tracing.traceparentOf(span));
+  const traceparent = tracing.traceparentOf(span) ?? step?.traceparent;
+  if (!own && traceparent !== undefined) headers.set('traceparent', traceparent);
   try {
     const answer = await send(request);
     const { status } = answer.response;

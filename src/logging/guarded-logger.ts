@@ -1,0 +1,67 @@
+import { messageOf } from '../errors.ts';
+import { type Logger, silentLogger } from './logger.ts';
+import { OF_ROOM, type Room, type RoomedLogger } from './room-logger.ts';
+
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
+type Level = (typeof LEVELS)[number];
+type AnyCall = (...args: unknown[]) => unknown;
+
+const guarded = new WeakSet<Logger>();
+
+/**
+ * The same logger, but what it throws gets nowhere: a line that can't be written must cost no step. The first time, the
+ * process is warned. All else that it has stays reachable.
+ */
+export function guardedLogger(given: Logger): Logger {
+  if (given === silentLogger || guarded.has(given)) return given;
+  let warned = false;
+  return guard(given, (error) => {
+    if (warned) return;
+    warned = true;
+    process.emitWarning(`the logger that was given throws, so lines may be missing: ${messageOf(error)}`);
+  });
+}
+
+type Complain = (error: unknown) => void;
+
+function guard(given: Logger, complain: Complain): Logger {
+  const attempt = (write: () => void): void => {
+    try {
+      write();
+    } catch (error) {
+      complain(error);
+    }
+  };
+  const derived = (make: () => Logger): Logger => {
+    try {
+      return guard(make(), complain);
+    } catch (error) {
+      complain(error);
+      return logger;
+    }
+  };
+  // Its own members are asked for at each call: a program may change the level of what it gave.
+  const line = (level: Level): AnyCall => {
+    return (...args) => attempt(() => (given[level] as AnyCall)(...args));
+  };
+  const logger = Object.create(given) as Logger;
+  const members: Record<string | symbol, AnyCall> = Object.fromEntries(LEVELS.map((level) => [level, line(level)]));
+  // With all that it was called with: pino's takes options.
+  members['child'] = (...args) => derived(() => (given.child as AnyCall).apply(given, args) as Logger);
+  if (given.isLevelEnabled) members['isLevelEnabled'] = (level) => enabled(given, level as string, complain);
+  if (OF_ROOM in given) members[OF_ROOM] = (room) => derived(() => (given as RoomedLogger)[OF_ROOM](room as Room));
+  for (const key of Reflect.ownKeys(members)) {
+    Object.defineProperty(logger, key, { value: members[key as string], writable: true, configurable: true });
+  }
+  guarded.add(logger);
+  return logger;
+}
+
+function enabled(given: Logger, level: string, complain: Complain): boolean {
+  try {
+    return given.isLevelEnabled!(level);
+  } catch (error) {
+    complain(error);
+    return true;
+  }
+}
