@@ -1,8 +1,8 @@
+import { settledWithin } from '../engine/settled-within.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { Listening } from '../server/listen.ts';
 import { formatProblem } from '../template/parse-template.ts';
-import { settledWithin } from '../worker/settled-within.ts';
 import { createTasker } from './create-tasker.ts';
 import { HealthLoop } from './health-loop.ts';
 import { loadTemplates } from './load-templates.ts';

@@ -1,4 +1,4 @@
-import { settledWithin } from '../worker/settled-within.ts';
+import { settledWithin } from '../engine/settled-within.ts';
 
 /** What a look came to. */
 export type Seen<T> =

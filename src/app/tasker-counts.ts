@@ -1,9 +1,9 @@
 import { packageVersion } from '../config/package-version.ts';
 import type { Engine } from '../engine/engine.ts';
+import { settledWithin } from '../engine/settled-within.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { settledWithin } from '../worker/settled-within.ts';
 
 /** However often somebody asks, the queue is not counted more often. */
 const DEPTH_MS = 5_000;

@@ -1,9 +1,9 @@
 import type { TaskerConfig } from '../config/tasker-config.ts';
 import { redactUrl } from '../db/connection-error.ts';
+import { settledWithin } from '../engine/settled-within.ts';
 import { WorkerNotInitializedError } from '../errors/worker-errors.ts';
 import { messageOf } from '../errors.ts';
 import type { FfiDispatchMetrics } from '../worker/dispatch-metrics.ts';
-import { settledWithin } from '../worker/settled-within.ts';
 import { type RunningWorker, workerSystem } from './worker-system.ts';
 
 /** How one part of a worker is. */

@@ -1,3 +1,4 @@
+import { settledWithin } from '../engine/settled-within.ts';
 import { messageOf } from '../errors.ts';
 import type { FfiStepEvent } from '../handlers/ffi-step-event.ts';
 import { resultOfThrown } from '../handlers/outcome.ts';
@@ -17,7 +18,6 @@ import {
 import { handoutOf } from './handout.ts';
 import { isOwnModule, type StepEventSource } from './napi-module.ts';
 import { processWorker } from './process-worker.ts';
-import { settledWithin } from './settled-within.ts';
 import { errorOf, type NewsName, tell } from './step-news.ts';
 
 /** What an {@link EventPoller} does. */

@@ -1,9 +1,9 @@
 import { Worker as Thread } from 'node:worker_threads';
 import type { DatabaseReach } from '../engine/engine.ts';
+import { settledWithin } from '../engine/settled-within.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { LoopMemory } from './loop-memory.ts';
-import { settledWithin } from './settled-within.ts';
 import { threadFile } from './thread-file.ts';
 
 /** What a {@link LifeGuard} is made from. Times in milliseconds. */

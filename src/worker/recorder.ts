@@ -1,8 +1,8 @@
+import { backOff } from '../engine/back-off.ts';
 import { type Engine, isConnectionError, type RecordAnswer, sqlState } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { type AttemptEnd, refusedByDatabase } from './attempt-end.ts';
-import { backOff } from './back-off.ts';
 import { stepFields } from './step-log.ts';
 
 /** What a recorder asks its worker. */

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { settledWithin } from '../engine/settled-within.ts';
 import { TaskerError } from '../errors.ts';
 import type { FfiStepEvent } from '../handlers/ffi-step-event.ts';
 import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
@@ -13,7 +14,6 @@ import { ForeignSteps } from './foreign-steps.ts';
 import { isOwnModule, type StepResultSink } from './napi-module.ts';
 import { OwnSteps } from './own-steps.ts';
 import { processWorker } from './process-worker.ts';
-import { settledWithin } from './settled-within.ts';
 import { type RunOfStep, StepNews, yieldOf } from './step-news.ts';
 import type { OfferedStep, TakenStepEvents } from './taken-steps.ts';
 

@@ -1,4 +1,5 @@
 import { DEFAULTS } from '../config/defaults.ts';
+import { backOff } from '../engine/back-off.ts';
 import {
   type AdoptedStepRow,
   type Claimed,
@@ -8,6 +9,7 @@ import {
   KIND,
   type RecordAnswer,
 } from '../engine/engine.ts';
+import { settledWithin } from '../engine/settled-within.ts';
 import { messageOf } from '../errors.ts';
 import { StepContext } from '../handlers/step-context.ts';
 import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
@@ -18,7 +20,6 @@ import { announcementOf } from '../registry/announcement.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import { type AttemptEnd, attemptEnd, givenBack } from './attempt-end.ts';
-import { backOff } from './back-off.ts';
 import { Deadlines } from './deadlines.ts';
 import { DispatchChannel } from './dispatch-channel.ts';
 import { Doubts } from './doubts.ts';
@@ -32,7 +33,6 @@ import { LoopMemory } from './loop-memory.ts';
 import { type LoopStats, LoopWatch } from './loop-watch.ts';
 import { MissingHandlers } from './missing-handlers.ts';
 import { Recorder, type Reserved } from './recorder.ts';
-import { settledWithin } from './settled-within.ts';
 import {
   logCompleted,
   logEnded,
