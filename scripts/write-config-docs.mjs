@@ -2,7 +2,7 @@
 // compares. It reads dist:
 //   npm run build && node scripts/write-config-docs.mjs
 import { readFile, writeFile } from 'node:fs/promises';
-import { ALLOWED_VARIABLES } from '../dist/config/allowed-variables.js';
+import { ALLOWED_NAMES } from '../dist/config/allowed-variables.js';
 import { configJsonSchema } from '../dist/config/config-json-schema.js';
 import { ineffectiveTable, keysTable } from '../dist/config/describe-keys.js';
 
@@ -10,9 +10,7 @@ const page = new URL('../docs/guide/configuration.md', import.meta.url);
 const parts = {
   keys: keysTable(),
   'keys without effect': ineffectiveTable(),
-  variables: Object.keys(ALLOWED_VARIABLES)
-    .map((name) => `\`${name}\``)
-    .join(', '),
+  variables: ALLOWED_NAMES.map((name) => `\`${name}\``).join(', '),
 };
 let text = await readFile(page, 'utf8');
 for (const [name, part] of Object.entries(parts)) {

@@ -38,3 +38,18 @@ export const ALLOWED_VARIABLES: Readonly<Record<string, RegExp>> = {
   POD_NAME: NAME,
   POD_NAMESPACE: NAME,
 };
+
+/** What a variable of a name that begins so may hold: secrets of webhooks, which are many and have names of their own. */
+const ALLOWED_BEGINNINGS: Readonly<Record<string, RegExp>> = { TASKER_WEBHOOK_: TEXT };
+
+/** Names of variables that may be used, for people. */
+export const ALLOWED_NAMES: readonly string[] = [
+  ...Object.keys(ALLOWED_VARIABLES),
+  ...Object.keys(ALLOWED_BEGINNINGS).map((beginning) => `${beginning}…`),
+];
+
+/** What the value of a variable may look like; undefined: it may not be used. */
+export function allowedForm(name: string): RegExp | undefined {
+  if (Object.hasOwn(ALLOWED_VARIABLES, name)) return ALLOWED_VARIABLES[name];
+  return Object.entries(ALLOWED_BEGINNINGS).find(([beginning]) => name.startsWith(beginning))?.[1];
+}

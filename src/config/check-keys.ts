@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import { nearNames } from '../model/near-names.ts';
 import { CONFIG_KEYS, CONFIG_NAMES, type ConfigKey, type ConfigName } from './config-keys.ts';
 import type { ConfigProblem } from './config-problem.ts';
@@ -71,10 +72,24 @@ function readKey<Name extends ConfigName>(name: Name, { merged, checked, problem
   for (const [index, path] of paths.entries()) {
     const value = valueAt(merged.table, path);
     const read = key.form.schema.safeParse(value);
-    if (!read.success) checked.errors.push(problem(path, wrongValue(path, key, value)));
-    else if (index === 0) checked.given.push({ name, value: read.data, path });
+    if (!read.success) {
+      const parts = key.form.explain ? read.error.issues.filter(isOfPart) : [];
+      for (const issue of parts) {
+        const at = [path, ...issue.path].join('.');
+        const own =
+          path + issue.path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('');
+        const [unknown] = issue.code === 'unrecognized_keys' ? issue.keys : [];
+        checked.errors.push(
+          problem(unknown === undefined ? at : `${at}.${unknown}`, `${own} ${key.form.explain!(issue)}`),
+        );
+      }
+      if (parts.length === 0) checked.errors.push(problem(path, wrongValue(path, key, value)));
+    } else if (index === 0) checked.given.push({ name, value: read.data, path });
   }
 }
+
+/** Of a list of tables: it is wrong in one of them, or they do not go together. */
+const isOfPart = (issue: z.core.$ZodIssue): boolean => issue.path.length > 0 || issue.code === 'custom';
 
 /** What is wrong with a value; one that may hold a password is not repeated. */
 export function wrongValue(where: string, key: ConfigKey<unknown>, value: unknown): string {

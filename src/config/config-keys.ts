@@ -1,12 +1,16 @@
-import { DEFAULTS } from './defaults.ts';
+import { DEFAULTS, MOST_DELIVERIES } from './defaults.ts';
 import type { TaskerConfig } from './tasker-config.ts';
 import {
   address,
+  beginning,
+  days,
   filePath,
   flag,
   logFilter,
   milliseconds,
   paths,
+  patterns,
+  rabbitmqUrl,
   seconds,
   url,
   type ValueForm,
@@ -14,6 +18,7 @@ import {
   word,
   words,
 } from './value-forms.ts';
+import { webhooks } from './webhook-config.ts';
 
 /** One thing that can be configured: where, what it may be, what it is when nobody says anything. */
 export interface ConfigKey<T> {
@@ -249,6 +254,70 @@ export const CONFIG_KEYS: { readonly [Name in keyof TaskerConfig]: ConfigKey<Tas
     form: flag,
     byDefault: false,
     about: 'Whether the worker answers `GET /config`; secrets are left out.',
+  },
+  eventRetentionMs: {
+    path: 'events.retention_days',
+    form: days,
+    byDefault: DEFAULTS.eventRetentionMs,
+    about: 'How old domain events become that every group has passed, before they are deleted.',
+  },
+  eventMaxDeliveries: {
+    path: 'events.max_deliveries',
+    form: whole(1, MOST_DELIVERIES),
+    byDefault: DEFAULTS.eventMaxDeliveries,
+    about: 'Deliveries of one event to a subscriber that fails, before it is a dead letter. Sinks have their own.',
+  },
+  eventTimeoutMs: {
+    path: 'events.timeout_seconds',
+    form: seconds(100),
+    byDefault: DEFAULTS.eventTimeoutMs,
+    about: 'How long the delivery of one event may take before it counts as failed.',
+  },
+  eventConcurrency: {
+    path: 'events.concurrency',
+    form: whole(1, 1_000),
+    byDefault: DEFAULTS.eventConcurrency,
+    about: 'Events of different tasks that one group handles at once, in one process.',
+  },
+  webhooks: {
+    path: 'events.webhooks',
+    form: webhooks,
+    byDefault: [],
+    defaultWords: 'none',
+    secret: true,
+    about: 'Where domain events are posted to.',
+  },
+  rabbitmqUrl: {
+    path: 'events.rabbitmq.url',
+    form: rabbitmqUrl,
+    byDefault: undefined,
+    defaultWords: 'none: events do not go to RabbitMQ',
+    secret: true,
+    about: 'The RabbitMQ server whose queues `{namespace}_domain_events` get domain events.',
+  },
+  rabbitmqGroup: {
+    path: 'events.rabbitmq.group',
+    form: word,
+    byDefault: 'rabbitmq',
+    about: 'The group whose position in the log this is.',
+  },
+  rabbitmqPatterns: {
+    path: 'events.rabbitmq.patterns',
+    form: patterns,
+    byDefault: ['*'],
+    about: 'Names of the events that go there.',
+  },
+  rabbitmqFrom: {
+    path: 'events.rabbitmq.from',
+    form: beginning,
+    byDefault: 'now',
+    about: 'Where the group begins when it does not exist yet.',
+  },
+  rabbitmqMaxDeliveries: {
+    path: 'events.rabbitmq.max_deliveries',
+    form: whole(1, MOST_DELIVERIES),
+    byDefault: DEFAULTS.sinkMaxDeliveries,
+    about: 'Deliveries of one event before it is a dead letter; the default is about a day.',
   },
 };
 

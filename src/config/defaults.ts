@@ -1,3 +1,6 @@
+/** So often one event may be delivered, at most. */
+export const MOST_DELIVERIES = 100_000;
+
 /** Every default that a user meets, in one place. Times in milliseconds. */
 export const DEFAULTS = {
   /** Handlers that a worker runs at once. */
@@ -27,6 +30,14 @@ export const DEFAULTS = {
   workersPerBatch: 10_000,
   /** Loopback: who wants the worker's port open to others says so. */
   webAddress: { host: '127.0.0.1', port: 8081 },
+  /** How old a domain event becomes that every group has passed. */
+  eventRetentionMs: 7 * 86_400_000,
+  /** Deliveries of an event to a subscriber before it is given up, how long one may take, and how many run at once. */
+  eventMaxDeliveries: 10,
+  eventTimeoutMs: 30_000,
+  eventConcurrency: 10,
+  /** Sinks are other systems, which may be down for long: so many deliveries are about a day. */
+  sinkMaxDeliveries: 300,
   environment: 'development',
   logLevel: 'info',
   /** Where the embedded server lives, below the current folder. */

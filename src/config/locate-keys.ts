@@ -4,9 +4,13 @@ const KEY = /^\s*((?:"(?:[^"\\]|\\.)*"|'[^']*'|[\w-]+)(?:\s*\.\s*(?:"(?:[^"\\]|\
 const HEADER = /^\s*\[{1,2}\s*([^\]]+?)\s*\]{1,2}/;
 const PART = /"((?:[^"\\]|\\.)*)"|'([^']*)'|([\w-]+)/g;
 
-/** The line, from 1, on which each key and table of a TOML text stands, by its dotted path. The parser does not tell. */
+/**
+ * The line, from 1, on which each key and table of a TOML text stands, by its dotted path, in which tables of a list have
+ * numbers. The parser does not tell.
+ */
 export function locateKeys(text: string): Map<string, number> {
   const lines = new Map<string, number>();
+  const listed = new Map<string, number>();
   let table: string[] = [];
   const note = (path: readonly string[], line: number) => {
     for (let length = 1; length <= path.length; length++) {
@@ -18,11 +22,29 @@ export function locateKeys(text: string): Map<string, number> {
     const header = HEADER.exec(source);
     const key = header ? null : KEY.exec(source);
     if (header) {
-      table = partsOf(header[1]!);
+      table = tableOf(partsOf(header[1]!), { isOfList: /^\s*\[\[/.test(source), listed });
       note(table, line);
     } else if (key) note([...table, ...partsOf(key[1]!)], line);
   }
   return lines;
+}
+
+/** The path of a table; `listed` counts the tables of each list, the last of which is meant by what follows. */
+function tableOf(
+  parts: readonly string[],
+  { isOfList, listed }: { isOfList: boolean; listed: Map<string, number> },
+): string[] {
+  const path: string[] = [];
+  for (const [at, part] of parts.entries()) {
+    path.push(part);
+    const name = path.join('.');
+    const count = listed.get(name);
+    if (at < parts.length - 1 && count !== undefined) path.push(String(count - 1));
+    if (at < parts.length - 1 || !isOfList) continue;
+    path.push(String(count ?? 0));
+    listed.set(name, (count ?? 0) + 1);
+  }
+  return path;
 }
 
 const partsOf = (dotted: string): string[] =>

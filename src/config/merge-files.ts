@@ -38,12 +38,12 @@ export function mergeTables(below: TomlTable, above: TomlTable): TomlTable {
   return merged;
 }
 
-/** What stands at a path; undefined: nothing. */
+/** What stands at a path, in which lists have numbers; undefined: nothing. */
 export function valueAt(table: TomlTable, path: string): unknown {
   let value: unknown = table;
   for (const part of path.split('.')) {
-    if (!isTable(value) || !Object.hasOwn(value, part)) return undefined;
-    value = value[part];
+    if ((!isTable(value) && !Array.isArray(value)) || !Object.hasOwn(value, part)) return undefined;
+    value = (value as TomlTable)[part];
   }
   return value;
 }

@@ -26,6 +26,7 @@ export function shownValues({ config, sources }: Pick<LoadedConfig, 'config' | '
 export function shownValue<Name extends ConfigName>(name: Name, value: TaskerConfig[Name]): unknown {
   const key: ConfigKey<TaskerConfig[Name]> = CONFIG_KEYS[name];
   if (value === undefined) return undefined;
+  if (key.form.shown) return key.form.shown(value);
   return key.secret ? hiddenUrl(String(value)) : (key.form.inFile?.(value) ?? value);
 }
 

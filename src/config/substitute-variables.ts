@@ -1,5 +1,5 @@
 import { nearNames } from '../model/near-names.ts';
-import { ALLOWED_VARIABLES } from './allowed-variables.ts';
+import { ALLOWED_VARIABLES, allowedForm } from './allowed-variables.ts';
 import type { ConfigProblem } from './config-problem.ts';
 import { lineAt, scanToml, type TomlPiece } from './scan-toml.ts';
 
@@ -47,7 +47,7 @@ function answerFor(inside: string, env: NodeJS.ProcessEnv): Answer {
   const form = FORM.exec(inside);
   if (!form) return { problem: `\${${inside}} is no variable; it looks like \${NAME} or \${NAME:-default}` };
   const [, name, byDefault] = form as unknown as [string, string, string | undefined];
-  const pattern = Object.hasOwn(ALLOWED_VARIABLES, name) ? ALLOWED_VARIABLES[name] : undefined;
+  const pattern = allowedForm(name);
   if (pattern === undefined) return { problem: notAllowed(name) };
   const value = env[name];
   if (value === undefined || (value === '' && byDefault !== undefined)) {

@@ -1,4 +1,5 @@
 import type { LogFilter } from './log-filter.ts';
+import type { WebhookConfig } from './webhook-config.ts';
 
 /** An address to listen on. */
 export interface ListenAddress {
@@ -60,4 +61,19 @@ export interface TaskerConfig {
   webAddress: ListenAddress;
   /** Whether the worker answers `GET /config`. */
   webConfigEndpoint: boolean;
+  /** How old a domain event becomes that every group has passed. */
+  eventRetentionMs: number;
+  /** Deliveries of an event to a subscriber before it is given up. */
+  eventMaxDeliveries: number;
+  /** How long one of them may take. */
+  eventTimeoutMs: number;
+  /** Events of different tasks that a group handles at once, in one process. */
+  eventConcurrency: number;
+  webhooks: WebhookConfig[];
+  /** Undefined: events do not go to RabbitMQ. */
+  rabbitmqUrl: string | undefined;
+  rabbitmqGroup: string;
+  rabbitmqPatterns: string[];
+  rabbitmqFrom: 'now' | 'beginning';
+  rabbitmqMaxDeliveries: number;
 }

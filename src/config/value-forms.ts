@@ -13,6 +13,10 @@ export interface ValueForm<T> {
   ofText: (text: string) => unknown;
   /** What would stand in the file for a value; absent: the value itself. */
   inFile?(value: T): unknown;
+  /** What may be shown of a value that has secrets in it. */
+  shown?(value: T): unknown;
+  /** What is wrong with a part of the value, after the part's name; absent: all of it is told as one. */
+  explain?(issue: z.core.$ZodIssue): string;
 }
 
 /** No timer of Node runs longer: it would fire at once, again and again. */
@@ -38,6 +42,21 @@ export function seconds(leastMs: number): ValueForm<number> {
     inFile: (value) => value / 1000,
   };
 }
+
+const DAY_MS = 86_400_000;
+const MOST_DAYS = 36_500;
+
+/** Days in the file, fractions allowed; milliseconds for the program. They are compared, not waited for. */
+export const days: ValueForm<number> = {
+  schema: z
+    .number()
+    .min(0)
+    .max(MOST_DAYS)
+    .transform((value) => Math.round(value * DAY_MS)),
+  words: `a number of days from 0 to ${MOST_DAYS}`,
+  ofText: numberOf,
+  inFile: (value) => value / DAY_MS,
+};
 
 export const milliseconds = (least: number): ValueForm<number> => ({
   ...whole(least, LONGEST_TIMER_MS),
@@ -100,6 +119,31 @@ function withoutGlob(one: string): string {
   if (glob === -1) return one;
   return parts.slice(0, glob).join('/') || (one.startsWith('/') ? '/' : '.');
 }
+
+const RABBITMQ = /^amqps?:\/\/[^/]/;
+
+/** A text that may be empty, which is as good as not given. */
+export const rabbitmqUrl: ValueForm<string | undefined> = {
+  schema: z
+    .string()
+    .refine((text) => text === '' || (RABBITMQ.test(text) && URL.canParse(text)))
+    .transform((text) => text || undefined),
+  words: 'a RabbitMQ URL such as amqp://user:password@host:5672/vhost',
+  ofText: (text) => text,
+};
+
+/** Where a group of events begins that does not exist yet. */
+export const beginning: ValueForm<'now' | 'beginning'> = {
+  schema: z.enum(['now', 'beginning']),
+  words: 'now or beginning',
+  ofText: (text) => text,
+};
+
+export const patterns: ValueForm<string[]> = {
+  schema: z.array(z.string().trim().min(1)).min(1),
+  words: 'a list of names, which may have `*`, `?` and `[…]`',
+  ofText: (text) => text.split(',').filter((part) => part.trim() !== ''),
+};
 
 export const filePath: ValueForm<string> = { ...word, words: 'the path of a folder' };
 

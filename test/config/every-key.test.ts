@@ -46,6 +46,20 @@ const SAMPLES: Record<ConfigName, { toml: string; read: unknown; wrong: string; 
   webEnabled: { toml: 'false', read: false, wrong: '"no"' },
   webAddress: { toml: '"[::]:9000"', read: { host: '::', port: 9000 }, wrong: '"9000:"' },
   webConfigEndpoint: { toml: 'true', read: true, wrong: '1' },
+  eventRetentionMs: { toml: '0.5', read: 43_200_000, wrong: '-1' },
+  eventMaxDeliveries: { toml: '3', read: 3, wrong: '0' },
+  eventTimeoutMs: { toml: '2.5', read: 2500, wrong: '0.01' },
+  eventConcurrency: { toml: '4', read: 4, wrong: '1001' },
+  webhooks: {
+    toml: '[{ name = "billing", url = "https://hooks.example/in", timeout_seconds = 5, allow_private = true }]',
+    read: [{ name: 'billing', url: 'https://hooks.example/in', timeoutMs: 5000, allowPrivate: true }],
+    wrong: '"https://hooks.example/in"',
+  },
+  rabbitmqUrl: { toml: '"amqp://broker:5672/shop"', read: 'amqp://broker:5672/shop', wrong: '"http://broker"' },
+  rabbitmqGroup: { toml: '"outside"', read: 'outside', wrong: '""' },
+  rabbitmqPatterns: { toml: '["payment.*"]', read: ['payment.*'], wrong: '[]' },
+  rabbitmqFrom: { toml: '"beginning"', read: 'beginning', wrong: '"start"' },
+  rabbitmqMaxDeliveries: { toml: '5', read: 5, wrong: '0' },
 };
 
 const lineFor = (path: string, value: string) => `${path} = ${value}\n`;
