@@ -44,6 +44,8 @@ export const HOT = [
   'forget_watches',
   'list_stale_tasks',
   'record_steps_dynamic',
+  'record_steps_events',
+  'record_steps_dynamic_events',
   'existing_steps',
   'add_steps',
   'add_batches',

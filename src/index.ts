@@ -49,6 +49,7 @@ export type { CreateOptions, TaskRequest } from './engine/create-task.ts';
 export type { DynamicLimits } from './engine/expansion.ts';
 export type { OperatorOptions } from './engine/operate.ts';
 export type {
+  EventProblem,
   HistoryEntry,
   StaleNote,
   Step,

@@ -218,6 +218,7 @@ describe('the surface', () => {
       EventName
       EventPollerConfig
       EventPollerOptions
+      EventProblem
       EventSystemConfig
       EventSystemStats
       ExecutableHandler

@@ -138,6 +138,7 @@ export class Tasker {
   #announcing: NodeJS.Timeout | undefined;
   #waking: NodeJS.Timeout | undefined;
   #wakingRank = LOWEST_RANK;
+  #tellingOfEvents: NodeJS.Timeout | undefined;
   #started: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
   #forgetSignal: (() => void) | undefined;
@@ -182,6 +183,7 @@ export class Tasker {
       pollMs: () => pollMs ?? (this.#listener.hears ? DEFAULTS.pollMs : DEFAULTS.pollDeafMs),
       onTasksEnded: (ended) => this.#tasksEnded(ended),
       onWorkLeft: (rank) => this.#wakeOthers(rank),
+      onEventsStored: () => this.#eventsStored(),
     });
   }
 
@@ -451,12 +453,14 @@ export class Tasker {
       // What was given back must not wait for somebody's next look.
       const woken =
         this.#waking && this.#engine.wakeWorkers(this.#wakingRank).catch((error) => this.#notAnnounced(error));
-      await settledWithin(TELL_MS, Promise.all([woken, this.#flushAnnouncements()]));
+      const told = this.#tellingOfEvents && this.#tellOfEvents();
+      await settledWithin(TELL_MS, Promise.all([woken, told, this.#flushAnnouncements()]));
     } finally {
       this.#waiter.stop();
       this.#forgetSignal?.();
       clearTimeout(this.#announcing);
       clearTimeout(this.#waking);
+      clearTimeout(this.#tellingOfEvents);
       this.#counts.stop();
       await this.#listener.stop().finally(() => this.#parts.open.close());
     }
@@ -548,6 +552,16 @@ export class Tasker {
     this.#announcing = undefined;
     const ids = this.#toAnnounce.splice(0);
     if (ids.length > 0) await this.#engine.announceEnded(ids).catch((error: unknown) => this.#notAnnounced(error));
+  }
+
+  #eventsStored(): void {
+    this.#tellingOfEvents ??= setTimeout(() => void this.#tellOfEvents(), COALESCE_MS);
+  }
+
+  async #tellOfEvents(): Promise<void> {
+    clearTimeout(this.#tellingOfEvents);
+    this.#tellingOfEvents = undefined;
+    await this.#engine.announceEvents().catch((error: unknown) => this.#notAnnounced(error));
   }
 
   /** Losing a notification costs latency only: everybody looks for himself now and then. */

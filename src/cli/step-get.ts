@@ -39,5 +39,9 @@ function describeStep(step: Step): string {
       `${pc.red('error')} ${error_type ? `${error_type}: ` : ''}${message}\n${pc.dim(backtrace.join('\n'))}`.trimEnd(),
     );
   }
+  if (step.eventProblems.length > 0) {
+    const lines = step.eventProblems.map(({ event, message }) => `${event}: ${message}`);
+    parts.push(`${pc.yellow('events that were not published')}\n${lines.join('\n')}`);
+  }
   return parts.join('\n\n');
 }

@@ -55,6 +55,8 @@ export const CHANNEL_WORK = 'tasker_work';
 export const CHANNEL_ENDED = 'tasker_ended';
 /** Tells workers that steps they hold may not be theirs any more. Payload: the task's id. */
 export const CHANNEL_TAKEN = 'tasker_taken';
+/** Tells who delivers domain events that some were stored. No payload. */
+export const CHANNEL_EVENTS = 'tasker_events';
 
 /** Ids in one notification; its payload must stay below 8,000 bytes. */
 const IDS_IN_A_PAYLOAD = 200;
@@ -373,6 +375,11 @@ export class Engine {
     await this.#tell(CHANNEL_WORK, [String(rank)]);
   }
 
+  /** Tells those who deliver domain events, in this process and others. */
+  async announceEvents(): Promise<void> {
+    await this.#tell(CHANNEL_EVENTS, ['']);
+  }
+
   /** Tells waiters in other processes. */
   async announceEnded(taskUuids: readonly string[]): Promise<void> {
     const payloads: string[] = [];
@@ -400,5 +407,5 @@ export type { BatchResultRow, BatchWorkerRow } from '../store/batches.ts';
 export type { Claimed, ClaimedStepRow } from '../store/claim-steps.ts';
 export type { AdoptedStepRow } from '../store/doubtful.ts';
 export type { ResultRow } from '../store/load-results.ts';
-export { KIND, type RecordedStep } from '../store/record-steps.ts';
+export { KIND, type RecordedStep, type StepEvents } from '../store/record-steps.ts';
 export type { RecordAnswer, Recording } from './record.ts';

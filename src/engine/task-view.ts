@@ -160,6 +160,8 @@ export interface Step {
   lastAttemptedAt: string | null;
   /** The worker that runs it, or ran it last. */
   worker: string | null;
+  /** Declared events that its last attempt did not publish because something was wrong with them; mostly empty. */
+  eventProblems: EventProblem[];
 }
 
 /** One thing that happened to a task or a step. */
@@ -190,6 +192,18 @@ export interface AttemptDetail {
   /** Who ran it, where that is not the worker that claimed it. */
   worker_id?: string;
   orchestration_metadata?: Partial<StepExecutionResult['orchestration_metadata']>;
+  event_problems?: EventProblem[];
+}
+
+/** An event that a step declares and an attempt did not publish, and why. */
+export interface EventProblem {
+  /** The event's name. */
+  event: string;
+  /** `invalid`: the payload does not fit its schema, or JSON can't hold it; `failed`: its publisher did not give one. */
+  kind: 'invalid' | 'failed';
+  message: string;
+  /** The place in the payload, as a JSON pointer; null where it is not about one. */
+  path: string | null;
 }
 
 export type Derived = Pick<Task, 'executionStatus' | 'recommendedAction'>;
@@ -262,30 +276,44 @@ function errorOf(detail: AttemptDetail): StepError | null {
   };
 }
 
-function resultsOf(taskUuid: string, row: StepRow): StepExecutionResult | null {
-  const finished = row.state === 'complete' || row.state === 'resolved_manually';
-  if (!finished && row.last_attempt === null) return null;
-  const detail = row.detail === null ? {} : (JSON.parse(row.detail) as AttemptDetail);
-  const byWorker = row.last_outcome === 'completed' || !finished;
-  const error = finished ? null : errorOf(detail);
+/** An attempt that ended, beside what was kept of it. */
+interface EndedAttempt {
+  stepUuid: string;
+  success: boolean;
+  result: unknown;
+  durationMs: number | null;
+  startedAt: string | null;
+  completedAt: string | null;
+  worker: string | null;
+  host: string | null;
+  /** False: an operator finished it, and no handler. */
+  byWorker?: boolean;
+}
+
+/** What an attempt came to, in full, from the parts that were kept. */
+export function executionResult(
+  detail: AttemptDetail,
+  { stepUuid, success, result, byWorker = true, ...attempt }: EndedAttempt,
+): StepExecutionResult {
+  const error = success ? null : errorOf(detail);
   return {
-    step_uuid: stepUuid(taskUuid, row.idx),
-    success: finished,
-    result: row.result === null ? {} : JSON.parse(row.result),
+    step_uuid: stepUuid,
+    success,
+    result,
     metadata: {
-      execution_time_ms: row.duration_ms,
+      execution_time_ms: attempt.durationMs,
       handler_version: byWorker ? (detail.handler_version ?? '1.0.0') : null,
       retryable: error?.retryable ?? false,
-      completed_at: row.ended_at ?? row.done_at,
-      worker_id: byWorker ? (detail.worker_id ?? row.worker) : null,
-      worker_hostname: byWorker ? row.host : null,
-      started_at: row.started_at,
+      completed_at: attempt.completedAt,
+      worker_id: byWorker ? (detail.worker_id ?? attempt.worker) : null,
+      worker_hostname: byWorker ? attempt.host : null,
+      started_at: attempt.startedAt,
       custom: detail.custom ?? {},
       error_code: detail.error?.error_code ?? null,
       error_type: error?.error_type ?? null,
       context: {},
     },
-    status: finished ? 'completed' : 'failed',
+    status: success ? 'completed' : 'failed',
     error,
     orchestration_metadata: {
       headers: {},
@@ -295,6 +323,26 @@ function resultsOf(taskUuid: string, row: StepRow): StepExecutionResult | null {
       ...detail.orchestration_metadata,
     },
   };
+}
+
+function resultsOf(taskUuid: string, row: StepRow): StepExecutionResult | null {
+  const success = row.state === 'complete' || row.state === 'resolved_manually';
+  if (!success && row.last_attempt === null) return null;
+  return executionResult(detailOf(row), {
+    stepUuid: stepUuid(taskUuid, row.idx),
+    success,
+    result: row.result === null ? {} : JSON.parse(row.result),
+    durationMs: row.duration_ms,
+    startedAt: row.started_at,
+    completedAt: row.ended_at ?? row.done_at,
+    worker: row.worker,
+    host: row.host,
+    byWorker: row.last_outcome === 'completed' || !success,
+  });
+}
+
+function detailOf({ detail }: { detail: string | null }): AttemptDetail {
+  return detail === null ? {} : (JSON.parse(detail) as AttemptDetail);
 }
 
 /** A row as callers see it. */
@@ -326,12 +374,13 @@ export function stepView(taskUuid: string, row: StepRow): Step {
     nextRetryAt: row.state === 'waiting_for_retry' ? row.next_at : null,
     lastAttemptedAt: row.started_at,
     worker: row.worker,
+    eventProblems: detailOf(row).event_problems ?? [],
   };
 }
 
 /** A row as callers see it; `nameOf` gives the step's name. */
 export function historyView(row: HistoryRow, nameOf: (idx: number) => string): HistoryEntry {
-  const detail = row.detail === null ? {} : (JSON.parse(row.detail) as AttemptDetail);
+  const detail = detailOf(row);
   const error = errorOf(detail);
   return {
     step: row.idx === null ? null : nameOf(row.idx),

@@ -24,6 +24,7 @@ import type { JsonSchema, TaskTemplate } from '../template/task-template.ts';
 import { digestOf } from '../template/template-digest.ts';
 import { graphOf, type TemplateGraph } from '../template/template-graph.ts';
 import { templateFromJson, templateToJson } from '../template/template-json.ts';
+import { type DeclaredEvents, declaredEvents } from './declared-events.ts';
 import { DYNAMIC_LIMITS, type DynamicLimits, type Expanding, expansionOf } from './expansion.ts';
 
 /** A registered snapshot, ready for use. */
@@ -40,6 +41,8 @@ export interface Snapshot {
   expansionOf: (idx: number, result: unknown) => Expanding;
   /** By step; undefined where the template has no `result_schema`. */
   checkResult: ((value: unknown) => readonly SchemaViolation[])[];
+  /** By step; undefined for one that declares no event. */
+  events: readonly (DeclaredEvents | undefined)[];
 }
 
 const NOTHING_WRONG: readonly SchemaViolation[] = [];
@@ -201,6 +204,7 @@ export class TemplateStore {
       ...parts,
       checkInput: checkOf(template.inputSchema),
       checkResult: template.steps.map((step) => checkOf(step.resultSchema)),
+      events: template.steps.map(declaredEvents),
       limits: limitsOf(template.lifecycle),
       expansionOf: (idx, result) => expansionOf({ template, graph }, { idx, result, limits: this.#limits }),
     };

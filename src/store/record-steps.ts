@@ -8,8 +8,9 @@ import type { Db, Statement } from '../db/statement.ts';
 // The children that become ready are claimed here for this worker up to its free slots ($10), unless steps of a higher
 // priority wait ($12); the others go to the queue.
 // Templates without dynamic steps do without the parts about batches: a look at an empty table for each step and each
-// child is not free.
-const recordText = (dynamic: boolean) => `
+// child is not free. Batches without events do without the part about those, for the same reason. The events of a step go
+// with its row; an event that tells of another attempt to come, or of none, is written only if that is what was recorded.
+const recordText = ({ dynamic, events }: { dynamic: boolean; events: boolean }) => `
 with done as (
   update tasker.step s set
     state = case d.kind when 0 then 'complete'::tasker.step_state when 3 then 'enqueued'
@@ -22,8 +23,8 @@ with done as (
     next_at = case when d.kind = 1 and d.delay > 0 then now() + d.delay * interval '1 ms' end
     from (select d.*, x.tid${dynamic ? ', coalesce(b.tolerant, false) tolerant' : ''} from rows from (
       unnest($1::uuid[], $2::int[], $3::bigint[], $4::smallint[], $5::int[], $6::int[], $7::smallint[], $8::int[]),
-      jsonb_array_elements($9::jsonb), jsonb_array_elements($13::jsonb)
-    ) with ordinality d (task_uuid, idx, claim, kind, delay, template_id, rank, ms, result, detail, ord)
+      jsonb_array_elements($9::jsonb), jsonb_array_elements($13::jsonb)${events ? ', jsonb_array_elements($14::jsonb)' : ''}
+    ) with ordinality d (task_uuid, idx, claim, kind, delay, template_id, rank, ms, result, detail, ${events ? 'told, ' : ''}ord)
       cross join lateral (
         select ctid tid from tasker.step x
          where x.task_uuid = d.task_uuid and x.idx = d.idx and x.state = 'in_progress' and x.claim = d.claim offset 0) x${
@@ -36,7 +37,7 @@ with done as (
          }) d
    where s.ctid = d.tid
   returning s.task_uuid, s.idx, s.state, s.attempts, s.spared, s.max_attempts, s.started_at, s.next_at,
-    d.claim, d.kind, d.template_id, d.rank, d.ms, d.detail, d.ord,
+    d.claim, d.kind, d.template_id, d.rank, d.ms, d.detail, d.ord,${events ? ' d.result, d.told,' : ''}
     s.state = 'complete'${dynamic ? " or (s.state = 'error' and d.tolerant)" : ''} closed),
 dec as (
   select x.task_uuid, x.template_id, x.rank, x.child, count(*)::int n, min(x.ord) ord, row_number() over (order by x.rank, x.task_uuid, x.child) r
@@ -99,7 +100,21 @@ h as (
   insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, duration_ms, detail)
   select task_uuid, idx, attempts, claim >> 24,
     case kind when 0 then 'completed'::tasker.outcome when 3 then 'released' when 4 then 'worker_lost' else 'failed' end,
-    state, started_at, ms, nullif(detail, 'null') from done),
+    state, started_at, ms, nullif(detail, 'null') from done),${
+      events
+        ? // Without a payload of its own, the payload is the result, and the execution does without that.
+          `
+ev as (
+  insert into tasker.domain_event (event_id, name, task_uuid, idx, attempt, publisher, payload, metadata, execution)
+  select (e.event ->> 'id')::uuid, e.event ->> 'name', d.task_uuid, d.idx, d.attempts, e.event ->> 'publisher',
+    coalesce(e.event -> 'payload', d.result), e.event -> 'metadata',
+    case when d.kind = 0 and e.event ? 'payload' then (d.told -> 'execution') || jsonb_build_object('result', d.result)
+      else d.told -> 'execution' end
+    from done d cross join lateral jsonb_array_elements(d.told -> 'events') with ordinality e (event, place)
+   where coalesce((e.event -> 'retried')::boolean = (d.state <> 'error'), true)
+   order by d.ord, e.place),`
+        : ''
+    }
 t as (
   update tasker.task set
     n_open = n_open - c.done, n_active = n_active + c.act, n_retry = n_retry + c.ret, n_error = n_error + c.err,
@@ -128,8 +143,19 @@ select child.*, ended.*, rest.*
                  filter (where kind <> 0)::text uncompleted
           from done) rest`;
 
-const RECORD_STEPS: Statement = { name: 'record_steps', text: recordText(false) };
-const RECORD_DYNAMIC_STEPS: Statement = { name: 'record_steps_dynamic', text: recordText(true) };
+const RECORD_STEPS: Statement = { name: 'record_steps', text: recordText({ dynamic: false, events: false }) };
+const RECORD_DYNAMIC_STEPS: Statement = {
+  name: 'record_steps_dynamic',
+  text: recordText({ dynamic: true, events: false }),
+};
+const RECORD_STEPS_EVENTS: Statement = {
+  name: 'record_steps_events',
+  text: recordText({ dynamic: false, events: true }),
+};
+const RECORD_DYNAMIC_STEPS_EVENTS: Statement = {
+  name: 'record_steps_dynamic_events',
+  text: recordText({ dynamic: true, events: true }),
+};
 
 /** What became of one attempt, as the statement takes it. */
 export const KIND = { completed: 0, retryable: 1, permanent: 2, released: 3, lost: 4 } as const;
@@ -149,6 +175,24 @@ export interface RecordedStep {
   result: string;
   /** JSON text of error and metadata, or `null`. */
   detail: string;
+  /** JSON text of {@link StepEvents}; undefined: no event is stored. */
+  events?: string | undefined;
+}
+
+/** The events that are stored with a step. */
+export interface StepEvents {
+  /** What the attempt came to, as it is stored with each of them. */
+  execution: unknown;
+  events: {
+    id: string;
+    name: string;
+    publisher: string;
+    /** Absent: the step's result. */
+    payload?: unknown;
+    metadata?: unknown;
+    /** Present: it is stored only if the step will be tried again (true), or will not (false). */
+    retried?: boolean;
+  }[];
 }
 
 /** How the children that become ready are shared out. */
@@ -222,20 +266,33 @@ export async function recordSteps(
   batch: readonly RecordedStep[],
   own: OwnClaim & { dynamic?: boolean },
 ): Promise<Recorded> {
-  const statement = own.dynamic ? RECORD_DYNAMIC_STEPS : RECORD_STEPS;
-  const { rows } = await db.query<AnswerRow>(statement, parameters(batch, own));
+  const values = parameters(batch, own);
+  const events = columnOfSome(batch, (step) => step.events ?? 'null');
+  if (events !== '[]') values.push(events);
+  const { rows } = await db.query<AnswerRow>(statementFor(own.dynamic ?? false, events !== '[]'), values);
   return readAnswer(rows[0]!, batch);
+}
+
+function statementFor(dynamic: boolean, events: boolean): Statement {
+  if (events) return dynamic ? RECORD_DYNAMIC_STEPS_EVENTS : RECORD_STEPS_EVENTS;
+  return dynamic ? RECORD_DYNAMIC_STEPS : RECORD_STEPS;
+}
+
+/** JSON texts of which most are `null`: those after the last that is not are left out. */
+function columnOfSome(batch: readonly RecordedStep[], of: (step: RecordedStep) => string): string {
+  const texts: string[] = [];
+  batch.forEach((step, i) => {
+    const text = of(step);
+    if (text === 'null') return;
+    while (texts.length < i) texts.push('null');
+    texts.push(text);
+  });
+  return `[${texts.join(',')}]`;
 }
 
 // Arrays are sent as literals made here: the driver's own conversion quotes element by element.
 function parameters(batch: readonly RecordedStep[], own: OwnClaim): unknown[] {
   const column = (of: (step: RecordedStep) => string | number) => `{${batch.map(of).join(',')}}`;
-  const details: string[] = [];
-  batch.forEach(({ detail }, i) => {
-    if (detail === 'null') return;
-    while (details.length < i) details.push('null');
-    details.push(detail);
-  });
   return [
     column((step) => step.taskUuid),
     column((step) => step.idx),
@@ -249,7 +306,7 @@ function parameters(batch: readonly RecordedStep[], own: OwnClaim): unknown[] {
     own.freeSlots,
     own.token,
     own.lastRank,
-    `[${details.join(',')}]`,
+    columnOfSome(batch, (step) => step.detail),
   ];
 }
 

@@ -86,6 +86,7 @@ function eventOf(event: NonNullable<StepFile['publishes_events']>[number]): Even
     schema: event.schema,
     deliveryMode: event.delivery_mode ?? 'durable',
     publisher: event.publisher ?? null,
+    onInvalid: event.on_invalid ?? 'drop',
   };
 }
 

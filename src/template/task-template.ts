@@ -33,6 +33,10 @@ export type EventCondition = (typeof EVENT_CONDITIONS)[number];
 export const DELIVERY_MODES = ['durable', 'fast', 'broadcast'] as const;
 export type DeliveryMode = (typeof DELIVERY_MODES)[number];
 
+/** What becomes of a step whose event does not fit its schema. */
+export const ON_INVALID = ['drop', 'fail_step'] as const;
+export type OnInvalid = (typeof ON_INVALID)[number];
+
 /** What a failed batch worker means for the others. */
 export const FAILURE_STRATEGIES = ['continue_on_failure', 'fail_fast', 'isolate'] as const;
 export type FailureStrategy = (typeof FAILURE_STRATEGIES)[number];
@@ -85,8 +89,10 @@ export interface EventDeclaration {
   condition: EventCondition;
   schema: JsonSchema;
   deliveryMode: DeliveryMode;
-  /** A publisher registered by that name; null: the ordinary one. */
+  /** A publisher registered by that name; null: the one that is registered for the step, else the ordinary one. */
   publisher: string | null;
+  /** Default `drop`: the event is not published, and the step keeps its result. */
+  onInvalid: OnInvalid;
 }
 
 /** How the workers made from a `batch_worker` step run. */

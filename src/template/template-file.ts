@@ -7,6 +7,7 @@ import {
   FAILURE_STRATEGIES,
   IDENTITY_STRATEGIES,
   ISOLATIONS,
+  ON_INVALID,
   STALENESS_ACTIONS,
   STEP_TYPES,
 } from './task-template.ts';
@@ -104,6 +105,11 @@ const eventDeclaration = z.strictObject({
     .regex(PUBLISHER, { error: 'must be an identifier; parts may be joined by `.` or `::`' })
     .nullish()
     .meta({ description: 'A publisher registered by that name.' }),
+  on_invalid: z.enum(ON_INVALID).nullish().meta({
+    default: 'drop',
+    description:
+      'What happens when the payload does not fit its schema. drop: the event is not published; fail_step: the step fails for good.',
+  }),
 });
 
 const batchConfig = z

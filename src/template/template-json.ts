@@ -82,6 +82,7 @@ function stepToJson(step: StepTemplate): Record<string, unknown> {
         schema: event.schema,
         delivery_mode: event.deliveryMode,
         publisher: event.publisher,
+        on_invalid: event.onInvalid === 'fail_step' ? event.onInvalid : null,
       }),
     ),
     batch_config: batchConfig && {

@@ -1,5 +1,5 @@
 import { KIND, type Recording } from '../engine/engine.ts';
-import type { AttemptDetail } from '../engine/task-view.ts';
+import type { AttemptDetail, EventProblem } from '../engine/task-view.ts';
 import { ErrorType } from '../handlers/error-type.ts';
 import { storedOrchestrationMetadata } from '../handlers/orchestration-metadata.ts';
 import { retryAfterSeconds } from '../handlers/retry-after.ts';
@@ -87,16 +87,33 @@ export function givenBack(step: HeldStep): AttemptEnd {
 
 /** The same attempt as a failure for good: its result can't be recorded. */
 export function refusedByDatabase(end: AttemptEnd, message: string): AttemptEnd {
-  const failure = permanent(ErrorType.PERMANENT_ERROR, `the result can't be stored: ${message}`);
+  return failedInstead(end, permanent(ErrorType.PERMANENT_ERROR, `the result can't be stored: ${message}`));
+}
+
+/** The same attempt as this failure for good, without its result and its events. */
+export function failedInstead(end: AttemptEnd, failure: StepHandlerResult): AttemptEnd {
   return {
     ...end,
     kind: KIND.permanent,
     delayMs: 0,
     result: 'null',
     expansion: undefined,
-    detail: detailOf(failure, DEFAULT_VERSION),
-    error: { type: ErrorType.PERMANENT_ERROR, message: failure.errorMessage ?? '' },
+    events: undefined,
+    detail: detailOf(failure, DEFAULT_VERSION, end.step.handout?.runBy),
+    error: { type: failure.errorType ?? ErrorType.PERMANENT_ERROR, message: failure.errorMessage ?? '' },
   };
+}
+
+/** With what kept events of it from being published. */
+export function withEventProblems(end: AttemptEnd, problems: readonly EventProblem[]): AttemptEnd {
+  if (problems.length === 0) return end;
+  const detail = (end.detail === 'null' ? {} : JSON.parse(end.detail)) as AttemptDetail;
+  const event_problems = [...(detail.event_problems ?? []), ...problems.map(storableProblem)];
+  return { ...end, detail: JSON.stringify({ ...detail, event_problems }) };
+}
+
+function storableProblem({ path, message, ...problem }: EventProblem): EventProblem {
+  return { ...problem, message: plainText(message), path: path === null ? null : plainText(path) };
 }
 
 function permanent(errorType: string, message: string): StepHandlerResult {

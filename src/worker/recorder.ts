@@ -125,7 +125,8 @@ export class Recorder {
     const share = Math.ceil(this.#waiting.length / (this.#lanes + 1));
     const limit = Math.min(BATCH, Math.max(share, SMALLEST_SHARE), this.#waiting.length);
     while (size < limit) {
-      bytes += this.#waiting[size]!.result.length;
+      const { result, events } = this.#waiting[size]!;
+      bytes += result.length + (events?.length ?? 0);
       if (size > 0 && bytes > BATCH_BYTES) break;
       size++;
     }

@@ -32,6 +32,7 @@ import { LookOut } from './look-out.ts';
 import { LoopMemory } from './loop-memory.ts';
 import { type LoopStats, LoopWatch } from './loop-watch.ts';
 import { MissingHandlers } from './missing-handlers.ts';
+import { Publishing } from './publishing.ts';
 import { Recorder, type Reserved } from './recorder.ts';
 import {
   logCompleted,
@@ -82,6 +83,8 @@ export interface WorkerOptions {
   onTasksEnded(ended: RecordAnswer['ended']): void;
   /** Work lies in the queue that this worker has no slot for. */
   onWorkLeft(rank: number): void;
+  /** Domain events were stored, by what this worker recorded. */
+  onEventsStored(): void;
   /** Steps are handed out through {@link Worker.channel}, to be read as events; otherwise the worker runs them. */
   handOut?: boolean;
 }
@@ -150,6 +153,7 @@ export class Worker {
   readonly #traces: StepTraces | undefined;
   readonly #loop: LoopWatch;
   readonly #isolation: Isolation;
+  readonly #publishing: Publishing;
   #namespaceIds: readonly number[] = [];
   #namespaceKey = '';
   #running = 0;
@@ -198,6 +202,7 @@ export class Worker {
       },
       { threads: options.threads, memoryMb: options.threadMemoryMb },
     );
+    this.#publishing = new Publishing({ worker: options.name, logger: roomLogger(logger, 'events') });
     this.#port = stepPort(engine, { saved: (step) => this.#restartClock(step) });
     this.#housekeeping = new Housekeeping(engine, options.leaseMs, logger);
     this.#recorder = new Recorder(
@@ -686,7 +691,13 @@ export class Worker {
   // ---- record
 
   #push(end: AttemptEnd): void {
-    end.step.ended = true;
+    const { step } = end;
+    step.ended = true;
+    const publishes = step.task.snapshot.events[step.templateIdx] !== undefined;
+    this.#record(publishes ? this.#publishing.prepare(end) : end);
+  }
+
+  #record(end: AttemptEnd): void {
     this.#counts.pushed();
     this.#traces?.settled(end);
     this.#recorder.push(end);
@@ -730,6 +741,7 @@ export class Worker {
     for (const end of batch) this.#letGo(end.step);
     this.#count(batch, accepted, answer);
     this.#advance(children);
+    if (accepted.some(({ events }) => events !== undefined)) this.#options.onEventsStored();
     if (answer.ended.length > 0) {
       logEnded(this.#logger, batch, answer.ended);
       this.#options.onTasksEnded(answer.ended);
