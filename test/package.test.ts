@@ -253,6 +253,7 @@ describe('the package', () => {
     const files = packed.files.map((file) => file.path);
     const top = [...new Set(files.map((file) => file.split('/')[0]))].sort();
     expect(top.filter((name) => !['README.md', 'LICENSE', 'CHANGELOG.md'].includes(name!))).toEqual([
+      'assets',
       'bin',
       'dist',
       'migrations',

@@ -55,7 +55,7 @@ export class HealthLoop {
     this.#wrong =
       wrong.length === 0
         ? undefined
-        : wrong.map(([part, { message }]) => `${part}: ${message ?? 'unhealthy'}`).join('; ');
+        : wrong.map(([part, { detail, message }]) => `${part}: ${detail ?? message ?? 'unhealthy'}`).join('; ');
     const level = this.#failures === 0 ? 'healthy' : this.#failures < UNHEALTHY_AFTER ? 'degraded' : 'unhealthy';
     if (level === this.#level) return;
     this.#level = level;

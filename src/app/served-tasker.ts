@@ -8,6 +8,7 @@ import type {
   Check,
   Checks,
   ServedWorker,
+  TemplateCacheStats,
   TemplateDetail,
   TemplateName,
   TemplateSummary,
@@ -98,7 +99,14 @@ export class ServedTasker implements ServedWorker {
 
   async template(name: TemplateName): Promise<TemplateDetail> {
     const template = await this.#template(name);
-    return { ...name, template: templateToJson(template), callables: callablesOf(template) };
+    const { ageSeconds = 0, uses = 1 } = this.#running().engine.templates.keptOf(name) ?? {};
+    const cached = { ageSeconds, uses };
+    return { ...name, template: templateToJson(template), callables: callablesOf(template), cached };
+  }
+
+  templateCache(): TemplateCacheStats {
+    const { engine, vitals } = this.#running();
+    return { ...engine.templates.kept, namespaces: vitals.namespaces };
   }
 
   async validate(name: TemplateName): Promise<TemplateVerdict> {

@@ -1,3 +1,4 @@
+import { isConnectionError } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
 import type { Check, CheckStatus, Checks } from '../server/served-worker.ts';
 import { type Seen, SharedLook } from './shared-look.ts';
@@ -108,8 +109,12 @@ export function now(status: CheckStatus, message?: string): Check {
 
 function asked(seen: Seen<void>): Check {
   if (seen.kind === 'seen') return { ...now('healthy'), ms: seen.ms };
-  const why = seen.kind === 'failed' ? messageOf(seen.error) : `no answer for ${(seen.ms / 1000).toFixed(1)} seconds`;
-  return { ...now('unhealthy', why), ms: seen.ms };
+  if (seen.kind === 'silent') {
+    return { ...now('unhealthy', `no answer for ${(seen.ms / 1000).toFixed(1)} seconds`), ms: seen.ms };
+  }
+  // What the driver and the server say may name hosts, users and databases.
+  const reason = isConnectionError(seen.error) ? 'it is not reached' : 'it answers with an error';
+  return { ...now('unhealthy', reason), detail: messageOf(seen.error), ms: seen.ms };
 }
 
 function queued(seen: Seen<number>): Check {

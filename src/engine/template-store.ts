@@ -26,6 +26,7 @@ import { graphOf, type TemplateGraph } from '../template/template-graph.ts';
 import { templateFromJson, templateToJson } from '../template/template-json.ts';
 import { type DeclaredEvents, declaredEvents } from './declared-events.ts';
 import { DYNAMIC_LIMITS, type DynamicLimits, type Expanding, expansionOf } from './expansion.ts';
+import { type KeptEntry, type KeptStats, NewestSnapshots } from './newest-snapshots.ts';
 
 /** A registered snapshot, ready for use. */
 export interface Snapshot {
@@ -46,8 +47,6 @@ export interface Snapshot {
 }
 
 const NOTHING_WRONG: readonly SchemaViolation[] = [];
-/** How long the newest registration of a version is remembered; another process may register a new one. */
-const NEWEST_FOR_MS = 1_000;
 
 /** Template snapshots of one database: registers them, and gives them compiled, each loaded once. */
 export class TemplateStore {
@@ -55,7 +54,7 @@ export class TemplateStore {
   readonly #logger: Logger;
   readonly #limits: DynamicLimits;
   readonly #byId = new Map<number, Snapshot>();
-  readonly #newest = new Map<string, { snapshot: Snapshot; until: number }>();
+  readonly #newest = new NewestSnapshots<Snapshot>();
 
   constructor(database: Database, logger: Logger, limits: DynamicLimits = DYNAMIC_LIMITS) {
     this.#database = database;
@@ -105,7 +104,7 @@ export class TemplateStore {
     }
     const snapshot = this.#byId.get(id) ?? this.#compile({ id, namespaceId, digest, template, graph });
     this.#byId.set(id, snapshot);
-    this.#remember(snapshot);
+    this.#newest.put(nameOf(template), snapshot);
     return snapshot;
   }
 
@@ -155,12 +154,22 @@ export class TemplateStore {
   async newest(namespace: string, name: string, version: string): Promise<Snapshot> {
     const key = `${namespace}/${name}@${version}`;
     const known = this.#newest.get(key);
-    if (known && known.until > performance.now()) return known.snapshot;
+    if (known) return known;
     const row = isStorableText(key) ? await newestTemplate(this.#database, namespace, name, version) : undefined;
     if (!row) throw await this.#notFound(key, namespace, name);
     const snapshot = this.#load(row);
-    this.#remember(snapshot);
+    this.#newest.put(key, snapshot, { uses: 1 });
     return snapshot;
+  }
+
+  /** How well the memory of {@link newest} does. */
+  get kept(): KeptStats {
+    return this.#newest.stats;
+  }
+
+  /** Since when {@link newest} knows one, and how often it was asked for it. */
+  keptOf(version: TemplateVersion): KeptEntry | undefined {
+    return this.#newest.entry(nameOf(version));
   }
 
   /** Every registered name and version. */
@@ -177,10 +186,6 @@ export class TemplateStore {
         ? `there is ${near.slice(0, 5).join(', ')}`
         : 'no template is registered under a name like that; a worker or createTasker registers the templates it is given';
     return new TaskerError('template_not_found', `no template ${key}; ${hint}`, { details: { near } });
-  }
-
-  #remember(snapshot: Snapshot): void {
-    this.#newest.set(nameOf(snapshot.template), { snapshot, until: performance.now() + NEWEST_FOR_MS });
   }
 
   #load(row: TemplateRow): Snapshot {

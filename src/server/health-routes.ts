@@ -30,14 +30,18 @@ const DETAILED = jsonRoute({
   answer: DetailedSchema,
 });
 
-/** How the worker is: for people, for load balancers and for whoever restarts it. */
-export function healthRoutes(worker: ServedWorker): OpenAPIHono {
+/**
+ * How the worker is: for people, for load balancers and for whoever restarts it. `exposed`: to machines beyond this one,
+ * which are not told what the database says.
+ */
+export function healthRoutes(worker: ServedWorker, { exposed }: { exposed: boolean }): OpenAPIHono {
+  const look = async (checks: Promise<Checks>) => (exposed ? withoutDetails(await checks) : await checks);
   const shared = () => ({ timestamp: new Date().toISOString(), worker_id: worker.facts().workerId });
   return new OpenAPIHono()
     .openapi(HEALTH, (c) => c.json({ ...shared(), status: 'healthy' as const }, 200))
     .openapi(LIVE, (c) => c.json({ ...shared(), status: 'alive' as const }, 200))
     .openapi(READY, async (c) => {
-      const checks = await worker.readiness();
+      const checks = await look(worker.readiness());
       const wrong = Object.entries(checks).filter(([, { status }]) => status === 'unhealthy' || status === 'unknown');
       if (wrong.length > 0) throw notReady(wrong, checks);
       return c.json(
@@ -46,7 +50,7 @@ export function healthRoutes(worker: ServedWorker): OpenAPIHono {
       );
     })
     .openapi(DETAILED, async (c) => {
-      const checks = await worker.details();
+      const checks = await look(worker.details());
       return c.json(
         {
           ...shared(),
@@ -61,19 +65,23 @@ export function healthRoutes(worker: ServedWorker): OpenAPIHono {
 }
 
 function notReady(wrong: readonly [string, Check][], checks: Checks): TaskerError {
-  const parts = wrong.map(([name, { status, message }]) => `${name}: ${message ?? status}`);
+  const parts = wrong.map(([name, { status, message, detail }]) => `${name}: ${detail ?? message ?? status}`);
   return new TaskerError('not_ready', `the worker is not ready: ${parts.join('; ')}`, {
     details: { checks: jsonOf(checks) },
   });
 }
 
+function withoutDetails(checks: Checks): Checks {
+  return Object.fromEntries(Object.entries(checks).map(([name, { detail: _, ...check }]) => [name, check]));
+}
+
 function jsonOf(checks: Checks) {
   return Object.fromEntries(
-    Object.entries(checks).map(([name, { status, message, ms, checkedAt }]) => [
+    Object.entries(checks).map(([name, { status, message, detail = message, ms, checkedAt }]) => [
       name,
       {
         status,
-        ...(message !== undefined && { message }),
+        ...(detail !== undefined && { message: detail }),
         duration_ms: Math.round(ms),
         last_checked: checkedAt.toISOString(),
       },

@@ -63,6 +63,18 @@ export const TemplateListSchema = z
         step_count: z.number().int(),
       }),
     ),
+    cache_stats: z
+      .object({
+        total_cached: z.number().int(),
+        cache_hits: z.number().int(),
+        cache_misses: z.number().int(),
+        cache_evictions: z.number().int(),
+        oldest_entry_age_seconds: z.number().nullable(),
+        average_access_count: z.number(),
+        supported_namespaces: z.array(z.string()),
+      })
+      .optional()
+      .openapi({ description: 'What is kept in memory; with include_cache_stats=true.' }),
     worker_capabilities: z.array(z.string()),
   })
   .openapi('TemplateList');
@@ -81,6 +93,8 @@ export const TemplateDetailSchema = z
       handler_class: z.string().openapi({ description: 'The handlers that the steps name, separated by commas.' }),
     }),
     cached: z.boolean(),
+    cache_age_seconds: z.number(),
+    access_count: z.number().int(),
   })
   .openapi('TemplateDetail');
 

@@ -9,6 +9,8 @@ export interface Check {
   status: CheckStatus;
   /** What was seen, where the status does not say it all. */
   message?: string;
+  /** The same with all particulars: it may name hosts, users and tables, so it is for this machine only. */
+  detail?: string;
   /** How long the look took, in milliseconds. */
   ms: number;
   checkedAt: Date;
@@ -51,6 +53,22 @@ export interface TemplateDetail extends TemplateName {
   template: JsonObject;
   /** The handlers that its steps name, once each. */
   callables: readonly string[];
+  /** Of the copy in memory. */
+  cached: { ageSeconds: number; uses: number };
+}
+
+/** What a worker keeps of templates in memory. */
+export interface TemplateCacheStats {
+  /** Names and versions that are kept. */
+  cached: number;
+  /** Look-ups, when a task is created or one asks for a template: answered from memory, or by the database. */
+  hits: number;
+  misses: number;
+  evictions: number;
+  /** Null: none is kept. */
+  oldestAgeSeconds: number | null;
+  averageUses: number;
+  namespaces: readonly string[];
 }
 
 /** Whether a worker can run a template. */
@@ -67,6 +85,7 @@ export interface ServedWorker {
   /** The same and everything else that is looked at. */
   details(): Promise<Checks>;
   templates(): Promise<TemplateSummary[]>;
+  templateCache(): TemplateCacheStats;
   /** @throws TaskerError `template_not_found`, with near names */
   template(name: TemplateName): Promise<TemplateDetail>;
   /** @throws TaskerError `template_not_found` */

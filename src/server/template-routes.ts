@@ -1,7 +1,7 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import { jsonRoute } from './route.ts';
 import { TemplateDetailSchema, TemplateListSchema, TemplateVerdictSchema } from './schemas.ts';
-import type { ServedWorker } from './served-worker.ts';
+import type { ServedWorker, TemplateCacheStats, TemplateDetail } from './served-worker.ts';
 
 /** What workers of the described system can do; ours do all of it. */
 const CAPABILITIES = ['command_processing', 'database_access', 'message_queues', 'ffi_integration'];
@@ -9,7 +9,16 @@ const CAPABILITIES = ['command_processing', 'database_access', 'message_queues',
 const REQUIRED = ['command_processing', 'database_access'];
 
 const Name = z.object({ namespace: z.string(), name: z.string(), version: z.string() });
-const Filter = z.object({ namespace: z.string().optional() });
+const Filter = z.object({
+  namespace: z
+    .string()
+    .optional()
+    .openapi({ description: 'Only its templates, also if the worker does not serve it.' }),
+  include_cache_stats: z
+    .string()
+    .optional()
+    .openapi({ description: '`true`: also what is kept in memory.', example: 'true' }),
+});
 
 const LIST = {
   ...jsonRoute({
@@ -46,7 +55,7 @@ const VALIDATE = {
 export function templateRoutes(worker: ServedWorker): OpenAPIHono {
   return new OpenAPIHono()
     .openapi(LIST, async (c) => {
-      const { namespace } = c.req.valid('query');
+      const { namespace, include_cache_stats: wanted = 'false' } = c.req.valid('query');
       const { namespaces } = worker.facts();
       const all = await worker.templates();
       const shown = all.filter((one) => (namespace ? one.namespace === namespace : namespaces.includes(one.namespace)));
@@ -55,20 +64,21 @@ export function templateRoutes(worker: ServedWorker): OpenAPIHono {
           supported_namespaces: [...namespaces],
           template_count: shown.length,
           templates: shown.map(({ stepCount, ...rest }) => ({ ...rest, step_count: stepCount })),
+          ...(['true', '1', ''].includes(wanted.toLowerCase()) && { cache_stats: cacheJson(worker.templateCache()) }),
           worker_capabilities: CAPABILITIES,
         },
         200,
       );
     })
     .openapi(DETAIL, async (c) => {
-      const { template, callables, ...name } = await worker.template(c.req.valid('param'));
+      const { template, callables, cached, ...name } = await worker.template(c.req.valid('param'));
       const resolved = {
         template,
         environment: worker.facts().environment,
         resolved_at: new Date().toISOString(),
       };
       const about = { ...name, handler_class: callables.join(', ') };
-      return c.json({ template: resolved, handler_metadata: about, cached: true }, 200);
+      return c.json({ template: resolved, handler_metadata: about, ...copyJson(cached) }, 200);
     })
     .openapi(VALIDATE, async (c) => {
       const { errors, callables } = await worker.validate(c.req.valid('param'));
@@ -82,4 +92,20 @@ export function templateRoutes(worker: ServedWorker): OpenAPIHono {
         200,
       );
     });
+}
+
+function cacheJson(stats: TemplateCacheStats) {
+  return {
+    total_cached: stats.cached,
+    cache_hits: stats.hits,
+    cache_misses: stats.misses,
+    cache_evictions: stats.evictions,
+    oldest_entry_age_seconds: stats.oldestAgeSeconds,
+    average_access_count: stats.averageUses,
+    supported_namespaces: [...stats.namespaces],
+  };
+}
+
+function copyJson({ ageSeconds, uses }: TemplateDetail['cached']) {
+  return { cached: true, cache_age_seconds: ageSeconds, access_count: uses };
 }

@@ -5,6 +5,7 @@ import { HTTPException } from 'hono/http-exception';
 import { timeout } from 'hono/timeout';
 import { TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
+import { apiPage } from './api-page.ts';
 import { isLoopback } from './bind-address.ts';
 import { configRoute } from './config-route.ts';
 import { answerError } from './error-answer.ts';
@@ -23,7 +24,7 @@ export interface WorkerAppOptions {
 
 const REQUEST_MS = 30_000;
 
-/** The REST of a worker: health, metrics, templates, configuration and the document that describes them. */
+/** The REST of a worker: health, metrics, templates, configuration, the document that describes them, and its page. */
 export function workerApp({ worker, logger, exposed }: WorkerAppOptions): OpenAPIHono {
   const app = new OpenAPIHono();
   app.use(async (c, next) => {
@@ -32,7 +33,7 @@ export function workerApp({ worker, logger, exposed }: WorkerAppOptions): OpenAP
   });
   for (const path of ['/v1/*', '/config', '/api-docs/*']) app.use(path, onlyHere(exposed));
   app.use('/v1/*', timeout(REQUEST_MS, tookTooLong));
-  app.route('/', healthRoutes(worker));
+  app.route('/', healthRoutes(worker, { exposed }));
   app.route('/', metricsRoutes(worker));
   app.route('/', templateRoutes(worker));
   if (worker.config) app.route('/', configRoute(worker, worker.config));
@@ -40,6 +41,7 @@ export function workerApp({ worker, logger, exposed }: WorkerAppOptions): OpenAP
     openapi: '3.1.0',
     info: { title: 'tasker-core worker', version: worker.facts().version },
   });
+  app.route('/', apiPage());
   app.notFound((c) => answerError(c, nothingThere(c.req.method, c.req.path), logger));
   app.onError((error, c) => answerError(c, error, logger));
   return app;

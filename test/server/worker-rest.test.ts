@@ -83,6 +83,9 @@ it('shows the templates that it serves, and whether it can run them', async () =
     template_count: 2,
     templates: [{ namespace: 'test', name: 'demo', version: '1.0.0', step_count: 1 }, { name: 'unknown' }],
   });
+  const stats = { supported_namespaces: ['test'], cache_hits: expect.any(Number), cache_evictions: 0 };
+  expect(await json('/v1/templates?include_cache_stats=true')).toMatchObject({ cache_stats: stats });
+  expect(await json('/v1/templates')).not.toHaveProperty('cache_stats');
   expect(await json('/v1/templates?namespace=elsewhere')).toMatchObject({ template_count: 0 });
   expect(await json('/v1/templates/test/demo/1.0.0')).toMatchObject({
     template: { template: { name: 'demo', namespace_name: 'test' }, environment: 'test' },
@@ -94,6 +97,22 @@ it('shows the templates that it serves, and whether it can run them', async () =
     valid: false,
     errors: [expect.stringContaining('first'), expect.stringContaining('second')],
     step_handlers: ['first', 'second'],
+  });
+});
+
+it('tells what it keeps of templates in memory, and how often each was asked for', async () => {
+  const { server, json } = await serve();
+  const stats = async () => (await json('/v1/templates?include_cache_stats')).cache_stats as Record<string, number>;
+  const before = await stats();
+  expect(before).toMatchObject({ total_cached: 1, oldest_entry_age_seconds: expect.any(Number) });
+  for (let i = 0; i < 3; i++) await server.tasker!.createTask({ namespace: 'test', name: 'demo' });
+  const after = await stats();
+  expect(after['cache_hits']! + after['cache_misses']!).toBe(before['cache_hits']! + before['cache_misses']! + 3);
+  expect(after['average_access_count']).toBe(before['average_access_count']! + 3);
+  expect(await json('/v1/templates/test/demo/1.0.0')).toMatchObject({
+    cached: true,
+    access_count: before['average_access_count']! + 4,
+    cache_age_seconds: expect.any(Number),
   });
 });
 
@@ -145,7 +164,13 @@ it('answers only health and metrics beyond this machine', async () => {
   for (const path of ['/health', '/health/live', '/health/ready', '/health/detailed', '/metrics', '/metrics/worker']) {
     expect([path, (await ask(path)).status]).toEqual([path, 200]);
   }
-  for (const path of ['/v1/templates', '/v1/templates/test/demo/1.0.0', '/config', '/api-docs/openapi.json']) {
+  for (const path of [
+    '/v1/templates',
+    '/v1/templates/test/demo/1.0.0',
+    '/config',
+    '/api-docs/openapi.json',
+    '/api-docs/ui',
+  ]) {
     expect(await json(path)).toMatchObject({ status: 403, error: { code: 'FORBIDDEN' } });
   }
   expect(await json('/config')).toMatchObject({

@@ -1,0 +1,32 @@
+import { readFile } from 'node:fs/promises';
+import { Hono } from 'hono';
+
+/** The files of the page, beside `dist` and `src` in the package. */
+const FOLDER = new URL('../../assets/api-docs/', import.meta.url);
+
+const FILES: Readonly<Record<string, { file: string; type: string }>> = {
+  '/api-docs/ui': { file: 'index.html', type: 'text/html; charset=utf-8' },
+  '/api-docs/ui/page.css': { file: 'page.css', type: 'text/css; charset=utf-8' },
+  '/api-docs/ui/page.js': { file: 'page.js', type: 'text/javascript; charset=utf-8' },
+  '/api-docs/ui/contents.js': { file: 'contents.js', type: 'text/javascript; charset=utf-8' },
+};
+
+const HEADERS = {
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cache-control': 'no-cache',
+};
+
+/** A page on which people read and try what `/api-docs/openapi.json` says. It loads nothing from elsewhere. */
+export function apiPage(): Hono {
+  const app = new Hono();
+  for (const [path, { file, type }] of Object.entries(FILES)) {
+    app.get(path, async (c) =>
+      c.body(await readFile(new URL(file, FOLDER)), 200, { ...HEADERS, 'content-type': type }),
+    );
+  }
+  // From there, the page's links would lead elsewhere.
+  return app.get('/api-docs/ui/', (c) => c.redirect('../ui'));
+}
