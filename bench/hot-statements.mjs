@@ -60,6 +60,20 @@ export const HOT = [
   'lock_held_step',
   'await_saves',
   'is_saved',
+  'sequence_events',
+  'hold_event_part',
+  'read_event_part',
+  'finish_event_part',
+  'lock_earlier_deliveries',
+  'hold_event_retries',
+  'lock_event_retries',
+  'finish_event_retries',
+  'extend_event_parts',
+  'extend_event_retries',
+  'release_event_parts',
+  'release_event_retries',
+  'release_event_part',
+  'next_event_retry',
 ];
 
 const AT_START = 'once when a process starts, or a template is registered';
@@ -67,6 +81,7 @@ const ONCE_A_TEMPLATE = 'once for each template in a process, which keeps it';
 const WORKERS = 'reads the table of workers, from which those that are long gone are taken out';
 const COMPACTING = 'writes the queue anew when it is mostly dead rows; reads all that lives in it, on purpose';
 const MIGRATING = 'while the schema is brought up to date';
+const GROUPS = 'reads who gets events: a row for each group, and sixteen cursors';
 const NO_TABLE = 'reads no table of ours';
 
 /** The others, with the reason. */
@@ -83,6 +98,10 @@ export const NOT_HOT = {
   migration_log_exists: MIGRATING,
   applied_migrations: MIGRATING,
   note_migration: MIGRATING,
+  lock_event_sequence: NO_TABLE,
+  refresh_event_group: GROUPS,
+  create_event_group: GROUPS,
+  create_event_cursors: GROUPS,
   notify: NO_TABLE,
   ping: NO_TABLE,
   server_facts: NO_TABLE,

@@ -262,7 +262,7 @@ create table tasker.past_worker (
 -- Domain events: written with the result that they tell of, and never changed. Within a task ids grow in the order of its
 -- commits, since each recording locks it; across tasks they say nothing: an id may be committed after a greater one.
 -- Whoever inserts has locked the task before, in a statement of its own: so its transaction has an id before it takes one
--- from the sequence here, which event_head relies on.
+-- from the sequence here, which event_gap relies on.
 create table tasker.domain_event (
   id        bigint generated always as identity primary key,
   event_id  uuid not null,
@@ -283,72 +283,88 @@ create index domain_event_ids on tasker.domain_event using brin (event_id) with 
 create index domain_event_tasks on tasker.domain_event using brin (task_uuid) with (autosummarize = on);
 create index domain_event_times on tasker.domain_event using brin (fired_at) with (autosummarize = on);
 
--- Events in the order in which they came to be seen, in lists: one writer at a time, who locks event_head first. Ids up to
--- last_id were seen or are missing; one that is missing was rolled back, or is not committed yet. It is given up when no
--- transaction runs that was there when it was first missed. Readers go by chunks, so nothing can appear behind them.
+-- Large values stand beside the table as they are: their sizes are known without reading them.
+alter table tasker.domain_event alter payload set storage external, alter execution set storage external;
+
+-- Events in the order in which they came to be seen, in lists: one writer at a time, who holds a lock. Ids up to last_id were
+-- seen, or are in event_gap. Readers go by lists, so nothing can appear behind them.
 create table tasker.event_head (
-  one           boolean primary key default true,
-  last_id       bigint not null default 0,
-  chunk         bigint not null default 0,
-  missing       bigint[] not null default '{}',
-  missing_since xid8[] not null default '{}',
-  constraint event_head_one check (one),
-  constraint event_head_missing check (cardinality(missing) = cardinality(missing_since))
+  one     boolean primary key default true,
+  last_id bigint not null default 0,
+  chunk   bigint not null default 0,
+  constraint event_head_one check (one)
 ) with (fillfactor = 50);
 insert into tasker.event_head default values;
 
--- The events of a task are all in one part, of 16.
+-- Ids that were passed by: rolled back, or not committed yet. Whoever took one of them from the sequence had a transaction
+-- id below `since` by then; when no such transaction runs any more, and still there is no event, there never will be one.
+create table tasker.event_gap (
+  first_id bigint not null,
+  last_id  bigint not null,
+  since    xid8 not null,
+  primary key (first_id, last_id),
+  constraint event_gap_not_empty check (first_id <= last_id)
+);
+
+-- The events of a task are all in one part, of 16. `total`: ids in this list and in those before it in its part.
 create table tasker.event_chunk (
   part    smallint not null,
   chunk   bigint not null,
   ids     bigint[] not null,
-  made_at timestamptz not null default now(),
+  size    int not null,
+  total   bigint not null,
+  made_at timestamptz not null default clock_timestamp(),
   primary key (part, chunk),
-  constraint event_chunk_part check (part between 0 and 15)
+  constraint event_chunk_part check (part between 0 and 15),
+  constraint event_chunk_size check (size = cardinality(ids) and size > 0)
 );
 
--- Who gets events: each group gets each event whose name matches, however many processes work for it.
+-- Who gets events: each group gets each event whose name matches, however many processes work for it. `matching` is what the
+-- patterns come to as a regular expression.
 create table tasker.event_group (
   id         int generated always as identity primary key,
   name       text not null unique,
   patterns   text[] not null,
+  matching   text not null,
   created_at timestamptz not null default now(),
   seen_at    timestamptz not null default now()
 ) with (fillfactor = 50);
 
--- How far a group came in a part: chunks below `chunk` are done, and of that one the first `done` ids. Whoever holds it
--- handles what comes next.
+-- How far a group came in a part: lists below `chunk` are done, and of that one the first `done` ids. A process that holds it
+-- handles what comes next; `hold` is the fence, another one each time.
 create table tasker.event_cursor (
-  group_id   int not null references tasker.event_group (id) on delete cascade,
+  group_id   int not null references tasker.event_group (id),
   part       smallint not null,
   chunk      bigint not null,
   done       int not null default 0,
   holder     uuid,
+  hold       uuid,
   held_until timestamptz,
   primary key (group_id, part),
   constraint event_cursor_part check (part between 0 and 15 and done >= 0),
-  constraint event_cursor_hold check ((holder is null) = (held_until is null))
+  constraint event_cursor_hold check (num_nulls(holder, hold, held_until) in (0, 3))
 ) with (fillfactor = 50);
 
--- Deliveries beside the cursor: those that failed, those of the same task behind them, those that are repeated.
+-- Deliveries beside the cursor: those that failed, those of the same task behind them, those that are repeated. Of a task
+-- only the first is ever due; those behind it are due at infinity. One that is held is due again when the hold ends.
+-- Without references: each row would lock the group's one.
 create table tasker.event_retry (
-  group_id   int not null references tasker.event_group (id) on delete cascade,
-  task_uuid  uuid not null,
-  id         bigint not null,
-  attempts   int not null default 0,
-  due_at     timestamptz not null default now(),
-  replayed   boolean not null default false,
-  error      text,
-  holder     uuid,
-  held_until timestamptz,
-  primary key (group_id, task_uuid, id),
-  constraint event_retry_hold check ((holder is null) = (held_until is null))
+  group_id  int not null,
+  task_uuid uuid not null,
+  id        bigint not null,
+  attempts  int not null default 0,
+  due_at    timestamptz not null default now(),
+  replayed  boolean not null default false,
+  error     text,
+  holder    uuid,
+  primary key (group_id, task_uuid, id)
 ) with (fillfactor = 50);
 create index event_retry_due on tasker.event_retry (group_id, due_at);
+create index event_retry_held on tasker.event_retry (holder) where holder is not null;
 
 -- Deliveries that were given up.
 create table tasker.event_dead (
-  group_id  int not null references tasker.event_group (id) on delete cascade,
+  group_id  int not null,
   id        bigint not null,
   task_uuid uuid not null,
   attempts  int not null,

@@ -75,9 +75,12 @@ create table tasker.event_chunk (
   part smallint not null,
   chunk bigint not null,
   ids bigint[] not null,
-  made_at timestamp with time zone not null default now(),
+  size integer not null,
+  total bigint not null,
+  made_at timestamp with time zone not null default clock_timestamp(),
   constraint event_chunk_pkey PRIMARY KEY (part, chunk),
-  constraint event_chunk_part CHECK (((part >= 0) AND (part <= 15)))
+  constraint event_chunk_part CHECK (((part >= 0) AND (part <= 15))),
+  constraint event_chunk_size CHECK (((size = cardinality(ids)) AND (size > 0)))
 );
 
 create table tasker.event_cursor (
@@ -86,10 +89,11 @@ create table tasker.event_cursor (
   chunk bigint not null,
   done integer not null default 0,
   holder uuid,
+  hold uuid,
   held_until timestamp with time zone,
   constraint event_cursor_pkey PRIMARY KEY (group_id, part),
-  constraint event_cursor_group_id_fkey FOREIGN KEY (group_id) REFERENCES tasker.event_group(id) ON DELETE CASCADE,
-  constraint event_cursor_hold CHECK (((holder IS NULL) = (held_until IS NULL))),
+  constraint event_cursor_group_id_fkey FOREIGN KEY (group_id) REFERENCES tasker.event_group(id),
+  constraint event_cursor_hold CHECK ((num_nulls(holder, hold, held_until) = ANY (ARRAY[0, 3]))),
   constraint event_cursor_part CHECK ((((part >= 0) AND (part <= 15)) AND (done >= 0)))
 ) with (fillfactor=50);
 
@@ -100,14 +104,22 @@ create table tasker.event_dead (
   attempts integer not null,
   error text not null,
   died_at timestamp with time zone not null default now(),
-  constraint event_dead_pkey PRIMARY KEY (group_id, id),
-  constraint event_dead_group_id_fkey FOREIGN KEY (group_id) REFERENCES tasker.event_group(id) ON DELETE CASCADE
+  constraint event_dead_pkey PRIMARY KEY (group_id, id)
+);
+
+create table tasker.event_gap (
+  first_id bigint not null,
+  last_id bigint not null,
+  since xid8 not null,
+  constraint event_gap_pkey PRIMARY KEY (first_id, last_id),
+  constraint event_gap_not_empty CHECK ((first_id <= last_id))
 );
 
 create table tasker.event_group (
   id integer not null generated always as identity,
   name text not null,
   patterns text[] not null,
+  matching text not null,
   created_at timestamp with time zone not null default now(),
   seen_at timestamp with time zone not null default now(),
   constraint event_group_pkey PRIMARY KEY (id),
@@ -118,10 +130,7 @@ create table tasker.event_head (
   one boolean not null default true,
   last_id bigint not null default 0,
   chunk bigint not null default 0,
-  missing bigint[] not null default '{}'::bigint[],
-  missing_since xid8[] not null default '{}'::xid8[],
   constraint event_head_pkey PRIMARY KEY (one),
-  constraint event_head_missing CHECK ((cardinality(missing) = cardinality(missing_since))),
   constraint event_head_one CHECK (one)
 ) with (fillfactor=50);
 
@@ -134,12 +143,10 @@ create table tasker.event_retry (
   replayed boolean not null default false,
   error text,
   holder uuid,
-  held_until timestamp with time zone,
-  constraint event_retry_pkey PRIMARY KEY (group_id, task_uuid, id),
-  constraint event_retry_group_id_fkey FOREIGN KEY (group_id) REFERENCES tasker.event_group(id) ON DELETE CASCADE,
-  constraint event_retry_hold CHECK (((holder IS NULL) = (held_until IS NULL)))
+  constraint event_retry_pkey PRIMARY KEY (group_id, task_uuid, id)
 ) with (fillfactor=50);
 CREATE INDEX event_retry_due ON tasker.event_retry USING btree (group_id, due_at);
+CREATE INDEX event_retry_held ON tasker.event_retry USING btree (holder) WHERE (holder IS NOT NULL);
 
 create table tasker.history (
   task_uuid uuid not null,

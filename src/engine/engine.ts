@@ -34,6 +34,7 @@ import {
 import { type CreatedTask, type CreateOptions, createTasks, type TaskRequest } from './create-task.ts';
 import { endStale, type LifecycleTurn } from './end-stale.ts';
 import { EngineCounts } from './engine-counts.ts';
+import { EventLog } from './event-log.ts';
 import { DYNAMIC_LIMITS, type DynamicLimits } from './expansion.ts';
 import {
   cancelTask,
@@ -83,6 +84,8 @@ export interface Patience {
 export class Engine {
   readonly database: Database;
   readonly templates: TemplateStore;
+  /** The durable domain events, and who has got which. */
+  readonly events: EventLog;
   readonly #logger: Logger;
   readonly #count: EngineCounts;
 
@@ -90,6 +93,7 @@ export class Engine {
     this.database = database;
     this.#logger = logger;
     this.#count = new EngineCounts(database.metrics.instruments);
+    this.events = new EventLog(database);
     this.templates = new TemplateStore(database, logger, { ...DYNAMIC_LIMITS, ...limits });
   }
 

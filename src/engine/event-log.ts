@@ -1,0 +1,297 @@
+import { randomUUID } from 'node:crypto';
+import type { Database } from '../db/database.ts';
+import { opening } from '../db/opening.ts';
+import { regexOfPatterns } from '../model/event-pattern.ts';
+import { stepUuid } from '../model/uuid.ts';
+import { finishPart, type SetAside } from '../store/event-finish.ts';
+import { createGroup, refreshGroup } from '../store/event-groups.ts';
+import { extendHolds, nextRetryMs, releaseHolds, releasePart } from '../store/event-holds.ts';
+import { holdPart, type PartRows, readPart } from '../store/event-parts.ts';
+import { finishRetries, holdRetries, type RetryEnd } from '../store/event-retries.ts';
+import type { EventRow } from '../store/event-rows.ts';
+import { lockSequence, sequenceEvents } from '../store/event-sequence.ts';
+import { PINNED_PLANS } from '../store/planner.ts';
+import type { LoggedEvent } from './logged-event.ts';
+
+/** New events that get their places in one transaction. */
+const SEQUENCED_AT_ONCE = 10_000;
+/** Ids that a take looks at, for events that its group wants. */
+const SCANNED_AT_ONCE = 2_000;
+/** Events that a take brings. */
+const TAKEN_AT_ONCE = 200;
+/** What one answer may bring: payloads and execution results together. */
+const BYTES_AT_ONCE = 8 * 1024 * 1024;
+/** Characters of an error that are kept. */
+const LONGEST_ERROR = 4_000;
+
+/** Bounds on the server too: a client that gives up leaves its statement waiting there. */
+const SETTINGS = opening({
+  ...PINNED_PLANS,
+  statement_timeout: '60s',
+  lock_timeout: '30s',
+  idle_in_transaction_session_timeout: '30s',
+});
+
+/** A place in a part of the log: the first `done` ids of list `chunk` are done, and all lists before it. */
+export interface EventPosition {
+  chunk: number;
+  done: number;
+}
+
+/** An event to deliver. */
+export interface TakenEvent extends LoggedEvent {
+  /** An earlier event of its task waits to be delivered again: this one must wait behind it, see {@link PartOutcome.parked}. */
+  parked: boolean;
+  /** Where the group stands when this event and those before it are done. */
+  after: EventPosition;
+}
+
+/** What a process holds of the log, for a group. */
+export interface TakenPart {
+  groupId: number;
+  part: number;
+  /** The fence: another one at each take. */
+  hold: string;
+  /** In order. May be none, if none of those looked at is for this group: finish it then too, so that the group gets on. */
+  events: TakenEvent[];
+  /** Where the group stands when all of them are done. */
+  upTo: EventPosition;
+}
+
+/** A delivery by its event. */
+export interface EventReference {
+  id: number;
+  taskUuid: string;
+}
+
+/** A delivery that failed. */
+export interface FailedDelivery extends EventReference {
+  error: string;
+  /** Until it is tried again. */
+  delayMs: number;
+}
+
+/** What became of what was taken. */
+export interface PartOutcome {
+  /** How far it was handled: `upTo` of the part, or `after` of an event. Default: `upTo`. */
+  upTo?: EventPosition;
+  /** Their first delivery failed. */
+  failed?: readonly FailedDelivery[];
+  /** Their first delivery failed, and there will be no other. */
+  dead?: readonly (EventReference & { error: string })[];
+  /** They wait behind an event of their task: one that failed here, or one that waited before. */
+  parked?: readonly EventReference[];
+  /** Milliseconds for which the part stays held, for {@link EventLog.takeMore}; default: it is let go. */
+  keepMs?: number;
+}
+
+/** An event to deliver again. */
+export interface RetriedEvent extends LoggedEvent {
+  /** Deliveries to this group that failed. */
+  attempts: number;
+  /** An operator asked for it. */
+  replayed: boolean;
+}
+
+/** What became of deliveries that were tried again. */
+export interface RetryOutcome {
+  delivered?: readonly EventReference[];
+  /** `attempts`: deliveries that failed, this one among them. */
+  failed?: readonly (FailedDelivery & { attempts: number })[];
+  dead?: readonly (EventReference & { attempts: number; error: string })[];
+}
+
+/**
+ * The durable events, in an order that all readers share, and how far each group of readers came. Everything is in the
+ * database: any process may do any of it at any time, and one that dies half-way leaves nothing that others wait for longer
+ * than its lease.
+ */
+export class EventLog {
+  readonly #database: Database;
+  #sequencing: Promise<number> | undefined;
+  #sequencingNext: Promise<number> | undefined;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /**
+   * Gives their places to events that were committed since; answers how many. Until an event has its place nobody gets it.
+   * Callers in one process share a run, one that began after their call.
+   */
+  sequence(): Promise<number> {
+    if (!this.#sequencing) {
+      this.#sequencing = this.#sequence().finally(() => (this.#sequencing = undefined));
+      return this.#sequencing;
+    }
+    const again = () => {
+      this.#sequencingNext = undefined;
+      return this.sequence();
+    };
+    this.#sequencingNext ??= this.#sequencing.then(again, again);
+    return this.#sequencingNext;
+  }
+
+  async #sequence(): Promise<number> {
+    for (let count = 0; ; ) {
+      const { placed, full } = await this.#database.pipeline(SETTINGS, async (tx) => {
+        const locked = lockSequence(tx);
+        const sequenced = sequenceEvents(tx, SEQUENCED_AT_ONCE);
+        await locked;
+        return sequenced;
+      });
+      count += placed;
+      if (!full) return count;
+    }
+  }
+
+  /**
+   * Makes a group, or says anew what an existing one gets; answers with its id. A new one begins with what is committed from
+   * `now` (default) on, or with all that is kept.
+   */
+  async joinGroup({
+    name,
+    patterns,
+    from = 'now',
+  }: {
+    name: string;
+    patterns: readonly string[];
+    from?: 'now' | 'beginning';
+  }): Promise<number> {
+    const group = { name, patterns, matching: regexOfPatterns(patterns) };
+    const known = await refreshGroup(this.#database, group);
+    if (known !== undefined) return known;
+    // What was committed before has its place before the group's.
+    if (from === 'now') await this.sequence();
+    return this.#database.transaction(SETTINGS, (tx) =>
+      createGroup(tx, { ...group, fromBeginning: from === 'beginning' }),
+    );
+  }
+
+  /**
+   * Takes a part in which something waits for the group and that nobody holds, for `leaseMs`. Undefined: there is none.
+   * @param holder the process, a UUID
+   */
+  async take(
+    groupId: number,
+    holder: string,
+    { leaseMs, limit = TAKEN_AT_ONCE }: { leaseMs: number; limit?: number },
+  ): Promise<TakenPart | undefined> {
+    const hold = randomUUID();
+    const rows = await this.#database.pipeline(SETTINGS, async (tx) => {
+      const held = holdPart(tx, { groupId, holder, hold, leaseMs });
+      const read = readPart(tx, { groupId, hold }, limits(limit));
+      await held;
+      return read;
+    });
+    return rows && takenPart(rows, { groupId, hold });
+  }
+
+  /** What comes next in a part that was kept. Undefined: nothing, and it was let go; or it is not held any more. */
+  async takeMore(
+    { groupId, part, hold }: Pick<TakenPart, 'groupId' | 'part' | 'hold'>,
+    { limit = TAKEN_AT_ONCE }: { limit?: number } = {},
+  ): Promise<TakenPart | undefined> {
+    const rows = await this.#database.pipeline(SETTINGS, (tx) => readPart(tx, { groupId, hold }, limits(limit)));
+    if (!rows) return undefined;
+    const taken = takenPart(rows, { groupId, hold });
+    if (!taken) await releasePart(this.#database, { groupId, part, hold });
+    return taken;
+  }
+
+  /** Moves the group on. False: another process has taken the part over, or the group was removed; nothing was changed. */
+  async finish(taken: TakenPart, outcome: PartOutcome = {}): Promise<boolean> {
+    const { upTo = taken.upTo, failed = [], dead = [], parked = [], keepMs = null } = outcome;
+    const aside: SetAside[] = [
+      ...failed.map(({ delayMs, ...one }) => ({ ...one, attempts: 1, next: delayMs, error: storable(one.error) })),
+      ...dead.map((one) => ({ ...one, attempts: 1, next: 'dead' as const, error: storable(one.error) })),
+      ...parked.map((one) => ({ ...one, attempts: 0, next: 0, error: null })),
+    ];
+    const { groupId, part, hold } = taken;
+    return this.#database.pipeline(SETTINGS, (tx) => finishPart(tx, { groupId, part, hold, ...upTo, keepMs, aside }));
+  }
+
+  /** Takes deliveries that are due again and that nobody holds, for `leaseMs`: of a task never more than one. */
+  async takeRetries(
+    groupId: number,
+    holder: string,
+    { leaseMs, limit = TAKEN_AT_ONCE }: { leaseMs: number; limit?: number },
+  ): Promise<RetriedEvent[]> {
+    const hold = { groupId, holder, leaseMs, limit, bytes: BYTES_AT_ONCE };
+    const rows = await this.#database.pipeline(SETTINGS, (tx) => holdRetries(tx, hold));
+    return rows.map((row) => ({ ...loggedEvent(row), attempts: row.attempts_before, replayed: row.replayed }));
+  }
+
+  /**
+   * Ends deliveries that were taken; those that another process has taken over are left out. Answers how many ended, and in
+   * how many of their tasks another one is due now.
+   */
+  async finishRetries(
+    groupId: number,
+    holder: string,
+    { delivered = [], failed = [], dead = [] }: RetryOutcome,
+  ): Promise<{ finished: number; next: number }> {
+    const ends: RetryEnd[] = [
+      ...delivered.map((one) => ({ ...one, attempts: 0, next: 'delivered' as const, error: null })),
+      ...failed.map(({ delayMs, ...one }) => ({ ...one, next: delayMs, error: storable(one.error) })),
+      ...dead.map((one) => ({ ...one, next: 'dead' as const, error: storable(one.error) })),
+    ];
+    if (ends.length === 0) return { finished: 0, next: 0 };
+    return this.#database.pipeline(SETTINGS, (tx) => finishRetries(tx, { groupId, holder }, ends));
+  }
+
+  /** Holds for longer all that this process holds of the group. */
+  async extend(groupId: number, holder: string, leaseMs: number): Promise<void> {
+    await this.#database.pipeline(SETTINGS, (tx) => extendHolds(tx, { groupId, holder, leaseMs }));
+  }
+
+  /** Lets go of all that this process holds of the group: others may take it at once. */
+  async letGo(groupId: number, holder: string): Promise<void> {
+    await this.#database.pipeline(SETTINGS, (tx) => releaseHolds(tx, { groupId, holder }));
+  }
+
+  /** Milliseconds until a delivery of the group is due again, held ones as if given up; null: none waits. */
+  nextDueMs(groupId: number): Promise<number | null> {
+    return this.#database.pipeline(SETTINGS, (tx) => nextRetryMs(tx, groupId));
+  }
+}
+
+const limits = (events: number) => ({ scan: SCANNED_AT_ONCE, events, bytes: BYTES_AT_ONCE });
+
+/** Of lists that are done to their end the next one begins. */
+const after = ({ chunk, size, done }: { chunk: number; size: number; done: number }): EventPosition =>
+  done >= size ? { chunk: chunk + 1, done: 0 } : { chunk, done };
+
+function takenPart(
+  { part, far, cut, events: rows }: PartRows,
+  { groupId, hold }: { groupId: number; hold: string },
+): TakenPart | undefined {
+  if (!far) return undefined;
+  const events = rows.map((row) => ({ ...loggedEvent(row), parked: row.parked, after: after(row) }));
+  return { groupId, part, hold, events, upTo: cut ? events.at(-1)!.after : after(far) };
+}
+
+function loggedEvent(row: EventRow): LoggedEvent {
+  const payload: unknown = JSON.parse(row.payload);
+  const execution = JSON.parse(row.execution) as Record<string, unknown>;
+  return {
+    id: row.id,
+    eventId: row.event_id,
+    name: row.name,
+    version: row.version,
+    taskUuid: row.task_uuid,
+    stepUuid: stepUuid(row.task_uuid, row.idx),
+    stepName: row.step_name ?? '',
+    namespace: row.namespace ?? '',
+    correlationId: row.correlation_id ?? row.task_uuid,
+    attempt: row.attempt,
+    publisher: row.publisher,
+    firedAt: row.fired_at,
+    payload,
+    metadata: row.metadata === null ? {} : (JSON.parse(row.metadata) as Record<string, unknown>),
+    executionResult: 'result' in execution ? execution : { ...execution, result: payload },
+  };
+}
+
+/** What a text column takes. */
+const storable = (error: string) => error.slice(0, LONGEST_ERROR).toWellFormed().replaceAll('\0', '');

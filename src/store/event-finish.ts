@@ -1,0 +1,94 @@
+import type { Db, Statement } from '../db/statement.ts';
+
+// Whoever ends the delivery before one that is parked locks it too, and looks only afterwards for what is next: so either
+// this waits and finds it gone, or the other waits and finds what was put behind it.
+const LOCK_EARLIER: Statement = {
+  name: 'lock_earlier_deliveries',
+  text: `
+select count(*) from (
+  select 1
+    from (select task_uuid, min(id) id from unnest($2::uuid[], $3::bigint[]) d (task_uuid, id) group by 1) d
+    cross join lateral (
+      select x.id from tasker.event_retry x
+       where x.group_id = $1 and x.task_uuid = d.task_uuid and x.id < d.id order by x.id desc limit 1) q
+    join tasker.event_retry r on r.group_id = $1 and r.task_uuid = d.task_uuid and r.id = q.id
+   order by r.task_uuid, r.id for update of r) r`,
+};
+
+// A group that was removed, or a part that another process has taken over, changes nothing. Of a task only the first is due.
+const FINISH_PART: Statement = {
+  name: 'finish_event_part',
+  text: `
+with c as materialized (
+  select part from tasker.event_cursor where group_id = $1 and part = $2 and hold = $3 for update),
+d as materialized (
+  select * from unnest($4::uuid[], $5::bigint[], $6::int[], $7::float8[], $8::text[])
+    d (task_uuid, id, attempts, delay, error)
+   where exists (select 1 from c)),
+r as (
+  insert into tasker.event_retry (group_id, task_uuid, id, attempts, due_at, error)
+  select $1, task_uuid, id, attempts,
+         case when attempts > 0 then now() + delay * interval '1 ms'
+           when before is not null or exists (
+             select 1 from tasker.event_retry x where x.group_id = $1 and x.task_uuid = d.task_uuid and x.id < d.id)
+           then 'infinity' else now() end, error
+    from (select d.*, lag(id) over (partition by task_uuid order by id) before from d where delay >= 0) d
+  on conflict (group_id, task_uuid, id) do nothing),
+g as (
+  insert into tasker.event_dead (group_id, id, task_uuid, attempts, error)
+  select $1, id, task_uuid, attempts, coalesce(error, '') from d where delay < 0
+  on conflict (group_id, id) do update set attempts = excluded.attempts, error = excluded.error, died_at = now())
+update tasker.event_cursor set chunk = $9, done = $10,
+       holder = case when $11::float8 is not null then holder end, hold = case when $11::float8 is not null then hold end,
+       held_until = now() + $11::float8 * interval '1 ms'
+ where group_id = $1 and part = any (array(select part from c))
+returning part`,
+};
+
+/** A delivery that goes on beside the cursor, or nowhere. */
+export interface SetAside {
+  taskUuid: string;
+  id: number;
+  /** Deliveries that failed; 0: it waits behind an earlier event of its task. */
+  attempts: number;
+  /** Milliseconds until the next; `dead`: it is given up. */
+  next: number | 'dead';
+  error: string | null;
+}
+
+/** Where a hold left off. */
+export interface FinishedPart {
+  groupId: number;
+  part: number;
+  hold: string;
+  chunk: number;
+  done: number;
+  /** Milliseconds for which it stays held; null: it is let go. */
+  keepMs: number | null;
+  aside: readonly SetAside[];
+}
+
+/** Moves a group's cursor on. False: the part is not held under this fence, and nothing was changed. */
+export async function finishPart(db: Db, finished: FinishedPart): Promise<boolean> {
+  const { groupId, aside } = finished;
+  const tasks = `{${aside.map((one) => one.taskUuid).join(',')}}`;
+  const ids = `{${aside.map((one) => one.id).join(',')}}`;
+  const parked = aside.some((one) => one.attempts === 0);
+  // Sent at once: the caller's transaction is one round trip.
+  const locked = parked ? db.query(LOCK_EARLIER, [groupId, tasks, ids]) : undefined;
+  const moved = db.query(FINISH_PART, [
+    groupId,
+    finished.part,
+    finished.hold,
+    tasks,
+    ids,
+    `{${aside.map((one) => one.attempts).join(',')}}`,
+    `{${aside.map((one) => (one.next === 'dead' ? -1 : one.next)).join(',')}}`,
+    aside.map((one) => one.error),
+    finished.chunk,
+    finished.done,
+    finished.keepMs,
+  ]);
+  await locked;
+  return (await moved).rows.length > 0;
+}

@@ -1,0 +1,70 @@
+import type { Db, Statement } from '../db/statement.ts';
+
+const EXTEND_PARTS: Statement = {
+  name: 'extend_event_parts',
+  text: `
+update tasker.event_cursor set held_until = now() + $3 * interval '1 ms' where group_id = $1 and holder = $2`,
+};
+
+const EXTEND_RETRIES: Statement = {
+  name: 'extend_event_retries',
+  text: `
+update tasker.event_retry set due_at = now() + $3 * interval '1 ms' where group_id = $1 and holder = $2`,
+};
+
+/** What a process holds of a group. */
+export interface Holds {
+  groupId: number;
+  holder: string;
+}
+
+/** Holds for longer what is held. */
+export async function extendHolds(db: Db, { groupId, holder, leaseMs }: Holds & { leaseMs: number }): Promise<void> {
+  await Promise.all([EXTEND_PARTS, EXTEND_RETRIES].map((statement) => db.query(statement, [groupId, holder, leaseMs])));
+}
+
+const RELEASE_PARTS: Statement = {
+  name: 'release_event_parts',
+  text: `
+update tasker.event_cursor set holder = null, hold = null, held_until = null where group_id = $1 and holder = $2`,
+};
+
+const RELEASE_RETRIES: Statement = {
+  name: 'release_event_retries',
+  text: `update tasker.event_retry set holder = null, due_at = now() where group_id = $1 and holder = $2`,
+};
+
+/** Lets go of all that is held: it waits where it was. */
+export async function releaseHolds(db: Db, { groupId, holder }: Holds): Promise<void> {
+  await Promise.all([RELEASE_PARTS, RELEASE_RETRIES].map((statement) => db.query(statement, [groupId, holder])));
+}
+
+const RELEASE_PART: Statement = {
+  name: 'release_event_part',
+  text: `
+update tasker.event_cursor set holder = null, hold = null, held_until = null
+ where group_id = $1 and part = $2 and hold = $3`,
+};
+
+/** Lets go of one part. */
+export async function releasePart(
+  db: Db,
+  { groupId, part, hold }: { groupId: number; part: number; hold: string },
+): Promise<void> {
+  await db.query(RELEASE_PART, [groupId, part, hold]);
+}
+
+const NEXT_RETRY: Statement = {
+  name: 'next_event_retry',
+  text: `
+select greatest(0, extract(epoch from r.due_at - now()) * 1000)::float8 ms
+  from tasker.event_retry r
+ where r.group_id = $1 and r.due_at < 'infinity' and not exists (
+   select 1 from tasker.event_retry x where x.group_id = r.group_id and x.task_uuid = r.task_uuid and x.id < r.id)
+ order by r.due_at limit 1`,
+};
+
+/** Milliseconds until a delivery is due; null: none waits. */
+export async function nextRetryMs(db: Db, groupId: number): Promise<number | null> {
+  return (await db.query<{ ms: number }>(NEXT_RETRY, [groupId])).rows[0]?.ms ?? null;
+}

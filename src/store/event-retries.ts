@@ -1,0 +1,135 @@
+import type { Db, Statement } from '../db/statement.ts';
+import { EVENT_COLUMNS, EVENT_NAMES, type EventRow } from './event-rows.ts';
+
+// What is held is due again when the hold ends, so what is due tells all. An earlier one may have come by a replay.
+const HOLD_RETRIES: Statement = {
+  name: 'hold_event_retries',
+  text: `
+with due as materialized (
+  select r.task_uuid, r.id, r.due_at from tasker.event_retry r
+   where r.group_id = $1 and r.due_at <= now() and not exists (
+     select 1 from tasker.event_retry x where x.group_id = r.group_id and x.task_uuid = r.task_uuid and x.id < r.id)
+   order by r.due_at limit $4 for update skip locked),
+sized as materialized (
+  select due.task_uuid, due.id, row_number() over w n, sum(coalesce(e.bytes, 0)) over w total
+    from due left join lateral (
+      select pg_column_size(x.payload) + pg_column_size(x.execution) bytes
+        from tasker.domain_event x where x.id = due.id offset 0) e on true
+  window w as (order by due.due_at, due.id rows unbounded preceding)),
+held as (
+  update tasker.event_retry r set holder = $2, due_at = now() + $3 * interval '1 ms'
+    from sized s where r.group_id = $1 and r.task_uuid = s.task_uuid and r.id = s.id and (s.n = 1 or s.total <= $5)
+  returning r.id, r.attempts, r.replayed)
+select held.attempts attempts_before, held.replayed, ${EVENT_COLUMNS}
+  from held cross join lateral (select * from tasker.domain_event x where x.id = held.id offset 0) e
+  ${EVENT_NAMES}
+ order by held.id`,
+};
+
+/** An event to deliver again. */
+export interface RetryRow extends EventRow {
+  /** Deliveries that failed. */
+  attempts_before: number;
+  replayed: boolean;
+}
+
+/** Who takes deliveries, and how many. */
+export interface RetryHold {
+  groupId: number;
+  holder: string;
+  leaseMs: number;
+  limit: number;
+  /** Of payloads and execution results together; the first event comes whatever its size. */
+  bytes: number;
+}
+
+/** Takes deliveries that are due and that nobody holds, one of a task. */
+export async function holdRetries(db: Db, hold: RetryHold): Promise<RetryRow[]> {
+  const { rows } = await db.query<RetryRow>(HOLD_RETRIES, [
+    hold.groupId,
+    hold.holder,
+    hold.leaseMs,
+    hold.limit,
+    hold.bytes,
+  ]);
+  return rows;
+}
+
+const LOCK_RETRIES: Statement = {
+  name: 'lock_event_retries',
+  text: `
+select count(*) from (
+  select 1 from unnest($2::uuid[], $3::bigint[]) d (task_uuid, id)
+    join tasker.event_retry r on r.group_id = $1 and r.task_uuid = d.task_uuid and r.id = d.id
+   order by r.task_uuid, r.id for update of r) r`,
+};
+
+// After the lock in a snapshot of its own: what was put behind one of these meanwhile is seen, and becomes due.
+const FINISH_RETRIES: Statement = {
+  name: 'finish_event_retries',
+  text: `
+with d as materialized (
+  select d.*, r.tid
+    from unnest($3::uuid[], $4::bigint[], $5::smallint[], $6::int[], $7::float8[], $8::text[])
+      d (task_uuid, id, kind, attempts, delay, error)
+    cross join lateral (
+      select ctid tid from tasker.event_retry x
+       where x.group_id = $1 and x.task_uuid = d.task_uuid and x.id = d.id and x.holder = $2 offset 0) r),
+again as (
+  update tasker.event_retry r
+     set attempts = d.attempts, error = d.error, holder = null, due_at = now() + d.delay * interval '1 ms'
+    from d where r.ctid = d.tid and d.kind = 1),
+over as (
+  delete from tasker.event_retry where ctid = any (array(select tid from d where kind <> 1))),
+dead as (
+  insert into tasker.event_dead (group_id, id, task_uuid, attempts, error)
+  select $1, id, task_uuid, attempts, coalesce(error, '') from d where kind = 2
+  on conflict (group_id, id) do update set attempts = excluded.attempts, error = excluded.error, died_at = now()),
+next as (
+  update tasker.event_retry r set due_at = now()
+    from (select d.task_uuid, n.id from d cross join lateral (
+            select x.id, x.due_at from tasker.event_retry x
+             where x.group_id = $1 and x.task_uuid = d.task_uuid and x.id > d.id order by x.id limit 1) n
+           where d.kind <> 1 and n.due_at = 'infinity') n
+   where r.group_id = $1 and r.task_uuid = n.task_uuid and r.id = n.id
+  returning 1)
+select (select count(*) from d)::int finished, (select count(*) from next)::int next`,
+};
+
+/** What became of a delivery that was taken. */
+export interface RetryEnd {
+  taskUuid: string;
+  id: number;
+  attempts: number;
+  /** Milliseconds until it is tried again, or why not. */
+  next: number | 'delivered' | 'dead';
+  error: string | null;
+}
+
+const KIND = { delivered: 0, again: 1, dead: 2 };
+
+/**
+ * Ends deliveries that are held; those that another has taken over are left out. Answers how many ended, and of how many
+ * tasks another one is due now.
+ */
+export async function finishRetries(
+  db: Db,
+  { groupId, holder }: { groupId: number; holder: string },
+  ends: readonly RetryEnd[],
+): Promise<{ finished: number; next: number }> {
+  const tasks = `{${ends.map((end) => end.taskUuid).join(',')}}`;
+  const ids = `{${ends.map((end) => end.id).join(',')}}`;
+  const locked = db.query(LOCK_RETRIES, [groupId, tasks, ids]);
+  const ended = db.query<{ finished: number; next: number }>(FINISH_RETRIES, [
+    groupId,
+    holder,
+    tasks,
+    ids,
+    `{${ends.map(({ next }) => (typeof next === 'number' ? KIND.again : KIND[next])).join(',')}}`,
+    `{${ends.map((end) => end.attempts).join(',')}}`,
+    `{${ends.map(({ next }) => (typeof next === 'number' ? next : 0)).join(',')}}`,
+    ends.map((end) => end.error),
+  ]);
+  await locked;
+  return (await ended).rows[0]!;
+}

@@ -1,0 +1,39 @@
+/**
+ * The columns of an event in a statement that has it as `e`, and {@link EVENT_NAMES} as `n`. Its task's row tells the rest:
+ * looked up one by one, as all that begins with a list.
+ */
+export const EVENT_COLUMNS = `
+e.id, e.event_id, e.name, e.version, e.task_uuid, e.idx, e.attempt, e.publisher, e.payload, e.metadata, e.execution,
+       tasker.iso(e.fired_at) fired_at, n.correlation_id, n.namespace, n.step_name`;
+
+/** What {@link EVENT_COLUMNS} reads of the task of `e`, to be joined to it; a task that was deleted takes no event away. */
+export const EVENT_NAMES = `
+left join lateral (
+    select t.correlation_id, s.name namespace, coalesce(bw.name, ts.name) step_name
+      from tasker.task t join tasker.template m on m.id = t.template_id join tasker.namespace s on s.id = m.namespace_id
+      join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(e.idx)
+      left join tasker.batch_worker bw on bw.task_uuid = t.task_uuid and bw.idx = e.idx
+     where t.task_uuid = e.task_uuid offset 0) n on true`;
+
+/** An event with the names that its task's row knows. */
+export interface EventRow {
+  id: number;
+  event_id: string;
+  name: string;
+  version: string;
+  task_uuid: string;
+  idx: number;
+  attempt: number;
+  publisher: string;
+  /** JSON text. */
+  payload: string;
+  /** JSON text. */
+  metadata: string | null;
+  /** JSON text; without `result` where that is the payload. */
+  execution: string;
+  fired_at: string;
+  correlation_id: string | null;
+  /** Null: its task is gone. */
+  namespace: string | null;
+  step_name: string | null;
+}
