@@ -7,7 +7,8 @@ let made = 0;
 export async function freshDatabase(): Promise<{ url: string; sql: Sql; drop(): Promise<void> }> {
   const server = inject('servers')[inject('postgres')]!;
   const name = `test_${process.pid}_${++made}_${Date.now().toString(36)}`;
-  await admin(server, `create database ${name} template tasker_template`);
+  // Copied as files: through the log, as is the default, it would be written twice.
+  await admin(server, `create database ${name} template tasker_template strategy = file_copy`);
   const url = new URL(server);
   url.pathname = `/${name}`;
   const client = new pg.Client({ connectionString: url.toString() });
