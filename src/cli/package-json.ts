@@ -14,6 +14,8 @@ export interface Project {
 }
 
 interface Manifest {
+  name?: string;
+  version?: string;
   scripts?: Record<string, string>;
   dependencies?: Record<string, string>;
   devDependencies?: Record<string, string>;
@@ -35,6 +37,13 @@ export async function readPackage(folder: string): Promise<Project> {
     usesVitest: has('vitest'),
     dependsOnUs: has('tasker-core'),
   };
+}
+
+/** The name and the version of the project in a folder; without a `package.json` the folder's name and 0.0.0. */
+export async function readIdentity(folder: string): Promise<{ name: string; version: string }> {
+  const file = path.join(folder, 'package.json');
+  const { name, version } = existsSync(file) ? parse(await readFile(file, 'utf8'), file) : {};
+  return { name: name || path.basename(folder) || 'tasker', version: version || '0.0.0' };
 }
 
 function parse(text: string, file: string): Manifest {

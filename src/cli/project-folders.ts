@@ -25,9 +25,8 @@ export function runnableFolders(options: GlobalOptions & { namespace?: string[] 
   templates: string[];
   handlers: string[];
 } {
-  const templates = templateFolders(options);
   const needsTemplates = options.namespace === undefined || options.templates !== undefined;
-  if (needsTemplates) mustExist(templates, { code: 'template_invalid', what: 'templates', option: '--templates' });
+  if (needsTemplates) templatesThere(options);
   return { templates: existingFolders(options), handlers: handlersThere(options) };
 }
 
@@ -36,6 +35,13 @@ export function handlersThere(options: GlobalOptions): string[] {
   const handlers = handlerFolders(options);
   mustExist(handlers, { code: 'handler_not_found', what: 'handlers', option: '--handlers' });
   return handlers;
+}
+
+/** The folders of templates, which must be there. @throws TaskerError `template_invalid` */
+export function templatesThere(options: GlobalOptions): string[] {
+  const templates = templateFolders(options);
+  mustExist(templates, { code: 'template_invalid', what: 'templates', option: '--templates' });
+  return templates;
 }
 
 function mustExist(

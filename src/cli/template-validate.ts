@@ -3,6 +3,7 @@ import { checkTemplateHandlers } from '../app/check-template-handlers.ts';
 import { readTemplates } from '../app/load-templates.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { formatProblem } from '../template/parse-template.ts';
+import { counted } from './counted.ts';
 import { EXIT } from './exit-codes.ts';
 import type { GlobalOptions } from './options.ts';
 import { note, print, printJson } from './output.ts';
@@ -33,8 +34,4 @@ export async function templateValidate(
       );
   }
   if (!valid) process.exitCode = EXIT.failed;
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { JsonValue, TaskTemplate } from './task-template.ts';
+import type { JsonSchema, JsonValue, TaskTemplate } from './task-template.ts';
 import { templateToJson } from './template-json.ts';
 
 /**
@@ -12,7 +12,8 @@ export function digestOf(template: TaskTemplate): string {
     .digest('hex');
 }
 
-function canonicalJson(value: JsonValue): string {
+/** JSON with its keys sorted: the same text for the same value, however it was written. */
+export function canonicalJson(value: JsonValue | JsonSchema): string {
   return JSON.stringify(value, (_, inner: JsonValue) =>
     typeof inner === 'object' && inner !== null && !Array.isArray(inner) ? sorted(inner) : inner,
   );

@@ -52,3 +52,25 @@ export function cpuMs(work: () => void): number {
   const { user, system } = process.cpuUsage(begun);
   return (user + system) / 1000;
 }
+
+/** A template whose steps publish events, each given as name, schema and further fields. */
+export function publishing(
+  steps: Record<string, readonly (readonly [name: string, schema: object, more?: object])[]>,
+  more: object = {},
+): TaskTemplate {
+  const declared = Object.entries(steps).map(([name, events]) => ({
+    name,
+    handler: 'h',
+    publishes_events: events.map(([event, schema, rest]) => ({
+      name: event,
+      description: event.replace('.', ' '),
+      schema,
+      ...rest,
+    })),
+  }));
+  // Whatever is JSON is YAML.
+  const text = JSON.stringify({ name: 'demo', namespace: 'demo', version: '1.0.0', steps: declared, ...more });
+  const { template, problems } = parseTemplate(text);
+  expect(problems.filter(({ severity }) => severity === 'error').map(formatProblem)).toEqual([]);
+  return template!;
+}

@@ -1,0 +1,156 @@
+import type { EventCondition, TaskTemplate } from '../task-template.ts';
+import {
+  type CataloguedEvent,
+  type DeclaredEvent,
+  declaredEvents,
+  differingSchemas,
+  type EventPayloadForm,
+} from './declared-events.ts';
+import { placedSchema } from './draft-07.ts';
+import { ENVELOPE_SCHEMAS, envelopeOf } from './event-envelope.ts';
+
+/** What an AsyncAPI document says of itself. */
+export interface AsyncApiOptions {
+  title: string;
+  /** Of the document, not of AsyncAPI. */
+  version: string;
+  description?: string | undefined;
+}
+
+/** An AsyncAPI 3.0 document. */
+export interface AsyncApiDocument {
+  asyncapi: '3.0.0';
+  info: { title: string; version: string; description?: string };
+  defaultContentType: 'application/json';
+  channels: Record<string, Channel>;
+  operations: Record<string, Operation>;
+  components: { messages: Record<string, Message>; schemas: Record<string, unknown> };
+}
+
+interface Reference {
+  $ref: string;
+}
+
+interface Channel {
+  address: string;
+  title: string;
+  description: string;
+  messages: Record<string, Reference>;
+}
+
+interface Operation {
+  action: 'send';
+  channel: Reference;
+  title: string;
+  summary: string;
+  description: string;
+  tags: { name: string }[];
+  messages: Reference[];
+  'x-tasker': Record<string, string>;
+}
+
+interface Message {
+  name: string;
+  title: string;
+  summary: string;
+  contentType: 'application/json';
+  payload: unknown;
+}
+
+/** When an event is published, as the end of a sentence. */
+const WHEN: Record<EventCondition, string> = {
+  success: 'when the step succeeds',
+  failure: 'when an attempt fails',
+  retryable_failure: 'when an attempt fails and there will be another',
+  permanent_failure: 'when an attempt fails and there will be no other',
+  always: 'after each attempt',
+};
+
+/**
+ * The events of templates as an AsyncAPI 3.0 document: a channel for each event, an operation for each step that publishes
+ * it, and messages as they leave the process, with the schema of the payload inside. `warnings` tells of events whose
+ * declarations differ, and of what such a document cannot say.
+ *
+ * @example
+ * const { document } = asyncApiOf(templates, { title: 'shop', version: '1.0.0' });
+ */
+export function asyncApiOf(
+  templates: readonly TaskTemplate[],
+  { title, version, description }: AsyncApiOptions,
+): { document: AsyncApiDocument; warnings: string[] } {
+  const events = declaredEvents(templates);
+  const warnings = differingSchemas(events);
+  const document: AsyncApiDocument = {
+    asyncapi: '3.0.0',
+    info: { title, version, ...(description === undefined ? {} : { description }) },
+    defaultContentType: 'application/json',
+    channels: {},
+    operations: {},
+    components: { messages: {}, schemas: { ...ENVELOPE_SCHEMAS } },
+  };
+  for (const event of events) warnings.push(...addEvent(document, event));
+  return { document, warnings };
+}
+
+function addEvent(document: AsyncApiDocument, event: CataloguedEvent): string[] {
+  const { name, declarations, payloads } = event;
+  const { channels, operations, components } = document;
+  const channel: Channel = { address: name, title: name, description: descriptionOf(declarations), messages: {} };
+  channels[name] = channel;
+  const warnings = payloads.flatMap((payload, index) => {
+    const key = payloads.length === 1 ? name : `${name}-${index + 1}`;
+    const { schema, notes } = placedSchema(payload.schema, `#/components/schemas/${key}`);
+    components.schemas[key] = schema;
+    components.messages[key] = messageOf(name, key, payload);
+    channel.messages[key] = { $ref: `#/components/messages/${key}` };
+    for (const declaration of payload.declarations) {
+      operations[freeKey(operations, declaration)] = operationOf(declaration, key);
+    }
+    return notes.map((note) => `schema of ${key}: ${note}`);
+  });
+  return warnings;
+}
+
+function messageOf(name: string, key: string, { declarations }: EventPayloadForm): Message {
+  const places = declarations.map(({ step, template }) => `step ${step} of ${template}`);
+  return {
+    name,
+    title: name,
+    summary: `Published by ${[...new Set(places)].join(', ')}.`,
+    contentType: 'application/json',
+    payload: envelopeOf(name, `#/components/schemas/${key}`),
+  };
+}
+
+function operationOf(declaration: DeclaredEvent, messageKey: string): Operation {
+  const { name, step, template, namespace, description, condition, deliveryMode, publisher } = declaration;
+  return {
+    action: 'send',
+    channel: { $ref: `#/channels/${name}` },
+    title: `${name} by ${step}`,
+    summary: description,
+    description: `Published by step ${step} of ${template} ${WHEN[condition]}.`,
+    tags: [{ name: namespace }],
+    messages: [{ $ref: `#/channels/${name}/messages/${messageKey}` }],
+    'x-tasker': {
+      template,
+      step,
+      condition,
+      delivery_mode: deliveryMode,
+      ...(publisher === null ? {} : { publisher }),
+    },
+  };
+}
+
+function descriptionOf(declarations: readonly DeclaredEvent[]): string {
+  return [...new Set(declarations.map(({ description }) => description))].join('\n');
+}
+
+/** Names of templates and steps may hold any character; a name that is taken already gets a number. */
+function freeKey(operations: object, { template, step, name }: DeclaredEvent): string {
+  const wanted = [template, step, name].join('.').replaceAll(/[^\w.-]/g, '_');
+  for (let number = 1; ; number++) {
+    const key = number === 1 ? wanted : `${wanted}-${number}`;
+    if (!Object.hasOwn(operations, key)) return key;
+  }
+}

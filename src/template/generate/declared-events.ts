@@ -1,0 +1,73 @@
+import type { EventDeclaration, JsonSchema, TaskTemplate } from '../task-template.ts';
+import { canonicalJson } from '../template-digest.ts';
+
+/** One place where an event is declared. */
+export interface DeclaredEvent extends EventDeclaration {
+  /** `namespace/name@version`. */
+  template: string;
+  namespace: string;
+  step: string;
+}
+
+/** A payload that an event may have, and who declares it so. */
+export interface EventPayloadForm {
+  schema: JsonSchema;
+  declarations: DeclaredEvent[];
+}
+
+/** An event by its name, over all templates. */
+export interface CataloguedEvent {
+  name: string;
+  /** All of them, by template and step. */
+  declarations: DeclaredEvent[];
+  /** One, unless declarations differ in their schemas. */
+  payloads: EventPayloadForm[];
+}
+
+/**
+ * The events that templates declare, by name. The order depends on names alone, so that what is generated from it changes
+ * only with the declarations.
+ */
+export function declaredEvents(templates: readonly TaskTemplate[]): CataloguedEvent[] {
+  const events = new Map<string, CataloguedEvent>();
+  for (const declaration of templates.flatMap(declarationsOf).sort(byPlace)) {
+    const event = events.get(declaration.name) ?? { name: declaration.name, declarations: [], payloads: [] };
+    events.set(declaration.name, event);
+    event.declarations.push(declaration);
+    const same = event.payloads.find(({ schema }) => sameSchema(schema, declaration.schema));
+    if (same) same.declarations.push(declaration);
+    else event.payloads.push({ schema: declaration.schema, declarations: [declaration] });
+  }
+  return [...events.values()].sort((a, b) => compared(a.name, b.name));
+}
+
+/** A sentence for each event that is declared with schemas that differ. */
+export function differingSchemas(events: readonly CataloguedEvent[]): string[] {
+  return events
+    .filter(({ payloads }) => payloads.length > 1)
+    .map(({ name, payloads }) => {
+      const places = payloads.map(({ declarations: [first] }) => `step ${first!.step} of ${first!.template}`);
+      return `${name} is declared with ${payloads.length} schemas: by ${places.join(', by ')}; all of them are shown, make them the same or give one another name`;
+    });
+}
+
+/** Text that is compared by code units, whatever the locale. */
+export function compared(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+function declarationsOf({ namespace, name, version, steps }: TaskTemplate): DeclaredEvent[] {
+  const template = `${namespace}/${name}@${version}`;
+  return steps.flatMap((step) =>
+    step.publishesEvents.map((event) => ({ ...event, template, namespace, step: step.name })),
+  );
+}
+
+function byPlace(a: DeclaredEvent, b: DeclaredEvent): number {
+  return compared(a.template, b.template) || compared(a.step, b.step);
+}
+
+function sameSchema(a: JsonSchema, b: JsonSchema): boolean {
+  return a === b || canonicalJson(a) === canonicalJson(b);
+}

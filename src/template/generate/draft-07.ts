@@ -1,0 +1,97 @@
+import {
+  below,
+  isObject,
+  localReference,
+  lookUp,
+  ONE_SCHEMA,
+  SCHEMA_LIST,
+  SCHEMA_MAP,
+  type SchemaObject,
+} from './schema-walk.ts';
+
+/** Keywords of later drafts that draft-07 cannot say. */
+const BEYOND = [
+  '$dynamicRef',
+  '$recursiveRef',
+  'maxContains',
+  'minContains',
+  'unevaluatedItems',
+  'unevaluatedProperties',
+];
+
+/** A schema in another document, and what could not be said there. */
+export interface PlacedSchema {
+  schema: unknown;
+  /** As `/properties/lines: draft-07 has no minContains`. */
+  notes: string[];
+}
+
+/**
+ * A JSON Schema as draft-07 has it, at another place (`#/components/schemas/…`) of a document: references within it lead
+ * to where they led, tuples and siblings of `$ref` keep their meaning.
+ */
+export function placedSchema(root: unknown, place: string): PlacedSchema {
+  const notes: string[] = [];
+  const schema = moved(root, '', { root, place, notes });
+  if (isObject(schema)) {
+    delete schema.$schema;
+    // References inside would be resolved against it instead of against the document.
+    delete schema.$id;
+  }
+  return { schema, notes };
+}
+
+interface Move {
+  root: unknown;
+  place: string;
+  notes: string[];
+}
+
+function moved(schema: unknown, at: string, move: Move): unknown {
+  if (!isObject(schema)) return schema;
+  for (const keyword of BEYOND) {
+    if (keyword in schema) move.notes.push(`${at || '/'}: draft-07 has no ${keyword}`);
+  }
+  const fields = Object.entries(schema).map(
+    ([keyword, value]) => [keyword, movedValue(keyword, value, at, move)] as const,
+  );
+  return older(Object.fromEntries(fields));
+}
+
+function movedValue(keyword: string, value: unknown, at: string, move: Move): unknown {
+  if (keyword === '$ref' && typeof value === 'string') return movedReference(value, at, move);
+  const here = below(at, keyword);
+  if (SCHEMA_LIST.has(keyword) && Array.isArray(value)) return value.map((one, i) => moved(one, below(here, i), move));
+  if (ONE_SCHEMA.has(keyword)) return moved(value, here, move);
+  if (!SCHEMA_MAP.has(keyword) || !isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, moved(one, below(here, key), move)]));
+}
+
+function movedReference(reference: string, at: string, { root, place, notes }: Move): string {
+  const local = localReference(root, reference);
+  if (lookUp(root, local) !== undefined) return `${place}${local.slice(1)}`;
+  notes.push(`${at || '/'}: the reference ${reference} is left as it is`);
+  return reference;
+}
+
+/** The same schema with the keywords of draft-07. */
+function older(schema: SchemaObject): SchemaObject {
+  const { $ref, prefixItems, dependentRequired, dependentSchemas, nullable, ...rest } = schema;
+  const result: SchemaObject = rest;
+  if (Array.isArray(prefixItems)) {
+    if ('items' in result) result.additionalItems = result.items;
+    result.items = prefixItems;
+  }
+  if (isObject(dependentRequired) || isObject(dependentSchemas)) {
+    result.dependencies = {
+      ...(result.dependencies as object),
+      ...(dependentRequired as object),
+      ...(dependentSchemas as object),
+    };
+  }
+  if (nullable === true && result.type !== undefined) result.type = [...new Set([result.type, 'null'].flat())];
+  if ($ref === undefined) return result;
+  // Draft-07 reads nothing beside a reference.
+  if (Object.keys(result).length === 0) return { $ref };
+  return { ...result, allOf: [...((result.allOf as unknown[] | undefined) ?? []), { $ref }] };
+}

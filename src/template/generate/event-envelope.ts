@@ -1,0 +1,81 @@
+/** An event as it leaves the process (webhooks, RabbitMQ, `envelope()`), in parts that documents refer to. */
+
+const text = { type: 'string' } as const;
+const uuid = { type: 'string', format: 'uuid' } as const;
+const time = { type: 'string', format: 'date-time' } as const;
+const object = { type: 'object' } as const;
+
+/** The schemas (draft-07) that messages share; their names begin with a capital, those of events never do. */
+export const ENVELOPE_SCHEMAS: Readonly<Record<string, unknown>> = {
+  DomainEvent: {
+    type: 'object',
+    description: 'An event as it leaves the process.',
+    required: ['event_id', 'event_name', 'event_version', 'payload', 'metadata'],
+    properties: {
+      event_id: { ...uuid, description: 'The same in every copy and every delivery: what duplicates are told by.' },
+      event_name: text,
+      event_version: text,
+      payload: {
+        type: 'object',
+        required: ['task_sequence_step', 'execution_result', 'payload'],
+        properties: {
+          task_sequence_step: { $ref: '#/components/schemas/TaskSequenceStep' },
+          execution_result: { $ref: '#/components/schemas/ExecutionResult' },
+          payload: { description: 'The business payload: what the publisher made of the result.' },
+        },
+      },
+      metadata: { $ref: '#/components/schemas/EventMetadata' },
+    },
+  },
+  EventMetadata: {
+    type: 'object',
+    description: 'Where an event comes from. What a publisher adds stands beside it.',
+    required: ['task_uuid', 'step_uuid', 'step_name', 'namespace', 'correlation_id', 'fired_at', 'fired_by'],
+    properties: {
+      task_uuid: uuid,
+      step_uuid: uuid,
+      step_name: text,
+      namespace: text,
+      correlation_id: uuid,
+      fired_at: time,
+      fired_by: { ...text, description: 'The name of the publisher.' },
+    },
+    additionalProperties: true,
+  },
+  ExecutionResult: {
+    type: 'object',
+    description: 'What the attempt came to.',
+    required: ['step_uuid', 'success', 'result', 'metadata', 'status'],
+    properties: {
+      step_uuid: uuid,
+      success: { type: 'boolean' },
+      result: { description: "The handler's result." },
+      status: { enum: ['completed', 'failed', 'error'] },
+      metadata: object,
+      error: { type: ['object', 'null'] },
+      orchestration_metadata: { type: ['object', 'null'] },
+    },
+  },
+  TaskSequenceStep: {
+    type: 'object',
+    description: 'The task, the step, its declaration, and the results of the steps that it depends on.',
+    required: ['task', 'workflow_step', 'dependency_results', 'step_definition'],
+    properties: { task: object, workflow_step: object, dependency_results: object, step_definition: object },
+  },
+};
+
+/** The schema of one event's message: the envelope with the event's name and the schema of its payload. */
+export function envelopeOf(name: string, payloadReference: string): unknown {
+  return {
+    allOf: [
+      { $ref: '#/components/schemas/DomainEvent' },
+      {
+        type: 'object',
+        properties: {
+          event_name: { const: name },
+          payload: { type: 'object', properties: { payload: { $ref: payloadReference } } },
+        },
+      },
+    ],
+  };
+}

@@ -1,0 +1,110 @@
+import type { TaskTemplate } from '../task-template.ts';
+import { canonicalJson } from '../template-digest.ts';
+import { type CataloguedEvent, compared, declaredEvents, differingSchemas } from './declared-events.ts';
+import { commentOf, freeName, quoted, typeNameOf } from './type-name.ts';
+import { typesOfSchema } from './types-of-schema.ts';
+
+/** A file of types, and what is to be said of it. */
+export interface TemplateTypes {
+  text: string;
+  /** Events, and templates with a schema of their input. */
+  counts: { events: number; inputs: number };
+  /** Events whose declarations differ. */
+  warnings: string[];
+  /** What is `unknown` though a schema says more. */
+  unknown: string[];
+}
+
+const HEAD = `// Written by \`tasker generate types\` from the project's templates: change those, and run it again.\n`;
+const EVENT_MAP = 'EventPayloads';
+const INPUT_MAP = 'TaskInputs';
+
+/** A part of the file while it is written. */
+interface Draft {
+  declarations: string[];
+  unknown: string[];
+  taken: Set<string>;
+}
+
+/**
+ * TypeScript for what templates declare: a type for the payload of each event, `EventPayloads` from event names to these,
+ * and the same for contexts of tasks (`TaskInputs`). The same templates give the same text.
+ *
+ * @example
+ * const { text } = typesOf(templates);
+ */
+export function typesOf(templates: readonly TaskTemplate[]): TemplateTypes {
+  const events = declaredEvents(templates);
+  const draft: Draft = { declarations: [], unknown: [], taken: new Set([EVENT_MAP, INPUT_MAP]) };
+  const payloads = writeEvents(draft, events);
+  const inputs = writeInputs(draft, templates);
+  const maps = [mapOf(EVENT_MAP, 'The payload of each event, by its name.', payloads)];
+  if (inputs.length > 0) maps.push(mapOf(INPUT_MAP, 'The context of tasks, by their template.', inputs));
+  return {
+    text: [HEAD, ...draft.declarations, ...maps].join('\n'),
+    counts: { events: events.length, inputs: inputs.length },
+    warnings: differingSchemas(events),
+    unknown: draft.unknown,
+  };
+}
+
+type Entry = readonly [key: string, type: string];
+
+function writeEvents(draft: Draft, events: readonly CataloguedEvent[]): Entry[] {
+  // All names first, so that no type of a part takes one of them.
+  const named = events.map((event) => ({ event, type: freeName(`${typeNameOf(event.name)}Payload`, draft.taken) }));
+  return named.map(({ event, type }) => {
+    if (event.payloads.length > 1) writeAlternatives(draft, event, type);
+    else write(draft, { schema: event.payloads[0]!.schema, name: type, label: event.name, comment: tellOf(event) });
+    return [event.name, type];
+  });
+}
+
+/** An event that is declared with several schemas has one of their types. */
+function writeAlternatives(draft: Draft, event: CataloguedEvent, type: string): void {
+  const names = event.payloads.map((_, index) => freeName(`${type}${index + 1}`, draft.taken));
+  draft.declarations.push(`${commentOf(tellOf(event))}export type ${type} = ${names.join(' | ')};\n`);
+  for (const [index, { schema, declarations }] of event.payloads.entries()) {
+    write(draft, { schema, name: names[index]!, label: event.name, comment: tellOf({ ...event, declarations }) });
+  }
+}
+
+function writeInputs(draft: Draft, templates: readonly TaskTemplate[]): Entry[] {
+  const withInput = templates
+    .filter(({ inputSchema }) => inputSchema !== null)
+    .map((template) => ({ ...template, key: `${template.namespace}/${template.name}@${template.version}` }))
+    .sort((a, b) => compared(a.key, b.key));
+  const known = new Map<string, string>();
+  return withInput.map(({ key, namespace, name, inputSchema }) => {
+    const stem = `${typeNameOf(namespace)}${typeNameOf(name)}`;
+    const same = `${stem} ${canonicalJson(inputSchema!)}`;
+    const type = known.get(same) ?? freeName(`${stem}Input`, draft.taken);
+    if (!known.has(same)) {
+      write(draft, { schema: inputSchema, name: type, label: key, comment: [`The context of ${key}.`] });
+    }
+    known.set(same, type);
+    return [key, type];
+  });
+}
+
+function write(
+  draft: Draft,
+  { schema, name, label, comment }: { schema: unknown; name: string; label: string; comment: string[] },
+): void {
+  const stem = name.replace(/(Payload|Input)\d*$/, '');
+  const { declarations, unknown } = typesOfSchema(schema, { name, stem, comment, taken: draft.taken });
+  draft.declarations.push(...declarations);
+  draft.unknown.push(...unknown.map((note) => `${label} ${note}`));
+}
+
+/** What has happened, and who says so. */
+function tellOf({ declarations }: Pick<CataloguedEvent, 'declarations'>): string[] {
+  const told = [...new Set(declarations.map(({ description }) => description))];
+  const by = [...new Set(declarations.map(({ step, template }) => `step ${step} of ${template}`))];
+  return [...told, `Published by ${by.join(', ')}.`];
+}
+
+function mapOf(name: string, comment: string, entries: readonly Entry[]): string {
+  const members = entries.map(([key, type]) => `  ${quoted(key)}: ${type};\n`);
+  return `${commentOf([comment])}export interface ${name} {${members.length > 0 ? '\n' : ''}${members.join('')}}\n`;
+}

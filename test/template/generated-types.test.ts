@@ -1,0 +1,295 @@
+import path from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { typesOf } from '../../src/template/generate/template-types.ts';
+import { typesOfSchema } from '../../src/template/generate/types-of-schema.ts';
+import { problemsOf } from '../support/type-check.ts';
+import { publishing } from './templates.ts';
+
+/** What the compiler says of generated text, with `use` behind it. */
+function compiled(text: string, use = ''): string[] {
+  return problemsOf(new Map([[path.resolve('generated-types-test.ts'), `${text}\n${use}\n`]]));
+}
+
+function typed(schema: unknown): { text: string; unknown: string[] } {
+  const { declarations, unknown } = typesOfSchema(schema, { name: 'T', stem: '', comment: [], taken: new Set(['T']) });
+  return { text: declarations.join('\n'), unknown };
+}
+
+const ORDER = {
+  type: 'object',
+  description: 'An order.\n\nIn cents */ always.',
+  required: ['id', 'lines', 'customer'],
+  additionalProperties: false,
+  properties: {
+    id: { type: 'string', description: 'Ours.' },
+    'gift-note': { type: ['string', 'null'], deprecated: true },
+    state: { enum: ['new', "it's", 3, null] },
+    kind: { const: 'order' },
+    lines: { type: 'array', items: { $ref: '#/$defs/line' } },
+    at: { type: 'array', prefixItems: [{ type: 'number' }, { type: 'number' }], items: false, minItems: 1 },
+    customer: {
+      oneOf: [{ type: 'object', required: ['email'], properties: { email: { type: 'string' } } }, { type: 'integer' }],
+    },
+    labels: { type: 'object', additionalProperties: { type: 'string' } },
+    parent: { $ref: '#' },
+    nickname: { type: 'string', nullable: true },
+    both: {
+      allOf: [
+        { properties: { a: { type: 'string' } } },
+        { type: 'object', required: ['b'], properties: { b: { type: 'boolean' } } },
+      ],
+    },
+    anything: {},
+    nothing: false,
+  },
+  $defs: {
+    line: { type: 'object', required: ['sku'], properties: { sku: { type: 'string' }, of: { $ref: '#/$defs/line' } } },
+  },
+};
+
+describe('types generated from templates', () => {
+  it('has a type for each payload and the map of events to them', () => {
+    const paid = publishing({
+      pay: [
+        [
+          'payment.processed',
+          {
+            type: 'object',
+            required: ['amount'],
+            properties: { amount: { type: 'integer', description: 'In cents.' } },
+          },
+        ],
+      ],
+    });
+    expect(
+      typesOf([paid]).text,
+    ).toBe(`// Written by \`tasker generate types\` from the project's templates: change those, and run it again.
+
+/**
+ * payment processed
+ * Published by step pay of demo/demo@1.0.0.
+ */
+export interface PaymentProcessedPayload {
+  /** In cents. */
+  amount: number;
+}
+
+/** The payload of each event, by its name. */
+export interface EventPayloads {
+  'payment.processed': PaymentProcessedPayload;
+}
+`);
+  });
+
+  it('tells objects, arrays, tuples, enums, unions, null and references as TypeScript has them', () => {
+    const { text, unknown } = typed(ORDER);
+    expect(unknown).toEqual([]);
+    expect(text).toBe(`/**
+ * An order.
+ *
+ * In cents *\\/ always.
+ */
+export interface T {
+  /** Ours. */
+  id: string;
+  /** @deprecated */
+  'gift-note'?: string | null;
+  state?: 'new' | 'it\\'s' | 3 | null;
+  kind?: 'order';
+  lines: Line[];
+  at?: [number, number?];
+  customer: {
+    email: string;
+  } | number;
+  labels?: {
+    [key: string]: string;
+  };
+  parent?: T;
+  nickname?: string | null;
+  both?: {
+    a?: string;
+  } & {
+    b: boolean;
+  };
+  anything?: unknown;
+  nothing?: never;
+}
+
+export interface Line {
+  sku: string;
+  of?: Line;
+}
+`);
+    const order = `{ id: 'a', lines: [{ sku: 'x', of: { sku: 'y' } }], customer: 3, at: [1], state: "it's", labels: { a: 'b' }, both: { b: true } }`;
+    expect(
+      compiled(text, `export const order: T = ${order};\nexport const parent: T = { ...order, parent: order };`),
+    ).toEqual([]);
+    const wrong = [
+      '{}',
+      `{ ...${order}, id: 3 }`,
+      `{ ...${order}, at: [] }`,
+      `{ ...${order}, state: 'old' }`,
+      `{ ...${order}, both: { a: 'b' } }`,
+    ];
+    const use = wrong.map((value, index) => `export const wrong${index}: T = ${value};`);
+    const firstLine = text.split('\n').length + 1;
+    expect(compiled(text, use.join('\n')).map((problem) => /line (\d+)/.exec(problem)![1])).toEqual(
+      wrong.map((_, index) => String(firstLine + index)),
+    );
+  });
+
+  it('leaves as unknown what a type cannot say, and says where', () => {
+    const { text, unknown } = typed({
+      type: 'object',
+      properties: {
+        a: { not: { type: 'string' } },
+        b: { $ref: 'https://json-schema.org/draft/2020-12/schema' },
+        c: { type: 'object', properties: { x: { type: 'string' } }, additionalProperties: { type: 'number' } },
+        d: { type: 'object', patternProperties: { '^x': { type: 'string' } } },
+        e: { $ref: '#/$defs/e' },
+        f: { items: { $ref: '#/$defs/tree' } },
+      },
+      $defs: {
+        e: { anyOf: [{ type: 'string' }, { $ref: '#/$defs/f' }] },
+        f: { $ref: '#/$defs/e' },
+        tree: { anyOf: [{ type: 'null' }, { type: 'array', items: { $ref: '#/$defs/tree' } }] },
+      },
+    });
+    expect(unknown).toEqual([
+      '/properties/a: no type says what not says',
+      '/properties/b: the reference https://json-schema.org/draft/2020-12/schema leads out of the schema',
+      '/properties/c/additionalProperties: properties beside those that are listed are unknown',
+      '/properties/d/patternProperties: properties by pattern are unknown',
+      '/$defs/f: the reference #/$defs/e leads back to itself',
+    ]);
+    expect(text).toContain('export type Tree = null | Tree[];');
+    expect(compiled(text, `export const t: T = { a: 1, c: { x: 'a', y: 2 }, f: [null, [[]]] };`)).toEqual([]);
+  });
+
+  it('joins the payloads of an event that is declared with different schemas, and warns', () => {
+    const a = publishing({
+      pay: [['a.b', { type: 'object', required: ['x'], properties: { x: { type: 'string' } } }]],
+    });
+    const b = publishing(
+      { pay: [['a.b', { type: 'object', required: ['y'], properties: { y: { type: 'number' } } }]] },
+      { version: '2.0.0' },
+    );
+    const { text, warnings } = typesOf([b, a]);
+    expect(warnings).toEqual([
+      expect.stringContaining('a.b is declared with 2 schemas: by step pay of demo/demo@1.0.0'),
+    ]);
+    expect(text).toContain('export type ABPayload = ABPayload1 | ABPayload2;');
+    expect(text).toContain("  'a.b': ABPayload;");
+    expect(typesOf([a, b]).text).toBe(text);
+  });
+
+  it('gives names that are identifiers, each once', () => {
+    const schema = {
+      type: 'object',
+      properties: { money: { $ref: '#/$defs/payload' } },
+      $defs: { payload: { type: 'object' } },
+    };
+    const names = ['a_b.c', 'a.b_c', '2fa.on', 'event.payloads', 'a.b', 'constructor.name'];
+    const template = publishing(
+      { s: names.map((name) => [name, schema]) },
+      { namespace: 'n', name: 'ä ö-1', input_schema: { type: 'object', properties: { n: { type: 'number' } } } },
+    );
+    const { text, counts } = typesOf([template]);
+    expect(counts).toEqual({ events: 6, inputs: 1 });
+    expect(compiled(text, `export const input: TaskInputs['n/ä ö-1@1.0.0'] = { n: 1 };`)).toEqual([]);
+    expect([...text.matchAll(/^export (?:interface|type) (\S+)/gm)].map(([, name]) => name)).toContain('_2faOnPayload');
+  });
+
+  it('has one input type for versions that agree, and one each for versions that differ', () => {
+    const input = (properties: object, version: string) =>
+      publishing({ s: [] }, { version, input_schema: { type: 'object', properties } });
+    const { text } = typesOf([
+      input({ a: { type: 'string' } }, '2'),
+      input({}, '3'),
+      input({ a: { type: 'string' } }, '1'),
+    ]);
+    expect(text).toContain(
+      "'demo/demo@1': DemoDemoInput;\n  'demo/demo@2': DemoDemoInput;\n  'demo/demo@3': DemoDemoInput2;",
+    );
+  });
+
+  it('takes every value that the schema takes', () => {
+    const check = new Ajv2020({ strict: false });
+    const seed = Date.now() % 2 ** 31;
+    const taken = new Set<string>();
+    const lines = fc.sample(rootSample, { numRuns: 300, seed }).flatMap(({ schema, value }, index) => {
+      expect([schema, value, check.validate(schema, value)]).toEqual([schema, value, true]);
+      const name = `T${index}`;
+      const { declarations } = typesOfSchema(schema, { name, stem: `S${index}`, comment: [], taken });
+      return [...declarations, `export const value${index}: ${name} = ${JSON.stringify(value)};`];
+    });
+    expect([seed, compiled(lines.join('\n'))]).toEqual([seed, []]);
+  });
+});
+
+interface Sample {
+  schema: object;
+  value: unknown;
+}
+
+const key = fc.constantFrom('a', 'b_c', 'd-e', '2', "it's", '__proto_', 'constructor', '*/');
+const leaf: fc.Arbitrary<Sample> = fc.oneof(
+  fc.string({ unit: 'grapheme' }).map((value) => ({ schema: { type: 'string', description: value }, value })),
+  fc.integer().map((value) => ({ schema: { type: 'integer' }, value })),
+  fc.boolean().map((value) => ({ schema: { type: ['boolean', 'string'] }, value })),
+  fc.constant({ schema: { type: 'string', nullable: true }, value: null }),
+  fc.jsonValue({ maxDepth: 1 }).map((value) => ({ schema: {}, value })),
+  fc.oneof(fc.string(), fc.integer(), fc.constant(null)).map((value) => ({ schema: { const: value }, value })),
+  fc
+    .uniqueArray(fc.oneof(fc.string(), fc.integer()), { minLength: 1 })
+    .map((values) => ({ schema: { enum: values }, value: values[0] })),
+);
+
+/** A schema and a value that it takes. */
+const { sample } = fc.letrec<{ sample: Sample }>((tie) => ({
+  sample: fc.oneof(
+    { maxDepth: 3, withCrossShrink: true },
+    leaf,
+    fc
+      .uniqueArray(fc.record({ key, sample: tie('sample'), required: fc.boolean() }), {
+        selector: (one) => one.key,
+        maxLength: 4,
+      })
+      .map((members) => ({
+        schema: {
+          type: 'object',
+          properties: Object.fromEntries(members.map((one) => [one.key, one.sample.schema])),
+          required: members.filter(({ required }) => required).map((one) => one.key),
+        },
+        value: Object.fromEntries(members.map((one) => [one.key, one.sample.value])),
+      })),
+    tie('sample').map(({ schema, value }) => ({ schema: { type: 'array', items: schema }, value: [value, value] })),
+    fc.array(tie('sample'), { minLength: 1, maxLength: 3 }).map((items) => ({
+      schema: { type: 'array', prefixItems: items.map(({ schema }) => schema), minItems: items.length, items: false },
+      value: items.map(({ value }) => value),
+    })),
+    tie('sample').map(({ schema, value }) => ({
+      schema: { type: 'object', additionalProperties: schema },
+      value: { x: value },
+    })),
+    fc
+      .tuple(tie('sample'), leaf)
+      .map(([one, other]) => ({ schema: { anyOf: [other.schema, one.schema] }, value: one.value })),
+  ),
+}));
+
+/** Also one that refers to parts of itself. */
+const rootSample = fc.oneof(
+  sample,
+  sample.map(({ schema, value }) => ({
+    schema: {
+      type: 'object',
+      required: ['it'],
+      properties: { it: { $ref: '#/$defs/it~1a' }, self: { $ref: '#' } },
+      $defs: { 'it/a': schema },
+    },
+    value: { it: value, self: { it: value } },
+  })),
+);
