@@ -74,6 +74,7 @@ export const HOT = [
   'release_event_retries',
   'release_event_part',
   'next_event_retry',
+  'look_into_events',
 ];
 
 const AT_START = 'once when a process starts, or a template is registered';

@@ -6,6 +6,7 @@ import { stepUuid } from '../model/uuid.ts';
 import { finishPart, type SetAside } from '../store/event-finish.ts';
 import { createGroup, refreshGroup } from '../store/event-groups.ts';
 import { extendHolds, nextRetryMs, releaseHolds, releasePart } from '../store/event-holds.ts';
+import { type GroupLook, lookIntoEvents } from '../store/event-look.ts';
 import { holdPart, type PartRows, readPart } from '../store/event-parts.ts';
 import { finishRetries, holdRetries, type RetryEnd } from '../store/event-retries.ts';
 import type { EventRow } from '../store/event-rows.ts';
@@ -253,6 +254,11 @@ export class EventLog {
   /** Milliseconds until a delivery of the group is due again, held ones as if given up; null: none waits. */
   nextDueMs(groupId: number): Promise<number | null> {
     return this.#database.pipeline(SETTINGS, (tx) => nextRetryMs(tx, groupId));
+  }
+
+  /** What there is to do for groups, in one statement; one that was removed is not there. */
+  look(groupIds: readonly number[]): Promise<Map<number, GroupLook>> {
+    return lookIntoEvents(this.#database, groupIds);
   }
 }
 

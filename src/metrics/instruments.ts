@@ -117,6 +117,28 @@ export const INSTRUMENTS = {
   saturation: gauge('tasker.channel.saturation', ['channel'], 'Slots of the worker (steps) in use, 0 to 1'),
   bufferSize: gauge('tasker.channel.buffer_size', ['channel'], 'Slots of the worker (steps)'),
 
+  // domain events
+  eventsDelivered: counter(
+    'tasker.domain_events.delivered.total',
+    ['group'],
+    'Deliveries of durable events that their group handled',
+  ),
+  eventsFailed: counter(
+    'tasker.domain_events.failed.total',
+    ['group'],
+    'Deliveries of durable events that failed; they are repeated, until they are given up',
+  ),
+  eventsDead: counter('tasker.domain_events.dead.total', ['group'], 'Durable events that a group could not handle'),
+  eventsWaiting: gauge(
+    'tasker.domain_events.waiting',
+    ['group'],
+    'Durable events that a group of this process has before it; counted at most every 5 s',
+  ),
+  eventLag: {
+    ...gauge('tasker.domain_events.lag', ['group'], 'How old the oldest of them is'),
+    unit: 'seconds',
+  },
+
   // database
   sqlQueries: counter('tasker.sql.queries.total', [], 'Statements sent, BEGIN and COMMIT included'),
   sqlQuery: seconds('tasker.sql.query.duration', ['statement'], 'A statement that is sent alone, with its way there'),
