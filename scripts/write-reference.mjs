@@ -17,6 +17,7 @@ const PAGES = {
   'handlers/decision': ['decisions', 'Decisions'],
   'handlers/batch': ['batches', 'Batches'],
   registry: ['registry', 'Registry and resolvers'],
+  events: ['domain-events', 'Domain events'],
   worker: ['worker-events', 'Events of the worker'],
   template: ['templates', 'Templates'],
   logging: ['logging', 'Logging'],

@@ -24,6 +24,10 @@ export const ERRORS = {
   result_not_storable: 400,
   step_failed: 500,
   step_taken_away: 409,
+  // domain events
+  publisher_invalid: 400,
+  publisher_not_found: 404,
+  subscriber_invalid: 400,
   // the process and its database
   database_url_missing: 500,
   database_unreachable: 503,

@@ -32,6 +32,8 @@ describe('the surface', () => {
       ApiResponse
       AuthenticationError
       AuthorizationError
+      BasePublisher
+      BaseSubscriber
       BatchConfig
       BatchWorkerContext
       Batchable
@@ -48,6 +50,8 @@ describe('the surface', () => {
       DecisionMixin
       DecisionPointOutcome
       DecisionType
+      DefaultPublisher
+      DuplicatePublisherError
       ERRORS
       ErrorClassifier
       ErrorType
@@ -60,6 +64,7 @@ describe('the surface', () => {
       FfiLayer
       HandlerRegistry
       HandlerSystem
+      InProcessDomainEventPoller
       LogContext
       MethodDispatchError
       MethodDispatchWrapper
@@ -69,7 +74,11 @@ describe('the surface', () => {
       NotFoundError
       PermanentError
       PollerEventNames
+      PublisherNotFoundError
+      PublisherRegistry
+      PublisherValidationError
       RateLimitError
+      RegistryFrozenError
       RegistryResolver
       ResolutionError
       ResolverChain
@@ -86,6 +95,8 @@ describe('the surface', () => {
       StepHandlerResult
       StepTimeoutError
       StepValidationError
+      SubscriberRegistry
+      SubscriberResult
       TaskerError
       TaskerEventEmitter
       TimeoutError
@@ -110,8 +121,11 @@ describe('the surface', () => {
       createCursorConfig
       createCursorConfigs
       createCursorRanges
+      createDomainEvent
       createEventPoller
+      createFfiPollAdapter
       createLogger
+      createStepEventContext
       createTasker
       defineApiHandler
       defineBatchAnalyzer
@@ -119,13 +133,16 @@ describe('the surface', () => {
       defineConvergence
       defineDecisionHandler
       defineHandler
+      defineSubscriber
       dependencyResult
       detectAggregationScenario
       discoverHandlers
       effectiveMethod
+      ffiEventToDomainEvent
       formatProblem
       fromCallable
       fromDto
+      fromStepContext
       getBatchContext
       getClassifier
       getFfiLayer
@@ -206,15 +223,26 @@ describe('the surface', () => {
       CreateTaskerOptions
       DecisionCapable
       DecisionReturn
+      DefineSubscriberOptions
       DependencyResult
       DependencyResultParams
       DiscoverOptions
       DiscoveredFile
       Discovery
+      DomainEvent
+      DomainEventCallback
+      DomainEventErrorCallback
+      DomainEventInit
+      DomainEventMetadata
+      DomainEventModule
+      DomainEventPollerConfig
       DynamicLimits
       ErrorCallback
       ErrorClassification
       ErrorCode
+      EventDeclaration
+      EventDelivery
+      EventExecutionResult
       EventName
       EventPollerConfig
       EventPollerOptions
@@ -228,6 +256,7 @@ describe('the surface', () => {
       FfiBootstrapConfig
       FfiBootstrapResult
       FfiDispatchMetrics
+      FfiDomainEvent
       FfiLayerConfig
       FfiLogFields
       FfiStepEvent
@@ -235,6 +264,7 @@ describe('the surface', () => {
       FfiWorkerStatus
       FieldsLogger
       FixedErrorOptions
+      FromStepContextOptions
       HandlerArgs
       HandlerDefinition
       HandlerDefinitionDto
@@ -248,7 +278,10 @@ describe('the surface', () => {
       HandlerSpec
       HealthCheck
       HistoryEntry
+      HookAnswer
       HttpClient
+      InProcessDomainEvent
+      InProcessEventSource
       ListOptions
       ListenAddress
       LoadConfigOptions
@@ -270,6 +303,8 @@ describe('the surface', () => {
       NapiCheckpointYieldData
       NapiDependencyResult
       NapiDispatchMetrics
+      NapiDomainEvent
+      NapiDomainEventMetadata
       NapiModule
       NapiOrchestrationMetadata
       NapiStepDefinition
@@ -281,10 +316,15 @@ describe('the surface', () => {
       NapiWorkflowStep
       NoBatchesOutcome
       NoBranchesOptions
+      NowOrLater
       OperatorOptions
       PollerCyclePayload
       PollerEventName
       PollerState
+      PollerStats
+      PublishContext
+      PublisherClass
+      PublisherRegistryOptions
       Registrable
       RegistryResolverStatic
       RequestHeaders
@@ -308,6 +348,8 @@ describe('the surface', () => {
       StepContextParams
       StepError
       StepEventCallback
+      StepEventContext
+      StepEventContextInit
       StepEventName
       StepEventSource
       StepExecutionCompletedPayload
@@ -322,10 +364,16 @@ describe('the surface', () => {
       StepExplanation
       StepHandlerClass
       StepHandlerResultParams
+      StepResult
       StepResultSink
       StepState
       StepTemplate
       StopResult
+      SubscriberClass
+      SubscriberDelivery
+      SubscriberRegistryOptions
+      SubscriberStats
+      SubscriberStopOptions
       Task
       TaskHandle
       TaskRequest

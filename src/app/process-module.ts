@@ -1,4 +1,5 @@
 import { packageVersion } from '../config/package-version.ts';
+import { processEvents } from '../events/polled-events.ts';
 import { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import { logDebug, logError, logInfo, logTrace, logWarn } from '../logging/log.ts';
 import type { DispatchChannel } from '../worker/dispatch-channel.ts';
@@ -54,6 +55,7 @@ export const processModule: NapiModule = markOwnModule({
     const result = { cursor, items_processed: itemsProcessed, accumulated_results: accumulatedResults };
     return handout.channel.yield(handout, StepHandlerResult.success(result, { checkpoint_yield: true }));
   },
+  pollInProcessEvents: () => processEvents.poll(),
   getFfiDispatchMetrics: () => processWorker.channel.metrics(),
   checkStarvationWarnings: () => processWorker.channel.warnOfStarving(),
   cleanupTimeouts: () => processWorker.channel.cleanUp(),

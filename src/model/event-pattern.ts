@@ -1,37 +1,65 @@
+import { TaskerError } from '../errors.ts';
+
+/** Whether the name of an event is one that somebody asked for. */
+export type EventMatcher = (eventName: string) => boolean;
+
 /**
- * Patterns of event names as one regular expression, for JavaScript and PostgreSQL alike. `*` is any run of characters,
- * `?` any one, `[a-c]` one of a set, `[!a-c]` one that is not in it; everything else is itself, so a dot is a dot.
+ * The patterns as one regular expression of names. In a pattern `*` is any run of characters, dots included, `?` is one
+ * character, `[a-c]` one of some and `[!a-c]` one of all others; a dot is a dot. It means the same to JavaScript and to
+ * PostgreSQL's `~`. Without patterns it matches no name.
  *
- * @example
- * regexOfPatterns(['payment.*', 'order.completed']); // ^(?:payment\..*|order\.completed)$
+ * @throws TaskerError `bad_request` for an empty pattern, or a class whose range runs backwards
  */
 export function regexOfPatterns(patterns: readonly string[]): string {
-  return `^(?:${patterns.map(regexOf).join('|')})$`;
+  return `^(?:${patterns.map(regexOfPattern).join('|')})$`;
 }
 
-function regexOf(pattern: string): string {
+/** Tells which names match one of the patterns; they are read once, here. Throws as {@link regexOfPatterns}. */
+export function eventMatcher(patterns: readonly string[]): EventMatcher {
+  const regex = new RegExp(regexOfPatterns(patterns));
+  return (eventName) => regex.test(eventName);
+}
+
+function regexOfPattern(pattern: string): string {
+  if (pattern === '') throw new TaskerError('bad_request', 'an event pattern must not be empty; `*` is all events');
   let regex = '';
   for (let at = 0; at < pattern.length; at++) {
-    const char = pattern[at]!;
-    if (char === '*') regex += '.*';
-    else if (char === '?') regex += '.';
-    else if (char === '[') {
-      const end = pattern.indexOf(']', at + (pattern[at + 1] === '!' ? 3 : 2));
-      if (end === -1) regex += '\\[';
-      else {
-        regex += setOf(pattern.slice(at + 1, end));
-        at = end;
-      }
-    } else regex += escaped(char);
+    const character = pattern[at]!;
+    const end = character === '[' ? endOfClass(pattern, at) : -1;
+    if (end > 0) {
+      regex += regexOfClass(pattern, pattern.slice(at + 1, end));
+      at = end;
+    } else regex += character === '*' ? '.*' : character === '?' ? '.' : escaped(character);
   }
   return regex;
 }
 
-function setOf(set: string): string {
-  const negated = set.startsWith('!');
-  const chars = [...(negated ? set.slice(1) : set)].map((char) => (char === '-' ? char : escaped(char))).join('');
-  return `[${negated ? '^' : ''}${chars}]`;
+/** Where a class ends; -1 when it never does, and so is none. A `]` that comes first stands for itself. */
+function endOfClass(pattern: string, start: number): number {
+  const first = pattern[start + 1] === '!' || pattern[start + 1] === '^' ? start + 2 : start + 1;
+  return pattern.indexOf(']', first + 1);
 }
 
-/** Of letters, digits and `_` an escape would mean something else. */
-const escaped = (char: string) => (/\w/.test(char) || char > '\x7f' ? char : `\\${char}`);
+function regexOfClass(pattern: string, content: string): string {
+  const not = content.startsWith('!') || content.startsWith('^');
+  const members = [...(not ? content.slice(1) : content)];
+  let regex = '';
+  for (let at = 0; at < members.length; at++) {
+    const from = members[at]!;
+    const to = members[at + 1] === '-' ? members[at + 2] : undefined;
+    if (to === undefined) {
+      regex += escaped(from);
+      continue;
+    }
+    if (from > to)
+      throw new TaskerError('bad_request', `event pattern ${pattern}: the range ${from}-${to} runs backwards`);
+    regex += `${escaped(from)}-${escaped(to)}`;
+    at += 2;
+  }
+  return `[${not ? '^' : ''}${regex}]`;
+}
+
+/** Only what is no letter, digit or underscore: an escaped letter is something else. */
+function escaped(character: string): string {
+  return /[\w\s]|[^\0-\x7f]/.test(character) ? character : `\\${character}`;
+}

@@ -1,3 +1,4 @@
+import type { DomainEventModule } from '../events/ffi-domain-event.ts';
 import type { FfiStepEvent } from '../handlers/ffi-step-event.ts';
 import type { FfiDispatchMetrics } from './dispatch-metrics.ts';
 import type { NapiCheckpointYieldData, NapiStepExecutionResult } from './execution-result.ts';
@@ -42,7 +43,7 @@ export interface FfiWorkerStatus {
 }
 
 /** The worker of a process as one object: `(await getFfiLayer()).getModule()` gives that of this process. */
-export interface NapiModule extends StepEventSource, StepResultSink {
+export interface NapiModule extends StepEventSource, StepResultSink, DomainEventModule {
   getVersion(): string;
   getRustVersion(): string;
   healthCheck(): boolean;

@@ -1,0 +1,30 @@
+/** How events come to a subscriber. */
+export interface SubscriberDelivery {
+  /**
+   * `durable` (the default): fast events from this process, durable and broadcast ones from the log, where all subscribers
+   * of one name are a group that gets each event. `in_process`: only the fast and broadcast events of this process, each
+   * once, and lost with it.
+   */
+  readonly mode?: 'durable' | 'in_process';
+  /** Where a group begins that does not exist yet. Default `now`. */
+  readonly from?: 'now' | 'beginning';
+  /** Events of different tasks that are handled at once; those of one task come one after the other. Default 10. */
+  readonly concurrency?: number;
+  /** Milliseconds that handling one may take before it counts as failed and `signal` fires. Default 30,000. */
+  readonly timeoutMs?: number;
+  /** Deliveries of a durable event before it is given up. Default 10. */
+  readonly maxDeliveries?: number;
+}
+
+/** What a subscriber is told about a delivery, besides the event. */
+export interface EventDelivery {
+  /** Of this event to this subscriber's group, from 1. Events of this process come once. */
+  readonly attempt: number;
+  /** Asked for again by an operator. */
+  readonly replayed: boolean;
+  /** Fires when the time is up, or the process stops. Pass it on to what the subscriber waits for. */
+  readonly signal: AbortSignal;
+}
+
+export const DEFAULT_CONCURRENCY = 10;
+export const DEFAULT_TIMEOUT_MS = 30_000;

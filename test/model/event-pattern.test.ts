@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventMatcher, regexOfPatterns } from '../../src/model/event-pattern.ts';
+import { freshDatabase } from '../support/database.ts';
+
+/** Pattern, names that match, names that don't. */
+const TABLE: [pattern: string, yes: string[], no: string[]][] = [
+  ['*', ['a.b', 'x'], []],
+  ['payment.*', ['payment.ok', 'payment.card.ok', 'payment.'], ['paymentXok', 'payment', 'a.payment.ok']],
+  ['order.completed', ['order.completed'], ['order.completed.late', 'orderXcompleted', 'order.complete']],
+  ['*.failed', ['a.failed', 'a.b.failed'], ['a_failed', 'failed']],
+  ['a.?', ['a.b', 'a..'], ['a.', 'a.bc']],
+  ['a.[bc]', ['a.b', 'a.c'], ['a.d', 'a.bc']],
+  ['a.[b-d1]x', ['a.cx', 'a.1x'], ['a.ax', 'a.-x']],
+  ['a.[!b-d]', ['a.e', 'a..'], ['a.c', 'a.']],
+  ['a.[^b]', ['a.c'], ['a.b']],
+  ['a.[]b]', ['a.]', 'a.b'], ['a.c']],
+  ['a.[b-]', ['a.b', 'a.-'], ['a.c']],
+  ['a.[b', ['a.[b'], ['a.b']],
+  ['a+(b)|c$^{2}\\d', ['a+(b)|c$^{2}\\d'], ['aab', 'c', 'a+(b)|c$^{2}1']],
+  ['a.[\\d]', ['a.d', 'a.\\'], ['a.1']],
+];
+
+describe('a pattern of event names', () => {
+  it.each(TABLE)('%s', (pattern, yes, no) => {
+    const matches = eventMatcher([pattern]);
+    expect(yes.filter((name) => !matches(name))).toEqual([]);
+    expect(no.filter((name) => matches(name))).toEqual([]);
+  });
+
+  it('is one of several: a name matches when any does, and none matches no pattern at all', () => {
+    const matches = eventMatcher(['payment.*', 'order.completed']);
+    expect(['payment.ok', 'order.completed', 'order.lost'].map(matches)).toEqual([true, true, false]);
+    expect(eventMatcher([])('payment.ok')).toBe(false);
+  });
+
+  it('that is empty, or whose range runs backwards, is refused by name', () => {
+    expect(() => eventMatcher([''])).toThrow('an event pattern must not be empty');
+    expect(() => eventMatcher(['a.[z-a]'])).toThrow('event pattern a.[z-a]: the range z-a runs backwards');
+  });
+});
+
+describe('to PostgreSQL', () => {
+  let database: Awaited<ReturnType<typeof freshDatabase>>;
+  beforeAll(async () => {
+    database = await freshDatabase();
+  });
+  afterAll(() => database.drop());
+
+  it('each pattern means what it means here', async () => {
+    const cases = TABLE.flatMap(([pattern, yes, no]) =>
+      [...yes, ...no].map((name) => ({ pattern, name, expected: yes.includes(name) })),
+    );
+    cases.push({ pattern: '(none)', name: 'a.b', expected: false });
+    const regexes = cases.map(({ pattern }) => regexOfPatterns(pattern === '(none)' ? [] : [pattern]));
+    const rows = await database.sql<{ matches: boolean }>(
+      'select name ~ regex as matches from unnest($1::text[], $2::text[]) with ordinality as given (name, regex, place) order by place',
+      [cases.map(({ name }) => name), regexes],
+    );
+    expect(rows.map(({ matches }, at) => ({ ...cases[at], expected: matches }))).toEqual(cases);
+  });
+});
