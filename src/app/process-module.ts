@@ -1,4 +1,5 @@
 import { packageVersion } from '../config/package-version.ts';
+import { FFIError } from '../errors/worker-errors.ts';
 import { processEvents } from '../events/polled-events.ts';
 import { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import { logDebug, logError, logInfo, logTrace, logWarn } from '../logging/log.ts';
@@ -52,6 +53,7 @@ export const processModule: NapiModule = markOwnModule({
   checkpointYieldStepEvent: async (eventId, { cursor, itemsProcessed, accumulatedResults }) => {
     const handout = ownHandout(eventId);
     if (!handout) return false;
+    if (handout.state === 'taken') throw yieldsItself(handout);
     const result = { cursor, items_processed: itemsProcessed, accumulated_results: accumulatedResults };
     return handout.channel.yield(handout, StepHandlerResult.success(result, { checkpoint_yield: true }));
   },
@@ -65,6 +67,12 @@ export const processModule: NapiModule = markOwnModule({
   logDebug,
   logTrace,
 });
+
+/** Handing it out again would run it twice. */
+function yieldsItself({ step, eventId }: Handout): FFIError {
+  const message = `step ${step.name} runs: a subscriber has taken event ${eventId}, so it yields by what its handler returns (checkpointYield)`;
+  return new FFIError(message, { retryable: false });
+}
 
 /** @throws WorkerNotInitializedError */
 function ownHandout(eventId: string): Handout | undefined {

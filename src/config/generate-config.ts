@@ -31,7 +31,8 @@ export function generateConfig(options: GenerateOptions): GeneratedConfig {
   const { context, source, env = process.env, cwd = process.cwd() } = options;
   const home = namedConfig(source, { cwd, by: '--source' });
   const environment = options.environment ?? (env['TASKER_ENV'] || undefined);
-  const read = readHome(home, { env: undefined, cwd, environment, contexts: contextsOf(context) });
+  const environmentBy = options.environment === undefined ? 'TASKER_ENV' : 'the environment';
+  const read = readHome(home, { env: undefined, cwd, environment, environmentBy, contexts: contextsOf(context) });
   if (read.errors.length > 0) throw invalid(read.errors);
   const body = stringify(read.merged.table).replace(WRITTEN_VARIABLE, (_, variable: string) => variable);
   const from = shownAs(home.path, cwd).split(path.sep).join('/');

@@ -1,15 +1,19 @@
 import { LOG_LEVELS, type LogLevel } from './environment.ts';
 
+/** What may stand in a filter. `off`: nothing is written. */
+export const FILTER_LEVELS = [...LOG_LEVELS, 'off'] as const;
+export type FilterLevel = LogLevel | 'off';
+
 /** What lines are wanted: a level for all, and others for some modules. */
 export interface LogFilter {
-  level: LogLevel;
+  level: FilterLevel;
   /** By the name of a module; more detailed or less than `level`. */
-  modules: Record<string, LogLevel>;
+  modules: Record<string, FilterLevel>;
 }
 
 /**
  * Reads a filter as `LOG_LEVEL` and `RUST_LOG` have it: `debug`, or `worker=debug,info`, where the level without a name
- * is the one for all. Parts that are not understood are handed back; without a usable level for all it is info.
+ * is the one for all; `off` is none. Parts that are not understood are handed back; without a usable level for all it is info.
  */
 export function parseLogFilter(text: string): { filter: LogFilter; bad: string[] } {
   const filter: LogFilter = { level: 'info', modules: {} };
@@ -25,7 +29,7 @@ export function parseLogFilter(text: string): { filter: LogFilter; bad: string[]
   return { filter, bad };
 }
 
-function levelOf(text: string): LogLevel | undefined {
+function levelOf(text: string): FilterLevel | undefined {
   const plain = text.toLowerCase();
-  return LOG_LEVELS.find((level) => level === plain || (level === 'warn' && plain === 'warning'));
+  return FILTER_LEVELS.find((level) => level === plain || (level === 'warn' && plain === 'warning'));
 }

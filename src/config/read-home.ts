@@ -21,6 +21,8 @@ export interface ReadHomeOptions {
   cwd: string;
   /** Undefined: what `base/` says, else development. */
   environment: string | undefined;
+  /** Who said so, for messages. */
+  environmentBy?: string;
   /** Which files of a folder. Default: all. */
   contexts?: readonly string[];
 }
@@ -32,7 +34,17 @@ export function readHome(home: ConfigHome, options: ReadHomeOptions): ReadHome {
     read,
   );
   const said = valueAt(mergeFiles(files).table, CONFIG_KEYS.environment.path);
-  const named = options.environment ?? (typeof said === 'string' && said !== '' ? said : undefined);
+  const wanted = options.environment ?? (typeof said === 'string' && said !== '' ? said : undefined);
+  const errors: ConfigProblem[] = [];
+  const named = isLayerName(wanted) ? wanted : undefined;
+  if (home.kind === 'folder' && wanted !== named) {
+    const where =
+      options.environment === undefined ? shownAs(home.path, options.cwd) : (options.environmentBy ?? 'TASKER_ENV');
+    errors.push({
+      where,
+      message: `${JSON.stringify(wanted)} is no name of an environment; one has letters, digits, - and _, such as production`,
+    });
+  }
   const environment = named ?? CONFIG_KEYS.environment.byDefault;
   const warnings: ConfigProblem[] = [];
   if (home.kind === 'folder') {
@@ -47,9 +59,14 @@ export function readHome(home: ConfigHome, options: ReadHomeOptions): ReadHome {
     merged: mergeFiles(files),
     environment,
     files: files.map(({ file }) => path.resolve(options.cwd, file)),
-    errors: files.flatMap(({ problems }) => problems),
+    errors: [...errors, ...files.flatMap(({ problems }) => problems)],
     warnings,
   };
+}
+
+/** Whether it names one folder: whoever sets the environment must not choose files elsewhere. */
+function isLayerName(name: string | undefined): boolean {
+  return name !== undefined && /^\w[\w.-]*$/.test(name);
 }
 
 /** A path as people want to read it: relative where that is shorter. */

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { LOG_LEVELS } from './environment.ts';
-import { type LogFilter, parseLogFilter } from './log-filter.ts';
+import { FILTER_LEVELS, type LogFilter, parseLogFilter } from './log-filter.ts';
 import type { ListenAddress } from './tasker-config.ts';
 
 /** The form of a value in the file: how it is checked and read, and how a message and the docs call it. */
@@ -171,7 +170,7 @@ export const logFilter: ValueForm<LogFilter> = {
     .string()
     .refine((text) => text.trim() !== '' && parseLogFilter(text).bad.length === 0)
     .transform((text) => parseLogFilter(text).filter),
-  words: `one of ${LOG_LEVELS.join(', ')}, or levels by module such as worker=debug,info`,
+  words: `one of ${FILTER_LEVELS.join(', ')}, or levels by module such as worker=debug,info`,
   ofText: (text) => text,
   inFile: ({ level, modules }) => [...Object.entries(modules).map((pair) => pair.join('=')), level].join(','),
 };

@@ -23,7 +23,8 @@ const LEFT_OUT = new Set(['level', 'time', 'pid', 'hostname', 'name', 'msg', 'mo
  * modules that there are none of are told in one warning.
  */
 export function consoleLogger(options: ConsoleLoggerOptions): Logger {
-  const { level, modules = {} } = options;
+  const { modules = {} } = options;
+  const level = pinoLevel(options.level);
   const formatters = { log: withoutSecrets };
   // An error is written by the formatter already.
   const serializers = { err: (shown: unknown) => shown };
@@ -39,7 +40,7 @@ export function consoleLogger(options: ConsoleLoggerOptions): Logger {
   const ofRoom = (room: Room): Logger => {
     let known = made.get(room);
     if (!known) {
-      known = child.call(base, { module: room }, { level: rooms[room] ?? level });
+      known = child.call(base, { module: room }, { level: pinoLevel(rooms[room] ?? level) });
       made.set(room, known);
     }
     return known;
@@ -51,6 +52,11 @@ export function consoleLogger(options: ConsoleLoggerOptions): Logger {
     );
   }
   return logger;
+}
+
+/** Filters call it off. */
+function pinoLevel(level: string): string {
+  return level === 'off' ? 'silent' : level;
 }
 
 function sinkOf({ form, write }: ConsoleLoggerOptions): pino.DestinationStream {

@@ -215,7 +215,7 @@ export class DispatchChannel {
   /** A subscriber that awaited it calls its handler now. False: another one does or is to, or it is over. */
   take(handout: Handout, { registry, runBy, timeoutMs }: Taking): boolean {
     handout.awaited--;
-    if (handout.state !== 'read' || handout.step.over) return false;
+    if (handout.state !== 'read' || handout.step.over || this.#out.get(handout.step) !== handout) return false;
     if (this.#isForAnother(handout, registry)) return false;
     handout.is('taken');
     // What is the same as the worker's is not stored once more.

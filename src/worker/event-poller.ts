@@ -1,4 +1,5 @@
 import { settledWithin } from '../engine/settled-within.ts';
+import { FFIError } from '../errors/worker-errors.ts';
 import { messageOf } from '../errors.ts';
 import type { FfiStepEvent } from '../handlers/ffi-step-event.ts';
 import { resultOfThrown } from '../handlers/outcome.ts';
@@ -134,10 +135,14 @@ export class EventPoller {
   /**
    * Starts to poll. A worker that is still starting is waited for; why it could not start then goes to `onError`. Does
    * nothing when it polls already.
+   * @throws FFIError while it stops
    * @throws WorkerNotInitializedError when there is no worker; `cause`: why the last one could not start
    */
   start(): void {
-    if (this.#state !== 'stopped') return;
+    if (this.#state === 'running') return;
+    if (this.#state === 'stopping') {
+      throw new FFIError('the event poller still stops; await its stop() before start()');
+    }
     if (!this.#foreign) processWorker.mustExist();
     this.#state = 'running';
     this.#started = true;

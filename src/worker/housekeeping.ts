@@ -41,6 +41,8 @@ export class Housekeeping {
       }
       return steps.length > 0;
     } catch (error) {
+      // A stop closes the connections; whoever is left takes those steps back.
+      if (this.#stopped) return false;
       this.#logger.warn(
         { error: messageOf(error) },
         'taking back steps of lost workers failed; trying again at the next heartbeat',

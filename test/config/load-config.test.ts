@@ -83,6 +83,16 @@ describe('the layers of a folder', () => {
     expect(at(layers, { TASKER_ENV: 'production' }).config).toMatchObject({ environment: 'production', poolSize: 10 });
   });
 
+  it('are those of a folder below, whatever the environment is called', () => {
+    const outside = { ...LAYERS, 'config/elsewhere/common.toml': '[common.database.pool]\nmax_connections = 1\n' };
+    for (const name of ['../../elsewhere', 'test/../../../elsewhere', '/etc', '..', '.', 'a\\b', 'a\0b']) {
+      expect(thrownBy(() => at(outside, { TASKER_ENV: name })).message, name).toMatch(
+        /^TASKER_ENV: .* is no name of an environment; one has letters, digits, - and _, such as production$/,
+      );
+    }
+    expect(at(outside, { TASKER_ENV: 'eu-west_1.blue' }).config).toMatchObject({ poolSize: 10 });
+  });
+
   it('say when there is none for the environment', () => {
     expect(at(LAYERS, { TASKER_ENV: 'prodution' }).warnings).toEqual([
       expect.stringMatching(/there is no environments\/prodution; base\/ alone counts \(there are test\)$/),
@@ -207,10 +217,17 @@ describe('the level of the log', () => {
     });
   });
 
+  it('may be off, for all or for some modules', () => {
+    expect(log({ RUST_LOG: 'off' }).config.log).toEqual({ level: 'off', modules: {} });
+    expect(log({ RUST_LOG: 'info,sqlx=OFF' }).config.log).toEqual({ level: 'info', modules: { sqlx: 'off' } });
+  });
+
   it('is info, and one warning, when it is nonsense', () => {
     const { config, warnings } = log({ RUST_LOG: 'loud,worker=debug,=,a=b=c' });
     expect(config.log).toEqual({ level: 'info', modules: { worker: 'debug' } });
-    expect(warnings).toEqual(['RUST_LOG: loud, =, a=b=c is none of trace, debug, info, warn, error; info is used']);
+    expect(warnings).toEqual([
+      'RUST_LOG: loud, =, a=b=c is none of trace, debug, info, warn, error, off; info is used',
+    ]);
   });
 });
 

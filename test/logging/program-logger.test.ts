@@ -43,12 +43,21 @@ describe('what a program logs', () => {
     ]);
   });
 
+  it('by off is nothing, but for the parts that have a level of their own', () => {
+    expect(written({ RUST_LOG: 'off' })).toEqual([]);
+    expect(written({ RUST_LOG: 'off,worker=warn' }, 'worker')).toEqual(['warn', 'error']);
+    expect(written({ RUST_LOG: 'info,sqlx=off' }, 'db')).toEqual([]);
+    expect(written({ RUST_LOG: 'info,sqlx=off' })).toEqual(['info', 'warn', 'error']);
+  });
+
   it.each(['loud', 'worker=loud', '=,=', 'debug=worker=info'])(
     'by the filter %j is told once, and is no crash',
     (text) => {
       expect(written({ TASKER_LOG: text })).toEqual(['info', 'warn', 'error']);
       const { warnings } = loadConfig({ env: { TASKER_LOG: text }, cwd });
-      expect(warnings).toEqual([expect.stringMatching(/^TASKER_LOG: .* is none of trace, debug, info, warn, error/)]);
+      expect(warnings).toEqual([
+        expect.stringMatching(/^TASKER_LOG: .* is none of trace, debug, info, warn, error, off/),
+      ]);
     },
   );
 });

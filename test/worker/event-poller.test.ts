@@ -141,6 +141,21 @@ describe('a poller of somebody’s own module', () => {
     expect(poller.getState()).toBe('stopped');
   });
 
+  it('that still stops is not started: it says so, and starts when its stop was awaited', async () => {
+    const { module, poller } = setup();
+    const done = deferred();
+    poller.onStepEvent(() => done.promise);
+    module.events.push(stepEvent());
+    poller.start();
+    await vi.advanceTimersByTimeAsync(10);
+    const stopping = poller.stop();
+    expect(() => poller.start()).toThrow('the event poller still stops; await its stop() before start()');
+    done.resolve();
+    await stopping;
+    poller.start();
+    expect(poller.isRunning()).toBe(true);
+  });
+
   it('refuses intervals that make no sense', () => {
     expect(() => new EventPoller({ pollingIntervalMs: 0 })).toThrow(
       'EventPoller: pollingIntervalMs must be a whole number from 1 to 1000000, got 0',

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { startProxy } from '../support/crash-proxy.ts';
 import { fakePostgres } from '../support/fake-postgres.ts';
 import { invariants } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
@@ -23,7 +24,11 @@ interface Ended {
 }
 
 /** Runs a program that imports the built package, in a process of its own, until it ends by itself. */
-function program(text: string, env: Record<string, string> = {}): Promise<Ended> {
+function program(
+  text: string,
+  env: Record<string, string> = {},
+  said: (stdout: string) => void = () => undefined,
+): Promise<Ended> {
   const child = spawn(process.execPath, ['--input-type=module', '-e', text], {
     env: { PATH: process.env.PATH ?? '', PACKAGE, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -33,6 +38,7 @@ function program(text: string, env: Record<string, string> = {}): Promise<Ended>
   let [stdout, stderr, lastWord] = ['', '', performance.now()];
   child.stdout.on('data', (data: Buffer) => {
     stdout += data.toString();
+    said(stdout);
     lastWord = performance.now();
   });
   child.stderr.on('data', (data: Buffer) => {
@@ -136,6 +142,98 @@ describe('a program of a few lines', () => {
       { DATABASE_URL: shared.url },
     );
     expect({ stdout, code }).toEqual({ stdout: 'processed 1\n', code: 0 });
+  });
+});
+
+/** Measured in the process itself: nothing else of the machine counts but what keeps this process alive. */
+const THEN_ENDS = `
+  const stoppedAt = performance.now();
+  process.once('exit', (code) => {
+    console.log(JSON.stringify({ code, withinASecond: performance.now() - stoppedAt < 1_000 }));
+  });
+`;
+const ENDED = { code: 0, withinASecond: true };
+const lastLine = (stdout: string): unknown => JSON.parse(stdout.trim().split('\n').at(-1)!);
+
+const GREETS = `
+  const { TaskerError, ...tasker } = await import(process.env.PACKAGE);
+  const greet = tasker.defineHandler('greet', {}, () => ({ greeting: 'hello' }));
+  const template = tasker.mustParseTemplate(${TEMPLATE});
+  const request = { namespace: 'processes', name: 'hello' };
+`;
+
+describe('a process ends by itself within a second of the end of its stop', () => {
+  it.each([
+    [
+      'a server with a port',
+      `
+      const server = new tasker.WorkerServer({ templates: [template], handlers: [], logger: tasker.silentLogger });
+      server.getHandlerSystem().register('greet', greet);
+      await server.start({ web: { bindAddress: '127.0.0.1:0' } });
+      const { taskUuid } = await server.tasker.createTask(request);
+      await server.tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+      await (await fetch(new URL('/health/ready', server.url))).text();
+      await server.shutdown();
+      `,
+    ],
+    [
+      'a bootstrapped worker with poller and subscriber',
+      `
+      const client = await tasker.createTasker({ templates: template, worker: false });
+      const { taskUuid } = await client.createTask(request);
+      const registry = tasker.HandlerRegistry.instance();
+      registry.register('greet', class extends tasker.StepHandler {
+        static handlerName = 'greet';
+        call() { return this.success({}); }
+      });
+      await tasker.bootstrapWorker({ namespace: 'processes', logLevel: 'error' });
+      const bridge = tasker.EventBridge.instance();
+      bridge.start();
+      const subscriber = new tasker.StepExecutionSubscriber({ eventBridge: bridge, handlerRegistry: registry });
+      subscriber.start();
+      const poller = new tasker.EventPoller();
+      poller.start();
+      await client.waitForTask(taskUuid, { timeoutMs: 20_000 });
+      await client.stop();
+      await poller.stop();
+      await subscriber.stop();
+      bridge.stop();
+      await tasker.stopWorker();
+      `,
+    ],
+    [
+      'a stop before the start was finished, and another',
+      `
+      const one = await tasker.createTasker({ templates: template, handlers: [greet], autoStart: false });
+      const starting = one.start().catch(() => undefined);
+      await Promise.all([one.stop(), one.stop()]);
+      await starting;
+      `,
+    ],
+  ])('%s', async (_name, text) => {
+    const { stdout, stderr } = await program(`${GREETS} ${text} ${THEN_ENDS}`, { DATABASE_URL: shared.url });
+    expect(stderr).toBe('');
+    expect(lastLine(stdout)).toEqual(ENDED);
+  });
+
+  it('a stop while the database is gone', async () => {
+    const proxy = await startProxy(shared.url);
+    onTestFinished(() => proxy.close());
+    const { stdout } = await program(
+      `${GREETS}
+      const one = await tasker.createTasker({ templates: template, handlers: [greet], logger: tasker.silentLogger });
+      const { taskUuid } = await one.createTask(request);
+      await one.waitForTask(taskUuid, { timeoutMs: 20_000 });
+      console.log('it runs');
+      while (await one.getTask(taskUuid).then(() => true, () => false));
+      await one.stop({ drainTimeoutMs: 100 });
+      ${THEN_ENDS}`,
+      { DATABASE_URL: proxy.url },
+      (stdout) => {
+        if (stdout.includes('it runs')) proxy.decide = () => 'lost';
+      },
+    );
+    expect(lastLine(stdout)).toEqual(ENDED);
   });
 });
 

@@ -186,6 +186,75 @@ describe('a subscriber of this process', () => {
     expect(step.a).toMatchObject({ attempts: 1, results: { result: { cursor: 2 } } });
   });
 
+  it('a step that runs is not handed out once more because somebody yields it by hand', async () => {
+    const [begun, goOn] = [deferred<{ eventId: string; stepUuid: string }>(), deferred()];
+    let runs = 0;
+    const { bridge, create, tasker } = await setupBridge(
+      shared,
+      { a: [] },
+      {
+        handlers: {
+          a: defineHandler('a', {}, async () => {
+            runs++;
+            await goOn.promise;
+            return { runs };
+          }),
+        },
+      },
+    );
+    bridge.subscribe(EventNames.STEP_EXECUTION_STARTED, (event) => begun.resolve(event));
+    const { taskUuid } = await create();
+    const { eventId, stepUuid } = await begun.promise;
+    const module = (await getFfiLayer()).getModule();
+    await expect(
+      module.checkpointYieldStepEvent(eventId, { stepUuid, cursor: 1, itemsProcessed: 1 }),
+    ).rejects.toMatchObject({
+      code: 'bridge',
+      message: expect.stringMatching(/^step a runs: .* it yields by what its handler returns/),
+    });
+    goOn.resolve();
+    expect(await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).toMatchObject({ status: 'complete' });
+    expect(runs).toBe(1);
+  });
+
+  it('a step that waits for a slot and is completed by hand is not run', async () => {
+    const [begun, goOn] = [deferred(), deferred()];
+    const waiting: { eventId: string; stepUuid: string }[] = [];
+    const ran: string[] = [];
+    const handler = (name: string) =>
+      defineHandler(name, {}, async () => {
+        ran.push(name);
+        begun.resolve();
+        await goOn.promise;
+      });
+    const names = ['a', 'b'];
+    const { bridge, create, tasker, registry } = await setupBridge(
+      shared,
+      { a: [], b: [] },
+      { handlers: Object.fromEntries(names.map((name) => [name, handler(name)])), maxConcurrent: 1 },
+    );
+    // A second one makes room for a step that the first has no slot for.
+    const other = new StepExecutionSubscriber({ eventBridge: new EventBridge(), handlerRegistry: registry });
+    other.start();
+    onTestFinished(() => other.stop());
+    bridge.subscribe(EventNames.STEP_EXECUTION_RECEIVED, ({ eventId, stepUuid }) =>
+      waiting.push({ eventId, stepUuid }),
+    );
+    const { taskUuid } = await create();
+    await begun.promise;
+    await expect.poll(() => waiting.length).toBe(2);
+    const [running] = ran;
+    const steps = await tasker.getSteps(taskUuid);
+    const [rest] = waiting.filter(({ stepUuid }) => steps.some((s) => s.stepUuid === stepUuid && s.name !== running));
+    const module = (await getFfiLayer()).getModule();
+    const metadata = { executionTimeMs: 1, completedAt: new Date().toISOString() };
+    const result = { stepUuid: rest!.stepUuid, success: true, result: {}, status: 'completed', metadata } as const;
+    expect(await module.completeStepEvent(rest!.eventId, result)).toBe(true);
+    goOn.resolve();
+    expect(await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).toMatchObject({ status: 'complete' });
+    expect(ran).toEqual([running]);
+  });
+
   it('does nothing when nobody is subscribed any more: steps wait in the queue, and run when it starts again', async () => {
     const { subscriber, create, tasker } = await setupBridge(
       shared,
