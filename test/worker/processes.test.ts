@@ -43,6 +43,7 @@ function program(
   });
   child.stderr.on('data', (data: Buffer) => {
     stderr += data.toString();
+    lastWord = performance.now();
   });
   return new Promise((resolve) => {
     child.once('close', (code) => {
