@@ -4,7 +4,17 @@ import type { StepContext } from '../../src/handlers/step-context.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { type FaultyProxy, startProxy } from '../support/crash-proxy.ts';
 import { openSession, type Sql } from '../support/database.ts';
-import { DEMO, deferred, invariants, setup, TAKES_CHILDREN, template, until } from '../support/setup.ts';
+import {
+  DEMO,
+  deferred,
+  endStates,
+  invariants,
+  itOnce,
+  setup,
+  TAKES_CHILDREN,
+  template,
+  until,
+} from '../support/setup.ts';
 
 const LEASE_MS = 1_000;
 const ONCE = { retry: { retryable: false } };
@@ -58,8 +68,7 @@ describe('an answer that was lost with its connection', () => {
       for (let round = 0; round === 0 || (proxy.counts[fate] < 3 && round < 10); round++) {
         const tasks = await tasker.createTasks(Array.from({ length: round === 0 ? 40 : 4 }, () => DEMO));
         created += tasks.length;
-        for (const { taskUuid } of tasks)
-          expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+        expect(await endStates(tasker, tasks)).toEqual(['complete']);
       }
       expect(proxy.counts[fate]).toBeGreaterThan(2);
       expect(ran.length).toBe(3 * created);
@@ -185,7 +194,7 @@ describe('an answer that comes late', () => {
     const settled = async () => {
       await cameBack(sql);
       const next = await tasker.createTasks(Array.from({ length: 50 }, () => DEMO));
-      for (const task of next) await tasker.waitForTask(task.taskUuid, { timeoutMs: 20_000 });
+      await endStates(tasker, next);
       await invariants(sql);
     };
     return { sql, proxy, status, runsOf, settled };
@@ -198,7 +207,7 @@ describe('an answer that comes late', () => {
       (rows) => rows.length === 3,
     );
 
-  it('of a recording: a look after long steps meanwhile does not take the children away', async () => {
+  itOnce('of a recording: a look after long steps meanwhile does not take the children away', async () => {
     const ran: string[] = [];
     const { tasker, url, sql, another } = await setup({ templates: template({ a: [], b: ['a'] }), worker: false });
     const proxy = await startProxy(url);

@@ -8,7 +8,7 @@ import {
   startWorker,
   workTemplate,
 } from '../support/crash-workers.ts';
-import { DEMO, invariants, setup, until } from '../support/setup.ts';
+import { DEMO, endStates, invariants, setup, until } from '../support/setup.ts';
 
 const TREE = workTemplate({ root: [], left: ['root'], right: ['root'], join: ['left', 'right'] });
 const LEASE_MS = 2_000;
@@ -44,8 +44,7 @@ describe('through pgbouncer in transaction mode', () => {
         expect(terminated.length).toBeGreaterThan(2);
       }
       await first.end('SIGKILL');
-      for (const { taskUuid } of tasks)
-        expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+      expect(await endStates(tasker, tasks)).toEqual(['complete']);
       expect(startedTwice(journal)).toEqual([]);
       expect(await lostAcknowledgements(journal, sql)).toEqual([]);
       await invariants(sql);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { openSession } from '../support/database.ts';
-import { DEMO, deferred, invariants, setup, states, template, until } from '../support/setup.ts';
+import { DEMO, deferred, endStates, invariants, setup, states, template, until } from '../support/setup.ts';
 
 /** JSON that is fine whenever it is checked, and not when it is written. */
 function changing() {
@@ -69,8 +69,7 @@ describe('a good result', () => {
     const tasks = await create(5);
     await allRun(5);
     gate.resolve();
-    for (const { taskUuid } of tasks)
-      expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+    expect(await endStates(tasker, tasks)).toEqual(['complete']);
     await invariants(sql);
   });
 
@@ -107,8 +106,8 @@ describe('a good result', () => {
       (waiting) => waiting.length > 0,
     );
     const [next] = await create(1);
-    await tasker.waitForTask(next!.taskUuid, { timeoutMs: 1_000 });
-    for (const { taskUuid } of mates) await tasker.waitForTask(taskUuid, { timeoutMs: 8_000 });
+    // All of them end while it is held.
+    expect(await endStates(tasker, [next!, ...mates])).toEqual(['complete']);
     expect((await tasker.getTask(locked!.taskUuid)).status).not.toBe('complete');
     await session.query('commit');
     expect((await tasker.waitForTask(locked!.taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');

@@ -10,7 +10,7 @@ import {
   type WorkerProcess,
   workTemplate,
 } from '../support/crash-workers.ts';
-import { DEMO, invariants, setup, until } from '../support/setup.ts';
+import { DEMO, endStates, invariants, setup, until } from '../support/setup.ts';
 
 const ONCE = { retry: { retryable: false } };
 const TREE = workTemplate({
@@ -53,8 +53,7 @@ describe('pg_terminate_backend on all connections under load', () => {
       terminated += row!.n;
     }
     expect(terminated).toBeGreaterThan(20);
-    for (const { taskUuid } of tasks)
-      expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+    expect(await endStates(tasker, tasks)).toEqual(['complete']);
     expect(startedTwice(journal)).toEqual([]);
     expect(journal.of('start').length).toBe(1_600);
     expect(await lostAcknowledgements(journal, sql)).toEqual([]);
@@ -81,8 +80,7 @@ if (inject('postgres') === '18') {
         );
         await crash();
       }
-      for (const { taskUuid } of tasks)
-        expect((await tasker.waitForTask(taskUuid, { timeoutMs: 30_000 })).status).toBe('complete');
+      expect(await endStates(tasker, tasks)).toEqual(['complete']);
       expect(startedTwice(journal)).toEqual([]);
       expect(await lostAcknowledgements(journal, sql)).toEqual([]);
       await invariants(sql);

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { findBinariesPackage, readLinks } from '../../src/db/embedded/binaries-package.ts';
@@ -12,7 +13,7 @@ const older = [15, 17].filter((major) => existsSync(packageOf(major)));
 /** A copy of the programs' package as npm leaves it when no script may run: without the links. */
 function packageWithoutLinks(release: string): string {
   const original = findBinariesPackage().root;
-  const copy = path.join(temporaryFolder(), 'package');
+  const copy = path.join(temporaryFolder({ inside: tmpdir() }), 'package');
   cpSync(original, copy, { recursive: true, filter: (file) => !file.endsWith('.a') });
   for (const { target } of readLinks(original)) rmSync(path.join(copy, target), { force: true });
   writeFileSync(path.join(copy, 'package.json'), JSON.stringify({ version: release }));
@@ -76,7 +77,7 @@ describe.runIf(isRoot)('programs installed without their postinstall script', ()
   });
 
   it('run from a copy beside the data when the user has no home', async () => {
-    const folder = temporaryFolder({ mode: 0o777 });
+    const folder = temporaryFolder({ inside: tmpdir(), mode: 0o777 });
     const binaries = packageWithoutLinks('18.4.0-test.nobody');
     const user = await startUser(folder, { binaries, as: asNobody });
     const { url } = await user.ready;
@@ -90,7 +91,7 @@ describe.runIf(isRoot)('programs that the user of the server cannot read', () =>
   it('run from a copy', async () => {
     const release = `18.4.2-test.${process.pid}`;
     const cache = cachedRelease(release);
-    const binaries = path.join(temporaryFolder({ mode: 0o700 }), 'package');
+    const binaries = path.join(temporaryFolder({ inside: tmpdir(), mode: 0o700 }), 'package');
     cpSync(findBinariesPackage().root, binaries, { recursive: true, verbatimSymlinks: true });
     writeFileSync(path.join(binaries, 'package.json'), JSON.stringify({ version: release }));
     const server = await start(temporaryFolder(), { binaries });
@@ -105,7 +106,7 @@ describe.runIf(isRoot)('programs that the user of the server cannot read', () =>
     mkdirSync(shared, { recursive: true });
     chmodSync(shared, 0o777);
     onTestFinished(() => chmodSync(shared, 0o755));
-    const folder = temporaryFolder();
+    const folder = temporaryFolder({ inside: tmpdir() });
     const server = await start(folder, { binaries: packageWithoutLinks(release) });
     expect(await ask(server.url, 'select 1')).toBe(1);
     expect(existsSync(cache)).toBe(false);

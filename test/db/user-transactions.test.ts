@@ -1,13 +1,14 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { UserTransactions } from '../../src/db/user-transactions.ts';
 import { freshDatabase } from '../support/database.ts';
-import { deferred } from '../support/setup.ts';
+import { deferred, until } from '../support/setup.ts';
 
+/** How long to wait for a connection; less than a transaction may have to wait for its turn. */
 const PATIENCE_MS = 100;
 
-async function transactions(max: number) {
+async function transactions(max: number, patienceMs = 30_000) {
   const { url, sql, drop } = await freshDatabase();
-  const transactions = new UserTransactions({ connectionString: url, max, connectionTimeoutMillis: PATIENCE_MS });
+  const transactions = new UserTransactions({ connectionString: url, max, connectionTimeoutMillis: patienceMs });
   onTestFinished(async () => {
     await transactions.close();
     await drop();
@@ -16,7 +17,10 @@ async function transactions(max: number) {
 }
 
 it('transactions wait for a connection for as long as it takes, in the order in which they came', async () => {
-  const { transactions: all } = await transactions(1);
+  const { transactions: all } = await transactions(1, PATIENCE_MS);
+  // A slow machine may take longer than that to open the one connection that all of them use.
+  const opened = () => all.run(async () => true).catch(() => false);
+  await until(opened, (open) => open);
   const [started, gate] = [deferred(), deferred()];
   const order: number[] = [];
   const run = (n: number, until?: Promise<void>) =>

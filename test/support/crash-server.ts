@@ -1,8 +1,7 @@
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
-import { onTestFinished } from 'vitest';
+import { inject, onTestFinished } from 'vitest';
 import { type EmbeddedServer, startEmbedded } from '../../src/db/embedded/start-embedded.ts';
 import type { Sql } from './database.ts';
 
@@ -18,7 +17,7 @@ export interface OwnServer {
 }
 
 export async function startServer(settings: Record<string, string> = {}): Promise<OwnServer> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'tasker-crash-'));
+  const folder = mkdtempSync(path.join(inject('data'), 'tasker-crash-'));
   chmodSync(folder, 0o755);
   const options = { folder, durable: true, settings: { log_min_messages: 'error', ...settings } };
   const held: EmbeddedServer[] = [await startEmbedded(options)];

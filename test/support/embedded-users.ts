@@ -6,7 +6,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { build } from 'esbuild';
 import pg from 'pg';
-import { afterAll, onTestFinished, vi } from 'vitest';
+import { afterAll, inject, onTestFinished, vi } from 'vitest';
 import { findBinariesPackage } from '../../src/db/embedded/binaries-package.ts';
 import { type EmbeddedOptions, type EmbeddedServer, startEmbedded } from '../../src/db/embedded/start-embedded.ts';
 import { stopEmbedded } from '../../src/db/embedded/stop-embedded.ts';
@@ -33,8 +33,11 @@ const NOBODY = 65534;
 export const isRoot = process.getuid?.() === 0;
 export const asNobody = { uid: NOBODY, gid: NOBODY };
 
-/** A folder for one test; whatever server runs in it, and the folder, are gone after the test. */
-export function temporaryFolder({ name = 'tasker-test-', mode = 0o755, inside = tmpdir() } = {}): string {
+/**
+ * A folder for one test; whatever server runs in it, and the folder, are gone after the test. It is for data: no program
+ * can be started from it where it is in memory.
+ */
+export function temporaryFolder({ name = 'tasker-test-', mode = 0o755, inside = inject('data') } = {}): string {
   const folder = mkdtempSync(path.join(inside, name));
   chmodSync(folder, mode);
   onTestFinished(async () => {
@@ -55,7 +58,7 @@ let template: Promise<string> | undefined;
 /** Makes a database once, to be copied: for tests that are not about making one. */
 function databaseTemplate(): Promise<string> {
   template ??= (async () => {
-    const folder = mkdtempSync(path.join(tmpdir(), 'tasker-template-'));
+    const folder = mkdtempSync(path.join(inject('data'), 'tasker-template-'));
     madeHere.push(folder);
     const server = await startEmbedded({ folder, durable: false });
     await server.stop();

@@ -20,6 +20,8 @@ declare module 'vitest' {
     servers: Record<string, string>;
     /** Which of them this project runs on. */
     postgres: string;
+    /** A folder for the data of more servers, of which each test makes its own in it; gone after the last. */
+    data: string;
   }
 }
 
@@ -77,6 +79,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const urls = Object.fromEntries(MAJORS.map((major, i) => [major, servers[i]!.url]));
   console.log(`PostgreSQL ${servers.map((server) => server.version).join(', ')}, in ${folder}`);
   project.provide('servers', urls);
+  project.provide('data', folder);
   return async () => {
     for (const server of servers) await server.stop();
     await rm(folder, { recursive: true, force: true });

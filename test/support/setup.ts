@@ -66,6 +66,15 @@ export async function states(tasker: Tasker, taskUuid: string): Promise<Record<s
   return Object.fromEntries((await tasker.getSteps(taskUuid)).map((step) => [step.name, step.currentState]));
 }
 
+/**
+ * The states that tasks come to. Waits for all at once: one after the other, each whose end was not heard of would cost
+ * a look of its own, a second.
+ */
+export async function endStates(tasker: Tasker, tasks: readonly { taskUuid: string }[]): Promise<string[]> {
+  const ends = await Promise.all(tasks.map(({ taskUuid }) => tasker.waitForTask(taskUuid, { timeoutMs: 45_000 })));
+  return [...new Set(ends.map(({ status }) => status))];
+}
+
 /** A promise, and what settles it. */
 export function deferred<T = void>(): { promise: Promise<T>; resolve(value: T): void; reject(error: unknown): void } {
   let resolve!: (value: T) => void;
