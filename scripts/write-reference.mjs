@@ -19,6 +19,7 @@ const PAGES = {
   registry: ['registry', 'Registry and resolvers'],
   events: ['domain-events', 'Domain events'],
   worker: ['worker-events', 'Events of the worker'],
+  'events/sinks': ['event-sinks', 'Event sinks'],
   template: ['templates', 'Templates'],
   logging: ['logging', 'Logging'],
   metrics: ['metrics', 'Metrics'],

@@ -45,8 +45,10 @@ export {
 } from './config/load-config.ts';
 export type { LogFilter } from './config/log-filter.ts';
 export type { ListenAddress, TaskerConfig } from './config/tasker-config.ts';
+export type { WebhookConfig } from './config/webhook-config.ts';
 export type { CreateOptions, TaskRequest } from './engine/create-task.ts';
 export type { DynamicLimits } from './engine/expansion.ts';
+export type { LoggedEvent } from './engine/logged-event.ts';
 export type { OperatorOptions } from './engine/operate.ts';
 export type {
   EventProblem,
@@ -88,6 +90,7 @@ export {
   type EventExecutionResult,
   type InProcessDomainEvent,
 } from './events/domain-event.ts';
+export type { DeliveryContext, EventConsumer } from './events/event-consumer.ts';
 export type { EventDeclaration } from './events/event-declaration.ts';
 export {
   createFfiPollAdapter,
@@ -112,6 +115,9 @@ export {
   RegistryFrozenError,
 } from './events/publisher-errors.ts';
 export { PublisherRegistry, type PublisherRegistryOptions } from './events/publisher-registry.ts';
+export { type RabbitmqSinkOptions, rabbitmqSink } from './events/sinks/rabbitmq-sink.ts';
+export type { SinkOptions } from './events/sinks/sink-options.ts';
+export { type WebhookSinkOptions, webhookSink } from './events/sinks/webhook-sink.ts';
 export {
   createStepEventContext,
   type FromStepContextOptions,

@@ -176,11 +176,13 @@ describe('the surface', () => {
       noBatches
       normalizeToDefinition
       parseTemplate
+      rabbitmqSink
       setLogger
       silentLogger
       stopWorker
       transitionToGracefulShutdown
       usesMethodDispatch
+      webhookSink
       withMixins"
     `);
     expect(types.join('\n')).toMatchInlineSnapshot(`
@@ -224,6 +226,7 @@ describe('the surface', () => {
       DecisionCapable
       DecisionReturn
       DefineSubscriberOptions
+      DeliveryContext
       DependencyResult
       DependencyResultParams
       DiscoverOptions
@@ -240,6 +243,7 @@ describe('the surface', () => {
       ErrorCallback
       ErrorClassification
       ErrorCode
+      EventConsumer
       EventDeclaration
       EventDelivery
       EventExecutionResult
@@ -289,6 +293,7 @@ describe('the surface', () => {
       LogFields
       LogFilter
       LogLevel
+      LoggedEvent
       Logger
       MessageLogger
       MetricValue
@@ -325,6 +330,7 @@ describe('the surface', () => {
       PublishContext
       PublisherClass
       PublisherRegistryOptions
+      RabbitmqSinkOptions
       Registrable
       RegistryResolverStatic
       RequestHeaders
@@ -340,6 +346,7 @@ describe('the surface', () => {
       ServerStatus
       ShutdownHandler
       ShutdownOptions
+      SinkOptions
       StaleNote
       Step
       StepCheckpoint
@@ -390,6 +397,8 @@ describe('the surface', () => {
       TypedStepContext
       WaitOptions
       WebOptions
+      WebhookConfig
+      WebhookSinkOptions
       WorkerConfig
       WorkerErrorPayload
       WorkerEventName

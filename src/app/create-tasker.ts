@@ -3,7 +3,6 @@ import { type LoadedConfig, loadConfig, withOverrides } from '../config/load-con
 import { Engine } from '../engine/engine.ts';
 import type { DynamicLimits } from '../engine/expansion.ts';
 import { messageOf, TaskerError } from '../errors.ts';
-import type { PublisherRegistry } from '../events/publisher-registry.ts';
 import { type AnyLogger, loggerOf } from '../logging/any-logger.ts';
 import { consoleLogger } from '../logging/console-logger.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -29,8 +28,6 @@ export interface CreateTaskerOptions {
   templates?: TemplateSource;
   /** A folder, classes, instances, `define…()` values or a registry. Without handlers nothing is run. */
   handlers?: HandlerSource;
-  /** The publishers of domain events. Default: the payload of each event is the result of its step. */
-  publishers?: PublisherRegistry;
   /** Default: `DATABASE_URL`; without it, an embedded PostgreSQL in `.tasker/`. */
   databaseUrl?: string;
   /** For LISTEN and migrations, when `databaseUrl` leads through a transaction pooler. Default: `DATABASE_DIRECT_URL`. */
@@ -140,7 +137,6 @@ export async function makeTasker(options: CreateTaskerOptions, { handOut }: { ha
       metrics,
       tracing: await openTracing(),
       templates,
-      publishers: options.publishers,
       name: config.name ?? `${hostname()}-${process.pid}`,
       concurrency: config.concurrency,
       leaseMs: config.leaseMs,

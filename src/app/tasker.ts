@@ -7,8 +7,6 @@ import { settledWithin } from '../engine/settled-within.ts';
 import { type HistoryEntry, type Step, TASK_STATES, type Task } from '../engine/task-view.ts';
 import type { Snapshot } from '../engine/template-store.ts';
 import { messageOf, TaskerError } from '../errors.ts';
-import type { PublisherSource } from '../events/ask-publishers.ts';
-import { EventBus } from '../events/event-bus.ts';
 import type { Logger } from '../logging/logger.ts';
 import { roomLogger } from '../logging/room-logger.ts';
 import type { Metrics, MetricsReport } from '../metrics/metrics.ts';
@@ -90,8 +88,6 @@ export interface TaskerParts {
   /** Steps are handed out as events, instead of being run by the worker itself. */
   handOut: boolean;
   templates: readonly TaskTemplate[];
-  /** Who makes domain events; undefined: the ordinary publisher makes all. */
-  publishers?: PublisherSource | undefined;
 }
 
 /** What can be seen of a tasker from outside. @internal */
@@ -137,8 +133,6 @@ export class Tasker {
   readonly #listener: Listener;
   readonly #worker: Worker | undefined;
   readonly #counts: TaskerCounts;
-  /** The `fast` and `broadcast` events of its worker. @internal */
-  readonly eventBus: EventBus;
   readonly #served = new Set<string>();
   readonly #toAnnounce: string[] = [];
   #announcing: NodeJS.Timeout | undefined;
@@ -154,7 +148,6 @@ export class Tasker {
     this.#parts = parts;
     this.#engine = parts.engine;
     this.#logger = roomLogger(parts.logger, 'app');
-    this.eventBus = new EventBus(roomLogger(parts.logger, 'events'));
     this.#waiter = new TaskWaiter(parts.engine, this.#logger);
     for (const template of parts.templates) this.#served.add(template.namespace);
     this.#listener = new Listener(
@@ -166,7 +159,6 @@ export class Tasker {
     this.#worker = parts.registry && this.#makeWorker(parts.registry);
     this.#counts = new TaskerCounts(parts, {
       namespaces: () => (this.#worker ? this.#namespaces() : []),
-      bus: this.eventBus,
     });
   }
 
@@ -191,8 +183,6 @@ export class Tasker {
       pollMs: () => pollMs ?? (this.#listener.hears ? DEFAULTS.pollMs : DEFAULTS.pollDeafMs),
       onTasksEnded: (ended) => this.#tasksEnded(ended),
       onWorkLeft: (rank) => this.#wakeOthers(rank),
-      publishers: this.#parts.publishers,
-      eventBus: this.eventBus,
       onEventsStored: () => this.#eventsStored(),
     });
   }

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { isTaskerError } from '../errors.ts';
+import { regexOfPatterns } from '../model/event-pattern.ts';
 import { FILTER_LEVELS, type LogFilter, parseLogFilter } from './log-filter.ts';
 import type { ListenAddress } from './tasker-config.ts';
 
@@ -138,9 +140,23 @@ export const beginning: ValueForm<'now' | 'beginning'> = {
   ofText: (text) => text,
 };
 
+/** After "must be". */
+export const PATTERNS_WORDS = 'a list of names, which may have `*`, `?` and `[…]`';
+
+/** Whether these are names of events, or patterns of some. */
+export function arePatterns(list: readonly string[]): boolean {
+  try {
+    regexOfPatterns(list);
+    return list.length > 0;
+  } catch (error) {
+    if (isTaskerError(error)) return false;
+    throw error;
+  }
+}
+
 export const patterns: ValueForm<string[]> = {
-  schema: z.array(z.string().trim().min(1)).min(1),
-  words: 'a list of names, which may have `*`, `?` and `[…]`',
+  schema: z.array(z.string().trim()).refine(arePatterns),
+  words: PATTERNS_WORDS,
   ofText: (text) => text.split(',').filter((part) => part.trim() !== ''),
 };
 

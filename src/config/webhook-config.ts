@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { nearNames } from '../model/near-names.ts';
 import { MOST_DELIVERIES } from './defaults.ts';
-import { LONGEST_TIMER_MS, type ValueForm } from './value-forms.ts';
+import { arePatterns, LONGEST_TIMER_MS, PATTERNS_WORDS, type ValueForm } from './value-forms.ts';
 
 /** One `[[events.webhooks]]` of the file; what is undefined is as `webhookSink` has it. Times in milliseconds. */
 export interface WebhookConfig {
@@ -78,7 +78,10 @@ const TABLE = z.strictObject({
   body: z.enum(['event', 'envelope'], { error: 'event or envelope' }).optional(),
   allow_private: z.boolean({ error: 'true or false' }).optional(),
   group: text.optional(),
-  patterns: z.array(text, { error: 'a list of patterns' }).min(1, { error: 'a list of patterns' }).optional(),
+  patterns: z
+    .array(z.string({ error: 'a text' }).trim(), { error: PATTERNS_WORDS })
+    .refine(arePatterns, { error: PATTERNS_WORDS })
+    .optional(),
   from: z.enum(['now', 'beginning'], { error: 'now or beginning' }).optional(),
   concurrency: wholeFrom1(1_000).optional(),
   timeout_seconds: z

@@ -12,7 +12,6 @@ import { finishRetries, holdRetries, type RetryEnd } from '../store/event-retrie
 import type { EventRow } from '../store/event-rows.ts';
 import { lockSequence, sequenceEvents } from '../store/event-sequence.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
-import { executionOfEvent, type StoredExecution } from './event-execution.ts';
 import type { LoggedEvent } from './logged-event.ts';
 
 /** New events that get their places in one transaction. */
@@ -280,6 +279,7 @@ function takenPart(
 
 function loggedEvent(row: EventRow): LoggedEvent {
   const payload: unknown = JSON.parse(row.payload);
+  const execution = JSON.parse(row.execution) as Record<string, unknown>;
   return {
     id: row.id,
     eventId: row.event_id,
@@ -295,12 +295,7 @@ function loggedEvent(row: EventRow): LoggedEvent {
     firedAt: row.fired_at,
     payload,
     metadata: row.metadata === null ? {} : (JSON.parse(row.metadata) as Record<string, unknown>),
-    executionResult: executionOfEvent(JSON.parse(row.execution) as StoredExecution, {
-      taskUuid: row.task_uuid,
-      idx: row.idx,
-      firedAt: row.fired_at,
-      payload,
-    }),
+    executionResult: 'result' in execution ? execution : { ...execution, result: payload },
   };
 }
 

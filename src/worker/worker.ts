@@ -11,8 +11,6 @@ import {
 } from '../engine/engine.ts';
 import { settledWithin } from '../engine/settled-within.ts';
 import { messageOf } from '../errors.ts';
-import type { PublisherSource } from '../events/ask-publishers.ts';
-import type { EventBus } from '../events/event-bus.ts';
 import { StepContext } from '../handlers/step-context.ts';
 import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -85,10 +83,6 @@ export interface WorkerOptions {
   onTasksEnded(ended: RecordAnswer['ended']): void;
   /** Work lies in the queue that this worker has no slot for. */
   onWorkLeft(rank: number): void;
-  /** Where the publishers of domain events are; undefined: the ordinary one makes all. */
-  publishers?: PublisherSource | undefined;
-  /** Where the domain events of this process go that are `fast` or `broadcast`. */
-  eventBus: EventBus;
   /** Domain events were stored, by what this worker recorded. */
   onEventsStored(): void;
   /** Steps are handed out through {@link Worker.channel}, to be read as events; otherwise the worker runs them. */
@@ -208,13 +202,7 @@ export class Worker {
       },
       { threads: options.threads, memoryMb: options.threadMemoryMb },
     );
-    this.#publishing = new Publishing({
-      worker: options.name,
-      publishers: options.publishers,
-      bus: options.eventBus,
-      metrics: engine.database.metrics,
-      logger: roomLogger(logger, 'events'),
-    });
+    this.#publishing = new Publishing({ worker: options.name, logger: roomLogger(logger, 'events') });
     this.#port = stepPort(engine, { saved: (step) => this.#restartClock(step) });
     this.#housekeeping = new Housekeeping(engine, options.leaseMs, logger);
     this.#recorder = new Recorder(
@@ -227,7 +215,6 @@ export class Worker {
           this.#doubts.add(own.token);
         },
         release: (own) => this.#release(own),
-        withoutEvents: (end, refusal) => this.#publishing.withoutStored(end, refusal),
       },
       logger,
     );
@@ -305,7 +292,7 @@ export class Worker {
   get stats(): WorkerStats {
     return {
       running: this.#running,
-      unrecorded: this.#publishing.pending + this.#recorder.pending,
+      unrecorded: this.#recorder.pending,
       processed: this.#processed,
       failed: this.#failed,
       refused: this.#refused,
@@ -372,8 +359,7 @@ export class Worker {
    * where they come back without the results that were at hand here.
    */
   #roomToHold(): number {
-    const ended = this.#publishing.pending + this.#recorder.pending;
-    return this.#options.concurrency + HELD_AHEAD - this.#running - this.#reserved - ended;
+    return this.#options.concurrency + HELD_AHEAD - this.#running - this.#reserved - this.#recorder.pending;
   }
 
   #claim(): void {
@@ -708,9 +694,7 @@ export class Worker {
     const { step } = end;
     step.ended = true;
     const publishes = step.task.snapshot.events[step.templateIdx] !== undefined;
-    const prepared = publishes ? this.#publishing.prepare(end) : end;
-    if (prepared instanceof Promise) void prepared.then((ready) => this.#record(ready));
-    else this.#record(prepared);
+    this.#record(publishes ? this.#publishing.prepare(end) : end);
   }
 
   #record(end: AttemptEnd): void {
@@ -757,7 +741,6 @@ export class Worker {
     for (const end of batch) this.#letGo(end.step);
     this.#count(batch, accepted, answer);
     this.#advance(children);
-    this.#publishing.recorded(batch, accepted);
     if (accepted.some(({ events }) => events !== undefined)) this.#options.onEventsStored();
     if (answer.ended.length > 0) {
       logEnded(this.#logger, batch, answer.ended);

@@ -77,6 +77,7 @@ describe('webhooks in the file', () => {
     ['"whsec_', '"', 8, '[1].secrets[0] must be `whsec_` and the base64 of 24 to 64 random bytes'],
     ['secrets', 'secret', 8, '[1] has no secret; did you mean secrets?'],
     ['x-team = ', 'webhook-id = ', 9, '[1].headers must be a table of headers'],
+    ['name = "b"', 'name = "b"\npatterns = ["x[z-a]"]', 7, '[1].patterns must be a list of names, which'],
     ['"b"', '"b c"', 6, '[1].name must be a name of letters'],
     ['"b"', '"a"', 1, ' must be a list in which each name stands once'],
     ['name = "b"', 'name = "b"\ngroup = "webhook:a"', 1, ' must be a list in which each group stands once'],
@@ -101,7 +102,7 @@ x-team = "orders"
   });
 
   it('a RabbitMQ URL is shown without its password', () => {
-    const loaded = load('[events.rabbitmq]\nurl = "${RABBITMQ_URL}"\n', {
+    const loaded = load(`[events.rabbitmq]\nurl = "\${RABBITMQ_URL}"\n`, {
       RABBITMQ_URL: 'amqp://shop:s3cret@broker/v',
     });
     expect(loaded.config.rabbitmqUrl).toBe('amqp://shop:s3cret@broker/v');

@@ -35,7 +35,6 @@ async function withOneEnd(recorded: () => void) {
       recorded,
       doubt: () => undefined,
       release: () => undefined,
-      withoutEvents: (end) => end,
     },
     logger,
   );

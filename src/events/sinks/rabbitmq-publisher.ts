@@ -1,0 +1,172 @@
+import { setImmediate as afterIncoming } from 'node:timers/promises';
+import type { Channel, Connection } from 'rabbitmq-client';
+import { settledWithin } from '../../engine/settled-within.ts';
+import { messageOf } from '../../errors.ts';
+import { PermanentError } from '../../handlers/handler-errors.ts';
+import type { Logger } from '../../logging/logger.ts';
+import { ensureQueue, withChannel } from './rabbitmq-queues.ts';
+
+/** One message. */
+export interface RabbitmqMessage {
+  queue: string;
+  /** In the message's properties. */
+  messageId: string;
+  type: string;
+  body: Buffer;
+}
+
+/** A message that the broker refuses for its size closes its channel: larger ones get one of their own. */
+const OWN_CHANNEL_BYTES = 1_048_576;
+const ACQUIRE_MS = 10_000;
+const CLOSE_MS = 3_000;
+const [RECONNECT_LOW_MS, RECONNECT_HIGH_MS] = [500, 5_000];
+
+/** A connection to RabbitMQ, opened when the first message is sent, kept up, and closed once. */
+export class RabbitmqPublisher {
+  readonly #url: string;
+  /** Without user and password. */
+  readonly #place: string;
+  readonly #logger: Logger;
+  #opening: Promise<Connection> | undefined;
+  #channel: Promise<Channel> | undefined;
+  #queues = new Map<string, Promise<void>>();
+  readonly #returned = new Set<string>();
+  /** Why nothing can be sent now. */
+  #trouble: string | undefined;
+  #blocked = false;
+  #closed = false;
+
+  constructor({ url, place, logger }: { url: string; place: string; logger: Logger }) {
+    this.#url = url;
+    this.#place = place;
+    this.#logger = logger;
+  }
+
+  /** Resolves when the broker has said that it keeps the message. */
+  async send(message: RabbitmqMessage): Promise<void> {
+    try {
+      const connection = await this.#connection();
+      // What is sent now would wait in memory, and be sent once for each time that it is tried again.
+      if (this.#blocked) throw new Error('it takes nothing while it is short of memory or disk');
+      await this.#ensured(connection, message.queue);
+      if (message.body.length <= OWN_CHANNEL_BYTES) await this.#publish(await this.#shared(connection), message);
+      else await this.#publishLarge(connection, message);
+    } catch (error) {
+      if (error instanceof PermanentError) throw error;
+      const reason = this.#trouble ?? messageOf(error);
+      throw new Error(`${this.#place}, queue ${message.queue}: ${reason}`, { cause: error });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const connection = await this.#opening?.catch(() => undefined);
+    if (!connection) return;
+    const closing = async () => {
+      await (await this.#channel?.catch(() => undefined))?.close();
+      await connection.close();
+    };
+    if (!(await settledWithin(CLOSE_MS, closing()))) connection.unsafeDestroy();
+  }
+
+  #connection(): Promise<Connection> {
+    if (this.#closed) return Promise.reject(new Error('it is closed'));
+    this.#opening ??= this.#open();
+    return this.#opening;
+  }
+
+  /** The library is loaded by who needs it. It connects again by itself whenever the connection is lost. */
+  async #open(): Promise<Connection> {
+    const { Connection } = await import('rabbitmq-client');
+    const connection = new Connection({
+      url: this.#url,
+      connectionName: 'tasker-core',
+      acquireTimeout: ACQUIRE_MS,
+      retryLow: RECONNECT_LOW_MS,
+      retryHigh: RECONNECT_HIGH_MS,
+    });
+    connection.on('connection', () => {
+      if (this.#trouble !== undefined) this.#logger.info(`${this.#place} is connected again`);
+      this.#trouble = undefined;
+      this.#blocked = false;
+    });
+    connection.on('error', (error: unknown) => {
+      if (this.#closed) return;
+      this.#trouble = messageOf(error);
+      this.#logger.warn({ error: messageOf(error) }, `${this.#place}: the connection is lost; events wait`);
+    });
+    connection.on('connection.blocked', (reason) => {
+      this.#blocked = true;
+      this.#logger.warn({ reason }, `${this.#place} takes nothing at the moment; events wait`);
+    });
+    connection.on('connection.unblocked', () => {
+      this.#blocked = false;
+    });
+    return connection;
+  }
+
+  /** Queues are looked after once for each time that the broker is connected. */
+  #ensured(connection: Connection, queue: string): Promise<void> {
+    let ensured = this.#queues.get(queue);
+    if (!ensured) {
+      ensured = ensureQueue(connection, queue);
+      this.#queues.set(queue, ensured);
+      ensured.catch(() => this.#queues.delete(queue));
+    }
+    return ensured;
+  }
+
+  #shared(connection: Connection): Promise<Channel> {
+    this.#channel ??= this.#openChannel(connection);
+    return this.#channel;
+  }
+
+  async #openChannel(connection: Connection): Promise<Channel> {
+    const forget = () => {
+      this.#channel = undefined;
+      this.#queues = new Map();
+    };
+    try {
+      const channel = await connection.acquire({ emitErrorsFromChannel: true });
+      channel.on('close', forget);
+      channel.on('error', (error: unknown) => {
+        this.#logger.debug({ error: messageOf(error) }, `${this.#place} closed a channel`);
+      });
+      this.#hearReturns(channel);
+      await channel.confirmSelect();
+      return channel;
+    } catch (error) {
+      forget();
+      throw error;
+    }
+  }
+
+  #hearReturns(channel: Channel): void {
+    channel.on('basic.return', ({ messageId }) => {
+      if (messageId !== undefined) this.#returned.add(messageId);
+    });
+  }
+
+  async #publishLarge(connection: Connection, message: RabbitmqMessage): Promise<void> {
+    try {
+      await withChannel(connection, async (channel) => {
+        this.#hearReturns(channel);
+        await channel.confirmSelect();
+        await this.#publish(channel, message);
+      });
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'PRECONDITION_FAILED') throw error;
+      throw new PermanentError(`${this.#place}, queue ${message.queue}: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  async #publish(channel: Channel, { queue, messageId, type, body }: RabbitmqMessage): Promise<void> {
+    const properties = { messageId, type, appId: 'tasker-core', contentType: 'application/json' };
+    await channel.basicPublish({ ...properties, routingKey: queue, durable: true, mandatory: true }, body);
+    // A message that no queue takes comes back before it is confirmed, but the library tells of it a turn later.
+    await afterIncoming();
+    if (!this.#returned.delete(messageId)) return;
+    this.#queues.delete(queue);
+    throw new Error('there was no such queue; it is made again');
+  }
+}

@@ -1,0 +1,43 @@
+import { rabbitmqUrl } from '../../config/value-forms.ts';
+import { type AnyLogger, loggerOf } from '../../logging/any-logger.ts';
+import { silentLogger } from '../../logging/logger.ts';
+import type { EventConsumer } from '../event-consumer.ts';
+import { RabbitmqPublisher } from './rabbitmq-publisher.ts';
+import { queueOf } from './rabbitmq-queues.ts';
+import { consumingAs, demand, type SinkOptions } from './sink-options.ts';
+import { untilAborted } from './until-aborted.ts';
+
+/** Options of {@link rabbitmqSink}. */
+export interface RabbitmqSinkOptions extends SinkOptions {
+  /** `amqp://user:password@host:5672/vhost`, or `amqps:` for TLS. */
+  url: string;
+  /** Told when the connection is lost and when it is there again. Default: nobody. */
+  logger?: AnyLogger | undefined;
+}
+
+/**
+ * Sends durable domain events to RabbitMQ: each to the durable queue `{namespace}_domain_events`, as a persistent JSON
+ * message with the whole envelope, `message_id` the event's id, `type` its name. A delivery is over when the broker has
+ * confirmed it. Queues that are missing are made, each with `…_dlq` for what readers refuse. The connection is opened with
+ * the first event.
+ *
+ * @example
+ * const broker = rabbitmqSink({ url: 'amqp://shop:secret@broker.example', patterns: ['payment.*', 'order.*'] });
+ * console.log(broker.group); // 'rabbitmq'
+ * @throws TaskerError `config_invalid`
+ */
+export function rabbitmqSink(options: RabbitmqSinkOptions): EventConsumer {
+  const { url, group = 'rabbitmq', logger = silentLogger } = options;
+  demand('rabbitmq', url !== '' && rabbitmqUrl.schema.safeParse(url).success, `url must be ${rabbitmqUrl.words}`);
+  const place = `RabbitMQ ${new URL(url).host}`;
+  const publisher = new RabbitmqPublisher({ url, place, logger: loggerOf(logger) });
+  return {
+    ...consumingAs('rabbitmq', group, options),
+    async deliver(event, { signal, envelope }) {
+      const body = Buffer.from(JSON.stringify(await envelope()));
+      const message = { queue: queueOf(event.namespace), messageId: event.eventId, type: event.name, body };
+      await untilAborted(publisher.send(message), signal);
+    },
+    close: () => publisher.close(),
+  };
+}

@@ -1,0 +1,54 @@
+import { DEFAULTS, MOST_DELIVERIES } from '../../config/defaults.ts';
+import { arePatterns, LONGEST_TIMER_MS, PATTERNS_WORDS } from '../../config/value-forms.ts';
+import { TaskerError } from '../../errors.ts';
+import type { EventConsumer } from '../event-consumer.ts';
+
+/** What every sink can be told. Times in milliseconds. */
+export interface SinkOptions {
+  /** Whose position in the log of events this is; sinks of one group, in whichever processes, share its events. */
+  group?: string | undefined;
+  /** Names of the events that it gets, with `*`, `?` and `[…]`. Default: all. */
+  patterns?: readonly string[] | undefined;
+  /** Where the group begins when it does not exist yet. Default `now`. */
+  from?: 'now' | 'beginning' | undefined;
+  /** Events of different tasks that are sent at once, by this process. Default 10. */
+  concurrency?: number | undefined;
+  /** How long one delivery may take. Default 30,000. */
+  timeoutMs?: number | undefined;
+  /** Deliveries of one event before it is a dead letter. Default 300, which is about a day. */
+  maxDeliveries?: number | undefined;
+}
+
+/** What a sink is as a consumer. */
+type Consuming = Omit<EventConsumer, 'deliver' | 'close'>;
+
+/** @throws TaskerError `config_invalid` */
+export function consumingAs(who: string, group: string, options: SinkOptions): Consuming {
+  const { patterns = ['*'], from, concurrency, timeoutMs, maxDeliveries = DEFAULTS.sinkMaxDeliveries } = options;
+  demand(who, group.trim() !== '', 'group must be a text that is not empty');
+  demand(who, arePatterns(patterns), `patterns must be ${PATTERNS_WORDS}`);
+  demand(who, from === undefined || from === 'now' || from === 'beginning', 'from must be now or beginning');
+  demandWhole(who, { concurrency }, 1_000);
+  demandWhole(who, { timeoutMs }, LONGEST_TIMER_MS);
+  demandWhole(who, { maxDeliveries }, MOST_DELIVERIES);
+  return {
+    group,
+    patterns,
+    maxDeliveries,
+    ...(from !== undefined && { from }),
+    ...(concurrency !== undefined && { concurrency }),
+    ...(timeoutMs !== undefined && { timeoutMs }),
+  };
+}
+
+function demandWhole(who: string, given: Record<string, number | undefined>, most: number): void {
+  for (const [name, value] of Object.entries(given)) {
+    const right = value === undefined || (Number.isInteger(value) && value >= 1 && value <= most);
+    demand(who, right, `${name} must be a whole number from 1 to ${most}, got ${value}`);
+  }
+}
+
+/** @throws TaskerError `config_invalid` */
+export function demand(who: string, holds: boolean, what: string): asserts holds {
+  if (!holds) throw new TaskerError('config_invalid', `${who}: ${what}`);
+}

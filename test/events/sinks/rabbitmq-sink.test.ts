@@ -1,0 +1,178 @@
+import { Connection } from 'rabbitmq-client';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { deliveryFailureOf } from '../../../src/events/delivery-failure.ts';
+import type { EventConsumer } from '../../../src/events/event-consumer.ts';
+import { type RabbitmqSinkOptions, rabbitmqSink } from '../../../src/events/sinks/rabbitmq-sink.ts';
+import { deliveryContext, loggedEvent } from '../../support/logged-event.ts';
+import { NO_RABBITMQ, type RabbitmqServer, rabbitmqServer, TOO_LARGE_BYTES } from '../../support/rabbitmq-server.ts';
+
+describe('rabbitmqSink', () => {
+  it('is a group like any other, and connects when the first event comes', () => {
+    expect(rabbitmqSink({ url: 'amqp://nowhere.invalid' })).toMatchObject({
+      group: 'rabbitmq',
+      patterns: ['*'],
+      maxDeliveries: 300,
+    });
+    const told = { group: 'outside', patterns: ['order.*'], from: 'beginning', maxDeliveries: 2 } as const;
+    expect(rabbitmqSink({ url: 'amqps://nowhere.invalid/v', ...told })).toMatchObject(told);
+  });
+
+  it('refuses what is no RabbitMQ URL, and does not repeat it', () => {
+    const make = () => rabbitmqSink({ url: 'http://user:pw@broker' });
+    expect(make).toThrow(expect.objectContaining({ code: 'config_invalid' }));
+    expect(make).not.toThrow(/pw/);
+  });
+
+  it('fails a delivery when there is no broker, and can be closed', async () => {
+    const sink = rabbitmqSink({ url: 'amqp://user:pw@127.0.0.1:9' });
+    const stop = AbortSignal.timeout(200);
+    await expect(sink.deliver(loggedEvent(), deliveryContext({ signal: stop }))).rejects.toThrow();
+    await sink.close!();
+  });
+});
+
+describe.skipIf(NO_RABBITMQ)(`with a broker${NO_RABBITMQ ? `: ${NO_RABBITMQ}` : ''}`, () => {
+  let broker: RabbitmqServer;
+  beforeAll(async () => {
+    broker = await rabbitmqServer();
+    await broker.start();
+  }, 120_000);
+  afterAll(() => broker.remove());
+
+  function sink(options: Partial<RabbitmqSinkOptions> = {}): EventConsumer {
+    const made = rabbitmqSink({ url: broker.url, ...options });
+    onTestFinished(() => made.close?.());
+    return made;
+  }
+
+  /** Another program, which knows of the queue only. */
+  async function reading<T>(work: (reader: Connection) => Promise<T>): Promise<T> {
+    const reader = new Connection(broker.url);
+    reader.on('error', () => {});
+    try {
+      return await work(reader);
+    } finally {
+      await reader.close();
+    }
+  }
+
+  const take = (queue: string) => reading((reader) => reader.basicGet({ queue, noAck: true }));
+
+  async function takeAll(queue: string): Promise<string[]> {
+    return reading(async (reader) => {
+      const ids: string[] = [];
+      for (;;) {
+        const message = await reader.basicGet({ queue, noAck: true });
+        if (!message) return ids;
+        ids.push(message.messageId!);
+      }
+    });
+  }
+
+  it('each event is a persistent message in the queue of its namespace, the whole envelope as JSON', async () => {
+    const event = loggedEvent({ namespace: 'shop' });
+    const whole = { event_id: event.eventId, payload: { payload: { note: 'für Ada' } } };
+    await sink().deliver(event, deliveryContext({ envelope: async () => whole }));
+    const message = await take('shop_domain_events');
+    expect(message).toMatchObject({
+      body: whole,
+      messageId: event.eventId,
+      type: 'payment.processed',
+      contentType: 'application/json',
+      durable: true,
+      routingKey: 'shop_domain_events',
+    });
+    const again = { queue: 'shop_domain_events_dlq', durable: true };
+    expect(await reading((reader) => reader.queueDeclare(again))).toMatchObject({ messageCount: 0 });
+  });
+
+  it('what a reader refuses goes to the dead letter queue', async () => {
+    const event = loggedEvent({ namespace: 'refused' });
+    await sink().deliver(event, deliveryContext());
+    await reading(async (reader) => {
+      const channel = await reader.acquire();
+      const message = await channel.basicGet('refused_domain_events');
+      channel.basicNack({ deliveryTag: message!.deliveryTag, requeue: false });
+      await channel.close();
+    });
+    expect((await take('refused_domain_events_dlq'))?.messageId).toBe(event.eventId);
+  });
+
+  it('queues that are there already stay as they are', async () => {
+    await reading((reader) =>
+      reader.queueDeclare({ queue: 'own_domain_events', durable: true, arguments: { 'x-queue-type': 'quorum' } }),
+    );
+    const event = loggedEvent({ namespace: 'own' });
+    await sink().deliver(event, deliveryContext());
+    expect((await take('own_domain_events'))?.messageId).toBe(event.eventId);
+  });
+
+  it('a queue that was deleted fails the delivery, and is there for the next', async () => {
+    const to = sink();
+    await to.deliver(loggedEvent({ namespace: 'gone' }), deliveryContext());
+    await reading((reader) => reader.queueDelete('gone_domain_events'));
+    const event = loggedEvent({ namespace: 'gone' });
+    await expect(to.deliver(event, deliveryContext())).rejects.toThrow('there was no such queue; it is made again');
+    await to.deliver(event, deliveryContext());
+    expect(await takeAll('gone_domain_events')).toEqual([event.eventId]);
+  });
+
+  it('an event too large for the broker is given up, and no other suffers', async () => {
+    const to = sink();
+    const large = to
+      .deliver(
+        loggedEvent({ namespace: 'large' }),
+        deliveryContext({ envelope: async () => 'x'.repeat(TOO_LARGE_BYTES) }),
+      )
+      .catch((thrown: unknown) => thrown);
+    const others = Array.from({ length: 20 }, () => loggedEvent({ namespace: 'large' }));
+    await Promise.all(others.map((event) => to.deliver(event, deliveryContext())));
+    const error = await large;
+    expect(error).toMatchObject({ message: expect.stringMatching(/queue large_domain_events: .*larger than/) });
+    expect(deliveryFailureOf(error).permanent).toBe(true);
+    expect((await takeAll('large_domain_events')).sort()).toEqual(others.map(({ eventId }) => eventId).sort());
+  });
+
+  it('no confirmed event is lost when the broker is killed, and it goes on when that is back', async () => {
+    const lines: string[] = [];
+    const line = (fields: object | string, message?: string) => lines.push(message ?? String(fields));
+    const logger = { trace: () => {}, debug: () => {}, info: line, warn: line, error: line, child: () => logger };
+    const to = sink({ logger });
+    const [confirmed, failed]: [string[], Error[]] = [[], []];
+    let going = true;
+    /** As the delivery does it: one that failed is tried again. */
+    const sender = async () => {
+      while (going) {
+        const event = loggedEvent({ namespace: 'killed' });
+        for (let done = false; !done; ) {
+          await to.deliver(event, deliveryContext()).then(
+            () => {
+              done = true;
+              confirmed.push(event.eventId);
+            },
+            (error: unknown) => failed.push(error as Error),
+          );
+        }
+      }
+    };
+    const senders = Array.from({ length: 10 }, sender);
+    await expect.poll(() => confirmed.length).toBeGreaterThan(100);
+    await broker.kill();
+    await expect.poll(() => failed.length).toBeGreaterThanOrEqual(1);
+    const before = confirmed.length;
+    await broker.start();
+    await expect.poll(() => confirmed.length, { timeout: 60_000 }).toBeGreaterThan(before + 100);
+    going = false;
+    await Promise.all(senders);
+
+    const there = new Set(await takeAll('killed_domain_events'));
+    expect(confirmed.filter((id) => !there.has(id))).toEqual([]);
+    expect(failed.every((error) => !deliveryFailureOf(error).permanent)).toBe(true);
+    expect(failed.map(({ message }) => message).join()).not.toContain('guest');
+    const { host } = new URL(broker.url);
+    expect(lines).toEqual([
+      `RabbitMQ ${host}: the connection is lost; events wait`,
+      `RabbitMQ ${host} is connected again`,
+    ]);
+  }, 180_000);
+});
