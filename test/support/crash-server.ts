@@ -12,6 +12,8 @@ export interface OwnServer {
   sql: Sql;
   /** Stops it at once, as a crash does, and starts it again; it recovers. */
   crash(): Promise<void>;
+  /** Sends SIGKILL to its postmaster, and starts it again; it recovers. */
+  kill(): Promise<void>;
   /** What it logged so far. */
   log(): string;
 }
@@ -40,6 +42,10 @@ export async function startServer(settings: Record<string, string> = {}): Promis
     },
     async crash() {
       await held.at(-1)!.shutdown('immediate');
+      held.push(await startEmbedded(options));
+    },
+    async kill() {
+      process.kill(held.at(-1)!.postmasterPid, 'SIGKILL');
       held.push(await startEmbedded(options));
     },
     log: () => readFileSync(logFile, 'utf8'),

@@ -75,6 +75,8 @@ export interface WorkerSetup
   /** How often to try to connect, every 100 ms, while the server is away. Default: not again. */
   retries?: number;
   env?: Record<string, string>;
+  /** For `event-worker.mjs`: whom it delivers events to, and how many of a hundred deliveries fail. */
+  groups?: readonly { group: string; failing?: number }[];
 }
 
 export interface WorkerProcess {

@@ -1,0 +1,116 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, onTestFinished } from 'vitest';
+import { createTasker } from '../../src/app/create-tasker.ts';
+import type { Tasker } from '../../src/app/tasker.ts';
+import { isConnectionError } from '../../src/db/connection-error.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { startServer } from '../support/crash-server.ts';
+import { openJournal, startWorker, type WorkerProcess, workTemplate } from '../support/crash-workers.ts';
+import { type EventNote, faultsOf } from '../support/event-journal.ts';
+import { DEMO, itOnce, until } from '../support/setup.ts';
+
+const PROVE = process.env.PROVE === '1';
+/** Of five events each. */
+const TASKS = PROVE ? 10_000 : 80;
+const AT_ONCE = PROVE ? 100 : 20;
+const PROCESSES = PROVE ? 3 : 2;
+/** Between two deaths. */
+const APART_MS = PROVE ? 1_000 : 150;
+/** Deaths of a process for one of the server. */
+const SERVER_EVERY = PROVE ? 15 : 3;
+const GROUPS = [{ group: 'audit' }, { group: 'billing' }, { group: 'flaky', failing: 0.05 }];
+
+const STEPS = ['a', 'b', 'c', 'd', 'e'];
+const declared = (name: string) => [{ name: `order.${name}`, description: 'it was done', schema: { type: 'object' } }];
+const CHAIN = workTemplate(
+  Object.fromEntries(
+    STEPS.map((name, i) => [
+      name,
+      {
+        dependencies: STEPS.slice(Math.max(0, i - 1), i),
+        retry: { max_attempts: 50, backoff: 'none' },
+        publishes_events: declared(name),
+      },
+    ]),
+  ),
+);
+
+/** A connection lost under the caller's hand is no news here; what was committed all the same is found in the database. */
+async function create(tasker: Tasker): Promise<number> {
+  try {
+    return (await tasker.createTasks(Array.from({ length: AT_ONCE }, () => DEMO))).length;
+  } catch (error) {
+    if (!isConnectionError(error)) throw error;
+    return 0;
+  }
+}
+
+itOnce(
+  'publishers, subscribers and the server get a kill -9: each group has every event, none that was not committed, in order',
+  { timeout: PROVE ? 3_600_000 : 120_000 },
+  async () => {
+    const server = await startServer();
+    const { url: databaseUrl, sql } = server;
+    const tasker = await createTasker({ databaseUrl, templates: CHAIN, worker: false, logger: silentLogger });
+    onTestFinished(() => tasker.stop({ drainTimeoutMs: 100 }));
+    const [work, events] = [openJournal(), openJournal()];
+    const startPublisher = () =>
+      startWorker({ databaseUrl, journal: work, leaseMs: 1_500, pollMs: 200, poolSize: 6, retries: 300 });
+    const startSubscriber = () =>
+      startWorker({
+        databaseUrl,
+        journal: events,
+        program: 'event-worker.mjs',
+        leaseMs: 1_500,
+        retries: 300,
+        groups: GROUPS,
+      });
+    const starts = [...new Array(PROCESSES).fill(startPublisher), ...new Array(PROCESSES).fill(startSubscriber)];
+    const processes: WorkerProcess[] = await Promise.all(starts.map((start) => start()));
+
+    const waiting = async () => {
+      const [row] = await sql<{ open: number; behind: number }>(`
+        select (select count(*) from tasker.task where done_at is null)::int open,
+               (select count(*) from tasker.event_cursor c join tasker.event_chunk k on k.part = c.part and k.chunk >= c.chunk)::int
+               + (select count(*) from tasker.event_retry)::int
+               + (select count(*) from tasker.domain_event e, tasker.event_head h where e.id > h.last_id)::int behind`);
+      return row!;
+    };
+
+    const done = { killed: 0, serversKilled: 0 };
+    // They come back while others go on.
+    const back: Promise<void>[] = [];
+    for (let created = 0; created < TASKS; ) {
+      if (!PROVE || (await waiting()).open < 5 * AT_ONCE) created += await create(tasker);
+      await sleep(APART_MS * Math.random() * 2);
+      if ((done.killed + 1) % SERVER_EVERY === 0 && done.serversKilled < done.killed / SERVER_EVERY) {
+        done.serversKilled++;
+        await server.kill();
+      }
+      const i = done.killed++ % processes.length;
+      await processes[i]!.end('SIGKILL');
+      const again = starts[i]!().then((process) => {
+        processes[i] = process;
+      });
+      if (PROVE) await again;
+      else back.push(again);
+    }
+    await Promise.all(back);
+    await until(waiting, ({ open, behind }) => open === 0 && behind === 0, PROVE ? 600_000 : 60_000);
+    expect(await Promise.all(processes.map((one) => one.stop()))).toEqual(processes.map(() => 0));
+
+    const committed = await sql<{ task: string; step: string; run: string }>(`
+      select s.task_uuid task, m.name step, s.result->>'run' run
+        from tasker.step s join tasker.task t using (task_uuid)
+        join tasker.template_step m on m.template_id = t.template_id and m.idx = s.idx
+       where s.state = 'complete'`);
+    const notes = events.read() as unknown as EventNote[];
+    const { faults, handled } = faultsOf(notes, { committed, groups: GROUPS.map(({ group }) => group), steps: STEPS });
+    console.log(`${committed.length} events, ${JSON.stringify(done)}, handled: ${JSON.stringify(handled)}`);
+    expect(faults.slice(0, 10)).toEqual([]);
+    expect(committed.length).toBeGreaterThanOrEqual(TASKS * STEPS.length);
+    expect(done.serversKilled).toBeGreaterThan(0);
+    expect(await sql('select * from tasker.event_dead')).toEqual([]);
+    expect(server.log()).not.toContain('deadlock detected');
+  },
+);
