@@ -136,9 +136,7 @@ export class EventLog {
   async #sequence(): Promise<number> {
     for (let count = 0; ; ) {
       const { placed, full } = await this.#database.pipeline(SETTINGS, async (tx) => {
-        const locked = lockSequence(tx);
-        const sequenced = sequenceEvents(tx, SEQUENCED_AT_ONCE);
-        await locked;
+        const [, sequenced] = await Promise.all([lockSequence(tx), sequenceEvents(tx, SEQUENCED_AT_ONCE)]);
         return sequenced;
       });
       count += placed;
@@ -181,8 +179,7 @@ export class EventLog {
     const hold = randomUUID();
     const rows = await this.#database.pipeline(SETTINGS, async (tx) => {
       const held = holdPart(tx, { groupId, holder, hold, leaseMs });
-      const read = readPart(tx, { groupId, hold }, limits(limit));
-      await held;
+      const [read] = await Promise.all([readPart(tx, { groupId, hold }, limits(limit)), held]);
       return read;
     });
     return rows && takenPart(rows, { groupId, hold });

@@ -13,7 +13,7 @@ export class DeliverySlots {
     return this.#waiting.length;
   }
 
-  /** Waits for a slot. False: there will be none any more. */
+  /** Waits for a slot. False: there is none for this caller. */
   take(): Promise<boolean> {
     if (this.#closed) return Promise.resolve(false);
     if (this.#free > 0) {
@@ -30,9 +30,14 @@ export class DeliverySlots {
     else this.#free++;
   }
 
-  /** Nobody gets one any more, those who wait included. */
+  /** Those who wait get none. */
+  turnAway(): void {
+    for (const answer of this.#waiting.splice(0)) answer(false);
+  }
+
+  /** Nobody gets one any more. */
   close(): void {
     this.#closed = true;
-    for (const turnAway of this.#waiting.splice(0)) turnAway(false);
+    this.turnAway();
   }
 }

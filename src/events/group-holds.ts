@@ -13,7 +13,6 @@ export class GroupHolds {
   readonly #logger: Logger;
   #ticking: NodeJS.Timeout | undefined;
   #extending = false;
-  #extendAt = 0;
 
   constructor(group: GroupWork, logger: Logger) {
     this.#group = group;
@@ -59,7 +58,9 @@ export class GroupHolds {
     const { works } = this;
     if (works.length === 0) return;
     for (const work of works) work.saveProgress();
-    if (!this.#extending && performance.now() >= this.#extendAt) void this.#extend(works);
+    const { leaseMs } = this.#group;
+    const soonest = Math.min(...works.map(({ heldUntil }) => heldUntil)) - (leaseMs * 2) / 3;
+    if (!this.#extending && performance.now() >= soonest) void this.#extend(works);
   }
 
   async #extend(works: readonly HeldWork[]): Promise<void> {
@@ -69,7 +70,6 @@ export class GroupHolds {
     try {
       await Promise.all(works.map(({ holder }) => log.extend(groupId, holder, leaseMs)));
       for (const work of works) work.heldUntil = Math.max(work.heldUntil, askedAt + leaseMs);
-      this.#extendAt = askedAt + leaseMs / 3;
     } catch (error) {
       this.#logger.debug({ error: messageOf(error) }, 'events could not be held for longer; trying again');
     } finally {

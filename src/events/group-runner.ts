@@ -7,7 +7,6 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { groupCounts } from './delivery-counts.ts';
-import { DeliverySlots } from './delivery-slots.ts';
 import type { GroupConsumers } from './group-consumers.ts';
 import { GroupHolds } from './group-holds.ts';
 import type { GroupWork } from './group-work.ts';
@@ -40,8 +39,6 @@ export interface GroupLoad {
 /** Events in memory at most. */
 const HELD = 400;
 const TAKEN_AT_ONCE = 200;
-/** For each delivery that may run, so many may go on after their time; then the group waits, so that memory is bounded. */
-const LATE_A_SLOT = 10;
 /** Before a due delivery is asked for again that another process has its hands on. */
 const LOCKED_MS = 50;
 /** After the drain time, for writing down what was handled. */
@@ -56,7 +53,6 @@ const LAST_WORD_MS = 500;
 export class GroupRunner implements GroupWork {
   readonly log: EventLog;
   readonly leaseMs: number;
-  readonly slots: DeliverySlots;
   readonly #consumers: GroupConsumers;
   readonly #logger: Logger;
   readonly #outage: Outage;
@@ -79,11 +75,14 @@ export class GroupRunner implements GroupWork {
   constructor({ log, consumers, leaseMs, logger, metrics, outage }: GroupRunnerParts) {
     this.log = log;
     this.leaseMs = leaseMs;
-    this.slots = new DeliverySlots(consumers.concurrency);
     this.#consumers = consumers;
     this.#logger = logger;
     this.#outage = outage;
-    this.#hands = new HandOver(consumers, { logger, counts: groupCounts(metrics, consumers.name) });
+    this.#hands = new HandOver(consumers, {
+      logger,
+      counts: groupCounts(metrics, consumers.name),
+      freed: () => this.stir(),
+    });
     this.#holds = new GroupHolds(this, logger);
   }
 
@@ -144,8 +143,10 @@ export class GroupRunner implements GroupWork {
     this.#wakeUp?.();
   }
 
-  handle(event: LoggedEvent, options: HandOverOptions): Promise<HandedOver> {
-    return this.#hands.handle(event, options);
+  async handle(event: LoggedEvent, options: HandOverOptions): Promise<HandedOver> {
+    const handed = await this.#hands.handle(event, options);
+    this.stir();
+    return handed;
   }
 
   surely<T>(ask: () => Promise<T>): Promise<T | undefined> {
@@ -193,7 +194,7 @@ export class GroupRunner implements GroupWork {
   // ---- taking
 
   get #hasRoom(): boolean {
-    return !this.#stopping.signal.aborted && this.#hands.late < LATE_A_SLOT * this.#consumers.concurrency;
+    return !this.#stopping.signal.aborted && !this.#hands.blocked;
   }
 
   /** How many due deliveries may be taken: they get half of what may run, so that first deliveries go on. */
@@ -229,7 +230,8 @@ export class GroupRunner implements GroupWork {
   }
 
   async #takePart(): Promise<boolean> {
-    if (!this.#eventsMayWait || !this.#hasRoom || this.slots.waiting >= this.#consumers.concurrency) return false;
+    if (!this.#eventsMayWait || !this.#hasRoom || this.#hands.slots.waiting >= this.#consumers.concurrency)
+      return false;
     const limit = Math.min(TAKEN_AT_ONCE, HELD - this.#holds.count);
     if (limit <= 0) return false;
     const hold = this.#newHold();
@@ -294,7 +296,7 @@ export class GroupRunner implements GroupWork {
   async #stop(drainTimeoutMs: number): Promise<void> {
     this.#stopping.abort();
     for (const work of this.#holds.works) work.stop();
-    this.slots.close();
+    this.#hands.slots.close();
     this.stir();
     const settled = this.#settled();
     if (!(await settledWithin(drainTimeoutMs, settled))) {

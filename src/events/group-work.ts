@@ -1,6 +1,5 @@
 import type { EventLog } from '../engine/event-log.ts';
 import type { LoggedEvent } from '../engine/logged-event.ts';
-import type { DeliverySlots } from './delivery-slots.ts';
 import type { HandedOver, HandOverOptions } from './hand-over.ts';
 
 /** What those who handle a part of the log, or what is due again, need of their group. */
@@ -8,7 +7,7 @@ export interface GroupWork {
   readonly log: EventLog;
   readonly groupId: number;
   readonly leaseMs: number;
-  readonly slots: DeliverySlots;
+  /** Hands an event over as soon as there is a slot. */
   handle(event: LoggedEvent, options: HandOverOptions): Promise<HandedOver>;
   /** Asks the database until it answers; undefined when the time for that is over. */
   surely<T>(ask: () => Promise<T>): Promise<T | undefined>;

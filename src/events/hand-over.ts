@@ -3,6 +3,7 @@ import type { Logger } from '../logging/logger.ts';
 import { retryDelayMs } from '../model/retry-delay.ts';
 import { type DeliveryEnd, deliver } from './deliver.ts';
 import type { GroupCounts } from './delivery-counts.ts';
+import { DeliverySlots } from './delivery-slots.ts';
 import type { GroupConsumers } from './group-consumers.ts';
 
 /** What becomes of an event that was handed to its group. `let_go`: as if it had not been. */
@@ -17,24 +18,42 @@ export interface HandOverOptions {
   /** Deliveries that failed before. */
   failures: number;
   replayed: boolean;
+  /** Whether it is too late to begin. */
+  over(): boolean;
   /** Ends the waiting. */
   halt: AbortSignal;
 }
 
+/** What a {@link HandOver} is made from. */
+export interface HandOverParts {
+  logger: Logger;
+  counts: GroupCounts;
+  /** Called when deliveries can be begun again. */
+  freed(): void;
+}
+
+/** For each delivery that may run, so many may go on after their time: more would fill the memory. */
+const LATE_A_SLOT = 10;
 /** Before delivery n + 1: a second, doubling, five minutes at most. */
 const BACKOFF = { backoff: 'exponential', backoffBaseMs: 1_000, maxBackoffMs: 300_000 } as const;
 
 /** Hands events to the consumers of a group, and decides what becomes of those that fail. */
 export class HandOver {
+  readonly slots: DeliverySlots;
   readonly #consumers: GroupConsumers;
   readonly #logger: Logger;
   readonly #counts: GroupCounts;
+  readonly #freed: () => void;
+  readonly #mostLate: number;
   #late = 0;
 
-  constructor(consumers: GroupConsumers, { logger, counts }: { logger: Logger; counts: GroupCounts }) {
+  constructor(consumers: GroupConsumers, { logger, counts, freed }: HandOverParts) {
+    this.#freed = freed;
+    this.slots = new DeliverySlots(consumers.concurrency);
     this.#consumers = consumers;
     this.#logger = logger;
     this.#counts = counts;
+    this.#mostLate = LATE_A_SLOT * consumers.concurrency;
   }
 
   /** Deliveries that go on although nobody waits for them any more. */
@@ -42,23 +61,46 @@ export class HandOver {
     return this.#late;
   }
 
-  /** Never rejects, and takes no longer than its consumer may. */
-  async handle(event: LoggedEvent, { failures, replayed, halt }: HandOverOptions): Promise<HandedOver> {
+  /** Whether nothing more can be delivered until one of those settles. */
+  get blocked(): boolean {
+    return this.#late >= this.#mostLate;
+  }
+
+  /** Never rejects, and takes no longer than its consumer may, once it has a slot. */
+  async handle(event: LoggedEvent, options: HandOverOptions): Promise<HandedOver> {
+    if (options.over() || !(await this.slots.take())) return { kind: 'let_go' };
+    try {
+      if (options.over() || this.blocked) return { kind: 'let_go' };
+      return await this.#deliver(event, options);
+    } finally {
+      this.slots.give();
+    }
+  }
+
+  async #deliver(event: LoggedEvent, { failures, replayed, halt }: HandOverOptions): Promise<HandedOver> {
     const { consumer, timeoutMs, maxDeliveries } = this.#consumers.of(event.name);
     const attempt = failures + 1;
-    const end = await deliver(consumer, event, {
-      attempt,
-      replayed,
-      timeoutMs,
-      halt,
-      envelope: () => Promise.resolve(event),
-      onLate: () => {
-        this.#late++;
-        return () => this.#late--;
-      },
-    });
+    const envelope = () => Promise.resolve(event);
+    const onLate = () => this.#isLate();
+    const end = await deliver(consumer, event, { attempt, replayed, timeoutMs, halt, envelope, onLate });
     if (end.kind === 'delivered') this.#counts.delivered.add();
     return end.kind === 'failed' ? this.#failed(event, end, { attempt, last: attempt >= maxDeliveries }) : end;
+  }
+
+  #isLate(): () => void {
+    this.#late++;
+    if (this.#late === this.#mostLate) {
+      this.#logger.error(
+        { group: this.#consumers.name, late: this.#late },
+        'deliveries of events go on long after their time; no more are begun in this process until one of them settles',
+      );
+      // What waits here may be handled elsewhere.
+      this.slots.turnAway();
+    }
+    return () => {
+      this.#late--;
+      if (this.#late === this.#mostLate - 1) this.#freed();
+    };
   }
 
   #failed(

@@ -88,10 +88,6 @@ export class PartRun implements HeldWork {
     this.#progress = this.#save({ last: false }).finally(() => (this.#progress = undefined));
   }
 
-  get #over(): boolean {
-    return this.#stopping || performance.now() > this.heldUntil;
-  }
-
   async #inOrder(events: readonly Placed[]): Promise<void> {
     let behind = false;
     for (const placed of events) {
@@ -106,15 +102,13 @@ export class PartRun implements HeldWork {
     }
   }
 
-  async #handle(event: TakenEvent): Promise<HandedOver> {
-    if (this.#over || !(await this.#group.slots.take())) return { kind: 'let_go' };
-    try {
-      if (this.#over) return { kind: 'let_go' };
-      return await this.#group.handle(event, { failures: 0, replayed: false, halt: this.#halt.signal });
-    } finally {
-      this.#group.slots.give();
-      this.#group.stir();
-    }
+  #handle(event: TakenEvent): Promise<HandedOver> {
+    return this.#group.handle(event, {
+      failures: 0,
+      replayed: false,
+      over: () => this.#stopping || performance.now() > this.heldUntil,
+      halt: this.#halt.signal,
+    });
   }
 
   #save(how: { last: boolean }): Promise<void> {

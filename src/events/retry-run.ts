@@ -73,20 +73,13 @@ export class RetryRun implements HeldWork {
     return true;
   }
 
-  get #over(): boolean {
-    return this.#stopping || performance.now() > this.heldUntil;
-  }
-
-  async #handle(event: RetriedEvent): Promise<HandedOver> {
-    if (!(await this.#group.slots.take())) return { kind: 'let_go' };
-    try {
-      if (this.#over) return { kind: 'let_go' };
-      const { attempts: failures, replayed } = event;
-      return await this.#group.handle(event, { failures, replayed, halt: this.#halt.signal });
-    } finally {
-      this.#group.slots.give();
-      this.#group.stir();
-    }
+  #handle(event: RetriedEvent): Promise<HandedOver> {
+    return this.#group.handle(event, {
+      failures: event.attempts,
+      replayed: event.replayed,
+      over: () => this.#stopping || performance.now() > this.heldUntil,
+      halt: this.#halt.signal,
+    });
   }
 
   async #write(): Promise<void> {

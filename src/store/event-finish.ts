@@ -89,6 +89,6 @@ export async function finishPart(db: Db, finished: FinishedPart): Promise<boolea
     finished.done,
     finished.keepMs,
   ]);
-  await locked;
-  return (await moved).rows.length > 0;
+  const [{ rows }] = await Promise.all([moved, locked]);
+  return rows.length > 0;
 }

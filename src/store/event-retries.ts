@@ -130,6 +130,6 @@ export async function finishRetries(
     `{${ends.map(({ next }) => (typeof next === 'number' ? next : 0)).join(',')}}`,
     ends.map((end) => end.error),
   ]);
-  await locked;
-  return (await ended).rows[0]!;
+  const [{ rows }] = await Promise.all([ended, locked]);
+  return rows[0]!;
 }

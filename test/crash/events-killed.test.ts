@@ -65,7 +65,10 @@ itOnce(
         retries: 300,
         groups: GROUPS,
       });
-    const starts = [...new Array(PROCESSES).fill(startPublisher), ...new Array(PROCESSES).fill(startSubscriber)];
+    const starts: (() => Promise<WorkerProcess>)[] = [
+      ...new Array(PROCESSES).fill(startPublisher),
+      ...new Array(PROCESSES).fill(startSubscriber),
+    ];
     const processes: WorkerProcess[] = await Promise.all(starts.map((start) => start()));
 
     const waiting = async () => {

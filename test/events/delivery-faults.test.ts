@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest';
+import type { Logger } from '../../src/logging/logger.ts';
+import { uuidV7 } from '../../src/model/uuid.ts';
+import { openSession } from '../support/database.ts';
+import { consumer, deliveries, numbered } from '../support/deliveries.ts';
+import { deferred, until } from '../support/setup.ts';
+
+/** A logger that keeps its lines from `info` on. */
+function keptLines(): { lines: string[]; logger: Logger } {
+  const lines: string[] = [];
+  const keep = (level: string) => (fields: unknown, message?: string) =>
+    lines.push(`${level}: ${message ?? String(fields)}`);
+  const logger = {
+    trace() {},
+    debug() {},
+    info: keep('info'),
+    warn: keep('warn'),
+    error: keep('error'),
+    child: () => logger,
+    isLevelEnabled: () => true,
+  } as Logger;
+  return { lines, logger };
+}
+
+describe('the delivery of events', () => {
+  it('says once that the database is away, and goes on by itself', async () => {
+    const { start, publish, sql, url } = await deliveries();
+    const { lines, logger } = keptLines();
+    const [one, two] = [consumer({ group: 'one' }), consumer({ group: 'two' })];
+    await start([one, two], { logger });
+    // What gives events their places waits for this, and its connection is cut while it waits.
+    const blocker = await openSession(url);
+    await blocker.query('select pg_advisory_lock(7303014003)');
+    await publish(...numbered(2));
+    const cut = await until(
+      () => sql(`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and not granted`),
+      (rows) => rows.length > 0,
+    );
+    await until(
+      () => lines,
+      (seen) => seen.some((line) => line.startsWith('warn')),
+    );
+    expect(cut).toHaveLength(1);
+    await blocker.query('select pg_advisory_unlock(7303014003)');
+    await until(
+      () => [one.got.length, two.got.length],
+      ([a, b]) => a === 2 && b === 2,
+    );
+    await until(
+      () => lines,
+      (seen) => seen.length >= 2,
+    );
+    expect(lines).toEqual([
+      'warn: domain events wait: the log of events cannot be read; trying again',
+      'info: the log of events can be read again; domain events go on',
+    ]);
+  });
+
+  it('of a slow, a hanging and a throwing group is not felt by another, takes bounded memory, and is seen in the load', async () => {
+    const { start, publish } = await deliveries();
+    const never = deferred();
+    const good = consumer({ group: 'good' });
+    const slow = consumer({ group: 'slow' }, () => new Promise((resolve) => setTimeout(resolve, 1_000)));
+    const hanging = consumer({ group: 'hanging', timeoutMs: 20, concurrency: 2 }, () => never.promise);
+    const throwing = consumer({ group: 'throwing' }, () => {
+      throw new Error('always');
+    });
+    const delivery = await start([slow, hanging, throwing, good]);
+    for (let i = 0; i < 10; i++) await publish(...numbered(300));
+    await until(
+      () => good.got.length,
+      (count) => count === 3_000,
+    );
+    await until(
+      () => throwing.got.length,
+      (count) => count >= 3_000,
+    );
+    // Two at a time, and twenty that go on after their time: no more, until one of them settles.
+    const load = await until(
+      () => delivery.load,
+      ([, hangs]) => hangs!.late >= 20,
+    );
+    for (const { held } of load) expect(held).toBeLessThanOrEqual(400);
+    expect(slow.got.length).toBeLessThan(3_000);
+    expect(hanging.got.length).toBeLessThan(22);
+    never.resolve();
+    await until(
+      () => hanging.got.length,
+      (count) => count > 100,
+    );
+  });
+
+  it('that was held up for longer than its lease changes nothing when it comes back late', async () => {
+    const { start, publish, sql } = await deliveries();
+    const { lines, logger } = keptLines();
+    const may = deferred();
+    const aborted: unknown[] = [];
+    const paused = consumer({}, async (_, { signal }) => {
+      signal.addEventListener('abort', () => aborted.push(signal.reason));
+      await may.promise;
+    });
+    await start([paused], { logger, leaseMs: 300_000 });
+    const taskUuid = uuidV7();
+    await publish({ taskUuid, payload: { n: 0 } }, { taskUuid, payload: { n: 1 } });
+    await until(
+      () => paused.got.length,
+      (count) => count === 1,
+    );
+    // As if its process had been stopped for so long.
+    await sql(`update tasker.event_cursor set held_until = now() - interval '1 ms' where holder is not null`);
+    const other = consumer();
+    await start([other]);
+    await until(
+      () => other.ns,
+      (ns) => ns.length === 2,
+    );
+    may.resolve();
+    await until(
+      () => paused.got.length,
+      (count) => count === 2,
+    );
+    await until(
+      () => lines,
+      (seen) => seen.some((line) => line.includes('taken over')),
+    );
+    expect(await sql('select 1 from tasker.event_retry union all select 1 from tasker.event_dead')).toEqual([]);
+    await publish({ taskUuid, payload: { n: 2 } });
+    await until(
+      () => [...other.ns, ...paused.ns],
+      (ns) => ns.includes(2),
+    );
+    expect([...other.ns, ...paused.ns]).toEqual(expect.arrayContaining([0, 1, 0, 1, 2]));
+    expect(other.got.length + paused.got.length).toBe(5);
+  });
+});
