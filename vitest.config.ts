@@ -15,7 +15,8 @@ export default defineConfig({
   test: {
     // Once for all projects: the servers and the build that they share.
     globalSetup: ['test/support/global-setup.ts'],
-    maxWorkers: 3,
+    // More than the cores that it is made for: much of it waits, for leases, timeouts, and other processes.
+    maxWorkers: 4,
     coverage: { provider: 'v8', include: ['src/**/*.ts'], reporter: ['text', 'json-summary'] },
     projects: [
       {

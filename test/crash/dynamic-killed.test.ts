@@ -3,7 +3,7 @@ import { describe, expect, inject, it } from 'vitest';
 import type { CreateTaskerOptions } from '../../src/app/create-tasker.ts';
 import { type Journal, openJournal, startWorker, type WorkerProcess } from '../support/crash-workers.ts';
 import type { Sql } from '../support/database.ts';
-import { DEMO, invariants, itOnce, setup, template, until } from '../support/setup.ts';
+import { DEMO, invariants, setup, template, until } from '../support/setup.ts';
 
 const PROVE = process.env.PROVE === '1';
 const LEASE_MS = 1_000;
@@ -193,40 +193,37 @@ describe('workers that are killed at any moment', () => {
     await invariants(sql);
   });
 
-  itOnce(
-    'may be killed more often than a step has attempts, if it saves a checkpoint each time; not if it makes no progress',
-    async () => {
-      const retry = { max_attempts: 2, backoff: 'none' };
-      const templates = [
-        template({ a: { handler: 'save_and_die', retry } }, { name: 'saves' }),
-        template({ a: { handler: 'stuck', retry } }, { name: 'stuck' }),
-      ];
-      const { tasker, sql, url } = await setup({ templates, worker: false });
-      const victims = await new Victims({ databaseUrl: url, concurrency: 1 }).start(1);
-      const run = async (name: string) => {
-        const { taskUuid } = await tasker.createTask({ ...DEMO, name, context: { times: 4 } });
-        await until(
-          async () => {
-            await victims.revive();
-            return (await tasker.getTask(taskUuid)).status;
-          },
-          (status) => status === 'complete' || status === 'blocked_by_failures',
-          50_000,
-        );
-        return tasker.getStep(taskUuid, 'a');
-      };
-      const saves = await run('saves');
-      expect(saves).toMatchObject({ currentState: 'complete', attempts: 1, results: { result: { saved: 4 } } });
-      expect(victims.kills).toBe(4);
-      const stuck = await run('stuck');
-      expect(stuck).toMatchObject({
-        currentState: 'error',
-        attempts: 2,
-        results: { error: { error_type: 'worker_lost' } },
-      });
-      // The start that saved something is spared.
-      expect(victims.kills).toBe(4 + 3);
-      await invariants(sql);
-    },
-  );
+  it('may be killed more often than a step has attempts, if it saves a checkpoint each time; not if it makes no progress', async () => {
+    const retry = { max_attempts: 2, backoff: 'none' };
+    const templates = [
+      template({ a: { handler: 'save_and_die', retry } }, { name: 'saves' }),
+      template({ a: { handler: 'stuck', retry } }, { name: 'stuck' }),
+    ];
+    const { tasker, sql, url } = await setup({ templates, worker: false });
+    const victims = await new Victims({ databaseUrl: url, concurrency: 1 }).start(1);
+    const run = async (name: string) => {
+      const { taskUuid } = await tasker.createTask({ ...DEMO, name, context: { times: 4 } });
+      await until(
+        async () => {
+          await victims.revive();
+          return (await tasker.getTask(taskUuid)).status;
+        },
+        (status) => status === 'complete' || status === 'blocked_by_failures',
+        50_000,
+      );
+      return tasker.getStep(taskUuid, 'a');
+    };
+    const saves = await run('saves');
+    expect(saves).toMatchObject({ currentState: 'complete', attempts: 1, results: { result: { saved: 4 } } });
+    expect(victims.kills).toBe(4);
+    const stuck = await run('stuck');
+    expect(stuck).toMatchObject({
+      currentState: 'error',
+      attempts: 2,
+      results: { error: { error_type: 'worker_lost' } },
+    });
+    // The start that saved something is spared.
+    expect(victims.kills).toBe(4 + 3);
+    await invariants(sql);
+  });
 });

@@ -4,17 +4,7 @@ import type { StepContext } from '../../src/handlers/step-context.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { type FaultyProxy, startProxy } from '../support/crash-proxy.ts';
 import { openSession, type Sql } from '../support/database.ts';
-import {
-  DEMO,
-  deferred,
-  endStates,
-  invariants,
-  itOnce,
-  setup,
-  TAKES_CHILDREN,
-  template,
-  until,
-} from '../support/setup.ts';
+import { DEMO, deferred, endStates, invariants, setup, TAKES_CHILDREN, template, until } from '../support/setup.ts';
 
 const LEASE_MS = 1_000;
 const ONCE = { retry: { retryable: false } };
@@ -207,7 +197,7 @@ describe('an answer that comes late', () => {
       (rows) => rows.length === 3,
     );
 
-  itOnce('of a recording: a look after long steps meanwhile does not take the children away', async () => {
+  it('of a recording: a look after long steps meanwhile does not take the children away', async () => {
     const ran: string[] = [];
     const { tasker, url, sql, another } = await setup({ templates: template({ a: [], b: ['a'] }), worker: false });
     const proxy = await startProxy(url);

@@ -66,7 +66,7 @@ async function workersBehindProxy(names: string[]) {
 }
 
 describe('a living worker', () => {
-  itOnce('keeps its lease when its connections go silent and new ones work', async () => {
+  it('keeps its lease when its connections go silent and new ones work', async () => {
     const { sql, proxy, another, completed } = await workersBehindProxy(['first']);
     const sweeper = defineHandler('a', {}, () => ({ by: 'sweeper' }));
     await another({ worker: true, handlers: [sweeper], leaseMs: LEASE_MS, name: 'sweeper', concurrency: 1 });
@@ -79,7 +79,7 @@ describe('a living worker', () => {
     await completed();
   });
 
-  itOnce('keeps its steps when an outage was longer than the lease for all workers', async () => {
+  it('keeps its steps when an outage was longer than the lease for all workers', async () => {
     const { sql, proxy, completed } = await workersBehindProxy(['first', 'second', 'third']);
     proxy.decide = () => 'lost';
     proxy.cutAll();

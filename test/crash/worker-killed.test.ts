@@ -8,7 +8,7 @@ import {
   workTemplate,
 } from '../support/crash-workers.ts';
 import type { Sql } from '../support/database.ts';
-import { DEMO, invariants, itOnce, setup, until } from '../support/setup.ts';
+import { DEMO, invariants, setup, until } from '../support/setup.ts';
 
 const LEASE_MS = 1_500;
 /** A heartbeat notices that another's lease is over: every third of a lease. And what a busy machine takes. */
@@ -107,7 +107,7 @@ describe('a worker that is slower than its lease', () => {
     'with its event loop blocked': (slow: Awaited<ReturnType<typeof worker>>) => slow.block(),
   };
   for (const [how, slow] of Object.entries(slowDown)) {
-    itOnce(`${how}: its signal fires, its late result is refused, and it goes on as a new worker`, async () => {
+    it(`${how}: its signal fires, its late result is refused, and it goes on as a new worker`, async () => {
       const { tasker, sql, url } = await setup({
         templates: workTemplate({ a: { retry: { max_attempts: 3, backoff: 'none' } }, b: ['a'] }),
         worker: false,
