@@ -1,5 +1,7 @@
 import pc from 'picocolors';
 import pino from 'pino';
+import type { ConsoleForm } from './console-form.ts';
+import { STANDARD_ERROR_FORM } from './console-form.ts';
 import type { LogBindings, Logger } from './logger.ts';
 import { redactFields } from './redact-fields.ts';
 import { levelsByRoom, OF_ROOM, ROOMS, type Room, type RoomedLogger } from './room-logger.ts';
@@ -10,7 +12,7 @@ export interface ConsoleLoggerOptions {
   /** Levels of parts of this package, by their names: `worker`, `db`, `tasker::engine`. */
   modules?: Readonly<Record<string, string>>;
   /** `json`: pino's lines. `lines`: for people, with time. `notes`: for people, only what went wrong. */
-  form: 'json' | 'lines' | 'notes';
+  form: ConsoleForm;
   /** Default: standard error. */
   write?: (line: string) => void;
 }
@@ -46,6 +48,7 @@ export function consoleLogger(options: ConsoleLoggerOptions): Logger {
     return known;
   };
   const logger: RoomedLogger = Object.assign(base as Logger, { [OF_ROOM]: ofRoom });
+  if (!options.write) Object.assign(logger, { [STANDARD_ERROR_FORM]: options.form });
   if (unknown.length > 0) {
     logger.warn(
       `the log filter names ${unknown.join(', ')}, which nothing here is called; there are ${ROOMS.join(', ')}`,

@@ -64,6 +64,14 @@ export class Tracing {
     return this.#api.trace.getActiveSpan() !== undefined;
   }
 
+  /** Runs something while a span of another process or thread is the active one. */
+  runWithin<T>(traceparent: string | undefined, work: () => T): T {
+    const ids = traceparent === undefined ? undefined : idsOf(traceparent);
+    if (!ids) return work();
+    const { context, trace } = this.#api;
+    return context.with(trace.setSpanContext(context.active(), { ...ids, isRemote: true }), work);
+  }
+
   /** Runs something while a span is the active one. */
   run<T>(span: Span, work: () => T): T {
     const { context, trace } = this.#api;

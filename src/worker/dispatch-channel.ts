@@ -33,6 +33,10 @@ export interface ChannelPort {
   forgotten(step: HeldStep, afterMs: number): void;
   /** What is called for a step: its handler, or what runs that in a thread. */
   isolated(step: HeldStep, handler: ExecutableHandler): ExecutableHandler;
+  /** Its handler is called now, by a subscriber. */
+  calls(step: HeldStep): void;
+  /** Calls its handler where its span is the active one. */
+  within(step: HeldStep, call: () => unknown): unknown;
   /** The synchronous part of its handler is over, which began at `from` on the clock of `performance.now()`. */
   called(step: HeldStep, from: number): void;
   /** How many slots may be used, or whose handlers are called. */
@@ -234,6 +238,16 @@ export class DispatchChannel {
   /** What is called for a step: its handler, or what runs that in a thread. @throws TaskerError `handler_invalid` */
   isolated(step: HeldStep, handler: ExecutableHandler): ExecutableHandler {
     return this.#port.isolated(step, handler);
+  }
+
+  /** Its handler is called now. */
+  calls(step: HeldStep): void {
+    this.#port.calls(step);
+  }
+
+  /** Calls its handler where its span is the active one. */
+  within(step: HeldStep, call: () => unknown): unknown {
+    return this.#port.within(step, call);
   }
 
   /** The synchronous part of its handler is over. */

@@ -9,6 +9,7 @@ import { makerOf } from '../registry/handler-maker.ts';
 import { type HandlerOrigin, handlersIn } from '../registry/handler-origin.ts';
 import { MethodDispatchWrapper } from '../registry/method-dispatch.ts';
 import { ResolutionError } from '../registry/resolution-errors.ts';
+import { openTracing } from '../tracing/tracing.ts';
 import { callHandler } from './call-handler.ts';
 import { checkedResult } from './checked-result.ts';
 import { threadParams } from './thread-context.ts';
@@ -59,7 +60,10 @@ async function begin({ run, origin, method, step }: Run): Promise<void> {
         log: (level, fields, message) => log({ kind: 'log', run, level, fields, message }),
       }),
     );
-    callHandler(handler, context, (result) => settled(run, step.step, result));
+    // The module that it loads may have registered an SDK in this thread.
+    const tracing = await openTracing();
+    const within = tracing && ((call: () => unknown) => tracing.runWithin(step.traceparent, call));
+    callHandler(handler, context, (result) => settled(run, step.step, result), within);
   } catch (thrown) {
     settled(run, step.step, resultOfThrown(thrown));
   }

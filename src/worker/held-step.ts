@@ -59,6 +59,8 @@ export interface HandedOut {
   readonly timeoutMs: number | undefined;
   readonly channel: {
     isolated(step: HeldStep, handler: ExecutableHandler): ExecutableHandler;
+    within(step: HeldStep, call: () => unknown): unknown;
+    calls(step: HeldStep): void;
     called(step: HeldStep, from: number): void;
   };
 }

@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { LifeLine } from '../engine/life-line.ts';
 import { messageOf } from '../errors.ts';
@@ -7,17 +8,20 @@ import { LoopMemory, sharedNow } from './loop-memory.ts';
 // The program of LifeGuard's thread. What it needs of the driver is loaded when it is first needed, or when its worker
 // has lived for a while: a worker that lives for a moment does not pay for it.
 
-const { reach, leaseMs, boundMs, memory: buffer } = workerData as GuardSetup;
+const { reach, leaseMs, boundMs, memory: buffer, form } = workerData as GuardSetup;
 const memory = new LoopMemory(buffer);
 const LOAD_AFTER_MS = Math.min(5_000, leaseMs / 10);
 /** A loop that turns beats every third of a lease; this is after a beat was missed, and with time for another. */
 const DUE_AFTER_MS = leaseMs * 0.4;
-const LOOK_EVERY_MS = Math.min(1_000, Math.max(10, leaseMs / 20));
+const LOOK_EVERY_MS = Math.min(500, Math.max(10, leaseMs / 20));
+/** What is worth a warning while it lasts. */
+const BLOCKED_MS = 1_000;
 
 let ids: readonly number[] = [];
 let line: LifeLine | undefined;
 let looking: Promise<void> | undefined;
 let gaveUp = false;
+let named = false;
 
 const load = () => import('../engine/life-line.ts');
 const tell = (news: GuardNews) => parentPort!.postMessage(news);
@@ -48,6 +52,30 @@ async function look(): Promise<void> {
   }
 }
 
+/**
+ * Names the handler that has the loop, once a block: it may never give it back, and then nobody else will say so. The
+ * loop writes nothing meanwhile, so the line goes to standard error from here, if the worker's lines go there at all.
+ */
+async function name(silentMs: number): Promise<void> {
+  if (silentMs < BLOCKED_MS) named = false;
+  if (named || silentMs < BLOCKED_MS || !Number.isFinite(silentMs) || form === undefined) return;
+  named = true;
+  const { consoleLogger } = await import('../logging/console-logger.ts');
+  const { step, silentMs: now } = memory;
+  if (now < BLOCKED_MS) return;
+  const logger = consoleLogger({ level: 'warn', form, write: (line) => void writeSync(2, `${line}\n`) });
+  const blocked_ms = Math.round(now);
+  const by = step && { task_uuid: step.taskUuid, step: step.step, handler: step.handler };
+  logger
+    .child({ module: 'worker' })
+    .warn(
+      { ...by, blocked_ms },
+      step
+        ? `handler ${step.handler} blocks the event loop, for ${blocked_ms} ms so far: nothing else of this process runs meanwhile`
+        : `the event loop is blocked, for ${blocked_ms} ms so far, by a handler that computes after it has waited, or by other code of this process`,
+    );
+}
+
 function giveUp(silentMs: number): void {
   if (gaveUp || !Number.isFinite(silentMs)) return;
   gaveUp = true;
@@ -59,6 +87,9 @@ function giveUp(silentMs: number): void {
 }
 
 const timer = setInterval(() => {
+  name(memory.silentMs).catch((error: unknown) =>
+    tell({ level: 'debug', fields: { error: messageOf(error) }, message: 'a blocked event loop could not be named' }),
+  );
   looking ??= look().finally(() => {
     looking = undefined;
   });

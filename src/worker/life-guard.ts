@@ -2,6 +2,7 @@ import { Worker as Thread } from 'node:worker_threads';
 import type { DatabaseReach } from '../engine/engine.ts';
 import { settledWithin } from '../engine/settled-within.ts';
 import { messageOf } from '../errors.ts';
+import { type ConsoleForm, warningsOnStandardError } from '../logging/console-form.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { LoopMemory } from './loop-memory.ts';
 import { threadFile } from './thread-file.ts';
@@ -22,6 +23,8 @@ export interface GuardSetup {
   leaseMs: number;
   boundMs: number;
   memory: SharedArrayBuffer;
+  /** How a line on standard error looks while the loop that writes the others is blocked; undefined: there is none. */
+  form: ConsoleForm | undefined;
 }
 
 /** What it is told: the ids to speak for, or that it is to end. */
@@ -55,7 +58,7 @@ export class LifeGuard {
   start(): void {
     const { reach, leaseMs, boundMs, memory, logger } = this.#options;
     if (boundMs <= 0) return;
-    const setup: GuardSetup = { reach, leaseMs, boundMs, memory: memory.buffer };
+    const setup: GuardSetup = { reach, leaseMs, boundMs, memory: memory.buffer, form: warningsOnStandardError(logger) };
     try {
       // Of what the process was started with, nothing is for this thread: no loader, no instrumentation.
       const thread = new Thread(threadFile('life-guard-thread'), { workerData: setup, execArgv: [], stdin: false });

@@ -86,8 +86,14 @@ export class LoopWatch {
     this.#named = false;
   }
 
+  /** A step's handler is called. */
+  calls({ handlerName: handler, name: step, taskUuid }: HeldStep): void {
+    this.#options.memory.calls({ handler, step, taskUuid });
+  }
+
   /** The synchronous part of a step's handler is over; `from` on the clock of `performance.now()`. */
   called(step: HeldStep, from: number): void {
+    this.#options.memory.called();
     const blockedMs = performance.now() - from;
     if (blockedMs >= BLOCKED_MS) this.#warnOf(step, Math.round(blockedMs));
   }

@@ -73,6 +73,8 @@ export class OwnSteps {
       starts: () => undefined,
       contextOf: (step) => new StepContext(step),
       isolated: (step, handler) => step.handout?.channel.isolated(step, handler) ?? handler,
+      within: (step, call) => (step.handout ? step.handout.channel.within(step, call) : call()),
+      calls: (step) => step.handout?.channel.calls(step),
       called: (step, from) => step.handout?.channel.called(step, from),
       settled: (step, result, version) => this.#settled(step, result, version),
       yielded: (step, _handler, result) => this.#yielded(step, result),

@@ -23,6 +23,8 @@ export interface RunnerPort<S extends Runnable> {
   contextOf(step: S): StepContext;
   /** What is called for it: its handler, or what runs that elsewhere. What it throws fails the step. */
   isolated?(step: S, handler: ExecutableHandler): ExecutableHandler;
+  /** Its handler is called now: until {@link called}, the event loop is its. */
+  calls?(step: S): void;
   /** The synchronous part of its handler is over, which began at `from` on the clock of `performance.now()`. */
   called?(step: S, from: number): void;
   /** Calls its handler where it should run. */
@@ -98,6 +100,7 @@ export class StepRunner<S extends Runnable> {
       if (isCheckpointYield(result)) port.yielded(step, handler, result);
       else port.settled(step, result, version);
     };
+    port.calls?.(step);
     callHandler(called, context, settled, port.within && ((call) => port.within?.(step, call)));
     port.called?.(step, from);
   }

@@ -534,6 +534,7 @@ export class Worker {
       contextOf: (step) => this.#begin(step),
       within: this.#traces && ((step, call) => this.#traces?.run(step, call)),
       isolated: (step, handler) => this.#isolation.handlerFor(step, handler),
+      calls: (step) => this.#loop.calls(step),
       called: (step, from) => this.#loop.called(step, from),
       settled: (step, result, version) => this.#settled(step, result, version),
       yielded: (step, handler, result) => {
@@ -566,6 +567,8 @@ export class Worker {
         free: (step) => this.#freeSlot(step),
         forgotten: (step, afterMs) => this.#settledAs(step, forgotten(step, afterMs)),
         isolated: (step, handler) => this.#isolation.handlerFor(step, handler),
+        within: (step, call) => (this.#traces ? this.#traces.run(step, call) : call()),
+        calls: (step) => this.#loop.calls(step),
         called: (step, from) => this.#loop.called(step, from),
         changed: () => this.#usersChanged(),
         refresh: () => this.#refreshSoon(),

@@ -5,7 +5,9 @@ import path from 'node:path';
 import { onTestFinished } from 'vitest';
 
 const HANDLERS = `
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { isMainThread, threadId } from 'node:worker_threads';
+import { type Context, type ContextManager, context, ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import { defineHandler, StepHandler, type StepContext } from 'tasker-core';
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -23,6 +25,27 @@ export const tells = defineHandler('tells', { inputs: { n: 'n' } }, ({ n, contex
   correlationId: context.correlationId,
   step: context.event.workflowStep.name,
 }));
+
+// The least of an SDK, registered in this thread: contexts that follow awaits.
+const contexts = new AsyncLocalStorage<Context>();
+const manager: ContextManager = {
+  active: () => contexts.getStore() ?? ROOT_CONTEXT,
+  with: (active, work, self, ...args) => contexts.run(active, () => work.call(self, ...args)),
+  bind: (_context, target) => target,
+  enable: () => manager,
+  disable: () => manager,
+};
+
+export const traced = defineHandler('traced', {}, async () => {
+  await pause(1);
+  const { traceId, spanId } = trace.getActiveSpan()!.spanContext();
+  return { traceId, spanId };
+});
+
+if (!isMainThread) {
+  context.setGlobalContextManager(manager);
+  trace.setGlobalTracerProvider({ getTracer: () => { throw new Error('no span is begun in this thread'); } });
+}
 
 export const spins = defineHandler('spins', {}, () => {
   for (;;);
@@ -100,9 +123,11 @@ export const optional = defineHandler('optional', { isolation: 'thread' }, () =>
 export function threadHandlers(): string {
   const root = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'tasker-threads-')));
   onTestFinished(() => rmSync(root, { recursive: true, force: true }));
-  mkdirSync(path.join(root, 'node_modules'));
+  mkdirSync(path.join(root, 'node_modules', '@opentelemetry'), { recursive: true });
   mkdirSync(path.join(root, 'handlers'));
   symlinkSync(path.resolve('.'), path.join(root, 'node_modules', 'tasker-core'));
+  const api = path.join('node_modules', '@opentelemetry', 'api');
+  symlinkSync(path.resolve(api), path.join(root, api));
   writeFileSync(path.join(root, 'handlers', 'all.ts'), HANDLERS);
   return path.join(root, 'handlers');
 }

@@ -3,9 +3,11 @@ import type { AddressInfo } from 'node:net';
 import { context, diag, type Tracer, trace } from '@opentelemetry/api';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { defineApiHandler, defineHandler, PermanentError, type StepContext } from '../../src/index.ts';
+import { setupBridge } from '../support/bridge.ts';
 import { deferred, RETRY_AT_ONCE } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 import { type ReadableSpan, startSpans } from '../support/spans.ts';
+import { threadHandlers } from '../support/thread-handlers.ts';
 
 const shared = sharedDatabase();
 const TRACEPARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
@@ -82,6 +84,29 @@ describe('with an SDK registered', () => {
     const [task] = named(spans, `task ${demo.namespace}/demo`);
     expect(named(spans, 'step next')[0]!.parentSpanId).toBe(task!.spanId);
     expect(trace.getActiveSpan()).toBeUndefined();
+  });
+
+  it('the span of an attempt is active in a handler that a subscriber runs', async () => {
+    const spans = tracing();
+    const a = defineHandler('a', {}, async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      trace.getTracer('shop').startSpan('pack').end();
+    });
+    const { run } = await setupBridge(shared, { a: [] }, { handlers: { a } });
+    await run();
+    expect(named(spans, 'pack')[0]!.parentSpanId).toBe(named(spans, 'attempt a')[0]!.spanId);
+  });
+
+  it('the span of an attempt is active in a handler that runs in a thread with an SDK of its own', async () => {
+    const spans = tracing();
+    const { tasker, demo } = await shared.setup(
+      { traced: { handler: { callable: 'traced', isolation: 'thread' } } },
+      { handlers: threadHandlers(), threads: 1 },
+    );
+    const { taskUuid } = await tasker.createTask(demo);
+    await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+    const { traceId, spanId } = named(spans, 'attempt traced')[0]!;
+    expect((await tasker.getStep(taskUuid, 'traced')).results?.result).toEqual({ traceId, spanId });
   });
 
   it('each attempt has its span, with what it came to', async () => {

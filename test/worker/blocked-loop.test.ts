@@ -1,4 +1,6 @@
-import { expect, it } from 'vitest';
+import { spawn } from 'node:child_process';
+import { pathToFileURL } from 'node:url';
+import { expect, it, onTestFinished } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { until } from '../support/setup.ts';
@@ -54,4 +56,43 @@ it('of a block after a handler has waited, all that run are named', async () => 
   );
   expect(tasker.stats?.loop.maxLagMs).toBeGreaterThanOrEqual(1_000);
   expect(tasker.stats?.loop.blocked).toBeNull();
+});
+
+/** The first line on the standard error of a program, run in a process of its own, that says this. */
+function lineOf(text: string, says: string): Promise<string> {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', text], {
+    env: { PATH: process.env.PATH ?? '', PACKAGE: pathToFileURL('dist/index.js').href, DATABASE_URL: shared.url },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let said = '';
+  return new Promise((resolve) => {
+    child.stderr.on('data', (data: Buffer) => {
+      said += data.toString();
+      const line = said.split('\n').find((one) => one.includes(says));
+      if (line !== undefined) resolve(line);
+    });
+  });
+}
+
+it('a handler that never gives the event loop back is named while it has it', async () => {
+  const { tasker, demo } = await shared.setup({ pack: { handler: 'endless' } }, { worker: false });
+  const { taskUuid } = await tasker.createTask(demo);
+  const line = await lineOf(
+    `
+    const { createTasker, defineHandler } = await import(process.env.PACKAGE);
+    const endless = defineHandler('endless', {}, () => { for (;;); });
+    await createTasker({ namespaces: ['${demo.namespace}'], handlers: [endless] });
+  `,
+    'blocks the event loop',
+  );
+  expect(JSON.parse(line)).toMatchObject({
+    level: 40,
+    module: 'worker',
+    msg: expect.stringMatching(/^handler endless blocks the event loop, for \d+ ms so far: nothing else/),
+    task_uuid: taskUuid,
+    step: 'pack',
+    handler: 'endless',
+    blocked_ms: expect.any(Number),
+  });
 });
