@@ -5,7 +5,7 @@ import type { EventLog, TakenPart } from '../../src/engine/event-log.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { uuidV7 } from '../../src/model/uuid.ts';
 import type { Sql } from './database.ts';
-import { DEMO, setup, template } from './setup.ts';
+import { DEMO, setup, template, until } from './setup.ts';
 
 /** An event to write; what is left out is made up. */
 export interface WrittenEvent {
@@ -50,6 +50,15 @@ export async function writeEvents(sql: Sql, ...events: WrittenEvent[]): Promise<
   return ids;
 }
 
+/** Waits until no place is kept for what was rolled back: other tests' transactions on the same server may hold that up. */
+export async function noGaps(log: EventLog, sql: Sql): Promise<void> {
+  const look = async () => {
+    await log.sequence();
+    return sql('select * from tasker.event_gap');
+  };
+  await until(look, (gaps) => gaps.length === 0, 50_000);
+}
+
 /** A database with so many tasks that nobody works on, and its log. */
 export async function eventLog({ tasks = 1 }: { tasks?: number } = {}) {
   const steps = { a: [], b: ['a'] };
@@ -75,9 +84,9 @@ export async function eventLog({ tasks = 1 }: { tasks?: number } = {}) {
 export async function drain(
   log: EventLog,
   groupId: number,
-  { holder = uuidV7(), limit = 200 }: { holder?: string; limit?: number } = {},
+  { limit = 200, into: events = [] }: { limit?: number; into?: TakenPart['events'] } = {},
 ): Promise<TakenPart['events']> {
-  const events: TakenPart['events'] = [];
+  const holder = uuidV7();
   for (;;) {
     const taken = await log.take(groupId, holder, { leaseMs: 60_000, limit });
     if (!taken) return events;

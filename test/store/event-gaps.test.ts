@@ -1,0 +1,181 @@
+import pg from 'pg';
+import { describe, expect, it } from 'vitest';
+import type { EventLog, TakenEvent } from '../../src/engine/event-log.ts';
+import { openSession, type Sql } from '../support/database.ts';
+import { drain, eventLog, insertEvents, noGaps, writeEvents } from '../support/event-log.ts';
+import { until } from '../support/setup.ts';
+
+const PROVE = process.env.PROVE === '1';
+const WRITERS = PROVE ? 200 : 50;
+const TRANSACTIONS = PROVE ? 300 : 4;
+const LONGEST_MS = PROVE ? 2_000 : 60;
+
+/** Readers that others have written, and why ours is not like them. */
+const WRONG_READERS = {
+  'by the last id': (sql: Sql) => {
+    let last = 0;
+    return async () => {
+      const rows = await sql<{ id: number }>('select id::int from tasker.domain_event where id > $1 order by id', [
+        last,
+      ]);
+      last = rows.at(-1)?.id ?? last;
+      return rows.map((row) => row.id);
+    };
+  },
+  'by the oldest transaction that runs': (sql: Sql) => {
+    const seen = new Set<number>();
+    return async () => {
+      const rows = await sql<{ id: number }>(
+        `select id::int from tasker.domain_event
+          where xmin::text::bigint < pg_snapshot_xmin(pg_current_snapshot())::text::bigint order by id`,
+      );
+      const fresh = rows.map((row) => row.id).filter((id) => !seen.has(id));
+      for (const id of fresh) seen.add(id);
+      return fresh;
+    };
+  },
+};
+
+const sqlOf = (client: pg.Client): Sql =>
+  async function query(text, values = []) {
+    return (await client.query(text, values)).rows;
+  };
+
+const idsOf = (events: readonly { id: number }[]) => events.map((event) => event.id);
+
+async function group(log: EventLog) {
+  const id = await log.joinGroup({ name: 'all', patterns: ['*'] });
+  return async () => {
+    await log.sequence();
+    return drain(log, id);
+  };
+}
+
+describe('an event whose transaction took its place before others and is committed after them', () => {
+  it('is delivered when it is committed; a reader by the last id never sees it', async () => {
+    const { log, url, sql, taskUuids } = await eventLog({ tasks: 2 });
+    const [slow, quick] = taskUuids as [string, string];
+    const ours = await group(log);
+    const wrong = WRONG_READERS['by the last id'](sql);
+    const session = sqlOf(await openSession(url));
+    // The quick one has the lower transaction id, the slow one the lower event id: no snapshot's bounds tell of it.
+    await sql('begin');
+    await sql('select pg_current_xact_id()');
+    await session('begin');
+    const [late] = await insertEvents(session, [{ taskUuid: slow }]);
+    const [early] = await insertEvents(sql, [{ taskUuid: quick }]);
+    await sql('commit');
+    expect(late).toBeLessThan(early!);
+    expect(idsOf(await ours())).toEqual([early]);
+    expect(await wrong()).toEqual([early]);
+    for (let i = 0; i < 3; i++) expect(await ours()).toEqual([]);
+    await session('commit');
+    expect(idsOf(await ours())).toEqual([late]);
+    expect(await wrong()).toEqual([]);
+    await noGaps(log, sql);
+  });
+});
+
+describe('an unrelated transaction that is held open, with a transaction id and an old snapshot,', () => {
+  it('delays no event; a reader by the oldest transaction waits for it', async () => {
+    const { log, url, sql, taskUuids } = await eventLog({ tasks: 2 });
+    const [taskUuid, other] = taskUuids as [string, string];
+    const ours = await group(log);
+    const wrong = WRONG_READERS['by the oldest transaction that runs'](sql);
+    const unrelated = await openSession(url);
+    await unrelated.query('begin isolation level repeatable read');
+    await unrelated.query('select pg_current_xact_id(), count(*) from tasker.domain_event');
+    const session = sqlOf(await openSession(url));
+    await session('begin');
+    const late = await insertEvents(session, [{ taskUuid: other }]);
+    const early = await writeEvents(sql, { taskUuid });
+    await sql('begin');
+    await insertEvents(sql, [{ taskUuid }]);
+    await sql('rollback');
+    const last = await writeEvents(sql, { taskUuid });
+    // At the first look, so no sooner or later than without it.
+    expect(idsOf(await ours())).toEqual([...early, ...last]);
+    await session('commit');
+    expect(idsOf(await ours())).toEqual(late);
+    expect(await wrong()).toEqual([]);
+    await unrelated.query('commit');
+    expect(await ours()).toEqual([]);
+    // What was rolled back is given up only now.
+    await noGaps(log, sql);
+    const seen = idsOf([]);
+    await until(
+      async () => seen.push(...(await wrong())),
+      (count) => count === 3,
+    );
+  });
+});
+
+/** So many transactions one after another, of random length, some rolled back. Answers with what was committed. */
+async function write(url: string, taskUuids: readonly string[]): Promise<number[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  const sql = sqlOf(client);
+  const any = () => ({ taskUuid: taskUuids[Math.floor(Math.random() * taskUuids.length)]! });
+  const committed: number[] = [];
+  for (let i = 0; i < TRANSACTIONS; i++) {
+    await sql('begin');
+    const ids = await insertEvents(sql, [any(), any(), any()].slice(Math.floor(Math.random() * 3)));
+    // Most are short; a long one is passed by many.
+    await new Promise((resolve) => setTimeout(resolve, Math.random() ** 4 * LONGEST_MS));
+    const good = Math.random() < 0.85;
+    await sql(good ? 'commit' : 'rollback');
+    if (good) committed.push(...ids);
+  }
+  await client.end();
+  return committed;
+}
+
+it(
+  `${WRITERS} writers with transactions of random length: readers in two processes skip none, double none, and keep the order in each task`,
+  async () => {
+    const { log, url, sql, taskUuids, another } = await eventLog({ tasks: WRITERS });
+    const [slow, ...quick] = taskUuids;
+    const logs = [log, await another()];
+    const groupId = await log.joinGroup({ name: 'all', patterns: ['*'] });
+    const wrong = WRONG_READERS['by the last id'](sql);
+    const unrelated = await openSession(url);
+    await unrelated.query('begin');
+    await unrelated.query('select pg_current_xact_id()');
+    const slowest = sqlOf(await openSession(url));
+    await slowest('begin');
+    const late = await insertEvents(slowest, [{ taskUuid: slow! }]);
+    let writing = true;
+    const got: TakenEvent[] = [];
+    const read = async (one: EventLog) => {
+      for (let last = false; !last; ) {
+        last = !writing;
+        await one.sequence();
+        await drain(one, groupId, { limit: 7, into: got });
+      }
+    };
+    const gotByLastId: number[] = [];
+    const readByLastId = async () => {
+      while (writing) gotByLastId.push(...(await wrong()));
+    };
+    const reading = Promise.all([...logs.map(read), readByLastId()]);
+    const committed = await Promise.all(Array.from({ length: WRITERS }, () => write(url, quick)));
+    gotByLastId.push(...(await wrong()));
+    await slowest('commit');
+    writing = false;
+    await reading;
+    gotByLastId.push(...(await wrong()));
+
+    const expected = [...committed.flat(), ...late].sort((a, b) => a - b);
+    expect(expected.length).toBeGreaterThan(WRITERS);
+    expect(idsOf(got).sort((a, b) => a - b)).toEqual(expected);
+    for (const taskUuid of taskUuids) {
+      const ids = idsOf(got.filter((event) => event.taskUuid === taskUuid));
+      expect(ids).toEqual([...ids].sort((a, b) => a - b));
+    }
+    expect(gotByLastId).not.toContain(late[0]);
+    expect(gotByLastId.length).toBeLessThan(expected.length);
+    await unrelated.query('commit');
+    await noGaps(log, sql);
+  },
+  PROVE ? 3_600_000 : 60_000,
+);
