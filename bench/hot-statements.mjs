@@ -74,6 +74,20 @@ export const HOT = [
   'release_event_retries',
   'release_event_part',
   'next_event_retry',
+  'list_events',
+  'get_event',
+  'events_after',
+  'event_tasks',
+  'get_steps_at',
+  'list_event_groups',
+  'list_event_deaths',
+  'discard_event_deaths',
+  'redeliver_events',
+  'replay_events',
+  'count_replayed_events',
+  'promote_event_retries',
+  'forget_event_deaths',
+  'forget_events',
   'look_into_events',
 ];
 
@@ -83,6 +97,7 @@ const WORKERS = 'reads the table of workers, from which those that are long gone
 const COMPACTING = 'writes the queue anew when it is mostly dead rows; reads all that lives in it, on purpose';
 const MIGRATING = 'while the schema is brought up to date';
 const GROUPS = 'reads who gets events: a row for each group, and sixteen cursors';
+const REMOVING = 'once for a group that is removed, all of whose rows it takes';
 const NO_TABLE = 'reads no table of ours';
 
 /** The others, with the reason. */
@@ -103,6 +118,14 @@ export const NOT_HOT = {
   refresh_event_group: GROUPS,
   create_event_group: GROUPS,
   create_event_cursors: GROUPS,
+  find_event_group: GROUPS,
+  lock_event_group: GROUPS,
+  lock_event_groups: GROUPS,
+  event_head: GROUPS,
+  remove_event_cursors: GROUPS,
+  remove_event_retries: REMOVING,
+  remove_event_deaths: REMOVING,
+  remove_event_group: GROUPS,
   notify: NO_TABLE,
   ping: NO_TABLE,
   server_facts: NO_TABLE,

@@ -372,3 +372,5 @@ create table tasker.event_dead (
   died_at   timestamptz not null default now(),
   primary key (group_id, id)
 );
+create index event_dead_age on tasker.event_dead (died_at);
+create index event_dead_event on tasker.event_dead (id);

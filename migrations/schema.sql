@@ -106,6 +106,8 @@ create table tasker.event_dead (
   died_at timestamp with time zone not null default now(),
   constraint event_dead_pkey PRIMARY KEY (group_id, id)
 );
+CREATE INDEX event_dead_age ON tasker.event_dead USING btree (died_at);
+CREATE INDEX event_dead_event ON tasker.event_dead USING btree (id);
 
 create table tasker.event_gap (
   first_id bigint not null,

@@ -93,8 +93,8 @@ export class Engine {
     this.database = database;
     this.#logger = logger;
     this.#count = new EngineCounts(database.metrics.instruments);
-    this.events = new EventLog(database);
     this.templates = new TemplateStore(database, logger, { ...DYNAMIC_LIMITS, ...limits });
+    this.events = new EventLog(database, this.templates);
   }
 
   // ---- for callers

@@ -1,37 +1,39 @@
 import { randomUUID } from 'node:crypto';
 import type { Database } from '../db/database.ts';
-import { opening } from '../db/opening.ts';
 import { regexOfPatterns } from '../model/event-pattern.ts';
-import { stepUuid } from '../model/uuid.ts';
 import { finishPart, type SetAside } from '../store/event-finish.ts';
-import { createGroup, refreshGroup } from '../store/event-groups.ts';
+import { createGroup, refreshGroup, removeGroup } from '../store/event-groups.ts';
 import { extendHolds, nextRetryMs, releaseHolds, releasePart } from '../store/event-holds.ts';
+import type { LogPlace } from '../store/event-list.ts';
 import { type GroupLook, lookIntoEvents } from '../store/event-look.ts';
 import { holdPart, type PartRows, readPart } from '../store/event-parts.ts';
 import { finishRetries, holdRetries, type RetryEnd } from '../store/event-retries.ts';
-import type { EventRow } from '../store/event-rows.ts';
 import { lockSequence, sequenceEvents } from '../store/event-sequence.ts';
-import { PINNED_PLANS } from '../store/planner.ts';
-import type { LoggedEvent } from './logged-event.ts';
+import {
+  countReplayed,
+  type DeadDelivery,
+  type DeadReference,
+  deadDeliveries,
+  discardDeliveries,
+  type EventGroup,
+  eventGroups,
+  type Replay,
+  redeliverDead,
+  replayEvents,
+} from './event-acts.ts';
+import { type EventEnvelope, envelopesOf } from './event-envelope.ts';
+import { forgetOldEvents } from './event-retention.ts';
+import { type EventFilter, type FollowFilter, findEvent, findEvents, followEvents } from './event-search.ts';
+import { AT_LENGTH, EVENT_LIMITS, SETTINGS } from './event-settings.ts';
+import { type LoggedEvent, loggedEvent } from './logged-event.ts';
+import type { TemplateStore } from './template-store.ts';
 
 /** New events that get their places in one transaction. */
 const SEQUENCED_AT_ONCE = 10_000;
-/** Ids that a take looks at, for events that its group wants. */
-const SCANNED_AT_ONCE = 2_000;
 /** Events that a take brings. */
 const TAKEN_AT_ONCE = 200;
-/** What one answer may bring: payloads and execution results together. */
-const BYTES_AT_ONCE = 8 * 1024 * 1024;
 /** Characters of an error that are kept. */
 const LONGEST_ERROR = 4_000;
-
-/** Bounds on the server too: a client that gives up leaves its statement waiting there. */
-const SETTINGS = opening({
-  ...PINNED_PLANS,
-  statement_timeout: '60s',
-  lock_timeout: '30s',
-  idle_in_transaction_session_timeout: '30s',
-});
 
 /** A place in a part of the log: the first `done` ids of list `chunk` are done, and all lists before it. */
 export interface EventPosition {
@@ -109,11 +111,13 @@ export interface RetryOutcome {
  */
 export class EventLog {
   readonly #database: Database;
+  readonly #templates: TemplateStore;
   #sequencing: Promise<number> | undefined;
   #sequencingNext: Promise<number> | undefined;
 
-  constructor(database: Database) {
+  constructor(database: Database, templates: TemplateStore) {
     this.#database = database;
+    this.#templates = templates;
   }
 
   /**
@@ -215,7 +219,7 @@ export class EventLog {
     holder: string,
     { leaseMs, limit = TAKEN_AT_ONCE }: { leaseMs: number; limit?: number },
   ): Promise<RetriedEvent[]> {
-    const hold = { groupId, holder, leaseMs, limit, bytes: BYTES_AT_ONCE };
+    const hold = { groupId, holder, leaseMs, limit, bytes: EVENT_LIMITS.bytes };
     const rows = await this.#database.pipeline(SETTINGS, (tx) => holdRetries(tx, hold));
     return rows.map((row) => ({ ...loggedEvent(row), attempts: row.attempts_before, replayed: row.replayed }));
   }
@@ -257,9 +261,95 @@ export class EventLog {
   look(groupIds: readonly number[]): Promise<Map<number, GroupLook>> {
     return lookIntoEvents(this.#database, groupIds);
   }
+
+  // ---- for those who look
+
+  /** Events, the newest first. @throws TaskerError `bad_request`, `invalid_uuid` */
+  list(filter: EventFilter = {}): Promise<LoggedEvent[]> {
+    return findEvents(this.#database, filter);
+  }
+
+  /** One event by its own id. Undefined: there is none, or it is forgotten. @throws TaskerError `invalid_uuid` */
+  get(eventId: string): Promise<LoggedEvent | undefined> {
+    return findEvent(this.#database, eventId);
+  }
+
+  /**
+   * What came after a place, in the order in which it came; without a place, nothing, and where the log ends now. Whoever
+   * goes on with the place that it answers misses nothing.
+   *
+   * @example
+   * for (let { place } = await log.follow(); ; ) {
+   *   const next = await log.follow(place, { name: 'payment.*' });
+   *   place = next.place;
+   * }
+   */
+  async follow(place?: LogPlace, filter: FollowFilter = {}): Promise<{ events: LoggedEvent[]; place: LogPlace }> {
+    await this.sequence();
+    return followEvents(this.#database, place, filter);
+  }
+
+  /**
+   * Events as they go over the wire: with the task, the step, its declaration and the results of the steps above it, as
+   * they are now.
+   */
+  envelope(events: readonly LoggedEvent[]): Promise<EventEnvelope[]> {
+    return envelopesOf({ database: this.#database, templates: this.#templates }, events);
+  }
+
+  /** Every group, and how it stands; or that of a name alone. */
+  groups(name?: string): Promise<EventGroup[]> {
+    return eventGroups(this.#database, name);
+  }
+
+  /** Deliveries that were given up, the newest first. */
+  dead(filter: { group?: string; eventId?: string; limit?: number } = {}): Promise<DeadDelivery[]> {
+    return deadDeliveries(this.#database, filter);
+  }
+
+  // ---- for operators
+
+  /** Delivers again what was given up, one event or all; answers how many. @throws TaskerError `event_group_not_found` */
+  redeliver(of: DeadReference): Promise<number> {
+    return redeliverDead(this.#database, of);
+  }
+
+  /** Forgets what was given up, one event or all; answers how many. @throws TaskerError `event_group_not_found` */
+  discard(of: DeadReference): Promise<number> {
+    return discardDeliveries(this.#database, of);
+  }
+
+  /**
+   * Delivers to a group again what it is past, of the events that it gets; answers how many that are. What it is not past
+   * comes in any case.
+   * @throws TaskerError `event_group_not_found`, `bad_request`, `invalid_uuid`
+   */
+  replay(what: Replay): Promise<number> {
+    return replayEvents(this.#database, what);
+  }
+
+  /** How many events {@link replay} would deliver. */
+  countReplay(what: Replay): Promise<number> {
+    return countReplayed(this.#database, what);
+  }
+
+  /** Removes a group, with all that waits for it. A process that still works for it gets nothing more. False: there is none. */
+  removeGroup(name: string): Promise<boolean> {
+    return this.#database.transaction(AT_LENGTH, (tx) => removeGroup(tx, name));
+  }
+
+  /**
+   * Forgets events that are older than this and that every group is past, but what waits to be delivered again, or was
+   * given up less long ago; answers how many. Any process may call it, at any time.
+   */
+  async tidy({ retentionMs }: { retentionMs: number }): Promise<number> {
+    // Without groups nobody gives places; what has none is not found here.
+    await this.sequence();
+    return forgetOldEvents(this.#database, retentionMs);
+  }
 }
 
-const limits = (events: number) => ({ scan: SCANNED_AT_ONCE, events, bytes: BYTES_AT_ONCE });
+const limits = (events: number) => ({ ...EVENT_LIMITS, events });
 
 /** Of lists that are done to their end the next one begins. */
 const after = ({ chunk, size, done }: { chunk: number; size: number; done: number }): EventPosition =>
@@ -274,27 +364,10 @@ function takenPart(
   return { groupId, part, hold, events, upTo: cut ? events.at(-1)!.after : after(far) };
 }
 
-function loggedEvent(row: EventRow): LoggedEvent {
-  const payload: unknown = JSON.parse(row.payload);
-  const execution = JSON.parse(row.execution) as Record<string, unknown>;
-  return {
-    id: row.id,
-    eventId: row.event_id,
-    name: row.name,
-    version: row.version,
-    taskUuid: row.task_uuid,
-    stepUuid: stepUuid(row.task_uuid, row.idx),
-    stepName: row.step_name ?? '',
-    namespace: row.namespace ?? '',
-    correlationId: row.correlation_id ?? row.task_uuid,
-    attempt: row.attempt,
-    publisher: row.publisher,
-    firedAt: row.fired_at,
-    payload,
-    metadata: row.metadata === null ? {} : (JSON.parse(row.metadata) as Record<string, unknown>),
-    executionResult: 'result' in execution ? execution : { ...execution, result: payload },
-  };
-}
-
 /** What a text column takes. */
 const storable = (error: string) => error.slice(0, LONGEST_ERROR).toWellFormed().replaceAll('\0', '');
+
+export type { LogPlace } from '../store/event-list.ts';
+export type { DeadDelivery, DeadReference, EventGroup, Replay } from './event-acts.ts';
+export type { EventEnvelope } from './event-envelope.ts';
+export type { EventFilter, FollowFilter } from './event-search.ts';

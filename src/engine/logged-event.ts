@@ -1,3 +1,7 @@
+import { stepUuid } from '../model/uuid.ts';
+import type { EventRow } from '../store/event-rows.ts';
+import { executionOfEvent, type StoredExecution } from './event-execution.ts';
+
 /** A durable event, as a delivery reads it. */
 export interface LoggedEvent {
   /** Its place in the log: within a task it grows in commit order. */
@@ -22,4 +26,28 @@ export interface LoggedEvent {
   metadata: Record<string, unknown>;
   /** The execution result of the attempt, whole. */
   executionResult: unknown;
+}
+
+/** A row as a delivery reads it. */
+export function loggedEvent(row: EventRow): LoggedEvent {
+  const { task_uuid: taskUuid, idx, fired_at: firedAt } = row;
+  const payload: unknown = JSON.parse(row.payload);
+  const stored = JSON.parse(row.execution) as StoredExecution;
+  return {
+    id: row.id,
+    eventId: row.event_id,
+    name: row.name,
+    version: row.version,
+    taskUuid,
+    stepUuid: stepUuid(taskUuid, idx),
+    stepName: row.step_name ?? '',
+    namespace: row.namespace ?? '',
+    correlationId: row.correlation_id ?? taskUuid,
+    attempt: row.attempt,
+    publisher: row.publisher,
+    firedAt,
+    payload,
+    metadata: row.metadata === null ? {} : (JSON.parse(row.metadata) as Record<string, unknown>),
+    executionResult: executionOfEvent(stored, { taskUuid, idx, firedAt, payload }),
+  };
 }

@@ -21,3 +21,8 @@ export function templateIndex(idx: number): number {
 export function isWorkerIndex(idx: number): boolean {
   return idx >= FIRST_WORKER_INDEX;
 }
+
+/** The place of a worker of the batch that is made from a template step, by its number. */
+export function workerIndex(templateIdx: number, number: number): number {
+  return ((templateIdx + 1) << BITS) + number;
+}

@@ -57,3 +57,8 @@ export function stepIndex(taskUuid: string, stepId: string): number | undefined 
   const idx = ((Number.parseInt(taskUuid.slice(28), 16) ^ Number.parseInt(stepId.slice(28), 16)) >>> 0) - 1;
   return idx >= 0 && idx < 2 ** 31 ? idx : undefined;
 }
+
+/** A UUID (version 8, RFC 9562) out of a snapshot's digest: the same for every process. */
+export function uuidOfDigest(digest: string): string {
+  return `${digest.slice(0, 8)}-${digest.slice(8, 12)}-8${digest.slice(13, 16)}-8${digest.slice(17, 20)}-${digest.slice(20, 32)}`;
+}

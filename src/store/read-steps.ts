@@ -1,6 +1,6 @@
 import type { Db, Statement } from '../db/statement.ts';
 
-const stepsText = (which: string) => `
+const stepsText = (which: string, ofWhat = 'join tasker.step s on s.task_uuid = t.task_uuid') => `
 select s.idx, coalesce(bw.name, ts.name) name, ts.name template_name, ts.callable, s.state::text, s.remaining, s.attempts, s.spared, s.max_attempts, s.retryable, s.result,
        s.claim >> 24 worker_id, tasker.iso(s.next_at) next_at, tasker.iso(s.started_at) started_at, tasker.iso(s.done_at) done_at,
        tasker.iso(t.created_at) created_at,
@@ -16,7 +16,7 @@ select s.idx, coalesce(bw.name, ts.name) name, ts.name template_name, ts.callabl
        s.state = 'pending' and s.remaining = 0 awaits_place,
        h.attempt last_attempt, h.outcome::text last_outcome, h.duration_ms, h.detail, tasker.iso(h.ended_at) ended_at,
        coalesce(w.name, p.name) worker, coalesce(w.host, p.host) host
-  from tasker.task t join tasker.step s on s.task_uuid = t.task_uuid
+  from tasker.task t ${ofWhat}
   join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(s.idx)
   left join tasker.batch_worker bw on bw.task_uuid = s.task_uuid and bw.idx = s.idx
   left join lateral (
@@ -28,6 +28,16 @@ select s.idx, coalesce(bw.name, ts.name) name, ts.name template_name, ts.callabl
 
 const GET_STEPS: Statement = { name: 'get_steps', text: stepsText('') };
 const GET_STEP: Statement = { name: 'get_step', text: stepsText(' and s.idx = $2') };
+// Each range is looked up by itself: of a batch of thousands, one worker is read without the others.
+const GET_STEPS_AT: Statement = {
+  name: 'get_steps_at',
+  text: stepsText(
+    '',
+    `cross join unnest($2::int[], $3::int[]) r (first, last)
+  cross join lateral (
+    select * from tasker.step x where x.task_uuid = t.task_uuid and x.idx >= r.first and x.idx <= r.last offset 0) s`,
+  ),
+};
 
 /** A step with the end of its last attempt. */
 export interface StepRow {
@@ -70,6 +80,22 @@ export async function getSteps(db: Db, taskUuid: string): Promise<StepRow[]> {
 /** One step of a task; undefined when there is none at this place. */
 export async function getStep(db: Db, taskUuid: string, idx: number): Promise<StepRow | undefined> {
   return (await db.query<StepRow>(GET_STEP, [taskUuid, idx])).rows[0];
+}
+
+/** Places from one to another, both of them included. */
+export interface StepRange {
+  first: number;
+  last: number;
+}
+
+/** Those steps of a task that stand in these ranges, in the order of its template. */
+export async function getStepsAt(db: Db, taskUuid: string, ranges: readonly StepRange[]): Promise<StepRow[]> {
+  const { rows } = await db.query<StepRow>(GET_STEPS_AT, [
+    taskUuid,
+    `{${ranges.map((range) => range.first).join(',')}}`,
+    `{${ranges.map((range) => range.last).join(',')}}`,
+  ]);
+  return rows;
 }
 
 // Stops at the first that is found: the names of a batch, of which there may be many, are looked at last.

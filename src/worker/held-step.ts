@@ -1,4 +1,5 @@
 import type { BatchWorkerRow } from '../engine/engine.ts';
+import { reachedFrom } from '../engine/reached-steps.ts';
 import type { AttemptDetail } from '../engine/task-view.ts';
 import type { DependencyResultParams } from '../handlers/dependency-result.ts';
 import type { FfiStepEvent } from '../handlers/ffi-step-event.ts';
@@ -8,7 +9,6 @@ import type { Logger } from '../logging/logger.ts';
 import { templateIndex } from '../model/step-index.ts';
 import { stepUuid } from '../model/uuid.ts';
 import type { StepTemplate } from '../template/task-template.ts';
-import { reachedFrom } from './reached-steps.ts';
 import { stepEvent } from './step-event.ts';
 import type { BatchMember, CachedTask, KnownResults } from './task-cache.ts';
 import { dependencyTooLarge } from './worker-failures.ts';

@@ -5,7 +5,7 @@ import type {
   FfiTaskInfo,
   FfiWorkflowStep,
 } from '../handlers/ffi-step-event.ts';
-import { uuidV7 } from '../model/uuid.ts';
+import { uuidOfDigest, uuidV7 } from '../model/uuid.ts';
 import { idsOf } from '../tracing/traceparent.ts';
 import type { HeldStep } from './held-step.ts';
 
@@ -60,7 +60,7 @@ function taskInfo(step: HeldStep): FfiTaskInfo {
   const created = createdAt(step);
   return {
     taskUuid: step.taskUuid,
-    namedTaskUuid: namedUuid(digest),
+    namedTaskUuid: uuidOfDigest(digest),
     name: template.name,
     namespace: template.namespace,
     version: template.version,
@@ -140,9 +140,4 @@ function resultsAbove(step: HeldStep): Record<string, FfiDependencyResult> {
     };
   }
   return results;
-}
-
-/** A UUID (version 8, RFC 9562) out of a snapshot's digest: the same for every process. */
-function namedUuid(digest: string): string {
-  return `${digest.slice(0, 8)}-${digest.slice(8, 12)}-8${digest.slice(13, 16)}-8${digest.slice(17, 20)}-${digest.slice(20, 32)}`;
 }

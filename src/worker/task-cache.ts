@@ -1,7 +1,7 @@
 import type { BatchResultRow, ClaimedStepRow, Engine, ResultRow } from '../engine/engine.ts';
+import { reachedFrom } from '../engine/reached-steps.ts';
 import type { Snapshot } from '../engine/template-store.ts';
 import { templateIndex } from '../model/step-index.ts';
-import { reachedFrom } from './reached-steps.ts';
 
 /** A worker of a batch whose result others may read. */
 export interface BatchMember {

@@ -36,7 +36,7 @@ describe('an event', () => {
         firedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
         payload: { amount: 12.5 },
         metadata: {},
-        executionResult: { success: true, result: { amount: 12.5 } },
+        executionResult: expect.objectContaining({ success: true, status: 'completed', result: { amount: 12.5 } }),
         parked: false,
         after: expect.anything(),
       },

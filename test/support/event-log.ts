@@ -34,7 +34,7 @@ export async function insertEvents(sql: Sql, events: readonly WrittenEvent[]): P
           task_uuid: taskUuid,
           idx,
           payload,
-          execution: { success: true, ...execution },
+          execution: { execution_time_ms: 14, ...execution },
         })),
       ),
     ],

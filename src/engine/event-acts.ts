@@ -1,0 +1,155 @@
+import type { Database } from '../db/database.ts';
+import type { Db } from '../db/statement.ts';
+import { TaskerError } from '../errors.ts';
+import { nearNames } from '../model/near-names.ts';
+import { type DeadRow, discardDead, listDead } from '../store/event-dead.ts';
+import { EVENT_PARTS, findGroup, type GroupRow, listGroups } from '../store/event-groups.ts';
+import { countReplay, promoteRetries, redeliverEvents, replayPart } from '../store/event-replay.ts';
+import { type EventFilter, findEvent, readFilter } from './event-search.ts';
+import { AT_LENGTH } from './event-settings.ts';
+import { type LoggedEvent, loggedEvent } from './logged-event.ts';
+
+/** Who gets events, and how it stands. */
+export interface EventGroup {
+  name: string;
+  /** Of the events that it gets. */
+  patterns: string[];
+  createdAt: string;
+  /** When a process last said that it works for it. */
+  seenAt: string;
+  /** Events that it has not got past, whatever their names; of those that have no place yet, 10,000 at most. */
+  waiting: number;
+  /** Seconds since the first of these was there to be taken; 0: none waits. */
+  secondsBehind: number;
+  /** Deliveries that failed and are tried again, those of the same tasks that wait behind them, and repeated ones. */
+  retrying: number;
+  /** Deliveries that were given up. */
+  dead: number;
+}
+
+/** A delivery that was given up. */
+export interface DeadDelivery {
+  group: string;
+  /** Deliveries that failed. */
+  attempts: number;
+  /** Why the last one failed. */
+  error: string;
+  diedAt: string;
+  event: LoggedEvent;
+}
+
+/** Deliveries of a group that were given up: that of one event, or all. */
+export interface DeadReference {
+  group: string;
+  eventId?: string;
+}
+
+/** What to deliver again, and to whom. */
+export interface Replay extends Pick<EventFilter, 'name' | 'taskUuid' | 'after' | 'before'> {
+  group: string;
+}
+
+/** How every group stands, or one. */
+export async function eventGroups(database: Database, name: string | undefined): Promise<EventGroup[]> {
+  return (await database.pipeline(AT_LENGTH, (tx) => listGroups(tx, name ?? null))).map(groupView);
+}
+
+function groupView(row: GroupRow): EventGroup {
+  const { name, patterns, waiting, retrying, dead } = row;
+  return {
+    name,
+    patterns,
+    createdAt: row.created_at,
+    seenAt: row.seen_at,
+    waiting,
+    secondsBehind: row.seconds,
+    retrying,
+    dead,
+  };
+}
+
+/** Deliveries that were given up, the newest first. */
+export async function deadDeliveries(
+  database: Database,
+  { group, eventId, limit = 100 }: { group?: string; eventId?: string; limit?: number },
+): Promise<DeadDelivery[]> {
+  const id = await idOf(database, eventId);
+  if (id === undefined) return [];
+  const rows = await database.pipeline(AT_LENGTH, (tx) => listDead(tx, { group: group ?? null, id, limit }));
+  return rows.map(deadView);
+}
+
+function deadView(row: DeadRow): DeadDelivery {
+  return {
+    group: row.group_name,
+    attempts: row.attempts_made,
+    error: row.error,
+    diedAt: row.died_at,
+    event: loggedEvent(row),
+  };
+}
+
+/** Null: no event was named. Undefined: there is none of this id. */
+async function idOf(database: Database, eventId: string | undefined): Promise<number | null | undefined> {
+  return eventId === undefined ? null : (await findEvent(database, eventId))?.id;
+}
+
+/** What was given up is delivered again. */
+export async function redeliverDead(database: Database, { group, eventId }: DeadReference): Promise<number> {
+  const id = await idOf(database, eventId);
+  if (id === undefined) return 0;
+  const { count, groupId } = await inGroup(database, group, async (tx, groupId) => ({
+    count: await redeliverEvents(tx, groupId, id),
+    groupId,
+  }));
+  if (count > 0) await database.pipeline(AT_LENGTH, (tx) => promoteRetries(tx, groupId));
+  return count;
+}
+
+/** What was given up is forgotten. */
+export async function discardDeliveries(database: Database, { group, eventId }: DeadReference): Promise<number> {
+  const id = await idOf(database, eventId);
+  if (id === undefined) return 0;
+  return inGroup(database, group, (tx, groupId) => discardDead(tx, groupId, id));
+}
+
+/** Part by part, each in a transaction of its own: it may be a million. */
+export async function replayEvents(database: Database, { group, ...filter }: Replay): Promise<number> {
+  const wanted = readFilter(filter);
+  let count = 0;
+  for (let part = 0; part < EVENT_PARTS; part++) {
+    const { again, groupId } = await inGroup(database, group, async (tx, groupId) => ({
+      again: await replayPart(tx, { groupId, part }, wanted),
+      groupId,
+    }));
+    if (again > 0) await database.pipeline(AT_LENGTH, (tx) => promoteRetries(tx, groupId));
+    count += again;
+  }
+  return count;
+}
+
+/** How many events a replay would deliver. */
+export async function countReplayed(database: Database, { group, ...filter }: Replay): Promise<number> {
+  const wanted = readFilter(filter);
+  return inGroup(database, group, async (tx, groupId) => {
+    let count = 0;
+    for (let part = 0; part < EVENT_PARTS; part++) count += await countReplay(tx, { groupId, part }, wanted);
+    return count;
+  });
+}
+
+/** @throws TaskerError `event_group_not_found` */
+async function inGroup<T>(database: Database, name: string, work: (tx: Db, groupId: number) => Promise<T>): Promise<T> {
+  const found = await database.transaction(AT_LENGTH, async (tx) => {
+    const groupId = await findGroup(tx, name);
+    return groupId === undefined ? undefined : { answer: await work(tx, groupId) };
+  });
+  if (found) return found.answer;
+  const names = (await eventGroups(database, undefined)).map((group) => group.name);
+  const near = nearNames(name, names);
+  throw new TaskerError(
+    'event_group_not_found',
+    `no group ${name} gets domain events; ${near.length > 0 ? `did you mean ${near.join(' or ')}?` : `there is ${names.slice(0, 20).join(', ') || 'none'}`}`,
+    { details: { near } },
+  );
+}

@@ -1,0 +1,29 @@
+import type { Database } from '../db/database.ts';
+import { EVENT_PARTS } from '../store/event-groups.ts';
+import { promoteRetries } from '../store/event-replay.ts';
+import { forgetDead, forgetEvents, lockGroups } from '../store/event-retention.ts';
+import { AT_LENGTH } from './event-settings.ts';
+
+/** Lists that are looked at in one transaction, which holds up whoever asks for a replay. */
+const LISTS_AT_ONCE = 200;
+
+/** Forgets what is older and has been delivered, in portions; two at once are fine, and one that dies half-way is continued. */
+export async function forgetOldEvents(database: Database, retentionMs: number): Promise<number> {
+  await database.pipeline(AT_LENGTH, (tx) => forgetDead(tx, retentionMs));
+  let count = 0;
+  for (let part = 0; part < EVENT_PARTS; part++) {
+    for (let after = -1; ; ) {
+      const portion = { part, after, retentionMs, limit: LISTS_AT_ONCE };
+      const { events, far } = await database.pipeline(AT_LENGTH, async (tx) => {
+        const [, forgotten] = await Promise.all([lockGroups(tx), forgetEvents(tx, portion)]);
+        return forgotten;
+      });
+      count += events;
+      if (far === null) break;
+      after = far;
+    }
+  }
+  for (const groupId of await database.pipeline(AT_LENGTH, lockGroups))
+    await database.pipeline(AT_LENGTH, (tx) => promoteRetries(tx, groupId));
+  return count;
+}

@@ -1,0 +1,373 @@
+import { describe, expect, it } from 'vitest';
+import type { EventLog } from '../../src/engine/event-log.ts';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { uuidV7 } from '../../src/model/uuid.ts';
+import { drain, eventLog, writeEvents } from '../support/event-log.ts';
+import { choosing, partsFor, workers } from '../support/hand-worker.ts';
+import { DEMO, setup, template } from '../support/setup.ts';
+
+const ME = '00000000-0000-7000-8000-000000000001';
+const HOLD = { leaseMs: 60_000 };
+const WEEK = { retentionMs: 7 * 86_400_000 };
+const names = (events: readonly { name: string }[]) => events.map((event) => event.name);
+
+/** All that is due again for a group, in the order in which it comes. */
+async function again(log: EventLog, groupId: number) {
+  const got = [];
+  for (;;) {
+    const events = await log.takeRetries(groupId, ME, HOLD);
+    if (events.length === 0) return got;
+    got.push(...events);
+    await log.finishRetries(groupId, ME, { delivered: events });
+  }
+}
+
+/** Gives up all that waits for a group. */
+async function giveUp(log: EventLog, groupId: number) {
+  for (let taken = await log.take(groupId, ME, HOLD); taken; taken = await log.take(groupId, ME, HOLD))
+    await log.finish(taken, { dead: taken.events.map((event) => ({ ...event, error: `no ${event.name}` })) });
+}
+
+describe('the log', () => {
+  it('lists events by task, name, time and page, the newest first, and finds one by its id', async () => {
+    const { log, sql, taskUuids } = await eventLog({ tasks: 2 });
+    const [one, two] = taskUuids as [string, string];
+    const eventId = uuidV7();
+    await writeEvents(sql, { taskUuid: one, name: 'a.one' }, { taskUuid: two, name: 'b.one', eventId });
+    const [{ at }] = (await sql<{ at: string }>(`select tasker.iso(clock_timestamp()) at`)) as [{ at: string }];
+    await writeEvents(sql, { taskUuid: one, name: 'a.two' }, { taskUuid: two, name: 'b.two' });
+    expect(names(await log.list())).toEqual(['b.two', 'a.two', 'b.one', 'a.one']);
+    expect(names(await log.list({ taskUuid: one }))).toEqual(['a.two', 'a.one']);
+    expect(names(await log.list({ name: '*.one' }))).toEqual(['b.one', 'a.one']);
+    expect(names(await log.list({ after: at }))).toEqual(['b.two', 'a.two']);
+    expect(names(await log.list({ before: at, name: 'b.*' }))).toEqual(['b.one']);
+    const [newest] = await log.list({ limit: 1 });
+    expect(names(await log.list({ limit: 2, beforeId: newest!.id }))).toEqual(['a.two', 'b.one']);
+    expect(await log.get(eventId)).toMatchObject({ name: 'b.one', taskUuid: two });
+    expect(await log.get(uuidV7())).toBeUndefined();
+    await expect(log.list({ after: 'yesterday' })).rejects.toMatchObject({ code: 'bad_request' });
+    await expect(log.list({ limit: 0 })).rejects.toMatchObject({ code: 'bad_request' });
+    await expect(log.get('b.one')).rejects.toMatchObject({ code: 'invalid_uuid' });
+  });
+
+  it('is followed from a place on, in portions of any size, without missing any', async () => {
+    const { log, sql, taskUuids } = await eventLog({ tasks: 7 });
+    const [taskUuid] = taskUuids as [string];
+    await writeEvents(sql, { taskUuid, name: 'a.before' });
+    let { place } = await log.follow();
+    const written: string[] = [];
+    for (let round = 0; round < 3; round++) {
+      const events = taskUuids.map((task, i) => ({ taskUuid: task, name: `a.n${round}_${i}` }));
+      await writeEvents(sql, ...events, { taskUuid, name: 'b.other' });
+      await log.sequence();
+      written.push(...names(events));
+    }
+    const got: string[] = [];
+    for (let more = true; more; ) {
+      const next = await log.follow(place, { name: 'a.*', limit: 4 });
+      place = next.place;
+      more = next.events.length > 0;
+      expect(next.events.length).toBeLessThanOrEqual(4);
+      got.push(...names(next.events));
+    }
+    expect(got).toEqual(written);
+    await writeEvents(sql, { taskUuid, name: 'a.last' });
+    expect(names((await log.follow(place)).events)).toContain('a.last');
+  });
+
+  it('tells how each group stands', async () => {
+    const { log, sql, taskUuids } = await eventLog({ tasks: 4 });
+    const group = await log.joinGroup({ name: 'one', patterns: ['a.*'] });
+    await log.joinGroup({ name: 'two', patterns: ['*'] });
+    expect(await log.groups()).toMatchObject([
+      { name: 'one', patterns: ['a.*'], waiting: 0, secondsBehind: 0, retrying: 0, dead: 0 },
+      { name: 'two', waiting: 0 },
+    ]);
+    const events = taskUuids.map((taskUuid) => ({ taskUuid, name: 'a.one' }));
+    await writeEvents(sql, ...events, ...events, ...events);
+    expect(await log.groups('one')).toMatchObject([{ name: 'one', waiting: 12 }]);
+    await log.sequence();
+    await sql(`update tasker.event_chunk set made_at = now() - interval '1 hour'`);
+    const [one] = await log.groups();
+    expect(one).toMatchObject({ waiting: 12, retrying: 0, dead: 0 });
+    expect(one!.secondsBehind).toBeGreaterThan(3_599);
+    for (let taken = await log.take(group, ME, HOLD); taken; taken = await log.take(group, ME, HOLD)) {
+      const dead = [{ ...taken.events[0]!, error: 'no' }];
+      const parked = taken.events.slice(1).map((event) => ({ ...event, error: 'no', delayMs: 60_000 }));
+      await log.finish(taken, { dead, failed: parked });
+    }
+    const [after, two] = await log.groups();
+    expect(after).toMatchObject({ waiting: 0, secondsBehind: 0 });
+    expect(after!.dead + after!.retrying).toBe(12);
+    expect(two).toMatchObject({ waiting: 12 });
+  });
+});
+
+describe('what was given up', () => {
+  it('is listed with its error, delivered again, or forgotten', async () => {
+    const { log, sql, taskUuids } = await eventLog({ tasks: 2 });
+    const [one, two] = taskUuids as [string, string];
+    const group = await log.joinGroup({ name: 'fragile', patterns: ['*'] });
+    await log.joinGroup({ name: 'other', patterns: ['*'] });
+    const eventId = uuidV7();
+    await writeEvents(sql, { taskUuid: one, name: 'a.one', eventId }, { taskUuid: one, name: 'a.two' });
+    await writeEvents(sql, { taskUuid: two, name: 'b.one' }, { taskUuid: two, name: 'b.two' });
+    await log.sequence();
+    await giveUp(log, group);
+    const dead = await log.dead();
+    expect(dead.map((each) => `${each.event.name}: ${each.error}`).sort()).toEqual([
+      'a.one: no a.one',
+      'a.two: no a.two',
+      'b.one: no b.one',
+      'b.two: no b.two',
+    ]);
+    expect(await log.dead({ group: 'other' })).toEqual([]);
+    expect(await log.dead({ eventId })).toMatchObject([{ group: 'fragile', attempts: 1, event: { eventId } }]);
+    expect(await log.dead({ eventId: uuidV7() })).toEqual([]);
+    expect(await log.redeliver({ group: 'fragile', eventId })).toBe(1);
+    expect(await again(log, group)).toMatchObject([{ name: 'a.one', attempts: 0, replayed: true }]);
+    const last = (await log.dead({ limit: 1 }))[0]!;
+    expect(await log.discard({ group: 'fragile', eventId: last.event.eventId })).toBe(1);
+    expect(await log.redeliver({ group: 'fragile' })).toBe(2);
+    expect(await again(log, group)).toHaveLength(2);
+    expect(await log.dead()).toEqual([]);
+    expect(await log.discard({ group: 'fragile' })).toBe(0);
+    await expect(log.redeliver({ group: 'fragil' })).rejects.toMatchObject({
+      code: 'event_group_not_found',
+      message: 'no group fragil gets domain events; did you mean fragile?',
+    });
+  });
+});
+
+describe('a replay', () => {
+  it('delivers to one group again what it is past, in the order of each task', async () => {
+    const { log, sql, taskUuids } = await eventLog({ tasks: 3 });
+    const [one] = taskUuids as [string];
+    const group = await log.joinGroup({ name: 'one', patterns: ['a.*'] });
+    const other = await log.joinGroup({ name: 'other', patterns: ['*'] });
+    for (const n of [1, 2, 3])
+      await writeEvents(
+        sql,
+        ...taskUuids.flatMap((taskUuid) => [`a.n${n}`, `b.n${n}`].map((name) => ({ taskUuid, name }))),
+      );
+    await log.sequence();
+    await drain(log, group);
+    await drain(log, other);
+    await writeEvents(sql, { taskUuid: one, name: 'a.n4' });
+    await log.sequence();
+    expect(await log.countReplay({ group: 'one' })).toBe(9);
+    expect(await log.replay({ group: 'one' })).toBe(9);
+    expect(await log.replay({ group: 'one', taskUuid: one })).toBe(0);
+    const got = await again(log, group);
+    for (const taskUuid of taskUuids)
+      expect(names(got.filter((event) => event.taskUuid === taskUuid))).toEqual(['a.n1', 'a.n2', 'a.n3']);
+    expect(got.every((event) => event.replayed)).toBe(true);
+    expect(names(await drain(log, group))).toEqual(['a.n4']);
+    expect(await again(log, other)).toEqual([]);
+    expect(await log.replay({ group: 'other', name: '*.n2', taskUuid: one })).toBe(2);
+    expect(names(await again(log, other))).toEqual(['a.n2', 'b.n2']);
+    expect(await log.replay({ group: 'other', after: new Date(Date.now() + 86_400_000) })).toBe(0);
+    expect(await log.replay({ group: 'other', before: new Date(Date.now() - 86_400_000) })).toBe(0);
+    await expect(log.replay({ group: 'none' })).rejects.toMatchObject({ code: 'event_group_not_found' });
+  });
+
+  it('of what waits behind a failed delivery, or was given up, is one delivery', async () => {
+    const { log, sql, taskUuids } = await eventLog();
+    const [taskUuid] = taskUuids as [string];
+    const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
+    await writeEvents(sql, ...['a.one', 'a.two', 'a.three', 'a.four'].map((name) => ({ taskUuid, name })));
+    await log.sequence();
+    const taken = (await log.take(group, ME, HOLD))!;
+    const [one, two, three] = taken.events;
+    await log.finish(taken, {
+      dead: [{ ...one!, error: 'no' }],
+      failed: [{ ...two!, error: 'no', delayMs: 0 }],
+      parked: [three!],
+    });
+    expect(await log.replay({ group: 'one' })).toBe(2);
+    expect(await log.dead()).toEqual([]);
+    expect(names(await again(log, group))).toEqual(['a.one', 'a.two', 'a.three', 'a.four']);
+  });
+});
+
+describe('a group that is removed', () => {
+  it('while a process works for it takes its work away, and is made anew when it is joined', async () => {
+    const { log, sql, taskUuids } = await eventLog();
+    const [taskUuid] = taskUuids as [string];
+    const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
+    await writeEvents(sql, { taskUuid, name: 'a.one' });
+    await log.sequence();
+    const first = (await log.take(group, ME, HOLD))!;
+    await log.finish(first, { failed: [{ ...first.events[0]!, error: 'no', delayMs: 0 }] });
+    await writeEvents(sql, { taskUuid, name: 'a.two' });
+    await log.sequence();
+    const taken = (await log.take(group, ME, HOLD))!;
+    const [retry] = await log.takeRetries(group, ME, HOLD);
+    expect(await log.removeGroup('one')).toBe(true);
+    expect(await log.removeGroup('one')).toBe(false);
+    expect(await log.finish(taken, { parked: taken.events })).toBe(false);
+    const dead = [{ ...retry!, attempts: 2, error: 'no' }];
+    expect(await log.finishRetries(group, ME, { dead })).toEqual({ finished: 0, next: 0 });
+    await log.extend(group, ME, 1_000);
+    await log.letGo(group, ME);
+    expect(await log.take(group, ME, HOLD)).toBeUndefined();
+    expect(await log.nextDueMs(group)).toBeNull();
+    for (const table of ['event_cursor', 'event_retry', 'event_dead'])
+      expect(await sql(`select * from tasker.${table}`)).toEqual([]);
+    const anew = await log.joinGroup({ name: 'one', patterns: ['*'] });
+    expect(anew).not.toBe(group);
+    expect(await drain(log, anew)).toEqual([]);
+  });
+});
+
+describe('events that are old', () => {
+  const age = (interval: string) => `
+    update tasker.event_chunk set made_at = made_at - interval '${interval}'`;
+
+  it('are forgotten once every group is past them, but those that are to be delivered again or were given up', async () => {
+    const { log, sql, taskUuids } = await eventLog({ tasks: 4 });
+    const [one, two, three, four] = taskUuids as [string, string, string, string];
+    const group = await log.joinGroup({ name: 'quick', patterns: ['*'] });
+    const slow = await log.joinGroup({ name: 'slow', patterns: ['*'] });
+    await writeEvents(sql, ...[one, two, three, four].map((taskUuid, i) => ({ taskUuid, name: `a.n${i}` })));
+    await log.sequence();
+    for (let taken = await log.take(group, ME, HOLD); taken; taken = await log.take(group, ME, HOLD)) {
+      const failed = taken.events.filter((event) => event.taskUuid === one);
+      const dead = taken.events.filter((event) => event.taskUuid === two);
+      await log.finish(taken, {
+        failed: failed.map((event) => ({ ...event, error: 'no', delayMs: 0 })),
+        dead: dead.map((event) => ({ ...event, error: 'no' })),
+      });
+    }
+    await sql(age('8 days'));
+    expect(await log.tidy(WEEK)).toBe(0);
+    await drain(log, slow);
+    expect(await log.tidy(WEEK)).toBe(2);
+    expect(names(await log.list()).sort()).toEqual(['a.n0', 'a.n1']);
+    expect(names(await again(log, group))).toEqual(['a.n0']);
+    await sql(`update tasker.event_dead set died_at = died_at - interval '8 days'`);
+    expect(await log.tidy(WEEK)).toBe(2);
+    expect(await log.dead()).toEqual([]);
+    expect(await sql('select * from tasker.event_chunk')).toEqual([]);
+    await writeEvents(sql, { taskUuid: one, name: 'a.young' });
+    await log.sequence();
+    expect(await log.tidy(WEEK)).toBe(0);
+    expect(await log.groups()).toMatchObject([{ waiting: 1 }, { waiting: 1 }]);
+    expect(names(await drain(log, group))).toEqual(['a.young']);
+  });
+
+  it('are forgotten by their age alone where no group ever got them, by two processes at once', async () => {
+    const { log, sql, taskUuids, another } = await eventLog({ tasks: 20 });
+    for (let i = 0; i < 5; i++) {
+      await writeEvents(sql, ...taskUuids.map((taskUuid) => ({ taskUuid })));
+      expect(await log.tidy(WEEK)).toBe(0);
+    }
+    await sql(age('8 days'));
+    await writeEvents(sql, { taskUuid: taskUuids[0]!, name: 'a.young' });
+    const elsewhere = await another();
+    const counts = await Promise.all([log.tidy(WEEK), elsewhere.tidy(WEEK)]);
+    expect(counts[0]! + counts[1]!).toBe(100);
+    expect(names(await log.list())).toEqual(['a.young']);
+  });
+});
+
+describe('the envelope', () => {
+  it('has the task, the step, its declaration and the results of the steps above it', async () => {
+    const steps = {
+      start: [],
+      cut: { type: 'batchable', dependencies: ['start'] },
+      part: workers(['cut'], { failure_strategy: 'continue_on_failure' }),
+      total: {
+        type: 'deferred_convergence',
+        dependencies: ['part'],
+        handler: { callable: 'total', initialization: { currency: 'EUR' } },
+      },
+      route: { type: 'decision', dependencies: ['start'] },
+      left: ['route'],
+      right: ['route'],
+    };
+    const handlers = [
+      defineHandler('cut', {}, () => partsFor('part', '1', '2')),
+      defineHandler('part', {}, ({ context }) => ({ part: (context.stepInputs as { cursor: object }).cursor })),
+      defineHandler('route', {}, () => choosing('left')),
+      ...['start', 'total', 'left', 'right'].map((name) => defineHandler(name, {}, () => ({ by: name }))),
+    ];
+    const { tasker, sql } = await setup({ templates: [template(steps)], handlers });
+    const request = { ...DEMO, context: { order: 7 }, initiator: 'test', tags: ['a'], priority: 5 };
+    const { taskUuid } = await tasker.createTask(request);
+    await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+    const log = tasker.engine.events;
+    const total = Object.keys(steps).indexOf('total');
+    const worker = (Object.keys(steps).indexOf('part') + 1) << 17;
+    await writeEvents(
+      sql,
+      { taskUuid, idx: total, name: 'total.done', payload: { sum: 2 } },
+      { taskUuid, idx: worker, name: 'part.done' },
+    );
+    const [part, whole] = await log.envelope(await log.list());
+    expect(whole).toEqual({
+      event_id: expect.any(String),
+      event_name: 'total.done',
+      event_version: '1.0',
+      payload: {
+        task_sequence_step: {
+          task: {
+            task: expect.objectContaining({
+              task_uuid: taskUuid,
+              context: { order: 7 },
+              priority: 5,
+              initiator: 'test',
+              tags: ['a'],
+              complete: true,
+            }),
+            task_name: 'demo',
+            task_version: '1.0.0',
+            namespace_name: 'test',
+          },
+          workflow_step: expect.objectContaining({ name: 'total', attempts: 0, inputs: { currency: 'EUR' } }),
+          dependency_results: {
+            start: expect.objectContaining({ success: true, result: { by: 'start' }, status: 'completed' }),
+            cut: expect.objectContaining({ success: true }),
+            part_1: expect.objectContaining({ result: { part: expect.objectContaining({ batch_id: '1' }) } }),
+            part_2: expect.objectContaining({ result: { part: expect.objectContaining({ batch_id: '2' }) } }),
+          },
+          step_definition: expect.objectContaining({
+            name: 'total',
+            type: 'deferred_convergence',
+            dependencies: ['part'],
+            handler: { callable: 'total', method: null, resolver: null, initialization: { currency: 'EUR' } },
+          }),
+        },
+        execution_result: expect.objectContaining({ success: true, result: { sum: 2 } }),
+        payload: { sum: 2 },
+      },
+      metadata: {
+        task_uuid: taskUuid,
+        step_uuid: expect.any(String),
+        step_name: 'total',
+        namespace: 'test',
+        correlation_id: taskUuid,
+        fired_at: expect.any(String),
+        fired_by: 'default',
+      },
+    });
+    expect(part).toMatchObject({
+      payload: {
+        task_sequence_step: {
+          workflow_step: {
+            name: 'part_1',
+            template_step_name: 'part',
+            inputs: { cursor: { batch_id: '1' }, is_no_op: false, __template_step_name: 'part' },
+          },
+        },
+      },
+      metadata: { step_name: 'part_1' },
+    });
+    const above = (part!.payload.task_sequence_step as { dependency_results: object }).dependency_results;
+    expect(Object.keys(above).sort()).toEqual(['cut', 'start']);
+    const [gone] = await log.list({ name: 'part.done' });
+    expect(await log.envelope([{ ...gone!, taskUuid: uuidV7() }])).toMatchObject([
+      { payload: { task_sequence_step: null } },
+    ]);
+  });
+});
