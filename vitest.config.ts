@@ -6,8 +6,8 @@ const ON_EVERY_SERVER = ['test/store/**/*.test.ts', 'test/engine/**/*.test.ts', 
 const common = {
   pool: 'forks',
   // What a slow machine needs that does much else.
-  testTimeout: 60_000,
-  hookTimeout: 60_000,
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
   expect: { poll: { timeout: 20_000 } },
 } as const;
 
