@@ -1,8 +1,11 @@
 import { availableParallelism, hostname } from 'node:os';
 import { type LoadedConfig, loadConfig, withOverrides } from '../config/load-config.ts';
+import type { TaskerConfig } from '../config/tasker-config.ts';
 import { Engine } from '../engine/engine.ts';
 import type { DynamicLimits } from '../engine/expansion.ts';
 import { messageOf, TaskerError } from '../errors.ts';
+import type { EventConsumer } from '../events/event-consumer.ts';
+import { sinksFromConfig } from '../events/sinks/sinks-from-config.ts';
 import { type AnyLogger, loggerOf } from '../logging/any-logger.ts';
 import { consoleLogger } from '../logging/console-logger.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -77,6 +80,11 @@ export interface CreateTaskerOptions {
    * goes beyond them fails its step for good.
    */
   limits?: Partial<DynamicLimits>;
+  /**
+   * Where durable domain events are brought to: `webhookSink(…)`, `rabbitmqSink(…)`, or a consumer of your own. They are
+   * closed when the tasker stops. Those of the configuration file are added where there is a worker.
+   */
+  sinks?: readonly EventConsumer[];
   /** Which overrides of the templates' `environments` apply. Default `TASKER_ENV`, else `development`. */
   environment?: string;
   /** Bring the schema up to date. Default true. */
@@ -149,6 +157,7 @@ export async function makeTasker(options: CreateTaskerOptions, { handOut }: { ha
       pollMs: config.pollMs,
       namespaces: config.namespaces,
       handOut,
+      sinks: sinksOf(options, { config, logger, wantsWorker }),
     });
     if (options.autoStart ?? true) await tasker.start();
     options.signal?.throwIfAborted();
@@ -182,6 +191,14 @@ function configOf(options: CreateTaskerOptions): LoadedConfig {
   const { environment: _, limits = {}, ...given } = options;
   const loaded = options.config ?? loadConfig({ configPath: options.configPath });
   return withOverrides(loaded, { ...given, ...limits });
+}
+
+/** A program that only creates tasks and watches leaves the sinks of the file to the workers. */
+function sinksOf(
+  { sinks = [] }: CreateTaskerOptions,
+  { config, logger, wantsWorker }: { config: TaskerConfig; logger: Logger; wantsWorker: boolean },
+): EventConsumer[] {
+  return [...sinks, ...(wantsWorker ? sinksFromConfig(config, roomLogger(logger, 'events')) : [])];
 }
 
 function limitsOf({ stepsPerDecision, decisionDepth, workersPerBatch }: LoadedConfig['config']): DynamicLimits {

@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import { loadConfig } from '../../../src/config/load-config.ts';
+import { webhookSink } from '../../../src/events/sinks/webhook-sink.ts';
+import { defineHandler } from '../../../src/handlers/define-handler.ts';
+import { silentLogger } from '../../../src/logging/logger.ts';
+import { projectWith } from '../../support/config-folder.ts';
+import { httpReceiver } from '../../support/http-receiver.ts';
+import { DEMO, setup, template } from '../../support/setup.ts';
+
+const charge = defineHandler('charge', {}, () => ({ payment_id: 'P-7' }));
+const EVENT = { name: 'payment.processed', description: 'paid', schema: { type: 'object' } };
+const templates = template({ charge: { publishes_events: [EVENT] } });
+const ofWebhook = (url: string) => `[[events.webhooks]]\nname = "billing"\nurl = "${url}"\nallow_private = true\n`;
+
+describe('a tasker', () => {
+  it('brings events to the sinks that it is given, and closes them when it stops', async () => {
+    const { url, received } = await httpReceiver();
+    let closed = 0;
+    const webhook = webhookSink({ name: 'billing', url, allowPrivate: true });
+    const close = async () => {
+      closed++;
+      await webhook.close?.();
+    };
+    const { tasker } = await setup({
+      templates,
+      handlers: [charge],
+      sinks: [{ ...webhook, close }],
+      logger: silentLogger,
+    });
+    const { taskUuid } = await tasker.createTask(DEMO);
+    await expect.poll(() => received.length).toBe(1);
+    expect(JSON.parse(received[0]!.body)).toMatchObject({
+      type: 'payment.processed',
+      data: { payment_id: 'P-7' },
+      metadata: { task_uuid: taskUuid, step_name: 'charge', namespace: 'test' },
+    });
+    await tasker.stop();
+    expect(closed).toBe(1);
+  });
+
+  it('brings events to the sinks of its configuration when it has a worker, and else leaves them to others', async () => {
+    const { url, received } = await httpReceiver();
+    const config = loadConfig({ cwd: projectWith({ 'tasker.toml': ofWebhook(url) }), env: {} });
+    const { tasker, sql, another } = await setup({ templates, worker: false, config, logger: silentLogger });
+    expect(await sql('select name from tasker.event_group')).toEqual([]);
+    await another({ handlers: [charge] });
+    await tasker.createTask(DEMO);
+    await expect.poll(() => received.length).toBe(1);
+    expect(await sql('select name from tasker.event_group')).toEqual([{ name: 'webhook:billing' }]);
+  });
+});
