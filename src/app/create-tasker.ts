@@ -5,6 +5,7 @@ import { Engine } from '../engine/engine.ts';
 import type { DynamicLimits } from '../engine/expansion.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { EventConsumer } from '../events/event-consumer.ts';
+import type { EventDeliveryOptions } from '../events/event-delivery.ts';
 import { sinksFromConfig } from '../events/sinks/sinks-from-config.ts';
 import { type AnyLogger, loggerOf } from '../logging/any-logger.ts';
 import { consoleLogger } from '../logging/console-logger.ts';
@@ -125,6 +126,7 @@ export async function makeTasker(options: CreateTaskerOptions, { handOut }: { ha
   for (const problem of problems) logger.warn(formatProblem(problem));
   const wantsWorker = options.worker ?? options.handlers !== undefined;
   const registry = wantsWorker ? await loadHandlers(options.handlers ?? [], roomLogger(logger, 'registry')) : undefined;
+  const sinks = sinksOf(options, { config, logger, wantsWorker });
   const metrics = metricsOf(options);
   const onDatabase = roomLogger(logger, 'db');
   const open = await openDatabase({ loaded, logger: onDatabase, migrate: options.migrate, metrics }).catch(
@@ -157,7 +159,8 @@ export async function makeTasker(options: CreateTaskerOptions, { handOut }: { ha
       pollMs: config.pollMs,
       namespaces: config.namespaces,
       handOut,
-      sinks: sinksOf(options, { config, logger, wantsWorker }),
+      sinks,
+      eventDelivery: deliveryOf(config),
     });
     if (options.autoStart ?? true) await tasker.start();
     options.signal?.throwIfAborted();
@@ -199,6 +202,15 @@ function sinksOf(
   { config, logger, wantsWorker }: { config: TaskerConfig; logger: Logger; wantsWorker: boolean },
 ): EventConsumer[] {
   return [...sinks, ...(wantsWorker ? sinksFromConfig(config, roomLogger(logger, 'events')) : [])];
+}
+
+function deliveryOf(config: Readonly<TaskerConfig>): EventDeliveryOptions {
+  return {
+    retentionMs: config.eventRetentionMs,
+    concurrency: config.eventConcurrency,
+    timeoutMs: config.eventTimeoutMs,
+    maxDeliveries: config.eventMaxDeliveries,
+  };
 }
 
 function limitsOf({ stepsPerDecision, decisionDepth, workersPerBatch }: LoadedConfig['config']): DynamicLimits {

@@ -1,12 +1,21 @@
 import { DEFAULTS } from '../config/defaults.ts';
 import { Listener } from '../db/listener.ts';
 import type { CreatedTask, CreateOptions, TaskRequest } from '../engine/create-task.ts';
-import { CHANNEL_ENDED, CHANNEL_TAKEN, CHANNEL_WORK, type Engine, type StepReference } from '../engine/engine.ts';
+import {
+  CHANNEL_ENDED,
+  CHANNEL_EVENTS,
+  CHANNEL_TAKEN,
+  CHANNEL_WORK,
+  type Engine,
+  type StepReference,
+} from '../engine/engine.ts';
 import type { OperatorOptions } from '../engine/operate.ts';
 import { settledWithin } from '../engine/settled-within.ts';
 import { type HistoryEntry, type Step, TASK_STATES, type Task } from '../engine/task-view.ts';
 import type { Snapshot } from '../engine/template-store.ts';
 import { messageOf, TaskerError } from '../errors.ts';
+import type { EventConsumer } from '../events/event-consumer.ts';
+import { EventDelivery, type EventDeliveryOptions } from '../events/event-delivery.ts';
 import type { Logger } from '../logging/logger.ts';
 import { roomLogger } from '../logging/room-logger.ts';
 import type { Metrics, MetricsReport } from '../metrics/metrics.ts';
@@ -88,6 +97,9 @@ export interface TaskerParts {
   /** Steps are handed out as events, instead of being run by the worker itself. */
   handOut: boolean;
   templates: readonly TaskTemplate[];
+  /** Where durable events are brought to. */
+  sinks: readonly EventConsumer[];
+  eventDelivery: EventDeliveryOptions;
 }
 
 /** What can be seen of a tasker from outside. @internal */
@@ -133,6 +145,7 @@ export class Tasker {
   readonly #listener: Listener;
   readonly #worker: Worker | undefined;
   readonly #counts: TaskerCounts;
+  readonly #sinks: EventDelivery;
   readonly #served = new Set<string>();
   readonly #toAnnounce: string[] = [];
   #announcing: NodeJS.Timeout | undefined;
@@ -152,11 +165,18 @@ export class Tasker {
     for (const template of parts.templates) this.#served.add(template.namespace);
     this.#listener = new Listener(
       parts.open.database,
-      [CHANNEL_WORK, CHANNEL_ENDED, CHANNEL_TAKEN],
+      [CHANNEL_WORK, CHANNEL_ENDED, CHANNEL_TAKEN, CHANNEL_EVENTS],
       { onNotify: (channel, payload) => this.#heard(channel, payload), onCatchUp: () => this.#catchUp() },
       roomLogger(parts.logger, 'db'),
     );
     this.#worker = parts.registry && this.#makeWorker(parts.registry);
+    this.#sinks = new EventDelivery({
+      log: parts.engine.events,
+      consumers: parts.sinks,
+      logger: roomLogger(parts.logger, 'events'),
+      metrics: parts.metrics,
+      options: parts.eventDelivery,
+    });
     this.#counts = new TaskerCounts(parts, {
       namespaces: () => (this.#worker ? this.#namespaces() : []),
     });
@@ -210,6 +230,7 @@ export class Tasker {
     if (!this.#parts.handOut) await settledWithin(CHECK_MS, this.#checkHandlers());
     if (this.#servesAll) await this.#serveAll();
     await this.#listener.start();
+    await this.#sinks.start();
     await this.#worker?.start();
   }
 
@@ -448,8 +469,10 @@ export class Tasker {
         START_MS,
         this.#started.catch(() => undefined),
       );
+    const drainMs = Math.min(drainTimeoutMs, LONGEST_DRAIN_MS);
+    const until = performance.now() + drainMs;
     try {
-      await this.#worker?.stop({ drainTimeoutMs: Math.min(drainTimeoutMs, LONGEST_DRAIN_MS) });
+      await this.#worker?.stop({ drainTimeoutMs: drainMs });
       // What was given back must not wait for somebody's next look.
       const woken =
         this.#waking && this.#engine.wakeWorkers(this.#wakingRank).catch((error) => this.#notAnnounced(error));
@@ -461,6 +484,7 @@ export class Tasker {
       clearTimeout(this.#announcing);
       clearTimeout(this.#waking);
       clearTimeout(this.#tellingOfEvents);
+      await this.#sinks.stop({ drainTimeoutMs: Math.max(0, until - performance.now()) });
       this.#counts.stop();
       await this.#listener.stop().finally(() => this.#parts.open.close());
     }
@@ -491,6 +515,7 @@ export class Tasker {
   #heard(channel: string, payload: string): void {
     this.#counts.heard(channel);
     if (channel === CHANNEL_WORK) this.#heardOfWork(Number(payload));
+    else if (channel === CHANNEL_EVENTS) this.#sinks.heard();
     else if (channel === CHANNEL_TAKEN) this.#worker?.taken(payload);
     else this.#waiter.ended(payload.split(','));
   }
@@ -508,6 +533,7 @@ export class Tasker {
   #catchUp(): void {
     this.#worker?.wake();
     this.#waiter.catchUp();
+    this.#sinks.heard();
   }
 
   #announceWork(created: readonly CreatedTask[]): void {
@@ -555,6 +581,7 @@ export class Tasker {
   }
 
   #eventsStored(): void {
+    this.#sinks.heard();
     this.#tellingOfEvents ??= setTimeout(() => void this.#tellOfEvents(), COALESCE_MS);
   }
 

@@ -43,7 +43,7 @@ describe('a tasker', () => {
     const config = loadConfig({ cwd: projectWith({ 'tasker.toml': ofWebhook(url) }), env: {} });
     const { tasker, sql, another } = await setup({ templates, worker: false, config, logger: silentLogger });
     expect(await sql('select name from tasker.event_group')).toEqual([]);
-    await another({ handlers: [charge] });
+    await another({ worker: true, handlers: [charge] });
     await tasker.createTask(DEMO);
     await expect.poll(() => received.length).toBe(1);
     expect(await sql('select name from tasker.event_group')).toEqual([{ name: 'webhook:billing' }]);
