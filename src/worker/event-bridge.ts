@@ -5,6 +5,9 @@ import { EventNames, RECEIVED_ALIAS } from './event-names.ts';
 import type { BridgeEventMap } from './event-payloads.ts';
 import { ListenerTable } from './listener-table.ts';
 
+// `Symbol.for`, so that two copies of the package in one process know each other's bridges.
+const BRAND = Symbol.for('tasker-core.event-bridge');
+
 /** The name of an event of an {@link EventBridge}, or the alias `step_execution_received`. */
 export type BridgeEventName = keyof BridgeEventMap;
 /** A function that hears of an event. */
@@ -20,6 +23,10 @@ export type BridgeListener<Name extends BridgeEventName> = (...args: BridgeEvent
  * bridge.subscribe(EventNames.STEP_EXECUTION_RECEIVED, (event) => console.log(`step ${event.stepUuid}`));
  */
 export class EventBridge {
+  static {
+    Object.defineProperty(EventBridge.prototype, BRAND, { value: true });
+  }
+
   static #instance: EventBridge | undefined;
   readonly #table = new ListenerTable((name, error) =>
     logError(`a subscriber of ${name} failed: ${messageOf(error)}`, { error }),
@@ -104,6 +111,11 @@ export class EventBridge {
     });
     this.#registries.set(registry, forget);
   }
+}
+
+/** Whether it is a bridge, of this copy of the package or of another. */
+export function isEventBridge(value: unknown): value is EventBridge {
+  return typeof value === 'object' && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true;
 }
 
 function canonical(name: BridgeEventName): string {

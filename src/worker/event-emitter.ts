@@ -8,6 +8,9 @@ import type { TaskerEventMap } from './event-payloads.ts';
 import type { NapiStepExecutionResult } from './execution-result.ts';
 import { type AnyListener, ListenerTable } from './listener-table.ts';
 
+// `Symbol.for`, so that two copies of the package in one process know each other's emitters.
+const BRAND = Symbol.for('tasker-core.event-emitter');
+
 type Name = keyof TaskerEventMap;
 type Listener<N extends Name> = (payload: TaskerEventMap[N]) => unknown;
 
@@ -20,6 +23,10 @@ type Listener<N extends Name> = (payload: TaskerEventMap[N]) => unknown;
  * emitter.on('step.execution.failed', ({ stepUuid, error }) => console.error(stepUuid, error.message));
  */
 export class TaskerEventEmitter {
+  static {
+    Object.defineProperty(TaskerEventEmitter.prototype, BRAND, { value: true });
+  }
+
   readonly #id = randomUUID();
   readonly #table = new ListenerTable((name, error) =>
     logError(`a listener of ${name} failed: ${messageOf(error)}`, { error }),
@@ -133,6 +140,11 @@ export class TaskerEventEmitter {
   emitStarvationDetected(metrics: FfiDispatchMetrics): void {
     this.emit(EventNames.POLLER_STARVATION_DETECTED, { metrics, timestamp: new Date() });
   }
+}
+
+/** Whether it is an emitter, of this copy of the package or of another. */
+export function isTaskerEventEmitter(value: unknown): value is TaskerEventEmitter {
+  return typeof value === 'object' && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true;
 }
 
 function ofWorker(workerId: string | undefined): { workerId?: string; timestamp: Date } {

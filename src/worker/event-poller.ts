@@ -7,7 +7,7 @@ import { logError, logWarn } from '../logging/log.ts';
 import type { DispatchChannel } from './dispatch-channel.ts';
 import type { FfiDispatchMetrics } from './dispatch-metrics.ts';
 import { EventBridge } from './event-bridge.ts';
-import { TaskerEventEmitter } from './event-emitter.ts';
+import { isTaskerEventEmitter, type TaskerEventEmitter } from './event-emitter.ts';
 import { EventNames } from './event-names.ts';
 import type { TaskerEventMap } from './event-payloads.ts';
 import {
@@ -78,7 +78,7 @@ export class EventPoller {
   constructor(
     ...args: [EventPollerOptions?] | [module: StepEventSource, emitter: TaskerEventEmitter, config?: EventPollerConfig]
   ) {
-    if (args[1] instanceof TaskerEventEmitter) {
+    if (isTaskerEventEmitter(args[1])) {
       const [module, emitter, config = {}] = args as [StepEventSource, TaskerEventEmitter, EventPollerConfig?];
       this.#foreign = isOwnModule(module) ? undefined : module;
       this.#emitter = emitter;

@@ -6,7 +6,7 @@ import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import { logError } from '../logging/log.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { DispatchChannel } from './dispatch-channel.ts';
-import { EventBridge } from './event-bridge.ts';
+import { type EventBridge, isEventBridge } from './event-bridge.ts';
 import type { TaskerEventEmitter } from './event-emitter.ts';
 import { EventNames } from './event-names.ts';
 import type { StepExecutionReceivedPayload } from './event-payloads.ts';
@@ -121,7 +121,7 @@ export class StepExecutionSubscriber {
     this.#stopping = false;
     this.#ends.push(this.#listen());
     if (!this.#own) return;
-    if (this.#from instanceof EventBridge) this.#from.observe(this.#registry);
+    if (isEventBridge(this.#from)) this.#from.observe(this.#registry);
     this.#ends.push(this.#takeFromChannel());
   }
 
@@ -188,7 +188,7 @@ export class StepExecutionSubscriber {
 
   #listen(): () => void {
     const from = this.#from;
-    if (from instanceof EventBridge) {
+    if (isEventBridge(from)) {
       return from.subscribe(EventNames.STEP_EXECUTION_RECEIVED, (event) => this.#received(event));
     }
     const listener = ({ event }: StepExecutionReceivedPayload) => this.#received(event);

@@ -1,7 +1,7 @@
 import type { FfiStepEvent } from '../handlers/ffi-step-event.ts';
 import { thrownBehindResult } from '../handlers/outcome.ts';
 import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
-import { EventBridge } from './event-bridge.ts';
+import { type EventBridge, isEventBridge } from './event-bridge.ts';
 import type { TaskerEventEmitter } from './event-emitter.ts';
 import { EventNames } from './event-names.ts';
 import type { TaskerEventMap } from './event-payloads.ts';
@@ -41,7 +41,7 @@ export class StepNews {
   /** A handler threw, and did not return its failure. */
   #threw({ event }: RunOfStep, result: StepHandlerResult): void {
     const to = this.#to;
-    if (!(to instanceof EventBridge) || !to.isActive || to.listenerCount(EventNames.HANDLER_ERROR) === 0) return;
+    if (!isEventBridge(to) || !to.isActive || to.listenerCount(EventNames.HANDLER_ERROR) === 0) return;
     const behind = thrownBehindResult(result);
     if (behind) to.publish(EventNames.HANDLER_ERROR, event, errorOf(behind.thrown));
   }
@@ -75,7 +75,7 @@ export class StepNews {
   sent(run: RunOfStep, result: StepHandlerResult): void {
     const name = EventNames.STEP_COMPLETION_SENT;
     if (this.#to.listenerCount(name) === 0) return;
-    if (this.#to instanceof EventBridge) {
+    if (isEventBridge(this.#to)) {
       if (this.#to.isActive) this.#to.publish(name, this.executionResult(run, result));
     } else this.#to.emitCompletionSent(run.event.eventId, run.event.stepUuid, result.success);
   }
@@ -109,7 +109,7 @@ export function tell<Name extends NewsName>(
   payload: () => TaskerEventMap[Name],
 ): void {
   if (to.listenerCount(name) === 0) return;
-  if (!(to instanceof EventBridge)) to.emit(name, payload());
+  if (!isEventBridge(to)) to.emit(name, payload());
   // The compiler does not see that the arguments of these names are the one payload.
   else if (to.isActive) (to.publish as (name: string, payload: unknown) => boolean).call(to, name, payload());
 }

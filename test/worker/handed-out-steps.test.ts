@@ -1,5 +1,13 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { defineHandler, EventNames, getFfiLayer, getMetrics } from '../../src/index.ts';
+import {
+  defineHandler,
+  EventBridge,
+  EventNames,
+  EventPoller,
+  getFfiLayer,
+  getMetrics,
+  StepExecutionSubscriber,
+} from '../../src/index.ts';
 import { setupBridge } from '../support/bridge.ts';
 import { deferred, invariants, until } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
@@ -118,6 +126,34 @@ it('two subscribers share the steps, and none runs in both', async () => {
   }
   expect([...by.values()].every((count) => count === 1)).toBe(true);
   expect(ran).toEqual(new Set(['one', 'two']));
+});
+
+it('two pollers on two bridges share the steps: each is published on one of them, and runs once', async () => {
+  const runs: string[] = [];
+  const a = defineHandler('a', {}, ({ context }) => void runs.push(context.stepUuid));
+  const { create, tasker, bridge, registry } = await setupBridge(shared, { a: [] }, { handlers: { a } });
+  const second = new EventBridge();
+  second.start();
+  const subscriber = new StepExecutionSubscriber({ eventBridge: second, handlerRegistry: registry });
+  subscriber.start();
+  const poller = new EventPoller({ eventBridge: second });
+  poller.start();
+  onTestFinished(async () => {
+    await poller.stop();
+    await subscriber.stop({ drainTimeoutMs: 200 });
+    second.stop();
+  });
+  const published: string[] = [];
+  for (const each of [bridge, second]) {
+    each.subscribe(EventNames.STEP_EXECUTION_RECEIVED, ({ stepUuid }) => published.push(stepUuid));
+  }
+  const tasks = await Promise.all(Array.from({ length: 50 }, () => create()));
+  for (const { taskUuid } of tasks) {
+    expect(await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).toMatchObject({ status: 'complete' });
+  }
+  expect(new Set(runs).size).toBe(50);
+  expect(runs).toHaveLength(50);
+  expect([...published].sort()).toEqual([...runs].sort());
 });
 
 it('with the lease of the worker lost, what its handlers come to is refused', async () => {
