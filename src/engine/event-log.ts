@@ -24,7 +24,7 @@ import {
 import { type EventEnvelope, envelopesOf } from './event-envelope.ts';
 import { forgetOldEvents } from './event-retention.ts';
 import { type EventFilter, type FollowFilter, findEvent, findEvents, followEvents } from './event-search.ts';
-import { AT_LENGTH, EVENT_LIMITS, SETTINGS } from './event-settings.ts';
+import { AT_LENGTH, EVENT_LIMITS, FORGETTABLE, SETTINGS } from './event-settings.ts';
 import { type LoggedEvent, loggedEvent } from './logged-event.ts';
 import type { TemplateStore } from './template-store.ts';
 
@@ -139,7 +139,7 @@ export class EventLog {
 
   async #sequence(): Promise<number> {
     for (let count = 0; ; ) {
-      const { placed, full } = await this.#database.pipeline(SETTINGS, async (tx) => {
+      const { placed, full } = await this.#database.pipeline(FORGETTABLE, async (tx) => {
         const [, sequenced] = await Promise.all([lockSequence(tx), sequenceEvents(tx, SEQUENCED_AT_ONCE)]);
         return sequenced;
       });
@@ -181,7 +181,7 @@ export class EventLog {
     { leaseMs, limit = TAKEN_AT_ONCE }: { leaseMs: number; limit?: number },
   ): Promise<TakenPart | undefined> {
     const hold = randomUUID();
-    const rows = await this.#database.pipeline(SETTINGS, async (tx) => {
+    const rows = await this.#database.pipeline(FORGETTABLE, async (tx) => {
       const held = holdPart(tx, { groupId, holder, hold, leaseMs });
       const [read] = await Promise.all([readPart(tx, { groupId, hold }, limits(limit)), held]);
       return read;
@@ -220,7 +220,7 @@ export class EventLog {
     { leaseMs, limit = TAKEN_AT_ONCE }: { leaseMs: number; limit?: number },
   ): Promise<RetriedEvent[]> {
     const hold = { groupId, holder, leaseMs, limit, bytes: EVENT_LIMITS.bytes };
-    const rows = await this.#database.pipeline(SETTINGS, (tx) => holdRetries(tx, hold));
+    const rows = await this.#database.pipeline(FORGETTABLE, (tx) => holdRetries(tx, hold));
     return rows.map((row) => ({ ...loggedEvent(row), attempts: row.attempts_before, replayed: row.replayed }));
   }
 
@@ -244,12 +244,12 @@ export class EventLog {
 
   /** Holds for longer all that this process holds of the group. */
   async extend(groupId: number, holder: string, leaseMs: number): Promise<void> {
-    await this.#database.pipeline(SETTINGS, (tx) => extendHolds(tx, { groupId, holder, leaseMs }));
+    await this.#database.pipeline(FORGETTABLE, (tx) => extendHolds(tx, { groupId, holder, leaseMs }));
   }
 
   /** Lets go of all that this process holds of the group: others may take it at once. */
   async letGo(groupId: number, holder: string): Promise<void> {
-    await this.#database.pipeline(SETTINGS, (tx) => releaseHolds(tx, { groupId, holder }));
+    await this.#database.pipeline(FORGETTABLE, (tx) => releaseHolds(tx, { groupId, holder }));
   }
 
   /** Milliseconds until a delivery of the group is due again, held ones as if given up; null: none waits. */

@@ -9,6 +9,12 @@ const BOUNDS = { lock_timeout: '30s', idle_in_transaction_session_timeout: '30s'
 /** Bounds on the server too: a client that gives up leaves its statement waiting there. */
 export const SETTINGS = opening({ ...PINNED_PLANS, ...BOUNDS, statement_timeout: '60s' });
 
+/**
+ * What a server forgets of these when it crashes is done again: an event without a place gets one, and what nobody holds is
+ * taken again. Whatever a group's position says is durable, and all that it was built on with it.
+ */
+export const FORGETTABLE = opening({ ...PINNED_PLANS, ...BOUNDS, statement_timeout: '60s', synchronous_commit: 'off' });
+
 /** Of what an operator asks for, and of what clears away: it may be much. */
 export const AT_LENGTH = { ...opening({ ...PINNED_PLANS, ...BOUNDS, statement_timeout: '10min' }), timeoutMs: 600_000 };
 

@@ -8,8 +8,10 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { type Metrics, silentMetrics } from '../metrics/metrics.ts';
 import type { EventConsumer } from './event-consumer.ts';
+import { EventTidying } from './event-tidying.ts';
 import { groupsOf } from './group-consumers.ts';
 import { type GroupLoad, GroupRunner } from './group-runner.ts';
+import { LagGauges } from './lag-gauges.ts';
 import { LogWatch } from './log-watch.ts';
 import { Outage } from './outage.ts';
 import { Sequencer } from './sequencer.ts';
@@ -22,6 +24,8 @@ export interface EventDeliveryOptions {
   pollMs?: number;
   /** How old an event becomes that every group has passed; 0: events are kept. Default: seven days. */
   retentionMs?: number;
+  /** Between two looks for old events. Default 300,000. */
+  tidyEveryMs?: number;
   /** For consumers that don't say it: events handled at once (10), time for one (30,000), deliveries of one (10). */
   concurrency?: number;
   timeoutMs?: number;
@@ -59,12 +63,14 @@ export class EventDelivery {
   readonly #logger: Logger;
   readonly #sequencer: Sequencer;
   readonly #watch: LogWatch;
+  readonly #tidying: EventTidying;
+  readonly #lag: LagGauges;
   readonly #listener: Listener | undefined;
   readonly #close: () => Promise<unknown[]>;
   #stopped: Promise<void> | undefined;
 
   constructor({ log, consumers, logger, metrics = silentMetrics, listenTo, options = {} }: EventDeliveryParts) {
-    const { leaseMs = LEASE_MS, pollMs = POLL_MS } = options;
+    const { leaseMs = LEASE_MS, pollMs = POLL_MS, retentionMs = DEFAULTS.eventRetentionMs } = options;
     const outage = new Outage(logger);
     const groups = groupsOf(consumers, {
       concurrency: options.concurrency ?? DEFAULTS.eventConcurrency,
@@ -76,6 +82,9 @@ export class EventDelivery {
     this.#close = async () => (await Promise.all(groups.map((group) => group.close()))).flat();
     this.#sequencer = new Sequencer(log, { outage, placed: () => this.#wake() });
     this.#watch = new LogWatch({ log, groups: this.#groups, pollMs, outage, unplaced: () => this.#sequencer.run() });
+    this.#tidying = new EventTidying(log, { retentionMs, logger, everyMs: options.tidyEveryMs });
+    const names = groups.map(({ name }) => name);
+    this.#lag = new LagGauges(log, names, { metrics, logger });
     this.#listener =
       listenTo &&
       new Listener(listenTo, [CHANNEL_EVENTS], { onNotify: () => this.heard(), onCatchUp: () => this.heard() }, logger);
@@ -91,6 +100,7 @@ export class EventDelivery {
    * database is away it resolves too, and goes on by itself when that is back.
    */
   async start(): Promise<void> {
+    this.#tidying.start();
     if (this.#groups.length === 0) return;
     await settledWithin(JOIN_MS, Promise.all(this.#groups.map((group) => this.#join(group))));
     if (this.#stopped) return;
@@ -132,6 +142,8 @@ export class EventDelivery {
       this.#sequencer.stop(),
       ...this.#groups.map((group) => group.stop({ drainTimeoutMs })),
     ]);
+    this.#tidying.stop();
+    this.#lag.stop();
     for (const error of await this.#close()) {
       this.#logger.warn({ error: messageOf(error) }, 'a consumer of events did not close cleanly');
     }

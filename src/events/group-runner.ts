@@ -79,6 +79,7 @@ export class GroupRunner implements GroupWork {
     this.#logger = logger;
     this.#outage = outage;
     this.#hands = new HandOver(consumers, {
+      log,
       logger,
       counts: groupCounts(metrics, consumers.name),
       freed: () => this.stir(),

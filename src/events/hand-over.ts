@@ -1,3 +1,4 @@
+import type { EventLog } from '../engine/event-log.ts';
 import type { LoggedEvent } from '../engine/logged-event.ts';
 import type { Logger } from '../logging/logger.ts';
 import { retryDelayMs } from '../model/retry-delay.ts';
@@ -26,6 +27,7 @@ export interface HandOverOptions {
 
 /** What a {@link HandOver} is made from. */
 export interface HandOverParts {
+  log: EventLog;
   logger: Logger;
   counts: GroupCounts;
   /** Called when deliveries can be begun again. */
@@ -40,6 +42,7 @@ const BACKOFF = { backoff: 'exponential', backoffBaseMs: 1_000, maxBackoffMs: 30
 /** Hands events to the consumers of a group, and decides what becomes of those that fail. */
 export class HandOver {
   readonly slots: DeliverySlots;
+  readonly #log: EventLog;
   readonly #consumers: GroupConsumers;
   readonly #logger: Logger;
   readonly #counts: GroupCounts;
@@ -47,7 +50,8 @@ export class HandOver {
   readonly #mostLate: number;
   #late = 0;
 
-  constructor(consumers: GroupConsumers, { logger, counts, freed }: HandOverParts) {
+  constructor(consumers: GroupConsumers, { log, logger, counts, freed }: HandOverParts) {
+    this.#log = log;
     this.#freed = freed;
     this.slots = new DeliverySlots(consumers.concurrency);
     this.#consumers = consumers;
@@ -80,7 +84,7 @@ export class HandOver {
   async #deliver(event: LoggedEvent, { failures, replayed, halt }: HandOverOptions): Promise<HandedOver> {
     const { consumer, timeoutMs, maxDeliveries } = this.#consumers.of(event.name);
     const attempt = failures + 1;
-    const envelope = () => Promise.resolve(event);
+    const envelope = async () => (await this.#log.envelope([event]))[0];
     const onLate = () => this.#isLate();
     const end = await deliver(consumer, event, { attempt, replayed, timeoutMs, halt, envelope, onLate });
     if (end.kind === 'delivered') this.#counts.delivered.add();

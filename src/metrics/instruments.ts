@@ -134,8 +134,13 @@ export const INSTRUMENTS = {
     ['group'],
     'Durable events that a group of this process has before it; counted at most every 5 s',
   ),
+  eventsRetrying: gauge(
+    'tasker.domain_events.retrying',
+    ['group'],
+    'Deliveries that are repeated, those that wait behind them for the sake of order included',
+  ),
   eventLag: {
-    ...gauge('tasker.domain_events.lag', ['group'], 'How old the oldest of them is'),
+    ...gauge('tasker.domain_events.lag', ['group'], 'How long the first of the events that wait has been there'),
     unit: 'seconds',
   },
 

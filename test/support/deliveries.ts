@@ -56,12 +56,29 @@ export interface ProcessOptions extends EventDeliveryOptions {
 /** A database with nothing in it but events, and processes that deliver them. */
 export async function deliveries() {
   const { url, sql, drop } = await freshDatabase();
-  const running: { delivery: EventDelivery; database: Database }[] = [];
+  const [running, databases]: [EventDelivery[], Database[]] = [[], []];
   onTestFinished(async () => {
-    await Promise.all(running.map(({ delivery }) => delivery.stop({ drainTimeoutMs: 100 })));
-    await Promise.all(running.map(({ database }) => database.close()));
+    await Promise.all(running.map((delivery) => delivery.stop({ drainTimeoutMs: 100 })));
+    await Promise.all(databases.map((database) => database.close()));
     await drop();
   });
+  const connect = async () => {
+    const database = await Database.connect({ url, poolSize: 4, logger: silentLogger });
+    databases.push(database);
+    return database;
+  };
+  const startOn = async (
+    database: Database,
+    consumers: EventConsumer[],
+    { logger = silentLogger, metrics, ...options }: ProcessOptions = {},
+  ) => {
+    const log = new Engine(database, silentLogger).events;
+    const parts = { log, consumers, logger, listenTo: database, options, ...(metrics && { metrics }) };
+    const delivery = new EventDelivery(parts);
+    running.push(delivery);
+    await delivery.start();
+    return delivery;
+  };
   return {
     url,
     sql,
@@ -69,16 +86,10 @@ export async function deliveries() {
     async publish(...events: Partial<WrittenEvent>[]): Promise<void> {
       await publishTo(url, events);
     },
+    connect,
+    startOn,
     /** As a process of its own would deliver, with its own connections. */
-    async start(consumers: EventConsumer[], { logger = silentLogger, metrics, ...options }: ProcessOptions = {}) {
-      const database = await Database.connect({ url, poolSize: 4, logger: silentLogger });
-      const log = new Engine(database, silentLogger).events;
-      const parts = { log, consumers, logger, listenTo: database, options, ...(metrics && { metrics }) };
-      const delivery = new EventDelivery(parts);
-      running.push({ delivery, database });
-      await delivery.start();
-      return delivery;
-    },
+    start: async (consumers: EventConsumer[], options?: ProcessOptions) => startOn(await connect(), consumers, options),
   };
 }
 
@@ -98,7 +109,7 @@ export async function publishTo(url: string, events: readonly Partial<WrittenEve
     await client.query('select pg_current_xact_id()');
     await client.query(
       `insert into tasker.domain_event (event_id, name, task_uuid, idx, attempt, publisher, payload, execution)
-       select event_id, name, task_uuid, 0, 1, 'default', payload, '{"success": true}'
+       select event_id, name, task_uuid, 0, 1, 'default', payload, '{"worker_id": "w", "execution_time_ms": 1}'
          from jsonb_to_recordset($1) e (event_id uuid, name text, task_uuid uuid, payload jsonb)`,
       [JSON.stringify(rows)],
     );

@@ -1,0 +1,87 @@
+import { expect, it } from 'vitest';
+import { TaskerMetrics } from '../../src/metrics/metrics.ts';
+import { uuidV7 } from '../../src/model/uuid.ts';
+import { consumer, deliveries } from '../support/deliveries.ts';
+import { deferred, until } from '../support/setup.ts';
+
+it('an idle process looks into the database with one statement each time, for all its groups', async () => {
+  const { startOn, connect } = await deliveries();
+  const database = await connect();
+  await startOn(
+    database,
+    ['one', 'two', 'three'].map((group) => consumer({ group })),
+    { pollMs: 200 },
+  );
+  // What it does at its start is over when it has looked a few times.
+  const looks = async (count: number) => {
+    const from = database.statements;
+    await until(
+      () => database.statements,
+      (now) => now >= from + count,
+    );
+  };
+  await looks(40);
+  const from = performance.now();
+  await looks(5);
+  expect(performance.now() - from).toBeGreaterThan(4 * 200 - 50);
+});
+
+it('metrics tell what was delivered, what failed, and how far a group is behind', async () => {
+  const { start, publish } = await deliveries();
+  const metrics = new TaskerMetrics();
+  const may = deferred();
+  const audit = consumer({ group: 'audit', concurrency: 1 }, async (_, { attempt }) => {
+    if (attempt === 1) throw new Error('not yet');
+    await may.promise;
+  });
+  const picky = consumer({ group: 'picky', maxDeliveries: 1 }, () => {
+    throw new Error('never');
+  });
+  const good = consumer({ group: 'good' });
+  await start([audit, picky, good], { metrics });
+  const taskUuid = uuidV7();
+  await publish({ taskUuid }, { taskUuid });
+  await until(
+    () => [audit.got.length, picky.got.length, good.got.length],
+    (got) => got.every((count) => count >= 2),
+  );
+  const read = async () =>
+    Object.fromEntries(
+      Object.entries(await metrics.json())
+        .filter(([name]) => name.startsWith('tasker_domain_events'))
+        .map(([name, { value }]) => [name.replace('tasker_domain_events_', ''), value]),
+    );
+  const told = await until(
+    read,
+    (now) => now['delivered_total{group="good"}'] === 2 && now['retrying{group="audit"}'] !== undefined,
+  );
+  expect(told).toMatchObject({
+    'failed_total{group="audit"}': 1,
+    'failed_total{group="picky"}': 2,
+    'dead_total{group="picky"}': 2,
+    'retrying{group="audit"}': 2,
+    'waiting{group="good"}': expect.any(Number),
+    'lag_seconds{group="good"}': expect.any(Number),
+  });
+  may.resolve();
+});
+
+it('a consumer can have the event as it goes over the wire', async () => {
+  const { start, publish } = await deliveries();
+  const got = deferred<unknown>();
+  await start([consumer({}, async (_, { envelope }) => got.resolve(await envelope()))]);
+  await publish({ name: 'order.done', payload: { amount: 3 } });
+  expect(await got.promise).toMatchObject({ event_name: 'order.done', payload: expect.any(Object) });
+});
+
+it('events that are old and that every group has passed are deleted', async () => {
+  const { start, publish, sql } = await deliveries();
+  const audit = consumer();
+  await start([audit], { retentionMs: 1, tidyEveryMs: 50 });
+  await publish({ payload: { n: 0 } });
+  await until(
+    () => sql('select 1 from tasker.domain_event union all select 1 from tasker.event_chunk'),
+    (rows) => rows.length === 0,
+  );
+  expect(audit.ns).toEqual([0]);
+});
