@@ -6,6 +6,7 @@ import type { DynamicLimits } from '../engine/expansion.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { EventConsumer } from '../events/event-consumer.ts';
 import type { EventDeliveryOptions } from '../events/event-delivery.ts';
+import type { PublisherRegistry } from '../events/publisher-registry.ts';
 import { sinksFromConfig } from '../events/sinks/sinks-from-config.ts';
 import { type AnyLogger, loggerOf } from '../logging/any-logger.ts';
 import { consoleLogger } from '../logging/console-logger.ts';
@@ -32,6 +33,8 @@ export interface CreateTaskerOptions {
   templates?: TemplateSource;
   /** A folder, classes, instances, `define…()` values or a registry. Without handlers nothing is run. */
   handlers?: HandlerSource;
+  /** The publishers of domain events. Default: the payload of each event is the result of its step. */
+  publishers?: PublisherRegistry;
   /** Default: `DATABASE_URL`; without it, an embedded PostgreSQL in `.tasker/`. */
   databaseUrl?: string;
   /** For LISTEN and migrations, when `databaseUrl` leads through a transaction pooler. Default: `DATABASE_DIRECT_URL`. */
@@ -147,6 +150,7 @@ export async function makeTasker(options: CreateTaskerOptions, { handOut }: { ha
       metrics,
       tracing: await openTracing(),
       templates,
+      publishers: options.publishers,
       name: config.name ?? `${hostname()}-${process.pid}`,
       concurrency: config.concurrency,
       leaseMs: config.leaseMs,

@@ -2,6 +2,7 @@ import { packageVersion } from '../config/package-version.ts';
 import type { Engine } from '../engine/engine.ts';
 import { settledWithin } from '../engine/settled-within.ts';
 import { messageOf } from '../errors.ts';
+import type { EventBus } from '../events/event-bus.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 
@@ -16,18 +17,20 @@ export class TaskerCounts {
   readonly #engine: Engine;
   readonly #logger: Logger;
   readonly #namespaces: () => readonly string[];
+  readonly #bus: EventBus;
   readonly #startedAt = performance.now();
   readonly #forget: () => void;
   #depthsAt = Number.NEGATIVE_INFINITY;
 
   constructor(
     { metrics, engine, logger, name }: { metrics: Metrics; engine: Engine; logger: Logger; name: string },
-    { namespaces }: { namespaces(): readonly string[] },
+    { namespaces, bus }: { namespaces(): readonly string[]; bus: EventBus },
   ) {
     this.#metrics = metrics;
     this.#engine = engine;
     this.#logger = logger;
     this.#namespaces = namespaces;
+    this.#bus = bus;
     this.#forget = metrics.onCollect(() => this.#collect(name));
   }
 
@@ -36,7 +39,10 @@ export class TaskerCounts {
   }
 
   async #collect(name: string): Promise<void> {
-    const { workerInfo, workerUptime } = this.#metrics.instruments;
+    const { workerInfo, workerUptime, eventsDispatched, eventsDropped, eventsQueued } = this.#metrics.instruments;
+    eventsDispatched.reach(this.#bus.dispatched);
+    eventsDropped.reach(this.#bus.dropped);
+    eventsQueued.set(this.#bus.waiting);
     workerInfo.of(packageVersion(), name).set(1);
     workerUptime.set((performance.now() - this.#startedAt) / 1000);
     if (performance.now() - this.#depthsAt < DEPTH_MS) return;

@@ -14,6 +14,8 @@ import { settledWithin } from '../engine/settled-within.ts';
 import { type HistoryEntry, type Step, TASK_STATES, type Task } from '../engine/task-view.ts';
 import type { Snapshot } from '../engine/template-store.ts';
 import { messageOf, TaskerError } from '../errors.ts';
+import type { PublisherSource } from '../events/ask-publishers.ts';
+import { EventBus } from '../events/event-bus.ts';
 import type { EventConsumer } from '../events/event-consumer.ts';
 import { EventDelivery, type EventDeliveryOptions } from '../events/event-delivery.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -100,6 +102,8 @@ export interface TaskerParts {
   /** Where durable events are brought to. */
   sinks: readonly EventConsumer[];
   eventDelivery: EventDeliveryOptions;
+  /** Who makes domain events; undefined: the ordinary publisher makes all. */
+  publishers?: PublisherSource | undefined;
 }
 
 /** What can be seen of a tasker from outside. @internal */
@@ -146,6 +150,8 @@ export class Tasker {
   readonly #worker: Worker | undefined;
   readonly #counts: TaskerCounts;
   readonly #sinks: EventDelivery;
+  /** The `fast` and `broadcast` events of its worker. @internal */
+  readonly eventBus: EventBus;
   readonly #served = new Set<string>();
   readonly #toAnnounce: string[] = [];
   #announcing: NodeJS.Timeout | undefined;
@@ -161,6 +167,7 @@ export class Tasker {
     this.#parts = parts;
     this.#engine = parts.engine;
     this.#logger = roomLogger(parts.logger, 'app');
+    this.eventBus = new EventBus(roomLogger(parts.logger, 'events'));
     this.#waiter = new TaskWaiter(parts.engine, this.#logger);
     for (const template of parts.templates) this.#served.add(template.namespace);
     this.#listener = new Listener(
@@ -179,6 +186,7 @@ export class Tasker {
     });
     this.#counts = new TaskerCounts(parts, {
       namespaces: () => (this.#worker ? this.#namespaces() : []),
+      bus: this.eventBus,
     });
   }
 
@@ -203,6 +211,8 @@ export class Tasker {
       pollMs: () => pollMs ?? (this.#listener.hears ? DEFAULTS.pollMs : DEFAULTS.pollDeafMs),
       onTasksEnded: (ended) => this.#tasksEnded(ended),
       onWorkLeft: (rank) => this.#wakeOthers(rank),
+      publishers: this.#parts.publishers,
+      eventBus: this.eventBus,
       onEventsStored: () => this.#eventsStored(),
     });
   }

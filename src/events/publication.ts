@@ -1,84 +1,84 @@
-import type { DeclaredEvent, DeclaredEvents, EventOutcome } from '../engine/declared-events.ts';
+import type { DeclaredEvent, DeclaredEvents } from '../engine/declared-events.ts';
 import type { StepEvents } from '../engine/engine.ts';
-import type { StoredExecution } from '../engine/event-execution.ts';
-import type { AttemptDetail, EventProblem } from '../engine/task-view.ts';
-import { messageOf } from '../errors.ts';
-import { uuidV7 } from '../model/uuid.ts';
-
-/** An attempt that ended and is not recorded yet: what its events tell of. */
-export interface EndedAttempt {
-  outcome: EventOutcome;
-  stepName: string;
-  /** JSON text; `null` of a failure. */
-  result: string;
-  /** JSON text of error and metadata, or `null`. */
-  detail: string;
-  durationMs: number;
-  /** The name of the worker. */
-  worker: string;
-}
-
-/** An event that goes with the recording of its attempt. */
-export interface PreparedEvent {
-  declared: DeclaredEvent;
-  eventId: string;
-  /** The publisher's name. */
-  publisher: string;
-  /** JSON text; undefined: the result is the payload. */
-  payload: string | undefined;
-  /** JSON text of what is said beside ids and times; undefined: nothing. */
-  metadata: string | undefined;
-}
+import type { EventProblem } from '../engine/task-view.ts';
+import { messageOfThrown } from '../handlers/thrown.ts';
+import { askPublishers, type Publishers, publisherFor } from './ask-publishers.ts';
+import { type EndedAttempt, resultOf, storedExecution } from './ended-attempt.ts';
+import { type Made, ordinaryEvent, type PublishedEvent } from './published-event.ts';
+import { withinTime } from './within-time.ts';
 
 /** The events of one attempt, in the order in which they are declared. */
 export interface Publication {
-  events: readonly PreparedEvent[];
+  attempt: EndedAttempt;
+  events: readonly PublishedEvent[];
   problems: readonly EventProblem[];
   /** Set: an event that does not fit its schema makes the step fail, for this reason. */
   failStep: string | undefined;
 }
 
-export const DEFAULT_PUBLISHER = 'default';
-const FINAL = JSON.stringify({ final: true });
+/**
+ * All hooks of publishers for one attempt have so many milliseconds together before its recording; what is not ready then
+ * is not published.
+ */
+export const HOOKS_MS = 5_000;
 
-/** Makes the events of an attempt that its outcome publishes. Never throws. */
-export function prepareEvents(attempt: EndedAttempt, declared: DeclaredEvents): Publication {
-  const events: PreparedEvent[] = [];
+/**
+ * Makes the events of an attempt that its outcome publishes. At once, unless a hook of a publisher gives a promise. Never
+ * throws or rejects, and takes no longer than {@link HOOKS_MS} and what synchronous hooks take.
+ */
+export function prepareEvents(
+  attempt: EndedAttempt,
+  declared: DeclaredEvents,
+  publishers: Publishers | undefined,
+): Publication | Promise<Publication> {
+  const events = declared[attempt.outcome];
+  const lost = (thrown: unknown) =>
+    publicationOf(
+      attempt,
+      events,
+      events.map((event) => failure(event, thrown)),
+    );
+  try {
+    const made = make(attempt, events, publishers);
+    return made instanceof Promise ? made.catch(lost) : made;
+  } catch (thrown) {
+    return lost(thrown);
+  }
+}
+
+function failure({ name }: DeclaredEvent, thrown: unknown): EventProblem {
+  return { event: name, kind: 'failed', message: messageOfThrown(thrown), path: null };
+}
+
+function make(
+  attempt: EndedAttempt,
+  events: readonly DeclaredEvent[],
+  publishers: Publishers | undefined,
+): Publication | Promise<Publication> {
+  if (!publishers || events.every((event) => publisherFor(publishers, event, attempt) === undefined)) {
+    return publicationOf(attempt, events, ordinaryEvents(attempt, events));
+  }
+  const made = withinTime(askPublishers(attempt, events, publishers), HOOKS_MS);
+  return made instanceof Promise
+    ? made.then((all) => publicationOf(attempt, events, all))
+    : publicationOf(attempt, events, made);
+}
+
+function publicationOf(attempt: EndedAttempt, declared: readonly DeclaredEvent[], made: readonly Made[]): Publication {
+  const events: PublishedEvent[] = [];
   const problems: EventProblem[] = [];
   let failStep: string | undefined;
-  let payload: unknown;
-  for (const event of declared[attempt.outcome]) {
-    payload ??= attempt.outcome === 'completed' ? JSON.parse(attempt.result) : {};
-    const problem = violationOf(event, payload);
-    if (!problem) events.push(ordinary(event, attempt));
+  made.forEach((one, i) => {
+    if (!one) return;
+    if ('eventId' in one) events.push(one);
     else {
-      problems.push(problem);
-      if (failsStep(event, attempt, problem))
-        failStep ??= `step ${attempt.stepName}: event ${event.name}: ${problem.message}`;
+      problems.push(one);
+      if (failsStep(declared[i]!, attempt, one)) {
+        failStep ??= `step ${attempt.stepName}: event ${one.event}: ${one.message}`;
+      }
     }
-  }
-  return { events, problems, failStep };
-}
-
-function ordinary(declared: DeclaredEvent, { outcome }: EndedAttempt): PreparedEvent {
-  return {
-    declared,
-    eventId: uuidV7(),
-    publisher: DEFAULT_PUBLISHER,
-    payload: outcome === 'completed' ? undefined : '{}',
-    metadata: outcome === 'failed' ? FINAL : undefined,
-  };
-}
-
-function violationOf(event: DeclaredEvent, payload: unknown): EventProblem | undefined {
-  try {
-    const [first] = event.violations(payload);
-    if (!first) return undefined;
-    const message = `the payload does not fit the event's schema: ${first.path || '/'} ${first.message}`;
-    return { event: event.name, kind: 'invalid', message, path: first.path };
-  } catch (thrown) {
-    return { event: event.name, kind: 'failed', message: messageOf(thrown), path: null };
-  }
+  });
+  return { attempt, events, problems, failStep };
 }
 
 /** A step that failed anyway keeps its own error, and its attempts. */
@@ -86,29 +86,30 @@ function failsStep({ onInvalid }: DeclaredEvent, { outcome }: EndedAttempt, { ki
   return onInvalid === 'fail_step' && kind === 'invalid' && outcome === 'completed';
 }
 
-/** What the recording statement stores of them, as JSON text; undefined: nothing. */
-export function storedEvents(attempt: EndedAttempt, events: readonly PreparedEvent[]): string | undefined {
-  const stored = events.filter(({ declared }) => declared.deliveryMode !== 'fast');
-  if (stored.length === 0) return undefined;
-  const { events: key, execution } = KEYS;
-  return `{"${execution}":${storedExecution(attempt)},"${key}":[${stored.map(storedEvent).join(',')}]}`;
+function ordinaryEvents(attempt: EndedAttempt, declared: readonly DeclaredEvent[]): Made[] {
+  if (declared.length === 0) return [];
+  const payload = resultOf(attempt);
+  return declared.map((event) => ordinaryEvent(attempt, event, payload));
 }
 
 const KEYS = { execution: 'execution', events: 'events' } as const satisfies { [Key in keyof StepEvents]: Key };
 
+/** What the recording statement stores of them, as JSON text; undefined: nothing. */
+export function storedEvents({ attempt, events }: Publication): string | undefined {
+  let texts = '';
+  for (const event of events) {
+    if (event.declared.deliveryMode !== 'fast') texts += texts === '' ? storedEvent(event) : `,${storedEvent(event)}`;
+  }
+  if (texts === '') return undefined;
+  return `{"${KEYS.execution}":${JSON.stringify(storedExecution(attempt))},"${KEYS.events}":[${texts}]}`;
+}
+
 /** Payload and metadata are JSON text already. */
-function storedEvent({ declared, eventId, publisher, payload, metadata }: PreparedEvent): string {
+function storedEvent({ declared, eventId, publisher, payload, metadata }: PublishedEvent): string {
   let text = `{"id":"${eventId}","name":${JSON.stringify(declared.name)},"publisher":${JSON.stringify(publisher)}`;
   if (payload !== undefined) text += `,"payload":${payload}`;
   if (metadata !== undefined) text += `,"metadata":${metadata}`;
   if (declared.condition === 'retryable_failure') text += ',"retried":true';
   if (declared.condition === 'permanent_failure') text += ',"retried":false';
   return `${text}}`;
-}
-
-function storedExecution({ outcome, detail, durationMs, worker }: EndedAttempt): string {
-  const kept = detail === 'null' ? undefined : (JSON.parse(detail) as AttemptDetail);
-  const execution: StoredExecution = { execution_time_ms: durationMs, worker_id: worker, ...kept };
-  if (outcome !== 'completed') execution.result = {};
-  return JSON.stringify(execution);
 }

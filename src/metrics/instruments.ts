@@ -118,6 +118,32 @@ export const INSTRUMENTS = {
   bufferSize: gauge('tasker.channel.buffer_size', ['channel'], 'Slots of the worker (steps)'),
 
   // domain events
+  eventsPublished: counter(
+    'tasker.domain_events.published.total',
+    ['mode'],
+    'Domain events that were committed with the result that they tell of, by how they are delivered',
+  ),
+  eventsUnpublished: counter(
+    'tasker.domain_events.unpublished.total',
+    ['reason'],
+    'Declared domain events that were not published: the payload does not fit its schema (invalid), the publisher failed (failed), the result was not accepted (refused)',
+  ),
+  eventPublish: seconds(
+    'tasker.domain_event.publish.duration',
+    [],
+    'Making the events of one attempt, hooks of publishers included',
+  ),
+  eventsDispatched: counter(
+    'tasker.domain_events.dispatched.total',
+    [],
+    'Fast and broadcast events that listeners of this process were told of, each listener counted',
+  ),
+  eventsDropped: counter(
+    'tasker.domain_events.dropped.total',
+    [],
+    'The same that were let go because a listener is too slow',
+  ),
+  eventsQueued: gauge('tasker.domain_events.channel_depth', [], 'The same that wait for a listener'),
   eventsDelivered: counter(
     'tasker.domain_events.delivered.total',
     ['group'],
@@ -143,7 +169,6 @@ export const INSTRUMENTS = {
     ...gauge('tasker.domain_events.lag', ['group'], 'How long the first of the events that wait has been there'),
     unit: 'seconds',
   },
-
   // database
   sqlQueries: counter('tasker.sql.queries.total', [], 'Statements sent, BEGIN and COMMIT included'),
   sqlQuery: seconds('tasker.sql.query.duration', ['statement'], 'A statement that is sent alone, with its way there'),

@@ -1,5 +1,6 @@
 import { KIND, type Recording } from '../engine/engine.ts';
 import type { AttemptDetail, EventProblem } from '../engine/task-view.ts';
+import type { Publication } from '../events/publication.ts';
 import { ErrorType } from '../handlers/error-type.ts';
 import { storedOrchestrationMetadata } from '../handlers/orchestration-metadata.ts';
 import { retryAfterSeconds } from '../handlers/retry-after.ts';
@@ -16,6 +17,8 @@ export interface AttemptEnd extends Recording {
   attempt: number;
   /** For the log: what went wrong, if anything did. */
   error: { type: string; message: string } | undefined;
+  /** The domain events that are told once it is recorded. */
+  publication?: Publication | undefined;
 }
 
 /** Seconds that a server may ask to wait; more is taken as this. */
@@ -99,6 +102,7 @@ export function failedInstead(end: AttemptEnd, failure: StepHandlerResult): Atte
     result: 'null',
     expansion: undefined,
     events: undefined,
+    publication: undefined,
     detail: detailOf(failure, DEFAULT_VERSION, end.step.handout?.runBy),
     error: { type: failure.errorType ?? ErrorType.PERMANENT_ERROR, message: failure.errorMessage ?? '' },
   };

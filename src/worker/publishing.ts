@@ -1,68 +1,142 @@
 import type { EventOutcome } from '../engine/declared-events.ts';
 import { KIND } from '../engine/engine.ts';
 import type { EventProblem } from '../engine/task-view.ts';
-import { type EndedAttempt, type Publication, prepareEvents, storedEvents } from '../events/publication.ts';
+import { TaskerError } from '../errors.ts';
+import { tellPublished, tellUnpublished } from '../events/after-publication.ts';
+import type { PublisherSource } from '../events/ask-publishers.ts';
+import type { EndedAttempt } from '../events/ended-attempt.ts';
+import type { EventBus } from '../events/event-bus.ts';
+import { type Publication, prepareEvents, storedEvents } from '../events/publication.ts';
 import { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import type { Logger } from '../logging/logger.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { type AttemptEnd, failedInstead, withEventProblems } from './attempt-end.ts';
-import type { HeldStep } from './held-step.ts';
 import { stepFields } from './step-log.ts';
 
 /** What the publishing of a worker's steps needs. */
 export interface PublishingOptions {
   /** The worker's name. */
   worker: string;
+  /** Undefined: all events are made by the ordinary publisher. */
+  publishers: PublisherSource | undefined;
+  bus: EventBus;
+  metrics: Metrics;
   logger: Logger;
 }
 
-/** Lets the events of steps go with the recordings of what they came to. */
+/**
+ * The domain events of a worker's steps: made when a handler has settled, stored by the recording of what it came to, told
+ * to those of this process who listen once that is committed. Only steps that declare events come here.
+ */
 export class Publishing {
   readonly #options: PublishingOptions;
+  readonly #publishers: { source: PublisherSource; logger: Logger } | undefined;
 
   constructor(options: PublishingOptions) {
     this.#options = options;
+    const { publishers: source, logger } = options;
+    this.#publishers = source && { source, logger };
   }
 
-  /** The same end with its events. A step without declared events is not to be brought here: that costs nothing then. */
-  prepare(end: AttemptEnd): AttemptEnd {
+  /** Ends of attempts whose publishers have not answered yet. */
+  pending = 0;
+
+  /** The same end with its events; a promise only if a hook of a publisher gave one. Never throws or rejects. */
+  prepare(end: AttemptEnd): AttemptEnd | Promise<AttemptEnd> {
     const { step } = end;
     const declared = step.task.snapshot.events[step.templateIdx];
     if (!declared || end.kind === KIND.released) return end;
-    const attempt = this.#attemptOf(end);
-    const publication = prepareEvents(attempt, declared);
-    this.#log(step, publication.problems);
-    if (publication.failStep !== undefined) return this.#fail(end, publication);
-    return this.#with(end, attempt, publication);
+    const startedAt = performance.now();
+    const made = prepareEvents(this.#attemptOf(end), declared, this.#publishers);
+    if (!(made instanceof Promise)) return this.#made(end, made, startedAt);
+    this.pending++;
+    return made
+      .then((publication) => this.#made(end, publication, startedAt))
+      .finally(() => {
+        this.pending--;
+      });
+  }
+
+  #made(end: AttemptEnd, publication: Publication, startedAt: number): AttemptEnd | Promise<AttemptEnd> {
+    const { metrics } = this.#options;
+    metrics.instruments.eventPublish.observe((performance.now() - startedAt) / 1000);
+    this.#tellProblems(end, publication.problems);
+    if (publication.failStep !== undefined) return this.#fail(end, publication, publication.failStep);
+    const detailed = withEventProblems(end, publication.problems);
+    if (publication.events.length === 0) return detailed;
+    return { ...detailed, events: storedEvents(publication), publication };
   }
 
   /** Its events are those of the failure that it is now. */
-  #fail(end: AttemptEnd, { failStep, problems }: Publication): AttemptEnd {
-    const failure = StepHandlerResult.failure({ message: failStep!, errorType: 'event_invalid', retryable: false });
+  #fail(end: AttemptEnd, { events, problems }: Publication, message: string): AttemptEnd | Promise<AttemptEnd> {
+    this.#unpublished(events, new TaskerError('step_failed', message));
+    const failure = StepHandlerResult.failure({ message, errorType: 'event_invalid', retryable: false });
     const failed = this.prepare(failedInstead(end, failure));
+    if (failed instanceof Promise) return failed.then((prepared) => withEventProblems(prepared, problems));
     return withEventProblems(failed, problems);
   }
 
-  #with(end: AttemptEnd, attempt: EndedAttempt, { events, problems }: Publication): AttemptEnd {
-    const detailed = withEventProblems(end, problems);
-    return events.length === 0 ? detailed : { ...detailed, events: storedEvents(attempt, events) };
+  /** Attempts were recorded, or refused because their steps are not this worker's any more. */
+  recorded(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[]): void {
+    const { bus, logger, metrics } = this.#options;
+    for (const { publication } of accepted) {
+      if (!publication) continue;
+      tellPublished(publication, { bus, logger });
+      for (const { declared } of publication.events)
+        metrics.instruments.eventsPublished.of(declared.deliveryMode).add();
+    }
+    if (accepted.length === batch.length) return;
+    const taken = new Set(accepted);
+    for (const end of batch) {
+      if (!end.publication || taken.has(end)) continue;
+      const why = `step ${end.step.name} is not this worker's any more: its result was refused, and its events with it`;
+      this.#unpublished(end.publication.events, new TaskerError('step_taken_away', why));
+    }
+  }
+
+  /** The database refuses an end: the same without the events that would be stored with it. */
+  withoutStored(end: AttemptEnd, refusal: string): AttemptEnd {
+    const { publication } = end;
+    if (!publication || end.events === undefined) return end;
+    const message = `the event can't be stored: ${refusal}`;
+    const stored = publication.events.filter(({ declared }) => declared.deliveryMode !== 'fast');
+    const problems = stored.map(
+      ({ declared }) => ({ event: declared.name, kind: 'failed', message, path: null }) as const,
+    );
+    this.#tellProblems(end, problems);
+    tellUnpublished(stored, new TaskerError('database_error', message), this.#options.logger);
+    const fast = publication.events.filter((event) => !stored.includes(event));
+    return { ...withEventProblems(end, problems), events: undefined, publication: { ...publication, events: fast } };
+  }
+
+  #unpublished(events: Publication['events'], error: Error): void {
+    this.#options.metrics.instruments.eventsUnpublished.of('refused').add(events.length);
+    tellUnpublished(events, error, this.#options.logger);
+  }
+
+  #tellProblems({ step }: AttemptEnd, problems: readonly EventProblem[]): void {
+    for (const { event, kind, message, path } of problems) {
+      this.#options.metrics.instruments.eventsUnpublished.of(kind).add();
+      this.#options.logger.warn({ ...stepFields(step), event, path }, `event ${event} is not published: ${message}`);
+    }
   }
 
   #attemptOf(end: AttemptEnd): EndedAttempt {
     const { step, result, detail, durationMs } = end;
     return {
       outcome: outcomeOf(end),
+      taskUuid: step.taskUuid,
+      idx: step.idx,
       stepName: step.name,
+      templateStepName: step.template.name,
+      namespace: step.task.snapshot.template.namespace,
+      correlationId: step.correlationId,
+      attempt: step.attempt,
       result,
       detail,
       durationMs,
       worker: this.#options.worker,
     };
-  }
-
-  #log(step: HeldStep, problems: readonly EventProblem[]): void {
-    for (const { event, message, path } of problems) {
-      this.#options.logger.warn({ ...stepFields(step), event, path }, `event ${event} is not published: ${message}`);
-    }
   }
 }
 

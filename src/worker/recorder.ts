@@ -15,6 +15,8 @@ export interface RecorderEvents {
   doubt(own: Reserved): void;
   /** A batch was given up for now; its reserved slots are free again. */
   release(own: Reserved): void;
+  /** The same end without the domain events that would be stored with it. */
+  withoutEvents(end: AttemptEnd, refusal: string): AttemptEnd;
 }
 
 /** What {@link RecorderEvents.reserve} gave. */
@@ -217,6 +219,8 @@ export class Recorder {
     }
     if (!data) return this.#record(batch, tries + 1);
     const [culprit] = batch;
+    // What refuses an event must not cost the result.
+    if (culprit!.events !== undefined) return this.#record([this.#events.withoutEvents(culprit!, messageOf(refusal))]);
     const failed = refusedByDatabase(culprit!, messageOf(refusal));
     const own = this.#events.reserve([]);
     try {

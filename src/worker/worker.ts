@@ -11,6 +11,8 @@ import {
 } from '../engine/engine.ts';
 import { settledWithin } from '../engine/settled-within.ts';
 import { messageOf } from '../errors.ts';
+import type { PublisherSource } from '../events/ask-publishers.ts';
+import type { EventBus } from '../events/event-bus.ts';
 import { StepContext } from '../handlers/step-context.ts';
 import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -83,6 +85,10 @@ export interface WorkerOptions {
   onTasksEnded(ended: RecordAnswer['ended']): void;
   /** Work lies in the queue that this worker has no slot for. */
   onWorkLeft(rank: number): void;
+  /** Where the publishers of domain events are; undefined: the ordinary one makes all. */
+  publishers?: PublisherSource | undefined;
+  /** Where the domain events of this process go that are `fast` or `broadcast`. */
+  eventBus: EventBus;
   /** Domain events were stored, by what this worker recorded. */
   onEventsStored(): void;
   /** Steps are handed out through {@link Worker.channel}, to be read as events; otherwise the worker runs them. */
@@ -202,7 +208,13 @@ export class Worker {
       },
       { threads: options.threads, memoryMb: options.threadMemoryMb },
     );
-    this.#publishing = new Publishing({ worker: options.name, logger: roomLogger(logger, 'events') });
+    this.#publishing = new Publishing({
+      worker: options.name,
+      publishers: options.publishers,
+      bus: options.eventBus,
+      metrics: engine.database.metrics,
+      logger: roomLogger(logger, 'events'),
+    });
     this.#port = stepPort(engine, { saved: (step) => this.#restartClock(step) });
     this.#housekeeping = new Housekeeping(engine, options.leaseMs, logger);
     this.#recorder = new Recorder(
@@ -215,6 +227,7 @@ export class Worker {
           this.#doubts.add(own.token);
         },
         release: (own) => this.#release(own),
+        withoutEvents: (end, refusal) => this.#publishing.withoutStored(end, refusal),
       },
       logger,
     );
@@ -292,7 +305,7 @@ export class Worker {
   get stats(): WorkerStats {
     return {
       running: this.#running,
-      unrecorded: this.#recorder.pending,
+      unrecorded: this.#publishing.pending + this.#recorder.pending,
       processed: this.#processed,
       failed: this.#failed,
       refused: this.#refused,
@@ -359,7 +372,8 @@ export class Worker {
    * where they come back without the results that were at hand here.
    */
   #roomToHold(): number {
-    return this.#options.concurrency + HELD_AHEAD - this.#running - this.#reserved - this.#recorder.pending;
+    const ended = this.#publishing.pending + this.#recorder.pending;
+    return this.#options.concurrency + HELD_AHEAD - this.#running - this.#reserved - ended;
   }
 
   #claim(): void {
@@ -697,7 +711,9 @@ export class Worker {
     const { step } = end;
     step.ended = true;
     const publishes = step.task.snapshot.events[step.templateIdx] !== undefined;
-    this.#record(publishes ? this.#publishing.prepare(end) : end);
+    const prepared = publishes ? this.#publishing.prepare(end) : end;
+    if (prepared instanceof Promise) void prepared.then((ready) => this.#record(ready));
+    else this.#record(prepared);
   }
 
   #record(end: AttemptEnd): void {
@@ -744,6 +760,7 @@ export class Worker {
     for (const end of batch) this.#letGo(end.step);
     this.#count(batch, accepted, answer);
     this.#advance(children);
+    this.#publishing.recorded(batch, accepted);
     if (accepted.some(({ events }) => events !== undefined)) this.#options.onEventsStored();
     if (answer.ended.length > 0) {
       logEnded(this.#logger, batch, answer.ended);

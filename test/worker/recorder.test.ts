@@ -35,6 +35,7 @@ async function withOneEnd(recorded: () => void) {
       recorded,
       doubt: () => undefined,
       release: () => undefined,
+      withoutEvents: (end) => end,
     },
     logger,
   );
