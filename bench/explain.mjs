@@ -1,6 +1,6 @@
 // Checks the plans of the hot statements on a million rows, as the server really ran them (auto_explain), through the
 // ordinary verbs. Exits with 1 when a statement reads what it should not.
-//   npm run explain -- [--finished 1000000] [--verbose]
+//   npm run explain -- [--finished 1000000] [--events 1000000] [--verbose]
 import { createReadStream } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,12 +10,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createTasker, defineHandler, mustParseTemplate, PermanentError, silentLogger } from 'tasker-core';
 import { startEmbedded } from '../dist/db/embedded/start-embedded.js';
+import { everyEventVerb } from './explain-events.mjs';
 import { fillBatches, fillFinished } from './fill.mjs';
 import { many, probeOf, request, startTasker } from './harness.mjs';
 import { HOT } from './hot-statements.mjs';
 
 const { values: options } = parseArgs({
-  options: { finished: { type: 'string', default: '1000000' }, verbose: { type: 'boolean', default: false } },
+  options: {
+    finished: { type: 'string', default: '1000000' },
+    events: { type: 'string', default: '1000000' },
+    verbose: { type: 'boolean', default: false },
+  },
 });
 
 /** Tables that grow; reading one whole is never right. */
@@ -28,6 +33,10 @@ const LARGE = new Set([
   'batch',
   'batch_worker',
   'checkpoint',
+  'domain_event',
+  'event_chunk',
+  'event_retry',
+  'event_dead',
 ]);
 /** Rows that a node may read and throw away, over all its loops. */
 const WASTE = 20_000;
@@ -293,6 +302,7 @@ try {
   // Before tasks end while their steps are in the queue: a claim clears those away.
   await lostWorker(probe);
   await staleTasks(probe);
+  await everyEventVerb(server.url, probe, Number(options.events));
   const finder = await startTasker(server.url, folder, { names: ['W1'], worker: false });
   await finder.createTasks(Array.from({ length: 100 }, () => request('W1')));
   await finder.stop();

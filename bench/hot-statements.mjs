@@ -83,8 +83,6 @@ export const HOT = [
   'list_event_deaths',
   'discard_event_deaths',
   'redeliver_events',
-  'replay_events',
-  'count_replayed_events',
   'promote_event_retries',
   'forget_event_deaths',
   'forget_events',
@@ -97,6 +95,7 @@ const WORKERS = 'reads the table of workers, from which those that are long gone
 const COMPACTING = 'writes the queue anew when it is mostly dead rows; reads all that lives in it, on purpose';
 const MIGRATING = 'while the schema is brought up to date';
 const GROUPS = 'reads who gets events: a row for each group, and sixteen cursors';
+const REPLAYING = 'when an operator asks for it; reads what may be replayed, on purpose';
 const REMOVING = 'once for a group that is removed, all of whose rows it takes';
 const NO_TABLE = 'reads no table of ours';
 
@@ -119,6 +118,8 @@ export const NOT_HOT = {
   create_event_group: GROUPS,
   create_event_cursors: GROUPS,
   find_event_group: GROUPS,
+  replay_events: REPLAYING,
+  count_replayed_events: REPLAYING,
   lock_event_group: GROUPS,
   lock_event_groups: GROUPS,
   event_head: GROUPS,

@@ -147,7 +147,7 @@ create table tasker.event_retry (
   holder uuid,
   constraint event_retry_pkey PRIMARY KEY (group_id, task_uuid, id)
 ) with (fillfactor=50);
-CREATE INDEX event_retry_due ON tasker.event_retry USING btree (group_id, due_at);
+CREATE INDEX event_retry_due ON tasker.event_retry USING btree (((- group_id)), due_at);
 CREATE INDEX event_retry_held ON tasker.event_retry USING btree (holder) WHERE (holder IS NOT NULL);
 
 create table tasker.history (

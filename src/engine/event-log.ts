@@ -259,7 +259,7 @@ export class EventLog {
 
   /** What there is to do for groups, in one statement; one that was removed is not there. */
   look(groupIds: readonly number[]): Promise<Map<number, GroupLook>> {
-    return lookIntoEvents(this.#database, groupIds);
+    return this.#database.pipeline(SETTINGS, (tx) => lookIntoEvents(tx, groupIds));
   }
 
   // ---- for those who look

@@ -5,14 +5,11 @@ import type { Db, Statement } from '../db/statement.ts';
 const LOCK_EARLIER: Statement = {
   name: 'lock_earlier_deliveries',
   text: `
-select count(*) from (
-  select 1
-    from (select task_uuid, min(id) id from unnest($2::uuid[], $3::bigint[]) d (task_uuid, id) group by 1) d
-    cross join lateral (
-      select x.id from tasker.event_retry x
-       where x.group_id = $1 and x.task_uuid = d.task_uuid and x.id < d.id order by x.id desc limit 1) q
-    join tasker.event_retry r on r.group_id = $1 and r.task_uuid = d.task_uuid and r.id = q.id
-   order by r.task_uuid, r.id for update of r) r`,
+select count(*)
+  from (select task_uuid, min(id) id from unnest($2::uuid[], $3::bigint[]) d (task_uuid, id) group by 1 order by 1) d
+  cross join lateral (
+    select 1 from tasker.event_retry x
+     where x.group_id = $1 and x.task_uuid = d.task_uuid and x.id < d.id order by x.id desc limit 1 for update) r`,
 };
 
 // A group that was removed, or a part that another process has taken over, changes nothing. Of a task only the first is due.

@@ -6,10 +6,11 @@ const EXTEND_PARTS: Statement = {
 update tasker.event_cursor set held_until = now() + $3 * interval '1 ms' where group_id = $1 and holder = $2`,
 };
 
+// By what the process holds, never by all that waits for the group: hence the sum, which no index serves.
 const EXTEND_RETRIES: Statement = {
   name: 'extend_event_retries',
   text: `
-update tasker.event_retry set due_at = now() + $3 * interval '1 ms' where group_id = $1 and holder = $2`,
+update tasker.event_retry set due_at = now() + $3 * interval '1 ms' where group_id + 0 = $1 and holder = $2`,
 };
 
 /** What a process holds of a group. */
@@ -31,7 +32,7 @@ update tasker.event_cursor set holder = null, hold = null, held_until = null whe
 
 const RELEASE_RETRIES: Statement = {
   name: 'release_event_retries',
-  text: `update tasker.event_retry set holder = null, due_at = now() where group_id = $1 and holder = $2`,
+  text: `update tasker.event_retry set holder = null, due_at = now() where group_id + 0 = $1 and holder = $2`,
 };
 
 /** Lets go of all that is held: it waits where it was. */
@@ -59,7 +60,7 @@ const NEXT_RETRY: Statement = {
   text: `
 select greatest(0, extract(epoch from r.due_at - now()) * 1000)::float8 ms
   from tasker.event_retry r
- where r.group_id = $1 and r.due_at < 'infinity' and not exists (
+ where -r.group_id = -$1::int and r.due_at < 'infinity' and not exists (
    select 1 from tasker.event_retry x where x.group_id = r.group_id and x.task_uuid = r.task_uuid and x.id < r.id)
  order by r.due_at limit 1`,
 };

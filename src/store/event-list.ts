@@ -31,10 +31,11 @@ export async function listEvents(db: Db, filter: EventListFilter): Promise<Event
   return (await db.query<EventRow>(LIST_EVENTS, [taskUuid, matching, after, before, beforeId, limit])).rows;
 }
 
+// Without an order, which would have it look through the table by the key.
 const GET_EVENT: Statement = {
   name: 'get_event',
   text: `
-select ${EVENT_COLUMNS} from tasker.domain_event e ${EVENT_NAMES} where e.event_id = $1 order by e.id limit 1`,
+select ${EVENT_COLUMNS} from tasker.domain_event e ${EVENT_NAMES} where e.event_id = $1`,
 };
 
 /** One event by its own id. */

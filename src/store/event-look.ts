@@ -11,7 +11,7 @@ select g.id, (select max(e.id) from tasker.domain_event e) > (select h.last_id f
             and exists (select 1 from tasker.event_chunk k where k.part = c.part and k.chunk >= c.chunk)) waiting,
        (select greatest(0, extract(epoch from r.due_at - now()) * 1000)::float8
           from tasker.event_retry r
-         where r.group_id = g.id and r.due_at < 'infinity'
+         where -r.group_id = -g.id and r.due_at < 'infinity'
          order by r.due_at limit 1) due_ms
   from tasker.event_group g where g.id = any ($1::int[])`,
 };

@@ -91,8 +91,9 @@ const PROMOTE: Statement = {
   name: 'promote_event_retries',
   text: `
 update tasker.event_retry r set due_at = now()
- where r.group_id = $1 and r.due_at = 'infinity' and not exists (
-   select 1 from tasker.event_retry x where x.group_id = r.group_id and x.task_uuid = r.task_uuid and x.id < r.id)`,
+ where -r.group_id = -$1::int and r.due_at = 'infinity' and not exists (
+   select 1 from tasker.event_retry x
+    where x.group_id = r.group_id and x.task_uuid = r.task_uuid and x.id < r.id offset 0)`,
 };
 
 /**

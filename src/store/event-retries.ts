@@ -1,13 +1,14 @@
 import type { Db, Statement } from '../db/statement.ts';
 import { EVENT_COLUMNS, EVENT_NAMES, type EventRow } from './event-rows.ts';
 
-// What is held is due again when the hold ends, so what is due tells all. An earlier one may have come by a replay.
+// Rows are looked up one by one and updated by ctid, as all that begins with a list; a holder is compared in a way that no
+// index serves, or the planner would come by that. What is held is due again when the hold ends, so what is due tells all. An earlier one may have come by a replay.
 const HOLD_RETRIES: Statement = {
   name: 'hold_event_retries',
   text: `
 with due as materialized (
   select r.task_uuid, r.id, r.due_at from tasker.event_retry r
-   where r.group_id = $1 and r.due_at <= now() and not exists (
+   where -r.group_id = -$1::int and r.due_at <= now() and not exists (
      select 1 from tasker.event_retry x where x.group_id = r.group_id and x.task_uuid = r.task_uuid and x.id < r.id)
    order by r.due_at limit $4 for update skip locked),
 sized as materialized (
@@ -18,7 +19,11 @@ sized as materialized (
   window w as (order by due.due_at, due.id rows unbounded preceding)),
 held as (
   update tasker.event_retry r set holder = $2, due_at = now() + $3 * interval '1 ms'
-    from sized s where r.group_id = $1 and r.task_uuid = s.task_uuid and r.id = s.id and (s.n = 1 or s.total <= $5)
+    from (select x.tid from sized s cross join lateral (
+            select ctid tid from tasker.event_retry x
+             where x.group_id = $1 and x.task_uuid = s.task_uuid and x.id = s.id offset 0) x
+           where s.n = 1 or s.total <= $5) s
+   where r.ctid = s.tid
   returning r.id, r.attempts, r.replayed)
 select held.attempts attempts_before, held.replayed, ${EVENT_COLUMNS}
   from held cross join lateral (select * from tasker.domain_event x where x.id = held.id offset 0) e
@@ -58,10 +63,11 @@ export async function holdRetries(db: Db, hold: RetryHold): Promise<RetryRow[]> 
 const LOCK_RETRIES: Statement = {
   name: 'lock_event_retries',
   text: `
-select count(*) from (
-  select 1 from unnest($2::uuid[], $3::bigint[]) d (task_uuid, id)
-    join tasker.event_retry r on r.group_id = $1 and r.task_uuid = d.task_uuid and r.id = d.id
-   order by r.task_uuid, r.id for update of r) r`,
+select count(*)
+  from (select * from unnest($2::uuid[], $3::bigint[]) d (task_uuid, id) order by 1, 2) d
+  cross join lateral (
+    select 1 from tasker.event_retry x
+     where x.group_id = $1 and x.task_uuid = d.task_uuid and x.id = d.id limit 1 for update) r`,
 };
 
 // After the lock in a snapshot of its own: what was put behind one of these meanwhile is seen, and becomes due.
@@ -74,7 +80,8 @@ with d as materialized (
       d (task_uuid, id, kind, attempts, delay, error)
     cross join lateral (
       select ctid tid from tasker.event_retry x
-       where x.group_id = $1 and x.task_uuid = d.task_uuid and x.id = d.id and x.holder = $2 offset 0) r),
+       where x.group_id = $1 and x.task_uuid = d.task_uuid and x.id = d.id
+         and x.holder is not distinct from $2 offset 0) r),
 again as (
   update tasker.event_retry r
      set attempts = d.attempts, error = d.error, holder = null, due_at = now() + d.delay * interval '1 ms'
@@ -87,11 +94,11 @@ dead as (
   on conflict (group_id, id) do update set attempts = excluded.attempts, error = excluded.error, died_at = now()),
 next as (
   update tasker.event_retry r set due_at = now()
-    from (select d.task_uuid, n.id from d cross join lateral (
-            select x.id, x.due_at from tasker.event_retry x
+    from (select n.tid from d cross join lateral (
+            select x.ctid tid, x.due_at from tasker.event_retry x
              where x.group_id = $1 and x.task_uuid = d.task_uuid and x.id > d.id order by x.id limit 1) n
            where d.kind <> 1 and n.due_at = 'infinity') n
-   where r.group_id = $1 and r.task_uuid = n.task_uuid and r.id = n.id
+   where r.ctid = n.tid
   returning 1)
 select (select count(*) from d)::int finished, (select count(*) from next)::int next`,
 };

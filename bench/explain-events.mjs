@@ -1,0 +1,123 @@
+// The log of domain events for `npm run explain`: a great many events, and every verb on them.
+import { randomUUID } from 'node:crypto';
+import { createTasker, silentLogger } from 'tasker-core';
+
+/** Nothing corrects the statistics: of tables that were empty when they were looked at, as when a system starts. */
+const TABLES = ['domain_event', 'event_chunk', 'event_gap', 'event_cursor', 'event_retry', 'event_dead'];
+
+/** So many events of finished tasks, ten of each, one in a thousand of a rare name. */
+async function fillEvents(probe, events) {
+  const batch = 100_000;
+  for (let done = 0; done < events; done += batch) {
+    await probe.query(
+      `insert into tasker.domain_event (event_id, name, task_uuid, idx, attempt, publisher, payload, execution, fired_at)
+       select ('01900000-' || lpad(to_hex(g >> 16), 4, '0') || '-7' || lpad(to_hex(g & 4095), 3, '0') || '-8000-' || lpad(to_hex(g), 12, '0'))::uuid,
+              case when g % 1000 = 0 then 'rare.done' else 'demo.done' end,
+              ('01900000-' || lpad(to_hex((g / 10) >> 16), 4, '0') || '-7' || lpad(to_hex((g / 10) & 4095), 3, '0') || '-8000-' || lpad(to_hex(g / 10), 12, '0'))::uuid,
+              g % 4, 1, 'default', '{"ok": true}', '{"execution_time_ms": 1}', now() - interval '1 day' + g * interval '1 ms'
+         from generate_series($1::int, $2::int) g`,
+      [done, Math.min(done + batch, events) - 1],
+    );
+  }
+  for (const of of ['ids', 'tasks', 'times'])
+    await probe.query(`select brin_summarize_new_values('tasker.domain_event_${of}')`);
+}
+
+/** Events of open tasks, some of them rolled back, while another transaction keeps an old snapshot. */
+async function moreEvents(probe, log) {
+  const insert = `
+    insert into tasker.domain_event (event_id, name, task_uuid, idx, attempt, publisher, payload, execution)
+    select gen_random_uuid(), 'demo.done', t.task_uuid, 0, 1, 'default', '{}', '{"execution_time_ms": 1}'
+      from (select task_uuid from tasker.task limit 500) t`;
+  for (const end of ['commit', 'rollback', 'commit', 'commit']) {
+    await probe.query('begin');
+    await probe.query('select pg_current_xact_id()');
+    await probe.query(insert);
+    await probe.query(end);
+    await log.sequence();
+  }
+}
+
+/** Takes all that waits, at most `takes` times: of ten events one fails, and the rest of its task waits behind it. */
+async function deliver(log, groupId, takes) {
+  const holder = randomUUID();
+  for (let i = 0; i < takes; i++) {
+    const taken = await log.take(groupId, holder, { leaseMs: 60_000 });
+    if (!taken) return;
+    const failing = new Set(taken.events.filter((_, n) => n % 10 === 0).map((event) => event.taskUuid));
+    const first = new Map();
+    const parked = [];
+    for (const event of taken.events.filter(({ taskUuid }) => failing.has(taskUuid))) {
+      if (event.parked || first.has(event.taskUuid)) parked.push(event);
+      else first.set(event.taskUuid, event);
+    }
+    const ended = [...first.values()].map((event) => ({ ...event, error: 'no', delayMs: 0 }));
+    const outcome = { failed: ended.filter((_, n) => n % 3 > 0), dead: ended.filter((_, n) => n % 3 === 0) };
+    await log.extend(groupId, holder, 60_000);
+    await log.finish(taken, { ...outcome, parked, keepMs: 60_000 });
+    const more = await log.takeMore(taken);
+    if (more) await log.finish(more);
+  }
+  await log.letGo(groupId, holder);
+}
+
+async function deliverAgain(log, groupId, takes) {
+  const holder = randomUUID();
+  for (let i = 0; i < takes; i++) {
+    const events = await log.takeRetries(groupId, holder, { leaseMs: 60_000 });
+    if (events.length === 0) return;
+    await log.nextDueMs(groupId);
+    const failed = events
+      .filter((_, n) => n % 20 === 0)
+      .map((one) => ({ ...one, attempts: 2, error: 'no', delayMs: 0 }));
+    const dead = events.filter((_, n) => n % 20 === 1).map((one) => ({ ...one, attempts: 10, error: 'no' }));
+    const delivered = events.filter((_, n) => n % 20 > 1);
+    await log.finishRetries(groupId, holder, { delivered, failed, dead });
+  }
+}
+
+async function lookAround(log) {
+  await log.groups();
+  await log.list();
+  const [event] = await log.list({ name: 'demo.*', before: new Date(Date.now() - 3_600_000), limit: 10 });
+  await log.list({ taskUuid: event.taskUuid });
+  await log.get(event.eventId);
+  await log.envelope([event]);
+  const { place } = await log.follow({ chunk: 0, id: 0 }, { name: 'rare.*' });
+  await log.follow(place);
+}
+
+async function operate(log, probe) {
+  const [{ event }] = await log.dead({ group: 'all' });
+  await log.redeliver({ group: 'all', eventId: event.eventId });
+  await log.discard({ group: 'all', eventId: (await log.dead({ group: 'all' }))[0].event.eventId });
+  await log.countReplay({ group: 'rare' });
+  await log.replay({ group: 'rare' });
+  await probe.query(`update tasker.event_chunk set made_at = now() - interval '8 days' where part < 2 and chunk < 20`);
+  await log.tidy({ retentionMs: 7 * 86_400_000 });
+}
+
+/** Every verb of the log on so many events, with statistics that say there are none and with true ones. */
+export async function everyEventVerb(url, probe, events) {
+  for (const table of TABLES) {
+    await probe.query(`alter table tasker.${table} set (autovacuum_enabled = off)`);
+    await probe.query(`analyze tasker.${table}`);
+  }
+  await fillEvents(probe, events);
+  const tasker = await createTasker({ databaseUrl: url, worker: false, logger: silentLogger });
+  const log = tasker.engine.events;
+  const rare = await log.joinGroup({ name: 'rare', patterns: ['rare.*'], from: 'beginning' });
+  const all = await log.joinGroup({ name: 'all', patterns: ['*'], from: 'beginning' });
+  await log.sequence();
+  for (const statistics of ['of an empty log', 'true ones']) {
+    if (statistics === 'true ones') for (const table of TABLES) await probe.query(`analyze tasker.${table}`);
+    await moreEvents(probe, log);
+    await deliver(log, rare, events);
+    await deliver(log, all, 300);
+    await deliverAgain(log, all, 100);
+    await log.look([rare, all]);
+    await lookAround(log);
+    await operate(log, probe);
+  }
+  await tasker.stop();
+}
