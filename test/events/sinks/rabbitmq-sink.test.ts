@@ -3,8 +3,11 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { deliveryFailureOf } from '../../../src/events/delivery-failure.ts';
 import type { EventConsumer } from '../../../src/events/event-consumer.ts';
 import { type RabbitmqSinkOptions, rabbitmqSink } from '../../../src/events/sinks/rabbitmq-sink.ts';
+import { defineHandler } from '../../../src/handlers/define-handler.ts';
+import { silentLogger } from '../../../src/logging/logger.ts';
 import { deliveryContext, loggedEvent } from '../../support/logged-event.ts';
 import { NO_RABBITMQ, type RabbitmqServer, rabbitmqServer, TOO_LARGE_BYTES } from '../../support/rabbitmq-server.ts';
+import { DEMO, setup, template, until } from '../../support/setup.ts';
 
 describe('rabbitmqSink', () => {
   it('is a group like any other, and connects when the first event comes', () => {
@@ -58,6 +61,12 @@ describe.skipIf(NO_RABBITMQ)(`with a broker${NO_RABBITMQ ? `: ${NO_RABBITMQ}` : 
 
   const take = (queue: string) => reading((reader) => reader.basicGet({ queue, noAck: true }));
 
+  const takeIfThere = (queue: string) =>
+    take(queue).catch((error: { code?: string }) => {
+      if (error.code === 'NOT_FOUND') return undefined;
+      throw error;
+    });
+
   async function takeAll(queue: string): Promise<string[]> {
     return reading(async (reader) => {
       const ids: string[] = [];
@@ -84,6 +93,46 @@ describe.skipIf(NO_RABBITMQ)(`with a broker${NO_RABBITMQ ? `: ${NO_RABBITMQ}` : 
     });
     const again = { queue: 'shop_domain_events_dlq', durable: true };
     expect(await reading((reader) => reader.queueDeclare(again))).toMatchObject({ messageCount: 0 });
+  });
+
+  it('what a step declares is there with the task, the step and its result', async () => {
+    const charge = defineHandler('charge', {}, () => ({ payment_id: 'P-7' }));
+    const event = { name: 'payment.processed', description: 'paid', schema: { type: 'object' } };
+    const { tasker } = await setup({
+      templates: template({ quote: [], charge: { dependencies: ['quote'], publishes_events: [event] } }),
+      handlers: [defineHandler('quote', {}, () => ({ amount: 5 })), charge],
+      sinks: [rabbitmqSink({ url: broker.url })],
+      logger: silentLogger,
+    });
+    const { taskUuid } = await tasker.createTask({ ...DEMO, context: { order: 'O-1' } });
+    const message = await until(
+      () => takeIfThere('test_domain_events'),
+      (one) => one !== undefined,
+    );
+    const step = (await tasker.getSteps(taskUuid)).find(({ name }) => name === 'charge')!;
+    expect(message).toMatchObject({ messageId: message!.body.event_id, durable: true });
+    expect(message!.body).toMatchObject({
+      event_id: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-7/),
+      event_name: 'payment.processed',
+      event_version: '1.0',
+      payload: {
+        task_sequence_step: {
+          task: { task: { task_uuid: taskUuid, context: { order: 'O-1' } } },
+          workflow_step: { workflow_step_uuid: step.stepUuid, name: 'charge' },
+          dependency_results: { quote: { result: { amount: 5 } } },
+        },
+        execution_result: { success: true, result: { payment_id: 'P-7' }, step_uuid: step.stepUuid },
+        payload: { payment_id: 'P-7' },
+      },
+      metadata: { task_uuid: taskUuid, step_uuid: step.stepUuid, step_name: 'charge', namespace: 'test' },
+    });
+    expect(Object.keys(message!.body as object)).toEqual([
+      'event_id',
+      'event_name',
+      'event_version',
+      'payload',
+      'metadata',
+    ]);
   });
 
   it('what a reader refuses goes to the dead letter queue', async () => {
