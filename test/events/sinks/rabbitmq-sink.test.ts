@@ -108,6 +108,7 @@ describe.skipIf(NO_RABBITMQ)(`with a broker${NO_RABBITMQ ? `: ${NO_RABBITMQ}` : 
     const message = await until(
       () => takeIfThere('test_domain_events'),
       (one) => one !== undefined,
+      60_000,
     );
     const step = (await tasker.getSteps(taskUuid)).find(({ name }) => name === 'charge')!;
     expect(message).toMatchObject({ messageId: message!.body.event_id, durable: true });
