@@ -14,6 +14,15 @@ export const WORKLOADS = {
   W5: [[]],
   /** An analyzer, the 1,000 workers that it makes, and the step that joins them. */
   W6: [[], ...range(1000).map(() => [0]), range(1000).map((i) => i + 1)],
+  /** W1, each step with one durable event. */
+  W7: [[], [0], [1], [2]],
+};
+
+/** What each step of W7 publishes. */
+const EVENT = {
+  name: 'bench.worked',
+  description: 'A step is done',
+  schema: { type: 'object', required: ['ok'], properties: { ok: { type: 'boolean' } } },
 };
 
 /** What is said of W6: its workers come into being while it runs. */
@@ -57,6 +66,7 @@ export function templateOf(name) {
             name: `s${i}`,
             handler: { callable: 'work' },
             dependencies: parents.map((parent) => `s${parent}`),
+            ...(name === 'W7' && { publishes_events: [EVENT] }),
           })),
   };
 }

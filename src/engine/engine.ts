@@ -411,5 +411,5 @@ export type { BatchResultRow, BatchWorkerRow } from '../store/batches.ts';
 export type { Claimed, ClaimedStepRow } from '../store/claim-steps.ts';
 export type { AdoptedStepRow } from '../store/doubtful.ts';
 export type { ResultRow } from '../store/load-results.ts';
-export { KIND, type RecordedStep, type StepEvents } from '../store/record-steps.ts';
+export { type EventsText, KIND, type RecordedStep, type StepEvents } from '../store/record-steps.ts';
 export type { RecordAnswer, Recording } from './record.ts';

@@ -6,7 +6,7 @@ import { type AttemptDetail, executionResult, type StepExecutionResult } from '.
  * failed if it has an error. `result` is left out where it is the event's payload.
  */
 export interface StoredExecution extends AttemptDetail {
-  execution_time_ms: number;
+  execution_time_ms?: number;
   result?: unknown;
 }
 
@@ -24,12 +24,13 @@ export function executionOfEvent(
   stored: StoredExecution,
   { taskUuid, idx, firedAt, payload }: ExecutionOf,
 ): StepExecutionResult {
+  const { execution_time_ms } = stored;
   return executionResult(stored, {
     stepUuid: stepUuid(taskUuid, idx),
     success: stored.error === undefined,
     result: 'result' in stored ? stored.result : payload,
-    durationMs: stored.execution_time_ms,
-    startedAt: new Date(Date.parse(firedAt) - stored.execution_time_ms).toISOString(),
+    durationMs: execution_time_ms ?? null,
+    startedAt: execution_time_ms === undefined ? null : new Date(Date.parse(firedAt) - execution_time_ms).toISOString(),
     completedAt: firedAt,
     worker: stored.worker_id ?? null,
     host: null,

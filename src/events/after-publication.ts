@@ -17,19 +17,32 @@ export interface Hearers {
 }
 
 /** The events are committed with their attempt: listeners of this process and publishers hear of them. Never throws. */
-export function tellPublished(publication: Publication, { bus, logger }: Hearers): void {
-  const firedAt = new Date().toISOString();
+export function tellPublished(publication: Publication, hearers: Hearers): void {
+  let firedAt = '';
   for (const event of publication.events) {
     const { declared, asked } = event;
-    if (declared.deliveryMode !== 'durable') {
-      bus.publish({ name: declared.name, event: () => liveEvent(publication, event, firedAt) });
-    }
-    if (asked) {
-      afterwards(asked, { hook: 'afterPublish', logger }, ({ publisher, ctx }) =>
-        callAfterPublish(publisher, ctx, domainEvent(publication, event, firedAt)),
-      );
-    }
+    if (declared.deliveryMode === 'durable' && !asked) continue;
+    firedAt ||= new Date().toISOString();
+    tell({ publication, event, firedAt }, hearers);
   }
+}
+
+/** An event that is committed. */
+interface Committed {
+  publication: Publication;
+  event: PublishedEvent;
+  firedAt: string;
+}
+
+function tell(committed: Committed, { bus, logger }: Hearers): void {
+  const { declared, asked } = committed.event;
+  if (declared.deliveryMode !== 'durable') {
+    bus.publish({ name: declared.name, event: () => liveEvent(committed) });
+  }
+  if (!asked) return;
+  afterwards(asked, { hook: 'afterPublish', logger }, ({ publisher, ctx }) =>
+    callAfterPublish(publisher, ctx, domainEvent(committed)),
+  );
 }
 
 /** The attempt was recorded without them, or not at all: publishers hear why. Never throws. */
@@ -40,7 +53,7 @@ export function tellUnpublished(events: readonly PublishedEvent[], thrown: Error
 }
 
 /** Parsed anew each time: whoever gets it may change it. */
-function liveEvent({ attempt }: Publication, event: PublishedEvent, firedAt: string): LiveEvent {
+function liveEvent({ publication: { attempt }, event, firedAt }: Committed): LiveEvent {
   const { taskUuid, idx } = attempt;
   return {
     eventId: event.eventId,
@@ -62,9 +75,9 @@ function liveEvent({ attempt }: Publication, event: PublishedEvent, firedAt: str
 }
 
 /** The event as its publisher is shown it. */
-function domainEvent(publication: Publication, event: PublishedEvent, firedAt: string): DomainEvent {
-  const live = liveEvent(publication, event, firedAt);
-  const { taskUuid, stepUuid, stepName, namespace, correlationId, publisher } = live;
+function domainEvent(committed: Committed): DomainEvent {
+  const live = liveEvent(committed);
+  const { firedAt, taskUuid, stepUuid, stepName, namespace, correlationId, publisher } = live;
   return createDomainEvent({
     eventId: live.eventId,
     eventName: live.name,

@@ -36,21 +36,29 @@ function detailOf({ detail }: EndedAttempt): AttemptDetail {
   return detail === 'null' ? {} : (JSON.parse(detail) as AttemptDetail);
 }
 
-/** What is stored of the attempt with its events; without the result, which the recording has. */
-export function storedExecution(attempt: EndedAttempt): StoredExecution {
-  const execution: StoredExecution = {
-    execution_time_ms: attempt.durationMs,
-    worker_id: attempt.worker,
+/** What is stored of the attempt with its events, as JSON text; without the result, which the recording has. */
+export function storedExecution(attempt: EndedAttempt): string {
+  // As of most: nothing is out of the ordinary.
+  if (attempt.detail === 'null' && attempt.outcome === 'completed') {
+    return `{"worker_id":${JSON.stringify(attempt.worker)},"execution_time_ms":${attempt.durationMs}}`;
+  }
+  return JSON.stringify(execution(attempt));
+}
+
+function execution(attempt: EndedAttempt): StoredExecution {
+  const { durationMs: execution_time_ms, worker: worker_id, outcome } = attempt;
+  return {
+    execution_time_ms,
+    worker_id,
     ...detailOf(attempt),
+    ...(outcome !== 'completed' && { result: {} }),
   };
-  if (attempt.outcome !== 'completed') execution.result = {};
-  return execution;
 }
 
 /** The same as it is passed on. */
 export function executionOf(attempt: EndedAttempt, firedAt: string): StepExecutionResult {
   const { taskUuid, idx } = attempt;
-  return executionOfEvent(storedExecution(attempt), { taskUuid, idx, firedAt, payload: resultOf(attempt) });
+  return executionOfEvent(execution(attempt), { taskUuid, idx, firedAt, payload: resultOf(attempt) });
 }
 
 /** What publishers are told. */

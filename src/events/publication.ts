@@ -1,5 +1,5 @@
 import type { DeclaredEvent, DeclaredEvents } from '../engine/declared-events.ts';
-import type { StepEvents } from '../engine/engine.ts';
+import type { EventsText, StepEvents } from '../engine/engine.ts';
 import type { EventProblem } from '../engine/task-view.ts';
 import { messageOfThrown } from '../handlers/thrown.ts';
 import { askPublishers, type Publishers, publisherFor } from './ask-publishers.ts';
@@ -66,20 +66,24 @@ function make(
 
 function publicationOf(attempt: EndedAttempt, declared: readonly DeclaredEvent[], made: readonly Made[]): Publication {
   const events: PublishedEvent[] = [];
-  const problems: EventProblem[] = [];
+  let problems = NONE;
   let failStep: string | undefined;
-  made.forEach((one, i) => {
-    if (!one) return;
+  for (let i = 0; i < made.length; i++) {
+    const one = made[i];
+    if (!one) continue;
     if ('eventId' in one) events.push(one);
     else {
-      problems.push(one);
+      problems = [...problems, one];
       if (failsStep(declared[i]!, attempt, one)) {
         failStep ??= `step ${attempt.stepName}: event ${one.event}: ${one.message}`;
       }
     }
-  });
+  }
   return { attempt, events, problems, failStep };
 }
+
+/** Shared: what is right costs no list. */
+const NONE: readonly EventProblem[] = Object.freeze([]);
 
 /** A step that failed anyway keeps its own error, and its attempts. */
 function failsStep({ onInvalid }: DeclaredEvent, { outcome }: EndedAttempt, { kind }: EventProblem): boolean {
@@ -94,19 +98,44 @@ function ordinaryEvents(attempt: EndedAttempt, declared: readonly DeclaredEvent[
 
 const KEYS = { execution: 'execution', events: 'events' } as const satisfies { [Key in keyof StepEvents]: Key };
 
-/** What the recording statement stores of them, as JSON text; undefined: nothing. */
-export function storedEvents({ attempt, events }: Publication): string | undefined {
-  let texts = '';
-  for (const event of events) {
-    if (event.declared.deliveryMode !== 'fast') texts += texts === '' ? storedEvent(event) : `,${storedEvent(event)}`;
+/** What the recording statement stores of a publication; undefined: nothing. */
+export function storedEvents(publication: Publication): EventsText | undefined {
+  return publication.events.some(isStored) ? new StoredEvents(publication) : undefined;
+}
+
+const isStored = ({ declared }: PublishedEvent): boolean => declared.deliveryMode !== 'fast';
+
+class StoredEvents implements EventsText {
+  readonly #publication: Publication;
+
+  constructor(publication: Publication) {
+    this.#publication = publication;
   }
-  if (texts === '') return undefined;
-  return `{"${KEYS.execution}":${JSON.stringify(storedExecution(attempt))},"${KEYS.events}":[${texts}]}`;
+
+  get size(): number {
+    const { attempt, events } = this.#publication;
+    let size = 0;
+    for (const event of events) {
+      if (!isStored(event)) continue;
+      // The result goes to the server once, and is written once more with each event.
+      size += (event.payload ?? attempt.result).length + (event.metadata?.length ?? 0) + attempt.detail.length;
+    }
+    return size;
+  }
+
+  text(): string {
+    const { attempt, events } = this.#publication;
+    let texts = '';
+    for (const event of events)
+      if (isStored(event)) texts += texts === '' ? storedEvent(event) : `,${storedEvent(event)}`;
+    return `{"${KEYS.execution}":${storedExecution(attempt)},"${KEYS.events}":[${texts}]}`;
+  }
 }
 
 /** Payload and metadata are JSON text already. */
 function storedEvent({ declared, eventId, publisher, payload, metadata }: PublishedEvent): string {
-  let text = `{"id":"${eventId}","name":${JSON.stringify(declared.name)},"publisher":${JSON.stringify(publisher)}`;
+  // A declared name is words and dots.
+  let text = `{"id":"${eventId}","name":"${declared.name}","publisher":${JSON.stringify(publisher)}`;
   if (payload !== undefined) text += `,"payload":${payload}`;
   if (metadata !== undefined) text += `,"metadata":${metadata}`;
   if (declared.condition === 'retryable_failure') text += ',"retried":true';

@@ -131,7 +131,7 @@ export const INSTRUMENTS = {
   eventPublish: seconds(
     'tasker.domain_event.publish.duration',
     [],
-    'Making the events of one attempt, hooks of publishers included',
+    'Asking the publishers for the events of one attempt, in a worker that has some',
   ),
   eventsDispatched: counter(
     'tasker.domain_events.dispatched.total',

@@ -175,8 +175,16 @@ export interface RecordedStep {
   result: string;
   /** JSON text of error and metadata, or `null`. */
   detail: string;
-  /** JSON text of {@link StepEvents}; undefined: no event is stored. */
-  events?: string | undefined;
+  /** Undefined: no event is stored. */
+  events?: EventsText | undefined;
+}
+
+/** Events that are made a text when they are sent: those that wait for it take less memory so. */
+export interface EventsText {
+  /** About how many characters it has. */
+  readonly size: number;
+  /** JSON of {@link StepEvents}. */
+  text(): string;
 }
 
 /** The events that are stored with a step. */
@@ -267,7 +275,7 @@ export async function recordSteps(
   own: OwnClaim & { dynamic?: boolean },
 ): Promise<Recorded> {
   const values = parameters(batch, own);
-  const events = columnOfSome(batch, (step) => step.events ?? 'null');
+  const events = columnOfSome(batch, (step) => step.events?.text() ?? 'null');
   if (events !== '[]') values.push(events);
   const { rows } = await db.query<AnswerRow>(statementFor(own.dynamic ?? false, events !== '[]'), values);
   return readAnswer(rows[0]!, batch);
@@ -281,12 +289,12 @@ function statementFor(dynamic: boolean, events: boolean): Statement {
 /** JSON texts of which most are `null`: those after the last that is not are left out. */
 function columnOfSome(batch: readonly RecordedStep[], of: (step: RecordedStep) => string): string {
   const texts: string[] = [];
-  batch.forEach((step, i) => {
-    const text = of(step);
-    if (text === 'null') return;
+  for (let i = 0; i < batch.length; i++) {
+    const text = of(batch[i]!);
+    if (text === 'null') continue;
     while (texts.length < i) texts.push('null');
     texts.push(text);
-  });
+  }
   return `[${texts.join(',')}]`;
 }
 

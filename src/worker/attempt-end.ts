@@ -61,6 +61,9 @@ function endOf(step: HeldStep, result: StepHandlerResult, version: string): Atte
           type: outcome.result.errorType ?? ErrorType.HANDLER_ERROR,
           message: String(outcome.result.errorMessage ?? ''),
         },
+    // Set later, if at all: an object that gets new fields, or is made anew with them, is dear.
+    events: undefined,
+    publication: undefined,
   };
 }
 
@@ -85,6 +88,8 @@ export function givenBack(step: HeldStep): AttemptEnd {
     result: 'null',
     detail: 'null',
     error: undefined,
+    events: undefined,
+    publication: undefined,
   };
 }
 
@@ -108,12 +113,12 @@ export function failedInstead(end: AttemptEnd, failure: StepHandlerResult): Atte
   };
 }
 
-/** With what kept events of it from being published. */
-export function withEventProblems(end: AttemptEnd, problems: readonly EventProblem[]): AttemptEnd {
-  if (problems.length === 0) return end;
+/** Notes what kept events of it from being published. */
+export function noteEventProblems(end: AttemptEnd, problems: readonly EventProblem[]): void {
+  if (problems.length === 0) return;
   const detail = (end.detail === 'null' ? {} : JSON.parse(end.detail)) as AttemptDetail;
   const event_problems = [...(detail.event_problems ?? []), ...problems.map(storableProblem)];
-  return { ...end, detail: JSON.stringify({ ...detail, event_problems }) };
+  end.detail = JSON.stringify({ ...detail, event_problems });
 }
 
 function storableProblem({ path, message, ...problem }: EventProblem): EventProblem {

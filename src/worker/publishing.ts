@@ -1,16 +1,17 @@
-import type { EventOutcome } from '../engine/declared-events.ts';
 import { KIND } from '../engine/engine.ts';
 import type { EventProblem } from '../engine/task-view.ts';
 import { TaskerError } from '../errors.ts';
 import { tellPublished, tellUnpublished } from '../events/after-publication.ts';
 import type { PublisherSource } from '../events/ask-publishers.ts';
-import type { EndedAttempt } from '../events/ended-attempt.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import { type Publication, prepareEvents, storedEvents } from '../events/publication.ts';
 import { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import type { Logger } from '../logging/logger.ts';
+import type { Counter } from '../metrics/instrument.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { type AttemptEnd, failedInstead, withEventProblems } from './attempt-end.ts';
+import type { DeliveryMode } from '../template/task-template.ts';
+import { type AttemptEnd, failedInstead, noteEventProblems } from './attempt-end.ts';
+import { EndedStep } from './ended-step.ts';
 import { stepFields } from './step-log.ts';
 
 /** What the publishing of a worker's steps needs. */
@@ -31,23 +32,33 @@ export interface PublishingOptions {
 export class Publishing {
   readonly #options: PublishingOptions;
   readonly #publishers: { source: PublisherSource; logger: Logger } | undefined;
+  readonly #published: Readonly<Record<DeliveryMode, Counter>>;
 
   constructor(options: PublishingOptions) {
     this.#options = options;
-    const { publishers: source, logger } = options;
+    const { publishers: source, logger, metrics } = options;
     this.#publishers = source && { source, logger };
+    const { eventsPublished } = metrics.instruments;
+    this.#published = {
+      durable: eventsPublished.of('durable'),
+      fast: eventsPublished.of('fast'),
+      broadcast: eventsPublished.of('broadcast'),
+    };
   }
 
   /** Ends of attempts whose publishers have not answered yet. */
   pending = 0;
 
-  /** The same end with its events; a promise only if a hook of a publisher gave one. Never throws or rejects. */
+  /**
+   * Gives the end its events; a promise only if a hook of a publisher gave one. The answer is the end to record: another
+   * one if an event made the step fail. Never throws or rejects.
+   */
   prepare(end: AttemptEnd): AttemptEnd | Promise<AttemptEnd> {
     const { step } = end;
     const declared = step.task.snapshot.events[step.templateIdx];
     if (!declared || end.kind === KIND.released) return end;
-    const startedAt = performance.now();
-    const made = prepareEvents(this.#attemptOf(end), declared, this.#publishers);
+    const startedAt = this.#publishers ? performance.now() : 0;
+    const made = prepareEvents(new EndedStep(end, this.#options.worker), declared, this.#publishers);
     if (!(made instanceof Promise)) return this.#made(end, made, startedAt);
     this.pending++;
     return made
@@ -58,22 +69,28 @@ export class Publishing {
   }
 
   #made(end: AttemptEnd, publication: Publication, startedAt: number): AttemptEnd | Promise<AttemptEnd> {
-    const { metrics } = this.#options;
-    metrics.instruments.eventPublish.observe((performance.now() - startedAt) / 1000);
-    this.#tellProblems(end, publication.problems);
-    if (publication.failStep !== undefined) return this.#fail(end, publication, publication.failStep);
-    const detailed = withEventProblems(end, publication.problems);
-    if (publication.events.length === 0) return detailed;
-    return { ...detailed, events: storedEvents(publication), publication };
+    const { events, problems, failStep } = publication;
+    if (startedAt > 0) this.#options.metrics.instruments.eventPublish.observe((performance.now() - startedAt) / 1000);
+    if (problems.length > 0) this.#tellProblems(end, problems);
+    if (failStep !== undefined) return this.#fail(end, publication, failStep);
+    noteEventProblems(end, problems);
+    if (events.length > 0) {
+      end.events = storedEvents(publication);
+      end.publication = publication;
+    }
+    return end;
   }
 
   /** Its events are those of the failure that it is now. */
   #fail(end: AttemptEnd, { events, problems }: Publication, message: string): AttemptEnd | Promise<AttemptEnd> {
     this.#unpublished(events, new TaskerError('step_failed', message));
     const failure = StepHandlerResult.failure({ message, errorType: 'event_invalid', retryable: false });
+    const noted = (failed: AttemptEnd) => {
+      noteEventProblems(failed, problems);
+      return failed;
+    };
     const failed = this.prepare(failedInstead(end, failure));
-    if (failed instanceof Promise) return failed.then((prepared) => withEventProblems(prepared, problems));
-    return withEventProblems(failed, problems);
+    return failed instanceof Promise ? failed.then(noted) : noted(failed);
   }
 
   /** Attempts were recorded, or refused because their steps are not this worker's any more. */
@@ -106,7 +123,9 @@ export class Publishing {
     this.#tellProblems(end, problems);
     tellUnpublished(stored, new TaskerError('database_error', message), this.#options.logger);
     const fast = publication.events.filter((event) => !stored.includes(event));
-    return { ...withEventProblems(end, problems), events: undefined, publication: { ...publication, events: fast } };
+    const without = { ...end, events: undefined, publication: { ...publication, events: fast } };
+    noteEventProblems(without, problems);
+    return without;
   }
 
   #unpublished(events: Publication['events'], error: Error): void {
@@ -120,29 +139,4 @@ export class Publishing {
       this.#options.logger.warn({ ...stepFields(step), event, path }, `event ${event} is not published: ${message}`);
     }
   }
-
-  #attemptOf(end: AttemptEnd): EndedAttempt {
-    const { step, result, detail, durationMs } = end;
-    return {
-      outcome: outcomeOf(end),
-      taskUuid: step.taskUuid,
-      idx: step.idx,
-      stepName: step.name,
-      templateStepName: step.template.name,
-      namespace: step.task.snapshot.template.namespace,
-      correlationId: step.correlationId,
-      attempt: step.attempt,
-      result,
-      detail,
-      durationMs,
-      worker: this.#options.worker,
-    };
-  }
-}
-
-/** Whether a failed step will be tried again, as the recording will decide it. */
-function outcomeOf({ kind, step }: AttemptEnd): EventOutcome {
-  if (kind === KIND.completed) return 'completed';
-  const again = step.template.retry.retryable && step.attempt - step.spared < step.maxAttempts;
-  return kind === KIND.retryable && again ? 'retried' : 'failed';
 }

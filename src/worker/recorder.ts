@@ -128,7 +128,7 @@ export class Recorder {
     const limit = Math.min(BATCH, Math.max(share, SMALLEST_SHARE), this.#waiting.length);
     while (size < limit) {
       const { result, events } = this.#waiting[size]!;
-      bytes += result.length + (events?.length ?? 0);
+      bytes += result.length + (events?.size ?? 0);
       if (size > 0 && bytes > BATCH_BYTES) break;
       size++;
     }
