@@ -13,6 +13,7 @@ export const ERRORS = {
   template_not_found: 404,
   task_not_found: 404,
   step_not_found: 404,
+  event_not_found: 404,
   event_group_not_found: 404,
   conflict: 409,
   illegal_transition: 409,

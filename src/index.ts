@@ -15,6 +15,7 @@ export { HandlerSystem } from './app/handler-system.ts';
 export type { WebOptions, WorkerServerConfig } from './app/server-config.ts';
 export { ShutdownController, type ShutdownHandler } from './app/shutdown-controller.ts';
 export type { ListOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from './app/tasker.ts';
+export type { TaskerEvents, WatchEventsOptions } from './app/tasker-events.ts';
 export type { Explanation, StepExplanation } from './app/why.ts';
 export {
   type ComponentHealth,
@@ -47,6 +48,15 @@ export type { LogFilter } from './config/log-filter.ts';
 export type { ListenAddress, TaskerConfig } from './config/tasker-config.ts';
 export type { WebhookConfig } from './config/webhook-config.ts';
 export type { CreateOptions, TaskRequest } from './engine/create-task.ts';
+export type {
+  DeadDelivery,
+  DeadReference,
+  EventGroup,
+  EventReplay,
+  EventReplayProgress,
+} from './engine/event-acts.ts';
+export type { EventEnvelope } from './engine/event-envelope.ts';
+export type { EventFilter } from './engine/event-search.ts';
 export type { DynamicLimits } from './engine/expansion.ts';
 export type { LoggedEvent } from './engine/logged-event.ts';
 export type { OperatorOptions } from './engine/operate.ts';

@@ -223,6 +223,8 @@ describe('the surface', () => {
       CreateOptions
       CreateStepsOptions
       CreateTaskerOptions
+      DeadDelivery
+      DeadReference
       DecisionCapable
       DecisionReturn
       DefineSubscriberOptions
@@ -246,11 +248,16 @@ describe('the surface', () => {
       EventConsumer
       EventDeclaration
       EventDelivery
+      EventEnvelope
       EventExecutionResult
+      EventFilter
+      EventGroup
       EventName
       EventPollerConfig
       EventPollerOptions
       EventProblem
+      EventReplay
+      EventReplayProgress
       EventSystemConfig
       EventSystemStats
       ExecutableHandler
@@ -391,11 +398,13 @@ describe('the surface', () => {
       TaskerConfig
       TaskerErrorOptions
       TaskerEventMap
+      TaskerEvents
       TemplateProblem
       TransactionClient
       TransactionWork
       TypedStepContext
       WaitOptions
+      WatchEventsOptions
       WebOptions
       WebhookConfig
       WebhookSinkOptions

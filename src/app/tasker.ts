@@ -32,6 +32,7 @@ import { withSpans } from './created-spans.ts';
 import type { OpenDatabase } from './open-database.ts';
 import { isResting, TaskWaiter } from './task-waiter.ts';
 import { TaskerCounts } from './tasker-counts.ts';
+import { TaskerEvents } from './tasker-events.ts';
 import { type Explanation, explainTask } from './why.ts';
 
 /** What {@link Tasker.createTask} answers. */
@@ -152,6 +153,8 @@ export class Tasker {
   readonly #sinks: EventDelivery;
   /** The `fast` and `broadcast` events of its worker. @internal */
   readonly eventBus: EventBus;
+  /** The durable domain events, and the groups that get them. */
+  readonly events: TaskerEvents;
   readonly #served = new Set<string>();
   readonly #toAnnounce: string[] = [];
   #announcing: NodeJS.Timeout | undefined;
@@ -169,6 +172,7 @@ export class Tasker {
     this.#logger = roomLogger(parts.logger, 'app');
     this.eventBus = new EventBus(roomLogger(parts.logger, 'events'));
     this.#waiter = new TaskWaiter(parts.engine, this.#logger);
+    this.events = new TaskerEvents(parts.engine.events, this.#logger);
     for (const template of parts.templates) this.#served.add(template.namespace);
     this.#listener = new Listener(
       parts.open.database,
@@ -490,6 +494,7 @@ export class Tasker {
       await settledWithin(TELL_MS, Promise.all([woken, told, this.#flushAnnouncements()]));
     } finally {
       this.#waiter.stop();
+      this.events.stop();
       this.#forgetSignal?.();
       clearTimeout(this.#announcing);
       clearTimeout(this.#waking);
@@ -525,7 +530,7 @@ export class Tasker {
   #heard(channel: string, payload: string): void {
     this.#counts.heard(channel);
     if (channel === CHANNEL_WORK) this.#heardOfWork(Number(payload));
-    else if (channel === CHANNEL_EVENTS) this.#sinks.heard();
+    else if (channel === CHANNEL_EVENTS) this.#heardOfEvents();
     else if (channel === CHANNEL_TAKEN) this.#worker?.taken(payload);
     else this.#waiter.ended(payload.split(','));
   }
@@ -543,7 +548,12 @@ export class Tasker {
   #catchUp(): void {
     this.#worker?.wake();
     this.#waiter.catchUp();
+    this.#heardOfEvents();
+  }
+
+  #heardOfEvents(): void {
     this.#sinks.heard();
+    this.events.heard();
   }
 
   #announceWork(created: readonly CreatedTask[]): void {
@@ -591,7 +601,7 @@ export class Tasker {
   }
 
   #eventsStored(): void {
-    this.#sinks.heard();
+    this.#heardOfEvents();
     this.#tellingOfEvents ??= setTimeout(() => void this.#tellOfEvents(), COALESCE_MS);
   }
 

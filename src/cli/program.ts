@@ -3,6 +3,7 @@ import { packageVersion } from '../config/package-version.ts';
 import { useConfigPath } from '../config/use-config-path.ts';
 import { addConfigCommands } from './config-commands.ts';
 import { addDatabaseCommands } from './database-commands.ts';
+import { addEventCommands } from './event-commands.ts';
 import { addGenerateCommands } from './generate-commands.ts';
 import { addProjectCommands } from './project-commands.ts';
 import { addStepCommands } from './step-commands.ts';
@@ -38,6 +39,7 @@ export function makeProgram(): Command {
   addProjectCommands(program);
   addTaskCommands(program);
   addStepCommands(program);
+  addEventCommands(program);
   addTemplateCommands(program);
   addGenerateCommands(program);
   addDatabaseCommands(program);

@@ -45,8 +45,16 @@ export interface DeadReference {
 }
 
 /** What to deliver again, and to whom. */
-export interface Replay extends Pick<EventFilter, 'name' | 'taskUuid' | 'after' | 'before'> {
+export interface EventReplay extends Pick<EventFilter, 'name' | 'taskUuid' | 'after' | 'before'> {
   group: string;
+}
+
+/** How far a replay has come. */
+export interface EventReplayProgress {
+  /** Events so far. */
+  replayed: number;
+  /** Of the log, from 0 to 1. */
+  share: number;
 }
 
 /** How every group stands, or one. */
@@ -114,7 +122,11 @@ export async function discardDeliveries(database: Database, { group, eventId }: 
 }
 
 /** Part by part, each in a transaction of its own: it may be a million. */
-export async function replayEvents(database: Database, { group, ...filter }: Replay): Promise<number> {
+export async function replayEvents(
+  database: Database,
+  { group, ...filter }: EventReplay,
+  tell: (progress: EventReplayProgress) => void = () => {},
+): Promise<number> {
   const wanted = readFilter(filter);
   let count = 0;
   for (let part = 0; part < EVENT_PARTS; part++) {
@@ -124,12 +136,13 @@ export async function replayEvents(database: Database, { group, ...filter }: Rep
     }));
     if (again > 0) await database.pipeline(AT_LENGTH, (tx) => promoteRetries(tx, groupId));
     count += again;
+    tell({ replayed: count, share: (part + 1) / EVENT_PARTS });
   }
   return count;
 }
 
 /** How many events a replay would deliver. */
-export async function countReplayed(database: Database, { group, ...filter }: Replay): Promise<number> {
+export async function countReplayed(database: Database, { group, ...filter }: EventReplay): Promise<number> {
   const wanted = readFilter(filter);
   return inGroup(database, group, async (tx, groupId) => {
     let count = 0;
@@ -145,11 +158,16 @@ async function inGroup<T>(database: Database, name: string, work: (tx: Db, group
     return groupId === undefined ? undefined : { answer: await work(tx, groupId) };
   });
   if (found) return found.answer;
-  const names = (await eventGroups(database, undefined)).map((group) => group.name);
+  throw groupNotFound(name, await eventGroups(database, undefined));
+}
+
+/** Says that there is no such group, and which there are. */
+export function groupNotFound(name: string, groups: readonly EventGroup[]): TaskerError {
+  const names = groups.map((group) => group.name);
   const near = nearNames(name, names);
-  throw new TaskerError(
-    'event_group_not_found',
-    `no group ${name} gets domain events; ${near.length > 0 ? `did you mean ${near.join(' or ')}?` : `there is ${names.slice(0, 20).join(', ') || 'none'}`}`,
-    { details: { near } },
-  );
+  const hint =
+    near.length > 0 ? `did you mean ${near.join(' or ')}?` : `there is ${names.slice(0, 20).join(', ') || 'none'}`;
+  return new TaskerError('event_group_not_found', `no group ${name} gets domain events; ${hint}`, {
+    details: { near },
+  });
 }

@@ -16,8 +16,9 @@ import {
   deadDeliveries,
   discardDeliveries,
   type EventGroup,
+  type EventReplay,
+  type EventReplayProgress,
   eventGroups,
-  type Replay,
   redeliverDead,
   replayEvents,
 } from './event-acts.ts';
@@ -324,12 +325,12 @@ export class EventLog {
    * comes in any case.
    * @throws TaskerError `event_group_not_found`, `bad_request`, `invalid_uuid`
    */
-  replay(what: Replay): Promise<number> {
-    return replayEvents(this.#database, what);
+  replay(what: EventReplay, tell?: (progress: EventReplayProgress) => void): Promise<number> {
+    return replayEvents(this.#database, what, tell);
   }
 
   /** How many events {@link replay} would deliver. */
-  countReplay(what: Replay): Promise<number> {
+  countReplay(what: EventReplay): Promise<number> {
     return countReplayed(this.#database, what);
   }
 
@@ -368,6 +369,6 @@ function takenPart(
 const storable = (error: string) => error.slice(0, LONGEST_ERROR).toWellFormed().replaceAll('\0', '');
 
 export type { LogPlace } from '../store/event-list.ts';
-export type { DeadDelivery, DeadReference, EventGroup, Replay } from './event-acts.ts';
+export type { DeadDelivery, DeadReference, EventGroup, EventReplay } from './event-acts.ts';
 export type { EventEnvelope } from './event-envelope.ts';
 export type { EventFilter, FollowFilter } from './event-search.ts';

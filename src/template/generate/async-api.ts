@@ -1,12 +1,12 @@
 import type { EventCondition, TaskTemplate } from '../task-template.ts';
+import { placedSchema } from './draft-07.ts';
 import {
   type CataloguedEvent,
-  type DeclaredEvent,
-  declaredEvents,
   differingSchemas,
   type EventPayloadForm,
-} from './declared-events.ts';
-import { placedSchema } from './draft-07.ts';
+  type EventSource,
+  eventCatalogue,
+} from './event-catalogue.ts';
 import { ENVELOPE_SCHEMAS, envelopeOf } from './event-envelope.ts';
 
 /** What an AsyncAPI document says of itself. */
@@ -78,7 +78,7 @@ export function asyncApiOf(
   templates: readonly TaskTemplate[],
   { title, version, description }: AsyncApiOptions,
 ): { document: AsyncApiDocument; warnings: string[] } {
-  const events = declaredEvents(templates);
+  const events = eventCatalogue(templates);
   const warnings = differingSchemas(events);
   const document: AsyncApiDocument = {
     asyncapi: '3.0.0',
@@ -122,7 +122,7 @@ function messageOf(name: string, key: string, { declarations }: EventPayloadForm
   };
 }
 
-function operationOf(declaration: DeclaredEvent, messageKey: string): Operation {
+function operationOf(declaration: EventSource, messageKey: string): Operation {
   const { name, step, template, namespace, description, condition, deliveryMode, publisher } = declaration;
   return {
     action: 'send',
@@ -142,12 +142,12 @@ function operationOf(declaration: DeclaredEvent, messageKey: string): Operation 
   };
 }
 
-function descriptionOf(declarations: readonly DeclaredEvent[]): string {
+function descriptionOf(declarations: readonly EventSource[]): string {
   return [...new Set(declarations.map(({ description }) => description))].join('\n');
 }
 
 /** Names of templates and steps may hold any character; a name that is taken already gets a number. */
-function freeKey(operations: object, { template, step, name }: DeclaredEvent): string {
+function freeKey(operations: object, { template, step, name }: EventSource): string {
   const wanted = [template, step, name].join('.').replaceAll(/[^\w.-]/g, '_');
   for (let number = 1; ; number++) {
     const key = number === 1 ? wanted : `${wanted}-${number}`;

@@ -1,6 +1,6 @@
 import type { TaskTemplate } from '../task-template.ts';
 import { canonicalJson } from '../template-digest.ts';
-import { type CataloguedEvent, compared, declaredEvents, differingSchemas } from './declared-events.ts';
+import { type CataloguedEvent, compared, differingSchemas, eventCatalogue } from './event-catalogue.ts';
 import { commentOf, freeName, quoted, typeNameOf } from './type-name.ts';
 import { typesOfSchema } from './types-of-schema.ts';
 
@@ -34,7 +34,7 @@ interface Draft {
  * const { text } = typesOf(templates);
  */
 export function typesOf(templates: readonly TaskTemplate[]): TemplateTypes {
-  const events = declaredEvents(templates);
+  const events = eventCatalogue(templates);
   const draft: Draft = { declarations: [], unknown: [], taken: new Set([EVENT_MAP, INPUT_MAP]) };
   const payloads = writeEvents(draft, events);
   const inputs = writeInputs(draft, templates);

@@ -2,7 +2,7 @@ import type { EventDeclaration, JsonSchema, TaskTemplate } from '../task-templat
 import { canonicalJson } from '../template-digest.ts';
 
 /** One place where an event is declared. */
-export interface DeclaredEvent extends EventDeclaration {
+export interface EventSource extends EventDeclaration {
   /** `namespace/name@version`. */
   template: string;
   namespace: string;
@@ -12,14 +12,14 @@ export interface DeclaredEvent extends EventDeclaration {
 /** A payload that an event may have, and who declares it so. */
 export interface EventPayloadForm {
   schema: JsonSchema;
-  declarations: DeclaredEvent[];
+  declarations: EventSource[];
 }
 
 /** An event by its name, over all templates. */
 export interface CataloguedEvent {
   name: string;
   /** All of them, by template and step. */
-  declarations: DeclaredEvent[];
+  declarations: EventSource[];
   /** One, unless declarations differ in their schemas. */
   payloads: EventPayloadForm[];
 }
@@ -28,7 +28,7 @@ export interface CataloguedEvent {
  * The events that templates declare, by name. The order depends on names alone, so that what is generated from it changes
  * only with the declarations.
  */
-export function declaredEvents(templates: readonly TaskTemplate[]): CataloguedEvent[] {
+export function eventCatalogue(templates: readonly TaskTemplate[]): CataloguedEvent[] {
   const events = new Map<string, CataloguedEvent>();
   for (const declaration of templates.flatMap(declarationsOf).sort(byPlace)) {
     const event = events.get(declaration.name) ?? { name: declaration.name, declarations: [], payloads: [] };
@@ -57,14 +57,14 @@ export function compared(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 
-function declarationsOf({ namespace, name, version, steps }: TaskTemplate): DeclaredEvent[] {
+function declarationsOf({ namespace, name, version, steps }: TaskTemplate): EventSource[] {
   const template = `${namespace}/${name}@${version}`;
   return steps.flatMap((step) =>
     step.publishesEvents.map((event) => ({ ...event, template, namespace, step: step.name })),
   );
 }
 
-function byPlace(a: DeclaredEvent, b: DeclaredEvent): number {
+function byPlace(a: EventSource, b: EventSource): number {
   return compared(a.template, b.template) || compared(a.step, b.step);
 }
 

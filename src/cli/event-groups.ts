@@ -1,0 +1,30 @@
+import type { Group } from './event-views.ts';
+import type { GlobalOptions } from './options.ts';
+import { note, print, printJson } from './output.ts';
+import { spanOf } from './paint.ts';
+import { table } from './table.ts';
+import { snakeKeys } from './views.ts';
+import { withTasker } from './with-tasker.ts';
+
+/** `tasker event groups`: who gets events, and how far each came. */
+export async function eventGroups(options: GlobalOptions): Promise<void> {
+  await withTasker(options, {}, async (tasker) => {
+    const groups = await tasker.events.groups();
+    if (options.json) return printJson(groups.map(snakeKeys));
+    if (groups.length === 0) return note('no groups; a subscriber that is started makes one');
+    print(groupTable(groups, Date.now()));
+  });
+}
+
+function groupTable(groups: readonly Group[], now: number): string {
+  const rows = groups.map((group) => [
+    group.name,
+    group.patterns.join(' '),
+    String(group.waiting),
+    group.secondsBehind === 0 ? '' : spanOf(group.secondsBehind * 1000),
+    String(group.retrying),
+    String(group.dead),
+    `${spanOf(now - Date.parse(group.seenAt))} ago`,
+  ]);
+  return table(['group', 'gets', 'waiting', 'behind', 'retrying', 'dead', 'seen'], rows);
+}

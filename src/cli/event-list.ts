@@ -1,0 +1,27 @@
+import { asFilter, type EventFilterOptions, eventTable } from './event-views.ts';
+import type { GlobalOptions } from './options.ts';
+import { note, print, printJson } from './output.ts';
+import { snakeKeys } from './views.ts';
+import { withTasker } from './with-tasker.ts';
+
+/** Options of `tasker event list`. */
+export interface EventListOptions extends GlobalOptions, Omit<EventFilterOptions, 'before'> {
+  limit: number;
+  /** A time, or the id of an event. */
+  before?: Date | string;
+}
+
+/** `tasker event list`: durable events, the newest first. */
+export async function eventList(options: EventListOptions): Promise<void> {
+  const { limit, before, json } = options;
+  await withTasker(options, {}, async (tasker) => {
+    // Many events may have one time: pages go on by an event.
+    const page = typeof before === 'string' ? { beforeId: (await tasker.events.get(before)).id } : {};
+    const chosen = asFilter({ ...options, before: before instanceof Date ? before : undefined });
+    const events = await tasker.events.list({ ...chosen, ...page, limit });
+    if (json) return printJson(events.map(snakeKeys));
+    if (events.length === 0) return note('no such events; those that are older than their retention are gone');
+    print(eventTable(events, Date.now()));
+    if (events.length === limit) note(`more may be there: --before ${events.at(-1)!.eventId}`);
+  });
+}

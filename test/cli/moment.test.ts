@@ -1,0 +1,25 @@
+import { describe, expect, it } from 'vitest';
+import { moment } from '../../src/cli/moment.ts';
+
+describe('a time on the command line', () => {
+  const now = Date.parse('2026-03-01T12:00:00Z');
+
+  it.each([
+    ['2026-01-02', '2026-01-02T00:00:00.000Z'],
+    ['2026-01-02T03:04Z', '2026-01-02T03:04:00.000Z'],
+    ['2026-01-02T03:04:05.678+01:00', '2026-01-02T02:04:05.678Z'],
+    ['90s', '2026-03-01T11:58:30.000Z'],
+    ['15m', '2026-03-01T11:45:00.000Z'],
+    ['1.5h', '2026-03-01T10:30:00.000Z'],
+    ['7d', '2026-02-22T12:00:00.000Z'],
+  ])('%s is a moment, or so long ago', (text, iso) => {
+    expect(moment(text, undefined, now).toISOString()).toBe(iso);
+  });
+
+  it.each(['', '7', 'yesterday', '2026-13-01', '5 min', '-1h', '99999999999d', 'March 1'])(
+    '%j is refused with examples',
+    (text) => {
+      expect(() => moment(text, undefined, now)).toThrow('2026-01-02T03:04Z, or so long ago: 90s, 15m, 2h, 7d');
+    },
+  );
+});

@@ -1,0 +1,63 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { uuidV7 } from '../../src/model/uuid.ts';
+import { eventLog, writeEvents } from '../support/event-log.ts';
+
+describe('the events of a tasker', () => {
+  it('are followed in the order in which groups get them, from a time on or from now on', async () => {
+    const { tasker, sql, taskUuids } = await eventLog({ tasks: 2 });
+    const [taskUuid, other] = taskUuids as [string, string];
+    await writeEvents(sql, { taskUuid, name: 'a.before' }, { taskUuid: other, name: 'a.before' });
+    const stop = new AbortController();
+    const from = tasker.events.watch({ name: 'a.*', taskUuid, after: new Date(0), signal: stop.signal });
+    expect((await from.next()).value).toMatchObject({ name: 'a.before', taskUuid });
+    await writeEvents(
+      sql,
+      { taskUuid, name: 'b.now' },
+      { taskUuid: other, name: 'a.now' },
+      { taskUuid, name: 'a.now' },
+    );
+    expect((await from.next()).value).toMatchObject({ name: 'a.now', taskUuid });
+    const next = from.next();
+    stop.abort();
+    expect(await next).toEqual({ value: undefined, done: true });
+  });
+
+  it('are not followed by a tasker that was stopped, and who follows them then is let go', async () => {
+    const { tasker, sql, taskUuids } = await eventLog();
+    const watch = tasker.events.watch();
+    let told = false;
+    const first = watch.next().finally(() => {
+      told = true;
+    });
+    // It follows from its first look on, which nobody can see from here.
+    const write = async () => {
+      await writeEvents(sql, { taskUuid: taskUuids[0]! });
+      return told;
+    };
+    await expect.poll(write).toBe(true);
+    expect((await first).value).toMatchObject({ name: 'demo.done' });
+    const next = (async () => {
+      for await (const _ of watch);
+      return 'over';
+    })();
+    await tasker.stop();
+    expect(await next).toBe('over');
+  });
+
+  it('say what is missing, with near names', async () => {
+    const { tasker } = await eventLog();
+    await tasker.engine.events.joinGroup({ name: 'receipts', patterns: ['*'] });
+    onTestFinished(() => tasker.stop());
+    const { events } = tasker;
+    const missing = { code: 'event_group_not_found', message: expect.stringContaining('did you mean receipts?') };
+    await expect(events.group('recipts')).rejects.toMatchObject(missing);
+    await expect(events.dead({ group: 'recipts' })).rejects.toMatchObject(missing);
+    await expect(events.replay({ group: 'recipts' })).rejects.toMatchObject(missing);
+    await expect(events.redeliver({ group: 'recipts' })).rejects.toMatchObject(missing);
+    await expect(events.removeGroup('recipts')).rejects.toMatchObject(missing);
+    await expect(events.get(uuidV7())).rejects.toMatchObject({ code: 'event_not_found' });
+    await expect(events.envelope('recipts')).rejects.toMatchObject({ code: 'invalid_uuid' });
+    await events.removeGroup('receipts');
+    expect(await events.groups()).toEqual([]);
+  });
+});
