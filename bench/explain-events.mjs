@@ -43,7 +43,7 @@ async function deliver(log, groupId, takes) {
   const holder = randomUUID();
   for (let i = 0; i < takes; i++) {
     const taken = await log.take(groupId, holder, { leaseMs: 60_000 });
-    if (!taken) return;
+    if (!taken) break;
     const failing = new Set(taken.events.filter((_, n) => n % 10 === 0).map((event) => event.taskUuid));
     const first = new Map();
     const parked = [];

@@ -75,6 +75,7 @@ export const HOT = [
   'release_event_part',
   'next_event_retry',
   'list_events',
+  'list_events_of_task',
   'get_event',
   'events_after',
   'event_tasks',
@@ -83,7 +84,6 @@ export const HOT = [
   'list_event_deaths',
   'discard_event_deaths',
   'redeliver_events',
-  'promote_event_retries',
   'forget_event_deaths',
   'forget_events',
   'look_into_events',
@@ -95,7 +95,7 @@ const WORKERS = 'reads the table of workers, from which those that are long gone
 const COMPACTING = 'writes the queue anew when it is mostly dead rows; reads all that lives in it, on purpose';
 const MIGRATING = 'while the schema is brought up to date';
 const GROUPS = 'reads who gets events: a row for each group, and sixteen cursors';
-const REPLAYING = 'when an operator asks for it; reads what may be replayed, on purpose';
+const REPLAYING = 'when an operator asks for it, or once in a while; reads all that it may be about, on purpose';
 const REMOVING = 'once for a group that is removed, all of whose rows it takes';
 const NO_TABLE = 'reads no table of ours';
 
@@ -119,6 +119,7 @@ export const NOT_HOT = {
   create_event_cursors: GROUPS,
   find_event_group: GROUPS,
   replay_events: REPLAYING,
+  promote_event_retries: REPLAYING,
   count_replayed_events: REPLAYING,
   lock_event_group: GROUPS,
   lock_event_groups: GROUPS,
