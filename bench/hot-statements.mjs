@@ -115,6 +115,7 @@ export const NOT_HOT = {
   note_migration: MIGRATING,
   lock_event_sequence: NO_TABLE,
   refresh_event_group: GROUPS,
+  see_event_groups: GROUPS,
   create_event_group: GROUPS,
   create_event_cursors: GROUPS,
   find_event_group: GROUPS,

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Database } from '../db/database.ts';
 import { regexOfPatterns } from '../model/event-pattern.ts';
 import { finishPart, type SetAside } from '../store/event-finish.ts';
-import { createGroup, refreshGroup, removeGroup } from '../store/event-groups.ts';
+import { createGroup, refreshGroup, removeGroup, seeGroups } from '../store/event-groups.ts';
 import { extendHolds, nextRetryMs, releaseHolds, releasePart } from '../store/event-holds.ts';
 import type { LogPlace } from '../store/event-list.ts';
 import { type GroupLook, lookIntoEvents } from '../store/event-look.ts';
@@ -261,6 +261,11 @@ export class EventLog {
   /** What there is to do for groups, in one statement; one that was removed is not there. */
   look(groupIds: readonly number[]): Promise<Map<number, GroupLook>> {
     return this.#database.pipeline(SETTINGS, (tx) => lookIntoEvents(tx, groupIds));
+  }
+
+  /** Says that somebody works for these groups, see {@link EventGroup.seenAt}. */
+  seen(groupIds: readonly number[]): Promise<void> {
+    return seeGroups(this.#database, groupIds);
   }
 
   // ---- for those who look

@@ -48,6 +48,7 @@ const LEASE_MS = 10_000;
 const POLL_MS = 1_000;
 /** How long a start waits for the database; what comes later, comes by itself. */
 const JOIN_MS = 10_000;
+const LAST_LOOK_MS = 1_000;
 
 /**
  * Delivers the durable events of the database to consumers of this process: one for all its groups. It needs no worker
@@ -138,8 +139,8 @@ export class EventDelivery {
   async #stop(drainTimeoutMs: number): Promise<void> {
     await Promise.all([
       this.#listener?.stop(),
-      this.#watch.stop(),
-      this.#sequencer.stop(),
+      // Both change nothing that counts, and may wait for the database.
+      settledWithin(LAST_LOOK_MS, Promise.all([this.#watch.stop(), this.#sequencer.stop()])),
       ...this.#groups.map((group) => group.stop({ drainTimeoutMs })),
     ]);
     this.#tidying.stop();

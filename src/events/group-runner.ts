@@ -164,6 +164,7 @@ export class GroupRunner implements GroupWork {
         tries = 0;
         if (!took) await this.#rest();
       } catch (error) {
+        if (signal.aborted) break;
         this.#outage.began(this, error);
         await backOff(tries++, signal);
       }

@@ -2,8 +2,8 @@ import type { EventLog } from '../engine/event-log.ts';
 import type { GroupRunner } from './group-runner.ts';
 import type { Outage } from './outage.ts';
 
-/** Between two signs that somebody works for a group, which are looks of their own. */
-const REJOIN_MS = 60_000;
+/** Between two signs that somebody works for the groups. */
+const SIGN_MS = 60_000;
 
 /** What a {@link LogWatch} looks after. */
 export interface LogWatchParts {
@@ -23,7 +23,7 @@ export class LogWatch {
   readonly #parts: LogWatchParts;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
-  #rejoinAt = performance.now() + REJOIN_MS;
+  #signAt = performance.now() + SIGN_MS;
   #stopped = false;
 
   constructor(parts: LogWatchParts) {
@@ -43,11 +43,11 @@ export class LogWatch {
 
   async #look(): Promise<void> {
     const { groups, log, outage, unplaced } = this.#parts;
+    const joined = groups.filter(({ joined }) => joined);
+    if (joined.length === 0) return;
     try {
-      if (performance.now() >= this.#rejoinAt) await this.#rejoin();
-      // Before the first one has joined there is nothing to look for.
-      const joined = groups.filter(({ joined }) => joined);
-      const seen = await log.look(joined.map(({ groupId }) => groupId));
+      const ids = joined.map(({ groupId }) => groupId);
+      const seen = await log.look(ids);
       outage.ended(this);
       if ([...seen.values()].some((group) => group.unplaced)) unplaced();
       for (const group of joined) {
@@ -56,14 +56,15 @@ export class LogWatch {
         else if (about.waiting) group.wake();
         if (about && about.dueMs !== null) group.retryIn(about.dueMs);
       }
+      if (performance.now() >= this.#signAt) await this.#sign(ids);
     } catch (error) {
-      outage.began(this, error);
+      if (!this.#stopped) outage.began(this, error);
     }
   }
 
-  async #rejoin(): Promise<void> {
-    this.#rejoinAt = performance.now() + REJOIN_MS;
-    for (const group of this.#parts.groups) if (group.joined) await group.join();
+  async #sign(groupIds: readonly number[]): Promise<void> {
+    this.#signAt = performance.now() + SIGN_MS;
+    await this.#parts.log.seen(groupIds);
   }
 
   async stop(): Promise<void> {

@@ -43,6 +43,7 @@ export class Sequencer {
         this.#placed();
         await sleep(APART_MS);
       } catch (error) {
+        if (signal.aborted) break;
         this.#wanted = true;
         this.#outage.began(this, error);
         await backOff(tries++, signal);

@@ -22,6 +22,16 @@ export async function refreshGroup(db: Db, group: NewEventGroup): Promise<number
   return (await db.query<{ id: number }>(REFRESH_GROUP, [group.name, group.patterns, group.matching])).rows[0]?.id;
 }
 
+const SEE_GROUPS: Statement = {
+  name: 'see_event_groups',
+  text: `update tasker.event_group set seen_at = now() where id = any ($1::int[])`,
+};
+
+/** Says that somebody works for these groups; what they get stays as it was last said. */
+export async function seeGroups(db: Db, groupIds: readonly number[]): Promise<void> {
+  await db.query(SEE_GROUPS, [`{${groupIds.join(',')}}`]);
+}
+
 const CREATE_GROUP: Statement = {
   name: 'create_event_group',
   text: `

@@ -99,7 +99,8 @@ describe('the delivery of events', () => {
       signal.addEventListener('abort', () => aborted.push(signal.reason));
       await may.promise;
     });
-    await start([paused], { logger, leaseMs: 300_000 });
+    // It does not look by itself: it would take over from itself.
+    await start([paused], { logger, leaseMs: 300_000, pollMs: 600_000 });
     const taskUuid = uuidV7();
     await publish({ taskUuid, payload: { n: 0 } }, { taskUuid, payload: { n: 1 } });
     await until(

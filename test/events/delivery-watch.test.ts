@@ -86,3 +86,25 @@ it('events that are old and that every group has passed are deleted', async () =
   );
   expect(audit.ns).toEqual([0]);
 });
+
+it('a group that is removed while it is in use begins anew', async () => {
+  const { start, publish, sql } = await deliveries();
+  const audit = consumer();
+  await start([audit], { pollMs: 20 });
+  await publish({ payload: { n: 0 } });
+  await until(
+    () => audit.ns,
+    (ns) => ns.includes(0),
+  );
+  const groups = () => sql<{ id: number; patterns: string[] }>('select id, patterns from tasker.event_group');
+  const [before] = await groups();
+  await sql('delete from tasker.event_cursor');
+  await sql('delete from tasker.event_group');
+  const [after] = await until(groups, (now) => now.length === 1);
+  expect(after!.id).not.toBe(before!.id);
+  await publish({ payload: { n: 1 } });
+  await until(
+    () => audit.ns,
+    (ns) => ns.includes(1),
+  );
+});
