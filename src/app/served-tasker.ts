@@ -7,6 +7,7 @@ import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import type {
   Check,
   Checks,
+  EventGroupFacts,
   ServedWorker,
   TemplateCacheStats,
   TemplateDetail,
@@ -18,9 +19,15 @@ import type {
 import type { TaskTemplate } from '../template/task-template.ts';
 import { templateToJson } from '../template/template-json.ts';
 import type { ServerSettings } from './server-config.ts';
+import { SharedLook } from './shared-look.ts';
 import { shownConfig } from './shown-config.ts';
 import type { Tasker } from './tasker.ts';
 import { now, WorkerHealth } from './worker-health.ts';
+
+/** A database that takes longer is as good as gone, for who asks how far groups are. */
+const GROUPS_MS = 2_000;
+/** Probes that come closer together than this get the same answer. */
+const FRESH_MS = 1_000;
 
 /** Of its settings, what a worker tells over HTTP. */
 export type ServedSettings = Pick<ServerSettings, 'loaded' | 'tasker' | 'handlers' | 'environment' | 'web'>;
@@ -41,6 +48,7 @@ export class ServedTasker implements ServedWorker {
   readonly config?: () => Record<string, unknown>;
   #tasker: Tasker | undefined;
   #health: WorkerHealth | undefined;
+  #groups: SharedLook<readonly EventGroupFacts[]> | undefined;
 
   constructor(parts: ServedTaskerParts) {
     this.#parts = parts;
@@ -51,6 +59,7 @@ export class ServedTasker implements ServedWorker {
   /** From now on there is something to see. */
   serve(tasker: Tasker): void {
     this.#health = new WorkerHealth(tasker);
+    this.#groups = new SharedLook(() => tasker.events.groups(), { freshMs: FRESH_MS });
     this.#tasker = tasker;
   }
 
@@ -84,6 +93,15 @@ export class ServedTasker implements ServedWorker {
     if (state === 'running') return checks;
     const worker: Check = now('unhealthy', `the worker is ${state.replace('_', ' ')}`);
     return { ...checks, command_processor: worker };
+  }
+
+  async eventGroups(): Promise<readonly EventGroupFacts[] | null> {
+    const seen = await this.#groups?.within(GROUPS_MS);
+    return seen?.kind === 'seen' ? seen.value : null;
+  }
+
+  eventListeners(): number {
+    return this.#tasker?.eventBus.listeners ?? 0;
   }
 
   async templates(): Promise<TemplateSummary[]> {

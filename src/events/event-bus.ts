@@ -151,6 +151,11 @@ export class EventBus {
     for (const subscription of this.#subscriptions) if (subscription.wants(event.name)) subscription.push(event);
   }
 
+  /** How many listen. */
+  get listeners(): number {
+    return this.#subscriptions.size;
+  }
+
   /** Events that wait for listeners. */
   get waiting(): number {
     let waiting = 0;

@@ -1,7 +1,8 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { eventCounts } from './event-counts.ts';
 import { jsonRoute } from './route.ts';
-import { WorkerMetricsSchema } from './schemas.ts';
-import type { ServedWorker } from './served-worker.ts';
+import { EventMetricsSchema, WorkerMetricsSchema } from './schemas.ts';
+import type { EventGroupFacts, ServedWorker } from './served-worker.ts';
 
 const PROMETHEUS = createRoute({
   method: 'get',
@@ -15,6 +16,12 @@ const JSON_METRICS = jsonRoute({
   summary: 'the same as JSON',
   answer: WorkerMetricsSchema,
 });
+const EVENT_METRICS = jsonRoute({
+  method: 'get',
+  path: '/metrics/events',
+  summary: 'domain events: published, delivered, failed; and how far each group is behind',
+  answer: EventMetricsSchema,
+});
 
 /** What the worker counts. */
 export function metricsRoutes(worker: ServedWorker): OpenAPIHono {
@@ -26,5 +33,23 @@ export function metricsRoutes(worker: ServedWorker): OpenAPIHono {
     .openapi(JSON_METRICS, async (c) => {
       const about = { timestamp: new Date().toISOString(), worker_id: worker.facts().workerId };
       return c.json({ metrics: await worker.metrics.json(), ...about }, 200);
+    })
+    .openapi(EVENT_METRICS, async (c) => {
+      const [values, groups] = await Promise.all([worker.metrics.json(), worker.eventGroups()]);
+      const { in_process_bus, ...counts } = eventCounts(values);
+      return c.json(
+        {
+          ...counts,
+          in_process_bus: { ...in_process_bus, subscriber_count: worker.eventListeners() },
+          groups: groups?.map(groupJson) ?? null,
+          captured_at: new Date().toISOString(),
+          worker_id: worker.facts().workerId,
+        },
+        200,
+      );
     });
+}
+
+function groupJson({ name, patterns, waiting, secondsBehind, retrying, dead }: EventGroupFacts) {
+  return { name, patterns: [...patterns], waiting, seconds_behind: secondsBehind, retrying, dead };
 }

@@ -122,6 +122,45 @@ export const WorkerMetricsSchema = z
   })
   .openapi('WorkerMetrics');
 
+const count = z.number().int();
+export const EventMetricsSchema = z
+  .object({
+    router: z
+      .object({
+        total_routed: count,
+        durable_routed: count,
+        fast_routed: count,
+        broadcast_routed: count,
+        routing_errors: count,
+      })
+      .openapi({ description: 'Events that were committed with their results, by how they travel.' }),
+    unpublished: z
+      .object({ invalid: count, failed: count, refused: count })
+      .openapi({ description: 'Declared events that were not: payload, publisher, or a result that did not count.' }),
+    in_process_bus: z
+      .object({ total_events_dispatched: count, dropped: count, waiting: count, subscriber_count: count })
+      .openapi({ description: 'Fast and broadcast events in this process.' }),
+    deliveries: z
+      .object({ delivered: count, failed: count, dead: count })
+      .openapi({ description: 'Durable events, by the groups of this process.' }),
+    groups: z
+      .array(
+        z.object({
+          name: z.string(),
+          patterns: z.array(z.string()),
+          waiting: count,
+          seconds_behind: z.number(),
+          retrying: count,
+          dead: count,
+        }),
+      )
+      .nullable()
+      .openapi({ description: 'All groups of the database; null while it does not answer.' }),
+    captured_at: z.iso.datetime(),
+    worker_id: z.string(),
+  })
+  .openapi('EventMetrics');
+
 export const ConfigSchema = z
   .object({
     metadata: z.object({ timestamp: z.iso.datetime(), environment: z.string(), version: z.string() }),

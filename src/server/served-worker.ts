@@ -77,6 +77,16 @@ export interface TemplateVerdict {
   callables: readonly string[];
 }
 
+/** A group of subscribers to durable events, of this process or others, and how far it came. */
+export interface EventGroupFacts {
+  name: string;
+  patterns: readonly string[];
+  waiting: number;
+  secondsBehind: number;
+  retrying: number;
+  dead: number;
+}
+
 /** What the REST of a worker needs of the worker. */
 export interface ServedWorker {
   facts(): WorkerFacts;
@@ -92,6 +102,10 @@ export interface ServedWorker {
   validate(name: TemplateName): Promise<TemplateVerdict>;
   /** What it counted. */
   metrics: MetricsReport;
+  /** Null: the database does not answer in time. */
+  eventGroups(): Promise<readonly EventGroupFacts[] | null>;
+  /** Who is told of the fast events of this process. */
+  eventListeners(): number;
   /** The effective configuration, secrets hidden; absent: it is not shown. */
   config?: () => Record<string, unknown>;
 }

@@ -75,6 +75,29 @@ it('counts in Prometheus text and in JSON', async () => {
   });
 });
 
+it('tells what became of domain events, and how far their groups are behind', async () => {
+  const declared = { name: 'demo.greeted', description: 'said', schema: { type: 'object', required: ['greeting'] } };
+  const unfit = { ...declared, name: 'demo.unfit', schema: { type: 'object', required: ['farewell'] } };
+  const fast = { ...declared, name: 'demo.fast', delivery_mode: 'fast' };
+  const greeting = template({ greet: { publishes_events: [declared, unfit, fast] } });
+  const { json, server } = await serve({ name: 'worker-7', templates: [greeting] });
+  const tasker = server.tasker!;
+  await tasker.engine.events.joinGroup({ name: 'audit', patterns: ['demo.*'] });
+  const { taskUuid } = await tasker.createTask({ namespace: 'test', name: 'demo' });
+  await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+  const behind = { name: 'audit', patterns: ['demo.*'], waiting: 1, retrying: 0, dead: 0 };
+  await expect
+    .poll(() => json('/metrics/events'))
+    .toMatchObject({
+      router: { total_routed: 2, durable_routed: 1, fast_routed: 1, broadcast_routed: 0, routing_errors: 1 },
+      unpublished: { invalid: 1, failed: 0, refused: 0 },
+      in_process_bus: { dropped: 0, subscriber_count: expect.any(Number) },
+      deliveries: { delivered: 0, failed: 0, dead: 0 },
+      groups: [{ ...behind, seconds_behind: expect.any(Number) }],
+      worker_id: 'worker-7',
+    });
+});
+
 it('shows the templates that it serves, and whether it can run them', async () => {
   const missing = template({ first: [], second: ['first'] }, { name: 'unknown' });
   const { json } = await serve({ templates: [template({ greet: [] }), missing], environment: 'test' });
@@ -139,6 +162,7 @@ it('describes itself in a document that names every path', async () => {
     '/health/detailed',
     '/metrics',
     '/metrics/worker',
+    '/metrics/events',
     '/v1/templates',
     '/v1/templates/{namespace}/{name}/{version}',
     '/v1/templates/{namespace}/{name}/{version}/validate',
@@ -161,7 +185,15 @@ it('shows its configuration only where that was asked for, without passwords', a
 it('answers only health and metrics beyond this machine', async () => {
   const { server, ask, json } = await serve({ web: { bindAddress: '0.0.0.0:0', configEndpointEnabled: true } });
   expect(server.url).toContain('0.0.0.0');
-  for (const path of ['/health', '/health/live', '/health/ready', '/health/detailed', '/metrics', '/metrics/worker']) {
+  for (const path of [
+    '/health',
+    '/health/live',
+    '/health/ready',
+    '/health/detailed',
+    '/metrics',
+    '/metrics/worker',
+    '/metrics/events',
+  ]) {
     expect([path, (await ask(path)).status]).toEqual([path, 200]);
   }
   for (const path of [
