@@ -6,7 +6,6 @@ import type { DynamicLimits } from '../engine/expansion.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { EventConsumer } from '../events/event-consumer.ts';
 import type { EventDeliveryOptions } from '../events/event-delivery.ts';
-import type { PublisherRegistry } from '../events/publisher-registry.ts';
 import { sinksFromConfig } from '../events/sinks/sinks-from-config.ts';
 import { type AnyLogger, loggerOf } from '../logging/any-logger.ts';
 import { consoleLogger } from '../logging/console-logger.ts';
@@ -15,6 +14,8 @@ import { roomLogger } from '../logging/room-logger.ts';
 import { type Metrics, type MetricsRegistry, silentMetrics, TaskerMetrics } from '../metrics/metrics.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import { openTracing } from '../tracing/tracing.ts';
+import { eventRegistries, type PublisherSource, type SubscriberSource } from './event-registries.ts';
+import { FoundEvents } from './found-events.ts';
 import { type HandlerSource, loadHandlers } from './load-handlers.ts';
 import { loadTemplates, type TemplateSource } from './load-templates.ts';
 import { openDatabase } from './open-database.ts';
@@ -33,8 +34,16 @@ export interface CreateTaskerOptions {
   templates?: TemplateSource;
   /** A folder, classes, instances, `define…()` values or a registry. Without handlers nothing is run. */
   handlers?: HandlerSource;
-  /** The publishers of domain events. Default: the payload of each event is the result of its step. */
-  publishers?: PublisherRegistry;
+  /**
+   * Publishers of domain events: classes, instances, or a `PublisherRegistry`; those that a folder of handlers exports join
+   * them. What a step declares and no publisher is for has the step's result as its payload.
+   */
+  publishers?: PublisherSource;
+  /**
+   * Subscribers to domain events: classes, instances, `defineSubscriber` values, or a `SubscriberRegistry`; those that a
+   * folder of handlers exports join them. They run from start to stop, with or without a worker.
+   */
+  subscribers?: SubscriberSource;
   /** Default: `DATABASE_URL`; without it, an embedded PostgreSQL in `.tasker/`. */
   databaseUrl?: string;
   /** For LISTEN and migrations, when `databaseUrl` leads through a transaction pooler. Default: `DATABASE_DIRECT_URL`. */
@@ -128,7 +137,10 @@ export async function makeTasker(options: CreateTaskerOptions, { handOut }: { ha
   );
   for (const problem of problems) logger.warn(formatProblem(problem));
   const wantsWorker = options.worker ?? options.handlers !== undefined;
-  const registry = wantsWorker ? await loadHandlers(options.handlers ?? [], roomLogger(logger, 'registry')) : undefined;
+  const events = eventRegistries(options, roomLogger(logger, 'events'));
+  const found = new FoundEvents(events);
+  const loading = { logger: roomLogger(logger, 'registry'), found };
+  const registry = wantsWorker ? await loadHandlers(options.handlers ?? [], loading) : undefined;
   const sinks = sinksOf(options, { config, logger, wantsWorker });
   const metrics = metricsOf(options);
   const onDatabase = roomLogger(logger, 'db');
@@ -150,7 +162,7 @@ export async function makeTasker(options: CreateTaskerOptions, { handOut }: { ha
       metrics,
       tracing: await openTracing(),
       templates,
-      publishers: options.publishers,
+      ...events,
       name: config.name ?? `${hostname()}-${process.pid}`,
       concurrency: config.concurrency,
       leaseMs: config.leaseMs,

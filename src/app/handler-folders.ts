@@ -3,6 +3,8 @@ import { checkHandlers, type HandlerProblem, phraseProblems } from '../registry/
 import { discoverHandlers } from '../registry/discover-handlers.ts';
 import { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
+import type { EventRegistries } from './event-registries.ts';
+import { FoundEvents } from './found-events.ts';
 
 /** What a load came to. */
 export interface LoadedHandlers {
@@ -16,6 +18,8 @@ export interface HandlerFoldersOptions {
   logger: Logger;
   /** Where the handlers go. Default: a registry of their own. */
   registry?: HandlerRegistry | undefined;
+  /** Where the publishers and subscribers of the folders go. Default: nowhere. */
+  events?: EventRegistries | undefined;
 }
 
 /** Folders of handlers that may be read again while their registry is in use. */
@@ -24,14 +28,16 @@ export class HandlerFolders {
   readonly registry: HandlerRegistry;
   readonly #folders: readonly string[];
   readonly #logger: Logger;
+  readonly #events: FoundEvents | undefined;
 
   /** Names that came from the folders; others were registered by hand, and stay as they are. */
   #own: ReadonlySet<string> = new Set();
 
-  constructor(folders: readonly string[], { logger, registry }: HandlerFoldersOptions) {
+  constructor(folders: readonly string[], { logger, registry, events }: HandlerFoldersOptions) {
     this.#folders = folders;
     this.registry = registry ?? new HandlerRegistry({ baseFolder: folders[0] });
     this.#logger = logger;
+    this.#events = events && new FoundEvents(events);
   }
 
   /**
@@ -40,13 +46,16 @@ export class HandlerFolders {
    */
   async load(): Promise<LoadedHandlers> {
     const found = new HandlerRegistry({ logger: this.#logger });
-    for (const folder of this.#folders) await discoverHandlers(folder, { registry: found, logger: this.#logger });
+    this.#events?.begin();
+    const also = this.#events?.take;
+    for (const folder of this.#folders) await discoverHandlers(folder, { registry: found, logger: this.#logger, also });
     const before = this.#own;
     const names = found.listHandlers().filter((name) => before.has(name) || !this.registry.isRegistered(name));
     const removed = [...before].filter((name) => !found.isRegistered(name));
     for (const name of removed) this.registry.unregister(name);
     for (const name of names) this.registry.registerFactory(name, () => found.resolveSync(name)!);
     this.#own = new Set(names);
+    await this.#events?.apply();
     return { count: names.length, added: names.filter((name) => !before.has(name)), removed };
   }
 

@@ -3,6 +3,7 @@ import type { ExecutableHandler, StepHandlerClass } from '../handlers/step-handl
 import type { Logger } from '../logging/logger.ts';
 import { discoverHandlers } from '../registry/discover-handlers.ts';
 import { HandlerRegistry } from '../registry/handler-registry.ts';
+import type { FoundEvents } from './found-events.ts';
 
 /** Handlers as `createTasker` takes them: a folder or package, classes, instances, `define…()` values, a registry, or a list. */
 export type HandlerSource =
@@ -12,16 +13,23 @@ export type HandlerSource =
   | HandlerRegistry
   | readonly (string | StepHandlerClass | ExecutableHandler)[];
 
-/** Puts handlers into a registry; a given registry is used as it is, so that handlers may be added to it later. */
-export async function loadHandlers(source: HandlerSource, logger: Logger): Promise<HandlerRegistry> {
+/**
+ * Puts handlers into a registry; a given registry is used as it is, so that handlers may be added to it later. `found` gets
+ * the publishers and subscribers of folders and packages.
+ */
+export async function loadHandlers(
+  source: HandlerSource,
+  { logger, found }: { logger: Logger; found: FoundEvents },
+): Promise<HandlerRegistry> {
   if (source instanceof HandlerRegistry) return source;
   const sources = Array.isArray(source) ? source : [source];
   const folder = sources.find((one) => typeof one === 'string' && isFolder(one)) as string | undefined;
   const registry = new HandlerRegistry({ logger, baseFolder: folder });
   for (const one of sources) {
-    if (typeof one === 'string') await discoverHandlers(one, { registry, logger });
+    if (typeof one === 'string') await discoverHandlers(one, { registry, logger, also: found.take });
     else registry.register(one as StepHandlerClass);
   }
+  await found.apply();
   return registry;
 }
 

@@ -3,6 +3,7 @@ import type { Logger } from '../logging/logger.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
+import type { EventRegistries } from './event-registries.ts';
 import { HandlerFolders } from './handler-folders.ts';
 import { readTemplates, type TemplateSource } from './load-templates.ts';
 import type { Tasker } from './tasker.ts';
@@ -16,6 +17,8 @@ export interface ProjectOptions {
   logger: Logger;
   /** Where the handlers of the folders go; default: a registry of their own. */
   registry?: HandlerRegistry;
+  /** Where the publishers and subscribers of the folders go. */
+  events?: EventRegistries;
   /** Takes a line for the person who develops. */
   tell: (line: string) => void;
 }

@@ -4,6 +4,7 @@ import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { Listening } from '../server/listen.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import { createTasker } from './create-tasker.ts';
+import { type EventRegistries, eventRegistries, processEventRegistries } from './event-registries.ts';
 import { HealthLoop } from './health-loop.ts';
 import { loadTemplates } from './load-templates.ts';
 import { openPort } from './open-port.ts';
@@ -19,6 +20,7 @@ const START_MS = 5_000;
 export class ServerRun {
   readonly #settings: ServerSettings;
   readonly #project: Project;
+  readonly #events: EventRegistries;
   readonly #served: ServedTasker;
   readonly #abort = new AbortController();
   #listening: Listening | undefined;
@@ -31,12 +33,14 @@ export class ServerRun {
   constructor(settings: ServerSettings, registry: HandlerRegistry, state: () => string) {
     const { logger, handlers, environment, tasker } = settings;
     this.#settings = settings;
+    this.#events = serverEvents(settings);
     this.#project = new Project({
       templates: tasker.templates ?? [],
       handlers,
       environment,
       logger,
       registry,
+      events: this.#events,
       tell: (line) => logger.info(line),
     });
     this.#served = new ServedTasker({ settings, registry, state });
@@ -98,6 +102,7 @@ export class ServerRun {
     this.#abort.signal.throwIfAborted();
     this.#tasker = await createTasker({
       ...tasker,
+      ...this.#events,
       templates,
       handlers: this.#project.library.registry,
       environment,
@@ -156,6 +161,15 @@ export class ServerRun {
       });
     }
   }
+}
+
+/** What the server was given, else what is registered in this process. */
+function serverEvents({ tasker: { publishers, subscribers }, logger }: ServerSettings): EventRegistries {
+  const own = processEventRegistries();
+  return eventRegistries(
+    { publishers: publishers ?? own.publishers, subscribers: subscribers ?? own.subscribers },
+    logger,
+  );
 }
 
 function stoppedEarly(): TaskerError {

@@ -14,10 +14,12 @@ import { settledWithin } from '../engine/settled-within.ts';
 import { type HistoryEntry, type Step, TASK_STATES, type Task } from '../engine/task-view.ts';
 import type { Snapshot } from '../engine/template-store.ts';
 import { messageOf, TaskerError } from '../errors.ts';
-import type { PublisherSource } from '../events/ask-publishers.ts';
+import { idlePublishers, unknownPublishers } from '../events/check-publishers.ts';
 import { EventBus } from '../events/event-bus.ts';
 import type { EventConsumer } from '../events/event-consumer.ts';
-import { EventDelivery, type EventDeliveryOptions } from '../events/event-delivery.ts';
+import type { EventDeliveryOptions } from '../events/event-delivery.ts';
+import type { PublisherRegistry } from '../events/publisher-registry.ts';
+import type { SubscriberRegistry } from '../events/subscriber-registry.ts';
 import type { Logger } from '../logging/logger.ts';
 import { roomLogger } from '../logging/room-logger.ts';
 import type { Metrics, MetricsReport } from '../metrics/metrics.ts';
@@ -32,6 +34,7 @@ import { withSpans } from './created-spans.ts';
 import type { OpenDatabase } from './open-database.ts';
 import { isResting, TaskWaiter } from './task-waiter.ts';
 import { TaskerCounts } from './tasker-counts.ts';
+import { TaskerDelivery } from './tasker-delivery.ts';
 import { TaskerEvents } from './tasker-events.ts';
 import { type Explanation, explainTask } from './why.ts';
 
@@ -102,9 +105,11 @@ export interface TaskerParts {
   templates: readonly TaskTemplate[];
   /** Where durable events are brought to. */
   sinks: readonly EventConsumer[];
+  /** Who makes domain events. */
+  publishers: PublisherRegistry;
+  /** Who gets them. */
+  subscribers: SubscriberRegistry;
   eventDelivery: EventDeliveryOptions;
-  /** Who makes domain events; undefined: the ordinary publisher makes all. */
-  publishers?: PublisherSource | undefined;
 }
 
 /** What can be seen of a tasker from outside. @internal */
@@ -150,7 +155,7 @@ export class Tasker {
   readonly #listener: Listener;
   readonly #worker: Worker | undefined;
   readonly #counts: TaskerCounts;
-  readonly #sinks: EventDelivery;
+  readonly #delivery: TaskerDelivery;
   /** The `fast` and `broadcast` events of its worker. @internal */
   readonly eventBus: EventBus;
   /** The durable domain events, and the groups that get them. */
@@ -181,12 +186,14 @@ export class Tasker {
       roomLogger(parts.logger, 'db'),
     );
     this.#worker = parts.registry && this.#makeWorker(parts.registry);
-    this.#sinks = new EventDelivery({
+    this.#delivery = new TaskerDelivery({
       log: parts.engine.events,
-      consumers: parts.sinks,
+      bus: this.eventBus,
       logger: roomLogger(parts.logger, 'events'),
       metrics: parts.metrics,
-      options: parts.eventDelivery,
+      delivery: parts.eventDelivery,
+      subscribers: parts.subscribers,
+      sinks: parts.sinks,
     });
     this.#counts = new TaskerCounts(parts, {
       namespaces: () => (this.#worker ? this.#namespaces() : []),
@@ -242,9 +249,10 @@ export class Tasker {
     }
     // Those that steps are handed out to may register theirs at any time.
     if (!this.#parts.handOut) await settledWithin(CHECK_MS, this.#checkHandlers());
+    if (registry) this.#checkPublishers();
     if (this.#servesAll) await this.#serveAll();
     await this.#listener.start();
-    await this.#sinks.start();
+    await this.#delivery.start();
     await this.#worker?.start();
   }
 
@@ -267,6 +275,15 @@ export class Tasker {
       { handlers: problems.map(({ callable }) => callable), problems: problems.map(({ message }) => message) },
       `${phraseProblems(problems)}; register them, or run a worker that has them`,
     );
+  }
+
+  /** A publisher that nobody has costs every one of its events. Those that steps are handed out to may register it later. */
+  #checkPublishers(): void {
+    const { publishers, templates, handOut } = this.#parts;
+    const unknown = unknownPublishers(publishers, templates);
+    if (unknown && !handOut) throw unknown;
+    if (unknown) this.#logger.warn({ publishers: unknown.missingPublishers }, unknown.message);
+    for (const line of idlePublishers(publishers, templates)) this.#logger.warn(line);
   }
 
   /** The engine under this tasker, for tools of this package. @internal */
@@ -499,10 +516,19 @@ export class Tasker {
       clearTimeout(this.#announcing);
       clearTimeout(this.#waking);
       clearTimeout(this.#tellingOfEvents);
-      await this.#sinks.stop({ drainTimeoutMs: Math.max(0, until - performance.now()) });
+      await this.#stopDelivery(until - performance.now());
       this.#counts.stop();
       await this.#listener.stop().finally(() => this.#parts.open.close());
     }
+  }
+
+  /** After the worker: what its last steps publish is theirs. */
+  async #stopDelivery(drainTimeoutMs: number): Promise<void> {
+    await this.#delivery
+      .stop(Math.max(0, drainTimeoutMs))
+      .catch((error: unknown) =>
+        this.#logger.warn({ error: messageOf(error) }, 'the delivery of events did not stop cleanly'),
+      );
   }
 
   /** Ends the drain time of a {@link stop} under way: running handlers get their signal now. */
@@ -552,7 +578,7 @@ export class Tasker {
   }
 
   #heardOfEvents(): void {
-    this.#sinks.heard();
+    this.#delivery.heard();
     this.events.heard();
   }
 

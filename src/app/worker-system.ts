@@ -4,14 +4,18 @@ import { withOverrides } from '../config/load-config.ts';
 import type { TaskerConfig } from '../config/tasker-config.ts';
 import { WorkerBootstrapError } from '../errors/worker-errors.ts';
 import { messageOf } from '../errors.ts';
+import { processEvents } from '../events/polled-events.ts';
 import { consoleLogger } from '../logging/console-logger.ts';
 import { roomLogger } from '../logging/room-logger.ts';
+import { discoverHandlers } from '../registry/discover-handlers.ts';
 import { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { Listening } from '../server/listen.ts';
 import { processWorker } from '../worker/process-worker.ts';
 import type { Worker } from '../worker/worker.ts';
 import type { BootstrapResult, StopResult } from './bootstrap-result.ts';
 import { makeTasker } from './create-tasker.ts';
+import { processEventRegistries } from './event-registries.ts';
+import { FoundEvents } from './found-events.ts';
 import { openPort } from './open-port.ts';
 import { ServedTasker } from './served-tasker.ts';
 import type { Tasker } from './tasker.ts';
@@ -121,8 +125,13 @@ async function open(given: BootstrapConfig = {}, state: () => string): Promise<R
   const logger = consoleLogger({ ...config.log, form });
   for (const line of loaded.warnings) logger.warn(line);
   const registry = HandlerRegistry.instance();
-  for (const folder of config.handlerPaths) await registry.discoverHandlers(folder);
-  const options = { config: loaded, templates: config.templatePaths, handlers: registry, logger };
+  const events = processEventRegistries();
+  const found = new FoundEvents(events);
+  for (const folder of config.handlerPaths) {
+    await discoverHandlers(folder, { registry, logger: registry.logger, also: found.take });
+  }
+  await found.apply();
+  const options = { config: loaded, templates: config.templatePaths, handlers: registry, ...events, logger };
   const { environment, handlerPaths, webEnabled, webAddress: address, webConfigEndpoint: showConfig } = config;
   const settings = { loaded, tasker: options, handlers: handlerPaths, environment, web: { address, showConfig } };
   const served = webEnabled ? new ServedTasker({ settings, registry, state }) : undefined;
@@ -131,6 +140,7 @@ async function open(given: BootstrapConfig = {}, state: () => string): Promise<R
   try {
     const tasker = await makeTasker(options, { handOut: true });
     served?.serve(tasker);
+    processEvents.follow(tasker.eventBus);
     return { workerId, config, tasker, worker: tasker.worker!, listening, startedAt: performance.now() };
   } catch (error) {
     await listening?.close();

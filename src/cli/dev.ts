@@ -2,11 +2,13 @@ import path from 'node:path';
 import pc from 'picocolors';
 import { createTasker } from '../app/create-tasker.ts';
 import { checkUrl, chosenUrl, embeddedHome } from '../app/database-admin.ts';
+import { eventRegistries } from '../app/event-registries.ts';
 import { programLogger } from '../app/program-logger.ts';
 import { nameOf, Project } from '../app/project.ts';
 import type { Tasker } from '../app/tasker.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { messageOf } from '../errors.ts';
+import { roomLogger } from '../logging/room-logger.ts';
 import { DevView } from './dev-view.ts';
 import { exampleCommand } from './example-command.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
@@ -33,7 +35,8 @@ export async function dev(options: WorkerOptions): Promise<void> {
     const { environment } = config.config;
     const form = options.json ? 'json' : 'lines';
     const logger = programLogger({ level: options.verbose ? 'debug' : undefined, form, write: tell });
-    const project = new Project({ ...folders, environment, logger, tell });
+    const events = eventRegistries({}, roomLogger(logger, 'events'));
+    const project = new Project({ ...folders, environment, logger, events, tell });
     // Before anything is read: what changes while the start goes on is read once more after it.
     const signal = AbortSignal.any([stop.signal, ended.signal]);
     const beginReloading = watchProject(project, { folders, signal, tell });
@@ -42,6 +45,7 @@ export async function dev(options: WorkerOptions): Promise<void> {
     for (const line of config.warnings) logger.warn(line);
     const tasker = await createTasker({
       config,
+      ...events,
       ...taskerOptions(options),
       templates,
       handlers: project.library.registry,

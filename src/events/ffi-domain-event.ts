@@ -1,5 +1,6 @@
 import type { DeliveryMode } from '../template/task-template.ts';
 import { createDomainEvent, type DomainEvent, type EventExecutionResult } from './domain-event.ts';
+import type { LiveEvent } from './event-bus.ts';
 
 type Fields = Record<string, unknown>;
 
@@ -13,6 +14,8 @@ export interface NapiDomainEventMetadata {
   firedAt: string;
   /** The publisher's name. */
   firedBy?: string | null;
+  /** What the publisher says besides. */
+  [extra: string]: unknown;
 }
 
 /** A domain event as `pollInProcessEvents()` gives it: its payload is the envelope of the wire. */
@@ -79,6 +82,28 @@ export function ffiEventToDomainEvent(ffiEvent: NapiDomainEvent): DomainEvent {
     ...(deliveryMode && { deliveryMode }),
     envelope: () => Promise.resolve(wireOf(ffiEvent)),
   });
+}
+
+/** An event of this process as the bridge gives it. The task behind it is not read: nobody waits for a poll. */
+export function napiDomainEvent(event: LiveEvent): NapiDomainEvent {
+  const { taskUuid, stepUuid, stepName, namespace, correlationId, firedAt, publisher } = event;
+  return {
+    eventId: event.eventId,
+    eventName: event.name,
+    eventVersion: event.version,
+    payload: { task_sequence_step: null, execution_result: event.executionResult, payload: event.payload },
+    metadata: {
+      ...event.metadata,
+      taskUuid,
+      stepUuid,
+      stepName,
+      namespace,
+      correlationId,
+      firedAt,
+      firedBy: publisher,
+    },
+    deliveryMode: event.deliveryMode,
+  };
 }
 
 function partsOf(given: unknown): { payload: Fields; executionResult: EventExecutionResult } {

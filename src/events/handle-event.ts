@@ -12,6 +12,14 @@ export interface Handling {
   readonly settled: Promise<void>;
 }
 
+/** How one event is handled. */
+export interface HandlingOptions {
+  delivery: EventDelivery;
+  logger: Logger;
+  /** Whether the delivery failed when its signal fired for this reason. Default: yes. */
+  failsBy?(reason: unknown): boolean;
+}
+
 /**
  * Gives an event to a subscriber, with all its hooks. A delivery fails, and `onHandleError` is called once, when
  * `beforeHandle` or `handle` throws, when the result says so, or when `signal` fires before it is over. `beforeHandle`
@@ -21,7 +29,7 @@ export interface Handling {
 export function handleEvent(
   subscriber: BaseSubscriber,
   event: DomainEvent,
-  { delivery, logger }: { delivery: EventDelivery; logger: Logger },
+  { delivery, logger, failsBy = () => true }: HandlingOptions,
 ): Handling {
   const quietly = async (hook: string, call: () => unknown): Promise<void> => {
     try {
@@ -44,7 +52,8 @@ export function handleEvent(
 
   const result = Promise.race([work, whenAborted(delivery.signal, work)]).catch(async (thrown: unknown) => {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-    await quietly('onHandleError', () => subscriber.onHandleError(event, error));
+    const { aborted, reason } = delivery.signal;
+    if (!aborted || failsBy(reason)) await quietly('onHandleError', () => subscriber.onHandleError(event, error));
     throw error;
   });
   const settled = Promise.allSettled([work, result]).then(() => undefined);

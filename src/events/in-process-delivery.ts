@@ -1,9 +1,9 @@
+import { DEFAULTS } from '../config/defaults.ts';
 import { TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { BaseSubscriber } from './base-subscriber.ts';
 import type { DomainEvent } from './domain-event.ts';
 import { type Handling, handleEvent } from './handle-event.ts';
-import { DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT_MS } from './subscriber-delivery.ts';
 
 /** Events that wait for a slow subscriber at most; what comes beyond them is let go. */
 export const LONGEST_QUEUE = 10_000;
@@ -58,7 +58,7 @@ export class InProcessDelivery {
   }
 
   /** Takes nothing more, lets what is there be handled, and then aborts what still runs. */
-  async stop({ drainTimeoutMs = 30_000 }: StopOptions = {}): Promise<void> {
+  async stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs }: StopOptions = {}): Promise<void> {
     this.#closed = true;
     if (this.#running.size === 0) return;
     const timer = setTimeout(() => this.#giveUp(), drainTimeoutMs);
@@ -97,7 +97,7 @@ export class InProcessDelivery {
   }
 
   #fill(): void {
-    const { concurrency = DEFAULT_CONCURRENCY } = this.#subscriber.delivery;
+    const { concurrency = DEFAULTS.eventConcurrency } = this.#subscriber.delivery;
     for (const taskUuid of this.#ready) {
       if (this.#busy.size >= concurrency) return;
       this.#ready.delete(taskUuid);
@@ -123,7 +123,7 @@ export class InProcessDelivery {
 
   #handle(event: DomainEvent): Handling {
     const { subscriberName, delivery } = this.#subscriber;
-    const { timeoutMs = DEFAULT_TIMEOUT_MS } = delivery;
+    const { timeoutMs = DEFAULTS.eventTimeoutMs } = delivery;
     const late = new AbortController();
     const timer = setTimeout(() => {
       late.abort(

@@ -1,4 +1,5 @@
-import type { NapiDomainEvent } from './ffi-domain-event.ts';
+import type { EventBus } from './event-bus.ts';
+import { type NapiDomainEvent, napiDomainEvent } from './ffi-domain-event.ts';
 
 /** Events that wait to be polled, at most; of more, the oldest are let go. */
 const MOST = 10_000;
@@ -7,21 +8,27 @@ const MOST = 10_000;
 export class PolledEvents {
   #waiting: NapiDomainEvent[] = [];
   #polled = false;
+  #bus: EventBus | undefined;
+  #end: () => void = () => {};
 
-  /** Whether anybody ever polled. */
-  get polled(): boolean {
-    return this.#polled;
-  }
-
-  push(event: NapiDomainEvent): void {
-    if (!this.#polled) return;
-    if (this.#waiting.length >= MOST) this.#waiting.splice(0, MOST / 10);
-    this.#waiting.push(event);
+  /** From now on it is the events of this bus, in the place of the one before. */
+  follow(bus: EventBus): void {
+    this.#end();
+    this.#bus = bus;
+    if (this.#polled) this.#listen(bus);
   }
 
   poll(): NapiDomainEvent | null {
+    if (!this.#polled && this.#bus) this.#listen(this.#bus);
     this.#polled = true;
     return this.#waiting.shift() ?? null;
+  }
+
+  #listen(bus: EventBus): void {
+    this.#end = bus.subscribe((event) => {
+      if (this.#waiting.length >= MOST) this.#waiting.splice(0, MOST / 10);
+      this.#waiting.push(napiDomainEvent(event));
+    });
   }
 }
 

@@ -22,9 +22,11 @@ export class PublisherValidationError extends TaskerError {
   readonly missingPublishers: string[];
   readonly registeredPublishers: string[];
 
-  constructor(missing: readonly string[], registered: readonly string[] = []) {
-    super('publisher_not_found', `no publisher is registered for ${missing.join(', ')}${hintOf(missing, registered)}`, {
-      details: { missing: [...missing], registered: [...registered] },
+  /** `places`: who names each of the missing ones. */
+  constructor(missing: readonly string[], registered: readonly string[] = [], places: readonly string[] = []) {
+    const names = missing.map((name, at) => (places[at] === undefined ? name : `${name} (${places[at]})`));
+    super('publisher_not_found', `no publisher is registered for ${names.join(', ')}${hintOf(missing, registered)}`, {
+      details: { missing: [...missing], registered: [...registered], places: [...places] },
     });
     this.missingPublishers = [...missing];
     this.registeredPublishers = [...registered];

@@ -25,6 +25,3 @@ export interface EventDelivery {
   /** Fires when the time is up, or the process stops. Pass it on to what the subscriber waits for. */
   readonly signal: AbortSignal;
 }
-
-export const DEFAULT_CONCURRENCY = 10;
-export const DEFAULT_TIMEOUT_MS = 30_000;

@@ -3,6 +3,8 @@ import type { StopOptions } from './in-process-delivery.ts';
 
 /** Subscribers that somebody runs. */
 export interface RunningSubscribers {
+  /** Resolves when new groups get all that is committed from now on. */
+  readonly started: Promise<void>;
   /** They take nothing more; resolves when what they were given is handled. */
   stop(options?: StopOptions): Promise<void>;
 }

@@ -10,6 +10,7 @@ import {
   type SubscriberClass,
 } from './base-subscriber.ts';
 import { callable } from './callable-instance.ts';
+import { FilteredSource } from './filtered-source.ts';
 import type { StopOptions } from './in-process-delivery.ts';
 import type { RunningSubscribers, SubscriberHost } from './subscriber-host.ts';
 
@@ -34,6 +35,12 @@ export interface SubscriberStats {
   }[];
 }
 
+/** What is put into a registry in the place of what. */
+export interface Exchange {
+  readonly removed: readonly BaseSubscriber[];
+  readonly added: readonly BaseSubscriber[];
+}
+
 /**
  * The subscribers of a process. A tasker that it is given to, or the worker of this process with
  * `SubscriberRegistry.instance()`, starts them and stops them with itself; without either, `startAll(poller)` does.
@@ -47,7 +54,7 @@ export interface SubscriberStats {
  *
  * const registry = new SubscriberRegistry();
  * registry.register(AuditLogger);
- * registry.startAll(new InProcessDomainEventPoller());
+ * const tasker = await createTasker({ subscribers: registry, worker: false });
  */
 export class SubscriberRegistry {
   static #instance: (SubscriberRegistry & (() => SubscriberRegistry)) | undefined;
@@ -140,11 +147,12 @@ export class SubscriberRegistry {
     await stopped;
   }
 
-  /** Lets a tasker run the subscribers, from now until the answer is called. @internal */
-  attach(host: SubscriberHost): void {
+  /** Lets a tasker run the subscribers until {@link detach}; resolves when new groups get all from now on. @internal */
+  async attach(host: SubscriberHost): Promise<void> {
     this.#hosts.add(host);
     if (this.#started) this.#runOn(host, this.listSubscribers());
     else this.startAll();
+    await Promise.all((this.#runs.get(host) ?? []).map(({ started }) => started));
   }
 
   /** Ends {@link attach}: what that tasker runs is stopped; without another one, the registry is stopped. @internal */
@@ -154,6 +162,19 @@ export class SubscriberRegistry {
     this.#runs.delete(host);
     if (this.#hosts.size === 0 && !this.#poller) this.#started = false;
     await Promise.all(runs.map((run) => run.stop(options)));
+  }
+
+  /** Takes some out and puts others in; what runs is stopped first, so that no two of one name do. @internal */
+  async exchange({ removed, added }: Exchange): Promise<void> {
+    if (removed.length > 0) {
+      if (this.#started) await this.#release({});
+      for (const { subscriberName } of removed) this.#subscribers.delete(subscriberName);
+    }
+    const missing = added.filter(({ subscriberName }) => !this.#subscribers.has(subscriberName));
+    // Those that are still here were stopped with the others.
+    const left = removed.length > 0 ? this.listSubscribers() : [];
+    for (const subscriber of missing) this.#add(subscriber, subscriber);
+    if (this.#started && left.length > 0) this.#run(left);
   }
 
   #add(source: unknown, subscriber: BaseSubscriber): void {
@@ -173,8 +194,15 @@ export class SubscriberRegistry {
   }
 
   #run(subscribers: readonly BaseSubscriber[]): void {
-    if (this.#poller) for (const subscriber of subscribers) subscriber.start(this.#poller);
+    const poller = this.#poller;
+    if (poller) for (const subscriber of subscribers) subscriber.start(this.#ofPoller(poller, subscriber));
     for (const host of this.#hosts) this.#runOn(host, subscribers);
+  }
+
+  /** Where a tasker runs the subscriber's group too, broadcast events come from there. */
+  #ofPoller(poller: InProcessEventSource, subscriber: BaseSubscriber): InProcessEventSource {
+    if (subscriber.delivery.mode === 'in_process') return poller;
+    return new FilteredSource(poller, ({ deliveryMode }) => deliveryMode !== 'broadcast' || this.#hosts.size === 0);
   }
 
   #runOn(host: SubscriberHost, subscribers: readonly BaseSubscriber[]): void {

@@ -4,7 +4,7 @@ import { isHandlerClass, isStepHandler, type StepHandler, type StepHandlerClass 
 import { type Logger, silentLogger } from '../logging/logger.ts';
 import { bundleHandlers } from './bundle-handlers.ts';
 import { type HandlerFiles, handlerFiles } from './handler-files.ts';
-import { handlersIn } from './handler-origin.ts';
+import { exportsOf, handlersIn } from './handler-origin.ts';
 import type { HandlerRegistry } from './handler-registry.ts';
 import { importBundle, importPackage, type Module } from './import-handlers.ts';
 
@@ -13,6 +13,8 @@ export interface DiscoverOptions {
   /** Where the handlers are registered. */
   registry: HandlerRegistry;
   logger?: Logger;
+  /** Is shown what is exported and no handler; answers with its name when it takes it. @internal */
+  also?: ((exported: unknown) => string | undefined) | undefined;
 }
 
 /** What a file gave. */
@@ -53,7 +55,7 @@ export interface Discovery {
  */
 export async function discoverHandlers(
   source: string,
-  { registry, logger = silentLogger }: DiscoverOptions,
+  { registry, logger = silentLogger, also }: DiscoverOptions,
 ): Promise<Discovery> {
   const modules = (await modulesOfPackage(source)) ?? (await modulesOfFolder(source));
 
@@ -62,9 +64,9 @@ export async function discoverHandlers(
   for (const [file, module] of modules.imported) {
     const handlers = handlersOf(module);
     for (const handler of handlers) register(handler, file, { registry, logger, origins });
-    files.push(
-      handlers.length > 0 ? { file, handlers: handlers.map(nameOf) } : { file, handlers: [], reason: whyNone(module) },
-    );
+    const others = also ? exportsOf(module).flatMap((exported) => also(exported) ?? []) : [];
+    const empty = handlers.length === 0 && others.length === 0;
+    files.push({ file, handlers: handlers.map(nameOf), ...(empty && { reason: whyNone(module) }) });
   }
   for (const { file, reason } of files)
     if (reason) logger.debug({ file, reason }, `no handler in ${path.relative(modules.root, file)}`);

@@ -19,11 +19,13 @@ const origins = new WeakMap<object, HandlerOrigin>();
 
 /** Classes and instances that a module exports, by themselves or in lists and plain objects; each once. */
 export function handlersIn(module: Record<string, unknown>): (StepHandlerClass | StepHandler)[] {
+  return exportsOf(module).filter((value) => isHandlerClass(value) || isStepHandler(value));
+}
+
+/** All that a module exports, by itself or in lists and plain objects; each once. */
+export function exportsOf(module: Record<string, unknown>): unknown[] {
   const exported = Object.values(module);
-  const found = [...exported, ...exported.flatMap(within)].filter(
-    (value) => isHandlerClass(value) || isStepHandler(value),
-  );
-  return [...new Set(found)];
+  return [...new Set([...exported, ...exported.flatMap(within)])];
 }
 
 /** What an exported list or plain object holds: `export default [charge, refund]`, `export const billing = { charge }`. */

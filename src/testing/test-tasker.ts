@@ -1,4 +1,6 @@
 import { type CreateTaskerOptions, createTasker } from '../app/create-tasker.ts';
+import { eventRegistries } from '../app/event-registries.ts';
+import { FoundEvents } from '../app/found-events.ts';
 import { loadHandlers } from '../app/load-handlers.ts';
 import { loadTemplates, type TemplateSource } from '../app/load-templates.ts';
 import type { Tasker } from '../app/tasker.ts';
@@ -133,7 +135,9 @@ export async function testTasker(options: TestTaskerOptions): Promise<TestTasker
   const { templates, problems } = await loadTemplates(source, environment);
   for (const problem of problems) logger.warn(formatProblem(problem));
   const used = keepBackoff ? templates : templates.map(withoutBackoff);
-  const handlers = withStubs(await loadHandlers(others.handlers ?? [], logger), stubs, logger);
+  const events = eventRegistries(others, logger);
+  const found = new FoundEvents(events);
+  const handlers = withStubs(await loadHandlers(others.handlers ?? [], { logger, found }), stubs, logger);
   const ambient = readEnvironment();
   const database = await testDatabase(databaseUrl ?? ambient.databaseDirectUrl ?? ambient.databaseUrl);
   try {
@@ -141,6 +145,7 @@ export async function testTasker(options: TestTaskerOptions): Promise<TestTasker
       poolSize: 4,
       handlerMissingGraceMs: 0,
       ...others,
+      ...events,
       logger,
       environment,
       templates: used,

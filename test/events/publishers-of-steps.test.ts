@@ -26,7 +26,8 @@ async function start(publishers: BasePublisher[], events: object[], result: Fiel
   const registry = new PublisherRegistry();
   for (const publisher of publishers) registry.register(publisher);
   const a = defineHandler('a', {}, () => result);
-  return shared.setup({ a: { publishes_events: events } }, { handlers: [a], publishers: registry });
+  const made = await shared.setup({ a: { publishes_events: events } }, { handlers: [a], publishers: registry });
+  return { ...made, registry };
 }
 
 async function seen(tasker: Awaited<ReturnType<typeof start>>['tasker'], taskUuid: string) {
@@ -146,8 +147,16 @@ describe('publishers', () => {
     ]);
   });
 
-  it('that are not there cost the event, not the result', async () => {
-    const { rows, step, status } = await run([], [event('by.nobody', { publisher: 'nobody' }), event('by.all')]);
+  it('that are not there any more cost the event, not the result', async () => {
+    class Leaving extends Telling {
+      override readonly publisherName = 'leaving';
+    }
+    const events = [event('by.nobody', { publisher: 'leaving' }), event('by.all', { publisher: 'default' })];
+    const { tasker, demo, registry } = await start([new Leaving()], events);
+    registry.unregister('leaving');
+    const { taskUuid } = await tasker.createTask(demo);
+    const { status } = await tasker.waitForTask(taskUuid, { timeoutMs: 30_000 });
+    const { rows, step } = await seen(tasker, taskUuid);
     expect(status).toBe('complete');
     expect(rows.map(({ name }) => name)).toEqual(['by.all']);
     expect(step.eventProblems).toMatchObject([{ event: 'by.nobody', kind: 'failed', path: null }]);

@@ -1,0 +1,60 @@
+import type { BasePublisher, PublisherClass } from '../events/base-publisher.ts';
+import type { BaseSubscriber, SubscriberClass } from '../events/base-subscriber.ts';
+import { isSubscriber } from '../events/base-subscriber.ts';
+import { isPublisherRegistry, PublisherRegistry } from '../events/publisher-registry.ts';
+import { isSubscriberRegistry, SubscriberRegistry } from '../events/subscriber-registry.ts';
+import type { Logger } from '../logging/logger.ts';
+
+/** Publishers as `createTasker` takes them: classes, instances, or a registry. */
+export type PublisherSource =
+  | PublisherRegistry
+  | PublisherClass
+  | BasePublisher
+  | readonly (PublisherClass | BasePublisher)[];
+
+/** Subscribers as `createTasker` takes them: classes, instances, `defineSubscriber` values, or a registry. */
+export type SubscriberSource =
+  | SubscriberRegistry
+  | SubscriberClass
+  | BaseSubscriber<never>
+  | readonly (SubscriberClass | BaseSubscriber<never>)[];
+
+/** Who makes and who gets the domain events of a tasker. */
+export interface EventRegistries {
+  publishers: PublisherRegistry;
+  subscribers: SubscriberRegistry;
+}
+
+/** Those of this process: of its worker, and of worker servers. */
+export function processEventRegistries(): EventRegistries {
+  return { publishers: PublisherRegistry.instance, subscribers: SubscriberRegistry.instance };
+}
+
+/**
+ * Puts publishers and subscribers into registries; a given registry is used as it is, so that more may be added later.
+ * @throws TaskerError `publisher_invalid`, `subscriber_invalid`, `conflict`
+ */
+export function eventRegistries(
+  given: { publishers?: PublisherSource | undefined; subscribers?: SubscriberSource | undefined },
+  logger: Logger,
+): EventRegistries {
+  const { publishers = [], subscribers = [] } = given;
+  return { publishers: publishersOf(publishers, logger), subscribers: subscribersOf(subscribers, logger) };
+}
+
+function publishersOf(source: PublisherSource, logger: Logger): PublisherRegistry {
+  if (isPublisherRegistry(source)) return source;
+  const registry = new PublisherRegistry({ logger });
+  for (const one of [source].flat()) registry.register(one as PublisherClass);
+  return registry;
+}
+
+function subscribersOf(source: SubscriberSource, logger: Logger): SubscriberRegistry {
+  if (isSubscriberRegistry(source)) return source;
+  const registry = new SubscriberRegistry({ logger });
+  for (const one of [source].flat()) {
+    if (isSubscriber(one)) registry.registerInstance(one);
+    else registry.register(one as SubscriberClass);
+  }
+  return registry;
+}

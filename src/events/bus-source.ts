@@ -1,0 +1,45 @@
+import type { DomainEventCallback, InProcessEventSource } from './base-subscriber.ts';
+import type { DomainEvent } from './domain-event.ts';
+import { domainEventOf } from './domain-event-of.ts';
+import type { EventBus } from './event-bus.ts';
+
+interface Listening {
+  readonly patterns: Set<string>;
+  end(): void;
+}
+
+/** The events of a bus for subscribers, or those among them that `wants` wants. */
+export class BusSource implements InProcessEventSource {
+  readonly #bus: EventBus;
+  readonly #wants: (event: DomainEvent) => boolean;
+  readonly #listening = new Map<DomainEventCallback, Listening>();
+
+  constructor(bus: EventBus, wants: (event: DomainEvent) => boolean = () => true) {
+    this.#bus = bus;
+    this.#wants = wants;
+  }
+
+  /** One subscription a callback, whatever the number of its patterns: an event comes once. */
+  subscribe(pattern: string, callback: DomainEventCallback): void {
+    const patterns = this.#listening.get(callback)?.patterns ?? new Set();
+    this.#listen(callback, patterns.add(pattern));
+  }
+
+  unsubscribe(pattern: string, callback?: DomainEventCallback): void {
+    for (const one of callback ? [callback] : [...this.#listening.keys()]) {
+      const patterns = this.#listening.get(one)?.patterns;
+      if (patterns?.delete(pattern)) this.#listen(one, patterns);
+    }
+  }
+
+  #listen(callback: DomainEventCallback, patterns: Set<string>): void {
+    this.#listening.get(callback)?.end();
+    this.#listening.delete(callback);
+    if (patterns.size === 0) return;
+    const end = this.#bus.subscribe([...patterns], (live) => {
+      const event = domainEventOf(live);
+      return this.#wants(event) ? callback(event) : undefined;
+    });
+    this.#listening.set(callback, { patterns, end });
+  }
+}

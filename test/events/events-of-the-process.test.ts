@@ -1,0 +1,121 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import {
+  BasePublisher,
+  BaseSubscriber,
+  createFfiPollAdapter,
+  type DomainEvent,
+  defineHandler,
+  getFfiLayer,
+  InProcessDomainEventPoller,
+  PublisherRegistry,
+  SubscriberRegistry,
+  silentLogger,
+  stopWorker,
+  WorkerServer,
+} from '../../src/index.ts';
+import { setupBridge } from '../support/bridge.ts';
+import { sharedDatabase } from '../support/shared-database.ts';
+
+const shared = sharedDatabase();
+const pay = defineHandler('pay', {}, () => ({ amount: 1 }));
+const event = (name: string, delivery_mode: string) => ({
+  name,
+  description: 'it happened',
+  schema: {},
+  delivery_mode,
+});
+const STEPS = {
+  pay: {
+    publishes_events: [
+      event('payment.stored', 'durable'),
+      event('payment.live', 'fast'),
+      event('payment.both', 'broadcast'),
+    ],
+  },
+};
+
+class Twice extends BasePublisher {
+  static override publisherName = 'twice';
+  override publishesFor = () => ['pay'];
+  override transformPayload = () => ({ amount: 2 });
+}
+
+/** Registered in the registries of this process, until the test ends. */
+function registered() {
+  const kept: DomainEvent[] = [];
+  class Audit extends BaseSubscriber {
+    static override subscriberName = `audit ${process.pid}`;
+    handle(event: DomainEvent) {
+      kept.push(event);
+    }
+  }
+  SubscriberRegistry.instance().register(Audit);
+  PublisherRegistry.instance().register(Twice);
+  onTestFinished(async () => {
+    PublisherRegistry.instance().reset();
+    await SubscriberRegistry.instance().reset();
+  });
+  return { kept, names: () => kept.map(({ eventName }) => eventName).sort() };
+}
+
+describe('the registries of this process', () => {
+  it('serve its worker: publishers are asked, subscribers are started and stopped with it', async () => {
+    const { kept, names } = registered();
+    const { run } = await setupBridge(shared, STEPS, { handlers: { pay } });
+    // As the page has it; it is started already.
+    SubscriberRegistry.instance().startAll();
+    await run();
+    await expect.poll(names).toEqual(['payment.both', 'payment.live', 'payment.stored']);
+    expect(kept.map(({ payload }) => payload)).toEqual([{ amount: 2 }, { amount: 2 }, { amount: 2 }]);
+    expect(SubscriberRegistry.instance.stats).toMatchObject({ started: true, activeCount: 1 });
+    await stopWorker(null, { drainTimeoutMs: 1_000 });
+    expect(SubscriberRegistry.instance.stats).toMatchObject({ started: false, activeCount: 0 });
+    expect(kept).toHaveLength(3);
+  });
+
+  it('get the events of this process from a poller, when they are started with one: each once all the same', async () => {
+    const { names } = registered();
+    const poller = new InProcessDomainEventPoller({ pollIntervalMs: 2 });
+    poller.setPollFunction(createFfiPollAdapter((await getFfiLayer()).getModule()));
+    const polled: DomainEvent[] = [];
+    poller.subscribe('payment.*', (event) => void polled.push(event));
+    poller.start();
+    onTestFinished(() => poller.stop());
+    const { run } = await setupBridge(shared, STEPS, { handlers: { pay } });
+    SubscriberRegistry.instance.startAll(poller);
+    const { taskUuid } = await run();
+    await expect.poll(names).toEqual(['payment.both', 'payment.live', 'payment.stored']);
+    await stopWorker(null, { drainTimeoutMs: 1_000 });
+    expect(names()).toHaveLength(3);
+    expect(polled.map(({ eventName, payload, deliveryMode }) => [eventName, payload, deliveryMode])).toEqual([
+      ['payment.live', { amount: 2 }, 'fast'],
+      ['payment.both', { amount: 2 }, 'broadcast'],
+    ]);
+    expect(polled[0]).toMatchObject({
+      metadata: { taskUuid, stepName: 'pay', publisher: 'twice' },
+      executionResult: { success: true, result: { amount: 1 } },
+    });
+  });
+
+  it('serve a worker server, each time it is started', async () => {
+    const { names } = registered();
+    const { tasker, demo } = await shared.setup(STEPS, { worker: false });
+    const server = new WorkerServer({
+      databaseUrl: shared.url,
+      namespace: demo.namespace,
+      templates: [],
+      handlers: [],
+      web: false,
+      logger: silentLogger,
+    });
+    onTestFinished(() => server.shutdown({ drainTimeoutMs: 100 }));
+    server.getHandlerSystem().register('pay', pay);
+    for (const count of [3, 6]) {
+      await server.start();
+      await tasker.createTask(demo);
+      await expect.poll(() => names().length).toBe(count);
+      await server.shutdown();
+    }
+    expect(names()).toHaveLength(6);
+  });
+});

@@ -1,0 +1,114 @@
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import esbuild from 'esbuild';
+import { expect, it } from 'vitest';
+import { eventRegistries } from '../../src/app/event-registries.ts';
+import { HandlerFolders } from '../../src/app/handler-folders.ts';
+import { createDomainEvent } from '../../src/events/domain-event.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { discoverHandlers } from '../../src/registry/discover-handlers.ts';
+import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
+import { projectWith } from '../support/config-folder.ts';
+import { LocalSource } from '../support/local-source.ts';
+
+const events = (version: string) => `
+import { BasePublisher, BaseSubscriber } from 'tasker-core';
+
+export abstract class ShopSubscriber extends BaseSubscriber {}
+export class Audit extends ShopSubscriber {
+  static subscriberName = 'audit';
+  handle({ payload }: { payload: { seen: string[] } }) {
+    payload.seen.push('${version}');
+  }
+}
+export class Payments extends BasePublisher {
+  static publisherName = 'payment_events';
+  transformPayload() {
+    return { version: '${version}' };
+  }
+}
+`;
+const handler = `
+import { defineHandler } from 'tasker-core';
+export const pay = defineHandler('pay', {}, () => ({}));
+`;
+
+/** A project in which the package is installed: another copy of it than the one under test. */
+async function project(files: Record<string, string>): Promise<string> {
+  const root = projectWith(files);
+  const installed = path.join(root, 'node_modules', 'tasker-core');
+  mkdirSync(installed, { recursive: true });
+  symlinkSync(path.resolve('node_modules'), path.join(installed, 'node_modules'));
+  writeFileSync(path.join(installed, 'package.json'), '{"name":"tasker-core","type":"module","exports":"./index.js"}');
+  const rooms = ['events/base-publisher', 'events/base-subscriber', 'handlers/define-handler'];
+  await esbuild.build({
+    stdin: {
+      contents: rooms.map((file) => `export * from ${JSON.stringify(path.resolve('src', `${file}.ts`))};`).join('\n'),
+      resolveDir: installed,
+    },
+    outfile: path.join(installed, 'index.js'),
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    packages: 'external',
+  });
+  return root;
+}
+
+const told = () => ({ seen: [] as string[] });
+const eventOf = (payload: { seen: string[] }) =>
+  createDomainEvent({
+    eventId: 'e',
+    eventName: 'a.b',
+    payload: payload as Record<string, unknown>,
+    metadata: {},
+    executionResult: { success: true },
+  });
+
+it('publishers and subscribers that a folder of handlers exports are registered, and replaced when it is read again', async () => {
+  const root = await project({ 'handlers/events.ts': events('one'), 'handlers/pay.ts': handler });
+  const registries = eventRegistries({}, silentLogger);
+  const folders = new HandlerFolders([path.join(root, 'handlers')], { logger: silentLogger, events: registries });
+  const { publishers, subscribers } = registries;
+  const source = new LocalSource();
+  subscribers.startAll(source);
+
+  await folders.load();
+  expect(publishers.registeredNames).toEqual(['payment_events']);
+  expect(subscribers.stats.subscribers.map(({ subscriberName, active }) => [subscriberName, active])).toEqual([
+    ['audit', true],
+  ]);
+  const [before] = subscribers.listSubscribers();
+  await folders.load();
+  expect(subscribers.listSubscribers()).toEqual([before]);
+
+  writeFileSync(path.join(root, 'handlers/events.ts'), events('two'));
+  await folders.load();
+  const payload = told();
+  source.tell(eventOf(payload));
+  await subscribers.stopAll();
+  expect(payload.seen).toEqual(['two']);
+  expect(publishers.get('payment_events')?.publish({ eventName: 'a.b', stepResult: { success: true } })).toBe(true);
+
+  writeFileSync(path.join(root, 'handlers/events.ts'), 'export const nothing = 1;');
+  await folders.load();
+  expect([publishers.count, subscribers.count]).toEqual([0, 0]);
+});
+
+it('one that was registered by hand stays; a file of events only is not told as one without handlers', async () => {
+  const root = await project({ 'handlers/events.ts': events('one') });
+  const registries = eventRegistries({}, silentLogger);
+  const folders = new HandlerFolders([path.join(root, 'handlers')], { logger: silentLogger, events: registries });
+  await folders.load();
+  const [publisher] = registries.publishers.listPublishers();
+  const [subscriber] = registries.subscribers.listSubscribers();
+  const own = eventRegistries({ publishers: publisher!, subscribers: subscriber! }, silentLogger);
+  await new HandlerFolders([path.join(root, 'handlers')], { logger: silentLogger, events: own }).load();
+  expect(own.publishers.listPublishers()).toEqual([publisher]);
+  expect(own.subscribers.listSubscribers()).toEqual([subscriber]);
+
+  const registry = new HandlerRegistry();
+  const take = (exported: unknown) => (typeof exported === 'function' ? exported.name : undefined);
+  const { files } = await discoverHandlers(path.join(root, 'handlers'), { registry, also: take });
+  expect(files).toEqual([{ file: path.join(root, 'handlers/events.ts'), handlers: [] }]);
+});

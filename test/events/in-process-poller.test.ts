@@ -1,0 +1,146 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createDomainEvent, type DomainEvent } from '../../src/events/domain-event.ts';
+import {
+  createFfiPollAdapter,
+  ffiEventToDomainEvent,
+  type NapiDomainEvent,
+} from '../../src/events/ffi-domain-event.ts';
+import { InProcessDomainEventPoller } from '../../src/events/in-process-poller.ts';
+import { deferred } from '../support/setup.ts';
+
+const eventOf = (eventName: string): DomainEvent =>
+  createDomainEvent({ eventId: eventName, eventName, payload: {}, metadata: {}, executionResult: { success: true } });
+
+function pollerOf(events: DomainEvent[], maxEventsPerPoll = 100) {
+  const poller = new InProcessDomainEventPoller({ pollIntervalMs: 1, maxEventsPerPoll });
+  poller.setPollFunction(() => events.shift() ?? null);
+  onTestFinished(() => poller.stop());
+  return poller;
+}
+
+describe('the poller of events of this process', () => {
+  it('gives each event to those whose pattern matches, and to one callback once', async () => {
+    const events = ['payment.ok', 'order.ok', 'paymentXok'].map(eventOf);
+    const poller = pollerOf(events);
+    const payments: string[] = [];
+    const all: string[] = [];
+    const take = (event: DomainEvent) => void all.push(event.eventName);
+    poller.subscribe('payment.*', ({ eventName }) => void payments.push(eventName));
+    poller.subscribe('*', take);
+    poller.subscribe('order.*', take);
+    poller.start();
+    await expect.poll(() => all).toEqual(['payment.ok', 'order.ok', 'paymentXok']);
+    expect(payments).toEqual(['payment.ok']);
+    expect(poller.stats).toMatchObject({ eventsProcessed: 3, eventsLagged: 0, running: true });
+    poller.unsubscribe('*');
+    poller.unsubscribe('order.*', take);
+    events.push(eventOf('order.late'));
+    await expect.poll(() => poller.stats.eventsProcessed).toBe(4);
+    expect(all).toHaveLength(3);
+  });
+
+  it('goes on at once when there is more, whatever its interval is', async () => {
+    const poller = new InProcessDomainEventPoller({ pollIntervalMs: 3_600_000, maxEventsPerPoll: 2 });
+    const events = Array.from({ length: 9 }, (_, n) => eventOf(`a.${n}`));
+    poller.setPollFunction(() => events.shift() ?? null);
+    poller.start();
+    await expect.poll(() => poller.stats.eventsProcessed).toBe(9);
+    expect(poller.isRunning).toBe(true);
+    await poller.stop();
+    expect(poller.isRunning).toBe(false);
+  });
+
+  it('tells of polls and callbacks that fail, and goes on', async () => {
+    const events = [eventOf('a.a'), eventOf('a.b')];
+    let polls = 0;
+    const poller = new InProcessDomainEventPoller({ pollIntervalMs: 1 });
+    onTestFinished(() => poller.stop());
+    poller.setPollFunction(() => {
+      if (++polls === 1) throw new Error('no module');
+      return events.shift() ?? null;
+    });
+    const errors: string[] = [];
+    poller.onError(({ message }) => void errors.push(message));
+    poller.subscribe('a.a', () => {
+      throw new Error('thrown');
+    });
+    poller.subscribe('a.b', () => Promise.reject(new Error('rejected')));
+    poller.start();
+    await expect.poll(() => errors).toEqual(['no module', 'thrown', 'rejected']);
+  });
+
+  it('waits at its stop for the callbacks under way, and calls nobody after it', async () => {
+    const events = [eventOf('a.a')];
+    const poller = pollerOf(events);
+    const gate = deferred<void>();
+    const said: string[] = [];
+    poller.subscribe('*', async ({ eventName }) => {
+      said.push(`begin ${eventName}`);
+      await gate.promise;
+      said.push(`end ${eventName}`);
+    });
+    poller.start();
+    await expect.poll(() => said).toEqual(['begin a.a']);
+    const stopped = poller.stop();
+    events.push(eventOf('a.b'));
+    gate.resolve();
+    await stopped;
+    expect(said).toEqual(['begin a.a', 'end a.a']);
+  });
+});
+
+describe('an event of the bridge', () => {
+  const napi: NapiDomainEvent = {
+    eventId: 'e',
+    eventName: 'payment.failed',
+    eventVersion: '1.0',
+    payload: {
+      task_sequence_step: { task: {} },
+      execution_result: { success: false, result: {}, status: 'failed' },
+      payload: { reason: 'no funds' },
+    },
+    metadata: {
+      taskUuid: 't',
+      stepUuid: 's',
+      stepName: 'charge',
+      namespace: 'shop',
+      correlationId: 'c',
+      firedAt: '2026-01-02T03:04:06Z',
+      firedBy: 'payment_events',
+    },
+  };
+
+  it('is taken out of its envelope: business payload, the real execution result, the publisher', async () => {
+    const event = ffiEventToDomainEvent(napi);
+    expect(event.payload).toEqual({ reason: 'no funds' });
+    expect(event.executionResult).toMatchObject({ success: false, status: 'failed' });
+    expect(event.metadata).toEqual({
+      ...{ taskUuid: 't', stepUuid: 's', stepName: 'charge', namespace: 'shop', correlationId: 'c' },
+      ...{ firedAt: '2026-01-02T03:04:06Z', publisher: 'payment_events' },
+    });
+    expect(await event.envelope()).toEqual({
+      event_id: 'e',
+      event_name: 'payment.failed',
+      event_version: '1.0',
+      payload: napi.payload,
+      metadata: {
+        ...{ task_uuid: 't', step_uuid: 's', step_name: 'charge', namespace: 'shop', correlation_id: 'c' },
+        ...{ fired_at: '2026-01-02T03:04:06Z', fired_by: 'payment_events' },
+      },
+    });
+  });
+
+  it('without an envelope is its payload', () => {
+    expect(ffiEventToDomainEvent({ ...napi, payload: { amount: 1 } })).toMatchObject({
+      payload: { amount: 1 },
+      executionResult: { success: true, result: { amount: 1 } },
+    });
+  });
+
+  it('is polled from a module, or there is none', () => {
+    const events = [napi];
+    const poll = createFfiPollAdapter({ pollInProcessEvents: () => events.shift() ?? null });
+    expect(poll()?.eventName).toBe('payment.failed');
+    expect(poll()).toBeNull();
+  });
+});

@@ -1,0 +1,22 @@
+import type { DomainEventCallback, InProcessEventSource } from '../../src/events/base-subscriber.ts';
+import type { DomainEvent } from '../../src/events/domain-event.ts';
+import { eventMatcher } from '../../src/model/event-pattern.ts';
+
+/** Events of a process, told by hand. */
+export class LocalSource implements InProcessEventSource {
+  readonly #subscriptions: { pattern: string; callback: DomainEventCallback }[] = [];
+
+  subscribe(pattern: string, callback: DomainEventCallback): void {
+    this.#subscriptions.push({ pattern, callback });
+  }
+
+  unsubscribe(pattern: string, callback?: DomainEventCallback): void {
+    const at = this.#subscriptions.findIndex((one) => one.pattern === pattern && one.callback === callback);
+    if (at >= 0) this.#subscriptions.splice(at, 1);
+  }
+
+  tell(event: DomainEvent): void {
+    const told = this.#subscriptions.filter(({ pattern }) => eventMatcher([pattern])(event.eventName));
+    for (const callback of new Set(told.map((one) => one.callback))) void callback(event);
+  }
+}
