@@ -171,7 +171,11 @@ async function dynamicTasks(probe) {
     failure_strategy: 'fail_fast',
   };
   const steps = [
-    { name: 'start', handler: 'work' },
+    {
+      name: 'start',
+      handler: 'work',
+      publishes_events: [{ name: 'bench.started', description: 'It began', schema: {} }],
+    },
     { name: 'route', type: 'decision', handler: 'route', depends_on: ['start'] },
     ...['left', 'right'].map((name) => ({ name, handler: 'work', depends_on: ['route'] })),
     { name: 'join', type: 'deferred_convergence', handler: 'work', depends_on: ['left', 'right'] },
@@ -269,7 +273,7 @@ async function lostWorker(probe) {
 }
 
 async function load() {
-  const workloads = ['W1', 'W2', 'W3', 'W4', 'W6'];
+  const workloads = ['W1', 'W2', 'W3', 'W4', 'W6', 'W7'];
   // Two workers, so that some results must be loaded and some steps go through the queue.
   const one = await startTasker(server.url, folder, { names: workloads, concurrency: 500 });
   // The second serves two namespaces, so that its claims are those of several.

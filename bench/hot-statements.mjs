@@ -107,6 +107,7 @@ export const NOT_HOT = {
   set_queue_aside: COMPACTING,
   truncate_queue: COMPACTING,
   put_queue_back: COMPACTING,
+  store_events: 'once for the steps that a dead worker lost for good; adds rows and reads none',
   database_in_use: NO_TABLE,
   leftover_databases: NO_TABLE,
   prepare_migration_log: MIGRATING,

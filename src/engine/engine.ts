@@ -349,6 +349,7 @@ export class Engine {
     this.#count.swept(swept);
     if (swept.takenFrom.length > 0) await this.#tell(CHANNEL_TAKEN, swept.takenFrom);
     if (swept.queued > 0) await this.wakeWorkers();
+    if (swept.told) await this.announceEvents();
     const blocked = swept.steps.filter((step) => step.task_state === 'blocked_by_failures');
     const ended = new Set([...blocked, ...swept.ended].map((row) => row.task_uuid));
     if (ended.size > 0) await this.announceEnded([...ended]);

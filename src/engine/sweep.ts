@@ -5,8 +5,11 @@ import type { Db } from '../db/statement.ts';
 import { compactQueue, queueBloat, tryCompacting } from '../store/compact-queue.ts';
 import { dueTasks, promoteRetries } from '../store/promote-retries.ts';
 import { type EndedTaskRow, KIND, type RecordedStep } from '../store/record-steps.ts';
+import { storeEvents } from '../store/store-events.ts';
 import { buryWorkers, deadWorkers, declareDead, type TakenBackRow, takeBack, tasksOfDead } from '../store/sweep.ts';
+import { eventsOfLost } from './lost-events.ts';
 import { recordLocked } from './record.ts';
+import type { StepError } from './task-view.ts';
 import type { TemplateStore } from './template-store.ts';
 import { withFreeTasks } from './with-free-tasks.ts';
 
@@ -28,6 +31,8 @@ export interface Swept {
   takenFrom: string[];
   /** Steps that went to the queue. */
   queued: number;
+  /** Domain events were stored, of steps that were lost for good. */
+  told: boolean;
 }
 
 /**
@@ -38,7 +43,14 @@ export async function sweep(
   { database, templates }: { database: Database; templates: TemplateStore },
   leaseMs: number,
 ): Promise<Swept> {
-  const swept: Swept = { dead: await declareDead(database, leaseMs), steps: [], ended: [], takenFrom: [], queued: 0 };
+  const swept: Swept = {
+    dead: await declareDead(database, leaseMs),
+    steps: [],
+    ended: [],
+    takenFrom: [],
+    queued: 0,
+    told: false,
+  };
   const all = await deadWorkers(database);
   if (all.length === 0) return swept;
   for (;;) {
@@ -53,6 +65,7 @@ export async function sweep(
     swept.ended.push(...taken.ended);
     swept.takenFrom.push(...taken.takenFrom);
     swept.queued += taken.queued;
+    swept.told ||= taken.told;
   }
   await buryWorkers(database, all);
   return swept;
@@ -66,7 +79,14 @@ async function takeBackFrom(
   const taken = await takeBack(on.tx, taskUuids, dead);
   const queued = taken.filter((row) => row.state === 'enqueued').length;
   const failing = taken.filter((row) => row.state === 'failing');
-  if (failing.length === 0) return { steps: taken, ended: [], takenFrom: [], queued };
+  const lost = taken.filter((row) => row.state !== 'enqueued');
+  if (lost.length > 0)
+    await on.templates.load(
+      lost.map((row) => row.template_id),
+      on.tx,
+    );
+  const told = await tellOfLost(on, lost);
+  if (failing.length === 0) return { steps: taken, ended: [], takenFrom: [], queued, told };
   const answer = await recordLocked(on, failing.map(lostForGood), {
     freeSlots: 0,
     token: 0,
@@ -78,25 +98,44 @@ async function takeBackFrom(
     ended: answer.ended,
     takenFrom: answer.takenFrom,
     queued: queued + answer.queued,
+    told,
   };
+}
+
+/** Stores the events of steps that are not run again. */
+async function tellOfLost(
+  { tx, templates }: { tx: Db; templates: TemplateStore },
+  lost: readonly TakenBackRow[],
+): Promise<boolean> {
+  const attempts = lost.flatMap((row) => {
+    const { task_uuid, idx, attempts: attempt, template_id: templateId } = row;
+    const events = eventsOfLost(templates, { templateId, idx, error: errorOfLost(row) });
+    return events ? [{ task_uuid, idx, attempt, ...events }] : [];
+  });
+  if (attempts.length > 0) await storeEvents(tx, attempts);
+  return attempts.length > 0;
+}
+
+function errorOfLost({ retryable }: TakenBackRow): Partial<StepError> {
+  const message = retryable
+    ? 'the worker was lost while the step ran, and its attempts are used up'
+    : 'the worker was lost while the step ran; it is not retryable and may have run, so an operator decides';
+  return { error_type: 'worker_lost', retryable, message };
 }
 
 /** A batch worker that its dead worker lost for the last time. */
 function lostForGood(row: TakenBackRow): RecordedStep {
-  const message = row.retryable
-    ? 'the worker was lost while the step ran, and its attempts are used up'
-    : 'the worker was lost while the step ran; it is not retryable and may have run, so an operator decides';
   return {
     taskUuid: row.task_uuid,
     idx: row.idx,
     claim: row.claim!,
     kind: KIND.lost,
     delayMs: 0,
-    templateId: row.template_id!,
+    templateId: row.template_id,
     rank: row.rank!,
     durationMs: 0,
     result: 'null',
-    detail: JSON.stringify({ error: { error_type: 'worker_lost', retryable: row.retryable, message } }),
+    detail: JSON.stringify({ error: errorOfLost(row) }),
   };
 }
 

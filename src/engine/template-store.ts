@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
+import type { Db } from '../db/statement.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { nearNames } from '../model/near-names.ts';
@@ -120,11 +121,11 @@ export class TemplateStore {
    * Makes these ids ready for {@link get}. Answers those that can't be, and why: a newer program may have stored what
    * this one does not understand.
    */
-  async load(ids: Iterable<number>): Promise<Map<number, Error>> {
+  async load(ids: Iterable<number>, db: Db = this.#database): Promise<Map<number, Error>> {
     const unreadable = new Map<number, Error>();
     const unknown = [...new Set(ids)].filter((id) => !this.#byId.has(id));
     if (unknown.length === 0) return unreadable;
-    for (const row of await templatesById(this.#database, unknown)) {
+    for (const row of await templatesById(db, unknown)) {
       try {
         this.#load(row);
       } catch (error) {

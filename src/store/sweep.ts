@@ -75,8 +75,8 @@ n as (
     from (select task_uuid, count(*)::int err from lost where state = 'error' group by 1) c
    where task.task_uuid = c.task_uuid returning task.task_uuid, task.state::text)
 select l.task_uuid, l.idx, l.state::text, l.attempts, l.claim >> 24 worker_id, n.state task_state,
-       null::bigint claim, null::int template_id, null::smallint rank, l.retryable
-  from lost l left join n on n.task_uuid = l.task_uuid
+       null::bigint claim, l.template_id, null::smallint rank, l.retryable
+  from placed l left join n on n.task_uuid = l.task_uuid
 union all
 select h.task_uuid, h.idx, 'failing', h.attempts, h.claim >> 24, null, h.claim, t.template_id, t.rank, s.retryable
   from held h join tasker.task t on t.task_uuid = h.task_uuid join tasker.step s on s.ctid = h.tid
@@ -92,7 +92,7 @@ export interface TakenBackRow {
   worker_id: number;
   task_state: string | null;
   claim: number | null;
-  template_id: number | null;
+  template_id: number;
   rank: number | null;
   retryable: boolean;
 }
