@@ -49,6 +49,20 @@ describe('a program of the examples prints what came of its tasks', () => {
       ],
     ],
     [
+      'events/pay-orders.mjs',
+      [
+        'O-1: complete',
+        '  payment.processed {"amount":1250,"status":"captured","currency":"EUR","payment_id":"P-O-1"} (stripe)',
+        '  order.completed {"order_id":"O-1"}',
+        'O-2: blocked_by_failures',
+        '  payment.failed {"reason":"the card of O-2 was declined"} (stripe)',
+        'O-3: complete',
+        '  payment.processed {"amount":4900,"status":"captured","currency":"EUR","payment_id":"P-O-3"} (stripe)',
+        '  order.completed {"order_id":"O-3"}',
+        'in this process: 2 order.completed',
+      ],
+    ],
+    [
       'pipeline/report-sales.mjs',
       ['Coffee mug      14  as hoped', 'Fountain pen    10  less than hoped', 'Baseball cap    24  as hoped'],
     ],
