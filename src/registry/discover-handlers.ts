@@ -53,10 +53,9 @@ export interface Discovery {
  * const { count, files } = await discoverHandlers('./handlers', { registry });
  * for (const { file, reason } of files) if (reason) console.warn(`${file}: ${reason}`);
  */
-export async function discoverHandlers(
-  source: string,
-  { registry, logger = silentLogger, also }: DiscoverOptions,
-): Promise<Discovery> {
+export async function discoverHandlers(source: string, options: DiscoverOptions): Promise<Discovery> {
+  // Not in the signature: declarations would name `also`, which they leave out of the options.
+  const { registry, logger = silentLogger, also } = options;
   const modules = (await modulesOfPackage(source)) ?? (await modulesOfFolder(source));
 
   const files: DiscoveredFile[] = [...modules.leftOut];
