@@ -32,8 +32,8 @@ export class SubscriberRuns implements SubscriberHost {
 
   constructor(parts: SubscriberRunsParts) {
     this.#parts = parts;
-    this.#fast = new BusSource(parts.bus, ({ deliveryMode }) => deliveryMode === 'fast');
-    this.#all = new BusSource(parts.bus);
+    this.#fast = new BusSource(parts, ({ deliveryMode }) => deliveryMode === 'fast');
+    this.#all = new BusSource(parts);
   }
 
   run(

@@ -50,12 +50,27 @@ describe('subscribers of a tasker', () => {
         live.handle(event);
       }
     }
-    const { tasker } = await setup({ templates: [paid(...BOTH)], handlers: [pay], subscribers: [audit, Live] });
+    const envelopes: Fields = {};
+    class Whole extends BaseSubscriber {
+      static override subscriberName = 'whole';
+      async handle(event: DomainEvent) {
+        envelopes[event.eventName] = await event.envelope();
+      }
+    }
+    const { tasker } = await setup({ templates: [paid(...BOTH)], handlers: [pay], subscribers: [audit, Live, Whole] });
     const { taskUuid } = await tasker.createTask({ ...DEMO, context: { amount: 12.5 } });
     await expect.poll(() => audit.names).toEqual(['payment.both', 'payment.live', 'payment.stored']);
+    await expect.poll(() => Object.keys(envelopes)).toHaveLength(3);
     await tasker.stop();
     expect(audit.names).toHaveLength(3);
     expect(live.names).toEqual(['payment.both', 'payment.live']);
+    expect(envelopes).toMatchObject({
+      'payment.live': {
+        event_name: 'payment.live',
+        payload: { task_sequence_step: { workflow_step: { name: 'pay' } } },
+      },
+      'payment.stored': { payload: { execution_result: { success: true }, payload: { payment_id: 'P-1' } } },
+    });
     const stored = audit.kept.find(({ eventName }) => eventName === 'payment.stored')!;
     expect(stored).toMatchObject({
       eventVersion: '1.0',
