@@ -11,6 +11,7 @@ const PROOFS = [
     vitest,
     'run',
     'test/engine',
+    'test/store',
     'test/crash',
     '--project',
     'postgres-18',

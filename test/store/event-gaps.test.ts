@@ -7,8 +7,10 @@ import { until } from '../support/setup.ts';
 
 const PROVE = process.env.PROVE === '1';
 const WRITERS = PROVE ? 200 : 50;
-const TRANSACTIONS = PROVE ? 300 : 4;
+const TRANSACTIONS = PROVE ? 100 : 4;
 const LONGEST_MS = PROVE ? 2_000 : 60;
+/** With few of them, writers wait for each other most of the time. */
+const TASKS = PROVE ? 5_000 : WRITERS;
 
 /** Readers that others have written, and why ours is not like them. */
 const WRONG_READERS = {
@@ -133,7 +135,7 @@ async function write(url: string, taskUuids: readonly string[]): Promise<number[
 it(
   `${WRITERS} writers with transactions of random length: readers in two processes skip none, double none, and keep the order in each task`,
   async () => {
-    const { log, url, sql, taskUuids, another } = await eventLog({ tasks: WRITERS });
+    const { log, url, sql, taskUuids, another } = await eventLog({ tasks: TASKS });
     const [slow, ...quick] = taskUuids;
     const logs = [log, await another()];
     const groupId = await log.joinGroup({ name: 'all', patterns: ['*'] });
@@ -150,7 +152,7 @@ it(
       for (let last = false; !last; ) {
         last = !writing;
         await one.sequence();
-        await drain(one, groupId, { limit: 7, into: got });
+        await drain(one, groupId, { limit: PROVE ? 50 : 7, into: got });
       }
     };
     const gotByLastId: number[] = [];
@@ -168,9 +170,10 @@ it(
     const expected = [...committed.flat(), ...late].sort((a, b) => a - b);
     expect(expected.length).toBeGreaterThan(WRITERS);
     expect(idsOf(got).sort((a, b) => a - b)).toEqual(expected);
-    for (const taskUuid of taskUuids) {
-      const ids = idsOf(got.filter((event) => event.taskUuid === taskUuid));
-      expect(ids).toEqual([...ids].sort((a, b) => a - b));
+    const last = new Map<string, number>();
+    for (const { taskUuid, id } of got) {
+      expect(id).toBeGreaterThan(last.get(taskUuid) ?? 0);
+      last.set(taskUuid, id);
     }
     expect(gotByLastId).not.toContain(late[0]);
     expect(gotByLastId.length).toBeLessThan(expected.length);
