@@ -48,7 +48,10 @@ class Victims {
     });
   }
 
-  /** Kills one every `ms` until it is stopped; who takes the place of one that was killed is ready when it is. */
+  /**
+   * Kills one every `ms` until it is stopped; who takes the place of one that was killed is ready when it is. Half of them
+   * are left: where a process takes long to start, none would live long enough to get anything done.
+   */
   async killEvery(ms: number): Promise<void> {
     const coming: Promise<void>[] = [];
     for (let next = 0; !this.#stopped; next = (next + 1) % this.#workers.length) {
@@ -56,7 +59,8 @@ class Victims {
       if (this.#stopped) break;
       const place = next;
       const victim = this.#workers[place];
-      if (!victim || victim.code !== undefined) continue;
+      const living = this.#workers.filter(({ code }) => code === undefined).length;
+      if (!victim || victim.code !== undefined || living * 2 <= this.#workers.length) continue;
       await victim.end('SIGKILL');
       this.kills++;
       coming.push(this.#replace(place));
