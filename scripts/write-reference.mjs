@@ -7,6 +7,8 @@ import { readPublicApi } from './public-api.mjs';
 
 const folder = fileURLToPath(new URL('../docs/reference', import.meta.url));
 
+const DOMAIN_EVENTS = ['domain-events', 'Domain events'];
+
 /** The pages, by the folder of the source that a name is from. */
 const PAGES = {
   app: ['tasker', 'The tasker'],
@@ -17,7 +19,10 @@ const PAGES = {
   'handlers/decision': ['decisions', 'Decisions'],
   'handlers/batch': ['batches', 'Batches'],
   registry: ['registry', 'Registry and resolvers'],
-  events: ['domain-events', 'Domain events'],
+  events: DOMAIN_EVENTS,
+  'events/publishing': DOMAIN_EVENTS,
+  'events/subscribing': DOMAIN_EVENTS,
+  'events/delivery': DOMAIN_EVENTS,
   worker: ['worker-events', 'Events of the worker'],
   'events/sinks': ['event-sinks', 'Event sinks'],
   template: ['templates', 'Templates'],
@@ -57,7 +62,9 @@ function sectionOf({ name, entry, kind, form, doc, tags, aliasOf }) {
 
 const WRITTEN = '<!-- written by scripts/write-reference.mjs from the docstrings: edit those -->';
 const sorted = [...names].sort((a, b) => a.name.localeCompare(b.name, 'en'));
-const pages = [...Object.values(PAGES), OTHERS].filter(([page]) => names.some((one) => pageOf(one)[0] === page));
+const pages = [...new Set([...Object.values(PAGES), OTHERS])].filter(([page]) =>
+  names.some((one) => pageOf(one)[0] === page),
+);
 
 function page([file, title]) {
   const sections = sorted.filter((one) => pageOf(one)[0] === file).flatMap(sectionOf);

@@ -79,55 +79,22 @@ export {
   WorkerNotInitializedError,
 } from './errors/worker-errors.ts';
 export { ERRORS, type ErrorCode, isTaskerError, TaskerError, type TaskerErrorOptions } from './errors.ts';
+export type { DeliveryContext, EventConsumer } from './events/delivery/event-consumer.ts';
+export type { HookAnswer, NowOrLater } from './events/delivery/in-order.ts';
 export {
   BasePublisher,
   type PublishContext,
   type PublisherClass,
-} from './events/base-publisher.ts';
-export {
-  BaseSubscriber,
-  type DomainEventCallback,
-  type InProcessEventSource,
-  type SubscriberClass,
-} from './events/base-subscriber.ts';
-export { DefaultPublisher } from './events/default-publisher.ts';
-export { type DefineSubscriberOptions, defineSubscriber } from './events/define-subscriber.ts';
-export {
-  createDomainEvent,
-  type DomainEvent,
-  type DomainEventInit,
-  type DomainEventMetadata,
-  type EventExecutionResult,
-  type InProcessDomainEvent,
-} from './events/domain-event.ts';
-export type { DeliveryContext, EventConsumer } from './events/event-consumer.ts';
-export type { EventDeclaration } from './events/event-declaration.ts';
-export {
-  createFfiPollAdapter,
-  type DomainEventModule,
-  ffiEventToDomainEvent,
-  type NapiDomainEvent,
-  type NapiDomainEvent as FfiDomainEvent,
-  type NapiDomainEventMetadata,
-} from './events/ffi-domain-event.ts';
-export type { HookAnswer, NowOrLater } from './events/in-order.ts';
-export type { StopOptions as SubscriberStopOptions } from './events/in-process-delivery.ts';
-export {
-  type DomainEventErrorCallback,
-  type DomainEventPollerConfig,
-  InProcessDomainEventPoller,
-  type PollerStats,
-} from './events/in-process-poller.ts';
+} from './events/publishing/base-publisher.ts';
+export { DefaultPublisher } from './events/publishing/default-publisher.ts';
+export type { EventDeclaration } from './events/publishing/event-declaration.ts';
 export {
   DuplicatePublisherError,
   PublisherNotFoundError,
   PublisherValidationError,
   RegistryFrozenError,
-} from './events/publisher-errors.ts';
-export { PublisherRegistry, type PublisherRegistryOptions } from './events/publisher-registry.ts';
-export { type RabbitmqSinkOptions, rabbitmqSink } from './events/sinks/rabbitmq-sink.ts';
-export type { SinkOptions } from './events/sinks/sink-options.ts';
-export { type WebhookSinkOptions, webhookSink } from './events/sinks/webhook-sink.ts';
+} from './events/publishing/publisher-errors.ts';
+export { PublisherRegistry, type PublisherRegistryOptions } from './events/publishing/publisher-registry.ts';
 export {
   createStepEventContext,
   type FromStepContextOptions,
@@ -135,14 +102,47 @@ export {
   type StepEventContext,
   type StepEventContextInit,
   type StepResult,
-} from './events/step-event-context.ts';
-export type { EventDelivery, SubscriberDelivery } from './events/subscriber-delivery.ts';
+} from './events/publishing/step-event-context.ts';
+export { type RabbitmqSinkOptions, rabbitmqSink } from './events/sinks/rabbitmq-sink.ts';
+export type { SinkOptions } from './events/sinks/sink-options.ts';
+export { type WebhookSinkOptions, webhookSink } from './events/sinks/webhook-sink.ts';
+export {
+  BaseSubscriber,
+  type DomainEventCallback,
+  type InProcessEventSource,
+  type SubscriberClass,
+} from './events/subscribing/base-subscriber.ts';
+export { type DefineSubscriberOptions, defineSubscriber } from './events/subscribing/define-subscriber.ts';
+export {
+  createDomainEvent,
+  type DomainEvent,
+  type DomainEventInit,
+  type DomainEventMetadata,
+  type EventExecutionResult,
+  type InProcessDomainEvent,
+} from './events/subscribing/domain-event.ts';
+export {
+  createFfiPollAdapter,
+  type DomainEventModule,
+  ffiEventToDomainEvent,
+  type NapiDomainEvent,
+  type NapiDomainEvent as FfiDomainEvent,
+  type NapiDomainEventMetadata,
+} from './events/subscribing/ffi-domain-event.ts';
+export type { StopOptions as SubscriberStopOptions } from './events/subscribing/in-process-delivery.ts';
+export {
+  type DomainEventErrorCallback,
+  type DomainEventPollerConfig,
+  InProcessDomainEventPoller,
+  type PollerStats,
+} from './events/subscribing/in-process-poller.ts';
+export type { EventDelivery, SubscriberDelivery } from './events/subscribing/subscriber-delivery.ts';
 export {
   SubscriberRegistry,
   type SubscriberRegistryOptions,
   type SubscriberStats,
-} from './events/subscriber-registry.ts';
-export { SubscriberResult } from './events/subscriber-result.ts';
+} from './events/subscribing/subscriber-registry.ts';
+export { SubscriberResult } from './events/subscribing/subscriber-result.ts';
 export { ApiHandler } from './handlers/api/api-handler.ts';
 export { type APICapable, APIMixin, type ApiDefaults, applyAPI } from './handlers/api/api-mixin.ts';
 export { ApiResponse, type ApiResponseContent } from './handlers/api/api-response.ts';

@@ -1,8 +1,8 @@
-import type { BasePublisher, PublisherClass } from '../events/base-publisher.ts';
-import type { BaseSubscriber, SubscriberClass } from '../events/base-subscriber.ts';
-import { isSubscriber } from '../events/base-subscriber.ts';
-import { isPublisherRegistry, PublisherRegistry } from '../events/publisher-registry.ts';
-import { isSubscriberRegistry, SubscriberRegistry } from '../events/subscriber-registry.ts';
+import type { BasePublisher, PublisherClass } from '../events/publishing/base-publisher.ts';
+import { isPublisherRegistry, PublisherRegistry } from '../events/publishing/publisher-registry.ts';
+import type { BaseSubscriber, SubscriberClass } from '../events/subscribing/base-subscriber.ts';
+import { isSubscriber } from '../events/subscribing/base-subscriber.ts';
+import { isSubscriberRegistry, SubscriberRegistry } from '../events/subscribing/subscriber-registry.ts';
 import type { Logger } from '../logging/logger.ts';
 
 /** Publishers as `createTasker` takes them: classes, instances, or a registry. */

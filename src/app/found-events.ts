@@ -1,7 +1,7 @@
-import type { BasePublisher } from '../events/base-publisher.ts';
-import type { BaseSubscriber } from '../events/base-subscriber.ts';
-import { isSubscriber, isSubscriberClass } from '../events/base-subscriber.ts';
-import { isPublisher, isPublisherClass } from '../events/publisher-brand.ts';
+import type { BasePublisher } from '../events/publishing/base-publisher.ts';
+import { isPublisher, isPublisherClass } from '../events/publishing/publisher-brand.ts';
+import type { BaseSubscriber } from '../events/subscribing/base-subscriber.ts';
+import { isSubscriber, isSubscriberClass } from '../events/subscribing/base-subscriber.ts';
 import type { EventRegistries } from './event-registries.ts';
 
 interface Found {

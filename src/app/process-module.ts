@@ -1,6 +1,6 @@
 import { packageVersion } from '../config/package-version.ts';
 import { FFIError } from '../errors/worker-errors.ts';
-import { processEvents } from '../events/polled-events.ts';
+import { processEvents } from '../events/subscribing/polled-events.ts';
 import { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import { logDebug, logError, logInfo, logTrace, logWarn } from '../logging/log.ts';
 import type { DispatchChannel } from '../worker/dispatch-channel.ts';

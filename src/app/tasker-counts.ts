@@ -2,7 +2,7 @@ import { packageVersion } from '../config/package-version.ts';
 import type { Engine } from '../engine/engine.ts';
 import { settledWithin } from '../engine/settled-within.ts';
 import { messageOf } from '../errors.ts';
-import type { EventBus } from '../events/event-bus.ts';
+import type { EventBus } from '../events/subscribing/event-bus.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 

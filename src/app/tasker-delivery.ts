@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EventConsumer } from '../events/event-consumer.ts';
-import { EventDelivery } from '../events/event-delivery.ts';
-import type { SubscriberRegistry } from '../events/subscriber-registry.ts';
-import { SubscriberRuns, type SubscriberRunsParts } from '../events/subscriber-runs.ts';
+import type { EventConsumer } from '../events/delivery/event-consumer.ts';
+import { EventDelivery } from '../events/delivery/event-delivery.ts';
+import type { SubscriberRegistry } from '../events/subscribing/subscriber-registry.ts';
+import { SubscriberRuns, type SubscriberRunsParts } from '../events/subscribing/subscriber-runs.ts';
 
 /** What a {@link TaskerDelivery} is made from. */
 export interface TaskerDeliveryParts extends SubscriberRunsParts {

@@ -4,7 +4,7 @@ import { withOverrides } from '../config/load-config.ts';
 import type { TaskerConfig } from '../config/tasker-config.ts';
 import { WorkerBootstrapError } from '../errors/worker-errors.ts';
 import { messageOf } from '../errors.ts';
-import { processEvents } from '../events/polled-events.ts';
+import { processEvents } from '../events/subscribing/polled-events.ts';
 import { consoleLogger } from '../logging/console-logger.ts';
 import { roomLogger } from '../logging/room-logger.ts';
 import { discoverHandlers } from '../registry/discover-handlers.ts';

@@ -1,6 +1,6 @@
 import { KIND, type Recording } from '../engine/engine.ts';
 import type { AttemptDetail, EventProblem } from '../engine/task-view.ts';
-import type { Publication } from '../events/publication.ts';
+import type { Publication } from '../events/publishing/publication.ts';
 import { ErrorType } from '../handlers/error-type.ts';
 import { storedOrchestrationMetadata } from '../handlers/orchestration-metadata.ts';
 import { retryAfterSeconds } from '../handlers/retry-after.ts';

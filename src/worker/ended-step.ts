@@ -1,6 +1,6 @@
 import type { EventOutcome } from '../engine/declared-events.ts';
 import { KIND } from '../engine/engine.ts';
-import type { EndedAttempt } from '../events/ended-attempt.ts';
+import type { EndedAttempt } from '../events/publishing/ended-attempt.ts';
 import type { AttemptEnd } from './attempt-end.ts';
 
 /** The end of an attempt, as its events tell of it. It waits with them for the commit, so it holds nothing of its own. */

@@ -1,4 +1,4 @@
-import type { DomainEventModule } from '../events/ffi-domain-event.ts';
+import type { DomainEventModule } from '../events/subscribing/ffi-domain-event.ts';
 import type { FfiStepEvent } from '../handlers/ffi-step-event.ts';
 import type { FfiDispatchMetrics } from './dispatch-metrics.ts';
 import type { NapiCheckpointYieldData, NapiStepExecutionResult } from './execution-result.ts';

@@ -1,10 +1,10 @@
 import { KIND } from '../engine/engine.ts';
 import type { EventProblem } from '../engine/task-view.ts';
 import { TaskerError } from '../errors.ts';
-import { tellPublished, tellUnpublished } from '../events/after-publication.ts';
-import type { PublisherSource } from '../events/ask-publishers.ts';
-import type { EventBus } from '../events/event-bus.ts';
-import { type Publication, prepareEvents, storedEvents } from '../events/publication.ts';
+import { tellPublished, tellUnpublished } from '../events/publishing/after-publication.ts';
+import type { PublisherSource } from '../events/publishing/ask-publishers.ts';
+import { type Publication, prepareEvents, storedEvents } from '../events/publishing/publication.ts';
+import type { EventBus } from '../events/subscribing/event-bus.ts';
 import { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Counter } from '../metrics/instrument.ts';
@@ -95,12 +95,11 @@ export class Publishing {
 
   /** Attempts were recorded, or refused because their steps are not this worker's any more. */
   recorded(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[]): void {
-    const { bus, logger, metrics } = this.#options;
+    const { bus, logger } = this.#options;
     for (const { publication } of accepted) {
       if (!publication) continue;
       tellPublished(publication, { bus, logger });
-      for (const { declared } of publication.events)
-        metrics.instruments.eventsPublished.of(declared.deliveryMode).add();
+      for (const { declared } of publication.events) this.#published[declared.deliveryMode].add();
     }
     if (accepted.length === batch.length) return;
     const taken = new Set(accepted);

@@ -11,8 +11,8 @@ import {
 } from '../engine/engine.ts';
 import { settledWithin } from '../engine/settled-within.ts';
 import { messageOf } from '../errors.ts';
-import type { PublisherSource } from '../events/ask-publishers.ts';
-import type { EventBus } from '../events/event-bus.ts';
+import type { PublisherSource } from '../events/publishing/ask-publishers.ts';
+import type { EventBus } from '../events/subscribing/event-bus.ts';
 import { StepContext } from '../handlers/step-context.ts';
 import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import type { Logger } from '../logging/logger.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { EventBus, type LiveEvent, MOST_WAITING, type Tellable } from '../../src/events/event-bus.ts';
+import { EventBus, type LiveEvent, MOST_WAITING, type Tellable } from '../../src/events/subscribing/event-bus.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { deferred, until } from '../support/setup.ts';

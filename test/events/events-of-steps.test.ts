@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { LiveEvent } from '../../src/events/event-bus.ts';
+import type { LiveEvent } from '../../src/events/subscribing/event-bus.ts';
 import { defineBatchAnalyzer } from '../../src/handlers/batch/define-batch-analyzer.ts';
 import { Decision } from '../../src/handlers/decision/decision.ts';
 import { defineDecisionHandler } from '../../src/handlers/decision/define-decision-handler.ts';

@@ -4,7 +4,7 @@ import esbuild from 'esbuild';
 import { expect, it } from 'vitest';
 import { eventRegistries } from '../../src/app/event-registries.ts';
 import { HandlerFolders } from '../../src/app/handler-folders.ts';
-import { createDomainEvent } from '../../src/events/domain-event.ts';
+import { createDomainEvent } from '../../src/events/subscribing/domain-event.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { discoverHandlers } from '../../src/registry/discover-handlers.ts';
 import { HandlerRegistry } from '../../src/registry/handler-registry.ts';

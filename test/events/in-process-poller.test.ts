@@ -1,11 +1,11 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createDomainEvent, type DomainEvent } from '../../src/events/domain-event.ts';
+import { createDomainEvent, type DomainEvent } from '../../src/events/subscribing/domain-event.ts';
 import {
   createFfiPollAdapter,
   ffiEventToDomainEvent,
   type NapiDomainEvent,
-} from '../../src/events/ffi-domain-event.ts';
-import { InProcessDomainEventPoller } from '../../src/events/in-process-poller.ts';
+} from '../../src/events/subscribing/ffi-domain-event.ts';
+import { InProcessDomainEventPoller } from '../../src/events/subscribing/in-process-poller.ts';
 import { deferred } from '../support/setup.ts';
 
 const eventOf = (eventName: string): DomainEvent =>

@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { BasePublisher } from '../../src/events/base-publisher.ts';
-import { PublisherRegistry } from '../../src/events/publisher-registry.ts';
+import { BasePublisher } from '../../src/events/publishing/base-publisher.ts';
+import { PublisherRegistry } from '../../src/events/publishing/publisher-registry.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { startProxy } from '../support/crash-proxy.ts';

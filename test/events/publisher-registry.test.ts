@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { BasePublisher } from '../../src/events/base-publisher.ts';
+import { BasePublisher } from '../../src/events/publishing/base-publisher.ts';
 import {
   DuplicatePublisherError,
   PublisherNotFoundError,
   PublisherValidationError,
   RegistryFrozenError,
-} from '../../src/events/publisher-errors.ts';
-import { isPublisherRegistry, PublisherRegistry } from '../../src/events/publisher-registry.ts';
+} from '../../src/events/publishing/publisher-errors.ts';
+import { isPublisherRegistry, PublisherRegistry } from '../../src/events/publishing/publisher-registry.ts';
 
 class PaymentEvents extends BasePublisher {
   static override publisherName = 'payment_events';

@@ -1,8 +1,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { BasePublisher } from '../../src/events/base-publisher.ts';
-import type { DomainEvent } from '../../src/events/domain-event.ts';
-import { PublisherRegistry } from '../../src/events/publisher-registry.ts';
-import type { StepEventContext } from '../../src/events/step-event-context.ts';
+import { BasePublisher } from '../../src/events/publishing/base-publisher.ts';
+import { PublisherRegistry } from '../../src/events/publishing/publisher-registry.ts';
+import type { StepEventContext } from '../../src/events/publishing/step-event-context.ts';
+import type { DomainEvent } from '../../src/events/subscribing/domain-event.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { deferred, until } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
@@ -71,8 +71,9 @@ class Telling extends BasePublisher {
     return { of: ctx.stepName, taskUuid: 'mine' };
   }
 
-  override beforePublish(_ctx: StepEventContext): boolean | void | Promise<boolean | void> {
+  override beforePublish(_ctx: StepEventContext): boolean | undefined | Promise<boolean | undefined> {
     this.calls.push('before');
+    return undefined;
   }
 
   override async afterPublish(ctx: StepEventContext, after: DomainEvent): Promise<void> {

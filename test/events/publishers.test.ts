@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { BasePublisher } from '../../src/events/base-publisher.ts';
-import { DefaultPublisher } from '../../src/events/default-publisher.ts';
-import { createDomainEvent, type DomainEvent } from '../../src/events/domain-event.ts';
-import type { EventDeclaration } from '../../src/events/event-declaration.ts';
-import { prepareEvent } from '../../src/events/prepare-event.ts';
-import { callAfterPublish, callOnPublishError } from '../../src/events/publisher-hooks.ts';
+import { BasePublisher } from '../../src/events/publishing/base-publisher.ts';
+import { DefaultPublisher } from '../../src/events/publishing/default-publisher.ts';
+import type { EventDeclaration } from '../../src/events/publishing/event-declaration.ts';
+import { prepareEvent } from '../../src/events/publishing/prepare-event.ts';
+import { callAfterPublish, callOnPublishError } from '../../src/events/publishing/publisher-hooks.ts';
 import {
   createStepEventContext,
   fromStepContext,
   type StepEventContext,
   type StepResult,
-} from '../../src/events/step-event-context.ts';
+} from '../../src/events/publishing/step-event-context.ts';
+import { createDomainEvent, type DomainEvent } from '../../src/events/subscribing/domain-event.ts';
 import { StepContext } from '../../src/handlers/step-context.ts';
 
 type Fields = Record<string, unknown>;

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { BaseSubscriber } from '../../src/events/base-subscriber.ts';
-import { defineSubscriber } from '../../src/events/define-subscriber.ts';
-import { createDomainEvent, type DomainEvent } from '../../src/events/domain-event.ts';
-import { isSubscriberRegistry, SubscriberRegistry } from '../../src/events/subscriber-registry.ts';
+import { BaseSubscriber } from '../../src/events/subscribing/base-subscriber.ts';
+import { defineSubscriber } from '../../src/events/subscribing/define-subscriber.ts';
+import { createDomainEvent, type DomainEvent } from '../../src/events/subscribing/domain-event.ts';
+import { isSubscriberRegistry, SubscriberRegistry } from '../../src/events/subscribing/subscriber-registry.ts';
 import { LocalSource } from '../support/local-source.ts';
 
 let made = 0;

@@ -1,10 +1,10 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
-import { BasePublisher } from '../../src/events/base-publisher.ts';
-import { BaseSubscriber } from '../../src/events/base-subscriber.ts';
-import { defineSubscriber } from '../../src/events/define-subscriber.ts';
-import type { DomainEvent } from '../../src/events/domain-event.ts';
-import { SubscriberRegistry } from '../../src/events/subscriber-registry.ts';
+import { BasePublisher } from '../../src/events/publishing/base-publisher.ts';
+import { BaseSubscriber } from '../../src/events/subscribing/base-subscriber.ts';
+import { defineSubscriber } from '../../src/events/subscribing/define-subscriber.ts';
+import type { DomainEvent } from '../../src/events/subscribing/domain-event.ts';
+import { SubscriberRegistry } from '../../src/events/subscribing/subscriber-registry.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
 import { testTasker } from '../../src/testing/test-tasker.ts';

@@ -4,7 +4,7 @@ import { openSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Database } from '../../dist/db/database.js';
 import { Engine } from '../../dist/engine/engine.js';
-import { EventDelivery } from '../../dist/events/event-delivery.js';
+import { EventDelivery } from '../../dist/events/delivery/event-delivery.js';
 import { silentLogger } from '../../dist/index.js';
 
 const { journal, groups, leaseMs, databaseUrl, retries } = JSON.parse(process.argv[2]);

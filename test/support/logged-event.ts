@@ -1,5 +1,5 @@
 import type { LoggedEvent } from '../../src/engine/logged-event.ts';
-import type { DeliveryContext } from '../../src/events/event-consumer.ts';
+import type { DeliveryContext } from '../../src/events/delivery/event-consumer.ts';
 import { uuidV7 } from '../../src/model/uuid.ts';
 
 /** A durable event as it is read from the log. */

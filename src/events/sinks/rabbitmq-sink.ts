@@ -1,7 +1,7 @@
 import { rabbitmqUrl } from '../../config/value-forms.ts';
 import { type AnyLogger, loggerOf } from '../../logging/any-logger.ts';
 import { silentLogger } from '../../logging/logger.ts';
-import type { EventConsumer } from '../event-consumer.ts';
+import type { EventConsumer } from '../delivery/event-consumer.ts';
 import { RabbitmqPublisher } from './rabbitmq-publisher.ts';
 import { queueOf } from './rabbitmq-queues.ts';
 import { consumingAs, demand, type SinkOptions } from './sink-options.ts';

@@ -1,7 +1,7 @@
 import { DEFAULTS, MOST_DELIVERIES } from '../../config/defaults.ts';
 import { arePatterns, LONGEST_TIMER_MS, PATTERNS_WORDS } from '../../config/value-forms.ts';
 import { TaskerError } from '../../errors.ts';
-import type { EventConsumer } from '../event-consumer.ts';
+import type { EventConsumer } from '../delivery/event-consumer.ts';
 
 /** What every sink can be told. Times in milliseconds. */
 export interface SinkOptions {

@@ -1,6 +1,6 @@
 import type { TaskerConfig } from '../../config/tasker-config.ts';
 import type { Logger } from '../../logging/logger.ts';
-import type { EventConsumer } from '../event-consumer.ts';
+import type { EventConsumer } from '../delivery/event-consumer.ts';
 import { rabbitmqSink } from './rabbitmq-sink.ts';
 import { demand } from './sink-options.ts';
 import { webhookSink } from './webhook-sink.ts';

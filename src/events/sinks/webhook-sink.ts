@@ -13,7 +13,7 @@ import {
 } from '../../config/webhook-config.ts';
 import { messageOf } from '../../errors.ts';
 import { RetryableError } from '../../handlers/handler-errors.ts';
-import type { EventConsumer } from '../event-consumer.ts';
+import type { EventConsumer } from '../delivery/event-consumer.ts';
 import { addressesOf } from './pinned-addresses.ts';
 import { type PostAnswer, postJson } from './post-json.ts';
 import { consumingAs, demand, type SinkOptions } from './sink-options.ts';

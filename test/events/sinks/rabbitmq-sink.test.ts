@@ -1,7 +1,7 @@
 import { Connection } from 'rabbitmq-client';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { deliveryFailureOf } from '../../../src/events/delivery-failure.ts';
-import type { EventConsumer } from '../../../src/events/event-consumer.ts';
+import { deliveryFailureOf } from '../../../src/events/delivery/delivery-failure.ts';
+import type { EventConsumer } from '../../../src/events/delivery/event-consumer.ts';
 import { type RabbitmqSinkOptions, rabbitmqSink } from '../../../src/events/sinks/rabbitmq-sink.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';

@@ -1,0 +1,73 @@
+import type { LoggedEvent } from '../../engine/logged-event.ts';
+import { messageOf, TaskerError } from '../../errors.ts';
+import { type DeliveryFailure, deliveryFailureOf } from './delivery-failure.ts';
+import type { EventConsumer } from './event-consumer.ts';
+
+/** What one delivery came to. `let_go`: nobody waited for it to the end, and it does not count. */
+export type DeliveryEnd =
+  | { kind: 'delivered' }
+  | ({ kind: 'failed'; error: string } & DeliveryFailure)
+  | { kind: 'let_go' };
+
+/** How one delivery is made. */
+export interface Delivery {
+  /** From 1. */
+  attempt: number;
+  replayed: boolean;
+  timeoutMs: number;
+  /** Ends the waiting: the hold was lost, or the process stops. */
+  halt: AbortSignal;
+  envelope(): Promise<unknown>;
+  /** Its consumer goes on although nobody waits any more. What this answers is called when it settles. */
+  onLate(): () => void;
+}
+
+/** Hands an event to a consumer, and waits as long as it may take. Never rejects. */
+export function deliver(consumer: EventConsumer, event: LoggedEvent, delivery: Delivery): Promise<DeliveryEnd> {
+  const { attempt, replayed, timeoutMs, halt, envelope, onLate } = delivery;
+  const controller = new AbortController();
+  return new Promise((resolve) => {
+    let over = false;
+    let settledLate: (() => void) | undefined;
+    const end = (how: DeliveryEnd): boolean => {
+      if (over) return false;
+      over = true;
+      clearTimeout(timer);
+      halt.removeEventListener('abort', onHalt);
+      resolve(how);
+      return true;
+    };
+    const stopWaiting = (how: DeliveryEnd, reason: unknown) => {
+      if (!end(how)) return;
+      settledLate = onLate();
+      controller.abort(reason);
+    };
+    const settled = (how: DeliveryEnd) => {
+      end(how);
+      settledLate?.();
+    };
+    const onHalt = () => stopWaiting({ kind: 'let_go' }, halt.reason);
+    const timer = setTimeout(() => {
+      const error = timeOver(consumer, event, timeoutMs);
+      stopWaiting(failed(error), error);
+    }, timeoutMs);
+    halt.addEventListener('abort', onHalt);
+    const call = async () => consumer.deliver(event, { attempt, replayed, signal: controller.signal, envelope });
+    call().then(
+      () => settled({ kind: 'delivered' }),
+      (error: unknown) => settled(failed(error)),
+    );
+  });
+}
+
+function failed(error: unknown): DeliveryEnd {
+  return {
+    kind: 'failed',
+    error: messageOf(error) || 'the consumer failed without a message',
+    ...deliveryFailureOf(error),
+  };
+}
+
+function timeOver({ group }: EventConsumer, { name, eventId }: LoggedEvent, timeoutMs: number): TaskerError {
+  return new TaskerError('timeout', `event ${name} ${eventId}: ${group} did not handle it within ${timeoutMs} ms`);
+}

@@ -1,0 +1,318 @@
+import { randomUUID } from 'node:crypto';
+import { backOff } from '../../engine/back-off.ts';
+import type { EventLog } from '../../engine/event-log.ts';
+import type { LoggedEvent } from '../../engine/logged-event.ts';
+import { settledWithin } from '../../engine/settled-within.ts';
+import { messageOf } from '../../errors.ts';
+import type { Logger } from '../../logging/logger.ts';
+import type { Metrics } from '../../metrics/metrics.ts';
+import { groupCounts } from './delivery-counts.ts';
+import type { GroupConsumers } from './group-consumers.ts';
+import { GroupHolds } from './group-holds.ts';
+import type { GroupWork } from './group-work.ts';
+import { type HandedOver, HandOver, type HandOverOptions } from './hand-over.ts';
+import type { HeldWork } from './held-work.ts';
+import type { Outage } from './outage.ts';
+import { PartRun } from './part-run.ts';
+import { RetryRun } from './retry-run.ts';
+import { untilAnswered } from './until-answered.ts';
+
+/** What a {@link GroupRunner} is made from. */
+export interface GroupRunnerParts {
+  log: EventLog;
+  consumers: GroupConsumers;
+  leaseMs: number;
+  logger: Logger;
+  metrics: Metrics;
+  outage: Outage;
+}
+
+/** What a group does in this process right now. */
+export interface GroupLoad {
+  group: string;
+  /** Events in memory that are not handled yet. */
+  held: number;
+  /** Deliveries that go on although nobody waits for them any more. */
+  late: number;
+}
+
+/** Events in memory at most. */
+const HELD = 400;
+const TAKEN_AT_ONCE = 200;
+/** Before a due delivery is asked for again that another process has its hands on. */
+const LOCKED_MS = 50;
+/** After the drain time, for writing down what was handled. */
+const GRACE_MS = 5_000;
+const LAST_WORD_MS = 500;
+
+/**
+ * Delivers events to one group: takes parts of the log, and what is due again, as long as there is room for more. Its loop,
+ * slots and bounds are its own, so that no group feels another. Whoever dies leaves what it held to others, when its lease
+ * is over.
+ */
+export class GroupRunner implements GroupWork {
+  readonly log: EventLog;
+  readonly leaseMs: number;
+  readonly #consumers: GroupConsumers;
+  readonly #logger: Logger;
+  readonly #outage: Outage;
+  readonly #hands: HandOver;
+  readonly #holds: GroupHolds;
+  readonly #stopping = new AbortController();
+  /** The time for asking the database again is over. */
+  readonly #gone = new AbortController();
+  #groupId: number | undefined;
+  #looping: Promise<void> | undefined;
+  #stopped: Promise<void> | undefined;
+  #eventsMayWait = true;
+  /** By this process's clock. */
+  #retryAt = 0;
+  /** Due deliveries that are held. */
+  #retrying = 0;
+  #stirred = false;
+  #wakeUp: (() => void) | undefined;
+
+  constructor({ log, consumers, leaseMs, logger, metrics, outage }: GroupRunnerParts) {
+    this.log = log;
+    this.leaseMs = leaseMs;
+    this.#consumers = consumers;
+    this.#logger = logger;
+    this.#outage = outage;
+    this.#hands = new HandOver(consumers, {
+      log,
+      logger,
+      counts: groupCounts(metrics, consumers.name),
+      freed: () => this.stir(),
+    });
+    this.#holds = new GroupHolds(this, logger);
+  }
+
+  get name(): string {
+    return this.#consumers.name;
+  }
+
+  /** Whether its group stands in the database. */
+  get joined(): boolean {
+    return this.#groupId !== undefined;
+  }
+
+  get groupId(): number {
+    return this.#groupId!;
+  }
+
+  get load(): GroupLoad {
+    return { group: this.name, held: this.#holds.count, late: this.#hands.late };
+  }
+
+  /** Makes its group in the database, or says anew what it gets. From then on it gets what is committed. */
+  async join(): Promise<void> {
+    const { name, patterns, from } = this.#consumers;
+    this.#groupId = await this.log.joinGroup({ name, patterns, from });
+  }
+
+  /** Its group was removed from the database: it makes a new one. */
+  leave(): void {
+    this.#logger.warn(
+      { group: this.name },
+      'a group of domain events was removed while it is in use here; it begins anew',
+    );
+    this.#groupId = undefined;
+    this.stir();
+  }
+
+  /** Goes on by itself until it is stopped, whatever the database does. */
+  start(): void {
+    this.#looping ??= this.#loop();
+    this.#holds.start();
+  }
+
+  // ---- what there is to do
+
+  /** Events may wait that did not before. */
+  wake(): void {
+    this.#eventsMayWait = true;
+    this.stir();
+  }
+
+  retryIn(delayMs: number): void {
+    this.#retryAt = Math.min(this.#retryAt, performance.now() + delayMs);
+    this.stir();
+  }
+
+  stir(): void {
+    this.#stirred = true;
+    this.#wakeUp?.();
+  }
+
+  async handle(event: LoggedEvent, options: HandOverOptions): Promise<HandedOver> {
+    const handed = await this.#hands.handle(event, options);
+    this.stir();
+    return handed;
+  }
+
+  surely<T>(ask: () => Promise<T>): Promise<T | undefined> {
+    return untilAnswered(ask, { outage: this.#outage, gone: this.#gone.signal });
+  }
+
+  async #loop(): Promise<void> {
+    const { signal } = this.#stopping;
+    for (let tries = 0; !signal.aborted; ) {
+      try {
+        if (!this.joined) await this.join();
+        const took = await this.#look();
+        this.#outage.ended(this);
+        tries = 0;
+        if (!took) await this.#rest();
+      } catch (error) {
+        if (signal.aborted) break;
+        this.#outage.began(this, error);
+        await backOff(tries++, signal);
+      }
+    }
+    this.#outage.ended(this);
+  }
+
+  async #look(): Promise<boolean> {
+    this.#stirred = false;
+    const retries = await this.#takeRetries();
+    const part = await this.#takePart();
+    return retries || part;
+  }
+
+  /** Until something changes, or a delivery is due. */
+  #rest(): Promise<void> {
+    if (this.#stirred || this.#stopping.signal.aborted) return Promise.resolve();
+    const restMs = this.#retryRoom > 0 ? this.#retryAt - performance.now() : Number.POSITIVE_INFINITY;
+    return new Promise((resolve) => {
+      // A timer may fire a fraction of a millisecond early, and the database's clock decides.
+      const timer = restMs < 2 ** 31 - 1 ? setTimeout(resolve, Math.max(0, Math.ceil(restMs)) + 1) : undefined;
+      this.#wakeUp = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  // ---- taking
+
+  get #hasRoom(): boolean {
+    return !this.#stopping.signal.aborted && !this.#hands.blocked;
+  }
+
+  /** How many due deliveries may be taken: they get half of what may run, so that first deliveries go on. */
+  get #retryRoom(): number {
+    if (!this.#hasRoom) return 0;
+    return Math.max(1, Math.floor(this.#consumers.concurrency / 2)) - this.#retrying;
+  }
+
+  async #takeRetries(): Promise<boolean> {
+    const limit = this.#retryRoom;
+    if (limit <= 0 || performance.now() < this.#retryAt) return false;
+    const hold = this.#newHold();
+    this.#retryAt = Number.POSITIVE_INFINITY;
+    try {
+      const events = await this.log.takeRetries(this.groupId, hold.holder, { leaseMs: this.leaseMs, limit });
+      if (events.length > 0) void this.#retry(new RetryRun(this, { events, ...hold }), events.length);
+      if (events.length === limit) this.retryIn(0);
+      else await this.#lookWhenDue();
+      return events.length > 0;
+    } catch (error) {
+      this.#retryAt = 0;
+      throw error;
+    }
+  }
+
+  #newHold(): { holder: string; heldUntil: number } {
+    return { holder: randomUUID(), heldUntil: performance.now() + this.leaseMs };
+  }
+
+  async #lookWhenDue(): Promise<void> {
+    const dueMs = await this.log.nextDueMs(this.groupId);
+    if (dueMs !== null) this.#retryAt = Math.min(this.#retryAt, performance.now() + (dueMs > 0 ? dueMs : LOCKED_MS));
+  }
+
+  async #takePart(): Promise<boolean> {
+    if (!this.#eventsMayWait || !this.#hasRoom || this.#hands.slots.waiting >= this.#consumers.concurrency)
+      return false;
+    const limit = Math.min(TAKEN_AT_ONCE, HELD - this.#holds.count);
+    if (limit <= 0) return false;
+    const hold = this.#newHold();
+    this.#eventsMayWait = false;
+    try {
+      const taken = await this.log.take(this.groupId, hold.holder, { leaseMs: this.leaseMs, limit });
+      if (!taken) return false;
+      void this.#runPart(new PartRun(this, taken, hold));
+      this.#eventsMayWait = true;
+      return true;
+    } catch (error) {
+      this.#eventsMayWait = true;
+      throw error;
+    }
+  }
+
+  async #retry(run: RetryRun, count: number): Promise<void> {
+    this.#retrying += count;
+    await this.#work(run);
+    this.#retrying -= count;
+    this.stir();
+  }
+
+  async #runPart(run: PartRun): Promise<void> {
+    await this.#work(run);
+    if (run.lost) {
+      this.#logger.warn(
+        { group: this.name, part: run.part },
+        'another process has taken over a part of the log of events; it delivers again what was not written down',
+      );
+    }
+    this.wake();
+  }
+
+  async #work(work: HeldWork): Promise<void> {
+    if (this.#stopping.signal.aborted) work.stop();
+    try {
+      await this.#holds.run(work);
+    } catch (error) {
+      this.#logger.error(
+        { group: this.name, error: messageOf(error) },
+        'the delivery of events met an error of its own',
+      );
+    }
+  }
+
+  async letGo(holder: string): Promise<void> {
+    await this.surely(() => this.log.letGo(this.groupId, holder));
+  }
+
+  // ---- stopping
+
+  /**
+   * Begins nothing more, lets what runs finish for `drainTimeoutMs`, then fires its signal and lets go of what is left:
+   * others take it at once. What was handled is written down, so it is not delivered again.
+   */
+  stop({ drainTimeoutMs }: { drainTimeoutMs: number }): Promise<void> {
+    this.#stopped ??= this.#stop(drainTimeoutMs);
+    return this.#stopped;
+  }
+
+  async #stop(drainTimeoutMs: number): Promise<void> {
+    this.#stopping.abort();
+    for (const work of this.#holds.works) work.stop();
+    this.#hands.slots.close();
+    this.stir();
+    const settled = this.#settled();
+    if (!(await settledWithin(drainTimeoutMs, settled))) {
+      const reason = new Error('the delivery of events stops');
+      for (const work of this.#holds.works) work.halt(reason);
+      await settledWithin(GRACE_MS, settled);
+    }
+    this.#gone.abort();
+    this.#holds.stop();
+    await settledWithin(LAST_WORD_MS, settled);
+  }
+
+  async #settled(): Promise<void> {
+    await this.#looping;
+    await this.#holds.settled();
+  }
+}

@@ -1,0 +1,127 @@
+import type { EventLog } from '../../engine/event-log.ts';
+import type { LoggedEvent } from '../../engine/logged-event.ts';
+import type { Logger } from '../../logging/logger.ts';
+import { retryDelayMs } from '../../model/retry-delay.ts';
+import { type DeliveryEnd, deliver } from './deliver.ts';
+import type { GroupCounts } from './delivery-counts.ts';
+import { DeliverySlots } from './delivery-slots.ts';
+import type { GroupConsumers } from './group-consumers.ts';
+
+/** What becomes of an event that was handed to its group. `let_go`: as if it had not been. */
+export type HandedOver =
+  | { kind: 'delivered' }
+  | { kind: 'again'; error: string; delayMs: number }
+  | { kind: 'dead'; error: string }
+  | { kind: 'let_go' };
+
+/** An event on its way to the group. */
+export interface HandOverOptions {
+  /** Deliveries that failed before. */
+  failures: number;
+  replayed: boolean;
+  /** Whether it is too late to begin. */
+  over(): boolean;
+  /** Ends the waiting. */
+  halt: AbortSignal;
+}
+
+/** What a {@link HandOver} is made from. */
+export interface HandOverParts {
+  log: EventLog;
+  logger: Logger;
+  counts: GroupCounts;
+  /** Called when deliveries can be begun again. */
+  freed(): void;
+}
+
+/** For each delivery that may run, so many may go on after their time: more would fill the memory. */
+const LATE_A_SLOT = 10;
+/** Before delivery n + 1: a second, doubling, five minutes at most. */
+const BACKOFF = { backoff: 'exponential', backoffBaseMs: 1_000, maxBackoffMs: 300_000 } as const;
+
+/** Hands events to the consumers of a group, and decides what becomes of those that fail. */
+export class HandOver {
+  readonly slots: DeliverySlots;
+  readonly #log: EventLog;
+  readonly #consumers: GroupConsumers;
+  readonly #logger: Logger;
+  readonly #counts: GroupCounts;
+  readonly #freed: () => void;
+  readonly #mostLate: number;
+  #late = 0;
+
+  constructor(consumers: GroupConsumers, { log, logger, counts, freed }: HandOverParts) {
+    this.#log = log;
+    this.#freed = freed;
+    this.slots = new DeliverySlots(consumers.concurrency);
+    this.#consumers = consumers;
+    this.#logger = logger;
+    this.#counts = counts;
+    this.#mostLate = LATE_A_SLOT * consumers.concurrency;
+  }
+
+  /** Deliveries that go on although nobody waits for them any more. */
+  get late(): number {
+    return this.#late;
+  }
+
+  /** Whether nothing more can be delivered until one of those settles. */
+  get blocked(): boolean {
+    return this.#late >= this.#mostLate;
+  }
+
+  /** Never rejects, and takes no longer than its consumer may, once it has a slot. */
+  async handle(event: LoggedEvent, options: HandOverOptions): Promise<HandedOver> {
+    if (options.over() || !(await this.slots.take())) return { kind: 'let_go' };
+    try {
+      if (options.over() || this.blocked) return { kind: 'let_go' };
+      return await this.#deliver(event, options);
+    } finally {
+      this.slots.give();
+    }
+  }
+
+  async #deliver(event: LoggedEvent, { failures, replayed, halt }: HandOverOptions): Promise<HandedOver> {
+    const { consumer, timeoutMs, maxDeliveries } = this.#consumers.of(event.name);
+    const attempt = failures + 1;
+    const envelope = async () => (await this.#log.envelope([event]))[0];
+    const onLate = () => this.#isLate();
+    const end = await deliver(consumer, event, { attempt, replayed, timeoutMs, halt, envelope, onLate });
+    if (end.kind === 'delivered') this.#counts.delivered.add();
+    return end.kind === 'failed' ? this.#failed(event, end, { attempt, last: attempt >= maxDeliveries }) : end;
+  }
+
+  #isLate(): () => void {
+    this.#late++;
+    if (this.#late === this.#mostLate) {
+      this.#logger.error(
+        { group: this.#consumers.name, late: this.#late },
+        'deliveries of events go on long after their time; no more are begun in this process until one of them settles',
+      );
+      // What waits here may be handled elsewhere.
+      this.slots.turnAway();
+    }
+    return () => {
+      this.#late--;
+      if (this.#late === this.#mostLate - 1) this.#freed();
+    };
+  }
+
+  #failed(
+    event: LoggedEvent,
+    { error, permanent, retryAfterMs }: Extract<DeliveryEnd, { kind: 'failed' }>,
+    { attempt, last }: { attempt: number; last: boolean },
+  ): HandedOver {
+    const { eventId, name, taskUuid } = event;
+    const about = { group: this.#consumers.name, event: name, event_id: eventId, task_uuid: taskUuid, attempt, error };
+    this.#counts.failed.add();
+    if (last || permanent) {
+      this.#counts.dead.add();
+      this.#logger.error(about, 'an event could not be delivered and is given up; it is kept as a dead letter');
+      return { kind: 'dead', error };
+    }
+    const delayMs = retryAfterMs ?? retryDelayMs(BACKOFF, attempt, Math.random());
+    this.#logger.info({ ...about, delay_ms: delayMs }, 'the delivery of an event failed and is repeated');
+    return { kind: 'again', error, delayMs };
+  }
+}

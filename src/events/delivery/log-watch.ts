@@ -1,0 +1,75 @@
+import type { EventLog } from '../../engine/event-log.ts';
+import type { GroupRunner } from './group-runner.ts';
+import type { Outage } from './outage.ts';
+
+/** Between two signs that somebody works for the groups. */
+const SIGN_MS = 60_000;
+
+/** What a {@link LogWatch} looks after. */
+export interface LogWatchParts {
+  log: EventLog;
+  groups: readonly GroupRunner[];
+  pollMs: number;
+  outage: Outage;
+  /** There are events without a place. */
+  unplaced(): void;
+}
+
+/**
+ * Looks into the log when nobody tells of events, in one statement for all groups of the process: for events whose
+ * notification was lost, for what dead processes held, and for deliveries that others left to be repeated.
+ */
+export class LogWatch {
+  readonly #parts: LogWatchParts;
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> | undefined;
+  #signAt = performance.now() + SIGN_MS;
+  #stopped = false;
+
+  constructor(parts: LogWatchParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    this.#schedule(0);
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#stopped) return;
+    this.#timer = setTimeout(() => {
+      this.#looking = this.#look().finally(() => this.#schedule(this.#parts.pollMs));
+    }, delayMs);
+  }
+
+  async #look(): Promise<void> {
+    const { groups, log, outage, unplaced } = this.#parts;
+    const joined = groups.filter(({ joined }) => joined);
+    if (joined.length === 0) return;
+    try {
+      const ids = joined.map(({ groupId }) => groupId);
+      const seen = await log.look(ids);
+      outage.ended(this);
+      if ([...seen.values()].some((group) => group.unplaced)) unplaced();
+      for (const group of joined) {
+        const about = seen.get(group.groupId);
+        if (!about) group.leave();
+        else if (about.waiting) group.wake();
+        if (about && about.dueMs !== null) group.retryIn(about.dueMs);
+      }
+      if (performance.now() >= this.#signAt) await this.#sign(ids);
+    } catch (error) {
+      if (!this.#stopped) outage.began(this, error);
+    }
+  }
+
+  async #sign(groupIds: readonly number[]): Promise<void> {
+    this.#signAt = performance.now() + SIGN_MS;
+    await this.#parts.log.seen(groupIds);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#looking;
+  }
+}

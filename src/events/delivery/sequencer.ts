@@ -1,0 +1,59 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { backOff } from '../../engine/back-off.ts';
+import type { EventLog } from '../../engine/event-log.ts';
+import type { Outage } from './outage.ts';
+
+/** Between two runs, however many events are told of meanwhile. */
+const APART_MS = 5;
+
+/** Gives events their places when somebody tells of new ones: at once, and seldom enough when many do. */
+export class Sequencer {
+  readonly #log: EventLog;
+  readonly #outage: Outage;
+  readonly #placed: () => void;
+  readonly #stopped = new AbortController();
+  #wanted = false;
+  #running: Promise<void> | undefined;
+
+  /** `placed` is called after each run: events may have been placed by another process, too. */
+  constructor(log: EventLog, { outage, placed }: { outage: Outage; placed: () => void }) {
+    this.#log = log;
+    this.#outage = outage;
+    this.#placed = placed;
+  }
+
+  /** Events may have been committed. */
+  run(): void {
+    this.#wanted = true;
+    if (this.#stopped.signal.aborted) return;
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+      if (this.#wanted) this.run();
+    });
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopped;
+    for (let tries = 0; this.#wanted && !signal.aborted; ) {
+      this.#wanted = false;
+      try {
+        await this.#log.sequence();
+        this.#outage.ended(this);
+        tries = 0;
+        this.#placed();
+        await sleep(APART_MS);
+      } catch (error) {
+        if (signal.aborted) break;
+        this.#wanted = true;
+        this.#outage.began(this, error);
+        await backOff(tries++, signal);
+      }
+    }
+    this.#outage.ended(this);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await this.#running;
+  }
+}

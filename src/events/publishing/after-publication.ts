@@ -1,0 +1,90 @@
+import type { Logger } from '../../logging/logger.ts';
+import { stepUuid } from '../../model/uuid.ts';
+import { createDomainEvent, type DomainEvent } from '../subscribing/domain-event.ts';
+import type { EventBus, LiveEvent } from '../subscribing/event-bus.ts';
+import { afterwards, tellOfError } from './ask-publishers.ts';
+import { executionOf, resultOf } from './ended-attempt.ts';
+import type { Publication } from './publication.ts';
+import type { PublishedEvent } from './published-event.ts';
+import { callAfterPublish } from './publisher-hooks.ts';
+
+type Fields = Record<string, unknown>;
+
+/** Who hears of events that are committed. */
+export interface Hearers {
+  bus: EventBus;
+  logger: Logger;
+}
+
+/** The events are committed with their attempt: listeners of this process and publishers hear of them. Never throws. */
+export function tellPublished(publication: Publication, hearers: Hearers): void {
+  let firedAt = '';
+  for (const event of publication.events) {
+    const { declared, asked } = event;
+    if (declared.deliveryMode === 'durable' && !asked) continue;
+    firedAt ||= new Date().toISOString();
+    tell({ publication, event, firedAt }, hearers);
+  }
+}
+
+/** An event that is committed. */
+interface Committed {
+  publication: Publication;
+  event: PublishedEvent;
+  firedAt: string;
+}
+
+function tell(committed: Committed, { bus, logger }: Hearers): void {
+  const { declared, asked } = committed.event;
+  if (declared.deliveryMode !== 'durable') {
+    bus.publish({ name: declared.name, event: () => liveEvent(committed) });
+  }
+  if (!asked) return;
+  afterwards(asked, { hook: 'afterPublish', logger }, ({ publisher, ctx }) =>
+    callAfterPublish(publisher, ctx, domainEvent(committed)),
+  );
+}
+
+/** The attempt was recorded without them, or not at all: publishers hear why. Never throws. */
+export function tellUnpublished(events: readonly PublishedEvent[], thrown: Error, logger: Logger): void {
+  for (const { asked, payload } of events) {
+    if (asked) tellOfError(asked, { error: thrown, payload: payload ?? 'null' }, logger);
+  }
+}
+
+/** Parsed anew each time: whoever gets it may change it. */
+function liveEvent({ publication: { attempt }, event, firedAt }: Committed): LiveEvent {
+  const { taskUuid, idx } = attempt;
+  return {
+    eventId: event.eventId,
+    name: event.declared.name,
+    version: '1.0',
+    taskUuid,
+    stepUuid: stepUuid(taskUuid, idx),
+    stepName: attempt.stepName,
+    namespace: attempt.namespace,
+    correlationId: attempt.correlationId,
+    attempt: attempt.attempt,
+    publisher: event.publisher,
+    firedAt,
+    deliveryMode: event.declared.deliveryMode,
+    payload: event.payload === undefined ? resultOf(attempt) : JSON.parse(event.payload),
+    metadata: event.metadata === undefined ? {} : (JSON.parse(event.metadata) as Fields),
+    executionResult: executionOf(attempt, firedAt),
+  };
+}
+
+/** The event as its publisher is shown it. */
+function domainEvent(committed: Committed): DomainEvent {
+  const live = liveEvent(committed);
+  const { firedAt, taskUuid, stepUuid, stepName, namespace, correlationId, publisher } = live;
+  return createDomainEvent({
+    eventId: live.eventId,
+    eventName: live.name,
+    eventVersion: live.version,
+    payload: live.payload as Fields,
+    metadata: { ...live.metadata, taskUuid, stepUuid, stepName, namespace, correlationId, firedAt, publisher },
+    executionResult: live.executionResult as DomainEvent['executionResult'],
+    deliveryMode: live.deliveryMode,
+  });
+}

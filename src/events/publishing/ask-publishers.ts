@@ -1,0 +1,159 @@
+import type { DeclaredEvent } from '../../engine/declared-events.ts';
+import type { EventProblem } from '../../engine/task-view.ts';
+import { messageOfThrown } from '../../handlers/thrown.ts';
+import type { Logger } from '../../logging/logger.ts';
+import { storableJson } from '../../model/storable-json.ts';
+import { uuidV7 } from '../../model/uuid.ts';
+import type { BasePublisher } from './base-publisher.ts';
+import { contextOf, type EndedAttempt, resultOf } from './ended-attempt.ts';
+import { preparation } from './prepare-event.ts';
+import {
+  type AskedPublisher,
+  DEFAULT_PUBLISHER,
+  type Made,
+  metadataText,
+  ordinaryEvent,
+  violationOf,
+} from './published-event.ts';
+import { callOnPublishError } from './publisher-hooks.ts';
+
+type Fields = Record<string, unknown>;
+
+/** Where the publishers are that a worker asks; a `PublisherRegistry` is one. */
+export interface PublisherSource {
+  get(name: string): BasePublisher | undefined;
+  /** The one that makes the events of a step which name nobody. */
+  getForStep(stepName: string): BasePublisher | undefined;
+}
+
+/** The publishers that a worker asks. */
+export interface Publishers {
+  source: PublisherSource;
+  logger: Logger;
+}
+
+/** Bytes of what a publisher adds to the metadata. */
+const MOST_METADATA = 1_048_576;
+
+/** Who makes an event: undefined: the ordinary publisher; a text: why nobody does. Never throws. */
+export function publisherFor(
+  { source }: Publishers,
+  { publisher }: DeclaredEvent,
+  { templateStepName }: EndedAttempt,
+): BasePublisher | string | undefined {
+  if (publisher === DEFAULT_PUBLISHER) return undefined;
+  try {
+    if (publisher === null) return source.getForStep(templateStepName);
+    return source.get(publisher) ?? `there is no publisher ${publisher} here; register it before the worker starts`;
+  } catch (thrown) {
+    return messageOfThrown(thrown);
+  }
+}
+
+/** Asks for the events of an attempt, one after the other. Yields what hooks give; throws nothing. */
+export function* askPublishers(
+  attempt: EndedAttempt,
+  declared: readonly DeclaredEvent[],
+  publishers: Publishers,
+): Generator<unknown, Made[], unknown> {
+  const made: Made[] = [];
+  for (const event of declared) {
+    const publisher = publisherFor(publishers, event, attempt);
+    if (publisher === undefined) made.push(ordinaryEvent(attempt, event, resultOf(attempt)));
+    else if (typeof publisher === 'string') made.push(problem(event, { message: publisher }));
+    else made.push(yield* ask(attempt, event, { publisher, logger: publishers.logger }));
+  }
+  return made;
+}
+
+function problem({ name }: DeclaredEvent, of: Partial<EventProblem> & { message: string }): EventProblem {
+  return { event: name, kind: 'failed', path: null, ...of };
+}
+
+/** What a publisher gave is refused: it is no failure of its hooks. */
+class Refusal extends Error {
+  readonly problem: EventProblem;
+
+  constructor(found: EventProblem) {
+    super(`event ${found.event}: ${found.message}`);
+    this.problem = found;
+  }
+}
+
+function* ask(
+  attempt: EndedAttempt,
+  declared: DeclaredEvent,
+  { publisher, logger }: { publisher: BasePublisher; logger: Logger },
+): Generator<unknown, Made, unknown> {
+  const ctx = contextOf(attempt, declared.name);
+  let payload = 'null';
+  const check = (given: object) => {
+    payload = jsonOf(declared, given, { name: 'payload' });
+    const violation = violationOf(declared, JSON.parse(payload));
+    if (violation) throw new Refusal(violation);
+  };
+  try {
+    const prepared = yield* preparation({ publisher, ctx, declaration: declared, check });
+    if (!prepared) return undefined;
+    const added = jsonOf(declared, prepared.metadata, { name: 'metadata', maxBytes: MOST_METADATA });
+    return {
+      declared,
+      eventId: uuidV7(),
+      publisher: nameOf(publisher),
+      payload,
+      metadata: metadataText(attempt, added === '{}' ? undefined : added),
+      asked: { publisher, ctx },
+    };
+  } catch (thrown) {
+    const found = thrown instanceof Refusal ? thrown.problem : problem(declared, { message: messageOfThrown(thrown) });
+    const error = thrown instanceof Error ? thrown : new Error(messageOfThrown(thrown));
+    tellOfError({ publisher, ctx }, { error, payload }, logger);
+    return found;
+  }
+}
+
+function jsonOf(declared: DeclaredEvent, value: object, limits: { name: string; maxBytes?: number }): string {
+  const stored = Array.isArray(value)
+    ? { ok: false as const, path: limits.name, reason: 'it is a list; return an object' }
+    : storableJson(value, limits);
+  if (stored.ok) return stored.json;
+  throw new Refusal({
+    event: declared.name,
+    kind: 'invalid',
+    message: `${stored.path}: ${stored.reason}`,
+    path: stored.path,
+  });
+}
+
+function nameOf({ publisherName }: BasePublisher): string {
+  return String(publisherName);
+}
+
+/** Tells a publisher, once, that an event of its was not published. Nobody waits for it. Never throws. */
+export function tellOfError(
+  asked: AskedPublisher,
+  { error, payload }: { error: Error; payload: string },
+  logger: Logger,
+): void {
+  const given = (JSON.parse(payload) ?? {}) as Fields;
+  afterwards(asked, { hook: 'onPublishError', logger }, ({ publisher, ctx }) =>
+    callOnPublishError(publisher, ctx, { error, payload: given }),
+  );
+}
+
+/** Calls a hook that nothing depends on any more. Never throws; what the hook throws is logged. */
+export function afterwards(
+  asked: AskedPublisher,
+  { hook, logger }: { hook: string; logger: Logger },
+  call: (asked: AskedPublisher) => unknown,
+): void {
+  const failed = (thrown: unknown) => {
+    const { publisherName } = asked.publisher;
+    logger.warn(
+      { publisher: publisherName, event: asked.ctx.eventName, error: messageOfThrown(thrown) },
+      `${hook} of publisher ${publisherName} failed`,
+    );
+  };
+  // A function that is not asynchronous may throw; a promise may reject.
+  void (async () => call(asked))().catch(failed);
+}

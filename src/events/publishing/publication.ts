@@ -1,0 +1,144 @@
+import type { DeclaredEvent, DeclaredEvents } from '../../engine/declared-events.ts';
+import type { EventsText, StepEvents } from '../../engine/engine.ts';
+import type { EventProblem } from '../../engine/task-view.ts';
+import { messageOfThrown } from '../../handlers/thrown.ts';
+import { askPublishers, type Publishers, publisherFor } from './ask-publishers.ts';
+import { type EndedAttempt, resultOf, storedExecution } from './ended-attempt.ts';
+import { type Made, ordinaryEvent, type PublishedEvent } from './published-event.ts';
+import { withinTime } from './within-time.ts';
+
+/** The events of one attempt, in the order in which they are declared. */
+export interface Publication {
+  attempt: EndedAttempt;
+  events: readonly PublishedEvent[];
+  problems: readonly EventProblem[];
+  /** Set: an event that does not fit its schema makes the step fail, for this reason. */
+  failStep: string | undefined;
+}
+
+/**
+ * All hooks of publishers for one attempt have so many milliseconds together before its recording; what is not ready then
+ * is not published.
+ */
+export const HOOKS_MS = 5_000;
+
+/**
+ * Makes the events of an attempt that its outcome publishes. At once, unless a hook of a publisher gives a promise. Never
+ * throws or rejects, and takes no longer than {@link HOOKS_MS} and what synchronous hooks take.
+ */
+export function prepareEvents(
+  attempt: EndedAttempt,
+  declared: DeclaredEvents,
+  publishers: Publishers | undefined,
+): Publication | Promise<Publication> {
+  const events = declared[attempt.outcome];
+  const lost = (thrown: unknown) =>
+    publicationOf(
+      attempt,
+      events,
+      events.map((event) => failure(event, thrown)),
+    );
+  try {
+    const made = make(attempt, events, publishers);
+    return made instanceof Promise ? made.catch(lost) : made;
+  } catch (thrown) {
+    return lost(thrown);
+  }
+}
+
+function failure({ name }: DeclaredEvent, thrown: unknown): EventProblem {
+  return { event: name, kind: 'failed', message: messageOfThrown(thrown), path: null };
+}
+
+function make(
+  attempt: EndedAttempt,
+  events: readonly DeclaredEvent[],
+  publishers: Publishers | undefined,
+): Publication | Promise<Publication> {
+  if (!publishers || events.every((event) => publisherFor(publishers, event, attempt) === undefined)) {
+    return publicationOf(attempt, events, ordinaryEvents(attempt, events));
+  }
+  const made = withinTime(askPublishers(attempt, events, publishers), HOOKS_MS);
+  return made instanceof Promise
+    ? made.then((all) => publicationOf(attempt, events, all))
+    : publicationOf(attempt, events, made);
+}
+
+function publicationOf(attempt: EndedAttempt, declared: readonly DeclaredEvent[], made: readonly Made[]): Publication {
+  const events: PublishedEvent[] = [];
+  let problems = NONE;
+  let failStep: string | undefined;
+  for (let i = 0; i < made.length; i++) {
+    const one = made[i];
+    if (!one) continue;
+    if ('eventId' in one) events.push(one);
+    else {
+      problems = [...problems, one];
+      if (failsStep(declared[i]!, attempt, one)) {
+        failStep ??= `step ${attempt.stepName}: event ${one.event}: ${one.message}`;
+      }
+    }
+  }
+  return { attempt, events, problems, failStep };
+}
+
+/** Shared: what is right costs no list. */
+const NONE: readonly EventProblem[] = Object.freeze([]);
+
+/** A step that failed anyway keeps its own error, and its attempts. */
+function failsStep({ onInvalid }: DeclaredEvent, { outcome }: EndedAttempt, { kind }: EventProblem): boolean {
+  return onInvalid === 'fail_step' && kind === 'invalid' && outcome === 'completed';
+}
+
+function ordinaryEvents(attempt: EndedAttempt, declared: readonly DeclaredEvent[]): Made[] {
+  if (declared.length === 0) return [];
+  const payload = resultOf(attempt);
+  return declared.map((event) => ordinaryEvent(attempt, event, payload));
+}
+
+const KEYS = { execution: 'execution', events: 'events' } as const satisfies { [Key in keyof StepEvents]: Key };
+
+/** What the recording statement stores of a publication; undefined: nothing. */
+export function storedEvents(publication: Publication): EventsText | undefined {
+  return publication.events.some(isStored) ? new StoredEvents(publication) : undefined;
+}
+
+const isStored = ({ declared }: PublishedEvent): boolean => declared.deliveryMode !== 'fast';
+
+class StoredEvents implements EventsText {
+  readonly #publication: Publication;
+
+  constructor(publication: Publication) {
+    this.#publication = publication;
+  }
+
+  get size(): number {
+    const { attempt, events } = this.#publication;
+    let size = 0;
+    for (const event of events) {
+      if (!isStored(event)) continue;
+      // The result goes to the server once, and is written once more with each event.
+      size += (event.payload ?? attempt.result).length + (event.metadata?.length ?? 0) + attempt.detail.length;
+    }
+    return size;
+  }
+
+  text(): string {
+    const { attempt, events } = this.#publication;
+    let texts = '';
+    for (const event of events)
+      if (isStored(event)) texts += texts === '' ? storedEvent(event) : `,${storedEvent(event)}`;
+    return `{"${KEYS.execution}":${storedExecution(attempt)},"${KEYS.events}":[${texts}]}`;
+  }
+}
+
+/** Payload and metadata are JSON text already. */
+function storedEvent({ declared, eventId, publisher, payload, metadata }: PublishedEvent): string {
+  // A declared name is words and dots.
+  let text = `{"id":"${eventId}","name":"${declared.name}","publisher":${JSON.stringify(publisher)}`;
+  if (payload !== undefined) text += `,"payload":${payload}`;
+  if (metadata !== undefined) text += `,"metadata":${metadata}`;
+  if (declared.condition === 'retryable_failure') text += ',"retried":true';
+  if (declared.condition === 'permanent_failure') text += ',"retried":false';
+  return `${text}}`;
+}

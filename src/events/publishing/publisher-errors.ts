@@ -1,0 +1,68 @@
+import { TaskerError } from '../../errors.ts';
+import { nearNames } from '../../model/near-names.ts';
+
+/** Nobody is registered under the name of a publisher. @example new PublisherNotFoundError('paymnt_events', ['payment_events']) */
+export class PublisherNotFoundError extends TaskerError {
+  override readonly name: string = 'PublisherNotFoundError';
+  readonly publisherName: string;
+  readonly registeredPublishers: string[];
+
+  constructor(publisherName: string, registered: readonly string[] = []) {
+    super('publisher_not_found', `there is no publisher ${publisherName}${hintOf([publisherName], registered)}`, {
+      details: { publisher: publisherName, registered: [...registered] },
+    });
+    this.publisherName = publisherName;
+    this.registeredPublishers = [...registered];
+  }
+}
+
+/** Publishers that templates name are not registered. @example new PublisherValidationError(['paymnt_events'], ['payment_events']) */
+export class PublisherValidationError extends TaskerError {
+  override readonly name: string = 'PublisherValidationError';
+  readonly missingPublishers: string[];
+  readonly registeredPublishers: string[];
+
+  /** `places`: who names each of the missing ones. */
+  constructor(missing: readonly string[], registered: readonly string[] = [], places: readonly string[] = []) {
+    const names = missing.map((name, at) => (places[at] === undefined ? name : `${name} (${places[at]})`));
+    super('publisher_not_found', `no publisher is registered for ${names.join(', ')}${hintOf(missing, registered)}`, {
+      details: { missing: [...missing], registered: [...registered], places: [...places] },
+    });
+    this.missingPublishers = [...missing];
+    this.registeredPublishers = [...registered];
+  }
+}
+
+/** A registry that was validated or frozen is to be changed. @example new RegistryFrozenError() */
+export class RegistryFrozenError extends TaskerError {
+  override readonly name: string = 'RegistryFrozenError';
+
+  constructor() {
+    super(
+      'conflict',
+      'the registry of publishers is frozen; register before it is validated, or call unfreeze() first',
+    );
+  }
+}
+
+/** A publisher's name is taken. @example new DuplicatePublisherError('payment_events') */
+export class DuplicatePublisherError extends TaskerError {
+  override readonly name: string = 'DuplicatePublisherError';
+  readonly publisherName: string;
+
+  constructor(publisherName: string) {
+    super(
+      'conflict',
+      `a publisher ${publisherName} is registered already; give this one another publisherName, or unregister that one`,
+      { details: { publisher: publisherName } },
+    );
+    this.publisherName = publisherName;
+  }
+}
+
+/** What may have been meant, else what there is. */
+function hintOf(wanted: readonly string[], registered: readonly string[]): string {
+  const near = [...new Set(wanted.flatMap((name) => nearNames(name, [...registered, 'default'])))];
+  if (near.length > 0) return `; did you mean ${near.join(' or ')}?`;
+  return registered.length > 0 ? `; there are ${registered.join(', ')}` : '; none is registered';
+}

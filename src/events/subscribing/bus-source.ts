@@ -1,0 +1,55 @@
+import type { EventLog } from '../../engine/event-log.ts';
+import type { DomainEventCallback, InProcessEventSource } from './base-subscriber.ts';
+import type { DomainEvent } from './domain-event.ts';
+import { domainEventOf } from './domain-event-of.ts';
+import type { EventBus, LiveEvent } from './event-bus.ts';
+
+interface Listening {
+  readonly patterns: Set<string>;
+  end(): void;
+}
+
+/** The events of a bus for subscribers, or those among them that `wants` wants. */
+export class BusSource implements InProcessEventSource {
+  readonly #bus: EventBus;
+  readonly #log: EventLog;
+  readonly #wants: (event: DomainEvent) => boolean;
+  readonly #listening = new Map<DomainEventCallback, Listening>();
+
+  /** The log tells of the task behind an event when its envelope is asked for. */
+  constructor({ bus, log }: { bus: EventBus; log: EventLog }, wants: (event: DomainEvent) => boolean = () => true) {
+    this.#bus = bus;
+    this.#log = log;
+    this.#wants = wants;
+  }
+
+  /** One subscription a callback, whatever the number of its patterns: an event comes once. */
+  subscribe(pattern: string, callback: DomainEventCallback): void {
+    const patterns = this.#listening.get(callback)?.patterns ?? new Set();
+    this.#listen(callback, patterns.add(pattern));
+  }
+
+  unsubscribe(pattern: string, callback?: DomainEventCallback): void {
+    for (const one of callback ? [callback] : [...this.#listening.keys()]) {
+      const patterns = this.#listening.get(one)?.patterns;
+      if (patterns?.delete(pattern)) this.#listen(one, patterns);
+    }
+  }
+
+  #listen(callback: DomainEventCallback, patterns: Set<string>): void {
+    this.#listening.get(callback)?.end();
+    this.#listening.delete(callback);
+    if (patterns.size === 0) return;
+    const end = this.#bus.subscribe([...patterns], (live) => {
+      const event = domainEventOf(live, () => this.#envelope(live));
+      return this.#wants(event) ? callback(event) : undefined;
+    });
+    this.#listening.set(callback, { patterns, end });
+  }
+
+  async #envelope({ deliveryMode: _, ...event }: LiveEvent): Promise<unknown> {
+    // It has no place in the log, and the envelope tells none.
+    const [envelope] = await this.#log.envelope([{ ...event, id: 0 }]);
+    return envelope;
+  }
+}

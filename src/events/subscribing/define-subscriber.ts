@@ -1,0 +1,82 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { TaskerError } from '../../errors.ts';
+import { checked, isStandardSchema } from '../../handlers/argument-readers.ts';
+import { eventMatcher } from '../../model/event-pattern.ts';
+import { BaseSubscriber, type SubscriberClass } from './base-subscriber.ts';
+import type { DomainEvent } from './domain-event.ts';
+import type { EventDelivery, SubscriberDelivery } from './subscriber-delivery.ts';
+import { resultOfHandling, type SubscriberResult } from './subscriber-result.ts';
+
+/** Options of {@link defineSubscriber}. */
+export interface DefineSubscriberOptions extends SubscriberDelivery {
+  /** The subscriber's name, which is its group's: give one. Default: the function's name, else the patterns. */
+  name?: string;
+}
+
+/**
+ * A subscriber from a function. What it returns may be a `SubscriberResult`, or anything else. The event's payload is what the schema makes of it, and has its type; one that the schema
+ * refuses is given up at once, with an error that names the path, since it will not be another the next time. Give it a
+ * name: its group is called so, and a group that is called otherwise begins anew.
+ *
+ * Throws `subscriber_invalid` when patterns, schema or options make no sense.
+ *
+ * @example
+ * const receipts = defineSubscriber(
+ *   'payment.processed',
+ *   z.object({ payment_id: z.string(), amount: z.number() }),
+ *   async ({ payload, eventId }) => mail(`paid: ${payload.amount}`, eventId),
+ *   { name: 'receipts' },
+ * );
+ *
+ * declare function mail(text: string, idempotencyKey: string): Promise<void>;
+ */
+export function defineSubscriber<Schema extends StandardSchemaV1>(
+  pattern: string | readonly string[],
+  schema: Schema,
+  fn: (event: DomainEvent<StandardSchemaV1.InferOutput<Schema>>, delivery: EventDelivery) => unknown,
+  options: DefineSubscriberOptions = {},
+): SubscriberClass {
+  const { name = fn.name || String(pattern), ...delivery } = options;
+  const patterns = typeof pattern === 'string' ? [pattern] : [...pattern];
+  refuseNonsense({ name, patterns, schema, fn });
+
+  class DefinedSubscriber extends BaseSubscriber {
+    static override readonly subscriberName = name;
+    static override readonly delivery = delivery;
+
+    static override subscribesTo(): string[] {
+      return [...patterns];
+    }
+
+    override async handle(event: DomainEvent, about: EventDelivery): Promise<SubscriberResult> {
+      let payload: unknown;
+      await checked(event.payload, schema, `payload of ${event.eventName}`, (value) => {
+        payload = value;
+        return undefined;
+      });
+      return resultOfHandling(
+        await fn({ ...event, payload } as DomainEvent<StandardSchemaV1.InferOutput<Schema>>, about),
+      );
+    }
+  }
+  Object.defineProperty(DefinedSubscriber, 'name', { value: name });
+  return DefinedSubscriber;
+}
+
+/** What the types cannot keep JavaScript from doing, said where the subscriber is defined. */
+function refuseNonsense(given: { name: unknown; patterns: readonly string[]; schema: unknown; fn: unknown }): void {
+  const { name, patterns, schema, fn } = given;
+  const refuse = (what: string, cause?: unknown): never => {
+    throw new TaskerError('subscriber_invalid', `subscriber ${String(name)}: ${what}`, { cause });
+  };
+  if (typeof name !== 'string' || name.trim() === '') refuse('its name must be a text that is not empty');
+  if (patterns.length === 0) refuse('it needs a pattern; `*` is all events');
+  if (!isStandardSchema(schema))
+    refuse('the second argument must be a schema (zod, valibot, arktype …) of the payload');
+  if (typeof fn !== 'function') refuse(`the third argument must be its function, not ${typeof fn}`);
+  try {
+    eventMatcher(patterns);
+  } catch (cause) {
+    refuse((cause as Error).message, cause);
+  }
+}

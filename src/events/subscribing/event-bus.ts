@@ -1,0 +1,176 @@
+import type { LoggedEvent } from '../../engine/logged-event.ts';
+import { messageOfThrown } from '../../handlers/thrown.ts';
+import type { Logger } from '../../logging/logger.ts';
+import { eventMatcher } from '../../model/event-pattern.ts';
+import type { DeliveryMode } from '../../template/task-template.ts';
+
+/** An event of this process that is committed, with the time by this process's clock. Listeners get `fast` and `broadcast` ones. */
+export interface LiveEvent extends Omit<LoggedEvent, 'id'> {
+  deliveryMode: DeliveryMode;
+}
+
+/** An event that is about to go to listeners. */
+export interface Tellable {
+  name: string;
+  /** Made anew for each listener: none sees what another changed. */
+  event(): LiveEvent;
+}
+
+/** May be slow or fail: nobody else feels it. The next event comes when a promise that it gave has settled. */
+export type LiveEventListener = (event: LiveEvent) => unknown;
+
+/** Events that wait for one slow listener at most; what comes beyond them is let go. */
+export const MOST_WAITING = 10_000;
+/** How long listeners may keep the event loop in one turn, as far as it depends on us. */
+const TURN_MS = 5;
+
+/** A listener with the events that wait for it. */
+class Subscription {
+  readonly wants: (name: string) => boolean;
+  readonly #listener: LiveEventListener;
+  readonly #logger: Logger;
+  #queue: Tellable[] = [];
+  #draining = false;
+  waiting = 0;
+  ended = false;
+  dropped = 0;
+
+  constructor(wants: (name: string) => boolean, listener: LiveEventListener, logger: Logger) {
+    this.wants = wants;
+    this.#listener = listener;
+    this.#logger = logger;
+  }
+
+  push(event: Tellable): void {
+    if (this.waiting < MOST_WAITING) {
+      this.waiting++;
+      this.#queue.push(event);
+      if (!this.#draining) {
+        this.#draining = true;
+        setImmediate(() => void this.#drain());
+      }
+      return;
+    }
+    if (this.dropped++ === 0) {
+      this.#logger.warn(
+        { event: event.name, waiting: MOST_WAITING },
+        `a listener to events of this process is too slow: ${MOST_WAITING} wait for it, and what comes beyond them is let go`,
+      );
+    }
+  }
+
+  /** In the order in which they came. Never throws. */
+  async #drain(): Promise<void> {
+    let began = performance.now();
+    while (!this.ended) {
+      const events = this.#queue;
+      this.#queue = [];
+      if (events.length === 0) break;
+      for (let i = 0; i < events.length && !this.ended; i++) {
+        const settled = this.#tell(events[i]!);
+        if (settled) await settled;
+        this.waiting--;
+        if (performance.now() - began < TURN_MS) continue;
+        await new Promise((resolve) => setImmediate(resolve));
+        began = performance.now();
+      }
+    }
+    this.#draining = false;
+  }
+
+  /** A promise if the listener gave one. */
+  #tell(event: Tellable): Promise<unknown> | undefined {
+    try {
+      const answer = this.#listener(event.event());
+      return isThenable(answer)
+        ? Promise.resolve(answer).catch((thrown: unknown) => this.#failed(event, thrown))
+        : undefined;
+    } catch (thrown) {
+      this.#failed(event, thrown);
+      return undefined;
+    }
+  }
+
+  #failed({ name }: Tellable, thrown: unknown): void {
+    this.#logger.warn({ event: name, error: messageOfThrown(thrown) }, `a listener failed on event ${name}`);
+  }
+}
+
+/**
+ * The `fast` and `broadcast` events of this process, on their way from the commit to those who listen. Each listener has a
+ * queue of its own and gets the events in the order in which they were committed.
+ *
+ * @example
+ * const end = bus.subscribe('order.*', (event) => console.log(event.name, event.payload));
+ */
+export class EventBus {
+  readonly #logger: Logger;
+  readonly #subscriptions = new Set<Subscription>();
+  #droppedBefore = 0;
+  /** Events that listeners were told of, each listener counted. */
+  dispatched = 0;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  /**
+   * Calls the listener with each event, or with those whose name matches one of the patterns. The answer ends it: what
+   * waits then is not told any more.
+   * @throws TaskerError `bad_request` for a pattern that can't be read
+   */
+  subscribe(listener: LiveEventListener): () => void;
+  subscribe(patterns: string | readonly string[], listener: LiveEventListener): () => void;
+  subscribe(first: LiveEventListener | string | readonly string[], second?: LiveEventListener): () => void {
+    const [wants, listener] =
+      typeof first === 'function' ? [() => true, first] : [eventMatcher([first].flat()), second!];
+    const subscription = new Subscription(
+      wants,
+      (event) => {
+        this.dispatched++;
+        return listener(event);
+      },
+      this.#logger,
+    );
+    this.#subscriptions.add(subscription);
+    return () => {
+      if (!this.#subscriptions.delete(subscription)) return;
+      subscription.ended = true;
+      this.#droppedBefore += subscription.dropped;
+    };
+  }
+
+  /** Whether anybody would be told of an event of this name. */
+  wants(name: string): boolean {
+    for (const subscription of this.#subscriptions) if (subscription.wants(name)) return true;
+    return false;
+  }
+
+  /** Tells it, in the next turn of the event loop. Never throws. */
+  publish(event: Tellable): void {
+    for (const subscription of this.#subscriptions) if (subscription.wants(event.name)) subscription.push(event);
+  }
+
+  /** How many listen. */
+  get listeners(): number {
+    return this.#subscriptions.size;
+  }
+
+  /** Events that wait for listeners. */
+  get waiting(): number {
+    let waiting = 0;
+    for (const subscription of this.#subscriptions) waiting += subscription.waiting;
+    return waiting;
+  }
+
+  /** Events that listeners did not get because they are too slow. */
+  get dropped(): number {
+    let dropped = this.#droppedBefore;
+    for (const subscription of this.#subscriptions) dropped += subscription.dropped;
+    return dropped;
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}

@@ -1,0 +1,154 @@
+import { DEFAULTS } from '../../config/defaults.ts';
+import { TaskerError } from '../../errors.ts';
+import type { Logger } from '../../logging/logger.ts';
+import type { BaseSubscriber } from './base-subscriber.ts';
+import type { DomainEvent } from './domain-event.ts';
+import { type Handling, handleEvent } from './handle-event.ts';
+
+/** Events that wait for a slow subscriber at most; what comes beyond them is let go. */
+export const LONGEST_QUEUE = 10_000;
+
+/** Options of {@link InProcessDelivery.stop}. */
+export interface StopOptions {
+  /** How long what waits and what runs may take, in milliseconds. Default 30,000. */
+  drainTimeoutMs?: number;
+}
+
+/**
+ * The events of this process on their way to one subscriber: a queue of its own, so that no other feels how slow it is.
+ * Events of one task are handled in their order, of different tasks at once. Each is handled once, whatever comes of it.
+ */
+export class InProcessDelivery {
+  readonly #subscriber: BaseSubscriber;
+  readonly #logger: Logger;
+  readonly #stopping = new AbortController();
+  readonly #busy = new Set<string>();
+  /** What waits, by task, in the order in which it came. */
+  readonly #tasks = new Map<string, DomainEvent[]>();
+  /** Tasks that have something waiting and nothing running. */
+  readonly #ready = new Set<string>();
+  readonly #running = new Set<Promise<void>>();
+  #waiting = 0;
+  #lagged = 0;
+  #closed = false;
+
+  constructor(subscriber: BaseSubscriber, logger: Logger) {
+    this.#subscriber = subscriber;
+    this.#logger = logger;
+  }
+
+  /** Events that were let go because the subscriber is too slow. */
+  get lagged(): number {
+    return this.#lagged;
+  }
+
+  push(event: DomainEvent): void {
+    if (this.#closed) return;
+    if (this.#waiting >= LONGEST_QUEUE) {
+      this.#letGo();
+      return;
+    }
+    const { taskUuid } = event.metadata;
+    const before = this.#tasks.get(taskUuid);
+    if (before) before.push(event);
+    else this.#tasks.set(taskUuid, [event]);
+    this.#waiting++;
+    if (!this.#busy.has(taskUuid)) this.#ready.add(taskUuid);
+    this.#fill();
+  }
+
+  /** Takes nothing more, lets what is there be handled, and then aborts what still runs. */
+  async stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs }: StopOptions = {}): Promise<void> {
+    this.#closed = true;
+    if (this.#running.size === 0) return;
+    const timer = setTimeout(() => this.#giveUp(), drainTimeoutMs);
+    try {
+      const givenUp = whenFired(this.#stopping.signal);
+      while (this.#running.size > 0 && !this.#stopping.signal.aborted) {
+        await Promise.race([...this.#running, givenUp]);
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #giveUp(): void {
+    const { subscriberName } = this.#subscriber;
+    const left = this.#waiting;
+    this.#tasks.clear();
+    this.#ready.clear();
+    this.#waiting = 0;
+    this.#stopping.abort(new TaskerError('stopped', `subscriber ${subscriberName} was stopped before it had finished`));
+    this.#logger.warn(
+      { subscriber: subscriberName, running: this.#running.size, waiting: left },
+      `subscriber ${subscriberName} did not finish in time; ${left} events of this process were let go`,
+    );
+  }
+
+  #letGo(): void {
+    this.#lagged++;
+    // Once for each queue full: whoever is slow has enough to do.
+    if (this.#lagged % LONGEST_QUEUE !== 1) return;
+    const { subscriberName } = this.#subscriber;
+    this.#logger.warn(
+      { subscriber: subscriberName, lagged: this.#lagged },
+      `subscriber ${subscriberName} is too slow: ${LONGEST_QUEUE} events of this process wait for it, and what comes now is let go`,
+    );
+  }
+
+  #fill(): void {
+    const { concurrency = DEFAULTS.eventConcurrency } = this.#subscriber.delivery;
+    for (const taskUuid of this.#ready) {
+      if (this.#busy.size >= concurrency) return;
+      this.#ready.delete(taskUuid);
+      this.#begin(taskUuid);
+    }
+  }
+
+  #begin(taskUuid: string): void {
+    const waiting = this.#tasks.get(taskUuid)!;
+    const event = waiting.shift()!;
+    this.#waiting--;
+    this.#busy.add(taskUuid);
+    const done = this.#handle(event).settled.then(() => {
+      this.#running.delete(done);
+      // One that goes on after its time keeps its place: what hangs must not add up.
+      this.#busy.delete(taskUuid);
+      if (waiting.length > 0) this.#ready.add(taskUuid);
+      else this.#tasks.delete(taskUuid);
+      if (!this.#stopping.signal.aborted) this.#fill();
+    });
+    this.#running.add(done);
+  }
+
+  #handle(event: DomainEvent): Handling {
+    const { subscriberName, delivery } = this.#subscriber;
+    const { timeoutMs = DEFAULTS.eventTimeoutMs } = delivery;
+    const late = new AbortController();
+    const timer = setTimeout(() => {
+      late.abort(
+        new TaskerError('timeout', `subscriber ${subscriberName}: ${event.eventName} took longer than ${timeoutMs} ms`),
+      );
+    }, timeoutMs);
+    const signal = AbortSignal.any([late.signal, this.#stopping.signal]);
+    const handling = handleEvent(this.#subscriber, event, {
+      delivery: { attempt: 1, replayed: false, signal },
+      logger: this.#logger,
+    });
+    handling.result.then(
+      () => clearTimeout(timer),
+      (error: unknown) => {
+        clearTimeout(timer);
+        const names = { subscriber: subscriberName, event: event.eventName, event_id: event.eventId, error };
+        this.#logger.warn(names, `subscriber ${subscriberName} failed on ${event.eventName}`);
+      },
+    );
+    return handling;
+  }
+}
+
+function whenFired(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

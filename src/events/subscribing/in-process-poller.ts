@@ -1,0 +1,168 @@
+import { logWarn } from '../../logging/log.ts';
+import { type EventMatcher, eventMatcher } from '../../model/event-pattern.ts';
+import type { DomainEventCallback, InProcessEventSource } from './base-subscriber.ts';
+import type { DomainEvent } from './domain-event.ts';
+
+/** Is told what went wrong in a poll or in a callback. */
+export type DomainEventErrorCallback = (error: Error) => void;
+
+/** Options of an {@link InProcessDomainEventPoller}. */
+export interface DomainEventPollerConfig {
+  /** Milliseconds between polls that find nothing. Default 10. */
+  pollIntervalMs?: number;
+  /** Another name of `pollIntervalMs`. */
+  pollingIntervalMs?: number;
+  /** Events that one poll takes at most; when there are more, the next poll follows at once. Default 100. */
+  maxEventsPerPoll?: number;
+}
+
+/** What an {@link InProcessDomainEventPoller} counts. */
+export interface PollerStats {
+  readonly pollCount: number;
+  readonly eventsProcessed: number;
+  /** Calls that were left out because too many of before were not over. */
+  readonly eventsLagged: number;
+  readonly running: boolean;
+}
+
+/** Calls of callbacks that may be under way; a callback that never ends must not fill the memory. */
+const MOST_UNDER_WAY = 10_000;
+
+interface Subscription {
+  readonly pattern: string;
+  readonly matches: EventMatcher;
+  readonly callback: DomainEventCallback;
+}
+
+/**
+ * Asks a function for the events of this process, again and again, and gives them to those who subscribed. A tasker does
+ * without it: it tells its subscribers of an event as soon as its step is recorded.
+ *
+ * @example
+ * const poller = new InProcessDomainEventPoller({ pollIntervalMs: 10 });
+ * poller.setPollFunction(createFfiPollAdapter((await getFfiLayer()).getModule()));
+ * poller.subscribe('payment.*', (event) => console.log(event.eventName, event.payload));
+ * poller.start();
+ */
+export class InProcessDomainEventPoller implements InProcessEventSource {
+  readonly #pollIntervalMs: number;
+  readonly #maxEventsPerPoll: number;
+  readonly #subscriptions: Subscription[] = [];
+  readonly #onError: DomainEventErrorCallback[] = [];
+  readonly #underWay = new Set<Promise<void>>();
+  #poll: () => DomainEvent | null = () => null;
+  #timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
+  #pollCount = 0;
+  #eventsProcessed = 0;
+  #eventsLagged = 0;
+  #running = false;
+
+  constructor({ pollIntervalMs, pollingIntervalMs, maxEventsPerPoll = 100 }: DomainEventPollerConfig = {}) {
+    this.#pollIntervalMs = pollIntervalMs ?? pollingIntervalMs ?? 10;
+    this.#maxEventsPerPoll = Math.max(1, maxEventsPerPoll);
+  }
+
+  /** What is asked for the next event; null: there is none. */
+  setPollFunction(pollFn: () => DomainEvent | null): void {
+    this.#poll = pollFn;
+  }
+
+  /** Calls back for each event whose name matches; once an event, however many of its patterns do. */
+  subscribe(pattern: string, callback: DomainEventCallback): void {
+    this.#subscriptions.push({ pattern, matches: eventMatcher([pattern]), callback });
+  }
+
+  /** Ends the subscriptions of a pattern, all or those of one callback. */
+  unsubscribe(pattern: string, callback?: DomainEventCallback): void {
+    for (let at = this.#subscriptions.length - 1; at >= 0; at--) {
+      const one = this.#subscriptions[at]!;
+      if (one.pattern === pattern && (!callback || one.callback === callback)) this.#subscriptions.splice(at, 1);
+    }
+  }
+
+  /** Is told of each poll or callback that throws or rejects; without one, that is logged. */
+  onError(callback: DomainEventErrorCallback): void {
+    this.#onError.push(callback);
+  }
+
+  /** Begins to poll. Keeps the process alive, as a listening server does. */
+  start(): void {
+    if (this.#running) return;
+    this.#running = true;
+    this.#turn();
+  }
+
+  /** Polls no more, and resolves when the callbacks under way are over. */
+  async stop(): Promise<void> {
+    this.#running = false;
+    clearTimeout(this.#timer as NodeJS.Timeout | undefined);
+    clearImmediate(this.#timer as NodeJS.Immediate | undefined);
+    await Promise.all(this.#underWay);
+  }
+
+  get isRunning(): boolean {
+    return this.#running;
+  }
+
+  get stats(): PollerStats {
+    return {
+      pollCount: this.#pollCount,
+      eventsProcessed: this.#eventsProcessed,
+      eventsLagged: this.#eventsLagged,
+      running: this.#running,
+    };
+  }
+
+  #turn(): void {
+    if (!this.#running) return;
+    this.#pollCount++;
+    const more = this.#takeSome();
+    this.#timer = more ? setImmediate(() => this.#turn()) : setTimeout(() => this.#turn(), this.#pollIntervalMs);
+  }
+
+  /** Whether there may be more at once. */
+  #takeSome(): boolean {
+    for (let taken = 0; taken < this.#maxEventsPerPoll && this.#running; taken++) {
+      let event: DomainEvent | null;
+      try {
+        event = this.#poll();
+      } catch (thrown) {
+        this.#tell(thrown);
+        return false;
+      }
+      if (!event) return false;
+      this.#eventsProcessed++;
+      this.#deliver(event);
+    }
+    return true;
+  }
+
+  #deliver(event: DomainEvent): void {
+    const interested = this.#subscriptions.filter(({ matches }) => matches(event.eventName));
+    for (const callback of new Set(interested.map((one) => one.callback))) {
+      if (this.#underWay.size >= MOST_UNDER_WAY) this.#eventsLagged++;
+      else this.#call(callback, event);
+    }
+  }
+
+  #call(callback: DomainEventCallback, event: DomainEvent): void {
+    try {
+      const answer = callback(event);
+      if (!(answer instanceof Promise)) return;
+      const over = answer
+        .catch((thrown: unknown) => this.#tell(thrown))
+        .then(() => {
+          this.#underWay.delete(over);
+        });
+      this.#underWay.add(over);
+    } catch (thrown) {
+      this.#tell(thrown);
+    }
+  }
+
+  #tell(thrown: unknown): void {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    if (this.#onError.length === 0) logWarn('polling or handling an event of this process threw', { error });
+    for (const callback of this.#onError) callback(error);
+  }
+}

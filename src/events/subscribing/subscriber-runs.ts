@@ -1,0 +1,82 @@
+import type { EventLog } from '../../engine/event-log.ts';
+import type { Logger } from '../../logging/logger.ts';
+import type { Metrics } from '../../metrics/metrics.ts';
+import { EventDelivery, type EventDeliveryOptions } from '../delivery/event-delivery.ts';
+import { BaseSubscriber, type InProcessEventSource } from './base-subscriber.ts';
+import { BusSource } from './bus-source.ts';
+import type { EventBus } from './event-bus.ts';
+import type { StopOptions } from './in-process-delivery.ts';
+import { subscriberConsumer } from './subscriber-consumer.ts';
+import type { RunningSubscribers, SubscriberHost } from './subscriber-host.ts';
+
+/** What {@link SubscriberRuns} are made from. */
+export interface SubscriberRunsParts {
+  log: EventLog;
+  bus: EventBus;
+  /** The room's. */
+  logger: Logger;
+  metrics: Metrics;
+  delivery?: EventDeliveryOptions;
+}
+
+/**
+ * Runs subscribers over a database and the events of one worker. Each event comes to a group once: fast ones from this
+ * process, durable and broadcast ones from the log. A subscriber with `delivery.mode` `in_process` has no group: it gets
+ * the fast and broadcast ones of this process.
+ */
+export class SubscriberRuns implements SubscriberHost {
+  readonly #parts: SubscriberRunsParts;
+  readonly #fast: BusSource;
+  readonly #all: BusSource;
+  readonly #deliveries = new Set<EventDelivery>();
+
+  constructor(parts: SubscriberRunsParts) {
+    this.#parts = parts;
+    this.#fast = new BusSource(parts, ({ deliveryMode }) => deliveryMode === 'fast');
+    this.#all = new BusSource(parts);
+  }
+
+  run(
+    subscribers: readonly BaseSubscriber[],
+    { poller }: { poller: InProcessEventSource | undefined },
+  ): RunningSubscribers {
+    const { log, logger, metrics, delivery: options } = this.#parts;
+    for (const subscriber of subscribers) {
+      BaseSubscriber.useLogger(subscriber, logger);
+      if (!poller) subscriber.start(this.#sourceOf(subscriber));
+    }
+    const consumers = subscribers.filter(hasGroup).map((one) => subscriberConsumer(one, logger));
+    const delivery = new EventDelivery({ log, consumers, logger, metrics, ...(options && { options }) });
+    this.#deliveries.add(delivery);
+    return {
+      started: delivery.start(),
+      stop: (stop) => this.#stop(subscribers, delivery, stop),
+    };
+  }
+
+  /** Durable events were committed, here or elsewhere. */
+  heard(): void {
+    for (const delivery of this.#deliveries) delivery.heard();
+  }
+
+  async #stop(
+    subscribers: readonly BaseSubscriber[],
+    delivery: EventDelivery,
+    options: StopOptions = {},
+  ): Promise<void> {
+    this.#deliveries.delete(delivery);
+    await Promise.all([
+      delivery.stop(options),
+      ...subscribers.map((one) => one.stop({ ...options, source: this.#sourceOf(one) })),
+    ]);
+  }
+
+  #sourceOf(subscriber: BaseSubscriber): BusSource {
+    return hasGroup(subscriber) ? this.#fast : this.#all;
+  }
+}
+
+/** Whether durable events come to it. */
+export function hasGroup({ delivery }: BaseSubscriber): boolean {
+  return delivery.mode !== 'in_process';
+}
