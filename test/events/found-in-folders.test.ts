@@ -40,7 +40,7 @@ async function project(files: Record<string, string>): Promise<string> {
   mkdirSync(installed, { recursive: true });
   symlinkSync(path.resolve('node_modules'), path.join(installed, 'node_modules'));
   writeFileSync(path.join(installed, 'package.json'), '{"name":"tasker-core","type":"module","exports":"./index.js"}');
-  const rooms = ['events/base-publisher', 'events/base-subscriber', 'handlers/define-handler'];
+  const rooms = ['events/publishing/base-publisher', 'events/subscribing/base-subscriber', 'handlers/define-handler'];
   await esbuild.build({
     stdin: {
       contents: rooms.map((file) => `export * from ${JSON.stringify(path.resolve('src', `${file}.ts`))};`).join('\n'),
