@@ -259,7 +259,7 @@ export const CONFIG_KEYS: { readonly [Name in keyof TaskerConfig]: ConfigKey<Tas
     path: 'events.retention_days',
     form: days,
     byDefault: DEFAULTS.eventRetentionMs,
-    about: 'How old domain events become that every group has passed, before they are deleted.',
+    about: 'How old domain events become that every group has passed, before they are deleted; 0: they never are.',
   },
   eventMaxDeliveries: {
     path: 'events.max_deliveries',

@@ -4,6 +4,8 @@ import type { Logger } from '../../logging/logger.ts';
 
 /** Between two looks for old events; every process looks, and most of them find nothing. */
 const EVERY_MS = 300_000;
+/** Until the first look: where processes do not live long, one must come to it. */
+const FIRST_MS = 60_000;
 
 /** How events are tidied away. */
 export interface EventTidyingOptions {
@@ -27,11 +29,15 @@ export class EventTidying {
   }
 
   start(): void {
+    this.#next(Math.min(FIRST_MS, this.#options.everyMs ?? EVERY_MS));
+  }
+
+  #next(ms: number): void {
     const { retentionMs, everyMs = EVERY_MS } = this.#options;
     if (this.#stopped || retentionMs === 0) return;
-    const delayMs = everyMs * (0.75 + Math.random() / 2);
+    const delayMs = ms * (0.75 + Math.random() / 2);
     this.#timer = setTimeout(() => {
-      void this.#tidy().finally(() => this.start());
+      void this.#tidy().finally(() => this.#next(everyMs));
     }, delayMs).unref();
   }
 
