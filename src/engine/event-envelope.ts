@@ -5,6 +5,7 @@ import { type BatchWorkerRow, batchWorkers } from '../store/batches.ts';
 import { type EventTaskRow, eventTasks } from '../store/event-tasks.ts';
 import { getStepsAt, type StepRange, type StepRow } from '../store/read-steps.ts';
 import type { StepTemplate } from '../template/task-template.ts';
+import { batchToJson, retryToJson } from '../template/template-json.ts';
 import { SETTINGS } from './event-settings.ts';
 import type { LoggedEvent } from './logged-event.ts';
 import { reachedFrom } from './reached-steps.ts';
@@ -208,26 +209,14 @@ function definitionOf(step: StepTemplate) {
     type: step.type,
     system_dependency: step.systemDependency,
     dependencies: step.dependencies,
-    retry: {
-      retryable: retry.retryable,
-      max_attempts: retry.maxAttempts,
-      backoff: retry.backoff,
-      backoff_base_ms: retry.backoffBaseMs,
-      max_backoff_ms: retry.maxBackoffMs,
-    },
+    retry: retryToJson(retry),
     timeout_seconds: step.timeoutSeconds,
     publishes_events: step.publishesEvents.map(({ deliveryMode, onInvalid, ...event }) => ({
       ...event,
       delivery_mode: deliveryMode,
       on_invalid: onInvalid,
     })),
-    batch_config: batchConfig && {
-      batch_size: batchConfig.batchSize,
-      parallelism: batchConfig.parallelism,
-      cursor_field: batchConfig.cursorField,
-      worker_template: batchConfig.workerTemplate,
-      failure_strategy: batchConfig.failureStrategy,
-    },
+    batch_config: batchConfig && batchToJson(batchConfig),
     result_schema: step.resultSchema,
   };
 }

@@ -1,7 +1,7 @@
 import { TaskerError } from '../errors.ts';
 import { buildTemplate } from './build-template.ts';
 import { checkForm } from './check-form.ts';
-import type { JsonObject, StepTemplate, TaskTemplate } from './task-template.ts';
+import type { BatchConfig, JsonObject, RetryPolicy, StepTemplate, TaskTemplate } from './task-template.ts';
 
 /**
  * The template as JSON with snake_case keys: what the database keeps as a task's snapshot. What is null is left out, so
@@ -57,6 +57,28 @@ export function templateFromJson(json: unknown): TaskTemplate {
   });
 }
 
+/** As it stands in a template's file. */
+export function retryToJson(retry: RetryPolicy) {
+  return {
+    retryable: retry.retryable,
+    max_attempts: retry.maxAttempts,
+    backoff: retry.backoff,
+    backoff_base_ms: retry.backoffBaseMs,
+    max_backoff_ms: retry.maxBackoffMs,
+  };
+}
+
+/** As it stands in a template's file. */
+export function batchToJson(batch: BatchConfig) {
+  return {
+    batch_size: batch.batchSize,
+    parallelism: batch.parallelism,
+    cursor_field: batch.cursorField,
+    worker_template: batch.workerTemplate,
+    failure_strategy: batch.failureStrategy,
+  };
+}
+
 function stepToJson(step: StepTemplate): Record<string, unknown> {
   const { handler, retry, batchConfig } = step;
   return present({
@@ -66,13 +88,7 @@ function stepToJson(step: StepTemplate): Record<string, unknown> {
     type: step.type,
     system_dependency: step.systemDependency,
     dependencies: step.dependencies,
-    retry: {
-      retryable: retry.retryable,
-      max_attempts: retry.maxAttempts,
-      backoff: retry.backoff,
-      backoff_base_ms: retry.backoffBaseMs,
-      max_backoff_ms: retry.maxBackoffMs,
-    },
+    retry: retryToJson(retry),
     timeout_seconds: step.timeoutSeconds,
     publishes_events: step.publishesEvents.map((event) =>
       present({
@@ -85,13 +101,7 @@ function stepToJson(step: StepTemplate): Record<string, unknown> {
         on_invalid: event.onInvalid === 'fail_step' ? event.onInvalid : null,
       }),
     ),
-    batch_config: batchConfig && {
-      batch_size: batchConfig.batchSize,
-      parallelism: batchConfig.parallelism,
-      cursor_field: batchConfig.cursorField,
-      worker_template: batchConfig.workerTemplate,
-      failure_strategy: batchConfig.failureStrategy,
-    },
+    batch_config: batchConfig && batchToJson(batchConfig),
     result_schema: step.resultSchema,
     composition: step.composition,
   });
