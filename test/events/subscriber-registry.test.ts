@@ -135,4 +135,48 @@ describe('the registry of subscribers', () => {
     expect(() => registry.register(Nothing)).toThrow('subscriber Nothing: subscribesTo must give a list of patterns');
     expect(() => registry.register(Unmakeable)).toThrow('subscriber Unmakeable: making it throws: no database');
   });
+
+  it.each([
+    [
+      { timeoutMs: Number.POSITIVE_INFINITY },
+      'timeoutMs must be a whole number from 1 to 2147483647, got Infinity; 2147',
+    ],
+    [{ timeoutMs: 2 ** 31 }, 'timeoutMs must be a whole number from 1 to 2147483647, got 2147483648'],
+    [{ timeoutMs: '5' }, 'timeoutMs must be a whole number from 1 to 2147483647, got "5"'],
+    [{ concurrency: Number.NaN }, 'concurrency must be a whole number from 1 to 1000, got NaN'],
+    [{ concurrency: 0 }, 'concurrency must be a whole number from 1 to 1000, got 0'],
+    [{ maxDeliveries: -1 }, 'maxDeliveries must be a whole number from 1 to 100000, got -1'],
+    [{ mode: 'in-process' }, 'mode must be durable or in_process, got "in-process"'],
+    [{ from: 'start' }, 'from must be now or beginning, got "start"'],
+  ])('refuses delivery options that would fail in silence: %o', (delivery, message) => {
+    const registry = new SubscriberRegistry();
+    class Audit extends BaseSubscriber {
+      static override delivery = delivery as never;
+      handle() {}
+    }
+    const refused = expect.objectContaining({
+      code: 'subscriber_invalid',
+      message: expect.stringContaining(`subscriber Audit: delivery option ${message}`),
+    });
+    expect(() => registry.register(Audit)).toThrow(refused);
+    expect(() => registry.registerInstance(new Audit())).toThrow(refused);
+    expect(registry.count).toBe(0);
+    const define = () => defineSubscriber('a.b', z.object({}), () => {}, { name: 'Audit', ...(delivery as object) });
+    expect(define).toThrow(refused);
+  });
+
+  it('refuses a delivery that holds no options', () => {
+    class Audit extends BaseSubscriber {
+      static override delivery = 'durable' as never;
+      handle() {}
+    }
+    expect(() => new SubscriberRegistry().register(Audit)).toThrow('subscriber Audit: delivery must be an object');
+  });
+
+  it('takes the longest time that a timer has', () => {
+    const registry = new SubscriberRegistry();
+    const delivery = { timeoutMs: 2 ** 31 - 1, concurrency: 1_000, from: 'beginning', mode: 'in_process' } as const;
+    registry.register(defineSubscriber('a.b', z.object({}), () => {}, { name: 'patient', ...delivery }));
+    expect(registry.count).toBe(1);
+  });
 });

@@ -277,6 +277,27 @@ describe('a subscriber that is started', () => {
     await subscriber.stop();
     expect(said).toEqual(['handle 1', '1: subscriber Late: payment.x took longer than 20 ms', 'handle 2']);
   });
+
+  it('that is given more time than a timer has is not aborted at once, nor when it is stopped', async () => {
+    const waitsFor = deferred<void>();
+    const said: string[] = [];
+    class Patient extends BaseSubscriber {
+      static override delivery = { timeoutMs: Number.POSITIVE_INFINITY };
+      async handle(_event: DomainEvent, { signal }: EventDelivery) {
+        await waitsFor.promise;
+        said.push(signal.aborted ? 'aborted' : 'handled');
+      }
+    }
+    const source = new LocalSource();
+    const subscriber = new Patient();
+    subscriber.start(source);
+    source.tell(eventOf('payment.x', {}));
+    const stopped = subscriber.stop({ drainTimeoutMs: Number.POSITIVE_INFINITY });
+    // Timers that overflow fire after 1 ms: this one is over later.
+    setTimeout(() => waitsFor.resolve(), 20);
+    await stopped;
+    expect(said).toEqual(['handled']);
+  });
 });
 
 describe('defineSubscriber', () => {

@@ -1,3 +1,4 @@
+import { LONGEST_TIMER_MS } from '../../config/value-forms.ts';
 import type { LoggedEvent } from '../../engine/logged-event.ts';
 import { messageOf, TaskerError } from '../../errors.ts';
 import { type DeliveryFailure, deliveryFailureOf } from './delivery-failure.ts';
@@ -47,10 +48,13 @@ export function deliver(consumer: EventConsumer, event: LoggedEvent, delivery: D
       settledLate?.();
     };
     const onHalt = () => stopWaiting({ kind: 'let_go' }, halt.reason);
-    const timer = setTimeout(() => {
-      const error = timeOver(consumer, event, timeoutMs);
-      stopWaiting(failed(error), error);
-    }, timeoutMs);
+    const timer = setTimeout(
+      () => {
+        const error = timeOver(consumer, event, timeoutMs);
+        stopWaiting(failed(error), error);
+      },
+      Math.min(timeoutMs, LONGEST_TIMER_MS),
+    );
     halt.addEventListener('abort', onHalt);
     const call = async () => consumer.deliver(event, { attempt, replayed, signal: controller.signal, envelope });
     call().then(

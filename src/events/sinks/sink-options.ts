@@ -1,6 +1,7 @@
-import { DEFAULTS, MOST_DELIVERIES } from '../../config/defaults.ts';
-import { arePatterns, LONGEST_TIMER_MS, PATTERNS_WORDS } from '../../config/value-forms.ts';
+import { DEFAULTS } from '../../config/defaults.ts';
+import { arePatterns, PATTERNS_WORDS } from '../../config/value-forms.ts';
 import { TaskerError } from '../../errors.ts';
+import { wrongOption } from '../consuming-options.ts';
 import type { EventConsumer } from '../delivery/event-consumer.ts';
 
 /** What every sink can be told. Times in milliseconds. */
@@ -27,10 +28,8 @@ export function consumingAs(who: string, group: string, options: SinkOptions): C
   const { patterns = ['*'], from, concurrency, timeoutMs, maxDeliveries = DEFAULTS.sinkMaxDeliveries } = options;
   demand(who, group.trim() !== '', 'group must be a text that is not empty');
   demand(who, arePatterns(patterns), `patterns must be ${PATTERNS_WORDS}`);
-  demand(who, from === undefined || from === 'now' || from === 'beginning', 'from must be now or beginning');
-  demandWhole(who, { concurrency }, 1_000);
-  demandWhole(who, { timeoutMs }, LONGEST_TIMER_MS);
-  demandWhole(who, { maxDeliveries }, MOST_DELIVERIES);
+  const wrong = wrongOption({ from, concurrency, timeoutMs, maxDeliveries });
+  if (wrong !== undefined) throw new TaskerError('config_invalid', `${who}: ${wrong}`);
   return {
     group,
     patterns,
@@ -39,13 +38,6 @@ export function consumingAs(who: string, group: string, options: SinkOptions): C
     ...(concurrency !== undefined && { concurrency }),
     ...(timeoutMs !== undefined && { timeoutMs }),
   };
-}
-
-function demandWhole(who: string, given: Record<string, number | undefined>, most: number): void {
-  for (const [name, value] of Object.entries(given)) {
-    const right = value === undefined || (Number.isInteger(value) && value >= 1 && value <= most);
-    demand(who, right, `${name} must be a whole number from 1 to ${most}, got ${value}`);
-  }
 }
 
 /** @throws TaskerError `config_invalid` */

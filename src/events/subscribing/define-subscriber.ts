@@ -3,6 +3,7 @@ import { TaskerError } from '../../errors.ts';
 import { checked, isStandardSchema } from '../../handlers/argument-readers.ts';
 import { eventMatcher } from '../../model/event-pattern.ts';
 import { BaseSubscriber, type SubscriberClass } from './base-subscriber.ts';
+import { checkDelivery } from './check-delivery.ts';
 import type { DomainEvent } from './domain-event.ts';
 import type { EventDelivery, SubscriberDelivery } from './subscriber-delivery.ts';
 import { resultOfHandling, type SubscriberResult } from './subscriber-result.ts';
@@ -39,6 +40,7 @@ export function defineSubscriber<Schema extends StandardSchemaV1>(
   const { name = fn.name || String(pattern), ...delivery } = options;
   const patterns = typeof pattern === 'string' ? [pattern] : [...pattern];
   refuseNonsense({ name, patterns, schema, fn });
+  checkDelivery(name, delivery);
 
   class DefinedSubscriber extends BaseSubscriber {
     static override readonly subscriberName = name;

@@ -1,4 +1,5 @@
 import { DEFAULTS } from '../../config/defaults.ts';
+import { LONGEST_TIMER_MS } from '../../config/value-forms.ts';
 import { TaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import type { BaseSubscriber } from './base-subscriber.ts';
@@ -61,7 +62,7 @@ export class InProcessDelivery {
   async stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs }: StopOptions = {}): Promise<void> {
     this.#closed = true;
     if (this.#running.size === 0) return;
-    const timer = setTimeout(() => this.#giveUp(), drainTimeoutMs);
+    const timer = setTimeout(() => this.#giveUp(), Math.min(drainTimeoutMs, LONGEST_TIMER_MS));
     try {
       const givenUp = whenFired(this.#stopping.signal);
       while (this.#running.size > 0 && !this.#stopping.signal.aborted) {
@@ -125,11 +126,17 @@ export class InProcessDelivery {
     const { subscriberName, delivery } = this.#subscriber;
     const { timeoutMs = DEFAULTS.eventTimeoutMs } = delivery;
     const late = new AbortController();
-    const timer = setTimeout(() => {
-      late.abort(
-        new TaskerError('timeout', `subscriber ${subscriberName}: ${event.eventName} took longer than ${timeoutMs} ms`),
-      );
-    }, timeoutMs);
+    const timer = setTimeout(
+      () => {
+        late.abort(
+          new TaskerError(
+            'timeout',
+            `subscriber ${subscriberName}: ${event.eventName} took longer than ${timeoutMs} ms`,
+          ),
+        );
+      },
+      Math.min(timeoutMs, LONGEST_TIMER_MS),
+    );
     const signal = AbortSignal.any([late.signal, this.#stopping.signal]);
     const handling = handleEvent(this.#subscriber, event, {
       delivery: { attempt: 1, replayed: false, signal },

@@ -10,6 +10,7 @@ import {
   isSubscriberClass,
   type SubscriberClass,
 } from './base-subscriber.ts';
+import { checkDelivery } from './check-delivery.ts';
 import { FilteredSource } from './filtered-source.ts';
 import type { StopOptions } from './in-process-delivery.ts';
 import type { RunningSubscribers, SubscriberHost } from './subscriber-host.ts';
@@ -83,7 +84,7 @@ export class SubscriberRegistry {
   /**
    * Adds a subscriber: a class, of which one is made, or what `defineSubscriber` gives. The same class again changes
    * nothing. One that is added while the others run is started.
-   * @throws TaskerError `subscriber_invalid`; `conflict` when another one has its name
+   * @throws TaskerError `subscriber_invalid`, for patterns and delivery options too; `conflict` when another one has its name
    */
   register(subscriberClass: SubscriberClass): void {
     this.#add(subscriberClass, isSubscriber(subscriberClass) ? subscriberClass : made(subscriberClass));
@@ -116,10 +117,12 @@ export class SubscriberRegistry {
     this.#poller = undefined;
   }
 
+  /** Whether its subscribers run, or will as soon as a tasker is there to run them. */
   get isStarted(): boolean {
     return this.#started;
   }
 
+  /** How many subscribers are registered, started or not. */
   get count(): number {
     return this.#subscribers.size;
   }
@@ -129,6 +132,7 @@ export class SubscriberRegistry {
     return [...this.#subscribers.values()].map(({ subscriber }) => subscriber);
   }
 
+  /** Its subscribers as they are now, in the order of registration. A snapshot: it does not change by itself. */
   get stats(): SubscriberStats {
     const subscribers = this.listSubscribers().map((subscriber) => ({
       className: subscriber.constructor.name,
@@ -188,6 +192,7 @@ export class SubscriberRegistry {
       );
     }
     checkPatterns(subscriber);
+    checkDelivery(subscriberName, subscriber.delivery);
     BaseSubscriber.useLogger(subscriber, this.#logger);
     this.#subscribers.set(subscriberName, { subscriber, source });
     if (this.#started) this.#run([subscriber]);

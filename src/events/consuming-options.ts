@@ -1,0 +1,40 @@
+import { MOST_DELIVERIES } from '../config/defaults.ts';
+import { LONGEST_TIMER_MS } from '../config/value-forms.ts';
+
+/** How a consumer of events wants them, as its user wrote it: JavaScript may have put anything there. */
+export interface ConsumingOptions {
+  from?: unknown;
+  concurrency?: unknown;
+  timeoutMs?: unknown;
+  maxDeliveries?: unknown;
+}
+
+const MOST_AT_ONCE = 1_000;
+const LONG_ENOUGH = `; ${LONGEST_TIMER_MS} is 24 days, for a consumer that may take as long as it likes`;
+
+/**
+ * What is wrong with the options of a consumer, the first of it; undefined: nothing. Unchecked they fail without a word:
+ * Node makes 1 ms of a time that is too long, and of a concurrency that is no number there is never a free place.
+ */
+export function wrongOption({ from, concurrency, timeoutMs, maxDeliveries }: ConsumingOptions): string | undefined {
+  return (
+    notOneOf('from', from, ['now', 'beginning']) ??
+    notWhole('concurrency', concurrency, MOST_AT_ONCE) ??
+    notWhole('timeoutMs', timeoutMs, LONGEST_TIMER_MS, LONG_ENOUGH) ??
+    notWhole('maxDeliveries', maxDeliveries, MOST_DELIVERIES)
+  );
+}
+
+/** Says so when an option that is given is none of these words. */
+export function notOneOf(name: string, value: unknown, allowed: readonly string[]): string | undefined {
+  if (value === undefined || allowed.some((one) => one === value)) return undefined;
+  return `${name} must be ${allowed.join(' or ')}, got ${shown(value)}`;
+}
+
+function notWhole(name: string, value: unknown, most: number, way = ''): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= most) return undefined;
+  return `${name} must be a whole number from 1 to ${most}, got ${shown(value)}${way}`;
+}
+
+const shown = (value: unknown): string => (typeof value === 'string' ? JSON.stringify(value) : String(value));

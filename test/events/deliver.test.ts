@@ -1,0 +1,22 @@
+import { describe, expect, it } from 'vitest';
+import type { LoggedEvent } from '../../src/engine/logged-event.ts';
+import { deliver } from '../../src/events/delivery/deliver.ts';
+import { deferred } from '../support/setup.ts';
+
+describe('a delivery', () => {
+  it('that is given more time than a timer has is not over at once', async () => {
+    const handled = deferred<void>();
+    const consumer = { group: 'patient', patterns: ['*'], deliver: () => handled.promise };
+    const end = deliver(consumer, { name: 'a.b', eventId: 'one' } as LoggedEvent, {
+      attempt: 1,
+      replayed: false,
+      timeoutMs: Number.POSITIVE_INFINITY,
+      halt: new AbortController().signal,
+      envelope: async () => undefined,
+      onLate: () => () => {},
+    });
+    // Timers that overflow fire after 1 ms: this one is over later.
+    setTimeout(() => handled.resolve(), 20);
+    expect(await end).toEqual({ kind: 'delivered' });
+  });
+});
