@@ -11,7 +11,7 @@ import {
 } from '../engine/event-acts.ts';
 import type { EventEnvelope } from '../engine/event-envelope.ts';
 import type { EventLog } from '../engine/event-log.ts';
-import type { EventFilter } from '../engine/event-search.ts';
+import { type EventFilter, readFilter } from '../engine/event-search.ts';
 import type { LoggedEvent } from '../engine/logged-event.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -93,26 +93,31 @@ export class TaskerEvents {
    * @throws TaskerError `bad_request`, `invalid_uuid`
    */
   async *watch({ name, taskUuid, after, signal }: WatchEventsOptions = {}): AsyncGenerator<LoggedEvent> {
+    const wanted: EventFilter = {
+      ...(name !== undefined && { name }),
+      ...(taskUuid !== undefined && { taskUuid }),
+      ...(after !== undefined && { after }),
+    };
+    // What fits nothing is said now: it would be followed for ever in silence.
+    const { taskUuid: task } = readFilter(wanted);
     const ended = signal ? AbortSignal.any([signal, this.#stopped.signal]) : this.#stopped.signal;
     const surely = <T>(ask: () => Promise<T>) => this.#untilAnswered(ask, ended);
     let place = (await surely(() => this.#log.follow()))?.place;
     const seen = new Set<string>();
     if (after !== undefined) {
-      const filter = { after, limit: MOST_BEFORE, ...(name !== undefined && { name }), ...(taskUuid && { taskUuid }) };
-      const before = (await surely(() => this.list(filter))) ?? [];
+      const before = (await surely(() => this.list({ ...wanted, limit: MOST_BEFORE }))) ?? [];
       for (const event of before.reverse()) {
         seen.add(event.eventId);
         yield event;
       }
     }
-    const task = taskUuid?.toLowerCase();
     while (place && !ended.aborted) {
       const from = place;
       const heard = this.#heard;
       const next = await surely(() => this.#log.follow(from, name === undefined ? {} : { name }));
       for (const event of next?.events ?? []) {
         if (ended.aborted) return;
-        if (!seen.delete(event.eventId) && (task === undefined || event.taskUuid === task)) yield event;
+        if (!seen.delete(event.eventId) && (task === null || event.taskUuid === task)) yield event;
       }
       if (next && next.events.length === 0 && heard === this.#heard) await this.#news(ended);
       place = next?.place;
@@ -158,7 +163,10 @@ export class TaskerEvents {
     throw groupNotFound(name, await this.groups());
   }
 
-  /** Deliveries that were given up, the newest first; of one group, one event, or all. `limit`: default 100. */
+  /**
+   * Deliveries that were given up, the newest first; of one group, one event, or all. `limit`: default 100, at most 1,000.
+   * @throws TaskerError `event_group_not_found`, `bad_request`, `invalid_uuid`
+   */
   async dead(filter: { group?: string; eventId?: string; limit?: number } = {}): Promise<DeadDelivery[]> {
     const dead = await this.#log.dead(filter);
     if (dead.length === 0 && filter.group !== undefined) await this.group(filter.group);

@@ -5,7 +5,7 @@ import { nearNames } from '../model/near-names.ts';
 import { type DeadRow, discardDead, listDead } from '../store/event-dead.ts';
 import { EVENT_PARTS, findGroup, type GroupRow, listGroups } from '../store/event-groups.ts';
 import { countReplay, promoteRetries, redeliverEvents, replayPart } from '../store/event-replay.ts';
-import { type EventFilter, findEvent, readFilter } from './event-search.ts';
+import { type EventFilter, findEvent, limitOf, readFilter } from './event-search.ts';
 import { AT_LENGTH } from './event-settings.ts';
 import { type LoggedEvent, loggedEvent } from './logged-event.ts';
 
@@ -79,8 +79,9 @@ function groupView(row: GroupRow): EventGroup {
 /** Deliveries that were given up, the newest first. */
 export async function deadDeliveries(
   database: Database,
-  { group, eventId, limit = 100 }: { group?: string; eventId?: string; limit?: number },
+  { group, eventId, ...page }: { group?: string; eventId?: string; limit?: number },
 ): Promise<DeadDelivery[]> {
+  const limit = limitOf(page);
   const id = await idOf(database, eventId);
   if (id === undefined) return [];
   const rows = await database.pipeline(AT_LENGTH, (tx) => listDead(tx, { group: group ?? null, id, limit }));

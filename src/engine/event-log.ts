@@ -308,7 +308,7 @@ export class EventLog {
     return eventGroups(this.#database, name);
   }
 
-  /** Deliveries that were given up, the newest first. */
+  /** Deliveries that were given up, the newest first. @throws TaskerError `bad_request`, `invalid_uuid` */
   dead(filter: { group?: string; eventId?: string; limit?: number } = {}): Promise<DeadDelivery[]> {
     return deadDeliveries(this.#database, filter);
   }

@@ -66,7 +66,8 @@ function matchingOf({ name }: { name?: string | undefined }): string | null {
   return name === undefined ? null : regexOfPatterns([name]);
 }
 
-function limitOf({ limit = 100 }: { limit?: number }): number {
+/** How many to list. @throws TaskerError `bad_request` */
+export function limitOf({ limit = 100 }: { limit?: number }): number {
   if (!Number.isInteger(limit) || limit < 1 || limit > 1_000)
     throw new TaskerError('bad_request', `limit must be a whole number from 1 to 1000, got ${limit}`);
   return limit;

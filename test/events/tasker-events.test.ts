@@ -44,6 +44,26 @@ describe('the events of a tasker', () => {
     expect(await next).toBe('over');
   });
 
+  it('are not followed by what fits none: that is said at once', async () => {
+    const { tasker } = await eventLog();
+    onTestFinished(() => tasker.stop());
+    const { events } = tasker;
+    const wrong = { code: 'invalid_uuid', message: 'the task id is not a UUID: nonsense' };
+    await expect(events.watch({ taskUuid: 'nonsense' }).next()).rejects.toMatchObject(wrong);
+    await expect(events.watch({ taskUuid: '' }).next()).rejects.toMatchObject({ code: 'invalid_uuid' });
+    await expect(events.watch({ name: '' }).next()).rejects.toThrow('an event pattern must not');
+    await expect(events.watch({ after: 'noon' }).next()).rejects.toMatchObject({ code: 'bad_request' });
+  });
+
+  it('that were given up are listed by a limit that is one', async () => {
+    const { tasker } = await eventLog();
+    onTestFinished(() => tasker.stop());
+    for (const limit of [-1, 0, 1.5, Number.NaN, 1_001]) {
+      const message = `limit must be a whole number from 1 to 1000, got ${limit}`;
+      await expect(tasker.events.dead({ limit })).rejects.toMatchObject({ code: 'bad_request', message });
+    }
+  });
+
   it('say what is missing, with near names', async () => {
     const { tasker } = await eventLog();
     await tasker.engine.events.joinGroup({ name: 'receipts', patterns: ['*'] });
