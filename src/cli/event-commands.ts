@@ -57,7 +57,8 @@ function addGroupCommands(event: Command): void {
   event
     .command('dead [group]')
     .description('deliveries that were given up, the newest first')
-    .option('-l, --limit <number>', 'at most so many', wholeNumber(PAGE), 20)
+    // No default here: whether it was given decides whether --redeliver may go on.
+    .option('-l, --limit <number>', 'list at most so many (default: 20)', wholeNumber(PAGE))
     .option('--event <id>', 'only of this event')
     .option('--redeliver', 'deliver them again, each with all its attempts')
     .option('--discard', 'forget them')

@@ -11,7 +11,8 @@ import { withTasker } from './with-tasker.ts';
 
 /** Options of `tasker event dead`. */
 export interface EventDeadOptions extends GlobalOptions {
-  limit: number;
+  /** Of the list; default 20. */
+  limit?: number;
   event?: string;
   redeliver?: boolean;
   discard?: boolean;
@@ -22,9 +23,15 @@ type Dead = Awaited<ReturnType<Tasker['events']['dead']>>[number];
 
 /** `tasker event dead`: deliveries that were given up, and what is to become of them. */
 export async function eventDead(group: string | undefined, options: EventDeadOptions): Promise<void> {
-  const { redeliver, discard } = options;
+  const { redeliver, discard, limit } = options;
   if (redeliver && discard) throw new TaskerError('bad_request', '--redeliver and --discard: choose one of them');
   if (!redeliver && !discard) return withTasker(options, {}, (tasker) => list(tasker, group, options));
+  if (limit !== undefined) {
+    throw new TaskerError(
+      'bad_request',
+      `--limit ${limit} is of the list alone: ${discard ? '--discard' : '--redeliver'} takes all dead letters of the group; leave --limit out, and name one event with --event <id> when not all are meant`,
+    );
+  }
   if (group === undefined)
     throw new TaskerError('bad_request', 'whose? name the group; `npx tasker event groups` lists them');
   await withTasker(options, {}, (tasker) => act(tasker, group, options));
@@ -33,7 +40,7 @@ export async function eventDead(group: string | undefined, options: EventDeadOpt
 async function list(
   tasker: Tasker,
   group: string | undefined,
-  { limit, event, json }: EventDeadOptions,
+  { limit = 20, event, json }: EventDeadOptions,
 ): Promise<void> {
   const dead = await tasker.events.dead({
     limit,

@@ -109,7 +109,7 @@ describe('tasker event', () => {
 
 describe('tasker event, on what is delivered again', () => {
   it('asks before it does anything, where somebody can be asked', async () => {
-    const options = { databaseUrl: database.url, limit: 20 };
+    const options = { databaseUrl: database.url };
     const refused = (message: string) => ({ code: 'bad_request', message: expect.stringContaining(message) });
     const asked = eventDead('receipts', { ...options, discard: true });
     await expect(asked).rejects.toMatchObject(refused('Nobody can be asked here: say --yes'));
@@ -117,8 +117,23 @@ describe('tasker event, on what is delivered again', () => {
     await expect(both).rejects.toMatchObject(refused('choose one of them'));
     const whose = eventDead(undefined, { ...options, redeliver: true, yes: true });
     await expect(whose).rejects.toMatchObject(refused('name the group'));
+    const some = eventDead('receipts', { ...options, redeliver: true, yes: true, limit: 5 });
+    await expect(some).rejects.toMatchObject(refused('--limit 5 is of the list alone: --redeliver takes all dead'));
     const replay = eventReplay('receipts', options);
     await expect(replay).rejects.toMatchObject(refused('deliver 1 event to receipts again? Nobody can be asked'));
+  });
+
+  it('does not take a limit for what it delivers again or forgets, nor a task that is none', async () => {
+    const [some, none, tail] = await runAll(
+      ['dead', 'receipts', '--discard', '--limit', '5', '--yes'],
+      ['dead', 'receipts', '--limit', '5', '--json'],
+      ['tail', '--task', 'nonsense'],
+    );
+    expect(some!.code).not.toBe(0);
+    expect(some!.stderr).toContain('--limit 5 is of the list alone: --discard takes all dead letters of the group');
+    expect(JSON.parse(none!.stdout)).toHaveLength(1);
+    expect(tail!.code).not.toBe(0);
+    expect(tail!.stderr).toContain('the task id is not a UUID: nonsense');
   });
 
   it('lists what was given up, delivers it again, and forgets it', async () => {
