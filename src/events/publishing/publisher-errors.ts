@@ -4,7 +4,9 @@ import { nearNames } from '../../model/near-names.ts';
 /** Nobody is registered under the name of a publisher. @example new PublisherNotFoundError('paymnt_events', ['payment_events']) */
 export class PublisherNotFoundError extends TaskerError {
   override readonly name: string = 'PublisherNotFoundError';
+  /** The name that was asked for. */
   readonly publisherName: string;
+  /** The names that are registered, without `default`. */
   readonly registeredPublishers: string[];
 
   constructor(publisherName: string, registered: readonly string[] = []) {
@@ -19,7 +21,9 @@ export class PublisherNotFoundError extends TaskerError {
 /** Publishers that templates name are not registered. @example new PublisherValidationError(['paymnt_events'], ['payment_events']) */
 export class PublisherValidationError extends TaskerError {
   override readonly name: string = 'PublisherValidationError';
+  /** The names that nobody is registered under. */
   readonly missingPublishers: string[];
+  /** The names that are registered, without `default`. */
   readonly registeredPublishers: string[];
 
   /** `places`: who names each of the missing ones. */
@@ -48,6 +52,7 @@ export class RegistryFrozenError extends TaskerError {
 /** A publisher's name is taken. @example new DuplicatePublisherError('payment_events') */
 export class DuplicatePublisherError extends TaskerError {
   override readonly name: string = 'DuplicatePublisherError';
+  /** The name that is taken. */
   readonly publisherName: string;
 
   constructor(publisherName: string) {

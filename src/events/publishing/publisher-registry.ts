@@ -69,6 +69,7 @@ export class PublisherRegistry {
     this.#publishers.set(publisherName, made);
   }
 
+  /** The publisher of that name; undefined when there is none. `default` is always there. */
   get(name: string): BasePublisher | undefined {
     return name === DEFAULT ? this.#default : this.#publishers.get(name);
   }
@@ -111,14 +112,17 @@ export class PublisherRegistry {
     return [...this.#publishers.values()];
   }
 
+  /** How many are registered, without the default one. */
   get count(): number {
     return this.#publishers.size;
   }
 
+  /** Whether none is registered; the default one does not count. */
   get isEmpty(): boolean {
     return this.#publishers.size === 0;
   }
 
+  /** Whether `register`, `unregister` and `clear` throw {@link RegistryFrozenError}. */
   get isFrozen(): boolean {
     return this.#frozen;
   }
@@ -128,6 +132,7 @@ export class PublisherRegistry {
     this.#frozen = true;
   }
 
+  /** Ends {@link freeze}: publishers can be registered and taken out again. */
   unfreeze(): void {
     this.#frozen = false;
   }

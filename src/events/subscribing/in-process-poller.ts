@@ -100,10 +100,12 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
     await Promise.all(this.#underWay);
   }
 
+  /** Whether it polls: from `start()` to `stop()`. */
   get isRunning(): boolean {
     return this.#running;
   }
 
+  /** What was counted since it was made; `start()` and `stop()` reset nothing. */
   get stats(): PollerStats {
     return {
       pollCount: this.#pollCount,
