@@ -1,4 +1,4 @@
-/** How events come to a subscriber. */
+/** How events come to a subscriber. What is out of range is refused when it is registered: `subscriber_invalid`. */
 export interface SubscriberDelivery {
   /**
    * `durable` (the default): fast events from this process, durable and broadcast ones from the log, where all subscribers
@@ -8,11 +8,14 @@ export interface SubscriberDelivery {
   readonly mode?: 'durable' | 'in_process';
   /** Where a group begins that does not exist yet. Default `now`. */
   readonly from?: 'now' | 'beginning';
-  /** Events of different tasks that are handled at once; those of one task come one after the other. Default 10. */
+  /** Events of different tasks that are handled at once; those of one task come one after the other. From 1 to 1,000; default 10. */
   readonly concurrency?: number;
-  /** Milliseconds that handling one may take before it counts as failed and `signal` fires. Default 30,000. */
+  /**
+   * Milliseconds that handling one may take before it counts as failed and `signal` fires. From 1 to 2,147,483,647, which
+   * is 24 days; default 30,000.
+   */
   readonly timeoutMs?: number;
-  /** Deliveries of a durable event before it is given up. Default 10. */
+  /** Deliveries of a durable event before it is given up. From 1 to 100,000; default 10. */
   readonly maxDeliveries?: number;
 }
 
