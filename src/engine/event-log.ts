@@ -243,9 +243,9 @@ export class EventLog {
     return this.#database.pipeline(SETTINGS, (tx) => finishRetries(tx, { groupId, holder }, ends));
   }
 
-  /** Holds for longer all that this process holds of the group. */
-  async extend(groupId: number, holder: string, leaseMs: number): Promise<void> {
-    await this.#database.pipeline(FORGETTABLE, (tx) => extendHolds(tx, { groupId, holder, leaseMs }));
+  /** Holds for longer all that this process holds of the group. False: it holds nothing, or no more. */
+  async extend(groupId: number, holder: string, leaseMs: number): Promise<boolean> {
+    return (await this.#database.pipeline(FORGETTABLE, (tx) => extendHolds(tx, { groupId, holder, leaseMs }))) > 0;
   }
 
   /** Lets go of all that this process holds of the group: others may take it at once. */

@@ -3,14 +3,16 @@ import type { Db, Statement } from '../db/statement.ts';
 const EXTEND_PARTS: Statement = {
   name: 'extend_event_parts',
   text: `
-update tasker.event_cursor set held_until = now() + $3 * interval '1 ms' where group_id = $1 and holder = $2`,
+update tasker.event_cursor set held_until = now() + $3 * interval '1 ms' where group_id = $1 and holder = $2
+returning part`,
 };
 
 // By what the process holds, never by all that waits for the group: hence the sum, which no index serves.
 const EXTEND_RETRIES: Statement = {
   name: 'extend_event_retries',
   text: `
-update tasker.event_retry set due_at = now() + $3 * interval '1 ms' where group_id + 0 = $1 and holder = $2`,
+update tasker.event_retry set due_at = now() + $3 * interval '1 ms' where group_id + 0 = $1 and holder = $2
+returning id`,
 };
 
 /** What a process holds of a group. */
@@ -19,9 +21,12 @@ export interface Holds {
   holder: string;
 }
 
-/** Holds for longer what is held. */
-export async function extendHolds(db: Db, { groupId, holder, leaseMs }: Holds & { leaseMs: number }): Promise<void> {
-  await Promise.all([EXTEND_PARTS, EXTEND_RETRIES].map((statement) => db.query(statement, [groupId, holder, leaseMs])));
+/** Holds for longer what is held; answers how many parts and repetitions that are. */
+export async function extendHolds(db: Db, { groupId, holder, leaseMs }: Holds & { leaseMs: number }): Promise<number> {
+  const answers = await Promise.all(
+    [EXTEND_PARTS, EXTEND_RETRIES].map((statement) => db.query(statement, [groupId, holder, leaseMs])),
+  );
+  return answers.reduce((count, { rows }) => count + rows.length, 0);
 }
 
 const RELEASE_PARTS: Statement = {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Logger } from '../../src/logging/logger.ts';
+import { Engine } from '../../src/engine/engine.ts';
+import { type Logger, silentLogger } from '../../src/logging/logger.ts';
 import { uuidV7 } from '../../src/model/uuid.ts';
 import { openSession } from '../support/database.ts';
 import { consumer, deliveries, numbered } from '../support/deliveries.ts';
@@ -94,15 +95,14 @@ describe('the delivery of events', () => {
     const { start, publish, sql } = await deliveries();
     const { lines, logger } = keptLines();
     const may = deferred();
-    const aborted: unknown[] = [];
-    const paused = consumer({}, async (_, { signal }) => {
-      signal.addEventListener('abort', () => aborted.push(signal.reason));
+    const paused = consumer({}, async (_, { attempt }) => {
       await may.promise;
+      if (attempt === 1) throw new Error('too late to count');
     });
     // It does not look by itself: it would take over from itself.
     await start([paused], { logger, leaseMs: 300_000, pollMs: 600_000 });
     const taskUuid = uuidV7();
-    await publish({ taskUuid, payload: { n: 0 } }, { taskUuid, payload: { n: 1 } });
+    await publish({ taskUuid, payload: { n: 0 } });
     await until(
       () => paused.got.length,
       (count) => count === 1,
@@ -110,27 +110,89 @@ describe('the delivery of events', () => {
     // As if its process had been stopped for so long.
     await sql(`update tasker.event_cursor set held_until = now() - interval '1 ms' where holder is not null`);
     const other = consumer();
-    await start([other]);
+    const delivery = await start([other]);
     await until(
       () => other.ns,
-      (ns) => ns.length === 2,
+      (ns) => ns.length === 1,
     );
     may.resolve();
-    await until(
-      () => paused.got.length,
-      (count) => count === 2,
-    );
     await until(
       () => lines,
       (seen) => seen.some((line) => line.includes('taken over')),
     );
     expect(await sql('select 1 from tasker.event_retry union all select 1 from tasker.event_dead')).toEqual([]);
-    await publish({ taskUuid, payload: { n: 2 } });
+    await delivery.stop({ drainTimeoutMs: 1_000 });
+    expect([paused.ns, other.ns]).toEqual([[0], [0]]);
+  });
+
+  it('begins no more of a part that another process has taken over', async () => {
+    const { start, connect, publish, sql } = await deliveries();
+    const { lines, logger } = keptLines();
+    const may = deferred();
+    const aborted: unknown[] = [];
+    const paused = consumer({ timeoutMs: 600_000 }, async (_, { signal }) => {
+      signal.addEventListener('abort', () => aborted.push(signal.reason));
+      await may.promise;
+    });
+    await start([paused], { logger, leaseMs: 300, pollMs: 600_000 });
+    const taskUuid = uuidV7();
+    await publish(...numbered(3, { taskUuid }));
     await until(
-      () => [...other.ns, ...paused.ns],
-      (ns) => ns.includes(2),
+      () => paused.got.length,
+      (count) => count === 1,
     );
-    expect([...other.ns, ...paused.ns]).toEqual(expect.arrayContaining([0, 1, 0, 1, 2]));
-    expect(other.got.length + paused.got.length).toBe(5);
+    // The hold ends and is taken in one statement: between two the process would hold it for longer.
+    const [taken] = await sql<{ group_id: number; part: number; hold: string }>(`
+      update tasker.event_cursor
+         set holder = gen_random_uuid(), hold = gen_random_uuid(), held_until = now() + interval '1 hour'
+       where holder is not null returning group_id, part, hold`);
+    const { group_id: groupId, part, hold } = taken!;
+    const other = new Engine(await connect(), silentLogger).events;
+    const events = (await other.takeMore({ groupId, part, hold }))!;
+    expect(events.events.map(({ payload }) => payload)).toEqual([{ n: 0 }, { n: 1 }, { n: 2 }]);
+    expect(await other.finish(events)).toBe(true);
+    await until(
+      () => aborted.length,
+      (count) => count === 1,
+    );
+    may.resolve();
+    await until(
+      () => lines,
+      (seen) => seen.some((line) => line.includes('taken over')),
+    );
+    await publish({ taskUuid, payload: { n: 3 } });
+    await until(
+      () => paused.ns,
+      (ns) => ns.includes(3),
+    );
+    expect(paused.ns).toEqual([0, 3]);
+  });
+
+  it('begins no more of the repetitions that another process has taken over', async () => {
+    const { start, publish, sql } = await deliveries();
+    const may = deferred();
+    const aborted: unknown[] = [];
+    const paused = consumer({ timeoutMs: 600_000 }, async (_, { attempt, signal }) => {
+      if (attempt === 1) throw new Error('once more');
+      signal.addEventListener('abort', () => aborted.push(signal.reason));
+      await may.promise;
+    });
+    await start([paused], { leaseMs: 300, pollMs: 600_000 });
+    await publish(...numbered(1));
+    await until(
+      () => paused.got.length,
+      (count) => count === 2,
+    );
+    await sql(`
+      update tasker.event_retry set holder = gen_random_uuid(), due_at = now() + interval '1 hour'
+       where holder is not null`);
+    await until(
+      () => aborted.length,
+      (count) => count === 1,
+    );
+    may.resolve();
+    expect(aborted).toEqual([expect.objectContaining({ message: expect.stringContaining('taken over') })]);
+    expect(paused.got.map(({ attempt }) => attempt)).toEqual([1, 2]);
+    expect(await sql('select attempts from tasker.event_retry')).toEqual([{ attempts: 1 }]);
   });
 });

@@ -149,7 +149,8 @@ describe('a part of the log', () => {
     await writeEvents(sql, { taskUuid: taskUuids[0]! });
     await log.sequence();
     await log.take(group, ME, { leaseMs: 1 });
-    await log.extend(group, ME, 60_000);
+    expect(await log.extend(group, ME, 60_000)).toBe(true);
+    expect(await log.extend(group, OTHER, 60_000)).toBe(false);
     expect(await log.take(group, OTHER, HOLD)).toBeUndefined();
   });
 

@@ -64,16 +64,21 @@ export class GroupHolds {
   }
 
   async #extend(works: readonly HeldWork[]): Promise<void> {
-    const { log, groupId, leaseMs } = this.#group;
-    const askedAt = performance.now();
     this.#extending = true;
     try {
-      await Promise.all(works.map(({ holder }) => log.extend(groupId, holder, leaseMs)));
-      for (const work of works) work.heldUntil = Math.max(work.heldUntil, askedAt + leaseMs);
+      await Promise.all(works.map((work) => this.#extendOne(work)));
     } catch (error) {
       this.#logger.debug({ error: messageOf(error) }, 'events could not be held for longer; trying again');
     } finally {
       this.#extending = false;
     }
+  }
+
+  async #extendOne(work: HeldWork): Promise<void> {
+    const { log, groupId, leaseMs } = this.#group;
+    const askedAt = performance.now();
+    if (await log.extend(groupId, work.holder, leaseMs)) work.heldUntil = Math.max(work.heldUntil, askedAt + leaseMs);
+    // Asked after the answer: what ended meanwhile is not held any more either.
+    else if (work.left > 0) work.lose();
   }
 }

@@ -15,6 +15,8 @@ export interface HeldWork {
   stop(): void;
   /** Waits no longer for what runs. */
   halt(reason: unknown): void;
+  /** Another process has it: begins no more, and waits no longer for what runs. */
+  lose(): void;
   /** Writes down how far it has come. */
   saveProgress(): void;
 }

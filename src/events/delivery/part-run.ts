@@ -35,6 +35,8 @@ export class PartRun implements HeldWork {
   #saved = 0;
   #saving: Promise<void> = Promise.resolve();
   #progress: Promise<void> | undefined;
+  /** Nothing runs any more. */
+  #ending = false;
   /** All was handled, and the part let go with that. */
   #done = false;
 
@@ -69,6 +71,7 @@ export class PartRun implements HeldWork {
 
   async run(): Promise<void> {
     await Promise.all(byTask(this.#events).map((events) => this.#inOrder(events)));
+    this.#ending = true;
     await this.#save({ last: true });
     if (!this.#lost && !this.#done) await this.#group.letGo(this.holder);
   }
@@ -80,6 +83,11 @@ export class PartRun implements HeldWork {
   halt(reason: unknown): void {
     this.#stopping = true;
     this.#halt.abort(reason);
+  }
+
+  lose(): void {
+    // Nothing runs that could be halted, and the last writing learns by itself whether the part is still held.
+    if (!this.#ending) this.#lose();
   }
 
   saveProgress(): void {

@@ -16,6 +16,8 @@ export interface TakenRetries {
   heldUntil: number;
 }
 
+const LOST = new Error('another process has taken over these deliveries');
+
 /**
  * Handles what is due again; that it is one event of a task at a time, the database sees to. What is over is written down
  * at once, together with what ended during the writing before.
@@ -55,6 +57,10 @@ export class RetryRun implements HeldWork {
   halt(reason: unknown): void {
     this.#stopping = true;
     this.#halt.abort(reason);
+  }
+
+  lose(): void {
+    this.halt(LOST);
   }
 
   saveProgress(): void {
