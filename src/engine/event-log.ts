@@ -214,15 +214,22 @@ export class EventLog {
     return this.#database.pipeline(SETTINGS, (tx) => finishPart(tx, { groupId, part, hold, ...upTo, keepMs, aside }));
   }
 
-  /** Takes deliveries that are due again and that nobody holds, for `leaseMs`: of a task never more than one. */
+  /**
+   * Takes deliveries that are due again and that nobody holds, for `leaseMs`: of a task never more than one. Those of events
+   * that are not there any more end here, so that the next of their tasks go on; `gone` is told how many.
+   */
   async takeRetries(
     groupId: number,
     holder: string,
-    { leaseMs, limit = TAKEN_AT_ONCE }: { leaseMs: number; limit?: number },
+    { leaseMs, limit = TAKEN_AT_ONCE, gone }: { leaseMs: number; limit?: number; gone?: (count: number) => void },
   ): Promise<RetriedEvent[]> {
     const hold = { groupId, holder, leaseMs, limit, bytes: EVENT_LIMITS.bytes };
-    const rows = await this.#database.pipeline(FORGETTABLE, (tx) => holdRetries(tx, hold));
-    return rows.map((row) => ({ ...loggedEvent(row), attempts: row.attempts_before, replayed: row.replayed }));
+    const held = await this.#database.pipeline(FORGETTABLE, (tx) => holdRetries(tx, hold));
+    if (held.gone.length > 0) {
+      await this.finishRetries(groupId, holder, { delivered: held.gone });
+      gone?.(held.gone.length);
+    }
+    return held.events.map((row) => ({ ...loggedEvent(row), attempts: row.attempts_before, replayed: row.replayed }));
   }
 
   /**

@@ -24,9 +24,9 @@ held as (
              where x.group_id = $1 and x.task_uuid = s.task_uuid and x.id = s.id offset 0) x
            where s.n = 1 or s.total <= $5) s
    where r.ctid = s.tid
-  returning r.id, r.attempts, r.replayed)
-select held.attempts attempts_before, held.replayed, ${EVENT_COLUMNS}
-  from held cross join lateral (select * from tasker.domain_event x where x.id = held.id offset 0) e
+  returning r.id, r.task_uuid, r.attempts, r.replayed)
+select held.id held_id, held.task_uuid held_task, held.attempts attempts_before, held.replayed, ${EVENT_COLUMNS}
+  from held left join lateral (select * from tasker.domain_event x where x.id = held.id offset 0) e on true
   ${EVENT_NAMES}
  order by held.id`,
 };
@@ -48,16 +48,30 @@ export interface RetryHold {
   bytes: number;
 }
 
+type HeldRow = { held_id: number; held_task: string } & (RetryRow | { id: null });
+
+/** Deliveries that were taken. */
+export interface HeldRetries {
+  events: RetryRow[];
+  /** Held as well, of events that are not there any more: whoever took them ends them. */
+  gone: { id: number; taskUuid: string }[];
+}
+
 /** Takes deliveries that are due and that nobody holds, one of a task. */
-export async function holdRetries(db: Db, hold: RetryHold): Promise<RetryRow[]> {
-  const { rows } = await db.query<RetryRow>(HOLD_RETRIES, [
+export async function holdRetries(db: Db, hold: RetryHold): Promise<HeldRetries> {
+  const { rows } = await db.query<HeldRow>(HOLD_RETRIES, [
     hold.groupId,
     hold.holder,
     hold.leaseMs,
     hold.limit,
     hold.bytes,
   ]);
-  return rows;
+  const held: HeldRetries = { events: [], gone: [] };
+  for (const row of rows) {
+    if (row.id === null) held.gone.push({ id: row.held_id, taskUuid: row.held_task });
+    else held.events.push(row);
+  }
+  return held;
 }
 
 const LOCK_RETRIES: Statement = {

@@ -57,6 +57,28 @@ describe('the delivery of events', () => {
     ]);
   });
 
+  it('says that an event which failed is not there any more, and goes on with what is behind it', async () => {
+    const { start, publish, sql } = await deliveries();
+    const { lines, logger } = keptLines();
+    const taskUuid = uuidV7();
+    // Fails until its event is deleted by hand.
+    const audit = consumer({}, async ({ id, name }) => {
+      if (name !== 'a.lost') return;
+      await sql('delete from tasker.domain_event where id = $1', [id]);
+      throw Object.assign(new Error('not now'), { retryAfter: 0 });
+    });
+    await start([audit], { logger });
+    await publish({ taskUuid, name: 'a.lost' }, { taskUuid, name: 'a.next' });
+    await until(
+      () => audit.got.map(({ name }) => name),
+      (got) => got.includes('a.next'),
+    );
+    expect(audit.got.map(({ name }) => name)).toEqual(['a.lost', 'a.next']);
+    expect(lines.filter((line) => line.includes('not in the log'))).toEqual([
+      'warn: events to be delivered again are not in the log any more; their deliveries were dropped',
+    ]);
+  });
+
   it('of a slow, a hanging and a throwing group is not felt by another, takes bounded memory, and is seen in the load', async () => {
     const { start, publish } = await deliveries();
     const never = deferred();

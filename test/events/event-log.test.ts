@@ -274,6 +274,32 @@ describe('a delivery that failed', () => {
     expect(await log.takeRetries(group, ME, HOLD)).toHaveLength(1);
   });
 
+  it('of an event that is not there any more is dropped and told, and the next of its task goes on', async () => {
+    const { log, sql, taskUuids } = await eventLog({ tasks: 2 });
+    const [taskUuid, other] = taskUuids as [string, string];
+    const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
+    const [lost] = await writeEvents(
+      sql,
+      { taskUuid, name: 'a.lost' },
+      { taskUuid, name: 'a.next' },
+      { taskUuid: other },
+    );
+    await log.sequence();
+    for (let taken = await log.take(group, ME, HOLD); taken; taken = await log.take(group, ME, HOLD)) {
+      const parked = taken.events.filter((event) => event.name === 'a.next');
+      const failed = taken.events.filter((event) => event.name !== 'a.next');
+      await log.finish(taken, { failed: failed.map((event) => ({ ...event, error: 'no', delayMs: 0 })), parked });
+    }
+    await sql('delete from tasker.domain_event where id = $1', [lost]);
+    const told: number[] = [];
+    const again = () => log.takeRetries(group, OTHER, { ...HOLD, gone: (count) => told.push(count) });
+    expect(names(await again())).toEqual(['demo.done']);
+    expect(told).toEqual([1]);
+    expect(names(await again())).toEqual(['a.next']);
+    expect(told).toEqual([1]);
+    expect(await sql('select id::int from tasker.event_retry where id = $1', [lost])).toEqual([]);
+  });
+
   it('is never stuck, whichever of its end and what is put behind it comes first', async () => {
     const { log, sql, taskUuids, another } = await eventLog({ tasks: 20 });
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });

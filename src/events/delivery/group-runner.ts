@@ -211,7 +211,8 @@ export class GroupRunner implements GroupWork {
     const hold = this.#newHold();
     this.#retryAt = Number.POSITIVE_INFINITY;
     try {
-      const events = await this.log.takeRetries(this.groupId, hold.holder, { leaseMs: this.leaseMs, limit });
+      const gone = (count: number) => this.#warnOfGone(count);
+      const events = await this.log.takeRetries(this.groupId, hold.holder, { leaseMs: this.leaseMs, limit, gone });
       if (events.length > 0) void this.#retry(new RetryRun(this, { events, ...hold }), events.length);
       if (events.length === limit) this.retryIn(0);
       else await this.#lookWhenDue();
@@ -220,6 +221,13 @@ export class GroupRunner implements GroupWork {
       this.#retryAt = 0;
       throw error;
     }
+  }
+
+  #warnOfGone(deliveries: number): void {
+    this.#logger.warn(
+      { group: this.name, deliveries },
+      'events to be delivered again are not in the log any more; their deliveries were dropped',
+    );
   }
 
   #newHold(): { holder: string; heldUntil: number } {
