@@ -1,11 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { EventLog } from '../engine/event-log.ts';
 import type { EventConsumer } from '../events/delivery/event-consumer.ts';
-import { EventDelivery } from '../events/delivery/event-delivery.ts';
+import { EventDelivery, type EventDeliveryOptions } from '../events/delivery/event-delivery.ts';
+import type { RunningConsumers } from '../events/delivery/running-consumers.ts';
+import type { EventBus } from '../events/subscribing/event-bus.ts';
 import type { SubscriberRegistry } from '../events/subscribing/subscriber-registry.ts';
-import { SubscriberRuns, type SubscriberRunsParts } from '../events/subscribing/subscriber-runs.ts';
+import { SubscriberRuns } from '../events/subscribing/subscriber-runs.ts';
+import type { Logger } from '../logging/logger.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 
 /** What a {@link TaskerDelivery} is made from. */
-export interface TaskerDeliveryParts extends SubscriberRunsParts {
+export interface TaskerDeliveryParts {
+  log: EventLog;
+  bus: EventBus;
+  /** The room's. */
+  logger: Logger;
+  metrics: Metrics;
+  options: EventDeliveryOptions;
   subscribers: SubscriberRegistry;
   /** Where durable events are brought to, besides. */
   sinks: readonly EventConsumer[];
@@ -15,24 +26,26 @@ export interface TaskerDeliveryParts extends SubscriberRunsParts {
 export class TaskerDelivery {
   readonly #parts: TaskerDeliveryParts;
   readonly #subscribers: SubscriberRuns;
-  readonly #sinks: EventDelivery;
+  readonly #delivery: EventDelivery;
+  #sinks: RunningConsumers | undefined;
 
   constructor(parts: TaskerDeliveryParts) {
-    const { log, logger, metrics, delivery: options } = parts;
     this.#parts = parts;
-    this.#subscribers = new SubscriberRuns(parts);
-    this.#sinks = new EventDelivery({ log, consumers: parts.sinks, logger, metrics, ...(options && { options }) });
+    this.#delivery = new EventDelivery(parts);
+    this.#subscribers = new SubscriberRuns({ ...parts, delivery: this.#delivery });
   }
 
   /** Resolves when new groups get all that is committed from now on. */
   async start(): Promise<void> {
-    await Promise.all([this.#sinks.start(), this.#parts.subscribers.attach(this.#subscribers)]);
+    const { sinks, subscribers } = this.#parts;
+    await this.#delivery.start();
+    this.#sinks = this.#delivery.run(sinks);
+    await Promise.all([this.#sinks.started, subscribers.attach(this.#subscribers)]);
   }
 
   /** Durable events were committed, here or elsewhere. */
   heard(): void {
-    this.#sinks.heard();
-    this.#subscribers.heard();
+    this.#delivery.heard();
   }
 
   /** What was told already reaches them; they may finish for so long. */
@@ -40,8 +53,8 @@ export class TaskerDelivery {
     const until = performance.now() + drainTimeoutMs;
     const left = () => ({ drainTimeoutMs: Math.max(0, until - performance.now()) });
     const { bus, subscribers } = this.#parts;
-    const sinks = this.#sinks.stop({ drainTimeoutMs });
+    const sinks = this.#sinks?.stop(left());
     while (bus.waiting > 0 && performance.now() < until) await sleep(2);
-    await Promise.all([sinks, subscribers.detach(this.#subscribers, left())]);
+    await Promise.all([sinks, this.#delivery.stop(left()), subscribers.detach(this.#subscribers, left())]);
   }
 }

@@ -191,7 +191,7 @@ export class Tasker {
       bus: this.eventBus,
       logger: roomLogger(parts.logger, 'events'),
       metrics: parts.metrics,
-      delivery: parts.eventDelivery,
+      options: parts.eventDelivery,
       subscribers: parts.subscribers,
       sinks: parts.sinks,
     });

@@ -73,9 +73,9 @@ export async function deliveries() {
     { logger = silentLogger, metrics, ...options }: ProcessOptions = {},
   ) => {
     const log = new Engine(database, silentLogger).events;
-    const parts = { log, consumers, logger, listenTo: database, options, ...(metrics && { metrics }) };
-    const delivery = new EventDelivery(parts);
+    const delivery = new EventDelivery({ log, logger, listenTo: database, options, ...(metrics && { metrics }) });
     running.push(delivery);
+    await delivery.run(consumers).started;
     await delivery.start();
     return delivery;
   };

@@ -40,11 +40,11 @@ async function connect() {
 const database = await connect();
 const delivery = new EventDelivery({
   log: new Engine(database, silentLogger).events,
-  consumers: groups.map(consumerOf),
   logger: silentLogger,
   listenTo: database,
   options: { leaseMs },
 });
+await delivery.run(groups.map(consumerOf)).started;
 await delivery.start();
 process.stdout.write('ready\n');
 

@@ -4,16 +4,16 @@ import { Listener } from '../../db/listener.ts';
 import { CHANNEL_EVENTS } from '../../engine/engine.ts';
 import type { EventLog } from '../../engine/event-log.ts';
 import { settledWithin } from '../../engine/settled-within.ts';
-import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { type Metrics, silentMetrics } from '../../metrics/metrics.ts';
 import type { EventConsumer } from './event-consumer.ts';
 import { EventTidying } from './event-tidying.ts';
-import { groupsOf } from './group-consumers.ts';
+import { type ConsumerDefaults, groupsOf } from './group-consumers.ts';
 import { type GroupLoad, GroupRunner } from './group-runner.ts';
 import { LagGauges } from './lag-gauges.ts';
 import { LogWatch } from './log-watch.ts';
 import { Outage } from './outage.ts';
+import { RunningConsumers } from './running-consumers.ts';
 import { Sequencer } from './sequencer.ts';
 
 /** How durable events are delivered. Times in milliseconds. */
@@ -35,7 +35,6 @@ export interface EventDeliveryOptions {
 /** What an {@link EventDelivery} is made from. */
 export interface EventDeliveryParts {
   log: EventLog;
-  consumers: readonly EventConsumer[];
   /** The room's. */
   logger: Logger;
   metrics?: Metrics;
@@ -46,46 +45,48 @@ export interface EventDeliveryParts {
 
 const LEASE_MS = 10_000;
 const POLL_MS = 1_000;
-/** How long a start waits for the database; what comes later, comes by itself. */
-const JOIN_MS = 10_000;
 const LAST_LOOK_MS = 1_000;
 
 /**
- * Delivers the durable events of the database to consumers of this process: one for all its groups. It needs no worker
- * here; any number of processes share the work of a group.
+ * Delivers the durable events of the database to consumers of this process: one for all its groups, which may come and go
+ * while it runs. It needs no worker here; any number of processes share the work of a group.
  *
  * @example
- * const delivery = new EventDelivery({ log: new EventLog(database), consumers, logger, listenTo: database });
+ * const delivery = new EventDelivery({ log: new EventLog(database), logger, listenTo: database });
  * await delivery.start();
+ * await delivery.run(consumers).started;
  * await delivery.stop({ drainTimeoutMs: 5_000 });
  */
 export class EventDelivery {
-  readonly #groups: readonly GroupRunner[];
-  readonly #logger: Logger;
+  readonly #parts: Required<Pick<EventDeliveryParts, 'log' | 'logger' | 'metrics'>>;
+  readonly #defaults: ConsumerDefaults;
+  readonly #leaseMs: number;
+  readonly #outage: Outage;
+  readonly #runs = new Set<RunningConsumers>();
+  /** Of all runs. The watch and the gauges see it change. */
+  readonly #groups = new Set<GroupRunner>();
   readonly #sequencer: Sequencer;
   readonly #watch: LogWatch;
   readonly #tidying: EventTidying;
   readonly #lag: LagGauges;
   readonly #listener: Listener | undefined;
-  readonly #close: () => Promise<unknown[]>;
   #stopped: Promise<void> | undefined;
 
-  constructor({ log, consumers, logger, metrics = silentMetrics, listenTo, options = {} }: EventDeliveryParts) {
+  constructor({ log, logger, metrics = silentMetrics, listenTo, options = {} }: EventDeliveryParts) {
     const { leaseMs = LEASE_MS, pollMs = POLL_MS, retentionMs = DEFAULTS.eventRetentionMs } = options;
-    const outage = new Outage(logger);
-    const groups = groupsOf(consumers, {
+    const [groups, outage] = [this.#groups, new Outage(logger)];
+    this.#parts = { log, logger, metrics };
+    this.#defaults = {
       concurrency: options.concurrency ?? DEFAULTS.eventConcurrency,
       timeoutMs: options.timeoutMs ?? DEFAULTS.eventTimeoutMs,
       maxDeliveries: options.maxDeliveries ?? DEFAULTS.eventMaxDeliveries,
-    });
-    this.#logger = logger;
-    this.#groups = groups.map((of) => new GroupRunner({ log, consumers: of, leaseMs, logger, metrics, outage }));
-    this.#close = async () => (await Promise.all(groups.map((group) => group.close()))).flat();
+    };
+    this.#leaseMs = leaseMs;
+    this.#outage = outage;
     this.#sequencer = new Sequencer(log, { outage, placed: () => this.#wake() });
-    this.#watch = new LogWatch({ log, groups: this.#groups, pollMs, outage, unplaced: () => this.#sequencer.run() });
+    this.#watch = new LogWatch({ log, groups, pollMs, outage, unplaced: () => this.#sequencer.run() });
     this.#tidying = new EventTidying(log, { retentionMs, logger, everyMs: options.tidyEveryMs });
-    const names = groups.map(({ name }) => name);
-    this.#lag = new LagGauges(log, names, { metrics, logger });
+    this.#lag = new LagGauges(log, groups, { metrics, logger });
     this.#listener =
       listenTo &&
       new Listener(listenTo, [CHANNEL_EVENTS], { onNotify: () => this.heard(), onCatchUp: () => this.heard() }, logger);
@@ -93,44 +94,52 @@ export class EventDelivery {
 
   /** What each group does in this process right now. */
   get load(): GroupLoad[] {
-    return this.#groups.map((group) => group.load);
+    return [...this.#groups].map((group) => group.load);
   }
 
-  /**
-   * Joins the groups and begins to deliver. When this resolves, new groups get all that is committed from now on; while the
-   * database is away it resolves too, and goes on by itself when that is back.
-   */
+  /** Listens, and tidies old events away. Whoever is delivered to comes by {@link run}. */
   async start(): Promise<void> {
     this.#tidying.start();
-    if (this.#groups.length === 0) return;
-    await settledWithin(JOIN_MS, Promise.all(this.#groups.map((group) => this.#join(group))));
-    if (this.#stopped) return;
-    for (const group of this.#groups) group.start();
-    this.#watch.start();
     await this.#listener?.start();
   }
 
-  async #join(group: GroupRunner): Promise<void> {
-    try {
-      await group.join();
-    } catch (error) {
-      this.#logger.debug({ group: group.name, error: messageOf(error) }, 'a group could not join yet');
-    }
+  /** Delivers to these too, until they are stopped. Consumers of one group go in one call: each call shares with the others. */
+  run(consumers: readonly EventConsumer[]): RunningConsumers {
+    const ofGroups = groupsOf(consumers, this.#defaults);
+    const shared = { ...this.#parts, leaseMs: this.#leaseMs, outage: this.#outage };
+    const groups = ofGroups.map((group) => new GroupRunner({ ...shared, consumers: group }));
+    for (const group of groups) this.#groups.add(group);
+    const run: RunningConsumers = new RunningConsumers({
+      groups,
+      consumers: ofGroups,
+      logger: this.#parts.logger,
+      onStart: () => this.#goOn(),
+      onStop: () => {
+        this.#runs.delete(run);
+        for (const group of groups) this.#groups.delete(group);
+      },
+    });
+    this.#runs.add(run);
+    return run;
+  }
+
+  /** While there was nobody to deliver to, nobody looked. */
+  #goOn(): void {
+    if (this.#groups.size === 0 || this.#stopped) return;
+    this.#watch.start();
+    this.#sequencer.run();
   }
 
   /** Durable events were committed, here or in another process: `tasker_events` was notified. Costs nothing while it is busy. */
   heard(): void {
-    if (this.#groups.length > 0) this.#sequencer.run();
+    if (this.#groups.size > 0) this.#sequencer.run();
   }
 
   #wake(): void {
     for (const group of this.#groups) group.wake();
   }
 
-  /**
-   * Begins nothing more, lets what runs finish for `drainTimeoutMs` (30,000), then fires its signal and lets go of what is
-   * left: other processes take it at once. What was handled is not delivered again. Closes the consumers.
-   */
+  /** Stops all that run, as {@link RunningConsumers.stop} does, and looks no more. */
   stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs }: { drainTimeoutMs?: number } = {}): Promise<void> {
     this.#stopped ??= this.#stop(drainTimeoutMs);
     return this.#stopped;
@@ -141,13 +150,10 @@ export class EventDelivery {
       this.#listener?.stop(),
       // Both change nothing that counts, and may wait for the database.
       settledWithin(LAST_LOOK_MS, Promise.all([this.#watch.stop(), this.#sequencer.stop()])),
-      ...this.#groups.map((group) => group.stop({ drainTimeoutMs })),
+      ...[...this.#runs].map((run) => run.stop({ drainTimeoutMs })),
     ]);
     this.#tidying.stop();
     this.#lag.stop();
-    for (const error of await this.#close()) {
-      this.#logger.warn({ error: messageOf(error) }, 'a consumer of events did not close cleanly');
-    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -14,13 +14,18 @@ export class LagGauges {
   readonly #log: EventLog;
   readonly #metrics: Metrics;
   readonly #logger: Logger;
-  readonly #groups: ReadonlySet<string>;
+  readonly #groups: ReadonlySet<{ name: string }>;
   readonly #forget: () => void;
   #countedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(log: EventLog, groups: readonly string[], { metrics, logger }: { metrics: Metrics; logger: Logger }) {
+  /** The groups may come and go. */
+  constructor(
+    log: EventLog,
+    groups: ReadonlySet<{ name: string }>,
+    { metrics, logger }: { metrics: Metrics; logger: Logger },
+  ) {
     this.#log = log;
-    this.#groups = new Set(groups);
+    this.#groups = groups;
     this.#metrics = metrics;
     this.#logger = logger;
     this.#forget = metrics.onCollect(() => this.#collect());
@@ -34,9 +39,10 @@ export class LagGauges {
 
   async #count(): Promise<void> {
     const { eventsWaiting, eventsRetrying, eventLag } = this.#metrics.instruments;
+    const names = new Set([...this.#groups].map(({ name }) => name));
     try {
       for (const { name, waiting, retrying, secondsBehind } of await this.#log.groups()) {
-        if (!this.#groups.has(name)) continue;
+        if (!names.has(name)) continue;
         eventsWaiting.of(name).set(waiting);
         eventsRetrying.of(name).set(retrying);
         eventLag.of(name).set(secondsBehind);

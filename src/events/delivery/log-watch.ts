@@ -8,7 +8,8 @@ const SIGN_MS = 60_000;
 /** What a {@link LogWatch} looks after. */
 export interface LogWatchParts {
   log: EventLog;
-  groups: readonly GroupRunner[];
+  /** They come and go. */
+  groups: ReadonlySet<GroupRunner>;
   pollMs: number;
   outage: Outage;
   /** There are events without a place. */
@@ -30,8 +31,9 @@ export class LogWatch {
     this.#parts = parts;
   }
 
+  /** Changes nothing when it goes on already. */
   start(): void {
-    this.#schedule(0);
+    if (!this.#timer) this.#schedule(0);
   }
 
   #schedule(delayMs: number): void {
@@ -43,7 +45,7 @@ export class LogWatch {
 
   async #look(): Promise<void> {
     const { groups, log, outage, unplaced } = this.#parts;
-    const joined = groups.filter(({ joined }) => joined);
+    const joined = [...groups].filter(({ joined }) => joined);
     if (joined.length === 0) return;
     try {
       const ids = joined.map(({ groupId }) => groupId);

@@ -1,7 +1,7 @@
 import type { EventLog } from '../../engine/event-log.ts';
 import type { Logger } from '../../logging/logger.ts';
-import type { Metrics } from '../../metrics/metrics.ts';
-import { EventDelivery, type EventDeliveryOptions } from '../delivery/event-delivery.ts';
+import type { EventDelivery } from '../delivery/event-delivery.ts';
+import type { RunningConsumers } from '../delivery/running-consumers.ts';
 import { BaseSubscriber, type InProcessEventSource } from './base-subscriber.ts';
 import { BusSource } from './bus-source.ts';
 import type { EventBus } from './event-bus.ts';
@@ -15,8 +15,8 @@ export interface SubscriberRunsParts {
   bus: EventBus;
   /** The room's. */
   logger: Logger;
-  metrics: Metrics;
-  delivery?: EventDeliveryOptions;
+  /** Of durable events. Whoever made it starts and stops it. */
+  delivery: EventDelivery;
 }
 
 /**
@@ -28,7 +28,6 @@ export class SubscriberRuns implements SubscriberHost {
   readonly #parts: SubscriberRunsParts;
   readonly #fast: BusSource;
   readonly #all: BusSource;
-  readonly #deliveries = new Set<EventDelivery>();
 
   constructor(parts: SubscriberRunsParts) {
     this.#parts = parts;
@@ -40,33 +39,26 @@ export class SubscriberRuns implements SubscriberHost {
     subscribers: readonly BaseSubscriber[],
     { poller }: { poller: InProcessEventSource | undefined },
   ): RunningSubscribers {
-    const { log, logger, metrics, delivery: options } = this.#parts;
+    const { logger, delivery } = this.#parts;
     for (const subscriber of subscribers) {
       BaseSubscriber.useLogger(subscriber, logger);
       if (!poller) subscriber.start(this.#sourceOf(subscriber));
     }
     const consumers = subscribers.filter(hasGroup).map((one) => subscriberConsumer(one, logger));
-    const delivery = new EventDelivery({ log, consumers, logger, metrics, ...(options && { options }) });
-    this.#deliveries.add(delivery);
+    const running = delivery.run(consumers);
     return {
-      started: delivery.start(),
-      stop: (stop) => this.#stop(subscribers, delivery, stop),
+      started: running.started,
+      stop: (stop) => this.#stop(subscribers, running, stop),
     };
-  }
-
-  /** Durable events were committed, here or elsewhere. */
-  heard(): void {
-    for (const delivery of this.#deliveries) delivery.heard();
   }
 
   async #stop(
     subscribers: readonly BaseSubscriber[],
-    delivery: EventDelivery,
+    running: RunningConsumers,
     options: StopOptions = {},
   ): Promise<void> {
-    this.#deliveries.delete(delivery);
     await Promise.all([
-      delivery.stop(options),
+      running.stop(options),
       ...subscribers.map((one) => one.stop({ ...options, source: this.#sourceOf(one) })),
     ]);
   }
