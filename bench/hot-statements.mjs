@@ -94,7 +94,7 @@ const ONCE_A_TEMPLATE = 'once for each template in a process, which keeps it';
 const WORKERS = 'reads the table of workers, from which those that are long gone are taken out';
 const COMPACTING = 'writes the queue anew when it is mostly dead rows; reads all that lives in it, on purpose';
 const MIGRATING = 'while the schema is brought up to date';
-const GROUPS = 'reads who gets events: a row for each group, and sixteen cursors';
+const GROUPS = 'reads who gets events: a row for each group and each process that works for it, and sixteen cursors';
 const REPLAYING = 'when an operator asks for it, or once in a while; reads all that it may be about, on purpose';
 const REMOVING = 'once for a group that is removed, all of whose rows it takes';
 const NO_TABLE = 'reads no table of ours';
@@ -115,8 +115,6 @@ export const NOT_HOT = {
   applied_migrations: MIGRATING,
   note_migration: MIGRATING,
   lock_event_sequence: NO_TABLE,
-  refresh_event_group: GROUPS,
-  see_event_groups: GROUPS,
   create_event_group: GROUPS,
   create_event_cursors: GROUPS,
   find_event_group: GROUPS,
@@ -125,10 +123,19 @@ export const NOT_HOT = {
   count_replayed_events: REPLAYING,
   lock_event_group: GROUPS,
   lock_event_groups: GROUPS,
+  lock_named_event_group: GROUPS,
+  lock_event_group_to_leave: GROUPS,
+  lock_free_event_group: GROUPS,
+  forgive_event_members: GROUPS,
+  keep_event_member: GROUPS,
+  drop_event_members: GROUPS,
+  drop_event_member: GROUPS,
+  unite_event_members: GROUPS,
   event_head: GROUPS,
   remove_event_cursors: GROUPS,
   remove_event_retries: REMOVING,
   remove_event_deaths: REMOVING,
+  remove_event_members: GROUPS,
   remove_event_group: GROUPS,
   notify: NO_TABLE,
   ping: NO_TABLE,

@@ -320,7 +320,7 @@ create table tasker.event_chunk (
 );
 
 -- Who gets events: each group gets each event whose name matches, however many processes work for it. `matching` is what the
--- patterns come to as a regular expression.
+-- patterns come to as a regular expression. Both are what its members ask for, together.
 create table tasker.event_group (
   id         int generated always as identity primary key,
   name       text not null unique,
@@ -328,6 +328,16 @@ create table tasker.event_group (
   matching   text not null,
   created_at timestamptz not null default now(),
   seen_at    timestamptz not null default now()
+) with (fillfactor = 50);
+
+-- The processes that work for a group, and what each asks for. Written under a lock on the group's row only.
+create table tasker.event_group_member (
+  group_id int not null references tasker.event_group (id),
+  member   uuid not null,
+  patterns text[] not null,
+  matching text not null,
+  seen_at  timestamptz not null default now(),
+  primary key (group_id, member)
 ) with (fillfactor = 50);
 
 -- How far a group came in a part: lists below `chunk` are done, and of that one the first `done` ids. A process that holds it

@@ -128,6 +128,16 @@ create table tasker.event_group (
   constraint event_group_name_key UNIQUE (name)
 ) with (fillfactor=50);
 
+create table tasker.event_group_member (
+  group_id integer not null,
+  member uuid not null,
+  patterns text[] not null,
+  matching text not null,
+  seen_at timestamp with time zone not null default now(),
+  constraint event_group_member_pkey PRIMARY KEY (group_id, member),
+  constraint event_group_member_group_id_fkey FOREIGN KEY (group_id) REFERENCES tasker.event_group(id)
+) with (fillfactor=50);
+
 create table tasker.event_head (
   one boolean not null default true,
   last_id bigint not null default 0,

@@ -12,8 +12,12 @@ import { type LoggedEvent, loggedEvent } from './logged-event.ts';
 /** Who gets events, and how it stands. */
 export interface EventGroup {
   name: string;
-  /** Of the events that it gets. */
+  /** Of the events that it gets: all that its members ask for. */
   patterns: string[];
+  /** Processes that work for it: those that said so in the last three minutes. */
+  members: number;
+  /** Its members ask for different events, as while a new version is rolled out. */
+  membersDiffer: boolean;
   createdAt: string;
   /** When a process last said that it works for it. */
   seenAt: string;
@@ -63,10 +67,12 @@ export async function eventGroups(database: Database, name: string | undefined):
 }
 
 function groupView(row: GroupRow): EventGroup {
-  const { name, patterns, waiting, retrying, dead } = row;
+  const { name, patterns, members, waiting, retrying, dead } = row;
   return {
     name,
     patterns,
+    members,
+    membersDiffer: row.differ,
     createdAt: row.created_at,
     seenAt: row.seen_at,
     waiting,

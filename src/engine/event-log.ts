@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto';
 import type { Database } from '../db/database.ts';
 import { regexOfPatterns } from '../model/event-pattern.ts';
 import { finishPart, type SetAside } from '../store/event-finish.ts';
-import { createGroup, refreshGroup, removeGroup, seeGroups } from '../store/event-groups.ts';
+import { createGroup, removeGroup } from '../store/event-groups.ts';
 import { extendHolds, nextRetryMs, releaseHolds, releasePart } from '../store/event-holds.ts';
 import type { LogPlace } from '../store/event-list.ts';
 import { type GroupLook, lookIntoEvents } from '../store/event-look.ts';
+import { dropMember, keepMember, lockFreeGroup, lockGroupToLeave, lockNamedGroup } from '../store/event-members.ts';
 import { holdPart, type PartRows, readPart } from '../store/event-parts.ts';
 import { finishRetries, holdRetries, type RetryEnd } from '../store/event-retries.ts';
 import { lockSequence, sequenceEvents } from '../store/event-sequence.ts';
@@ -150,26 +151,62 @@ export class EventLog {
   }
 
   /**
-   * Makes a group, or says anew what an existing one gets; answers with its id. A new one begins with what is committed from
-   * `now` (default) on, or with all that is kept.
+   * Makes a process a member of a group, which is made if there is none; answers with the group's id. A new group begins with
+   * what is committed from `now` (default) on, or with all that is kept. A group gets what any of its members asks for.
+   * @param member the process, a UUID; default: one that no other process is known by
    */
   async joinGroup({
     name,
     patterns,
     from = 'now',
+    member = randomUUID(),
   }: {
     name: string;
     patterns: readonly string[];
     from?: 'now' | 'beginning';
+    member?: string;
   }): Promise<number> {
-    const group = { name, patterns, matching: regexOfPatterns(patterns) };
-    const known = await refreshGroup(this.#database, group);
+    const wishes = wishesOf(member, patterns);
+    const known = await this.#database.transaction(SETTINGS, async (tx) => {
+      const groupId = await lockNamedGroup(tx, name);
+      if (groupId !== undefined) await keepMember(tx, { groupId, ...wishes });
+      return groupId;
+    });
     if (known !== undefined) return known;
     // What was committed before has its place before the group's.
     if (from === 'now') await this.sequence();
-    return this.#database.transaction(SETTINGS, (tx) =>
-      createGroup(tx, { ...group, fromBeginning: from === 'beginning' }),
-    );
+    return this.#database.transaction(SETTINGS, async (tx) => {
+      const groupId = await createGroup(tx, { name, ...wishes, fromBeginning: from === 'beginning' });
+      await keepMember(tx, { groupId, ...wishes });
+      return groupId;
+    });
+  }
+
+  /**
+   * Says that a member still works for its group: one that was not heard of for three minutes, while others were, is none any
+   * more, and becomes one again by this. False: the group is locked just now, or is gone; nothing was said.
+   */
+  signGroup({
+    groupId,
+    member,
+    patterns,
+  }: {
+    groupId: number;
+    member: string;
+    patterns: readonly string[];
+  }): Promise<boolean> {
+    return this.#database.transaction(SETTINGS, async (tx) => {
+      const locked = await lockFreeGroup(tx, groupId);
+      if (locked) await keepMember(tx, { groupId, ...wishesOf(member, patterns) });
+      return locked;
+    });
+  }
+
+  /** Ends a membership: the group gets what the others ask for. That of the last one leaves the group as it is. */
+  async leaveGroup(of: { groupId: number; member: string }): Promise<void> {
+    await this.#database.transaction(SETTINGS, async (tx) => {
+      if (await lockGroupToLeave(tx, of.groupId)) await dropMember(tx, of);
+    });
   }
 
   /**
@@ -268,11 +305,6 @@ export class EventLog {
   /** What there is to do for groups, in one statement; one that was removed is not there. */
   look(groupIds: readonly number[]): Promise<Map<number, GroupLook>> {
     return this.#database.pipeline(SETTINGS, (tx) => lookIntoEvents(tx, groupIds));
-  }
-
-  /** Says that somebody works for these groups, see {@link EventGroup.seenAt}. */
-  seen(groupIds: readonly number[]): Promise<void> {
-    return seeGroups(this.#database, groupIds);
   }
 
   // ---- for those who look
@@ -375,6 +407,12 @@ function takenPart(
   if (!far) return undefined;
   const events = rows.map((row) => ({ ...loggedEvent(row), parked: row.parked, after: after(row) }));
   return { groupId, part, hold, events, upTo: cut ? events.at(-1)!.after : after(far) };
+}
+
+/** In one order, so that the same patterns are the same wishes. */
+function wishesOf(member: string, patterns: readonly string[]) {
+  const sorted = [...new Set(patterns)].sort();
+  return { member, patterns: sorted, matching: regexOfPatterns(sorted) };
 }
 
 /** What a text column takes. */

@@ -1,9 +1,10 @@
 import type { Db, Statement } from '../db/statement.ts';
+import { MEMBER_LIFE } from './event-members.ts';
 
 /** Parts that the log is cut into; all events of a task are in one. */
 export const EVENT_PARTS = 16;
 
-/** Who gets events. */
+/** Who gets events, and what its first member asks for, see `keepMember`. */
 export interface NewEventGroup {
   name: string;
   patterns: readonly string[];
@@ -11,32 +12,12 @@ export interface NewEventGroup {
   matching: string;
 }
 
-const REFRESH_GROUP: Statement = {
-  name: 'refresh_event_group',
-  text: `
-update tasker.event_group set patterns = $2::text[], matching = $3, seen_at = now() where name = $1 returning id`,
-};
-
-/** Says anew what a group gets, and that somebody works for it. Undefined: there is none of this name. */
-export async function refreshGroup(db: Db, group: NewEventGroup): Promise<number | undefined> {
-  return (await db.query<{ id: number }>(REFRESH_GROUP, [group.name, group.patterns, group.matching])).rows[0]?.id;
-}
-
-const SEE_GROUPS: Statement = {
-  name: 'see_event_groups',
-  text: `update tasker.event_group set seen_at = now() where id = any ($1::int[])`,
-};
-
-/** Says that somebody works for these groups; what they get stays as it was last said. */
-export async function seeGroups(db: Db, groupIds: readonly number[]): Promise<void> {
-  await db.query(SEE_GROUPS, [`{${groupIds.join(',')}}`]);
-}
-
+// One that is there already is locked as it is.
 const CREATE_GROUP: Statement = {
   name: 'create_event_group',
   text: `
-insert into tasker.event_group (name, patterns, matching) values ($1, $2::text[], $3)
-on conflict (name) do update set patterns = excluded.patterns, matching = excluded.matching, seen_at = now()
+insert into tasker.event_group as g (name, patterns, matching) values ($1, $2::text[], $3)
+on conflict (name) do update set seen_at = g.seen_at
 returning id`,
 };
 
@@ -81,7 +62,7 @@ select g.name, g.patterns, tasker.iso(g.created_at) created_at, tasker.iso(g.see
        (lag.waiting + fresh.n)::int waiting,
        greatest(0, coalesce(extract(epoch from now() - least(lag.since, fresh.since)), 0))::float8 seconds,
        (select count(*) from tasker.event_retry r where r.group_id = g.id)::int retrying,
-       (select count(*) from tasker.event_dead d where d.group_id = g.id)::int dead
+       (select count(*) from tasker.event_dead d where d.group_id = g.id)::int dead, m.members, m.differ
   from tasker.event_group g cross join fresh cross join lateral (
     select coalesce(sum(l.total - n.total + n.size - case when n.chunk = c.chunk then c.done else 0 end), 0) waiting,
            min(n.made_at) since
@@ -92,6 +73,9 @@ select g.name, g.patterns, tasker.iso(g.created_at) created_at, tasker.iso(g.see
       cross join lateral (
         select total from tasker.event_chunk k where k.part = c.part order by k.chunk desc limit 1) l
      where c.group_id = g.id) lag
+  cross join lateral (
+    select count(*)::int members, count(distinct x.matching) > 1 differ from tasker.event_group_member x
+     where x.group_id = g.id and x.seen_at > now() - ${MEMBER_LIFE}) m
  where $1::text is null or g.name = $1
  order by g.name`,
 };
@@ -108,6 +92,10 @@ export interface GroupRow {
   seconds: number;
   retrying: number;
   dead: number;
+  /** Who was seen lately. */
+  members: number;
+  /** They ask for different events. */
+  differ: boolean;
 }
 
 /** The groups, by name; null: all of them. */
@@ -125,6 +113,7 @@ const REMOVALS: readonly Statement[] = [
   { name: 'remove_event_cursors', text: `delete from tasker.event_cursor where group_id = $1` },
   { name: 'remove_event_retries', text: `delete from tasker.event_retry where group_id = $1` },
   { name: 'remove_event_deaths', text: `delete from tasker.event_dead where group_id = $1` },
+  { name: 'remove_event_members', text: `delete from tasker.event_group_member where group_id = $1` },
   { name: 'remove_event_group', text: `delete from tasker.event_group where id = $1` },
 ];
 

@@ -29,6 +29,7 @@ beforeAll(async () => {
   const log = tasker.engine.events;
   const receipts = await log.joinGroup({ name: 'receipts', patterns: ['pay.d*'] });
   await log.joinGroup({ name: 'audit', patterns: ['pay.*'] });
+  await log.joinGroup({ name: 'audit', patterns: ['pay?*'] });
   const events = NAMES.map((name, i) => ({ taskUuid, name, eventId: EVENT_IDS[i]!, payload: { amount: i } }));
   await writeEvents(database.sql, ...events);
   await log.sequence();
@@ -72,16 +73,29 @@ describe('tasker event', () => {
   });
 
   it('tells how far each group is behind, for people and for monitors', async () => {
-    const [groups, late, fine, unknown] = await runAll(
+    const [groups, told, late, fine, unknown] = await runAll(
       ['groups', '--json'],
+      ['groups'],
       ['lag', 'audit', '--max', '2', '--json'],
       ['lag', 'receipts', '--max', '2'],
       ['lag', 'recipts'],
     );
     expect(JSON.parse(groups!.stdout)).toMatchObject([
-      { name: 'audit', patterns: ['pay.*'], waiting: 3, retrying: 0, dead: 0 },
-      { name: 'receipts', waiting: 0, seconds_behind: 0, dead: 1 },
+      {
+        name: 'audit',
+        patterns: ['pay.*', 'pay?*'],
+        members: 2,
+        members_differ: true,
+        waiting: 3,
+        retrying: 0,
+        dead: 0,
+      },
+      { name: 'receipts', members: 1, members_differ: false, waiting: 0, seconds_behind: 0, dead: 1 },
     ]);
+    expect(told!.stdout).toMatch(/^audit +pay\.\* pay\?\* +2 +3 /m);
+    expect(told!.stderr).toBe(
+      'the members of audit ask for different events, as while a new version is rolled out: it gets what any of them asks for\n',
+    );
     expect([late!.code, JSON.parse(late!.stdout)]).toMatchObject([1, [{ group: 'audit', waiting: 3 }]]);
     expect([fine!.code, fine!.stdout]).toEqual([0, expect.stringMatching(/^receipts +0 /m)]);
     expect([unknown!.code, unknown!.stderr]).toEqual([1, expect.stringContaining('did you mean receipts?')]);

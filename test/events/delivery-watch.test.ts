@@ -99,8 +99,7 @@ it('a group that is removed while it is in use begins anew', async () => {
   );
   const groups = () => sql<{ id: number; patterns: string[] }>('select id, patterns from tasker.event_group');
   const [before] = await groups();
-  await sql('delete from tasker.event_cursor');
-  await sql('delete from tasker.event_group');
+  for (const table of ['event_cursor', 'event_group_member', 'event_group']) await sql(`delete from tasker.${table}`);
   const [after] = await until(groups, (now) => now.length === 1);
   expect(after!.id).not.toBe(before!.id);
   await publish({ payload: { n: 1 } });

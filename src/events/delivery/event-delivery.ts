@@ -26,6 +26,8 @@ export interface EventDeliveryOptions {
   retentionMs?: number;
   /** Between two looks for old events. Default 300,000. */
   tidyEveryMs?: number;
+  /** Between two signs that this process works for its groups; three minutes without one end that. Default 60,000. */
+  signEveryMs?: number;
   /** For consumers that don't say it: events handled at once (10), time for one (30,000), deliveries of one (10). */
   concurrency?: number;
   timeoutMs?: number;
@@ -45,6 +47,7 @@ export interface EventDeliveryParts {
 
 const LEASE_MS = 10_000;
 const POLL_MS = 1_000;
+const SIGN_MS = 60_000;
 const LAST_LOOK_MS = 1_000;
 
 /**
@@ -60,7 +63,7 @@ const LAST_LOOK_MS = 1_000;
 export class EventDelivery {
   readonly #parts: Required<Pick<EventDeliveryParts, 'log' | 'logger' | 'metrics'>>;
   readonly #defaults: ConsumerDefaults;
-  readonly #leaseMs: number;
+  readonly #times: { leaseMs: number; signEveryMs: number };
   readonly #outage: Outage;
   readonly #runs = new Set<RunningConsumers>();
   /** Of all runs. The watch and the gauges see it change. */
@@ -81,7 +84,7 @@ export class EventDelivery {
       timeoutMs: options.timeoutMs ?? DEFAULTS.eventTimeoutMs,
       maxDeliveries: options.maxDeliveries ?? DEFAULTS.eventMaxDeliveries,
     };
-    this.#leaseMs = leaseMs;
+    this.#times = { leaseMs, signEveryMs: options.signEveryMs ?? SIGN_MS };
     this.#outage = outage;
     this.#sequencer = new Sequencer(log, { outage, placed: () => this.#wake() });
     this.#watch = new LogWatch({ log, groups, pollMs, outage, unplaced: () => this.#sequencer.run() });
@@ -106,7 +109,7 @@ export class EventDelivery {
   /** Delivers to these too, until they are stopped. Consumers of one group go in one call: each call shares with the others. */
   run(consumers: readonly EventConsumer[]): RunningConsumers {
     const ofGroups = groupsOf(consumers, this.#defaults);
-    const shared = { ...this.#parts, leaseMs: this.#leaseMs, outage: this.#outage };
+    const shared = { ...this.#parts, ...this.#times, outage: this.#outage };
     const groups = ofGroups.map((group) => new GroupRunner({ ...shared, consumers: group }));
     for (const group of groups) this.#groups.add(group);
     const run: RunningConsumers = new RunningConsumers({

@@ -9,6 +9,7 @@ import type { Metrics } from '../../metrics/metrics.ts';
 import { groupCounts } from './delivery-counts.ts';
 import type { GroupConsumers } from './group-consumers.ts';
 import { GroupHolds } from './group-holds.ts';
+import { GroupMember } from './group-member.ts';
 import type { GroupWork } from './group-work.ts';
 import { type HandedOver, HandOver, type HandOverOptions } from './hand-over.ts';
 import type { HeldWork } from './held-work.ts';
@@ -22,6 +23,7 @@ export interface GroupRunnerParts {
   log: EventLog;
   consumers: GroupConsumers;
   leaseMs: number;
+  signEveryMs: number;
   logger: Logger;
   metrics: Metrics;
   outage: Outage;
@@ -44,6 +46,8 @@ const LOCKED_MS = 50;
 /** After the drain time, for writing down what was handled. */
 const GRACE_MS = 5_000;
 const LAST_WORD_MS = 500;
+/** For saying that the group is worked for here no more: others learn it by themselves. */
+const LEAVE_MS = 2_000;
 
 /**
  * Delivers events to one group: takes parts of the log, and what is due again, as long as there is room for more. Its loop,
@@ -61,7 +65,7 @@ export class GroupRunner implements GroupWork {
   readonly #stopping = new AbortController();
   /** The time for asking the database again is over. */
   readonly #gone = new AbortController();
-  #groupId: number | undefined;
+  readonly #member: GroupMember;
   #looping: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
   #eventsMayWait = true;
@@ -72,7 +76,7 @@ export class GroupRunner implements GroupWork {
   #stirred = false;
   #wakeUp: (() => void) | undefined;
 
-  constructor({ log, consumers, leaseMs, logger, metrics, outage }: GroupRunnerParts) {
+  constructor({ log, consumers, leaseMs, signEveryMs, logger, metrics, outage }: GroupRunnerParts) {
     this.log = log;
     this.leaseMs = leaseMs;
     this.#consumers = consumers;
@@ -85,6 +89,7 @@ export class GroupRunner implements GroupWork {
       freed: () => this.stir(),
     });
     this.#holds = new GroupHolds(this, logger);
+    this.#member = new GroupMember({ log, consumers, signEveryMs });
   }
 
   get name(): string {
@@ -93,21 +98,25 @@ export class GroupRunner implements GroupWork {
 
   /** Whether its group stands in the database. */
   get joined(): boolean {
-    return this.#groupId !== undefined;
+    return this.#member.groupId !== undefined;
   }
 
   get groupId(): number {
-    return this.#groupId!;
+    return this.#member.groupId!;
   }
 
   get load(): GroupLoad {
     return { group: this.name, held: this.#holds.count, late: this.#hands.late };
   }
 
-  /** Makes its group in the database, or says anew what it gets. From then on it gets what is committed. */
-  async join(): Promise<void> {
-    const { name, patterns, from } = this.#consumers;
-    this.#groupId = await this.log.joinGroup({ name, patterns, from });
+  /** Makes its group in the database, or says what it is to get too. From then on it gets what is committed. */
+  join(): Promise<void> {
+    return this.#member.join();
+  }
+
+  /** Says, when it is time to, that it is still worked for here. */
+  sign(): Promise<void> {
+    return this.#member.sign();
   }
 
   /** Its group was removed from the database: it makes a new one. */
@@ -116,7 +125,7 @@ export class GroupRunner implements GroupWork {
       { group: this.name },
       'a group of domain events was removed while it is in use here; it begins anew',
     );
-    this.#groupId = undefined;
+    this.#member.lose();
     this.stir();
   }
 
@@ -317,6 +326,16 @@ export class GroupRunner implements GroupWork {
     this.#gone.abort();
     this.#holds.stop();
     await settledWithin(LAST_WORD_MS, settled);
+    await settledWithin(LEAVE_MS, this.#leave());
+  }
+
+  async #leave(): Promise<void> {
+    try {
+      await this.#member.leave();
+    } catch (error) {
+      const about = { group: this.name, error: messageOf(error) };
+      this.#logger.debug(about, 'a group could not be told that it is worked for here no more');
+    }
   }
 
   async #settled(): Promise<void> {

@@ -2,9 +2,6 @@ import type { EventLog } from '../../engine/event-log.ts';
 import type { GroupRunner } from './group-runner.ts';
 import type { Outage } from './outage.ts';
 
-/** Between two signs that somebody works for the groups. */
-const SIGN_MS = 60_000;
-
 /** What a {@link LogWatch} looks after. */
 export interface LogWatchParts {
   log: EventLog;
@@ -24,7 +21,6 @@ export class LogWatch {
   readonly #parts: LogWatchParts;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
-  #signAt = performance.now() + SIGN_MS;
   #stopped = false;
 
   constructor(parts: LogWatchParts) {
@@ -48,8 +44,7 @@ export class LogWatch {
     const joined = [...groups].filter(({ joined }) => joined);
     if (joined.length === 0) return;
     try {
-      const ids = joined.map(({ groupId }) => groupId);
-      const seen = await log.look(ids);
+      const seen = await log.look(joined.map(({ groupId }) => groupId));
       outage.ended(this);
       if ([...seen.values()].some((group) => group.unplaced)) unplaced();
       for (const group of joined) {
@@ -58,15 +53,10 @@ export class LogWatch {
         else if (about.waiting) group.wake();
         if (about && about.dueMs !== null) group.retryIn(about.dueMs);
       }
-      if (performance.now() >= this.#signAt) await this.#sign(ids);
+      await Promise.all(joined.map((group) => group.sign()));
     } catch (error) {
       if (!this.#stopped) outage.began(this, error);
     }
-  }
-
-  async #sign(groupIds: readonly number[]): Promise<void> {
-    this.#signAt = performance.now() + SIGN_MS;
-    await this.#parts.log.seen(groupIds);
   }
 
   async stop(): Promise<void> {
