@@ -52,11 +52,10 @@ async function deliver(log, groupId, takes) {
       else first.set(event.taskUuid, event);
     }
     const ended = [...first.values()].map((event) => ({ ...event, error: 'no', delayMs: 0 }));
-    const outcome = { failed: ended.filter((_, n) => n % 3 > 0), dead: ended.filter((_, n) => n % 3 === 0) };
+    const outcome = { failed: ended.filter((_, n) => n % 3 === 1), dead: ended.filter((_, n) => n % 3 === 0) };
     await log.extend(groupId, holder, 60_000);
-    await log.finish(taken, { ...outcome, parked, keepMs: 60_000 });
-    const more = await log.takeMore(taken);
-    if (more) await log.finish(more);
+    const slow = { deliveries: [...first.values()].filter((_, n) => n % 3 === 2), leaseMs: 1 };
+    await log.finish(taken, { ...outcome, parked, slow });
   }
   await log.letGo(groupId, holder);
 }

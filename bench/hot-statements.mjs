@@ -72,7 +72,6 @@ export const HOT = [
   'extend_event_retries',
   'release_event_parts',
   'release_event_retries',
-  'release_event_part',
   'next_event_retry',
   'list_events',
   'list_events_of_task',

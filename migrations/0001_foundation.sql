@@ -341,7 +341,8 @@ create table tasker.event_group_member (
 ) with (fillfactor = 50);
 
 -- How far a group came in a part: lists below `chunk` are done, and of that one the first `done` ids. A process that holds it
--- handles what comes next; `hold` is the fence, another one each time.
+-- handles what comes next; `hold` is the fence, another one each time. It outlives the holder who wrote down that all was done:
+-- one who missed the answer and asks again learns that it was.
 create table tasker.event_cursor (
   group_id   int not null references tasker.event_group (id),
   part       smallint not null,
@@ -352,7 +353,7 @@ create table tasker.event_cursor (
   held_until timestamptz,
   primary key (group_id, part),
   constraint event_cursor_part check (part between 0 and 15 and done >= 0),
-  constraint event_cursor_hold check (num_nulls(holder, hold, held_until) in (0, 3))
+  constraint event_cursor_hold check (num_nulls(holder, held_until) in (0, 2) and (hold is not null or holder is null))
 ) with (fillfactor = 50);
 
 -- Deliveries beside the cursor: those that failed, those of the same task behind them, those that are repeated. Of a task

@@ -93,7 +93,7 @@ create table tasker.event_cursor (
   held_until timestamp with time zone,
   constraint event_cursor_pkey PRIMARY KEY (group_id, part),
   constraint event_cursor_group_id_fkey FOREIGN KEY (group_id) REFERENCES tasker.event_group(id),
-  constraint event_cursor_hold CHECK ((num_nulls(holder, hold, held_until) = ANY (ARRAY[0, 3]))),
+  constraint event_cursor_hold CHECK (((num_nulls(holder, held_until) = ANY (ARRAY[0, 2])) AND ((hold IS NOT NULL) OR (holder IS NULL)))),
   constraint event_cursor_part CHECK ((((part >= 0) AND (part <= 15)) AND (done >= 0)))
 ) with (fillfactor=50);
 

@@ -3,7 +3,7 @@ import type { Database } from '../db/database.ts';
 import { regexOfPatterns } from '../model/event-pattern.ts';
 import { finishPart, type SetAside } from '../store/event-finish.ts';
 import { createGroup, removeGroup } from '../store/event-groups.ts';
-import { extendHolds, nextRetryMs, releaseHolds, releasePart } from '../store/event-holds.ts';
+import { extendHolds, nextRetryMs, releaseHolds, type StillHeld } from '../store/event-holds.ts';
 import type { LogPlace } from '../store/event-list.ts';
 import { type GroupLook, lookIntoEvents } from '../store/event-look.ts';
 import { dropMember, keepMember, lockFreeGroup, lockGroupToLeave, lockNamedGroup } from '../store/event-members.ts';
@@ -84,9 +84,11 @@ export interface PartOutcome {
   failed?: readonly FailedDelivery[];
   /** Their first delivery failed, and there will be no other. */
   dead?: readonly (EventReference & { error: string })[];
-  /** They wait behind an event of their task: one that failed here, or one that waited before. */
+  /** They wait behind an event of their task: one that failed or goes on here, or one that waited before. */
   parked?: readonly EventReference[];
-  /** Milliseconds for which the part stays held, for {@link EventLog.takeMore}; default: it is let go. */
+  /** Their first delivery goes on, beside the part: they are held for `leaseMs` by whoever holds the part, as repetitions are. */
+  slow?: { deliveries: readonly EventReference[]; leaseMs: number };
+  /** Milliseconds for which the part stays held; default: it is let go. */
   keepMs?: number;
 }
 
@@ -227,25 +229,18 @@ export class EventLog {
     return rows && takenPart(rows, { groupId, hold });
   }
 
-  /** What comes next in a part that was kept. Undefined: nothing, and it was let go; or it is not held any more. */
-  async takeMore(
-    { groupId, part, hold }: Pick<TakenPart, 'groupId' | 'part' | 'hold'>,
-    { limit = TAKEN_AT_ONCE }: { limit?: number } = {},
-  ): Promise<TakenPart | undefined> {
-    const rows = await this.#database.pipeline(SETTINGS, (tx) => readPart(tx, { groupId, hold }, limits(limit)));
-    if (!rows) return undefined;
-    const taken = takenPart(rows, { groupId, hold });
-    if (!taken) await releasePart(this.#database, { groupId, part, hold });
-    return taken;
-  }
-
-  /** Moves the group on. False: another process has taken the part over, or the group was removed; nothing was changed. */
+  /**
+   * Moves the group on. False: another process has taken the part over, or the group was removed; nothing was changed. Asked
+   * again because its answer was lost, it is true if the part was let go with it.
+   */
   async finish(taken: TakenPart, outcome: PartOutcome = {}): Promise<boolean> {
-    const { upTo = taken.upTo, failed = [], dead = [], parked = [], keepMs = null } = outcome;
+    const { upTo = taken.upTo, failed = [], dead = [], parked = [], slow, keepMs = null } = outcome;
+    const held = { attempts: 0, next: { held: slow?.leaseMs ?? 0 }, error: null };
     const aside: SetAside[] = [
-      ...failed.map(({ delayMs, ...one }) => ({ ...one, attempts: 1, next: delayMs, error: storable(one.error) })),
-      ...dead.map((one) => ({ ...one, attempts: 1, next: 'dead' as const, error: storable(one.error) })),
-      ...parked.map((one) => ({ ...one, attempts: 0, next: 0, error: null })),
+      ...failed.map(({ delayMs: after, error, ...one }) => ({ ...one, ...firstFailure(error), next: { after } })),
+      ...dead.map(({ error, ...one }) => ({ ...one, ...firstFailure(error), next: 'dead' as const })),
+      ...parked.map((one) => ({ ...one, attempts: 0, next: 'behind' as const, error: null })),
+      ...(slow?.deliveries ?? []).map((one) => ({ ...one, ...held })),
     ];
     const { groupId, part, hold } = taken;
     return this.#database.pipeline(SETTINGS, (tx) => finishPart(tx, { groupId, part, hold, ...upTo, keepMs, aside }));
@@ -287,9 +282,9 @@ export class EventLog {
     return this.#database.pipeline(SETTINGS, (tx) => finishRetries(tx, { groupId, holder }, ends));
   }
 
-  /** Holds for longer all that this process holds of the group. False: it holds nothing, or no more. */
-  async extend(groupId: number, holder: string, leaseMs: number): Promise<boolean> {
-    return (await this.#database.pipeline(FORGETTABLE, (tx) => extendHolds(tx, { groupId, holder, leaseMs }))) > 0;
+  /** Holds for longer all that is held of the group under this holder; answers what that is. */
+  extend(groupId: number, holder: string, leaseMs: number): Promise<StillHeld> {
+    return this.#database.pipeline(FORGETTABLE, (tx) => extendHolds(tx, { groupId, holder, leaseMs }));
   }
 
   /** Lets go of all that this process holds of the group: others may take it at once. */
@@ -415,9 +410,12 @@ function wishesOf(member: string, patterns: readonly string[]) {
   return { member, patterns: sorted, matching: regexOfPatterns(sorted) };
 }
 
+const firstFailure = (error: string) => ({ attempts: 1, error: storable(error) });
+
 /** What a text column takes. */
 const storable = (error: string) => error.slice(0, LONGEST_ERROR).toWellFormed().replaceAll('\0', '');
 
+export type { StillHeld } from '../store/event-holds.ts';
 export type { LogPlace } from '../store/event-list.ts';
 export type { DeadDelivery, DeadReference, EventGroup, EventReplay } from './event-acts.ts';
 export type { EventEnvelope } from './event-envelope.ts';

@@ -155,6 +155,11 @@ export const INSTRUMENTS = {
     'Deliveries of durable events that failed; they are repeated, until they are given up',
   ),
   eventsDead: counter('tasker.domain_events.dead.total', ['group'], 'Durable events that a group could not handle'),
+  eventsLate: gauge(
+    'tasker.domain_events.late',
+    ['group'],
+    'Deliveries that go on after their time, in this process; ten times the concurrency of these stop its group here',
+  ),
   eventsWaiting: gauge(
     'tasker.domain_events.waiting',
     ['group'],

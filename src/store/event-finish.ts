@@ -1,5 +1,8 @@
 import type { Db, Statement } from '../db/statement.ts';
 
+/** What comes of a delivery, as the statement takes it. */
+const KIND = { behind: 0, after: 1, held: 2, dead: 3 } as const;
+
 // Whoever ends the delivery before one that is parked locks it too, and looks only afterwards for what is next: so either
 // this waits and finds it gone, or the other waits and finds what was put behind it.
 const LOCK_EARLIER: Statement = {
@@ -12,46 +15,52 @@ select count(*)
      where x.group_id = $1 and x.task_uuid = d.task_uuid and x.id < d.id order by x.id desc limit 1 for update) r`,
 };
 
-// A group that was removed, or a part that another process has taken over, changes nothing. Of a task only the first is due.
+// A group that was removed, or a part that another process has taken over, changes nothing; nor does one that was let go
+// already, under this fence. Of a task only the first is due.
 const FINISH_PART: Statement = {
   name: 'finish_event_part',
   text: `
 with c as materialized (
-  select part from tasker.event_cursor where group_id = $1 and part = $2 and hold = $3 for update),
+  select part, holder from tasker.event_cursor where group_id = $1 and part = $2 and hold = $3 for update),
 d as materialized (
-  select * from unnest($4::uuid[], $5::bigint[], $6::int[], $7::float8[], $8::text[])
-    d (task_uuid, id, attempts, delay, error)
-   where exists (select 1 from c)),
+  select * from unnest($4::uuid[], $5::bigint[], $6::smallint[], $7::int[], $8::float8[], $9::text[])
+    d (task_uuid, id, kind, attempts, delay, error)
+   where exists (select 1 from c where holder is not null)),
 r as (
-  insert into tasker.event_retry (group_id, task_uuid, id, attempts, due_at, error)
+  insert into tasker.event_retry (group_id, task_uuid, id, attempts, due_at, error, holder)
   select $1, task_uuid, id, attempts,
-         case when attempts > 0 then now() + delay * interval '1 ms'
+         case when kind > 0 then now() + delay * interval '1 ms'
            when before is not null or exists (
              select 1 from tasker.event_retry x where x.group_id = $1 and x.task_uuid = d.task_uuid and x.id < d.id)
-           then 'infinity' else now() end, error
-    from (select d.*, lag(id) over (partition by task_uuid order by id) before from d where delay >= 0) d
+           then 'infinity' else now() end, error, case when kind = ${KIND.held} then (select holder from c) end
+    from (select d.*, lag(id) over (partition by task_uuid order by id) before from d where kind <> ${KIND.dead}) d
   on conflict (group_id, task_uuid, id) do nothing),
 g as (
   insert into tasker.event_dead (group_id, id, task_uuid, attempts, error)
-  select $1, id, task_uuid, attempts, coalesce(error, '') from d where delay < 0
-  on conflict (group_id, id) do update set attempts = excluded.attempts, error = excluded.error, died_at = now())
-update tasker.event_cursor set chunk = $9, done = $10,
-       holder = case when $11::float8 is not null then holder end, hold = case when $11::float8 is not null then hold end,
-       held_until = now() + $11::float8 * interval '1 ms'
- where group_id = $1 and part = any (array(select part from c))
-returning part`,
+  select $1, id, task_uuid, attempts, coalesce(error, '') from d where kind = ${KIND.dead}
+  on conflict (group_id, id) do update set attempts = excluded.attempts, error = excluded.error, died_at = now()),
+moved as (
+  update tasker.event_cursor set chunk = $10, done = $11,
+         holder = case when $12::float8 is not null then holder end, held_until = now() + $12::float8 * interval '1 ms'
+   where group_id = $1 and part = any (array(select part from c where holder is not null)))
+select 1 from c`,
 };
 
 /** A delivery that goes on beside the cursor, or nowhere. */
 export interface SetAside {
   taskUuid: string;
   id: number;
-  /** Deliveries that failed; 0: it waits behind an earlier event of its task. */
+  /** Deliveries that failed. */
   attempts: number;
-  /** Milliseconds until the next; `dead`: it is given up. */
-  next: number | 'dead';
+  next: NextDelivery;
   error: string | null;
 }
+
+/**
+ * `after`: in so many milliseconds. `behind`: once earlier events of its task are over. `held`: it runs, and its holder
+ * keeps it for so long. `dead`: there is none.
+ */
+export type NextDelivery = { after: number } | { held: number } | 'behind' | 'dead';
 
 /** Where a hold left off. */
 export interface FinishedPart {
@@ -65,22 +74,26 @@ export interface FinishedPart {
   aside: readonly SetAside[];
 }
 
-/** Moves a group's cursor on. False: the part is not held under this fence, and nothing was changed. */
+/**
+ * Moves a group's cursor on. False: the part is not held under this fence, and nothing was changed. Asked again when it was
+ * let go like this already, it changes nothing either, and is true.
+ */
 export async function finishPart(db: Db, finished: FinishedPart): Promise<boolean> {
   const { groupId, aside } = finished;
   const tasks = `{${aside.map((one) => one.taskUuid).join(',')}}`;
   const ids = `{${aside.map((one) => one.id).join(',')}}`;
-  const parked = aside.some((one) => one.attempts === 0);
   // Sent at once: the caller's transaction is one round trip.
-  const locked = parked ? db.query(LOCK_EARLIER, [groupId, tasks, ids]) : undefined;
+  const behind = aside.some(({ next }) => next === 'behind');
+  const locked = behind ? db.query(LOCK_EARLIER, [groupId, tasks, ids]) : undefined;
   const moved = db.query(FINISH_PART, [
     groupId,
     finished.part,
     finished.hold,
     tasks,
     ids,
+    `{${aside.map(({ next }) => kindOf(next)).join(',')}}`,
     `{${aside.map((one) => one.attempts).join(',')}}`,
-    `{${aside.map((one) => (one.next === 'dead' ? -1 : one.next)).join(',')}}`,
+    `{${aside.map(({ next }) => delayOf(next)).join(',')}}`,
     aside.map((one) => one.error),
     finished.chunk,
     finished.done,
@@ -88,4 +101,14 @@ export async function finishPart(db: Db, finished: FinishedPart): Promise<boolea
   ]);
   const [{ rows }] = await Promise.all([moved, locked]);
   return rows.length > 0;
+}
+
+function kindOf(next: NextDelivery): number {
+  if (typeof next === 'string') return KIND[next];
+  return 'held' in next ? KIND.held : KIND.after;
+}
+
+function delayOf(next: NextDelivery): number {
+  if (typeof next === 'string') return 0;
+  return 'held' in next ? next.held : next.after;
 }

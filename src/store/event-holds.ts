@@ -21,12 +21,23 @@ export interface Holds {
   holder: string;
 }
 
-/** Holds for longer what is held; answers how many parts and repetitions that are. */
-export async function extendHolds(db: Db, { groupId, holder, leaseMs }: Holds & { leaseMs: number }): Promise<number> {
-  const answers = await Promise.all(
-    [EXTEND_PARTS, EXTEND_RETRIES].map((statement) => db.query(statement, [groupId, holder, leaseMs])),
-  );
-  return answers.reduce((count, { rows }) => count + rows.length, 0);
+/** What is still held: parts, and ids of the events of deliveries beside them. */
+export interface StillHeld {
+  parts: number[];
+  events: number[];
+}
+
+/** Holds for longer what is held; answers what that is. */
+export async function extendHolds(
+  db: Db,
+  { groupId, holder, leaseMs }: Holds & { leaseMs: number },
+): Promise<StillHeld> {
+  const values = [groupId, holder, leaseMs];
+  const [parts, retries] = await Promise.all([
+    db.query<{ part: number }>(EXTEND_PARTS, values),
+    db.query<{ id: number }>(EXTEND_RETRIES, values),
+  ]);
+  return { parts: parts.rows.map(({ part }) => part), events: retries.rows.map(({ id }) => id) };
 }
 
 const RELEASE_PARTS: Statement = {
@@ -43,21 +54,6 @@ const RELEASE_RETRIES: Statement = {
 /** Lets go of all that is held: it waits where it was. */
 export async function releaseHolds(db: Db, { groupId, holder }: Holds): Promise<void> {
   await Promise.all([RELEASE_PARTS, RELEASE_RETRIES].map((statement) => db.query(statement, [groupId, holder])));
-}
-
-const RELEASE_PART: Statement = {
-  name: 'release_event_part',
-  text: `
-update tasker.event_cursor set holder = null, hold = null, held_until = null
- where group_id = $1 and part = $2 and hold = $3`,
-};
-
-/** Lets go of one part. */
-export async function releasePart(
-  db: Db,
-  { groupId, part, hold }: { groupId: number; part: number; hold: string },
-): Promise<void> {
-  await db.query(RELEASE_PART, [groupId, part, hold]);
 }
 
 const NEXT_RETRY: Statement = {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Engine } from '../../src/engine/engine.ts';
 import { type Logger, silentLogger } from '../../src/logging/logger.ts';
+import { TaskerMetrics } from '../../src/metrics/metrics.ts';
 import { uuidV7 } from '../../src/model/uuid.ts';
 import { openSession } from '../support/database.ts';
 import { consumer, deliveries, numbered } from '../support/deliveries.ts';
@@ -22,6 +23,8 @@ function keptLines(): { lines: string[]; logger: Logger } {
   } as Logger;
   return { lines, logger };
 }
+
+const sorted = (ns: readonly unknown[]) => (ns as number[]).toSorted((a, b) => a - b);
 
 describe('the delivery of events', () => {
   it('says once that the database is away, and goes on by itself', async () => {
@@ -88,7 +91,8 @@ describe('the delivery of events', () => {
     const throwing = consumer({ group: 'throwing' }, () => {
       throw new Error('always');
     });
-    const delivery = await start([slow, hanging, throwing, good]);
+    const metrics = new TaskerMetrics();
+    const delivery = await start([slow, hanging, throwing, good], { metrics });
     for (let i = 0; i < 10; i++) await publish(...numbered(300));
     await until(
       () => good.got.length,
@@ -104,6 +108,8 @@ describe('the delivery of events', () => {
       ([, hangs]) => hangs!.late >= 20,
     );
     for (const { held } of load) expect(held).toBeLessThanOrEqual(400);
+    const late = (await metrics.json())['tasker_domain_events_late{group="hanging"}']!.value;
+    expect([20, 21]).toContain(late);
     expect(slow.got.length).toBeLessThan(3_000);
     expect(hanging.got.length).toBeLessThan(22);
     never.resolve();
@@ -117,34 +123,32 @@ describe('the delivery of events', () => {
     const { start, publish, sql } = await deliveries();
     const { lines, logger } = keptLines();
     const may = deferred();
-    const paused = consumer({}, async (_, { attempt }) => {
+    const paused = consumer({ concurrency: 1 }, async (_, { attempt }) => {
       await may.promise;
       if (attempt === 1) throw new Error('too late to count');
     });
-    // It does not look by itself: it would take over from itself.
-    await start([paused], { logger, leaseMs: 300_000, pollMs: 600_000 });
-    const taskUuid = uuidV7();
-    await publish({ taskUuid, payload: { n: 0 } });
+    await start([paused], { logger, leaseMs: 300_000, slowMs: 600_000, pollMs: 600_000 });
+    // In two parts, the second of which waits for the only slot: so it takes nothing more, and does not take over from itself.
+    await publish(...[0, 1].map((n) => ({ taskUuid: `${uuidV7().slice(0, -1)}${n}`, payload: { n } })));
     await until(
-      () => paused.got.length,
-      (count) => count === 1,
+      () => sql('select 1 from tasker.event_cursor where holder is not null'),
+      (held) => held.length === 2,
     );
     // As if its process had been stopped for so long.
     await sql(`update tasker.event_cursor set held_until = now() - interval '1 ms' where holder is not null`);
     const other = consumer();
-    const delivery = await start([other]);
+    await start([other]);
     await until(
       () => other.ns,
-      (ns) => ns.length === 1,
+      (ns) => ns.length === 2,
     );
     may.resolve();
     await until(
-      () => lines,
-      (seen) => seen.some((line) => line.includes('taken over')),
+      () => lines.filter((line) => line.includes('not held here any more')).length,
+      (count) => count === 2,
     );
     expect(await sql('select 1 from tasker.event_retry union all select 1 from tasker.event_dead')).toEqual([]);
-    await delivery.stop({ drainTimeoutMs: 1_000 });
-    expect([paused.ns, other.ns]).toEqual([[0], [0]]);
+    expect(sorted(other.ns)).toEqual([0, 1]);
   });
 
   it('begins no more of a part that another process has taken over', async () => {
@@ -156,7 +160,7 @@ describe('the delivery of events', () => {
       signal.addEventListener('abort', () => aborted.push(signal.reason));
       await may.promise;
     });
-    await start([paused], { logger, leaseMs: 300, pollMs: 600_000 });
+    await start([paused], { logger, leaseMs: 300, slowMs: 600_000, pollMs: 600_000 });
     const taskUuid = uuidV7();
     await publish(...numbered(3, { taskUuid }));
     await until(
@@ -164,15 +168,14 @@ describe('the delivery of events', () => {
       (count) => count === 1,
     );
     // The hold ends and is taken in one statement: between two the process would hold it for longer.
-    const [taken] = await sql<{ group_id: number; part: number; hold: string }>(`
+    const [taken] = await sql<{ group_id: number; part: number; hold: string; chunk: number }>(`
       update tasker.event_cursor
          set holder = gen_random_uuid(), hold = gen_random_uuid(), held_until = now() + interval '1 hour'
-       where holder is not null returning group_id, part, hold`);
-    const { group_id: groupId, part, hold } = taken!;
+       where holder is not null returning group_id, part, hold, chunk::int`);
+    const { group_id: groupId, part, hold, chunk } = taken!;
     const other = new Engine(await connect(), silentLogger).events;
-    const events = (await other.takeMore({ groupId, part, hold }))!;
-    expect(events.events.map(({ payload }) => payload)).toEqual([{ n: 0 }, { n: 1 }, { n: 2 }]);
-    expect(await other.finish(events)).toBe(true);
+    const upTo = { chunk: chunk + 1, done: 0 };
+    expect(await other.finish({ groupId, part, hold, events: [], upTo })).toBe(true);
     await until(
       () => aborted.length,
       (count) => count === 1,
@@ -180,7 +183,7 @@ describe('the delivery of events', () => {
     may.resolve();
     await until(
       () => lines,
-      (seen) => seen.some((line) => line.includes('taken over')),
+      (seen) => seen.some((line) => line.includes('not held here any more')),
     );
     await publish({ taskUuid, payload: { n: 3 } });
     await until(
@@ -188,6 +191,61 @@ describe('the delivery of events', () => {
       (ns) => ns.includes(3),
     );
     expect(paused.ns).toEqual([0, 3]);
+  });
+
+  it('of repetitions of which another process has taken over some goes on with the others', async () => {
+    const { start, publish, sql } = await deliveries();
+    const may = deferred();
+    const aborted: unknown[] = [];
+    const paused = consumer({ timeoutMs: 600_000 }, async ({ payload }, { attempt, signal }) => {
+      if (attempt === 1) throw Object.assign(new Error('once more'), { retryAfter: 0 });
+      signal.addEventListener('abort', () => aborted.push((payload as { n: unknown }).n));
+      await may.promise;
+    });
+    await start([paused], { leaseMs: 300, pollMs: 600_000 });
+    await publish(...numbered(2));
+    await until(
+      () => paused.got.length,
+      (count) => count === 4,
+    );
+    const [taken] = await sql<{ n: number }>(`
+      with one as (select id from tasker.event_retry order by id limit 1)
+      update tasker.event_retry r set holder = gen_random_uuid(), due_at = now() + interval '1 hour'
+        from tasker.domain_event e where r.id = (select id from one) and e.id = r.id
+      returning (e.payload ->> 'n')::int n`);
+    await until(
+      () => aborted.length,
+      (count) => count === 1,
+    );
+    // Twice as long as they would be held without a sign of life.
+    await sql('select pg_sleep(0.6)');
+    may.resolve();
+    await until(
+      () => sql('select 1 from tasker.event_retry'),
+      (waiting) => waiting.length === 1,
+    );
+    expect(aborted).toEqual([taken!.n]);
+    expect(paused.got).toHaveLength(4);
+  });
+
+  it('that the database refuses to write down says so, and the events come again', async () => {
+    const { start, publish, sql } = await deliveries();
+    const { lines, logger } = keptLines();
+    const fails = consumer({}, () => {
+      throw Object.assign(new Error('no'), { retryAfter: 0 });
+    });
+    await sql(`alter table tasker.event_retry add constraint refused check (attempts < 1) not valid`);
+    await start([fails], { logger, leaseMs: 600, pollMs: 100 });
+    await publish({ payload: { n: 0 } });
+    await until(
+      () => lines,
+      (seen) => seen.some((line) => line.startsWith('error: the database refuses to write down')),
+    );
+    await sql('alter table tasker.event_retry drop constraint refused');
+    await until(
+      () => fails.got.map(({ attempt }) => attempt),
+      (attempts) => attempts.filter((attempt) => attempt === 1).length > 1 && attempts.includes(2),
+    );
   });
 
   it('begins no more of the repetitions that another process has taken over', async () => {

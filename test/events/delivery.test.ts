@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { LoggedEvent } from '../../src/engine/logged-event.ts';
 import { uuidV7 } from '../../src/model/uuid.ts';
 import { consumer, deliveries, numbered } from '../support/deliveries.ts';
 import { deferred, until } from '../support/setup.ts';
@@ -150,6 +151,111 @@ describe('durable events', () => {
       () => sql('select 1 from tasker.event_retry'),
       (rows) => rows.length === 0,
     );
+  });
+
+  it('that take long keep only those of their task waiting; they are handled once, and held all the while', async () => {
+    const { start, publish, sql } = await deliveries();
+    const may = deferred();
+    const [first, second] = [consumer({}, handle), consumer({}, handle)];
+    function handle({ payload }: LoggedEvent): unknown {
+      return (payload as { n: unknown }).n === 'slow' && may.promise;
+    }
+    for (const one of [first, second]) await start([one], { slowMs: 50, leaseMs: 900 });
+    const all = () => [...first.ns, ...second.ns];
+    // All in one part.
+    const slow = `${uuidV7().slice(0, -1)}0`;
+    await publish({ taskUuid: slow, payload: { n: 'slow' } }, { taskUuid: slow, payload: { n: 'behind' } });
+    await until(all, (ns) => ns.length === 1);
+    for (let n = 0; n < 3; n++) {
+      await publish(
+        { taskUuid: `${uuidV7().slice(0, -1)}0`, payload: { n } },
+        { taskUuid: slow, payload: { n: `behind ${n}` } },
+      );
+      await until(all, (ns) => ns.includes(n));
+    }
+    // Longer than its lease.
+    await sql('select pg_sleep(2)');
+    expect(all()).toEqual(['slow', 0, 1, 2]);
+    may.resolve();
+    await until(all, (ns) => ns.length === 8);
+    expect(all().filter((n) => typeof n === 'string')).toEqual(['slow', 'behind', 'behind 0', 'behind 1', 'behind 2']);
+    const attempts = [...first.got, ...second.got].map(({ attempt }) => attempt);
+    expect(attempts).toEqual(Array(8).fill(1));
+    await until(
+      () => sql('select 1 from tasker.event_retry'),
+      (waiting) => waiting.length === 0,
+    );
+  });
+
+  it('that take long and fail, or too long, are delivered again, and those of their task behind them only then', async () => {
+    const { start, publish } = await deliveries();
+    const may = deferred();
+    const slow = consumer({ timeoutMs: 1_500 }, async ({ payload }, { attempt }) => {
+      if (attempt > 1) return;
+      const { n } = payload as { n: string };
+      if (n === 'hangs') await new Promise(() => {});
+      if (n === 'fails') await may.promise.then(() => Promise.reject(new Error('not now')));
+    });
+    await start([slow], { slowMs: 50 });
+    const tasks = [0, 1].map(() => `${uuidV7().slice(0, -1)}0`);
+    await publish(
+      { taskUuid: tasks[0]!, payload: { n: 'hangs' } },
+      { taskUuid: tasks[0]!, payload: { n: 'behind hangs' } },
+      { taskUuid: tasks[1]!, payload: { n: 'fails' } },
+      { taskUuid: tasks[1]!, payload: { n: 'behind fails' } },
+    );
+    await until(
+      () => slow.ns,
+      (ns) => ns.length === 2,
+    );
+    await publish({ taskUuid: `${uuidV7().slice(0, -1)}0`, payload: { n: 'another' } });
+    await until(
+      () => slow.ns,
+      (ns) => ns.includes('another'),
+    );
+    may.resolve();
+    await until(
+      () => slow.ns,
+      (ns) => ns.length === 7,
+    );
+    for (const n of ['hangs', 'fails'])
+      expect(slow.got.filter((one) => String(one.n).includes(n)).map((one) => [one.n, one.attempt])).toEqual([
+        [n, 1],
+        [n, 2],
+        [`behind ${n}`, 1],
+      ]);
+  });
+
+  it('that take long may finish within the drain time of a stop, and are delivered again after one without', async () => {
+    const { start, publish, sql } = await deliveries();
+    const may = deferred();
+    const slow = () => {
+      const signals: AbortSignal[] = [];
+      const one = consumer({}, (_, { signal }) => {
+        signals.push(signal);
+        return may.promise;
+      });
+      return { ...one, signals, got: one.got };
+    };
+    const inRetries = () => sql<{ holder: string | null }>('select holder from tasker.event_retry');
+    const one = slow();
+    const first = await start([one], { slowMs: 50, leaseMs: 60_000 });
+    await publish({ payload: { n: 0 } });
+    await until(inRetries, (rows) => rows.length === 1);
+    await first.stop({ drainTimeoutMs: 0 });
+    expect(one.signals.map(({ aborted }) => aborted)).toEqual([true]);
+    expect(await inRetries()).toEqual([{ holder: null }]);
+    const two = slow();
+    const second = await start([two], { slowMs: 50, leaseMs: 60_000 });
+    await until(
+      () => two.got.length,
+      (count) => count === 1,
+    );
+    const stopped = second.stop({ drainTimeoutMs: 60_000 });
+    may.resolve();
+    await stopped;
+    expect(two.signals.map(({ aborted }) => aborted)).toEqual([false]);
+    expect(await inRetries()).toEqual([]);
   });
 
   it('that cannot be delivered become dead letters with their error, and what comes behind them goes on', async () => {

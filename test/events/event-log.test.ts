@@ -129,18 +129,35 @@ describe('a part of the log', () => {
     const second = (await log.take(group, OTHER, HOLD))!;
     expect(await log.finish(first)).toBe(false);
     expect(await log.finish(second, { upTo: second.events[0]!.after, keepMs: 60_000 })).toBe(true);
-    expect(names((await log.takeMore(second))!.events)).toEqual(['a.two', 'a.three']);
+    expect(await log.take(group, ME, HOLD)).toBeUndefined();
     await sql(`update tasker.event_cursor set held_until = now() - interval '1 second' where holder is not null`);
     const third = (await log.take(group, ME, { ...HOLD, limit: 1 }))!;
     expect(names(third.events)).toEqual(['a.two']);
-    expect(await log.takeMore(second)).toBeUndefined();
     expect(await log.finish(second)).toBe(false);
-    expect(await log.finish(third, { keepMs: 60_000 })).toBe(true);
-    const rest = (await log.takeMore(third))!;
+    expect(await log.finish(third)).toBe(true);
+    const rest = (await log.take(group, OTHER, HOLD))!;
     expect(names(rest.events)).toEqual(['a.three']);
-    expect(await log.finish(rest, { keepMs: 60_000 })).toBe(true);
-    expect(await log.takeMore(rest)).toBeUndefined();
+    expect(await log.finish(rest)).toBe(true);
+    expect(await log.take(group, ME, HOLD)).toBeUndefined();
     expect(await sql('select * from tasker.event_cursor where holder is not null')).toEqual([]);
+  });
+
+  it('that was let go is so for whoever missed the answer and asks again, until another process has it', async () => {
+    const { log, sql, taskUuids } = await eventLog();
+    const [taskUuid] = taskUuids as [string];
+    const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
+    await writeEvents(sql, { taskUuid, name: 'a.one' }, { taskUuid, name: 'a.two' });
+    await log.sequence();
+    const taken = (await log.take(group, ME, { ...HOLD, limit: 1 }))!;
+    const outcome = { failed: [{ ...taken.events[0]!, error: 'no', delayMs: 0 }] };
+    expect(await log.finish(taken, outcome)).toBe(true);
+    const [retry] = await log.takeRetries(group, OTHER, HOLD);
+    await log.finishRetries(group, OTHER, { delivered: [retry!] });
+    expect(await log.finish(taken, outcome)).toBe(true);
+    // What it set aside was delivered meanwhile, and is not set aside anew.
+    expect(await sql('select * from tasker.event_retry')).toEqual([]);
+    expect(names((await log.take(group, OTHER, HOLD))!.events)).toEqual(['a.two']);
+    expect(await log.finish(taken, outcome)).toBe(false);
   });
 
   it('stays held for as long as its process says so', async () => {
@@ -148,10 +165,36 @@ describe('a part of the log', () => {
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
     await writeEvents(sql, { taskUuid: taskUuids[0]! });
     await log.sequence();
-    await log.take(group, ME, { leaseMs: 1 });
-    expect(await log.extend(group, ME, 60_000)).toBe(true);
-    expect(await log.extend(group, OTHER, 60_000)).toBe(false);
+    const { part } = (await log.take(group, ME, { leaseMs: 1 }))!;
+    expect(await log.extend(group, ME, 60_000)).toEqual({ parts: [part], events: [] });
+    expect(await log.extend(group, OTHER, 60_000)).toEqual({ parts: [], events: [] });
     expect(await log.take(group, OTHER, HOLD)).toBeUndefined();
+  });
+
+  it('is let go while deliveries go on beside it: held by the same holder, with what is behind them', async () => {
+    const { log, sql, taskUuids } = await eventLog({ tasks: 2 });
+    const [one, two] = taskUuids as [string, string];
+    const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
+    await writeEvents(sql, { taskUuid: one, name: 'a.one' }, { taskUuid: one, name: 'a.two' });
+    await log.sequence();
+    const taken = (await log.take(group, ME, HOLD))!;
+    const [first, second] = taken.events;
+    expect(await log.finish(taken, { slow: { deliveries: [first!], leaseMs: 60_000 }, parked: [second!] })).toBe(true);
+    await writeEvents(sql, { taskUuid: one, name: 'a.three' }, { taskUuid: two, name: 'b.one' });
+    await log.sequence();
+    const later = [];
+    for (let more = await log.take(group, OTHER, HOLD); more; more = await log.take(group, OTHER, HOLD)) {
+      later.push(...more.events);
+      await log.finish(more, { parked: more.events.filter(({ parked }) => parked) });
+    }
+    expect(later.map(({ name, parked }) => [name, parked]).sort()).toEqual([
+      ['a.three', true],
+      ['b.one', false],
+    ]);
+    expect(await log.takeRetries(group, OTHER, HOLD)).toEqual([]);
+    expect(await log.extend(group, ME, 60_000)).toEqual({ parts: [], events: [first!.id] });
+    expect(await log.finishRetries(group, ME, { delivered: [first!] })).toEqual({ finished: 1, next: 1 });
+    expect(names(await log.takeRetries(group, OTHER, HOLD))).toEqual(['a.two']);
   });
 
   it('brings no more than 8 MB at once, and a greater event by itself', async () => {

@@ -9,7 +9,7 @@ import { type Metrics, silentMetrics } from '../../metrics/metrics.ts';
 import type { EventConsumer } from './event-consumer.ts';
 import { EventTidying } from './event-tidying.ts';
 import { type ConsumerDefaults, groupsOf } from './group-consumers.ts';
-import { type GroupLoad, GroupRunner } from './group-runner.ts';
+import { type GroupLoad, GroupRunner, type GroupRunnerParts } from './group-runner.ts';
 import { LagGauges } from './lag-gauges.ts';
 import { LogWatch } from './log-watch.ts';
 import { Outage } from './outage.ts';
@@ -20,6 +20,8 @@ import { Sequencer } from './sequencer.ts';
 export interface EventDeliveryOptions {
   /** Who holds a part of the log and gives no sign of life for so long has lost it. Default 10,000. */
   leaseMs?: number;
+  /** What takes longer keeps no events of other tasks waiting. Default 1,000. */
+  slowMs?: number;
   /** Between looks into the log when nobody tells of new events. Default 1,000. */
   pollMs?: number;
   /** How old an event becomes that every group has passed; 0: events are kept. Default: seven days. */
@@ -46,6 +48,7 @@ export interface EventDeliveryParts {
 }
 
 const LEASE_MS = 10_000;
+const SLOW_MS = 1_000;
 const POLL_MS = 1_000;
 const SIGN_MS = 60_000;
 const LAST_LOOK_MS = 1_000;
@@ -63,7 +66,7 @@ const LAST_LOOK_MS = 1_000;
 export class EventDelivery {
   readonly #parts: Required<Pick<EventDeliveryParts, 'log' | 'logger' | 'metrics'>>;
   readonly #defaults: ConsumerDefaults;
-  readonly #times: { leaseMs: number; signEveryMs: number };
+  readonly #times: Pick<GroupRunnerParts, 'leaseMs' | 'slowMs' | 'signEveryMs'>;
   readonly #outage: Outage;
   readonly #runs = new Set<RunningConsumers>();
   /** Of all runs. The watch and the gauges see it change. */
@@ -76,7 +79,7 @@ export class EventDelivery {
   #stopped: Promise<void> | undefined;
 
   constructor({ log, logger, metrics = silentMetrics, listenTo, options = {} }: EventDeliveryParts) {
-    const { leaseMs = LEASE_MS, pollMs = POLL_MS, retentionMs = DEFAULTS.eventRetentionMs } = options;
+    const { leaseMs = LEASE_MS, slowMs = SLOW_MS, pollMs = POLL_MS, retentionMs = DEFAULTS.eventRetentionMs } = options;
     const [groups, outage] = [this.#groups, new Outage(logger)];
     this.#parts = { log, logger, metrics };
     this.#defaults = {
@@ -84,7 +87,7 @@ export class EventDelivery {
       timeoutMs: options.timeoutMs ?? DEFAULTS.eventTimeoutMs,
       maxDeliveries: options.maxDeliveries ?? DEFAULTS.eventMaxDeliveries,
     };
-    this.#times = { leaseMs, signEveryMs: options.signEveryMs ?? SIGN_MS };
+    this.#times = { leaseMs, slowMs, signEveryMs: options.signEveryMs ?? SIGN_MS };
     this.#outage = outage;
     this.#sequencer = new Sequencer(log, { outage, placed: () => this.#wake() });
     this.#watch = new LogWatch({ log, groups, pollMs, outage, unplaced: () => this.#sequencer.run() });

@@ -42,7 +42,8 @@ export class GroupHolds {
 
   /** Resolves when nothing is held. */
   async settled(): Promise<void> {
-    await Promise.all(this.#works.values());
+    // One may go on as another.
+    while (this.#works.size > 0) await Promise.all(this.#works.values());
   }
 
   start(): void {
@@ -77,8 +78,6 @@ export class GroupHolds {
   async #extendOne(work: HeldWork): Promise<void> {
     const { log, groupId, leaseMs } = this.#group;
     const askedAt = performance.now();
-    if (await log.extend(groupId, work.holder, leaseMs)) work.heldUntil = Math.max(work.heldUntil, askedAt + leaseMs);
-    // Asked after the answer: what ended meanwhile is not held any more either.
-    else if (work.left > 0) work.lose();
+    work.extended(await log.extend(groupId, work.holder, leaseMs), askedAt + leaseMs);
   }
 }

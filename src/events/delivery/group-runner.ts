@@ -15,7 +15,7 @@ import { type HandedOver, HandOver, type HandOverOptions } from './hand-over.ts'
 import type { HeldWork } from './held-work.ts';
 import type { Outage } from './outage.ts';
 import { PartRun } from './part-run.ts';
-import { RetryRun } from './retry-run.ts';
+import { type Hold, RetryRun } from './retry-run.ts';
 import { untilAnswered } from './until-answered.ts';
 
 /** What a {@link GroupRunner} is made from. */
@@ -24,6 +24,7 @@ export interface GroupRunnerParts {
   consumers: GroupConsumers;
   leaseMs: number;
   signEveryMs: number;
+  slowMs: number;
   logger: Logger;
   metrics: Metrics;
   outage: Outage;
@@ -57,12 +58,15 @@ const LEAVE_MS = 2_000;
 export class GroupRunner implements GroupWork {
   readonly log: EventLog;
   readonly leaseMs: number;
+  readonly slowMs: number;
   readonly #consumers: GroupConsumers;
   readonly #logger: Logger;
   readonly #outage: Outage;
   readonly #hands: HandOver;
   readonly #holds: GroupHolds;
   readonly #stopping = new AbortController();
+  /** Nobody waits any more for what runs. */
+  readonly #halting = new AbortController();
   /** The time for asking the database again is over. */
   readonly #gone = new AbortController();
   readonly #member: GroupMember;
@@ -71,14 +75,15 @@ export class GroupRunner implements GroupWork {
   #eventsMayWait = true;
   /** By this process's clock. */
   #retryAt = 0;
-  /** Due deliveries that are held. */
-  #retrying = 0;
+  /** What holds due deliveries. */
+  readonly #retrying = new Set<RetryRun>();
   #stirred = false;
   #wakeUp: (() => void) | undefined;
 
-  constructor({ log, consumers, leaseMs, signEveryMs, logger, metrics, outage }: GroupRunnerParts) {
+  constructor({ log, consumers, leaseMs, slowMs, signEveryMs, logger, metrics, outage }: GroupRunnerParts) {
     this.log = log;
     this.leaseMs = leaseMs;
+    this.slowMs = slowMs;
     this.#consumers = consumers;
     this.#logger = logger;
     this.#outage = outage;
@@ -211,7 +216,8 @@ export class GroupRunner implements GroupWork {
   /** How many due deliveries may be taken: they get half of what may run, so that first deliveries go on. */
   get #retryRoom(): number {
     if (!this.#hasRoom) return 0;
-    return Math.max(1, Math.floor(this.#consumers.concurrency / 2)) - this.#retrying;
+    const most = Math.max(1, Math.floor(this.#consumers.concurrency / 2));
+    return [...this.#retrying].reduce((room, { left }) => room - left, most);
   }
 
   async #takeRetries(): Promise<boolean> {
@@ -222,7 +228,7 @@ export class GroupRunner implements GroupWork {
     try {
       const gone = (count: number) => this.#warnOfGone(count);
       const events = await this.log.takeRetries(this.groupId, hold.holder, { leaseMs: this.leaseMs, limit, gone });
-      if (events.length > 0) void this.#retry(new RetryRun(this, { events, ...hold }), events.length);
+      if (events.length > 0) void this.#retry(RetryRun.of(this, events, hold));
       if (events.length === limit) this.retryIn(0);
       else await this.#lookWhenDue();
       return events.length > 0;
@@ -239,7 +245,7 @@ export class GroupRunner implements GroupWork {
     );
   }
 
-  #newHold(): { holder: string; heldUntil: number } {
+  #newHold(): Hold {
     return { holder: randomUUID(), heldUntil: performance.now() + this.leaseMs };
   }
 
@@ -267,10 +273,10 @@ export class GroupRunner implements GroupWork {
     }
   }
 
-  async #retry(run: RetryRun, count: number): Promise<void> {
-    this.#retrying += count;
+  async #retry(run: RetryRun): Promise<void> {
+    this.#retrying.add(run);
     await this.#work(run);
-    this.#retrying -= count;
+    this.#retrying.delete(run);
     this.stir();
   }
 
@@ -279,14 +285,19 @@ export class GroupRunner implements GroupWork {
     if (run.lost) {
       this.#logger.warn(
         { group: this.name, part: run.part },
-        'another process has taken over a part of the log of events; it delivers again what was not written down',
+        'a part of the log of events is not held here any more: another process has taken it over, or its group was removed; what was not written down is delivered again',
       );
     }
     this.wake();
   }
 
+  goOn(work: HeldWork): void {
+    void this.#work(work);
+  }
+
   async #work(work: HeldWork): Promise<void> {
     if (this.#stopping.signal.aborted) work.stop();
+    if (this.#halting.signal.aborted) work.halt(this.#halting.signal.reason);
     try {
       await this.#holds.run(work);
     } catch (error) {
@@ -319,8 +330,8 @@ export class GroupRunner implements GroupWork {
     this.stir();
     const settled = this.#settled();
     if (!(await settledWithin(drainTimeoutMs, settled))) {
-      const reason = new Error('the delivery of events stops');
-      for (const work of this.#holds.works) work.halt(reason);
+      this.#halting.abort(new Error('the delivery of events stops'));
+      for (const work of this.#holds.works) work.halt(this.#halting.signal.reason);
       await settledWithin(GRACE_MS, settled);
     }
     this.#gone.abort();

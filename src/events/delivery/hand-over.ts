@@ -21,6 +21,8 @@ export interface HandOverOptions {
   replayed: boolean;
   /** Whether it is too late to begin. */
   over(): boolean;
+  /** Its consumer gets it now. */
+  begin?(): void;
   /** Ends the waiting. */
   halt: AbortSignal;
 }
@@ -75,6 +77,7 @@ export class HandOver {
     if (options.over() || !(await this.slots.take())) return { kind: 'let_go' };
     try {
       if (options.over() || this.blocked) return { kind: 'let_go' };
+      options.begin?.();
       return await this.#deliver(event, options);
     } finally {
       this.slots.give();
@@ -92,7 +95,7 @@ export class HandOver {
   }
 
   #isLate(): () => void {
-    this.#late++;
+    this.#counts.late.set(++this.#late);
     if (this.#late === this.#mostLate) {
       this.#logger.error(
         { group: this.#consumers.name, late: this.#late },
@@ -102,7 +105,7 @@ export class HandOver {
       this.slots.turnAway();
     }
     return () => {
-      this.#late--;
+      this.#counts.late.set(--this.#late);
       if (this.#late === this.#mostLate - 1) this.#freed();
     };
   }

@@ -1,3 +1,5 @@
+import type { StillHeld } from '../../engine/event-log.ts';
+
 /** What was taken of the log, while it is worked on. */
 export interface HeldWork {
   /**
@@ -6,7 +8,7 @@ export interface HeldWork {
    */
   readonly holder: string;
   /** By this process's clock: what is begun later may be in other hands already. */
-  heldUntil: number;
+  readonly heldUntil: number;
   /** Events in memory that are not handled yet. */
   readonly left: number;
   /** Handles all, or as many as it gets to, and lets go. */
@@ -15,8 +17,8 @@ export interface HeldWork {
   stop(): void;
   /** Waits no longer for what runs. */
   halt(reason: unknown): void;
-  /** Another process has it: begins no more, and waits no longer for what runs. */
-  lose(): void;
+  /** This is held until then. Of what is not among it another process has taken over: it begins no more of that, and waits no longer for it. */
+  extended(held: StillHeld, until: number): void;
   /** Writes down how far it has come. */
   saveProgress(): void;
 }

@@ -24,6 +24,14 @@ export class Outage {
     else this.#logger.debug({ error: messageOf(error) }, 'the log of events still cannot be read');
   }
 
+  /** The database is there, and refuses what has to be written down: nobody goes on asking. */
+  refused(error: unknown): void {
+    this.#logger.error(
+      { error: messageOf(error) },
+      'the database refuses to write down what was delivered; it is delivered again',
+    );
+  }
+
   /** What `who` asked got through. */
   ended(who: unknown): void {
     if (!this.#waiting.delete(who) || this.#waiting.size > 0) return;

@@ -1,7 +1,9 @@
-import type { EventPosition, PartOutcome, TakenEvent, TakenPart } from '../../engine/event-log.ts';
+import type { EventPosition, PartOutcome, StillHeld, TakenEvent, TakenPart } from '../../engine/event-log.ts';
+import type { BegunDelivery } from './begun-delivery.ts';
 import type { GroupWork } from './group-work.ts';
 import type { HandedOver } from './hand-over.ts';
 import type { HeldWork } from './held-work.ts';
+import { type Hold, RetryRun } from './retry-run.ts';
 
 /** An event of the part, and how it stands with it. */
 interface Placed {
@@ -10,50 +12,57 @@ interface Placed {
   after: EventPosition;
   /** Gone once it was handled, so that memory holds only what is still to do. */
   event: TakenEvent | undefined;
-  /** Undefined: not yet. */
-  handled: Exclude<HandedOver, { kind: 'let_go' }> | { kind: 'parked' } | undefined;
+  /** Undefined: its consumer does not have it yet. */
+  begun: (BegunDelivery & { at: number }) | undefined;
+  /** Undefined: not yet. `slow`: it goes on beside the part. */
+  handled: Exclude<HandedOver, { kind: 'let_go' }> | { kind: 'parked' } | { kind: 'slow' } | undefined;
   /** When that was, by this process's clock. */
   at: number;
 }
 
 const LOST = new Error('another process has taken over this part of the log of events');
+const NOT_WRITTEN = new Error('that this delivery goes on could not be written down');
 
 /**
  * Handles what was taken of one part: events of a task one after the other, those of different tasks at once. The group's
- * cursor follows as far as all was handled; a failed event, and those of its task behind it, go on beside the cursor.
+ * cursor follows as far as all was handled; a failed event, and those of its task behind it, go on beside the cursor. So do
+ * those that take long, once nothing else is to do: what comes after them in the part does not wait for them.
  */
 export class PartRun implements HeldWork {
   readonly holder: string;
-  heldUntil: number;
   readonly #group: GroupWork;
   readonly #taken: TakenPart;
+  readonly #tasks: readonly (readonly Placed[])[];
   readonly #events: readonly Placed[];
-  readonly #halt = new AbortController();
+  #heldUntil: number;
   #stopping = false;
   #lost = false;
   #left: number;
   #saved = 0;
   #saving: Promise<void> = Promise.resolve();
   #progress: Promise<void> | undefined;
-  /** Nothing runs any more. */
+  /** The part is not needed any more: nothing runs, or it goes on beside it. */
   #ending = false;
-  /** All was handled, and the part let go with that. */
+  /** All was written down, and the part let go with that. */
   #done = false;
+  #endEarly!: () => void;
+  readonly #endsEarly = new Promise<void>((resolve) => (this.#endEarly = resolve));
 
-  constructor(
-    group: GroupWork,
-    { events, ...taken }: TakenPart,
-    { holder, heldUntil }: { holder: string; heldUntil: number },
-  ) {
+  constructor(group: GroupWork, { events, ...taken }: TakenPart, { holder, heldUntil }: Hold) {
     this.#group = group;
     this.holder = holder;
     this.#taken = { ...taken, events: [] };
-    this.heldUntil = heldUntil;
+    this.#heldUntil = heldUntil;
     this.#left = events.length;
     this.#events = events.map((event) => {
       const { id, taskUuid, after } = event;
-      return { id, taskUuid, after, event, handled: undefined, at: 0 };
+      return { id, taskUuid, after, event, begun: undefined, handled: undefined, at: 0 };
     });
+    this.#tasks = byTask(this.#events);
+  }
+
+  get heldUntil(): number {
+    return this.#heldUntil;
   }
 
   get left(): number {
@@ -70,7 +79,7 @@ export class PartRun implements HeldWork {
   }
 
   async run(): Promise<void> {
-    await Promise.all(byTask(this.#events).map((events) => this.#inOrder(events)));
+    await Promise.race([Promise.all(this.#tasks.map((events) => this.#inOrder(events))), this.#endsEarly]);
     this.#ending = true;
     await this.#save({ last: true });
     if (!this.#lost && !this.#done) await this.#group.letGo(this.holder);
@@ -82,41 +91,78 @@ export class PartRun implements HeldWork {
 
   halt(reason: unknown): void {
     this.#stopping = true;
-    this.#halt.abort(reason);
+    for (const { begun } of this.#events) begun?.halt.abort(reason);
   }
 
-  lose(): void {
+  extended({ parts }: StillHeld, until: number): void {
+    if (parts.includes(this.part)) this.#heldUntil = Math.max(this.#heldUntil, until);
     // Nothing runs that could be halted, and the last writing learns by itself whether the part is still held.
-    if (!this.#ending) this.#lose();
+    else if (!this.#ending) this.#lose();
   }
 
   saveProgress(): void {
     // One at a time: the next is wanted for what is handled until it begins.
-    if (this.#progress) return;
-    this.#progress = this.#save({ last: false }).finally(() => (this.#progress = undefined));
+    if (this.#progress || this.#ending) return;
+    const saved = this.#onlySlow() ? this.#letPartGo() : this.#save({ last: false });
+    this.#progress = saved.finally(() => (this.#progress = undefined));
   }
 
   async #inOrder(events: readonly Placed[]): Promise<void> {
     let behind = false;
     for (const placed of events) {
       behind ||= placed.event!.parked;
-      const handled: HandedOver | { kind: 'parked' } = behind ? { kind: 'parked' } : await this.#handle(placed.event!);
-      if (handled.kind === 'let_go') return;
+      const handled: HandedOver | { kind: 'parked' } = behind ? { kind: 'parked' } : await this.#handle(placed);
+      // What goes on beside the part took those behind it along.
+      if (handled.kind === 'let_go' || placed.handled) return;
       behind ||= handled.kind === 'again';
-      placed.handled = handled;
-      placed.at = performance.now();
-      placed.event = undefined;
+      this.#isHandled(placed, handled);
       this.#left--;
     }
   }
 
-  #handle(event: TakenEvent): Promise<HandedOver> {
-    return this.#group.handle(event, {
+  #isHandled(placed: Placed, handled: Exclude<Placed['handled'], undefined>): void {
+    placed.handled = handled;
+    placed.at = performance.now();
+    placed.event = undefined;
+    placed.begun = undefined;
+  }
+
+  #handle(placed: Placed): Promise<HandedOver> {
+    const { id, taskUuid } = placed;
+    const halt = new AbortController();
+    const handled: Promise<HandedOver> = this.#group.handle(placed.event!, {
       failures: 0,
       replayed: false,
-      over: () => this.#stopping || performance.now() > this.heldUntil,
-      halt: this.#halt.signal,
+      over: () => this.#stopping || performance.now() > this.#heldUntil,
+      begin: () => (placed.begun = { id, taskUuid, failures: 0, handled, halt, at: performance.now() }),
+      halt: halt.signal,
     });
+    return handled;
+  }
+
+  /** Whether all that is not handled has been under way for long, or is behind such a one. */
+  #onlySlow(): boolean {
+    const since = performance.now() - this.#group.slowMs;
+    return this.#tasks.every((events) => {
+      const first = events.find(({ handled }) => !handled);
+      return !first || (first.begun && first.begun.at <= since);
+    });
+  }
+
+  /** What takes long goes on as repetitions do, held under the same holder, and what is behind it waits for it there. */
+  async #letPartGo(): Promise<void> {
+    this.#ending = true;
+    const slow: BegunDelivery[] = [];
+    for (const placed of this.#events) {
+      if (placed.handled) continue;
+      if (placed.begun) slow.push(placed.begun);
+      this.#isHandled(placed, placed.begun ? { kind: 'slow' } : { kind: 'parked' });
+    }
+    await this.#save({ last: true });
+    this.#left = 0;
+    if (this.#done) this.#group.goOn(new RetryRun(this.#group, slow, this));
+    else for (const { halt } of slow) halt.abort(this.#lost ? LOST : NOT_WRITTEN);
+    this.#endEarly();
   }
 
   #save(how: { last: boolean }): Promise<void> {
@@ -127,7 +173,7 @@ export class PartRun implements HeldWork {
   async #saveNow({ last }: { last: boolean }): Promise<void> {
     const to = last ? this.#handledAtAll() : this.#handledInOrder();
     const all = to === this.#events.length;
-    if (this.#lost || (to === this.#saved && !(last && all))) return;
+    if (this.#lost || this.#done || (to === this.#saved && !(last && all))) return;
     const keepMs = last ? undefined : this.#group.leaseMs;
     const askedAt = performance.now();
     const outcome = () => ({ ...this.#outcome(to), ...(keepMs !== undefined && { keepMs }) });
@@ -137,7 +183,8 @@ export class PartRun implements HeldWork {
     const { failed } = this.#outcome(to);
     this.#saved = to;
     this.#done = last;
-    if (keepMs !== undefined) this.heldUntil = Math.max(this.heldUntil, askedAt + keepMs);
+    // A part that was let go is nobody's; what goes on beside it was held anew with that.
+    this.#heldUntil = Math.max(this.#heldUntil, askedAt + this.#group.leaseMs);
     for (const { delayMs } of failed) this.#group.retryIn(delayMs);
   }
 
@@ -157,17 +204,20 @@ export class PartRun implements HeldWork {
     const failed = [];
     const dead = [];
     const parked = [];
+    const slow = [];
     for (const { id, taskUuid, handled, at } of this.#events.slice(this.#saved, to)) {
       if (handled?.kind === 'delivered') continue;
       if (handled?.kind === 'again') {
         const { error, delayMs } = handled;
         failed.push({ id, taskUuid, error, delayMs: Math.max(0, delayMs - (now - at)) });
       } else if (handled?.kind === 'dead') dead.push({ id, taskUuid, error: handled.error });
+      else if (handled?.kind === 'slow') slow.push({ id, taskUuid });
       // What was let go before the end goes on beside the cursor too: what was handled behind it is not repeated for it.
       else parked.push({ id, taskUuid });
     }
     const all = to === this.#events.length;
-    return { upTo: all ? this.#taken.upTo : this.#events[to - 1]!.after, failed, dead, parked };
+    const upTo = all ? this.#taken.upTo : this.#events[to - 1]!.after;
+    return { upTo, failed, dead, parked, slow: { deliveries: slow, leaseMs: this.#group.leaseMs } };
   }
 
   #lose(): void {

@@ -1,4 +1,5 @@
-import type { EventReference, FailedDelivery, RetriedEvent } from '../../engine/event-log.ts';
+import type { EventReference, FailedDelivery, RetriedEvent, StillHeld } from '../../engine/event-log.ts';
+import type { BegunDelivery } from './begun-delivery.ts';
 import type { GroupWork } from './group-work.ts';
 import type { HandedOver } from './hand-over.ts';
 import type { HeldWork } from './held-work.ts';
@@ -9,36 +10,48 @@ interface Ended extends EventReference {
   handled: Exclude<HandedOver, { kind: 'let_go' }>;
 }
 
-/** What was taken together, and how it is held. */
-export interface TakenRetries {
-  events: readonly RetriedEvent[];
+/** How deliveries beside the log are held. */
+export interface Hold {
   holder: string;
   heldUntil: number;
 }
 
-const LOST = new Error('another process has taken over these deliveries');
+const LOST = new Error('another process has taken over this delivery');
 
 /**
- * Handles what is due again; that it is one event of a task at a time, the database sees to. What is over is written down
- * at once, together with what ended during the writing before.
+ * Handles what goes on beside the log: what is due again, and what takes long. That it is one event of a task at a time,
+ * the database sees to. What is over is written down at once, together with what ended during the writing before.
  */
 export class RetryRun implements HeldWork {
   readonly holder: string;
-  heldUntil: number;
   readonly #group: GroupWork;
-  readonly #events: readonly RetriedEvent[];
-  readonly #halt = new AbortController();
+  /** What is not over yet. */
+  readonly #going: Map<number, BegunDelivery>;
+  #heldUntil: number;
   #left: number;
   #ended: Ended[] = [];
   #writing: Promise<void> = Promise.resolve();
   #stopping = false;
 
-  constructor(group: GroupWork, { events, holder, heldUntil }: TakenRetries) {
+  /** Of events that are due again. */
+  static of(group: GroupWork, events: readonly RetriedEvent[], hold: Hold): RetryRun {
+    const run = new RetryRun(group, [], hold);
+    for (const event of events) run.#going.set(event.id, run.#begin(event));
+    run.#left = events.length;
+    return run;
+  }
+
+  /** @param deliveries that were begun under this hold */
+  constructor(group: GroupWork, deliveries: readonly BegunDelivery[], { holder, heldUntil }: Hold) {
     this.#group = group;
-    this.#events = events;
-    this.#left = events.length;
     this.holder = holder;
-    this.heldUntil = heldUntil;
+    this.#heldUntil = heldUntil;
+    this.#going = new Map(deliveries.map((one) => [one.id, one]));
+    this.#left = deliveries.length;
+  }
+
+  get heldUntil(): number {
+    return this.#heldUntil;
   }
 
   get left(): number {
@@ -46,7 +59,7 @@ export class RetryRun implements HeldWork {
   }
 
   async run(): Promise<void> {
-    const written = await Promise.all(this.#events.map((event) => this.#run(event)));
+    const written = await Promise.all([...this.#going.values()].map((delivery) => this.#run(delivery)));
     if (written.includes(false)) await this.#group.letGo(this.holder);
   }
 
@@ -56,36 +69,37 @@ export class RetryRun implements HeldWork {
 
   halt(reason: unknown): void {
     this.#stopping = true;
-    this.#halt.abort(reason);
+    for (const { halt } of this.#going.values()) halt.abort(reason);
   }
 
-  lose(): void {
-    this.halt(LOST);
+  extended({ events }: StillHeld, until: number): void {
+    const held = new Set(events);
+    for (const { id, halt } of this.#going.values()) if (!held.has(id)) halt.abort(LOST);
+    if (events.length > 0) this.#heldUntil = Math.max(this.#heldUntil, until);
   }
 
   saveProgress(): void {
     // All that is over is written down already.
   }
 
-  async #run(event: RetriedEvent): Promise<boolean> {
-    const { id, taskUuid, attempts } = event;
-    const handled = await this.#handle(event);
+  #begin(event: RetriedEvent): BegunDelivery {
+    const { id, taskUuid, attempts: failures, replayed } = event;
+    const halt = new AbortController();
+    const over = () => this.#stopping || halt.signal.aborted || performance.now() > this.#heldUntil;
+    const handled = this.#group.handle(event, { failures, replayed, over, halt: halt.signal });
+    return { id, taskUuid, failures, handled, halt };
+  }
+
+  async #run({ id, taskUuid, failures, handled: ends }: BegunDelivery): Promise<boolean> {
+    const handled = await ends;
+    this.#going.delete(id);
     if (handled.kind === 'let_go') return false;
-    this.#ended.push({ id, taskUuid, attempts: attempts + 1, handled });
+    this.#ended.push({ id, taskUuid, attempts: failures + 1, handled });
     this.#writing = this.#writing.then(() => this.#write());
     await this.#writing;
     this.#left--;
     this.#group.stir();
     return true;
-  }
-
-  #handle(event: RetriedEvent): Promise<HandedOver> {
-    return this.#group.handle(event, {
-      failures: event.attempts,
-      replayed: event.replayed,
-      over: () => this.#stopping || performance.now() > this.heldUntil,
-      halt: this.#halt.signal,
-    });
   }
 
   async #write(): Promise<void> {

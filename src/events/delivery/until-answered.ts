@@ -19,7 +19,11 @@ export async function untilAnswered<T>(
         return await ask();
       } catch (error) {
         outage.began(ask, error);
-        if (gone.aborted || (tries >= REFUSALS && !isConnectionError(error))) return undefined;
+        if (gone.aborted) return undefined;
+        if (tries >= REFUSALS && !isConnectionError(error)) {
+          outage.refused(error);
+          return undefined;
+        }
       }
       await backOff(tries, gone);
     }
