@@ -140,7 +140,7 @@ async function open(given: BootstrapConfig = {}, state: () => string): Promise<R
   try {
     const tasker = await makeTasker(options, { handOut: true });
     served?.serve(tasker);
-    processEvents.follow(tasker.eventBus);
+    processEvents.follow(tasker.eventBus, tasker.engine.events);
     return { workerId, config, tasker, worker: tasker.worker!, listening, startedAt: performance.now() };
   } catch (error) {
     await listening?.close();

@@ -6,6 +6,7 @@ import { type EventTaskRow, eventTasks } from '../store/event-tasks.ts';
 import { getStepsAt, type StepRange, type StepRow } from '../store/read-steps.ts';
 import type { StepTemplate } from '../template/task-template.ts';
 import { batchToJson, retryToJson } from '../template/template-json.ts';
+import { wireMetadata } from './event-metadata.ts';
 import { SETTINGS } from './event-settings.ts';
 import type { LoggedEvent } from './logged-event.ts';
 import { reachedFrom } from './reached-steps.ts';
@@ -51,16 +52,7 @@ function envelopeOf(event: LoggedEvent, step: Record<string, unknown> | null): E
     event_name: event.name,
     event_version: event.version,
     payload: { task_sequence_step: step, execution_result: event.executionResult, payload: event.payload },
-    metadata: {
-      ...event.metadata,
-      task_uuid: event.taskUuid,
-      step_uuid: event.stepUuid,
-      step_name: event.stepName,
-      namespace: event.namespace,
-      correlation_id: event.correlationId,
-      fired_at: event.firedAt,
-      fired_by: event.publisher,
-    },
+    metadata: wireMetadata(event),
   };
 }
 

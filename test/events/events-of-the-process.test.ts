@@ -74,7 +74,7 @@ describe('the registries of this process', () => {
   });
 
   it('get the events of this process from a poller, when they are started with one: each once all the same', async () => {
-    const { names } = registered();
+    const { names, kept } = registered();
     const poller = new InProcessDomainEventPoller({ pollIntervalMs: 2 });
     poller.setPollFunction(createFfiPollAdapter((await getFfiLayer()).getModule()));
     const polled: DomainEvent[] = [];
@@ -85,6 +85,12 @@ describe('the registries of this process', () => {
     SubscriberRegistry.instance.startAll(poller);
     const { taskUuid } = await run();
     await expect.poll(names).toEqual(['payment.both', 'payment.live', 'payment.stored']);
+    const [live, both] = await Promise.all(polled.map((event) => event.envelope()));
+    expect(live).toMatchObject({
+      payload: { task_sequence_step: { task: { task: { task_uuid: taskUuid } }, workflow_step: { name: 'pay' } } },
+    });
+    // Of a broadcast event the subscriber got the copy in the log.
+    expect(both).toEqual(await kept.find(({ eventName }) => eventName === 'payment.both')!.envelope());
     await stopWorker(null, { drainTimeoutMs: 1_000 });
     expect(names()).toHaveLength(3);
     expect(polled.map(({ eventName, payload, deliveryMode }) => [eventName, payload, deliveryMode])).toEqual([

@@ -130,6 +130,19 @@ describe('an event of the bridge', () => {
     });
   });
 
+  it('keeps in its envelope what its publisher says besides, and can say no more of its task than it was given', async () => {
+    const payload = { task_sequence_step: null, execution_result: { success: true }, payload: {} };
+    const event = ffiEventToDomainEvent({
+      ...napi,
+      payload,
+      metadata: { ...napi.metadata, final: true, stepName: null },
+    });
+    expect(await event.envelope()).toMatchObject({
+      payload: { task_sequence_step: null },
+      metadata: { final: true, step_name: null, fired_by: 'payment_events' },
+    });
+  });
+
   it('without an envelope is its payload', () => {
     expect(ffiEventToDomainEvent({ ...napi, payload: { amount: 1 } })).toMatchObject({
       payload: { amount: 1 },

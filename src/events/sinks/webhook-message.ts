@@ -1,3 +1,4 @@
+import { wireMetadata } from '../../engine/event-metadata.ts';
 import type { LoggedEvent } from '../../engine/logged-event.ts';
 
 /** What a webhook gets: `type`, `timestamp` and `data` as Standard Webhooks has them, and what else is known of the event. */
@@ -18,15 +19,6 @@ export function webhookMessage(event: LoggedEvent): WebhookMessage {
     data: event.payload,
     event_id: event.eventId,
     event_version: event.version,
-    metadata: {
-      ...event.metadata,
-      task_uuid: event.taskUuid,
-      step_uuid: event.stepUuid,
-      step_name: event.stepName,
-      namespace: event.namespace,
-      correlation_id: event.correlationId,
-      fired_at: event.firedAt,
-      fired_by: event.publisher,
-    },
+    metadata: wireMetadata(event),
   };
 }

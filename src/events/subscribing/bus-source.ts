@@ -2,7 +2,8 @@ import type { EventLog } from '../../engine/event-log.ts';
 import type { DomainEventCallback, InProcessEventSource } from './base-subscriber.ts';
 import type { DomainEvent } from './domain-event.ts';
 import { domainEventOf } from './domain-event-of.ts';
-import type { EventBus, LiveEvent } from './event-bus.ts';
+import type { EventBus } from './event-bus.ts';
+import { liveEnvelope } from './live-envelope.ts';
 
 interface Listening {
   readonly patterns: Set<string>;
@@ -41,15 +42,9 @@ export class BusSource implements InProcessEventSource {
     this.#listening.delete(callback);
     if (patterns.size === 0) return;
     const end = this.#bus.subscribe([...patterns], (live) => {
-      const event = domainEventOf(live, () => this.#envelope(live));
+      const event = domainEventOf(live, () => liveEnvelope(this.#log, live));
       return this.#wants(event) ? callback(event) : undefined;
     });
     this.#listening.set(callback, { patterns, end });
-  }
-
-  async #envelope({ deliveryMode: _, ...event }: LiveEvent): Promise<unknown> {
-    // It has no place in the log, and the envelope tells none.
-    const [envelope] = await this.#log.envelope([{ ...event, id: 0 }]);
-    return envelope;
   }
 }

@@ -1,3 +1,4 @@
+import { wireMetadata } from '../../engine/event-metadata.ts';
 import type { StepExecutionResult } from '../../engine/task-view.ts';
 import type { DeliveryMode } from '../../template/task-template.ts';
 import type { StepResult } from '../publishing/step-event-context.ts';
@@ -11,7 +12,7 @@ export interface DomainEventMetadata {
   stepName?: string;
   namespace: string;
   correlationId: string;
-  /** ISO 8601: when the result that it tells of was recorded. */
+  /** ISO 8601, by the database's clock: when the result that it tells of was recorded. The same in all copies of the event. */
   firedAt: string;
   /** The publisher's name. */
   publisher?: string;
@@ -95,21 +96,13 @@ export function createDomainEvent<Payload = Fields>(data: DomainEventInit<Payloa
 
 /** The form of the wire, as far as an event that was made by hand knows it. */
 function envelopeOf(event: DomainEventInit<unknown> & { metadata: DomainEventMetadata }): unknown {
-  const { taskUuid, stepUuid, stepName, correlationId, firedAt, publisher, namespace, ...extras } = event.metadata;
+  const { taskUuid, stepUuid, stepName, correlationId, firedAt, publisher, namespace, ...metadata } = event.metadata;
+  const ids = { taskUuid, stepUuid, stepName: stepName ?? null, namespace, correlationId };
   return {
     event_id: event.eventId,
     event_name: event.eventName,
     event_version: event.eventVersion,
     payload: { task_sequence_step: null, execution_result: event.executionResult, payload: event.payload },
-    metadata: {
-      ...extras,
-      task_uuid: taskUuid,
-      step_uuid: stepUuid,
-      step_name: stepName ?? null,
-      namespace,
-      correlation_id: correlationId,
-      fired_at: firedAt,
-      fired_by: publisher ?? null,
-    },
+    metadata: wireMetadata({ ...ids, metadata, firedAt, publisher: publisher ?? null }),
   };
 }

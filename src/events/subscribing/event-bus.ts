@@ -4,7 +4,7 @@ import type { Logger } from '../../logging/logger.ts';
 import { eventMatcher } from '../../model/event-pattern.ts';
 import type { DeliveryMode } from '../../template/task-template.ts';
 
-/** An event of this process that is committed, with the time by this process's clock. Listeners get `fast` and `broadcast` ones. */
+/** An event of this process that is committed. Listeners get `fast` and `broadcast` ones. */
 export interface LiveEvent extends Omit<LoggedEvent, 'id'> {
   deliveryMode: DeliveryMode;
 }

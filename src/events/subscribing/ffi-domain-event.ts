@@ -1,3 +1,4 @@
+import { wireMetadata } from '../../engine/event-metadata.ts';
 import type { DeliveryMode } from '../../template/task-template.ts';
 import { createDomainEvent, type DomainEvent, type EventExecutionResult } from './domain-event.ts';
 import type { LiveEvent } from './event-bus.ts';
@@ -18,7 +19,10 @@ export interface NapiDomainEventMetadata {
   [extra: string]: unknown;
 }
 
-/** A domain event as `pollInProcessEvents()` gives it: its payload is the envelope of the wire. */
+/**
+ * A domain event as `pollInProcessEvents()` gives it: its payload is the envelope of the wire. In those of the worker of
+ * this process `task_sequence_step` is null, since a poll waits for nothing; see {@link ffiEventToDomainEvent}.
+ */
 export interface NapiDomainEvent {
   eventId: string;
   eventName: string;
@@ -29,6 +33,9 @@ export interface NapiDomainEvent {
   /** `fast` or `broadcast`; modules of others don't say. */
   deliveryMode?: DeliveryMode;
 }
+
+/** How the rest of an event is read where its log is at hand. Kept beside it: no bridge takes a function across. */
+const wholeEnvelopes = new WeakMap<NapiDomainEvent, () => Promise<unknown>>();
 
 /** The part of a module that events are polled from. */
 export interface DomainEventModule {
@@ -52,6 +59,9 @@ export function createFfiPollAdapter(module: DomainEventModule): () => DomainEve
 /**
  * An event of the bridge as subscribers get it: the business payload and the real execution result, taken out of their
  * envelope. An event without an envelope says nothing of its attempt: it is told as a success whose result is the payload.
+ * Its own `envelope()` reads task, step and the results above it from the database when the very object is given that the
+ * worker of this process made. Of a copy, or of another module's event, it has what came with it: `task_sequence_step` is
+ * null where that said nothing.
  *
  * @example
  * const event = ffiEventToDomainEvent({
@@ -80,14 +90,14 @@ export function ffiEventToDomainEvent(ffiEvent: NapiDomainEvent): DomainEvent {
     },
     executionResult,
     ...(deliveryMode && { deliveryMode }),
-    envelope: () => Promise.resolve(wireOf(ffiEvent)),
+    envelope: wholeEnvelopes.get(ffiEvent) ?? (() => Promise.resolve(wireOf(ffiEvent))),
   });
 }
 
-/** An event of this process as the bridge gives it. The task behind it is not read: nobody waits for a poll. */
-export function napiDomainEvent(event: LiveEvent): NapiDomainEvent {
+/** An event of this process as the bridge gives it. `envelope` reads the rest, if somebody asks for it. */
+export function napiDomainEvent(event: LiveEvent, envelope: () => Promise<unknown>): NapiDomainEvent {
   const { taskUuid, stepUuid, stepName, namespace, correlationId, firedAt, publisher } = event;
-  return {
+  const napi: NapiDomainEvent = {
     eventId: event.eventId,
     eventName: event.name,
     eventVersion: event.version,
@@ -104,6 +114,8 @@ export function napiDomainEvent(event: LiveEvent): NapiDomainEvent {
     },
     deliveryMode: event.deliveryMode,
   };
+  wholeEnvelopes.set(napi, envelope);
+  return napi;
 }
 
 function partsOf(given: unknown): { payload: Fields; executionResult: EventExecutionResult } {
@@ -120,20 +132,14 @@ function fieldsOf(value: unknown): Fields {
   return typeof value === 'object' && value !== null ? (value as Fields) : {};
 }
 
-function wireOf({ eventId, eventName, eventVersion, payload, metadata }: NapiDomainEvent): unknown {
+function wireOf({ eventId, eventName, eventVersion, payload, metadata: given }: NapiDomainEvent): unknown {
+  const { taskUuid, stepUuid = null, stepName = null, namespace, correlationId, firedAt, firedBy, ...metadata } = given;
+  const ids = { taskUuid, stepUuid, stepName, namespace, correlationId };
   return {
     event_id: eventId,
     event_name: eventName,
     event_version: eventVersion,
     payload,
-    metadata: {
-      task_uuid: metadata.taskUuid,
-      step_uuid: metadata.stepUuid ?? null,
-      step_name: metadata.stepName ?? null,
-      namespace: metadata.namespace,
-      correlation_id: metadata.correlationId,
-      fired_at: metadata.firedAt,
-      fired_by: metadata.firedBy ?? null,
-    },
+    metadata: wireMetadata({ ...ids, metadata, firedAt, publisher: firedBy ?? null }),
   };
 }
