@@ -231,7 +231,7 @@ export class Engine {
     return adoptSteps(this.database, tokens);
   }
 
-  findRecorded(steps: readonly (RecordedStep & { attempt: number })[]): Promise<Set<number>> {
+  findRecorded(steps: readonly (RecordedStep & { attempt: number })[]): Promise<Map<number, string | null>> {
     return findRecorded(this.database, steps);
   }
 

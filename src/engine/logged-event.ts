@@ -18,7 +18,7 @@ export interface LoggedEvent {
   /** The attempt of the step that told it, from 1. */
   attempt: number;
   publisher: string;
-  /** ISO 8601, by the database's clock. */
+  /** ISO 8601, by the database's clock: when its attempt was recorded. The same in all copies of the event. */
   firedAt: string;
   /** What the publisher made of the result. */
   payload: unknown;

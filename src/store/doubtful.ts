@@ -24,11 +24,12 @@ export async function adoptSteps(db: Db, tokens: readonly number[]): Promise<Ado
 }
 
 // A crash of the server may undo a claim, and the worker may claim the step again under the same attempt number: of a
-// completed step, its fence tells whether it was this run.
+// completed step, its fence tells whether it was this run. The time of the recording is that of the step's last end, unless
+// the step was taken again since.
 const FIND_RECORDED: Statement = {
   name: 'find_recorded',
   text: `
-select w.ord::int
+select w.ord::int, case when s.attempts = w.attempt then tasker.iso(s.done_at) end recorded_at
   from unnest($1::uuid[], $2::int[], $3::int[], $4::bigint[], $5::boolean[])
        with ordinality w (task_uuid, idx, attempt, claim, completed, ord)
   join tasker.history h on h.task_uuid = w.task_uuid and h.idx = w.idx and h.attempt = w.attempt
@@ -37,17 +38,17 @@ select w.ord::int
    and case when w.completed then h.outcome = 'completed' and s.claim = w.claim else h.outcome in ('failed', 'released') end`,
 };
 
-/** Which of these attempts were recorded by their worker: positions in the list. */
+/** Which of these attempts were recorded by their worker: positions in the list, with the time where that is still known. */
 export async function findRecorded(
   db: Db,
   steps: readonly (RecordedStep & { attempt: number })[],
-): Promise<Set<number>> {
-  const { rows } = await db.query<{ ord: number }>(FIND_RECORDED, [
+): Promise<Map<number, string | null>> {
+  const { rows } = await db.query<{ ord: number; recorded_at: string | null }>(FIND_RECORDED, [
     `{${steps.map((step) => step.taskUuid).join(',')}}`,
     `{${steps.map((step) => step.idx).join(',')}}`,
     `{${steps.map((step) => step.attempt).join(',')}}`,
     `{${steps.map((step) => step.claim).join(',')}}`,
     `{${steps.map((step) => step.kind === KIND.completed).join(',')}}`,
   ]);
-  return new Set(rows.map((row) => row.ord - 1));
+  return new Map(rows.map((row) => [row.ord - 1, row.recorded_at]));
 }

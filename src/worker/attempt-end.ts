@@ -19,6 +19,8 @@ export interface AttemptEnd extends Recording {
   error: { type: string; message: string } | undefined;
   /** The domain events that are told once it is recorded. */
   publication?: Publication | undefined;
+  /** Once it is recorded: when, in ISO 8601, by the database's clock where that is known. */
+  recordedAt?: string;
 }
 
 /** Seconds that a server may ask to wait; more is taken as this. */

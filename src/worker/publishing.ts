@@ -96,9 +96,9 @@ export class Publishing {
   /** Attempts were recorded, or refused because their steps are not this worker's any more. */
   recorded(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[]): void {
     const { bus, logger } = this.#options;
-    for (const { publication } of accepted) {
+    for (const { publication, recordedAt } of accepted) {
       if (!publication) continue;
-      tellPublished(publication, { bus, logger });
+      tellPublished(publication, { firedAt: recordedAt!, bus, logger });
       for (const { declared } of publication.events) this.#published[declared.deliveryMode].add();
     }
     if (accepted.length === batch.length) return;

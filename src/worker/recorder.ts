@@ -162,6 +162,7 @@ export class Recorder {
   #settle(batch: readonly AttemptEnd[], answer: RecordAnswer, own: Reserved): void {
     this.pending -= batch.length;
     const accepted = answer.refused.length === 0 ? batch : without(batch, answer.refused);
+    for (const end of accepted) end.recordedAt ??= answer.recordedAt;
     try {
       this.#events.recorded(batch, accepted, answer, own);
     } catch (error) {
@@ -187,7 +188,9 @@ export class Recorder {
       try {
         const answer = await this.#engine.record(batch, own);
         const refused = answer.refused.map((i) => batch[i]!);
-        const earlier = refused.length === 0 ? new Set<number>() : await this.#engine.findRecorded(refused);
+        const earlier: ReadonlyMap<number, string | null> =
+          refused.length === 0 ? new Map() : await this.#engine.findRecorded(refused);
+        for (const [i, at] of earlier) refused[i]!.recordedAt = at ?? new Date().toISOString();
         if (this.#away) this.#logger.info('the database is back; waiting results are recorded');
         this.#away = false;
         const stillRefused = answer.refused.filter((_, i) => !earlier.has(i));

@@ -1,6 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { BasePublisher } from '../../src/events/publishing/base-publisher.ts';
 import { PublisherRegistry } from '../../src/events/publishing/publisher-registry.ts';
+import type { DomainEvent } from '../../src/events/subscribing/domain-event.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { startProxy } from '../support/crash-proxy.ts';
@@ -12,8 +13,8 @@ class Counting extends BasePublisher {
   readonly after: string[] = [];
   errors = 0;
 
-  override afterPublish(_: unknown, event: { eventId: string }): void {
-    this.after.push(event.eventId);
+  override afterPublish(_: unknown, { eventId, metadata }: DomainEvent): void {
+    this.after.push(`${eventId} ${metadata.firedAt}`);
   }
 
   override onPublishError(): void {
@@ -22,7 +23,7 @@ class Counting extends BasePublisher {
 }
 
 it.each(['lost', 'answer_lost', 'cut'] as const)(
-  'a recording whose connection is lost (%s) neither loses nor doubles an event, and each is told once',
+  'a recording whose connection is lost (%s) neither loses nor doubles an event, and each is told once, with its time in the log',
   async (fate) => {
     const events = [
       { name: 'step.stored', publisher: 'counting' },
@@ -52,7 +53,7 @@ it.each(['lost', 'answer_lost', 'cut'] as const)(
       pollMs: 200,
     });
     const told: string[] = [];
-    onTestFinished(worker.eventBus.subscribe((event) => told.push(event.eventId)));
+    onTestFinished(worker.eventBus.subscribe((event) => told.push(`${event.eventId} ${event.firedAt}`)));
     let created = 0;
     for (let round = 0; round === 0 || (proxy.counts[fate] < 3 && round < 10); round++) {
       const tasks = await tasker.createTasks(Array.from({ length: round === 0 ? 20 : 4 }, () => DEMO));
@@ -62,10 +63,11 @@ it.each(['lost', 'answer_lost', 'cut'] as const)(
     expect(proxy.counts[fate]).toBeGreaterThan(2);
     const stored = async (name: string) =>
       (
-        await sql<{ event_id: string }>(`select event_id from tasker.domain_event where name like $1 order by 1`, [
-          name,
-        ])
-      ).map((row) => row.event_id);
+        await sql<{ event: string }>(
+          `select event_id || ' ' || tasker.iso(fired_at) event from tasker.domain_event where name like $1 order by 1`,
+          [name],
+        )
+      ).map((row) => row.event);
     // Committed is not yet acknowledged: what follows from an answer that was lost comes with the next one.
     await until(
       () => [counting.after.length, told.length],

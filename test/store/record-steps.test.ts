@@ -89,7 +89,8 @@ describe('recording', () => {
     const batch = [end(await claim(), '{"n":1}')];
     expect((await engine.record(batch, NOTHING)).refused).toEqual([]);
     expect((await engine.record(batch, NOTHING)).refused).toEqual([0]);
-    expect(await findRecorded(database, batch)).toEqual(new Set([0]));
+    const [step] = await sql(`select tasker.iso(done_at) at from tasker.step where idx = 0`);
+    expect(await findRecorded(database, batch)).toEqual(new Map([[0, step!.at]]));
     await invariants(sql);
   });
 
@@ -104,8 +105,8 @@ describe('recording', () => {
     expect(again.row.attempts).toBe(lost.row.attempts);
     await engine.record([end(again, '{"run":"second"}')], NOTHING);
     expect((await engine.record([end(lost, '{"run":"first"}')], NOTHING)).refused).toEqual([0]);
-    expect(await findRecorded(database, [end(lost, '{"run":"first"}')])).toEqual(new Set());
-    expect(await findRecorded(database, [end(again, '{"run":"second"}')])).toEqual(new Set([0]));
+    expect(await findRecorded(database, [end(lost, '{"run":"first"}')])).toEqual(new Map());
+    expect([...(await findRecorded(database, [end(again, '{"run":"second"}')])).keys()]).toEqual([0]);
     await invariants(sql);
   });
 });

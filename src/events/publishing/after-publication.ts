@@ -12,17 +12,17 @@ type Fields = Record<string, unknown>;
 
 /** Who hears of events that are committed. */
 export interface Hearers {
+  /** ISO 8601: when they were recorded; their copies in the log have the same time. */
+  firedAt: string;
   bus: EventBus;
   logger: Logger;
 }
 
 /** The events are committed with their attempt: listeners of this process and publishers hear of them. Never throws. */
-export function tellPublished(publication: Publication, hearers: Hearers): void {
-  let firedAt = '';
+export function tellPublished(publication: Publication, { firedAt, ...hearers }: Hearers): void {
   for (const event of publication.events) {
     const { declared, asked } = event;
     if (declared.deliveryMode === 'durable' && !asked) continue;
-    firedAt ||= new Date().toISOString();
     tell({ publication, event, firedAt }, hearers);
   }
 }
@@ -34,7 +34,7 @@ interface Committed {
   firedAt: string;
 }
 
-function tell(committed: Committed, { bus, logger }: Hearers): void {
+function tell(committed: Committed, { bus, logger }: Omit<Hearers, 'firedAt'>): void {
   const { declared, asked } = committed.event;
   if (declared.deliveryMode !== 'durable') {
     bus.publish({ name: declared.name, event: () => liveEvent(committed) });
