@@ -13,6 +13,7 @@ import { listWorkers } from '../store/workers.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import { chosenUrl, databaseExists, embeddedHome, openForTools } from './database-admin.ts';
+import { isEmbeddedAllowed } from './embedded-allowed.ts';
 import { HandlerFolders } from './handler-folders.ts';
 import { readTemplates } from './load-templates.ts';
 
@@ -58,7 +59,9 @@ function isWorkers(check: Check): boolean {
 
 async function examineDatabase(options: ExamineOptions): Promise<Check[]> {
   if (!databaseExists(options)) {
-    const wayOut = '`npx tasker dev` makes one; DATABASE_URL names a server';
+    const wayOut = isEmbeddedAllowed(loadConfig())
+      ? '`npx tasker dev` makes one; DATABASE_URL names a server'
+      : 'set DATABASE_URL to your PostgreSQL server';
     return [{ name: 'database', status: 'warn', found: `none yet in ${embeddedHome()}`, wayOut }];
   }
   try {

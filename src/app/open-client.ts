@@ -4,6 +4,7 @@ import { TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { createTasker } from './create-tasker.ts';
 import { checkUrl, chosenUrl, databaseExists, embeddedHome } from './database-admin.ts';
+import { checkEmbeddedAllowed } from './embedded-allowed.ts';
 import type { Tasker } from './tasker.ts';
 
 /** Options of {@link openClient}. */
@@ -19,11 +20,13 @@ export interface OpenClientOptions {
 /**
  * A tasker that creates, watches and acts, for tools. It runs no steps. Tools that only look make no database, and
  * leave the schema of a server alone.
- * @throws TaskerError `database_unreachable` when there is no database here, `database_error` when its schema is behind
+ * @throws TaskerError `database_unreachable` when there is no database here, `database_url_missing` when there is none in
+ * production, `database_error` when its schema is behind
  */
 export async function openClient({ databaseUrl, logger, mayMake, listen }: OpenClientOptions): Promise<Tasker> {
   checkUrl({ databaseUrl });
   if (!mayMake && !databaseExists({ databaseUrl })) {
+    checkEmbeddedAllowed(loadConfig());
     throw new TaskerError(
       'database_unreachable',
       `there is no database in ${embeddedHome()}; \`npx tasker dev\` or \`npx tasker db start\` makes one, DATABASE_URL or --database-url names a server`,

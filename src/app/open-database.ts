@@ -4,9 +4,9 @@ import { Database } from '../db/database.ts';
 import type { EmbeddedServer } from '../db/embedded/start-embedded.ts';
 import { startEmbedded } from '../db/embedded/start-embedded.ts';
 import { migrate } from '../engine/migrate.ts';
-import { TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { checkEmbeddedAllowed } from './embedded-allowed.ts';
 
 /** Where the database is, and how to reach it. */
 export interface OpenDatabaseOptions {
@@ -63,14 +63,8 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<OpenDa
 }
 
 async function startOwn({ loaded, logger }: OpenDatabaseOptions): Promise<EmbeddedServer> {
-  const { config, sources } = loaded;
-  if (config.environment === 'production' && !config.embedded && sources.embeddedFolder.from !== 'option') {
-    throw new TaskerError(
-      'database_url_missing',
-      'DATABASE_URL is not set and TASKER_ENV is production: set it to your PostgreSQL server, or set TASKER_EMBEDDED=1 if an embedded server in this folder is really what you want',
-    );
-  }
-  const folder = path.resolve(config.embeddedFolder);
+  checkEmbeddedAllowed(loaded);
+  const folder = path.resolve(loaded.config.embeddedFolder);
   const server = await startEmbedded({
     folder,
     onLog: (line) => logger.debug({ postgres: line }, 'embedded PostgreSQL'),

@@ -93,3 +93,21 @@ it('leaves the schema of a server to those who ask for it', async () => {
     await database.drop();
   }
 });
+
+it('in production asks for a server, and does not send anybody to the embedded one', async () => {
+  const bare = await place.project('bare');
+  const env = { TASKER_ENV: 'production' };
+  for (const command of [
+    ['task', 'list'],
+    ['event', 'list'],
+    ['task', 'create', 'pair'],
+  ]) {
+    const { code, stderr } = await bare.run(command, { env });
+    expect([code, stderr]).toEqual([3, expect.stringContaining('set it to your PostgreSQL server')]);
+    expect(stderr).not.toContain('tasker dev');
+  }
+  const { stdout } = await bare.run(['doctor'], { env });
+  expect(stdout).toContain('DATABASE_URL');
+  expect(stdout).not.toMatch(/database.*tasker dev/);
+  expect((await bare.run(['task', 'list'])).stderr).toContain('tasker dev');
+});
