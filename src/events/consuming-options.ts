@@ -1,5 +1,6 @@
 import { MOST_DELIVERIES } from '../config/defaults.ts';
 import { LONGEST_TIMER_MS } from '../config/value-forms.ts';
+import { nearNames } from '../model/near-names.ts';
 
 /** How a consumer of events wants them, as its user wrote it: JavaScript may have put anything there. */
 export interface ConsumingOptions {
@@ -19,9 +20,9 @@ const LONG_ENOUGH = `; ${LONGEST_TIMER_MS} is 24 days, for a consumer that may t
 export function wrongOption({ from, concurrency, timeoutMs, maxDeliveries }: ConsumingOptions): string | undefined {
   return (
     notOneOf('from', from, ['now', 'beginning']) ??
-    notWhole('concurrency', concurrency, MOST_AT_ONCE) ??
-    notWhole('timeoutMs', timeoutMs, LONGEST_TIMER_MS, LONG_ENOUGH) ??
-    notWhole('maxDeliveries', maxDeliveries, MOST_DELIVERIES)
+    notWhole('concurrency', concurrency, { most: MOST_AT_ONCE }) ??
+    notWhole('timeoutMs', timeoutMs, { most: LONGEST_TIMER_MS, way: LONG_ENOUGH }) ??
+    notWhole('maxDeliveries', maxDeliveries, { most: MOST_DELIVERIES })
   );
 }
 
@@ -31,10 +32,23 @@ export function notOneOf(name: string, value: unknown, allowed: readonly string[
   return `${name} must be ${allowed.join(' or ')}, got ${shown(value)}`;
 }
 
-function notWhole(name: string, value: unknown, most: number, way = ''): string | undefined {
+/** Says so when an option is there that nobody reads, and which may have been meant. */
+export function notKnown(given: object, known: readonly string[]): string | undefined {
+  const unknown = Object.keys(given).find((name) => !known.includes(name));
+  if (unknown === undefined) return undefined;
+  const [near] = nearNames(unknown, known);
+  return `${unknown} is not known; ${near === undefined ? `there are ${known.join(', ')}` : `did you mean ${near}?`}`;
+}
+
+/** Says so when an option that is given is no whole number from `least` (1) to `most`. */
+export function notWhole(
+  name: string,
+  value: unknown,
+  { least = 1, most, way = '' }: { least?: number; most: number; way?: string },
+): string | undefined {
   if (value === undefined) return undefined;
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= most) return undefined;
-  return `${name} must be a whole number from 1 to ${most}, got ${shown(value)}${way}`;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return undefined;
+  return `${name} must be a whole number from ${least} to ${most}, got ${shown(value)}${way}`;
 }
 
 const shown = (value: unknown): string => (typeof value === 'string' ? JSON.stringify(value) : String(value));

@@ -6,6 +6,8 @@ import {
   type NapiDomainEvent,
 } from '../../src/events/subscribing/ffi-domain-event.ts';
 import { InProcessDomainEventPoller } from '../../src/events/subscribing/in-process-poller.ts';
+import { setLogger } from '../../src/logging/log.ts';
+import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { deferred } from '../support/setup.ts';
 
 const eventOf = (eventName: string): DomainEvent =>
@@ -86,6 +88,40 @@ describe('the poller of events of this process', () => {
     gate.resolve();
     await stopped;
     expect(said).toEqual(['begin a.a', 'end a.a']);
+  });
+
+  it('does not wait longer than it may for a callback that never ends, and says that it is left', async () => {
+    const { logger, lines } = collectingLogger();
+    setLogger(logger);
+    onTestFinished(() => setLogger(undefined));
+    const events = [eventOf('a.a'), eventOf('a.b')];
+    const poller = pollerOf(events);
+    poller.subscribe('*', () => new Promise<void>(() => {}));
+    poller.start();
+    await expect.poll(() => poller.stats.eventsProcessed).toBe(2);
+    await poller.stop({ drainTimeoutMs: 1 });
+    expect(poller.isRunning).toBe(false);
+    expect(lines).toEqual([
+      {
+        level: 'warn',
+        message: '2 callbacks with events of this process did not end in time; nobody waits for them any more',
+        fields: expect.objectContaining({ left: 2 }),
+      },
+    ]);
+  });
+
+  it.each([
+    [{ pollIntervalMs: -1 }, 'pollIntervalMs must be a whole number from 0 to 2147483647, got -1'],
+    [{ pollingIntervalMs: Number.NaN }, 'pollingIntervalMs must be a whole number from 0 to 2147483647, got NaN'],
+    [{ pollIntervalMs: 2 ** 31 }, 'pollIntervalMs must be a whole number from 0 to 2147483647, got 2147483648'],
+    [{ maxEventsPerPoll: 0 }, 'maxEventsPerPoll must be a whole number from 1 to 1000000, got 0'],
+    [{ maxEventsPerPoll: '5' }, 'maxEventsPerPoll must be a whole number from 1 to 1000000, got "5"'],
+    [{ pollInterval: 5 }, 'option pollInterval is not known; did you mean pollIntervalMs?'],
+    [{ burst: 5 }, 'option burst is not known; there are pollIntervalMs, pollingIntervalMs, maxEventsPerPoll'],
+  ])('refuses options that would fail in silence: %o', (options, message) => {
+    expect(() => new InProcessDomainEventPoller(options as never)).toThrow(
+      expect.objectContaining({ code: 'config_invalid', message: expect.stringContaining(message) }),
+    );
   });
 });
 

@@ -148,6 +148,8 @@ describe('the registry of subscribers', () => {
     [{ maxDeliveries: -1 }, 'maxDeliveries must be a whole number from 1 to 100000, got -1'],
     [{ mode: 'in-process' }, 'mode must be durable or in_process, got "in-process"'],
     [{ from: 'start' }, 'from must be now or beginning, got "start"'],
+    [{ timeout: 60_000 }, 'timeout is not known; did you mean timeoutMs?'],
+    [{ burst: 5 }, 'burst is not known; there are mode, from, concurrency, timeoutMs, maxDeliveries'],
   ])('refuses delivery options that would fail in silence: %o', (delivery, message) => {
     const registry = new SubscriberRegistry();
     class Audit extends BaseSubscriber {
@@ -161,6 +163,9 @@ describe('the registry of subscribers', () => {
     expect(() => registry.register(Audit)).toThrow(refused);
     expect(() => registry.registerInstance(new Audit())).toThrow(refused);
     expect(registry.count).toBe(0);
+    const byHand = new Audit();
+    expect(() => byHand.start(new LocalSource())).toThrow(refused);
+    expect(byHand.active).toBe(false);
     const define = () => defineSubscriber('a.b', z.object({}), () => {}, { name: 'Audit', ...(delivery as object) });
     expect(define).toThrow(refused);
   });

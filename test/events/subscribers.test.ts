@@ -278,11 +278,11 @@ describe('a subscriber that is started', () => {
     expect(said).toEqual(['handle 1', '1: subscriber Late: payment.x took longer than 20 ms', 'handle 2']);
   });
 
-  it('that is given more time than a timer has is not aborted at once, nor when it is stopped', async () => {
+  it('that is given all the time that a timer has is not aborted at once, nor when it is stopped with more', async () => {
     const waitsFor = deferred<void>();
     const said: string[] = [];
     class Patient extends BaseSubscriber {
-      static override delivery = { timeoutMs: Number.POSITIVE_INFINITY };
+      static override delivery = { timeoutMs: 2 ** 31 - 1 };
       async handle(_event: DomainEvent, { signal }: EventDelivery) {
         await waitsFor.promise;
         said.push(signal.aborted ? 'aborted' : 'handled');
@@ -341,6 +341,10 @@ describe('defineSubscriber', () => {
       'subscriber x: an event pattern must not',
     );
     expect(() => defineSubscriber([], schema, () => {}, { name: 'x' })).toThrow('subscriber x: it needs a pattern');
+    expect(() => defineSubscriber('a', schema, () => {}, { nam: 'x' } as never)).toThrow('did you mean name?');
+    expect(() => defineSubscriber('a', schema, mailReceipt, 'x' as never)).toThrow(
+      'subscriber mailReceipt: the fourth argument must be an object of options',
+    );
     expect(() => defineSubscriber('a', {} as never, () => {}, { name: 'x' })).toThrow('must be a schema');
     expect(() => defineSubscriber('a', schema, 'no' as never, { name: 'x' })).toThrow(
       'must be its function, not string',

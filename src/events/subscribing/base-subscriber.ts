@@ -2,6 +2,7 @@ import { type Logger, silentLogger } from '../../logging/logger.ts';
 import { type EventMatcher, eventMatcher } from '../../model/event-pattern.ts';
 import type { HookAnswer } from '../delivery/in-order.ts';
 import { readFromClass } from '../from-class.ts';
+import { checkDelivery } from './check-delivery.ts';
 import type { DomainEvent } from './domain-event.ts';
 import { InProcessDelivery, type StopOptions } from './in-process-delivery.ts';
 import type { EventDelivery, SubscriberDelivery } from './subscriber-delivery.ts';
@@ -112,9 +113,13 @@ export abstract class BaseSubscriber<Payload = Record<string, unknown>> {
     return feed?.patterns ?? [];
   }
 
-  /** Handles the events of a source until it is stopped; each once, however many patterns match. */
+  /**
+   * Handles the events of a source until it is stopped; each once, however many patterns match.
+   * @throws TaskerError `subscriber_invalid` for delivery options that make no sense
+   */
   start(source: InProcessEventSource): void {
     if (this.#feeds.has(source)) return;
+    checkDelivery(this.subscriberName, this.delivery);
     const incoming = new InProcessDelivery(this as BaseSubscriber<never>, this.logger);
     const patterns = [...new Set(this.subscribesTo())];
     const take = (event: DomainEvent): void => incoming.push(event);

@@ -15,9 +15,10 @@ export interface DefineSubscriberOptions extends SubscriberDelivery {
 }
 
 /**
- * A subscriber from a function. What it returns may be a `SubscriberResult`, or anything else. The event's payload is what the schema makes of it, and has its type; one that the schema
- * refuses is given up at once, with an error that names the path, since it will not be another the next time. Give it a
- * name: its group is called so, and a group that is called otherwise begins anew.
+ * A subscriber from a function. What it returns may be a `SubscriberResult`, or anything else. The event's payload is what
+ * the schema makes of it, and has its type; one that the schema refuses is given up at once, with an error that names the
+ * path, since it will not be another the next time. Give it a name: its group is called so, and a group that is called
+ * otherwise begins anew.
  *
  * Throws `subscriber_invalid` when patterns, schema or options make no sense.
  *
@@ -37,10 +38,10 @@ export function defineSubscriber<Schema extends StandardSchemaV1>(
   fn: (event: DomainEvent<StandardSchemaV1.InferOutput<Schema>>, delivery: EventDelivery) => unknown,
   options: DefineSubscriberOptions = {},
 ): SubscriberClass {
-  const { name = fn.name || String(pattern), ...delivery } = options;
+  const { name = fn.name || String(pattern), ...delivery } = Object(options) as DefineSubscriberOptions;
   const patterns = typeof pattern === 'string' ? [pattern] : [...pattern];
-  refuseNonsense({ name, patterns, schema, fn });
-  checkDelivery(name, delivery);
+  refuseNonsense({ name, patterns, schema, fn, options });
+  checkDelivery(name, delivery, ['name']);
 
   class DefinedSubscriber extends BaseSubscriber {
     static override readonly subscriberName = name;
@@ -66,8 +67,14 @@ export function defineSubscriber<Schema extends StandardSchemaV1>(
 }
 
 /** What the types cannot keep JavaScript from doing, said where the subscriber is defined. */
-function refuseNonsense(given: { name: unknown; patterns: readonly string[]; schema: unknown; fn: unknown }): void {
-  const { name, patterns, schema, fn } = given;
+function refuseNonsense(given: {
+  name: unknown;
+  patterns: readonly string[];
+  schema: unknown;
+  fn: unknown;
+  options: unknown;
+}): void {
+  const { name, patterns, schema, fn, options } = given;
   const refuse = (what: string, cause?: unknown): never => {
     throw new TaskerError('subscriber_invalid', `subscriber ${String(name)}: ${what}`, { cause });
   };
@@ -76,6 +83,7 @@ function refuseNonsense(given: { name: unknown; patterns: readonly string[]; sch
   if (!isStandardSchema(schema))
     refuse('the second argument must be a schema (zod, valibot, arktype …) of the payload');
   if (typeof fn !== 'function') refuse(`the third argument must be its function, not ${typeof fn}`);
+  if (typeof options !== 'object' || options === null) refuse('the fourth argument must be an object of options');
   try {
     eventMatcher(patterns);
   } catch (cause) {

@@ -126,17 +126,10 @@ export class InProcessDelivery {
     const { subscriberName, delivery } = this.#subscriber;
     const { timeoutMs = DEFAULTS.eventTimeoutMs } = delivery;
     const late = new AbortController();
-    const timer = setTimeout(
-      () => {
-        late.abort(
-          new TaskerError(
-            'timeout',
-            `subscriber ${subscriberName}: ${event.eventName} took longer than ${timeoutMs} ms`,
-          ),
-        );
-      },
-      Math.min(timeoutMs, LONGEST_TIMER_MS),
-    );
+    const timer = setTimeout(() => {
+      const message = `subscriber ${subscriberName}: ${event.eventName} took longer than ${timeoutMs} ms`;
+      late.abort(new TaskerError('timeout', message));
+    }, timeoutMs);
     const signal = AbortSignal.any([late.signal, this.#stopping.signal]);
     const handling = handleEvent(this.#subscriber, event, {
       delivery: { attempt: 1, replayed: false, signal },

@@ -1,18 +1,24 @@
+import { DEFAULTS } from '../../config/defaults.ts';
+import { LONGEST_TIMER_MS } from '../../config/value-forms.ts';
+import { settledWithin } from '../../engine/settled-within.ts';
+import { TaskerError } from '../../errors.ts';
 import { logWarn } from '../../logging/log.ts';
 import { type EventMatcher, eventMatcher } from '../../model/event-pattern.ts';
+import { notKnown, notWhole } from '../consuming-options.ts';
 import type { DomainEventCallback, InProcessEventSource } from './base-subscriber.ts';
 import type { DomainEvent } from './domain-event.ts';
+import type { StopOptions } from './in-process-delivery.ts';
 
 /** Is told what went wrong in a poll or in a callback. */
 export type DomainEventErrorCallback = (error: Error) => void;
 
 /** Options of an {@link InProcessDomainEventPoller}. */
 export interface DomainEventPollerConfig {
-  /** Milliseconds between polls that find nothing. Default 10. */
+  /** Milliseconds between polls that find nothing. From 0; default 10. */
   pollIntervalMs?: number;
   /** Another name of `pollIntervalMs`. */
   pollingIntervalMs?: number;
-  /** Events that one poll takes at most; when there are more, the next poll follows at once. Default 100. */
+  /** Events that one poll takes at most; when there are more, the next poll follows at once. From 1 to 1,000,000; default 100. */
   maxEventsPerPoll?: number;
 }
 
@@ -57,9 +63,12 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
   #eventsLagged = 0;
   #running = false;
 
-  constructor({ pollIntervalMs, pollingIntervalMs, maxEventsPerPoll = 100 }: DomainEventPollerConfig = {}) {
+  /** @throws TaskerError `config_invalid` */
+  constructor(config: DomainEventPollerConfig = {}) {
+    checkConfig(config);
+    const { pollIntervalMs, pollingIntervalMs, maxEventsPerPoll = 100 } = config;
     this.#pollIntervalMs = pollIntervalMs ?? pollingIntervalMs ?? 10;
-    this.#maxEventsPerPoll = Math.max(1, maxEventsPerPoll);
+    this.#maxEventsPerPoll = maxEventsPerPoll;
   }
 
   /** What is asked for the next event; null: there is none. */
@@ -92,12 +101,16 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
     this.#turn();
   }
 
-  /** Polls no more, and resolves when the callbacks under way are over. */
-  async stop(): Promise<void> {
+  /** Polls no more, and resolves when the callbacks under way are over, or `drainTimeoutMs` (30,000) is. */
+  async stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs }: StopOptions = {}): Promise<void> {
     this.#running = false;
     clearTimeout(this.#timer as NodeJS.Timeout | undefined);
     clearImmediate(this.#timer as NodeJS.Immediate | undefined);
-    await Promise.all(this.#underWay);
+    if (await settledWithin(drainTimeoutMs, Promise.all(this.#underWay))) return;
+    const left = this.#underWay.size;
+    this.#underWay.clear();
+    const which = left === 1 ? 'a callback with an event' : `${left} callbacks with events`;
+    logWarn(`${which} of this process did not end in time; nobody waits for them any more`, { left });
   }
 
   /** Whether it polls: from `start()` to `stop()`. */
@@ -167,4 +180,17 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
     if (this.#onError.length === 0) logWarn('polling or handling an event of this process threw', { error });
     for (const callback of this.#onError) callback(error);
   }
+}
+
+const KNOWN = ['pollIntervalMs', 'pollingIntervalMs', 'maxEventsPerPoll'];
+
+function checkConfig(config: DomainEventPollerConfig): void {
+  const { pollIntervalMs, pollingIntervalMs, maxEventsPerPoll } = config;
+  const unknown = notKnown(config, KNOWN);
+  const wrong =
+    (unknown && `option ${unknown}`) ??
+    notWhole('pollIntervalMs', pollIntervalMs, { least: 0, most: LONGEST_TIMER_MS }) ??
+    notWhole('pollingIntervalMs', pollingIntervalMs, { least: 0, most: LONGEST_TIMER_MS }) ??
+    notWhole('maxEventsPerPoll', maxEventsPerPoll, { most: 1_000_000 });
+  if (wrong !== undefined) throw new TaskerError('config_invalid', `InProcessDomainEventPoller: ${wrong}`);
 }

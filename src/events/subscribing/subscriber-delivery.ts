@@ -1,4 +1,4 @@
-/** How events come to a subscriber. What is out of range is refused when it is registered: `subscriber_invalid`. */
+/** How events come to a subscriber. What is out of range, or not known, is refused when it is registered or started: `subscriber_invalid`. */
 export interface SubscriberDelivery {
   /**
    * `durable` (the default): fast events from this process, durable and broadcast ones from the log, where all subscribers
