@@ -141,7 +141,7 @@ export const INSTRUMENTS = {
   eventsDropped: counter(
     'tasker.domain_events.dropped.total',
     [],
-    'The same that were let go because a listener is too slow',
+    'The same that were let go because a listener or a subscriber is too slow',
   ),
   eventsQueued: gauge('tasker.domain_events.channel_depth', [], 'The same that wait for a listener'),
   eventsDelivered: counter(

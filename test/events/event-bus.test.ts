@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { EventBus, type LiveEvent, MOST_WAITING, type Tellable } from '../../src/events/subscribing/event-bus.ts';
+import { EventBus, type LiveEvent, type Tellable } from '../../src/events/subscribing/event-bus.ts';
+import { MOST_WAITING, MOST_WAITING_SIZE } from '../../src/events/subscribing/waiting-limit.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { deferred, until } from '../support/setup.ts';
 
-const tellable = (name: string, n = 0): Tellable => ({
+const tellable = (name: string, n = 0, size = 10): Tellable => ({
   name,
+  size,
   event: () => ({ name, payload: { n } }) as unknown as LiveEvent,
 });
 
@@ -77,6 +79,36 @@ describe('the bus of the events of this process', () => {
       (count) => count === MOST_WAITING + 1,
     );
     expect([bus.waiting, bus.dropped]).toEqual([0, 5]);
+  });
+
+  it('keeps no more for a slow listener than the memory has room for, but a large event alone', async () => {
+    const { logger, lines } = collectingLogger();
+    const bus = new EventBus(logger);
+    const gate = deferred();
+    const told: unknown[] = [];
+    bus.subscribe(async ({ payload }) => {
+      told.push(payload);
+      await gate.promise;
+    });
+    const half = MOST_WAITING_SIZE / 2;
+    bus.publish(tellable('a.large', 1, 3 * half));
+    bus.publish(tellable('a.b', 2, 1));
+    expect([bus.waiting, bus.dropped]).toEqual([1, 1]);
+    gate.resolve();
+    await until(
+      () => bus.waiting,
+      (waiting) => waiting === 0,
+    );
+    for (const n of [3, 4, 5]) bus.publish(tellable('a.b', n, half));
+    expect([bus.waiting, bus.dropped]).toEqual([2, 2]);
+    await until(
+      () => bus.waiting,
+      (waiting) => waiting === 0,
+    );
+    expect(told).toEqual([{ n: 1 }, { n: 3 }, { n: 4 }]);
+    expect(lines.map(({ message }) => message)).toEqual([
+      'a listener to events of this process is too slow: 1 event of 96 MB waits for it, and what comes beyond is let go',
+    ]);
   });
 
   it('tells nothing more to one who has ended', async () => {

@@ -103,6 +103,35 @@ describe('the registries of this process', () => {
     });
   });
 
+  it('keep the newest for those who poll too seldom, and no more than the memory has room for', async () => {
+    class Large extends BasePublisher {
+      static override publisherName = 'large';
+      override publishesFor = () => ['pay'];
+      override transformPayload = () => ({ text: 'x'.repeat(1024 * 1024) });
+    }
+    PublisherRegistry.instance().register(Large);
+    onTestFinished(() => PublisherRegistry.instance().reset());
+    const steps = { pay: { publishes_events: [event('payment.live', 'fast')] } };
+    const { create, tasker } = await setupBridge(shared, steps, { handlers: { pay } });
+    const { pollInProcessEvents } = (await getFfiLayer()).getModule();
+    while (pollInProcessEvents());
+    const created: string[] = [];
+    for (let n = 0; n < 66; n++) {
+      const { taskUuid } = await create();
+      await tasker.waitForTask(taskUuid);
+      created.push(taskUuid);
+    }
+    const polled: string[] = [];
+    await expect
+      .poll(() => {
+        for (let one = pollInProcessEvents(); one; one = pollInProcessEvents()) polled.push(one.metadata.taskUuid);
+        return polled;
+      })
+      .toContain(created.at(-1));
+    expect(polled.length).toBeLessThan(66);
+    expect(polled.slice(-60)).toEqual(created.slice(-60));
+  });
+
   it('serve a worker server, each time it is started', async () => {
     const { names } = registered();
     const { tasker, demo } = await shared.setup(STEPS, { worker: false });

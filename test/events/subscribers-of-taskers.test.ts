@@ -57,7 +57,11 @@ describe('subscribers of a tasker', () => {
         envelopes[event.eventName] = await event.envelope();
       }
     }
-    const { tasker } = await setup({ templates: [paid(...BOTH)], handlers: [pay], subscribers: [audit, Live, Whole] });
+    const { tasker, another } = await setup({
+      templates: [paid(...BOTH)],
+      handlers: [pay],
+      subscribers: [audit, Live, Whole],
+    });
     const { taskUuid } = await tasker.createTask({ ...DEMO, context: { amount: 12.5 } });
     await expect.poll(() => audit.names).toEqual(['payment.both', 'payment.live', 'payment.stored']);
     await expect.poll(() => Object.keys(envelopes)).toHaveLength(3);
@@ -78,9 +82,49 @@ describe('subscribers of a tasker', () => {
       metadata: { taskUuid, stepName: 'pay', namespace: 'test', publisher: 'default' },
       executionResult: { success: true, status: 'completed', result: { payment_id: 'P-1' } },
     });
-    // One event, one id, in all its copies.
-    const idOf = (kept: DomainEvent[]) => kept.find(({ eventName }) => eventName === 'payment.both')!.eventId;
-    expect(idOf(live.kept)).toBe(idOf(audit.kept));
+    // One event, one id and one time, in all its copies.
+    const idOf = (kept: DomainEvent[]) => {
+      const { eventId, metadata } = kept.find(({ eventName }) => eventName === 'payment.both')!;
+      return [eventId, metadata.firedAt];
+    };
+    expect(idOf(live.kept)).toEqual(idOf(audit.kept));
+    const events = await (await another({ worker: false })).events.list({ name: 'payment.both' });
+    expect(events.map(({ eventId, firedAt }) => [eventId, firedAt])).toEqual([idOf(live.kept)]);
+  });
+
+  it('that are slow do not fill the memory: what comes beyond 64 MB of events of this process is let go, and counted', async () => {
+    const gate = deferred<void>();
+    let handled = 0;
+    class Large extends BasePublisher {
+      static override publisherName = 'large';
+      override publishesFor = () => ['pay'];
+      override transformPayload = () => ({ text: 'x'.repeat(1024 * 1024) });
+    }
+    class Slow extends BaseSubscriber {
+      static override subscriberName = 'slow';
+      static override delivery = { concurrency: 1 };
+      async handle() {
+        await gate.promise;
+        handled++;
+      }
+    }
+    const { tasker } = await setup({
+      templates: [paid(event('payment.live', { delivery_mode: 'fast' }))],
+      handlers: [pay],
+      publishers: [Large],
+      subscribers: [Slow],
+    });
+    const counted = async (what: string) =>
+      Number(new RegExp(`^tasker_domain_events_${what} (\\d+)$`, 'm').exec(await tasker.metrics.text())?.[1]);
+    for (const soFar of [35, 70]) {
+      await tasker.createTasks(Array.from({ length: 35 }, () => DEMO));
+      await expect.poll(() => counted('dispatched_total'), { timeout: 30_000 }).toBe(soFar);
+    }
+    // One is being handled, and 63 and their quotation marks fill what may wait.
+    expect(await counted('dropped_total')).toBe(6);
+    gate.resolve();
+    await tasker.stop();
+    expect(handled).toBe(64);
   });
 
   it('run without a worker, in another process or this: two of one name share the events, of two names each gets all', async () => {

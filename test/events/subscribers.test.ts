@@ -4,9 +4,9 @@ import { BaseSubscriber } from '../../src/events/subscribing/base-subscriber.ts'
 import { defineSubscriber } from '../../src/events/subscribing/define-subscriber.ts';
 import { createDomainEvent, type DomainEvent } from '../../src/events/subscribing/domain-event.ts';
 import { handleEvent } from '../../src/events/subscribing/handle-event.ts';
-import { LONGEST_QUEUE } from '../../src/events/subscribing/in-process-delivery.ts';
 import type { EventDelivery } from '../../src/events/subscribing/subscriber-delivery.ts';
 import { SubscriberResult } from '../../src/events/subscribing/subscriber-result.ts';
+import { MOST_WAITING } from '../../src/events/subscribing/waiting-limit.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { LocalSource } from '../support/local-source.ts';
 import { deferred } from '../support/setup.ts';
@@ -224,10 +224,10 @@ describe('a subscriber that is started', () => {
     const source = new LocalSource();
     const subscriber = new Narrow();
     subscriber.start(source);
-    for (let n = 0; n < LONGEST_QUEUE + 5; n++) source.tell(eventOf());
+    for (let n = 0; n < MOST_WAITING + 5; n++) source.tell(eventOf());
     gate.resolve();
     await subscriber.stop();
-    expect([most, count]).toEqual([2, LONGEST_QUEUE + 2]);
+    expect([most, count, source.letGone]).toEqual([2, MOST_WAITING + 2, 3]);
   });
 
   it('is stopped when its drain time is over: what runs is aborted, what waits is let go', async () => {

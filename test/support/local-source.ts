@@ -5,6 +5,12 @@ import { eventMatcher } from '../../src/model/event-pattern.ts';
 /** Events of a process, told by hand. */
 export class LocalSource implements InProcessEventSource {
   readonly #subscriptions: { pattern: string; callback: DomainEventCallback }[] = [];
+  /** Events that subscribers could not keep. */
+  letGone = 0;
+
+  letGo(): void {
+    this.letGone++;
+  }
 
   subscribe(pattern: string, callback: DomainEventCallback): void {
     this.#subscriptions.push({ pattern, callback });

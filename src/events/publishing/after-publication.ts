@@ -34,10 +34,17 @@ interface Committed {
   firedAt: string;
 }
 
+/** Of payload, metadata and execution result, as they are parsed for listeners. */
+function sizeOf({ publication: { attempt }, event: { payload, metadata } }: Committed): number {
+  const { result, detail } = attempt;
+  const own = payload === undefined ? result.length : payload.length + result.length;
+  return own + (metadata?.length ?? 0) + detail.length;
+}
+
 function tell(committed: Committed, { bus, logger }: Omit<Hearers, 'firedAt'>): void {
   const { declared, asked } = committed.event;
   if (declared.deliveryMode !== 'durable') {
-    bus.publish({ name: declared.name, event: () => liveEvent(committed) });
+    bus.publish({ name: declared.name, size: sizeOf(committed), event: () => liveEvent(committed) });
   }
   if (!asked) return;
   afterwards(asked, { hook: 'afterPublish', logger }, ({ publisher, ctx }) =>

@@ -18,6 +18,8 @@ export type DomainEventCallback = (event: DomainEvent) => void | Promise<void>;
 export interface InProcessEventSource {
   subscribe(pattern: string, callback: DomainEventCallback): void;
   unsubscribe(pattern: string, callback?: DomainEventCallback): void;
+  /** Is told of each event that a subscriber did not get because too much waits for it. */
+  letGo?(): void;
 }
 
 /** One source that a subscriber listens to. */
@@ -120,7 +122,10 @@ export abstract class BaseSubscriber<Payload = Record<string, unknown>> {
   start(source: InProcessEventSource): void {
     if (this.#feeds.has(source)) return;
     checkDelivery(this.subscriberName, this.delivery);
-    const incoming = new InProcessDelivery(this as BaseSubscriber<never>, this.logger);
+    const incoming = new InProcessDelivery(this as BaseSubscriber<never>, {
+      logger: this.logger,
+      letGo: () => source.letGo?.(),
+    });
     const patterns = [...new Set(this.subscribesTo())];
     const take = (event: DomainEvent): void => incoming.push(event);
     this.#feeds.set(source, { incoming, patterns, take });

@@ -3,6 +3,7 @@ import type { DomainEventCallback, InProcessEventSource } from './base-subscribe
 import type { DomainEvent } from './domain-event.ts';
 import { domainEventOf } from './domain-event-of.ts';
 import type { EventBus } from './event-bus.ts';
+import { withSize } from './event-size.ts';
 import { liveEnvelope } from './live-envelope.ts';
 
 interface Listening {
@@ -37,12 +38,19 @@ export class BusSource implements InProcessEventSource {
     }
   }
 
+  letGo(): void {
+    this.#bus.letGo();
+  }
+
   #listen(callback: DomainEventCallback, patterns: Set<string>): void {
     this.#listening.get(callback)?.end();
     this.#listening.delete(callback);
     if (patterns.size === 0) return;
-    const end = this.#bus.subscribe([...patterns], (live) => {
-      const event = domainEventOf(live, () => liveEnvelope(this.#log, live));
+    const end = this.#bus.subscribe([...patterns], (live, size) => {
+      const event = withSize(
+        domainEventOf(live, () => liveEnvelope(this.#log, live)),
+        size,
+      );
       return this.#wants(event) ? callback(event) : undefined;
     });
     this.#listening.set(callback, { patterns, end });

@@ -3,6 +3,7 @@ import { messageOfThrown } from '../../handlers/thrown.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { eventMatcher } from '../../model/event-pattern.ts';
 import type { DeliveryMode } from '../../template/task-template.ts';
+import { WaitingLimit } from './waiting-limit.ts';
 
 /** An event of this process that is committed. Listeners get `fast` and `broadcast` ones. */
 export interface LiveEvent extends Omit<LoggedEvent, 'id'> {
@@ -12,15 +13,15 @@ export interface LiveEvent extends Omit<LoggedEvent, 'id'> {
 /** An event that is about to go to listeners. */
 export interface Tellable {
   name: string;
+  /** Characters of JSON that it is made of. */
+  size: number;
   /** Made anew for each listener: none sees what another changed. */
   event(): LiveEvent;
 }
 
 /** May be slow or fail: nobody else feels it. The next event comes when a promise that it gave has settled. */
-export type LiveEventListener = (event: LiveEvent) => unknown;
+export type LiveEventListener = (event: LiveEvent, size: number) => unknown;
 
-/** Events that wait for one slow listener at most; what comes beyond them is let go. */
-export const MOST_WAITING = 10_000;
 /** How long listeners may keep the event loop in one turn, as far as it depends on us. */
 const TURN_MS = 5;
 
@@ -31,7 +32,7 @@ class Subscription {
   readonly #logger: Logger;
   #queue: Tellable[] = [];
   #draining = false;
-  waiting = 0;
+  readonly #limit = new WaitingLimit();
   ended = false;
   dropped = 0;
 
@@ -41,9 +42,13 @@ class Subscription {
     this.#logger = logger;
   }
 
+  get waiting(): number {
+    return this.#limit.count;
+  }
+
   push(event: Tellable): void {
-    if (this.waiting < MOST_WAITING) {
-      this.waiting++;
+    if (this.#limit.hasRoomFor(event.size)) {
+      this.#limit.add(event.size);
       this.#queue.push(event);
       if (!this.#draining) {
         this.#draining = true;
@@ -53,8 +58,8 @@ class Subscription {
     }
     if (this.dropped++ === 0) {
       this.#logger.warn(
-        { event: event.name, waiting: MOST_WAITING },
-        `a listener to events of this process is too slow: ${MOST_WAITING} wait for it, and what comes beyond them is let go`,
+        { event: event.name, waiting: this.waiting },
+        `a listener to events of this process is too slow: ${this.#limit} for it, and what comes beyond is let go`,
       );
     }
   }
@@ -69,7 +74,7 @@ class Subscription {
       for (let i = 0; i < events.length && !this.ended; i++) {
         const settled = this.#tell(events[i]!);
         if (settled) await settled;
-        this.waiting--;
+        this.#limit.take(events[i]!.size);
         if (performance.now() - began < TURN_MS) continue;
         await new Promise((resolve) => setImmediate(resolve));
         began = performance.now();
@@ -81,7 +86,7 @@ class Subscription {
   /** A promise if the listener gave one. */
   #tell(event: Tellable): Promise<unknown> | undefined {
     try {
-      const answer = this.#listener(event.event());
+      const answer = this.#listener(event.event(), event.size);
       return isThenable(answer)
         ? Promise.resolve(answer).catch((thrown: unknown) => this.#failed(event, thrown))
         : undefined;
@@ -106,7 +111,8 @@ class Subscription {
 export class EventBus {
   readonly #logger: Logger;
   readonly #subscriptions = new Set<Subscription>();
-  #droppedBefore = 0;
+  /** By those that have ended, and by those who keep events themselves. */
+  #letGo = 0;
   /** Events that listeners were told of, each listener counted. */
   dispatched = 0;
 
@@ -126,9 +132,9 @@ export class EventBus {
       typeof first === 'function' ? [() => true, first] : [eventMatcher([first].flat()), second!];
     const subscription = new Subscription(
       wants,
-      (event) => {
+      (event, size) => {
         this.dispatched++;
-        return listener(event);
+        return listener(event, size);
       },
       this.#logger,
     );
@@ -136,7 +142,7 @@ export class EventBus {
     return () => {
       if (!this.#subscriptions.delete(subscription)) return;
       subscription.ended = true;
-      this.#droppedBefore += subscription.dropped;
+      this.#letGo += subscription.dropped;
     };
   }
 
@@ -151,6 +157,11 @@ export class EventBus {
     for (const subscription of this.#subscriptions) if (subscription.wants(event.name)) subscription.push(event);
   }
 
+  /** A listener took an event that it could not keep for whom it was. */
+  letGo(): void {
+    this.#letGo++;
+  }
+
   /** How many listen. */
   get listeners(): number {
     return this.#subscriptions.size;
@@ -163,9 +174,9 @@ export class EventBus {
     return waiting;
   }
 
-  /** Events that listeners did not get because they are too slow. */
+  /** Events that were let go because listeners, or those behind them, are too slow. */
   get dropped(): number {
-    let dropped = this.#droppedBefore;
+    let dropped = this.#letGo;
     for (const subscription of this.#subscriptions) dropped += subscription.dropped;
     return dropped;
   }

@@ -2,6 +2,7 @@ import { wireMetadata } from '../../engine/event-metadata.ts';
 import type { DeliveryMode } from '../../template/task-template.ts';
 import { createDomainEvent, type DomainEvent, type EventExecutionResult } from './domain-event.ts';
 import type { LiveEvent } from './event-bus.ts';
+import { sizeOf, withSize } from './event-size.ts';
 
 type Fields = Record<string, unknown>;
 
@@ -77,7 +78,7 @@ export function ffiEventToDomainEvent(ffiEvent: NapiDomainEvent): DomainEvent {
   const { eventId, eventName, eventVersion, deliveryMode, metadata: given } = ffiEvent;
   const { stepUuid, stepName, firedBy, ...metadata } = given;
   const { payload, executionResult } = partsOf(ffiEvent.payload);
-  return createDomainEvent({
+  const event = createDomainEvent({
     eventId,
     eventName,
     eventVersion,
@@ -92,6 +93,7 @@ export function ffiEventToDomainEvent(ffiEvent: NapiDomainEvent): DomainEvent {
     ...(deliveryMode && { deliveryMode }),
     envelope: wholeEnvelopes.get(ffiEvent) ?? (() => Promise.resolve(wireOf(ffiEvent))),
   });
+  return withSize(event, sizeOf(ffiEvent));
 }
 
 /** An event of this process as the bridge gives it. `envelope` reads the rest, if somebody asks for it. */

@@ -21,6 +21,10 @@ export class FilteredSource implements InProcessEventSource {
     this.#source.unsubscribe(pattern, callback && this.#of(callback));
   }
 
+  letGo(): void {
+    this.#source.letGo?.();
+  }
+
   #of(callback: DomainEventCallback): DomainEventCallback {
     const before = this.#filtered.get(callback);
     if (before) return before;

@@ -4,10 +4,9 @@ import { TaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import type { BaseSubscriber } from './base-subscriber.ts';
 import type { DomainEvent } from './domain-event.ts';
+import { sizeOf } from './event-size.ts';
 import { type Handling, handleEvent } from './handle-event.ts';
-
-/** Events that wait for a slow subscriber at most; what comes beyond them is let go. */
-export const LONGEST_QUEUE = 10_000;
+import { MOST_WAITING, WaitingLimit } from './waiting-limit.ts';
 
 /** Options of {@link InProcessDelivery.stop}. */
 export interface StopOptions {
@@ -17,11 +16,13 @@ export interface StopOptions {
 
 /**
  * The events of this process on their way to one subscriber: a queue of its own, so that no other feels how slow it is.
- * Events of one task are handled in their order, of different tasks at once. Each is handled once, whatever comes of it.
+ * Events of one task are handled in their order, of different tasks at once. Each is handled once, whatever comes of it. What
+ * the subscriber is too slow for is let go.
  */
 export class InProcessDelivery {
   readonly #subscriber: BaseSubscriber;
   readonly #logger: Logger;
+  readonly #tellLetGo: () => void;
   readonly #stopping = new AbortController();
   readonly #busy = new Set<string>();
   /** What waits, by task, in the order in which it came. */
@@ -29,23 +30,21 @@ export class InProcessDelivery {
   /** Tasks that have something waiting and nothing running. */
   readonly #ready = new Set<string>();
   readonly #running = new Set<Promise<void>>();
-  #waiting = 0;
+  readonly #limit = new WaitingLimit();
   #lagged = 0;
   #closed = false;
 
-  constructor(subscriber: BaseSubscriber, logger: Logger) {
+  /** `letGo` is told of each event that there is no room for. */
+  constructor(subscriber: BaseSubscriber, { logger, letGo }: { logger: Logger; letGo: () => void }) {
     this.#subscriber = subscriber;
     this.#logger = logger;
-  }
-
-  /** Events that were let go because the subscriber is too slow. */
-  get lagged(): number {
-    return this.#lagged;
+    this.#tellLetGo = letGo;
   }
 
   push(event: DomainEvent): void {
     if (this.#closed) return;
-    if (this.#waiting >= LONGEST_QUEUE) {
+    const size = sizeOf(event);
+    if (!this.#limit.hasRoomFor(size)) {
       this.#letGo();
       return;
     }
@@ -53,7 +52,7 @@ export class InProcessDelivery {
     const before = this.#tasks.get(taskUuid);
     if (before) before.push(event);
     else this.#tasks.set(taskUuid, [event]);
-    this.#waiting++;
+    this.#limit.add(size);
     if (!this.#busy.has(taskUuid)) this.#ready.add(taskUuid);
     this.#fill();
   }
@@ -75,10 +74,10 @@ export class InProcessDelivery {
 
   #giveUp(): void {
     const { subscriberName } = this.#subscriber;
-    const left = this.#waiting;
+    const left = this.#limit.count;
     this.#tasks.clear();
     this.#ready.clear();
-    this.#waiting = 0;
+    this.#limit.clear();
     this.#stopping.abort(new TaskerError('stopped', `subscriber ${subscriberName} was stopped before it had finished`));
     this.#logger.warn(
       { subscriber: subscriberName, running: this.#running.size, waiting: left },
@@ -88,12 +87,13 @@ export class InProcessDelivery {
 
   #letGo(): void {
     this.#lagged++;
-    // Once for each queue full: whoever is slow has enough to do.
-    if (this.#lagged % LONGEST_QUEUE !== 1) return;
+    this.#tellLetGo();
+    // Now and then: whoever is slow has enough to do.
+    if (this.#lagged % MOST_WAITING !== 1) return;
     const { subscriberName } = this.#subscriber;
     this.#logger.warn(
       { subscriber: subscriberName, lagged: this.#lagged },
-      `subscriber ${subscriberName} is too slow: ${LONGEST_QUEUE} events of this process wait for it, and what comes now is let go`,
+      `subscriber ${subscriberName} is too slow for the events of this process: ${this.#limit} for it, and what comes now is let go`,
     );
   }
 
@@ -109,7 +109,7 @@ export class InProcessDelivery {
   #begin(taskUuid: string): void {
     const waiting = this.#tasks.get(taskUuid)!;
     const event = waiting.shift()!;
-    this.#waiting--;
+    this.#limit.take(sizeOf(event));
     this.#busy.add(taskUuid);
     const done = this.#handle(event).settled.then(() => {
       this.#running.delete(done);

@@ -26,7 +26,7 @@ export interface DomainEventPollerConfig {
 export interface PollerStats {
   readonly pollCount: number;
   readonly eventsProcessed: number;
-  /** Calls that were left out because too many of before were not over. */
+  /** Calls that were left out because too many of before were not over, and events that a slow subscriber could not keep. */
   readonly eventsLagged: number;
   readonly running: boolean;
 }
@@ -87,6 +87,11 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
       const one = this.#subscriptions[at]!;
       if (one.pattern === pattern && (!callback || one.callback === callback)) this.#subscriptions.splice(at, 1);
     }
+  }
+
+  /** Is told of each event that a subscriber did not get because too much waits for it. */
+  letGo(): void {
+    this.#eventsLagged++;
   }
 
   /** Is told of each poll or callback that throws or rejects; without one, that is logged. */

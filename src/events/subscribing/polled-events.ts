@@ -1,14 +1,19 @@
 import type { EventLog } from '../../engine/event-log.ts';
+import { logWarn } from '../../logging/log.ts';
 import type { EventBus } from './event-bus.ts';
+import { sizeOf, withSize } from './event-size.ts';
 import { type NapiDomainEvent, napiDomainEvent } from './ffi-domain-event.ts';
 import { liveEnvelope } from './live-envelope.ts';
+import { MOST_WAITING, WaitingLimit } from './waiting-limit.ts';
 
-/** Events that wait to be polled, at most; of more, the oldest are let go. */
-const MOST = 10_000;
-
-/** The fast and broadcast events of a worker for those who poll; kept from the first poll on, since others don't need them. */
+/**
+ * The fast and broadcast events of a worker for those who poll; kept from the first poll on, since others don't need them.
+ * Of more than may wait, the oldest are let go.
+ */
 export class PolledEvents {
-  #waiting: NapiDomainEvent[] = [];
+  readonly #waiting: NapiDomainEvent[] = [];
+  readonly #limit = new WaitingLimit();
+  #lagged = 0;
   #polled = false;
   #listen: (() => () => void) | undefined;
   #end: () => void = () => {};
@@ -17,9 +22,15 @@ export class PolledEvents {
   follow(bus: EventBus, log: EventLog): void {
     this.#end();
     this.#listen = () =>
-      bus.subscribe((event) => {
-        if (this.#waiting.length >= MOST) this.#waiting.splice(0, MOST / 10);
-        this.#waiting.push(napiDomainEvent(event, () => liveEnvelope(log, event)));
+      bus.subscribe((event, size) => {
+        this.#makeRoomFor(size, bus);
+        this.#limit.add(size);
+        this.#waiting.push(
+          withSize(
+            napiDomainEvent(event, () => liveEnvelope(log, event)),
+            size,
+          ),
+        );
       });
     if (this.#polled) this.#end = this.#listen();
   }
@@ -27,7 +38,24 @@ export class PolledEvents {
   poll(): NapiDomainEvent | null {
     if (!this.#polled && this.#listen) this.#end = this.#listen();
     this.#polled = true;
-    return this.#waiting.shift() ?? null;
+    return this.#take() ?? null;
+  }
+
+  #take(): NapiDomainEvent | undefined {
+    const event = this.#waiting.shift();
+    if (event) this.#limit.take(sizeOf(event));
+    return event;
+  }
+
+  #makeRoomFor(size: number, bus: EventBus): void {
+    if (this.#limit.hasRoomFor(size)) return;
+    if (this.#lagged++ % MOST_WAITING === 0) {
+      logWarn(`events of this process are polled too slowly: ${this.#limit}, and the oldest are let go`);
+    }
+    while (!this.#limit.hasRoomFor(size)) {
+      this.#take();
+      bus.letGo();
+    }
   }
 }
 
