@@ -28,43 +28,54 @@ it('an idle process looks into the database in one round trip each time, for all
   );
 });
 
-it('metrics tell what was delivered, what failed, and how far a group is behind', async () => {
-  const { start, publish } = await deliveries();
+it('metrics tell what was delivered, what failed, and how far each group is behind: in events, and in seconds', async () => {
+  const { start, publish, sql } = await deliveries();
   const metrics = new TaskerMetrics();
   const may = deferred();
   const audit = consumer({ group: 'audit', concurrency: 1 }, async (_, { attempt }) => {
-    if (attempt === 1) throw new Error('not yet');
-    await may.promise;
+    if (attempt === 1) throw Object.assign(new Error('not yet'), { retryAfter: 3_600 });
   });
   const picky = consumer({ group: 'picky', maxDeliveries: 1 }, () => {
     throw new Error('never');
   });
   const good = consumer({ group: 'good' });
-  await start([audit, picky, good], { metrics });
+  const late = consumer({ group: 'late' }, () => may.promise);
+  await start([audit, picky, good, late], { metrics });
   const taskUuid = uuidV7();
   await publish({ taskUuid }, { taskUuid });
-  await until(
-    () => [audit.got.length, picky.got.length, good.got.length],
-    (got) => got.every((count) => count >= 2),
-  );
-  const read = async () =>
-    Object.fromEntries(
-      Object.entries(await metrics.json())
-        .filter(([name]) => name.startsWith('tasker_domain_events'))
-        .map(([name, { value }]) => [name.replace('tasker_domain_events_', ''), value]),
+  // Of the first three all is written down; the last one still holds its part.
+  const placesOf = () =>
+    sql<{ name: string }>(
+      `select g.name from tasker.event_cursor c join tasker.event_group g on g.id = c.group_id where c.holder is not null`,
     );
-  const told = await until(
-    read,
-    (now) => now['delivered_total{group="good"}'] === 2 && now['retrying{group="audit"}'] !== undefined,
+  await until(
+    async () => ({ got: [audit, picky, good, late].map(({ got }) => got.length), held: await placesOf() }),
+    ({ got, held }) => `${got}` === '1,2,2,1' && held.length === 1,
+  );
+  const aged = performance.now();
+  await sql(`update tasker.event_chunk set made_at = now() - interval '1 hour'`);
+  const read = await metrics.json();
+  const took = (performance.now() - aged) / 1_000;
+  const told = Object.fromEntries(
+    Object.entries(read)
+      .filter(([name]) => name.startsWith('tasker_domain_events'))
+      .map(([name, { value }]) => [name.replace('tasker_domain_events_', ''), value]),
   );
   expect(told).toMatchObject({
+    'delivered_total{group="good"}': 2,
     'failed_total{group="audit"}': 1,
     'failed_total{group="picky"}': 2,
     'dead_total{group="picky"}': 2,
     'retrying{group="audit"}': 2,
-    'waiting{group="good"}': expect.any(Number),
-    'lag_seconds{group="good"}': expect.any(Number),
+    'retrying{group="late"}': 0,
+    'waiting{group="audit"}': 0,
+    'waiting{group="good"}': 0,
+    'waiting{group="late"}': 2,
+    'lag_seconds{group="audit"}': 0,
+    'lag_seconds{group="good"}': 0,
   });
+  expect(told['lag_seconds{group="late"}']).toBeGreaterThanOrEqual(3_600);
+  expect(told['lag_seconds{group="late"}']).toBeLessThanOrEqual(3_600 + took + 0.1);
   may.resolve();
 });
 
