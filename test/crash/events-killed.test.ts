@@ -4,20 +4,32 @@ import { createTasker } from '../../src/app/create-tasker.ts';
 import type { Tasker } from '../../src/app/tasker.ts';
 import { isConnectionError } from '../../src/db/connection-error.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
+import { seeded } from '../support/crash-faults.ts';
 import { startServer } from '../support/crash-server.ts';
 import { openJournal, startWorker, type WorkerProcess, workTemplate } from '../support/crash-workers.ts';
 import { type EventNote, faultsOf } from '../support/event-journal.ts';
 import { DEMO, itOnce, until } from '../support/setup.ts';
 
 const PROVE = process.env.PROVE === '1';
-/** Of five events each. */
-const TASKS = PROVE ? 10_000 : 80;
+const SEED = Number(process.env.SEED ?? Date.now() % 1e6);
+/** Of five events each, at least. */
+const TASKS = PROVE ? 10_000 : 200;
 const AT_ONCE = PROVE ? 100 : 20;
+/** Publishers, and as many subscribers. */
 const PROCESSES = PROVE ? 3 : 2;
-/** Between two deaths. */
+/** Between two faults. */
 const APART_MS = PROVE ? 1_000 : 150;
-/** Deaths of a process for one of the server. */
-const SERVER_EVERY = PROVE ? 15 : 3;
+const LEASE_MS = 1_500;
+
+type Fault = 'publisher killed' | 'subscriber killed' | 'publisher stalled' | 'subscriber stalled' | 'server killed';
+/** How often each is in the deck from which faults are drawn. */
+const DECK: Record<Fault, number> = {
+  'publisher killed': PROVE ? 4 : 1,
+  'subscriber killed': PROVE ? 4 : 1,
+  'publisher stalled': PROVE ? 3 : 1,
+  'subscriber stalled': PROVE ? 3 : 1,
+  'server killed': 1,
+};
 const GROUPS = [{ group: 'audit' }, { group: 'billing' }, { group: 'flaky', failing: 0.05 }];
 
 const STEPS = ['a', 'b', 'c', 'd', 'e'];
@@ -46,7 +58,7 @@ async function create(tasker: Tasker): Promise<number> {
 }
 
 itOnce(
-  'publishers, subscribers and the server get a kill -9: each group has every event, none that was not committed, in order',
+  `publishers and subscribers get a kill -9 or stand still for longer than their lease, the server gets a kill -9 (SEED=${SEED}): each group has every event, none that was not committed, in order`,
   { timeout: PROVE ? 3_600_000 : 120_000 },
   async () => {
     const server = await startServer();
@@ -55,13 +67,13 @@ itOnce(
     onTestFinished(() => tasker.stop({ drainTimeoutMs: 100 }));
     const [work, events] = [openJournal(), openJournal()];
     const startPublisher = () =>
-      startWorker({ databaseUrl, journal: work, leaseMs: 1_500, pollMs: 200, poolSize: 6, retries: 300 });
+      startWorker({ databaseUrl, journal: work, leaseMs: LEASE_MS, pollMs: 200, poolSize: 6, retries: 300 });
     const startSubscriber = () =>
       startWorker({
         databaseUrl,
         journal: events,
         program: 'event-worker.mjs',
-        leaseMs: 1_500,
+        leaseMs: LEASE_MS,
         retries: 300,
         groups: GROUPS,
       });
@@ -80,23 +92,49 @@ itOnce(
       return row!;
     };
 
-    const done = { killed: 0, serversKilled: 0 };
-    // They come back while others go on.
+    const random = seeded(SEED);
+    const done = Object.fromEntries(Object.keys(DECK).map((fault) => [fault, 0])) as Record<Fault, number>;
+    let cameBack = 0;
+    // They come back while others go on; until then nothing else befalls them.
     const back: Promise<void>[] = [];
+    const away = new Set<number>();
+    const befalls = (i: number, fault: (i: number) => Promise<void>) => {
+      away.add(i);
+      back.push(fault(i).finally(() => away.delete(i)));
+    };
+    const kill = async (i: number) => {
+      await processes[i]!.end('SIGKILL');
+      processes[i] = await starts[i]!();
+    };
+    const stall = async (i: number) => {
+      const process = processes[i]!;
+      process.signal('SIGSTOP');
+      await sleep(LEASE_MS * (1.3 + random()));
+      process.signal('SIGCONT');
+      if (process.code === undefined) cameBack++;
+    };
+    /** One of the publishers, which are the first, or of the subscribers. */
+    const oneOf = async (fault: Fault) => {
+      const all = Array.from(processes.keys()).filter((i) => i < PROCESSES === fault.startsWith('publisher'));
+      const here = await until(
+        () => all.filter((i) => !away.has(i)),
+        (some) => some.length > 0,
+      );
+      return here[Math.floor(random() * here.length)]!;
+    };
+    let deck: Fault[] = [];
+    const draw = (): Fault => {
+      if (deck.length === 0)
+        deck = Object.entries(DECK).flatMap(([fault, times]) => new Array<Fault>(times).fill(fault as Fault));
+      return deck.splice(Math.floor(random() * deck.length), 1)[0]!;
+    };
     for (let created = 0; created < TASKS; ) {
       if (!PROVE || (await waiting()).open < 5 * AT_ONCE) created += await create(tasker);
-      await sleep(APART_MS * Math.random() * 2);
-      if ((done.killed + 1) % SERVER_EVERY === 0 && done.serversKilled < done.killed / SERVER_EVERY) {
-        done.serversKilled++;
-        await server.kill();
-      }
-      const i = done.killed++ % processes.length;
-      await processes[i]!.end('SIGKILL');
-      const again = starts[i]!().then((process) => {
-        processes[i] = process;
-      });
-      if (PROVE) await again;
-      else back.push(again);
+      await sleep(APART_MS * random() * 2);
+      const fault = draw();
+      done[fault]++;
+      if (fault === 'server killed') await server.kill();
+      else befalls(await oneOf(fault), fault.endsWith('killed') ? kill : stall);
     }
     await Promise.all(back);
     await until(waiting, ({ open, behind }) => open === 0 && behind === 0, PROVE ? 600_000 : 60_000);
@@ -109,10 +147,13 @@ itOnce(
        where s.state = 'complete'`);
     const notes = events.read() as unknown as EventNote[];
     const { faults, handled } = faultsOf(notes, { committed, groups: GROUPS.map(({ group }) => group), steps: STEPS });
-    console.log(`${committed.length} events, ${JSON.stringify(done)}, handled: ${JSON.stringify(handled)}`);
+    console.log(
+      `SEED=${SEED}: ${committed.length} events, ${JSON.stringify(done)}, ${cameBack} came back, handled: ${JSON.stringify(handled)}`,
+    );
     expect(faults.slice(0, 10)).toEqual([]);
     expect(committed.length).toBeGreaterThanOrEqual(TASKS * STEPS.length);
-    expect(done.serversKilled).toBeGreaterThan(0);
+    expect(Object.values(done)).not.toContain(0);
+    expect(cameBack).toBeGreaterThan(0);
     expect(await sql('select * from tasker.event_dead')).toEqual([]);
     expect(server.log()).not.toContain('deadlock detected');
   },
