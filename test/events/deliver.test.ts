@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { LoggedEvent } from '../../src/engine/logged-event.ts';
 import { deliver } from '../../src/events/delivery/deliver.ts';
+import { Halt } from '../../src/events/halt.ts';
 import { deferred } from '../support/setup.ts';
 
 describe('a delivery', () => {
@@ -11,7 +12,7 @@ describe('a delivery', () => {
       attempt: 1,
       replayed: false,
       timeoutMs: Number.POSITIVE_INFINITY,
-      halt: new AbortController().signal,
+      halt: new Halt(),
       envelope: async () => undefined,
       onLate: () => () => {},
     });

@@ -156,7 +156,7 @@ describe('the delivery of events', () => {
     const { lines, logger } = keptLines();
     const may = deferred();
     const aborted: unknown[] = [];
-    const paused = consumer({ timeoutMs: 600_000 }, async (_, { signal }) => {
+    const paused = consumer({ timeoutMs: 600_000 }, async (_, { halt: { signal } }) => {
       signal.addEventListener('abort', () => aborted.push(signal.reason));
       await may.promise;
     });
@@ -197,7 +197,7 @@ describe('the delivery of events', () => {
     const { start, publish, sql } = await deliveries();
     const may = deferred();
     const aborted: unknown[] = [];
-    const paused = consumer({ timeoutMs: 600_000 }, async ({ payload }, { attempt, signal }) => {
+    const paused = consumer({ timeoutMs: 600_000 }, async ({ payload }, { attempt, halt: { signal } }) => {
       if (attempt === 1) throw Object.assign(new Error('once more'), { retryAfter: 0 });
       signal.addEventListener('abort', () => aborted.push((payload as { n: unknown }).n));
       await may.promise;
@@ -252,7 +252,7 @@ describe('the delivery of events', () => {
     const { start, publish, sql } = await deliveries();
     const may = deferred();
     const aborted: unknown[] = [];
-    const paused = consumer({ timeoutMs: 600_000 }, async (_, { attempt, signal }) => {
+    const paused = consumer({ timeoutMs: 600_000 }, async (_, { attempt, halt: { signal } }) => {
       if (attempt === 1) throw new Error('once more');
       signal.addEventListener('abort', () => aborted.push(signal.reason));
       await may.promise;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { Halt } from '../../src/events/halt.ts';
 import { BaseSubscriber } from '../../src/events/subscribing/base-subscriber.ts';
 import { defineSubscriber } from '../../src/events/subscribing/define-subscriber.ts';
 import { createDomainEvent, type DomainEvent } from '../../src/events/subscribing/domain-event.ts';
@@ -17,8 +18,8 @@ function eventOf(eventName = 'payment.processed', payload: Record<string, unknow
   return createDomainEvent({ eventId: `event ${++made}`, eventName, payload, metadata: { taskUuid }, executionResult });
 }
 
-const handled = (subscriber: BaseSubscriber, event = eventOf(), signal = new AbortController().signal) =>
-  handleEvent(subscriber, event, { delivery: { attempt: 1, replayed: false, signal }, logger: silentLogger }).result;
+const handled = (subscriber: BaseSubscriber, event = eventOf(), halt = new Halt()) =>
+  handleEvent(subscriber, event, { about: { attempt: 1, replayed: false }, halt, logger: silentLogger }).result;
 
 /** The page's subscriber: asynchronous hooks on the instance. */
 class AuditLoggingSubscriber extends BaseSubscriber {
@@ -124,18 +125,19 @@ describe('a subscriber', () => {
     await expect(handled(new OnError())).rejects.toThrow('handle');
   });
 
-  it('that hangs fails when its signal fires; the error is told once, and its late answer is nobody’s', async () => {
+  it('that hangs fails when nobody waits any more; the error is told once, and its late answer is nobody’s', async () => {
     const late = deferred<SubscriberResult>();
     class Hangs extends AuditLoggingSubscriber {
       override handle = () => late.promise;
     }
     const hangs = new Hangs();
-    const controller = new AbortController();
+    const halt = new Halt();
     const { result, settled } = handleEvent(hangs, eventOf(), {
-      delivery: { attempt: 1, replayed: false, signal: controller.signal },
+      about: { attempt: 1, replayed: false },
+      halt,
       logger: silentLogger,
     });
-    controller.abort(new Error('took too long'));
+    halt.halt(new Error('took too long'));
     await expect(result).rejects.toThrow('took too long');
     late.resolve({ success: true });
     await settled;

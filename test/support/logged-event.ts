@@ -1,5 +1,6 @@
 import type { LoggedEvent } from '../../src/engine/logged-event.ts';
 import type { DeliveryContext } from '../../src/events/delivery/event-consumer.ts';
+import { Halt } from '../../src/events/halt.ts';
 import { uuidV7 } from '../../src/model/uuid.ts';
 
 /** A durable event as it is read from the log. */
@@ -30,7 +31,7 @@ export function deliveryContext(given: Partial<DeliveryContext> = {}): DeliveryC
   return {
     attempt: 1,
     replayed: false,
-    signal: new AbortController().signal,
+    halt: new Halt(),
     envelope: async () => ({ event_id: 'whole' }),
     ...given,
   };

@@ -1,4 +1,5 @@
 import type { EventReference } from '../../engine/event-log.ts';
+import type { Halt } from '../halt.ts';
 import type { HandedOver } from './hand-over.ts';
 
 /** A delivery on its way, which outlives the part of the log that its event was taken with. */
@@ -8,5 +9,5 @@ export interface BegunDelivery extends EventReference {
   /** What becomes of it. */
   handled: Promise<HandedOver>;
   /** Ends the waiting. */
-  halt: AbortController;
+  halt: Halt;
 }

@@ -1,6 +1,7 @@
 import { LONGEST_TIMER_MS } from '../../config/value-forms.ts';
 import type { LoggedEvent } from '../../engine/logged-event.ts';
 import { messageOf, TaskerError } from '../../errors.ts';
+import { Halt } from '../halt.ts';
 import { type DeliveryFailure, deliveryFailureOf } from './delivery-failure.ts';
 import type { EventConsumer } from './event-consumer.ts';
 
@@ -17,7 +18,7 @@ export interface Delivery {
   replayed: boolean;
   timeoutMs: number;
   /** Ends the waiting: the hold was lost, or the process stops. */
-  halt: AbortSignal;
+  halt: Halt;
   envelope(): Promise<unknown>;
   /** Its consumer goes on although nobody waits any more. What this answers is called when it settles. */
   onLate(): () => void;
@@ -26,28 +27,27 @@ export interface Delivery {
 /** Hands an event to a consumer, and waits as long as it may take. Never rejects. */
 export function deliver(consumer: EventConsumer, event: LoggedEvent, delivery: Delivery): Promise<DeliveryEnd> {
   const { attempt, replayed, timeoutMs, halt, envelope, onLate } = delivery;
-  const controller = new AbortController();
   return new Promise((resolve) => {
     let over = false;
+    const ending = new Halt();
     let settledLate: (() => void) | undefined;
     const end = (how: DeliveryEnd): boolean => {
       if (over) return false;
       over = true;
       clearTimeout(timer);
-      halt.removeEventListener('abort', onHalt);
+      forgetHalt?.();
       resolve(how);
       return true;
     };
     const stopWaiting = (how: DeliveryEnd, reason: unknown) => {
       if (!end(how)) return;
       settledLate = onLate();
-      controller.abort(reason);
+      ending.halt(reason);
     };
     const settled = (how: DeliveryEnd) => {
       end(how);
       settledLate?.();
     };
-    const onHalt = () => stopWaiting({ kind: 'let_go' }, halt.reason);
     const timer = setTimeout(
       () => {
         const error = timeOver(consumer, event, timeoutMs);
@@ -55,8 +55,8 @@ export function deliver(consumer: EventConsumer, event: LoggedEvent, delivery: D
       },
       Math.min(timeoutMs, LONGEST_TIMER_MS),
     );
-    halt.addEventListener('abort', onHalt);
-    const call = async () => consumer.deliver(event, { attempt, replayed, signal: controller.signal, envelope });
+    const forgetHalt = halt.onHalt(() => stopWaiting({ kind: 'let_go' }, halt.reason));
+    const call = async () => consumer.deliver(event, { attempt, replayed, halt: ending, envelope });
     call().then(
       () => settled({ kind: 'delivered' }),
       (error: unknown) => settled(failed(error)),

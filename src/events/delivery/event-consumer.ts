@@ -1,5 +1,7 @@
 import type { LoggedEvent } from '../../engine/logged-event.ts';
 
+import type { Halt } from '../halt.ts';
+
 /** What a consumer is told about a delivery, besides the event. */
 export interface DeliveryContext {
   /** Of this event to this group, from 1. */
@@ -7,7 +9,7 @@ export interface DeliveryContext {
   /** Asked for again by an operator. */
   readonly replayed: boolean;
   /** Fires when the delivery's time is up, when its hold was lost, or when the process stops. */
-  readonly signal: AbortSignal;
+  readonly halt: Halt;
   /** The event as it goes over the wire, with all that was recorded about it; read when it is asked for. */
   envelope(): Promise<unknown>;
 }

@@ -6,6 +6,7 @@ import { settledWithin } from '../../engine/settled-within.ts';
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
+import { Halt } from '../halt.ts';
 import { groupCounts } from './delivery-counts.ts';
 import type { GroupConsumers } from './group-consumers.ts';
 import { GroupHolds } from './group-holds.ts';
@@ -66,7 +67,7 @@ export class GroupRunner implements GroupWork {
   readonly #holds: GroupHolds;
   readonly #stopping = new AbortController();
   /** Nobody waits any more for what runs. */
-  readonly #halting = new AbortController();
+  readonly #halt = new Halt();
   /** The time for asking the database again is over. */
   readonly #gone = new AbortController();
   readonly #member: GroupMember;
@@ -297,7 +298,7 @@ export class GroupRunner implements GroupWork {
 
   async #work(work: HeldWork): Promise<void> {
     if (this.#stopping.signal.aborted) work.stop();
-    if (this.#halting.signal.aborted) work.halt(this.#halting.signal.reason);
+    if (this.#halt.halted) work.halt(this.#halt.reason);
     try {
       await this.#holds.run(work);
     } catch (error) {
@@ -330,8 +331,8 @@ export class GroupRunner implements GroupWork {
     this.stir();
     const settled = this.#settled();
     if (!(await settledWithin(drainTimeoutMs, settled))) {
-      this.#halting.abort(new Error('the delivery of events stops'));
-      for (const work of this.#holds.works) work.halt(this.#halting.signal.reason);
+      this.#halt.halt(new Error('the delivery of events stops'));
+      for (const work of this.#holds.works) work.halt(this.#halt.reason);
       await settledWithin(GRACE_MS, settled);
     }
     this.#gone.abort();

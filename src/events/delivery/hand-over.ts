@@ -2,6 +2,7 @@ import type { EventLog } from '../../engine/event-log.ts';
 import type { LoggedEvent } from '../../engine/logged-event.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { retryDelayMs } from '../../model/retry-delay.ts';
+import type { Halt } from '../halt.ts';
 import { type DeliveryEnd, deliver } from './deliver.ts';
 import type { GroupCounts } from './delivery-counts.ts';
 import { DeliverySlots } from './delivery-slots.ts';
@@ -24,7 +25,7 @@ export interface HandOverOptions {
   /** Its consumer gets it now. */
   begin?(): void;
   /** Ends the waiting. */
-  halt: AbortSignal;
+  halt: Halt;
 }
 
 /** What a {@link HandOver} is made from. */

@@ -1,4 +1,5 @@
 import type { EventPosition, PartOutcome, StillHeld, TakenEvent, TakenPart } from '../../engine/event-log.ts';
+import { Halt } from '../halt.ts';
 import type { BegunDelivery } from './begun-delivery.ts';
 import type { GroupWork } from './group-work.ts';
 import type { HandedOver } from './hand-over.ts';
@@ -91,7 +92,7 @@ export class PartRun implements HeldWork {
 
   halt(reason: unknown): void {
     this.#stopping = true;
-    for (const { begun } of this.#events) begun?.halt.abort(reason);
+    for (const { begun } of this.#events) begun?.halt.halt(reason);
   }
 
   extended({ parts }: StillHeld, until: number): void {
@@ -129,13 +130,13 @@ export class PartRun implements HeldWork {
 
   #handle(placed: Placed): Promise<HandedOver> {
     const { id, taskUuid } = placed;
-    const halt = new AbortController();
+    const halt = new Halt();
     const handled: Promise<HandedOver> = this.#group.handle(placed.event!, {
       failures: 0,
       replayed: false,
       over: () => this.#stopping || performance.now() > this.#heldUntil,
       begin: () => (placed.begun = { id, taskUuid, failures: 0, handled, halt, at: performance.now() }),
-      halt: halt.signal,
+      halt,
     });
     return handled;
   }
@@ -161,7 +162,7 @@ export class PartRun implements HeldWork {
     await this.#save({ last: true });
     this.#left = 0;
     if (this.#done) this.#group.goOn(new RetryRun(this.#group, slow, this));
-    else for (const { halt } of slow) halt.abort(this.#lost ? LOST : NOT_WRITTEN);
+    else for (const { halt } of slow) halt.halt(this.#lost ? LOST : NOT_WRITTEN);
     this.#endEarly();
   }
 

@@ -1,4 +1,5 @@
 import type { EventReference, FailedDelivery, RetriedEvent, StillHeld } from '../../engine/event-log.ts';
+import { Halt } from '../halt.ts';
 import type { BegunDelivery } from './begun-delivery.ts';
 import type { GroupWork } from './group-work.ts';
 import type { HandedOver } from './hand-over.ts';
@@ -69,12 +70,12 @@ export class RetryRun implements HeldWork {
 
   halt(reason: unknown): void {
     this.#stopping = true;
-    for (const { halt } of this.#going.values()) halt.abort(reason);
+    for (const { halt } of this.#going.values()) halt.halt(reason);
   }
 
   extended({ events }: StillHeld, until: number): void {
     const held = new Set(events);
-    for (const { id, halt } of this.#going.values()) if (!held.has(id)) halt.abort(LOST);
+    for (const { id, halt } of this.#going.values()) if (!held.has(id)) halt.halt(LOST);
     if (events.length > 0) this.#heldUntil = Math.max(this.#heldUntil, until);
   }
 
@@ -84,9 +85,9 @@ export class RetryRun implements HeldWork {
 
   #begin(event: RetriedEvent): BegunDelivery {
     const { id, taskUuid, attempts: failures, replayed } = event;
-    const halt = new AbortController();
-    const over = () => this.#stopping || halt.signal.aborted || performance.now() > this.#heldUntil;
-    const handled = this.#group.handle(event, { failures, replayed, over, halt: halt.signal });
+    const halt = new Halt();
+    const over = () => this.#stopping || halt.halted || performance.now() > this.#heldUntil;
+    const handled = this.#group.handle(event, { failures, replayed, over, halt });
     return { id, taskUuid, failures, handled, halt };
   }
 

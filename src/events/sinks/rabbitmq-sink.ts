@@ -33,10 +33,10 @@ export function rabbitmqSink(options: RabbitmqSinkOptions): EventConsumer {
   const publisher = new RabbitmqPublisher({ url, place, logger: loggerOf(logger) });
   return {
     ...consumingAs('rabbitmq', group, options),
-    async deliver(event, { signal, envelope }) {
+    async deliver(event, { halt, envelope }) {
       const body = Buffer.from(JSON.stringify(await envelope()));
       const message = { queue: queueOf(event.namespace), messageId: event.eventId, type: event.name, body };
-      await untilAborted(publisher.send(message), signal);
+      await untilAborted(publisher.send(message), halt.signal);
     },
     close: () => publisher.close(),
   };

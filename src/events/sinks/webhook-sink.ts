@@ -68,7 +68,7 @@ export function webhookSink(options: WebhookSinkOptions): EventConsumer {
   const ownHeaders = { 'user-agent': `tasker-core/${packageVersion()}`, ...headers };
   return {
     ...consumingAs(who, webhookGroup(options as { name: string; group?: string }), options),
-    async deliver(event, { signal, envelope }) {
+    async deliver(event, { halt: { signal }, envelope }) {
       const text = JSON.stringify(body === 'envelope' ? await envelope() : webhookMessage(event));
       const signed = signatureHeaders({ id: event.eventId, body: text, secrets, now: Date.now() });
       let answer: PostAnswer;

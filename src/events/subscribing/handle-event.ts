@@ -1,4 +1,5 @@
 import type { Logger } from '../../logging/logger.ts';
+import type { Halt } from '../halt.ts';
 import type { BaseSubscriber } from './base-subscriber.ts';
 import type { DomainEvent } from './domain-event.ts';
 import type { EventDelivery } from './subscriber-delivery.ts';
@@ -14,22 +15,24 @@ export interface Handling {
 
 /** How one event is handled. */
 export interface HandlingOptions {
-  delivery: EventDelivery;
+  about: Omit<EventDelivery, 'signal'>;
+  /** Nobody waits for it any more. */
+  halt: Halt;
   logger: Logger;
-  /** Whether the delivery failed when its signal fired for this reason. Default: yes. */
+  /** Whether the delivery failed when it was halted for this reason. Default: yes. */
   failsBy?(reason: unknown): boolean;
 }
 
 /**
  * Gives an event to a subscriber, with all its hooks. A delivery fails, and `onHandleError` is called once, when
- * `beforeHandle` or `handle` throws, when the result says so, or when `signal` fires before it is over. `beforeHandle`
+ * `beforeHandle` or `handle` throws, when the result says so, or when it is halted before it is over. `beforeHandle`
  * that gives `false` skips the event, which counts as handled. An error of `afterHandle` or `onHandleError` is logged and
  * changes nothing: the event was handled, or was not, before.
  */
 export function handleEvent(
   subscriber: BaseSubscriber,
   event: DomainEvent,
-  { delivery, logger, failsBy = () => true }: HandlingOptions,
+  { about, halt, logger, failsBy = () => true }: HandlingOptions,
 ): Handling {
   const quietly = async (hook: string, call: () => unknown): Promise<void> => {
     try {
@@ -40,33 +43,36 @@ export function handleEvent(
     }
   };
 
+  const delivery: EventDelivery = {
+    ...about,
+    get signal() {
+      return halt.signal;
+    },
+  };
   const work = (async (): Promise<SubscriberResult> => {
     if ((await subscriber.beforeHandle(event)) === false) return { success: true, metadata: { skipped: true } };
     const result = resultOfHandling(await subscriber.handle(event, delivery));
     // Too late: the delivery has failed, and its error was told.
-    if (delivery.signal.aborted) return result;
+    if (halt.halted) return result;
     await quietly('afterHandle', () => subscriber.afterHandle(event, result));
     if (!result.success) throw new Error(result.error ?? `subscriber ${subscriber.subscriberName} says that it failed`);
     return result;
   })();
 
-  const result = Promise.race([work, whenAborted(delivery.signal, work)]).catch(async (thrown: unknown) => {
+  const result = Promise.race([work, whenHalted(halt, work)]).catch(async (thrown: unknown) => {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-    const { aborted, reason } = delivery.signal;
-    if (!aborted || failsBy(reason)) await quietly('onHandleError', () => subscriber.onHandleError(event, error));
+    if (!halt.halted || failsBy(halt.reason))
+      await quietly('onHandleError', () => subscriber.onHandleError(event, error));
     throw error;
   });
   const settled = Promise.allSettled([work, result]).then(() => undefined);
   return { result, settled };
 }
 
-/** Rejects with the signal's reason; forgets the signal when the work is over before. */
-function whenAborted(signal: AbortSignal, work: Promise<unknown>): Promise<never> {
+/** Rejects with the reason of the halt, which is forgotten when the work is over before. */
+function whenHalted(halt: Halt, work: Promise<unknown>): Promise<never> {
   return new Promise<never>((_, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error);
-    if (signal.aborted) return onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    const forget = (): void => signal.removeEventListener('abort', onAbort);
+    const forget = halt.onHalt(() => reject(halt.reason as Error));
     work.then(forget, forget);
   });
 }

@@ -2,6 +2,7 @@ import { DEFAULTS } from '../../config/defaults.ts';
 import { LONGEST_TIMER_MS } from '../../config/value-forms.ts';
 import { TaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
+import { Halt } from '../halt.ts';
 import type { BaseSubscriber } from './base-subscriber.ts';
 import type { DomainEvent } from './domain-event.ts';
 import { sizeOf } from './event-size.ts';
@@ -23,7 +24,7 @@ export class InProcessDelivery {
   readonly #subscriber: BaseSubscriber;
   readonly #logger: Logger;
   readonly #tellLetGo: () => void;
-  readonly #stopping = new AbortController();
+  readonly #stopping = new Halt();
   readonly #busy = new Set<string>();
   /** What waits, by task, in the order in which it came. */
   readonly #tasks = new Map<string, DomainEvent[]>();
@@ -63,8 +64,8 @@ export class InProcessDelivery {
     if (this.#running.size === 0) return;
     const timer = setTimeout(() => this.#giveUp(), Math.min(drainTimeoutMs, LONGEST_TIMER_MS));
     try {
-      const givenUp = whenFired(this.#stopping.signal);
-      while (this.#running.size > 0 && !this.#stopping.signal.aborted) {
+      const givenUp = new Promise<void>((resolve) => this.#stopping.onHalt(resolve));
+      while (this.#running.size > 0 && !this.#stopping.halted) {
         await Promise.race([...this.#running, givenUp]);
       }
     } finally {
@@ -78,7 +79,7 @@ export class InProcessDelivery {
     this.#tasks.clear();
     this.#ready.clear();
     this.#limit.clear();
-    this.#stopping.abort(new TaskerError('stopped', `subscriber ${subscriberName} was stopped before it had finished`));
+    this.#stopping.halt(new TaskerError('stopped', `subscriber ${subscriberName} was stopped before it had finished`));
     this.#logger.warn(
       { subscriber: subscriberName, running: this.#running.size, waiting: left },
       `subscriber ${subscriberName} did not finish in time; ${left} events of this process were let go`,
@@ -117,7 +118,7 @@ export class InProcessDelivery {
       this.#busy.delete(taskUuid);
       if (waiting.length > 0) this.#ready.add(taskUuid);
       else this.#tasks.delete(taskUuid);
-      if (!this.#stopping.signal.aborted) this.#fill();
+      if (!this.#stopping.halted) this.#fill();
     });
     this.#running.add(done);
   }
@@ -125,30 +126,29 @@ export class InProcessDelivery {
   #handle(event: DomainEvent): Handling {
     const { subscriberName, delivery } = this.#subscriber;
     const { timeoutMs = DEFAULTS.eventTimeoutMs } = delivery;
-    const late = new AbortController();
+    const halt = new Halt();
     const timer = setTimeout(() => {
       const message = `subscriber ${subscriberName}: ${event.eventName} took longer than ${timeoutMs} ms`;
-      late.abort(new TaskerError('timeout', message));
+      halt.halt(new TaskerError('timeout', message));
     }, timeoutMs);
-    const signal = AbortSignal.any([late.signal, this.#stopping.signal]);
+    const forget = this.#stopping.onHalt(() => halt.halt(this.#stopping.reason));
     const handling = handleEvent(this.#subscriber, event, {
-      delivery: { attempt: 1, replayed: false, signal },
+      about: { attempt: 1, replayed: false },
+      halt,
       logger: this.#logger,
     });
+    const over = () => {
+      clearTimeout(timer);
+      forget();
+    };
     handling.result.then(
-      () => clearTimeout(timer),
+      () => over(),
       (error: unknown) => {
-        clearTimeout(timer);
+        over();
         const names = { subscriber: subscriberName, event: event.eventName, event_id: event.eventId, error };
         this.#logger.warn(names, `subscriber ${subscriberName} failed on ${event.eventName}`);
       },
     );
     return handling;
   }
-}
-
-function whenFired(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -15,9 +15,10 @@ export function subscriberConsumer(subscriber: BaseSubscriber, logger: Logger): 
     ...(concurrency !== undefined && { concurrency }),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(maxDeliveries !== undefined && { maxDeliveries }),
-    deliver: async (event, { attempt, replayed, signal, envelope }) => {
+    deliver: async (event, { attempt, replayed, halt, envelope }) => {
       const { result, settled } = handleEvent(subscriber, domainEventOf(event, envelope), {
-        delivery: { attempt, replayed, signal },
+        about: { attempt, replayed },
+        halt,
         logger,
         failsBy: isTimeout,
       });

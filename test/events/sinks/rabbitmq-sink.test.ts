@@ -2,6 +2,7 @@ import { Connection } from 'rabbitmq-client';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { deliveryFailureOf } from '../../../src/events/delivery/delivery-failure.ts';
 import type { EventConsumer } from '../../../src/events/delivery/event-consumer.ts';
+import { Halt } from '../../../src/events/halt.ts';
 import { type RabbitmqSinkOptions, rabbitmqSink } from '../../../src/events/sinks/rabbitmq-sink.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
@@ -28,8 +29,9 @@ describe('rabbitmqSink', () => {
 
   it('fails a delivery when there is no broker, and can be closed', async () => {
     const sink = rabbitmqSink({ url: 'amqp://user:pw@127.0.0.1:9' });
-    const stop = AbortSignal.timeout(200);
-    await expect(sink.deliver(loggedEvent(), deliveryContext({ signal: stop }))).rejects.toThrow();
+    const halt = new Halt();
+    setTimeout(() => halt.halt(new Error('time is over')), 200);
+    await expect(sink.deliver(loggedEvent(), deliveryContext({ halt }))).rejects.toThrow();
     await sink.close!();
   });
 });

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { Agent } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { deliveryFailureOf } from '../../../src/events/delivery/delivery-failure.ts';
+import { Halt } from '../../../src/events/halt.ts';
 import { postJson } from '../../../src/events/sinks/post-json.ts';
 import { type WebhookSinkOptions, webhookSink } from '../../../src/events/sinks/webhook-sink.ts';
 import { httpReceiver, type Received } from '../../support/http-receiver.ts';
@@ -149,16 +150,16 @@ describe('a webhook', () => {
   });
 
   it('that does not answer is let go when the time is up', async () => {
-    const stop = new AbortController();
+    const halt = new Halt();
     let onClose = (): void => {};
     const closed = new Promise<void>((resolve) => {
       onClose = resolve;
     });
     const { url } = await httpReceiver((response) => {
       response.on('close', onClose);
-      stop.abort(new Error('took too long'));
+      halt.halt(new Error('took too long'));
     });
-    const delivery = sinkTo(url).deliver(loggedEvent(), deliveryContext({ signal: stop.signal }));
+    const delivery = sinkTo(url).deliver(loggedEvent(), deliveryContext({ halt }));
     await expect(delivery).rejects.toThrow(/can't be reached/);
     await closed;
   });
