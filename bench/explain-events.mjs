@@ -75,6 +75,16 @@ async function deliverAgain(log, groupId, takes) {
   }
 }
 
+/** As a process of another version does, and one that comes and goes. */
+async function leaveToOthers(log, groupId) {
+  const [holder, member] = [randomUUID(), randomUUID()];
+  await log.joinGroup({ name: 'all', patterns: ['rare.*'], member });
+  await log.signGroup({ groupId, member, patterns: ['rare.*'] });
+  const left = await log.takeRetries(groupId, holder, { leaseMs: 60_000, limit: 5, matching: '^rare' });
+  await log.finishRetries(groupId, holder, { left: left.map((one) => ({ ...one, delayMs: 0 })) });
+  await log.leaveGroup({ groupId, member });
+}
+
 async function lookAround(log) {
   await log.groups();
   await log.list();
@@ -113,6 +123,7 @@ export async function everyEventVerb(url, probe, events) {
     await moreEvents(probe, log);
     await deliver(log, rare, events);
     await deliver(log, all, 300);
+    await leaveToOthers(log, all);
     await deliverAgain(log, all, 100);
     await log.look([rare, all]);
     await lookAround(log);

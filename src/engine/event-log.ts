@@ -98,6 +98,8 @@ export interface RetriedEvent extends LoggedEvent {
   attempts: number;
   /** An operator asked for it. */
   replayed: boolean;
+  /** The group gets events of its name. Not so: whoever asked for it works for the group no more. */
+  wanted: boolean;
 }
 
 /** What became of deliveries that were tried again. */
@@ -106,6 +108,8 @@ export interface RetryOutcome {
   /** `attempts`: deliveries that failed, this one among them. */
   failed?: readonly (FailedDelivery & { attempts: number })[];
   dead?: readonly (EventReference & { attempts: number; error: string })[];
+  /** They were not tried, and are left to other processes; here they come again only later. */
+  left?: readonly (EventReference & { attempts: number; delayMs: number })[];
 }
 
 /**
@@ -249,19 +253,29 @@ export class EventLog {
   /**
    * Takes deliveries that are due again and that nobody holds, for `leaseMs`: of a task never more than one. Those of events
    * that are not there any more end here, so that the next of their tasks go on; `gone` is told how many.
+   * @param matching names that this process can handle, as a regular expression; default: all. What only others can comes
+   *   when they have not taken it for a while, to be left to them, or dropped if nobody wants it.
    */
   async takeRetries(
     groupId: number,
     holder: string,
-    { leaseMs, limit = TAKEN_AT_ONCE, gone }: { leaseMs: number; limit?: number; gone?: (count: number) => void },
+    {
+      leaseMs,
+      limit = TAKEN_AT_ONCE,
+      matching = '',
+      gone,
+    }: { leaseMs: number; limit?: number; matching?: string; gone?: (count: number) => void },
   ): Promise<RetriedEvent[]> {
-    const hold = { groupId, holder, leaseMs, limit, bytes: EVENT_LIMITS.bytes };
+    const hold = { groupId, holder, leaseMs, limit, matching, bytes: EVENT_LIMITS.bytes };
     const held = await this.#database.pipeline(FORGETTABLE, (tx) => holdRetries(tx, hold));
     if (held.gone.length > 0) {
       await this.finishRetries(groupId, holder, { delivered: held.gone });
       gone?.(held.gone.length);
     }
-    return held.events.map((row) => ({ ...loggedEvent(row), attempts: row.attempts_before, replayed: row.replayed }));
+    return held.events.map((row) => {
+      const { attempts_before: attempts, replayed, wanted } = row;
+      return { ...loggedEvent(row), attempts, replayed, wanted };
+    });
   }
 
   /**
@@ -271,12 +285,13 @@ export class EventLog {
   async finishRetries(
     groupId: number,
     holder: string,
-    { delivered = [], failed = [], dead = [] }: RetryOutcome,
+    { delivered = [], failed = [], dead = [], left = [] }: RetryOutcome,
   ): Promise<{ finished: number; next: number }> {
     const ends: RetryEnd[] = [
       ...delivered.map((one) => ({ ...one, attempts: 0, next: 'delivered' as const, error: null })),
       ...failed.map(({ delayMs, ...one }) => ({ ...one, next: delayMs, error: storable(one.error) })),
       ...dead.map((one) => ({ ...one, next: 'dead' as const, error: storable(one.error) })),
+      ...left.map(({ delayMs, ...one }) => ({ ...one, next: delayMs, error: null })),
     ];
     if (ends.length === 0) return { finished: 0, next: 0 };
     return this.#database.pipeline(SETTINGS, (tx) => finishRetries(tx, { groupId, holder }, ends));

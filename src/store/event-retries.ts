@@ -1,8 +1,12 @@
 import type { Db, Statement } from '../db/statement.ts';
 import { EVENT_COLUMNS, EVENT_NAMES, type EventRow } from './event-rows.ts';
 
+/** Longer than between two looks of those whom they are left to. */
+const FOR_OTHERS = `interval '1500 milliseconds'`;
+
 // Rows are looked up one by one and updated by ctid, as all that begins with a list; a holder is compared in a way that no
 // index serves, or the planner would come by that. What is held is due again when the hold ends, so what is due tells all. An earlier one may have come by a replay.
+// What only other processes can handle is left to them while it has not been due for long.
 const HOLD_RETRIES: Statement = {
   name: 'hold_event_retries',
   text: `
@@ -10,6 +14,10 @@ with due as materialized (
   select r.task_uuid, r.id, r.due_at from tasker.event_retry r
    where -r.group_id = -$1::int and r.due_at <= now() and not exists (
      select 1 from tasker.event_retry x where x.group_id = r.group_id and x.task_uuid = r.task_uuid and x.id < r.id)
+     and (r.due_at < now() - ${FOR_OTHERS} or not exists (
+       select 1 from tasker.domain_event x
+        where x.id = r.id and x.name !~ $6 and x.name ~ (select g.matching from tasker.event_group g where g.id = $1)
+        offset 0))
    order by r.due_at limit $4 for update skip locked),
 sized as materialized (
   select due.task_uuid, due.id, row_number() over w n, sum(coalesce(e.bytes, 0)) over w total
@@ -25,7 +33,8 @@ held as (
            where s.n = 1 or s.total <= $5) s
    where r.ctid = s.tid
   returning r.id, r.task_uuid, r.attempts, r.replayed)
-select held.id held_id, held.task_uuid held_task, held.attempts attempts_before, held.replayed, ${EVENT_COLUMNS}
+select held.id held_id, held.task_uuid held_task, held.attempts attempts_before, held.replayed,
+       e.name ~ (select g.matching from tasker.event_group g where g.id = $1) wanted, ${EVENT_COLUMNS}
   from held left join lateral (select * from tasker.domain_event x where x.id = held.id offset 0) e on true
   ${EVENT_NAMES}
  order by held.id`,
@@ -36,6 +45,8 @@ export interface RetryRow extends EventRow {
   /** Deliveries that failed. */
   attempts_before: number;
   replayed: boolean;
+  /** The group gets events of its name. */
+  wanted: boolean;
 }
 
 /** Who takes deliveries, and how many. */
@@ -46,6 +57,8 @@ export interface RetryHold {
   limit: number;
   /** Of payloads and execution results together; the first event comes whatever its size. */
   bytes: number;
+  /** Names that the process can handle, as a regular expression. */
+  matching: string;
 }
 
 type HeldRow = { held_id: number; held_task: string } & (RetryRow | { id: null });
@@ -65,6 +78,7 @@ export async function holdRetries(db: Db, hold: RetryHold): Promise<HeldRetries>
     hold.leaseMs,
     hold.limit,
     hold.bytes,
+    hold.matching,
   ]);
   const held: HeldRetries = { events: [], gone: [] };
   for (const row of rows) {
@@ -98,7 +112,7 @@ with d as materialized (
          and x.holder is not distinct from $2 offset 0) r),
 again as (
   update tasker.event_retry r
-     set attempts = d.attempts, error = d.error, holder = null, due_at = now() + d.delay * interval '1 ms'
+     set attempts = d.attempts, error = coalesce(d.error, r.error), holder = null, due_at = now() + d.delay * interval '1 ms'
     from d where r.ctid = d.tid and d.kind = 1),
 over as (
   delete from tasker.event_retry where ctid = any (array(select tid from d where kind <> 1))),
@@ -124,6 +138,7 @@ export interface RetryEnd {
   attempts: number;
   /** Milliseconds until it is tried again, or why not. */
   next: number | 'delivered' | 'dead';
+  /** Null where it is tried again: as before. */
   error: string | null;
 }
 

@@ -15,6 +15,8 @@ export interface ConsumerDefaults {
 export class GroupConsumers {
   readonly name: string;
   readonly patterns: readonly string[];
+  /** The patterns as a regular expression. */
+  readonly matching: string;
   readonly from: 'now' | 'beginning';
   /** Events of different tasks that are handled at once. */
   readonly concurrency: number;
@@ -24,6 +26,7 @@ export class GroupConsumers {
   constructor(name: string, consumers: readonly EventConsumer[], defaults: ConsumerDefaults) {
     this.name = name;
     this.patterns = [...new Set(consumers.flatMap(({ patterns }) => patterns))];
+    this.matching = regexOfPatterns(this.patterns);
     this.from = consumers.some(({ from }) => from === 'beginning') ? 'beginning' : 'now';
     this.concurrency = Math.max(1, ...consumers.map(({ concurrency = defaults.concurrency }) => concurrency));
     this.#defaults = defaults;
@@ -33,9 +36,14 @@ export class GroupConsumers {
     }));
   }
 
-  /** Who gets events of this name. Another process may have joined the group with patterns that nobody here has. */
+  /** Whether somebody here asked for events of this name. If not, another process of the group did. */
+  wants(eventName: string): boolean {
+    return this.#consumers.some(({ matching }) => matching.test(eventName));
+  }
+
+  /** Who gets events of this name, which somebody here must want. */
   of(eventName: string): { consumer: EventConsumer; timeoutMs: number; maxDeliveries: number } {
-    const { consumer } = this.#consumers.find(({ matching }) => matching.test(eventName)) ?? this.#consumers[0]!;
+    const { consumer } = this.#consumers.find(({ matching }) => matching.test(eventName))!;
     const { timeoutMs = this.#defaults.timeoutMs, maxDeliveries = this.#defaults.maxDeliveries } = consumer;
     return { consumer, timeoutMs, maxDeliveries };
   }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { backOff } from '../../engine/back-off.ts';
-import type { EventLog } from '../../engine/event-log.ts';
+import type { EventLog, RetriedEvent } from '../../engine/event-log.ts';
 import type { LoggedEvent } from '../../engine/logged-event.ts';
 import { settledWithin } from '../../engine/settled-within.ts';
 import { messageOf } from '../../errors.ts';
@@ -14,6 +14,7 @@ import { GroupMember } from './group-member.ts';
 import type { GroupWork } from './group-work.ts';
 import { type HandedOver, HandOver, type HandOverOptions } from './hand-over.ts';
 import type { HeldWork } from './held-work.ts';
+import { leaveToOthers } from './leave-to-others.ts';
 import type { Outage } from './outage.ts';
 import { PartRun } from './part-run.ts';
 import { type Hold, RetryRun } from './retry-run.ts';
@@ -43,8 +44,9 @@ export interface GroupLoad {
 /** Events in memory at most. */
 const HELD = 400;
 const TAKEN_AT_ONCE = 200;
-/** Before a due delivery is asked for again that another process has its hands on. */
+/** Before a due delivery is asked for again that another process has its hands on, or that is left to another; doubling. */
 const LOCKED_MS = 50;
+const LOCKED_AT_MOST_MS = 800;
 /** After the drain time, for writing down what was handled. */
 const GRACE_MS = 5_000;
 const LAST_WORD_MS = 500;
@@ -76,6 +78,8 @@ export class GroupRunner implements GroupWork {
   #eventsMayWait = true;
   /** By this process's clock. */
   #retryAt = 0;
+  /** Before the next look for a due delivery, if this one finds none. */
+  #lockedMs = LOCKED_MS;
   /** What holds due deliveries. */
   readonly #retrying = new Set<RetryRun>();
   #stirred = false;
@@ -159,6 +163,10 @@ export class GroupRunner implements GroupWork {
     this.#wakeUp?.();
   }
 
+  wants(eventName: string): boolean {
+    return this.#consumers.wants(eventName);
+  }
+
   async handle(event: LoggedEvent, options: HandOverOptions): Promise<HandedOver> {
     const handed = await this.#hands.handle(event, options);
     this.stir();
@@ -227,16 +235,30 @@ export class GroupRunner implements GroupWork {
     const hold = this.#newHold();
     this.#retryAt = Number.POSITIVE_INFINITY;
     try {
+      const { matching } = this.#consumers;
       const gone = (count: number) => this.#warnOfGone(count);
-      const events = await this.log.takeRetries(this.groupId, hold.holder, { leaseMs: this.leaseMs, limit, gone });
+      const how = { leaseMs: this.leaseMs, limit, matching, gone };
+      const taken = await this.log.takeRetries(this.groupId, hold.holder, how);
+      const events = taken.filter(({ name }) => this.wants(name));
       if (events.length > 0) void this.#retry(RetryRun.of(this, events, hold));
-      if (events.length === limit) this.retryIn(0);
+      if (events.length < taken.length) await this.#leaveToOthers(taken, hold);
+      if (taken.length > 0) this.#lockedMs = LOCKED_MS;
+      if (taken.length === limit) this.retryIn(0);
       else await this.#lookWhenDue();
-      return events.length > 0;
+      return taken.length > 0;
     } catch (error) {
       this.#retryAt = 0;
       throw error;
     }
+  }
+
+  async #leaveToOthers(taken: readonly RetriedEvent[], { holder }: Hold): Promise<void> {
+    const events = taken.filter(({ name }) => !this.wants(name));
+    const { dropped, next } = await leaveToOthers(this.log, { groupId: this.groupId, holder }, events);
+    if (next > 0) this.retryIn(0);
+    if (dropped === 0) return;
+    const about = { group: this.name, deliveries: dropped };
+    this.#logger.debug(about, 'events that no process of the group asks for any more are not delivered');
   }
 
   #warnOfGone(deliveries: number): void {
@@ -252,7 +274,10 @@ export class GroupRunner implements GroupWork {
 
   async #lookWhenDue(): Promise<void> {
     const dueMs = await this.log.nextDueMs(this.groupId);
-    if (dueMs !== null) this.#retryAt = Math.min(this.#retryAt, performance.now() + (dueMs > 0 ? dueMs : LOCKED_MS));
+    if (dueMs === null) return;
+    const locked = dueMs === 0;
+    this.#retryAt = Math.min(this.#retryAt, performance.now() + (locked ? this.#lockedMs : dueMs));
+    this.#lockedMs = locked ? Math.min(LOCKED_AT_MOST_MS, this.#lockedMs * 2) : LOCKED_MS;
   }
 
   async #takePart(): Promise<boolean> {

@@ -10,7 +10,9 @@ export interface GroupWork {
   readonly leaseMs: number;
   /** What takes longer does not keep others waiting that have nothing to do with it. */
   readonly slowMs: number;
-  /** Hands an event over as soon as there is a slot. */
+  /** Whether somebody in this process asked for events of this name. */
+  wants(eventName: string): boolean;
+  /** Hands an event over, which somebody here must want, as soon as there is a slot. */
   handle(event: LoggedEvent, options: HandOverOptions): Promise<HandedOver>;
   /** Asks the database until it answers; undefined when the time for that is over. */
   surely<T>(ask: () => Promise<T>): Promise<T | undefined>;

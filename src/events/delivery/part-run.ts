@@ -26,8 +26,9 @@ const NOT_WRITTEN = new Error('that this delivery goes on could not be written d
 
 /**
  * Handles what was taken of one part: events of a task one after the other, those of different tasks at once. The group's
- * cursor follows as far as all was handled; a failed event, and those of its task behind it, go on beside the cursor. So do
- * those that take long, once nothing else is to do: what comes after them in the part does not wait for them.
+ * cursor follows as far as all was handled; a failed event, one that only another process asked for, and those of their
+ * tasks behind them go on beside the cursor. So do those that take long, once nothing else is to do: what comes after them
+ * in the part does not wait for them.
  */
 export class PartRun implements HeldWork {
   readonly holder: string;
@@ -111,7 +112,8 @@ export class PartRun implements HeldWork {
   async #inOrder(events: readonly Placed[]): Promise<void> {
     let behind = false;
     for (const placed of events) {
-      behind ||= placed.event!.parked;
+      // What only another process asked for waits for it beside the cursor.
+      behind ||= placed.event!.parked || !this.#group.wants(placed.event!.name);
       const handled: HandedOver | { kind: 'parked' } = behind ? { kind: 'parked' } : await this.#handle(placed);
       // What goes on beside the part took those behind it along.
       if (handled.kind === 'let_go' || placed.handled) return;
