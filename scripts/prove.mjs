@@ -19,6 +19,7 @@ const PROOFS = [
     '3600000',
   ],
   ['plans on a million rows', 'bench/explain.mjs'],
+  ['what events cost, and how soon they come', 'bench/events.mjs'],
   ['throughput on large tables, creation, idle', 'bench/scale.mjs'],
 ];
 

@@ -1,0 +1,19 @@
+// A process with a subscriber and no worker, for bench/events.mjs: prints when each event was handled, by the clock that all
+// processes of a machine share. Ends with its input.
+import { BaseSubscriber, createTasker } from 'tasker-core';
+
+class Listening extends BaseSubscriber {
+  static subscriberName = 'listening';
+  handle({ metadata }) {
+    process.stdout.write(`${metadata.taskUuid} ${process.hrtime.bigint()}\n`);
+  }
+}
+
+const tasker = await createTasker({
+  databaseUrl: process.env.DATABASE_URL,
+  templates: [],
+  worker: false,
+  subscribers: [Listening],
+});
+process.stdout.write('ready\n');
+process.stdin.resume().once('end', () => void tasker.stop());

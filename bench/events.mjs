@@ -1,0 +1,168 @@
+// What a domain event costs, and how soon it comes: W7 (one durable event a step) against W1, in turn on one server; a fast
+// event from the commit to its subscriber in the same process; a durable one to a subscriber in another process, while there
+// is nothing else to do. Ends with 1 when a median misses its bound.
+//   npm run bench:events [-- --rounds 7 --seconds 2 --latency 200]
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import pg from 'pg';
+import { BaseSubscriber, mustParseTemplate } from 'tasker-core';
+import { at, many, median, request, startTasker, throughput, withDatabase, withServer } from './harness.mjs';
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '7' },
+    seconds: { type: 'string', default: '2' },
+    latency: { type: 'string', default: '200' },
+  },
+});
+const [rounds, seconds, count] = [values.rounds, values.seconds, values.latency].map(Number);
+
+/** Of medians. */
+const BOUNDS = { throughput_ratio: 0.75, fast_ms: 1, durable_ms: 20 };
+/** What a first event loads and compiles is no part of the figures. */
+const WARM_UP = 30;
+const LOST_MS = 30_000;
+
+let missed = 0;
+function report(line, holds) {
+  if (!holds) missed++;
+  console.log(JSON.stringify({ ...line, holds }));
+}
+
+/** When the last recording of this process was committed: as soon as the driver reads it. */
+let committedAt = 0n;
+const { bind, emit } = pg.Connection.prototype;
+pg.Connection.prototype.bind = function (config, ...more) {
+  if (config.statement?.startsWith('record_steps')) this.records = true;
+  return bind.call(this, config, ...more);
+};
+pg.Connection.prototype.emit = function (event, message, ...more) {
+  if (this.records && event === 'commandComplete' && message.text === 'COMMIT') {
+    committedAt = process.hrtime.bigint();
+    this.records = false;
+  }
+  return emit.call(this, event, message, ...more);
+};
+
+async function cost(url, folder) {
+  const tasker = await startTasker(url, folder, { names: ['W1', 'W7'], concurrency: 2000 });
+  const [without, withEvents] = [await throughput(tasker, 'W1', seconds), await throughput(tasker, 'W7', seconds)];
+  const rate = async (load) => (load.count * load.steps) / (await load.run());
+  const rates = { W1: [], W7: [] };
+  for (let i = 0; i < rounds; i++) {
+    rates.W1.push(await rate(without));
+    rates.W7.push(await rate(withEvents));
+  }
+  await tasker.stop();
+  const ratios = rates.W7.map((value, i) => value / rates.W1[i]);
+  const ratio = Number(median(ratios).toFixed(2));
+  const line = { measure: 'one durable event a step', rounds, W1: Math.round(median(rates.W1)) };
+  const [lowest, highest] = [Math.min(...ratios), Math.max(...ratios)].map((value) => Number(value.toFixed(2)));
+  report(
+    { ...line, W7: Math.round(median(rates.W7)), ratio, lowest, highest, bound: BOUNDS.throughput_ratio },
+    ratio >= BOUNDS.throughput_ratio,
+  );
+}
+
+/** A step that publishes one event in this mode. */
+const single = (mode) =>
+  mustParseTemplate(
+    JSON.stringify({
+      name: mode,
+      namespace: 'bench',
+      version: '1.0.0',
+      identity_strategy: 'always_unique',
+      steps: [
+        {
+          name: 'work',
+          handler: { callable: 'work' },
+          publishes_events: [{ name: `bench.${mode}`, description: 'Done', schema: {}, delivery_mode: mode }],
+        },
+      ],
+    }),
+  );
+
+/** Milliseconds from the commit to the handling, one task after another; `handled` gives the time of a task's event. */
+async function latencies(tasker, mode, handled) {
+  const times = [];
+  for (let i = 0; i < WARM_UP + count; i++) {
+    const { taskUuid } = await tasker.createTask(request(mode));
+    await tasker.waitForTask(taskUuid);
+    const handledAt = await handled(taskUuid);
+    if (i >= WARM_UP) times.push(Number(handledAt - committedAt) / 1e6);
+    // Until all that the last one set off is over, and not in step with anything.
+    await sleep(20 + Math.random() * 20);
+  }
+  return times.sort((a, b) => a - b);
+}
+
+/** What somebody else adds to; waits for it. */
+function handledTimes() {
+  const [times, waiting] = [new Map(), new Map()];
+  return {
+    add(task, time) {
+      times.set(task, time);
+      waiting.get(task)?.(time);
+    },
+    async of(task) {
+      if (times.has(task)) return times.get(task);
+      const told = new Promise((resolve) => waiting.set(task, resolve));
+      const lost = sleep(LOST_MS, undefined, { ref: false }).then(() => {
+        throw new Error(`the event of task ${task} did not come within ${LOST_MS} ms`);
+      });
+      return Promise.race([told, lost]);
+    },
+  };
+}
+
+function reportLatency(measure, times, bound) {
+  const p50 = at(times, 0.5);
+  report({ measure, events: times.length, p50_ms: p50, p95_ms: at(times, 0.95), bound_ms: bound }, p50 <= bound);
+}
+
+async function fast(url, folder) {
+  const handled = handledTimes();
+  class Listening extends BaseSubscriber {
+    static subscriberName = 'in this process';
+    static delivery = { mode: 'in_process' };
+    handle({ metadata }) {
+      handled.add(metadata.taskUuid, process.hrtime.bigint());
+    }
+  }
+  const tasker = await startTasker(url, folder, { templates: [single('fast')], subscribers: [Listening] });
+  reportLatency('fast, in the same process', await latencies(tasker, 'fast', handled.of), BOUNDS.fast_ms);
+  await tasker.stop();
+}
+
+async function durable(url, folder) {
+  const tasker = await startTasker(url, folder, { templates: [single('durable')] });
+  await many(tasker, 'durable', 1);
+  const listener = spawn(process.execPath, [fileURLToPath(new URL('event-listener.mjs', import.meta.url))], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, DATABASE_URL: url },
+  });
+  const handled = handledTimes();
+  const ready = new Promise((resolve, reject) => {
+    listener.once('exit', (code) => reject(new Error(`the listener ended with ${code}`)));
+    createInterface({ input: listener.stdout }).on('line', (line) => {
+      const [task, time] = line.split(' ');
+      if (task === 'ready') resolve();
+      else handled.add(task, BigInt(time));
+    });
+  });
+  await ready;
+  reportLatency('durable, to another process', await latencies(tasker, 'durable', handled.of), BOUNDS.durable_ms);
+  const ended = new Promise((resolve) => listener.once('close', resolve));
+  listener.stdin.end();
+  await ended;
+  await tasker.stop();
+}
+
+await withServer(async (server, folder) => {
+  for (const measure of [fast, durable, cost]) await withDatabase(server, (url) => measure(url, folder));
+});
+if (missed > 0) console.error(`${missed} of the medians missed their bounds`);
+process.exitCode = missed === 0 ? 0 : 1;
