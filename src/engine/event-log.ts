@@ -218,16 +218,18 @@ export class EventLog {
   /**
    * Takes a part in which something waits for the group and that nobody holds, for `leaseMs`. Undefined: there is none.
    * @param holder the process, a UUID
+   * @param options `limit`: events that are given out (200); `scan`: ids that are looked at for them (2,000)
    */
   async take(
     groupId: number,
     holder: string,
-    { leaseMs, limit = TAKEN_AT_ONCE }: { leaseMs: number; limit?: number },
+    { leaseMs, limit = TAKEN_AT_ONCE, scan = EVENT_LIMITS.scan }: { leaseMs: number; limit?: number; scan?: number },
   ): Promise<TakenPart | undefined> {
+    const limits = { ...EVENT_LIMITS, scan, events: limit };
     const hold = randomUUID();
     const rows = await this.#database.pipeline(FORGETTABLE, async (tx) => {
       const held = holdPart(tx, { groupId, holder, hold, leaseMs });
-      const [read] = await Promise.all([readPart(tx, { groupId, hold }, limits(limit)), held]);
+      const [read] = await Promise.all([readPart(tx, { groupId, hold }, limits), held]);
       return read;
     });
     return rows && takenPart(rows, { groupId, hold });
@@ -403,8 +405,6 @@ export class EventLog {
     return forgetOldEvents(this.#database, retentionMs);
   }
 }
-
-const limits = (events: number) => ({ ...EVENT_LIMITS, events });
 
 /** Of lists that are done to their end the next one begins. */
 const after = ({ chunk, size, done }: { chunk: number; size: number; done: number }): EventPosition =>

@@ -18,6 +18,7 @@ import { leaveToOthers } from './leave-to-others.ts';
 import type { Outage } from './outage.ts';
 import { PartRun } from './part-run.ts';
 import { type Hold, RetryRun } from './retry-run.ts';
+import { ScanWidth } from './scan-width.ts';
 import { untilAnswered } from './until-answered.ts';
 
 /** What a {@link GroupRunner} is made from. */
@@ -75,6 +76,7 @@ export class GroupRunner implements GroupWork {
   readonly #member: GroupMember;
   #looping: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
+  readonly #scan = new ScanWidth(TAKEN_AT_ONCE);
   #eventsMayWait = true;
   /** By this process's clock. */
   #retryAt = 0;
@@ -288,8 +290,13 @@ export class GroupRunner implements GroupWork {
     const hold = this.#newHold();
     this.#eventsMayWait = false;
     try {
-      const taken = await this.log.take(this.groupId, hold.holder, { leaseMs: this.leaseMs, limit });
+      const taken = await this.log.take(this.groupId, hold.holder, {
+        leaseMs: this.leaseMs,
+        limit,
+        scan: this.#scan.ids,
+      });
       if (!taken) return false;
+      this.#scan.found(taken.events.length, limit);
       void this.#runPart(new PartRun(this, taken, hold));
       this.#eventsMayWait = true;
       return true;
