@@ -113,12 +113,11 @@ async function idOf(database: Database, eventId: string | undefined): Promise<nu
 export async function redeliverDead(database: Database, { group, eventId }: DeadReference): Promise<number> {
   const id = await idOf(database, eventId);
   if (id === undefined) return 0;
-  const { count, groupId } = await inGroup(database, group, async (tx, groupId) => ({
-    count: await redeliverEvents(tx, groupId, id),
-    groupId,
-  }));
-  if (count > 0) await database.pipeline(AT_LENGTH, (tx) => promoteRetries(tx, groupId));
-  return count;
+  return inGroup(database, group, async (tx, groupId) => {
+    const count = await redeliverEvents(tx, groupId, id);
+    if (count > 0) await promoteRetries(tx, groupId);
+    return count;
+  });
 }
 
 /** What was given up is forgotten. */
@@ -137,12 +136,11 @@ export async function replayEvents(
   const wanted = readFilter(filter);
   let count = 0;
   for (let part = 0; part < EVENT_PARTS; part++) {
-    const { again, groupId } = await inGroup(database, group, async (tx, groupId) => ({
-      again: await replayPart(tx, { groupId, part }, wanted),
-      groupId,
-    }));
-    if (again > 0) await database.pipeline(AT_LENGTH, (tx) => promoteRetries(tx, groupId));
-    count += again;
+    count += await inGroup(database, group, async (tx, groupId) => {
+      const again = await replayPart(tx, { groupId, part }, wanted);
+      if (again > 0) await promoteRetries(tx, groupId);
+      return again;
+    });
     tell({ replayed: count, share: (part + 1) / EVENT_PARTS });
   }
   return count;

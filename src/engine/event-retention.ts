@@ -1,6 +1,5 @@
 import type { Database } from '../db/database.ts';
 import { EVENT_PARTS } from '../store/event-groups.ts';
-import { promoteRetries } from '../store/event-replay.ts';
 import { forgetDead, forgetEvents, lockGroups } from '../store/event-retention.ts';
 import { AT_LENGTH } from './event-settings.ts';
 
@@ -23,7 +22,5 @@ export async function forgetOldEvents(database: Database, retentionMs: number): 
       after = far;
     }
   }
-  for (const groupId of await database.pipeline(AT_LENGTH, lockGroups))
-    await database.pipeline(AT_LENGTH, (tx) => promoteRetries(tx, groupId));
   return count;
 }

@@ -1,5 +1,8 @@
 import type { Db, Statement } from '../db/statement.ts';
 
+/** With a group's id: held by whoever ends deliveries of the group, and alone by whoever puts others behind them. */
+export const ENDS_LOCK = 7_303_014;
+
 /** Of what is delivered again, the first of each task is due, unless an earlier one waits already. */
 const insertAgain = (chosen: string) => `
 again as (
@@ -87,6 +90,11 @@ export async function countReplay(db: Db, of: GroupPart, filter: ReplayFilter): 
   return (await db.query<{ n: number }>(COUNT_REPLAY, replayValues(of, filter))).rows[0]!.n;
 }
 
+const LOCK_ENDS: Statement = {
+  name: 'lock_event_ends',
+  text: `select pg_advisory_xact_lock(${ENDS_LOCK}, $1)`,
+};
+
 const PROMOTE: Statement = {
   name: 'promote_event_retries',
   text: `
@@ -97,9 +105,9 @@ update tasker.event_retry r set due_at = now()
 };
 
 /**
- * Makes due what is first of its task. It is so already, but where something was put behind a delivery that ended at the
- * same moment: call it once that is committed.
+ * Makes due what is first of its task, in the transaction that put it there: the delivery before it may have ended at the
+ * same moment, and neither have seen the other. Those that are ending now are waited for, and the next see all of this.
  */
 export async function promoteRetries(db: Db, groupId: number): Promise<void> {
-  await db.query(PROMOTE, [groupId]);
+  await Promise.all([db.query(LOCK_ENDS, [groupId]), db.query(PROMOTE, [groupId])]);
 }

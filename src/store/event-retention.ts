@@ -65,7 +65,7 @@ const LOCK_GROUPS: Statement = {
   text: `select id from tasker.event_group order by id for update`,
 };
 
-/** The ids of all groups; none of them is given anything to deliver again until the transaction ends. */
-export async function lockGroups(db: Db): Promise<number[]> {
-  return (await db.query<{ id: number }>(LOCK_GROUPS)).rows.map((row) => row.id);
+/** No group is given anything to deliver again until the transaction ends. */
+export async function lockGroups(db: Db): Promise<void> {
+  await db.query(LOCK_GROUPS);
 }

@@ -1,4 +1,5 @@
 import type { Db, Statement } from '../db/statement.ts';
+import { ENDS_LOCK } from './event-replay.ts';
 import { EVENT_COLUMNS, EVENT_NAMES, type EventRow } from './event-rows.ts';
 
 /** Longer than between two looks of those whom they are left to. */
@@ -88,10 +89,11 @@ export async function holdRetries(db: Db, hold: RetryHold): Promise<HeldRetries>
   return held;
 }
 
+// The shared lock is waited for by whoever puts something behind a delivery, see lockEnds.
 const LOCK_RETRIES: Statement = {
   name: 'lock_event_retries',
   text: `
-select count(*)
+select count(*), pg_advisory_xact_lock_shared(${ENDS_LOCK}, $1)
   from (select * from unnest($2::uuid[], $3::bigint[]) d (task_uuid, id) order by 1, 2) d
   cross join lateral (
     select 1 from tasker.event_retry x

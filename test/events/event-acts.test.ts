@@ -1,10 +1,14 @@
-import { describe, expect, it } from 'vitest';
-import type { EventLog } from '../../src/engine/event-log.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { Database } from '../../src/db/database.ts';
+import { opening } from '../../src/db/opening.ts';
+import type { EventLog, TakenEvent } from '../../src/engine/event-log.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
 import { uuidV7 } from '../../src/model/uuid.ts';
+import { finishRetries } from '../../src/store/event-retries.ts';
 import { drain, eventLog, writeEvents } from '../support/event-log.ts';
 import { choosing, partsFor, workers } from '../support/hand-worker.ts';
-import { DEMO, setup, template } from '../support/setup.ts';
+import { DEMO, setup, template, until } from '../support/setup.ts';
 
 const ME = '00000000-0000-7000-8000-000000000001';
 const HOLD = { leaseMs: 60_000 };
@@ -136,6 +140,51 @@ describe('what was given up', () => {
       code: 'event_group_not_found',
       message: 'no group fragil gets domain events; did you mean fragile?',
     });
+  });
+});
+
+describe('what is delivered again while the delivery before it ends', () => {
+  const twoOfATask = async () => {
+    const { log, sql, url, taskUuids } = await eventLog();
+    const [taskUuid] = taskUuids as [string];
+    const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
+    await writeEvents(sql, { taskUuid, name: 'a.one' }, { taskUuid, name: 'a.two' });
+    await log.sequence();
+    const taken = (await log.take(group, ME, HOLD))!;
+    const [one, two] = taken.events as [TakenEvent, TakenEvent];
+    await log.finish(taken, {
+      failed: [{ ...one, error: 'no', delayMs: 0 }],
+      dead: [{ ...two, error: 'no' }],
+    });
+    expect(names(await log.takeRetries(group, ME, HOLD))).toEqual(['a.one']);
+    return { log, sql, url, group, one };
+  };
+
+  it.each([
+    ['redelivered', (log: EventLog) => log.redeliver({ group: 'one' })],
+    ['replayed', (log: EventLog) => log.replay({ group: 'one', name: 'a.two' })],
+  ])('comes, whichever is committed first (%s)', async (_, act) => {
+    const { log, sql, url, group, one } = await twoOfATask();
+    const elsewhere = await Database.connect({ url, poolSize: 1, logger: silentLogger });
+    onTestFinished(() => elsewhere.close());
+    const end = { taskUuid: one.taskUuid, id: one.id, attempts: 1, next: 'delivered', error: null } as const;
+    const waiting = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    // The other process has written that it delivered the first, and can't see what is put behind it.
+    const { acting } = await elsewhere.transaction(opening(), async (tx) => {
+      await finishRetries(tx, { groupId: group, holder: ME }, [end]);
+      let over = false;
+      const acting = act(log).finally(() => {
+        over = true;
+      });
+      await until(
+        async () => over || (await sql(waiting)).length > 0,
+        (overOrWaiting) => overOrWaiting,
+      );
+      return { acting };
+    });
+    expect(await acting).toBe(1);
+    expect(names(await again(log, group))).toEqual(['a.two']);
+    expect(await sql('select * from tasker.event_retry')).toEqual([]);
   });
 });
 
