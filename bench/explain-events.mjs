@@ -5,22 +5,42 @@ import { createTasker, silentLogger } from 'tasker-core';
 /** Nothing corrects the statistics: of tables that were empty when they were looked at, as when a system starts. */
 const TABLES = ['domain_event', 'event_chunk', 'event_gap', 'event_cursor', 'event_retry', 'event_dead'];
 
-/** So many events of finished tasks, ten of each, one in a thousand of a rare name. */
-async function fillEvents(probe, events) {
+/** Between two events. */
+const EVERY = '200 ms';
+
+/** Events of finished tasks by their numbers, ten of each, one in a thousand of a rare name. */
+async function fillEvents(probe, from, to) {
   const batch = 100_000;
-  for (let done = 0; done < events; done += batch) {
+  for (let done = from; done < to; done += batch) {
     await probe.query(
       `insert into tasker.domain_event (event_id, name, task_uuid, idx, attempt, publisher, payload, execution, fired_at)
        select ('01900000-' || lpad(to_hex(g >> 16), 4, '0') || '-7' || lpad(to_hex(g & 4095), 3, '0') || '-8000-' || lpad(to_hex(g), 12, '0'))::uuid,
               case when g % 1000 = 0 then 'rare.done' else 'demo.done' end,
               ('01900000-' || lpad(to_hex((g / 10) >> 16), 4, '0') || '-7' || lpad(to_hex((g / 10) & 4095), 3, '0') || '-8000-' || lpad(to_hex(g / 10), 12, '0'))::uuid,
-              g % 4, 1, 'default', '{"ok": true}', '{"execution_time_ms": 1}', now() - interval '1 day' + g * interval '1 ms'
+              g % 4, 1, 'default', '{"ok": true}', '{"execution_time_ms": 1}', now() - interval '1 hour' - ($3::int - g) * interval '${EVERY}'
          from generate_series($1::int, $2::int) g`,
-      [done, Math.min(done + batch, events) - 1],
+      [done, Math.min(done + batch, to) - 1, to],
     );
   }
-  for (const of of ['ids', 'tasks', 'times'])
-    await probe.query(`select brin_summarize_new_values('tasker.domain_event_${of}')`);
+}
+
+/**
+ * Leaves so many events as they stand after months: most were forgotten, their pages took later ones, and those were
+ * forgotten too. Answers with one of the eldest.
+ */
+async function fillForMonths(probe, events) {
+  const cycles = 5;
+  const each = Math.ceil(events / cycles);
+  for (let cycle = 0; cycle < cycles; cycle++) {
+    await fillEvents(probe, cycle * each, (cycle + 1) * each);
+    await probe.query(`delete from tasker.domain_event where id <= $1`, [cycle * each + Math.floor(each * 0.9)]);
+    await probe.query('vacuum tasker.domain_event');
+  }
+  await fillEvents(probe, cycles * each, cycles * each + events);
+  const { rows } = await probe.query(`select event_id, fired_at from tasker.domain_event where id = $1`, [
+    cycles * each + Math.ceil(events / 100),
+  ]);
+  return { eventId: rows[0].event_id, firedAt: rows[0].fired_at };
 }
 
 /** Events of open tasks, some of them rolled back, while another transaction keeps an old snapshot. */
@@ -85,12 +105,15 @@ async function leaveToOthers(log, groupId) {
   await log.leaveGroup({ groupId, member });
 }
 
-async function lookAround(log) {
+async function lookAround(log, old) {
   await log.groups();
   await log.list();
-  const [event] = await log.list({ name: 'demo.*', before: new Date(Date.now() - 3_600_000), limit: 10 });
+  const shortlyBefore = new Date(old.firedAt.getTime() - 60_000);
+  const [event] = await log.list({ name: 'demo.*', before: old.firedAt, limit: 10 });
+  await log.list({ beforeId: event.id, limit: 10 });
+  await log.list({ name: 'none.*', after: shortlyBefore, before: old.firedAt });
   await log.list({ taskUuid: event.taskUuid });
-  await log.get(event.eventId);
+  await log.get(old.eventId);
   await log.envelope([event]);
   const { place } = await log.follow({ chunk: 0, id: 0 }, { name: 'rare.*' });
   await log.follow(place);
@@ -112,7 +135,7 @@ export async function everyEventVerb(url, probe, events) {
     await probe.query(`alter table tasker.${table} set (autovacuum_enabled = off)`);
     await probe.query(`analyze tasker.${table}`);
   }
-  await fillEvents(probe, events);
+  const old = await fillForMonths(probe, events);
   const tasker = await createTasker({ databaseUrl: url, worker: false, logger: silentLogger });
   const log = tasker.engine.events;
   const rare = await log.joinGroup({ name: 'rare', patterns: ['rare.*'], from: 'beginning' });
@@ -126,7 +149,7 @@ export async function everyEventVerb(url, probe, events) {
     await leaveToOthers(log, all);
     await deliverAgain(log, all, 100);
     await log.look([rare, all]);
-    await lookAround(log);
+    await lookAround(log, old);
     await operate(log, probe);
   }
   await tasker.stop();

@@ -3,17 +3,22 @@ import { EVENT_COLUMNS, EVENT_NAMES, type EventRow } from './event-rows.ts';
 
 const FILTER = `
        ($1::text is null or x.name ~ $1) and ($2::timestamptz is null or x.fired_at > $2)
-       and ($3::timestamptz is null or x.fired_at < $3) and ($4::bigint is null or x.id < $4)`;
+       and ($3::timestamptz is null or x.fired_at < $3)`;
 
-// From the newest on, by the key, until there are enough.
+// By the index of times, from the newest or from where a page ends, until there are enough. Where the last event of the page
+// before is forgotten, the next elder one tells its time.
 const LIST_EVENTS: Statement = {
   name: 'list_events',
   text: `
-with page as materialized (
+with last as materialized (
+  select fired_at from tasker.domain_event where id <= $4 order by id desc limit 1),
+page as materialized (
   select x.* from tasker.domain_event x
    where ${FILTER}
-   order by x.id desc limit $5)
-select ${EVENT_COLUMNS} from page e ${EVENT_NAMES} order by e.id desc`,
+     and ($4::bigint is null or (x.fired_at <= (select fired_at from last)
+                                 and (x.fired_at < (select fired_at from last) or x.id < $4)))
+   order by x.fired_at desc, x.id desc limit $5)
+select ${EVENT_COLUMNS} from page e ${EVENT_NAMES} order by e.fired_at desc, e.id desc`,
 };
 
 // First all of the task's: in the order of the key they would be looked for among all others.
@@ -21,7 +26,7 @@ const LIST_EVENTS_OF_TASK: Statement = {
   name: 'list_events_of_task',
   text: `
 with mine as materialized (
-  select x.* from tasker.domain_event x where x.task_uuid = $6 and ${FILTER}),
+  select x.* from tasker.domain_event x where x.task_uuid = $6 and ${FILTER} and ($4::bigint is null or x.id < $4)),
 page as materialized (
   select * from mine order by id desc limit $5)
 select ${EVENT_COLUMNS} from page e ${EVENT_NAMES} order by e.id desc`,
