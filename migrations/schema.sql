@@ -67,9 +67,9 @@ create table tasker.domain_event (
   fired_at timestamp with time zone not null default now(),
   constraint domain_event_pkey PRIMARY KEY (id)
 );
-CREATE INDEX domain_event_ids ON tasker.domain_event USING brin (event_id) WITH (autosummarize='on');
-CREATE INDEX domain_event_tasks ON tasker.domain_event USING brin (task_uuid) WITH (autosummarize='on');
-CREATE INDEX domain_event_times ON tasker.domain_event USING brin (fired_at) WITH (autosummarize='on');
+CREATE INDEX domain_event_ids ON tasker.domain_event USING btree (event_id);
+CREATE INDEX domain_event_tasks ON tasker.domain_event USING btree (task_uuid);
+CREATE INDEX domain_event_times ON tasker.domain_event USING btree (fired_at);
 
 create table tasker.event_chunk (
   part smallint not null,

@@ -321,7 +321,7 @@ export class EventLog {
 
   // ---- for those who look
 
-  /** Events, the newest first. @throws TaskerError `bad_request`, `invalid_uuid` */
+  /** Events, the newest first. @throws TaskerError `bad_request`, `invalid_uuid`, `timeout` */
   list(filter: EventFilter = {}): Promise<LoggedEvent[]> {
     return findEvents(this.#database, filter);
   }

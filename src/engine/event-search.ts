@@ -1,8 +1,9 @@
+import { sqlState } from '../db/connection-error.ts';
 import type { Database } from '../db/database.ts';
 import { TaskerError } from '../errors.ts';
 import { regexOfPatterns } from '../model/event-pattern.ts';
 import { eventsAfter, getEvent, headOfEvents, type LogPlace, listEvents } from '../store/event-list.ts';
-import { EVENT_LIMITS, SEARCHING, SETTINGS } from './event-settings.ts';
+import { EVENT_LIMITS, SEARCH_S, SEARCHING, SETTINGS } from './event-settings.ts';
 import { type LoggedEvent, loggedEvent } from './logged-event.ts';
 import { checkUuid } from './operate.ts';
 
@@ -27,10 +28,22 @@ export interface FollowFilter {
   limit?: number;
 }
 
-/** The most recent events that fit. */
+/** The most recent events that fit. @throws TaskerError `timeout` where few of a great many do */
 export async function findEvents(database: Database, filter: EventFilter): Promise<LoggedEvent[]> {
   const wanted = { ...readFilter(filter), beforeId: filter.beforeId ?? null, limit: limitOf(filter) };
-  return (await database.pipeline(SEARCHING, (tx) => listEvents(tx, wanted))).map(loggedEvent);
+  try {
+    return (await database.pipeline(SEARCHING, (tx) => listEvents(tx, wanted))).map(loggedEvent);
+  } catch (error) {
+    throw sqlState(error) === '57014' ? tooLong(error) : error;
+  }
+}
+
+function tooLong(cause: unknown): TaskerError {
+  return new TaskerError(
+    'timeout',
+    `the search for events was ended: it may take ${SEARCH_S} s, and too few of so many fit; ask for those of a task (taskUuid, --task) or of a shorter time (after and before, --after and --before)`,
+    { cause },
+  );
 }
 
 /** One event by its own id. */

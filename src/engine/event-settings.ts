@@ -18,10 +18,14 @@ export const FORGETTABLE = opening({ ...PINNED_PLANS, ...BOUNDS, statement_timeo
 /** Of what an operator asks for, and of what clears away: it may be much. */
 export const AT_LENGTH = { ...opening({ ...PINNED_PLANS, ...BOUNDS, statement_timeout: '10min' }), timeoutMs: 600_000 };
 
-/** Planned for what is asked, for searches in which most is left open. */
+/** Seconds after which a search is given up: before the client gives up its connection. */
+export const SEARCH_S = 30;
+
+/** Planned for what is asked, for searches in which most is left open. Not sorted: read in the order of an index. */
 export const SEARCHING = opening({
   enable_seqscan: 'off',
+  enable_sort: 'off',
   jit: 'off',
   plan_cache_mode: 'force_custom_plan',
-  statement_timeout: '60s',
+  statement_timeout: `${SEARCH_S}s`,
 });

@@ -6,6 +6,7 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { uuidV7 } from '../../src/model/uuid.ts';
 import { finishRetries } from '../../src/store/event-retries.ts';
+import { openSession } from '../support/database.ts';
 import { drain, eventLog, writeEvents } from '../support/event-log.ts';
 import { choosing, partsFor, workers } from '../support/hand-worker.ts';
 import { DEMO, setup, template, until } from '../support/setup.ts';
@@ -52,6 +53,40 @@ describe('the log', () => {
     await expect(log.list({ after: 'yesterday' })).rejects.toMatchObject({ code: 'bad_request' });
     await expect(log.list({ limit: 0 })).rejects.toMatchObject({ code: 'bad_request' });
     await expect(log.get('b.one')).rejects.toMatchObject({ code: 'invalid_uuid' });
+  });
+
+  it('is paged by time, also behind an event that was forgotten', async () => {
+    const { log, sql, taskUuids } = await eventLog();
+    const [taskUuid] = taskUuids as [string];
+    const ids = await writeEvents(sql, ...['a.one', 'a.two', 'a.three', 'a.four'].map((name) => ({ taskUuid, name })));
+    const [one, , three] = ids as [number, number, number, number];
+    // The transaction that recorded it was the first that began.
+    await sql(`update tasker.domain_event set fired_at = fired_at - interval '1 hour' where id = $1`, [three]);
+    expect(names(await log.list())).toEqual(['a.four', 'a.two', 'a.one', 'a.three']);
+    expect(names(await log.list({ beforeId: one }))).toEqual(['a.three']);
+    expect(await log.list({ beforeId: three })).toEqual([]);
+    expect(names(await log.list({ taskUuid, beforeId: three }))).toEqual(['a.two', 'a.one']);
+    await sql('delete from tasker.domain_event where id = $1', [ids[1]]);
+    expect(names(await log.list({ beforeId: ids[1]! }))).toEqual(['a.one', 'a.three']);
+  });
+
+  it('says the way out when a search takes too long', async () => {
+    const { log, sql, url } = await eventLog();
+    const blocker = await openSession(url);
+    await blocker.query('begin');
+    await blocker.query('lock table tasker.domain_event in access exclusive mode');
+    const refused = expect(log.list({ name: 'rare.*' })).rejects.toMatchObject({
+      code: 'timeout',
+      message: expect.stringContaining('--after'),
+    });
+    // As the server does it when its time is over.
+    const cancel = `select pg_cancel_backend(pid) from pg_stat_activity
+                     where datname = current_database() and query like '/* list_events */%' and wait_event_type = 'Lock'`;
+    await until(
+      () => sql(cancel),
+      (rows) => rows.length > 0,
+    );
+    await refused;
   });
 
   it('is followed from a place on, in portions of any size, without missing any', async () => {
