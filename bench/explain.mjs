@@ -39,7 +39,7 @@ const LARGE = new Set([
   'event_dead',
 ]);
 /** Pages that these may read at most: what they look for stands in a few, wherever the rest stands. */
-const PAGES = { get_event: 60, list_events_of_task: 200, list_events: 2_000 };
+const PAGES = { get_event: 60, list_events_of_task: 200, list_events: 2_000, event_at_time: 300 };
 /** Rows that a node may read and throw away, over all its loops. */
 const WASTE = 20_000;
 

@@ -74,6 +74,7 @@ export const HOT = [
   'release_event_retries',
   'next_event_retry',
   'list_events',
+  'event_at_time',
   'list_events_of_task',
   'get_event',
   'events_after',

@@ -279,10 +279,10 @@ create table tasker.domain_event (
   execution jsonb not null,
   fired_at  timestamptz not null default now()
 );
--- Not BRIN: pages that events were deleted from take later ones, until each range of pages spans all times.
+-- Not BRIN: pages that events were deleted from take later ones, until each range of pages spans all times. Times have no
+-- index: they grow with the ids, see src/store/event-time.ts.
 create index domain_event_ids on tasker.domain_event (event_id);
 create index domain_event_tasks on tasker.domain_event (task_uuid);
-create index domain_event_times on tasker.domain_event (fired_at);
 
 -- Large values stand beside the table as they are: their sizes are known without reading them.
 alter table tasker.domain_event alter payload set storage external, alter execution set storage external;

@@ -69,7 +69,6 @@ create table tasker.domain_event (
 );
 CREATE INDEX domain_event_ids ON tasker.domain_event USING btree (event_id);
 CREATE INDEX domain_event_tasks ON tasker.domain_event USING btree (task_uuid);
-CREATE INDEX domain_event_times ON tasker.domain_event USING btree (fired_at);
 
 create table tasker.event_chunk (
   part smallint not null,

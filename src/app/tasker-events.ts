@@ -53,8 +53,8 @@ export class TaskerEvents {
   }
 
   /**
-   * Events, the newest first: by the time of their recording, those of a task in the order of their commits. A name that few
-   * of a great many have is looked for during 30 seconds; `after` and `before` keep it short.
+   * Events, the newest first. A name that few of a great many have is looked for during 30 seconds; `after` and `before` keep
+   * it short.
    *
    * @example
    * const events = await tasker.events.list({ name: 'payment.*', after: new Date(Date.now() - 3_600_000), limit: 20 });

@@ -3,6 +3,7 @@ import type { Database } from '../db/database.ts';
 import { TaskerError } from '../errors.ts';
 import { regexOfPatterns } from '../model/event-pattern.ts';
 import { eventsAfter, getEvent, headOfEvents, type LogPlace, listEvents } from '../store/event-list.ts';
+import { endBefore, firstAfter } from '../store/event-time.ts';
 import { EVENT_LIMITS, SEARCH_S, SEARCHING, SETTINGS } from './event-settings.ts';
 import { type LoggedEvent, loggedEvent } from './logged-event.ts';
 import { checkUuid } from './operate.ts';
@@ -30,12 +31,31 @@ export interface FollowFilter {
 
 /** The most recent events that fit. @throws TaskerError `timeout` where few of a great many do */
 export async function findEvents(database: Database, filter: EventFilter): Promise<LoggedEvent[]> {
-  const wanted = { ...readFilter(filter), beforeId: filter.beforeId ?? null, limit: limitOf(filter) };
+  const wanted = { ...readFilter(filter), limit: limitOf(filter) };
+  const { beforeId = Number.MAX_SAFE_INTEGER } = filter;
   try {
-    return (await database.pipeline(SEARCHING, (tx) => listEvents(tx, wanted))).map(loggedEvent);
+    const { fromId, endId } = await idsAmong(database, wanted);
+    const ids = { fromId, beforeId: Math.min(beforeId, endId) };
+    return (await database.pipeline(SEARCHING, (tx) => listEvents(tx, { ...wanted, ...ids }))).map(loggedEvent);
   } catch (error) {
     throw sqlState(error) === '57014' ? tooLong(error) : error;
   }
+}
+
+/** Among which ids a time is: all others need not be looked at. The events of a task are few. */
+async function idsAmong(
+  database: Database,
+  { taskUuid, after, before }: ReturnType<typeof readFilter>,
+): Promise<{ fromId: number; endId: number }> {
+  const all = { fromId: 0, endId: Number.MAX_SAFE_INTEGER };
+  if (taskUuid !== null || (after === null && before === null)) return all;
+  return database.pipeline(SETTINGS, async (tx) => {
+    const [fromId, endId] = await Promise.all([
+      after === null ? all.fromId : firstAfter(tx, after),
+      before === null ? all.endId : endBefore(tx, before),
+    ]);
+    return { fromId, endId };
+  });
 }
 
 function tooLong(cause: unknown): TaskerError {

@@ -21,10 +21,9 @@ export const AT_LENGTH = { ...opening({ ...PINNED_PLANS, ...BOUNDS, statement_ti
 /** Seconds after which a search is given up: before the client gives up its connection. */
 export const SEARCH_S = 30;
 
-/** Planned for what is asked, for searches in which most is left open. Not sorted: read in the order of an index. */
+/** Planned for what is asked, for searches in which most is left open. */
 export const SEARCHING = opening({
   enable_seqscan: 'off',
-  enable_sort: 'off',
   jit: 'off',
   plan_cache_mode: 'force_custom_plan',
   statement_timeout: `${SEARCH_S}s`,

@@ -3,22 +3,17 @@ import { EVENT_COLUMNS, EVENT_NAMES, type EventRow } from './event-rows.ts';
 
 const FILTER = `
        ($1::text is null or x.name ~ $1) and ($2::timestamptz is null or x.fired_at > $2)
-       and ($3::timestamptz is null or x.fired_at < $3)`;
+       and ($3::timestamptz is null or x.fired_at < $3) and x.id >= $4::bigint and x.id < $5::bigint`;
 
-// By the index of times, from the newest or from where a page ends, until there are enough. Where the last event of the page
-// before is forgotten, the next elder one tells its time.
+// From the newest on, by the key, until there are enough.
 const LIST_EVENTS: Statement = {
   name: 'list_events',
   text: `
-with last as materialized (
-  select fired_at from tasker.domain_event where id <= $4 order by id desc limit 1),
-page as materialized (
+with page as materialized (
   select x.* from tasker.domain_event x
    where ${FILTER}
-     and ($4::bigint is null or (x.fired_at <= (select fired_at from last)
-                                 and (x.fired_at < (select fired_at from last) or x.id < $4)))
-   order by x.fired_at desc, x.id desc limit $5)
-select ${EVENT_COLUMNS} from page e ${EVENT_NAMES} order by e.fired_at desc, e.id desc`,
+   order by x.id desc limit $6)
+select ${EVENT_COLUMNS} from page e ${EVENT_NAMES} order by e.id desc`,
 };
 
 // First all of the task's: in the order of the key they would be looked for among all others.
@@ -26,9 +21,9 @@ const LIST_EVENTS_OF_TASK: Statement = {
   name: 'list_events_of_task',
   text: `
 with mine as materialized (
-  select x.* from tasker.domain_event x where x.task_uuid = $6 and ${FILTER} and ($4::bigint is null or x.id < $4)),
+  select x.* from tasker.domain_event x where x.task_uuid = $7 and ${FILTER}),
 page as materialized (
-  select * from mine order by id desc limit $5)
+  select * from mine order by id desc limit $6)
 select ${EVENT_COLUMNS} from page e ${EVENT_NAMES} order by e.id desc`,
 };
 
@@ -39,14 +34,16 @@ export interface EventListFilter {
   matching: string | null;
   after: string | null;
   before: string | null;
-  beforeId: number | null;
+  /** Only ids from this one on, and below that: what else the filter says is looked for among them. */
+  fromId: number;
+  beforeId: number;
   limit: number;
 }
 
 /** Events, the newest first. */
 export async function listEvents(db: Db, filter: EventListFilter): Promise<EventRow[]> {
-  const { taskUuid, matching, after, before, beforeId, limit } = filter;
-  const values = [matching, after, before, beforeId, limit];
+  const { taskUuid, matching, after, before, fromId, beforeId, limit } = filter;
+  const values = [matching, after, before, fromId, beforeId, limit];
   const { rows } = await (taskUuid === null
     ? db.query<EventRow>(LIST_EVENTS, values)
     : db.query<EventRow>(LIST_EVENTS_OF_TASK, [...values, taskUuid]));

@@ -55,19 +55,32 @@ describe('the log', () => {
     await expect(log.get('b.one')).rejects.toMatchObject({ code: 'invalid_uuid' });
   });
 
-  it('is paged by time, also behind an event that was forgotten', async () => {
+  it('finds the events of a time whatever their number, those that were long in recording among them', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
-    const ids = await writeEvents(sql, ...['a.one', 'a.two', 'a.three', 'a.four'].map((name) => ({ taskUuid, name })));
-    const [one, , three] = ids as [number, number, number, number];
-    // The transaction that recorded it was the first that began.
-    await sql(`update tasker.domain_event set fired_at = fired_at - interval '1 hour' where id = $1`, [three]);
-    expect(names(await log.list())).toEqual(['a.four', 'a.two', 'a.one', 'a.three']);
-    expect(names(await log.list({ beforeId: one }))).toEqual(['a.three']);
-    expect(await log.list({ beforeId: three })).toEqual([]);
-    expect(names(await log.list({ taskUuid, beforeId: three }))).toEqual(['a.two', 'a.one']);
-    await sql('delete from tasker.domain_event where id = $1', [ids[1]]);
-    expect(names(await log.list({ beforeId: ids[1]! }))).toEqual(['a.one', 'a.three']);
+    const minutes = Array.from({ length: 60 }, (_, i) => 60 - i);
+    await writeEvents(sql, ...minutes.map((minute) => ({ taskUuid, name: `a.m${minute}` })));
+    // One a minute, of which some waited for longer until they were written; and many are forgotten.
+    await sql(`update tasker.domain_event set fired_at = date_trunc('minute', now())
+                 - substr(name, 4)::int * interval '1 minute' - (id % 3) * interval '2 minutes'`);
+    await sql(`delete from tasker.domain_event where substr(name, 4)::int between 20 and 40`);
+    const all = await log.list();
+    expect(all).toHaveLength(39);
+    const times = [...all.map((event) => event.firedAt), '2000-01-01T00:00:00Z', '2100-01-01T00:00:00Z'];
+    for (const time of times) {
+      const at = Date.parse(time);
+      const fits = (fit: (ms: number) => boolean) => names(all.filter((event) => fit(Date.parse(event.firedAt))));
+      expect(names(await log.list({ before: time }))).toEqual(fits((ms) => ms < at));
+      expect(names(await log.list({ after: time }))).toEqual(fits((ms) => ms > at));
+      const around = { after: new Date(at - 120_000), before: new Date(at + 120_000) };
+      expect(names(await log.list(around))).toEqual(fits((ms) => ms > at - 120_000 && ms < at + 120_000));
+    }
+    expect(await log.list({ after: times[0]!, before: times[0]! })).toEqual([]);
+  });
+
+  it('of no events finds none of any time', async () => {
+    const { log } = await eventLog();
+    expect(await log.list({ after: '2000-01-01T00:00:00Z', before: '2100-01-01T00:00:00Z' })).toEqual([]);
   });
 
   it('says the way out when a search takes too long', async () => {
