@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { Engine } from '../../src/engine/engine.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { uuidV7 } from '../../src/model/uuid.ts';
+import { openSession } from '../support/database.ts';
 import { consumer, deliveries } from '../support/deliveries.ts';
 import { deferred, until } from '../support/setup.ts';
 
@@ -196,4 +197,33 @@ it('a process is one member of a group, however many of its consumers work for i
   expect(await members()).toEqual([{ patterns: ['order.*', 'payment.*'] }]);
   await delivery.stop();
   expect(await members()).toEqual([]);
+});
+
+it('a process that was taken for gone, because it stood still, says again what it asks for', async () => {
+  const { start, publish, sql } = await deliveries();
+  const [wide, narrow] = [consumer({ patterns: NEW }), consumer({ patterns: OLD })];
+  for (const one of [wide, narrow]) await start([one], { ...OFTEN, signEveryMs: 50 });
+  const members = () => sql('select patterns from tasker.event_group_member order by patterns');
+  await sql('delete from tasker.event_group_member where patterns = $1', [NEW]);
+  await until(members, (rows) => rows.length === 2);
+  expect(await members()).toEqual([{ patterns: OLD }, { patterns: NEW }]);
+  await publish(...mixed());
+  await until(
+    () => wide.got.length + narrow.got.length,
+    (count) => count === 6,
+  );
+  expect(onlyOrders(narrow.got)).toBe(true);
+});
+
+it('a stop does not wait for long for a group that is locked, and ends the membership when it can', async () => {
+  const { url, start, sql } = await deliveries();
+  const delivery = await start([consumer({ patterns: OLD })], OFTEN);
+  const members = () => sql('select 1 from tasker.event_group_member');
+  const session = await openSession(url);
+  await session.query('begin');
+  await session.query('select 1 from tasker.event_group for update');
+  await delivery.stop();
+  expect(await members()).toHaveLength(1);
+  await session.query('commit');
+  await until(members, (rows) => rows.length === 0);
 });
