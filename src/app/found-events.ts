@@ -20,7 +20,7 @@ export class FoundEvents {
   /** By class: one that has not changed is the one from before. */
   readonly #made = new Map<unknown, BasePublisher | BaseSubscriber>();
   #found = none();
-  #own = none();
+  readonly #own = none();
 
   constructor(registries: EventRegistries) {
     this.#registries = registries;
@@ -44,30 +44,35 @@ export class FoundEvents {
     this.#found = none();
   }
 
-  /** Puts what was taken since {@link begin} into the registries, in the place of what was put there before. */
+  /**
+   * Puts what was taken since {@link begin} into the registries, in the place of what was put there before.
+   * @throws TaskerError `conflict` when the registry of publishers is frozen, and others come or go
+   */
   async apply(): Promise<void> {
-    this.#applyPublishers();
-    await this.#applySubscribers();
-    this.#own = this.#found;
+    this.applyPublishers();
+    await this.applySubscribers();
   }
 
-  #applyPublishers(): void {
+  /** The first half of {@link apply}: it throws before anything has changed. */
+  applyPublishers(): void {
     const { publishers } = this.#registries;
-    for (const [name, publisher] of this.#own.publishers) {
-      if (this.#found.publishers.get(name) !== publisher) publishers.unregister(name);
-    }
-    for (const [name, publisher] of this.#found.publishers) {
-      if (!publishers.isRegistered(name)) publishers.register(publisher);
-    }
+    const found = this.#found.publishers;
+    const removed = [...this.#own.publishers].filter(([name, publisher]) => found.get(name) !== publisher);
+    const names = removed.map(([name]) => name);
+    const added = [...found].filter(([name]) => names.includes(name) || !publishers.isRegistered(name));
+    publishers.exchange({ removed: names, added: added.map(([, publisher]) => publisher) });
+    this.#own.publishers = found;
   }
 
-  async #applySubscribers(): Promise<void> {
+  /** The second half of {@link apply}. */
+  async applySubscribers(): Promise<void> {
     const { subscribers } = this.#registries;
     const removed = [...this.#own.subscribers].filter(([name, one]) => this.#found.subscribers.get(name) !== one);
     const known = new Set(subscribers.listSubscribers().map(({ subscriberName }) => subscriberName));
     for (const [name] of removed) known.delete(name);
     const added = [...this.#found.subscribers.values()].filter(({ subscriberName }) => !known.has(subscriberName));
     await subscribers.exchange({ removed: removed.map(([, one]) => one), added });
+    this.#own.subscribers = this.#found.subscribers;
   }
 
   #instance<T extends BasePublisher | BaseSubscriber>(exported: unknown, make: () => T): T {

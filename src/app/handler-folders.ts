@@ -42,20 +42,22 @@ export class HandlerFolders {
 
   /**
    * Reads the folders. All or nothing: when one file is broken, the registry stays as it was.
-   * @throws TaskerError `handler_invalid`, `handler_not_found`
+   * @throws TaskerError `handler_invalid`, `handler_not_found`; `conflict` when the registry of publishers is frozen, and
+   * others than before are found
    */
   async load(): Promise<LoadedHandlers> {
     const found = new HandlerRegistry({ logger: this.#logger });
     this.#events?.begin();
     const also = this.#events?.take;
     for (const folder of this.#folders) await discoverHandlers(folder, { registry: found, logger: this.#logger, also });
+    this.#events?.applyPublishers();
     const before = this.#own;
     const names = found.listHandlers().filter((name) => before.has(name) || !this.registry.isRegistered(name));
     const removed = [...before].filter((name) => !found.isRegistered(name));
     for (const name of removed) this.registry.unregister(name);
     for (const name of names) this.registry.registerFactory(name, () => found.resolveSync(name)!);
     this.#own = new Set(names);
-    await this.#events?.apply();
+    await this.#events?.applySubscribers();
     return { count: names.length, added: names.filter((name) => !before.has(name)), removed };
   }
 

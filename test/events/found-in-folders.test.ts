@@ -4,6 +4,7 @@ import esbuild from 'esbuild';
 import { expect, it } from 'vitest';
 import { eventRegistries } from '../../src/app/event-registries.ts';
 import { HandlerFolders } from '../../src/app/handler-folders.ts';
+import { RegistryFrozenError } from '../../src/events/publishing/publisher-errors.ts';
 import { createDomainEvent } from '../../src/events/subscribing/domain-event.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { discoverHandlers } from '../../src/registry/discover-handlers.ts';
@@ -111,4 +112,35 @@ it('one that was registered by hand stays; a file of events only is not told as 
   const take = (exported: unknown) => (typeof exported === 'function' ? exported.name : undefined);
   const { files } = await discoverHandlers(path.join(root, 'handlers'), { registry, also: take });
   expect(files).toEqual([{ file: path.join(root, 'handlers/events.ts'), handlers: [] }]);
+});
+
+it('in a frozen registry a publisher is replaced by its new version, and none comes or goes: then nothing of the folder changes', async () => {
+  const root = await project({ 'handlers/events.ts': events('one'), 'handlers/pay.ts': handler });
+  const registries = eventRegistries({}, silentLogger);
+  const { publishers, subscribers } = registries;
+  const folders = new HandlerFolders([path.join(root, 'handlers')], { logger: silentLogger, events: registries });
+  const version = () => publishers.get('payment_events')?.transformPayload({ success: true });
+  await folders.load();
+  publishers.validateRequired(['payment_events']);
+
+  writeFileSync(path.join(root, 'handlers/events.ts'), events('two'));
+  await folders.load();
+  expect(version()).toEqual({ version: 'two' });
+  // As of a worker that is started again in the same process.
+  await new HandlerFolders([path.join(root, 'handlers')], { logger: silentLogger, events: registries }).load();
+  expect(version()).toEqual({ version: 'two' });
+  expect(() => publishers.clear()).toThrow(RegistryFrozenError);
+
+  const before = subscribers.listSubscribers();
+  writeFileSync(path.join(root, 'handlers/events.ts'), events('three').replace('payment_events', 'order_events'));
+  writeFileSync(path.join(root, 'handlers/pay.ts'), handler.replaceAll('pay', 'charge'));
+  await expect(folders.load()).rejects.toThrow(
+    'the registry of publishers is frozen, and order_events would be added and payment_events be taken out; call unfreeze() first, or start again',
+  );
+  expect([version(), folders.registry.listHandlers()]).toEqual([{ version: 'two' }, ['pay']]);
+  expect(subscribers.listSubscribers()).toEqual(before);
+
+  publishers.unfreeze();
+  await folders.load();
+  expect([publishers.registeredNames, folders.registry.listHandlers()]).toEqual([['order_events'], ['charge']]);
 });

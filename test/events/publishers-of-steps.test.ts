@@ -229,6 +229,32 @@ describe('publishers', () => {
     if (!('onPublishError' in hooks)) expect(publisher.calls.filter((call) => call === 'error')).toHaveLength(1);
   });
 
+  it('that never answer cost the event after five seconds, not the result', async () => {
+    let [askedAt, toldAt] = [0, 0];
+    class Hanging extends Telling {
+      override transformPayload() {
+        askedAt = performance.now();
+        return new Promise<object>(() => {});
+      }
+      override onPublishError(ctx: StepEventContext, error: Error) {
+        toldAt = performance.now();
+        super.onPublishError(ctx, error);
+      }
+    }
+    const publisher = new Hanging();
+    const { step, rows, status } = await run([publisher], [event('order.charged')]);
+    const took = toldAt - askedAt;
+    // A timer may fire a little before its time, by another clock.
+    expect(took).toBeGreaterThan(4_990);
+    expect(took).toBeLessThan(8_000);
+    expect([status, step.results!.result, rows]).toEqual(['complete', { amount: 12 }, []]);
+    expect(step.eventProblems).toEqual([
+      { event: 'order.charged', kind: 'failed', message: 'the hooks took longer than 5000 ms', path: null },
+    ]);
+    expect(publisher.calls).toEqual(['should', 'error']);
+    expect(publisher.errors).toMatchObject([{ code: 'timeout', message: 'the hooks took longer than 5000 ms' }]);
+  });
+
   it('that are not done when the step is taken away publish nothing, and are told', async () => {
     const [asked, answer] = [deferred(), deferred()];
     class Slow extends Telling {

@@ -41,10 +41,13 @@ export class PublisherValidationError extends TaskerError {
 export class RegistryFrozenError extends TaskerError {
   override readonly name: string = 'RegistryFrozenError';
 
-  constructor() {
+  /** `change`: what a folder of handlers that was read would do to it. */
+  constructor(change?: string) {
     super(
       'conflict',
-      'the registry of publishers is frozen; register before it is validated, or call unfreeze() first',
+      change === undefined
+        ? 'the registry of publishers is frozen; register before it is validated, or call unfreeze() first'
+        : `the registry of publishers is frozen, and ${change}; call unfreeze() first, or start again`,
     );
   }
 }

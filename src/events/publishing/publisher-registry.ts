@@ -156,6 +156,22 @@ export class PublisherRegistry {
   }
 
   /**
+   * Takes some out and puts others in; all or nothing. Also when frozen, as long as each only takes the place of another of
+   * its name. @internal
+   */
+  exchange({ removed, added }: { removed: readonly string[]; added: readonly BasePublisher[] }): void {
+    const names = added.map(({ publisherName }) => publisherName);
+    const leaving = removed.filter((name) => !names.includes(name));
+    const coming = names.filter((name) => !removed.includes(name));
+    if (this.#frozen && leaving.length + coming.length > 0) throw new RegistryFrozenError(changeOf(coming, leaving));
+    for (const name of leaving) this.#publishers.delete(name);
+    for (const publisher of added) {
+      BasePublisher.useLogger(publisher, this.#logger);
+      this.#publishers.set(publisher.publisherName, publisher);
+    }
+  }
+
+  /**
    * Checks that all these are registered, and freezes the registry.
    * @throws TaskerError `publisher_not_found` ({@link PublisherValidationError}) with all that are missing
    */
@@ -173,6 +189,12 @@ export class PublisherRegistry {
 /** Whether a value is a {@link PublisherRegistry}, of this copy of the package or of another. */
 export function isPublisherRegistry(value: unknown): value is PublisherRegistry {
   return ((typeof value === 'object' && value !== null) || typeof value === 'function') && BRAND in value;
+}
+
+function changeOf(coming: readonly string[], leaving: readonly string[]): string {
+  const added = coming.length > 0 ? `${coming.join(', ')} would be added` : '';
+  const takenOut = leaving.length > 0 ? `${leaving.join(', ')} ${added ? 'be' : 'would be'} taken out` : '';
+  return [added, takenOut].filter(Boolean).join(' and ');
 }
 
 function publisherOf(given: unknown): BasePublisher {
