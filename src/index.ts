@@ -81,6 +81,7 @@ export {
 export { ERRORS, type ErrorCode, isTaskerError, TaskerError, type TaskerErrorOptions } from './errors.ts';
 export type { DeliveryContext, EventConsumer } from './events/delivery/event-consumer.ts';
 export type { HookAnswer, NowOrLater } from './events/delivery/in-order.ts';
+export type { StopOptions as SubscriberStopOptions } from './events/delivery/stop-options.ts';
 export {
   BasePublisher,
   type PublishContext,
@@ -129,7 +130,6 @@ export {
   type NapiDomainEvent as FfiDomainEvent,
   type NapiDomainEventMetadata,
 } from './events/subscribing/ffi-domain-event.ts';
-export type { StopOptions as SubscriberStopOptions } from './events/subscribing/in-process-delivery.ts';
 export {
   type DomainEventErrorCallback,
   type DomainEventPollerConfig,

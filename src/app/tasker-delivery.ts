@@ -3,6 +3,7 @@ import type { EventLog } from '../engine/event-log.ts';
 import type { EventConsumer } from '../events/delivery/event-consumer.ts';
 import { EventDelivery, type EventDeliveryOptions } from '../events/delivery/event-delivery.ts';
 import type { RunningConsumers } from '../events/delivery/running-consumers.ts';
+import type { StopOptions } from '../events/delivery/stop-options.ts';
 import type { EventBus } from '../events/subscribing/event-bus.ts';
 import type { SubscriberRegistry } from '../events/subscribing/subscriber-registry.ts';
 import { SubscriberRuns } from '../events/subscribing/subscriber-runs.ts';
@@ -48,13 +49,13 @@ export class TaskerDelivery {
     this.#delivery.heard();
   }
 
-  /** What was told already reaches them; they may finish for so long. */
-  async stop(drainTimeoutMs: number): Promise<void> {
+  /** What was told already reaches them; they may finish for so long, or until they are hurried. */
+  async stop({ drainTimeoutMs, hurry }: Required<StopOptions>): Promise<void> {
     const until = performance.now() + drainTimeoutMs;
-    const left = () => ({ drainTimeoutMs: Math.max(0, until - performance.now()) });
+    const left = () => ({ drainTimeoutMs: Math.max(0, until - performance.now()), hurry });
     const { bus, subscribers } = this.#parts;
     const sinks = this.#sinks?.stop(left());
-    while (bus.waiting > 0 && performance.now() < until) await sleep(2);
+    while (bus.waiting > 0 && performance.now() < until && !hurry.aborted) await sleep(2);
     await Promise.all([sinks, this.#delivery.stop(left()), subscribers.detach(this.#subscribers, left())]);
   }
 }

@@ -168,6 +168,7 @@ export class Tasker {
   #tellingOfEvents: NodeJS.Timeout | undefined;
   #started: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
+  readonly #hurry = new AbortController();
   #forgetSignal: (() => void) | undefined;
 
   /** @internal */
@@ -525,15 +526,16 @@ export class Tasker {
   /** After the worker: what its last steps publish is theirs. */
   async #stopDelivery(drainTimeoutMs: number): Promise<void> {
     await this.#delivery
-      .stop(Math.max(0, drainTimeoutMs))
+      .stop({ drainTimeoutMs: Math.max(0, drainTimeoutMs), hurry: this.#hurry.signal })
       .catch((error: unknown) =>
         this.#logger.warn({ error: messageOf(error) }, 'the delivery of events did not stop cleanly'),
       );
   }
 
-  /** Ends the drain time of a {@link stop} under way: running handlers get their signal now. */
+  /** Ends the drain time of a {@link stop} under way, or of the next one: running handlers and subscribers get their signal now. */
   hurry(): void {
     this.#worker?.hurry();
+    this.#hurry.abort();
   }
 
   /** Stops when the signal fires. @internal */

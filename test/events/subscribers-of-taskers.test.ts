@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { BasePublisher } from '../../src/events/publishing/base-publisher.ts';
@@ -184,6 +185,41 @@ describe('subscribers of a tasker', () => {
     await stopped;
     expect(said).toEqual(['begin payment.live', 'end payment.live']);
     expect(registry.stats).toMatchObject({ started: false, activeCount: 0 });
+  });
+
+  it.each(['during its stop', 'before it'])('get their signal at once when a tasker is hurried %s', async (when) => {
+    const signals: AbortSignal[] = [];
+    class Hanging extends BaseSubscriber {
+      override readonly subscriberName: string;
+      override readonly delivery: { mode: 'in_process' | 'durable' };
+      constructor(subscriberName: string, mode: 'in_process' | 'durable') {
+        super();
+        this.subscriberName = subscriberName;
+        this.delivery = { mode };
+      }
+      async handle(_event: DomainEvent, { signal }: { signal: AbortSignal }) {
+        signals.push(signal);
+        await once(signal, 'abort');
+      }
+    }
+    const { tasker } = await setup({
+      templates: [paid(...BOTH)],
+      handlers: [pay],
+      subscribers: [new Hanging('live', 'in_process'), new Hanging('stored', 'durable')],
+    });
+    await tasker.createTask(DEMO);
+    // The fast one and the durable one of a group, and the first of those in the process: one waits behind it.
+    await expect.poll(() => signals).toHaveLength(3);
+    const begun = performance.now();
+    if (when === 'before it') tasker.hurry();
+    const stopped = tasker.stop({ drainTimeoutMs: 600_000 });
+    if (when === 'during its stop') {
+      expect(signals.some(({ aborted }) => aborted)).toBe(false);
+      tasker.hurry();
+    }
+    await stopped;
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, true]);
+    expect(performance.now() - begun).toBeLessThan(25_000);
   });
 
   it('of a registry are stopped and started while the tasker runs: each event is delivered once', async () => {

@@ -15,6 +15,7 @@ import { LogWatch } from './log-watch.ts';
 import { Outage } from './outage.ts';
 import { RunningConsumers } from './running-consumers.ts';
 import { Sequencer } from './sequencer.ts';
+import type { StopOptions } from './stop-options.ts';
 
 /** How durable events are delivered. Times in milliseconds. */
 export interface EventDeliveryOptions {
@@ -146,17 +147,17 @@ export class EventDelivery {
   }
 
   /** Stops all that run, as {@link RunningConsumers.stop} does, and looks no more. */
-  stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs }: { drainTimeoutMs?: number } = {}): Promise<void> {
-    this.#stopped ??= this.#stop(drainTimeoutMs);
+  stop(options: StopOptions = {}): Promise<void> {
+    this.#stopped ??= this.#stop(options);
     return this.#stopped;
   }
 
-  async #stop(drainTimeoutMs: number): Promise<void> {
+  async #stop(options: StopOptions): Promise<void> {
     await Promise.all([
       this.#listener?.stop(),
       // Both change nothing that counts, and may wait for the database.
       settledWithin(LAST_LOOK_MS, Promise.all([this.#watch.stop(), this.#sequencer.stop()])),
-      ...[...this.#runs].map((run) => run.stop({ drainTimeoutMs })),
+      ...[...this.#runs].map((run) => run.stop(options)),
     ]);
     this.#tidying.stop();
     this.#lag.stop();

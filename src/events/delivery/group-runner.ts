@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { DEFAULTS } from '../../config/defaults.ts';
 import { backOff } from '../../engine/back-off.ts';
 import type { EventLog, RetriedEvent } from '../../engine/event-log.ts';
 import type { LoggedEvent } from '../../engine/logged-event.ts';
@@ -19,6 +20,7 @@ import type { Outage } from './outage.ts';
 import { PartRun } from './part-run.ts';
 import { type Hold, RetryRun } from './retry-run.ts';
 import { ScanWidth } from './scan-width.ts';
+import type { StopOptions } from './stop-options.ts';
 import { untilAnswered } from './until-answered.ts';
 
 /** What a {@link GroupRunner} is made from. */
@@ -351,18 +353,18 @@ export class GroupRunner implements GroupWork {
    * Begins nothing more, lets what runs finish for `drainTimeoutMs`, then fires its signal and lets go of what is left:
    * others take it at once. What was handled is written down, so it is not delivered again.
    */
-  stop({ drainTimeoutMs }: { drainTimeoutMs: number }): Promise<void> {
-    this.#stopped ??= this.#stop(drainTimeoutMs);
+  stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs, hurry }: StopOptions): Promise<void> {
+    this.#stopped ??= this.#stop(drainTimeoutMs, hurry);
     return this.#stopped;
   }
 
-  async #stop(drainTimeoutMs: number): Promise<void> {
+  async #stop(drainTimeoutMs: number, hurry: AbortSignal | undefined): Promise<void> {
     this.#stopping.abort();
     for (const work of this.#holds.works) work.stop();
     this.#hands.slots.close();
     this.stir();
     const settled = this.#settled();
-    if (!(await settledWithin(drainTimeoutMs, settled))) {
+    if (!(await settledWithin(drainTimeoutMs, settled, hurry))) {
       this.#halt.halt(new Error('the delivery of events stops'));
       for (const work of this.#holds.works) work.halt(this.#halt.reason);
       await settledWithin(GRACE_MS, settled);

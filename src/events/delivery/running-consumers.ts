@@ -1,9 +1,9 @@
-import { DEFAULTS } from '../../config/defaults.ts';
 import { settledWithin } from '../../engine/settled-within.ts';
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import type { GroupConsumers } from './group-consumers.ts';
 import type { GroupRunner } from './group-runner.ts';
+import type { StopOptions } from './stop-options.ts';
 
 /** What {@link RunningConsumers} are made from. */
 export interface RunningConsumersParts {
@@ -55,15 +55,15 @@ export class RunningConsumers {
    * Begins nothing more, lets what runs finish for `drainTimeoutMs` (30,000), then fires its signal and lets go of what is
    * left: other processes take it at once. What was handled is not delivered again. Closes the consumers.
    */
-  stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs }: { drainTimeoutMs?: number } = {}): Promise<void> {
-    this.#stopped ??= this.#stop(drainTimeoutMs);
+  stop(options: StopOptions = {}): Promise<void> {
+    this.#stopped ??= this.#stop(options);
     return this.#stopped;
   }
 
-  async #stop(drainTimeoutMs: number): Promise<void> {
+  async #stop(options: StopOptions): Promise<void> {
     const { groups, consumers, logger, onStop } = this.#parts;
     onStop();
-    await Promise.all(groups.map((group) => group.stop({ drainTimeoutMs })));
+    await Promise.all(groups.map((group) => group.stop(options)));
     const failures = await Promise.all(consumers.map((group) => group.close()));
     for (const error of failures.flat()) {
       logger.warn({ error: messageOf(error) }, 'a consumer of events did not close cleanly');

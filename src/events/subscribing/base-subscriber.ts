@@ -1,10 +1,11 @@
 import { type Logger, silentLogger } from '../../logging/logger.ts';
 import { type EventMatcher, eventMatcher } from '../../model/event-pattern.ts';
 import type { HookAnswer } from '../delivery/in-order.ts';
+import type { StopOptions } from '../delivery/stop-options.ts';
 import { readFromClass } from '../from-class.ts';
 import { checkDelivery } from './check-delivery.ts';
 import type { DomainEvent } from './domain-event.ts';
-import { InProcessDelivery, type StopOptions } from './in-process-delivery.ts';
+import { InProcessDelivery } from './in-process-delivery.ts';
 import type { EventDelivery, SubscriberDelivery } from './subscriber-delivery.ts';
 import type { SubscriberResult } from './subscriber-result.ts';
 

@@ -1,19 +1,14 @@
 import { DEFAULTS } from '../../config/defaults.ts';
-import { LONGEST_TIMER_MS } from '../../config/value-forms.ts';
+import { settledWithin } from '../../engine/settled-within.ts';
 import { TaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
+import type { StopOptions } from '../delivery/stop-options.ts';
 import { Halt } from '../halt.ts';
 import type { BaseSubscriber } from './base-subscriber.ts';
 import type { DomainEvent } from './domain-event.ts';
 import { sizeOf } from './event-size.ts';
 import { type Handling, handleEvent } from './handle-event.ts';
 import { MOST_WAITING, WaitingLimit } from './waiting-limit.ts';
-
-/** Options of {@link InProcessDelivery.stop}. */
-export interface StopOptions {
-  /** How long what waits and what runs may take, in milliseconds. Default 30,000. */
-  drainTimeoutMs?: number;
-}
 
 /**
  * The events of this process on their way to one subscriber: a queue of its own, so that no other feels how slow it is.
@@ -59,18 +54,16 @@ export class InProcessDelivery {
   }
 
   /** Takes nothing more, lets what is there be handled, and then aborts what still runs. */
-  async stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs }: StopOptions = {}): Promise<void> {
+  async stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs, hurry }: StopOptions = {}): Promise<void> {
     this.#closed = true;
     if (this.#running.size === 0) return;
-    const timer = setTimeout(() => this.#giveUp(), Math.min(drainTimeoutMs, LONGEST_TIMER_MS));
-    try {
-      const givenUp = new Promise<void>((resolve) => this.#stopping.onHalt(resolve));
-      while (this.#running.size > 0 && !this.#stopping.halted) {
-        await Promise.race([...this.#running, givenUp]);
-      }
-    } finally {
-      clearTimeout(timer);
-    }
+    if (!(await settledWithin(drainTimeoutMs, this.#idle(), hurry))) this.#giveUp();
+  }
+
+  /** Ends early when what is left is given up. */
+  async #idle(): Promise<void> {
+    const givenUp = new Promise<void>((resolve) => this.#stopping.onHalt(resolve));
+    while (this.#running.size > 0 && !this.#stopping.halted) await Promise.race([...this.#running, givenUp]);
   }
 
   #giveUp(): void {

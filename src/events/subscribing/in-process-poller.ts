@@ -5,9 +5,9 @@ import { TaskerError } from '../../errors.ts';
 import { logWarn } from '../../logging/log.ts';
 import { type EventMatcher, eventMatcher } from '../../model/event-pattern.ts';
 import { notKnown, notWhole } from '../consuming-options.ts';
+import type { StopOptions } from '../delivery/stop-options.ts';
 import type { DomainEventCallback, InProcessEventSource } from './base-subscriber.ts';
 import type { DomainEvent } from './domain-event.ts';
-import type { StopOptions } from './in-process-delivery.ts';
 
 /** Is told what went wrong in a poll or in a callback. */
 export type DomainEventErrorCallback = (error: Error) => void;
@@ -107,11 +107,11 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
   }
 
   /** Polls no more, and resolves when the callbacks under way are over, or `drainTimeoutMs` (30,000) is. */
-  async stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs }: StopOptions = {}): Promise<void> {
+  async stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs, hurry }: StopOptions = {}): Promise<void> {
     this.#running = false;
     clearTimeout(this.#timer as NodeJS.Timeout | undefined);
     clearImmediate(this.#timer as NodeJS.Immediate | undefined);
-    if (await settledWithin(drainTimeoutMs, Promise.all(this.#underWay))) return;
+    if (await settledWithin(drainTimeoutMs, Promise.all(this.#underWay), hurry)) return;
     const left = this.#underWay.size;
     this.#underWay.clear();
     const which = left === 1 ? 'a callback with an event' : `${left} callbacks with events`;

@@ -1,5 +1,5 @@
+import type { StopOptions } from '../delivery/stop-options.ts';
 import type { BaseSubscriber, InProcessEventSource } from './base-subscriber.ts';
-import type { StopOptions } from './in-process-delivery.ts';
 
 /** Subscribers that somebody runs. */
 export interface RunningSubscribers {

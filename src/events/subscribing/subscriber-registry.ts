@@ -3,6 +3,7 @@ import { type AnyLogger, loggerOf } from '../../logging/any-logger.ts';
 import { type Logger, silentLogger } from '../../logging/logger.ts';
 import { eventMatcher } from '../../model/event-pattern.ts';
 import { callable } from '../callable-instance.ts';
+import type { StopOptions } from '../delivery/stop-options.ts';
 import {
   BaseSubscriber,
   type InProcessEventSource,
@@ -12,7 +13,6 @@ import {
 } from './base-subscriber.ts';
 import { checkDelivery } from './check-delivery.ts';
 import { FilteredSource } from './filtered-source.ts';
-import type { StopOptions } from './in-process-delivery.ts';
 import type { RunningSubscribers, SubscriberHost } from './subscriber-host.ts';
 
 const BRAND = Symbol.for('tasker-core.subscriber-registry');

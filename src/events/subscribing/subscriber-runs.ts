@@ -2,10 +2,10 @@ import type { EventLog } from '../../engine/event-log.ts';
 import type { Logger } from '../../logging/logger.ts';
 import type { EventDelivery } from '../delivery/event-delivery.ts';
 import type { RunningConsumers } from '../delivery/running-consumers.ts';
+import type { StopOptions } from '../delivery/stop-options.ts';
 import { BaseSubscriber, type InProcessEventSource } from './base-subscriber.ts';
 import { BusSource } from './bus-source.ts';
 import type { EventBus } from './event-bus.ts';
-import type { StopOptions } from './in-process-delivery.ts';
 import { subscriberConsumer } from './subscriber-consumer.ts';
 import type { RunningSubscribers, SubscriberHost } from './subscriber-host.ts';
 
