@@ -8,8 +8,8 @@ const TABLES = ['domain_event', 'event_chunk', 'event_gap', 'event_cursor', 'eve
 /** Between two events. */
 const EVERY = '200 ms';
 
-/** Events of finished tasks by their numbers, ten of each, one in a thousand of a rare name. */
-async function fillEvents(probe, from, to) {
+/** Events of finished tasks by their numbers, ten of each, one in a thousand of a rare name; the last of all is an hour old. */
+async function fillEvents(probe, { from, to, last }) {
   const batch = 100_000;
   for (let done = from; done < to; done += batch) {
     await probe.query(
@@ -19,7 +19,7 @@ async function fillEvents(probe, from, to) {
               ('01900000-' || lpad(to_hex((g / 10) >> 16), 4, '0') || '-7' || lpad(to_hex((g / 10) & 4095), 3, '0') || '-8000-' || lpad(to_hex(g / 10), 12, '0'))::uuid,
               g % 4, 1, 'default', '{"ok": true}', '{"execution_time_ms": 1}', now() - interval '1 hour' - ($3::int - g) * interval '${EVERY}'
          from generate_series($1::int, $2::int) g`,
-      [done, Math.min(done + batch, to) - 1, to],
+      [done, Math.min(done + batch, to) - 1, last],
     );
   }
 }
@@ -31,12 +31,13 @@ async function fillEvents(probe, from, to) {
 async function fillForMonths(probe, events) {
   const cycles = 5;
   const each = Math.ceil(events / cycles);
+  const last = cycles * each + events;
   for (let cycle = 0; cycle < cycles; cycle++) {
-    await fillEvents(probe, cycle * each, (cycle + 1) * each);
+    await fillEvents(probe, { from: cycle * each, to: (cycle + 1) * each, last });
     await probe.query(`delete from tasker.domain_event where id <= $1`, [cycle * each + Math.floor(each * 0.9)]);
     await probe.query('vacuum tasker.domain_event');
   }
-  await fillEvents(probe, cycles * each, cycles * each + events);
+  await fillEvents(probe, { from: cycles * each, to: last, last });
   const { rows } = await probe.query(`select event_id, fired_at from tasker.domain_event where id = $1`, [
     cycles * each + Math.ceil(events / 100),
   ]);
