@@ -57,6 +57,17 @@ async function create(tasker: Tasker): Promise<number> {
   }
 }
 
+/** As whoever looks after processes does: one that ended as it started, since the server died meanwhile, is started again. */
+async function startedAgain(start: () => Promise<WorkerProcess>): Promise<WorkerProcess> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await start();
+    } catch (error) {
+      if (tries === 10) throw error;
+    }
+  }
+}
+
 itOnce(
   `publishers and subscribers get a kill -9 or stand still for longer than their lease, the server gets a kill -9 (SEED=${SEED}): each group has every event, none that was not committed, in order`,
   { timeout: PROVE ? 3_600_000 : 120_000 },
@@ -104,7 +115,7 @@ itOnce(
     };
     const kill = async (i: number) => {
       await processes[i]!.end('SIGKILL');
-      processes[i] = await starts[i]!();
+      processes[i] = await startedAgain(starts[i]!);
     };
     const stall = async (i: number) => {
       const process = processes[i]!;
