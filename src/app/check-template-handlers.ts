@@ -1,24 +1,30 @@
 import { readFile } from 'node:fs/promises';
+import { PublisherNotFoundError } from '../events/publishing/publisher-errors.ts';
+import type { PublisherRegistry } from '../events/publishing/publisher-registry.ts';
 import { silentLogger } from '../logging/logger.ts';
 import type { HandlerProblem } from '../registry/check-handlers.ts';
 import { problemsAt, type TemplateProblem } from '../template/parse-template.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
+import { eventRegistries } from './event-registries.ts';
 import { HandlerFolders } from './handler-folders.ts';
 import type { LoadedTemplates } from './load-templates.ts';
 
 /**
- * A problem for each step whose handler the folders don't have, at its place in the template's file.
+ * A problem for each step whose handler the folders don't have, and for each event whose publisher they don't export, at its
+ * place in the template's file.
  * @throws TaskerError `handler_invalid`, `handler_not_found` when the folders themselves can't be read
  */
 export async function checkTemplateHandlers(
   { fileOf }: Pick<LoadedTemplates, 'fileOf'>,
   folders: readonly string[],
 ): Promise<TemplateProblem[]> {
-  const handlers = new HandlerFolders(folders, { logger: silentLogger });
+  const events = eventRegistries({}, silentLogger);
+  const handlers = new HandlerFolders(folders, { logger: silentLogger, events });
   await handlers.load();
   const problems: TemplateProblem[] = [];
   for (const [template, file] of fileOf) {
-    const findings = (await handlers.problems([template])).flatMap((problem) => findingsOf(problem, template));
+    const missing = (await handlers.problems([template])).flatMap((problem) => findingsOf(problem, template));
+    const findings = [...missing, ...withoutPublisher(template, events.publishers)];
     if (findings.length > 0) problems.push(...problemsAt(await readFile(file, 'utf8'), findings, file));
   }
   return problems;
@@ -31,4 +37,19 @@ function findingsOf({ missing, message, steps }: HandlerProblem, template: TaskT
     message: `step \`${name}\`: ${message}`,
     path: ['steps', template.steps.findIndex((step) => step.name === name), 'handler'],
   }));
+}
+
+function withoutPublisher({ steps }: TaskTemplate, publishers: PublisherRegistry) {
+  return steps.flatMap((step, at) =>
+    step.publishesEvents.flatMap(({ name, publisher }, place) => {
+      if (publisher === null || publishers.isRegistered(publisher)) return [];
+      const { code, message } = new PublisherNotFoundError(publisher, publishers.registeredNames);
+      return {
+        severity: 'error' as const,
+        code,
+        message: `step \`${step.name}\`: event ${name}: ${message}`,
+        path: ['steps', at, 'publishes_events', place, 'publisher'],
+      };
+    }),
+  );
 }

@@ -205,6 +205,47 @@ describe('templates', () => {
     expect([nowhere.code, nowhere.stderr]).toEqual([1, expect.stringMatching(/there are no handlers in .*no.such/)]);
   });
 
+  it('says with --handlers which publishers are not exported there, with their place and near names', async () => {
+    await project.write(
+      'shop/events.ts',
+      `import { BasePublisher, defineHandler } from 'tasker-core';
+export const first = defineHandler('first', {}, () => ({}));
+export class Payments extends BasePublisher {
+  static override publisherName = 'payment_events';
+}
+`,
+    );
+    const publishing = (name: string, event: string) =>
+      `{ name: ${event}, description: it happened, schema: {}, publisher: ${name} }`;
+    await project.write(
+      'publishing.yaml',
+      `name: publishing
+namespace: demo
+version: "1.0.0"
+steps:
+  - name: first
+    handler: first
+    publishes_events:
+      - ${publishing('payment_events', 'payment.made')}
+      - ${publishing('default', 'payment.seen')}
+      - ${publishing('paymnt_events', 'payment.lost')}
+`,
+    );
+    expect((await project.run(['template', 'validate', 'publishing.yaml'])).code).toBe(0);
+    const validate = ['template', 'validate', 'publishing.yaml', '--handlers', 'shop'];
+    const { code, stdout } = await project.run(validate);
+    expect([code, stdout]).toEqual([
+      1,
+      expect.stringMatching(
+        /^publishing\.yaml:10:\d+: error: step `first`: event payment\.lost: there is no publisher paymnt_events; did you mean payment_events\?$/m,
+      ),
+    ]);
+    const { problems } = JSON.parse((await project.run([...validate, '--json'])).stdout) as { problems: unknown[] };
+    expect(problems).toMatchObject([
+      { severity: 'error', code: 'publisher_not_found', path: 'steps[0].publishes_events[2].publisher', line: 10 },
+    ]);
+  });
+
   it('lists and shows them, and draws their graph', async () => {
     expect(await project.json(['template', 'list'])).toMatchObject([
       { name: 'pair', in_project: true, registered: true },
