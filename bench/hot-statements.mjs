@@ -130,6 +130,7 @@ export const NOT_HOT = {
   forgive_event_members: GROUPS,
   keep_event_member: GROUPS,
   drop_event_members: GROUPS,
+  leave_event_group: GROUPS,
   drop_event_member: GROUPS,
   unite_event_members: GROUPS,
   event_head: GROUPS,

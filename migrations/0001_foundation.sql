@@ -331,13 +331,15 @@ create table tasker.event_group (
   seen_at    timestamptz not null default now()
 ) with (fillfactor = 50);
 
--- The processes that work for a group, and what each asks for. Written under a lock on the group's row only.
+-- The processes that work for a group, and what each asks for; of those that left while others stayed, for a while. Written
+-- under a lock on the group's row only.
 create table tasker.event_group_member (
   group_id int not null references tasker.event_group (id),
   member   uuid not null,
   patterns text[] not null,
   matching text not null,
   seen_at  timestamptz not null default now(),
+  has_left boolean not null default false,
   primary key (group_id, member)
 ) with (fillfactor = 50);
 

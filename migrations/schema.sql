@@ -133,6 +133,7 @@ create table tasker.event_group_member (
   patterns text[] not null,
   matching text not null,
   seen_at timestamp with time zone not null default now(),
+  has_left boolean not null default false,
   constraint event_group_member_pkey PRIMARY KEY (group_id, member),
   constraint event_group_member_group_id_fkey FOREIGN KEY (group_id) REFERENCES tasker.event_group(id)
 ) with (fillfactor=50);

@@ -1,6 +1,7 @@
 import { availableParallelism, hostname } from 'node:os';
 import { type LoadedConfig, loadConfig, withOverrides } from '../config/load-config.ts';
 import type { TaskerConfig } from '../config/tasker-config.ts';
+import { lostAtStart } from '../db/connection-error.ts';
 import { Engine } from '../engine/engine.ts';
 import type { DynamicLimits } from '../engine/expansion.ts';
 import { messageOf, TaskerError } from '../errors.ts';
@@ -188,7 +189,7 @@ export async function makeTasker(options: CreateTaskerOptions, { handOut }: { ha
       logger.debug({ error: messageOf(also) }, 'what was started could not be stopped cleanly'),
     );
     metrics.close();
-    throw error;
+    throw lostAtStart(open.database.place, error);
   }
 }
 

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import type { LoadedConfig } from '../config/load-config.ts';
+import { lostAtStart } from '../db/connection-error.ts';
 import { Database } from '../db/database.ts';
 import type { EmbeddedServer } from '../db/embedded/start-embedded.ts';
 import { startEmbedded } from '../db/embedded/start-embedded.ts';
@@ -53,7 +54,7 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<OpenDa
       if (options.migrate ?? true) await migrate(database, logger);
     } catch (error) {
       await database.close();
-      throw error;
+      throw lostAtStart(database.place, error);
     }
     return { database, embedded, close };
   } catch (error) {

@@ -65,6 +65,23 @@ export function refusedConnection(url: string, error: unknown): TaskerError {
   });
 }
 
+/** What a process was doing when its connection went away. */
+const ON_SOCKETS = new Set([undefined, 'connect', 'read', 'write']);
+
+/**
+ * What a connection that was lost while a process starts means, and what to do. Anything else is answered as it is: the
+ * start reads files, too.
+ */
+export function lostAtStart(place: string, error: unknown): unknown {
+  const { syscall } = (error ?? {}) as { syscall?: string };
+  if (error instanceof TaskerError || !isConnectionError(error) || !ON_SOCKETS.has(syscall)) return error;
+  return new TaskerError(
+    'database_unreachable',
+    `${place}: the connection was lost during the start (${messageOf(error)}); start again when the server is up`,
+    { cause: error },
+  );
+}
+
 /** A pooler that gives each transaction another session loses prepared statements, unless it knows them itself. */
 export function lostStatement(error: unknown): unknown {
   if (!/^(42P05|26000)$/.test(sqlState(error) ?? '')) return error;

@@ -75,7 +75,7 @@ select g.name, g.patterns, tasker.iso(g.created_at) created_at, tasker.iso(g.see
      where c.group_id = g.id) lag
   cross join lateral (
     select count(*)::int members, count(distinct x.matching) > 1 differ from tasker.event_group_member x
-     where x.group_id = g.id and x.seen_at > now() - ${MEMBER_LIFE}) m
+     where x.group_id = g.id and not x.has_left and x.seen_at > now() - ${MEMBER_LIFE}) m
  where $1::text is null or g.name = $1
  order by g.name`,
 };

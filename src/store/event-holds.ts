@@ -7,11 +7,17 @@ update tasker.event_cursor set held_until = now() + $3 * interval '1 ms' where g
 returning part`,
 };
 
-// By what the process holds, never by all that waits for the group: hence the sum, which no index serves.
+// By what the process holds, never by all that waits for the group: hence the sum, which no index serves. Locked in the order
+// in which those lock them that end some of these at the same time.
+const HELD = `
+with held as materialized (
+  select 1 from tasker.event_retry where group_id + 0 = $1 and holder = $2 order by task_uuid, id for update)`;
+
 const EXTEND_RETRIES: Statement = {
   name: 'extend_event_retries',
-  text: `
-update tasker.event_retry set due_at = now() + $3 * interval '1 ms' where group_id + 0 = $1 and holder = $2
+  text: `${HELD}
+update tasker.event_retry set due_at = now() + $3 * interval '1 ms'
+ where group_id + 0 = $1 and holder = $2 and (select count(*) from held) > 0
 returning id`,
 };
 
@@ -48,7 +54,9 @@ update tasker.event_cursor set holder = null, hold = null, held_until = null whe
 
 const RELEASE_RETRIES: Statement = {
   name: 'release_event_retries',
-  text: `update tasker.event_retry set holder = null, due_at = now() where group_id + 0 = $1 and holder = $2`,
+  text: `${HELD}
+update tasker.event_retry set holder = null, due_at = now()
+ where group_id + 0 = $1 and holder = $2 and (select count(*) from held) > 0`,
 };
 
 /** Lets go of all that is held: it waits where it was. */

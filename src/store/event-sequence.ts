@@ -1,7 +1,7 @@
 import type { Db, Statement } from '../db/statement.ts';
 
 /** An advisory lock that nothing else takes. */
-const LOCK_ID = 7_303_014_003;
+const LOCK_ID = 7_303_014_004;
 
 // A statement of its own: the next one must see what the holder before committed. And not a row's lock: that would give the
 // transaction its id now, and a gap's `since` must be an id that was given after the snapshot in which the gap was seen.

@@ -34,7 +34,7 @@ describe('the delivery of events', () => {
     await start([one, two], { logger });
     // What gives events their places waits for this, and its connection is cut while it waits.
     const blocker = await openSession(url);
-    await blocker.query('select pg_advisory_lock(7303014003)');
+    await blocker.query('select pg_advisory_lock(7303014004)');
     await publish(...numbered(2));
     const cut = await until(
       () => sql(`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and not granted`),
@@ -45,7 +45,7 @@ describe('the delivery of events', () => {
       (seen) => seen.some((line) => line.startsWith('warn')),
     );
     expect(cut).toHaveLength(1);
-    await blocker.query('select pg_advisory_unlock(7303014003)');
+    await blocker.query('select pg_advisory_unlock(7303014004)');
     await until(
       () => [one.got.length, two.got.length],
       ([a, b]) => a === 2 && b === 2,

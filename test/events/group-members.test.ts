@@ -51,14 +51,43 @@ describe('a group', () => {
     expect(await how()).toEqual({ patterns: ['order.*', 'payment.*'], members: 2, membersDiffer: false });
   });
 
-  it('gets what the others ask for when a process has left, and the same as before when none is left', async () => {
-    const { log, groupId, gets, how } = await rollingDeployment();
+  it('gets what the others ask for when a process has left for a minute, and the same as before when none is left', async () => {
+    const { log, sql, groupId, gets, how, sign } = await rollingDeployment();
     await log.leaveGroup({ groupId, member: NEW });
-    expect(await how()).toEqual({ patterns: ['order.*'], members: 1, membersDiffer: false });
+    const left = { patterns: ['order.*', 'payment.*'], members: 1, membersDiffer: false };
+    expect(await how()).toEqual(left);
+    const passed = (seconds: number) =>
+      sql(`update tasker.event_group_member set seen_at = seen_at - $1 * interval '1 second' where has_left`, [
+        seconds,
+      ]);
+    await passed(58);
+    await sign(ORDERS);
+    expect(await how()).toEqual(left);
+    expect(await gets()).toEqual(['order.done', 'payment.done']);
+    await passed(3);
+    await sign(ORDERS);
+    expect(await how()).toEqual({ ...left, patterns: ['order.*'] });
     expect(await gets()).toEqual(['order.done']);
     await log.leaveGroup({ groupId, member: OLD });
     expect(await how()).toEqual({ patterns: ['order.*'], members: 0, membersDiffer: false });
     expect(await gets()).toEqual(['order.done']);
+  });
+
+  it('gets without a gap what a process asks for that is started again while others work', async () => {
+    const { log, groupId, gets, how, sign } = await rollingDeployment();
+    await log.leaveGroup({ groupId, member: NEW });
+    await sign(ORDERS);
+    await log.joinGroup({ name: 'receipts', ...BOTH, member: uuidV7() });
+    expect(await how()).toEqual({ patterns: ['order.*', 'payment.*'], members: 2, membersDiffer: true });
+    expect(await gets()).toEqual(['order.done', 'payment.done']);
+  });
+
+  it('that all have left is as the last one that came back wants it, whoever left before', async () => {
+    const { log, groupId, gets, how } = await rollingDeployment();
+    await log.leaveGroup({ groupId, member: OLD });
+    await log.leaveGroup({ groupId, member: NEW });
+    expect(await how()).toEqual({ patterns: ['order.*', 'payment.*'], members: 0, membersDiffer: false });
+    expect(await gets()).toEqual(['order.done', 'payment.done']);
   });
 
   it('is not told what to get by a process that was not heard of for three minutes, until that is back', async () => {
@@ -125,7 +154,7 @@ describe('a group', () => {
   });
 
   it('that many join and leave at once has the members that stay', async () => {
-    const { log, groupId, how } = await rollingDeployment();
+    const { log, sql, groupId, how, sign } = await rollingDeployment();
     const passing = Array.from({ length: 8 }, (_, n) => ({ member: uuidV7(), patterns: [`passing.${n}`] }));
     await Promise.all(
       passing.map(async (one) => {
@@ -134,6 +163,14 @@ describe('a group', () => {
         await log.leaveGroup({ groupId, member: one.member });
       }),
     );
-    expect(await how()).toEqual({ patterns: ['order.*', 'payment.*'], members: 2, membersDiffer: true });
+    const patterns = ['order.*', 'payment.*'];
+    const members = { members: 2, membersDiffer: true };
+    expect(await how()).toEqual({
+      patterns: [...patterns, ...passing.flatMap((one) => one.patterns)].sort(),
+      ...members,
+    });
+    await sql(`update tasker.event_group_member set seen_at = seen_at - interval '61 seconds' where has_left`);
+    await sign(ORDERS);
+    expect(await how()).toEqual({ patterns, ...members });
   });
 });

@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+import { createTasker, silentLogger } from '../../src/index.ts';
+import { startProxy } from '../support/crash-proxy.ts';
+import { freshDatabase } from '../support/database.ts';
+
+describe('a server that goes away while a tasker starts', () => {
+  it.each(['tasker.migration', 'register_', 'namespace'])(
+    'is told as a database that cannot be reached, with the way out, at whatever statement (%s)',
+    async (statement) => {
+      const { url, drop } = await freshDatabase();
+      const proxy = await startProxy(url);
+      let cut = 0;
+      proxy.decide = (sent) => {
+        if (cut === 0 && !sent.includes(statement)) return undefined;
+        cut++;
+        return 'cut';
+      };
+      const started = createTasker({
+        databaseUrl: proxy.url,
+        namespaces: ['test'],
+        handlers: [],
+        templates: [],
+        logger: silentLogger,
+      });
+      await expect(started).rejects.toMatchObject({
+        code: 'database_unreachable',
+        message: expect.stringMatching(/start|reach|up/),
+      });
+      expect(cut).toBeGreaterThan(0);
+      proxy.close();
+      await drop();
+    },
+  );
+});
