@@ -31,6 +31,7 @@ import type { Tracing } from '../tracing/tracing.ts';
 import { checkIsolation } from '../worker/isolation.ts';
 import { Worker, type WorkerStats } from '../worker/worker.ts';
 import { withSpans } from './created-spans.ts';
+import { Notices } from './notices.ts';
 import type { OpenDatabase } from './open-database.ts';
 import { isResting, TaskWaiter } from './task-waiter.ts';
 import { TaskerCounts } from './tasker-counts.ts';
@@ -124,14 +125,12 @@ export interface Vitals {
   poolIdle: number;
 }
 
-const COALESCE_MS = 10;
 /** How long a stop waits for its last notifications. */
 const TELL_MS = 2_000;
 /** How long a stop waits for a start under way. */
 const START_MS = 15_000;
 /** How long a start waits for resolvers that are asked for the handlers of its templates. */
 const CHECK_MS = 2_000;
-const LOWEST_RANK = 100;
 const WATCH_MS = 250;
 /** No timer of Node runs longer. */
 const LONGEST_DRAIN_MS = 2 ** 31 - 1;
@@ -161,11 +160,7 @@ export class Tasker {
   /** The durable domain events, and the groups that get them. */
   readonly events: TaskerEvents;
   readonly #served = new Set<string>();
-  readonly #toAnnounce: string[] = [];
-  #announcing: NodeJS.Timeout | undefined;
-  #waking: NodeJS.Timeout | undefined;
-  #wakingRank = LOWEST_RANK;
-  #tellingOfEvents: NodeJS.Timeout | undefined;
+  readonly #notices: Notices;
   #started: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
   readonly #hurry = new AbortController();
@@ -178,6 +173,7 @@ export class Tasker {
     this.#logger = roomLogger(parts.logger, 'app');
     this.eventBus = new EventBus(roomLogger(parts.logger, 'events'));
     this.#waiter = new TaskWaiter(parts.engine, this.#logger);
+    this.#notices = new Notices(parts.engine, this.#logger);
     this.events = new TaskerEvents(parts.engine.events, this.#logger);
     for (const template of parts.templates) this.#served.add(template.namespace);
     this.#listener = new Listener(
@@ -222,7 +218,7 @@ export class Tasker {
       namespaces: () => this.#namespaces(),
       pollMs: () => pollMs ?? (this.#listener.hears ? DEFAULTS.pollMs : DEFAULTS.pollDeafMs),
       onTasksEnded: (ended) => this.#tasksEnded(ended),
-      onWorkLeft: (rank) => this.#wakeOthers(rank),
+      onWorkLeft: (rank) => this.#notices.work(rank),
       publishers: this.#parts.publishers,
       eventBus: this.eventBus,
       onEventsStored: () => this.#eventsStored(),
@@ -506,17 +502,12 @@ export class Tasker {
     try {
       await this.#worker?.stop({ drainTimeoutMs: drainMs });
       // What was given back must not wait for somebody's next look.
-      const woken =
-        this.#waking && this.#engine.wakeWorkers(this.#wakingRank).catch((error) => this.#notAnnounced(error));
-      const told = this.#tellingOfEvents && this.#tellOfEvents();
-      await settledWithin(TELL_MS, Promise.all([woken, told, this.#flushAnnouncements()]));
+      await settledWithin(TELL_MS, this.#notices.flush());
     } finally {
       this.#waiter.stop();
       this.events.stop();
       this.#forgetSignal?.();
-      clearTimeout(this.#announcing);
-      clearTimeout(this.#waking);
-      clearTimeout(this.#tellingOfEvents);
+      this.#notices.stop();
       await this.#stopDelivery(until - performance.now());
       this.#counts.stop();
       await this.#listener.stop().finally(() => this.#parts.open.close());
@@ -569,7 +560,9 @@ export class Tasker {
     if (this.#servesAll && this.#served.size === 0) {
       this.#serveAll()
         .then(() => this.#worker?.refresh())
-        .catch((error: unknown) => this.#notAnnounced(error));
+        .catch((error: unknown) =>
+          this.#logger.debug({ error: messageOf(error) }, 'the new templates are not served yet; they will be'),
+        );
     }
   }
 
@@ -596,7 +589,7 @@ export class Tasker {
     // A worker of this process with room for all takes them at once; others need not be woken for that.
     const room = served && (this.#worker?.freeSlots ?? 0) >= roots;
     this.#worker?.wake(rank);
-    if (!room) this.#wakeOthers(rank);
+    if (!room) this.#notices.work(rank);
   }
 
   /** Whether the handlers of a template's first steps are here. */
@@ -604,44 +597,13 @@ export class Tasker {
     return graph.roots.every((idx) => this.#parts.registry?.canResolve(template.steps[idx]!.handler));
   }
 
-  #wakeOthers(rank: number): void {
-    this.#wakingRank = Math.min(this.#wakingRank, rank);
-    this.#waking ??= setTimeout(() => {
-      this.#waking = undefined;
-      const rank = this.#wakingRank;
-      this.#wakingRank = LOWEST_RANK;
-      this.#engine.wakeWorkers(rank).catch((error: unknown) => this.#notAnnounced(error));
-    }, COALESCE_MS);
-  }
-
   #tasksEnded(ended: readonly { task_uuid: string }[]): void {
-    const others = this.#waiter.ended(ended.map((row) => row.task_uuid));
-    if (others.length === 0) return;
-    this.#toAnnounce.push(...others);
-    this.#announcing ??= setTimeout(() => void this.#flushAnnouncements(), COALESCE_MS);
-  }
-
-  async #flushAnnouncements(): Promise<void> {
-    clearTimeout(this.#announcing);
-    this.#announcing = undefined;
-    const ids = this.#toAnnounce.splice(0);
-    if (ids.length > 0) await this.#engine.announceEnded(ids).catch((error: unknown) => this.#notAnnounced(error));
+    this.#notices.ended(this.#waiter.ended(ended.map((row) => row.task_uuid)));
   }
 
   #eventsStored(): void {
     this.#heardOfEvents();
-    this.#tellingOfEvents ??= setTimeout(() => void this.#tellOfEvents(), COALESCE_MS);
-  }
-
-  async #tellOfEvents(): Promise<void> {
-    clearTimeout(this.#tellingOfEvents);
-    this.#tellingOfEvents = undefined;
-    await this.#engine.announceEvents().catch((error: unknown) => this.#notAnnounced(error));
-  }
-
-  /** Losing a notification costs latency only: everybody looks for himself now and then. */
-  #notAnnounced(error: unknown): void {
-    this.#logger.debug({ error: messageOf(error) }, 'a notification did not get through');
+    this.#notices.events();
   }
 }
 

@@ -139,7 +139,7 @@ select child.*, ended.*, rest.*
           from t where state in ('complete', 'blocked_by_failures')) ended,
        (select case when count(*) < cardinality($1::uuid[]) then coalesce(array_agg(ord)::text, '{}') end accepted,
                (select count(*) from k where state = 'enqueued')::int + (count(*) filter (where state = 'enqueued'))::int queued,
-               tasker.iso(now()) recorded_at,
+               ${events ? 'tasker.iso(now()) recorded_at,' : ''}
                json_agg(json_build_object('ord', ord, 'state', state, 'attempts', attempts, 'spared', spared, 'max_attempts', max_attempts))
                  filter (where kind <> 0)::text uncompleted
           from done) rest`;
@@ -251,8 +251,8 @@ export interface Recorded {
   refused: number[];
   /** Steps that went to the queue: children beyond the free slots, retries at once, steps given back. */
   queued: number;
-  /** ISO 8601, by the database's clock: the time of the events that were stored with it, too. */
-  recordedAt: string;
+  /** The time of the events that were stored with it, in ISO 8601; undefined: none was. */
+  recordedAt: string | undefined;
 }
 
 /** One row, however many steps: lists of numbers as array literals, positions in the batch from 1. */
@@ -268,7 +268,8 @@ interface AnswerRow {
   /** Null: all of them. */
   accepted: string | null;
   queued: number;
-  recorded_at: string;
+  /** Of the statement that stores events. */
+  recorded_at?: string;
   uncompleted: string | null;
 }
 

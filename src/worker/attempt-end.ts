@@ -19,7 +19,7 @@ export interface AttemptEnd extends Recording {
   error: { type: string; message: string } | undefined;
   /** The domain events that are told once it is recorded. */
   publication?: Publication | undefined;
-  /** Once it is recorded: when, in ISO 8601, by the database's clock where that is known. */
+  /** Once it is recorded with events: their time, in ISO 8601. */
   recordedAt?: string;
 }
 

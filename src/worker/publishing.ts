@@ -98,7 +98,8 @@ export class Publishing {
     const { bus, logger } = this.#options;
     for (const { publication, recordedAt } of accepted) {
       if (!publication) continue;
-      tellPublished(publication, { firedAt: recordedAt!, bus, logger });
+      // Of an event that is not stored there is no other copy that could have another time.
+      tellPublished(publication, { firedAt: recordedAt ?? new Date().toISOString(), bus, logger });
       for (const { declared } of publication.events) this.#published[declared.deliveryMode].add();
     }
     if (accepted.length === batch.length) return;

@@ -162,7 +162,8 @@ export class Recorder {
   #settle(batch: readonly AttemptEnd[], answer: RecordAnswer, own: Reserved): void {
     this.pending -= batch.length;
     const accepted = answer.refused.length === 0 ? batch : without(batch, answer.refused);
-    for (const end of accepted) end.recordedAt ??= answer.recordedAt;
+    const { recordedAt } = answer;
+    if (recordedAt !== undefined) for (const end of accepted) if (end.events) end.recordedAt ??= recordedAt;
     try {
       this.#events.recorded(batch, accepted, answer, own);
     } catch (error) {
