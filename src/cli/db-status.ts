@@ -1,5 +1,7 @@
 import pc from 'picocolors';
 import { type DatabaseStatus, databaseStatus } from '../app/database-admin.ts';
+import { isEmbeddedAllowed } from '../app/embedded-allowed.ts';
+import { loadConfig } from '../config/load-config.ts';
 import { EXIT } from './exit-codes.ts';
 import type { GlobalOptions } from './options.ts';
 import { print, printJson } from './output.ts';
@@ -38,18 +40,17 @@ function describe({ kind, place, running, version, schema, bytes, embedded }: Da
         : pc.yellow(`lacks ${pending.join(', ')}; \`npx tasker db migrate\` adds them`);
   return fields([
     ['database', kind === 'embedded' ? `embedded, in ${place}` : place],
-    [
-      'state',
-      running
-        ? pc.green('running')
-        : version === null
-          ? 'not made yet; `npx tasker dev` or `npx tasker db start` makes it'
-          : 'not running; whoever needs it starts it',
-    ],
+    ['state', running ? pc.green('running') : version === null ? notMade() : 'not running; whoever needs it starts it'],
     ['process', embedded?.pid === undefined ? null : String(embedded.pid)],
     ['version', version === null ? null : `PostgreSQL ${version}`],
     ['schema', schemaText],
     ['size', bytes === null ? null : `${(bytes / 1_048_576).toFixed(1)} MB`],
     ['log', embedded && version !== null ? embedded.logFile : null],
   ]);
+}
+
+function notMade(): string {
+  return isEmbeddedAllowed(loadConfig())
+    ? 'not made yet; `npx tasker dev` or `npx tasker db start` makes it'
+    : 'not made: set DATABASE_URL to your PostgreSQL server';
 }

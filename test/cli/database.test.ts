@@ -109,5 +109,9 @@ it('in production asks for a server, and does not send anybody to the embedded o
   const { stdout } = await bare.run(['doctor'], { env });
   expect(stdout).toContain('DATABASE_URL');
   expect(stdout).not.toMatch(/database.*tasker dev/);
+  const status = await bare.run(['db', 'status'], { env });
+  expect(status.stdout).toContain('not made: set DATABASE_URL to your PostgreSQL server');
+  expect(status.stdout).not.toContain('tasker dev');
   expect((await bare.run(['task', 'list'])).stderr).toContain('tasker dev');
+  expect((await bare.run(['db', 'status'])).stdout).toContain('tasker dev');
 });
