@@ -89,7 +89,7 @@ export async function holdRetries(db: Db, hold: RetryHold): Promise<HeldRetries>
   return held;
 }
 
-// The shared lock is waited for by whoever puts something behind a delivery, see lockEnds.
+// The shared lock is waited for by whoever puts something behind a delivery, see promoteRetries.
 const LOCK_RETRIES: Statement = {
   name: 'lock_event_retries',
   text: `
