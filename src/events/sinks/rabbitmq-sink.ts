@@ -4,7 +4,7 @@ import { silentLogger } from '../../logging/logger.ts';
 import type { EventConsumer } from '../delivery/event-consumer.ts';
 import { RabbitmqPublisher } from './rabbitmq-publisher.ts';
 import { queueOf } from './rabbitmq-queues.ts';
-import { consumingAs, demand, type SinkOptions } from './sink-options.ts';
+import { checkKnown, consumingAs, demand, type SinkOptions } from './sink-options.ts';
 import { untilAborted } from './until-aborted.ts';
 
 /** Options of {@link rabbitmqSink}. */
@@ -14,6 +14,8 @@ export interface RabbitmqSinkOptions extends SinkOptions {
   /** Told when the connection is lost and when it is there again. Default: nobody. */
   logger?: AnyLogger | undefined;
 }
+
+const OWN: readonly (keyof RabbitmqSinkOptions)[] = ['url', 'logger'];
 
 /**
  * Sends durable domain events to RabbitMQ: each to the durable queue `{namespace}_domain_events`, as a persistent JSON
@@ -28,6 +30,7 @@ export interface RabbitmqSinkOptions extends SinkOptions {
  */
 export function rabbitmqSink(options: RabbitmqSinkOptions): EventConsumer {
   const { url, group = 'rabbitmq', logger = silentLogger } = options;
+  checkKnown('rabbitmq', options, OWN);
   demand('rabbitmq', url !== '' && rabbitmqUrl.schema.safeParse(url).success, `url must be ${rabbitmqUrl.words}`);
   const place = `RabbitMQ ${new URL(url).host}`;
   const publisher = new RabbitmqPublisher({ url, place, logger: loggerOf(logger) });

@@ -1,7 +1,7 @@
 import { DEFAULTS } from '../../config/defaults.ts';
 import { arePatterns, PATTERNS_WORDS } from '../../config/value-forms.ts';
 import { TaskerError } from '../../errors.ts';
-import { wrongOption } from '../consuming-options.ts';
+import { notKnown, wrongOption } from '../consuming-options.ts';
 import type { EventConsumer } from '../delivery/event-consumer.ts';
 
 /** What every sink can be told. Times in milliseconds. */
@@ -18,6 +18,21 @@ export interface SinkOptions {
   timeoutMs?: number | undefined;
   /** Deliveries of one event before it is a dead letter. Default 300, which is about a day. */
   maxDeliveries?: number | undefined;
+}
+
+const COMMON: readonly (keyof SinkOptions)[] = [
+  'group',
+  'patterns',
+  'from',
+  'concurrency',
+  'timeoutMs',
+  'maxDeliveries',
+];
+
+/** Refuses what no sink can be told; `own`: what this one can be told besides. @throws TaskerError `config_invalid` */
+export function checkKnown(who: string, options: SinkOptions, own: readonly string[]): void {
+  const unknown = notKnown(options, [...own, ...COMMON]);
+  if (unknown !== undefined) throw new TaskerError('config_invalid', `${who}: ${unknown}`);
 }
 
 /** What a sink is as a consumer. */

@@ -16,7 +16,7 @@ import { RetryableError } from '../../handlers/handler-errors.ts';
 import type { EventConsumer } from '../delivery/event-consumer.ts';
 import { addressesOf } from './pinned-addresses.ts';
 import { type PostAnswer, postJson } from './post-json.ts';
-import { consumingAs, demand, type SinkOptions } from './sink-options.ts';
+import { checkKnown, consumingAs, demand, type SinkOptions } from './sink-options.ts';
 import { webhookFailure } from './webhook-failure.ts';
 import { webhookMessage } from './webhook-message.ts';
 import { signatureHeaders } from './webhook-signature.ts';
@@ -39,6 +39,8 @@ export interface WebhookSinkOptions extends SinkOptions {
   /** Addresses of this machine and its networks are allowed too. Default false. */
   allowPrivate?: boolean | undefined;
 }
+
+const OWN: readonly (keyof WebhookSinkOptions)[] = ['name', 'url', 'secrets', 'headers', 'body', 'allowPrivate'];
 
 /**
  * Posts durable domain events to a URL, as JSON, signed as Standard Webhooks say. Any 2xx is a delivery. What fails is
@@ -85,8 +87,10 @@ export function webhookSink(options: WebhookSinkOptions): EventConsumer {
   };
 }
 
-function check(who: string, { name, url, secrets = [], headers = {}, body }: WebhookSinkOptions): void {
+function check(who: string, options: WebhookSinkOptions): void {
+  const { name, url, secrets = [], headers = {}, body } = options;
   demand('webhook', /^[\w.-]{1,100}$/.test(name), 'name must be a name of letters, digits, ".", "_" and "-"');
+  checkKnown(who, options, OWN);
   demand(who, isWebhookUrl(url), `url must be ${WEBHOOK_URL_WORDS}`);
   for (const [at, secret] of secrets.entries()) {
     demand(who, isWebhookSecret(secret), `secrets[${at}] must be ${WEBHOOK_SECRET_WORDS}`);

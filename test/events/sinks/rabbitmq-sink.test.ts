@@ -27,6 +27,16 @@ describe('rabbitmqSink', () => {
     expect(make).not.toThrow(/pw/);
   });
 
+  it('refuses an option that it does not know, with the one that may have been meant', () => {
+    const make = () => rabbitmqSink({ url: 'amqp://broker', ...{ pattern: ['order.*'] } });
+    expect(make).toThrow(
+      expect.objectContaining({
+        code: 'config_invalid',
+        message: 'rabbitmq: pattern is not known; did you mean patterns?',
+      }),
+    );
+  });
+
   it('fails a delivery when there is no broker, and can be closed', async () => {
     const sink = rabbitmqSink({ url: 'amqp://user:pw@127.0.0.1:9' });
     const halt = new Halt();

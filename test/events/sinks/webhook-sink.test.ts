@@ -218,6 +218,11 @@ describe('a webhook', () => {
     [{ patterns: [] }, 'patterns must be'],
     [{ maxDeliveries: 0 }, 'maxDeliveries must be a whole number from 1 to 100000, got 0'],
     [{ concurrency: 1.5 }, 'concurrency must be a whole number from 1 to 1000, got 1.5'],
+    [{ secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw' }, 'secret is not known; did you mean secrets?'],
+    [
+      { retries: 3 },
+      'retries is not known; there are name, url, secrets, headers, body, allowPrivate, group, patterns',
+    ],
   ])('with %o is refused at once', (options, message) => {
     const make = () => webhookSink({ name: 'billing', url: 'https://a.example', ...options });
     expect(make).toThrow(
