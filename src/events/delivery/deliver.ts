@@ -31,11 +31,12 @@ export function deliver(consumer: EventConsumer, event: LoggedEvent, delivery: D
     let over = false;
     const ending = new Halt();
     let settledLate: (() => void) | undefined;
+    let forgetHalt = () => {};
     const end = (how: DeliveryEnd): boolean => {
       if (over) return false;
       over = true;
       clearTimeout(timer);
-      forgetHalt?.();
+      forgetHalt();
       resolve(how);
       return true;
     };
@@ -55,7 +56,7 @@ export function deliver(consumer: EventConsumer, event: LoggedEvent, delivery: D
       },
       Math.min(timeoutMs, LONGEST_TIMER_MS),
     );
-    const forgetHalt = halt.onHalt(() => stopWaiting({ kind: 'let_go' }, halt.reason));
+    forgetHalt = halt.onHalt(() => stopWaiting({ kind: 'let_go' }, halt.reason));
     const call = async () => consumer.deliver(event, { attempt, replayed, halt: ending, envelope });
     call().then(
       () => settled({ kind: 'delivered' }),
