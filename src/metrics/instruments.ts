@@ -143,7 +143,11 @@ export const INSTRUMENTS = {
     [],
     'The same that were let go because a listener or a subscriber is too slow',
   ),
-  eventsQueued: gauge('tasker.domain_events.channel_depth', [], 'The same that wait for a listener'),
+  eventsQueued: gauge(
+    'tasker.domain_events.channel_depth',
+    [],
+    'The same that wait for a listener; what a subscriber has taken into a queue of its own is not among them',
+  ),
   eventsDelivered: counter(
     'tasker.domain_events.delivered.total',
     ['group'],
