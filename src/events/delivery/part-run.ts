@@ -34,7 +34,12 @@ export class PartRun implements HeldWork {
   readonly holder: string;
   readonly #group: GroupWork;
   readonly #taken: TakenPart;
+  /** Events by their tasks. */
   readonly #tasks: readonly (readonly Placed[])[];
+  /** Those of tasks that are not over here. */
+  readonly #going: Set<readonly Placed[]>;
+  /** What goes on beside the part, or is about to. */
+  #slow: readonly BegunDelivery[] = [];
   readonly #events: readonly Placed[];
   #heldUntil: number;
   #stopping = false;
@@ -61,6 +66,7 @@ export class PartRun implements HeldWork {
       return { id, taskUuid, after, event, begun: undefined, handled: undefined, at: 0 };
     });
     this.#tasks = byTask(this.#events);
+    this.#going = new Set(this.#tasks);
   }
 
   get heldUntil(): number {
@@ -81,7 +87,7 @@ export class PartRun implements HeldWork {
   }
 
   async run(): Promise<void> {
-    await Promise.race([Promise.all(this.#tasks.map((events) => this.#inOrder(events))), this.#endsEarly]);
+    await Promise.race([Promise.all(this.#tasks.map((events) => this.#ofTask(events))), this.#endsEarly]);
     this.#ending = true;
     await this.#save({ last: true });
     if (!this.#lost && !this.#done) await this.#group.letGo(this.holder);
@@ -94,6 +100,7 @@ export class PartRun implements HeldWork {
   halt(reason: unknown): void {
     this.#stopping = true;
     for (const { begun } of this.#events) begun?.halt.halt(reason);
+    for (const { halt } of this.#slow) halt.halt(reason);
   }
 
   extended({ parts }: StillHeld, until: number): void {
@@ -107,6 +114,11 @@ export class PartRun implements HeldWork {
     if (this.#progress || this.#ending) return;
     const saved = this.#onlySlow() ? this.#letPartGo() : this.#save({ last: false });
     this.#progress = saved.finally(() => (this.#progress = undefined));
+  }
+
+  async #ofTask(events: readonly Placed[]): Promise<void> {
+    await this.#inOrder(events);
+    this.#going.delete(events);
   }
 
   async #inOrder(events: readonly Placed[]): Promise<void> {
@@ -143,10 +155,10 @@ export class PartRun implements HeldWork {
     return handled;
   }
 
-  /** Whether all that is not handled has been under way for long, or is behind such a one. */
+  /** Whether all that is still to be handled here has been under way for long, or is behind such a one. */
   #onlySlow(): boolean {
     const since = performance.now() - this.#group.slowMs;
-    return this.#tasks.every((events) => {
+    return [...this.#going].every((events) => {
       const first = events.find(({ handled }) => !handled);
       return !first || (first.begun && first.begun.at <= since);
     });
@@ -156,7 +168,8 @@ export class PartRun implements HeldWork {
   async #letPartGo(): Promise<void> {
     this.#ending = true;
     const slow: BegunDelivery[] = [];
-    for (const placed of this.#events) {
+    this.#slow = slow;
+    for (const placed of [...this.#going].flat()) {
       if (placed.handled) continue;
       if (placed.begun) slow.push(placed.begun);
       this.#isHandled(placed, placed.begun ? { kind: 'slow' } : { kind: 'parked' });

@@ -1,4 +1,4 @@
-import type { EventReference, FailedDelivery, RetriedEvent, StillHeld } from '../../engine/event-log.ts';
+import type { EventReference, FailedDelivery, RetriedEvent, RetryOutcome, StillHeld } from '../../engine/event-log.ts';
 import { Halt } from '../halt.ts';
 import type { BegunDelivery } from './begun-delivery.ts';
 import type { GroupWork } from './group-work.ts';
@@ -7,8 +7,9 @@ import type { HeldWork } from './held-work.ts';
 
 /** What a delivery came to that is not written down yet. */
 interface Ended extends EventReference {
-  attempts: number;
-  handled: Exclude<HandedOver, { kind: 'let_go' }>;
+  /** Deliveries that failed before. */
+  failures: number;
+  handled: HandedOver;
 }
 
 /** How deliveries beside the log are held. */
@@ -21,7 +22,7 @@ const LOST = new Error('another process has taken over this delivery');
 
 /**
  * Handles what goes on beside the log: what is due again, and what takes long. That it is one event of a task at a time,
- * the database sees to. What is over is written down at once, together with what ended during the writing before.
+ * the database sees to. What is over, or let go, is written down at once, together with what ended during the writing before.
  */
 export class RetryRun implements HeldWork {
   readonly holder: string;
@@ -60,8 +61,7 @@ export class RetryRun implements HeldWork {
   }
 
   async run(): Promise<void> {
-    const written = await Promise.all([...this.#going.values()].map((delivery) => this.#run(delivery)));
-    if (written.includes(false)) await this.#group.letGo(this.holder);
+    await Promise.all([...this.#going.values()].map((delivery) => this.#run(delivery)));
   }
 
   stop(): void {
@@ -91,34 +91,41 @@ export class RetryRun implements HeldWork {
     return { id, taskUuid, failures, handled, halt };
   }
 
-  async #run({ id, taskUuid, failures, handled: ends }: BegunDelivery): Promise<boolean> {
+  async #run({ id, taskUuid, failures, handled: ends }: BegunDelivery): Promise<void> {
     const handled = await ends;
     this.#going.delete(id);
-    if (handled.kind === 'let_go') return false;
-    this.#ended.push({ id, taskUuid, attempts: failures + 1, handled });
+    this.#ended.push({ id, taskUuid, failures, handled });
     this.#writing = this.#writing.then(() => this.#write());
     await this.#writing;
     this.#left--;
     this.#group.stir();
-    return true;
   }
 
   async #write(): Promise<void> {
     const ended = this.#ended.splice(0);
     if (ended.length === 0) return;
     const { log, groupId } = this.#group;
-    const delivered: EventReference[] = [];
-    const failed: (FailedDelivery & { attempts: number })[] = [];
-    const dead: (EventReference & { attempts: number; error: string })[] = [];
-    for (const { handled, ...one } of ended) {
-      if (handled.kind === 'delivered') delivered.push(one);
-      else if (handled.kind === 'dead') dead.push({ ...one, error: handled.error });
-      else failed.push({ ...one, error: handled.error, delayMs: handled.delayMs });
-    }
-    const outcome = { delivered, failed, dead };
+    const outcome = outcomeOf(ended);
     const written = await this.#group.surely(() => log.finishRetries(groupId, this.holder, outcome));
     if (!written) return;
     if (written.next > 0) this.#group.retryIn(0);
-    for (const { delayMs } of failed) this.#group.retryIn(delayMs);
+    for (const { delayMs } of [...outcome.failed, ...outcome.left]) this.#group.retryIn(delayMs);
   }
+}
+
+function outcomeOf(ended: readonly Ended[]): Required<RetryOutcome> {
+  const delivered: EventReference[] = [];
+  const failed: (FailedDelivery & { attempts: number })[] = [];
+  const dead: (EventReference & { attempts: number; error: string })[] = [];
+  const left: (EventReference & { attempts: number; delayMs: number })[] = [];
+  for (const { handled, failures, ...one } of ended) {
+    const attempts = failures + 1;
+    if (handled.kind === 'delivered') delivered.push(one);
+    else if (handled.kind === 'dead') dead.push({ ...one, attempts, error: handled.error });
+    else if (handled.kind === 'again')
+      failed.push({ ...one, attempts, error: handled.error, delayMs: handled.delayMs });
+    // Whatever else runs under this hold: others may take it at once.
+    else left.push({ ...one, attempts: failures, delayMs: 0 });
+  }
+  return { delivered, failed, dead, left };
 }
