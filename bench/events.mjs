@@ -1,7 +1,8 @@
 // What a domain event costs, and how soon it comes: W7 (one durable event a step) against W1, in turn on one server; a fast
 // event from the commit to its subscriber in the same process; a durable one to a subscriber in another process, while there
-// is nothing else to do. Ends with 1 when a median misses its bound.
-//   npm run bench:events [-- --rounds 7 --seconds 2 --latency 200]
+// is nothing else to do; how many a second one process delivers to a group that has much before it. Ends with 1 when a
+// median misses its bound.
+//   npm run bench:events [-- --rounds 7 --seconds 2 --latency 200 --backlog 50000]
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,16 +10,17 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { BaseSubscriber, mustParseTemplate } from 'tasker-core';
-import { at, many, median, request, startTasker, throughput, withDatabase, withServer } from './harness.mjs';
+import { at, many, median, probeOf, request, startTasker, throughput, withDatabase, withServer } from './harness.mjs';
 
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '7' },
     seconds: { type: 'string', default: '2' },
     latency: { type: 'string', default: '200' },
+    backlog: { type: 'string', default: '50000' },
   },
 });
-const [rounds, seconds, count] = [values.rounds, values.seconds, values.latency].map(Number);
+const [rounds, seconds, count, backlog] = [values.rounds, values.seconds, values.latency, values.backlog].map(Number);
 
 /** Of medians. */
 const BOUNDS = { throughput_ratio: 0.75, fast_ms: 1, durable_ms: 20 };
@@ -161,8 +163,42 @@ async function durable(url, folder) {
   await tasker.stop();
 }
 
+/** Events of as many tasks, that one group in one process has before it. */
+async function delivery(url, folder) {
+  let [handled, atEnd] = [0, () => {}];
+  class Counting extends BaseSubscriber {
+    static subscriberName = 'counting';
+    handle() {
+      if (++handled === backlog) atEnd();
+    }
+  }
+  const tasker = await startTasker(url, folder, { templates: [single('durable')], subscribers: [Counting] });
+  await tasker.stop();
+  const probe = await probeOf(url);
+  await probe.query(
+    `insert into tasker.domain_event (event_id, name, task_uuid, idx, attempt, publisher, payload, execution)
+     select gen_random_uuid(), 'bench.durable', gen_random_uuid(), 0, 1, 'default', '{"ok": true}', '{"execution_time_ms": 1}'
+       from generate_series(1, $1::int)`,
+    [backlog],
+  );
+  await probe.query('analyze');
+  await probe.end();
+  const [started, before] = [performance.now(), process.cpuUsage()];
+  const all = new Promise((resolve) => (atEnd = resolve));
+  const listening = await startTasker(url, folder, { templates: [single('durable')], subscribers: [Counting] });
+  await all;
+  const { user, system } = process.cpuUsage(before);
+  const perSecond = Math.round(backlog / ((performance.now() - started) / 1_000));
+  const cpuUs = Number(((user + system) / backlog).toFixed(1));
+  report(
+    { measure: 'a backlog, to one group', events: backlog, events_per_s: perSecond, cpu_us_per_event: cpuUs },
+    true,
+  );
+  await listening.stop();
+}
+
 await withServer(async (server, folder) => {
-  for (const measure of [fast, durable, cost]) await withDatabase(server, (url) => measure(url, folder));
+  for (const measure of [fast, durable, delivery, cost]) await withDatabase(server, (url) => measure(url, folder));
 });
 if (missed > 0) console.error(`${missed} of the medians missed their bounds`);
 process.exitCode = missed === 0 ? 0 : 1;
