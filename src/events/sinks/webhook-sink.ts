@@ -87,11 +87,16 @@ export function webhookSink(options: WebhookSinkOptions): EventConsumer {
   };
 }
 
+/** JavaScript may have put anything there: a `'false'` would let addresses through that are not public. */
 function check(who: string, options: WebhookSinkOptions): void {
-  const { name, url, secrets = [], headers = {}, body } = options;
-  demand('webhook', /^[\w.-]{1,100}$/.test(name), 'name must be a name of letters, digits, ".", "_" and "-"');
+  const { name, url, secrets = [], headers = {}, body, allowPrivate = false } = options;
+  const named = typeof name === 'string' && /^[\w.-]{1,100}$/.test(name);
+  demand('webhook', named, 'name must be a name of letters, digits, ".", "_" and "-"');
   checkKnown(who, options, OWN);
   demand(who, isWebhookUrl(url), `url must be ${WEBHOOK_URL_WORDS}`);
+  demand(who, typeof allowPrivate === 'boolean', 'allowPrivate must be true or false');
+  demand(who, Array.isArray(secrets), 'secrets must be a list');
+  demand(who, typeof headers === 'object', 'headers must be an object of texts');
   for (const [at, secret] of secrets.entries()) {
     demand(who, isWebhookSecret(secret), `secrets[${at}] must be ${WEBHOOK_SECRET_WORDS}`);
   }

@@ -101,6 +101,18 @@ describe('a webhook', () => {
   });
 
   it.each([
+    [{ name: undefined }, 'webhook: name must be'],
+    [{ secrets: whsec(NEW!) }, 'webhook billing: secrets must be a list'],
+    [{ headers: 'x' }, 'webhook billing: headers must be an object of texts'],
+    [{ allowPrivate: 'false' }, 'webhook billing: allowPrivate must be true or false'],
+  ])('is refused with %j, which may not mean what it says', (options, message) => {
+    const make = () => webhookSink({ name: 'billing', url: 'https://a.example', ...(options as object) });
+    expect(make).toThrow(
+      expect.objectContaining({ code: 'config_invalid', message: expect.stringContaining(message) }),
+    );
+  });
+
+  it.each([
     [500, {}, false, undefined],
     [503, { 'retry-after': '7' }, false, 7000],
     [429, { 'retry-after': '120' }, false, 120_000],
