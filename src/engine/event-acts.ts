@@ -166,12 +166,16 @@ async function inGroup<T>(database: Database, name: string, work: (tx: Db, group
   throw groupNotFound(name, await eventGroups(database, undefined));
 }
 
+function groupsThere(names: readonly string[]): string {
+  if (names.length === 0) return 'there is none yet; the start of a subscriber or a sink makes one';
+  return `${names.length === 1 ? 'there is' : 'there are'} ${names.slice(0, 20).join(', ')}`;
+}
+
 /** Says that there is no such group, and which there are. */
 export function groupNotFound(name: string, groups: readonly EventGroup[]): TaskerError {
   const names = groups.map((group) => group.name);
   const near = nearNames(name, names);
-  const hint =
-    near.length > 0 ? `did you mean ${near.join(' or ')}?` : `there is ${names.slice(0, 20).join(', ') || 'none'}`;
+  const hint = near.length > 0 ? `did you mean ${near.join(' or ')}?` : groupsThere(names);
   return new TaskerError('event_group_not_found', `no group ${name} gets domain events; ${hint}`, {
     details: { near },
   });

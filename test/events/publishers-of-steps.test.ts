@@ -130,6 +130,26 @@ describe('publishers', () => {
     });
   });
 
+  it('written for the other SDK see after the commit all of the metadata that they see before it, and when it was', async () => {
+    const [before, after] = [deferred<Fields>(), deferred<Fields>()];
+    class Positional extends BasePublisher {
+      override readonly publisherName = 'positional';
+      override beforePublish(_eventName: string, _payload: Fields, metadata: Fields) {
+        before.resolve(metadata);
+      }
+      override afterPublish(_eventName: string, _payload: Fields, metadata: Fields) {
+        after.resolve(metadata);
+      }
+    }
+    await run([new Positional()], [event('order.charged', { publisher: 'positional' })]);
+    const { publishedAt, ...ids } = await before.promise;
+    expect(ids).toMatchObject({ stepName: 'a', publisher: 'positional' });
+    const committed = await after.promise;
+    expect(committed).toMatchObject(ids);
+    expect(typeof publishedAt).toBe('string');
+    expect(committed.publishedAt).toBe(committed.firedAt);
+  });
+
   it('are chosen by the name in the template, then by the steps they are for, else the ordinary one', async () => {
     class Named extends BasePublisher {
       override readonly publisherName = 'named';

@@ -77,7 +77,13 @@ describe('the events of a tasker', () => {
     await expect(events.removeGroup('recipts')).rejects.toMatchObject(missing);
     await expect(events.get(uuidV7())).rejects.toMatchObject({ code: 'event_not_found' });
     await expect(events.envelope('recipts')).rejects.toMatchObject({ code: 'invalid_uuid' });
+    const messageOfMissing = () => events.group('unlike').then(String, String);
+    expect(await messageOfMissing()).toMatch(/; there is receipts$/);
+    await tasker.engine.events.joinGroup({ name: 'audit', patterns: ['*'] });
+    expect(await messageOfMissing()).toMatch(/; there are audit, receipts$/);
+    await events.removeGroup('audit');
     await events.removeGroup('receipts');
     expect(await events.groups()).toEqual([]);
+    expect(await messageOfMissing()).toMatch(/; there is none yet; the start of a subscriber or a sink makes one$/);
   });
 });

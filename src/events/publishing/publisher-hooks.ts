@@ -23,8 +23,9 @@ export function callAfterPublish(
   ctx: StepEventContext,
   event: DomainEvent,
 ): HookAnswer<boolean> {
+  const { payload, metadata } = event;
   return takesName(publisher, publisher.afterPublish)
-    ? publisher.afterPublish(ctx.eventName, event.payload, event.metadata)
+    ? publisher.afterPublish(ctx.eventName, payload, { ...metadata, publishedAt: metadata.firedAt })
     : publisher.afterPublish(ctx, event);
 }
 
