@@ -315,6 +315,35 @@ describe('a group that is removed', () => {
     expect(anew).not.toBe(group);
     expect(await drain(log, anew)).toEqual([]);
   });
+
+  it('while a process puts an event behind another neither waits for the other for ever', async () => {
+    const { log, another, sql, url, taskUuids } = await eventLog();
+    const [taskUuid] = taskUuids as [string];
+    const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
+    await writeEvents(sql, { taskUuid, name: 'a.one' });
+    await log.sequence();
+    const first = (await log.take(group, ME, HOLD))!;
+    await log.finish(first, { failed: [{ ...first.events[0]!, error: 'no', delayMs: 0 }] });
+    await writeEvents(sql, { taskUuid, name: 'a.two' });
+    await log.sequence();
+    const taken = (await log.take(group, ME, HOLD))!;
+    // Both come to the position while somebody else has it locked, the removal first.
+    const session = await openSession(url);
+    await session.query('begin');
+    await session.query('select 1 from tasker.event_cursor where holder is not null for update');
+    const waiting = () =>
+      sql(`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`);
+    const removed = log.removeGroup('one');
+    await until(waiting, (rows) => rows.length === 1);
+    const finished = (await another()).finish(taken, { parked: taken.events });
+    await until(waiting, (rows) => rows.length === 2);
+    await session.query('commit');
+    expect(await Promise.allSettled([removed, finished])).toEqual([
+      { status: 'fulfilled', value: true },
+      { status: 'fulfilled', value: false },
+    ]);
+    expect(await sql('select * from tasker.event_retry')).toEqual([]);
+  });
 });
 
 describe('events that are old', () => {

@@ -160,6 +160,30 @@ describe('a part of the log', () => {
     expect(await log.finish(taken, outcome)).toBe(false);
   });
 
+  it('that stays held sets nothing aside anew for whoever missed the answer and asks again', async () => {
+    const { log, sql, taskUuids } = await eventLog();
+    const [taskUuid] = taskUuids as [string];
+    const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
+    await writeEvents(sql, { taskUuid, name: 'a.one' }, { taskUuid, name: 'a.two' }, { taskUuid, name: 'a.three' });
+    await log.sequence();
+    const taken = (await log.take(group, ME, HOLD))!;
+    const [one, two, three] = taken.events;
+    const outcome = {
+      upTo: two!.after,
+      failed: [{ ...one!, error: 'no', delayMs: 0 }],
+      dead: [{ ...two!, error: 'never' }],
+      keepMs: 60_000,
+    };
+    expect(await log.finish(taken, outcome)).toBe(true);
+    const [retry] = await log.takeRetries(group, OTHER, HOLD);
+    await log.finishRetries(group, OTHER, { delivered: [retry!] });
+    await log.discard({ group: 'all' });
+    expect(await log.finish(taken, outcome)).toBe(true);
+    expect(await sql('select id from tasker.event_retry union all select id from tasker.event_dead')).toEqual([]);
+    expect(await log.finish(taken, { failed: [{ ...three!, error: 'no', delayMs: 0 }] })).toBe(true);
+    expect(names(await log.takeRetries(group, OTHER, HOLD))).toEqual(['a.three']);
+  });
+
   it('stays held for as long as its process says so', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
