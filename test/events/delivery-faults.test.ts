@@ -82,6 +82,28 @@ describe('the delivery of events', () => {
     ]);
   });
 
+  it('is not kept from what is due by many failed events that are not there any more', async () => {
+    const { start, publish, sql } = await deliveries();
+    const audit = consumer({ concurrency: 1 }, ({ name }, { attempt }) => {
+      if (attempt === 1) throw Object.assign(new Error('not now'), { retryAfter: name === 'a.lost' ? 3_000 : 0 });
+    });
+    await start([audit]);
+    await publish(...numbered(40, { name: 'a.lost' }));
+    await until(
+      () => sql('select 1 from tasker.event_retry'),
+      (waiting) => waiting.length === 40,
+    );
+    await sql(`delete from tasker.domain_event`);
+    await sql(`update tasker.event_retry set due_at = now() - interval '1 minute'`);
+    await publish({ name: 'a.kept' });
+    await until(
+      () => audit.got.filter(({ name }) => name === 'a.kept').map(({ attempt }) => attempt),
+      (attempts) => attempts.includes(2),
+      12_000,
+    );
+    expect(await sql('select 1 from tasker.event_retry')).toHaveLength(0);
+  });
+
   it('of a slow, a hanging and a throwing group is not felt by another, takes bounded memory, and is seen in the load', async () => {
     const { start, publish } = await deliveries();
     const never = deferred();

@@ -240,16 +240,21 @@ export class GroupRunner implements GroupWork {
     this.#retryAt = Number.POSITIVE_INFINITY;
     try {
       const { matching } = this.#consumers;
-      const gone = (count: number) => this.#warnOfGone(count);
+      let ended = 0;
+      const gone = (count: number) => {
+        ended = count;
+        this.#warnOfGone(count);
+      };
       const how = { leaseMs: this.leaseMs, limit, matching, gone };
       const taken = await this.log.takeRetries(this.groupId, hold.holder, how);
       const events = taken.filter(({ name }) => this.wants(name));
       if (events.length > 0) void this.#retry(RetryRun.of(this, events, hold));
       if (events.length < taken.length) await this.#leaveToOthers(taken, hold);
-      if (taken.length > 0) this.#lockedMs = LOCKED_MS;
-      if (taken.length === limit) this.retryIn(0);
+      const found = taken.length + ended;
+      if (found > 0) this.#lockedMs = LOCKED_MS;
+      if (found === limit) this.retryIn(0);
       else await this.#lookWhenDue();
-      return taken.length > 0;
+      return found > 0;
     } catch (error) {
       this.#retryAt = 0;
       throw error;
