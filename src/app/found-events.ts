@@ -3,6 +3,7 @@ import { isPublisher, isPublisherClass } from '../events/publishing/publisher-br
 import type { BaseSubscriber } from '../events/subscribing/base-subscriber.ts';
 import { isSubscriber, isSubscriberClass } from '../events/subscribing/base-subscriber.ts';
 import type { EventRegistries } from './event-registries.ts';
+import { FolderClaims } from './folder-claims.ts';
 
 interface Found {
   publishers: Map<string, BasePublisher>;
@@ -19,11 +20,14 @@ export class FoundEvents {
   readonly #registries: EventRegistries;
   /** By class: one that has not changed is the one from before. */
   readonly #made = new Map<unknown, BasePublisher | BaseSubscriber>();
+  readonly #publishers: FolderClaims<BasePublisher>;
+  readonly #subscribers: FolderClaims<BaseSubscriber>;
   #found = none();
-  readonly #own = none();
 
   constructor(registries: EventRegistries) {
     this.#registries = registries;
+    this.#publishers = new FolderClaims(registries.publishers);
+    this.#subscribers = new FolderClaims(registries.subscribers);
   }
 
   /** Takes an export; answers with its name when it is a publisher or a subscriber. */
@@ -56,23 +60,32 @@ export class FoundEvents {
   /** The first half of {@link apply}: it throws before anything has changed. */
   applyPublishers(): void {
     const { publishers } = this.#registries;
-    const found = this.#found.publishers;
-    const removed = [...this.#own.publishers].filter(([name, publisher]) => found.get(name) !== publisher);
-    const names = removed.map(([name]) => name);
-    const added = [...found].filter(([name]) => names.includes(name) || !publishers.isRegistered(name));
-    publishers.exchange({ removed: names, added: added.map(([, publisher]) => publisher) });
-    this.#own.publishers = found;
+    const there = [...publishers.listPublishers(), publishers.getOrDefault()].map(
+      (one) => [one.publisherName, one] as const,
+    );
+    const { removed, added, claimed } = this.#publishers.changeTo(this.#found.publishers, new Map(there));
+    publishers.exchange({ removed: removed.map(({ publisherName }) => publisherName), added });
+    this.#publishers.claim(claimed);
   }
 
   /** The second half of {@link apply}. */
   async applySubscribers(): Promise<void> {
     const { subscribers } = this.#registries;
-    const removed = [...this.#own.subscribers].filter(([name, one]) => this.#found.subscribers.get(name) !== one);
-    const known = new Set(subscribers.listSubscribers().map(({ subscriberName }) => subscriberName));
-    for (const [name] of removed) known.delete(name);
-    const added = [...this.#found.subscribers.values()].filter(({ subscriberName }) => !known.has(subscriberName));
-    await subscribers.exchange({ removed: removed.map(([, one]) => one), added });
-    this.#own.subscribers = this.#found.subscribers;
+    const there = subscribers.listSubscribers().map((one) => [one.subscriberName, one] as const);
+    const { claimed, ...change } = this.#subscribers.changeTo(this.#found.subscribers, new Map(there));
+    await subscribers.exchange(change);
+    this.#subscribers.claim(claimed);
+  }
+
+  /**
+   * Takes out what came from the folders, at the end of their worker. What others have from there too stays, and so do the
+   * publishers of a frozen registry: the next worker of this process takes them over.
+   */
+  async leave(): Promise<void> {
+    this.begin();
+    if (this.#registries.publishers.isFrozen) this.#publishers.claim([]);
+    else this.applyPublishers();
+    await this.applySubscribers();
   }
 
   #instance<T extends BasePublisher | BaseSubscriber>(exported: unknown, make: () => T): T {

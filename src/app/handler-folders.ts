@@ -61,6 +61,13 @@ export class HandlerFolders {
     return { count: names.length, added: names.filter((name) => !before.has(name)), removed };
   }
 
+  /** Takes out what came from the folders, at the end of their worker: what is read at the next start is not hidden by it. */
+  async leave(): Promise<void> {
+    for (const name of this.#own) this.registry.unregister(name);
+    this.#own = new Set();
+    await this.#events?.leave();
+  }
+
   /** What these templates ask for and nothing here can give. */
   problems(templates: readonly TaskTemplate[]): Promise<HandlerProblem[]> {
     return checkHandlers(this.registry, templates);

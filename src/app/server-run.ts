@@ -154,12 +154,22 @@ export class ServerRun {
   async #close(drainTimeoutMs?: number): Promise<void> {
     this.#health?.stop();
     try {
-      await this.#tasker?.stop(drainTimeoutMs === undefined ? {} : { drainTimeoutMs });
+      await this.#stopTasker(drainTimeoutMs).finally(() => this.#leaveFolders());
     } finally {
       await this.#listening?.close().catch((error: unknown) => {
         this.#settings.logger.debug({ error: messageOf(error) }, 'the port was closed already');
       });
     }
+  }
+
+  async #stopTasker(drainTimeoutMs: number | undefined): Promise<void> {
+    await this.#tasker?.stop(drainTimeoutMs === undefined ? {} : { drainTimeoutMs });
+  }
+
+  async #leaveFolders(): Promise<void> {
+    // A reload under way would put back what they export.
+    await settledWithin(START_MS, this.#reloading);
+    await this.#project.library.leave();
   }
 }
 

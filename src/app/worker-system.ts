@@ -26,6 +26,8 @@ export interface RunningWorker {
   config: Readonly<TaskerConfig>;
   tasker: Tasker;
   worker: Worker;
+  /** What the folders of its handlers export besides. */
+  found: FoundEvents;
   /** Its port; undefined: it has none. */
   listening: Listening | undefined;
   /** On the clock of `performance.now()`. */
@@ -96,7 +98,7 @@ class WorkerSystem {
     if (starting) await starting;
     const running = this.#running;
     if (!running) return { success: true, status: 'not_running', message: 'no worker runs in this process' };
-    const { workerId, tasker, config, listening } = running;
+    const { workerId, tasker, config, found, listening } = running;
     processWorker.stopped();
     try {
       // The port last: while handlers finish, it says that the worker lives and is not ready.
@@ -107,6 +109,7 @@ class WorkerSystem {
       const message = `worker ${workerId} did not stop cleanly: ${error}`;
       return { success: false, status: 'error', message, workerId, error };
     } finally {
+      await found.leave();
       this.#running = undefined;
     }
   }
@@ -135,15 +138,17 @@ async function open(given: BootstrapConfig = {}, state: () => string): Promise<R
   const { environment, handlerPaths, webEnabled, webAddress: address, webConfigEndpoint: showConfig } = config;
   const settings = { loaded, tasker: options, handlers: handlerPaths, environment, web: { address, showConfig } };
   const served = webEnabled ? new ServedTasker({ settings, registry, state }) : undefined;
-  // First, as of a worker server: whoever asks for the worker's health is answered from the beginning.
-  const listening = served && (await openPort({ worker: served, logger: roomLogger(logger, 'server'), address }));
+  let listening: Listening | undefined;
   try {
+    // First, as of a worker server: whoever asks for the worker's health is answered from the beginning.
+    listening = served && (await openPort({ worker: served, logger: roomLogger(logger, 'server'), address }));
     const tasker = await makeTasker(options, { handOut: true });
     served?.serve(tasker);
     processEvents.follow(tasker.eventBus, tasker.engine.events);
-    return { workerId, config, tasker, worker: tasker.worker!, listening, startedAt: performance.now() };
+    return { workerId, config, tasker, worker: tasker.worker!, found, listening, startedAt: performance.now() };
   } catch (error) {
     await listening?.close();
+    await found.leave();
     throw error;
   }
 }

@@ -1,16 +1,24 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import esbuild from 'esbuild';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { eventRegistries } from '../../src/app/event-registries.ts';
 import { HandlerFolders } from '../../src/app/handler-folders.ts';
+import { WorkerServer } from '../../src/app/worker-server.ts';
+import { BasePublisher } from '../../src/events/publishing/base-publisher.ts';
 import { RegistryFrozenError } from '../../src/events/publishing/publisher-errors.ts';
+import { PublisherRegistry } from '../../src/events/publishing/publisher-registry.ts';
 import { createDomainEvent } from '../../src/events/subscribing/domain-event.ts';
+import { SubscriberRegistry } from '../../src/events/subscribing/subscriber-registry.ts';
+import { bootstrapWorker, stopWorker } from '../../src/index.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { discoverHandlers } from '../../src/registry/discover-handlers.ts';
 import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
+import { cleanProcess } from '../support/bridge.ts';
 import { projectWith } from '../support/config-folder.ts';
+import { freshDatabase } from '../support/database.ts';
 import { LocalSource } from '../support/local-source.ts';
+import { DEMO, template } from '../support/setup.ts';
 
 const events = (version: string) => `
 import { BasePublisher, BaseSubscriber } from 'tasker-core';
@@ -118,7 +126,7 @@ it('in a frozen registry a publisher is replaced by its new version, and none co
   const root = await project({ 'handlers/events.ts': events('one'), 'handlers/pay.ts': handler });
   const registries = eventRegistries({}, silentLogger);
   const { publishers, subscribers } = registries;
-  const folders = new HandlerFolders([path.join(root, 'handlers')], { logger: silentLogger, events: registries });
+  let folders = new HandlerFolders([path.join(root, 'handlers')], { logger: silentLogger, events: registries });
   const version = () => publishers.get('payment_events')?.transformPayload({ success: true });
   await folders.load();
   publishers.validateRequired(['payment_events']);
@@ -126,8 +134,11 @@ it('in a frozen registry a publisher is replaced by its new version, and none co
   writeFileSync(path.join(root, 'handlers/events.ts'), events('two'));
   await folders.load();
   expect(version()).toEqual({ version: 'two' });
-  // As of a worker that is started again in the same process.
-  await new HandlerFolders([path.join(root, 'handlers')], { logger: silentLogger, events: registries }).load();
+  // As of a worker that is stopped, and started again in the same process.
+  await folders.leave();
+  expect([version(), subscribers.count]).toEqual([{ version: 'two' }, 0]);
+  folders = new HandlerFolders([path.join(root, 'handlers')], { logger: silentLogger, events: registries });
+  await folders.load();
   expect(version()).toEqual({ version: 'two' });
   expect(() => publishers.clear()).toThrow(RegistryFrozenError);
 
@@ -143,4 +154,79 @@ it('in a frozen registry a publisher is replaced by its new version, and none co
   publishers.unfreeze();
   await folders.load();
   expect([publishers.registeredNames, folders.registry.listHandlers()]).toEqual([['order_events'], ['charge']]);
+});
+
+it('what folders gave goes when its worker ends, unless another has it from there too; what was registered by hand stays', async () => {
+  const root = await project({ 'handlers/events.ts': events('one'), 'handlers/pay.ts': handler });
+  class ByHand extends BasePublisher {
+    static override publisherName = 'by_hand';
+  }
+  const registries = eventRegistries({ publishers: ByHand }, silentLogger);
+  const { publishers, subscribers } = registries;
+  const open = () => new HandlerFolders([path.join(root, 'handlers')], { logger: silentLogger, events: registries });
+  const [one, two] = [open(), open()];
+  await one.load();
+  const there = [publishers.listPublishers(), subscribers.listSubscribers()];
+  await two.load();
+  await one.leave();
+  expect([publishers.listPublishers(), subscribers.listSubscribers()]).toEqual(there);
+  await two.leave();
+  await two.leave();
+  expect([publishers.registeredNames, subscribers.count, two.registry.listHandlers()]).toEqual([['by_hand'], 0, []]);
+});
+
+/** Publishes as the version says; `add` more handlers. */
+const publishing = (version: string, more = '') => `${events(version)}${handler}${more}`;
+const paid = { name: 'payment.made', description: 'paid', schema: {}, publisher: 'payment_events' };
+const found = () => [PublisherRegistry.instance.registeredNames, SubscriberRegistry.instance.count];
+
+it('a worker server that is started again has the handlers, publishers and subscribers of its folders as they are then', async () => {
+  const root = await project({ 'handlers/all.ts': publishing('one', handler.replaceAll('pay', 'refund')) });
+  const database = await freshDatabase();
+  const server = new WorkerServer({
+    databaseUrl: database.url,
+    logger: silentLogger,
+    templates: [template({ pay: { publishes_events: [paid] } })],
+    handlers: [path.join(root, 'handlers')],
+    web: false,
+  });
+  onTestFinished(async () => {
+    await server.shutdown({ drainTimeoutMs: 100 });
+    await database.drop();
+  });
+  const registry = server.getHandlerSystem();
+  const published = async () => {
+    const tasker = server.tasker!;
+    const { taskUuid } = await tasker.createTask({ ...DEMO, context: { at: Math.random() } });
+    await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+    return (await tasker.events.list({ taskUuid })).map(({ payload }) => payload);
+  };
+  await server.start();
+  expect(await published()).toEqual([{ version: 'one' }]);
+  await server.shutdown();
+  expect([found(), registry.listHandlers()]).toEqual([[[], 0], []]);
+
+  writeFileSync(path.join(root, 'handlers/all.ts'), publishing('two'));
+  await server.start();
+  expect(await published()).toEqual([{ version: 'two' }]);
+  expect([found(), registry.listHandlers()]).toEqual([[['payment_events'], 1], ['pay']]);
+});
+
+it('so it is with the worker of bootstrapWorker and stopWorker', async () => {
+  const root = await project({ 'handlers/all.ts': publishing('one') });
+  const database = await freshDatabase();
+  cleanProcess();
+  onTestFinished(() => database.drop());
+  vi.stubEnv('TASKER_HANDLER_PATH', path.join(root, 'handlers'));
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const start = () => bootstrapWorker({ databaseUrl: database.url, logLevel: 'error' });
+  const version = () => PublisherRegistry.instance.get('payment_events')?.transformPayload({ success: true });
+  expect(await start()).toMatchObject({ status: 'started' });
+  expect([found(), version()]).toEqual([[['payment_events'], 1], { version: 'one' }]);
+  await stopWorker();
+  expect(found()).toEqual([[], 0]);
+
+  writeFileSync(path.join(root, 'handlers/all.ts'), publishing('two'));
+  expect(await start()).toMatchObject({ status: 'started' });
+  expect(version()).toEqual({ version: 'two' });
 });
