@@ -224,7 +224,7 @@ describe('the delivery of events', () => {
       signal.addEventListener('abort', () => aborted.push((payload as { n: unknown }).n));
       await may.promise;
     });
-    await start([paused], { leaseMs: 300, pollMs: 600_000 });
+    await start([paused], { leaseMs: 1_500, pollMs: 600_000 });
     await publish(...numbered(2));
     await until(
       () => paused.got.length,
@@ -239,8 +239,8 @@ describe('the delivery of events', () => {
       () => aborted.length,
       (count) => count === 1,
     );
-    // Twice as long as they would be held without a sign of life.
-    await sql('select pg_sleep(0.6)');
+    // Longer than they would be held without a sign of life.
+    await sql('select pg_sleep(2)');
     may.resolve();
     await until(
       () => sql('select 1 from tasker.event_retry'),

@@ -163,7 +163,7 @@ describe('durable events', () => {
       got.push(n);
       return n === 'slow' && may.promise;
     }
-    for (const one of [first, second]) await start([one], { slowMs: 50, leaseMs: 900 });
+    for (const one of [first, second]) await start([one], { slowMs: 50, leaseMs: 1_500 });
     const all = () => got;
     // All in one part.
     const slow = `${uuidV7().slice(0, -1)}0`;
