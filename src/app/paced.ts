@@ -1,9 +1,13 @@
-/** Does something at once when it is wanted, and then no more often than every so many milliseconds, however often that is. */
+/**
+ * Does something at once when it is wanted, and then no more often than every so many milliseconds, however often that is;
+ * nor before it is done: what takes long would be under way many times.
+ */
 export class Paced {
   readonly #act: () => Promise<void>;
   readonly #everyMs: number;
   #pause: NodeJS.Timeout | undefined;
   #wanted = false;
+  #over = false;
 
   /** @param act must not reject */
   constructor(everyMs: number, act: () => Promise<void>) {
@@ -13,6 +17,7 @@ export class Paced {
 
   /** Now, or when the pause since the last time is over. */
   want(): void {
+    if (this.#over) return;
     this.#wanted = true;
     if (!this.#pause) void this.flush();
   }
@@ -22,15 +27,21 @@ export class Paced {
     if (!this.#wanted) return;
     this.#wanted = false;
     clearTimeout(this.#pause);
-    this.#pause = setTimeout(() => {
-      this.#pause = undefined;
-      void this.flush();
-    }, this.#everyMs);
-    await this.#act();
+    const acted = this.#act();
+    const pause = setTimeout(() => void acted.then(() => this.#pauseIsOver(pause)), this.#everyMs);
+    this.#pause = pause;
+    await acted;
+  }
+
+  #pauseIsOver(pause: NodeJS.Timeout): void {
+    if (this.#pause !== pause) return;
+    this.#pause = undefined;
+    void this.flush();
   }
 
   /** What is wanted is not done any more. */
   stop(): void {
+    this.#over = true;
     this.#wanted = false;
     clearTimeout(this.#pause);
   }

@@ -12,14 +12,14 @@ function counted() {
 }
 
 describe('what is paced', () => {
-  it('is done at once when it is wanted, and again only after a while, however often it is wanted', () => {
+  it('is done at once when it is wanted, and again only after a while, however often it is wanted', async () => {
     const { paced, times } = counted();
     for (let i = 0; i < 100; i++) {
       paced.want();
-      vi.advanceTimersByTime(1);
+      await vi.advanceTimersByTimeAsync(1);
     }
     expect(times).toEqual([0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]);
-    vi.advanceTimersByTime(1_000);
+    await vi.advanceTimersByTimeAsync(1_000);
     expect(times).toHaveLength(11);
     paced.want();
     expect(times.at(-1)).toBe(1_100);
@@ -35,7 +35,21 @@ describe('what is paced', () => {
     expect(times).toEqual([0, 0]);
     paced.want();
     paced.stop();
-    vi.advanceTimersByTime(1_000);
+    await vi.advanceTimersByTimeAsync(1_000);
+    paced.want();
     expect(times).toEqual([0, 0]);
+  });
+
+  it('is not done again while it is under way, and at once when that took longer than the pause', async () => {
+    const ends: (() => void)[] = [];
+    const paced = new Paced(10, () => new Promise<void>((resolve) => ends.push(resolve)));
+    for (let i = 0; i < 100; i++) {
+      paced.want();
+      await vi.advanceTimersByTimeAsync(1);
+    }
+    expect(ends).toHaveLength(1);
+    ends[0]!();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(ends).toHaveLength(2);
   });
 });
