@@ -5,7 +5,8 @@ import { EventDelivery, type EventDeliveryOptions } from '../events/delivery/eve
 import type { RunningConsumers } from '../events/delivery/running-consumers.ts';
 import type { StopOptions } from '../events/delivery/stop-options.ts';
 import type { EventBus } from '../events/subscribing/event-bus.ts';
-import type { SubscriberRegistry } from '../events/subscribing/subscriber-registry.ts';
+import { processEvents } from '../events/subscribing/polled-events.ts';
+import { SubscriberRegistry } from '../events/subscribing/subscriber-registry.ts';
 import { SubscriberRuns } from '../events/subscribing/subscriber-runs.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -29,6 +30,7 @@ export class TaskerDelivery {
   readonly #subscribers: SubscriberRuns;
   readonly #delivery: EventDelivery;
   #sinks: RunningConsumers | undefined;
+  #endPolling: () => void = () => {};
 
   constructor(parts: TaskerDeliveryParts) {
     this.#parts = parts;
@@ -38,7 +40,9 @@ export class TaskerDelivery {
 
   /** Resolves when new groups get all that is committed from now on. */
   async start(): Promise<void> {
-    const { sinks, subscribers } = this.#parts;
+    const { bus, log, sinks, subscribers } = this.#parts;
+    // Those subscribers may have been started with a poller, which then is where they get the events of this process from.
+    if (subscribers === SubscriberRegistry.instance) this.#endPolling = processEvents.follow(bus, log);
     await this.#delivery.start();
     this.#sinks = this.#delivery.run(sinks);
     await Promise.all([this.#sinks.started, subscribers.attach(this.#subscribers)]);
@@ -56,6 +60,7 @@ export class TaskerDelivery {
     const { bus, subscribers } = this.#parts;
     const sinks = this.#sinks?.stop(left());
     while (bus.waiting > 0 && performance.now() < until && !hurry.aborted) await sleep(2);
+    this.#endPolling();
     await Promise.all([sinks, this.#delivery.stop(left()), subscribers.detach(this.#subscribers, left())]);
   }
 }

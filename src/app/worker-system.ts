@@ -4,7 +4,6 @@ import { withOverrides } from '../config/load-config.ts';
 import type { TaskerConfig } from '../config/tasker-config.ts';
 import { WorkerBootstrapError } from '../errors/worker-errors.ts';
 import { messageOf } from '../errors.ts';
-import { processEvents } from '../events/subscribing/polled-events.ts';
 import { consoleLogger } from '../logging/console-logger.ts';
 import { roomLogger } from '../logging/room-logger.ts';
 import { discoverHandlers } from '../registry/discover-handlers.ts';
@@ -144,7 +143,6 @@ async function open(given: BootstrapConfig = {}, state: () => string): Promise<R
     listening = served && (await openPort({ worker: served, logger: roomLogger(logger, 'server'), address }));
     const tasker = await makeTasker(options, { handOut: true });
     served?.serve(tasker);
-    processEvents.follow(tasker.eventBus, tasker.engine.events);
     return { workerId, config, tasker, worker: tasker.worker!, found, listening, startedAt: performance.now() };
   } catch (error) {
     await listening?.close();

@@ -58,6 +58,14 @@ function registered() {
   return { kept, names: () => kept.map(({ eventName }) => eventName).sort() };
 }
 
+function workerServer(namespace: string): WorkerServer {
+  const settings = { templates: [], handlers: [], web: false, logger: silentLogger } as const;
+  const server = new WorkerServer({ ...settings, databaseUrl: shared.url, namespace });
+  onTestFinished(() => server.shutdown({ drainTimeoutMs: 100 }));
+  server.getHandlerSystem().register('pay', pay);
+  return server;
+}
+
 describe('the registries of this process', () => {
   it('serve its worker: publishers are asked, subscribers are started and stopped with it', async () => {
     const { kept, names } = registered();
@@ -135,16 +143,7 @@ describe('the registries of this process', () => {
   it('serve a worker server, each time it is started', async () => {
     const { names } = registered();
     const { tasker, demo } = await shared.setup(STEPS, { worker: false });
-    const server = new WorkerServer({
-      databaseUrl: shared.url,
-      namespace: demo.namespace,
-      templates: [],
-      handlers: [],
-      web: false,
-      logger: silentLogger,
-    });
-    onTestFinished(() => server.shutdown({ drainTimeoutMs: 100 }));
-    server.getHandlerSystem().register('pay', pay);
+    const server = workerServer(demo.namespace);
     for (const count of [3, 6]) {
       await server.start();
       await tasker.createTask(demo);
@@ -152,5 +151,24 @@ describe('the registries of this process', () => {
       await server.shutdown();
     }
     expect(names()).toHaveLength(6);
+  });
+
+  it('of a worker server reach its poller too: subscribers that are started with one get each event once', async () => {
+    const { names } = registered();
+    const { tasker, demo } = await shared.setup(STEPS, { worker: false });
+    const server = workerServer(demo.namespace);
+    const poller = new InProcessDomainEventPoller({ pollIntervalMs: 2 });
+    poller.setPollFunction(createFfiPollAdapter((await getFfiLayer()).getModule()));
+    onTestFinished(() => poller.stop());
+    poller.start();
+    SubscriberRegistry.instance.startAll(poller);
+    for (const count of [3, 6]) {
+      await server.start();
+      await tasker.createTask(demo);
+      await expect.poll(() => names().length).toBe(count);
+      await server.shutdown();
+    }
+    const all = ['payment.both', 'payment.live', 'payment.stored'].flatMap((name) => [name, name]);
+    expect(names()).toEqual(all);
   });
 });

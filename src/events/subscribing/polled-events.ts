@@ -6,22 +6,27 @@ import { type NapiDomainEvent, napiDomainEvent } from './ffi-domain-event.ts';
 import { liveEnvelope } from './live-envelope.ts';
 import { MOST_WAITING, WaitingLimit } from './waiting-limit.ts';
 
+/** A bus whose events are kept. */
+interface Followed {
+  listen(): () => void;
+  /** Ends the listening; undefined: nobody has polled yet. */
+  end: (() => void) | undefined;
+}
+
 /**
- * The fast and broadcast events of a worker for those who poll; kept from the first poll on, since others don't need them.
- * Of more than may wait, the oldest are let go.
+ * The fast and broadcast events of those buses that it follows, for those who poll; kept from the first poll on, since
+ * others don't need them. Of more than may wait, the oldest are let go.
  */
 export class PolledEvents {
   readonly #waiting: NapiDomainEvent[] = [];
   readonly #limit = new WaitingLimit();
+  readonly #followed = new Set<Followed>();
   #lagged = 0;
   #polled = false;
-  #listen: (() => () => void) | undefined;
-  #end: () => void = () => {};
 
-  /** From now on it is the events of this bus, in the place of the one before. The log tells of the tasks behind them. */
-  follow(bus: EventBus, log: EventLog): void {
-    this.#end();
-    this.#listen = () =>
+  /** The events of this bus are kept, until the function that it answers is called. The log tells of the tasks behind them. */
+  follow(bus: EventBus, log: EventLog): () => void {
+    const listen = () =>
       bus.subscribe((event, size) => {
         this.#makeRoomFor(size, bus);
         this.#limit.add(size);
@@ -32,11 +37,17 @@ export class PolledEvents {
           ),
         );
       });
-    if (this.#polled) this.#end = this.#listen();
+    const followed: Followed = { listen, end: this.#polled ? listen() : undefined };
+    this.#followed.add(followed);
+    return () => {
+      this.#followed.delete(followed);
+      followed.end?.();
+    };
   }
 
+  /** The oldest that waits; null: there is none. */
   poll(): NapiDomainEvent | null {
-    if (!this.#polled && this.#listen) this.#end = this.#listen();
+    if (!this.#polled) for (const followed of this.#followed) followed.end = followed.listen();
     this.#polled = true;
     return this.#take() ?? null;
   }
@@ -59,5 +70,5 @@ export class PolledEvents {
   }
 }
 
-/** Those of the worker of this process. */
+/** Those of whatever serves the registry of subscribers of this process: its worker, its worker servers. */
 export const processEvents = new PolledEvents();
