@@ -122,6 +122,21 @@ describe('durable events', () => {
     expect(after.ns).toEqual([1]);
   });
 
+  it('go to nobody who comes after the stop, as when that overtakes a slow start', async () => {
+    const { start, sql } = await deliveries();
+    const delivery = await start([]);
+    await delivery.stop();
+    let closed = 0;
+    const late = consumer({ close: async () => void closed++ });
+    const running = delivery.run([late]);
+    await delivery.start();
+    await running.started;
+    await running.stop();
+    expect(closed).toBe(1);
+    expect(delivery.load).toEqual([]);
+    expect(await sql('select name from tasker.event_group')).toEqual([]);
+  });
+
   it('of a task are handled in order while one of them is repeated; those of others go on', async () => {
     const { start, publish, sql } = await deliveries();
     const handled: unknown[] = [];

@@ -106,15 +106,19 @@ export class EventDelivery {
 
   /** Listens, and tidies old events away. Whoever is delivered to comes by {@link run}. */
   async start(): Promise<void> {
+    if (this.#stopped) return;
     this.#tidying.start();
     await this.#listener?.start();
   }
 
-  /** Delivers to these too, until they are stopped. Consumers of one group go in one call: each call shares with the others. */
+  /**
+   * Delivers to these too, until they are stopped. Consumers of one group go in one call: each call shares with the others.
+   * After {@link stop} they are closed, and get nothing: a start that was slow may come to this only then.
+   */
   run(consumers: readonly EventConsumer[]): RunningConsumers {
     const ofGroups = groupsOf(consumers, this.#defaults);
     const shared = { ...this.#parts, ...this.#times, outage: this.#outage };
-    const groups = ofGroups.map((group) => new GroupRunner({ ...shared, consumers: group }));
+    const groups = (this.#stopped ? [] : ofGroups).map((group) => new GroupRunner({ ...shared, consumers: group }));
     for (const group of groups) this.#groups.add(group);
     const run: RunningConsumers = new RunningConsumers({
       groups,
@@ -126,7 +130,8 @@ export class EventDelivery {
         for (const group of groups) this.#groups.delete(group);
       },
     });
-    this.#runs.add(run);
+    if (this.#stopped) void run.stop();
+    else this.#runs.add(run);
     return run;
   }
 
