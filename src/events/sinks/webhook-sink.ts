@@ -96,7 +96,7 @@ function check(who: string, options: WebhookSinkOptions): void {
   demand(who, isWebhookUrl(url), `url must be ${WEBHOOK_URL_WORDS}`);
   demand(who, typeof allowPrivate === 'boolean', 'allowPrivate must be true or false');
   demand(who, Array.isArray(secrets), 'secrets must be a list');
-  demand(who, typeof headers === 'object', 'headers must be an object of texts');
+  demand(who, typeof headers === 'object' && headers !== null, 'headers must be an object of texts');
   for (const [at, secret] of secrets.entries()) {
     demand(who, isWebhookSecret(secret), `secrets[${at}] must be ${WEBHOOK_SECRET_WORDS}`);
   }

@@ -103,6 +103,7 @@ describe('a webhook', () => {
   it.each([
     [{ name: undefined }, 'webhook: name must be'],
     [{ secrets: whsec(NEW!) }, 'webhook billing: secrets must be a list'],
+    [{ headers: null }, 'webhook billing: headers must be an object of texts'],
     [{ headers: 'x' }, 'webhook billing: headers must be an object of texts'],
     [{ allowPrivate: 'false' }, 'webhook billing: allowPrivate must be true or false'],
   ])('is refused with %j, which may not mean what it says', (options, message) => {
