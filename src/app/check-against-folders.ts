@@ -14,7 +14,7 @@ import type { LoadedTemplates } from './load-templates.ts';
  * place in the template's file.
  * @throws TaskerError `handler_invalid`, `handler_not_found` when the folders themselves can't be read
  */
-export async function checkTemplateHandlers(
+export async function checkAgainstFolders(
   { fileOf }: Pick<LoadedTemplates, 'fileOf'>,
   folders: readonly string[],
 ): Promise<TemplateProblem[]> {

@@ -6,6 +6,7 @@ import type { Database } from '../db/database.ts';
 import { Listener } from '../db/listener.ts';
 import { schemaStatus } from '../engine/migrate.ts';
 import { messageOf, TaskerError } from '../errors.ts';
+import { unknownPublishers } from '../events/publishing/check-publishers.ts';
 import { silentLogger } from '../logging/logger.ts';
 import { announcedNames } from '../registry/announcement.ts';
 import { serverFacts } from '../store/server-facts.ts';
@@ -14,6 +15,7 @@ import { formatProblem } from '../template/parse-template.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import { chosenUrl, databaseExists, embeddedHome, openForTools } from './database-admin.ts';
 import { isEmbeddedAllowed } from './embedded-allowed.ts';
+import { eventRegistries } from './event-registries.ts';
 import { HandlerFolders } from './handler-folders.ts';
 import { readTemplates } from './load-templates.ts';
 
@@ -195,22 +197,24 @@ async function examineHandlers({ handlers }: ExamineOptions, templates: TaskTemp
     const wayOut = '`npx tasker init` makes a first one; --handlers names another folder';
     return { name: 'handlers', status: 'warn', found: `there is no folder ${missing.join(', ')}`, wayOut };
   }
-  const library = new HandlerFolders(handlers, { logger: silentLogger });
+  const events = eventRegistries({}, silentLogger);
+  const library = new HandlerFolders(handlers, { logger: silentLogger, events });
   try {
     const { count } = await library.load();
     const problems = await library.problems(templates);
-    if (problems.length === 0)
-      return { name: 'handlers', status: 'ok', found: `${count}; every step's handler is there` };
-    return {
-      name: 'handlers',
-      status: 'fail',
-      found: problems.map(({ message }) => message).join('; '),
-      wayOut: 'export one of that name, or correct `handler` in the template',
-    };
+    if (problems.length > 0) return notExported('handler', problems.map(({ message }) => message).join('; '));
+    const unknown = unknownPublishers(events.publishers, templates);
+    if (unknown) return notExported('publisher', unknown.message);
+    return { name: 'handlers', status: 'ok', found: `${count}; every step's handler is there` };
   } catch (error) {
     if (!(error instanceof TaskerError)) throw error;
     return { name: 'handlers', status: 'fail', found: error.message };
   }
+}
+
+function notExported(what: 'handler' | 'publisher', found: string): Check {
+  const wayOut = `export one of that name, or correct \`${what}\` in the template`;
+  return { name: 'handlers', status: 'fail', found, wayOut };
 }
 
 function skipped(name: Check['name'], found: string): Check {

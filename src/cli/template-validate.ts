@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { checkTemplateHandlers } from '../app/check-template-handlers.ts';
+import { checkAgainstFolders } from '../app/check-against-folders.ts';
 import { readTemplates } from '../app/load-templates.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { formatProblem } from '../template/parse-template.ts';
@@ -17,7 +17,7 @@ export async function templateValidate(
   const sources = paths.length > 0 ? paths : templateFolders(options);
   const loaded = await readTemplates(sources, loadConfig().config.environment);
   const { files, problems } = loaded;
-  if (options.handlers !== undefined) problems.push(...(await checkTemplateHandlers(loaded, handlersThere(options))));
+  if (options.handlers !== undefined) problems.push(...(await checkAgainstFolders(loaded, handlersThere(options))));
   const errors = problems.filter((problem) => problem.severity === 'error').length;
   const warnings = problems.length - errors;
   const valid = errors === 0 && !(options.strict && warnings > 0);

@@ -117,6 +117,31 @@ it('templates: one is broken', async () => {
   await project.write('templates/broken.yaml', PAIR.replace('pair', 'broken'));
 });
 
+it('handlers: an event names a publisher that they do not export, without which no worker starts', async () => {
+  const publishing = (publisher: string) => `name: publishing
+namespace: demo
+version: "1.0.0"
+steps:
+  - name: first
+    handler: first
+    publishes_events:
+      - { name: first.done, description: it happened, schema: {}, publisher: ${publisher} }
+`;
+  await project.write('templates/publishing.yaml', publishing('deflt'));
+  const { code, checks } = await diagnose();
+  expect([code, checks.handlers]).toEqual([
+    1,
+    {
+      status: 'fail',
+      found:
+        'no publisher is registered for deflt (demo/publishing@1.0.0: step first, event first.done); did you mean default?',
+      way_out: 'export one of that name, or correct `publisher` in the template',
+    },
+  ]);
+  await project.write('templates/publishing.yaml', publishing('default'));
+  expect((await diagnose()).checks.handlers).toMatchObject({ status: 'ok' });
+});
+
 it('handlers: a step names one that is not there; one does not compile', async () => {
   await project.write('templates/odd.yaml', PAIR.replace('handler: second', 'handler: secnd').replace('pair', 'odd'));
   const missing = await diagnose();
