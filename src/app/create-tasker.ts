@@ -7,6 +7,7 @@ import type { DynamicLimits } from '../engine/expansion.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { EventConsumer } from '../events/delivery/event-consumer.ts';
 import type { EventDeliveryOptions } from '../events/delivery/event-delivery.ts';
+import { allSinks } from '../events/sinks/all-sinks.ts';
 import { sinksFromConfig } from '../events/sinks/sinks-from-config.ts';
 import { type AnyLogger, loggerOf } from '../logging/any-logger.ts';
 import { consoleLogger } from '../logging/console-logger.ts';
@@ -218,7 +219,7 @@ function sinksOf(
   { sinks = [] }: CreateTaskerOptions,
   { config, logger, wantsWorker }: { config: TaskerConfig; logger: Logger; wantsWorker: boolean },
 ): EventConsumer[] {
-  return [...sinks, ...(wantsWorker ? sinksFromConfig(config, roomLogger(logger, 'events')) : [])];
+  return allSinks(sinks, wantsWorker ? sinksFromConfig(config, roomLogger(logger, 'events')) : []);
 }
 
 function deliveryOf(config: Readonly<TaskerConfig>): EventDeliveryOptions {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { createTasker } from '../../../src/app/create-tasker.ts';
 import { loadConfig } from '../../../src/config/load-config.ts';
 import { webhookSink } from '../../../src/events/sinks/webhook-sink.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
@@ -47,5 +48,28 @@ describe('a tasker', () => {
     await tasker.createTask(DEMO);
     await expect.poll(() => received.length).toBe(1);
     expect(await sql('select name from tasker.event_group')).toEqual([{ name: 'webhook:billing' }]);
+  });
+
+  it.each([
+    [webhookSink({ name: 'billing', url: 'https://a.example' }), 'createTasker: sinks must be a list, as'],
+    [[{}], 'createTasker: sinks[0]: must be what webhookSink or rabbitmqSink gives'],
+    [[null], 'createTasker: sinks[0]: must be what'],
+    [[{ patterns: ['*'], deliver: async () => {} }], 'createTasker: sinks[0]: group must be a text'],
+    [[{ group: 'own', deliver: async () => {} }], 'createTasker: sinks[0]: patterns must be'],
+    [
+      [{ group: 'own', patterns: ['*'], concurrency: '3', deliver: async () => {} }],
+      'concurrency must be a whole number',
+    ],
+  ])('does not start with sinks that are none: %j', async (sinks, message) => {
+    const started = createTasker({ worker: false, sinks: sinks as never });
+    await expect(started).rejects.toMatchObject({ code: 'config_invalid', message: expect.stringContaining(message) });
+  });
+
+  it('does not start when a sink of the program would share the group of one of the file', async () => {
+    const url = 'https://a.example';
+    const config = loadConfig({ cwd: projectWith({ 'tasker.toml': ofWebhook(url) }), env: {} });
+    const started = createTasker({ config, handlers: [charge], sinks: [webhookSink({ name: 'billing', url })] });
+    const message = "events: webhook:billing is a group of the program's sinks and of the file's; name another";
+    await expect(started).rejects.toMatchObject({ code: 'config_invalid', message });
   });
 });
