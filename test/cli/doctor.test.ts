@@ -134,7 +134,7 @@ steps:
     {
       status: 'fail',
       found:
-        'no publisher is registered for deflt (demo/publishing@1.0.0: step first, event first.done); did you mean default?',
+        'no publisher is registered for deflt (demo/publishing@1.0.0: step first, event first.done); none is registered',
       way_out: 'export one of that name, or correct `publisher` in the template',
     },
   ]);
