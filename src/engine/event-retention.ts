@@ -8,7 +8,8 @@ const LISTS_AT_ONCE = 200;
 
 /** Forgets what is older and has been delivered, in portions; two at once are fine, and one that dies half-way is continued. */
 export async function forgetOldEvents(database: Database, retentionMs: number): Promise<number> {
-  await database.pipeline(AT_LENGTH, (tx) => forgetDead(tx, retentionMs));
+  // Whoever redelivers or discards all of a group meets it at the group, not at one dead letter and another.
+  await database.pipeline(AT_LENGTH, (tx) => Promise.all([lockGroups(tx), forgetDead(tx, retentionMs)]));
   let count = 0;
   for (let part = 0; part < EVENT_PARTS; part++) {
     for (let after = -1; ; ) {
