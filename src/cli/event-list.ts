@@ -20,8 +20,14 @@ export async function eventList(options: EventListOptions): Promise<void> {
     const chosen = asFilter({ ...options, before: before instanceof Date ? before : undefined });
     const events = await tasker.events.list({ ...chosen, ...page, limit });
     if (json) return printJson(events.map(snakeKeys));
-    if (events.length === 0) return note('no such events; those that are older than their retention are gone');
+    if (events.length === 0) return note(noneOf(options));
     print(eventTable(events, Date.now()));
     if (events.length === limit) note(`more may be there: --before ${events.at(-1)!.eventId}`);
   });
+}
+
+function noneOf({ name }: EventListOptions): string {
+  // Whoever gives the first word of a name means all that begin with it.
+  const wider = name !== undefined && /^[\w.]+$/.test(name) ? `; ${name} is one name, ${name}.* are all below it` : '';
+  return `no such events; those that are older than their retention are gone${wider}`;
 }

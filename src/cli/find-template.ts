@@ -39,5 +39,5 @@ export async function findTemplate(wanted: string, options: GlobalOptions): Prom
 
 function known(templates: readonly TaskTemplate[]): string {
   if (templates.length === 0) return '`npx tasker init` makes a first one';
-  return `there is ${templates.map((one) => `${one.namespace}/${one.name}@${one.version}`).join(', ')}`;
+  return `there ${templates.length === 1 ? 'is' : 'are'} ${templates.map((one) => `${one.namespace}/${one.name}@${one.version}`).join(', ')}`;
 }

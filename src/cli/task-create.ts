@@ -103,7 +103,7 @@ function match<T extends { name: string; namespace: string; version: string }>(
   );
   if (usual) return usual;
   const named = fitting.map((one) => `${one.namespace}/${one.name}@${one.version}`);
-  throw new TaskerError('bad_request', `which ${name}? there is ${named.join(', ')}; give one of these as the name`);
+  throw new TaskerError('bad_request', `which ${name}? there are ${named.join(', ')}; give one of these as the name`);
 }
 
 function defined({ name, namespace, version }: TemplateReference) {

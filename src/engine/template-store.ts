@@ -184,7 +184,7 @@ export class TemplateStore {
     const near = sameName.length > 0 ? sameName : nearNames(key, all);
     const hint =
       near.length > 0
-        ? `there is ${near.slice(0, 5).join(', ')}`
+        ? `there ${near.length === 1 ? 'is' : 'are'} ${near.slice(0, 5).join(', ')}`
         : 'no template is registered under a name like that; a worker or createTasker registers the templates it is given';
     return new TaskerError('template_not_found', `no template ${key}; ${hint}`, { details: { near } });
   }

@@ -50,6 +50,8 @@ export function metricsRoutes(worker: ServedWorker): OpenAPIHono {
     });
 }
 
-function groupJson({ name, patterns, waiting, secondsBehind, retrying, dead }: EventGroupFacts) {
-  return { name, patterns: [...patterns], waiting, seconds_behind: secondsBehind, retrying, dead };
+function groupJson({ patterns, secondsBehind, membersDiffer, ...group }: EventGroupFacts) {
+  const { name, waiting, retrying, dead, members } = group;
+  const differ = { members, members_differ: membersDiffer };
+  return { name, patterns: [...patterns], waiting, seconds_behind: secondsBehind, retrying, dead, ...differ };
 }

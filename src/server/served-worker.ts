@@ -85,6 +85,9 @@ export interface EventGroupFacts {
   secondsBehind: number;
   retrying: number;
   dead: number;
+  /** Processes that work for it. */
+  members: number;
+  membersDiffer: boolean;
 }
 
 /** What the REST of a worker needs of the worker. */

@@ -182,7 +182,7 @@ describe('a subscriber that is started', () => {
     expect([twice.active, twice.subscriptions]).toEqual([true, ['payment.*', '*.processed']]);
     source.tell(eventOf('payment.processed', { amount: 1 }));
     await twice.stop();
-    expect([twice.active, twice.subscriptions]).toEqual([false, []]);
+    expect([twice.active, twice.subscriptions, source.listeners]).toEqual([false, [], 0]);
     source.tell(eventOf('payment.processed', { amount: 2 }));
     twice.start(source);
     source.tell(eventOf('payment.processed', { amount: 3 }));

@@ -86,7 +86,15 @@ it('tells what became of domain events, and how far their groups are behind', as
   const began = performance.now();
   const { taskUuid } = await tasker.createTask({ namespace: 'test', name: 'demo' });
   await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
-  const behind = { name: 'audit', patterns: ['demo.*'], waiting: 1, retrying: 0, dead: 0 };
+  const behind = {
+    name: 'audit',
+    patterns: ['demo.*'],
+    waiting: 1,
+    retrying: 0,
+    dead: 0,
+    members: 1,
+    members_differ: false,
+  };
   await expect
     .poll(() => json('/metrics/events'))
     .toMatchObject({

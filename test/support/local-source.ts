@@ -21,6 +21,11 @@ export class LocalSource implements InProcessEventSource {
     if (at >= 0) this.#subscriptions.splice(at, 1);
   }
 
+  /** How many listen. */
+  get listeners(): number {
+    return this.#subscriptions.length;
+  }
+
   tell(event: DomainEvent): void {
     const told = this.#subscriptions.filter(({ pattern }) => eventMatcher([pattern])(event.eventName));
     for (const callback of new Set(told.map((one) => one.callback))) void callback(event);

@@ -23,7 +23,9 @@ export async function addressesOf(
   const wrong = allowPrivate ? undefined : found.find(({ address }) => !isPublicAddress(address));
   if (!wrong) return found;
   const what = wrong.address === host ? host : `${host} is ${wrong.address}, which`;
-  throw new PrivateAddressError(`${what} is not a public address; allow_private = true allows it`);
+  throw new PrivateAddressError(
+    `${what} is not a public address; allow_private = true (in a program allowPrivate: true) allows it`,
+  );
 }
 
 /** Answers with addresses that were looked up before, so that the name can't mean others by the time of the connection. */

@@ -147,7 +147,9 @@ describe('a webhook', () => {
       const { port, received } = await httpReceiver();
       const sink = sinkTo(`http://${host}:${port}/`, { allowPrivate: false });
       const error = await failureOf(sink.deliver(loggedEvent(), deliveryContext()));
-      expect(error.message).toMatch(/not a public address; allow_private = true allows it$/);
+      expect(error.message).toMatch(
+        /not a public address; allow_private = true \(in a program allowPrivate: true\) allows it$/,
+      );
       expect(received).toEqual([]);
     },
   );
