@@ -18,6 +18,7 @@ const PROOFS = [
     '--testTimeout',
     '3600000',
   ],
+  ['faults on PostgreSQL 17', vitest, 'run', 'test/crash', '--project', 'postgres-17', '--testTimeout', '3600000'],
   ['plans on a million rows', 'bench/explain.mjs'],
   ['what events cost, and how soon they come', 'bench/events.mjs'],
   ['throughput on large tables, creation, idle', 'bench/scale.mjs'],
