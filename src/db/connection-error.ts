@@ -58,7 +58,7 @@ export function refusedConnection(url: string, error: unknown): TaskerError {
         : code === 'ENOTFOUND'
           ? 'the host name is unknown; check it in DATABASE_URL'
           : code === 'ECONNREFUSED' || code === 'ENOENT'
-            ? 'nothing listens there; start PostgreSQL, or, but in production, unset DATABASE_URL to use the embedded server'
+            ? 'nothing listens there; start PostgreSQL, or unset DATABASE_URL to use the embedded server (not in production)'
             : 'check DATABASE_URL and that the server is up';
   return new TaskerError('database_unreachable', `${where}: ${messageOf(error) || String(code)}; ${hint}`, {
     cause: error,
