@@ -254,12 +254,14 @@ export class Database implements Db {
     const client = await this.#connect();
     let broken: Error | undefined;
     let over = false;
+    const sent: Promise<unknown>[] = [];
     try {
       this.statements += opening.settings ? 3 : 2;
       await client.query(BEGIN);
       if (opening.settings) await client.query(opening.settings);
       const sender = this.#sender(client, () => over);
-      const result = await work(transactionOn(this, sender, [])).finally(() => (over = true));
+      const result = await work(transactionOn(this, sender, sent)).finally(() => (over = true));
+      await Promise.allSettled(sent);
       const committed = (await client.query('commit')) as unknown as Rows<unknown>;
       if (committed.command !== 'COMMIT') throw new TaskerError('database_error', 'the transaction was rolled back');
       return result;
@@ -267,7 +269,11 @@ export class Database implements Db {
       this.#noteSilence(error);
       this.#meter.failed(error);
       if (isConnectionError(error)) broken = error as Error;
-      else await client.query('rollback').catch((lost: Error) => (broken = lost));
+      else {
+        // What is under way beside it comes to its end first: nothing may be sent while a statement is answered.
+        await Promise.allSettled(sent);
+        await client.query('rollback').catch((lost: Error) => (broken = lost));
+      }
       throw error;
     } finally {
       client.release(broken);

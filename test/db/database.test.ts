@@ -124,7 +124,10 @@ describe('a transaction of several round trips', () => {
   });
 
   it.each([true, false])('that failed lets nothing after it be written (pipelined: %s)', async (pipeline) => {
-    const database = await open(url, { pipeline });
+    const proxy = await startProxy(url);
+    const database = await open(proxy.url, { pipeline });
+    await database.query(ADD, [`before ${pipeline}`]);
+    proxy.inPieces = true; // an error arrives before the server is ready for the next statement
     const tag = pipeline ? 't5' : 't6';
     const [late, over] = [deferred(), deferred<unknown>()];
     const failing = database.transaction(opening(), async (tx) => {

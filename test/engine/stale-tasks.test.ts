@@ -3,7 +3,7 @@ import { TaskerError } from '../../src/errors.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { openSession } from '../support/database.ts';
-import { age, lookForStale, stage, standing } from '../support/lifecycle.ts';
+import { age, firstLook, lookForStale, stage, standing } from '../support/lifecycle.ts';
 import { DEMO, invariants, setup, states, template, until } from '../support/setup.ts';
 
 describe('a task that is ended by its lifecycle', () => {
@@ -49,6 +49,7 @@ describe('time counts', () => {
     const steps = { one: { handler: 'quick' }, two: { handler: 'busy', dependencies: ['one'] } };
     const lifecycle = { max_steps_in_process_minutes: 20, staleness_action: 'error' };
     const { tasker, sql } = await setup({ templates: [template(steps, { lifecycle })], handlers });
+    await firstLook(tasker);
     const { taskUuid } = await tasker.createTask(DEMO);
     await until(
       () => states(tasker, taskUuid),

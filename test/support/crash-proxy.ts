@@ -1,5 +1,6 @@
 import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net';
 import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 
 /** What becomes of a message that a worker sends. */
@@ -28,6 +29,8 @@ export interface FaultyProxy {
   silence(): void;
   /** Lets pass the answers that are held. */
   release(): void;
+  /** From now on each message of the server arrives by itself, a moment after the one before. */
+  inPieces: boolean;
   /** Cuts every connection. */
   cutAll(): void;
   /** Cuts every connection and takes no new ones. */
@@ -48,6 +51,7 @@ export async function startProxy(serverUrl: string): Promise<FaultyProxy> {
   let frozen = false;
   const proxy: FaultyProxy = {
     url: '',
+    inPieces: false,
     decide: () => undefined,
     counts: { lost: 0, answer_lost: 0, cut: 0, held: 0 },
     freeze() {
@@ -92,26 +96,30 @@ export async function startProxy(serverUrl: string): Promise<FaultyProxy> {
 class Pair {
   readonly #client: Socket;
   readonly #server: Socket;
+  readonly #proxy: FaultyProxy;
   #fate: Fate;
   #heldAnswer: Buffer[] = [];
   #tail = Buffer.alloc(0);
+  #piece = Buffer.alloc(0);
+  #arrived = Promise.resolve();
 
   constructor(client: Socket, server: Socket, proxy: FaultyProxy) {
     this.#client = client;
     this.#server = server;
+    this.#proxy = proxy;
     for (const socket of [client, server]) {
       socket.setNoDelay(true);
       socket.on('error', () => {});
       socket.once('close', () => this.cut());
     }
-    client.on('data', (sent) => this.#sent(sent, proxy));
+    client.on('data', (sent) => this.#sent(sent));
     server.on('data', (answer) => this.#answered(answer));
   }
 
-  #sent(sent: Buffer, proxy: FaultyProxy): void {
-    const fate = proxy.decide(sent);
+  #sent(sent: Buffer): void {
+    const fate = this.#proxy.decide(sent);
     if (fate) {
-      proxy.counts[fate]++;
+      this.#proxy.counts[fate]++;
       this.#fate = fate;
     }
     if (fate === 'lost') this.cut();
@@ -125,7 +133,23 @@ class Pair {
     } else if (this.#fate === 'answer_lost') {
       this.#tail = Buffer.concat([this.#tail.subarray(-COMMITTED.length), answer]);
       if (this.#tail.includes(COMMITTED)) this.cut();
-    } else this.#client.write(answer);
+    } else if (this.#proxy.inPieces) this.#messages(answer);
+    else this.#client.write(answer);
+  }
+
+  /** A message is one byte of its kind, and its length in four, which count themselves. */
+  #messages(answer: Buffer): void {
+    this.#piece = Buffer.concat([this.#piece, answer]);
+    while (this.#piece.length > 4) {
+      const length = 1 + this.#piece.readUInt32BE(1);
+      if (this.#piece.length < length) return;
+      const message = this.#piece.subarray(0, length);
+      this.#piece = this.#piece.subarray(length);
+      this.#arrived = this.#arrived.then(async () => {
+        this.#client.write(message);
+        await setTimeout(2);
+      });
+    }
   }
 
   freeze(): void {

@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { age, LIMITS, type Limit, lookForStale, STANDS, standing } from '../support/lifecycle.ts';
+import { age, firstLook, LIMITS, type Limit, lookForStale, STANDS, standing } from '../support/lifecycle.ts';
 import { DEMO, deferred, invariants, setup, states, template } from '../support/setup.ts';
 
 const reasonOf = (limit: Limit, minutes: number) =>
@@ -109,6 +109,7 @@ it('a task whose handler saves checkpoints does not stand still', async () => {
     templates: [template({ first: [] }, { lifecycle: { [limit]: 20, staleness_action: 'error' } })],
     handlers: [first],
   });
+  await firstLook(tasker);
   const { taskUuid } = await tasker.createTask(DEMO);
   await started.promise;
   await age(sql, 19, taskUuid);
