@@ -2,13 +2,14 @@ import pc from 'picocolors';
 import type { GlobalOptions } from './options.ts';
 import { print, printJson } from './output.ts';
 import { fields } from './table.ts';
+import { snakeKeys } from './views.ts';
 import { withTasker } from './with-tasker.ts';
 
-/** `tasker event show`: an event and what was recorded about it; with `--json` as it goes over the wire. */
+/** `tasker event show`: an event and what was recorded about it; with `--json` as `event list` tells it, and its envelope. */
 export async function eventShow(eventId: string, options: GlobalOptions): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const event = await tasker.events.get(eventId);
-    if (options.json) return printJson(await tasker.events.envelope(eventId));
+    if (options.json) return printJson({ ...snakeKeys(event), envelope: await tasker.events.envelope(eventId) });
     print(
       fields([
         ['event', event.eventId],

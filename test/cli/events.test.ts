@@ -68,7 +68,9 @@ describe('tasker event', () => {
     expect(shown!.stdout).toMatch(/^step +pay, attempt 1$/m);
     expect(shown!.stdout).toContain('payload\n{\n  "amount": 1\n}');
     const payload = { payload: { amount: 1 }, execution_result: { success: true }, task_sequence_step: { task: {} } };
-    expect(JSON.parse(whole!.stdout)).toMatchObject({ event_id: DONE, event_name: 'pay.done', payload });
+    const entry = JSON.parse(whole!.stdout);
+    expect(entry).toMatchObject({ event_id: DONE, name: 'pay.done', payload: { amount: 1 } });
+    expect(entry.envelope).toMatchObject({ event_id: DONE, event_name: 'pay.done', payload });
     expect([none!.code, none!.stderr]).toEqual([1, expect.stringContaining(`there is no durable event ${ME}`)]);
   });
 

@@ -80,6 +80,24 @@ describe('a subscriber', () => {
     expect(subscriber.said.slice(2)).toEqual(['after false', 'error the ledger is closed']);
   });
 
+  it('that returns what its last call did has handled the event', async () => {
+    const subscriber = new AuditLoggingSubscriber();
+    for (const returned of ['ok', 7, null, { rows: [] }, { successful: 3 }, { ok: false }]) {
+      subscriber.answer = returned as never;
+      expect(await handled(subscriber)).toEqual({ success: true });
+    }
+  });
+
+  it.each([{ succes: false }, { Success: false, error: 'closed' }, { sucess: true }])(
+    'that meant to say what it came to, by %j, fails the delivery, and is told the word',
+    async (returned) => {
+      const subscriber = new AuditLoggingSubscriber();
+      subscriber.answer = returned as never;
+      const [key] = Object.keys(returned);
+      await expect(handled(subscriber)).rejects.toThrow(`with ${key} and without success; did you mean success?`);
+    },
+  );
+
   it('fails a delivery by throwing, in before or in handle: told once, and after is not called', async () => {
     class Throws extends AuditLoggingSubscriber {
       override handle(): never {

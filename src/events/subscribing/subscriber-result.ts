@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { TaskerError } from '../../errors.ts';
+import { nearNames } from '../../model/near-names.ts';
 
 /** What handling an event came to. Nothing returned means that it was handled. */
 export interface SubscriberResult {
@@ -32,8 +33,18 @@ export function SubscriberResult(result: SubscriberResult): SubscriberResult {
   throw new TaskerError('bad_request', `SubscriberResult: ${said}`, { cause: parsed.error });
 }
 
-/** What a subscriber returned, as a result. */
+/**
+ * What a subscriber returned, as a result. Anything without `success` counts as handled: many a function returns what its
+ * last call did. But who wrote `succes: false` meant to say something, and loses no event by it.
+ */
 export function resultOfHandling(returned: unknown): SubscriberResult {
   const said = typeof returned === 'object' && returned !== null ? (returned as Partial<SubscriberResult>) : {};
-  return said.success === undefined ? { success: true } : { ...said, success: said.success === true };
+  if (said.success !== undefined) return { ...said, success: said.success === true };
+  const flags = Object.entries(said).flatMap(([key, value]) => (typeof value === 'boolean' ? [key] : []));
+  const [misspelt] = nearNames('success', flags, 1);
+  if (misspelt === undefined) return { success: true };
+  return {
+    success: false,
+    error: `handle returned an object with ${misspelt} and without success; did you mean success?`,
+  };
 }
