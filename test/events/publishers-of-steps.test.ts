@@ -208,6 +208,13 @@ describe('publishers', () => {
     ['transformPayload gives a text', { transformPayload: () => 'text' }, 'transformPayload'],
     ['transformPayload gives null', { transformPayload: () => null }, 'transformPayload'],
     ['transformPayload gives a list', { transformPayload: () => [1] }, 'payload'],
+    ['transformPayload gives what is a text as JSON', { transformPayload: () => new Date() }, 'payload'],
+    ['transformPayload gives what is null as JSON', { transformPayload: () => ({ toJSON: () => null }) }, 'payload'],
+    [
+      'additionalMetadata gives what is a text as JSON',
+      { additionalMetadata: () => ({ toJSON: () => 'x' }) },
+      'metadata',
+    ],
     ['transformPayload gives what JSON has no form for', { transformPayload: () => ({ n: 1n }) }, 'payload.n'],
     ['transformPayload gives a circle', { transformPayload: () => circle }, 'circular'],
     [

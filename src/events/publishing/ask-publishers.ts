@@ -113,16 +113,13 @@ function* ask(
 }
 
 function jsonOf(declared: DeclaredEvent, value: object, limits: { name: string; maxBytes?: number }): string {
-  const stored = Array.isArray(value)
-    ? { ok: false as const, path: limits.name, reason: 'it is a list; return an object' }
-    : storableJson(value, limits);
-  if (stored.ok) return stored.json;
-  throw new Refusal({
-    event: declared.name,
-    kind: 'invalid',
-    message: `${stored.path}: ${stored.reason}`,
-    path: stored.path,
-  });
+  const stored = storableJson(value, limits);
+  const refused = (path: string, reason: string) =>
+    new Refusal({ event: declared.name, kind: 'invalid', message: `${path}: ${reason}`, path });
+  if (!stored.ok) throw refused(stored.path, stored.reason);
+  // A date, say, is a text there.
+  if (!stored.json.startsWith('{')) throw refused(limits.name, 'its JSON form is no object; return one');
+  return stored.json;
 }
 
 function nameOf({ publisherName }: BasePublisher): string {
