@@ -8,7 +8,7 @@ export type EventMatcher = (eventName: string) => boolean;
  * character, `[a-c]` one of some and `[!a-c]` one of all others; a dot is a dot. It means the same to JavaScript and to
  * PostgreSQL's `~`. Without patterns it matches no name.
  *
- * @throws TaskerError `bad_request` for an empty pattern, or a class whose range runs backwards
+ * @throws TaskerError `bad_request` for an empty pattern, a class whose range runs backwards, or characters that PostgreSQL reads otherwise
  */
 export function regexOfPatterns(patterns: readonly string[]): string {
   return `^(?:${patterns.map(regexOfPattern).join('|')})$`;
@@ -20,8 +20,18 @@ export function eventMatcher(patterns: readonly string[]): EventMatcher {
   return (eventName) => regex.test(eventName);
 }
 
+/** To JavaScript these are two characters, and to PostgreSQL one, or none that it takes. */
+const BEYOND = /[\0\ud800-\udfff]/;
+
 function regexOfPattern(pattern: string): string {
   if (pattern === '') throw new TaskerError('bad_request', 'an event pattern must not be empty; `*` is all events');
+  if (BEYOND.test(pattern)) {
+    const shown = JSON.stringify(pattern.slice(0, 40));
+    throw new TaskerError(
+      'bad_request',
+      `event pattern ${shown}: no event's name has U+0000, or characters beyond U+FFFF`,
+    );
+  }
   let regex = '';
   for (let at = 0; at < pattern.length; at++) {
     const character = pattern[at]!;

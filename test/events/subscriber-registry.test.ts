@@ -170,6 +170,19 @@ describe('the registry of subscribers', () => {
     expect(define).toThrow(refused);
   });
 
+  it.each(['a\0b', 'a\ud800b', 'x'.repeat(256)])('refuses a name that no group can have: %j', (subscriberName) => {
+    class Audit extends BaseSubscriber {
+      static override subscriberName = subscriberName;
+      handle() {}
+    }
+    const refused = expect.objectContaining({
+      code: 'subscriber_invalid',
+      message: expect.stringContaining("its name is its group's, and must be a text of 1 to 255 characters"),
+    });
+    expect(() => new SubscriberRegistry().register(Audit)).toThrow(refused);
+    expect(() => defineSubscriber('a.b', z.object({}), () => {}, { name: subscriberName })).toThrow(refused);
+  });
+
   it('refuses a delivery that holds no options', () => {
     class Audit extends BaseSubscriber {
       static override delivery = 'durable' as never;

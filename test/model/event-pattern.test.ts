@@ -37,6 +37,16 @@ describe('a pattern of event names', () => {
     expect(() => eventMatcher([''])).toThrow('an event pattern must not be empty');
     expect(() => eventMatcher(['a.[z-a]'])).toThrow('event pattern a.[z-a]: the range z-a runs backwards');
   });
+
+  it.each(['a.\0', 'a.[😀-\uff00]', 'a.[😀-😁]', 'a.\ud800'])(
+    'that PostgreSQL would read otherwise than JavaScript, or not at all, is refused: %j',
+    (pattern) => {
+      const message = "no event's name has U+0000, or characters beyond U+FFFF";
+      expect(() => eventMatcher([pattern])).toThrow(
+        expect.objectContaining({ code: 'bad_request', message: expect.stringContaining(message) }),
+      );
+    },
+  );
 });
 
 describe('to PostgreSQL', () => {

@@ -1,6 +1,7 @@
 import { arePatterns, PATTERNS_WORDS } from '../../config/value-forms.ts';
 import { wrongOption } from '../consuming-options.ts';
 import type { EventConsumer } from '../delivery/event-consumer.ts';
+import { GROUP_NAME_WORDS, isGroupName } from '../group-name.ts';
 import { demand } from './sink-options.ts';
 
 const FORM = 'must be what webhookSink or rabbitmqSink gives, or { group, patterns, deliver } of your own';
@@ -20,7 +21,7 @@ export function allSinks(given: readonly EventConsumer[], configured: readonly E
 function checkSink(who: string, sink: Partial<EventConsumer> | null): void {
   demand(who, typeof sink === 'object' && sink !== null && typeof sink.deliver === 'function', FORM);
   const { group, patterns, from, concurrency, timeoutMs, maxDeliveries } = sink;
-  demand(who, typeof group === 'string' && group.trim() !== '', 'group must be a text that is not empty');
+  demand(who, isGroupName(group), `group must be ${GROUP_NAME_WORDS}`);
   demand(who, Array.isArray(patterns) && arePatterns(patterns), `patterns must be ${PATTERNS_WORDS}`);
   const wrong = wrongOption({ from, concurrency, timeoutMs, maxDeliveries });
   demand(who, wrong === undefined, wrong ?? '');

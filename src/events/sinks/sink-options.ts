@@ -3,6 +3,7 @@ import { arePatterns, PATTERNS_WORDS } from '../../config/value-forms.ts';
 import { TaskerError } from '../../errors.ts';
 import { notKnown, wrongOption } from '../consuming-options.ts';
 import type { EventConsumer } from '../delivery/event-consumer.ts';
+import { GROUP_NAME_WORDS, isGroupName } from '../group-name.ts';
 
 /** What every sink can be told. Times in milliseconds. */
 export interface SinkOptions {
@@ -41,7 +42,7 @@ type Consuming = Omit<EventConsumer, 'deliver' | 'close'>;
 /** @throws TaskerError `config_invalid` */
 export function consumingAs(who: string, group: string, options: SinkOptions): Consuming {
   const { patterns = ['*'], from, concurrency, timeoutMs, maxDeliveries = DEFAULTS.sinkMaxDeliveries } = options;
-  demand(who, group.trim() !== '', 'group must be a text that is not empty');
+  demand(who, isGroupName(group), `group must be ${GROUP_NAME_WORDS}`);
   demand(who, arePatterns(patterns), `patterns must be ${PATTERNS_WORDS}`);
   const wrong = wrongOption({ from, concurrency, timeoutMs, maxDeliveries });
   if (wrong !== undefined) throw new TaskerError('config_invalid', `${who}: ${wrong}`);

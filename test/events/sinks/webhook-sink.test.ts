@@ -102,6 +102,8 @@ describe('a webhook', () => {
 
   it.each([
     [{ name: undefined }, 'webhook: name must be'],
+    [{ group: 'a\0b' }, 'webhook billing: group must be a text of 1 to 255 characters'],
+    [{ group: 'x'.repeat(256) }, 'webhook billing: group must be a text of 1 to 255 characters'],
     [{ secrets: whsec(NEW!) }, 'webhook billing: secrets must be a list'],
     [{ headers: null }, 'webhook billing: headers must be an object of texts'],
     [{ headers: 'x' }, 'webhook billing: headers must be an object of texts'],
