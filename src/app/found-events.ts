@@ -2,6 +2,7 @@ import type { BasePublisher } from '../events/publishing/base-publisher.ts';
 import { isPublisher, isPublisherClass } from '../events/publishing/publisher-brand.ts';
 import type { BaseSubscriber } from '../events/subscribing/base-subscriber.ts';
 import { isSubscriber, isSubscriberClass } from '../events/subscribing/base-subscriber.ts';
+import { checkSubscriber } from '../events/subscribing/check-subscriber.ts';
 import type { EventRegistries } from './event-registries.ts';
 import { FolderClaims } from './folder-claims.ts';
 
@@ -30,7 +31,10 @@ export class FoundEvents {
     this.#subscribers = new FolderClaims(registries.subscribers);
   }
 
-  /** Takes an export; answers with its name when it is a publisher or a subscriber. */
+  /**
+   * Takes an export; answers with its name when it is a publisher or a subscriber.
+   * @throws TaskerError `subscriber_invalid`, before anything of the folder has changed
+   */
   readonly take = (exported: unknown): string | undefined => {
     if (isPublisher(exported)) return this.#takePublisher(exported);
     if (isSubscriber(exported)) return this.#takeSubscriber(exported);
@@ -102,6 +106,7 @@ export class FoundEvents {
   }
 
   #takeSubscriber(subscriber: BaseSubscriber): string {
+    checkSubscriber(subscriber);
     this.#found.subscribers.set(subscriber.subscriberName, subscriber);
     return subscriber.subscriberName;
   }

@@ -156,6 +156,43 @@ it('in a frozen registry a publisher is replaced by its new version, and none co
   expect([publishers.registeredNames, folders.registry.listHandlers()]).toEqual([['order_events'], ['charge']]);
 });
 
+it('a subscriber that is refused when the folder is read again changes nothing: all that ran goes on', async () => {
+  const other = events('other').replaceAll('audit', 'counts').replaceAll('payment_events', 'order_events');
+  const root = await project({
+    'handlers/events.ts': events('one'),
+    'handlers/other.ts': other,
+    'handlers/pay.ts': handler,
+  });
+  const registries = eventRegistries({}, silentLogger);
+  const folders = new HandlerFolders([path.join(root, 'handlers')], { logger: silentLogger, events: registries });
+  const { publishers, subscribers } = registries;
+  const source = new LocalSource();
+  subscribers.startAll(source);
+  await folders.load();
+  const before = [...publishers.listPublishers(), ...subscribers.listSubscribers()];
+
+  writeFileSync(path.join(root, 'handlers/pay.ts'), handler.replaceAll('pay', 'charge'));
+  const wrong = events('two').replace("'audit';", "'audit'; static delivery = { timeout: 60_000 };");
+  writeFileSync(path.join(root, 'handlers/events.ts'), wrong);
+  await expect(folders.load()).rejects.toMatchObject({
+    code: 'subscriber_invalid',
+    message: 'subscriber audit: delivery option timeout is not known; did you mean timeoutMs?',
+  });
+  expect([...publishers.listPublishers(), ...subscribers.listSubscribers()]).toEqual(before);
+  expect(folders.registry.listHandlers()).toEqual(['pay']);
+  const payload = told();
+  source.tell(eventOf(payload));
+  await vi.waitFor(() => expect(payload.seen).toEqual(['one', 'other']));
+
+  writeFileSync(path.join(root, 'handlers/events.ts'), events('two'));
+  await folders.load();
+  const after = told();
+  source.tell(eventOf(after));
+  await vi.waitFor(() => expect(after.seen.toSorted()).toEqual(['other', 'two']));
+  expect(folders.registry.listHandlers()).toEqual(['charge']);
+  await subscribers.stopAll();
+});
+
 it('what folders gave goes when its worker ends, unless another has it from there too; what was registered by hand stays', async () => {
   const root = await project({ 'handlers/events.ts': events('one'), 'handlers/pay.ts': handler });
   class ByHand extends BasePublisher {

@@ -1,7 +1,6 @@
 import { messageOf, TaskerError } from '../../errors.ts';
 import { type AnyLogger, loggerOf } from '../../logging/any-logger.ts';
 import { type Logger, silentLogger } from '../../logging/logger.ts';
-import { eventMatcher } from '../../model/event-pattern.ts';
 import { callable } from '../callable-instance.ts';
 import type { StopOptions } from '../delivery/stop-options.ts';
 import {
@@ -11,7 +10,7 @@ import {
   isSubscriberClass,
   type SubscriberClass,
 } from './base-subscriber.ts';
-import { checkDelivery } from './check-delivery.ts';
+import { checkSubscriber } from './check-subscriber.ts';
 import { FilteredSource } from './filtered-source.ts';
 import type { RunningSubscribers, SubscriberHost } from './subscriber-host.ts';
 
@@ -168,8 +167,12 @@ export class SubscriberRegistry {
     await Promise.all(runs.map((run) => run.stop(options)));
   }
 
-  /** Takes some out and puts others in; what runs is stopped first, so that no two of one name do. @internal */
+  /**
+   * Takes some out and puts others in; what runs is stopped first, so that no two of one name do.
+   * @throws TaskerError `subscriber_invalid`, before anything has changed @internal
+   */
   async exchange({ removed, added }: Exchange): Promise<void> {
+    for (const subscriber of added) checkSubscriber(subscriber);
     if (removed.length > 0) {
       if (this.#started) await this.#release({});
       for (const { subscriberName } of removed) this.#subscribers.delete(subscriberName);
@@ -191,8 +194,7 @@ export class SubscriberRegistry {
         `another subscriber is called ${subscriberName}; give this one a subscriberName of its own, or both get half of the events each`,
       );
     }
-    checkPatterns(subscriber);
-    checkDelivery(subscriberName, subscriber.delivery);
+    checkSubscriber(subscriber);
     BaseSubscriber.useLogger(subscriber, this.#logger);
     this.#subscribers.set(subscriberName, { subscriber, source });
     if (this.#started) this.#run([subscriber]);
@@ -246,21 +248,4 @@ function notOne(given: unknown): TaskerError {
   const what = typeof given === 'function' ? `function ${given.name}` : String(given);
   const way = 'register a class that extends BaseSubscriber, an instance of one, or what defineSubscriber gives';
   return new TaskerError('subscriber_invalid', `${what} is no subscriber; ${way}`);
-}
-
-function checkPatterns(subscriber: BaseSubscriber): void {
-  const { subscriberName } = subscriber;
-  const patterns: unknown = subscriber.subscribesTo();
-  const texts = Array.isArray(patterns) && patterns.every((pattern) => typeof pattern === 'string');
-  if (!texts || patterns.length === 0) {
-    throw new TaskerError(
-      'subscriber_invalid',
-      `subscriber ${subscriberName}: subscribesTo must give a list of patterns; ['*'] is all events`,
-    );
-  }
-  try {
-    eventMatcher(patterns);
-  } catch (cause) {
-    throw new TaskerError('subscriber_invalid', `subscriber ${subscriberName}: ${messageOf(cause)}`, { cause });
-  }
 }
