@@ -19,6 +19,30 @@ class OrderEvents extends BasePublisher {
 }
 
 describe('the registry of publishers', () => {
+  it.each([
+    [() => 'process_payment', 'publishesFor must give a list of names of steps'],
+    [() => undefined, 'publishesFor must give a list of names of steps'],
+    [() => [1], 'publishesFor must give a list of names of steps'],
+    [
+      () => {
+        throw new Error('no steps yet');
+      },
+      'publishesFor throws: no steps yet',
+    ],
+  ])('refuses one that can not say what it is for, which would cost the events of others: %#', (given, message) => {
+    class Broken extends OrderEvents {
+      override publishesFor = given as never;
+    }
+    const registry = new PublisherRegistry();
+    const refused = expect.objectContaining({
+      code: 'publisher_invalid',
+      message: `publisher order_events: ${message}`,
+    });
+    expect(() => registry.register(Broken)).toThrow(refused);
+    expect(() => registry.exchange({ removed: [], added: [new Broken()] })).toThrow(refused);
+    expect(registry.count).toBe(0);
+  });
+
   it('is one for the process, as a value and as a call', () => {
     const { instance } = PublisherRegistry;
     expect(instance()).toBe(instance);

@@ -3,6 +3,7 @@ import { type AnyLogger, loggerOf } from '../../logging/any-logger.ts';
 import { type Logger, silentLogger } from '../../logging/logger.ts';
 import { callable } from '../callable-instance.ts';
 import { BasePublisher, type PublisherClass } from './base-publisher.ts';
+import { checkStepsOf } from './check-steps-of.ts';
 import { DefaultPublisher } from './default-publisher.ts';
 import { isPublisher, isPublisherClass } from './publisher-brand.ts';
 import {
@@ -65,6 +66,7 @@ export class PublisherRegistry {
     const made = publisherOf(publisher);
     const { publisherName } = made;
     if (this.isRegistered(publisherName)) throw new DuplicatePublisherError(publisherName);
+    checkStepsOf(made);
     BasePublisher.useLogger(made, this.#logger);
     this.#publishers.set(publisherName, made);
   }
@@ -160,6 +162,7 @@ export class PublisherRegistry {
    * its name. @internal
    */
   exchange({ removed, added }: { removed: readonly string[]; added: readonly BasePublisher[] }): void {
+    for (const publisher of added) checkStepsOf(publisher);
     const names = added.map(({ publisherName }) => publisherName);
     const leaving = removed.filter((name) => !names.includes(name));
     const coming = names.filter((name) => !removed.includes(name));
