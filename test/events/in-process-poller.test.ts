@@ -52,6 +52,42 @@ describe('the poller of events of this process', () => {
     expect(poller.isRunning).toBe(false);
   });
 
+  it('goes on when one that it tells of an error throws itself, and tells the others', async () => {
+    const { logger, lines } = collectingLogger();
+    setLogger(logger);
+    onTestFinished(() => setLogger(undefined));
+    const events = [eventOf('a.a'), eventOf('a.b')];
+    const poller = pollerOf(events);
+    const told: string[] = [];
+    const got: string[] = [];
+    poller.onError(() => {
+      throw new Error('no log today');
+    });
+    poller.onError((error) => void told.push(error.message));
+    poller.subscribe('*', ({ eventName }) => {
+      got.push(eventName);
+      throw new Error(`no ${eventName}`);
+    });
+    poller.start();
+    await expect.poll(() => got).toEqual(['a.a', 'a.b']);
+    expect(told).toEqual(['no a.a', 'no a.b']);
+    expect(lines.map(({ fields }) => fields)).toMatchObject(
+      ['no a.a', 'no a.b'].map((message) => ({ error: 'Error: no log today', toldOf: `Error: ${message}` })),
+    );
+    await poller.stop();
+  });
+
+  it('takes a promise for no event, and says that polling is not asynchronous', async () => {
+    const poller = new InProcessDomainEventPoller({ pollIntervalMs: 3_600_000 });
+    onTestFinished(() => poller.stop());
+    const told: string[] = [];
+    poller.onError((error) => void told.push(error.message));
+    poller.setPollFunction((() => Promise.reject(new Error('never heard of'))) as unknown as () => null);
+    poller.start();
+    expect(told).toEqual(['the poll function gave a promise; it has to give an event or null at once']);
+    expect(poller.stats).toMatchObject({ pollCount: 1, eventsProcessed: 0 });
+  });
+
   it('tells of polls and callbacks that fail, and goes on', async () => {
     const events = [eventOf('a.a'), eventOf('a.b')];
     let polls = 0;

@@ -71,7 +71,7 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
     this.#maxEventsPerPoll = maxEventsPerPoll;
   }
 
-  /** What is asked for the next event; null: there is none. */
+  /** What is asked for the next event; null: there is none. It answers at once: a promise is told as an error. */
   setPollFunction(pollFn: () => DomainEvent | null): void {
     this.#poll = pollFn;
   }
@@ -146,6 +146,7 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
       let event: DomainEvent | null;
       try {
         event = this.#poll();
+        if (event instanceof Promise) throw notAtOnce(event);
       } catch (thrown) {
         this.#tell(thrown);
         return false;
@@ -183,8 +184,19 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
   #tell(thrown: unknown): void {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     if (this.#onError.length === 0) logWarn('polling or handling an event of this process threw', { error });
-    for (const callback of this.#onError) callback(error);
+    for (const callback of this.#onError) {
+      try {
+        callback(error);
+      } catch (failure) {
+        logWarn('a callback for errors of polling threw itself', { error: failure, toldOf: error });
+      }
+    }
   }
+}
+
+function notAtOnce(promise: Promise<unknown>): TaskerError {
+  promise.catch(() => undefined); // Nobody asked for it.
+  return new TaskerError('config_invalid', 'the poll function gave a promise; it has to give an event or null at once');
 }
 
 const KNOWN = ['pollIntervalMs', 'pollingIntervalMs', 'maxEventsPerPoll'];
