@@ -47,22 +47,23 @@ export function checkScheme(url: string): void {
 
 /** What a failed first connection means, and what to do. */
 export function refusedConnection(url: string, error: unknown): TaskerError {
-  const where = redactUrl(url);
+  const said = messageOf(error) || String((error as Coded | null)?.code);
+  return new TaskerError('database_unreachable', `${redactUrl(url)}: ${said}; ${wayOut(error)}`, { cause: error });
+}
+
+/** What the driver says when it has none to give. */
+const NO_PASSWORD = /^SASL: .*password must be a /;
+
+function wayOut(error: unknown): string {
   const state = sqlState(error);
   const code = (error as Coded | null)?.code;
-  const hint =
-    state === '28P01' || state === '28000'
-      ? 'the server refused user or password; check both in DATABASE_URL'
-      : state === '3D000'
-        ? 'the database does not exist; create it or correct the name in DATABASE_URL'
-        : code === 'ENOTFOUND'
-          ? 'the host name is unknown; check it in DATABASE_URL'
-          : code === 'ECONNREFUSED' || code === 'ENOENT'
-            ? 'nothing listens there; start PostgreSQL, or unset DATABASE_URL to use the embedded server (not in production)'
-            : 'check DATABASE_URL and that the server is up';
-  return new TaskerError('database_unreachable', `${where}: ${messageOf(error) || String(code)}; ${hint}`, {
-    cause: error,
-  });
+  if (state === '28P01' || state === '28000') return 'the server refused user or password; check both in DATABASE_URL';
+  if (NO_PASSWORD.test(messageOf(error))) return 'the server wants a password; put it into DATABASE_URL';
+  if (state === '3D000') return 'the database does not exist; create it or correct the name in DATABASE_URL';
+  if (code === 'ENOTFOUND') return 'the host name is unknown; check it in DATABASE_URL';
+  if (code === 'ECONNREFUSED' || code === 'ENOENT')
+    return 'nothing listens there; start PostgreSQL, or unset DATABASE_URL to use the embedded server (not in production)';
+  return 'check DATABASE_URL and that the server is up';
 }
 
 /** What a process was doing when its connection went away. */

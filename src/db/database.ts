@@ -85,6 +85,8 @@ export class Database implements Db {
       await database.#checkVersion();
     } catch (error) {
       await pool.end();
+      // The driver leaves a connection open when it has no password to give.
+      database.#cut();
       throw error;
     }
     return database;
@@ -335,15 +337,17 @@ export class Database implements Db {
 
   /** A connection of its own, for LISTEN and for session locks; the caller ends it. @internal */
   async dedicated(): Promise<pg.Client> {
+    const socket = keptIn(this.#sockets);
     const client = new pg.Client({
       ...configOf(this.directUrl, this.#options),
-      stream: () => keptIn(this.#sockets),
+      stream: () => socket,
       query_timeout: 0,
     } as pg.ClientConfig);
     client.on('error', () => {});
     try {
       await client.connect();
     } catch (error) {
+      socket.destroy();
       throw refusedConnection(this.directUrl, error);
     }
     return client;

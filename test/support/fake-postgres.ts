@@ -7,6 +7,8 @@ export type Manner =
   | { kind: 'closes' }
   /** Refuses user and password. */
   | { kind: 'refuses'; code: string; message: string }
+  /** Asks for a password, and leaves the connection open. */
+  | { kind: 'asks' }
   /** Lets everybody in and says that it is of this version. */
   | { kind: 'version'; number: string };
 
@@ -26,6 +28,12 @@ function answer(socket: Socket, data: Buffer, manner: Exclude<Manner, { kind: 'c
   if (data.subarray(0, 1).toString() === 'X') return;
   if (manner.kind === 'refuses') {
     socket.end(message('E', text('SFATAL'), text(`C${manner.code}`), text(`M${manner.message}`), text('')));
+    return;
+  }
+  if (manner.kind === 'asks') {
+    const begins =
+      data[0] === 0 ? [int32(10), text('SCRAM-SHA-256'), text('')] : [int32(11), Buffer.from('r=a,s=eA==,i=1')];
+    socket.write(message('R', ...begins));
     return;
   }
   const ready = message('Z', Buffer.from('I'));

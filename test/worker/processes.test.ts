@@ -243,10 +243,13 @@ describe('a database that is not to be had', () => {
     const missing = new URL(shared.url);
     missing.pathname = '/no_such_database';
     const refuses = await fakePostgres({ kind: 'refuses', code: '28P01', message: 'password authentication failed' });
+    const asks = new URL(await fakePostgres({ kind: 'asks' }));
+    asks.password = '';
     return [
       ['a host that is not there', 'postgres://ada@nowhere.invalid/shop', /nowhere\.invalid.*check .*DATABASE_URL/],
       ['a port where nothing listens', 'postgres://ada@127.0.0.1:1/shop', /nothing listens there; start PostgreSQL/],
       ['a wrong password', refuses, /the server refused user or password; check both in DATABASE_URL/],
+      ['no password where one is wanted', asks.href, /the server wants a password; put it into DATABASE_URL/],
       ['a database that does not exist', missing.href, /the database does not exist; create it or correct the name/],
       [
         'a server that closes at once',
