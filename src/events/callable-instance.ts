@@ -7,11 +7,21 @@ export function callable<T extends object>(target: T): T & (() => T) {
     apply: () => itself,
     get: (_, key) => {
       const value: unknown = Reflect.get(target, key, target);
-      return typeof value === 'function' && key !== 'constructor' ? value.bind(target) : value;
+      return typeof value === 'function' && key !== 'constructor' ? on(target, value as Method) : value;
     },
     set: (_, key, value) => Reflect.set(target, key, value, target),
     has: (_, key) => Reflect.has(target, key),
+    defineProperty: (_, key, descriptor) => Reflect.defineProperty(target, key, descriptor),
+    deleteProperty: (_, key) => Reflect.deleteProperty(target, key),
+    getOwnPropertyDescriptor: (_, key) => Reflect.getOwnPropertyDescriptor(target, key),
     getPrototypeOf: () => Reflect.getPrototypeOf(target),
   });
   return itself;
+}
+
+type Method = (...given: unknown[]) => unknown;
+
+/** The method, run on that object whatever it is called on; else the same, so that a test's spy is known as one. */
+function on(target: object, method: Method): Method {
+  return new Proxy(method, { apply: (itself, _, given: unknown[]) => Reflect.apply(itself, target, given) });
 }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { BasePublisher } from '../../src/events/publishing/base-publisher.ts';
 import {
   DuplicatePublisherError,
@@ -57,6 +57,19 @@ describe('the registry of publishers', () => {
     }
   });
 
+  it('of the process can be watched by a test, as any object', () => {
+    const { instance } = PublisherRegistry;
+    const spy = vi.spyOn(instance, 'isRegistered');
+    const { isRegistered } = instance;
+    expect(PublisherRegistry.instance().isRegistered('payment_events')).toBe(false);
+    expect(isRegistered).toHaveBeenCalledExactlyOnceWith('payment_events');
+    spy.mockReturnValueOnce(true);
+    expect(instance.isRegistered('payment_events')).toBe(true);
+    spy.mockRestore();
+    expect(instance.isRegistered('payment_events')).toBe(false);
+    expect(vi.isMockFunction(instance.isRegistered)).toBe(false);
+  });
+
   it('takes classes and instances, side by side, and one of each name', () => {
     const registry = new PublisherRegistry();
     registry.register(PaymentEvents);
@@ -69,6 +82,7 @@ describe('the registry of publishers', () => {
       'is no publisher; register a class that extends BasePublisher',
     );
     expect(() => registry.register(BasePublisher as never)).toThrow('is no publisher');
+    expect(() => registry.register((() => undefined) as never)).toThrow('function (anonymous) is no publisher');
   });
 
   it('finds the publisher of a step, of a name, or the default one', () => {

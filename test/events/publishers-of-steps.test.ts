@@ -215,6 +215,7 @@ describe('publishers', () => {
       { additionalMetadata: () => ({ toJSON: () => 'x' }) },
       'metadata',
     ],
+    ['additionalMetadata gives a list', { additionalMetadata: () => [1] }, 'additionalMetadata gave a list'],
     ['transformPayload gives what JSON has no form for', { transformPayload: () => ({ n: 1n }) }, 'payload.n'],
     ['transformPayload gives a circle', { transformPayload: () => circle }, 'circular'],
     [

@@ -63,6 +63,7 @@ export function* preparation(request: EventRequest): Generator<unknown, Prepared
     publisher,
     'additionalMetadata',
   );
+  if (Array.isArray(given)) throw notAnObject(publisher, 'additionalMetadata', 'a list');
   const metadata = Object.fromEntries(Object.entries(given).filter(([name]) => !OWN_METADATA.has(name)));
 
   const shown = { payload: payload as Fields, metadata: metadataFor(request, metadata) };
@@ -88,9 +89,11 @@ function metadataFor({ publisher, ctx }: EventRequest, extras: Fields): Fields {
   return { ...extras, ...ids, publisher: publisher.publisherName, publishedAt: new Date().toISOString() };
 }
 
-function objectFrom(given: unknown, { publisherName }: BasePublisher, hook: string): object {
+function objectFrom(given: unknown, publisher: BasePublisher, hook: string): object {
   if (typeof given === 'object' && given !== null) return given;
-  throw new TypeError(
-    `publisher ${publisherName}: ${hook} gave ${given === null ? 'null' : typeof given}; return an object`,
-  );
+  throw notAnObject(publisher, hook, given === null ? 'null' : typeof given);
+}
+
+function notAnObject({ publisherName }: BasePublisher, hook: string, what: string): TypeError {
+  return new TypeError(`publisher ${publisherName}: ${hook} gave ${what}; return an object`);
 }

@@ -205,7 +205,7 @@ function publisherOf(given: unknown): BasePublisher {
   if (!isPublisherClass(given)) {
     throw new TaskerError(
       'publisher_invalid',
-      `${typeof given === 'function' ? `function ${given.name}` : String(given)} is no publisher; register a class that extends BasePublisher, or an instance of one`,
+      `${typeof given === 'function' ? `function ${given.name || '(anonymous)'}` : String(given)} is no publisher; register a class that extends BasePublisher, or an instance of one`,
     );
   }
   try {

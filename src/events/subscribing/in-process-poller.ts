@@ -103,7 +103,8 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
   start(): void {
     if (this.#running) return;
     this.#running = true;
-    this.#turn();
+    // Not at once: who subscribes on the next line misses nothing.
+    this.#timer = setImmediate(() => this.#turn());
   }
 
   /** Polls no more, and resolves when the callbacks under way are over, or `drainTimeoutMs` (30,000) is. */

@@ -245,7 +245,7 @@ function made(given: unknown): BaseSubscriber {
 }
 
 function notOne(given: unknown): TaskerError {
-  const what = typeof given === 'function' ? `function ${given.name}` : String(given);
+  const what = typeof given === 'function' ? `function ${given.name || '(anonymous)'}` : String(given);
   const way = 'register a class that extends BaseSubscriber, an instance of one, or what defineSubscriber gives';
   return new TaskerError('subscriber_invalid', `${what} is no subscriber; ${way}`);
 }
