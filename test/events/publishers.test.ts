@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { BasePublisher } from '../../src/events/publishing/base-publisher.ts';
 import { DefaultPublisher } from '../../src/events/publishing/default-publisher.ts';
 import type { EventDeclaration } from '../../src/events/publishing/event-declaration.ts';
@@ -207,24 +207,48 @@ describe('which form a hook is called in', () => {
     return publisher.said;
   };
 
-  it('with the context, where the class does not say otherwise; in a text it reads as the event', () => {
+  const seen = (ctx: StepEventContext, error: Error) => [ctx.stepName, `${String(ctx)}`, error.message];
+  const asContext = {
+    'a method': {
+      onPublishError(ctx: StepEventContext, error: Error) {
+        return seen(ctx, error);
+      },
+    },
+    'an asynchronous method': {
+      async onPublishError(_ctx: StepEventContext, error: Error) {
+        return seen(_ctx, error);
+      },
+    },
+    'an arrow function': { onPublishError: (context: StepEventContext, error: Error) => seen(context, error) },
+    'one that takes it apart': {
+      onPublishError: ({ stepName, eventName }: StepEventContext, error: Error) => [stepName, eventName, error.message],
+    },
+  };
+  const calling = (hook: (...given: never[]) => unknown) => {
     class Plain extends BasePublisher {
-      said: unknown[] = [];
-      override onPublishError(ctx: StepEventContext, error: Error) {
-        this.said.push(ctx.stepName, `${String(ctx)}`, error.message);
-      }
+      override onPublishError = hook as never;
     }
-    expect(told(new Plain())).toEqual(['process_payment', 'payment.processed', 'lost']);
+    return callOnPublishError(new Plain(), ctx, { error: new Error('lost'), payload: { amount: 1 } });
+  };
+
+  it.each(Object.entries(asContext))('with the context where its first parameter is one: %s', async (_, hooks) => {
+    expect(await calling(hooks.onPublishError)).toEqual(['process_payment', 'payment.processed', 'lost']);
   });
 
-  it('by position with three parameters, whatever they are called', () => {
-    class Three extends BasePublisher {
-      said: unknown[] = [];
-      override onPublishError(a: string, b: Error, c: Fields) {
-        this.said.push(a, b.message, c);
-      }
-    }
-    expect(told(new Three())).toEqual(['payment.processed', 'lost', { amount: 1 }]);
+  const asPosition = {
+    'three parameters, whatever they are called': (a: unknown, b: unknown, c: unknown) => [a, b, c],
+    'two, the first is no context': async (name: unknown, failure: unknown) => [name, failure, { amount: 1 }],
+    'as many as there are': (...given: unknown[]) => given,
+    'one without brackets': Function('return async eventName => [eventName, new Error("lost"), { amount: 1 }]')(),
+  };
+  it.each(Object.entries(asPosition))('else by position: %s', async (_, hook) => {
+    expect(await calling(hook)).toEqual(['payment.processed', new Error('lost'), { amount: 1 }]);
+  });
+
+  it('a watched one by position, too', async () => {
+    const hook = vi.fn();
+    await calling(hook);
+    expect(hook).toHaveBeenCalledExactlyOnceWith('payment.processed', new Error('lost'), { amount: 1 });
   });
 
   it('with the context in a class that has publishesFor', () => {

@@ -23,10 +23,10 @@ export interface PublishContext {
  * the commit (`shouldPublish`, `transformPayload`, `additionalMetadata`, `beforePublish`) have five seconds together, and
  * whatever goes wrong in one costs the event, never the step its result.
  *
- * `beforePublish`, `afterPublish` and `onPublishError` are called as declared here, with the context of the step. One that
- * declares three parameters, or whose first is called `eventName`, is called by position instead, as publishers of the
- * described system's TypeScript package are: `(eventName, payload, metadata)`, `(eventName, error, payload)`. In a class
- * with a `publishesFor` of its own, all are called with the context.
+ * In a class with a `publishesFor`, `beforePublish`, `afterPublish` and `onPublishError` are called as declared here, with
+ * the context of the step. In any other they are called by position, as publishers of the described system's TypeScript
+ * package are: `(eventName, payload, metadata)`, `(eventName, error, payload)`; unless their first parameter is called
+ * `ctx` or `context`, or is taken apart.
  *
  * @example
  * class PaymentEvents extends BasePublisher {

@@ -40,13 +40,15 @@ export function callOnPublishError(
     : publisher.onPublishError(ctx, error);
 }
 
-const NAME_FIRST = /^[^(]*\(\s*_?event_?name\b/i;
+/** A method, function or arrow function whose first parameter is the context, or is taken apart as one. */
+const CONTEXT_FIRST = /^(?:async\s*)?(?:[^(=]*\()?\s*(?:_*(?:step_?)?(?:event_?)?(?:ctx|context)\b|\{)/i;
 
 /**
- * Whether a hook wants the event's name, payload and metadata by position, and not the context: by what it is declared
- * with. A class with `publishesFor` is written for this package, so there is nothing to find out.
+ * Whether a hook wants the event's name, payload and metadata by position, and not the context. A class with
+ * `publishesFor` is written for this package; any other is written by position, as where it has no such method, unless the
+ * hook says that it wants the context.
  */
 function takesName(publisher: BasePublisher, hook: (...args: never[]) => unknown): boolean {
   if (hasPublishesFor(publisher)) return false;
-  return hook.length >= 3 || NAME_FIRST.test(Function.prototype.toString.call(hook));
+  return !CONTEXT_FIRST.test(Function.prototype.toString.call(hook));
 }
