@@ -46,6 +46,7 @@ describe('the registry of publishers', () => {
   it('is one for the process, as a value and as a call', () => {
     const { instance } = PublisherRegistry;
     expect(instance()).toBe(instance);
+    expect(PublisherRegistry.getInstance()).toBe(instance);
     expect(instance).toBeInstanceOf(PublisherRegistry);
     expect(isPublisherRegistry(instance)).toBe(true);
     try {

@@ -57,6 +57,11 @@ export class PublisherRegistry {
     return PublisherRegistry.#instance;
   }
 
+  /** Another name of {@link instance}. */
+  static getInstance(): PublisherRegistry {
+    return PublisherRegistry.instance;
+  }
+
   /**
    * Adds a publisher: a class, of which one is made, or an instance.
    * @throws TaskerError `publisher_invalid`; `conflict` ({@link DuplicatePublisherError}, {@link RegistryFrozenError})
