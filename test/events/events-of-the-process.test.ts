@@ -157,8 +157,11 @@ describe('the registries of this process', () => {
     const { names } = registered();
     const { tasker, demo } = await shared.setup(STEPS, { worker: false });
     const server = workerServer(demo.namespace);
+    const module = (await getFfiLayer()).getModule();
+    // What nobody polled of the tests before.
+    while (module.pollInProcessEvents());
     const poller = new InProcessDomainEventPoller({ pollIntervalMs: 2 });
-    poller.setPollFunction(createFfiPollAdapter((await getFfiLayer()).getModule()));
+    poller.setPollFunction(createFfiPollAdapter(module));
     onTestFinished(() => poller.stop());
     poller.start();
     SubscriberRegistry.instance.startAll(poller);

@@ -13,7 +13,7 @@ class Counting extends BasePublisher {
   readonly after: string[] = [];
   errors = 0;
 
-  override afterPublish(_: unknown, { eventId, metadata }: DomainEvent): void {
+  override afterPublish(_ctx: unknown, { eventId, metadata }: DomainEvent): void {
     this.after.push(`${eventId} ${metadata.firedAt}`);
   }
 
