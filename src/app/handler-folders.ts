@@ -42,8 +42,8 @@ export class HandlerFolders {
 
   /**
    * Reads the folders. All or nothing: when one file is broken, the registry stays as it was.
-   * @throws TaskerError `handler_invalid`, `handler_not_found`; `conflict` when the registry of publishers is frozen, and
-   * others than before are found
+   * @throws TaskerError `handler_invalid`, `handler_not_found`, `publisher_invalid`, `subscriber_invalid`; `conflict`
+   * when the registry of publishers is frozen, and others than before are found
    */
   async load(): Promise<LoadedHandlers> {
     const found = new HandlerRegistry({ logger: this.#logger });

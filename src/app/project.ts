@@ -1,4 +1,5 @@
 import { messageOf } from '../errors.ts';
+import { unknownPublishers } from '../events/publishing/check-publishers.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { formatProblem } from '../template/parse-template.ts';
@@ -21,19 +22,21 @@ export interface ProjectOptions {
   events?: EventRegistries;
   /** Takes a line for the person who develops. */
   tell: (line: string) => void;
+  /** Takes what is broken or missing. Default: `tell`. */
+  warn?: (line: string) => void;
 }
 
 /** The templates and handlers of a project, to be read again while it runs: what is broken is told, the last good state stays. */
 export class Project {
   readonly library: HandlerFolders;
-  readonly #options: ProjectOptions;
+  readonly #options: Required<Pick<ProjectOptions, 'warn'>> & ProjectOptions;
   /** By name; the text tells whether it has changed. */
   readonly #templates = new Map<string, { template: TaskTemplate; text: string }>();
-  #missing = '';
+  readonly #missing = { handlers: '', publishers: '' };
   #sound = true;
 
   constructor(options: ProjectOptions) {
-    this.#options = options;
+    this.#options = { warn: options.tell, ...options };
     this.library = new HandlerFolders(options.handlers, options);
   }
 
@@ -49,20 +52,21 @@ export class Project {
 
   /** Reads the templates; answers with those that are new or have changed. */
   async readTemplates(): Promise<TaskTemplate[]> {
-    const { templates: folders, environment, tell } = this.#options;
+    const { templates: folders, environment, warn } = this.#options;
     try {
       const { templates, problems } = await readTemplates(folders, environment);
-      for (const problem of problems) tell(formatProblem(problem));
+      for (const problem of problems) warn(formatProblem(problem));
       this.#tellSound(problems.every((problem) => problem.severity === 'warning'));
       return templates.filter((template) => this.#isNew(template));
     } catch (error) {
-      tell(`error: ${messageOf(error)}`);
+      warn(`error: ${messageOf(error)}`);
+      this.#sound = false;
       return [];
     }
   }
 
   #tellSound(sound: boolean): void {
-    if (!sound) this.#options.tell('what is broken is left out; a template that was registered before stays in use');
+    if (!sound) this.#options.warn('what is broken is left out; a template that was registered before stays in use');
     else if (!this.#sound) this.#options.tell('the templates are sound again');
     this.#sound = sound;
   }
@@ -81,32 +85,48 @@ export class Project {
       await this.library.load();
       return true;
     } catch (error) {
-      this.#options.tell(`error: ${messageOf(error)}`);
+      this.#options.warn(`error: ${messageOf(error)}`);
       return false;
     }
   }
 
-  async reloadTemplates(tasker: Tasker): Promise<void> {
+  /** Answers whether all of them are sound. */
+  async reloadTemplates(tasker: Tasker): Promise<boolean> {
     const changed = await this.readTemplates();
-    if (changed.length === 0) return;
+    if (changed.length === 0) return this.#sound;
     await tasker.registerTemplates(changed);
     this.#options.tell(`reloaded ${changed.map(nameOf).join(', ')}; new tasks get it`);
-    await this.tellMissing();
+    await this.#tellMissing();
+    return this.#sound;
   }
 
-  async reloadHandlers(tasker: Tasker): Promise<void> {
-    if (!(await this.readHandlers())) return this.#options.tell('the handlers from before stay in use');
+  /** Answers whether they are sound. */
+  async reloadHandlers(tasker: Tasker): Promise<boolean> {
+    const sound = await this.readHandlers();
+    if (!sound) {
+      this.#options.warn('the handlers from before stay in use');
+      return false;
+    }
     await tasker.refresh();
     this.#options.tell(`reloaded ${this.library.registry.handlerCount()} handlers`);
-    await this.tellMissing();
+    await this.#tellMissing();
+    return true;
   }
 
-  /** Says which handlers are missing, when that has changed. */
-  async tellMissing(): Promise<void> {
-    const missing = await this.library.phraseMissing(this.templates);
-    if (missing === this.#missing) return;
-    this.#missing = missing;
-    this.#options.tell(missing === '' ? "every step's handler is there" : missing);
+  /** Says which handlers and publishers are missing, when that has changed. */
+  async #tellMissing(): Promise<void> {
+    const { events } = this.#options;
+    const handlers = await this.library.phraseMissing(this.templates);
+    this.#tellChange('handlers', { missing: handlers, none: "every step's handler is there" });
+    const publishers = (events && unknownPublishers(events.publishers, this.templates)?.message) ?? '';
+    this.#tellChange('publishers', { missing: publishers, none: "every event's publisher is there" });
+  }
+
+  #tellChange(of: 'handlers' | 'publishers', { missing, none }: { missing: string; none: string }): void {
+    if (missing === this.#missing[of]) return;
+    this.#missing[of] = missing;
+    if (missing === '') this.#options.tell(none);
+    else this.#options.warn(missing);
   }
 }
 

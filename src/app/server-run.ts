@@ -42,6 +42,7 @@ export class ServerRun {
       registry,
       events: this.#events,
       tell: (line) => logger.info(line),
+      warn: (line) => logger.warn(line),
     });
     this.#served = new ServedTasker({ settings, registry, state });
   }
@@ -118,9 +119,9 @@ export class ServerRun {
     this.#reloading = this.#reloading.then(async () => {
       const tasker = this.#tasker;
       if (!tasker || this.#stopped) return;
-      await this.#project.reloadTemplates(tasker);
-      if (this.#settings.handlers.length > 0) await this.#project.reloadHandlers(tasker);
-      this.#settings.logger.info('templates and handlers were read anew');
+      const templates = await this.#project.reloadTemplates(tasker);
+      const handlers = this.#settings.handlers.length === 0 || (await this.#project.reloadHandlers(tasker));
+      if (templates && handlers) this.#settings.logger.info('templates and handlers were read anew');
     });
     const reloading = this.#reloading;
     this.#reloading = reloading.catch(() => undefined); // it is told to whoever asked for it

@@ -106,8 +106,8 @@ function watchProject(project: Project, { folders, signal, tell }: Watched): (ta
   const begun = new Promise<Tasker>((resolve) => {
     begin = resolve;
   });
-  let last = Promise.resolve();
-  const watchAll = (paths: readonly string[], reload: (tasker: Tasker) => Promise<void>) => {
+  let last: Promise<unknown> = Promise.resolve();
+  const watchAll = (paths: readonly string[], reload: (tasker: Tasker) => Promise<unknown>) => {
     for (const folder of paths) {
       watchFolder(folder, {
         signal,

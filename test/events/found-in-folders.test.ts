@@ -14,6 +14,7 @@ import { bootstrapWorker, stopWorker } from '../../src/index.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { discoverHandlers } from '../../src/registry/discover-handlers.ts';
 import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
+import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { cleanProcess } from '../support/bridge.ts';
 import { projectWith } from '../support/config-folder.ts';
 import { freshDatabase } from '../support/database.ts';
@@ -247,6 +248,47 @@ it('a worker server that is started again has the handlers, publishers and subsc
   await server.start();
   expect(await published()).toEqual([{ version: 'two' }]);
   expect([found(), registry.listHandlers()]).toEqual([[['payment_events'], 1], ['pay']]);
+});
+
+it('a worker server that reads them again warns of what is broken, and of publishers that are missed from then on', async () => {
+  const root = await project({ 'handlers/all.ts': publishing('one') });
+  const database = await freshDatabase();
+  const { logger, lines } = collectingLogger();
+  const server = new WorkerServer({
+    databaseUrl: database.url,
+    logger,
+    templates: [template({ pay: { publishes_events: [paid] } })],
+    handlers: [path.join(root, 'handlers')],
+    web: false,
+  });
+  onTestFinished(async () => {
+    await server.shutdown({ drainTimeoutMs: 100 });
+    await database.drop();
+  });
+  await server.start();
+  const reloaded = async (source: string) => {
+    lines.length = 0;
+    writeFileSync(path.join(root, 'handlers/all.ts'), source);
+    await server.reload();
+    return lines
+      .filter(({ level }) => level === 'info' || level === 'warn')
+      .map((line) => `${line.level} ${line.message}`);
+  };
+  const whole = 'info templates and handlers were read anew';
+  expect(await reloaded(publishing('two').replace("'audit';", "'audit'; static delivery = { timeout: 1 };"))).toEqual([
+    'warn error: subscriber audit: delivery option timeout is not known; did you mean timeoutMs?',
+    'warn the handlers from before stay in use',
+  ]);
+  const missing =
+    'no publisher is registered for payment_events (test/demo@1.0.0: step pay, event payment.made); did you mean payment_event?';
+  const renamed = publishing('two').replace("'payment_events'", "'payment_event'");
+  expect(await reloaded(renamed)).toEqual(['info reloaded 1 handlers', `warn ${missing}`, whole]);
+  expect(await reloaded(`${renamed}\n`)).toEqual(['info reloaded 1 handlers', whole]);
+  expect(await reloaded(publishing('three'))).toEqual([
+    'info reloaded 1 handlers',
+    "info every event's publisher is there",
+    whole,
+  ]);
 });
 
 it('so it is with the worker of bootstrapWorker and stopWorker', async () => {
