@@ -183,6 +183,22 @@ describe('the registry of subscribers', () => {
     expect(() => defineSubscriber('a.b', z.object({}), () => {}, { name: subscriberName })).toThrow(refused);
   });
 
+  it('refuses one whose subscribesTo throws, by its name', () => {
+    class Audit extends BaseSubscriber {
+      static override subscriberName = 'audit';
+      override subscribesTo(): never {
+        throw new Error('no patterns yet');
+      }
+      handle() {}
+    }
+    expect(() => new SubscriberRegistry().register(Audit)).toThrow(
+      expect.objectContaining({
+        code: 'subscriber_invalid',
+        message: 'subscriber audit: subscribesTo throws: no patterns yet',
+      }),
+    );
+  });
+
   it('refuses a delivery that holds no options', () => {
     class Audit extends BaseSubscriber {
       static override delivery = 'durable' as never;

@@ -82,7 +82,7 @@ describe('a subscriber', () => {
 
   it('that returns what its last call did has handled the event', async () => {
     const subscriber = new AuditLoggingSubscriber();
-    for (const returned of ['ok', 7, null, { rows: [] }, { successful: 3 }, { ok: false }]) {
+    for (const returned of ['ok', 7, null, { rows: [] }, { successful: 3 }, { ok: false }, { access: false }]) {
       subscriber.answer = returned as never;
       expect(await handled(subscriber)).toEqual({ success: true });
     }

@@ -11,7 +11,7 @@ export function checkSubscriber(subscriber: BaseSubscriber): void {
 
 function checkPatterns(subscriber: BaseSubscriber): void {
   const { subscriberName } = subscriber;
-  const patterns: unknown = subscriber.subscribesTo();
+  const patterns = patternsOf(subscriber);
   const texts = Array.isArray(patterns) && patterns.every((pattern) => typeof pattern === 'string');
   if (!texts || patterns.length === 0) {
     throw new TaskerError(
@@ -23,5 +23,14 @@ function checkPatterns(subscriber: BaseSubscriber): void {
     eventMatcher(patterns);
   } catch (cause) {
     throw new TaskerError('subscriber_invalid', `subscriber ${subscriberName}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+function patternsOf(subscriber: BaseSubscriber): unknown {
+  try {
+    return subscriber.subscribesTo();
+  } catch (cause) {
+    const message = `subscriber ${subscriber.subscriberName}: subscribesTo throws: ${messageOf(cause)}`;
+    throw new TaskerError('subscriber_invalid', message, { cause });
   }
 }
