@@ -220,6 +220,15 @@ describe('which form a hook is called in', () => {
       },
     },
     'an arrow function': { onPublishError: (context: StepEventContext, error: Error) => seen(context, error) },
+    'one with a comment before it': {
+      onPublishError: Function('seen', 'return (/* (of the) step */ ctx, error) => seen(ctx, error)')(seen),
+    },
+    'one with a line about it': {
+      onPublishError: Function(
+        'seen',
+        'return async function said(\n// its = step\nctx, error) { return seen(ctx, error) }',
+      )(seen),
+    },
     'one that takes it apart': {
       onPublishError: ({ stepName, eventName }: StepEventContext, error: Error) => [stepName, eventName, error.message],
     },

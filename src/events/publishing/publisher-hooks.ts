@@ -40,8 +40,10 @@ export function callOnPublishError(
     : publisher.onPublishError(ctx, error);
 }
 
-/** A method, function or arrow function whose first parameter is the context, or is taken apart as one. */
-const CONTEXT_FIRST = /^(?:async\s*)?(?:[^(=]*\()?\s*(?:_*(?:step_?)?(?:event_?)?(?:ctx|context)\b|\{)/i;
+/** A method, function or arrow function, and what may stand before its first parameter: white space and comments. */
+const HEAD = /^(?:async\s*)?(?:[^(=]*\()?(?:\s|\/\*(?:[^*]|\*(?!\/))*\*\/|\/\/.*\n)*/;
+/** Its first parameter is the context, or is taken apart as one. */
+const CONTEXT_FIRST = new RegExp(`${HEAD.source}(?:_*(?:step_?)?(?:event_?)?(?:ctx|context)\\b|\\{)`, 'i');
 
 /**
  * Whether a hook wants the event's name, payload and metadata by position, and not the context. A class with
