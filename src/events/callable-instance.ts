@@ -1,9 +1,13 @@
+import { inspect } from 'node:util';
+
 /**
  * An object that can also be called, and then gives itself: `instance` as a getter reads as `instance()` too. Methods run
  * on the object itself, since a proxy has no `#private` members.
  */
 export function callable<T extends object>(target: T): T & (() => T) {
-  const itself: T & (() => T) = new Proxy((() => undefined) as unknown as T & (() => T), {
+  // It is shown as what stands under the proxy.
+  const shell = Object.assign(() => undefined, { [inspect.custom]: () => target });
+  const itself: T & (() => T) = new Proxy(shell as unknown as T & (() => T), {
     apply: () => itself,
     get: (_, key) => {
       const value: unknown = Reflect.get(target, key, target);
@@ -11,6 +15,9 @@ export function callable<T extends object>(target: T): T & (() => T) {
     },
     set: (_, key, value) => Reflect.set(target, key, value, target),
     has: (_, key) => Reflect.has(target, key),
+    ownKeys: () => Reflect.ownKeys(target),
+    // One that takes nothing more would have to be the function under the proxy.
+    preventExtensions: () => false,
     defineProperty: (_, key, descriptor) => Reflect.defineProperty(target, key, descriptor),
     deleteProperty: (_, key) => Reflect.deleteProperty(target, key),
     getOwnPropertyDescriptor: (_, key) => Reflect.getOwnPropertyDescriptor(target, key),

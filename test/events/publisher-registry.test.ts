@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { describe, expect, it, vi } from 'vitest';
 import { BasePublisher } from '../../src/events/publishing/base-publisher.ts';
 import {
@@ -69,6 +70,17 @@ describe('the registry of publishers', () => {
     spy.mockRestore();
     expect(instance.isRegistered('payment_events')).toBe(false);
     expect(vi.isMockFunction(instance.isRegistered)).toBe(false);
+  });
+
+  it('of the process is shown as the object that it is, and can not be frozen as one', () => {
+    const { instance } = PublisherRegistry;
+    expect(inspect(instance)).toMatch(/^PublisherRegistry \{/);
+    const spy = vi.spyOn(instance, 'isRegistered');
+    expect(Reflect.ownKeys(instance)).toEqual(['isRegistered']);
+    spy.mockRestore();
+    expect(Reflect.ownKeys(instance)).toEqual([]);
+    expect(() => Object.freeze(instance)).toThrow(TypeError);
+    expect(Object.keys(instance)).toEqual([]);
   });
 
   it('takes classes and instances, side by side, and one of each name', () => {
