@@ -99,7 +99,7 @@ export class TemplateStore {
     });
     if (others[0]) {
       this.#logger.warn(
-        { namespace: template.namespace, name: template.name, version: template.version, digest, other: others[0] },
+        { template: nameOf(template), digest, other: others[0] },
         `template ${nameOf(template)} has another content (${digest.slice(0, 12)}) than the one registered before under this version (${others[0].slice(0, 12)}); new tasks get this one, running tasks keep theirs. Raise the version to tell them apart`,
       );
     }

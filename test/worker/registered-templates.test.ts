@@ -88,6 +88,12 @@ environments:
         `template ${demo.namespace}/demo@1.0.0 has another content \\([0-9a-f]{12}\\) than .* \\([0-9a-f]{12}\\)`,
       ),
     );
+    // `name` is the logger's own.
+    expect(warnings[0]!.fields).toEqual({
+      template: `${demo.namespace}/demo@1.0.0`,
+      digest: expect.any(String),
+      other: expect.any(String),
+    });
     const fresh = await tasker.createTask(demo);
     gate.resolve();
     const ended = async (taskUuid: string) => {
