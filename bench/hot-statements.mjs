@@ -116,6 +116,7 @@ export const NOT_HOT = {
   note_migration: MIGRATING,
   lock_event_sequence: NO_TABLE,
   lock_event_ends: NO_TABLE,
+  lock_event_acts: NO_TABLE,
   create_event_group: GROUPS,
   create_event_cursors: GROUPS,
   find_event_group: GROUPS,

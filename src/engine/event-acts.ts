@@ -4,7 +4,7 @@ import { TaskerError } from '../errors.ts';
 import { nearNames } from '../model/near-names.ts';
 import { type DeadRow, discardDead, listDead } from '../store/event-dead.ts';
 import { EVENT_PARTS, findGroup, type GroupRow, listGroups } from '../store/event-groups.ts';
-import { countReplay, promoteRetries, redeliverEvents, replayPart } from '../store/event-replay.ts';
+import { countReplay, lockActs, promoteRetries, redeliverEvents, replayPart } from '../store/event-replay.ts';
 import { type EventFilter, findEvent, limitOf, readFilter } from './event-search.ts';
 import { AT_LENGTH } from './event-settings.ts';
 import { type LoggedEvent, loggedEvent } from './logged-event.ts';
@@ -113,7 +113,7 @@ async function idOf(database: Database, eventId: string | undefined): Promise<nu
 export async function redeliverDead(database: Database, { group, eventId }: DeadReference): Promise<number> {
   const id = await idOf(database, eventId);
   if (id === undefined) return 0;
-  return inGroup(database, group, async (tx, groupId) => {
+  return aloneInGroup(database, group, async (tx, groupId) => {
     const count = await redeliverEvents(tx, groupId, id);
     if (count > 0) await promoteRetries(tx, groupId);
     return count;
@@ -124,7 +124,7 @@ export async function redeliverDead(database: Database, { group, eventId }: Dead
 export async function discardDeliveries(database: Database, { group, eventId }: DeadReference): Promise<number> {
   const id = await idOf(database, eventId);
   if (id === undefined) return 0;
-  return inGroup(database, group, (tx, groupId) => discardDead(tx, groupId, id));
+  return aloneInGroup(database, group, (tx, groupId) => discardDead(tx, groupId, id));
 }
 
 /** Part by part, each in a transaction of its own: it may be a million. */
@@ -136,7 +136,7 @@ export async function replayEvents(
   const wanted = readFilter(filter);
   let count = 0;
   for (let part = 0; part < EVENT_PARTS; part++) {
-    count += await inGroup(database, group, async (tx, groupId) => {
+    count += await aloneInGroup(database, group, async (tx, groupId) => {
       const again = await replayPart(tx, { groupId, part }, wanted);
       if (again > 0) await promoteRetries(tx, groupId);
       return again;
@@ -153,6 +153,14 @@ export async function countReplayed(database: Database, { group, ...filter }: Ev
     let count = 0;
     for (let part = 0; part < EVENT_PARTS; part++) count += await countReplay(tx, { groupId, part }, wanted);
     return count;
+  });
+}
+
+/** One at a time of those who change what the group is done with. @throws TaskerError `event_group_not_found` */
+function aloneInGroup<T>(database: Database, name: string, work: (tx: Db, groupId: number) => Promise<T>): Promise<T> {
+  return inGroup(database, name, async (tx, groupId) => {
+    await lockActs(tx, groupId);
+    return work(tx, groupId);
   });
 }
 

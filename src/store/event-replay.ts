@@ -2,6 +2,21 @@ import type { Db, Statement } from '../db/statement.ts';
 
 /** With a group's id: held by whoever ends deliveries of the group, and alone by whoever puts others behind them. */
 export const ENDS_LOCK = 7_303_014;
+/** With a group's id: held by whoever delivers again what was given up or passed, or forgets it. */
+const ACTS_LOCK = 7_303_015;
+
+const LOCK_ACTS: Statement = {
+  name: 'lock_event_acts',
+  text: `select pg_advisory_xact_lock(${ACTS_LOCK}, $1)`,
+};
+
+/**
+ * Waits until nobody else delivers again what a group was done with: two that come to the same deliveries from two sides
+ * would wait for each other for ever. Who works for the group is not held up.
+ */
+export async function lockActs(db: Db, groupId: number): Promise<void> {
+  await db.query(LOCK_ACTS, [groupId]);
+}
 
 /** Of what is delivered again, the first of each task is due, unless an earlier one waits already. */
 const insertAgain = (chosen: string) => `

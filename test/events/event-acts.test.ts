@@ -285,6 +285,33 @@ describe('a replay', () => {
     expect(await log.dead()).toEqual([]);
     expect(names(await again(log, group))).toEqual(['a.one', 'a.two', 'a.three', 'a.four']);
   });
+
+  it('while somebody else delivers the same again is not ended by a deadlock', async () => {
+    const { log, another, sql, url, taskUuids } = await eventLog();
+    const [taskUuid] = taskUuids as [string];
+    const [eventId, groupId] = [uuidV7(), await log.joinGroup({ name: 'one', patterns: ['*'] })];
+    const [, second] = await writeEvents(sql, { taskUuid, name: 'a.one', eventId }, { taskUuid, name: 'a.two' });
+    await log.sequence();
+    await giveUp(log, groupId);
+    // The replay has put one event there when it is held up at the other.
+    const session = await openSession(url);
+    await session.query('begin');
+    const insert = 'insert into tasker.event_retry (group_id, task_uuid, id) values ($1, $2, $3)';
+    await session.query(insert, [groupId, taskUuid, second]);
+    const waiting = () =>
+      sql(`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`);
+    const replayed = log.replay({ group: 'one' });
+    await until(waiting, (rows) => rows.length === 1);
+    const redelivered = (await another()).redeliver({ group: 'one', eventId });
+    await until(waiting, (rows) => rows.length === 2);
+    await session.query('rollback');
+    expect(await Promise.allSettled([replayed, redelivered])).toEqual([
+      { status: 'fulfilled', value: 2 },
+      { status: 'fulfilled', value: 0 },
+    ]);
+    expect(await log.dead()).toEqual([]);
+    expect(names(await again(log, groupId))).toEqual(['a.one', 'a.two']);
+  });
 });
 
 describe('a group that is removed', () => {
