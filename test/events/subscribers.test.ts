@@ -82,14 +82,23 @@ describe('a subscriber', () => {
 
   it('that returns what its last call did has handled the event', async () => {
     const subscriber = new AuditLoggingSubscriber();
-    for (const returned of ['ok', 7, null, { rows: [] }, { successful: 3 }, { ok: false }, { access: false }]) {
+    for (const returned of [
+      'ok',
+      7,
+      null,
+      { rows: [] },
+      { successful: 3 },
+      { sucess: true },
+      { ok: false },
+      { access: false },
+    ]) {
       subscriber.answer = returned as never;
       expect(await handled(subscriber)).toEqual({ success: true });
     }
   });
 
-  it.each([{ succes: false }, { Success: false, error: 'closed' }, { sucess: true }])(
-    'that meant to say what it came to, by %j, fails the delivery, and is told the word',
+  it.each([{ succes: false }, { Success: false, error: 'closed' }, { successful: false }])(
+    'that meant to say that it failed, by %j, fails the delivery, and is told the word',
     async (returned) => {
       const subscriber = new AuditLoggingSubscriber();
       subscriber.answer = returned as never;

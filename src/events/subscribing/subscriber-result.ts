@@ -40,13 +40,9 @@ export function SubscriberResult(result: SubscriberResult): SubscriberResult {
 export function resultOfHandling(returned: unknown): SubscriberResult {
   const said = typeof returned === 'object' && returned !== null ? (returned as Partial<SubscriberResult>) : {};
   if (said.success !== undefined) return { ...said, success: said.success === true };
-  const flags = Object.entries(said).flatMap(([key, value]) => (typeof value === 'boolean' ? [key] : []));
   // Its first letter is hardly ever wrong, and `access` is another word.
-  const [misspelt] = nearNames(
-    'success',
-    flags.filter((flag) => /^s/i.test(flag)),
-    1,
-  );
+  const denied = Object.entries(said).flatMap(([key, value]) => (value === false && /^s/i.test(key) ? [key] : []));
+  const [misspelt] = nearNames('success', denied, 1);
   if (misspelt === undefined) return { success: true };
   return {
     success: false,
