@@ -274,6 +274,27 @@ describe('the delivery of events', () => {
     );
   });
 
+  it('that the database refuses to write down are not repeated in haste, and nobody says that all is well', async () => {
+    const { start, publish, sql } = await deliveries();
+    const { lines, logger } = keptLines();
+    const deliveredAt: number[] = [];
+    const fails = consumer({ maxDeliveries: 1 }, () => {
+      deliveredAt.push(performance.now());
+      throw new Error('no');
+    });
+    await sql(`alter table tasker.event_dead add constraint refused check (false) not valid`);
+    await start([fails], { logger, leaseMs: 6_000, pollMs: 100 });
+    await publish({ payload: { n: 0 } });
+    await until(
+      () => deliveredAt,
+      (times) => times.length === 2,
+    );
+    expect(deliveredAt[1]! - deliveredAt[0]!).toBeGreaterThan(4_000);
+    expect(lines.filter((line) => /refuses to write down|can be read again/.test(line))).toEqual([
+      'error: the database refuses to write down what was delivered; it is delivered again',
+    ]);
+  });
+
   it('begins no more of the repetitions that another process has taken over', async () => {
     const { start, publish, sql } = await deliveries();
     const may = deferred();

@@ -24,8 +24,9 @@ export class Outage {
     else this.#logger.debug({ error: messageOf(error) }, 'the log of events still cannot be read');
   }
 
-  /** The database is there, and refuses what has to be written down: nobody goes on asking. */
-  refused(error: unknown): void {
+  /** The database is there, and refuses what `who` has to write down: nobody goes on asking, but nothing goes on either. */
+  refused(who: unknown, error: unknown): void {
+    this.#forget(who);
     this.#logger.error(
       { error: messageOf(error) },
       'the database refuses to write down what was delivered; it is delivered again',
@@ -34,8 +35,14 @@ export class Outage {
 
   /** What `who` asked got through. */
   ended(who: unknown): void {
-    if (!this.#waiting.delete(who) || this.#waiting.size > 0) return;
-    this.#logger.info({ failures: this.#failures }, 'the log of events can be read again; domain events go on');
+    const failures = this.#failures;
+    if (this.#forget(who)) this.#logger.info({ failures }, 'the log of events can be read again; domain events go on');
+  }
+
+  /** Whether it was the last that waited. */
+  #forget(who: unknown): boolean {
+    if (!this.#waiting.delete(who) || this.#waiting.size > 0) return false;
     this.#failures = 0;
+    return true;
   }
 }

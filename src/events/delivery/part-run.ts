@@ -44,6 +44,8 @@ export class PartRun implements HeldWork {
   #heldUntil: number;
   #stopping = false;
   #lost = false;
+  /** What was handled could not be written down. */
+  #unwritten = false;
   #left: number;
   #saved = 0;
   #saving: Promise<void> = Promise.resolve();
@@ -90,7 +92,9 @@ export class PartRun implements HeldWork {
     await Promise.race([Promise.all(this.#tasks.map((events) => this.#ofTask(events))), this.#endsEarly]);
     this.#ending = true;
     await this.#save({ last: true });
-    if (!this.#lost && !this.#done) await this.#group.letGo(this.holder);
+    if (this.#lost || this.#done) return;
+    // What the database refused it would refuse again: the part rests until its hold is over, or somebody else is to try.
+    if (!this.#unwritten || this.#stopping) await this.#group.letGo(this.holder);
   }
 
   stop(): void {
@@ -194,6 +198,7 @@ export class PartRun implements HeldWork {
     const askedAt = performance.now();
     const outcome = () => ({ ...this.#outcome(to), ...(keepMs !== undefined && { keepMs }) });
     const held = await this.#group.surely(() => this.#group.log.finish(this.#taken, outcome()));
+    this.#unwritten = held === undefined;
     if (held === false) this.#lose();
     if (!held) return;
     const { failed } = this.#outcome(to);

@@ -21,7 +21,7 @@ export async function untilAnswered<T>(
         outage.began(ask, error);
         if (gone.aborted) return undefined;
         if (tries >= REFUSALS && !isConnectionError(error)) {
-          outage.refused(error);
+          outage.refused(ask, error);
           return undefined;
         }
       }
