@@ -123,6 +123,7 @@ export const NOT_HOT = {
   replay_events: REPLAYING,
   promote_event_retries: REPLAYING,
   count_replayed_events: REPLAYING,
+  forget_revived_event_deaths: REPLAYING,
   lock_event_group: GROUPS,
   lock_event_groups: GROUPS,
   lock_named_event_group: GROUPS,

@@ -2,7 +2,7 @@ import type { Database } from '../db/database.ts';
 import type { Db } from '../db/statement.ts';
 import { TaskerError } from '../errors.ts';
 import { nearNames } from '../model/near-names.ts';
-import { type DeadRow, discardDead, listDead } from '../store/event-dead.ts';
+import { type DeadRow, discardDead, forgetRevived, listDead } from '../store/event-dead.ts';
 import { EVENT_PARTS, findGroup, type GroupRow, listGroups } from '../store/event-groups.ts';
 import { countReplay, lockActs, promoteRetries, redeliverEvents, replayPart } from '../store/event-replay.ts';
 import { type EventFilter, findEvent, limitOf, readFilter } from './event-search.ts';
@@ -143,6 +143,8 @@ export async function replayEvents(
     });
     tell({ replayed: count, share: (part + 1) / EVENT_PARTS });
   }
+  // One that was just being given up was not yet to be seen as such.
+  if (count > 0) await aloneInGroup(database, group, forgetRevived);
   return count;
 }
 

@@ -39,3 +39,15 @@ const DISCARD: Statement = {
 export async function discardDead(db: Db, groupId: number, id: number | null): Promise<number> {
   return (await db.query(DISCARD, [groupId, id])).rows.length;
 }
+
+const FORGET_REVIVED: Statement = {
+  name: 'forget_revived_event_deaths',
+  text: `
+delete from tasker.event_dead d where d.group_id = $1 and exists (
+  select 1 from tasker.event_retry r where r.group_id = d.group_id and r.task_uuid = d.task_uuid and r.id = d.id offset 0)`,
+};
+
+/** Forgets that deliveries of a group were given up which are to be made again. */
+export async function forgetRevived(db: Db, groupId: number): Promise<void> {
+  await db.query(FORGET_REVIVED, [groupId]);
+}

@@ -286,6 +286,34 @@ describe('a replay', () => {
     expect(names(await again(log, group))).toEqual(['a.one', 'a.two', 'a.three', 'a.four']);
   });
 
+  it('of what is just being given up leaves no dead letter of it', async () => {
+    const { log, sql, url, taskUuids } = await eventLog();
+    const [taskUuid] = taskUuids as [string];
+    const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
+    await writeEvents(sql, { taskUuid, name: 'a.one' });
+    await log.sequence();
+    await giveUp(log, group);
+    await log.redeliver({ group: 'one' });
+    const [taken] = await log.takeRetries(group, ME, HOLD);
+    const elsewhere = await Database.connect({ url, poolSize: 1, logger: silentLogger });
+    onTestFinished(() => elsewhere.close());
+    const end = { taskUuid, id: taken!.id, attempts: 1, next: 'dead', error: 'no a.one' } as const;
+    const waiting = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    // The other process has written that it gives the delivery up, and the replay can't see that.
+    const { replayed } = await elsewhere.transaction(opening(), async (tx) => {
+      await finishRetries(tx, { groupId: group, holder: ME }, [end]);
+      const replayed = log.replay({ group: 'one' });
+      await until(
+        () => sql(waiting),
+        (rows) => rows.length > 0,
+      );
+      return { replayed };
+    });
+    expect(await replayed).toBe(1);
+    expect(await log.dead()).toEqual([]);
+    expect(names(await again(log, group))).toEqual(['a.one']);
+  });
+
   it('while somebody else delivers the same again is not ended by a deadlock', async () => {
     const { log, another, sql, url, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
