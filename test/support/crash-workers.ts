@@ -102,7 +102,8 @@ export async function startWorker({
   program = 'crash-worker.mjs',
   ...options
 }: WorkerSetup): Promise<WorkerProcess> {
-  const file = path.join(journal.folder, `${++started}.jsonl`);
+  // Its name sorts as the workers were started: files of one process share this counter.
+  const file = path.join(journal.folder, `${String(++started).padStart(6, '0')}.jsonl`);
   const child = spawn(
     process.execPath,
     [path.join(import.meta.dirname, program), JSON.stringify({ ...options, journal: file })],
