@@ -11,7 +11,7 @@ import { PublisherRegistry } from '../../src/events/publishing/publisher-registr
 import { createDomainEvent } from '../../src/events/subscribing/domain-event.ts';
 import { SubscriberRegistry } from '../../src/events/subscribing/subscriber-registry.ts';
 import { bootstrapWorker, stopWorker } from '../../src/index.ts';
-import { silentLogger } from '../../src/logging/logger.ts';
+import { type Logger, silentLogger } from '../../src/logging/logger.ts';
 import { discoverHandlers } from '../../src/registry/discover-handlers.ts';
 import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
 import { collectingLogger } from '../handlers/collecting-logger.ts';
@@ -218,12 +218,12 @@ const publishing = (version: string, more = '') => `${events(version)}${handler}
 const paid = { name: 'payment.made', description: 'paid', schema: {}, publisher: 'payment_events' };
 const found = () => [PublisherRegistry.instance.registeredNames, SubscriberRegistry.instance.count];
 
-it('a worker server that is started again has the handlers, publishers and subscribers of its folders as they are then', async () => {
-  const root = await project({ 'handlers/all.ts': publishing('one', handler.replaceAll('pay', 'refund')) });
+/** A worker server on a database of its own, with the handlers of a project; not started. */
+async function serving(root: string, logger: Logger = silentLogger): Promise<WorkerServer> {
   const database = await freshDatabase();
   const server = new WorkerServer({
     databaseUrl: database.url,
-    logger: silentLogger,
+    logger,
     templates: [template({ pay: { publishes_events: [paid] } })],
     handlers: [path.join(root, 'handlers')],
     web: false,
@@ -232,6 +232,12 @@ it('a worker server that is started again has the handlers, publishers and subsc
     await server.shutdown({ drainTimeoutMs: 100 });
     await database.drop();
   });
+  return server;
+}
+
+it('a worker server that is started again has the handlers, publishers and subscribers of its folders as they are then', async () => {
+  const root = await project({ 'handlers/all.ts': publishing('one', handler.replaceAll('pay', 'refund')) });
+  const server = await serving(root);
   const registry = server.getHandlerSystem();
   const published = async () => {
     const tasker = server.tasker!;
@@ -252,19 +258,8 @@ it('a worker server that is started again has the handlers, publishers and subsc
 
 it('a worker server that reads them again warns of what is broken, and of publishers that are missed from then on', async () => {
   const root = await project({ 'handlers/all.ts': publishing('one') });
-  const database = await freshDatabase();
   const { logger, lines } = collectingLogger();
-  const server = new WorkerServer({
-    databaseUrl: database.url,
-    logger,
-    templates: [template({ pay: { publishes_events: [paid] } })],
-    handlers: [path.join(root, 'handlers')],
-    web: false,
-  });
-  onTestFinished(async () => {
-    await server.shutdown({ drainTimeoutMs: 100 });
-    await database.drop();
-  });
+  const server = await serving(root, logger);
   await server.start();
   const reloaded = async (source: string) => {
     lines.length = 0;
