@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { at, latencies, many, probeOf, startTasker, throughput, withDatabase, withServer } from './harness.mjs';
+import { serverCpu } from './server-cpu.mjs';
 import { WORKLOADS } from './workloads.mjs';
 
 const { values: options } = parseArgs({
@@ -47,9 +48,16 @@ async function workload(tasker, probe, name, concurrency, isDefault) {
   const times = await latencies(tasker, name, Number(options.latency));
   const load = await throughput(tasker, name, Number(options.seconds));
   const wal = () => probe.query('select pg_current_wal_insert_lsn() lsn').then(({ rows }) => rows[0].lsn);
-  const before = { cpu: process.cpuUsage(), statements: tasker.statements, lsn: await wal() };
+  const cpuOfServer = await serverCpu(probe);
+  const before = {
+    cpu: process.cpuUsage(),
+    server: cpuOfServer(),
+    statements: tasker.statements,
+    lsn: await wal(),
+  };
   const wall = await load.run();
   const cpu = process.cpuUsage(before.cpu);
+  const server = cpuOfServer() - before.server;
   const { rows } = await probe.query('select pg_wal_lsn_diff($1, $2)::float8 bytes', [await wal(), before.lsn]);
   const total = load.count * load.steps;
   return {
@@ -60,6 +68,8 @@ async function workload(tasker, probe, name, concurrency, isDefault) {
     p50_ms: at(times, 0.5),
     p95_ms: at(times, 0.95),
     cpu_us_per_step: Number(((cpu.user + cpu.system) / total).toFixed(1)),
+    // null when the server is on another machine.
+    server_cpu_us_per_step: Number.isNaN(server) ? null : Number((server / total).toFixed(1)),
     statements_per_step: Number(((tasker.statements - before.statements) / total).toFixed(4)),
     wal_bytes_per_step: Math.round(rows[0].bytes / total),
     tasks: load.count,

@@ -1,12 +1,11 @@
 // What single features cost: the ordinary build against one from which a feature is cut out, alternating on one server.
 // The engine has no switches for this; the copies are patched here.
 //   node bench/features.mjs [--rounds 7] [--workloads W1,W4] [--seconds 1]
-import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { parseArgs, promisify } from 'node:util';
-import { median, withServer } from './harness.mjs';
+import { parseArgs } from 'node:util';
+import { benchmarkOf, median, withServer } from './harness.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -47,20 +46,7 @@ async function copyOf(feature) {
   return folder;
 }
 
-async function run(folder, url, payload = 0) {
-  const args = ['bench/bench.mjs', '--json', '--no-default', '--latency', '0', '--workloads', options.workloads];
-  args.push('--seconds', options.seconds, '--payload', String(payload));
-  const { stdout } = await promisify(execFile)(process.execPath, args, {
-    cwd: folder,
-    env: { ...process.env, DATABASE_URL: url },
-  });
-  return Object.fromEntries(
-    stdout
-      .trim()
-      .split('\n')
-      .map((line) => [JSON.parse(line).workload, JSON.parse(line)]),
-  );
-}
+const run = (folder, url, payload = 0) => benchmarkOf(folder, url, { ...options, payload });
 
 async function compare(label, withIt, without) {
   const rounds = [];

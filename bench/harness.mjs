@@ -1,8 +1,10 @@
 // What the benchmarks share: a database of their own, a tasker with everything on, and the two ways of loading it.
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { promisify } from 'node:util';
 import pg from 'pg';
 import pino from 'pino';
 import { createTasker, defineHandler, mustParseTemplate } from 'tasker-core';
@@ -109,3 +111,18 @@ export async function throughput(tasker, name, seconds) {
 export const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 export const at = (sorted, q) =>
   Number((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? 0).toFixed(2));
+
+/** Runs bench.mjs of a checkout, built, in a process of its own; returns its figures by workload. */
+export async function benchmarkOf(folder, url, { workloads, seconds, payload = 0 }) {
+  const args = ['bench/bench.mjs', '--json', '--no-default', '--latency', '0', '--workloads', workloads];
+  args.push('--seconds', seconds, '--payload', String(payload));
+  const { stdout } = await promisify(execFile)(process.execPath, args, {
+    cwd: folder,
+    env: { ...process.env, DATABASE_URL: url },
+  });
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  return Object.fromEntries(lines.map((line) => [line.workload, line]));
+}

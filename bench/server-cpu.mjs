@@ -1,0 +1,44 @@
+// The CPU time that a PostgreSQL server on this machine has used, from /proc.
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Linux counts CPU time in ticks of 10 ms. */
+const US_PER_TICK = 10_000;
+
+/** Fields of /proc/PID/stat that follow the program's name, which may hold spaces. */
+function statOf(pid) {
+  const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  return text.slice(text.lastIndexOf(')') + 2).split(' ');
+}
+
+const parentOf = (stat) => Number(stat[1]);
+const own = (stat) => Number(stat[11]) + Number(stat[12]);
+const ofEndedChildren = (stat) => Number(stat[13]) + Number(stat[14]);
+
+/**
+ * Returns a function that gives the microseconds of CPU used so far by the server behind a connection and all its
+ * processes; NaN where the server is not a process of this machine.
+ */
+export async function serverCpu(client) {
+  const { rows } = await client.query('select pg_backend_pid() pid');
+  let postmaster;
+  try {
+    if (!readFileSync(`/proc/${rows[0].pid}/cmdline`, 'utf8').startsWith('postgres')) return () => Number.NaN;
+    postmaster = parentOf(statOf(rows[0].pid));
+  } catch {
+    return () => Number.NaN;
+  }
+  return () => {
+    const stat = statOf(postmaster);
+    let ticks = own(stat) + ofEndedChildren(stat);
+    for (const pid of readdirSync('/proc')) {
+      if (!/^\d+$/.test(pid)) continue;
+      try {
+        const child = statOf(pid);
+        if (parentOf(child) === postmaster) ticks += own(child);
+      } catch {
+        // The process has ended since the folder was listed; the postmaster counts it now.
+      }
+    }
+    return ticks * US_PER_TICK;
+  };
+}
