@@ -20,8 +20,8 @@ function onServer(postgres: string, include: string[]): TestProjectInlineConfigu
 
 export default defineConfig({
   test: {
-    // Once for all projects: the servers and the build that they share.
-    globalSetup: ['test/support/global-setup.ts'],
+    // Once for all projects: the line about tests that were not run, and the servers and the build that projects share.
+    globalSetup: ['test/support/not-tested.ts', 'test/support/global-setup.ts'],
     // More than the cores that it is made for: much of it waits, for leases, timeouts, and other processes.
     maxWorkers: 4,
     coverage: { provider: 'v8', include: ['src/**/*.ts'], reporter: ['text', 'json-summary'] },

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { startPgbouncer } from '../support/crash-pgbouncer.ts';
 import {
@@ -8,12 +8,13 @@ import {
   startWorker,
   workTemplate,
 } from '../support/crash-workers.ts';
+import { describeWith } from '../support/programs.ts';
 import { DEMO, endStates, invariants, setup, until } from '../support/setup.ts';
 
 const TREE = workTemplate({ root: [], left: ['root'], right: ['root'], join: ['left', 'right'] });
 const LEASE_MS = 2_000;
 
-describe('through pgbouncer in transaction mode', () => {
+describeWith('pgbouncer', 'through pgbouncer in transaction mode', () => {
   for (const direct of [true, false]) {
     const how = direct ? 'with DATABASE_DIRECT_URL' : 'without DATABASE_DIRECT_URL, deaf and polling';
     it(`${how}: sessions are terminated, a worker is killed, and everything ends`, async () => {

@@ -1,8 +1,9 @@
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import type { StepContext } from '../../src/handlers/step-context.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { startPgbouncer } from '../support/crash-pgbouncer.ts';
+import { describeWith } from '../support/programs.ts';
 import { DEMO, deferred, invariants, RETRY_AT_ONCE, setup, template } from '../support/setup.ts';
 
 const STEPS = Array.from({ length: 20 }, (_, i) => `s${i}`);
@@ -41,7 +42,7 @@ async function writeAll(context: StepContext, step: string, meanwhile?: (at: num
   }
 }
 
-describe('a transaction of a handler, through pgbouncer in transaction mode', () => {
+describeWith('pgbouncer', 'a transaction of a handler, through pgbouncer in transaction mode', () => {
   it('commits its rows with how far it came, of many steps at once, and rolls both back when it throws', async () => {
     const failed = new Set<string>();
     const { tasker, sql, taskUuid, written } = await behindPooler(STEPS, (context, step) =>

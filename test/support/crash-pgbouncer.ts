@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
 import { onTestFinished } from 'vitest';
+import { programPath } from './programs.ts';
 import { until } from './setup.ts';
 
 export interface Pgbouncer {
@@ -46,8 +47,8 @@ logfile = ${logFile}
   const isRoot = process.getuid?.() === 0;
   if (isRoot) chownSync(folder, uid, gid);
   chmodSync(folder, 0o755);
-  const child = spawn('pgbouncer', [file], { ...(isRoot && { uid, gid }), stdio: 'ignore' });
-  await started(child);
+  const child = spawn(programPath('pgbouncer')!, [file], { ...(isRoot && { uid, gid }), stdio: 'ignore' });
+  await once(child, 'spawn');
   const url = new URL(serverUrl);
   url.searchParams.delete('host');
   url.hostname = '127.0.0.1';
@@ -62,16 +63,6 @@ logfile = ${logFile}
     (yes) => yes,
   );
   return { url: url.toString(), log: () => readFileSync(logFile, 'utf8') };
-}
-
-async function started(child: ChildProcess): Promise<void> {
-  try {
-    await once(child, 'spawn');
-  } catch (error) {
-    throw new Error('this test needs pgbouncer, and there is none: install it (Debian: apt-get install pgbouncer)', {
-      cause: error,
-    });
-  }
 }
 
 async function answers(url: string): Promise<boolean> {

@@ -1,25 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { programPath } from './programs.ts';
 import { until } from './setup.ts';
 
-/** Where Debian's package has the server, and whose it is. */
-const PACKAGE = '/usr/lib/rabbitmq/lib';
+/** Its user is the one that Debian's package made for the server. */
 const OWNER = '/var/lib/rabbitmq';
-
-/** Starts the server without the scripts of the package, which start it as a service; undefined: it is not installed. */
-const SERVER = existsSync(PACKAGE)
-  ? readdirSync(PACKAGE)
-      .map((version) => path.join(PACKAGE, version, 'sbin/rabbitmq-server'))
-      .find((file) => existsSync(file))
-  : undefined;
-
-/** Why tests with a broker can not run; undefined: they can. */
-export const NO_RABBITMQ =
-  SERVER === undefined ? 'needs RabbitMQ, and there is none: apt-get install rabbitmq-server' : undefined;
 
 /** A message that the broker refuses for its size. */
 export const TOO_LARGE_BYTES = 3_000_000;
@@ -64,7 +53,7 @@ max_message_size = ${TOO_LARGE_BYTES - 1}
   return {
     url: `amqp://guest:guest@127.0.0.1:${port}`,
     async start() {
-      server = run(SERVER!, ['-noinput']);
+      server = run(programPath('rabbitmq-server')!, ['-noinput']);
       await listening(port!, server);
     },
     kill,

@@ -7,7 +7,8 @@ import { type RabbitmqSinkOptions, rabbitmqSink } from '../../../src/events/sink
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
 import { deliveryContext, loggedEvent } from '../../support/logged-event.ts';
-import { NO_RABBITMQ, type RabbitmqServer, rabbitmqServer, TOO_LARGE_BYTES } from '../../support/rabbitmq-server.ts';
+import { describeWith } from '../../support/programs.ts';
+import { type RabbitmqServer, rabbitmqServer, TOO_LARGE_BYTES } from '../../support/rabbitmq-server.ts';
 import { DEMO, setup, template, until } from '../../support/setup.ts';
 
 describe('rabbitmqSink', () => {
@@ -46,7 +47,7 @@ describe('rabbitmqSink', () => {
   });
 });
 
-describe.skipIf(NO_RABBITMQ)(`with a broker${NO_RABBITMQ ? `: ${NO_RABBITMQ}` : ''}`, () => {
+describeWith('rabbitmq-server', 'with a broker', () => {
   let broker: RabbitmqServer;
   beforeAll(async () => {
     broker = await rabbitmqServer();

@@ -1,0 +1,114 @@
+import { execFile } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { PROGRAM_NAMES, PROGRAMS, programPath } from './support/programs.ts';
+
+/** The files whose tests start an outside program, as the suite has them, and tests for the programs that none starts yet. */
+const FILES = [
+  'test/crash/pgbouncer.test.ts',
+  'test/db/pooled-transactions.test.ts',
+  'test/events/sinks/rabbitmq-sink.test.ts',
+];
+const OTHERS = `
+import { describeWith } from '${pathToFileURL('test/support/programs.ts')}';
+import { it } from 'vitest';
+for (const name of ['chromium', 'python3']) describeWith(name, name, () => it('runs', () => {}));
+`;
+
+interface Run {
+  code: number;
+  output: string;
+}
+
+/** Runs those files with an empty PATH. Nothing else is set up for them, so a test that is not skipped fails. */
+async function withEmptyPath(env: NodeJS.ProcessEnv = {}): Promise<Run> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'tasker-programs-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const others = path.join(folder, 'others.test.mjs');
+  const config = path.join(folder, 'vitest.config.mjs');
+  writeFileSync(others, OTHERS.replaceAll("'vitest'", `'${import.meta.resolve('vitest')}'`));
+  const options = {
+    root: process.cwd(),
+    test: {
+      include: [...FILES, others],
+      testNamePattern: 'pgbouncer|broker$|with a broker|chromium|python3',
+      globalSetup: ['test/support/not-tested.ts'],
+    },
+  };
+  writeFileSync(config, `export default ${JSON.stringify(options)};`);
+  const { TASKER_REQUIRE_ALL: _, ...ours } = process.env;
+  return await new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      ['node_modules/vitest/vitest.mjs', 'run', '--config', config],
+      { env: { ...ours, NO_COLOR: '1', PATH: '', ...env } },
+      (error, stdout, stderr) => resolve({ code: Number(error?.code ?? 0), output: stdout + stderr }),
+    );
+  });
+}
+
+describe('a run of the suite without outside programs', () => {
+  it('skips the tests that need them, and its last line says which, and how to get the programs', async () => {
+    const { code, output } = await withEmptyPath();
+    expect(output).toMatch(/Tests +\d+ skipped \(\d+\)/);
+    expect(output.trim().split('\n').at(-1)).toMatch(
+      /^not tested, since programs are missing: a transaction pooler \(\d+ tests need pgbouncer\), a message broker \(\d+ tests need rabbitmq-server\), a browser \(1 test needs chromium\), Python \(1 test needs python3\); on Debian: apt-get install --no-install-recommends pgbouncer rabbitmq-server chromium python3$/,
+    );
+    expect(code).toBe(0);
+  });
+
+  it('fails with TASKER_REQUIRE_ALL=1, for each file that needs one', async () => {
+    const { code, output } = await withEmptyPath({ TASKER_REQUIRE_ALL: '1' });
+    expect(output).toMatch(/Tests +5 failed \| \d+ skipped/);
+    expect(output).toContain('TASKER_REQUIRE_ALL=1, and pgbouncer is not installed; on Debian: apt-get install');
+    expect(output).toContain('not tested, since programs are missing: a transaction pooler');
+    expect(code).toBe(1);
+  });
+});
+
+describe('an outside program', () => {
+  it('is started only by suites that are skipped without it', () => {
+    const tests = readdirSync('test', { recursive: true, encoding: 'utf8' }).filter((file) => /\.test\.ts$/.test(file));
+    const starting = tests
+      .map((file) => path.posix.join('test', file.replaceAll(path.sep, '/')))
+      .filter((file) =>
+        /describeWith\(\n? *'|support\/(crash-pgbouncer|rabbitmq-server)\.ts/.test(readFileSync(file, 'utf8')),
+      );
+    expect(starting.sort()).toEqual(FILES);
+  });
+
+  function folderWith(name: string, mode: number): string {
+    const parent = mkdtempSync(path.join(tmpdir(), 'tasker-programs-'));
+    onTestFinished(() => rmSync(parent, { recursive: true, force: true }));
+    for (const folder of ['bin', 'sbin']) mkdirSync(path.join(parent, folder));
+    writeFileSync(path.join(parent, name), '#!/bin/sh\n');
+    chmodSync(path.join(parent, name), mode);
+    return path.join(parent, 'bin');
+  }
+
+  it('is found in the PATH, and in the sbin beside a bin of the PATH', () => {
+    const [bin, besideSbin] = [folderWith('bin/python3', 0o755), folderWith('sbin/pgbouncer', 0o755)];
+    expect(programPath('python3', bin)).toBe(path.join(bin, 'python3'));
+    expect(programPath('pgbouncer', `/nowhere${path.delimiter}${besideSbin}`)).toBe(
+      path.join(besideSbin, '../sbin/pgbouncer'),
+    );
+  });
+
+  it('is missing when the PATH is empty, and when what has its name cannot be run', () => {
+    for (const name of PROGRAM_NAMES) expect(programPath(name, '')).toBeUndefined();
+    expect(programPath('python3', folderWith('bin/python3', 0o644))).toBeUndefined();
+    const bin = folderWith('bin/other', 0o755);
+    mkdirSync(path.join(bin, 'python3'));
+    expect(programPath('python3', bin)).toBeUndefined();
+  });
+
+  it('is installed by the continuous integration, which fails when one is missing', () => {
+    const script = readFileSync('.ci/run', 'utf8');
+    const packages = PROGRAM_NAMES.map((name) => PROGRAMS[name].debian).join(' ');
+    expect(script).toContain(`for one in ${packages}; do`);
+    expect(script).toMatch(/^export TASKER_REQUIRE_ALL=1$/m);
+  });
+});

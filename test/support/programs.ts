@@ -1,0 +1,85 @@
+import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'vitest';
+
+/** A program that some tests start and npm does not install. */
+interface OutsideProgram {
+  /** What its tests are about. */
+  tests: string;
+  /** The names it may have; the first one found is used. */
+  commands: readonly string[];
+  /** The Debian package. */
+  debian: string;
+}
+
+export const PROGRAMS = {
+  pgbouncer: { tests: 'a transaction pooler', commands: ['pgbouncer'], debian: 'pgbouncer' },
+  'rabbitmq-server': { tests: 'a message broker', commands: ['rabbitmq-server'], debian: 'rabbitmq-server' },
+  chromium: { tests: 'a browser', commands: ['chromium', 'chromium-browser', 'google-chrome'], debian: 'chromium' },
+  python3: { tests: 'Python', commands: ['python3'], debian: 'python3' },
+} as const satisfies Record<string, OutsideProgram>;
+
+export type ProgramName = keyof typeof PROGRAMS;
+
+export const PROGRAM_NAMES = Object.keys(PROGRAMS) as ProgramName[];
+
+declare module 'vitest' {
+  interface TaskMeta {
+    /** The program that a test needs. */
+    needs?: ProgramName;
+  }
+}
+
+/** The path of a program; undefined: it is not installed. */
+export function programPath(name: ProgramName, PATH = process.env['PATH'] ?? ''): string | undefined {
+  const file = found(PROGRAMS[name].commands, foldersOf(PATH));
+  return file !== undefined && name === 'rabbitmq-server' ? debianBroker() : file;
+}
+
+/** How to install programs. */
+export function howToInstall(names: readonly ProgramName[]): string {
+  return `on Debian: apt-get install --no-install-recommends ${names.map((name) => PROGRAMS[name].debian).join(' ')}`;
+}
+
+/**
+ * A suite whose tests start an outside program. Without the program its tests are skipped, and the last line of the run
+ * says so (`not-tested.ts`). With `TASKER_REQUIRE_ALL=1` a test fails in their place.
+ */
+export function describeWith(name: ProgramName, title: string, tests: () => void): void {
+  const missing = programPath(name) === undefined;
+  describe(title, { skip: missing, meta: { needs: name } }, tests);
+  if (missing && process.env['TASKER_REQUIRE_ALL'] === '1') {
+    it(`${title}: ${name} is installed`, () => {
+      throw new Error(`TASKER_REQUIRE_ALL=1, and ${name} is not installed; ${howToInstall([name])}`);
+    });
+  }
+}
+
+/** Debian installs servers in an `sbin`, which only root has in its PATH: each `bin` stands for the `sbin` beside it too. */
+function foldersOf(PATH: string): string[] {
+  return PATH.split(path.delimiter)
+    .filter((folder) => folder !== '')
+    .flatMap((folder) => (path.basename(folder) === 'bin' ? [folder, path.join(folder, '../sbin')] : [folder]));
+}
+
+function found(commands: readonly string[], folders: readonly string[]): string | undefined {
+  return commands.flatMap((command) => folders.map((folder) => path.join(folder, command))).find(isProgram);
+}
+
+function isProgram(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false; // not there, or not ours to run
+  }
+}
+
+/** The server itself. The command on the PATH is a script that starts it as a service, under its own user. */
+function debianBroker(): string | undefined {
+  const folder = '/usr/lib/rabbitmq/lib';
+  if (!existsSync(folder)) return undefined;
+  return readdirSync(folder)
+    .map((version) => path.join(folder, version, 'sbin/rabbitmq-server'))
+    .find((file) => existsSync(file));
+}
