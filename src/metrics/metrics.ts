@@ -1,6 +1,6 @@
-import type { Registry } from 'prom-client';
-import type { Counter, Definition, Gauge, Histogram, Sample } from './instrument.ts';
+import type { Counter, Definition, Gauge, Histogram } from './instrument.ts';
 import { INSTRUMENTS, type Instruments } from './instruments.ts';
+import { type Family, prometheusText } from './prometheus-text.ts';
 import { CounterTally, GaugeTally, HistogramTally } from './tallies.ts';
 
 /** What a tasker needs of a registry of `prom-client`, whichever copy of it that is from. */
@@ -61,10 +61,15 @@ function tallyOf(definition: Definition): Tally {
   }
 }
 
+function familyOf(tally: Tally): Family {
+  const { kind: type, help } = tally.definition;
+  return { name: tally.name, help, type, values: tally.samples() };
+}
+
 /** An instrument as a registry of `prom-client` sees its own. */
 interface Registered {
   name: string;
-  get(): Promise<{ name: string; help: string; type: string; values: Sample[]; aggregator: 'sum' }>;
+  get(): Promise<Family & { aggregator: 'sum' }>;
   reset(): void;
 }
 
@@ -76,7 +81,6 @@ export class TaskerMetrics implements Metrics {
   readonly #tallies: readonly Tally[];
   readonly #collectors = new Set<() => void | Promise<void>>();
   readonly #registry: MetricsRegistry | undefined;
-  #own: Promise<Registry> | undefined;
   #collecting: Promise<void> | undefined;
 
   /** @throws Error of the registry, when it has instruments of another tasker already */
@@ -102,13 +106,11 @@ export class TaskerMetrics implements Metrics {
   }
 
   #registered(tally: Tally): Registered {
-    const { name } = tally;
-    const { kind: type, help } = tally.definition;
     return {
-      name,
+      name: tally.name,
       get: async () => {
         await this.#collect();
-        return { name, help, type, values: tally.samples(), aggregator: 'sum' };
+        return { ...familyOf(tally), aggregator: 'sum' };
       },
       // What was counted is not a registry's to forget: whoever resets his own starts from the values as they are.
       reset: () => {},
@@ -131,12 +133,8 @@ export class TaskerMetrics implements Metrics {
   }
 
   async text(): Promise<string> {
-    this.#own ??= import('prom-client').then(({ Registry }) => {
-      const registry = new Registry();
-      this.#registerAt(registry);
-      return registry;
-    });
-    return (await this.#own).metrics();
+    await this.#collect();
+    return prometheusText(this.#tallies.map(familyOf));
   }
 
   async json(): Promise<Record<string, MetricValue>> {

@@ -9,6 +9,7 @@ import { PermanentError } from '../../src/handlers/handler-errors.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { prometheusName } from '../../src/metrics/instrument.ts';
 import { INSTRUMENTS } from '../../src/metrics/instruments.ts';
+import { TaskerMetrics } from '../../src/metrics/metrics.ts';
 import { deferred, RETRY_AT_ONCE } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 
@@ -134,6 +135,19 @@ describe('metrics', () => {
       text,
     )!;
     expect(Number(all)).toBeGreaterThanOrEqual(Number(least));
+  });
+
+  it('are written in the text format exactly as prom-client writes them, whatever the labels contain', async () => {
+    const registry = new Registry();
+    const metrics = new TaskerMetrics({ registry });
+    const { stepsExecuted, stepClaim, stepsActive } = metrics.instruments;
+    for (const label of ['plain', 'a "quoted" one', 'back\\slash', 'two\nlines', 'größe 😀', ''])
+      stepsExecuted.of(label, label).add(2);
+    for (const seconds of [0, 0.0042, 1e-7, 1e9]) stepClaim.observe(seconds);
+    stepsActive.set(Number.POSITIVE_INFINITY);
+    const text = await metrics.text();
+    expect(text).toContain('{namespace="two\\nlines",handler="two\\nlines"} 2');
+    expect(text).toBe(await registry.metrics());
   });
 
   it('stand in a registry that was given, until the tasker stops', async () => {
