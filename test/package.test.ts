@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { type Weight, weightOf, weightProblems } from '../scripts/weight.mjs';
 import { freshDatabase } from './support/database.ts';
 
 const run = promisify(execFile);
@@ -129,7 +130,7 @@ const FOLDER_PROGRAM = `
 import { createTasker } from 'tasker-core';
 
 const tasker = await createTasker({ templates: './templates', handlers: process.argv[2] }).catch((error) => error);
-if (tasker instanceof Error) console.log(tasker.message);
+if (tasker instanceof Error) console.log(tasker.code, tasker.message);
 else {
   const { taskUuid } = await tasker.createTask({ namespace: 'demo', name: 'hello', context: { name: 'Ada' } });
   console.log((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status);
@@ -183,6 +184,7 @@ const STRICT = {
 const parent = mkdtempSync(path.join(tmpdir(), 'tasker-package-'));
 const project = path.join(parent, 'my project');
 const installed = path.join(project, 'node_modules', 'tasker-core');
+let weight: Weight;
 let packed: { filename: string; size: number; files: { path: string }[] };
 
 const npm = (args: string[], cwd: string) =>
@@ -193,11 +195,6 @@ function write(files: Record<string, string>): void {
     mkdirSync(path.dirname(path.join(project, name)), { recursive: true });
     writeFileSync(path.join(project, name), text);
   }
-}
-
-function bytesBelow(folder: string): number {
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  return files.reduce((sum, entry) => sum + statSync(path.join(entry.parentPath, entry.name)).size, 0);
 }
 
 /** Runs a program of the project on a database of its own; gives what it printed. */
@@ -238,12 +235,15 @@ beforeAll(async () => {
     'strict/kit.ts': STRICT_KIT,
     'javascript/greet.js': HANDLER,
     'typescript/greet.ts': HANDLER,
+    'compiled/greet.ts': 'this is not what is run',
+    'compiled/greet.js': HANDLER,
     'strict/hello.ts': PROGRAM,
     'strict/tsconfig.json': JSON.stringify({ compilerOptions: STRICT, include: ['*.ts'] }),
   });
-  // Without what only development needs: the embedded PostgreSQL, the program that reads handlers in TypeScript.
+  // Without what only development needs: the embedded PostgreSQL, and esbuild, which compiles handlers in TypeScript.
   const quietly = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
   await npm(['install', ...quietly, '--omit=optional', path.join(parent, packed.filename)], project);
+  weight = weightOf(project);
 }, 180_000);
 
 afterAll(() => rmSync(parent, { recursive: true, force: true }));
@@ -267,17 +267,26 @@ describe('the package', () => {
     );
   });
 
-  it('takes less than 20 MB with all that it needs', () => {
-    const folder = path.join(project, 'node_modules');
-    const names = readdirSync(folder).filter((name) => !name.startsWith('.'));
-    const sizes = names.map((name) => [name, bytesBelow(path.join(folder, name))] as const);
-    const total = sizes.reduce((sum, [, bytes]) => sum + bytes, 0);
-    const heaviest = [...sizes].sort(([, a], [, b]) => b - a).slice(0, 5);
-    const mb = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
-    console.log(
-      `tarball ${mb(packed.size)}; installed without optional parts ${mb(total)}: ${heaviest.map(([name, bytes]) => `${name} ${mb(bytes)}`).join(', ')}`,
+  it('takes 32 MB and 45 packages at most without optional ones, and the documentation has the figures', () => {
+    const page = readFileSync('docs/performance.md', 'utf8');
+    expect(weightProblems(weight, page)).toEqual([]);
+    expect(weightProblems({ ...weight, bytes: 32e6 + 1 }, page)).toContain(
+      'an install without optional packages takes 32.0 MB, above the limit of 32 MB',
     );
-    expect(total).toBeLessThan(20e6);
+    expect(weightProblems({ ...weight, packages: 46 }, page)).toContain(
+      'an install without optional packages has 46 packages, above the limit of 45',
+    );
+    expect(weightProblems({ ...weight, bytes: weight.bytes * 0.9 }, page)).toEqual([
+      expect.stringMatching(/^docs\/performance\.md says .* MB and .* packages, measured .*: run npm run weight$/),
+    ]);
+  });
+
+  it('brings esbuild along by default, and leaves it out with the optional packages', () => {
+    const { optionalDependencies } = JSON.parse(readFileSync(path.join(installed, 'package.json'), 'utf8')) as {
+      optionalDependencies: Record<string, string>;
+    };
+    expect(optionalDependencies).toHaveProperty('esbuild');
+    expect(existsSync(path.join(project, 'node_modules/esbuild'))).toBe(false);
   });
 
   it('runs a task to its end from JavaScript', async () => {
@@ -305,7 +314,24 @@ describe('the package', () => {
 
   it('without optional packages reads a folder of handlers in JavaScript, and says what TypeScript needs', async () => {
     expect(await onOwnDatabase('folder.js', './javascript')).toBe('complete');
-    expect(await onOwnDatabase('folder.js', './typescript')).toMatch(/greet\.ts: .* install @esbuild\/\S+, or compile/);
+    expect(await onOwnDatabase('folder.js', './typescript')).toMatch(
+      /^handler_invalid .*greet\.ts: TypeScript handlers need esbuild, .* run npm install esbuild, or compile/,
+    );
+  });
+
+  it('without optional packages takes the JavaScript that a handler was compiled to, beside its source', async () => {
+    expect(await onOwnDatabase('folder.js', './compiled')).toBe('complete');
+  });
+
+  it('names the program of esbuild, in its version, when only that was left out', async () => {
+    const esbuild = path.join(project, 'node_modules/esbuild');
+    onTestFinished(() => rmSync(esbuild, { recursive: true }));
+    for (const file of ['package.json', 'lib/main.js'])
+      cpSync(path.resolve('node_modules/esbuild', file), path.join(esbuild, file));
+    expect(await onOwnDatabase('folder.js', './javascript')).toBe('complete');
+    expect(await onOwnDatabase('folder.js', './typescript')).toMatch(
+      /run npm install @esbuild\/\S+@\d+\.\d+\.\d+, or compile/,
+    );
   });
 
   it('brings a test kit along, which needs a server or the optional package, and says so', async () => {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -7,7 +8,7 @@ import { builtBefore, keepManifest, manifestFile } from './bundle-manifest.ts';
 import type { HandlerFiles } from './handler-files.ts';
 import { ownLocation } from './own-location.ts';
 import { ResolutionError } from './resolution-errors.ts';
-import { withEsbuild } from './with-esbuild.ts';
+import { isNoEsbuild, type NoEsbuild, withEsbuild } from './with-esbuild.ts';
 
 /**
  * Makes JavaScript of a folder's files, and gives for each the bundle to import. What files share is one module. A
@@ -26,7 +27,7 @@ export async function bundleHandlers(
   }
   const startedAt = Date.now();
   const built = await build(root, files, cache);
-  if (built === 'no esbuild') return asTheyAre(files);
+  if (isNoEsbuild(built)) return asTheyAre(files, built);
   const { outputFiles, metafile } = built;
   for (const { path: file, contents } of outputFiles) writeOnce(file, contents);
   const bundles = new Map<string, string>();
@@ -49,23 +50,25 @@ function tidyUp(cache: string, outputs: readonly string[]): void {
 }
 
 /**
- * An install without optional packages has no esbuild to run. JavaScript is imported as it is then (what it imports is
- * not loaded anew when it changes); TypeScript can't be.
+ * Without esbuild, JavaScript is imported as it is, and what it imports is not reloaded when it changes. TypeScript cannot
+ * be imported, so the file that it was compiled to is taken, if it is beside it.
  */
-function asTheyAre(files: readonly string[]): Map<string, string> {
-  const typescript = files.find((file) => /\.m?ts$/.test(file));
-  if (typescript) {
-    throw new ResolutionError(
-      `handlers file ${typescript}: reading TypeScript needs esbuild's program, an optional package that this install left out; install @esbuild/${process.platform}-${process.arch}, or compile the handlers to JavaScript`,
-      { details: { file: typescript } },
-    );
-  }
-  return new Map(files.map((file) => [file, file]));
+function asTheyAre(files: readonly string[], { install }: NoEsbuild): Map<string, string> {
+  return new Map(
+    files.map((file) => {
+      const javascript = file.replace(/\.(m?)ts$/, '.$1js');
+      if (javascript === file || existsSync(javascript)) return [file, javascript];
+      throw new ResolutionError(
+        `handlers file ${file}: TypeScript handlers need esbuild, an optional package that this install left out; run npm install ${install}, or compile the handlers to JavaScript`,
+        { details: { file, install } },
+      );
+    }),
+  );
 }
 
 type Build = BuildResult<{ write: false; metafile: true }>;
 
-async function build(root: string, files: string[], cache: string): Promise<Build | 'no esbuild'> {
+async function build(root: string, files: string[], cache: string): Promise<Build | NoEsbuild> {
   try {
     return await withEsbuild((esbuild) =>
       esbuild.build({

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import type { Plugin } from 'esbuild';
-import { withEsbuild } from './with-esbuild.ts';
+import { isNoEsbuild, withEsbuild } from './with-esbuild.ts';
 
 /**
  * The file that `import 'specifier'` in a file of `root` would load; null when no such package is installed. Node tells
@@ -34,7 +34,7 @@ export async function packageEntry(root: string, specifier: string): Promise<str
       plugins: [looksUp],
     }),
   );
-  return answer === 'no esbuild' ? withoutEsbuild(root, specifier) : found;
+  return isNoEsbuild(answer) ? withoutEsbuild(root, specifier) : found;
 }
 
 /** As `require` would find it: the same file, unless a package has one for each way of loading. */

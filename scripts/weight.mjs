@@ -1,0 +1,62 @@
+// What an install takes: the figures, the limits, and their place in docs/performance.md.
+import { lstatSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+const LIMIT = { megabytes: 32, packages: 45 };
+/** Dependencies release new versions, so figures that differ by less than this are not corrected. */
+const TOLERANCE = 0.05;
+const BLOCK = 4096;
+const FIGURES = /(<!-- weight -->\n)[\s\S]*?(<!-- \/weight -->\n)/;
+
+/** The weight of a project's node_modules: in whole blocks of a disk, as `du` counts, and in packages, npm's count. */
+export function weightOf(project) {
+  const folder = path.join(project, 'node_modules');
+  const lock = JSON.parse(readFileSync(path.join(folder, '.package-lock.json'), 'utf8'));
+  const sizes = Object.keys(lock.packages).map((place) => ({
+    name: place.split('node_modules/').at(-1),
+    bytes: bytesOn(path.join(project, place)),
+  }));
+  sizes.sort((a, b) => b.bytes - a.bytes);
+  return { bytes: bytesOn(folder), packages: sizes.length, heaviest: sizes.slice(0, 8) };
+}
+
+/** Files and folders in whole blocks. Links are not followed. */
+function bytesOn(place) {
+  const stat = lstatSync(place);
+  if (!stat.isDirectory()) return Math.ceil(stat.size / BLOCK) * BLOCK;
+  return readdirSync(place).reduce((sum, name) => sum + bytesOn(path.join(place, name)), BLOCK);
+}
+
+const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
+
+/** The page with these figures. */
+export function withWeight(page, { bytes, packages, heaviest }) {
+  if (!FIGURES.test(page)) throw new Error('docs/performance.md has no <!-- weight --> … <!-- /weight -->');
+  const parts = heaviest.map(({ name, bytes }) => `| ${name} | ${megabytes(bytes)} MB |\n`).join('');
+  return page.replace(
+    FIGURES,
+    (_, before, after) =>
+      `${before}An install without optional packages takes ${megabytes(bytes)} MB in ${packages} packages. The heaviest are:\n\n| package | on disk |\n|---|---|\n${parts}${after}`,
+  );
+}
+
+/** What is wrong with a weight, or with the figures of the page; empty: nothing. */
+export function weightProblems({ bytes, packages }, page) {
+  const problems = [];
+  const install = 'an install without optional packages';
+  if (bytes > LIMIT.megabytes * 1e6) {
+    problems.push(`${install} takes ${megabytes(bytes)} MB, above the limit of ${LIMIT.megabytes} MB`);
+  }
+  if (packages > LIMIT.packages) {
+    problems.push(`${install} has ${packages} packages, above the limit of ${LIMIT.packages}`);
+  }
+  const said = /takes ([\d.]+) MB in (\d+) packages/.exec(FIGURES.exec(page)?.[0] ?? '');
+  const isNear = (figure, measured) => Math.abs(Number(figure) / measured - 1) <= TOLERANCE;
+  if (!said) problems.push('docs/performance.md has no figures: run npm run weight');
+  else if (!isNear(said[1], bytes / 1e6) || !isNear(said[2], packages)) {
+    problems.push(
+      `docs/performance.md says ${said[1]} MB and ${said[2]} packages, measured ${megabytes(bytes)} and ${packages}: run npm run weight`,
+    );
+  }
+  return problems;
+}
