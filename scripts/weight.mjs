@@ -6,7 +6,9 @@ const LIMIT = { megabytes: 32, packages: 45 };
 /** Dependencies release new versions, so figures that differ by less than this are not corrected. */
 const TOLERANCE = 0.05;
 const BLOCK = 4096;
-const FIGURES = /(<!-- weight -->\n)[\s\S]*?(<!-- \/weight -->\n)/;
+/** As `du -m` counts. */
+const MB = 2 ** 20;
+const FIGURES = /(<!-- weight -->\r?\n)[\s\S]*?(<!-- \/weight -->\r?\n)/;
 
 /** The weight of a project's node_modules: in whole blocks of a disk, as `du` counts, and in packages, npm's count. */
 export function weightOf(project) {
@@ -27,7 +29,7 @@ function bytesOn(place) {
   return readdirSync(place).reduce((sum, name) => sum + bytesOn(path.join(place, name)), BLOCK);
 }
 
-const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
+const megabytes = (bytes) => (bytes / MB).toFixed(1);
 
 /** The page with these figures. */
 export function withWeight(page, { bytes, packages, heaviest }) {
@@ -44,7 +46,7 @@ export function withWeight(page, { bytes, packages, heaviest }) {
 export function weightProblems({ bytes, packages }, page) {
   const problems = [];
   const install = 'an install without optional packages';
-  if (bytes > LIMIT.megabytes * 1e6) {
+  if (bytes > LIMIT.megabytes * MB) {
     problems.push(`${install} takes ${megabytes(bytes)} MB, above the limit of ${LIMIT.megabytes} MB`);
   }
   if (packages > LIMIT.packages) {
@@ -53,7 +55,7 @@ export function weightProblems({ bytes, packages }, page) {
   const said = /takes ([\d.]+) MB in (\d+) packages/.exec(FIGURES.exec(page)?.[0] ?? '');
   const isNear = (figure, measured) => Math.abs(Number(figure) / measured - 1) <= TOLERANCE;
   if (!said) problems.push('docs/performance.md has no figures: run npm run weight');
-  else if (!isNear(said[1], bytes / 1e6) || !isNear(said[2], packages)) {
+  else if (!isNear(said[1], bytes / MB) || !isNear(said[2], packages)) {
     problems.push(
       `docs/performance.md says ${said[1]} MB and ${said[2]} packages, measured ${megabytes(bytes)} and ${packages}: run npm run weight`,
     );

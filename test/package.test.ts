@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { checkLinks } from '../scripts/check-files.mjs';
 import { type Weight, weightOf, weightProblems } from '../scripts/weight.mjs';
 import { freshDatabase } from './support/database.ts';
 
@@ -249,28 +250,49 @@ beforeAll(async () => {
 afterAll(() => rmSync(parent, { recursive: true, force: true }));
 
 describe('the package', () => {
-  it('holds the program, its types, migrations and schema, and nothing of how it is made', () => {
+  it('holds the program, its types, migrations, schema, documentation and examples, and nothing of how it is made', () => {
     const files = packed.files.map((file) => file.path);
     const top = [...new Set(files.map((file) => file.split('/')[0]))].sort();
     expect(top.filter((name) => !['README.md', 'LICENSE', 'CHANGELOG.md'].includes(name!))).toEqual([
       'assets',
       'bin',
+      'deploy',
       'dist',
+      'docs',
+      'examples',
       'migrations',
       'package.json',
       'schemas',
     ]);
     expect(files).toContain('migrations/0001_foundation.sql');
     expect(files).toContain('dist/index.d.ts');
-    expect(files.filter((file) => /\.node$|\.map$|tsbuildinfo|(^|\/)(src|tests?)\/|(?<!\.d)\.ts$/.test(file))).toEqual(
+    const own = files.filter((file) => !file.startsWith('examples/'));
+    expect(own.filter((file) => /\.node$|\.map$|tsbuildinfo|(^|\/)(src|tests?)\/|(?<!\.d)\.ts$/.test(file))).toEqual(
       [],
+    );
+    expect(files.filter((file) => /(^|\/)\.|\/node_modules\//.test(file))).toEqual([]);
+  });
+
+  it('names its home page and its repository', () => {
+    const manifest = JSON.parse(readFileSync(path.join(installed, 'package.json'), 'utf8')) as Record<string, unknown>;
+    expect(manifest).toMatchObject({
+      homepage: expect.stringMatching(/^https:/),
+      repository: { type: 'git', url: expect.stringMatching(/^git\+https:/) },
+    });
+  });
+
+  it('holds every page and every file that its README, and the pages of its documentation, link to', () => {
+    expect(checkLinks(installed)).toEqual([]);
+    const pages = packed.files.map((file) => file.path).filter((file) => file.endsWith('.md'));
+    expect(pages).toEqual(
+      expect.arrayContaining(['README.md', 'docs/guide/first-workflow.md', 'docs/reference/README.md']),
     );
   });
 
   it('takes 32 MB and 45 packages at most without optional ones, and the documentation has the figures', () => {
     const page = readFileSync('docs/performance.md', 'utf8');
     expect(weightProblems(weight, page)).toEqual([]);
-    expect(weightProblems({ ...weight, bytes: 32e6 + 1 }, page)).toContain(
+    expect(weightProblems({ ...weight, bytes: 32 * 2 ** 20 + 1 }, page)).toContain(
       'an install without optional packages takes 32.0 MB, above the limit of 32 MB',
     );
     expect(weightProblems({ ...weight, packages: 46 }, page)).toContain(
