@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -30,6 +30,15 @@ async function crowd(file: string): Promise<number> {
   return most;
 }
 
+/** What a file may hold after the machine lost power while it was written. */
+const TORN = [
+  { name: 'empty', content: '' },
+  { name: 'cut off', content: '{"pid":12,"star' },
+  { name: 'filled with zeros', content: '\0'.repeat(120) },
+  { name: 'JSON of another shape', content: '{"pid":"12"}' },
+  { name: 'null', content: 'null' },
+];
+
 describe('the lock of a folder', () => {
   it('lets one in at a time, and leaves nothing behind', async () => {
     const file = lockFile();
@@ -49,6 +58,30 @@ describe('the lock of a folder', () => {
     writeFileSync(file, JSON.stringify(dead));
     expect(await crowd(file)).toBe(1);
     expect(readdirSync(path.dirname(file))).toEqual([]);
+  });
+
+  it.each(TORN)('is taken over by one of many when its file is $name', async ({ content }) => {
+    const file = lockFile();
+    writeFileSync(file, content);
+    expect(await crowd(file)).toBe(1);
+    expect(readdirSync(path.dirname(file))).toEqual([]);
+  });
+
+  it('is not taken over while the folder is in use and an unreadable file was touched recently', async () => {
+    const file = lockFile();
+    writeFileSync(file, '');
+    let looks = 0;
+    const inUse = () => Promise.resolve((looks += 1) < 3);
+    expect(await withFileLock(file, () => Promise.resolve(looks), { inUse })).toBe(3);
+  });
+
+  it('is taken over in a folder that is in use once an unreadable file has not been touched for a while', async () => {
+    for (const seconds of [-60, 60]) {
+      const file = lockFile();
+      writeFileSync(file, '');
+      utimesSync(file, Date.now() / 1000 + seconds, Date.now() / 1000 + seconds);
+      expect(await withFileLock(file, () => Promise.resolve('in'), { inUse: () => Promise.resolve(true) })).toBe('in');
+    }
   });
 });
 

@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync
 import path from 'node:path';
 import pg from 'pg';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { embeddedStatus } from '../../src/db/embedded/embedded-status.ts';
 import { ownIdentity, pidWorld } from '../../src/db/embedded/process-identity.ts';
 import { ask, runs, seededFolder, start, startUser, temporaryFolder, untilGone } from '../support/embedded-users.ts';
 
@@ -201,6 +202,43 @@ describe('what a crash leaves', () => {
     const minuteAgo = new Date(Date.now() - 60_000);
     utimesSync(file, minuteAgo, minuteAgo);
     expect((await start(folder)).started).toBe(true);
+  });
+
+  it.each([
+    ['empty', ''],
+    ['filled with zeros', '\0'.repeat(64)],
+    ['JSON of another shape', '{"runFolder":7}'],
+  ])('may be a lock and a run-folder.json that are %s', async (_name, content) => {
+    const folder = await seededFolder();
+    const first = await start(folder);
+    await first.stop();
+    for (const name of ['lock', 'run-folder.json']) writeFileSync(path.join(home(folder), name), content);
+    expect(await embeddedStatus(path.join(folder, '.tasker'))).toMatchObject({ running: false });
+    expect((await start(folder)).started).toBe(true);
+    expect(JSON.parse(readFileSync(path.join(home(folder), 'run-folder.json'), 'utf8'))).toMatchObject({
+      runFolder: expect.any(String),
+    });
+  });
+
+  it('may be an unreadable run-folder.json while other processes use the server, which they keep', async () => {
+    const folder = await seededFolder();
+    const first = await start(folder);
+    writeFileSync(path.join(home(folder), 'run-folder.json'), '');
+    const second = await startUser(folder);
+    const joined = await second.ready;
+    expect(joined).toMatchObject({ started: false, postmasterPid: first.postmasterPid, url: first.url });
+    await first.stop();
+    expect(await ask(joined.url, 'select 1')).toBe(1);
+    await second.stop();
+    await untilGone(joined.postmasterPid, 5_000);
+  });
+
+  it('may be an empty lock beside a server that other processes use, which they keep', async () => {
+    const folder = await seededFolder();
+    const first = await start(folder);
+    writeFileSync(path.join(home(folder), 'lock'), '');
+    utimesSync(path.join(home(folder), 'lock'), 1, 1);
+    expect(await start(folder)).toMatchObject({ started: false, postmasterPid: first.postmasterPid });
   });
 
   it('may be a server without anybody who watches over it', async () => {

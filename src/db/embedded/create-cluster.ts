@@ -1,20 +1,11 @@
 import { execFile } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf, TaskerError } from '../../errors.ts';
 import type { Binaries } from './binaries.ts';
+import { syncFile } from './durable-file.ts';
 import { type EmbeddedFolder, makePrivate, ownName } from './embedded-folder.ts';
 import { PLAIN_ENVIRONMENT } from './plain-environment.ts';
 import { isFull } from './server-failure.ts';
@@ -75,20 +66,9 @@ async function makeCluster({ home, data, user }: EmbeddedFolder, binaries: Binar
   ];
   await run(binaries.initdb, flags, { ...user, env: PLAIN_ENVIRONMENT, cwd: partial });
   renameSync(password, passwordFile(partial));
-  if (durable) for (const made of [passwordFile(partial), partial]) sync(made);
+  if (durable) for (const made of [passwordFile(partial), partial]) syncFile(made);
   renameSync(partial, data);
-  if (durable) sync(home);
-}
-
-/** Sees that a file, or the names in a folder, survive a crash of the machine. */
-function sync(file: string): void {
-  if (process.platform === 'win32') return; // folders cannot be opened there
-  const descriptor = openSync(file, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
+  if (durable) syncFile(home);
 }
 
 function removePartial(home: string): void {

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { linkSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { TaskerError } from '../../errors.ts';
+import { writeSynced } from './durable-file.ts';
 import { isAlive, ownIdentity, type ProcessIdentity, pidWorld } from './process-identity.ts';
 
 interface Holder extends ProcessIdentity {
@@ -13,44 +14,80 @@ interface Holder extends ProcessIdentity {
 
 const POLL_MS = 10;
 const BEAT_MS = 2000;
+/** A holder that lives touches its lock more often than this. */
+const UNTOUCHED_MS = 4 * BEAT_MS;
 const PATIENCE_MS = 180_000;
+
+/** What the file of a lock holds; undefined without a file. A machine that lost power can leave it unreadable. */
+type FoundHolder = Holder | 'unreadable' | undefined;
+
+/** Options of {@link withFileLock}. */
+interface LockOptions {
+  /** Whether a process uses what the lock guards. It decides how soon an unreadable lock is taken over. Default: no. */
+  inUse?: () => Promise<boolean>;
+}
 
 /**
  * Runs `work` while no other process (and no other call in this one) runs work under the same file.
- * A lock whose holder died is taken over. Throws `embedded_failed` when a live holder keeps it for three minutes.
+ * A lock whose holder died is taken over. An unreadable one is too, unless what it guards is in use: then only once
+ * its holder stopped touching it. Throws `embedded_failed` when a live holder keeps it for three minutes.
  */
-export async function withFileLock<T>(file: string, work: () => Promise<T>): Promise<T> {
+export async function withFileLock<T>(
+  file: string,
+  work: () => Promise<T>,
+  { inUse = () => Promise.resolve(false) }: LockOptions = {},
+): Promise<T> {
   const mine = { ...ownIdentity(), nonce: randomUUID(), world: pidWorld() };
-  await acquire(file, mine);
+  const prepared = `${file}.new-${mine.nonce}`;
+  try {
+    writeSynced(prepared, JSON.stringify(mine), { mode: 0o644 });
+    await acquire(file, prepared, inUse);
+  } finally {
+    rmSync(prepared, { force: true });
+  }
   const beat = setInterval(() => touch(file), BEAT_MS).unref();
   try {
     return await work();
   } finally {
     clearInterval(beat);
-    if (readHolder(file)?.nonce === mine.nonce) rmSync(file, { force: true });
+    if (nonceOf(readHolder(file)) === mine.nonce) rmSync(file, { force: true });
   }
 }
 
-async function acquire(file: string, mine: Holder): Promise<void> {
+async function acquire(file: string, prepared: string, inUse: () => Promise<boolean>): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS;
-  while (!tryCreate(file, mine)) {
-    const holder = readHolder(file);
-    if (holder && isDead(file, holder) && (await takeOver(file, holder, mine))) return;
+  while (!tryCreate(file, prepared)) {
+    const found = readHolder(file);
+    if (found && (await isAbandoned(file, found, inUse)) && (await takeOver(file, found, prepared))) return;
     if (performance.now() > deadline)
       throw new TaskerError(
         'embedded_failed',
-        `process ${holder?.pid ?? 'unknown'} has been starting or stopping the embedded server for ` +
-          `${PATIENCE_MS / 1000} s; end it, or delete ${file} if it is not a tasker process`,
+        `process ${typeof found === 'object' ? found.pid : 'unknown'} has been starting or stopping the embedded ` +
+          `server for ${PATIENCE_MS / 1000} s; end it, or delete ${file} if it is not a tasker process`,
       );
     await pause(POLL_MS);
   }
 }
 
+async function isAbandoned(
+  file: string,
+  found: Holder | 'unreadable',
+  inUse: () => Promise<boolean>,
+): Promise<boolean> {
+  if (found !== 'unreadable') return isDead(file, found);
+  return Math.abs(sinceTouched(file)) > UNTOUCHED_MS || !(await inUse());
+}
+
 /** A process is asked for by its pid; one in another container is believed as long as it touches its lock. */
 function isDead(file: string, holder: Holder): boolean {
   if (holder.world === pidWorld()) return !isAlive(holder);
+  return sinceTouched(file) > UNTOUCHED_MS;
+}
+
+/** Milliseconds since its holder touched the lock; 0 without a file. Negative when the clock was set back. */
+function sinceTouched(file: string): number {
   const touched = statSync(file, { throwIfNoEntry: false })?.mtimeMs;
-  return touched !== undefined && Date.now() - touched > 4 * BEAT_MS;
+  return touched === undefined ? 0 : Date.now() - touched;
 }
 
 function touch(file: string): void {
@@ -62,43 +99,44 @@ function touch(file: string): void {
 }
 
 /**
- * Puts `mine` in the place of a dead holder. Two who both see it dead must not both succeed: whoever may look
- * again and replace is decided by a lock named for that one holder, so a fresh lock is never mistaken for it.
+ * Puts the prepared file in the place of an abandoned lock. Two processes that both see it abandoned must not both
+ * succeed: a lock named for that one holder decides which of them may look again and replace, so a fresh lock is
+ * never mistaken for it.
  */
-function takeOver(file: string, dead: Holder, mine: Holder): Promise<boolean> {
-  return withFileLock(`${file}.${dead.nonce}`, async () => {
-    if (readHolder(file)?.nonce !== dead.nonce) return false;
-    const prepared = prepare(file, mine);
-    renameSync(prepared, file);
-    return true;
+function takeOver(file: string, abandoned: Holder | 'unreadable', prepared: string): Promise<boolean> {
+  const nonce = nonceOf(abandoned);
+  return withFileLock(`${file}.${nonce}`, () => {
+    const same = nonceOf(readHolder(file)) === nonce;
+    if (same) renameSync(prepared, file);
+    return Promise.resolve(same);
   });
 }
 
-/** Creates the lock with its content in one act, so that nobody reads it half written. */
-function tryCreate(file: string, mine: Holder): boolean {
-  const prepared = prepare(file, mine);
+/** Creates the lock with its content in one act, so that no other process reads it half written. */
+function tryCreate(file: string, prepared: string): boolean {
   try {
     linkSync(prepared, file);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
-  } finally {
-    rmSync(prepared, { force: true });
   }
 }
 
-function prepare(file: string, mine: Holder): string {
-  const prepared = `${file}.new-${mine.nonce}`;
-  writeFileSync(prepared, JSON.stringify(mine), { mode: 0o644 });
-  return prepared;
-}
-
-function readHolder(file: string): Holder | undefined {
+function readHolder(file: string): FoundHolder {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Holder;
+    const content: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    return isHolder(content) ? content : 'unreadable';
   } catch (error) {
+    if (error instanceof SyntaxError) return 'unreadable';
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
 }
+
+function isHolder(content: unknown): content is Holder {
+  const { pid, started, nonce, world } = Object(content) as Partial<Record<keyof Holder, unknown>>;
+  return typeof pid === 'number' && [started, nonce, world].every((text) => typeof text === 'string');
+}
+
+const nonceOf = (found: FoundHolder): string | undefined => (found === 'unreadable' ? found : found?.nonce);

@@ -9,6 +9,8 @@ import { isAlive } from './process-identity.ts';
 export interface Postmaster {
   pid: number;
   port: number;
+  /** Where its Unix socket is, as given at the start: possibly relative to the data folder. Empty without one. */
+  socketFolder: string;
   status: 'starting' | 'stopping' | 'ready' | 'standby' | 'unknown';
 }
 
@@ -24,10 +26,11 @@ export function readPostmaster(data: string): Postmaster | undefined {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
-  const [pid, , , port, , , , status] = text.split('\n').map((line) => line.trim());
+  const [pid, , , port, socketFolder = '', , , status] = text.split('\n').map((line) => line.trim());
   return {
     pid: Number(pid),
     port: Number(port),
+    socketFolder,
     status: STATUSES.find((known) => known === status) ?? 'unknown',
   };
 }

@@ -1,8 +1,10 @@
-import { lstatSync, mkdtempSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdtempSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { TaskerError } from '../../errors.ts';
+import { syncFile, writeSynced } from './durable-file.ts';
 import { type EmbeddedFolder, makePrivate } from './embedded-folder.ts';
+import { findRunning, readPostmaster } from './postmaster.ts';
 import { chownTo } from './server-user.ts';
 import { createUsersPipe } from './users.ts';
 
@@ -26,28 +28,56 @@ interface Memory {
 
 const memoryFile = ({ home }: EmbeddedFolder) => path.join(home, 'run-folder.json');
 
-/** Where the socket and the pipe of the last start are; undefined before the first. */
+/**
+ * Where the socket and the pipe of the last start are; undefined before the first. When `run-folder.json` is
+ * unreadable, it is the folder that PostgreSQL itself noted in its `postmaster.pid`.
+ */
 export function findRunFolder(folder: EmbeddedFolder): string | undefined {
+  const memory = readMemory(folder);
+  if (memory === 'unreadable') return noteOfServer(folder);
+  return memory?.home === statSync(folder.home).ino ? memory.runFolder : undefined;
+}
+
+function readMemory(folder: EmbeddedFolder): Memory | 'unreadable' | undefined {
   try {
-    const memory = JSON.parse(readFileSync(memoryFile(folder), 'utf8')) as Memory;
-    return memory.home === statSync(folder.home).ino ? memory.runFolder : undefined;
+    const content: unknown = JSON.parse(readFileSync(memoryFile(folder), 'utf8'));
+    return isMemory(content) ? content : 'unreadable';
   } catch (error) {
+    if (error instanceof SyntaxError) return 'unreadable';
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
 }
 
+function isMemory(content: unknown): content is Memory {
+  const { runFolder, home } = Object(content) as Partial<Record<keyof Memory, unknown>>;
+  return typeof runFolder === 'string' && typeof home === 'number';
+}
+
+/** A folder outside of `home` counts only while its server runs here: a copied project has its original's note. */
+function noteOfServer({ home, data }: EmbeddedFolder): string | undefined {
+  const socketFolder = readPostmaster(data)?.socketFolder;
+  if (!socketFolder) return undefined;
+  const runFolder = path.resolve(data, socketFolder);
+  return path.dirname(runFolder) === home || findRunning(data) ? runFolder : undefined;
+}
+
 /** The folder for the next server, with the users' pipe in it: that of the last when it still fits, else a new one. */
 export function prepareRunFolder(folder: EmbeddedFolder): string {
   const known = findRunFolder(folder);
-  if (known && fits(known) && isPrivate(known, folder) && createUsersPipe(known, folder.user)) return known;
-  const runFolder = chooseRunFolder(folder);
+  const keep = known && fits(known) && isPrivate(known, folder) && createUsersPipe(known, folder.user);
+  const runFolder = keep ? known : chooseRunFolder(folder);
+  if (!keep || readMemory(folder) === 'unreadable') remember(folder, runFolder);
+  return runFolder;
+}
+
+function remember(folder: EmbeddedFolder, runFolder: string): void {
   const memory: Memory = { runFolder, home: statSync(folder.home).ino };
   const file = memoryFile(folder);
-  writeFileSync(`${file}.new`, JSON.stringify(memory), { mode: 0o600 });
+  writeSynced(`${file}.new`, JSON.stringify(memory), { mode: 0o600 });
   chownTo(`${file}.new`, folder.owner);
   renameSync(`${file}.new`, file);
-  return runFolder;
+  syncFile(folder.home);
 }
 
 function chooseRunFolder({ home, user }: EmbeddedFolder): string {

@@ -64,10 +64,15 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
     return await withFileLock(
       folder.lock,
       async () => (await attach(folder, hosting, options)) ?? (await launch(folder, hosting, options)),
+      { inUse: () => isRunning(folder, hosting) },
     );
   } catch (error) {
     throw asEmbeddedError(options.folder, error);
   }
+}
+
+async function isRunning(folder: EmbeddedFolder, hosting: Hosting): Promise<boolean> {
+  return (await hosting.findRunning(folder)) !== undefined;
 }
 
 interface Joined extends StartedServer {
@@ -138,12 +143,13 @@ async function hold(
 async function leave(folder: EmbeddedFolder, hosting: Hosting, membership: Membership): Promise<void> {
   if (!existsSync(folder.data)) return membership.leave(); // deleted under the server; its watcher stops it
   try {
-    await withFileLock(folder.lock, async () => {
+    const work = async () => {
       membership.leave();
       // Not necessarily the server that we started with: that one may have been killed, and another user started the next.
       const running = await hosting.findRunning(folder);
       if (running && !hosting.hasUsers(folder)) await stopPostmaster(folder.data, running.pid);
-    });
+    };
+    await withFileLock(folder.lock, work, { inUse: () => isRunning(folder, hosting) });
   } catch (error) {
     membership.leave();
     throw asEmbeddedError(path.dirname(folder.home), error);

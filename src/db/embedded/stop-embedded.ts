@@ -13,11 +13,13 @@ export async function stopEmbedded(folder: string, mode: 'fast' | 'immediate' = 
   try {
     const place = embeddedFolder(folder);
     if (!existsSync(place.data)) return false;
-    return await withFileLock(place.lock, async () => {
-      const running = await chooseHosting().findRunning(place);
+    const findRunning = () => chooseHosting().findRunning(place);
+    const work = async () => {
+      const running = await findRunning();
       if (running) await stopPostmaster(place.data, running.pid, mode);
       return running !== undefined;
-    });
+    };
+    return await withFileLock(place.lock, work, { inUse: async () => (await findRunning()) !== undefined });
   } catch (error) {
     throw asEmbeddedError(folder, error);
   }
