@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { loadConfig } from '../config/load-config.ts';
+import { defaultConfig, type LoadedConfig, loadConfig, withOverrides } from '../config/load-config.ts';
 import { redactUrl } from '../db/connection-error.ts';
 import { Database } from '../db/database.ts';
 import { type EmbeddedStatus, embeddedStatus } from '../db/embedded/embedded-status.ts';
 import { type EmbeddedServer, startEmbedded } from '../db/embedded/start-embedded.ts';
 import { stopEmbedded } from '../db/embedded/stop-embedded.ts';
 import { migrate, type SchemaStatus, schemaStatus } from '../engine/migrate.ts';
-import { TaskerError } from '../errors.ts';
+import { isTaskerError, messageOf, TaskerError } from '../errors.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
 import { serverFacts } from '../store/server-facts.ts';
 import { type OpenDatabase, openDatabase } from './open-database.ts';
@@ -46,11 +46,30 @@ export function chosenUrl({ databaseUrl }: DatabaseChoice): string | undefined {
 }
 
 /**
+ * The configuration of a tool that only needs the database. When it is invalid and the URL is given, the defaults
+ * apply, with one warning.
+ * @throws TaskerError `config_invalid` when no URL is given
+ */
+export function configForTool(
+  { databaseUrl, logger = silentLogger }: DatabaseChoice,
+  { poolSize }: { poolSize?: number } = {},
+): LoadedConfig {
+  const overrides = { databaseUrl, poolSize };
+  try {
+    return loadConfig({ overrides });
+  } catch (error) {
+    if (databaseUrl === undefined || !isTaskerError(error) || error.code !== 'config_invalid') throw error;
+    logger.warn(`the configuration is invalid and not used, only the given database URL is: ${messageOf(error)}`);
+    return withOverrides(defaultConfig(), overrides);
+  }
+}
+
+/**
  * Refuses an address that is no PostgreSQL URL before the driver makes something of it.
  * @throws TaskerError `database_unreachable`
  */
 export function checkUrl(choice: DatabaseChoice): void {
-  const { config, sources } = loadConfig({ overrides: { databaseUrl: choice.databaseUrl } });
+  const { config, sources } = configForTool({ databaseUrl: choice.databaseUrl });
   const url = config.databaseUrl;
   if (url === undefined || (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url))) return;
   const from = sources.databaseUrl.from === 'environment' ? sources.databaseUrl.name : 'the database URL';
@@ -64,7 +83,7 @@ export function checkUrl(choice: DatabaseChoice): void {
 export function openForTools(choice: DatabaseChoice, { migrate }: { migrate: boolean }): Promise<OpenDatabase> {
   checkUrl(choice);
   return openDatabase({
-    loaded: loadConfig({ overrides: { databaseUrl: choice.databaseUrl, poolSize: 2 } }),
+    loaded: configForTool(choice, { poolSize: 2 }),
     migrate,
     logger: choice.logger ?? silentLogger,
   });
@@ -119,9 +138,9 @@ export async function migrateDatabase(choice: DatabaseChoice): Promise<{ place: 
   }
 }
 
-/** Starts the embedded server of this folder, or joins it, and brings its schema up to date. */
-export async function holdEmbedded(logger: Logger): Promise<EmbeddedServer> {
-  const server = await startEmbedded({ folder: embeddedHome() });
+/** Starts the embedded server of a folder, or joins it, and brings its schema up to date. */
+export async function holdEmbedded(folder: string, logger: Logger): Promise<EmbeddedServer> {
+  const server = await startEmbedded({ folder });
   try {
     const database = await Database.connect({ url: server.url, poolSize: 2, logger });
     try {
@@ -136,9 +155,9 @@ export async function holdEmbedded(logger: Logger): Promise<EmbeddedServer> {
   }
 }
 
-/** What is known of the embedded server of this folder. */
-export function ownEmbeddedStatus(): Promise<EmbeddedStatus> {
-  return embeddedStatus(embeddedHome());
+/** What is known of the embedded server of a folder. */
+export function statusOfEmbedded(folder: string): Promise<EmbeddedStatus> {
+  return embeddedStatus(folder);
 }
 
 /** Stops the embedded server of this folder, whoever uses it; false: none ran. */

@@ -3,7 +3,7 @@ import { schemaStatus } from '../engine/migrate.ts';
 import { TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { createTasker } from './create-tasker.ts';
-import { checkUrl, chosenUrl, databaseExists, embeddedHome } from './database-admin.ts';
+import { checkUrl, chosenUrl, configForTool, databaseExists, embeddedHome } from './database-admin.ts';
 import { checkEmbeddedAllowed } from './embedded-allowed.ts';
 import type { Tasker } from './tasker.ts';
 
@@ -35,7 +35,7 @@ export async function openClient({ databaseUrl, logger, mayMake, listen }: OpenC
   const own = chosenUrl({ databaseUrl }) === undefined;
   const tasker = await createTasker({
     // What is to be said about the configuration is said by those who run it, not by each tool.
-    config: loadConfig({ overrides: { databaseUrl, poolSize: 3 } }),
+    config: configForTool({ databaseUrl, logger }, { poolSize: 3 }),
     worker: false,
     logger,
     migrate: own || mayMake,

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { openForTools } from '../app/database-admin.ts';
 import { childEnvironment } from '../config/child-environment.ts';
+import { consoleLogger } from '../logging/console-logger.ts';
 import { EXIT } from './exit-codes.ts';
 import type { GlobalOptions } from './options.ts';
 import { note, print, printJson } from './output.ts';
@@ -11,7 +12,8 @@ interface DbPsqlOptions extends GlobalOptions {
 
 /** `tasker db psql`: psql where it is found, else the URL. The embedded server runs as long as psql does. */
 export async function dbPsql(rest: readonly string[], options: DbPsqlOptions): Promise<void> {
-  const open = await openForTools({ databaseUrl: options.databaseUrl }, { migrate: false });
+  const logger = consoleLogger({ level: options.verbose ? 'debug' : 'warn', form: 'notes' });
+  const open = await openForTools({ databaseUrl: options.databaseUrl, logger }, { migrate: false });
   try {
     const url = open.database.directUrl;
     if (options.json) return printJson({ url });

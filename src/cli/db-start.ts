@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { chosenUrl, embeddedHome, holdEmbedded, ownEmbeddedStatus } from '../app/database-admin.ts';
+import { chosenUrl, embeddedHome, holdEmbedded, statusOfEmbedded } from '../app/database-admin.ts';
 import { type ErrorCode, messageOf, TaskerError } from '../errors.ts';
 import { consoleLogger } from '../logging/console-logger.ts';
 import type { GlobalOptions } from './options.ts';
@@ -69,21 +70,24 @@ function startHolder(): Promise<Started> {
   });
 }
 
-/** Holds the server until a signal comes, or until it is gone. */
+/**
+ * Holds the server until a signal comes, or until it is gone. The folder is resolved once: a configuration that
+ * changes or breaks later does not concern a server that runs.
+ */
 async function hold(options: GlobalOptions): Promise<void> {
   const stop = listenForStop();
-  const server = await holdEmbedded(consoleLogger({ level: options.verbose ? 'info' : 'warn', form: 'notes' })).catch(
-    (error: unknown) => {
-      report({
-        error: { code: error instanceof TaskerError ? error.code : 'embedded_failed', message: messageOf(error) },
-      });
-      throw error;
-    },
-  );
-  const ready = { folder: embeddedHome(), pid: server.postmasterPid, version: server.version, started: server.started };
+  const folder = embeddedHome();
+  const logger = consoleLogger({ level: options.verbose ? 'info' : 'warn', form: 'notes' });
+  const server = await holdEmbedded(folder, logger).catch((error: unknown) => {
+    report({
+      error: { code: error instanceof TaskerError ? error.code : 'embedded_failed', message: messageOf(error) },
+    });
+    throw error;
+  });
+  const ready = { folder, pid: server.postmasterPid, version: server.version, started: server.started };
   if (process.send) report({ ready });
   else tell(ready, options);
-  await Promise.race([stop.requested, untilGone(server.postmasterPid, stop.signal)]);
+  await Promise.race([stop.requested, untilGone(folder, server.postmasterPid, stop.signal)]);
   await server.stop();
   stop.release();
 }
@@ -92,14 +96,13 @@ function report(report: Report): void {
   process.send?.(report);
 }
 
-/** `db stop` is another process, and PostgreSQL is nobody's child that we could wait for: look now and then. */
-function untilGone(pid: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const look = async () => {
-      const status = await ownEmbeddedStatus();
-      if (signal.aborted || !status.running || status.pid !== pid) resolve();
-      else setTimeout(() => look().catch(reject), LOOK_MS);
-    };
-    look().catch(reject);
-  });
+/** `db stop` is another process, and PostgreSQL is not our child that we could wait for: look now and then. */
+async function untilGone(folder: string, pid: number, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && (await runs(folder, pid))) await pause(LOOK_MS, undefined, { signal }).catch(() => {});
+}
+
+/** A look that fails, for instance for want of file descriptors, says nothing about the server. */
+async function runs(folder: string, pid: number): Promise<boolean> {
+  const status = await statusOfEmbedded(folder).catch(() => undefined);
+  return status === undefined || (status.running && status.pid === pid);
 }

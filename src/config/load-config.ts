@@ -74,6 +74,11 @@ export function loadConfig(options: LoadConfigOptions = {}): LoadedConfig {
   return withOverrides(loaded, options.overrides ?? {});
 }
 
+/** The defaults alone, without file and environment. */
+export function defaultConfig(): LoadedConfig {
+  return { ...defaults(process.cwd()), path: undefined, files: [], warnings: [], problems: [] };
+}
+
 /** All that is to be said about a configuration; nothing is thrown. */
 export function checkConfig(options: LoadConfigOptions): Pick<ReadAll, 'errors' | 'warnings'> & { files: string[] } {
   try {

@@ -1,5 +1,6 @@
-import { chmod, readFile } from 'node:fs/promises';
+import { chmod, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
+import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { freshDatabase } from '../support/database.ts';
 import { installation, PAIR, type Project } from './installation.ts';
@@ -38,6 +39,64 @@ it('starts an embedded server that other commands share, until it is stopped', a
   expect((await project.run(['db', 'stop'])).stderr).toContain('no server runs');
 
   expect(await project.json(['task', 'get', id])).toMatchObject({ task_uuid: id });
+});
+
+it('keeps the server that db start runs while tasker.toml is invalid', async () => {
+  await project.json(['db', 'start']);
+  const { url } = await project.json<{ url: string }>(['db', 'psql']);
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await project.write('tasker.toml', '[common.execution\nenvironment =');
+    // Longer than the process that holds the server waits between two looks at it.
+    await client.query('select pg_sleep(2)');
+    expect((await client.query<{ up: boolean }>('select true as up')).rows).toEqual([{ up: true }]);
+
+    await project.write('tasker.toml', '[common.database]\nembedded_folder = "elsewhere"\n');
+    await client.query('select pg_sleep(1)');
+  } finally {
+    await client.end();
+    await rm(path.join(project.folder, 'tasker.toml'), { force: true });
+  }
+  expect(await project.json(['db', 'stop'])).toMatchObject({ stopped: true });
+});
+
+it('reads and acts on the server of --database-url while tasker.toml is invalid, with one warning', async () => {
+  const database = await freshDatabase();
+  try {
+    const shop = await place.project('broken');
+    await shop.write('templates/pair.yaml', PAIR);
+    const id = await shop.create('pair', '--database-url', database.url);
+    for (const toml of ['[common.execution\nenvironment =', '[events]\nconcurrency = "many"\n']) {
+      await shop.write('tasker.toml', toml);
+      for (const command of [
+        ['task', 'list'],
+        ['task', 'get', id],
+        ['task', 'why', id],
+        ['task', 'create', 'pair'],
+        ['step', 'list', id],
+        ['event', 'list'],
+        ['db', 'status'],
+        ['db', 'migrate'],
+        ['db', 'psql', '--url'],
+      ]) {
+        const { code, stderr } = await shop.run([...command, '--database-url', database.url]);
+        expect([command, code, stderr.match(/invalid and not used/g)?.length ?? 0]).toEqual([
+          command,
+          0,
+          command.join(' ') === 'db status' ? 0 : 1,
+        ]);
+      }
+      const without = await shop.run(['task', 'list']);
+      expect([without.code, without.stderr]).toEqual([3, expect.stringContaining('tasker.toml')]);
+    }
+    const worker = await shop.run(['worker', '--database-url', database.url]);
+    expect([worker.code, worker.stderr]).toEqual([3, expect.stringContaining('tasker.toml')]);
+    const wrong = await shop.run(['task', 'list', '--database-url', 'mysql://x']);
+    expect([wrong.code, wrong.stderr]).toEqual([3, expect.stringContaining('PostgreSQL URL')]);
+  } finally {
+    await database.drop();
+  }
 });
 
 it('opens psql where there is one, and else prints the URL', async () => {
