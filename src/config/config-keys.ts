@@ -52,7 +52,7 @@ export const CONFIG_KEYS: { readonly [Name in keyof TaskerConfig]: ConfigKey<Tas
     form: word,
     byDefault: DEFAULTS.environment,
     about:
-      "Which overrides of the templates' `environments` apply, and which folder of `environments/` is laid over `base/`. `production` also refuses the embedded server.",
+      "Which overrides of the templates' `environments` apply, and which folder of `environments/` is laid over `base/`. `production` also refuses the embedded server, as `NODE_ENV=production` does where `TASKER_ENV` is not set.",
   },
   databaseUrl: {
     path: 'common.database.url',

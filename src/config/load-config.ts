@@ -44,6 +44,8 @@ export interface LoadedConfig {
   /** One line each, with file and line. */
   warnings: readonly string[];
   problems: readonly ConfigProblem[];
+  /** `NODE_ENV` of the environment that was read. Where `TASKER_ENV` is not set, `production` refuses the embedded server. */
+  nodeEnv: string | undefined;
 }
 
 /**
@@ -70,13 +72,18 @@ export function loadConfig(options: LoadConfigOptions = {}): LoadedConfig {
     files: read?.files ?? [],
     problems: warnings,
     warnings: warnings.map(formatConfigProblem),
+    nodeEnv: nodeEnvOf(options.env),
   };
   return withOverrides(loaded, options.overrides ?? {});
 }
 
 /** The defaults alone, without file and environment. */
 export function defaultConfig(): LoadedConfig {
-  return { ...defaults(process.cwd()), path: undefined, files: [], warnings: [], problems: [] };
+  return { ...defaults(process.cwd()), path: undefined, files: [], warnings: [], problems: [], nodeEnv: nodeEnvOf() };
+}
+
+function nodeEnvOf(env: NodeJS.ProcessEnv = process.env): string | undefined {
+  return env['NODE_ENV'] || undefined;
 }
 
 /** All that is to be said about a configuration; nothing is thrown. */

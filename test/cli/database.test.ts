@@ -153,9 +153,12 @@ it('leaves the schema of a server to those who ask for it', async () => {
   }
 });
 
-it('in production asks for a server, and does not send anybody to the embedded one', async () => {
-  const bare = await place.project('bare');
-  const env = { TASKER_ENV: 'production' };
+it.each([
+  ['TASKER_ENV', 'bare'],
+  ['NODE_ENV', 'plain'],
+])('with %s=production asks for a server, and does not send anybody to the embedded one', async (variable, name) => {
+  const bare = await place.project(name);
+  const env = { [variable]: 'production' };
   for (const command of [
     ['task', 'list'],
     ['event', 'list'],
@@ -173,4 +176,22 @@ it('in production asks for a server, and does not send anybody to the embedded o
   expect(status.stdout).not.toContain('tasker dev');
   expect((await bare.run(['task', 'list'])).stderr).toContain('tasker dev');
   expect((await bare.run(['db', 'status'])).stdout).toContain('tasker dev');
+});
+
+it('uses the embedded server with NODE_ENV=production where TASKER_ENV or TASKER_EMBEDDED says so', async () => {
+  const shop = await place.project('chosen');
+  await shop.write('templates/pair.yaml', PAIR);
+  const refused = await shop.run(['task', 'create', 'pair'], { env: { NODE_ENV: 'production' } });
+  expect([refused.code, refused.stderr]).toEqual([3, expect.stringContaining('NODE_ENV is production')]);
+  for (const [name, value] of [
+    ['TASKER_ENV', 'staging'],
+    ['TASKER_EMBEDDED', '1'],
+  ] as const) {
+    const env = { NODE_ENV: 'production', [name]: value };
+    const created = await shop.run(['task', 'create', 'pair'], { env });
+    expect([created.code, created.stderr]).toEqual([0, '']);
+  }
+  await shop.write('tasker.toml', '[common.execution]\nenvironment = "staging"\n');
+  const byFile = await shop.run(['task', 'list'], { env: { NODE_ENV: 'production' } });
+  expect([byFile.code, byFile.stderr]).toEqual([3, expect.stringContaining('NODE_ENV is production')]);
 });

@@ -292,15 +292,21 @@ describe('a database that is not to be had', () => {
     expect(lingered).toBeLessThan(LINGER_MS);
   });
 
-  it('in production without DATABASE_URL is a refusal that names the variable', async () => {
+  it.each([
+    [{ TASKER_ENV: 'production' }, 'TASKER_ENV'],
+    [{ TASKER_ENV: 'production', NODE_ENV: 'test' }, 'TASKER_ENV'],
+    [{ NODE_ENV: 'production' }, 'NODE_ENV'],
+    [{ NODE_ENV: 'production', TASKER_ENV: '' }, 'NODE_ENV'],
+  ])('with %j and without DATABASE_URL is a refusal that names the variable', async (env, variable) => {
     const { stdout, code } = await program(
       `
       const { createTasker } = await import(process.env.PACKAGE);
       await createTasker({}).catch(({ code, message }) => console.log(code, message));
     `,
-      { TASKER_ENV: 'production' },
+      env,
     );
-    expect(stdout).toMatch(/^database_url_missing DATABASE_URL is not set and TASKER_ENV is production/);
+    expect(stdout).toMatch(`database_url_missing DATABASE_URL is not set and ${variable} is production`);
+    expect(stdout).not.toContain('tasker dev');
     expect(code).toBe(0);
   });
 
