@@ -1,3 +1,5 @@
+import './config/require-node.ts';
+
 export type { BootstrapResult, StopResult, WorkerStatus } from './app/bootstrap-result.ts';
 export {
   bootstrapWorker,

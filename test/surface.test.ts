@@ -8,6 +8,8 @@ function exportsOf(file: string): { values: string[]; types: string[] } {
   const values: string[] = [];
   const types: string[] = [];
   for (const statement of source.statements) {
+    if (ts.isImportDeclaration(statement) && /config\/require-node\.ts/.test(statement.moduleSpecifier.getText()))
+      continue;
     if (!ts.isExportDeclaration(statement) || !statement.exportClause || !ts.isNamedExports(statement.exportClause)) {
       throw new Error(`${file} holds more than exports by name: ${statement.getText().slice(0, 80)}`);
     }

@@ -1,3 +1,5 @@
+import '../config/require-node.ts';
+
 export type { TestHandler } from './handler-of.ts';
 export { type RunHandlerOptions, runHandler } from './run-handler.ts';
 export { createTestContext, type TestContextOptions } from './test-context.ts';

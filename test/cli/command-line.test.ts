@@ -1,5 +1,14 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { oldNodeProblem } from '../../src/config/node-version.ts';
 import { installation, PAIR, PAIR_HANDLERS, type Project } from './installation.ts';
+
+/** Arguments that make Node say it is version 18. */
+const OLD_NODE = [
+  '--import',
+  "data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'18.20.8'}})",
+];
 
 let place: Awaited<ReturnType<typeof installation>>;
 let project: Project;
@@ -55,6 +64,34 @@ describe('the command line', () => {
     const long = await project.run([...args, '--verbose']);
     expect(long.stderr).toMatch(/code: database_unreachable.*caused by: .*ECONNREFUSED/s);
     expect(short.stderr + long.stderr).not.toContain('secret');
+  });
+
+  it('on an old Node is one line that says which Node it needs, exit code 3', async () => {
+    const command = path.join(project.folder, '../node_modules/.bin/tasker');
+    const { code, stdout, stderr } = await project.node([...OLD_NODE, command, 'task', 'list']).ended;
+    expect([code, stdout]).toEqual([3, '']);
+    expect(stderr).toMatch(/^error: tasker-core needs Node 20\.19 or later, and this is Node 18\.20\.8; .*\n$/);
+  });
+
+  it.each(['tasker-core', 'tasker-core/testing'])(
+    'a program that imports %s on an old Node is told so',
+    async (entry) => {
+      await project.write('old.mjs', `import '${entry}';\nconsole.log('imported');\n`);
+      const { code, stdout, stderr } = await project.node([...OLD_NODE, 'old.mjs']).ended;
+      expect([code, stdout]).toEqual([1, '']);
+      expect(stderr.match(/tasker-core needs Node 20\.19 or later, and this is Node 18\.20\.8/g)).toHaveLength(1);
+      expect(stderr).not.toContain('    at ');
+    },
+  );
+
+  it('needs the Node that package.json names', () => {
+    const { engines } = JSON.parse(readFileSync('package.json', 'utf8')) as { engines: { node: string } };
+    const least = engines.node.replace('>=', '');
+    expect(oldNodeProblem(`${least}.0`)).toBeUndefined();
+    for (const version of ['14.21.3', '18.20.8', '20.18.3', '20.0.0'])
+      expect(oldNodeProblem(version), version).toContain(`needs Node ${least} or later`);
+    for (const version of ['20.20.1', '21.0.0', '22.1.0', '24.0.0-nightly', '100.0.0'])
+      expect(oldNodeProblem(version), version).toBeUndefined();
   });
 
   it('makes no database for those who only look', async () => {
