@@ -62,6 +62,40 @@ export const report = defineHandler(
 );
 `;
 
+const ZOD_HANDLERS = `import { defineHandler } from 'tasker-core';
+import { z } from 'zod';
+
+const Person = z.object({ name: z.string(), language: z.enum(['en', 'fr']) });
+const Sent = z.object({ text: z.string() });
+
+/** Reads the task's input: whatever was given as context when the task was created. */
+export const lookUp = defineHandler(
+  'look_up',
+  { inputs: { name: z.string() } },
+  async ({ name }): Promise<z.infer<typeof Person>> => {
+    return { name, language: name.endsWith('e') ? 'fr' : 'en' };
+  },
+);
+
+/** Reads the result of an earlier step. One handler may serve many steps. */
+export const greet = defineHandler(
+  'greet',
+  { depends: { person: ['look_up', Person] } },
+  async ({ person: { name, language } }): Promise<z.infer<typeof Sent>> => {
+    return { text: \`\${language === 'fr' ? 'Bonjour' : 'Hello'}, \${name}!\` };
+  },
+);
+
+/** A handler that throws is tried again; throw a PermanentError where that would not help. */
+export const report = defineHandler(
+  'report',
+  { depends: { mail: ['send_mail', Sent], chat: ['post_to_chat', Sent] } },
+  async ({ mail, chat }) => {
+    return { said: [mail.text, chat.text] };
+  },
+);
+`;
+
 const PLAIN_HANDLERS = `import { defineHandler } from 'tasker-core';
 
 /** Reads the task's input: whatever was given as context when the task was created. */
@@ -94,7 +128,7 @@ import { testTasker } from 'tasker-core/testing';
 test('hello greets the person in two places and reports it', async () => {
   const kit = await testTasker({ templates: './templates', handlers: './handlers' });
   try {
-    const { results } = await kit.run({ context: { name: 'Ada' } });
+    const { results } = await kit.run({ namespace: 'demo', name: 'hello', context: { name: 'Ada' } });
     ${equal}
   } finally {
     await kit.stop();
@@ -103,30 +137,59 @@ test('hello greets the person in two places and reports it', async () => {
 `;
 }
 
+/** What `tasker init` writes and says. */
+export interface FirstFiles {
+  files: FirstFile[];
+  /** The script `test`. */
+  testScript: string;
+  /** The command that runs the test that was written. */
+  runTest: string;
+}
+
 /** The files of a first workflow, in the language and for the test runner that the project has. */
-export function firstFiles({ usesTypeScript, usesVitest }: Project): { files: FirstFile[]; runTest: string } {
-  const test = usesVitest
-    ? {
-        path: `test/hello.test.${usesTypeScript ? 'ts' : 'js'}`,
-        text: testText({
-          imports: "import { expect, test } from 'vitest';",
-          equal: `expect(results.report).toEqual(${REPORT});`,
-        }),
-      }
-    : {
-        path: 'test/hello.test.mjs',
-        text: testText({
-          imports: "import { deepEqual } from 'node:assert/strict';\nimport { test } from 'node:test';",
-          equal: `deepEqual(results.report, ${REPORT});`,
-        }).replace('}, 30_000);', '});'),
-      };
-  const files = [
-    { path: 'templates/hello.yaml', text: TEMPLATE },
-    usesTypeScript
-      ? { path: 'handlers/hello.ts', text: TYPED_HANDLERS }
-      : { path: 'handlers/hello.js', text: PLAIN_HANDLERS },
-    test,
-    { path: '.gitignore', text: 'node_modules/\n.tasker/\n' },
-  ];
-  return { files, runTest: usesVitest ? `npx vitest run ${test.path}` : `node --test ${test.path}` };
+export function firstFiles(project: Project): FirstFiles {
+  const handlers = handlersOf(project);
+  const test = testOf(project);
+  return {
+    files: [
+      { path: 'templates/hello.yaml', text: TEMPLATE },
+      handlers,
+      test,
+      { path: '.gitignore', text: 'node_modules/\n.tasker/\n' },
+    ],
+    testScript: project.usesVitest ? 'vitest run' : 'node --test',
+    runTest: project.usesVitest ? `npx vitest run ${test.path}` : `node --test ${test.path}`,
+  };
+}
+
+function handlersOf({ usesTypeScript, usesZod, modules }: Project): FirstFile {
+  if (usesTypeScript) return { path: 'handlers/hello.ts', text: usesZod ? ZOD_HANDLERS : TYPED_HANDLERS };
+  return { path: modules === 'commonjs' ? 'handlers/hello.mjs' : 'handlers/hello.js', text: PLAIN_HANDLERS };
+}
+
+function testOf({ usesTypeScript, usesVitest }: Project): FirstFile {
+  if (usesVitest) {
+    const imports = "import { expect, test } from 'vitest';";
+    // In brackets: what has an index signature is not read with a dot under noPropertyAccessFromIndexSignature.
+    const result = usesTypeScript ? "results['report']" : 'results.report';
+    return {
+      path: `test/hello.test.${usesTypeScript ? 'ts' : 'js'}`,
+      text: testText({ imports, equal: `expect(${result}).toEqual(${REPORT});` }),
+    };
+  }
+  const imports = "import { deepEqual } from 'node:assert/strict';\nimport { test } from 'node:test';";
+  const text = testText({ imports, equal: `deepEqual(results.report, ${REPORT});` });
+  return { path: 'test/hello.test.mjs', text: text.replace('}, 30_000);', '});') };
+}
+
+/**
+ * What to change in a CommonJS project for the files that were written; undefined when that is nothing. All of them are
+ * ES modules: `.mjs` says that itself, for `.js` and `.ts` package.json decides.
+ */
+export function commonJsAdvice({ modules, usesTypeScript }: Project, written: readonly string[]): string | undefined {
+  const unclear = written.filter((path) => /\.[jt]s$/.test(path));
+  if (modules === 'esm' || unclear.length === 0) return undefined;
+  const compiler = usesTypeScript ? ' and set "module": "nodenext" in tsconfig.json' : '';
+  const renamed = unclear.map((path) => `${path} to ${path.replace(/([jt]s)$/, 'm$1')}`).join(' and ');
+  return `this project is CommonJS, and ${unclear.join(' and ')} use${unclear.length === 1 ? 's' : ''} import: run \`npm pkg set type=module\`${compiler}; to stay with CommonJS, rename ${renamed}`;
 }

@@ -10,12 +10,16 @@ export interface Project {
   text: string;
   usesTypeScript: boolean;
   usesVitest: boolean;
+  usesZod: boolean;
+  /** What its `.js` and `.ts` files are: `unsaid` is CommonJS, but Node reads a `.js` file with `import` as a module. */
+  modules: 'esm' | 'commonjs' | 'unsaid';
   dependsOnUs: boolean;
 }
 
 interface Manifest {
   name?: string;
   version?: string;
+  type?: string;
   scripts?: Record<string, string>;
   dependencies?: Record<string, string>;
   devDependencies?: Record<string, string>;
@@ -28,13 +32,15 @@ export async function readPackage(folder: string): Promise<Project> {
     throw new TaskerError('bad_request', `there is no package.json in ${folder}; run \`npm init -y\` first`);
   }
   const text = await readFile(file, 'utf8');
-  const { dependencies, devDependencies } = parse(text, file);
+  const { dependencies, devDependencies, type } = parse(text, file);
   const has = (name: string) => name in { ...dependencies, ...devDependencies };
   return {
     folder,
     text,
     usesTypeScript: has('typescript') || existsSync(path.join(folder, 'tsconfig.json')),
     usesVitest: has('vitest'),
+    usesZod: has('zod'),
+    modules: type === 'module' ? 'esm' : type === 'commonjs' ? 'commonjs' : 'unsaid',
     dependsOnUs: has('tasker-core'),
   };
 }
@@ -54,11 +60,14 @@ function parse(text: string, file: string): Manifest {
   }
 }
 
-/** Adds scripts whose names are free, and changes nothing else; answers with the names. */
+/** What `npm init` writes as the script `test`. */
+const NO_TEST = 'echo "Error: no test specified" && exit 1';
+
+/** Adds scripts whose names are free, and changes nothing else; answers with the names. npm's placeholder counts as free. */
 export async function addScripts({ folder, text }: Project, scripts: Record<string, string>): Promise<string[]> {
   const file = path.join(folder, 'package.json');
   const manifest = parse(text, file);
-  const fresh = Object.entries(scripts).filter(([name]) => !(name in (manifest.scripts ?? {})));
+  const fresh = Object.entries(scripts).filter(([name]) => [undefined, NO_TEST].includes(manifest.scripts?.[name]));
   if (fresh.length === 0) return [];
   const changed = { ...manifest, scripts: { ...manifest.scripts, ...Object.fromEntries(fresh) } };
   const indent = /^([ \t]+)"/m.exec(text)?.[1] ?? '  ';

@@ -8,6 +8,7 @@ export function addProjectCommands(program: Command): void {
   program
     .command('init')
     .description('a template, a handler and a test into the current project; overwrites nothing')
+    .option('--typescript', 'write TypeScript; default: where the project has typescript or a tsconfig.json')
     .action(async (_options, command: Command) => (await import('./init.ts')).init(optionsOf(command)));
   workerOptions(program.command('dev'))
     .description('run the project here: database, worker, reloading, and a view of what goes on')

@@ -50,7 +50,11 @@ it('init writes JavaScript, and a test for vitest, where the project has these',
   const plain = await place.project('plain');
   await plain.write('package.json', '{"devDependencies":{"vitest":"*"}}');
   expect(await plain.json(['init'])).toMatchObject({
-    written: expect.arrayContaining(['handlers/hello.js', 'test/hello.test.js', 'package.json (scripts dev, worker)']),
+    written: expect.arrayContaining([
+      'handlers/hello.js',
+      'test/hello.test.js',
+      'package.json (scripts dev, worker, test)',
+    ]),
     next: expect.arrayContaining(['npx vitest run test/hello.test.js']),
   });
   expect(await plain.json(['doctor'])).toMatchObject({ healthy: true });

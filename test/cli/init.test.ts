@@ -1,0 +1,148 @@
+import { readFile, rename } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { installation, type Project } from './installation.ts';
+
+let place: Awaited<ReturnType<typeof installation>>;
+
+beforeAll(async () => {
+  place = await installation();
+});
+
+afterAll(() => place?.remove());
+
+const STRICT = {
+  target: 'es2022',
+  module: 'nodenext',
+  strict: true,
+  noPropertyAccessFromIndexSignature: true,
+  noUncheckedIndexedAccess: true,
+  exactOptionalPropertyTypes: true,
+  verbatimModuleSyntax: true,
+  declaration: true,
+  types: ['node'],
+  skipLibCheck: true,
+  noEmit: true,
+};
+
+const SECOND_TEMPLATE = 'name: more\nnamespace: another\nversion: "1.0.0"\nsteps: [{ name: only, handler: only }]\n';
+const SECOND_HANDLER = `import { defineHandler } from 'tasker-core';
+
+export const only = defineHandler('only', {}, async () => ({}));
+`;
+
+interface Made {
+  project: Project;
+  written: string[];
+  advice: string | null;
+}
+
+/** A project in which `tasker init` ran, with these development dependencies and a strict tsconfig. */
+async function initialised(
+  name: string,
+  { manifest = {}, uses = [], args = [] }: { manifest?: object; uses?: string[]; args?: string[] },
+): Promise<Made> {
+  const project = await place.project(name);
+  const devDependencies = Object.fromEntries(uses.map((one) => [one, '*']));
+  await project.write('package.json', JSON.stringify({ name, ...manifest, devDependencies }));
+  if (uses.includes('typescript'))
+    await project.write('tsconfig.json', JSON.stringify({ compilerOptions: STRICT, include: ['handlers', 'test'] }));
+  return { project, ...(await project.json<Omit<Made, 'project'>>(['init', ...args])) };
+}
+
+const read = (project: Project, file: string) => readFile(path.join(project.folder, file), 'utf8');
+
+/** What the compiler says about the project; nothing when it passes. */
+async function compile(project: Project): Promise<string> {
+  const { stdout } = await project.node([path.resolve('node_modules/typescript/bin/tsc'), '-p', '.']).ended;
+  return stdout;
+}
+
+/** Runs the project's own script `test`. */
+async function runTests(project: Project): Promise<{ code: number | null; output: string }> {
+  const { scripts } = JSON.parse(await read(project, 'package.json')) as { scripts: { test: string } };
+  const args = {
+    'node --test': ['--test'],
+    'vitest run': [path.resolve('node_modules/vitest/vitest.mjs'), 'run'],
+  }[scripts.test];
+  const { code, stdout, stderr } = await project.node(args!).ended;
+  return { code, output: stdout + stderr };
+}
+
+it.each([
+  { name: 'zod', uses: ['typescript', 'zod'], handler: '{ inputs: { name: z.string() } }' },
+  { name: 'vitest', uses: ['typescript', 'vitest'], handler: 'interface Person' },
+])(
+  'init in an ES module project with $name passes strict tsc, and its test passes with a second template',
+  async (given) => {
+    const { project, written, advice } = await initialised(`esm-${given.name}`, {
+      manifest: { type: 'module', scripts: { test: 'echo "Error: no test specified" && exit 1' } },
+      uses: given.uses,
+    });
+    expect([written.at(-1), advice]).toEqual(['package.json (scripts dev, worker, test)', null]);
+    expect(await read(project, 'handlers/hello.ts')).toContain(given.handler);
+    expect(await compile(project)).toBe('');
+
+    await project.write('templates/more.yaml', SECOND_TEMPLATE);
+    await project.write('handlers/more.ts', SECOND_HANDLER);
+    expect(await runTests(project)).toMatchObject({ code: 0 });
+  },
+);
+
+it('init in a CommonJS project says what to change, and either change passes strict tsc', async () => {
+  const { project, advice } = await initialised('commonjs', {
+    manifest: { type: 'commonjs' },
+    uses: ['typescript', 'vitest', 'zod'],
+  });
+  expect(advice).toBe(
+    'this project is CommonJS, and handlers/hello.ts and test/hello.test.ts use import: run `npm pkg set type=module` ' +
+      'and set "module": "nodenext" in tsconfig.json; to stay with CommonJS, rename handlers/hello.ts to ' +
+      'handlers/hello.mts and test/hello.test.ts to test/hello.test.mts',
+  );
+  expect(await compile(project)).toMatch(/error TS1\d+: .*CommonJS/);
+  const manifest = await read(project, 'package.json');
+  await project.write('package.json', manifest.replace('"type": "commonjs"', '"type": "module"'));
+  expect(await compile(project)).toBe('');
+
+  await project.write('package.json', manifest);
+  for (const file of ['handlers/hello', 'test/hello.test'])
+    await rename(path.join(project.folder, `${file}.ts`), path.join(project.folder, `${file}.mts`));
+  expect(await compile(project)).toBe('');
+  expect(await project.json(['init'])).toMatchObject({
+    written: [],
+    kept: expect.arrayContaining(['handlers/hello.mts', 'test/hello.test.mts']),
+    next: expect.arrayContaining(['npx vitest run test/hello.test.mts']),
+    advice: null,
+  });
+  expect(await runTests(project)).toMatchObject({ code: 0 });
+});
+
+it('init writes JavaScript that runs as it is in a CommonJS project', async () => {
+  const { project, written, advice } = await initialised('javascript', { manifest: { type: 'commonjs' } });
+  expect([written, advice]).toEqual([expect.arrayContaining(['handlers/hello.mjs', 'test/hello.test.mjs']), null]);
+  await project.write('templates/more.yaml', SECOND_TEMPLATE);
+  await project.write('handlers/more.mjs', SECOND_HANDLER);
+  expect(await runTests(project)).toMatchObject({ code: 0 });
+
+  const unsaid = await initialised('unsaid', {});
+  expect(unsaid.advice).toContain('to stay with CommonJS, rename handlers/hello.js to handlers/hello.mjs');
+});
+
+it('init writes TypeScript with --typescript, and leaves a script test that is there', async () => {
+  const { project, written } = await initialised('asked', {
+    manifest: { type: 'module', scripts: { test: 'jest' } },
+    args: ['--typescript'],
+  });
+  expect(written).toEqual(expect.arrayContaining(['handlers/hello.ts', 'package.json (scripts dev, worker)']));
+  expect(JSON.parse(await read(project, 'package.json'))).toMatchObject({ scripts: { test: 'jest' } });
+});
+
+it('init prints the advice for a CommonJS project on standard error, once the files are written', async () => {
+  const project = await place.project('printed');
+  await project.write('package.json', '{}');
+  const { code, stdout, stderr } = await project.run(['init', '--typescript']);
+  expect([code, stdout]).toEqual([0, expect.stringContaining('handlers/hello.ts')]);
+  expect(stderr).toMatch(
+    /this project is CommonJS, and handlers\/hello\.ts uses import: run `npm pkg set type=module`/,
+  );
+});
