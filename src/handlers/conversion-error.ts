@@ -1,8 +1,8 @@
 import { TaskerError } from '../errors.ts';
 
 /**
- * A value from outside that cannot be read as what it should be; `details.path` says where. Thrown in a handler, it
- * fails the step for good: the value is the same at the next attempt.
+ * A value from outside that does not have the expected form; `details.path` says where, if a path was given. Thrown in
+ * a handler, it fails the step permanently: the value is the same at the next attempt.
  *
  * @example
  * throw new ConversionError('amount: not a number', { path: 'context.amount' });
@@ -12,7 +12,7 @@ export class ConversionError extends TaskerError {
   readonly errorType = 'conversion_error';
   readonly retryable = false;
 
-  constructor(message: string, options: { path: string; cause?: unknown }) {
-    super('conversion_error', message, { cause: options.cause, details: { path: options.path } });
+  constructor(message: string, { path, cause }: { path?: string; cause?: unknown } = {}) {
+    super('conversion_error', message, { cause, details: path === undefined ? {} : { path } });
   }
 }

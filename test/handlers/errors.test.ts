@@ -82,6 +82,13 @@ describe('an error that a handler throws', () => {
     expect(resultOfReturn(new PermanentError('cancelled'))).toMatchObject({ success: false, retryable: false });
   });
 
+  it('a ConversionError needs no more than its text', () => {
+    const error = new tasker.ConversionError('amount is not a number');
+    expect(error).toMatchObject({ message: 'amount is not a number', code: 'conversion_error', details: {} });
+    const { cause } = new tasker.ConversionError('amount', { cause: error });
+    expect(cause).toBe(error);
+  });
+
   it('is for good when a value could not be converted', () => {
     expect(resultOfThrown(new tasker.ConversionError('amount', { path: 'context.amount' }))).toMatchObject({
       errorType: 'conversion_error',

@@ -126,7 +126,9 @@ describe('the context of an event', () => {
   });
 
   it.each([
-    ['event.taskUuid', { taskUuid: 'no-uuid' }],
+    ['event.taskUuid', { taskUuid: 7 }],
+    ['event.taskUuid', { taskUuid: '' }],
+    ['event.stepUuid', { stepUuid: null }],
     ['event.task.context', { task: { context: [1] } }],
     ['event.workflowStep.attempts', { workflowStep: { attempts: '2' } }],
     [
@@ -144,6 +146,28 @@ describe('the context of an event', () => {
 
   it('is a ConversionError when there is no event at all', () => {
     expect(() => StepContext.fromFfiEvent(null as unknown as FfiStepEvent, 'pack')).toThrow(ConversionError);
+  });
+});
+
+describe('the context of an event made by hand for a test', () => {
+  it.each(['task-123', 'step 7 of Zürich', '1'])('takes %s as the id of the task and of the step', (id) => {
+    const context = StepContext.fromFfiEvent({ ...event(), taskUuid: id, stepUuid: id, correlationId: id }, 'pack');
+    expect([context.taskUuid, context.stepUuid, context.correlationId]).toEqual([id, id, id]);
+  });
+
+  it('needs only the parts that the context reads', () => {
+    const event = {
+      eventId: 'event-123',
+      taskUuid: 'task-456',
+      stepUuid: 'step-789',
+      correlationId: 'corr-001',
+      task: { context: { order_id: 'O-7' } },
+      workflowStep: { attempts: 1, maxAttempts: 3, inputs: null },
+      stepDefinition: { name: 'pack', handlerCallable: 'pack', handlerInitialization: {} },
+      dependencyResults: {},
+    } as unknown as FfiStepEvent;
+    const context = StepContext.fromFfiEvent(event, 'pack');
+    expect(context).toMatchObject({ taskUuid: 'task-456', inputData: { order_id: 'O-7' }, retryCount: 1 });
   });
 });
 

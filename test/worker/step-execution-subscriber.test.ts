@@ -447,6 +447,27 @@ describe("a subscriber of somebody's own module", () => {
     ]);
   });
 
+  it('runs an event made by hand, whose ids are any text', async () => {
+    const { emitter, module, subscriber } = setup([
+      defineHandler('greet', {}, ({ context }) => ({ task: context.taskUuid, step: context.stepUuid })),
+    ]);
+    emitter.emitStepReceived({ ...stepEvent(), eventId: 'event-1', taskUuid: 'task-123', stepUuid: 'step-456' });
+    await subscriber.waitForCompletion();
+    expect(module.results).toMatchObject([
+      { eventId: 'event-1', result: { success: true, result: { task: 'task-123', step: 'step-456' } } },
+    ]);
+  });
+
+  it('fails an event whose id is not a text, and names it', async () => {
+    const { emitter, module, subscriber } = setup([defineHandler('greet', {}, () => ({}))]);
+    emitter.emitStepReceived({ ...stepEvent(), taskUuid: 123 as unknown as string });
+    await subscriber.waitForCompletion();
+    expect(module.results[0]?.result).toMatchObject({
+      success: false,
+      error: { message: expect.stringMatching(/^step event: event\.taskUuid: /), errorType: 'conversion_error' },
+    });
+  });
+
   it('sends what was thrown as a failure, with its type and whether it may be tried again', async () => {
     const { emitter, module, subscriber } = setup([
       defineHandler('greet', {}, () => {
