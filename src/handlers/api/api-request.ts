@@ -8,7 +8,8 @@ import { redactedUrl } from './redaction.ts';
 import { requestBody } from './request-body.ts';
 import { RequestDeadline } from './request-deadline.ts';
 import { requestError } from './request-error.ts';
-import type { ApiBodyOptions, RequestHeaders } from './request-options.ts';
+import { type NamedHeaders, namedHeaders } from './request-headers.ts';
+import type { ApiBodyOptions } from './request-options.ts';
 import { requestUrl } from './request-url.ts';
 import { type PreparedRequest, sendRequest } from './send-request.ts';
 import { tracedRequest } from './traced-request.ts';
@@ -57,19 +58,20 @@ async function answerTo(request: ApiRequest, prepared: PreparedRequest): Promise
   const { response, url } = await tracedRequest(prepared, request.options.context ?? request.step, sendRequest);
   if (options.stream) return new ApiResponse(response, undefined, { url: url.href });
   const maxBytes = options.maxResponseBytes ?? request.maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES;
-  const bytes = await readBody(response, { maxBytes, from: `${prepared.method} ${redactedUrl(url.href)}` });
-  return new ApiResponse(response, undefined, { bytes, url: url.href });
+  const { method } = prepared;
+  const content = await readBody(response, { maxBytes, method, from: `${method} ${redactedUrl(url.href)}` });
+  return new ApiResponse(response, undefined, { ...content, url: url.href });
 }
 
 function prepare(request: ApiRequest, step: StepContext | undefined): Omit<PreparedRequest, 'signal'> {
   const { options, client } = request;
   const url = requestUrl({ baseUrl: client.baseUrl, path: request.path, params: options.params });
-  const own = headersOf(options.headers);
-  const headers = headersOf(client.defaultHeaders);
-  for (const [name, value] of own) headers.set(name, value);
+  const own = namedHeaders(options.headers);
+  const headers = namedHeaders(client.defaultHeaders);
+  headers.setAll(own);
   useUserOf(url, headers);
   if (options.idempotencyKey !== undefined) {
-    headers.set('idempotency-key', idempotencyKey(options.idempotencyKey, step));
+    headers.set('Idempotency-Key', idempotencyKey(options.idempotencyKey, step));
   }
   const textIsBody = request.textIsBody || own.has('content-type');
   return {
@@ -82,33 +84,15 @@ function prepare(request: ApiRequest, step: StepContext | undefined): Omit<Prepa
   };
 }
 
-/** The headers; what the platform says of a bad one repeats its value, which may be a secret. */
-function headersOf(given: RequestHeaders = {}): Headers {
-  const entries =
-    given instanceof Headers ? [...given] : Array.isArray(given) ? (given as string[][]) : Object.entries(given ?? {});
-  const headers = new Headers();
-  for (const [name, value] of entries) {
-    if (value === undefined || value === null) continue;
-    try {
-      headers.append(name!, value);
-    } catch {
-      throw invalidRequest(
-        `the header ${name} cannot be sent: its name or value has characters that no header can have`,
-      );
-    }
-  }
-  return headers;
-}
-
 /** `fetch` takes no URL with a user in it. */
-function useUserOf(url: URL, headers: Headers): void {
+function useUserOf(url: URL, headers: NamedHeaders): void {
   const { username, password } = url;
   if (username === '' && password === '') return;
   url.username = '';
   url.password = '';
   if (headers.has('authorization')) return;
   const user = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  headers.set('authorization', `Basic ${Buffer.from(user).toString('base64')}`);
+  headers.set('Authorization', `Basic ${Buffer.from(user).toString('base64')}`);
 }
 
 function idempotencyKey(given: true | string, step: StepContext | undefined): string {

@@ -1,12 +1,13 @@
 import { retryAfterSeconds } from '../retry-after.ts';
 import { storableText } from '../thrown.ts';
+import { isJsonType } from './json-type.ts';
 import { redactedHeaders } from './redaction.ts';
+import { headersOf, statusOf } from './response-like.ts';
 
 // `Symbol.for`, so that two copies of the package in one process know each other's answers.
 const BRAND = Symbol.for('tasker-core.api-response');
 
 const RETRYABLE: ReadonlySet<number> = new Set([408, 429, 500, 501, 502, 503, 504]);
-const JSON_TYPE = /^\s*[\w.-]+\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
 const UNREADABLE_RETRY_AFTER_S = 60;
 const SNIPPET = 200;
 
@@ -14,6 +15,12 @@ const SNIPPET = 200;
 export interface ApiResponseContent {
   /** The body, unpacked. */
   bytes?: Uint8Array;
+  /** The body as text, where there are no bytes. */
+  text?: string;
+  /** The body as a JSON value, where it came as one. Wins over `text`. */
+  value?: unknown;
+  /** What is wrong with the body, where that is known already. */
+  jsonError?: string;
   /** Where it came from, after redirects. */
   url?: string;
 }
@@ -48,16 +55,18 @@ export class ApiResponse {
   #text: string | undefined;
 
   /** `body` replaces what the content says: in a test, say. */
-  constructor(response: Response, body?: unknown, { bytes, url }: ApiResponseContent = {}) {
+  constructor(response: Response, body?: unknown, content: ApiResponseContent = {}) {
+    const { bytes, text, value = body, jsonError, url } = content;
     this.rawResponse = response;
-    this.statusCode = response.status;
-    this.headers = plainHeaders(response.headers);
-    this.url = url ?? response.url;
+    this.statusCode = statusOf(response);
+    this.headers = headersOf(response);
+    this.url = url ?? (response as Partial<Response>).url ?? '';
     this.#bytes = bytes;
+    this.#text = text;
     this.retryAfter = retryAfterIn(this.headers);
-    const read = body === undefined ? this.#readBody() : { body, jsonError: null };
+    const read = value === undefined ? this.#readBody() : { body: value, jsonError: null };
     this.body = read.body;
-    this.jsonError = read.jsonError;
+    this.jsonError = jsonError ?? read.jsonError;
   }
 
   /** Status 200 to 299. */
@@ -107,7 +116,7 @@ export class ApiResponse {
 
   #readBody(): { body: unknown; jsonError: string | null } {
     const { text } = this;
-    if (text === '' || !JSON_TYPE.test(this.headers['content-type'] ?? '')) return { body: text, jsonError: null };
+    if (text === '' || !isJsonType(this.headers['content-type'])) return { body: text, jsonError: null };
     try {
       return { body: JSON.parse(text), jsonError: null };
     } catch {
@@ -124,12 +133,6 @@ export class ApiResponse {
  */
 export function isApiResponse(value: unknown): value is ApiResponse {
   return typeof value === 'object' && value !== null && BRAND in value;
-}
-
-function plainHeaders(headers: Headers): Record<string, string> {
-  const all = new Map<string, string>();
-  for (const [name, value] of headers) all.set(name, all.has(name) ? `${all.get(name)}, ${value}` : value);
-  return Object.fromEntries(all);
 }
 
 /** A date is meant by the server's clock: so it is counted from the `Date` of the same answer, when there is one. */

@@ -1,29 +1,82 @@
 import { PermanentError } from '../handler-errors.ts';
+import { messageOfThrown } from '../thrown.ts';
+import type { ApiResponseContent } from './api-response.ts';
+import { invalidRequest } from './invalid-request.ts';
+import { isJsonType } from './json-type.ts';
+import { headersOf, statusOf } from './response-like.ts';
 
 /** How much is read, and of what. */
 interface Reading {
   maxBytes: number;
+  method: string;
   /** The request, for the message. */
   from: string;
 }
 
-/** Reads all of an answer's body, unpacked, up to a number of bytes. Throws a `response_too_large` beyond that. */
-export async function readBody(response: Response, reading: Reading): Promise<Uint8Array> {
-  const { body, headers } = response;
-  if (!body) return new Uint8Array();
-  if (!headers.has('content-encoding') && Number(headers.get('content-length')) > reading.maxBytes) {
-    await body.cancel();
+const WITHOUT_BODY = new Set([204, 205, 304]);
+
+/**
+ * Reads all of a response's body, unpacked, up to a number of bytes: its stream or, where a mocked `fetch` gave none,
+ * what `json()` or `text()` gives. Throws a `response_too_large` beyond the limit, and an `invalid_request` when there
+ * is nothing to read from, so that no mock passes for an empty answer.
+ */
+export async function readBody(response: Response, reading: Reading): Promise<ApiResponseContent> {
+  const body: unknown = response.body;
+  if (isStream(body)) return { bytes: await bytesOf(body, headersOf(response), reading) };
+  return bodyByMethods(response, reading);
+}
+
+type Stream = AsyncIterable<Uint8Array | string> & { cancel?(): Promise<void> };
+
+function isStream(body: unknown): body is Stream {
+  return typeof body === 'object' && body !== null && Symbol.asyncIterator in body;
+}
+
+async function bytesOf(body: Stream, headers: Record<string, string>, reading: Reading): Promise<Uint8Array> {
+  if (headers['content-encoding'] === undefined && Number(headers['content-length']) > reading.maxBytes) {
+    await body.cancel?.();
     throw tooLarge(reading);
   }
   const chunks: Uint8Array[] = [];
   let size = 0;
   // Leaving the loop by a throw cancels the stream, which closes the connection.
-  for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
+  for await (const piece of body) {
+    const chunk = typeof piece === 'string' ? Buffer.from(piece) : piece;
     size += chunk.byteLength;
     if (size > reading.maxBytes) throw tooLarge(reading);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, size);
+}
+
+async function bodyByMethods(response: Response, reading: Reading): Promise<ApiResponseContent> {
+  const canJson = typeof response.json === 'function';
+  const jsonFirst = canJson && isJsonType(headersOf(response)['content-type']);
+  let json = jsonFirst ? await jsonOf(response) : undefined;
+  if (json?.value !== undefined) return json;
+
+  const text: unknown = typeof response.text === 'function' ? await response.text() : undefined;
+  if (typeof text === 'string' && Buffer.byteLength(text) > reading.maxBytes) throw tooLarge(reading);
+  if (typeof text === 'string' && text !== '') return { text };
+
+  if (canJson && !jsonFirst) json = await jsonOf(response);
+  if (json?.value !== undefined) return json;
+  if (text === '') return { text };
+  if (json?.jsonError !== undefined) return { text: '', jsonError: json.jsonError };
+  if (WITHOUT_BODY.has(statusOf(response)) || reading.method === 'HEAD') return { text: '' };
+  throw invalidRequest(
+    `${reading.from}: the response has no body to read: it has no stream as body, and neither json() nor text() gives anything`,
+  );
+}
+
+/** What `json()` gives, or why it cannot be parsed. Other errors, of the connection for example, are thrown. */
+async function jsonOf(response: Response): Promise<{ value?: unknown; jsonError?: string }> {
+  try {
+    return { value: await response.json() };
+  } catch (thrown) {
+    if (!(thrown instanceof SyntaxError)) throw thrown;
+    return { jsonError: `the body is not JSON: ${messageOfThrown(thrown)}` };
+  }
 }
 
 function tooLarge({ maxBytes, from }: Reading): PermanentError {

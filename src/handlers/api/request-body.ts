@@ -1,5 +1,6 @@
 import { messageOf } from '../../errors.ts';
 import { invalidRequest } from './invalid-request.ts';
+import type { NamedHeaders } from './request-headers.ts';
 import type { ApiBodyOptions } from './request-options.ts';
 import { queryOf } from './request-url.ts';
 
@@ -16,7 +17,7 @@ const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\b/i;
 /** How the body of a request is read. */
 interface BodyOptions {
   /** All that is sent; a content type is added when there is none. */
-  headers: Headers;
+  headers: NamedHeaders;
   /** Whether a bare text is itself, and not a JSON value: whoever names a content type has written it already. */
   textIsBody: boolean;
 }
@@ -43,7 +44,7 @@ export function requestBody(options: ApiBodyOptions, { headers, textIsBody }: Bo
   return jsonBody(body, headers);
 }
 
-function jsonBody(value: unknown, headers: Headers): RequestBody {
+function jsonBody(value: unknown, headers: NamedHeaders): RequestBody {
   let written: string | undefined;
   try {
     written = JSON.stringify(value);
@@ -58,11 +59,11 @@ function jsonBody(value: unknown, headers: Headers): RequestBody {
 const text = (content: string): RequestBody => ({ content, once: false });
 const isGiven = (value: unknown): boolean => value !== undefined && value !== null;
 
-function setType(headers: Headers, type: string): void {
-  if (!headers.has('content-type')) headers.set('content-type', type);
+function setType(headers: NamedHeaders, type: string): void {
+  if (!headers.has('content-type')) headers.set('Content-Type', type);
 }
 
-function isOtherType(headers: Headers): boolean {
+function isOtherType(headers: NamedHeaders): boolean {
   const type = headers.get('content-type');
   return type !== null && !JSON_TYPE.test(type);
 }

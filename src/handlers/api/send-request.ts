@@ -1,13 +1,16 @@
 import { isSecretAbroad } from '../../logging/secret-names.ts';
 import { invalidRequest } from './invalid-request.ts';
+import { redactedUrl } from './redaction.ts';
 import { redirectError } from './redirect-error.ts';
 import type { RequestBody } from './request-body.ts';
+import type { NamedHeaders } from './request-headers.ts';
+import { checkedResponse, headersOf, statusOf } from './response-like.ts';
 
 /** One request, ready to be sent. */
 export interface PreparedRequest {
   method: string;
   url: URL;
-  headers: Headers;
+  headers: NamedHeaders;
   body: RequestBody;
   maxRedirects: number;
   signal: AbortSignal;
@@ -26,20 +29,22 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 export async function sendRequest(request: PreparedRequest): Promise<Answer> {
   const { signal, maxRedirects } = request;
   let { method, url, body } = request;
-  const headers = new Headers(request.headers);
+  const headers = request.headers.copy();
   for (let redirects = 0; ; redirects++) {
-    const response = await request.fetch(url, initOf({ method, headers, body, signal }));
-    const next = maxRedirects > 0 && REDIRECTS.has(response.status) ? response.headers.get('location') : null;
-    if (next === null) return { response, url };
+    const returned: unknown = await request.fetch(url, initOf({ method, headers, body, signal }));
+    const response = checkedResponse(returned, `${method} ${redactedUrl(url.href)}`);
+    const status = statusOf(response);
+    const next = maxRedirects > 0 && REDIRECTS.has(status) ? headersOf(response).location : undefined;
+    if (next === undefined) return { response, url };
 
-    await response.body?.cancel();
+    await response.body?.cancel?.();
     const refuse = (why: string): never => {
       throw redirectError({ method, url, to: next, why });
     };
     const to = nextUrl(next, url) ?? refuse('which is no http or https URL');
     if (redirects >= maxRedirects) refuse(`and ${maxRedirects} redirects were followed before`);
     if (to.origin !== url.origin) dropSecrets(headers);
-    if (becomesGet(response.status, method)) {
+    if (becomesGet(status, method)) {
       method = 'GET';
       body = { content: undefined, once: false };
       for (const name of ['content-type', 'content-length', 'content-encoding']) headers.delete(name);
@@ -52,7 +57,7 @@ export async function sendRequest(request: PreparedRequest): Promise<Answer> {
 type Sent = Pick<PreparedRequest, 'method' | 'headers' | 'body' | 'signal'>;
 
 function initOf({ method, headers, body, signal }: Sent): RequestInit {
-  const init: RequestInit = { method, headers, signal, redirect: 'manual' };
+  const init: RequestInit = { method, headers: headers.toObject(), signal, redirect: 'manual' };
   if (body.content === undefined) return init;
   if (method === 'GET' || method === 'HEAD') throw invalidRequest(`a ${method} request has no body; send params`);
   return { ...init, body: body.content, ...(body.once && { duplex: 'half' }) };
@@ -74,6 +79,6 @@ function becomesGet(status: number, method: string): boolean {
 }
 
 /** What proves to one server who we are is nobody else's business. */
-function dropSecrets(headers: Headers): void {
-  for (const name of [...headers.keys()]) if (isSecretAbroad(name)) headers.delete(name);
+function dropSecrets(headers: NamedHeaders): void {
+  for (const name of headers.names()) if (isSecretAbroad(name)) headers.delete(name);
 }

@@ -1,6 +1,7 @@
 import { openTracing } from '../../tracing/tracing.ts';
 import type { StepContext } from '../step-context.ts';
 import { redactedUrl } from './redaction.ts';
+import { statusOf } from './response-like.ts';
 import type { Answer, PreparedRequest } from './send-request.ts';
 
 /**
@@ -32,7 +33,7 @@ export async function tracedRequest(
   if (!own && traceparent !== undefined) headers.set('traceparent', traceparent);
   try {
     const answer = await send(request);
-    const { status } = answer.response;
+    const status = statusOf(answer.response);
     const error = status >= 400 ? { message: `HTTP ${status}`, type: String(status) } : undefined;
     tracing.end(span, { error, attributes: { 'http.response.status_code': status } });
     return answer;

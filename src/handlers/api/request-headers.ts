@@ -1,0 +1,73 @@
+import { invalidRequest } from './invalid-request.ts';
+import type { RequestHeaders } from './request-options.ts';
+
+/**
+ * The headers of a request. A name is found in any case, and is sent in the case in which it was set last: `Headers`
+ * forgets the case, and users' tests compare the names that `fetch` was called with.
+ */
+export class NamedHeaders {
+  readonly #values = new Headers();
+  readonly #names = new Map<string, string>();
+
+  has(name: string): boolean {
+    return this.#values.has(name);
+  }
+
+  get(name: string): string | null {
+    return this.#values.get(name);
+  }
+
+  set(name: string, value: string): void {
+    this.#values.set(name, value);
+    this.#names.set(name.toLowerCase(), name);
+  }
+
+  /** Adds to the values that the header has. */
+  append(name: string, value: string): void {
+    this.#values.append(name, value);
+    this.#names.set(name.toLowerCase(), name);
+  }
+
+  /** Sets each of these headers. */
+  setAll(others: NamedHeaders): void {
+    for (const [name, value] of Object.entries(others.toObject())) this.set(name, value);
+  }
+
+  delete(name: string): void {
+    this.#values.delete(name);
+    this.#names.delete(name.toLowerCase());
+  }
+
+  copy(): NamedHeaders {
+    const copy = new NamedHeaders();
+    copy.setAll(this);
+    return copy;
+  }
+
+  names(): string[] {
+    return [...this.#names.values()];
+  }
+
+  /** In the order in which they were first set. */
+  toObject(): Record<string, string> {
+    return Object.fromEntries(this.names().map((name) => [name, this.#values.get(name) ?? '']));
+  }
+}
+
+/** The headers that were given. The platform's message about a bad one repeats its value, which may be a secret. */
+export function namedHeaders(given: RequestHeaders | undefined): NamedHeaders {
+  const entries =
+    given instanceof Headers ? [...given] : Array.isArray(given) ? (given as string[][]) : Object.entries(given ?? {});
+  const headers = new NamedHeaders();
+  for (const [name, value] of entries) {
+    if (value === undefined || value === null) continue;
+    try {
+      headers.append(name!, value);
+    } catch {
+      throw invalidRequest(
+        `the header ${name} cannot be sent: its name or value has characters that no header can have`,
+      );
+    }
+  }
+  return headers;
+}

@@ -1,0 +1,47 @@
+import { shown } from '../misuse.ts';
+import { invalidRequest } from './invalid-request.ts';
+
+/**
+ * What `fetch` returned. A `fetch` that a test puts in its place returns as much of a `Response` as the test needs, so
+ * each part is read through the functions below.
+ */
+export type ResponseLike = Partial<Response>;
+
+/** What `fetch` returned, or an `invalid_request` when it is not a response at all. */
+export function checkedResponse(returned: unknown, from: string): Response {
+  if (typeof returned === 'object' && returned !== null) {
+    const { status, ok } = returned as ResponseLike;
+    if (typeof status === 'number' || typeof ok === 'boolean') return returned as Response;
+  }
+  throw invalidRequest(
+    `${from}: fetch returned ${shown(returned)}, which is not a response; return a Response, or an object with status, headers and json() or text()`,
+  );
+}
+
+/** The status; of a response without one, 200 if it is `ok`, else 500. */
+export function statusOf({ status, ok }: ResponseLike): number {
+  if (typeof status === 'number') return status;
+  return ok === false ? 500 : 200;
+}
+
+/** The headers that are read here, and so the ones to ask for where nothing but `get` is there. */
+const ASKED_FOR = ['content-type', 'content-length', 'content-encoding', 'retry-after', 'date', 'location'];
+
+/** The headers by lower-case name, of `Headers`, of a `Map` or a list, of a plain object, or of an object with `get`. */
+export function headersOf({ headers }: ResponseLike): Record<string, string> {
+  const all = new Map<string, string>();
+  for (const [name, value] of entriesOf(headers)) {
+    if (typeof name !== 'string' || value === undefined || value === null) continue;
+    const key = name.toLowerCase();
+    all.set(key, all.has(key) ? `${all.get(key)}, ${String(value)}` : String(value));
+  }
+  return Object.fromEntries(all);
+}
+
+function entriesOf(headers: unknown): Iterable<readonly [unknown, unknown]> {
+  if (typeof headers !== 'object' || headers === null) return [];
+  if (Symbol.iterator in headers) return headers as Iterable<[unknown, unknown]>;
+  const { get } = headers as { get?: unknown };
+  if (typeof get !== 'function') return Object.entries(headers);
+  return ASKED_FOR.map((name) => [name, get.call(headers, name) as unknown] as const);
+}

@@ -1,0 +1,224 @@
+import { Readable } from 'node:stream';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import {
+  ApiHandler,
+  ApiResponse,
+  defineApiHandler,
+  StepContext,
+  type StepHandlerClass,
+  type StepHandlerResult,
+} from '../../../src/index.ts';
+
+class FetchUser extends ApiHandler {
+  static override readonly handlerName = 'fetch_user';
+  static override readonly baseUrl = 'https://api.example.com';
+  static override readonly defaultHeaders = { Authorization: 'Bearer t', 'X-Team': 'blue' };
+
+  override async call(context: StepContext): Promise<StepHandlerResult> {
+    const response = await this.get('/users', { params: { id: context.getInput('user_id') } });
+    return response.ok ? this.apiSuccess(response) : this.apiFailure(response);
+  }
+}
+
+const createUser = defineApiHandler('create_user', { baseUrl: 'https://api.example.com' }, async ({ api }) =>
+  api.apiSuccess(await api.post('/users', { body: { name: 'Ada' }, headers: { 'X-Request-Id': 'r-1' } })),
+);
+
+function run(handler: StepHandlerClass = FetchUser) {
+  const inputData = { user_id: 'U-7' };
+  const context = new StepContext({ taskUuid: 'task-123', stepUuid: 'step-456', handlerName: 'x', inputData });
+  return new handler().call(context);
+}
+
+const mockFetch = vi.fn<(...args: unknown[]) => Promise<unknown>>();
+const answerWith = (response: unknown) => mockFetch.mockResolvedValue(response);
+
+beforeEach(() => {
+  mockFetch.mockReset();
+  vi.stubGlobal('fetch', mockFetch);
+});
+afterEach(() => vi.unstubAllGlobals());
+
+describe('a handler under a mocked fetch', () => {
+  it('calls it with the URL as a text, and with headers as a plain object whose names keep their case', async () => {
+    answerWith({ ok: true, status: 200, headers: new Headers(), json: async () => ({ id: 'U-7' }) });
+    await run();
+    expect(mockFetch).toHaveBeenCalledWith(
+      'https://api.example.com/users?id=U-7',
+      expect.objectContaining({
+        method: 'GET',
+        headers: { Authorization: 'Bearer t', 'X-Team': 'blue' },
+        signal: expect.any(AbortSignal),
+      }),
+    );
+  });
+
+  it('sends JSON as a text with the header Content-Type', async () => {
+    answerWith({ ok: true, status: 201, json: async () => ({ id: 'U-8' }) });
+    expect(await run(createUser)).toMatchObject({ success: true, result: { id: 'U-8' } });
+    expect(mockFetch).toHaveBeenCalledWith(
+      'https://api.example.com/users',
+      expect.objectContaining({
+        method: 'POST',
+        body: '{"name":"Ada"}',
+        headers: { 'X-Request-Id': 'r-1', 'Content-Type': 'application/json' },
+      }),
+    );
+  });
+
+  it('sends a header once, in its last spelling, when two spellings are given', async () => {
+    answerWith({ ok: true, status: 200, json: async () => ({}) });
+    class Loud extends FetchUser {
+      override async call(): Promise<StepHandlerResult> {
+        const response = await this.get('/', undefined, { AUTHORIZATION: 'Bearer u', 'x-é': undefined });
+        return this.apiSuccess(response);
+      }
+    }
+    await run(Loud);
+    expect(mockFetch.mock.calls[0]![1]).toMatchObject({ headers: { AUTHORIZATION: 'Bearer u', 'X-Team': 'blue' } });
+    expect(Object.keys((mockFetch.mock.calls[0]![1] as { headers: object }).headers)).toHaveLength(2);
+  });
+
+  const JSON_HEADERS = { 'Content-Type': 'application/json; charset=utf-8' };
+  const json = async () => ({ id: 'U-7' });
+  it.each<[string, object]>([
+    ['empty Headers and json()', { ok: true, status: 200, headers: new Headers(), json }],
+    ['no headers and json()', { ok: true, status: 200, json }],
+    ['no status', { ok: true, json }],
+    ['no ok', { status: 200, json }],
+    ['headers as an object', { ok: true, status: 200, headers: JSON_HEADERS, text: async () => '{"id":"U-7"}' }],
+    [
+      'headers as a Map',
+      { status: 200, headers: new Map(Object.entries(JSON_HEADERS)), text: async () => '{"id":"U-7"}' },
+    ],
+    [
+      'headers with nothing but get()',
+      {
+        status: 200,
+        headers: { get: (name: string) => (name.toLowerCase() === 'content-type' ? 'application/json' : null) },
+        text: async () => '{"id":"U-7"}',
+      },
+    ],
+    [
+      'a text that is not the JSON',
+      { status: 200, headers: new Headers(JSON_HEADERS), json, text: async () => '[object Object]' },
+    ],
+    ['an empty text beside json()', { status: 200, headers: new Headers(), json, text: async () => '' }],
+    ['a text() that gives nothing beside json()', { status: 200, json, text: vi.fn() }],
+    [
+      'a json() that fails beside text()',
+      {
+        status: 200,
+        headers: new Headers(JSON_HEADERS),
+        json: async () => JSON.parse('') as unknown,
+        text: async () => '{"id":"U-7"}',
+      },
+    ],
+    ['a body that is not a stream', { status: 200, body: { id: 'U-7' }, json }],
+    ['a stream of Node as body', { status: 200, headers: JSON_HEADERS, body: Readable.from(['{"id":', '"U-7"}']) }],
+    ['a real Response', new Response('{"id":"U-7"}', { headers: JSON_HEADERS })],
+  ])('reads the body of an answer with %s', async (_, response) => {
+    answerWith(response);
+    expect(await run()).toMatchObject({ success: true, result: { id: 'U-7' } });
+  });
+
+  it('reads a text as text when nothing says that it is JSON', async () => {
+    answerWith({ ok: true, status: 200, headers: new Headers(), text: async () => 'naïve 😀' });
+    expect(await run()).toMatchObject({ success: true, result: { data: 'naïve 😀' } });
+  });
+
+  it.each([
+    [404, 'not_found', false],
+    [503, 'service_unavailable', true],
+  ])('makes of a mocked status %i the failure %s', async (status, errorType, retryable) => {
+    answerWith({
+      ok: false,
+      status,
+      statusText: 'Nope',
+      headers: new Headers(),
+      json: async () => ({ error: 'gone' }),
+    });
+    const message = `HTTP ${status}: gone`;
+    expect(await run()).toMatchObject({ success: false, errorType, retryable, errorMessage: message });
+  });
+
+  it('takes an answer that says only that it is not ok for an error of the server', async () => {
+    answerWith({ ok: false, text: async () => 'sorry' });
+    expect(await run()).toMatchObject({ success: false, errorType: 'internal_server_error' });
+  });
+
+  it('reads a null that json() gives as null', async () => {
+    answerWith({ ok: true, status: 200, json: async () => null });
+    expect(await run()).toMatchObject({ success: true, result: { data: null } });
+  });
+
+  it.each<[string, object]>([
+    ['no reader at all', { ok: true, status: 200, headers: new Headers() }],
+    ['a body of null', { ok: true, status: 200, body: null }],
+    ['json() that gives undefined', { ok: true, status: 200, json: vi.fn() }],
+    ['text() that gives no text', { ok: true, status: 200, text: async () => 7 }],
+  ])('never reads an answer with %s as an empty success', async (_, response) => {
+    answerWith(response);
+    await expect(run()).rejects.toMatchObject({
+      errorType: 'invalid_request',
+      retryable: false,
+      message: expect.stringMatching(
+        /^GET https:\/\/api\.example\.com\/users\?id=U-7: the response has no body to read: /,
+      ),
+    });
+  });
+
+  it.each([[undefined], [null], ['ok'], [{}]])('says that %j is not a response', async (response) => {
+    answerWith(response);
+    await expect(run()).rejects.toMatchObject({
+      retryable: false,
+      message: expect.stringMatching(/fetch returned .*, which is not a response/),
+    });
+  });
+
+  it('reads nothing from a 204 without a reader', async () => {
+    answerWith({ ok: true, status: 204, headers: new Headers() });
+    expect(await run()).toMatchObject({ success: true, result: { data: '' } });
+  });
+
+  it('fails an answer whose json() cannot parse it by its status, and one that is ok as invalid_json', async () => {
+    const broken = async () => JSON.parse('<html>') as unknown;
+    answerWith({ ok: true, status: 200, json: broken });
+    expect(await run()).toMatchObject({ success: false, errorType: 'invalid_json', retryable: true });
+    answerWith({ ok: false, status: 404, json: broken });
+    expect(await run()).toMatchObject({ success: false, errorType: 'not_found', retryable: false });
+  });
+
+  it('takes an answer whose json() rejects otherwise for a lost connection', async () => {
+    answerWith({ ok: true, status: 200, json: () => Promise.reject(new Error('socket hang up')) });
+    await expect(run()).rejects.toMatchObject({ errorType: 'connection_error', retryable: true });
+  });
+
+  it('follows a mocked redirect', async () => {
+    mockFetch.mockResolvedValueOnce({ status: 302, headers: new Map([['Location', '/moved']]) });
+    mockFetch.mockResolvedValueOnce({ ok: true, status: 200, json });
+    expect(await run()).toMatchObject({ success: true, result: { id: 'U-7' } });
+    expect(mockFetch.mock.calls.map(([url]) => url)).toEqual([
+      'https://api.example.com/users?id=U-7',
+      'https://api.example.com/moved',
+    ]);
+  });
+
+  it('keeps maxResponseBytes for a text', async () => {
+    class Small extends FetchUser {
+      static override readonly maxResponseBytes = 10;
+    }
+    answerWith({ ok: true, status: 200, text: async () => 'x'.repeat(11) });
+    await expect(run(Small)).rejects.toMatchObject({ errorType: 'response_too_large' });
+  });
+});
+
+describe('an ApiResponse made by hand', () => {
+  it('is made of as much of a Response as a test writes down', () => {
+    const response = new ApiResponse({ ok: true, status: 200, headers: { 'X-Page': '2' } } as unknown as Response, {
+      a: 1,
+    });
+    expect(response).toMatchObject({ statusCode: 200, ok: true, headers: { 'x-page': '2' }, body: { a: 1 }, url: '' });
+    expect(new ApiResponse({ status: 429 } as Response, {}).headers).toEqual({});
+  });
+});
