@@ -1,3 +1,4 @@
+import { misuse, shown } from '../misuse.ts';
 import type { StepContext } from '../step-context.ts';
 import { isCreateBatches, outcomeIn } from './batch-processing-outcome.ts';
 import type { CursorConfig, RustCursorConfig } from './cursor-config.ts';
@@ -26,19 +27,26 @@ export class BatchWorkerContext {
   constructor(data: Fields, { checkpoint, siblings }: BatchWorkerContextOptions = {}) {
     this.#data = data;
     this.#siblings = siblings ?? (() => []);
-    this.cursor = cursorOf(data) ?? { batch_id: '', start_cursor: 0, end_cursor: 0, batch_size: 0 };
+    this.cursor = cursorOf(data) ?? refuse(data, 'batch context');
     this.batchMetadata = isFields(data.batch_metadata) ? data.batch_metadata : {};
     this.checkpoint = checkpoint ?? {};
   }
 
-  /** The batch of a step; null when the step is no batch worker. */
+  /**
+   * The batch of a step: `stepInputs.cursor`, else `batch_context` of `stepConfig`, `inputData` or `stepInputs`. Null when
+   * the step has none of them. Throws when the `batch_context` is not a batch.
+   */
   static fromStepContext(context: StepContext): BatchWorkerContext | null {
-    const { stepInputs } = context;
-    if (!cursorOf(stepInputs)) return null;
-    return new BatchWorkerContext(stepInputs, { checkpoint: context.checkpoint, siblings: () => siblingsOf(context) });
+    const data = batchDataOf(context);
+    if (!data) return null;
+    const { batch_id } = cursorOf(data)!;
+    return new BatchWorkerContext(data, {
+      checkpoint: context.checkpoint,
+      siblings: () => siblingsOf(context, batch_id),
+    });
   }
 
-  /** The batch that a worker's inputs describe. */
+  /** The batch that a worker's inputs describe, or the flat form of it. Throws when they describe none. */
   static fromStepData(batchData: Fields, checkpoint?: Fields | null): BatchWorkerContext {
     return new BatchWorkerContext(batchData, { checkpoint });
   }
@@ -119,7 +127,8 @@ export interface BatchWorkerContextOptions {
 }
 
 /**
- * The batch of a step; null when the step is no batch worker.
+ * The batch of a step: `stepInputs.cursor`, else `batch_context` of `stepConfig`, `inputData` or `stepInputs`. Null when
+ * the step has none of them.
  *
  * @example
  * const batch = getBatchContext(context);
@@ -130,7 +139,8 @@ export function getBatchContext(context: StepContext): BatchWorkerContext | null
 }
 
 /**
- * A batch context made by hand, as for a test: of a worker's inputs, and what an earlier attempt saved.
+ * A batch context made by hand, as for a test: of a worker's inputs or `{ batch_id, start_cursor, end_cursor, step_size }`,
+ * and what an earlier attempt saved. Throws when it is given neither.
  *
  * @example
  * const cursor = { batch_id: '001', start_cursor: 0, end_cursor: 500, batch_size: 500 };
@@ -140,23 +150,70 @@ export function createBatchWorkerContext(batchData: Fields, checkpoint?: Fields 
   return BatchWorkerContext.fromStepData(batchData, checkpoint);
 }
 
-function cursorOf(data: Fields): RustCursorConfig | null {
+/** Where `batch_context` may be, in the order of reading. */
+const PLACES = ['stepConfig', 'inputData', 'stepInputs'] as const;
+
+function batchDataOf(context: StepContext): Fields | null {
+  const { stepInputs } = context;
+  // Only the nested form: a plain step's own configuration may have keys of these names.
+  if (nestedCursor(stepInputs)) return stepInputs;
+  for (const place of PLACES) {
+    const data = context[place].batch_context;
+    if (data === undefined || data === null) continue;
+    return isFields(data) && cursorOf(data) ? data : refuse(data, `batch_context of ${place}`);
+  }
+  return null;
+}
+
+/** The cursor of `{ batch_id, start_cursor, end_cursor }`, or of the same under `cursor`; null of anything else. */
+function cursorOf(data: unknown): RustCursorConfig | null {
+  if (!isFields(data)) return null;
+  const nested = nestedCursor(data);
+  if (nested || !isRange(data)) return nested;
+  const { batch_id, start_cursor, end_cursor, batch_size, step_size, metadata } = data;
+  return whole({ start_cursor, end_cursor, batch_size, step_size, metadata }, batch_id);
+}
+
+/** The engine's cursors have an id, and whatever else their analyzer put into them. */
+function nestedCursor(data: Fields): RustCursorConfig | null {
   const cursor = data.cursor ?? data.cursor_config;
   if (!isFields(cursor)) return null;
-  const batchId = cursor.batch_id ?? data.batch_id;
-  return typeof batchId === 'string' ? ({ ...cursor, batch_id: batchId } as RustCursorConfig) : null;
+  return isId(cursor.batch_id) || isRange(cursor) ? whole(cursor, cursor.batch_id ?? data.batch_id) : null;
+}
+
+function whole(cursor: Fields, batchId: unknown): RustCursorConfig {
+  const { start_cursor: start, end_cursor: end, batch_size } = cursor;
+  const size = batch_size ?? (typeof start === 'number' && typeof end === 'number' ? end - start : 0);
+  const all = { ...cursor, batch_id: isId(batchId) ? String(batchId) : '', batch_size: size };
+  const given = Object.entries(all).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as unknown as RustCursorConfig;
+}
+
+function isRange(cursor: Fields): boolean {
+  return cursor.start_cursor !== undefined && cursor.end_cursor !== undefined;
+}
+
+function isId(value: unknown): value is string | number {
+  return typeof value === 'string' || typeof value === 'number';
+}
+
+function refuse(data: unknown, where: string): never {
+  const keys = isFields(data) ? Object.keys(data).slice(0, 10).join(', ') : '';
+  const got = isFields(data) ? `an object ${keys === '' ? 'without keys' : `with ${keys}`}` : shown(data);
+  throw misuse(
+    `${where}: expected { batch_id, start_cursor, end_cursor, step_size }, or the same under cursor, got ${got}`,
+  );
 }
 
 /** The cursors of the analyzer whose worker this is: among the ancestors, the one with the same worker template. */
-function siblingsOf(context: StepContext): readonly RustCursorConfig[] {
+function siblingsOf(context: StepContext, batchId: string): readonly RustCursorConfig[] {
   const template = context.stepInputs.__template_step_name;
-  const { batch_id } = cursorOf(context.stepInputs) ?? {};
   for (const name of context.getDependencyResultKeys()) {
     const outcome = outcomeIn(context.getDependencyResult(name));
     if (!outcome || !isCreateBatches(outcome)) continue;
     const { worker_template_name, cursor_configs } = outcome;
     const mine = worker_template_name === undefined || template === undefined || worker_template_name === template;
-    if (mine && cursor_configs.some((cursor) => cursor.batch_id === batch_id)) return cursor_configs;
+    if (mine && cursor_configs.some(({ batch_id }) => batch_id === batchId)) return cursor_configs;
   }
   return [];
 }

@@ -420,6 +420,89 @@ describe("a worker's context", () => {
     });
   });
 
+  const flat = { batch_id: 'batch_004', start_cursor: 300, end_cursor: 400, step_size: 25 };
+  const nested = { batch_id: 'batch_004', cursor: { start_cursor: 300, end_cursor: 400, step_size: 25 } };
+  const nestedConfig = { cursor_config: flat, batch_index: 4 };
+
+  it.each([
+    ['stepConfig', flat],
+    ['stepConfig', nested],
+    ['inputData', flat],
+    ['inputData', nestedConfig],
+    ['stepInputs', nested],
+    ['stepInputs', flat],
+  ])('is read from batch_context of %s, in the form %j', (where, batch_context) => {
+    const batch = handler.getBatchContext(contextOf({ [where]: { batch_context }, checkpoint: { cursor: 350 } }))!;
+    expect(batch).toMatchObject({
+      batchId: 'batch_004',
+      batchIndex: 'batch_index' in batch_context ? 4 : 3,
+      startCursor: 300,
+      endCursor: 400,
+      stepSize: 25,
+      batchSize: 100,
+      checkpointCursor: 350,
+    });
+  });
+
+  it('is read from stepInputs.cursor first, then from stepConfig, inputData and stepInputs', () => {
+    const at = (start_cursor: number) => ({ batch_context: { ...flat, start_cursor } });
+    const all = { stepConfig: at(1), inputData: at(2), stepInputs: { ...stepInputs, ...at(3) } };
+    const start = (params: Partial<StepContextParams>) => handler.getBatchContext(contextOf(params))?.startCursor;
+    expect(start(all)).toBe(500);
+    expect(start({ ...all, stepInputs: at(3) })).toBe(1);
+    expect(start({ inputData: at(2), stepInputs: at(3) })).toBe(2);
+    expect(start({ stepConfig: { batch_context: null }, stepInputs: at(3) })).toBe(3);
+  });
+
+  it('reads a cursor of stepInputs that has no id', () => {
+    const context = contextOf({ stepInputs: { cursor: { start_cursor: 0, end_cursor: 10 } } });
+    expect(handler.getBatchContext(context)).toMatchObject({
+      batchId: '',
+      startCursor: 0,
+      endCursor: 10,
+      batchSize: 10,
+    });
+  });
+
+  it.each([
+    [5, '5'],
+    [[flat], 'a list of 1'],
+    [{}, 'an object without keys'],
+    [{ batch_id: '001' }, 'an object with batch_id'],
+    [{ batch_id: '001', start_cursor: 0 }, 'an object with batch_id, start_cursor'],
+    [{ batch_id: '001', cursor: { size: 5 } }, 'an object with batch_id, cursor'],
+    [{ startCursor: 0, endCursor: 5 }, 'an object with startCursor, endCursor'],
+  ])('refuses %j, which is not a batch, and does not read it as an empty range', (wrong, what) => {
+    const message = new RegExp(`^batch_context of inputData: .*start_cursor.*, got ${what}$`);
+    expect(() => handler.getBatchContext(contextOf({ inputData: { batch_context: wrong } }))).toThrow(refused(message));
+    expect(() => createBatchWorkerContext(wrong as Record<string, unknown>)).toThrow(
+      refused(`^batch context: .*, got ${what}$`),
+    );
+  });
+
+  it('can be made by hand of the flat form', () => {
+    expect(createBatchWorkerContext(flat)).toMatchObject({
+      batchId: 'batch_004',
+      cursor: { ...flat, batch_size: 100 },
+      startCursor: 300,
+      endCursor: 400,
+      stepSize: 25,
+      cursorConfig: { startCursor: 300, endCursor: 400, stepSize: 25, batchSize: 100, metadata: {} },
+    });
+    const names = { batch_id: 1, start_cursor: 'a', end_cursor: 'm' };
+    expect(createBatchWorkerContext(names)).toMatchObject({
+      batchId: '1',
+      cursor: { start_cursor: 'a' },
+      batchSize: 0,
+    });
+  });
+
+  it('takes a cursor of any form from the engine', () => {
+    const context = contextOf({ stepInputs: { cursor: { batch_id: 'x', shard: 3 } } });
+    expect(handler.getBatchContext(context)).toMatchObject({ batchId: 'x', cursor: { shard: 3 } });
+    expect(handler.getBatchContext(contextOf({ stepInputs: { cursor: { batch_id: 'x' } } }))?.batchId).toBe('x');
+  });
+
   it('keeps cursors that are no numbers', () => {
     const names = { batch_id: '001', start_cursor: 'a', end_cursor: 'm', batch_size: 40 };
     const batch = handler.getBatchContext(contextOf({ stepInputs: { ...stepInputs, cursor: names } }))!;

@@ -127,6 +127,18 @@ describe('a defined worker', () => {
     });
   });
 
+  it('finds its batch in batch_context too, and fails for good when that is not one', async () => {
+    const worker = defineBatchWorker('w', {}, ({ batchContext }) => ({ itemsProcessed: batchContext!.batchSize }));
+    const batch_context = { batch_id: '001', start_cursor: 0, end_cursor: 50, step_size: 10 };
+    expect((await run(worker, { stepConfig: { batch_context } })).result).toMatchObject({ items_processed: 50 });
+    expect(await run(worker, { stepConfig: { batch_context: 'all' } })).toMatchObject({
+      success: false,
+      errorType: 'validation_error',
+      errorMessage: expect.stringMatching(/^batch_context of stepConfig: /),
+      retryable: false,
+    });
+  });
+
   it('has no batch and no analyzer where there is none', async () => {
     const worker = defineBatchWorker('w', {}, ({ batchContext, analyzer }) => ({ batchContext, analyzer }));
     expect((await run(worker)).result).toEqual({ batchContext: null, analyzer: null });
