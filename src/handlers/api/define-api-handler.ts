@@ -4,8 +4,8 @@ import type { DependencySources, HandlerArguments, InputSources } from '../handl
 import { type HandlerOptions, handlerOfFunction } from '../handler-of-function.ts';
 import { belongsTo } from '../running-step.ts';
 import type { StepContext } from '../step-context.ts';
-import type { StepHandlerClass } from '../step-handler.ts';
-import { type APICapable, APIMixin } from './api-mixin.ts';
+import type { ExecutableHandler, StepHandlerClass } from '../step-handler.ts';
+import { type APICapable, APIMixin, type ApiDefaults } from './api-mixin.ts';
 import { DEFAULT_MAX_RESPONSE_BYTES, DEFAULT_TIMEOUT, type HttpClient, platformFetch } from './http-client.ts';
 import { httpUrl } from './request-url.ts';
 
@@ -39,7 +39,8 @@ const MORE_OPTIONS = ['baseUrl', 'defaultTimeout', 'defaultHeaders', 'maxRespons
 
 /**
  * A handler that calls an HTTP service, from a function: `defineHandler` with `api` besides. An answer that it returns
- * becomes the step's result as `api.apiSuccess` does it: a success, or the failure that its status means.
+ * becomes the step's result as `api.apiSuccess` does it: a success, or the failure that its status means. The class has
+ * the statics of an {@link ApiHandler} class, and its instances the methods: for unit tests.
  *
  * Throws `handler_invalid` when name or options make no sense.
  *
@@ -57,9 +58,9 @@ export function defineApiHandler<
   name: string,
   options: ApiHandlerOptions<Inputs, Depends>,
   fn: (args: ApiHandlerArgs<Inputs, Depends>) => unknown,
-): StepHandlerClass {
+): DefinedApiHandler {
   refuseNonsense(name, options);
-  return handlerOfFunction({
+  const defined = handlerOfFunction({
     name,
     options,
     fn: fn as (args: never) => unknown,
@@ -72,19 +73,53 @@ export function defineApiHandler<
     },
     capabilities: ['process', 'http', 'api'],
   });
+  return withApi(defined, options);
 }
+
+type DefinedApiHandler = (new () => ExecutableHandler & APICapable) & StepHandlerClass & ApiDefaults;
 
 /** What the options say of requests. */
 type RequestSettings = Omit<ApiHandlerOptions, keyof HandlerOptions<never, never>>;
 
-/** The `api` of one run. */
+/**
+ * Gives a defined class the statics and the methods of an API handler. Its function doesn't use them: it has the `api` of
+ * its step, since one instance serves all steps.
+ */
+function withApi(defined: StepHandlerClass, settings: RequestSettings): DefinedApiHandler {
+  const statics = new StepApi(settings);
+  Object.defineProperties(defined, {
+    baseUrl: { get: () => statics.baseUrl, enumerable: true, configurable: true },
+    defaultTimeout: { get: () => statics.timeout, enumerable: true, configurable: true },
+    defaultHeaders: { get: () => statics.defaultHeaders, enumerable: true, configurable: true },
+    maxResponseBytes: { get: () => statics.maxResponseBytes, enumerable: true, configurable: true },
+  });
+  // Names only: the mixin's symbol would make each step pay for an async context that no function needs here.
+  for (const name of Object.getOwnPropertyNames(APIMixin.prototype)) {
+    if (name === 'constructor' || name === 'capabilities') continue;
+    const member = Object.getOwnPropertyDescriptor(APIMixin.prototype, name)!;
+    if (name === 'httpClient') {
+      member.get = function (this: APICapable) {
+        return clientOf(this, settings);
+      };
+    }
+    Object.defineProperty(defined.prototype, name, member);
+  }
+  return defined as unknown as DefinedApiHandler;
+}
+
+function clientOf(api: APICapable, { httpClient: given }: RequestSettings): HttpClient {
+  const { baseUrl, timeout, defaultHeaders } = api;
+  return { fetch: given ? (url, init) => given.fetch(url, init) : platformFetch, baseUrl, timeout, defaultHeaders };
+}
+
+/** The `api` of one run, or of a class. */
 class StepApi extends APIMixin {
   readonly #settings: RequestSettings;
 
-  constructor(settings: RequestSettings, context: StepContext) {
+  constructor(settings: RequestSettings, context?: StepContext) {
     super();
     this.#settings = settings;
-    belongsTo(this, context);
+    if (context) belongsTo(this, context);
   }
 
   override get baseUrl(): string {
@@ -106,9 +141,7 @@ class StepApi extends APIMixin {
   }
 
   override get httpClient(): HttpClient {
-    const { baseUrl, timeout, defaultHeaders } = this;
-    const given = this.#settings.httpClient;
-    return { fetch: given ? (url, init) => given.fetch(url, init) : platformFetch, baseUrl, timeout, defaultHeaders };
+    return clientOf(this, this.#settings);
   }
 }
 

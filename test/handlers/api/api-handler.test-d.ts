@@ -27,7 +27,10 @@ test('the arguments of a defined API handler are those of defineHandler, and api
       return api.get('/x', { params: { id } });
     },
   );
-  expectTypeOf(handler).toEqualTypeOf<StepHandlerClass>();
+  expectTypeOf(handler).toExtend<StepHandlerClass>();
+  expectTypeOf(handler.baseUrl).toBeString();
+  expectTypeOf(new handler().get('/x')).toEqualTypeOf<Promise<ApiResponse>>();
+  expectTypeOf(new handler().name).toBeString();
   expectTypeOf<ApiHandlerArgs['api']>().toEqualTypeOf<APICapable>();
 });
 

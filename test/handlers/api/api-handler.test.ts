@@ -178,6 +178,56 @@ describe('a defined API handler', () => {
     expect(seen).toEqual(['/charges', '/charges']);
   });
 
+  it('has the statics of an ApiHandler class', () => {
+    const defaultHeaders = { 'X-Team': 'blue' };
+    const given = defineApiHandler('x', { baseUrl: 'https://a.example', defaultTimeout: 5, defaultHeaders }, () => 1);
+    expect([given.handlerName, given.baseUrl, given.defaultTimeout]).toEqual(['x', 'https://a.example', 5]);
+    expect(given.defaultHeaders).toEqual(defaultHeaders);
+    const usual = defineApiHandler('x', { baseUrl: '' }, () => 1);
+    expect([usual.baseUrl, usual.defaultTimeout, usual.defaultHeaders]).toEqual(['', 30_000, {}]);
+    let n = 0;
+    const asked = defineApiHandler('x', { baseUrl: () => `https://${++n}.example` }, () => 1);
+    expect([asked.baseUrl, asked.baseUrl, new asked().baseUrl]).toEqual([1, 2, 3].map((i) => `https://${i}.example`));
+  });
+
+  it('makes instances that send requests and make results, as those of an ApiHandler class do', async () => {
+    const { url, got } = await users();
+    const defaultHeaders = { 'x-team': 'blue' };
+    const defined = defineApiHandler('x', { baseUrl: url, defaultTimeout: 1_000, defaultHeaders }, () => 1);
+    const instance = new defined();
+    expect(instance).toMatchObject({ timeout: 1_000, defaultHeaders, capabilities: ['process', 'http', 'api'] });
+    const response = await instance.get('/users/7', { params: { a: 1 } });
+    await instance.post('/b', { body: { n: 1 } });
+    await instance.put('/c', { json: {} });
+    await instance.patch('/d');
+    await instance.delete('/e');
+    await instance.request('OPTIONS', '/f');
+    expect(got.map(({ method, url: to }) => `${method} ${to}`)).toEqual([
+      'GET /users/7?a=1',
+      'POST /b',
+      'PUT /c',
+      'PATCH /d',
+      'DELETE /e',
+      'OPTIONS /f',
+    ]);
+    expect(got.every(({ headers }) => headers['x-team'] === 'blue')).toBe(true);
+    expect(instance.apiSuccess(response)).toMatchObject({ success: true, result: { path: '/users/7?a=1' } });
+    expect(instance.apiFailure(response)).toMatchObject({ success: false });
+    expect(instance.connectionError(new Error('refused'), 'loading')).toMatchObject({ errorType: 'connection_error' });
+    expect(instance.timeoutError(new Error('slow'))).toMatchObject({ errorType: 'timeout', retryable: true });
+  });
+
+  it('makes instances that send with the client that the handler was given', async () => {
+    const sent: string[] = [];
+    const fetch = async (to: URL) => {
+      sent.push(to.href);
+      return Response.json({ a: 1 });
+    };
+    const defined = defineApiHandler('x', { baseUrl: 'https://a.example', httpClient: { fetch } }, () => 1);
+    expect((await new defined().get('/b')).body).toEqual({ a: 1 });
+    expect(sent).toEqual(['https://a.example/b']);
+  });
+
   it('ends its requests with its step, and is a retryable failure when nobody answers', async () => {
     const { url } = await httpServer(() => {});
     const step = new AbortController();
