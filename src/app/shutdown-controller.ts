@@ -17,7 +17,7 @@ export class ShutdownController {
   #signal: string | null = null;
   #promise!: Promise<void>;
   #settle!: () => void;
-  readonly #handlers: ShutdownHandler[] = [];
+  #handlers: ShutdownHandler[] = [];
 
   constructor() {
     this.#renew();
@@ -64,10 +64,11 @@ export class ShutdownController {
     await runAll(this.#handlers);
   }
 
-  /** As new: not requested, and a promise that waits again. Handlers stay. */
+  /** As new: not requested, without handlers, and a promise that waits again. */
   reset(): void {
     this.#requested = false;
     this.#signal = null;
+    this.#handlers = [];
     this.#renew();
   }
 }

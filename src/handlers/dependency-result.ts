@@ -53,3 +53,10 @@ export function dependencyResult<Result>(params: DependencyResultParams<Result>)
   };
   return envelope;
 }
+
+/** The result in an envelope; a value without `result` is the bare result itself. */
+export function resultIn(found: unknown): unknown {
+  return typeof found === 'object' && found !== null && Object.hasOwn(found, 'result')
+    ? (found as { result: unknown }).result
+    : found;
+}

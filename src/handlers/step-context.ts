@@ -1,6 +1,6 @@
 import { TaskerError } from '../errors.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
-import { type DependencyResultParams, dependencyResult } from './dependency-result.ts';
+import { type DependencyResultParams, dependencyResult, resultIn } from './dependency-result.ts';
 import type { FfiStepEvent } from './ffi-step-event.ts';
 import { paramsOfEvent } from './params-of-event.ts';
 import { type StepCheckpoint, stepCheckpoint } from './step-checkpoint.ts';
@@ -166,14 +166,17 @@ export class StepContext {
     return (resultIn(found) ?? null) as T | null;
   }
 
-  /** A value inside an ancestor's result; null when the ancestor or a key on the way is missing. */
+  /**
+   * A value inside an ancestor's result. Undefined when only the last key is missing, null when the ancestor has no result
+   * or a value on the way is not an object.
+   */
   getDependencyField(stepName: string, ...path: string[]): unknown {
     let value: unknown = this.getDependencyResult(stepName);
     for (const key of path) {
       if (typeof value !== 'object' || value === null) return null;
       value = own(value as Fields, key);
     }
-    return value ?? null;
+    return value;
   }
 
   /** The names of all completed ancestors. */
@@ -321,11 +324,4 @@ export class StepContext {
 
 function own(fields: Fields, key: string): unknown {
   return Object.hasOwn(fields, key) ? fields[key] : undefined;
-}
-
-/** The result in an envelope; a value without `result` is the bare result itself. */
-function resultIn(found: unknown): unknown {
-  return typeof found === 'object' && found !== null && Object.hasOwn(found, 'result')
-    ? (found as { result: unknown }).result
-    : found;
 }

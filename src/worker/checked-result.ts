@@ -1,6 +1,10 @@
 import { ErrorType } from '../handlers/error-type.ts';
 import { StepHandlerResult } from '../handlers/step-handler-result.ts';
+import { storableText } from '../handlers/thrown.ts';
 import { storableJson } from '../model/storable-json.ts';
+
+/** Characters of the message about a result that can't be stored. */
+const MAX_UNSTORABLE = 500;
 
 /** What a result is checked against. */
 export interface ResultCheck {
@@ -22,7 +26,8 @@ export function checkedResult(result: StepHandlerResult, { step, violations }: R
   const stored = storableJson(result.result ?? {});
   if (!stored.ok) {
     const message = `step ${step}: the result can't be stored: ${stored.path}: ${stored.reason}`;
-    return refused(message, ErrorType.PERMANENT_ERROR);
+    // The path holds the handler's own keys, which may be of any length.
+    return refused(storableText(message, MAX_UNSTORABLE), ErrorType.PERMANENT_ERROR);
   }
   // What is stored is checked, not what stands for it: a date is a text by then.
   const found = violations?.(JSON.parse(stored.json)) ?? [];

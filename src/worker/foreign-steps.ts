@@ -1,8 +1,9 @@
-import type { FfiStepEvent } from '../handlers/ffi-step-event.ts';
+import type { FfiStepDefinition, FfiStepEvent } from '../handlers/ffi-step-event.ts';
 import { resultOfThrown } from '../handlers/outcome.ts';
 import { paramsOfEvent } from '../handlers/params-of-event.ts';
 import { StepContext, type StepContextParams } from '../handlers/step-context.ts';
 import { StepHandlerResult } from '../handlers/step-handler-result.ts';
+import { storableText } from '../handlers/thrown.ts';
 import { logError } from '../logging/log.ts';
 import type { HandlerDefinition } from '../registry/handler-definition.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
@@ -25,6 +26,8 @@ export interface ForeignStepsOptions {
 
 /** Events that are remembered after they were completed: one that is published once more is not run again. */
 const REMEMBERED = 10_000;
+/** Characters of the error of a result that can't be sent: it may quote the whole result. */
+const MAX_UNSENT = 500;
 /** No timer of Node runs longer. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -43,7 +46,9 @@ class ForeignStep implements OfferedStep, Runnable {
   constructor(steps: ForeignSteps, event: FfiStepEvent) {
     this.#steps = steps;
     this.event = event;
-    const { handlerCallable, handlerMethod, handlerResolver, handlerInitialization } = event.stepDefinition;
+    const { handlerCallable, handlerMethod, handlerResolver, handlerInitialization } =
+      // Without one the event is refused when it is run, as a failure that names it.
+      (event.stepDefinition ?? {}) as FfiStepDefinition;
     this.template = {
       handler: {
         callable: handlerCallable,
@@ -152,7 +157,9 @@ export class ForeignSteps {
     }
     const { message } = this.#options.registry.whyMissing(step.template.handler);
     const failure = { message, errorType: 'handler_not_found', retryable: false };
-    this.#settled(step, StepHandlerResult.failure(failure));
+    const result = StepHandlerResult.failure(failure);
+    clearTimeout(step.timer);
+    this.#events.missing(step, result, this.#send(step, result));
   }
 
   /** A module may refuse a result that it can't carry; that it failed, it must be told. */
@@ -163,7 +170,8 @@ export class ForeignSteps {
     } catch (thrown) {
       const { message } = errorOf(thrown);
       logError(`the result of step ${step.event.stepUuid} was refused: ${message}`, { error: thrown });
-      const failure = { message: `the result can't be sent: ${message}`, retryable: false };
+      const said = storableText(`the result can't be sent: ${message}`, MAX_UNSENT);
+      const failure = { message: said, retryable: false };
       try {
         await module.completeStepEvent(step.event.eventId, sent(step, StepHandlerResult.failure(failure)));
       } catch (again) {

@@ -155,12 +155,12 @@ export class StepExecutionSubscriber {
     return this.#active;
   }
 
-  /** Handlers that settled, well or not. */
+  /** Handlers that settled, with success or not. A step whose handler is unknown does not count. */
   getProcessedCount(): number {
     return this.#processed;
   }
 
-  /** Handlers that failed. */
+  /** Steps that failed. */
   getErrorCount(): number {
     return this.#errors;
   }
@@ -188,10 +188,10 @@ export class StepExecutionSubscriber {
 
   #listen(): () => void {
     const from = this.#from;
-    if (isEventBridge(from)) {
-      return from.subscribe(EventNames.STEP_EXECUTION_RECEIVED, (event) => this.#received(event));
-    }
-    const listener = ({ event }: StepExecutionReceivedPayload) => this.#received(event);
+    // A bridge publishes bare events and an emitter wraps them; users' tests publish either on both.
+    const listener = (payload: FfiStepEvent | StepExecutionReceivedPayload) =>
+      this.#received('event' in payload ? payload.event : payload);
+    if (isEventBridge(from)) return from.subscribe(EventNames.STEP_EXECUTION_RECEIVED, listener);
     from.on(EventNames.STEP_EXECUTION_RECEIVED, listener);
     return () => from.off(EventNames.STEP_EXECUTION_RECEIVED, listener);
   }
@@ -250,13 +250,10 @@ export class StepExecutionSubscriber {
     return {
       timedOut: (step, error) => this.#news.timedOut(this.#running.get(step)!, error),
       settled: (step, result, sent) => {
-        const run = this.#ended(step);
         this.#processed++;
-        if (!result.success) this.#errors++;
-        this.#news.settled(run, result);
-        this.#track(sent, this.#news.wantsSent ? () => this.#news.sent(run, result) : undefined);
-        this.#next();
+        this.#settled(step, result, sent);
       },
+      missing: (step, result, sent) => this.#settled(step, result, sent),
       yielded: (step, result, sent) => {
         const run = this.#ended(step);
         this.#track(sent, () => this.#news.yielded(run, yieldOf(run.event.stepUuid, result)));
@@ -269,6 +266,14 @@ export class StepExecutionSubscriber {
       },
       stopping: () => this.#stopping,
     };
+  }
+
+  #settled(step: OfferedStep, result: StepHandlerResult, sent: Promise<boolean>): void {
+    const run = this.#ended(step);
+    if (!result.success) this.#errors++;
+    this.#news.settled(run, result);
+    this.#track(sent, this.#news.wantsSent ? () => this.#news.sent(run, result) : undefined);
+    this.#next();
   }
 
   #ended(step: OfferedStep): RunOfStep {

@@ -227,8 +227,12 @@ describe('a context made by hand', () => {
     expect(context.getDependencyResult('bare')).toEqual({ id: 'B-1' });
     expect(context.getDependencyResult('none')).toBeNull();
     expect(context.getDependencyField('reserve', 'deep', 'n')).toBe(1);
-    expect(context.getDependencyField('reserve', 'deep', 'absent')).toBeNull();
+    expect(context.getDependencyField('reserve', 'deep', 'absent')).toBeUndefined();
+    expect(context.getDependencyField('reserve', 'toString')).toBeUndefined();
+    expect(context.getDependencyField('reserve', 'absent', 'n')).toBeNull();
     expect(context.getDependencyField('reserve', 'id', 'n')).toBeNull();
+    expect(context.getDependencyField('absent', 'id')).toBeNull();
+    expect(context.getDependencyField('absent')).toBeNull();
     expect(context.getDependencyResultKeys()).toContain('bare');
     expect(context.getAllDependencyResults('batch_')).toEqual([{ n: 1 }, { n: 3 }]);
   });

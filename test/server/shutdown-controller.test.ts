@@ -35,3 +35,17 @@ it('is as new after a reset', async () => {
   shutdown.trigger('again');
   await shutdown.promise;
 });
+
+it('has no handlers after a reset, and one that runs meanwhile still runs the others', async () => {
+  const shutdown = new ShutdownController();
+  const ran: string[] = [];
+  shutdown.onShutdown(() => shutdown.reset());
+  shutdown.onShutdown(() => void ran.push('of before'));
+  await shutdown.executeHandlers();
+  expect(ran).toEqual(['of before']);
+  await shutdown.executeHandlers();
+  expect(ran).toEqual(['of before']);
+  shutdown.onShutdown(() => void ran.push('of after'));
+  await shutdown.executeHandlers();
+  expect(ran).toEqual(['of before', 'of after']);
+});

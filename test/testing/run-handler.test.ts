@@ -23,6 +23,14 @@ class Charge extends StepHandler {
   }
 }
 
+it('the error of a result that cannot be stored has at most 500 characters', async () => {
+  const handler = defineHandler('x', {}, () => ({ [`key${'😀'.repeat(5_000)}`]: 1n }));
+  const { success, errorMessage } = await runHandler(handler);
+  expect(success).toBe(false);
+  expect(errorMessage).toMatch(/the result can't be stored: result/);
+  expect([errorMessage!.length <= 500, errorMessage!.isWellFormed()]).toEqual([true, true]);
+});
+
 describe('a context for tests', () => {
   it('has a default for everything', () => {
     const context = createTestContext();

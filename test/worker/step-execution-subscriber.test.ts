@@ -491,6 +491,48 @@ describe("a subscriber of somebody's own module", () => {
     await subscriber.waitForCompletion();
     expect(module.results[0]?.result.error).toMatchObject({ errorType: 'handler_not_found', retryable: false });
     expect(module.results[0]?.result.error?.message).toContain('greets');
+    expect([subscriber.getProcessedCount(), subscriber.getErrorCount()]).toEqual([0, 1]);
+  });
+
+  it('does not count an unknown handler as processed, and goes on to the next step', async () => {
+    const { emitter, module, subscriber } = setup([defineHandler('known', {}, () => ({}))], { maxConcurrent: 1 });
+    for (const handlerName of ['unknown', 'known', 'unknown']) emitter.emitStepReceived(stepEvent({ handlerName }));
+    expect(await subscriber.waitForCompletion()).toBe(true);
+    expect(module.results.map(({ result }) => result.success)).toEqual([false, true, false]);
+    expect([subscriber.getProcessedCount(), subscriber.getErrorCount()]).toEqual([1, 2]);
+  });
+
+  it('runs a bare event as it runs one in { event, receivedAt }, on an emitter and on a bridge', async () => {
+    const { emitter, module, subscriber } = setup([defineHandler('greet', {}, () => ({}))]);
+    const emit = emitter.emit.bind(emitter) as (name: string, payload: unknown) => boolean;
+    const [bare, wrapped] = [stepEvent(), stepEvent()];
+    emit(EventNames.STEP_EXECUTION_RECEIVED, bare);
+    emit(EventNames.STEP_EXECUTION_RECEIVED, { event: wrapped, receivedAt: new Date() });
+    emit(EventNames.STEP_EXECUTION_RECEIVED, { event: bare, receivedAt: new Date() });
+    await subscriber.waitForCompletion();
+    expect(module.results.map(({ eventId }) => eventId)).toEqual([bare.eventId, wrapped.eventId]);
+  });
+
+  it('fails an event without a step definition, and names it', async () => {
+    const { emitter, module, subscriber } = setup([defineHandler('greet', {}, () => ({}))]);
+    const { stepDefinition: _, ...event } = stepEvent();
+    emitter.emitStepReceived(event as FfiStepEvent);
+    await subscriber.waitForCompletion();
+    expect(module.results[0]?.result.error?.message).toMatch(/^step event: event\.stepDefinition: /);
+  });
+
+  it('caps the text of the error at 500 characters when the result cannot be sent', async () => {
+    const { emitter, module, subscriber } = setup([defineHandler('greet', {}, () => ({}))]);
+    module.completeStepEvent = (eventId, result) => {
+      if (result.success) throw new Error(`cannot serialise ${'😀'.repeat(5_000)}`);
+      module.results.push({ eventId, result });
+      return true;
+    };
+    emitter.emitStepReceived(stepEvent());
+    await subscriber.waitForCompletion();
+    const text = module.results[0]!.result.error!.message;
+    expect(text).toMatch(/^the result can't be sent: cannot serialise 😀/);
+    expect([text.length, text.isWellFormed()]).toEqual([500, true]);
   });
 
   it('a step that takes longer than its timeout_seconds fails, and its signal fires; its late result is not sent', async () => {

@@ -1,6 +1,6 @@
+import { resultIn } from '../dependency-result.ts';
 import { misuse } from '../misuse.ts';
 import { StepHandlerResult } from '../step-handler-result.ts';
-import { bareResult } from './aggregate-batch-results.ts';
 
 type Fields = Record<string, unknown>;
 
@@ -17,7 +17,8 @@ export interface BatchAggregationScenario {
 }
 
 /**
- * Tells from an aggregator's dependencies whether there were batches. Throws when the analyzer's result is missing, and
+ * Tells from an aggregator's dependencies whether there were batches. They may be bare results, or each may be under
+ * `result`, as in `context.dependencyResults`. Throws when the analyzer's result is missing, and
  * when it asked for workers and none of them is there.
  *
  * @example
@@ -33,7 +34,7 @@ export function detectAggregationScenario(
   if (analyzer === null || analyzer === undefined) {
     throw misuse(`missing batchable step dependency: ${batchableStepName}; there are ${there.join(', ') || 'none'}`);
   }
-  const batchableResult = bareResult(analyzer);
+  const batchableResult = fieldsOf(analyzer);
   if (saysNoBatches(batchableResult)) return scenarioOf(batchableResult, []);
 
   const workers = there.filter((name) => name.startsWith(batchWorkerPrefix) && name !== batchableStepName);
@@ -42,8 +43,14 @@ export function detectAggregationScenario(
   }
   return scenarioOf(
     batchableResult,
-    workers.sort(byNumber).map((name) => [name, bareResult(dependencyResults[name])]),
+    workers.sort(byNumber).map((name) => [name, fieldsOf(dependencyResults[name])]),
   );
+}
+
+/** What `context.getDependencyResult` gives of a dependency, if that is an object. */
+function fieldsOf(dependency: unknown): Fields {
+  const bare = resultIn(dependency);
+  return typeof bare === 'object' && bare !== null && !Array.isArray(bare) ? (bare as Fields) : {};
 }
 
 /** `post_999` before `post_1000`. */

@@ -71,24 +71,24 @@ export function batchAnalyzerSuccess(...args: BatchAnalysisArguments): StepHandl
   return StepHandlerResult.success(result, { ...metadata, batch_analyzer: true });
 }
 
-/** The result of an analyzer whose `metadata` stands in the result itself, beside the outcome. */
+/** The result of an analyzer. `metadata` is stored beside the outcome in the result, and as the result's metadata too. */
 export function batchSuccess(
   workerTemplateName: string,
   configs: readonly (BatchWorkerConfig | AnyCursor)[],
   metadata: Fields = {},
 ): StepHandlerResult {
   const analyzed = batchAnalyzerSuccess({ cursorConfigs: configs, workerTemplateName });
-  return StepHandlerResult.success({ ...metadata, ...analyzed.result }, analyzed.metadata);
+  return StepHandlerResult.success({ ...metadata, ...analyzed.result }, { ...metadata, ...analyzed.metadata });
 }
 
-/** The result of an analyzer that found nothing to do; `metadata` stands in the result itself. */
+/** The result of an analyzer that found nothing to do. `metadata` is in the result, and is the result's metadata too. */
 export function noBatchesResult(reason?: string, metadata: Fields = {}): StepHandlerResult {
   const result = {
     ...metadata,
     batch_processing_outcome: { type: 'no_batches' },
     ...(reason === undefined ? {} : { reason }),
   };
-  return StepHandlerResult.success(result, { batch_analyzer: true, no_batches: true });
+  return StepHandlerResult.success(result, { ...metadata, batch_analyzer: true, no_batches: true });
 }
 
 /** The outcome of an analyzer that cuts its items evenly. */

@@ -1,3 +1,4 @@
+import { misuse } from '../misuse.ts';
 import type { RustCursorConfig } from './cursor-config.ts';
 
 /** An analyzer's outcome that asks for no worker. The engine makes one placeholder, so that what comes after goes on. */
@@ -31,7 +32,7 @@ export function noBatches(): NoBatchesOutcome {
 }
 
 /**
- * The outcome that asks for workers.
+ * The outcome that asks for workers. Throws when the number of cursors is not `workerCount`.
  *
  * @example
  * const cursors = [{ batch_id: '001', start_cursor: 'a', end_cursor: 'm', batch_size: 500 }];
@@ -43,6 +44,11 @@ export function createBatches(
   cursorConfigs: RustCursorConfig[],
   totalItems: number,
 ): CreateBatchesOutcome & { worker_template_name: string } {
+  if (cursorConfigs.length !== workerCount) {
+    throw misuse(
+      `createBatches: workerCount is ${workerCount}, and cursorConfigs has ${cursorConfigs.length}; they must be equal`,
+    );
+  }
   return {
     type: 'create_batches',
     worker_template_name: workerTemplateName,

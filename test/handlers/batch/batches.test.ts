@@ -215,6 +215,23 @@ describe("an analyzer's result", () => {
     expect(handler.noBatchesOutcome('empty')).toEqual(noBatchesResult('empty'));
   });
 
+  it('of batchSuccess and noBatchesResult has its metadata as the metadata of the result too', () => {
+    const batches = handler.batchSuccess('w', handler.createCursorConfigs(5, 1), { csv_path: 'a' });
+    expect(batches.metadata).toEqual({ csv_path: 'a', batch_analyzer: true });
+    const none = handler.noBatchesResult('empty', { csv_path: 'a' });
+    expect(none.metadata).toEqual({ csv_path: 'a', batch_analyzer: true, no_batches: true });
+    expect(none.result).toMatchObject({ csv_path: 'a', reason: 'empty' });
+  });
+
+  it('is refused when createBatches is given another number of cursors than of workers', () => {
+    const cursor = { batch_id: '001', start_cursor: 0, end_cursor: 5, batch_size: 5 };
+    expect(() => createBatches('w', 2, [cursor], 5)).toThrow(
+      refused('^createBatches: workerCount is 2, and cursorConfigs has 1; they must be equal$'),
+    );
+    expect(() => createBatches('w', 0, [cursor], 5)).toThrow(refused('workerCount is 0'));
+    expect(createBatches('w', 1, [cursor], 5)).toMatchObject({ worker_count: 1, cursor_configs: [cursor] });
+  });
+
   it('of batchSuccess has the metadata beside the outcome', () => {
     expect(handler.batchSuccess('w', handler.createCursorConfigs(5, 1), { csv_path: 'a' }).result).toMatchObject({
       csv_path: 'a',
@@ -571,7 +588,7 @@ describe('aggregation', () => {
     expect([kept.length, error_count]).toEqual([100, 150]);
   });
 
-  const made = { batch_processing_outcome: createBatches('post', 2, [], 2), total_items: 2 };
+  const made = { batch_processing_outcome: createBatches('post', 0, [], 2), total_items: 2 };
   const envelopes = {
     load: dependencyResult({ stepUuid: 'l', result: {} }),
     analyze: dependencyResult({ stepUuid: 'a', result: made }),
@@ -608,6 +625,21 @@ describe('aggregation', () => {
     });
     const elsewhere = { analyze: { batch_analyzer_outcome: { cursor_configs: [], total_items: 0 } } };
     expect(handler.detectAggregationScenario(elsewhere, 'analyze', 'post_').isNoBatches).toBe(true);
+  });
+
+  it('finds the results in { result } as context.getDependencyResult does', () => {
+    const outcome = { batch_processing_outcome: createBatches('w', 0, [], 0), total_items: 10 };
+    const results = { analyze: { result: outcome }, w_001: { result: work }, w_002: work, w_003: { result: null } };
+    const scenario = handler.detectAggregationScenario(results, 'analyze', 'w_');
+    const context = contextOf({ dependencyResults: results });
+    expect(scenario).toEqual({
+      isNoBatches: false,
+      batchableResult: context.getDependencyResult('analyze'),
+      batchResults: { w_001: context.getDependencyResult('w_001'), w_002: work, w_003: {} },
+      workerCount: 3,
+    });
+    const none = { analyze: { result: { batch_processing_outcome: noBatches() } } };
+    expect(handler.detectAggregationScenario(none, 'analyze', 'w_').isNoBatches).toBe(true);
   });
 
   it('says which dependency is missing', () => {
