@@ -5,7 +5,7 @@ import { backtraceOf } from './backtrace.ts';
 import { ErrorType } from './error-type.ts';
 import { isStepExecutionError } from './handler-errors.ts';
 import type { RetryAfter } from './retry-after.ts';
-import { isStepHandlerResult, StepHandlerResult } from './step-handler-result.ts';
+import { isStepHandlerResult, StepHandlerResult, successOf } from './step-handler-result.ts';
 import { classNameOf, messageOfThrown, read, storableText } from './thrown.ts';
 
 type Fields = Record<string, unknown>;
@@ -30,12 +30,12 @@ export function resultOfReturn(returned: unknown): StepHandlerResult {
     if (isStepExecutionError(returned)) return whatThrownComesTo(returned);
     if (isApiResponse(returned)) return resultOfResponse(returned);
     if (returned === undefined || returned === null) return StepHandlerResult.success({});
-    if (typeof returned !== 'object' || Array.isArray(returned)) return StepHandlerResult.success({ result: returned });
+    if (typeof returned !== 'object' || Array.isArray(returned)) return successOf(returned);
 
     const { toJSON } = returned as { toJSON?: unknown };
-    if (typeof toJSON !== 'function') return StepHandlerResult.success(returned);
+    if (typeof toJSON !== 'function') return successOf(returned);
     const json: unknown = toJSON.call(returned, '');
-    return StepHandlerResult.success(isRecord(json) ? json : { result: json });
+    return successOf(json);
   } catch (thrown) {
     // A getter, a proxy or a toJSON that throws: the handler's value, so the handler's failure; no retry mends it.
     return new StepHandlerResult({

@@ -5,6 +5,7 @@ import {
   type StoredOrchestrationMetadata,
   storedOrchestrationMetadata,
 } from './orchestration-metadata.ts';
+import { misuse, shown } from './misuse.ts';
 import { type RetryAfter, retryAfterHeader } from './retry-after.ts';
 
 // `Symbol.for`, so that two copies of the package in one process know each other's results.
@@ -118,10 +119,14 @@ export class StepHandlerResult {
     this.statusCode = params.statusCode ?? null;
   }
 
-  /** A success. `result` is what dependents and REST see; an array or a primitive becomes `{ result: it }`. */
+  /**
+   * A success: `success(result, metadata)` or `success({ result, metadata })`. `result` is what dependents and REST see; an
+   * array or a primitive becomes `{ result: it }`. An object whose only keys are `result` and `metadata` is always the
+   * second form; to store such an object as a result, pass it as `result` of that form.
+   */
   static success(result: object = {}, metadata?: Fields): StepHandlerResult {
-    const isRecord = typeof result === 'object' && result !== null && !Array.isArray(result);
-    return new StepHandlerResult({ success: true, result: isRecord ? result : { result }, metadata });
+    if (!isSuccessObject(result)) return successOf(result, metadata);
+    return successOf(result.result ?? {}, { ...metadataIn(result), ...metadata });
   }
 
   /** A failure: `failure({ message, … })`, `failure(message, { … })` or all by position. */
@@ -176,6 +181,27 @@ export class StepHandlerResult {
  */
 export function isStepHandlerResult(value: unknown): value is StepHandlerResult {
   return typeof value === 'object' && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true;
+}
+
+/** A success with this value as its result, whatever keys it has: what a function returned, or a server answered. */
+export function successOf(value: unknown, metadata?: Fields): StepHandlerResult {
+  return new StepHandlerResult({ success: true, result: isFields(value) ? value : { result: value }, metadata });
+}
+
+function isSuccessObject(value: unknown): value is { result: unknown; metadata: unknown } {
+  return isFields(value) && Object.keys(value).length === 2 && 'result' in value && 'metadata' in value;
+}
+
+function metadataIn({ metadata }: { metadata: unknown }): Fields {
+  if (metadata === undefined || metadata === null) return {};
+  if (isFields(metadata)) return metadata;
+  throw misuse(
+    `success: metadata must be an object, not ${shown(metadata)}; an object with only the keys result and metadata is read as { result, metadata }`,
+  );
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** A failure in one object, however it was written. */

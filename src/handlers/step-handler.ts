@@ -83,7 +83,10 @@ export abstract class StepHandler<Context extends StepContext = StepContext> imp
     return null;
   }
 
-  /** A success. `result` is what dependents and REST see; `metadata` is stored beside it. */
+  /**
+   * A success: `success(result, metadata)` or `success({ result, metadata })`. `result` is what dependents and REST see;
+   * `metadata` is stored beside it. An object whose only keys are `result` and `metadata` is always the second form.
+   */
   protected success(result: object = {}, metadata?: Record<string, unknown>): StepHandlerResult {
     return StepHandlerResult.success(result, metadata);
   }

@@ -11,6 +11,11 @@ import { resultOfReturn, resultOfThrown } from '../../src/handlers/outcome.ts';
 import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
 import { storableJson } from '../../src/model/storable-json.ts';
 
+it('a returned { result, metadata } is the result as it is, since a function returns data', () => {
+  const data = { result: 1, metadata: { a: 1 } };
+  expect(resultOfReturn(data)).toMatchObject({ success: true, result: data, metadata: {} });
+});
+
 describe('what a handler returns', () => {
   it('is itself when it is a result', () => {
     const failure = StepHandlerResult.failure('no');

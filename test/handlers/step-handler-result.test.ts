@@ -17,6 +17,18 @@ class Probe extends StepHandler {
   }
 }
 
+class Saying extends StepHandler {
+  static override readonly handlerName = 'saying';
+  readonly value: object;
+  constructor(value: object) {
+    super();
+    this.value = value;
+  }
+  call() {
+    return this.success(this.value);
+  }
+}
+
 describe('a success', () => {
   it('says so on the instance, and is the same by whatever name it was made', () => {
     const result = StepHandlerResult.successHandlerResult({ ok: true }, { duration_ms: 100 });
@@ -24,6 +36,44 @@ describe('a success', () => {
     expect([result.isSuccess(), result.isFailure()]).toEqual([true, false]);
     expect(result).toEqual(StepHandlerResult.success({ ok: true }, { duration_ms: 100 }));
     expect(result).toEqual(new Probe().call());
+  });
+
+  it.each([
+    ['a class handler', (value: object) => new Saying(value).call()],
+    ['StepHandlerResult.success', (value: object) => StepHandlerResult.success(value)],
+    ['successHandlerResult', (value: object) => StepHandlerResult.successHandlerResult(value)],
+  ])('of %s has the parts of { result, metadata }, and never nests them', (_, make) => {
+    expect(make({ result: { total: 7 }, metadata: { ms: 3 } })).toMatchObject({
+      result: { total: 7 },
+      metadata: { ms: 3 },
+    });
+    expect(make({ metadata: {}, result: [1] })).toMatchObject({ result: { result: [1] }, metadata: {} });
+    expect(make({ result: null, metadata: null })).toMatchObject({ success: true, result: {}, metadata: {} });
+    expect(make({ result: undefined, metadata: undefined })).toMatchObject({ result: {}, metadata: {} });
+    expect(make({ result: { result: 1, metadata: { a: 1 } }, metadata: { ms: 3 } })).toMatchObject({
+      result: { result: 1, metadata: { a: 1 } },
+      metadata: { ms: 3 },
+    });
+  });
+
+  it('keeps an object with other keys, or with only one of the two, as the result itself', () => {
+    for (const value of [{ result: 1 }, { metadata: { a: 1 } }, { result: 1, metadata: {}, total: 2 }]) {
+      expect(StepHandlerResult.success(value)).toMatchObject({ result: value, metadata: {} });
+    }
+  });
+
+  it('adds metadata by position to that of { result, metadata }', () => {
+    const result = StepHandlerResult.success({ result: { a: 1 }, metadata: { ms: 3, by: 'x' } }, { by: 'y' });
+    expect(result).toMatchObject({ result: { a: 1 }, metadata: { ms: 3, by: 'y' } });
+  });
+
+  it.each([['v1'], [[1]], [7]])('refuses metadata that is not an object: %j', (metadata) => {
+    expect(() => StepHandlerResult.success({ result: {}, metadata })).toThrow(
+      expect.objectContaining({
+        message: expect.stringMatching(/^success: metadata must be an object, not /),
+        retryable: false,
+      }),
+    );
   });
 
   it('is {} when nothing is given, and holds arrays and primitives under result', () => {

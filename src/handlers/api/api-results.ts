@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { storableJson } from '../../model/storable-json.ts';
-import { type Failure, StepHandlerResult } from '../step-handler-result.ts';
+import { type Failure, StepHandlerResult, successOf as plainSuccess } from '../step-handler-result.ts';
 import { classNameOf, messageOfThrown, storableText } from '../thrown.ts';
 import { type ApiResponse, isApiResponse } from './api-response.ts';
 import { redactedHeaders, redactedJson, redactedUrl } from './redaction.ts';
@@ -55,13 +55,13 @@ export function resultOfResponse(response: ApiResponse): StepHandlerResult {
 /** The success of a step; of an answer that is none, and that nobody made a result of, its failure. */
 export function apiSuccess(args: ApiSuccessArguments): StepHandlerResult {
   const { response, result, includeResponse = true } = successOf(args);
-  if (!response) return StepHandlerResult.success(result);
+  if (!response) return plainSuccess(result ?? {});
   if (result === undefined && !response.ok) return apiFailure([response]);
   if (result === undefined && response.jsonError !== null) return brokenJson(response);
 
   const { body } = response;
   const value = result ?? (typeof body === 'object' && body !== null ? body : { data: body });
-  return StepHandlerResult.success(value, includeResponse ? metadataOf(response) : undefined);
+  return plainSuccess(value, includeResponse ? metadataOf(response) : undefined);
 }
 
 /** The failure that an answer's status means, with the delay that it asks for. */

@@ -124,6 +124,12 @@ describe('apiSuccess', () => {
     expect(api.apiSuccess(answer(200, [1])).result).toEqual({ result: [1] });
   });
 
+  it('keeps a body whose keys are result and metadata as the result', () => {
+    const body = { result: 1, metadata: { page: 2 } };
+    expect(api.apiSuccess(answer(200, body)).result).toEqual(body);
+    expect(api.apiSuccess(answer(200), body).result).toEqual(body);
+  });
+
   it('stores status and headers beside it, unless it is told not to', () => {
     const response = answer(201, {}, { 'x-page': '2', 'set-cookie': 's=1' });
     expect(api.apiSuccess(response).metadata).toEqual({
