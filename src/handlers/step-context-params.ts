@@ -6,9 +6,15 @@ type Fields = Record<string, unknown>;
 
 /**
  * Envelopes by step name. Their fields are optional because a context made by hand may hold bare results; and so
- * `dependencyResults.reserve ?? {}` has the keys of an envelope.
+ * `dependencyResults.reserve ?? {}` has the keys of an envelope. `get(name)` reads it as a map; the result of a step named
+ * `get` takes the place of the method.
  */
-export type DependencyResults = Record<string, Partial<DependencyResult>>;
+export type DependencyResults = Record<string, Envelope> & {
+  // An envelope besides, so that Object.entries and Object.values still give envelopes only.
+  readonly get: Envelope & ((stepName: string) => Envelope | undefined);
+};
+
+type Envelope = Partial<DependencyResult>;
 
 /** How far a handler came, for `context.checkpoint(…)`. */
 export interface CheckpointProgress {

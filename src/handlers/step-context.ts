@@ -91,7 +91,10 @@ export class StepContext {
     return this.#inputData;
   }
 
-  /** The results of all completed ancestors, by step name. `getDependencyResult` gives a bare one. */
+  /**
+   * The results of all completed ancestors, by step name, also by `dependencyResults.get(name)`. `getDependencyResult` gives
+   * a bare one.
+   */
   get dependencyResults(): DependencyResults {
     this.#dependencyResults ??= this.#readDependencies();
     return this.#dependencyResults;
@@ -312,8 +315,8 @@ export class StepContext {
   #readDependencies(): DependencyResults {
     const params = this.#params;
     // Bare results are let in for contexts made by hand; the accessors read both.
-    if (params.dependencyResults) return params.dependencyResults as DependencyResults;
-    const all: DependencyResults = {};
+    const all = Object.create(READ_AS_MAP) as DependencyResults;
+    if (params.dependencyResults) return Object.assign(all, params.dependencyResults);
     for (const name of params.dependencyNames?.() ?? []) {
       const found = this.#part(name);
       if (found) all[name] = dependencyResult(found);
@@ -321,6 +324,16 @@ export class StepContext {
     return all;
   }
 }
+
+/** The prototype of `dependencyResults`, so that `get` is not among its keys and a step of that name hides it. */
+const READ_AS_MAP: object = Object.create(Object.prototype, {
+  get: {
+    writable: true,
+    value: function (this: Fields, stepName: string): unknown {
+      return own(this, stepName);
+    },
+  },
+});
 
 function own(fields: Fields, key: string): unknown {
   return Object.hasOwn(fields, key) ? fields[key] : undefined;

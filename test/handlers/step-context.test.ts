@@ -237,6 +237,46 @@ describe('a context made by hand', () => {
     expect(context.getAllDependencyResults('batch_')).toEqual([{ n: 1 }, { n: 3 }]);
   });
 
+  it.each([
+    [
+      'given by hand',
+      {
+        dependencyResults: { reserve: dependencyResult({ stepUuid: 's', result: { id: 'R-1' } }), bare: { id: 'B-1' } },
+      },
+    ],
+    [
+      'as the worker gives them',
+      {
+        dependency: (name: string) => ({ stepUuid: 's', result: { id: name === 'reserve' ? 'R-1' : 'B-1' } }),
+        dependencyNames: () => ['reserve', 'bare'],
+      },
+    ],
+  ])('lets dependencyResults be read as a map, %s', (_, params) => {
+    const { dependencyResults } = contextOf(params);
+    expect(dependencyResults.get('reserve')).toBe(dependencyResults.reserve);
+    expect([dependencyResults.get('reserve')?.id, dependencyResults.get('bare')?.id]).toEqual(['R-1', 'B-1']);
+    expect([dependencyResults.get('absent'), dependencyResults.get('toString')]).toEqual([undefined, undefined]);
+    expect(Object.keys(dependencyResults)).toEqual(['reserve', 'bare']);
+    expect(Object.keys({ ...dependencyResults })).toEqual(['reserve', 'bare']);
+    expect(JSON.parse(JSON.stringify(dependencyResults))).not.toHaveProperty('get');
+  });
+
+  it('lets the result of a step named get win over the method', () => {
+    const context = contextOf({ dependencyResults: { get: { id: 'G-1' } } });
+    expect(context.dependencyResults.get).toEqual({ id: 'G-1' });
+    expect(context.getDependencyResult('get')).toEqual({ id: 'G-1' });
+    expect(contextOf().getDependencyResult('get')).toBeNull();
+    expect(contextOf().dependencyResults.get('get')).toBeUndefined();
+  });
+
+  it('does not change the results that it was given', () => {
+    const dependencyResults = Object.freeze({ reserve: { id: 'R-1' } });
+    const context = contextOf({ dependencyResults });
+    expect(context.dependencyResults.get('reserve')).toEqual({ id: 'R-1' });
+    expect(context.dependencyResults).toBe(context.dependencyResults);
+    expect('get' in dependencyResults).toBe(false);
+  });
+
   it('reads each part when it is asked for, and once', () => {
     const reads: string[] = [];
     const watched = (name: string, value: unknown) => {

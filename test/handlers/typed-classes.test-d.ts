@@ -1,4 +1,5 @@
 import { expectTypeOf, test } from 'vitest';
+import type { DependencyResult } from '../../src/handlers/dependency-result.ts';
 import type { StepContext } from '../../src/handlers/step-context.ts';
 import { StepHandler, type StepHandlerClass } from '../../src/handlers/step-handler.ts';
 import type { TypedStepContext } from '../../src/handlers/typed-step-context.ts';
@@ -37,6 +38,12 @@ test('without types everything is unknown, until the caller claims one', () => {
       expectTypeOf(context.getInput('a')).toBeUnknown();
       expectTypeOf(context.getInput<string>('a')).toEqualTypeOf<string | undefined>();
       expectTypeOf(context.getDependencyResult('a')).toBeUnknown();
+      expectTypeOf(context.dependencyResults.get('a')).toEqualTypeOf<Partial<DependencyResult> | undefined>();
+      expectTypeOf(context.dependencyResults.a).toExtend<Partial<DependencyResult> | undefined>();
+      for (const [, { success, n }] of Object.entries(context.dependencyResults)) {
+        expectTypeOf(success).toEqualTypeOf<boolean | undefined>();
+        expectTypeOf(n).toBeUnknown();
+      }
       expectTypeOf(context.getDependencyResult<{ n: number }>('a')).toEqualTypeOf<{ n: number } | null>();
       return this.success();
     }
