@@ -86,7 +86,7 @@ describe('events', () => {
       defineBatchAnalyzer('cut', { workerTemplate: 'part' }, () => ({ totalItems: 3, batchSize: 1 })),
       defineHandler('part', {}, ({ context }) => {
         const { batch_id } = context.stepInputs['cursor'] as { batch_id: string };
-        if (batch_id === '002') throw new PermanentError('no');
+        if (batch_id === 'batch_001') throw new PermanentError('no');
         return { batch_id };
       }),
     ];
@@ -112,9 +112,9 @@ describe('events', () => {
     const rows = await stored(taskUuid);
     const names = new Map((await tasker.getSteps(taskUuid)).map((step) => [step.stepUuid, step.name]));
     expect(rows.map(({ name, idx }) => `${name} ${names.get(stepUuid(taskUuid, idx))}`).sort()).toEqual([
-      'part.done part_001',
-      'part.done part_003',
-      'part.failed part_002',
+      'part.done part_batch_000',
+      'part.done part_batch_002',
+      'part.failed part_batch_001',
       'step.cut cut',
       'step.left left',
       'step.routed route',

@@ -108,8 +108,14 @@ describe('the handlers of the guide to batches', () => {
       }
       dependencyResults[`process_csv_batch_${cursor.batch_id}`] = worked.result;
     }
-    expect(dependencyResults.process_csv_batch_001).toMatchObject({ items_processed: 100, results: [{ sum: 5050 }] });
-    expect(dependencyResults.process_csv_batch_002).toMatchObject({ items_processed: 50, results: [{ sum: 6275 }] });
+    expect(dependencyResults.process_csv_batch_batch_000).toMatchObject({
+      items_processed: 100,
+      results: [{ sum: 5050 }],
+    });
+    expect(dependencyResults.process_csv_batch_batch_001).toMatchObject({
+      items_processed: 50,
+      results: [{ sum: 6275 }],
+    });
     expect((await run('imports.summarize', { dependencyResults })).result).toEqual({
       batches: 2,
       rows: 150,
@@ -161,9 +167,9 @@ describe('the workflow of the guide to batches', () => {
     const { folder, kit } = await workflowOf('docs/guide/batches.md');
     const { task, steps, results } = await kit.run({ context: { csv_path: writeOrders(folder, 150) } });
     expect(task.status).toBe('complete');
-    expect(results.process_csv_batch_001).toMatchObject({ results: [{ sum: 5050 }] });
-    expect(results.process_csv_batch_002).toMatchObject({ results: [{ sum: 6275 }] });
-    expect(steps.process_csv_batch_001!.attempts).toBe(1);
+    expect(results.process_csv_batch_batch_000).toMatchObject({ results: [{ sum: 5050 }] });
+    expect(results.process_csv_batch_batch_001).toMatchObject({ results: [{ sum: 6275 }] });
+    expect(steps.process_csv_batch_batch_000!.attempts).toBe(1);
     expect(results.summarize).toEqual({ batches: 2, rows: 150, success_rate: 1 });
   });
 
@@ -171,12 +177,12 @@ describe('the workflow of the guide to batches', () => {
     const { folder, kit } = await workflowOf('docs/guide/batches.md', {
       'imports.process': ({ stepInputs }) => {
         const { batch_id } = stepInputs.cursor as { batch_id: string };
-        if (batch_id === '002') throw new PermanentError('row 101 is broken');
+        if (batch_id === 'batch_001') throw new PermanentError('row 101 is broken');
         return { items_processed: 100, items_succeeded: 100 };
       },
     });
     const failed = await kit.run({ context: { csv_path: writeOrders(folder, 250) } });
-    expect(failed.errors).toMatchObject({ process_csv_batch_002: { message: 'row 101 is broken' } });
+    expect(failed.errors).toMatchObject({ process_csv_batch_batch_001: { message: 'row 101 is broken' } });
     expect(failed.results.summarize).toEqual({ batches: 2, rows: 200, success_rate: 1 });
   });
 

@@ -51,7 +51,7 @@ export class BatchWorkerContext {
     return new BatchWorkerContext(batchData, { checkpoint });
   }
 
-  /** `001`, `002` …; `000` is the placeholder. */
+  /** `001`, `002` …, or of `defineBatchAnalyzer` `batch_000`, `batch_001` …; `000` is the placeholder. */
   get batchId(): string {
     return this.cursor.batch_id;
   }
@@ -66,7 +66,7 @@ export class BatchWorkerContext {
     const told = this.#data.batch_index;
     if (typeof told === 'number') return told;
     const found = this.#siblings().findIndex(({ batch_id }) => batch_id === this.batchId);
-    return found >= 0 ? found : Math.max(0, Number(/\d+$/.exec(this.batchId)?.[0] ?? 1) - 1);
+    return found >= 0 ? found : indexIn(this.batchId);
   }
 
   /** How many batches there are; of a context made by hand that does not say, 1. */
@@ -148,6 +148,12 @@ export function getBatchContext(context: StepContext): BatchWorkerContext | null
  */
 export function createBatchWorkerContext(batchData: Fields, checkpoint?: Fields | null): BatchWorkerContext {
   return BatchWorkerContext.fromStepData(batchData, checkpoint);
+}
+
+/** The index that an id tells: `batch_000` and `001` are the first ones. */
+function indexIn(batchId: string): number {
+  const number = Number(/\d+$/.exec(batchId)?.[0] ?? 1);
+  return /^batch_\d+$/.test(batchId) ? number : Math.max(0, number - 1);
 }
 
 /** Where `batch_context` may be, in the order of reading. */

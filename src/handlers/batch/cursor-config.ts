@@ -72,11 +72,14 @@ export function CursorConfig(options: z.input<typeof Options>): CursorConfig & {
   throw misuse(`CursorConfig: ${[...(issue?.path ?? []), issue?.message].join(': ')}`);
 }
 
-/** The cursors as they are stored, each with an id of its own. */
-export function storedCursors(configs: readonly AnyCursor[]): RustCursorConfig[] {
+/** The cursors as they are stored, each with an id: its own, or what `idOf` makes of its index (`001`, `002` …). */
+export function storedCursors(
+  configs: readonly AnyCursor[],
+  idOf = (index: number) => String(index + 1).padStart(3, '0'),
+): RustCursorConfig[] {
   const seen = new Set<string>();
   return configs.map((config, index) => {
-    const cursor = storedCursor(config, String(index + 1).padStart(3, '0'));
+    const cursor = storedCursor(config, idOf(index));
     if (seen.has(cursor.batch_id)) {
       throw misuse(
         `batches: two of them have the id ${cursor.batch_id}; the id names the worker's step, so make them differ`,

@@ -8,6 +8,7 @@ import { isStepHandlerResult, type StepHandlerResult } from '../step-handler-res
 import { type BatchAnalysis, batchAnalyzerSuccess } from './analyzer-result.ts';
 import { BatchConfig } from './batch-config.ts';
 import type { BatchProcessingOutcome } from './batch-processing-outcome.ts';
+import { type AnyCursor, storedCursors } from './cursor-config.ts';
 import { createCursorRanges } from './cursor-ranges.ts';
 
 /** What `defineBatchAnalyzer` is told besides what all handlers are. */
@@ -25,8 +26,9 @@ export type BatchAnalyzerReturn =
 
 /**
  * The handler of a `batchable` step from a function, with the options and arguments of `defineHandler`. It returns how
- * many items there are and how many a worker gets; one worker is made for each batch, none when there are no items.
- * Ranges of one's own are returned as `{ cursorConfigs }`. Sizes that make no sense fail the step for good.
+ * many items there are and how many a worker gets; one worker is made for each batch, none when there are no items. The
+ * ids of the batches are `batch_000`, `batch_001` and so on; `batchAnalyzerSuccess`, which class handlers use, numbers them
+ * from `001`. Ranges of one's own are returned as `{ cursorConfigs }`. Sizes that make no sense fail the step for good.
  *
  * @example
  * const analyze = defineBatchAnalyzer(
@@ -60,12 +62,21 @@ function resultOfAnalysis(returned: unknown, name: string, workerTemplateName?: 
   }
   // A result written by hand, with whatever else it likes beside the outcome.
   if ('batch_processing_outcome' in returned) return resultOfReturn(returned);
-  if ('cursorConfigs' in returned) return batchAnalyzerSuccess({ workerTemplateName, ...(returned as BatchAnalysis) });
+  if ('cursorConfigs' in returned) {
+    const analysis = returned as BatchAnalysis;
+    return batchAnalyzerSuccess({ workerTemplateName, ...analysis, cursorConfigs: named(analysis.cursorConfigs) });
+  }
 
   const { totalItems, metadata = {}, ...sizes } = BatchConfig(returned as BatchConfig);
-  const cursorConfigs = createCursorRanges({ totalItems, ...sizes });
+  const cursorConfigs = named(createCursorRanges({ totalItems, ...sizes }));
   return batchAnalyzerSuccess(
     { cursorConfigs, totalItems, workerTemplateName, batchMetadata: metadata },
     { ...metadata, batch_count: cursorConfigs.length, total_items: totalItems },
   );
+}
+
+/** The ids that existing analyzers made of functions give, and that their aggregators look for. */
+function named(cursors: readonly AnyCursor[]): readonly AnyCursor[] {
+  if (!Array.isArray(cursors)) return cursors;
+  return storedCursors(cursors as readonly AnyCursor[], (index) => `batch_${String(index).padStart(3, '0')}`);
 }

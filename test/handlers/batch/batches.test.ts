@@ -439,7 +439,7 @@ describe("a worker's context", () => {
 
   const flat = { batch_id: 'batch_004', start_cursor: 300, end_cursor: 400, step_size: 25 };
   const nested = { batch_id: 'batch_004', cursor: { start_cursor: 300, end_cursor: 400, step_size: 25 } };
-  const nestedConfig = { cursor_config: flat, batch_index: 4 };
+  const nestedConfig = { cursor_config: { ...flat, batch_id: 'batch_004' }, batch_index: 4 };
 
   it.each([
     ['stepConfig', flat],
@@ -452,7 +452,7 @@ describe("a worker's context", () => {
     const batch = handler.getBatchContext(contextOf({ [where]: { batch_context }, checkpoint: { cursor: 350 } }))!;
     expect(batch).toMatchObject({
       batchId: 'batch_004',
-      batchIndex: 'batch_index' in batch_context ? 4 : 3,
+      batchIndex: 4,
       startCursor: 300,
       endCursor: 400,
       stepSize: 25,

@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { batchAnalyzerSuccess } from '../../../src/handlers/batch/analyzer-result.ts';
 import { BatchConfig } from '../../../src/handlers/batch/batch-config.ts';
 import { createBatches, noBatches } from '../../../src/handlers/batch/batch-processing-outcome.ts';
 import { checkpointYield } from '../../../src/handlers/batch/checkpoint-yield.ts';
+import { createCursorRanges } from '../../../src/handlers/batch/cursor-ranges.ts';
 import { defineBatchAnalyzer } from '../../../src/handlers/batch/define-batch-analyzer.ts';
 import { defineBatchWorker } from '../../../src/handlers/batch/define-batch-worker.ts';
 import { defineConvergence } from '../../../src/handlers/batch/define-convergence.ts';
+import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { StepContext, type StepContextParams } from '../../../src/handlers/step-context.ts';
 import type { StepHandlerClass } from '../../../src/handlers/step-handler.ts';
 import { StepHandlerResult } from '../../../src/handlers/step-handler-result.ts';
@@ -35,6 +38,22 @@ describe('a defined analyzer', () => {
       },
       metadata: { batch_count: 3, total_items: 250, csv_path: 'a.csv', batch_analyzer: true },
     });
+  });
+
+  it('calls its batches batch_000, batch_001 and so on, where class handlers call them 001, 002', async () => {
+    const ids = async (handler: StepHandlerClass) => {
+      const { batch_processing_outcome } = (await run(handler)).result!;
+      const { cursor_configs } = batch_processing_outcome as { cursor_configs: { batch_id: string }[] };
+      return cursor_configs.map(({ batch_id }) => batch_id);
+    };
+    const sizes = defineBatchAnalyzer('a', {}, () => ({ totalItems: 1_001, batchSize: 1 }));
+    const of = await ids(sizes);
+    expect([of[0], of[1], of[999], of[1_000]]).toEqual(['batch_000', 'batch_001', 'batch_999', 'batch_1000']);
+    const ranges = createCursorRanges({ totalItems: 2, batchSize: 1 });
+    expect(await ids(defineBatchAnalyzer('a', {}, () => ({ cursorConfigs: ranges })))).toEqual(of.slice(0, 2));
+    const made = () => batchAnalyzerSuccess({ cursorConfigs: ranges, totalItems: 2 });
+    expect(await ids(defineBatchAnalyzer('a', {}, made))).toEqual(['001', '002']);
+    expect(await ids(defineHandler('a', {}, made))).toEqual(['001', '002']);
   });
 
   it('with nothing to do says so, and whose placeholder it is', async () => {
