@@ -24,7 +24,7 @@ import type { Logger } from '../logging/logger.ts';
 import { roomLogger } from '../logging/room-logger.ts';
 import type { Metrics, MetricsReport } from '../metrics/metrics.ts';
 import { nearNames } from '../model/near-names.ts';
-import { checkHandlers, phraseProblems } from '../registry/check-handlers.ts';
+import { checkHandlers, phraseProblems, unusedMethods } from '../registry/check-handlers.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import type { Tracing } from '../tracing/tracing.ts';
@@ -267,6 +267,7 @@ export class Tasker {
     const { registry, templates } = this.#parts;
     if (!registry) return;
     const problems = await checkHandlers(registry, templates);
+    for (const line of await unusedMethods(registry, templates)) this.#logger.warn(line);
     if (problems.length === 0) return;
     this.#logger.warn(
       { handlers: problems.map(({ callable }) => callable), problems: problems.map(({ message }) => message) },

@@ -79,6 +79,12 @@ export function isSharedHandlerClass(value: StepHandlerClass): boolean {
   return Object.hasOwn(value, SHARED);
 }
 
+/** Whether a handler is an instance of such a class: its one function is all that it has for a step. */
+export function isFunctionHandler(handler: object): boolean {
+  const made: unknown = handler.constructor; // undefined in an object without a prototype
+  return typeof made === 'function' && Object.hasOwn(made, SHARED);
+}
+
 /** The function with its arguments read before it and its outcome made a result after it; never throws. */
 function callOf(definition: FunctionHandler): (context: StepContext) => HandlerOutcome {
   const { answerBefore } = definition;

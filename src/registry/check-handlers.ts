@@ -1,5 +1,6 @@
 import { messageOf } from '../errors.ts';
-import type { HandlerDefinition } from './handler-definition.ts';
+import { isFunctionHandler } from '../handlers/handler-of-function.ts';
+import { type HandlerDefinition, usesMethodDispatch } from './handler-definition.ts';
 import type { HandlerRegistry } from './handler-registry.ts';
 
 /** What {@link checkHandlers} needs of a template. */
@@ -56,6 +57,37 @@ async function problemOf(
   } catch (error) {
     // That is what was asked: a report, whatever a constructor or a resolver throws.
     return { missing: false, message: messageOf(error), near: [] };
+  }
+}
+
+/** The template of {@link unusedMethods}. */
+interface NamedTemplate extends CheckedTemplate {
+  namespace: string;
+  name: string;
+  version: string;
+}
+
+/** One line for each step that names a method of a handler made of a function: the function is called instead. */
+export async function unusedMethods(registry: HandlerRegistry, templates: readonly NamedTemplate[]): Promise<string[]> {
+  const lines: string[] = [];
+  for (const { namespace, name, version, steps } of templates) {
+    for (const step of steps) {
+      if (!usesMethodDispatch(step.handler) || !(await isFunction(registry, step.handler))) continue;
+      const { callable, method } = step.handler;
+      lines.push(
+        `template ${namespace}/${name}@${version}: step ${step.name} names method ${method}, but handler ${callable} is a function and has no methods; its function is called`,
+      );
+    }
+  }
+  return lines;
+}
+
+async function isFunction(registry: HandlerRegistry, definition: HandlerDefinition): Promise<boolean> {
+  try {
+    const handler = await registry.resolve(definition);
+    return handler !== null && isFunctionHandler(handler);
+  } catch {
+    return false; // `checkHandlers` reports it
   }
 }
 

@@ -1,3 +1,4 @@
+import { isFunctionHandler } from '../handlers/handler-of-function.ts';
 import { runInStep } from '../handlers/running-step.ts';
 import type { StepContext } from '../handlers/step-context.ts';
 import type { ExecutableHandler, HandlerOutcome } from '../handlers/step-handler.ts';
@@ -54,6 +55,16 @@ export class MethodDispatchWrapper implements ExecutableHandler {
   toString(): string {
     return `MethodDispatchWrapper(${this.name}.${this.targetMethod})`;
   }
+}
+
+/**
+ * The handler with this method in the place of `call`. A handler made of a function has no other work than its function,
+ * so it is returned as it is, whatever the method. Throws {@link MethodDispatchError} when a class lacks the method.
+ *
+ * @internal
+ */
+export function withMethod(handler: ExecutableHandler, method: string): ExecutableHandler {
+  return isFunctionHandler(handler) ? handler : new MethodDispatchWrapper(handler, method);
 }
 
 type HandlerMethod = (this: ExecutableHandler, context: StepContext) => HandlerOutcome;

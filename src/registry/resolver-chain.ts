@@ -5,7 +5,7 @@ import { ClassLookupResolver } from './class-lookup-resolver.ts';
 import { ExplicitMappingResolver, type HandlerEntry } from './explicit-mapping-resolver.ts';
 import { effectiveMethod, type HandlerDefinition, usesMethodDispatch } from './handler-definition.ts';
 import { type HandlerMaker, makerOf, whyNot } from './handler-maker.ts';
-import { MethodDispatchWrapper } from './method-dispatch.ts';
+import { withMethod } from './method-dispatch.ts';
 import { ResolutionError, ResolverNotFoundError } from './resolution-errors.ts';
 
 /** What {@link ResolverChain.chainInfo} tells of a resolver. */
@@ -117,9 +117,12 @@ export class ResolverChain {
     return maker && this.wrapForMethodDispatch(maker(), definition);
   }
 
-  /** The handler itself, or one whose `call` is the method that the definition names. Throws `MethodDispatchError`. */
+  /**
+   * The handler itself, or one whose `call` is the method that the definition names. A handler made of a function is always
+   * itself. Throws `MethodDispatchError` when a class lacks the method.
+   */
   wrapForMethodDispatch(handler: ExecutableHandler, definition: HandlerDefinition): ExecutableHandler {
-    return usesMethodDispatch(definition) ? new MethodDispatchWrapper(handler, effectiveMethod(definition)) : handler;
+    return usesMethodDispatch(definition) ? withMethod(handler, effectiveMethod(definition)) : handler;
   }
 
   /** What makes the handler, if that is known without asking; undefined when a resolver must be asked. @internal */

@@ -7,7 +7,7 @@ import { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import { storableJson } from '../model/storable-json.ts';
 import { makerOf } from '../registry/handler-maker.ts';
 import { type HandlerOrigin, handlersIn } from '../registry/handler-origin.ts';
-import { MethodDispatchWrapper } from '../registry/method-dispatch.ts';
+import { withMethod } from '../registry/method-dispatch.ts';
 import { ResolutionError } from '../registry/resolution-errors.ts';
 import { openTracing } from '../tracing/tracing.ts';
 import { callHandler } from './call-handler.ts';
@@ -47,7 +47,7 @@ async function begin({ run, origin, method, step }: Run): Promise<void> {
   if (step.aborted) mine.abort.abort(new DOMException(step.aborted.message, step.aborted.name));
   try {
     const made = (await makerAt(origin))();
-    const handler = method === null ? made : new MethodDispatchWrapper(made, method);
+    const handler = method === null ? made : withMethod(made, method);
     const context = new StepContext(
       threadParams(step, {
         signal: mine.abort.signal,

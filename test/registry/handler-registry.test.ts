@@ -2,8 +2,17 @@ import { describe, expect, it } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { StepContext } from '../../src/handlers/step-context.ts';
 import { StepHandler } from '../../src/handlers/step-handler.ts';
+import {
+  Decision,
+  defineApiHandler,
+  defineBatchAnalyzer,
+  defineBatchWorker,
+  defineDecisionHandler,
+  StepHandlerResult,
+} from '../../src/index.ts';
 import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
 import type { MethodDispatchWrapper } from '../../src/registry/method-dispatch.ts';
+import { createTestContext } from '../../src/testing/index.ts';
 import { collectingLogger } from '../handlers/collecting-logger.ts';
 
 class Payment extends StepHandler {
@@ -116,6 +125,45 @@ describe('the registry', () => {
     const other = new HandlerRegistry();
     other.register(Payment);
     expect(HandlerRegistry.instance().isRegistered('payment')).toBe(false);
+  });
+});
+
+describe('a method that a template names for a handler made of a function', () => {
+  const kinds = {
+    defineHandler: defineHandler('x', {}, () => ({ by: 'its function' })),
+    defineDecisionHandler: defineDecisionHandler('x', {}, () => Decision.skip('nothing to do')),
+    defineBatchAnalyzer: defineBatchAnalyzer('x', {}, () => ({ totalItems: 0, batchSize: 1 })),
+    defineBatchWorker: defineBatchWorker('x', {}, () => ({ itemsProcessed: 1 })),
+    defineApiHandler: defineApiHandler('x', { baseUrl: '' }, () => ({ by: 'its function' })),
+  };
+
+  it.each(Object.entries(kinds))('falls back to that function: %s', async (_, handler) => {
+    const registry = new HandlerRegistry();
+    registry.register('a_class', handler);
+    registry.register('an_instance', new handler());
+    registry.registerFactory('a_factory', () => new handler());
+    const context = createTestContext();
+    for (const callable of registry.listHandlers()) {
+      // `get` and `post` are methods that instances of defineApiHandler have, and no work of a step.
+      for (const method of ['refund', 'get', 'post', 'success', 'constructor']) {
+        const found = (await registry.resolve({ callable, method }))!;
+        expect(await found.call(context)).toMatchObject({ success: true });
+        expect(await registry.resolveSync({ callable, method })!.call(context)).toMatchObject({ success: true });
+      }
+    }
+  });
+
+  it('is called where a class extends the function handler and has the method', async () => {
+    class Refunding extends kinds.defineHandler {
+      refund() {
+        return StepHandlerResult.success({ by: 'refund' });
+      }
+    }
+    const registry = new HandlerRegistry();
+    registry.register('x', Refunding);
+    const found = await registry.resolve({ callable: 'x', method: 'refund' });
+    expect(await found!.call(createTestContext())).toMatchObject({ result: { by: 'refund' } });
+    await expect(registry.resolve({ callable: 'x', method: 'refnd' })).rejects.toThrow('it has no method refnd');
   });
 });
 

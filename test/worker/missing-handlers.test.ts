@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { StepHandler } from '../../src/handlers/step-handler.ts';
 import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
 import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { deferred, invariants, until } from '../support/setup.ts';
@@ -12,6 +13,46 @@ const registryOf = (...names: string[]) => {
   return registry;
 };
 const ONCE = { retry: { max_attempts: 1 } };
+
+describe('a step that names a method of a handler made of a function', () => {
+  it('runs the function, and a warning at start names template, step and method', async () => {
+    const { logger, lines } = collectingLogger();
+    class Payment extends StepHandler {
+      static override readonly handlerName = 'payment';
+      call() {
+        return this.success({ by: 'call' });
+      }
+      refund() {
+        return this.success({ by: 'refund' });
+      }
+    }
+    const handlers = registryOf('charge');
+    handlers.register(Payment);
+    const { tasker, demo } = await shared.setup(
+      {
+        charge: { handler: { callable: 'charge', method: 'process' } },
+        again: { handler: { callable: 'charge', method: 'call' } },
+        refund: { handler: { callable: 'payment', method: 'refund' } },
+      },
+      { handlers, logger },
+    );
+    const warned = lines.filter(({ message }) => message.includes('method'));
+    expect(warned.map(({ level, message }) => [level, message])).toEqual([
+      [
+        'warn',
+        `template ${demo.namespace}/${demo.name}@1.0.0: step charge names method process, but handler charge is a function and has no methods; its function is called`,
+      ],
+    ]);
+    const { taskUuid } = await tasker.createTask(demo);
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+    const results = (await tasker.getSteps(taskUuid)).map(({ name, results: found }) => [name, found?.result]);
+    expect(Object.fromEntries(results)).toEqual({
+      charge: { by: 'charge' },
+      again: { by: 'charge' },
+      refund: { by: 'refund' },
+    });
+  });
+});
 
 describe('a step whose handler this worker does not have', () => {
   it('is handed to a living worker that has it, at once and without spending an attempt', async () => {

@@ -75,6 +75,7 @@ describe('a handler in a thread', () => {
         c: { handler: { callable: 'always', isolation: 'none' } },
         d: { handler: { callable: 'always', method: 'other' } },
         e: { handler: 'sleeps' },
+        f: { handler: { callable: 'tells', method: 'other', isolation: 'thread' } },
       },
       { handlers: threadHandlers(), threads: 2 },
     );
@@ -88,6 +89,7 @@ describe('a handler in a thread', () => {
       c: true,
       d: false,
       e: true,
+      f: false,
     });
     expect(results.get('d')?.other).toBe('always');
   });
