@@ -502,13 +502,29 @@ describe("a subscriber of somebody's own module", () => {
     expect([subscriber.getProcessedCount(), subscriber.getErrorCount()]).toEqual([1, 2]);
   });
 
-  it('runs a bare event as it runs one in { event, receivedAt }, on an emitter and on a bridge', async () => {
+  it('runs a bare event as it runs one in { event, receivedAt }, on an emitter', async () => {
     const { emitter, module, subscriber } = setup([defineHandler('greet', {}, () => ({}))]);
     const emit = emitter.emit.bind(emitter) as (name: string, payload: unknown) => boolean;
     const [bare, wrapped] = [stepEvent(), stepEvent()];
     emit(EventNames.STEP_EXECUTION_RECEIVED, bare);
     emit(EventNames.STEP_EXECUTION_RECEIVED, { event: wrapped, receivedAt: new Date() });
     emit(EventNames.STEP_EXECUTION_RECEIVED, { event: bare, receivedAt: new Date() });
+    await subscriber.waitForCompletion();
+    expect(module.results.map(({ eventId }) => eventId)).toEqual([bare.eventId, wrapped.eventId]);
+  });
+
+  it('runs a bare event as it runs one in { event, receivedAt }, on a bridge', async () => {
+    const registry = new HandlerRegistry();
+    registry.register(defineHandler('greet', {}, () => ({})));
+    const [bridge, module] = [new EventBridge(), new OwnModule()];
+    bridge.start();
+    const subscriber = new StepExecutionSubscriber(bridge as unknown as TaskerEventEmitter, registry, module);
+    subscriber.start();
+    onTestFinished(() => subscriber.stop({ drainTimeoutMs: 50 }));
+    const publish = bridge.publish.bind(bridge) as (name: string, payload: unknown) => boolean;
+    const [bare, wrapped] = [stepEvent(), stepEvent()];
+    publish(EventNames.STEP_EXECUTION_RECEIVED, bare);
+    publish('step_execution_received', { event: wrapped, receivedAt: new Date() });
     await subscriber.waitForCompletion();
     expect(module.results.map(({ eventId }) => eventId)).toEqual([bare.eventId, wrapped.eventId]);
   });
