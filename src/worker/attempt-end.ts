@@ -21,6 +21,8 @@ export interface AttemptEnd extends Recording {
   publication?: Publication | undefined;
   /** Once it is recorded with events: their time, in ISO 8601. */
   recordedAt?: string;
+  /** An earlier try recorded it and its answer was lost. An operator may have corrected the result since. */
+  recordedBefore?: true;
 }
 
 /** Seconds that a server may ask to wait; more is taken as this. */

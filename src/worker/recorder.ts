@@ -191,7 +191,10 @@ export class Recorder {
         const refused = answer.refused.map((i) => batch[i]!);
         const earlier: ReadonlyMap<number, string | null> =
           refused.length === 0 ? new Map() : await this.#engine.findRecorded(refused);
-        for (const [i, at] of earlier) refused[i]!.recordedAt = at ?? new Date().toISOString();
+        for (const [i, at] of earlier) {
+          refused[i]!.recordedAt = at ?? new Date().toISOString();
+          refused[i]!.recordedBefore = true;
+        }
         if (this.#away) this.#logger.info('the database is back; waiting results are recorded');
         this.#away = false;
         const stillRefused = answer.refused.filter((_, i) => !earlier.has(i));

@@ -747,14 +747,7 @@ export class Worker {
 
   #recorded(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[], answer: RecordAnswer, own: Reserved): void {
     this.#reserved -= own.freeSlots;
-    for (const { task_uuid, revision } of answer.revised) {
-      const task = this.#cache.get(task_uuid);
-      if (task) this.#cache.revise(task, revision);
-    }
-    // What joins a batch loads the results of its workers, up to what it may hold: thousands are not kept for it here.
-    for (const { kind, idx, step, result } of accepted) {
-      if (kind === 0 && !isWorkerIndex(idx)) this.#cache.keep(step.task, idx, result);
-    }
+    this.#keepResults(accepted, answer);
     const children = this.#childrenOf(batch, answer, own);
     this.channel.recorded(batch, accepted);
     for (const end of batch) this.#letGo(end.step);
@@ -770,6 +763,26 @@ export class Worker {
     // What was given back may be for others only: this worker's free slots do not help it.
     if (accepted.some((end) => end.kind === KIND.released)) this.#options.onWorkLeft(0);
     this.#claim();
+  }
+
+  /**
+   * Keeps results for the steps that come after, unless an operator may have corrected them since they were recorded:
+   * then they are loaded when they are needed. Answers can arrive in another order than the recordings were committed.
+   */
+  #keepResults(accepted: readonly AttemptEnd[], { revised }: RecordAnswer): void {
+    const revisions = new Map<string, number>();
+    for (const { task_uuid, revision } of revised) {
+      revisions.set(task_uuid, revision);
+      const task = this.#cache.get(task_uuid);
+      if (task) this.#cache.revise(task, revision);
+    }
+    for (const { kind, idx, step, result, recordedBefore } of accepted) {
+      // What joins a batch loads the results of its workers, up to what it may hold: thousands are not kept for it here.
+      if (kind !== KIND.completed || isWorkerIndex(idx) || recordedBefore) continue;
+      const { task } = step;
+      if (task.revision > 0 && task.revision !== revisions.get(task.taskUuid)) continue;
+      this.#cache.keep(task, idx, result);
+    }
   }
 
   /** The children that are ours now. None, if this worker was declared dead before the answer came: they are with others. */

@@ -102,6 +102,74 @@ describe('a recording that was committed into a lost connection', () => {
   });
 });
 
+describe('a result that an operator corrects before its recording is answered', () => {
+  /** A task whose step `s` is recorded into a faulty connection and corrected while `other` and `gate` run. */
+  async function correctedUnanswered(fateOf: (recordings: number) => ReturnType<FaultyProxy['decide']>) {
+    const gates = { other: deferred(), gate: deferred() };
+    const read: unknown[] = [];
+    const steps = { s: [], other: [], gate: [], reader: ['s', 'gate'] };
+    const { tasker, url, sql, another } = await setup({ templates: template(steps), worker: false });
+    const proxy = await startProxy(url);
+    let recordings = 0;
+    proxy.decide = (sent) => (isRecord(sent) ? fateOf(++recordings) : undefined);
+    const handlers = [
+      defineHandler('s', {}, () => ({ value: 'from the handler' })),
+      noting([], 'other', () => gates.other.promise),
+      noting([], 'gate', () => gates.gate.promise),
+      defineHandler('reader', {}, ({ context }: { context: StepContext }) => {
+        read.push(context.getDependencyResult('s'));
+        return {};
+      }),
+    ];
+    const options = { databaseUrl: proxy.url, worker: true, handlers, logger: silentLogger, ...TAKES_CHILDREN };
+    const worker = await another(options);
+    const { taskUuid } = await tasker.createTask(DEMO);
+    await until(
+      () => sql(`select 1 from tasker.step where idx = 0 and state = 'complete'`),
+      (complete) => complete.length === 1,
+    );
+    await tasker.completeStep(taskUuid, 's', { result: { value: 'corrected' } });
+    /** The worker knows the outcome of so many recordings. */
+    const acknowledged = (count: number) =>
+      until(
+        () => worker.stats,
+        (stats) => stats?.processed === count && stats.refused === 0,
+      );
+    /** What the step read that starts when `gate` completes, after the correction. */
+    const readByChild = async () => {
+      gates.other.resolve();
+      gates.gate.resolve();
+      expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+      await invariants(sql);
+      return read;
+    };
+    return { proxy, gates, acknowledged, readByChild };
+  }
+
+  it('is read by steps that start afterwards, though the worker sends its own result again', async () => {
+    let corrected = false;
+    // The first try is committed; no other reaches the server before the operator has acted.
+    const { proxy, acknowledged, readByChild } = await correctedUnanswered((recordings) =>
+      recordings === 1 ? 'answer_lost' : corrected ? undefined : 'lost',
+    );
+    corrected = true;
+    await acknowledged(1);
+    expect(proxy.counts.answer_lost).toBe(1);
+    expect(await readByChild()).toEqual([{ value: 'corrected' }]);
+  });
+
+  it('is read by steps that start afterwards, though the answer arrives after that of a later recording', async () => {
+    const { proxy, gates, acknowledged, readByChild } = await correctedUnanswered((recordings) =>
+      recordings === 1 ? 'held' : undefined,
+    );
+    gates.other.resolve();
+    await acknowledged(1);
+    proxy.release();
+    await acknowledged(2);
+    expect(await readByChild()).toEqual([{ value: 'corrected' }]);
+  });
+});
+
 describe('a creation whose answer was lost', () => {
   const kinds: Record<string, { idempotencyKey?: string }> = {
     'without an identity': {},
