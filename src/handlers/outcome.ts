@@ -4,6 +4,7 @@ import { resultOfResponse } from './api/api-results.ts';
 import { backtraceOf } from './backtrace.ts';
 import { ErrorType } from './error-type.ts';
 import { isStepExecutionError } from './handler-errors.ts';
+import { plainFailure } from './plain-failure.ts';
 import type { RetryAfter } from './retry-after.ts';
 import { isStepHandlerResult, StepHandlerResult, successOf } from './step-handler-result.ts';
 import { classNameOf, messageOfThrown, read, storableText } from './thrown.ts';
@@ -17,7 +18,8 @@ const MAX_WORD = 200;
 
 /**
  * What a handler's returned value comes to: a result is itself, an object a success, nothing a success with `{}`,
- * an array or a primitive a success with `{ result: it }`, and a `StepExecutionError` what throwing it comes to. Whether JSON can hold it is for the recorder to say.
+ * an array or a primitive a success with `{ result: it }`, and a `StepExecutionError` what throwing it comes to. The
+ * fields of a failure are such that it can be stored. Whether JSON can hold a success is for the recorder to say.
  *
  * @example
  * resultOfReturn({ packed: 2 }).result; // { packed: 2 }
@@ -25,7 +27,7 @@ const MAX_WORD = 200;
  */
 export function resultOfReturn(returned: unknown): StepHandlerResult {
   try {
-    if (isStepHandlerResult(returned)) return returned;
+    if (isStepHandlerResult(returned)) return returned.success ? returned : plainFailure(returned);
     // `return new PermanentError(…)` where `throw` was meant: a success would hide it.
     if (isStepExecutionError(returned)) return whatThrownComesTo(returned);
     if (isApiResponse(returned)) return resultOfResponse(returned);
@@ -73,7 +75,7 @@ export function thrownBehindResult(result: StepHandlerResult): { thrown: unknown
 function whatThrownComesTo(thrown: unknown): StepHandlerResult {
   try {
     // `throw this.failure(…)` means what it says.
-    return isStepHandlerResult(thrown) && !thrown.success ? thrown : describedFailure(thrown);
+    return isStepHandlerResult(thrown) && !thrown.success ? plainFailure(thrown) : describedFailure(thrown);
   } catch {
     // A proxy that throws whatever is asked of it. There is nothing to say about it, but that it was thrown.
     return StepHandlerResult.failure('something that cannot be read was thrown');

@@ -200,7 +200,7 @@ function pathOf(name: string, keys: readonly (string | number)[]): string {
 
 function describe(thrown: unknown): string {
   try {
-    return thrown instanceof Error ? thrown.message : String(thrown);
+    return String(thrown instanceof Error ? thrown.message : thrown);
   } catch {
     return 'something that cannot be read';
   }

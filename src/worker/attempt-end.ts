@@ -3,9 +3,10 @@ import type { AttemptDetail, EventProblem } from '../engine/task-view.ts';
 import type { Publication } from '../events/publishing/publication.ts';
 import { ErrorType } from '../handlers/error-type.ts';
 import { storedOrchestrationMetadata } from '../handlers/orchestration-metadata.ts';
+import { hasFields, MAX_FAILURE_TEXT, plainFailure } from '../handlers/plain-failure.ts';
 import { retryAfterSeconds } from '../handlers/retry-after.ts';
 import { StepHandlerResult } from '../handlers/step-handler-result.ts';
-import { messageOfThrown } from '../handlers/thrown.ts';
+import { messageOfThrown, storableText } from '../handlers/thrown.ts';
 import { retryDelayMs } from '../model/retry-delay.ts';
 import { storableJson } from '../model/storable-json.ts';
 import { type CheckedResult, checkedResult } from './checked-result.ts';
@@ -28,6 +29,10 @@ export interface AttemptEnd extends Recording {
 /** Seconds that a server may ask to wait; more is taken as this. */
 const LONGEST_RETRY_AFTER_S = 7 * 24 * 3600;
 const DEFAULT_VERSION = '1.0.0';
+/** Characters. */
+const MAX_VERSION = 500;
+/** Bytes of what is kept beside a result. */
+const MAX_DETAIL = 1_048_576;
 
 /**
  * What a handler's result comes to: stored as given, or refused for good with the place that can't be stored. Never
@@ -63,7 +68,7 @@ function endOf(step: HeldStep, result: StepHandlerResult, version: string): Atte
       ? undefined
       : {
           type: outcome.result.errorType ?? ErrorType.HANDLER_ERROR,
-          message: String(outcome.result.errorMessage ?? ''),
+          message: outcome.result.errorMessage ?? '',
         },
     // Set later, if at all: an object that gets new fields, or is made anew with them, is dear.
     events: undefined,
@@ -97,13 +102,20 @@ export function givenBack(step: HeldStep): AttemptEnd {
   };
 }
 
-/** The same attempt as a failure for good: its result can't be recorded. */
-export function refusedByDatabase(end: AttemptEnd, message: string): AttemptEnd {
-  return failedInstead(end, permanent(ErrorType.PERMANENT_ERROR, `the result can't be stored: ${message}`));
+/**
+ * The same attempt as a failure whose message is that of the database: its result can't be recorded. One that was to be
+ * tried again still is.
+ */
+export function refusedByDatabase(end: AttemptEnd, refusal: string): AttemptEnd {
+  const message = `the result can't be stored: ${refusal}`;
+  if (end.kind !== KIND.retryable) return failedInstead(end, permanent(ErrorType.PERMANENT_ERROR, message));
+  const failure = StepHandlerResult.failure({ message, errorType: ErrorType.RETRYABLE_ERROR, retryable: true });
+  return { ...failedInstead(end, failure), kind: end.kind, delayMs: end.delayMs };
 }
 
-/** The same attempt as this failure for good, without its result and its events. */
-export function failedInstead(end: AttemptEnd, failure: StepHandlerResult): AttemptEnd {
+/** The same attempt as this final failure, without its result and its events. */
+export function failedInstead(end: AttemptEnd, given: StepHandlerResult): AttemptEnd {
+  const failure = plainFailure(given);
   return {
     ...end,
     kind: KIND.permanent,
@@ -126,11 +138,12 @@ export function noteEventProblems(end: AttemptEnd, problems: readonly EventProbl
 }
 
 function storableProblem({ path, message, ...problem }: EventProblem): EventProblem {
-  return { ...problem, message: plainText(message), path: path === null ? null : plainText(path) };
+  const plain = (text: string) => storableText(text, MAX_FAILURE_TEXT);
+  return { ...problem, message: plain(message), path: path === null ? null : plain(path) };
 }
 
 function permanent(errorType: string, message: string): StepHandlerResult {
-  return StepHandlerResult.failure({ message, errorType, retryable: false });
+  return plainFailure(StepHandlerResult.failure({ message, errorType, retryable: false }));
 }
 
 /** A result that can be stored, with what it makes happen; or the failure that it comes to instead. */
@@ -141,7 +154,8 @@ function checked(step: HeldStep, result: StepHandlerResult): CheckedResult & Pic
     violations: step.template.resultSchema ? snapshot.checkResult[step.templateIdx] : undefined,
   });
   const { type } = step.template;
-  if (!stored.result.success || (type !== 'decision' && type !== 'batchable')) return stored;
+  if (!stored.result.success) return { result: plainFailure(stored.result), json: 'null' };
+  if (type !== 'decision' && type !== 'batchable') return stored;
   const expansion = snapshot.expansionOf(step.idx, JSON.parse(stored.json));
   if (expansion?.kind !== 'wrong') return { ...stored, expansion };
   return { result: permanent(ErrorType.VALIDATION_ERROR, `step ${step.name}: ${expansion.reason}`), json: 'null' };
@@ -161,19 +175,16 @@ function detailOf(result: StepHandlerResult, version: string, runBy?: string): s
   const detail: AttemptDetail = {};
   if (!result.success) {
     detail.error = {
-      message: plainText(result.errorMessage ?? 'unknown error'),
-      error_type: result.errorType === null ? null : plainText(result.errorType),
+      message: result.errorMessage ?? 'unknown error',
+      error_type: result.errorType,
       retryable: result.retryable,
     };
-    if (result.errorCode !== null) detail.error.error_code = plainText(result.errorCode);
+    if (result.errorCode !== null) detail.error.error_code = result.errorCode;
     if (result.statusCode !== null) detail.error.status_code = result.statusCode;
-    if (result.backtrace.length > 0) detail.error.backtrace = result.backtrace.map(plainText);
+    if (result.backtrace.length > 0) detail.error.backtrace = [...result.backtrace];
   }
-  for (const _ in result.metadata) {
-    detail.custom = result.metadata;
-    break;
-  }
-  if (version !== DEFAULT_VERSION) detail.handler_version = version;
+  if (hasFields(result.metadata)) detail.custom = result.metadata;
+  if (version !== DEFAULT_VERSION) detail.handler_version = storableText(version, MAX_VERSION);
   if (runBy !== undefined) detail.worker_id = runBy;
   if (result.orchestrationMetadata) {
     detail.orchestration_metadata = storedOrchestrationMetadata(result.orchestrationMetadata);
@@ -181,21 +192,26 @@ function detailOf(result: StepHandlerResult, version: string, runBy?: string): s
   return storableDetail(detail);
 }
 
-/** Metadata may hold what jsonb can't; then the place and the reason stand for it. */
+/** Metadata may hold what jsonb can't: then the place and the reason stand for it. */
 function storableDetail(detail: AttemptDetail): string {
   for (const _ in detail) {
-    const stored = storableJson(detail, { name: 'metadata', maxBytes: 1_048_576 });
-    if (stored.ok) return stored.json;
-    return JSON.stringify({
-      error: detail.error,
-      worker_id: detail.worker_id,
-      custom: { metadata_left_out: `${stored.path}: ${stored.reason}` },
-    });
+    const stored = storableJson(detail, { name: 'metadata', maxBytes: MAX_DETAIL });
+    return stored.ok ? stored.json : JSON.stringify(storableParts(detail));
   }
   return 'null';
 }
 
-/** The text without what jsonb refuses. */
-function plainText(text: unknown): string {
-  return String(text).replaceAll('\0', '').toWellFormed().slice(0, 10_000);
+/** What a handler gave is checked part by part, so that one that can't be stored costs only itself. */
+function storableParts({ custom, orchestration_metadata, ...others }: AttemptDetail): AttemptDetail {
+  const leftOut: Record<string, string> = {};
+  const kept = <T>(name: string, value: T | undefined): T | undefined => {
+    if (value === undefined) return undefined;
+    const stored = storableJson(value, { name, maxBytes: MAX_DETAIL });
+    if (stored.ok) return JSON.parse(stored.json) as T;
+    leftOut[`${name}_left_out`] = storableText(`${stored.path}: ${stored.reason}`, MAX_FAILURE_TEXT);
+    return undefined;
+  };
+  const orchestration = kept('orchestration_metadata', orchestration_metadata);
+  const metadata = kept('metadata', custom);
+  return { ...others, orchestration_metadata: orchestration, custom: { ...metadata, ...leftOut } };
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ConversionError } from '../handlers/conversion-error.ts';
 import type { OrchestrationMetadata } from '../handlers/orchestration-metadata.ts';
+import { hasFields } from '../handlers/plain-failure.ts';
 import { StepHandlerResult } from '../handlers/step-handler-result.ts';
 
 /** Why a step failed, as a subscriber sends it. */
@@ -61,7 +62,7 @@ export function executionResult(result: StepHandlerResult, run: RunFacts): NapiS
     workerId: run.workerId,
     completedAt: new Date().toISOString(),
     retryable: result.retryable,
-    ...(Object.keys(result.metadata).length > 0 && { custom: result.metadata }),
+    ...(hasFields(result.metadata) && { custom: result.metadata }),
     ...(!success && errorType !== null && { errorType }),
     ...(!success && errorCode !== null && { errorCode }),
   };

@@ -162,7 +162,7 @@ export class ForeignSteps {
     this.#events.missing(step, result, this.#send(step, result));
   }
 
-  /** A module may refuse a result that it can't carry; that it failed, it must be told. */
+  /** A module may refuse a result that it can't carry. It must know that the step failed, and whether to try it again. */
   async #send(step: ForeignStep, result: StepHandlerResult): Promise<boolean> {
     const { module, sent } = this.#options;
     try {
@@ -171,7 +171,8 @@ export class ForeignSteps {
       const { message } = errorOf(thrown);
       logError(`the result of step ${step.event.stepUuid} was refused: ${message}`, { error: thrown });
       const said = storableText(`the result can't be sent: ${message}`, MAX_UNSENT);
-      const failure = { message: said, retryable: false };
+      const retryable = !result.success && result.retryable;
+      const failure = { message: said, retryable };
       try {
         await module.completeStepEvent(step.event.eventId, sent(step, StepHandlerResult.failure(failure)));
       } catch (again) {

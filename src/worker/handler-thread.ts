@@ -1,5 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../errors.ts';
+import { ErrorType } from '../handlers/error-type.ts';
+import { type StoredOrchestrationMetadata, storedOrchestrationMetadata } from '../handlers/orchestration-metadata.ts';
 import { resultOfThrown } from '../handlers/outcome.ts';
 import { StepContext } from '../handlers/step-context.ts';
 import type { ExecutableHandler } from '../handlers/step-handler.ts';
@@ -96,7 +98,9 @@ function settled(run: number, step: string, result: StepHandlerResult): void {
     send({ kind: 'settled', run, result: resultMessage(step, result) });
   } catch (thrown) {
     const message = `step ${step}: the result can't be sent from its thread: ${messageOf(thrown)}`;
-    const failure = StepHandlerResult.failure({ message, errorType: 'permanent_error', retryable: false });
+    const again = !result.success && result.retryable;
+    const errorType = again ? ErrorType.RETRYABLE_ERROR : ErrorType.PERMANENT_ERROR;
+    const failure = StepHandlerResult.failure({ message, errorType, retryable: again });
     send({ kind: 'settled', run, result: resultMessage(step, failure) });
   }
 }
@@ -105,6 +109,7 @@ function settled(run: number, step: string, result: StepHandlerResult): void {
 function resultMessage(step: string, given: StepHandlerResult): ResultMessage {
   const { result, json } = checkedResult(given, { step });
   const metadata = storableJson(result.metadata, { name: 'metadata', maxBytes: 1_048_576 });
+  const told = result.orchestrationMetadata && storedOrchestrationMetadata(result.orchestrationMetadata);
   return {
     json,
     success: result.success,
@@ -115,7 +120,8 @@ function resultMessage(step: string, given: StepHandlerResult): ResultMessage {
     metadata: metadata.ok
       ? (JSON.parse(metadata.json) as Fields)
       : { metadata_left_out: `${metadata.path}: ${metadata.reason}` },
-    orchestrationMetadata: result.orchestrationMetadata,
+    // As data: an object of a class may have functions, which can't be sent.
+    orchestrationMetadata: told && (JSON.parse(JSON.stringify(told)) as StoredOrchestrationMetadata),
     retryAfter: result.retryAfter,
     backtrace: result.backtrace,
     statusCode: result.statusCode,

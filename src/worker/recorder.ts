@@ -27,7 +27,7 @@ const LANES = 3;
 const BATCH = 500;
 /** Smaller shares would cost more statements than they save time. */
 const SMALLEST_SHARE = 250;
-/** Bytes of results in one transaction; PostgreSQL takes at most 256 MB in one value. */
+/** Bytes of results and details in one transaction; PostgreSQL takes at most 256 MB in one value. */
 const BATCH_BYTES = 32 * 1024 * 1024;
 /** While a recording is under way, the next waits for this many: a full batch costs little more than a small one. */
 const WORTH_A_LANE = BATCH / 4;
@@ -127,8 +127,8 @@ export class Recorder {
     const share = Math.ceil(this.#waiting.length / (this.#lanes + 1));
     const limit = Math.min(BATCH, Math.max(share, SMALLEST_SHARE), this.#waiting.length);
     while (size < limit) {
-      const { result, events } = this.#waiting[size]!;
-      bytes += result.length + (events?.size ?? 0);
+      const { result, detail, events } = this.#waiting[size]!;
+      bytes += result.length + detail.length + (events?.size ?? 0);
       if (size > 0 && bytes > BATCH_BYTES) break;
       size++;
     }

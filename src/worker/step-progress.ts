@@ -166,14 +166,18 @@ function takenAway(step: HeldStep): StepExecutionError {
 }
 
 /** Whether a handler asks to be called again with what it came to so far. */
-export function isCheckpointYield({ success, metadata }: StepHandlerResult): boolean {
-  return success && metadata?.checkpoint_yield === true;
+export function isCheckpointYield(result: StepHandlerResult): boolean {
+  try {
+    return result.success && result.metadata?.checkpoint_yield === true;
+  } catch {
+    return false; // metadata that can't be read asks for nothing
+  }
 }
 
 /** Saves what a handler yielded. What went wrong with it is the failure of the attempt. */
 export async function saveYield(step: HeldStep, { result }: StepHandlerResult): Promise<StepHandlerResult | undefined> {
-  const { cursor = 0, items_processed: items, accumulated_results: results } = result ?? {};
   try {
+    const { cursor = 0, items_processed: items, accumulated_results: results } = result ?? {};
     await step.saveCheckpoint({
       cursor,
       itemsProcessed: typeof items === 'number' ? items : 0,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { openSession } from '../support/database.ts';
 import { DEMO, deferred, endStates, invariants, setup, states, template, until } from '../support/setup.ts';
@@ -55,6 +56,26 @@ describe('a result that PostgreSQL refuses', () => {
       await invariants(sql);
     });
   }
+});
+
+it('a retryable failure that PostgreSQL refuses is tried again, and says why it was refused', async () => {
+  let calls = 0;
+  const { tasker, sql, gate, create, allRun } = await together((n) => {
+    if (n !== 3 || ++calls > 1) return { n };
+    return StepHandlerResult.failure('unwanted words', { retryable: true });
+  });
+  await sql(
+    `alter table tasker.history add constraint no_words check (coalesce(detail::text, '') not like '%unwanted%')`,
+  );
+  const tasks = await create(8);
+  await allRun(8);
+  gate.resolve();
+  expect(await endStates(tasker, tasks)).toEqual(['complete']);
+  const [refused, recorded] = await tasker.getHistory(tasks[3]!.taskUuid);
+  expect(refused).toMatchObject({ what: 'failed', error: { retryable: true } });
+  expect(refused!.why).toContain('no_words');
+  expect(recorded).toMatchObject({ what: 'completed', attempt: 2 });
+  await invariants(sql);
 });
 
 describe('a good result', () => {

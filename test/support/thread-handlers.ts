@@ -8,7 +8,7 @@ const HANDLERS = `
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { isMainThread, threadId } from 'node:worker_threads';
 import { type Context, type ContextManager, context, ROOT_CONTEXT, trace } from '@opentelemetry/api';
-import { defineHandler, StepHandler, type StepContext } from 'tasker-core';
+import { defineHandler, StepHandler, StepHandlerResult, type StepContext } from 'tasker-core';
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const where = { isMainThread, threadId };
@@ -74,6 +74,16 @@ export const sleeps = defineHandler('sleeps', {}, async ({ context }) => {
 });
 
 export const big = defineHandler('big', {}, () => ({ total: 7n }));
+
+export const failsOddly = defineHandler('fails_oddly', {}, () => {
+  const unsendable = Object.assign(Object.create({ isAClass: true }) as object, { call: () => 1 });
+  return new StepHandlerResult({
+    success: false,
+    errorMessage: JSON.parse('"half a pair \\ud83d"') as string,
+    statusCode: Symbol('503') as unknown as number,
+    orchestrationMetadata: { custom: { unsendable } },
+  });
+});
 
 export const listens = defineHandler('listens', {}, async ({ context, signal, logger }) => {
   logger.info({ odd: () => 'a function' }, 'it began');

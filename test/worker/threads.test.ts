@@ -160,6 +160,17 @@ describe('a handler in a thread', () => {
     expect(there.error!.message).toBe(here.error!.message.replace('step b', 'step a'));
   });
 
+  it('whose failure has odd fields is tried again as it would be in the loop', async () => {
+    const { tasker, demo } = await shared.setup(
+      { a: { ...inThread('fails_oddly'), ...AT_ONCE } },
+      { handlers: threadHandlers() },
+    );
+    const { taskUuid } = await tasker.createTask(demo);
+    const { state, attempts, error } = await resultOf(tasker, taskUuid);
+    expect({ state, attempts }).toEqual({ state: 'error', attempts: 2 });
+    expect(error).toMatchObject({ message: 'half a pair \ufffd', retryable: true, status_code: null });
+  });
+
   it('hears of a cancel by its signal, and its log lines are those of its step', async () => {
     const { logger, lines } = collectingLogger();
     const { tasker, demo } = await shared.setup(

@@ -1,0 +1,201 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { StepHandlerResult, type StepHandlerResultParams } from '../../src/handlers/step-handler-result.ts';
+import { RetryableError } from '../../src/index.ts';
+import { deferred, invariants, RETRY_AT_ONCE, until } from '../support/setup.ts';
+import { sharedDatabase } from '../support/shared-database.ts';
+
+const shared = sharedDatabase();
+
+const throws = () => {
+  throw new Error('half a pair \ud83d and U+0000 \0');
+};
+/** JSON that differs at each look. */
+function changing() {
+  let looks = 0;
+  return { toJSON: () => (++looks % 2 === 0 ? 'a\0b' : 'fine') };
+}
+function circle() {
+  const circular: Record<string, unknown> = {};
+  circular.self = circular;
+  return circular;
+}
+
+/** What a handler written in JavaScript may put anywhere. Made when it is used: some of them change. */
+const ODD: Record<string, () => unknown> = {
+  'a text that is cut inside a surrogate pair': () => `${'x'.repeat(9_999)}😀`,
+  'surrogate pairs to the limit': () => '😀'.repeat(6_000),
+  'half a surrogate pair': () => 'a\ud83d',
+  'the other half': () => '\ude00b',
+  'U+0000': () => 'a\0b',
+  '2 MB': () => 'x'.repeat(2_000_000),
+  'control characters': () => '\u0001'.repeat(10_000),
+  'an empty text': () => '',
+  'a BigInt': () => 7n,
+  'a large BigInt': () => 10n ** 400n,
+  'a symbol': () => Symbol('\0'),
+  NaN: () => Number.NaN,
+  Infinity: () => Number.POSITIVE_INFINITY,
+  'a negative fraction': () => -0.5,
+  null: () => null,
+  undefined: () => undefined,
+  true: () => true,
+  'a function': () => () => 'x',
+  'a cycle': circle,
+  'a throwing toJSON': () => ({ toJSON: throws }),
+  'a throwing toString': () => ({ toString: throws, [Symbol.toPrimitive]: throws }),
+  'an object without a prototype': () => Object.assign(Object.create(null), { a: '\0' }) as unknown,
+  'a throwing getter': () => Object.defineProperty({}, 'x', { enumerable: true, get: throws }) as unknown,
+  'a proxy that throws': () => new Proxy({}, { get: throws, ownKeys: throws, has: throws, getPrototypeOf: throws }),
+  'an object that only looks like a date': () => Object.create(Date.prototype) as unknown,
+  'a date that is none': () => new Date(Number.NaN),
+  'a map': () => new Map([['a', 1]]),
+  'a list': () => ['a\0', 7n, circle()],
+  'a long list': () => Array.from({ length: 5_000 }, () => 'x'.repeat(1_000)),
+  'JSON that changes': changing,
+  'fields that change': () => ({ a: changing() }),
+  'keys that can not be stored': () => ({ 'k\0': 1, '\ud83d': 2 }),
+};
+
+type Params = Record<string, unknown>;
+const NESTED: Record<string, (value: unknown) => Params> = {
+  'metadata.x': (value) => ({ metadata: { x: value } }),
+  headers: (value) => ({ orchestrationMetadata: { headers: value } }),
+  'headers.x': (value) => ({ orchestrationMetadata: { headers: { 'x-request': value } } }),
+  errorContext: (value) => ({ orchestrationMetadata: { errorContext: value } }),
+  backoffHint: (value) => ({ orchestrationMetadata: { backoffHint: value } }),
+  'backtrace[0]': (value) => ({ backtrace: [value] }),
+};
+const FIELDS = [
+  'errorMessage',
+  'errorType',
+  'errorCode',
+  'statusCode',
+  'metadata',
+  'orchestrationMetadata',
+  'retryAfter',
+  'backtrace',
+  'result',
+] as const;
+
+interface Odd {
+  place: string;
+  odd: string;
+  /** Whether the field is a getter that throws, instead of a value. */
+  unreadable: boolean;
+}
+
+const PLACES = [...FIELDS, ...Object.keys(NESTED)];
+const anyOdd: fc.Arbitrary<Odd> = fc.record({
+  place: fc.constantFrom(...PLACES),
+  odd: fc.constantFrom(...Object.keys(ODD)),
+  unreadable: fc.boolean(),
+});
+
+/** A failure that is to be tried again, whatever its fields hold. */
+function oddFailure(odds: readonly Odd[]): StepHandlerResult {
+  const params: Params = { success: false, errorMessage: 'no', retryable: true };
+  for (const { place, odd } of odds) {
+    const value = ODD[odd]!();
+    Object.assign(params, NESTED[place]?.(value) ?? { [place]: value });
+  }
+  const failure = new StepHandlerResult(params as unknown as StepHandlerResultParams);
+  for (const { place, unreadable } of odds) {
+    if (unreadable && place in failure) Object.defineProperty(failure, place, { get: throws });
+  }
+  return failure;
+}
+
+/** Tasks whose handlers settle together, so that their ends are recorded together: every second one succeeds. */
+async function runTogether() {
+  let failures: (() => unknown)[] = [];
+  let gate = deferred();
+  const handlers = [
+    defineHandler('a', { inputs: { n: 'n' } }, async ({ n }) => {
+      await gate.promise;
+      const failure = failures[Number(n)];
+      return failure ? failure() : { n };
+    }),
+  ];
+  const steps = { a: { retry: { max_attempts: 2, ...RETRY_AT_ONCE } } };
+  const { tasker, demo } = await shared.setup(steps, { handlers, concurrency: 4_000 });
+  return async (made: readonly (() => unknown)[]) => {
+    failures = made.flatMap((failure) => [failure, undefined as never]);
+    gate = deferred();
+    const tasks = await tasker.createTasks(failures.map((_, n) => ({ ...demo, context: { n } })));
+    await until(
+      () => tasker.stats?.running,
+      (running) => running === tasks.length,
+    );
+    gate.resolve();
+    return Promise.all(
+      tasks.map(async ({ taskUuid }) => {
+        await tasker.waitForTask(taskUuid, { timeoutMs: 15_000 });
+        const step = await tasker.getStep(taskUuid, 'a');
+        return { state: step.currentState, attempts: step.attempts, error: step.results?.error };
+      }),
+    );
+  };
+}
+
+const triedAgain = { state: 'error', attempts: 2, error: { retryable: true } };
+const succeeded = { state: 'complete', attempts: 1, error: null };
+
+it('a retryable failure is tried again, and its batch neighbours are recorded, whatever one of its fields holds', async () => {
+  const run = await runTogether();
+  const odds = PLACES.flatMap((place) => Object.keys(ODD).map((odd) => ({ place, odd, unreadable: false })));
+  const unreadable = FIELDS.map((place) => ({ place, odd: 'null', unreadable: true }));
+  const all = [...odds, ...unreadable];
+  const ends = await run(all.map((odd) => () => oddFailure([odd])));
+  const wrong = all.flatMap((odd, i) => {
+    const [failed, neighbour] = [ends[2 * i]!, ends[2 * i + 1]!];
+    const right = failed.state === 'error' && failed.attempts === 2 && failed.error?.retryable === true;
+    return right && neighbour.state === 'complete' ? [] : [{ ...odd, failed, neighbour: neighbour.state }];
+  });
+  expect(wrong).toEqual([]);
+});
+
+it('a retryable failure is tried again, and its batch neighbours are recorded, whatever several of its fields hold', async () => {
+  const run = await runTogether();
+  const failures = fc.array(fc.array(anyOdd, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 30 });
+  await fc.assert(
+    fc.asyncProperty(failures, async (made) => {
+      const ends = await run(made.map((odds) => () => oddFailure(odds)));
+      expect(ends).toMatchObject(made.flatMap(() => [triedAgain, succeeded]));
+    }),
+    { numRuns: 8 },
+  );
+});
+
+it('what can be stored of an odd failure is kept, and what is left out is named', async () => {
+  const run = await runTogether();
+  const failure = (params: object) => () =>
+    new StepHandlerResult({ success: false, errorMessage: 'no', ...params } as StepHandlerResultParams);
+  const made = [
+    () => StepHandlerResult.failure(`${'x'.repeat(9_999)}😀`, { retryable: true }),
+    failure({ errorType: 'a\0b', errorCode: 'c\ud83d', statusCode: 503n }),
+    failure({ statusCode: '429', backtrace: 'at charge' }),
+    failure({ statusCode: 'busy', backtrace: Array.from({ length: 500 }, (_, i) => `at ${i}`) }),
+  ];
+  const ends = await run(made);
+  const errors = made.map((_, i) => ends[2 * i]!.error!);
+  expect(errors[0]!.message).toBe(`${'x'.repeat(9_999)}…`);
+  expect(errors[1]).toMatchObject({ error_type: 'a\ufffdb', status_code: 503 });
+  expect(errors[2]).toMatchObject({ status_code: 429, backtrace: [] });
+  expect(errors[3]).toMatchObject({ status_code: null });
+  expect(errors[3]!.backtrace).toHaveLength(100);
+  expect(errors[3]!.backtrace.at(-1)).toBe('… 401 more');
+});
+
+it('an error that is thrown with odd fields is tried again', async () => {
+  const run = await runTogether();
+  const made = Object.values(ODD).flatMap((odd) =>
+    ['message', 'errorType', 'errorCode', 'statusCode', 'metadata', 'retryAfter', 'cause', 'stack'].map((key) => () => {
+      throw Object.defineProperty(new RetryableError('no'), key, { value: odd() });
+    }),
+  );
+  expect(await run(made)).toMatchObject(made.flatMap(() => [triedAgain, succeeded]));
+});
+
+it('after all of that, the database is in order', () => invariants(shared.sql));
