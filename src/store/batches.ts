@@ -25,8 +25,9 @@ u as (
   update tasker.step s set state = 'cancelled', done_at = now(), next_at = null from old
    where s.task_uuid = old.task_uuid and s.idx = old.idx),
 h as (
-  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at)
-  select task_uuid, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at from old where state = 'in_progress'),
+  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at)
+  select task_uuid, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at, greatest(now(), started_at)
+    from old where state = 'in_progress'),
 c as (
   select task_uuid, worker_idx, template_id, count(*)::int n,
          (count(*) filter (where state in ('enqueued', 'in_progress')))::int active,

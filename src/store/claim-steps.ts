@@ -13,6 +13,8 @@ const MAY_TAKE = `exists (select 1 from w) and q.namespace_id = n.namespace_id
 // was empty, that join scans it once for each row. Queue rows are never updated, so a locked row keeps its ctid.
 // Steps are updated by ctid for the same reason. One that was changed since the snapshot is not found by it and stays
 // unclaimed; nothing is lost by that, because whatever makes a step ready puts a queue row of its own beside it.
+// An attempt starts when the statement reads the queue: the transaction may have begun before the last attempt ended.
+// After an end of the step its done_at is the time of that end, and a clock that was set back must not undercut it.
 // A claim that takes a step which must not run twice makes itself durable: synchronous_commit is read at commit.
 // One that serves several namespaces does it another way. Locking up to the limit in each of them would lock many times
 // what is taken: other workers found nothing meanwhile, and each lock is written to the log. So candidates are read
@@ -45,7 +47,7 @@ c as materialized (
 d as (
   delete from tasker.queue where ctid = any (array(select tid from c))),
 u as (
-  update tasker.step s set state = 'in_progress', attempts = s.attempts + 1, claim = $2, started_at = now()
+  update tasker.step s set state = 'in_progress', attempts = s.attempts + 1, claim = $2, started_at = greatest(statement_timestamp(), s.done_at)
     from c where s.ctid = c.step_tid and s.state = 'enqueued'
   returning s.task_uuid, s.idx, s.attempts, s.spared, s.max_attempts, c.template_id, c.rank)
 select u.*, t.revision, t.context, t.correlation_id, t.parent_correlation_id, t.initiator, t.source_system, t.reason, t.tags,

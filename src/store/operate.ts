@@ -1,5 +1,7 @@
 import type { Db, Statement } from '../db/statement.ts';
 
+// The transaction may have waited for the task while a worker claimed the step: what is cancelled then did not end before
+// it started.
 const CANCEL_TASK: Statement = {
   name: 'cancel_task',
   text: `
@@ -13,8 +15,9 @@ s as (
   update tasker.step s set state = 'cancelled', done_at = now(), next_at = null from old
    where s.task_uuid = $1 and s.idx = old.idx),
 h as (
-  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at)
-  select $1, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at from old where state = 'in_progress'),
+  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at)
+  select $1, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at, greatest(now(), started_at)
+    from old where state = 'in_progress'),
 a as (
   insert into tasker.operator_action (task_uuid, action, from_state, to_state, actor, reason)
   select task_uuid, 'cancel', state::text, 'cancelled', $2, $3 from target),
@@ -106,11 +109,12 @@ with old as (
    where s.task_uuid = $1 and s.idx = $2 and t.verdict is null and s.state = any ($4::tasker.step_state[]) for update of s),
 s as (
   update tasker.step s set state = $3::tasker.step_state, result = coalesce($5::jsonb, case when old.finished then s.result end),
-         done_at = now(), next_at = null
+         done_at = greatest(now(), old.started_at), next_at = null
     from old where s.task_uuid = $1 and s.idx = old.idx returning s.idx),
 h as (
-  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at)
-  select $1, idx, attempts, claim >> 24, 'cancelled', $3::tasker.step_state, started_at from old where state = 'in_progress'),
+  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at)
+  select $1, idx, attempts, claim >> 24, 'cancelled', $3::tasker.step_state, started_at, greatest(now(), started_at)
+    from old where state = 'in_progress'),
 a as (
   insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, reason)
   select $1, $2, $6, state::text, $3, $7, $8 from old),

@@ -64,7 +64,7 @@ k as (
       when dec.r <= $10 and dec.rank <= $12 then 'in_progress' else 'enqueued' end,
     claim = case when s.remaining <= dec.n and dec.r <= $10 and dec.rank <= $12${dynamic ? ' and not dec.gated' : ''} then $11::bigint end,
     attempts = s.attempts + case when s.remaining <= dec.n and dec.r <= $10 and dec.rank <= $12${dynamic ? ' and not dec.gated' : ''} then 1 else 0 end,
-    started_at = case when s.remaining <= dec.n and dec.r <= $10 and dec.rank <= $12${dynamic ? ' and not dec.gated' : ''} then now() end
+    started_at = case when s.remaining <= dec.n and dec.r <= $10 and dec.rank <= $12${dynamic ? ' and not dec.gated' : ''} then statement_timestamp() end
     from (select dec.*, x.tid${dynamic ? ', coalesce(b.gated, false) gated' : ''} from dec cross join lateral (
             select ctid tid from tasker.step x
              where x.task_uuid = dec.task_uuid and x.idx = dec.child and x.state = 'pending' offset 0) x${

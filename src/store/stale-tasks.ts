@@ -179,8 +179,8 @@ const FAIL_TASKS: Statement = {
   name: 'fail_tasks',
   text: `
 with h as (
-  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at)
-  select task_uuid, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at
+  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at)
+  select task_uuid, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at, greatest(now(), started_at)
     from tasker.step where task_uuid = any ($1::uuid[]) and state = 'in_progress' returning task_uuid),
 s as (
   update tasker.step set state = 'cancelled', done_at = now(), next_at = null

@@ -4,6 +4,7 @@ import { opening } from '../../src/db/opening.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { claimSteps } from '../../src/store/claim-steps.ts';
+import { KIND } from '../../src/store/record-steps.ts';
 import { deferred, setup, template } from '../support/setup.ts';
 
 const NAMESPACES = Array.from({ length: 50 }, (_, i) => `n${i}`);
@@ -34,6 +35,35 @@ async function backlog() {
   };
   return { sql, database, engine, one: await worker(), two: await worker() };
 }
+
+it('an attempt does not start before the previous one ended, however early its claim began', async () => {
+  const { sql, database, engine, one, two } = await backlog();
+  await sql(`delete from tasker.queue where (task_uuid, idx) <> (select task_uuid, idx from tasker.queue limit 1)`);
+  await database.transaction(opening(), async (tx) => {
+    // Its time of transaction is that of a statement that comes before the first attempt.
+    await tx.query({ name: 'test_now', text: 'select now()' }, []);
+    const first = one(1);
+    const { steps } = await engine.claim(first, { timeoutMs: 10_000 });
+    const ended = steps.map((step) => ({
+      taskUuid: step.task_uuid,
+      idx: step.idx,
+      claim: first.token,
+      kind: KIND.retryable,
+      delayMs: 0,
+      templateId: step.template_id,
+      rank: step.rank,
+      durationMs: 0,
+      result: 'null',
+      detail: 'null',
+    }));
+    const { refused } = await engine.record(ended, { freeSlots: 0, token: 0, lastRank: -101 });
+    expect(refused).toEqual([]);
+    expect((await claimSteps(tx, two(1))).taken).toBe(1);
+  });
+  const times = `select s.attempts, s.started_at >= h.ended_at and h.ended_at >= h.started_at ordered
+    from tasker.history h join tasker.step s using (task_uuid, idx)`;
+  expect(await sql(times)).toEqual([{ attempts: 2, ordered: true }]);
+});
 
 describe('a claim from many namespaces', () => {
   it('locks no more than it takes: another worker gets the rest meanwhile', async () => {
