@@ -10,6 +10,7 @@ import {
   type StepReference,
 } from '../engine/engine.ts';
 import type { OperatorOptions } from '../engine/operate.ts';
+import { readCreateOptions, readRequests } from '../engine/read-requests.ts';
 import { settledWithin } from '../engine/settled-within.ts';
 import { type HistoryEntry, type Step, TASK_STATES, type Task } from '../engine/task-view.ts';
 import type { Snapshot } from '../engine/template-store.ts';
@@ -360,8 +361,10 @@ export class Tasker {
   /** Creates many tasks in one transaction, all or none; some hundreds at a time are fastest. Throws as {@link createTask}. */
   async createTasks(requests: readonly TaskRequest[], options?: CreateOptions): Promise<TaskHandle[]> {
     const { tracing } = this.#parts;
-    const create = (all: readonly TaskRequest[]) => this.#waiter.creating(() => this.#engine.createTasks(all, options));
-    const created = await (tracing ? withSpans(tracing, requests, create) : create(requests));
+    const read = readRequests(requests);
+    const how = readCreateOptions(options);
+    const create = (all: readonly TaskRequest[]) => this.#waiter.creating(() => this.#engine.createTasks(all, how));
+    const created = await (tracing ? withSpans(tracing, read, create) : create(read));
     this.#announceWork(created);
     return created.map(({ taskUuid, snapshot, priority, created }) => ({
       taskUuid,

@@ -5,6 +5,7 @@ import { TaskerError } from '../errors.ts';
 import { CONTEXT_LIMITS, overLimit } from '../model/context-limits.ts';
 import { identityHash } from '../model/identity.ts';
 import { storableJson } from '../model/storable-json.ts';
+import { shownValue } from '../model/shown-value.ts';
 import { isStorableText } from '../model/storable-text.ts';
 import { earliestMinutes } from '../model/task-limits.ts';
 import { isUuid, uuidV7 } from '../model/uuid.ts';
@@ -60,7 +61,7 @@ export interface CreatedTask {
 const SETTINGS = opening(PINNED_PLANS);
 
 /**
- * Creates tasks, all or none: in one statement, or where they have many large contexts in several of one transaction.
+ * Creates tasks as they were read by `readRequests`, all or none: in one statement, or where they have many large contexts in several of one transaction.
  * @throws TaskerError `template_not_found`, `bad_request`, `invalid_context`, `identity_missing`, `conflict`
  */
 export async function createTasks(
@@ -143,9 +144,6 @@ async function snapshotsOf(templates: TemplateStore, requests: readonly TaskRequ
   const snapshots: Snapshot[] = [];
   for (const request of requests) {
     const { name, namespace = 'default', version = '1.0.0' } = request;
-    if (![name, namespace, version].every((part) => typeof part === 'string' && part !== '' && isStorableText(part))) {
-      throw new TaskerError('bad_request', 'a task needs name, namespace and version of its template, as texts');
-    }
     const key = `${namespace}/${name}@${version}`;
     const snapshot = found.get(key) ?? (await templates.newest(namespace, name, version));
     found.set(key, snapshot);
@@ -159,11 +157,15 @@ function newTask(request: TaskRequest, snapshot: Snapshot, position: number): Ne
   const context = encodeContext(request.context ?? {}, snapshot, where);
   const priority = request.priority ?? 0;
   if (!Number.isInteger(priority) || priority < -100 || priority > 100) {
-    throw new TaskerError('bad_request', `${where}: priority must be a whole number from -100 to 100, got ${priority}`);
+    throw new TaskerError(
+      'bad_request',
+      `${where}: priority must be a whole number from -100 to 100, got ${shownValue(priority)}`,
+    );
   }
   for (const key of ['correlationId', 'parentCorrelationId'] as const) {
     const id = request[key];
-    if (id != null && !isUuid(id)) throw new TaskerError('invalid_uuid', `${where}: ${key} is not a UUID: ${id}`);
+    if (id == null || (typeof id === 'string' && isUuid(id))) continue;
+    throw new TaskerError('invalid_uuid', `${where}: ${key} is not a UUID: ${shownValue(id)}`);
   }
   const hash = identityHash({
     namespace: snapshot.template.namespace,
@@ -200,7 +202,7 @@ function traceparentOf({ traceparent }: TaskRequest, where: string): string | nu
   if (typeof traceparent === 'string' && idsOf(traceparent)) return traceparent;
   throw new TaskerError(
     'bad_request',
-    `${where}: traceparent ${JSON.stringify(traceparent)} is no W3C traceparent; it looks like 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`,
+    `${where}: traceparent ${shownValue(traceparent)} is not a W3C traceparent; one looks like 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`,
   );
 }
 
