@@ -6,7 +6,15 @@ import { compactQueue, queueBloat, tryCompacting } from '../store/compact-queue.
 import { dueTasks, promoteRetries } from '../store/promote-retries.ts';
 import { type EndedTaskRow, KIND, type RecordedStep } from '../store/record-steps.ts';
 import { storeEvents } from '../store/store-events.ts';
-import { buryWorkers, deadWorkers, declareDead, type TakenBackRow, takeBack, tasksOfDead } from '../store/sweep.ts';
+import {
+  buryWorkers,
+  type DeadWorkerRow,
+  deadWorkers,
+  declareDead,
+  type TakenBackRow,
+  takeBack,
+  tasksOfDead,
+} from '../store/sweep.ts';
 import { eventsOfLost } from './lost-events.ts';
 import { recordLocked } from './record.ts';
 import type { StepError } from './task-view.ts';
@@ -22,8 +30,10 @@ const SETTINGS = opening({
 
 /** What a sweep came to. */
 export interface Swept {
-  /** Workers that were declared dead. */
-  dead: number[];
+  /** Workers that this sweep declared dead. */
+  dead: DeadWorkerRow[];
+  /** Those, and workers whose steps were taken back in continuation of another sweep. */
+  lost: DeadWorkerRow[];
   steps: TakenBackRow[];
   /** Tasks that came to their end, or to a stop, because a worker of a batch was lost for good. */
   ended: EndedTaskRow[];
@@ -43,16 +53,19 @@ export async function sweep(
   { database, templates }: { database: Database; templates: TemplateStore },
   leaseMs: number,
 ): Promise<Swept> {
+  const dead = await declareDead(database, leaseMs);
   const swept: Swept = {
-    dead: await declareDead(database, leaseMs),
+    dead,
+    lost: dead,
     steps: [],
     ended: [],
     takenFrom: [],
     queued: 0,
     told: false,
   };
-  const all = await deadWorkers(database);
-  if (all.length === 0) return swept;
+  const workers = await deadWorkers(database);
+  if (workers.length === 0) return swept;
+  const all = workers.map(({ id }) => id);
   for (;;) {
     const tasks = await tasksOfDead(database, all);
     if (tasks.length === 0) break;
@@ -62,6 +75,7 @@ export async function sweep(
     // What others hold is for the next sweep: until then its worker is not buried.
     if (!taken) return swept;
     swept.steps.push(...taken.steps);
+    swept.lost = lostIn(swept, workers);
     swept.ended.push(...taken.ended);
     swept.takenFrom.push(...taken.takenFrom);
     swept.queued += taken.queued;
@@ -71,11 +85,18 @@ export async function sweep(
   return swept;
 }
 
+/** Another sweep may have declared workers dead and died before it took all of their steps. */
+function lostIn({ dead, steps }: Swept, workers: readonly DeadWorkerRow[]): DeadWorkerRow[] {
+  const owners = new Set(steps.map((step) => step.worker_id));
+  for (const { id } of dead) owners.delete(id);
+  return [...dead, ...workers.filter(({ id }) => owners.has(id))];
+}
+
 async function takeBackFrom(
   on: { tx: Db; templates: TemplateStore },
   taskUuids: readonly string[],
   dead: readonly number[],
-): Promise<Omit<Swept, 'dead'>> {
+): Promise<Omit<Swept, 'dead' | 'lost'>> {
   const taken = await takeBack(on.tx, taskUuids, dead);
   const queued = taken.filter((row) => row.state === 'enqueued').length;
   const failing = taken.filter((row) => row.state === 'failing');

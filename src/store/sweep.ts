@@ -5,25 +5,31 @@ const DECLARE_DEAD: Statement = {
   text: `
 update tasker.worker set state = 'dead' where id in (
   select id from tasker.worker where state = 'alive' and lease_until < now()
-     and pg_postmaster_start_time() < now() - $1 * interval '1 ms' for update skip locked) returning id`,
+     and pg_postmaster_start_time() < now() - $1 * interval '1 ms' for update skip locked) returning id, name`,
 };
+
+/** A worker that is dead and may still hold steps. */
+export interface DeadWorkerRow {
+  id: number;
+  name: string;
+}
 
 /**
  * Workers whose lease is over are dead from here on: a transaction of its own, no claim of theirs commits after it.
  * Nobody is for `leaseMs` after the server started: while it was down none could prove that it lives.
  */
-export async function declareDead(db: Db, leaseMs: number): Promise<number[]> {
-  return (await db.query<{ id: number }>(DECLARE_DEAD, [leaseMs])).rows.map((row) => row.id);
+export async function declareDead(db: Db, leaseMs: number): Promise<DeadWorkerRow[]> {
+  return (await db.query<DeadWorkerRow>(DECLARE_DEAD, [leaseMs])).rows;
 }
 
 const DEAD_WORKERS: Statement = {
   name: 'dead_workers',
-  text: `select id from tasker.worker where state = 'dead' order by id`,
+  text: `select id, name from tasker.worker where state = 'dead' order by id`,
 };
 
 /** Every worker that was declared dead and not buried, so that a sweep which died half-way is continued. */
-export async function deadWorkers(db: Db): Promise<number[]> {
-  return (await db.query<{ id: number }>(DEAD_WORKERS)).rows.map((row) => row.id);
+export async function deadWorkers(db: Db): Promise<DeadWorkerRow[]> {
+  return (await db.query<DeadWorkerRow>(DEAD_WORKERS)).rows;
 }
 
 const TASKS_OF_DEAD: Statement = {

@@ -32,10 +32,15 @@ export class Housekeeping {
   /** Takes back steps of workers whose lease is over; answers whether there were any. */
   async sweep(): Promise<boolean> {
     try {
-      const { dead, steps } = await this.#engine.sweep(this.#leaseMs);
-      if (dead.length > 0 || steps.length > 0) {
+      const { lost, steps } = await this.#engine.sweep(this.#leaseMs);
+      if (lost.length > 0) {
         this.#logger.warn(
-          { dead_workers: dead, steps: steps.length, in_error: steps.filter((step) => step.state === 'error').length },
+          {
+            dead_workers: lost.map(({ id }) => id),
+            names: lost.map(({ name }) => name),
+            steps: steps.length,
+            in_error: steps.filter((step) => step.state === 'error').length,
+          },
           'workers were lost; their steps were taken back',
         );
       }

@@ -7,6 +7,7 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { claimSteps } from '../../src/store/claim-steps.ts';
 import { declareDead } from '../../src/store/sweep.ts';
+import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { startProxy } from '../support/crash-proxy.ts';
 import type { Sql } from '../support/database.ts';
 import { DEMO, invariants, setup, template, until } from '../support/setup.ts';
@@ -69,6 +70,23 @@ describe('a sweep', () => {
     expect((await declareDead(database, 0)).length).toBe(2);
     await sweep(engine, 0);
     await takenBackOnce(sql);
+  });
+
+  it('that is continued by another worker is reported with the names of the workers that were lost', async () => {
+    const { tasker, url, sql, another } = await setup({ templates: FOUR, worker: false });
+    await deadWorkers(tasker, url, sql);
+    const { database } = await connect(url);
+    const dead = await declareDead(database, 0);
+    const { logger, lines } = collectingLogger();
+    await another({ worker: true, handlers: [defineHandler('elsewhere', {}, () => ({}))], logger });
+    const line = await until(
+      () => lines.find(({ message }) => message.startsWith('workers were lost')),
+      (found) => found !== undefined,
+    );
+    expect(line).toMatchObject({
+      level: 'warn',
+      fields: { dead_workers: dead.map(({ id }) => id).sort((a, b) => a - b), names: ['first', 'second'], steps: 3 * TASKS },
+    });
   });
 
   it('that died while it took steps back leaves all of them or none, and the next goes on', async () => {
