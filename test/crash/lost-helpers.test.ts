@@ -85,7 +85,11 @@ describe('a sweep', () => {
     );
     expect(line).toMatchObject({
       level: 'warn',
-      fields: { dead_workers: dead.map(({ id }) => id).sort((a, b) => a - b), names: ['first', 'second'], steps: 3 * TASKS },
+      fields: {
+        dead_workers: dead.map(({ id }) => id).sort((a, b) => a - b),
+        names: ['first', 'second'],
+        steps: 3 * TASKS,
+      },
     });
   });
 

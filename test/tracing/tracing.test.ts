@@ -212,6 +212,8 @@ describe('without an SDK', () => {
 
   it('one that is none is refused', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
-    await expect(tasker.createTask({ ...demo, traceparent: 'abc' })).rejects.toThrow(/traceparent .*abc.* is not a W3C/);
+    await expect(tasker.createTask({ ...demo, traceparent: 'abc' })).rejects.toThrow(
+      /traceparent .*abc.* is not a W3C/,
+    );
   });
 });
