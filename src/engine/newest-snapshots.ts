@@ -1,3 +1,5 @@
+import { MOST_KEPT } from './kept-snapshots.ts';
+
 /** How long the newest registration of a version is remembered; another process may register a new one. */
 const FOR_MS = 1_000;
 
@@ -14,7 +16,7 @@ export interface KeptStats {
   cached: number;
   hits: number;
   misses: number;
-  /** None is thrown out: of each name and version there is one. */
+  /** How many were forgotten because there are too many names and versions. */
   evictions: number;
   /** Null: nothing is kept. */
   oldestAgeSeconds: number | null;
@@ -33,6 +35,7 @@ export class NewestSnapshots<S> {
   readonly #entries = new Map<string, Entry<S>>();
   #hits = 0;
   #misses = 0;
+  #evictions = 0;
 
   get(key: string): S | undefined {
     const entry = this.#entries.get(key);
@@ -52,6 +55,9 @@ export class NewestSnapshots<S> {
     const until = now + FOR_MS;
     if (before?.snapshot === snapshot) before.until = until;
     else this.#entries.set(key, { snapshot, until, since: now, uses: before?.uses ?? uses });
+    if (this.#entries.size <= MOST_KEPT) return;
+    this.#entries.delete(this.#entries.keys().next().value!);
+    this.#evictions++;
   }
 
   entry(key: string): KeptEntry | undefined {
@@ -66,7 +72,7 @@ export class NewestSnapshots<S> {
       cached: entries.length,
       hits: this.#hits,
       misses: this.#misses,
-      evictions: 0,
+      evictions: this.#evictions,
       oldestAgeSeconds: entries.length === 0 ? null : Math.max(...entries.map(({ since }) => secondsSince(since))),
       averageUses: entries.length === 0 ? 0 : Math.round((100 * uses) / entries.length) / 100,
     };

@@ -27,6 +27,7 @@ import { graphOf, type TemplateGraph } from '../template/template-graph.ts';
 import { templateFromJson, templateToJson } from '../template/template-json.ts';
 import { type DeclaredEvents, declaredEvents } from './declared-events.ts';
 import { DYNAMIC_LIMITS, type DynamicLimits, type Expanding, expansionOf } from './expansion.ts';
+import { KeptSnapshots } from './kept-snapshots.ts';
 import { type KeptEntry, type KeptStats, NewestSnapshots } from './newest-snapshots.ts';
 
 /** A registered snapshot, ready for use. */
@@ -54,7 +55,7 @@ export class TemplateStore {
   readonly #database: Database;
   readonly #logger: Logger;
   readonly #limits: DynamicLimits;
-  readonly #byId = new Map<number, Snapshot>();
+  readonly #byId = new KeptSnapshots<Snapshot>();
   readonly #newest = new NewestSnapshots<Snapshot>();
 
   constructor(database: Database, logger: Logger, limits: DynamicLimits = DYNAMIC_LIMITS) {
@@ -104,17 +105,30 @@ export class TemplateStore {
       );
     }
     const snapshot = this.#byId.get(id) ?? this.#compile({ id, namespaceId, digest, template, graph });
-    this.#byId.set(id, snapshot);
+    this.#byId.put(snapshot);
     this.#newest.put(nameOf(template), snapshot);
     return snapshot;
   }
 
   /** Snapshots by id, those not yet known loaded in one statement. */
   async byIds(ids: Iterable<number>): Promise<Map<number, Snapshot>> {
-    const wanted = new Set(ids);
-    const unknown = [...wanted].filter((id) => !this.#byId.has(id));
-    if (unknown.length > 0) for (const row of await templatesById(this.#database, unknown)) this.#load(row);
-    return new Map([...wanted].map((id) => [id, this.get(id)]));
+    const { known, unknown } = this.#knownOf(ids);
+    if (unknown.length > 0)
+      for (const row of await templatesById(this.#database, unknown)) known.set(row.id, this.#load(row));
+    for (const id of unknown) if (!known.has(id)) throw notStored(id);
+    return known;
+  }
+
+  /** Those that are known are held by the answer: they can't be forgotten while the others are loaded. */
+  #knownOf(ids: Iterable<number>): { known: Map<number, Snapshot>; unknown: number[] } {
+    const known = new Map<number, Snapshot>();
+    const unknown: number[] = [];
+    for (const id of new Set(ids)) {
+      const snapshot = this.#byId.get(id);
+      if (snapshot) known.set(id, snapshot);
+      else unknown.push(id);
+    }
+    return { known, unknown };
   }
 
   /**
@@ -123,16 +137,18 @@ export class TemplateStore {
    */
   async load(ids: Iterable<number>, db: Db = this.#database): Promise<Map<number, Error>> {
     const unreadable = new Map<number, Error>();
-    const unknown = [...new Set(ids)].filter((id) => !this.#byId.has(id));
+    const { known, unknown } = this.#knownOf(ids);
     if (unknown.length === 0) return unreadable;
     for (const row of await templatesById(db, unknown)) {
       try {
-        this.#load(row);
+        known.set(row.id, this.#load(row));
       } catch (error) {
         unreadable.set(row.id, unreadableTemplate(row, error));
       }
     }
-    for (const id of unknown) if (!this.#byId.has(id) && !unreadable.has(id)) unreadable.set(id, notStored(id));
+    for (const id of unknown) if (!known.has(id) && !unreadable.has(id)) unreadable.set(id, notStored(id));
+    // Those that were known before may have become the oldest ones meanwhile.
+    for (const snapshot of known.values()) this.#byId.put(snapshot);
     return unreadable;
   }
 
@@ -145,7 +161,7 @@ export class TemplateStore {
 
   /** Whether {@link get} would find it. */
   has(id: number): boolean {
-    return this.#byId.has(id);
+    return this.#byId.get(id) !== undefined;
   }
 
   /**
@@ -196,7 +212,7 @@ export class TemplateStore {
     const { id, namespace_id: namespaceId, digest } = row;
     // Whoever registered it has looked at its schemas.
     const snapshot = this.#compile({ id, namespaceId, digest, template, graph: graphOf(template) }, compileStored);
-    this.#byId.set(row.id, snapshot);
+    this.#byId.put(snapshot);
     return snapshot;
   }
 

@@ -1,0 +1,34 @@
+/** Snapshots that are kept though nothing uses them: as many as one claim can ask for at once. */
+export const MOST_KEPT = 1_000;
+
+/**
+ * Snapshots by their ids. The newest ones are kept; older ones go once no task in this process uses them, so that
+ * templates that are registered again and again do not fill the memory.
+ */
+export class KeptSnapshots<S extends { id: number }> {
+  readonly #kept = new Map<number, S>();
+  readonly #used = new Map<number, WeakRef<S>>();
+  readonly #collected = new FinalizationRegistry<number>((id) => {
+    if (this.#used.get(id)?.deref() === undefined) this.#used.delete(id);
+  });
+
+  /** One that was kept, or that is still used; it is among the newest from now on. */
+  get(id: number): S | undefined {
+    const kept = this.#kept.get(id);
+    if (kept) return kept;
+    const used = this.#used.get(id)?.deref();
+    if (used) this.put(used);
+    return used;
+  }
+
+  put(snapshot: S): void {
+    this.#used.delete(snapshot.id);
+    this.#kept.delete(snapshot.id);
+    this.#kept.set(snapshot.id, snapshot);
+    if (this.#kept.size <= MOST_KEPT) return;
+    const oldest = this.#kept.values().next().value!;
+    this.#kept.delete(oldest.id);
+    this.#used.set(oldest.id, new WeakRef(oldest));
+    this.#collected.register(oldest, oldest.id);
+  }
+}

@@ -1,0 +1,43 @@
+import { expect, onTestFinished } from 'vitest';
+import { Database } from '../../src/db/database.ts';
+import { Engine } from '../../src/engine/engine.ts';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { heapMb } from '../support/heap.ts';
+import { DEMO, itOnce, setup, template } from '../support/setup.ts';
+
+const MORE_THAN_KEPT = 1_020;
+
+itOnce(
+  'templates that no task uses are forgotten once a thousand newer ones are known, and loaded when needed',
+  async () => {
+    const { tasker, url, another } = await setup({ worker: false });
+    const database = await Database.connect({ url, poolSize: 3, logger: silentLogger });
+    onTestFinished(() => database.close());
+    const { templates } = new Engine(database, silentLogger);
+    const register = async (patch: number) => {
+      const { id } = await templates.register(template({ a: [] }, { version: `1.0.${patch}` }));
+      return id;
+    };
+    await register(0);
+    const used = await templates.newest(DEMO.namespace, DEMO.name, '1.0.0');
+    const second = await register(1);
+    for (let patch = 2; patch < MORE_THAN_KEPT; patch++) await register(patch);
+    await heapMb();
+    expect(templates.has(used.id)).toBe(true);
+    expect(templates.has(second)).toBe(false);
+    expect(templates.kept).toMatchObject({ cached: 1_000, evictions: MORE_THAN_KEPT - 1_000 });
+
+    expect((await templates.byIds([second, used.id])).get(second)?.template.version).toBe('1.0.1');
+    expect(await templates.load([second])).toEqual(new Map());
+    expect(templates.get(second).template.version).toBe('1.0.1');
+    expect(templates.get(used.id)).toBe(used);
+
+    // A worker with a task of each of them runs them all.
+    await another({ worker: true, handlers: [defineHandler('a', {}, () => ({}))], namespaces: [DEMO.namespace] });
+    const versions = Array.from({ length: MORE_THAN_KEPT }, (_, patch) => ({ ...DEMO, version: `1.0.${patch}` }));
+    const tasks = await tasker.createTasks(versions);
+    const ends = await Promise.all(tasks.map(({ taskUuid }) => tasker.waitForTask(taskUuid, { timeoutMs: 60_000 })));
+    expect(new Set(ends.map(({ status }) => status))).toEqual(new Set(['complete']));
+  },
+);
