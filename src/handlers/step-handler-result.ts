@@ -1,11 +1,11 @@
 import { ErrorType } from './error-type.ts';
+import { misuse, shown } from './misuse.ts';
 import {
   type OrchestrationMetadata,
   retryAfterIn,
   type StoredOrchestrationMetadata,
   storedOrchestrationMetadata,
 } from './orchestration-metadata.ts';
-import { misuse, shown } from './misuse.ts';
 import { type RetryAfter, retryAfterHeader } from './retry-after.ts';
 
 // `Symbol.for`, so that two copies of the package in one process know each other's results.

@@ -71,7 +71,10 @@ describe('the lock of a folder', () => {
     const file = lockFile();
     writeFileSync(file, '');
     let looks = 0;
-    const inUse = () => Promise.resolve((looks += 1) < 3);
+    const inUse = () => {
+      looks += 1;
+      return Promise.resolve(looks < 3);
+    };
     expect(await withFileLock(file, () => Promise.resolve(looks), { inUse })).toBe(3);
   });
 

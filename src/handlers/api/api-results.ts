@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { storableJson } from '../../model/storable-json.ts';
-import { type Failure, StepHandlerResult, successOf as plainSuccess } from '../step-handler-result.ts';
+import { type Failure, successOf as plainSuccess, StepHandlerResult } from '../step-handler-result.ts';
 import { classNameOf, messageOfThrown, storableText } from '../thrown.ts';
 import { type ApiResponse, isApiResponse } from './api-response.ts';
 import { redactedHeaders, redactedJson, redactedUrl } from './redaction.ts';
