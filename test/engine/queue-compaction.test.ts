@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
+import { opening } from '../../src/db/opening.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { compactQueue } from '../../src/store/compact-queue.ts';
 import { openSession } from '../support/database.ts';
 import { DEMO, invariants, setup, template } from '../support/setup.ts';
 
@@ -50,4 +52,37 @@ it('a queue that somebody reads, as a backup does, is left alone', async () => {
   expect(await tasker.engine.tidyQueue()).toBe(false);
   await backup.query('rollback');
   expect(await tasker.engine.tidyQueue()).toBe(true);
+});
+
+it('a queue that is compacted keeps its order, wherever its rows lie in the table', async () => {
+  const { tasker, sql } = await setup({ templates: template({ a: [] }), worker: false });
+  await sql(NO_AUTOVACUUM);
+  const create = async () => (await tasker.createTasks(Array.from({ length: 20 }, () => DEMO))).map((t) => t.taskUuid);
+  await sql(LAY_DEAD_ROWS);
+  const early = await create();
+  // What comes next takes the room of the dead rows, which lie before those that came first.
+  await sql('delete from tasker.queue where namespace_id = 0');
+  await sql('vacuum tasker.queue');
+  const late = await create();
+  const queued = () => sql<{ task_uuid: string }>('select id, task_uuid from tasker.queue order by rank, id');
+  const inTable = await sql<{ task_uuid: string }>('select task_uuid from tasker.queue order by ctid');
+  expect(
+    inTable
+      .slice(0, 20)
+      .map((row) => row.task_uuid)
+      .sort(),
+  ).toEqual([...late].sort());
+  const before = await queued();
+
+  await tasker.engine.database.transaction(opening(), compactQueue);
+
+  expect(await queued()).toEqual(before);
+  const last = await create();
+  expect((await queued()).map((row) => row.task_uuid)).toEqual([...before.map((row) => row.task_uuid), ...last]);
+  expect(
+    before
+      .slice(0, 20)
+      .map((row) => row.task_uuid)
+      .sort(),
+  ).toEqual([...early].sort());
 });

@@ -4,8 +4,11 @@ import { opening } from '../../src/db/opening.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { claimSteps } from '../../src/store/claim-steps.ts';
+import { lockTasks } from '../../src/store/lock-tasks.ts';
+import { cancelTask } from '../../src/store/operate.ts';
 import { KIND } from '../../src/store/record-steps.ts';
-import { deferred, setup, template } from '../support/setup.ts';
+import { declareDead } from '../../src/store/sweep.ts';
+import { DEMO, deferred, setup, template, until } from '../support/setup.ts';
 
 const NAMESPACES = Array.from({ length: 50 }, (_, i) => `n${i}`);
 const URGENT = 5;
@@ -115,5 +118,91 @@ describe('a claim from many namespaces', () => {
     let least = await walOf(claiming);
     for (let tries = 0; least >= 40_000 && tries < 50; tries++) least = Math.min(least, await walOf(claiming));
     expect(least).toBeLessThan(40_000);
+  });
+});
+
+/** Two ready tasks of one step each, and a worker by hand that claims from one namespace or from two. */
+async function twoTasks(namespaces: readonly string[]) {
+  const { tasker, url, sql } = await setup({ templates: template({ a: [] }), worker: false });
+  await tasker.registerTemplates([template({ a: [] }, { namespace: 'other' })]);
+  const tasks = await tasker.createTasks([DEMO, DEMO]);
+  const [first, second] = tasks.map(({ taskUuid }) => taskUuid);
+  const database = await Database.connect({ url, poolSize: 3, logger: silentLogger });
+  onTestFinished(() => database.close());
+  const engine = new Engine(database, silentLogger);
+  const identity = { name: 'w', host: 'h', pid: 1, namespaces: [], callables: [], concurrency: 1, leaseMs: 600_000 };
+  const workerId = await engine.registerWorker(identity);
+  const namespaceIds = await engine.namespaceIds(namespaces);
+  let claims = 0;
+  const claim = () => ({ limit: 9, token: workerId * 2 ** 24 + ++claims, workerId, namespaceIds, excluded: [] });
+  /** A transaction that has done its work and stays open until it is let go. */
+  const open = async (work: (tx: Parameters<typeof lockTasks>[0]) => Promise<unknown>) => {
+    const [ready, done] = [deferred(), deferred()];
+    const ended = database.transaction(opening(), async (tx) => {
+      await work(tx);
+      ready.resolve();
+      await done.promise;
+    });
+    await ready.promise;
+    return async () => {
+      done.resolve();
+      await ended;
+    };
+  };
+  return { sql, database, engine, workerId, first: first!, second: second!, claim, open };
+}
+
+describe.each([
+  ['one namespace', ['test']],
+  ['several namespaces', ['test', 'other']],
+])('a claim from %s beside a cancellation that has not committed', (_, namespaces) => {
+  it('does not wait for the cancelled step, and takes the other one', async () => {
+    const { sql, engine, first, second, claim, open } = await twoTasks(namespaces);
+    const commit = await open(async (tx) => {
+      await lockTasks(tx, [first]);
+      await cancelTask(tx, first, { actor: 'operator', reason: null });
+    });
+    // A claim that waits for the cancellation is given up, and takes nothing.
+    const { steps } = await engine.claim(claim(), { timeoutMs: 2_000 }).finally(commit);
+    expect(steps.map((step) => step.task_uuid)).toEqual([second]);
+    expect((await engine.claim(claim(), { timeoutMs: 10_000 })).steps).toEqual([]);
+    expect(await sql('select state::text from tasker.step where task_uuid = $1', [first])).toEqual([
+      { state: 'cancelled' },
+    ]);
+  });
+});
+
+describe('a claim of a worker whose lease is over', () => {
+  const expired = `update tasker.worker set lease_until = now() - interval '1 minute'`;
+
+  it('takes nothing when the worker is declared dead while the claim is under way', async () => {
+    const { sql, database, engine, workerId, claim, open } = await twoTasks(['test']);
+    await sql(expired);
+    const commit = await open(async (tx) => {
+      expect(await declareDead(tx, 0)).toEqual([workerId]);
+    });
+    let settled = false;
+    const claiming = engine.claim(claim(), { timeoutMs: 20_000 }).finally(() => {
+      settled = true;
+    });
+    const waiting = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    await until(
+      async () => settled || (await sql(waiting)).length > 0,
+      (either) => either,
+    );
+    await commit();
+    expect(await claiming).toMatchObject({ steps: [], taken: 0 });
+    expect(await sql('select count(*)::int n from tasker.queue')).toEqual([{ n: 2 }]);
+    expect(await declareDead(database, 0)).toEqual([]);
+  });
+
+  it('keeps the worker from being declared dead until the claim has committed', async () => {
+    const { sql, database, workerId, claim, open } = await twoTasks(['test']);
+    await sql(expired);
+    const commit = await open(async (tx) => {
+      expect((await claimSteps(tx, claim())).taken).toBe(2);
+    });
+    expect(await declareDead(database, 0).finally(commit)).toEqual([]);
+    expect(await declareDead(database, 0)).toEqual([workerId]);
   });
 });

@@ -29,7 +29,7 @@ async function byHand() {
     concurrency: 9,
     leaseMs: 60_000,
   };
-  const workerId = await engine.registerWorker(identity);
+  let workerId = await engine.registerWorker(identity);
   const namespaceIds = await engine.namespaceIds(['test']);
   let claims = 0;
   const claim = async () => {
@@ -37,7 +37,13 @@ async function byHand() {
     const { steps } = await claimSteps(database, { limit: 9, token, workerId, namespaceIds, excluded: [] });
     return { token, row: steps[0]! };
   };
-  return { sql, database, engine, claim };
+  /** The worker is declared dead with what it holds, and comes back under another id. */
+  const lose = async () => {
+    await sql(`update tasker.worker set lease_until = now() - interval '1 minute' where id = $1`, [workerId]);
+    await engine.sweep(0);
+    workerId = await engine.registerWorker(identity);
+  };
+  return { sql, database, engine, claim, lose };
 }
 
 function end(
@@ -107,6 +113,24 @@ describe('recording', () => {
     expect((await engine.record([end(lost, '{"run":"first"}')], NOTHING)).refused).toEqual([0]);
     expect(await findRecorded(database, [end(lost, '{"run":"first"}')])).toEqual(new Map());
     expect([...(await findRecorded(database, [end(again, '{"run":"second"}')])).keys()]).toEqual([0]);
+    await invariants(sql);
+  });
+
+  it('a result under a claim that is over is refused while the step runs under the next claim, and changes nothing', async () => {
+    const { sql, engine, claim, lose } = await byHand();
+    const lost = await claim();
+    await lose();
+    const running = await claim();
+    expect(running.row.attempts).toBe(lost.row.attempts + 1);
+    const before = await sql('select * from tasker.step order by idx');
+    expect(await engine.record([end(lost, '{"run":"first"}')], NOTHING)).toMatchObject({ refused: [0], queued: 0 });
+    expect(await sql('select * from tasker.step order by idx')).toEqual(before);
+    expect((await engine.record([end(running, '{"run":"second"}')], NOTHING)).refused).toEqual([]);
+    expect(await sql('select result from tasker.step where idx = 0')).toEqual([{ result: { run: 'second' } }]);
+    expect(await sql('select attempt, outcome::text from tasker.history order by attempt')).toEqual([
+      { attempt: 1, outcome: 'worker_lost' },
+      { attempt: 2, outcome: 'completed' },
+    ]);
     await invariants(sql);
   });
 });

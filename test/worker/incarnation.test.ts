@@ -3,7 +3,7 @@ import { Database } from '../../src/db/database.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { Incarnation, incarnationOf } from '../../src/worker/incarnation.ts';
-import { until } from '../support/setup.ts';
+import { deferred, until } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();
@@ -59,4 +59,30 @@ it('a worker whose fences are used up goes on under another id, and keeps the ol
     (state) => state === 'stopped',
   );
   expect(await stateOf(incarnation.id)).toBe('alive');
+});
+
+it('a worker that was declared dead no longer owns what it claimed before, and owns what it claims from then on', async () => {
+  await shared.setup({ a: [] }, { worker: false, migrate: true });
+  const database = await Database.connect({ url: shared.url, poolSize: 2, logger: silentLogger });
+  onTestFinished(() => database.close());
+  const lost = deferred<readonly number[]>();
+  const incarnation = new Incarnation(
+    new Engine(database, silentLogger),
+    { name: 'lost', namespaces: () => [], callables: () => [], concurrency: 1, leaseMs: 300 },
+    { lost: lost.resolve, othersLost: () => {}, inDoubt: () => false },
+    silentLogger,
+  );
+  await incarnation.start();
+  onTestFinished(() => incarnation.stop(true));
+  const before = incarnation.token();
+  expect(incarnation.owns(before)).toBe(true);
+  await shared.sql(`update tasker.worker set state = 'dead' where id = $1`, [incarnation.id]);
+  expect(await lost.promise).toEqual([incarnationOf(before)]);
+  expect(incarnation.owns(before)).toBe(false);
+  await until(
+    () => incarnation.id,
+    (id) => id !== incarnationOf(before),
+  );
+  expect(incarnation.owns(incarnation.token())).toBe(true);
+  expect(incarnation.owns(before)).toBe(false);
 });
