@@ -1,4 +1,4 @@
-// The long proofs: what the suite runs with small budgets, at full size. Takes an hour or so; prints what it ran.
+// The long proofs: what the suite runs with small budgets, at full size, and mutation testing. Takes some hours.
 //   npm run prove
 import { spawnSync } from 'node:child_process';
 import { buildIfStale } from './build-if-stale.mjs';
@@ -22,6 +22,7 @@ const PROOFS = [
   ['plans on a million rows', 'bench/explain.mjs'],
   ['what events cost, and how soon they come', 'bench/events.mjs'],
   ['throughput on large tables, creation, idle', 'bench/scale.mjs'],
+  ['mutation testing, a sample of 300 mutants', 'scripts/mutants.mjs'],
 ];
 
 let failed = 0;

@@ -1,0 +1,63 @@
+// Mutants that are always tried, named for what they break. `from` must occur exactly once in the file.
+export const NAMED = [
+  {
+    what: 'promoting a due retry also removes the timers of later retries of the task',
+    file: 'src/store/promote-retries.ts',
+    from: ' and due_at <= now() returning',
+    to: ' returning',
+  },
+  {
+    what: 'a claim from one namespace locks queue rows but not steps',
+    file: 'src/store/claim-steps.ts',
+    from: 'limit $1 for update of q, s skip locked',
+    to: 'limit $1 for update of q skip locked',
+  },
+  {
+    what: 'a claim from several namespaces locks queue rows but not steps',
+    file: 'src/store/claim-steps.ts',
+    from: 'q.ctid = seen.tid for update of q, s skip locked',
+    to: 'q.ctid = seen.tid for update of q skip locked',
+  },
+  {
+    what: 'a claim does not lock the row of its worker',
+    file: 'src/store/claim-steps.ts',
+    from: "state = 'alive' for share",
+    to: "state = 'alive'",
+  },
+  {
+    what: 'a cancellation reads steps without locking them',
+    file: 'src/store/operate.ts',
+    from: "'waiting_for_retry', 'error') for update),",
+    to: "'waiting_for_retry', 'error')),",
+  },
+  {
+    what: 'a worker that was declared dead still owns its claims',
+    file: 'src/worker/incarnation.ts',
+    from: 'return !this.#dead.has(incarnationOf(claim));',
+    to: 'return true;',
+  },
+  {
+    what: 'compaction renumbers the queue',
+    file: 'src/store/compact-queue.ts',
+    from: 'insert into tasker.queue overriding system value select * from tasker_queue_kept',
+    to: 'insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id) select namespace_id, rank, task_uuid, idx, template_id from tasker_queue_kept',
+  },
+  {
+    what: 'a recording does not check its fence',
+    file: 'src/store/record-steps.ts',
+    from: "x.state = 'in_progress' and x.claim = d.claim offset 0",
+    to: "x.state = 'in_progress' offset 0",
+  },
+];
+
+/** The mutant as an edit of the text of its file. */
+export function namedMutant({ what, file, from, to }, text) {
+  const start = text.indexOf(from);
+  if (start < 0 || text.includes(from, start + 1))
+    throw new Error(
+      `${file}: the text of the named mutant "${what}" must occur exactly once; correct scripts/mutants/named.mjs`,
+    );
+  const kind = file.startsWith('src/store/') ? 'sql' : 'typescript';
+  const line = text.slice(0, start).split('\n').length;
+  return { kind, file, start, end: start + from.length, replacement: to, operator: 'named', line, what };
+}
