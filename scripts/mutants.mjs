@@ -165,7 +165,10 @@ async function choose() {
   const complete = (mutant) => {
     const text = sources[mutant.file];
     const whole = { ...mutant, id: idOf(mutant), original: text.slice(mutant.start, mutant.end) };
-    return { ...whole, equivalent: equivalenceOf(whole, text.split('\n')[mutant.line - 1]) };
+    const lines = text.split('\n');
+    // The lines around the mutant help to choose the tests that run first.
+    const context = lines.slice(Math.max(0, mutant.line - 4), mutant.line + 3).join('\n');
+    return { ...whole, context, equivalent: equivalenceOf(whole, lines[mutant.line - 1]) };
   };
   const selected = sourceFiles.filter((file) => file.includes(options.only));
   const named = NAMED.filter(({ file }) => selected.includes(file)).map((each) =>

@@ -29,8 +29,11 @@ export class Judge {
   #plan(mutant) {
     const units = this.#reach(mutant);
     const killers = this.#killers.get(mutant.file) ?? new Map();
-    const cost = (test) =>
-      ((test.ms + OVERHEAD_MS) * nearness(mutant.file, test.file)) / (1 + 5 * (killers.get(keyOf(test)) ?? 0));
+    const words = wordsOf(mutant.context);
+    const cost = (test) => {
+      const likely = 1 + 5 * (killers.get(keyOf(test)) ?? 0) + 2 * sharedWords(words, test);
+      return ((test.ms + OVERHEAD_MS) * nearness(mutant.file, test.file)) / likely;
+    };
     const covering = this.#tests
       .filter((test) => this.#steady[keyOf(test)] !== false && units.some((unit) => test.units.has(unit)))
       .sort((a, b) => cost(a) - cost(b));
@@ -127,4 +130,20 @@ function nearness(source, test) {
   if (name.startsWith('event') || name === 'publishing') return test.startsWith('test/events/') ? 0.3 : 1;
   const rooms = { store: ['store', 'engine'], engine: ['engine', 'store'], worker: ['worker'] }[room];
   return rooms.some((each) => test.startsWith(`test/${each}/`)) ? 0.3 : 1;
+}
+
+/** Words of at least five letters, also those inside names: `missingHandlers` has `missing` and `handlers`. */
+function wordsOf(text) {
+  const words = text
+    .replace(/([a-z])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+    .match(/[a-z]{5,}/g);
+  return new Set(words ?? []);
+}
+
+/** How many words of the source around a mutant are in the name of a test. */
+function sharedWords(words, { file, name }) {
+  let shared = 0;
+  for (const word of wordsOf(`${path.basename(file, '.test.ts')} ${name}`)) if (words.has(word)) shared++;
+  return shared;
 }

@@ -10,7 +10,7 @@ const COMPARISONS = {
   '>=': ['>', '<'],
 };
 const ARITHMETIC = { '+': '-', '-': '+', '*': '/', '/': '*', '%': '*', '+=': '-=', '-=': '+=' };
-const LOGGING = /(^|\.|#)(logger|log)(\?\.|\.|\[)/i;
+const LOGGING = /(^|\.|#)(logger|log)(\?\.|\.|\[)|^log(Debug|Info|Warn|Error)$/i;
 
 export function parse(file, text) {
   return ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true, ts.ScriptKind.TS);
@@ -95,6 +95,7 @@ function isTypeOnly(node) {
 
 /** Log calls are not mutated: tests are not expected to check every log line. */
 function isLogging(node, source) {
+  if (ts.isExpressionStatement(node)) return isLogging(node.expression, source);
   if (!ts.isCallExpression(node)) return false;
   return LOGGING.test(node.expression.getText(source));
 }
