@@ -9,6 +9,30 @@ export const EQUIVALENT = [
     replacement: '<=',
     why: 'the order of tasks with the same identity, or without one, does not matter',
   },
+  {
+    file: 'src/store/expand-tasks.ts',
+    line: "and p.state not in ('complete', 'resolved_manually')) unmet",
+    operator: 'state',
+    original: "'complete'",
+    replacement: "'error'",
+    why: 'recount_steps, in the same transaction, counts again for workers with more than one parent',
+  },
+  {
+    file: 'src/worker/life-guard-thread.ts',
+    line: 'if (sharedNow() - memory.provenAt >= leaseMs) memory.cameBack(sentAt);',
+    operator: 'comparison',
+    original: '>=',
+    replacement: '>',
+    why: 'two clock readings that differ by exactly the lease',
+  },
+  {
+    file: 'src/worker/task-cache.ts',
+    line: 'return task.known.withheld.size === 0 && task.bytes <= size;',
+    operator: 'comparison',
+    original: '<=',
+    replacement: '<',
+    why: 'a shortcut: at the boundary the exact sum is computed and gives the same answer',
+  },
 ];
 
 export function equivalenceOf({ file, operator, replacement, original }, lineText) {

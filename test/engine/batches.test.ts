@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Tasker } from '../../src/app/tasker.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../src/handlers/handler-errors.ts';
+import { handWorker, partsFor, workers } from '../support/hand-worker.ts';
 import { DEMO, invariants, setup, states, template } from '../support/setup.ts';
 
 const id = (i: number) => String(i + 1).padStart(3, '0');
@@ -270,4 +271,24 @@ describe('a batch', () => {
     expect(status).toBe('complete');
     expect([...seen.values()]).toEqual([3, 3, 3, 3, 3]);
   });
+});
+
+it('workers of a batch wait for the other dependencies of their step, except for those that are complete', async () => {
+  const { sql, claim, record, completed, states } = await handWorker({
+    before: [],
+    beside: [],
+    analyze: { type: 'batchable', dependencies: ['before'] },
+    work: workers(['analyze', 'before', 'beside']),
+  });
+  expect(await claim()).toEqual(['before', 'beside']);
+  await record(completed('before'));
+  expect(await claim()).toEqual(['analyze']);
+  await record(completed('analyze', partsFor('work', 'x', 'y')));
+  expect(await claim()).toEqual([]);
+  await invariants(sql);
+  await record(completed('beside'));
+  const parts = await claim();
+  expect(parts).toHaveLength(2);
+  expect(Object.keys(await states())).toEqual(expect.arrayContaining(parts));
+  await invariants(sql);
 });

@@ -358,6 +358,26 @@ describe('a poller of this process', () => {
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
   });
 
+  it('waits a second between two tries to find a listener on the bridge', async () => {
+    const { logger, lines } = collectingLogger();
+    setLogger(logger);
+    onTestFinished(() => setLogger(undefined));
+    const { create, subscriber, tasker } = await setupBridge(
+      shared,
+      { a: [] },
+      { handlers: { a: nothing() }, poller: { pollingIntervalMs: 10 }, start: ['bridge', 'poller'] },
+    );
+    const { taskUuid } = await create();
+    const releases = async () => (await tasker.getHistory(taskUuid)).filter(({ what }) => what === 'released').length;
+    const started = performance.now();
+    const warnings = () => lines.filter(({ message }) => message.startsWith('nobody listens for steps')).length;
+    await until(warnings, (count) => count >= 2);
+    expect(performance.now() - started).toBeGreaterThan(900);
+    expect(await releases()).toBeLessThanOrEqual(2);
+    subscriber.start();
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+  });
+
   it('is waited for no interval: it is woken', async () => {
     const { run, poller } = await setupBridge(
       shared,
