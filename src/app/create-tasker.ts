@@ -16,6 +16,7 @@ import { roomLogger } from '../logging/room-logger.ts';
 import { type Metrics, type MetricsRegistry, silentMetrics, TaskerMetrics } from '../metrics/metrics.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import { openTracing } from '../tracing/tracing.ts';
+import { type OptionNames, refuseUnknown } from './check-options.ts';
 import { eventRegistries, type PublisherSource, type SubscriberSource } from './event-registries.ts';
 import { FoundEvents } from './found-events.ts';
 import { type HandlerSource, loadHandlers } from './load-handlers.ts';
@@ -32,7 +33,10 @@ export interface CreateTaskerOptions {
   configPath?: string;
   /** What {@link loadConfig} gave: environment and file are not read again. */
   config?: LoadedConfig;
-  /** A folder, files or parsed templates; they are registered at the start. Default: those in the database. */
+  /**
+   * A folder, files, parsed templates, or plain objects with the keys of a template file; they are registered at the start.
+   * Default: those in the database.
+   */
   templates?: TemplateSource;
   /** A folder, classes, instances, `define…()` values or a registry. Without handlers nothing is run. */
   handlers?: HandlerSource;
@@ -110,6 +114,47 @@ export interface CreateTaskerOptions {
   signal?: AbortSignal;
 }
 
+/** Every option of {@link createTasker}. */
+export const TASKER_OPTIONS: OptionNames<CreateTaskerOptions> = {
+  configPath: true,
+  config: true,
+  templates: true,
+  handlers: true,
+  publishers: true,
+  subscribers: true,
+  databaseUrl: true,
+  databaseDirectUrl: true,
+  embeddedFolder: true,
+  poolSize: true,
+  namespaces: true,
+  concurrency: true,
+  worker: true,
+  logger: true,
+  metrics: true,
+  name: true,
+  leaseMs: true,
+  blockedLoopBoundMs: true,
+  threads: true,
+  threadMemoryMb: true,
+  handlerTimeoutMs: true,
+  handlerMissingGraceMs: true,
+  drainTimeoutMs: true,
+  pollMs: true,
+  limits: true,
+  sinks: true,
+  environment: true,
+  migrate: true,
+  autoStart: true,
+  signal: true,
+};
+
+/** Every member of the option `limits`. */
+export const LIMIT_OPTIONS: OptionNames<DynamicLimits> = {
+  stepsPerDecision: true,
+  decisionDepth: true,
+  workersPerBatch: true,
+};
+
 /**
  * The front door: connects to PostgreSQL (or starts the embedded one), registers templates, and runs steps.
  *
@@ -121,7 +166,9 @@ export interface CreateTaskerOptions {
  * await tasker.stop();
  * @throws TaskerError `config_invalid`, `database_unreachable`, `database_too_old`, `database_url_missing`, `template_invalid`, `handler_invalid` …
  */
-export function createTasker(options: CreateTaskerOptions = {}): Promise<Tasker> {
+export async function createTasker(options: CreateTaskerOptions = {}): Promise<Tasker> {
+  refuseUnknown('createTasker', options, TASKER_OPTIONS);
+  refuseUnknown('createTasker: limits', options.limits, LIMIT_OPTIONS);
   return makeTasker(options, { handOut: false });
 }
 
@@ -133,10 +180,8 @@ export async function makeTasker(options: CreateTaskerOptions, { handOut }: { ha
   const logger = options.logger ? loggerOf(options.logger) : defaultLogger(config.environment);
   if (!options.config) for (const line of loaded.warnings) logger.warn(line);
   options.signal?.throwIfAborted();
-  const { templates, problems } = await loadTemplates(
-    options.templates ?? [],
-    options.environment ?? config.environment,
-  );
+  const environment = options.environment ?? config.environment;
+  const { templates, problems } = await loadTemplates(options.templates ?? [], environment);
   for (const problem of problems) logger.warn(formatProblem(problem));
   const wantsWorker = options.worker ?? options.handlers !== undefined;
   const events = eventRegistries(options, roomLogger(logger, 'events'));
@@ -164,6 +209,7 @@ export async function makeTasker(options: CreateTaskerOptions, { handOut }: { ha
       metrics,
       tracing: await openTracing(),
       templates,
+      environment,
       ...events,
       name: config.name ?? `${hostname()}-${process.pid}`,
       concurrency: config.concurrency,

@@ -4,10 +4,20 @@ import path from 'node:path';
 import { TaskerError } from '../errors.ts';
 import { formatProblem, parseTemplate, type TemplateProblem } from '../template/parse-template.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
+import { templateOfObject } from '../template/template-of-object.ts';
 import { FEWEST_CACHED, TemplateCache } from './template-cache.ts';
 
-/** Templates as `createTasker` takes them: a folder, a file, a parsed template, or a list of those. */
-export type TemplateSource = string | TaskTemplate | readonly (string | TaskTemplate)[];
+/** A template as a plain object, with the keys of a template file. */
+export interface TemplateObject {
+  readonly name: string;
+  readonly steps: readonly object[];
+  readonly [key: string]: unknown;
+}
+
+type OneSource = string | TaskTemplate | TemplateObject;
+
+/** Templates as `createTasker` takes them: a folder, a file, a parsed template, a plain object, or a list of those. */
+export type TemplateSource = OneSource | readonly OneSource[];
 
 /** What was found. */
 export interface LoadedTemplates {
@@ -44,9 +54,12 @@ async function filesOf(source: string): Promise<string[]> {
 /** Reads templates and reports every problem of every file; broken ones are left out. */
 export async function readTemplates(source: TemplateSource, environment: string): Promise<LoadedTemplates> {
   const loaded: LoadedTemplates = { templates: [], problems: [], files: [], fileOf: new Map() };
-  for (const one of typeof source === 'string' || !Array.isArray(source) ? [source as string | TaskTemplate] : source) {
+  const sources = Array.isArray(source) ? (source as readonly OneSource[]) : [source as OneSource];
+  for (const [at, one] of sources.entries()) {
     if (typeof one !== 'string') {
-      loaded.templates.push(one);
+      const { template, problems } = templateOfObject(one, { at: Array.isArray(source) ? at : undefined, environment });
+      loaded.problems.push(...problems);
+      if (template) loaded.templates.push(template);
       continue;
     }
     const files = await filesOf(one);

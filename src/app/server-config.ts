@@ -3,7 +3,8 @@ import { loggerOf } from '../logging/any-logger.ts';
 import type { Logger } from '../logging/logger.ts';
 import { roomLogger } from '../logging/room-logger.ts';
 import { type BindAddress, parseBindAddress } from '../server/bind-address.ts';
-import type { CreateTaskerOptions } from './create-tasker.ts';
+import { type OptionNames, refuseUnknown } from './check-options.ts';
+import { type CreateTaskerOptions, LIMIT_OPTIONS, TASKER_OPTIONS } from './create-tasker.ts';
 import { programLogger } from './program-logger.ts';
 
 /** The worker's own HTTP port. */
@@ -30,14 +31,33 @@ export interface WorkerServerConfig extends Omit<CreateTaskerOptions, 'handlers'
   handleSignals?: boolean;
   /** The same as `concurrency`. */
   maxConcurrentHandlers?: number;
-  /** Has no meaning here, and no effect: there is nothing native to load. */
+  /** Have no meaning here, and no effect: there is nothing native to load. */
   libraryPath?: string;
+  modulePath?: string | null;
   /** Have no meaning here, and no effect: steps are waited for, not polled. */
   pollIntervalMs?: number;
   starvationCheckInterval?: number;
   cleanupInterval?: number;
   metricsInterval?: number;
 }
+
+const { handlers, worker: _worker, autoStart: _autoStart, signal: _signal, ...SHARED_OPTIONS } = TASKER_OPTIONS;
+const SERVER_OPTIONS: OptionNames<WorkerServerConfig> = {
+  ...SHARED_OPTIONS,
+  handlers,
+  namespace: true,
+  logLevel: true,
+  web: true,
+  handleSignals: true,
+  maxConcurrentHandlers: true,
+  libraryPath: true,
+  modulePath: true,
+  pollIntervalMs: true,
+  starvationCheckInterval: true,
+  cleanupInterval: true,
+  metricsInterval: true,
+};
+const WEB_OPTIONS: OptionNames<WebOptions> = { enabled: true, bindAddress: true, configEndpointEnabled: true };
 
 /** What a configuration comes to. */
 export interface ServerSettings {
@@ -55,6 +75,9 @@ export interface ServerSettings {
 
 /** Reads what a server is told, the environment and the configuration file. @throws TaskerError `config_invalid` */
 export function serverSettings(given: WorkerServerConfig): ServerSettings {
+  refuseUnknown('WorkerServer', given, SERVER_OPTIONS);
+  refuseUnknown('WorkerServer: limits', given.limits, LIMIT_OPTIONS);
+  if (typeof given.web !== 'boolean') refuseUnknown('WorkerServer: web', given.web, WEB_OPTIONS);
   const loaded = loadedFor(given);
   const { config } = loaded;
   const { namespace: _namespace, handlers = config.handlerPaths, web: _web, maxConcurrentHandlers, ...rest } = given;

@@ -3,7 +3,7 @@ import { messageOf, TaskerError } from '../errors.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { Listening } from '../server/listen.ts';
 import { formatProblem } from '../template/parse-template.ts';
-import { createTasker } from './create-tasker.ts';
+import { makeTasker } from './create-tasker.ts';
 import { type EventRegistries, eventRegistries, processEventRegistries } from './event-registries.ts';
 import { HealthLoop } from './health-loop.ts';
 import { loadTemplates } from './load-templates.ts';
@@ -94,20 +94,16 @@ export class ServerRun {
   }
 
   async #startTasker(): Promise<void> {
-    const { tasker, environment, handlers, logger } = this.#settings;
+    const { tasker, environment, handlers: folders, logger } = this.#settings;
     const { count } = await this.#project.library.load();
-    if (handlers.length > 0) logger.info({ folders: handlers }, `discovered ${count} handler${count === 1 ? '' : 's'}`);
+    if (folders.length > 0) logger.info({ folders }, `discovered ${count} handler${count === 1 ? '' : 's'}`);
     const { templates, problems } = await loadTemplates(tasker.templates ?? [], environment);
     for (const problem of problems) logger.warn(formatProblem(problem));
     this.#project.adopt(templates);
     this.#abort.signal.throwIfAborted();
-    this.#tasker = await createTasker({
-      ...tasker,
-      ...this.#events,
-      templates,
-      handlers: this.#project.library.registry,
-      environment,
-    });
+    const handlers = this.#project.library.registry;
+    const options = { ...tasker, ...this.#events, templates, handlers, environment };
+    this.#tasker = await makeTasker(options, { handOut: false });
     this.#served.serve(this.#tasker);
     this.#abort.signal.throwIfAborted();
     this.#health = new HealthLoop(() => this.#served.readiness(), logger);

@@ -27,11 +27,13 @@ import type { Metrics, MetricsReport } from '../metrics/metrics.ts';
 import { nearNames } from '../model/near-names.ts';
 import { checkHandlers, phraseProblems, unusedMethods } from '../registry/check-handlers.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
+import { formatProblem } from '../template/parse-template.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import { checkIsolation } from '../worker/isolation.ts';
 import { Worker, type WorkerStats } from '../worker/worker.ts';
 import { withSpans } from './created-spans.ts';
+import { loadTemplates, type TemplateSource } from './load-templates.ts';
 import { Notices } from './notices.ts';
 import type { OpenDatabase } from './open-database.ts';
 import { isResting, TaskWaiter } from './task-waiter.ts';
@@ -105,6 +107,8 @@ export interface TaskerParts {
   /** Steps are handed out as events, instead of being run by the worker itself. */
   handOut: boolean;
   templates: readonly TaskTemplate[];
+  /** Which overrides apply to templates that are registered later. */
+  environment: string;
   /** Where durable events are brought to. */
   sinks: readonly EventConsumer[];
   /** Who makes domain events. */
@@ -332,8 +336,14 @@ export class Tasker {
     return this.#parts.open.database.statements;
   }
 
-  /** Registers more templates, or newer ones; new tasks get them at once. */
-  async registerTemplates(templates: readonly TaskTemplate[]): Promise<void> {
+  /**
+   * Registers more templates, or newer ones; new tasks get them at once. It takes what `createTasker` takes: parsed
+   * templates, plain objects with the keys of a template file, files and folders.
+   * @throws TaskerError `template_invalid`
+   */
+  async registerTemplates(source: TemplateSource): Promise<void> {
+    const { templates, problems } = await loadTemplates(source, this.#parts.environment);
+    for (const problem of problems) this.#logger.warn(formatProblem(problem));
     for (const template of templates) {
       await this.#engine.templates.register(template);
       this.#served.add(template.namespace);

@@ -17,9 +17,9 @@ export interface TemplateProblem {
   /** What is wrong, and the way out. */
   message: string;
   file: string | null;
-  /** From 1. */
+  /** From 1; 0 for a template that was given as an object. */
   line: number;
-  /** From 1. */
+  /** From 1; 0 for a template that was given as an object. */
   column: number;
   /** As `steps[2].retry.max_attempts`, keys as the file spells them; empty for the file itself. */
   path: string;
@@ -78,7 +78,8 @@ export function parseTemplate(text: string, { file, environment }: ParseOptions 
  * const { problems } = parseTemplate(text, { file: 'orders.yaml' });
  * for (const problem of problems) console.error(formatProblem(problem));
  */
-export function formatProblem({ severity, message, file, line, column }: TemplateProblem): string {
+export function formatProblem({ severity, message, file, line, column, path }: TemplateProblem): string {
+  if (line === 0) return `${[file ?? 'template', path].filter(Boolean).join(': ')}: ${severity}: ${message}`;
   return `${file ?? 'template'}:${line}:${column}: ${severity}: ${message}`;
 }
 

@@ -1,4 +1,5 @@
-import { type CreateTaskerOptions, createTasker } from '../app/create-tasker.ts';
+import { refuseUnknown } from '../app/check-options.ts';
+import { type CreateTaskerOptions, createTasker, LIMIT_OPTIONS, TASKER_OPTIONS } from '../app/create-tasker.ts';
 import { eventRegistries } from '../app/event-registries.ts';
 import { FoundEvents } from '../app/found-events.ts';
 import { loadHandlers } from '../app/load-handlers.ts';
@@ -22,7 +23,7 @@ export interface TestTaskerOptions
     CreateTaskerOptions,
     'databaseUrl' | 'databaseDirectUrl' | 'embeddedFolder' | 'migrate' | 'autoStart' | 'worker'
   > {
-  /** A folder, files or parsed templates. */
+  /** A folder, files, parsed templates, or plain objects with the keys of a template file. */
   templates: TemplateSource;
   /** Take the place of handlers of the same name: a class, an instance, a `define…()` value, or a function of the context. */
   stubs?: Record<string, TestHandler>;
@@ -129,6 +130,8 @@ export class TestTasker {
  * package of the embedded one
  */
 export async function testTasker(options: TestTaskerOptions): Promise<TestTasker> {
+  refuseUnknown('testTasker', options, TEST_OPTIONS);
+  refuseUnknown('testTasker: limits', options.limits, LIMIT_OPTIONS);
   const { templates: source, stubs = {}, databaseUrl, keepBackoff = false, ...others } = options;
   const { environment = 'test' } = others;
   const logger = loggerOf(others.logger ?? silentLogger);
@@ -159,6 +162,8 @@ export async function testTasker(options: TestTaskerOptions): Promise<TestTasker
     throw error;
   }
 }
+
+const TEST_OPTIONS = { ...TASKER_OPTIONS, stubs: true, keepBackoff: true } as const;
 
 function withoutBackoff(template: TaskTemplate): TaskTemplate {
   const steps = template.steps.map((step) => ({ ...step, retry: { ...step.retry, backoff: 'none' as const } }));

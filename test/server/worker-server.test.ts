@@ -196,3 +196,29 @@ it('serves only the namespace that it is told', async () => {
   await worker.start();
   expect(worker.tasker!.vitals.namespaces).toEqual(['elsewhere']);
 });
+
+it.each([
+  [{ template: './templates' }, 'there is no option template; did you mean templates?'],
+  [{ web: { bindAdress: '127.0.0.1:0' } }, 'web: there is no option bindAdress; did you mean bindAddress?'],
+  [{ limits: { decisonDepth: 3 } }, 'limits: there is no option decisonDepth; did you mean decisionDepth?'],
+])('refuses options that it does not know, with near names: %j', async (options, message) => {
+  const worker = await server();
+  await expect(worker.start(options as never)).rejects.toMatchObject({
+    cause: expect.objectContaining({ code: 'config_invalid', message: expect.stringContaining(message) }),
+  });
+});
+
+it('takes the options of a native worker, which have no effect here', async () => {
+  const worker = await server({
+    modulePath: null,
+    libraryPath: '/usr/lib',
+    pollIntervalMs: 10,
+    starvationCheckInterval: 1,
+    cleanupInterval: 1,
+    metricsInterval: 1,
+    handleSignals: false,
+    logLevel: 'error',
+  });
+  await worker.start();
+  expect(worker.isRunning()).toBe(true);
+});

@@ -156,3 +156,18 @@ describe('without a server', () => {
     expect(lines).toEqual(Array(2).fill('complete complete complete'));
   }, 90_000);
 });
+
+it('a test kit refuses an option that it does not know, with near names', async () => {
+  await expect(kitOf({ templates: shop(), stub: {} } as never)).rejects.toMatchObject({
+    code: 'config_invalid',
+    message: 'testTasker: there is no option stub; did you mean stubs?',
+  });
+});
+
+it('a test kit takes a template that is written as a plain object', async () => {
+  await using kit = await kitOf({
+    templates: { name: 'order', namespace: 'shop', version: '1.0.0', steps: [{ name: 'cart', handler: 'cart' }] },
+    handlers: [cart],
+  });
+  expect((await kit.run()).results).toEqual({ cart: { total: 4 } });
+});

@@ -195,6 +195,20 @@ describe('options', () => {
     });
   });
 
+  it.each([
+    [{ handler: [] }, 'createTasker: there is no option handler; did you mean handlers?'],
+    [{ databaseURL: 'x', concurency: 4 }, 'databaseURL; did you mean databaseUrl?; there is no option concurency; did'],
+    [{ zzzzzz: undefined }, 'createTasker: there is no option zzzzzz; the options are configPath, config, templates,'],
+    [{ limits: { stepPerDecision: 4 } }, 'limits: there is no option stepPerDecision; did you mean stepsPerDecision?'],
+    ['postgres://user:secret@host/db', 'createTasker: the options must be an object, got a string'],
+    [null, 'createTasker: the options must be an object, got null'],
+  ])('that createTasker does not know are refused with near names: %j', async (options, message) => {
+    await expect(createTasker(options as never)).rejects.toMatchObject({
+      code: 'config_invalid',
+      message: expect.stringContaining(message),
+    });
+  });
+
   it('a handler that is none is refused with what it got', async () => {
     const handlers = [{ name: 'x' }] as never;
     await expect(createTasker({ databaseUrl: shared.url, handlers })).rejects.toMatchObject({

@@ -135,6 +135,65 @@ environments:
   });
 });
 
+describe('a template that is given as a plain object', () => {
+  const plain = (namespace: string) => ({
+    name: 'plain',
+    namespace,
+    version: '1.0.0',
+    identity_strategy: 'always_unique',
+    steps: [{ name: 'a', handler: { callable: 'a', initialization: { bank: 'sandbox' } } }],
+    environments: { test: { steps: [{ name: 'a', handler: { initialization: { bank: 'fake' } } }] } },
+  });
+
+  it('is checked and run as a file with its keys is, with the overrides of the environment', async () => {
+    const bank = defineHandler('a', {}, ({ context }) => context.stepConfig);
+    const options = { worker: true, handlers: [bank], environment: 'test' };
+    const { another } = await shared.setup({ a: [] }, { worker: false });
+    const tasker = await another({ ...options, templates: [plain('inline_a'), template({ a: [] })] });
+    const request = { namespace: 'inline_a', name: 'plain', version: '1.0.0' };
+    expect(await resultOf(tasker, request)).toEqual({ bank: 'fake' });
+    await tasker.registerTemplates([plain('inline_b')]);
+    expect(await resultOf(tasker, { ...request, namespace: 'inline_b' })).toEqual({ bank: 'fake' });
+  });
+
+  const step = { name: 'a', handler: 'a' };
+  it.each([
+    [
+      { name: 'plain', steps: [{ name: 'a' }] },
+      'templates (plain): steps[0].handler: error: `handler` of step `a` is missing',
+    ],
+    [[template({ a: [] }), { name: 'plain', step: [step] }], 'templates[1] (plain): steps: error: `steps` is missing'],
+    [{ name: 'x', steps: [step, { ...step, depends_on: ['b'] }] }, 'steps[1].depends_on[0]: error: unknown step `b`'],
+    [{ name: 'x', steps: [step, step] }, 'steps[1].name: error: step `a` is declared twice; give one another name'],
+    [{ name: 'x', steps: [{ name: 'a', handler: () => 1 }] }, 'templates (x): handler is a function; a template holds'],
+    [{ name: 'x', steps: [{ ...step, timeout_seconds: Number.NaN }] }, 'templates (x): timeout_seconds is NaN; a temp'],
+    [
+      { ...template({ a: [] }), steps: [step] },
+      'templates (demo) has keys of a parsed template, but is not a complete one; write',
+    ],
+    [[[step]], 'templates[0] must be a path, a parsed template or an object with the keys of a template file, got an'],
+    [
+      [undefined],
+      'templates[0] must be a path, a parsed template or an object with the keys of a template file, got und',
+    ],
+    [7, 'templates must be a path, a parsed template or an object with the keys of a template file, got a number'],
+  ])('is refused with the place of what is wrong: %j', async (templates, message) => {
+    await expect(createTasker({ databaseUrl: shared.url, templates: templates as never })).rejects.toMatchObject({
+      code: 'template_invalid',
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it('is refused when it refers to itself', async () => {
+    const templates: Record<string, unknown> = { name: 'x', steps: [step] };
+    templates.metadata = templates;
+    await expect(createTasker({ databaseUrl: shared.url, templates: templates as never })).rejects.toMatchObject({
+      code: 'template_invalid',
+      message: "templates (x) can't be written as JSON: Converting circular structure to JSON",
+    });
+  });
+});
+
 it('after all of that, the database is in order', () => invariants(shared.sql));
 
 it('writes nothing at a start that brings nothing new, and makes an older content the newest again', async () => {

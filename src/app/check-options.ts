@@ -1,0 +1,32 @@
+import { TaskerError } from '../errors.ts';
+import { nearNames } from '../model/near-names.ts';
+
+/** The names of all options of a type; the compiler refuses one that is missing or too many. */
+export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
+
+/**
+ * Refuses options that a function does not know, so that a misspelt one is not ignored.
+ * @throws TaskerError `config_invalid`, with every unknown option and the names that are near
+ */
+export function refuseUnknown(where: string, given: unknown, known: Readonly<Record<string, true>>): void {
+  if (given === undefined) return;
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new TaskerError('config_invalid', `${where}: the options must be an object, got ${kindOf(given)}`);
+  }
+  const unknown = Object.keys(given).filter((name) => !Object.hasOwn(known, name));
+  if (unknown.length === 0) return;
+  const names = Object.keys(known);
+  const faults = unknown.map((name) => {
+    const near = nearNames(name, names);
+    return `there is no option ${name}${near.length > 0 ? `; did you mean ${near.join(' or ')}?` : ''}`;
+  });
+  const isGuessed = faults.every((fault) => fault.endsWith('?'));
+  const all = isGuessed ? '' : `; the options are ${names.join(', ')}`;
+  throw new TaskerError('config_invalid', `${where}: ${faults.join('; ')}${all}`);
+}
+
+/** Without the value: it may be a URL with a password. */
+function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'an array' : `a ${typeof value}`;
+}
