@@ -20,7 +20,7 @@ import { type OptionNames, refuseUnknown } from './check-options.ts';
 import { eventRegistries, type PublisherSource, type SubscriberSource } from './event-registries.ts';
 import { FoundEvents } from './found-events.ts';
 import { type HandlerSource, loadHandlers } from './load-handlers.ts';
-import { loadTemplates, type TemplateSource } from './load-templates.ts';
+import { loadTemplates, type TemplateSource, withoutTemplates } from './load-templates.ts';
 import { openDatabase } from './open-database.ts';
 import { Tasker } from './tasker.ts';
 
@@ -183,6 +183,11 @@ export async function makeTasker(options: CreateTaskerOptions, { handOut }: { ha
   const environment = options.environment ?? config.environment;
   const { templates, problems } = await loadTemplates(options.templates ?? [], environment);
   for (const problem of problems) logger.warn(formatProblem(problem));
+  if (handOut) {
+    const { namespaces } = config;
+    const noTemplates = withoutTemplates(options.templates, { namespaces, found: templates.length });
+    if (noTemplates !== undefined) logger.warn(noTemplates);
+  }
   const wantsWorker = options.worker ?? options.handlers !== undefined;
   const events = eventRegistries(options, roomLogger(logger, 'events'));
   const found = new FoundEvents(events);

@@ -1,10 +1,14 @@
+import path from 'node:path';
 import type { Logger } from '../logging/logger.ts';
 import { checkHandlers, type HandlerProblem, phraseProblems } from '../registry/check-handlers.ts';
-import { discoverHandlers } from '../registry/discover-handlers.ts';
+import { type DiscoveredFile, discoverHandlers } from '../registry/discover-handlers.ts';
 import { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import type { EventRegistries } from './event-registries.ts';
 import { FoundEvents } from './found-events.ts';
+
+/** Files that a message about empty folders names at most. */
+const MOST_REASONS = 3;
 
 /** What a load came to. */
 export interface LoadedHandlers {
@@ -29,15 +33,18 @@ export class HandlerFolders {
   readonly #folders: readonly string[];
   readonly #logger: Logger;
   readonly #events: FoundEvents | undefined;
+  readonly #registries: EventRegistries | undefined;
 
   /** Names that came from the folders; others were registered by hand, and stay as they are. */
   #own: ReadonlySet<string> = new Set();
+  #files: readonly DiscoveredFile[] = [];
 
   constructor(folders: readonly string[], { logger, registry, events }: HandlerFoldersOptions) {
     this.#folders = folders;
     this.registry = registry ?? new HandlerRegistry({ baseFolder: folders[0] });
     this.#logger = logger;
     this.#events = events && new FoundEvents(events);
+    this.#registries = events;
   }
 
   /**
@@ -49,7 +56,10 @@ export class HandlerFolders {
     const found = new HandlerRegistry({ logger: this.#logger });
     this.#events?.begin();
     const also = this.#events?.take;
-    for (const folder of this.#folders) await discoverHandlers(folder, { registry: found, logger: this.#logger, also });
+    const files: DiscoveredFile[] = [];
+    for (const folder of this.#folders) {
+      files.push(...(await discoverHandlers(folder, { registry: found, logger: this.#logger, also })).files);
+    }
     this.#events?.applyPublishers();
     const before = this.#own;
     const names = found.listHandlers().filter((name) => before.has(name) || !this.registry.isRegistered(name));
@@ -57,6 +67,7 @@ export class HandlerFolders {
     for (const name of removed) this.registry.unregister(name);
     for (const name of names) this.registry.registerFactory(name, () => found.resolveSync(name)!);
     this.#own = new Set(names);
+    this.#files = files;
     await this.#events?.applySubscribers();
     return { count: names.length, added: names.filter((name) => !before.has(name)), removed };
   }
@@ -76,5 +87,23 @@ export class HandlerFolders {
   /** As {@link problems}, in one line; empty when there are none. */
   async phraseMissing(templates: readonly TaskTemplate[]): Promise<string> {
     return phraseProblems(await this.problems(templates), 'no handler yet for');
+  }
+  /**
+   * Why a worker of these folders could run nothing: no file exports a handler, and nothing else gives one. Undefined when
+   * there is a handler or a subscriber.
+   */
+  async whyEmpty(templates: readonly TaskTemplate[]): Promise<string | undefined> {
+    if (this.#folders.length === 0 || this.registry.handlerCount() > 0) return undefined;
+    if ((this.#registries?.subscribers.listSubscribers().length ?? 0) > 0) return undefined;
+    const steps = templates.flatMap((template) => template.steps).length;
+    const missing = (await this.problems(templates)).flatMap((problem) => problem.steps).length;
+    if (missing < steps) return undefined; // a resolver finds it, or the callable names a file
+    const folders = this.#folders.map((folder) => path.resolve(folder)).join(', ');
+    if (this.#files.length === 0) {
+      return `no file in ${folders} exports a handler: there is no .ts or .js file; add one, or name another folder with --handlers`;
+    }
+    const reasons = this.#files.slice(0, MOST_REASONS).map(({ file, reason }) => `${path.basename(file)}: ${reason}`);
+    const more = this.#files.length > MOST_REASONS ? `; and ${this.#files.length - MOST_REASONS} more files` : '';
+    return `no file in ${folders} exports a handler (${reasons.join('; ')}${more}); export what defineHandler returns, or a class with a handlerName`;
   }
 }

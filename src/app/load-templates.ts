@@ -105,3 +105,19 @@ export async function loadTemplates(source: TemplateSource, environment: string)
   }
   return loaded;
 }
+
+/**
+ * The warning about a worker that was given no template and no namespace. Undefined when it has one of these, or was
+ * given an empty list on purpose.
+ */
+export function withoutTemplates(
+  source: TemplateSource | undefined,
+  { namespaces, found }: { namespaces: readonly string[] | undefined; found: number },
+): string | undefined {
+  if (found > 0 || namespaces !== undefined) return undefined;
+  const sources = source === undefined ? [] : [source].flat();
+  if (source !== undefined && sources.length === 0) return undefined;
+  const places = sources.flatMap((one) => (typeof one === 'string' ? [path.resolve(one)] : []));
+  const where = places.length > 0 ? places.join(', ') : 'config/tasks or templates of this project';
+  return `there are no templates in ${where}; this worker serves the templates that are in the database`;
+}

@@ -90,6 +90,12 @@ export class Project {
     }
   }
 
+  /** Warns when no file of the folders exports a handler. */
+  async warnIfEmpty(): Promise<void> {
+    const why = await this.library.whyEmpty(this.templates);
+    if (why !== undefined) this.#options.warn(why);
+  }
+
   /** Answers whether all of them are sound. */
   async reloadTemplates(tasker: Tasker): Promise<boolean> {
     const changed = await this.readTemplates();
@@ -108,6 +114,7 @@ export class Project {
       return false;
     }
     await tasker.refresh();
+    await this.warnIfEmpty();
     this.#options.tell(`reloaded ${this.library.registry.handlerCount()} handlers`);
     await this.#tellMissing();
     return true;

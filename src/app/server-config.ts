@@ -69,6 +69,8 @@ export interface ServerSettings {
   logger: Logger;
   web: { address: BindAddress; showConfig: boolean } | undefined;
   handleSignals: boolean;
+  /** A start is refused when no file of the folders exports a handler; otherwise that is a warning. */
+  needsHandlers: boolean;
   /** To be logged when the server starts. */
   warnings: readonly string[];
 }
@@ -92,14 +94,16 @@ export function serverSettings(given: WorkerServerConfig): ServerSettings {
       config: loaded,
       concurrency: given.concurrency ?? maxConcurrentHandlers,
       logger,
-      templates: given.templates ?? config.templatePaths,
+      templates: given.templates ?? (config.templatePaths.length > 0 ? config.templatePaths : undefined),
     },
     handlers: typeof handlers === 'string' ? [handlers] : handlers,
     environment,
     logger: roomLogger(logger, 'server'),
     web: config.webEnabled ? { address: config.webAddress, showConfig: config.webConfigEndpoint } : undefined,
     handleSignals: given.handleSignals ?? false,
-    warnings: warningsOf(given, loaded),
+    needsHandlers: false,
+    // Of a configuration that was given, the one who loaded it has reported the warnings.
+    warnings: given.config ? [] : loaded.warnings,
   };
 }
 
@@ -118,12 +122,4 @@ function loadedFor(given: WorkerServerConfig): LoadedConfig {
     webAddress: bindAddress === undefined ? undefined : parseBindAddress(bindAddress),
     webConfigEndpoint: configEndpointEnabled,
   });
-}
-
-/** Of a configuration that was given, whoever loaded it has told them. */
-function warningsOf(given: WorkerServerConfig, { config, warnings }: LoadedConfig): string[] {
-  const none = given.templates === undefined && config.templatePaths.length === 0 && config.namespaces === undefined;
-  const missing =
-    'there are no templates in config/tasks or templates of this project; those that are registered are served';
-  return [...(given.config ? [] : warnings), ...(none ? [missing] : [])];
 }

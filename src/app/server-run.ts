@@ -3,10 +3,11 @@ import { messageOf, TaskerError } from '../errors.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { Listening } from '../server/listen.ts';
 import { formatProblem } from '../template/parse-template.ts';
+import type { TaskTemplate } from '../template/task-template.ts';
 import { makeTasker } from './create-tasker.ts';
 import { type EventRegistries, eventRegistries, processEventRegistries } from './event-registries.ts';
 import { HealthLoop } from './health-loop.ts';
-import { loadTemplates } from './load-templates.ts';
+import { loadTemplates, withoutTemplates } from './load-templates.ts';
 import { openPort } from './open-port.ts';
 import { Project } from './project.ts';
 import { ServedTasker } from './served-tasker.ts';
@@ -94,12 +95,18 @@ export class ServerRun {
   }
 
   async #startTasker(): Promise<void> {
-    const { tasker, environment, handlers: folders, logger } = this.#settings;
+    const { loaded, tasker, environment, handlers: folders, logger } = this.#settings;
     const { count } = await this.#project.library.load();
     if (folders.length > 0) logger.info({ folders }, `discovered ${count} handler${count === 1 ? '' : 's'}`);
     const { templates, problems } = await loadTemplates(tasker.templates ?? [], environment);
     for (const problem of problems) logger.warn(formatProblem(problem));
     this.#project.adopt(templates);
+    const noTemplates = withoutTemplates(tasker.templates, {
+      namespaces: loaded.config.namespaces,
+      found: templates.length,
+    });
+    if (noTemplates !== undefined) logger.warn(noTemplates);
+    await this.#checkFolders(templates);
     this.#abort.signal.throwIfAborted();
     const handlers = this.#project.library.registry;
     const options = { ...tasker, ...this.#events, templates, handlers, environment };
@@ -108,6 +115,14 @@ export class ServerRun {
     this.#abort.signal.throwIfAborted();
     this.#health = new HealthLoop(() => this.#served.readiness(), logger);
     this.#health.start();
+  }
+
+  /** @throws TaskerError `handler_not_found` when no file exports a handler, and the worker needs one */
+  async #checkFolders(templates: readonly TaskTemplate[]): Promise<void> {
+    const why = await this.#project.library.whyEmpty(templates);
+    if (why === undefined) return;
+    if (this.#settings.needsHandlers) throw new TaskerError('handler_not_found', why);
+    this.#settings.logger.warn(why);
   }
 
   /** Reads templates and handlers anew; what is broken is logged, and what was there before stays. */

@@ -64,6 +64,9 @@ export class WorkerServer {
   #stopping: Promise<void> | undefined;
   #releaseSignals: (() => void) | undefined;
 
+  /** Refuse a start without any handler, as `tasker worker` does. @internal */
+  needsHandlers = false;
+
   /** `defaults`: for what {@link start} is not told. */
   constructor(defaults: WorkerServerConfig = {}) {
     this.#defaults = defaults;
@@ -117,7 +120,10 @@ export class WorkerServer {
     this.#stopping = undefined;
     this.#run = undefined;
     try {
-      const settings = serverSettings({ ...this.#defaults, ...config });
+      const settings = {
+        ...serverSettings({ ...this.#defaults, ...config }),
+        needsHandlers: this.needsHandlers,
+      };
       this.#handlers ??= new HandlerSystem({ baseFolder: settings.handlers[0] });
       const run = new ServerRun(settings, this.#handlers.getRegistry(), () => this.#state);
       this.#run = run;

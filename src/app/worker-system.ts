@@ -133,7 +133,8 @@ async function open(given: BootstrapConfig = {}, state: () => string): Promise<R
     await discoverHandlers(folder, { registry, logger: registry.logger, also: found.take });
   }
   await found.apply();
-  const options = { config: loaded, templates: config.templatePaths, handlers: registry, ...events, logger };
+  const templates = config.templatePaths.length > 0 ? config.templatePaths : undefined;
+  const options = { config: loaded, templates, handlers: registry, ...events, logger };
   const { environment, handlerPaths, webEnabled, webAddress: address, webConfigEndpoint: showConfig } = config;
   const settings = { loaded, tasker: options, handlers: handlerPaths, environment, web: { address, showConfig } };
   const served = webEnabled ? new ServedTasker({ settings, registry, state }) : undefined;

@@ -40,7 +40,8 @@ export async function dev(options: WorkerOptions): Promise<void> {
     // Before anything is read: what changes while the start goes on is read once more after it.
     const signal = AbortSignal.any([stop.signal, ended.signal]);
     const beginReloading = watchProject(project, { folders, signal, tell });
-    await Promise.all([project.readTemplates(), project.readHandlers()]);
+    const [, sound] = await Promise.all([project.readTemplates(), project.readHandlers()]);
+    if (sound) await project.warnIfEmpty();
     const { templates } = project;
     for (const line of config.warnings) logger.warn(line);
     const tasker = await createTasker({

@@ -25,7 +25,8 @@ export function runnableFolders(options: GlobalOptions & { namespace?: string[] 
   templates: string[];
   handlers: string[];
 } {
-  const needsTemplates = options.namespace === undefined || options.templates !== undefined;
+  const namespaces = options.namespace ?? loadConfig().config.namespaces;
+  const needsTemplates = namespaces === undefined || options.templates !== undefined;
   if (needsTemplates) templatesThere(options);
   return { templates: existingFolders(options), handlers: handlersThere(options) };
 }

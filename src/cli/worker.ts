@@ -29,6 +29,7 @@ export interface WorkerOptions extends GlobalOptions {
 export async function worker(options: WorkerOptions): Promise<void> {
   const shutdown = new ShutdownController();
   const server = new WorkerServer();
+  server.needsHandlers = true;
   const logger = workerLogger(options);
   const release = listen(server, shutdown, logger);
   try {

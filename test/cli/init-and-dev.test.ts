@@ -137,3 +137,17 @@ it('dev starts with what is broken, to be mended', async () => {
   dev.process.kill('SIGTERM');
   expect((await dev.ended).code).toBe(0);
 });
+
+it('dev says so when no file of the handlers folder exports a handler, at its start and after a reload', async () => {
+  await rm(path.join(project.folder, 'handlers'), { recursive: true });
+  await project.write('handlers/hello.js', 'export const hello = () => ({});\n');
+  dev = project.start(['dev']);
+  await dev.until('Ctrl-C stops');
+  const line =
+    'exports a handler (hello.js: none of its exports is a handler: hello); export what defineHandler returns';
+  expect(dev.output).toContain(line);
+  await project.write('handlers/hello.js', 'export const greet = () => ({});\n');
+  await dev.until('exports a handler (hello.js: none of its exports is a handler: greet)');
+  dev.process.kill('SIGTERM');
+  expect((await dev.ended).code).toBe(0);
+});

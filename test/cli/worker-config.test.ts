@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createTasker } from '../../src/app/create-tasker.ts';
 import { freshDatabase } from '../support/database.ts';
@@ -22,14 +23,15 @@ version: "1.0.0"
 steps: [{ name: greet, handler: greet }]
 `;
 
+const GREET_HANDLER = `import { defineHandler } from 'tasker-core';
+export const greet = defineHandler('greet', {}, () => ({ greeting: 'Hello' }));
+`;
+
 /** A project with a task to greet, and a configuration file. */
 async function projectWith(name: string, toml: string): Promise<Project> {
   const project = await place.project(name, { DATABASE_URL: database.url });
   await project.write('config/tasks/greet.yaml', greet(name));
-  await project.write(
-    'handlers/greet.js',
-    "import { defineHandler } from 'tasker-core';\nexport const greet = defineHandler('greet', {}, () => ({ greeting: 'Hello' }));\n",
-  );
+  await project.write('handlers/greet.js', GREET_HANDLER);
   await project.write('tasker.toml', toml);
   return project;
 }
@@ -114,4 +116,38 @@ console.error('it runs');
     status: 200,
     ends: ['stopped', 'not_running'],
   });
+});
+
+it('starts without templates when TASKER_NAMESPACE or tasker.toml names the namespace, as with --namespace', async () => {
+  const project = await place.project('bare', { DATABASE_URL: database.url });
+  await project.write('handlers/greet.js', GREET_HANDLER);
+  for (const env of [{ TASKER_NAMESPACE: 'bare' }, undefined]) {
+    const worker = project.start(['worker'], env && { env });
+    await worker.until('worker is ready');
+    expect(worker.output).not.toContain('there are no templates');
+    await stopped(worker);
+    await project.write('tasker.toml', '[worker]\nnamespaces = ["bare"]\n');
+  }
+});
+
+it('bootstrapWorker() logs one warning when there is no template and no namespace', async () => {
+  const project = await place.project('lonely', { DATABASE_URL: database.url });
+  await project.write('package.json', '{}');
+  await project.write(
+    'own.mjs',
+    "import { bootstrapWorker, stopWorker } from 'tasker-core';\nawait bootstrapWorker();\nawait stopWorker();\n",
+  );
+  const warnings = async (env: Record<string, string>) => {
+    const { code, stderr } = await project.node(['own.mjs'], { env }).ended;
+    expect(code).toBe(0);
+    return stderr.split('\n').filter((line) => line.includes('there are no templates in'));
+  };
+  expect(await warnings({})).toEqual([
+    expect.stringContaining('config/tasks or templates of this project; this worker serves the templates that are in'),
+  ]);
+  expect(await warnings({ TASKER_NAMESPACE: 'lonely' })).toEqual([]);
+  await project.write('config/tasks/read.me', '');
+  expect(await warnings({})).toEqual([expect.stringContaining(`in ${path.join(project.folder, 'config/tasks')};`)]);
+  await project.write('config/tasks/greet.yaml', greet('lonely'));
+  expect(await warnings({})).toEqual([]);
 });

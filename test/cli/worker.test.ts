@@ -99,3 +99,41 @@ it('serves the namespaces that it is told without templates of its own, which ot
   expect(ended.code).toBe(0);
   worker.process.kill('SIGKILL');
 });
+
+it('refuses to start, exit code 3, when no file of the handlers folder exports a handler', async () => {
+  const empty = await place.project('empty', { DATABASE_URL: database.url });
+  const ended = async () => {
+    const { code, stderr } = await empty.run(['worker', '-n', 'demo']);
+    return [code, stderr.split('\n').find((line) => line.startsWith('error:'))];
+  };
+  const folder = path.join(empty.folder, 'handlers');
+  await empty.write('handlers/readme.md', '');
+  expect(await ended()).toEqual([
+    3,
+    `error: no file in ${folder} exports a handler: there is no .ts or .js file; add one, or name another folder with --handlers`,
+  ]);
+  await empty.write('handlers/price.js', 'export const price = () => ({ price: 1 });\n');
+  await empty.write('handlers/types.js', '');
+  expect(await ended()).toEqual([
+    3,
+    `error: no file in ${folder} exports a handler (price.js: none of its exports is a handler: price; types.js: it exports nothing); export what defineHandler returns, or a class with a handlerName`,
+  ]);
+});
+
+it('starts with a folder that exports only a subscriber', async () => {
+  const listening = await place.project('listening', { DATABASE_URL: database.url });
+  await listening.write(
+    'handlers/log.js',
+    `import { BaseSubscriber } from 'tasker-core';
+export class Log extends BaseSubscriber {
+  static subscriberName = 'log';
+  static subscribesTo() { return ['*']; }
+  handle() {}
+}
+`,
+  );
+  const worker = listening.start(['worker', '-n', 'demo']);
+  await worker.until('worker is ready');
+  worker.process.kill('SIGTERM');
+  expect((await worker.ended).code).toBe(0);
+});
