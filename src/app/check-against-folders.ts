@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { PublisherNotFoundError } from '../events/publishing/publisher-errors.ts';
-import type { PublisherRegistry } from '../events/publishing/publisher-registry.ts';
+import { PublisherRegistry } from '../events/publishing/publisher-registry.ts';
 import { silentLogger } from '../logging/logger.ts';
 import type { HandlerProblem } from '../registry/check-handlers.ts';
 import { problemsAt, type TemplateProblem } from '../template/parse-template.ts';
@@ -43,6 +43,8 @@ function withoutPublisher({ steps }: TaskTemplate, publishers: PublisherRegistry
   return steps.flatMap((step, at) =>
     step.publishesEvents.flatMap(({ name, publisher }, place) => {
       if (publisher === null || publishers.isRegistered(publisher)) return [];
+      // What a file registers there while it is imported is in use by `tasker worker`.
+      if (PublisherRegistry.instance.isRegistered(publisher)) return [];
       const { code, message } = new PublisherNotFoundError(publisher, publishers.registeredNames);
       return {
         severity: 'error' as const,

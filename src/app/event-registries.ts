@@ -30,6 +30,26 @@ export function processEventRegistries(): EventRegistries {
   return { publishers: PublisherRegistry.instance, subscribers: SubscriberRegistry.instance };
 }
 
+/** A warning for each registry of this process that has something this tasker does not have, and does not serve another worker. */
+export function unusedProcessRegistries(used: EventRegistries, { publishes }: { publishes: boolean }): string[] {
+  const own = processEventRegistries();
+  const publishers = own.publishers.registeredNames.filter((name) => !used.publishers.isRegistered(name));
+  const known = new Set(used.subscribers.listSubscribers().map(({ subscriberName }) => subscriberName));
+  const subscribers = own.subscribers
+    .listSubscribers()
+    .flatMap(({ subscriberName }) => (known.has(subscriberName) ? [] : [subscriberName]));
+  return [
+    ...(publishes && publishers.length > 0 ? [notGiven('publishers', 'PublisherRegistry', publishers)] : []),
+    ...(!own.subscribers.isStarted && subscribers.length > 0
+      ? [notGiven('subscribers', 'SubscriberRegistry', subscribers)]
+      : []),
+  ];
+}
+
+function notGiven(what: string, registry: string, names: readonly string[]): string {
+  return `${registry}.instance() has ${what} that this tasker was not given: ${names.join(', ')}; pass ${what}: ${registry}.instance(), or export them from the handlers folder`;
+}
+
 /**
  * Puts publishers and subscribers into registries; a given registry is used as it is, so that more may be added later.
  * @throws TaskerError `publisher_invalid`, `subscriber_invalid`, `conflict`

@@ -33,6 +33,7 @@ import type { Tracing } from '../tracing/tracing.ts';
 import { checkIsolation } from '../worker/isolation.ts';
 import { Worker, type WorkerStats } from '../worker/worker.ts';
 import { withSpans } from './created-spans.ts';
+import { unusedProcessRegistries } from './event-registries.ts';
 import { loadTemplates, type TemplateSource } from './load-templates.ts';
 import { Notices } from './notices.ts';
 import type { OpenDatabase } from './open-database.ts';
@@ -251,6 +252,9 @@ export class Tasker {
     }
     // Those that steps are handed out to may register theirs at any time.
     if (!this.#parts.handOut) await settledWithin(CHECK_MS, this.#checkHandlers());
+    for (const line of unusedProcessRegistries(this.#parts, { publishes: registry !== undefined })) {
+      this.#logger.warn(line);
+    }
     if (registry) this.#checkPublishers();
     if (this.#servesAll) await this.#serveAll();
     await this.#listener.start();

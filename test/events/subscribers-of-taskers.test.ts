@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
+import type { CreateTaskerOptions } from '../../src/app/create-tasker.ts';
 import { BasePublisher } from '../../src/events/publishing/base-publisher.ts';
+import { PublisherRegistry } from '../../src/events/publishing/publisher-registry.ts';
 import { BaseSubscriber } from '../../src/events/subscribing/base-subscriber.ts';
 import { defineSubscriber } from '../../src/events/subscribing/define-subscriber.ts';
 import type { DomainEvent } from '../../src/events/subscribing/domain-event.ts';
@@ -304,5 +306,74 @@ describe('a tasker whose publishers do not fit its templates', () => {
     expect(lines.map(({ message }) => message).filter((line) => line.startsWith('publisher'))).toEqual([
       'publisher payment_events has nothing to publish: step pay declares no event without a publisher under publishes_events; no template here has a step refnd, did you mean refund?',
     ]);
+  });
+
+  it('says nothing of a publisher that a template names, whatever its publishesFor says', async () => {
+    const { logger, lines } = collectingLogger();
+    const named = { publishes_events: [event('payment.back', { publisher: 'payment_events' })] };
+    await setup({
+      templates: [template({ pay: named })],
+      handlers: [pay],
+      publishers: [Payments],
+      logger,
+    });
+    expect(lines.map(({ message }) => message).filter((line) => line.startsWith('publisher'))).toEqual([]);
+  });
+});
+
+describe('the registries of the process', () => {
+  class Payments extends BasePublisher {
+    static override publisherName = 'payment_events';
+  }
+  class Audit extends BaseSubscriber {
+    static override subscriberName = 'audit';
+    handle() {}
+  }
+  const named = { publishes_events: [event('payment.back', { publisher: 'payment_events' })] };
+
+  function registered(): void {
+    onTestFinished(async () => {
+      PublisherRegistry.instance().reset();
+      await SubscriberRegistry.instance().reset();
+    });
+    PublisherRegistry.instance().register(Payments);
+    SubscriberRegistry.instance().register(Audit);
+  }
+
+  const warningsOf = async (options: CreateTaskerOptions) => {
+    const { logger, lines } = collectingLogger();
+    await setup({ templates: [template({ pay: [] })], logger, ...options });
+    return lines.map(({ message }) => message).filter((line) => line.includes('Registry.instance()'));
+  };
+
+  it('are named in a warning when they are not empty and the tasker was not given them', async () => {
+    registered();
+    expect(await warningsOf({ handlers: [pay] })).toEqual([
+      'PublisherRegistry.instance() has publishers that this tasker was not given: payment_events; pass publishers: PublisherRegistry.instance(), or export them from the handlers folder',
+      'SubscriberRegistry.instance() has subscribers that this tasker was not given: audit; pass subscribers: SubscriberRegistry.instance(), or export them from the handlers folder',
+    ]);
+  });
+
+  it('are not mentioned by a tasker that was given them or the same names, nor by one that publishes nothing', async () => {
+    registered();
+    const [publishers, subscribers] = [PublisherRegistry.instance(), SubscriberRegistry.instance];
+    expect(await warningsOf({ handlers: [pay], publishers, subscribers })).toEqual([]);
+    expect(await warningsOf({ handlers: [pay], publishers: [Payments], subscribers: [Audit] })).toEqual([]);
+    expect(await warningsOf({ worker: false, subscribers: [Audit] })).toEqual([]);
+  });
+
+  it('are named by the error about a publisher that only they have', async () => {
+    registered();
+    const templates = [template({ pay: named })];
+    await expect(setup({ templates, handlers: [pay] })).rejects.toMatchObject({
+      code: 'publisher_not_found',
+      message:
+        'no publisher is registered for payment_events (test/demo@1.0.0: step pay, event payment.back); payment_events is in PublisherRegistry.instance(), which was not passed: createTasker({ publishers: PublisherRegistry.instance() })',
+    });
+    const another = { publishes_events: [event('payment.two', { publisher: 'refund_events' })] };
+    const both = [template({ pay: named, again: { handler: 'pay', ...another } })];
+    await expect(setup({ templates: both, handlers: [pay] })).rejects.toThrow(
+      'PublisherRegistry.instance() }); none is reg',
+    );
   });
 });

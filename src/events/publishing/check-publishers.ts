@@ -1,12 +1,16 @@
 import { nearNames } from '../../model/near-names.ts';
 import type { StepTemplate, TaskTemplate } from '../../template/task-template.ts';
 import { PublisherValidationError } from './publisher-errors.ts';
-import type { PublisherRegistry } from './publisher-registry.ts';
+import { PublisherRegistry } from './publisher-registry.ts';
 
-/** The error of publishers that templates name and nobody registered, with all places; undefined: there are none. */
+/**
+ * The error of publishers that templates name and nobody registered, with all places; undefined: there are none.
+ * `orInProcess`: those of `PublisherRegistry.instance()` count too, as they do in a worker server.
+ */
 export function unknownPublishers(
   registry: PublisherRegistry,
   templates: readonly TaskTemplate[],
+  { orInProcess = false }: { orInProcess?: boolean } = {},
 ): PublisherValidationError | undefined {
   const missing = new Map<string, string>();
   for (const template of templates) {
@@ -17,15 +21,25 @@ export function unknownPublishers(
       }
     }
   }
+  const inProcess = [...missing.keys()].filter((name) => PublisherRegistry.instance.isRegistered(name));
+  if (orInProcess) for (const name of inProcess) missing.delete(name);
   if (missing.size === 0) return undefined;
-  return new PublisherValidationError([...missing.keys()], registry.registeredNames, [...missing.values()]);
+  const names = [...missing.keys()];
+  return new PublisherValidationError(
+    names,
+    registry.registeredNames,
+    [...missing.values()],
+    names.filter((name) => inProcess.includes(name)),
+  );
 }
 
-/** What publishers say they are for and will never be asked for: steps that are not there, or declare no event for them. */
+/** What publishers say they are for and will never be asked for: steps that are not there, or declare no event for them. Not of one that a template names. */
 export function idlePublishers(registry: PublisherRegistry, templates: readonly TaskTemplate[]): string[] {
   const steps = templates.flatMap((template) => template.steps);
   if (steps.length === 0) return [];
+  const named = new Set(steps.flatMap(({ publishesEvents }) => publishesEvents.map(({ publisher }) => publisher)));
   return registry.listPublishers().flatMap((publisher) => {
+    if (named.has(publisher.publisherName)) return [];
     const idle = publisher.publishesFor().flatMap((name) => whyIdle(name, steps) ?? []);
     return idle.length > 0 ? [`publisher ${publisher.publisherName} has nothing to publish: ${idle.join('; ')}`] : [];
   });

@@ -26,10 +26,18 @@ export class PublisherValidationError extends TaskerError {
   /** The names that are registered, without `default`. */
   readonly registeredPublishers: string[];
 
-  /** `places`: who names each of the missing ones. */
-  constructor(missing: readonly string[], registered: readonly string[] = [], places: readonly string[] = []) {
+  /** `places`: who names each of the missing ones. `inProcess`: those of them that `PublisherRegistry.instance()` has. */
+  constructor(
+    missing: readonly string[],
+    registered: readonly string[] = [],
+    places: readonly string[] = [],
+    inProcess: readonly string[] = [],
+  ) {
     const names = missing.map((name, at) => (places[at] === undefined ? name : `${name} (${places[at]})`));
-    super('publisher_not_found', `no publisher is registered for ${names.join(', ')}${hintOf(missing, registered)}`, {
+    const nowhere = missing.filter((name) => !inProcess.includes(name));
+    const hint = nowhere.length > 0 ? hintOf(nowhere, registered) : '';
+    const message = `no publisher is registered for ${names.join(', ')}${notPassed(inProcess)}${hint}`;
+    super('publisher_not_found', message, {
       details: { missing: [...missing], registered: [...registered], places: [...places] },
     });
     this.missingPublishers = [...missing];
@@ -66,6 +74,12 @@ export class DuplicatePublisherError extends TaskerError {
     );
     this.publisherName = publisherName;
   }
+}
+
+function notPassed(inProcess: readonly string[]): string {
+  if (inProcess.length === 0) return '';
+  const which = inProcess.length === 1 ? `${inProcess[0]} is` : `${inProcess.join(', ')} are`;
+  return `; ${which} in PublisherRegistry.instance(), which was not passed: createTasker({ publishers: PublisherRegistry.instance() })`;
 }
 
 /** What may have been meant, else what there is. */
