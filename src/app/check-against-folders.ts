@@ -5,13 +5,14 @@ import { silentLogger } from '../logging/logger.ts';
 import type { HandlerProblem } from '../registry/check-handlers.ts';
 import { problemsAt, type TemplateProblem } from '../template/parse-template.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
+import type { NamedStepProblem } from './check-named-steps.ts';
 import { eventRegistries } from './event-registries.ts';
 import { HandlerFolders } from './handler-folders.ts';
 import type { LoadedTemplates } from './load-templates.ts';
 
 /**
- * A problem for each step whose handler the folders don't have, and for each event whose publisher they don't export, at its
- * place in the template's file.
+ * A problem for each step whose handler the folders don't have or whose handler names a step that is not there, and for
+ * each event whose publisher they don't export, at its place in the template's file.
  * @throws TaskerError `handler_invalid`, `handler_not_found` when the folders themselves can't be read
  */
 export async function checkAgainstFolders(
@@ -22,9 +23,11 @@ export async function checkAgainstFolders(
   const handlers = new HandlerFolders(folders, { logger: silentLogger, events });
   await handlers.load();
   const problems: TemplateProblem[] = [];
+  const named = await handlers.namedStepProblems([...fileOf.keys()]);
   for (const [template, file] of fileOf) {
     const missing = (await handlers.problems([template])).flatMap((problem) => findingsOf(problem, template));
-    const findings = [...missing, ...withoutPublisher(template, events.publishers)];
+    const unknownSteps = named.flatMap((problem) => (problem.template === template ? findingOf(problem) : []));
+    const findings = [...missing, ...unknownSteps, ...withoutPublisher(template, events.publishers)];
     if (findings.length > 0) problems.push(...problemsAt(await readFile(file, 'utf8'), findings, file));
   }
   return problems;
@@ -37,6 +40,11 @@ function findingsOf({ missing, message, steps }: HandlerProblem, template: TaskT
     message: `step \`${name}\`: ${message}`,
     path: ['steps', template.steps.findIndex((step) => step.name === name), 'handler'],
   }));
+}
+
+function findingOf({ severity, message, template, step }: NamedStepProblem) {
+  const at = template.steps.findIndex(({ name }) => name === step);
+  return { severity, code: 'unknown_step', message, path: ['steps', at, 'handler'] };
 }
 
 function withoutPublisher({ steps }: TaskTemplate, publishers: PublisherRegistry) {

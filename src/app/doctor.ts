@@ -13,6 +13,7 @@ import { serverFacts } from '../store/server-facts.ts';
 import { listWorkers } from '../store/workers.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
+import { phraseNamedSteps } from './check-named-steps.ts';
 import { chosenUrl, databaseExists, embeddedHome, openForTools } from './database-admin.ts';
 import { isEmbeddedAllowed } from './embedded-allowed.ts';
 import { eventRegistries } from './event-registries.ts';
@@ -205,6 +206,12 @@ async function examineHandlers({ handlers }: ExamineOptions, templates: TaskTemp
     if (problems.length > 0) return notExported('handler', problems.map(({ message }) => message).join('; '));
     const unknown = unknownPublishers(events.publishers, templates, { orInProcess: true });
     if (unknown) return notExported('publisher', unknown.message);
+    const named = await library.namedStepProblems(templates);
+    if (named.length > 0) {
+      const status = named.some(({ severity }) => severity === 'error') ? 'fail' : 'warn';
+      const wayOut = 'correct the options of the handler, or add the step to the template';
+      return { name: 'handlers', status, found: phraseNamedSteps(named), wayOut };
+    }
     return { name: 'handlers', status: 'ok', found: `${count}; every step's handler is there` };
   } catch (error) {
     if (!(error instanceof TaskerError)) throw error;

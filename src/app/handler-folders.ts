@@ -4,6 +4,7 @@ import { checkHandlers, type HandlerProblem, phraseProblems } from '../registry/
 import { type DiscoveredFile, discoverHandlers } from '../registry/discover-handlers.ts';
 import { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
+import { checkNamedSteps, type NamedStepProblem } from './check-named-steps.ts';
 import type { EventRegistries } from './event-registries.ts';
 import { FoundEvents } from './found-events.ts';
 
@@ -65,7 +66,7 @@ export class HandlerFolders {
     const names = found.listHandlers().filter((name) => before.has(name) || !this.registry.isRegistered(name));
     const removed = [...before].filter((name) => !found.isRegistered(name));
     for (const name of removed) this.registry.unregister(name);
-    for (const name of names) this.registry.registerFactory(name, () => found.resolveSync(name)!);
+    for (const name of names) this.registry.forward(name, found);
     this.#own = new Set(names);
     this.#files = files;
     await this.#events?.applySubscribers();
@@ -82,6 +83,11 @@ export class HandlerFolders {
   /** What these templates ask for and nothing here can give. */
   problems(templates: readonly TaskTemplate[]): Promise<HandlerProblem[]> {
     return checkHandlers(this.registry, templates);
+  }
+
+  /** Steps that the handlers name in their options and these templates do not have. */
+  namedStepProblems(templates: readonly TaskTemplate[]): Promise<NamedStepProblem[]> {
+    return checkNamedSteps(this.registry, templates);
   }
 
   /** As {@link problems}, in one line; empty when there are none. */

@@ -4,6 +4,7 @@ import type { Logger } from '../logging/logger.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
+import { phraseNamedSteps } from './check-named-steps.ts';
 import type { EventRegistries } from './event-registries.ts';
 import { HandlerFolders } from './handler-folders.ts';
 import { readTemplates, type TemplateSource } from './load-templates.ts';
@@ -32,7 +33,7 @@ export class Project {
   readonly #options: Required<Pick<ProjectOptions, 'warn'>> & ProjectOptions;
   /** By name; the text tells whether it has changed. */
   readonly #templates = new Map<string, { template: TaskTemplate; text: string }>();
-  readonly #missing = { handlers: '', publishers: '' };
+  readonly #missing = { handlers: '', steps: '', publishers: '' };
   #sound = true;
 
   constructor(options: ProjectOptions) {
@@ -120,16 +121,18 @@ export class Project {
     return true;
   }
 
-  /** Says which handlers and publishers are missing, when that has changed. */
+  /** Says which handlers, steps that handlers name, and publishers are missing, when that has changed. */
   async #tellMissing(): Promise<void> {
     const { events } = this.#options;
     const handlers = await this.library.phraseMissing(this.templates);
     this.#tellChange('handlers', { missing: handlers, none: "every step's handler is there" });
+    const steps = phraseNamedSteps(await this.library.namedStepProblems(this.templates));
+    this.#tellChange('steps', { missing: steps, none: 'every step that a handler names is there' });
     const publishers = (events && unknownPublishers(events.publishers, this.templates)?.message) ?? '';
     this.#tellChange('publishers', { missing: publishers, none: "every event's publisher is there" });
   }
 
-  #tellChange(of: 'handlers' | 'publishers', { missing, none }: { missing: string; none: string }): void {
+  #tellChange(of: 'handlers' | 'steps' | 'publishers', { missing, none }: { missing: string; none: string }): void {
     if (missing === this.#missing[of]) return;
     this.#missing[of] = missing;
     if (missing === '') this.#options.tell(none);

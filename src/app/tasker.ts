@@ -32,6 +32,7 @@ import type { TaskTemplate } from '../template/task-template.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import { checkIsolation } from '../worker/isolation.ts';
 import { Worker, type WorkerStats } from '../worker/worker.ts';
+import { checkNamedSteps, phraseNamedSteps } from './check-named-steps.ts';
 import { withSpans } from './created-spans.ts';
 import { unusedProcessRegistries } from './event-registries.ts';
 import { loadTemplates, type TemplateSource } from './load-templates.ts';
@@ -255,6 +256,7 @@ export class Tasker {
     for (const line of unusedProcessRegistries(this.#parts, { publishes: registry !== undefined })) {
       this.#logger.warn(line);
     }
+    await settledWithin(CHECK_MS, this.#checkNamedSteps());
     if (registry) this.#checkPublishers();
     if (this.#servesAll) await this.#serveAll();
     await this.#listener.start();
@@ -282,6 +284,14 @@ export class Tasker {
       { handlers: problems.map(({ callable }) => callable), problems: problems.map(({ message }) => message) },
       `${phraseProblems(problems)}; register them, or run a worker that has them`,
     );
+  }
+
+  /** Warns of steps that handlers name in their options and the templates do not have. */
+  async #checkNamedSteps(): Promise<void> {
+    const { registry, templates } = this.#parts;
+    if (!registry) return;
+    const problems = await checkNamedSteps(registry, templates);
+    if (problems.length > 0) this.#logger.warn(phraseNamedSteps(problems));
   }
 
   /** A publisher that nobody has costs every one of its events. Those that steps are handed out to may register it later. */

@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { nearNames } from '../model/near-names.ts';
 import { ErrorType } from './error-type.ts';
 import type { DependencySource, InputSource } from './handler-arguments.ts';
 import { PermanentError } from './handler-errors.ts';
@@ -29,8 +30,19 @@ export function contextReader(schema: StandardSchemaV1): ArgumentReader {
 export function dependencyReader(name: string, source: DependencySource): ArgumentReader {
   const { step, schema } = dependencyOf(source);
   if (!schema) return (context, into) => put(into, name, context.getDependencyResult(step));
-  return (context, into) =>
-    checked(context.getDependencyResult(step), schema, `result of step ${step}`, (value) => put(into, name, value));
+  return (context, into) => {
+    const result = context.getDependencyResult(step);
+    const what = `result of step ${step}${result === null ? ifUnknown(context, step) : ''}`;
+    return checked(result, schema, what, (value) => put(into, name, value));
+  };
+}
+
+/** Says that there is no such step; empty when there is one, which has no result. */
+function ifUnknown(context: StepContext, step: string): string {
+  const names = context.templateSteps;
+  if (!names || names.includes(step) || context.getDependencyResultKeys().includes(step)) return '';
+  const near = nearNames(step, names, 1)[0];
+  return ` (there is no such step in its template${near === undefined ? '' : `; did you mean ${near}?`})`;
 }
 
 /** Whether a value is a schema of any library that speaks Standard Schema (zod, valibot, arktype …). */

@@ -11,6 +11,7 @@ import {
   isStandardSchema,
 } from './argument-readers.ts';
 import type { DependencySources, InputSources } from './handler-arguments.ts';
+import { noteNamedSteps, stepsNamedIn } from './named-steps.ts';
 import { resultOfReturn, resultOfThrown } from './outcome.ts';
 import type { StepContext } from './step-context.ts';
 import { type HandlerIsolation, type HandlerOutcome, StepHandler, type StepHandlerClass } from './step-handler.ts';
@@ -71,6 +72,9 @@ export function handlerOfFunction(definition: FunctionHandler): StepHandlerClass
     }
   }
   Object.defineProperty(DefinedHandler, 'name', { value: name });
+  const named = stepsNamedIn(options);
+  noteNamedSteps(DefinedHandler, named);
+  noteNamedSteps(DefinedHandler.prototype, named);
   return DefinedHandler;
 }
 

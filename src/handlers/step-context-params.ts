@@ -68,6 +68,8 @@ export interface StepContextParams {
   dependency?(stepName: string): DependencyResultParams | undefined;
   /** The names of all ancestors, without building `dependencyResults`. */
   dependencyNames?(): string[];
+  /** The names of all steps of the template. @internal */
+  templateSteps?(): readonly string[];
   /** One ancestor's result, also when it was too large to come with the step. */
   loadDependency?(stepName: string): Promise<DependencyResultParams | undefined>;
   /** Saves how far the handler came; rejects when the step is not held any more. */

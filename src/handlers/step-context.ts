@@ -187,6 +187,11 @@ export class StepContext {
     return this.#params.dependencyNames?.() ?? Object.keys(this.dependencyResults);
   }
 
+  /** The names of all steps of the template, as far as they are known here. @internal */
+  get templateSteps(): readonly string[] | undefined {
+    return this.#params.templateSteps?.();
+  }
+
   /** The bare results of the ancestors whose names begin with `prefix`, in the order of their names here; none is null. */
   getAllDependencyResults<T = unknown>(prefix: string): T[] {
     const found: T[] = [];

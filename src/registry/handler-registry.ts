@@ -1,4 +1,5 @@
 import { TaskerError } from '../errors.ts';
+import { namedStepsOf, noteNamedSteps } from '../handlers/named-steps.ts';
 import type { ExecutableHandler, StepHandlerClass } from '../handlers/step-handler.ts';
 import { type AnyLogger, loggerOf } from '../logging/any-logger.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
@@ -78,6 +79,19 @@ export class HandlerRegistry {
       throw new TaskerError('handler_invalid', `handler ${name}: its factory is no function but ${kindOf(factory)}`);
     }
     this.#add(name, factory);
+  }
+
+  /** Adds what another registry has under a name; it is made there each time one is needed. @internal */
+  forward(name: string, from: HandlerRegistry): void {
+    const make = () => from.resolveSync(name)!;
+    const named = namedStepsOf(from.sourceOf(name));
+    if (named) noteNamedSteps(make, named);
+    this.registerFactory(name, make);
+  }
+
+  /** What was registered under a name: a class, an instance or a factory. @internal */
+  sourceOf(name: string): unknown {
+    return this.#explicit.sourceOf(name);
   }
 
   /** Takes a handler out; false when there was none of that name. */

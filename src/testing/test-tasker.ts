@@ -175,7 +175,7 @@ function withStubs(given: HandlerRegistry, stubs: Record<string, TestHandler>, l
   if (Object.keys(stubs).length === 0) return given;
   const registry = new HandlerRegistry({ logger });
   for (const name of given.listHandlers()) {
-    if (!Object.hasOwn(stubs, name)) registry.registerFactory(name, () => given.resolveSync(name)!);
+    if (!Object.hasOwn(stubs, name)) registry.forward(name, given);
   }
   for (const [name, stub] of Object.entries(stubs)) registry.register(name, registrableOf(name, stub));
   return registry;

@@ -223,6 +223,10 @@ export class HeldStep implements StepContextParams {
     return [...this.#ancestorPlaces.keys()];
   }
 
+  templateSteps(): readonly string[] {
+    return this.task.snapshot.graph.names;
+  }
+
   dependency(name: string): DependencyResultParams | undefined {
     const place = this.#ancestorPlaces.get(name);
     if (place === undefined) return undefined;

@@ -157,3 +157,20 @@ it('what changes while it starts is read too', async () => {
   const id = await late.create('late/slow@1.0.0', '--wait');
   expect(await late.json(['step', 'get', id, 'slow'])).toMatchObject({ results: { result: { version: 'two' } } });
 });
+
+it('a handler that names a step which is not there is reported at the start, and at each reload that changes it', async () => {
+  const named = await place.project('named', { DATABASE_URL: database.url });
+  const depends = (step: string) => `import { defineHandler } from 'tasker-core';
+export const slow = defineHandler('slow', { depends: { before: '${step}' } }, () => ({}));
+`;
+  await named.write('templates/named.yaml', TEMPLATE.replace('namespace: demo', 'namespace: named'));
+  await named.write('handlers/slow.js', depends('slw'));
+  const running = named.start(['dev']);
+  await running.until('Ctrl-C stops');
+  const line = (step: string) => `handler slow: depends on step ${step}, which template named/slow@1.0.0 does not have`;
+  expect(running.output).toContain(`${line('slw')}; did you mean slow?`);
+  await named.write('handlers/slow.js', depends('slov'));
+  await running.until(line('slov'));
+  await named.write('handlers/slow.js', depends('slow'));
+  await running.until('every step that a handler names is there');
+});

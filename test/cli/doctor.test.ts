@@ -157,6 +157,26 @@ it('handlers: a step names one that is not there; one does not compile', async (
   });
 });
 
+it('handlers: one depends on a step that its template does not have', async () => {
+  const named = await place.project('named', { DATABASE_URL: database.url });
+  await named.write('templates/pair.yaml', PAIR);
+  await named.write(
+    'handlers/pair.js',
+    PAIR_HANDLERS.replace("inputs: { lucky: 'lucky' }", "depends: { lucky: 'frst' }"),
+  );
+  const { code, stdout } = await named.run(['doctor', '--json']);
+  const { checks } = JSON.parse(stdout) as { checks: { name: string }[] };
+  expect([code, checks.find(({ name }) => name === 'handlers')]).toEqual([
+    1,
+    {
+      name: 'handlers',
+      status: 'fail',
+      found: 'handler second: depends on step frst, which template demo/pair@1.0.0 does not have; did you mean first?',
+      way_out: 'correct the options of the handler, or add the step to the template',
+    },
+  ]);
+});
+
 it('workers: one is gone without a word', async () => {
   await database.sql(
     `insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, lease_until)

@@ -205,6 +205,31 @@ describe('templates', () => {
     expect([nowhere.code, nowhere.stderr]).toEqual([1, expect.stringMatching(/there are no handlers in .*no.such/)]);
   });
 
+  it('says with --handlers which steps that handlers name are not there, as a warning when another template has them', async () => {
+    await project.write(
+      'named/handlers.js',
+      `import { defineHandler } from 'tasker-core';
+export const first = defineHandler('first', {}, () => ({}));
+export const second = defineHandler('second', { depends: { a: 'frst' } }, () => ({}));
+`,
+    );
+    const renamed = PAIR.replace('name: first', 'name: frst').replace('[first]', '[frst]').replace('pair', 'renamed');
+    await project.write('named/pair.yaml', PAIR);
+    await project.write('named/renamed.yaml', renamed);
+    const validate = ['template', 'validate', '--handlers', 'named'];
+    const message =
+      'handler second: depends on step frst, which template demo/pair@1.0.0 does not have; did you mean first?';
+    expect(await project.run([...validate, 'named/pair.yaml'])).toMatchObject({
+      code: 1,
+      stdout: `named/pair.yaml:8:30: error: ${message}\n`,
+    });
+    expect(await project.run([...validate, 'named'])).toMatchObject({
+      code: 0,
+      stdout: `named/pair.yaml:8:30: warning: ${message}\n`,
+    });
+    expect((await project.run([...validate, 'named/renamed.yaml'])).stdout).toBe('');
+  });
+
   it('says with --handlers which publishers are not exported there, with their place and near names', async () => {
     await project.write(
       'shop/events.ts',

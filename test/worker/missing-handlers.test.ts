@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { defineBatchAnalyzer } from '../../src/handlers/batch/define-batch-analyzer.ts';
+import { defineBatchWorker } from '../../src/handlers/batch/define-batch-worker.ts';
+import { defineConvergence } from '../../src/handlers/batch/define-convergence.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { StepHandler } from '../../src/handlers/step-handler.ts';
+import { StepHandler, type StepHandlerClass } from '../../src/handlers/step-handler.ts';
 import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
 import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { deferred, invariants, until } from '../support/setup.ts';
@@ -255,6 +259,67 @@ describe('concurrency', () => {
     await until(
       () => tasker.listTasks({ namespace: demo.namespace, openOnly: true }),
       (open) => open.length === 0,
+    );
+  });
+});
+
+describe('a step that a handler names and its template does not have', () => {
+  const on = defineHandler('charge', { depends: { price: ['on', z.object({ total: z.number() })] } }, () => ({}));
+  const BATCH = {
+    analyze: { type: 'batchable' },
+    work: {
+      type: 'batch_worker',
+      dependencies: ['analyze'],
+      batch_config: {
+        batch_size: 10,
+        parallelism: 2,
+        cursor_field: 'id',
+        worker_template: 'work',
+        failure_strategy: 'continue_on_failure',
+      },
+    },
+    join: { type: 'deferred_convergence', dependencies: ['work'] },
+  };
+  const warnings = async (steps: Parameters<typeof shared.setup>[0], handlers: StepHandlerClass[], more = {}) => {
+    const { logger, lines } = collectingLogger();
+    const made = await shared.setup(steps, { handlers, logger, ...more });
+    const line = (text: string) => text.replaceAll(made.demo.namespace, 'shop');
+    return {
+      ...made,
+      said: lines.filter(({ message }) => message.startsWith('handler ')).map(({ message }) => line(message)),
+    };
+  };
+
+  it('is one warning at the start, with the near name, and named again when the step fails', async () => {
+    const one = defineHandler('one', {}, () => ({ total: 3 }));
+    const { tasker, demo, said } = await warnings({ one: [], charge: { dependencies: ['one'], ...ONCE } }, [one, on]);
+    expect(said).toEqual([
+      'handler charge: depends on step on, which template shop/demo@1.0.0 does not have; did you mean one?',
+    ]);
+    const { taskUuid } = await tasker.createTask(demo);
+    await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+    expect((await tasker.getStep(taskUuid, 'charge')).results?.error?.message).toMatch(
+      /^result of step on \(there is no such step in its template; did you mean one\?\): /,
+    );
+  });
+
+  it('is reported for workerTemplate and analyzerStep of batch handlers too', async () => {
+    const analyze = (workerTemplate: string) =>
+      defineBatchAnalyzer('analyze', { workerTemplate }, () => ({ totalItems: 0, batchSize: 10 }));
+    const work = defineBatchWorker('work', { analyzerStep: 'analyse' }, () => ({ itemsProcessed: 1 }));
+    const join = defineConvergence('join', { workerTemplate: 'wrk', depends: { first: 'work_000' } }, () => ({}));
+    const { said } = await warnings(BATCH, [analyze('join'), work, join]);
+    const place = 'template shop/demo@1.0.0';
+    expect(said).toEqual([
+      [
+        `handler analyze: workerTemplate names step join, which is not a batch_worker in ${place}; did you mean work?`,
+        `handler work: analyzerStep names step analyse, which ${place} does not have; did you mean analyze?`,
+        `handler join: workerTemplate names step wrk, which ${place} does not have; did you mean work?`,
+      ].join('; '),
+    ]);
+    const sound = defineConvergence('join', { workerTemplate: 'work', depends: { first: 'work_000' } }, () => ({}));
+    expect((await warnings(BATCH, [analyze('work'), defineBatchWorker('work', {}, () => ({})), sound])).said).toEqual(
+      [],
     );
   });
 });

@@ -1,0 +1,39 @@
+import { dependencyOf, isDependencySource } from './argument-readers.ts';
+import type { DependencySource } from './handler-arguments.ts';
+
+/** The steps that a handler names in its options, to be checked against the templates that use it. */
+export interface NamedSteps {
+  readonly depends: readonly string[];
+  readonly analyzerStep?: string;
+  readonly workerTemplate?: string;
+}
+
+// `Symbol.for`: a handler may come from another copy of the package.
+const NAMED_STEPS = Symbol.for('tasker-core.named-steps');
+
+/** The options that name steps, of any kind of handler. */
+interface NamingOptions {
+  depends?: Readonly<Record<string, DependencySource>>;
+  analyzerStep?: DependencySource;
+  workerTemplate?: DependencySource;
+}
+
+/** The steps that the options of a `define…` function name. */
+export function stepsNamedIn({ depends = {}, analyzerStep, workerTemplate }: NamingOptions): NamedSteps {
+  return {
+    depends: Object.values(depends).map((source) => dependencyOf(source).step),
+    ...(isDependencySource(analyzerStep) && { analyzerStep: dependencyOf(analyzerStep).step }),
+    ...(isDependencySource(workerTemplate) && { workerTemplate: dependencyOf(workerTemplate).step }),
+  };
+}
+
+/** Notes on a class, or on a function that makes its instances, which steps its handler names. */
+export function noteNamedSteps(on: object, named: NamedSteps): void {
+  Object.defineProperty(on, NAMED_STEPS, { value: named });
+}
+
+/** The steps that a handler class, an instance of one, or a function that was noted names. Undefined when it is unknown. */
+export function namedStepsOf(handler: unknown): NamedSteps | undefined {
+  if ((typeof handler !== 'object' && typeof handler !== 'function') || handler === null) return undefined;
+  return (handler as { [NAMED_STEPS]?: NamedSteps })[NAMED_STEPS];
+}
