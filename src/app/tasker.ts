@@ -24,7 +24,6 @@ import type { SubscriberRegistry } from '../events/subscribing/subscriber-regist
 import type { Logger } from '../logging/logger.ts';
 import { roomLogger } from '../logging/room-logger.ts';
 import type { Metrics, MetricsReport } from '../metrics/metrics.ts';
-import { nearNames } from '../model/near-names.ts';
 import { checkHandlers, phraseProblems, unusedMethods } from '../registry/check-handlers.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { formatProblem } from '../template/parse-template.ts';
@@ -36,6 +35,7 @@ import { checkNamedSteps, phraseNamedSteps } from './check-named-steps.ts';
 import { withSpans } from './created-spans.ts';
 import { unusedProcessRegistries } from './event-registries.ts';
 import { loadTemplates, type TemplateSource } from './load-templates.ts';
+import { meantState } from './meant-state.ts';
 import { Notices } from './notices.ts';
 import type { OpenDatabase } from './open-database.ts';
 import { isResting, TaskWaiter } from './task-waiter.ts';
@@ -430,7 +430,7 @@ export class Tasker {
   async listTasks(options: ListOptions = {}): Promise<Task[]> {
     const { limit = 50, before = null, status } = options;
     if (status !== undefined && !TASK_STATES.some((state) => state === status)) {
-      const [near] = nearNames(status, TASK_STATES);
+      const near = meantState(status, TASK_STATES);
       const hint = near ? `did you mean ${near}?` : `there are ${TASK_STATES.join(', ')}`;
       throw new TaskerError('bad_request', `no task is ever ${status}; ${hint}`);
     }

@@ -1,7 +1,9 @@
+import pc from 'picocolors';
 import type { Tasker, TaskSnapshot } from '../app/tasker.ts';
 import { foldBatches, stateOfBatch } from './fold-batches.ts';
 import { LiveScreen } from './live-screen.ts';
 import { painted, signOf, spanOf } from './paint.ts';
+import { StallNotice } from './stall-notice.ts';
 import { type Parents, parentsOf, stepTree } from './step-tree.ts';
 import { type Step, type Task, taskJson } from './views.ts';
 
@@ -21,27 +23,32 @@ export interface FollowOptions {
   json: boolean;
   /** Where lines go when there is no terminal. */
   write: (line: string) => void;
+  /** Where remarks go that are no part of the result. */
+  remark: (line: string) => void;
 }
 
 /** Shows a task while it goes on: a tree on a terminal, else a line for each change. Answers with its last state. */
 export async function followTask(
   tasker: Tasker,
   taskUuid: string,
-  { signal, json, write }: FollowOptions,
+  { signal, json, write, remark }: FollowOptions,
 ): Promise<Task['status']> {
   const show = json
-    ? jsonLines(write)
+    ? jsonLines(write, remark)
     : process.stdout.isTTY
       ? liveTree(await treeParents(tasker, taskUuid))
-      : plainLines(write);
+      : plainLines(write, remark);
+  const stall = new StallNotice({ why: () => tasker.why(taskUuid), show: (reasons) => show.stalled(reasons) });
   let last: TaskSnapshot | undefined;
   try {
     for await (const snapshot of tasker.watchTask(taskUuid, { signal })) {
       last = snapshot;
+      stall.moved();
       show.update(snapshot);
     }
     signal.throwIfAborted();
   } finally {
+    stall.stop();
     show.end();
   }
   return last!.task.status;
@@ -56,14 +63,30 @@ const OVER: ReadonlySet<Step['currentState']> = new Set(['complete', 'resolved_m
 
 interface Show {
   update(snapshot: TaskSnapshot): void;
+  /** Why the task does not move; empty: it moves. */
+  stalled(reasons: readonly string[]): void;
   end(): void;
 }
 
-function jsonLines(write: (line: string) => void): Show {
-  return { update: (snapshot) => write(JSON.stringify(taskJson(snapshot))), end: () => {} };
+function jsonLines(write: (line: string) => void, remark: (line: string) => void): Show {
+  return {
+    update: (snapshot) => write(JSON.stringify(taskJson(snapshot))),
+    stalled: remarksOn(remark),
+    end: () => {},
+  };
 }
 
-function plainLines(write: (line: string) => void): Show {
+/** Each reason once, until it changes: it is looked up every two seconds. */
+function remarksOn(remark: (line: string) => void): Show['stalled'] {
+  let before = '';
+  return (reasons) => {
+    const now = reasons.join('\n');
+    if (reasons.length > 0 && now !== before) for (const reason of reasons) remark(`… no change: ${reason}`);
+    if (reasons.length > 0) before = now;
+  };
+}
+
+function plainLines(write: (line: string) => void, remark: (line: string) => void): Show {
   const known = new Map<string, string>();
   const tell = (key: string, state: string, line: () => string) => {
     if (known.get(key) === state) return;
@@ -94,6 +117,7 @@ function plainLines(write: (line: string) => void): Show {
       // Task and steps are two looks at what moves on; only where it rests do both agree.
       if (RESTING.has(task.status)) tell('', task.status, () => taskLine(task));
     },
+    stalled: remarksOn(remark),
     end: () => {},
   };
 }
@@ -113,14 +137,35 @@ export function taskLine(task: Task): string {
 
 function liveTree(parents: Parents): Show {
   let latest: TaskSnapshot | undefined;
-  const screen = new LiveScreen(process.stdout, (spinner) => (latest ? taskBlock(latest, parents, spinner) : []));
+  let reasons: readonly string[] = [];
+  const screen = new LiveScreen(process.stdout, (spinner) => {
+    if (!latest) return [];
+    const [title = '', ...tree] = taskBlock(latest, parents, spinner);
+    // Below the title: the end of a long tree is cut off.
+    return [title, ...reasons.flatMap((reason) => wrapped(reason).map((line) => pc.yellow(line))), ...tree];
+  });
   return {
     update: (snapshot) => {
       latest = snapshot;
       screen.draw();
     },
+    stalled: (now) => {
+      reasons = now;
+    },
     end: () => screen.end(),
   };
+}
+
+/** A reason in lines that fit the terminal, which the screen would cut off otherwise. */
+function wrapped(reason: string): string[] {
+  const width = Math.max(20, (process.stdout.columns ?? 80) - 6);
+  const lines: string[] = [];
+  for (const word of reason.split(/\s+/)) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + word.length < width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines.map((line, at) => `${at === 0 ? '  … ' : '    '}${line}`);
 }
 
 /** A task's line and the tree of its steps. */

@@ -1,4 +1,5 @@
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { meantState } from '../app/meant-state.ts';
 import { collect, optionsOf, seconds, wholeNumber } from './options.ts';
 
 const PRIORITY = { least: -100, most: 100 };
@@ -30,7 +31,7 @@ export function addTaskCommands(program: Command): void {
     .description('tasks, the newest first')
     .option('-n, --namespace <namespace>', 'only of this namespace')
     .option('--name <name>', 'only of this template')
-    .addOption(new Option('-s, --status <state>', 'only in this state').choices(STATES))
+    .addOption(new Option('-s, --status <state>', 'only in this state').choices(STATES).argParser(knownState))
     .option('--open', 'only those that have not ended')
     .option('--stale', 'only those that stand longer than their lifecycle allows')
     .option('-l, --limit <number>', 'at most so many', wholeNumber(PAGE), 20)
@@ -63,6 +64,13 @@ export function addTaskCommands(program: Command): void {
     .action(async (uuid: string, _options, command: Command) =>
       (await import('./step-list.ts')).stepList(uuid, optionsOf(command)),
     );
+}
+
+function knownState(word: string): string {
+  if (STATES.includes(word)) return word;
+  const near = meantState(word, STATES);
+  const hint = near === undefined ? `the states are ${STATES.join(', ')}` : `did you mean ${near}?`;
+  throw new InvalidArgumentError(`no task is ever ${word}; ${hint}`);
 }
 
 function addCreate(task: Command): void {

@@ -29,10 +29,24 @@ export async function taskList(options: TaskListOptions): Promise<void> {
       before,
     });
     if (json) return printJson(tasks.map(snakeKeys));
-    if (tasks.length === 0) return note(stale ? 'no stale tasks' : 'no tasks; `npx tasker task create` makes one');
+    if (tasks.length === 0) return note(whyNone(options));
     print(taskTable(tasks, Date.now()));
     if (tasks.length === limit) note(`more may be there: --before ${tasks.at(-1)!.taskUuid}`);
   });
+}
+
+/** Only without any filter does an empty list mean that there are no tasks. */
+function whyNone({ namespace, name, status, open, stale, before }: TaskListOptions): string {
+  const filters = [
+    ...(status === undefined ? [] : [`status ${status}`]),
+    ...(namespace === undefined ? [] : [`namespace ${namespace}`]),
+    ...(name === undefined ? [] : [`name ${name}`]),
+    ...(open ? ['open'] : []),
+    ...(stale ? ['stale'] : []),
+    ...(before === undefined ? [] : [`created before ${before}`]),
+  ];
+  if (filters.length === 0) return 'no tasks; `npx tasker task create` makes one';
+  return `no task matches: ${filters.join(', ')}`;
 }
 
 /** Tasks as a table, a line each. */

@@ -31,7 +31,7 @@ export async function watch(
   process.once('SIGTERM', interrupted);
   const timer = timeout === undefined ? undefined : setTimeout(() => stop.abort(late(uuid, timeout)), timeout);
   try {
-    const status = await followTask(tasker, uuid, { signal: stop.signal, json, write });
+    const status = await followTask(tasker, uuid, { signal: stop.signal, json, write, remark: note });
     if (status === 'blocked_by_failures') {
       note(`the task can't go on until somebody acts; \`npx tasker task why ${uuid}\` tells what failed`);
       return EXIT.blocked;

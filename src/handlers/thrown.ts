@@ -17,11 +17,22 @@ export function read(thrown: unknown, key: string): unknown {
 /** The text of anything that was thrown; never empty. */
 export function messageOfThrown(thrown: unknown): string {
   const message = read(thrown, 'message');
-  if (typeof message === 'string' && message !== '') return storableText(message, MAX_MESSAGE);
+  if (typeof message === 'string' && message !== '') return storableText(withCause(message, thrown), MAX_MESSAGE);
   if (typeof thrown === 'string' && thrown !== '') return storableText(thrown, MAX_MESSAGE);
   if (typeof thrown === 'object' && thrown !== null) return messageOfParts(thrown);
   if (typeof thrown === 'function') return 'a function was thrown';
   return `${thrown === '' ? 'an empty text' : String(thrown)} was thrown`;
+}
+
+/** What `fetch` throws: its message alone says nothing, and the reason is its cause. */
+const OF_FETCH: ReadonlySet<string> = new Set(['fetch failed', 'terminated']);
+
+function withCause(message: string, thrown: unknown): string {
+  const cause = read(thrown, 'cause');
+  if (!OF_FETCH.has(message) || typeof cause !== 'object' || cause === null) return message;
+  const said = read(cause, 'message');
+  const reason = typeof said === 'string' && said !== '' ? said : messageOfParts(cause);
+  return reason === message ? message : `${message}: ${reason}`;
 }
 
 /** An AggregateError has often no message of its own: a refused connection to `localhost` is one. */

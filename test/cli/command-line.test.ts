@@ -36,7 +36,7 @@ describe('the command line', () => {
     [['task', 'crate'], 'Did you mean create?'],
     [['task', 'list', '--limt', '3'], 'Did you mean --limit?'],
     [['task', 'list', '-l', 'many'], 'a whole number from 1 to 1000'],
-    [['task', 'list', '-s', 'completed'], 'Allowed choices are pending'],
+    [['task', 'list', '-s', 'completed'], 'no task is ever completed; did you mean complete?'],
     [['task', 'create', 'pair', '-p', '101'], 'from -100 to 100'],
     [['task', 'get'], "missing required argument 'uuid'"],
     [['task'], 'Usage: tasker task'],

@@ -82,6 +82,40 @@ describe('without a worker', () => {
     expect(stdout).toContain('demo/pair@1.0.0');
   });
 
+  it('explains on standard error why nothing moves, after two seconds and once, with the result untouched', async () => {
+    const reason = '… no change: first is ready; no worker of its namespace lives: start one\n';
+    const lines = await project.run(['task', 'create', 'pair', '--wait', '--timeout', '5.5']);
+    expect(lines.stderr.split(reason)).toHaveLength(2);
+    expect(lines.stdout).toMatch(/^[0-9a-f-]{36}\n$/);
+    const uuid = lines.stdout.trim();
+    const watched = await project.run(['task', 'watch', uuid, '--json', '--timeout', '3']);
+    expect(watched.stderr.split(reason)).toHaveLength(2);
+    expect(
+      watched.stdout
+        .trim()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as { task_uuid: string }).task_uuid),
+    ).toEqual([uuid]);
+    const short = await project.run(['task', 'watch', uuid, '--timeout', '1']);
+    expect(short.stderr).not.toContain('no change');
+  });
+
+  it('says that no task matches when filters leave none, and what is meant by a state that does not exist', async () => {
+    const filtered = await project.run(['task', 'list', '-s', 'error', '-n', 'demo']);
+    expect([filtered.code, filtered.stderr]).toEqual([0, 'no task matches: status error, namespace demo\n']);
+    const failed = await project.run(['task', 'list', '-s', 'failed']);
+    expect([failed.code, failed.stderr]).toEqual([
+      2,
+      expect.stringContaining(
+        'no task is ever failed; did you mean blocked_by_failures (a step failed, an operator must act) or error (the task ended)?',
+      ),
+    ]);
+    expect((await project.run(['task', 'list', '-s', 'complet'])).stderr).toContain('did you mean complete?');
+    expect((await project.run(['task', 'list', '-s', 'xyz'])).stderr).toContain(
+      'the states are pending, steps_in_process',
+    );
+  });
+
   it('gives up waiting when told to, and leaves the task alone', async () => {
     const ended = await project.run(['task', 'create', 'pair', '--wait', '--timeout', '0.2']);
     expect([ended.code, ended.stderr]).toEqual([1, expect.stringContaining('did not end within 0.2 s')]);

@@ -36,3 +36,34 @@ it('each failed attempt is kept with what was thrown: type, code, status, metada
   });
   expect((await tasker.getStep(taskUuid, 'ship')).attempts).toBe(2);
 });
+
+it('a fetch that fails says why where the failure is shown: in the step, in why, in the history', async () => {
+  const call = defineHandler('call', {}, () => fetch('http://127.0.0.1:1/'));
+  const { tasker, demo } = await shared.setup({ call: { retry: { max_attempts: 1 } } }, { handlers: [call] });
+  const { taskUuid } = await tasker.createTask(demo);
+  await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+  const message = expect.stringMatching(/^fetch failed: (bad port|connect ECONNREFUSED 127.0.0.1:1)$/);
+  expect((await tasker.getStep(taskUuid, 'call')).results?.error?.message).toEqual(message);
+  expect((await tasker.getHistory(taskUuid))[0]!.error!.message).toEqual(message);
+  expect((await tasker.why(taskUuid)).steps[0]!.why).toMatch(/: fetch failed: (bad port|connect ECONNREFUSED)/);
+});
+
+it('a failed fetch names the parts of a cause without a message, and survives one that refers to itself', async () => {
+  const parts = new AggregateError([
+    new Error('connect ECONNREFUSED ::1:9'),
+    new Error('connect ECONNREFUSED 127.0.0.1:9'),
+  ]);
+  const itself = new TypeError('fetch failed');
+  itself.cause = itself;
+  const thrown = [new TypeError('fetch failed', { cause: parts }), itself, new TypeError('fetch failed')];
+  const call = defineHandler('call', {}, ({ context }) => Promise.reject(thrown[context.retryCount]!));
+  const { tasker, demo } = await shared.setup({ call: { retry: { backoff: 'none' } } }, { handlers: [call] });
+  const { taskUuid } = await tasker.createTask(demo);
+  await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+  const history = await tasker.getHistory(taskUuid);
+  expect(history.map(({ error }) => error?.message)).toEqual([
+    'fetch failed: connect ECONNREFUSED ::1:9; connect ECONNREFUSED 127.0.0.1:9',
+    'fetch failed',
+    'fetch failed',
+  ]);
+});
