@@ -148,7 +148,6 @@ export const NOT_HOT = {
   namespace_ids: AT_START,
   register_template: AT_START,
   store_graph: AT_START,
-  other_digests: AT_START,
   newest_digests: AT_START,
   templates_by_id: ONCE_A_TEMPLATE,
   newest_template: ONCE_A_TEMPLATE,

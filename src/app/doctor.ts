@@ -10,15 +10,18 @@ import { unknownPublishers } from '../events/publishing/check-publishers.ts';
 import { silentLogger } from '../logging/logger.ts';
 import { announcedNames } from '../registry/announcement.ts';
 import { serverFacts } from '../store/server-facts.ts';
+import { listTemplates, type TemplateListRow } from '../store/templates.ts';
 import { listWorkers } from '../store/workers.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import { phraseNamedSteps } from './check-named-steps.ts';
 import { chosenUrl, databaseExists, embeddedHome, openForTools } from './database-admin.ts';
+import { differingTemplates } from './differing-templates.ts';
 import { isEmbeddedAllowed } from './embedded-allowed.ts';
 import { eventRegistries } from './event-registries.ts';
 import { HandlerFolders } from './handler-folders.ts';
 import { readTemplates } from './load-templates.ts';
+import { nameOf } from './project.ts';
 
 /** What one check of {@link examine} came to. */
 export interface Check {
@@ -49,8 +52,8 @@ const LEAST_FREE_BYTES = 100_000_000;
 
 /** Looks at everything that a project needs to run. Changes nothing; each check tells the way out. */
 export async function examine(options: ExamineOptions): Promise<Check[]> {
-  const fromDatabase = await examineDatabase(options);
-  const { check: templates, parsed } = await examineTemplates(options);
+  const { checks: fromDatabase, registered } = await examineDatabase(options);
+  const { check: templates, parsed } = await examineTemplates(options, registered);
   const handlers = await examineHandlers(options, parsed);
   const [workers, others] = [fromDatabase.filter(isWorkers), fromDatabase.filter((check) => !isWorkers(check))];
   return [...others, await examineDisk(options), templates, handlers, ...workers];
@@ -60,12 +63,14 @@ function isWorkers(check: Check): boolean {
   return check.name === 'workers';
 }
 
-async function examineDatabase(options: ExamineOptions): Promise<Check[]> {
+/** `registered`: the templates of the database; none where it can't be asked. */
+async function examineDatabase(options: ExamineOptions): Promise<{ checks: Check[]; registered: TemplateListRow[] }> {
   if (!databaseExists(options)) {
     const wayOut = isEmbeddedAllowed(loadConfig())
       ? '`npx tasker dev` makes one; DATABASE_URL names a server'
       : 'set DATABASE_URL to your PostgreSQL server';
-    return [{ name: 'database', status: 'warn', found: `none yet in ${embeddedHome()}`, wayOut }];
+    const found = `none yet in ${embeddedHome()}`;
+    return { checks: [{ name: 'database', status: 'warn', found, wayOut }], registered: [] };
   }
   try {
     const open = await openForTools(options, { migrate: false });
@@ -73,18 +78,19 @@ async function examineDatabase(options: ExamineOptions): Promise<Check[]> {
       const { version, nowMs } = await serverFacts(open.database);
       const where = open.embedded ? `embedded, in ${embeddedHome()}` : open.database.place;
       const schema = await examineSchema(open.database);
-      return [
+      const checks: Check[] = [
         { name: 'database', status: 'ok', found: `PostgreSQL ${version}, ${where}` },
         schema,
         examineClock(nowMs, (options.clock ?? Date.now)()),
         await examineNotifications(open.database),
         schema.status === 'ok' ? await examineWorkers(open.database) : skipped('workers', 'the schema is not there'),
       ];
+      return { checks, registered: schema.status === 'ok' ? await listTemplates(open.database) : [] };
     } finally {
       await open.close();
     }
   } catch (error) {
-    return [{ name: 'database', status: 'fail', found: messageOf(error) }];
+    return { checks: [{ name: 'database', status: 'fail', found: messageOf(error) }], registered: [] };
   }
 }
 
@@ -169,7 +175,10 @@ async function examineDisk({ databaseUrl, leastFreeBytes = LEAST_FREE_BYTES }: E
   };
 }
 
-async function examineTemplates({ templates }: ExamineOptions): Promise<{ check: Check; parsed: TaskTemplate[] }> {
+async function examineTemplates(
+  { templates }: ExamineOptions,
+  registered: readonly TemplateListRow[],
+): Promise<{ check: Check; parsed: TaskTemplate[] }> {
   const there = templates.filter((folder) => existsSync(folder));
   const loaded = await readTemplates(there, loadConfig().config.environment);
   const answer = (check: Omit<Check, 'name'>) => ({
@@ -185,6 +194,12 @@ async function examineTemplates({ templates }: ExamineOptions): Promise<{ check:
     });
   }
   const errors = loaded.problems.filter((problem) => problem.severity === 'error');
+  const differing = differingTemplates(loaded.templates, registered).map(nameOf);
+  if (errors.length === 0 && differing.length > 0) {
+    const found = `${differing.join(', ')}: the database has another content under this version, which new tasks get`;
+    const wayOut = 'raise the version, or start a worker here, which registers this content';
+    return answer({ status: 'warn', found, wayOut });
+  }
   const worst = errors[0] ?? loaded.problems[0];
   if (!worst) return answer({ status: 'ok', found: `${loaded.templates.length} sound` });
   const more = loaded.problems.length > 1 ? ` (and ${loaded.problems.length - 1} more)` : '';

@@ -1,5 +1,7 @@
 import { databaseExists } from '../app/database-admin.ts';
+import { differingTemplates } from '../app/differing-templates.ts';
 import { readTemplates } from '../app/load-templates.ts';
+import { nameOf } from '../app/project.ts';
 import { loadConfig } from '../config/load-config.ts';
 import type { GlobalOptions } from './options.ts';
 import { note, print, printJson } from './output.ts';
@@ -15,6 +17,8 @@ interface Listed {
   steps: number | null;
   in_project: boolean;
   registered: boolean;
+  /** The database has another content under this name and version. */
+  differs: boolean;
 }
 
 /** `tasker template list`: the project's templates, and those that the database has. */
@@ -22,16 +26,17 @@ export async function templateList(options: GlobalOptions): Promise<void> {
   const listed = new Map<string, Listed>();
   const { templates, problems } = await readTemplates(existingFolders(options), loadConfig().config.environment);
   for (const { namespace, name, version, description, steps } of templates) {
-    const entry = { namespace, name, version, description, steps: steps.length, in_project: true, registered: false };
-    listed.set(`${namespace}/${name}@${version}`, entry);
+    const about = { namespace, name, version, description, steps: steps.length };
+    listed.set(`${namespace}/${name}@${version}`, { ...about, in_project: true, registered: false, differs: false });
   }
   const registered = databaseExists(options)
     ? await withTasker(options, {}, (tasker) => tasker.engine.templates.list())
     : [];
+  const differing = new Set(differingTemplates(templates, registered).map(nameOf));
   for (const { namespace, name, version } of registered) {
     const key = `${namespace}/${name}@${version}`;
     const known = listed.get(key) ?? { namespace, name, version, description: null, steps: null, in_project: false };
-    listed.set(key, { ...known, registered: true });
+    listed.set(key, { ...known, registered: true, differs: differing.has(key) });
   }
   const errors = problems.filter((problem) => problem.severity === 'error');
   if (errors.length > 0) note(`${errors.length} errors in template files; \`npx tasker template validate\` shows them`);
@@ -39,7 +44,11 @@ export async function templateList(options: GlobalOptions): Promise<void> {
     [...listed.entries()].sort(([a], [b]) => (a < b ? -1 : 1)),
     options,
   );
+  if (differing.size > 0 && !options.json) note(DIFFERS_NOTE);
 }
+
+const DIFFERS_NOTE =
+  'DIFFERS: the database has another content under this version, which new tasks get until a worker registers this one; raise the version to keep both';
 
 function show(entries: readonly [string, Listed][], { json }: GlobalOptions): void {
   if (json) printJson(entries.map(([, entry]) => entry));
@@ -52,7 +61,7 @@ function templateTable(entries: readonly [string, Listed][]): string {
     key,
     entry.steps === null ? '' : String(entry.steps),
     entry.in_project ? 'yes' : 'no',
-    entry.registered ? 'yes' : 'no',
+    entry.differs ? 'DIFFERS' : entry.registered ? 'yes' : 'no',
     entry.description ?? '',
   ]);
   return table(['template', 'steps', 'in project', 'registered', 'description'], rows);

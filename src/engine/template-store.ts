@@ -11,7 +11,6 @@ import {
   listTemplates,
   newestDigests,
   newestTemplate,
-  otherDigests,
   registerTemplate,
   storeGraph,
   type TemplateListRow,
@@ -81,7 +80,7 @@ export class TemplateStore {
   async register(template: TaskTemplate): Promise<Snapshot> {
     const graph = graphOf(template);
     const digest = digestOf(template);
-    const { id, namespaceId, others } = await this.#database.transaction(opening(), async (tx) => {
+    const { id, namespaceId, other } = await this.#database.transaction(opening(), async (tx) => {
       const namespaceId = await ensureNamespace(tx, template.namespace);
       const row = {
         namespaceId,
@@ -94,14 +93,15 @@ export class TemplateStore {
         definition: JSON.stringify(templateToJson(template)),
         limits: limitsOf(template.lifecycle),
       };
+      const [before] = await newestDigests(tx, [template]);
       const { id, fresh } = await registerTemplate(tx, row);
       if (fresh) await storeGraph(tx, id, storedGraph(template, graph));
-      return { id, namespaceId, others: fresh ? await otherDigests(tx, row) : [] };
+      return { id, namespaceId, other: before && before.digest !== digest ? before.digest : undefined };
     });
-    if (others[0]) {
+    if (other !== undefined) {
       this.#logger.warn(
-        { template: nameOf(template), digest, other: others[0] },
-        `template ${nameOf(template)} has another content (${digest.slice(0, 12)}) than the one registered before under this version (${others[0].slice(0, 12)}); new tasks get this one, running tasks keep theirs. Raise the version to tell them apart`,
+        { template: nameOf(template), digest, other },
+        `template ${nameOf(template)} has another content (${digest.slice(0, 12)}) than the one registered before under this version (${other.slice(0, 12)}); new tasks get this one, running tasks keep theirs. Raise the version to tell them apart`,
       );
     }
     const snapshot = this.#byId.get(id) ?? this.#compile({ id, namespaceId, digest, template, graph });

@@ -107,19 +107,6 @@ export async function storeGraph(db: Db, templateId: number, { steps, edges }: S
   ]);
 }
 
-const OTHER_DIGESTS: Statement = {
-  name: 'other_digests',
-  text: `
-select digest from tasker.template where namespace_id = $1 and name = $2 and version = $3 and digest <> $4
- order by registered_at desc`,
-};
-
-/** Other snapshots under the same name and version, the latest registration first. */
-export async function otherDigests(db: Db, { namespaceId, name, version, digest }: NewTemplate): Promise<string[]> {
-  const { rows } = await db.query<{ digest: string }>(OTHER_DIGESTS, [namespaceId, name, version, digest]);
-  return rows.map((row) => row.digest);
-}
-
 const TEMPLATE_COLUMNS = `m.id, m.namespace_id, n.name namespace, m.name, m.version, m.digest, m.definition::text definition`;
 
 /** A snapshot as the table has it. */

@@ -177,6 +177,46 @@ it('handlers: one depends on a step that its template does not have', async () =
   ]);
 });
 
+it('templates: the database has another content under the same version, also after the file is only laid out anew', async () => {
+  const changed = await place.project('changed', { DATABASE_URL: database.url });
+  const text = PAIR.replace('namespace: demo', 'namespace: changed');
+  await changed.write('templates/pair.yaml', text);
+  await changed.write('handlers/pair.js', PAIR_HANDLERS);
+  await changed.create('changed/pair');
+  const list = async () => {
+    const { stdout, stderr } = await changed.run(['template', 'list']);
+    const [entry] = (await changed.json<{ namespace: string }[]>(['template', 'list'])).filter(
+      ({ namespace }) => namespace === 'changed',
+    );
+    return { line: stdout.split('\n').find((line) => line.startsWith('changed/pair')), stderr, entry };
+  };
+  const doctor = async () => {
+    const { stdout } = await changed.run(['doctor', '--json']);
+    const { checks } = JSON.parse(stdout) as { checks: Check[] };
+    return checks.find(({ name }) => name === 'templates');
+  };
+  await changed.write('templates/pair.yaml', `# the same\n${text.replace('{ name: first,', '{ name:   first,')}`);
+  expect(await list()).toMatchObject({
+    line: expect.not.stringContaining('DIFFERS'),
+    stderr: '',
+    entry: { differs: false },
+  });
+  expect(await doctor()).toMatchObject({ status: 'ok' });
+
+  await changed.write('templates/pair.yaml', text.replace('handler: second', 'handler: first'));
+  expect(await list()).toMatchObject({
+    line: expect.stringContaining('DIFFERS'),
+    stderr: expect.stringMatching(/^DIFFERS: the database has another content under this version/),
+    entry: { registered: true, differs: true },
+  });
+  expect(await doctor()).toEqual({
+    name: 'templates',
+    status: 'warn',
+    found: 'changed/pair@1.0.0: the database has another content under this version, which new tasks get',
+    way_out: 'raise the version, or start a worker here, which registers this content',
+  });
+});
+
 it('workers: one is gone without a word', async () => {
   await database.sql(
     `insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, lease_until)

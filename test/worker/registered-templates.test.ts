@@ -110,6 +110,19 @@ environments:
     );
   });
 
+  it('registered again with an earlier content: one warning at each start that changes what new tasks get', async () => {
+    const { demo, another } = await shared.setup({ a: [] }, { worker: false });
+    const contents = [template({ a: [] }, demo), template({ a: [], b: [] }, demo)];
+    const warningsAtStart = async (content: (typeof contents)[number]) => {
+      const { logger, lines } = collectingLogger();
+      await another({ templates: content, logger });
+      return lines.filter(({ message }) => message.includes('has another content')).length;
+    };
+    const seen: number[] = [];
+    for (const at of [0, 1, 1, 0, 0, 1]) seen.push(await warningsAtStart(contents[at]!));
+    expect(seen).toEqual([0, 1, 0, 1, 0, 1]);
+  });
+
   it('registered by many at once are one snapshot', async () => {
     const { another, demo, tasker } = await shared.setup({ a: [] }, { worker: false });
     await Promise.all(Array.from({ length: 8 }, () => another({ poolSize: 2 })));
