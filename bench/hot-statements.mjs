@@ -87,6 +87,8 @@ export const HOT = [
   'forget_event_deaths',
   'forget_events',
   'look_into_events',
+  'find_unqueued_steps',
+  'requeue_steps',
 ];
 
 const AT_START = 'once when a process starts, or a template is registered';
@@ -152,6 +154,7 @@ export const NOT_HOT = {
   templates_by_id: ONCE_A_TEMPLATE,
   newest_template: ONCE_A_TEMPLATE,
   list_templates: 'reads the templates, not their tasks',
+  queue_check_turn: WORKERS,
   register_worker: AT_START,
   announce_callables: WORKERS,
   stop_worker: WORKERS,

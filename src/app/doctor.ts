@@ -4,6 +4,7 @@ import path from 'node:path';
 import { loadConfig } from '../config/load-config.ts';
 import type { Database } from '../db/database.ts';
 import { Listener } from '../db/listener.ts';
+import { unqueuedSteps } from '../engine/check-queue.ts';
 import { schemaStatus } from '../engine/migrate.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { unknownPublishers } from '../events/publishing/check-publishers.ts';
@@ -25,7 +26,7 @@ import { nameOf } from './project.ts';
 
 /** What one check of {@link examine} came to. */
 export interface Check {
-  name: 'database' | 'schema' | 'clock' | 'notifications' | 'disk' | 'templates' | 'handlers' | 'workers';
+  name: 'database' | 'schema' | 'clock' | 'notifications' | 'disk' | 'queue' | 'templates' | 'handlers' | 'workers';
   /** `warn`: it works, but not as well as it could, or not yet. `skip`: there was nothing to look at. */
   status: 'ok' | 'warn' | 'fail' | 'skip';
   /** What was found. */
@@ -83,7 +84,9 @@ async function examineDatabase(options: ExamineOptions): Promise<{ checks: Check
         schema,
         examineClock(nowMs, (options.clock ?? Date.now)()),
         await examineNotifications(open.database),
-        schema.status === 'ok' ? await examineWorkers(open.database) : skipped('workers', 'the schema is not there'),
+        ...(schema.status === 'ok'
+          ? [await examineQueue(open.database), await examineWorkers(open.database)]
+          : [skipped('queue', 'the schema is not there'), skipped('workers', 'the schema is not there')]),
       ];
       return { checks, registered: schema.status === 'ok' ? await listTemplates(open.database) : [] };
     } finally {
@@ -129,6 +132,26 @@ async function examineNotifications(database: Database): Promise<Check> {
   } finally {
     await listener.stop();
   }
+}
+
+async function examineQueue(database: Database): Promise<Check> {
+  let count = 0;
+  let first: string | undefined;
+  try {
+    for await (const steps of unqueuedSteps(database)) {
+      count += steps.length;
+      first ??= steps[0]?.taskUuid;
+    }
+  } catch (error) {
+    return { name: 'queue', status: 'warn', found: `could not be checked: ${messageOf(error)}` };
+  }
+  if (count === 0) return { name: 'queue', status: 'ok', found: 'every ready step is in it' };
+  const [found, them] =
+    count === 1
+      ? [`1 ready step is missing from it, of task ${first}`, 'it']
+      : [`${count} ready steps are missing from it, one of them of task ${first}`, 'them'];
+  const wayOut = `a running worker queues ${them} again within 5 minutes: \`npx tasker worker\``;
+  return { name: 'queue', status: 'warn', found, wayOut };
 }
 
 async function examineWorkers(database: Database): Promise<Check> {

@@ -104,6 +104,10 @@ export class EngineCounts {
     this.#on.stepsEnqueued.add(count);
   }
 
+  requeued(count: number): void {
+    this.#on.stepsRequeued.add(count);
+  }
+
   async *looking(turns: AsyncIterable<LifecycleTurn>): AsyncGenerator<LifecycleTurn> {
     const startedAt = performance.now();
     this.#on.staleLooks.add();

@@ -31,6 +31,7 @@ import {
   stopWorker,
   type WorkerRow,
 } from '../store/workers.ts';
+import { checkQueue, type QueueCheck, type QueueSlice } from './check-queue.ts';
 import { type CreatedTask, type CreateOptions, createTasks, type TaskRequest } from './create-task.ts';
 import { endStale, type LifecycleTurn } from './end-stale.ts';
 import { EngineCounts } from './engine-counts.ts';
@@ -371,6 +372,16 @@ export class Engine {
     }
   }
 
+  /** Queues ready steps that are missing from the queue, of a slice of the open tasks. Undefined: it is another worker's turn. */
+  async checkQueue(slice: QueueSlice): Promise<QueueCheck | undefined> {
+    const checked = await checkQueue(this.database, slice);
+    if (checked && checked.requeued.length > 0) {
+      this.#count.requeued(checked.requeued.length);
+      await this.wakeWorkers();
+    }
+    return checked;
+  }
+
   tidyQueue(): Promise<boolean> {
     return tidyQueue(this.database);
   }
@@ -413,4 +424,5 @@ export type { Claimed, ClaimedStepRow } from '../store/claim-steps.ts';
 export type { AdoptedStepRow } from '../store/doubtful.ts';
 export type { ResultRow } from '../store/load-results.ts';
 export { type EventsText, KIND, type RecordedStep, type StepEvents } from '../store/record-steps.ts';
+export type { QueueCheck } from './check-queue.ts';
 export type { RecordAnswer, Recording } from './record.ts';

@@ -63,6 +63,11 @@ export const INSTRUMENTS = {
     'Handlers that went on after their step was over (a timeout, a cancel, a lost lease) and settled then',
   ),
   stepsLost: counter('tasker.steps.lost.total', [], 'Steps taken back from workers that were found dead'),
+  stepsRequeued: counter(
+    'tasker.steps.requeued.total',
+    [],
+    'Ready steps that were missing from the queue, after a restored backup or a fault, and were queued again',
+  ),
   stepsActive: gauge('tasker.steps.active_executions', [], 'Handlers that run now'),
   resultsSubmitted: counter('tasker.steps.results_submitted.total', [], 'Ends of attempts handed over for recording'),
   resultsProcessed: counter(

@@ -1,4 +1,4 @@
-import type { Engine } from '../engine/engine.ts';
+import type { Engine, QueueCheck } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 
@@ -6,21 +6,49 @@ import type { Logger } from '../logging/logger.ts';
 const LIFECYCLE_MS = 30_000;
 /** Between looks for workers that are long gone. */
 const FORGET_MS = 3_600_000;
+/** Between two checks of the whole queue, at least. */
+const QUEUE_CHECK_MS = 120_000;
+/** Before this worker asks again whether the check is its turn. */
+const QUEUE_TURN_MS = 30_000;
+/** A slice of the check is followed by a pause of so many times its duration: half a percent of a core. */
+const PAUSE_PER_SLICE = 200;
+/** The longest such pause: the four slices of a million open tasks are done within 5 minutes on a busy machine, too. */
+const LONGEST_PAUSE_MS = 70_000;
+/** The longest time for which a check delays the next one. */
+const LONGEST_CHECK_MS = 4 * LONGEST_PAUSE_MS;
+/** Tasks that a warning names at most. */
+const NAMED_TASKS = 10;
+
+/** What housekeeping needs to know of its worker. */
+export interface HousekeepingOptions {
+  leaseMs: number;
+  /** The ids under which the worker lives. */
+  workerIds(): readonly number[];
+}
 
 /** What any worker does for all: takes back the steps of dead workers, ends stale tasks, and keeps tables short. */
 export class Housekeeping {
   readonly #engine: Engine;
   readonly #logger: Logger;
   readonly #leaseMs: number;
+  readonly #workerIds: () => readonly number[];
   #claims = 0;
   #lifecycleAt = Number.NEGATIVE_INFINITY;
   #endingStale = false;
   #forgotAt = Number.NEGATIVE_INFINITY;
+  #checkAt = Number.NEGATIVE_INFINITY;
+  #checkBegan = Number.NEGATIVE_INFINITY;
+  /** How long the slices of this check took together. */
+  #checkedMs = 0;
+  /** Where the next slice of the check begins; undefined: at the first task. */
+  #checkedTo: string | undefined;
+  #checking = false;
   #stopped = false;
 
-  constructor(engine: Engine, leaseMs: number, logger: Logger) {
+  constructor(engine: Engine, { leaseMs, workerIds }: HousekeepingOptions, logger: Logger) {
     this.#engine = engine;
     this.#leaseMs = leaseMs;
+    this.#workerIds = workerIds;
     this.#logger = logger;
   }
 
@@ -58,7 +86,7 @@ export class Housekeeping {
 
   /** What has its time, when that has come. */
   async look(): Promise<void> {
-    await Promise.all([this.#tidyQueue(), this.#endStale(), this.#forgetWorkers()]);
+    await Promise.all([this.#tidyQueue(), this.#endStale(), this.#forgetWorkers(), this.#checkQueue()]);
   }
 
   /** Begins nothing more. */
@@ -86,6 +114,47 @@ export class Housekeeping {
     } finally {
       this.#endingStale = false;
     }
+  }
+
+  /** One slice. The worker that has lived longest does it, so that others need not. */
+  async #checkQueue(): Promise<void> {
+    const began = performance.now();
+    if (this.#checking || began < this.#checkAt) return;
+    this.#checking = true;
+    if (this.#checkedTo === undefined) {
+      this.#checkBegan = began;
+      this.#checkedMs = 0;
+    }
+    try {
+      const checked = await this.#engine.checkQueue({ workerIds: this.#workerIds(), after: this.#checkedTo });
+      const ended = performance.now();
+      if (checked && checked.requeued.length > 0) this.#warnOfRequeued(checked.requeued);
+      if (!checked) this.#checkAt = began + QUEUE_TURN_MS;
+      else {
+        this.#checkedMs += ended - began;
+        // Where something is missing, the rest is checked at once.
+        const pause = checked.requeued.length > 0 ? 0 : (ended - began) * PAUSE_PER_SLICE;
+        this.#checkAt = ended + Math.min(pause, LONGEST_PAUSE_MS);
+        if (checked.next === undefined) {
+          const most = Math.min(this.#checkedMs * PAUSE_PER_SLICE, LONGEST_CHECK_MS);
+          this.#checkAt = Math.max(this.#checkAt, this.#checkBegan + Math.max(most, QUEUE_CHECK_MS));
+        }
+      }
+      this.#checkedTo = checked?.next;
+    } catch (error) {
+      this.#checkAt = began + QUEUE_TURN_MS;
+      this.#logger.debug({ error: messageOf(error) }, 'queue check failed');
+    } finally {
+      this.#checking = false;
+    }
+  }
+
+  #warnOfRequeued(steps: QueueCheck['requeued']): void {
+    const tasks = [...new Set(steps.map((step) => step.taskUuid))];
+    this.#logger.warn(
+      { steps: steps.length, tasks: tasks.length, task_uuids: tasks.slice(0, NAMED_TASKS) },
+      'ready steps were missing from the queue; queued again',
+    );
   }
 
   async #forgetWorkers(): Promise<void> {

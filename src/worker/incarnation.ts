@@ -106,7 +106,7 @@ export class Incarnation {
   }
 
   /** Everything that this worker may hold steps under. */
-  get #ids(): number[] {
+  get ids(): number[] {
     return [...new Set([this.#id, ...this.#retired.keys()])];
   }
 
@@ -125,7 +125,7 @@ export class Incarnation {
     });
     this.#counter = 0;
     this.#memory.proven(sentAt);
-    this.#guard.watch(this.#ids);
+    this.#guard.watch(this.ids);
     this.#announced = JSON.stringify([namespaces, callables]);
     this.#logger.info(
       { worker_id: this.#id, worker: name, namespaces, handlers: announcedNames(callables).length },
@@ -186,7 +186,7 @@ export class Incarnation {
   }
 
   async #beat(): Promise<void> {
-    const ids = this.#ids;
+    const ids = this.ids;
     const sentAt = sharedNow();
     try {
       const { alive, lost } = await this.#engine.heartbeat(ids, this.#identity.leaseMs);
@@ -216,7 +216,7 @@ export class Incarnation {
     }
     this.#events.lost(dead);
     if (dead.includes(this.#id)) await this.#register();
-    else this.#guard.watch(this.#ids);
+    else this.#guard.watch(this.ids);
   }
 
   async #leaveRetired(): Promise<void> {
@@ -227,7 +227,7 @@ export class Incarnation {
       await this.#engine.stopWorker(id, this.#patience);
       this.#retired.delete(id);
       this.#held.delete(id);
-      this.#guard.watch(this.#ids);
+      this.#guard.watch(this.ids);
     }
   }
 
@@ -239,7 +239,7 @@ export class Incarnation {
     clearTimeout(this.#timer);
     await this.#guard.stop();
     if (!clean) return;
-    for (const id of this.#ids) await this.#engine.stopWorker(id, this.#patience);
+    for (const id of this.ids) await this.#engine.stopWorker(id, this.#patience);
     this.#logger.info({ worker_id: this.#id }, 'worker stopped');
   }
 }

@@ -216,7 +216,7 @@ export class Worker {
       logger: roomLogger(logger, 'events'),
     });
     this.#port = stepPort(engine, { saved: (step) => this.#restartClock(step) });
-    this.#housekeeping = new Housekeeping(engine, options.leaseMs, logger);
+    this.#housekeeping = new Housekeeping(engine, { leaseMs, workerIds: () => this.#incarnation.ids }, logger);
     this.#recorder = new Recorder(
       engine,
       {

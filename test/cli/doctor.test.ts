@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createTasker } from '../../src/app/create-tasker.ts';
 import { type Check, examine } from '../../src/app/doctor.ts';
+import type { TaskHandle } from '../../src/app/tasker.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
 import { freshDatabase } from '../support/database.ts';
+import { DEMO, template } from '../support/setup.ts';
 import { deafProxy } from './deaf-proxy.ts';
 import { installation, PAIR, PAIR_HANDLERS, type Project } from './installation.ts';
 
@@ -42,7 +46,7 @@ it('finds nothing wrong where nothing is, and shows it as a table', async () => 
   await worker.until('worker is ready');
   const { code, stdout } = await project.run(['doctor']);
   expect(code).toBe(0);
-  for (const name of ['database', 'schema', 'clock', 'notifications', 'templates', 'handlers', 'workers'])
+  for (const name of ['database', 'schema', 'clock', 'notifications', 'queue', 'templates', 'handlers', 'workers'])
     expect(stdout).toMatch(new RegExp(`^ok +${name} `, 'm'));
   expect(stdout).toMatch(/^skip +disk/m);
   worker.process.kill('SIGTERM');
@@ -90,6 +94,33 @@ it('notifications: what stands between swallows them', async () => {
     expect(direct.checks.notifications).toMatchObject({ status: 'ok' });
   } finally {
     proxy.close();
+  }
+});
+
+it('queue: ready steps are missing from it', async () => {
+  const tasker = await createTasker({
+    databaseUrl: database.url,
+    templates: template({ a: [] }),
+    worker: false,
+    logger: silentLogger,
+  });
+  try {
+    const [{ taskUuid }] = (await tasker.createTasks([DEMO, DEMO])) as [TaskHandle, TaskHandle];
+    await database.sql('delete from tasker.queue where task_uuid = $1', [taskUuid]);
+    const { code, checks } = await diagnose();
+    expect([code, checks.queue]).toEqual([
+      0,
+      {
+        status: 'warn',
+        found: `1 ready step is missing from it, of task ${taskUuid}`,
+        way_out: 'a running worker queues it again within 5 minutes: `npx tasker worker`',
+      },
+    ]);
+    await database.sql('truncate tasker.queue');
+    expect(await examined({}, 'queue')).toMatchObject({ found: expect.stringContaining('2 ready steps are missing') });
+  } finally {
+    await tasker.stop();
+    await database.sql('truncate tasker.task, tasker.step');
   }
 });
 
