@@ -1,8 +1,8 @@
-import type { Database } from '../db/database.ts';
+import { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import type { UserClient } from '../db/user-transactions.ts';
 import { messageOf, TaskerError } from '../errors.ts';
-import type { Logger } from '../logging/logger.ts';
+import { type Logger, silentLogger } from '../logging/logger.ts';
 import { nearNames } from '../model/near-names.ts';
 import { isStorableText } from '../model/storable-text.ts';
 import { stepIndex } from '../model/uuid.ts';
@@ -338,6 +338,17 @@ export class Engine {
   /** Whether the database answers. It waits neither for the pool nor, for long, for a connection that went silent. */
   ping({ timeoutMs }: Patience): Promise<void> {
     return ping(this.database.apart(timeoutMs));
+  }
+
+  /** As {@link ping}, on a new connection, so that no heartbeat waits for it. */
+  async probe({ timeoutMs }: Patience): Promise<void> {
+    const limits = { poolSize: 1, acquireTimeoutMs: timeoutMs, statementTimeoutMs: timeoutMs };
+    const database = Database.lazily({ ...this.database.reach, ...limits, logger: silentLogger });
+    try {
+      await ping(database);
+    } finally {
+      void database.close();
+    }
   }
 
   listWorkers(): Promise<WorkerRow[]> {

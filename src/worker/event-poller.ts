@@ -102,7 +102,10 @@ export class EventPoller {
     return this;
   }
 
-  /** Hears what went wrong: in callbacks, with the database, with a worker that could not start. */
+  /**
+   * Hears what went wrong: in callbacks, with the database, with a worker that could not start. A lost database is reported
+   * within 5 s, once an outage, whether the worker is idle or not.
+   */
   onError(callback: ErrorCallback): this {
     this.#onError.push(callback);
     return this;

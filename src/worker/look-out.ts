@@ -1,6 +1,7 @@
 import type { Engine } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
+import type { OutageReport } from './outage-report.ts';
 
 /** What a look-out asks and tells. */
 export interface LookOutEvents {
@@ -13,7 +14,14 @@ export interface LookOutEvents {
   ready(): void;
   /** After each look that got through. */
   looked(): void;
+  /** Is told when the database does not answer, after it was verified. Undefined: not needed. */
+  outage: OutageReport | undefined;
 }
+
+/** A look without an answer for so long makes the database suspect: a connection of its own is tried. */
+const SUSPECT_MS = 1_000;
+/** For that connection, and once more for its answer. With a look every 2 s, an outage is known within 4.4 s. */
+const VERIFY_MS = 700;
 
 /** A retry that another worker recorded is promoted by that worker when due; the others come a little later. */
 const OTHERS_RETRY_MS = 40;
@@ -53,13 +61,30 @@ export class LookOut {
   }
 
   async #look(): Promise<void> {
+    const suspect = setTimeout(() => void this.#verifyLost(), SUSPECT_MS);
     try {
       const { ready, dueMs } = await this.#engine.peek(this.#events.namespaceIds(), this.#events);
+      this.#events.outage?.answered('look');
       if (ready) this.#events.ready();
       if (dueMs !== null) this.retryIn(Math.max(0, dueMs) + (dueMs > 0 ? OTHERS_RETRY_MS : 0));
       this.#events.looked();
     } catch (error) {
       this.#logger.debug({ error: messageOf(error) }, 'the look into the queue did not get through');
+      void this.#verifyLost();
+    } finally {
+      clearTimeout(suspect);
+    }
+  }
+
+  /** One lost connection, or a pool in which none is free, is no outage. */
+  async #verifyLost(): Promise<void> {
+    const { outage } = this.#events;
+    if (this.#stopped || !outage) return;
+    const { answers } = outage;
+    try {
+      await this.#engine.probe({ timeoutMs: VERIFY_MS });
+    } catch (error) {
+      if (!this.#stopped && answers === outage.answers) outage.failed('look', error);
     }
   }
 

@@ -34,6 +34,7 @@ import { LookOut } from './look-out.ts';
 import { LoopMemory } from './loop-memory.ts';
 import { type LoopStats, LoopWatch } from './loop-watch.ts';
 import { MissingHandlers } from './missing-handlers.ts';
+import { OutageReport } from './outage-report.ts';
 import { Publishing } from './publishing.ts';
 import { Recorder, type Reserved } from './recorder.ts';
 import {
@@ -119,6 +120,8 @@ const MEMORY_BOUND = 256 * 1024 * 1024;
 const ALL_RANKS = 100;
 /** Of the drain time, what is left for handlers to settle after their signal. */
 const LAST_MOMENT_MS = 500;
+/** Steps that are handed out go to readers, who are told of an outage within 5 s, however long `pollMs` is. */
+const HANDED_OUT_POLL_MS = 2_000;
 const COUNTS_AS_LONG_MS = 2_000;
 /** After the drain time, what is left for recording and leaving when the database does not answer. */
 const GRACE_MS = 5_000;
@@ -149,6 +152,7 @@ export class Worker {
   readonly #missing: MissingHandlers;
   readonly #unreadable: UnreadableTemplates;
   readonly #housekeeping: Housekeeping;
+  readonly #outage = new OutageReport((error) => this.channel.failed(error));
   readonly #runner: StepRunner<HeldStep>;
   /** Where steps go that may start, and whence comes what they came to. */
   readonly channel: DispatchChannel;
@@ -253,8 +257,9 @@ export class Worker {
       engine,
       {
         namespaceIds: () => this.#namespaceIds,
-        everyMs: () => options.pollMs(),
+        everyMs: () => (this.channel.outside ? Math.min(options.pollMs(), HANDED_OUT_POLL_MS) : options.pollMs()),
         timeoutMs: options.leaseMs / 3,
+        outage: this.channel.outside ? this.#outage : undefined,
         ready: () => {
           this.wake();
           // Without room here, others must hear of it.
@@ -403,12 +408,13 @@ export class Worker {
         { timeoutMs: this.#options.leaseMs / 3 },
       );
       this.#failedClaims = 0;
+      this.#outage.answered('claim');
       if (claimed.taken > 0) this.#housekeeping.claimed();
     } catch (error) {
       if (isConnectionError(error)) this.#doubts.add(token);
       if (this.#failedClaims === 0)
         this.#logger.warn({ error: messageOf(error) }, 'no steps can be claimed; trying again');
-      this.channel.failed(error);
+      this.#outage.failed('claim', error);
       this.#wantClaim = true;
       await backOff(this.#failedClaims++, this.#halt.signal);
     } finally {

@@ -18,7 +18,8 @@ import {
 } from '../../src/index.ts';
 import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { setupBridge } from '../support/bridge.ts';
-import { startProxy } from '../support/crash-proxy.ts';
+import { projectWith } from '../support/config-folder.ts';
+import { type FaultyProxy, startProxy } from '../support/crash-proxy.ts';
 import { deferred, until } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 import { OwnModule, stepEvent } from '../support/step-events.ts';
@@ -275,6 +276,76 @@ describe('a poller of this process', () => {
     proxy.decide = () => undefined;
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 40_000 })).status).toBe('complete');
     expect(poller.isRunning()).toBe(true);
+  });
+
+  describe('while the worker is idle', () => {
+    async function idle() {
+      setLogger(silentLogger);
+      onTestFinished(() => setLogger(undefined));
+      const folder = projectWith({ 'tasker.toml': '[worker]\npoll_interval_ms = 60000\n' });
+      const proxy = await startProxy(shared.url);
+      const made = await setupBridge(
+        shared,
+        { a: [] },
+        { handlers: { a: nothing() }, config: { databaseUrl: proxy.url, configPath: `${folder}/tasker.toml` } },
+      );
+      expect((await made.run()).status).toBe('complete');
+      return { ...made, proxy };
+    }
+    const outages = {
+      'refuses connections': async (proxy: FaultyProxy, told: Promise<void>) => {
+        const before = proxy.counts.cut;
+        proxy.decide = () => 'cut';
+        proxy.cutAll();
+        await told;
+        await until(
+          () => proxy.counts.cut - before,
+          (cut) => cut > 10,
+        );
+        proxy.decide = () => undefined;
+      },
+      'is silent': async (proxy: FaultyProxy, told: Promise<void>) => {
+        proxy.freeze();
+        await told;
+        proxy.thaw();
+      },
+    };
+
+    it.each(Object.entries(outages))('a database that %s is reported within 5 s, once an outage', async (_, outage) => {
+      const { bridge, run, poller, proxy } = await idle();
+      const published: WorkerErrorPayload[] = [];
+      bridge.subscribe(EventNames.POLLER_ERROR, (payload) => published.push(payload));
+      const times: number[] = [];
+      let told = deferred();
+      poller.onError(() => {
+        times.push(performance.now());
+        told.resolve();
+      });
+      for (const nth of [1, 2]) {
+        told = deferred();
+        const from = performance.now();
+        await outage(proxy, told.promise);
+        expect(times).toHaveLength(nth);
+        expect(times[nth - 1]! - from).toBeLessThan(5_000);
+        expect((await run()).status).toBe('complete');
+      }
+      expect(times).toHaveLength(2);
+      expect(published).toHaveLength(2);
+      expect(published[0]).toMatchObject({ error: expect.any(Error), timestamp: expect.any(Date) });
+    });
+
+    it('a look that fails with its connection, while the database answers, is not reported', async () => {
+      const { run, poller, proxy } = await idle();
+      const errors = vi.fn();
+      poller.onError(errors);
+      proxy.decide = (sent) => (proxy.counts.cut === 0 && sent.includes('peek') ? 'cut' : undefined);
+      await until(
+        () => proxy.counts.cut,
+        (cut) => cut === 1,
+      );
+      expect((await run()).status).toBe('complete');
+      expect(errors).not.toHaveBeenCalled();
+    });
   });
 
   it('tells how many events wait, how long, and which waits longest', async () => {
