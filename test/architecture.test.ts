@@ -8,7 +8,7 @@ import { HOT, NOT_HOT } from '../bench/hot-statements.mjs';
 const MAY_IMPORT: Record<string, readonly string[]> = {
   errors: [],
   config: ['errors', 'model'],
-  logging: ['errors'],
+  logging: ['errors', 'config'],
   metrics: ['errors'],
   tracing: ['errors'],
   model: ['errors'],

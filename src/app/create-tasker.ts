@@ -12,6 +12,7 @@ import { sinksFromConfig } from '../events/sinks/sinks-from-config.ts';
 import { type AnyLogger, loggerOf } from '../logging/any-logger.ts';
 import { consoleLogger } from '../logging/console-logger.ts';
 import type { Logger } from '../logging/logger.ts';
+import { untold, useWorkerLogger } from '../logging/process-logger.ts';
 import { roomLogger } from '../logging/room-logger.ts';
 import { type Metrics, type MetricsRegistry, silentMetrics, TaskerMetrics } from '../metrics/metrics.ts';
 import { formatProblem } from '../template/parse-template.ts';
@@ -178,7 +179,29 @@ export async function makeTasker(options: CreateTaskerOptions, { handOut }: { ha
   const loaded = configOf(options);
   const { config } = loaded;
   const logger = options.logger ? loggerOf(options.logger) : defaultLogger(config.environment);
-  if (!options.config) for (const line of loaded.warnings) logger.warn(line);
+  if (!options.config) for (const line of untold(loaded.warnings)) logger.warn(line);
+  const wantsWorker = options.worker ?? options.handlers !== undefined;
+  const leaveLogs = options.logger && wantsWorker ? useWorkerLogger(logger) : undefined;
+  try {
+    return await openTasker(options, { loaded, logger, wantsWorker, handOut, leaveLogs });
+  } catch (error) {
+    leaveLogs?.();
+    throw error;
+  }
+}
+
+interface Opening {
+  loaded: LoadedConfig;
+  logger: Logger;
+  wantsWorker: boolean;
+  handOut: boolean;
+  /** Lines from outside of handlers no longer go to this logger. */
+  leaveLogs: (() => void) | undefined;
+}
+
+async function openTasker(options: CreateTaskerOptions, opening: Opening): Promise<Tasker> {
+  const { loaded, logger, wantsWorker, handOut, leaveLogs } = opening;
+  const { config } = loaded;
   options.signal?.throwIfAborted();
   const environment = options.environment ?? config.environment;
   const { templates, problems } = await loadTemplates(options.templates ?? [], environment);
@@ -188,7 +211,6 @@ export async function makeTasker(options: CreateTaskerOptions, { handOut }: { ha
     const noTemplates = withoutTemplates(options.templates, { namespaces, found: templates.length });
     if (noTemplates !== undefined) logger.warn(noTemplates);
   }
-  const wantsWorker = options.worker ?? options.handlers !== undefined;
   const events = eventRegistries(options, roomLogger(logger, 'events'));
   const found = new FoundEvents(events);
   const loading = { logger: roomLogger(logger, 'registry'), found };
@@ -230,6 +252,7 @@ export async function makeTasker(options: CreateTaskerOptions, { handOut }: { ha
       handOut,
       sinks,
       eventDelivery: deliveryOf(config),
+      stopped: leaveLogs,
     });
     if (options.autoStart ?? true) await tasker.start();
     options.signal?.throwIfAborted();

@@ -1,5 +1,7 @@
 import { settledWithin } from '../engine/settled-within.ts';
 import { messageOf, TaskerError } from '../errors.ts';
+import { loggerOf } from '../logging/any-logger.ts';
+import { untold, useWorkerLogger } from '../logging/process-logger.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { Listening } from '../server/listen.ts';
 import { formatProblem } from '../template/parse-template.ts';
@@ -76,7 +78,9 @@ export class ServerRun {
   }
 
   async #start(): Promise<void> {
-    for (const line of this.#settings.warnings) this.#settings.logger.warn(line);
+    for (const line of untold(this.#settings.warnings)) this.#settings.logger.warn(line);
+    // Handlers are loaded before the tasker is made, and may write lines.
+    const leaveLogs = useWorkerLogger(loggerOf(this.#settings.tasker.logger ?? this.#settings.logger));
     try {
       this.#abort.signal.throwIfAborted();
       await this.#openPort();
@@ -84,6 +88,8 @@ export class ServerRun {
     } catch (error) {
       await this.#close();
       throw this.#abort.signal.aborted ? stoppedEarly() : error;
+    } finally {
+      leaveLogs();
     }
   }
 

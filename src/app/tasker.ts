@@ -118,6 +118,8 @@ export interface TaskerParts {
   /** Who gets them. */
   subscribers: SubscriberRegistry;
   eventDelivery: EventDeliveryOptions;
+  /** Called when it has stopped. */
+  stopped: (() => void) | undefined;
 }
 
 /** What can be seen of a tasker from outside. @internal */
@@ -539,6 +541,7 @@ export class Tasker {
       await this.#stopDelivery(until - performance.now());
       this.#counts.stop();
       await this.#listener.stop().finally(() => this.#parts.open.close());
+      this.#parts.stopped?.();
     }
   }
 

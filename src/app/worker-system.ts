@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { type BootstrapConfig, loadBootstrapConfig } from '../config/bootstrap-config.ts';
-import { withOverrides } from '../config/load-config.ts';
+import { type LoadedConfig, withOverrides } from '../config/load-config.ts';
 import type { TaskerConfig } from '../config/tasker-config.ts';
 import { WorkerBootstrapError } from '../errors/worker-errors.ts';
 import { messageOf } from '../errors.ts';
 import { consoleLogger } from '../logging/console-logger.ts';
+import type { Logger } from '../logging/logger.ts';
+import { untold, useWorkerLogger } from '../logging/process-logger.ts';
 import { roomLogger } from '../logging/room-logger.ts';
 import { discoverHandlers } from '../registry/discover-handlers.ts';
 import { HandlerRegistry } from '../registry/handler-registry.ts';
@@ -125,7 +127,24 @@ async function open(given: BootstrapConfig = {}, state: () => string): Promise<R
   const { config } = loaded;
   const form = process.stderr.isTTY && config.environment === 'development' ? 'lines' : 'json';
   const logger = consoleLogger({ ...config.log, form });
-  for (const line of loaded.warnings) logger.warn(line);
+  for (const line of untold(loaded.warnings)) logger.warn(line);
+  // Handlers are loaded before the tasker is made, and may write lines.
+  const leaveLogs = useWorkerLogger(logger);
+  try {
+    return await openWith({ loaded, workerId, logger }, state);
+  } finally {
+    leaveLogs();
+  }
+}
+
+interface Opening {
+  loaded: LoadedConfig;
+  workerId: string;
+  logger: Logger;
+}
+
+async function openWith({ loaded, workerId, logger }: Opening, state: () => string): Promise<RunningWorker> {
+  const { config } = loaded;
   const registry = HandlerRegistry.instance();
   const events = processEventRegistries();
   const found = new FoundEvents(events);

@@ -1,4 +1,5 @@
 import { DEFAULTS, MOST_DELIVERIES } from './defaults.ts';
+import { LOG_VARIABLES } from './environment.ts';
 import type { TaskerConfig } from './tasker-config.ts';
 import {
   address,
@@ -126,7 +127,7 @@ export const CONFIG_KEYS: { readonly [Name in keyof TaskerConfig]: ConfigKey<Tas
   },
   log: {
     path: 'common.logging.level',
-    variables: ['TASKER_LOG', 'LOG_LEVEL', 'RUST_LOG'],
+    variables: LOG_VARIABLES,
     form: logFilter,
     byDefault: { level: DEFAULTS.logLevel, modules: {} },
     defaultWords: '`info`',

@@ -18,6 +18,9 @@ export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
 /** One of `trace`, `debug`, `info`, `warn`, `error`: how important a line is. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+/** The variables that hold a filter of log lines; the first one that is set counts. */
+export const LOG_VARIABLES = ['TASKER_LOG', 'LOG_LEVEL', 'RUST_LOG'] as const;
+
 const pathsOf = (text: string | undefined): string[] =>
   (text ?? '')
     .split(process.platform === 'win32' ? /[;,]/ : /[:,]/)

@@ -1,4 +1,5 @@
-import { LOG_LEVELS, type LogLevel } from './environment.ts';
+import { formatConfigProblem } from './config-problem.ts';
+import { LOG_LEVELS, LOG_VARIABLES, type LogLevel } from './environment.ts';
 
 /** What may stand in a filter. `off`: nothing is written. */
 export const FILTER_LEVELS = [...LOG_LEVELS, 'off'] as const;
@@ -32,4 +33,17 @@ export function parseLogFilter(text: string): { filter: LogFilter; bad: string[]
 function levelOf(text: string): FilterLevel | undefined {
   const plain = text.toLowerCase();
   return FILTER_LEVELS.find((level) => level === plain || (level === 'warn' && plain === 'warning'));
+}
+
+/** What is said about parts of a filter that are not understood. */
+export function unknownLevels(bad: readonly string[], { level }: LogFilter): string {
+  return `${bad.join(', ')} is none of ${FILTER_LEVELS.join(', ')}; ${level} is used`;
+}
+
+/** The filter that the environment asks for, and the warning about parts of it that are not understood. */
+export function logFilterOf(env: NodeJS.ProcessEnv = process.env): { filter: LogFilter; warning: string | undefined } {
+  const variable = LOG_VARIABLES.find((one) => env[one]);
+  const { filter, bad } = parseLogFilter(variable === undefined ? '' : env[variable]!);
+  if (variable === undefined || bad.length === 0) return { filter, warning: undefined };
+  return { filter, warning: formatConfigProblem({ where: variable, message: unknownLevels(bad, filter) }) };
 }

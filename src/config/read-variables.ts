@@ -1,7 +1,7 @@
 import { wrongValue } from './check-keys.ts';
 import { CONFIG_KEYS, CONFIG_NAMES, type ConfigKey, type ConfigName } from './config-keys.ts';
 import type { ConfigProblem } from './config-problem.ts';
-import { FILTER_LEVELS, parseLogFilter } from './log-filter.ts';
+import { parseLogFilter, unknownLevels } from './log-filter.ts';
 import type { TaskerConfig } from './tasker-config.ts';
 
 /** A value of the environment, and the variable that it came from. */
@@ -45,6 +45,5 @@ function readLogFilter({ variable, text }: { variable: string; text: string }, r
   const { filter, bad } = parseLogFilter(text);
   read.given.push({ name: 'log', variable, value: filter });
   if (bad.length === 0) return;
-  const message = `${bad.join(', ')} is none of ${FILTER_LEVELS.join(', ')}; ${filter.level} is used`;
-  read.warnings.push({ where: variable, key: CONFIG_KEYS.log.path, message });
+  read.warnings.push({ where: variable, key: CONFIG_KEYS.log.path, message: unknownLevels(bad, filter) });
 }

@@ -1,8 +1,8 @@
 import { type AnyLogger, loggerOf } from './any-logger.ts';
-import { consoleLogger } from './console-logger.ts';
 import { type LogContext, loggedFields } from './log-context.ts';
 import { scopedLogger } from './log-scope.ts';
 import type { Logger } from './logger.ts';
+import { processLogger } from './process-logger.ts';
 import { redactFields } from './redact-fields.ts';
 
 /** Fields of a log line, by name; keys are logged as they are given. */
@@ -17,12 +17,12 @@ type Write = (message: string, fields?: LogFields | LogContext) => void;
 export type FieldsLogger = Record<Level, Write>;
 
 let chosen: Logger | undefined;
-let fallback: Logger | undefined;
 
 /**
  * Says where {@link logInfo} and its kin write outside of handlers (and what their level is): a logger in pino's shape,
- * one of winston, or `console`. Undefined: the default again, JSON lines to standard error from level info on. Within a handler they write to
- * the logger of its step.
+ * one of winston, or `console`. Undefined: the default again, which is the logger of the worker that started last in this
+ * process. Before one starts, the default is JSON lines to standard error at the level of `TASKER_LOG`, `LOG_LEVEL` or
+ * `RUST_LOG`, else info. Within a handler they write to the logger of its step.
  *
  * @example
  * setLogger(pino({ level: 'debug' }));
@@ -105,13 +105,8 @@ export function createLogger(defaultFields: LogFields | LogContext): FieldsLogge
 }
 
 function write(level: Level, message: string, fields: LogFields | LogContext | undefined): void {
-  const logger = scopedLogger() ?? chosen ?? defaultLogger();
+  const logger = scopedLogger() ?? chosen ?? processLogger();
   if (logger.isLevelEnabled?.(level) === false) return;
   if (fields === undefined) logger[level](message);
   else logger[level](redactFields(loggedFields(fields)), message);
-}
-
-function defaultLogger(): Logger {
-  fallback ??= consoleLogger({ level: 'info', form: 'json' });
-  return fallback;
 }

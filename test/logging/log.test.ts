@@ -14,6 +14,7 @@ import {
   setLogger,
 } from '../../src/index.ts';
 import { runHandler } from '../../src/testing/index.ts';
+import { projectWith } from '../support/config-folder.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 
 type Line = [level: string, message: string, fields: object];
@@ -140,6 +141,92 @@ describe('a line by function', () => {
       msg: 'order processed',
       order_id: '123',
     });
+  });
+});
+
+describe('a line by function outside of handlers', () => {
+  const shared = sharedDatabase();
+
+  /** The lines that a program writes to standard error. */
+  async function written(script: string, env: Record<string, string> = {}): Promise<{ level: number; msg: string }[]> {
+    const { TASKER_LOG: _, LOG_LEVEL: __, RUST_LOG: ___, ...rest } = process.env;
+    const { stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
+      env: { ...rest, ...env },
+    });
+    return stderr
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line));
+  }
+  const each = `
+    import * as log from 'tasker-core';
+    for (const level of ['Trace', 'Debug', 'Info', 'Warn', 'Error']) log['log' + level](level);
+    log.createLogger({ component: 'payments' }).debug('by logger');`;
+
+  it.each([
+    [{}, ['Info', 'Warn', 'Error']],
+    [{ LOG_LEVEL: 'debug' }, ['Debug', 'Info', 'Warn', 'Error', 'by logger']],
+    [{ RUST_LOG: 'tasker::db=trace,error' }, ['Error']],
+    [{ TASKER_LOG: 'warn', LOG_LEVEL: 'trace', RUST_LOG: 'trace' }, ['Warn', 'Error']],
+    [{ TASKER_LOG: '', LOG_LEVEL: 'error' }, ['Error']],
+    [{ TASKER_LOG: 'off' }, []],
+  ])('is written at the level of the environment: %j', async (env, expected) => {
+    expect((await written(each, env as Record<string, string>)).map(({ msg }) => msg)).toEqual(expected);
+  });
+
+  it('follows the logger and the level of a bootstrapped worker, and an unusable level is one warning', async () => {
+    const { demo } = await shared.setup({ a: [] }, { worker: false });
+    const script = `
+      import { bootstrapWorker, defineHandler, logDebug, logInfo, stopWorker } from 'tasker-core';
+      Object.assign(globalThis, { defineHandler, logDebug });
+      logDebug('before'); logInfo('before');
+      const { success } = await bootstrapWorker({ namespace: '${demo.namespace}', logLevel: 'debug' });
+      logDebug('started ' + success);
+      await stopWorker();
+      logDebug('stopped');`;
+    const folder = projectWith({
+      'handlers/a.mjs': `logDebug('loading'); export const a = defineHandler('a', {}, () => ({}));`,
+    });
+    const env = { LOG_LEVEL: 'loud', DATABASE_URL: shared.url, TASKER_HANDLER_PATH: `${folder}/handlers` };
+    const lines = await written(script, env);
+    const own = lines.filter(({ msg }) => /^(before|loading|started true|stopped)$/.test(msg));
+    expect(own.map(({ level, msg }) => [level, msg])).toEqual([
+      [30, 'before'],
+      [20, 'loading'],
+      [20, 'started true'],
+      [20, 'stopped'],
+    ]);
+    expect(lines.filter(({ msg }) => msg.includes('loud'))).toMatchObject([
+      { level: 40, msg: 'LOG_LEVEL: loud is none of trace, debug, info, warn, error, off; info is used' },
+    ]);
+  });
+
+  it('goes to the logger of the worker that started last, with its level', async () => {
+    const [first, second, client]: [Line[], Line[], Line[]] = [[], [], []];
+    const handlers = [defineHandler('a', {}, () => ({}))];
+    const one = await shared.setup({ a: [] }, { handlers, logger: keeping(first, {}, 'debug') });
+    logDebug('to the first');
+    const two = await shared.setup({ a: [] }, { handlers, logger: keeping(second, {}, 'warn') });
+    await shared.setup({ a: [] }, { worker: false, logger: keeping(client) });
+    logInfo('too detailed');
+    logWarn('to the second', { n: 2 });
+    await two.tasker.stop();
+    logDebug('to the first again');
+    await one.tasker.stop();
+    logDebug('after the last');
+    const own = (lines: Line[]) => lines.filter(([, text]) => /^(to the|too|after the last)/.test(text));
+    expect(own(first).map(([, text]) => text)).toEqual(['to the first', 'to the first again', 'after the last']);
+    expect(own(second)).toEqual([['warn', 'to the second', { n: 2 }]]);
+    expect(own(client)).toEqual([]);
+  });
+
+  it('goes to the logger of setLogger, whatever worker runs', async () => {
+    const worker: Line[] = [];
+    setLogger(keeping(lines));
+    await shared.setup({ a: [] }, { handlers: [defineHandler('a', {}, () => ({}))], logger: keeping(worker) });
+    logInfo('mine');
+    expect(lines).toEqual([['info', 'mine', {}]]);
+    expect(worker.some(([, text]) => text === 'mine')).toBe(false);
   });
 });
 

@@ -1,0 +1,56 @@
+import { logFilterOf } from '../config/log-filter.ts';
+import { consoleLogger } from './console-logger.ts';
+import type { Logger } from './logger.ts';
+
+/** Shared by all copies of this package in the process: a program may log through another copy than its worker's. */
+interface Shared {
+  /** The loggers of the workers that run; the one that started last counts. */
+  readonly running: Logger[];
+  /** That of the worker that stopped last: a program's last lines go where those before them went. */
+  stopped: Logger | undefined;
+  /** JSON lines to standard error, at the level that the environment asks for. */
+  fallback: Logger | undefined;
+  /** A warning about the environment that was written already. */
+  told: string | undefined;
+}
+
+const KEY = Symbol.for('tasker-core.process-logger');
+
+function shared(): Shared {
+  const place = globalThis as { [KEY]?: Shared };
+  place[KEY] ??= { running: [], stopped: undefined, fallback: undefined, told: undefined };
+  return place[KEY];
+}
+
+/** Sends lines from outside of handlers to the logger of a worker that starts. The answer is to be called when it stops. */
+export function useWorkerLogger(logger: Logger): () => void {
+  const all = shared();
+  all.running.push(logger);
+  let left = false;
+  return () => {
+    if (left) return;
+    left = true;
+    all.running.splice(all.running.lastIndexOf(logger), 1);
+    all.stopped = logger;
+  };
+}
+
+/** Where lines from outside of handlers go, unless a program says otherwise. */
+export function processLogger(): Logger {
+  const all = shared();
+  const ofWorker = all.running.at(-1) ?? all.stopped;
+  if (ofWorker) return ofWorker;
+  if (!all.fallback) {
+    const { filter, warning } = logFilterOf();
+    all.fallback = consoleLogger({ ...filter, form: 'json' });
+    if (warning !== undefined) all.fallback.warn(warning);
+    all.told = warning;
+  }
+  return all.fallback;
+}
+
+/** The warnings of a configuration, without the one that a line before the start has caused already. */
+export function untold(warnings: readonly string[]): string[] {
+  const { told } = shared();
+  return warnings.filter((line) => line !== told);
+}
