@@ -32,9 +32,8 @@ export function setLogger(logger: AnyLogger | undefined): void {
 }
 
 /**
- * Writes a line of level info. In a handler it names the step; credentials among the fields are not written. (A line
- * after an `await`, in a handler that already ran when the process wrote its first, may lack the step's ids:
- * `context.logger` always has them.)
+ * Writes a line of level info. In a handler it names the step and goes to the logger of its tasker; credentials among the
+ * fields are not written.
  *
  * @example
  * logInfo('order processed', { order_id: '123', amount: '100.00' });

@@ -234,7 +234,6 @@ describe('a line by function in a handler', () => {
   const shared = sharedDatabase();
 
   it('names the step and the ids, also after an await, and with many steps at once', async () => {
-    logTrace('the process has logged before');
     const kept: Line[] = [];
     const ship = defineHandler('ship', { inputs: { n: 'n' } }, async ({ n, context }) => {
       logInfo('begins', { n });
@@ -257,6 +256,42 @@ describe('a line by function in a handler', () => {
     const kept: Line[] = [];
     await runHandler(() => logWarn('low'), { logger: keeping(kept, { step: 'x' }) });
     expect(kept).toEqual([['warn', 'low', { step: 'x' }]]);
+  });
+
+  it('is the first of its process, after an await and with many steps at once, and names its step', async () => {
+    const { demo } = await shared.setup({ ship: [] }, { worker: false });
+    const script = `
+      import { createTasker, defineHandler, logInfo } from 'tasker-core';
+      const own = (bindings = {}) => {
+        const write = (fields, message) => {
+          if (message === 'ends') console.log(JSON.stringify({ ...bindings, ...fields }));
+        };
+        const child = (more) => own({ ...bindings, ...more });
+        return { trace() {}, debug() {}, info: write, warn: write, error: write, child };
+      };
+      let begun = 0;
+      let go;
+      const all = new Promise((resolve) => { go = resolve; });
+      const ship = defineHandler('ship', {}, async ({ context }) => {
+        if (++begun === 5) go();
+        await all;
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        logInfo('ends', { own: context.taskUuid });
+      });
+      const tasker = await createTasker({ namespaces: ['${demo.namespace}'], handlers: [ship], logger: own() });
+      const request = ${JSON.stringify(demo)};
+      const tasks = await tasker.createTasks(Array.from({ length: 5 }, () => request));
+      await Promise.all(tasks.map(({ taskUuid }) => tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })));
+      await tasker.stop();
+    `;
+    const env = { ...process.env, DATABASE_URL: shared.url };
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], { env });
+    const written = stdout
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line));
+    expect(new Set(written.map((line) => line.task_uuid)).size).toBe(5);
+    for (const line of written) expect(line).toMatchObject({ task_uuid: line.own, step: 'ship', attempt: 1 });
   });
 
   it('is the first of its process, and names the step nevertheless', async () => {
