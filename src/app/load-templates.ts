@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { TaskerError } from '../errors.ts';
+import { messageOf, TaskerError } from '../errors.ts';
 import { formatProblem, parseTemplate, type TemplateProblem } from '../template/parse-template.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import { templateOfObject } from '../template/template-of-object.ts';
@@ -77,10 +77,11 @@ function readInto(
   { environment, cache }: { environment: string; cache: TemplateCache | undefined },
 ): void {
   loaded.files.push(file);
-  const { size } = statSync(file);
-  if (size > LARGEST_FILE)
-    throw new TaskerError('template_invalid', `${file} has ${size} bytes; a template has at most ${LARGEST_FILE}`);
-  const text = readFileSync(file, 'utf8');
+  const text = textOf(file);
+  if (typeof text !== 'string') {
+    loaded.problems.push(text);
+    return;
+  }
   let template = cache?.get(text) ?? null;
   if (!template) {
     const parsed = parseTemplate(text, { file, environment });
@@ -91,6 +92,22 @@ function readInto(
   if (!template) return;
   loaded.templates.push(template);
   loaded.fileOf.set(template, file);
+}
+
+/** The file's text, or why it is not read: one such file must not hide the others. */
+function textOf(file: string): string | TemplateProblem {
+  try {
+    const { size } = statSync(file);
+    if (size <= LARGEST_FILE) return readFileSync(file, 'utf8');
+    const message = `the file has ${size} bytes; a template may have at most ${LARGEST_FILE}: split it into several templates`;
+    return problemWith(file, 'file_too_large', message);
+  } catch (error) {
+    return problemWith(file, 'file_unreadable', `the file can't be read: ${messageOf(error)}`);
+  }
+}
+
+function problemWith(file: string, code: string, message: string): TemplateProblem {
+  return { severity: 'error', code, message, file, line: 1, column: 1, path: '' };
 }
 
 /**

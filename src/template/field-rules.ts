@@ -5,6 +5,9 @@ import { isFields, type Path } from './spellings.ts';
 import { type Finding, type StepSketch, suggester } from './step-rules.ts';
 import { DEFAULT_RETRY } from './task-template.ts';
 
+/** Retries that follow each other faster than this mostly cost database round trips. */
+const SHORT_BACKOFF_MS = 10;
+
 /** Overrides name steps that exist, each once. */
 export function environmentRules(data: unknown, steps: readonly StepSketch[]): Finding[] {
   const names = new Set(steps.map(({ name }) => name));
@@ -57,7 +60,17 @@ function retryFindings(retry: Record<string, unknown>, path: Path, data: unknown
     const at = retry.backoff_base_ms == null ? 'max_backoff_ms' : 'backoff_base_ms';
     findings.push({ severity: 'warning', code: 'backoff_capped', message, path: [...path, at] });
   }
+  for (const key of ['backoff_base_ms', 'max_backoff_ms'] as const) {
+    const delay = retry[key];
+    if (retry.backoff === 'none' || !isWhole(delay) || delay < 1 || delay >= SHORT_BACKOFF_MS) continue;
+    const message = `${key} ${delay} in ${where} is less than ${SHORT_BACKOFF_MS} ms: the step is retried almost at once; raise it, or write \`backoff: none\``;
+    findings.push({ severity: 'warning', code: 'backoff_short', message, path: [...path, key] });
+  }
   return findings;
+}
+
+function isWhole(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value);
 }
 
 /** An event's name is declared once in a template. */

@@ -45,11 +45,11 @@ const retry = z
       default: DEFAULT_RETRY.backoff,
       description: 'How the delay before a retry grows.',
     }),
-    backoff_base_ms: whole(100, 3_600_000).nullish().meta({
+    backoff_base_ms: whole(1, 3_600_000).nullish().meta({
       default: DEFAULT_RETRY.backoffBaseMs,
       description: 'The delay that backoff grows from, in milliseconds.',
     }),
-    max_backoff_ms: whole(1000, 3_600_000).nullish().meta({
+    max_backoff_ms: whole(1, 3_600_000).nullish().meta({
       default: DEFAULT_RETRY.maxBackoffMs,
       description: 'No delay is longer than this, in milliseconds.',
     }),

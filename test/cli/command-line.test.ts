@@ -118,6 +118,20 @@ describe('the command line', () => {
     expect([handler.code, handler.stderr]).toEqual([3, expect.stringMatching(/error: .*handlers\/pair\.js:1:/)]);
   });
 
+  it('names every broken template file when a worker refuses to start', async () => {
+    const broken = await place.project('several-broken');
+    await broken.write('templates/good.yaml', PAIR);
+    await broken.write('templates/one.yaml', PAIR.replace('[first]', '[frist]'));
+    await broken.write('templates/two.yaml', `# ${'x'.repeat(1_048_576)}\n`);
+    await broken.write('templates/three.yaml', 'name: [');
+    await broken.write('handlers/pair.js', PAIR_HANDLERS);
+    const env = { TASKER_ENV: 'production', DATABASE_URL: 'postgres://127.0.0.1:1/shop' };
+    const { code, stderr } = await broken.run(['worker'], { env });
+    expect(code).toBe(3);
+    for (const file of ['one', 'two', 'three'])
+      expect(stderr).toMatch(new RegExp(`templates/${file}\\.yaml:\\d+:\\d+: error`));
+  });
+
   it('is quiet when the reader of its output goes away', async () => {
     const running = project.start(['template', 'show', 'pair', '--json']);
     running.process.stdout!.destroy();

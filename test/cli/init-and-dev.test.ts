@@ -151,3 +151,15 @@ it('dev says so when no file of the handlers folder exports a handler, at its st
   dev.process.kill('SIGTERM');
   expect((await dev.ended).code).toBe(0);
 });
+
+it('dev serves the sound templates while other template files are broken or too large', async () => {
+  await project.write('templates/broken.yaml', 'name: broken\nnamespace: demo\nversion: "1.0.0"\nsteps: []\n');
+  await project.write('templates/huge.yaml', `# ${'x'.repeat(1_048_576)}\n`);
+  dev = project.start(['dev']);
+  await dev.until('Ctrl-C stops');
+  expect(dev.output).toMatch(/templates\/broken\.yaml:4:\d+: error: the template has no steps/);
+  expect(dev.output).toMatch(/templates\/huge\.yaml:1:1: error: the file has \d+ bytes/);
+  expect((await project.run(['task', 'create', 'hello', '-i', '{"name":"Ada"}', '--wait'])).code).toBe(0);
+  dev.process.kill('SIGTERM');
+  expect((await dev.ended).code).toBe(0);
+});

@@ -16,6 +16,7 @@ describe('the published JSON Schema', () => {
   /** What the parser alone can tell; the form is right all the same. */
   const BEYOND_THE_FORM = new Set([
     'no_attempts',
+    'backoff_short',
     'unknown_step',
     'dependency_cycle',
     'bad_schema',
@@ -39,6 +40,7 @@ describe('the published JSON Schema', () => {
       step(''),
       step(', description: , retry: , depends_on: , timeout_seconds: ~'),
       step(', retry: {max_attempts: 0}'),
+      step(', retry: {backoff_base_ms: 1, max_backoff_ms: 1}'),
       step(
         ', retry: {retryable: false, max_attempts: 100, backoff: none, backoff_base_ms: 100, max_backoff_ms: 3600000}',
       ),
@@ -88,7 +90,8 @@ describe('the published JSON Schema', () => {
       step(', timeout_seconds: 1.5'),
       step(', timeout_seconds: 2147484'),
       step(', retry: {max_attempts: 101}'),
-      step(', retry: {backoff_base_ms: 99}'),
+      step(', retry: {backoff_base_ms: 0}'),
+      step(', retry: {max_backoff_ms: 0}'),
       step(', retry: {backoff: often}'),
       step(', publishes_events: [{name: nodot, description: d, schema: {}}]'),
       step(', publishes_events: [{name: a..b, description: d, schema: {}}]'),

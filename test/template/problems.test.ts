@@ -131,11 +131,11 @@ const FIELDS: Row[] = [
   ],
   [
     'numbers out of their range',
-    step('timeout_seconds: ▸0, retry: {max_attempts: ▸101, backoff_base_ms: ▸99, max_backoff_ms: ▸3600001}'),
+    step('timeout_seconds: ▸0, retry: {max_attempts: ▸101, backoff_base_ms: ▸0, max_backoff_ms: ▸3600001}'),
     [
       'error: `timeout_seconds` of step `a` is 0; it must be at least 1',
       'error: `retry.max_attempts` of step `a` is 101; it must be at most 100',
-      'error: `retry.backoff_base_ms` of step `a` is 99; it must be at least 100',
+      'error: `retry.backoff_base_ms` of step `a` is 0; it must be at least 1',
       'error: `retry.max_backoff_ms` of step `a` is 3600001; it must be at most 3600000',
     ],
   ],
@@ -153,6 +153,15 @@ const FIELDS: Row[] = [
     step('retry: {backoff_base_ms: ▸60000}'),
     [
       'warning: backoff_base_ms 60000 in `retry` of step `a` is more than max_backoff_ms 30000: every delay is 30000 ms; raise max_backoff_ms',
+    ],
+  ],
+  [
+    'a backoff below 10 ms, in environments too',
+    `${step('retry: {backoff_base_ms: ▸9, max_backoff_ms: 10}')}environments: {test: {steps: [{name: ALL, retry: {backoff_base_ms: ▸1, max_backoff_ms: ▸1}}, {name: a, retry: {backoff: none, backoff_base_ms: 1}}]}}\n`,
+    [
+      'warning: backoff_base_ms 9 in `retry` of step `a` is less than 10 ms: the step is retried almost at once; raise it, or write `backoff: none`',
+      'warning: backoff_base_ms 1 in `retry` of entry 1 of environment `test` is less than 10 ms: the step is retried almost at once; raise it, or write `backoff: none`',
+      'warning: max_backoff_ms 1 in `retry` of entry 1 of environment `test` is less than 10 ms: the step is retried almost at once; raise it, or write `backoff: none`',
     ],
   ],
   [
