@@ -15,7 +15,7 @@ import { workerSystem } from './worker-system.ts';
  * it need not be awaited.
  *
  * @example
- * const result = await bootstrapWorker({ namespace: 'my-app' });
+ * const result = await bootstrapWorker({ namespace: 'my_app' });
  * if (!result.success) throw new WorkerBootstrapError(result.message, { cause: result.cause });
  */
 export async function bootstrapWorker(config?: BootstrapConfig, module?: NapiModule): Promise<BootstrapResult> {

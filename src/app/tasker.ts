@@ -32,6 +32,7 @@ import type { Tracing } from '../tracing/tracing.ts';
 import { checkIsolation } from '../worker/isolation.ts';
 import { Worker, type WorkerStats } from '../worker/worker.ts';
 import { checkNamedSteps, phraseNamedSteps } from './check-named-steps.ts';
+import { uncoveredTemplates } from './check-namespaces.ts';
 import { withSpans } from './created-spans.ts';
 import { unusedProcessRegistries } from './event-registries.ts';
 import { loadTemplates, type TemplateSource } from './load-templates.ts';
@@ -260,10 +261,18 @@ export class Tasker {
     }
     await settledWithin(CHECK_MS, this.#checkNamedSteps());
     if (registry) this.#checkPublishers();
+    this.#checkNamespaces();
     if (this.#servesAll) await this.#serveAll();
     await this.#listener.start();
     await this.#delivery.start();
     await this.#worker?.start();
+  }
+
+  #checkNamespaces(): void {
+    const { namespaces, templates } = this.#parts;
+    if (!this.#worker || !namespaces) return;
+    const warning = uncoveredTemplates(namespaces, templates);
+    if (warning !== undefined) this.#logger.warn({ namespaces }, warning);
   }
 
   get #servesAll(): boolean {

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import { NAMESPACE_RULE, namespaces } from '../config/value-forms.ts';
 
 /** Options that every command takes, before or after its name. */
 export interface GlobalOptions {
@@ -29,6 +30,13 @@ export function seconds(text: string): number {
 /** Collects an option that may be given several times. */
 export function collect(text: string, before: string[] = []): string[] {
   return [...before, text];
+}
+
+/** Collects the namespaces that a worker serves; one that is empty counts as not given. */
+export function collectNamespaces(text: string, before: string[] | undefined): string[] | undefined {
+  const read = namespaces.schema.safeParse([text]);
+  if (!read.success) throw new InvalidArgumentError(`${NAMESPACE_RULE}.`);
+  return read.data ? [...(before ?? []), ...read.data] : before;
 }
 
 /** The options of a command, those for every command among them. */

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { collect, optionsOf, seconds, wholeNumber } from './options.ts';
+import { collectNamespaces, optionsOf, seconds, wholeNumber } from './options.ts';
 
 const CONCURRENCY = { least: 1, most: 100_000 };
 
@@ -26,7 +26,7 @@ export function addProjectCommands(program: Command): void {
 function workerOptions(command: Command): Command {
   return command
     .option('--concurrency <number>', 'handlers that run at once (default: 100)', wholeNumber(CONCURRENCY))
-    .option('-n, --namespace <namespace>', 'serve only this one; may be repeated', collect)
+    .option('-n, --namespace <namespace>', 'serve only this one; may be repeated', collectNamespaces)
     .option('--name <name>', "the worker's name in history (default: host and process)")
     .option('--drain-timeout <seconds>', 'how long running handlers may finish (default: 30)', seconds);
 }

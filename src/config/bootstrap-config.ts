@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { TaskerError } from '../errors.ts';
+import { isNamespace, NAMESPACE_RULE } from '../model/namespace.ts';
 import { nearNames } from '../model/near-names.ts';
 import { LOG_LEVELS, type LogLevel } from './environment.ts';
 import { type LoadConfigOptions, type LoadedConfig, loadConfig, withOverrides } from './load-config.ts';
@@ -8,12 +9,12 @@ import { type LoadConfigOptions, type LoadedConfig, loadConfig, withOverrides } 
  * What a worker that is started from a program is told; each member wins over environment and configuration file.
  *
  * @example
- * const config: BootstrapConfig = { namespace: 'my-app', logLevel: 'info' };
+ * const config: BootstrapConfig = { namespace: 'my_app', logLevel: 'info' };
  */
 export interface BootstrapConfig {
   /** The worker's name in history and messages. Default: `TASKER_WORKER_ID`, the file, else host and process id. */
   workerId?: string | undefined;
-  /** The one namespace to serve. Default: `TASKER_NAMESPACE`, the file, else those of the templates. */
+  /** The one namespace to serve. Empty or absent: `TASKER_NAMESPACE`, the file, else those of the templates. */
   namespace?: string | undefined;
   /** A TOML file, or a folder with `base/` and `environments/`. Default: `TASKER_CONFIG_PATH`, else the project's own. */
   configPath?: string | undefined;
@@ -28,7 +29,12 @@ export interface BootstrapConfig {
 const name = z.string().trim().min(1).optional();
 const FORM = z.strictObject({
   workerId: name,
-  namespace: name,
+  namespace: z
+    .string()
+    .trim()
+    .refine((text) => text === '' || isNamespace(text))
+    .transform((text) => text || undefined)
+    .optional(),
   configPath: name,
   logLevel: z.enum(LOG_LEVELS).optional(),
   databaseUrl: name,
@@ -39,7 +45,7 @@ const FORM = z.strictObject({
  * Checks what a worker is told: a key that is misspelt, or a level that does not exist, is refused at once.
  *
  * @example
- * const config = BootstrapConfig({ namespace: 'my-app' });
+ * const config = BootstrapConfig({ namespace: 'my_app' });
  * @throws TaskerError `config_invalid`, with every fault
  */
 export function BootstrapConfig(config: BootstrapConfig = {}): BootstrapConfig {
@@ -62,6 +68,7 @@ function wrongValue(key: string, config: unknown): string {
   const got = (config as Record<string, unknown>)[key];
   if (key === 'logLevel') return `logLevel must be one of ${LOG_LEVELS.join(', ')}, got ${JSON.stringify(got)}`;
   if (key === 'web') return `web must be true or false, got ${JSON.stringify(got)}`;
+  if (key === 'namespace') return `namespace ${JSON.stringify(got)} is not a namespace; ${NAMESPACE_RULE}`;
   return `${key} must be a text that is not empty`;
 }
 

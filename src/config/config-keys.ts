@@ -9,6 +9,7 @@ import {
   flag,
   logFilter,
   milliseconds,
+  namespaces,
   paths,
   patterns,
   rabbitmqUrl,
@@ -17,7 +18,6 @@ import {
   type ValueForm,
   whole,
   word,
-  words,
 } from './value-forms.ts';
 import { webhooks } from './webhook-config.ts';
 
@@ -162,7 +162,7 @@ export const CONFIG_KEYS: { readonly [Name in keyof TaskerConfig]: ConfigKey<Tas
   namespaces: {
     path: 'worker.namespaces',
     variables: ['TASKER_NAMESPACE'],
-    form: words,
+    form: namespaces,
     byDefault: undefined,
     defaultWords: 'those of the templates',
     about: 'Namespaces that the worker serves; it claims nothing of others.',

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { TaskerError } from '../errors.ts';
-import { type CheckedKeys, checkKeys } from './check-keys.ts';
+import { type CheckedKeys, checkKeys, wrongValue } from './check-keys.ts';
 import { CONFIG_KEYS, CONFIG_NAMES, type ConfigName } from './config-keys.ts';
 import { type ConfigProblem, formatConfigProblem } from './config-problem.ts';
 import { type ConfigHome, detectConfig, detectTemplates, namedConfig, projectRoot } from './find-config.ts';
@@ -132,10 +132,19 @@ function readAll({ env = process.env, cwd = process.cwd(), configPath, overrides
 /** A configuration with values of a program over it. Those that are undefined say nothing. */
 export function withOverrides(loaded: LoadedConfig, overrides: ConfigOverrides): LoadedConfig {
   const mixing = new Mixing(loaded);
+  const given = { ...overrides, namespaces: checkedNamespaces(overrides.namespaces) };
   for (const name of CONFIG_NAMES) {
-    if (overrides[name] !== undefined) mixing.set(name, overrides[name], { from: 'option' });
+    if (given[name] !== undefined) mixing.set(name, given[name], { from: 'option' });
   }
   return { ...loaded, ...mixing.finish() };
+}
+
+/** The namespaces that a program names. Undefined: it names none, or only empty ones. */
+function checkedNamespaces(given: unknown): string[] | undefined {
+  if (given === undefined) return undefined;
+  const read = CONFIG_KEYS.namespaces.form.schema.safeParse(given);
+  if (read.success) return read.data;
+  throw invalid([{ where: 'namespaces', message: wrongValue('the option', CONFIG_KEYS.namespaces, given) }]);
 }
 
 /** A value whose variable is missing is wrong as well: that is told once. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { isTaskerError } from '../errors.ts';
 import { regexOfPatterns } from '../model/event-pattern.ts';
+import { isNamespace, NAMESPACE_RULE } from '../model/namespace.ts';
 import { FILTER_LEVELS, type LogFilter, parseLogFilter } from './log-filter.ts';
 import type { ListenAddress } from './tasker-config.ts';
 
@@ -93,11 +94,21 @@ export const url: ValueForm<string | undefined> = {
   ofText: (text) => text,
 };
 
-/** Several words: a list in the file, separated by commas in a variable. */
-export const words: ValueForm<string[] | undefined> = {
-  schema: z.array(z.string().trim().min(1)).transform((list) => (list.length > 0 ? list : undefined)),
-  words: 'a list of texts',
-  ofText: (text) => text.split(',').filter((part) => part.trim() !== ''),
+export { NAMESPACE_RULE };
+
+/** Namespaces to serve: a list in the file, separated by commas in a variable. An empty one counts as not given. */
+export const namespaces: ValueForm<string[] | undefined> = {
+  schema: z
+    .array(
+      z
+        .string()
+        .trim()
+        .refine((name) => name === '' || isNamespace(name)),
+    )
+    .transform((list) => list.filter((name) => name !== ''))
+    .transform((list) => (list.length > 0 ? list : undefined)),
+  words: `a list of namespaces; ${NAMESPACE_RULE}`,
+  ofText: (text) => text.split(','),
 };
 
 /** Paths in one text are separated as in PATH, or by commas. */

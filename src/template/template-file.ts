@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { LONGEST_NAMESPACE, NAMESPACE, NAMESPACE_CHARACTERS } from '../model/namespace.ts';
 import {
   BACKOFFS,
   DEFAULT_RETRY,
@@ -19,7 +20,6 @@ import {
 
 /** PostgreSQL stores no control characters, and a name with blanks at its ends is a misprint. */
 const NAME = /^[^\s\p{Cc}](?:[^\p{Cc}]*[^\s\p{Cc}])?$/u;
-const NAMESPACE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const EVENT_NAME = /^[a-z0-9_]+(?:\.[a-z0-9_]+)+$/;
 const PUBLISHER = /^[A-Za-z_][A-Za-z0-9_]*(?:(?:::|\.)[A-Za-z_][A-Za-z0-9_]*)*$/;
 
@@ -173,8 +173,8 @@ export const templateFile = z.strictObject({
   name: named(64).meta({ description: 'The name of the template; unique with namespace and version.' }),
   namespace_name: z
     .string()
-    .max(29)
-    .regex(NAMESPACE, { error: 'must be letters, digits and underscores, and not begin with a digit' })
+    .max(LONGEST_NAMESPACE)
+    .regex(NAMESPACE, { error: `must be ${NAMESPACE_CHARACTERS}` })
     .meta({ description: 'Which workers run its steps.' }),
   version: named(16).meta({ description: 'A string, as "1.0.0"; a request names it exactly.' }),
   description: z.string().max(255).nullish().meta({ description: 'For people.' }),

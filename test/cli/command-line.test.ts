@@ -39,6 +39,8 @@ describe('the command line', () => {
     [['task', 'list', '-s', 'completed'], 'no task is ever completed; did you mean complete?'],
     [['task', 'create', 'pair', '-p', '101'], 'from -100 to 100'],
     [['task', 'get'], "missing required argument 'uuid'"],
+    [['worker', '-n', 'my-app'], 'a namespace has 1 to 29 letters, digits and underscores'],
+    [['dev', '-n', 'my-app'], 'a namespace has 1 to 29 letters, digits and underscores'],
     [['task'], 'Usage: tasker task'],
     [['task', 'create'], 'which template?'],
   ])('answers %j with the way out, exit code 2 and nothing on standard output', async (args, wayOut) => {
@@ -50,6 +52,7 @@ describe('the command line', () => {
     [{ DATABASE_URL: 'shop' }, 'DATABASE_URL is no PostgreSQL URL'],
     [{ DATABASE_URL: 'postgres://127.0.0.1:1/shop' }, 'nothing listens there'],
     [{ TASKER_ENV: 'production' }, 'DATABASE_URL is not set'],
+    [{ TASKER_NAMESPACE: 'my-app' }, 'a namespace has 1 to 29 letters, digits and underscores'],
   ])('a worker with %j does not start: one message, exit code 3', async (env, message) => {
     const { code, stdout, stderr } = await project.run(['worker'], { env });
     expect([code, stdout]).toEqual([3, '']);

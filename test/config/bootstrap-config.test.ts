@@ -7,8 +7,8 @@ describe('BootstrapConfig', () => {
   const wrong = (config: object) => thrownBy(() => BootstrapConfig(config)).message;
 
   it('takes what a worker is told, and nothing needs to be', () => {
-    expect(BootstrapConfig({ namespace: 'my-app', logLevel: 'info' })).toEqual({
-      namespace: 'my-app',
+    expect(BootstrapConfig({ namespace: 'my_app', logLevel: 'info' })).toEqual({
+      namespace: 'my_app',
       logLevel: 'info',
     });
     expect(BootstrapConfig()).toEqual({});
@@ -17,9 +17,27 @@ describe('BootstrapConfig', () => {
   it('refuses a key that is misspelt, with the one that was meant', () => {
     expect(wrong({ namspace: 'x' })).toBe('BootstrapConfig: namspace is no key; did you mean namespace?');
     expect(wrong({ log_level: 'info' })).toBe('BootstrapConfig: log_level is no key; did you mean logLevel?');
-    expect(wrong({ zzz: 1, namespace: '' })).toBe(
-      'BootstrapConfig: namespace must be a text that is not empty; zzz is no key; there are workerId, namespace, configPath, logLevel, databaseUrl, web',
+    expect(wrong({ zzz: 1, workerId: '' })).toBe(
+      'BootstrapConfig: workerId must be a text that is not empty; zzz is no key; there are workerId, namespace, configPath, logLevel, databaseUrl, web',
     );
+  });
+
+  it('refuses a namespace that no template may have, with the rule', () => {
+    const rule = 'a namespace has 1 to 29 letters, digits and underscores, and does not begin with a digit';
+    expect(wrong({ namespace: 'my-app' })).toBe(`BootstrapConfig: namespace "my-app" is not a namespace; ${rule}`);
+    for (const namespace of ['1st', 'a b', 'über', 'n'.repeat(30), 'a\0', 7, null])
+      expect(wrong({ namespace })).toContain(rule);
+  });
+
+  it('takes an empty namespace as not given', () => {
+    const env = { TASKER_NAMESPACE: 'shop' };
+    for (const namespace of ['', ' ', undefined]) {
+      const served = (variables: NodeJS.ProcessEnv) =>
+        loadBootstrapConfig({ namespace }, { cwd: projectWith({}), env: variables }).config.namespaces;
+      expect(served(env)).toEqual(['shop']);
+      expect(served({ TASKER_NAMESPACE: '' })).toBeUndefined();
+      expect(served({ TASKER_NAMESPACE: ' , ' })).toBeUndefined();
+    }
   });
 
   it('refuses a level that does not exist', () => {
@@ -51,7 +69,7 @@ describe('BootstrapConfig', () => {
     const { config } = loadBootstrapConfig(
       {
         workerId: 'me',
-        namespace: 'my-app',
+        namespace: 'my_app',
         configPath: 'mine.toml',
         logLevel: 'debug',
         databaseUrl: 'postgres://me/db',
@@ -60,7 +78,7 @@ describe('BootstrapConfig', () => {
     );
     expect(config).toMatchObject({
       name: 'me',
-      namespaces: ['my-app'],
+      namespaces: ['my_app'],
       leaseMs: 5000,
       log: { level: 'debug', modules: {} },
       databaseUrl: 'postgres://me/db',

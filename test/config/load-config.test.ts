@@ -129,7 +129,7 @@ describe('what is wrong in a file', () => {
       'tasker.toml:6: the variable SECRET_TOKEN may not be used in a configuration file; the guide lists those that may; write the value itself',
       'tasker.toml:9: worker.web must be a table, got 4',
       'tasker.toml:5: common.database.pool.max_connections must be a whole number from 2 to 10000, got "many"',
-      'tasker.toml:10: worker.namespaces must be a list of texts, got ["x = 1",""]',
+      'tasker.toml:10: worker.namespaces must be a list of namespaces; a namespace has 1 to 29 letters, digits and underscores, and does not begin with a digit, got ["x = 1",""]',
       'tasker.toml:8: worker.lease_seconds must be a number of seconds from 0.1 to 2147483, got 0',
       'tasker.toml:12: worker.shutdown_timeout_ms must be a whole number of milliseconds from 0 to 2147483647, got -1',
       'TASKER_PIPELINE: the variable must be true or false, got "maybe"',
@@ -145,6 +145,21 @@ describe('what is wrong in a file', () => {
     expect(thrownBy(() => at({ 'tasker.toml': '[worker]\nworker_id = \n' })).message).toMatch(
       /^tasker\.toml:2: this is not TOML: [^\n]+$/,
     );
+  });
+
+  it('is a namespace that no template may have, wherever it is given', () => {
+    const rule = 'a namespace has 1 to 29 letters, digits and underscores, and does not begin with a digit';
+    const toml = (text: string) => projectWith({ 'tasker.toml': `worker.namespaces = ${text}` });
+    const none = projectWith({});
+    expect(thrownBy(() => loadConfig({ cwd: toml('["shop", "my-app"]'), env: {} })).message).toBe(
+      `tasker.toml:1: worker.namespaces must be a list of namespaces; ${rule}, got ["shop","my-app"]`,
+    );
+    expect(thrownBy(() => loadConfig({ cwd: none, env: { TASKER_NAMESPACE: 'my-app' } })).message).toContain(rule);
+    expect(thrownBy(() => loadConfig({ cwd: none, env: {}, overrides: { namespaces: ['my-app'] } })).message).toBe(
+      `namespaces: the option must be a list of namespaces; ${rule}, got ["my-app"]`,
+    );
+    const served = (text: string) => loadConfig({ cwd: toml(text), env: {} }).config.namespaces;
+    expect([served('["", "shop "]'), served('[""]'), served('[]')]).toEqual([['shop'], undefined, undefined]);
   });
 
   it('is a warning with the key that was meant when it is a key that nobody knows', () => {

@@ -222,3 +222,14 @@ it('takes the options of a native worker, which have no effect here', async () =
   await worker.start();
   expect(worker.isRunning()).toBe(true);
 });
+
+it('serves the namespaces of its templates when the namespace that it is told is empty', async () => {
+  const worker = await server({ namespace: '' });
+  await worker.start();
+  expect(worker.tasker!.vitals.namespaces).toEqual(['test']);
+});
+
+it('refuses a namespace that no template may have, with the rule', async () => {
+  const worker = await server({ namespace: 'my-app' });
+  await expect(worker.start()).rejects.toThrow(/a namespace has 1 to 29 letters, digits and underscores/);
+});

@@ -1,9 +1,10 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createTasker } from '../../src/app/create-tasker.ts';
+import { type CreateTaskerOptions, createTasker } from '../../src/app/create-tasker.ts';
 import type { Tasker } from '../../src/app/tasker.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
+import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { invariants, template, until } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 
@@ -32,6 +33,19 @@ describe('taskers in one process', () => {
     expect(tasker.stats).toBeUndefined();
     await expect(tasker.waitForTask(taskUuid, { timeoutMs: 60 })).rejects.toMatchObject({ code: 'timeout' });
     expect((await tasker.getTask(taskUuid)).status).toBe('pending');
+  });
+
+  it('warn once at their start when they serve none of the namespaces of their templates', async () => {
+    const warnings = async (namespaces: string[], more: CreateTaskerOptions = {}) => {
+      const { logger, lines } = collectingLogger();
+      await shared.setup({ a: [] }, { handlers: [named('a', 'one')], namespaces, logger, ...more });
+      return lines.filter(({ level }) => level === 'warn').map(({ message }) => message);
+    };
+    expect(await warnings(['default'])).toEqual([
+      expect.stringMatching(/^this worker serves the namespace default, but its templates are in \w+: it runs none/),
+    ]);
+    expect(await warnings(['default'], { worker: false })).toEqual([]);
+    expect(await warnings([''])).toEqual([]);
   });
 
   it('with autoStart: false run nothing before start()', async () => {

@@ -314,7 +314,7 @@ describe('a database that is not to be had', () => {
     const { stdout, code, lingered } = await program(
       `
       const { createTasker, defineHandler } = await import(process.env.PACKAGE);
-      await createTasker({ migrate: false, namespaces: ['a\\0b'], handlers: [defineHandler('a', {}, () => ({}))] })
+      await createTasker({ migrate: false, name: 'a\\0b', handlers: [defineHandler('a', {}, () => ({}))] })
         .then(() => console.log('it started'), (error) => console.log('refused: ' + error.message));
     `,
       { DATABASE_URL: shared.url },

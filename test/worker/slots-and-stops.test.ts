@@ -79,7 +79,7 @@ it('a claim that was made before the subscriber came leaves in the queue what it
 
 it('the last word counts: a stop after a start that waits for another stop ends that worker too', async () => {
   cleanProcess();
-  const config = { namespace: 'last-word', databaseUrl: shared.url, logLevel: 'error' } as const;
+  const config = { namespace: 'last_word', databaseUrl: shared.url, logLevel: 'error' } as const;
   expect(await bootstrapWorker(config)).toMatchObject({ status: 'started' });
   const answers = await Promise.all([stopWorker(), bootstrapWorker(config), stopWorker()]);
   expect(answers.map(({ status }) => status)).toEqual(['stopped', 'started', 'stopped']);

@@ -1,0 +1,16 @@
+/** Its characters, whatever its length. */
+export const NAMESPACE = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/** Characters that a namespace may have. */
+export const LONGEST_NAMESPACE = 29;
+
+/** What a namespace consists of, after "must be". */
+export const NAMESPACE_CHARACTERS = 'letters, digits and underscores, and not begin with a digit';
+
+/** The whole rule, for places outside of templates. */
+export const NAMESPACE_RULE = `a namespace has 1 to ${LONGEST_NAMESPACE} letters, digits and underscores, and does not begin with a digit`;
+
+/** Whether a template may have it. */
+export function isNamespace(text: string): boolean {
+  return text.length <= LONGEST_NAMESPACE && NAMESPACE.test(text);
+}
