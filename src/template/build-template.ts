@@ -125,11 +125,13 @@ function lifecycleOf(lifecycle: TemplateFile['lifecycle']): Lifecycle | null {
 
 function metadataOf(metadata: TemplateFile['metadata']): TemplateMetadata | null {
   if (!metadata) return null;
+  const { author, tags, documentation_url, created_at, updated_at, ...other } = metadata;
   return {
-    author: metadata.author ?? null,
-    tags: metadata.tags ?? [],
-    documentationUrl: metadata.documentation_url ?? null,
-    createdAt: metadata.created_at ?? null,
-    updatedAt: metadata.updated_at ?? null,
+    author: author ?? null,
+    tags: tags ?? [],
+    documentationUrl: documentation_url ?? null,
+    createdAt: created_at ?? null,
+    updatedAt: updated_at ?? null,
+    other: Object.fromEntries(Object.entries(other).filter(([, value]) => value !== null)),
   };
 }

@@ -137,7 +137,7 @@ export interface Lifecycle {
   autoDlqOnTimeout: boolean | null;
 }
 
-/** Who wrote a template, and where it is described. */
+/** Who wrote a template, where it is described, and whatever else people note. */
 export interface TemplateMetadata {
   author: string | null;
   tags: string[];
@@ -146,6 +146,8 @@ export interface TemplateMetadata {
   createdAt: string | null;
   /** RFC 3339. */
   updatedAt: string | null;
+  /** Fields of any other name, as written. */
+  other: Record<string, unknown>;
 }
 
 /** The outside systems that a template's steps talk to; for people, nothing reads it. */

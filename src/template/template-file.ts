@@ -179,7 +179,7 @@ export const templateFile = z.strictObject({
   version: named(16).meta({ description: 'A string, as "1.0.0"; a request names it exactly.' }),
   description: z.string().max(255).nullish().meta({ description: 'For people.' }),
   metadata: z
-    .strictObject({
+    .looseObject({
       author: z.string().nullish(),
       tags: z.array(z.string()).nullish().meta({ default: [] }),
       documentation_url: z.string().nullish(),
@@ -187,7 +187,7 @@ export const templateFile = z.strictObject({
       updated_at: z.iso.datetime({ offset: true }).nullish(),
     })
     .nullish()
-    .meta({ description: 'Who wrote it, and where it is described.' }),
+    .meta({ description: 'Who wrote it, where it is described, and whatever else people note.' }),
   system_dependencies: z
     .strictObject({
       primary: z.string().nullish().meta({ default: 'default' }),

@@ -18,6 +18,7 @@ export function templateToJson(template: TaskTemplate): JsonObject {
     metadata:
       metadata &&
       present({
+        ...metadata.other,
         author: metadata.author,
         tags: metadata.tags,
         documentation_url: metadata.documentationUrl,

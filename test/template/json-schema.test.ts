@@ -52,6 +52,7 @@ describe('the published JSON Schema', () => {
       `${HEAD}steps: [{name: a, handler: {callable: h, method: m, resolver: r, initialization: {x: [1]}}}]`,
       `name: "${'n'.repeat(64)}"\nnamespace_name: _n\nversion: v-1 b\nsteps: [{name: "ä ö", handler: a b}]`,
       `${step('')}metadata: {author: a, tags: [b], created_at: 2026-01-02T03:04:05.6Z}\n`,
+      `${step('')}metadata: {notes: [a], blog_post: x}\n`,
       `${step('')}metadata: {}\nlifecycle: {}\nsystem_dependencies: {}\nenvironments: {a: {}, b: , c: {steps: [{name: ALL, retry: {}, handler: {}}]}}\n`,
       `${step('')}identity_strategy: caller_provided\ndefault_context: {a: 1}\ndefault_options:\ndomain_events: [{name: x}]\n`,
       `${step('')}lifecycle: {max_duration_minutes: 43200, staleness_action: none, auto_fail_on_timeout: true}\n`,

@@ -107,6 +107,20 @@ steps:
     });
   });
 
+  it('keeps whatever else its metadata says, without a warning', () => {
+    const { metadata } = clean(
+      `${HEAD}metadata: {atuhor: Ada, notes: [a, {b: 1}], blog_post: https://x.test, Größe: 3, empty: }\nsteps: [{name: a, handler: h}]\n`,
+    );
+    expect(metadata).toEqual({
+      author: null,
+      tags: [],
+      documentationUrl: null,
+      createdAt: null,
+      updatedAt: null,
+      other: { atuhor: 'Ada', notes: ['a', { b: 1 }], blog_post: 'https://x.test', Größe: 3 },
+    });
+  });
+
   it('may use either spelling of a field', () => {
     const first = clean(`name: a\nnamespace_name: n\nversion: "1"
 steps: [{name: x, handler: {callable: h}}, {name: y, handler: {callable: h}, type: decision, dependencies: [x]}]`);

@@ -88,6 +88,7 @@ const file = fc
     lifecycle: maybe(lifecycle),
     identity_strategy: maybe(fc.constantFrom('strict', 'caller_provided', 'always_unique')),
     default_context: maybe(map),
+    metadata: maybe(map),
   })
   .map((it) => JSON.parse(JSON.stringify(it)) as JsonObject);
 
