@@ -15,6 +15,7 @@ import { PINNED_PLANS } from '../store/planner.ts';
 import { idsOf } from '../tracing/traceparent.ts';
 import { createDespiteLoss } from './create-despite-loss.ts';
 import { insertAtOnce, insertPortions, portionsOf } from './insert-tasks.ts';
+import { withDefaultContext, withDefaultOptions } from './template-defaults.ts';
 import { nameOf, type Snapshot, type TemplateStore } from './template-store.ts';
 
 /** What a caller asks for. */
@@ -25,16 +26,20 @@ export interface TaskRequest {
   namespace?: string;
   /** Its version, matched exactly. Default `1.0.0`. */
   version?: string;
-  /** The input that every step can read: a JSON object of at most 1 MB, 10 levels deep. Default `{}`. */
+  /**
+   * The input that every step can read: a JSON object of at most 1 MB, 10 levels deep. The template's `default_context`
+   * supplies the keys that it leaves out. Default `{}`.
+   */
   context?: Record<string, unknown>;
-  /** −100 … 100, higher first. Default 0. */
+  /** −100 … 100, higher first. Default: the template's, else 0. */
   priority?: number;
   /** Makes the task the same as another with this key, whatever the template's `identity_strategy` says. */
   idempotencyKey?: string;
-  /** Who asked, from where, why: kept for those who look later. At most 128 characters each. */
+  /** Who asked, from where, why: kept for those who look later. At most 128 characters each. Default: the template's. */
   initiator?: string;
   sourceSystem?: string;
   reason?: string;
+  /** Default: the template's. */
   tags?: string[];
   /** A UUID that ties logs and tasks together. Default: the task's own id. */
   correlationId?: string;
@@ -72,12 +77,13 @@ export async function createTasks(
 ): Promise<CreatedTask[]> {
   if (requests.length === 0) return [];
   const snapshots = await snapshotsOf(templates, requests);
-  const tasks = requests.map((request, i) => newTask(request, snapshots[i]!, i));
+  const whole = requests.map((request, i) => withDefaultOptions(request, snapshots[i]!.template));
+  const tasks = whole.map((request, i) => newTask(request, snapshots[i]!, i));
   const result = (taskUuid: string, i: number) => ({
     taskUuid,
     snapshot: snapshots[i]!,
     created: taskUuid === tasks[i]!.taskUuid,
-    priority: requests[i]!.priority ?? 0,
+    priority: whole[i]!.priority ?? 0,
   });
   const ids = tasks.map((task) => task.taskUuid);
   const watched = tasks.flatMap(({ taskUuid }, i) => {
@@ -215,7 +221,10 @@ function encodeContext(value: Record<string, unknown>, snapshot: Snapshot, where
   }
   if (!stored.json.startsWith('{')) throw new TaskerError('invalid_context', `${where}: context must be an object`);
   // What is stored is checked, not what stands for it: a date is a text by then.
-  const plain: unknown = JSON.parse(stored.json);
+  let plain = JSON.parse(stored.json) as Record<string, unknown>;
+  let { json } = stored;
+  const { defaultContext } = snapshot.template;
+  if (defaultContext) ({ plain, json } = withDefaultContext(plain, defaultContext, where));
   const over = overLimit(plain, 'context');
   if (over) throw new TaskerError('invalid_context', `${where}: ${over.path} ${over.reason}`, { details: over });
   const violations = snapshot.checkInput(plain);
@@ -226,7 +235,7 @@ function encodeContext(value: Record<string, unknown>, snapshot: Snapshot, where
       { details: { violations } },
     );
   }
-  return stored.json;
+  return json;
 }
 
 function label(

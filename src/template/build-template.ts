@@ -1,6 +1,7 @@
 import {
   type BatchConfig,
   DEFAULT_RETRY,
+  type DefaultOptions,
   type EventDeclaration,
   type HandlerReference,
   type Lifecycle,
@@ -37,7 +38,7 @@ export function buildTemplate(file: TemplateFile): TaskTemplate {
     lifecycle: lifecycleOf(file.lifecycle),
     identityStrategy: file.identity_strategy ?? 'strict',
     defaultContext: file.default_context ?? null,
-    defaultOptions: file.default_options ?? null,
+    defaultOptions: defaultOptionsOf(file.default_options),
   };
 }
 
@@ -120,6 +121,17 @@ function lifecycleOf(lifecycle: TemplateFile['lifecycle']): Lifecycle | null {
     stalenessAction: lifecycle.staleness_action ?? 'dlq',
     autoFailOnTimeout: lifecycle.auto_fail_on_timeout ?? null,
     autoDlqOnTimeout: lifecycle.auto_dlq_on_timeout ?? null,
+  };
+}
+
+function defaultOptionsOf(options: TemplateFile['default_options']): DefaultOptions | null {
+  if (!options) return null;
+  return {
+    priority: options.priority ?? null,
+    tags: options.tags ?? null,
+    initiator: options.initiator ?? null,
+    sourceSystem: options.source_system ?? null,
+    reason: options.reason ?? null,
   };
 }
 

@@ -1,3 +1,4 @@
+import { overLimit } from '../model/context-limits.ts';
 import { ALL_STEPS } from './apply-environment.ts';
 import { schemaProblems } from './json-schema-check.ts';
 import { phraseOf } from './phrase.ts';
@@ -71,6 +72,15 @@ function retryFindings(retry: Record<string, unknown>, path: Path, data: unknown
 
 function isWhole(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value);
+}
+
+/** A default that is too large would refuse every task. */
+export function defaultContextRules(data: unknown): Finding[] {
+  const defaults = isFields(data) && isFields(data.default_context) ? data.default_context : {};
+  const over = overLimit(defaults, 'default_context');
+  if (!over) return [];
+  const message = `\`${over.path}\` ${over.reason} in a context`;
+  return [{ severity: 'error', code: 'default_context_too_large', message, path: ['default_context'] }];
 }
 
 /** An event's name is declared once in a template. */

@@ -1,6 +1,6 @@
 import { type checkForm, type FormIssue, knownKeysAt, type UnknownKey } from './check-form.ts';
 import { describeIssue } from './describe-issue.ts';
-import { environmentRules, eventRules, retryRules, schemaRules } from './field-rules.ts';
+import { defaultContextRules, environmentRules, eventRules, retryRules, schemaRules } from './field-rules.ts';
 import { locate, pathText } from './locate.ts';
 import { phraseOf } from './phrase.ts';
 import type { ReadYaml } from './read-yaml.ts';
@@ -28,6 +28,7 @@ export function findingsOf(read: ReadYaml, { data, twice, form }: CheckedData): 
     ...typeRules(steps),
     ...environmentRules(data, steps),
     ...retryRules(data, steps),
+    ...defaultContextRules(data),
     ...eventRules(steps),
     ...schemaRules(data, steps),
   ];

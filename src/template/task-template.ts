@@ -173,6 +173,16 @@ export interface StepOverride {
   retry: RetryPolicy | null;
 }
 
+/** What a request for a task of the template may leave out. Null: the template has no default of its own. */
+export interface DefaultOptions {
+  /** −100 … 100, higher first. */
+  priority: number | null;
+  tags: string[] | null;
+  initiator: string | null;
+  sourceSystem: string | null;
+  reason: string | null;
+}
+
 /** A parsed template: what tasks are created from. */
 export interface TaskTemplate {
   name: string;
@@ -190,6 +200,8 @@ export interface TaskTemplate {
   lifecycle: Lifecycle | null;
   /** Default `strict`. */
   identityStrategy: IdentityStrategy;
+  /** Laid under the context of each new task, key by key. */
   defaultContext: Record<string, unknown> | null;
-  defaultOptions: Record<string, unknown> | null;
+  /** For requests that don't say it themselves. */
+  defaultOptions: DefaultOptions | null;
 }

@@ -168,6 +168,18 @@ const lifecycle = z
   })
   .meta({ description: 'How long a task may stay in a state, and what happens then.' });
 
+const label = z.string().max(128).nullish();
+
+const defaultOptions = z
+  .strictObject({
+    priority: whole(-100, 100).nullish().meta({ default: 0, description: 'Higher first.' }),
+    tags: z.array(z.string().max(128)).max(1000).nullish(),
+    initiator: label.meta({ description: 'Who asked.' }),
+    source_system: label.meta({ description: 'From where.' }),
+    reason: label.meta({ description: 'Why.' }),
+  })
+  .meta({ description: 'What a request for a task may leave out. What the request gives wins.' });
+
 /** A whole template file. */
 export const templateFile = z.strictObject({
   name: named(64).meta({ description: 'The name of the template; unique with namespace and version.' }),
@@ -215,8 +227,10 @@ export const templateFile = z.strictObject({
     default: 'strict',
     description: 'What makes two requests the same task: their context, a key of the caller, or nothing.',
   }),
-  default_context: object().nullish(),
-  default_options: object().nullish(),
+  default_context: object()
+    .nullish()
+    .meta({ description: 'Keys of the context that a request may leave out. What the request gives wins.' }),
+  default_options: defaultOptions.nullish(),
 });
 
 /** A template file that has the right form. */

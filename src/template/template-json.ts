@@ -9,7 +9,7 @@ import type { BatchConfig, JsonObject, RetryPolicy, StepTemplate, TaskTemplate }
  * environment are in the steps already; `environments` itself is not part of it.
  */
 export function templateToJson(template: TaskTemplate): JsonObject {
-  const { metadata, lifecycle } = template;
+  const { metadata, lifecycle, defaultOptions } = template;
   const json = present({
     name: template.name,
     namespace_name: template.namespace,
@@ -42,7 +42,15 @@ export function templateToJson(template: TaskTemplate): JsonObject {
       }),
     identity_strategy: template.identityStrategy,
     default_context: template.defaultContext,
-    default_options: template.defaultOptions,
+    default_options:
+      defaultOptions &&
+      present({
+        priority: defaultOptions.priority,
+        tags: defaultOptions.tags,
+        initiator: defaultOptions.initiator,
+        source_system: defaultOptions.sourceSystem,
+        reason: defaultOptions.reason,
+      }),
   });
   // What the parser lets through holds nothing but JSON.
   return json as JsonObject;

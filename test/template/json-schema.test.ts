@@ -54,7 +54,7 @@ describe('the published JSON Schema', () => {
       `${step('')}metadata: {author: a, tags: [b], created_at: 2026-01-02T03:04:05.6Z}\n`,
       `${step('')}metadata: {notes: [a], blog_post: x}\n`,
       `${step('')}metadata: {}\nlifecycle: {}\nsystem_dependencies: {}\nenvironments: {a: {}, b: , c: {steps: [{name: ALL, retry: {}, handler: {}}]}}\n`,
-      `${step('')}identity_strategy: caller_provided\ndefault_context: {a: 1}\ndefault_options:\ndomain_events: [{name: x}]\n`,
+      `${step('')}identity_strategy: caller_provided\ndefault_context: {a: 1}\ndefault_options: {priority: -5, tags: [a], initiator: i, source_system: s, reason: r}\ndomain_events: [{name: x}]\n`,
       `${step('')}lifecycle: {max_duration_minutes: 43200, staleness_action: none, auto_fail_on_timeout: true}\n`,
     ];
     expect(good.filter((text) => !agree(text))).toEqual([]);
@@ -106,6 +106,9 @@ describe('the published JSON Schema', () => {
       `${step('')}metadata: {created_at: 2026-01-02}\n`,
       `${step('')}identity_strategy: none\n`,
       `${step('')}input_schema: [a]\n`,
+      `${step('')}default_options: {priority: 101}\n`,
+      `${step('')}default_options: {tags: a}\n`,
+      `${step('')}default_options: {timeout: 3}\n`,
       `${step('')}colour: blue\n`,
     ];
     expect(bad.filter(agree)).toEqual([]);

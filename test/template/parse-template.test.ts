@@ -50,7 +50,7 @@ domain_events: [{name: full.done, description: it is done, schema: {type: object
 input_schema: {type: object}
 identity_strategy: always_unique
 default_context: {a: 1}
-default_options: {b: 2}
+default_options: {priority: 2, source_system: shop}
 lifecycle:
   max_duration_minutes: 60
   max_waiting_for_dependencies_minutes: 1
@@ -80,7 +80,7 @@ steps:
       domainEvents: [{ name: 'full.done', description: 'it is done', schema: { type: 'object' } }],
       identityStrategy: 'always_unique',
       defaultContext: { a: 1 },
-      defaultOptions: { b: 2 },
+      defaultOptions: { priority: 2, tags: null, initiator: null, sourceSystem: 'shop', reason: null },
       lifecycle: {
         maxDurationMinutes: 60,
         maxStepsInProcessMinutes: 3,

@@ -213,6 +213,15 @@ const PARTS: Row[] = [
     ],
   ],
   [
+    'defaults for requests that no request may have',
+    `${stepsYaml('a')}default_context: ▸{text: ${'x'.repeat(10_001)}}\ndefault_options: {priority: ▸101, ▸idempotency_key: k}\n`,
+    [
+      'error: `default_context.text` has 10001 characters; at most 10000 are allowed in a context',
+      'error: `default_options.priority` is 101; it must be at most 100',
+      'warning: unknown key `idempotency_key` in `default_options`; it is passed over',
+    ],
+  ],
+  [
     'a lifecycle and a date out of form',
     `${stepsYaml('a')}lifecycle: {max_duration_minutes: ▸43201, staleness_action: ▸eror}\nmetadata: {created_at: ▸2026-01-01}\n`,
     [

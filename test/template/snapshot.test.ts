@@ -88,6 +88,9 @@ const file = fc
     lifecycle: maybe(lifecycle),
     identity_strategy: maybe(fc.constantFrom('strict', 'caller_provided', 'always_unique')),
     default_context: maybe(map),
+    default_options: maybe(
+      fc.record({ priority: fc.integer({ min: -100, max: 100 }), tags: fc.array(text) }, { requiredKeys: [] }),
+    ),
     metadata: maybe(map),
   })
   .map((it) => JSON.parse(JSON.stringify(it)) as JsonObject);
