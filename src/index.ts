@@ -16,6 +16,7 @@ export { FfiLayer, type FfiLayerConfig, getFfiLayer } from './app/ffi-layer.ts';
 export { HandlerSystem } from './app/handler-system.ts';
 export type { WebOptions, WorkerServerConfig } from './app/server-config.ts';
 export { ShutdownController, type ShutdownHandler } from './app/shutdown-controller.ts';
+export type { TaskRequestOf, TaskTypes } from './app/task-types.ts';
 export type { ListOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from './app/tasker.ts';
 export type { TaskerEvents, WatchEventsOptions } from './app/tasker-events.ts';
 export type { Explanation, StepExplanation } from './app/why.ts';

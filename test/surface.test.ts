@@ -393,9 +393,11 @@ describe('the surface', () => {
       Task
       TaskHandle
       TaskRequest
+      TaskRequestOf
       TaskSnapshot
       TaskState
       TaskTemplate
+      TaskTypes
       Tasker
       TaskerConfig
       TaskerErrorOptions

@@ -39,6 +39,7 @@ import { loadTemplates, type TemplateSource } from './load-templates.ts';
 import { meantState } from './meant-state.ts';
 import { Notices } from './notices.ts';
 import type { OpenDatabase } from './open-database.ts';
+import type { CheckedRequest, CheckedRequests } from './task-types.ts';
 import { isResting, TaskWaiter } from './task-waiter.ts';
 import { TaskerCounts } from './tasker-counts.ts';
 import { TaskerDelivery } from './tasker-delivery.ts';
@@ -382,19 +383,31 @@ export class Tasker {
   }
 
   /**
-   * Creates a task. It is committed when this resolves.
+   * Creates a task. It is committed when this resolves. With the file of `tasker generate types` in the program, name,
+   * namespace, version and context are checked by their types (see `TaskTypes`), unless one of the first three is only
+   * a `string`.
    *
    * @example
    * const task = await tasker.createTask({ namespace: 'shop', name: 'fulfil', version: '1.0.0', context: { order_id: 'O-7' } });
    * @throws TaskerError `template_not_found`, `bad_request`, `invalid_context`, `identity_missing`, `conflict`
    */
-  async createTask(request: TaskRequest, options?: CreateOptions): Promise<TaskHandle> {
-    const [handle] = await this.createTasks([request], options);
+  async createTask<Name extends string = string, Namespace extends string = never, Version extends string = never>(
+    request: CheckedRequest<Name, Namespace, Version>,
+    options?: CreateOptions,
+  ): Promise<TaskHandle> {
+    const [handle] = await this.#createTasks([request as TaskRequest], options);
     return handle!;
   }
 
   /** Creates many tasks in one transaction, all or none; some hundreds at a time are fastest. Throws as {@link createTask}. */
-  async createTasks(requests: readonly TaskRequest[], options?: CreateOptions): Promise<TaskHandle[]> {
+  createTasks<Name extends string = string, Namespace extends string = never, Version extends string = never>(
+    requests: CheckedRequests<Name, Namespace, Version>,
+    options?: CreateOptions,
+  ): Promise<TaskHandle[]> {
+    return this.#createTasks(requests as readonly TaskRequest[], options);
+  }
+
+  async #createTasks(requests: readonly TaskRequest[], options?: CreateOptions): Promise<TaskHandle[]> {
     const { tracing } = this.#parts;
     const read = readRequests(requests);
     const how = readCreateOptions(options);

@@ -4,6 +4,7 @@ import { eventRegistries } from '../app/event-registries.ts';
 import { FoundEvents } from '../app/found-events.ts';
 import { loadHandlers } from '../app/load-handlers.ts';
 import { loadTemplates, type TemplateSource } from '../app/load-templates.ts';
+import type { CheckedRequest, TaskTypes } from '../app/task-types.ts';
 import type { Tasker } from '../app/tasker.ts';
 import { readEnvironment } from '../config/environment.ts';
 import type { TaskRequest } from '../engine/create-task.ts';
@@ -72,14 +73,18 @@ export class TestTasker {
 
   /**
    * Creates a task and waits until it rests: complete, failed, or blocked by failures. Of a single template, name,
-   * namespace and version may be left out.
+   * namespace and version may be left out. A request with a name is checked by its types as that of `createTask` is.
    *
    * @example
    * const { task, results } = await kit.run({ context: { order_id: 'O-7' } });
    * @throws TaskerError what `createTask` throws; `timeout` after `timeoutMs` (10,000), with what each step waits for
    */
-  async run(request: Partial<TaskRequest> = {}, { timeoutMs = 10_000 }: { timeoutMs?: number } = {}): Promise<TestRun> {
-    const { taskUuid } = await this.tasker.createTask(this.#complete(request));
+  async run<Name extends string = string, Namespace extends string = never, Version extends string = never>(
+    request?: CheckedRequest<Name, Namespace, Version, TaskTypes, Partial<TaskRequest>>,
+    { timeoutMs = 10_000 }: { timeoutMs?: number } = {},
+  ): Promise<TestRun> {
+    const whole = this.#complete((request ?? {}) as Partial<TaskRequest>);
+    const { taskUuid } = await this.tasker.createTask(whole);
     const task = await this.tasker.waitForTask(taskUuid, { timeoutMs }).catch(async (error: unknown) => {
       if (!(error instanceof TaskerError) || error.code !== 'timeout') throw error;
       const { steps } = await this.tasker.why(taskUuid);

@@ -67,6 +67,8 @@ describe('types generated from templates', () => {
       typesOf([paid]).text,
     ).toBe(`// Written by \`tasker generate types\` from the project's templates: change those, and run it again.
 
+import type {} from 'tasker-core';
+
 /**
  * payment processed
  * Published by step pay of demo/demo@1.0.0.
@@ -79,6 +81,13 @@ export interface PaymentProcessedPayload {
 /** The payload of each event, by its name. */
 export interface EventPayloads {
   'payment.processed': PaymentProcessedPayload;
+}
+
+declare module 'tasker-core' {
+  /** What createTask checks. */
+  interface TaskTypes {
+    'demo/demo@1.0.0': { namespace: 'demo'; name: 'demo'; version: '1.0.0'; context: Record<string, unknown> };
+  }
 }
 `);
   });
@@ -213,6 +222,51 @@ export interface Line {
     expect(text).toContain(
       "'demo/demo@1': DemoDemoInput;\n  'demo/demo@2': DemoDemoInput;\n  'demo/demo@3': DemoDemoInput2;",
     );
+  });
+
+  it('makes createTask and run check their requests, with errors that name what is meant', () => {
+    const bill = publishing(
+      {},
+      {
+        steps: [{ name: 's', handler: 'h' }],
+        namespace: 'shop',
+        name: 'bill',
+        default_context: { currency: 'EUR', "it's": 1 },
+        input_schema: {
+          type: 'object',
+          required: ['amount', 'currency'],
+          properties: { amount: { type: 'integer' }, currency: { enum: ['EUR', 'USD'] } },
+        },
+      },
+    );
+    const { text } = typesOf([publishing({ s: [] }), bill, publishing({ s: [] })]);
+    const use = (...calls: string[]) =>
+      compiled(
+        `import type { Tasker } from 'tasker-core';\nimport type { TestTasker } from 'tasker-core/testing';\n${text}`,
+        `declare const t: Tasker;\ndeclare const kit: TestTasker;\ndeclare const name: string;\n${calls.join('\n')}`,
+      ).map((problem) => problem.replace(/^.*?\): /, ''));
+    expect(
+      use(
+        "void t.createTask({ namespace: 'shop', name: 'bill', context: { amount: 1 } });",
+        "void t.createTasks([{ namespace: 'demo', name: 'demo' }, { namespace: 'shop', name: 'bill', context: { amount: 1 } }]);",
+        "void kit.run({ namespace: 'shop', name: 'bill', context: { amount: 1, currency: 'USD' } });",
+        'void t.createTask({ name, context: { a: 1 } }); void kit.run({ context: { a: 1 } });',
+      ),
+    ).toEqual([]);
+    expect(use("void t.createTask({ namespace: 'shop', name: 'bil', context: { amount: 1 } });")).toEqual([
+      `Type '"bil"' is not assignable to type '"demo" | "bill"'. Did you mean '"bill"'?`,
+    ]);
+    expect(use("void kit.run({ namespace: 'shp', name: 'bill', context: { amount: 1 } });")).toEqual([
+      `Type '"shp"' is not assignable to type '"shop"'.`,
+    ]);
+    expect(use("void t.createTask({ name: 'bill', context: { amount: 1 } });")).toEqual([
+      expect.stringContaining(
+        `Property 'namespace' is missing in type '{ name: "bill"; context: { amount: number; }; }' but required in type 'TaskRequestOf<"shop/bill@1.0.0", TaskTypes>'`,
+      ),
+    ]);
+    expect(use("void t.createTask({ namespace: 'shop', name: 'bill', context: { amount: 'much' } });")).toEqual([
+      "Type 'string' is not assignable to type 'number'.",
+    ]);
   });
 
   it('takes every value that the schema takes', () => {

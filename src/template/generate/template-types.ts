@@ -16,6 +16,8 @@ export interface TemplateTypes {
 }
 
 const HEAD = `// Written by \`tasker generate types\` from the project's templates: change those, and run it again.\n`;
+/** A module can only be added to in a program that has it. */
+const IMPORT = `import type {} from 'tasker-core';\n`;
 const EVENT_MAP = 'EventPayloads';
 const INPUT_MAP = 'TaskInputs';
 
@@ -28,7 +30,8 @@ interface Draft {
 
 /**
  * TypeScript for what templates declare: a type for the payload of each event, `EventPayloads` from event names to these,
- * and the same for contexts of tasks (`TaskInputs`). The same templates give the same text.
+ * the same for contexts of tasks (`TaskInputs`), and the types by which `createTask` checks its requests. The same
+ * templates give the same text.
  *
  * @example
  * const { text } = typesOf(templates);
@@ -40,12 +43,32 @@ export function typesOf(templates: readonly TaskTemplate[]): TemplateTypes {
   const inputs = writeInputs(draft, templates);
   const maps = [mapOf(EVENT_MAP, 'The payload of each event, by its name.', payloads)];
   if (inputs.length > 0) maps.push(mapOf(INPUT_MAP, 'The context of tasks, by their template.', inputs));
+  const known = new Set(inputs.map(([key]) => key));
   return {
-    text: [HEAD, ...draft.declarations, ...maps].join('\n'),
+    text: [HEAD, IMPORT, ...draft.declarations, ...maps, augmentation(templates, known)].join('\n'),
     counts: { events: events.length, inputs: inputs.length },
     warnings: differingSchemas(events),
     unknown: draft.unknown,
   };
+}
+
+/** What `createTask` and its kin check: an entry for each template, with or without a schema of its input. */
+function augmentation(templates: readonly TaskTemplate[], known: ReadonlySet<string>): string {
+  const byKey = new Map(templates.map((template) => [keyOfTemplate(template), template]));
+  const entries = [...byKey].sort(([a], [b]) => compared(a, b));
+  const members = entries.map(([key, { namespace, name, version, defaultContext }]) => {
+    const texts = { namespace, name, version };
+    const fields = Object.entries(texts).map(([field, text]) => `${field}: ${quoted(text)};`);
+    const context = known.has(key) ? `${INPUT_MAP}[${quoted(key)}]` : 'Record<string, unknown>';
+    const defaults = known.has(key) && defaultContext ? Object.keys(defaultContext) : [];
+    if (defaults.length > 0) fields.push(`defaults: ${defaults.map(quoted).join(' | ')};`);
+    return `    ${quoted(key)}: { ${fields.join(' ')} context: ${context} };\n`;
+  });
+  return `declare module 'tasker-core' {\n  /** What createTask checks. */\n  interface TaskTypes {\n${members.join('')}  }\n}\n`;
+}
+
+function keyOfTemplate({ namespace, name, version }: TaskTemplate): string {
+  return `${namespace}/${name}@${version}`;
 }
 
 type Entry = readonly [key: string, type: string];
@@ -72,7 +95,7 @@ function writeAlternatives(draft: Draft, event: CataloguedEvent, type: string): 
 function writeInputs(draft: Draft, templates: readonly TaskTemplate[]): Entry[] {
   const withInput = templates
     .filter(({ inputSchema }) => inputSchema !== null)
-    .map((template) => ({ ...template, key: `${template.namespace}/${template.name}@${template.version}` }))
+    .map((template) => ({ ...template, key: keyOfTemplate(template) }))
     .sort((a, b) => compared(a.key, b.key));
   const known = new Map<string, string>();
   return withInput.map(({ key, namespace, name, inputSchema }) => {

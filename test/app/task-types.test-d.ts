@@ -1,0 +1,139 @@
+import { expectTypeOf, it } from 'vitest';
+import type { CheckedRequest, CheckedRequests, TaskRequestOf, TaskTypes } from '../../src/app/task-types.ts';
+import type { Tasker, TaskRequest } from '../../src/index.ts';
+
+interface Order {
+  id: string;
+  lines: { sku: string }[];
+  gift?: boolean;
+}
+
+/** As `tasker generate types` writes them. */
+interface Types {
+  'shop/order@1.0.0': { namespace: 'shop'; name: 'order'; version: '1.0.0'; context: Order };
+  'shop/order@2.0.0': { namespace: 'shop'; name: 'order'; version: '2.0.0'; context: { code: number } };
+  'shop/refund@2.0.0': { namespace: 'shop'; name: 'refund'; version: '2.0.0'; context: { reason?: string } };
+  'shop/bill@1.0.0': {
+    namespace: 'shop';
+    name: 'bill';
+    version: '1.0.0';
+    defaults: 'currency' | 'zone';
+    context: { amount: number; currency: 'EUR' | 'USD' };
+  };
+  'default/hello@1.0.0': { namespace: 'default'; name: 'hello'; version: '1.0.0'; context: Record<string, unknown> };
+  'default/any@1.0.0': { namespace: 'default'; name: 'any'; version: '1.0.0'; context: unknown };
+}
+
+declare function createTask<N extends string = string, S extends string = never, V extends string = never>(
+  request: CheckedRequest<N, S, V, Types>,
+): void;
+declare function createTasks<N extends string = string, S extends string = never, V extends string = never>(
+  requests: CheckedRequests<N, S, V, Types>,
+): void;
+declare function run<N extends string = string, S extends string = never, V extends string = never>(
+  request?: CheckedRequest<N, S, V, Types, Partial<TaskRequest>>,
+): void;
+declare const tasker: Tasker;
+declare const text: string;
+declare const request: TaskRequest;
+
+const order: Order = { id: 'O-7', lines: [{ sku: 's' }] };
+
+it('a request for a known template has its context', () => {
+  createTask({ namespace: 'shop', name: 'order', context: order });
+  createTask({ namespace: 'shop', name: 'order', context: { id: 'O-7', lines: [], gift: true }, tags: ['a'] });
+  // @ts-expect-error: id is a string
+  createTask({ namespace: 'shop', name: 'order', context: { id: 7, lines: [] } });
+  // @ts-expect-error: no such key
+  createTask({ namespace: 'shop', name: 'order', context: { ...order, gfit: true } });
+  // @ts-expect-error: lines are missing
+  createTask({ namespace: 'shop', name: 'order', context: { id: 'O-7' } });
+  // @ts-expect-error: a misspelt option
+  createTask({ namespace: 'shop', name: 'order', context: order, prioritiy: 3 });
+});
+
+it('a context may be left out where an empty one is right', () => {
+  createTask({ name: 'hello' });
+  createTask({ name: 'hello', context: { anything: 1 } });
+  createTask({ name: 'any', context: { anything: 1 } });
+  createTask({ namespace: 'shop', name: 'refund', version: '2.0.0' });
+  // @ts-expect-error: an order is not made of nothing
+  createTask({ namespace: 'shop', name: 'order' });
+});
+
+it('a key with a default may be left out', () => {
+  createTask({ namespace: 'shop', name: 'bill', context: { amount: 3 } });
+  createTask({ namespace: 'shop', name: 'bill', context: { amount: 3, currency: 'USD' } });
+  // @ts-expect-error: amount has no default
+  createTask({ namespace: 'shop', name: 'bill', context: { currency: 'USD' } });
+  // @ts-expect-error: it still has its type
+  createTask({ namespace: 'shop', name: 'bill', context: { amount: 3, currency: 'GBP' } });
+});
+
+it('each version has a context of its own, and 1.0.0 may be left out', () => {
+  createTask({ namespace: 'shop', name: 'order', version: '1.0.0', context: order });
+  createTask({ namespace: 'shop', name: 'order', version: '2.0.0', context: { code: 3 } });
+  // @ts-expect-error: the context of 1.0.0
+  createTask({ namespace: 'shop', name: 'order', version: '2.0.0', context: order });
+  // @ts-expect-error: no such version
+  createTask({ namespace: 'shop', name: 'order', version: '3.0.0', context: order });
+  // @ts-expect-error: there is only 2.0.0
+  createTask({ namespace: 'shop', name: 'refund' });
+});
+
+it('an unknown name or namespace is an error', () => {
+  // @ts-expect-error: order is meant
+  createTask({ namespace: 'shop', name: 'ordr', context: order });
+  // @ts-expect-error: shop is meant
+  createTask({ namespace: 'shp', name: 'order', context: order });
+  // @ts-expect-error: it is not in default
+  createTask({ name: 'order', context: order });
+});
+
+it('a name, namespace or version that is only a string is not checked', () => {
+  createTask({ name: text, context: { a: 1 } });
+  createTask({ namespace: text, name: 'order' });
+  createTask({ namespace: 'shop', name: 'order', version: text });
+  createTask({ name: 'new' as string, context: { a: 1 } });
+  createTask(request);
+  // @ts-expect-error: the rest of the request is checked
+  createTask({ name: text, priority: 'high' });
+  // @ts-expect-error: a name is needed
+  createTask({ namespace: text });
+});
+
+it('a batch is checked request by request, and not at all when one is dynamic', () => {
+  createTasks([{ name: 'hello' }, { namespace: 'shop', name: 'order', context: order }]);
+  createTasks(
+    [1, 2].map((code) => ({ namespace: 'shop', name: 'order', version: '2.0.0', context: { code } }) as const),
+  );
+  createTasks([]);
+  createTasks([request]);
+  createTasks([{ name: 'hello' }, { name: text, context: { a: 1 } }]);
+  // @ts-expect-error: the second is misspelt
+  createTasks([{ name: 'hello' }, { namespace: 'shop', name: 'ordr', context: order }]);
+  // @ts-expect-error: the second has no context
+  createTasks([{ name: 'hello' }, { namespace: 'shop', name: 'order' }]);
+});
+
+it('run of the test kit may leave the name out, and checks the request of one', () => {
+  run();
+  run({ context: { a: 1 } });
+  run({ namespace: 'shop', name: 'order', context: order });
+  // @ts-expect-error: an order is not made of nothing
+  run({ namespace: 'shop', name: 'order' });
+});
+
+it('a request for one template can be named', () => {
+  const bill: TaskRequestOf<'shop/bill@1.0.0', Types> = { namespace: 'shop', name: 'bill', context: { amount: 3 } };
+  createTask(bill);
+  expectTypeOf(bill.context.currency).toEqualTypeOf<'EUR' | 'USD' | undefined>();
+});
+
+it('without types, any request is taken', () => {
+  expectTypeOf<keyof TaskTypes>().toEqualTypeOf<never>();
+  expectTypeOf<Parameters<Tasker['createTask']>[0]>().toEqualTypeOf<TaskRequest>();
+  expectTypeOf<Parameters<Tasker['createTasks']>[0]>().toEqualTypeOf<readonly TaskRequest[]>();
+  const create = (name: string) => tasker.createTask({ name, context: { a: 1 } });
+  expectTypeOf(create).returns.resolves.toHaveProperty('taskUuid');
+});
