@@ -74,11 +74,11 @@ function workerRules(
   const findings: Finding[] = [];
   if (analyzers.length !== 1) {
     const found =
-      analyzers.length === 0 ? 'on none' : `on ${analyzers.map((parent) => `\`${parent.name}\``).join(' and ')}`;
+      analyzers.length === 0
+        ? `on none: ${wayOut(types)}`
+        : `on ${analyzers.map((parent) => `\`${parent.name}\``).join(' and ')}`;
     const message = `batch_worker step \`${name}\` must depend on the one batchable step that makes its workers; it depends ${found}`;
-    // Of several, only the first one's workers would be made.
-    const severity = analyzers.length === 0 ? 'warning' : 'error';
-    findings.push({ severity, code: 'batch_worker_without_analyzer', message, path: [...path, 'type'] });
+    findings.push({ severity: 'error', code: 'batch_worker_without_analyzer', message, path: [...path, 'type'] });
   }
   for (const parent of dependencies) {
     if (types.get(parent.name) !== 'batch_worker') continue;
@@ -91,6 +91,12 @@ function workerRules(
     });
   }
   return findings;
+}
+
+function wayOut(types: ReadonlyMap<string, string>): string {
+  const batchable = [...types].filter(([, type]) => type === 'batchable').map(([name]) => `\`${name}\``);
+  if (batchable.length === 0) return 'add a batchable step and depend on it, or give this step another type';
+  return `add ${batchable.slice(0, 3).join(' or ')} to its dependencies, or give it another type`;
 }
 
 function convergenceRules({ type, name, path }: StepSketch, dynamic: ReadonlySet<string>): Finding[] {

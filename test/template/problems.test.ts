@@ -60,6 +60,21 @@ const STEPS: Row[] = [
     ],
   ],
   [
+    'a batch worker that no analyzer makes',
+    `${stepsYaml('a', 'work:▸batch_worker', 'pack:▸batch_worker < a')}`,
+    ['work', 'pack'].map(
+      (name) =>
+        `error: batch_worker step \`${name}\` must depend on the one batchable step that makes its workers; it depends on none: add a batchable step and depend on it, or give this step another type`,
+    ),
+  ],
+  [
+    'a batch worker that is not joined to its analyzer',
+    stepsYaml('cut:batchable', 'work:▸batch_worker'),
+    [
+      'error: batch_worker step `work` must depend on the one batchable step that makes its workers; it depends on none: add `cut` to its dependencies, or give it another type',
+    ],
+  ],
+  [
     'a batch_config where it has no effect',
     step(
       '▸batch_config: {batch_size: 1, parallelism: 1, cursor_field: id, worker_template: w, failure_strategy: isolate}',
