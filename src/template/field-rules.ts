@@ -116,7 +116,8 @@ export function schemaRules(data: unknown, steps: readonly StepSketch[]): Findin
     isFields(schema)
       ? schemaProblems(schema).map((problem): Finding => {
           const inside = problem.path === '' ? '' : `at ${problem.path} `;
-          const message = `${phraseOf(path, data)} is not a JSON Schema: ${inside}${problem.message}`;
+          const is = problem.refused ? 'is refused' : 'is not a JSON Schema';
+          const message = `${phraseOf(path, data)} ${is}: ${inside}${problem.message}`;
           return {
             severity: 'error',
             code: 'bad_schema',

@@ -1,6 +1,9 @@
-import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv';
+import { Ajv, type CodeOptions, type ErrorObject, type Options, type ValidateFunction } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { messageOf, TaskerError } from '../errors.ts';
+import { type LinearPattern, linearPattern } from './pattern/linear-pattern.ts';
+import { UnsupportedPattern } from './pattern/parse-pattern.ts';
+import { patternProblems } from './pattern/schema-patterns.ts';
 import type { JsonSchema } from './task-template.ts';
 
 /** One place where a value does not meet its schema. */
@@ -9,6 +12,12 @@ export interface SchemaViolation {
   path: string;
   /** As `must be >= 1`. */
   message: string;
+}
+
+/** What keeps a schema from being used. */
+export interface SchemaProblem extends SchemaViolation {
+  /** It is a JSON Schema, and refused all the same: a pattern may take exponential time. */
+  refused?: boolean;
 }
 
 /** Checks one value; the list is empty when it is valid. */
@@ -30,8 +39,37 @@ const META = {
 } as const;
 type Draft = keyof typeof META;
 
+/**
+ * Patterns are tested in linear time: values come from outside, and a text can make JavaScript's own engine backtrack for
+ * hours. A snapshot that was stored before patterns were checked may have one that only that engine can test.
+ */
+const testPattern: NonNullable<CodeOptions['regExp']> = Object.assign(
+  (source: string) => {
+    const { test } = patternOf(source);
+    return { test, toString: () => source };
+  },
+  { code: 'testPattern' },
+);
+
+function patternOf(source: string): LinearPattern {
+  try {
+    const pattern = linearPattern(source);
+    return { test: (text) => pattern.test(text) };
+  } catch (error) {
+    if (!(error instanceof UnsupportedPattern)) throw error;
+    const native = new RegExp(source, 'u');
+    return { test: (text) => native.test(text) };
+  }
+}
+
 /** Keywords and formats that we don't know are annotations, as the standard says. */
-const OPTIONS: Options = { allErrors: true, strict: false, validateFormats: false, logger: false };
+const OPTIONS: Options = {
+  allErrors: true,
+  strict: false,
+  validateFormats: false,
+  logger: false,
+  code: { regExp: testPattern },
+};
 
 const compiled = new WeakMap<JsonSchema, SchemaCheck>();
 
@@ -47,7 +85,10 @@ export function compileSchema(schema: JsonSchema): SchemaCheck {
   const known = compiled.get(schema);
   if (known) return known;
   const [problem] = formProblems(schema);
-  if (problem) throw notASchema(problem.path === '' ? problem.message : `at ${problem.path} ${problem.message}`);
+  if (problem) {
+    const what = problem.path === '' ? problem.message : `at ${problem.path} ${problem.message}`;
+    throw problem.refused ? new TaskerError('template_invalid', `JSON Schema refused: ${what}`) : notASchema(what);
+  }
   const check = checkOf(schema);
   compiled.set(schema, check);
   return check;
@@ -69,7 +110,7 @@ function checkOf(schema: JsonSchema): SchemaCheck {
 }
 
 /** What keeps a schema from being one, by its place in the schema; empty when {@link compileSchema} takes it. */
-export function schemaProblems(schema: JsonSchema): SchemaViolation[] {
+export function schemaProblems(schema: JsonSchema): SchemaProblem[] {
   const problems = formProblems(schema);
   if (problems.length > 0) return problems;
   try {
@@ -81,8 +122,8 @@ export function schemaProblems(schema: JsonSchema): SchemaViolation[] {
   }
 }
 
-/** What the draft's own schema says of it. What that can't tell (references, patterns) shows when it is compiled. */
-function formProblems(schema: JsonSchema): SchemaViolation[] {
+/** What the draft's own schema says of it, and its patterns. Whether references lead somewhere shows when it is compiled. */
+function formProblems(schema: JsonSchema): SchemaProblem[] {
   const draft = draftOf(schema.$schema);
   if (draft === null) {
     const known =
@@ -92,7 +133,7 @@ function formProblems(schema: JsonSchema): SchemaViolation[] {
   // Ajv's own keyword: its checks would answer with promises, which are always true.
   if ('$async' in schema) return [{ path: '/$async', message: 'is not a keyword of JSON Schema; remove it' }];
   const judge = judgeOf(draft);
-  return judge.validate(META[draft], schema) ? [] : innermost(judge.errors ?? []);
+  return judge.validate(META[draft], schema) ? patternProblems(schema) : innermost(judge.errors ?? []);
 }
 
 /** The first error of each place, without what only says that an alternative inside did not fit. */

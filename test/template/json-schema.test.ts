@@ -3,10 +3,10 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { TaskerError } from '../../src/errors.ts';
-import { compileSchema, schemaProblems } from '../../src/template/json-schema-check.ts';
+import { compileSchema, compileStored, schemaProblems } from '../../src/template/json-schema-check.ts';
 import { parseTemplate } from '../../src/template/parse-template.ts';
 import { templateJsonSchema } from '../../src/template/template-json-schema.ts';
-import { HEAD } from './templates.ts';
+import { cpuMs, HEAD } from './templates.ts';
 
 const published: unknown = JSON.parse(readFileSync('schemas/task-template.json', 'utf8'));
 
@@ -216,5 +216,20 @@ describe('a compiled schema', () => {
       expect(() => compileSchema(schema)).toThrow(TaskerError);
       expect(schemaProblems(schema)).toHaveLength(1);
     }
+  });
+
+  it('refuses a pattern with a backreference, and still tests one that was stored before', () => {
+    const schema = () => ({ properties: { a: { pattern: '^(.)\\1$' } } });
+    expect(() => compileSchema(schema())).toThrow('JSON Schema refused: at /properties/a/pattern');
+    expect(compileStored(schema())({ a: 'xx' })).toEqual([]);
+    expect(compileStored(schema())({ a: 'xy' })).toHaveLength(1);
+  });
+
+  it('tests patterns in linear time, also those of property names', () => {
+    const evil = '^(a+)+$';
+    const check = compileSchema({ propertyNames: { pattern: evil }, patternProperties: { [evil]: { pattern: evil } } });
+    const text = `${'a'.repeat(20_000)}!`;
+    const time = cpuMs(() => expect(check({ [text]: 1, a: text, aa: 'a' })).toHaveLength(3));
+    expect(time).toBeLessThan(2_000);
   });
 });

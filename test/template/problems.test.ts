@@ -228,6 +228,15 @@ const PARTS: Row[] = [
     ],
   ],
   [
+    'patterns that are none, and those that could take exponential time',
+    `${HEAD}input_schema: {properties: {code: {pattern: ▸'(a)\\1'}}}\nsteps:\n  - {name: a, handler: h, result_schema: {patternProperties: {'^(x': ▸{}}, default: {pattern: '(a)\\1'}}}\n  - {name: b, handler: h, publishes_events: [{name: a.b, description: d, schema: {items: {allOf: [{pattern: ▸'(?<q>.)\\k<q>'}]}}}]}\n`,
+    [
+      'error: `input_schema` is refused: at /properties/code/pattern "(a)\\\\1" has a backreference (\\1), which can take exponential time; write out what may stand there',
+      'error: `result_schema` of step `a` is not a JSON Schema: at /patternProperties/^(x Invalid regular expression: /^(x/u: Unterminated group',
+      'error: `publishes_events[0].schema` of step `b` is refused: at /items/allOf/0/pattern "(?<q>.)\\\\k<q>" has a backreference (\\k), which can take exponential time; write out what may stand there',
+    ],
+  ],
+  [
     'defaults for requests that no request may have',
     `${stepsYaml('a')}default_context: ▸{text: ${'x'.repeat(10_001)}}\ndefault_options: {priority: ▸101, ▸idempotency_key: k}\n`,
     [

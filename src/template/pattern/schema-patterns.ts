@@ -1,0 +1,50 @@
+import { messageOf } from '../../errors.ts';
+import { below, isObject, ONE_SCHEMA, SCHEMA_LIST, SCHEMA_MAP } from '../generate/schema-walk.ts';
+import { linearPattern } from './linear-pattern.ts';
+import { UnsupportedPattern } from './parse-pattern.ts';
+
+/** A pattern of a JSON Schema that can't be used. */
+export interface PatternProblem {
+  /** JSON pointer into the schema. */
+  path: string;
+  message: string;
+  /** It is a regular expression, and refused all the same. */
+  refused: boolean;
+}
+
+/** Every pattern in a schema that is no regular expression, or none that can be tested in linear time. */
+export function patternProblems(schema: unknown): PatternProblem[] {
+  return patternsIn(schema, '').flatMap(({ path, pattern }) => {
+    try {
+      linearPattern(pattern);
+      return [];
+    } catch (error) {
+      const refused = error instanceof UnsupportedPattern;
+      const shown = JSON.stringify(pattern.length > 60 ? `${pattern.slice(0, 60)}…` : pattern);
+      return [{ path, refused, message: refused ? `${shown} ${error.message}` : messageOf(error) }];
+    }
+  });
+}
+
+interface Found {
+  path: string;
+  pattern: string;
+}
+
+function patternsIn(schema: unknown, path: string): Found[] {
+  if (!isObject(schema)) return [];
+  const found: Found[] = [];
+  for (const [key, value] of Object.entries(schema)) {
+    const at = below(path, key);
+    if (key === 'pattern' && typeof value === 'string') found.push({ path: at, pattern: value });
+    else if (SCHEMA_LIST.has(key) && Array.isArray(value))
+      found.push(...value.flatMap((one, index) => patternsIn(one, below(at, index))));
+    else if (SCHEMA_MAP.has(key) && isObject(value)) {
+      for (const [name, one] of Object.entries(value)) {
+        if (key === 'patternProperties') found.push({ path: below(at, name), pattern: name });
+        found.push(...patternsIn(one, below(at, name)));
+      }
+    } else if (ONE_SCHEMA.has(key)) found.push(...patternsIn(value, at));
+  }
+  return found;
+}
