@@ -1,5 +1,6 @@
 import { type NamedSteps, namedStepsOf } from '../handlers/named-steps.ts';
 import { nearNames } from '../model/near-names.ts';
+import { type Resolve, resolvingOnce } from '../registry/check-handlers.ts';
 import { ownHandler } from '../registry/handler-origin.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { StepTemplate, TaskTemplate } from '../template/task-template.ts';
@@ -21,12 +22,13 @@ export interface NamedStepProblem {
 export async function checkNamedSteps(
   registry: HandlerRegistry,
   templates: readonly TaskTemplate[],
+  resolve: Resolve = resolvingOnce(registry),
 ): Promise<NamedStepProblem[]> {
   const problems: (NamedStepProblem & { key: string })[] = [];
   const found = new Set<string>();
   for (const template of templates) {
     for (const step of template.steps) {
-      const named = await namedBy(registry, step);
+      const named = await namedBy(registry, step, resolve);
       if (!named) continue;
       for (const [role, name] of rolesOf(named)) {
         const key = JSON.stringify([step.handler.callable, role, name]);
@@ -49,13 +51,17 @@ export function phraseNamedSteps(problems: readonly NamedStepProblem[]): string 
 
 type Role = 'depends' | 'analyzerStep' | 'workerTemplate';
 
-async function namedBy(registry: HandlerRegistry, { handler }: StepTemplate): Promise<NamedSteps | undefined> {
+async function namedBy(
+  registry: HandlerRegistry,
+  { handler }: StepTemplate,
+  resolve: Resolve,
+): Promise<NamedSteps | undefined> {
   // A class is not instantiated only to be asked.
   if (!handler.resolver && registry.isRegistered(handler.callable)) {
     return namedStepsOf(registry.sourceOf(handler.callable));
   }
   // Why a handler can't be had is reported by `checkHandlers`.
-  const made = await registry.resolve({ ...handler, method: null }).catch(() => null);
+  const made = await resolve({ ...handler, method: null }).catch(() => null);
   return made ? namedStepsOf(ownHandler(made)) : undefined;
 }
 

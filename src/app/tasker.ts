@@ -24,7 +24,13 @@ import type { SubscriberRegistry } from '../events/subscribing/subscriber-regist
 import type { Logger } from '../logging/logger.ts';
 import { roomLogger } from '../logging/room-logger.ts';
 import type { Metrics, MetricsReport } from '../metrics/metrics.ts';
-import { checkHandlers, phraseProblems, unusedMethods } from '../registry/check-handlers.ts';
+import {
+  checkHandlers,
+  phraseProblems,
+  type Resolve,
+  resolvingOnce,
+  unusedMethods,
+} from '../registry/check-handlers.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
@@ -255,13 +261,17 @@ export class Tasker {
         templates.flatMap(({ steps }) => steps.map(({ handler }) => handler)),
       );
     }
-    // Those that steps are handed out to may register theirs at any time.
-    if (!this.#parts.handOut) await settledWithin(CHECK_MS, this.#checkHandlers());
     for (const line of unusedProcessRegistries(this.#parts, { publishes: registry !== undefined })) {
       this.#logger.warn(line);
     }
-    await settledWithin(CHECK_MS, this.#checkNamedSteps());
-    if (registry) this.#checkPublishers();
+    if (registry) {
+      const resolve = resolvingOnce(registry);
+      const checks = [this.#checkNamedSteps(registry, resolve)];
+      // A subscriber that steps are handed out to may register its handlers at any time.
+      if (!this.#parts.handOut) checks.push(this.#checkHandlers(registry, resolve));
+      await settledWithin(CHECK_MS, Promise.all(checks));
+      this.#checkPublishers();
+    }
     this.#checkNamespaces();
     if (this.#servesAll) await this.#serveAll();
     await this.#listener.start();
@@ -286,11 +296,10 @@ export class Tasker {
   }
 
   /** Says, once, which handlers of the templates can't be had here; they may be registered later, or elsewhere. */
-  async #checkHandlers(): Promise<void> {
-    const { registry, templates } = this.#parts;
-    if (!registry) return;
-    const problems = await checkHandlers(registry, templates);
-    for (const line of await unusedMethods(registry, templates)) this.#logger.warn(line);
+  async #checkHandlers(registry: HandlerRegistry, resolve: Resolve): Promise<void> {
+    const { templates } = this.#parts;
+    const problems = await checkHandlers(registry, templates, resolve);
+    for (const line of await unusedMethods(templates, resolve)) this.#logger.warn(line);
     if (problems.length === 0) return;
     this.#logger.warn(
       { handlers: problems.map(({ callable }) => callable), problems: problems.map(({ message }) => message) },
@@ -299,10 +308,8 @@ export class Tasker {
   }
 
   /** Warns of steps that handlers name in their options and the templates do not have. */
-  async #checkNamedSteps(): Promise<void> {
-    const { registry, templates } = this.#parts;
-    if (!registry) return;
-    const problems = await checkNamedSteps(registry, templates);
+  async #checkNamedSteps(registry: HandlerRegistry, resolve: Resolve): Promise<void> {
+    const problems = await checkNamedSteps(registry, this.#parts.templates, resolve);
     if (problems.length > 0) this.#logger.warn(phraseNamedSteps(problems));
   }
 

@@ -1,5 +1,6 @@
 import { messageOf } from '../errors.ts';
 import { isFunctionHandler } from '../handlers/handler-of-function.ts';
+import type { ExecutableHandler } from '../handlers/step-handler.ts';
 import { type HandlerDefinition, usesMethodDispatch } from './handler-definition.ts';
 import type { HandlerRegistry } from './handler-registry.ts';
 
@@ -21,6 +22,23 @@ export interface HandlerProblem {
   steps: string[];
 }
 
+/** Gives the handler of a definition, or null; rejects with what a resolver or a constructor throws. */
+export type Resolve = (definition: HandlerDefinition) => Promise<ExecutableHandler | null>;
+
+/** Resolves each definition once, for several checks: a resolver may be slow, or count how often it is asked. */
+export function resolvingOnce(registry: HandlerRegistry): Resolve {
+  const answers = new Map<string, Promise<ExecutableHandler | null>>();
+  return (definition) => {
+    const key = JSON.stringify([definition.callable, definition.method ?? null, definition.resolver ?? null]);
+    let answer = answers.get(key);
+    if (!answer) {
+      answer = registry.resolve(definition);
+      answers.set(key, answer);
+    }
+    return answer;
+  };
+}
+
 /**
  * Every callable, method and resolver of some templates that does not resolve, once each. It asks resolvers, and makes
  * a handler of those whose `method` is to be found; nothing is called.
@@ -31,10 +49,11 @@ export interface HandlerProblem {
 export async function checkHandlers(
   registry: HandlerRegistry,
   templates: readonly CheckedTemplate[],
+  resolve: Resolve = resolvingOnce(registry),
 ): Promise<HandlerProblem[]> {
   const problems = new Map<string, HandlerProblem>();
   for (const { name, handler } of templates.flatMap(({ steps }) => steps)) {
-    const found = await problemOf(registry, handler);
+    const found = await problemOf(registry, handler, resolve);
     if (!found) continue;
     const before = problems.get(found.message);
     if (before) before.steps.push(name);
@@ -46,12 +65,12 @@ export async function checkHandlers(
 async function problemOf(
   registry: HandlerRegistry,
   definition: HandlerDefinition,
+  resolve: Resolve,
 ): Promise<Omit<HandlerProblem, 'callable' | 'steps'> | undefined> {
   try {
     // A name that is registered and has no other method needs no handler made to be sure of it.
     if (!definition.method && !definition.resolver && registry.isRegistered(definition.callable)) return undefined;
-    const handler = await registry.resolve(definition);
-    if (handler) return undefined;
+    if (await resolve(definition)) return undefined;
     const { message, near } = registry.whyMissing(definition);
     return { missing: true, message, near };
   } catch (error) {
@@ -68,11 +87,11 @@ interface NamedTemplate extends CheckedTemplate {
 }
 
 /** One line for each step that names a method of a handler made of a function: the function is called instead. */
-export async function unusedMethods(registry: HandlerRegistry, templates: readonly NamedTemplate[]): Promise<string[]> {
+export async function unusedMethods(templates: readonly NamedTemplate[], resolve: Resolve): Promise<string[]> {
   const lines: string[] = [];
   for (const { namespace, name, version, steps } of templates) {
     for (const step of steps) {
-      if (!usesMethodDispatch(step.handler) || !(await isFunction(registry, step.handler))) continue;
+      if (!usesMethodDispatch(step.handler) || !(await isFunction(step.handler, resolve))) continue;
       const { callable, method } = step.handler;
       lines.push(
         `template ${namespace}/${name}@${version}: step ${step.name} names method ${method}, but handler ${callable} is a function and has no methods; its function is called`,
@@ -82,9 +101,9 @@ export async function unusedMethods(registry: HandlerRegistry, templates: readon
   return lines;
 }
 
-async function isFunction(registry: HandlerRegistry, definition: HandlerDefinition): Promise<boolean> {
+async function isFunction(definition: HandlerDefinition, resolve: Resolve): Promise<boolean> {
   try {
-    const handler = await registry.resolve(definition);
+    const handler = await resolve(definition);
     return handler !== null && isFunctionHandler(handler);
   } catch {
     return false; // `checkHandlers` reports it

@@ -222,14 +222,26 @@ describe('templates', () => {
       'handler: { callable: first, method: refund }',
     );
     await project.write('wanting.yaml', wanting);
+    await project.write(
+      'lacking/handlers.js',
+      `import { defineHandler, StepHandler } from 'tasker-core';
+export class First extends StepHandler {
+  static handlerName = 'first';
+  call() {
+    return this.success({});
+  }
+}
+export const second = defineHandler('second', {}, () => ({}));
+`,
+    );
     // A file by itself is sound; only the handlers show that it is not.
     expect((await project.run(['template', 'validate', 'wanting.yaml'])).code).toBe(0);
-    const { code, stdout } = await project.run(['template', 'validate', 'wanting.yaml', '--handlers', 'handlers']);
+    const { code, stdout } = await project.run(['template', 'validate', 'wanting.yaml', '--handlers', 'lacking']);
     expect(code).toBe(1);
     expect(stdout).toMatch(/^wanting\.yaml:7:29: error: step `first`: .*refund/m);
     expect(stdout).toMatch(/^wanting\.yaml:8:30: error: step `second`: .*secnd.*did you mean second/m);
     const { problems } = JSON.parse(
-      (await project.run(['template', 'validate', 'wanting.yaml', '--handlers', 'handlers', '--json'])).stdout,
+      (await project.run(['template', 'validate', 'wanting.yaml', '--handlers', 'lacking', '--json'])).stdout,
     ) as { problems: unknown[] };
     expect(problems).toMatchObject([
       { severity: 'error', code: 'handler_invalid', path: 'steps[0].handler', line: 7 },

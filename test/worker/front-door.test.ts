@@ -210,7 +210,7 @@ describe('options', () => {
   });
 
   it.each([
-    [{ handler: [] }, 'createTasker: there is no option handler; did you mean handlers?'],
+    [{ handler: [] }, 'createTasker: there is no option handler; did you mean handlers'],
     [{ databaseURL: 'x', concurency: 4 }, 'databaseURL; did you mean databaseUrl?; there is no option concurency; did'],
     [{ zzzzzz: undefined }, 'createTasker: there is no option zzzzzz; the options are configPath, config, templates,'],
     [{ limits: { stepPerDecision: 4 } }, 'limits: there is no option stepPerDecision; did you mean stepsPerDecision?'],
