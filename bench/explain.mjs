@@ -262,7 +262,7 @@ async function lostWorker(probe) {
   const workerId = await engine.registerWorker({ ...identity, leaseMs: 600_000 });
   const namespaceIds = await engine.namespaceIds(['bench']);
   const token = workerId * 2 ** 24 + 1;
-  // As a restored backup may be: half of what is ready is missing from the queue.
+  // As after restoring a backup: half of the ready steps are missing from the queue.
   await probe.query('delete from tasker.queue where id % 2 = 0');
   await engine.checkQueue({ workerIds: [workerId] });
   const { steps } = await engine.claim({ limit: 500, token, workerId, namespaceIds, excluded: [] });

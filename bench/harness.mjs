@@ -112,7 +112,7 @@ export const median = (values) => [...values].sort((a, b) => a - b)[values.lengt
 export const at = (sorted, q) =>
   Number((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? 0).toFixed(2));
 
-/** Runs bench.mjs of a checkout, built, in a process of its own; returns its figures by workload. */
+/** Runs bench.mjs of a built checkout in a separate process. Returns its figures by workload. */
 export async function benchmarkOf(folder, url, { workloads, seconds, payload = 0 }) {
   const args = ['bench/bench.mjs', '--json', '--no-default', '--latency', '0', '--workloads', workloads];
   args.push('--seconds', seconds, '--payload', String(payload));

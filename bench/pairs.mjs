@@ -2,8 +2,8 @@
 //   node bench/pairs.mjs FOLDER [--pairs 15] [--seconds 2] [--workloads W1,W2,W3,W4]
 // FOLDER is a checkout of the older program, installed and built. It is first compared with itself, which shows how far
 // noise alone moves the ratios. Prints every pair. Exits with 1 when this checkout is slower than the gate allows: a
-// median ratio of 0.97; on a machine whose noise moves the median of the older program against itself by more than
-// 3 %, 0.93, with statements, bytes of WAL, and CPU a step within 2 %.
+// median ratio of 0.97. If noise moves the median of the older program against itself by more than 3 %, the gate is
+// 0.93, with statements, bytes of WAL and CPU per step within 2 %.
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { benchmarkOf, median, withServer } from './harness.mjs';
@@ -17,20 +17,20 @@ const { values: options, positionals } = parseArgs({
   },
 });
 if (positionals.length !== 1) {
-  console.error('error: give the folder of the checkout to compare with: node bench/pairs.mjs FOLDER');
+  console.error('error: the checkout to compare with is missing; run node bench/pairs.mjs FOLDER');
   process.exit(2);
 }
 const older = path.resolve(positionals[0]);
 const newer = path.resolve(import.meta.dirname, '..');
 const workloads = options.workloads.split(',');
 
-/** Costs of a step that noise moves less than it moves the time. */
+/** Costs per step that are less sensitive to noise than time is. */
 const COSTS = ['statements_per_step', 'wal_bytes_per_step', 'cpu_us_per_step', 'server_cpu_us_per_step'];
 const QUIET = 0.03;
 
 const run = (folder, url) => benchmarkOf(folder, url, options);
 
-/** Runs the pairs; the order within a pair changes from one to the next. */
+/** Runs the pairs, and swaps the order within every other pair. */
 async function series(label, url, before, after) {
   const pairs = [];
   for (let i = 0; i < Number(options.pairs); i++) {
@@ -60,7 +60,7 @@ function show(label, result) {
   for (const [name, { median, min, max, costs }] of Object.entries(result)) {
     const rest = COSTS.map((key) => `${key.replace(/_per_step$/, '')} ${costs[key].toFixed(3)}`).join(', ');
     console.log(
-      `${label} ${name}: median ${median.toFixed(3)} (${min.toFixed(3)} to ${max.toFixed(3)}); a step: ${rest}`,
+      `${label} ${name}: median ${median.toFixed(3)} (${min.toFixed(3)} to ${max.toFixed(3)}); per step: ${rest}`,
     );
   }
 }

@@ -15,8 +15,8 @@ const own = (stat) => Number(stat[11]) + Number(stat[12]);
 const ofEndedChildren = (stat) => Number(stat[13]) + Number(stat[14]);
 
 /**
- * Returns a function that gives the microseconds of CPU used so far by the server behind a connection and all its
- * processes; NaN where the server is not a process of this machine.
+ * Returns a function that returns the CPU time, in microseconds, that the server of a connection and all its processes
+ * have used so far. The function returns NaN if the server is on another machine.
  */
 export async function serverCpu(client) {
   const { rows } = await client.query('select pg_backend_pid() pid');
@@ -36,7 +36,7 @@ export async function serverCpu(client) {
         const child = statOf(pid);
         if (parentOf(child) === postmaster) ticks += own(child);
       } catch {
-        // The process has ended since the folder was listed; the postmaster counts it now.
+        // The process has ended since the folder was listed. The postmaster counts it now.
       }
     }
     return ticks * US_PER_TICK;

@@ -1,4 +1,5 @@
-// The long proofs: what the suite runs with small budgets, at full size, and mutation testing. Takes some hours.
+// The long proofs: full-size runs of the tests that the suite runs with small budgets, and mutation testing. Takes
+// hours.
 //   npm run prove
 import { spawnSync } from 'node:child_process';
 import { buildIfStale } from './build-if-stale.mjs';

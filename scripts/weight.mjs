@@ -1,4 +1,4 @@
-// What an install takes: the figures, the limits, and their place in docs/performance.md.
+// The size of an install: the figures, the limits, and their place in docs/performance.md.
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
@@ -10,7 +10,9 @@ const BLOCK = 4096;
 const MB = 2 ** 20;
 const FIGURES = /(<!-- weight -->\r?\n)[\s\S]*?(<!-- \/weight -->\r?\n)/;
 
-/** The weight of a project's node_modules: in whole blocks of a disk, as `du` counts, and in packages, npm's count. */
+/**
+ * The weight of a project's node_modules: disk usage in whole blocks, like `du`, and the number of packages, like npm.
+ */
 export function weightOf(project) {
   const folder = path.join(project, 'node_modules');
   const lock = JSON.parse(readFileSync(path.join(folder, '.package-lock.json'), 'utf8'));
@@ -31,7 +33,7 @@ function bytesOn(place) {
 
 const megabytes = (bytes) => (bytes / MB).toFixed(1);
 
-/** The page with these figures. */
+/** Returns the page with these figures. */
 export function withWeight(page, { bytes, packages, heaviest }) {
   if (!FIGURES.test(page)) throw new Error('docs/performance.md has no <!-- weight --> … <!-- /weight -->');
   const parts = heaviest.map(({ name, bytes }) => `| ${name} | ${megabytes(bytes)} MB |\n`).join('');
@@ -42,7 +44,7 @@ export function withWeight(page, { bytes, packages, heaviest }) {
   );
 }
 
-/** What is wrong with a weight, or with the figures of the page; empty: nothing. */
+/** Problems of a weight or of the figures on the page; empty when there are none. */
 export function weightProblems({ bytes, packages }, page) {
   const problems = [];
   const install = 'an install without optional packages';

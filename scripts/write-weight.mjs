@@ -1,4 +1,4 @@
-// Packs the package, installs it into an empty project without optional packages, and writes what that takes into
+// Packs the package, installs it into an empty project without optional packages, and writes the figures into
 // docs/performance.md: npm run weight. With --check it writes nothing, and fails when the page or a limit is wrong.
 // It packs dist as it is.
 import { spawnSync } from 'node:child_process';
