@@ -5,20 +5,20 @@ const nodeVersion = new URL('../dist/config/node-version.js', import.meta.url);
 const builder = new URL('../scripts/build-if-stale.mjs', import.meta.url);
 const entry = new URL('../dist/cli/main.js', import.meta.url);
 
-// Before anything else is imported: an old Node may not even be able to link it.
+// Checked before any other import, because an old Node may be unable to link it.
 const problem = existsSync(nodeVersion) ? (await import(nodeVersion.href)).oldNodeProblem() : undefined;
 if (problem !== undefined) {
   process.stderr.write(`error: ${problem}\n`);
   process.exitCode = 3;
 } else {
-  // Only a checkout has the script: the packed package brings dist along.
+  // Only a checkout has the script. The published package contains dist.
   if (existsSync(builder)) {
     try {
       await import(builder.href);
     } catch (error) {
       if (!existsSync(entry)) throw error;
       process.stderr.write(
-        'warning: this checkout does not compile cleanly (see above); going on with what was built\n',
+        'warning: this checkout does not compile cleanly (see above); continuing with the last build\n',
       );
     }
   }

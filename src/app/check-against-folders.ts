@@ -11,8 +11,8 @@ import { HandlerFolders } from './handler-folders.ts';
 import type { LoadedTemplates } from './load-templates.ts';
 
 /**
- * A problem for each step whose handler the folders don't have or whose handler names a step that is not there, and for
- * each event whose publisher they don't export, at its place in the template's file.
+ * Returns a problem, at its place in the template's file, for each step whose handler is not in the folders or names a
+ * step that does not exist. Also returns one for each event whose publisher the folders don't export.
  * @throws TaskerError `handler_invalid`, `handler_not_found` when the folders themselves can't be read
  */
 export async function checkAgainstFolders(
@@ -51,7 +51,7 @@ function withoutPublisher({ steps }: TaskTemplate, publishers: PublisherRegistry
   return steps.flatMap((step, at) =>
     step.publishesEvents.flatMap(({ name, publisher }, place) => {
       if (publisher === null || publishers.isRegistered(publisher)) return [];
-      // What a file registers there while it is imported is in use by `tasker worker`.
+      // `tasker worker` uses publishers that a file registers there while it is imported.
       if (PublisherRegistry.instance.isRegistered(publisher)) return [];
       const { code, message } = new PublisherNotFoundError(publisher, publishers.registeredNames);
       return {

@@ -17,7 +17,7 @@ export interface NamedStepProblem {
 
 /**
  * Checks the steps that handlers name (`depends`, `analyzerStep`, `workerTemplate`) against the templates whose steps use
- * them. Handlers that this registry can't give are passed over.
+ * them. Handlers that this registry can't resolve are skipped.
  */
 export async function checkNamedSteps(
   registry: HandlerRegistry,
@@ -56,11 +56,11 @@ async function namedBy(
   { handler }: StepTemplate,
   resolve: Resolve,
 ): Promise<NamedSteps | undefined> {
-  // A class is not instantiated only to be asked.
+  // No class is instantiated just for this check.
   if (!handler.resolver && registry.isRegistered(handler.callable)) {
     return namedStepsOf(registry.sourceOf(handler.callable));
   }
-  // Why a handler can't be had is reported by `checkHandlers`.
+  // `checkHandlers` reports why a handler is unavailable.
   const made = await resolve({ ...handler, method: null }).catch(() => null);
   return made ? namedStepsOf(ownHandler(made)) : undefined;
 }

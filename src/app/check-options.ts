@@ -1,12 +1,12 @@
 import { TaskerError } from '../errors.ts';
 import { nearNames } from '../model/near-names.ts';
 
-/** The names of all options of a type; the compiler refuses one that is missing or too many. */
+/** The names of all options of a type. The compiler refuses a missing or an unknown name. */
 export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
 
 /**
- * Refuses options that a function does not know, so that a misspelt one is not ignored.
- * @throws TaskerError `config_invalid`, with every unknown option and the names that are near
+ * Refuses unknown options, so that a misspelt one is not ignored.
+ * @throws TaskerError `config_invalid`, with every unknown option and similar names
  */
 export function refuseUnknown(where: string, given: unknown, known: Readonly<Record<string, true>>): void {
   if (given === undefined) return;
@@ -25,7 +25,7 @@ export function refuseUnknown(where: string, given: unknown, known: Readonly<Rec
   throw new TaskerError('config_invalid', `${where}: ${faults.join('; ')}${all}`);
 }
 
-/** Without the value: it may be a URL with a password. */
+/** Leaves out the value, which may be a URL with a password. */
 function kindOf(value: unknown): string {
   if (value === null) return 'null';
   return Array.isArray(value) ? 'an array' : `a ${typeof value}`;

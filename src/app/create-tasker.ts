@@ -35,8 +35,8 @@ export interface CreateTaskerOptions {
   /** What {@link loadConfig} gave: environment and file are not read again. */
   config?: LoadedConfig;
   /**
-   * A folder, files, parsed templates, or plain objects with the keys of a template file; they are registered at the start.
-   * Default: those in the database.
+   * A folder, files, parsed templates, or plain objects with the keys of a template file. They are registered at the
+   * start. Default: those in the database.
    */
   templates?: TemplateSource;
   /** A folder, classes, instances, `define…()` values or a registry. Without handlers nothing is run. */
@@ -195,7 +195,7 @@ interface Opening {
   logger: Logger;
   wantsWorker: boolean;
   handOut: boolean;
-  /** Lines from outside of handlers no longer go to this logger. */
+  /** Stops sending lines from outside of handlers to this logger. */
   leaveLogs: (() => void) | undefined;
 }
 

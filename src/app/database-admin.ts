@@ -59,7 +59,9 @@ export function configForTool(
     return loadConfig({ overrides });
   } catch (error) {
     if (databaseUrl === undefined || !isTaskerError(error) || error.code !== 'config_invalid') throw error;
-    logger.warn(`the configuration is invalid and not used, only the given database URL is: ${messageOf(error)}`);
+    logger.warn(
+      `using the defaults and the given database URL because the configuration is invalid: ${messageOf(error)}`,
+    );
     return withOverrides(defaultConfig(), overrides);
   }
 }
@@ -155,7 +157,7 @@ export async function holdEmbedded(folder: string, logger: Logger): Promise<Embe
   }
 }
 
-/** What is known of the embedded server of a folder. */
+/** Status of the embedded server of a folder. */
 export function statusOfEmbedded(folder: string): Promise<EmbeddedStatus> {
   return embeddedStatus(folder);
 }

@@ -3,7 +3,10 @@ import type { TaskTemplate } from '../template/task-template.ts';
 import { digestOf } from '../template/template-digest.ts';
 import { nameOf } from './project.ts';
 
-/** The templates that are registered under the same name and version with another content. New tasks get that one. */
+/**
+ * The templates that the database has with different content under the same name and version. New tasks get that
+ * content.
+ */
 export function differingTemplates(
   templates: readonly TaskTemplate[],
   registered: readonly Pick<TemplateListRow, 'namespace' | 'name' | 'version' | 'digest'>[],

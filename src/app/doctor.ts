@@ -64,7 +64,7 @@ function isWorkers(check: Check): boolean {
   return check.name === 'workers';
 }
 
-/** `registered`: the templates of the database; none where it can't be asked. */
+/** `registered`: the templates of the database; empty if it can't be reached. */
 async function examineDatabase(options: ExamineOptions): Promise<{ checks: Check[]; registered: TemplateListRow[] }> {
   if (!databaseExists(options)) {
     const wayOut = isEmbeddedAllowed(loadConfig())
@@ -86,7 +86,7 @@ async function examineDatabase(options: ExamineOptions): Promise<{ checks: Check
         await examineNotifications(open.database),
         ...(schema.status === 'ok'
           ? [await examineQueue(open.database), await examineWorkers(open.database)]
-          : [skipped('queue', 'the schema is not there'), skipped('workers', 'the schema is not there')]),
+          : [skipped('queue', 'the schema is missing'), skipped('workers', 'the schema is missing')]),
       ];
       return { checks, registered: schema.status === 'ok' ? await listTemplates(open.database) : [] };
     } finally {
@@ -148,8 +148,8 @@ async function examineQueue(database: Database): Promise<Check> {
   if (count === 0) return { name: 'queue', status: 'ok', found: 'every ready step is in it' };
   const [found, them] =
     count === 1
-      ? [`1 ready step is missing from it, of task ${first}`, 'it']
-      : [`${count} ready steps are missing from it, one of them of task ${first}`, 'them'];
+      ? [`1 ready step is missing from it, in task ${first}`, 'it']
+      : [`${count} ready steps are missing from it, for example in task ${first}`, 'them'];
   const wayOut = `a running worker queues ${them} again within 5 minutes: \`npx tasker worker\``;
   return { name: 'queue', status: 'warn', found, wayOut };
 }
@@ -219,7 +219,7 @@ async function examineTemplates(
   const errors = loaded.problems.filter((problem) => problem.severity === 'error');
   const differing = differingTemplates(loaded.templates, registered).map(nameOf);
   if (errors.length === 0 && differing.length > 0) {
-    const found = `${differing.join(', ')}: the database has another content under this version, which new tasks get`;
+    const found = `${differing.join(', ')}: the database has different content under this version, which new tasks get`;
     const wayOut = 'raise the version, or start a worker here, which registers this content';
     return answer({ status: 'warn', found, wayOut });
   }

@@ -1,13 +1,13 @@
 import type { LoadedConfig } from '../config/load-config.ts';
 import { TaskerError } from '../errors.ts';
 
-/** Whether the embedded server is used where no server is named: in production only where it is asked for. */
+/** Whether the embedded server is used if no server is named. In production it has to be requested. */
 export function isEmbeddedAllowed(loaded: LoadedConfig): boolean {
   const { config, sources } = loaded;
   return productionBy(loaded) === undefined || config.embedded || sources.embeddedFolder.from === 'option';
 }
 
-/** @throws TaskerError `database_url_missing` where the embedded server is not used */
+/** @throws TaskerError `database_url_missing` if the embedded server is not used */
 export function checkEmbeddedAllowed(loaded: LoadedConfig): void {
   if (isEmbeddedAllowed(loaded)) return;
   throw new TaskerError(
@@ -16,7 +16,7 @@ export function checkEmbeddedAllowed(loaded: LoadedConfig): void {
   );
 }
 
-/** What makes this production: the configured environment, or `NODE_ENV` where `TASKER_ENV` is not set. */
+/** The setting that makes this production: the configured environment, or `NODE_ENV` if `TASKER_ENV` is not set. */
 function productionBy({ config, sources, nodeEnv }: LoadedConfig): string | undefined {
   const { from, name = 'the environment' } = sources.environment;
   if (config.environment === 'production') return name;

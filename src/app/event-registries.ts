@@ -30,7 +30,7 @@ export function processEventRegistries(): EventRegistries {
   return { publishers: PublisherRegistry.instance, subscribers: SubscriberRegistry.instance };
 }
 
-/** A warning for each registry of this process that has something this tasker does not have, and does not serve another worker. */
+/** A warning for each registry of this process that serves no other worker and has members that this tasker lacks. */
 export function unusedProcessRegistries(used: EventRegistries, { publishes }: { publishes: boolean }): string[] {
   const own = processEventRegistries();
   const publishers = own.publishers.registeredNames.filter((name) => !used.publishers.isRegistered(name));

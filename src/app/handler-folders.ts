@@ -8,7 +8,7 @@ import { checkNamedSteps, type NamedStepProblem } from './check-named-steps.ts';
 import type { EventRegistries } from './event-registries.ts';
 import { FoundEvents } from './found-events.ts';
 
-/** Files that a message about empty folders names at most. */
+/** Maximum number of files that a message about empty folders names. */
 const MOST_REASONS = 3;
 
 /** What a load came to. */
@@ -95,8 +95,8 @@ export class HandlerFolders {
     return phraseProblems(await this.problems(templates), 'no handler yet for');
   }
   /**
-   * Why a worker of these folders could run nothing: no file exports a handler, and nothing else gives one. Undefined when
-   * there is a handler or a subscriber.
+   * Returns why a worker of these folders could not run anything: no file exports a handler, and there is no other
+   * source of handlers. Undefined when there is a handler or a subscriber.
    */
   async whyEmpty(templates: readonly TaskTemplate[]): Promise<string | undefined> {
     if (this.#folders.length === 0 || this.registry.handlerCount() > 0) return undefined;

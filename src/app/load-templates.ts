@@ -16,7 +16,7 @@ export interface TemplateObject {
 
 type OneSource = string | TaskTemplate | TemplateObject;
 
-/** Templates as `createTasker` takes them: a folder, a file, a parsed template, a plain object, or a list of those. */
+/** Templates as `createTasker` takes them: a folder, a file, a parsed template, a plain object, or a list of these. */
 export type TemplateSource = OneSource | readonly OneSource[];
 
 /** What was found. */
@@ -94,7 +94,7 @@ function readInto(
   loaded.fileOf.set(template, file);
 }
 
-/** The file's text, or why it is not read: one such file must not hide the others. */
+/** The file's text, or why it can't be read. An unreadable file must not hide the problems of others. */
 function textOf(file: string): string | TemplateProblem {
   try {
     const { size } = statSync(file);

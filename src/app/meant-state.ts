@@ -2,7 +2,7 @@ import { nearNames } from '../model/near-names.ts';
 
 const FAILED: ReadonlySet<string> = new Set(['failed', 'failure', 'fail', 'failing']);
 
-/** What may have been meant by a word that is not a state of a task; undefined when nothing is near. */
+/** The task state that an unknown word may mean; undefined when no state is similar. */
 export function meantState(word: string, states: readonly string[]): string | undefined {
   if (FAILED.has(word.toLowerCase())) {
     return 'blocked_by_failures (a step failed, an operator must act) or error (the task ended)';

@@ -121,13 +121,13 @@ export class Project {
     return true;
   }
 
-  /** Says which handlers, steps that handlers name, and publishers are missing, when that has changed. */
+  /** Reports missing handlers, publishers, and steps that handlers name, when they have changed. */
   async #tellMissing(): Promise<void> {
     const { events } = this.#options;
     const handlers = await this.library.phraseMissing(this.templates);
     this.#tellChange('handlers', { missing: handlers, none: "every step's handler is there" });
     const steps = phraseNamedSteps(await this.library.namedStepProblems(this.templates));
-    this.#tellChange('steps', { missing: steps, none: 'every step that a handler names is there' });
+    this.#tellChange('steps', { missing: steps, none: 'every step that a handler names exists' });
     const publishers = (events && unknownPublishers(events.publishers, this.templates)?.message) ?? '';
     this.#tellChange('publishers', { missing: publishers, none: "every event's publisher is there" });
   }

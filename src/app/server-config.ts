@@ -31,7 +31,7 @@ export interface WorkerServerConfig extends Omit<CreateTaskerOptions, 'handlers'
   handleSignals?: boolean;
   /** The same as `concurrency`. */
   maxConcurrentHandlers?: number;
-  /** Have no meaning here, and no effect: there is nothing native to load. */
+  /** Accepted without effect: there is no native library to load. */
   libraryPath?: string;
   modulePath?: string | null;
   /** Have no meaning here, and no effect: steps are waited for, not polled. */
@@ -102,7 +102,7 @@ export function serverSettings(given: WorkerServerConfig): ServerSettings {
     web: config.webEnabled ? { address: config.webAddress, showConfig: config.webConfigEndpoint } : undefined,
     handleSignals: given.handleSignals ?? false,
     needsHandlers: false,
-    // Of a configuration that was given, the one who loaded it has reported the warnings.
+    // The warnings of a configuration that was passed in were reported when it was loaded.
     warnings: given.config ? [] : loaded.warnings,
   };
 }

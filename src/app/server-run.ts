@@ -79,7 +79,7 @@ export class ServerRun {
 
   async #start(): Promise<void> {
     for (const line of untold(this.#settings.warnings)) this.#settings.logger.warn(line);
-    // Handlers are loaded before the tasker is made, and may write lines.
+    // Handlers are loaded before the tasker exists, and may log.
     const leaveLogs = useWorkerLogger(loggerOf(this.#settings.tasker.logger ?? this.#settings.logger));
     try {
       this.#abort.signal.throwIfAborted();

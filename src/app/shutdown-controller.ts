@@ -64,7 +64,7 @@ export class ShutdownController {
     await runAll(this.#handlers);
   }
 
-  /** As new: not requested, without handlers, and a promise that waits again. */
+  /** Resets to the initial state: not requested, no handlers, a pending promise. */
   reset(): void {
     this.#requested = false;
     this.#signal = null;

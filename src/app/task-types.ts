@@ -1,9 +1,9 @@
 import type { TaskRequest } from '../engine/create-task.ts';
 
 /**
- * The templates of a program, by `namespace/name@version`. `tasker generate types` writes a file that fills it; as soon as
- * that file is part of the program, `createTask`, `createTasks` and the test kit's `run` check name, namespace, version
- * and context. While it is empty, they take any {@link TaskRequest}.
+ * The templates of a program, by `namespace/name@version`. `tasker generate types` writes a file that fills it. As soon
+ * as that file is part of the program, `createTask`, `createTasks` and the test kit's `run` check name, namespace,
+ * version and context. While it is empty, they take any {@link TaskRequest}.
  *
  * @example
  * declare module 'tasker-core' {
@@ -68,7 +68,7 @@ type OrDefault<Text extends string, Default extends string> = [Text] extends [ne
 
 type First<Wanted, Else> = [Wanted] extends [never] ? Else : Wanted;
 
-/** Those of the given name and namespace, else of the name: an error then is about what differs, not about all templates. */
+/** Templates with the given name and namespace, else with the name. This keeps errors about the part that differs. */
 type Meant<Name extends string, Namespace extends string, Version extends string, Known> = First<
   Extract<Known, { name: Name; namespace?: OrDefault<Namespace, 'default'>; version?: OrDefault<Version, '1.0.0'> }>,
   First<
@@ -77,14 +77,14 @@ type Meant<Name extends string, Namespace extends string, Version extends string
   >
 >;
 
-/** A request with a text that is only a `string` is not checked. Repeating the texts lets them be inferred. */
+/** A request with a text of type `string` is not checked. Repeating the texts lets TypeScript infer them. */
 type Dynamic<Name extends string, Namespace extends string, Version extends string, Request> = Request & {
   name?: Name;
   namespace?: Namespace;
   version?: Version;
 };
 
-/** What `createTask` takes, for a request with these texts. Those that a request leaves out are `never`. */
+/** The parameter of `createTask` for a request with these texts. Texts that a request leaves out are `never`. */
 export type CheckedRequest<
   Name extends string,
   Namespace extends string,
@@ -97,7 +97,9 @@ export type CheckedRequest<
     ? Dynamic<Name, Namespace, Version, Request>
     : Meant<Name, Namespace, Version, AnyKnown<Types>>;
 
-/** What `createTasks` takes. The texts are those of all requests, so each request is checked against all templates. */
+/**
+ * The parameter of `createTasks`. The texts are a union over all requests, so each is checked against all templates.
+ */
 export type CheckedRequests<
   Name extends string,
   Namespace extends string,

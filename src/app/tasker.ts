@@ -117,7 +117,7 @@ export interface TaskerParts {
   /** Steps are handed out as events, instead of being run by the worker itself. */
   handOut: boolean;
   templates: readonly TaskTemplate[];
-  /** Which overrides apply to templates that are registered later. */
+  /** The environment whose overrides apply to templates that are registered later. */
   environment: string;
   /** Where durable events are brought to. */
   sinks: readonly EventConsumer[];
@@ -307,7 +307,7 @@ export class Tasker {
     );
   }
 
-  /** Warns of steps that handlers name in their options and the templates do not have. */
+  /** Warns about steps that handlers name in their options but the templates lack. */
   async #checkNamedSteps(registry: HandlerRegistry, resolve: Resolve): Promise<void> {
     const problems = await checkNamedSteps(registry, this.#parts.templates, resolve);
     if (problems.length > 0) this.#logger.warn(phraseNamedSteps(problems));
@@ -370,8 +370,8 @@ export class Tasker {
   }
 
   /**
-   * Registers more templates, or newer ones; new tasks get them at once. It takes what `createTasker` takes: parsed
-   * templates, plain objects with the keys of a template file, files and folders.
+   * Registers more templates, or newer ones. New tasks get them at once. Accepts the same forms as `createTasker`:
+   * parsed templates, plain objects with the keys of a template file, files and folders.
    * @throws TaskerError `template_invalid`
    */
   async registerTemplates(source: TemplateSource): Promise<void> {
@@ -391,8 +391,8 @@ export class Tasker {
 
   /**
    * Creates a task. It is committed when this resolves. With the file of `tasker generate types` in the program, name,
-   * namespace, version and context are checked by their types (see `TaskTypes`), unless one of the first three is only
-   * a `string`.
+   * namespace, version and context are checked by their types (see `TaskTypes`), unless one of the first three has the
+   * type `string`.
    *
    * @example
    * const task = await tasker.createTask({ namespace: 'shop', name: 'fulfil', version: '1.0.0', context: { order_id: 'O-7' } });
@@ -462,8 +462,8 @@ export class Tasker {
     const { limit = 50, before = null, status } = options;
     if (status !== undefined && !TASK_STATES.some((state) => state === status)) {
       const near = meantState(status, TASK_STATES);
-      const hint = near ? `did you mean ${near}?` : `there are ${TASK_STATES.join(', ')}`;
-      throw new TaskerError('bad_request', `no task is ever ${status}; ${hint}`);
+      const hint = near ? `did you mean ${near}?` : `the states are ${TASK_STATES.join(', ')}`;
+      throw new TaskerError('bad_request', `${status} is not a task state; ${hint}`);
     }
     if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
       throw new TaskerError('bad_request', `limit must be a whole number from 1 to 1000, got ${limit}`);

@@ -64,7 +64,7 @@ export class WorkerServer {
   #stopping: Promise<void> | undefined;
   #releaseSignals: (() => void) | undefined;
 
-  /** Refuse a start without any handler, as `tasker worker` does. @internal */
+  /** Whether to refuse a start without any handler, as `tasker worker` does. @internal */
   needsHandlers = false;
 
   /** `defaults`: for what {@link start} is not told. */

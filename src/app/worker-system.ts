@@ -128,7 +128,7 @@ async function open(given: BootstrapConfig = {}, state: () => string): Promise<R
   const form = process.stderr.isTTY && config.environment === 'development' ? 'lines' : 'json';
   const logger = consoleLogger({ ...config.log, form });
   for (const line of untold(loaded.warnings)) logger.warn(line);
-  // Handlers are loaded before the tasker is made, and may write lines.
+  // Handlers are loaded before the tasker exists, and may log.
   const leaveLogs = useWorkerLogger(logger);
   try {
     return await openWith({ loaded, workerId, logger }, state);

@@ -72,7 +72,7 @@ function startHolder(): Promise<Started> {
 
 /**
  * Holds the server until a signal comes, or until it is gone. The folder is resolved once: a configuration that
- * changes or breaks later does not concern a server that runs.
+ * changes or breaks later does not affect a running server.
  */
 async function hold(options: GlobalOptions): Promise<void> {
   const stop = listenForStop();
@@ -96,12 +96,12 @@ function report(report: Report): void {
   process.send?.(report);
 }
 
-/** `db stop` is another process, and PostgreSQL is not our child that we could wait for: look now and then. */
+/** Polls, because `db stop` is another process and PostgreSQL is not a child process to wait for. */
 async function untilGone(folder: string, pid: number, signal: AbortSignal): Promise<void> {
   while (!signal.aborted && (await runs(folder, pid))) await pause(LOOK_MS, undefined, { signal }).catch(() => {});
 }
 
-/** A look that fails, for instance for want of file descriptors, says nothing about the server. */
+/** A failed poll, for example for lack of file descriptors, says nothing about the server. */
 async function runs(folder: string, pid: number): Promise<boolean> {
   const status = await statusOfEmbedded(folder).catch(() => undefined);
   return status === undefined || (status.running && status.pid === pid);

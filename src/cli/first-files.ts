@@ -41,7 +41,7 @@ interface Person {
   language: 'en' | 'fr';
 }
 
-/** Reads the task's input: whatever was given as context when the task was created. */
+/** Reads the task's input: the context that the task was created with. */
 export const lookUp = defineHandler('look_up', { inputs: { name: 'name' } }, async ({ name }): Promise<Person> => {
   return { name: String(name), language: String(name).endsWith('e') ? 'fr' : 'en' };
 });
@@ -52,7 +52,7 @@ export const greet = defineHandler('greet', { depends: { person: 'look_up' } }, 
   return { text: \`\${language === 'fr' ? 'Bonjour' : 'Hello'}, \${name}!\` };
 });
 
-/** A handler that throws is tried again; throw a PermanentError where that would not help. */
+/** A handler that throws is retried. Throw a PermanentError if a retry would not help. */
 export const report = defineHandler(
   'report',
   { depends: { mail: 'send_mail', chat: 'post_to_chat' } },
@@ -68,7 +68,7 @@ import { z } from 'zod';
 const Person = z.object({ name: z.string(), language: z.enum(['en', 'fr']) });
 const Sent = z.object({ text: z.string() });
 
-/** Reads the task's input: whatever was given as context when the task was created. */
+/** Reads the task's input: the context that the task was created with. */
 export const lookUp = defineHandler(
   'look_up',
   { inputs: { name: z.string() } },
@@ -86,7 +86,7 @@ export const greet = defineHandler(
   },
 );
 
-/** A handler that throws is tried again; throw a PermanentError where that would not help. */
+/** A handler that throws is retried. Throw a PermanentError if a retry would not help. */
 export const report = defineHandler(
   'report',
   { depends: { mail: ['send_mail', Sent], chat: ['post_to_chat', Sent] } },
@@ -98,7 +98,7 @@ export const report = defineHandler(
 
 const PLAIN_HANDLERS = `import { defineHandler } from 'tasker-core';
 
-/** Reads the task's input: whatever was given as context when the task was created. */
+/** Reads the task's input: the context that the task was created with. */
 export const lookUp = defineHandler('look_up', { inputs: { name: 'name' } }, async ({ name }) => {
   return { name, language: name.endsWith('e') ? 'fr' : 'en' };
 });
@@ -108,7 +108,7 @@ export const greet = defineHandler('greet', { depends: { person: 'look_up' } }, 
   return { text: \`\${person.language === 'fr' ? 'Bonjour' : 'Hello'}, \${person.name}!\` };
 });
 
-/** A handler that throws is tried again; throw a PermanentError where that would not help. */
+/** A handler that throws is retried. Throw a PermanentError if a retry would not help. */
 export const report = defineHandler(
   'report',
   { depends: { mail: 'send_mail', chat: 'post_to_chat' } },
@@ -137,12 +137,12 @@ test('hello greets the person in two places and reports it', async () => {
 `;
 }
 
-/** What `tasker init` writes and says. */
+/** The files that `tasker init` writes, and its advice. */
 export interface FirstFiles {
   files: FirstFile[];
   /** The script `test`. */
   testScript: string;
-  /** The command that runs the test that was written. */
+  /** The command that runs the generated test. */
   runTest: string;
 }
 
@@ -170,7 +170,7 @@ function handlersOf({ usesTypeScript, usesZod, modules }: Project): FirstFile {
 function testOf({ usesTypeScript, usesVitest }: Project): FirstFile {
   if (usesVitest) {
     const imports = "import { expect, test } from 'vitest';";
-    // In brackets: what has an index signature is not read with a dot under noPropertyAccessFromIndexSignature.
+    // In brackets, because noPropertyAccessFromIndexSignature forbids the dot.
     const result = usesTypeScript ? "results['report']" : 'results.report';
     return {
       path: `test/hello.test.${usesTypeScript ? 'ts' : 'js'}`,
@@ -183,8 +183,8 @@ function testOf({ usesTypeScript, usesVitest }: Project): FirstFile {
 }
 
 /**
- * What to change in a CommonJS project for the files that were written; undefined when that is nothing. All of them are
- * ES modules: `.mjs` says that itself, for `.js` and `.ts` package.json decides.
+ * The changes that a CommonJS project needs for the generated files; undefined when it needs none. All of them are ES
+ * modules. `.mjs` says so itself; for `.js` and `.ts`, package.json decides.
  */
 export function commonJsAdvice({ modules, usesTypeScript }: Project, written: readonly string[]): string | undefined {
   const unclear = written.filter((path) => /\.[jt]s$/.test(path));

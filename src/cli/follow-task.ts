@@ -23,7 +23,7 @@ export interface FollowOptions {
   json: boolean;
   /** Where lines go when there is no terminal. */
   write: (line: string) => void;
-  /** Where remarks go that are no part of the result. */
+  /** Destination of remarks that are not part of the result. */
   remark: (line: string) => void;
 }
 
@@ -76,7 +76,7 @@ function jsonLines(write: (line: string) => void, remark: (line: string) => void
   };
 }
 
-/** Each reason once, until it changes: it is looked up every two seconds. */
+/** Writes each reason once until it changes, although it is looked up every two seconds. */
 function remarksOn(remark: (line: string) => void): Show['stalled'] {
   let before = '';
   return (reasons) => {
@@ -156,7 +156,7 @@ function liveTree(parents: Parents): Show {
   };
 }
 
-/** A reason in lines that fit the terminal, which the screen would cut off otherwise. */
+/** A reason, wrapped to the width of the terminal, which would cut it off. */
 function wrapped(reason: string): string[] {
   const width = Math.max(20, (process.stdout.columns ?? 80) - 6);
   const lines: string[] = [];

@@ -48,7 +48,7 @@ export async function init({ json, typescript = false }: InitOptions): Promise<v
   note(['', 'next:', ...next.map((command) => `  ${command}`)].join('\n'));
 }
 
-/** The file, or the same under another ending: a handler that was renamed must not be there twice. */
+/** The file, or the same file with another ending: a renamed handler must not exist twice. */
 function existingForm(file: string): string | undefined {
   const ending = /\.m?[jt]s$/;
   const forms = ending.test(file) ? ['.ts', '.mts', '.js', '.mjs'].map((one) => file.replace(ending, one)) : [file];

@@ -32,7 +32,7 @@ export function collect(text: string, before: string[] = []): string[] {
   return [...before, text];
 }
 
-/** Collects the namespaces that a worker serves; one that is empty counts as not given. */
+/** Collects the namespaces that a worker serves. An empty one counts as not given. */
 export function collectNamespaces(text: string, before: string[] | undefined): string[] | undefined {
   const read = namespaces.schema.safeParse([text]);
   if (!read.success) throw new InvalidArgumentError(`${NAMESPACE_RULE}.`);

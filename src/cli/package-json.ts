@@ -11,7 +11,7 @@ export interface Project {
   usesTypeScript: boolean;
   usesVitest: boolean;
   usesZod: boolean;
-  /** What its `.js` and `.ts` files are: `unsaid` is CommonJS, but Node reads a `.js` file with `import` as a module. */
+  /** Module type of its `.js` and `.ts` files. `unsaid` is CommonJS, except for a `.js` file with `import`. */
   modules: 'esm' | 'commonjs' | 'unsaid';
   dependsOnUs: boolean;
 }
@@ -60,10 +60,10 @@ function parse(text: string, file: string): Manifest {
   }
 }
 
-/** What `npm init` writes as the script `test`. */
+/** The script `test` that `npm init` writes. */
 const NO_TEST = 'echo "Error: no test specified" && exit 1';
 
-/** Adds scripts whose names are free, and changes nothing else; answers with the names. npm's placeholder counts as free. */
+/** Adds scripts whose names are free, and returns those names. npm's placeholder counts as free. */
 export async function addScripts({ folder, text }: Project, scripts: Record<string, string>): Promise<string[]> {
   const file = path.join(folder, 'package.json');
   const manifest = parse(text, file);

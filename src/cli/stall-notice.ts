@@ -1,16 +1,16 @@
 import type { Explanation, StepExplanation } from '../app/why.ts';
 
-/** How long nothing may move before the reason is shown, and how often it is looked up again. */
+/** Time without movement before the reason is shown, and the interval at which it is looked up again. */
 const STALL_MS = 2_000;
 /** Reasons that are shown at once. */
 const MOST_REASONS = 3;
-/** Names of steps that one reason lists. */
+/** Maximum number of step names in one reason. */
 const MOST_NAMES = 3;
 
 /** Options of {@link StallNotice}. */
 export interface StallNoticeOptions {
   why: () => Promise<Explanation>;
-  /** Gets the reasons, a line each; empty when the task moves again. */
+  /** Receives the reasons, a line each; empty when the task moves again. */
   show: (reasons: readonly string[]) => void;
 }
 
@@ -25,7 +25,7 @@ export class StallNotice {
     this.#options = options;
   }
 
-  /** The task has moved. */
+  /** Call this when the task has moved. */
   moved(): void {
     this.#movement++;
     this.#options.show([]);
@@ -50,13 +50,13 @@ export class StallNotice {
       const reasons = reasonsOf(await this.#options.why());
       if (movement === this.#movement) this.#options.show(reasons);
     } catch {
-      // The task is watched beside this, and a lost database is reported there.
+      // The watch of the task reports a lost database.
     }
     if (movement === this.#movement) this.#wait();
   }
 }
 
-/** Why the steps that could move do not; those with the same reason together. */
+/** Why the steps that could move do not, grouped by reason. */
 function reasonsOf({ steps, summary }: Explanation): string[] {
   const byReason = new Map<string, string[]>();
   for (const step of steps) {

@@ -70,7 +70,7 @@ function knownState(word: string): string {
   if (STATES.includes(word)) return word;
   const near = meantState(word, STATES);
   const hint = near === undefined ? `the states are ${STATES.join(', ')}` : `did you mean ${near}?`;
-  throw new InvalidArgumentError(`no task is ever ${word}; ${hint}`);
+  throw new InvalidArgumentError(`${word} is not a task state; ${hint}`);
 }
 
 function addCreate(task: Command): void {

@@ -17,7 +17,7 @@ interface Listed {
   steps: number | null;
   in_project: boolean;
   registered: boolean;
-  /** The database has another content under this name and version. */
+  /** The database has different content under this name and version. */
   differs: boolean;
 }
 
@@ -48,7 +48,7 @@ export async function templateList(options: GlobalOptions): Promise<void> {
 }
 
 const DIFFERS_NOTE =
-  'DIFFERS: the database has another content under this version, which new tasks get until a worker registers this one; raise the version to keep both';
+  'DIFFERS: the database has different content under this version, which new tasks get until a worker registers this content; raise the version to keep both';
 
 function show(entries: readonly [string, Listed][], { json }: GlobalOptions): void {
   if (json) printJson(entries.map(([, entry]) => entry));

@@ -14,7 +14,7 @@ import { type LoadConfigOptions, type LoadedConfig, loadConfig, withOverrides } 
 export interface BootstrapConfig {
   /** The worker's name in history and messages. Default: `TASKER_WORKER_ID`, the file, else host and process id. */
   workerId?: string | undefined;
-  /** The one namespace to serve. Empty or absent: `TASKER_NAMESPACE`, the file, else those of the templates. */
+  /** The only namespace to serve. If empty or absent: `TASKER_NAMESPACE`, the file, else those of the templates. */
   namespace?: string | undefined;
   /** A TOML file, or a folder with `base/` and `environments/`. Default: `TASKER_CONFIG_PATH`, else the project's own. */
   configPath?: string | undefined;

@@ -53,7 +53,7 @@ export const CONFIG_KEYS: { readonly [Name in keyof TaskerConfig]: ConfigKey<Tas
     form: word,
     byDefault: DEFAULTS.environment,
     about:
-      "Which overrides of the templates' `environments` apply, and which folder of `environments/` is laid over `base/`. `production` also refuses the embedded server, as `NODE_ENV=production` does where `TASKER_ENV` is not set.",
+      "Selects the overrides in the templates' `environments`, and the folder of `environments/` that is merged over `base/`. `production` also refuses the embedded server, as does `NODE_ENV=production` if `TASKER_ENV` is not set.",
   },
   databaseUrl: {
     path: 'common.database.url',

@@ -44,7 +44,9 @@ export interface LoadedConfig {
   /** One line each, with file and line. */
   warnings: readonly string[];
   problems: readonly ConfigProblem[];
-  /** `NODE_ENV` of the environment that was read. Where `TASKER_ENV` is not set, `production` refuses the embedded server. */
+  /**
+   * `NODE_ENV` of the environment that was read. If `TASKER_ENV` is not set, `production` refuses the embedded server.
+   */
   nodeEnv: string | undefined;
 }
 
@@ -139,7 +141,7 @@ export function withOverrides(loaded: LoadedConfig, overrides: ConfigOverrides):
   return { ...loaded, ...mixing.finish() };
 }
 
-/** The namespaces that a program names. Undefined: it names none, or only empty ones. */
+/** The namespaces that a program sets. Undefined when it sets none, or only empty ones. */
 function checkedNamespaces(given: unknown): string[] | undefined {
   if (given === undefined) return undefined;
   const read = CONFIG_KEYS.namespaces.form.schema.safeParse(given);

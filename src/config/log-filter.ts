@@ -35,12 +35,12 @@ function levelOf(text: string): FilterLevel | undefined {
   return FILTER_LEVELS.find((level) => level === plain || (level === 'warn' && plain === 'warning'));
 }
 
-/** What is said about parts of a filter that are not understood. */
+/** The warning about invalid parts of a filter. */
 export function unknownLevels(bad: readonly string[], { level }: LogFilter): string {
-  return `${bad.join(', ')} is none of ${FILTER_LEVELS.join(', ')}; ${level} is used`;
+  return `${bad.join(', ')} is not one of ${FILTER_LEVELS.join(', ')}; ${level} is used`;
 }
 
-/** The filter that the environment asks for, and the warning about parts of it that are not understood. */
+/** The filter from the environment, and the warning about its invalid parts. */
 export function logFilterOf(env: NodeJS.ProcessEnv = process.env): { filter: LogFilter; warning: string | undefined } {
   const variable = LOG_VARIABLES.find((one) => env[one]);
   const { filter, bad } = parseLogFilter(variable === undefined ? '' : env[variable]!);

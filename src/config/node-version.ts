@@ -1,7 +1,7 @@
-/** The oldest Node that runs this package; `engines` of package.json says the same. */
+/** The oldest Node that runs this package, as in `engines` of package.json. */
 const LEAST = [20, 19] as const;
 
-/** Says what to do when a version of Node is too old; undefined when it is not. Imports nothing: an old Node reads it. */
+/** The error for a version of Node that is too old, else undefined. Imports nothing, because an old Node loads it. */
 export function oldNodeProblem(version: string = process.versions.node): string | undefined {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major > LEAST[0] || (major === LEAST[0] && minor >= LEAST[1])) return undefined;

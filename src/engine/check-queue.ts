@@ -11,11 +11,11 @@ import {
 } from '../store/requeue-steps.ts';
 import { withFreeTasks } from './with-free-tasks.ts';
 
-/** Each slice reads the whole queue: of a million open tasks there are four. They are grouped in memory. */
+/** Each slice reads the whole queue, and groups it in memory. A million open tasks need four slices. */
 const TASKS_IN_A_SLICE = 300_000;
-/** Steps that one look at a slice finds at most; it is repeated when there are more. */
+/** Maximum number of steps that one scan of a slice finds. The scan is repeated when there are more. */
 const STEPS_IN_A_LOOK = 100_000;
-/** Steps that one transaction queues: their tasks are locked meanwhile. */
+/** Maximum number of steps that one transaction queues, because it locks their tasks. */
 const STEPS_AT_ONCE = 10_000;
 
 const SETTINGS = opening({
@@ -27,29 +27,29 @@ const SETTINGS = opening({
   idle_in_transaction_session_timeout: '30s',
 });
 
-/** Which part of a check of the queue is done. */
+/** One slice of a check of the queue. */
 export interface QueueSlice {
-  /** The ids under which the worker lives: only the one that has lived longest checks the queue. */
+  /** The ids of the worker. Only the longest-running worker checks the queue. */
   workerIds: readonly number[];
-  /** Where the slice before ended; undefined: it is the first. */
+  /** End of the previous slice; undefined for the first one. */
   after?: string | undefined;
-  /** Open tasks to look at. Default 300,000. */
+  /** Maximum number of open tasks to check. Default 300,000. */
   tasks?: number;
-  /** Steps that one look at the slice finds at most. Default 100,000. */
+  /** Maximum number of steps that one scan of the slice finds. Default 100,000. */
   steps?: number;
 }
 
-/** How far a check of the queue came. */
+/** The result of one slice of a check. */
 export interface QueueCheck {
-  /** Where the next slice begins; undefined: every open task was looked at. */
+  /** Start of the next slice; undefined when every open task was checked. */
   next: string | undefined;
-  /** Ready steps that were missing from the queue, and are in it now. */
+  /** Ready steps that were missing from the queue and have been queued again. */
   requeued: UnqueuedStep[];
 }
 
 /**
- * Looks through a slice of the open tasks for ready steps that are not in the queue, and queues them. No verb
- * leaves one behind; a restored backup can. Undefined: it is another worker's turn.
+ * Queues the ready steps in a slice of the open tasks that are missing from the queue. No operation of the engine loses
+ * one, but a restored backup can. Undefined: it is another worker's turn.
  */
 export async function checkQueue(
   database: Database,
@@ -63,7 +63,7 @@ export async function checkQueue(
     if (!found) return requeued.length > 0 ? { next: after, requeued } : undefined;
     const before = requeued.length;
     for (const step of await requeue(database, found.unqueued)) requeued.push(step);
-    // Tasks that others hold are left for the next check: without progress the slice is not repeated.
+    // Tasks that other transactions hold are left for the next check. Without progress, the slice is not repeated.
     if (found.unqueued.length < steps || requeued.length === before)
       return { next: found.last === LAST_TASK ? undefined : found.last, requeued };
   }
@@ -86,7 +86,7 @@ async function requeue(database: Database, unqueued: readonly UnqueuedStep[]): P
   return requeued;
 }
 
-/** The ready steps that are not in the queue, slice by slice. Changes nothing. */
+/** Returns the ready steps that are missing from the queue, slice by slice, without queuing them. */
 export async function* unqueuedSteps(database: Database): AsyncGenerator<UnqueuedStep[]> {
   for (let after = FIRST_TASK; after !== LAST_TASK; ) {
     const slice = { after, tasks: TASKS_IN_A_SLICE, steps: STEPS_IN_A_LOOK };

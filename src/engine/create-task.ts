@@ -35,7 +35,7 @@ export interface TaskRequest {
   priority?: number;
   /** Makes the task the same as another with this key, whatever the template's `identity_strategy` says. */
   idempotencyKey?: string;
-  /** Who asked, from where, why: kept for those who look later. At most 128 characters each. Default: the template's. */
+  /** Requester, origin and reason, kept for later inspection. At most 128 characters each. Default: the template's. */
   initiator?: string;
   sourceSystem?: string;
   reason?: string;
@@ -66,7 +66,8 @@ export interface CreatedTask {
 const SETTINGS = opening(PINNED_PLANS);
 
 /**
- * Creates tasks as they were read by `readRequests`, all or none: in one statement, or where they have many large contexts in several of one transaction.
+ * Creates the tasks that `readRequests` has read, all or none. It uses one statement, or several in one transaction for
+ * many large contexts.
  * @throws TaskerError `template_not_found`, `bad_request`, `invalid_context`, `identity_missing`, `conflict`
  */
 export async function createTasks(

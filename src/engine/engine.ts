@@ -383,7 +383,9 @@ export class Engine {
     }
   }
 
-  /** Queues ready steps that are missing from the queue, of a slice of the open tasks. Undefined: it is another worker's turn. */
+  /**
+   * Queues ready steps in a slice of the open tasks that are missing from the queue. Undefined: another worker's turn.
+   */
   async checkQueue(slice: QueueSlice): Promise<QueueCheck | undefined> {
     const checked = await checkQueue(this.database, slice);
     if (checked && checked.requeued.length > 0) {

@@ -1,9 +1,9 @@
-/** Snapshots that are kept though nothing uses them: as many as one claim can ask for at once. */
+/** Number of unused snapshots to keep: as many as one claim can need at once. */
 export const MOST_KEPT = 1_000;
 
 /**
- * Snapshots by their ids. The newest ones are kept; older ones go once no task in this process uses them, so that
- * templates that are registered again and again do not fill the memory.
+ * Snapshots by their ids. The newest ones are kept. Older ones are dropped once no task in this process uses them, so
+ * that templates that are registered again and again do not fill the memory.
  */
 export class KeptSnapshots<S extends { id: number }> {
   readonly #kept = new Map<number, S>();
@@ -12,7 +12,7 @@ export class KeptSnapshots<S extends { id: number }> {
     if (this.#used.get(id)?.deref() === undefined) this.#used.delete(id);
   });
 
-  /** One that was kept, or that is still used; it is among the newest from now on. */
+  /** Returns a snapshot that was kept or is still used, and makes it one of the newest. */
   get(id: number): S | undefined {
     const kept = this.#kept.get(id);
     if (kept) return kept;

@@ -16,7 +16,7 @@ export interface KeptStats {
   cached: number;
   hits: number;
   misses: number;
-  /** How many were forgotten because there are too many names and versions. */
+  /** Number of snapshots that were dropped because there are too many names and versions. */
   evictions: number;
   /** Null: nothing is kept. */
   oldestAgeSeconds: number | null;

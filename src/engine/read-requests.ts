@@ -2,15 +2,15 @@ import { TaskerError } from '../errors.ts';
 import { isStorableText } from '../model/storable-text.ts';
 import type { CreateOptions, TaskRequest } from './create-task.ts';
 
-// JavaScript may give anything where a request is expected: a proxy, a getter that throws, or an array that is changed
-// while the templates are read. Each field is read once, here.
+// JavaScript may pass anything as a request: a proxy, a getter that throws, or an array that changes while the
+// templates are read. Each field is read once, here.
 
-/** The most tags that are copied; more are refused by {@link createTasks}. */
+/** Maximum number of tags that are copied. {@link createTasks} refuses more. */
 const MOST_TAGS = 1_001;
 
 /**
- * The requests with their fields, each read once. Whether a field's value is allowed is checked later, except those
- * that name the template.
+ * The requests with their fields, each read once. Values are checked later, except for
+ * the fields that name the template.
  * @throws TaskerError `bad_request` when one can't be read, or does not name a template
  */
 export function readRequests(given: readonly TaskRequest[]): TaskRequest[] {
@@ -36,7 +36,7 @@ function readRequest(given: unknown, what: string): TaskRequest {
   const request = fieldsOf(given as TaskRequest, what);
   const { name, namespace = 'default', version = '1.0.0' } = request;
   if (![name, namespace, version].every((part) => typeof part === 'string' && part !== '' && isStorableText(part))) {
-    throw new TaskerError('bad_request', 'a task needs name, namespace and version of its template, as texts');
+    throw new TaskerError('bad_request', 'a task needs the name, namespace and version of its template, as strings');
   }
   return request;
 }
@@ -74,7 +74,7 @@ function copied(tags: string[] | undefined): string[] | undefined {
   return Array.isArray(tags) ? Array.from({ length: Math.min(tags.length, MOST_TAGS) }, (_, i) => tags[i]!) : tags;
 }
 
-/** What to do with a task whose identity exists. @throws TaskerError `bad_request` */
+/** Reads how to treat a task whose identity exists. @throws TaskerError `bad_request` */
 export function readCreateOptions(options: CreateOptions | undefined): Required<CreateOptions> {
   let onDuplicate: unknown;
   try {

@@ -32,7 +32,7 @@ const SETTINGS = opening({
 export interface Swept {
   /** Workers that this sweep declared dead. */
   dead: DeadWorkerRow[];
-  /** Those, and workers whose steps were taken back in continuation of another sweep. */
+  /** These workers, and workers of another sweep that this one continued. */
   lost: DeadWorkerRow[];
   steps: TakenBackRow[];
   /** Tasks that came to their end, or to a stop, because a worker of a batch was lost for good. */

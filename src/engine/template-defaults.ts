@@ -5,7 +5,9 @@ import type { TaskRequest } from './create-task.ts';
 
 type Fields = Record<string, unknown>;
 
-/** The request with the template's `default_options` under what it gives itself; the same object without such. */
+/**
+ * Fills the missing fields of a request from the template's `default_options`. Without these, returns the same object.
+ */
 export function withDefaultOptions(request: TaskRequest, { defaultOptions }: TaskTemplate): TaskRequest {
   if (!defaultOptions) return request;
   const { priority, tags, initiator, sourceSystem, reason } = defaultOptions;
@@ -20,7 +22,7 @@ export function withDefaultOptions(request: TaskRequest, { defaultOptions }: Tas
 }
 
 /**
- * A context with the template's `default_context` under it, key by key, as an object and as JSON text.
+ * Fills the missing keys of a context from the template's `default_context`. Returns it as an object and as JSON text.
  * @throws TaskerError `invalid_context` when the two together are too large
  */
 export function withDefaultContext(context: Fields, defaults: Fields, where: string): { plain: Fields; json: string } {

@@ -101,7 +101,7 @@ export class TemplateStore {
     if (other !== undefined) {
       this.#logger.warn(
         { template: nameOf(template), digest, other },
-        `template ${nameOf(template)} has another content (${digest.slice(0, 12)}) than the one registered before under this version (${other.slice(0, 12)}); new tasks get this one, running tasks keep theirs. Raise the version to tell them apart`,
+        `template ${nameOf(template)} has different content (${digest.slice(0, 12)}) than the one registered earlier under this version (${other.slice(0, 12)}); new tasks get this one, running tasks keep theirs; raise the version to tell them apart`,
       );
     }
     const snapshot = this.#byId.get(id) ?? this.#compile({ id, namespaceId, digest, template, graph });
@@ -119,7 +119,7 @@ export class TemplateStore {
     return known;
   }
 
-  /** Those that are known are held by the answer: they can't be forgotten while the others are loaded. */
+  /** The result holds the known snapshots, so that they are not dropped while the others are loaded. */
   #knownOf(ids: Iterable<number>): { known: Map<number, Snapshot>; unknown: number[] } {
     const known = new Map<number, Snapshot>();
     const unknown: number[] = [];
@@ -147,7 +147,7 @@ export class TemplateStore {
       }
     }
     for (const id of unknown) if (!known.has(id) && !unreadable.has(id)) unreadable.set(id, notStored(id));
-    // Those that were known before may have become the oldest ones meanwhile.
+    // Snapshots that were known before may have become the oldest in the meantime.
     for (const snapshot of known.values()) this.#byId.put(snapshot);
     return unreadable;
   }

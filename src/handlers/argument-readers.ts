@@ -37,7 +37,7 @@ export function dependencyReader(name: string, source: DependencySource): Argume
   };
 }
 
-/** Says that there is no such step; empty when there is one, which has no result. */
+/** Reports that the step does not exist; empty when it exists without a result. */
 function ifUnknown(context: StepContext, step: string): string {
   const names = context.templateSteps;
   if (!names || names.includes(step) || context.getDependencyResultKeys().includes(step)) return '';

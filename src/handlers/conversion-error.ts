@@ -1,8 +1,8 @@
 import { TaskerError } from '../errors.ts';
 
 /**
- * A value from outside that does not have the expected form; `details.path` says where, if a path was given. Thrown in
- * a handler, it fails the step permanently: the value is the same at the next attempt.
+ * A value from outside that does not have the expected form; `details.path` is the given path, if any. If a
+ * handler throws it, the step fails permanently, because the value is the same at the next attempt.
  *
  * @example
  * throw new ConversionError('amount: not a number', { path: 'context.amount' });

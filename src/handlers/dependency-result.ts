@@ -54,7 +54,7 @@ export function dependencyResult<Result>(params: DependencyResultParams<Result>)
   return envelope;
 }
 
-/** The result in an envelope; a value without `result` is the bare result itself. */
+/** The result in an envelope. A value without `result` is itself the bare result. */
 export function resultIn(found: unknown): unknown {
   return typeof found === 'object' && found !== null && Object.hasOwn(found, 'result')
     ? (found as { result: unknown }).result

@@ -94,7 +94,7 @@ export interface FfiStepEvent {
 }
 
 const fields = z.record(z.string(), z.unknown()).nullish();
-// Not a UUID: the events of users' tests have ids like `task-123`, and a context only passes them on.
+// Not necessarily a UUID: users' tests have ids like `task-123`, and a context only passes them on.
 const id = z.string().min(1, 'must not be empty');
 
 // Only what a context reads is checked: an event made by hand for a test need not be complete.

@@ -83,7 +83,7 @@ export function isSharedHandlerClass(value: StepHandlerClass): boolean {
   return Object.hasOwn(value, SHARED);
 }
 
-/** Whether a handler is an instance of such a class: its one function is all that it has for a step. */
+/** Whether a handler is an instance of such a class, and has only its function to run. */
 export function isFunctionHandler(handler: object): boolean {
   const made: unknown = handler.constructor; // undefined in an object without a prototype
   return typeof made === 'function' && Object.hasOwn(made, SHARED);

@@ -11,7 +11,7 @@ export interface NamedSteps {
 // `Symbol.for`: a handler may come from another copy of the package.
 const NAMED_STEPS = Symbol.for('tasker-core.named-steps');
 
-/** The options that name steps, of any kind of handler. */
+/** The options that name steps, for any kind of handler. */
 interface NamingOptions {
   depends?: Readonly<Record<string, DependencySource>>;
   analyzerStep?: DependencySource;
@@ -27,12 +27,14 @@ export function stepsNamedIn({ depends = {}, analyzerStep, workerTemplate }: Nam
   };
 }
 
-/** Notes on a class, or on a function that makes its instances, which steps its handler names. */
+/** Records on a class, or on a function that makes its instances, the steps that its handler names. */
 export function noteNamedSteps(on: object, named: NamedSteps): void {
   Object.defineProperty(on, NAMED_STEPS, { value: named });
 }
 
-/** The steps that a handler class, an instance of one, or a function that was noted names. Undefined when it is unknown. */
+/**
+ * The steps that a handler class, an instance of one, or a recorded function names. Undefined when they are unknown.
+ */
 export function namedStepsOf(handler: unknown): NamedSteps | undefined {
   if ((typeof handler !== 'object' && typeof handler !== 'function') || handler === null) return undefined;
   return (handler as { [NAMED_STEPS]?: NamedSteps })[NAMED_STEPS];

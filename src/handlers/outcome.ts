@@ -18,8 +18,8 @@ const MAX_WORD = 200;
 
 /**
  * What a handler's returned value comes to: a result is itself, an object a success, nothing a success with `{}`,
- * an array or a primitive a success with `{ result: it }`, and a `StepExecutionError` what throwing it comes to. The
- * fields of a failure are such that it can be stored. Whether JSON can hold a success is for the recorder to say.
+ * an array or a primitive a success with `{ result: it }`, and a `StepExecutionError` the same failure as throwing it.
+ * The fields of a failure are made storable. The recorder checks whether JSON can hold a success.
  *
  * @example
  * resultOfReturn({ packed: 2 }).result; // { packed: 2 }

@@ -5,7 +5,7 @@ import { StepHandlerResult } from './step-handler-result.ts';
 import { read, storableText } from './thrown.ts';
 
 // A handler written in JavaScript may put anything where a text or a number is expected. A failure that can't be stored
-// would be recorded as another failure than the one it is, and a retryable one would never be tried again.
+// would be recorded as a different failure, and a retryable one would never be retried.
 
 type Fields = Record<string, unknown>;
 
@@ -17,9 +17,9 @@ const MAX_LINE = 1_000;
 const MAX_METADATA = 1_048_576;
 
 /**
- * The same failure with fields that can be stored, whatever the handler put there: texts are cut and rid of what
- * PostgreSQL refuses, a status that is not a number is left out, and metadata that JSON can't hold is replaced by the
- * reason. The same object if nothing has to change. Never throws.
+ * Returns a failure whose fields can all be stored. Texts are cut, and characters that PostgreSQL refuses are removed.
+ * A status that is not a number is left out, and metadata that JSON can't hold is replaced by the reason. Returns the
+ * same object if nothing has to change. Never throws.
  *
  * @example
  * plainFailure(StepHandlerResult.failure('a\0b', { metadata: { n: 1n } })).metadata;
@@ -68,7 +68,7 @@ function plainRetryAfter(value: unknown): RetryAfter | null {
   try {
     return value instanceof Date && !Number.isNaN(value.getTime()) ? value : null;
   } catch {
-    return null; // only made to look like a date
+    return null; // an object that only looks like a date
   }
 }
 
@@ -98,7 +98,7 @@ function plainOrchestration(value: unknown, leftOut: Fields): OrchestrationMetad
   return null;
 }
 
-/** What is left out is noted among it. */
+/** The metadata, with a note of each part that is left out. */
 function plainMetadata(value: unknown, leftOut: Fields): Fields {
   const stored = storableJson(value ?? {}, { name: 'metadata', maxBytes: MAX_METADATA });
   if (!stored.ok) leftOut.metadata_left_out = storableText(`${stored.path}: ${stored.reason}`, MAX_LINE);
@@ -107,7 +107,7 @@ function plainMetadata(value: unknown, leftOut: Fields): Fields {
   return { ...(isFields(kept) ? kept : { metadata: kept }), ...leftOut };
 }
 
-/** Whether there is any; true of metadata that can't be read, which is noted when it is written. */
+/** Whether there is any metadata. True if it can't be read, which is noted when it is written. */
 export function hasFields(metadata: object): boolean {
   try {
     for (const _ in metadata) return true;

@@ -6,11 +6,11 @@ type Fields = Record<string, unknown>;
 
 /**
  * Envelopes by step name. Their fields are optional because a context made by hand may hold bare results; and so
- * `dependencyResults.reserve ?? {}` has the keys of an envelope. `get(name)` reads it as a map; the result of a step named
- * `get` takes the place of the method.
+ * `dependencyResults.reserve ?? {}` has the keys of an envelope. `get(name)` reads it like a map. The result of a step
+ * named `get` hides the method.
  */
 export type DependencyResults = Record<string, Envelope> & {
-  // An envelope besides, so that Object.entries and Object.values still give envelopes only.
+  // Also an envelope, so that Object.entries and Object.values still return only envelopes.
   readonly get: Envelope & ((stepName: string) => Envelope | undefined);
 };
 

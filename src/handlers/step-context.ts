@@ -92,8 +92,8 @@ export class StepContext {
   }
 
   /**
-   * The results of all completed ancestors, by step name, also by `dependencyResults.get(name)`. `getDependencyResult` gives
-   * a bare one.
+   * The results of all completed ancestors, by step name, also by `dependencyResults.get(name)`. `getDependencyResult`
+   * returns a bare one.
    */
   get dependencyResults(): DependencyResults {
     this.#dependencyResults ??= this.#readDependencies();
@@ -187,7 +187,7 @@ export class StepContext {
     return this.#params.dependencyNames?.() ?? Object.keys(this.dependencyResults);
   }
 
-  /** The names of all steps of the template, as far as they are known here. @internal */
+  /** The names of all steps of the template, if they are known here. @internal */
   get templateSteps(): readonly string[] | undefined {
     return this.#params.templateSteps?.();
   }

@@ -120,9 +120,9 @@ export class StepHandlerResult {
   }
 
   /**
-   * A success: `success(result, metadata)` or `success({ result, metadata })`. `result` is what dependents and REST see; an
+   * A success: `success(result, metadata)` or `success({ result, metadata })`. Dependents and REST see `result`. An
    * array or a primitive becomes `{ result: it }`. An object whose only keys are `result` and `metadata` is always the
-   * second form; to store such an object as a result, pass it as `result` of that form.
+   * second form. To store such an object as a result, pass it as `result` in that form.
    */
   static success(result: object = {}, metadata?: Fields): StepHandlerResult {
     if (!isSuccessObject(result)) return successOf(result, metadata);
@@ -183,7 +183,7 @@ export function isStepHandlerResult(value: unknown): value is StepHandlerResult 
   return typeof value === 'object' && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true;
 }
 
-/** A success with this value as its result, whatever keys it has: what a function returned, or a server answered. */
+/** A success whose result is this value, for example of a function or a server. Its keys do not matter. */
 export function successOf(value: unknown, metadata?: Fields): StepHandlerResult {
   return new StepHandlerResult({ success: true, result: isFields(value) ? value : { result: value }, metadata });
 }

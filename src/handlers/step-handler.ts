@@ -84,7 +84,7 @@ export abstract class StepHandler<Context extends StepContext = StepContext> imp
   }
 
   /**
-   * A success: `success(result, metadata)` or `success({ result, metadata })`. `result` is what dependents and REST see;
+   * A success: `success(result, metadata)` or `success({ result, metadata })`. Dependents and REST see `result`.
    * `metadata` is stored beside it. An object whose only keys are `result` and `metadata` is always the second form.
    */
   protected success(result: object = {}, metadata?: Record<string, unknown>): StepHandlerResult {

@@ -24,7 +24,7 @@ export function messageOfThrown(thrown: unknown): string {
   return `${thrown === '' ? 'an empty text' : String(thrown)} was thrown`;
 }
 
-/** What `fetch` throws: its message alone says nothing, and the reason is its cause. */
+/** Messages of errors that `fetch` throws. They say nothing themselves: the reason is in the cause. */
 const OF_FETCH: ReadonlySet<string> = new Set(['fetch failed', 'terminated']);
 
 function withCause(message: string, thrown: unknown): string {

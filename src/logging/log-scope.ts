@@ -8,7 +8,7 @@ export interface LogScope {
 
 const KEY = Symbol.for('tasker-core.log-scopes');
 
-/** One for all copies of this package in the process: a handler may log through another copy than its worker's. */
+/** Shared by all copies of this package in the process, because a handler may use a different copy than its worker. */
 function storage(): AsyncLocalStorage<LogScope> {
   const place = globalThis as { [KEY]?: AsyncLocalStorage<LogScope> };
   place[KEY] ??= new AsyncLocalStorage();
@@ -16,9 +16,9 @@ function storage(): AsyncLocalStorage<LogScope> {
 }
 
 /**
- * Calls a function with its scope and one more argument: what it logs by functions goes to the scope's logger, also after
- * it has waited. Every call enters its scope, though most handlers log nothing: the first line of a process may come from
- * a handler that began long before.
+ * Calls a function with its scope and one more argument. Lines that it logs by functions go to the scope's logger, also
+ * after an await. Every call enters its scope, although most handlers log nothing, because the first line of a process
+ * may come from a handler that began long before.
  */
 export function inLogScope<Scope extends LogScope, Argument, Outcome>(
   scope: Scope,
@@ -28,7 +28,7 @@ export function inLogScope<Scope extends LogScope, Argument, Outcome>(
   return storage().run(scope, run, scope, argument);
 }
 
-/** The logger of the scope that runs; undefined outside of all. */
+/** The logger of the current scope; undefined outside of all scopes. */
 export function scopedLogger(): Logger | undefined {
   return storage().getStore()?.logger;
 }

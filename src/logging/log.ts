@@ -20,9 +20,9 @@ let chosen: Logger | undefined;
 
 /**
  * Says where {@link logInfo} and its kin write outside of handlers (and what their level is): a logger in pino's shape,
- * one of winston, or `console`. Undefined: the default again, which is the logger of the worker that started last in this
- * process. Before one starts, the default is JSON lines to standard error at the level of `TASKER_LOG`, `LOG_LEVEL` or
- * `RUST_LOG`, else info. Within a handler they write to the logger of its step.
+ * one of winston, or `console`. Undefined restores the default: the logger of the worker that started last in this
+ * process. Before a worker starts, the default is JSON lines to standard error at the level of `TASKER_LOG`,
+ * `LOG_LEVEL` or `RUST_LOG`, else info. Within a handler they write to the logger of its step.
  *
  * @example
  * setLogger(pino({ level: 'debug' }));
@@ -32,7 +32,7 @@ export function setLogger(logger: AnyLogger | undefined): void {
 }
 
 /**
- * Writes a line of level info. In a handler it names the step and goes to the logger of its tasker; credentials among the
+ * Writes a line of level info. In a handler it names the step and goes to the logger of its tasker. Credentials in the
  * fields are not written.
  *
  * @example

@@ -2,15 +2,15 @@ import { logFilterOf } from '../config/log-filter.ts';
 import { consoleLogger } from './console-logger.ts';
 import type { Logger } from './logger.ts';
 
-/** Shared by all copies of this package in the process: a program may log through another copy than its worker's. */
+/** Shared by all copies of this package in the process, because a program may use a different copy than its worker. */
 interface Shared {
   /** The loggers of the workers that run; the one that started last counts. */
   readonly running: Logger[];
-  /** That of the worker that stopped last: a program's last lines go where those before them went. */
+  /** The logger of the worker that stopped last, for the last lines of a program. */
   stopped: Logger | undefined;
-  /** JSON lines to standard error, at the level that the environment asks for. */
+  /** Writes JSON lines to standard error, at the level from the environment. */
   fallback: Logger | undefined;
-  /** A warning about the environment that was written already. */
+  /** A warning about the environment that has already been written. */
   told: string | undefined;
 }
 
@@ -22,7 +22,9 @@ function shared(): Shared {
   return place[KEY];
 }
 
-/** Sends lines from outside of handlers to the logger of a worker that starts. The answer is to be called when it stops. */
+/**
+ * Sends lines from outside of handlers to the logger of a starting worker. Call the returned function when it stops.
+ */
 export function useWorkerLogger(logger: Logger): () => void {
   const all = shared();
   all.running.push(logger);
@@ -35,7 +37,7 @@ export function useWorkerLogger(logger: Logger): () => void {
   };
 }
 
-/** Where lines from outside of handlers go, unless a program says otherwise. */
+/** The destination of lines from outside of handlers, unless the program sets another. */
 export function processLogger(): Logger {
   const all = shared();
   const ofWorker = all.running.at(-1) ?? all.stopped;
@@ -49,7 +51,7 @@ export function processLogger(): Logger {
   return all.fallback;
 }
 
-/** The warnings of a configuration, without the one that a line before the start has caused already. */
+/** The warnings of a configuration, without the one that a line before the start has already caused. */
 export function untold(warnings: readonly string[]): string[] {
   const { told } = shared();
   return warnings.filter((line) => line !== told);

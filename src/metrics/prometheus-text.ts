@@ -8,7 +8,7 @@ export interface Family {
   values: readonly Sample[];
 }
 
-/** The text format 0.0.4 of Prometheus, byte for byte as `prom-client` writes it. */
+/** The Prometheus text format 0.0.4, identical to the output of `prom-client`. */
 export function prometheusText(families: readonly Family[]): string {
   return `${families.map(textOf).join('\n\n')}\n`;
 }

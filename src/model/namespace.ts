@@ -1,11 +1,11 @@
-/** Its characters, whatever its length. */
+/** Matches the characters of a namespace. Does not check the length. */
 export const NAMESPACE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-/** Characters that a namespace may have. */
+/** Maximum length of a namespace, in characters. */
 export const LONGEST_NAMESPACE = 29;
 
-/** What a namespace consists of, after "must be". */
-export const NAMESPACE_CHARACTERS = 'letters, digits and underscores, and not begin with a digit';
+/** The characters of a namespace, as text after "must be". */
+export const NAMESPACE_CHARACTERS = 'letters, digits and underscores, and must not begin with a digit';
 
 /** The whole rule, for places outside of templates. */
 export const NAMESPACE_RULE = `a namespace has 1 to ${LONGEST_NAMESPACE} letters, digits and underscores, and does not begin with a digit`;

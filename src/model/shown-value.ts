@@ -1,4 +1,4 @@
-/** A value as an error message shows it: short, and never a reason to fail itself. */
+/** A value as an error message shows it. The text is short, and making it never throws. */
 export function shownValue(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 59)}…` : value);
   if (typeof value === 'function') return 'a function';

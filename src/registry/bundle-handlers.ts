@@ -50,8 +50,8 @@ function tidyUp(cache: string, outputs: readonly string[]): void {
 }
 
 /**
- * Without esbuild, JavaScript is imported as it is, and what it imports is not reloaded when it changes. TypeScript cannot
- * be imported, so the file that it was compiled to is taken, if it is beside it.
+ * Without esbuild, JavaScript is imported as it is, and its imports are not reloaded when they change. TypeScript
+ * cannot be imported, so the compiled file beside it is used, if there is one.
  */
 function asTheyAre(files: readonly string[], { install }: NoEsbuild): Map<string, string> {
   return new Map(

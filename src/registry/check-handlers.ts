@@ -22,10 +22,10 @@ export interface HandlerProblem {
   steps: string[];
 }
 
-/** Gives the handler of a definition, or null; rejects with what a resolver or a constructor throws. */
+/** Returns the handler of a definition, or null. Rejects with the error that a resolver or a constructor throws. */
 export type Resolve = (definition: HandlerDefinition) => Promise<ExecutableHandler | null>;
 
-/** Resolves each definition once, for several checks: a resolver may be slow, or count how often it is asked. */
+/** Resolves each definition once for several checks, because a resolver may be slow or count its calls. */
 export function resolvingOnce(registry: HandlerRegistry): Resolve {
   const answers = new Map<string, Promise<ExecutableHandler | null>>();
   return (definition) => {
@@ -86,7 +86,7 @@ interface NamedTemplate extends CheckedTemplate {
   version: string;
 }
 
-/** One line for each step that names a method of a handler made of a function: the function is called instead. */
+/** One line for each step that names a method, but whose handler is a function. The function is called instead. */
 export async function unusedMethods(templates: readonly NamedTemplate[], resolve: Resolve): Promise<string[]> {
   const lines: string[] = [];
   for (const { namespace, name, version, steps } of templates) {

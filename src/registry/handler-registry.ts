@@ -81,7 +81,7 @@ export class HandlerRegistry {
     this.#add(name, factory);
   }
 
-  /** Adds what another registry has under a name; it is made there each time one is needed. @internal */
+  /** Adds the entry of another registry for a name. That registry creates its handlers. @internal */
   forward(name: string, from: HandlerRegistry): void {
     const make = () => from.resolveSync(name)!;
     const named = namedStepsOf(from.sourceOf(name));
@@ -89,7 +89,7 @@ export class HandlerRegistry {
     this.registerFactory(name, make);
   }
 
-  /** What was registered under a name: a class, an instance or a factory. @internal */
+  /** The entry that was registered under a name: a class, an instance or a factory. @internal */
   sourceOf(name: string): unknown {
     return this.#explicit.sourceOf(name);
   }

@@ -58,8 +58,8 @@ export class MethodDispatchWrapper implements ExecutableHandler {
 }
 
 /**
- * The handler with this method in the place of `call`. A handler made of a function has no other work than its function,
- * so it is returned as it is, whatever the method. Throws {@link MethodDispatchError} when a class lacks the method.
+ * Returns the handler with this method in place of `call`. A handler made from a function has only that function, so it
+ * is returned unchanged for any method. Throws {@link MethodDispatchError} when a class lacks the method.
  *
  * @internal
  */

@@ -118,8 +118,8 @@ export class ResolverChain {
   }
 
   /**
-   * The handler itself, or one whose `call` is the method that the definition names. A handler made of a function is always
-   * itself. Throws `MethodDispatchError` when a class lacks the method.
+   * The handler itself, or one whose `call` is the method that the definition names. A handler made from a function is
+   * always returned itself. Throws `MethodDispatchError` when a class lacks the method.
    */
   wrapForMethodDispatch(handler: ExecutableHandler, definition: HandlerDefinition): ExecutableHandler {
     return usesMethodDispatch(definition) ? withMethod(handler, effectiveMethod(definition)) : handler;

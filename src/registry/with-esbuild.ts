@@ -10,9 +10,9 @@ export interface NoEsbuild {
 let users = 0;
 
 /**
- * Gives esbuild to a function, and ends its process after the last user: it would otherwise live as long as ours.
- * An install without optional packages has no esbuild, and one without optional packages and install scripts has esbuild
- * without its program.
+ * Calls a function with esbuild, and ends the process of esbuild after the last user. It would otherwise live as long
+ * as this process. An install without optional packages has no esbuild. If it also runs no install scripts, it may have
+ * esbuild without its program.
  */
 export async function withEsbuild<T>(use: (esbuild: Esbuild) => Promise<T>): Promise<T | NoEsbuild> {
   const esbuild = await installedEsbuild();
@@ -30,7 +30,7 @@ export async function withEsbuild<T>(use: (esbuild: Esbuild) => Promise<T>): Pro
   }
 }
 
-/** Whether an answer of {@link withEsbuild} is that there is none. */
+/** Whether {@link withEsbuild} returned that esbuild is missing. */
 export function isNoEsbuild(answer: unknown): answer is NoEsbuild {
   return typeof answer === 'object' && answer !== null && 'install' in answer;
 }

@@ -14,7 +14,7 @@ const MAY_TAKE = `exists (select 1 from w) and q.namespace_id = n.namespace_id
 // Steps are updated by ctid for the same reason. One that was changed since the snapshot is not found by it and stays
 // unclaimed; nothing is lost by that, because whatever makes a step ready puts a queue row of its own beside it.
 // An attempt starts when the statement reads the queue: the transaction may have begun before the last attempt ended.
-// After an end of the step its done_at is the time of that end, and a clock that was set back must not undercut it.
+// Once the step has ended before, its done_at is that time, and a clock that was set back must not go below it.
 // A claim that takes a step which must not run twice makes itself durable: synchronous_commit is read at commit.
 // One that serves several namespaces does it another way. Locking up to the limit in each of them would lock many times
 // what is taken: other workers found nothing meanwhile, and each lock is written to the log. So candidates are read

@@ -1,7 +1,7 @@
 import type { Db, Statement } from '../db/statement.ts';
 
-// The transaction may have waited for the task while a worker claimed the step: what is cancelled then did not end before
-// it started.
+// The transaction may have waited for the task while a worker claimed the step. A cancelled attempt must not end before
+// it starts.
 const CANCEL_TASK: Statement = {
   name: 'cancel_task',
   text: `

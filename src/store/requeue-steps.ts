@@ -8,20 +8,21 @@ select case when (select min(id) from tasker.worker where state = 'alive' and le
 };
 
 /**
- * Whether one of these workers is the oldest that lives, and no other transaction checks the queue. The lock is held until
- * the transaction ends.
+ * Returns whether one of these workers is the oldest live worker and no other transaction checks the queue. The lock is
+ * held until the transaction ends.
  */
 export async function takeQueueCheckTurn(db: Db, workerIds: readonly number[]): Promise<boolean> {
   const { rows } = await db.query<{ mine: boolean }>(QUEUE_CHECK_TURN, [`{${workerIds.join(',')}}`]);
   return rows[0]!.mine;
 }
 
-// The queue has no index by step, since each step would pay for it. So a slice of the open tasks is compared with the
-// queue's rows in the same range of ids, which are read once: first by counters, since a task whose active steps (ready or
-// running) are all in the queue needs no look at its steps, and the steps of the other tasks one by one.
-// Both sides are united and grouped, not joined: no statistics can turn that into a comparison of all rows with all.
-// A step that waits for a place in its batch is pending, and one that waits for a retry is not active: neither is found.
-// A row whose step was completed by hand or cancelled can hide one missing row of the same task until a claim removes it.
+// The queue has no index by step, because each step would pay for it. So a slice of the open tasks is compared with the
+// queue's rows in the same range of ids, which are read once. Counters are compared first: a task whose active steps
+// (ready or running) are all in the queue needs no check of its steps. The steps of the other tasks are compared one by
+// one. Both sides are united and grouped, not joined, so that no statistics can lead to a comparison of all rows with
+// all. A step that waits for a place in its batch is pending, and one that waits for a retry is not active. Neither is
+// found. A row whose step was completed by hand or cancelled can hide one missing row of the same task until a claim
+// removes it.
 const FIND_UNQUEUED: Statement = {
   name: 'find_unqueued_steps',
   text: `
@@ -56,13 +57,13 @@ export interface UnqueuedStep {
   idx: number;
 }
 
-/** Where a walk over the open tasks begins, and where it has ended. */
+/** The ids at which a scan of the open tasks begins and ends. */
 export const FIRST_TASK = '00000000-0000-0000-0000-000000000000';
 export const LAST_TASK = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 /**
- * The ready steps that are not in the queue, of the next `tasks` open tasks after one id; at most `steps` of them. `last`:
- * the id at which the next slice begins.
+ * Returns at most `steps` ready steps that are missing from the queue, from the next `tasks` open tasks after an id.
+ * `last`: the id at which the next slice begins.
  */
 export async function findUnqueued(
   db: Db,
@@ -74,7 +75,7 @@ export async function findUnqueued(
   return { last, unqueued };
 }
 
-// Looks again, under the lock: a step may have been queued, cancelled or completed since it was found.
+// Checks again under the lock: a step may have been queued, cancelled or completed since it was found.
 const REQUEUE_STEPS: Statement = {
   name: 'requeue_steps',
   text: `
@@ -95,7 +96,7 @@ select (select namespace_id from tasker.template x where x.id = t.template_id), 
 returning task_uuid, idx`,
 };
 
-/** Queues those of the steps that are ready and still not in the queue; answers with them. After lockTasks. */
+/** Queues the steps that are ready and still missing from the queue, and returns them. Call it after lockTasks. */
 export async function requeueSteps(db: Db, steps: readonly UnqueuedStep[]): Promise<UnqueuedStep[]> {
   const ids = steps.map((step) => step.taskUuid).sort();
   const { rows } = await db.query<{ task_uuid: string; idx: number }>(REQUEUE_STEPS, [

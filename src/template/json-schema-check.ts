@@ -14,9 +14,9 @@ export interface SchemaViolation {
   message: string;
 }
 
-/** What keeps a schema from being used. */
+/** A problem that keeps a schema from being used. */
 export interface SchemaProblem extends SchemaViolation {
-  /** It is a JSON Schema, and refused all the same: a pattern may take exponential time. */
+  /** It is a valid JSON Schema, but is refused because a pattern may take exponential time. */
   refused?: boolean;
 }
 
@@ -40,7 +40,7 @@ const META = {
 type Draft = keyof typeof META;
 
 /**
- * Patterns are tested in linear time: values come from outside, and a text can make JavaScript's own engine backtrack for
+ * Patterns are tested in linear time, because a text from outside can make JavaScript's own engine backtrack for
  * hours. A snapshot that was stored before patterns were checked may have one that only that engine can test.
  */
 const testPattern: NonNullable<CodeOptions['regExp']> = Object.assign(
@@ -122,7 +122,7 @@ export function schemaProblems(schema: JsonSchema): SchemaProblem[] {
   }
 }
 
-/** What the draft's own schema says of it, and its patterns. Whether references lead somewhere shows when it is compiled. */
+/** Violations of the draft's own schema, and problems of patterns. References are checked when it is compiled. */
 function formProblems(schema: JsonSchema): SchemaProblem[] {
   const draft = draftOf(schema.$schema);
   if (draft === null) {

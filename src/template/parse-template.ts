@@ -17,9 +17,9 @@ export interface TemplateProblem {
   /** What is wrong, and the way out. */
   message: string;
   file: string | null;
-  /** From 1; 0 for a template that was given as an object. */
+  /** Starts at 1. 0 for a template that was given as an object. */
   line: number;
-  /** From 1; 0 for a template that was given as an object. */
+  /** Starts at 1. 0 for a template that was given as an object. */
   column: number;
   /** As `steps[2].retry.max_attempts`, keys as the file spells them; empty for the file itself. */
   path: string;

@@ -137,7 +137,7 @@ export interface Lifecycle {
   autoDlqOnTimeout: boolean | null;
 }
 
-/** Who wrote a template, where it is described, and whatever else people note. */
+/** Author, documentation and any other notes about a template. */
 export interface TemplateMetadata {
   author: string | null;
   tags: string[];
@@ -173,7 +173,7 @@ export interface StepOverride {
   retry: RetryPolicy | null;
 }
 
-/** What a request for a task of the template may leave out. Null: the template has no default of its own. */
+/** Fields that a request for a task of the template may leave out. Null: the template has no default of its own. */
 export interface DefaultOptions {
   /** −100 … 100, higher first. */
   priority: number | null;
@@ -200,8 +200,8 @@ export interface TaskTemplate {
   lifecycle: Lifecycle | null;
   /** Default `strict`. */
   identityStrategy: IdentityStrategy;
-  /** Laid under the context of each new task, key by key. */
+  /** Supplies the keys that are missing from the context of a new task. */
   defaultContext: Record<string, unknown> | null;
-  /** For requests that don't say it themselves. */
+  /** Supplies the fields that are missing from a request. */
   defaultOptions: DefaultOptions | null;
 }

@@ -174,11 +174,11 @@ const defaultOptions = z
   .strictObject({
     priority: whole(-100, 100).nullish().meta({ default: 0, description: 'Higher first.' }),
     tags: z.array(z.string().max(128)).max(1000).nullish(),
-    initiator: label.meta({ description: 'Who asked.' }),
-    source_system: label.meta({ description: 'From where.' }),
-    reason: label.meta({ description: 'Why.' }),
+    initiator: label.meta({ description: 'The person or program that asked.' }),
+    source_system: label.meta({ description: 'The system that the request came from.' }),
+    reason: label.meta({ description: 'The reason for the request.' }),
   })
-  .meta({ description: 'What a request for a task may leave out. What the request gives wins.' });
+  .meta({ description: 'Fields that a request for a task may leave out. A field in the request wins.' });
 
 /** A whole template file. */
 export const templateFile = z.strictObject({
@@ -199,7 +199,7 @@ export const templateFile = z.strictObject({
       updated_at: z.iso.datetime({ offset: true }).nullish(),
     })
     .nullish()
-    .meta({ description: 'Who wrote it, where it is described, and whatever else people note.' }),
+    .meta({ description: 'Author, documentation and any other notes.' }),
   system_dependencies: z
     .strictObject({
       primary: z.string().nullish().meta({ default: 'default' }),
@@ -229,7 +229,7 @@ export const templateFile = z.strictObject({
   }),
   default_context: object()
     .nullish()
-    .meta({ description: 'Keys of the context that a request may leave out. What the request gives wins.' }),
+    .meta({ description: 'Keys of the context that a request may leave out. A key in the request wins.' }),
   default_options: defaultOptions.nullish(),
 });
 

@@ -5,15 +5,16 @@ import type { TaskTemplate } from './task-template.ts';
 
 /** Options of {@link templateOfObject}. */
 export interface TemplateOfObjectOptions {
-  /** Its index in the list that it was given in; undefined: it was given alone. */
+  /** Its index in the list; undefined when it was given alone. */
   at?: number | undefined;
   /** The environment whose overrides are applied. A parsed template has its own already. */
   environment: string;
 }
 
 /**
- * The template of an object: a parsed one as it is, any other is checked as a template file with its keys would be.
- * @throws TaskerError `template_invalid` when it is not an object, or holds what JSON does not
+ * Returns the template of an object. A parsed template is returned as it is. Any other object is checked like a
+ * template file with the same keys.
+ * @throws TaskerError `template_invalid` when it is not an object, or has values that JSON can't hold
  */
 export function templateOfObject(given: unknown, { at, environment }: TemplateOfObjectOptions): ParsedTemplate {
   const place = at === undefined ? 'templates' : `templates[${at}]`;
@@ -41,7 +42,7 @@ function withoutLines(problem: TemplateProblem): TemplateProblem {
   return { ...problem, message, line: 0, column: 0 };
 }
 
-/** Whether it has what only the parser gives; a template that was built from a parsed one counts too. */
+/** Whether it has fields that only the parser adds. A template built from a parsed one counts too. */
 function isParsed(given: object): given is TaskTemplate {
   const { steps, domainEvents, systemDependencies, identityStrategy } = given as Partial<TaskTemplate>;
   if (!Array.isArray(steps) || !Array.isArray(domainEvents) || !isFields(systemDependencies)) return false;
@@ -54,7 +55,7 @@ function isParsedStep(step: unknown): boolean {
   return isFields(handler) && isFields(retry) && Array.isArray(dependencies) && Array.isArray(publishesEvents);
 }
 
-/** What JSON would leave out or change in silence is refused. */
+/** Refuses values that JSON would silently leave out or change. */
 function jsonOf(given: object, place: string): string {
   try {
     return JSON.stringify(given, (key, value: unknown) => {

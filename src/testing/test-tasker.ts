@@ -73,7 +73,7 @@ export class TestTasker {
 
   /**
    * Creates a task and waits until it rests: complete, failed, or blocked by failures. Of a single template, name,
-   * namespace and version may be left out. A request with a name is checked by its types as that of `createTask` is.
+   * namespace and version may be left out. The types of a request with a name are checked as in `createTask`.
    *
    * @example
    * const { task, results } = await kit.run({ context: { order_id: 'O-7' } });

@@ -31,7 +31,7 @@ const LONGEST_RETRY_AFTER_S = 7 * 24 * 3600;
 const DEFAULT_VERSION = '1.0.0';
 /** Characters. */
 const MAX_VERSION = 500;
-/** Bytes of what is kept beside a result. */
+/** Bytes of the detail that is kept beside a result. */
 const MAX_DETAIL = 1_048_576;
 
 /**
@@ -103,8 +103,8 @@ export function givenBack(step: HeldStep): AttemptEnd {
 }
 
 /**
- * The same attempt as a failure whose message is that of the database: its result can't be recorded. One that was to be
- * tried again still is.
+ * The same attempt as a failure with the message of the database, because its result can't be recorded. A retryable
+ * failure is still retried.
  */
 export function refusedByDatabase(end: AttemptEnd, refusal: string): AttemptEnd {
   const message = `the result can't be stored: ${refusal}`;
@@ -192,7 +192,7 @@ function detailOf(result: StepHandlerResult, version: string, runBy?: string): s
   return storableDetail(detail);
 }
 
-/** Metadata may hold what jsonb can't: then the place and the reason stand for it. */
+/** Metadata that jsonb can't hold is replaced by the place and the reason. */
 function storableDetail(detail: AttemptDetail): string {
   for (const _ in detail) {
     const stored = storableJson(detail, { name: 'metadata', maxBytes: MAX_DETAIL });
@@ -201,7 +201,7 @@ function storableDetail(detail: AttemptDetail): string {
   return 'null';
 }
 
-/** What a handler gave is checked part by part, so that one that can't be stored costs only itself. */
+/** Checks the handler's metadata part by part, so that only a part that can't be stored is lost. */
 function storableParts({ custom, orchestration_metadata, ...others }: AttemptDetail): AttemptDetail {
   const leftOut: Record<string, string> = {};
   const kept = <T>(name: string, value: T | undefined): T | undefined => {

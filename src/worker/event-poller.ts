@@ -103,8 +103,8 @@ export class EventPoller {
   }
 
   /**
-   * Hears what went wrong: in callbacks, with the database, with a worker that could not start. A lost database is reported
-   * within 5 s, once an outage, whether the worker is idle or not.
+   * Receives errors: of callbacks, of the database, of a worker that could not start. A lost database is reported
+   * within 5 s, once per outage, whether the worker is idle or not.
    */
   onError(callback: ErrorCallback): this {
     this.#onError.push(callback);

@@ -26,7 +26,7 @@ export interface ForeignStepsOptions {
 
 /** Events that are remembered after they were completed: one that is published once more is not run again. */
 const REMEMBERED = 10_000;
-/** Characters of the error of a result that can't be sent: it may quote the whole result. */
+/** Maximum characters of the error about a result that can't be sent, because it may quote the whole result. */
 const MAX_UNSENT = 500;
 /** No timer of Node runs longer. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -47,7 +47,7 @@ class ForeignStep implements OfferedStep, Runnable {
     this.#steps = steps;
     this.event = event;
     const { handlerCallable, handlerMethod, handlerResolver, handlerInitialization } =
-      // Without one the event is refused when it is run, as a failure that names it.
+      // An event without a step definition fails when it is run, and the failure names the event.
       (event.stepDefinition ?? {}) as FfiStepDefinition;
     this.template = {
       handler: {
@@ -162,7 +162,9 @@ export class ForeignSteps {
     this.#events.missing(step, result, this.#send(step, result));
   }
 
-  /** A module may refuse a result that it can't carry. It must know that the step failed, and whether to try it again. */
+  /**
+   * A module may refuse a result that it can't send. It must still learn that the step failed and whether to retry it.
+   */
   async #send(step: ForeignStep, result: StepHandlerResult): Promise<boolean> {
     const { module, sent } = this.#options;
     try {

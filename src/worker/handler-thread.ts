@@ -120,7 +120,7 @@ function resultMessage(step: string, given: StepHandlerResult): ResultMessage {
     metadata: metadata.ok
       ? (JSON.parse(metadata.json) as Fields)
       : { metadata_left_out: `${metadata.path}: ${metadata.reason}` },
-    // As data: an object of a class may have functions, which can't be sent.
+    // As plain data, because an instance of a class may have functions, which can't be sent.
     orchestrationMetadata: told && (JSON.parse(JSON.stringify(told)) as StoredOrchestrationMetadata),
     retryAfter: result.retryAfter,
     backtrace: result.backtrace,

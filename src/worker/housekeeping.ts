@@ -6,23 +6,23 @@ import type { Logger } from '../logging/logger.ts';
 const LIFECYCLE_MS = 30_000;
 /** Between looks for workers that are long gone. */
 const FORGET_MS = 3_600_000;
-/** Between two checks of the whole queue, at least. */
+/** Minimum time between two checks of the whole queue. */
 const QUEUE_CHECK_MS = 120_000;
-/** Before this worker asks again whether the check is its turn. */
+/** Time until this worker asks again whether it is its turn to check. */
 const QUEUE_TURN_MS = 30_000;
-/** A slice of the check is followed by a pause of so many times its duration: half a percent of a core. */
+/** The pause after a slice of the check is its duration times this: half a percent of a core. */
 const PAUSE_PER_SLICE = 200;
 /** The longest such pause: the four slices of a million open tasks are done within 5 minutes on a busy machine, too. */
 const LONGEST_PAUSE_MS = 70_000;
 /** The longest time for which a check delays the next one. */
 const LONGEST_CHECK_MS = 4 * LONGEST_PAUSE_MS;
-/** Tasks that a warning names at most. */
+/** Maximum number of tasks that a warning names. */
 const NAMED_TASKS = 10;
 
-/** What housekeeping needs to know of its worker. */
+/** Options of {@link Housekeeping}. */
 export interface HousekeepingOptions {
   leaseMs: number;
-  /** The ids under which the worker lives. */
+  /** The ids of the worker. */
   workerIds(): readonly number[];
 }
 
@@ -38,9 +38,9 @@ export class Housekeeping {
   #forgotAt = Number.NEGATIVE_INFINITY;
   #checkAt = Number.NEGATIVE_INFINITY;
   #checkBegan = Number.NEGATIVE_INFINITY;
-  /** How long the slices of this check took together. */
+  /** Total time of the slices of this check. */
   #checkedMs = 0;
-  /** Where the next slice of the check begins; undefined: at the first task. */
+  /** Start of the next slice of the check; undefined: the first task. */
   #checkedTo: string | undefined;
   #checking = false;
   #stopped = false;
@@ -116,7 +116,7 @@ export class Housekeeping {
     }
   }
 
-  /** One slice. The worker that has lived longest does it, so that others need not. */
+  /** Checks one slice. Only the longest-running worker does this. */
   async #checkQueue(): Promise<void> {
     const began = performance.now();
     if (this.#checking || began < this.#checkAt) return;
@@ -132,7 +132,7 @@ export class Housekeeping {
       if (!checked) this.#checkAt = began + QUEUE_TURN_MS;
       else {
         this.#checkedMs += ended - began;
-        // Where something is missing, the rest is checked at once.
+        // If a step was missing, the rest is checked at once.
         const pause = checked.requeued.length > 0 ? 0 : (ended - began) * PAUSE_PER_SLICE;
         this.#checkAt = ended + Math.min(pause, LONGEST_PAUSE_MS);
         if (checked.next === undefined) {

@@ -14,13 +14,13 @@ export interface LookOutEvents {
   ready(): void;
   /** After each look that got through. */
   looked(): void;
-  /** Is told when the database does not answer, after it was verified. Undefined: not needed. */
+  /** Receives an outage of the database after it was verified. Undefined when not needed. */
   outage: OutageReport | undefined;
 }
 
-/** A look without an answer for so long makes the database suspect: a connection of its own is tried. */
+/** Time after which an unanswered poll makes the database suspect. A separate connection is then tried. */
 const SUSPECT_MS = 1_000;
-/** For that connection, and once more for its answer. With a look every 2 s, an outage is known within 4.4 s. */
+/** Timeout of that connection, and again of its answer. With a poll every 2 s, an outage is known within 4.4 s. */
 const VERIFY_MS = 700;
 
 /** A retry that another worker recorded is promoted by that worker when due; the others come a little later. */
@@ -76,7 +76,7 @@ export class LookOut {
     }
   }
 
-  /** One lost connection, or a pool in which none is free, is no outage. */
+  /** One lost connection, or a pool without a free one, is not an outage. */
   async #verifyLost(): Promise<void> {
     const { outage } = this.#events;
     if (this.#stopped || !outage) return;

@@ -1,7 +1,7 @@
-/** What failed: looks into the queue, which fail with the connection only, or claims, which may fail for other reasons. */
+/** The failed operation: a poll of the queue, which fails only with the connection, or a claim. */
 type Kind = 'look' | 'claim';
 
-/** Reports an outage of the database once, however many statements fail meanwhile. */
+/** Reports an outage of the database once, however many statements fail during it. */
 export class OutageReport {
   readonly #report: (error: unknown) => void;
   readonly #failing = new Set<Kind>();
@@ -22,7 +22,7 @@ export class OutageReport {
     if (!known) this.#report(error);
   }
 
-  /** The outage is over when what failed is answered; a claim that is answered shows that a look would be, too. */
+  /** Ends the outage when the failed operation is answered. An answered claim shows that a poll would be, too. */
   answered(kind: Kind): void {
     this.#answers++;
     this.#failing.delete('look');

@@ -155,7 +155,7 @@ export class StepExecutionSubscriber {
     return this.#active;
   }
 
-  /** Handlers that settled, with success or not. A step whose handler is unknown does not count. */
+  /** Handlers that settled, successfully or not. A step whose handler is unknown does not count. */
   getProcessedCount(): number {
     return this.#processed;
   }
@@ -188,7 +188,7 @@ export class StepExecutionSubscriber {
 
   #listen(): () => void {
     const from = this.#from;
-    // A bridge publishes bare events and an emitter wraps them; users' tests publish either on both.
+    // A bridge publishes bare events and an emitter wraps them, but users' tests publish both forms on both.
     const listener = (payload: FfiStepEvent | StepExecutionReceivedPayload) =>
       this.#received('event' in payload ? payload.event : payload);
     if (isEventBridge(from)) return from.subscribe(EventNames.STEP_EXECUTION_RECEIVED, listener);

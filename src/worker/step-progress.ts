@@ -170,7 +170,7 @@ export function isCheckpointYield(result: StepHandlerResult): boolean {
   try {
     return result.success && result.metadata?.checkpoint_yield === true;
   } catch {
-    return false; // metadata that can't be read asks for nothing
+    return false; // unreadable metadata requests nothing
   }
 }
 

@@ -21,7 +21,7 @@ export interface OfferedStep {
 export interface TakenStepEvents<S> {
   /** Its handler settled; `sent` says whether its result was taken, and what follows from it committed. */
   settled(step: S, result: StepHandlerResult, sent: Promise<boolean>): void;
-  /** Its handler is unknown, so nothing ran; `sent` says whether the failure was taken. */
+  /** Its handler is unknown, so nothing ran. `sent`: whether the failure was accepted. */
   missing(step: S, result: StepHandlerResult, sent: Promise<boolean>): void;
   /** It said how far it came, and comes again as another event; `sent` says whether that is saved. */
   yielded(step: S, result: StepHandlerResult, sent: Promise<boolean>): void;

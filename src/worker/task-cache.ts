@@ -97,7 +97,7 @@ export class TaskCache {
     task.bytes = task.row.context.length;
   }
 
-  /** Keeps a result as it is stored at the task's revision. Nothing is kept of a task that is not held here any more. */
+  /** Keeps a result as it is stored at the task's revision. Results of a task that is no longer held are not kept. */
   keep(task: CachedTask, idx: number, result: string | null): void {
     const { texts, withheld } = task.known;
     if (task.held === 0 || texts.has(idx)) return;
@@ -110,7 +110,7 @@ export class TaskCache {
 
   hold(task: CachedTask): void {
     if (task.held++ > 0 || this.#tasks.has(task.taskUuid)) return;
-    // It was let go in the meantime: no corrections of its results were reported here since.
+    // It was released in the meantime, so corrections of its results were not reported here.
     task.known = nothingKnown();
     task.bytes = task.row.context.length;
     this.#tasks.set(task.taskUuid, task);

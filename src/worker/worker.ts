@@ -120,7 +120,7 @@ const MEMORY_BOUND = 256 * 1024 * 1024;
 const ALL_RANKS = 100;
 /** Of the drain time, what is left for handlers to settle after their signal. */
 const LAST_MOMENT_MS = 500;
-/** Steps that are handed out go to readers, who are told of an outage within 5 s, however long `pollMs` is. */
+/** Maximum poll interval when steps are handed out, because readers learn of an outage within 5 s. */
 const HANDED_OUT_POLL_MS = 2_000;
 const COUNTS_AS_LONG_MS = 2_000;
 /** After the drain time, what is left for recording and leaving when the database does not answer. */
@@ -772,8 +772,8 @@ export class Worker {
   }
 
   /**
-   * Keeps results for the steps that come after, unless an operator may have corrected them since they were recorded:
-   * then they are loaded when they are needed. Answers can arrive in another order than the recordings were committed.
+   * Keeps results for later steps, unless an operator may have corrected them since they were recorded. Those are
+   * loaded when they are needed. Answers can arrive in a different order than the recordings were committed.
    */
   #keepResults(accepted: readonly AttemptEnd[], { revised }: RecordAnswer): void {
     const revisions = new Map<string, number>();
@@ -783,7 +783,7 @@ export class Worker {
       if (task) this.#cache.revise(task, revision);
     }
     for (const { kind, idx, step, result, recordedBefore } of accepted) {
-      // What joins a batch loads the results of its workers, up to what it may hold: thousands are not kept for it here.
+      // An aggregator loads the results of its workers itself, up to its limit. Thousands are not kept here.
       if (kind !== KIND.completed || isWorkerIndex(idx) || recordedBefore) continue;
       const { task } = step;
       if (task.revision > 0 && task.revision !== revisions.get(task.taskUuid)) continue;

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { oldNodeProblem } from '../../src/config/node-version.ts';
 import { installation, PAIR, PAIR_HANDLERS, type Project } from './installation.ts';
 
-/** Arguments that make Node say it is version 18. */
+/** Arguments that make Node report version 18. */
 const OLD_NODE = [
   '--import',
   "data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'18.20.8'}})",
@@ -36,7 +36,7 @@ describe('the command line', () => {
     [['task', 'crate'], 'Did you mean create?'],
     [['task', 'list', '--limt', '3'], 'Did you mean --limit?'],
     [['task', 'list', '-l', 'many'], 'a whole number from 1 to 1000'],
-    [['task', 'list', '-s', 'completed'], 'no task is ever completed; did you mean complete?'],
+    [['task', 'list', '-s', 'completed'], 'completed is not a task state; did you mean complete?'],
     [['task', 'create', 'pair', '-p', '101'], 'from -100 to 100'],
     [['task', 'get'], "missing required argument 'uuid'"],
     [['worker', '-n', 'my-app'], 'a namespace has 1 to 29 letters, digits and underscores'],
@@ -69,7 +69,7 @@ describe('the command line', () => {
     expect(short.stderr + long.stderr).not.toContain('secret');
   });
 
-  it('on an old Node is one line that says which Node it needs, exit code 3', async () => {
+  it('on an old Node is one line that names the Node it needs, exit code 3', async () => {
     const command = path.join(project.folder, '../node_modules/.bin/tasker');
     const { code, stdout, stderr } = await project.node([...OLD_NODE, command, 'task', 'list']).ended;
     expect([code, stdout]).toEqual([3, '']);
@@ -77,7 +77,7 @@ describe('the command line', () => {
   });
 
   it.each(['tasker-core', 'tasker-core/testing'])(
-    'a program that imports %s on an old Node is told so',
+    'a program that imports %s on an old Node fails with one error that names both versions',
     async (entry) => {
       await project.write('old.mjs', `import '${entry}';\nconsole.log('imported');\n`);
       const { code, stdout, stderr } = await project.node([...OLD_NODE, 'old.mjs']).ended;

@@ -48,7 +48,7 @@ it('keeps the server that db start runs while tasker.toml is invalid', async () 
   await client.connect();
   try {
     await project.write('tasker.toml', '[common.execution\nenvironment =');
-    // Longer than the process that holds the server waits between two looks at it.
+    // Longer than the interval at which the process that holds the server polls it.
     await client.query('select pg_sleep(2)');
     expect((await client.query<{ up: boolean }>('select true as up')).rows).toEqual([{ up: true }]);
 
@@ -81,7 +81,7 @@ it('reads and acts on the server of --database-url while tasker.toml is invalid,
         ['db', 'psql', '--url'],
       ]) {
         const { code, stderr } = await shop.run([...command, '--database-url', database.url]);
-        expect([command, code, stderr.match(/invalid and not used/g)?.length ?? 0]).toEqual([
+        expect([command, code, stderr.match(/because the configuration is invalid/g)?.length ?? 0]).toEqual([
           command,
           0,
           command.join(' ') === 'db status' ? 0 : 1,
@@ -178,7 +178,7 @@ it.each([
   expect((await bare.run(['db', 'status'])).stdout).toContain('tasker dev');
 });
 
-it('uses the embedded server with NODE_ENV=production where TASKER_ENV or TASKER_EMBEDDED says so', async () => {
+it('uses the embedded server with NODE_ENV=production if TASKER_ENV or TASKER_EMBEDDED allows it', async () => {
   const shop = await place.project('chosen');
   await shop.write('templates/pair.yaml', PAIR);
   const refused = await shop.run(['task', 'create', 'pair'], { env: { NODE_ENV: 'production' } });

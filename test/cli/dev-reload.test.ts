@@ -158,7 +158,7 @@ it('what changes while it starts is read too', async () => {
   expect(await late.json(['step', 'get', id, 'slow'])).toMatchObject({ results: { result: { version: 'two' } } });
 });
 
-it('a handler that names a step which is not there is reported at the start, and at each reload that changes it', async () => {
+it('a handler that names a missing step is reported at the start, and at each reload that changes it', async () => {
   const named = await place.project('named', { DATABASE_URL: database.url });
   const depends = (step: string) => `import { defineHandler } from 'tasker-core';
 export const slow = defineHandler('slow', { depends: { before: '${step}' } }, () => ({}));
@@ -172,5 +172,5 @@ export const slow = defineHandler('slow', { depends: { before: '${step}' } }, ()
   await named.write('handlers/slow.js', depends('slov'));
   await running.until(line('slov'));
   await named.write('handlers/slow.js', depends('slow'));
-  await running.until('every step that a handler names is there');
+  await running.until('every step that a handler names exists');
 });

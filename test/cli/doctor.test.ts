@@ -97,7 +97,7 @@ it('notifications: what stands between swallows them', async () => {
   }
 });
 
-it('queue: ready steps are missing from it', async () => {
+it('queue: doctor warns about ready steps that are missing from it', async () => {
   const tasker = await createTasker({
     databaseUrl: database.url,
     templates: template({ a: [] }),
@@ -112,7 +112,7 @@ it('queue: ready steps are missing from it', async () => {
       0,
       {
         status: 'warn',
-        found: `1 ready step is missing from it, of task ${taskUuid}`,
+        found: `1 ready step is missing from it, in task ${taskUuid}`,
         way_out: 'a running worker queues it again within 5 minutes: `npx tasker worker`',
       },
     ]);
@@ -188,7 +188,7 @@ it('handlers: a step names one that is not there; one does not compile', async (
   });
 });
 
-it('handlers: one depends on a step that its template does not have', async () => {
+it('handlers: doctor reports one that depends on a step that its template does not have', async () => {
   const named = await place.project('named', { DATABASE_URL: database.url });
   await named.write('templates/pair.yaml', PAIR);
   await named.write(
@@ -208,7 +208,7 @@ it('handlers: one depends on a step that its template does not have', async () =
   ]);
 });
 
-it('templates: the database has another content under the same version, also after the file is only laid out anew', async () => {
+it('templates: doctor reports different content in the database under the same version, but not a change of layout', async () => {
   const changed = await place.project('changed', { DATABASE_URL: database.url });
   const text = PAIR.replace('namespace: demo', 'namespace: changed');
   await changed.write('templates/pair.yaml', text);
@@ -237,13 +237,13 @@ it('templates: the database has another content under the same version, also aft
   await changed.write('templates/pair.yaml', text.replace('handler: second', 'handler: first'));
   expect(await list()).toMatchObject({
     line: expect.stringContaining('DIFFERS'),
-    stderr: expect.stringMatching(/^DIFFERS: the database has another content under this version/),
+    stderr: expect.stringMatching(/^DIFFERS: the database has different content under this version/),
     entry: { registered: true, differs: true },
   });
   expect(await doctor()).toEqual({
     name: 'templates',
     status: 'warn',
-    found: 'changed/pair@1.0.0: the database has another content under this version, which new tasks get',
+    found: 'changed/pair@1.0.0: the database has different content under this version, which new tasks get',
     way_out: 'raise the version, or start a worker here, which registers this content',
   });
 });

@@ -100,14 +100,14 @@ describe('without a worker', () => {
     expect(short.stderr).not.toContain('no change');
   });
 
-  it('says that no task matches when filters leave none, and what is meant by a state that does not exist', async () => {
+  it('reports that no task matches the filters, and suggests a state for one that does not exist', async () => {
     const filtered = await project.run(['task', 'list', '-s', 'error', '-n', 'demo']);
     expect([filtered.code, filtered.stderr]).toEqual([0, 'no task matches: status error, namespace demo\n']);
     const failed = await project.run(['task', 'list', '-s', 'failed']);
     expect([failed.code, failed.stderr]).toEqual([
       2,
       expect.stringContaining(
-        'no task is ever failed; did you mean blocked_by_failures (a step failed, an operator must act) or error (the task ended)?',
+        'failed is not a task state; did you mean blocked_by_failures (a step failed, an operator must act) or error (the task ended)?',
       ),
     ]);
     expect((await project.run(['task', 'list', '-s', 'complet'])).stderr).toContain('did you mean complete?');
@@ -251,7 +251,7 @@ export const second = defineHandler('second', {}, () => ({}));
     expect([nowhere.code, nowhere.stderr]).toEqual([1, expect.stringMatching(/there are no handlers in .*no.such/)]);
   });
 
-  it('says with --handlers which steps that handlers name are not there, as a warning when another template has them', async () => {
+  it('reports with --handlers the missing steps that handlers name, as a warning when another template has them', async () => {
     await project.write(
       'named/handlers.js',
       `import { defineHandler } from 'tasker-core';

@@ -241,7 +241,7 @@ describe('the level of the log', () => {
     const { config, warnings } = log({ RUST_LOG: 'loud,worker=debug,=,a=b=c' });
     expect(config.log).toEqual({ level: 'info', modules: { worker: 'debug' } });
     expect(warnings).toEqual([
-      'RUST_LOG: loud, =, a=b=c is none of trace, debug, info, warn, error, off; info is used',
+      'RUST_LOG: loud, =, a=b=c is not one of trace, debug, info, warn, error, off; info is used',
     ]);
   });
 });

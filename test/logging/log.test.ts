@@ -197,7 +197,7 @@ describe('a line by function outside of handlers', () => {
       [20, 'stopped'],
     ]);
     expect(lines.filter(({ msg }) => msg.includes('loud'))).toMatchObject([
-      { level: 40, msg: 'LOG_LEVEL: loud is none of trace, debug, info, warn, error, off; info is used' },
+      { level: 40, msg: 'LOG_LEVEL: loud is not one of trace, debug, info, warn, error, off; info is used' },
     ]);
   });
 

@@ -56,7 +56,7 @@ describe('what a program logs', () => {
       expect(written({ TASKER_LOG: text })).toEqual(['info', 'warn', 'error']);
       const { warnings } = loadConfig({ env: { TASKER_LOG: text }, cwd });
       expect(warnings).toEqual([
-        expect.stringMatching(/^TASKER_LOG: .* is none of trace, debug, info, warn, error, off/),
+        expect.stringMatching(/^TASKER_LOG: .* is not one of trace, debug, info, warn, error, off/),
       ]);
     },
   );

@@ -84,7 +84,7 @@ export interface EventPayloads {
 }
 
 declare module 'tasker-core' {
-  /** What createTask checks. */
+  /** The requests that createTask accepts. */
   interface TaskTypes {
     'demo/demo@1.0.0': { namespace: 'demo'; name: 'demo'; version: '1.0.0'; context: Record<string, unknown> };
   }

@@ -115,7 +115,7 @@ const FIELDS: Row[] = [
     `name: ▸${'n'.repeat(65)}\nnamespace: ▸my-shop\nversion: ▸"12345678901234567"\nsteps: [{name: ▸"a ", handler: h}]`,
     [
       'error: `name` is 65 characters long; it may have at most 64',
-      'error: `namespace`: `my-shop` must be letters, digits and underscores, and not begin with a digit',
+      'error: `namespace`: `my-shop` must be letters, digits and underscores, and must not begin with a digit',
       'error: `version` is 17 characters long; it may have at most 16',
       'error: `name` of step `a `: `a ` must not begin or end with a blank, nor hold control characters',
     ],
@@ -228,16 +228,16 @@ const PARTS: Row[] = [
     ],
   ],
   [
-    'patterns that are none, and those that could take exponential time',
+    'invalid patterns, and patterns that could take exponential time',
     `${HEAD}input_schema: {properties: {code: {pattern: ▸'(a)\\1'}}}\nsteps:\n  - {name: a, handler: h, result_schema: {patternProperties: {'^(x': ▸{}}, default: {pattern: '(a)\\1'}}}\n  - {name: b, handler: h, publishes_events: [{name: a.b, description: d, schema: {items: {allOf: [{pattern: ▸'(?<q>.)\\k<q>'}]}}}]}\n`,
     [
-      'error: `input_schema` is refused: at /properties/code/pattern "(a)\\\\1" has a backreference (\\1), which can take exponential time; write out what may stand there',
+      'error: `input_schema` is refused: at /properties/code/pattern "(a)\\\\1" has a backreference (\\1), which can take exponential time; write out the alternatives',
       'error: `result_schema` of step `a` is not a JSON Schema: at /patternProperties/^(x Invalid regular expression: /^(x/u: Unterminated group',
-      'error: `publishes_events[0].schema` of step `b` is refused: at /items/allOf/0/pattern "(?<q>.)\\\\k<q>" has a backreference (\\k), which can take exponential time; write out what may stand there',
+      'error: `publishes_events[0].schema` of step `b` is refused: at /items/allOf/0/pattern "(?<q>.)\\\\k<q>" has a backreference (\\k), which can take exponential time; write out the alternatives',
     ],
   ],
   [
-    'defaults for requests that no request may have',
+    'defaults that no request may have',
     `${stepsYaml('a')}default_context: ▸{text: ${'x'.repeat(10_001)}}\ndefault_options: {priority: ▸101, ▸idempotency_key: k}\n`,
     [
       'error: `default_context.text` has 10001 characters; at most 10000 are allowed in a context',

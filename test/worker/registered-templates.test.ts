@@ -85,7 +85,7 @@ environments:
     expect(warnings).toHaveLength(1);
     expect(warnings[0]!.message).toMatch(
       new RegExp(
-        `template ${demo.namespace}/demo@1.0.0 has another content \\([0-9a-f]{12}\\) than .* \\([0-9a-f]{12}\\)`,
+        `template ${demo.namespace}/demo@1.0.0 has different content \\([0-9a-f]{12}\\) than .* \\([0-9a-f]{12}\\)`,
       ),
     );
     // `name` is the logger's own.
@@ -116,7 +116,7 @@ environments:
     const warningsAtStart = async (content: (typeof contents)[number]) => {
       const { logger, lines } = collectingLogger();
       await another({ templates: content, logger });
-      return lines.filter(({ message }) => message.includes('has another content')).length;
+      return lines.filter(({ message }) => message.includes('has different content')).length;
     };
     const seen: number[] = [];
     for (const at of [0, 1, 1, 0, 0, 1]) seen.push(await warningsAtStart(contents[at]!));
@@ -158,7 +158,7 @@ describe('a template that is given as a plain object', () => {
     environments: { test: { steps: [{ name: 'a', handler: { initialization: { bank: 'fake' } } }] } },
   });
 
-  it('is checked and run as a file with its keys is, with the overrides of the environment', async () => {
+  it('is checked and run like a file with the same keys, with the overrides of the environment', async () => {
     const bank = defineHandler('a', {}, ({ context }) => context.stepConfig);
     const options = { worker: true, handlers: [bank], environment: 'test' };
     const { another } = await shared.setup({ a: [] }, { worker: false });

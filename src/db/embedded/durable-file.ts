@@ -5,7 +5,7 @@ export function writeSynced(file: string, content: string, { mode }: { mode: num
   writeFileSync(file, content, { mode, flush: true });
 }
 
-/** Makes a file, or the names in a folder, survive a crash of the machine. */
+/** Syncs a file, or the names in a folder, so that it survives a crash of the machine. */
 export function syncFile(file: string): void {
   if (process.platform === 'win32') return; // folders cannot be opened there
   const descriptor = openSync(file, 'r');

@@ -14,23 +14,23 @@ interface Holder extends ProcessIdentity {
 
 const POLL_MS = 10;
 const BEAT_MS = 2000;
-/** A holder that lives touches its lock more often than this. */
+/** A live holder touches its lock more often than this. */
 const UNTOUCHED_MS = 4 * BEAT_MS;
 const PATIENCE_MS = 180_000;
 
-/** What the file of a lock holds; undefined without a file. A machine that lost power can leave it unreadable. */
+/** The content of a lock file; undefined without a file. A power failure can leave it unreadable. */
 type FoundHolder = Holder | 'unreadable' | undefined;
 
 /** Options of {@link withFileLock}. */
 interface LockOptions {
-  /** Whether a process uses what the lock guards. It decides how soon an unreadable lock is taken over. Default: no. */
+  /** Whether a process uses the guarded resource, which delays the takeover of an unreadable lock. Default: no. */
   inUse?: () => Promise<boolean>;
 }
 
 /**
  * Runs `work` while no other process (and no other call in this one) runs work under the same file.
- * A lock whose holder died is taken over. An unreadable one is too, unless what it guards is in use: then only once
- * its holder stopped touching it. Throws `embedded_failed` when a live holder keeps it for three minutes.
+ * A lock whose holder died is taken over. So is an unreadable one. If the guarded resource is in use, this waits until
+ * the holder has stopped touching the lock. Throws `embedded_failed` when a live holder keeps it for three minutes.
  */
 export async function withFileLock<T>(
   file: string,
@@ -99,9 +99,9 @@ function touch(file: string): void {
 }
 
 /**
- * Puts the prepared file in the place of an abandoned lock. Two processes that both see it abandoned must not both
- * succeed: a lock named for that one holder decides which of them may look again and replace, so a fresh lock is
- * never mistaken for it.
+ * Replaces an abandoned lock with the prepared file. Two processes that both see it abandoned must not both succeed. A
+ * lock named after the old holder decides which of them may check again and replace it, so that a fresh lock is never
+ * replaced.
  */
 function takeOver(file: string, abandoned: Holder | 'unreadable', prepared: string): Promise<boolean> {
   const nonce = nonceOf(abandoned);
@@ -112,7 +112,7 @@ function takeOver(file: string, abandoned: Holder | 'unreadable', prepared: stri
   });
 }
 
-/** Creates the lock with its content in one act, so that no other process reads it half written. */
+/** Creates the lock with its content atomically, so that no other process reads it half written. */
 function tryCreate(file: string, prepared: string): boolean {
   try {
     linkSync(prepared, file);

@@ -54,7 +54,7 @@ function isMemory(content: unknown): content is Memory {
   return typeof runFolder === 'string' && typeof home === 'number';
 }
 
-/** A folder outside of `home` counts only while its server runs here: a copied project has its original's note. */
+/** A folder outside of `home` counts only while its server runs here: a copied project has the note of its original. */
 function noteOfServer({ home, data }: EmbeddedFolder): string | undefined {
   const socketFolder = readPostmaster(data)?.socketFolder;
   if (!socketFolder) return undefined;

@@ -4,8 +4,8 @@ import { PublisherValidationError } from './publisher-errors.ts';
 import { PublisherRegistry } from './publisher-registry.ts';
 
 /**
- * The error of publishers that templates name and nobody registered, with all places; undefined: there are none.
- * `orInProcess`: those of `PublisherRegistry.instance()` count too, as they do in a worker server.
+ * The error for publishers that templates name but that are not registered, with all places; undefined when there are
+ * none. `orInProcess`: publishers in `PublisherRegistry.instance()` count too, as they do in a worker server.
  */
 export function unknownPublishers(
   registry: PublisherRegistry,
@@ -33,7 +33,10 @@ export function unknownPublishers(
   );
 }
 
-/** What publishers say they are for and will never be asked for: steps that are not there, or declare no event for them. Not of one that a template names. */
+/**
+ * Returns a warning for each publisher whose `publishesFor` has no effect: its steps do not exist, or declare no event
+ * for it. Publishers that a template names are left out.
+ */
 export function idlePublishers(registry: PublisherRegistry, templates: readonly TaskTemplate[]): string[] {
   const steps = templates.flatMap((template) => template.steps);
   if (steps.length === 0) return [];

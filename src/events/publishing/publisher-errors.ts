@@ -26,7 +26,7 @@ export class PublisherValidationError extends TaskerError {
   /** The names that are registered, without `default`. */
   readonly registeredPublishers: string[];
 
-  /** `places`: who names each of the missing ones. `inProcess`: those of them that `PublisherRegistry.instance()` has. */
+  /** `places`: where each missing one is named. `inProcess`: the missing ones in `PublisherRegistry.instance()`. */
   constructor(
     missing: readonly string[],
     registered: readonly string[] = [],

@@ -15,11 +15,11 @@ const SNIPPET = 200;
 export interface ApiResponseContent {
   /** The body, unpacked. */
   bytes?: Uint8Array;
-  /** The body as text, where there are no bytes. */
+  /** The body as text, if there are no bytes. */
   text?: string;
-  /** The body as a JSON value, where it came as one. Wins over `text`. */
+  /** The body as a JSON value, if it came as one. Overrides `text`. */
   value?: unknown;
-  /** What is wrong with the body, where that is known already. */
+  /** The error in the body, if it is already known. */
   jsonError?: string;
   /** Where it came from, after redirects. */
   url?: string;

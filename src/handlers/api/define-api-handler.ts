@@ -39,8 +39,8 @@ const MORE_OPTIONS = ['baseUrl', 'defaultTimeout', 'defaultHeaders', 'maxRespons
 
 /**
  * A handler that calls an HTTP service, from a function: `defineHandler` with `api` besides. An answer that it returns
- * becomes the step's result as `api.apiSuccess` does it: a success, or the failure that its status means. The class has
- * the statics of an {@link ApiHandler} class, and its instances the methods: for unit tests.
+ * becomes the step's result as with `api.apiSuccess`: a success, or the failure that its status means. For unit tests,
+ * the class has the statics of an {@link ApiHandler} class, and its instances have the methods.
  *
  * Throws `handler_invalid` when name or options make no sense.
  *
@@ -82,8 +82,8 @@ type DefinedApiHandler = (new () => ExecutableHandler & APICapable) & StepHandle
 type RequestSettings = Omit<ApiHandlerOptions, keyof HandlerOptions<never, never>>;
 
 /**
- * Gives a defined class the statics and the methods of an API handler. Its function doesn't use them: it has the `api` of
- * its step, since one instance serves all steps.
+ * Gives a defined class the statics and the methods of an API handler. Its function uses the `api` of its step instead,
+ * because one instance serves all steps.
  */
 function withApi(defined: StepHandlerClass, settings: RequestSettings): DefinedApiHandler {
   const statics = new StepApi(settings);
@@ -93,7 +93,7 @@ function withApi(defined: StepHandlerClass, settings: RequestSettings): DefinedA
     defaultHeaders: { get: () => statics.defaultHeaders, enumerable: true, configurable: true },
     maxResponseBytes: { get: () => statics.maxResponseBytes, enumerable: true, configurable: true },
   });
-  // Names only: the mixin's symbol would make each step pay for an async context that no function needs here.
+  // Names only: the mixin's symbol would give each step an async context that no function here needs.
   for (const name of Object.getOwnPropertyNames(APIMixin.prototype)) {
     if (name === 'constructor' || name === 'capabilities') continue;
     const member = Object.getOwnPropertyDescriptor(APIMixin.prototype, name)!;

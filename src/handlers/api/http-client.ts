@@ -13,7 +13,9 @@ export const DEFAULT_TIMEOUT = 30_000;
 export const DEFAULT_MAX_RESPONSE_BYTES = 10 * 1024 * 1024;
 export const DEFAULT_MAX_REDIRECTS = 5;
 
-/** The platform's, looked up when it is needed, so that a mock counts. Called with a text, as mocks expect. */
+/**
+ * The platform's `fetch`, looked up at each call so that a mock takes effect. Called with a string, as mocks expect.
+ */
 export function platformFetch(url: URL, init: RequestInit): Promise<Response> {
   return globalThis.fetch(url.href, init);
 }

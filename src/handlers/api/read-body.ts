@@ -16,9 +16,9 @@ interface Reading {
 const WITHOUT_BODY = new Set([204, 205, 304]);
 
 /**
- * Reads all of a response's body, unpacked, up to a number of bytes: its stream or, where a mocked `fetch` gave none,
- * what `json()` or `text()` gives. Throws a `response_too_large` beyond the limit, and an `invalid_request` when there
- * is nothing to read from, so that no mock passes for an empty answer.
+ * Reads all of a response's body, unpacked, up to a number of bytes. It reads the stream or, if a mocked `fetch`
+ * returned none, `json()` or `text()`. Throws `response_too_large` beyond the limit. Throws `invalid_request` when
+ * there is nothing to read, so that an incomplete mock is not taken for an empty answer.
  */
 export async function readBody(response: Response, reading: Reading): Promise<ApiResponseContent> {
   const body: unknown = response.body;
@@ -65,11 +65,11 @@ async function bodyByMethods(response: Response, reading: Reading): Promise<ApiR
   if (json?.jsonError !== undefined) return { text: '', jsonError: json.jsonError };
   if (WITHOUT_BODY.has(statusOf(response)) || reading.method === 'HEAD') return { text: '' };
   throw invalidRequest(
-    `${reading.from}: the response has no body to read: it has no stream as body, and neither json() nor text() gives anything`,
+    `${reading.from}: the response has no body to read: its body is not a stream, and json() and text() return nothing`,
   );
 }
 
-/** What `json()` gives, or why it cannot be parsed. Other errors, of the connection for example, are thrown. */
+/** Returns the value of `json()`, or why it cannot be parsed. Throws other errors, for example of the connection. */
 async function jsonOf(response: Response): Promise<{ value?: unknown; jsonError?: string }> {
   try {
     return { value: await response.json() };

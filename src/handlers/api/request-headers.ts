@@ -2,8 +2,8 @@ import { invalidRequest } from './invalid-request.ts';
 import type { RequestHeaders } from './request-options.ts';
 
 /**
- * The headers of a request. A name is found in any case, and is sent in the case in which it was set last: `Headers`
- * forgets the case, and users' tests compare the names that `fetch` was called with.
+ * The headers of a request. Names are case-insensitive, and are sent in the case in which they were set last. `Headers`
+ * drops the case, but users' tests compare the names that `fetch` was called with.
  */
 export class NamedHeaders {
   readonly #values = new Headers();
@@ -54,7 +54,7 @@ export class NamedHeaders {
   }
 }
 
-/** The headers that were given. The platform's message about a bad one repeats its value, which may be a secret. */
+/** The given headers. The platform's error about an invalid one repeats its value, which may be a secret. */
 export function namedHeaders(given: RequestHeaders | undefined): NamedHeaders {
   const entries =
     given instanceof Headers ? [...given] : Array.isArray(given) ? (given as string[][]) : Object.entries(given ?? {});

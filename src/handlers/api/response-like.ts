@@ -2,12 +2,12 @@ import { shown } from '../misuse.ts';
 import { invalidRequest } from './invalid-request.ts';
 
 /**
- * What `fetch` returned. A `fetch` that a test puts in its place returns as much of a `Response` as the test needs, so
- * each part is read through the functions below.
+ * A return value of `fetch`. A mocked `fetch` returns only the parts of a `Response` that its test needs, so each part
+ * is read through the functions below.
  */
 export type ResponseLike = Partial<Response>;
 
-/** What `fetch` returned, or an `invalid_request` when it is not a response at all. */
+/** Returns the response of `fetch`. Throws `invalid_request` when it is not a response at all. */
 export function checkedResponse(returned: unknown, from: string): Response {
   if (typeof returned === 'object' && returned !== null) {
     const { status, ok } = returned as ResponseLike;
@@ -18,16 +18,16 @@ export function checkedResponse(returned: unknown, from: string): Response {
   );
 }
 
-/** The status; of a response without one, 200 if it is `ok`, else 500. */
+/** The status. Without one, 200 if the response is `ok`, else 500. */
 export function statusOf({ status, ok }: ResponseLike): number {
   if (typeof status === 'number') return status;
   return ok === false ? 500 : 200;
 }
 
-/** The headers that are read here, and so the ones to ask for where nothing but `get` is there. */
+/** The headers that this package reads. They are requested by name from an object that has only `get`. */
 const ASKED_FOR = ['content-type', 'content-length', 'content-encoding', 'retry-after', 'date', 'location'];
 
-/** The headers by lower-case name, of `Headers`, of a `Map` or a list, of a plain object, or of an object with `get`. */
+/** The headers by lower-case name, from `Headers`, a `Map`, a list, a plain object, or an object with `get`. */
 export function headersOf({ headers }: ResponseLike): Record<string, string> {
   const all = new Map<string, string>();
   for (const [name, value] of entriesOf(headers)) {

@@ -17,9 +17,9 @@ export interface BatchAggregationScenario {
 }
 
 /**
- * Tells from an aggregator's dependencies whether there were batches. They may be bare results, or each may be under
- * `result`, as in `context.dependencyResults`. Throws when the analyzer's result is missing, and
- * when it asked for workers and none of them is there.
+ * Determines from an aggregator's dependencies whether there were batches. They may be bare results, or each may be
+ * under `result`, as in `context.dependencyResults`. Throws when the analyzer's result is missing, and when it asked
+ * for workers and none of them is there.
  *
  * @example
  * const scenario = detectAggregationScenario(context.dependencyResults, 'analyze_csv', 'process_csv_batch_');
@@ -47,7 +47,7 @@ export function detectAggregationScenario(
   );
 }
 
-/** What `context.getDependencyResult` gives of a dependency, if that is an object. */
+/** The value of a dependency that `context.getDependencyResult` returns, if it is an object. */
 function fieldsOf(dependency: unknown): Fields {
   const bare = resultIn(dependency);
   return typeof bare === 'object' && bare !== null && !Array.isArray(bare) ? (bare as Fields) : {};

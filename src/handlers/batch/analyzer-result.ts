@@ -71,7 +71,7 @@ export function batchAnalyzerSuccess(...args: BatchAnalysisArguments): StepHandl
   return StepHandlerResult.success(result, { ...metadata, batch_analyzer: true });
 }
 
-/** The result of an analyzer. `metadata` is stored beside the outcome in the result, and as the result's metadata too. */
+/** The result of an analyzer. `metadata` is stored in the result, beside the outcome, and as the result's metadata. */
 export function batchSuccess(
   workerTemplateName: string,
   configs: readonly (BatchWorkerConfig | AnyCursor)[],
@@ -81,7 +81,9 @@ export function batchSuccess(
   return StepHandlerResult.success({ ...metadata, ...analyzed.result }, { ...metadata, ...analyzed.metadata });
 }
 
-/** The result of an analyzer that found nothing to do. `metadata` is in the result, and is the result's metadata too. */
+/**
+ * The result of an analyzer that found nothing to do. `metadata` is stored in the result and as the result's metadata.
+ */
 export function noBatchesResult(reason?: string, metadata: Fields = {}): StepHandlerResult {
   const result = {
     ...metadata,

@@ -46,7 +46,7 @@ export function createBatches(
 ): CreateBatchesOutcome & { worker_template_name: string } {
   if (cursorConfigs.length !== workerCount) {
     throw misuse(
-      `createBatches: workerCount is ${workerCount}, and cursorConfigs has ${cursorConfigs.length}; they must be equal`,
+      `createBatches: workerCount is ${workerCount}, but cursorConfigs.length is ${cursorConfigs.length}; make them equal`,
     );
   }
   return {

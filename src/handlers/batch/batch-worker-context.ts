@@ -33,8 +33,8 @@ export class BatchWorkerContext {
   }
 
   /**
-   * The batch of a step: `stepInputs.cursor`, else `batch_context` of `stepConfig`, `inputData` or `stepInputs`. Null when
-   * the step has none of them. Throws when the `batch_context` is not a batch.
+   * The batch of a step: `stepInputs.cursor`, else `batch_context` in `stepConfig`, `inputData` or `stepInputs`. Null
+   * when the step has none of these. Throws when the `batch_context` is not a batch.
    */
   static fromStepContext(context: StepContext): BatchWorkerContext | null {
     const data = batchDataOf(context);
@@ -46,12 +46,12 @@ export class BatchWorkerContext {
     });
   }
 
-  /** The batch that a worker's inputs describe, or the flat form of it. Throws when they describe none. */
+  /** The batch in a worker's inputs, or in flat form. Throws when there is none. */
   static fromStepData(batchData: Fields, checkpoint?: Fields | null): BatchWorkerContext {
     return new BatchWorkerContext(batchData, { checkpoint });
   }
 
-  /** `001`, `002` …, or of `defineBatchAnalyzer` `batch_000`, `batch_001` …; `000` is the placeholder. */
+  /** `001`, `002` …, or with `defineBatchAnalyzer` `batch_000`, `batch_001` …; `000` is the placeholder. */
   get batchId(): string {
     return this.cursor.batch_id;
   }
@@ -127,8 +127,8 @@ export interface BatchWorkerContextOptions {
 }
 
 /**
- * The batch of a step: `stepInputs.cursor`, else `batch_context` of `stepConfig`, `inputData` or `stepInputs`. Null when
- * the step has none of them.
+ * The batch of a step: `stepInputs.cursor`, else `batch_context` in `stepConfig`, `inputData` or `stepInputs`. Null
+ * when the step has none of these.
  *
  * @example
  * const batch = getBatchContext(context);
@@ -139,8 +139,9 @@ export function getBatchContext(context: StepContext): BatchWorkerContext | null
 }
 
 /**
- * A batch context made by hand, as for a test: of a worker's inputs or `{ batch_id, start_cursor, end_cursor, step_size }`,
- * and what an earlier attempt saved. Throws when it is given neither.
+ * Creates a batch context by hand, for example in a test, from a worker's inputs or
+ * `{ batch_id, start_cursor, end_cursor, step_size }`, and from the checkpoint of an earlier attempt. Throws when the
+ * data has neither form.
  *
  * @example
  * const cursor = { batch_id: '001', start_cursor: 0, end_cursor: 500, batch_size: 500 };
@@ -150,13 +151,13 @@ export function createBatchWorkerContext(batchData: Fields, checkpoint?: Fields 
   return BatchWorkerContext.fromStepData(batchData, checkpoint);
 }
 
-/** The index that an id tells: `batch_000` and `001` are the first ones. */
+/** The index in an id: `batch_000` and `001` come first. */
 function indexIn(batchId: string): number {
   const number = Number(/\d+$/.exec(batchId)?.[0] ?? 1);
   return /^batch_\d+$/.test(batchId) ? number : Math.max(0, number - 1);
 }
 
-/** Where `batch_context` may be, in the order of reading. */
+/** Places of `batch_context`, in the order in which they are read. */
 const PLACES = ['stepConfig', 'inputData', 'stepInputs'] as const;
 
 function batchDataOf(context: StepContext): Fields | null {
@@ -171,7 +172,7 @@ function batchDataOf(context: StepContext): Fields | null {
   return null;
 }
 
-/** The cursor of `{ batch_id, start_cursor, end_cursor }`, or of the same under `cursor`; null of anything else. */
+/** The cursor in `{ batch_id, start_cursor, end_cursor }`, or in these fields under `cursor`. Otherwise null. */
 function cursorOf(data: unknown): RustCursorConfig | null {
   if (!isFields(data)) return null;
   const nested = nestedCursor(data);
@@ -180,7 +181,7 @@ function cursorOf(data: unknown): RustCursorConfig | null {
   return whole({ start_cursor, end_cursor, batch_size, step_size, metadata }, batch_id);
 }
 
-/** The engine's cursors have an id, and whatever else their analyzer put into them. */
+/** The engine's cursors have an id and any other fields of the analyzer. */
 function nestedCursor(data: Fields): RustCursorConfig | null {
   const cursor = data.cursor ?? data.cursor_config;
   if (!isFields(cursor)) return null;

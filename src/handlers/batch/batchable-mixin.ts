@@ -174,12 +174,12 @@ export class BatchableMixin {
     return batchAnalyzerSuccess(...args);
   }
 
-  /** The result of an analyzer; `metadata` is in the result, and is the result's metadata too. */
+  /** The result of an analyzer. `metadata` is stored in the result and as the result's metadata. */
   batchSuccess(workerTemplateName: string, configs: readonly AnyCursor[], metadata?: Fields): StepHandlerResult {
     return batchSuccess(workerTemplateName, configs, metadata);
   }
 
-  /** The result of an analyzer that found nothing to do; `metadata` is in the result, and is its metadata too. */
+  /** The result of an analyzer that found nothing to do. `metadata` is stored in the result and as its metadata. */
   noBatchesResult(reason?: string, metadata?: Fields): StepHandlerResult {
     return noBatchesResult(reason, metadata);
   }

@@ -72,7 +72,7 @@ export function CursorConfig(options: z.input<typeof Options>): CursorConfig & {
   throw misuse(`CursorConfig: ${[...(issue?.path ?? []), issue?.message].join(': ')}`);
 }
 
-/** The cursors as they are stored, each with an id: its own, or what `idOf` makes of its index (`001`, `002` …). */
+/** The cursors as they are stored. Each has an id: its own, or the one that `idOf` makes from its index (`001` …). */
 export function storedCursors(
   configs: readonly AnyCursor[],
   idOf = (index: number) => String(index + 1).padStart(3, '0'),

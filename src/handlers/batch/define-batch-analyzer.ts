@@ -28,7 +28,7 @@ export type BatchAnalyzerReturn =
  * The handler of a `batchable` step from a function, with the options and arguments of `defineHandler`. It returns how
  * many items there are and how many a worker gets; one worker is made for each batch, none when there are no items. The
  * ids of the batches are `batch_000`, `batch_001` and so on; `batchAnalyzerSuccess`, which class handlers use, numbers them
- * from `001`. Ranges of one's own are returned as `{ cursorConfigs }`. Sizes that make no sense fail the step for good.
+ * from `001`. Return your own ranges as `{ cursorConfigs }`. Invalid sizes fail the step permanently.
  *
  * @example
  * const analyze = defineBatchAnalyzer(
@@ -75,7 +75,7 @@ function resultOfAnalysis(returned: unknown, name: string, workerTemplateName?: 
   );
 }
 
-/** The ids that existing analyzers made of functions give, and that their aggregators look for. */
+/** The ids that existing function analyzers assign and that their aggregators look for. */
 function named(cursors: readonly AnyCursor[]): readonly AnyCursor[] {
   if (!Array.isArray(cursors)) return cursors;
   return storedCursors(cursors as readonly AnyCursor[], (index) => `batch_${String(index).padStart(3, '0')}`);

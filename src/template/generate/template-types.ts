@@ -16,7 +16,7 @@ export interface TemplateTypes {
 }
 
 const HEAD = `// Written by \`tasker generate types\` from the project's templates: change those, and run it again.\n`;
-/** A module can only be added to in a program that has it. */
+/** A module can be augmented only in a program that contains it. */
 const IMPORT = `import type {} from 'tasker-core';\n`;
 const EVENT_MAP = 'EventPayloads';
 const INPUT_MAP = 'TaskInputs';
@@ -30,7 +30,7 @@ interface Draft {
 
 /**
  * TypeScript for what templates declare: a type for the payload of each event, `EventPayloads` from event names to these,
- * the same for contexts of tasks (`TaskInputs`), and the types by which `createTask` checks its requests. The same
+ * the same for contexts of tasks (`TaskInputs`), and the types against which `createTask` checks its requests. The same
  * templates give the same text.
  *
  * @example
@@ -52,7 +52,9 @@ export function typesOf(templates: readonly TaskTemplate[]): TemplateTypes {
   };
 }
 
-/** What `createTask` and its kin check: an entry for each template, with or without a schema of its input. */
+/**
+ * The types against which `createTask` and similar methods check: an entry for each template, also without a schema.
+ */
 function augmentation(templates: readonly TaskTemplate[], known: ReadonlySet<string>): string {
   const byKey = new Map(templates.map((template) => [keyOfTemplate(template), template]));
   const entries = [...byKey].sort(([a], [b]) => compared(a, b));
@@ -64,7 +66,7 @@ function augmentation(templates: readonly TaskTemplate[], known: ReadonlySet<str
     if (defaults.length > 0) fields.push(`defaults: ${defaults.map(quoted).join(' | ')};`);
     return `    ${quoted(key)}: { ${fields.join(' ')} context: ${context} };\n`;
   });
-  return `declare module 'tasker-core' {\n  /** What createTask checks. */\n  interface TaskTypes {\n${members.join('')}  }\n}\n`;
+  return `declare module 'tasker-core' {\n  /** The requests that createTask accepts. */\n  interface TaskTypes {\n${members.join('')}  }\n}\n`;
 }
 
 function keyOfTemplate({ namespace, name, version }: TaskTemplate): string {

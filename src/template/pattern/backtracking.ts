@@ -1,20 +1,20 @@
 import type { PatternNode } from './parse-pattern.ts';
 
-/** More ways through a pattern than this are not followed one after the other. */
+/** Maximum number of paths through a pattern that is left to JavaScript's engine. */
 const MOST_WAYS = 64;
 
-/** How much there is to go back over when the rest of a pattern fails. */
+/** The amount of backtracking when the rest of a pattern fails. */
 interface Ways {
-  /** Repetitions that may take any of many lengths. */
+  /** Repetitions of variable length. */
   loops: number;
-  /** Ways through the rest: options of choices, and parts that may be missing. */
+  /** Paths through the rest: alternatives, and optional parts. */
   ways: number;
 }
 
 /**
- * Whether JavaScript's own engine is sure to test this pattern in time proportional to the text: it begins at one place
- * only, has at most one repetition of variable length, and few ways through the rest. Most patterns of real schemas are
- * like that (`^[A-Z]{2}-\d{4}$`), and that engine is many times as fast.
+ * Returns whether JavaScript's own engine is sure to test this pattern in time proportional to the text. The pattern
+ * has to begin at one place, with at most one repetition of variable length and few paths through the rest. Most
+ * patterns in real schemas are like that (`^[A-Z]{2}-\d{4}$`), and that engine is many times as fast.
  */
 export function backtracksLittle(node: PatternNode): boolean {
   if (!beginsAtStart(node)) return false;

@@ -1,12 +1,12 @@
 import { backtracksLittle } from './backtracking.ts';
 import { type CharTest, type PatternNode, parsePattern, UnsupportedPattern } from './parse-pattern.ts';
 
-/** A pattern that tests a text in time proportional to its length, whatever pattern and text are. */
+/** A pattern that tests any text in time proportional to its length. */
 export interface LinearPattern {
   test(text: string): boolean;
 }
 
-/** Where a program is: it takes a character, goes on in two places, must hold at its position, or has matched. */
+/** One instruction: consume a character, fork, jump, check a condition at the position, or report a match. */
 type Instruction =
   | { op: 'char'; test: CharTest }
   | { op: 'split'; to: number; other: number }
@@ -15,14 +15,14 @@ type Instruction =
   | { op: 'look'; table: number; negative: boolean }
   | { op: 'match' };
 
-/** Instructions, and which of them were reached at the current position. */
+/** Instructions, and a record of those reached at the current position. */
 interface Program {
   code: Instruction[];
   reached: Uint32Array;
   round: number;
 }
 
-/** A look-around: for each position, whether its program matches a stretch that ends there. */
+/** A look-around: for each position, whether its program matches a substring that ends there. */
 interface Look {
   program: Program;
   /** The program of a look-ahead is reversed and runs from the end of the text to its beginning. */
@@ -31,13 +31,13 @@ interface Look {
 
 interface Input {
   length: number;
-  /** The code point behind a position. */
+  /** The code point after a position. */
   at(position: number): number;
-  /** By look-around. */
+  /** One for each look-around. */
   tables: Uint8Array[];
 }
 
-/** Repetitions are written out, so `(a{1000}){1000}` would be a program of a million instructions. */
+/** Repetitions are expanded, so `(a{1000}){1000}` would be a program of a million instructions. */
 const MOST_INSTRUCTIONS = 200_000;
 
 /** The largest number that `reached` holds. */
@@ -46,9 +46,9 @@ const LAST_ROUND = 2 ** 32 - 1;
 const SURROGATE = /[\ud800-\udfff]/;
 
 /**
- * Compiles a pattern of JSON Schema. It takes exactly what JavaScript's `new RegExp(source, 'u').test` takes. What could
- * backtrack for long is not matched by that engine but without backtracking: all ways through the pattern are followed at once, one character at a time. Look-arounds are tables that
- * are filled in one pass each.
+ * Compiles a pattern of JSON Schema. It matches exactly the texts that JavaScript's `new RegExp(source, 'u').test`
+ * matches. A pattern that could backtrack for long is not left to that engine. Instead, all paths through the pattern
+ * are followed at once, one character at a time. Look-arounds are tables that are filled in one pass each.
  *
  * @example
  * linearPattern('^(a+)+$').test('a'.repeat(10_000) + 'b'); // false, at once
@@ -77,7 +77,7 @@ export function linearPattern(source: string): LinearPattern {
   };
 }
 
-/** Groups inside groups are read and compiled by recursion. */
+/** Nested groups are parsed and compiled recursively. */
 function withinStack<T>(work: () => T): T {
   try {
     return work();
@@ -168,7 +168,7 @@ class Compiler {
     for (let times = 0; times < least; times++) {
       const before = code.length;
       this.#emit(item, code, forward);
-      if (code.length === before) return; // nothing, however often
+      if (code.length === before) return; // matches nothing, however often it is repeated
     }
     const exits: { op: 'split'; to: number; other: number }[] = [];
     for (let times = least; times < Math.min(most, most === Infinity ? least + 1 : most); times++) {
@@ -178,7 +178,7 @@ class Compiler {
       exits.push(split);
       this.#emit(item, code, forward);
       if (most === Infinity) code.push({ op: 'jump', to: begin });
-      else if (code.length === split.to) break; // nothing, however often
+      else if (code.length === split.to) break; // matches nothing, however often it is repeated
     }
     for (const exit of exits) exit.other = code.length;
   }
@@ -186,7 +186,7 @@ class Compiler {
   #tableOf(node: Extract<PatternNode, { kind: 'look' }>): number {
     const known = this.#tables.get(node);
     if (known !== undefined) return known;
-    // Those inside it come before it: their tables are filled first.
+    // Nested look-arounds come first, because their tables are filled first.
     const program = this.compile(node.item, node.behind);
     const table = this.#looks.push({ program, forward: node.behind }) - 1;
     this.#tables.set(node, table);
@@ -202,13 +202,13 @@ function inputOf(text: string): Input {
 
 interface Run {
   forward: boolean;
-  /** Gets a 1 at each position where a match ends; without it, the first match is enough. */
+  /** Receives a 1 at each position where a match ends. Without it, the first match is enough. */
   table: Uint8Array | undefined;
   /** Matches begin at the first position only. */
   anchored: boolean;
 }
 
-/** Follows a program from every position at once. Answers whether it matched anywhere. */
+/** Runs a program from every position at once. Returns whether it matched anywhere. */
 function run(program: Program, input: Input, { forward, table, anchored }: Run): boolean {
   let starts: number[] = [];
   const waiting: number[] = [];
@@ -234,11 +234,11 @@ function run(program: Program, input: Input, { forward, table, anchored }: Run):
 interface Reaching {
   position: number;
   input: Input;
-  /** Gets the instructions that wait for the next character. */
+  /** Receives the instructions that wait for the next character. */
   waiting: number[];
 }
 
-/** Goes on from these instructions as far as no character is needed. Answers whether the end is reached. */
+/** Follows these instructions until they need a character. Returns whether the end was reached. */
 function reach(program: Program, open: number[], { position, input, waiting }: Reaching): boolean {
   const { code, reached } = program;
   if (program.round === LAST_ROUND) {

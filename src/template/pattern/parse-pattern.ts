@@ -1,7 +1,7 @@
-/** Whether a code point is one that a part of a pattern takes. */
+/** Returns whether a part of a pattern matches a code point. */
 export type CharTest = (codePoint: number) => boolean;
 
-/** A parsed pattern. Which group captured what does not matter to a test, so groups are just their contents. */
+/** A parsed pattern. Captures do not matter for a test, so a group is only its contents. */
 export type PatternNode =
   | { kind: 'char'; test: CharTest }
   | { kind: 'sequence'; items: readonly PatternNode[] }
@@ -17,13 +17,13 @@ const QUANTIFIER = /(?:([*+?])|\{(\d+)(,(\d*))?\})\??/y;
 const LOOK = /\(\?(<?)([=!])/y;
 const GROUP = /\((?:\?:|\?<[^>=!]*>|(?!\?))/y;
 const CLASS = /\[(?:[^\]\\]|\\.)*\]/suy;
-/** An escape that stands for one character. A pair of escaped surrogates is one, too. */
+/** An escape for one character. A pair of escaped surrogates is one, too. */
 const CHARACTER_ESCAPE =
   /\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|u\{[\da-fA-F]+\}|u[\da-fA-F]{4}|x[\da-fA-F]{2}|c[a-zA-Z]|[pP]\{[^}]*\}|[^bBk1-9])/suy;
 
 /**
- * Parses a pattern of JSON Schema, which is a regular expression of JavaScript with the flag `u`. It must be one: what
- * `new RegExp` refuses is not looked for here.
+ * Parses a pattern of JSON Schema, which is a regular expression of JavaScript with the flag `u`. The source
+ * must be valid: errors that `new RegExp` reports are not detected here.
  * @throws UnsupportedPattern for a backreference or a modifier
  */
 export function parsePattern(source: string): PatternNode {
@@ -100,7 +100,7 @@ class Parser {
       throw new UnsupportedPattern('has a modifier such as (?i:…), which is not supported; write both cases as [aA]');
     }
     const item = this.choice();
-    this.#at++; // the parenthesis that closes it
+    this.#at++; // the closing parenthesis
     return look ? { kind: 'look', behind: look[1] === '<', negative: look[2] === '!', item } : item;
   }
 
@@ -110,7 +110,7 @@ class Parser {
     const letter = this.#source[this.#at + 1];
     if (letter !== 'b' && letter !== 'B') {
       throw new UnsupportedPattern(
-        `has a backreference (\\${letter}), which can take exponential time; write out what may stand there`,
+        `has a backreference (\\${letter}), which can take exponential time; write out the alternatives`,
       );
     }
     this.#at += 2;
@@ -127,7 +127,7 @@ class Parser {
 
 const ASCII = 128;
 
-/** Asks the engine of JavaScript, one character at a time, so that classes mean exactly what they mean there. */
+/** Uses JavaScript's engine, one character at a time, so that classes have exactly the same meaning. */
 function testOf(source: string): CharTest {
   const form = new RegExp(`^${source}$`, 'u');
   const known: (boolean | undefined)[] = [];

@@ -8,11 +8,11 @@ export interface PatternProblem {
   /** JSON pointer into the schema. */
   path: string;
   message: string;
-  /** It is a regular expression, and refused all the same. */
+  /** It is a valid regular expression, but is refused. */
   refused: boolean;
 }
 
-/** Every pattern in a schema that is no regular expression, or none that can be tested in linear time. */
+/** Every pattern in a schema that is not a regular expression or can't be tested in linear time. */
 export function patternProblems(schema: unknown): PatternProblem[] {
   return patternsIn(schema, '').flatMap(({ path, pattern }) => {
     try {

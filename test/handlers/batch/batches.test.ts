@@ -215,7 +215,7 @@ describe("an analyzer's result", () => {
     expect(handler.noBatchesOutcome('empty')).toEqual(noBatchesResult('empty'));
   });
 
-  it('of batchSuccess and noBatchesResult has its metadata as the metadata of the result too', () => {
+  it('has the metadata of batchSuccess and noBatchesResult also as the metadata of the result', () => {
     const batches = handler.batchSuccess('w', handler.createCursorConfigs(5, 1), { csv_path: 'a' });
     expect(batches.metadata).toEqual({ csv_path: 'a', batch_analyzer: true });
     const none = handler.noBatchesResult('empty', { csv_path: 'a' });
@@ -223,10 +223,10 @@ describe("an analyzer's result", () => {
     expect(none.result).toMatchObject({ csv_path: 'a', reason: 'empty' });
   });
 
-  it('is refused when createBatches is given another number of cursors than of workers', () => {
+  it('is refused when createBatches gets a different number of cursors than workers', () => {
     const cursor = { batch_id: '001', start_cursor: 0, end_cursor: 5, batch_size: 5 };
     expect(() => createBatches('w', 2, [cursor], 5)).toThrow(
-      refused('^createBatches: workerCount is 2, and cursorConfigs has 1; they must be equal$'),
+      refused('^createBatches: workerCount is 2, but cursorConfigs.length is 1; make them equal$'),
     );
     expect(() => createBatches('w', 0, [cursor], 5)).toThrow(refused('workerCount is 0'));
     expect(createBatches('w', 1, [cursor], 5)).toMatchObject({ worker_count: 1, cursor_configs: [cursor] });
@@ -497,7 +497,7 @@ describe("a worker's context", () => {
     );
   });
 
-  it('can be made by hand of the flat form', () => {
+  it('can be created by hand from the flat form', () => {
     expect(createBatchWorkerContext(flat)).toMatchObject({
       batchId: 'batch_004',
       cursor: { ...flat, batch_size: 100 },

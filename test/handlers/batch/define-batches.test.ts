@@ -146,7 +146,7 @@ describe('a defined worker', () => {
     });
   });
 
-  it('finds its batch in batch_context too, and fails for good when that is not one', async () => {
+  it('finds its batch in batch_context too, and fails permanently when that is not a batch', async () => {
     const worker = defineBatchWorker('w', {}, ({ batchContext }) => ({ itemsProcessed: batchContext!.batchSize }));
     const batch_context = { batch_id: '001', start_cursor: 0, end_cursor: 50, step_size: 10 };
     expect((await run(worker, { stepConfig: { batch_context } })).result).toMatchObject({ items_processed: 50 });
