@@ -241,7 +241,7 @@ beforeAll(async () => {
     'strict/hello.ts': PROGRAM,
     'strict/tsconfig.json': JSON.stringify({ compilerOptions: STRICT, include: ['*.ts'] }),
   });
-  // Without what only development needs: the embedded PostgreSQL, and esbuild, which compiles handlers in TypeScript.
+  // Without the packages that only development needs: the embedded PostgreSQL, and esbuild, which compiles TypeScript.
   const quietly = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
   await npm(['install', ...quietly, '--omit=optional', path.join(parent, packed.filename)], project);
   weight = weightOf(project);
@@ -250,7 +250,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(parent, { recursive: true, force: true }));
 
 describe('the package', () => {
-  it('holds the program, its types, migrations, schema, documentation and examples, and nothing of how it is made', () => {
+  it('holds the program, its types, migrations, schema, documentation and examples, and no development files', () => {
     const files = packed.files.map((file) => file.path);
     const top = [...new Set(files.map((file) => file.split('/')[0]))].sort();
     expect(top.filter((name) => !['README.md', 'LICENSE', 'CHANGELOG.md'].includes(name!))).toEqual([
@@ -303,7 +303,7 @@ describe('the package', () => {
     ]);
   });
 
-  it('brings esbuild along by default, and leaves it out with the optional packages', () => {
+  it('installs esbuild by default, and leaves it out with the optional packages', () => {
     const { optionalDependencies } = JSON.parse(readFileSync(path.join(installed, 'package.json'), 'utf8')) as {
       optionalDependencies: Record<string, string>;
     };
@@ -334,14 +334,14 @@ describe('the package', () => {
     expect(kit.stdout.trim()).toBe('[{"twice":4},{"twice":6},{"attempt":1}]');
   }, 120_000);
 
-  it('without optional packages reads a folder of handlers in JavaScript, and says what TypeScript needs', async () => {
+  it('without optional packages reads a folder of handlers in JavaScript, and reports what TypeScript needs', async () => {
     expect(await onOwnDatabase('folder.js', './javascript')).toBe('complete');
     expect(await onOwnDatabase('folder.js', './typescript')).toMatch(
       /^handler_invalid .*greet\.ts: TypeScript handlers need esbuild, .* run npm install esbuild, or compile/,
     );
   });
 
-  it('without optional packages takes the JavaScript that a handler was compiled to, beside its source', async () => {
+  it('without optional packages uses the compiled JavaScript of a handler, beside its source', async () => {
     expect(await onOwnDatabase('folder.js', './compiled')).toBe('complete');
   });
 

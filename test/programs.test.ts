@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { PROGRAM_NAMES, PROGRAMS, programPath } from './support/programs.ts';
 
-/** The files whose tests start an outside program, as the suite has them, and tests for the programs that none starts yet. */
+/** The test files of the suite that start an outside program, and tests for the programs that no file starts yet. */
 const FILES = [
   'test/crash/pgbouncer.test.ts',
   'test/db/pooled-transactions.test.ts',
@@ -51,7 +51,7 @@ async function withEmptyPath(env: NodeJS.ProcessEnv = {}): Promise<Run> {
 }
 
 describe('a run of the suite without outside programs', () => {
-  it('skips the tests that need them, and its last line says which, and how to get the programs', async () => {
+  it('skips the tests that need them, and its last line names the programs and how to install them', async () => {
     const { code, output } = await withEmptyPath();
     expect(output).toMatch(/Tests +\d+ skipped \(\d+\)/);
     expect(output.trim().split('\n').at(-1)).toMatch(

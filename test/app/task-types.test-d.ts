@@ -52,7 +52,7 @@ it('a request for a known template has its context', () => {
   createTask({ namespace: 'shop', name: 'order', context: order, prioritiy: 3 });
 });
 
-it('a context may be left out where an empty one is right', () => {
+it('a context may be left out if an empty one is valid', () => {
   createTask({ name: 'hello' });
   createTask({ name: 'hello', context: { anything: 1 } });
   createTask({ name: 'any', context: { anything: 1 } });
@@ -130,7 +130,7 @@ it('a request for one template can be named', () => {
   expectTypeOf(bill.context.currency).toEqualTypeOf<'EUR' | 'USD' | undefined>();
 });
 
-it('without types, any request is taken', () => {
+it('without types, any request is accepted', () => {
   expectTypeOf<keyof TaskTypes>().toEqualTypeOf<never>();
   expectTypeOf<Parameters<Tasker['createTask']>[0]>().toEqualTypeOf<TaskRequest>();
   expectTypeOf<Parameters<Tasker['createTasks']>[0]>().toEqualTypeOf<readonly TaskRequest[]>();

@@ -138,7 +138,7 @@ it('dev starts with what is broken, to be mended', async () => {
   expect((await dev.ended).code).toBe(0);
 });
 
-it('dev says so when no file of the handlers folder exports a handler, at its start and after a reload', async () => {
+it('dev reports that no file of the handlers folder exports a handler, at its start and after a reload', async () => {
   await rm(path.join(project.folder, 'handlers'), { recursive: true });
   await project.write('handlers/hello.js', 'export const hello = () => ({});\n');
   dev = project.start(['dev']);
@@ -152,7 +152,7 @@ it('dev says so when no file of the handlers folder exports a handler, at its st
   expect((await dev.ended).code).toBe(0);
 });
 
-it('dev serves the sound templates while other template files are broken or too large', async () => {
+it('dev serves the valid templates while other template files are broken or too large', async () => {
   await project.write('templates/broken.yaml', 'name: broken\nnamespace: demo\nversion: "1.0.0"\nsteps: []\n');
   await project.write('templates/huge.yaml', `# ${'x'.repeat(1_048_576)}\n`);
   dev = project.start(['dev']);

@@ -52,7 +52,7 @@ async function initialised(
 
 const read = (project: Project, file: string) => readFile(path.join(project.folder, file), 'utf8');
 
-/** What the compiler says about the project; nothing when it passes. */
+/** The compiler's output for the project; empty when it passes. */
 async function compile(project: Project): Promise<string> {
   const { stdout } = await project.node([path.resolve('node_modules/typescript/bin/tsc'), '-p', '.']).ended;
   return stdout;
@@ -89,7 +89,7 @@ it.each([
   },
 );
 
-it('init in a CommonJS project says what to change, and either change passes strict tsc', async () => {
+it('init in a CommonJS project prints what to change, and either change passes strict tsc', async () => {
   const { project, advice } = await initialised('commonjs', {
     manifest: { type: 'commonjs' },
     uses: ['typescript', 'vitest', 'zod'],
@@ -128,7 +128,7 @@ it('init writes JavaScript that runs as it is in a CommonJS project', async () =
   expect(unsaid.advice).toContain('to stay with CommonJS, rename handlers/hello.js to handlers/hello.mjs');
 });
 
-it('init writes TypeScript with --typescript, and leaves a script test that is there', async () => {
+it('init writes TypeScript with --typescript, and keeps an existing test script', async () => {
   const { project, written } = await initialised('asked', {
     manifest: { type: 'module', scripts: { test: 'jest' } },
     args: ['--typescript'],

@@ -129,13 +129,13 @@ describe('a result that an operator corrects before its recording is answered', 
       (complete) => complete.length === 1,
     );
     await tasker.completeStep(taskUuid, 's', { result: { value: 'corrected' } });
-    /** The worker knows the outcome of so many recordings. */
+    /** Waits until the worker knows the outcome of this many recordings. */
     const acknowledged = (count: number) =>
       until(
         () => worker.stats,
         (stats) => stats?.processed === count && stats.refused === 0,
       );
-    /** What the step read that starts when `gate` completes, after the correction. */
+    /** The value read by the step that starts after the correction, when `gate` completes. */
     const readByChild = async () => {
       gates.other.resolve();
       gates.gate.resolve();

@@ -58,7 +58,7 @@ describe('a result that PostgreSQL refuses', () => {
   }
 });
 
-it('a retryable failure that PostgreSQL refuses is tried again, and says why it was refused', async () => {
+it('a retryable failure that PostgreSQL refuses is retried, with the reason in its message', async () => {
   let calls = 0;
   const { tasker, sql, gate, create, allRun } = await together((n) => {
     if (n !== 3 || ++calls > 1) return { n };

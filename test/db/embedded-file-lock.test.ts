@@ -30,12 +30,12 @@ async function crowd(file: string): Promise<number> {
   return most;
 }
 
-/** What a file may hold after the machine lost power while it was written. */
+/** Possible contents of a file that was being written when the machine lost power. */
 const TORN = [
   { name: 'empty', content: '' },
   { name: 'cut off', content: '{"pid":12,"star' },
   { name: 'filled with zeros', content: '\0'.repeat(120) },
-  { name: 'JSON of another shape', content: '{"pid":"12"}' },
+  { name: 'JSON of a different shape', content: '{"pid":"12"}' },
   { name: 'null', content: 'null' },
 ];
 

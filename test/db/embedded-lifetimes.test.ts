@@ -207,7 +207,7 @@ describe('what a crash leaves', () => {
   it.each([
     ['empty', ''],
     ['filled with zeros', '\0'.repeat(64)],
-    ['JSON of another shape', '{"runFolder":7}'],
+    ['JSON of a different shape', '{"runFolder":7}'],
   ])('may be a lock and a run-folder.json that are %s', async (_name, content) => {
     const folder = await seededFolder();
     const first = await start(folder);

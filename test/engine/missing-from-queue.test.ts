@@ -11,13 +11,13 @@ const MISSING = 'ready steps were missing from the queue; queued again';
 const queued = 'select count(*)::int n from tasker.queue';
 const doubled = 'select count(*)::int n from tasker.queue group by task_uuid, idx having count(*) > 1';
 
-/** A worker of another process, as the database knows it. */
+/** A worker of another process, as registered in the database. */
 function register({ engine }: Tasker): Promise<number> {
   const identity = { name: 'w', host: 'h', pid: 1, namespaces: ['test'], callables: ['a'], concurrency: 1 };
   return engine.registerWorker({ ...identity, leaseMs: 600_000 });
 }
 
-/** Checks the whole queue as the worker that has lived longest does. */
+/** Checks the whole queue as the longest-running worker does. */
 async function check(tasker: Tasker, workerId: number): Promise<number> {
   const checked = await tasker.engine.checkQueue({ workerIds: [workerId] });
   expect(checked?.next).toBe(undefined);
@@ -51,7 +51,7 @@ it('steps that are missing from the queue, as after a restored backup, run when 
   await invariants(sql);
 });
 
-it('of a task, only the steps that are missing are queued, with its priority', async () => {
+it('only the missing steps of a task are queued, with its priority', async () => {
   const { tasker, sql, tasks, workerId } = await waiting(3, { a: [], b: [], c: ['a', 'b'] });
   const { taskUuid } = tasks[0]!;
   const rows = 'select namespace_id, rank, task_uuid, idx, template_id from tasker.queue order by task_uuid, idx';
@@ -135,7 +135,7 @@ it('more missing steps than one transaction takes are queued by one check', asyn
   expect(await countOf(sql, doubled)).toBe(0);
 });
 
-it('more missing steps than one look finds are queued by one check, except those of a task that is held', async () => {
+it('more missing steps than one scan finds are queued by one check, except those of a locked task', async () => {
   const { tasker, sql, url, tasks, workerId } = await waiting(20);
   await sql('truncate tasker.queue');
   const session = await openSession(url);
@@ -186,7 +186,7 @@ describe('several processes', () => {
     }
   });
 
-  it('only the worker that has lived longest checks the queue, and the next one when its lease is over', async () => {
+  it('only the longest-running worker checks the queue, and the next one takes over when its lease expires', async () => {
     const { tasker, sql, workerId } = await waiting(1);
     const younger = await register(tasker);
     await sql('truncate tasker.queue');
@@ -196,7 +196,7 @@ describe('several processes', () => {
     expect((await tasker.engine.checkQueue({ workerIds: [younger] }))?.requeued).toHaveLength(1);
   });
 
-  it('claim and record while the queue is checked: nothing is taken for missing', async () => {
+  it('claim and record while the queue is checked, and no step is mistaken for missing', async () => {
     const handlers = ['a', 'b', 'c'].map((name) => defineHandler(name, {}, () => ({})));
     const { tasker, sql, another } = await setup({ templates: template({ a: [], b: [], c: ['a', 'b'] }), handlers });
     await another();
@@ -224,7 +224,7 @@ describe('several processes', () => {
   });
 });
 
-it('a worker looks again within five minutes', async () => {
+it('a worker checks again within five minutes', async () => {
   const { tasker, sql, workerId } = await waiting(3);
   const housekeeping = new Housekeeping(tasker.engine, { leaseMs: 30_000, workerIds: () => [workerId] }, silentLogger);
   await housekeeping.look();

@@ -9,7 +9,7 @@ const throws = () => {
   throw new RangeError('hands off');
 };
 const UUID = '01a212f4-5a38-7090-909f-2af0a720ede0';
-/** What no field of a request may be. */
+/** Values that no field of a request may have. */
 const ODD: Record<string, () => unknown> = {
   'a symbol': () => Symbol('x'),
   'a BigInt': () => 7n,
@@ -47,7 +47,7 @@ const FIELDS = [
 ] as const satisfies readonly (keyof TaskRequest)[];
 const CODES = ['bad_request', 'invalid_uuid', 'invalid_context'];
 
-/** Both doors refuse it with an error of ours that says where, and nothing is created. */
+/** Checks that createTask and createTasks throw a TaskerError that names the place, and create nothing. */
 async function refused(odd: (demo: TaskRequest) => unknown, names: string) {
   const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
   const request = odd(demo) as TaskRequest;
@@ -87,7 +87,7 @@ it.each<[string, unknown]>([
   await refused(() => odd, 'name');
 });
 
-it('requests that are not an array, and unknown answers to duplicates, are refused with a TaskerError', async () => {
+it('requests that are not an array, and unknown values of onDuplicate, are refused with a TaskerError', async () => {
   const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
   for (const odd of [undefined, null, demo, 'demo', new Set([demo]), ODD['a revoked proxy']!(), new Array(2)]) {
     await expect(tasker.createTasks(odd as never)).rejects.toMatchObject({ code: 'bad_request' });
@@ -98,7 +98,7 @@ it('requests that are not an array, and unknown answers to duplicates, are refus
   expect(await tasker.listTasks({ namespace: demo.namespace })).toEqual([]);
 });
 
-it('a request is what it was when it was given, and may have getters of a class', async () => {
+it('a request keeps the values that it had when it was passed, and may have getters of a class', async () => {
   const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
   class Order {
     readonly name = demo.name;

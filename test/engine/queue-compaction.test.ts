@@ -60,7 +60,7 @@ it('a queue that is compacted keeps its order, wherever its rows lie in the tabl
   const create = async () => (await tasker.createTasks(Array.from({ length: 20 }, () => DEMO))).map((t) => t.taskUuid);
   await sql(LAY_DEAD_ROWS);
   const early = await create();
-  // What comes next takes the room of the dead rows, which lie before those that came first.
+  // New rows reuse the space of the dead rows, which lie before the oldest rows.
   await sql('delete from tasker.queue where namespace_id = 0');
   await sql('vacuum tasker.queue');
   const late = await create();

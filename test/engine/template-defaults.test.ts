@@ -93,7 +93,7 @@ describe('default_options', () => {
     expect(await tasker.getTask(handle.taskUuid)).toMatchObject(kept);
   });
 
-  it('give way to what a request gives, zero and an empty list too', async () => {
+  it('are overridden by a request, also by zero and an empty list', async () => {
     const { tasker, demo } = await only({ default_options });
     const { taskUuid, priority } = await tasker.createTask({ ...demo, priority: 0, tags: [], reason: 'by hand' });
     expect(priority).toBe(0);

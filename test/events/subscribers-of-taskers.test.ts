@@ -308,7 +308,7 @@ describe('a tasker whose publishers do not fit its templates', () => {
     ]);
   });
 
-  it('says nothing of a publisher that a template names, whatever its publishesFor says', async () => {
+  it('does not warn about a publisher that a template names, whatever its publishesFor lists', async () => {
     const { logger, lines } = collectingLogger();
     const named = { publishes_events: [event('payment.back', { publisher: 'payment_events' })] };
     await setup({

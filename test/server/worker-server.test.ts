@@ -223,7 +223,7 @@ it('takes the options of a native worker, which have no effect here', async () =
   expect(worker.isRunning()).toBe(true);
 });
 
-it('serves the namespaces of its templates when the namespace that it is told is empty', async () => {
+it('serves the namespaces of its templates when the given namespace is empty', async () => {
   const worker = await server({ namespace: '' });
   await worker.start();
   expect(worker.tasker!.vitals.namespaces).toEqual(['test']);

@@ -43,7 +43,7 @@ it('an attempt does not start before the previous one ended, however early its c
   const { sql, database, engine, one, two } = await backlog();
   await sql(`delete from tasker.queue where (task_uuid, idx) <> (select task_uuid, idx from tasker.queue limit 1)`);
   await database.transaction(opening(), async (tx) => {
-    // Its time of transaction is that of a statement that comes before the first attempt.
+    // The time of this transaction is set by a statement before the first attempt.
     await tx.query({ name: 'test_now', text: 'select now()' }, []);
     const first = one(1);
     const { steps } = await engine.claim(first, { timeoutMs: 10_000 });
@@ -121,7 +121,7 @@ describe('a claim from many namespaces', () => {
   });
 });
 
-/** Two ready tasks of one step each, and a worker by hand that claims from one namespace or from two. */
+/** Two ready tasks of one step each, and a worker, driven by hand, that claims from one or two namespaces. */
 async function twoTasks(namespaces: readonly string[]) {
   const { tasker, url, sql } = await setup({ templates: template({ a: [] }), worker: false });
   await tasker.registerTemplates([template({ a: [] }, { namespace: 'other' })]);
@@ -135,7 +135,7 @@ async function twoTasks(namespaces: readonly string[]) {
   const namespaceIds = await engine.namespaceIds(namespaces);
   let claims = 0;
   const claim = () => ({ limit: 9, token: workerId * 2 ** 24 + ++claims, workerId, namespaceIds, excluded: [] });
-  /** A transaction that has done its work and stays open until it is let go. */
+  /** A transaction that has done its work and stays open until it is released. */
   const open = async (work: (tx: Parameters<typeof lockTasks>[0]) => Promise<unknown>) => {
     const [ready, done] = [deferred(), deferred()];
     const ended = database.transaction(opening(), async (tx) => {
@@ -163,7 +163,7 @@ describe.each([
       await lockTasks(tx, [first]);
       await cancelTask(tx, first, { actor: 'operator', reason: null });
     });
-    // A claim that waits for the cancellation is given up, and takes nothing.
+    // A claim that waits for the cancellation times out, and takes nothing.
     const { steps } = await engine.claim(claim(), { timeoutMs: 2_000 }).finally(commit);
     expect(steps.map((step) => step.task_uuid)).toEqual([second]);
     expect((await engine.claim(claim(), { timeoutMs: 10_000 })).steps).toEqual([]);
@@ -173,10 +173,10 @@ describe.each([
   });
 });
 
-describe('a claim of a worker whose lease is over', () => {
+describe('a claim of a worker whose lease has expired', () => {
   const expired = `update tasker.worker set lease_until = now() - interval '1 minute'`;
 
-  it('takes nothing when the worker is declared dead while the claim is under way', async () => {
+  it('takes nothing when the worker is declared dead while the claim is in progress', async () => {
     const { sql, database, engine, workerId, claim, open } = await twoTasks(['test']);
     await sql(expired);
     const commit = await open(async (tx) => {

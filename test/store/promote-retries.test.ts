@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { handWorker } from '../support/hand-worker.ts';
 import { invariants } from '../support/setup.ts';
 
-it('a retry that is due does not take along one of the same task that is due later', async () => {
+it('promoting a due retry leaves a later retry of the same task waiting', async () => {
   const { sql, engine, claim, ended, record, states } = await handWorker({ a: [], b: [] });
   expect(await claim()).toEqual(['a', 'b']);
   await record({ ...ended('a', 'retryable'), delayMs: 60_000 }, { ...ended('b', 'retryable'), delayMs: 120_000 });

@@ -43,7 +43,7 @@ export function howToInstall(names: readonly ProgramName[]): string {
 
 /**
  * A suite whose tests start an outside program. Without the program its tests are skipped, and the last line of the run
- * says so (`not-tested.ts`). With `TASKER_REQUIRE_ALL=1` a test fails in their place.
+ * names the program (`not-tested.ts`). With `TASKER_REQUIRE_ALL=1` a test fails in their place.
  */
 export function describeWith(name: ProgramName, title: string, tests: () => void): void {
   const missing = programPath(name) === undefined;
@@ -55,7 +55,10 @@ export function describeWith(name: ProgramName, title: string, tests: () => void
   }
 }
 
-/** Debian installs servers in an `sbin`, which only root has in its PATH: each `bin` stands for the `sbin` beside it too. */
+/**
+ * Debian installs servers in an `sbin`, which only root has in its PATH: so the `sbin` beside each `bin` is searched
+ * too.
+ */
 function foldersOf(PATH: string): string[] {
   return PATH.split(path.delimiter)
     .filter((folder) => folder !== '')
@@ -71,7 +74,7 @@ function isProgram(file: string): boolean {
     accessSync(file, constants.X_OK);
     return statSync(file).isFile();
   } catch {
-    return false; // not there, or not ours to run
+    return false; // missing, or not executable
   }
 }
 

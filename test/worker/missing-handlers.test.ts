@@ -18,7 +18,7 @@ const registryOf = (...names: string[]) => {
 };
 const ONCE = { retry: { max_attempts: 1 } };
 
-describe('a step that names a method of a handler made of a function', () => {
+describe('a step that names a method of a handler made from a function', () => {
   it('runs the function, and a warning at start names template, step and method', async () => {
     const { logger, lines } = collectingLogger();
     class Payment extends StepHandler {

@@ -11,7 +11,7 @@ const shared = sharedDatabase();
 const throws = () => {
   throw new Error('half a pair \ud83d and U+0000 \0');
 };
-/** JSON that differs at each look. */
+/** JSON that differs at each read. */
 function changing() {
   let looks = 0;
   return { toJSON: () => (++looks % 2 === 0 ? 'a\0b' : 'fine') };
@@ -22,7 +22,7 @@ function circle() {
   return circular;
 }
 
-/** What a handler written in JavaScript may put anywhere. Made when it is used: some of them change. */
+/** Values that a handler written in JavaScript may put anywhere. Made when it is used: some of them change. */
 const ODD: Record<string, () => unknown> = {
   'a text that is cut inside a surrogate pair': () => `${'x'.repeat(9_999)}😀`,
   'surrogate pairs to the limit': () => '😀'.repeat(6_000),

@@ -494,7 +494,7 @@ describe("a subscriber of somebody's own module", () => {
     expect([subscriber.getProcessedCount(), subscriber.getErrorCount()]).toEqual([0, 1]);
   });
 
-  it('does not count an unknown handler as processed, and goes on to the next step', async () => {
+  it('does not count an unknown handler as processed, and continues with the next step', async () => {
     const { emitter, module, subscriber } = setup([defineHandler('known', {}, () => ({}))], { maxConcurrent: 1 });
     for (const handlerName of ['unknown', 'known', 'unknown']) emitter.emitStepReceived(stepEvent({ handlerName }));
     expect(await subscriber.waitForCompletion()).toBe(true);

@@ -37,7 +37,7 @@ it('each failed attempt is kept with what was thrown: type, code, status, metada
   expect((await tasker.getStep(taskUuid, 'ship')).attempts).toBe(2);
 });
 
-it('a fetch that fails says why where the failure is shown: in the step, in why, in the history', async () => {
+it('a failed fetch shows its cause in the step, in why and in the history', async () => {
   const call = defineHandler('call', {}, () => fetch('http://127.0.0.1:1/'));
   const { tasker, demo } = await shared.setup({ call: { retry: { max_attempts: 1 } } }, { handlers: [call] });
   const { taskUuid } = await tasker.createTask(demo);

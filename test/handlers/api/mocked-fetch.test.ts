@@ -104,7 +104,7 @@ describe('a handler under a mocked fetch', () => {
       { status: 200, headers: new Headers(JSON_HEADERS), json, text: async () => '[object Object]' },
     ],
     ['an empty text beside json()', { status: 200, headers: new Headers(), json, text: async () => '' }],
-    ['a text() that gives nothing beside json()', { status: 200, json, text: vi.fn() }],
+    ['a text() that returns nothing beside json()', { status: 200, json, text: vi.fn() }],
     [
       'a json() that fails beside text()',
       {
@@ -142,12 +142,12 @@ describe('a handler under a mocked fetch', () => {
     expect(await run()).toMatchObject({ success: false, errorType, retryable, errorMessage: message });
   });
 
-  it('takes an answer that says only that it is not ok for an error of the server', async () => {
+  it('treats an answer that has only ok: false as a server error', async () => {
     answerWith({ ok: false, text: async () => 'sorry' });
     expect(await run()).toMatchObject({ success: false, errorType: 'internal_server_error' });
   });
 
-  it('reads a null that json() gives as null', async () => {
+  it('reads null from json() as null', async () => {
     answerWith({ ok: true, status: 200, json: async () => null });
     expect(await run()).toMatchObject({ success: true, result: { data: null } });
   });
@@ -155,8 +155,8 @@ describe('a handler under a mocked fetch', () => {
   it.each<[string, object]>([
     ['no reader at all', { ok: true, status: 200, headers: new Headers() }],
     ['a body of null', { ok: true, status: 200, body: null }],
-    ['json() that gives undefined', { ok: true, status: 200, json: vi.fn() }],
-    ['text() that gives no text', { ok: true, status: 200, text: async () => 7 }],
+    ['json() that returns undefined', { ok: true, status: 200, json: vi.fn() }],
+    ['text() that returns no text', { ok: true, status: 200, text: async () => 7 }],
   ])('never reads an answer with %s as an empty success', async (_, response) => {
     answerWith(response);
     await expect(run()).rejects.toMatchObject({
@@ -168,7 +168,7 @@ describe('a handler under a mocked fetch', () => {
     });
   });
 
-  it.each([[undefined], [null], ['ok'], [{}]])('says that %j is not a response', async (response) => {
+  it.each([[undefined], [null], ['ok'], [{}]])('reports that %j is not a response', async (response) => {
     answerWith(response);
     await expect(run()).rejects.toMatchObject({
       retryable: false,
@@ -189,7 +189,7 @@ describe('a handler under a mocked fetch', () => {
     expect(await run()).toMatchObject({ success: false, errorType: 'not_found', retryable: false });
   });
 
-  it('takes an answer whose json() rejects otherwise for a lost connection', async () => {
+  it('treats an answer whose json() rejects with another error as a lost connection', async () => {
     answerWith({ ok: true, status: 200, json: () => Promise.reject(new Error('socket hang up')) });
     await expect(run()).rejects.toMatchObject({ errorType: 'connection_error', retryable: true });
   });
@@ -204,7 +204,7 @@ describe('a handler under a mocked fetch', () => {
     ]);
   });
 
-  it('keeps maxResponseBytes for a text', async () => {
+  it('applies maxResponseBytes to a text', async () => {
     class Small extends FetchUser {
       static override readonly maxResponseBytes = 10;
     }
@@ -214,7 +214,7 @@ describe('a handler under a mocked fetch', () => {
 });
 
 describe('an ApiResponse made by hand', () => {
-  it('is made of as much of a Response as a test writes down', () => {
+  it('needs only the parts of a Response that a test writes', () => {
     const response = new ApiResponse({ ok: true, status: 200, headers: { 'X-Page': '2' } } as unknown as Response, {
       a: 1,
     });
