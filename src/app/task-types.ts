@@ -56,6 +56,12 @@ type PartsOf<Task> = Task extends TaskType ? Parts<Task> : never;
  * The request for a task of one known template.
  *
  * @example
+ * // `tasker generate types` writes this:
+ * declare module 'tasker-core' {
+ *   interface TaskTypes {
+ *     'shop/order@1.0.0': { namespace: 'shop'; name: 'order'; version: '1.0.0'; context: { order_id: string } };
+ *   }
+ * }
  * const request: TaskRequestOf<'shop/order@1.0.0'> = { namespace: 'shop', name: 'order', context: { order_id: 'O-7' } };
  */
 export type TaskRequestOf<Key extends keyof Types, Types = TaskTypes> = {
