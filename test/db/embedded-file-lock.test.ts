@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -59,6 +59,32 @@ describe('the lock of a folder', () => {
     expect(await crowd(file)).toBe(1);
     expect(readdirSync(path.dirname(file))).toEqual([]);
   });
+
+  it.each(['is free', 'has a dead holder'])(
+    'counts as touched from the moment it is acquired, however long was waited for it, when it %s',
+    async (state) => {
+      const file = lockFile();
+      let release = () => {};
+      const first = withFileLock(
+        file,
+        () =>
+          new Promise<void>((resolve) => {
+            release = resolve;
+          }),
+      );
+      const second = withFileLock(file, () => Promise.resolve(Date.now() - statSync(file).mtimeMs));
+      await nextTurn();
+      const folder = path.dirname(file);
+      const prepared = readdirSync(folder).filter((name) => name.startsWith('lock.new-'));
+      expect(prepared).toHaveLength(1);
+      for (const name of prepared) utimesSync(path.join(folder, name), 1, 1);
+      if (state === 'is free') release();
+      else writeFileSync(file, JSON.stringify({ ...ownIdentity(), started: '1', nonce: 'dead', world: pidWorld() }));
+      expect(await second).toBeLessThan(8_000);
+      release();
+      await first;
+    },
+  );
 
   it.each(TORN)('is taken over by one of many when its file is $name', async ({ content }) => {
     const file = lockFile();

@@ -107,7 +107,10 @@ function takeOver(file: string, abandoned: Holder | 'unreadable', prepared: stri
   const nonce = nonceOf(abandoned);
   return withFileLock(`${file}.${nonce}`, () => {
     const same = nonceOf(readHolder(file)) === nonce;
-    if (same) renameSync(prepared, file);
+    if (same) {
+      touch(prepared);
+      renameSync(prepared, file);
+    }
     return Promise.resolve(same);
   });
 }
@@ -115,6 +118,8 @@ function takeOver(file: string, abandoned: Holder | 'unreadable', prepared: stri
 /** Creates the lock with its content atomically, so that no other process reads it half written. */
 function tryCreate(file: string, prepared: string): boolean {
   try {
+    // It may have been written minutes ago, and a lock that was not touched for a while looks abandoned.
+    touch(prepared);
     linkSync(prepared, file);
     return true;
   } catch (error) {
