@@ -47,6 +47,7 @@ export async function tasksOfDead(db: Db, workerIds: readonly number[]): Promise
 
 // A start that saved a checkpoint made progress, and is not held against the step. What fails for good out of a batch
 // is left here: it may let others of its batch begin, so it is recorded as every other failure is.
+// A recording of a dead worker may have claimed a child after this transaction began: it did not end before it started.
 const TAKE_BACK: Statement = {
   name: 'take_back',
   text: `
@@ -59,7 +60,8 @@ with held as (
    where s.task_uuid = any ($1::uuid[]) and s.state = 'in_progress' and (s.claim >> 24) = any ($2::bigint[])),
 lost as (
   update tasker.step s set
-    state = case when h.again then 'enqueued'::tasker.step_state else 'error' end, spared = s.spared + h.saved, done_at = now()
+    state = case when h.again then 'enqueued'::tasker.step_state else 'error' end, spared = s.spared + h.saved,
+    done_at = greatest(now(), s.started_at)
     from held h where s.ctid = h.tid and (h.again or h.idx < 131072)
   returning s.task_uuid, s.idx, s.state, s.attempts, s.started_at, s.claim, s.retryable),
 placed as (
@@ -69,8 +71,8 @@ q as (
   insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
   select namespace_id, rank, task_uuid, idx, template_id from placed where state = 'enqueued'),
 h as (
-  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, detail)
-  select task_uuid, idx, attempts, claim >> 24, 'worker_lost', state, started_at,
+  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at, detail)
+  select task_uuid, idx, attempts, claim >> 24, 'worker_lost', state, started_at, greatest(now(), started_at),
          jsonb_build_object('error', jsonb_build_object('error_type', 'worker_lost', 'retryable', retryable, 'message',
            case when state = 'enqueued' then 'the worker was lost while the step ran; it runs again'
                 when retryable then 'the worker was lost while the step ran, and its attempts are used up'

@@ -7,7 +7,7 @@ import { claimSteps } from '../../src/store/claim-steps.ts';
 import { lockTasks } from '../../src/store/lock-tasks.ts';
 import { cancelTask } from '../../src/store/operate.ts';
 import { KIND } from '../../src/store/record-steps.ts';
-import { declareDead } from '../../src/store/sweep.ts';
+import { declareDead, takeBack } from '../../src/store/sweep.ts';
 import { DEMO, deferred, setup, template, until } from '../support/setup.ts';
 
 const NAMESPACES = Array.from({ length: 50 }, (_, i) => `n${i}`);
@@ -66,6 +66,20 @@ it('an attempt does not start before the previous one ended, however early its c
   const times = `select s.attempts, s.started_at >= h.ended_at and h.ended_at >= h.started_at ordered
     from tasker.history h join tasker.step s using (task_uuid, idx)`;
   expect(await sql(times)).toEqual([{ attempts: 2, ordered: true }]);
+});
+
+it('an attempt of a lost worker does not end before it starts, however early the sweep began', async () => {
+  const { sql, database, engine, one } = await backlog();
+  await database.transaction(opening(), async (tx) => {
+    await tx.query({ name: 'test_now', text: 'select now()' }, []);
+    const claim = one(1);
+    const tasks = (await engine.claim(claim, { timeoutMs: 10_000 })).steps.map((step) => step.task_uuid);
+    await lockTasks(tx, tasks);
+    expect(await takeBack(tx, tasks, [claim.workerId])).toHaveLength(1);
+  });
+  const times = `select h.ended_at >= h.started_at and s.done_at >= h.started_at ordered
+    from tasker.history h join tasker.step s using (task_uuid, idx)`;
+  expect(await sql(times)).toEqual([{ ordered: true }]);
 });
 
 describe('a claim from many namespaces', () => {
