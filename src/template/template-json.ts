@@ -1,6 +1,7 @@
 import { TaskerError } from '../errors.ts';
 import { buildTemplate } from './build-template.ts';
 import { checkForm } from './check-form.ts';
+import { isFields } from './spellings.ts';
 import type { BatchConfig, JsonObject, RetryPolicy, StepTemplate, TaskTemplate } from './task-template.ts';
 
 /**
@@ -56,10 +57,16 @@ export function templateToJson(template: TaskTemplate): JsonObject {
   return json as JsonObject;
 }
 
-/** The template that {@link templateToJson} wrote. Keys it does not know (of a later program) are passed over. */
+/**
+ * The template that {@link templateToJson} wrote. Keys it does not know (of a later program) are passed over, and so are
+ * `default_options` of an earlier program that have another form: they had no effect there.
+ */
 export function templateFromJson(json: unknown): TaskTemplate {
   const { file, issues } = checkForm(json);
   if (file) return buildTemplate(file);
+  if (isFields(json) && issues.every(({ path }) => path[0] === 'default_options')) {
+    return templateFromJson({ ...json, default_options: null });
+  }
   const what = issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
   throw new TaskerError('template_invalid', `stored template is not one: ${what.join('; ')}`, {
     details: { problems: what },

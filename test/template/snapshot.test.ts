@@ -219,6 +219,13 @@ describe('a snapshot', () => {
     expect(templateFromJson(later)).toEqual(template);
   });
 
+  it('of an earlier program, which took any default_options, is read without those that have no effect', () => {
+    const template = clean(stepsYaml('a'));
+    for (const default_options of [{ priority: 'high' }, { tags: 'nightly', notes: { a: 1 } }]) {
+      expect(templateFromJson({ ...templateToJson(template), default_options })).toEqual(template);
+    }
+  });
+
   it('that is none is refused', () => {
     for (const json of [null, 3, {}, { ...templateToJson(clean(stepsYaml('a'))), version: 3 }]) {
       expect(() => templateFromJson(json)).toThrow(TaskerError);
