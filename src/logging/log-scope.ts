@@ -8,9 +8,9 @@ export interface LogScope {
 
 const KEY = Symbol.for('tasker-core.log-scopes');
 
-/** Shared by all copies of this package in the process, because a handler may use a different copy than its worker. */
-function storage(): AsyncLocalStorage<LogScope> {
-  const place = globalThis as { [KEY]?: AsyncLocalStorage<LogScope> };
+/** Shared by all copies of this package in the process, because a handler may use a different copy than its worker's. */
+function storage(): AsyncLocalStorage<LogScope | undefined> {
+  const place = globalThis as { [KEY]?: AsyncLocalStorage<LogScope | undefined> };
   place[KEY] ??= new AsyncLocalStorage();
   return place[KEY];
 }
@@ -26,6 +26,11 @@ export function inLogScope<Scope extends LogScope, Argument, Outcome>(
   argument: Argument,
 ): Outcome {
   return storage().run(scope, run, scope, argument);
+}
+
+/** Calls a function outside of all scopes: work that a handler causes for other steps is not part of its own. */
+export function outsideLogScopes<Outcome>(run: () => Outcome): Outcome {
+  return storage().run(undefined, run);
 }
 
 /** The logger of the current scope; undefined outside of all scopes. */

@@ -15,6 +15,7 @@ import type { PublisherSource } from '../events/publishing/ask-publishers.ts';
 import type { EventBus } from '../events/subscribing/event-bus.ts';
 import { StepContext } from '../handlers/step-context.ts';
 import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
+import { outsideLogScopes } from '../logging/log-scope.ts';
 import type { Logger } from '../logging/logger.ts';
 import { roomLogger } from '../logging/room-logger.ts';
 import { isWorkerIndex } from '../model/step-index.ts';
@@ -346,7 +347,8 @@ export class Worker {
     // Without a free slot, steps of a higher priority must not wait behind the children of what runs.
     if (rank < this.#lastRank && this.#free() <= 0) this.#lastRank = rank;
     this.#wantClaim = true;
-    this.#claim();
+    // A handler that creates a task calls this.
+    outsideLogScopes(() => this.#claim());
   }
 
   /** Handlers or templates were added or replaced. */

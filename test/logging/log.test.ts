@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
+  BasePublisher,
   createLogger,
   defineHandler,
   LogContext,
@@ -250,6 +251,32 @@ describe('a line by function in a handler', () => {
       expect(own).toContainEqual(['info', 'begins', ids]);
       expect(own).toContainEqual(['info', 'ends', { ...ids, own: taskUuid }]);
     }
+  });
+
+  it('of a publisher does not name another step, whose handler created the task', async () => {
+    const kept: Line[] = [];
+    class Noted extends BasePublisher {
+      override readonly publisherName = 'noted';
+      override beforePublish(): void {
+        logInfo('publishing');
+      }
+    }
+    const created = { taskUuid: '' };
+    const ship = defineHandler('ship', {}, async ({ context }) => {
+      if (context.inputData.again === true) created.taskUuid = (await tasker.createTask(demo)).taskUuid;
+    });
+    const event = { name: 'ship.done', description: 'shipped', schema: {}, publisher: 'noted' };
+    const { tasker, demo } = await shared.setup(
+      { ship: { publishes_events: [event] } },
+      { handlers: [ship], publishers: [new Noted()], logger: keeping(kept) },
+    );
+    const { taskUuid } = await tasker.createTask({ ...demo, context: { again: true } });
+    await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+    await tasker.waitForTask(created.taskUuid, { timeoutMs: 20_000 });
+    expect(kept.filter(([, message]) => message === 'publishing')).toEqual([
+      ['info', 'publishing', {}],
+      ['info', 'publishing', {}],
+    ]);
   });
 
   it('goes to the logger of the test’s context', async () => {
