@@ -22,13 +22,14 @@ export class KeptSnapshots<S extends { id: number }> {
   }
 
   put(snapshot: S): void {
-    this.#used.delete(snapshot.id);
+    // Registered once each time it goes: without this, one that stays in use would be registered without end.
+    if (this.#used.delete(snapshot.id)) this.#collected.unregister(snapshot);
     this.#kept.delete(snapshot.id);
     this.#kept.set(snapshot.id, snapshot);
     if (this.#kept.size <= MOST_KEPT) return;
     const oldest = this.#kept.values().next().value!;
     this.#kept.delete(oldest.id);
     this.#used.set(oldest.id, new WeakRef(oldest));
-    this.#collected.register(oldest, oldest.id);
+    this.#collected.register(oldest, oldest.id, oldest);
   }
 }

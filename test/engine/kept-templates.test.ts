@@ -1,6 +1,7 @@
-import { expect, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { Database } from '../../src/db/database.ts';
 import { Engine } from '../../src/engine/engine.ts';
+import { KeptSnapshots, MOST_KEPT } from '../../src/engine/kept-snapshots.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { heapMb } from '../support/heap.ts';
@@ -41,3 +42,21 @@ itOnce(
     expect(new Set(ends.map(({ status }) => status))).toEqual(new Set(['complete']));
   },
 );
+
+it('more templates than are kept may be in use at once for long without taking more and more memory', async () => {
+  const kept = new KeptSnapshots<{ id: number }>();
+  const used = Array.from({ length: MOST_KEPT + 1 }, (_, id) => ({ id }));
+  for (const one of used) kept.put(one);
+  const look = () => {
+    for (const one of used) expect(kept.get(one.id) === one).toBe(true);
+  };
+  look();
+  const before = await heapMb();
+  for (let round = 0; round < 300; round++) {
+    look();
+    // What a WeakRef gave stays for the rest of a turn.
+    await new Promise(setImmediate);
+  }
+  expect((await heapMb()) - before).toBeLessThan(8);
+  look();
+});
