@@ -65,7 +65,10 @@ export interface CreateTaskerOptions {
   concurrency?: number;
   /** False: creates and watches only. */
   worker?: boolean;
-  /** pino, winston, `console`, or anything of their shapes. Default: warnings and errors, to standard error. */
+  /**
+   * pino, winston, `console`, or anything of their shapes. Default: standard error, at the level of `TASKER_LOG`,
+   * `LOG_LEVEL`, `RUST_LOG` or the configuration file, else warnings and errors only.
+   */
   logger?: AnyLogger;
   /**
    * Where to count: a `Registry` of `prom-client`, in which the instruments stand until the tasker stops; `false`: nowhere.
@@ -178,7 +181,7 @@ export async function makeTasker(options: CreateTaskerOptions, { handOut }: { ha
   checkNumbers(options);
   const loaded = configOf(options);
   const { config } = loaded;
-  const logger = options.logger ? loggerOf(options.logger) : defaultLogger(config.environment);
+  const logger = options.logger ? loggerOf(options.logger) : defaultLogger(loaded);
   if (!options.config) for (const line of untold(loaded.warnings)) logger.warn(line);
   const wantsWorker = options.worker ?? options.handlers !== undefined;
   const leaveLogs = options.logger && wantsWorker ? useWorkerLogger(logger) : undefined;
@@ -313,9 +316,10 @@ function limitsOf({ stepsPerDecision, decisionDepth, workersPerBatch }: LoadedCo
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** For people on a terminal while they develop, JSON for everything else. */
-function defaultLogger(environment: string): Logger {
+/** An application may not expect our lines on its standard error: warnings only, unless a level was asked for. */
+function defaultLogger({ config: { environment, log }, sources }: LoadedConfig): Logger {
   const form = process.stderr.isTTY && environment !== 'production' ? 'lines' : 'json';
-  return consoleLogger({ level: 'warn', form });
+  return consoleLogger({ ...(sources.log.from === 'default' ? { level: 'warn' } : log), form });
 }
 
 function checkNumbers(options: CreateTaskerOptions): void {

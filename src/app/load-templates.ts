@@ -27,6 +27,8 @@ export interface LoadedTemplates {
   files: string[];
   /** The file of each template that was read from one. */
   fileOf: Map<TaskTemplate, string>;
+  /** Namespaces that files with errors name. */
+  brokenNamespaces: string[];
 }
 
 const IS_TEMPLATE = /\.ya?ml$/i;
@@ -53,7 +55,7 @@ async function filesOf(source: string): Promise<string[]> {
 
 /** Reads templates and reports every problem of every file; broken ones are left out. */
 export async function readTemplates(source: TemplateSource, environment: string): Promise<LoadedTemplates> {
-  const loaded: LoadedTemplates = { templates: [], problems: [], files: [], fileOf: new Map() };
+  const loaded: LoadedTemplates = { templates: [], problems: [], files: [], fileOf: new Map(), brokenNamespaces: [] };
   const sources = Array.isArray(source) ? (source as readonly OneSource[]) : [source as OneSource];
   for (const [at, one] of sources.entries()) {
     if (typeof one !== 'string') {
@@ -89,7 +91,11 @@ function readInto(
     template = parsed.template;
     if (template && parsed.problems.length === 0) cache?.add(text, template);
   }
-  if (!template) return;
+  if (!template) {
+    const [, namespace] = /^namespace(?:_name)?:\s*["']?(\w+)/m.exec(text) ?? [];
+    if (namespace !== undefined) loaded.brokenNamespaces.push(namespace);
+    return;
+  }
   loaded.templates.push(template);
   loaded.fileOf.set(template, file);
 }

@@ -35,6 +35,7 @@ export class Project {
   readonly #templates = new Map<string, { template: TaskTemplate; text: string }>();
   readonly #missing = { handlers: '', steps: '', publishers: '' };
   #sound = true;
+  #brokenNamespaces: readonly string[] = [];
 
   constructor(options: ProjectOptions) {
     this.#options = { warn: options.tell, ...options };
@@ -46,6 +47,11 @@ export class Project {
     return [...this.#templates.values()].map(({ template }) => template);
   }
 
+  /** Namespaces of broken templates, whose last registered content stays in use. */
+  get brokenNamespaces(): readonly string[] {
+    return this.#brokenNamespaces;
+  }
+
   /** The templates that are in use already: only what differs from them is registered by a reload. */
   adopt(templates: readonly TaskTemplate[]): void {
     for (const template of templates) this.#isNew(template);
@@ -55,7 +61,8 @@ export class Project {
   async readTemplates(): Promise<TaskTemplate[]> {
     const { templates: folders, environment, warn } = this.#options;
     try {
-      const { templates, problems } = await readTemplates(folders, environment);
+      const { templates, problems, brokenNamespaces } = await readTemplates(folders, environment);
+      this.#brokenNamespaces = brokenNamespaces;
       for (const problem of problems) warn(formatProblem(problem));
       this.#tellSound(problems.every((problem) => problem.severity === 'warning'));
       return templates.filter((template) => this.#isNew(template));

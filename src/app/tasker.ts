@@ -338,6 +338,14 @@ export class Tasker {
     return this.#worker;
   }
 
+  /** Serves these namespaces as well, unless its namespaces were given. @internal */
+  async serveToo(namespaces: readonly string[]): Promise<void> {
+    const more = namespaces.filter((namespace) => !this.#served.has(namespace));
+    if (more.length === 0) return;
+    for (const namespace of more) this.#served.add(namespace);
+    await this.refresh();
+  }
+
   /** The namespaces that its worker serves now. @internal */
   get namespaces(): readonly string[] {
     return this.#namespaces();

@@ -130,7 +130,7 @@ function reasonOf(step: Step, { task, template, living, able, open }: Around): s
         : `waits for ${list(open.map(nameOf))}`;
     }
     case 'enqueued':
-      if (living.length === 0) return 'is ready; no worker of its namespace lives: start one';
+      if (living.length === 0) return `is ready; no running worker serves namespace ${task.namespace}: start one`;
       if (able.length === 0) return `is ready; no living worker has a handler ${step.callable}`;
       return `is ready; waits for a free slot of ${list(able)}`;
     case 'in_progress':

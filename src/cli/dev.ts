@@ -53,6 +53,7 @@ export async function dev(options: WorkerOptions): Promise<void> {
       logger,
     });
     starting = false;
+    await tasker.serveToo(project.brokenNamespaces);
     beginReloading(tasker);
     for (const line of greeting(project, tasker, options)) tell(line);
     if (process.stdout.isTTY && !options.json) {

@@ -33,10 +33,10 @@ export function collect(text: string, before: string[] = []): string[] {
 }
 
 /** Collects the namespaces that a worker serves. An empty one counts as not given. */
-export function collectNamespaces(text: string, before: string[] | undefined): string[] | undefined {
+export function collectNamespaces(text: string, before: string[] = []): string[] {
   const read = namespaces.schema.safeParse([text]);
   if (!read.success) throw new InvalidArgumentError(`${NAMESPACE_RULE}.`);
-  return read.data ? [...(before ?? []), ...read.data] : before;
+  return [...before, ...(read.data ?? [])];
 }
 
 /** The options of a command, those for every command among them. */

@@ -54,7 +54,7 @@ function unavailable({ host, port }: BindAddress, error: NodeJS.ErrnoException):
   };
   return new TaskerError(
     'address_unavailable',
-    `port ${port} of ${host} ${why[error.code ?? ''] ?? `can't be listened on (${error.message})`}; set TASKER_WEB_BIND_ADDRESS (worker.web.bind_address) to another, or worker.web.enabled = false`,
+    `port ${port} of ${host} ${why[error.code ?? ''] ?? `can't be listened on (${error.message})`}; set TASKER_WEB_BIND_ADDRESS (worker.web.bind_address) to another, or worker.web.enabled = false (command line: --web :PORT, --web off)`,
     { cause: error },
   );
 }

@@ -101,7 +101,7 @@ it('dev tells what is broken with its place, and goes on with what was good', as
   await change('templates/hello.yaml', '[look_up]', '[lok_up]');
   await dev.until('stays in use');
   expect(dev.output).toMatch(/templates\/hello\.yaml:\d+:\d+: error: .*did you mean `look_up`/);
-  expect((await project.run(['task', 'create', 'hello', '-i', '{"name":"Ada"}', '--wait'])).code).toBe(0);
+  expect(await project.run(['task', 'create', 'hello', '-i', '{"name":"Ada"}', '--wait'])).toMatchObject({ code: 0 });
 });
 
 it('dev takes a template that was changed, and a handler that came with it', async () => {
@@ -138,6 +138,38 @@ it('dev starts with what is broken, to be mended', async () => {
   expect((await dev.ended).code).toBe(0);
 });
 
+it('dev serves the valid templates while other template files are broken or too large', async () => {
+  await project.write('templates/broken.yaml', 'name: broken\nnamespace: demo\nversion: "1.0.0"\nsteps: []\n');
+  await project.write('templates/huge.yaml', `# ${'x'.repeat(1_048_576)}\n`);
+  dev = project.start(['dev']);
+  await dev.until('Ctrl-C stops');
+  expect(dev.output).toMatch(/templates\/broken\.yaml:4:\d+: error: the template has no steps/);
+  expect(dev.output).toMatch(/templates\/huge\.yaml:1:1: error: the file has \d+ bytes/);
+  expect(await project.run(['task', 'create', 'hello', '-i', '{"name":"Ada"}', '--wait'])).toMatchObject({ code: 0 });
+  dev.process.kill('SIGTERM');
+  expect((await dev.ended).code).toBe(0);
+});
+
+it('dev runs tasks of a registered template of another namespace whose file is broken when it starts', async () => {
+  await project.write(
+    'templates/shop.yaml',
+    'name: greet\nnamespace: shop\nversion: "1.0.0"\nsteps:\n  - { name: look_up, handler: look_up }\n',
+  );
+  dev = project.start(['dev']);
+  await dev.until('Ctrl-C stops');
+  dev.process.kill('SIGTERM');
+  await dev.ended;
+  await change('templates/shop.yaml', 'handler: look_up', 'handler: look_up, depends_on: [lookup]');
+  dev = project.start(['dev']);
+  await dev.until('Ctrl-C stops');
+  expect(dev.output).toContain('what is broken is left out');
+  const { code, stderr } = await project.run(['task', 'create', 'shop/greet@1.0.0', '-i', '{"name":"Ada"}', '--wait']);
+  expect([code, stderr]).toEqual([0, expect.any(String)]);
+  dev.process.kill('SIGTERM');
+  expect((await dev.ended).code).toBe(0);
+  await rm(path.join(project.folder, 'templates/shop.yaml'));
+});
+
 it('dev reports that no file of the handlers folder exports a handler, at its start and after a reload', async () => {
   await rm(path.join(project.folder, 'handlers'), { recursive: true });
   await project.write('handlers/hello.js', 'export const hello = () => ({});\n');
@@ -148,18 +180,6 @@ it('dev reports that no file of the handlers folder exports a handler, at its st
   expect(dev.output).toContain(line);
   await project.write('handlers/hello.js', 'export const greet = () => ({});\n');
   await dev.until('exports a handler (hello.js: none of its exports is a handler: greet)');
-  dev.process.kill('SIGTERM');
-  expect((await dev.ended).code).toBe(0);
-});
-
-it('dev serves the valid templates while other template files are broken or too large', async () => {
-  await project.write('templates/broken.yaml', 'name: broken\nnamespace: demo\nversion: "1.0.0"\nsteps: []\n');
-  await project.write('templates/huge.yaml', `# ${'x'.repeat(1_048_576)}\n`);
-  dev = project.start(['dev']);
-  await dev.until('Ctrl-C stops');
-  expect(dev.output).toMatch(/templates\/broken\.yaml:4:\d+: error: the template has no steps/);
-  expect(dev.output).toMatch(/templates\/huge\.yaml:1:1: error: the file has \d+ bytes/);
-  expect((await project.run(['task', 'create', 'hello', '-i', '{"name":"Ada"}', '--wait'])).code).toBe(0);
   dev.process.kill('SIGTERM');
   expect((await dev.ended).code).toBe(0);
 });

@@ -42,7 +42,7 @@ describe('without a worker', () => {
 
   it('tells why nothing happens: there is no worker', async () => {
     const { stdout } = await project.run(['task', 'why', await project.create('pair')]);
-    expect(stdout).toContain('no worker of its namespace lives');
+    expect(stdout).toContain('no running worker serves namespace');
     expect(stdout).toMatch(/second +waits for first/);
   });
 
@@ -83,7 +83,7 @@ describe('without a worker', () => {
   });
 
   it('explains on standard error why nothing moves, after two seconds and once, with the result untouched', async () => {
-    const reason = '… no change: first is ready; no worker of its namespace lives: start one\n';
+    const reason = '… no change: first is ready; no running worker serves namespace demo: start one\n';
     const lines = await project.run(['task', 'create', 'pair', '--wait', '--timeout', '5.5']);
     expect(lines.stderr.split(reason)).toHaveLength(2);
     expect(lines.stdout).toMatch(/^[0-9a-f-]{36}\n$/);

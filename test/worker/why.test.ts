@@ -77,8 +77,10 @@ it('why tells that nobody is there, that nobody is able, and that all slots are 
   const { tasker, demo, another } = await shared.setup({ a: [] }, { worker: false });
   const { taskUuid } = await tasker.createTask(demo);
   const why = async (id = taskUuid) => (await tasker.why(id)).steps[0]!.why;
-  expect(await why()).toBe('is ready; no worker of its namespace lives: start one');
-  expect((await tasker.why(taskUuid)).summary).toBe('a is ready; no worker of its namespace lives: start one');
+  expect(await why()).toBe(`is ready; no running worker serves namespace ${demo.namespace}: start one`);
+  expect((await tasker.why(taskUuid)).summary).toBe(
+    `a is ready; no running worker serves namespace ${demo.namespace}: start one`,
+  );
 
   const gate = deferred();
   const busy = await another({
