@@ -25,6 +25,12 @@ describe('a list of tasks is split', () => {
     expect(split).toEqual([[null, 'a'], ['b', 'c'], ['d']]);
     expect(portionsOf(tasks)).toEqual([tasks]);
   });
+
+  it('so that the first of several tasks with the same identity is created first', () => {
+    const tasks = ['b1', 'a1', 'a2', 'b2', 'a3'].map((context) => task(context, context[0]!));
+    const split = portionsOf(tasks, 4).map((portion) => portion.map(({ context }) => context));
+    expect(split).toEqual([['a1', 'a2'], ['a3', 'b1'], ['b2']]);
+  });
 });
 
 describe.each(['always_unique', 'strict'])('forty megabytes of contexts of an %s template', (strategy) => {
