@@ -214,9 +214,9 @@ describe('a batch', () => {
       work: failing,
     });
     expect(status).toBe('complete');
-    expect((await resultOf(tasker, taskUuid, 'join')).result).toMatchObject({
-      results: [{ ok: '001' }, { ok: '003' }],
-    });
+    const { result } = await resultOf(tasker, taskUuid, 'join');
+    expect(result).toMatchObject({ results: [{ ok: '001' }, { ok: '003' }] });
+    expect((result as { envelopes: object }).envelopes).not.toHaveProperty('work_002');
   });
 
   it('cancels the rest when one fails, and goes on when an operator settles that one: fail_fast', async () => {
@@ -291,4 +291,74 @@ it('workers of a batch wait for the other dependencies of their step, except for
   expect(parts).toHaveLength(2);
   expect(Object.keys(await states())).toEqual(expect.arrayContaining(parts));
   await invariants(sql);
+});
+
+it('a batch that fails fast cancels a worker that waits for its retry', async () => {
+  const { sql, engine, claim, record, completed, failed, ended, states } = await handWorker({
+    analyze: { type: 'batchable', dependencies: [] },
+    work: workers(['analyze'], { failure_strategy: 'fail_fast' }),
+  });
+  await claim();
+  await record(completed('analyze', partsFor('work', '1', '2', '3')));
+  expect(await claim()).toEqual(['work_1', 'work_2', 'work_3']);
+  await record({ ...ended('work_1', 'retryable'), delayMs: 60_000 });
+  await record(failed('work_2'));
+  expect(await states()).toMatchObject({ work_1: 'cancelled', work_2: 'error', work_3: 'cancelled' });
+  await invariants(sql);
+  await sql('update tasker.timer set due_at = now()');
+  await engine.promoteDue();
+  expect(await states()).toMatchObject({ work_1: 'cancelled' });
+  await invariants(sql);
+});
+
+describe('two batches of one task', () => {
+  const batch = (name: string, parallelism: number) => ({
+    [`cut_${name}`]: { type: 'batchable', dependencies: [] },
+    [name]: workers([`cut_${name}`], { parallelism, worker_template: name }),
+    [`join_${name}`]: { type: 'deferred_convergence', dependencies: [name] },
+  });
+  const both = async () => {
+    const hand = await handWorker({ ...batch('one', 1), ...batch('two', 2) });
+    expect(await hand.claim()).toEqual(['cut_one', 'cut_two']);
+    const cut = (name: string) => hand.completed(`cut_${name}`, partsFor(name, '1', '2', '3'));
+    await hand.record(cut('one'), cut('two'));
+    expect(await hand.claim()).toEqual(['one_1', 'two_1', 'two_2']);
+    return hand;
+  };
+
+  it('each keep to their own parallelism', async () => {
+    const { sql, claim, record, completed } = await both();
+    await record(completed('two_1'));
+    expect(await claim()).toEqual(['two_3']);
+    await invariants(sql);
+    await record(completed('one_1'), completed('two_2'), completed('two_3'));
+    expect(await claim()).toEqual(['join_two', 'one_2']);
+    await invariants(sql);
+  });
+
+  it('each count as many parents of the step that joins them as they have workers', async () => {
+    const { tasker, taskUuid, record, completed } = await both();
+    await record(completed('two_1'));
+    for (const [name, completedParents] of [
+      ['one', 0],
+      ['two', 1],
+    ] as const) {
+      const step = await tasker.getStep(taskUuid, `join_${name}`);
+      expect(step).toMatchObject({ totalParents: 3, completedParents });
+    }
+  });
+
+  it('leave each other alone when an operator resets a failed worker of one', async () => {
+    const { sql, tasker, taskUuid, claim, record, failed, completed } = await both();
+    await record(failed('two_1'));
+    expect(await claim()).toEqual(['two_3']);
+    await tasker.retryStep(taskUuid, 'two_1');
+    await invariants(sql);
+    expect(await claim()).toEqual([]);
+    await record(completed('two_2'));
+    expect(await claim()).toEqual(['two_1']);
+    await record(completed('one_1'));
+    expect(await claim()).toEqual(['one_2']);
+    await invariants(sql);
+  });
 });
