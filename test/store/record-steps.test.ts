@@ -116,6 +116,19 @@ describe('recording', () => {
     await invariants(sql);
   });
 
+  it.each([
+    ['failed', { kind: KIND.permanent, result: 'null', detail: '{"error":{"message":"broken"}}' }],
+    ['was given back', { kind: KIND.released, result: 'null' }],
+  ])('that a step %s is found in the history when the answer was lost', async (_, more) => {
+    const { database, engine, claim } = await byHand();
+    const batch = [end(await claim(), '{}', more)];
+    expect([...(await findRecorded(database, batch)).keys()]).toEqual([]);
+    expect((await engine.record(batch, NOTHING)).refused).toEqual([]);
+    expect([...(await findRecorded(database, batch)).keys()]).toEqual([0]);
+    // What ended in this way did not complete.
+    expect((await findRecorded(database, [{ ...batch[0]!, kind: KIND.completed }])).size).toBe(0);
+  });
+
   it('a result under a claim that is over is refused while the step runs under the next claim, and changes nothing', async () => {
     const { sql, engine, claim, lose } = await byHand();
     const lost = await claim();
