@@ -144,3 +144,16 @@ it('what an attempt came to is shown in full', async () => {
     worker: 'w',
   });
 });
+
+it('the event of a step has the time of its task with six decimals and without a time zone', async () => {
+  let seen = '';
+  const look = withContext('look', (context) => {
+    seen = context.event.task.createdAt;
+    return {};
+  });
+  const { tasker, demo } = await shared.setup({ look: [] }, { handlers: [look] });
+  const { taskUuid } = await tasker.createTask(demo);
+  const { createdAt } = await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+  expect(seen).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}000$/);
+  expect(Math.abs(Date.parse(`${seen.replace(' ', 'T')}Z`) - Date.parse(createdAt))).toBeLessThanOrEqual(1);
+});

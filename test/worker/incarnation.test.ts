@@ -3,6 +3,7 @@ import { Database } from '../../src/db/database.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { Incarnation, incarnationOf } from '../../src/worker/incarnation.ts';
+import { LoopMemory, sharedNow } from '../../src/worker/loop-memory.ts';
 import { deferred, until } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 
@@ -85,4 +86,52 @@ it('a worker that was declared dead no longer owns what it claimed before, and o
   );
   expect(incarnation.owns(incarnation.token())).toBe(true);
   expect(incarnation.owns(before)).toBe(false);
+});
+
+it('a worker announces what it serves when that has changed, and only then', async () => {
+  await shared.setup({ a: [] }, { worker: false, migrate: true });
+  const database = await Database.connect({ url: shared.url, poolSize: 2, logger: silentLogger });
+  onTestFinished(() => database.close());
+  let callables = ['charge'];
+  const incarnation = new Incarnation(
+    new Engine(database, silentLogger),
+    { name: 'changing', namespaces: () => ['shop'], callables: () => callables, concurrency: 1, leaseMs: 60_000 },
+    { lost: () => {}, othersLost: () => {}, inDoubt: () => false },
+    silentLogger,
+  );
+  await incarnation.start();
+  onTestFinished(() => incarnation.stop(true));
+  const announced = () => shared.sql('select namespaces, callables from tasker.worker where id = $1', [incarnation.id]);
+  expect(await announced()).toEqual([{ namespaces: ['shop'], callables: ['charge'] }]);
+  callables = ['charge', 'refund'];
+  await incarnation.announce();
+  expect(await announced()).toEqual([{ namespaces: ['shop'], callables: ['charge', 'refund'] }]);
+  await shared.sql(`update tasker.worker set callables = '{}' where id = $1`, [incarnation.id]);
+  await incarnation.announce();
+  expect(await announced()).toEqual([{ namespaces: ['shop'], callables: [] }]);
+});
+
+it('a worker that was cut off looks after the steps of lost workers only after a whole lease', async () => {
+  await shared.setup({ a: [] }, { worker: false, migrate: true });
+  const database = await Database.connect({ url: shared.url, poolSize: 2, logger: silentLogger });
+  onTestFinished(() => database.close());
+  const leaseMs = 600;
+  const memory = new LoopMemory();
+  const othersLost = deferred<number>();
+  const incarnation = new Incarnation(
+    new Engine(database, silentLogger),
+    { name: 'back', namespaces: () => [], callables: () => [], concurrency: 1, leaseMs, memory },
+    { lost: () => {}, othersLost: () => othersLost.resolve(sharedNow()), inDoubt: () => false },
+    silentLogger,
+  );
+  await shared.sql(`insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, lease_until)
+    values ('gone', 'h', 1, '{}', '{}', 1, now() - interval '1 minute')`);
+  onTestFinished(async () => {
+    await shared.sql(`delete from tasker.worker where name = 'gone'`);
+  });
+  await incarnation.start();
+  onTestFinished(() => incarnation.stop(true));
+  const backAt = sharedNow();
+  memory.cameBack(backAt);
+  expect((await othersLost.promise) - backAt).toBeGreaterThan(leaseMs - 1);
 });

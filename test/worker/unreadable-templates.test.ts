@@ -37,6 +37,10 @@ describe('a stored template that this program does not understand', () => {
     await worker.stop({ drainTimeoutMs: 20_000 });
     expect(performance.now() - start).toBeLessThan(10_000);
     expect(worker.stats).toMatchObject({ running: 0, unrecorded: 0 });
+    // They were claimed once, and not again with the tasks that came later.
+    const claimed = `select distinct s.attempts, s.spared from tasker.step s join tasker.task t using (task_uuid)
+      join tasker.template m on m.id = t.template_id where m.name = 'newer'`;
+    expect(await sql(claimed)).toEqual([{ attempts: 1, spared: 1 }]);
 
     // The upgraded worker.
     await sql(

@@ -20,6 +20,9 @@ it('workers that are gone for a day are cleared away, and the history still name
   await sql(add, ['dead', 'dead', '25 hours', 1]);
   await sql(`update tasker.worker set lease_until = now() - interval '25 hours' where name = 'old'`);
 
+  expect((await tasker.engine.listWorkers()).map(({ name, state, living }) => [name, state, living])).toEqual([
+    ['dead1', 'dead', false],
+  ]);
   await Promise.all([tasker.engine.forgetWorkers(), tasker.engine.forgetWorkers()]);
   const names = async () =>
     (await sql<{ name: string }>('select name from tasker.worker order by 1')).map((row) => row.name);
@@ -27,6 +30,15 @@ it('workers that are gone for a day are cleared away, and the history still name
   expect(await sql('select count(*)::int n from tasker.past_worker')).toEqual([{ n: 1_000 }]);
   expect(await tasker.getSteps(taskUuid)).toEqual(before.steps);
   expect(await tasker.getHistory(taskUuid)).toEqual(before.history);
+});
+
+it('those that are gone for longest are cleared away first', async () => {
+  const { tasker, sql } = await setup({ templates: template({ a: [] }), worker: false, logger: silentLogger });
+  await sql(`insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, state, lease_until)
+    select 'old' || i, 'h', 1, '{}', '{}', 1, 'stopped', now() - interval '25 hours' - i * interval '1 second'
+      from generate_series(1, 1002) i`);
+  await tasker.engine.forgetWorkers();
+  expect(await sql('select name from tasker.worker order by id')).toEqual([{ name: 'old1' }, { name: 'old2' }]);
 });
 
 it('any worker clears them away, when it starts and then now and then', async () => {
