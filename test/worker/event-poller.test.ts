@@ -484,8 +484,10 @@ describe('a poller of this process', () => {
       });
     });
     poller.start();
+    const start = performance.now();
     const { step } = await run();
     expect(step.a).toMatchObject({ currentState: 'complete', attempts: 2, results: { result: { reads: 2 } } });
+    expect(performance.now() - start).toBeGreaterThan(999);
   });
 
   it('lets the process end when it is told so', async () => {

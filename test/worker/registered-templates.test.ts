@@ -228,3 +228,10 @@ it('writes nothing at a start that brings nothing new, and makes an older conten
   const fourth = await another({ templates: [second, first] });
   expect((await fourth.createTask(DEMO)).totalSteps).toBe(1);
 });
+
+it('a worker runs the tasks of a namespace that it serves when its first template is registered after the start', async () => {
+  const { tasker, another } = await setup({ worker: false });
+  await another({ worker: true, namespaces: ['late'], handlers: [named('a', 'late')], pollMs: 200 });
+  await tasker.registerTemplates([template({ a: [] }, { namespace: 'late' })]);
+  expect(await resultOf(tasker, { ...DEMO, namespace: 'late' })).toEqual({ by: 'late' });
+});

@@ -45,6 +45,8 @@ describe('a handler that does not settle in time', () => {
         handlers: [stubborn],
         handlerTimeoutMs: 60,
         concurrency: 1,
+        // What is created while the slot is taken is claimed when it is free, not at the next poll.
+        pollMs: 600_000,
         logger,
       },
     );
