@@ -80,6 +80,23 @@ describe('time counts', () => {
     expect((await lookForStale(other)).ended).toMatchObject([{ taskUuid }]);
   });
 
+  it('from what happens to the task itself: neither an operator nor a checkpoint of another task counts', async () => {
+    const limit = 'max_waiting_for_dependencies_minutes';
+    const { tasker, sql, taskUuid } = await standing(limit, {});
+    const other = await tasker.createTask(DEMO);
+    await until(
+      () => tasker.getTask(other.taskUuid),
+      ({ status }) => status === 'blocked_by_failures',
+    );
+    await tasker.retryStep(other.taskUuid, 'first');
+    await sql(`insert into tasker.checkpoint (task_uuid, idx, attempt, data) values ($1, 0, 1, '{}')`, [
+      other.taskUuid,
+    ]);
+    await age(sql, 21, taskUuid);
+    expect((await lookForStale(tasker)).noted).toMatchObject([{ taskUuid }]);
+    expect(await tasker.listTasks({ stale: true })).toMatchObject([{ taskUuid }]);
+  });
+
   it('for a task that no worker has begun as waiting for dependencies', async () => {
     const lifecycle = { max_waiting_for_dependencies_minutes: 20, max_steps_in_process_minutes: 5 };
     const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle })], worker: false });
@@ -113,6 +130,18 @@ describe('a stale task', () => {
     expect(await tasker.listTasks({ stale: true })).toHaveLength(1);
     const notes = (await tasker.getHistory(taskUuid)).filter((entry) => entry.what === 'note');
     expect(notes).toHaveLength(2);
+  });
+
+  it('is the only one in the list while another task is within the same limit', async () => {
+    const templates = [template({ a: [] }, { lifecycle: { max_duration_minutes: 20 } })];
+    const { tasker, sql } = await setup({ templates, worker: false });
+    const [old, young] = await tasker.createTasks([DEMO, DEMO]);
+    await age(sql, 21, old!.taskUuid);
+    expect((await lookForStale(tasker)).noted).toMatchObject([{ taskUuid: old!.taskUuid }]);
+    expect(await tasker.listTasks({ stale: true })).toMatchObject([{ taskUuid: old!.taskUuid }]);
+    expect((await tasker.getTask(young!.taskUuid)).stale).toBeNull();
+    await age(sql, 21, young!.taskUuid);
+    expect((await lookForStale(tasker)).noted).toMatchObject([{ taskUuid: young!.taskUuid }]);
   });
 
   it('leaves the list when it ends, and nothing of it stays', async () => {
@@ -187,6 +216,18 @@ describe('looking for stale tasks', () => {
     ]);
     await invariants(sql);
   }, 90_000);
+
+  it('ends tasks with many open steps in several transactions', async () => {
+    const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle: errors })], worker: false });
+    const tasks = await tasker.createTasks([DEMO, DEMO, DEMO]);
+    await age(sql, 6);
+    // As if each had so many.
+    await sql('update tasker.task set n_open = 15000');
+    const turns: number[] = [];
+    for await (const { ended } of tasker.engine.endStale()) turns.push(ended.length);
+    expect(turns).toEqual([1, 1, 1]);
+    expect(await sql(`select count(*)::int n from tasker.task where state = 'error'`)).toEqual([{ n: tasks.length }]);
+  });
 
   it('leaves a task that somebody holds for the next time', async () => {
     const { tasker, sql, url } = await setup({
