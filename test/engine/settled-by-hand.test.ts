@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { PermanentError } from '../../src/handlers/handler-errors.ts';
 import { choosing, handWorker, partsFor, workers } from '../support/hand-worker.ts';
-import { invariants } from '../support/setup.ts';
+import { DEMO, invariants, setup, template } from '../support/setup.ts';
 
 const steps = (config: Record<string, unknown> = {}) => ({
   first: [],
@@ -72,6 +74,7 @@ describe('workers of a batch that an operator resets', () => {
     expect(await claim()).toEqual(['work_2']);
     await tasker.retryStep(taskUuid, 'work_1');
     expect((await states()).work_1).toBe('pending');
+    expect(await sql('select idx from tasker.queue')).toEqual([]);
     await invariants(sql);
     await record(completed('work_2'));
     expect(await claim()).toEqual(['work_1']);
@@ -114,3 +117,33 @@ it('a task that is cancelled while its batch waits for places ends with all its 
   });
   await invariants(sql);
 });
+
+it('a step that completed before its task was cancelled keeps its result', async () => {
+  const { tasker, taskUuid, sql } = await deciding();
+  await tasker.cancelTask(taskUuid);
+  const before = await sql('select * from tasker.step order by idx');
+  await expect(tasker.completeStep(taskUuid, 'first', { result: { other: 1 } })).rejects.toMatchObject({
+    code: 'illegal_transition',
+    message: /its task is cancelled/,
+  });
+  expect(await sql('select * from tasker.step order by idx')).toEqual(before);
+  expect(await tasker.getTask(taskUuid)).toMatchObject({ status: 'cancelled' });
+});
+
+it.each(['completeStep', 'resolveStep'] as const)(
+  'a step that another process settles by %s lets the next one run at once',
+  async (verb) => {
+    const handlers = [
+      defineHandler('a', {}, () => {
+        throw new PermanentError('no such order');
+      }),
+      defineHandler('b', {}, () => ({})),
+    ];
+    const { tasker, another } = await setup({ templates: template({ a: [], b: ['a'] }), handlers, pollMs: 600_000 });
+    const elsewhere = await another({ worker: false });
+    const { taskUuid } = await tasker.createTask(DEMO);
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('blocked_by_failures');
+    await elsewhere[verb](taskUuid, 'a');
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+  },
+);
