@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { openSession } from '../support/database.ts';
 import { DEMO, deferred, invariants, RETRY_AT_ONCE, setup, template, until } from '../support/setup.ts';
 
@@ -31,6 +32,32 @@ it('a locked task with several running steps holds up nobody but itself', async 
   }
   await holder.query('rollback');
   expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+  await invariants(sql);
+});
+
+it('the results of several locked tasks are all recorded when their locks are released', async () => {
+  const gate = deferred();
+  const { logger, lines } = collectingLogger();
+  const handlers = [defineHandler('a', {}, () => gate.promise.then(() => ({})))];
+  const { tasker, sql, url } = await setup({ templates: template({ a: [] }), handlers, logger });
+  const tasks = await tasker.createTasks([DEMO, DEMO, DEMO]);
+  await until(
+    () => tasker.stats?.running,
+    (running) => running === tasks.length,
+  );
+  const holder = await openSession(url);
+  await holder.query('begin');
+  await holder.query('select 1 from tasker.task for update');
+  gate.resolve();
+  // Five tries until each task is tried by itself, then some more of each.
+  await until(
+    () => lines.filter((line) => line.message.includes('they are sent again')).length,
+    (tries) => tries >= 10,
+    60_000,
+  );
+  await holder.query('rollback');
+  for (const { taskUuid } of tasks)
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
   await invariants(sql);
 });
 
