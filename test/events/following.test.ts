@@ -7,7 +7,7 @@ const names = (events: readonly { name: string }[]) => events.map((event) => eve
 /** The part of the log that a task's events are in. */
 const partOf = (taskUuid: string) => Number.parseInt(taskUuid.at(-1)!, 16);
 
-/** Gives each of these events a list of its own, in this order. */
+/** Puts each event into a list of its own, in this order. */
 async function listEach(sql: Sql, ids: readonly number[], taskOf: (i: number) => string) {
   await sql(
     `insert into tasker.event_chunk (part, chunk, ids, size, total)
@@ -18,7 +18,7 @@ async function listEach(sql: Sql, ids: readonly number[], taskOf: (i: number) =>
   await sql('update tasker.event_head set chunk = $1, last_id = $2', [ids.length, ids.at(-1)]);
 }
 
-it('one who follows the log gets as many events at once as were asked for', async () => {
+it('a reader that follows the log gets as many events at once as it asks for', async () => {
   const { log, sql, taskUuids } = await eventLog({ tasks: 3 });
   const { place } = await log.follow();
   const events = [1, 2, 3].flatMap((n) => taskUuids.map((taskUuid, i) => ({ taskUuid, name: `a.n${n}_${i}` })));
@@ -28,7 +28,7 @@ it('one who follows the log gets as many events at once as were asked for', asyn
   expect(names((await log.follow(first.place, { limit: 100 })).events)).toEqual(names(events.slice(4)));
 });
 
-it('one who follows the log misses nothing where two parts have more lists than are read at once', async () => {
+it('a reader that follows the log misses nothing when two parts have more lists than are read at once', async () => {
   const { log, sql, taskUuids } = await eventLog({ tasks: 12 });
   const one = taskUuids[0]!;
   const two = taskUuids.find((taskUuid) => partOf(taskUuid) !== partOf(one))!;
@@ -46,7 +46,7 @@ it('one who follows the log misses nothing where two parts have more lists than 
   expect(got).toEqual(names(events));
 });
 
-it('old events are forgotten in portions, each behind the last list of the one before', async () => {
+it('old events are forgotten in portions, and each portion continues after the last list of the previous one', async () => {
   const { tasker, sql, taskUuids } = await eventLog();
   const [taskUuid] = taskUuids as [string];
   const ids = await writeEvents(sql, ...[1, 2, 3].map((n) => ({ taskUuid, name: `a.n${n}` })));

@@ -61,8 +61,8 @@ describe('a process that works for two event groups', () => {
   });
 });
 
-describe('of two event groups', () => {
-  it('the one that a process leaves loses a member, and the other one keeps it', async () => {
+describe('two event groups', () => {
+  it('a process that leaves one of them stays a member of the other', async () => {
     const { log } = await eventLog();
     const ids: number[] = [];
     for (const name of ['first', 'second'])
@@ -73,7 +73,7 @@ describe('of two event groups', () => {
     expect(await members()).toEqual([1, 2]);
   });
 
-  it('the one that is removed takes nothing of the other one with it', async () => {
+  it('removing one of them removes nothing of the other', async () => {
     const { log, sql, taskUuids, first } = await twoGroups();
     await log.joinGroup({ name: 'first', patterns: ['a.*'], member: ME });
     await writeEvents(sql, { taskUuid: taskUuids[0]!, name: 'a.dead' });

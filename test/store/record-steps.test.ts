@@ -119,7 +119,7 @@ describe('recording', () => {
   it.each([
     ['failed', { kind: KIND.permanent, result: 'null', detail: '{"error":{"message":"broken"}}' }],
     ['was given back', { kind: KIND.released, result: 'null' }],
-  ])('that a step %s is found in the history when the answer was lost', async (_, more) => {
+  ])('a step that %s is found in the history when the answer was lost', async (_, more) => {
     const { database, engine, claim } = await byHand();
     const batch = [end(await claim(), '{}', more)];
     expect([...(await findRecorded(database, batch)).keys()]).toEqual([]);

@@ -32,7 +32,7 @@ it('workers that are gone for a day are cleared away, and the history still name
   expect(await tasker.getHistory(taskUuid)).toEqual(before.history);
 });
 
-it('those that are gone for longest are cleared away first', async () => {
+it('workers that have been gone longest are cleared away first', async () => {
   const { tasker, sql } = await setup({ templates: template({ a: [] }), worker: false, logger: silentLogger });
   await sql(`insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, state, lease_until)
     select 'old' || i, 'h', 1, '{}', '{}', 1, 'stopped', now() - interval '25 hours' - i * interval '1 second'
