@@ -101,6 +101,8 @@ it('a worker announces what it serves when that has changed, and only then', asy
   );
   await incarnation.start();
   onTestFinished(() => incarnation.stop(true));
+  // It has fences for many claims, and keeps its id.
+  expect(incarnationOf(incarnation.token())).toBe(incarnation.id);
   const announced = () => shared.sql('select namespaces, callables from tasker.worker where id = $1', [incarnation.id]);
   expect(await announced()).toEqual([{ namespaces: ['shop'], callables: ['charge'] }]);
   callables = ['charge', 'refund'];
@@ -109,6 +111,9 @@ it('a worker announces what it serves when that has changed, and only then', asy
   await shared.sql(`update tasker.worker set callables = '{}' where id = $1`, [incarnation.id]);
   await incarnation.announce();
   expect(await announced()).toEqual([{ namespaces: ['shop'], callables: [] }]);
+  expect(await shared.sql(`select id::int from tasker.worker where name = 'changing'`)).toEqual([
+    { id: incarnation.id },
+  ]);
 });
 
 it('a worker that was cut off looks after the steps of lost workers only after a whole lease', async () => {

@@ -1,4 +1,4 @@
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { silentLogger } from '../../src/logging/logger.ts';
 import type { HeldStep } from '../../src/worker/held-step.ts';
 import { MissingHandlers } from '../../src/worker/missing-handlers.ts';
@@ -45,4 +45,33 @@ it('a worker asks once in each round for all waiting steps that lack the same ha
   );
   expect(asked.slice(4).sort()).toEqual(['charge', 'refund']);
   expect(missing.excluded()).toEqual([1n << 32n, (1n << 32n) | 1n, (1n << 32n) | 2n]);
+});
+
+it('steps that come after handlers were registered wait the whole grace period for theirs', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const failed: HeldStep[] = [];
+  const missing = new MissingHandlers(
+    {
+      graceMs: 300,
+      excludeForMs: 600_000,
+      servedElsewhere: () => Promise.resolve(false),
+      mayRun: () => false,
+      whyMissing: () => '',
+      run: () => {},
+      giveBack: () => {},
+      fail: (step) => failed.push(step),
+    },
+    silentLogger,
+  );
+  onTestFinished(() => missing.stop());
+  const [before, after] = [stepOf('charge', 0), stepOf('charge', 0)];
+  missing.add(before);
+  await vi.advanceTimersByTimeAsync(200);
+  missing.refresh();
+  missing.add(after);
+  await vi.advanceTimersByTimeAsync(290);
+  expect(failed).toEqual([before]);
+  await vi.advanceTimersByTimeAsync(600);
+  expect(failed).toEqual([before, after]);
 });
