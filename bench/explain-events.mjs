@@ -97,7 +97,7 @@ async function deliverAgain(log, groupId, takes) {
 }
 
 /** As a process of another version does, and one that comes and goes. */
-async function leaveToOthers(log, groupId) {
+async function deferToOtherMembers(log, groupId) {
   const [holder, member] = [randomUUID(), randomUUID()];
   await log.joinGroup({ name: 'all', patterns: ['rare.*'], member });
   await log.signGroup({ groupId, member, patterns: ['rare.*'] });
@@ -147,7 +147,7 @@ export async function everyEventVerb(url, probe, events) {
     await moreEvents(probe, log);
     await deliver(log, rare, events);
     await deliver(log, all, 300);
-    await leaveToOthers(log, all);
+    await deferToOtherMembers(log, all);
     await deliverAgain(log, all, 100);
     await log.look([rare, all]);
     await lookAround(log, old);

@@ -2,9 +2,9 @@
 // compares. It reads dist:
 //   npm run build && node scripts/write-config-docs.mjs
 import { readFile, writeFile } from 'node:fs/promises';
-import { ALLOWED_NAMES } from '../dist/config/allowed-variables.js';
-import { configJsonSchema } from '../dist/config/config-json-schema.js';
-import { ineffectiveTable, keysTable } from '../dist/config/describe-keys.js';
+import { configJsonSchema } from '../dist/config/show/config-json-schema.js';
+import { ineffectiveTable, keysTable } from '../dist/config/show/describe-keys.js';
+import { ALLOWED_NAMES } from '../dist/config/toml/allowed-variables.js';
 
 const page = new URL('../docs/guide/configuration.md', import.meta.url);
 const parts = {

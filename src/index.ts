@@ -1,6 +1,7 @@
 import './config/require-node.ts';
 
-export type { BootstrapResult, StopResult, WorkerStatus } from './app/bootstrap-result.ts';
+export { type CreateTaskerOptions, createTasker } from './app/create-tasker.ts';
+export type { BootstrapResult, StopResult, WorkerStatus } from './app/process/bootstrap-result.ts';
 export {
   bootstrapWorker,
   getRustVersion,
@@ -10,16 +11,11 @@ export {
   isWorkerRunning,
   stopWorker,
   transitionToGracefulShutdown,
-} from './app/bootstrap-worker.ts';
-export { type CreateTaskerOptions, createTasker } from './app/create-tasker.ts';
-export { FfiLayer, type FfiLayerConfig, getFfiLayer } from './app/ffi-layer.ts';
-export { HandlerSystem } from './app/handler-system.ts';
-export type { WebOptions, WorkerServerConfig } from './app/server-config.ts';
-export { ShutdownController, type ShutdownHandler } from './app/shutdown-controller.ts';
-export type { TaskRequestOf, TaskTypes } from './app/task-types.ts';
-export type { ListOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from './app/tasker.ts';
-export type { TaskerEvents, WatchEventsOptions } from './app/tasker-events.ts';
-export type { Explanation, StepExplanation } from './app/why.ts';
+} from './app/process/bootstrap-worker.ts';
+export { FfiLayer, type FfiLayerConfig, getFfiLayer } from './app/process/ffi-layer.ts';
+export { ShutdownController, type ShutdownHandler } from './app/process/shutdown-controller.ts';
+export { HandlerSystem } from './app/project/handler-system.ts';
+export type { WebOptions, WorkerServerConfig } from './app/server/server-config.ts';
 export {
   type ComponentHealth,
   getHealthCheck,
@@ -28,14 +24,18 @@ export {
   type HealthCheck,
   type WorkerConfig,
   type WorkerMetrics,
-} from './app/worker-reports.ts';
+} from './app/server/worker-reports.ts';
 export {
   type ServerHealthCheckResult,
   type ServerState,
   type ServerStatus,
   type ShutdownOptions,
   WorkerServer,
-} from './app/worker-server.ts';
+} from './app/server/worker-server.ts';
+export type { TaskRequestOf, TaskTypes } from './app/task-types.ts';
+export type { ListOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from './app/tasker.ts';
+export type { TaskerEvents, WatchEventsOptions } from './app/tasker-events.ts';
+export type { Explanation, StepExplanation } from './app/why.ts';
 export { BootstrapConfig } from './config/bootstrap-config.ts';
 export type { ConfigName } from './config/config-keys.ts';
 export type { ConfigProblem } from './config/config-problem.ts';
@@ -57,11 +57,11 @@ export type {
   EventGroup,
   EventReplay,
   EventReplayProgress,
-} from './engine/event-acts.ts';
-export type { EventEnvelope } from './engine/event-envelope.ts';
-export type { EventFilter } from './engine/event-search.ts';
+} from './engine/events/acts.ts';
+export type { EventEnvelope } from './engine/events/envelope.ts';
+export type { LoggedEvent } from './engine/events/logged-event.ts';
+export type { EventFilter } from './engine/events/search.ts';
 export type { DynamicLimits } from './engine/expansion.ts';
-export type { LoggedEvent } from './engine/logged-event.ts';
 export type { OperatorOptions } from './engine/operate.ts';
 export type {
   EventProblem,
@@ -200,7 +200,6 @@ export {
   batchWorkerPartialFailure,
   batchWorkerSuccess,
 } from './handlers/batch/worker-result.ts';
-export { ConversionError } from './handlers/conversion-error.ts';
 export { Decision } from './handlers/decision/decision.ts';
 export { DecisionHandler } from './handlers/decision/decision-handler.ts';
 export { applyDecision, type DecisionCapable, DecisionMixin } from './handlers/decision/decision-mixin.ts';
@@ -213,14 +212,41 @@ export {
 export { type DecisionReturn, defineDecisionHandler } from './handlers/decision/define-decision-handler.ts';
 export { defineHandler } from './handlers/define-handler.ts';
 export { type DependencyResult, type DependencyResultParams, dependencyResult } from './handlers/dependency-result.ts';
+export { ConversionError } from './handlers/failures/conversion-error.ts';
 export {
   type ErrorClassification,
   ErrorClassifier,
   getClassifier,
   isPermanent,
   isRetryable,
-} from './handlers/error-classifier.ts';
-export { ErrorType, isStandardErrorType, isTypicallyRetryable } from './handlers/error-type.ts';
+} from './handlers/failures/error-classifier.ts';
+export { ErrorType, isStandardErrorType, isTypicallyRetryable } from './handlers/failures/error-type.ts';
+export {
+  type FixedErrorOptions,
+  isStepExecutionError,
+  PermanentError,
+  RetryableError,
+  StepExecutionError,
+  type StepExecutionErrorJson,
+  type StepExecutionErrorOptions,
+} from './handlers/failures/handler-errors.ts';
+export {
+  AuthenticationError,
+  AuthorizationError,
+  BusinessLogicError,
+  ConfigurationError,
+  NotFoundError,
+  StepValidationError,
+  StepValidationError as ValidationError,
+} from './handlers/failures/permanent-errors.ts';
+export {
+  NetworkError,
+  RateLimitError,
+  ResourceContentionError,
+  ServiceUnavailableError,
+  StepTimeoutError,
+  StepTimeoutError as TimeoutError,
+} from './handlers/failures/retryable-errors.ts';
 export type {
   FfiDependencyResult as NapiDependencyResult,
   FfiStepDefinition as NapiStepDefinition,
@@ -230,37 +256,11 @@ export type {
   FfiWorkflowStep as NapiWorkflowStep,
 } from './handlers/ffi-step-event.ts';
 export type { HandlerArgs, HandlerFn } from './handlers/handler-arguments.ts';
-export {
-  type FixedErrorOptions,
-  isStepExecutionError,
-  PermanentError,
-  RetryableError,
-  StepExecutionError,
-  type StepExecutionErrorJson,
-  type StepExecutionErrorOptions,
-} from './handlers/handler-errors.ts';
 export type { HandlerOptions } from './handlers/handler-of-function.ts';
 export type {
   BackoffHint as NapiBackoffHint,
   OrchestrationMetadata as NapiOrchestrationMetadata,
 } from './handlers/orchestration-metadata.ts';
-export {
-  AuthenticationError,
-  AuthorizationError,
-  BusinessLogicError,
-  ConfigurationError,
-  NotFoundError,
-  StepValidationError,
-  StepValidationError as ValidationError,
-} from './handlers/permanent-errors.ts';
-export {
-  NetworkError,
-  RateLimitError,
-  ResourceContentionError,
-  ServiceUnavailableError,
-  StepTimeoutError,
-  StepTimeoutError as TimeoutError,
-} from './handlers/retryable-errors.ts';
 export {
   type CheckpointProgress,
   type StepCheckpoint,
@@ -338,9 +338,12 @@ export { ResolverChain, type ResolverInfo } from './registry/resolver-chain.ts';
 export { mermaidOf } from './template/mermaid.ts';
 export { formatProblem, mustParseTemplate, parseTemplate, type TemplateProblem } from './template/parse-template.ts';
 export type { StepTemplate, TaskTemplate } from './template/task-template.ts';
-export type { FfiDispatchMetrics, FfiDispatchMetrics as NapiDispatchMetrics } from './worker/dispatch-metrics.ts';
-export { type BridgeEventName, type BridgeListener, EventBridge } from './worker/event-bridge.ts';
-export { TaskerEventEmitter } from './worker/event-emitter.ts';
+export type {
+  FfiDispatchMetrics,
+  FfiDispatchMetrics as NapiDispatchMetrics,
+} from './worker/bridge/dispatch-metrics.ts';
+export { type BridgeEventName, type BridgeListener, EventBridge } from './worker/bridge/event-bridge.ts';
+export { TaskerEventEmitter } from './worker/bridge/event-emitter.ts';
 export {
   type EventName,
   EventNames,
@@ -352,7 +355,7 @@ export {
   StepEventNames,
   type WorkerEventName,
   WorkerEventNames,
-} from './worker/event-names.ts';
+} from './worker/bridge/event-names.ts';
 export type {
   BridgeEventMap,
   MetricsPayload,
@@ -366,7 +369,7 @@ export type {
   TaskerEventMap,
   WorkerErrorPayload,
   WorkerEventPayload,
-} from './worker/event-payloads.ts';
+} from './worker/bridge/event-payloads.ts';
 export {
   createEventPoller,
   type ErrorCallback,
@@ -374,15 +377,15 @@ export {
   type MetricsCallback,
   type PollerState,
   type StepEventCallback,
-} from './worker/event-poller.ts';
-export type { EventPollerConfig, EventPollerOptions } from './worker/event-poller-options.ts';
-export { EventSystem, type EventSystemConfig, type EventSystemStats } from './worker/event-system.ts';
+} from './worker/bridge/event-poller.ts';
+export type { EventPollerConfig, EventPollerOptions } from './worker/bridge/event-poller-options.ts';
+export { EventSystem, type EventSystemConfig, type EventSystemStats } from './worker/bridge/event-system.ts';
 export type {
   NapiCheckpointYieldData,
   NapiStepExecutionError,
   NapiStepExecutionMetadata,
   NapiStepExecutionResult,
-} from './worker/execution-result.ts';
+} from './worker/bridge/execution-result.ts';
 export type {
   FfiBootstrapConfig,
   FfiBootstrapResult,
@@ -391,9 +394,9 @@ export type {
   NapiModule,
   StepEventSource,
   StepResultSink,
-} from './worker/napi-module.ts';
+} from './worker/bridge/napi-module.ts';
 export {
   StepExecutionSubscriber,
   type StepExecutionSubscriberConfig,
   type StepExecutionSubscriberOptions,
-} from './worker/step-execution-subscriber.ts';
+} from './worker/bridge/step-execution-subscriber.ts';

@@ -2,7 +2,7 @@
 // the source line where the mutant begins, so that an entry stays valid when the line moves.
 export const EQUIVALENT = [
   {
-    file: 'src/engine/event-acts.ts',
+    file: 'src/engine/events/acts.ts',
     line: 'if (count > 0) await promoteRetries(tx, groupId);',
     operator: 'comparison',
     original: '>',
@@ -18,7 +18,7 @@ export const EQUIVALENT = [
     why: 'nothing grows then: the recount of no tasks changes nothing',
   },
   {
-    file: 'src/store/event-members.ts',
+    file: 'src/store/events/members.ts',
     line: 'where group_id = $1 and not has_left and (select seen_at from tasker.event_group where id = $1) < now()',
     operator: 'comparison',
     original: '<',
@@ -58,7 +58,7 @@ export const EQUIVALENT = [
     why: 'a limit that ends at exactly the time of the transaction, to the microsecond',
   },
   {
-    file: 'src/worker/life-guard-thread.ts',
+    file: 'src/worker/lease/heartbeat-thread-entry.ts',
     line: 'if (sharedNow() - memory.provenAt >= leaseMs) memory.cameBack(sentAt);',
     operator: 'comparison',
     original: '>=',

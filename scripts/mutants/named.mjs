@@ -32,7 +32,7 @@ export const NAMED = [
   },
   {
     what: 'a worker that was declared dead still owns its claims',
-    file: 'src/worker/incarnation.ts',
+    file: 'src/worker/lease/incarnation.ts',
     from: 'return !this.#dead.has(incarnationOf(claim));',
     to: 'return true;',
   },

@@ -12,17 +12,17 @@ import { sinksFromConfig } from '../events/sinks/sinks-from-config.ts';
 import { type AnyLogger, loggerOf } from '../logging/any-logger.ts';
 import { consoleLogger } from '../logging/console-logger.ts';
 import type { Logger } from '../logging/logger.ts';
+import { moduleLogger } from '../logging/module-logger.ts';
 import { untold, useWorkerLogger } from '../logging/process-logger.ts';
-import { roomLogger } from '../logging/room-logger.ts';
 import { type Metrics, type MetricsRegistry, silentMetrics, TaskerMetrics } from '../metrics/metrics.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import { openTracing } from '../tracing/tracing.ts';
 import { type OptionNames, refuseUnknown } from './check-options.ts';
 import { eventRegistries, type PublisherSource, type SubscriberSource } from './event-registries.ts';
-import { FoundEvents } from './found-events.ts';
-import { type HandlerSource, loadHandlers } from './load-handlers.ts';
-import { loadTemplates, type TemplateSource, withoutTemplates } from './load-templates.ts';
 import { openDatabase } from './open-database.ts';
+import { DiscoveredSubscribers } from './project/discovered-subscribers.ts';
+import { type HandlerSource, loadHandlers } from './project/load-handlers.ts';
+import { loadTemplates, type TemplateSource, withoutTemplates } from './project/load-templates.ts';
 import { Tasker } from './tasker.ts';
 
 /**
@@ -214,13 +214,13 @@ async function openTasker(options: CreateTaskerOptions, opening: Opening): Promi
     const noTemplates = withoutTemplates(options.templates, { namespaces, found: templates.length });
     if (noTemplates !== undefined) logger.warn(noTemplates);
   }
-  const events = eventRegistries(options, roomLogger(logger, 'events'));
-  const found = new FoundEvents(events);
-  const loading = { logger: roomLogger(logger, 'registry'), found };
+  const events = eventRegistries(options, moduleLogger(logger, 'events'));
+  const found = new DiscoveredSubscribers(events);
+  const loading = { logger: moduleLogger(logger, 'registry'), found };
   const registry = wantsWorker ? await loadHandlers(options.handlers ?? [], loading) : undefined;
   const sinks = sinksOf(options, { config, logger, wantsWorker });
   const metrics = metricsOf(options);
-  const onDatabase = roomLogger(logger, 'db');
+  const onDatabase = moduleLogger(logger, 'db');
   const open = await openDatabase({ loaded, logger: onDatabase, migrate: options.migrate, metrics }).catch(
     (error: unknown) => {
       metrics.close();
@@ -229,7 +229,7 @@ async function openTasker(options: CreateTaskerOptions, opening: Opening): Promi
   );
   let tasker: Tasker | undefined;
   try {
-    const engine = new Engine(open.database, roomLogger(logger, 'engine'), limitsOf(config));
+    const engine = new Engine(open.database, moduleLogger(logger, 'engine'), limitsOf(config));
     await engine.templates.registerAll(templates);
     tasker = new Tasker({
       open,
@@ -296,7 +296,7 @@ function sinksOf(
   { sinks = [] }: CreateTaskerOptions,
   { config, logger, wantsWorker }: { config: TaskerConfig; logger: Logger; wantsWorker: boolean },
 ): EventConsumer[] {
-  return allSinks(sinks, wantsWorker ? sinksFromConfig(config, roomLogger(logger, 'events')) : []);
+  return allSinks(sinks, wantsWorker ? sinksFromConfig(config, moduleLogger(logger, 'events')) : []);
 }
 
 function deliveryOf(config: Readonly<TaskerConfig>): EventDeliveryOptions {

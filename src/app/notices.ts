@@ -1,7 +1,7 @@
 import type { Engine } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
-import { Paced } from './paced.ts';
+import { Throttle } from '../time/throttle.ts';
 
 /** Between two notifications of a kind: who does much has more to tell in each. */
 const APART_MS = 10;
@@ -12,15 +12,15 @@ const LOWEST_RANK = 100;
  * a notification costs latency only: everybody looks for himself now and then.
  */
 export class Notices {
-  readonly #work: Paced;
-  readonly #ended: Paced;
-  readonly #events: Paced;
+  readonly #work: Throttle;
+  readonly #ended: Throttle;
+  readonly #events: Throttle;
   #rank = LOWEST_RANK;
   readonly #endedTasks: string[] = [];
 
   constructor(engine: Engine, logger: Logger) {
     const paced = (tell: () => Promise<void>) =>
-      new Paced(APART_MS, () =>
+      new Throttle(APART_MS, () =>
         tell().catch((error: unknown) =>
           logger.debug({ error: messageOf(error) }, 'a notification did not get through'),
         ),

@@ -3,8 +3,8 @@ import { schemaStatus } from '../engine/migrate.ts';
 import { TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { createTasker } from './create-tasker.ts';
-import { checkUrl, chosenUrl, configForTool, databaseExists, embeddedHome } from './database-admin.ts';
 import { checkEmbeddedAllowed } from './embedded-allowed.ts';
+import { checkUrl, chosenUrl, configForTool, databaseExists, embeddedHome } from './project/database-admin.ts';
 import type { Tasker } from './tasker.ts';
 
 /** Options of {@link openClient}. */

@@ -1,10 +1,10 @@
 import { packageVersion } from '../config/package-version.ts';
 import type { Engine } from '../engine/engine.ts';
-import { settledWithin } from '../engine/settled-within.ts';
 import { messageOf } from '../errors.ts';
 import type { EventBus } from '../events/subscribing/event-bus.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { waitAtMost } from '../time/wait-at-most.ts';
 
 /** However often somebody asks, the queue is not counted more often. */
 const DEPTH_MS = 5_000;
@@ -47,7 +47,7 @@ export class TaskerCounts {
     workerUptime.set((performance.now() - this.#startedAt) / 1000);
     if (performance.now() - this.#depthsAt < DEPTH_MS) return;
     this.#depthsAt = performance.now();
-    await settledWithin(REPORT_MS, this.#countQueues());
+    await waitAtMost(REPORT_MS, this.#countQueues());
   }
 
   async #countQueues(): Promise<void> {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EventLog } from '../engine/event-log.ts';
+import type { EventLog } from '../engine/events/log.ts';
 import type { EventConsumer } from '../events/delivery/event-consumer.ts';
 import { EventDelivery, type EventDeliveryOptions } from '../events/delivery/event-delivery.ts';
 import type { RunningConsumers } from '../events/delivery/running-consumers.ts';

@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { backOff } from '../engine/back-off.ts';
 import { isConnectionError } from '../engine/engine.ts';
 import {
   type DeadDelivery,
@@ -8,13 +7,14 @@ import {
   type EventReplay,
   type EventReplayProgress,
   groupNotFound,
-} from '../engine/event-acts.ts';
-import type { EventEnvelope } from '../engine/event-envelope.ts';
-import type { EventLog } from '../engine/event-log.ts';
-import { type EventFilter, readFilter } from '../engine/event-search.ts';
-import type { LoggedEvent } from '../engine/logged-event.ts';
+} from '../engine/events/acts.ts';
+import type { EventEnvelope } from '../engine/events/envelope.ts';
+import type { EventLog } from '../engine/events/log.ts';
+import type { LoggedEvent } from '../engine/events/logged-event.ts';
+import { type EventFilter, readFilter } from '../engine/events/search.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
+import { backOff } from '../time/back-off.ts';
 
 /** Which events {@link TaskerEvents.watch} yields. */
 export interface WatchEventsOptions {
@@ -102,11 +102,11 @@ export class TaskerEvents {
     // What fits nothing is said now: it would be followed for ever in silence.
     const { taskUuid: task } = readFilter(wanted);
     const ended = signal ? AbortSignal.any([signal, this.#stopped.signal]) : this.#stopped.signal;
-    const surely = <T>(ask: () => Promise<T>) => this.#untilAnswered(ask, ended);
-    let place = (await surely(() => this.#log.follow()))?.place;
+    const retryUntilAnswered = <T>(ask: () => Promise<T>) => this.#retryUntilAnswered(ask, ended);
+    let place = (await retryUntilAnswered(() => this.#log.follow()))?.place;
     const seen = new Set<string>();
     if (after !== undefined) {
-      const before = (await surely(() => this.list({ ...wanted, limit: MOST_BEFORE }))) ?? [];
+      const before = (await retryUntilAnswered(() => this.list({ ...wanted, limit: MOST_BEFORE }))) ?? [];
       for (const event of before.reverse()) {
         seen.add(event.eventId);
         yield event;
@@ -115,7 +115,7 @@ export class TaskerEvents {
     while (place && !ended.aborted) {
       const from = place;
       const heard = this.#heard;
-      const next = await surely(() => this.#log.follow(from, name === undefined ? {} : { name }));
+      const next = await retryUntilAnswered(() => this.#log.follow(from, name === undefined ? {} : { name }));
       for (const event of next?.events ?? []) {
         if (ended.aborted) return;
         if (!seen.delete(event.eventId) && (task === null || event.taskUuid === task)) yield event;
@@ -126,7 +126,7 @@ export class TaskerEvents {
   }
 
   /** Undefined: it ended before there was an answer. */
-  async #untilAnswered<T>(ask: () => Promise<T>, ended: AbortSignal): Promise<T | undefined> {
+  async #retryUntilAnswered<T>(ask: () => Promise<T>, ended: AbortSignal): Promise<T | undefined> {
     for (let tries = 0; !ended.aborted; tries++) {
       try {
         return await ask();

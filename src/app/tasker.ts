@@ -11,7 +11,6 @@ import {
 } from '../engine/engine.ts';
 import type { OperatorOptions } from '../engine/operate.ts';
 import { readCreateOptions, readRequests } from '../engine/read-requests.ts';
-import { settledWithin } from '../engine/settled-within.ts';
 import { type HistoryEntry, type Step, TASK_STATES, type Task } from '../engine/task-view.ts';
 import type { Snapshot } from '../engine/template-store.ts';
 import { messageOf, TaskerError } from '../errors.ts';
@@ -22,7 +21,7 @@ import type { PublisherRegistry } from '../events/publishing/publisher-registry.
 import { EventBus } from '../events/subscribing/event-bus.ts';
 import type { SubscriberRegistry } from '../events/subscribing/subscriber-registry.ts';
 import type { Logger } from '../logging/logger.ts';
-import { roomLogger } from '../logging/room-logger.ts';
+import { moduleLogger } from '../logging/module-logger.ts';
 import type { Metrics, MetricsReport } from '../metrics/metrics.ts';
 import {
   checkHandlers,
@@ -34,17 +33,18 @@ import {
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
+import { waitAtMost } from '../time/wait-at-most.ts';
 import type { Tracing } from '../tracing/tracing.ts';
-import { checkIsolation } from '../worker/isolation.ts';
+import { checkIsolation } from '../worker/threads/isolation.ts';
 import { Worker, type WorkerStats } from '../worker/worker.ts';
-import { checkNamedSteps, phraseNamedSteps } from './check-named-steps.ts';
-import { uncoveredTemplates } from './check-namespaces.ts';
 import { withSpans } from './created-spans.ts';
 import { unusedProcessRegistries } from './event-registries.ts';
-import { loadTemplates, type TemplateSource } from './load-templates.ts';
 import { meantState } from './meant-state.ts';
 import { Notices } from './notices.ts';
 import type { OpenDatabase } from './open-database.ts';
+import { checkNamedSteps, phraseNamedSteps } from './project/check-named-steps.ts';
+import { uncoveredTemplates } from './project/check-namespaces.ts';
+import { loadTemplates, type TemplateSource } from './project/load-templates.ts';
 import type { CheckedRequest, CheckedRequests } from './task-types.ts';
 import { isResting, TaskWaiter } from './task-waiter.ts';
 import { TaskerCounts } from './tasker-counts.ts';
@@ -187,8 +187,8 @@ export class Tasker {
   constructor(parts: TaskerParts) {
     this.#parts = parts;
     this.#engine = parts.engine;
-    this.#logger = roomLogger(parts.logger, 'app');
-    this.eventBus = new EventBus(roomLogger(parts.logger, 'events'));
+    this.#logger = moduleLogger(parts.logger, 'app');
+    this.eventBus = new EventBus(moduleLogger(parts.logger, 'events'));
     this.#waiter = new TaskWaiter(parts.engine, this.#logger);
     this.#notices = new Notices(parts.engine, this.#logger);
     this.events = new TaskerEvents(parts.engine.events, this.#logger);
@@ -197,13 +197,13 @@ export class Tasker {
       parts.open.database,
       [CHANNEL_WORK, CHANNEL_ENDED, CHANNEL_TAKEN, CHANNEL_EVENTS],
       { onNotify: (channel, payload) => this.#heard(channel, payload), onCatchUp: () => this.#catchUp() },
-      roomLogger(parts.logger, 'db'),
+      moduleLogger(parts.logger, 'db'),
     );
     this.#worker = parts.registry && this.#makeWorker(parts.registry);
     this.#delivery = new TaskerDelivery({
       log: parts.engine.events,
       bus: this.eventBus,
-      logger: roomLogger(parts.logger, 'events'),
+      logger: moduleLogger(parts.logger, 'events'),
       metrics: parts.metrics,
       options: parts.eventDelivery,
       subscribers: parts.subscribers,
@@ -222,7 +222,7 @@ export class Tasker {
       handOut,
       engine: this.#engine,
       registry,
-      logger: roomLogger(this.#parts.logger, 'worker'),
+      logger: moduleLogger(this.#parts.logger, 'worker'),
       tracing: this.#parts.tracing,
       name,
       concurrency,
@@ -269,7 +269,7 @@ export class Tasker {
       const checks = [this.#checkNamedSteps(registry, resolve)];
       // A subscriber that steps are handed out to may register its handlers at any time.
       if (!this.#parts.handOut) checks.push(this.#checkHandlers(registry, resolve));
-      await settledWithin(CHECK_MS, Promise.all(checks));
+      await waitAtMost(CHECK_MS, Promise.all(checks));
       this.#checkPublishers();
     }
     this.#checkNamespaces();
@@ -560,7 +560,7 @@ export class Tasker {
   async #stop(drainTimeoutMs: number): Promise<void> {
     // A start that hangs on a silent server must not hold up the stop.
     if (this.#started)
-      await settledWithin(
+      await waitAtMost(
         START_MS,
         this.#started.catch(() => undefined),
       );
@@ -569,7 +569,7 @@ export class Tasker {
     try {
       await this.#worker?.stop({ drainTimeoutMs: drainMs });
       // What was given back must not wait for somebody's next look.
-      await settledWithin(TELL_MS, this.#notices.flush());
+      await waitAtMost(TELL_MS, this.#notices.flush());
     } finally {
       this.#waiter.stop();
       this.events.stop();

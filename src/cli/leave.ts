@@ -1,4 +1,4 @@
-import { note } from './output.ts';
+import { note } from './show/output.ts';
 
 /** A finished program ends by itself; if it does not, something in the handlers holds it. */
 const PATIENCE_MS = 500;

@@ -1,8 +1,8 @@
 import { CommanderError } from 'commander';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
-import { quietWhenReaderLeaves } from './output.ts';
 import { makeProgram } from './program.ts';
 import { reportError } from './report-error.ts';
+import { quietWhenReaderLeaves } from './show/output.ts';
 
 /** Runs the command line; the exit code is left in `process.exitCode`, and the process ends by itself. */
 export async function main(argv: readonly string[]): Promise<void> {

@@ -1,14 +1,14 @@
 import { Command } from 'commander';
 import { packageVersion } from '../config/package-version.ts';
 import { useConfigPath } from '../config/use-config-path.ts';
-import { addConfigCommands } from './config-commands.ts';
-import { addDatabaseCommands } from './database-commands.ts';
-import { addEventCommands } from './event-commands.ts';
-import { addGenerateCommands } from './generate-commands.ts';
-import { addProjectCommands } from './project-commands.ts';
-import { addStepCommands } from './step-commands.ts';
-import { addTaskCommands } from './task-commands.ts';
-import { addTemplateCommands } from './template-commands.ts';
+import { addConfigCommands } from './config/commands.ts';
+import { addDatabaseCommands } from './db/commands.ts';
+import { addEventCommands } from './event/commands.ts';
+import { addGenerateCommands } from './generate/commands.ts';
+import { addProjectCommands } from './project/commands.ts';
+import { addStepCommands } from './step/commands.ts';
+import { addTaskCommands } from './task/commands.ts';
+import { addTemplateCommands } from './template/commands.ts';
 
 /**
  * The grammar of the command line. What a command does is imported when it runs, so that help, and a word that was

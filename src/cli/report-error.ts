@@ -1,6 +1,6 @@
 import pc from 'picocolors';
 import { messageOf, TaskerError } from '../errors.ts';
-import { note } from './output.ts';
+import { note } from './show/output.ts';
 
 /** One line on standard error, the way out in it; causes and stack with `--verbose`. */
 export function reportError(error: unknown, { verbose = false }: { verbose?: boolean } = {}): void {

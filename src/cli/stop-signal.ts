@@ -1,4 +1,4 @@
-import { note } from './output.ts';
+import { note } from './show/output.ts';
 
 const NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const;
 

@@ -3,9 +3,9 @@ import { nearNames } from '../model/near-names.ts';
 import { CONFIG_KEYS, CONFIG_NAMES, type ConfigKey, type ConfigName } from './config-keys.ts';
 import type { ConfigProblem } from './config-problem.ts';
 import { INEFFECTIVE_KEYS, ineffectiveRow } from './ineffective-keys.ts';
-import { type MergedConfig, valueAt } from './merge-files.ts';
-import { isTable, type TomlTable } from './read-toml.ts';
 import type { TaskerConfig } from './tasker-config.ts';
+import { type MergedConfig, valueAt } from './toml/merge-files.ts';
+import { isTable, type TomlTable } from './toml/read-toml.ts';
 
 /** A value that somebody gave, and the key it was given under. */
 export interface Given<Name extends ConfigName = ConfigName> {

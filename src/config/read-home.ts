@@ -2,8 +2,8 @@ import path from 'node:path';
 import { CONFIG_KEYS } from './config-keys.ts';
 import type { ConfigProblem } from './config-problem.ts';
 import { type ConfigHome, environmentsOf, layerFiles } from './find-config.ts';
-import { type MergedConfig, mergeFiles, valueAt } from './merge-files.ts';
-import { readToml, type TomlFile } from './read-toml.ts';
+import { type MergedConfig, mergeFiles, valueAt } from './toml/merge-files.ts';
+import { readToml, type TomlFile } from './toml/read-toml.ts';
 
 /** What is on disk, as one table. */
 export interface ReadHome {

@@ -1,4 +1,4 @@
-import { hiddenUrl } from '../config/show-config.ts';
+import { hiddenUrl } from '../config/show/show-config.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 
 /** SQLSTATE classes that say "this connection or server is going away", not "this statement is wrong". */

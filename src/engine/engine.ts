@@ -12,12 +12,12 @@ import { type Claim, type Claimed, claimSteps } from '../store/claim-steps.ts';
 import { type AdoptedStepRow, adoptSteps, findRecorded } from '../store/doubtful.ts';
 import { loadResults, type ResultRow, type StepKey } from '../store/load-results.ts';
 import { type HeldStep, heldSteps, notify, peek, taskStates } from '../store/peek.ts';
-import { ping } from '../store/ping.ts';
 import { PINNED_PLANS, QUEUE_ORDER } from '../store/planner.ts';
 import { queueDepths } from '../store/queue-depths.ts';
 import { findStep, getStep, getSteps, stepNames } from '../store/read-steps.ts';
 import { getHistory, getTasks, listTasks, type TaskFilter, type TaskRow } from '../store/read-tasks.ts';
 import type { OwnClaim, RecordedStep } from '../store/record-steps.ts';
+import { ping } from '../store/server/ping.ts';
 import { namespaceIds } from '../store/templates.ts';
 import {
   announceCallables,
@@ -35,7 +35,7 @@ import { checkQueue, type QueueCheck, type QueueSlice } from './check-queue.ts';
 import { type CreatedTask, type CreateOptions, createTasks, type TaskRequest } from './create-task.ts';
 import { endStale, type LifecycleTurn } from './end-stale.ts';
 import { EngineCounts } from './engine-counts.ts';
-import { EventLog } from './event-log.ts';
+import { EventLog } from './events/log.ts';
 import { DYNAMIC_LIMITS, type DynamicLimits } from './expansion.ts';
 import {
   cancelTask,

@@ -9,7 +9,7 @@ import {
   migrationLogExists,
   noteMigration,
   prepareMigrationLog,
-} from '../store/migration-log.ts';
+} from '../store/server/migration-log.ts';
 
 const FOLDER = new URL('../../migrations/', import.meta.url);
 /** The advisory lock under which migrations run: any number that nobody else uses. */

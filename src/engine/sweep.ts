@@ -3,9 +3,9 @@ import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
 import { compactQueue, queueBloat, tryCompacting } from '../store/compact-queue.ts';
+import { storeEvents } from '../store/events/store-events.ts';
 import { dueTasks, promoteRetries } from '../store/promote-retries.ts';
 import { type EndedTaskRow, KIND, type RecordedStep } from '../store/record-steps.ts';
-import { storeEvents } from '../store/store-events.ts';
 import {
   buryWorkers,
   type DeadWorkerRow,
@@ -15,7 +15,7 @@ import {
   takeBack,
   tasksOfDead,
 } from '../store/sweep.ts';
-import { eventsOfLost } from './lost-events.ts';
+import { eventsOfLost } from './events/lost-events.ts';
 import { recordLocked } from './record.ts';
 import type { StepError } from './task-view.ts';
 import type { TemplateStore } from './template-store.ts';

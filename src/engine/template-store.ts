@@ -24,7 +24,7 @@ import type { JsonSchema, TaskTemplate } from '../template/task-template.ts';
 import { digestOf } from '../template/template-digest.ts';
 import { graphOf, type TemplateGraph } from '../template/template-graph.ts';
 import { templateFromJson, templateToJson } from '../template/template-json.ts';
-import { type DeclaredEvents, declaredEvents } from './declared-events.ts';
+import { type DeclaredEvents, declaredEvents } from './events/declared-events.ts';
 import { DYNAMIC_LIMITS, type DynamicLimits, type Expanding, expansionOf } from './expansion.ts';
 import { KeptSnapshots } from './kept-snapshots.ts';
 import { type KeptEntry, type KeptStats, NewestSnapshots } from './newest-snapshots.ts';

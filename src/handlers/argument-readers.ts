@@ -1,8 +1,8 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { nearNames } from '../model/near-names.ts';
-import { ErrorType } from './error-type.ts';
+import { ErrorType } from './failures/error-type.ts';
+import { PermanentError } from './failures/handler-errors.ts';
 import type { DependencySource, InputSource } from './handler-arguments.ts';
-import { PermanentError } from './handler-errors.ts';
 import type { StepContext } from './step-context.ts';
 
 type Arguments = Record<string, unknown>;

@@ -1,13 +1,13 @@
 import { storableJson } from '../model/storable-json.ts';
 import { isApiResponse } from './api/api-response.ts';
 import { resultOfResponse } from './api/api-results.ts';
-import { backtraceOf } from './backtrace.ts';
-import { ErrorType } from './error-type.ts';
-import { isStepExecutionError } from './handler-errors.ts';
-import { plainFailure } from './plain-failure.ts';
+import { backtraceOf } from './failures/backtrace.ts';
+import { ErrorType } from './failures/error-type.ts';
+import { isStepExecutionError } from './failures/handler-errors.ts';
+import { plainFailure } from './failures/plain-failure.ts';
+import { classNameOf, messageOfThrown, read, storableText } from './failures/thrown.ts';
 import type { RetryAfter } from './retry-after.ts';
 import { isStepHandlerResult, StepHandlerResult, successOf } from './step-handler-result.ts';
-import { classNameOf, messageOfThrown, read, storableText } from './thrown.ts';
 
 type Fields = Record<string, unknown>;
 

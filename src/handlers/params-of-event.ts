@@ -1,6 +1,6 @@
 import { messageOf } from '../errors.ts';
-import { ConversionError } from './conversion-error.ts';
 import { type DependencyResult, dependencyResult } from './dependency-result.ts';
+import { ConversionError } from './failures/conversion-error.ts';
 import { checkedStepEvent, type FfiDependencyResult, type FfiStepEvent } from './ffi-step-event.ts';
 import type { StepContextParams } from './step-context-params.ts';
 

@@ -1,4 +1,4 @@
-import { ErrorType } from './error-type.ts';
+import { ErrorType } from './failures/error-type.ts';
 import { misuse, shown } from './misuse.ts';
 import {
   type OrchestrationMetadata,

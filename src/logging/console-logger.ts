@@ -3,8 +3,8 @@ import pino from 'pino';
 import type { ConsoleForm } from './console-form.ts';
 import { STANDARD_ERROR_FORM } from './console-form.ts';
 import type { LogBindings, Logger } from './logger.ts';
+import { levelsByRoom, OF_ROOM, ROOMS, type Room, type RoomedLogger } from './module-logger.ts';
 import { redactFields } from './redact-fields.ts';
-import { levelsByRoom, OF_ROOM, ROOMS, type Room, type RoomedLogger } from './room-logger.ts';
 
 /** Options of {@link consoleLogger}. */
 export interface ConsoleLoggerOptions {

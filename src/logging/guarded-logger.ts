@@ -1,6 +1,6 @@
 import { messageOf } from '../errors.ts';
 import { type Logger, silentLogger } from './logger.ts';
-import { OF_ROOM, type Room, type RoomedLogger } from './room-logger.ts';
+import { OF_ROOM, type Room, type RoomedLogger } from './module-logger.ts';
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
 type Level = (typeof LEVELS)[number];

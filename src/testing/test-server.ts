@@ -6,8 +6,8 @@ import { migrate, schemaDigest } from '../engine/migrate.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { silentLogger } from '../logging/logger.ts';
 import { cacheFolder } from '../registry/bundle-cache.ts';
-import { databaseInUse } from '../store/database-sessions.ts';
-import { leftoverDatabases } from '../store/leftover-databases.ts';
+import { databaseInUse } from '../store/server/database-sessions.ts';
+import { leftoverDatabases } from '../store/server/leftover-databases.ts';
 import { type AdminSession, asAdmin, otherDatabase, quotedName } from './admin-session.ts';
 
 const PREFIX = 'tasker_test_';

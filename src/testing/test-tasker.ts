@@ -1,9 +1,9 @@
 import { refuseUnknown } from '../app/check-options.ts';
 import { type CreateTaskerOptions, createTasker, LIMIT_OPTIONS, TASKER_OPTIONS } from '../app/create-tasker.ts';
 import { eventRegistries } from '../app/event-registries.ts';
-import { FoundEvents } from '../app/found-events.ts';
-import { loadHandlers } from '../app/load-handlers.ts';
-import { loadTemplates, type TemplateSource } from '../app/load-templates.ts';
+import { DiscoveredSubscribers } from '../app/project/discovered-subscribers.ts';
+import { loadHandlers } from '../app/project/load-handlers.ts';
+import { loadTemplates, type TemplateSource } from '../app/project/load-templates.ts';
 import type { CheckedRequest, TaskTypes } from '../app/task-types.ts';
 import type { Tasker } from '../app/tasker.ts';
 import { readEnvironment } from '../config/environment.ts';
@@ -144,7 +144,7 @@ export async function testTasker(options: TestTaskerOptions): Promise<TestTasker
   for (const problem of problems) logger.warn(formatProblem(problem));
   const used = keepBackoff ? templates : templates.map(withoutBackoff);
   const events = eventRegistries(others, logger);
-  const found = new FoundEvents(events);
+  const found = new DiscoveredSubscribers(events);
   const handlers = withStubs(await loadHandlers(others.handlers ?? [], { logger, found }), stubs, logger);
   const ambient = readEnvironment();
   const database = await testDatabase(databaseUrl ?? ambient.databaseDirectUrl ?? ambient.databaseUrl);

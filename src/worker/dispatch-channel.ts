@@ -5,7 +5,7 @@ import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { AttemptEnd } from './attempt-end.ts';
-import type { FfiDispatchMetrics } from './dispatch-metrics.ts';
+import type { FfiDispatchMetrics } from './bridge/dispatch-metrics.ts';
 import { Handout } from './handout.ts';
 import type { HeldStep } from './held-step.ts';
 import { logStarving } from './step-log.ts';

@@ -1,5 +1,5 @@
-import type { EventOutcome } from '../engine/declared-events.ts';
 import { KIND } from '../engine/engine.ts';
+import type { EventOutcome } from '../engine/events/declared-events.ts';
 import type { EndedAttempt } from '../events/publishing/ended-attempt.ts';
 import type { AttemptEnd } from './attempt-end.ts';
 

@@ -1,7 +1,7 @@
-import { backOff } from '../engine/back-off.ts';
 import { type Engine, isConnectionError, type RecordAnswer, sqlState } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
+import { backOff } from '../time/back-off.ts';
 import { type AttemptEnd, refusedByDatabase } from './attempt-end.ts';
 import { stepFields } from './step-log.ts';
 

@@ -1,11 +1,11 @@
-import { backOff } from '../engine/back-off.ts';
 import { type Engine, isConnectionError } from '../engine/engine.ts';
 import { messageOf, TaskerError } from '../errors.ts';
-import { StepExecutionError } from '../handlers/handler-errors.ts';
+import { StepExecutionError } from '../handlers/failures/handler-errors.ts';
 import type { CheckpointProgress, TransactionWork } from '../handlers/step-context.ts';
 import { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import { isWorkerIndex } from '../model/step-index.ts';
 import { storableJson } from '../model/storable-json.ts';
+import { backOff } from '../time/back-off.ts';
 import type { HeldStep, StepPort } from './held-step.ts';
 
 // How far a step came: what is loaded when it starts again, saved while it runs, and yielded.

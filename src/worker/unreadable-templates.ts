@@ -1,8 +1,8 @@
-import { backOff } from '../engine/back-off.ts';
 import { type ClaimedStepRow, type Engine, KIND, type RecordedStep } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { templateIndex } from '../model/step-index.ts';
+import { backOff } from '../time/back-off.ts';
 
 /** How long such steps are left to others. Only another program reads them; one that none reads is looked at again. */
 const EXCLUDE_MS = 10 * 60_000;

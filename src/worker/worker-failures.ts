@@ -1,6 +1,6 @@
 import { DEFAULTS } from '../config/defaults.ts';
-import { ErrorType } from '../handlers/error-type.ts';
-import { StepExecutionError } from '../handlers/handler-errors.ts';
+import { ErrorType } from '../handlers/failures/error-type.ts';
+import { StepExecutionError } from '../handlers/failures/handler-errors.ts';
 import { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import { type AttemptEnd, attemptEnd, givenBack } from './attempt-end.ts';
 import type { HeldStep } from './held-step.ts';

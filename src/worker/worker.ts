@@ -1,5 +1,4 @@
 import { DEFAULTS } from '../config/defaults.ts';
-import { backOff } from '../engine/back-off.ts';
 import {
   type AdoptedStepRow,
   type Claimed,
@@ -9,7 +8,6 @@ import {
   KIND,
   type RecordAnswer,
 } from '../engine/engine.ts';
-import { settledWithin } from '../engine/settled-within.ts';
 import { messageOf } from '../errors.ts';
 import type { PublisherSource } from '../events/publishing/ask-publishers.ts';
 import type { EventBus } from '../events/subscribing/event-bus.ts';
@@ -17,26 +15,27 @@ import { StepContext } from '../handlers/step-context.ts';
 import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import { outsideLogScopes } from '../logging/log-scope.ts';
 import type { Logger } from '../logging/logger.ts';
-import { roomLogger } from '../logging/room-logger.ts';
+import { moduleLogger } from '../logging/module-logger.ts';
 import { isWorkerIndex } from '../model/step-index.ts';
 import { announcementOf } from '../registry/announcement.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
+import { backOff } from '../time/back-off.ts';
+import { waitAtMost } from '../time/wait-at-most.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import { type AttemptEnd, attemptEnd, givenBack } from './attempt-end.ts';
 import { Deadlines } from './deadlines.ts';
 import { DispatchChannel } from './dispatch-channel.ts';
-import { Doubts } from './doubts.ts';
 import { servedElsewhere, whyMissing } from './handler-elsewhere.ts';
 import { HeldStep, type HeldStepRow, type StepPort } from './held-step.ts';
-import { Housekeeping } from './housekeeping.ts';
-import { Incarnation, incarnationOf } from './incarnation.ts';
-import { Isolation, neverBegan } from './isolation.ts';
-import { LookOut } from './look-out.ts';
-import { LoopMemory } from './loop-memory.ts';
-import { type LoopStats, LoopWatch } from './loop-watch.ts';
+import { Housekeeping } from './lease/housekeeping.ts';
+import { Incarnation, incarnationOf } from './lease/incarnation.ts';
+import { type LoopStats, LoopWatch } from './lease/loop-watch.ts';
+import { SharedLoopState } from './lease/shared-loop-state.ts';
+import { UnansweredClaims } from './lease/unanswered-claims.ts';
 import { MissingHandlers } from './missing-handlers.ts';
 import { OutageReport } from './outage-report.ts';
 import { Publishing } from './publishing.ts';
+import { QueuePoller } from './queue-poller.ts';
 import { Recorder, type Reserved } from './recorder.ts';
 import {
   logCompleted,
@@ -52,7 +51,8 @@ import { lacksDetails, loadDetails, saveYield, stepPort } from './step-progress.
 import { StepRunner } from './step-runner.ts';
 import { StepTraces } from './step-traces.ts';
 import { type CachedTask, TaskCache } from './task-cache.ts';
-import type { ThreadStats } from './thread-pool.ts';
+import { Isolation, neverBegan } from './threads/isolation.ts';
+import type { ThreadStats } from './threads/thread-pool.ts';
 import { UnreadableTemplates } from './unreadable-templates.ts';
 import { WorkerCounts } from './worker-counts.ts';
 import { abandoned, forgotten, handlerNotFound, timedOut } from './worker-failures.ts';
@@ -147,8 +147,8 @@ export class Worker {
   readonly #held = new Set<HeldStep>();
   readonly #recorder: Recorder;
   readonly #incarnation: Incarnation;
-  readonly #lookOut: LookOut;
-  readonly #doubts: Doubts;
+  readonly #queuePoller: QueuePoller;
+  readonly #unanswered: UnansweredClaims;
   readonly #deadlines: Deadlines;
   readonly #missing: MissingHandlers;
   readonly #unreadable: UnreadableTemplates;
@@ -190,14 +190,14 @@ export class Worker {
     this.#options = options;
     this.#engine = options.engine;
     this.#logger = options.logger;
-    this.#handlerLogger = roomLogger(options.logger, 'handlers');
+    this.#handlerLogger = moduleLogger(options.logger, 'handlers');
     this.#registries = [options.registry];
     this.#traces = options.tracing && new StepTraces(options.tracing);
     this.#runner = this.#makeRunner();
     this.channel = this.#makeChannel();
     this.#slots = Math.min(options.concurrency, this.channel.slots);
     const { engine, logger, leaseMs, blockedLoopBoundMs } = options;
-    const memory = new LoopMemory();
+    const memory = new SharedLoopState();
     this.#loop = new LoopWatch({
       leaseMs,
       memory,
@@ -218,7 +218,7 @@ export class Worker {
       publishers: options.publishers,
       bus: options.eventBus,
       metrics: engine.database.metrics,
-      logger: roomLogger(logger, 'events'),
+      logger: moduleLogger(logger, 'events'),
     });
     this.#port = stepPort(engine, { saved: (step) => this.#restartClock(step) });
     this.#housekeeping = new Housekeeping(engine, { leaseMs, workerIds: () => this.#incarnation.ids }, logger);
@@ -229,7 +229,7 @@ export class Worker {
         recorded: (batch, accepted, answer, own) => this.#recorded(batch, accepted, answer, own),
         doubt: (own) => {
           this.#release(own);
-          this.#doubts.add(own.token);
+          this.#unanswered.add(own.token);
         },
         release: (own) => this.#release(own),
         withoutEvents: (end, refusal) => this.#publishing.withoutStored(end, refusal),
@@ -250,11 +250,11 @@ export class Worker {
       {
         lost: (ids) => this.#leaseLost(ids),
         othersLost: () => void this.#sweep(),
-        inDoubt: (id) => this.#doubts.anyOf(id),
+        inDoubt: (id) => this.#unanswered.anyOf(id),
       },
       logger,
     );
-    this.#lookOut = new LookOut(
+    this.#queuePoller = new QueuePoller(
       engine,
       {
         namespaceIds: () => this.#namespaceIds,
@@ -276,7 +276,7 @@ export class Worker {
       },
       logger,
     );
-    this.#doubts = new Doubts(engine, (rows) => void this.#adopt(rows), logger);
+    this.#unanswered = new UnansweredClaims(engine, (rows) => void this.#adopt(rows), logger);
     this.#unreadable = new UnreadableTemplates(engine, () => options.onWorkLeft(0), logger);
     this.#deadlines = new Deadlines(
       () => this.#held,
@@ -303,7 +303,7 @@ export class Worker {
     this.#loop.start();
     await this.#incarnation.start();
     await this.#findNamespaces();
-    this.#lookOut.start();
+    this.#queuePoller.start();
     this.wake();
     void this.#sweep();
   }
@@ -413,7 +413,7 @@ export class Worker {
       this.#outage.answered('claim');
       if (claimed.taken > 0) this.#housekeeping.claimed();
     } catch (error) {
-      if (isConnectionError(error)) this.#doubts.add(token);
+      if (isConnectionError(error)) this.#unanswered.add(token);
       if (this.#failedClaims === 0)
         this.#logger.warn({ error: messageOf(error) }, 'no steps can be claimed; trying again');
       this.#outage.failed('claim', error);
@@ -844,14 +844,14 @@ export class Worker {
       if (!end) continue;
       logUncompleted(this.#logger, row, end);
       if (row.state === 'error') this.#failed++;
-      if (row.state === 'waiting_for_retry') this.#lookOut.retryIn(end.delayMs);
+      if (row.state === 'waiting_for_retry') this.#queuePoller.retryIn(end.delayMs);
     }
   }
 
   // ---- steps that are not ours any more
 
   #leaseLost(ids: readonly number[]): void {
-    this.#doubts.forget(ids);
+    this.#unanswered.forget(ids);
     for (const step of this.#held) {
       if (!ids.includes(incarnationOf(step.claim)) || step.over) continue;
       step.end('lease_lost');
@@ -918,25 +918,25 @@ export class Worker {
     this.#missing.stop();
     this.channel.halt();
     // Not awaited yet: a server that does not answer must not keep the handlers from their signal.
-    const lookedLast = this.#lookOut.stop();
+    const lookedLast = this.#queuePoller.stop();
     const lastMoment = Math.min(LAST_MOMENT_MS, drainTimeoutMs / 4);
     const finished = await this.#idleWithin(this.#hurried ? 0 : drainTimeoutMs - lastMoment);
     if (!finished) await this.#abortRunning(lastMoment);
     // What still runs in a thread is ended before its step is given back.
-    await settledWithin(Math.min(left(), THREADS_END_MS), this.#isolation.stop());
+    await waitAtMost(Math.min(left(), THREADS_END_MS), this.#isolation.stop());
     const recorded = await this.#nothingHeldWithin(left());
     const unreadable = this.#unreadable.stop(lastMoment).then((count) => {
       if (count > 0) this.#leftBehind = true;
     });
-    if (!(await settledWithin(left(), unreadable))) this.#leftBehind = true;
+    if (!(await waitAtMost(left(), unreadable))) this.#leftBehind = true;
     this.#deadlines.stop();
-    await settledWithin(left(), Promise.all([lookedLast, this.#doubts.stop()]));
+    await waitAtMost(left(), Promise.all([lookedLast, this.#unanswered.stop()]));
     this.#recorder.stop();
     this.channel.stop();
     this.#counts.stop();
-    const clean = recorded && this.#held.size === 0 && !this.#doubts.any && !this.#leftBehind;
+    const clean = recorded && this.#held.size === 0 && !this.#unanswered.any && !this.#leftBehind;
     if (clean) this.#options.onWorkLeft(0);
-    await settledWithin(left(), this.#leave(clean));
+    await waitAtMost(left(), this.#leave(clean));
     this.#loop.stop();
   }
 

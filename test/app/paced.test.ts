@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Paced } from '../../src/app/paced.ts';
+import { Throttle } from '../../src/time/throttle.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 function counted() {
   const times: number[] = [];
-  const paced = new Paced(10, async () => void times.push(Date.now() - began));
+  const paced = new Throttle(10, async () => void times.push(Date.now() - began));
   const began = Date.now();
   return { paced, times };
 }
@@ -42,7 +42,7 @@ describe('what is paced', () => {
 
   it('is not done again while it is under way, and at once when that took longer than the pause', async () => {
     const ends: (() => void)[] = [];
-    const paced = new Paced(10, () => new Promise<void>((resolve) => ends.push(resolve)));
+    const paced = new Throttle(10, () => new Promise<void>((resolve) => ends.push(resolve)));
     for (let i = 0; i < 100; i++) {
       paced.want();
       await vi.advanceTimersByTimeAsync(1);

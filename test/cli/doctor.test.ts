@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createTasker } from '../../src/app/create-tasker.ts';
-import { type Check, examine } from '../../src/app/doctor.ts';
+import { type Check, examine } from '../../src/app/project/doctor.ts';
 import type { TaskHandle } from '../../src/app/tasker.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { freshDatabase } from '../support/database.ts';

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTasker } from '../../src/app/create-tasker.ts';
 import type { Tasker } from '../../src/app/tasker.ts';
-import { eventDead } from '../../src/cli/event-dead.ts';
-import { eventReplay } from '../../src/cli/event-replay.ts';
+import { eventDead } from '../../src/cli/event/dead.ts';
+import { eventReplay } from '../../src/cli/event/replay.ts';
 import { uuidV7 } from '../../src/model/uuid.ts';
 import { freshDatabase } from '../support/database.ts';
 import { writeEvents } from '../support/event-log.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { LiveScreen } from '../../src/cli/live-screen.ts';
+import { LiveScreen } from '../../src/cli/show/live-screen.ts';
 
 /** A terminal as far as the screen uses one: text, line ends, cursor up, clear below. */
 class Screen {

@@ -1,10 +1,10 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { exampleCommand } from '../../src/cli/example-command.ts';
-import { countsOf, foldBatches, type TreeStep } from '../../src/cli/fold-batches.ts';
-import { spanOf } from '../../src/cli/paint.ts';
-import { drawnTree, treeOf } from '../../src/cli/step-tree.ts';
-import { readReference } from '../../src/cli/template-reference.ts';
+import { countsOf, foldBatches, type TreeStep } from '../../src/cli/show/fold-batches.ts';
+import { spanOf } from '../../src/cli/show/paint.ts';
+import { drawnTree, treeOf } from '../../src/cli/show/step-tree.ts';
+import { readReference } from '../../src/cli/template/reference.ts';
 import { mustParseTemplate } from '../../src/template/parse-template.ts';
 
 function drawn(parents: Record<string, string[]>): string {

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { serverSettings } from '../../src/app/server-config.ts';
+import { serverSettings } from '../../src/app/server/server-config.ts';
 import { createTasker, silentLogger } from '../../src/index.ts';
 import { projectWith } from '../support/config-folder.ts';
 import { freshDatabase } from '../support/database.ts';

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
-import { ALLOWED_NAMES } from '../../src/config/allowed-variables.ts';
-import { configJsonSchema } from '../../src/config/config-json-schema.ts';
-import { ineffectiveTable, keysTable } from '../../src/config/describe-keys.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
+import { configJsonSchema } from '../../src/config/show/config-json-schema.ts';
+import { ineffectiveTable, keysTable } from '../../src/config/show/describe-keys.ts';
+import { ALLOWED_NAMES } from '../../src/config/toml/allowed-variables.ts';
 import { projectWith } from '../support/config-folder.ts';
 
 const page = readFileSync('docs/guide/configuration.md', 'utf8').replaceAll('\r\n', '\n');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load-config.ts';
-import { shownValues } from '../../src/config/show-config.ts';
+import { shownValues } from '../../src/config/show/show-config.ts';
 import { projectWith, thrownBy } from '../support/config-folder.ts';
 
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;

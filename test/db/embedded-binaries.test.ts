@@ -3,7 +3,7 @@ import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { findBinariesPackage, readLinks } from '../../src/db/embedded/binaries-package.ts';
+import { findBinariesPackage, readLinks } from '../../src/db/embedded/binaries/binaries-package.ts';
 import { startEmbedded } from '../../src/db/embedded/start-embedded.ts';
 import { ask, asNobody, isRoot, start, startUser, temporaryFolder } from '../support/embedded-users.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Tasker } from '../../src/app/tasker.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { PermanentError } from '../../src/handlers/handler-errors.ts';
+import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
 import { handWorker, partsFor, workers } from '../support/hand-worker.ts';
 import { DEMO, invariants, setup, states, template } from '../support/setup.ts';
 

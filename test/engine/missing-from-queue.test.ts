@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { Tasker } from '../../src/app/tasker.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { Housekeeping } from '../../src/worker/housekeeping.ts';
+import { Housekeeping } from '../../src/worker/lease/housekeeping.ts';
 import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { openSession, type Sql } from '../support/database.ts';
 import { DEMO, endStates, invariants, setup, states, template } from '../support/setup.ts';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { PermanentError } from '../../src/handlers/handler-errors.ts';
+import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { EVENT_CONDITIONS, type EventCondition } from '../../src/template/task-template.ts';
 import { DEMO, invariants, setup, template } from '../support/setup.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { LoggedEvent } from '../../src/engine/logged-event.ts';
+import type { LoggedEvent } from '../../src/engine/events/logged-event.ts';
 import { deliver } from '../../src/events/delivery/deliver.ts';
 import type { EventConsumer } from '../../src/events/delivery/event-consumer.ts';
 import { Halt } from '../../src/events/halt.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { LoggedEvent } from '../../src/engine/logged-event.ts';
+import type { LoggedEvent } from '../../src/engine/events/logged-event.ts';
 import { uuidV7 } from '../../src/model/uuid.ts';
 import { consumer, deliveries, numbered } from '../support/deliveries.ts';
 import { deferred, until } from '../support/setup.ts';

@@ -1,11 +1,11 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Database } from '../../src/db/database.ts';
 import { opening } from '../../src/db/opening.ts';
-import type { EventLog, TakenEvent } from '../../src/engine/event-log.ts';
+import type { EventLog, TakenEvent } from '../../src/engine/events/log.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { uuidV7 } from '../../src/model/uuid.ts';
-import { finishRetries } from '../../src/store/event-retries.ts';
+import { finishRetries } from '../../src/store/events/retries.ts';
 import { openSession } from '../support/database.ts';
 import { drain, eventLog, writeEvents } from '../support/event-log.ts';
 import { choosing, partsFor, workers } from '../support/hand-worker.ts';

@@ -4,7 +4,7 @@ import { defineBatchAnalyzer } from '../../src/handlers/batch/define-batch-analy
 import { Decision } from '../../src/handlers/decision/decision.ts';
 import { defineDecisionHandler } from '../../src/handlers/decision/define-decision-handler.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { PermanentError } from '../../src/handlers/handler-errors.ts';
+import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
 import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
 import { stepUuid } from '../../src/model/uuid.ts';
 import { TAKES_CHILDREN, until } from '../support/setup.ts';

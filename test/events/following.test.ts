@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { forgetEvents } from '../../src/store/event-retention.ts';
+import { forgetEvents } from '../../src/store/events/retention.ts';
 import type { Sql } from '../support/database.ts';
 import { eventLog, writeEvents } from '../support/event-log.ts';
 

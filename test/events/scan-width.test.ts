@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ScanWidth } from '../../src/events/delivery/scan-width.ts';
+import { ScanWidth } from '../../src/events/delivery/group/scan-width.ts';
 
 /** How many ids are looked at, after so many answers to a group that wants one event in so many. */
 function widthFor(oneIn: number): number {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { dependencyResult } from '../../src/handlers/dependency-result.ts';
-import { PermanentError } from '../../src/handlers/handler-errors.ts';
+import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
 import { StepContext, type StepContextParams } from '../../src/handlers/step-context.ts';
 import type { StepHandlerClass } from '../../src/handlers/step-handler.ts';
 import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';

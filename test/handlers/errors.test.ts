@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { backtraceOf } from '../../src/handlers/backtrace.ts';
+import { backtraceOf } from '../../src/handlers/failures/backtrace.ts';
 import { resultOfReturn, resultOfThrown } from '../../src/handlers/outcome.ts';
 import * as tasker from '../../src/index.ts';
 
@@ -121,8 +121,8 @@ describe('the errors of a worker', () => {
 describe('two copies of the package', () => {
   it('know each other’s errors', async () => {
     // The same files under another address are other classes.
-    const other: typeof import('../../src/handlers/handler-errors.ts') = await import(
-      /* @vite-ignore */ `${pathToFileURL(path.resolve('src/handlers/handler-errors.ts')).href}?copy`
+    const other: typeof import('../../src/handlers/failures/handler-errors.ts') = await import(
+      /* @vite-ignore */ `${pathToFileURL(path.resolve('src/handlers/failures/handler-errors.ts')).href}?copy`
     );
     const error = new other.PermanentError('no');
     expect(error).not.toBeInstanceOf(PermanentError);

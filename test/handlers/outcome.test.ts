@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { TaskerError } from '../../src/errors.ts';
-import { ErrorType, isStandardErrorType, isTypicallyRetryable } from '../../src/handlers/error-type.ts';
+import { ErrorType, isStandardErrorType, isTypicallyRetryable } from '../../src/handlers/failures/error-type.ts';
 import {
   isStepExecutionError,
   PermanentError,
   RetryableError,
   StepExecutionError,
-} from '../../src/handlers/handler-errors.ts';
+} from '../../src/handlers/failures/handler-errors.ts';
 import { resultOfReturn, resultOfThrown } from '../../src/handlers/outcome.ts';
 import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
 import { storableJson } from '../../src/model/storable-json.ts';

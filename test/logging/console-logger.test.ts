@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { consoleLogger } from '../../src/logging/console-logger.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { levelsByRoom, roomLogger } from '../../src/logging/room-logger.ts';
+import { levelsByRoom, moduleLogger } from '../../src/logging/module-logger.ts';
 
 function logging(options: { level: string; modules?: Record<string, string>; form?: 'json' | 'lines' }) {
   const lines: string[] = [];
@@ -12,9 +12,9 @@ function logging(options: { level: string; modules?: Record<string, string>; for
 it('each part of the package has its level: more detailed than the rest, or less', () => {
   const { logger, entries } = logging({ level: 'info', modules: { 'tasker::worker': 'debug', db: 'warn' } });
   for (const room of ['worker', 'db', 'engine'] as const) {
-    roomLogger(logger, room).debug('debug');
-    roomLogger(logger, room).info('info');
-    roomLogger(logger, room).warn('warn');
+    moduleLogger(logger, room).debug('debug');
+    moduleLogger(logger, room).info('info');
+    moduleLogger(logger, room).warn('warn');
   }
   expect(entries().map(({ module, msg }) => `${module} ${msg}`)).toEqual([
     'worker debug',
@@ -28,11 +28,11 @@ it('each part of the package has its level: more detailed than the rest, or less
 
 it('children keep the level of their part, and know that they are in it', () => {
   const { logger, entries } = logging({ level: 'warn', modules: { handlers: 'trace' } });
-  const handlers = roomLogger(roomLogger(logger, 'worker'), 'handlers');
+  const handlers = moduleLogger(moduleLogger(logger, 'worker'), 'handlers');
   handlers.child({ task_uuid: 't-1' }).trace('row read');
   expect(entries()).toMatchObject([{ module: 'handlers', task_uuid: 't-1', msg: 'row read' }]);
   expect(handlers.isLevelEnabled!('trace')).toBe(true);
-  expect(roomLogger(logger, 'worker').isLevelEnabled!('info')).toBe(false);
+  expect(moduleLogger(logger, 'worker').isLevelEnabled!('info')).toBe(false);
 });
 
 it('names of the described system’s parts are understood; others are told once, and do no harm', () => {
@@ -57,7 +57,7 @@ it('names of the described system’s parts are understood; others are told once
 });
 
 it('a logger that knows of no parts is used as it is', () => {
-  expect(roomLogger(silentLogger, 'worker')).toBe(silentLogger);
+  expect(moduleLogger(silentLogger, 'worker')).toBe(silentLogger);
 });
 
 it('no line holds credentials, whoever writes it', () => {
@@ -75,7 +75,7 @@ it('no line holds credentials, whoever writes it', () => {
 
 it('lines for people hold time, level, message and fields', () => {
   const { logger, lines } = logging({ level: 'debug', form: 'lines' });
-  roomLogger(logger, 'worker').info({ task_uuid: 't-1', n: 2 }, 'task complete');
+  moduleLogger(logger, 'worker').info({ task_uuid: 't-1', n: 2 }, 'task complete');
   // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are no part of the text
   expect(lines[0]!.replace(/\u001b\[\d+m/g, '')).toMatch(/^\d\d:\d\d:\d\d info {2}task complete task_uuid=t-1 n=2$/);
 });

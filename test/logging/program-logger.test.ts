@@ -2,9 +2,9 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { programLogger } from '../../src/app/program-logger.ts';
+import { programLogger } from '../../src/app/process/program-logger.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
-import { roomLogger } from '../../src/logging/room-logger.ts';
+import { moduleLogger } from '../../src/logging/module-logger.ts';
 
 const cwd = mkdtempSync(path.join(tmpdir(), 'tasker-logs-'));
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
@@ -13,7 +13,7 @@ const LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
 function written(env: Record<string, string>, room?: 'worker' | 'db'): string[] {
   const lines: string[] = [];
   const logger = programLogger({ from: { env, cwd }, form: 'json', write: (line) => lines.push(line) });
-  const from = room ? roomLogger(logger, room) : logger;
+  const from = room ? moduleLogger(logger, room) : logger;
   for (const level of LEVELS) from[level](`a line of ${level}`);
   return lines.map((line) => (JSON.parse(line) as { msg: string }).msg.replace('a line of ', ''));
 }

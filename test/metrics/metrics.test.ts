@@ -5,7 +5,7 @@ import type { Tasker } from '../../src/app/tasker.ts';
 import { Decision } from '../../src/handlers/decision/decision.ts';
 import { defineDecisionHandler } from '../../src/handlers/decision/define-decision-handler.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { PermanentError } from '../../src/handlers/handler-errors.ts';
+import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { prometheusName } from '../../src/metrics/instrument.ts';
 import { INSTRUMENTS } from '../../src/metrics/instruments.ts';

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { afterEach, expect, it, vi } from 'vitest';
-import { HandlerSystem } from '../../src/app/handler-system.ts';
+import { HandlerSystem } from '../../src/app/project/handler-system.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 
 afterEach(() => vi.unstubAllEnvs());

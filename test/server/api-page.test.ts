@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { WorkerServer } from '../../src/app/worker-server.ts';
+import { WorkerServer } from '../../src/app/server/worker-server.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { freshDatabase } from '../support/database.ts';
 import { template } from '../support/setup.ts';

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { WorkerServer } from '../../src/app/worker-server.ts';
+import { WorkerServer } from '../../src/app/server/worker-server.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { type FaultyProxy, startProxy } from '../support/crash-proxy.ts';

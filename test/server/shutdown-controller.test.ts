@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { ShutdownController } from '../../src/app/shutdown-controller.ts';
+import { ShutdownController } from '../../src/app/process/shutdown-controller.ts';
 
 it('waits for the first trigger; a second one changes nothing', async () => {
   const shutdown = new ShutdownController();

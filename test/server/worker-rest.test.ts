@@ -1,9 +1,9 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
-import { serverSettings, type WorkerServerConfig } from '../../src/app/server-config.ts';
-import { shownConfig } from '../../src/app/shown-config.ts';
-import { WorkerServer } from '../../src/app/worker-server.ts';
+import { serverSettings, type WorkerServerConfig } from '../../src/app/server/server-config.ts';
+import { shownConfig } from '../../src/app/server/shown-config.ts';
+import { WorkerServer } from '../../src/app/server/worker-server.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { freshDatabase } from '../support/database.ts';

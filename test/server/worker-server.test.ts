@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest';
-import type { WorkerServerConfig } from '../../src/app/server-config.ts';
-import { WorkerServer } from '../../src/app/worker-server.ts';
+import type { WorkerServerConfig } from '../../src/app/server/server-config.ts';
+import { WorkerServer } from '../../src/app/server/worker-server.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { freshDatabase } from '../support/database.ts';

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
-import type { EventLog, TakenEvent } from '../../src/engine/event-log.ts';
+import type { EventLog, TakenEvent } from '../../src/engine/events/log.ts';
 import { openSession, type Sql } from '../support/database.ts';
 import { drain, eventLog, insertEvents, noGaps, writeEvents } from '../support/event-log.ts';
 import { until } from '../support/setup.ts';

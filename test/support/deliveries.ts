@@ -2,7 +2,7 @@ import pg from 'pg';
 import { onTestFinished } from 'vitest';
 import { Database } from '../../src/db/database.ts';
 import { Engine } from '../../src/engine/engine.ts';
-import type { LoggedEvent } from '../../src/engine/logged-event.ts';
+import type { LoggedEvent } from '../../src/engine/events/logged-event.ts';
 import type { DeliveryContext, EventConsumer } from '../../src/events/delivery/event-consumer.ts';
 import { EventDelivery, type EventDeliveryOptions } from '../../src/events/delivery/event-delivery.ts';
 import { type Logger, silentLogger } from '../../src/logging/logger.ts';

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { build } from 'esbuild';
 import pg from 'pg';
 import { afterAll, inject, onTestFinished, vi } from 'vitest';
-import { findBinariesPackage } from '../../src/db/embedded/binaries-package.ts';
+import { findBinariesPackage } from '../../src/db/embedded/binaries/binaries-package.ts';
 import { type EmbeddedOptions, type EmbeddedServer, startEmbedded } from '../../src/db/embedded/start-embedded.ts';
 import { stopEmbedded } from '../../src/db/embedded/stop-embedded.ts';
 

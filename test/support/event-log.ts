@@ -1,7 +1,7 @@
 import { onTestFinished } from 'vitest';
 import { Database } from '../../src/db/database.ts';
 import { Engine } from '../../src/engine/engine.ts';
-import type { EventLog, TakenPart } from '../../src/engine/event-log.ts';
+import type { EventLog, TakenPart } from '../../src/engine/events/log.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { uuidV7 } from '../../src/model/uuid.ts';
 import type { Sql } from './database.ts';

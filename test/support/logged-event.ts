@@ -1,4 +1,4 @@
-import type { LoggedEvent } from '../../src/engine/logged-event.ts';
+import type { LoggedEvent } from '../../src/engine/events/logged-event.ts';
 import type { DeliveryContext } from '../../src/events/delivery/event-consumer.ts';
 import { Halt } from '../../src/events/halt.ts';
 import { uuidV7 } from '../../src/model/uuid.ts';

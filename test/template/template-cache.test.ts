@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { readTemplates } from '../../src/app/load-templates.ts';
+import { readTemplates } from '../../src/app/project/load-templates.ts';
 
 const text = (n: number, more = '') => `name: flow_${n}
 namespace: cached

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { workerSystem } from '../../src/app/worker-system.ts';
+import { workerSystem } from '../../src/app/process/worker-system.ts';
 import {
   bootstrapWorker,
   ConversionError,

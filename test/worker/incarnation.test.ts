@@ -2,8 +2,8 @@ import { expect, it, onTestFinished } from 'vitest';
 import { Database } from '../../src/db/database.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { Incarnation, incarnationOf } from '../../src/worker/incarnation.ts';
-import { LoopMemory, sharedNow } from '../../src/worker/loop-memory.ts';
+import { Incarnation, incarnationOf } from '../../src/worker/lease/incarnation.ts';
+import { SharedLoopState, sharedNow } from '../../src/worker/lease/shared-loop-state.ts';
 import { deferred, until } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 
@@ -121,7 +121,7 @@ it('a worker that was cut off looks after the steps of lost workers only after a
   const database = await Database.connect({ url: shared.url, poolSize: 2, logger: silentLogger });
   onTestFinished(() => database.close());
   const leaseMs = 600;
-  const memory = new LoopMemory();
+  const memory = new SharedLoopState();
   const othersLost = deferred<number>();
   const incarnation = new Incarnation(
     new Engine(database, silentLogger),

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { uuidV7 } from '../../src/model/uuid.ts';
-import { resultOfExecution } from '../../src/worker/execution-result.ts';
+import { resultOfExecution } from '../../src/worker/bridge/execution-result.ts';
 
 it.each([
   [true, undefined, undefined],

@@ -11,7 +11,7 @@ import {
   StepExecutionSubscriber,
   stopWorker,
 } from '../../src/index.ts';
-import { processWorker } from '../../src/worker/process-worker.ts';
+import { processWorker } from '../../src/worker/bridge/process-worker.ts';
 import { cleanProcess, setupBridge } from '../support/bridge.ts';
 import { projectWith } from '../support/config-folder.ts';
 import { deferred } from '../support/setup.ts';

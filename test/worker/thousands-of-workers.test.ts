@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import { foldBatches } from '../../src/cli/fold-batches.ts';
-import { parentsOf, stepTree } from '../../src/cli/step-tree.ts';
+import { foldBatches } from '../../src/cli/show/fold-batches.ts';
+import { parentsOf, stepTree } from '../../src/cli/show/step-tree.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
 import { silentLogger } from '../../src/logging/logger.ts';

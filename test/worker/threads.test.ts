@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { stopWorker } from '../../src/app/bootstrap-worker.ts';
 import { createTasker } from '../../src/app/create-tasker.ts';
+import { stopWorker } from '../../src/app/process/bootstrap-worker.ts';
+import { workerSystem } from '../../src/app/process/worker-system.ts';
 import type { Tasker } from '../../src/app/tasker.ts';
-import { workerSystem } from '../../src/app/worker-system.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { StepHandler } from '../../src/handlers/step-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';

@@ -7,7 +7,8 @@ import { expect, it, onTestFinished } from 'vitest';
 import { defineHandler, EventNames, EventPoller, HandlerRegistry, StepExecutionSubscriber } from '../../src/index.ts';
 import { OwnModule, stepEvent } from '../support/step-events.ts';
 
-type Copy = typeof import('../../src/worker/event-bridge.ts') & typeof import('../../src/worker/event-emitter.ts');
+type Copy = typeof import('../../src/worker/bridge/event-bridge.ts') &
+  typeof import('../../src/worker/bridge/event-emitter.ts');
 
 /** Bridge and emitter of a second copy of the package in the same process, as a plugin may bring it. */
 async function anotherCopy(): Promise<Copy> {

@@ -4,12 +4,12 @@ import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSyn
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf, TaskerError } from '../../errors.ts';
-import type { Binaries } from './binaries.ts';
+import type { Binaries } from './binaries/binaries.ts';
 import { syncFile } from './durable-file.ts';
 import { type EmbeddedFolder, makePrivate, ownName } from './embedded-folder.ts';
-import { PLAIN_ENVIRONMENT } from './plain-environment.ts';
+import { PLAIN_ENVIRONMENT } from './hosting/plain-environment.ts';
+import { chownTo } from './hosting/server-user.ts';
 import { isFull } from './server-failure.ts';
-import { chownTo } from './server-user.ts';
 
 const PARTIAL = 'data.new-';
 /** With patience: the initdb of a process that was killed may still be writing. */

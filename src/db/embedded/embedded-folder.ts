@@ -3,7 +3,7 @@ import { accessSync, chmodSync, constants, existsSync, mkdirSync, statSync } fro
 import path from 'node:path';
 import { messageOf } from '../../errors.ts';
 import { folderNotWritable } from './embedded-error.ts';
-import { chooseServerUser, chownTo, otherOwner, type ServerUser } from './server-user.ts';
+import { chooseServerUser, chownTo, otherOwner, type ServerUser } from './hosting/server-user.ts';
 
 /**
  * Where the parts of one embedded server are. Started by root, `home` stays root's, so that the server's user cannot

@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { chooseHosting } from './choose-hosting.ts';
 import { readPassword } from './create-cluster.ts';
 import { asEmbeddedError } from './embedded-error.ts';
 import { embeddedFolder } from './embedded-folder.ts';
 import { DATABASE } from './ensure-database.ts';
+import { chooseHosting } from './hosting/choose-hosting.ts';
 import { serverUrl } from './server-url.ts';
 
 /** What is known about the embedded server of a folder. */

@@ -4,8 +4,8 @@ import path from 'node:path';
 import { TaskerError } from '../../errors.ts';
 import { syncFile, writeSynced } from './durable-file.ts';
 import { type EmbeddedFolder, makePrivate } from './embedded-folder.ts';
+import { chownTo } from './hosting/server-user.ts';
 import { findRunning, readPostmaster } from './postmaster.ts';
-import { chownTo } from './server-user.ts';
 import { createUsersPipe } from './users.ts';
 
 /** The longest path of a Unix socket that every system takes (macOS: 103 bytes and a zero). */

@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { locateBinaries } from './binaries.ts';
-import { chooseHosting } from './choose-hosting.ts';
+import { locateBinaries } from './binaries/binaries.ts';
 import { createCluster, readPassword } from './create-cluster.ts';
 import { asEmbeddedError } from './embedded-error.ts';
 import { type EmbeddedFolder, embeddedFolder, prepareFolder } from './embedded-folder.ts';
 import { DATABASE, ensureDatabase } from './ensure-database.ts';
 import { withFileLock } from './file-lock.ts';
-import type { Hosting, Membership, StartedServer } from './hosting.ts';
+import { chooseHosting } from './hosting/choose-hosting.ts';
+import type { Hosting, Membership, StartedServer } from './hosting/hosting.ts';
 import { isGoneSoon, stopPostmaster, untilReady } from './postmaster.ts';
 import { serverUrl } from './server-url.ts';
 import { stopEmbedded } from './stop-embedded.ts';

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { chooseHosting } from './choose-hosting.ts';
 import { asEmbeddedError } from './embedded-error.ts';
 import { embeddedFolder } from './embedded-folder.ts';
 import { withFileLock } from './file-lock.ts';
+import { chooseHosting } from './hosting/choose-hosting.ts';
 import { stopPostmaster } from './postmaster.ts';
 
 /**

@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, constants, existsSync, openSync, readdirSync, readSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { TaskerError } from '../../errors.ts';
-import type { Membership } from './hosting.ts';
-import { chownTo, type ServerUser } from './server-user.ts';
+import type { Membership } from './hosting/hosting.ts';
+import { chownTo, type ServerUser } from './hosting/server-user.ts';
 
 /*
  * Who uses the server is counted by the kernel: every process that uses it holds the write end of one named

@@ -1,4 +1,4 @@
-import type { EventReference } from '../../engine/event-log.ts';
+import type { EventReference } from '../../engine/events/log.ts';
 import type { Halt } from '../halt.ts';
 import type { HandedOver } from './hand-over.ts';
 

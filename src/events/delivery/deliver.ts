@@ -1,5 +1,5 @@
 import { LONGEST_TIMER_MS } from '../../config/value-forms.ts';
-import type { LoggedEvent } from '../../engine/logged-event.ts';
+import type { LoggedEvent } from '../../engine/events/logged-event.ts';
 import { messageOf, TaskerError } from '../../errors.ts';
 import { Halt } from '../halt.ts';
 import { type DeliveryFailure, deliveryFailureOf } from './delivery-failure.ts';

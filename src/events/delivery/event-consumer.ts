@@ -1,4 +1,4 @@
-import type { LoggedEvent } from '../../engine/logged-event.ts';
+import type { LoggedEvent } from '../../engine/events/logged-event.ts';
 
 import type { Halt } from '../halt.ts';
 

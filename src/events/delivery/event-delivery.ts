@@ -2,15 +2,15 @@ import { DEFAULTS } from '../../config/defaults.ts';
 import type { Database } from '../../db/database.ts';
 import { Listener } from '../../db/listener.ts';
 import { CHANNEL_EVENTS } from '../../engine/engine.ts';
-import type { EventLog } from '../../engine/event-log.ts';
-import { settledWithin } from '../../engine/settled-within.ts';
+import type { EventLog } from '../../engine/events/log.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { type Metrics, silentMetrics } from '../../metrics/metrics.ts';
+import { waitAtMost } from '../../time/wait-at-most.ts';
 import type { EventConsumer } from './event-consumer.ts';
 import { EventTidying } from './event-tidying.ts';
-import { type ConsumerDefaults, groupsOf } from './group-consumers.ts';
-import { type GroupLoad, GroupRunner, type GroupRunnerParts } from './group-runner.ts';
-import { LagGauges } from './lag-gauges.ts';
+import { type ConsumerDefaults, groupsOf } from './group/consumers.ts';
+import { LagGauges } from './group/lag-gauges.ts';
+import { type GroupLoad, GroupRunner, type GroupRunnerParts } from './group/runner.ts';
 import { LogWatch } from './log-watch.ts';
 import { Outage } from './outage.ts';
 import { RunningConsumers } from './running-consumers.ts';
@@ -161,7 +161,7 @@ export class EventDelivery {
     await Promise.all([
       this.#listener?.stop(),
       // Both change nothing that counts, and may wait for the database.
-      settledWithin(LAST_LOOK_MS, Promise.all([this.#watch.stop(), this.#sequencer.stop()])),
+      waitAtMost(LAST_LOOK_MS, Promise.all([this.#watch.stop(), this.#sequencer.stop()])),
       ...[...this.#runs].map((run) => run.stop(options)),
     ]);
     this.#tidying.stop();

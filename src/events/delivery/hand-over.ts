@@ -1,12 +1,12 @@
-import type { EventLog } from '../../engine/event-log.ts';
-import type { LoggedEvent } from '../../engine/logged-event.ts';
+import type { EventLog } from '../../engine/events/log.ts';
+import type { LoggedEvent } from '../../engine/events/logged-event.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { retryDelayMs } from '../../model/retry-delay.ts';
 import type { Halt } from '../halt.ts';
 import { type DeliveryEnd, deliver } from './deliver.ts';
 import type { GroupCounts } from './delivery-counts.ts';
 import { DeliverySlots } from './delivery-slots.ts';
-import type { GroupConsumers } from './group-consumers.ts';
+import type { GroupConsumers } from './group/consumers.ts';
 
 /** What becomes of an event that was handed to its group. `let_go`: as if it had not been. */
 export type HandedOver =

@@ -1,5 +1,5 @@
-import type { EventLog } from '../../engine/event-log.ts';
-import type { GroupRunner } from './group-runner.ts';
+import type { EventLog } from '../../engine/events/log.ts';
+import type { GroupRunner } from './group/runner.ts';
 import type { Outage } from './outage.ts';
 
 /** What a {@link LogWatch} looks after. */

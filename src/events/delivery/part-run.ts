@@ -1,9 +1,9 @@
-import type { EventPosition, PartOutcome, StillHeld, TakenEvent, TakenPart } from '../../engine/event-log.ts';
+import type { EventPosition, PartOutcome, StillHeld, TakenEvent, TakenPart } from '../../engine/events/log.ts';
 import { Halt } from '../halt.ts';
 import type { BegunDelivery } from './begun-delivery.ts';
-import type { GroupWork } from './group-work.ts';
+import type { HeldWork } from './group/held-work.ts';
+import type { GroupWork } from './group/work.ts';
 import type { HandedOver } from './hand-over.ts';
-import type { HeldWork } from './held-work.ts';
 import { type Hold, RetryRun } from './retry-run.ts';
 
 /** An event of the part, and how it stands with it. */
@@ -197,7 +197,7 @@ export class PartRun implements HeldWork {
     const keepMs = last ? undefined : this.#group.leaseMs;
     const askedAt = performance.now();
     const outcome = () => ({ ...this.#outcome(to), ...(keepMs !== undefined && { keepMs }) });
-    const held = await this.#group.surely(() => this.#group.log.finish(this.#taken, outcome()));
+    const held = await this.#group.retryUntilAnswered(() => this.#group.log.finish(this.#taken, outcome()));
     this.#unwritten = held === undefined;
     if (held === false) this.#lose();
     if (!held) return;

@@ -1,9 +1,9 @@
-import type { EventReference, FailedDelivery, RetriedEvent, RetryOutcome, StillHeld } from '../../engine/event-log.ts';
+import type { EventReference, FailedDelivery, RetriedEvent, RetryOutcome, StillHeld } from '../../engine/events/log.ts';
 import { Halt } from '../halt.ts';
 import type { BegunDelivery } from './begun-delivery.ts';
-import type { GroupWork } from './group-work.ts';
+import type { HeldWork } from './group/held-work.ts';
+import type { GroupWork } from './group/work.ts';
 import type { HandedOver } from './hand-over.ts';
-import type { HeldWork } from './held-work.ts';
 
 /** What a delivery came to that is not written down yet. */
 interface Ended extends EventReference {
@@ -106,7 +106,7 @@ export class RetryRun implements HeldWork {
     if (ended.length === 0) return;
     const { log, groupId } = this.#group;
     const outcome = outcomeOf(ended);
-    const written = await this.#group.surely(() => log.finishRetries(groupId, this.holder, outcome));
+    const written = await this.#group.retryUntilAnswered(() => log.finishRetries(groupId, this.holder, outcome));
     if (!written) return;
     if (written.next > 0) this.#group.retryIn(0);
     for (const { delayMs } of [...outcome.failed, ...outcome.left]) this.#group.retryIn(delayMs);

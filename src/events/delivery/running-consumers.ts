@@ -1,8 +1,8 @@
-import { settledWithin } from '../../engine/settled-within.ts';
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
-import type { GroupConsumers } from './group-consumers.ts';
-import type { GroupRunner } from './group-runner.ts';
+import { waitAtMost } from '../../time/wait-at-most.ts';
+import type { GroupConsumers } from './group/consumers.ts';
+import type { GroupRunner } from './group/runner.ts';
 import type { StopOptions } from './stop-options.ts';
 
 /** What {@link RunningConsumers} are made from. */
@@ -37,7 +37,7 @@ export class RunningConsumers {
 
   async #start(): Promise<void> {
     const { groups, onStart } = this.#parts;
-    await settledWithin(JOIN_MS, Promise.all(groups.map((group) => this.#join(group))));
+    await waitAtMost(JOIN_MS, Promise.all(groups.map((group) => this.#join(group))));
     if (this.#stopped) return;
     for (const group of groups) group.start();
     onStart();

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { backOff } from '../../engine/back-off.ts';
-import type { EventLog } from '../../engine/event-log.ts';
+import type { EventLog } from '../../engine/events/log.ts';
+import { backOff } from '../../time/back-off.ts';
 import type { Outage } from './outage.ts';
 
 /** Between two runs, however many events are told of meanwhile. */

@@ -1,5 +1,5 @@
-import type { EventOutcome } from '../../engine/declared-events.ts';
-import { executionOfEvent, type StoredExecution } from '../../engine/event-execution.ts';
+import type { EventOutcome } from '../../engine/events/declared-events.ts';
+import { executionOfEvent, type StoredExecution } from '../../engine/events/execution.ts';
 import type { AttemptDetail, StepExecutionResult } from '../../engine/task-view.ts';
 import { stepUuid } from '../../model/uuid.ts';
 import { createStepEventContext, type StepEventContext } from './step-event-context.ts';

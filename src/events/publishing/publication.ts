@@ -1,7 +1,7 @@
-import type { DeclaredEvent, DeclaredEvents } from '../../engine/declared-events.ts';
 import type { EventsText, StepEvents } from '../../engine/engine.ts';
+import type { DeclaredEvent, DeclaredEvents } from '../../engine/events/declared-events.ts';
 import type { EventProblem } from '../../engine/task-view.ts';
-import { messageOfThrown } from '../../handlers/thrown.ts';
+import { messageOfThrown } from '../../handlers/failures/thrown.ts';
 import { askPublishers, type Publishers, publisherFor } from './ask-publishers.ts';
 import { type EndedAttempt, resultOf, storedExecution } from './ended-attempt.ts';
 import { type Made, ordinaryEvent, type PublishedEvent } from './published-event.ts';

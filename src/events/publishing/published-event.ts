@@ -1,6 +1,6 @@
-import type { DeclaredEvent } from '../../engine/declared-events.ts';
+import type { DeclaredEvent } from '../../engine/events/declared-events.ts';
 import type { EventProblem } from '../../engine/task-view.ts';
-import { messageOfThrown } from '../../handlers/thrown.ts';
+import { messageOfThrown } from '../../handlers/failures/thrown.ts';
 import { uuidV7 } from '../../model/uuid.ts';
 import type { BasePublisher } from './base-publisher.ts';
 import type { EndedAttempt } from './ended-attempt.ts';

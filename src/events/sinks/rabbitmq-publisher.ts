@@ -1,9 +1,9 @@
 import { setImmediate as afterIncoming } from 'node:timers/promises';
 import type { Channel, Connection } from 'rabbitmq-client';
-import { settledWithin } from '../../engine/settled-within.ts';
 import { messageOf } from '../../errors.ts';
-import { PermanentError } from '../../handlers/handler-errors.ts';
+import { PermanentError } from '../../handlers/failures/handler-errors.ts';
 import type { Logger } from '../../logging/logger.ts';
+import { waitAtMost } from '../../time/wait-at-most.ts';
 import { ensureQueue, withChannel } from './rabbitmq-queues.ts';
 
 /** One message. */
@@ -66,7 +66,7 @@ export class RabbitmqPublisher {
       await (await this.#channel?.catch(() => undefined))?.close();
       await connection.close();
     };
-    if (!(await settledWithin(CLOSE_MS, closing()))) connection.unsafeDestroy();
+    if (!(await waitAtMost(CLOSE_MS, closing()))) connection.unsafeDestroy();
   }
 
   #connection(): Promise<Connection> {

@@ -1,5 +1,5 @@
 import { shownWebhookUrl } from '../../config/webhook-config.ts';
-import { PermanentError, RetryableError } from '../../handlers/handler-errors.ts';
+import { PermanentError, RetryableError } from '../../handlers/failures/handler-errors.ts';
 import type { PostAnswer } from './post-json.ts';
 
 /** Answers about the message itself, or that nobody wants one any more: another delivery would get the same. */

@@ -1,5 +1,5 @@
-import { wireMetadata } from '../../engine/event-metadata.ts';
-import type { LoggedEvent } from '../../engine/logged-event.ts';
+import type { LoggedEvent } from '../../engine/events/logged-event.ts';
+import { wireMetadata } from '../../engine/events/metadata.ts';
 
 /** What a webhook gets: `type`, `timestamp` and `data` as Standard Webhooks has them, and what else is known of the event. */
 export interface WebhookMessage {

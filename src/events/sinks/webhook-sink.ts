@@ -12,7 +12,7 @@ import {
   webhookGroup,
 } from '../../config/webhook-config.ts';
 import { messageOf } from '../../errors.ts';
-import { RetryableError } from '../../handlers/handler-errors.ts';
+import { RetryableError } from '../../handlers/failures/handler-errors.ts';
 import type { EventConsumer } from '../delivery/event-consumer.ts';
 import { addressesOf } from './pinned-addresses.ts';
 import { type PostAnswer, postJson } from './post-json.ts';

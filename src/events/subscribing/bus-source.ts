@@ -1,4 +1,4 @@
-import type { EventLog } from '../../engine/event-log.ts';
+import type { EventLog } from '../../engine/events/log.ts';
 import type { DomainEventCallback, InProcessEventSource } from './base-subscriber.ts';
 import type { DomainEvent } from './domain-event.ts';
 import { domainEventOf } from './domain-event-of.ts';

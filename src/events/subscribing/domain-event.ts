@@ -1,4 +1,4 @@
-import { wireMetadata } from '../../engine/event-metadata.ts';
+import { wireMetadata } from '../../engine/events/metadata.ts';
 import type { StepExecutionResult } from '../../engine/task-view.ts';
 import type { DeliveryMode } from '../../template/task-template.ts';
 import type { StepResult } from '../publishing/step-event-context.ts';

@@ -1,5 +1,5 @@
-import type { LoggedEvent } from '../../engine/logged-event.ts';
-import { messageOfThrown } from '../../handlers/thrown.ts';
+import type { LoggedEvent } from '../../engine/events/logged-event.ts';
+import { messageOfThrown } from '../../handlers/failures/thrown.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { eventMatcher } from '../../model/event-pattern.ts';
 import type { DeliveryMode } from '../../template/task-template.ts';

@@ -1,4 +1,4 @@
-import { wireMetadata } from '../../engine/event-metadata.ts';
+import { wireMetadata } from '../../engine/events/metadata.ts';
 import type { DeliveryMode } from '../../template/task-template.ts';
 import { createDomainEvent, type DomainEvent, type EventExecutionResult } from './domain-event.ts';
 import type { LiveEvent } from './event-bus.ts';

@@ -1,7 +1,7 @@
 import { DEFAULTS } from '../../config/defaults.ts';
-import { settledWithin } from '../../engine/settled-within.ts';
 import { TaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
+import { waitAtMost } from '../../time/wait-at-most.ts';
 import type { StopOptions } from '../delivery/stop-options.ts';
 import { Halt } from '../halt.ts';
 import type { BaseSubscriber } from './base-subscriber.ts';
@@ -57,7 +57,7 @@ export class InProcessDelivery {
   async stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs, hurry }: StopOptions = {}): Promise<void> {
     this.#closed = true;
     if (this.#running.size === 0) return;
-    if (!(await settledWithin(drainTimeoutMs, this.#idle(), hurry))) this.#giveUp();
+    if (!(await waitAtMost(drainTimeoutMs, this.#idle(), hurry))) this.#giveUp();
   }
 
   /** Ends early when what is left is given up. */

@@ -1,9 +1,9 @@
 import { DEFAULTS } from '../../config/defaults.ts';
 import { LONGEST_TIMER_MS } from '../../config/value-forms.ts';
-import { settledWithin } from '../../engine/settled-within.ts';
 import { TaskerError } from '../../errors.ts';
 import { logWarn } from '../../logging/log.ts';
 import { type EventMatcher, eventMatcher } from '../../model/event-pattern.ts';
+import { waitAtMost } from '../../time/wait-at-most.ts';
 import { notKnown, notWhole } from '../consuming-options.ts';
 import type { StopOptions } from '../delivery/stop-options.ts';
 import type { DomainEventCallback, InProcessEventSource } from './base-subscriber.ts';
@@ -112,7 +112,7 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
     this.#running = false;
     clearTimeout(this.#timer as NodeJS.Timeout | undefined);
     clearImmediate(this.#timer as NodeJS.Immediate | undefined);
-    if (await settledWithin(drainTimeoutMs, Promise.all(this.#underWay), hurry)) return;
+    if (await waitAtMost(drainTimeoutMs, Promise.all(this.#underWay), hurry)) return;
     const left = this.#underWay.size;
     this.#underWay.clear();
     const which = left === 1 ? 'a callback with an event' : `${left} callbacks with events`;

@@ -1,4 +1,4 @@
-import type { EventLog } from '../../engine/event-log.ts';
+import type { EventLog } from '../../engine/events/log.ts';
 import type { LiveEvent } from './event-bus.ts';
 
 /** An event of this process as it goes over the wire; the log tells of the task behind it. */

@@ -1,4 +1,4 @@
-import type { EventLog } from '../../engine/event-log.ts';
+import type { EventLog } from '../../engine/events/log.ts';
 import { logWarn } from '../../logging/log.ts';
 import type { EventBus } from './event-bus.ts';
 import { sizeOf, withSize } from './event-size.ts';

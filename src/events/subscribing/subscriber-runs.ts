@@ -1,4 +1,4 @@
-import type { EventLog } from '../../engine/event-log.ts';
+import type { EventLog } from '../../engine/events/log.ts';
 import type { Logger } from '../../logging/logger.ts';
 import type { EventDelivery } from '../delivery/event-delivery.ts';
 import type { RunningConsumers } from '../delivery/running-consumers.ts';

@@ -1,4 +1,4 @@
-import { isStepExecutionError } from '../handler-errors.ts';
+import { isStepExecutionError } from '../failures/handler-errors.ts';
 import type { StepContext } from '../step-context.ts';
 import { ApiResponse } from './api-response.ts';
 import { DEFAULT_MAX_REDIRECTS, DEFAULT_MAX_RESPONSE_BYTES, type HttpClient } from './http-client.ts';

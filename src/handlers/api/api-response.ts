@@ -1,5 +1,5 @@
+import { storableText } from '../failures/thrown.ts';
 import { retryAfterSeconds } from '../retry-after.ts';
-import { storableText } from '../thrown.ts';
 import { isJsonType } from './json-type.ts';
 import { redactedHeaders } from './redaction.ts';
 import { headersOf, statusOf } from './response-like.ts';

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { storableJson } from '../../model/storable-json.ts';
+import { classNameOf, messageOfThrown, storableText } from '../failures/thrown.ts';
 import { type Failure, successOf as plainSuccess, StepHandlerResult } from '../step-handler-result.ts';
-import { classNameOf, messageOfThrown, storableText } from '../thrown.ts';
 import { type ApiResponse, isApiResponse } from './api-response.ts';
 import { redactedHeaders, redactedJson, redactedUrl } from './redaction.ts';
 

@@ -1,5 +1,5 @@
-import { PermanentError } from '../handler-errors.ts';
-import { messageOfThrown } from '../thrown.ts';
+import { PermanentError } from '../failures/handler-errors.ts';
+import { messageOfThrown } from '../failures/thrown.ts';
 import type { ApiResponseContent } from './api-response.ts';
 import { invalidRequest } from './invalid-request.ts';
 import { isJsonType } from './json-type.ts';

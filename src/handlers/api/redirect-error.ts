@@ -1,4 +1,4 @@
-import { PermanentError } from '../handler-errors.ts';
+import { PermanentError } from '../failures/handler-errors.ts';
 import { redactedUrl } from './redaction.ts';
 
 /** The redirect that is not followed. */

@@ -1,6 +1,6 @@
-import type { StepExecutionError } from '../handler-errors.ts';
-import { NetworkError, StepTimeoutError } from '../retryable-errors.ts';
-import { classNameOf, messageOfThrown, read } from '../thrown.ts';
+import type { StepExecutionError } from '../failures/handler-errors.ts';
+import { NetworkError, StepTimeoutError } from '../failures/retryable-errors.ts';
+import { classNameOf, messageOfThrown, read } from '../failures/thrown.ts';
 import { invalidRequest } from './invalid-request.ts';
 import { redactedUrl } from './redaction.ts';
 

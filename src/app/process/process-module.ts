@@ -1,0 +1,89 @@
+import { packageVersion } from '../../config/package-version.ts';
+import { FFIError } from '../../errors/worker-errors.ts';
+import { processEvents } from '../../events/subscribing/polled-events.ts';
+import { StepHandlerResult } from '../../handlers/step-handler-result.ts';
+import { logDebug, logError, logInfo, logTrace, logWarn } from '../../logging/log.ts';
+import { resultOfExecution } from '../../worker/bridge/execution-result.ts';
+import { type FfiWorkerStatus, markOwnModule, type NapiModule } from '../../worker/bridge/napi-module.ts';
+import { processWorker } from '../../worker/bridge/process-worker.ts';
+import type { DispatchChannel } from '../../worker/dispatch-channel.ts';
+import { type Handout, handoutOf } from '../../worker/handout.ts';
+import { workerSystem } from './worker-system.ts';
+
+const VERSION = '1.0.0';
+
+/** Who reads by hand reads for as long as the worker runs. */
+const byHand = { wake: () => undefined };
+const readByHand = new WeakSet<DispatchChannel>();
+
+/**
+ * The worker of this process as one object, for programs that poll and complete by hand, and for pollers and
+ * subscribers that are made with a module. Its answers are promises where they wait for a commit.
+ */
+export const processModule: NapiModule = markOwnModule({
+  getVersion: packageVersion,
+  getRustVersion: () => `tasker-core ${packageVersion()}, without a native core`,
+  healthCheck: () => workerSystem.running?.worker.leaseSure ?? false,
+  bootstrapWorker: (config) => workerSystem.start(config),
+  isWorkerRunning: () => workerSystem.running !== undefined,
+  getWorkerStatus: status,
+  stopWorker: async () => {
+    const { workerId, status: state, success } = await workerSystem.stop();
+    return { success, running: false, status: state, ...(workerId !== undefined && { workerId }) };
+  },
+  transitionToGracefulShutdown: () => {
+    workerSystem.running?.worker.quiesce();
+    return status();
+  },
+  pollStepEvents: () => {
+    const { channel } = processWorker;
+    if (!readByHand.has(channel)) {
+      readByHand.add(channel);
+      channel.open(byHand);
+    }
+    return channel.poll();
+  },
+  completeStepEvent: async (eventId, result) => {
+    const handout = ownHandout(eventId);
+    if (!handout) return false;
+    const settled = resultOfExecution(result, handout.step.stepUuid);
+    handout.runBy ??= result.metadata?.workerId;
+    return handout.channel.complete(handout, settled, { version: VERSION });
+  },
+  checkpointYieldStepEvent: async (eventId, { cursor, itemsProcessed, accumulatedResults }) => {
+    const handout = ownHandout(eventId);
+    if (!handout) return false;
+    if (handout.state === 'taken') throw yieldsItself(handout);
+    const result = { cursor, items_processed: itemsProcessed, accumulated_results: accumulatedResults };
+    return handout.channel.yield(handout, StepHandlerResult.success(result, { checkpoint_yield: true }));
+  },
+  pollInProcessEvents: () => processEvents.poll(),
+  getFfiDispatchMetrics: () => processWorker.channel.metrics(),
+  checkStarvationWarnings: () => processWorker.channel.warnOfStarving(),
+  cleanupTimeouts: () => processWorker.channel.cleanUp(),
+  logError,
+  logWarn,
+  logInfo,
+  logDebug,
+  logTrace,
+});
+
+/** Handing it out again would run it twice. */
+function yieldsItself({ step, eventId }: Handout): FFIError {
+  const message = `step ${step.name} runs: a subscriber has taken event ${eventId}, so it yields by what its handler returns (checkpointYield)`;
+  return new FFIError(message, { retryable: false });
+}
+
+/** @throws WorkerNotInitializedError */
+function ownHandout(eventId: string): Handout | undefined {
+  const { channel } = processWorker;
+  const handout = handoutOf(eventId);
+  return handout?.channel === channel ? handout : undefined;
+}
+
+function status(): FfiWorkerStatus {
+  const { running, state } = workerSystem;
+  if (!running) return { success: true, running: false, status: state };
+  const { workerId, config } = running;
+  return { success: true, running: true, status: state, workerId, environment: config.environment };
+}

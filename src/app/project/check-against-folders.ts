@@ -1,0 +1,65 @@
+import { readFile } from 'node:fs/promises';
+import { PublisherNotFoundError } from '../../events/publishing/publisher-errors.ts';
+import { PublisherRegistry } from '../../events/publishing/publisher-registry.ts';
+import { silentLogger } from '../../logging/logger.ts';
+import type { HandlerProblem } from '../../registry/check-handlers.ts';
+import { problemsAt, type TemplateProblem } from '../../template/parse-template.ts';
+import type { TaskTemplate } from '../../template/task-template.ts';
+import { eventRegistries } from '../event-registries.ts';
+import type { NamedStepProblem } from './check-named-steps.ts';
+import { HandlerFolders } from './handler-folders.ts';
+import type { LoadedTemplates } from './load-templates.ts';
+
+/**
+ * Returns a problem, at its place in the template's file, for each step whose handler is not in the folders or names a
+ * step that does not exist. Also returns one for each event whose publisher the folders don't export.
+ * @throws TaskerError `handler_invalid`, `handler_not_found` when the folders themselves can't be read
+ */
+export async function checkAgainstFolders(
+  { fileOf }: Pick<LoadedTemplates, 'fileOf'>,
+  folders: readonly string[],
+): Promise<TemplateProblem[]> {
+  const events = eventRegistries({}, silentLogger);
+  const handlers = new HandlerFolders(folders, { logger: silentLogger, events });
+  await handlers.load();
+  const problems: TemplateProblem[] = [];
+  const named = await handlers.namedStepProblems([...fileOf.keys()]);
+  for (const [template, file] of fileOf) {
+    const missing = (await handlers.problems([template])).flatMap((problem) => findingsOf(problem, template));
+    const unknownSteps = named.flatMap((problem) => (problem.template === template ? findingOf(problem) : []));
+    const findings = [...missing, ...unknownSteps, ...withoutPublisher(template, events.publishers)];
+    if (findings.length > 0) problems.push(...problemsAt(await readFile(file, 'utf8'), findings, file));
+  }
+  return problems;
+}
+
+function findingsOf({ missing, message, steps }: HandlerProblem, template: TaskTemplate) {
+  return steps.map((name) => ({
+    severity: 'error' as const,
+    code: missing ? 'handler_not_found' : 'handler_invalid',
+    message: `step \`${name}\`: ${message}`,
+    path: ['steps', template.steps.findIndex((step) => step.name === name), 'handler'],
+  }));
+}
+
+function findingOf({ severity, message, template, step }: NamedStepProblem) {
+  const at = template.steps.findIndex(({ name }) => name === step);
+  return { severity, code: 'unknown_step', message, path: ['steps', at, 'handler'] };
+}
+
+function withoutPublisher({ steps }: TaskTemplate, publishers: PublisherRegistry) {
+  return steps.flatMap((step, at) =>
+    step.publishesEvents.flatMap(({ name, publisher }, place) => {
+      if (publisher === null || publishers.isRegistered(publisher)) return [];
+      // `tasker worker` uses publishers that a file registers there while it is imported.
+      if (PublisherRegistry.instance.isRegistered(publisher)) return [];
+      const { code, message } = new PublisherNotFoundError(publisher, publishers.registeredNames);
+      return {
+        severity: 'error' as const,
+        code,
+        message: `step \`${step.name}\`: event ${name}: ${message}`,
+        path: ['steps', at, 'publishes_events', place, 'publisher'],
+      };
+    }),
+  );
+}

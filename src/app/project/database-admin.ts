@@ -1,0 +1,168 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { defaultConfig, type LoadedConfig, loadConfig, withOverrides } from '../../config/load-config.ts';
+import { redactUrl } from '../../db/connection-error.ts';
+import { Database } from '../../db/database.ts';
+import { type EmbeddedStatus, embeddedStatus } from '../../db/embedded/embedded-status.ts';
+import { type EmbeddedServer, startEmbedded } from '../../db/embedded/start-embedded.ts';
+import { stopEmbedded } from '../../db/embedded/stop-embedded.ts';
+import { migrate, type SchemaStatus, schemaStatus } from '../../engine/migrate.ts';
+import { isTaskerError, messageOf, TaskerError } from '../../errors.ts';
+import { type Logger, silentLogger } from '../../logging/logger.ts';
+import { serverFacts } from '../../store/server/server-facts.ts';
+import { type OpenDatabase, openDatabase } from '../open-database.ts';
+
+/** Which database a tool means. */
+export interface DatabaseChoice {
+  /** Default: `DATABASE_URL`, else what the configuration says; without it the embedded server of this folder. */
+  databaseUrl?: string | undefined;
+  logger?: Logger;
+}
+
+/** What is known of a database. */
+export interface DatabaseStatus {
+  kind: 'server' | 'embedded';
+  /** Where it is, without its password. */
+  place: string;
+  /** False: the embedded server does not run (which is no fault: whoever needs it starts it). */
+  running: boolean;
+  /** PostgreSQL's version. */
+  version: string | null;
+  /** Undefined when it does not run. */
+  schema?: SchemaStatus;
+  /** Size of the database. */
+  bytes: number | null;
+  embedded?: EmbeddedStatus;
+}
+
+/** The folder of the embedded server of the current folder. */
+export function embeddedHome(): string {
+  return path.resolve(loadConfig().config.embeddedFolder);
+}
+
+/** The URL that counts; undefined: the embedded server is meant. */
+export function chosenUrl({ databaseUrl }: DatabaseChoice): string | undefined {
+  return databaseUrl ?? loadConfig().config.databaseUrl;
+}
+
+/**
+ * The configuration of a tool that only needs the database. When it is invalid and the URL is given, the defaults
+ * apply, with one warning.
+ * @throws TaskerError `config_invalid` when no URL is given
+ */
+export function configForTool(
+  { databaseUrl, logger = silentLogger }: DatabaseChoice,
+  { poolSize }: { poolSize?: number } = {},
+): LoadedConfig {
+  const overrides = { databaseUrl, poolSize };
+  try {
+    return loadConfig({ overrides });
+  } catch (error) {
+    if (databaseUrl === undefined || !isTaskerError(error) || error.code !== 'config_invalid') throw error;
+    logger.warn(
+      `using the defaults and the given database URL because the configuration is invalid: ${messageOf(error)}`,
+    );
+    return withOverrides(defaultConfig(), overrides);
+  }
+}
+
+/**
+ * Refuses an address that is no PostgreSQL URL before the driver makes something of it.
+ * @throws TaskerError `database_unreachable`
+ */
+export function checkUrl(choice: DatabaseChoice): void {
+  const { config, sources } = configForTool({ databaseUrl: choice.databaseUrl });
+  const url = config.databaseUrl;
+  if (url === undefined || (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url))) return;
+  const from = sources.databaseUrl.from === 'environment' ? sources.databaseUrl.name : 'the database URL';
+  throw new TaskerError(
+    'database_unreachable',
+    `${from} is no PostgreSQL URL; it looks like postgres://user:password@host:5432/database`,
+  );
+}
+
+/** Opens the database for tools, without touching its schema unless asked to. */
+export function openForTools(choice: DatabaseChoice, { migrate }: { migrate: boolean }): Promise<OpenDatabase> {
+  checkUrl(choice);
+  return openDatabase({
+    loaded: configForTool(choice, { poolSize: 2 }),
+    migrate,
+    logger: choice.logger ?? silentLogger,
+  });
+}
+
+/** Whether there is something to look at: a server, or an embedded database that was made before, perhaps by another user. */
+export function databaseExists(choice: DatabaseChoice): boolean {
+  return chosenUrl(choice) !== undefined || existsSync(path.join(embeddedHome(), 'postgres'));
+}
+
+/** Looks at the database; starts and changes nothing. */
+export async function databaseStatus(choice: DatabaseChoice): Promise<DatabaseStatus> {
+  checkUrl(choice);
+  const url = chosenUrl(choice);
+  const embedded = url === undefined ? await embeddedStatus(embeddedHome()) : undefined;
+  const reach = url ?? embedded?.url;
+  if (reach === undefined) {
+    const version = embedded?.version ?? null;
+    return {
+      kind: 'embedded',
+      place: embeddedHome(),
+      running: false,
+      version,
+      bytes: null,
+      ...(embedded && { embedded }),
+    };
+  }
+  const database = await Database.connect({ url: reach, poolSize: 2, logger: choice.logger ?? silentLogger });
+  try {
+    const [schema, facts] = await Promise.all([schemaStatus(database), serverFacts(database)]);
+    return {
+      kind: embedded ? 'embedded' : 'server',
+      place: embedded ? embeddedHome() : redactUrl(reach),
+      running: true,
+      version: facts.version,
+      schema,
+      bytes: facts.bytes,
+      ...(embedded && { embedded }),
+    };
+  } finally {
+    await database.close();
+  }
+}
+
+/** Brings the schema up to date; answers with the migrations that ran. */
+export async function migrateDatabase(choice: DatabaseChoice): Promise<{ place: string; ran: string[] }> {
+  const open = await openForTools(choice, { migrate: false });
+  try {
+    return { place: open.database.place, ran: await migrate(open.database, choice.logger ?? silentLogger) };
+  } finally {
+    await open.close();
+  }
+}
+
+/** Starts the embedded server of a folder, or joins it, and brings its schema up to date. */
+export async function holdEmbedded(folder: string, logger: Logger): Promise<EmbeddedServer> {
+  const server = await startEmbedded({ folder });
+  try {
+    const database = await Database.connect({ url: server.url, poolSize: 2, logger });
+    try {
+      await migrate(database, logger);
+    } finally {
+      await database.close();
+    }
+    return server;
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+}
+
+/** Status of the embedded server of a folder. */
+export function statusOfEmbedded(folder: string): Promise<EmbeddedStatus> {
+  return embeddedStatus(folder);
+}
+
+/** Stops the embedded server of this folder, whoever uses it; false: none ran. */
+export function stopOwnEmbedded(): Promise<boolean> {
+  return stopEmbedded(embeddedHome());
+}

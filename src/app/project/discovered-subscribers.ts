@@ -1,0 +1,118 @@
+import type { BasePublisher } from '../../events/publishing/base-publisher.ts';
+import { isPublisher, isPublisherClass } from '../../events/publishing/publisher-brand.ts';
+import type { BaseSubscriber } from '../../events/subscribing/base-subscriber.ts';
+import { isSubscriber, isSubscriberClass } from '../../events/subscribing/base-subscriber.ts';
+import { checkSubscriber } from '../../events/subscribing/check-subscriber.ts';
+import type { EventRegistries } from '../event-registries.ts';
+import { FolderClaims } from './folder-claims.ts';
+
+interface Found {
+  publishers: Map<string, BasePublisher>;
+  subscribers: Map<string, BaseSubscriber>;
+}
+
+const none = (): Found => ({ publishers: new Map(), subscribers: new Map() });
+
+/**
+ * The publishers and subscribers that folders of handlers export, on their way into registries: instances, and classes
+ * with a name of their own. What was registered by hand under the same name stays.
+ */
+export class DiscoveredSubscribers {
+  readonly #registries: EventRegistries;
+  /** By class: one that has not changed is the one from before. */
+  readonly #made = new Map<unknown, BasePublisher | BaseSubscriber>();
+  readonly #publishers: FolderClaims<BasePublisher>;
+  readonly #subscribers: FolderClaims<BaseSubscriber>;
+  #found = none();
+
+  constructor(registries: EventRegistries) {
+    this.#registries = registries;
+    this.#publishers = new FolderClaims(registries.publishers);
+    this.#subscribers = new FolderClaims(registries.subscribers);
+  }
+
+  /**
+   * Takes an export; answers with its name when it is a publisher or a subscriber.
+   * @throws TaskerError `subscriber_invalid`, before anything of the folder has changed
+   */
+  readonly take = (exported: unknown): string | undefined => {
+    if (isPublisher(exported)) return this.#takePublisher(exported);
+    if (isSubscriber(exported)) return this.#takeSubscriber(exported);
+    if (isPublisherClass(exported) && hasOwnName(exported, 'publisherName')) {
+      return this.#takePublisher(this.#instance(exported, () => new exported()));
+    }
+    if (isSubscriberClass(exported) && hasOwnName(exported, 'subscriberName')) {
+      return this.#takeSubscriber(this.#instance(exported, () => new exported() as BaseSubscriber));
+    }
+    return undefined;
+  };
+
+  /** Forgets what was taken and not applied. */
+  begin(): void {
+    this.#found = none();
+  }
+
+  /**
+   * Puts what was taken since {@link begin} into the registries, in the place of what was put there before.
+   * @throws TaskerError `conflict` when the registry of publishers is frozen, and others come or go
+   */
+  async apply(): Promise<void> {
+    this.applyPublishers();
+    await this.applySubscribers();
+  }
+
+  /** The first half of {@link apply}: it throws before anything has changed. */
+  applyPublishers(): void {
+    const { publishers } = this.#registries;
+    const there = [...publishers.listPublishers(), publishers.getOrDefault()].map(
+      (one) => [one.publisherName, one] as const,
+    );
+    const { removed, added, claimed } = this.#publishers.changeTo(this.#found.publishers, new Map(there));
+    publishers.exchange({ removed: removed.map(({ publisherName }) => publisherName), added });
+    this.#publishers.claim(claimed);
+  }
+
+  /** The second half of {@link apply}. */
+  async applySubscribers(): Promise<void> {
+    const { subscribers } = this.#registries;
+    const there = subscribers.listSubscribers().map((one) => [one.subscriberName, one] as const);
+    const { claimed, ...change } = this.#subscribers.changeTo(this.#found.subscribers, new Map(there));
+    await subscribers.exchange(change);
+    this.#subscribers.claim(claimed);
+  }
+
+  /**
+   * Takes out what came from the folders, at the end of their worker. What others have from there too stays, and so do the
+   * publishers of a frozen registry: the next worker of this process takes them over.
+   */
+  async leave(): Promise<void> {
+    this.begin();
+    if (this.#registries.publishers.isFrozen) this.#publishers.claim([]);
+    else this.applyPublishers();
+    await this.applySubscribers();
+  }
+
+  #instance<T extends BasePublisher | BaseSubscriber>(exported: unknown, make: () => T): T {
+    const before = this.#made.get(exported) as T | undefined;
+    if (before) return before;
+    const made = make();
+    this.#made.set(exported, made);
+    return made;
+  }
+
+  #takePublisher(publisher: BasePublisher): string {
+    this.#found.publishers.set(publisher.publisherName, publisher);
+    return publisher.publisherName;
+  }
+
+  #takeSubscriber(subscriber: BaseSubscriber): string {
+    checkSubscriber(subscriber);
+    this.#found.subscribers.set(subscriber.subscriberName, subscriber);
+    return subscriber.subscriberName;
+  }
+}
+
+/** A class that inherits its name is a base of others, or a variant. */
+function hasOwnName(exported: object, member: string): boolean {
+  return Object.hasOwn(exported, member) && Boolean((exported as Record<string, unknown>)[member]);
+}

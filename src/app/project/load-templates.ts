@@ -1,0 +1,146 @@
+import { readFileSync, statSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { messageOf, TaskerError } from '../../errors.ts';
+import { formatProblem, parseTemplate, type TemplateProblem } from '../../template/parse-template.ts';
+import type { TaskTemplate } from '../../template/task-template.ts';
+import { templateOfObject } from '../../template/template-of-object.ts';
+import { FEWEST_CACHED, TemplateCache } from './template-cache.ts';
+
+/** A template as a plain object, with the keys of a template file. */
+export interface TemplateObject {
+  readonly name: string;
+  readonly steps: readonly object[];
+  readonly [key: string]: unknown;
+}
+
+type OneSource = string | TaskTemplate | TemplateObject;
+
+/** Templates as `createTasker` takes them: a folder, a file, a parsed template, a plain object, or a list of these. */
+export type TemplateSource = OneSource | readonly OneSource[];
+
+/** What was found. */
+export interface LoadedTemplates {
+  templates: TaskTemplate[];
+  /** Warnings, and — where the caller wants to show them itself — errors. */
+  problems: TemplateProblem[];
+  files: string[];
+  /** The file of each template that was read from one. */
+  fileOf: Map<TaskTemplate, string>;
+  /** Namespaces that files with errors name. */
+  brokenNamespaces: string[];
+}
+
+const IS_TEMPLATE = /\.ya?ml$/i;
+const LARGEST_FILE = 1_048_576;
+
+async function filesOf(source: string): Promise<string[]> {
+  if (source.includes('\n')) {
+    throw new TaskerError(
+      'template_invalid',
+      'templates: a text of several lines is not a path; pass a template as mustParseTemplate(text)',
+    );
+  }
+  const info = await stat(source).catch((error: NodeJS.ErrnoException) => {
+    const why = error.code === 'ENOENT' ? 'does not exist' : `can't be read (${error.code})`;
+    throw new TaskerError('template_invalid', `templates: ${path.resolve(source)} ${why}`, { cause: error });
+  });
+  if (!info.isDirectory()) return [source];
+  const entries = await readdir(source, { withFileTypes: true, recursive: true });
+  return entries
+    .filter((entry) => entry.isFile() && IS_TEMPLATE.test(entry.name) && !entry.parentPath.includes('node_modules'))
+    .map((entry) => path.join(entry.parentPath, entry.name))
+    .sort();
+}
+
+/** Reads templates and reports every problem of every file; broken ones are left out. */
+export async function readTemplates(source: TemplateSource, environment: string): Promise<LoadedTemplates> {
+  const loaded: LoadedTemplates = { templates: [], problems: [], files: [], fileOf: new Map(), brokenNamespaces: [] };
+  const sources = Array.isArray(source) ? (source as readonly OneSource[]) : [source as OneSource];
+  for (const [at, one] of sources.entries()) {
+    if (typeof one !== 'string') {
+      const { template, problems } = templateOfObject(one, { at: Array.isArray(source) ? at : undefined, environment });
+      loaded.problems.push(...problems);
+      if (template) loaded.templates.push(template);
+      continue;
+    }
+    const files = await filesOf(one);
+    const cache = files.length < FEWEST_CACHED ? undefined : new TemplateCache(one, environment);
+    for (const file of files) readInto(loaded, file, { environment, cache });
+    cache?.save();
+  }
+  return loaded;
+}
+
+/** Not by promises: of a hundred small files, they cost more than the reading. */
+function readInto(
+  loaded: LoadedTemplates,
+  file: string,
+  { environment, cache }: { environment: string; cache: TemplateCache | undefined },
+): void {
+  loaded.files.push(file);
+  const text = textOf(file);
+  if (typeof text !== 'string') {
+    loaded.problems.push(text);
+    return;
+  }
+  let template = cache?.get(text) ?? null;
+  if (!template) {
+    const parsed = parseTemplate(text, { file, environment });
+    loaded.problems.push(...parsed.problems);
+    template = parsed.template;
+    if (template && parsed.problems.length === 0) cache?.add(text, template);
+  }
+  if (!template) {
+    const [, namespace] = /^namespace(?:_name)?:\s*["']?(\w+)/m.exec(text) ?? [];
+    if (namespace !== undefined) loaded.brokenNamespaces.push(namespace);
+    return;
+  }
+  loaded.templates.push(template);
+  loaded.fileOf.set(template, file);
+}
+
+/** The file's text, or why it can't be read. An unreadable file must not hide the problems of others. */
+function textOf(file: string): string | TemplateProblem {
+  try {
+    const { size } = statSync(file);
+    if (size <= LARGEST_FILE) return readFileSync(file, 'utf8');
+    const message = `the file has ${size} bytes; a template may have at most ${LARGEST_FILE}: split it into several templates`;
+    return problemWith(file, 'file_too_large', message);
+  } catch (error) {
+    return problemWith(file, 'file_unreadable', `the file can't be read: ${messageOf(error)}`);
+  }
+}
+
+function problemWith(file: string, code: string, message: string): TemplateProblem {
+  return { severity: 'error', code, message, file, line: 1, column: 1, path: '' };
+}
+
+/**
+ * Reads templates; all must be sound.
+ * @throws TaskerError `template_invalid` with every error of every file
+ */
+export async function loadTemplates(source: TemplateSource, environment: string): Promise<LoadedTemplates> {
+  const loaded = await readTemplates(source, environment);
+  const errors = loaded.problems.filter((problem) => problem.severity === 'error');
+  if (errors.length > 0) {
+    throw new TaskerError('template_invalid', errors.map(formatProblem).join('\n'), { details: { problems: errors } });
+  }
+  return loaded;
+}
+
+/**
+ * The warning about a worker that was given no template and no namespace. Undefined when it has one of these, or was
+ * given an empty list on purpose.
+ */
+export function withoutTemplates(
+  source: TemplateSource | undefined,
+  { namespaces, found }: { namespaces: readonly string[] | undefined; found: number },
+): string | undefined {
+  if (found > 0 || namespaces !== undefined) return undefined;
+  const sources = source === undefined ? [] : [source].flat();
+  if (source !== undefined && sources.length === 0) return undefined;
+  const places = sources.flatMap((one) => (typeof one === 'string' ? [path.resolve(one)] : []));
+  const where = places.length > 0 ? places.join(', ') : 'config/tasks or templates of this project';
+  return `there are no templates in ${where}; this worker serves the templates that are in the database`;
+}

@@ -1,0 +1,125 @@
+import { type LoadedConfig, loadConfig, withOverrides } from '../../config/load-config.ts';
+import { loggerOf } from '../../logging/any-logger.ts';
+import type { Logger } from '../../logging/logger.ts';
+import { moduleLogger } from '../../logging/module-logger.ts';
+import { type BindAddress, parseBindAddress } from '../../server/bind-address.ts';
+import { type OptionNames, refuseUnknown } from '../check-options.ts';
+import { type CreateTaskerOptions, LIMIT_OPTIONS, TASKER_OPTIONS } from '../create-tasker.ts';
+import { programLogger } from '../process/program-logger.ts';
+
+/** The worker's own HTTP port. */
+export interface WebOptions {
+  /** False: no port is opened. Default true. */
+  enabled?: boolean;
+  /** Default `127.0.0.1:8081`. Beyond this machine only health and metrics are answered. Port 0: any free one. */
+  bindAddress?: string;
+  /** Show the effective configuration, secrets hidden, at `/config`. Default false. */
+  configEndpointEnabled?: boolean;
+}
+
+/** How a {@link WorkerServer} works: what `createTasker` takes, and what a program of its own needs beside it. */
+export interface WorkerServerConfig extends Omit<CreateTaskerOptions, 'handlers' | 'worker' | 'autoStart' | 'signal'> {
+  /** Folders of handlers. Default: `TASKER_HANDLER_PATH`, else `worker.handlers.search_paths`. More may be registered with `getHandlerSystem()`. */
+  handlers?: string | readonly string[];
+  /** The only namespace to serve; `namespaces` names several. */
+  namespace?: string;
+  /** Of the server's own logger, when `logger` is not given. Default: `TASKER_LOG`, `LOG_LEVEL` or `RUST_LOG`, else `info`. */
+  logLevel?: 'error' | 'warn' | 'info' | 'debug' | 'trace';
+  /** True: the default port; false: none. */
+  web?: boolean | WebOptions;
+  /** Answer SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 while the server runs. Default false: they are yours. */
+  handleSignals?: boolean;
+  /** The same as `concurrency`. */
+  maxConcurrentHandlers?: number;
+  /** Accepted without effect: there is no native library to load. */
+  libraryPath?: string;
+  modulePath?: string | null;
+  /** Have no meaning here, and no effect: steps are waited for, not polled. */
+  pollIntervalMs?: number;
+  starvationCheckInterval?: number;
+  cleanupInterval?: number;
+  metricsInterval?: number;
+}
+
+const { handlers, worker: _worker, autoStart: _autoStart, signal: _signal, ...SHARED_OPTIONS } = TASKER_OPTIONS;
+const SERVER_OPTIONS: OptionNames<WorkerServerConfig> = {
+  ...SHARED_OPTIONS,
+  handlers,
+  namespace: true,
+  logLevel: true,
+  web: true,
+  handleSignals: true,
+  maxConcurrentHandlers: true,
+  libraryPath: true,
+  modulePath: true,
+  pollIntervalMs: true,
+  starvationCheckInterval: true,
+  cleanupInterval: true,
+  metricsInterval: true,
+};
+const WEB_OPTIONS: OptionNames<WebOptions> = { enabled: true, bindAddress: true, configEndpointEnabled: true };
+
+/** What a configuration comes to. */
+export interface ServerSettings {
+  /** All that is configured, and where it came from. */
+  loaded: LoadedConfig;
+  tasker: CreateTaskerOptions;
+  handlers: readonly string[];
+  environment: string;
+  logger: Logger;
+  web: { address: BindAddress; showConfig: boolean } | undefined;
+  handleSignals: boolean;
+  /** A start is refused when no file of the folders exports a handler; otherwise that is a warning. */
+  needsHandlers: boolean;
+  /** To be logged when the server starts. */
+  warnings: readonly string[];
+}
+
+/** Reads what a server is told, the environment and the configuration file. @throws TaskerError `config_invalid` */
+export function serverSettings(given: WorkerServerConfig): ServerSettings {
+  refuseUnknown('WorkerServer', given, SERVER_OPTIONS);
+  refuseUnknown('WorkerServer: limits', given.limits, LIMIT_OPTIONS);
+  if (typeof given.web !== 'boolean') refuseUnknown('WorkerServer: web', given.web, WEB_OPTIONS);
+  const loaded = loadedFor(given);
+  const { config } = loaded;
+  const { namespace: _namespace, handlers = config.handlerPaths, web: _web, maxConcurrentHandlers, ...rest } = given;
+  const environment = given.environment ?? config.environment;
+  const logger = given.logger
+    ? loggerOf(given.logger)
+    : programLogger({ level: given.logLevel, from: { configPath: given.configPath } });
+  return {
+    loaded,
+    tasker: {
+      ...rest,
+      config: loaded,
+      concurrency: given.concurrency ?? maxConcurrentHandlers,
+      logger,
+      templates: given.templates ?? (config.templatePaths.length > 0 ? config.templatePaths : undefined),
+    },
+    handlers: typeof handlers === 'string' ? [handlers] : handlers,
+    environment,
+    logger: moduleLogger(logger, 'server'),
+    web: config.webEnabled ? { address: config.webAddress, showConfig: config.webConfigEndpoint } : undefined,
+    handleSignals: given.handleSignals ?? false,
+    needsHandlers: false,
+    // The warnings of a configuration that was passed in were reported when it was loaded.
+    warnings: given.config ? [] : loaded.warnings,
+  };
+}
+
+/** The options over what environment and file say. */
+function loadedFor(given: WorkerServerConfig): LoadedConfig {
+  const { environment: _, namespace, logLevel, limits = {}, web = {}, ...same } = given;
+  const { enabled, bindAddress, configEndpointEnabled } = typeof web === 'boolean' ? { enabled: web } : web;
+  const loaded = given.config ?? loadConfig({ configPath: given.configPath });
+  return withOverrides(loaded, {
+    ...same,
+    ...limits,
+    concurrency: given.concurrency ?? given.maxConcurrentHandlers,
+    namespaces: given.namespaces ?? (namespace === undefined ? undefined : [namespace]),
+    log: logLevel && { level: logLevel, modules: {} },
+    webEnabled: enabled,
+    webAddress: bindAddress === undefined ? undefined : parseBindAddress(bindAddress),
+    webConfigEndpoint: configEndpointEnabled,
+  });
+}

@@ -1,0 +1,126 @@
+import { isConnectionError } from '../../engine/engine.ts';
+import { messageOf } from '../../errors.ts';
+import type { Check, CheckStatus, Checks } from '../../server/served-worker.ts';
+import { type Seen, SingleFlight } from '../../time/single-flight.ts';
+import type { Tasker } from '../tasker.ts';
+
+/** A database that takes longer for the shortest of questions is as good as gone: who asks must learn it within 5 s. */
+const SILENT_MS = 2_000;
+/** When the question itself is given up, and its connection with it. */
+const GIVE_UP_MS = 10_000;
+/** Probes that come closer together than this get the same answer. */
+const FRESH_MS = 500;
+/** Steps that wait: from here on the worker counts as degraded, and as not fit for more. */
+const DEPTH_DEGRADED = 10_000;
+const DEPTH_UNHEALTHY = 50_000;
+/** Of the steps that ended lately, the part that failed. */
+const ERRORS_DEGRADED = 0.05;
+const ERRORS_UNHEALTHY = 0.15;
+/** Fewer say nothing about a rate. */
+const FEWEST_STEPS = 20;
+const LATELY_MS = 60_000;
+/** By how much timers may be late. */
+const LAG_DEGRADED_MS = 1_000;
+
+interface Counted {
+  at: number;
+  processed: number;
+  failed: number;
+}
+
+/** Looks after a worker: its database, its registration, its queue, what came of its steps. */
+export class WorkerHealth {
+  readonly #tasker: Tasker;
+  readonly #database: SingleFlight<void>;
+  readonly #depth: SingleFlight<number>;
+  #before: Counted = { at: performance.now(), processed: 0, failed: 0 };
+  #since: Counted = this.#before;
+
+  constructor(tasker: Tasker) {
+    this.#tasker = tasker;
+    const { engine } = tasker;
+    this.#database = new SingleFlight(() => engine.ping({ timeoutMs: GIVE_UP_MS }), { freshMs: FRESH_MS });
+    this.#depth = new SingleFlight(
+      async () => {
+        const depths = await engine.queueDepths(tasker.vitals.namespaces, { timeoutMs: GIVE_UP_MS });
+        return [...depths.values()].reduce((sum, depth) => sum + depth, 0);
+      },
+      { freshMs: FRESH_MS },
+    );
+  }
+
+  /** What must hold so that steps are run. Never rejects; takes 2 s at most, whatever the database does. */
+  async readiness(): Promise<Checks> {
+    const [database, depth] = await Promise.all([this.#database.within(SILENT_MS), this.#depth.within(SILENT_MS)]);
+    return { database: asked(database), command_processor: this.#registered(), queue_processing: queued(depth) };
+  }
+
+  /** The same and everything else that is looked at. */
+  async details(): Promise<Checks> {
+    return {
+      ...(await this.readiness()),
+      event_system: this.#hearing(),
+      event_loop: this.#turning(),
+      step_processing: this.#stepsLately(),
+      circuit_breakers: now('healthy', 'there are none: what does not get through is tried again, later each time'),
+    };
+  }
+
+  #registered(): Check {
+    const { stats, vitals } = this.#tasker;
+    if (!stats?.workerId) return now('unhealthy', 'the worker is not registered yet');
+    if (!vitals.leaseSure) return now('unhealthy', 'the lease is over: its steps may have been given to other workers');
+    return now('healthy');
+  }
+
+  #hearing(): Check {
+    if (this.#tasker.vitals.hears) return now('healthy');
+    return now('degraded', 'no notifications arrive: work is found by looking, within some seconds');
+  }
+
+  #turning(): Check {
+    const { lagMs = 0, blocked = null } = this.#tasker.stats?.loop ?? {};
+    if (blocked && Date.now() - blocked.at.getTime() < LATELY_MS) {
+      const { handler, blockedMs } = blocked;
+      return now('degraded', `handler ${handler} blocked the event loop for ${Math.round(blockedMs)} ms`);
+    }
+    return lagMs < LAG_DEGRADED_MS ? now('healthy') : now('degraded', `timers are ${Math.round(lagMs)} ms late`);
+  }
+
+  #stepsLately(): Check {
+    const { processed = 0, failed = 0 } = this.#tasker.stats ?? {};
+    const at = performance.now();
+    if (at - this.#since.at >= LATELY_MS) {
+      this.#before = this.#since;
+      this.#since = { at, processed, failed };
+    }
+    const [all, wrong] = [processed - this.#before.processed, failed - this.#before.failed];
+    const rate = all < FEWEST_STEPS ? 0 : wrong / all;
+    if (rate < ERRORS_DEGRADED) return now('healthy');
+    const message = `${wrong} of the last ${all} steps failed`;
+    return now(rate < ERRORS_UNHEALTHY ? 'degraded' : 'unhealthy', message);
+  }
+}
+
+/** The check of something that needs no waiting. */
+export function now(status: CheckStatus, message?: string): Check {
+  return { status, ms: 0, checkedAt: new Date(), ...(message !== undefined && { message }) };
+}
+
+function asked(seen: Seen<void>): Check {
+  if (seen.kind === 'seen') return { ...now('healthy'), ms: seen.ms };
+  if (seen.kind === 'silent') {
+    return { ...now('unhealthy', `no answer for ${(seen.ms / 1000).toFixed(1)} seconds`), ms: seen.ms };
+  }
+  // What the driver and the server say may name hosts, users and databases.
+  const reason = isConnectionError(seen.error) ? 'it is not reached' : 'it answers with an error';
+  return { ...now('unhealthy', reason), detail: messageOf(seen.error), ms: seen.ms };
+}
+
+function queued(seen: Seen<number>): Check {
+  // That the database does not answer is told once, where it belongs.
+  if (seen.kind !== 'seen') return { ...now('degraded', 'the queue could not be looked at'), ms: seen.ms };
+  const { value, ms } = seen;
+  if (value < DEPTH_DEGRADED) return { ...now('healthy'), ms };
+  return { ...now(value < DEPTH_UNHEALTHY ? 'degraded' : 'unhealthy', `${value} steps wait for a worker`), ms };
+}

@@ -1,0 +1,87 @@
+import pc from 'picocolors';
+import { nearestKey } from '../../config/check-keys.ts';
+import { CONFIG_KEYS, CONFIG_NAMES, type ConfigName } from '../../config/config-keys.ts';
+import { INEFFECTIVE_KEYS, ineffectiveRow } from '../../config/ineffective-keys.ts';
+import { type LoadedConfig, loadConfig } from '../../config/load-config.ts';
+import { defaultOf } from '../../config/show/describe-keys.ts';
+import { phraseSource, shownValue } from '../../config/show/show-config.ts';
+import { TaskerError } from '../../errors.ts';
+import type { GlobalOptions } from '../options.ts';
+import { print, printJson } from '../show/output.ts';
+import { fields, table } from '../show/table.ts';
+
+/** `tasker config explain`: one key, or the list of all. A key may be named as in the file or as in the program. */
+export function configExplain(wanted: string | undefined, { json }: GlobalOptions): void {
+  if (wanted === undefined) {
+    listAll(json);
+    return;
+  }
+  const name = nameOf(wanted);
+  if (name === undefined) {
+    explainIneffective(wanted, json);
+    return;
+  }
+  const explained = explanationOf(name, loadConfig());
+  if (json) printJson(explained);
+  else print(phrase(explained));
+}
+
+function nameOf(wanted: string): ConfigName | undefined {
+  return CONFIG_NAMES.find((name) => {
+    const { path, also = [], variables = [] } = CONFIG_KEYS[name];
+    return [name, path, ...also, ...variables].includes(wanted);
+  });
+}
+
+function listAll(json: boolean | undefined): void {
+  const rows = CONFIG_NAMES.map((name) => ({ key: CONFIG_KEYS[name].path, about: CONFIG_KEYS[name].about }));
+  if (json) printJson(rows);
+  else
+    print(
+      table(
+        ['key', 'what it does'],
+        rows.map(({ key, about }) => [key, about]),
+      ),
+    );
+}
+
+function explainIneffective(wanted: string, json: boolean | undefined): void {
+  const row = ineffectiveRow(wanted) ?? ineffectiveRow(`${wanted}.x`);
+  if (row === undefined) {
+    const near = nearestKey(wanted);
+    const hint = near === undefined ? '`tasker config explain` lists all' : `did you mean ${near}?`;
+    throw new TaskerError('bad_request', `${wanted} is no key of the configuration; ${hint}`);
+  }
+  const reason = INEFFECTIVE_KEYS[row]!;
+  if (json) printJson({ key: wanted, effect: false, reason });
+  else print(`${wanted} is accepted and has no effect here: ${reason}`);
+}
+
+function explanationOf(name: ConfigName, { config, sources }: LoadedConfig) {
+  const { path, also = [], variables = [], about, form } = CONFIG_KEYS[name];
+  return {
+    key: path,
+    also,
+    variables,
+    option: name,
+    effect: true,
+    about,
+    must_be: form.words,
+    default: defaultOf(name).replaceAll('`', ''),
+    value: shownValue(name, config[name]) ?? null,
+    from: phraseSource(sources[name]),
+  };
+}
+
+function phrase(explained: ReturnType<typeof explanationOf>): string {
+  const { key, about, also, variables, option, value, from } = explained;
+  const rows = fields([
+    ['also', also.join(', ') || undefined],
+    ['variable', variables.join(', ') || undefined],
+    ['in a program', option],
+    ['must be', explained.must_be],
+    ['default', explained.default],
+    ['here', value === null ? 'the default' : `${JSON.stringify(value)} (${from})`],
+  ]);
+  return `${pc.bold(key)}\n${about.replaceAll('`', '')}\n\n${rows}`;
+}

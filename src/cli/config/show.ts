@@ -1,0 +1,25 @@
+import pc from 'picocolors';
+import { loadConfig } from '../../config/load-config.ts';
+import { phraseSource, shownValues } from '../../config/show/show-config.ts';
+import type { GlobalOptions } from '../options.ts';
+import { note, print, printJson } from '../show/output.ts';
+import { table } from '../show/table.ts';
+
+/** `tasker config show`: the configuration that counts here, secrets hidden. */
+export function configShow({ json, databaseUrl }: GlobalOptions): void {
+  const loaded = loadConfig({ overrides: { databaseUrl } });
+  const values = shownValues(loaded);
+  if (json) {
+    const entries = values.map(({ path, value, source }) => [path, { value: value ?? null, ...source }]);
+    printJson({ files: loaded.files, values: Object.fromEntries(entries), warnings: loaded.warnings });
+    return;
+  }
+  const rows = values.map(({ path, value, source }) => [
+    path,
+    value === undefined ? pc.dim('—') : JSON.stringify(value),
+    source.from === 'default' ? pc.dim('default') : phraseSource(source),
+  ]);
+  print(table(['key', 'value', 'from'], rows));
+  if (loaded.files.length === 0) note(pc.dim('there is no configuration file here'));
+  for (const line of loaded.warnings) note(`${pc.yellow('warning:')} ${line}`);
+}

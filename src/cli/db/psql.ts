@@ -1,0 +1,53 @@
+import { spawn } from 'node:child_process';
+import { openForTools } from '../../app/project/database-admin.ts';
+import { childEnvironment } from '../../config/child-environment.ts';
+import { consoleLogger } from '../../logging/console-logger.ts';
+import { EXIT } from '../exit-codes.ts';
+import type { GlobalOptions } from '../options.ts';
+import { note, print, printJson } from '../show/output.ts';
+
+interface DbPsqlOptions extends GlobalOptions {
+  url?: boolean;
+}
+
+/** `tasker db psql`: psql where it is found, else the URL. The embedded server runs as long as psql does. */
+export async function dbPsql(rest: readonly string[], options: DbPsqlOptions): Promise<void> {
+  const logger = consoleLogger({ level: options.verbose ? 'debug' : 'warn', form: 'notes' });
+  const open = await openForTools({ databaseUrl: options.databaseUrl, logger }, { migrate: false });
+  try {
+    const url = open.database.directUrl;
+    if (options.json) return printJson({ url });
+    if (options.url) return print(url);
+    const code = await psql(url, rest);
+    if (code === 'missing') {
+      note('psql is not in PATH; any PostgreSQL client takes this URL:');
+      print(url);
+    } else process.exitCode = code;
+  } finally {
+    await open.close();
+  }
+}
+
+function psql(url: string, rest: readonly string[]): Promise<number | 'missing'> {
+  const { place, password } = withoutPassword(url);
+  // Ctrl-C is for psql, which ends a query with it; and arguments can be read by every user of the machine.
+  const ignore = () => {};
+  process.on('SIGINT', ignore);
+  return new Promise((resolve, reject) => {
+    const child = spawn('psql', ['-d', place, ...rest], {
+      stdio: 'inherit',
+      env: childEnvironment({ PGPASSWORD: password }),
+    });
+    child.once('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'ENOENT' ? resolve('missing') : reject(error),
+    );
+    child.once('exit', (code) => resolve(code ?? EXIT.failed));
+  }).finally(() => process.off('SIGINT', ignore)) as Promise<number | 'missing'>;
+}
+
+function withoutPassword(url: string): { place: string; password: string | undefined } {
+  const parsed = new URL(url);
+  const password = parsed.password === '' ? undefined : decodeURIComponent(parsed.password);
+  parsed.password = '';
+  return { place: parsed.href, password };
+}

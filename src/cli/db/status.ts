@@ -1,0 +1,56 @@
+import pc from 'picocolors';
+import { isEmbeddedAllowed } from '../../app/embedded-allowed.ts';
+import { type DatabaseStatus, databaseStatus } from '../../app/project/database-admin.ts';
+import { loadConfig } from '../../config/load-config.ts';
+import { EXIT } from '../exit-codes.ts';
+import type { GlobalOptions } from '../options.ts';
+import { print, printJson } from '../show/output.ts';
+import { fields } from '../show/table.ts';
+
+/** `tasker db status`: looks at the database without starting it. */
+export async function dbStatus(options: GlobalOptions): Promise<void> {
+  const status = await databaseStatus(options);
+  if (options.json) printJson(jsonOf(status));
+  else print(describe(status));
+  if (!status.running) process.exitCode = EXIT.failed;
+}
+
+function jsonOf({ kind, place, running, version, schema, bytes, embedded }: DatabaseStatus): Record<string, unknown> {
+  return {
+    kind,
+    place,
+    running,
+    version,
+    schema: schema ?? null,
+    bytes,
+    pid: embedded?.pid ?? null,
+    in_use: embedded?.inUse ?? null,
+    data_folder: embedded?.dataFolder ?? null,
+    log_file: embedded?.logFile ?? null,
+  };
+}
+
+function describe({ kind, place, running, version, schema, bytes, embedded }: DatabaseStatus): string {
+  const pending = schema?.pending ?? [];
+  const schemaText =
+    schema === undefined
+      ? null
+      : pending.length === 0
+        ? `up to date (${schema.applied.at(-1)})`
+        : pc.yellow(`lacks ${pending.join(', ')}; \`npx tasker db migrate\` adds them`);
+  return fields([
+    ['database', kind === 'embedded' ? `embedded, in ${place}` : place],
+    ['state', running ? pc.green('running') : version === null ? notMade() : 'not running; whoever needs it starts it'],
+    ['process', embedded?.pid === undefined ? null : String(embedded.pid)],
+    ['version', version === null ? null : `PostgreSQL ${version}`],
+    ['schema', schemaText],
+    ['size', bytes === null ? null : `${(bytes / 1_048_576).toFixed(1)} MB`],
+    ['log', embedded && version !== null ? embedded.logFile : null],
+  ]);
+}
+
+function notMade(): string {
+  return isEmbeddedAllowed(loadConfig())
+    ? 'not made yet; `npx tasker dev` or `npx tasker db start` makes it'
+    : 'not made: set DATABASE_URL to your PostgreSQL server';
+}

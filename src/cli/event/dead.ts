@@ -1,0 +1,75 @@
+import type { Tasker } from '../../app/tasker.ts';
+import { TaskerError } from '../../errors.ts';
+import { confirmed } from '../confirm.ts';
+import type { GlobalOptions } from '../options.ts';
+import { counted } from '../show/counted.ts';
+import { note, print, printJson } from '../show/output.ts';
+import { spanOf } from '../show/paint.ts';
+import { table } from '../show/table.ts';
+import { snakeKeys } from '../show/views.ts';
+import { withTasker } from '../with-tasker.ts';
+
+/** Options of `tasker event dead`. */
+export interface EventDeadOptions extends GlobalOptions {
+  /** Of the list; default 20. */
+  limit?: number;
+  event?: string;
+  redeliver?: boolean;
+  discard?: boolean;
+  yes?: boolean;
+}
+
+type Dead = Awaited<ReturnType<Tasker['events']['dead']>>[number];
+
+/** `tasker event dead`: deliveries that were given up, and what is to become of them. */
+export async function eventDead(group: string | undefined, options: EventDeadOptions): Promise<void> {
+  const { redeliver, discard, limit } = options;
+  if (redeliver && discard) throw new TaskerError('bad_request', '--redeliver and --discard: choose one of them');
+  if (!redeliver && !discard) return withTasker(options, {}, (tasker) => list(tasker, group, options));
+  if (limit !== undefined) {
+    throw new TaskerError(
+      'bad_request',
+      `--limit ${limit} is of the list alone: ${discard ? '--discard' : '--redeliver'} takes all dead letters of the group; leave --limit out, and name one event with --event <id> when not all are meant`,
+    );
+  }
+  if (group === undefined)
+    throw new TaskerError('bad_request', 'whose? name the group; `npx tasker event groups` lists them');
+  await withTasker(options, {}, (tasker) => act(tasker, group, options));
+}
+
+async function list(
+  tasker: Tasker,
+  group: string | undefined,
+  { limit = 20, event, json }: EventDeadOptions,
+): Promise<void> {
+  const dead = await tasker.events.dead({
+    limit,
+    ...(group !== undefined && { group }),
+    ...(event !== undefined && { eventId: event }),
+  });
+  if (json) return printJson(dead.map((one) => ({ ...snakeKeys(one), event: snakeKeys(one.event) })));
+  if (dead.length === 0) return note('no dead letters');
+  print(deadTable(dead, Date.now()));
+}
+
+async function act(tasker: Tasker, group: string, { event, discard, yes, json }: EventDeadOptions): Promise<void> {
+  const which = { group, ...(event !== undefined && { eventId: event }) };
+  const what = event === undefined ? `all dead letters of ${group}` : `event ${event} for ${group}`;
+  const verb = discard ? 'forget' : 'deliver again';
+  if (!yes && !(await confirmed(`${verb}: ${what}?`))) return note('nothing was done');
+  const count = await (discard ? tasker.events.discard(which) : tasker.events.redeliver(which));
+  if (json) printJson({ group, [discard ? 'discarded' : 'redelivered']: count });
+  else print(`${counted(count, 'dead letter')} ${discard ? 'forgotten' : `of ${group} will be delivered again`}`);
+}
+
+function deadTable(dead: readonly Dead[], now: number): string {
+  const rows = dead.map((one) => [
+    one.group,
+    one.event.eventId,
+    one.event.name,
+    String(one.attempts),
+    `${spanOf(now - Date.parse(one.diedAt))} ago`,
+    one.error,
+  ]);
+  return table(['group', 'event', 'name', 'attempts', 'died', 'error'], rows);
+}

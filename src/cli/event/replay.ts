@@ -1,0 +1,38 @@
+import { confirmed } from '../confirm.ts';
+import type { GlobalOptions } from '../options.ts';
+import { counted } from '../show/counted.ts';
+import { note, print, printJson } from '../show/output.ts';
+import { ProgressLine } from '../show/progress-line.ts';
+import { withTasker } from '../with-tasker.ts';
+import { asFilter, type EventFilterOptions } from './views.ts';
+
+/** Options of `tasker event replay`. */
+export interface EventReplayOptions extends GlobalOptions, EventFilterOptions {
+  dryRun?: boolean;
+  yes?: boolean;
+}
+
+/** `tasker event replay`: delivers events to a group again, once somebody has said yes to how many. */
+export async function eventReplay(group: string, options: EventReplayOptions): Promise<void> {
+  const { dryRun, yes, json } = options;
+  await withTasker(options, {}, async (tasker) => {
+    const which = { group, ...asFilter(options) };
+    const count = await tasker.events.countReplay(which);
+    if (dryRun || count === 0) {
+      if (json) printJson({ group, replayed: 0, would_replay: count });
+      else print(`${counted(count, 'event')} would be delivered to ${group} again`);
+      return;
+    }
+    if (!yes && !(await confirmed(`deliver ${counted(count, 'event')} to ${group} again?`)))
+      return note('nothing was done');
+    const progress = new ProgressLine();
+    const replayed = await tasker.events
+      .replay(which, { onProgress: ({ replayed, share }) => progress.show(`${replayed} of ${count} events`, share) })
+      .finally(() => progress.clear());
+    if (json) printJson({ group, replayed });
+    else
+      print(
+        `${counted(replayed, 'event')} will be delivered to ${group} again; \`npx tasker event lag ${group}\` tells how far it is`,
+      );
+  });
+}

@@ -1,0 +1,14 @@
+import { typesOf } from '../../template/generate/template-types.ts';
+import { counted } from '../show/counted.ts';
+import { note, printJson } from '../show/output.ts';
+import { type GenerateOptions, putGenerated, templatesFor } from './put-generated.ts';
+
+/** `tasker generate types`: TypeScript for payloads of events and contexts of tasks. */
+export async function generateTypes(paths: readonly string[], options: GenerateOptions): Promise<void> {
+  const { text, counts, warnings, unknown } = typesOf(await templatesFor(paths, options));
+  if (options.json && options.out === undefined) return printJson({ types: text, warnings, unknown });
+  for (const warning of warnings) note(`warning: ${warning}`);
+  for (const place of unknown) note(`unknown: ${place}`);
+  putGenerated(text, options, `${counted(counts.events, 'event')}, ${counted(counts.inputs, 'input')}`);
+  if (options.json) printJson({ out: options.out, ...counts, warnings, unknown });
+}

@@ -1,0 +1,74 @@
+import pc from 'picocolors';
+import type { Tasker, TaskSnapshot } from '../../app/tasker.ts';
+import { messageOf } from '../../errors.ts';
+import { LiveScreen } from '../show/live-screen.ts';
+import { type Parents, parentsOf } from '../show/step-tree.ts';
+import type { Task } from '../show/views.ts';
+import { RESTING, taskBlock } from '../task/follow.ts';
+import { taskTable } from '../task/list.ts';
+
+const LOOK_MS = 400;
+const RECENT = 6;
+
+/** The live view of `tasker dev`: recent tasks, and the steps of the one that goes on. Lines scroll above it. */
+export class DevView {
+  readonly #screen: LiveScreen;
+  #tasker: Tasker | undefined;
+  #recent: Task[] = [];
+  #focus: (TaskSnapshot & { parents: Parents }) | undefined;
+  #hint: string[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #trouble: string | undefined;
+
+  constructor(terminal: NodeJS.WriteStream) {
+    this.#screen = new LiveScreen(terminal, (spinner) => this.#frame(spinner));
+  }
+
+  print(line: string): void {
+    this.#screen.print(line);
+  }
+
+  /** Begins to look. `hint`: what stands there while there are no tasks. */
+  show(tasker: Tasker, hint: string[]): void {
+    this.#tasker = tasker;
+    this.#hint = hint;
+    void this.#look();
+  }
+
+  end(): void {
+    this.#tasker = undefined;
+    clearTimeout(this.#timer);
+    this.#screen.end();
+  }
+
+  async #look(): Promise<void> {
+    const tasker = this.#tasker;
+    if (!tasker) return;
+    try {
+      this.#recent = await tasker.listTasks({ limit: RECENT });
+      const task = this.#recent.find(({ status }) => !RESTING.has(status)) ?? this.#recent[0];
+      if (task) {
+        const [steps, parents] = await Promise.all([tasker.getSteps(task.taskUuid), parentsOf(tasker, task)]);
+        this.#focus = { task, steps, parents };
+      }
+      this.#trouble = undefined;
+    } catch (error) {
+      this.#trouble = `the view is not up to date: ${messageOf(error)}`;
+    }
+    if (this.#tasker) this.#timer = setTimeout(() => void this.#look(), LOOK_MS);
+  }
+
+  #frame(spinner: string): string[] {
+    if (!this.#tasker) return [];
+    const trouble = this.#trouble === undefined ? [] : [pc.yellow(this.#trouble)];
+    if (!this.#focus) return ['', ...this.#hint, ...trouble];
+    const { parents, ...snapshot } = this.#focus;
+    return [
+      '',
+      ...taskTable(this.#recent, Date.now()).split('\n'),
+      '',
+      ...taskBlock(snapshot, parents, spinner),
+      ...trouble,
+    ];
+  }
+}

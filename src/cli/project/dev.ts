@@ -1,0 +1,128 @@
+import path from 'node:path';
+import pc from 'picocolors';
+import { createTasker } from '../../app/create-tasker.ts';
+import { eventRegistries } from '../../app/event-registries.ts';
+import { programLogger } from '../../app/process/program-logger.ts';
+import { checkUrl, chosenUrl, embeddedHome } from '../../app/project/database-admin.ts';
+import { nameOf, Project } from '../../app/project/project.ts';
+import type { Tasker } from '../../app/tasker.ts';
+import { loadConfig } from '../../config/load-config.ts';
+import { messageOf } from '../../errors.ts';
+import { moduleLogger } from '../../logging/module-logger.ts';
+import { exampleCommand } from '../example-command.ts';
+import { EXIT, exitCodeOf } from '../exit-codes.ts';
+import { leave } from '../leave.ts';
+import { reportError } from '../report-error.ts';
+import { note } from '../show/output.ts';
+import { fields } from '../show/table.ts';
+import { listenForStop } from '../stop-signal.ts';
+import { DevView } from './dev-view.ts';
+import { runnableFolders } from './folders.ts';
+import { watchFolder } from './watch-folder.ts';
+import { drainOf, taskerOptions, type WorkerOptions } from './worker.ts';
+
+/** `tasker dev`: database, worker, reloading and a view of what goes on, until Ctrl-C. */
+export async function dev(options: WorkerOptions): Promise<void> {
+  const stop = listenForStop();
+  const ended = new AbortController();
+  let starting = true;
+  let view: DevView | undefined;
+  const tell = (line: string) => (view ? view.print(line) : note(line));
+  try {
+    const folders = runnableFolders(options);
+    checkUrl(options);
+    const config = loadConfig();
+    const { environment } = config.config;
+    const form = options.json ? 'json' : 'lines';
+    const logger = programLogger({ level: options.verbose ? 'debug' : undefined, form, write: tell });
+    const events = eventRegistries({}, moduleLogger(logger, 'events'));
+    const project = new Project({ ...folders, environment, logger, events, tell });
+    // Before anything is read: what changes while the start goes on is read once more after it.
+    const signal = AbortSignal.any([stop.signal, ended.signal]);
+    const beginReloading = watchProject(project, { folders, signal, tell });
+    const [, sound] = await Promise.all([project.readTemplates(), project.readHandlers()]);
+    if (sound) await project.warnIfEmpty();
+    const { templates } = project;
+    for (const line of config.warnings) logger.warn(line);
+    const tasker = await createTasker({
+      config,
+      ...events,
+      ...taskerOptions(options),
+      templates,
+      handlers: project.library.registry,
+      logger,
+    });
+    starting = false;
+    await tasker.serveToo(project.brokenNamespaces);
+    beginReloading(tasker);
+    for (const line of greeting(project, tasker, options)) tell(line);
+    if (process.stdout.isTTY && !options.json) {
+      view = new DevView(process.stdout);
+      view.show(tasker, ['no tasks yet']);
+    }
+    await stop.requested;
+    view?.end();
+    view = undefined;
+    if (tasker.stats?.running) tell('stopping: running handlers may finish; Ctrl-C again ends at once');
+    await tasker.stop(drainOf(options));
+  } catch (error) {
+    view?.end();
+    reportError(error, options);
+    process.exitCode = starting ? exitCodeOf(error, { starting }) : EXIT.failed;
+  } finally {
+    ended.abort();
+    stop.release();
+    leave();
+  }
+}
+
+function greeting(project: Project, tasker: Tasker, options: WorkerOptions): string[] {
+  const [first] = project.templates;
+  const place = chosenUrl(options) === undefined ? `embedded PostgreSQL in ${embeddedHome()}` : tasker.place;
+  const about = fields([
+    ['database', place],
+    ['templates', project.templates.map(nameOf).join(', ') || 'none yet'],
+    ['handlers', project.library.registry.listHandlers().join(', ') || 'none yet'],
+  ]);
+  const how = first ? ['', 'Create a task from another terminal:', `  ${pc.bold(exampleCommand(first))}`] : [];
+  return [
+    ...about.split('\n'),
+    ...how,
+    '',
+    pc.dim('Templates and handlers are reloaded when they change. Ctrl-C stops.'),
+  ];
+}
+
+interface Watched {
+  folders: { templates: string[]; handlers: string[] };
+  signal: AbortSignal;
+  tell: (line: string) => void;
+}
+
+/**
+ * Watches a project's folders. What has changed is read when the function that it answers with has been given a tasker,
+ * one reload after the other: the second one sees what the first one made.
+ */
+function watchProject(project: Project, { folders, signal, tell }: Watched): (tasker: Tasker) => void {
+  let begin!: (tasker: Tasker) => void;
+  const begun = new Promise<Tasker>((resolve) => {
+    begin = resolve;
+  });
+  let last: Promise<unknown> = Promise.resolve();
+  const watchAll = (paths: readonly string[], reload: (tasker: Tasker) => Promise<unknown>) => {
+    for (const folder of paths) {
+      watchFolder(folder, {
+        signal,
+        onChange: () => {
+          last = last
+            .then(async () => reload(await begun))
+            .catch((error: unknown) => tell(`error: reloading: ${messageOf(error)}`));
+        },
+        onLost: (error) => tell(`${path.resolve(folder)} can't be watched: ${error.message}; restart to see changes`),
+      });
+    }
+  };
+  watchAll(folders.templates, (tasker) => project.reloadTemplates(tasker));
+  watchAll(folders.handlers, (tasker) => project.reloadHandlers(tasker));
+  return begin;
+}

@@ -1,0 +1,62 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import pc from 'picocolors';
+import type { GlobalOptions } from '../options.ts';
+import { note, print, printJson } from '../show/output.ts';
+import { commonJsAdvice, type FirstFile, firstFiles } from './first-files.ts';
+import { folderError } from './folder-error.ts';
+import { addScripts, readPackage } from './package-json.ts';
+
+interface InitOptions extends GlobalOptions {
+  typescript?: boolean;
+}
+
+/** `tasker init`: a first workflow into the current project. What is there already is left as it is. */
+export async function init({ json, typescript = false }: InitOptions): Promise<void> {
+  const found = await readPackage(process.cwd());
+  const project = { ...found, usesTypeScript: found.usesTypeScript || typescript };
+  const { files, testScript, runTest } = firstFiles(project);
+  let testCommand = runTest;
+  const written: string[] = [];
+  const kept: string[] = [];
+  try {
+    for (const file of files) {
+      const known = existingForm(file.path);
+      if (known === undefined) written.push(await write(file));
+      else {
+        kept.push(known);
+        testCommand = testCommand.replace(file.path, known);
+      }
+    }
+    const scripts = await addScripts(project, { dev: 'tasker dev', worker: 'tasker worker', test: testScript });
+    if (scripts.length > 0) written.push(`package.json (scripts ${scripts.join(', ')})`);
+  } catch (error) {
+    throw folderError(process.cwd(), error);
+  }
+  const next = [...(project.dependsOnUs ? [] : ['npm install tasker-core']), 'npx tasker dev', testCommand];
+  const advice = commonJsAdvice(project, written);
+  if (json) {
+    printJson({ written, kept, next, advice: advice ?? null });
+    return;
+  }
+  for (const file of written) print(`${pc.green('wrote')}  ${file}`);
+  for (const file of kept) print(`${pc.dim('kept')}   ${file}, which was there`);
+  if (kept.includes('.gitignore') && !(await readFile('.gitignore', 'utf8')).includes('.tasker'))
+    note('add .tasker/ to .gitignore: the embedded database lives there');
+  if (advice !== undefined) note(advice);
+  note(['', 'next:', ...next.map((command) => `  ${command}`)].join('\n'));
+}
+
+/** The file, or the same file with another ending: a renamed handler must not exist twice. */
+function existingForm(file: string): string | undefined {
+  const ending = /\.m?[jt]s$/;
+  const forms = ending.test(file) ? ['.ts', '.mts', '.js', '.mjs'].map((one) => file.replace(ending, one)) : [file];
+  return [file, ...forms].find((one) => existsSync(one));
+}
+
+async function write({ path: file, text }: FirstFile): Promise<string> {
+  await mkdir(path.dirname(file), { recursive: true });
+  await writeFile(file, text, { flag: 'wx' });
+  return file;
+}

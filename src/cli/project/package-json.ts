@@ -1,0 +1,76 @@
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { messageOf, TaskerError } from '../../errors.ts';
+
+/** What `tasker init` needs to know of a project. */
+export interface Project {
+  folder: string;
+  /** `package.json` as it stands. */
+  text: string;
+  usesTypeScript: boolean;
+  usesVitest: boolean;
+  usesZod: boolean;
+  /** Module type of its `.js` and `.ts` files. `unsaid` is CommonJS, except for a `.js` file with `import`. */
+  modules: 'esm' | 'commonjs' | 'unsaid';
+  dependsOnUs: boolean;
+}
+
+interface Manifest {
+  name?: string;
+  version?: string;
+  type?: string;
+  scripts?: Record<string, string>;
+  dependencies?: Record<string, string>;
+  devDependencies?: Record<string, string>;
+}
+
+/** Reads a project's `package.json`. Throws `bad_request` without one, and when it is not JSON. */
+export async function readPackage(folder: string): Promise<Project> {
+  const file = path.join(folder, 'package.json');
+  if (!existsSync(file)) {
+    throw new TaskerError('bad_request', `there is no package.json in ${folder}; run \`npm init -y\` first`);
+  }
+  const text = await readFile(file, 'utf8');
+  const { dependencies, devDependencies, type } = parse(text, file);
+  const has = (name: string) => name in { ...dependencies, ...devDependencies };
+  return {
+    folder,
+    text,
+    usesTypeScript: has('typescript') || existsSync(path.join(folder, 'tsconfig.json')),
+    usesVitest: has('vitest'),
+    usesZod: has('zod'),
+    modules: type === 'module' ? 'esm' : type === 'commonjs' ? 'commonjs' : 'unsaid',
+    dependsOnUs: has('tasker-core'),
+  };
+}
+
+/** The name and the version of the project in a folder; without a `package.json` the folder's name and 0.0.0. */
+export async function readIdentity(folder: string): Promise<{ name: string; version: string }> {
+  const file = path.join(folder, 'package.json');
+  const { name, version } = existsSync(file) ? parse(await readFile(file, 'utf8'), file) : {};
+  return { name: name || path.basename(folder) || 'tasker', version: version || '0.0.0' };
+}
+
+function parse(text: string, file: string): Manifest {
+  try {
+    return JSON.parse(text) as Manifest;
+  } catch (cause) {
+    throw new TaskerError('bad_request', `${file} is not JSON: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** The script `test` that `npm init` writes. */
+const NO_TEST = 'echo "Error: no test specified" && exit 1';
+
+/** Adds scripts whose names are free, and returns those names. npm's placeholder counts as free. */
+export async function addScripts({ folder, text }: Project, scripts: Record<string, string>): Promise<string[]> {
+  const file = path.join(folder, 'package.json');
+  const manifest = parse(text, file);
+  const fresh = Object.entries(scripts).filter(([name]) => [undefined, NO_TEST].includes(manifest.scripts?.[name]));
+  if (fresh.length === 0) return [];
+  const changed = { ...manifest, scripts: { ...manifest.scripts, ...Object.fromEntries(fresh) } };
+  const indent = /^([ \t]+)"/m.exec(text)?.[1] ?? '  ';
+  await writeFile(file, `${JSON.stringify(changed, null, indent)}${text.endsWith('\n') ? '\n' : ''}`);
+  return fresh.map(([name]) => name);
+}

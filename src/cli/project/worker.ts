@@ -1,0 +1,116 @@
+import { handleSignals } from '../../app/process/handle-signals.ts';
+import { programLogger } from '../../app/process/program-logger.ts';
+import { ShutdownController } from '../../app/process/shutdown-controller.ts';
+import { checkUrl } from '../../app/project/database-admin.ts';
+import { WorkerServer } from '../../app/server/worker-server.ts';
+import { loadConfig } from '../../config/load-config.ts';
+import { WorkerBootstrapError } from '../../errors/worker-errors.ts';
+import { isTaskerError, messageOf } from '../../errors.ts';
+import type { Logger } from '../../logging/logger.ts';
+import { EXIT, exitCodeOf } from '../exit-codes.ts';
+import { leave } from '../leave.ts';
+import type { GlobalOptions } from '../options.ts';
+import { reportError } from '../report-error.ts';
+import { note } from '../show/output.ts';
+import { runnableFolders } from './folders.ts';
+
+/** Options of `tasker worker` and `tasker dev`. */
+export interface WorkerOptions extends GlobalOptions {
+  concurrency?: number;
+  namespace?: string[];
+  /** Milliseconds. */
+  drainTimeout?: number;
+  name?: string;
+  /** Of `tasker worker`: an address to listen on, or `off`. */
+  web?: string;
+}
+
+/** `tasker worker`: a worker server that runs steps until a signal comes, then lets running ones finish. */
+export async function worker(options: WorkerOptions): Promise<void> {
+  const shutdown = new ShutdownController();
+  const server = new WorkerServer();
+  server.needsHandlers = true;
+  const logger = workerLogger(options);
+  const release = listen(server, shutdown, logger);
+  try {
+    const config = loadConfig();
+    const folders = runnableFolders(options);
+    checkUrl(options);
+    const web = webOf(options);
+    // A stop that comes while it starts is not to wait for the end of the start.
+    void shutdown.promise.then(() => server.shutdown().catch(() => undefined));
+    for (const line of config.warnings) logger.warn(line);
+    await server.start({
+      config,
+      ...taskerOptions(options),
+      ...folders,
+      ...drainOf(options),
+      ...(web && { web }),
+      logger,
+    });
+    logger.info({ database: server.tasker?.place }, 'worker is ready');
+    await shutdown.promise;
+    await server.shutdown();
+    if (server.status().activeHandlers > 0) process.exitCode = EXIT.failed;
+  } catch (error) {
+    await fail(error, { options, server, shutdown });
+  } finally {
+    release();
+    leave();
+  }
+}
+
+interface Ending {
+  options: WorkerOptions;
+  server: WorkerServer;
+  shutdown: ShutdownController;
+}
+
+async function fail(error: unknown, { options, server, shutdown }: Ending): Promise<void> {
+  // Who stops a worker that is still starting gets what was asked for.
+  if (shutdown.isRequested && isTaskerError(error) && error.code === 'stopped') return await server.shutdown();
+  const starting = server.getState() === 'error' || server.getState() === 'initialized';
+  const shown = error instanceof WorkerBootstrapError ? error.cause : error;
+  reportError(shown, options);
+  process.exitCode = shutdown.isRequested ? EXIT.failed : exitCodeOf(shown, { starting });
+}
+
+function listen(server: WorkerServer, shutdown: ShutdownController, logger: Logger): () => void {
+  return handleSignals({
+    stop: (signal) => {
+      logger.info({ signal, running: server.status().activeHandlers }, 'stopping: running handlers may finish');
+      shutdown.trigger(signal);
+    },
+    hurry: (signal) => {
+      if (signal === 'SIGINT') {
+        note('stopped at once; steps that were running go back when their lease is over');
+        process.exit(EXIT.interrupted);
+      }
+      logger.info({ signal, running: server.status().activeHandlers }, 'running handlers are told to end now');
+      server.hurry();
+    },
+    report: () => logger.info({ ...server.status() }, 'worker status'),
+    reload: () => {
+      server.reload().catch((error: unknown) => logger.error({ error: messageOf(error) }, 'reloading went wrong'));
+    },
+  });
+}
+
+function webOf({ web }: WorkerOptions): { enabled: false } | { bindAddress: string } | undefined {
+  if (web === undefined) return undefined;
+  return web === 'off' ? { enabled: false } : { bindAddress: web };
+}
+
+/** What the options say to `createTasker`. */
+export function taskerOptions({ databaseUrl, concurrency, namespace, name }: WorkerOptions) {
+  return { databaseUrl, databaseDirectUrl: databaseUrl, concurrency, namespaces: namespace, name };
+}
+
+/** How long running handlers may take to finish. */
+export function drainOf({ drainTimeout }: WorkerOptions): { drainTimeoutMs?: number } {
+  return drainTimeout === undefined ? {} : { drainTimeoutMs: drainTimeout };
+}
+
+function workerLogger({ json, verbose }: GlobalOptions): Logger {
+  return programLogger({ level: verbose ? 'debug' : undefined, form: json ? 'json' : undefined });
+}

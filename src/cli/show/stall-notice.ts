@@ -1,0 +1,83 @@
+import type { Explanation, StepExplanation } from '../../app/why.ts';
+
+/** Time without movement before the reason is shown, and the interval at which it is looked up again. */
+const STALL_MS = 2_000;
+/** Reasons that are shown at once. */
+const MOST_REASONS = 3;
+/** Maximum number of step names in one reason. */
+const MOST_NAMES = 3;
+
+/** Options of {@link StallNotice}. */
+export interface StallNoticeOptions {
+  why: () => Promise<Explanation>;
+  /** Receives the reasons, a line each; empty when the task moves again. */
+  show: (reasons: readonly string[]) => void;
+}
+
+/** Explains why a task does not move, once it has not moved for two seconds. */
+export class StallNotice {
+  readonly #options: StallNoticeOptions;
+  #timer: NodeJS.Timeout | undefined;
+  /** Changes with each movement: a reason that was looked up before it is out of date. */
+  #movement = 0;
+
+  constructor(options: StallNoticeOptions) {
+    this.#options = options;
+  }
+
+  /** Call this when the task has moved. */
+  moved(): void {
+    this.#movement++;
+    this.#options.show([]);
+    this.#wait();
+  }
+
+  stop(): void {
+    this.#movement++;
+    clearTimeout(this.#timer);
+  }
+
+  #wait(): void {
+    clearTimeout(this.#timer);
+    const movement = this.#movement;
+    this.#timer = setTimeout(() => {
+      void this.#explain(movement);
+    }, STALL_MS);
+  }
+
+  async #explain(movement: number): Promise<void> {
+    try {
+      const reasons = reasonsOf(await this.#options.why());
+      if (movement === this.#movement) this.#options.show(reasons);
+    } catch {
+      // The watch of the task reports a lost database.
+    }
+    if (movement === this.#movement) this.#wait();
+  }
+}
+
+/** Why the steps that could move do not, grouped by reason. */
+function reasonsOf({ steps, summary }: Explanation): string[] {
+  const byReason = new Map<string, string[]>();
+  for (const step of steps) {
+    if (!couldMove(step)) continue;
+    const others = byReason.get(step.why);
+    if (others) others.push(step.step);
+    else byReason.set(step.why, [step.step]);
+  }
+  if (byReason.size === 0) return [`the task ${summary}`];
+  const reasons = [...byReason].map(([why, names]) => `${listed(names)} ${why}`);
+  const more = reasons.length - MOST_REASONS;
+  return more > 0 ? [...reasons.slice(0, MOST_REASONS), `and ${more} more; \`task why\` lists all`] : reasons;
+}
+
+function couldMove({ state, waitsFor }: StepExplanation): boolean {
+  if (state === 'enqueued' || state === 'in_progress' || state === 'waiting_for_retry' || state === 'error')
+    return true;
+  return state === 'pending' && waitsFor.length === 0;
+}
+
+function listed(names: readonly string[]): string {
+  if (names.length <= MOST_NAMES) return names.join(', ');
+  return `${names.slice(0, MOST_NAMES).join(', ')} and ${names.length - MOST_NAMES} more:`;
+}

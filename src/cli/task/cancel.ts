@@ -1,0 +1,19 @@
+import type { GlobalOptions } from '../options.ts';
+import { note, printJson } from '../show/output.ts';
+import { withTasker } from '../with-tasker.ts';
+
+interface TaskCancelOptions extends GlobalOptions {
+  reason?: string;
+  by: string;
+}
+
+/** `tasker task cancel`: cancels a task that has not ended; one that has is left as it is. */
+export async function taskCancel(uuid: string, options: TaskCancelOptions): Promise<void> {
+  const { reason, by: actor, json } = options;
+  await withTasker(options, {}, async (tasker) => {
+    const cancelled = await tasker.cancelTask(uuid, { actor, reason });
+    const { status } = await tasker.getTask(uuid);
+    if (json) printJson({ task_uuid: uuid, cancelled, status });
+    else note(cancelled ? `cancelled ${uuid}` : `${uuid} had ended already: it is ${status}`);
+  });
+}

@@ -1,0 +1,146 @@
+import { readTemplates } from '../../app/project/load-templates.ts';
+import type { Tasker, TaskHandle } from '../../app/tasker.ts';
+import { loadConfig } from '../../config/load-config.ts';
+import { TaskerError } from '../../errors.ts';
+import { existingFolders } from '../project/folders.ts';
+import { readObject } from '../read-input.ts';
+import { note, print, printJson } from '../show/output.ts';
+import { snakeKeys, taskJson } from '../show/views.ts';
+import { readReference, type TemplateReference } from '../template/reference.ts';
+import { withTasker } from '../with-tasker.ts';
+import { type WatchOptions, watch } from './watch.ts';
+
+interface TaskCreateOptions extends WatchOptions {
+  name?: string;
+  namespace?: string;
+  templateVersion?: string;
+  input?: string;
+  priority?: number;
+  correlationId?: string;
+  idempotencyKey?: string;
+  returnExisting?: boolean;
+  reason?: string;
+  tag?: string[];
+  wait?: boolean;
+}
+
+/** `tasker task create`: creates a task and prints its id. */
+export async function taskCreate(argument: string | undefined, options: TaskCreateOptions): Promise<void> {
+  const wanted = wantedTemplate(argument, options);
+  const context = options.input === undefined ? undefined : await readObject(options.input, '--input');
+  await withTasker(options, { mayMake: true, listen: options.wait ?? false }, async (tasker) => {
+    const template = await findRegistered(tasker, wanted, options);
+    const handle = await create(tasker, template, { ...options, context });
+    if (!handle.created) note(`${handle.taskUuid} was there already`);
+    // This process goes before its own notification would be sent.
+    else await tasker.engine.wakeWorkers(handle.priority === 0 ? 0 : -handle.priority);
+
+    if (!options.wait) return options.json ? printJson(snakeKeys(handle)) : print(handle.taskUuid);
+    if (!options.json && !process.stdout.isTTY) print(handle.taskUuid);
+    process.exitCode = await watch(tasker, handle.taskUuid, { ...options, json: false }, note);
+    if (options.json) printJson(await wholeTask(tasker, handle.taskUuid));
+  });
+}
+
+async function wholeTask(tasker: Tasker, uuid: string): Promise<Record<string, unknown>> {
+  const [task, steps] = await Promise.all([tasker.getTask(uuid), tasker.getSteps(uuid)]);
+  return taskJson({ task, steps });
+}
+
+function wantedTemplate(argument: string | undefined, options: TaskCreateOptions): TemplateReference {
+  const given = argument ?? options.name;
+  if (given === undefined) {
+    throw new TaskerError(
+      'bad_request',
+      'which template? `tasker task create NAME`; `tasker template list` shows what there is',
+    );
+  }
+  if (argument !== undefined && options.name !== undefined && argument !== options.name) {
+    throw new TaskerError(
+      'bad_request',
+      `the argument says ${argument}, --name says ${options.name}; give one of them`,
+    );
+  }
+  const read = readReference(given);
+  return {
+    name: read.name,
+    namespace: options.namespace ?? read.namespace,
+    version: options.templateVersion ?? read.version,
+  };
+}
+
+/** What is known of the template is completed from the database; one that it lacks is registered from the project's folder. */
+async function findRegistered(
+  tasker: Tasker,
+  wanted: TemplateReference,
+  options: TaskCreateOptions,
+): Promise<{ name: string; namespace: string; version: string }> {
+  const registered = match(await tasker.engine.templates.list(), wanted);
+  if (registered) return registered;
+  const folders = existingFolders(options);
+  const { templates } = await readTemplates(folders, loadConfig().config.environment);
+  const own = match(templates, wanted);
+  if (!own) return { namespace: 'default', version: '1.0.0', ...defined(wanted) };
+  await tasker.registerTemplates([own]);
+  return own;
+}
+
+/** The one that is meant: by all that was given; where that leaves several, by the defaults. Throws when it can't tell. */
+function match<T extends { name: string; namespace: string; version: string }>(
+  known: readonly T[],
+  wanted: TemplateReference,
+): T | undefined {
+  const { name, namespace, version } = wanted;
+  const fitting = known.filter(
+    (one) =>
+      one.name === name &&
+      (namespace === undefined || one.namespace === namespace) &&
+      (version === undefined || one.version === version),
+  );
+  if (fitting.length <= 1) return fitting[0];
+  const usual = fitting.find(
+    (one) => one.namespace === (namespace ?? 'default') && one.version === (version ?? '1.0.0'),
+  );
+  if (usual) return usual;
+  const named = fitting.map((one) => `${one.namespace}/${one.name}@${one.version}`);
+  throw new TaskerError('bad_request', `which ${name}? there are ${named.join(', ')}; give one of these as the name`);
+}
+
+function defined({ name, namespace, version }: TemplateReference) {
+  return { name, ...(namespace !== undefined && { namespace }), ...(version !== undefined && { version }) };
+}
+
+async function create(
+  tasker: Tasker,
+  { name, namespace, version }: { name: string; namespace: string; version: string },
+  options: Omit<TaskCreateOptions, 'name'> & { context: Record<string, unknown> | undefined },
+): Promise<TaskHandle> {
+  const { context, priority, correlationId, idempotencyKey, reason, tag } = options;
+  const request = {
+    name,
+    namespace,
+    version,
+    initiator: 'cli',
+    sourceSystem: 'cli',
+    context,
+    priority,
+    correlationId,
+    idempotencyKey,
+    reason,
+    tags: tag,
+  };
+  try {
+    return await tasker.createTask(request, { onDuplicate: options.returnExisting ? 'return' : 'error' });
+  } catch (error) {
+    throw error instanceof TaskerError && error.code === 'conflict' ? alreadyThere(name, error) : error;
+  }
+}
+
+/** The way out in the words of the command line. */
+function alreadyThere(name: string, cause: TaskerError): TaskerError {
+  return new TaskerError(
+    'conflict',
+    `task ${name} with this identity is there already: ${String(cause.details.task_uuid)}; --return-existing prints its id, another --idempotency-key makes another task`,
+    { cause, details: cause.details },
+  );
+}

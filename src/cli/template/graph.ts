@@ -1,0 +1,25 @@
+import pc from 'picocolors';
+import { mermaidOf } from '../../template/mermaid.ts';
+import { graphOf } from '../../template/template-graph.ts';
+import type { GlobalOptions } from '../options.ts';
+import { print, printJson } from '../show/output.ts';
+import { parentsIn, treeOf } from '../show/step-tree.ts';
+import { findTemplate } from './find.ts';
+
+/** `tasker template graph`: the steps as a tree, or as a mermaid flowchart. */
+export async function templateGraph(wanted: string, options: GlobalOptions & { mermaid?: boolean }): Promise<void> {
+  const template = await findTemplate(wanted, options);
+  const graph = graphOf(template);
+  if (options.mermaid) return print(mermaidOf(template).trimEnd());
+  const parents = parentsIn(graph);
+  if (options.json) {
+    return printJson({
+      nodes: template.steps.map(({ name, type, handler }) => ({ name, type, callable: handler.callable })),
+      edges: [...parents].flatMap(([to, from]) => from.map((parent) => ({ from: parent, to }))),
+    });
+  }
+  for (const { name, branches, otherParents } of treeOf(graph.names, parents)) {
+    const also = otherParents.length > 0 ? ` (also after ${otherParents.join(', ')})` : '';
+    print(`${pc.dim(branches)}${name}${pc.dim(also)}`);
+  }
+}

@@ -1,0 +1,37 @@
+import path from 'node:path';
+import { checkAgainstFolders } from '../../app/project/check-against-folders.ts';
+import { readTemplates } from '../../app/project/load-templates.ts';
+import { loadConfig } from '../../config/load-config.ts';
+import { formatProblem } from '../../template/parse-template.ts';
+import { EXIT } from '../exit-codes.ts';
+import type { GlobalOptions } from '../options.ts';
+import { handlersThere, templateFolders } from '../project/folders.ts';
+import { counted } from '../show/counted.ts';
+import { note, print, printJson } from '../show/output.ts';
+
+/** `tasker template validate`: every problem of every file, in the form that editors make links of; with `--handlers`, of handlers too. */
+export async function templateValidate(
+  paths: readonly string[],
+  options: GlobalOptions & { strict?: boolean },
+): Promise<void> {
+  const sources = paths.length > 0 ? paths : templateFolders(options);
+  const loaded = await readTemplates(sources, loadConfig().config.environment);
+  const { files, problems } = loaded;
+  if (options.handlers !== undefined) problems.push(...(await checkAgainstFolders(loaded, handlersThere(options))));
+  const errors = problems.filter((problem) => problem.severity === 'error').length;
+  const warnings = problems.length - errors;
+  const valid = errors === 0 && !(options.strict && warnings > 0);
+  if (options.json) printJson({ valid, files, problems });
+  else {
+    for (const problem of problems) print(formatProblem(problem));
+    const of = counted(files.length, 'file');
+    if (files.length === 0) note(`no template files in ${sources.map((source) => path.resolve(source)).join(', ')}`);
+    else
+      note(
+        problems.length === 0
+          ? `${of}: no problems`
+          : `${of}: ${counted(errors, 'error')}, ${counted(warnings, 'warning')}`,
+      );
+  }
+  if (!valid) process.exitCode = EXIT.failed;
+}

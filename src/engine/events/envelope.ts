@@ -1,0 +1,214 @@
+import type { Database } from '../../db/database.ts';
+import { isWorkerIndex, MOST_WORKERS, templateIndex, workerIndex } from '../../model/step-index.ts';
+import { stepIndex, uuidOfDigest } from '../../model/uuid.ts';
+import { type BatchWorkerRow, batchWorkers } from '../../store/batches.ts';
+import { type EventTaskRow, eventTasks } from '../../store/events/tasks.ts';
+import { getStepsAt, type StepRange, type StepRow } from '../../store/read-steps.ts';
+import type { StepTemplate } from '../../template/task-template.ts';
+import { batchToJson, retryToJson } from '../../template/template-json.ts';
+import { reachedFrom } from '../reached-steps.ts';
+import { type StepExecutionResult, stepView } from '../task-view.ts';
+import type { Snapshot, TemplateStore } from '../template-store.ts';
+import type { LoggedEvent } from './logged-event.ts';
+import { wireMetadata } from './metadata.ts';
+import { SETTINGS } from './settings.ts';
+
+/** An event as it goes over the wire; the names in it are as other programs know them. */
+export interface EventEnvelope {
+  event_id: string;
+  event_name: string;
+  event_version: string;
+  payload: {
+    /** The task, the step, its declaration, and the results of the steps above it; null: the task was deleted. */
+    task_sequence_step: Record<string, unknown> | null;
+    execution_result: unknown;
+    payload: unknown;
+  };
+  metadata: Record<string, unknown>;
+}
+
+/** Events as they go over the wire, with the rest read as it is now. */
+export async function envelopesOf(
+  on: { database: Database; templates: TemplateStore },
+  events: readonly LoggedEvent[],
+): Promise<EventEnvelope[]> {
+  if (events.length === 0) return [];
+  const ids = [...new Set(events.map((event) => event.taskUuid))];
+  const rows = await on.database.pipeline(SETTINGS, (tx) => eventTasks(tx, ids));
+  const tasks = new Map(rows.map((row) => [row.task_uuid, row]));
+  const snapshots = await on.templates.byIds(rows.map((row) => row.template_id));
+  const envelopes: EventEnvelope[] = [];
+  for (const event of events) {
+    const task = tasks.get(event.taskUuid);
+    const step = task && (await sequenceStep(on.database, event, { task, snapshot: snapshots.get(task.template_id)! }));
+    envelopes.push(envelopeOf(event, step ?? null));
+  }
+  return envelopes;
+}
+
+function envelopeOf(event: LoggedEvent, step: Record<string, unknown> | null): EventEnvelope {
+  return {
+    event_id: event.eventId,
+    event_name: event.name,
+    event_version: event.version,
+    payload: { task_sequence_step: step, execution_result: event.executionResult, payload: event.payload },
+    metadata: wireMetadata(event),
+  };
+}
+
+/** The step that an event tells of, as those who ran it were given it. */
+async function sequenceStep(
+  database: Database,
+  event: LoggedEvent,
+  { task, snapshot }: { task: EventTaskRow; snapshot: Snapshot },
+): Promise<Record<string, unknown>> {
+  const { graph, template } = snapshot;
+  const { taskUuid } = event;
+  const idx = stepIndex(taskUuid, event.stepUuid)!;
+  const ancestors = graph.ancestors[templateIndex(idx)]!;
+  const ranges = [{ first: idx, last: idx }, ...ancestors.map((above) => rangeOf(snapshot, above))];
+  const [rows, parts] = await database.pipeline(SETTINGS, (tx) =>
+    Promise.all([
+      getStepsAt(tx, taskUuid, ranges),
+      isWorkerIndex(idx) ? batchWorkers(tx, [{ taskUuid, idx }]) : Promise.resolve([]),
+    ]),
+  );
+  const definition = template.steps[templateIndex(idx)]!;
+  const row = rows.find((one) => one.idx === idx);
+  const inputs = inputsOf(definition, parts[0]);
+  return {
+    task: taskOf(task, snapshot),
+    workflow_step: row ? stepOf(event, { row, inputs, createdAt: task.created_at }) : null,
+    dependency_results: resultsAbove(snapshot, { taskUuid, idx, rows }),
+    step_definition: definitionOf(definition),
+  };
+}
+
+/** A step of the template, or all the workers that are made from it. */
+function rangeOf({ graph }: Snapshot, idx: number): StepRange {
+  if (graph.types[idx] !== 'batch_worker') return { first: idx, last: idx };
+  const first = workerIndex(idx, 0);
+  return { first, last: first + MOST_WORKERS - 1 };
+}
+
+/** By name, what the steps above came to, as far as they are over. */
+function resultsAbove(
+  { graph }: Snapshot,
+  { taskUuid, idx, rows }: { taskUuid: string; idx: number; rows: readonly StepRow[] },
+): Record<string, StepExecutionResult> {
+  const over = rows.filter((row) => row.idx !== idx && isOver(row));
+  const places = new Set(over.map((row) => row.idx));
+  const batches = new Map<number, StepRow[]>();
+  for (const row of over.filter((one) => isWorkerIndex(one.idx))) {
+    const members = batches.get(templateIndex(row.idx));
+    if (members) members.push(row);
+    else batches.set(templateIndex(row.idx), [row]);
+  }
+  const reached = new Set(reachedFrom(graph, templateIndex(idx), { texts: places, withheld: NONE, batches }));
+  const seen = over.filter((row) => reached.has(templateIndex(row.idx)));
+  return Object.fromEntries(seen.map((row) => [row.name, stepView(taskUuid, row).results!]));
+}
+
+const NONE: ReadonlySet<number> = new Set();
+
+/** A worker that failed is over too where its batch goes on without it; only then does what follows run. */
+const isOver = ({ idx, state }: StepRow) =>
+  state === 'complete' || state === 'resolved_manually' || (isWorkerIndex(idx) && state === 'error');
+
+/** A time as those who read these messages know it: without its zone, which is UTC. */
+const naive = (time: string) => time.replace(/Z$/, '');
+
+function taskOf(row: EventTaskRow, { template, digest }: Snapshot) {
+  const created = naive(row.created_at);
+  return {
+    task: {
+      task_uuid: row.task_uuid,
+      named_task_uuid: uuidOfDigest(digest),
+      complete: row.complete,
+      requested_at: created,
+      initiator: row.initiator,
+      source_system: row.source_system,
+      reason: row.reason,
+      tags: row.tags ?? [],
+      context: JSON.parse(row.context) as unknown,
+      identity_hash: '',
+      priority: row.rank === 0 ? 0 : -row.rank,
+      created_at: created,
+      updated_at: created,
+      correlation_id: row.correlation_id ?? row.task_uuid,
+      parent_correlation_id: row.parent_correlation_id,
+    },
+    task_name: template.name,
+    task_version: template.version,
+    namespace_name: template.namespace,
+  };
+}
+
+/** What the handler was given to work on. */
+function inputsOf(definition: StepTemplate, part: BatchWorkerRow | undefined): Record<string, unknown> {
+  const inputs = definition.handler.initialization;
+  if (!part) return inputs;
+  return {
+    ...inputs,
+    cursor: JSON.parse(part.cursor) as unknown,
+    batch_metadata: {
+      cursor_field: definition.batchConfig!.cursorField,
+      failure_strategy: definition.batchConfig!.failureStrategy,
+    },
+    is_no_op: part.no_op,
+    __template_step_name: definition.name,
+  };
+}
+
+function stepOf(
+  event: LoggedEvent,
+  { row, inputs, createdAt }: { row: StepRow; inputs: Record<string, unknown>; createdAt: string },
+) {
+  const created = naive(createdAt);
+  return {
+    workflow_step_uuid: event.stepUuid,
+    task_uuid: event.taskUuid,
+    named_step_uuid: event.stepUuid,
+    name: row.name,
+    template_step_name: row.template_name,
+    retryable: row.retryable,
+    max_attempts: row.max_attempts,
+    in_process: false,
+    processed: false,
+    processed_at: null,
+    attempts: Math.max(0, event.attempt - row.spared - 1),
+    last_attempted_at: null,
+    backoff_request_seconds: null,
+    inputs,
+    results: null,
+    checkpoint: null,
+    created_at: created,
+    updated_at: created,
+  };
+}
+
+function definitionOf(step: StepTemplate) {
+  const { handler, retry, batchConfig } = step;
+  return {
+    name: step.name,
+    description: step.description,
+    handler: {
+      callable: handler.callable,
+      method: handler.method,
+      resolver: handler.resolver,
+      initialization: handler.initialization,
+    },
+    type: step.type,
+    system_dependency: step.systemDependency,
+    dependencies: step.dependencies,
+    retry: retryToJson(retry),
+    timeout_seconds: step.timeoutSeconds,
+    publishes_events: step.publishesEvents.map(({ deliveryMode, onInvalid, ...event }) => ({
+      ...event,
+      delivery_mode: deliveryMode,
+      on_invalid: onInvalid,
+    })),
+    batch_config: batchConfig && batchToJson(batchConfig),
+    result_schema: step.resultSchema,
+  };
+}

@@ -1,0 +1,83 @@
+import { messageOf } from '../../../errors.ts';
+import type { Logger } from '../../../logging/logger.ts';
+import type { HeldWork } from './held-work.ts';
+import type { GroupWork } from './work.ts';
+
+/** What was handled is written down at least so often. */
+const SAVE_MS = 1_000;
+
+/** What a process holds of the log for one group: it is held for longer while it is worked on, and progress is written down. */
+export class GroupHolds {
+  readonly #works = new Map<HeldWork, Promise<void>>();
+  readonly #group: GroupWork;
+  readonly #logger: Logger;
+  #ticking: NodeJS.Timeout | undefined;
+  #extending = false;
+
+  constructor(group: GroupWork, logger: Logger) {
+    this.#group = group;
+    this.#logger = logger;
+  }
+
+  /** Events in memory that are not handled yet. */
+  get count(): number {
+    return [...this.#works.keys()].reduce((count, { left }) => count + left, 0);
+  }
+
+  /** Runs it, and holds it as long as it runs. */
+  async run(work: HeldWork): Promise<void> {
+    const running = work.run();
+    this.#works.set(work, running);
+    try {
+      await running;
+    } finally {
+      this.#works.delete(work);
+    }
+  }
+
+  /** All that is held. */
+  get works(): readonly HeldWork[] {
+    return [...this.#works.keys()];
+  }
+
+  /** Resolves when nothing is held. */
+  async settled(): Promise<void> {
+    // One may go on as another.
+    while (this.#works.size > 0) await Promise.all(this.#works.values());
+  }
+
+  start(): void {
+    this.#ticking ??= setInterval(() => this.#tick(), Math.min(SAVE_MS, Math.ceil(this.#group.leaseMs / 3)));
+  }
+
+  /** Nothing is held for longer any more. */
+  stop(): void {
+    clearInterval(this.#ticking);
+  }
+
+  #tick(): void {
+    const { works } = this;
+    if (works.length === 0) return;
+    for (const work of works) work.saveProgress();
+    const { leaseMs } = this.#group;
+    const soonest = Math.min(...works.map(({ heldUntil }) => heldUntil)) - (leaseMs * 2) / 3;
+    if (!this.#extending && performance.now() >= soonest) void this.#extend(works);
+  }
+
+  async #extend(works: readonly HeldWork[]): Promise<void> {
+    this.#extending = true;
+    try {
+      await Promise.all(works.map((work) => this.#extendOne(work)));
+    } catch (error) {
+      this.#logger.debug({ error: messageOf(error) }, 'events could not be held for longer; trying again');
+    } finally {
+      this.#extending = false;
+    }
+  }
+
+  async #extendOne(work: HeldWork): Promise<void> {
+    const { log, groupId, leaseMs } = this.#group;
+    const askedAt = performance.now();
+    work.extended(await log.extend(groupId, work.holder, leaseMs), askedAt + leaseMs);
+  }
+}

@@ -1,0 +1,79 @@
+import { randomUUID } from 'node:crypto';
+import type { EventLog } from '../../../engine/events/log.ts';
+import type { GroupConsumers } from './consumers.ts';
+
+/** What a {@link GroupMember} is made from. */
+export interface GroupMemberParts {
+  log: EventLog;
+  consumers: Pick<GroupConsumers, 'name' | 'patterns' | 'from'>;
+  /** Between two signs that this process works for the group. Others take it for gone after three minutes without one. */
+  signEveryMs: number;
+}
+
+/** That this process works for a group: the group gets what its consumers ask for, as long as it says so now and then. */
+export class GroupMember {
+  readonly #member = randomUUID();
+  readonly #parts: GroupMemberParts;
+  #groupId: number | undefined;
+  /** By this process's clock. */
+  #signAt = 0;
+  #left = false;
+  /** One after the other, so that nothing is said after the leave. */
+  #saying: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: GroupMemberParts) {
+    this.#parts = parts;
+  }
+
+  /** Undefined: it has not joined, or its group was removed. */
+  get groupId(): number | undefined {
+    return this.#groupId;
+  }
+
+  /** Makes its group in the database, or says what it is to get too. From then on it gets what is committed. */
+  join(): Promise<void> {
+    return this.#say(async () => {
+      const { log, consumers } = this.#parts;
+      const { name, patterns, from } = consumers;
+      this.#said();
+      this.#groupId = await log.joinGroup({ name, patterns, from, member: this.#member });
+    });
+  }
+
+  /** Says that it still works for its group, when it is time to. While the group is locked it is said a little later. */
+  sign(): Promise<void> {
+    if (performance.now() < this.#signAt) return Promise.resolve();
+    return this.#say(async () => {
+      const groupId = this.#groupId;
+      if (groupId === undefined) return;
+      const { log, consumers } = this.#parts;
+      if (await log.signGroup({ groupId, member: this.#member, patterns: consumers.patterns })) this.#said();
+    });
+  }
+
+  /** Its group was removed. */
+  lose(): void {
+    this.#groupId = undefined;
+  }
+
+  /** Says, as the last thing, that it works for its group no more. */
+  leave(): Promise<void> {
+    const left = this.#say(async () => {
+      const groupId = this.#groupId;
+      if (groupId !== undefined) await this.#parts.log.leaveGroup({ groupId, member: this.#member });
+    });
+    this.#left = true;
+    return left;
+  }
+
+  #said(): void {
+    this.#signAt = performance.now() + this.#parts.signEveryMs;
+  }
+
+  #say(act: () => Promise<void>): Promise<void> {
+    if (this.#left) return Promise.resolve();
+    const said = this.#saying.then(act);
+    this.#saying = said.catch(() => undefined);
+    return said;
+  }
+}

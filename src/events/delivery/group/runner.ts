@@ -1,0 +1,396 @@
+import { randomUUID } from 'node:crypto';
+import { DEFAULTS } from '../../../config/defaults.ts';
+import type { EventLog, RetriedEvent } from '../../../engine/events/log.ts';
+import type { LoggedEvent } from '../../../engine/events/logged-event.ts';
+import { messageOf } from '../../../errors.ts';
+import type { Logger } from '../../../logging/logger.ts';
+import type { Metrics } from '../../../metrics/metrics.ts';
+import { backOff } from '../../../time/back-off.ts';
+import { waitAtMost } from '../../../time/wait-at-most.ts';
+import { Halt } from '../../halt.ts';
+import { groupCounts } from '../delivery-counts.ts';
+import { type HandedOver, HandOver, type HandOverOptions } from '../hand-over.ts';
+import type { Outage } from '../outage.ts';
+import { PartRun } from '../part-run.ts';
+import { type Hold, RetryRun } from '../retry-run.ts';
+import { retryUntilAnswered } from '../retry-until-answered.ts';
+import type { StopOptions } from '../stop-options.ts';
+import type { GroupConsumers } from './consumers.ts';
+import { deferToOtherMembers } from './defer-to-other-members.ts';
+import type { HeldWork } from './held-work.ts';
+import { GroupHolds } from './holds.ts';
+import { GroupMember } from './member.ts';
+import { ScanWidth } from './scan-width.ts';
+import type { GroupWork } from './work.ts';
+
+/** What a {@link GroupRunner} is made from. */
+export interface GroupRunnerParts {
+  log: EventLog;
+  consumers: GroupConsumers;
+  leaseMs: number;
+  signEveryMs: number;
+  slowMs: number;
+  logger: Logger;
+  metrics: Metrics;
+  outage: Outage;
+}
+
+/** What a group does in this process right now. */
+export interface GroupLoad {
+  group: string;
+  /** Events in memory that are not handled yet. */
+  held: number;
+  /** Deliveries that go on although nobody waits for them any more. */
+  late: number;
+}
+
+/** Events in memory at most. */
+const HELD = 400;
+const TAKEN_AT_ONCE = 200;
+/** Before a due delivery is asked for again that another process has its hands on, or that is left to another; doubling. */
+const LOCKED_MS = 50;
+const LOCKED_AT_MOST_MS = 800;
+/** After the drain time, for writing down what was handled. */
+const GRACE_MS = 5_000;
+const LAST_WORD_MS = 500;
+/** For saying that the group is worked for here no more: others learn it by themselves. */
+const LEAVE_MS = 2_000;
+
+/**
+ * Delivers events to one group: takes parts of the log, and what is due again, as long as there is room for more. Its loop,
+ * slots and bounds are its own, so that no group feels another. Whoever dies leaves what it held to others, when its lease
+ * is over.
+ */
+export class GroupRunner implements GroupWork {
+  readonly log: EventLog;
+  readonly leaseMs: number;
+  readonly slowMs: number;
+  readonly #consumers: GroupConsumers;
+  readonly #logger: Logger;
+  readonly #outage: Outage;
+  readonly #hands: HandOver;
+  readonly #holds: GroupHolds;
+  readonly #stopping = new AbortController();
+  /** Nobody waits any more for what runs. */
+  readonly #halt = new Halt();
+  /** The time for asking the database again is over. */
+  readonly #gone = new AbortController();
+  readonly #member: GroupMember;
+  #looping: Promise<void> | undefined;
+  #stopped: Promise<void> | undefined;
+  readonly #scan = new ScanWidth(TAKEN_AT_ONCE);
+  #eventsMayWait = true;
+  /** By this process's clock. */
+  #retryAt = 0;
+  /** Before the next look for a due delivery, if this one finds none. */
+  #lockedMs = LOCKED_MS;
+  /** What holds due deliveries. */
+  readonly #retrying = new Set<RetryRun>();
+  #stirred = false;
+  #wakeUp: (() => void) | undefined;
+
+  constructor({ log, consumers, leaseMs, slowMs, signEveryMs, logger, metrics, outage }: GroupRunnerParts) {
+    this.log = log;
+    this.leaseMs = leaseMs;
+    this.slowMs = slowMs;
+    this.#consumers = consumers;
+    this.#logger = logger;
+    this.#outage = outage;
+    this.#hands = new HandOver(consumers, {
+      log,
+      logger,
+      counts: groupCounts(metrics, consumers.name),
+      freed: () => this.stir(),
+    });
+    this.#holds = new GroupHolds(this, logger);
+    this.#member = new GroupMember({ log, consumers, signEveryMs });
+  }
+
+  get name(): string {
+    return this.#consumers.name;
+  }
+
+  /** Whether its group stands in the database. */
+  get joined(): boolean {
+    return this.#member.groupId !== undefined;
+  }
+
+  get groupId(): number {
+    return this.#member.groupId!;
+  }
+
+  get load(): GroupLoad {
+    return { group: this.name, held: this.#holds.count, late: this.#hands.late };
+  }
+
+  /** Makes its group in the database, or says what it is to get too. From then on it gets what is committed. */
+  join(): Promise<void> {
+    return this.#member.join();
+  }
+
+  /** Says, when it is time to, that it is still worked for here. */
+  sign(): Promise<void> {
+    return this.#member.sign();
+  }
+
+  /** Its group was removed from the database: it makes a new one. */
+  leave(): void {
+    this.#logger.warn(
+      { group: this.name },
+      'a group of domain events was removed while it is in use here; it begins anew',
+    );
+    this.#member.lose();
+    this.stir();
+  }
+
+  /** Goes on by itself until it is stopped, whatever the database does. */
+  start(): void {
+    this.#looping ??= this.#loop();
+    this.#holds.start();
+  }
+
+  // ---- what there is to do
+
+  /** Events may wait that did not before. */
+  wake(): void {
+    this.#eventsMayWait = true;
+    this.stir();
+  }
+
+  retryIn(delayMs: number): void {
+    this.#retryAt = Math.min(this.#retryAt, performance.now() + delayMs);
+    this.stir();
+  }
+
+  stir(): void {
+    this.#stirred = true;
+    this.#wakeUp?.();
+  }
+
+  wants(eventName: string): boolean {
+    return this.#consumers.wants(eventName);
+  }
+
+  async handle(event: LoggedEvent, options: HandOverOptions): Promise<HandedOver> {
+    const handed = await this.#hands.handle(event, options);
+    this.stir();
+    return handed;
+  }
+
+  retryUntilAnswered<T>(ask: () => Promise<T>): Promise<T | undefined> {
+    return retryUntilAnswered(ask, { outage: this.#outage, gone: this.#gone.signal });
+  }
+
+  async #loop(): Promise<void> {
+    const { signal } = this.#stopping;
+    for (let tries = 0; !signal.aborted; ) {
+      try {
+        if (!this.joined) await this.join();
+        const took = await this.#look();
+        this.#outage.ended(this);
+        tries = 0;
+        if (!took) await this.#rest();
+      } catch (error) {
+        if (signal.aborted) break;
+        this.#outage.began(this, error);
+        await backOff(tries++, signal);
+      }
+    }
+    this.#outage.ended(this);
+  }
+
+  async #look(): Promise<boolean> {
+    this.#stirred = false;
+    const retries = await this.#takeRetries();
+    const part = await this.#takePart();
+    return retries || part;
+  }
+
+  /** Until something changes, or a delivery is due. */
+  #rest(): Promise<void> {
+    if (this.#stirred || this.#stopping.signal.aborted) return Promise.resolve();
+    const restMs = this.#retryRoom > 0 ? this.#retryAt - performance.now() : Number.POSITIVE_INFINITY;
+    return new Promise((resolve) => {
+      // A timer may fire a fraction of a millisecond early, and the database's clock decides.
+      const timer = restMs < 2 ** 31 - 1 ? setTimeout(resolve, Math.max(0, Math.ceil(restMs)) + 1) : undefined;
+      this.#wakeUp = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  // ---- taking
+
+  get #hasRoom(): boolean {
+    return !this.#stopping.signal.aborted && !this.#hands.blocked;
+  }
+
+  /** How many due deliveries may be taken: they get half of what may run, so that first deliveries go on. */
+  get #retryRoom(): number {
+    if (!this.#hasRoom) return 0;
+    const most = Math.max(1, Math.floor(this.#consumers.concurrency / 2));
+    return [...this.#retrying].reduce((room, { left }) => room - left, most);
+  }
+
+  async #takeRetries(): Promise<boolean> {
+    const limit = this.#retryRoom;
+    if (limit <= 0 || performance.now() < this.#retryAt) return false;
+    const hold = this.#newHold();
+    this.#retryAt = Number.POSITIVE_INFINITY;
+    try {
+      const { matching } = this.#consumers;
+      let ended = 0;
+      const gone = (count: number) => {
+        ended = count;
+        this.#warnOfGone(count);
+      };
+      const how = { leaseMs: this.leaseMs, limit, matching, gone };
+      const taken = await this.log.takeRetries(this.groupId, hold.holder, how);
+      const events = taken.filter(({ name }) => this.wants(name));
+      if (events.length > 0) void this.#retry(RetryRun.of(this, events, hold));
+      if (events.length < taken.length) await this.#deferToOtherMembers(taken, hold);
+      const found = taken.length + ended;
+      if (found > 0) this.#lockedMs = LOCKED_MS;
+      if (found === limit) this.retryIn(0);
+      else await this.#lookWhenDue();
+      return found > 0;
+    } catch (error) {
+      this.#retryAt = 0;
+      throw error;
+    }
+  }
+
+  async #deferToOtherMembers(taken: readonly RetriedEvent[], { holder }: Hold): Promise<void> {
+    const events = taken.filter(({ name }) => !this.wants(name));
+    const { dropped, next } = await deferToOtherMembers(this.log, { groupId: this.groupId, holder }, events);
+    if (next > 0) this.retryIn(0);
+    if (dropped === 0) return;
+    const about = { group: this.name, deliveries: dropped };
+    this.#logger.debug(about, 'events that no process of the group asks for any more are not delivered');
+  }
+
+  #warnOfGone(deliveries: number): void {
+    this.#logger.warn(
+      { group: this.name, deliveries },
+      'events to be delivered again are not in the log any more; their deliveries were dropped',
+    );
+  }
+
+  #newHold(): Hold {
+    return { holder: randomUUID(), heldUntil: performance.now() + this.leaseMs };
+  }
+
+  async #lookWhenDue(): Promise<void> {
+    const dueMs = await this.log.nextDueMs(this.groupId);
+    if (dueMs === null) return;
+    const locked = dueMs === 0;
+    this.#retryAt = Math.min(this.#retryAt, performance.now() + (locked ? this.#lockedMs : dueMs));
+    this.#lockedMs = locked ? Math.min(LOCKED_AT_MOST_MS, this.#lockedMs * 2) : LOCKED_MS;
+  }
+
+  async #takePart(): Promise<boolean> {
+    if (!this.#eventsMayWait || !this.#hasRoom || this.#hands.slots.waiting >= this.#consumers.concurrency)
+      return false;
+    const limit = Math.min(TAKEN_AT_ONCE, HELD - this.#holds.count);
+    if (limit <= 0) return false;
+    const hold = this.#newHold();
+    this.#eventsMayWait = false;
+    try {
+      const taken = await this.log.take(this.groupId, hold.holder, {
+        leaseMs: this.leaseMs,
+        limit,
+        scan: this.#scan.ids,
+      });
+      if (!taken) return false;
+      this.#scan.found(taken.events.length, limit);
+      void this.#runPart(new PartRun(this, taken, hold));
+      this.#eventsMayWait = true;
+      return true;
+    } catch (error) {
+      this.#eventsMayWait = true;
+      throw error;
+    }
+  }
+
+  async #retry(run: RetryRun): Promise<void> {
+    this.#retrying.add(run);
+    await this.#work(run);
+    this.#retrying.delete(run);
+    this.stir();
+  }
+
+  async #runPart(run: PartRun): Promise<void> {
+    await this.#work(run);
+    if (run.lost) {
+      this.#logger.warn(
+        { group: this.name, part: run.part },
+        'a part of the log of events is not held here any more: another process has taken it over, or its group was removed; what was not written down is delivered again',
+      );
+    }
+    this.wake();
+  }
+
+  goOn(work: HeldWork): void {
+    void this.#work(work);
+  }
+
+  async #work(work: HeldWork): Promise<void> {
+    if (this.#stopping.signal.aborted) work.stop();
+    if (this.#halt.halted) work.halt(this.#halt.reason);
+    try {
+      await this.#holds.run(work);
+    } catch (error) {
+      this.#logger.error(
+        { group: this.name, error: messageOf(error) },
+        'the delivery of events met an error of its own',
+      );
+    }
+  }
+
+  async letGo(holder: string): Promise<void> {
+    await this.retryUntilAnswered(() => this.log.letGo(this.groupId, holder));
+  }
+
+  // ---- stopping
+
+  /**
+   * Begins nothing more, lets what runs finish for `drainTimeoutMs`, then fires its signal and lets go of what is left:
+   * others take it at once. What was handled is written down, so it is not delivered again.
+   */
+  stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs, hurry }: StopOptions): Promise<void> {
+    this.#stopped ??= this.#stop(drainTimeoutMs, hurry);
+    return this.#stopped;
+  }
+
+  async #stop(drainTimeoutMs: number, hurry: AbortSignal | undefined): Promise<void> {
+    this.#stopping.abort();
+    for (const work of this.#holds.works) work.stop();
+    this.#hands.slots.close();
+    this.stir();
+    const settled = this.#settled();
+    if (!(await waitAtMost(drainTimeoutMs, settled, hurry))) {
+      this.#halt.halt(new Error('the delivery of events stops'));
+      for (const work of this.#holds.works) work.halt(this.#halt.reason);
+      await waitAtMost(GRACE_MS, settled);
+    }
+    this.#gone.abort();
+    this.#holds.stop();
+    await waitAtMost(LAST_WORD_MS, settled);
+    await waitAtMost(LEAVE_MS, this.#leave());
+  }
+
+  async #leave(): Promise<void> {
+    try {
+      await this.#member.leave();
+    } catch (error) {
+      const about = { group: this.name, error: messageOf(error) };
+      this.#logger.debug(about, 'a group could not be told that it is worked for here no more');
+    }
+  }
+
+  async #settled(): Promise<void> {
+    await this.#looping;
+    await this.#holds.settled();
+  }
+}

@@ -1,0 +1,126 @@
+import type { Db, Statement } from '../../db/statement.ts';
+import { MEMBER_LIFE } from './members.ts';
+
+/** Parts that the log is cut into; all events of a task are in one. */
+export const EVENT_PARTS = 16;
+
+/** Who gets events, and what its first member asks for, see `keepMember`. */
+export interface NewEventGroup {
+  name: string;
+  patterns: readonly string[];
+  /** The patterns as a regular expression. */
+  matching: string;
+}
+
+// One that is there already is locked as it is.
+const CREATE_GROUP: Statement = {
+  name: 'create_event_group',
+  text: `
+insert into tasker.event_group as g (name, patterns, matching) values ($1, $2::text[], $3)
+on conflict (name) do update set seen_at = g.seen_at
+returning id`,
+};
+
+const CREATE_CURSORS: Statement = {
+  name: 'create_event_cursors',
+  text: `
+insert into tasker.event_cursor (group_id, part, chunk)
+select $1, part, case when $2 then 0 else h.chunk + 1 end
+  from generate_series(0, ${EVENT_PARTS - 1}) part cross join tasker.event_head h
+on conflict (group_id, part) do nothing`,
+};
+
+/** Makes a group that gets what has no place yet, or all that is kept. Two at once make one. */
+export async function createGroup(
+  db: Db,
+  { fromBeginning, ...group }: NewEventGroup & { fromBeginning: boolean },
+): Promise<number> {
+  const { rows } = await db.query<{ id: number }>(CREATE_GROUP, [group.name, group.patterns, group.matching]);
+  await db.query(CREATE_CURSORS, [rows[0]!.id, fromBeginning]);
+  return rows[0]!.id;
+}
+
+const FIND_GROUP: Statement = {
+  name: 'find_event_group',
+  text: `select id from tasker.event_group where name = $1 for key share`,
+};
+
+/** The id of a group, which stays until the transaction ends. Undefined: there is none of this name. */
+export async function findGroup(db: Db, name: string): Promise<number | undefined> {
+  return (await db.query<{ id: number }>(FIND_GROUP, [name])).rows[0]?.id;
+}
+
+// What waits is counted by the running totals of lists, however much it is.
+const LIST_GROUPS: Statement = {
+  name: 'list_event_groups',
+  text: `
+with fresh as materialized (
+  select count(*) n, min(fired_at) since from (
+    select x.fired_at from tasker.domain_event x where x.id > (select last_id from tasker.event_head)
+     order by x.id limit 10000) x)
+select g.name, g.patterns, tasker.iso(g.created_at) created_at, tasker.iso(g.seen_at) seen_at,
+       (lag.waiting + fresh.n)::int waiting,
+       greatest(0, coalesce(extract(epoch from now() - least(lag.since, fresh.since)), 0))::float8 seconds,
+       (select count(*) from tasker.event_retry r where r.group_id = g.id)::int retrying,
+       (select count(*) from tasker.event_dead d where d.group_id = g.id)::int dead, m.members, m.differ
+  from tasker.event_group g cross join fresh cross join lateral (
+    select coalesce(sum(l.total - n.total + n.size - case when n.chunk = c.chunk then c.done else 0 end), 0) waiting,
+           min(n.made_at) since
+      from tasker.event_cursor c
+      cross join lateral (
+        select chunk, size, total, made_at from tasker.event_chunk k where k.part = c.part and k.chunk >= c.chunk
+         order by k.chunk limit 1) n
+      cross join lateral (
+        select total from tasker.event_chunk k where k.part = c.part order by k.chunk desc limit 1) l
+     where c.group_id = g.id) lag
+  cross join lateral (
+    select count(*)::int members, count(distinct x.matching) > 1 differ from tasker.event_group_member x
+     where x.group_id = g.id and not x.has_left and x.seen_at > now() - ${MEMBER_LIFE}) m
+ where $1::text is null or g.name = $1
+ order by g.name`,
+};
+
+/** A group, and how it stands. */
+export interface GroupRow {
+  name: string;
+  patterns: string[];
+  created_at: string;
+  seen_at: string;
+  /** Events that it has not got past, whatever their names. */
+  waiting: number;
+  /** Since when the first of them waits. */
+  seconds: number;
+  retrying: number;
+  dead: number;
+  /** Who was seen lately. */
+  members: number;
+  /** They ask for different events. */
+  differ: boolean;
+}
+
+/** The groups, by name; null: all of them. */
+export async function listGroups(db: Db, name: string | null): Promise<GroupRow[]> {
+  return (await db.query<GroupRow>(LIST_GROUPS, [name])).rows;
+}
+
+const LOCK_GROUP: Statement = {
+  name: 'lock_event_group',
+  text: `select id from tasker.event_group where name = $1 for update`,
+};
+
+// In the order in which everybody locks them: whoever works for the group right now ends first, and finds nothing next time.
+const REMOVALS: readonly Statement[] = [
+  { name: 'remove_event_cursors', text: `delete from tasker.event_cursor where group_id = $1` },
+  { name: 'remove_event_retries', text: `delete from tasker.event_retry where group_id = $1` },
+  { name: 'remove_event_deaths', text: `delete from tasker.event_dead where group_id = $1` },
+  { name: 'remove_event_members', text: `delete from tasker.event_group_member where group_id = $1` },
+  { name: 'remove_event_group', text: `delete from tasker.event_group where id = $1` },
+];
+
+/** Removes a group with all that waits for it. False: there is none of this name. */
+export async function removeGroup(db: Db, name: string): Promise<boolean> {
+  const { rows } = await db.query<{ id: number }>(LOCK_GROUP, [name]);
+  if (!rows[0]) return false;
+  for (const statement of REMOVALS) await db.query(statement, [rows[0].id]);
+  return true;
+}

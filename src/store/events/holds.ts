@@ -1,0 +1,80 @@
+import type { Db, Statement } from '../../db/statement.ts';
+
+const EXTEND_PARTS: Statement = {
+  name: 'extend_event_parts',
+  text: `
+update tasker.event_cursor set held_until = now() + $3 * interval '1 ms' where group_id = $1 and holder = $2
+returning part`,
+};
+
+// By what the process holds, never by all that waits for the group: hence the sum, which no index serves. Locked in the order
+// in which those lock them that end some of these at the same time.
+const HELD = `
+with held as materialized (
+  select 1 from tasker.event_retry where group_id + 0 = $1 and holder = $2 order by task_uuid, id for update)`;
+
+const EXTEND_RETRIES: Statement = {
+  name: 'extend_event_retries',
+  text: `${HELD}
+update tasker.event_retry set due_at = now() + $3 * interval '1 ms'
+ where group_id + 0 = $1 and holder = $2 and (select count(*) from held) > 0
+returning id`,
+};
+
+/** What a process holds of a group. */
+export interface Holds {
+  groupId: number;
+  holder: string;
+}
+
+/** What is still held: parts, and ids of the events of deliveries beside them. */
+export interface StillHeld {
+  parts: number[];
+  events: number[];
+}
+
+/** Holds for longer what is held; answers what that is. */
+export async function extendHolds(
+  db: Db,
+  { groupId, holder, leaseMs }: Holds & { leaseMs: number },
+): Promise<StillHeld> {
+  const values = [groupId, holder, leaseMs];
+  const [parts, retries] = await Promise.all([
+    db.query<{ part: number }>(EXTEND_PARTS, values),
+    db.query<{ id: number }>(EXTEND_RETRIES, values),
+  ]);
+  return { parts: parts.rows.map(({ part }) => part), events: retries.rows.map(({ id }) => id) };
+}
+
+const RELEASE_PARTS: Statement = {
+  name: 'release_event_parts',
+  text: `
+update tasker.event_cursor set holder = null, hold = null, held_until = null where group_id = $1 and holder = $2`,
+};
+
+const RELEASE_RETRIES: Statement = {
+  name: 'release_event_retries',
+  text: `${HELD}
+update tasker.event_retry set holder = null, due_at = now()
+ where group_id + 0 = $1 and holder = $2 and (select count(*) from held) > 0`,
+};
+
+/** Lets go of all that is held: it waits where it was. */
+export async function releaseHolds(db: Db, { groupId, holder }: Holds): Promise<void> {
+  await Promise.all([RELEASE_PARTS, RELEASE_RETRIES].map((statement) => db.query(statement, [groupId, holder])));
+}
+
+const NEXT_RETRY: Statement = {
+  name: 'next_event_retry',
+  text: `
+select greatest(0, extract(epoch from r.due_at - now()) * 1000)::float8 ms
+  from tasker.event_retry r
+ where -r.group_id = -$1::int and r.due_at < 'infinity' and not exists (
+   select 1 from tasker.event_retry x where x.group_id = r.group_id and x.task_uuid = r.task_uuid and x.id < r.id)
+ order by r.due_at limit 1`,
+};
+
+/** Milliseconds until a delivery is due; null: none waits. */
+export async function nextRetryMs(db: Db, groupId: number): Promise<number | null> {
+  return (await db.query<{ ms: number }>(NEXT_RETRY, [groupId])).rows[0]?.ms ?? null;
+}

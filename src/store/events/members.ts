@@ -1,0 +1,120 @@
+import type { Db, Statement } from '../../db/statement.ts';
+
+/** Who was not seen for longer works for the group no more. Each says so every minute, see `GroupMember`. */
+export const MEMBER_LIFE = `interval '3 minutes'`;
+
+/** For so long what a process asked for is kept after it has left: it may be started again. */
+const AFTER_LEAVE = `interval '1 minute'`;
+
+/** When nobody was seen for so long, all were kept from saying so. Less than the life by a sign, and a little more. */
+const SILENCE = `interval '90 seconds'`;
+
+/** What a process asks of a group. */
+export interface MemberWishes {
+  groupId: number;
+  /** The process, a UUID; one that works for the group twice has two. */
+  member: string;
+  patterns: readonly string[];
+  /** The patterns as a regular expression. */
+  matching: string;
+}
+
+// Weaker than `for update`: whoever replays to the group keeps its key meanwhile, and that may take long.
+const LOCK_NAMED_GROUP: Statement = {
+  name: 'lock_named_event_group',
+  text: `select id from tasker.event_group where name = $1 for no key update`,
+};
+
+/** Locks a group against other members, by its name. Undefined: there is none. */
+export async function lockNamedGroup(db: Db, name: string): Promise<number | undefined> {
+  return (await db.query<{ id: number }>(LOCK_NAMED_GROUP, [name])).rows[0]?.id;
+}
+
+const LOCK_GROUP_TO_LEAVE: Statement = {
+  name: 'lock_event_group_to_leave',
+  text: `select id from tasker.event_group where id = $1 for no key update`,
+};
+
+/** Locks a group against other members. False: there is none. */
+export async function lockGroupToLeave(db: Db, groupId: number): Promise<boolean> {
+  return (await db.query(LOCK_GROUP_TO_LEAVE, [groupId])).rows.length > 0;
+}
+
+const LOCK_FREE_GROUP: Statement = {
+  name: 'lock_free_event_group',
+  text: `select id from tasker.event_group where id = $1 for no key update skip locked`,
+};
+
+/** The same, without waiting. False: somebody else has it locked, or there is none. */
+export async function lockFreeGroup(db: Db, groupId: number): Promise<boolean> {
+  return (await db.query(LOCK_FREE_GROUP, [groupId])).rows.length > 0;
+}
+
+// The database was away, or all processes: who comes back first must not decide for those that are not back yet.
+const FORGIVE_MEMBERS: Statement = {
+  name: 'forgive_event_members',
+  text: `
+update tasker.event_group_member set seen_at = now()
+ where group_id = $1 and not has_left and (select seen_at from tasker.event_group where id = $1) < now() - ${SILENCE}`,
+};
+
+const KEEP_MEMBER: Statement = {
+  name: 'keep_event_member',
+  text: `
+insert into tasker.event_group_member (group_id, member, patterns, matching) values ($1, $2, $3::text[], $4)
+on conflict (group_id, member)
+do update set patterns = excluded.patterns, matching = excluded.matching, seen_at = excluded.seen_at, has_left = false`,
+};
+
+const DROP_MEMBERS: Statement = {
+  name: 'drop_event_members',
+  text: `delete from tasker.event_group_member where group_id = $1 and seen_at < now() - ${MEMBER_LIFE}`,
+};
+
+// While others work for the group: they would pass what only this one asks for, until it is back.
+const LEAVE_GROUP: Statement = {
+  name: 'leave_event_group',
+  text: `
+update tasker.event_group_member m set has_left = true, seen_at = now() - ${MEMBER_LIFE} + ${AFTER_LEAVE}
+ where group_id = $1 and member = $2 and exists (
+   select 1 from tasker.event_group_member x
+    where x.group_id = $1 and x.member <> $2 and not x.has_left and x.seen_at > now() - ${MEMBER_LIFE})`,
+};
+
+const DROP_MEMBER: Statement = {
+  name: 'drop_event_member',
+  text: `delete from tasker.event_group_member where group_id = $1 and member = $2 and not has_left`,
+};
+
+// A group that nobody works for gets what was last asked for.
+const UNITE_MEMBERS: Statement = {
+  name: 'unite_event_members',
+  text: `
+update tasker.event_group g set seen_at = now(),
+       patterns = array(select distinct p from tasker.event_group_member m cross join unnest(m.patterns) p
+                         where m.group_id = g.id order by p),
+       matching = (select string_agg(distinct m.matching, '|' order by m.matching)
+                     from tasker.event_group_member m where m.group_id = g.id)
+ where g.id = $1 and exists (select 1 from tasker.event_group_member m where m.group_id = g.id and not m.has_left)`,
+};
+
+/** Says what a process asks of a group, and that it works for it; the group gets what all of them ask. After a lock on the group. */
+export async function keepMember(db: Db, { groupId, member, patterns, matching }: MemberWishes): Promise<void> {
+  await Promise.all([
+    db.query(FORGIVE_MEMBERS, [groupId]),
+    db.query(KEEP_MEMBER, [groupId, member, patterns, matching]),
+    db.query(DROP_MEMBERS, [groupId]),
+    db.query(UNITE_MEMBERS, [groupId]),
+  ]);
+}
+
+/** A process works for a group no more; soon the group gets what the others ask. After a lock on the group. */
+export async function dropMember(db: Db, { groupId, member }: Pick<MemberWishes, 'groupId' | 'member'>): Promise<void> {
+  await Promise.all([
+    db.query(FORGIVE_MEMBERS, [groupId]),
+    db.query(LEAVE_GROUP, [groupId, member]),
+    db.query(DROP_MEMBER, [groupId, member]),
+    db.query(DROP_MEMBERS, [groupId]),
+    db.query(UNITE_MEMBERS, [groupId]),
+  ]);
+}

@@ -1,0 +1,128 @@
+import type { Db, Statement } from '../../db/statement.ts';
+
+/** With a group's id: held by whoever ends deliveries of the group, and alone by whoever puts others behind them. */
+export const ENDS_LOCK = 7_303_014;
+/** With a group's id: held by whoever delivers again what was given up or passed, or forgets it. */
+const ACTS_LOCK = 7_303_015;
+
+const LOCK_ACTS: Statement = {
+  name: 'lock_event_acts',
+  text: `select pg_advisory_xact_lock(${ACTS_LOCK}, $1)`,
+};
+
+/**
+ * Waits until nobody else delivers again what a group was done with: two that come to the same deliveries from two sides
+ * would wait for each other for ever. Who works for the group is not held up.
+ */
+export async function lockActs(db: Db, groupId: number): Promise<void> {
+  await db.query(LOCK_ACTS, [groupId]);
+}
+
+/** Of what is delivered again, the first of each task is due, unless an earlier one waits already. */
+const insertAgain = (chosen: string) => `
+again as (
+  insert into tasker.event_retry (group_id, task_uuid, id, due_at, replayed)
+  select $1, task_uuid, id,
+         case when before is not null or exists (
+           select 1 from tasker.event_retry x where x.group_id = $1 and x.task_uuid = c.task_uuid and x.id < c.id)
+         then 'infinity' else now() end, true
+    from (select task_uuid, id, lag(id) over (partition by task_uuid order by id) before from ${chosen}) c
+  on conflict (group_id, task_uuid, id) do nothing returning 1)`;
+
+const REDELIVER: Statement = {
+  name: 'redeliver_events',
+  text: `
+with chosen as (
+  delete from tasker.event_dead where group_id = $1 and ($2::bigint is null or id = $2) returning task_uuid, id),
+${insertAgain('chosen')}
+select count(*)::int n from again`,
+};
+
+/** Deliveries that were given up are due again, one or all of a group; answers how many. */
+export async function redeliverEvents(db: Db, groupId: number, id: number | null): Promise<number> {
+  return (await db.query<{ n: number }>(REDELIVER, [groupId, id])).rows[0]!.n;
+}
+
+// Only what the group is past: the rest comes anyway, in its order. A list was written after its events were fired.
+const CHOSEN = `
+with i as (
+  select i.id
+    from tasker.event_cursor c
+    join tasker.event_chunk k on k.part = c.part and k.chunk <= c.chunk and ($4::timestamptz is null or k.made_at > $4)
+    cross join unnest(k.ids) with ordinality i (id, ord)
+   where c.group_id = $1 and c.part = $2 and (k.chunk < c.chunk or i.ord <= c.done)),
+chosen as materialized (
+  select e.task_uuid, e.id
+    from i cross join lateral (
+      select x.task_uuid, x.id, x.name from tasker.domain_event x
+       where x.id = i.id and ($3::uuid is null or x.task_uuid = $3)
+         and ($4::timestamptz is null or x.fired_at > $4) and ($5::timestamptz is null or x.fired_at < $5)
+         and ($6::text is null or x.name ~ $6) offset 0) e
+   where e.name ~ (select matching from tasker.event_group where id = $1))`;
+
+const REPLAY: Statement = {
+  name: 'replay_events',
+  text: `${CHOSEN},
+dead as (
+  delete from tasker.event_dead where group_id = $1 and id = any (array(select id from chosen))),
+${insertAgain('chosen')}
+select count(*)::int n from again`,
+};
+
+const COUNT_REPLAY: Statement = {
+  name: 'count_replayed_events',
+  text: `${CHOSEN}
+select count(*)::int n from chosen`,
+};
+
+/** Which events to deliver again. */
+export interface ReplayFilter {
+  taskUuid: string | null;
+  after: string | null;
+  before: string | null;
+  /** A regular expression. */
+  matching: string | null;
+}
+
+/** A part of a group's work. */
+export interface GroupPart {
+  groupId: number;
+  part: number;
+}
+
+const replayValues = (
+  { groupId, part }: GroupPart,
+  { taskUuid, after, before, matching }: ReplayFilter,
+): readonly unknown[] => [groupId, part, taskUuid, after, before, matching];
+
+/** Events of one part that the group is past are due again; answers how many were not yet. */
+export async function replayPart(db: Db, of: GroupPart, filter: ReplayFilter): Promise<number> {
+  return (await db.query<{ n: number }>(REPLAY, replayValues(of, filter))).rows[0]!.n;
+}
+
+/** How many events {@link replayPart} would find. */
+export async function countReplay(db: Db, of: GroupPart, filter: ReplayFilter): Promise<number> {
+  return (await db.query<{ n: number }>(COUNT_REPLAY, replayValues(of, filter))).rows[0]!.n;
+}
+
+const LOCK_ENDS: Statement = {
+  name: 'lock_event_ends',
+  text: `select pg_advisory_xact_lock(${ENDS_LOCK}, $1)`,
+};
+
+const PROMOTE: Statement = {
+  name: 'promote_event_retries',
+  text: `
+update tasker.event_retry r set due_at = now()
+ where -r.group_id = -$1::int and r.due_at = 'infinity' and not exists (
+   select 1 from tasker.event_retry x
+    where x.group_id = r.group_id and x.task_uuid = r.task_uuid and x.id < r.id offset 0)`,
+};
+
+/**
+ * Makes due what is first of its task, in the transaction that put it there: the delivery before it may have ended at the
+ * same moment, and neither have seen the other. Those that are ending now are waited for, and the next see all of this.
+ */
+export async function promoteRetries(db: Db, groupId: number): Promise<void> {
+  await Promise.all([db.query(LOCK_ENDS, [groupId]), db.query(PROMOTE, [groupId])]);
+}

@@ -1,0 +1,71 @@
+import type { Db, Statement } from '../../db/statement.ts';
+
+const FORGET_DEAD: Statement = {
+  name: 'forget_event_deaths',
+  text: `delete from tasker.event_dead where died_at < now() - $1 * interval '1 ms'`,
+};
+
+/** Forgets deliveries that were given up long ago. */
+export async function forgetDead(db: Db, retentionMs: number): Promise<void> {
+  await db.query(FORGET_DEAD, [retentionMs]);
+}
+
+// What a group has not got past stays, and what it is still to get again or could not get. Of a list that is not wholly
+// forgotten, the rest is kept.
+const FORGET_EVENTS: Statement = {
+  name: 'forget_events',
+  text: `
+with look as materialized (
+  select k.chunk, k.made_at from tasker.event_chunk k
+   where k.part = $1 and k.chunk > $2
+     and k.chunk < coalesce((select min(c.chunk) from tasker.event_cursor c where c.part = $1), 9223372036854775807)
+   order by k.chunk limit $4),
+old as materialized (
+  select k.ctid tid, k.chunk, k.ids from tasker.event_chunk k
+   where k.part = $1 and k.chunk = any (array(select chunk from look where made_at < now() - $3 * interval '1 ms'))
+   order by k.chunk for update),
+e as materialized (
+  select o.tid, i.id, e.kept
+    from old o cross join unnest(o.ids) i (id) left join lateral (
+      select exists (select 1 from tasker.event_group g join tasker.event_retry r on r.group_id = g.id
+                      where r.task_uuid = x.task_uuid and r.id = x.id)
+          or exists (select 1 from tasker.event_dead d where d.id = x.id) kept
+        from tasker.domain_event x where x.id = i.id offset 0) e on true),
+gone as (
+  delete from tasker.domain_event where id = any (array(select id from e where not kept)) returning 1),
+emptied as (
+  delete from tasker.event_chunk where ctid = any (array(
+    select tid from e group by tid having not coalesce(bool_or(kept), false)))),
+shrunk as (
+  update tasker.event_chunk k set ids = s.ids, size = cardinality(s.ids)
+    from (select tid, array_agg(id order by id) ids from e where kept group by tid) s
+   where k.ctid = s.tid and k.size > cardinality(s.ids))
+select (select count(*) from gone)::int events, max(chunk) far from old`,
+};
+
+/**
+ * Forgets old events of a part that every group is past, those of `limit` lists behind `after`. `far`: the last list that
+ * was looked at; null: there is no older one. After {@link lockGroups}.
+ */
+export async function forgetEvents(
+  db: Db,
+  { part, after, retentionMs, limit }: { part: number; after: number; retentionMs: number; limit: number },
+): Promise<{ events: number; far: number | null }> {
+  const { rows } = await db.query<{ events: number; far: number | null }>(FORGET_EVENTS, [
+    part,
+    after,
+    retentionMs,
+    limit,
+  ]);
+  return rows[0]!;
+}
+
+const LOCK_GROUPS: Statement = {
+  name: 'lock_event_groups',
+  text: `select id from tasker.event_group order by id for update`,
+};
+
+/** No group is given anything to deliver again until the transaction ends. */
+export async function lockGroups(db: Db): Promise<void> {
+  await db.query(LOCK_GROUPS);
+}

@@ -1,0 +1,173 @@
+import type { Db, Statement } from '../../db/statement.ts';
+import { ENDS_LOCK } from './replay.ts';
+import { EVENT_COLUMNS, EVENT_NAMES, type EventRow } from './rows.ts';
+
+/** Longer than between two looks of those whom they are left to. */
+const FOR_OTHERS = `interval '1500 milliseconds'`;
+
+// Rows are looked up one by one and updated by ctid, as all that begins with a list; a holder is compared in a way that no
+// index serves, or the planner would come by that. What is held is due again when the hold ends, so what is due tells all. An earlier one may have come by a replay.
+// What only other processes can handle is left to them while it has not been due for long.
+const HOLD_RETRIES: Statement = {
+  name: 'hold_event_retries',
+  text: `
+with due as materialized (
+  select r.task_uuid, r.id, r.due_at from tasker.event_retry r
+   where -r.group_id = -$1::int and r.due_at <= now() and not exists (
+     select 1 from tasker.event_retry x where x.group_id = r.group_id and x.task_uuid = r.task_uuid and x.id < r.id)
+     and (r.due_at < now() - ${FOR_OTHERS} or not exists (
+       select 1 from tasker.domain_event x
+        where x.id = r.id and x.name !~ $6 and x.name ~ (select g.matching from tasker.event_group g where g.id = $1)
+        offset 0))
+   order by r.due_at limit $4 for update skip locked),
+sized as materialized (
+  select due.task_uuid, due.id, row_number() over w n, sum(coalesce(e.bytes, 0)) over w total
+    from due left join lateral (
+      select pg_column_size(x.payload) + pg_column_size(x.execution) bytes
+        from tasker.domain_event x where x.id = due.id offset 0) e on true
+  window w as (order by due.due_at, due.id rows unbounded preceding)),
+held as (
+  update tasker.event_retry r set holder = $2, due_at = now() + $3 * interval '1 ms'
+    from (select x.tid from sized s cross join lateral (
+            select ctid tid from tasker.event_retry x
+             where x.group_id = $1 and x.task_uuid = s.task_uuid and x.id = s.id offset 0) x
+           where s.n = 1 or s.total <= $5) s
+   where r.ctid = s.tid
+  returning r.id, r.task_uuid, r.attempts, r.replayed)
+select held.id held_id, held.task_uuid held_task, held.attempts attempts_before, held.replayed,
+       e.name ~ (select g.matching from tasker.event_group g where g.id = $1) wanted, ${EVENT_COLUMNS}
+  from held left join lateral (select * from tasker.domain_event x where x.id = held.id offset 0) e on true
+  ${EVENT_NAMES}
+ order by held.id`,
+};
+
+/** An event to deliver again. */
+export interface RetryRow extends EventRow {
+  /** Deliveries that failed. */
+  attempts_before: number;
+  replayed: boolean;
+  /** The group gets events of its name. */
+  wanted: boolean;
+}
+
+/** Who takes deliveries, and how many. */
+export interface RetryHold {
+  groupId: number;
+  holder: string;
+  leaseMs: number;
+  limit: number;
+  /** Of payloads and execution results together; the first event comes whatever its size. */
+  bytes: number;
+  /** Names that the process can handle, as a regular expression. */
+  matching: string;
+}
+
+type HeldRow = { held_id: number; held_task: string } & (RetryRow | { id: null });
+
+/** Deliveries that were taken. */
+export interface HeldRetries {
+  events: RetryRow[];
+  /** Held as well, of events that are not there any more: whoever took them ends them. */
+  gone: { id: number; taskUuid: string }[];
+}
+
+/** Takes deliveries that are due and that nobody holds, one of a task. */
+export async function holdRetries(db: Db, hold: RetryHold): Promise<HeldRetries> {
+  const { rows } = await db.query<HeldRow>(HOLD_RETRIES, [
+    hold.groupId,
+    hold.holder,
+    hold.leaseMs,
+    hold.limit,
+    hold.bytes,
+    hold.matching,
+  ]);
+  const held: HeldRetries = { events: [], gone: [] };
+  for (const row of rows) {
+    if (row.id === null) held.gone.push({ id: row.held_id, taskUuid: row.held_task });
+    else held.events.push(row);
+  }
+  return held;
+}
+
+// The shared lock is waited for by whoever puts something behind a delivery, see promoteRetries.
+const LOCK_RETRIES: Statement = {
+  name: 'lock_event_retries',
+  text: `
+select count(*), pg_advisory_xact_lock_shared(${ENDS_LOCK}, $1)
+  from (select * from unnest($2::uuid[], $3::bigint[]) d (task_uuid, id) order by 1, 2) d
+  cross join lateral (
+    select 1 from tasker.event_retry x
+     where x.group_id = $1 and x.task_uuid = d.task_uuid and x.id = d.id limit 1 for update) r`,
+};
+
+// After the lock in a snapshot of its own: what was put behind one of these meanwhile is seen, and becomes due.
+const FINISH_RETRIES: Statement = {
+  name: 'finish_event_retries',
+  text: `
+with d as materialized (
+  select d.*, r.tid
+    from unnest($3::uuid[], $4::bigint[], $5::smallint[], $6::int[], $7::float8[], $8::text[])
+      d (task_uuid, id, kind, attempts, delay, error)
+    cross join lateral (
+      select ctid tid from tasker.event_retry x
+       where x.group_id = $1 and x.task_uuid = d.task_uuid and x.id = d.id
+         and x.holder is not distinct from $2 offset 0) r),
+again as (
+  update tasker.event_retry r
+     set attempts = d.attempts, error = coalesce(d.error, r.error), holder = null, due_at = now() + d.delay * interval '1 ms'
+    from d where r.ctid = d.tid and d.kind = 1),
+over as (
+  delete from tasker.event_retry where ctid = any (array(select tid from d where kind <> 1))),
+dead as (
+  insert into tasker.event_dead (group_id, id, task_uuid, attempts, error)
+  select $1, id, task_uuid, attempts, coalesce(error, '') from d where kind = 2
+  on conflict (group_id, id) do update set attempts = excluded.attempts, error = excluded.error, died_at = now()),
+next as (
+  update tasker.event_retry r set due_at = now()
+    from (select n.tid from d cross join lateral (
+            select x.ctid tid, x.due_at from tasker.event_retry x
+             where x.group_id = $1 and x.task_uuid = d.task_uuid and x.id > d.id order by x.id limit 1) n
+           where d.kind <> 1 and n.due_at = 'infinity') n
+   where r.ctid = n.tid
+  returning 1)
+select (select count(*) from d)::int finished, (select count(*) from next)::int next`,
+};
+
+/** What became of a delivery that was taken. */
+export interface RetryEnd {
+  taskUuid: string;
+  id: number;
+  attempts: number;
+  /** Milliseconds until it is tried again, or why not. */
+  next: number | 'delivered' | 'dead';
+  /** Null where it is tried again: as before. */
+  error: string | null;
+}
+
+const KIND = { delivered: 0, again: 1, dead: 2 };
+
+/**
+ * Ends deliveries that are held; those that another has taken over are left out. Answers how many ended, and of how many
+ * tasks another one is due now.
+ */
+export async function finishRetries(
+  db: Db,
+  { groupId, holder }: { groupId: number; holder: string },
+  ends: readonly RetryEnd[],
+): Promise<{ finished: number; next: number }> {
+  const tasks = `{${ends.map((end) => end.taskUuid).join(',')}}`;
+  const ids = `{${ends.map((end) => end.id).join(',')}}`;
+  const locked = db.query(LOCK_RETRIES, [groupId, tasks, ids]);
+  const ended = db.query<{ finished: number; next: number }>(FINISH_RETRIES, [
+    groupId,
+    holder,
+    tasks,
+    ids,
+    `{${ends.map(({ next }) => (typeof next === 'number' ? KIND.again : KIND[next])).join(',')}}`,
+    `{${ends.map((end) => end.attempts).join(',')}}`,
+    `{${ends.map(({ next }) => (typeof next === 'number' ? next : 0)).join(',')}}`,
+    ends.map((end) => end.error),
+  ]);
+  const [{ rows }] = await Promise.all([ended, locked]);
+  return rows[0]!;
+}

@@ -1,0 +1,24 @@
+import type { Db, Statement } from '../../db/statement.ts';
+
+const SERVER_FACTS: Statement = {
+  name: 'server_facts',
+  text: `
+select current_setting('server_version') version, (extract(epoch from clock_timestamp()) * 1000)::float8 now_ms,
+       pg_database_size(current_database()) bytes`,
+};
+
+/** What a server says of itself. */
+export interface ServerFacts {
+  version: string;
+  /** Its clock, as milliseconds since 1970. */
+  nowMs: number;
+  /** Size of the database. */
+  bytes: number;
+}
+
+/** Asks a server for its version, its clock and the size of the database. */
+export async function serverFacts(db: Db): Promise<ServerFacts> {
+  const { rows } = await db.query<{ version: string; now_ms: number; bytes: number }>(SERVER_FACTS);
+  const { version, now_ms, bytes } = rows[0]!;
+  return { version: version.replace(/ .*/, ''), nowMs: now_ms, bytes };
+}

@@ -1,0 +1,123 @@
+import { messageOf } from '../../errors.ts';
+import { logError, logWarn } from '../../logging/log.ts';
+import { HandlerRegistry } from '../../registry/handler-registry.ts';
+import { EventNames, RECEIVED_ALIAS } from './event-names.ts';
+import type { BridgeEventMap } from './event-payloads.ts';
+import { ListenerTable } from './listener-table.ts';
+
+// `Symbol.for`, so that two copies of the package in one process know each other's bridges.
+const BRAND = Symbol.for('tasker-core.event-bridge');
+
+/** The name of an event of an {@link EventBridge}, or the alias `step_execution_received`. */
+export type BridgeEventName = keyof BridgeEventMap;
+/** A function that hears of an event. */
+export type BridgeListener<Name extends BridgeEventName> = (...args: BridgeEventMap[Name]) => unknown;
+
+/**
+ * Publish and subscribe within a process: between poller and subscriber, and for whoever wants to know. One that
+ * throws is logged, and disturbs neither the others nor the step.
+ *
+ * @example
+ * const bridge = EventBridge.instance();
+ * bridge.start();
+ * bridge.subscribe(EventNames.STEP_EXECUTION_RECEIVED, (event) => console.log(`step ${event.stepUuid}`));
+ */
+export class EventBridge {
+  static {
+    Object.defineProperty(EventBridge.prototype, BRAND, { value: true });
+  }
+
+  static #instance: EventBridge | undefined;
+  readonly #table = new ListenerTable((name, error) =>
+    logError(`a subscriber of ${name} failed: ${messageOf(error)}`, { error }),
+  );
+  readonly #registries = new Map<HandlerRegistry, () => void>();
+  #active = false;
+  #warned = false;
+
+  /** The bridge of this process. */
+  static instance(): EventBridge {
+    EventBridge.#instance ??= new EventBridge();
+    return EventBridge.#instance;
+  }
+
+  /** Stops the bridge of this process; the next `instance()` is another one. For tests. */
+  static resetInstance(): void {
+    EventBridge.#instance?.stop();
+    EventBridge.#instance = undefined;
+  }
+
+  /** Delivers from now on. Handlers that are registered in the registry of this process are told too. */
+  start(): void {
+    if (this.#active) return;
+    this.#active = true;
+    if (this === EventBridge.#instance) this.observe(HandlerRegistry.instance());
+  }
+
+  /** Delivers no more, and forgets its subscribers. Results that are under way are recorded all the same. */
+  stop(): void {
+    this.#active = false;
+    this.#warned = false;
+    for (const forget of this.#registries.values()) forget();
+    this.#registries.clear();
+    this.#table.clear();
+  }
+
+  get isActive(): boolean {
+    return this.#active;
+  }
+
+  /** Calls the listener with all that is published under this name from now on. The answer ends it. */
+  subscribe<Name extends BridgeEventName>(name: Name, listener: BridgeListener<Name>): () => void {
+    this.#table.add(canonical(name), listener);
+    return () => this.unsubscribe(name, listener);
+  }
+
+  /** As {@link subscribe}, for the next one only. */
+  subscribeOnce<Name extends BridgeEventName>(name: Name, listener: BridgeListener<Name>): () => void {
+    this.#table.add(canonical(name), listener, { once: true });
+    return () => this.unsubscribe(name, listener);
+  }
+
+  /** False when it was not subscribed. */
+  unsubscribe<Name extends BridgeEventName>(name: Name, listener: BridgeListener<Name>): boolean {
+    return this.#table.remove(canonical(name), listener);
+  }
+
+  /**
+   * Calls the subscribers, in the order in which they came. False: nobody was called, since there is none or the bridge
+   * is not started.
+   *
+   * @example
+   * bridge.publish(EventNames.HANDLER_REGISTERED, 'my_handler', MyHandler);
+   */
+  publish<Name extends BridgeEventName>(name: Name, ...args: BridgeEventMap[Name]): boolean {
+    if (this.#active) return this.#table.call(canonical(name), args);
+    if (!this.#warned) logWarn(`the event bridge is not started, so ${name} is told to nobody; call start() first`);
+    this.#warned = true;
+    return false;
+  }
+
+  /** Subscribers of one event. */
+  listenerCount(name: BridgeEventName): number {
+    return this.#table.count(canonical(name));
+  }
+
+  /** Tells what is registered there, until the bridge stops. @internal */
+  observe(registry: HandlerRegistry): void {
+    if (this.#registries.has(registry)) return;
+    const forget = registry.onRegistered((name, handler) => {
+      if (this.#active) this.publish(EventNames.HANDLER_REGISTERED, name, handler);
+    });
+    this.#registries.set(registry, forget);
+  }
+}
+
+/** Whether it is a bridge, of this copy of the package or of another. */
+export function isEventBridge(value: unknown): value is EventBridge {
+  return typeof value === 'object' && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true;
+}
+
+function canonical(name: BridgeEventName): string {
+  return name === RECEIVED_ALIAS ? EventNames.STEP_EXECUTION_RECEIVED : name;
+}

@@ -1,0 +1,124 @@
+import type { FfiStepEvent } from '../../handlers/ffi-step-event.ts';
+import type { ExecutableHandler } from '../../handlers/step-handler.ts';
+import type { Registrable } from '../../registry/handler-maker.ts';
+import type { FfiDispatchMetrics } from './dispatch-metrics.ts';
+import type { NapiStepExecutionResult } from './execution-result.ts';
+
+/** An event was read from the channel. */
+export interface StepExecutionReceivedPayload {
+  event: FfiStepEvent;
+  receivedAt: Date;
+}
+
+/** A handler is called. */
+export interface StepExecutionStartedPayload {
+  eventId: string;
+  stepUuid: string;
+  taskUuid: string;
+  handlerName: string;
+  startedAt: Date;
+}
+
+/** A handler succeeded. */
+export interface StepExecutionCompletedPayload {
+  eventId: string;
+  stepUuid: string;
+  taskUuid: string;
+  result: NapiStepExecutionResult;
+  executionTimeMs: number;
+  completedAt: Date;
+}
+
+/** A handler failed, or took too long. */
+export interface StepExecutionFailedPayload {
+  eventId: string;
+  stepUuid: string;
+  taskUuid: string;
+  error: Error;
+  failedAt: Date;
+}
+
+/** A result was taken, and what it makes happen with it: committed. */
+export interface StepCompletionSentPayload {
+  eventId: string;
+  stepUuid: string;
+  success: boolean;
+  sentAt: Date;
+  /** The same as `sentAt`. */
+  timestamp: Date;
+}
+
+/** A step said how far it came, and will be called again. */
+export interface StepCheckpointYieldSentPayload {
+  eventId: string;
+  stepUuid: string;
+  cursor: unknown;
+  itemsProcessed: number;
+  timestamp: Date;
+}
+
+/** Something about a worker or a poller. */
+export interface WorkerEventPayload {
+  workerId?: string;
+  timestamp: Date;
+  message?: string;
+}
+
+/** Something went wrong. */
+export interface WorkerErrorPayload {
+  error: Error;
+  timestamp: Date;
+  context?: Record<string, unknown>;
+}
+
+/** A poller has read all there was. */
+export interface PollerCyclePayload {
+  eventsProcessed: number;
+  cycleNumber: number;
+  timestamp: Date;
+}
+
+/** What waits in the channel. */
+export interface MetricsPayload {
+  metrics: FfiDispatchMetrics;
+  timestamp: Date;
+}
+
+/** The payload of each event of a {@link TaskerEventEmitter}. */
+export interface TaskerEventMap {
+  'step.execution.received': StepExecutionReceivedPayload;
+  'step.execution.started': StepExecutionStartedPayload;
+  'step.execution.completed': StepExecutionCompletedPayload;
+  'step.execution.failed': StepExecutionFailedPayload;
+  'step.completion.sent': StepCompletionSentPayload;
+  'step.execution.timeout': StepExecutionFailedPayload;
+  'step.checkpoint_yield.sent': StepCheckpointYieldSentPayload;
+  'worker.started': WorkerEventPayload;
+  'worker.ready': WorkerEventPayload;
+  'worker.shutdown.started': WorkerEventPayload;
+  'worker.stopped': WorkerEventPayload;
+  'worker.error': WorkerErrorPayload;
+  'poller.started': WorkerEventPayload;
+  'poller.stopped': WorkerEventPayload;
+  'poller.cycle.complete': PollerCyclePayload;
+  'poller.starvation.detected': MetricsPayload;
+  'poller.error': WorkerErrorPayload;
+  'metrics.updated': MetricsPayload;
+  'metrics.error': WorkerErrorPayload;
+}
+
+/** What the subscribers of each event of an {@link EventBridge} are called with. */
+export type BridgeEventMap = {
+  [Name in Exclude<keyof TaskerEventMap, 'step.execution.received' | 'step.completion.sent'>]: [
+    payload: TaskerEventMap[Name],
+  ];
+} & {
+  'step.execution.received': [event: FfiStepEvent];
+  /** The same as `step.execution.received`. */
+  step_execution_received: [event: FfiStepEvent];
+  'step.completion.sent': [result: NapiStepExecutionResult];
+  'handler.registered': [name: string, handler: Registrable | (() => ExecutableHandler)];
+  /** A handler threw. */
+  'handler.error': [event: FfiStepEvent, error: Error];
+  'poller.metrics': [metrics: FfiDispatchMetrics];
+};

@@ -1,0 +1,378 @@
+import { FFIError } from '../../errors/worker-errors.ts';
+import { messageOf } from '../../errors.ts';
+import type { FfiStepEvent } from '../../handlers/ffi-step-event.ts';
+import { resultOfThrown } from '../../handlers/outcome.ts';
+import { logError, logWarn } from '../../logging/log.ts';
+import { waitAtMost } from '../../time/wait-at-most.ts';
+import type { DispatchChannel } from '../dispatch-channel.ts';
+import { handoutOf } from '../handout.ts';
+import type { FfiDispatchMetrics } from './dispatch-metrics.ts';
+import { EventBridge } from './event-bridge.ts';
+import { isTaskerEventEmitter, type TaskerEventEmitter } from './event-emitter.ts';
+import { EventNames } from './event-names.ts';
+import type { TaskerEventMap } from './event-payloads.ts';
+import {
+  type EventPollerConfig,
+  type EventPollerOptions,
+  type PollerSettings,
+  pollerSettings,
+} from './event-poller-options.ts';
+import { isOwnModule, type StepEventSource } from './napi-module.ts';
+import { processWorker } from './process-worker.ts';
+import { errorOf, type NewsName, tell } from './step-news.ts';
+
+/** What an {@link EventPoller} does. */
+export type PollerState = 'stopped' | 'running' | 'stopping';
+/** Hears of a step event; may return a promise. */
+export type StepEventCallback = (event: FfiStepEvent) => unknown;
+/** Hears what waits in the channel. */
+export type MetricsCallback = (metrics: FfiDispatchMetrics) => void;
+/** Hears what went wrong. */
+export type ErrorCallback = (error: Error) => void;
+
+const STOP_MS = 5_000;
+/** Intervals that are left out after an error. */
+const PAUSE = 10;
+/** Before another try to find somebody who listens. */
+const NOBODY_MS = 1_000;
+
+/**
+ * Reads step events from the worker of this process and hands them to its callbacks; without a callback it publishes
+ * them on `EventBridge.instance()`. A step waits for no interval: the worker wakes its poller, and an idle poller does
+ * nothing. It keeps the process alive until it is stopped, unless `unref()` was called.
+ *
+ * @example
+ * const poller = new EventPoller({ pollingIntervalMs: 10 });
+ * poller.onStepEvent((event) => bridge.publish('step_execution_received', event));
+ * poller.onError((error) => console.error(error.message));
+ * poller.start();
+ * // …
+ * await poller.stop();
+ */
+export class EventPoller {
+  readonly #settings: PollerSettings;
+  /** Undefined: the worker of this process. */
+  readonly #foreign: StepEventSource | undefined;
+  readonly #emitter: TaskerEventEmitter | undefined;
+  readonly #bridge: EventBridge | undefined;
+  readonly #onStep: StepEventCallback[] = [];
+  readonly #onMetrics: MetricsCallback[] = [];
+  readonly #onError: ErrorCallback[] = [];
+  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #underWay = new Set<Promise<unknown>>();
+  #state: PollerState = 'stopped';
+  #stopped: Promise<void> = Promise.resolve();
+  #keepsAlive = true;
+  #channel: DispatchChannel | undefined;
+  #close: (() => void) | undefined;
+  #unwatch: (() => void) | undefined;
+  #pause: NodeJS.Timeout | undefined;
+  #scheduled = false;
+  #started = false;
+  #polls = 0;
+  #cycles = 0;
+
+  /** A poller of this process' worker, or of a given module that tells an emitter. @throws TaskerError `config_invalid` */
+  constructor(options?: EventPollerOptions);
+  constructor(module: StepEventSource, emitter: TaskerEventEmitter, config?: EventPollerConfig);
+  constructor(
+    ...args: [EventPollerOptions?] | [module: StepEventSource, emitter: TaskerEventEmitter, config?: EventPollerConfig]
+  ) {
+    if (isTaskerEventEmitter(args[1])) {
+      const [module, emitter, config = {}] = args as [StepEventSource, TaskerEventEmitter, EventPollerConfig?];
+      this.#foreign = isOwnModule(module) ? undefined : module;
+      this.#emitter = emitter;
+      this.#settings = pollerSettings(config);
+    } else {
+      const { eventBridge, ...config } = (args[0] ?? {}) as EventPollerOptions;
+      this.#bridge = eventBridge ?? EventBridge.instance();
+      this.#settings = pollerSettings(config);
+    }
+  }
+
+  /** Hears of each event; several may. One that throws fails the step, unless a subscriber has taken it. */
+  onStepEvent(callback: StepEventCallback): this {
+    this.#onStep.push(callback);
+    return this;
+  }
+
+  /** Hears what waits in the channel, once an interval. */
+  onMetrics(callback: MetricsCallback): this {
+    this.#onMetrics.push(callback);
+    return this;
+  }
+
+  /**
+   * Receives errors: of callbacks, of the database, of a worker that could not start. A lost database is reported
+   * within 5 s, once per outage, whether the worker is idle or not.
+   */
+  onError(callback: ErrorCallback): this {
+    this.#onError.push(callback);
+    return this;
+  }
+
+  getState(): PollerState {
+    return this.#state;
+  }
+
+  isRunning(): boolean {
+    return this.#state === 'running';
+  }
+
+  /** How often it looked for events since it was started. */
+  getPollCount(): number {
+    return this.#polls;
+  }
+
+  /** How often it found some. */
+  getCycleCount(): number {
+    return this.#cycles;
+  }
+
+  /** What waits in the channel; null before the start, and while the worker is still starting. */
+  getMetrics(): FfiDispatchMetrics | null {
+    if (!this.#started) return null;
+    return this.#foreign ? this.#foreign.getFfiDispatchMetrics() : (this.#channel?.metrics() ?? null);
+  }
+
+  /**
+   * Starts to poll. A worker that is still starting is waited for; why it could not start then goes to `onError`. Does
+   * nothing when it polls already.
+   * @throws FFIError while it stops
+   * @throws WorkerNotInitializedError when there is no worker; `cause`: why the last one could not start
+   */
+  start(): void {
+    if (this.#state === 'running') return;
+    if (this.#state === 'stopping') {
+      throw new FFIError('the event poller still stops; await its stop() before start()');
+    }
+    if (!this.#foreign) processWorker.mustExist();
+    this.#state = 'running';
+    this.#started = true;
+    this.#polls = 0;
+    this.#cycles = 0;
+    const { pollingIntervalMs, starvationCheckInterval, cleanupInterval, metricsInterval } = this.#settings;
+    this.#every(pollingIntervalMs * starvationCheckInterval, () => this.#checkStarvation());
+    this.#every(pollingIntervalMs * cleanupInterval, () => this.#cleanUp());
+    this.#every(pollingIntervalMs * metricsInterval, () => this.#tellMetrics());
+    if (this.#foreign) this.#every(pollingIntervalMs, () => this.#wake());
+    else {
+      this.#unwatch = processWorker.watch({
+        running: (channel) => this.#attach(channel),
+        failed: (error) => this.#failed(error),
+      });
+    }
+    this.#tell(EventNames.POLLER_STARTED, () => ({ timestamp: new Date() }));
+  }
+
+  /**
+   * Reads no more: at once, whether awaited or not. Steps that were not read go back, and other workers may have them.
+   * Settles when callbacks that returned promises are done, after 5 seconds at most (`timeoutMs`).
+   */
+  stop({ timeoutMs = STOP_MS }: { timeoutMs?: number } = {}): Promise<void> {
+    if (this.#state === 'running') this.#stopped = this.#stop(timeoutMs);
+    return this.#stopped;
+  }
+
+  async #stop(timeoutMs: number): Promise<void> {
+    this.#state = 'stopping';
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#timers.clear();
+    clearTimeout(this.#pause);
+    this.#pause = undefined;
+    this.#unwatch?.();
+    this.#close?.();
+    this.#close = undefined;
+    await waitAtMost(timeoutMs, Promise.allSettled(this.#underWay));
+    this.#state = 'stopped';
+    this.#tell(EventNames.POLLER_STOPPED, () => ({ timestamp: new Date() }));
+  }
+
+  /** Lets the process end although it polls. */
+  unref(): this {
+    this.#keepsAlive = false;
+    for (const timer of this.#timers) timer.unref();
+    return this;
+  }
+
+  // ---- reading
+
+  #attach(channel: DispatchChannel): void {
+    this.#close?.();
+    this.#channel = channel;
+    this.#close = channel.open({ wake: () => this.#wake(), failed: (error) => this.#failed(error) });
+  }
+
+  /** In the next microtask: what comes together is read together. */
+  #wake(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => this.#cycle());
+  }
+
+  #cycle(): void {
+    this.#scheduled = false;
+    if (this.#state !== 'running' || this.#pause) return;
+    this.#polls++;
+    let delivered = 0;
+    for (; delivered < this.#settings.maxEventsPerCycle && !this.#pause; delivered++) {
+      const event = this.#read();
+      if (!event) break;
+      this.#deliver(event);
+    }
+    if (delivered === 0) return;
+    const cycleNumber = ++this.#cycles;
+    this.#tell(EventNames.POLLER_CYCLE_COMPLETE, () => ({
+      eventsProcessed: delivered,
+      cycleNumber,
+      timestamp: new Date(),
+    }));
+    if (delivered === this.#settings.maxEventsPerCycle) this.#continueSoon();
+  }
+
+  #continueSoon(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#cycle());
+  }
+
+  #read(): FfiStepEvent | null {
+    if (!this.#foreign) return this.#channel?.poll() ?? null;
+    try {
+      return this.#foreign.pollStepEvents();
+    } catch (error) {
+      this.#failed(error);
+      this.#rest(this.#settings.pollingIntervalMs * PAUSE);
+      return null;
+    }
+  }
+
+  #deliver(event: FfiStepEvent): void {
+    this.#emitter?.emitStepReceived(event);
+    for (const callback of this.#onStep) this.#call(callback, event);
+    if (this.#bridge && this.#onStep.length === 0) this.#publish(this.#bridge, event);
+  }
+
+  #call(callback: StepEventCallback, event: FfiStepEvent): void {
+    try {
+      const returned = callback(event);
+      if (!(returned instanceof Promise)) return;
+      const done = returned
+        .catch((error: unknown) => this.#callbackFailed(event, error))
+        .finally(() => this.#underWay.delete(done));
+      this.#underWay.add(done);
+    } catch (error) {
+      this.#callbackFailed(event, error);
+    }
+  }
+
+  /** The step failed, if nobody else works on it: it is neither lost nor run behind the callback's back. */
+  #callbackFailed(event: FfiStepEvent, error: unknown): void {
+    this.#failed(error);
+    const handout = handoutOf(event.eventId);
+    if (handout?.state === 'read') {
+      handout.channel
+        .complete(handout, resultOfThrown(error), { version: '1.0.0' })
+        .catch((thrown: unknown) => this.#failed(thrown));
+    }
+  }
+
+  #publish(bridge: EventBridge, event: FfiStepEvent): void {
+    if (bridge.publish(EventNames.STEP_EXECUTION_RECEIVED, event)) return;
+    const handout = handoutOf(event.eventId);
+    if (handout) handout.channel.giveBack(handout);
+    if (this.#pause) return;
+    logWarn('nobody listens for steps; start the event bridge and a StepExecutionSubscriber, or add onStepEvent');
+    this.#rest(NOBODY_MS);
+  }
+
+  /** Reads nothing for a while, and holds nothing. */
+  #rest(ms: number): void {
+    if (this.#pause || this.#state !== 'running') return;
+    this.#close?.();
+    this.#close = undefined;
+    this.#pause = setTimeout(() => {
+      this.#pause = undefined;
+      if (this.#state !== 'running') return;
+      if (this.#channel) this.#attach(this.#channel);
+      else this.#wake();
+    }, ms);
+    if (!this.#keepsAlive) this.#pause.unref();
+  }
+
+  // ---- from time to time
+
+  #every(ms: number, act: () => void): void {
+    const timer = setInterval(() => {
+      try {
+        act();
+      } catch (error) {
+        this.#failed(error);
+      }
+    }, ms);
+    if (!this.#keepsAlive) timer.unref();
+    this.#timers.add(timer);
+  }
+
+  #cleanUp(): void {
+    if (this.#foreign) this.#foreign.cleanupTimeouts();
+    else this.#channel?.cleanUp();
+  }
+
+  #checkStarvation(): void {
+    if (this.#foreign) this.#foreign.checkStarvationWarnings();
+    else this.#channel?.warnOfStarving();
+    const to = this.#emitter ?? this.#bridge;
+    if (!to?.listenerCount(EventNames.POLLER_STARVATION_DETECTED)) return;
+    const metrics = this.getMetrics();
+    if (metrics?.starvationDetected) {
+      this.#tell(EventNames.POLLER_STARVATION_DETECTED, () => ({ metrics, timestamp: new Date() }));
+    }
+  }
+
+  #tellMetrics(): void {
+    const bridged = this.#bridge?.isActive === true && this.#bridge.listenerCount(EventNames.POLLER_METRICS) > 0;
+    const to = this.#emitter ?? this.#bridge;
+    const told = to !== undefined && to.listenerCount(EventNames.METRICS_UPDATED) > 0;
+    if (!bridged && !told && this.#onMetrics.length === 0) return;
+    const metrics = this.getMetrics();
+    if (!metrics) return;
+    for (const callback of this.#onMetrics) callback(metrics);
+    if (bridged) this.#bridge?.publish(EventNames.POLLER_METRICS, metrics);
+    this.#tell(EventNames.METRICS_UPDATED, () => ({ metrics, timestamp: new Date() }));
+  }
+
+  #failed(thrown: unknown): void {
+    const error = errorOf(thrown);
+    const to = this.#emitter ?? this.#bridge;
+    const heard = this.#onError.length > 0 || (to !== undefined && to.listenerCount(EventNames.POLLER_ERROR) > 0);
+    if (!heard) logError(`the event poller met an error: ${error.message}`, { error });
+    for (const callback of this.#onError) {
+      try {
+        callback(error);
+      } catch (failed) {
+        logError(`an onError callback of the event poller failed: ${messageOf(failed)}`, { error: failed });
+      }
+    }
+    this.#tell(EventNames.POLLER_ERROR, () => ({ error, timestamp: new Date() }));
+  }
+
+  #tell<Name extends NewsName>(name: Name, payload: () => TaskerEventMap[Name]): void {
+    const to = this.#emitter ?? this.#bridge;
+    if (to) tell(to, name, payload);
+  }
+}
+
+/**
+ * The same as `new EventPoller(module, emitter, config)`.
+ *
+ * @example
+ * const poller = createEventPoller((await getFfiLayer()).getModule(), new TaskerEventEmitter());
+ */
+export function createEventPoller(
+  module: StepEventSource,
+  emitter: TaskerEventEmitter,
+  config?: EventPollerConfig,
+): EventPoller {
+  return new EventPoller(module, emitter, config);
+}

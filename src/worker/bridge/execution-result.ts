@@ -1,0 +1,139 @@
+import { z } from 'zod';
+import { ConversionError } from '../../handlers/failures/conversion-error.ts';
+import { hasFields } from '../../handlers/failures/plain-failure.ts';
+import type { OrchestrationMetadata } from '../../handlers/orchestration-metadata.ts';
+import { StepHandlerResult } from '../../handlers/step-handler-result.ts';
+
+/** Why a step failed, as a subscriber sends it. */
+export interface NapiStepExecutionError {
+  message: string;
+  errorType?: string;
+  retryable?: boolean;
+  statusCode?: number;
+  backtrace?: string[];
+  context?: Record<string, unknown>;
+}
+
+/** What goes with a result. */
+export interface NapiStepExecutionMetadata {
+  executionTimeMs: number;
+  workerId?: string;
+  /** ISO 8601. */
+  completedAt: string;
+  /** Decides whether a failed step is tried again; default: what the error says, else true. */
+  retryable?: boolean;
+  errorType?: string;
+  errorCode?: string;
+  custom?: Record<string, unknown>;
+}
+
+/** What running a step came to, in the form in which `completeStepEvent` takes it. */
+export interface NapiStepExecutionResult {
+  stepUuid: string;
+  success: boolean;
+  result: unknown;
+  status: 'completed' | 'failed' | 'error';
+  metadata: NapiStepExecutionMetadata;
+  error?: NapiStepExecutionError;
+  orchestrationMetadata?: OrchestrationMetadata;
+}
+
+/** How far a step came, in the form in which `checkpointYieldStepEvent` takes it. */
+export interface NapiCheckpointYieldData {
+  stepUuid: string;
+  /** Where to go on: any JSON. */
+  cursor: unknown;
+  itemsProcessed: number;
+  accumulatedResults?: Record<string, unknown>;
+}
+
+/** Who ran a step, and for how long. */
+export interface RunFacts {
+  stepUuid: string;
+  workerId: string;
+  executionTimeMs: number;
+}
+
+/** A handler's result as a subscriber sends it. */
+export function executionResult(result: StepHandlerResult, run: RunFacts): NapiStepExecutionResult {
+  const { success, errorType, errorCode, statusCode, orchestrationMetadata } = result;
+  const metadata: NapiStepExecutionMetadata = {
+    executionTimeMs: run.executionTimeMs,
+    workerId: run.workerId,
+    completedAt: new Date().toISOString(),
+    retryable: result.retryable,
+    ...(hasFields(result.metadata) && { custom: result.metadata }),
+    ...(!success && errorType !== null && { errorType }),
+    ...(!success && errorCode !== null && { errorCode }),
+  };
+  const error: NapiStepExecutionError = {
+    message: result.errorMessage ?? 'unknown error',
+    ...(errorType !== null && { errorType }),
+    retryable: result.retryable,
+    ...(statusCode !== null && { statusCode }),
+    ...(result.backtrace.length > 0 && { backtrace: [...result.backtrace] }),
+  };
+  return {
+    stepUuid: run.stepUuid,
+    success,
+    result: result.result ?? {},
+    status: success ? 'completed' : 'failed',
+    metadata,
+    ...(!success && { error }),
+    ...(orchestrationMetadata && { orchestrationMetadata }),
+  };
+}
+
+const fields = z.record(z.string(), z.unknown());
+const text = z.string().nullish();
+
+const Sent = z.looseObject({
+  stepUuid: z.string(),
+  success: z.boolean(),
+  result: z.unknown(),
+  metadata: z
+    .looseObject({ retryable: z.boolean().nullish(), errorType: text, errorCode: text, custom: fields.nullish() })
+    .nullish(),
+  error: z
+    .looseObject({
+      message: z.string(),
+      errorType: text,
+      retryable: z.boolean().nullish(),
+      statusCode: z.int().nullish(),
+      backtrace: z.array(z.string()).nullish(),
+    })
+    .nullish(),
+  orchestrationMetadata: z.looseObject({}).nullish(),
+});
+
+/** What was sent, as a handler's result. @throws ConversionError that names the first wrong part */
+export function resultOfExecution(sent: unknown, stepUuid: string): StepHandlerResult {
+  const parsed = Sent.safeParse(sent);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    const path = ['result', ...(issue?.path ?? [])].join('.');
+    const message = `result of step ${stepUuid}: ${path}: ${issue?.message ?? 'is not readable'}`;
+    throw new ConversionError(message, { path, cause: parsed.error });
+  }
+  const { data } = parsed;
+  if (data.stepUuid !== stepUuid) {
+    const message = `result of step ${stepUuid}: result.stepUuid: it is that of step ${data.stepUuid}`;
+    throw new ConversionError(message, { path: 'result.stepUuid' });
+  }
+  const { metadata, error } = data;
+  const result = typeof data.result === 'object' ? data.result : { result: data.result };
+  return new StepHandlerResult({
+    success: data.success,
+    result: Array.isArray(result) ? { result } : result,
+    metadata: metadata?.custom ?? {},
+    orchestrationMetadata: data.orchestrationMetadata ?? null,
+    ...(!data.success && {
+      errorMessage: error?.message ?? 'unknown error',
+      errorType: error?.errorType ?? metadata?.errorType ?? null,
+      errorCode: metadata?.errorCode ?? null,
+      retryable: metadata?.retryable ?? error?.retryable ?? true,
+      statusCode: error?.statusCode ?? null,
+      backtrace: error?.backtrace ?? [],
+    }),
+  });
+}

@@ -1,0 +1,72 @@
+import type { DomainEventModule } from '../../events/subscribing/ffi-domain-event.ts';
+import type { FfiStepEvent } from '../../handlers/ffi-step-event.ts';
+import type { FfiDispatchMetrics } from './dispatch-metrics.ts';
+import type { NapiCheckpointYieldData, NapiStepExecutionResult } from './execution-result.ts';
+
+/** What a poller reads from. */
+export interface StepEventSource {
+  /** The next event, or null. */
+  pollStepEvents(): FfiStepEvent | null;
+  getFfiDispatchMetrics(): FfiDispatchMetrics;
+  checkStarvationWarnings(): void;
+  cleanupTimeouts(): void;
+}
+
+/** Where a subscriber sends what steps came to; answers may come at once, or as promises. */
+export interface StepResultSink {
+  /** False: the event is unknown, completed before, or its step was taken away. */
+  completeStepEvent(eventId: string, result: NapiStepExecutionResult): boolean | Promise<boolean>;
+  checkpointYieldStepEvent(eventId: string, checkpoint: NapiCheckpointYieldData): boolean | Promise<boolean>;
+}
+
+/** How the worker of a module is started by hand. */
+export interface FfiBootstrapConfig {
+  namespace?: string;
+  configPath?: string;
+}
+
+/** What starting it came to. */
+export interface FfiBootstrapResult {
+  success: boolean;
+  status: string;
+  message: string;
+  workerId?: string;
+}
+
+/** What a module says of its worker. */
+export interface FfiWorkerStatus {
+  success: boolean;
+  running: boolean;
+  workerId?: string;
+  status?: string;
+  environment?: string;
+}
+
+/** The worker of a process as one object: `(await getFfiLayer()).getModule()` gives that of this process. */
+export interface NapiModule extends StepEventSource, StepResultSink, DomainEventModule {
+  getVersion(): string;
+  getRustVersion(): string;
+  healthCheck(): boolean;
+  bootstrapWorker(config: FfiBootstrapConfig): FfiBootstrapResult | Promise<FfiBootstrapResult>;
+  isWorkerRunning(): boolean;
+  getWorkerStatus(): FfiWorkerStatus;
+  stopWorker(): FfiWorkerStatus | Promise<FfiWorkerStatus>;
+  transitionToGracefulShutdown(): FfiWorkerStatus;
+  logError(message: string, fields?: Record<string, unknown>): void;
+  logWarn(message: string, fields?: Record<string, unknown>): void;
+  logInfo(message: string, fields?: Record<string, unknown>): void;
+  logDebug(message: string, fields?: Record<string, unknown>): void;
+  logTrace(message: string, fields?: Record<string, unknown>): void;
+}
+
+const OF_THIS_PROCESS = Symbol('the module of this process');
+
+/** Marks the module of this process: what is read from it comes from the channel of its worker. */
+export function markOwnModule<M extends object>(module: M): M {
+  return Object.defineProperty(module, OF_THIS_PROCESS, { value: true });
+}
+
+/** Whether a module is that of this process. */
+export function isOwnModule(module: object): boolean {
+  return (module as { [OF_THIS_PROCESS]?: true })[OF_THIS_PROCESS] === true;
+}

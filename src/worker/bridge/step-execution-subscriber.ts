@@ -1,0 +1,334 @@
+import { randomUUID } from 'node:crypto';
+import { TaskerError } from '../../errors.ts';
+import type { FfiStepEvent } from '../../handlers/ffi-step-event.ts';
+import type { StepHandlerResult } from '../../handlers/step-handler-result.ts';
+import { logError } from '../../logging/log.ts';
+import type { HandlerRegistry } from '../../registry/handler-registry.ts';
+import { waitAtMost } from '../../time/wait-at-most.ts';
+import type { DispatchChannel } from '../dispatch-channel.ts';
+import { type EventBridge, isEventBridge } from './event-bridge.ts';
+import type { TaskerEventEmitter } from './event-emitter.ts';
+import { EventNames } from './event-names.ts';
+import type { StepExecutionReceivedPayload } from './event-payloads.ts';
+import { ForeignSteps } from './foreign-steps.ts';
+import { isOwnModule, type StepResultSink } from './napi-module.ts';
+import { OwnSteps } from './own-steps.ts';
+import { processWorker } from './process-worker.ts';
+import { type RunOfStep, StepNews, yieldOf } from './step-news.ts';
+import type { OfferedStep, TakenStepEvents } from './taken-steps.ts';
+
+/** How a subscriber works. */
+export interface StepExecutionSubscriberConfig {
+  /** Is stored with each result; default: that of the worker, `typescript-worker-` and a random id. */
+  workerId?: string;
+  /** Handlers that it runs at once; default 10. */
+  maxConcurrent?: number;
+  /** Milliseconds, for steps without `timeout_seconds`; 0: none. Default: what the worker has for them, 300,000. */
+  handlerTimeoutMs?: number;
+}
+
+/** Options of a {@link StepExecutionSubscriber}. */
+export interface StepExecutionSubscriberOptions extends StepExecutionSubscriberConfig {
+  eventBridge: EventBridge;
+  handlerRegistry: HandlerRegistry;
+}
+
+type Arguments =
+  | [options: StepExecutionSubscriberOptions]
+  | [bridge: EventBridge, registry: HandlerRegistry, workerId?: string]
+  | [
+      emitter: TaskerEventEmitter,
+      registry: HandlerRegistry,
+      module: StepResultSink,
+      config?: StepExecutionSubscriberConfig,
+    ];
+
+const MAX_CONCURRENT = 10;
+const HANDLER_TIMEOUT_MS = 300_000;
+const DRAIN_MS = 30_000;
+const TIDY_AT = 64;
+/** After their signal fired, what handlers get to settle. */
+const LAST_MOMENT_MS = 500;
+
+/**
+ * Takes steps that are published on an event bridge, calls their handlers, `maxConcurrent` at once, and sends what they
+ * came to. A step runs once, however often and under which name it is published.
+ *
+ * @example
+ * const subscriber = new StepExecutionSubscriber({
+ *   eventBridge: EventBridge.instance(),
+ *   handlerRegistry: HandlerRegistry.instance(),
+ *   workerId: 'worker-001',
+ * });
+ * subscriber.start();
+ */
+export class StepExecutionSubscriber {
+  readonly #givenId: string | undefined;
+  readonly #ownId = `typescript-worker-${randomUUID()}`;
+  readonly #from: EventBridge | TaskerEventEmitter;
+  readonly #registry: HandlerRegistry;
+  readonly #maxConcurrent: number;
+  readonly #steps: OwnSteps | ForeignSteps;
+  readonly #own: boolean;
+  readonly #news: StepNews;
+  readonly #running = new Map<OfferedStep, RunOfStep>();
+  readonly #ends: (() => void)[] = [];
+  #waiting: OfferedStep[] = [];
+  /** So many wait, and those that others took are forgotten. */
+  #tidyAt = TIDY_AT;
+  #active = false;
+  #stopping = false;
+  #starting = false;
+  #processed = 0;
+  #errors = 0;
+  /** Results that are not committed yet. */
+  #unsent = 0;
+  #idle: (() => void)[] = [];
+
+  /** With options, with bridge, registry and worker id, or with emitter, registry and module. */
+  constructor(options: StepExecutionSubscriberOptions);
+  constructor(bridge: EventBridge, registry: HandlerRegistry, workerId?: string);
+  constructor(
+    emitter: TaskerEventEmitter,
+    registry: HandlerRegistry,
+    module: StepResultSink,
+    config?: StepExecutionSubscriberConfig,
+  );
+  constructor(...args: Arguments) {
+    const { from, registry, module, config } = partsOf(args);
+    const { workerId, handlerTimeoutMs: timeoutMs } = config;
+    this.#from = from;
+    this.#registry = registry;
+    this.#givenId = workerId;
+    this.#maxConcurrent = checked('maxConcurrent', config.maxConcurrent ?? MAX_CONCURRENT, 1);
+    if (timeoutMs !== undefined) checked('handlerTimeoutMs', timeoutMs, 0);
+    this.#news = new StepNews(from, () => this.workerId);
+    this.#own = module === undefined || isOwnModule(module);
+    const events = this.#stepEvents();
+    if (module === undefined || isOwnModule(module)) {
+      this.#steps = new OwnSteps({ registry, workerId, timeoutMs }, events);
+    } else {
+      const sent = (step: OfferedStep, result: StepHandlerResult) =>
+        this.#news.executionResult(this.#running.get(step) ?? runOf(step), result);
+      this.#steps = new ForeignSteps({ registry, module, timeoutMs: timeoutMs ?? HANDLER_TIMEOUT_MS, sent }, events);
+    }
+  }
+
+  /** Takes steps from now on. Does nothing when it does already. */
+  start(): void {
+    if (this.#active) return;
+    this.#active = true;
+    this.#stopping = false;
+    this.#ends.push(this.#listen());
+    if (!this.#own) return;
+    if (isEventBridge(this.#from)) this.#from.observe(this.#registry);
+    this.#ends.push(this.#takeFromChannel());
+  }
+
+  /**
+   * Takes no more steps, from now on, whether awaited or not. Settles when running handlers have settled and their
+   * results are committed: after `drainTimeoutMs` (30,000) their signals fire, and a moment later it waits no longer.
+   */
+  async stop({ drainTimeoutMs = DRAIN_MS }: { drainTimeoutMs?: number } = {}): Promise<void> {
+    if (!this.#active) return;
+    this.#active = false;
+    for (const end of this.#ends.splice(0)) end();
+    for (const step of this.#waiting.splice(0)) step.giveBack();
+    if (await this.waitForCompletion(drainTimeoutMs)) return;
+    this.#stopping = true;
+    for (const step of this.#running.keys()) step.abort('the subscriber stops');
+    await this.waitForCompletion(LAST_MOMENT_MS);
+  }
+
+  /** Is stored with each result. */
+  get workerId(): string {
+    return this.#givenId ?? (this.#own ? processWorker.name : undefined) ?? this.#ownId;
+  }
+
+  /** Whether it takes steps. */
+  get isActive(): boolean {
+    return this.#active;
+  }
+
+  /** Whether it takes steps. */
+  isRunning(): boolean {
+    return this.#active;
+  }
+
+  /** Handlers that settled, successfully or not. A step whose handler is unknown does not count. */
+  getProcessedCount(): number {
+    return this.#processed;
+  }
+
+  /** Steps that failed. */
+  getErrorCount(): number {
+    return this.#errors;
+  }
+
+  /** Handlers that run now. */
+  getActiveHandlers(): number {
+    return this.#running.size;
+  }
+
+  /** Waits until no handler runs and all results are committed; false: that took longer than `timeoutMs`. */
+  async waitForCompletion(timeoutMs = DRAIN_MS): Promise<boolean> {
+    const isDone = () => this.#running.size === 0 && this.#waiting.length === 0 && this.#unsent === 0;
+    if (isDone()) return true;
+    const done = new Promise<void>((resolve) => {
+      const look = () => {
+        if (isDone()) resolve();
+        else this.#idle.push(look);
+      };
+      look();
+    });
+    return waitAtMost(timeoutMs, done);
+  }
+
+  // ---- what comes in
+
+  #listen(): () => void {
+    const from = this.#from;
+    // A bridge publishes bare events and an emitter wraps them, but users' tests publish both forms on both.
+    const listener = (payload: FfiStepEvent | StepExecutionReceivedPayload) =>
+      this.#received('event' in payload ? payload.event : payload);
+    if (isEventBridge(from)) return from.subscribe(EventNames.STEP_EXECUTION_RECEIVED, listener);
+    from.on(EventNames.STEP_EXECUTION_RECEIVED, listener);
+    return () => from.off(EventNames.STEP_EXECUTION_RECEIVED, listener);
+  }
+
+  /** The worker claims no more than its subscribers can run, and tells others which handlers they have. */
+  #takeFromChannel(): () => void {
+    let channel: DispatchChannel | undefined;
+    let leave: (() => void) | undefined;
+    const forget = this.#registry.onRegistered(() => channel?.refresh());
+    const unwatch = processWorker.watch({
+      running: (next) => {
+        leave?.();
+        channel = next;
+        leave = next.use({ slots: this.#maxConcurrent, registry: this.#registry });
+      },
+    });
+    return () => {
+      unwatch();
+      forget();
+      leave?.();
+    };
+  }
+
+  #received(event: FfiStepEvent): void {
+    const step = this.#steps.offered(event);
+    if (!step) return;
+    this.#waiting.push(step);
+    this.#next();
+    if (this.#waiting.length >= this.#tidyAt) this.#tidy();
+  }
+
+  /** Another subscriber of the same bridge may take steps all the while that this one has no slot. */
+  #tidy(): void {
+    this.#waiting = this.#waiting.filter(({ open }) => open);
+    this.#tidyAt = Math.max(TIDY_AT, 2 * this.#waiting.length);
+  }
+
+  #next(): void {
+    // A handler may settle at once, and this be called within it: then the loop goes on by itself.
+    if (this.#starting) return;
+    this.#starting = true;
+    while (this.#waiting.length > 0 && this.#running.size < this.#maxConcurrent) {
+      const step = this.#waiting.shift()!;
+      if (!step.take()) continue;
+      const run = runOf(step);
+      this.#running.set(step, run);
+      this.#news.started(run);
+      step.run();
+    }
+    this.#starting = false;
+  }
+
+  // ---- what becomes of it
+
+  #stepEvents(): TakenStepEvents<OfferedStep> {
+    return {
+      timedOut: (step, error) => this.#news.timedOut(this.#running.get(step)!, error),
+      settled: (step, result, sent) => {
+        this.#processed++;
+        this.#settled(step, result, sent);
+      },
+      missing: (step, result, sent) => this.#settled(step, result, sent),
+      yielded: (step, result, sent) => {
+        const run = this.#ended(step);
+        this.#track(sent, () => this.#news.yielded(run, yieldOf(run.event.stepUuid, result)));
+        this.#next();
+      },
+      gone: (step) => {
+        this.#ended(step);
+        this.#next();
+        this.#look();
+      },
+      stopping: () => this.#stopping,
+    };
+  }
+
+  #settled(step: OfferedStep, result: StepHandlerResult, sent: Promise<boolean>): void {
+    const run = this.#ended(step);
+    if (!result.success) this.#errors++;
+    this.#news.settled(run, result);
+    this.#track(sent, this.#news.wantsSent ? () => this.#news.sent(run, result) : undefined);
+    this.#next();
+  }
+
+  #ended(step: OfferedStep): RunOfStep {
+    const run = this.#running.get(step)!;
+    this.#running.delete(step);
+    run.tookMs = Math.round(performance.now() - run.startedAt);
+    return run;
+  }
+
+  #track(sent: Promise<boolean>, tell: (() => void) | undefined): void {
+    this.#unsent++;
+    sent.then(
+      (taken) => {
+        this.#unsent--;
+        if (taken) tell?.();
+        this.#look();
+      },
+      (error: unknown) => {
+        this.#unsent--;
+        logError('the result of a step was not taken', { error });
+        this.#look();
+      },
+    );
+  }
+
+  #look(): void {
+    if (this.#idle.length === 0 || this.#running.size > 0 || this.#unsent > 0) return;
+    for (const look of this.#idle.splice(0)) look();
+  }
+}
+
+function runOf({ event, handlerName }: OfferedStep): RunOfStep {
+  return { event, handlerName, startedAt: performance.now() };
+}
+
+function partsOf(args: Arguments): {
+  from: EventBridge | TaskerEventEmitter;
+  registry: HandlerRegistry;
+  module?: StepResultSink;
+  config: StepExecutionSubscriberConfig;
+} {
+  const [first, registry, third, config = {}] = args;
+  if (registry === undefined) {
+    const { eventBridge, handlerRegistry, ...others } = first as StepExecutionSubscriberOptions;
+    return { from: eventBridge, registry: handlerRegistry, config: others };
+  }
+  const from = first as EventBridge | TaskerEventEmitter;
+  if (typeof third !== 'object') return { from, registry, config: third === undefined ? {} : { workerId: third } };
+  return { from, registry, module: third, config };
+}
+
+function checked(name: string, value: number, least: number): number {
+  if (Number.isInteger(value) && value >= least && value < 2 ** 31) return value;
+  throw new TaskerError(
+    'config_invalid',
+    `StepExecutionSubscriber: ${name} must be a whole number from ${least}, got ${value}`,
+  );
+}

@@ -1,0 +1,140 @@
+import type { FfiStepEvent } from '../../handlers/ffi-step-event.ts';
+import { thrownBehindResult } from '../../handlers/outcome.ts';
+import type { StepHandlerResult } from '../../handlers/step-handler-result.ts';
+import { type EventBridge, isEventBridge } from './event-bridge.ts';
+import type { TaskerEventEmitter } from './event-emitter.ts';
+import { EventNames } from './event-names.ts';
+import type { TaskerEventMap } from './event-payloads.ts';
+import { executionResult, type NapiCheckpointYieldData, type NapiStepExecutionResult } from './execution-result.ts';
+
+/** One step that a subscriber runs, as its news name it. */
+export interface RunOfStep {
+  event: FfiStepEvent;
+  handlerName: string;
+  /** On the clock of `performance.now()`. */
+  startedAt: number;
+  /** Milliseconds that its handler took, once it settled. */
+  tookMs?: number;
+}
+
+/** Events whose payload is the same on a bridge and on an emitter. */
+export type NewsName = Exclude<keyof TaskerEventMap, 'step.execution.received' | 'step.completion.sent'>;
+
+/** What a subscriber tells of its steps, on a bridge or an emitter. Nothing is made that nobody listens to. */
+export class StepNews {
+  readonly #to: EventBridge | TaskerEventEmitter;
+  readonly #workerId: () => string;
+
+  constructor(to: EventBridge | TaskerEventEmitter, workerId: () => string) {
+    this.#to = to;
+    this.#workerId = workerId;
+  }
+
+  started(run: RunOfStep): void {
+    this.#tell(EventNames.STEP_EXECUTION_STARTED, () => ({
+      ...idsOf(run),
+      handlerName: run.handlerName,
+      startedAt: new Date(),
+    }));
+  }
+
+  /** A handler threw, and did not return its failure. */
+  #threw({ event }: RunOfStep, result: StepHandlerResult): void {
+    const to = this.#to;
+    if (!isEventBridge(to) || !to.isActive || to.listenerCount(EventNames.HANDLER_ERROR) === 0) return;
+    const behind = thrownBehindResult(result);
+    if (behind) to.publish(EventNames.HANDLER_ERROR, event, errorOf(behind.thrown));
+  }
+
+  /** A handler settled. */
+  settled(run: RunOfStep, result: StepHandlerResult): void {
+    if (result.success) {
+      this.#tell(EventNames.STEP_EXECUTION_COMPLETED, () => ({
+        ...idsOf(run),
+        result: this.executionResult(run, result),
+        executionTimeMs: msOf(run),
+        completedAt: new Date(),
+      }));
+    } else {
+      this.#threw(run, result);
+      const error = () => new Error(result.errorMessage ?? 'unknown error');
+      this.#tell(EventNames.STEP_EXECUTION_FAILED, () => ({ ...idsOf(run), error: error(), failedAt: new Date() }));
+    }
+  }
+
+  timedOut(run: RunOfStep, error: Error): void {
+    this.#tell(EventNames.STEP_EXECUTION_TIMEOUT, () => ({ ...idsOf(run), error, failedAt: new Date() }));
+  }
+
+  /** Whether somebody listens for what is committed. */
+  get wantsSent(): boolean {
+    return this.#to.listenerCount(EventNames.STEP_COMPLETION_SENT) > 0;
+  }
+
+  /** Its result is committed. */
+  sent(run: RunOfStep, result: StepHandlerResult): void {
+    const name = EventNames.STEP_COMPLETION_SENT;
+    if (this.#to.listenerCount(name) === 0) return;
+    if (isEventBridge(this.#to)) {
+      if (this.#to.isActive) this.#to.publish(name, this.executionResult(run, result));
+    } else this.#to.emitCompletionSent(run.event.eventId, run.event.stepUuid, result.success);
+  }
+
+  yielded({ event }: RunOfStep, { cursor, itemsProcessed }: NapiCheckpointYieldData): void {
+    const { eventId, stepUuid } = event;
+    const timestamp = new Date();
+    this.#tell(EventNames.STEP_CHECKPOINT_YIELD_SENT, () => ({
+      eventId,
+      stepUuid,
+      cursor,
+      itemsProcessed,
+      timestamp,
+    }));
+  }
+
+  executionResult(run: RunOfStep, result: StepHandlerResult): NapiStepExecutionResult {
+    const { stepUuid } = run.event;
+    return executionResult(result, { stepUuid, workerId: this.#workerId(), executionTimeMs: msOf(run) });
+  }
+
+  #tell<Name extends NewsName>(name: Name, payload: () => TaskerEventMap[Name]): void {
+    tell(this.#to, name, payload);
+  }
+}
+
+/** Tells on a bridge that is started, or on an emitter; the payload is made when somebody listens. */
+export function tell<Name extends NewsName>(
+  to: EventBridge | TaskerEventEmitter,
+  name: Name,
+  payload: () => TaskerEventMap[Name],
+): void {
+  if (to.listenerCount(name) === 0) return;
+  if (!isEventBridge(to)) to.emit(name, payload());
+  // The compiler does not see that the arguments of these names are the one payload.
+  else if (to.isActive) (to.publish as (name: string, payload: unknown) => boolean).call(to, name, payload());
+}
+
+/** How far a step came, as a subscriber sends it. */
+export function yieldOf(stepUuid: string, { result }: StepHandlerResult): NapiCheckpointYieldData {
+  const { cursor = 0, items_processed: items, accumulated_results: results } = result ?? {};
+  const accumulated = typeof results === 'object' && results !== null && !Array.isArray(results);
+  return {
+    stepUuid,
+    cursor,
+    itemsProcessed: typeof items === 'number' ? items : 0,
+    ...(accumulated && { accumulatedResults: results as Record<string, unknown> }),
+  };
+}
+
+/** What was thrown, as an error. */
+export function errorOf(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
+}
+
+function idsOf({ event }: RunOfStep): { eventId: string; stepUuid: string; taskUuid: string } {
+  return { eventId: event.eventId, stepUuid: event.stepUuid, taskUuid: event.taskUuid };
+}
+
+function msOf({ startedAt, tookMs }: RunOfStep): number {
+  return tookMs ?? Math.round(performance.now() - startedAt);
+}

@@ -1,0 +1,180 @@
+import type { Engine, QueueCheck } from '../../engine/engine.ts';
+import { messageOf } from '../../errors.ts';
+import type { Logger } from '../../logging/logger.ts';
+
+/** Between looks for stale tasks. */
+const LIFECYCLE_MS = 30_000;
+/** Between looks for workers that are long gone. */
+const FORGET_MS = 3_600_000;
+/** Minimum time between two checks of the whole queue. */
+const QUEUE_CHECK_MS = 120_000;
+/** Time until this worker asks again whether it is its turn to check. */
+const QUEUE_TURN_MS = 30_000;
+/** The pause after a slice of the check is its duration times this: half a percent of a core. */
+const PAUSE_PER_SLICE = 200;
+/** The longest such pause: the four slices of a million open tasks are done within 5 minutes on a busy machine, too. */
+const LONGEST_PAUSE_MS = 70_000;
+/** The longest time for which a check delays the next one. */
+const LONGEST_CHECK_MS = 4 * LONGEST_PAUSE_MS;
+/** Maximum number of tasks that a warning names. */
+const NAMED_TASKS = 10;
+
+/** Options of {@link Housekeeping}. */
+export interface HousekeepingOptions {
+  leaseMs: number;
+  /** The ids of the worker. */
+  workerIds(): readonly number[];
+}
+
+/** What any worker does for all: takes back the steps of dead workers, ends stale tasks, and keeps tables short. */
+export class Housekeeping {
+  readonly #engine: Engine;
+  readonly #logger: Logger;
+  readonly #leaseMs: number;
+  readonly #workerIds: () => readonly number[];
+  #claims = 0;
+  #lifecycleAt = Number.NEGATIVE_INFINITY;
+  #endingStale = false;
+  #forgotAt = Number.NEGATIVE_INFINITY;
+  #checkAt = Number.NEGATIVE_INFINITY;
+  #checkBegan = Number.NEGATIVE_INFINITY;
+  /** Total time of the slices of this check. */
+  #checkedMs = 0;
+  /** Start of the next slice of the check; undefined: the first task. */
+  #checkedTo: string | undefined;
+  #checking = false;
+  #stopped = false;
+
+  constructor(engine: Engine, { leaseMs, workerIds }: HousekeepingOptions, logger: Logger) {
+    this.#engine = engine;
+    this.#leaseMs = leaseMs;
+    this.#workerIds = workerIds;
+    this.#logger = logger;
+  }
+
+  /** The queue was taken from. */
+  claimed(): void {
+    this.#claims++;
+  }
+
+  /** Takes back steps of workers whose lease is over; answers whether there were any. */
+  async sweep(): Promise<boolean> {
+    try {
+      const { lost, steps } = await this.#engine.sweep(this.#leaseMs);
+      if (lost.length > 0) {
+        this.#logger.warn(
+          {
+            dead_workers: lost.map(({ id }) => id),
+            names: lost.map(({ name }) => name),
+            steps: steps.length,
+            in_error: steps.filter((step) => step.state === 'error').length,
+          },
+          'workers were lost; their steps were taken back',
+        );
+      }
+      return steps.length > 0;
+    } catch (error) {
+      // A stop closes the connections; whoever is left takes those steps back.
+      if (this.#stopped) return false;
+      this.#logger.warn(
+        { error: messageOf(error) },
+        'taking back steps of lost workers failed; trying again at the next heartbeat',
+      );
+      return false;
+    }
+  }
+
+  /** What has its time, when that has come. */
+  async look(): Promise<void> {
+    await Promise.all([this.#tidyQueue(), this.#endStale(), this.#forgetWorkers(), this.#checkQueue()]);
+  }
+
+  /** Begins nothing more. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Limits are minutes; looking twice a minute is enough. */
+  async #endStale(): Promise<void> {
+    if (this.#endingStale || performance.now() - this.#lifecycleAt < LIFECYCLE_MS) return;
+    this.#lifecycleAt = performance.now();
+    this.#endingStale = true;
+    try {
+      for await (const { ended, noted } of this.#engine.endStale()) {
+        for (const { taskUuid, reason } of ended) {
+          this.#logger.warn({ task_uuid: taskUuid, state: 'error', reason }, 'task error: its lifecycle ended it');
+        }
+        for (const { taskUuid, reason } of noted) {
+          this.#logger.warn({ task_uuid: taskUuid, reason }, 'task is stale: its lifecycle noted it for an operator');
+        }
+        if (this.#stopped) break;
+      }
+    } catch (error) {
+      this.#logger.warn({ error: messageOf(error) }, 'looking for stale tasks did not get through; trying again');
+    } finally {
+      this.#endingStale = false;
+    }
+  }
+
+  /** Checks one slice. Only the longest-running worker does this. */
+  async #checkQueue(): Promise<void> {
+    const began = performance.now();
+    if (this.#checking || began < this.#checkAt) return;
+    this.#checking = true;
+    if (this.#checkedTo === undefined) {
+      this.#checkBegan = began;
+      this.#checkedMs = 0;
+    }
+    try {
+      const checked = await this.#engine.checkQueue({ workerIds: this.#workerIds(), after: this.#checkedTo });
+      const ended = performance.now();
+      if (checked && checked.requeued.length > 0) this.#warnOfRequeued(checked.requeued);
+      if (!checked) this.#checkAt = began + QUEUE_TURN_MS;
+      else {
+        this.#checkedMs += ended - began;
+        // If a step was missing, the rest is checked at once.
+        const pause = checked.requeued.length > 0 ? 0 : (ended - began) * PAUSE_PER_SLICE;
+        this.#checkAt = ended + Math.min(pause, LONGEST_PAUSE_MS);
+        if (checked.next === undefined) {
+          const most = Math.min(this.#checkedMs * PAUSE_PER_SLICE, LONGEST_CHECK_MS);
+          this.#checkAt = Math.max(this.#checkAt, this.#checkBegan + Math.max(most, QUEUE_CHECK_MS));
+        }
+      }
+      this.#checkedTo = checked?.next;
+    } catch (error) {
+      this.#checkAt = began + QUEUE_TURN_MS;
+      this.#logger.debug({ error: messageOf(error) }, 'queue check failed');
+    } finally {
+      this.#checking = false;
+    }
+  }
+
+  #warnOfRequeued(steps: QueueCheck['requeued']): void {
+    const tasks = [...new Set(steps.map((step) => step.taskUuid))];
+    this.#logger.warn(
+      { steps: steps.length, tasks: tasks.length, task_uuids: tasks.slice(0, NAMED_TASKS) },
+      'ready steps were missing from the queue; queued again',
+    );
+  }
+
+  async #forgetWorkers(): Promise<void> {
+    if (performance.now() - this.#forgotAt < FORGET_MS) return;
+    this.#forgotAt = performance.now();
+    try {
+      await this.#engine.forgetWorkers();
+    } catch (error) {
+      this.#logger.debug({ error: messageOf(error) }, 'clearing away workers that are long gone did not get through');
+    }
+  }
+
+  /** Only who works on the queue looks after it. */
+  async #tidyQueue(): Promise<void> {
+    if (this.#claims === 0) return;
+    this.#claims = 0;
+    try {
+      if (await this.#engine.tidyQueue()) this.#logger.debug('the queue was mostly dead rows; it was written anew');
+    } catch (error) {
+      this.#logger.debug({ error: messageOf(error) }, 'looking after the queue did not get through');
+    }
+  }
+}

@@ -1,0 +1,126 @@
+import type { Engine } from '../engine/engine.ts';
+import { messageOf } from '../errors.ts';
+import type { Logger } from '../logging/logger.ts';
+import type { OutageReport } from './outage-report.ts';
+
+/** What a look-out asks and tells. */
+export interface LookOutEvents {
+  namespaceIds(): readonly number[];
+  /** Milliseconds until the next look: longer while notifications arrive. */
+  everyMs(): number;
+  /** Milliseconds after which a look without an answer is given up. */
+  timeoutMs: number;
+  /** The queue holds something for this worker. */
+  ready(): void;
+  /** After each look that got through. */
+  looked(): void;
+  /** Receives an outage of the database after it was verified. Undefined when not needed. */
+  outage: OutageReport | undefined;
+}
+
+/** Time after which an unanswered poll makes the database suspect. A separate connection is then tried. */
+const SUSPECT_MS = 1_000;
+/** Timeout of that connection, and again of its answer. With a poll every 2 s, an outage is known within 4.4 s. */
+const VERIFY_MS = 700;
+
+/** A retry that another worker recorded is promoted by that worker when due; the others come a little later. */
+const OTHERS_RETRY_MS = 40;
+/** Before a due retry of a task that somebody holds is tried again. */
+const LOCKED_MS = 100;
+
+/**
+ * Looks into the database when nothing else would: for work whose notification was lost, and for retries that come
+ * due. Reads only, unless a retry is due.
+ */
+export class QueuePoller {
+  readonly #engine: Engine;
+  readonly #events: LookOutEvents;
+  readonly #logger: Logger;
+  #timer: NodeJS.Timeout | undefined;
+  #due: NodeJS.Timeout | undefined;
+  #dueAt = Number.POSITIVE_INFINITY;
+  #busy: Promise<void> | undefined;
+  #stopped = false;
+  #promoting = false;
+
+  constructor(engine: Engine, events: LookOutEvents, logger: Logger) {
+    this.#engine = engine;
+    this.#events = events;
+    this.#logger = logger;
+  }
+
+  start(): void {
+    this.#schedule(0);
+  }
+
+  #schedule(delay: number): void {
+    if (this.#stopped) return;
+    this.#timer = setTimeout(() => {
+      this.#busy = this.#look().finally(() => this.#schedule(this.#events.everyMs()));
+    }, delay);
+  }
+
+  async #look(): Promise<void> {
+    const suspect = setTimeout(() => void this.#verifyLost(), SUSPECT_MS);
+    try {
+      const { ready, dueMs } = await this.#engine.peek(this.#events.namespaceIds(), this.#events);
+      this.#events.outage?.answered('look');
+      if (ready) this.#events.ready();
+      if (dueMs !== null) this.retryIn(Math.max(0, dueMs) + (dueMs > 0 ? OTHERS_RETRY_MS : 0));
+      this.#events.looked();
+    } catch (error) {
+      this.#logger.debug({ error: messageOf(error) }, 'the look into the queue did not get through');
+      void this.#verifyLost();
+    } finally {
+      clearTimeout(suspect);
+    }
+  }
+
+  /** One lost connection, or a pool without a free one, is not an outage. */
+  async #verifyLost(): Promise<void> {
+    const { outage } = this.#events;
+    if (this.#stopped || !outage) return;
+    const { answers } = outage;
+    try {
+      await this.#engine.probe({ timeoutMs: VERIFY_MS });
+    } catch (error) {
+      if (!this.#stopped && answers === outage.answers) outage.failed('look', error);
+    }
+  }
+
+  /** A retry is due in so many milliseconds. */
+  retryIn(delayMs: number): void {
+    const at = performance.now() + delayMs;
+    if (this.#stopped || at >= this.#dueAt) return;
+    clearTimeout(this.#due);
+    this.#dueAt = at;
+    // A timer may fire a fraction of a millisecond early, and the database's clock decides.
+    this.#due = setTimeout(() => void this.#promote(), Math.min(Math.ceil(delayMs) + 1, 2 ** 31 - 1));
+  }
+
+  /** One at a time: what comes due meanwhile is found by the peek at its end. */
+  async #promote(): Promise<void> {
+    this.#dueAt = Number.POSITIVE_INFINITY;
+    if (this.#stopped || this.#promoting) return;
+    this.#promoting = true;
+    try {
+      const promoted = await this.#engine.promoteDue();
+      // Another worker may have promoted them, and have no room.
+      const { ready, dueMs } = await this.#engine.peek(this.#events.namespaceIds(), this.#events);
+      if (ready) this.#events.ready();
+      if (dueMs !== null) this.retryIn(promoted === 0 ? Math.max(LOCKED_MS, dueMs) : Math.max(1, dueMs));
+    } catch (error) {
+      this.#logger.debug({ error: messageOf(error) }, 'due retries could not be queued; trying again');
+      this.retryIn(500);
+    } finally {
+      this.#promoting = false;
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#due);
+    await this.#busy;
+  }
+}

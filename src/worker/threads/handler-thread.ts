@@ -1,0 +1,149 @@
+import { parentPort } from 'node:worker_threads';
+import { messageOf } from '../../errors.ts';
+import { ErrorType } from '../../handlers/failures/error-type.ts';
+import {
+  type StoredOrchestrationMetadata,
+  storedOrchestrationMetadata,
+} from '../../handlers/orchestration-metadata.ts';
+import { resultOfThrown } from '../../handlers/outcome.ts';
+import { StepContext } from '../../handlers/step-context.ts';
+import type { ExecutableHandler } from '../../handlers/step-handler.ts';
+import { StepHandlerResult } from '../../handlers/step-handler-result.ts';
+import { storableJson } from '../../model/storable-json.ts';
+import { makerOf } from '../../registry/handler-maker.ts';
+import { type HandlerOrigin, handlersIn } from '../../registry/handler-origin.ts';
+import { withMethod } from '../../registry/method-dispatch.ts';
+import { ResolutionError } from '../../registry/resolution-errors.ts';
+import { openTracing } from '../../tracing/tracing.ts';
+import { callHandler } from '../call-handler.ts';
+import { checkedResult } from '../checked-result.ts';
+import { threadParams } from './thread-context.ts';
+import type { Answer, Fields, FromThread, ResultMessage, ToThread } from './thread-messages.ts';
+
+// The program of the threads that run handlers: one step at a time, with a context like any other.
+
+type Run = Extract<ToThread, { kind: 'run' }>;
+
+interface Running {
+  run: number;
+  abort: AbortController;
+  questions: Map<number, (answer: Answer) => void>;
+}
+
+process.setSourceMapsEnabled(true);
+const port = parentPort!;
+const makers = new Map<string, () => ExecutableHandler>();
+let running: Running | undefined;
+let asked = 0;
+
+port.on('message', (said: ToThread) => {
+  if (said.kind === 'run') void begin(said);
+  else if (said.run !== running?.run) return;
+  else if (said.kind === 'abort') running.abort.abort(new DOMException(said.reason.message, said.reason.name));
+  else {
+    running.questions.get(said.question)?.(said.answer);
+    running.questions.delete(said.question);
+  }
+});
+
+async function begin({ run, origin, method, step }: Run): Promise<void> {
+  const mine: Running = { run, abort: new AbortController(), questions: new Map() };
+  running = mine;
+  if (step.aborted) mine.abort.abort(new DOMException(step.aborted.message, step.aborted.name));
+  try {
+    const made = (await makerAt(origin))();
+    const handler = method === null ? made : withMethod(made, method);
+    const context = new StepContext(
+      threadParams(step, {
+        signal: mine.abort.signal,
+        ask: (asks) =>
+          new Promise((resolve) => {
+            const question = ++asked;
+            mine.questions.set(question, resolve);
+            send({ kind: 'question', run, question, asks });
+          }),
+        log: (level, fields, message) => log({ kind: 'log', run, level, fields, message }),
+      }),
+    );
+    // The module that it loads may have registered an SDK in this thread.
+    const tracing = await openTracing();
+    const within = tracing && ((call: () => unknown) => tracing.runWithin(step.traceparent, call));
+    callHandler(handler, context, (result) => settled(run, step.step, result), within);
+  } catch (thrown) {
+    settled(run, step.step, resultOfThrown(thrown));
+  }
+}
+
+/** Makes the handler that a module has at this place. A module is loaded once. */
+async function makerAt({ url, index }: HandlerOrigin): Promise<() => ExecutableHandler> {
+  const key = `${index} ${url}`;
+  const before = makers.get(key);
+  if (before) return before;
+  const module = await imported(url);
+  const found = handlersIn(module)[index];
+  const name = typeof found === 'function' ? found.handlerName : (found?.name ?? url);
+  const maker = makerOf(name, found);
+  if (!maker) throw new ResolutionError(`${url} exports other handlers in a thread than in the worker`);
+  makers.set(key, maker);
+  return maker;
+}
+
+async function imported(url: string): Promise<Fields> {
+  try {
+    return (await import(url)) as Fields;
+  } catch (cause) {
+    throw new ResolutionError(`handlers file ${url}: importing it in a thread throws: ${messageOf(cause)}`, { cause });
+  }
+}
+
+function settled(run: number, step: string, result: StepHandlerResult): void {
+  try {
+    send({ kind: 'settled', run, result: resultMessage(step, result) });
+  } catch (thrown) {
+    const message = `step ${step}: the result can't be sent from its thread: ${messageOf(thrown)}`;
+    const again = !result.success && result.retryable;
+    const errorType = again ? ErrorType.RETRYABLE_ERROR : ErrorType.PERMANENT_ERROR;
+    const failure = StepHandlerResult.failure({ message, errorType, retryable: again });
+    send({ kind: 'settled', run, result: resultMessage(step, failure) });
+  }
+}
+
+/** What is stored of a result is checked here, where it still is what the handler gave. */
+function resultMessage(step: string, given: StepHandlerResult): ResultMessage {
+  const { result, json } = checkedResult(given, { step });
+  const metadata = storableJson(result.metadata, { name: 'metadata', maxBytes: 1_048_576 });
+  const told = result.orchestrationMetadata && storedOrchestrationMetadata(result.orchestrationMetadata);
+  return {
+    json,
+    success: result.success,
+    errorMessage: result.errorMessage,
+    errorType: result.errorType,
+    errorCode: result.errorCode,
+    retryable: result.retryable,
+    metadata: metadata.ok
+      ? (JSON.parse(metadata.json) as Fields)
+      : { metadata_left_out: `${metadata.path}: ${metadata.reason}` },
+    // As plain data, because an instance of a class may have functions, which can't be sent.
+    orchestrationMetadata: told && (JSON.parse(JSON.stringify(told)) as StoredOrchestrationMetadata),
+    retryAfter: result.retryAfter,
+    backtrace: result.backtrace,
+    statusCode: result.statusCode,
+  };
+}
+
+/** A line may hold what can't be sent: then it is told as text. */
+function log(line: Extract<FromThread, { kind: 'log' }>): void {
+  try {
+    send(line);
+  } catch {
+    const stored = storableJson(line.fields, { name: 'fields', maxBytes: 1_048_576 });
+    send({
+      ...line,
+      fields: stored.ok ? (JSON.parse(stored.json) as Fields) : { fields: `${stored.path}: ${stored.reason}` },
+    });
+  }
+}
+
+function send(said: FromThread): void {
+  port.postMessage(said);
+}

@@ -1,0 +1,141 @@
+import type { ExecutableHandler, HandlerIsolation } from '../../handlers/step-handler.ts';
+import { StepHandlerResult } from '../../handlers/step-handler-result.ts';
+import { effectiveMethod, type HandlerDefinition, usesMethodDispatch } from '../../registry/handler-definition.ts';
+import { originOf, ownHandler } from '../../registry/handler-origin.ts';
+import type { HandlerRegistry } from '../../registry/handler-registry.ts';
+import { ResolutionError } from '../../registry/resolution-errors.ts';
+import type { HeldStep } from '../held-step.ts';
+import type { ThreadJob } from './pool-thread.ts';
+import { ThreadPool, type ThreadPoolOptions, type ThreadStats } from './thread-pool.ts';
+
+/** Where a handler runs: as the template says, else as the handler says. */
+export function isolationOf(definition: HandlerDefinition, handler: ExecutableHandler): HandlerIsolation {
+  if (definition.isolation) return definition.isolation;
+  const { isolation } = ownHandler(handler).constructor as { isolation?: unknown };
+  return isolation === 'thread' ? 'thread' : 'none';
+}
+
+/** Why a handler can't run in a thread though it is to; undefined when it can, or is not to. */
+export function whyNotIsolated(definition: HandlerDefinition, handler: ExecutableHandler): ResolutionError | undefined {
+  if (isolationOf(definition, handler) === 'none' || originOf(handler)) return undefined;
+  return new ResolutionError(
+    `handler ${definition.callable} is to run in a thread (isolation: thread), and a thread can load only what a file exports: this one was given in code; export it from a file of the handlers' folder, or set isolation: none`,
+    { details: { handler: definition.callable } },
+  );
+}
+
+/**
+ * Says, before anything runs, which handlers can't run in a thread though they are to. Those that only a resolver knows,
+ * or that are registered later, are found out when their first step runs.
+ * @throws ResolutionError `handler_invalid`
+ */
+export function checkIsolation(registry: HandlerRegistry, definitions: readonly HandlerDefinition[]): void {
+  const registered = registry.listHandlers().map((callable) => ({ callable }));
+  for (const definition of [...definitions, ...registered]) {
+    const { callable, isolation } = definition as HandlerDefinition;
+    const wanted = isolation ?? registry.getHandlerClass(callable)?.isolation;
+    if (wanted !== 'thread') continue;
+    const handler = madeIfItCan(registry, definition);
+    const refused = handler && whyNotIsolated(definition, handler);
+    if (refused) throw refused;
+  }
+}
+
+function madeIfItCan(registry: HandlerRegistry, definition: HandlerDefinition): ExecutableHandler | undefined {
+  try {
+    return registry.resolveKnown(definition) ?? undefined;
+  } catch {
+    return undefined; // why it can't be made is told by what checks that
+  }
+}
+
+/** What isolation asks of its worker. */
+export interface IsolationPort {
+  /** A step waits for a thread: its time does not run. */
+  waits(step: HeldStep): void;
+  /** A thread begins with it: its time runs. */
+  begins(step: HeldStep): void;
+}
+
+const unbegun = new WeakSet<StepHandlerResult>();
+
+/** Whether a result says only that no thread was free for its step before that was to stop: nothing was done with it. */
+export function neverBegan(result: StepHandlerResult): boolean {
+  return unbegun.has(result);
+}
+
+/** Decides which handlers run in threads, and runs them there. */
+export class Isolation {
+  readonly #port: IsolationPort;
+  readonly #pool: ThreadPool;
+  readonly #jobs = new Map<HeldStep, ThreadJob>();
+
+  constructor(port: IsolationPort, options: ThreadPoolOptions) {
+    this.#port = port;
+    this.#pool = new ThreadPool(options);
+  }
+
+  get stats(): ThreadStats {
+    return this.#pool.stats;
+  }
+
+  /** What to call for a step: its handler, or one that runs it in a thread. @throws TaskerError `handler_invalid` */
+  handlerFor(step: HeldStep, handler: ExecutableHandler): ExecutableHandler {
+    const definition = step.template.handler;
+    if (isolationOf(definition, handler) === 'none') return handler;
+    const refused = whyNotIsolated(definition, handler);
+    if (refused) throw refused;
+    return {
+      name: handler.name,
+      version: handler.version,
+      capabilities: handler.capabilities,
+      configSchema: () => handler.configSchema(),
+      call: () => this.#run(step, handler),
+    };
+  }
+
+  #run(step: HeldStep, handler: ExecutableHandler): Promise<StepHandlerResult> {
+    const definition = step.template.handler;
+    const { signal } = step;
+    return new Promise((resolve) => {
+      const aborted = () => {
+        if (!this.#pool.abort(job)) job.settled(stoppedBefore(step));
+      };
+      const job: ThreadJob = {
+        step,
+        origin: originOf(handler)!,
+        method: usesMethodDispatch(definition) ? effectiveMethod(definition) : null,
+        begins: () => this.#port.begins(step),
+        settled: (result) => {
+          signal.removeEventListener('abort', aborted);
+          this.#jobs.delete(step);
+          resolve(result);
+        },
+      };
+      this.#jobs.set(step, job);
+      this.#port.waits(step);
+      signal.addEventListener('abort', aborted, { once: true });
+      this.#pool.add(job);
+    });
+  }
+
+  /**
+   * Nobody waits for a step any more. Its signal may have fired before, and not have been heeded: its thread is ended
+   * soon. Where that was done already, by a stop, its call ends here.
+   */
+  over(step: HeldStep): void {
+    const job = this.#jobs.get(step);
+    if (job && !this.#pool.end(job)) job.settled(stoppedBefore(step));
+  }
+
+  /** Ends all threads; nothing is told of the steps that ran in them until they are {@link over}. */
+  stop(): Promise<void> {
+    return this.#pool.stop();
+  }
+}
+
+function stoppedBefore(step: HeldStep): StepHandlerResult {
+  const result = StepHandlerResult.failure(`step ${step.name} was stopped before a thread was free for it`);
+  unbegun.add(result);
+  return result;
+}
