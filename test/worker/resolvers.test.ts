@@ -278,6 +278,21 @@ describe('a worker without the resolver', () => {
     expect((await tasker.getStep(taskUuid, 'nobody')).results?.error?.error_type).toBe('handler_not_found');
   });
 
+  it('leaves a step whose name its own resolver claims in vain to a worker that has a handler of that name', async () => {
+    const { tasker, demo, another } = await shared.setup(
+      { step: { handler: 'tenant.nobody' } },
+      { handlers: registryOf(new Tenants()), name: 'claims', handlerMissingGraceMs: 2_000 },
+    );
+    const able = registryOf();
+    able.register(defineHandler('tenant.nobody', {}, () => ({})));
+    await another({ handlers: able, name: 'has' });
+    const tasks = await tasker.createTasks(Array.from({ length: 10 }, () => demo));
+    for (const { taskUuid } of tasks) {
+      expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+      expect(await tasker.getStep(taskUuid, 'step')).toMatchObject({ attempts: 1, worker: 'has' });
+    }
+  });
+
   it('is told by `why` who has it', async () => {
     const { tasker, demo, another } = await shared.setup({ step: { handler: 'tenant.acme' } }, { worker: false });
     const gate = deferred();
