@@ -30,9 +30,16 @@ describe('workers of a batch that were lost with their worker', () => {
   it.each(['continue_on_failure', 'isolate'])(
     'for the last time leave their places to others: %s',
     async (strategy) => {
-      const { sql, swept, states } = await lostWith({ failure_strategy: strategy }, { max_attempts: 1 });
+      const { tasker, taskUuid, sql, swept, states } = await lostWith(
+        { failure_strategy: strategy },
+        { max_attempts: 1 },
+      );
       expect(swept).toMatchObject({ queued: 2, ended: [], takenFrom: [] });
       expect(swept.steps.map((step) => step.state)).toEqual(['error', 'error']);
+      expect((await tasker.getStep(taskUuid, 'work_1')).results!.error).toMatchObject({
+        error_type: 'worker_lost',
+        message: 'the worker was lost while the step ran, and its attempts are used up',
+      });
       expect(await states()).toMatchObject({
         work_1: 'error',
         work_2: 'error',
