@@ -17,7 +17,7 @@ async function anotherCopy(): Promise<Copy> {
   symlinkSync(path.resolve('node_modules'), path.join(folder, 'node_modules'), 'junction');
   const outfile = path.join(folder, 'copy.mjs');
   const files = ['event-bridge', 'event-emitter'];
-  const contents = files.map((file) => `export * from './src/worker/${file}.ts';`).join('\n');
+  const contents = files.map((file) => `export * from './src/worker/bridge/${file}.ts';`).join('\n');
   await esbuild.build({
     stdin: { contents, resolveDir: process.cwd() },
     outfile,

@@ -14,7 +14,7 @@ const MAX_FOREIGN_FRAMES = 5;
  * no place of its own, and then its frames can't be told from theirs.
  */
 const HERE: string | undefined = import.meta.url;
-const OWN_URL = /\/handlers\/backtrace\.[jt]s$/.test(HERE ?? '') ? new URL('..', HERE).href : undefined;
+const OWN_URL = /\/handlers\/failures\/backtrace\.[jt]s$/.test(HERE ?? '') ? new URL('../..', HERE).href : undefined;
 const OWN = OWN_URL === undefined ? [] : [OWN_URL, fileURLToPath(OWN_URL)];
 
 /**
