@@ -9,7 +9,7 @@ const folder = fileURLToPath(new URL('../docs/reference', import.meta.url));
 
 const DOMAIN_EVENTS = ['domain-events', 'Domain events'];
 
-/** The pages, by the folder of the source that a name is from. */
+/** The pages, by the folder of the source that a name is from. A folder that is not listed belongs to the one above it. */
 const PAGES = {
   app: ['tasker', 'The tasker'],
   config: ['configuration', 'Configuration'],
@@ -20,9 +20,6 @@ const PAGES = {
   'handlers/batch': ['batches', 'Batches'],
   registry: ['registry', 'Registry and resolvers'],
   events: DOMAIN_EVENTS,
-  'events/publishing': DOMAIN_EVENTS,
-  'events/subscribing': DOMAIN_EVENTS,
-  'events/delivery': DOMAIN_EVENTS,
   worker: ['worker-events', 'Events of the worker'],
   'events/sinks': ['event-sinks', 'Event sinks'],
   template: ['templates', 'Templates'],
@@ -34,7 +31,11 @@ const PAGES = {
 const OTHERS = ['others', 'Others'];
 
 const names = readPublicApi();
-const pageOf = ({ group }) => PAGES[group] ?? OTHERS;
+function pageOf({ group }) {
+  for (let place = group; place !== '.'; place = path.dirname(place)) if (PAGES[place]) return PAGES[place];
+  return OTHERS;
+}
+
 const anchorOf = (name) => name.toLowerCase();
 const pageOfName = new Map(names.map((one) => [one.name, pageOf(one)[0]]));
 

@@ -180,7 +180,6 @@ export async function createTasker(options: CreateTaskerOptions = {}): Promise<T
 export async function makeTasker(options: CreateTaskerOptions, { handOut }: { handOut: boolean }): Promise<Tasker> {
   checkNumbers(options);
   const loaded = configOf(options);
-  const { config } = loaded;
   const logger = options.logger ? loggerOf(options.logger) : defaultLogger(loaded);
   if (!options.config) for (const line of untold(loaded.warnings)) logger.warn(line);
   const wantsWorker = options.worker ?? options.handlers !== undefined;
