@@ -341,7 +341,7 @@ export type { StepTemplate, TaskTemplate } from './template/task-template.ts';
 export type {
   FfiDispatchMetrics,
   FfiDispatchMetrics as NapiDispatchMetrics,
-} from './worker/bridge/dispatch-metrics.ts';
+} from './worker/dispatch-channel.ts';
 export { type BridgeEventName, type BridgeListener, EventBridge } from './worker/bridge/event-bridge.ts';
 export { TaskerEventEmitter } from './worker/bridge/event-emitter.ts';
 export {

@@ -10,11 +10,11 @@ import { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import { retryDelayMs } from '../model/retry-delay.ts';
 import { storableJson } from '../model/storable-json.ts';
 import { type CheckedResult, checkedResult } from './checked-result.ts';
-import type { HeldStep } from './held-step.ts';
+import type { DispatchedStep } from './dispatched-step.ts';
 
 /** One attempt's end, ready to be recorded, with what the worker needs to go on. */
 export interface AttemptEnd extends Recording {
-  step: HeldStep;
+  step: DispatchedStep;
   attempt: number;
   /** For the log: what went wrong, if anything did. */
   error: { type: string; message: string } | undefined;
@@ -38,7 +38,7 @@ const MAX_DETAIL = 1_048_576;
  * What a handler's result comes to: stored as given, or refused for good with the place that can't be stored. Never
  * throws: a result that JavaScript made by hand may hold anything where a text or a number is expected.
  */
-export function attemptEnd(step: HeldStep, result: StepHandlerResult, version: string): AttemptEnd {
+export function attemptEnd(step: DispatchedStep, result: StepHandlerResult, version: string): AttemptEnd {
   try {
     return endOf(step, result, version);
   } catch (thrown) {
@@ -47,7 +47,7 @@ export function attemptEnd(step: HeldStep, result: StepHandlerResult, version: s
   }
 }
 
-function endOf(step: HeldStep, result: StepHandlerResult, version: string): AttemptEnd {
+function endOf(step: DispatchedStep, result: StepHandlerResult, version: string): AttemptEnd {
   const outcome = checked(step, result);
   const success = outcome.result.success;
   return {
@@ -63,7 +63,7 @@ function endOf(step: HeldStep, result: StepHandlerResult, version: string): Atte
     durationMs: durationOf(step),
     result: outcome.json,
     expansion: outcome.expansion,
-    detail: detailOf(outcome.result, version, step.handout?.runBy),
+    detail: detailOf(outcome.result, version, step.delivery?.runBy),
     error: success
       ? undefined
       : {
@@ -77,12 +77,12 @@ function endOf(step: HeldStep, result: StepHandlerResult, version: string): Atte
 }
 
 /** In whole milliseconds, as many as the column holds. */
-function durationOf({ startedAt }: HeldStep): number {
+function durationOf({ startedAt }: DispatchedStep): number {
   return Math.min(Math.round(performance.now() - startedAt), 2 ** 31 - 1);
 }
 
 /** A step that goes back to the queue without spending an attempt. */
-export function givenBack(step: HeldStep): AttemptEnd {
+export function givenBack(step: DispatchedStep): AttemptEnd {
   return {
     step,
     taskUuid: step.taskUuid,
@@ -124,7 +124,7 @@ export function failedInstead(end: AttemptEnd, given: StepHandlerResult): Attemp
     expansion: undefined,
     events: undefined,
     publication: undefined,
-    detail: detailOf(failure, DEFAULT_VERSION, end.step.handout?.runBy),
+    detail: detailOf(failure, DEFAULT_VERSION, end.step.delivery?.runBy),
     error: { type: failure.errorType ?? ErrorType.PERMANENT_ERROR, message: failure.errorMessage ?? '' },
   };
 }
@@ -147,7 +147,7 @@ function permanent(errorType: string, message: string): StepHandlerResult {
 }
 
 /** A result that can be stored, with what it makes happen; or the failure that it comes to instead. */
-function checked(step: HeldStep, result: StepHandlerResult): CheckedResult & Pick<Recording, 'expansion'> {
+function checked(step: DispatchedStep, result: StepHandlerResult): CheckedResult & Pick<Recording, 'expansion'> {
   const { snapshot } = step.task;
   const stored = checkedResult(result, {
     step: step.name,
@@ -162,7 +162,7 @@ function checked(step: HeldStep, result: StepHandlerResult): CheckedResult & Pic
 }
 
 /** A server's Retry-After wins over the template's backoff. */
-function delayOf(step: HeldStep, result: StepHandlerResult): number {
+function delayOf(step: DispatchedStep, result: StepHandlerResult): number {
   const { retryAfter } = result;
   const usable = typeof retryAfter === 'number' || typeof retryAfter === 'string' || retryAfter instanceof Date;
   const seconds = usable ? retryAfterSeconds(retryAfter, Date.now()) : null;
@@ -214,4 +214,10 @@ function storableParts({ custom, orchestration_metadata, ...others }: AttemptDet
   const orchestration = kept('orchestration_metadata', orchestration_metadata);
   const metadata = kept('metadata', custom);
   return { ...others, orchestration_metadata: orchestration, custom: { ...metadata, ...leftOut } };
+}
+
+/** How many children a completed step may make ready: those of the template, and the workers of its batch. */
+export function possibleChildren({ step: { task, templateIdx }, expansion }: AttemptEnd): number {
+  const children = task.snapshot.graph.children[templateIdx]!.length;
+  return expansion?.kind === 'batch' ? children + Math.min(expansion.parts.length, expansion.parallelism) : children;
 }

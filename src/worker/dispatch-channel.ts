@@ -1,65 +1,46 @@
 import { KIND } from '../engine/engine.ts';
 import type { FfiStepEvent } from '../handlers/ffi-step-event.ts';
-import type { ExecutableHandler } from '../handlers/step-handler.ts';
 import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
-import type { AttemptEnd } from './attempt-end.ts';
-import type { FfiDispatchMetrics } from './bridge/dispatch-metrics.ts';
-import { Handout } from './handout.ts';
-import type { HeldStep } from './held-step.ts';
+import { type AttemptEnd, givenBack } from './attempt-end.ts';
+import type { Deadlines } from './deadlines.ts';
+import { type DeliveringChannel, Delivery, type Settling, type Taking } from './delivery.ts';
+import type { DispatchedStep } from './dispatched-step.ts';
+import type { Slots } from './slots.ts';
 import { logStarving } from './step-log.ts';
+import { forgotten } from './worker-failures.ts';
 
-/** What a channel asks of its worker for steps that are handed out. */
-export interface ChannelPort {
-  /** Runs a step at once: the worker calls its handlers itself. */
-  run(step: HeldStep): void;
-  /** From now on it takes a slot, until it is settled, given back, missing or free. */
-  occupy(step: HeldStep): void;
-  /** Somebody has read its event: its time runs. */
-  begin(step: HeldStep): void;
-  /** Its time begins again. */
-  restart(step: HeldStep): void;
-  /** It waits for a slot: its time does not run. */
-  pause(step: HeldStep): void;
-  settle(step: HeldStep, result: StepHandlerResult, how: Settling): void;
-  /** Saves what it came to so far. True: it is to be handed out again; false: it was settled. */
-  saveYield(step: HeldStep, result: StepHandlerResult): Promise<boolean>;
-  giveBack(step: HeldStep): void;
-  missing(step: HeldStep): void;
-  /** It is over, and nobody will settle it. */
-  free(step: HeldStep): void;
-  /** Nobody completed it within this time. */
-  forgotten(step: HeldStep, afterMs: number): void;
-  /** What is called for a step: its handler, or what runs that in a thread. */
-  isolated(step: HeldStep, handler: ExecutableHandler): ExecutableHandler;
-  /** Its handler is called now, by a subscriber. */
-  calls(step: HeldStep): void;
-  /** Calls its handler where its span is the active one. */
-  within(step: HeldStep, call: () => unknown): unknown;
-  /** The synchronous part of its handler is over, which began at `from` on the clock of `performance.now()`. */
-  called(step: HeldStep, from: number): void;
-  /** How many slots may be used, or whose handlers are called. */
-  changed(): void;
+/** What waits in a worker's dispatch channel: events that nobody has begun to work on. */
+export interface FfiDispatchMetrics {
+  /** Events that wait: unread, or read and neither taken by a subscriber nor completed. */
+  pendingCount: number;
+  /** Milliseconds; absent when nothing waits. */
+  oldestPendingAgeMs?: number;
+  newestPendingAgeMs?: number;
+  oldestEventId?: string;
+  /** Whether some event waits for longer than 10 seconds, */
+  starvationDetected: boolean;
+  /** … and how many do. */
+  starvingEventCount: number;
+}
+
+/** The worker of a channel. */
+export interface ChannelHost {
+  /** Its handler settled. */
+  settled(step: DispatchedStep, result: StepHandlerResult, how: Settling): void;
+  /** It ends like this, or its outcome is no longer needed; its slot is free. */
+  finish(step: DispatchedStep, end: AttemptEnd | undefined): void;
+  /** Saves its progress. True: it is to be delivered again; false: it was settled. */
+  saveYield(step: DispatchedStep, result: StepHandlerResult): Promise<boolean>;
+  /** No subscriber has its handler. */
+  unresolved(step: DispatchedStep): void;
+  /** It is over, and nothing will settle it. */
+  free(step: DispatchedStep): void;
+  /** The number of slots, or the registries, changed. */
+  readersChanged(): void;
   /** Handlers were registered. */
-  refresh(): void;
-}
-
-/** How a handler settled. */
-export interface Settling {
-  version: string;
-  /** Its signal fired because a subscriber stops: a failure then spends no attempt. */
-  stopping?: boolean;
-}
-
-/** How a subscriber takes a step. */
-export interface Taking {
-  /** Where it looks for the handler. */
-  registry: HandlerRegistry;
-  /** Undefined: the worker itself. */
-  runBy: string | undefined;
-  /** For steps without `timeout_seconds`; undefined: what the worker has for them. */
-  timeoutMs: number | undefined;
+  handlersChanged(): void;
 }
 
 /** A subscriber of this process that takes steps from the channel. */
@@ -78,12 +59,12 @@ export interface ChannelReader {
 }
 
 export interface DispatchChannelOptions {
-  /** Steps are handed out; otherwise the worker runs them itself. */
-  outside: boolean;
   /** The worker's name in history and messages. */
   name: string;
   /** An event that was read and forgotten is given up after this, if its step has no `timeout_seconds`. */
   leaseMs: number;
+  slots: Slots;
+  deadlines: Deadlines;
   logger: Logger;
 }
 
@@ -91,38 +72,33 @@ export interface DispatchChannelOptions {
 const STARVING_MS = 10_000;
 
 /**
- * Between a worker's claim loop and the handlers. Steps that may start come in, what they come to goes out. The worker
- * of `createTasker` calls handlers itself, at once; otherwise steps wait here to be read as events, by an `EventPoller`
- * or by hand. It holds no more than the worker has slots for, and claims nothing while nobody reads. What was taken is
- * never dropped: it is completed, or given back, or its time runs out.
+ * Between a worker that does not call its handlers itself and those that do. Steps that may start wait here to be read
+ * as events, by an `EventPoller` or by hand. It holds no more than the worker has slots for, and the worker claims
+ * nothing while nothing reads. What was read is never dropped: it is completed, given back, or runs out of time.
  */
-export class DispatchChannel {
-  readonly outside: boolean;
+export class DispatchChannel implements DeliveringChannel {
   /** The worker's name. */
   readonly name: string;
-  readonly #port: ChannelPort;
+  readonly #host: ChannelHost;
   readonly #options: DispatchChannelOptions;
-  #unread: Handout[] = [];
-  readonly #out = new Map<HeldStep, Handout>();
+  #unread: Delivery[] = [];
+  readonly #out = new Map<DispatchedStep, Delivery>();
   readonly #readers = new Set<ChannelReader>();
   readonly #users = new Set<ChannelUser>();
   /** Once there were subscribers, nothing is handed out without one. */
   #hadUsers = false;
-  readonly #acknowledgements = new Map<HeldStep, (accepted: boolean) => void>();
+  readonly #acknowledgements = new Map<DispatchedStep, (accepted: boolean) => void>();
   #stopped = false;
 
-  constructor(port: ChannelPort, options: DispatchChannelOptions) {
-    this.#port = port;
+  constructor(host: ChannelHost, options: DispatchChannelOptions) {
+    this.#host = host;
     this.#options = options;
-    this.outside = options.outside;
     this.name = options.name;
   }
 
-  /** Steps that may be held at once; none while nobody reads. */
+  /** Steps that may be held at once; none while nothing reads. */
   get slots(): number {
-    if (this.#stopped) return 0;
-    if (!this.outside) return Number.POSITIVE_INFINITY;
-    if (this.#readers.size === 0) return 0;
+    if (this.#stopped || this.#readers.size === 0) return 0;
     if (!this.#hadUsers) return Number.POSITIVE_INFINITY;
     let slots = 0;
     for (const user of this.#users) slots += user.slots;
@@ -134,27 +110,22 @@ export class DispatchChannel {
     return [...new Set([...this.#users].map(({ registry }) => registry))];
   }
 
-  /** A step may start. */
-  offer(step: HeldStep): void {
-    if (!this.outside) this.#port.run(step);
-    else if (this.#out.size >= this.slots) this.#refuse(step);
-    else {
-      this.#port.occupy(step);
-      this.#handOut(step);
-    }
+  /** A step may start. It goes back if its slot was taken away meanwhile. */
+  offer(step: DispatchedStep): void {
+    this.#options.slots.occupy();
+    if (this.#out.size >= this.slots) this.#release(step);
+    else this.#deliver(step);
   }
 
-  /** Nobody reads any more, or those who do have no slot for it. */
-  #refuse(step: HeldStep): void {
-    this.#port.occupy(step);
-    this.#port.giveBack(step);
+  #release(step: DispatchedStep): void {
+    this.#host.finish(step, givenBack(step));
   }
 
-  #handOut(step: HeldStep): void {
-    const handout = new Handout(this, step);
-    step.handout = handout;
-    this.#out.set(step, handout);
-    this.#unread.push(handout);
+  #deliver(step: DispatchedStep): void {
+    const delivery = new Delivery(this, step);
+    step.delivery = delivery;
+    this.#out.set(step, delivery);
+    this.#unread.push(delivery);
     for (const reader of this.#readers) reader.wake();
   }
 
@@ -162,25 +133,24 @@ export class DispatchChannel {
 
   /** Reads from now on. The answer ends it; what is unread when nobody reads any more goes back. */
   open(reader: ChannelReader): () => void {
-    this.#readers.add(reader);
-    this.#port.changed();
+    const leave = this.#join(this.#readers, reader);
     if (this.#unread.length > 0) reader.wake();
-    return () => {
-      if (!this.#readers.delete(reader)) return;
-      if (this.slots === 0) this.#giveBackUnread();
-      this.#port.changed();
-    };
+    return leave;
   }
 
   /** A subscriber takes steps from now on; the answer ends it. */
   use(user: ChannelUser): () => void {
     this.#hadUsers = true;
-    this.#users.add(user);
-    this.#port.changed();
+    return this.#join(this.#users, user);
+  }
+
+  #join<Member>(members: Set<Member>, member: Member): () => void {
+    members.add(member);
+    this.#host.readersChanged();
     return () => {
-      if (!this.#users.delete(user)) return;
+      if (!members.delete(member)) return;
       if (this.slots === 0) this.#giveBackUnread();
-      this.#port.changed();
+      this.#host.readersChanged();
     };
   }
 
@@ -191,7 +161,7 @@ export class DispatchChannel {
 
   /** Handlers of a subscriber's registry changed. */
   refresh(): void {
-    this.#port.refresh();
+    this.#host.handlersChanged();
   }
 
   /** Takes the next event out; null when there is none. Each is given once. */
@@ -199,7 +169,8 @@ export class DispatchChannel {
     for (let next = this.#unread.shift(); next; next = this.#unread.shift()) {
       if (this.#out.get(next.step) !== next) continue;
       next.is('read');
-      this.#port.begin(next.step);
+      this.#options.deadlines.restart(next.step);
+      next.step.begin();
       return next.event;
     }
     return null;
@@ -211,92 +182,72 @@ export class DispatchChannel {
   }
 
   /** A subscriber was told of it, and takes it when it has a slot: until then its time does not run. */
-  await(handout: Handout): void {
-    handout.awaited++;
-    if (handout.state === 'read') this.#port.pause(handout.step);
+  await(delivery: Delivery): void {
+    delivery.awaited++;
+    if (delivery.state === 'read') this.#options.deadlines.delete(delivery.step);
   }
 
   /** A subscriber that awaited it calls its handler now. False: another one does or is to, or it is over. */
-  take(handout: Handout, { registry, runBy, timeoutMs }: Taking): boolean {
-    handout.awaited--;
-    if (handout.state !== 'read' || handout.step.over || this.#out.get(handout.step) !== handout) return false;
-    if (this.#isForAnother(handout, registry)) return false;
-    handout.is('taken');
+  take(delivery: Delivery, { registry, runBy, timeoutMs }: Taking): boolean {
+    delivery.awaited--;
+    if (delivery.state !== 'read' || delivery.step.over || this.#out.get(delivery.step) !== delivery) return false;
+    if (this.#isForAnother(delivery, registry)) return false;
+    delivery.is('taken');
     // What is the same as the worker's is not stored once more.
-    if (runBy !== this.name) handout.runBy = runBy;
-    if (timeoutMs !== undefined) handout.timeoutMs = timeoutMs;
-    this.#port.restart(handout.step);
+    if (runBy !== this.name) delivery.runBy = runBy;
+    if (timeoutMs !== undefined) delivery.timeoutMs = timeoutMs;
+    this.#options.deadlines.restart(delivery.step);
     return true;
   }
 
   /** Only another subscriber has its handler. */
-  #isForAnother({ step }: Handout, registry: HandlerRegistry): boolean {
+  #isForAnother({ step }: Delivery, registry: HandlerRegistry): boolean {
     const { handler } = step.template;
     return registry.lacks(handler) && this.registries.some((other) => !other.lacks(handler));
-  }
-
-  /** What is called for a step: its handler, or what runs that in a thread. @throws TaskerError `handler_invalid` */
-  isolated(step: HeldStep, handler: ExecutableHandler): ExecutableHandler {
-    return this.#port.isolated(step, handler);
-  }
-
-  /** Its handler is called now. */
-  calls(step: HeldStep): void {
-    this.#port.calls(step);
-  }
-
-  /** Calls its handler where its span is the active one. */
-  within(step: HeldStep, call: () => unknown): unknown {
-    return this.#port.within(step, call);
-  }
-
-  /** The synchronous part of its handler is over. */
-  called(step: HeldStep, from: number): void {
-    this.#port.called(step, from);
   }
 
   // ---- what becomes of it
 
   /** True once it is committed; false when it was completed before, taken away, or refused. */
-  complete(handout: Handout, result: StepHandlerResult, how: Settling): Promise<boolean> {
-    const { step } = handout;
-    if (!this.#forget(handout)) return Promise.resolve(false);
+  complete(delivery: Delivery, result: StepHandlerResult, how: Settling): Promise<boolean> {
+    const { step } = delivery;
+    if (!this.#forget(delivery)) return Promise.resolve(false);
     if (step.over) {
-      this.#port.settle(step, result, how);
+      this.#host.settled(step, result, how);
       return Promise.resolve(false);
     }
     return new Promise((resolve) => {
       this.#acknowledgements.set(step, resolve);
-      this.#port.settle(step, result, how);
+      this.#host.settled(step, result, how);
     });
   }
 
   /** True once what it came to is saved: then it is handed out again, as another event. */
-  async yield(handout: Handout, result: StepHandlerResult): Promise<boolean> {
-    if (!this.#forget(handout)) return false;
-    if (!(await this.#port.saveYield(handout.step, result))) return false;
-    if (this.slots === 0) this.#port.giveBack(handout.step);
-    else this.#handOut(handout.step);
+  async yield(delivery: Delivery, result: StepHandlerResult): Promise<boolean> {
+    if (!this.#forget(delivery)) return false;
+    if (!(await this.#host.saveYield(delivery.step, result))) return false;
+    if (this.slots === 0) this.#release(delivery.step);
+    else this.#deliver(delivery.step);
     return true;
   }
 
   /** Nothing was done with it, and it spends no attempt. */
-  giveBack(handout: Handout): void {
-    if (this.#forget(handout)) this.#port.giveBack(handout.step);
+  giveBack(delivery: Delivery): void {
+    if (this.#forget(delivery)) this.#release(delivery.step);
   }
 
   /** Nobody here has its handler. */
-  missing(handout: Handout): void {
-    if (this.#forget(handout)) this.#port.missing(handout.step);
+  missing(delivery: Delivery): void {
+    if (this.#forget(delivery)) this.#host.unresolved(delivery.step);
   }
 
   /** A step is not this worker's any more, or its time is up. Who calls its handler keeps the slot until that settles. */
-  over(step: HeldStep): void {
-    const handout = this.#out.get(step);
-    if (handout?.state === 'taken') handout.whenOver?.();
-    else if (handout) {
-      this.#forget(handout);
-      this.#port.free(step);
+  over(step: DispatchedStep): void {
+    const delivery = this.#out.get(step);
+    if (delivery?.state === 'taken') delivery.whenOver?.();
+    else if (delivery) {
+      this.#forget(delivery);
+      this.#host.free(step);
     }
   }
 
@@ -317,13 +268,13 @@ export class DispatchChannel {
   metrics(): FfiDispatchMetrics {
     const now = performance.now();
     const waiting = this.#waiting();
-    let oldest: Handout | undefined;
-    let newest: Handout | undefined;
+    let oldest: Delivery | undefined;
+    let newest: Delivery | undefined;
     let starving = 0;
-    for (const handout of waiting) {
-      if (!oldest || handout.since < oldest.since) oldest = handout;
-      if (!newest || handout.since > newest.since) newest = handout;
-      if (now - handout.since > STARVING_MS) starving++;
+    for (const delivery of waiting) {
+      if (!oldest || delivery.since < oldest.since) oldest = delivery;
+      if (!newest || delivery.since > newest.since) newest = delivery;
+      if (now - delivery.since > STARVING_MS) starving++;
     }
     return {
       pendingCount: waiting.length,
@@ -337,23 +288,23 @@ export class DispatchChannel {
   /** Names events in the log that wait for too long, each once. */
   warnOfStarving(): void {
     const now = performance.now();
-    for (const handout of this.#waiting()) {
-      const ms = now - handout.since;
-      if (handout.warned || ms <= STARVING_MS) continue;
-      handout.warned = true;
-      logStarving(this.#options.logger, handout, ms);
+    for (const delivery of this.#waiting()) {
+      const ms = now - delivery.since;
+      if (delivery.warned || ms <= STARVING_MS) continue;
+      delivery.warned = true;
+      logStarving(this.#options.logger, delivery, ms);
     }
   }
 
   /** Gives up events that were read and that nobody completed: they count as an attempt that ran out of time. */
   cleanUp(): void {
     const now = performance.now();
-    for (const handout of this.#waiting()) {
-      const { timeoutSeconds } = handout.step.template;
+    for (const delivery of this.#waiting()) {
+      const { timeoutSeconds } = delivery.step.template;
       const mostMs = timeoutSeconds === null ? this.#options.leaseMs : timeoutSeconds * 1000;
-      if (handout.state !== 'read' || handout.awaited > 0 || now - handout.since <= mostMs) continue;
-      this.#forget(handout);
-      this.#port.forgotten(handout.step, mostMs);
+      if (delivery.state !== 'read' || delivery.awaited > 0 || now - delivery.since <= mostMs) continue;
+      this.#forget(delivery);
+      this.#host.finish(delivery.step, forgotten(delivery.step, mostMs));
     }
   }
 
@@ -362,31 +313,31 @@ export class DispatchChannel {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#giveBackUnread();
-    this.#port.changed();
+    this.#host.readersChanged();
   }
 
   /** What could not be acknowledged is told so. */
   stop(): void {
-    for (const handout of this.#out.values()) handout.close();
+    for (const delivery of this.#out.values()) delivery.close();
     this.#out.clear();
     for (const acknowledge of this.#acknowledgements.values()) acknowledge(false);
     this.#acknowledgements.clear();
   }
 
-  #waiting(): Handout[] {
+  #waiting(): Delivery[] {
     return [...this.#out.values()].filter(({ state }) => state !== 'taken');
   }
 
   #giveBackUnread(): void {
     const unread = this.#unread;
     this.#unread = [];
-    for (const handout of unread) if (this.#forget(handout)) this.#port.giveBack(handout.step);
+    for (const delivery of unread) if (this.#forget(delivery)) this.#release(delivery.step);
   }
 
-  #forget(handout: Handout): boolean {
-    handout.close();
-    if (this.#out.get(handout.step) !== handout) return false;
-    this.#out.delete(handout.step);
+  #forget(delivery: Delivery): boolean {
+    delivery.close();
+    if (this.#out.get(delivery.step) !== delivery) return false;
+    this.#out.delete(delivery.step);
     return true;
   }
 }

@@ -1,21 +1,28 @@
+import type { Engine } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
-import type { HeldStep } from './held-step.ts';
+import { nearNames } from '../model/near-names.ts';
+import { announcedAs, covers } from '../registry/announcement.ts';
+import type { HandlerDefinition } from '../registry/handler-definition.ts';
+import type { HandlerRegistry } from '../registry/handler-registry.ts';
+import { ResolverNotFoundError } from '../registry/resolution-errors.ts';
+import type { ActiveRegistries } from './active-registries.ts';
+import { type AttemptEnd, givenBack } from './attempt-end.ts';
+import type { DispatchedStep } from './dispatched-step.ts';
 import { stepFields } from './step-log.ts';
+import { handlerNotFound } from './worker-failures.ts';
 
-/** What becomes of steps without a handler, decided by the worker. */
 export interface MissingHandlersOptions {
+  engine: Engine;
+  registries: ActiveRegistries;
+  workerId(): number;
   graceMs: number;
   /** How long a callable is left to others before it is looked at again. */
   excludeForMs: number;
-  servedElsewhere(step: HeldStep): Promise<boolean>;
-  /** Whether its handler is here now, or a resolver is to be asked. */
-  mayRun(step: HeldStep): boolean;
-  /** What to say when it is not. */
-  whyMissing(step: HeldStep): string;
-  run(step: HeldStep): void;
-  giveBack(step: HeldStep): void;
-  fail(step: HeldStep, message: string): void;
+  /** Its handler is here now, or a resolver is to be asked. */
+  run(step: DispatchedStep): void;
+  /** It goes back, or fails. */
+  end(end: AttemptEnd): void;
 }
 
 const LOOK_MS = 500;
@@ -30,7 +37,7 @@ const NONE: readonly bigint[] = [];
 export class MissingHandlers {
   readonly #options: MissingHandlersOptions;
   readonly #logger: Logger;
-  readonly #waiting = new Map<HeldStep, number>();
+  readonly #waiting = new Map<DispatchedStep, number>();
   /** By namespace, callable and resolver: since when it is missing, and when it was last wanted. */
   readonly #since = new Map<string, { first: number; last: number }>();
   /** Steps (template << 32 | idx) that are left to others, until when. */
@@ -63,7 +70,7 @@ export class MissingHandlers {
     }
   }
 
-  add(step: HeldStep): void {
+  add(step: DispatchedStep): void {
     const callable = callableOf(step);
     const now = performance.now();
     const known = this.#since.get(callable);
@@ -83,7 +90,7 @@ export class MissingHandlers {
     this.#schedule();
   }
 
-  delete(step: HeldStep): void {
+  delete(step: DispatchedStep): void {
     this.#waiting.delete(step);
   }
 
@@ -107,39 +114,53 @@ export class MissingHandlers {
 
   #runKnown(): void {
     for (const step of this.#waiting.keys()) {
-      if (!this.#options.mayRun(step)) continue;
+      if (!this.#options.registries.mayHave(step.handler)) continue;
       this.#waiting.delete(step);
       this.#options.run(step);
     }
   }
 
-  async #look(steps: readonly HeldStep[]): Promise<void> {
+  async #look(steps: readonly DispatchedStep[]): Promise<void> {
     this.#runKnown();
     const asked = new Map<string, Promise<boolean>>();
     for (const step of steps) {
       const since = this.#waiting.get(step);
       if (since === undefined) continue;
       const key = callableOf(step);
-      const asking = asked.get(key) ?? this.#options.servedElsewhere(step);
+      const asking = asked.get(key) ?? this.#servedElsewhere(step);
       asked.set(key, asking);
       try {
         this.#decide(step, since, await asking);
       } catch (error) {
-        this.#logger.debug({ error: messageOf(error) }, 'asking for other workers did not get through');
+        this.#logger.debug({ error: messageOf(error) }, 'looking for other workers with a handler failed');
       }
     }
   }
 
-  #decide(step: HeldStep, since: number, served: boolean): void {
+  /** Whether another live worker of the step's namespace has the handler that this one lacks. */
+  async #servedElsewhere({ handler, task }: DispatchedStep): Promise<boolean> {
+    const { engine, registries, workerId } = this.#options;
+    const entry = announcedAs(handler);
+    // A resolver here claims it and found nothing. Another worker with the same resolver would send the step back, and so
+    // on without end. Only a worker that announces the handler itself gets it.
+    const ours = registries.of(handler).canResolve(handler);
+    if (ours && entry !== handler.callable) return false;
+    const { namespace } = task.snapshot.template;
+    const announced = await engine.announcedElsewhere({ workerId: workerId(), namespace, entry });
+    return covers(announced, handler, { forms: !ours });
+  }
+
+  #decide(step: DispatchedStep, since: number, served: boolean): void {
     if (!this.#waiting.has(step)) return;
     if (served) {
       this.#since.delete(callableOf(step));
       this.#waiting.delete(step);
       this.#excluded.set(keyOf(step), performance.now() + this.#options.excludeForMs);
-      this.#options.giveBack(step);
+      this.#options.end(givenBack(step));
     } else if (performance.now() - since >= this.#options.graceMs) {
       this.#waiting.delete(step);
-      this.#options.fail(step, `step ${step.name}: ${this.#options.whyMissing(step)}`);
+      const why = whyMissing(this.#options.registries.of(step.handler), step.handler);
+      this.#options.end(handlerNotFound(step, `step ${step.name}: ${why}`));
     }
   }
 
@@ -147,16 +168,33 @@ export class MissingHandlers {
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    for (const step of this.#waiting.keys()) this.#options.giveBack(step);
+    for (const step of this.#waiting.keys()) this.#options.end(givenBack(step));
     this.#waiting.clear();
   }
 }
 
-function callableOf(step: HeldStep): string {
+function callableOf(step: DispatchedStep): string {
   return `${step.task.snapshot.template.namespace} ${step.handlerName} ${step.template.handler.resolver ?? ''}`;
 }
 
 /** The step of its template, as a claim knows it. */
-function keyOf(step: HeldStep): bigint {
+function keyOf(step: DispatchedStep): bigint {
   return (BigInt(step.task.snapshot.id) << 32n) | BigInt(step.templateIdx);
+}
+
+/** Why no worker can run a handler, and what to do. */
+function whyMissing(registry: HandlerRegistry, { callable, resolver }: HandlerDefinition): string {
+  const resolvers = registry.chain.listResolvers().map(([name]) => name);
+  if (resolver && !resolvers.includes(resolver)) return new ResolverNotFoundError(resolver, resolvers).message;
+  if (resolver) return `resolver ${resolver} has no handler named ${callable}`;
+  return `no worker has a handler named ${callable}; ${hintFor(registry, callable)}`;
+}
+
+function hintFor(registry: HandlerRegistry, callable: string): string {
+  const isFile = /^\.{1,2}\//.test(callable);
+  if (isFile && !registry.canResolve(callable)) return 'to name handlers by file, give the registry a baseFolder';
+  const known = registry.listHandlers();
+  const near = nearNames(callable, known);
+  if (near.length > 0) return `did you mean ${near.join(' or ')}?`;
+  return known.length > 0 ? `registered are ${known.slice(0, 10).join(', ')}` : 'no handler is registered at all';
 }

@@ -1,8 +1,10 @@
 import { KIND } from '../engine/engine.ts';
+import type { EventOutcome } from '../engine/events/declared-events.ts';
 import type { EventProblem } from '../engine/task-view.ts';
 import { TaskerError } from '../errors.ts';
 import { tellPublished, tellUnpublished } from '../events/publishing/after-publication.ts';
 import type { PublisherSource } from '../events/publishing/ask-publishers.ts';
+import type { EndedAttempt } from '../events/publishing/ended-attempt.ts';
 import { type Publication, prepareEvents, storedEvents } from '../events/publishing/publication.ts';
 import type { EventBus } from '../events/subscribing/event-bus.ts';
 import { StepHandlerResult } from '../handlers/step-handler-result.ts';
@@ -11,7 +13,6 @@ import type { Counter } from '../metrics/instrument.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { DeliveryMode } from '../template/task-template.ts';
 import { type AttemptEnd, failedInstead, noteEventProblems } from './attempt-end.ts';
-import { EndedStep } from './ended-step.ts';
 import { stepFields } from './step-log.ts';
 
 /** What the publishing of a worker's steps needs. */
@@ -139,4 +140,63 @@ export class Publishing {
       this.#options.logger.warn({ ...stepFields(step), event, path }, `event ${event} is not published: ${message}`);
     }
   }
+}
+
+/** The end of an attempt, as its events tell of it. It waits with them for the commit, so it holds nothing of its own. */
+class EndedStep implements EndedAttempt {
+  readonly outcome: EventOutcome;
+  readonly worker: string;
+  readonly detail: string;
+  readonly #end: AttemptEnd;
+
+  constructor(end: AttemptEnd, worker: string) {
+    this.#end = end;
+    this.worker = worker;
+    this.outcome = outcomeOf(end);
+    // As it is now: problems of events are noted there.
+    this.detail = end.detail;
+  }
+
+  get taskUuid(): string {
+    return this.#end.taskUuid;
+  }
+
+  get idx(): number {
+    return this.#end.idx;
+  }
+
+  get stepName(): string {
+    return this.#end.step.name;
+  }
+
+  get templateStepName(): string {
+    return this.#end.step.template.name;
+  }
+
+  get namespace(): string {
+    return this.#end.step.task.snapshot.template.namespace;
+  }
+
+  get correlationId(): string {
+    return this.#end.step.correlationId;
+  }
+
+  get attempt(): number {
+    return this.#end.attempt;
+  }
+
+  get result(): string {
+    return this.#end.result;
+  }
+
+  get durationMs(): number {
+    return this.#end.durationMs;
+  }
+}
+
+/** Whether a failed step will be tried again, as the recording will decide it. */
+function outcomeOf({ kind, step }: AttemptEnd): EventOutcome {
+  if (kind === KIND.completed) return 'completed';
+  const again = step.template.retry.retryable && step.attempt - step.spared < step.maxAttempts;
+  return kind === KIND.retryable && again ? 'retried' : 'failed';
 }

@@ -1,10 +1,9 @@
 import type { Engine } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
-import type { OutageReport } from './outage-report.ts';
 
-/** What a look-out asks and tells. */
-export interface LookOutEvents {
+/** What a queue poller needs and reports. */
+export interface QueuePollerEvents {
   namespaceIds(): readonly number[];
   /** Milliseconds until the next look: longer while notifications arrive. */
   everyMs(): number;
@@ -12,10 +11,42 @@ export interface LookOutEvents {
   timeoutMs: number;
   /** The queue holds something for this worker. */
   ready(): void;
-  /** After each look that got through. */
-  looked(): void;
+  /** A poll succeeded. */
+  polled(): void;
   /** Receives an outage of the database after it was verified. Undefined when not needed. */
   outage: OutageReport | undefined;
+}
+
+/** The failed operation: a poll of the queue, which fails only with the connection, or a claim. */
+type Operation = 'look' | 'claim';
+
+/** Reports an outage of the database once, however many statements fail during it. */
+export class OutageReport {
+  readonly #report: (error: unknown) => void;
+  readonly #failing = new Set<Operation>();
+  #answers = 0;
+
+  constructor(report: (error: unknown) => void) {
+    this.#report = report;
+  }
+
+  /** Statements that were answered. */
+  get answers(): number {
+    return this.#answers;
+  }
+
+  failed(operation: Operation, error: unknown): void {
+    const known = this.#failing.size > 0;
+    this.#failing.add(operation);
+    if (!known) this.#report(error);
+  }
+
+  /** Ends the outage when the failed operation is answered. An answered claim shows that a poll would be, too. */
+  answered(operation: Operation): void {
+    this.#answers++;
+    this.#failing.delete('look');
+    this.#failing.delete(operation);
+  }
 }
 
 /** Time after which an unanswered poll makes the database suspect. A separate connection is then tried. */
@@ -34,7 +65,7 @@ const LOCKED_MS = 100;
  */
 export class QueuePoller {
   readonly #engine: Engine;
-  readonly #events: LookOutEvents;
+  readonly #events: QueuePollerEvents;
   readonly #logger: Logger;
   #timer: NodeJS.Timeout | undefined;
   #due: NodeJS.Timeout | undefined;
@@ -43,7 +74,7 @@ export class QueuePoller {
   #stopped = false;
   #promoting = false;
 
-  constructor(engine: Engine, events: LookOutEvents, logger: Logger) {
+  constructor(engine: Engine, events: QueuePollerEvents, logger: Logger) {
     this.#engine = engine;
     this.#events = events;
     this.#logger = logger;
@@ -67,9 +98,9 @@ export class QueuePoller {
       this.#events.outage?.answered('look');
       if (ready) this.#events.ready();
       if (dueMs !== null) this.retryIn(Math.max(0, dueMs) + (dueMs > 0 ? OTHERS_RETRY_MS : 0));
-      this.#events.looked();
+      this.#events.polled();
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'the look into the queue did not get through');
+      this.#logger.debug({ error: messageOf(error) }, 'queue poll failed');
       void this.#verifyLost();
     } finally {
       clearTimeout(suspect);

@@ -7,7 +7,7 @@ import type {
 } from '../handlers/ffi-step-event.ts';
 import { uuidOfDigest, uuidV7 } from '../model/uuid.ts';
 import { idsOf } from '../tracing/traceparent.ts';
-import type { HeldStep } from './held-step.ts';
+import type { DispatchedStep } from './dispatched-step.ts';
 
 const naive = (time: Date) => time.toISOString().replace('T', ' ').replace('Z', '000');
 
@@ -18,7 +18,7 @@ const dateOf = (text: string) => new Date(text.replace(' ', 'T').replace(/([+-]\
  * The step as the event of the described system's workers. Its large parts are made when they are read, and once: most
  * handlers read few of them.
  */
-export function stepEvent(step: HeldStep, eventId: string = uuidV7()): FfiStepEvent {
+export function stepEvent(step: DispatchedStep, eventId: string = uuidV7()): FfiStepEvent {
   const traced = step.traceparent === undefined ? undefined : idsOf(step.traceparent);
   let task: FfiTaskInfo | undefined;
   let workflowStep: FfiWorkflowStep | undefined;
@@ -52,9 +52,9 @@ export function stepEvent(step: HeldStep, eventId: string = uuidV7()): FfiStepEv
   };
 }
 
-const createdAt = ({ task }: HeldStep) => naive(dateOf(task.row.created_at));
+const createdAt = ({ task }: DispatchedStep) => naive(dateOf(task.row.created_at));
 
-function taskInfo(step: HeldStep): FfiTaskInfo {
+function taskInfo(step: DispatchedStep): FfiTaskInfo {
   const { row, snapshot } = step.task;
   const { template, digest } = snapshot;
   const created = createdAt(step);
@@ -80,7 +80,7 @@ function taskInfo(step: HeldStep): FfiTaskInfo {
   };
 }
 
-function stepInfo(step: HeldStep): FfiWorkflowStep {
+function stepInfo(step: DispatchedStep): FfiWorkflowStep {
   const { template } = step;
   const created = createdAt(step);
   return {
@@ -105,7 +105,7 @@ function stepInfo(step: HeldStep): FfiWorkflowStep {
   };
 }
 
-function definitionOf(step: HeldStep): FfiStepDefinition {
+function definitionOf(step: DispatchedStep): FfiStepDefinition {
   const { template } = step;
   return {
     name: template.name,
@@ -125,7 +125,7 @@ function definitionOf(step: HeldStep): FfiStepDefinition {
   };
 }
 
-function resultsAbove(step: HeldStep): Record<string, FfiDependencyResult> {
+function resultsAbove(step: DispatchedStep): Record<string, FfiDependencyResult> {
   const results: Record<string, FfiDependencyResult> = {};
   for (const name of step.dependencyNames()) {
     const { stepUuid, result, success = true, ...failure } = step.dependency(name)!;

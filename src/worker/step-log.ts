@@ -1,12 +1,12 @@
-import type { RecordAnswer } from '../engine/engine.ts';
+import { KIND, type RecordAnswer } from '../engine/engine.ts';
 import { nameOf } from '../engine/template-store.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { AttemptEnd } from './attempt-end.ts';
-import type { Handout } from './handout.ts';
-import type { HeldStep } from './held-step.ts';
+import type { Delivery } from './delivery.ts';
+import type { DispatchedStep } from './dispatched-step.ts';
 
 /** What every line about a step has. */
-export function stepFields(step: HeldStep) {
+export function stepFields(step: DispatchedStep) {
   return {
     task_uuid: step.taskUuid,
     correlation_id: step.correlationId,
@@ -18,16 +18,25 @@ export function stepFields(step: HeldStep) {
 const writes = (logger: Logger, level: string): boolean => logger.isLevelEnabled?.(level) ?? true;
 
 /** Steps that are this worker's now. */
-export function logHeld(logger: Logger, steps: readonly HeldStep[]): void {
+export function logHeld(logger: Logger, steps: readonly DispatchedStep[]): void {
   if (!writes(logger, 'debug')) return;
   for (const step of steps) logger.debug({ ...stepFields(step), state: 'in_progress' }, 'step claimed');
 }
 
-/** Attempts that completed; the others have lines of their own. */
-export function logCompleted(logger: Logger, accepted: readonly AttemptEnd[]): void {
-  if (!writes(logger, 'debug')) return;
-  for (const { step, kind, durationMs } of accepted) {
-    if (kind === 0) logger.debug({ ...stepFields(step), state: 'complete', duration_ms: durationMs }, 'step complete');
+/** Attempts that completed, and those that were refused; retries and failures have lines of their own. */
+export function logRecorded(logger: Logger, batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[]): void {
+  if (writes(logger, 'debug')) {
+    for (const { step, kind, durationMs } of accepted) {
+      if (kind === KIND.completed) {
+        logger.debug({ ...stepFields(step), state: 'complete', duration_ms: durationMs }, 'step complete');
+      }
+    }
+  }
+  if (accepted.length === batch.length) return;
+  const taken = new Set(accepted);
+  for (const end of batch) {
+    if (!taken.has(end))
+      logger.info(stepFields(end.step), "a result was refused: the step is not this worker's any more");
   }
 }
 
@@ -39,13 +48,6 @@ export function logEnded(logger: Logger, batch: readonly AttemptEnd[], ended: Re
     const step = steps.get(task_uuid);
     const of = step && { correlation_id: step.correlationId, template: nameOf(step.task.snapshot.template) };
     logger.info({ task_uuid, ...of, state, duration_ms: ms }, `task ${state}`);
-  }
-}
-
-/** Results that the fence refused: news, not a fault. */
-export function logRefused(logger: Logger, refused: readonly AttemptEnd[]): void {
-  for (const { step } of refused) {
-    logger.info(stepFields(step), "a result was refused: the step is not this worker's any more");
   }
 }
 
@@ -70,7 +72,7 @@ export function logUncompleted(
 }
 
 /** A handler went on after its step was over. */
-export function logSettledLate(logger: Logger, step: HeldStep): void {
+export function logSettledLate(logger: Logger, step: DispatchedStep): void {
   logger.info(
     { ...stepFields(step), over: step.over },
     'a handler settled after its step was over; its result is refused',
@@ -78,7 +80,7 @@ export function logSettledLate(logger: Logger, step: HeldStep): void {
 }
 
 /** A handler's time is up. */
-export function logTimedOut(logger: Logger, step: HeldStep): void {
+export function logTimedOut(logger: Logger, step: DispatchedStep): void {
   logger.warn(
     { ...stepFields(step), handler: step.handlerName },
     'a handler went over its timeout; its slot is taken until it settles',
@@ -86,12 +88,12 @@ export function logTimedOut(logger: Logger, step: HeldStep): void {
 }
 
 /** A handler did not end with its worker. */
-export function logUnsettled(logger: Logger, step: HeldStep): void {
+export function logUnsettled(logger: Logger, step: DispatchedStep): void {
   logger.warn(stepFields(step), 'a handler did not settle in the drain time');
 }
 
 /** An event waits in the channel. */
-export function logStarving(logger: Logger, { step, eventId, state }: Handout, ms: number): void {
+export function logStarving(logger: Logger, { step, eventId, state }: Delivery, ms: number): void {
   logger.warn(
     { ...stepFields(step), event_id: eventId, waiting_ms: Math.round(ms) },
     state === 'unread'

@@ -6,7 +6,8 @@ import { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import { isWorkerIndex } from '../model/step-index.ts';
 import { storableJson } from '../model/storable-json.ts';
 import { backOff } from '../time/back-off.ts';
-import type { HeldStep, StepPort } from './held-step.ts';
+import type { Deadlines } from './deadlines.ts';
+import type { DispatchedStep, StepHost } from './dispatched-step.ts';
 
 // How far a step came: what is loaded when it starts again, saved while it runs, and yielded.
 
@@ -19,12 +20,12 @@ const HISTORY = 20;
 type Fields = Record<string, unknown>;
 
 /** Whether something must be read before a step can start, besides results. */
-export function lacksDetails(step: HeldStep): boolean {
+export function lacksDetails(step: DispatchedStep): boolean {
   return step.attempt > 1 || (isWorkerIndex(step.idx) && step.part === undefined);
 }
 
 /** What workers of batches are to do, and how far steps came that were started before; nothing is asked for others. */
-export async function loadDetails(engine: Engine, steps: readonly HeldStep[]): Promise<void> {
+export async function loadDetails(engine: Engine, steps: readonly DispatchedStep[]): Promise<void> {
   const workers = steps.filter((step) => isWorkerIndex(step.idx) && step.part === undefined);
   const restarted = steps.filter((step) => step.attempt > 1);
   if (workers.length === 0 && restarted.length === 0) return;
@@ -34,9 +35,12 @@ export async function loadDetails(engine: Engine, steps: readonly HeldStep[]): P
   for (const { task_uuid, idx, data } of checkpoints) held.get(`${task_uuid}:${idx}`)!.saved = data;
 }
 
-/** What held steps ask of their worker. */
-export function stepPort(engine: Engine, { saved }: { saved(step: HeldStep): void }): StepPort {
-  const port: StepPort = {
+/** Loads and saves for a handler that runs. A step that saves its progress has its whole time again. */
+export function stepProgress(
+  engine: Engine,
+  deadlines: Deadlines,
+): Pick<StepHost, 'loadResult' | 'saveCheckpoint' | 'transaction'> {
+  return {
     async loadResult(step, idx) {
       const [row] = await engine.loadResults([{ taskUuid: step.taskUuid, idx }], Number.MAX_SAFE_INTEGER);
       return row?.result ?? null;
@@ -52,9 +56,9 @@ export function stepPort(engine: Engine, { saved }: { saved(step: HeldStep): voi
         });
         step.saved = data;
       });
-      step.saving = turn.catch(() => undefined); // it is told to whoever saves
+      step.saving = turn.catch(() => undefined); // the caller receives the error
       await turn;
-      saved(step);
+      deadlines.restart(step);
     },
     async transaction(step, work) {
       if (step.transacting) throw insideTransaction(step);
@@ -63,18 +67,17 @@ export function stepPort(engine: Engine, { saved }: { saved(step: HeldStep): voi
         await step.saving;
         const { value, data } = await transact(engine, step, work);
         if (data !== undefined) step.saved = data;
-        saved(step);
+        deadlines.restart(step);
         return value;
       } finally {
         step.transacting = false;
       }
     },
   };
-  return port;
 }
 
 /** Again while there is no database, but not for longer than a save may take. */
-async function insist(step: HeldStep, save: (timeoutMs: number) => Promise<void>): Promise<void> {
+async function insist(step: DispatchedStep, save: (timeoutMs: number) => Promise<void>): Promise<void> {
   const until = performance.now() + SAVE_MS;
   for (let tries = 0; ; tries++) {
     try {
@@ -86,7 +89,7 @@ async function insist(step: HeldStep, save: (timeoutMs: number) => Promise<void>
   }
 }
 
-async function transact<T>(engine: Engine, step: HeldStep, work: TransactionWork<T>) {
+async function transact<T>(engine: Engine, step: DispatchedStep, work: TransactionWork<T>) {
   let answer: { value: T; data: string | undefined } | undefined;
   try {
     await engine.transactionOfStep(step, async (client) => {
@@ -105,7 +108,7 @@ async function transact<T>(engine: Engine, step: HeldStep, work: TransactionWork
 }
 
 /** What was saved with it tells. Asked until there is an answer: done once more, its rows might be there twice. */
-async function wasCommitted(engine: Engine, step: HeldStep, data: string): Promise<boolean> {
+async function wasCommitted(engine: Engine, step: DispatchedStep, data: string): Promise<boolean> {
   for (let tries = 0; !step.over; tries++) {
     try {
       return await engine.wasSaved(step, data);
@@ -117,11 +120,11 @@ async function wasCommitted(engine: Engine, step: HeldStep, data: string): Promi
 }
 
 /** Where to go on: what was saved, else where the worker's part of the batch begins. */
-function cursorOf({ checkpoint, stepInputs, part }: HeldStep): unknown {
+function cursorOf({ checkpoint, stepInputs, part }: DispatchedStep): unknown {
   return checkpoint?.cursor ?? (part ? ((stepInputs.cursor as Fields).start_cursor ?? null) : null);
 }
 
-function progressOf({ checkpoint }: HeldStep, value: unknown): CheckpointProgress | undefined {
+function progressOf({ checkpoint }: DispatchedStep, value: unknown): CheckpointProgress | undefined {
   if (value === undefined) return undefined;
   const before = {
     itemsProcessed: Number(checkpoint?.items_processed ?? 0),
@@ -135,7 +138,7 @@ function progressOf({ checkpoint }: HeldStep, value: unknown): CheckpointProgres
 
 /** The stored form. */
 function checkpointRecord(
-  step: HeldStep,
+  step: DispatchedStep,
   { cursor, itemsProcessed = 0, accumulatedResults }: CheckpointProgress,
 ): string {
   const timestamp = new Date().toISOString();
@@ -155,27 +158,21 @@ function checkpointRecord(
   });
 }
 
-function insideTransaction(step: HeldStep): StepExecutionError {
+function insideTransaction(step: DispatchedStep): StepExecutionError {
   const message = `step ${step.name}: a transaction of this step is open, and what is saved beside it would be kept without it; return the cursor from that transaction, and begin the next one when it has ended`;
   return new StepExecutionError(message, { errorType: 'checkpoint_error', retryable: false });
 }
 
-function takenAway(step: HeldStep): StepExecutionError {
+function takenAway(step: DispatchedStep): StepExecutionError {
   const message = `step ${step.name} is not held by this worker any more, so its checkpoint was not saved; stop when context.signal fires`;
   return new StepExecutionError(message, { errorType: 'checkpoint_error', retryable: true });
 }
 
-/** Whether a handler asks to be called again with what it came to so far. */
-export function isCheckpointYield(result: StepHandlerResult): boolean {
-  try {
-    return result.success && result.metadata?.checkpoint_yield === true;
-  } catch {
-    return false; // unreadable metadata requests nothing
-  }
-}
-
 /** Saves what a handler yielded. What went wrong with it is the failure of the attempt. */
-export async function saveYield(step: HeldStep, { result }: StepHandlerResult): Promise<StepHandlerResult | undefined> {
+export async function saveYield(
+  step: DispatchedStep,
+  { result }: StepHandlerResult,
+): Promise<StepHandlerResult | undefined> {
   try {
     const { cursor = 0, items_processed: items, accumulated_results: results } = result ?? {};
     await step.saveCheckpoint({

@@ -3,7 +3,7 @@ import { KIND } from '../engine/engine.ts';
 import { nameOf } from '../engine/template-store.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import type { AttemptEnd } from './attempt-end.ts';
-import type { HeldStep } from './held-step.ts';
+import type { DispatchedStep } from './dispatched-step.ts';
 
 interface Spans {
   /** From the claim until its end is acknowledged. */
@@ -23,14 +23,14 @@ const OUTCOMES: Record<AttemptEnd['kind'], string> = {
 /** The spans of the steps that a worker holds: one for the time it holds a step, within it one for the run of its handler. */
 export class StepTraces {
   readonly #tracing: Tracing;
-  readonly #spans = new WeakMap<HeldStep, Spans>();
+  readonly #spans = new WeakMap<DispatchedStep, Spans>();
 
   constructor(tracing: Tracing) {
     this.#tracing = tracing;
   }
 
   /** Its handler is called, again after a yield. */
-  begun(step: HeldStep): void {
+  begun(step: DispatchedStep): void {
     if (this.#spans.has(step)) return;
     const { snapshot, row } = step.task;
     const attributes = {
@@ -57,7 +57,7 @@ export class StepTraces {
   }
 
   /** Calls a handler while the span of its attempt is the active one. */
-  run<T>(step: HeldStep, call: () => T): T {
+  run<T>(step: DispatchedStep, call: () => T): T {
     const attempt = this.#spans.get(step)?.attempt;
     return attempt ? this.#tracing.run(attempt, call) : call();
   }
@@ -71,7 +71,7 @@ export class StepTraces {
   }
 
   /** It is not held any more: its end was acknowledged or refused, or it was taken away. */
-  letGo(step: HeldStep): void {
+  letGo(step: DispatchedStep): void {
     const spans = this.#spans.get(step);
     if (!spans) return;
     this.#spans.delete(step);

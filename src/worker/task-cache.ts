@@ -1,7 +1,14 @@
-import type { BatchResultRow, ClaimedStepRow, Engine, ResultRow } from '../engine/engine.ts';
+import {
+  type BatchResultRow,
+  type ClaimedStepRow,
+  type Engine,
+  KIND,
+  type RecordAnswer,
+  type ResultRow,
+} from '../engine/engine.ts';
 import { reachedFrom } from '../engine/reached-steps.ts';
 import type { Snapshot } from '../engine/template-store.ts';
-import { templateIndex } from '../model/step-index.ts';
+import { isWorkerIndex, templateIndex } from '../model/step-index.ts';
 
 /** A worker of a batch whose result others may read. */
 export interface BatchMember {
@@ -40,6 +47,15 @@ export interface CachedTask {
 export interface Wanted {
   task: CachedTask;
   templateIdx: number;
+}
+
+/** A result that was recorded. */
+interface RecordedResult {
+  kind: number;
+  idx: number;
+  step: { readonly task: CachedTask };
+  result: string;
+  recordedBefore?: true;
 }
 
 // Stand for the collections that most tasks never need, and are never written: three a task were a good part of what a
@@ -95,6 +111,26 @@ export class TaskCache {
     task.known = nothingKnown();
     this.bytes -= task.bytes - task.row.context.length;
     task.bytes = task.row.context.length;
+  }
+
+  /**
+   * Keeps recorded results for later steps, unless an operator may have corrected them since they were recorded. Those
+   * are loaded when they are needed. Answers can arrive in a different order than the recordings were committed.
+   */
+  keepRecorded(accepted: readonly RecordedResult[], { revised }: RecordAnswer): void {
+    const revisions = new Map<string, number>();
+    for (const { task_uuid, revision } of revised) {
+      revisions.set(task_uuid, revision);
+      const task = this.#tasks.get(task_uuid);
+      if (task) this.revise(task, revision);
+    }
+    for (const { kind, idx, step, result, recordedBefore } of accepted) {
+      // An aggregator loads the results of its workers itself, up to its limit. Thousands are not kept here.
+      if (kind !== KIND.completed || isWorkerIndex(idx) || recordedBefore) continue;
+      const { task } = step;
+      if (task.revision > 0 && task.revision !== revisions.get(task.taskUuid)) continue;
+      this.keep(task, idx, result);
+    }
   }
 
   /** Keeps a result as it is stored at the task's revision. Results of a task that is no longer held are not kept. */

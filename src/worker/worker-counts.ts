@@ -4,7 +4,7 @@ import type { Instruments } from '../metrics/instruments.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { StepTemplate } from '../template/task-template.ts';
 import type { AttemptEnd } from './attempt-end.ts';
-import type { HeldStep } from './held-step.ts';
+import type { DispatchedStep } from './dispatched-step.ts';
 
 /** How much a worker has to do right now. */
 export interface Load {
@@ -32,13 +32,23 @@ export class WorkerCounts {
   readonly #metrics: Metrics;
   readonly #on: Instruments;
   readonly #handlers = new WeakMap<StepTemplate, OfHandler>();
-  readonly #forget: () => void;
+  #forget: (() => void) | undefined;
+  /** Attempts that were recorded. */
+  processed = 0;
+  /** Steps that failed permanently. */
+  failed = 0;
+  /** Outcomes that were refused. */
+  refused = 0;
 
-  constructor(metrics: Metrics, load: () => Load) {
+  constructor(metrics: Metrics) {
     this.#metrics = metrics;
     this.#on = metrics.instruments;
+  }
+
+  /** Reports the load whenever metrics are collected, until {@link stop}. */
+  observe(load: () => Load): void {
     const { tasksActive, stepsActive, backlog, saturation, bufferSize, loopLag, threads: ofThreads } = this.#on;
-    this.#forget = metrics.onCollect(() => {
+    this.#forget = this.#metrics.onCollect(() => {
       const { tasks, running, unrecorded, slots, lagMs, threads } = load();
       tasksActive.set(tasks);
       stepsActive.set(running);
@@ -52,7 +62,7 @@ export class WorkerCounts {
     });
   }
 
-  #of(step: HeldStep): OfHandler {
+  #of(step: DispatchedStep): OfHandler {
     const { template } = step;
     let known = this.#handlers.get(template);
     if (!known) {
@@ -70,7 +80,7 @@ export class WorkerCounts {
   }
 
   /** A handler is called for the first time in this attempt. */
-  begun(step: HeldStep): void {
+  begun(step: DispatchedStep): void {
     if (this.#metrics.on) this.#of(step).executed.add();
   }
 
@@ -78,8 +88,10 @@ export class WorkerCounts {
     this.#on.resultsSubmitted.add();
   }
 
-  /** Ends of attempts that were accepted. */
-  recorded(accepted: readonly AttemptEnd[]): void {
+  /** A batch was recorded. */
+  recorded(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[]): void {
+    this.processed += accepted.length;
+    this.refused += batch.length - accepted.length;
     if (!this.#metrics.on) return;
     let completed = 0;
     let released = 0;
@@ -102,24 +114,23 @@ export class WorkerCounts {
     if (released > 0) this.#on.stepAttempts.of('released').add(released);
   }
 
-  timedOut(step: HeldStep): void {
+  timedOut(step: DispatchedStep): void {
     this.#on.stepsTimedOut.of(...labelsOf(step)).add();
   }
 
-  blocked(step: HeldStep): void {
+  blocked(step: DispatchedStep): void {
     this.#on.loopBlocked.of(...labelsOf(step)).add();
   }
 
-  settledLate(step: HeldStep): void {
+  settledLate(step: DispatchedStep): void {
     this.#on.stepsSettledLate.of(...labelsOf(step)).add();
   }
 
-  /** Nothing more is asked of the worker. */
   stop(): void {
-    this.#forget();
+    this.#forget?.();
   }
 }
 
-function labelsOf(step: HeldStep): [namespace: string, handler: string] {
+function labelsOf(step: DispatchedStep): [namespace: string, handler: string] {
   return [step.task.snapshot.template.namespace, step.handlerName];
 }

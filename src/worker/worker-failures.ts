@@ -1,16 +1,14 @@
-import { DEFAULTS } from '../config/defaults.ts';
 import { ErrorType } from '../handlers/failures/error-type.ts';
-import { StepExecutionError } from '../handlers/failures/handler-errors.ts';
 import { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import { type AttemptEnd, attemptEnd, givenBack } from './attempt-end.ts';
-import type { HeldStep } from './held-step.ts';
+import type { DispatchedStep } from './dispatched-step.ts';
 
 // What the worker says of a step when no handler does.
 
 const NO_HANDLER = '1.0.0';
 
 /** Its handler did not settle in time. */
-export function timedOut(step: HeldStep, timeoutMs: number): AttemptEnd {
+export function timedOut(step: DispatchedStep, timeoutMs: number): AttemptEnd {
   return attemptEnd(step, timeoutFailure(step.name, timeoutMs), NO_HANDLER);
 }
 
@@ -21,26 +19,20 @@ export function timeoutFailure(step: string, timeoutMs: number): StepHandlerResu
 }
 
 /** Its event was read, and nobody completed it. */
-export function forgotten(step: HeldStep, afterMs: number): AttemptEnd {
+export function forgotten(step: DispatchedStep, afterMs: number): AttemptEnd {
   const message = `step ${step.name}: its event was read, and nobody completed it within ${afterMs} ms`;
   const failure = StepHandlerResult.failure({ message, errorType: ErrorType.TIMEOUT, retryable: true });
   return attemptEnd(step, failure, NO_HANDLER);
 }
 
 /** No worker has its handler. */
-export function handlerNotFound(step: HeldStep, message: string): AttemptEnd {
+export function handlerNotFound(step: DispatchedStep, message: string): AttemptEnd {
   const failure = StepHandlerResult.failure({ message, errorType: 'handler_not_found', retryable: false });
   return attemptEnd(step, failure, NO_HANDLER);
 }
 
-/** A result that was not loaded with the step, because all it may read is more than comes with a step. */
-export function dependencyTooLarge(step: { name: string }, name: string): StepExecutionError {
-  const message = `step ${step.name}: the result of ${name} did not come with the step, because the results it may read take more than ${DEFAULTS.dependencyBytes / 1024 / 1024} MiB together; read it with await context.loadDependency('${name}'), or many with for await (… of context.dependencies(prefix))`;
-  return new StepExecutionError(message, { errorType: 'dependency_too_large', retryable: false });
-}
-
 /** Its handler does not settle and the worker stops: given back if it may run twice, else an operator decides. */
-export function abandoned(step: HeldStep): AttemptEnd {
+export function abandoned(step: DispatchedStep): AttemptEnd {
   if (step.template.retry.retryable) return givenBack(step);
   const message = `step ${step.name} was cut off by its worker's stop; it is not retryable and may have had an effect, so an operator decides`;
   const failure = StepHandlerResult.failure({ message, errorType: 'worker_stopped', retryable: false });

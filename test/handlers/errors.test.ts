@@ -178,7 +178,7 @@ describe('a backtrace', () => {
       '    at Client.query (/srv/app/node_modules/pg/lib/client.js:1:1)',
       '    at async ship (/srv/app/node_modules/.cache/tasker/ship-AB12.mjs:9:1)',
       `    at callFunction (${path.resolve('src/handlers/define-handler.ts')}:1:1)`,
-      `    at callHandler (${pathToFileURL(path.resolve('src/worker/call-handler.ts')).href}:1:1)`,
+      `    at callHandler (${pathToFileURL(path.resolve('src/worker/run-step.ts')).href}:1:1)`,
       '    at process.processTicksAndRejections (node:internal/process/task_queues:95:5)',
     ].join('\n');
     expect(backtraceOf(error)).toEqual([

@@ -1,6 +1,9 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { silentLogger } from '../../src/logging/logger.ts';
-import type { HeldStep } from '../../src/worker/held-step.ts';
+import { type Engine, KIND } from '../../src/engine/engine.ts';
+import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
+import { ActiveRegistries } from '../../src/worker/active-registries.ts';
+import type { DispatchedStep } from '../../src/worker/dispatched-step.ts';
 import { MissingHandlers } from '../../src/worker/missing-handlers.ts';
 import { until } from '../support/setup.ts';
 
@@ -9,27 +12,37 @@ const stepOf = (handlerName: string, templateIdx: number) =>
     name: handlerName,
     handlerName,
     templateIdx,
-    template: { handler: { resolver: null } },
+    handler: { callable: handlerName, resolver: null, method: null },
+    template: { handler: { callable: handlerName, resolver: null } },
     task: { snapshot: { id: 1, template: { namespace: 'test' } } },
-  }) as unknown as HeldStep;
+  }) as unknown as DispatchedStep;
+
+/** An engine that knows which handlers other workers announce. */
+const engineWith = (announcedElsewhere: (entry: string) => string[]) =>
+  ({
+    announcedElsewhere: ({ entry }: { entry: string }) => Promise.resolve(announcedElsewhere(entry)),
+  }) as unknown as Engine;
+
+const common = {
+  registries: new ActiveRegistries(new HandlerRegistry()),
+  workerId: () => 1,
+  excludeForMs: 600_000,
+  run: () => {},
+};
 
 it('a worker asks once in each round for all waiting steps that lack the same handler', async () => {
   const asked: string[] = [];
-  const givenBack: HeldStep[] = [];
+  const givenBack: DispatchedStep[] = [];
   let served = false;
   const missing = new MissingHandlers(
     {
+      ...common,
+      engine: engineWith((entry) => {
+        asked.push(entry);
+        return served ? [entry] : [];
+      }),
       graceMs: 600_000,
-      excludeForMs: 600_000,
-      servedElsewhere: (step) => {
-        asked.push(step.handlerName);
-        return Promise.resolve(served);
-      },
-      mayRun: () => false,
-      whyMissing: () => '',
-      run: () => {},
-      giveBack: (step) => givenBack.push(step),
-      fail: () => {},
+      end: ({ kind, step }) => kind === KIND.released && givenBack.push(step),
     },
     silentLogger,
   );
@@ -50,17 +63,13 @@ it('a worker asks once in each round for all waiting steps that lack the same ha
 it('steps that come after handlers were registered wait the whole grace period for theirs', async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
-  const failed: HeldStep[] = [];
+  const failed: DispatchedStep[] = [];
   const missing = new MissingHandlers(
     {
+      ...common,
+      engine: engineWith(() => []),
       graceMs: 300,
-      excludeForMs: 600_000,
-      servedElsewhere: () => Promise.resolve(false),
-      mayRun: () => false,
-      whyMissing: () => '',
-      run: () => {},
-      giveBack: () => {},
-      fail: (step) => failed.push(step),
+      end: ({ kind, step }) => kind === KIND.permanent && failed.push(step),
     },
     silentLogger,
   );

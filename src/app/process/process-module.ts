@@ -7,7 +7,7 @@ import { resultOfExecution } from '../../worker/bridge/execution-result.ts';
 import { type FfiWorkerStatus, markOwnModule, type NapiModule } from '../../worker/bridge/napi-module.ts';
 import { processWorker } from '../../worker/bridge/process-worker.ts';
 import type { DispatchChannel } from '../../worker/dispatch-channel.ts';
-import { type Handout, handoutOf } from '../../worker/handout.ts';
+import { type Delivery, deliveryOf } from '../../worker/delivery.ts';
 import { workerSystem } from './worker-system.ts';
 
 const VERSION = '1.0.0';
@@ -44,18 +44,18 @@ export const processModule: NapiModule = markOwnModule({
     return channel.poll();
   },
   completeStepEvent: async (eventId, result) => {
-    const handout = ownHandout(eventId);
-    if (!handout) return false;
-    const settled = resultOfExecution(result, handout.step.stepUuid);
-    handout.runBy ??= result.metadata?.workerId;
-    return handout.channel.complete(handout, settled, { version: VERSION });
+    const delivery = ownDelivery(eventId);
+    if (!delivery) return false;
+    const settled = resultOfExecution(result, delivery.step.stepUuid);
+    delivery.runBy ??= result.metadata?.workerId;
+    return delivery.channel.complete(delivery, settled, { version: VERSION });
   },
   checkpointYieldStepEvent: async (eventId, { cursor, itemsProcessed, accumulatedResults }) => {
-    const handout = ownHandout(eventId);
-    if (!handout) return false;
-    if (handout.state === 'taken') throw yieldsItself(handout);
+    const delivery = ownDelivery(eventId);
+    if (!delivery) return false;
+    if (delivery.state === 'taken') throw yieldsItself(delivery);
     const result = { cursor, items_processed: itemsProcessed, accumulated_results: accumulatedResults };
-    return handout.channel.yield(handout, StepHandlerResult.success(result, { checkpoint_yield: true }));
+    return delivery.channel.yield(delivery, StepHandlerResult.success(result, { checkpoint_yield: true }));
   },
   pollInProcessEvents: () => processEvents.poll(),
   getFfiDispatchMetrics: () => processWorker.channel.metrics(),
@@ -69,16 +69,16 @@ export const processModule: NapiModule = markOwnModule({
 });
 
 /** Handing it out again would run it twice. */
-function yieldsItself({ step, eventId }: Handout): FFIError {
+function yieldsItself({ step, eventId }: Delivery): FFIError {
   const message = `step ${step.name} runs: a subscriber has taken event ${eventId}, so it yields by what its handler returns (checkpointYield)`;
   return new FFIError(message, { retryable: false });
 }
 
 /** @throws WorkerNotInitializedError */
-function ownHandout(eventId: string): Handout | undefined {
+function ownDelivery(eventId: string): Delivery | undefined {
   const { channel } = processWorker;
-  const handout = handoutOf(eventId);
-  return handout?.channel === channel ? handout : undefined;
+  const delivery = deliveryOf(eventId);
+  return delivery?.channel === channel ? delivery : undefined;
 }
 
 function status(): FfiWorkerStatus {

@@ -3,7 +3,7 @@ import { redactUrl } from '../../db/connection-error.ts';
 import { WorkerNotInitializedError } from '../../errors/worker-errors.ts';
 import { messageOf } from '../../errors.ts';
 import { waitAtMost } from '../../time/wait-at-most.ts';
-import type { FfiDispatchMetrics } from '../../worker/bridge/dispatch-metrics.ts';
+import type { FfiDispatchMetrics } from '../../worker/dispatch-channel.ts';
 import { type RunningWorker, workerSystem } from '../process/worker-system.ts';
 
 /** How one part of a worker is. */

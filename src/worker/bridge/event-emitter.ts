@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { messageOf } from '../../errors.ts';
 import type { FfiStepEvent } from '../../handlers/ffi-step-event.ts';
 import { logError } from '../../logging/log.ts';
-import type { FfiDispatchMetrics } from './dispatch-metrics.ts';
+import type { FfiDispatchMetrics } from '../dispatch-channel.ts';
 import { EventNames } from './event-names.ts';
 import type { TaskerEventMap } from './event-payloads.ts';
 import type { NapiStepExecutionResult } from './execution-result.ts';

@@ -1,7 +1,7 @@
 import type { FfiStepEvent } from '../../handlers/ffi-step-event.ts';
 import type { ExecutableHandler } from '../../handlers/step-handler.ts';
 import type { Registrable } from '../../registry/handler-maker.ts';
-import type { FfiDispatchMetrics } from './dispatch-metrics.ts';
+import type { FfiDispatchMetrics } from '../dispatch-channel.ts';
 import type { NapiStepExecutionResult } from './execution-result.ts';
 
 /** An event was read from the channel. */

@@ -5,8 +5,8 @@ import { resultOfThrown } from '../../handlers/outcome.ts';
 import { logError, logWarn } from '../../logging/log.ts';
 import { waitAtMost } from '../../time/wait-at-most.ts';
 import type { DispatchChannel } from '../dispatch-channel.ts';
-import { handoutOf } from '../handout.ts';
-import type { FfiDispatchMetrics } from './dispatch-metrics.ts';
+import { deliveryOf } from '../delivery.ts';
+import type { FfiDispatchMetrics } from '../dispatch-channel.ts';
 import { EventBridge } from './event-bridge.ts';
 import { isTaskerEventEmitter, type TaskerEventEmitter } from './event-emitter.ts';
 import { EventNames } from './event-names.ts';
@@ -269,18 +269,18 @@ export class EventPoller {
   /** The step failed, if nobody else works on it: it is neither lost nor run behind the callback's back. */
   #callbackFailed(event: FfiStepEvent, error: unknown): void {
     this.#failed(error);
-    const handout = handoutOf(event.eventId);
-    if (handout?.state === 'read') {
-      handout.channel
-        .complete(handout, resultOfThrown(error), { version: '1.0.0' })
+    const delivery = deliveryOf(event.eventId);
+    if (delivery?.state === 'read') {
+      delivery.channel
+        .complete(delivery, resultOfThrown(error), { version: '1.0.0' })
         .catch((thrown: unknown) => this.#failed(thrown));
     }
   }
 
   #publish(bridge: EventBridge, event: FfiStepEvent): void {
     if (bridge.publish(EventNames.STEP_EXECUTION_RECEIVED, event)) return;
-    const handout = handoutOf(event.eventId);
-    if (handout) handout.channel.giveBack(handout);
+    const delivery = deliveryOf(event.eventId);
+    if (delivery) delivery.channel.giveBack(delivery);
     if (this.#pause) return;
     logWarn('nobody listens for steps; start the event bridge and a StepExecutionSubscriber, or add onStepEvent');
     this.#rest(NOBODY_MS);

@@ -1,6 +1,6 @@
 import type { DomainEventModule } from '../../events/subscribing/ffi-domain-event.ts';
 import type { FfiStepEvent } from '../../handlers/ffi-step-event.ts';
-import type { FfiDispatchMetrics } from './dispatch-metrics.ts';
+import type { FfiDispatchMetrics } from '../dispatch-channel.ts';
 import type { NapiCheckpointYieldData, NapiStepExecutionResult } from './execution-result.ts';
 
 /** What a poller reads from. */

@@ -10,12 +10,13 @@ import { type EventBridge, isEventBridge } from './event-bridge.ts';
 import type { TaskerEventEmitter } from './event-emitter.ts';
 import { EventNames } from './event-names.ts';
 import type { StepExecutionReceivedPayload } from './event-payloads.ts';
-import { ForeignSteps } from './foreign-steps.ts';
+import { foreignSteps } from './foreign-step.ts';
 import { isOwnModule, type StepResultSink } from './napi-module.ts';
-import { OwnSteps } from './own-steps.ts';
+import { OwnStep } from './own-step.ts';
 import { processWorker } from './process-worker.ts';
 import { type RunOfStep, StepNews, yieldOf } from './step-news.ts';
-import type { OfferedStep, TakenStepEvents } from './taken-steps.ts';
+import type { ReceivedStep } from './received-step.ts';
+import { StepRunner } from '../run-step.ts';
 
 /** How a subscriber works. */
 export interface StepExecutionSubscriberConfig {
@@ -68,12 +69,14 @@ export class StepExecutionSubscriber {
   readonly #from: EventBridge | TaskerEventEmitter;
   readonly #registry: HandlerRegistry;
   readonly #maxConcurrent: number;
-  readonly #steps: OwnSteps | ForeignSteps;
+  /** Finds the step behind an event. */
+  readonly #stepOf: (event: FfiStepEvent) => ReceivedStep | undefined;
+  readonly #runner: StepRunner<ReceivedStep>;
   readonly #own: boolean;
   readonly #news: StepNews;
-  readonly #running = new Map<OfferedStep, RunOfStep>();
+  readonly #running = new Map<ReceivedStep, RunOfStep>();
   readonly #ends: (() => void)[] = [];
-  #waiting: OfferedStep[] = [];
+  #waiting: ReceivedStep[] = [];
   /** So many wait, and those that others took are forgotten. */
   #tidyAt = TIDY_AT;
   #active = false;
@@ -104,14 +107,21 @@ export class StepExecutionSubscriber {
     if (timeoutMs !== undefined) checked('handlerTimeoutMs', timeoutMs, 0);
     this.#news = new StepNews(from, () => this.workerId);
     this.#own = module === undefined || isOwnModule(module);
-    const events = this.#stepEvents();
     if (module === undefined || isOwnModule(module)) {
-      this.#steps = new OwnSteps({ registry, workerId, timeoutMs }, events);
+      this.#stepOf = (event) => OwnStep.of(event, { registry, runBy: workerId, timeoutMs });
     } else {
-      const sent = (step: OfferedStep, result: StepHandlerResult) =>
+      const sent = (step: ReceivedStep, result: StepHandlerResult) =>
         this.#news.executionResult(this.#running.get(step) ?? runOf(step), result);
-      this.#steps = new ForeignSteps({ registry, module, timeoutMs: timeoutMs ?? HANDLER_TIMEOUT_MS, sent }, events);
+      this.#stepOf = foreignSteps({ registry, module, timeoutMs: timeoutMs ?? HANDLER_TIMEOUT_MS, sent });
     }
+    this.#runner = new StepRunner<ReceivedStep>(registry, {
+      starts: (step) => step.starts(),
+      settled: (step, result, version) => this.#completed(step, result, version),
+      yielded: (step, result) => this.#yielded(step, result),
+      broken: (step, result) => this.#completed(step, result, '1.0.0'),
+      unknown: (step) => this.#missing(step),
+      unresolved: (step) => this.#missing(step),
+    });
   }
 
   /** Takes steps from now on. Does nothing when it does already. */
@@ -216,7 +226,7 @@ export class StepExecutionSubscriber {
   }
 
   #received(event: FfiStepEvent): void {
-    const step = this.#steps.offered(event);
+    const step = this.#stepOf(event);
     if (!step) return;
     this.#waiting.push(step);
     this.#next();
@@ -235,40 +245,46 @@ export class StepExecutionSubscriber {
     this.#starting = true;
     while (this.#waiting.length > 0 && this.#running.size < this.#maxConcurrent) {
       const step = this.#waiting.shift()!;
-      if (!step.take()) continue;
       const run = runOf(step);
+      if (!step.take((error) => this.#news.timedOut(run, error))) continue;
       this.#running.set(step, run);
       this.#news.started(run);
-      step.run();
+      this.#runner.run(step);
     }
     this.#starting = false;
   }
 
   // ---- what becomes of it
 
-  #stepEvents(): TakenStepEvents<OfferedStep> {
-    return {
-      timedOut: (step, error) => this.#news.timedOut(this.#running.get(step)!, error),
-      settled: (step, result, sent) => {
-        this.#processed++;
-        this.#settled(step, result, sent);
-      },
-      missing: (step, result, sent) => this.#settled(step, result, sent),
-      yielded: (step, result, sent) => {
-        const run = this.#ended(step);
-        this.#track(sent, () => this.#news.yielded(run, yieldOf(run.event.stepUuid, result)));
-        this.#next();
-      },
-      gone: (step) => {
-        this.#ended(step);
-        this.#next();
-        this.#look();
-      },
-      stopping: () => this.#stopping,
-    };
+  #completed(step: ReceivedStep, result: StepHandlerResult, version: string): void {
+    const sent = step.complete(result, { version, stopping: this.#stopping });
+    if (!sent) return this.#gone(step);
+    this.#processed++;
+    this.#settled(step, result, sent);
   }
 
-  #settled(step: OfferedStep, result: StepHandlerResult, sent: Promise<boolean>): void {
+  #missing(step: ReceivedStep): void {
+    const failed = step.missing();
+    if (failed) this.#settled(step, failed.result, failed.sent);
+    else this.#gone(step);
+  }
+
+  #yielded(step: ReceivedStep, result: StepHandlerResult): void {
+    const sent = step.yield(result);
+    if (!sent) return this.#gone(step);
+    const run = this.#ended(step);
+    this.#track(sent, () => this.#news.yielded(run, yieldOf(run.event.stepUuid, result)));
+    this.#next();
+  }
+
+  /** It has left without a result. */
+  #gone(step: ReceivedStep): void {
+    this.#ended(step);
+    this.#next();
+    this.#look();
+  }
+
+  #settled(step: ReceivedStep, result: StepHandlerResult, sent: Promise<boolean>): void {
     const run = this.#ended(step);
     if (!result.success) this.#errors++;
     this.#news.settled(run, result);
@@ -276,7 +292,7 @@ export class StepExecutionSubscriber {
     this.#next();
   }
 
-  #ended(step: OfferedStep): RunOfStep {
+  #ended(step: ReceivedStep): RunOfStep {
     const run = this.#running.get(step)!;
     this.#running.delete(step);
     run.tookMs = Math.round(performance.now() - run.startedAt);
@@ -305,7 +321,7 @@ export class StepExecutionSubscriber {
   }
 }
 
-function runOf({ event, handlerName }: OfferedStep): RunOfStep {
+function runOf({ event, handlerName }: ReceivedStep): RunOfStep {
   return { event, handlerName, startedAt: performance.now() };
 }
 

@@ -1,5 +1,5 @@
 import type { Logger } from '../../logging/logger.ts';
-import type { HeldStep } from '../held-step.ts';
+import type { DispatchedStep } from '../dispatched-step.ts';
 import type { SharedLoopState } from './shared-loop-state.ts';
 
 /** A handler that kept the event loop from turning. */
@@ -34,9 +34,9 @@ export interface LoopWatchOptions {
   leaseMs: number;
   memory: SharedLoopState;
   /** The steps whose handlers run. */
-  running(): Iterable<HeldStep>;
+  running: Iterable<DispatchedStep>;
   /** The handler of this step blocked the loop. */
-  blocked(step: HeldStep): void;
+  blocked(step: DispatchedStep): void;
   logger: Logger;
 }
 
@@ -87,18 +87,18 @@ export class LoopWatch {
   }
 
   /** A step's handler is called. */
-  calls({ handlerName: handler, name: step, taskUuid }: HeldStep): void {
+  calls({ handlerName: handler, name: step, taskUuid }: DispatchedStep): void {
     this.#options.memory.calls({ handler, step, taskUuid });
   }
 
   /** The synchronous part of a step's handler is over; `from` on the clock of `performance.now()`. */
-  called(step: HeldStep, from: number): void {
+  called(step: DispatchedStep, from: number): void {
     this.#options.memory.called();
     const blockedMs = performance.now() - from;
     if (blockedMs >= BLOCKED_MS) this.#warnOf(step, Math.round(blockedMs));
   }
 
-  #warnOf(step: HeldStep, blockedMs: number): void {
+  #warnOf(step: DispatchedStep, blockedMs: number): void {
     const { taskUuid, name, handlerName } = step;
     this.#named = true;
     this.#options.blocked(step);
@@ -111,7 +111,7 @@ export class LoopWatch {
 
   #warnOfSomebody(lagMs: number): void {
     const names = new Set<string>();
-    for (const step of this.#options.running()) if (step.started && !step.ended) names.add(step.handlerName);
+    for (const step of this.#options.running) if (step.started && !step.ended) names.add(step.handlerName);
     const handlers = [...names].slice(0, NAMED);
     this.#options.logger.warn(
       { lag_ms: lagMs, handlers },

@@ -4,7 +4,8 @@ import { effectiveMethod, type HandlerDefinition, usesMethodDispatch } from '../
 import { originOf, ownHandler } from '../../registry/handler-origin.ts';
 import type { HandlerRegistry } from '../../registry/handler-registry.ts';
 import { ResolutionError } from '../../registry/resolution-errors.ts';
-import type { HeldStep } from '../held-step.ts';
+import type { Deadlines } from '../deadlines.ts';
+import type { DispatchedStep } from '../dispatched-step.ts';
 import type { ThreadJob } from './pool-thread.ts';
 import { ThreadPool, type ThreadPoolOptions, type ThreadStats } from './thread-pool.ts';
 
@@ -49,14 +50,6 @@ function madeIfItCan(registry: HandlerRegistry, definition: HandlerDefinition): 
   }
 }
 
-/** What isolation asks of its worker. */
-export interface IsolationPort {
-  /** A step waits for a thread: its time does not run. */
-  waits(step: HeldStep): void;
-  /** A thread begins with it: its time runs. */
-  begins(step: HeldStep): void;
-}
-
 const unbegun = new WeakSet<StepHandlerResult>();
 
 /** Whether a result says only that no thread was free for its step before that was to stop: nothing was done with it. */
@@ -66,12 +59,12 @@ export function neverBegan(result: StepHandlerResult): boolean {
 
 /** Decides which handlers run in threads, and runs them there. */
 export class Isolation {
-  readonly #port: IsolationPort;
+  readonly #deadlines: Deadlines;
   readonly #pool: ThreadPool;
-  readonly #jobs = new Map<HeldStep, ThreadJob>();
+  readonly #jobs = new Map<DispatchedStep, ThreadJob>();
 
-  constructor(port: IsolationPort, options: ThreadPoolOptions) {
-    this.#port = port;
+  constructor(deadlines: Deadlines, options: ThreadPoolOptions) {
+    this.#deadlines = deadlines;
     this.#pool = new ThreadPool(options);
   }
 
@@ -80,7 +73,7 @@ export class Isolation {
   }
 
   /** What to call for a step: its handler, or one that runs it in a thread. @throws TaskerError `handler_invalid` */
-  handlerFor(step: HeldStep, handler: ExecutableHandler): ExecutableHandler {
+  handlerFor(step: DispatchedStep, handler: ExecutableHandler): ExecutableHandler {
     const definition = step.template.handler;
     if (isolationOf(definition, handler) === 'none') return handler;
     const refused = whyNotIsolated(definition, handler);
@@ -94,7 +87,7 @@ export class Isolation {
     };
   }
 
-  #run(step: HeldStep, handler: ExecutableHandler): Promise<StepHandlerResult> {
+  #run(step: DispatchedStep, handler: ExecutableHandler): Promise<StepHandlerResult> {
     const definition = step.template.handler;
     const { signal } = step;
     return new Promise((resolve) => {
@@ -105,7 +98,7 @@ export class Isolation {
         step,
         origin: originOf(handler)!,
         method: usesMethodDispatch(definition) ? effectiveMethod(definition) : null,
-        begins: () => this.#port.begins(step),
+        begins: () => this.#deadlines.restart(step),
         settled: (result) => {
           signal.removeEventListener('abort', aborted);
           this.#jobs.delete(step);
@@ -113,7 +106,8 @@ export class Isolation {
         },
       };
       this.#jobs.set(step, job);
-      this.#port.waits(step);
+      // Its time does not run while it waits for a thread.
+      this.#deadlines.delete(step);
       signal.addEventListener('abort', aborted, { once: true });
       this.#pool.add(job);
     });
@@ -123,7 +117,7 @@ export class Isolation {
    * Nobody waits for a step any more. Its signal may have fired before, and not have been heeded: its thread is ended
    * soon. Where that was done already, by a stop, its call ends here.
    */
-  over(step: HeldStep): void {
+  over(step: DispatchedStep): void {
     const job = this.#jobs.get(step);
     if (job && !this.#pool.end(job)) job.settled(stoppedBefore(step));
   }
@@ -134,7 +128,7 @@ export class Isolation {
   }
 }
 
-function stoppedBefore(step: HeldStep): StepHandlerResult {
+function stoppedBefore(step: DispatchedStep): StepHandlerResult {
   const result = StepHandlerResult.failure(`step ${step.name} was stopped before a thread was free for it`);
   unbegun.add(result);
   return result;

@@ -3,14 +3,14 @@ import { messageOf } from '../../errors.ts';
 import { StepHandlerResult } from '../../handlers/step-handler-result.ts';
 import type { Logger } from '../../logging/logger.ts';
 import type { HandlerOrigin } from '../../registry/handler-origin.ts';
-import type { HeldStep } from '../held-step.ts';
+import type { DispatchedStep } from '../dispatched-step.ts';
 import { threadFile, threadFlags } from './thread-file.ts';
 import type { Answer, FromThread, Question, Reason, ResultMessage, ToThread } from './thread-messages.ts';
 import { errorMessage, stepMessage } from './thread-step.ts';
 
 /** A step that runs in a thread, and what becomes of it. */
 export interface ThreadJob {
-  step: HeldStep;
+  step: DispatchedStep;
   origin: HandlerOrigin;
   method: string | null;
   /** A thread begins with it now. */
@@ -114,7 +114,7 @@ export class PoolThread {
     else void this.#answer(job.step, said.question, said.asks);
   }
 
-  async #answer(step: HeldStep, question: number, asks: Question): Promise<void> {
+  async #answer(step: DispatchedStep, question: number, asks: Question): Promise<void> {
     const run = this.#run;
     let answer: Answer;
     try {

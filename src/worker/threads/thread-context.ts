@@ -2,7 +2,7 @@ import { messageOf } from '../../errors.ts';
 import { StepExecutionError } from '../../handlers/failures/handler-errors.ts';
 import type { StepContextParams } from '../../handlers/step-context.ts';
 import type { LogBindings, Logger } from '../../logging/logger.ts';
-import { dependencyTooLarge } from '../worker-failures.ts';
+import { dependencyTooLarge } from '../dispatched-step.ts';
 import type { Answer, ErrorMessage, Fields, LogLevel, Question, StepMessage } from './thread-messages.ts';
 import { LOG_LEVELS } from './thread-messages.ts';
 

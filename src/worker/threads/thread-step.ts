@@ -1,11 +1,11 @@
 import { messageOf } from '../../errors.ts';
 import type { DependencyResultParams } from '../../handlers/dependency-result.ts';
 import { isStepExecutionError } from '../../handlers/failures/handler-errors.ts';
-import type { HeldStep } from '../held-step.ts';
+import type { DispatchedStep } from '../dispatched-step.ts';
 import { type ErrorMessage, LOG_LEVELS, type Reason, type StepMessage } from './thread-messages.ts';
 
 /** What a thread is told of a step. Whatever came with the step comes along; of what is too large, only the names. */
-export function stepMessage(step: HeldStep): StepMessage {
+export function stepMessage(step: DispatchedStep): StepMessage {
   const dependencyNames = step.dependencyNames();
   const dependencies = new Map<string, DependencyResultParams>();
   if (!step.lazy) for (const name of dependencyNames) dependencies.set(name, step.dependency(name)!);

@@ -1,27 +1,64 @@
+import { DEFAULTS } from '../config/defaults.ts';
 import type { BatchWorkerRow } from '../engine/engine.ts';
 import { reachedFrom } from '../engine/reached-steps.ts';
 import type { AttemptDetail } from '../engine/task-view.ts';
 import type { DependencyResultParams } from '../handlers/dependency-result.ts';
+import { StepExecutionError } from '../handlers/failures/handler-errors.ts';
 import type { FfiStepEvent } from '../handlers/ffi-step-event.ts';
-import type { CheckpointProgress, StepContextParams, TransactionWork } from '../handlers/step-context.ts';
+import {
+  type CheckpointProgress,
+  StepContext,
+  type StepContextParams,
+  type TransactionWork,
+} from '../handlers/step-context.ts';
 import type { ExecutableHandler } from '../handlers/step-handler.ts';
 import type { Logger } from '../logging/logger.ts';
 import { templateIndex } from '../model/step-index.ts';
 import { stepUuid } from '../model/uuid.ts';
+import type { HandlerDefinition } from '../registry/handler-definition.ts';
 import type { StepTemplate } from '../template/task-template.ts';
-import { stepEvent } from './step-event.ts';
+import type { RunnableStep } from './run-step.ts';
 import type { BatchMember, CachedTask, KnownResults } from './task-cache.ts';
-import { dependencyTooLarge } from './worker-failures.ts';
 
 type Fields = Record<string, unknown>;
 
-/** What a claim says of one step. */
-export interface HeldStepRow {
+/** The fields of a claimed step, also when it was claimed by recording its parents. */
+export interface DispatchedStepRow {
   idx: number;
   attempts: number;
   spared: number;
   max_attempts: number;
   rank: number;
+}
+
+/** The delivery of a step as an event. */
+export interface StepDelivery {
+  readonly event: FfiStepEvent;
+  /** Who runs it; undefined: the worker itself. */
+  readonly runBy: string | undefined;
+  /** For steps without `timeout_seconds`; undefined: the worker's timeout. */
+  readonly timeoutMs: number | undefined;
+}
+
+/** What a dispatched step needs of the worker that holds it. One object serves all steps of a worker. */
+export interface StepHost {
+  readonly logger: Logger;
+  /** The step as an event, for handlers that read `context.event`. */
+  event(step: DispatchedStep): FfiStepEvent;
+  /** The result of a step above it, as JSON text, from the database. */
+  loadResult(step: DispatchedStep, idx: number): Promise<string | null>;
+  saveCheckpoint(step: DispatchedStep, progress: CheckpointProgress): Promise<void>;
+  transaction<T>(step: DispatchedStep, work: TransactionWork<T>): Promise<T>;
+  /** Its handler is called soon, for the first time or again after a yield. */
+  begins(step: DispatchedStep): void;
+  /** Returns what to call: its handler, or what runs that in a thread. @throws TaskerError `handler_invalid` */
+  isolated(step: DispatchedStep, handler: ExecutableHandler): ExecutableHandler;
+  /** Its handler is called now. */
+  calls(step: DispatchedStep): void;
+  /** The synchronous part of its handler is over, which began at `from` on the clock of `performance.now()`. */
+  called(step: DispatchedStep, from: number): void;
+  /** Calls its handler within its span. Undefined: nothing is traced. */
+  within: ((step: DispatchedStep, call: () => unknown) => unknown) | undefined;
 }
 
 /** A step above another one; `failure` of a worker that its batch goes on without. */
@@ -42,42 +79,11 @@ function paramsOf(taskUuid: string, { idx, failure }: Place, text: string | null
   };
 }
 
-/** What a held step asks of its worker while its handler runs. */
-export interface StepPort {
-  /** The result of a step above it, as JSON text, from the database. */
-  loadResult(step: HeldStep, idx: number): Promise<string | null>;
-  saveCheckpoint(step: HeldStep, progress: CheckpointProgress): Promise<void>;
-  transaction<T>(step: HeldStep, work: TransactionWork<T>): Promise<T>;
-}
-
-/** A held step as it was handed out. */
-export interface HandedOut {
-  readonly event: FfiStepEvent;
-  /** Who runs it; undefined: the worker itself. */
-  readonly runBy: string | undefined;
-  /** For steps without `timeout_seconds`; undefined: what the worker has for them. */
-  readonly timeoutMs: number | undefined;
-  readonly channel: {
-    isolated(step: HeldStep, handler: ExecutableHandler): ExecutableHandler;
-    within(step: HeldStep, call: () => unknown): unknown;
-    calls(step: HeldStep): void;
-    called(step: HeldStep, from: number): void;
-  };
-}
-
-/** How a step is held. */
-export interface Holding {
-  /** The fence. */
-  claim: number;
-  logger: Logger;
-  port: StepPort;
-}
-
 /**
- * A step that this worker holds: from the claim until its outcome is acknowledged. It is what the handler's context
- * reads from; JSON is parsed when it is asked for, anew for each step, so that no handler sees another's changes.
+ * A step that this worker holds, from the claim until its outcome is acknowledged. Every phase works on this object, and
+ * the handler's context reads from it. JSON is parsed for each step, so that no handler sees another's changes.
  */
-export class HeldStep implements StepContextParams {
+export class DispatchedStep implements RunnableStep, StepContextParams {
   readonly task: CachedTask;
   readonly idx: number;
   /** The step of the template that it is, or that it is made from as a worker of a batch. */
@@ -107,27 +113,25 @@ export class HeldStep implements StepContextParams {
   started = false;
   /** What it came to is with the recorder, and nobody else decides about it. */
   ended = false;
-  /** As what it was handed out, and who runs it; undefined while this worker runs its steps itself. */
-  handout: HandedOut | undefined;
+  /** Set when it was handed out through an event. Undefined while this worker calls its handlers itself. */
+  delivery: StepDelivery | undefined;
   #controller: AbortController | undefined;
   #known: KnownResults;
   #ancestors: Map<string, Place> | undefined;
   /** The span that its attempt, or the creation of its task, is to others. */
   traceparent: string | undefined;
-  readonly #logger: Logger;
-  readonly #port: StepPort;
+  readonly #host: StepHost;
 
-  constructor(task: CachedTask, row: HeldStepRow, { claim, logger, port }: Holding) {
+  constructor(task: CachedTask, row: DispatchedStepRow, claim: number, host: StepHost) {
     this.task = task;
     this.idx = row.idx;
     this.templateIdx = templateIndex(row.idx);
-    this.#port = port;
+    this.#host = host;
     this.claim = claim;
     this.attempt = row.attempts;
     this.spared = row.spared;
     this.maxAttempts = row.max_attempts;
     this.rank = row.rank;
-    this.#logger = logger;
     this.#known = task.known;
     this.traceparent = task.row.traceparent ?? undefined;
   }
@@ -146,6 +150,10 @@ export class HeldStep implements StepContextParams {
 
   get stepUuid(): string {
     return stepUuid(this.task.taskUuid, this.idx);
+  }
+
+  get handler(): HandlerDefinition {
+    return this.template.handler;
   }
 
   get handlerName(): string {
@@ -193,11 +201,11 @@ export class HeldStep implements StepContextParams {
   }
 
   saveCheckpoint(progress: CheckpointProgress): Promise<void> {
-    return this.#port.saveCheckpoint(this, progress);
+    return this.#host.saveCheckpoint(this, progress);
   }
 
   transaction<T>(work: TransactionWork<T>): Promise<T> {
-    return this.#port.transaction(this, work);
+    return this.#host.transaction(this, work);
   }
 
   get signal(): AbortSignal {
@@ -207,7 +215,7 @@ export class HeldStep implements StepContextParams {
   }
 
   get logger(): Logger {
-    return this.#logger.child({
+    return this.#host.logger.child({
       task_uuid: this.taskUuid,
       step: this.name,
       attempt: this.attempt - this.spared,
@@ -216,7 +224,7 @@ export class HeldStep implements StepContextParams {
   }
 
   get event(): FfiStepEvent {
-    return this.handout?.event ?? stepEvent(this);
+    return this.delivery?.event ?? this.#host.event(this);
   }
 
   dependencyNames(): string[] {
@@ -240,7 +248,7 @@ export class HeldStep implements StepContextParams {
     const place = this.#ancestorPlaces.get(name);
     if (place === undefined) return undefined;
     const text = this.#known.texts.get(place.idx);
-    return paramsOf(this.taskUuid, place, text === undefined ? await this.#port.loadResult(this, place.idx) : text);
+    return paramsOf(this.taskUuid, place, text === undefined ? await this.#host.loadResult(this, place.idx) : text);
   }
 
   /** By name, the steps above it that are over. A step that joins thousands of others looks each up once. */
@@ -261,15 +269,42 @@ export class HeldStep implements StepContextParams {
     return places;
   }
 
-  /** Its handler is called now: what it may read of other steps is settled. */
+  // ---- its handler is called
+
+  /** Its handler is called soon: from now on, what it may read of other steps does not change. */
   begin(): void {
+    this.#host.begins(this);
     this.started = true;
     this.#known = this.task.known;
     this.#ancestors = undefined;
   }
 
+  context(): StepContext {
+    this.begin();
+    return new StepContext(this);
+  }
+
+  isolated(handler: ExecutableHandler): ExecutableHandler {
+    return this.#host.isolated(this, handler);
+  }
+
+  calls(): void {
+    this.#host.calls(this);
+  }
+
+  called(from: number): void {
+    this.#host.called(this, from);
+  }
+
+  get within(): ((call: () => unknown) => unknown) | undefined {
+    const { within } = this.#host;
+    return within && ((call) => within(this, call));
+  }
+
+  // ---- it is over
+
   /** The worker stops waiting: the handler's signal fires. */
-  end(why: NonNullable<HeldStep['over']>): void {
+  end(why: NonNullable<DispatchedStep['over']>): void {
     this.over = why;
     this.#controller?.abort(this.#reason());
   }
@@ -299,4 +334,10 @@ export class HeldStep implements StepContextParams {
         return new DOMException(`step ${this.name} was given back: the worker stops`, 'AbortError');
     }
   }
+}
+
+/** The error for a result that did not come with the step, because all that it may read is too much. */
+export function dependencyTooLarge(step: { name: string }, name: string): StepExecutionError {
+  const message = `step ${step.name}: the result of ${name} did not come with the step, because the results it may read take more than ${DEFAULTS.dependencyBytes / 1024 / 1024} MiB together; read it with await context.loadDependency('${name}'), or many with for await (… of context.dependencies(prefix))`;
+  return new StepExecutionError(message, { errorType: 'dependency_too_large', retryable: false });
 }

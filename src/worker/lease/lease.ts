@@ -1,0 +1,80 @@
+import type { AdoptedStepRow, Engine } from '../../engine/engine.ts';
+import { messageOf } from '../../errors.ts';
+import type { Logger } from '../../logging/logger.ts';
+import type { DispatchedStep } from '../dispatched-step.ts';
+import { Housekeeping } from './housekeeping.ts';
+import { Incarnation, type WorkerIdentity } from './incarnation.ts';
+import { LoopWatch } from './loop-watch.ts';
+import { SharedLoopState } from './shared-loop-state.ts';
+import { UnansweredClaims } from './unanswered-claims.ts';
+
+export interface LeaseOptions extends Omit<WorkerIdentity, 'memory'> {
+  engine: Engine;
+  /** The steps whose handlers run. */
+  running: Iterable<DispatchedStep>;
+  logger: Logger;
+}
+
+/** What a lease reports to its worker. */
+export interface LeaseEvents {
+  /** These incarnations were declared dead: other workers may have their steps. */
+  lost(incarnations: readonly number[]): void;
+  /** Steps of an unanswered claim turned out to be held by this worker. */
+  adopt(rows: readonly AdoptedStepRow[]): void;
+  /** Steps of lost workers are in the queue again. */
+  swept(): void;
+  /** A handler blocked the event loop. */
+  blocked(step: DispatchedStep): void;
+}
+
+/** The lease of a worker on its steps: its heartbeat, claims without an answer, and the steps of workers that died. */
+export class Lease {
+  readonly loop: LoopWatch;
+  readonly incarnation: Incarnation;
+  readonly unanswered: UnansweredClaims;
+  readonly housekeeping: Housekeeping;
+  readonly #events: LeaseEvents;
+  readonly #logger: Logger;
+
+  constructor({ engine, running, logger, ...identity }: LeaseOptions, events: LeaseEvents) {
+    const { leaseMs } = identity;
+    const memory = new SharedLoopState();
+    this.#events = events;
+    this.#logger = logger;
+    this.loop = new LoopWatch({ leaseMs, memory, running, blocked: (step) => events.blocked(step), logger });
+    this.unanswered = new UnansweredClaims(engine, (rows) => events.adopt(rows), logger);
+    this.housekeeping = new Housekeeping(engine, { leaseMs, workerIds: () => this.incarnation.ids }, logger);
+    this.incarnation = new Incarnation(
+      engine,
+      { ...identity, memory },
+      {
+        lost: (ids) => {
+          this.unanswered.forget(ids);
+          events.lost(ids);
+        },
+        othersLost: () => void this.sweep(),
+        inDoubt: (id) => this.unanswered.anyOf(id),
+      },
+      logger,
+    );
+  }
+
+  async start(): Promise<void> {
+    this.loop.start();
+    await this.incarnation.start();
+  }
+
+  /** Takes back the steps of lost workers. */
+  async sweep(): Promise<void> {
+    if (await this.housekeeping.sweep()) this.#events.swept();
+  }
+
+  /** Ends the lease at once if nothing is held any more (`clean`). Otherwise it expires. */
+  async stop(clean: boolean): Promise<void> {
+    try {
+      await this.incarnation.stop(clean);
+    } catch (error) {
+      this.#logger.warn({ error: messageOf(error) }, 'the worker could not sign off; its lease expires');
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import type { Logger } from '../logging/logger.ts';
+import { backOff } from '../time/back-off.ts';
+import { waitAtMost } from '../time/wait-at-most.ts';
+import { type AttemptEnd, givenBack } from './attempt-end.ts';
+import { logUnsettled } from './step-log.ts';
+import { abandoned } from './worker-failures.ts';
+import type { WorkerParts } from './worker-parts.ts';
+
+/** The part of the drain time that is left for handlers to settle after their signal fired. */
+const LAST_MOMENT_MS = 500;
+/** Time after the drain time for recording and leaving when the database does not answer. */
+const GRACE_MS = 5_000;
+/** How long a stop waits for threads to end: code that is not JavaScript may not listen. */
+const THREADS_END_MS = 2_000;
+/** The time of each part of a stop even when all other time is used up. */
+const LAST_WORD_MS = 500;
+
+/** What a shutdown needs of the worker besides its parts. */
+export interface ShuttingDown {
+  drainTimeoutMs: number;
+  logger: Logger;
+  /** The queue holds work for other workers. */
+  onWorkLeft(rank: number): void;
+  /** Sends the end of an attempt to the recorder. */
+  push(end: AttemptEnd): void;
+  /** Whether a claim is under way. */
+  claiming(): boolean;
+}
+
+/**
+ * Takes nothing new, lets running handlers finish, then fires their signals, then gives their steps back. Safe to call
+ * while the database is away or silent: it ends some seconds after the drain time. Other workers find what could not be
+ * recorded when the lease is over.
+ */
+export async function shutDown(parts: WorkerParts, shuttingDown: ShuttingDown): Promise<void> {
+  const { drainTimeoutMs, logger, onWorkLeft, push, claiming } = shuttingDown;
+  const { stopping, slots, held, channel, recorder, lease } = parts;
+  const until = performance.now() + drainTimeoutMs + GRACE_MS;
+  const left = () => Math.max(LAST_WORD_MS, until - performance.now());
+  stopping.begin();
+  slots.close();
+  lease.housekeeping.stop();
+  parts.missing.stop();
+  channel?.halt();
+  // Not awaited yet: a server that does not answer must not delay the handlers' signals.
+  const lastPoll = parts.queuePoller.stop();
+  const lastMoment = Math.min(LAST_MOMENT_MS, drainTimeoutMs / 4);
+  if (!(await slots.idleWithin(stopping.hurried ? 0 : drainTimeoutMs - lastMoment))) {
+    stopping.aborting = true;
+    for (const step of held) if (!step.over) step.warn('the worker stops');
+    await slots.idleWithin(lastMoment);
+  }
+  // A handler that still runs in a thread is ended before its step is given back.
+  await waitAtMost(Math.min(left(), THREADS_END_MS), parts.isolation.stop());
+  const recorded = await nothingHeldWithin(left());
+  const unreadable = parts.unreadable.stop(lastMoment).then((count) => {
+    if (count > 0) stopping.leftBehind = true;
+  });
+  if (!(await waitAtMost(left(), unreadable))) stopping.leftBehind = true;
+  parts.deadlines.stop();
+  await waitAtMost(left(), Promise.all([lastPoll, lease.unanswered.stop()]));
+  recorder.stop();
+  channel?.stop();
+  parts.counts.stop();
+  const clean = recorded && held.size === 0 && !lease.unanswered.any && !stopping.leftBehind;
+  if (clean) onWorkLeft(0);
+  await waitAtMost(left(), lease.stop(clean));
+  lease.loop.stop();
+
+  /** Gives back all held steps, also children of late recordings and steps of a late claim, until it is recorded. */
+  async function nothingHeldWithin(ms: number): Promise<boolean> {
+    const end = performance.now() + ms;
+    for (;;) {
+      giveBackTheRest();
+      const rest = claiming() || recorder.pending > 0 || held.size > 0;
+      if (!rest || performance.now() > end) return !rest;
+      await backOff(0);
+    }
+  }
+
+  /** Steps whose handlers did not settle, or that still wait for other results; not those that wait to be recorded. */
+  function giveBackTheRest(): void {
+    for (const step of held) {
+      if (step.over || step.ended) continue;
+      if (step.started) logUnsettled(logger, step);
+      push(step.started ? abandoned(step) : givenBack(step));
+      step.end('given_back');
+      held.drop(step);
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import type { Engine, RecordAnswer } from '../engine/engine.ts';
+import type { PublisherSource } from '../events/publishing/ask-publishers.ts';
+import type { EventBus } from '../events/subscribing/event-bus.ts';
+import type { Logger } from '../logging/logger.ts';
+import type { HandlerRegistry } from '../registry/handler-registry.ts';
+import type { Tracing } from '../tracing/tracing.ts';
+import type { LoopStats } from './lease/loop-watch.ts';
+import type { ThreadStats } from './threads/thread-pool.ts';
+
+/** Options of a {@link Worker}. Times in milliseconds. */
+export interface WorkerOptions {
+  engine: Engine;
+  registry: HandlerRegistry;
+  logger: Logger;
+  /** Undefined: nothing is traced. */
+  tracing?: Tracing | undefined;
+  name: string;
+  /** Handlers that run at once. */
+  concurrency: number;
+  /** A worker without a heartbeat for this long is taken for dead. */
+  leaseMs: number;
+  /** How long a lease outlives a blocked event loop; 0: it does not. */
+  blockedLoopBoundMs: number;
+  /** Maximum number of threads for steps with `isolation: thread`. */
+  threads: number;
+  /** Memory of each thread, in MB; undefined: Node's default. */
+  threadMemoryMb: number | undefined;
+  /** Namespaces to serve. */
+  namespaces(): readonly string[];
+  /** For steps without `timeout_seconds`; 0: none. */
+  handlerTimeoutMs: number;
+  /** How long a step waits for a handler that no worker has. */
+  missingGraceMs: number;
+  /** Time between polls of the queue; longer while notifications arrive. */
+  pollMs(): number;
+  /** Tasks ended, or can't continue, because of what this worker recorded. */
+  onTasksEnded(ended: RecordAnswer['ended']): void;
+  /** The queue holds work that this worker has no slot for. */
+  onWorkLeft(rank: number): void;
+  /** The publishers of domain events. Default: the ordinary publisher makes all. */
+  publishers?: PublisherSource | undefined;
+  /** Receives the `fast` and `broadcast` domain events of this process. */
+  eventBus: EventBus;
+  /** Domain events were stored with what this worker recorded. */
+  onEventsStored(): void;
+  /** Steps are handed out through {@link Worker.channel}, to be read as events; otherwise the worker runs them. */
+  handOut?: boolean;
+}
+
+/** What a worker does right now. */
+export interface WorkerStats {
+  running: number;
+  /** Outcomes that are not acknowledged yet. */
+  unrecorded: number;
+  processed: number;
+  failed: number;
+  refused: number;
+  workerId: number;
+  /** How well the event loop turns, and the handler that blocked it. */
+  loop: LoopStats;
+  /** Threads for steps with `isolation: thread`. */
+  threads: ThreadStats;
+}
