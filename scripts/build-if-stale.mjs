@@ -1,22 +1,22 @@
 // Builds dist when it is missing or older than its sources, so that `npm run demo` works after `npm ci --ignore-scripts`.
 import { spawnSync } from 'node:child_process';
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, statSync, utimesSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
+const BUILT = path.join(root, 'dist/.tsbuildinfo');
+
+/** Folders count too: their time changes when a file is renamed or removed. */
 function newest(folder) {
-  let time = 0;
-  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-    if (entry.isFile()) time = Math.max(time, statSync(path.join(entry.parentPath, entry.name)).mtimeMs);
-  }
-  return time;
+  const names = ['.', ...readdirSync(folder, { recursive: true })];
+  return Math.max(...names.map((name) => statSync(path.join(folder, name)).mtimeMs));
 }
 
 function builtAt() {
   try {
-    return statSync(path.join(root, 'dist/.tsbuildinfo')).mtimeMs;
+    return statSync(BUILT).mtimeMs;
   } catch {
     return 0;
   }
@@ -24,6 +24,7 @@ function builtAt() {
 
 export function buildIfStale() {
   if (builtAt() > newest(path.join(root, 'src'))) return;
+  const began = new Date();
   const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
   const { status } = spawnSync(process.execPath, [tsc, '-p', path.join(root, 'tsconfig.build.json')], {
     stdio: ['ignore', 2, 2],
@@ -31,6 +32,8 @@ export function buildIfStale() {
   });
   if (status !== 0)
     throw new Error('the build failed; what the compiler said stands above (run npm ci first if it is missing)');
+  // The compiler leaves the file alone when no output changes; without this, every start would compile again.
+  utimesSync(BUILT, began, began);
 }
 
 try {

@@ -1,7 +1,4 @@
-import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { promisify } from 'node:util';
-import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { freshDatabase, type Sql } from './support/database.ts';
 import { ownMigrations, type Program, programWith } from './support/program.ts';
 
@@ -96,18 +93,4 @@ describe('the schema', () => {
     const windows = Object.entries(own).map(([name, text]) => [name, text.replaceAll('\n', '\r\n')] as const);
     expect(await runs(programWith(Object.fromEntries(windows)), url)).toEqual(OK);
   });
-
-  it.each(Object.entries(inject('servers')))(
-    'reads back as migrations/schema.sql on PostgreSQL %s',
-    async (_, server) => {
-      const url = new URL(server);
-      url.pathname = '/tasker_template';
-      const { stdout } = await promisify(execFile)(process.execPath, [
-        'scripts/dump-schema.mjs',
-        '--of',
-        url.toString(),
-      ]);
-      expect(stdout).toBe(readFileSync('migrations/schema.sql', 'utf8').replaceAll('\r\n', '\n'));
-    },
-  );
 });

@@ -5,18 +5,16 @@ import { freemem, tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import type { TestProject } from 'vitest/node';
+import type { TestProject, Vitest } from 'vitest/node';
 import { Database } from '../../src/db/database.ts';
 import { type EmbeddedServer, startEmbedded } from '../../src/db/embedded/start-embedded.ts';
 import { migrate } from '../../src/engine/migrate.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-
-/** The servers that the suite runs on: 18 is the one that users get, the others are the oldest that we support and the last. */
-const MAJORS = ['15', '17', '18'] as const;
+import { needsOf } from './needs.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** By major version: a server with a migrated database `tasker_template`. */
+    /** By major version, of those that the run needs: a server with a migrated database `tasker_template`. */
     servers: Record<string, string>;
     /** Which of them this project runs on. */
     postgres: string;
@@ -68,20 +66,31 @@ async function prepare(server: EmbeddedServer): Promise<void> {
   await database.close();
 }
 
-/** What the whole suite needs once: the build that child processes run, and a server of each version. */
+/** Starts what the selected tests need, once for all projects: the build that child processes run, and the servers. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const { majors, build } = selectedNeeds(project.vitest);
   const folder = await mkdtemp(path.join(await dataParent(), 'tasker-suite-'));
   await chmod(folder, 0o755);
   const [servers] = await Promise.all([
-    Promise.all(MAJORS.map((major) => startServer(folder, major))),
-    promisify(execFile)(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json']),
+    Promise.all(majors.map((major) => startServer(folder, major))),
+    build && promisify(execFile)(process.execPath, ['scripts/build-if-stale.mjs']),
   ]);
-  const urls = Object.fromEntries(MAJORS.map((major, i) => [major, servers[i]!.url]));
-  console.log(`PostgreSQL ${servers.map((server) => server.version).join(', ')}, in ${folder}`);
-  project.provide('servers', urls);
+  if (servers.length > 0) console.log(`PostgreSQL ${servers.map(({ version }) => version).join(', ')}, in ${folder}`);
+  project.provide('servers', Object.fromEntries(majors.map((major, i) => [major, servers[i]!.url])));
   project.provide('data', folder);
   return async () => {
     for (const server of servers) await server.stop();
     await rm(folder, { recursive: true, force: true });
+  };
+}
+
+/** What the files need that this run selected. A project without a version of PostgreSQL needs no server. */
+function selectedNeeds(vitest: Vitest): { majors: string[]; build: boolean } {
+  const files = vitest.state.getPaths();
+  const projects = vitest.projects.filter((each) => files.some((file) => each.matchesTestGlob(file)));
+  const majors = new Set(projects.flatMap(({ config }) => config.provide.postgres ?? []));
+  return {
+    majors: [...majors].sort(),
+    build: files.some((file) => needsOf(path.relative(process.cwd(), file)).build),
   };
 }

@@ -1,0 +1,29 @@
+import { expect, it } from 'vitest';
+import { needsOf, unitTests } from './support/needs.ts';
+
+const processes = await import('node:child_process');
+const threads = await import('node:worker_threads');
+
+it('the unit tests are those that reach no server, no process and no compiler through their imports', () => {
+  const tests = unitTests();
+  expect(tests).toEqual(
+    expect.arrayContaining([
+      'test/config/load-config.test.ts',
+      'test/handlers/define-handler.test.ts',
+      'test/model/context-limits.test.ts',
+      'test/registry/resolver-chain.test.ts',
+      'test/template/parse-template.test.ts',
+      'test/unit-tests.test.ts',
+    ]),
+  );
+  expect(tests.length).toBeGreaterThan(50);
+  expect(tests.filter((file) => /^test\/(?:store|engine|crash)\//.test(file))).toEqual([]);
+  expect(needsOf('test/engine/one-step.test.ts')).toEqual({ outside: true, build: true });
+  expect(needsOf('test/surface.test.ts')).toMatchObject({ outside: true });
+});
+
+it('a unit test that starts a process or a thread fails', () => {
+  expect(() => processes.spawn('true')).toThrow('a unit test starts a process');
+  expect(() => processes.execFileSync('true')).toThrow('a unit test starts a process');
+  expect(() => new threads.Worker('', { eval: true })).toThrow('a unit test starts a thread');
+});
