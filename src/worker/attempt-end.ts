@@ -221,3 +221,37 @@ export function possibleChildren({ step: { task, templateIdx }, expansion }: Att
   const children = task.snapshot.graph.children[templateIdx]!.length;
   return expansion?.kind === 'batch' ? children + Math.min(expansion.parts.length, expansion.parallelism) : children;
 }
+
+// ---- ends that no handler caused
+
+/** Its handler did not settle in time. */
+export function timedOut(step: DispatchedStep, timeoutMs: number): AttemptEnd {
+  return attemptEnd(step, timeoutFailure(step.name, timeoutMs), DEFAULT_VERSION);
+}
+
+/** What a step comes to whose handler did not settle in time. */
+export function timeoutFailure(step: string, timeoutMs: number): StepHandlerResult {
+  const message = `step ${step} did not finish within ${timeoutMs} ms`;
+  return StepHandlerResult.failure({ message, errorType: ErrorType.TIMEOUT, retryable: true });
+}
+
+/** Its event was read, and nobody completed it. */
+export function forgotten(step: DispatchedStep, afterMs: number): AttemptEnd {
+  const message = `step ${step.name}: its event was read, and nobody completed it within ${afterMs} ms`;
+  const failure = StepHandlerResult.failure({ message, errorType: ErrorType.TIMEOUT, retryable: true });
+  return attemptEnd(step, failure, DEFAULT_VERSION);
+}
+
+/** No worker has its handler. */
+export function handlerNotFound(step: DispatchedStep, message: string): AttemptEnd {
+  const failure = StepHandlerResult.failure({ message, errorType: 'handler_not_found', retryable: false });
+  return attemptEnd(step, failure, DEFAULT_VERSION);
+}
+
+/** Its handler does not settle and the worker stops: given back if it may run twice, else an operator decides. */
+export function abandoned(step: DispatchedStep): AttemptEnd {
+  if (step.template.retry.retryable) return givenBack(step);
+  const message = `step ${step.name} was cut off by its worker's stop; it is not retryable and may have had an effect, so an operator decides`;
+  const failure = StepHandlerResult.failure({ message, errorType: 'worker_stopped', retryable: false });
+  return attemptEnd(step, failure, DEFAULT_VERSION);
+}

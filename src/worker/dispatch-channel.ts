@@ -3,13 +3,12 @@ import type { FfiStepEvent } from '../handlers/ffi-step-event.ts';
 import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
-import { type AttemptEnd, givenBack } from './attempt-end.ts';
+import { type AttemptEnd, forgotten, givenBack } from './attempt-end.ts';
 import type { Deadlines } from './deadlines.ts';
 import { type DeliveringChannel, Delivery, type Settling, type Taking } from './delivery.ts';
 import type { DispatchedStep } from './dispatched-step.ts';
 import type { Slots } from './slots.ts';
 import { logStarving } from './step-log.ts';
-import { forgotten } from './worker-failures.ts';
 
 /** What waits in a worker's dispatch channel: events that nobody has begun to work on. */
 export interface FfiDispatchMetrics {

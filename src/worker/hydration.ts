@@ -4,8 +4,7 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { backOff } from '../time/back-off.ts';
 import type { DispatchedStep } from './dispatched-step.ts';
-import type { Stopping } from './stopping.ts';
-import type { Slots } from './slots.ts';
+import type { Slots, Stopping } from './slots.ts';
 import { lacksDetails, loadDetails } from './step-progress.ts';
 import type { TaskCache } from './task-cache.ts';
 

@@ -1,9 +1,8 @@
 import type { Logger } from '../logging/logger.ts';
 import { backOff } from '../time/back-off.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
-import { type AttemptEnd, givenBack } from './attempt-end.ts';
+import { type AttemptEnd, abandoned, givenBack } from './attempt-end.ts';
 import { logUnsettled } from './step-log.ts';
-import { abandoned } from './worker-failures.ts';
 import type { WorkerParts } from './worker-parts.ts';
 
 /** The part of the drain time that is left for handlers to settle after their signal fired. */

@@ -11,7 +11,7 @@ import type { ExecutableHandler } from '../handlers/step-handler.ts';
 import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import { outsideLogScopes } from '../logging/log-scope.ts';
 import { backOff } from '../time/back-off.ts';
-import { type AttemptEnd, attemptEnd, givenBack, possibleChildren } from './attempt-end.ts';
+import { type AttemptEnd, attemptEnd, givenBack, possibleChildren, timedOut } from './attempt-end.ts';
 import type { DispatchChannel } from './dispatch-channel.ts';
 import type { DispatchedStep } from './dispatched-step.ts';
 import type { Reserved } from './recorder.ts';
@@ -20,7 +20,6 @@ import { shutDown } from './shutdown.ts';
 import { logEnded, logHeld, logRecorded, logSettledLate, logTimedOut, logUncompleted } from './step-log.ts';
 import { saveYield } from './step-progress.ts';
 import { neverBegan } from './threads/isolation.ts';
-import { timedOut } from './worker-failures.ts';
 import type { WorkerOptions, WorkerStats } from './worker-options.ts';
 import { LOWEST_RANK, type WorkerHooks, type WorkerParts, workerParts } from './worker-parts.ts';
 
@@ -29,9 +28,8 @@ const CLAIM_LIMIT = 1_000;
 const DEFAULT_VERSION = '1.0.0';
 
 /**
- * Runs steps: claims as many as it has free slots, calls their handlers, records the outcomes and takes the children
- * that became ready, until it is stopped. The phases of a step are in this file in order: claim, hydrate, resolve, run,
- * record, advance.
+ * Runs steps until it is stopped: claims as many as it has free slots, calls their handlers, records the outcomes and
+ * takes the children that became ready. The phases of a step are in this file in their order.
  */
 export class Worker {
   readonly #options: WorkerOptions;
@@ -245,13 +243,9 @@ export class Worker {
       return;
     }
     const others = own.filter((row) => reasons.has(row.template_id));
-    if (others.length > 0) {
-      slots.release(others.length);
-      unreadable.giveBack(
-        others.map((row) => ({ ...row, claim: tokenOf(row) })),
-        reasons,
-      );
-    }
+    slots.release(others.length);
+    const fenced = others.map((row) => ({ ...row, claim: tokenOf(row) }));
+    if (fenced.length > 0) unreadable.giveBack(fenced, reasons);
     const readable = own.filter((row) => !reasons.has(row.template_id));
     const steps = readable.map((row) =>
       held.hold(cache.take(row, this.#options.engine.templates.get(row.template_id)), row, tokenOf(row)),

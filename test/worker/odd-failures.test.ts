@@ -131,7 +131,7 @@ async function runTogether() {
     gate.resolve();
     return Promise.all(
       tasks.map(async ({ taskUuid }) => {
-        await tasker.waitForTask(taskUuid, { timeoutMs: 15_000 });
+        await tasker.waitForTask(taskUuid, { timeoutMs: 60_000 });
         const step = await tasker.getStep(taskUuid, 'a');
         return { state: step.currentState, attempts: step.attempts, error: step.results?.error };
       }),

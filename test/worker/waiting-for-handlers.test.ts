@@ -1,10 +1,9 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { silentLogger } from '../../src/logging/logger.ts';
 import { type Engine, KIND } from '../../src/engine/engine.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
 import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
-import { ActiveRegistries } from '../../src/worker/active-registries.ts';
 import type { DispatchedStep } from '../../src/worker/dispatched-step.ts';
-import { MissingHandlers } from '../../src/worker/missing-handlers.ts';
+import { ActiveRegistries, MissingHandlers } from '../../src/worker/missing-handlers.ts';
 import { until } from '../support/setup.ts';
 
 const stepOf = (handlerName: string, templateIdx: number) =>

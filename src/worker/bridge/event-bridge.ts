@@ -1,9 +1,8 @@
-import { messageOf } from '../../errors.ts';
-import { logError, logWarn } from '../../logging/log.ts';
+import { logWarn } from '../../logging/log.ts';
 import { HandlerRegistry } from '../../registry/handler-registry.ts';
 import { EventNames, RECEIVED_ALIAS } from './event-names.ts';
 import type { BridgeEventMap } from './event-payloads.ts';
-import { ListenerTable } from './listener-table.ts';
+import { GuardedEmitter } from './guarded-emitter.ts';
 
 // `Symbol.for`, so that two copies of the package in one process know each other's bridges.
 const BRAND = Symbol.for('tasker-core.event-bridge');
@@ -28,9 +27,7 @@ export class EventBridge {
   }
 
   static #instance: EventBridge | undefined;
-  readonly #table = new ListenerTable((name, error) =>
-    logError(`a subscriber of ${name} failed: ${messageOf(error)}`, { error }),
-  );
+  readonly #emitter = new GuardedEmitter('subscriber');
   readonly #registries = new Map<HandlerRegistry, () => void>();
   #active = false;
   #warned = false;
@@ -60,7 +57,7 @@ export class EventBridge {
     this.#warned = false;
     for (const forget of this.#registries.values()) forget();
     this.#registries.clear();
-    this.#table.clear();
+    this.#emitter.removeAllListeners();
   }
 
   get isActive(): boolean {
@@ -69,19 +66,21 @@ export class EventBridge {
 
   /** Calls the listener with all that is published under this name from now on. The answer ends it. */
   subscribe<Name extends BridgeEventName>(name: Name, listener: BridgeListener<Name>): () => void {
-    this.#table.add(canonical(name), listener);
+    this.#emitter.on(canonical(name), listener);
     return () => this.unsubscribe(name, listener);
   }
 
   /** As {@link subscribe}, for the next one only. */
   subscribeOnce<Name extends BridgeEventName>(name: Name, listener: BridgeListener<Name>): () => void {
-    this.#table.add(canonical(name), listener, { once: true });
+    this.#emitter.once(canonical(name), listener);
     return () => this.unsubscribe(name, listener);
   }
 
   /** False when it was not subscribed. */
   unsubscribe<Name extends BridgeEventName>(name: Name, listener: BridgeListener<Name>): boolean {
-    return this.#table.remove(canonical(name), listener);
+    const before = this.listenerCount(name);
+    this.#emitter.off(canonical(name), listener);
+    return this.listenerCount(name) < before;
   }
 
   /**
@@ -92,7 +91,7 @@ export class EventBridge {
    * bridge.publish(EventNames.HANDLER_REGISTERED, 'my_handler', MyHandler);
    */
   publish<Name extends BridgeEventName>(name: Name, ...args: BridgeEventMap[Name]): boolean {
-    if (this.#active) return this.#table.call(canonical(name), args);
+    if (this.#active) return this.#emitter.emit(canonical(name), ...args);
     if (!this.#warned) logWarn(`the event bridge is not started, so ${name} is told to nobody; call start() first`);
     this.#warned = true;
     return false;
@@ -100,7 +99,7 @@ export class EventBridge {
 
   /** Subscribers of one event. */
   listenerCount(name: BridgeEventName): number {
-    return this.#table.count(canonical(name));
+    return this.#emitter.listenerCount(canonical(name));
   }
 
   /** Tells what is registered there, until the bridge stops. @internal */

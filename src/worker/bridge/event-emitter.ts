@@ -1,18 +1,26 @@
 import { randomUUID } from 'node:crypto';
-import { messageOf } from '../../errors.ts';
 import type { FfiStepEvent } from '../../handlers/ffi-step-event.ts';
-import { logError } from '../../logging/log.ts';
 import type { FfiDispatchMetrics } from '../dispatch-channel.ts';
 import { EventNames } from './event-names.ts';
 import type { TaskerEventMap } from './event-payloads.ts';
 import type { NapiStepExecutionResult } from './execution-result.ts';
-import { type AnyListener, ListenerTable } from './listener-table.ts';
+import { GuardedEmitter } from './guarded-emitter.ts';
 
 // `Symbol.for`, so that two copies of the package in one process know each other's emitters.
 const BRAND = Symbol.for('tasker-core.event-emitter');
 
 type Name = keyof TaskerEventMap;
 type Listener<N extends Name> = (payload: TaskerEventMap[N]) => unknown;
+
+/** The methods of `EventEmitter`, for the events of this emitter. */
+export interface TaskerEventEmitter {
+  on<N extends Name>(name: N, listener: Listener<N>): this;
+  addListener<N extends Name>(name: N, listener: Listener<N>): this;
+  once<N extends Name>(name: N, listener: Listener<N>): this;
+  off<N extends Name>(name: N, listener: Listener<N>): this;
+  removeListener<N extends Name>(name: N, listener: Listener<N>): this;
+  emit<N extends Name>(name: N, payload: TaskerEventMap[N]): boolean;
+}
 
 /**
  * Events of a poller and a subscriber, for programs that make these themselves; each payload is one object. A listener
@@ -22,65 +30,17 @@ type Listener<N extends Name> = (payload: TaskerEventMap[N]) => unknown;
  * const emitter = new TaskerEventEmitter();
  * emitter.on('step.execution.failed', ({ stepUuid, error }) => console.error(stepUuid, error.message));
  */
-export class TaskerEventEmitter {
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the interface narrows inherited methods
+export class TaskerEventEmitter extends GuardedEmitter {
   static {
     Object.defineProperty(TaskerEventEmitter.prototype, BRAND, { value: true });
   }
 
   readonly #id = randomUUID();
-  readonly #table = new ListenerTable((name, error) =>
-    logError(`a listener of ${name} failed: ${messageOf(error)}`, { error }),
-  );
 
   /** Tells emitters apart. */
   getInstanceId(): string {
     return this.#id;
-  }
-
-  on<N extends Name>(name: N, listener: Listener<N>): this {
-    this.#table.add(name, listener);
-    return this;
-  }
-
-  addListener<N extends Name>(name: N, listener: Listener<N>): this {
-    return this.on(name, listener);
-  }
-
-  once<N extends Name>(name: N, listener: Listener<N>): this {
-    this.#table.add(name, listener, { once: true });
-    return this;
-  }
-
-  off<N extends Name>(name: N, listener: Listener<N>): this {
-    this.#table.remove(name, listener);
-    return this;
-  }
-
-  removeListener<N extends Name>(name: N, listener: Listener<N>): this {
-    return this.off(name, listener);
-  }
-
-  removeAllListeners(name?: Name): this {
-    this.#table.clear(name);
-    return this;
-  }
-
-  /** False when nobody listens. */
-  emit<N extends Name>(name: N, payload: TaskerEventMap[N]): boolean {
-    return this.#table.call(name, [payload]);
-  }
-
-  listenerCount(name: Name): number {
-    return this.#table.count(name);
-  }
-
-  listeners(name: Name): AnyListener[] {
-    return this.#table.listeners(name);
-  }
-
-  /** The names that somebody listens to. */
-  eventNames(): string[] {
-    return this.#table.names();
   }
 
   emitStepReceived(event: FfiStepEvent): void {

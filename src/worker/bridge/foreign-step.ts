@@ -7,7 +7,7 @@ import { StepHandlerResult } from '../../handlers/step-handler-result.ts';
 import { logError } from '../../logging/log.ts';
 import type { HandlerDefinition } from '../../registry/handler-definition.ts';
 import type { HandlerRegistry } from '../../registry/handler-registry.ts';
-import { timeoutFailure } from '../worker-failures.ts';
+import { timeoutFailure } from '../attempt-end.ts';
 import type { NapiStepExecutionResult } from './execution-result.ts';
 import type { StepResultSink } from './napi-module.ts';
 import type { ReceivedStep } from './received-step.ts';

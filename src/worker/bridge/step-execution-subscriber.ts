@@ -6,6 +6,7 @@ import { logError } from '../../logging/log.ts';
 import type { HandlerRegistry } from '../../registry/handler-registry.ts';
 import { waitAtMost } from '../../time/wait-at-most.ts';
 import type { DispatchChannel } from '../dispatch-channel.ts';
+import { StepRunner } from '../run-step.ts';
 import { type EventBridge, isEventBridge } from './event-bridge.ts';
 import type { TaskerEventEmitter } from './event-emitter.ts';
 import { EventNames } from './event-names.ts';
@@ -14,9 +15,8 @@ import { foreignSteps } from './foreign-step.ts';
 import { isOwnModule, type StepResultSink } from './napi-module.ts';
 import { OwnStep } from './own-step.ts';
 import { processWorker } from './process-worker.ts';
-import { type RunOfStep, StepNews, yieldOf } from './step-news.ts';
 import type { ReceivedStep } from './received-step.ts';
-import { StepRunner } from '../run-step.ts';
+import { type RunOfStep, StepNews, yieldOf } from './step-news.ts';
 
 /** How a subscriber works. */
 export interface StepExecutionSubscriberConfig {
@@ -258,7 +258,10 @@ export class StepExecutionSubscriber {
 
   #completed(step: ReceivedStep, result: StepHandlerResult, version: string): void {
     const sent = step.complete(result, { version, stopping: this.#stopping });
-    if (!sent) return this.#gone(step);
+    if (!sent) {
+      this.#gone(step);
+      return;
+    }
     this.#processed++;
     this.#settled(step, result, sent);
   }
@@ -271,7 +274,10 @@ export class StepExecutionSubscriber {
 
   #yielded(step: ReceivedStep, result: StepHandlerResult): void {
     const sent = step.yield(result);
-    if (!sent) return this.#gone(step);
+    if (!sent) {
+      this.#gone(step);
+      return;
+    }
     const run = this.#ended(step);
     this.#track(sent, () => this.#news.yielded(run, yieldOf(run.event.stepUuid, result)));
     this.#next();

@@ -15,8 +15,8 @@ import { type HandlerOrigin, handlersIn } from '../../registry/handler-origin.ts
 import { withMethod } from '../../registry/method-dispatch.ts';
 import { ResolutionError } from '../../registry/resolution-errors.ts';
 import { openTracing } from '../../tracing/tracing.ts';
-import { callHandler } from '../run-step.ts';
 import { checkedResult } from '../checked-result.ts';
+import { callHandler } from '../run-step.ts';
 import { threadParams } from './thread-context.ts';
 import type { Answer, Fields, FromThread, ResultMessage, ToThread } from './thread-messages.ts';
 

@@ -1,0 +1,36 @@
+import { EventEmitter } from 'node:events';
+import { messageOf } from '../../errors.ts';
+import { logError } from '../../logging/log.ts';
+
+/** A listener of any event. */
+export type AnyListener = (...args: never[]) => unknown;
+
+/** An emitter whose listeners can't disturb each other: one that throws, or whose promise rejects, is logged. */
+export class GuardedEmitter extends EventEmitter {
+  readonly #called: string;
+
+  /** `called`: what its listeners are called in the log. */
+  constructor(called = 'listener') {
+    super();
+    this.#called = called;
+    this.setMaxListeners(0);
+  }
+
+  /** Calls the listeners, in the order in which they were added; false: there are none. */
+  override emit(name: string, ...args: unknown[]): boolean {
+    const listeners = this.rawListeners(name) as ((...all: unknown[]) => unknown)[];
+    for (const listener of listeners) {
+      try {
+        const returned = listener.apply(this, args);
+        if (returned instanceof Promise) returned.catch((error: unknown) => this.#failed(name, error));
+      } catch (error) {
+        this.#failed(name, error);
+      }
+    }
+    return listeners.length > 0;
+  }
+
+  #failed(name: string, error: unknown): void {
+    logError(`a ${this.#called} of ${name} failed: ${messageOf(error)}`, { error });
+  }
+}
