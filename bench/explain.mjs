@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createTasker, defineHandler, mustParseTemplate, PermanentError, silentLogger } from 'tasker-core';
 import { startEmbedded } from '../dist/db/embedded/start-embedded.js';
+import { KIND } from '../dist/engine/engine.js';
 import { everyEventVerb } from './explain-events.mjs';
 import { fillBatches, fillFinished } from './fill.mjs';
 import { many, probeOf, request, startTasker } from './harness.mjs';
@@ -272,7 +273,7 @@ async function lostWorker(probe) {
     idx: step.idx,
     attempt: step.attempts,
     claim: token,
-    kind: 0,
+    kind: KIND.completed,
   }));
   await engine.findRecorded(attempts);
   await probe.query(`update tasker.worker set lease_until = now() - interval '1 minute' where id = $1`, [workerId]);

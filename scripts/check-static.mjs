@@ -36,6 +36,7 @@ const CHECKS = {
   reference: script('write-reference.mjs', '--check'),
   'handler-shapes': script('write-handler-shapes.mjs', '--check'),
   'database-schema': script('dump-schema.mjs', '--check'),
+  statements: script('write-statements.mjs', '--check'),
   'package-shape': tool('publint', '--strict'),
   'package-types': tool('attw', '--pack', '.', '--profile', 'esm-only'),
   contents: () => checkContents(root),

@@ -2,7 +2,7 @@
 //   node scripts/mutants.mjs [--count 300] [--seed 1] [--only PART] [--tests PART] [--jobs 3] [--budget 60]
 //                            [--named] [--list] [--unmutated] [--json FILE] [--write] [--fresh]
 //
-//   --count N       number of mutants: one third in the SQL of src/store, the others in TypeScript
+//   --count N       number of mutants: one third in the SQL of src/store and statements, the others in TypeScript
 //   --seed N        selects the sample; the same seed gives the same sample of the same sources
 //   --only PART     only source files whose path contains PART
 //   --tests PART    only test files whose path contains PART
@@ -51,7 +51,8 @@ import { serverStarter } from './mutants/server.mjs';
 import { statementCheck } from './mutants/statements.mjs';
 import { reachOf } from './mutants/units.mjs';
 
-const ROOMS = ['src/engine', 'src/store', 'src/worker'];
+/** What is mutated. */
+const SOURCES = /^(src\/(engine|store|worker)\/.*\.ts|statements\/.*\.sql)$/;
 /** Tests that compare the text of sources, documentation or exports. Their failures are not kills. */
 const TEXT_TESTS = /^test\/([^/]+|config\/docs|metrics\/instruments-table)\.test\.ts$/;
 /** Required score, in percent of the mutants that are not equivalent. */
@@ -95,13 +96,14 @@ const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { e
   .split('\n')
   .filter((file) => file && existsSync(file))
   .sort();
-const sourceFiles = files.filter((file) => ROOMS.some((room) => file.startsWith(`${room}/`)) && file.endsWith('.ts'));
+const sourceFiles = files.filter((file) => SOURCES.test(file));
 const sources = Object.fromEntries(sourceFiles.map((file) => [file, read(file)]));
+const code = Object.fromEntries(Object.entries(sources).filter(([file]) => file.endsWith('.ts')));
 const testFiles = files.filter(
   (file) => file.endsWith('.test.ts') && file.includes(options.tests) && !TEXT_TESTS.test(file),
 );
 /** Everything that tests run except the test files. */
-const program = digestOf(files.filter((file) => /^(src|migrations|test\/support)\//.test(file)));
+const program = digestOf(files.filter((file) => /^(src|migrations|statements|test\/support)\//.test(file)));
 /** What a survivor depends on. A kill depends on its test file only. */
 const allTests = digestOf(testFiles);
 
@@ -133,7 +135,7 @@ async function main() {
     return;
   }
   const cache = path.join(state, 'coverage');
-  const tests = await coverage({ lanes, sources, program, testFiles, readTest: read, cache, log });
+  const tests = await coverage({ lanes, sources: code, program, testFiles, readTest: read, cache, log });
   const steady = existsSync(steadyFile) ? JSON.parse(read(steadyFile)) : {};
   const saveSteady = (all) => writeFileSync(steadyFile, JSON.stringify(all));
   const judge = new Judge({ tests, reach: reachOf(sources), budgetMs: budget * 1000, steady, saveSteady });
@@ -178,7 +180,8 @@ async function choose() {
   const check = await statementCheck(lanes[0]);
   const valid = async (mutant) => {
     const text = mutated(sources[mutant.file], mutant);
-    return javascriptOf(text) !== undefined && (mutant.kind !== 'sql' || (await check.accepts(mutant.file, text)));
+    if (mutant.file in code && javascriptOf(text) === undefined) return false;
+    return mutant.kind !== 'sql' || (await check.accepts(mutant.file, text));
   };
   const mutants = selected.flatMap((file) => mutantsOf(file, sources[file]));
   const chosen = (await sample({ mutants, count, seed, valid })).map(complete);

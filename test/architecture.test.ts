@@ -159,7 +159,7 @@ function textsOf(file: string): string[] {
 
 /** The names of the statements of `store`. */
 function statementsOf(file: string): string[] {
-  return [...readFileSync(file, 'utf8').matchAll(/\bname: '(\w+)',\s*text:/g)].map(([, name]) => name!);
+  return [...readFileSync(file, 'utf8').matchAll(/\bsql(?:File)?\('(\w+)'\)/g)].map(([, name]) => name!);
 }
 
 const files = sources(SRC);

@@ -263,6 +263,7 @@ describe('the package', () => {
       'migrations',
       'package.json',
       'schemas',
+      'statements',
     ]);
     expect(files).toContain('migrations/0001_foundation.sql');
     expect(files).toContain('dist/index.d.ts');

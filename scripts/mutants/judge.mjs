@@ -125,8 +125,8 @@ function byFile(tests) {
 
 /** A smaller number means a test that is more likely to notice. */
 function nearness(source, test) {
-  const [, room, name] = /^src\/(\w+)\/(?:.*\/)?([\w-]+)\.ts$/.exec(source);
-  if (path.basename(test, '.test.ts') === name) return 0.1;
+  const [, room = 'store', name] = /^(?:src\/(\w+)|statements)\/(?:.*\/)?([\w-]+)\.(?:ts|sql)$/.exec(source);
+  if (path.basename(test, '.test.ts') === name.replaceAll('_', '-')) return 0.1;
   if (name.startsWith('event') || name === 'publishing') return test.startsWith('test/events/') ? 0.3 : 1;
   const rooms = { store: ['store', 'engine'], engine: ['engine', 'store'], worker: ['worker'] }[room];
   return rooms.some((each) => test.startsWith(`test/${each}/`)) ? 0.3 : 1;

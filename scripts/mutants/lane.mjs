@@ -69,9 +69,10 @@ export class Lane {
     return url.toString();
   }
 
-  /** Writes a source file and its compiled form. */
-  write(file, text, built = javascriptOf(text)) {
+  /** Writes a source file and its compiled form, if it has one. */
+  write(file, text, built = file.endsWith('.ts') ? javascriptOf(text) : undefined) {
     writeFileSync(path.join(this.root, file), text);
+    if (built === undefined) return;
     writeFileSync(path.join(this.root, file.replace(/^src\//, 'dist/').replace(/\.ts$/, '.js')), built);
   }
 

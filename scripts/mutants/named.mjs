@@ -8,19 +8,19 @@ export const NAMED = [
   },
   {
     what: 'a claim from one namespace locks queue rows but not steps',
-    file: 'src/store/claim-steps.ts',
+    file: 'statements/claim_steps.sql',
     from: 'limit $1 for update of q, s skip locked',
     to: 'limit $1 for update of q skip locked',
   },
   {
     what: 'a claim from several namespaces locks queue rows but not steps',
-    file: 'src/store/claim-steps.ts',
+    file: 'statements/claim_steps_of_several.sql',
     from: 'q.ctid = seen.tid for update of q, s skip locked',
     to: 'q.ctid = seen.tid for update of q skip locked',
   },
   {
     what: 'a claim does not lock the row of its worker',
-    file: 'src/store/claim-steps.ts',
+    file: 'statements/claim_steps.sql',
     from: "state = 'alive' for share",
     to: "state = 'alive'",
   },
@@ -44,7 +44,7 @@ export const NAMED = [
   },
   {
     what: 'a recording does not check its fence',
-    file: 'src/store/record-steps.ts',
+    file: 'statements/record_steps.sql',
     from: "x.state = 'in_progress' and x.claim = d.claim offset 0",
     to: "x.state = 'in_progress' offset 0",
   },
@@ -57,7 +57,7 @@ export function namedMutant({ what, file, from, to }, text) {
     throw new Error(
       `${file}: the text of the named mutant "${what}" must occur exactly once; correct scripts/mutants/named.mjs`,
     );
-  const kind = file.startsWith('src/store/') ? 'sql' : 'typescript';
+  const kind = /^(src\/store|statements)\//.test(file) ? 'sql' : 'typescript';
   const line = text.slice(0, start).split('\n').length;
   return { kind, file, start, end: start + from.length, replacement: to, operator: 'named', line, what };
 }

@@ -5,8 +5,9 @@ import { parse, typescriptMutants } from './typescript.mjs';
 
 /** All mutants of a source file: `{ kind, file, start, end, replacement, operator, line }`. */
 export function mutantsOf(file, text) {
+  const isFileOfSql = file.endsWith('.sql');
   const inStore = file.startsWith('src/store/');
-  const pieces = inStore ? sqlPieces(file, text) : [];
+  const pieces = isFileOfSql ? [{ start: 0, end: text.length }] : inStore ? sqlPieces(file, text) : [];
   const isSql = (node) => pieces.some(({ start, end }) => start <= node.getStart() + 1 && node.end - 1 <= end);
   const sql = pieces.flatMap(({ start, end }) =>
     sqlMutants(text.slice(start, end)).map((edit) => ({
@@ -17,7 +18,10 @@ export function mutantsOf(file, text) {
       end: start + edit.end,
     })),
   );
-  const code = typescriptMutants(file, text, isSql).map((edit) => ({ ...edit, kind: 'typescript' }));
+  const code = (isFileOfSql ? [] : typescriptMutants(file, text, isSql)).map((edit) => ({
+    ...edit,
+    kind: 'typescript',
+  }));
   const seen = new Set();
   return [...code, ...sql]
     .map((mutant) => ({ ...mutant, line: text.slice(0, mutant.start).split('\n').length }))

@@ -30,13 +30,14 @@ export async function statementCheck(lane) {
   return { accepts, close: () => client.end() };
 }
 
-/** The statements that a file declares, evaluated by loading the file. */
+/** The statements that a file declares, evaluated by loading the file; a file of SQL is one. */
 async function statementsOf(lane, file, text) {
+  if (file.endsWith('.sql')) return [{ text: text.replace(/^(--.*\n)+/, '') }];
   const source = parse(file, text);
   const names = source.statements
     .filter(ts.isVariableStatement)
     .flatMap((statement) => statement.declarationList.declarations)
-    .filter((each) => each.type?.getText(source) === 'Statement')
+    .filter((each) => /^sql\('/.test(each.initializer?.getText(source) ?? ''))
     .map((each) => each.name.getText(source));
   if (names.length === 0) return [];
   const copy = path.join(lane.root, file.replace(/^src\//, 'dist/').replace(/\.ts$/, `.statements-${++copies}.js`));

@@ -50,6 +50,7 @@ export function reachOf(files) {
   const units = new Map();
   const tops = new Map();
   for (const [file, text] of Object.entries(files)) {
+    if (!file.endsWith('.ts')) continue;
     units.set(file, unitsOf(file, text));
     tops.set(file, topLevel(file, text));
   }
@@ -79,7 +80,15 @@ export function reachOf(files) {
     }
     return found;
   };
+  /** Units that use a statement whose text is a file of its own: through the constant that names the file. */
+  const usersOfStatement = (statement) =>
+    [...tops].flatMap(([file, { declarations }]) =>
+      declarations
+        .filter(({ statements }) => statements.includes(statement))
+        .flatMap(({ names }) => names.flatMap((name) => [...users(file, name)])),
+    );
   return ({ file, start }) => {
+    if (!file.endsWith('.ts')) return usersOfStatement(path.posix.basename(file, '.sql'));
     const declaration = tops.get(file).declarations.find((each) => each.start <= start && start < each.end);
     const unit = innermost(file, start);
     if (unit && !declaration?.constant) return [unit];
@@ -116,14 +125,18 @@ function topLevel(file, text) {
       ? statement.declarationList.declarations.map((each) => each.name.getText(source))
       : [statement.name?.text].filter(Boolean);
     const uses = new Map();
+    const statements = [];
     const look = (node) => {
       if (ts.isIdentifier(node)) uses.set(node.text, [...(uses.get(node.text) ?? []), node.getStart(source)]);
+      if (ts.isCallExpression(node) && node.expression.getText(source) === 'sqlFile')
+        statements.push(node.arguments[0].text);
       ts.forEachChild(node, look);
     };
     look(statement);
     declarations.push({
       names,
       uses,
+      statements,
       constant: ts.isVariableStatement(statement),
       start: statement.getStart(source),
       end: statement.end,

@@ -1,10 +1,9 @@
-import type { Db, Statement } from '../db/statement.ts';
+import type { Db } from '../db/statement.ts';
+import { sql } from './sql.ts';
 
 // Steps and workers are looked up one by one (lateral, offset 0): joined freely, each failure read all steps of its task,
 // of which a batch has thousands.
-const CANCEL_REST: Statement = {
-  name: 'cancel_rest_of_batch',
-  text: `
+const CANCEL_REST = sql('cancel_rest_of_batch')`
 with f as (
   select distinct on (d.task_uuid, b.worker_idx) d.task_uuid, b.worker_idx, b.size, b.analyzer_idx, w.name, t.template_id
     from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)
@@ -51,8 +50,7 @@ update tasker.task t set n_open = n_open - x.n, n_active = n_active - x.active, 
   from (select task_uuid, sum(n)::int n, sum(active)::int active, sum(retry)::int retry, sum(running)::int running
           from c group by 1) x
  where t.task_uuid = x.task_uuid
-returning t.task_uuid, x.running, t.state::text, round(extract(epoch from now() - t.created_at) * 1000)::float8 ms`,
-};
+returning t.task_uuid, x.running, t.state::text, round(extract(epoch from now() - t.created_at) * 1000)::float8 ms`;
 
 /** A task in which the rest of a batch was cancelled. */
 export interface CancelledRest {
@@ -79,9 +77,7 @@ export async function cancelRestOfBatches(
   return rows;
 }
 
-const RELEASE_WORKERS: Statement = {
-  name: 'release_workers',
-  text: `
+const RELEASE_WORKERS = sql('release_workers')`
 with b as (
   select task_uuid, worker_idx, ((worker_idx + 1) << 17) + size end_idx, parallelism - n_active free, next_idx
     from tasker.batch where task_uuid = any ($1::uuid[]) and n_active < parallelism
@@ -105,8 +101,7 @@ bu as (
 t as (
   update tasker.task t set n_active = t.n_active + x.n
     from (select task_uuid, sum(n)::int n from c group by 1) x where t.task_uuid = x.task_uuid)
-select task_uuid, sum(n)::int released from c group by 1`,
-};
+select task_uuid, sum(n)::int released from c group by 1`;
 
 /** Queues workers of these tasks' batches that wait for a place, as far as `parallelism` lets them; how many, by task. After lockTasks. */
 export async function releaseWorkers(db: Db, taskUuids: readonly string[]): Promise<Map<string, number>> {
@@ -116,9 +111,7 @@ export async function releaseWorkers(db: Db, taskUuids: readonly string[]): Prom
   return new Map(rows.map((row) => [row.task_uuid, row.released]));
 }
 
-const RECOUNT_BATCHES: Statement = {
-  name: 'recount_batches',
-  text: `
+const RECOUNT_BATCHES = sql('recount_batches')`
 update tasker.batch b set n_active = x.n
   from (select b.task_uuid, b.worker_idx, (
                select count(*)::int from tasker.step s
@@ -126,8 +119,7 @@ update tasker.batch b set n_active = x.n
                   and s.idx < ((b.worker_idx + 1) << 17) + b.size
                   and s.state in ('enqueued', 'in_progress', 'waiting_for_retry')) n
           from tasker.batch b where b.task_uuid = any ($1::uuid[])) x
- where b.task_uuid = x.task_uuid and b.worker_idx = x.worker_idx and b.n_active <> x.n`,
-};
+ where b.task_uuid = x.task_uuid and b.worker_idx = x.worker_idx and b.n_active <> x.n`;
 
 /** Counts anew how many workers of a task's batches are active, after an operator moved some. After lockTasks. */
 export async function recountBatches(db: Db, taskUuids: readonly string[]): Promise<void> {
@@ -135,9 +127,7 @@ export async function recountBatches(db: Db, taskUuids: readonly string[]): Prom
 }
 
 // Looked up one by one: joined, a table that was analyzed when it was empty is read whole for each row.
-const BATCH_WORKERS: Statement = {
-  name: 'batch_workers',
-  text: `
+const BATCH_WORKERS = sql('batch_workers')`
 select d.task_uuid, d.idx, w.name, w.cursor, b.no_op
   from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)
  cross join lateral (
@@ -145,8 +135,7 @@ select d.task_uuid, d.idx, w.name, w.cursor, b.no_op
     where x.task_uuid = d.task_uuid and x.idx = d.idx offset 0) w
  cross join lateral (
    select no_op from tasker.batch x
-    where x.task_uuid = d.task_uuid and x.worker_idx = tasker.template_idx(d.idx) offset 0) b`,
-};
+    where x.task_uuid = d.task_uuid and x.worker_idx = tasker.template_idx(d.idx) offset 0) b`;
 
 /** What a worker of a batch is to do. */
 export interface BatchWorkerRow {
@@ -170,9 +159,7 @@ export async function batchWorkers(
   return rows;
 }
 
-const BATCH_RESULTS: Statement = {
-  name: 'batch_results',
-  text: `
+const BATCH_RESULTS = sql('batch_results')`
 select task_uuid, idx, name, state, size, case when total <= $3 then result end result, total > $3 withheld, detail
   from (
     select y.*, sum(y.size) over (rows unbounded preceding) total
@@ -192,8 +179,7 @@ select task_uuid, idx, name, state, size, case when total <= $3 then result end 
           cross join lateral (
             select name from tasker.batch_worker x where x.task_uuid = s.task_uuid and x.idx = s.idx offset 0) w
          where s.state in ('complete', 'resolved_manually') or (s.state = 'error' and b.failure_strategy = 'continue_on_failure')
-         order by s.task_uuid, s.idx) y) z`,
-};
+         order by s.task_uuid, s.idx) y) z`;
 
 /** What one worker of a batch came to. */
 export interface BatchResultRow {

@@ -1,21 +1,19 @@
-import type { Db, Statement } from '../db/statement.ts';
+import type { Db } from '../db/statement.ts';
+import { sql } from './sql.ts';
 
 // The step's row is locked, so that nobody takes the step away between the look at its fence and the commit; the task's
 // lock is not needed, since no state is changed. Whoever waits for the row looks at it again. In a transaction of a
 // handler only the commit follows: a worker that freezes before it must not keep the row for ever.
 const AND_COMMIT_SOON = `set_config('idle_in_transaction_session_timeout', '30s', true)`;
 
-const SAVE_CHECKPOINT: Statement = {
-  name: 'save_checkpoint',
-  text: `
+const SAVE_CHECKPOINT = sql('save_checkpoint')`
 with held as materialized (
   select task_uuid, idx, attempts from tasker.step
    where task_uuid = $1 and idx = $2 and state = 'in_progress' and claim = $3 for share)
 insert into tasker.checkpoint (task_uuid, idx, attempt, data)
 select task_uuid, idx, attempts, $4::jsonb from held
 on conflict (task_uuid, idx) do update set attempt = excluded.attempt, data = excluded.data, saved_at = now()
-returning ${AND_COMMIT_SOON}`,
-};
+returning ${AND_COMMIT_SOON}`;
 
 /** A step by its key, and the fence of who holds it. */
 export interface HeldKey {
@@ -29,12 +27,9 @@ export async function saveCheckpoint(db: Db, { taskUuid, idx, claim }: HeldKey, 
   return (await db.query(SAVE_CHECKPOINT, [taskUuid, idx, claim, data])).rows.length > 0;
 }
 
-const LOCK_HELD: Statement = {
-  name: 'lock_held_step',
-  text: `
+const LOCK_HELD = sql('lock_held_step')`
 select ${AND_COMMIT_SOON} from tasker.step
- where task_uuid = $1 and idx = $2 and state = 'in_progress' and claim = $3 for share`,
-};
+ where task_uuid = $1 and idx = $2 and state = 'in_progress' and claim = $3 for share`;
 
 /** Whether a step is still held under its fence; it stays so until the transaction ends. */
 export async function lockHeldStep(db: Db, { taskUuid, idx, claim }: HeldKey): Promise<boolean> {
@@ -42,15 +37,10 @@ export async function lockHeldStep(db: Db, { taskUuid, idx, claim }: HeldKey): P
 }
 
 // Whoever saved in a transaction holds the step's row until that has ended: this waits for it.
-const AWAIT_SAVES: Statement = {
-  name: 'await_saves',
-  text: 'select 1 from tasker.step where task_uuid = $1 and idx = $2 for no key update',
-};
+const AWAIT_SAVES = sql('await_saves')`select 1 from tasker.step where task_uuid = $1 and idx = $2 for no key update`;
 
-const IS_SAVED: Statement = {
-  name: 'is_saved',
-  text: 'select 1 from tasker.checkpoint where task_uuid = $1 and idx = $2 and data = $3::jsonb',
-};
+const IS_SAVED = sql('is_saved')`
+select 1 from tasker.checkpoint where task_uuid = $1 and idx = $2 and data = $3::jsonb`;
 
 /** Whether a transaction whose answer was lost saved this. In a transaction of its own. */
 export async function isSaved(db: Db, { taskUuid, idx }: Omit<HeldKey, 'claim'>, data: string): Promise<boolean> {
@@ -58,14 +48,11 @@ export async function isSaved(db: Db, { taskUuid, idx }: Omit<HeldKey, 'claim'>,
   return (await db.query(IS_SAVED, [taskUuid, idx, data])).rows.length > 0;
 }
 
-const LOAD_CHECKPOINTS: Statement = {
-  name: 'load_checkpoints',
-  text: `
+const LOAD_CHECKPOINTS = sql('load_checkpoints')`
 select d.task_uuid, d.idx, c.data
   from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)
  cross join lateral (
-   select x.data::text data from tasker.checkpoint x where x.task_uuid = d.task_uuid and x.idx = d.idx offset 0) c`,
-};
+   select x.data::text data from tasker.checkpoint x where x.task_uuid = d.task_uuid and x.idx = d.idx offset 0) c`;
 
 /** What these steps saved. */
 export async function loadCheckpoints(

@@ -1,11 +1,10 @@
-import type { Db, Statement } from '../db/statement.ts';
+import type { Db } from '../db/statement.ts';
+import { sql } from './sql.ts';
 
 // Identities are inserted in the order of their hashes, so that two batches cannot wait for each other; a task whose
 // identity exists already leaves no rows.
 // `offset 0` keeps the lookup of a template's steps by the key: joined freely, a small table is read whole for each task.
-const CREATE_TASKS: Statement = {
-  name: 'create_tasks',
-  text: `
+const CREATE_TASKS = sql('create_tasks')`
 with input as materialized (
   select * from rows from (
     unnest($1::uuid[], $2::int[], $3::smallint[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $11::text[], $12::text[]),
@@ -36,8 +35,7 @@ q as (
     from t cross join lateral (
       select idx from tasker.template_step x where x.template_id = t.template_id and x.initial and x.parents = 0 offset 0) ts
    order by t.task_uuid, ts.idx)
-select task_uuid from t`,
-};
+select task_uuid from t`;
 
 /** A task to create, checked and encoded. */
 export interface NewTask {
@@ -77,10 +75,8 @@ export async function createTasks(db: Db, tasks: readonly NewTask[]): Promise<Se
   return new Set(rows.map((row) => row.task_uuid));
 }
 
-const FIND_IDENTITIES: Statement = {
-  name: 'find_identities',
-  text: `select encode(hash, 'hex') hash, task_uuid from tasker.task_identity where hash = any (select decode(h, 'hex') from unnest($1::text[]) h)`,
-};
+const FIND_IDENTITIES = sql('find_identities')`
+select encode(hash, 'hex') hash, task_uuid from tasker.task_identity where hash = any (select decode(h, 'hex') from unnest($1::text[]) h)`;
 
 /** The tasks that hold these identities, by hash. */
 export async function findIdentities(db: Db, hashes: readonly string[]): Promise<Map<string, string>> {

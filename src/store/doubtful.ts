@@ -1,16 +1,14 @@
-import type { Db, Statement } from '../db/statement.ts';
+import type { Db } from '../db/statement.ts';
 import type { ClaimedStepRow } from './claim-steps.ts';
 import { KIND, type RecordedStep } from './record-steps.ts';
+import { sql } from './sql.ts';
 
 // Through the open tasks: there is no index on the owner of running steps (it would cost each step its cheap update).
-const ADOPT_STEPS: Statement = {
-  name: 'adopt_steps',
-  text: `
+const ADOPT_STEPS = sql('adopt_steps')`
 select s.task_uuid, s.idx, s.attempts, s.spared, s.max_attempts, t.template_id, t.rank, t.revision, t.context, t.correlation_id,
        t.parent_correlation_id, t.initiator, t.source_system, t.reason, t.tags, t.traceparent, t.created_at::text, s.claim
   from tasker.task t join tasker.step s on s.task_uuid = t.task_uuid
- where t.done_at is null and s.state = 'in_progress' and s.claim = any ($1::bigint[])`,
-};
+ where t.done_at is null and s.state = 'in_progress' and s.claim = any ($1::bigint[])`;
 
 /** A step that was claimed for this worker by a statement whose answer was lost. */
 export interface AdoptedStepRow extends ClaimedStepRow {
@@ -26,17 +24,14 @@ export async function adoptSteps(db: Db, tokens: readonly number[]): Promise<Ado
 // A crash of the server may undo a claim, and the worker may claim the step again under the same attempt number: of a
 // completed step, its fence tells whether it was this run. The time of the recording is that of the step's last end, unless
 // the step was taken again since.
-const FIND_RECORDED: Statement = {
-  name: 'find_recorded',
-  text: `
+const FIND_RECORDED = sql('find_recorded')`
 select w.ord::int, case when s.attempts = w.attempt then tasker.iso(s.done_at) end recorded_at
   from unnest($1::uuid[], $2::int[], $3::int[], $4::bigint[], $5::boolean[])
        with ordinality w (task_uuid, idx, attempt, claim, completed, ord)
   join tasker.history h on h.task_uuid = w.task_uuid and h.idx = w.idx and h.attempt = w.attempt
   join tasker.step s on s.task_uuid = w.task_uuid and s.idx = w.idx
  where h.worker_id = w.claim >> 24
-   and case when w.completed then h.outcome = 'completed' and s.claim = w.claim else h.outcome in ('failed', 'released') end`,
-};
+   and case when w.completed then h.outcome = 'completed' and s.claim = w.claim else h.outcome in ('failed', 'released') end`;
 
 /** Which of these attempts were recorded by their worker: positions in the list, with the time where that is still known. */
 export async function findRecorded(

@@ -1,14 +1,12 @@
-import type { Db, Statement } from '../db/statement.ts';
+import type { Db } from '../db/statement.ts';
+import { sql } from './sql.ts';
 
 /** Joins workers `p` of a batch `b`: whether the workers that wait for one another need not wait for this one any more. */
 export const WORKER_IS_OVER = `(p.state in ('complete', 'resolved_manually', 'cancelled') or (p.state = 'error' and b.failure_strategy <> 'fail_fast'))`;
 
-const EXISTING_STEPS: Statement = {
-  name: 'existing_steps',
-  text: `
+const EXISTING_STEPS = sql('existing_steps')`
 select task_uuid, idx from tasker.step where task_uuid = any ($1::uuid[]) and idx < 131072
-union all select task_uuid, worker_idx from tasker.batch where task_uuid = any ($1::uuid[])`,
-};
+union all select task_uuid, worker_idx from tasker.batch where task_uuid = any ($1::uuid[])`;
 
 /** The template steps that each task has, those of its batches included. After lockTasks. */
 export async function existingSteps(db: Db, taskUuids: readonly string[]): Promise<Map<string, Set<number>>> {
@@ -23,9 +21,7 @@ const CREATOR_HOLDS = `
   exists (select 1 from tasker.step c where c.task_uuid = d.task_uuid and c.idx = d.creator
              and (d.claim is null or (c.state = 'in_progress' and c.claim = d.claim)))`;
 
-const ADD_STEPS: Statement = {
-  name: 'add_steps',
-  text: `
+const ADD_STEPS = sql('add_steps')`
 with new as (
   insert into tasker.step (task_uuid, idx, state, remaining, max_attempts, retryable)
   select d.task_uuid, d.idx, 'pending', 0, ts.max_attempts, ts.retryable
@@ -36,8 +32,7 @@ with new as (
    where ${CREATOR_HOLDS}
   on conflict do nothing returning task_uuid)
 update tasker.task t set n_open = n_open + c.n
-  from (select task_uuid, count(*)::int n from new group by 1) c where t.task_uuid = c.task_uuid`,
-};
+  from (select task_uuid, count(*)::int n from new group by 1) c where t.task_uuid = c.task_uuid`;
 
 /** A step of the template that comes into being in a task. */
 export interface NewStep {
@@ -67,9 +62,7 @@ export async function addSteps(db: Db, steps: readonly NewStep[]): Promise<void>
   );
 }
 
-const ADD_BATCHES: Statement = {
-  name: 'add_batches',
-  text: `
+const ADD_BATCHES = sql('add_batches')`
 with b as (
   insert into tasker.batch (task_uuid, worker_idx, analyzer_idx, size, parallelism, failure_strategy, no_op, next_idx)
   select d.task_uuid, d.worker_idx, d.creator, d.size, d.parallelism, d.failure_strategy, d.no_op,
@@ -96,8 +89,7 @@ p as (
     join b on b.task_uuid = d.task_uuid and b.worker_idx = d.worker_idx
          cross join lateral jsonb_array_elements($9::jsonb -> (d.ord - 1)::int) with ordinality part (value, ord))
 update tasker.task t set n_open = n_open + c.n
-  from (select task_uuid, sum(size)::int n from b group by 1) c where t.task_uuid = c.task_uuid`,
-};
+  from (select task_uuid, sum(size)::int n from b group by 1) c where t.task_uuid = c.task_uuid`;
 
 /** A batch that comes into being in a task. */
 export interface NewBatch {
@@ -136,9 +128,7 @@ export async function addBatches(db: Db, batches: readonly NewBatch[]): Promise<
 
 // Counted anew, not added to: right by construction, and it may be repeated. The step that is being recorded still
 // runs, so it counts as unmet; the recording counts it down, as it does for every other parent.
-const RECOUNT_STEPS: Statement = {
-  name: 'recount_steps',
-  text: `
+const RECOUNT_STEPS = sql('recount_steps')`
 update tasker.step c set remaining = x.unmet
   from (
     select s.task_uuid, s.idx, (
@@ -155,8 +145,7 @@ update tasker.step c set remaining = x.unmet
      where t.task_uuid = any ($1::uuid[]) and s.state = 'pending'
        and (s.idx < 131072 or (select count(*) from tasker.template_edge e
              where e.template_id = t.template_id and e.child = tasker.template_idx(s.idx)) > 1)) x
- where c.task_uuid = x.task_uuid and c.idx = x.idx and c.remaining <> x.unmet`,
-};
+ where c.task_uuid = x.task_uuid and c.idx = x.idx and c.remaining <> x.unmet`;
 
 /** Counts for every waiting step of these tasks the parents it waits for. After lockTasks. */
 export async function recountSteps(db: Db, taskUuids: readonly string[]): Promise<void> {

@@ -1,10 +1,9 @@
-import type { Db, Statement } from '../db/statement.ts';
+import type { Db } from '../db/statement.ts';
+import { sql } from './sql.ts';
 
 // A size is exact where it matters: small results that are not compressed are measured without reading them. The running
 // sum goes by the order of the list, without a sort; what is withheld is never read from where large values are kept.
-const LOAD_RESULTS: Statement = {
-  name: 'load_results',
-  text: `
+const LOAD_RESULTS = sql('load_results')`
 select task_uuid, idx, state, size, case when total <= $3 then result end result, total > $3 withheld
   from (
     select w.task_uuid, w.idx, x.state::text, x.size, x.result, sum(x.size) over (rows unbounded preceding) total
@@ -14,8 +13,7 @@ select task_uuid, idx, state, size, case when total <= $3 then result end result
                  when pg_column_size(s.result) <= 2048 and pg_column_compression(s.result) is null then pg_column_size(s.result)
                  else length(s.result::text) end size
           from tasker.step s
-         where s.task_uuid = w.task_uuid and s.idx = w.idx and s.state in ('complete', 'resolved_manually') offset 0) x) y`,
-};
+         where s.task_uuid = w.task_uuid and s.idx = w.idx and s.state in ('complete', 'resolved_manually') offset 0) x) y`;
 
 /** A finished step's result. */
 export interface ResultRow {

@@ -1,14 +1,12 @@
-import type { Db, Statement } from '../db/statement.ts';
+import type { Db } from '../db/statement.ts';
+import { sql } from './sql.ts';
 
 // A statement of its own: in READ COMMITTED the statements after it see what earlier holders of the locks committed.
 // With the lock in a CTE of the writing statement, the snapshot is older than the wait, and decrements are lost.
-const LOCK_TASKS: Statement = {
-  name: 'lock_tasks',
-  text: `
+const LOCK_TASKS = sql('lock_tasks')`
 with locked as materialized (
   select task_uuid, revision from tasker.task where task_uuid = any ($1::uuid[]) order by task_uuid for update)
-select task_uuid, revision from locked where revision > 0`,
-};
+select task_uuid, revision from locked where revision > 0`;
 
 /** How often an operator changed a result of a task. */
 export interface TaskRevision {
@@ -25,10 +23,8 @@ export async function lockTasks(db: Db, taskUuids: readonly string[]): Promise<T
   return rows;
 }
 
-const LOCK_FREE_TASKS: Statement = {
-  name: 'lock_free_tasks',
-  text: `select task_uuid from tasker.task where task_uuid = any ($1::uuid[]) order by task_uuid for update skip locked`,
-};
+const LOCK_FREE_TASKS = sql('lock_free_tasks')`
+select task_uuid from tasker.task where task_uuid = any ($1::uuid[]) order by task_uuid for update skip locked`;
 
 /** Locks those of the tasks that nobody holds, for housekeeping that comes again: one locked task must not hold it up. */
 export async function lockFreeTasks(db: Db, taskUuids: readonly string[]): Promise<string[]> {

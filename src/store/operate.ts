@@ -1,10 +1,9 @@
-import type { Db, Statement } from '../db/statement.ts';
+import type { Db } from '../db/statement.ts';
+import { sql } from './sql.ts';
 
 // The transaction may have waited for the task while a worker claimed the step. A cancelled attempt must not end before
 // it starts.
-const CANCEL_TASK: Statement = {
-  name: 'cancel_task',
-  text: `
+const CANCEL_TASK = sql('cancel_task')`
 with target as (
   select task_uuid, state from tasker.task where task_uuid = $1 and verdict is null and done_at is null),
 old as (
@@ -24,8 +23,7 @@ a as (
 t as (
   update tasker.task set verdict = 'cancelled', n_open = 0, n_active = 0, n_retry = 0, n_error = 0, done_at = now()
    where task_uuid = (select task_uuid from target) returning task_uuid)
-select (select count(*)::int from old where state = 'in_progress') running from t`,
-};
+select (select count(*)::int from old where state = 'in_progress') running from t`;
 
 /** Who acts on a task or step, and why. */
 export interface Operator {
@@ -44,9 +42,7 @@ export async function cancelTask(
 
 // A reset gives the step its full attempts again: the starts so far are spared. A batch worker whose failure the others
 // did without was over for the task; it can come back while the steps that join its batch still wait.
-const RESET_STEP: Statement = {
-  name: 'reset_step',
-  text: `
+const RESET_STEP = sql('reset_step')`
 with b as (
   select b.worker_idx, b.next_idx, b.n_active >= b.parallelism full_up, b.failure_strategy <> 'fail_fast' tolerant,
          not exists (
@@ -83,8 +79,7 @@ q as (
 a as (
   insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, reason)
   select $1, $2, 'reset', 'error', u.state::text, $3, $4 from u)
-select idx from u`,
-};
+select idx from u`;
 
 /** Sends a failed step back to the queue with all its attempts. False: it is not in `error`. After lockTasks. */
 export async function resetStep(
@@ -98,9 +93,7 @@ export async function resetStep(
 // Finishes a step by hand and moves the task on, as a recording does. A result that replaces an earlier one raises the
 // task's revision, so that workers which hold a copy read it again. A failed worker that its batch did without counts as
 // finished: nobody waits for it any more.
-const SETTLE_STEP: Statement = {
-  name: 'settle_step',
-  text: `
+const SETTLE_STEP = sql('settle_step')`
 with old as (
   select s.idx, s.state, s.attempts, s.claim, s.started_at, t.template_id, t.rank,
          s.state in ('complete', 'resolved_manually') or (s.state = 'error' and coalesce(b.failure_strategy <> 'fail_fast', false)) finished
@@ -145,8 +138,7 @@ t as (
     revision = revision + case when old.finished then 1 else 0 end,
     done_at = case when old.finished then done_at when n_open = 1 then now() end
     from old where t.task_uuid = $1 returning t.state::text)
-select (select state from t) task_state, (select count(*)::int from k where state = 'enqueued') queued from s`,
-};
+select (select state from t) task_state, (select count(*)::int from k where state = 'enqueued') queued from s`;
 
 /** A step to finish by hand. */
 export interface Settlement {

@@ -1,11 +1,9 @@
-import type { Db, Statement } from '../db/statement.ts';
+import type { Db } from '../db/statement.ts';
+import { sql } from './sql.ts';
 
-const PEEK: Statement = {
-  name: 'peek',
-  text: `
+const PEEK = sql('peek')`
 select exists (select 1 from tasker.queue where namespace_id = any ($1::int[])) ready,
-       (select (extract(epoch from min(due_at) - now()) * 1000)::float8 from tasker.timer) due_ms`,
-};
+       (select (extract(epoch from min(due_at) - now()) * 1000)::float8 from tasker.timer) due_ms`;
 
 /** Whether a claim would find something, and in how many milliseconds the next retry is due. Writes nothing. */
 export async function peek(db: Db, namespaceIds: readonly number[]): Promise<{ ready: boolean; dueMs: number | null }> {
@@ -13,17 +11,15 @@ export async function peek(db: Db, namespaceIds: readonly number[]): Promise<{ r
   return { ready: rows[0]!.ready, dueMs: rows[0]!.due_ms };
 }
 
-const NOTIFY: Statement = { name: 'notify', text: `select pg_notify($1, payload) from unnest($2::text[]) payload` };
+const NOTIFY = sql('notify')`select pg_notify($1, payload) from unnest($2::text[]) payload`;
 
 /** Wakes listeners of a channel. Never inside a recording: a commit with a notification costs three times as much. */
 export async function notify(db: Db, channel: string, payloads: readonly string[]): Promise<void> {
   await db.query(NOTIFY, [channel, payloads]);
 }
 
-const TASK_STATES: Statement = {
-  name: 'task_states',
-  text: `select task_uuid, state::text from tasker.task where task_uuid = any ($1::uuid[])`,
-};
+const TASK_STATES = sql('task_states')`
+select task_uuid, state::text from tasker.task where task_uuid = any ($1::uuid[])`;
 
 /** The states of tasks, for those who wait. Unknown ids are left out. */
 export async function taskStates(db: Db, taskUuids: readonly string[]): Promise<Map<string, string>> {
@@ -31,14 +27,11 @@ export async function taskStates(db: Db, taskUuids: readonly string[]): Promise<
   return new Map(rows.map((row) => [row.task_uuid, row.state]));
 }
 
-const HELD_STEPS: Statement = {
-  name: 'held_steps',
-  text: `
+const HELD_STEPS = sql('held_steps')`
 select w.ord::int from unnest($1::uuid[], $2::int[], $3::bigint[]) with ordinality w (task_uuid, idx, claim, ord)
   cross join lateral (
     select 1 from tasker.step s where s.task_uuid = w.task_uuid and s.idx = w.idx and s.state = 'in_progress'
-       and s.claim = w.claim offset 0) x`,
-};
+       and s.claim = w.claim offset 0) x`;
 
 /** A step that a worker believes to hold. */
 export interface HeldStep {

@@ -1,9 +1,8 @@
-import type { Db, Statement } from '../db/statement.ts';
+import type { Db } from '../db/statement.ts';
+import { sql } from './sql.ts';
 
-const DUE_TASKS: Statement = {
-  name: 'due_tasks',
-  text: `select distinct task_uuid from (select task_uuid from tasker.timer where due_at <= now() order by due_at limit 500) t`,
-};
+const DUE_TASKS = sql('due_tasks')`
+select distinct task_uuid from (select task_uuid from tasker.timer where due_at <= now() order by due_at limit 500) t`;
 
 /** Tasks with a retry that is due, some hundreds at a time. */
 export async function dueTasks(db: Db): Promise<string[]> {
@@ -12,9 +11,7 @@ export async function dueTasks(db: Db): Promise<string[]> {
 
 // A timer whose step was cancelled, resolved or reset meanwhile is thrown away here. The step keeps the time at which it
 // was due: that is when its task moved last.
-const PROMOTE: Statement = {
-  name: 'promote_retries',
-  text: `
+const PROMOTE = sql('promote_retries')`
 with due as (
   delete from tasker.timer where task_uuid = any ($1::uuid[]) and due_at <= now() returning task_uuid, idx, template_id, rank),
 u as (
@@ -30,8 +27,7 @@ q as (
 t as (
   update tasker.task set n_active = n_active + c.n, n_retry = n_retry - c.n
     from (select task_uuid, count(*)::int n from u group by 1) c where task.task_uuid = c.task_uuid)
-select count(*)::int promoted from u`,
-};
+select count(*)::int promoted from u`;
 
 /** Puts due retries into the queue. After lockTasks. */
 export async function promoteRetries(db: Db, taskUuids: readonly string[]): Promise<number> {

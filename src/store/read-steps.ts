@@ -1,7 +1,8 @@
-import type { Db, Statement } from '../db/statement.ts';
+import type { Db } from '../db/statement.ts';
+import { sql } from './sql.ts';
 
-const stepsText = (which: string, ofWhat = 'join tasker.step s on s.task_uuid = t.task_uuid') => `
-select s.idx, coalesce(bw.name, ts.name) name, ts.name template_name, ts.callable, s.state::text, s.remaining, s.attempts, s.spared, s.max_attempts, s.retryable, s.result,
+const STEP_COLUMNS = `
+s.idx, coalesce(bw.name, ts.name) name, ts.name template_name, ts.callable, s.state::text, s.remaining, s.attempts, s.spared, s.max_attempts, s.retryable, s.result,
        s.claim >> 24 worker_id, tasker.iso(s.next_at) next_at, tasker.iso(s.started_at) started_at, tasker.iso(s.done_at) done_at,
        tasker.iso(t.created_at) created_at,
        case when ts.initial then ts.parents else (
@@ -15,29 +16,39 @@ select s.idx, coalesce(bw.name, ts.name) name, ts.name template_name, ts.callabl
             where e.template_id = t.template_id and e.child = ts.idx) x) end total_parents,
        s.state = 'pending' and s.remaining = 0 awaits_place,
        h.attempt last_attempt, h.outcome::text last_outcome, h.duration_ms, h.detail, tasker.iso(h.ended_at) ended_at,
-       coalesce(w.name, p.name) worker, coalesce(w.host, p.host) host
-  from tasker.task t ${ofWhat}
+       coalesce(w.name, p.name) worker, coalesce(w.host, p.host) host`;
+
+const STEP_JOINS = `
   join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(s.idx)
   left join tasker.batch_worker bw on bw.task_uuid = s.task_uuid and bw.idx = s.idx
   left join lateral (
     select * from tasker.history h where h.task_uuid = s.task_uuid and h.idx = s.idx order by h.attempt desc limit 1) h on true
   left join tasker.worker w on w.id = s.claim >> 24
-  left join tasker.past_worker p on p.id = s.claim >> 24
- where t.task_uuid = $1${which}
+  left join tasker.past_worker p on p.id = s.claim >> 24`;
+
+const GET_STEPS = sql('get_steps')`
+select ${STEP_COLUMNS}
+  from tasker.task t join tasker.step s on s.task_uuid = t.task_uuid
+  ${STEP_JOINS}
+ where t.task_uuid = $1
  order by s.idx`;
 
-const GET_STEPS: Statement = { name: 'get_steps', text: stepsText('') };
-const GET_STEP: Statement = { name: 'get_step', text: stepsText(' and s.idx = $2') };
+const GET_STEP = sql('get_step')`
+select ${STEP_COLUMNS}
+  from tasker.task t join tasker.step s on s.task_uuid = t.task_uuid
+  ${STEP_JOINS}
+ where t.task_uuid = $1 and s.idx = $2
+ order by s.idx`;
+
 // Each range is looked up by itself: of a batch of thousands, one worker is read without the others.
-const GET_STEPS_AT: Statement = {
-  name: 'get_steps_at',
-  text: stepsText(
-    '',
-    `cross join unnest($2::int[], $3::int[]) r (first, last)
+const GET_STEPS_AT = sql('get_steps_at')`
+select ${STEP_COLUMNS}
+  from tasker.task t cross join unnest($2::int[], $3::int[]) r (first, last)
   cross join lateral (
-    select * from tasker.step x where x.task_uuid = t.task_uuid and x.idx >= r.first and x.idx <= r.last offset 0) s`,
-  ),
-};
+    select * from tasker.step x where x.task_uuid = t.task_uuid and x.idx >= r.first and x.idx <= r.last offset 0) s
+  ${STEP_JOINS}
+ where t.task_uuid = $1
+ order by s.idx`;
 
 /** A step with the end of its last attempt. */
 export interface StepRow {
@@ -99,9 +110,7 @@ export async function getStepsAt(db: Db, taskUuid: string, ranges: readonly Step
 }
 
 // Stops at the first that is found: the names of a batch, of which there may be many, are looked at last.
-const FIND_STEP: Statement = {
-  name: 'find_step',
-  text: `
+const FIND_STEP = sql('find_step')`
 select s.idx from tasker.step s where s.task_uuid = $1 and s.idx = $3
 union all
 select s.idx
@@ -110,8 +119,7 @@ select s.idx
  where t.task_uuid = $1
 union all
 select bw.idx from tasker.batch_worker bw where bw.task_uuid = $1 and bw.name = $2
- limit 1`,
-};
+ limit 1`;
 
 /** The place of the step that has this name, or is at `idx`; undefined when the task has none. */
 export async function findStep(
@@ -121,16 +129,13 @@ export async function findStep(
   return (await db.query<{ idx: number }>(FIND_STEP, [taskUuid, name, idx ?? null])).rows[0]?.idx;
 }
 
-const STEP_NAMES: Statement = {
-  name: 'step_names',
-  text: `
+const STEP_NAMES = sql('step_names')`
 select s.idx, coalesce(bw.name, ts.name) name
   from tasker.task t join tasker.step s on s.task_uuid = t.task_uuid
   join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(s.idx)
   left join tasker.batch_worker bw on bw.task_uuid = s.task_uuid and bw.idx = s.idx
  where t.task_uuid = $1
- order by s.idx`,
-};
+ order by s.idx`;
 
 /** The names of a task's steps by their places, in the order of its template. */
 export async function stepNames(db: Db, taskUuid: string): Promise<Map<number, string>> {

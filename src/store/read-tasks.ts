@@ -1,4 +1,5 @@
-import type { Db, Statement } from '../db/statement.ts';
+import type { Db } from '../db/statement.ts';
+import { sql } from './sql.ts';
 import { STILL_STALE } from './stale-tasks.ts';
 
 const TASK_COLUMNS = `
@@ -60,13 +61,10 @@ export interface TaskRow {
   stale_at: string | null;
 }
 
-const GET_TASKS: Statement = {
-  name: 'get_tasks',
-  text: `
+const GET_TASKS = sql('get_tasks')`
 select ${TASK_COLUMNS}
   from tasker.task t join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id ${TASK_COUNTS}
- where t.task_uuid = any ($1::uuid[])`,
-};
+ where t.task_uuid = any ($1::uuid[])`;
 
 /** Tasks by their ids; unknown ones are left out. */
 export async function getTasks(db: Db, taskUuids: readonly string[]): Promise<TaskRow[]> {
@@ -74,9 +72,7 @@ export async function getTasks(db: Db, taskUuids: readonly string[]): Promise<Ta
 }
 
 // The page is cut before the steps are counted; task ids grow with time, so the newest come first by the key alone.
-const LIST_TASKS: Statement = {
-  name: 'list_tasks',
-  text: `
+const LIST_TASKS = sql('list_tasks')`
 with page as materialized (
   select t.* from tasker.task t
     join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id
@@ -85,12 +81,9 @@ with page as materialized (
    order by t.task_uuid desc limit $6)
 select ${TASK_COLUMNS}
   from page t join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id ${TASK_COUNTS}
- order by t.task_uuid desc`,
-};
+ order by t.task_uuid desc`;
 
-const LIST_STALE_TASKS: Statement = {
-  name: 'list_stale_tasks',
-  text: `
+const LIST_STALE_TASKS = sql('list_stale_tasks')`
 with page as materialized (
   select t.* from tasker.task_watch w join tasker.task t on t.task_uuid = w.task_uuid
     join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id
@@ -99,8 +92,7 @@ with page as materialized (
    order by w.task_uuid desc limit $5)
 select ${TASK_COLUMNS}
   from page t join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id ${TASK_COUNTS}
- order by t.task_uuid desc`,
-};
+ order by t.task_uuid desc`;
 
 /** Which tasks to list. */
 export interface TaskFilter {
@@ -126,9 +118,7 @@ export async function listTasks(db: Db, filter: TaskFilter): Promise<TaskRow[]> 
   return rows;
 }
 
-const GET_HISTORY: Statement = {
-  name: 'get_history',
-  text: `
+const GET_HISTORY = sql('get_history')`
 select * from (
   select h.idx, 'attempt' kind, h.attempt, h.outcome::text what, h.state::text to_state, h.started_at, h.ended_at at, h.duration_ms, h.detail,
          coalesce(w.name, p.name, 'worker ' || h.worker_id) who, null reason
@@ -137,8 +127,7 @@ select * from (
   union all
   select a.idx, 'operator', null, a.action, a.to_state, null, a.at, null, null, a.actor, a.reason
     from tasker.operator_action a where a.task_uuid = $1) x
- order by at, idx, attempt`,
-};
+ order by at, idx, attempt`;
 
 /** What happened to a step, once: an attempt's end or an operator's action. */
 export interface HistoryRow {

@@ -1,11 +1,9 @@
-import type { Db, Statement } from '../db/statement.ts';
+import type { Db } from '../db/statement.ts';
+import { sql } from './sql.ts';
 
-const QUEUE_CHECK_TURN: Statement = {
-  name: 'queue_check_turn',
-  text: `
+const QUEUE_CHECK_TURN = sql('queue_check_turn')`
 select case when (select min(id) from tasker.worker where state = 'alive' and lease_until > now()) = any ($1::bigint[])
-            then pg_try_advisory_xact_lock(7303014005) else false end mine`,
-};
+            then pg_try_advisory_xact_lock(7303014005) else false end mine`;
 
 /**
  * Returns whether one of these workers is the oldest live worker and no other transaction checks the queue. The lock is
@@ -23,9 +21,7 @@ export async function takeQueueCheckTurn(db: Db, workerIds: readonly number[]): 
 // all. A step that waits for a place in its batch is pending, and one that waits for a retry is not active. Neither is
 // found. A row whose step was completed by hand or cancelled can hide one missing row of the same task until a claim
 // removes it.
-const FIND_UNQUEUED: Statement = {
-  name: 'find_unqueued_steps',
-  text: `
+const FIND_UNQUEUED = sql('find_unqueued_steps')`
 with t as materialized (
   select task_uuid, n_active n from tasker.task where done_at is null and task_uuid > $1 order by task_uuid limit $2),
 e as materialized (
@@ -48,8 +44,7 @@ m as (
    group by 1, 2 having min(n) = 1 limit $3)
 select last_uuid task_uuid, null::int idx from e
 union all
-select task_uuid, idx from m`,
-};
+select task_uuid, idx from m`;
 
 /** A ready step that is not in the queue. */
 export interface UnqueuedStep {
@@ -76,9 +71,7 @@ export async function findUnqueued(
 }
 
 // Checks again under the lock: a step may have been queued, cancelled or completed since it was found.
-const REQUEUE_STEPS: Statement = {
-  name: 'requeue_steps',
-  text: `
+const REQUEUE_STEPS = sql('requeue_steps')`
 with s as materialized (
   select d.task_uuid, d.idx from unnest($1::uuid[], $2::int[]) d (task_uuid, idx) cross join lateral (
     select 1 from tasker.step x where x.task_uuid = d.task_uuid and x.idx = d.idx and x.state = 'enqueued' offset 0) x),
@@ -93,8 +86,7 @@ select (select namespace_id from tasker.template x where x.id = t.template_id), 
   from m cross join lateral (
     select rank, template_id from tasker.task x where x.task_uuid = m.task_uuid and x.done_at is null offset 0) t
  order by m.task_uuid, m.idx
-returning task_uuid, idx`,
-};
+returning task_uuid, idx`;
 
 /** Queues the steps that are ready and still missing from the queue, and returns them. Call it after lockTasks. */
 export async function requeueSteps(db: Db, steps: readonly UnqueuedStep[]): Promise<UnqueuedStep[]> {

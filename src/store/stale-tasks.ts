@@ -1,4 +1,5 @@
-import type { Db, Statement } from '../db/statement.ts';
+import type { Db } from '../db/statement.ts';
+import { sql } from './sql.ts';
 
 /**
  * When a task `t` moved last: a step started, saved a checkpoint or ended, a retry came due, or an operator acted. That
@@ -16,12 +17,9 @@ export const STILL_STALE = `
   w.rule is not null and t.done_at is null
   and (w.rule = 'max_duration_minutes' or w.since = (select at from (${LAST_MOVE}) moved))`;
 
-const WATCH_TASKS: Statement = {
-  name: 'watch_tasks',
-  text: `
+const WATCH_TASKS = sql('watch_tasks')`
 insert into tasker.task_watch (task_uuid, check_at)
-select task_uuid, now() + minutes * interval '1 minute' from unnest($1::uuid[], $2::int[]) w (task_uuid, minutes)`,
-};
+select task_uuid, now() + minutes * interval '1 minute' from unnest($1::uuid[], $2::int[]) w (task_uuid, minutes)`;
 
 /** A task whose template has limits. */
 export interface WatchedTask {
@@ -39,14 +37,11 @@ export async function watchTasks(db: Db, tasks: readonly WatchedTask[]): Promise
 }
 
 // `offset 0` keeps the lookup of each task by its key.
-const DUE_WATCHES: Statement = {
-  name: 'due_watches',
-  text: `
+const DUE_WATCHES = sql('due_watches')`
 select w.task_uuid, t.n_open open_steps
   from (select task_uuid, check_at from tasker.task_watch where check_at <= now() order by check_at limit 500) w
   left join lateral (select n_open from tasker.task x where x.task_uuid = w.task_uuid offset 0) t on true
- order by w.check_at`,
-};
+ order by w.check_at`;
 
 /** A task to look at. */
 export interface DueWatchRow {
@@ -60,10 +55,7 @@ export async function dueWatches(db: Db): Promise<DueWatchRow[]> {
   return (await db.query<DueWatchRow>(DUE_WATCHES)).rows;
 }
 
-const FORGET_WATCHES: Statement = {
-  name: 'forget_watches',
-  text: `delete from tasker.task_watch where task_uuid = any ($1::uuid[])`,
-};
+const FORGET_WATCHES = sql('forget_watches')`delete from tasker.task_watch where task_uuid = any ($1::uuid[])`;
 
 /** Looks no more at these tasks. */
 export async function forgetWatches(db: Db, taskUuids: readonly string[]): Promise<void> {
@@ -73,9 +65,7 @@ export async function forgetWatches(db: Db, taskUuids: readonly string[]): Promi
 // Which limit is over for the longest time, if one is. Waiting for dependencies is where a task rests for something that
 // is not its own: its first worker, or an operator. The next look comes when a limit can be over next: that of the state
 // it is in, or the shortest one after a move that may come right now.
-const JUDGE_TASKS: Statement = {
-  name: 'judge_tasks',
-  text: `
+const JUDGE_TASKS = sql('judge_tasks')`
 select w.task_uuid, n.name || '/' || m.name || '@' || m.version template, t.state::text, t.done_at is not null ended,
        m.stale_action action, broken.rule, broken.minutes, tasker.iso(broken.since) since,
        floor(extract(epoch from now() - broken.since) / 60)::int passed,
@@ -103,8 +93,7 @@ select w.task_uuid, n.name || '/' || m.name || '@' || m.version template, t.stat
       values ('max_duration_minutes', m.max_duration_minutes, t.created_at, duration.until),
              (idle.rule, idle.minutes, moved.at, idle.until)) x (rule, minutes, since, until)
      where until <= now() order by until limit 1) broken on true
- where w.task_uuid = any ($1::uuid[]) and w.check_at <= now()`,
-};
+ where w.task_uuid = any ($1::uuid[]) and w.check_at <= now()`;
 
 /** What a look at a task found. */
 export interface JudgedRow {
@@ -130,9 +119,7 @@ export async function judgeTasks(db: Db, taskUuids: readonly string[]): Promise<
   return (await db.query<JudgedRow>(JUDGE_TASKS, [`{${taskUuids.join(',')}}`])).rows;
 }
 
-const NOTE_WATCHES: Statement = {
-  name: 'note_watches',
-  text: `
+const NOTE_WATCHES = sql('note_watches')`
 with d as materialized (
   select * from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::int[], $5::timestamptz[], $6::text[], $7::text[])
     d (task_uuid, check_at, rule, minutes, since, state, reason)),
@@ -142,8 +129,7 @@ a as (
 update tasker.task_watch w set
   check_at = d.check_at, rule = d.rule, minutes = d.minutes, since = d.since,
   noted_at = case when d.rule is null then null when d.reason is not null then now() else w.noted_at end
-  from d where w.task_uuid = d.task_uuid`,
-};
+  from d where w.task_uuid = d.task_uuid`;
 
 /** What a look at a task came to, when the task goes on. */
 export interface WatchNote {
@@ -167,17 +153,12 @@ export async function noteWatches(db: Db, notes: readonly WatchNote[], actor: st
 }
 
 // A statement of its own before the writing one: a step that a claim takes right now is waited for, and read as it is then.
-const LOCK_OPEN_STEPS: Statement = {
-  name: 'lock_open_steps',
-  text: `
+const LOCK_OPEN_STEPS = sql('lock_open_steps')`
 select count(*) from (
   select 1 from tasker.step where task_uuid = any ($1::uuid[])
-     and state in ('pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'error') for update) s`,
-};
+     and state in ('pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'error') for update) s`;
 
-const FAIL_TASKS: Statement = {
-  name: 'fail_tasks',
-  text: `
+const FAIL_TASKS = sql('fail_tasks')`
 with h as (
   insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at)
   select task_uuid, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at, greatest(now(), started_at)
@@ -193,8 +174,7 @@ w as (
   delete from tasker.task_watch where task_uuid = any ($1::uuid[]))
 update tasker.task t set verdict = 'error', n_open = 0, n_active = 0, n_retry = 0, n_error = 0, done_at = now()
  where task_uuid = any ($1::uuid[])
-returning t.task_uuid, t.task_uuid in (select task_uuid from h) running`,
-};
+returning t.task_uuid, t.task_uuid in (select task_uuid from h) running`;
 
 /** A task to end. */
 export interface FailingTask {

@@ -1,12 +1,10 @@
-import type { Db, Statement } from '../db/statement.ts';
+import type { Db } from '../db/statement.ts';
+import { sql } from './sql.ts';
 
-const DECLARE_DEAD: Statement = {
-  name: 'declare_dead',
-  text: `
+const DECLARE_DEAD = sql('declare_dead')`
 update tasker.worker set state = 'dead' where id in (
   select id from tasker.worker where state = 'alive' and lease_until < now()
-     and pg_postmaster_start_time() < now() - $1 * interval '1 ms' for update skip locked) returning id, name`,
-};
+     and pg_postmaster_start_time() < now() - $1 * interval '1 ms' for update skip locked) returning id, name`;
 
 /** A worker that is dead and may still hold steps. */
 export interface DeadWorkerRow {
@@ -22,22 +20,16 @@ export async function declareDead(db: Db, leaseMs: number): Promise<DeadWorkerRo
   return (await db.query<DeadWorkerRow>(DECLARE_DEAD, [leaseMs])).rows;
 }
 
-const DEAD_WORKERS: Statement = {
-  name: 'dead_workers',
-  text: `select id, name from tasker.worker where state = 'dead' order by id`,
-};
+const DEAD_WORKERS = sql('dead_workers')`select id, name from tasker.worker where state = 'dead' order by id`;
 
 /** Every worker that was declared dead and not buried, so that a sweep which died half-way is continued. */
 export async function deadWorkers(db: Db): Promise<DeadWorkerRow[]> {
   return (await db.query<DeadWorkerRow>(DEAD_WORKERS)).rows;
 }
 
-const TASKS_OF_DEAD: Statement = {
-  name: 'tasks_of_dead',
-  text: `
+const TASKS_OF_DEAD = sql('tasks_of_dead')`
 select distinct s.task_uuid from tasker.task t join tasker.step s on s.task_uuid = t.task_uuid
- where t.done_at is null and s.state = 'in_progress' and (s.claim >> 24) = any ($1::bigint[]) limit 500`,
-};
+ where t.done_at is null and s.state = 'in_progress' and (s.claim >> 24) = any ($1::bigint[]) limit 500`;
 
 /** Tasks in which dead workers hold running steps, some hundreds at a time. */
 export async function tasksOfDead(db: Db, workerIds: readonly number[]): Promise<string[]> {
@@ -48,9 +40,7 @@ export async function tasksOfDead(db: Db, workerIds: readonly number[]): Promise
 // A start that saved a checkpoint made progress, and is not held against the step. What fails for good out of a batch
 // is left here: it may let others of its batch begin, so it is recorded as every other failure is.
 // A recording of a dead worker may have claimed a child after this transaction began: it did not end before it started.
-const TAKE_BACK: Statement = {
-  name: 'take_back',
-  text: `
+const TAKE_BACK = sql('take_back')`
 with held as (
   select s.task_uuid, s.idx, s.ctid tid, s.claim, s.attempts, c.saved,
          s.retryable and s.attempts - s.spared - c.saved < s.max_attempts again
@@ -88,8 +78,7 @@ select l.task_uuid, l.idx, l.state::text, l.attempts, l.claim >> 24 worker_id, n
 union all
 select h.task_uuid, h.idx, 'failing', h.attempts, h.claim >> 24, null, h.claim, t.template_id, t.rank, s.retryable
   from held h join tasker.task t on t.task_uuid = h.task_uuid join tasker.step s on s.ctid = h.tid
- where not h.again and h.idx >= 131072`,
-};
+ where not h.again and h.idx >= 131072`;
 
 /** A step that was taken from a dead worker; `failing`: it is to be recorded as failed for good. */
 export interface TakenBackRow {
@@ -115,10 +104,8 @@ export async function takeBack(
   return rows;
 }
 
-const BURY: Statement = {
-  name: 'bury_workers',
-  text: `update tasker.worker set state = 'buried' where id = any ($1::bigint[]) and state = 'dead'`,
-};
+const BURY = sql('bury_workers')`
+update tasker.worker set state = 'buried' where id = any ($1::bigint[]) and state = 'dead'`;
 
 /** Dead workers that hold nothing any more. */
 export async function buryWorkers(db: Db, workerIds: readonly number[]): Promise<void> {

@@ -1,36 +1,29 @@
-import type { Db, Statement } from '../db/statement.ts';
+import type { Db } from '../db/statement.ts';
 import type { TaskLimits } from '../model/task-limits.ts';
+import { sql } from './sql.ts';
 
-const ENSURE_NAMESPACE: Statement = {
-  name: 'ensure_namespace',
-  text: `insert into tasker.namespace (name) values ($1) on conflict (name) do update set name = excluded.name returning id`,
-};
+const ENSURE_NAMESPACE = sql('ensure_namespace')`
+insert into tasker.namespace (name) values ($1) on conflict (name) do update set name = excluded.name returning id`;
 
 /** The id of a namespace, made when it is new. */
 export async function ensureNamespace(db: Db, name: string): Promise<number> {
   return (await db.query<{ id: number }>(ENSURE_NAMESPACE, [name])).rows[0]!.id;
 }
 
-const NAMESPACE_IDS: Statement = {
-  name: 'namespace_ids',
-  text: `select id, name from tasker.namespace where name = any ($1::text[])`,
-};
+const NAMESPACE_IDS = sql('namespace_ids')`select id, name from tasker.namespace where name = any ($1::text[])`;
 
 /** The ids of those namespaces that exist. */
 export async function namespaceIds(db: Db, names: readonly string[]): Promise<number[]> {
   return (await db.query<{ id: number }>(NAMESPACE_IDS, [names])).rows.map((row) => row.id);
 }
 
-const REGISTER_TEMPLATE: Statement = {
-  name: 'register_template',
-  text: `
+const REGISTER_TEMPLATE = sql('register_template')`
 insert into tasker.template (namespace_id, name, version, digest, identity_strategy, initial_count, root_count, definition,
   stale_action, max_duration_minutes, max_waiting_for_dependencies_minutes, max_waiting_for_retry_minutes,
   max_steps_in_process_minutes)
 values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13)
 on conflict (namespace_id, name, version, digest) do update set registered_at = clock_timestamp()
-returning id, xmax = 0 as fresh`,
-};
+returning id, xmax = 0 as fresh`;
 
 /** A snapshot to register. */
 export interface NewTemplate {
@@ -67,17 +60,14 @@ export async function registerTemplate(db: Db, template: NewTemplate): Promise<{
   return rows[0]!;
 }
 
-const STORE_GRAPH: Statement = {
-  name: 'store_graph',
-  text: `
+const STORE_GRAPH = sql('store_graph')`
 with s as (
   insert into tasker.template_step (template_id, idx, name, callable, parents, initial, max_attempts, retryable)
   select $1, ord - 1, name, callable, parents, initial, max_attempts, retryable
     from unnest($2::text[], $3::text[], $4::int[], $5::boolean[], $6::int[], $7::boolean[])
          with ordinality s (name, callable, parents, initial, max_attempts, retryable, ord))
 insert into tasker.template_edge (template_id, parent, child)
-select $1, parent, child from unnest($8::int[], $9::int[]) e (parent, child)`,
-};
+select $1, parent, child from unnest($8::int[], $9::int[]) e (parent, child)`;
 
 /** The static graph of a template: stored once a snapshot, not once a task. */
 export interface StoredGraph {
@@ -121,22 +111,17 @@ export interface TemplateRow {
   definition: string;
 }
 
-const TEMPLATES_BY_ID: Statement = {
-  name: 'templates_by_id',
-  text: `select ${TEMPLATE_COLUMNS} from tasker.template m join tasker.namespace n on n.id = m.namespace_id where m.id = any ($1::int[])`,
-};
+const TEMPLATES_BY_ID = sql('templates_by_id')`
+select ${TEMPLATE_COLUMNS} from tasker.template m join tasker.namespace n on n.id = m.namespace_id where m.id = any ($1::int[])`;
 
 /** Snapshots by their ids. */
 export async function templatesById(db: Db, ids: readonly number[]): Promise<TemplateRow[]> {
   return (await db.query<TemplateRow>(TEMPLATES_BY_ID, [`{${ids.join(',')}}`])).rows;
 }
 
-const NEWEST_TEMPLATE: Statement = {
-  name: 'newest_template',
-  text: `
+const NEWEST_TEMPLATE = sql('newest_template')`
 select ${TEMPLATE_COLUMNS} from tasker.template m join tasker.namespace n on n.id = m.namespace_id
- where n.name = $1 and m.name = $2 and m.version = $3 order by m.registered_at desc, m.id desc limit 1`,
-};
+ where n.name = $1 and m.name = $2 and m.version = $3 order by m.registered_at desc, m.id desc limit 1`;
 
 /** The snapshot that new tasks of a name and version get: the newest registration. */
 export async function newestTemplate(
@@ -148,15 +133,12 @@ export async function newestTemplate(
   return (await db.query<TemplateRow>(NEWEST_TEMPLATE, [namespace, name, version])).rows[0];
 }
 
-const NEWEST_DIGESTS: Statement = {
-  name: 'newest_digests',
-  text: `
+const NEWEST_DIGESTS = sql('newest_digests')`
 select distinct on (n.name, m.name, m.version) n.name namespace, m.name, m.version, m.digest
   from unnest($1::text[], $2::text[], $3::text[]) w (namespace, name, version)
   join tasker.namespace n on n.name = w.namespace
   join tasker.template m on m.namespace_id = n.id and m.name = w.name and m.version = w.version
- order by n.name, m.name, m.version, m.registered_at desc, m.id desc`,
-};
+ order by n.name, m.name, m.version, m.registered_at desc, m.id desc`;
 
 /** A version of a template. */
 export interface TemplateVersion {
@@ -175,14 +157,11 @@ export async function newestDigests(
   return (await db.query<TemplateVersion & { digest: string }>(NEWEST_DIGESTS, values)).rows;
 }
 
-const LIST_TEMPLATES: Statement = {
-  name: 'list_templates',
-  text: `
+const LIST_TEMPLATES = sql('list_templates')`
 select distinct on (n.name, m.name, m.version) n.name namespace, m.name, m.version, m.digest, m.definition ->> 'description' description,
        tasker.iso(m.registered_at) registered_at, jsonb_array_length(m.definition -> 'steps') steps
   from tasker.template m join tasker.namespace n on n.id = m.namespace_id
- order by n.name, m.name, m.version, m.registered_at desc, m.id desc`,
-};
+ order by n.name, m.name, m.version, m.registered_at desc, m.id desc`;
 
 /** One registered template. */
 export interface TemplateListRow {

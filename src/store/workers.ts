@@ -1,11 +1,9 @@
-import type { Db, Statement } from '../db/statement.ts';
+import type { Db } from '../db/statement.ts';
+import { sql } from './sql.ts';
 
-const REGISTER_WORKER: Statement = {
-  name: 'register_worker',
-  text: `
+const REGISTER_WORKER = sql('register_worker')`
 insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, lease_until)
-values ($1, $2, $3, $4::text[], $5::text[], $6, now() + $7 * interval '1 ms') returning id`,
-};
+values ($1, $2, $3, $4::text[], $5::text[], $6, now() + $7 * interval '1 ms') returning id`;
 
 /** What a worker says of itself. */
 export interface NewWorker {
@@ -32,10 +30,8 @@ export async function registerWorker(db: Db, worker: NewWorker): Promise<number>
   return rows[0]!.id;
 }
 
-const ANNOUNCE: Statement = {
-  name: 'announce_callables',
-  text: `update tasker.worker set namespaces = $2::text[], callables = $3::text[] where id = $1`,
-};
+const ANNOUNCE = sql('announce_callables')`
+update tasker.worker set namespaces = $2::text[], callables = $3::text[] where id = $1`;
 
 /** Says anew what a worker serves, after handlers were registered or reloaded. */
 export async function announceCallables(
@@ -47,15 +43,12 @@ export async function announceCallables(
   await db.query(ANNOUNCE, [id, namespaces, callables]);
 }
 
-const HEARTBEAT: Statement = {
-  name: 'heartbeat',
-  text: `
+const HEARTBEAT = sql('heartbeat')`
 with beat as (
   update tasker.worker set lease_until = now() + $2 * interval '1 ms' where id = any ($1::bigint[]) and state = 'alive' returning id)
 select (select coalesce(array_agg(id), '{}') from beat) alive,
        exists (select 1 from tasker.worker
-                where (state = 'alive' and lease_until < now() and id <> all ($1::bigint[])) or state = 'dead') lost`,
-};
+                where (state = 'alive' and lease_until < now() and id <> all ($1::bigint[])) or state = 'dead') lost`;
 
 /** Proves that incarnations of a worker live. Those not in `alive` were declared dead; `lost`: another's lease is over. */
 export async function heartbeat(
@@ -67,10 +60,8 @@ export async function heartbeat(
   return rows[0]!;
 }
 
-const STOP_WORKER: Statement = {
-  name: 'stop_worker',
-  text: `update tasker.worker set state = 'stopped', lease_until = now() where id = $1 and state = 'alive'`,
-};
+const STOP_WORKER = sql('stop_worker')`
+update tasker.worker set state = 'stopped', lease_until = now() where id = $1 and state = 'alive'`;
 
 /** A worker that holds nothing any more leaves. */
 export async function stopWorker(db: Db, id: number): Promise<void> {
@@ -78,14 +69,11 @@ export async function stopWorker(db: Db, id: number): Promise<void> {
 }
 
 /** Entries that stand for more than a name come first, and are few; the names after them may be thousands. */
-const ANNOUNCED_ELSEWHERE: Statement = {
-  name: 'announced_elsewhere',
-  text: `
+const ANNOUNCED_ELSEWHERE = sql('announced_elsewhere')`
 with others as (select callables from tasker.worker
   where id <> $1 and state = 'alive' and lease_until > now() and $2 = any (namespaces))
 select exists (select 1 from others where $3 = any (callables)) outright,
-       array(select distinct entry from others, unnest(callables[1:64]) entry where entry like '~/%') forms`,
-};
+       array(select distinct entry from others, unnest(callables[1:64]) entry where entry like '~/%') forms`;
 
 /** What a worker lacks, and which worker it is. */
 export interface Lacked {
@@ -102,13 +90,10 @@ export async function announcedElsewhere(db: Db, { workerId, namespace, entry }:
   return outright ? [entry, ...forms] : forms;
 }
 
-const LIST_WORKERS: Statement = {
-  name: 'list_workers',
-  text: `
+const LIST_WORKERS = sql('list_workers')`
 select id, name, host, pid, namespaces, callables, concurrency, state::text, tasker.iso(started_at) started_at,
        tasker.iso(lease_until) lease_until, state = 'alive' and lease_until > now() living
-  from tasker.worker where state in ('alive', 'dead') order by id`,
-};
+  from tasker.worker where state in ('alive', 'dead') order by id`;
 
 /** A worker as the table has it. */
 export interface WorkerRow {
@@ -130,15 +115,12 @@ export async function listWorkers(db: Db): Promise<WorkerRow[]> {
   return (await db.query<WorkerRow>(LIST_WORKERS)).rows;
 }
 
-const FORGET_WORKERS: Statement = {
-  name: 'forget_workers',
-  text: `
+const FORGET_WORKERS = sql('forget_workers')`
 with gone as (
   delete from tasker.worker where id = any (array(
     select id from tasker.worker where state in ('buried', 'stopped') and lease_until < now() - interval '1 day'
      order by lease_until limit 1000 for update skip locked)) returning id, name, host)
-insert into tasker.past_worker (id, name, host) select id, name, host from gone`,
-};
+insert into tasker.past_worker (id, name, host) select id, name, host from gone`;
 
 /** Of workers that are gone for longer than a day only what history shows of them is kept; a thousand at a time. */
 export async function forgetWorkers(db: Db): Promise<void> {

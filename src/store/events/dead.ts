@@ -1,9 +1,8 @@
-import type { Db, Statement } from '../../db/statement.ts';
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
 import { EVENT_COLUMNS, EVENT_NAMES, type EventRow } from './rows.ts';
 
-const LIST_DEAD: Statement = {
-  name: 'list_event_deaths',
-  text: `
+const LIST_DEAD = sql('list_event_deaths')`
 with page as materialized (
   select d.*, g.name group_name from tasker.event_dead d join tasker.event_group g on g.id = d.group_id
    where ($1::text is null or g.name = $1) and ($2::bigint is null or d.id = $2)
@@ -11,8 +10,7 @@ with page as materialized (
 select d.group_name, d.attempts attempts_made, d.error, tasker.iso(d.died_at) died_at, ${EVENT_COLUMNS}
   from page d cross join lateral (select * from tasker.domain_event x where x.id = d.id offset 0) e
   ${EVENT_NAMES}
- order by d.died_at desc, d.id desc`,
-};
+ order by d.died_at desc, d.id desc`;
 
 /** A delivery that was given up. */
 export interface DeadRow extends EventRow {
@@ -30,22 +28,17 @@ export async function listDead(
   return (await db.query<DeadRow>(LIST_DEAD, [group, id, limit])).rows;
 }
 
-const DISCARD: Statement = {
-  name: 'discard_event_deaths',
-  text: `delete from tasker.event_dead where group_id = $1 and ($2::bigint is null or id = $2) returning 1`,
-};
+const DISCARD = sql('discard_event_deaths')`
+delete from tasker.event_dead where group_id = $1 and ($2::bigint is null or id = $2) returning 1`;
 
 /** Forgets deliveries that were given up, one or all of a group; answers how many. */
 export async function discardDead(db: Db, groupId: number, id: number | null): Promise<number> {
   return (await db.query(DISCARD, [groupId, id])).rows.length;
 }
 
-const FORGET_REVIVED: Statement = {
-  name: 'forget_revived_event_deaths',
-  text: `
+const FORGET_REVIVED = sql('forget_revived_event_deaths')`
 delete from tasker.event_dead d where d.group_id = $1 and exists (
-  select 1 from tasker.event_retry r where r.group_id = d.group_id and r.task_uuid = d.task_uuid and r.id = d.id offset 0)`,
-};
+  select 1 from tasker.event_retry r where r.group_id = d.group_id and r.task_uuid = d.task_uuid and r.id = d.id offset 0)`;
 
 /** Forgets that deliveries of a group were given up which are to be made again. */
 export async function forgetRevived(db: Db, groupId: number): Promise<void> {

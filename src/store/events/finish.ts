@@ -1,4 +1,5 @@
-import type { Db, Statement } from '../../db/statement.ts';
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
 
 /** What comes of a delivery, as the statement takes it. */
 const KIND = { behind: 0, after: 1, held: 2, dead: 3 } as const;
@@ -6,23 +7,18 @@ const KIND = { behind: 0, after: 1, held: 2, dead: 3 } as const;
 // Whoever ends the delivery before one that is parked locks it too, and looks only afterwards for what is next: so either
 // this waits and finds it gone, or the other waits and finds what was put behind it. The position is locked first, as by
 // whoever removes the group: neither waits for the other for ever.
-const LOCK_EARLIER: Statement = {
-  name: 'lock_earlier_deliveries',
-  text: `
+const LOCK_EARLIER = sql('lock_earlier_deliveries')`
 select count(*)
   from (select group_id from tasker.event_cursor where group_id = $1 and part = $4 and hold = $5 for update) c
   cross join (select task_uuid, min(id) id from unnest($2::uuid[], $3::bigint[]) d (task_uuid, id) group by 1 order by 1) d
   cross join lateral (
     select 1 from tasker.event_retry x
-     where x.group_id = c.group_id and x.task_uuid = d.task_uuid and x.id < d.id order by x.id desc limit 1 for update) r`,
-};
+     where x.group_id = c.group_id and x.task_uuid = d.task_uuid and x.id < d.id order by x.id desc limit 1 for update) r`;
 
 // A group that was removed, or a part that another process has taken over, changes nothing; nor does one that was let go
 // already, under this fence. What was set aside by the same before, whose answer was lost, may be over by now: it is not set
 // aside anew. Of a task only the first is due.
-const FINISH_PART: Statement = {
-  name: 'finish_event_part',
-  text: `
+const FINISH_PART = sql('finish_event_part')`
 with c as materialized (
   select part, holder, chunk, done from tasker.event_cursor where group_id = $1 and part = $2 and hold = $3 for update),
 d as materialized (
@@ -46,8 +42,7 @@ moved as (
   update tasker.event_cursor set chunk = $10::bigint, done = $11::int,
          holder = case when $12::float8 is not null then holder end, held_until = now() + $12::float8 * interval '1 ms'
    where group_id = $1 and part = any (array(select part from c where holder is not null)))
-select 1 from c`,
-};
+select 1 from c`;
 
 /** A delivery that goes on beside the cursor, or nowhere. */
 export interface SetAside {

@@ -1,4 +1,5 @@
-import type { Db, Statement } from '../../db/statement.ts';
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
 import { MEMBER_LIFE } from './members.ts';
 
 /** Parts that the log is cut into; all events of a task are in one. */
@@ -13,22 +14,16 @@ export interface NewEventGroup {
 }
 
 // One that is there already is locked as it is.
-const CREATE_GROUP: Statement = {
-  name: 'create_event_group',
-  text: `
+const CREATE_GROUP = sql('create_event_group')`
 insert into tasker.event_group as g (name, patterns, matching) values ($1, $2::text[], $3)
 on conflict (name) do update set seen_at = g.seen_at
-returning id`,
-};
+returning id`;
 
-const CREATE_CURSORS: Statement = {
-  name: 'create_event_cursors',
-  text: `
+const CREATE_CURSORS = sql('create_event_cursors')`
 insert into tasker.event_cursor (group_id, part, chunk)
 select $1, part, case when $2 then 0 else h.chunk + 1 end
   from generate_series(0, ${EVENT_PARTS - 1}) part cross join tasker.event_head h
-on conflict (group_id, part) do nothing`,
-};
+on conflict (group_id, part) do nothing`;
 
 /** Makes a group that gets what has no place yet, or all that is kept. Two at once make one. */
 export async function createGroup(
@@ -40,10 +35,7 @@ export async function createGroup(
   return rows[0]!.id;
 }
 
-const FIND_GROUP: Statement = {
-  name: 'find_event_group',
-  text: `select id from tasker.event_group where name = $1 for key share`,
-};
+const FIND_GROUP = sql('find_event_group')`select id from tasker.event_group where name = $1 for key share`;
 
 /** The id of a group, which stays until the transaction ends. Undefined: there is none of this name. */
 export async function findGroup(db: Db, name: string): Promise<number | undefined> {
@@ -51,9 +43,7 @@ export async function findGroup(db: Db, name: string): Promise<number | undefine
 }
 
 // What waits is counted by the running totals of lists, however much it is.
-const LIST_GROUPS: Statement = {
-  name: 'list_event_groups',
-  text: `
+const LIST_GROUPS = sql('list_event_groups')`
 with fresh as materialized (
   select count(*) n, min(fired_at) since from (
     select x.fired_at from tasker.domain_event x where x.id > (select last_id from tasker.event_head)
@@ -77,8 +67,7 @@ select g.name, g.patterns, tasker.iso(g.created_at) created_at, tasker.iso(g.see
     select count(*)::int members, count(distinct x.matching) > 1 differ from tasker.event_group_member x
      where x.group_id = g.id and not x.has_left and x.seen_at > now() - ${MEMBER_LIFE}) m
  where $1::text is null or g.name = $1
- order by g.name`,
-};
+ order by g.name`;
 
 /** A group, and how it stands. */
 export interface GroupRow {
@@ -103,18 +92,15 @@ export async function listGroups(db: Db, name: string | null): Promise<GroupRow[
   return (await db.query<GroupRow>(LIST_GROUPS, [name])).rows;
 }
 
-const LOCK_GROUP: Statement = {
-  name: 'lock_event_group',
-  text: `select id from tasker.event_group where name = $1 for update`,
-};
+const LOCK_GROUP = sql('lock_event_group')`select id from tasker.event_group where name = $1 for update`;
 
 // In the order in which everybody locks them: whoever works for the group right now ends first, and finds nothing next time.
-const REMOVALS: readonly Statement[] = [
-  { name: 'remove_event_cursors', text: `delete from tasker.event_cursor where group_id = $1` },
-  { name: 'remove_event_retries', text: `delete from tasker.event_retry where group_id = $1` },
-  { name: 'remove_event_deaths', text: `delete from tasker.event_dead where group_id = $1` },
-  { name: 'remove_event_members', text: `delete from tasker.event_group_member where group_id = $1` },
-  { name: 'remove_event_group', text: `delete from tasker.event_group where id = $1` },
+const REMOVALS = [
+  sql('remove_event_cursors')`delete from tasker.event_cursor where group_id = $1`,
+  sql('remove_event_retries')`delete from tasker.event_retry where group_id = $1`,
+  sql('remove_event_deaths')`delete from tasker.event_dead where group_id = $1`,
+  sql('remove_event_members')`delete from tasker.event_group_member where group_id = $1`,
+  sql('remove_event_group')`delete from tasker.event_group where id = $1`,
 ];
 
 /** Removes a group with all that waits for it. False: there is none of this name. */

@@ -1,11 +1,9 @@
-import type { Db, Statement } from '../../db/statement.ts';
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
 
-const EXTEND_PARTS: Statement = {
-  name: 'extend_event_parts',
-  text: `
+const EXTEND_PARTS = sql('extend_event_parts')`
 update tasker.event_cursor set held_until = now() + $3 * interval '1 ms' where group_id = $1 and holder = $2
-returning part`,
-};
+returning part`;
 
 // By what the process holds, never by all that waits for the group: hence the sum, which no index serves. Locked in the order
 // in which those lock them that end some of these at the same time.
@@ -13,13 +11,11 @@ const HELD = `
 with held as materialized (
   select 1 from tasker.event_retry where group_id + 0 = $1 and holder = $2 order by task_uuid, id for update)`;
 
-const EXTEND_RETRIES: Statement = {
-  name: 'extend_event_retries',
-  text: `${HELD}
+const EXTEND_RETRIES = sql('extend_event_retries')`
+${HELD}
 update tasker.event_retry set due_at = now() + $3 * interval '1 ms'
  where group_id + 0 = $1 and holder = $2 and (select count(*) from held) > 0
-returning id`,
-};
+returning id`;
 
 /** What a process holds of a group. */
 export interface Holds {
@@ -46,33 +42,25 @@ export async function extendHolds(
   return { parts: parts.rows.map(({ part }) => part), events: retries.rows.map(({ id }) => id) };
 }
 
-const RELEASE_PARTS: Statement = {
-  name: 'release_event_parts',
-  text: `
-update tasker.event_cursor set holder = null, hold = null, held_until = null where group_id = $1 and holder = $2`,
-};
+const RELEASE_PARTS = sql('release_event_parts')`
+update tasker.event_cursor set holder = null, hold = null, held_until = null where group_id = $1 and holder = $2`;
 
-const RELEASE_RETRIES: Statement = {
-  name: 'release_event_retries',
-  text: `${HELD}
+const RELEASE_RETRIES = sql('release_event_retries')`
+${HELD}
 update tasker.event_retry set holder = null, due_at = now()
- where group_id + 0 = $1 and holder = $2 and (select count(*) from held) > 0`,
-};
+ where group_id + 0 = $1 and holder = $2 and (select count(*) from held) > 0`;
 
 /** Lets go of all that is held: it waits where it was. */
 export async function releaseHolds(db: Db, { groupId, holder }: Holds): Promise<void> {
   await Promise.all([RELEASE_PARTS, RELEASE_RETRIES].map((statement) => db.query(statement, [groupId, holder])));
 }
 
-const NEXT_RETRY: Statement = {
-  name: 'next_event_retry',
-  text: `
+const NEXT_RETRY = sql('next_event_retry')`
 select greatest(0, extract(epoch from r.due_at - now()) * 1000)::float8 ms
   from tasker.event_retry r
  where -r.group_id = -$1::int and r.due_at < 'infinity' and not exists (
    select 1 from tasker.event_retry x where x.group_id = r.group_id and x.task_uuid = r.task_uuid and x.id < r.id)
- order by r.due_at limit 1`,
-};
+ order by r.due_at limit 1`;
 
 /** Milliseconds until a delivery is due; null: none waits. */
 export async function nextRetryMs(db: Db, groupId: number): Promise<number | null> {

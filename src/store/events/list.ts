@@ -1,4 +1,5 @@
-import type { Db, Statement } from '../../db/statement.ts';
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
 import { EVENT_COLUMNS, EVENT_NAMES, type EventRow } from './rows.ts';
 
 const FILTER = `
@@ -6,26 +7,20 @@ const FILTER = `
        and ($3::timestamptz is null or x.fired_at < $3) and x.id >= $4::bigint and x.id < $5::bigint`;
 
 // From the newest on, by the key, until there are enough.
-const LIST_EVENTS: Statement = {
-  name: 'list_events',
-  text: `
+const LIST_EVENTS = sql('list_events')`
 with page as materialized (
   select x.* from tasker.domain_event x
    where ${FILTER}
    order by x.id desc limit $6)
-select ${EVENT_COLUMNS} from page e ${EVENT_NAMES} order by e.id desc`,
-};
+select ${EVENT_COLUMNS} from page e ${EVENT_NAMES} order by e.id desc`;
 
 // First all of the task's: in the order of the key they would be looked for among all others.
-const LIST_EVENTS_OF_TASK: Statement = {
-  name: 'list_events_of_task',
-  text: `
+const LIST_EVENTS_OF_TASK = sql('list_events_of_task')`
 with mine as materialized (
   select x.* from tasker.domain_event x where x.task_uuid = $7 and ${FILTER}),
 page as materialized (
   select * from mine order by id desc limit $6)
-select ${EVENT_COLUMNS} from page e ${EVENT_NAMES} order by e.id desc`,
-};
+select ${EVENT_COLUMNS} from page e ${EVENT_NAMES} order by e.id desc`;
 
 /** Which events to list. */
 export interface EventListFilter {
@@ -51,18 +46,15 @@ export async function listEvents(db: Db, filter: EventListFilter): Promise<Event
 }
 
 // Without an order, which would have it look through the table by the key.
-const GET_EVENT: Statement = {
-  name: 'get_event',
-  text: `
-select ${EVENT_COLUMNS} from tasker.domain_event e ${EVENT_NAMES} where e.event_id = $1`,
-};
+const GET_EVENT = sql('get_event')`
+select ${EVENT_COLUMNS} from tasker.domain_event e ${EVENT_NAMES} where e.event_id = $1`;
 
 /** One event by its own id. */
 export async function getEvent(db: Db, eventId: string): Promise<EventRow | undefined> {
   return (await db.query<EventRow>(GET_EVENT, [eventId])).rows[0];
 }
 
-const HEAD: Statement = { name: 'event_head', text: `select chunk from tasker.event_head` };
+const HEAD = sql('event_head')`select chunk from tasker.event_head`;
 
 /** The number of the list that was written last. */
 export async function headOfEvents(db: Db): Promise<number> {
@@ -74,9 +66,7 @@ const MOST_CHUNKS = 64;
 
 // By the lists, in the order in which they were written: whoever goes on behind a place has missed nothing before it. Where
 // a part has more lists than are looked into, the others are not followed beyond those either.
-const EVENTS_AFTER: Statement = {
-  name: 'events_after',
-  text: `
+const EVENTS_AFTER = sql('events_after')`
 with k as materialized (
   select k.* from generate_series(0, 15) p (part) cross join lateral (
     select x.part, x.chunk, x.size, row_number() over (order by x.chunk) n
@@ -107,8 +97,7 @@ select far.*, x.* from far left join lateral (
   select g.chunk, ${EVENT_COLUMNS}
     from given g cross join lateral (select * from tasker.domain_event x where x.id = g.id offset 0) e
     ${EVENT_NAMES}) x on true
- order by x.chunk, x.id`,
-};
+ order by x.chunk, x.id`;
 
 /** A place in the log as a whole: an event of a list, in the order of ids. All lists before it are behind it. */
 export interface LogPlace {

@@ -1,8 +1,7 @@
-import type { Db, Statement } from '../../db/statement.ts';
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
 
-const LOOK: Statement = {
-  name: 'look_into_events',
-  text: `
+const LOOK = sql('look_into_events')`
 select g.id, (select max(e.id) from tasker.domain_event e) > (select h.last_id from tasker.event_head h)
           or exists (select 1 from tasker.event_gap) unplaced,
        exists (
@@ -13,8 +12,7 @@ select g.id, (select max(e.id) from tasker.domain_event e) > (select h.last_id f
           from tasker.event_retry r
          where -r.group_id = -g.id and r.due_at < 'infinity'
          order by r.due_at limit 1) due_ms
-  from tasker.event_group g where g.id = any ($1::int[])`,
-};
+  from tasker.event_group g where g.id = any ($1::int[])`;
 
 /** What there is to do for a group. */
 export interface GroupLook {

@@ -1,4 +1,5 @@
-import type { Db, Statement } from '../../db/statement.ts';
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
 
 /** Who was not seen for longer works for the group no more. Each says so every minute, see `GroupMember`. */
 export const MEMBER_LIFE = `interval '3 minutes'`;
@@ -20,30 +21,24 @@ export interface MemberWishes {
 }
 
 // Weaker than `for update`: whoever replays to the group keeps its key meanwhile, and that may take long.
-const LOCK_NAMED_GROUP: Statement = {
-  name: 'lock_named_event_group',
-  text: `select id from tasker.event_group where name = $1 for no key update`,
-};
+const LOCK_NAMED_GROUP = sql('lock_named_event_group')`
+select id from tasker.event_group where name = $1 for no key update`;
 
 /** Locks a group against other members, by its name. Undefined: there is none. */
 export async function lockNamedGroup(db: Db, name: string): Promise<number | undefined> {
   return (await db.query<{ id: number }>(LOCK_NAMED_GROUP, [name])).rows[0]?.id;
 }
 
-const LOCK_GROUP_TO_LEAVE: Statement = {
-  name: 'lock_event_group_to_leave',
-  text: `select id from tasker.event_group where id = $1 for no key update`,
-};
+const LOCK_GROUP_TO_LEAVE = sql('lock_event_group_to_leave')`
+select id from tasker.event_group where id = $1 for no key update`;
 
 /** Locks a group against other members. False: there is none. */
 export async function lockGroupToLeave(db: Db, groupId: number): Promise<boolean> {
   return (await db.query(LOCK_GROUP_TO_LEAVE, [groupId])).rows.length > 0;
 }
 
-const LOCK_FREE_GROUP: Statement = {
-  name: 'lock_free_event_group',
-  text: `select id from tasker.event_group where id = $1 for no key update skip locked`,
-};
+const LOCK_FREE_GROUP = sql('lock_free_event_group')`
+select id from tasker.event_group where id = $1 for no key update skip locked`;
 
 /** The same, without waiting. False: somebody else has it locked, or there is none. */
 export async function lockFreeGroup(db: Db, groupId: number): Promise<boolean> {
@@ -51,52 +46,36 @@ export async function lockFreeGroup(db: Db, groupId: number): Promise<boolean> {
 }
 
 // The database was away, or all processes: who comes back first must not decide for those that are not back yet.
-const FORGIVE_MEMBERS: Statement = {
-  name: 'forgive_event_members',
-  text: `
+const FORGIVE_MEMBERS = sql('forgive_event_members')`
 update tasker.event_group_member set seen_at = now()
- where group_id = $1 and not has_left and (select seen_at from tasker.event_group where id = $1) < now() - ${SILENCE}`,
-};
+ where group_id = $1 and not has_left and (select seen_at from tasker.event_group where id = $1) < now() - ${SILENCE}`;
 
-const KEEP_MEMBER: Statement = {
-  name: 'keep_event_member',
-  text: `
+const KEEP_MEMBER = sql('keep_event_member')`
 insert into tasker.event_group_member (group_id, member, patterns, matching) values ($1, $2, $3::text[], $4)
 on conflict (group_id, member)
-do update set patterns = excluded.patterns, matching = excluded.matching, seen_at = excluded.seen_at, has_left = false`,
-};
+do update set patterns = excluded.patterns, matching = excluded.matching, seen_at = excluded.seen_at, has_left = false`;
 
-const DROP_MEMBERS: Statement = {
-  name: 'drop_event_members',
-  text: `delete from tasker.event_group_member where group_id = $1 and seen_at < now() - ${MEMBER_LIFE}`,
-};
+const DROP_MEMBERS = sql('drop_event_members')`
+delete from tasker.event_group_member where group_id = $1 and seen_at < now() - ${MEMBER_LIFE}`;
 
 // While others work for the group: they would pass what only this one asks for, until it is back.
-const LEAVE_GROUP: Statement = {
-  name: 'leave_event_group',
-  text: `
+const LEAVE_GROUP = sql('leave_event_group')`
 update tasker.event_group_member m set has_left = true, seen_at = now() - ${MEMBER_LIFE} + ${AFTER_LEAVE}
  where group_id = $1 and member = $2 and exists (
    select 1 from tasker.event_group_member x
-    where x.group_id = $1 and x.member <> $2 and not x.has_left and x.seen_at > now() - ${MEMBER_LIFE})`,
-};
+    where x.group_id = $1 and x.member <> $2 and not x.has_left and x.seen_at > now() - ${MEMBER_LIFE})`;
 
-const DROP_MEMBER: Statement = {
-  name: 'drop_event_member',
-  text: `delete from tasker.event_group_member where group_id = $1 and member = $2 and not has_left`,
-};
+const DROP_MEMBER = sql('drop_event_member')`
+delete from tasker.event_group_member where group_id = $1 and member = $2 and not has_left`;
 
 // A group that nobody works for gets what was last asked for.
-const UNITE_MEMBERS: Statement = {
-  name: 'unite_event_members',
-  text: `
+const UNITE_MEMBERS = sql('unite_event_members')`
 update tasker.event_group g set seen_at = now(),
        patterns = array(select distinct p from tasker.event_group_member m cross join unnest(m.patterns) p
                          where m.group_id = g.id order by p),
        matching = (select string_agg(distinct m.matching, '|' order by m.matching)
                      from tasker.event_group_member m where m.group_id = g.id)
- where g.id = $1 and exists (select 1 from tasker.event_group_member m where m.group_id = g.id and not m.has_left)`,
-};
+ where g.id = $1 and exists (select 1 from tasker.event_group_member m where m.group_id = g.id and not m.has_left)`;
 
 /** Says what a process asks of a group, and that it works for it; the group gets what all of them ask. After a lock on the group. */
 export async function keepMember(db: Db, { groupId, member, patterns, matching }: MemberWishes): Promise<void> {

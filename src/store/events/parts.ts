@@ -1,19 +1,17 @@
-import type { Db, Statement } from '../../db/statement.ts';
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
 import { EVENT_COLUMNS, EVENT_NAMES, type EventRow } from './rows.ts';
 
 // By its key, not by its place: the row that was locked may be newer than the snapshot. The part that is furthest behind
 // comes first.
-const HOLD_PART: Statement = {
-  name: 'hold_event_part',
-  text: `
+const HOLD_PART = sql('hold_event_part')`
 with free as materialized (
   select c.part from tasker.event_cursor c
    where c.group_id = $1 and (c.held_until is null or c.held_until < now())
      and exists (select 1 from tasker.event_chunk k where k.part = c.part and k.chunk >= c.chunk)
    order by c.chunk limit 1 for update skip locked)
 update tasker.event_cursor c set holder = $2, hold = $3, held_until = now() + $4 * interval '1 ms'
- where c.group_id = $1 and c.part = any (array(select part from free))`,
-};
+ where c.group_id = $1 and c.part = any (array(select part from free))`;
 
 /** Who takes a part, and for how long. */
 export interface PartHold {
@@ -35,9 +33,7 @@ const MOST_CHUNKS = 256;
 
 // Names are matched for many more than are given out, so that a group of rare events gets through the log; their contents
 // are read for those that are given out only. A size of what stands beside the table is known without reading it.
-const READ_PART: Statement = {
-  name: 'read_event_part',
-  text: `
+const READ_PART = sql('read_event_part')`
 with c as materialized (
   select c.part, c.chunk, c.done, g.matching
     from tasker.event_cursor c join tasker.event_group g on g.id = c.group_id
@@ -74,8 +70,7 @@ select c.part, far.chunk far_chunk, far.size far_size, far.done far_done,
                     where r.group_id = $1 and r.task_uuid = e.task_uuid and r.id < e.id) parked, ${EVENT_COLUMNS}
       from given g cross join lateral (select * from tasker.domain_event x where x.id = g.id offset 0) e
       ${EVENT_NAMES}) x on true
- order by x.chunk, x.done`,
-};
+ order by x.chunk, x.done`;
 
 /** What one answer may bring. */
 export interface PartLimits {

@@ -1,14 +1,12 @@
-import type { Db, Statement } from '../../db/statement.ts';
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
 
 /** With a group's id: held by whoever ends deliveries of the group, and alone by whoever puts others behind them. */
 export const ENDS_LOCK = 7_303_014;
 /** With a group's id: held by whoever delivers again what was given up or passed, or forgets it. */
 const ACTS_LOCK = 7_303_015;
 
-const LOCK_ACTS: Statement = {
-  name: 'lock_event_acts',
-  text: `select pg_advisory_xact_lock(${ACTS_LOCK}, $1)`,
-};
+const LOCK_ACTS = sql('lock_event_acts')`select pg_advisory_xact_lock(${ACTS_LOCK}, $1)`;
 
 /**
  * Waits until nobody else delivers again what a group was done with: two that come to the same deliveries from two sides
@@ -29,14 +27,11 @@ again as (
     from (select task_uuid, id, lag(id) over (partition by task_uuid order by id) before from ${chosen}) c
   on conflict (group_id, task_uuid, id) do nothing returning 1)`;
 
-const REDELIVER: Statement = {
-  name: 'redeliver_events',
-  text: `
+const REDELIVER = sql('redeliver_events')`
 with chosen as (
   delete from tasker.event_dead where group_id = $1 and ($2::bigint is null or id = $2) returning task_uuid, id),
 ${insertAgain('chosen')}
-select count(*)::int n from again`,
-};
+select count(*)::int n from again`;
 
 /** Deliveries that were given up are due again, one or all of a group; answers how many. */
 export async function redeliverEvents(db: Db, groupId: number, id: number | null): Promise<number> {
@@ -60,20 +55,15 @@ chosen as materialized (
          and ($6::text is null or x.name ~ $6) offset 0) e
    where e.name ~ (select matching from tasker.event_group where id = $1))`;
 
-const REPLAY: Statement = {
-  name: 'replay_events',
-  text: `${CHOSEN},
+const REPLAY = sql('replay_events')`
+${CHOSEN},
 dead as (
   delete from tasker.event_dead where group_id = $1 and id = any (array(select id from chosen))),
 ${insertAgain('chosen')}
-select count(*)::int n from again`,
-};
+select count(*)::int n from again`;
 
-const COUNT_REPLAY: Statement = {
-  name: 'count_replayed_events',
-  text: `${CHOSEN}
-select count(*)::int n from chosen`,
-};
+const COUNT_REPLAY = sql('count_replayed_events')`${CHOSEN}
+select count(*)::int n from chosen`;
 
 /** Which events to deliver again. */
 export interface ReplayFilter {
@@ -105,19 +95,13 @@ export async function countReplay(db: Db, of: GroupPart, filter: ReplayFilter): 
   return (await db.query<{ n: number }>(COUNT_REPLAY, replayValues(of, filter))).rows[0]!.n;
 }
 
-const LOCK_ENDS: Statement = {
-  name: 'lock_event_ends',
-  text: `select pg_advisory_xact_lock(${ENDS_LOCK}, $1)`,
-};
+const LOCK_ENDS = sql('lock_event_ends')`select pg_advisory_xact_lock(${ENDS_LOCK}, $1)`;
 
-const PROMOTE: Statement = {
-  name: 'promote_event_retries',
-  text: `
+const PROMOTE = sql('promote_event_retries')`
 update tasker.event_retry r set due_at = now()
  where -r.group_id = -$1::int and r.due_at = 'infinity' and not exists (
    select 1 from tasker.event_retry x
-    where x.group_id = r.group_id and x.task_uuid = r.task_uuid and x.id < r.id offset 0)`,
-};
+    where x.group_id = r.group_id and x.task_uuid = r.task_uuid and x.id < r.id offset 0)`;
 
 /**
  * Makes due what is first of its task, in the transaction that put it there: the delivery before it may have ended at the

@@ -1,9 +1,8 @@
-import type { Db, Statement } from '../../db/statement.ts';
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
 
-const FORGET_DEAD: Statement = {
-  name: 'forget_event_deaths',
-  text: `delete from tasker.event_dead where died_at < now() - $1 * interval '1 ms'`,
-};
+const FORGET_DEAD = sql('forget_event_deaths')`
+delete from tasker.event_dead where died_at < now() - $1 * interval '1 ms'`;
 
 /** Forgets deliveries that were given up long ago. */
 export async function forgetDead(db: Db, retentionMs: number): Promise<void> {
@@ -12,9 +11,7 @@ export async function forgetDead(db: Db, retentionMs: number): Promise<void> {
 
 // What a group has not got past stays, and what it is still to get again or could not get. Of a list that is not wholly
 // forgotten, the rest is kept.
-const FORGET_EVENTS: Statement = {
-  name: 'forget_events',
-  text: `
+const FORGET_EVENTS = sql('forget_events')`
 with look as materialized (
   select k.chunk, k.made_at from tasker.event_chunk k
    where k.part = $1 and k.chunk > $2
@@ -40,8 +37,7 @@ shrunk as (
   update tasker.event_chunk k set ids = s.ids, size = cardinality(s.ids)
     from (select tid, array_agg(id order by id) ids from e where kept group by tid) s
    where k.ctid = s.tid and k.size > cardinality(s.ids))
-select (select count(*) from gone)::int events, max(chunk) far from old`,
-};
+select (select count(*) from gone)::int events, max(chunk) far from old`;
 
 /**
  * Forgets old events of a part that every group is past, those of `limit` lists behind `after`. `far`: the last list that
@@ -60,10 +56,7 @@ export async function forgetEvents(
   return rows[0]!;
 }
 
-const LOCK_GROUPS: Statement = {
-  name: 'lock_event_groups',
-  text: `select id from tasker.event_group order by id for update`,
-};
+const LOCK_GROUPS = sql('lock_event_groups')`select id from tasker.event_group order by id for update`;
 
 /** No group is given anything to deliver again until the transaction ends. */
 export async function lockGroups(db: Db): Promise<void> {

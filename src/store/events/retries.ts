@@ -1,4 +1,5 @@
-import type { Db, Statement } from '../../db/statement.ts';
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
 import { ENDS_LOCK } from './replay.ts';
 import { EVENT_COLUMNS, EVENT_NAMES, type EventRow } from './rows.ts';
 
@@ -8,9 +9,7 @@ const FOR_OTHERS = `interval '1500 milliseconds'`;
 // Rows are looked up one by one and updated by ctid, as all that begins with a list; a holder is compared in a way that no
 // index serves, or the planner would come by that. What is held is due again when the hold ends, so what is due tells all. An earlier one may have come by a replay.
 // What only other processes can handle is left to them while it has not been due for long.
-const HOLD_RETRIES: Statement = {
-  name: 'hold_event_retries',
-  text: `
+const HOLD_RETRIES = sql('hold_event_retries')`
 with due as materialized (
   select r.task_uuid, r.id, r.due_at from tasker.event_retry r
    where -r.group_id = -$1::int and r.due_at <= now() and not exists (
@@ -38,8 +37,7 @@ select held.id held_id, held.task_uuid held_task, held.attempts attempts_before,
        e.name ~ (select g.matching from tasker.event_group g where g.id = $1) wanted, ${EVENT_COLUMNS}
   from held left join lateral (select * from tasker.domain_event x where x.id = held.id offset 0) e on true
   ${EVENT_NAMES}
- order by held.id`,
-};
+ order by held.id`;
 
 /** An event to deliver again. */
 export interface RetryRow extends EventRow {
@@ -90,20 +88,15 @@ export async function holdRetries(db: Db, hold: RetryHold): Promise<HeldRetries>
 }
 
 // The shared lock is waited for by whoever puts something behind a delivery, see promoteRetries.
-const LOCK_RETRIES: Statement = {
-  name: 'lock_event_retries',
-  text: `
+const LOCK_RETRIES = sql('lock_event_retries')`
 select count(*), pg_advisory_xact_lock_shared(${ENDS_LOCK}, $1)
   from (select * from unnest($2::uuid[], $3::bigint[]) d (task_uuid, id) order by 1, 2) d
   cross join lateral (
     select 1 from tasker.event_retry x
-     where x.group_id = $1 and x.task_uuid = d.task_uuid and x.id = d.id limit 1 for update) r`,
-};
+     where x.group_id = $1 and x.task_uuid = d.task_uuid and x.id = d.id limit 1 for update) r`;
 
 // After the lock in a snapshot of its own: what was put behind one of these meanwhile is seen, and becomes due.
-const FINISH_RETRIES: Statement = {
-  name: 'finish_event_retries',
-  text: `
+const FINISH_RETRIES = sql('finish_event_retries')`
 with d as materialized (
   select d.*, r.tid
     from unnest($3::uuid[], $4::bigint[], $5::smallint[], $6::int[], $7::float8[], $8::text[])
@@ -130,8 +123,7 @@ next as (
            where d.kind <> 1 and n.due_at = 'infinity') n
    where r.ctid = n.tid
   returning 1)
-select (select count(*) from d)::int finished, (select count(*) from next)::int next`,
-};
+select (select count(*) from d)::int finished, (select count(*) from next)::int next`;
 
 /** What became of a delivery that was taken. */
 export interface RetryEnd {

@@ -1,21 +1,17 @@
-import type { Db, Statement } from '../../db/statement.ts';
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
 
 /** An advisory lock that nothing else takes. */
 const LOCK_ID = 7_303_014_004;
 
 // A statement of its own: the next one must see what the holder before committed. And not a row's lock: that would give the
 // transaction its id now, and a gap's `since` must be an id that was given after the snapshot in which the gap was seen.
-const LOCK_SEQUENCE: Statement = {
-  name: 'lock_event_sequence',
-  text: `select pg_advisory_xact_lock(${LOCK_ID})`,
-};
+const LOCK_SEQUENCE = sql('lock_event_sequence')`select pg_advisory_xact_lock(${LOCK_ID})`;
 
 // What appears in gaps comes before what is new: of a task, the event with the lower id was committed first, and is seen
 // whenever the other one is. Whoever took an id from the sequence had a transaction id by then, and so one below that of
 // this transaction, which is given here, after the snapshot: once the oldest that runs is not below it, all of them are over.
-const SEQUENCE_EVENTS: Statement = {
-  name: 'sequence_events',
-  text: `
+const SEQUENCE_EVENTS = sql('sequence_events')`
 with h as materialized (
   select last_id, chunk from tasker.event_head),
 late as materialized (
@@ -49,8 +45,7 @@ opened as (
 moved as (
   update tasker.event_head set chunk = h.chunk + 1, last_id = coalesce((select max(id) from fresh), h.last_id)
     from h where exists (select 1 from late) or exists (select 1 from fresh))
-select (select count(*) from late)::int late, (select count(*) from fresh)::int fresh`,
-};
+select (select count(*) from late)::int late, (select count(*) from fresh)::int fresh`;
 
 /** Waits until nobody else gives events their places. The first statement of the transaction. */
 export async function lockSequence(db: Db): Promise<void> {

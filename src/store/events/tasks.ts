@@ -1,12 +1,10 @@
-import type { Db, Statement } from '../../db/statement.ts';
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
 
-const EVENT_TASKS: Statement = {
-  name: 'event_tasks',
-  text: `
+const EVENT_TASKS = sql('event_tasks')`
 select t.task_uuid, t.template_id, t.rank, t.context, t.correlation_id, t.parent_correlation_id, t.initiator, t.source_system,
        t.reason, t.tags, t.done_at is not null and t.state = 'complete' complete, tasker.iso(t.created_at) created_at
-  from tasker.task t where t.task_uuid = any ($1::uuid[])`,
-};
+  from tasker.task t where t.task_uuid = any ($1::uuid[])`;
 
 /** What an event tells of its task. */
 export interface EventTaskRow {

@@ -1,4 +1,5 @@
-import type { Db, Statement } from '../../db/statement.ts';
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
 
 /**
  * Minutes at most between the time of an event, which is when its transaction began, and its id, which is given when it is
@@ -9,9 +10,7 @@ const RECORDED_WITHIN = 5;
 // Ids are given in the order of time, and each event's own time is a little earlier than that. So the key is halved until
 // it is known from where on events are at least this old: a place for which that holds is found, though the times next to
 // it are not quite in order. Events that are gone are passed over by those behind them.
-const EVENT_AT: Statement = {
-  name: 'event_at_time',
-  text: `
+const EVENT_AT = sql('event_at_time')`
 with recursive half as (
   select min(id) low, max(id) + 1 high from tasker.domain_event
   union all
@@ -19,8 +18,7 @@ with recursive half as (
     from (select m.*, (select x.fired_at < $1::timestamptz + $2 * interval '1 minute'
                          from tasker.domain_event x where x.id >= m.mid order by x.id limit 1) earlier
             from (select low, high, (low + high) / 2 mid from half where low < high) m) h)
-select low id from half where low >= high`,
-};
+select low id from half where low >= high`;
 
 async function eventAt(db: Db, time: string, minutes: number): Promise<number> {
   return (await db.query<{ id: number }>(EVENT_AT, [time, minutes])).rows[0]?.id ?? 0;

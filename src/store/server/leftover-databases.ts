@@ -1,15 +1,13 @@
-import type { Db, Statement } from '../../db/statement.ts';
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
 
 /** `_` stands for itself in `starts_with`, unlike in LIKE. */
-const LEFTOVER_DATABASES: Statement = {
-  name: 'leftover_databases',
-  text: `
+const LEFTOVER_DATABASES = sql('leftover_databases')`
 select d.datname::text as name
   from pg_database d
  where starts_with(d.datname, $1)
    and not exists (select 1 from pg_stat_activity a where a.datid = d.oid)
- order by d.datname`,
-};
+ order by d.datname`;
 
 /** The databases of a server whose names begin with `prefix` and that nobody is connected to. */
 export async function leftoverDatabases(db: Db, prefix: string): Promise<string[]> {

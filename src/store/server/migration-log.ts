@@ -1,34 +1,26 @@
-import type { Db, Statement } from '../../db/statement.ts';
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
 
-const PREPARE_LOG: Statement = {
-  name: 'prepare_migration_log',
-  text: `
+const PREPARE_LOG = sql('prepare_migration_log')`
 do $$ begin
   create schema if not exists tasker;
   create table if not exists tasker.migration (
     id int primary key, name text not null, checksum text not null, serves int not null, applied_at timestamptz not null default now());
-end $$`,
-};
+end $$`;
 
 /** Makes the table of applied migrations. */
 export async function prepareMigrationLog(db: Db): Promise<void> {
   await db.query(PREPARE_LOG);
 }
 
-const LOG_EXISTS: Statement = {
-  name: 'migration_log_exists',
-  text: `select to_regclass('tasker.migration') is not null as there`,
-};
+const LOG_EXISTS = sql('migration_log_exists')`select to_regclass('tasker.migration') is not null as there`;
 
 /** Whether this database was ever migrated. */
 export async function migrationLogExists(db: Db): Promise<boolean> {
   return (await db.query<{ there: boolean }>(LOG_EXISTS)).rows[0]!.there;
 }
 
-const APPLIED: Statement = {
-  name: 'applied_migrations',
-  text: `select id, name, checksum, serves from tasker.migration order by id`,
-};
+const APPLIED = sql('applied_migrations')`select id, name, checksum, serves from tasker.migration order by id`;
 
 /** A migration that a database has. `serves`: the oldest program (its newest migration) that works after it. */
 export interface AppliedMigration {
@@ -43,10 +35,8 @@ export async function appliedMigrations(db: Db): Promise<AppliedMigration[]> {
   return (await db.query<AppliedMigration>(APPLIED)).rows;
 }
 
-const NOTE_MIGRATION: Statement = {
-  name: 'note_migration',
-  text: `insert into tasker.migration (id, name, checksum, serves) values ($1, $2, $3, $4)`,
-};
+const NOTE_MIGRATION = sql('note_migration')`
+insert into tasker.migration (id, name, checksum, serves) values ($1, $2, $3, $4)`;
 
 /** Notes a migration as applied, in its own transaction. */
 export async function noteMigration(db: Db, migration: AppliedMigration): Promise<void> {

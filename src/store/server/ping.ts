@@ -1,6 +1,7 @@
-import type { Db, Statement } from '../../db/statement.ts';
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
 
-const PING: Statement = { name: 'ping', text: 'select 1' };
+const PING = sql('ping')`select 1`;
 
 /** Resolves when the database answers. */
 export async function ping(db: Db): Promise<void> {

@@ -1,11 +1,9 @@
-import type { Db, Statement } from '../../db/statement.ts';
+import type { Db } from '../../db/statement.ts';
+import { sql } from '../sql.ts';
 
-const SERVER_FACTS: Statement = {
-  name: 'server_facts',
-  text: `
+const SERVER_FACTS = sql('server_facts')`
 select current_setting('server_version') version, (extract(epoch from clock_timestamp()) * 1000)::float8 now_ms,
-       pg_database_size(current_database()) bytes`,
-};
+       pg_database_size(current_database()) bytes`;
 
 /** What a server says of itself. */
 export interface ServerFacts {

@@ -1,0 +1,50 @@
+// Writes statements/*.sql: the statements that have variants, each variant as a whole. The program reads these files. Their
+// sources are in scripts/statements. There a line that begins with `word|` belongs only to the variants with that word.
+//   node scripts/write-statements.mjs          writes the files
+//   node scripts/write-statements.mjs --check  only compares
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+
+const SOURCES = new URL('statements/', import.meta.url);
+const FILES = new URL('../statements/', import.meta.url);
+
+/** By source: the variants, with the words of the lines that belong to each. */
+const VARIANTS = {
+  claim_steps: { claim_steps: ['one'], claim_steps_of_several: ['several'] },
+  record_steps: {
+    record_steps: ['static', 'plain'],
+    record_steps_dynamic: ['dynamic', 'plain'],
+    record_steps_events: ['static', 'events'],
+    record_steps_dynamic_events: ['dynamic', 'events'],
+  },
+};
+
+const textOf = (url) => readFileSync(url, 'utf8').replaceAll('\r\n', '\n');
+
+/** The text of each statement file, by its name. */
+function statements() {
+  return Object.entries(VARIANTS).flatMap(([source, variants]) => {
+    const lines = textOf(new URL(`${source}.sql`, SOURCES)).split('\n');
+    return Object.entries(variants).map(([name, words]) => {
+      const own = lines
+        .map((line) => /^(?:(\w+)\|)?(.*)$/.exec(line))
+        .filter(([, word]) => word === undefined || words.includes(word))
+        .map(([, , text]) => text);
+      const head = `-- Written by scripts/write-statements.mjs from scripts/statements/${source}.sql: edit it there.`;
+      return [`${name}.sql`, `${head}\n--\n${own.join('\n')}`];
+    });
+  });
+}
+
+const wanted = new Map(statements());
+const there = readdirSync(FILES);
+const stale = there.filter((name) => !wanted.has(name));
+const changed = [...wanted].filter(([name, text]) => !there.includes(name) || textOf(new URL(name, FILES)) !== text);
+
+if (!process.argv.includes('--check')) {
+  for (const name of stale) rmSync(new URL(name, FILES));
+  for (const [name, text] of changed) writeFileSync(new URL(name, FILES), text);
+} else if (stale.length + changed.length > 0) {
+  const names = [...stale, ...changed.map(([name]) => name)].join(', ');
+  console.error(`statements/ is not what its sources make (${names}): run node scripts/write-statements.mjs`);
+  process.exitCode = 1;
+}

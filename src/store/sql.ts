@@ -1,0 +1,22 @@
+import { readFileSync } from 'node:fs';
+import type { Statement } from '../db/statement.ts';
+
+/** The tag of a statement: its name, and then its text. */
+export const sql =
+  (name: string) =>
+  (texts: TemplateStringsArray, ...parts: readonly (string | number)[]): Statement => ({
+    name,
+    text: String.raw({ raw: texts }, ...parts),
+  });
+
+/** A statement that has variants: its text is the file statements/name.sql, read when it first runs. */
+export function sqlFile(name: string): Statement {
+  const file = new URL(`../../statements/${name}.sql`, import.meta.url);
+  return {
+    name,
+    // Without the comment at its head: the server shows only the beginning of a running statement.
+    get text() {
+      return readFileSync(file, 'utf8').replace(/^(?:--.*\r?\n)+/, '');
+    },
+  };
+}

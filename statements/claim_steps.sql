@@ -1,0 +1,48 @@
+-- Written by scripts/write-statements.mjs from scripts/statements/claim_steps.sql: edit it there.
+--
+-- Gives ready steps to one worker.
+--
+-- The claim takes no task lock and never waits for work: it locks queue and step rows with SKIP LOCKED. If only the queue
+-- row was locked, the update of the step would wait for a cancel that waits for another step of this claim: a deadlock.
+--
+-- The worker's own row is share-locked. A row lock is checked again after the wait, so a worker that is being declared
+-- dead gets nothing. With an advisory lock, or exists without a lock, it got a step that no sweep looked for.
+--
+-- The queue is emptied by an array of ctids, not by a join with the CTE: with statistics from a moment when the queue was
+-- empty, that join scans it once for each row. Queue rows are never updated, so a locked row keeps its ctid. Steps are
+-- updated by ctid for the same reason. A step that was changed since the snapshot is not found by its ctid and stays
+-- unclaimed. Nothing is lost by that, because every change that makes a step ready adds a queue row.
+--
+-- An attempt starts when the statement reads the queue: the transaction may have begun before the last attempt ended. If
+-- the step has ended before, its done_at is that time, and a clock that was set back must not go below it.
+--
+-- A claim that takes a step which must not run twice makes itself durable: synchronous_commit is read at commit.
+with w as materialized (
+  select id from tasker.worker where id = $3 and state = 'alive' for share),
+c as materialized (
+  select q.* from unnest($4::int[]) n (namespace_id) cross join lateral (
+    select q.ctid tid, s.ctid step_tid, q.rank, q.id, q.task_uuid, q.idx, q.template_id, s.retryable
+      from tasker.queue q join tasker.step s on s.task_uuid = q.task_uuid and s.idx = q.idx
+     where exists (select 1 from w) and q.namespace_id = n.namespace_id
+       and ((q.template_id::bigint << 32) | tasker.template_idx(q.idx)) <> all ($5::bigint[])
+     order by q.rank, q.id limit $1 for update of q, s skip locked) q
+   order by q.rank, q.id limit $1),
+d as (
+  delete from tasker.queue where ctid = any (array(select tid from c))),
+u as (
+  update tasker.step s set
+    state = 'in_progress', attempts = s.attempts + 1, claim = $2, started_at = greatest(statement_timestamp(), s.done_at)
+    from c where s.ctid = c.step_tid and s.state = 'enqueued'
+  returning s.task_uuid, s.idx, s.attempts, s.spared, s.max_attempts, c.template_id, c.rank)
+select u.*, t.revision, t.context, t.correlation_id, t.parent_correlation_id, t.initiator, t.source_system, t.reason, t.tags,
+       t.traceparent, t.created_at::text,
+       null::int taken,
+       (select set_config('synchronous_commit', 'on', true) from c where not retryable limit 1) durable
+  from u join tasker.task t on t.task_uuid = u.task_uuid
+union all
+-- The last row: how many rows were taken from the queue.
+select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
+       count(*)::int,
+       null
+  from c
+ order by rank, task_uuid, idx
