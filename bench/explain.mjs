@@ -269,7 +269,7 @@ async function lostWorker(probe) {
   const { steps } = await engine.claim({ limit: 500, token, workerId, namespaceIds, excluded: [] });
   await engine.adopt([token]);
   const attempts = steps.map((step) => ({
-    taskUuid: step.task_uuid,
+    taskUuid: step.taskUuid,
     idx: step.idx,
     attempt: step.attempts,
     claim: token,

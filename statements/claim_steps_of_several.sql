@@ -45,8 +45,9 @@ u as (
     state = 'in_progress', attempts = s.attempts + 1, claim = $2, started_at = greatest(statement_timestamp(), s.done_at)
     from c where s.ctid = c.step_tid and s.state = 'enqueued'
   returning s.task_uuid, s.idx, s.attempts, s.spared, s.max_attempts, c.template_id, c.rank)
-select u.*, t.revision, t.context, t.correlation_id, t.parent_correlation_id, t.initiator, t.source_system, t.reason, t.tags,
-       t.traceparent, t.created_at::text,
+select u.task_uuid "taskUuid", u.idx, u.attempts, u.spared, u.max_attempts "maxAttempts", u.template_id "templateId", u.rank,
+       t.revision, t.context, t.correlation_id "correlationId", t.parent_correlation_id "parentCorrelationId", t.initiator,
+       t.source_system "sourceSystem", t.reason, t.tags, t.traceparent, t.created_at::text "createdAt",
        null::int taken, null::int seen,
        (select set_config('synchronous_commit', 'on', true) from c where not retryable limit 1) durable
   from u join tasker.task t on t.task_uuid = u.task_uuid
@@ -56,4 +57,4 @@ select null, null, null, null, null, null, null, null, null, null, null, null, n
        count(*)::int, (select count(*)::int from seen),
        null
   from c
- order by rank, task_uuid, idx
+ order by rank, "taskUuid", idx

@@ -146,16 +146,16 @@ t as (
    where task.ctid = c.tid
   returning task.state, c.ord, (extract(epoch from now() - task.created_at) * 1000)::bigint ms)
 select child.*, ended.*, rest.*
-  from (select array_agg(ord)::text child_ords, array_agg(idx)::text idxs, array_agg(attempts)::text attempts,
-               array_agg(spared)::text spared, array_agg(max_attempts)::text max_attempts
+  from (select array_agg(ord)::text "childOrds", array_agg(idx)::text idxs, array_agg(attempts)::text attempts,
+               array_agg(spared)::text spared, array_agg(max_attempts)::text "maxAttempts"
           from k where state = 'in_progress') child,
-       (select array_agg(ord)::text ended_ords, array_agg((state = 'complete')::int)::text complete, array_agg(ms)::text ms
+       (select array_agg(ord)::text "endedOrds", array_agg((state = 'complete')::int)::text complete, array_agg(ms)::text ms
           from t where state in ('complete', 'blocked_by_failures')) ended,
        (select case when count(*) < cardinality($1::uuid[]) then coalesce(array_agg(ord)::text, '{}') end accepted,
                (select count(*) from k where state = 'enqueued')::int
                  + (count(*) filter (where state = 'enqueued'))::int queued,
-events|               tasker.iso(now()) recorded_at,
+events|               tasker.iso(now()) "recordedAt",
                json_agg(json_build_object('ord', ord, 'state', state, 'attempts', attempts, 'spared', spared,
-                                          'max_attempts', max_attempts))
+                                          'maxAttempts', max_attempts))
                  filter (where kind <> 0)::text uncompleted
           from done) rest

@@ -666,8 +666,8 @@ export class Tasker {
     return graph.roots.every((idx) => this.#parts.registry?.canResolve(template.steps[idx]!.handler));
   }
 
-  #tasksEnded(ended: readonly { task_uuid: string }[]): void {
-    this.#notices.ended(this.#waiter.ended(ended.map((row) => row.task_uuid)));
+  #tasksEnded(ended: readonly { taskUuid: string }[]): void {
+    this.#notices.ended(this.#waiter.ended(ended.map((row) => row.taskUuid)));
   }
 
   #eventsStored(): void {

@@ -1,14 +1,8 @@
 import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import { QUEUE_ORDER } from '../store/planner.ts';
-import {
-  FIRST_TASK,
-  findUnqueued,
-  LAST_TASK,
-  requeueSteps,
-  takeQueueCheckTurn,
-  type UnqueuedStep,
-} from '../store/requeue-steps.ts';
+import { FIRST_TASK, findUnqueued, LAST_TASK, requeueSteps, takeQueueCheckTurn } from '../store/requeue-steps.ts';
+import type { StepKey } from '../store/step-key.ts';
 import { withFreeTasks } from './with-free-tasks.ts';
 
 /** Each slice reads the whole queue, and groups it in memory. A million open tasks need four slices. */
@@ -44,7 +38,7 @@ export interface QueueCheck {
   /** Start of the next slice; undefined when every open task was checked. */
   next: string | undefined;
   /** Ready steps that were missing from the queue and have been queued again. */
-  requeued: UnqueuedStep[];
+  requeued: StepKey[];
 }
 
 /**
@@ -55,7 +49,7 @@ export async function checkQueue(
   database: Database,
   { workerIds, after = FIRST_TASK, tasks = TASKS_IN_A_SLICE, steps = STEPS_IN_A_LOOK }: QueueSlice,
 ): Promise<QueueCheck | undefined> {
-  const requeued: UnqueuedStep[] = [];
+  const requeued: StepKey[] = [];
   for (;;) {
     const found = await database.transaction(SETTINGS, async (tx) =>
       (await takeQueueCheckTurn(tx, workerIds)) ? findUnqueued(tx, { after, tasks, steps }) : undefined,
@@ -69,8 +63,8 @@ export async function checkQueue(
   }
 }
 
-async function requeue(database: Database, unqueued: readonly UnqueuedStep[]): Promise<UnqueuedStep[]> {
-  const requeued: UnqueuedStep[] = [];
+async function requeue(database: Database, unqueued: readonly StepKey[]): Promise<StepKey[]> {
+  const requeued: StepKey[] = [];
   for (let i = 0; i < unqueued.length; i += STEPS_AT_ONCE) {
     const steps = unqueued.slice(i, i + STEPS_AT_ONCE);
     const tasks = [...new Set(steps.map((step) => step.taskUuid))];
@@ -87,7 +81,7 @@ async function requeue(database: Database, unqueued: readonly UnqueuedStep[]): P
 }
 
 /** Returns the ready steps that are missing from the queue, slice by slice, without queuing them. */
-export async function* unqueuedSteps(database: Database): AsyncGenerator<UnqueuedStep[]> {
+export async function* unqueuedSteps(database: Database): AsyncGenerator<StepKey[]> {
   for (let after = FIRST_TASK; after !== LAST_TASK; ) {
     const slice = { after, tasks: TASKS_IN_A_SLICE, steps: STEPS_IN_A_LOOK };
     const { last, unqueued } = await database.transaction(SETTINGS, (tx) => findUnqueued(tx, slice));

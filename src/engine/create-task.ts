@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isConnectionError, sqlState } from '../db/connection-error.ts';
 import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
@@ -12,10 +14,9 @@ import { isUuid, uuidV7 } from '../model/uuid.ts';
 import { findIdentities, type NewTask } from '../store/create-tasks.ts';
 import { taskStates } from '../store/peek.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
+import type { TaskTemplate } from '../template/task-template.ts';
 import { idsOf } from '../tracing/traceparent.ts';
-import { createDespiteLoss } from './create-despite-loss.ts';
 import { insertAtOnce, insertPortions, portionsOf } from './insert-tasks.ts';
-import { withDefaultContext, withDefaultOptions } from './template-defaults.ts';
 import { nameOf, type Snapshot, type TemplateStore } from './template-store.ts';
 
 /** What a caller asks for. */
@@ -64,6 +65,10 @@ export interface CreatedTask {
 }
 
 const SETTINGS = opening(PINNED_PLANS);
+const FIRST_PAUSE_MS = 50;
+/** Some three seconds in all: a server that restarts is back by then. */
+const TRIES = 7;
+const UNIQUE_VIOLATION = '23505';
 
 /**
  * Creates the tasks that `readRequests` has read, all or none. It uses one statement, or several in one transaction for
@@ -112,6 +117,24 @@ export async function createTasks(
   return standing.map(result);
 }
 
+/**
+ * Creates something under ids that the caller made, although connections are lost. When an answer is lost, `find` tells
+ * what the lost try did: what it committed is the answer, and nothing is created twice.
+ * @throws what the last try threw, when the server stays away
+ */
+async function createDespiteLoss<T>(create: () => Promise<T>, find: () => Promise<T | undefined>): Promise<T> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return (tries > 0 ? await find() : undefined) ?? (await create());
+    } catch (error) {
+      // The lost try may have committed between our look and our own try.
+      const committed = tries > 0 && sqlState(error) === UNIQUE_VIOLATION;
+      if (tries === TRIES - 1 || !(committed || isConnectionError(error))) throw error;
+    }
+    await sleep(FIRST_PAUSE_MS * 2 ** tries);
+  }
+}
+
 /** The tasks that hold the identities of these: themselves, or earlier ones. */
 async function standingFor(db: Db, tasks: readonly NewTask[]): Promise<string[]> {
   const first = await findIdentities(
@@ -157,6 +180,22 @@ async function snapshotsOf(templates: TemplateStore, requests: readonly TaskRequ
     snapshots.push(snapshot);
   }
   return snapshots;
+}
+
+/**
+ * Fills the missing fields of a request from the template's `default_options`. Without these, returns the same object.
+ */
+function withDefaultOptions(request: TaskRequest, { defaultOptions }: TaskTemplate): TaskRequest {
+  if (!defaultOptions) return request;
+  const { priority, tags, initiator, sourceSystem, reason } = defaultOptions;
+  return {
+    ...request,
+    priority: request.priority ?? priority ?? undefined,
+    tags: request.tags ?? tags ?? undefined,
+    initiator: request.initiator ?? initiator ?? undefined,
+    sourceSystem: request.sourceSystem ?? sourceSystem ?? undefined,
+    reason: request.reason ?? reason ?? undefined,
+  };
 }
 
 function newTask(request: TaskRequest, snapshot: Snapshot, position: number): NewTask {
@@ -237,6 +276,25 @@ function encodeContext(value: Record<string, unknown>, snapshot: Snapshot, where
     );
   }
   return json;
+}
+
+/**
+ * Fills the missing keys of a context from the template's `default_context`. Returns it as an object and as JSON text.
+ * @throws TaskerError `invalid_context` when the two together are too large
+ */
+function withDefaultContext(
+  context: Record<string, unknown>,
+  defaults: Record<string, unknown>,
+  where: string,
+): { plain: Record<string, unknown>; json: string } {
+  const plain = { ...defaults, ...context };
+  const json = JSON.stringify(plain);
+  if (Buffer.byteLength(json) <= CONTEXT_LIMITS.bytes) return { plain, json };
+  throw new TaskerError(
+    'invalid_context',
+    `${where}: context takes more than ${CONTEXT_LIMITS.bytes} bytes together with the template's default_context; pass less`,
+    { details: { path: 'context' } },
+  );
 }
 
 function label(

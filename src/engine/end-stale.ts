@@ -48,7 +48,7 @@ const SETTINGS = opening({
 export async function* endStale(database: Database): AsyncGenerator<LifecycleTurn> {
   for (;;) {
     const due = await dueWatches(database);
-    const gone = due.filter((row) => row.open_steps === null).map((row) => row.task_uuid);
+    const gone = due.filter((row) => row.openSteps === null).map((row) => row.taskUuid);
     if (gone.length > 0) await forgetWatches(database, gone);
     const tasks = portion(due);
     const turn = tasks.length > 0 && (await withFreeTasks(database, { settings: SETTINGS, tasks }, settle));
@@ -60,12 +60,12 @@ export async function* endStale(database: Database): AsyncGenerator<LifecycleTur
 /** As many tasks as one transaction may end, but one at least. */
 function portion(due: readonly DueWatchRow[]): string[] {
   let steps = 0;
-  const tasks = due.filter((row) => row.open_steps !== null);
+  const tasks = due.filter((row) => row.openSteps !== null);
   const end = tasks.findIndex((row, i) => {
-    steps += row.open_steps!;
+    steps += row.openSteps!;
     return i > 0 && steps > STEPS_AT_ONCE;
   });
-  return (end === -1 ? tasks : tasks.slice(0, end)).map((row) => row.task_uuid);
+  return (end === -1 ? tasks : tasks.slice(0, end)).map((row) => row.taskUuid);
 }
 
 /** Of locked tasks: a statement that starts now sees them as they are. */
@@ -74,16 +74,16 @@ async function settle(tx: Db, tasks: readonly string[]): Promise<LifecycleTurn> 
   const open = rows.filter((row) => !row.ended);
   const failing = open.filter((row) => row.rule !== null && row.action === 'error');
   const staying = open.filter((row) => !failing.includes(row));
-  const notes = staying.map((row) => ({ row, reason: row.rule !== null && !row.noted ? reasonOf(row) : null }));
-  const ended = failing.map((row) => ({ taskUuid: row.task_uuid, state: row.state, reason: reasonOf(row) }));
-  const over = rows.filter((row) => row.ended).map((row) => row.task_uuid);
+  const notes = staying.map((row) => ({ ...row, reason: row.rule !== null && !row.noted ? reasonOf(row) : null }));
+  const ended = failing.map((row) => ({ taskUuid: row.taskUuid, state: row.state, reason: reasonOf(row) }));
+  const over = rows.filter((row) => row.ended).map((row) => row.taskUuid);
 
   if (over.length > 0) await forgetWatches(tx, over);
   if (notes.length > 0) await noteWatches(tx, notes, ACTOR);
   const running = ended.length > 0 ? await failTasks(tx, ended, ACTOR) : [];
   return {
     ended: ended.map(({ taskUuid, reason }) => ({ taskUuid, reason })),
-    noted: notes.flatMap(({ row, reason }) => (reason === null ? [] : { taskUuid: row.task_uuid, reason })),
+    noted: notes.flatMap(({ taskUuid, reason }) => (reason === null ? [] : { taskUuid, reason })),
     running,
   };
 }

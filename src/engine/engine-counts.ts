@@ -58,12 +58,12 @@ export class EngineCounts {
 
   #tasksEnded(templates: TemplateStore, batch: readonly Recording[], ended: RecordAnswer['ended']): void {
     const templateIds = new Map(batch.map(({ taskUuid, templateId }) => [taskUuid, templateId]));
-    for (const { task_uuid, state, ms } of ended) {
+    for (const { taskUuid, state, ms } of ended) {
       if (state !== 'complete') {
         this.ended(state);
         continue;
       }
-      const templateId = templateIds.get(task_uuid);
+      const templateId = templateIds.get(taskUuid);
       if (templateId === undefined || !templates.has(templateId)) continue;
       const { namespace, name } = templates.get(templateId).template;
       this.#on.tasksCompleted.of(namespace, name).add();
@@ -93,10 +93,10 @@ export class EngineCounts {
     this.#on.stepsLost.add(steps.length);
     this.#on.stepsEnqueued.add(queued);
     const blocked = [
-      ...steps.filter((row) => row.task_state === 'blocked_by_failures'),
+      ...steps.filter((row) => row.taskState === 'blocked_by_failures'),
       ...ended.filter((row) => row.state === 'blocked_by_failures'),
     ];
-    const tasks = new Set(blocked.map((row) => row.task_uuid));
+    const tasks = new Set(blocked.map((row) => row.taskUuid));
     if (tasks.size > 0) this.ended('blocked_by_failures', tasks.size);
   }
 

@@ -6,30 +6,29 @@ import { type Logger, silentLogger } from '../logging/logger.ts';
 import { nearNames } from '../model/near-names.ts';
 import { isStorableText } from '../model/storable-text.ts';
 import { stepIndex } from '../model/uuid.ts';
-import { type BatchResultRow, type BatchWorkerRow, batchResults, batchWorkers } from '../store/batches.ts';
-import { type HeldKey, isSaved, loadCheckpoints, lockHeldStep, saveCheckpoint } from '../store/checkpoints.ts';
+import { type BatchWorkerRow, batchResults, batchWorkers } from '../store/batches.ts';
+import { type CheckpointRow, isSaved, loadCheckpoints, lockHeldStep, saveCheckpoint } from '../store/checkpoints.ts';
 import { type Claim, type Claimed, claimSteps } from '../store/claim-steps.ts';
-import { type AdoptedStepRow, adoptSteps, findRecorded } from '../store/doubtful.ts';
-import { loadResults, type ResultRow, type StepKey } from '../store/load-results.ts';
-import { type HeldStep, heldSteps, notify, peek, taskStates } from '../store/peek.ts';
+import { adoptSteps, findRecorded } from '../store/doubtful.ts';
+import { loadResults } from '../store/load-results.ts';
+import { heldSteps, notify, peek, type QueuePeek, taskStates } from '../store/peek.ts';
 import { PINNED_PLANS, QUEUE_ORDER } from '../store/planner.ts';
 import { queueDepths } from '../store/queue-depths.ts';
 import { findStep, getStep, getSteps, stepNames } from '../store/read-steps.ts';
 import { getHistory, getTasks, listTasks, type TaskFilter, type TaskRow } from '../store/read-tasks.ts';
-import type { OwnClaim, RecordedStep } from '../store/record-steps.ts';
+import type { OwnClaim } from '../store/record-steps.ts';
 import { ping } from '../store/server/ping.ts';
+import type { HeldKey, StepKey } from '../store/step-key.ts';
 import { namespaceIds } from '../store/templates.ts';
 import {
   announceCallables,
   announcedElsewhere,
   forgetWorkers,
   heartbeat,
-  type Lacked,
   listWorkers,
   type NewWorker,
   registerWorker,
   stopWorker,
-  type WorkerRow,
 } from '../store/workers.ts';
 import { checkQueue, type QueueCheck, type QueueSlice } from './check-queue.ts';
 import { type CreatedTask, type CreateOptions, createTasks, type TaskRequest } from './create-task.ts';
@@ -37,15 +36,7 @@ import { endStale, type LifecycleTurn } from './end-stale.ts';
 import { EngineCounts } from './engine-counts.ts';
 import { EventLog } from './events/log.ts';
 import { DYNAMIC_LIMITS, type DynamicLimits } from './expansion.ts';
-import {
-  cancelTask,
-  checkUuid,
-  completeStep,
-  type OperatorOptions,
-  resetStep,
-  resolveStep,
-  type StepAddress,
-} from './operate.ts';
+import { cancelTask, checkUuid, type OperatorOptions, resetStep, type SettleOptions, settleStep } from './operate.ts';
 import { type RecordAnswer, type Recording, record } from './record.ts';
 import { promoteDue, type Swept, sweep, tidyQueue } from './sweep.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
@@ -98,6 +89,25 @@ export class Engine {
     this.events = new EventLog(database, this.templates);
   }
 
+  // ---- verbs that are one statement
+
+  readonly taskStates = this.#verb(taskStates);
+  readonly adopt = this.#verb(adoptSteps);
+  readonly findRecorded = this.#verb(findRecorded);
+  readonly loadResults = this.#verb(loadResults);
+  readonly batchResults = this.#verb(batchResults);
+  readonly held = this.#verb(heldSteps);
+  readonly namespaceIds = this.#verb(namespaceIds);
+  readonly announcedElsewhere = this.#verb(announcedElsewhere);
+  readonly listWorkers = this.#verb(listWorkers);
+  /** Clears away workers that are long gone. */
+  readonly forgetWorkers = this.#verb(forgetWorkers);
+  readonly tidyQueue = this.#verb(tidyQueue);
+
+  #verb<Values extends unknown[], Answer>(run: (on: Database, ...values: Values) => Promise<Answer>) {
+    return (...values: Values): Promise<Answer> => run(this.database, ...values);
+  }
+
   // ---- for callers
 
   createTasks(requests: readonly TaskRequest[], options?: CreateOptions): Promise<CreatedTask[]> {
@@ -117,18 +127,14 @@ export class Engine {
 
   /** The template snapshot that a task is bound to. @throws TaskerError `task_not_found`, `invalid_uuid` */
   async snapshotOf(taskUuid: string): Promise<Snapshot> {
-    const { template_id } = await this.#taskRow(taskUuid);
-    return (await this.templates.byIds([template_id])).get(template_id)!;
+    const { templateId } = await this.#taskRow(taskUuid);
+    return (await this.templates.byIds([templateId])).get(templateId)!;
   }
 
   /** Many at once; unknown ids are left out. */
   async getTasks(taskUuids: readonly string[]): Promise<Task[]> {
     const rows = await this.database.pipeline(READING, (tx) => getTasks(tx, taskUuids));
     return rows.map(taskView);
-  }
-
-  taskStates(taskUuids: readonly string[]): Promise<Map<string, string>> {
-    return taskStates(this.database, taskUuids);
   }
 
   async listTasks(filter: TaskFilter): Promise<Task[]> {
@@ -174,21 +180,19 @@ export class Engine {
     await this.wakeWorkers();
   }
 
-  async resolveStep(reference: StepReference, options: OperatorOptions & { result?: unknown } = {}): Promise<void> {
-    const address = await this.#find(reference);
-    const { taskState } = await resolveStep(this, address, options);
-    await this.#afterSettling(address.taskUuid, taskState);
+  resolveStep(reference: StepReference, options: OperatorOptions & { result?: unknown } = {}): Promise<void> {
+    return this.#settle(reference, { ...options, action: 'resolve' });
   }
 
-  async completeStep(reference: StepReference, options: OperatorOptions & { result?: unknown } = {}): Promise<void> {
-    const address = await this.#find(reference);
-    const { taskState } = await completeStep(this, address, options);
-    await this.#afterSettling(address.taskUuid, taskState);
+  completeStep(reference: StepReference, options: OperatorOptions & { result?: unknown } = {}): Promise<void> {
+    return this.#settle(reference, { ...options, action: 'complete' });
   }
 
-  async #afterSettling(taskUuid: string, taskState: string): Promise<void> {
+  async #settle(reference: StepReference, options: SettleOptions): Promise<void> {
+    const step = await this.#find(reference);
+    const taskState = await settleStep(this, step, options);
     if (taskState === 'steps_in_process') await this.wakeWorkers();
-    await this.#announceEnd(taskUuid, true);
+    await this.#announceEnd(step.taskUuid, true);
   }
 
   async #announceEnd(taskUuid: string, taken: boolean): Promise<void> {
@@ -196,7 +200,7 @@ export class Engine {
     await this.#tell(CHANNEL_ENDED, [taskUuid]);
   }
 
-  async #find({ taskUuid: given, step }: StepReference): Promise<StepAddress> {
+  async #find({ taskUuid: given, step }: StepReference): Promise<StepKey> {
     const taskUuid = checkUuid(given, 'the task id');
     const idx = isStorableText(step)
       ? await findStep(this.database, { taskUuid, name: step, idx: stepIndex(taskUuid, step) })
@@ -228,35 +232,16 @@ export class Engine {
     return answer;
   }
 
-  adopt(tokens: readonly number[]): Promise<AdoptedStepRow[]> {
-    return adoptSteps(this.database, tokens);
-  }
-
-  findRecorded(steps: readonly (RecordedStep & { attempt: number })[]): Promise<Map<number, string | null>> {
-    return findRecorded(this.database, steps);
-  }
-
-  loadResults(keys: readonly StepKey[], maxSize: number): Promise<ResultRow[]> {
-    return loadResults(this.database, keys, maxSize);
-  }
-
   /** What workers of batches work on, and how far steps came that were started before. */
   async details(
     workers: readonly StepKey[],
     restarted: readonly StepKey[],
-  ): Promise<{ parts: BatchWorkerRow[]; checkpoints: { task_uuid: string; idx: number; data: string }[] }> {
+  ): Promise<{ parts: BatchWorkerRow[]; checkpoints: CheckpointRow[] }> {
     const [parts, checkpoints] = await Promise.all([
       workers.length > 0 ? batchWorkers(this.database, workers) : [],
       restarted.length > 0 ? loadCheckpoints(this.database, restarted) : [],
     ]);
     return { parts, checkpoints };
-  }
-
-  batchResults(
-    batches: readonly { taskUuid: string; workerIdx: number }[],
-    maxSize: number,
-  ): Promise<BatchResultRow[]> {
-    return batchResults(this.database, batches, maxSize);
   }
 
   /** False: the step is not held under this fence any more, and nothing was saved. */
@@ -288,21 +273,13 @@ export class Engine {
     return this.database.transaction(DOUBTING, (tx) => isSaved(tx, step, data));
   }
 
-  held(steps: readonly HeldStep[]): Promise<Set<number>> {
-    return heldSteps(this.database, steps);
-  }
-
-  peek(ids: readonly number[], { timeoutMs }: Patience): Promise<{ ready: boolean; dueMs: number | null }> {
+  peek(ids: readonly number[], { timeoutMs }: Patience): Promise<QueuePeek> {
     return peek(this.database.within(timeoutMs), ids);
   }
 
   /** Ready steps that nobody has taken, by namespace; counted to 100,000. */
   queueDepths(namespaces: readonly string[], { timeoutMs }: Patience): Promise<Map<string, number>> {
     return queueDepths(this.database.within(timeoutMs), namespaces);
-  }
-
-  namespaceIds(names: readonly string[]): Promise<number[]> {
-    return namespaceIds(this.database, names);
   }
 
   /** An answer that comes after the lease would be of no use. */
@@ -326,15 +303,6 @@ export class Engine {
     return stopWorker(this.database.apart(timeoutMs), id);
   }
 
-  announcedElsewhere(lacked: Lacked): Promise<string[]> {
-    return announcedElsewhere(this.database, lacked);
-  }
-
-  /** Clears away workers that are long gone. */
-  forgetWorkers(): Promise<void> {
-    return forgetWorkers(this.database);
-  }
-
   /** Whether the database answers. It waits neither for the pool nor, for long, for a connection that went silent. */
   ping({ timeoutMs }: Patience): Promise<void> {
     return ping(this.database.apart(timeoutMs));
@@ -351,10 +319,6 @@ export class Engine {
     }
   }
 
-  listWorkers(): Promise<WorkerRow[]> {
-    return listWorkers(this.database);
-  }
-
   /** After a start of the server, every worker has `leaseMs` to come back. */
   async sweep(leaseMs: number): Promise<Swept> {
     const swept = await sweep(this, leaseMs);
@@ -362,8 +326,8 @@ export class Engine {
     if (swept.takenFrom.length > 0) await this.#tell(CHANNEL_TAKEN, swept.takenFrom);
     if (swept.queued > 0) await this.wakeWorkers();
     if (swept.told) await this.announceEvents();
-    const blocked = swept.steps.filter((step) => step.task_state === 'blocked_by_failures');
-    const ended = new Set([...blocked, ...swept.ended].map((row) => row.task_uuid));
+    const blocked = swept.steps.filter((step) => step.taskState === 'blocked_by_failures');
+    const ended = new Set([...blocked, ...swept.ended].map((row) => row.taskUuid));
     if (ended.size > 0) await this.announceEnded([...ended]);
     return swept;
   }
@@ -393,10 +357,6 @@ export class Engine {
       await this.wakeWorkers();
     }
     return checked;
-  }
-
-  tidyQueue(): Promise<boolean> {
-    return tidyQueue(this.database);
   }
 
   /** Wakes the workers of other processes. `rank`: the highest priority that waits. */

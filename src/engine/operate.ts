@@ -10,9 +10,10 @@ import { isUuid } from '../model/uuid.ts';
 import { recountBatches, releaseWorkers } from '../store/batches.ts';
 import { existingSteps } from '../store/expand-tasks.ts';
 import { lockTasks } from '../store/lock-tasks.ts';
-import { cancelTask as cancel, resetStep as reset, type Settlement, settleStep } from '../store/operate.ts';
+import { cancelTask as cancel, resetStep as reset, settleStep as settle } from '../store/operate.ts';
 import { getStep } from '../store/read-steps.ts';
 import { getTasks } from '../store/read-tasks.ts';
+import type { StepKey } from '../store/step-key.ts';
 import { grow, growthOf } from './record.ts';
 import type { TemplateStore } from './template-store.ts';
 
@@ -21,12 +22,6 @@ export interface OperatorOptions {
   /** Default `operator`. */
   actor?: string;
   reason?: string;
-}
-
-/** A step to act on: its task, and its name or place. */
-export interface StepAddress {
-  taskUuid: string;
-  idx: number;
 }
 
 const OPEN_STATES = ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'error'] as const;
@@ -57,10 +52,7 @@ export async function cancelTask(
   taskUuid: string,
   options: OperatorOptions,
 ): Promise<{ running: number } | undefined> {
-  const cancelled = await onFreeTask(database, taskUuid, async (tx) => {
-    const [, answer] = await Promise.all([lockTasks(tx, [taskUuid]), cancel(tx, taskUuid, operator(options))]);
-    return answer;
-  });
+  const cancelled = await onLockedTask(database, taskUuid, (tx) => cancel(tx, taskUuid, operator(options)));
   if (!cancelled && (await getTasks(database, [taskUuid])).length === 0) {
     throw new TaskerError('task_not_found', `there is no task ${taskUuid}`);
   }
@@ -71,52 +63,54 @@ export async function cancelTask(
  * Sends a step that stands in `error` back to the queue with all its attempts.
  * @throws TaskerError `illegal_transition` when it is in another state
  */
-export async function resetStep(database: Database, step: StepAddress, options: OperatorOptions): Promise<void> {
-  const done = await onFreeTask(database, step.taskUuid, async (tx) => {
-    const [, answer] = await Promise.all([lockTasks(tx, [step.taskUuid]), reset(tx, step, operator(options))]);
-    return answer;
-  });
+export async function resetStep(database: Database, step: StepKey, options: OperatorOptions): Promise<void> {
+  const done = await onLockedTask(database, step.taskUuid, (tx) => reset(tx, step, operator(options)));
   if (!done) throw await refusal(database, step, 'reset', ['error']);
 }
 
-/**
- * Declares a step done by hand: its children go on as if it had completed with `result`. A decision or an analyzer makes
- * what an outcome in `result` says, and nothing without one.
- * @throws TaskerError `illegal_transition` when it is done already or its task is cancelled
- */
-export async function resolveStep(
-  engine: Expanding,
-  step: StepAddress,
-  options: OperatorOptions & { result?: unknown },
-): Promise<{ taskState: string }> {
-  return settle(
-    engine.database,
-    step,
-    { action: 'resolve', toState: 'resolved_manually', fromStates: OPEN_STATES },
-    {
-      ...options,
-      before: async (tx, result) => {
-        if (hasOutcome(JSON.parse(result))) await expand(tx, { engine, step, result });
-      },
-    },
-  );
+const SETTLEMENTS = {
+  resolve: { action: 'resolve', toState: 'resolved_manually', fromStates: OPEN_STATES },
+  complete: { action: 'complete', toState: 'complete', fromStates: [...OPEN_STATES, 'complete', 'resolved_manually'] },
+} as const;
+
+/** How to finish a step by hand. */
+export interface SettleOptions extends OperatorOptions {
+  /**
+   * `resolve` declares it done: its children go on as if it had completed with `result`, and a decision or an analyzer
+   * makes what an outcome in `result` says, and nothing without one. `complete` completes it with a result, or corrects
+   * the result of a step that is done.
+   */
+  action: keyof typeof SETTLEMENTS;
+  result?: unknown;
 }
 
 /**
- * Completes a step by hand with a result, or corrects the result of one that is done.
- * @throws TaskerError `illegal_transition` when its task is cancelled
+ * Finishes a step by hand. Returns the state of its task.
+ * @throws TaskerError `illegal_transition` when its task is cancelled, or it is to be resolved and done already
  */
-export async function completeStep(
-  engine: Expanding,
-  step: StepAddress,
-  options: OperatorOptions & { result?: unknown },
-): Promise<{ taskState: string }> {
-  const fromStates = [...OPEN_STATES, 'complete', 'resolved_manually'];
-  return settle(
-    engine.database,
-    step,
-    { action: 'complete', toState: 'complete', fromStates },
-    { ...options, before: (tx, result) => expand(tx, { engine, step, result }) },
+export async function settleStep(engine: Expanding, step: StepKey, options: SettleOptions): Promise<string> {
+  const how = SETTLEMENTS[options.action];
+  const result = resultOf(options);
+  const { taskState } = await onFreeTask(engine.database, step.taskUuid, async (tx) => {
+    await lockTasks(tx, [step.taskUuid]);
+    if (result !== null && (how.action === 'complete' || hasOutcome(JSON.parse(result))))
+      await expand(tx, { engine, step, result });
+    const settled = await settle(tx, { ...step, ...how, result }, operator(options));
+    // Nothing may come into being for a step that is not settled.
+    if (!settled) throw await refusal(tx, step, how.action, how.fromStates);
+    return { ...settled, ...(await moveBatches(tx, step.taskUuid)) };
+  });
+  return taskState;
+}
+
+/** The result as JSON text; null to keep what is there. */
+function resultOf({ action, result }: SettleOptions): string | null {
+  if (result === undefined) return action === 'complete' ? '{}' : null;
+  const stored = storableJson(result);
+  if (stored.ok) return stored.json;
+  throw new TaskerError(
+    'result_not_storable',
+    `the result of the step can't be stored: ${stored.path}: ${stored.reason}`,
   );
 }
 
@@ -129,60 +123,33 @@ export interface Expanding {
 /** What a decision or an analyzer makes comes into being when it is completed by hand, too. It makes it once. */
 async function expand(
   tx: Db,
-  { engine, step: { taskUuid, idx }, result }: { engine: Expanding; step: StepAddress; result: string },
+  { engine, step: { taskUuid, idx }, result }: { engine: Expanding; step: StepKey; result: string },
 ): Promise<void> {
   const [task] = await getTasks(tx, [taskUuid]);
   const row = await getStep(tx, taskUuid, idx);
   if (!task || !row || row.state === 'complete' || row.state === 'resolved_manually') return;
-  const snapshot = (await engine.templates.byIds([task.template_id])).get(task.template_id)!;
+  const { templateId } = task;
+  const snapshot = (await engine.templates.byIds([templateId])).get(templateId)!;
   const expansion = snapshot.expansionOf(idx, JSON.parse(result));
   if (!expansion) return;
   if (expansion.kind === 'wrong') {
     throw new TaskerError('bad_request', `step ${row.name} can't be completed with this result: ${expansion.reason}`);
   }
   const existing = await existingSteps(tx, [taskUuid]);
-  const making = { taskUuid, idx, claim: null, templateId: task.template_id, expansion };
+  const making = { taskUuid, idx, claim: null, templateId, expansion };
   await Promise.all(grow(tx, growthOf(engine.templates, [making], existing)));
 }
 
-async function settle(
-  database: Database,
-  step: StepAddress,
-  how: Pick<Settlement, 'action' | 'toState' | 'fromStates'>,
-  options: OperatorOptions & { result?: unknown; before?: (tx: Db, result: string) => Promise<void> },
-): Promise<{ taskState: string }> {
-  let result: string | null = null;
-  if (options.result !== undefined) {
-    const stored = storableJson(options.result);
-    if (!stored.ok) {
-      throw new TaskerError(
-        'result_not_storable',
-        `the result of the step can't be stored: ${stored.path}: ${stored.reason}`,
-      );
-    }
-    result = stored.json;
-  } else if (how.action === 'complete') result = '{}';
-  const done = await onFreeTask(database, step.taskUuid, async (tx) => {
-    await lockTasks(tx, [step.taskUuid]);
-    if (result !== null) await options.before?.(tx, result);
-    const settled = await settleStep(tx, { ...step, ...how, result }, operator(options));
-    // Nothing may come into being for a step that is not settled.
-    if (!settled) throw await refusal(tx, step, how.action, how.fromStates);
-    return { ...settled, ...(await moveBatches(tx, step.taskUuid)) };
-  });
-  return { taskState: done.task_state };
-}
-
 /** A worker that an operator settled leaves its place to another one of its batch. */
-async function moveBatches(tx: Db, taskUuid: string): Promise<{ task_state?: string }> {
+async function moveBatches(tx: Db, taskUuid: string): Promise<{ taskState?: string }> {
   await recountBatches(tx, [taskUuid]);
   const released = await releaseWorkers(tx, [taskUuid]);
-  return released.size > 0 ? { task_state: 'steps_in_process' } : {};
+  return released.size > 0 ? { taskState: 'steps_in_process' } : {};
 }
 
 async function refusal(
   database: Db,
-  { taskUuid, idx }: StepAddress,
+  { taskUuid, idx }: StepKey,
   action: string,
   from: readonly string[],
 ): Promise<TaskerError> {
@@ -201,7 +168,15 @@ function past(action: string): string {
   return action === 'reset' ? 'reset' : `${action}d`;
 }
 
-/** Lock the task, act. */
+/** Locks a task and acts on it, in one round trip. */
+function onLockedTask<T>(database: Database, taskUuid: string, act: (tx: Db) => Promise<T>): Promise<T> {
+  return onFreeTask(database, taskUuid, async (tx) => {
+    const [, answer] = await Promise.all([lockTasks(tx, [taskUuid]), act(tx)]);
+    return answer;
+  });
+}
+
+/** @throws TaskerError `database_error` when another transaction holds the task */
 async function onFreeTask<T>(database: Database, taskUuid: string, work: (tx: Db) => Promise<T>): Promise<T> {
   try {
     return await database.transaction(SETTINGS, work);

@@ -117,16 +117,16 @@ function movesBatches(templates: TemplateStore, { idx, templateId }: Recording):
 
 /** What the recording said of a task is old where workers of its batches were let go or cancelled after it. */
 function withBatches(answer: Recorded, rests: readonly CancelledRest[], released: ReadonlyMap<string, number>) {
-  const stopped = rests.filter((rest) => rest.state === 'blocked_by_failures' && !released.has(rest.task_uuid));
-  const moved = new Set([...released.keys(), ...rests.map((rest) => rest.task_uuid)]);
+  const stopped = rests.filter((rest) => rest.state === 'blocked_by_failures' && !released.has(rest.taskUuid));
+  const moved = new Set([...released.keys(), ...rests.map((rest) => rest.taskUuid)]);
   return {
     ...answer,
     ended: [
-      ...answer.ended.filter((task) => !moved.has(task.task_uuid)),
-      ...stopped.map(({ task_uuid, ms }) => ({ task_uuid, state: 'blocked_by_failures' as const, ms })),
+      ...answer.ended.filter((task) => !moved.has(task.taskUuid)),
+      ...stopped.map(({ taskUuid, ms }) => ({ taskUuid, state: 'blocked_by_failures' as const, ms })),
     ],
     queued: [...released.values()].reduce((sum, count) => sum + count, answer.queued),
-    takenFrom: rests.filter((rest) => rest.running > 0).map((rest) => rest.task_uuid),
+    takenFrom: rests.filter((rest) => rest.running > 0).map((rest) => rest.taskUuid),
   };
 }
 

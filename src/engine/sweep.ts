@@ -87,7 +87,7 @@ export async function sweep(
 
 /** Another sweep may have declared workers dead and died before it took all of their steps. */
 function lostIn({ dead, steps }: Swept, workers: readonly DeadWorkerRow[]): DeadWorkerRow[] {
-  const owners = new Set(steps.map((step) => step.worker_id));
+  const owners = new Set(steps.map((step) => step.workerId));
   for (const { id } of dead) owners.delete(id);
   return [...dead, ...workers.filter(({ id }) => owners.has(id))];
 }
@@ -103,7 +103,7 @@ async function takeBackFrom(
   const lost = taken.filter((row) => row.state !== 'enqueued');
   if (lost.length > 0)
     await on.templates.load(
-      lost.map((row) => row.template_id),
+      lost.map((row) => row.templateId),
       on.tx,
     );
   const told = await tellOfLost(on, lost);
@@ -129,9 +129,9 @@ async function tellOfLost(
   lost: readonly TakenBackRow[],
 ): Promise<boolean> {
   const attempts = lost.flatMap((row) => {
-    const { task_uuid, idx, attempts: attempt, template_id: templateId } = row;
+    const { taskUuid, idx, attempts: attempt, templateId } = row;
     const events = eventsOfLost(templates, { templateId, idx, error: errorOfLost(row) });
-    return events ? [{ task_uuid, idx, attempt, ...events }] : [];
+    return events ? [{ taskUuid, idx, attempt, ...events }] : [];
   });
   if (attempts.length > 0) await storeEvents(tx, attempts);
   return attempts.length > 0;
@@ -146,18 +146,10 @@ function errorOfLost({ retryable }: TakenBackRow): Partial<StepError> {
 
 /** A batch worker that its dead worker lost for the last time. */
 function lostForGood(row: TakenBackRow): RecordedStep {
-  return {
-    taskUuid: row.task_uuid,
-    idx: row.idx,
-    claim: row.claim!,
-    kind: KIND.lost,
-    delayMs: 0,
-    templateId: row.template_id,
-    rank: row.rank!,
-    durationMs: 0,
-    result: 'null',
-    detail: JSON.stringify({ error: errorOfLost(row) }),
-  };
+  const { taskUuid, idx, templateId } = row;
+  const detail = JSON.stringify({ error: errorOfLost(row) });
+  const attempt = { kind: KIND.lost, delayMs: 0, durationMs: 0, result: 'null', detail };
+  return { taskUuid, idx, claim: row.claim!, templateId, rank: row.rank!, ...attempt };
 }
 
 /** Puts retries that are due into the queue; answers with how many. Tasks that others hold are left for the next time. */

@@ -209,58 +209,36 @@ export interface EventProblem {
 export type Derived = Pick<Task, 'executionStatus' | 'recommendedAction'>;
 
 function derived(row: TaskRow): Derived {
-  if (row.done_at !== null && row.verdict !== null)
+  if (row.completedAt !== null && row.verdict !== null)
     return { executionStatus: 'all_complete', recommendedAction: 'none' };
-  if (row.state === 'blocked_by_failures') {
+  if (row.status === 'blocked_by_failures') {
     return { executionStatus: 'blocked_by_failures', recommendedAction: 'handle_failures' };
   }
-  if (row.ready_steps > 0) return { executionStatus: 'has_ready_steps', recommendedAction: 'execute_ready_steps' };
-  if (row.in_progress_steps > 0) return { executionStatus: 'processing', recommendedAction: 'wait_for_completion' };
-  if (row.state === 'complete') return { executionStatus: 'all_complete', recommendedAction: 'none' };
+  if (row.readySteps > 0) return { executionStatus: 'has_ready_steps', recommendedAction: 'execute_ready_steps' };
+  if (row.inProgressSteps > 0) return { executionStatus: 'processing', recommendedAction: 'wait_for_completion' };
+  if (row.status === 'complete') return { executionStatus: 'all_complete', recommendedAction: 'none' };
   return { executionStatus: 'waiting_for_dependencies', recommendedAction: 'wait_for_dependencies' };
 }
 
 /** A row as callers see it. */
 export function taskView(row: TaskRow): Task {
+  const { templateId, verdict, openSteps, blockingSteps, mostAttempts, stale, ...shown } = row;
   return {
-    taskUuid: row.task_uuid,
-    name: row.name,
-    namespace: row.namespace,
-    version: row.version,
-    status: (row.state === 'steps_in_process' && row.most_attempts === 0 ? 'pending' : row.state) as TaskState,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-    completedAt: row.done_at,
+    ...shown,
+    status: (row.status === 'steps_in_process' && mostAttempts === 0 ? 'pending' : row.status) as TaskState,
     context: JSON.parse(row.context) as Record<string, unknown>,
-    initiator: row.initiator,
-    sourceSystem: row.source_system,
-    reason: row.reason,
-    priority: row.rank === 0 ? 0 : -row.rank,
-    tags: row.tags ?? [],
-    correlationId: row.correlation_id ?? row.task_uuid,
-    parentCorrelationId: row.parent_correlation_id,
-    totalSteps: row.total_steps,
-    pendingSteps: row.pending_steps,
-    inProgressSteps: row.in_progress_steps,
-    completedSteps: row.completed_steps,
-    failedSteps: row.failed_steps,
-    readySteps: row.ready_steps,
     ...derived(row),
     completionPercentage: percentage(row),
-    healthStatus: row.n_error > 0 && row.done_at === null ? 'blocked' : 'healthy',
-    stale: row.stale_rule === null ? null : staleNote(row),
+    healthStatus: blockingSteps > 0 && row.completedAt === null ? 'blocked' : 'healthy',
+    stale: stale === null ? null : (JSON.parse(stale) as StaleNote),
   };
 }
 
 // Of a task that was ended from outside, only what was done counts; else also what a batch goes on without.
-function percentage(row: TaskRow): number {
-  if (row.total_steps === 0) return 0;
-  const over = row.verdict === null ? row.total_steps - row.n_open : row.completed_steps;
-  return Math.round((over / row.total_steps) * 10_000) / 100;
-}
-
-function staleNote(row: TaskRow): StaleNote {
-  return { rule: row.stale_rule!, minutes: row.stale_minutes!, since: row.stale_since!, at: row.stale_at! };
+function percentage({ totalSteps, verdict, openSteps, completedSteps }: TaskRow): number {
+  if (totalSteps === 0) return 0;
+  const over = verdict === null ? totalSteps - openSteps : completedSteps;
+  return Math.round((over / totalSteps) * 10_000) / 100;
 }
 
 /** The error of an attempt in full, from the parts that were kept. */
@@ -327,17 +305,18 @@ export function executionResult(
 
 function resultsOf(taskUuid: string, row: StepRow): StepExecutionResult | null {
   const success = row.state === 'complete' || row.state === 'resolved_manually';
-  if (!success && row.last_attempt === null) return null;
+  if (!success && row.lastOutcome === null) return null;
+  const { idx, result, durationMs, startedAt, worker, host } = row;
   return executionResult(detailOf(row), {
-    stepUuid: stepUuid(taskUuid, row.idx),
+    stepUuid: stepUuid(taskUuid, idx),
     success,
-    result: row.result === null ? {} : JSON.parse(row.result),
-    durationMs: row.duration_ms,
-    startedAt: row.started_at,
-    completedAt: row.ended_at ?? row.done_at,
-    worker: row.worker,
-    host: row.host,
-    byWorker: row.last_outcome === 'completed' || !success,
+    result: result === null ? {} : JSON.parse(result),
+    durationMs,
+    startedAt,
+    completedAt: row.endedAt ?? row.doneAt,
+    worker,
+    host,
+    byWorker: row.lastOutcome === 'completed' || !success,
   });
 }
 
@@ -348,31 +327,28 @@ function detailOf({ detail }: { detail: string | null }): AttemptDetail {
 /** A row as callers see it. */
 export function stepView(taskUuid: string, row: StepRow): Step {
   const attempts = row.attempts - row.spared;
-  const failed = row.last_outcome === 'failed' || row.last_outcome === 'worker_lost';
+  const failed = row.lastOutcome === 'failed' || row.lastOutcome === 'worker_lost';
   return {
     stepUuid: stepUuid(taskUuid, row.idx),
     taskUuid,
     name: row.name,
-    templateStepName: row.template_name,
+    templateStepName: row.templateName,
     callable: row.callable,
     currentState: row.state as StepState,
-    createdAt: row.created_at,
-    updatedAt: [row.created_at, row.started_at, row.done_at, row.ended_at]
-      .filter((t) => t !== null)
-      .sort()
-      .at(-1)!,
-    completedAt: row.state === 'complete' || row.state === 'resolved_manually' ? row.done_at : null,
+    createdAt: row.createdAt,
+    updatedAt: row.updatedAt,
+    completedAt: row.state === 'complete' || row.state === 'resolved_manually' ? row.doneAt : null,
     results: resultsOf(taskUuid, row),
     dependenciesSatisfied: row.remaining === 0,
-    retryEligible: attempts === 0 || (row.retryable && attempts < row.max_attempts),
+    retryEligible: attempts === 0 || (row.retryable && attempts < row.maxAttempts),
     readyForExecution: row.state === 'enqueued',
-    totalParents: row.total_parents,
-    completedParents: row.total_parents - row.remaining,
+    totalParents: row.totalParents,
+    completedParents: row.totalParents - row.remaining,
     attempts,
-    maxAttempts: row.max_attempts,
-    lastFailureAt: failed ? row.ended_at : null,
-    nextRetryAt: row.state === 'waiting_for_retry' ? row.next_at : null,
-    lastAttemptedAt: row.started_at,
+    maxAttempts: row.maxAttempts,
+    lastFailureAt: failed ? row.endedAt : null,
+    nextRetryAt: row.state === 'waiting_for_retry' ? row.nextAt : null,
+    lastAttemptedAt: row.startedAt,
     worker: row.worker,
     eventProblems: detailOf(row).event_problems ?? [],
   };
@@ -380,17 +356,18 @@ export function stepView(taskUuid: string, row: StepRow): Step {
 
 /** A row as callers see it; `nameOf` gives the step's name. */
 export function historyView(row: HistoryRow, nameOf: (idx: number) => string): HistoryEntry {
+  const { kind, attempt, what, toState, durationMs } = row;
   const detail = detailOf(row);
   const error = errorOf(detail);
   return {
     step: row.idx === null ? null : nameOf(row.idx),
-    kind: row.kind,
-    attempt: row.attempt,
-    what: row.what,
-    toState: row.to_state,
-    startedAt: row.started_at?.toISOString() ?? null,
+    kind,
+    attempt,
+    what,
+    toState,
+    startedAt: row.startedAt?.toISOString() ?? null,
     at: row.at.toISOString(),
-    durationMs: row.duration_ms,
+    durationMs,
     who: detail.worker_id ?? row.who,
     why: row.reason ?? error?.message ?? null,
     error,

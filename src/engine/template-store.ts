@@ -209,7 +209,7 @@ export class TemplateStore {
     const known = this.#byId.get(row.id);
     if (known) return known;
     const template = templateFromJson(JSON.parse(row.definition));
-    const { id, namespace_id: namespaceId, digest } = row;
+    const { id, namespaceId, digest } = row;
     // Whoever registered it has looked at its schemas.
     const snapshot = this.#compile({ id, namespaceId, digest, template, graph: graphOf(template) }, compileStored);
     this.#byId.put(snapshot);

@@ -1,5 +1,7 @@
 import type { Db } from '../db/statement.ts';
-import { sql } from './sql.ts';
+import type { ResultRow } from './load-results.ts';
+import { columns, sql } from './sql.ts';
+import type { StepKey } from './step-key.ts';
 
 // Steps and workers are looked up one by one (lateral, offset 0): joined freely, each failure read all steps of its task,
 // of which a batch has thousands.
@@ -50,11 +52,11 @@ update tasker.task t set n_open = n_open - x.n, n_active = n_active - x.active, 
   from (select task_uuid, sum(n)::int n, sum(active)::int active, sum(retry)::int retry, sum(running)::int running
           from c group by 1) x
  where t.task_uuid = x.task_uuid
-returning t.task_uuid, x.running, t.state::text, round(extract(epoch from now() - t.created_at) * 1000)::float8 ms`;
+returning t.task_uuid "taskUuid", x.running, t.state::text, round(extract(epoch from now() - t.created_at) * 1000)::float8 ms`;
 
 /** A task in which the rest of a batch was cancelled. */
 export interface CancelledRest {
-  task_uuid: string;
+  taskUuid: string;
   /** Workers that were running. */
   running: number;
   state: string;
@@ -66,15 +68,8 @@ export interface CancelledRest {
  * Cancels what is left of the batches that say `fail_fast` and of which one of these workers stands in `error`. The
  * failed one still holds up what follows, until an operator settles it. After lockTasks and what recorded the failure.
  */
-export async function cancelRestOfBatches(
-  db: Db,
-  failed: readonly { taskUuid: string; idx: number }[],
-): Promise<CancelledRest[]> {
-  const { rows } = await db.query<CancelledRest>(CANCEL_REST, [
-    `{${failed.map((step) => step.taskUuid).join(',')}}`,
-    `{${failed.map((step) => step.idx).join(',')}}`,
-  ]);
-  return rows;
+export async function cancelRestOfBatches(db: Db, failed: readonly StepKey[]): Promise<CancelledRest[]> {
+  return (await db.query<CancelledRest>(CANCEL_REST, columns(failed, 'taskUuid', 'idx'))).rows;
 }
 
 const RELEASE_WORKERS = sql('release_workers')`
@@ -101,14 +96,13 @@ bu as (
 t as (
   update tasker.task t set n_active = t.n_active + x.n
     from (select task_uuid, sum(n)::int n from c group by 1) x where t.task_uuid = x.task_uuid)
-select task_uuid, sum(n)::int released from c group by 1`;
+select task_uuid "taskUuid", sum(n)::int released from c group by 1`;
 
 /** Queues workers of these tasks' batches that wait for a place, as far as `parallelism` lets them; how many, by task. After lockTasks. */
 export async function releaseWorkers(db: Db, taskUuids: readonly string[]): Promise<Map<string, number>> {
-  const { rows } = await db.query<{ task_uuid: string; released: number }>(RELEASE_WORKERS, [
-    `{${taskUuids.join(',')}}`,
-  ]);
-  return new Map(rows.map((row) => [row.task_uuid, row.released]));
+  type Row = { taskUuid: string; released: number };
+  const { rows } = await db.query<Row>(RELEASE_WORKERS, [`{${taskUuids.join(',')}}`]);
+  return new Map(rows.map(({ taskUuid, released }) => [taskUuid, released]));
 }
 
 const RECOUNT_BATCHES = sql('recount_batches')`
@@ -128,7 +122,7 @@ export async function recountBatches(db: Db, taskUuids: readonly string[]): Prom
 
 // Looked up one by one: joined, a table that was analyzed when it was empty is read whole for each row.
 const BATCH_WORKERS = sql('batch_workers')`
-select d.task_uuid, d.idx, w.name, w.cursor, b.no_op
+select d.task_uuid "taskUuid", d.idx, w.name, w.cursor, b.no_op "noOp"
   from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)
  cross join lateral (
    select name, x.cursor::text cursor from tasker.batch_worker x
@@ -138,29 +132,20 @@ select d.task_uuid, d.idx, w.name, w.cursor, b.no_op
     where x.task_uuid = d.task_uuid and x.worker_idx = tasker.template_idx(d.idx) offset 0) b`;
 
 /** What a worker of a batch is to do. */
-export interface BatchWorkerRow {
-  task_uuid: string;
-  idx: number;
+export interface BatchWorkerRow extends StepKey {
   name: string;
   /** JSON text. */
   cursor: string;
-  no_op: boolean;
+  noOp: boolean;
 }
 
 /** The parts that these workers work on. */
-export async function batchWorkers(
-  db: Db,
-  steps: readonly { taskUuid: string; idx: number }[],
-): Promise<BatchWorkerRow[]> {
-  const { rows } = await db.query<BatchWorkerRow>(BATCH_WORKERS, [
-    `{${steps.map((step) => step.taskUuid).join(',')}}`,
-    `{${steps.map((step) => step.idx).join(',')}}`,
-  ]);
-  return rows;
+export async function batchWorkers(db: Db, steps: readonly StepKey[]): Promise<BatchWorkerRow[]> {
+  return (await db.query<BatchWorkerRow>(BATCH_WORKERS, columns(steps, 'taskUuid', 'idx'))).rows;
 }
 
 const BATCH_RESULTS = sql('batch_results')`
-select task_uuid, idx, name, state, size, case when total <= $3 then result end result, total > $3 withheld, detail
+select task_uuid "taskUuid", idx, name, state, size, case when total <= $3 then result end result, total > $3 withheld, detail
   from (
     select y.*, sum(y.size) over (rows unbounded preceding) total
       from (
@@ -182,16 +167,9 @@ select task_uuid, idx, name, state, size, case when total <= $3 then result end 
          order by s.task_uuid, s.idx) y) z`;
 
 /** What one worker of a batch came to. */
-export interface BatchResultRow {
-  task_uuid: string;
-  idx: number;
+export interface BatchResultRow extends Omit<ResultRow, 'state'> {
   name: string;
-  state: 'complete' | 'resolved_manually' | 'error';
-  /** Characters of the result's text, about. */
-  size: number;
-  /** JSON text. */
-  result: string | null;
-  withheld: boolean;
+  state: ResultRow['state'] | 'error';
   /** JSON text of the failure, of a worker in `error`. */
   detail: string | null;
 }
@@ -205,10 +183,6 @@ export async function batchResults(
   batches: readonly { taskUuid: string; workerIdx: number }[],
   maxSize: number,
 ): Promise<BatchResultRow[]> {
-  const { rows } = await db.query<BatchResultRow>(BATCH_RESULTS, [
-    `{${batches.map((batch) => batch.taskUuid).join(',')}}`,
-    `{${batches.map((batch) => batch.workerIdx).join(',')}}`,
-    maxSize,
-  ]);
-  return rows;
+  const values = [...columns(batches, 'taskUuid', 'workerIdx'), maxSize];
+  return (await db.query<BatchResultRow>(BATCH_RESULTS, values)).rows;
 }

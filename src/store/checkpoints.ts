@@ -1,5 +1,6 @@
 import type { Db } from '../db/statement.ts';
-import { sql } from './sql.ts';
+import { columns, sql } from './sql.ts';
+import type { HeldKey, StepKey } from './step-key.ts';
 
 // The step's row is locked, so that nobody takes the step away between the look at its fence and the commit; the task's
 // lock is not needed, since no state is changed. Whoever waits for the row looks at it again. In a transaction of a
@@ -14,13 +15,6 @@ insert into tasker.checkpoint (task_uuid, idx, attempt, data)
 select task_uuid, idx, attempts, $4::jsonb from held
 on conflict (task_uuid, idx) do update set attempt = excluded.attempt, data = excluded.data, saved_at = now()
 returning ${AND_COMMIT_SOON}`;
-
-/** A step by its key, and the fence of who holds it. */
-export interface HeldKey {
-  taskUuid: string;
-  idx: number;
-  claim: number;
-}
 
 /** Saves how far a step came. False: it is not held under this fence any more, and nothing was written. */
 export async function saveCheckpoint(db: Db, { taskUuid, idx, claim }: HeldKey, data: string): Promise<boolean> {
@@ -43,25 +37,24 @@ const IS_SAVED = sql('is_saved')`
 select 1 from tasker.checkpoint where task_uuid = $1 and idx = $2 and data = $3::jsonb`;
 
 /** Whether a transaction whose answer was lost saved this. In a transaction of its own. */
-export async function isSaved(db: Db, { taskUuid, idx }: Omit<HeldKey, 'claim'>, data: string): Promise<boolean> {
+export async function isSaved(db: Db, { taskUuid, idx }: StepKey, data: string): Promise<boolean> {
   await db.query(AWAIT_SAVES, [taskUuid, idx]);
   return (await db.query(IS_SAVED, [taskUuid, idx, data])).rows.length > 0;
 }
 
 const LOAD_CHECKPOINTS = sql('load_checkpoints')`
-select d.task_uuid, d.idx, c.data
+select d.task_uuid "taskUuid", d.idx, c.data
   from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)
  cross join lateral (
    select x.data::text data from tasker.checkpoint x where x.task_uuid = d.task_uuid and x.idx = d.idx offset 0) c`;
 
+/** What a step saved. */
+export interface CheckpointRow extends StepKey {
+  /** JSON text. */
+  data: string;
+}
+
 /** What these steps saved. */
-export async function loadCheckpoints(
-  db: Db,
-  steps: readonly { taskUuid: string; idx: number }[],
-): Promise<{ task_uuid: string; idx: number; data: string }[]> {
-  const { rows } = await db.query<{ task_uuid: string; idx: number; data: string }>(LOAD_CHECKPOINTS, [
-    `{${steps.map((step) => step.taskUuid).join(',')}}`,
-    `{${steps.map((step) => step.idx).join(',')}}`,
-  ]);
-  return rows;
+export async function loadCheckpoints(db: Db, steps: readonly StepKey[]): Promise<CheckpointRow[]> {
+  return (await db.query<CheckpointRow>(LOAD_CHECKPOINTS, columns(steps, 'taskUuid', 'idx'))).rows;
 }

@@ -1,29 +1,28 @@
 import type { Db } from '../db/statement.ts';
 import { sqlFile } from './sql.ts';
+import type { StepKey } from './step-key.ts';
 
 const CLAIM_STEPS = sqlFile('claim_steps');
 const CLAIM_STEPS_OF_SEVERAL = sqlFile('claim_steps_of_several');
 
 /** A step that a worker holds, with its task. */
-export interface ClaimedStepRow {
-  task_uuid: string;
-  idx: number;
+export interface ClaimedStepRow extends StepKey {
   attempts: number;
   spared: number;
-  max_attempts: number;
-  template_id: number;
+  maxAttempts: number;
+  templateId: number;
   rank: number;
   revision: number;
   context: string;
-  correlation_id: string | null;
-  parent_correlation_id: string | null;
+  correlationId: string | null;
+  parentCorrelationId: string | null;
   initiator: string | null;
-  source_system: string | null;
+  sourceSystem: string | null;
   reason: string | null;
   tags: string[] | null;
   traceparent: string | null;
   /** As the server writes it: few handlers ask for it, and making dates of all takes time. */
-  created_at: string;
+  createdAt: string;
 }
 
 /** Who claims, and how much. */

@@ -1,5 +1,5 @@
 import type { Db } from '../db/statement.ts';
-import { sql } from './sql.ts';
+import { columns, sql } from './sql.ts';
 
 // Identities are inserted in the order of their hashes, so that two batches cannot wait for each other; a task whose
 // identity exists already leaves no rows.
@@ -59,9 +59,7 @@ export interface NewTask {
 /** Creates tasks with their steps and queues their roots, all in one statement. Answers with the ids that were new. */
 export async function createTasks(db: Db, tasks: readonly NewTask[]): Promise<Set<string>> {
   const { rows } = await db.query<{ task_uuid: string }>(CREATE_TASKS, [
-    `{${tasks.map((t) => t.taskUuid).join(',')}}`,
-    `{${tasks.map((t) => t.templateId).join(',')}}`,
-    `{${tasks.map((t) => t.rank).join(',')}}`,
+    ...columns(tasks, 'taskUuid', 'templateId', 'rank'),
     `[${tasks.map((t) => t.context).join(',')}]`,
     tasks.map((t) => t.correlationId),
     tasks.map((t) => t.parentCorrelationId),

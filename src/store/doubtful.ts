@@ -1,12 +1,13 @@
 import type { Db } from '../db/statement.ts';
 import type { ClaimedStepRow } from './claim-steps.ts';
 import { KIND, type RecordedStep } from './record-steps.ts';
-import { sql } from './sql.ts';
+import { columns, sql } from './sql.ts';
 
 // Through the open tasks: there is no index on the owner of running steps (it would cost each step its cheap update).
 const ADOPT_STEPS = sql('adopt_steps')`
-select s.task_uuid, s.idx, s.attempts, s.spared, s.max_attempts, t.template_id, t.rank, t.revision, t.context, t.correlation_id,
-       t.parent_correlation_id, t.initiator, t.source_system, t.reason, t.tags, t.traceparent, t.created_at::text, s.claim
+select s.task_uuid "taskUuid", s.idx, s.attempts, s.spared, s.max_attempts "maxAttempts", t.template_id "templateId", t.rank,
+       t.revision, t.context, t.correlation_id "correlationId", t.parent_correlation_id "parentCorrelationId", t.initiator,
+       t.source_system "sourceSystem", t.reason, t.tags, t.traceparent, t.created_at::text "createdAt", s.claim
   from tasker.task t join tasker.step s on s.task_uuid = t.task_uuid
  where t.done_at is null and s.state = 'in_progress' and s.claim = any ($1::bigint[])`;
 
@@ -25,7 +26,7 @@ export async function adoptSteps(db: Db, tokens: readonly number[]): Promise<Ado
 // completed step, its fence tells whether it was this run. The time of the recording is that of the step's last end, unless
 // the step was taken again since.
 const FIND_RECORDED = sql('find_recorded')`
-select w.ord::int, case when s.attempts = w.attempt then tasker.iso(s.done_at) end recorded_at
+select w.ord::int, case when s.attempts = w.attempt then tasker.iso(s.done_at) end "recordedAt"
   from unnest($1::uuid[], $2::int[], $3::int[], $4::bigint[], $5::boolean[])
        with ordinality w (task_uuid, idx, attempt, claim, completed, ord)
   join tasker.history h on h.task_uuid = w.task_uuid and h.idx = w.idx and h.attempt = w.attempt
@@ -38,12 +39,9 @@ export async function findRecorded(
   db: Db,
   steps: readonly (RecordedStep & { attempt: number })[],
 ): Promise<Map<number, string | null>> {
-  const { rows } = await db.query<{ ord: number; recorded_at: string | null }>(FIND_RECORDED, [
-    `{${steps.map((step) => step.taskUuid).join(',')}}`,
-    `{${steps.map((step) => step.idx).join(',')}}`,
-    `{${steps.map((step) => step.attempt).join(',')}}`,
-    `{${steps.map((step) => step.claim).join(',')}}`,
+  const { rows } = await db.query<{ ord: number; recordedAt: string | null }>(FIND_RECORDED, [
+    ...columns(steps, 'taskUuid', 'idx', 'attempt', 'claim'),
     `{${steps.map((step) => step.kind === KIND.completed).join(',')}}`,
   ]);
-  return new Map(rows.map((row) => [row.ord - 1, row.recorded_at]));
+  return new Map(rows.map((row) => [row.ord - 1, row.recordedAt]));
 }

@@ -1,5 +1,6 @@
 import type { Db } from '../db/statement.ts';
-import { sql } from './sql.ts';
+import { columns, sql } from './sql.ts';
+import type { StepKey } from './step-key.ts';
 
 /** Joins workers `p` of a batch `b`: whether the workers that wait for one another need not wait for this one any more. */
 export const WORKER_IS_OVER = `(p.state in ('complete', 'resolved_manually', 'cancelled') or (p.state = 'error' and b.failure_strategy <> 'fail_fast'))`;
@@ -35,31 +36,16 @@ update tasker.task t set n_open = n_open + c.n
   from (select task_uuid, count(*)::int n from new group by 1) c where t.task_uuid = c.task_uuid`;
 
 /** A step of the template that comes into being in a task. */
-export interface NewStep {
-  taskUuid: string;
+export interface NewStep extends StepKey {
   /** The step whose result made it, and that step's fence; null: an operator completes it. */
   creator: number;
   claim: number | null;
   templateId: number;
-  idx: number;
 }
-
-const columns = <Row>(rows: readonly Row[], ...of: ((row: Row) => unknown)[]): string[] =>
-  of.map((column) => `{${rows.map((row) => column(row) ?? 'null').join(',')}}`);
 
 /** Adds steps, waiting; {@link recountSteps} then says for how many parents. After lockTasks. */
 export async function addSteps(db: Db, steps: readonly NewStep[]): Promise<void> {
-  await db.query(
-    ADD_STEPS,
-    columns(
-      steps,
-      (step) => step.taskUuid,
-      (step) => step.creator,
-      (step) => step.claim,
-      (step) => step.templateId,
-      (step) => step.idx,
-    ),
-  );
+  await db.query(ADD_STEPS, columns(steps, 'taskUuid', 'creator', 'claim', 'templateId', 'idx'));
 }
 
 const ADD_BATCHES = sql('add_batches')`
@@ -92,10 +78,7 @@ update tasker.task t set n_open = n_open + c.n
   from (select task_uuid, sum(size)::int n from b group by 1) c where t.task_uuid = c.task_uuid`;
 
 /** A batch that comes into being in a task. */
-export interface NewBatch {
-  taskUuid: string;
-  creator: number;
-  claim: number | null;
+export interface NewBatch extends Pick<NewStep, 'taskUuid' | 'creator' | 'claim'> {
   /** The template step that its workers are made from. */
   workerIdx: number;
   parallelism: number;
@@ -111,17 +94,9 @@ export async function addBatches(db: Db, batches: readonly NewBatch[]): Promise<
     batch.parts.map((part) => `{"name":${JSON.stringify(part.name)},"cursor":${part.cursor}}`).join(','),
   );
   await db.query(ADD_BATCHES, [
-    ...columns(
-      batches,
-      (batch) => batch.taskUuid,
-      (batch) => batch.creator,
-      (batch) => batch.claim,
-      (batch) => batch.workerIdx,
-      (batch) => batch.parts.length,
-      (batch) => batch.parallelism,
-      (batch) => batch.failureStrategy,
-      (batch) => batch.noOp,
-    ),
+    ...columns(batches, 'taskUuid', 'creator', 'claim', 'workerIdx'),
+    `{${batches.map((batch) => batch.parts.length).join(',')}}`,
+    ...columns(batches, 'parallelism', 'failureStrategy', 'noOp'),
     `[${parts.map((list) => `[${list}]`).join(',')}]`,
   ]);
 }

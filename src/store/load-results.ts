@@ -1,10 +1,11 @@
 import type { Db } from '../db/statement.ts';
-import { sql } from './sql.ts';
+import { columns, sql } from './sql.ts';
+import type { StepKey } from './step-key.ts';
 
 // A size is exact where it matters: small results that are not compressed are measured without reading them. The running
 // sum goes by the order of the list, without a sort; what is withheld is never read from where large values are kept.
 const LOAD_RESULTS = sql('load_results')`
-select task_uuid, idx, state, size, case when total <= $3 then result end result, total > $3 withheld
+select task_uuid "taskUuid", idx, state, size, case when total <= $3 then result end result, total > $3 withheld
   from (
     select w.task_uuid, w.idx, x.state::text, x.size, x.result, sum(x.size) over (rows unbounded preceding) total
       from unnest($1::uuid[], $2::int[]) w (task_uuid, idx) cross join lateral (
@@ -16,9 +17,7 @@ select task_uuid, idx, state, size, case when total <= $3 then result end result
          where s.task_uuid = w.task_uuid and s.idx = w.idx and s.state in ('complete', 'resolved_manually') offset 0) x) y`;
 
 /** A finished step's result. */
-export interface ResultRow {
-  task_uuid: string;
-  idx: number;
+export interface ResultRow extends StepKey {
   state: 'complete' | 'resolved_manually';
   /** Characters of the result's text, about. */
   size: number;
@@ -28,21 +27,10 @@ export interface ResultRow {
   withheld: boolean;
 }
 
-/** A step by its key. */
-export interface StepKey {
-  taskUuid: string;
-  idx: number;
-}
-
 /**
  * Results of finished steps, many at once; steps that are not finished are left out. In the order of `keys`, results are
  * given up to `maxSize` characters altogether; of the others only the size.
  */
 export async function loadResults(db: Db, keys: readonly StepKey[], maxSize: number): Promise<ResultRow[]> {
-  const { rows } = await db.query<ResultRow>(LOAD_RESULTS, [
-    `{${keys.map((key) => key.taskUuid).join(',')}}`,
-    `{${keys.map((key) => key.idx).join(',')}}`,
-    maxSize,
-  ]);
-  return rows;
+  return (await db.query<ResultRow>(LOAD_RESULTS, [...columns(keys, 'taskUuid', 'idx'), maxSize])).rows;
 }

@@ -6,11 +6,11 @@ import { sql } from './sql.ts';
 const LOCK_TASKS = sql('lock_tasks')`
 with locked as materialized (
   select task_uuid, revision from tasker.task where task_uuid = any ($1::uuid[]) order by task_uuid for update)
-select task_uuid, revision from locked where revision > 0`;
+select task_uuid "taskUuid", revision from locked where revision > 0`;
 
 /** How often an operator changed a result of a task. */
 export interface TaskRevision {
-  task_uuid: string;
+  taskUuid: string;
   revision: number;
 }
 
@@ -19,8 +19,7 @@ export interface TaskRevision {
  * tasks whose results were changed by an operator, so that nobody goes on with an old copy.
  */
 export async function lockTasks(db: Db, taskUuids: readonly string[]): Promise<TaskRevision[]> {
-  const { rows } = await db.query<TaskRevision>(LOCK_TASKS, [`{${taskUuids.join(',')}}`]);
-  return rows;
+  return (await db.query<TaskRevision>(LOCK_TASKS, [`{${taskUuids.join(',')}}`])).rows;
 }
 
 const LOCK_FREE_TASKS = sql('lock_free_tasks')`

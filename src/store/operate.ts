@@ -1,5 +1,6 @@
 import type { Db } from '../db/statement.ts';
 import { sql } from './sql.ts';
+import type { StepKey } from './step-key.ts';
 
 // The transaction may have waited for the task while a worker claimed the step. A cancelled attempt must not end before
 // it starts.
@@ -82,11 +83,7 @@ a as (
 select idx from u`;
 
 /** Sends a failed step back to the queue with all its attempts. False: it is not in `error`. After lockTasks. */
-export async function resetStep(
-  db: Db,
-  { taskUuid, idx }: { taskUuid: string; idx: number },
-  { actor, reason }: Operator,
-): Promise<boolean> {
+export async function resetStep(db: Db, { taskUuid, idx }: StepKey, { actor, reason }: Operator): Promise<boolean> {
   return (await db.query(RESET_STEP, [taskUuid, idx, actor, reason])).rows.length > 0;
 }
 
@@ -138,12 +135,10 @@ t as (
     revision = revision + case when old.finished then 1 else 0 end,
     done_at = case when old.finished then done_at when n_open = 1 then now() end
     from old where t.task_uuid = $1 returning t.state::text)
-select (select state from t) task_state, (select count(*)::int from k where state = 'enqueued') queued from s`;
+select (select state from t) "taskState", (select count(*)::int from k where state = 'enqueued') queued from s`;
 
 /** A step to finish by hand. */
-export interface Settlement {
-  taskUuid: string;
-  idx: number;
+export interface Settlement extends StepKey {
   action: 'resolve' | 'complete';
   toState: 'resolved_manually' | 'complete';
   fromStates: readonly string[];
@@ -156,8 +151,8 @@ export async function settleStep(
   db: Db,
   settlement: Settlement,
   { actor, reason }: Operator,
-): Promise<{ task_state: string; queued: number } | undefined> {
-  const { rows } = await db.query<{ task_state: string; queued: number }>(SETTLE_STEP, [
+): Promise<{ taskState: string; queued: number } | undefined> {
+  const { rows } = await db.query<{ taskState: string; queued: number }>(SETTLE_STEP, [
     settlement.taskUuid,
     settlement.idx,
     settlement.toState,

@@ -1,14 +1,20 @@
 import type { Db } from '../db/statement.ts';
-import { sql } from './sql.ts';
+import { columns, sql } from './sql.ts';
+import type { HeldKey } from './step-key.ts';
 
 const PEEK = sql('peek')`
 select exists (select 1 from tasker.queue where namespace_id = any ($1::int[])) ready,
-       (select (extract(epoch from min(due_at) - now()) * 1000)::float8 from tasker.timer) due_ms`;
+       (select (extract(epoch from min(due_at) - now()) * 1000)::float8 from tasker.timer) "dueMs"`;
 
-/** Whether a claim would find something, and in how many milliseconds the next retry is due. Writes nothing. */
-export async function peek(db: Db, namespaceIds: readonly number[]): Promise<{ ready: boolean; dueMs: number | null }> {
-  const { rows } = await db.query<{ ready: boolean; due_ms: number | null }>(PEEK, [`{${namespaceIds.join(',')}}`]);
-  return { ready: rows[0]!.ready, dueMs: rows[0]!.due_ms };
+/** Whether a claim would find something, and in how many milliseconds the next retry is due. */
+export interface QueuePeek {
+  ready: boolean;
+  dueMs: number | null;
+}
+
+/** Looks into the queue. Writes nothing. */
+export async function peek(db: Db, namespaceIds: readonly number[]): Promise<QueuePeek> {
+  return (await db.query<QueuePeek>(PEEK, [`{${namespaceIds.join(',')}}`])).rows[0]!;
 }
 
 const NOTIFY = sql('notify')`select pg_notify($1, payload) from unnest($2::text[]) payload`;
@@ -33,19 +39,8 @@ select w.ord::int from unnest($1::uuid[], $2::int[], $3::bigint[]) with ordinali
     select 1 from tasker.step s where s.task_uuid = w.task_uuid and s.idx = w.idx and s.state = 'in_progress'
        and s.claim = w.claim offset 0) x`;
 
-/** A step that a worker believes to hold. */
-export interface HeldStep {
-  taskUuid: string;
-  idx: number;
-  claim: number;
-}
-
 /** Which of the steps that a worker believes to hold it still holds: positions in the list. */
-export async function heldSteps(db: Db, held: readonly HeldStep[]): Promise<Set<number>> {
-  const { rows } = await db.query<{ ord: number }>(HELD_STEPS, [
-    `{${held.map((step) => step.taskUuid).join(',')}}`,
-    `{${held.map((step) => step.idx).join(',')}}`,
-    `{${held.map((step) => step.claim).join(',')}}`,
-  ]);
+export async function heldSteps(db: Db, held: readonly HeldKey[]): Promise<Set<number>> {
+  const { rows } = await db.query<{ ord: number }>(HELD_STEPS, columns(held, 'taskUuid', 'idx', 'claim'));
   return new Set(rows.map((row) => row.ord - 1));
 }

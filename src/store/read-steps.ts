@@ -1,10 +1,11 @@
 import type { Db } from '../db/statement.ts';
-import { sql } from './sql.ts';
+import { columns, sql } from './sql.ts';
 
 const STEP_COLUMNS = `
-s.idx, coalesce(bw.name, ts.name) name, ts.name template_name, ts.callable, s.state::text, s.remaining, s.attempts, s.spared, s.max_attempts, s.retryable, s.result,
-       s.claim >> 24 worker_id, tasker.iso(s.next_at) next_at, tasker.iso(s.started_at) started_at, tasker.iso(s.done_at) done_at,
-       tasker.iso(t.created_at) created_at,
+s.idx, coalesce(bw.name, ts.name) name, ts.name "templateName", ts.callable, s.state::text, s.remaining, s.attempts, s.spared,
+       s.max_attempts "maxAttempts", s.retryable, s.result, tasker.iso(s.next_at) "nextAt", tasker.iso(s.started_at) "startedAt",
+       tasker.iso(s.done_at) "doneAt", tasker.iso(t.created_at) "createdAt",
+       tasker.iso(greatest(t.created_at, s.started_at, s.done_at, h.ended_at)) "updatedAt",
        case when ts.initial then ts.parents else (
          select count(*)::int from (
            select p.idx from tasker.template_edge e join tasker.step p on p.task_uuid = s.task_uuid and p.idx = e.parent
@@ -13,9 +14,8 @@ s.idx, coalesce(bw.name, ts.name) name, ts.name template_name, ts.callable, s.st
            select p.idx from tasker.template_edge e join tasker.batch b on b.task_uuid = s.task_uuid and b.worker_idx = e.parent
              join tasker.step p on p.task_uuid = s.task_uuid and p.idx >= (b.worker_idx + 1) << 17
               and p.idx < ((b.worker_idx + 1) << 17) + b.size
-            where e.template_id = t.template_id and e.child = ts.idx) x) end total_parents,
-       s.state = 'pending' and s.remaining = 0 awaits_place,
-       h.attempt last_attempt, h.outcome::text last_outcome, h.duration_ms, h.detail, tasker.iso(h.ended_at) ended_at,
+            where e.template_id = t.template_id and e.child = ts.idx) x) end "totalParents",
+       h.outcome::text "lastOutcome", h.duration_ms "durationMs", h.detail, tasker.iso(h.ended_at) "endedAt",
        coalesce(w.name, p.name) worker, coalesce(w.host, p.host) host`;
 
 const STEP_JOINS = `
@@ -55,30 +55,28 @@ export interface StepRow {
   idx: number;
   name: string;
   /** The step of the template: another one than `name` for a worker of a batch. */
-  template_name: string;
+  templateName: string;
   callable: string;
   state: string;
-  /** All its parents are over; it waits until its batch's `parallelism` has room. */
-  awaits_place: boolean;
   remaining: number;
   attempts: number;
   spared: number;
-  max_attempts: number;
+  maxAttempts: number;
   retryable: boolean;
   /** JSON text. */
   result: string | null;
-  worker_id: number | null;
-  next_at: string | null;
-  started_at: string | null;
-  done_at: string | null;
-  created_at: string;
-  total_parents: number;
-  last_attempt: number | null;
-  last_outcome: string | null;
-  duration_ms: number | null;
+  nextAt: string | null;
+  startedAt: string | null;
+  doneAt: string | null;
+  createdAt: string;
+  updatedAt: string;
+  totalParents: number;
+  /** Null: no attempt has ended. */
+  lastOutcome: string | null;
+  durationMs: number | null;
   /** JSON text. */
   detail: string | null;
-  ended_at: string | null;
+  endedAt: string | null;
   worker: string | null;
   host: string | null;
 }
@@ -101,12 +99,7 @@ export interface StepRange {
 
 /** Those steps of a task that stand in these ranges, in the order of its template. */
 export async function getStepsAt(db: Db, taskUuid: string, ranges: readonly StepRange[]): Promise<StepRow[]> {
-  const { rows } = await db.query<StepRow>(GET_STEPS_AT, [
-    taskUuid,
-    `{${ranges.map((range) => range.first).join(',')}}`,
-    `{${ranges.map((range) => range.last).join(',')}}`,
-  ]);
-  return rows;
+  return (await db.query<StepRow>(GET_STEPS_AT, [taskUuid, ...columns(ranges, 'first', 'last')])).rows;
 }
 
 // Stops at the first that is found: the names of a batch, of which there may be many, are looked at last.

@@ -3,62 +3,63 @@ import { sql } from './sql.ts';
 import { STILL_STALE } from './stale-tasks.ts';
 
 const TASK_COLUMNS = `
-  t.task_uuid, m.name, n.name namespace, m.version, m.id template_id, t.verdict::text, t.state::text, t.rank, t.n_open, t.n_error,
-  tasker.iso(t.created_at) created_at, tasker.iso(t.done_at) done_at, t.context, t.initiator, t.source_system, t.reason, t.tags,
-  t.correlation_id, t.parent_correlation_id, c.*, stale.*`;
+  t.task_uuid "taskUuid", m.name, n.name namespace, m.version, t.state::text status, tasker.iso(t.created_at) "createdAt",
+  c.updated_at "updatedAt", tasker.iso(t.done_at) "completedAt", t.context, t.initiator, t.source_system "sourceSystem",
+  t.reason, -t.rank priority, coalesce(t.tags, '{}') tags, coalesce(t.correlation_id, t.task_uuid) "correlationId",
+  t.parent_correlation_id "parentCorrelationId", c.total "totalSteps", c.pending "pendingSteps",
+  c.in_progress "inProgressSteps", c.completed "completedSteps", c.failed "failedSteps", c.ready "readySteps",
+  m.id "templateId", t.verdict::text, t.n_open "openSteps", t.n_error "blockingSteps", c.attempts "mostAttempts", stale.note stale`;
 
 const TASK_COUNTS = `
   cross join lateral (
-    select count(*)::int total_steps,
-           (count(*) filter (where s.state in ('pending', 'waiting_for_retry')))::int pending_steps,
-           (count(*) filter (where s.state = 'in_progress'))::int in_progress_steps,
-           (count(*) filter (where s.state in ('complete', 'resolved_manually')))::int completed_steps,
-           (count(*) filter (where s.state = 'error'))::int failed_steps,
-           (count(*) filter (where s.state = 'enqueued'))::int ready_steps,
-           coalesce(max(s.attempts), 0)::int most_attempts,
+    select count(*)::int total,
+           (count(*) filter (where s.state in ('pending', 'waiting_for_retry')))::int pending,
+           (count(*) filter (where s.state = 'in_progress'))::int in_progress,
+           (count(*) filter (where s.state in ('complete', 'resolved_manually')))::int completed,
+           (count(*) filter (where s.state = 'error'))::int failed,
+           (count(*) filter (where s.state = 'enqueued'))::int ready,
+           coalesce(max(s.attempts), 0)::int attempts,
            tasker.iso(greatest(t.created_at, t.done_at, max(s.started_at), max(s.done_at))) updated_at
       from tasker.step s where s.task_uuid = t.task_uuid) c
   left join lateral (
-    select w.rule stale_rule, w.minutes stale_minutes, tasker.iso(w.since) stale_since, tasker.iso(w.noted_at) stale_at
+    select json_build_object('rule', w.rule, 'minutes', w.minutes, 'since', tasker.iso(w.since),
+                             'at', tasker.iso(w.noted_at))::text note
       from tasker.task_watch w where w.task_uuid = t.task_uuid and ${STILL_STALE} offset 0) stale on true`;
 
 /** A task with the counts of its steps. */
 export interface TaskRow {
-  task_uuid: string;
+  taskUuid: string;
   name: string;
   namespace: string;
   version: string;
-  template_id: number;
-  verdict: string | null;
-  state: string;
-  rank: number;
-  /** Steps that must still come to an end. */
-  n_open: number;
-  /** Steps in error that the task waits for; not those whose failure their batch tolerates. */
-  n_error: number;
-  created_at: string;
-  done_at: string | null;
+  status: string;
+  createdAt: string;
+  updatedAt: string;
+  completedAt: string | null;
   /** JSON text. */
   context: string;
   initiator: string | null;
-  source_system: string | null;
+  sourceSystem: string | null;
   reason: string | null;
-  tags: string[] | null;
-  correlation_id: string | null;
-  parent_correlation_id: string | null;
-  total_steps: number;
-  pending_steps: number;
-  in_progress_steps: number;
-  completed_steps: number;
-  failed_steps: number;
-  ready_steps: number;
-  most_attempts: number;
-  updated_at: string;
-  /** Null: the task is not stale, or has no limits. */
-  stale_rule: string | null;
-  stale_minutes: number | null;
-  stale_since: string | null;
-  stale_at: string | null;
+  priority: number;
+  tags: string[];
+  correlationId: string;
+  parentCorrelationId: string | null;
+  totalSteps: number;
+  pendingSteps: number;
+  inProgressSteps: number;
+  completedSteps: number;
+  failedSteps: number;
+  readySteps: number;
+  templateId: number;
+  verdict: string | null;
+  /** Steps that must still come to an end. */
+  openSteps: number;
+  /** Steps in error that the task waits for; not those whose failure their batch tolerates. */
+  blockingSteps: number;
+  mostAttempts: number;
+  /** JSON text of the limit that the task is over; null: it is not stale, or has no limits. */
+  stale: string | null;
 }
 
 const GET_TASKS = sql('get_tasks')`
@@ -120,7 +121,8 @@ export async function listTasks(db: Db, filter: TaskFilter): Promise<TaskRow[]> 
 
 const GET_HISTORY = sql('get_history')`
 select * from (
-  select h.idx, 'attempt' kind, h.attempt, h.outcome::text what, h.state::text to_state, h.started_at, h.ended_at at, h.duration_ms, h.detail,
+  select h.idx, 'attempt' kind, h.attempt, h.outcome::text what, h.state::text "toState", h.started_at "startedAt",
+         h.ended_at at, h.duration_ms "durationMs", h.detail,
          coalesce(w.name, p.name, 'worker ' || h.worker_id) who, null reason
     from tasker.history h left join tasker.worker w on w.id = h.worker_id left join tasker.past_worker p on p.id = h.worker_id
    where h.task_uuid = $1
@@ -135,10 +137,10 @@ export interface HistoryRow {
   kind: 'attempt' | 'operator';
   attempt: number | null;
   what: string;
-  to_state: string;
-  started_at: Date | null;
+  toState: string;
+  startedAt: Date | null;
   at: Date;
-  duration_ms: number | null;
+  durationMs: number | null;
   /** JSON text. */
   detail: string | null;
   who: string;

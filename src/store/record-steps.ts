@@ -1,5 +1,7 @@
 import type { Db } from '../db/statement.ts';
+import type { ClaimedStepRow } from './claim-steps.ts';
 import { sqlFile } from './sql.ts';
+import type { HeldKey, StepKey } from './step-key.ts';
 
 /** The variants: for templates with dynamic steps or without, and with the storing of events or without. */
 const RECORD_STEPS = {
@@ -11,10 +13,7 @@ const RECORD_STEPS = {
 export const KIND = { completed: 0, retryable: 1, permanent: 2, released: 3, lost: 4 } as const;
 
 /** One attempt's end. */
-export interface RecordedStep {
-  taskUuid: string;
-  idx: number;
-  claim: number;
+export interface RecordedStep extends HeldKey {
   kind: (typeof KIND)[keyof typeof KIND];
   /** Milliseconds until a retry; 0: at once. */
   delayMs: number;
@@ -63,32 +62,22 @@ export interface OwnClaim {
 }
 
 /** A child that became ready and is held by this worker now. */
-export interface ChildRow {
-  task_uuid: string;
-  idx: number;
-  attempts: number;
-  spared: number;
-  max_attempts: number;
-  template_id: number;
-  rank: number;
-}
+export type ChildRow = Pick<
+  ClaimedStepRow,
+  'taskUuid' | 'idx' | 'attempts' | 'spared' | 'maxAttempts' | 'templateId' | 'rank'
+>;
 
 /** A task that came to its end, or to a stop, with this recording. */
 export interface EndedTaskRow {
-  task_uuid: string;
+  taskUuid: string;
   state: 'complete' | 'blocked_by_failures';
   /** Milliseconds since its creation. */
   ms: number;
 }
 
 /** A step that did not complete: where it stands now. */
-export interface UncompletedRow {
-  task_uuid: string;
-  idx: number;
+export interface UncompletedRow extends Pick<ChildRow, 'taskUuid' | 'idx' | 'attempts' | 'spared' | 'maxAttempts'> {
   state: 'enqueued' | 'waiting_for_retry' | 'error';
-  attempts: number;
-  spared: number;
-  max_attempts: number;
 }
 
 /** The answer to a recording. */
@@ -106,19 +95,19 @@ export interface Recorded {
 
 /** One row, however many steps: lists of numbers as array literals, positions in the batch from 1. */
 interface AnswerRow {
-  child_ords: string | null;
+  childOrds: string | null;
   idxs: string | null;
   attempts: string | null;
   spared: string | null;
-  max_attempts: string | null;
-  ended_ords: string | null;
+  maxAttempts: string | null;
+  endedOrds: string | null;
   complete: string | null;
   ms: string | null;
   /** Null: all of them. */
   accepted: string | null;
   queued: number;
   /** Of the statement that stores events. */
-  recorded_at?: string;
+  recordedAt?: string;
   uncompleted: string | null;
 }
 
@@ -174,22 +163,22 @@ function readAnswer(row: AnswerRow, batch: readonly RecordedStep[]): Recorded {
     uncompleted: uncompletedIn(row, batch),
     refused: row.accepted === null ? [] : missing(numbersIn(row.accepted), batch.length),
     queued: row.queued,
-    recordedAt: row.recorded_at,
+    recordedAt: row.recordedAt,
   };
 }
 
 function childrenIn(row: AnswerRow, batch: readonly RecordedStep[]): ChildRow[] {
-  const ords = numbersIn(row.child_ords);
-  const [idxs, attempts, spared, most] = [row.idxs, row.attempts, row.spared, row.max_attempts].map(numbersIn);
+  const ords = numbersIn(row.childOrds);
+  const [idxs, attempts, spared, most] = [row.idxs, row.attempts, row.spared, row.maxAttempts].map(numbersIn);
   return ords.map((ord, i) => {
     const { taskUuid, templateId, rank } = batch[ord - 1]!;
     return {
-      task_uuid: taskUuid,
+      taskUuid,
       idx: idxs![i]!,
       attempts: attempts![i]!,
       spared: spared![i]!,
-      max_attempts: most![i]!,
-      template_id: templateId,
+      maxAttempts: most![i]!,
+      templateId,
       rank,
     };
   });
@@ -197,8 +186,8 @@ function childrenIn(row: AnswerRow, batch: readonly RecordedStep[]): ChildRow[] 
 
 function endedIn(row: AnswerRow, batch: readonly RecordedStep[]): EndedTaskRow[] {
   const [complete, ms] = [row.complete, row.ms].map(numbersIn);
-  return numbersIn(row.ended_ords).map((ord, i) => ({
-    task_uuid: batch[ord - 1]!.taskUuid,
+  return numbersIn(row.endedOrds).map((ord, i) => ({
+    taskUuid: batch[ord - 1]!.taskUuid,
     state: complete![i] === 1 ? 'complete' : 'blocked_by_failures',
     ms: ms![i]!,
   }));
@@ -206,10 +195,10 @@ function endedIn(row: AnswerRow, batch: readonly RecordedStep[]): EndedTaskRow[]
 
 function uncompletedIn({ uncompleted }: AnswerRow, batch: readonly RecordedStep[]): UncompletedRow[] {
   if (uncompleted === null) return [];
-  const rows = JSON.parse(uncompleted) as (Omit<UncompletedRow, 'task_uuid' | 'idx'> & { ord: number })[];
+  const rows = JSON.parse(uncompleted) as (Omit<UncompletedRow, keyof StepKey> & { ord: number })[];
   return rows.map(({ ord, ...row }) => {
     const { taskUuid, idx } = batch[ord - 1]!;
-    return { task_uuid: taskUuid, idx, ...row };
+    return { taskUuid, idx, ...row };
   });
 }
 

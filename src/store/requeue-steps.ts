@@ -1,5 +1,6 @@
 import type { Db } from '../db/statement.ts';
-import { sql } from './sql.ts';
+import { columns, sql } from './sql.ts';
+import type { StepKey } from './step-key.ts';
 
 const QUEUE_CHECK_TURN = sql('queue_check_turn')`
 select case when (select min(id) from tasker.worker where state = 'alive' and lease_until > now()) = any ($1::bigint[])
@@ -42,15 +43,9 @@ m as (
           select task_uuid, idx, 0 from tasker.queue
            where exists (select 1 from s) and task_uuid > $1 and task_uuid <= (select last_uuid from e)) x
    group by 1, 2 having min(n) = 1 limit $3)
-select last_uuid task_uuid, null::int idx from e
+select last_uuid "taskUuid", null::int idx from e
 union all
 select task_uuid, idx from m`;
-
-/** A ready step that is not in the queue. */
-export interface UnqueuedStep {
-  taskUuid: string;
-  idx: number;
-}
 
 /** The ids at which a scan of the open tasks begins and ends. */
 export const FIRST_TASK = '00000000-0000-0000-0000-000000000000';
@@ -63,11 +58,10 @@ export const LAST_TASK = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 export async function findUnqueued(
   db: Db,
   { after, tasks, steps }: { after: string; tasks: number; steps: number },
-): Promise<{ last: string; unqueued: UnqueuedStep[] }> {
-  const { rows } = await db.query<{ task_uuid: string; idx: number | null }>(FIND_UNQUEUED, [after, tasks, steps]);
-  const last = rows.find((row) => row.idx === null)!.task_uuid;
-  const unqueued = rows.flatMap(({ task_uuid, idx }) => (idx === null ? [] : [{ taskUuid: task_uuid, idx }]));
-  return { last, unqueued };
+): Promise<{ last: string; unqueued: StepKey[] }> {
+  const { rows } = await db.query<StepKey | { taskUuid: string; idx: null }>(FIND_UNQUEUED, [after, tasks, steps]);
+  const last = rows.find((row) => row.idx === null)!.taskUuid;
+  return { last, unqueued: rows.filter((row) => row.idx !== null) };
 }
 
 // Checks again under the lock: a step may have been queued, cancelled or completed since it was found.
@@ -86,16 +80,11 @@ select (select namespace_id from tasker.template x where x.id = t.template_id), 
   from m cross join lateral (
     select rank, template_id from tasker.task x where x.task_uuid = m.task_uuid and x.done_at is null offset 0) t
  order by m.task_uuid, m.idx
-returning task_uuid, idx`;
+returning task_uuid "taskUuid", idx`;
 
 /** Queues the steps that are ready and still missing from the queue, and returns them. Call it after lockTasks. */
-export async function requeueSteps(db: Db, steps: readonly UnqueuedStep[]): Promise<UnqueuedStep[]> {
+export async function requeueSteps(db: Db, steps: readonly StepKey[]): Promise<StepKey[]> {
   const ids = steps.map((step) => step.taskUuid).sort();
-  const { rows } = await db.query<{ task_uuid: string; idx: number }>(REQUEUE_STEPS, [
-    `{${steps.map((step) => step.taskUuid).join(',')}}`,
-    `{${steps.map((step) => step.idx).join(',')}}`,
-    ids[0],
-    ids.at(-1),
-  ]);
-  return rows.map(({ task_uuid, idx }) => ({ taskUuid: task_uuid, idx }));
+  const values = [...columns(steps, 'taskUuid', 'idx'), ids[0], ids.at(-1)];
+  return (await db.query<StepKey>(REQUEUE_STEPS, values)).rows;
 }

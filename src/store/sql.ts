@@ -20,3 +20,11 @@ export function sqlFile(name: string): Statement {
     },
   };
 }
+
+/**
+ * Columns of rows as array literals, for values without quotes in them: ids, numbers, booleans and names of states. The
+ * driver's own conversion quotes element by element.
+ */
+export function columns<Row>(rows: readonly Row[], ...keys: readonly (keyof Row)[]): string[] {
+  return keys.map((key) => `{${rows.map((row) => row[key] ?? 'null').join(',')}}`);
+}

@@ -1,5 +1,5 @@
 import type { Db } from '../db/statement.ts';
-import { sql } from './sql.ts';
+import { columns, sql } from './sql.ts';
 
 /**
  * When a task `t` moved last: a step started, saved a checkpoint or ended, a retry came due, or an operator acted. That
@@ -30,24 +30,21 @@ export interface WatchedTask {
 
 /** Has tasks looked at when they can be stale; in the transaction that creates them. */
 export async function watchTasks(db: Db, tasks: readonly WatchedTask[]): Promise<void> {
-  await db.query(WATCH_TASKS, [
-    `{${tasks.map((task) => task.taskUuid).join(',')}}`,
-    `{${tasks.map((task) => task.minutes).join(',')}}`,
-  ]);
+  await db.query(WATCH_TASKS, columns(tasks, 'taskUuid', 'minutes'));
 }
 
 // `offset 0` keeps the lookup of each task by its key.
 const DUE_WATCHES = sql('due_watches')`
-select w.task_uuid, t.n_open open_steps
+select w.task_uuid "taskUuid", t.n_open "openSteps"
   from (select task_uuid, check_at from tasker.task_watch where check_at <= now() order by check_at limit 500) w
   left join lateral (select n_open from tasker.task x where x.task_uuid = w.task_uuid offset 0) t on true
  order by w.check_at`;
 
 /** A task to look at. */
 export interface DueWatchRow {
-  task_uuid: string;
+  taskUuid: string;
   /** Null: somebody deleted the task. */
-  open_steps: number | null;
+  openSteps: number | null;
 }
 
 /** Tasks that must be looked at, some hundreds at a time, the longest due first. */
@@ -66,13 +63,13 @@ export async function forgetWatches(db: Db, taskUuids: readonly string[]): Promi
 // is not its own: its first worker, or an operator. The next look comes when a limit can be over next: that of the state
 // it is in, or the shortest one after a move that may come right now.
 const JUDGE_TASKS = sql('judge_tasks')`
-select w.task_uuid, n.name || '/' || m.name || '@' || m.version template, t.state::text, t.done_at is not null ended,
+select w.task_uuid "taskUuid", n.name || '/' || m.name || '@' || m.version template, t.state::text, t.done_at is not null ended,
        m.stale_action action, broken.rule, broken.minutes, tasker.iso(broken.since) since,
        floor(extract(epoch from now() - broken.since) / 60)::int passed,
        w.rule is not null and w.rule = broken.rule and w.since = broken.since noted,
        tasker.iso(least(case when duration.until > now() then duration.until end, case when idle.until > now() then idle.until end,
          now() + coalesce(least(m.max_waiting_for_dependencies_minutes, m.max_waiting_for_retry_minutes,
-                                m.max_steps_in_process_minutes), 60) * interval '1 minute')) check_at
+                                m.max_steps_in_process_minutes), 60) * interval '1 minute')) "checkAt"
   from tasker.task_watch w
   join tasker.task t on t.task_uuid = w.task_uuid
   join tasker.template m on m.id = t.template_id
@@ -97,7 +94,7 @@ select w.task_uuid, n.name || '/' || m.name || '@' || m.version template, t.stat
 
 /** What a look at a task found. */
 export interface JudgedRow {
-  task_uuid: string;
+  taskUuid: string;
   /** `namespace/name@version`. */
   template: string;
   state: string;
@@ -111,7 +108,7 @@ export interface JudgedRow {
   passed: number | null;
   /** That is known already. */
   noted: boolean;
-  check_at: string;
+  checkAt: string;
 }
 
 /** Looks at those of these tasks that are still due. After lockTasks. */
@@ -132,24 +129,15 @@ update tasker.task_watch w set
   from d where w.task_uuid = d.task_uuid`;
 
 /** What a look at a task came to, when the task goes on. */
-export interface WatchNote {
-  row: JudgedRow;
+export interface WatchNote extends JudgedRow {
   /** The sentence of a note that is new. */
   reason: string | null;
 }
 
 /** Keeps what was found, and when to look next. After lockTasks. */
 export async function noteWatches(db: Db, notes: readonly WatchNote[], actor: string): Promise<void> {
-  await db.query(NOTE_WATCHES, [
-    `{${notes.map(({ row }) => row.task_uuid).join(',')}}`,
-    notes.map(({ row }) => row.check_at),
-    notes.map(({ row }) => row.rule),
-    notes.map(({ row }) => row.minutes),
-    notes.map(({ row }) => row.since),
-    notes.map(({ row }) => row.state),
-    notes.map(({ reason }) => reason),
-    actor,
-  ]);
+  const keys = ['taskUuid', 'checkAt', 'rule', 'minutes', 'since', 'state', 'reason'] as const;
+  await db.query(NOTE_WATCHES, [...keys.map((key) => notes.map((note) => note[key])), actor]);
 }
 
 // A statement of its own before the writing one: a step that a claim takes right now is waited for, and read as it is then.

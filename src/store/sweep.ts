@@ -1,5 +1,6 @@
 import type { Db } from '../db/statement.ts';
 import { sql } from './sql.ts';
+import type { StepKey } from './step-key.ts';
 
 const DECLARE_DEAD = sql('declare_dead')`
 update tasker.worker set state = 'dead' where id in (
@@ -72,8 +73,8 @@ n as (
   update tasker.task set n_active = n_active - c.err, n_error = n_error + c.err
     from (select task_uuid, count(*)::int err from lost where state = 'error' group by 1) c
    where task.task_uuid = c.task_uuid returning task.task_uuid, task.state::text)
-select l.task_uuid, l.idx, l.state::text, l.attempts, l.claim >> 24 worker_id, n.state task_state,
-       null::bigint claim, l.template_id, null::smallint rank, l.retryable
+select l.task_uuid "taskUuid", l.idx, l.state::text, l.attempts, l.claim >> 24 "workerId", n.state "taskState",
+       null::bigint claim, l.template_id "templateId", null::smallint rank, l.retryable
   from placed l left join n on n.task_uuid = l.task_uuid
 union all
 select h.task_uuid, h.idx, 'failing', h.attempts, h.claim >> 24, null, h.claim, t.template_id, t.rank, s.retryable
@@ -81,15 +82,13 @@ select h.task_uuid, h.idx, 'failing', h.attempts, h.claim >> 24, null, h.claim, 
  where not h.again and h.idx >= 131072`;
 
 /** A step that was taken from a dead worker; `failing`: it is to be recorded as failed for good. */
-export interface TakenBackRow {
-  task_uuid: string;
-  idx: number;
+export interface TakenBackRow extends StepKey {
   state: 'enqueued' | 'error' | 'failing';
   attempts: number;
-  worker_id: number;
-  task_state: string | null;
+  workerId: number;
+  taskState: string | null;
   claim: number | null;
-  template_id: number;
+  templateId: number;
   rank: number | null;
   retryable: boolean;
 }
@@ -100,8 +99,8 @@ export async function takeBack(
   taskUuids: readonly string[],
   workerIds: readonly number[],
 ): Promise<TakenBackRow[]> {
-  const { rows } = await db.query<TakenBackRow>(TAKE_BACK, [`{${taskUuids.join(',')}}`, `{${workerIds.join(',')}}`]);
-  return rows;
+  const values = [taskUuids, workerIds].map((ids) => `{${ids.join(',')}}`);
+  return (await db.query<TakenBackRow>(TAKE_BACK, values)).rows;
 }
 
 const BURY = sql('bury_workers')`

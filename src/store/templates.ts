@@ -26,11 +26,8 @@ on conflict (namespace_id, name, version, digest) do update set registered_at = 
 returning id, xmax = 0 as fresh`;
 
 /** A snapshot to register. */
-export interface NewTemplate {
+export interface NewTemplate extends Omit<RegisteredVersion, 'namespace'> {
   namespaceId: number;
-  name: string;
-  version: string;
-  digest: string;
   identityStrategy: string;
   initialCount: number;
   rootCount: number;
@@ -97,16 +94,12 @@ export async function storeGraph(db: Db, templateId: number, { steps, edges }: S
   ]);
 }
 
-const TEMPLATE_COLUMNS = `m.id, m.namespace_id, n.name namespace, m.name, m.version, m.digest, m.definition::text definition`;
+const TEMPLATE_COLUMNS = `m.id, m.namespace_id "namespaceId", n.name namespace, m.name, m.version, m.digest, m.definition::text definition`;
 
 /** A snapshot as the table has it. */
-export interface TemplateRow {
+export interface TemplateRow extends RegisteredVersion {
   id: number;
-  namespace_id: number;
-  namespace: string;
-  name: string;
-  version: string;
-  digest: string;
+  namespaceId: number;
   /** JSON text. */
   definition: string;
 }
@@ -147,30 +140,28 @@ export interface TemplateVersion {
   version: string;
 }
 
+/** A version, and its content. */
+export interface RegisteredVersion extends TemplateVersion {
+  digest: string;
+}
+
 /** Of those versions that are registered, the digests that new tasks get. */
-export async function newestDigests(
-  db: Db,
-  versions: readonly TemplateVersion[],
-): Promise<(TemplateVersion & { digest: string })[]> {
-  const column = (key: keyof TemplateVersion) => versions.map((one) => one[key]);
-  const values = [column('namespace'), column('name'), column('version')];
-  return (await db.query<TemplateVersion & { digest: string }>(NEWEST_DIGESTS, values)).rows;
+export async function newestDigests(db: Db, versions: readonly TemplateVersion[]): Promise<RegisteredVersion[]> {
+  const keys = ['namespace', 'name', 'version'] as const;
+  const values = keys.map((key) => versions.map((one) => one[key]));
+  return (await db.query<RegisteredVersion>(NEWEST_DIGESTS, values)).rows;
 }
 
 const LIST_TEMPLATES = sql('list_templates')`
 select distinct on (n.name, m.name, m.version) n.name namespace, m.name, m.version, m.digest, m.definition ->> 'description' description,
-       tasker.iso(m.registered_at) registered_at, jsonb_array_length(m.definition -> 'steps') steps
+       tasker.iso(m.registered_at) "registeredAt", jsonb_array_length(m.definition -> 'steps') steps
   from tasker.template m join tasker.namespace n on n.id = m.namespace_id
  order by n.name, m.name, m.version, m.registered_at desc, m.id desc`;
 
 /** One registered template. */
-export interface TemplateListRow {
-  namespace: string;
-  name: string;
-  version: string;
-  digest: string;
+export interface TemplateListRow extends RegisteredVersion {
   description: string | null;
-  registered_at: string;
+  registeredAt: string;
   steps: number;
 }
 

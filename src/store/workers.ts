@@ -91,22 +91,18 @@ export async function announcedElsewhere(db: Db, { workerId, namespace, entry }:
 }
 
 const LIST_WORKERS = sql('list_workers')`
-select id, name, host, pid, namespaces, callables, concurrency, state::text, tasker.iso(started_at) started_at,
-       tasker.iso(lease_until) lease_until, state = 'alive' and lease_until > now() living
+select id, name, host, pid, namespaces, callables, concurrency, state::text, tasker.iso(started_at) "startedAt",
+       tasker.iso(lease_until) "leaseUntil", state = 'alive' and lease_until > now() living
   from tasker.worker where state in ('alive', 'dead') order by id`;
 
 /** A worker as the table has it. */
-export interface WorkerRow {
+export interface WorkerRow extends Pick<NewWorker, 'name' | 'host' | 'pid' | 'concurrency'> {
   id: number;
-  name: string;
-  host: string;
-  pid: number;
   namespaces: string[];
   callables: string[];
-  concurrency: number;
   state: 'alive' | 'dead';
-  started_at: string;
-  lease_until: string;
+  startedAt: string;
+  leaseUntil: string;
   living: boolean;
 }
 

@@ -55,7 +55,7 @@ describe('workers of a batch that were lost with their worker', () => {
     expect(swept).toMatchObject({
       queued: 0,
       takenFrom: [],
-      ended: [{ task_uuid: taskUuid, state: 'blocked_by_failures' }],
+      ended: [{ taskUuid, state: 'blocked_by_failures' }],
     });
     expect(await states()).toMatchObject({
       work_1: 'error',

@@ -12,7 +12,7 @@ it('a checkpoint belongs to one step of one task, and only its holder saves it',
   expect(await saveCheckpoint(database, b, '{"cursor":2}')).toBe(true);
   expect(await saveCheckpoint(database, { ...a, claim: a.claim + 1 }, '{"cursor":3}')).toBe(false);
   const saved = (step: typeof a, cursor: number) => ({
-    task_uuid: taskUuid,
+    taskUuid,
     idx: step.idx,
     data: `{"cursor": ${cursor}}`,
   });

@@ -48,12 +48,12 @@ it('an attempt does not start before the previous one ended, however early its c
     const first = one(1);
     const { steps } = await engine.claim(first, { timeoutMs: 10_000 });
     const ended = steps.map((step) => ({
-      taskUuid: step.task_uuid,
+      taskUuid: step.taskUuid,
       idx: step.idx,
       claim: first.token,
       kind: KIND.retryable,
       delayMs: 0,
-      templateId: step.template_id,
+      templateId: step.templateId,
       rank: step.rank,
       durationMs: 0,
       result: 'null',
@@ -73,7 +73,7 @@ it('an attempt of a lost worker does not end before it starts, however early the
   await database.transaction(opening(), async (tx) => {
     await tx.query({ name: 'test_now', text: 'select now()' }, []);
     const claim = one(1);
-    const tasks = (await engine.claim(claim, { timeoutMs: 10_000 })).steps.map((step) => step.task_uuid);
+    const tasks = (await engine.claim(claim, { timeoutMs: 10_000 })).steps.map((step) => step.taskUuid);
     await lockTasks(tx, tasks);
     expect(await takeBack(tx, tasks, [claim.workerId])).toHaveLength(1);
   });
@@ -179,7 +179,7 @@ describe.each([
     });
     // A claim that waits for the cancellation times out, and takes nothing.
     const { steps } = await engine.claim(claim(), { timeoutMs: 2_000 }).finally(commit);
-    expect(steps.map((step) => step.task_uuid)).toEqual([second]);
+    expect(steps.map((step) => step.taskUuid)).toEqual([second]);
     expect((await engine.claim(claim(), { timeoutMs: 10_000 })).steps).toEqual([]);
     expect(await sql('select state::text from tasker.step where task_uuid = $1', [first])).toEqual([
       { state: 'cancelled' },

@@ -52,13 +52,13 @@ function end(
   more: Partial<RecordedStep> = {},
 ): RecordedStep & { attempt: number } {
   return {
-    taskUuid: row.task_uuid,
+    taskUuid: row.taskUuid,
     idx: row.idx,
     claim: token,
     attempt: row.attempts,
     kind: KIND.completed,
     delayMs: 0,
-    templateId: row.template_id,
+    templateId: row.templateId,
     rank: row.rank,
     durationMs: 1,
     result,

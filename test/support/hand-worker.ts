@@ -79,7 +79,7 @@ export async function handWorker(steps: Parameters<typeof template>[0], bench?: 
       claim: token,
       kind,
       delayMs: 0,
-      templateId: row.template_id,
+      templateId: row.templateId,
       rank: row.rank,
       durationMs: 1,
       result: kind === KIND.completed ? JSON.stringify(result) : 'null',

@@ -22,7 +22,7 @@ async function withOneEnd(recorded: () => void) {
   const namespaceIds = await engine.namespaceIds([namespace]);
   const token = workerId * 2 ** 24 + 1;
   const { steps } = await engine.claim({ limit: 1, token, workerId, namespaceIds, excluded: [] }, { timeoutMs: 9_000 });
-  const { idx, attempts: attempt, template_id: templateId, rank } = steps[0]!;
+  const { idx, attempts: attempt, templateId, rank } = steps[0]!;
   const about = { taskUuid, idx, claim: token, attempt, templateId, rank };
   // Of the step itself, nothing is asked on this way.
   const end = { ...about, kind: KIND.completed, delayMs: 0, durationMs: 1, result: '{}', detail: 'null' } as AttemptEnd;

@@ -159,7 +159,7 @@ async function examineWorkers(database: Database): Promise<Check> {
   const living = workers.filter((worker) => worker.living);
   const stale = workers.filter((worker) => !worker.living);
   if (stale.length > 0) {
-    const names = stale.map((worker) => `${worker.name} (lease over since ${worker.lease_until})`).join(', ');
+    const names = stale.map((worker) => `${worker.name} (lease over since ${worker.leaseUntil})`).join(', ');
     const found = `${living.length} alive; gone without a word: ${names}`;
     if (living.length > 0)
       return { name: 'workers', status: 'warn', found, wayOut: 'a living worker takes over its steps in a moment' };

@@ -3,33 +3,11 @@ import type { Db } from '../../db/statement.ts';
 import { TaskerError } from '../../errors.ts';
 import { nearNames } from '../../model/near-names.ts';
 import { type DeadRow, discardDead, forgetRevived, listDead } from '../../store/events/dead.ts';
-import { EVENT_PARTS, findGroup, type GroupRow, listGroups } from '../../store/events/groups.ts';
+import { EVENT_PARTS, type EventGroup, findGroup, listGroups, removeGroup } from '../../store/events/groups.ts';
 import { countReplay, lockActs, promoteRetries, redeliverEvents, replayPart } from '../../store/events/replay.ts';
 import { type LoggedEvent, loggedEvent } from './logged-event.ts';
 import { type EventFilter, findEvent, limitOf, readFilter } from './search.ts';
 import { LONG_RUNNING } from './settings.ts';
-
-/** Who gets events, and how it stands. */
-export interface EventGroup {
-  name: string;
-  /** Of the events that it gets: all that its members ask for. */
-  patterns: string[];
-  /** Processes that work for it: those that said so in the last three minutes. */
-  members: number;
-  /** Its members ask for different events, as while a new version is rolled out. */
-  membersDiffer: boolean;
-  createdAt: string;
-  /** When a process last said that it works for it. */
-  seenAt: string;
-  /** Events that it has not got past, whatever their names; of those that have no place yet, 10,000 at most. */
-  waiting: number;
-  /** Seconds since the first of these was there to be taken; 0: none waits. */
-  secondsBehind: number;
-  /** Deliveries that failed and are tried again, those of the same tasks that wait behind them, and repeated ones. */
-  retrying: number;
-  /** Deliveries that were given up. */
-  dead: number;
-}
 
 /** A delivery that was given up. */
 export interface DeadDelivery {
@@ -61,119 +39,113 @@ export interface EventReplayProgress {
   share: number;
 }
 
-/** How every group stands, or one. */
-export async function eventGroups(database: Database, name: string | undefined): Promise<EventGroup[]> {
-  return (await database.pipeline(LONG_RUNNING, (tx) => listGroups(tx, name ?? null))).map(groupView);
-}
+/** What operators ask of the log and do with it: groups, deliveries that were given up, and replays. */
+export class EventActs {
+  protected readonly database: Database;
 
-function groupView(row: GroupRow): EventGroup {
-  const { name, patterns, members, waiting, retrying, dead } = row;
-  return {
-    name,
-    patterns,
-    members,
-    membersDiffer: row.differ,
-    createdAt: row.created_at,
-    seenAt: row.seen_at,
-    waiting,
-    secondsBehind: row.seconds,
-    retrying,
-    dead,
-  };
-}
+  constructor(database: Database) {
+    this.database = database;
+  }
 
-/** Deliveries that were given up, the newest first. */
-export async function deadDeliveries(
-  database: Database,
-  { group, eventId, ...page }: { group?: string; eventId?: string; limit?: number },
-): Promise<DeadDelivery[]> {
-  const limit = limitOf(page);
-  const id = await idOf(database, eventId);
-  if (id === undefined) return [];
-  const rows = await database.pipeline(LONG_RUNNING, (tx) => listDead(tx, { group: group ?? null, id, limit }));
-  return rows.map(deadView);
+  /** Every group, and how it stands; or that of a name alone. */
+  groups(name?: string): Promise<EventGroup[]> {
+    return this.database.pipeline(LONG_RUNNING, (tx) => listGroups(tx, name ?? null));
+  }
+
+  /** Deliveries that were given up, the newest first. @throws TaskerError `bad_request`, `invalid_uuid` */
+  async dead(filter: { group?: string; eventId?: string; limit?: number } = {}): Promise<DeadDelivery[]> {
+    const { group = null, eventId } = filter;
+    const limit = limitOf(filter);
+    const id = await this.#idOf(eventId);
+    if (id === undefined) return [];
+    const rows = await this.database.pipeline(LONG_RUNNING, (tx) => listDead(tx, { group, id, limit }));
+    return rows.map(deadView);
+  }
+
+  /** Null: no event was named. Undefined: there is none of this id. */
+  async #idOf(eventId: string | undefined): Promise<number | null | undefined> {
+    return eventId === undefined ? null : (await findEvent(this.database, eventId))?.id;
+  }
+
+  /** Delivers again what was given up, one event or all; answers how many. @throws TaskerError `event_group_not_found` */
+  async redeliver({ group, eventId }: DeadReference): Promise<number> {
+    const id = await this.#idOf(eventId);
+    if (id === undefined) return 0;
+    return this.#aloneInGroup(group, async (tx, groupId) => {
+      const count = await redeliverEvents(tx, groupId, id);
+      if (count > 0) await promoteRetries(tx, groupId);
+      return count;
+    });
+  }
+
+  /** Forgets what was given up, one event or all; answers how many. @throws TaskerError `event_group_not_found` */
+  async discard({ group, eventId }: DeadReference): Promise<number> {
+    const id = await this.#idOf(eventId);
+    if (id === undefined) return 0;
+    return this.#aloneInGroup(group, (tx, groupId) => discardDead(tx, groupId, id));
+  }
+
+  /**
+   * Delivers to a group again what it is past, of the events that it gets; answers how many that are. What it is not past
+   * comes in any case. Part by part, each in a transaction of its own: it may be a million.
+   * @throws TaskerError `event_group_not_found`, `bad_request`, `invalid_uuid`
+   */
+  async replay(
+    { group, ...filter }: EventReplay,
+    tell: (progress: EventReplayProgress) => void = () => {},
+  ): Promise<number> {
+    const wanted = readFilter(filter);
+    let count = 0;
+    for (let part = 0; part < EVENT_PARTS; part++) {
+      count += await this.#aloneInGroup(group, async (tx, groupId) => {
+        const again = await replayPart(tx, { groupId, part }, wanted);
+        if (again > 0) await promoteRetries(tx, groupId);
+        return again;
+      });
+      tell({ replayed: count, share: (part + 1) / EVENT_PARTS });
+    }
+    // One that was just being given up was not yet to be seen as such.
+    if (count > 0) await this.#aloneInGroup(group, forgetRevived);
+    return count;
+  }
+
+  /** How many events {@link replay} would deliver. */
+  async countReplay({ group, ...filter }: EventReplay): Promise<number> {
+    const wanted = readFilter(filter);
+    return this.#inGroup(group, async (tx, groupId) => {
+      let count = 0;
+      for (let part = 0; part < EVENT_PARTS; part++) count += await countReplay(tx, { groupId, part }, wanted);
+      return count;
+    });
+  }
+
+  /** Removes a group, with all that waits for it. A process that still works for it gets nothing more. False: there is none. */
+  removeGroup(name: string): Promise<boolean> {
+    return this.database.transaction(LONG_RUNNING, (tx) => removeGroup(tx, name));
+  }
+
+  /** One at a time of those who change what the group is done with. @throws TaskerError `event_group_not_found` */
+  #aloneInGroup<T>(name: string, work: (tx: Db, groupId: number) => Promise<T>): Promise<T> {
+    return this.#inGroup(name, async (tx, groupId) => {
+      await lockActs(tx, groupId);
+      return work(tx, groupId);
+    });
+  }
+
+  /** @throws TaskerError `event_group_not_found` */
+  async #inGroup<T>(name: string, work: (tx: Db, groupId: number) => Promise<T>): Promise<T> {
+    const found = await this.database.transaction(LONG_RUNNING, async (tx) => {
+      const groupId = await findGroup(tx, name);
+      return groupId === undefined ? undefined : { answer: await work(tx, groupId) };
+    });
+    if (found) return found.answer;
+    throw groupNotFound(name, await this.groups());
+  }
 }
 
 function deadView(row: DeadRow): DeadDelivery {
-  return {
-    group: row.group_name,
-    attempts: row.attempts_made,
-    error: row.error,
-    diedAt: row.died_at,
-    event: loggedEvent(row),
-  };
-}
-
-/** Null: no event was named. Undefined: there is none of this id. */
-async function idOf(database: Database, eventId: string | undefined): Promise<number | null | undefined> {
-  return eventId === undefined ? null : (await findEvent(database, eventId))?.id;
-}
-
-/** What was given up is delivered again. */
-export async function redeliverDead(database: Database, { group, eventId }: DeadReference): Promise<number> {
-  const id = await idOf(database, eventId);
-  if (id === undefined) return 0;
-  return aloneInGroup(database, group, async (tx, groupId) => {
-    const count = await redeliverEvents(tx, groupId, id);
-    if (count > 0) await promoteRetries(tx, groupId);
-    return count;
-  });
-}
-
-/** What was given up is forgotten. */
-export async function discardDeliveries(database: Database, { group, eventId }: DeadReference): Promise<number> {
-  const id = await idOf(database, eventId);
-  if (id === undefined) return 0;
-  return aloneInGroup(database, group, (tx, groupId) => discardDead(tx, groupId, id));
-}
-
-/** Part by part, each in a transaction of its own: it may be a million. */
-export async function replayEvents(
-  database: Database,
-  { group, ...filter }: EventReplay,
-  tell: (progress: EventReplayProgress) => void = () => {},
-): Promise<number> {
-  const wanted = readFilter(filter);
-  let count = 0;
-  for (let part = 0; part < EVENT_PARTS; part++) {
-    count += await aloneInGroup(database, group, async (tx, groupId) => {
-      const again = await replayPart(tx, { groupId, part }, wanted);
-      if (again > 0) await promoteRetries(tx, groupId);
-      return again;
-    });
-    tell({ replayed: count, share: (part + 1) / EVENT_PARTS });
-  }
-  // One that was just being given up was not yet to be seen as such.
-  if (count > 0) await aloneInGroup(database, group, forgetRevived);
-  return count;
-}
-
-/** How many events a replay would deliver. */
-export async function countReplayed(database: Database, { group, ...filter }: EventReplay): Promise<number> {
-  const wanted = readFilter(filter);
-  return inGroup(database, group, async (tx, groupId) => {
-    let count = 0;
-    for (let part = 0; part < EVENT_PARTS; part++) count += await countReplay(tx, { groupId, part }, wanted);
-    return count;
-  });
-}
-
-/** One at a time of those who change what the group is done with. @throws TaskerError `event_group_not_found` */
-function aloneInGroup<T>(database: Database, name: string, work: (tx: Db, groupId: number) => Promise<T>): Promise<T> {
-  return inGroup(database, name, async (tx, groupId) => {
-    await lockActs(tx, groupId);
-    return work(tx, groupId);
-  });
-}
-
-/** @throws TaskerError `event_group_not_found` */
-async function inGroup<T>(database: Database, name: string, work: (tx: Db, groupId: number) => Promise<T>): Promise<T> {
-  const found = await database.transaction(LONG_RUNNING, async (tx) => {
-    const groupId = await findGroup(tx, name);
-    return groupId === undefined ? undefined : { answer: await work(tx, groupId) };
-  });
-  if (found) return found.answer;
-  throw groupNotFound(name, await eventGroups(database, undefined));
+  const { group, attemptsMade: attempts, error, diedAt } = row;
+  return { group, attempts, error, diedAt, event: loggedEvent(row) };
 }
 
 function groupsThere(names: readonly string[]): string {
@@ -190,3 +162,5 @@ export function groupNotFound(name: string, groups: readonly EventGroup[]): Task
     details: { near },
   });
 }
+
+export type { EventGroup } from '../../store/events/groups.ts';

@@ -35,12 +35,12 @@ export async function envelopesOf(
   if (events.length === 0) return [];
   const ids = [...new Set(events.map((event) => event.taskUuid))];
   const rows = await on.database.pipeline(SETTINGS, (tx) => eventTasks(tx, ids));
-  const tasks = new Map(rows.map((row) => [row.task_uuid, row]));
-  const snapshots = await on.templates.byIds(rows.map((row) => row.template_id));
+  const tasks = new Map(rows.map((row) => [row.taskUuid, row]));
+  const snapshots = await on.templates.byIds(rows.map((row) => row.templateId));
   const envelopes: EventEnvelope[] = [];
   for (const event of events) {
     const task = tasks.get(event.taskUuid);
-    const step = task && (await sequenceStep(on.database, event, { task, snapshot: snapshots.get(task.template_id)! }));
+    const step = task && (await sequenceStep(on.database, event, { task, snapshot: snapshots.get(task.templateId)! }));
     envelopes.push(envelopeOf(event, step ?? null));
   }
   return envelopes;
@@ -78,7 +78,7 @@ async function sequenceStep(
   const inputs = inputsOf(definition, parts[0]);
   return {
     task: taskOf(task, snapshot),
-    workflow_step: row ? stepOf(event, { row, inputs, createdAt: task.created_at }) : null,
+    workflow_step: row ? stepOf(event, { row, inputs, createdAt: task.createdAt }) : null,
     dependency_results: resultsAbove(snapshot, { taskUuid, idx, rows }),
     step_definition: definitionOf(definition),
   };
@@ -119,24 +119,24 @@ const isOver = ({ idx, state }: StepRow) =>
 const naive = (time: string) => time.replace(/Z$/, '');
 
 function taskOf(row: EventTaskRow, { template, digest }: Snapshot) {
-  const created = naive(row.created_at);
+  const created = naive(row.createdAt);
   return {
     task: {
-      task_uuid: row.task_uuid,
+      task_uuid: row.taskUuid,
       named_task_uuid: uuidOfDigest(digest),
       complete: row.complete,
       requested_at: created,
       initiator: row.initiator,
-      source_system: row.source_system,
+      source_system: row.sourceSystem,
       reason: row.reason,
-      tags: row.tags ?? [],
+      tags: row.tags,
       context: JSON.parse(row.context) as unknown,
       identity_hash: '',
-      priority: row.rank === 0 ? 0 : -row.rank,
+      priority: row.priority,
       created_at: created,
       updated_at: created,
-      correlation_id: row.correlation_id ?? row.task_uuid,
-      parent_correlation_id: row.parent_correlation_id,
+      correlation_id: row.correlationId,
+      parent_correlation_id: row.parentCorrelationId,
     },
     task_name: template.name,
     task_version: template.version,
@@ -155,7 +155,7 @@ function inputsOf(definition: StepTemplate, part: BatchWorkerRow | undefined): R
       cursor_field: definition.batchConfig!.cursorField,
       failure_strategy: definition.batchConfig!.failureStrategy,
     },
-    is_no_op: part.no_op,
+    is_no_op: part.noOp,
     __template_step_name: definition.name,
   };
 }
@@ -170,9 +170,9 @@ function stepOf(
     task_uuid: event.taskUuid,
     named_step_uuid: event.stepUuid,
     name: row.name,
-    template_step_name: row.template_name,
+    template_step_name: row.templateName,
     retryable: row.retryable,
-    max_attempts: row.max_attempts,
+    max_attempts: row.maxAttempts,
     in_process: false,
     processed: false,
     processed_at: null,

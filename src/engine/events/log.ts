@@ -2,33 +2,28 @@ import { randomUUID } from 'node:crypto';
 import type { Database } from '../../db/database.ts';
 import { regexOfPatterns } from '../../model/event-pattern.ts';
 import { finishPart, type SetAside } from '../../store/events/finish.ts';
-import { createGroup, removeGroup } from '../../store/events/groups.ts';
+import { createGroup } from '../../store/events/groups.ts';
 import { extendHolds, nextRetryMs, releaseHolds, type StillHeld } from '../../store/events/holds.ts';
 import type { LogPlace } from '../../store/events/list.ts';
 import { type GroupLook, lookIntoEvents } from '../../store/events/look.ts';
-import { dropMember, keepMember, lockFreeGroup, lockGroupToLeave, lockNamedGroup } from '../../store/events/members.ts';
+import {
+  dropMember,
+  keepMember,
+  lockFreeGroup,
+  lockGroupToLeave,
+  lockNamedGroup,
+  type MemberWishes,
+} from '../../store/events/members.ts';
 import { holdPart, type PartRows, readPart } from '../../store/events/parts.ts';
 import { finishRetries, holdRetries, type RetryEnd } from '../../store/events/retries.ts';
 import { lockSequence, sequenceEvents } from '../../store/events/sequence.ts';
 import type { TemplateStore } from '../template-store.ts';
-import {
-  countReplayed,
-  type DeadDelivery,
-  type DeadReference,
-  deadDeliveries,
-  discardDeliveries,
-  type EventGroup,
-  type EventReplay,
-  type EventReplayProgress,
-  eventGroups,
-  redeliverDead,
-  replayEvents,
-} from './acts.ts';
+import { EventActs } from './acts.ts';
 import { type EventEnvelope, envelopesOf } from './envelope.ts';
 import { type LoggedEvent, loggedEvent } from './logged-event.ts';
 import { forgetOldEvents } from './retention.ts';
 import { type EventFilter, type FollowFilter, findEvent, findEvents, followEvents } from './search.ts';
-import { EVENT_LIMITS, LONG_RUNNING, RELAXED_COMMIT, SETTINGS } from './settings.ts';
+import { EVENT_LIMITS, RELAXED_COMMIT, SETTINGS } from './settings.ts';
 
 /** New events that get their places in one transaction. */
 const SEQUENCED_AT_ONCE = 10_000;
@@ -112,19 +107,29 @@ export interface RetryOutcome {
   left?: readonly (EventReference & { attempts: number; delayMs: number })[];
 }
 
+/** A process that begins to work for a group. */
+export interface NewMember {
+  /** The group's. */
+  name: string;
+  patterns: readonly string[];
+  /** Where a new group begins. Default `now`. */
+  from?: 'now' | 'beginning';
+  /** The process, a UUID. Default: one that no other process is known by. */
+  member?: string;
+}
+
 /**
  * The durable events, in an order that all readers share, and how far each group of readers came. Everything is in the
  * database: any process may do any of it at any time, and one that dies half-way leaves nothing that others wait for longer
  * than its lease.
  */
-export class EventLog {
-  readonly #database: Database;
+export class EventLog extends EventActs {
   readonly #templates: TemplateStore;
   #sequencing: Promise<number> | undefined;
   #sequencingNext: Promise<number> | undefined;
 
   constructor(database: Database, templates: TemplateStore) {
-    this.#database = database;
+    super(database);
     this.#templates = templates;
   }
 
@@ -147,7 +152,7 @@ export class EventLog {
 
   async #sequence(): Promise<number> {
     for (let count = 0; ; ) {
-      const { placed, full } = await this.#database.pipeline(RELAXED_COMMIT, async (tx) => {
+      const { placed, full } = await this.database.pipeline(RELAXED_COMMIT, async (tx) => {
         const [, sequenced] = await Promise.all([lockSequence(tx), sequenceEvents(tx, SEQUENCED_AT_ONCE)]);
         return sequenced;
       });
@@ -159,21 +164,10 @@ export class EventLog {
   /**
    * Makes a process a member of a group, which is made if there is none; answers with the group's id. A new group begins with
    * what is committed from `now` (default) on, or with all that is kept. A group gets what any of its members asks for.
-   * @param member the process, a UUID; default: one that no other process is known by
    */
-  async joinGroup({
-    name,
-    patterns,
-    from = 'now',
-    member = randomUUID(),
-  }: {
-    name: string;
-    patterns: readonly string[];
-    from?: 'now' | 'beginning';
-    member?: string;
-  }): Promise<number> {
+  async joinGroup({ name, patterns, from = 'now', member = randomUUID() }: NewMember): Promise<number> {
     const wishes = wishesOf(member, patterns);
-    const known = await this.#database.transaction(SETTINGS, async (tx) => {
+    const known = await this.database.transaction(SETTINGS, async (tx) => {
       const groupId = await lockNamedGroup(tx, name);
       if (groupId !== undefined) await keepMember(tx, { groupId, ...wishes });
       return groupId;
@@ -181,7 +175,7 @@ export class EventLog {
     if (known !== undefined) return known;
     // What was committed before has its place before the group's.
     if (from === 'now') await this.sequence();
-    return this.#database.transaction(SETTINGS, async (tx) => {
+    return this.database.transaction(SETTINGS, async (tx) => {
       const groupId = await createGroup(tx, { name, ...wishes, fromBeginning: from === 'beginning' });
       await keepMember(tx, { groupId, ...wishes });
       return groupId;
@@ -192,16 +186,8 @@ export class EventLog {
    * Says that a member still works for its group: one that was not heard of for three minutes, while others were, is none any
    * more, and becomes one again by this. False: the group is locked just now, or is gone; nothing was said.
    */
-  signGroup({
-    groupId,
-    member,
-    patterns,
-  }: {
-    groupId: number;
-    member: string;
-    patterns: readonly string[];
-  }): Promise<boolean> {
-    return this.#database.transaction(SETTINGS, async (tx) => {
+  signGroup({ groupId, member, patterns }: Omit<MemberWishes, 'matching'>): Promise<boolean> {
+    return this.database.transaction(SETTINGS, async (tx) => {
       const locked = await lockFreeGroup(tx, groupId);
       if (locked) await keepMember(tx, { groupId, ...wishesOf(member, patterns) });
       return locked;
@@ -209,8 +195,8 @@ export class EventLog {
   }
 
   /** Ends a membership: the group gets what the others ask for. That of the last one leaves the group as it is. */
-  async leaveGroup(of: { groupId: number; member: string }): Promise<void> {
-    await this.#database.transaction(SETTINGS, async (tx) => {
+  async leaveGroup(of: Pick<MemberWishes, 'groupId' | 'member'>): Promise<void> {
+    await this.database.transaction(SETTINGS, async (tx) => {
       if (await lockGroupToLeave(tx, of.groupId)) await dropMember(tx, of);
     });
   }
@@ -227,7 +213,7 @@ export class EventLog {
   ): Promise<TakenPart | undefined> {
     const limits = { ...EVENT_LIMITS, scan, events: limit };
     const hold = randomUUID();
-    const rows = await this.#database.pipeline(RELAXED_COMMIT, async (tx) => {
+    const rows = await this.database.pipeline(RELAXED_COMMIT, async (tx) => {
       const held = holdPart(tx, { groupId, holder, hold, leaseMs });
       const [read] = await Promise.all([readPart(tx, { groupId, hold }, limits), held]);
       return read;
@@ -241,15 +227,15 @@ export class EventLog {
    */
   async finish(taken: TakenPart, outcome: PartOutcome = {}): Promise<boolean> {
     const { upTo = taken.upTo, failed = [], dead = [], parked = [], slow, keepMs = null } = outcome;
-    const held = { attempts: 0, next: { held: slow?.leaseMs ?? 0 }, error: null };
+    const untried = { attempts: 0, delayMs: 0, error: null };
     const aside: SetAside[] = [
-      ...failed.map(({ delayMs: after, error, ...one }) => ({ ...one, ...firstFailure(error), next: { after } })),
-      ...dead.map(({ error, ...one }) => ({ ...one, ...firstFailure(error), next: 'dead' as const })),
-      ...parked.map((one) => ({ ...one, attempts: 0, next: 'behind' as const, error: null })),
-      ...(slow?.deliveries ?? []).map((one) => ({ ...one, ...held })),
+      ...failed.map((one) => ({ ...one, attempts: 1, next: 'after' as const, error: storable(one.error) })),
+      ...dead.map((one) => ({ ...one, attempts: 1, next: 'dead' as const, delayMs: 0, error: storable(one.error) })),
+      ...parked.map((one) => ({ ...one, ...untried, next: 'behind' as const })),
+      ...(slow?.deliveries ?? []).map((one) => ({ ...one, ...untried, next: 'held' as const, delayMs: slow!.leaseMs })),
     ];
     const { groupId, part, hold } = taken;
-    return this.#database.pipeline(SETTINGS, (tx) => finishPart(tx, { groupId, part, hold, ...upTo, keepMs, aside }));
+    return this.database.pipeline(SETTINGS, (tx) => finishPart(tx, { groupId, part, hold, ...upTo, keepMs, aside }));
   }
 
   /**
@@ -269,13 +255,13 @@ export class EventLog {
     }: { leaseMs: number; limit?: number; matching?: string; gone?: (count: number) => void },
   ): Promise<RetriedEvent[]> {
     const hold = { groupId, holder, leaseMs, limit, matching, bytes: EVENT_LIMITS.bytes };
-    const held = await this.#database.pipeline(RELAXED_COMMIT, (tx) => holdRetries(tx, hold));
+    const held = await this.database.pipeline(RELAXED_COMMIT, (tx) => holdRetries(tx, hold));
     if (held.gone.length > 0) {
       await this.finishRetries(groupId, holder, { delivered: held.gone });
       gone?.(held.gone.length);
     }
     return held.events.map((row) => {
-      const { attempts_before: attempts, replayed, wanted } = row;
+      const { attemptsBefore: attempts, replayed, wanted } = row;
       return { ...loggedEvent(row), attempts, replayed, wanted };
     });
   }
@@ -296,39 +282,39 @@ export class EventLog {
       ...left.map(({ delayMs, ...one }) => ({ ...one, next: delayMs, error: null })),
     ];
     if (ends.length === 0) return { finished: 0, next: 0 };
-    return this.#database.pipeline(SETTINGS, (tx) => finishRetries(tx, { groupId, holder }, ends));
+    return this.database.pipeline(SETTINGS, (tx) => finishRetries(tx, { groupId, holder }, ends));
   }
 
   /** Holds for longer all that is held of the group under this holder; answers what that is. */
   extend(groupId: number, holder: string, leaseMs: number): Promise<StillHeld> {
-    return this.#database.pipeline(RELAXED_COMMIT, (tx) => extendHolds(tx, { groupId, holder, leaseMs }));
+    return this.database.pipeline(RELAXED_COMMIT, (tx) => extendHolds(tx, { groupId, holder, leaseMs }));
   }
 
   /** Lets go of all that this process holds of the group: others may take it at once. */
   async letGo(groupId: number, holder: string): Promise<void> {
-    await this.#database.pipeline(RELAXED_COMMIT, (tx) => releaseHolds(tx, { groupId, holder }));
+    await this.database.pipeline(RELAXED_COMMIT, (tx) => releaseHolds(tx, { groupId, holder }));
   }
 
   /** Milliseconds until a delivery of the group is due again, held ones as if given up; null: none waits. */
   nextDueMs(groupId: number): Promise<number | null> {
-    return this.#database.pipeline(SETTINGS, (tx) => nextRetryMs(tx, groupId));
+    return this.database.pipeline(SETTINGS, (tx) => nextRetryMs(tx, groupId));
   }
 
   /** What there is to do for groups, in one statement; one that was removed is not there. */
   look(groupIds: readonly number[]): Promise<Map<number, GroupLook>> {
-    return this.#database.pipeline(SETTINGS, (tx) => lookIntoEvents(tx, groupIds));
+    return this.database.pipeline(SETTINGS, (tx) => lookIntoEvents(tx, groupIds));
   }
 
   // ---- for those who look
 
   /** Events, the newest first. @throws TaskerError `bad_request`, `invalid_uuid`, `timeout` */
   list(filter: EventFilter = {}): Promise<LoggedEvent[]> {
-    return findEvents(this.#database, filter);
+    return findEvents(this.database, filter);
   }
 
   /** One event by its own id. Undefined: there is none, or it is forgotten. @throws TaskerError `invalid_uuid` */
   get(eventId: string): Promise<LoggedEvent | undefined> {
-    return findEvent(this.#database, eventId);
+    return findEvent(this.database, eventId);
   }
 
   /**
@@ -343,7 +329,7 @@ export class EventLog {
    */
   async follow(place?: LogPlace, filter: FollowFilter = {}): Promise<{ events: LoggedEvent[]; place: LogPlace }> {
     await this.sequence();
-    return followEvents(this.#database, place, filter);
+    return followEvents(this.database, place, filter);
   }
 
   /**
@@ -351,48 +337,7 @@ export class EventLog {
    * they are now.
    */
   envelope(events: readonly LoggedEvent[]): Promise<EventEnvelope[]> {
-    return envelopesOf({ database: this.#database, templates: this.#templates }, events);
-  }
-
-  /** Every group, and how it stands; or that of a name alone. */
-  groups(name?: string): Promise<EventGroup[]> {
-    return eventGroups(this.#database, name);
-  }
-
-  /** Deliveries that were given up, the newest first. @throws TaskerError `bad_request`, `invalid_uuid` */
-  dead(filter: { group?: string; eventId?: string; limit?: number } = {}): Promise<DeadDelivery[]> {
-    return deadDeliveries(this.#database, filter);
-  }
-
-  // ---- for operators
-
-  /** Delivers again what was given up, one event or all; answers how many. @throws TaskerError `event_group_not_found` */
-  redeliver(of: DeadReference): Promise<number> {
-    return redeliverDead(this.#database, of);
-  }
-
-  /** Forgets what was given up, one event or all; answers how many. @throws TaskerError `event_group_not_found` */
-  discard(of: DeadReference): Promise<number> {
-    return discardDeliveries(this.#database, of);
-  }
-
-  /**
-   * Delivers to a group again what it is past, of the events that it gets; answers how many that are. What it is not past
-   * comes in any case.
-   * @throws TaskerError `event_group_not_found`, `bad_request`, `invalid_uuid`
-   */
-  replay(what: EventReplay, tell?: (progress: EventReplayProgress) => void): Promise<number> {
-    return replayEvents(this.#database, what, tell);
-  }
-
-  /** How many events {@link replay} would deliver. */
-  countReplay(what: EventReplay): Promise<number> {
-    return countReplayed(this.#database, what);
-  }
-
-  /** Removes a group, with all that waits for it. A process that still works for it gets nothing more. False: there is none. */
-  removeGroup(name: string): Promise<boolean> {
-    return this.#database.transaction(LONG_RUNNING, (tx) => removeGroup(tx, name));
+    return envelopesOf({ database: this.database, templates: this.#templates }, events);
   }
 
   /**
@@ -402,7 +347,7 @@ export class EventLog {
   async tidy({ retentionMs }: { retentionMs: number }): Promise<number> {
     // Without groups nobody gives places; what has none is not found here.
     await this.sequence();
-    return forgetOldEvents(this.#database, retentionMs);
+    return forgetOldEvents(this.database, retentionMs);
   }
 }
 
@@ -424,8 +369,6 @@ function wishesOf(member: string, patterns: readonly string[]) {
   const sorted = [...new Set(patterns)].sort();
   return { member, patterns: sorted, matching: regexOfPatterns(sorted) };
 }
-
-const firstFailure = (error: string) => ({ attempts: 1, error: storable(error) });
 
 /** What a text column takes. */
 const storable = (error: string) => error.slice(0, LONGEST_ERROR).toWellFormed().replaceAll('\0', '');

@@ -30,21 +30,21 @@ export interface LoggedEvent {
 
 /** A row as a delivery reads it. */
 export function loggedEvent(row: EventRow): LoggedEvent {
-  const { task_uuid: taskUuid, idx, fired_at: firedAt } = row;
+  const { id, eventId, name, version, taskUuid, idx, attempt, publisher, firedAt } = row;
   const payload: unknown = JSON.parse(row.payload);
   const stored = JSON.parse(row.execution) as StoredExecution;
   return {
-    id: row.id,
-    eventId: row.event_id,
-    name: row.name,
-    version: row.version,
+    id,
+    eventId,
+    name,
+    version,
     taskUuid,
     stepUuid: stepUuid(taskUuid, idx),
-    stepName: row.step_name ?? '',
+    stepName: row.stepName ?? '',
     namespace: row.namespace ?? '',
-    correlationId: row.correlation_id ?? taskUuid,
-    attempt: row.attempt,
-    publisher: row.publisher,
+    correlationId: row.correlationId ?? taskUuid,
+    attempt,
+    publisher,
     firedAt,
     payload,
     metadata: row.metadata === null ? {} : (JSON.parse(row.metadata) as Record<string, unknown>),

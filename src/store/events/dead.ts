@@ -7,17 +7,17 @@ with page as materialized (
   select d.*, g.name group_name from tasker.event_dead d join tasker.event_group g on g.id = d.group_id
    where ($1::text is null or g.name = $1) and ($2::bigint is null or d.id = $2)
    order by d.died_at desc, d.id desc limit $3)
-select d.group_name, d.attempts attempts_made, d.error, tasker.iso(d.died_at) died_at, ${EVENT_COLUMNS}
+select d.group_name "group", d.attempts "attemptsMade", d.error, tasker.iso(d.died_at) "diedAt", ${EVENT_COLUMNS}
   from page d cross join lateral (select * from tasker.domain_event x where x.id = d.id offset 0) e
   ${EVENT_NAMES}
  order by d.died_at desc, d.id desc`;
 
 /** A delivery that was given up. */
 export interface DeadRow extends EventRow {
-  group_name: string;
-  attempts_made: number;
+  group: string;
+  attemptsMade: number;
   error: string;
-  died_at: string;
+  diedAt: string;
 }
 
 /** Deliveries that were given up, the newest first; null: of all groups, or events. */

@@ -1,7 +1,10 @@
 import type { Db } from '../../db/statement.ts';
-import { sql } from '../sql.ts';
+import { columns, sql } from '../sql.ts';
 
-/** What comes of a delivery, as the statement takes it. */
+/**
+ * What comes of a delivery, as the statement takes it. `after`: it is repeated after its delay. `behind`: once earlier
+ * events of its task are over. `held`: it runs, and its holder keeps it for the delay. `dead`: there is none.
+ */
 const KIND = { behind: 0, after: 1, held: 2, dead: 3 } as const;
 
 // Whoever ends the delivery before one that is parked locks it too, and looks only afterwards for what is next: so either
@@ -50,15 +53,11 @@ export interface SetAside {
   id: number;
   /** Deliveries that failed. */
   attempts: number;
-  next: NextDelivery;
+  next: keyof typeof KIND;
+  /** Milliseconds; 0 where `next` has no delay. */
+  delayMs: number;
   error: string | null;
 }
-
-/**
- * `after`: in so many milliseconds. `behind`: once earlier events of its task are over. `held`: it runs, and its holder
- * keeps it for so long. `dead`: there is none.
- */
-export type NextDelivery = { after: number } | { held: number } | 'behind' | 'dead';
 
 /** Where a hold left off. */
 export interface FinishedPart {
@@ -78,20 +77,17 @@ export interface FinishedPart {
  */
 export async function finishPart(db: Db, finished: FinishedPart): Promise<boolean> {
   const { groupId, aside } = finished;
-  const tasks = `{${aside.map((one) => one.taskUuid).join(',')}}`;
-  const ids = `{${aside.map((one) => one.id).join(',')}}`;
+  const deliveries = columns(aside, 'taskUuid', 'id');
   // Sent at once: the caller's transaction is one round trip.
   const behind = aside.some(({ next }) => next === 'behind');
-  const locked = behind ? db.query(LOCK_EARLIER, [groupId, tasks, ids, finished.part, finished.hold]) : undefined;
+  const locked = behind ? db.query(LOCK_EARLIER, [groupId, ...deliveries, finished.part, finished.hold]) : undefined;
   const moved = db.query(FINISH_PART, [
     groupId,
     finished.part,
     finished.hold,
-    tasks,
-    ids,
-    `{${aside.map(({ next }) => kindOf(next)).join(',')}}`,
-    `{${aside.map((one) => one.attempts).join(',')}}`,
-    `{${aside.map(({ next }) => delayOf(next)).join(',')}}`,
+    ...deliveries,
+    `{${aside.map(({ next }) => KIND[next]).join(',')}}`,
+    ...columns(aside, 'attempts', 'delayMs'),
     aside.map((one) => one.error),
     finished.chunk,
     finished.done,
@@ -99,14 +95,4 @@ export async function finishPart(db: Db, finished: FinishedPart): Promise<boolea
   ]);
   const [{ rows }] = await Promise.all([moved, locked]);
   return rows.length > 0;
-}
-
-function kindOf(next: NextDelivery): number {
-  if (typeof next === 'string') return KIND[next];
-  return 'held' in next ? KIND.held : KIND.after;
-}
-
-function delayOf(next: NextDelivery): number {
-  if (typeof next === 'string') return 0;
-  return 'held' in next ? next.held : next.after;
 }

@@ -48,11 +48,11 @@ with fresh as materialized (
   select count(*) n, min(fired_at) since from (
     select x.fired_at from tasker.domain_event x where x.id > (select last_id from tasker.event_head)
      order by x.id limit 10000) x)
-select g.name, g.patterns, tasker.iso(g.created_at) created_at, tasker.iso(g.seen_at) seen_at,
-       (lag.waiting + fresh.n)::int waiting,
-       greatest(0, coalesce(extract(epoch from now() - least(lag.since, fresh.since)), 0))::float8 seconds,
+select g.name, g.patterns, m.members, m.differ "membersDiffer", tasker.iso(g.created_at) "createdAt",
+       tasker.iso(g.seen_at) "seenAt", (lag.waiting + fresh.n)::int waiting,
+       greatest(0, coalesce(extract(epoch from now() - least(lag.since, fresh.since)), 0))::float8 "secondsBehind",
        (select count(*) from tasker.event_retry r where r.group_id = g.id)::int retrying,
-       (select count(*) from tasker.event_dead d where d.group_id = g.id)::int dead, m.members, m.differ
+       (select count(*) from tasker.event_dead d where d.group_id = g.id)::int dead
   from tasker.event_group g cross join fresh cross join lateral (
     select coalesce(sum(l.total - n.total + n.size - case when n.chunk = c.chunk then c.done else 0 end), 0) waiting,
            min(n.made_at) since
@@ -69,27 +69,31 @@ select g.name, g.patterns, tasker.iso(g.created_at) created_at, tasker.iso(g.see
  where $1::text is null or g.name = $1
  order by g.name`;
 
-/** A group, and how it stands. */
-export interface GroupRow {
+/** Who gets events, and how it stands. */
+export interface EventGroup {
   name: string;
+  /** Of the events that it gets: all that its members ask for. */
   patterns: string[];
-  created_at: string;
-  seen_at: string;
-  /** Events that it has not got past, whatever their names. */
-  waiting: number;
-  /** Since when the first of them waits. */
-  seconds: number;
-  retrying: number;
-  dead: number;
-  /** Who was seen lately. */
+  /** Processes that work for it: those that said so in the last three minutes. */
   members: number;
-  /** They ask for different events. */
-  differ: boolean;
+  /** Its members ask for different events, as while a new version is rolled out. */
+  membersDiffer: boolean;
+  createdAt: string;
+  /** When a process last said that it works for it. */
+  seenAt: string;
+  /** Events that it has not got past, whatever their names; of those that have no place yet, 10,000 at most. */
+  waiting: number;
+  /** Seconds since the first of these was there to be taken; 0: none waits. */
+  secondsBehind: number;
+  /** Deliveries that failed and are tried again, those of the same tasks that wait behind them, and repeated ones. */
+  retrying: number;
+  /** Deliveries that were given up. */
+  dead: number;
 }
 
 /** The groups, by name; null: all of them. */
-export async function listGroups(db: Db, name: string | null): Promise<GroupRow[]> {
-  return (await db.query<GroupRow>(LIST_GROUPS, [name])).rows;
+export async function listGroups(db: Db, name: string | null): Promise<EventGroup[]> {
+  return (await db.query<EventGroup>(LIST_GROUPS, [name])).rows;
 }
 
 const LOCK_GROUP = sql('lock_event_group')`select id from tasker.event_group where name = $1 for update`;

@@ -91,7 +91,7 @@ m as materialized (
 given as materialized (
   select chunk, id from m where n <= $5 and (n = 1 or total <= $6)),
 far as (
-  select chunk far_chunk, id far_id, (select count(*) from m) > (select count(*) from given) cut
+  select chunk "farChunk", id "farId", (select count(*) from m) > (select count(*) from given) cut
     from i order by chunk desc, id desc limit 1)
 select far.*, x.* from far left join lateral (
   select g.chunk, ${EVENT_COLUMNS}
@@ -105,7 +105,7 @@ export interface LogPlace {
   id: number;
 }
 
-type AfterRow = EventRow & { chunk: number; far_chunk: number; far_id: number; cut: boolean };
+type AfterRow = EventRow & { chunk: number; farChunk: number; farId: number; cut: boolean };
 
 /** What came after a place, and how far that is. */
 export async function eventsAfter(
@@ -117,6 +117,6 @@ export async function eventsAfter(
   const { rows } = await db.query<AfterRow>(EVENTS_AFTER, values);
   const [first] = rows;
   if (!first) return { events: [], place: after };
-  const last = first.cut ? rows.at(-1)! : { chunk: first.far_chunk, id: first.far_id };
+  const last = first.cut ? rows.at(-1)! : { chunk: first.farChunk, id: first.farId };
   return { events: first.id === null ? [] : rows, place: { chunk: last.chunk, id: last.id } };
 }

@@ -2,8 +2,8 @@ import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 
 const LOOK = sql('look_into_events')`
-select g.id, (select max(e.id) from tasker.domain_event e) > (select h.last_id from tasker.event_head h)
-          or exists (select 1 from tasker.event_gap) unplaced,
+select g.id, coalesce((select max(e.id) from tasker.domain_event e) > (select h.last_id from tasker.event_head h)
+          or exists (select 1 from tasker.event_gap), false) unplaced,
        exists (
          select 1 from tasker.event_cursor c
           where c.group_id = g.id and (c.held_until is null or c.held_until < now())
@@ -11,7 +11,7 @@ select g.id, (select max(e.id) from tasker.domain_event e) > (select h.last_id f
        (select greatest(0, extract(epoch from r.due_at - now()) * 1000)::float8
           from tasker.event_retry r
          where -r.group_id = -g.id and r.due_at < 'infinity'
-         order by r.due_at limit 1) due_ms
+         order by r.due_at limit 1) "dueMs"
   from tasker.event_group g where g.id = any ($1::int[])`;
 
 /** What there is to do for a group. */
@@ -26,14 +26,6 @@ export interface GroupLook {
 
 /** What there is to do, by group; one that was removed is not there. Writes nothing. */
 export async function lookIntoEvents(db: Db, groupIds: readonly number[]): Promise<Map<number, GroupLook>> {
-  interface Row {
-    id: number;
-    unplaced: boolean | null;
-    waiting: boolean;
-    due_ms: number | null;
-  }
-  const { rows } = await db.query<Row>(LOOK, [`{${groupIds.join(',')}}`]);
-  return new Map(
-    rows.map(({ id, unplaced, waiting, due_ms: dueMs }) => [id, { unplaced: unplaced ?? false, waiting, dueMs }]),
-  );
+  const { rows } = await db.query<GroupLook & { id: number }>(LOOK, [`{${groupIds.join(',')}}`]);
+  return new Map(rows.map(({ id, ...look }) => [id, look]));
 }

@@ -62,7 +62,7 @@ given as materialized (
 far as (
   select k.chunk, k.size, coalesce((select max(p.done) from p where p.chunk = k.chunk), k.size) done
     from k where k.ahead < $3 order by k.chunk desc limit 1)
-select c.part, far.chunk far_chunk, far.size far_size, far.done far_done,
+select c.part, far.chunk "farChunk", far.size "farSize", far.done "farDone",
        (select count(*) from m) > (select count(*) from given) cut, x.*
   from c left join far on true left join lateral (
     select g.chunk, g.size, g.done,
@@ -100,9 +100,9 @@ export interface PartRows {
 
 interface AnswerRow extends PlacedEventRow {
   part: number;
-  far_chunk: number | null;
-  far_size: number;
-  far_done: number;
+  farChunk: number | null;
+  farSize: number;
+  farDone: number;
   cut: boolean;
 }
 
@@ -115,11 +115,6 @@ export async function readPart(
   const { rows } = await db.query<AnswerRow>(READ_PART, [groupId, hold, limits.scan, limits.events, limits.bytes]);
   const [first] = rows;
   if (!first) return undefined;
-  const { part, far_chunk: chunk, far_size: size, far_done: done, cut } = first;
-  return {
-    part,
-    far: chunk === null ? null : { chunk, size, done },
-    cut,
-    events: first.id === null ? [] : rows,
-  };
+  const { part, farChunk: chunk, farSize: size, farDone: done, cut } = first;
+  return { part, far: chunk === null ? null : { chunk, size, done }, cut, events: first.id === null ? [] : rows };
 }

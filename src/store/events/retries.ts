@@ -1,5 +1,5 @@
 import type { Db } from '../../db/statement.ts';
-import { sql } from '../sql.ts';
+import { columns, sql } from '../sql.ts';
 import { ENDS_LOCK } from './replay.ts';
 import { EVENT_COLUMNS, EVENT_NAMES, type EventRow } from './rows.ts';
 
@@ -33,7 +33,7 @@ held as (
            where s.n = 1 or s.total <= $5) s
    where r.ctid = s.tid
   returning r.id, r.task_uuid, r.attempts, r.replayed)
-select held.id held_id, held.task_uuid held_task, held.attempts attempts_before, held.replayed,
+select held.id "heldId", held.task_uuid "heldTask", held.attempts "attemptsBefore", held.replayed,
        e.name ~ (select g.matching from tasker.event_group g where g.id = $1) wanted, ${EVENT_COLUMNS}
   from held left join lateral (select * from tasker.domain_event x where x.id = held.id offset 0) e on true
   ${EVENT_NAMES}
@@ -42,7 +42,7 @@ select held.id held_id, held.task_uuid held_task, held.attempts attempts_before,
 /** An event to deliver again. */
 export interface RetryRow extends EventRow {
   /** Deliveries that failed. */
-  attempts_before: number;
+  attemptsBefore: number;
   replayed: boolean;
   /** The group gets events of its name. */
   wanted: boolean;
@@ -60,7 +60,7 @@ export interface RetryHold {
   matching: string;
 }
 
-type HeldRow = { held_id: number; held_task: string } & (RetryRow | { id: null });
+type HeldRow = { heldId: number; heldTask: string } & (RetryRow | { id: null });
 
 /** Deliveries that were taken. */
 export interface HeldRetries {
@@ -71,17 +71,11 @@ export interface HeldRetries {
 
 /** Takes deliveries that are due and that nobody holds, one of a task. */
 export async function holdRetries(db: Db, hold: RetryHold): Promise<HeldRetries> {
-  const { rows } = await db.query<HeldRow>(HOLD_RETRIES, [
-    hold.groupId,
-    hold.holder,
-    hold.leaseMs,
-    hold.limit,
-    hold.bytes,
-    hold.matching,
-  ]);
+  const { groupId, holder, leaseMs, limit, bytes, matching } = hold;
+  const { rows } = await db.query<HeldRow>(HOLD_RETRIES, [groupId, holder, leaseMs, limit, bytes, matching]);
   const held: HeldRetries = { events: [], gone: [] };
   for (const row of rows) {
-    if (row.id === null) held.gone.push({ id: row.held_id, taskUuid: row.held_task });
+    if (row.id === null) held.gone.push({ id: row.heldId, taskUuid: row.heldTask });
     else held.events.push(row);
   }
   return held;
@@ -147,16 +141,14 @@ export async function finishRetries(
   { groupId, holder }: { groupId: number; holder: string },
   ends: readonly RetryEnd[],
 ): Promise<{ finished: number; next: number }> {
-  const tasks = `{${ends.map((end) => end.taskUuid).join(',')}}`;
-  const ids = `{${ends.map((end) => end.id).join(',')}}`;
-  const locked = db.query(LOCK_RETRIES, [groupId, tasks, ids]);
+  const deliveries = columns(ends, 'taskUuid', 'id');
+  const locked = db.query(LOCK_RETRIES, [groupId, ...deliveries]);
   const ended = db.query<{ finished: number; next: number }>(FINISH_RETRIES, [
     groupId,
     holder,
-    tasks,
-    ids,
+    ...deliveries,
     `{${ends.map(({ next }) => (typeof next === 'number' ? KIND.again : KIND[next])).join(',')}}`,
-    `{${ends.map((end) => end.attempts).join(',')}}`,
+    ...columns(ends, 'attempts'),
     `{${ends.map(({ next }) => (typeof next === 'number' ? next : 0)).join(',')}}`,
     ends.map((end) => end.error),
   ]);

@@ -1,10 +1,12 @@
+import type { StepKey } from '../step-key.ts';
+
 /**
  * The columns of an event in a statement that has it as `e`, and {@link EVENT_NAMES} as `n`. Its task's row tells the rest:
  * looked up one by one, as all that begins with a list.
  */
 export const EVENT_COLUMNS = `
-e.id, e.event_id, e.name, e.version, e.task_uuid, e.idx, e.attempt, e.publisher, e.payload, e.metadata, e.execution,
-       tasker.iso(e.fired_at) fired_at, n.correlation_id, n.namespace, n.step_name`;
+e.id, e.event_id "eventId", e.name, e.version, e.task_uuid "taskUuid", e.idx, e.attempt, e.publisher, e.payload, e.metadata,
+       e.execution, tasker.iso(e.fired_at) "firedAt", n.correlation_id "correlationId", n.namespace, n.step_name "stepName"`;
 
 /** What {@link EVENT_COLUMNS} reads of the task of `e`, to be joined to it; a task that was deleted takes no event away. */
 export const EVENT_NAMES = `
@@ -16,13 +18,11 @@ left join lateral (
      where t.task_uuid = e.task_uuid offset 0) n on true`;
 
 /** An event with the names that its task's row knows. */
-export interface EventRow {
+export interface EventRow extends StepKey {
   id: number;
-  event_id: string;
+  eventId: string;
   name: string;
   version: string;
-  task_uuid: string;
-  idx: number;
   attempt: number;
   publisher: string;
   /** JSON text. */
@@ -31,9 +31,9 @@ export interface EventRow {
   metadata: string | null;
   /** JSON text; without `result` where that is the payload. */
   execution: string;
-  fired_at: string;
-  correlation_id: string | null;
+  firedAt: string;
+  correlationId: string | null;
   /** Null: its task is gone. */
   namespace: string | null;
-  step_name: string | null;
+  stepName: string | null;
 }

@@ -1,19 +1,18 @@
 import type { Db } from '../../db/statement.ts';
 import type { StepEvents } from '../record-steps.ts';
 import { sql } from '../sql.ts';
+import type { StepKey } from '../step-key.ts';
 
 const STORE_EVENTS = sql('store_events')`
 insert into tasker.domain_event (event_id, name, task_uuid, idx, attempt, publisher, payload, metadata, execution)
-select (e.event ->> 'id')::uuid, e.event ->> 'name', (s.step ->> 'task_uuid')::uuid, (s.step ->> 'idx')::int,
+select (e.event ->> 'id')::uuid, e.event ->> 'name', (s.step ->> 'taskUuid')::uuid, (s.step ->> 'idx')::int,
        (s.step ->> 'attempt')::int, e.event ->> 'publisher', e.event -> 'payload', e.event -> 'metadata', s.step -> 'execution'
   from jsonb_array_elements($1::jsonb) with ordinality s (step, ord)
  cross join lateral jsonb_array_elements(s.step -> 'events') with ordinality e (event, place)
  order by s.ord, e.place`;
 
 /** Events of an attempt that ended without being recorded by its worker; each has a payload. */
-export interface EventsOfAttempt extends StepEvents {
-  task_uuid: string;
-  idx: number;
+export interface EventsOfAttempt extends StepEvents, StepKey {
   attempt: number;
 }
 

@@ -1,26 +1,31 @@
 import type { Db } from '../../db/statement.ts';
+import type { TaskRow } from '../read-tasks.ts';
 import { sql } from '../sql.ts';
 
 const EVENT_TASKS = sql('event_tasks')`
-select t.task_uuid, t.template_id, t.rank, t.context, t.correlation_id, t.parent_correlation_id, t.initiator, t.source_system,
-       t.reason, t.tags, t.done_at is not null and t.state = 'complete' complete, tasker.iso(t.created_at) created_at
+select t.task_uuid "taskUuid", t.template_id "templateId", -t.rank priority, t.context,
+       coalesce(t.correlation_id, t.task_uuid) "correlationId", t.parent_correlation_id "parentCorrelationId", t.initiator,
+       t.source_system "sourceSystem", t.reason, coalesce(t.tags, '{}') tags,
+       t.done_at is not null and t.state = 'complete' complete, tasker.iso(t.created_at) "createdAt"
   from tasker.task t where t.task_uuid = any ($1::uuid[])`;
 
 /** What an event tells of its task. */
-export interface EventTaskRow {
-  task_uuid: string;
-  template_id: number;
-  rank: number;
-  /** JSON text. */
-  context: string;
-  correlation_id: string | null;
-  parent_correlation_id: string | null;
-  initiator: string | null;
-  source_system: string | null;
-  reason: string | null;
-  tags: string[] | null;
+export interface EventTaskRow
+  extends Pick<
+    TaskRow,
+    | 'taskUuid'
+    | 'templateId'
+    | 'priority'
+    | 'context'
+    | 'correlationId'
+    | 'parentCorrelationId'
+    | 'initiator'
+    | 'sourceSystem'
+    | 'reason'
+    | 'tags'
+    | 'createdAt'
+  > {
   complete: boolean;
-  created_at: string;
 }
 
 /** Tasks by their ids, without a look at their steps, of which there may be thousands. */

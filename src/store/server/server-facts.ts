@@ -2,7 +2,7 @@ import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 
 const SERVER_FACTS = sql('server_facts')`
-select current_setting('server_version') version, (extract(epoch from clock_timestamp()) * 1000)::float8 now_ms,
+select current_setting('server_version') version, (extract(epoch from clock_timestamp()) * 1000)::float8 "nowMs",
        pg_database_size(current_database()) bytes`;
 
 /** What a server says of itself. */
@@ -16,7 +16,6 @@ export interface ServerFacts {
 
 /** Asks a server for its version, its clock and the size of the database. */
 export async function serverFacts(db: Db): Promise<ServerFacts> {
-  const { rows } = await db.query<{ version: string; now_ms: number; bytes: number }>(SERVER_FACTS);
-  const { version, now_ms, bytes } = rows[0]!;
-  return { version: version.replace(/ .*/, ''), nowMs: now_ms, bytes };
+  const facts = (await db.query<ServerFacts>(SERVER_FACTS)).rows[0]!;
+  return { ...facts, version: facts.version.replace(/ .*/, '') };
 }
