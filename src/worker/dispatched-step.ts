@@ -27,7 +27,7 @@ export interface DispatchedStepRow {
   idx: number;
   attempts: number;
   spared: number;
-  max_attempts: number;
+  maxAttempts: number;
   rank: number;
 }
 
@@ -130,7 +130,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
     this.claim = claim;
     this.attempt = row.attempts;
     this.spared = row.spared;
-    this.maxAttempts = row.max_attempts;
+    this.maxAttempts = row.maxAttempts;
     this.rank = row.rank;
     this.#known = task.known;
     this.traceparent = task.row.traceparent ?? undefined;
@@ -161,7 +161,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   }
 
   get correlationId(): string {
-    return this.task.row.correlation_id ?? this.task.taskUuid;
+    return this.task.row.correlationId ?? this.task.taskUuid;
   }
 
   get inputData(): Fields {
@@ -183,7 +183,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
         cursor_field: template.batchConfig!.cursorField,
         failure_strategy: template.batchConfig!.failureStrategy,
       },
-      is_no_op: part.no_op,
+      is_no_op: part.noOp,
       __template_step_name: template.name,
     };
   }

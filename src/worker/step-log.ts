@@ -44,10 +44,10 @@ export function logRecorded(logger: Logger, batch: readonly AttemptEnd[], accept
 export function logEnded(logger: Logger, batch: readonly AttemptEnd[], ended: RecordAnswer['ended']): void {
   if (ended.length === 0 || !writes(logger, 'info')) return;
   const steps = new Map(batch.map(({ taskUuid, step }) => [taskUuid, step]));
-  for (const { task_uuid, state, ms } of ended) {
-    const step = steps.get(task_uuid);
+  for (const { taskUuid, state, ms } of ended) {
+    const step = steps.get(taskUuid);
     const of = step && { correlation_id: step.correlationId, template: nameOf(step.task.snapshot.template) };
-    logger.info({ task_uuid, ...of, state, duration_ms: ms }, `task ${state}`);
+    logger.info({ task_uuid: taskUuid, ...of, state, duration_ms: ms }, `task ${state}`);
   }
 }
 
@@ -61,7 +61,7 @@ export function logUncompleted(
     ...stepFields(step),
     attempt: row.attempts - row.spared,
     template: nameOf(step.task.snapshot.template),
-    max_attempts: row.max_attempts,
+    max_attempts: row.maxAttempts,
     error_type: error?.type,
     error: error?.message,
   };

@@ -31,8 +31,8 @@ export async function loadDetails(engine: Engine, steps: readonly DispatchedStep
   if (workers.length === 0 && restarted.length === 0) return;
   const { parts, checkpoints } = await engine.details(workers, restarted);
   const held = new Map(steps.map((step) => [`${step.taskUuid}:${step.idx}`, step]));
-  for (const part of parts) held.get(`${part.task_uuid}:${part.idx}`)!.part = part;
-  for (const { task_uuid, idx, data } of checkpoints) held.get(`${task_uuid}:${idx}`)!.saved = data;
+  for (const part of parts) held.get(`${part.taskUuid}:${part.idx}`)!.part = part;
+  for (const { taskUuid, idx, data } of checkpoints) held.get(`${taskUuid}:${idx}`)!.saved = data;
 }
 
 /** Loads and saves for a handler that runs. A step that saves its progress has its whole time again. */

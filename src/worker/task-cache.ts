@@ -86,10 +86,10 @@ export class TaskCache {
 
   /** The task of a claimed step, known or new; what an operator changed meanwhile is forgotten. */
   take(row: ClaimedStepRow, snapshot: Snapshot): CachedTask {
-    let task = this.#tasks.get(row.task_uuid);
+    let task = this.#tasks.get(row.taskUuid);
     if (!task) {
       task = {
-        taskUuid: row.task_uuid,
+        taskUuid: row.taskUuid,
         snapshot,
         row,
         known: nothingKnown(),
@@ -97,7 +97,7 @@ export class TaskCache {
         held: 0,
         bytes: row.context.length,
       };
-      this.#tasks.set(row.task_uuid, task);
+      this.#tasks.set(row.taskUuid, task);
       this.bytes += task.bytes;
     }
     this.revise(task, row.revision);
@@ -221,9 +221,9 @@ export class TaskCache {
       const task = this.#tasks.get(taskUuid);
       return task && into.get(taskUuid) === task.known ? task : undefined;
     };
-    for (const row of results) this.#keepRow(row, current(row.task_uuid));
+    for (const row of results) this.#keepRow(row, current(row.taskUuid));
     const byBatch = new Map<string, BatchResultRow[]>([...batches.keys()].map((key) => [key, []]));
-    for (const row of members) byBatch.get(`${row.task_uuid}:${templateIndex(row.idx)}`)!.push(row);
+    for (const row of members) byBatch.get(`${row.taskUuid}:${templateIndex(row.idx)}`)!.push(row);
     for (const one of wanted) if (current(one.task.taskUuid)) this.#settle(one, byBatch);
     return [...into].some(([taskUuid, known]) => (this.#tasks.get(taskUuid)?.known ?? known) !== known);
   }

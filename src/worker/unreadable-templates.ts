@@ -11,7 +11,7 @@ const BATCH = 500;
 const NO_CHILDREN = { freeSlots: 0, token: 0, lastRank: -101 };
 
 /** A claimed step and the fence under which it is held. */
-export type FencedStep = Pick<ClaimedStepRow, 'task_uuid' | 'idx' | 'template_id' | 'rank'> & { claim: number };
+export type FencedStep = Pick<ClaimedStepRow, 'taskUuid' | 'idx' | 'templateId' | 'rank'> & { claim: number };
 
 /**
  * Steps that were claimed though this program can't read their template: a newer one stored it, while workers are
@@ -45,8 +45,8 @@ export class UnreadableTemplates {
   /** Leaves these steps to others. `reasons`: by template, why it can't be read. */
   giveBack(steps: readonly FencedStep[], reasons: ReadonlyMap<number, Error>): void {
     const until = performance.now() + EXCLUDE_MS;
-    for (const { template_id, idx } of steps) {
-      this.#excluded.set((BigInt(template_id) << 32n) | BigInt(templateIndex(idx)), until);
+    for (const { templateId, idx } of steps) {
+      this.#excluded.set((BigInt(templateId) << 32n) | BigInt(templateIndex(idx)), until);
     }
     for (const [id, reason] of reasons) this.#warn(id, reason);
     for (let i = 0; i < steps.length; i += BATCH) {
@@ -91,12 +91,12 @@ export class UnreadableTemplates {
 
 function released(step: FencedStep): RecordedStep {
   return {
-    taskUuid: step.task_uuid,
+    taskUuid: step.taskUuid,
     idx: step.idx,
     claim: step.claim,
     kind: KIND.released,
     delayMs: 0,
-    templateId: step.template_id,
+    templateId: step.templateId,
     rank: step.rank,
     durationMs: 0,
     result: 'null',

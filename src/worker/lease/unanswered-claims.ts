@@ -95,7 +95,7 @@ export class UnansweredClaims {
 
   #isNew(row: AdoptedStepRow): boolean {
     const doubt = this.#unanswered.get(row.claim);
-    const key = `${row.task_uuid}:${row.idx}:${row.attempts}`;
+    const key = `${row.taskUuid}:${row.idx}:${row.attempts}`;
     if (!doubt || doubt.adopted.has(key)) return false;
     doubt.adopted.add(key);
     return true;
