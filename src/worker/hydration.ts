@@ -27,9 +27,9 @@ export class Hydration {
   /** Loads the templates of claimed steps; returns why some can't be read. Undefined: the worker stops before that. */
   async templates(rows: readonly ClaimedStepRow[]): Promise<ReadonlyMap<number, Error> | undefined> {
     const { templates } = this.#options.engine;
-    if (rows.every((row) => templates.has(row.template_id))) return NONE_UNREADABLE;
+    if (rows.every((row) => templates.has(row.templateId))) return NONE_UNREADABLE;
     return this.#untilItSucceeds("templates of claimed steps can't be read; trying again", () =>
-      templates.load(rows.map((row) => row.template_id)),
+      templates.load(rows.map((row) => row.templateId)),
     );
   }
 

@@ -32,7 +32,7 @@ export function stepEvent(step: DispatchedStep, eventId: string = uuidV7()): Ffi
     traceId: traced?.traceId ?? null,
     spanId: traced?.spanId ?? null,
     taskCorrelationId: step.correlationId,
-    parentCorrelationId: step.task.row.parent_correlation_id,
+    parentCorrelationId: step.task.row.parentCorrelationId,
     get task() {
       task ??= taskInfo(step);
       return task;
@@ -52,7 +52,7 @@ export function stepEvent(step: DispatchedStep, eventId: string = uuidV7()): Ffi
   };
 }
 
-const createdAt = ({ task }: DispatchedStep) => naive(dateOf(task.row.created_at));
+const createdAt = ({ task }: DispatchedStep) => naive(dateOf(task.row.createdAt));
 
 function taskInfo(step: DispatchedStep): FfiTaskInfo {
   const { row, snapshot } = step.task;
@@ -66,11 +66,11 @@ function taskInfo(step: DispatchedStep): FfiTaskInfo {
     version: template.version,
     context: step.inputData,
     correlationId: step.correlationId,
-    parentCorrelationId: row.parent_correlation_id,
+    parentCorrelationId: row.parentCorrelationId,
     complete: false,
     priority: row.rank === 0 ? 0 : -row.rank,
     initiator: row.initiator,
-    sourceSystem: row.source_system,
+    sourceSystem: row.sourceSystem,
     reason: row.reason,
     tags: row.tags ?? [],
     identityHash: '',

@@ -119,9 +119,9 @@ export class TaskCache {
    */
   keepRecorded(accepted: readonly RecordedResult[], { revised }: RecordAnswer): void {
     const revisions = new Map<string, number>();
-    for (const { task_uuid, revision } of revised) {
-      revisions.set(task_uuid, revision);
-      const task = this.#tasks.get(task_uuid);
+    for (const { taskUuid, revision } of revised) {
+      revisions.set(taskUuid, revision);
+      const task = this.#tasks.get(taskUuid);
       if (task) this.revise(task, revision);
     }
     for (const { kind, idx, step, result, recordedBefore } of accepted) {

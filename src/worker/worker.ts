@@ -242,13 +242,13 @@ export class Worker {
       stopping.leftBehind = true;
       return;
     }
-    const others = own.filter((row) => reasons.has(row.template_id));
+    const others = own.filter((row) => reasons.has(row.templateId));
     slots.release(others.length);
     const fenced = others.map((row) => ({ ...row, claim: tokenOf(row) }));
     if (fenced.length > 0) unreadable.giveBack(fenced, reasons);
-    const readable = own.filter((row) => !reasons.has(row.template_id));
+    const readable = own.filter((row) => !reasons.has(row.templateId));
     const steps = readable.map((row) =>
-      held.hold(cache.take(row, this.#options.engine.templates.get(row.template_id)), row, tokenOf(row)),
+      held.hold(cache.take(row, this.#options.engine.templates.get(row.templateId)), row, tokenOf(row)),
     );
     await this.#hydrate(steps);
   }
@@ -428,7 +428,7 @@ export class Worker {
     const { counts, queuePoller } = this.#parts;
     const ends = new Map(accepted.map((end) => [`${end.taskUuid}:${end.idx}`, end]));
     for (const row of uncompleted) {
-      const end = ends.get(`${row.task_uuid}:${row.idx}`);
+      const end = ends.get(`${row.taskUuid}:${row.idx}`);
       if (!end) continue;
       logUncompleted(this.#options.logger, row, end);
       if (row.state === 'error') counts.failed++;
@@ -444,7 +444,7 @@ export class Worker {
     if (children.length === 0 || !lease.incarnation.owns(token)) return [];
     return children.map((row) => {
       // A parent that was let go while its recording was under way may have been the last that was held of its task.
-      const task = cache.get(row.task_uuid) ?? batch.find((end) => end.taskUuid === row.task_uuid)!.step.task;
+      const task = cache.get(row.taskUuid) ?? batch.find((end) => end.taskUuid === row.taskUuid)!.step.task;
       return held.hold(task, row, token);
     });
   }
