@@ -3,101 +3,7 @@ import path from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { HOT, NOT_HOT } from '../bench/hot-statements.mjs';
-
-/** Which room may import which; a room may always import itself. The order is the direction of the arrows. */
-const MAY_IMPORT: Record<string, readonly string[]> = {
-  errors: [],
-  time: [],
-  config: ['errors', 'model'],
-  logging: ['errors', 'config'],
-  metrics: ['errors'],
-  tracing: ['errors'],
-  model: ['errors'],
-  template: ['errors', 'model'],
-  handlers: ['errors', 'logging', 'model', 'tracing'],
-  registry: ['errors', 'logging', 'handlers', 'model'],
-  db: ['time', 'errors', 'logging', 'config', 'metrics'],
-  store: ['errors', 'db', 'model'],
-  engine: ['time', 'errors', 'logging', 'metrics', 'db', 'store', 'model', 'template', 'tracing'],
-  events: [
-    'time',
-    'errors',
-    'logging',
-    'metrics',
-    'config',
-    'db',
-    'engine',
-    'handlers',
-    'model',
-    'template',
-    'tracing',
-  ],
-  worker: [
-    'time',
-    'errors',
-    'logging',
-    'metrics',
-    'config',
-    'engine',
-    'registry',
-    'handlers',
-    'events',
-    'model',
-    'template',
-    'tracing',
-  ],
-  server: ['time', 'errors', 'logging', 'metrics', 'config', 'engine', 'events', 'template', 'model'],
-  app: [
-    'time',
-    'tracing',
-    'errors',
-    'config',
-    'logging',
-    'metrics',
-    'model',
-    'template',
-    'handlers',
-    'registry',
-    'db',
-    'store',
-    'engine',
-    'events',
-    'worker',
-    'server',
-  ],
-  cli: ['time', 'app', 'config', 'template', 'errors', 'logging'],
-  testing: [
-    'time',
-    'app',
-    'errors',
-    'config',
-    'logging',
-    'model',
-    'template',
-    'handlers',
-    'registry',
-    'db',
-    'store',
-    'engine',
-    'events',
-    'worker',
-  ],
-  index: [
-    'time',
-    'app',
-    'config',
-    'errors',
-    'handlers',
-    'registry',
-    'template',
-    'engine',
-    'model',
-    'logging',
-    'metrics',
-    'events',
-    'worker',
-  ],
-};
+import { ROOMS, withRooms } from '../scripts/rooms.mjs';
 
 /** `worker` takes only the types of a template. */
 const TYPES_ONLY = new Set(['worker>template', 'events>template', 'store>db']);
@@ -167,12 +73,29 @@ const imports = files.flatMap(importsOf);
 
 describe('the rooms', () => {
   it('has a row in the table for every room of src', () => {
-    expect([...new Set(files.map(roomOf))].filter((room) => !(room in MAY_IMPORT))).toEqual([]);
+    expect([...new Set(files.map(roomOf))].sort()).toEqual(Object.keys(ROOMS).sort());
+  });
+
+  it('CONTRIBUTING.md lists every room and the file to begin with; `node scripts/write-rooms.mjs` writes the table', () => {
+    const page = readFileSync('CONTRIBUTING.md', 'utf8').replaceAll('\r\n', '\n');
+    expect(page).toBe(withRooms(page));
+    const strays = Object.entries(ROOMS).filter(
+      ([room, { begin }]) => !files.includes(path.resolve(begin)) || roomOf(path.resolve(begin)) !== room,
+    );
+    expect(strays).toEqual([]);
+  });
+
+  it('a room imports only rooms above it in the table', () => {
+    const order = Object.keys(ROOMS);
+    const wrong = Object.entries(ROOMS).flatMap(([room, { mayImport }]) =>
+      mayImport.filter((other) => order.indexOf(other) >= order.indexOf(room)).map((other) => `${room} > ${other}`),
+    );
+    expect(wrong).toEqual([]);
   });
 
   it('lets a room import only what its row names', () => {
     const wrong = imports
-      .filter(({ from, to }) => roomOf(from) !== roomOf(to) && !MAY_IMPORT[roomOf(from)]?.includes(roomOf(to)))
+      .filter(({ from, to }) => roomOf(from) !== roomOf(to) && !ROOMS[roomOf(from)]?.mayImport.includes(roomOf(to)))
       .map(({ from, to }) => `${path.relative(SRC, from)} imports ${path.relative(SRC, to)}`);
     expect(wrong).toEqual([]);
   });

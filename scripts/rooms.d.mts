@@ -1,0 +1,11 @@
+/** A folder of `src`, or a file directly in it. */
+export interface Room {
+  about: string;
+  /** The file to read first. */
+  begin: string;
+  mayImport: readonly string[];
+}
+
+export const ROOMS: Readonly<Record<string, Room>>;
+export function roomsTable(): string;
+export function withRooms(page: string): string;

@@ -1,0 +1,198 @@
+// The rooms of src: what each is for, where to begin reading it, and which rooms it may import.
+// test/architecture.test.ts enforces the imports; scripts/write-rooms.mjs writes the table of CONTRIBUTING.md.
+
+/** In the direction of the imports: a room imports only rooms above it. A room may always import itself. */
+export const ROOMS = {
+  errors: {
+    about: 'The table of error codes, and `TaskerError`.',
+    begin: 'src/errors.ts',
+    mayImport: [],
+  },
+  time: {
+    about: 'Waiting: back-off, timeouts, throttling, one lookup for many callers.',
+    begin: 'src/time/back-off.ts',
+    mayImport: [],
+  },
+  model: {
+    about: 'Rules without input, output or clock: ids, identities, retry delays, limits.',
+    begin: 'src/model/step-index.ts',
+    mayImport: ['errors'],
+  },
+  config: {
+    about: 'Settings. The only room that reads the environment.',
+    begin: 'src/config/config-keys.ts',
+    mayImport: ['errors', 'model'],
+  },
+  logging: {
+    about: 'Loggers, log scopes, and what is removed from log lines.',
+    begin: 'src/logging/logger.ts',
+    mayImport: ['errors', 'config'],
+  },
+  metrics: {
+    about: 'Counters and histograms, and their Prometheus text.',
+    begin: 'src/metrics/instruments.ts',
+    mayImport: ['errors'],
+  },
+  tracing: {
+    about: 'OpenTelemetry spans and trace contexts.',
+    begin: 'src/tracing/tracing.ts',
+    mayImport: ['errors'],
+  },
+  template: {
+    about: 'Reads YAML into a checked template, with the line of every mistake. `generate/` writes types and handlers.',
+    begin: 'src/template/parse-template.ts',
+    mayImport: ['errors', 'model'],
+  },
+  handlers: {
+    about: 'What authors of handlers use. `api/`, `batch/` and `decision/` hold the special kinds of handlers.',
+    begin: 'src/handlers/step-handler.ts',
+    mayImport: ['errors', 'logging', 'model', 'tracing'],
+  },
+  registry: {
+    about: 'Finds handlers by name and in folders.',
+    begin: 'src/registry/handler-registry.ts',
+    mayImport: ['errors', 'logging', 'handlers', 'model'],
+  },
+  db: {
+    about: 'The connection: pool, transactions, LISTEN. `embedded/` runs the server that serves without `DATABASE_URL`.',
+    begin: 'src/db/database.ts',
+    mayImport: ['time', 'errors', 'logging', 'config', 'metrics'],
+  },
+  store: {
+    about: 'One SQL statement per function. The only room with SQL. `events/` has the log of domain events.',
+    begin: 'src/store/claim-steps.ts',
+    mayImport: ['errors', 'db', 'model'],
+  },
+  engine: {
+    about: 'The verbs: combines statements into transactions. `events/` has those of domain events.',
+    begin: 'src/engine/engine.ts',
+    mayImport: ['time', 'errors', 'logging', 'metrics', 'db', 'store', 'model', 'template', 'tracing'],
+  },
+  events: {
+    about:
+      'Domain events. `publishing/` makes them, `delivery/` reads them from the log, `subscribing/` and `sinks/` receive them.',
+    begin: 'src/events/delivery/event-delivery.ts',
+    mayImport: [
+      'time',
+      'errors',
+      'logging',
+      'metrics',
+      'config',
+      'db',
+      'engine',
+      'handlers',
+      'model',
+      'template',
+      'tracing',
+    ],
+  },
+  worker: {
+    about:
+      'Claims steps, runs them and records their outcomes. `lease/` proves that the worker lives, `threads/` runs handlers in threads, `bridge/` serves `EventPoller` and `StepExecutionSubscriber`.',
+    begin: 'src/worker/worker.ts',
+    mayImport: [
+      'time',
+      'errors',
+      'logging',
+      'metrics',
+      'config',
+      'engine',
+      'registry',
+      'handlers',
+      'events',
+      'model',
+      'template',
+      'tracing',
+    ],
+  },
+  server: {
+    about: 'The HTTP pages of a worker: health, metrics, templates, configuration.',
+    begin: 'src/server/worker-app.ts',
+    mayImport: ['time', 'errors', 'logging', 'metrics', 'config', 'engine', 'events', 'template', 'model'],
+  },
+  app: {
+    about:
+      'Assembles the rooms: `createTasker`. `process/` has `bootstrapWorker`, `server/` has `WorkerServer`, `project/` reads folders of templates and handlers.',
+    begin: 'src/app/create-tasker.ts',
+    mayImport: [
+      'time',
+      'tracing',
+      'errors',
+      'config',
+      'logging',
+      'metrics',
+      'model',
+      'template',
+      'handlers',
+      'registry',
+      'db',
+      'store',
+      'engine',
+      'events',
+      'worker',
+      'server',
+    ],
+  },
+  cli: {
+    about: 'The `tasker` command: one file per command, in a folder for each noun. `show/` prints.',
+    begin: 'src/cli/program.ts',
+    mayImport: ['time', 'app', 'config', 'template', 'errors', 'logging'],
+  },
+  testing: {
+    about: 'The test kit that users import from `tasker-core/testing`.',
+    begin: 'src/testing/test-tasker.ts',
+    mayImport: [
+      'time',
+      'app',
+      'errors',
+      'config',
+      'logging',
+      'model',
+      'template',
+      'handlers',
+      'registry',
+      'db',
+      'store',
+      'engine',
+      'events',
+      'worker',
+    ],
+  },
+  index: {
+    about: 'The public names.',
+    begin: 'src/index.ts',
+    mayImport: [
+      'time',
+      'app',
+      'config',
+      'errors',
+      'handlers',
+      'registry',
+      'template',
+      'engine',
+      'model',
+      'logging',
+      'metrics',
+      'events',
+      'worker',
+    ],
+  },
+};
+
+/** Returns the table of CONTRIBUTING.md. */
+export function roomsTable() {
+  const rows = Object.entries(ROOMS).map(([room, { about, begin }]) => {
+    const place = begin === `src/${room}.ts` ? begin : `src/${room}`;
+    const [, name] = /([^/]+)$/.exec(begin);
+    return `| \`${place}\` | ${about} | [${name}](${begin}) |`;
+  });
+  return ['| room | what is in it | begin with |', '|---|---|---|', ...rows].join('\n');
+}
+
+/** Returns the page with the table of today. */
+export function withRooms(page) {
+  return page.replace(
+    /(<!-- rooms: written by scripts\/write-rooms\.mjs -->\n)[\s\S]*?(<!-- end of rooms -->)/,
+    (_, begin, end) => `${begin}\n${roomsTable()}\n\n${end}`,
+  );
+}
