@@ -32,6 +32,7 @@ const CHECKS = {
   types: tool('tsc', '-p', 'tsconfig.json', '--noEmit'),
   build: tool('tsc', '-p', 'tsconfig.build.json'),
   deadcode: tool('knip', '--no-progress'),
+  lines: script('count-lines.mjs'),
   'template-schema': script('write-json-schema.mjs', '--check'),
   reference: script('write-reference.mjs', '--check'),
   'handler-shapes': script('write-handler-shapes.mjs', '--check'),

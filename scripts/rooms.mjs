@@ -54,7 +54,8 @@ export const ROOMS = {
     mayImport: ['errors', 'logging', 'handlers', 'model'],
   },
   db: {
-    about: 'The connection: pool, transactions, LISTEN. `embedded/` runs the server that serves without `DATABASE_URL`.',
+    about:
+      'The connection: pool, transactions, LISTEN. `embedded/` runs the server that serves without `DATABASE_URL`.',
     begin: 'src/db/database.ts',
     mayImport: ['time', 'errors', 'logging', 'config', 'metrics'],
   },

@@ -1,0 +1,121 @@
+// Lists the files of the built package through which a one-step task passes, from createTask to the end of the task,
+// by V8 coverage, about in the order of their first calls. Fails above the limit.
+//   node scripts/trace-step.mjs [--json] [--limit 45]     DATABASE_URL, or an embedded server
+import { Session } from 'node:inspector/promises';
+import path from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { buildIfStale } from './build-if-stale.mjs';
+
+const LIMIT = 45;
+/** Enough that what happens now and then (a poll, a sign of life) is not in all of them. */
+const TASKS = 7;
+/** With the modules already loaded and every cache filled. */
+const WARM_UP = 3;
+
+const { values: options } = parseArgs({
+  options: { json: { type: 'boolean', default: false }, limit: { type: 'string', default: String(LIMIT) } },
+});
+const limit = Number(options.limit);
+
+buildIfStale();
+const root = path.dirname(import.meta.dirname);
+const dist = pathToFileURL(path.join(root, 'dist/')).href;
+const { createTasker, defineHandler, mustParseTemplate, silentLogger } = await import('tasker-core');
+const { withDatabase, withServer } = await import('../bench/harness.mjs');
+
+const TEMPLATE = `
+name: one_step
+namespace: trace
+version: 1.0.0
+identity_strategy: always_unique
+steps:
+  - name: work
+    handler: work
+`;
+
+/** The files whose functions are called while something runs. Functions called before, as modules load, do not count. */
+class Trace {
+  #session = new Session();
+  #files = new Map();
+  #running = false;
+
+  async start() {
+    this.#session.connect();
+    await this.#session.post('Profiler.enable');
+    await this.#session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: false });
+  }
+
+  async of(run) {
+    await this.#take();
+    this.#files = new Map();
+    this.#running = true;
+    const looking = this.#look();
+    await run();
+    this.#running = false;
+    await looking;
+    await this.#take();
+    return this.#files;
+  }
+
+  /** Takes what was called in each turn of the event loop: within one, the order is not known. */
+  async #look() {
+    while (this.#running) {
+      await this.#take();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Taking resets the counts. */
+  async #take() {
+    const { result } = await this.#session.post('Profiler.takePreciseCoverage');
+    for (const { url, functions } of result) {
+      if (!url.startsWith(dist)) continue;
+      const called = functions.filter(({ ranges }) => ranges[0].count > 0).map(({ functionName }) => functionName);
+      if (called.length === 0) continue;
+      const file = fileURLToPath(url).slice(fileURLToPath(dist).length);
+      const known = this.#files.get(file) ?? new Set();
+      for (const name of called) known.add(name);
+      this.#files.set(file, known);
+    }
+  }
+}
+
+async function filesOfTasks(databaseUrl) {
+  const work = defineHandler('work', {}, async () => ({ done: true }));
+  const templates = [mustParseTemplate(TEMPLATE)];
+  const tasker = await createTasker({ templates, handlers: [work], databaseUrl, logger: silentLogger });
+  const once = async () => {
+    const { taskUuid } = await tasker.createTask({
+      namespace: 'trace',
+      name: 'one_step',
+      version: '1.0.0',
+      context: {},
+    });
+    const { status } = await tasker.waitForTask(taskUuid);
+    if (status !== 'complete') throw new Error(`the task is ${status}`);
+  };
+  for (let i = 0; i < WARM_UP; i++) await once();
+  const trace = new Trace();
+  await trace.start();
+  const seen = [];
+  for (let i = 0; i < TASKS; i++) seen.push(await trace.of(once));
+  await tasker.stop();
+  const [first, ...others] = seen;
+  return [...first]
+    .filter(([file]) => others.every((files) => files.has(file)))
+    .map(([file, functions]) => ({ file, functions: [...functions].filter((name) => name !== '') }));
+}
+
+await withServer((server) =>
+  withDatabase(server, async (url) => {
+    const files = await filesOfTasks(url);
+    if (options.json) console.log(JSON.stringify(files, null, 2));
+    else {
+      for (const [at, { file, functions }] of files.entries())
+        console.log(`${String(at + 1).padStart(3)} ${file}  ${functions.join(', ')}`);
+    }
+    console.log(`a one-step task passes through ${files.length} files, at most ${limit}`);
+    if (files.length > limit) process.exitCode = 1;
+  }),
+);
