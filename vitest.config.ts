@@ -1,5 +1,8 @@
+import { statSync } from 'node:fs';
+import path from 'node:path';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
-import { unitTests } from './test/support/needs.ts';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { testsAlone, unitTests } from './test/support/needs.ts';
 
 /** What must hold on every supported server; all else runs once, on the newest. */
 const ON_EVERY_SERVER = ['test/store/**/*.test.ts', 'test/engine/**/*.test.ts'];
@@ -7,18 +10,33 @@ const ON_EVERY_SERVER = ['test/store/**/*.test.ts', 'test/engine/**/*.test.ts'];
 const FAULTS = 'test/crash/**/*.test.ts';
 /** What needs no server, no build and no other process. */
 const UNIT = unitTests();
+/** What changes its process. All other files share a few: starting one and importing the sources takes a second. */
+const ALONE = testsAlone();
 
 const common = {
   pool: 'forks',
+  isolate: false,
   // What a slow machine needs that does much else.
   testTimeout: 120_000,
   hookTimeout: 120_000,
   expect: { poll: { timeout: 20_000 } },
 } as const;
 
-/** Files of one process share its modules: importing them anew for each took a tenth of the suite's time. */
 function onServer(postgres: string, include: string[]): TestProjectInlineConfiguration {
-  return { test: { ...common, name: `postgres-${postgres}`, include, isolate: false, provide: { postgres } } };
+  return { test: { ...common, name: `postgres-${postgres}`, include, provide: { postgres } } };
+}
+
+/** Starts with long files: one that starts last would keep a single worker busy at the end. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const length = (file: TestSpecification) => {
+      const known = this.ctx.cache.getFileTestResults(`${file.project.name}:${path.relative('.', file.moduleId)}`);
+      return known?.duration ?? statSync(file.moduleId).size;
+    };
+    // By project, since a process does not serve several; the unit tests, which are short, come last.
+    const project = (file: TestSpecification) => file.project.name;
+    return [...files].sort((a, b) => project(a).localeCompare(project(b)) || length(b) - length(a));
+  }
 }
 
 export default defineConfig({
@@ -27,6 +45,7 @@ export default defineConfig({
     globalSetup: ['test/support/not-tested.ts', 'test/support/global-setup.ts'],
     // More than the cores that it is made for: much of it waits, for leases, timeouts, and other processes.
     maxWorkers: 4,
+    sequence: { sequencer: LongestFirst },
     // Each project would compile the sources anew.
     experimental: { fsModuleCache: true },
     coverage: { provider: 'v8', include: ['src/**/*.ts'], reporter: ['text', 'json-summary'] },
@@ -36,7 +55,6 @@ export default defineConfig({
           ...common,
           name: 'unit',
           include: UNIT,
-          isolate: false,
           setupFiles: ['test/support/unit-setup.ts'],
         },
       },
@@ -45,7 +63,17 @@ export default defineConfig({
           ...common,
           name: 'once',
           include: ['test/**/*.test.ts'],
-          exclude: [...UNIT, ...ON_EVERY_SERVER, FAULTS],
+          exclude: [...UNIT, ...ALONE, ...ON_EVERY_SERVER, FAULTS],
+          provide: { postgres: '18' },
+        },
+      },
+      {
+        test: {
+          ...common,
+          name: 'alone',
+          include: ALONE,
+          exclude: [...ON_EVERY_SERVER, FAULTS],
+          isolate: true,
           provide: { postgres: '18' },
         },
       },
@@ -53,7 +81,7 @@ export default defineConfig({
         test: {
           name: 'types',
           include: [],
-          typecheck: { enabled: true, only: true, include: ['test/**/*.test-d.ts'], tsconfig: './tsconfig.json' },
+          typecheck: { enabled: true, only: true, include: ['test/**/*.test-d.ts'], tsconfig: './tsconfig.types.json' },
         },
       },
       onServer('18', [...ON_EVERY_SERVER, FAULTS]),

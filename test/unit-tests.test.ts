@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { needsOf, unitTests } from './support/needs.ts';
+import { needsOf, testsAlone, unitTests } from './support/needs.ts';
 
 const processes = await import('node:child_process');
 const threads = await import('node:worker_threads');
@@ -18,8 +18,14 @@ it('the unit tests are those that reach no server, no process and no compiler th
   );
   expect(tests.length).toBeGreaterThan(50);
   expect(tests.filter((file) => /^test\/(?:store|engine|crash)\//.test(file))).toEqual([]);
-  expect(needsOf('test/engine/one-step.test.ts')).toEqual({ outside: true, build: true });
-  expect(needsOf('test/surface.test.ts')).toMatchObject({ outside: true });
+  expect(needsOf('test/engine/one-step.test.ts')).toMatchObject({ outside: true, server: true, build: true });
+  expect(needsOf('test/surface.test.ts')).toMatchObject({ outside: true, server: false });
+});
+
+it('a test that changes its process, or has a helper with hooks of its own, shares it with no other', () => {
+  expect(testsAlone()).toEqual(
+    expect.arrayContaining(['test/cli/doctor.test.ts', 'test/db/database.test.ts', 'test/db/embedded-start.test.ts']),
+  );
 });
 
 it('a unit test that starts a process or a thread fails', () => {

@@ -84,13 +84,15 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
 }
 
-/** What the files need that this run selected. A project without a version of PostgreSQL needs no server. */
+/** What the files need that this run selected. */
 function selectedNeeds(vitest: Vitest): { majors: string[]; build: boolean } {
   const files = vitest.state.getPaths();
-  const projects = vitest.projects.filter((each) => files.some((file) => each.matchesTestGlob(file)));
+  const needs = (file: string) => needsOf(path.relative(process.cwd(), file));
+  const onServer = files.filter((file) => needs(file).server);
+  const projects = vitest.projects.filter((each) => onServer.some((file) => each.matchesTestGlob(file)));
   const majors = new Set(projects.flatMap(({ config }) => config.provide.postgres ?? []));
   return {
     majors: [...majors].sort(),
-    build: files.some((file) => needsOf(path.relative(process.cwd(), file)).build),
+    build: files.some((file) => needs(file).build),
   };
 }

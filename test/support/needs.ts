@@ -5,20 +5,27 @@ import path from 'node:path';
 export interface Needs {
   /** A database server or another process; or the compiler, random properties, processor time: what takes long. */
   outside: boolean;
+  /** A server: only these make a run start one. */
+  server: boolean;
+  /** A process that no other file shares: it changes what belongs to the process, or a helper's hooks work only once. */
+  alone: boolean;
   /** The built package: child processes run it, and so do the threads of a worker. */
   build: boolean;
 }
 
 const STARTS_PROCESS = /from '(?:node:)?child_process'/;
 const NAMES_BUILD = /\bdist\/(?!2020)/;
+const ASKS_FOR_SERVER = /\binject\(/;
 /** Looked for in the tests and in what they import from `test/`. */
 const OUTSIDE = [
   STARTS_PROCESS,
   NAMES_BUILD,
-  /\binject\(/,
+  ASKS_FOR_SERVER,
   /from '(?:typescript|fast-check)'/,
   /^import \{[^}]*\bcpuMs\b/m,
 ];
+const OF_PROCESS = /\bprocess\.(?:chdir\(|on\('warning')|\.setGlobal\w+\(/;
+const HOOKS_OF_HELPER = /^(?:before|after)(?:All|Each)\(/m;
 /** A worker in the sources starts its threads from the build. */
 const STARTS_THREADS = path.normalize('src/worker/threads/thread-file.ts');
 
@@ -54,17 +61,32 @@ function reachedFrom(file: string): string[] {
 export function needsOf(file: string): Needs {
   const reached = reachedFrom(path.normalize(file));
   const ofTests = reached.filter((each) => each.startsWith(`test${path.sep}`)).map((each) => sourceOf(each).text);
+  const [, ...ofHelpers] = ofTests;
+  const has = (...signs: RegExp[]) => ofTests.some((text) => signs.some((sign) => sign.test(text)));
   return {
-    outside: ofTests.some((text) => OUTSIDE.some((sign) => sign.test(text))),
-    build:
-      reached.includes(STARTS_THREADS) || ofTests.some((text) => STARTS_PROCESS.test(text) || NAMES_BUILD.test(text)),
+    outside: has(...OUTSIDE),
+    server: has(ASKS_FOR_SERVER),
+    alone: has(OF_PROCESS) || ofHelpers.some((text) => HOOKS_OF_HELPER.test(text)),
+    build: reached.includes(STARTS_THREADS) || has(STARTS_PROCESS, NAMES_BUILD),
   };
 }
 
-/** Returns the test files that need nothing but their own process: `npm run test:unit` runs them. */
-export function unitTests(): string[] {
-  const files = readdirSync('test', { recursive: true, encoding: 'utf8' })
+function testFiles(): string[] {
+  return readdirSync('test', { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.test.ts'))
-    .map((file) => path.join('test', file));
-  return files.filter((file) => !needsOf(file).outside).sort();
+    .map((file) => path.join('test', file))
+    .sort();
+}
+
+/** Returns the test files that need nothing but a process, which they share: `npm run test:unit` runs them. */
+export function unitTests(): string[] {
+  return testFiles().filter((file) => {
+    const { outside, alone } = needsOf(file);
+    return !outside && !alone;
+  });
+}
+
+/** Returns the test files that no other may share a process with. */
+export function testsAlone(): string[] {
+  return testFiles().filter((file) => needsOf(file).alone);
 }
