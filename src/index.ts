@@ -85,13 +85,10 @@ export { ERRORS, type ErrorCode, isTaskerError, TaskerError, type TaskerErrorOpt
 export type { DeliveryContext, EventConsumer } from './events/delivery/event-consumer.ts';
 export type { HookAnswer, NowOrLater } from './events/delivery/in-order.ts';
 export type { StopOptions as SubscriberStopOptions } from './events/delivery/stop-options.ts';
-export {
-  BasePublisher,
-  type PublishContext,
-  type PublisherClass,
-} from './events/publishing/base-publisher.ts';
+export { BasePublisher, type PublisherClass } from './events/publishing/base-publisher.ts';
 export { DefaultPublisher } from './events/publishing/default-publisher.ts';
 export type { EventDeclaration } from './events/publishing/event-declaration.ts';
+export type { PublishContext } from './events/publishing/publish-by-hand.ts';
 export {
   DuplicatePublisherError,
   PublisherNotFoundError,
@@ -110,12 +107,7 @@ export {
 export { type RabbitmqSinkOptions, rabbitmqSink } from './events/sinks/rabbitmq-sink.ts';
 export type { SinkOptions } from './events/sinks/sink-options.ts';
 export { type WebhookSinkOptions, webhookSink } from './events/sinks/webhook-sink.ts';
-export {
-  BaseSubscriber,
-  type DomainEventCallback,
-  type InProcessEventSource,
-  type SubscriberClass,
-} from './events/subscribing/base-subscriber.ts';
+export { BaseSubscriber, type SubscriberClass } from './events/subscribing/base-subscriber.ts';
 export { type DefineSubscriberOptions, defineSubscriber } from './events/subscribing/define-subscriber.ts';
 export {
   createDomainEvent,
@@ -139,6 +131,7 @@ export {
   InProcessDomainEventPoller,
   type PollerStats,
 } from './events/subscribing/in-process-poller.ts';
+export type { DomainEventCallback, InProcessEventSource } from './events/subscribing/subscriber.ts';
 export type { EventDelivery, SubscriberDelivery } from './events/subscribing/subscriber-delivery.ts';
 export {
   SubscriberRegistry,

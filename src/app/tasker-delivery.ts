@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EventLog } from '../engine/events/log.ts';
-import type { EventConsumer } from '../events/delivery/event-consumer.ts';
+import type { EventConsumer, RunningConsumers } from '../events/delivery/event-consumer.ts';
 import { EventDelivery, type EventDeliveryOptions } from '../events/delivery/event-delivery.ts';
-import type { RunningConsumers } from '../events/delivery/running-consumers.ts';
 import type { StopOptions } from '../events/delivery/stop-options.ts';
 import type { EventBus } from '../events/subscribing/event-bus.ts';
 import { processEvents } from '../events/subscribing/polled-events.ts';

@@ -1,14 +1,10 @@
 import { MOST_DELIVERIES } from '../config/defaults.ts';
 import { LONGEST_TIMER_MS } from '../config/value-forms.ts';
 import { nearNames } from '../model/near-names.ts';
+import { isStorableText } from '../model/storable-text.ts';
 
 /** How a consumer of events wants them, as its user wrote it: JavaScript may have put anything there. */
-export interface ConsumingOptions {
-  from?: unknown;
-  concurrency?: unknown;
-  timeoutMs?: unknown;
-  maxDeliveries?: unknown;
-}
+export type ConsumingOptions = Partial<Record<'from' | 'concurrency' | 'timeoutMs' | 'maxDeliveries', unknown>>;
 
 const MOST_AT_ONCE = 1_000;
 const LONG_ENOUGH = `; ${LONGEST_TIMER_MS} is 24 days, for a consumer that may take as long as it likes`;
@@ -52,3 +48,11 @@ export function notWhole(
 }
 
 const shown = (value: unknown): string => (typeof value === 'string' ? JSON.stringify(value) : String(value));
+
+/** What {@link isGroupName} asks for, in words. */
+export const GROUP_NAME_WORDS = 'a text of 1 to 255 characters that PostgreSQL can hold';
+
+/** Whether a group may be called so. One that can't be stored would never be made, and look as if the database were away. */
+export function isGroupName(name: unknown): name is string {
+  return typeof name === 'string' && name.trim() !== '' && name.length <= 255 && isStorableText(name);
+}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { deliveryFailureOf, LONGEST_RETRY_AFTER_MS } from '../../src/events/delivery/delivery-failure.ts';
+import { deliveryFailureOf, LONGEST_RETRY_AFTER_MS } from '../../src/events/delivery/deliver.ts';
 import { PermanentError, RetryableError } from '../../src/handlers/failures/handler-errors.ts';
 
 const NOW = Date.parse('2026-01-02T03:04:05Z');

@@ -66,6 +66,17 @@ test('the other SDK’s publisher compiles', () => {
   PublisherRegistry.instance.register(new Positional());
 });
 
+test('a publisher that states the arguments of its hooks compiles', () => {
+  class Stated extends BasePublisher {
+    static override readonly hookArguments = 'context';
+    override afterPublish(ctx: StepEventContext, event: DomainEvent): void {
+      expectTypeOf(ctx.stepName).toBeString();
+      expectTypeOf(event.eventName).toBeString();
+    }
+  }
+  PublisherRegistry.instance.register(Stated);
+});
+
 test('a payload of a type of one’s own is a payload', () => {
   interface Paid {
     amount: number;

@@ -9,6 +9,7 @@ import { DEMO, endStates, invariants, setup, template, until } from '../support/
 
 /** Counts what its events came to. */
 class Counting extends BasePublisher {
+  static override readonly hookArguments = 'context';
   override readonly publisherName = 'counting';
   readonly after: string[] = [];
   errors = 0;

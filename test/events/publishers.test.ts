@@ -1,9 +1,11 @@
 import { describe, expect, it, vi } from 'vitest';
+import { inOrder } from '../../src/events/delivery/in-order.ts';
 import { BasePublisher } from '../../src/events/publishing/base-publisher.ts';
 import { DefaultPublisher } from '../../src/events/publishing/default-publisher.ts';
 import type { EventDeclaration } from '../../src/events/publishing/event-declaration.ts';
-import { prepareEvent } from '../../src/events/publishing/prepare-event.ts';
+import { type EventRequest, preparation } from '../../src/events/publishing/prepare-event.ts';
 import { callAfterPublish, callOnPublishError } from '../../src/events/publishing/publisher-hooks.ts';
+import { PublisherRegistry } from '../../src/events/publishing/publisher-registry.ts';
 import {
   createStepEventContext,
   fromStepContext,
@@ -32,6 +34,10 @@ const event = createDomainEvent({
   metadata: { stepName: 'process_payment', by: 'hand' },
   executionResult: { success: true, result },
 });
+
+/** As the worker asks for an event. */
+const prepareEvent = (request: Omit<EventRequest, 'check'> & Partial<EventRequest>) =>
+  inOrder(preparation({ check: () => {}, ...request }));
 
 /** The page's publisher: asynchronous hooks, each with the context. */
 class PaymentEventPublisher extends BasePublisher {
@@ -104,8 +110,8 @@ describe('a publisher of the page', () => {
     const prepared = await prepareEvent({ publisher, ctx, declaration });
     expect(prepared?.payload).toEqual({ payment_id: 'P-1', amount: 12.5 });
     expect(publisher.said).toEqual(['transform', 'metadata', 'before process_payment']);
-    await callAfterPublish(publisher, ctx, event);
-    await callOnPublishError(publisher, ctx, { error: new Error('lost'), payload: {} });
+    await callAfterPublish({ publisher, ctx }, event);
+    await callOnPublishError({ publisher, ctx }, { error: new Error('lost'), payload: {} });
     expect(publisher.said.slice(3)).toEqual([
       'after process_payment payment.processed process_payment',
       'error process_payment lost',
@@ -124,8 +130,8 @@ describe('a publisher of the page', () => {
     }
     const small = new Small();
     expect(await prepareEvent({ publisher: small, ctx })).toEqual({ payload: result, metadata: {} });
-    await callAfterPublish(small, ctx, event);
-    await callOnPublishError(small, ctx, { error: new Error('lost'), payload: {} });
+    await callAfterPublish({ publisher: small, ctx }, event);
+    await callOnPublishError({ publisher: small, ctx }, { error: new Error('lost'), payload: {} });
   });
 
   it('calls the event off: by shouldPublish before the payload is made, by beforePublish after', async () => {
@@ -142,13 +148,14 @@ describe('a publisher of the page', () => {
     expect(late.said).toEqual(['transform', 'metadata']);
   });
 
-  it('whose payload the check refuses makes no event; the payload is known to whoever tells of it', async () => {
+  it('whose payload the check refuses makes no event', async () => {
     let seen: object | undefined;
-    const check = () => {
+    const check = (payload: object) => {
+      seen = payload;
       throw new Error('amount: must be positive');
     };
     const publisher = new PaymentEventPublisher();
-    const asked = prepareEvent({ publisher, ctx, check, onPayload: (payload) => (seen = payload) });
+    const asked = prepareEvent({ publisher, ctx, check });
     await expect(asked).rejects.toThrow('amount: must be positive');
     expect(seen).toEqual({ payment_id: 'P-1', amount: 12.5 });
     expect(publisher.said).toEqual(['transform']);
@@ -173,8 +180,8 @@ describe('a publisher written for the other SDK', () => {
       payload: { amount: 12.5, event: 'payment.processed', step: 'process_payment' },
       metadata: { positive: true },
     });
-    void callAfterPublish(publisher, ctx, event);
-    void callOnPublishError(publisher, ctx, { error: new Error('lost'), payload: {} });
+    void callAfterPublish({ publisher, ctx }, event);
+    void callOnPublishError({ publisher, ctx }, { error: new Error('lost'), payload: {} });
     expect(publisher.said).toEqual([
       ['before', 'payment.processed', 12.5, true, 'positional'],
       ['after', 'payment.processed', 12.5, 'process_payment'],
@@ -201,76 +208,86 @@ describe('a publisher written for the other SDK', () => {
   });
 });
 
-describe('which form a hook is called in', () => {
-  const told = (publisher: BasePublisher & { said: unknown[] }) => {
-    void callOnPublishError(publisher, ctx, { error: new Error('lost'), payload: { amount: 1 } });
-    return publisher.said;
-  };
+describe('the arguments of a hook', () => {
+  const failure = { error: new Error('lost'), payload: { amount: 1 } };
+  const ofError = (publisher: BasePublisher) => callOnPublishError({ publisher, ctx }, failure);
 
+  class ByContext extends BasePublisher {
+    static override readonly hookArguments = 'context';
+  }
   const seen = (ctx: StepEventContext, error: Error) => [ctx.stepName, `${String(ctx)}`, error.message];
-  const asContext = {
+  const hooks = {
     'a method': {
       onPublishError(ctx: StepEventContext, error: Error) {
         return seen(ctx, error);
       },
     },
     'an asynchronous method': {
-      async onPublishError(_ctx: StepEventContext, error: Error) {
-        return seen(_ctx, error);
+      async onPublishError(ctx: StepEventContext, error: Error) {
+        return seen(ctx, error);
       },
     },
-    'an arrow function': { onPublishError: (context: StepEventContext, error: Error) => seen(context, error) },
-    'one with a comment before it': {
-      onPublishError: Function('seen', 'return (/* (of the) step */ ctx, error) => seen(ctx, error)')(seen),
-    },
-    'one with a line about it': {
-      onPublishError: Function(
-        'seen',
-        'return async function said(\n// its = step\nctx, error) { return seen(ctx, error) }',
-      )(seen),
-    },
-    'one that takes it apart': {
+    'a minified arrow function': { onPublishError: (a: StepEventContext, b: Error) => seen(a, b) },
+    'a method that takes the context apart': {
       onPublishError: ({ stepName, eventName }: StepEventContext, error: Error) => [stepName, eventName, error.message],
     },
   };
-  const calling = (hook: (...given: never[]) => unknown) => {
+
+  it.each(Object.entries(hooks))('are the context where the class states so: %s', async (_, { onPublishError }) => {
+    class Stated extends ByContext {
+      override onPublishError = onPublishError as never;
+    }
+    expect(await ofError(new Stated())).toEqual(['process_payment', 'payment.processed', 'lost']);
+  });
+
+  const byPosition = {
+    'three parameters': (a: unknown, b: unknown, c: unknown) => [a, b, c],
+    'two parameters': async (name: unknown, error: unknown) => [name, error, { amount: 1 }],
+    'any number of parameters': (...given: unknown[]) => given,
+    'a first parameter that is called ctx': (ctx: unknown, error: unknown) => [ctx, error, { amount: 1 }],
+  };
+
+  it.each(Object.entries(byPosition))('are positional by default: a hook with %s', async (_, hook) => {
     class Plain extends BasePublisher {
       override onPublishError = hook as never;
     }
-    return callOnPublishError(new Plain(), ctx, { error: new Error('lost'), payload: { amount: 1 } });
-  };
-
-  it.each(Object.entries(asContext))('with the context where its first parameter is one: %s', async (_, hooks) => {
-    expect(await calling(hooks.onPublishError)).toEqual(['process_payment', 'payment.processed', 'lost']);
+    expect(await ofError(new Plain())).toEqual(['payment.processed', new Error('lost'), { amount: 1 }]);
   });
 
-  const asPosition = {
-    'three parameters, whatever they are called': (a: unknown, b: unknown, c: unknown) => [a, b, c],
-    'two, the first is no context': async (name: unknown, failure: unknown) => [name, failure, { amount: 1 }],
-    'as many as there are': (...given: unknown[]) => given,
-    'one without brackets': Function('return async eventName => [eventName, new Error("lost"), { amount: 1 }]')(),
-  };
-  it.each(Object.entries(asPosition))('else by position: %s', async (_, hook) => {
-    expect(await calling(hook)).toEqual(['payment.processed', new Error('lost'), { amount: 1 }]);
-  });
-
-  it('a watched one by position, too', async () => {
+  it('are positional for a hook that is spied on', async () => {
     const hook = vi.fn();
-    await calling(hook);
+    class Plain extends BasePublisher {
+      override onPublishError = hook;
+    }
+    await ofError(new Plain());
     expect(hook).toHaveBeenCalledExactlyOnceWith('payment.processed', new Error('lost'), { amount: 1 });
   });
 
-  it('with the context in a class that has publishesFor', () => {
-    class Ours extends BasePublisher {
-      said: unknown[] = [];
-      override publishesFor() {
-        return [];
-      }
-      override onPublishError(eventName: StepEventContext) {
-        this.said.push(eventName.stepName);
-      }
+  class Ours extends BasePublisher {
+    override publishesFor() {
+      return [];
     }
-    expect(told(new Ours())).toEqual(['process_payment']);
+    override onPublishError = (first: unknown) => first as never;
+  }
+
+  it('are the context in a class that has publishesFor', () => {
+    expect(ofError(new Ours())).toBe(ctx);
+  });
+
+  it('are positional in a class that has publishesFor and states so', () => {
+    class Stated extends Ours {
+      static override readonly hookArguments = 'positional';
+    }
+    expect(ofError(new Stated())).toBe('payment.processed');
+  });
+
+  it('are checked when the publisher is registered', () => {
+    class Wrong extends BasePublisher {
+      static override readonly hookArguments = 'ctx' as 'context';
+    }
+    expect(() => new PublisherRegistry().register(Wrong)).toThrow(
+      'publisher Wrong: hookArguments must be context or positional, got "ctx"',
+    );
   });
 });
 

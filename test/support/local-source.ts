@@ -1,4 +1,4 @@
-import type { DomainEventCallback, InProcessEventSource } from '../../src/events/subscribing/base-subscriber.ts';
+import type { DomainEventCallback, InProcessEventSource } from '../../src/events/subscribing/subscriber.ts';
 import type { DomainEvent } from '../../src/events/subscribing/domain-event.ts';
 import { eventMatcher } from '../../src/model/event-pattern.ts';
 

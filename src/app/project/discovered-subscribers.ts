@@ -1,5 +1,4 @@
-import type { BasePublisher } from '../../events/publishing/base-publisher.ts';
-import { isPublisher, isPublisherClass } from '../../events/publishing/publisher-brand.ts';
+import { type BasePublisher, isPublisher, isPublisherClass } from '../../events/publishing/base-publisher.ts';
 import type { BaseSubscriber } from '../../events/subscribing/base-subscriber.ts';
 import { isSubscriber, isSubscriberClass } from '../../events/subscribing/base-subscriber.ts';
 import { checkSubscriber } from '../../events/subscribing/check-subscriber.ts';

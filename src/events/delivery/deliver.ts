@@ -1,9 +1,17 @@
 import { LONGEST_TIMER_MS } from '../../config/value-forms.ts';
 import type { LoggedEvent } from '../../engine/events/logged-event.ts';
 import { messageOf, TaskerError } from '../../errors.ts';
+import { type RetryAfter, retryAfterSeconds } from '../../handlers/retry-after.ts';
 import { Halt } from '../halt.ts';
-import { type DeliveryFailure, deliveryFailureOf } from './delivery-failure.ts';
 import type { EventConsumer } from './event-consumer.ts';
+
+/** What an error that a delivery failed with says about the next one. */
+export interface DeliveryFailure {
+  /** Nothing is gained by delivering it again: it is given up at once. */
+  permanent: boolean;
+  /** Not to be delivered again before; undefined: as the backoff says. */
+  retryAfterMs: number | undefined;
+}
 
 /** What one delivery came to. `let_go`: nobody waited for it to the end, and it does not count. */
 export type DeliveryEnd =
@@ -75,4 +83,27 @@ function failed(error: unknown): DeliveryEnd {
 
 function timeOver({ group }: EventConsumer, { name, eventId }: LoggedEvent, timeoutMs: number): TaskerError {
   return new TaskerError('timeout', `event ${name} ${eventId}: ${group} did not handle it within ${timeoutMs} ms`);
+}
+
+/** Whoever is asked to wait longer is asked again after this: what waits is kept, and others of its task wait behind it. */
+export const LONGEST_RETRY_AFTER_MS = 3_600_000;
+
+/**
+ * What a thrown value says about its delivery, as handlers say it about their step: `retryable: false` (a
+ * `PermanentError`) gives it up, `retryAfter` (seconds, a date, the text of the header) says when the next may be.
+ */
+export function deliveryFailureOf(thrown: unknown, now: number = Date.now()): DeliveryFailure {
+  const { retryable, retryAfter } = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as {
+    retryable?: unknown;
+    retryAfter?: unknown;
+  };
+  const seconds = isRetryAfter(retryAfter) ? retryAfterSeconds(retryAfter, now) : null;
+  return {
+    permanent: retryable === false,
+    retryAfterMs: seconds === null ? undefined : Math.min(Math.ceil(seconds * 1000), LONGEST_RETRY_AFTER_MS),
+  };
+}
+
+function isRetryAfter(value: unknown): value is RetryAfter {
+  return typeof value === 'number' || typeof value === 'string' || value instanceof Date;
 }

@@ -1,6 +1,6 @@
 import type { LoggedEvent } from '../../engine/events/logged-event.ts';
-
 import type { Halt } from '../halt.ts';
+import type { StopOptions } from './stop-options.ts';
 
 /** What a consumer is told about a delivery, besides the event. */
 export interface DeliveryContext {
@@ -38,4 +38,18 @@ export interface EventConsumer {
   deliver(event: LoggedEvent, context: DeliveryContext): Promise<void>;
   /** Called once, when nothing is delivered any more: closes what it holds open. */
   close?(): Promise<void>;
+}
+
+/** Consumers that were given to a delivery together: run from the joining of their groups until they are stopped. */
+export interface RunningConsumers {
+  /**
+   * Resolves when they are delivered to: new groups get all that is committed from now on. While the database is away it
+   * resolves too, and goes on by itself when that is back.
+   */
+  readonly started: Promise<void>;
+  /**
+   * Begins nothing more, lets what runs finish for `drainTimeoutMs` (30,000), then fires its signal and lets go of what is
+   * left: other processes take it at once. What was handled is not delivered again. Closes the consumers.
+   */
+  stop(options?: StopOptions): Promise<void>;
 }

@@ -3,17 +3,17 @@ import type { Database } from '../../db/database.ts';
 import { Listener } from '../../db/listener.ts';
 import { CHANNEL_EVENTS } from '../../engine/engine.ts';
 import type { EventLog } from '../../engine/events/log.ts';
+import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { type Metrics, silentMetrics } from '../../metrics/metrics.ts';
 import { waitAtMost } from '../../time/wait-at-most.ts';
-import type { EventConsumer } from './event-consumer.ts';
+import type { EventConsumer, RunningConsumers } from './event-consumer.ts';
 import { EventTidying } from './event-tidying.ts';
 import { type ConsumerDefaults, groupsOf } from './group/consumers.ts';
 import { LagGauges } from './group/lag-gauges.ts';
 import { type GroupLoad, GroupRunner, type GroupRunnerParts } from './group/runner.ts';
 import { LogWatch } from './log-watch.ts';
 import { Outage } from './outage.ts';
-import { RunningConsumers } from './running-consumers.ts';
 import { Sequencer } from './sequencer.ts';
 import type { StopOptions } from './stop-options.ts';
 
@@ -48,11 +48,19 @@ export interface EventDeliveryParts {
   options?: EventDeliveryOptions;
 }
 
-const LEASE_MS = 10_000;
-const SLOW_MS = 1_000;
-const POLL_MS = 1_000;
-const SIGN_MS = 60_000;
+const DEFAULT_OPTIONS = {
+  leaseMs: 10_000,
+  slowMs: 1_000,
+  pollMs: 1_000,
+  signEveryMs: 60_000,
+  retentionMs: DEFAULTS.eventRetentionMs,
+  concurrency: DEFAULTS.eventConcurrency,
+  timeoutMs: DEFAULTS.eventTimeoutMs,
+  maxDeliveries: DEFAULTS.eventMaxDeliveries,
+};
 const LAST_LOOK_MS = 1_000;
+/** How long a start waits for the database; what comes later, comes by itself. */
+const JOIN_MS = 10_000;
 
 /**
  * Delivers the durable events of the database to consumers of this process: one for all its groups, which may come and go
@@ -65,10 +73,7 @@ const LAST_LOOK_MS = 1_000;
  * await delivery.stop({ drainTimeoutMs: 5_000 });
  */
 export class EventDelivery {
-  readonly #parts: Required<Pick<EventDeliveryParts, 'log' | 'logger' | 'metrics'>>;
-  readonly #defaults: ConsumerDefaults;
-  readonly #times: Pick<GroupRunnerParts, 'leaseMs' | 'slowMs' | 'signEveryMs'>;
-  readonly #outage: Outage;
+  readonly #parts: Omit<GroupRunnerParts, 'consumers'> & ConsumerDefaults;
   readonly #runs = new Set<RunningConsumers>();
   /** Of all runs. The watch and the gauges see it change. */
   readonly #groups = new Set<GroupRunner>();
@@ -80,19 +85,12 @@ export class EventDelivery {
   #stopped: Promise<void> | undefined;
 
   constructor({ log, logger, metrics = silentMetrics, listenTo, options = {} }: EventDeliveryParts) {
-    const { leaseMs = LEASE_MS, slowMs = SLOW_MS, pollMs = POLL_MS, retentionMs = DEFAULTS.eventRetentionMs } = options;
+    const { pollMs, retentionMs, tidyEveryMs, ...limits } = { ...DEFAULT_OPTIONS, ...options };
     const [groups, outage] = [this.#groups, new Outage(logger)];
-    this.#parts = { log, logger, metrics };
-    this.#defaults = {
-      concurrency: options.concurrency ?? DEFAULTS.eventConcurrency,
-      timeoutMs: options.timeoutMs ?? DEFAULTS.eventTimeoutMs,
-      maxDeliveries: options.maxDeliveries ?? DEFAULTS.eventMaxDeliveries,
-    };
-    this.#times = { leaseMs, slowMs, signEveryMs: options.signEveryMs ?? SIGN_MS };
-    this.#outage = outage;
+    this.#parts = { log, logger, metrics, outage, ...limits };
     this.#sequencer = new Sequencer(log, { outage, placed: () => this.#wake() });
     this.#watch = new LogWatch({ log, groups, pollMs, outage, unplaced: () => this.#sequencer.run() });
-    this.#tidying = new EventTidying(log, { retentionMs, logger, everyMs: options.tidyEveryMs });
+    this.#tidying = new EventTidying(log, { retentionMs, logger, everyMs: tidyEveryMs });
     this.#lag = new LagGauges(log, groups, { metrics, logger });
     this.#listener =
       listenTo &&
@@ -116,23 +114,39 @@ export class EventDelivery {
    * After {@link stop} they are closed, and get nothing: a start that was slow may come to this only then.
    */
   run(consumers: readonly EventConsumer[]): RunningConsumers {
-    const ofGroups = groupsOf(consumers, this.#defaults);
-    const shared = { ...this.#parts, ...this.#times, outage: this.#outage };
-    const groups = (this.#stopped ? [] : ofGroups).map((group) => new GroupRunner({ ...shared, consumers: group }));
+    const ofGroups = groupsOf(consumers, this.#parts);
+    const groups = (this.#stopped ? [] : ofGroups).map(
+      (group) => new GroupRunner({ ...this.#parts, consumers: group }),
+    );
     for (const group of groups) this.#groups.add(group);
-    const run: RunningConsumers = new RunningConsumers({
-      groups,
-      consumers: ofGroups,
-      logger: this.#parts.logger,
-      onStart: () => this.#goOn(),
-      onStop: () => {
-        this.#runs.delete(run);
-        for (const group of groups) this.#groups.delete(group);
-      },
-    });
+    let stopped: Promise<void> | undefined;
+    const start = async () => {
+      await waitAtMost(JOIN_MS, Promise.all(groups.map((group) => this.#join(group))));
+      if (stopped) return;
+      for (const group of groups) group.start();
+      this.#goOn();
+    };
+    const stop = async (options: StopOptions) => {
+      this.#runs.delete(run);
+      for (const group of groups) this.#groups.delete(group);
+      await Promise.all(groups.map((group) => group.stop(options)));
+      const failures = await Promise.all(ofGroups.map((group) => group.close()));
+      for (const error of failures.flat()) {
+        this.#parts.logger.warn({ error: messageOf(error) }, 'a consumer of events did not close cleanly');
+      }
+    };
+    const run: RunningConsumers = { started: start(), stop: (options = {}) => (stopped ??= stop(options)) };
     if (this.#stopped) void run.stop();
     else this.#runs.add(run);
     return run;
+  }
+
+  async #join(group: GroupRunner): Promise<void> {
+    try {
+      await group.member.join();
+    } catch (error) {
+      this.#parts.logger.debug({ group: group.name, error: messageOf(error) }, 'a group could not join yet');
+    }
   }
 
   /** While there was nobody to deliver to, nobody looked. */

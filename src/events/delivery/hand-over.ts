@@ -1,11 +1,11 @@
 import type { EventLog } from '../../engine/events/log.ts';
 import type { LoggedEvent } from '../../engine/events/logged-event.ts';
 import type { Logger } from '../../logging/logger.ts';
+import type { Counter, Gauge } from '../../metrics/instrument.ts';
+import type { Metrics } from '../../metrics/metrics.ts';
 import { retryDelayMs } from '../../model/retry-delay.ts';
 import type { Halt } from '../halt.ts';
 import { type DeliveryEnd, deliver } from './deliver.ts';
-import type { GroupCounts } from './delivery-counts.ts';
-import { DeliverySlots } from './delivery-slots.ts';
 import type { GroupConsumers } from './group/consumers.ts';
 
 /** What becomes of an event that was handed to its group. `let_go`: as if it had not been. */
@@ -32,9 +32,53 @@ export interface HandOverOptions {
 export interface HandOverParts {
   log: EventLog;
   logger: Logger;
-  counts: GroupCounts;
+  metrics: Metrics;
   /** Called when deliveries can be begun again. */
   freed(): void;
+}
+
+/** How many deliveries of a group run at once; who comes first is served first. */
+class DeliverySlots {
+  #free: number;
+  #closed = false;
+  readonly #waiting: ((got: boolean) => void)[] = [];
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  /** Callers that wait for a slot. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Waits for a slot. False: there is none for this caller. */
+  take(): Promise<boolean> {
+    if (this.#closed) return Promise.resolve(false);
+    if (this.#free > 0) {
+      this.#free--;
+      return Promise.resolve(true);
+    }
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Gives a slot back. */
+  give(): void {
+    const next = this.#waiting.shift();
+    if (next) next(true);
+    else this.#free++;
+  }
+
+  /** Those who wait get none. */
+  turnAway(): void {
+    for (const answer of this.#waiting.splice(0)) answer(false);
+  }
+
+  /** Nobody gets one any more. */
+  close(): void {
+    this.#closed = true;
+    this.turnAway();
+  }
 }
 
 /** For each delivery that may run, so many may go on after their time: more would fill the memory. */
@@ -45,21 +89,24 @@ const BACKOFF = { backoff: 'exponential', backoffBaseMs: 1_000, maxBackoffMs: 30
 /** Hands events to the consumers of a group, and decides what becomes of those that fail. */
 export class HandOver {
   readonly slots: DeliverySlots;
-  readonly #log: EventLog;
   readonly #consumers: GroupConsumers;
-  readonly #logger: Logger;
-  readonly #counts: GroupCounts;
-  readonly #freed: () => void;
+  readonly #parts: HandOverParts;
+  readonly #delivered: Counter;
+  readonly #failures: Counter;
+  readonly #dead: Counter;
+  readonly #lateNow: Gauge;
   readonly #mostLate: number;
   #late = 0;
 
-  constructor(consumers: GroupConsumers, { log, logger, counts, freed }: HandOverParts) {
-    this.#log = log;
-    this.#freed = freed;
+  constructor(consumers: GroupConsumers, parts: HandOverParts) {
+    const { eventsDelivered, eventsFailed, eventsDead, eventsLate } = parts.metrics.instruments;
     this.slots = new DeliverySlots(consumers.concurrency);
     this.#consumers = consumers;
-    this.#logger = logger;
-    this.#counts = counts;
+    this.#parts = parts;
+    this.#delivered = eventsDelivered.of(consumers.name);
+    this.#failures = eventsFailed.of(consumers.name);
+    this.#dead = eventsDead.of(consumers.name);
+    this.#lateNow = eventsLate.of(consumers.name);
     this.#mostLate = LATE_A_SLOT * consumers.concurrency;
   }
 
@@ -88,17 +135,17 @@ export class HandOver {
   async #deliver(event: LoggedEvent, { failures, replayed, halt }: HandOverOptions): Promise<HandedOver> {
     const { consumer, timeoutMs, maxDeliveries } = this.#consumers.of(event.name);
     const attempt = failures + 1;
-    const envelope = async () => (await this.#log.envelope([event]))[0];
+    const envelope = async () => (await this.#parts.log.envelope([event]))[0];
     const onLate = () => this.#isLate();
     const end = await deliver(consumer, event, { attempt, replayed, timeoutMs, halt, envelope, onLate });
-    if (end.kind === 'delivered') this.#counts.delivered.add();
+    if (end.kind === 'delivered') this.#delivered.add();
     return end.kind === 'failed' ? this.#failed(event, end, { attempt, last: attempt >= maxDeliveries }) : end;
   }
 
   #isLate(): () => void {
-    this.#counts.late.set(++this.#late);
+    this.#lateNow.set(++this.#late);
     if (this.#late === this.#mostLate) {
-      this.#logger.error(
+      this.#parts.logger.error(
         { group: this.#consumers.name, late: this.#late },
         'deliveries of events go on long after their time; no more are begun in this process until one of them settles',
       );
@@ -106,8 +153,8 @@ export class HandOver {
       this.slots.turnAway();
     }
     return () => {
-      this.#counts.late.set(--this.#late);
-      if (this.#late === this.#mostLate - 1) this.#freed();
+      this.#lateNow.set(--this.#late);
+      if (this.#late === this.#mostLate - 1) this.#parts.freed();
     };
   }
 
@@ -118,14 +165,14 @@ export class HandOver {
   ): HandedOver {
     const { eventId, name, taskUuid } = event;
     const about = { group: this.#consumers.name, event: name, event_id: eventId, task_uuid: taskUuid, attempt, error };
-    this.#counts.failed.add();
+    this.#failures.add();
     if (last || permanent) {
-      this.#counts.dead.add();
-      this.#logger.error(about, 'an event could not be delivered and is given up; it is kept as a dead letter');
+      this.#dead.add();
+      this.#parts.logger.error(about, 'an event could not be delivered and is given up; it is kept as a dead letter');
       return { kind: 'dead', error };
     }
     const delayMs = retryAfterMs ?? retryDelayMs(BACKOFF, attempt, Math.random());
-    this.#logger.info({ ...about, delay_ms: delayMs }, 'the delivery of an event failed and is repeated');
+    this.#parts.logger.info({ ...about, delay_ms: delayMs }, 'the delivery of an event failed and is repeated');
     return { kind: 'again', error, delayMs };
   }
 }

@@ -7,26 +7,35 @@ export type HookAnswer<T = never> = T | void | Promise<T | void>;
 
 /**
  * Runs steps that yield what their hooks gave, and are resumed with what that settles to. It answers at once as long as
- * no hook gives a promise: those who call synchronous hooks by hand need not wait.
+ * no hook gives a promise: those who call synchronous hooks by hand need not wait. `until` may bound the waiting.
  */
-export function inOrder<T>(steps: Generator<unknown, T, unknown>): NowOrLater<T> {
+export function inOrder<T>(
+  steps: Generator<unknown, T, unknown>,
+  until: (promise: Promise<unknown>) => Promise<unknown> = (promise) => promise,
+): NowOrLater<T> {
   const resume = (step: () => IteratorResult<unknown, T>): NowOrLater<T> => {
     let turn = step();
     while (!turn.done) {
-      const given = turn.value;
-      if (isThenable(given)) {
-        return Promise.resolve(given).then(
+      const promise = promiseOf(turn.value);
+      if (promise) {
+        return until(promise).then(
           (value) => resume(() => steps.next(value)),
           (thrown: unknown) => resume(() => steps.throw(thrown)),
         );
       }
-      turn = steps.next(given);
+      turn = steps.next(turn.value);
     }
     return turn.value;
   };
   return resume(() => steps.next());
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+/** Undefined for what is no promise; what can't even be asked is a rejected one. */
+export function promiseOf(value: unknown): Promise<unknown> | undefined {
+  try {
+    if (typeof value !== 'object' || value === null || !('then' in value) || typeof value.then !== 'function') return;
+  } catch (thrown) {
+    return Promise.reject(thrown as Error);
+  }
+  return Promise.resolve(value);
 }

@@ -41,7 +41,7 @@ export class LogWatch {
 
   async #look(): Promise<void> {
     const { groups, log, outage, unplaced } = this.#parts;
-    const joined = [...groups].filter(({ joined }) => joined);
+    const joined = [...groups].filter(({ member }) => member.groupId !== undefined);
     if (joined.length === 0) return;
     try {
       const seen = await log.look(joined.map(({ groupId }) => groupId));
@@ -53,7 +53,7 @@ export class LogWatch {
         else if (about.waiting) group.wake();
         if (about && about.dueMs !== null) group.retryIn(about.dueMs);
       }
-      await Promise.all(joined.map((group) => group.sign()));
+      await Promise.all(joined.map(({ member }) => member.sign()));
     } catch (error) {
       if (!this.#stopped) outage.began(this, error);
     }

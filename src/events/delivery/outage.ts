@@ -1,5 +1,10 @@
+import { isConnectionError } from '../../engine/engine.ts';
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
+import { backOff } from '../../time/back-off.ts';
+
+/** A statement that the database refuses is not repeated for ever. */
+const REFUSALS = 5;
 
 /** Says once that something does not get through to the database, however many wait for it, and once that it does again. */
 export class Outage {
@@ -24,19 +29,43 @@ export class Outage {
     else this.#logger.debug({ error: messageOf(error) }, 'the log of events still cannot be read');
   }
 
+  /** What `who` asked got through. */
+  ended(who: unknown): void {
+    const failures = this.#failures;
+    if (this.#forget(who)) this.#logger.info({ failures }, 'the log of events can be read again; domain events go on');
+  }
+
+  /**
+   * Asks until the database answers, however long it is away: what was handled is written down, and not handled again.
+   * Undefined: `gone` fired, or the database refuses it.
+   */
+  async retryUntilAnswered<T>(ask: () => Promise<T>, gone: AbortSignal): Promise<T | undefined> {
+    try {
+      for (let tries = 0; ; tries++) {
+        try {
+          return await ask();
+        } catch (error) {
+          this.began(ask, error);
+          if (gone.aborted) return undefined;
+          if (tries >= REFUSALS && !isConnectionError(error)) {
+            this.#refused(ask, error);
+            return undefined;
+          }
+        }
+        await backOff(tries, gone);
+      }
+    } finally {
+      this.ended(ask);
+    }
+  }
+
   /** The database is there, and refuses what `who` has to write down: nobody goes on asking, but nothing goes on either. */
-  refused(who: unknown, error: unknown): void {
+  #refused(who: unknown, error: unknown): void {
     this.#forget(who);
     this.#logger.error(
       { error: messageOf(error) },
       'the database refuses to write down what was delivered; it is delivered again',
     );
-  }
-
-  /** What `who` asked got through. */
-  ended(who: unknown): void {
-    const failures = this.#failures;
-    if (this.#forget(who)) this.#logger.info({ failures }, 'the log of events can be read again; domain events go on');
   }
 
   /** Whether it was the last that waited. */

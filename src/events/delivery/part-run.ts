@@ -1,10 +1,8 @@
 import type { EventPosition, PartOutcome, StillHeld, TakenEvent, TakenPart } from '../../engine/events/log.ts';
 import { Halt } from '../halt.ts';
-import type { BegunDelivery } from './begun-delivery.ts';
-import type { HeldWork } from './group/held-work.ts';
-import type { GroupWork } from './group/work.ts';
+import type { GroupWork, HeldWork } from './group/work.ts';
 import type { HandedOver } from './hand-over.ts';
-import { type Hold, RetryRun } from './retry-run.ts';
+import { type BegunDelivery, type Hold, RetryRun } from './retry-run.ts';
 
 /** An event of the part, and how it stands with it. */
 interface Placed {

@@ -1,8 +1,6 @@
 import type { EventReference, FailedDelivery, RetriedEvent, RetryOutcome, StillHeld } from '../../engine/events/log.ts';
 import { Halt } from '../halt.ts';
-import type { BegunDelivery } from './begun-delivery.ts';
-import type { HeldWork } from './group/held-work.ts';
-import type { GroupWork } from './group/work.ts';
+import type { GroupWork, HeldWork } from './group/work.ts';
 import type { HandedOver } from './hand-over.ts';
 
 /** What a delivery came to that is not written down yet. */
@@ -10,6 +8,16 @@ interface Ended extends EventReference {
   /** Deliveries that failed before. */
   failures: number;
   handled: HandedOver;
+}
+
+/** A delivery on its way, which outlives the part of the log that its event was taken with. */
+export interface BegunDelivery extends EventReference {
+  /** Deliveries that failed before. */
+  failures: number;
+  /** What becomes of it. */
+  handled: Promise<HandedOver>;
+  /** Ends the waiting. */
+  halt: Halt;
 }
 
 /** How deliveries beside the log are held. */

@@ -1,6 +1,6 @@
 import type { Logger } from '../../logging/logger.ts';
 import { stepUuid } from '../../model/uuid.ts';
-import { createDomainEvent, type DomainEvent } from '../subscribing/domain-event.ts';
+import { domainEventOf } from '../subscribing/domain-event.ts';
 import type { EventBus, LiveEvent } from '../subscribing/event-bus.ts';
 import { afterwards, tellOfError } from './ask-publishers.ts';
 import { executionOf, resultOf } from './ended-attempt.ts';
@@ -47,8 +47,8 @@ function tell(committed: Committed, { bus, logger }: Omit<Hearers, 'firedAt'>): 
     bus.publish({ name: declared.name, size: sizeOf(committed), event: () => liveEvent(committed) });
   }
   if (!asked) return;
-  afterwards(asked, { hook: 'afterPublish', logger }, ({ publisher, ctx }) =>
-    callAfterPublish(publisher, ctx, domainEvent(committed)),
+  afterwards(asked, { hook: 'afterPublish', logger }, () =>
+    callAfterPublish(asked, domainEventOf(liveEvent(committed))),
   );
 }
 
@@ -79,19 +79,4 @@ function liveEvent({ publication: { attempt }, event, firedAt }: Committed): Liv
     metadata: event.metadata === undefined ? {} : (JSON.parse(event.metadata) as Fields),
     executionResult: executionOf(attempt, firedAt),
   };
-}
-
-/** The event as its publisher is shown it. */
-function domainEvent(committed: Committed): DomainEvent {
-  const live = liveEvent(committed);
-  const { firedAt, taskUuid, stepUuid, stepName, namespace, correlationId, publisher } = live;
-  return createDomainEvent({
-    eventId: live.eventId,
-    eventName: live.name,
-    eventVersion: live.version,
-    payload: live.payload as Fields,
-    metadata: { ...live.metadata, taskUuid, stepUuid, stepName, namespace, correlationId, firedAt, publisher },
-    executionResult: live.executionResult as DomainEvent['executionResult'],
-    deliveryMode: live.deliveryMode,
-  });
 }

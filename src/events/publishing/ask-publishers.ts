@@ -4,26 +4,19 @@ import { messageOfThrown } from '../../handlers/failures/thrown.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { storableJson } from '../../model/storable-json.ts';
 import { uuidV7 } from '../../model/uuid.ts';
-import type { BasePublisher } from './base-publisher.ts';
 import { contextOf, type EndedAttempt, resultOf } from './ended-attempt.ts';
 import { preparation } from './prepare-event.ts';
-import {
-  type AskedPublisher,
-  DEFAULT_PUBLISHER,
-  type Made,
-  metadataText,
-  ordinaryEvent,
-  violationOf,
-} from './published-event.ts';
+import { DEFAULT_PUBLISHER, type Made, metadataText, ordinaryEvent, violationOf } from './published-event.ts';
+import type { AskedPublisher, Publisher } from './publisher.ts';
 import { callOnPublishError } from './publisher-hooks.ts';
 
 type Fields = Record<string, unknown>;
 
 /** Where the publishers are that a worker asks; a `PublisherRegistry` is one. */
 export interface PublisherSource {
-  get(name: string): BasePublisher | undefined;
+  get(name: string): Publisher | undefined;
   /** The one that makes the events of a step which name nobody. */
-  getForStep(stepName: string): BasePublisher | undefined;
+  getForStep(stepName: string): Publisher | undefined;
 }
 
 /** The publishers that a worker asks. */
@@ -40,7 +33,7 @@ export function publisherFor(
   { source }: Publishers,
   { publisher }: DeclaredEvent,
   { templateStepName }: EndedAttempt,
-): BasePublisher | string | undefined {
+): Publisher | string | undefined {
   if (publisher === DEFAULT_PUBLISHER) return undefined;
   try {
     if (publisher === null) return source.getForStep(templateStepName);
@@ -83,7 +76,7 @@ class Refusal extends Error {
 function* ask(
   attempt: EndedAttempt,
   declared: DeclaredEvent,
-  { publisher, logger }: { publisher: BasePublisher; logger: Logger },
+  { publisher, logger }: { publisher: Publisher; logger: Logger },
 ): Generator<unknown, Made, unknown> {
   const ctx = contextOf(attempt, declared.name);
   let payload = 'null';
@@ -99,7 +92,7 @@ function* ask(
     return {
       declared,
       eventId: uuidV7(),
-      publisher: nameOf(publisher),
+      publisher: String(publisher.publisherName),
       payload,
       metadata: metadataText(attempt, added === '{}' ? undefined : added),
       asked: { publisher, ctx },
@@ -122,10 +115,6 @@ function jsonOf(declared: DeclaredEvent, value: object, limits: { name: string; 
   return stored.json;
 }
 
-function nameOf({ publisherName }: BasePublisher): string {
-  return String(publisherName);
-}
-
 /** Tells a publisher, once, that an event of its was not published. Nobody waits for it. Never throws. */
 export function tellOfError(
   asked: AskedPublisher,
@@ -133,24 +122,19 @@ export function tellOfError(
   logger: Logger,
 ): void {
   const given = (JSON.parse(payload) ?? {}) as Fields;
-  afterwards(asked, { hook: 'onPublishError', logger }, ({ publisher, ctx }) =>
-    callOnPublishError(publisher, ctx, { error, payload: given }),
-  );
+  afterwards(asked, { hook: 'onPublishError', logger }, () => callOnPublishError(asked, { error, payload: given }));
 }
 
 /** Calls a hook that nothing depends on any more. Never throws; what the hook throws is logged. */
 export function afterwards(
   asked: AskedPublisher,
   { hook, logger }: { hook: string; logger: Logger },
-  call: (asked: AskedPublisher) => unknown,
+  call: () => unknown,
 ): void {
-  const failed = (thrown: unknown) => {
-    const { publisherName } = asked.publisher;
-    logger.warn(
-      { publisher: publisherName, event: asked.ctx.eventName, error: messageOfThrown(thrown) },
-      `${hook} of publisher ${publisherName} failed`,
-    );
-  };
   // A function that is not asynchronous may throw; a promise may reject.
-  void (async () => call(asked))().catch(failed);
+  void (async () => call())().catch((thrown: unknown) => {
+    const { publisherName: publisher } = asked.publisher;
+    const about = { publisher, event: asked.ctx.eventName, error: messageOfThrown(thrown) };
+    logger.warn(about, `${hook} of publisher ${publisher} failed`);
+  });
 }

@@ -3,19 +3,11 @@ import { type HookAnswer, inOrder, type NowOrLater } from '../delivery/in-order.
 import { readFromClass } from '../from-class.ts';
 import type { DomainEvent } from '../subscribing/domain-event.ts';
 import type { EventDeclaration } from './event-declaration.ts';
-import { publishByHand } from './publish-by-hand.ts';
-import { PUBLISHER } from './publisher-brand.ts';
-import type { StepEventContext, StepEventContextInit, StepResult } from './step-event-context.ts';
+import { type PublishContext, publishByHand } from './publish-by-hand.ts';
+import { PUBLISHER, type Publisher } from './publisher.ts';
+import type { StepEventContext, StepResult } from './step-event-context.ts';
 
 type Fields = Record<string, unknown>;
-
-/** What {@link BasePublisher.publish} takes. */
-export interface PublishContext {
-  eventName: string;
-  stepResult: StepResult;
-  eventDeclaration?: EventDeclaration;
-  stepContext?: StepEventContext | StepEventContextInit;
-}
 
 /**
  * Makes the domain events of steps. It is asked for the events that name it (`publisher:` in the template), and for those
@@ -23,10 +15,8 @@ export interface PublishContext {
  * the commit (`shouldPublish`, `transformPayload`, `additionalMetadata`, `beforePublish`) have five seconds together, and
  * whatever goes wrong in one costs the event, never the step its result.
  *
- * In a class with a `publishesFor`, `beforePublish`, `afterPublish` and `onPublishError` are called as declared here, with
- * the context of the step. In any other they are called by position, as publishers of the described system's TypeScript
- * package are: `(eventName, payload, metadata)`, `(eventName, error, payload)`; unless their first parameter is called
- * `ctx` or `context`, or is taken apart.
+ * `beforePublish`, `afterPublish` and `onPublishError` get the context of the step, as declared here, or their arguments by
+ * position: `(eventName, payload, metadata)`, `(eventName, error, payload)`. `static hookArguments` says which.
  *
  * @example
  * class PaymentEvents extends BasePublisher {
@@ -45,7 +35,7 @@ export interface PublishContext {
  *   }
  * }
  */
-export abstract class BasePublisher {
+export abstract class BasePublisher implements Publisher {
   static {
     Object.defineProperty(BasePublisher.prototype, PUBLISHER, { value: true });
     readFromClass(BasePublisher.prototype, 'publisherName', ({ name }) => name);
@@ -53,6 +43,22 @@ export abstract class BasePublisher {
 
   /** The name that a template's `publisher:` says; a field of the instance does as well. Default: the class's name. */
   static readonly publisherName: string = '';
+
+  /**
+   * How `beforePublish`, `afterPublish` and `onPublishError` are called: `context` with the context of the step,
+   * `positional` with the event's name, payload and metadata. Default: `context` in a class with a `publishesFor` of its
+   * own, else `positional`.
+   *
+   * @example
+   * class ReceiptEvents extends BasePublisher {
+   *   static override readonly hookArguments = 'context';
+   *
+   *   override afterPublish(ctx: StepEventContext, event: DomainEvent) {
+   *     this.logger.info({ event: event.eventId }, `published for ${ctx.stepName}`);
+   *   }
+   * }
+   */
+  static readonly hookArguments: 'context' | 'positional' | undefined;
 
   /** As the class says, unless the instance has one of its own. */
   declare readonly publisherName: string;
@@ -126,4 +132,17 @@ export abstract class BasePublisher {
 export interface PublisherClass {
   new (): BasePublisher;
   readonly publisherName?: string;
+}
+
+/** Whether a value is a {@link BasePublisher}, of this copy of the package or of another. */
+export function isPublisher(value: unknown): value is BasePublisher {
+  return typeof value === 'object' && value !== null && PUBLISHER in value;
+}
+
+/** Whether a value is a class of publishers, and not {@link BasePublisher} itself. */
+export function isPublisherClass(value: unknown): value is PublisherClass {
+  if (typeof value !== 'function') return false;
+  const prototype: unknown = value.prototype;
+  if (typeof prototype !== 'object' || prototype === null) return false;
+  return PUBLISHER in prototype && !Object.hasOwn(prototype, PUBLISHER);
 }

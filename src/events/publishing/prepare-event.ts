@@ -1,22 +1,14 @@
-import { uuidV7 } from '../../model/uuid.ts';
-import { inOrder, type NowOrLater } from '../delivery/in-order.ts';
-import { createDomainEvent, type DomainEvent } from '../subscribing/domain-event.ts';
-import type { BasePublisher } from './base-publisher.ts';
 import type { EventDeclaration } from './event-declaration.ts';
+import type { AskedPublisher, Publisher } from './publisher.ts';
 import { callBeforePublish } from './publisher-hooks.ts';
-import type { StepEventContext } from './step-event-context.ts';
 
 type Fields = Record<string, unknown>;
 
 /** One event that a publisher is asked for. */
-export interface EventRequest {
-  readonly publisher: BasePublisher;
-  readonly ctx: StepEventContext;
+export interface EventRequest extends AskedPublisher {
   readonly declaration?: EventDeclaration | undefined;
-  /** Throws when the payload is not what the declaration's schema asks for. */
-  check?(payload: object): void;
-  /** Is told the payload as soon as there is one: whoever reports a failure shows it. */
-  onPayload?(payload: object): void;
+  /** Is told the payload as soon as there is one. Throws when it is not what the declaration's schema asks for. */
+  check(payload: object): void;
 }
 
 /** What a publisher made of a request. */
@@ -44,20 +36,14 @@ const OWN_METADATA: ReadonlySet<string> = new Set([
 
 /**
  * Asks a publisher for an event: `shouldPublish`, `transformPayload`, the check, `additionalMetadata`, `beforePublish`.
- * Undefined when a hook called it off; throws, or rejects, what a hook or the check throws. At once where all hooks are.
+ * Yields what hooks give. Undefined when a hook called it off; throws what a hook or the check throws.
  */
-export function prepareEvent(request: EventRequest): NowOrLater<PreparedEvent | undefined> {
-  return inOrder(preparation(request));
-}
-
-/** The steps of {@link prepareEvent}. */
 export function* preparation(request: EventRequest): Generator<unknown, PreparedEvent | undefined, unknown> {
   const { publisher, ctx, declaration } = request;
   if ((yield publisher.shouldPublish(ctx, declaration, ctx)) === false) return undefined;
 
   const payload = objectFrom(yield publisher.transformPayload(ctx, declaration, ctx), publisher, 'transformPayload');
-  request.onPayload?.(payload);
-  request.check?.(payload);
+  request.check(payload);
   const given = objectFrom(
     (yield publisher.additionalMetadata(ctx, declaration, ctx)) ?? {},
     publisher,
@@ -67,33 +53,22 @@ export function* preparation(request: EventRequest): Generator<unknown, Prepared
   const metadata = Object.fromEntries(Object.entries(given).filter(([name]) => !OWN_METADATA.has(name)));
 
   const shown = { payload: payload as Fields, metadata: metadataFor(request, metadata) };
-  if ((yield callBeforePublish(publisher, ctx, shown)) === false) return undefined;
+  if ((yield callBeforePublish(request, shown)) === false) return undefined;
   return { payload, metadata };
 }
 
-/** The event as `afterPublish` sees one that was made by hand, with nothing recorded behind it. */
-export function eventByHand(request: EventRequest, { payload, metadata }: PreparedEvent): DomainEvent {
-  const { success, result, metadata: said } = request.ctx;
-  return createDomainEvent({
-    eventId: uuidV7(),
-    eventName: request.ctx.eventName,
-    payload: payload as Fields,
-    metadata: metadataFor(request, metadata),
-    executionResult: { success, result, metadata: said },
-  });
-}
-
-function metadataFor({ publisher, ctx }: EventRequest, extras: Fields): Fields {
+/** The metadata of an event as publishers are shown it before it is recorded. */
+export function metadataFor({ publisher, ctx }: AskedPublisher, extras: Fields): Fields {
   const { taskUuid, stepUuid, stepName, namespace, correlationId } = ctx;
   const ids = { taskUuid, stepUuid, stepName, namespace, correlationId };
   return { ...extras, ...ids, publisher: publisher.publisherName, publishedAt: new Date().toISOString() };
 }
 
-function objectFrom(given: unknown, publisher: BasePublisher, hook: string): object {
+function objectFrom(given: unknown, publisher: Publisher, hook: string): object {
   if (typeof given === 'object' && given !== null) return given;
   throw notAnObject(publisher, hook, given === null ? 'null' : typeof given);
 }
 
-function notAnObject({ publisherName }: BasePublisher, hook: string, what: string): TypeError {
+function notAnObject({ publisherName }: Publisher, hook: string, what: string): TypeError {
   return new TypeError(`publisher ${publisherName}: ${hook} gave ${what}; return an object`);
 }

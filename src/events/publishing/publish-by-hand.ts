@@ -1,26 +1,49 @@
-import type { BasePublisher, PublishContext } from './base-publisher.ts';
-import { eventByHand, preparation } from './prepare-event.ts';
+import { uuidV7 } from '../../model/uuid.ts';
+import { createDomainEvent } from '../subscribing/domain-event.ts';
+import type { EventDeclaration } from './event-declaration.ts';
+import { metadataFor, preparation } from './prepare-event.ts';
+import type { Publisher } from './publisher.ts';
 import { callAfterPublish, callOnPublishError } from './publisher-hooks.ts';
-import { createStepEventContext } from './step-event-context.ts';
+import {
+  createStepEventContext,
+  type StepEventContext,
+  type StepEventContextInit,
+  type StepResult,
+} from './step-event-context.ts';
+
+type Fields = Record<string, unknown>;
+
+/** What {@link BasePublisher.publish} takes. */
+export interface PublishContext {
+  eventName: string;
+  stepResult: StepResult;
+  eventDeclaration?: EventDeclaration;
+  stepContext?: StepEventContext | StepEventContextInit;
+}
 
 /** All hooks of a publisher for one event, in their order, and whether it would be published. */
-export function* publishByHand(
-  publisher: BasePublisher,
-  context: PublishContext,
-): Generator<unknown, boolean, unknown> {
+export function* publishByHand(publisher: Publisher, context: PublishContext): Generator<unknown, boolean, unknown> {
   const { eventName, stepResult, eventDeclaration: declaration, stepContext } = context;
   const unknownStep = { taskUuid: '', stepUuid: '', stepName: '' };
   const ctx = createStepEventContext({ ...unknownStep, ...stepContext, ...stepResult, eventName });
-  let payload: object = {};
-  const request = { publisher, ctx, declaration, onPayload: (made: object) => (payload = made) };
+  let payload: Fields = {};
+  const request = { publisher, ctx, declaration, check: (made: object) => void (payload = made as Fields) };
   try {
     const prepared = yield* preparation(request);
     if (!prepared) return false;
-    yield callAfterPublish(publisher, ctx, eventByHand(request, prepared));
+    const { success, result, metadata } = ctx;
+    const event = createDomainEvent({
+      eventId: uuidV7(),
+      eventName,
+      payload,
+      metadata: metadataFor(request, prepared.metadata),
+      executionResult: { success, result, metadata },
+    });
+    yield callAfterPublish(request, event);
     return true;
   } catch (thrown) {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-    yield callOnPublishError(publisher, ctx, { error, payload: payload as Record<string, unknown> });
+    yield callOnPublishError(request, { error, payload });
     return false;
   }
 }

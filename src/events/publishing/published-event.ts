@@ -2,15 +2,8 @@ import type { DeclaredEvent } from '../../engine/events/declared-events.ts';
 import type { EventProblem } from '../../engine/task-view.ts';
 import { messageOfThrown } from '../../handlers/failures/thrown.ts';
 import { uuidV7 } from '../../model/uuid.ts';
-import type { BasePublisher } from './base-publisher.ts';
 import type { EndedAttempt } from './ended-attempt.ts';
-import type { StepEventContext } from './step-event-context.ts';
-
-/** A publisher that was asked for an event, with the context that its hooks get. */
-export interface AskedPublisher {
-  publisher: BasePublisher;
-  ctx: StepEventContext;
-}
+import type { AskedPublisher } from './publisher.ts';
 
 /** An event that goes with the recording of its attempt. */
 export interface PublishedEvent {

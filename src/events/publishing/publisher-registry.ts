@@ -2,10 +2,9 @@ import { messageOf, TaskerError } from '../../errors.ts';
 import { type AnyLogger, loggerOf } from '../../logging/any-logger.ts';
 import { type Logger, silentLogger } from '../../logging/logger.ts';
 import { callable } from '../callable-instance.ts';
-import { BasePublisher, type PublisherClass } from './base-publisher.ts';
-import { checkStepsOf } from './check-steps-of.ts';
+import { notOneOf } from '../consuming-options.ts';
+import { BasePublisher, isPublisher, isPublisherClass, type PublisherClass } from './base-publisher.ts';
 import { DefaultPublisher } from './default-publisher.ts';
-import { isPublisher, isPublisherClass } from './publisher-brand.ts';
 import {
   DuplicatePublisherError,
   PublisherNotFoundError,
@@ -71,7 +70,7 @@ export class PublisherRegistry {
     const made = publisherOf(publisher);
     const { publisherName } = made;
     if (this.isRegistered(publisherName)) throw new DuplicatePublisherError(publisherName);
-    checkStepsOf(made);
+    checkPublisher(made);
     BasePublisher.useLogger(made, this.#logger);
     this.#publishers.set(publisherName, made);
   }
@@ -167,7 +166,7 @@ export class PublisherRegistry {
    * its name. @internal
    */
   exchange({ removed, added }: { removed: readonly string[]; added: readonly BasePublisher[] }): void {
-    for (const publisher of added) checkStepsOf(publisher);
+    for (const publisher of added) checkPublisher(publisher);
     const names = added.map(({ publisherName }) => publisherName);
     const leaving = removed.filter((name) => !names.includes(name));
     const coming = names.filter((name) => !removed.includes(name));
@@ -220,4 +219,26 @@ function publisherOf(given: unknown): BasePublisher {
       cause,
     });
   }
+}
+
+/**
+ * Checks what a publisher says it is for: all publishers are asked for each step whose events name none, so that one which
+ * can't answer would cost the events of others. Checks how its hooks are called, too.
+ * @throws TaskerError `publisher_invalid`
+ */
+function checkPublisher(publisher: BasePublisher): void {
+  const refuse = (what: string, cause?: unknown): never => {
+    throw new TaskerError('publisher_invalid', `publisher ${publisher.publisherName}: ${what}`, { cause });
+  };
+  const { hookArguments } = publisher.constructor as typeof BasePublisher;
+  const wrong = notOneOf('hookArguments', hookArguments, ['context', 'positional']);
+  if (wrong !== undefined) refuse(wrong);
+  let steps: unknown;
+  try {
+    steps = publisher.publishesFor();
+  } catch (cause) {
+    refuse(`publishesFor throws: ${messageOf(cause)}`, cause);
+  }
+  if (Array.isArray(steps) && steps.every((step) => typeof step === 'string')) return;
+  refuse('publishesFor must give a list of names of steps');
 }

@@ -1,8 +1,11 @@
+import type { TaskerConfig } from '../../config/tasker-config.ts';
 import { arePatterns, PATTERNS_WORDS } from '../../config/value-forms.ts';
-import { wrongOption } from '../consuming-options.ts';
+import type { Logger } from '../../logging/logger.ts';
+import { GROUP_NAME_WORDS, isGroupName, wrongOption } from '../consuming-options.ts';
 import type { EventConsumer } from '../delivery/event-consumer.ts';
-import { GROUP_NAME_WORDS, isGroupName } from '../group-name.ts';
+import { rabbitmqSink } from './rabbitmq-sink.ts';
 import { demand } from './sink-options.ts';
+import { webhookSink } from './webhook-sink.ts';
 
 const FORM = 'must be what webhookSink or rabbitmqSink gives, or { group, patterns, deliver } of your own';
 
@@ -25,4 +28,31 @@ function checkSink(who: string, sink: Partial<EventConsumer> | null): void {
   demand(who, Array.isArray(patterns) && arePatterns(patterns), `patterns must be ${PATTERNS_WORDS}`);
   const wrong = wrongOption({ from, concurrency, timeoutMs, maxDeliveries });
   demand(who, wrong === undefined, wrong ?? '');
+}
+
+type SinkConfig = Pick<
+  TaskerConfig,
+  | 'webhooks'
+  | 'rabbitmqUrl'
+  | 'rabbitmqGroup'
+  | 'rabbitmqPatterns'
+  | 'rabbitmqFrom'
+  | 'rabbitmqMaxDeliveries'
+  | 'eventTimeoutMs'
+  | 'eventConcurrency'
+>;
+
+/** The sinks that a configuration names. Nothing is connected yet. @throws TaskerError `config_invalid` */
+export function sinksFromConfig(config: SinkConfig, logger: Logger): EventConsumer[] {
+  const common = { timeoutMs: config.eventTimeoutMs, concurrency: config.eventConcurrency };
+  const sinks = config.webhooks.map((webhook) => webhookSink({ ...common, ...webhook }));
+  const { rabbitmqUrl: url } = config;
+  if (url !== undefined) {
+    const { rabbitmqGroup: group, rabbitmqPatterns: patterns, rabbitmqFrom: from } = config;
+    const maxDeliveries = config.rabbitmqMaxDeliveries;
+    sinks.push(rabbitmqSink({ ...common, url, group, patterns, from, maxDeliveries, logger }));
+  }
+  const twice = sinks.find(({ group }, at) => sinks.findIndex((other) => other.group === group) !== at);
+  demand('events', !twice, `two sinks have the group ${twice?.group}, and would share its events; name another`);
+  return sinks;
 }

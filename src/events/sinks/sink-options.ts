@@ -1,9 +1,8 @@
 import { DEFAULTS } from '../../config/defaults.ts';
 import { arePatterns, PATTERNS_WORDS } from '../../config/value-forms.ts';
 import { TaskerError } from '../../errors.ts';
-import { notKnown, wrongOption } from '../consuming-options.ts';
+import { GROUP_NAME_WORDS, isGroupName, notKnown, wrongOption } from '../consuming-options.ts';
 import type { EventConsumer } from '../delivery/event-consumer.ts';
-import { GROUP_NAME_WORDS, isGroupName } from '../group-name.ts';
 
 /** What every sink can be told. Times in milliseconds. */
 export interface SinkOptions {
@@ -50,9 +49,9 @@ export function consumingAs(who: string, group: string, options: SinkOptions): C
     group,
     patterns,
     maxDeliveries,
-    ...(from !== undefined && { from }),
-    ...(concurrency !== undefined && { concurrency }),
-    ...(timeoutMs !== undefined && { timeoutMs }),
+    from,
+    concurrency,
+    timeoutMs,
   };
 }
 

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { packageVersion } from '../../config/package-version.ts';
@@ -11,15 +12,14 @@ import {
   WEBHOOK_URL_WORDS,
   webhookGroup,
 } from '../../config/webhook-config.ts';
+import type { LoggedEvent } from '../../engine/events/logged-event.ts';
+import { wireMetadata } from '../../engine/events/metadata.ts';
 import { messageOf } from '../../errors.ts';
-import { RetryableError } from '../../handlers/failures/handler-errors.ts';
+import { PermanentError, RetryableError } from '../../handlers/failures/handler-errors.ts';
 import type { EventConsumer } from '../delivery/event-consumer.ts';
 import { addressesOf } from './pinned-addresses.ts';
 import { type PostAnswer, postJson } from './post-json.ts';
 import { checkKnown, consumingAs, demand, type SinkOptions } from './sink-options.ts';
-import { webhookFailure } from './webhook-failure.ts';
-import { webhookMessage } from './webhook-message.ts';
-import { signatureHeaders } from './webhook-signature.ts';
 
 /** Options of {@link webhookSink}. */
 export interface WebhookSinkOptions extends SinkOptions {
@@ -72,7 +72,7 @@ export function webhookSink(options: WebhookSinkOptions): EventConsumer {
     ...consumingAs(who, webhookGroup(options as { name: string; group?: string }), options),
     async deliver(event, { halt: { signal }, envelope }) {
       const text = JSON.stringify(body === 'envelope' ? await envelope() : webhookMessage(event));
-      const signed = signatureHeaders({ id: event.eventId, body: text, secrets, now: Date.now() });
+      const signed = signatureHeaders(event.eventId, text, secrets);
       let answer: PostAnswer;
       try {
         const addresses = await addressesOf(url.hostname, { allowPrivate, signal });
@@ -104,4 +104,60 @@ function check(who: string, options: WebhookSinkOptions): void {
     demand(who, isWebhookHeader(header, value), `headers: ${header} must be ${WEBHOOK_HEADER_WORDS}`);
   }
   demand(who, body === undefined || body === 'event' || body === 'envelope', 'body must be event or envelope');
+}
+
+/**
+ * What a webhook gets: `type`, `timestamp` and `data` as Standard Webhooks has them, and what else is known of the event,
+ * without the task's data: of those only the payload is meant for others.
+ */
+function webhookMessage(event: LoggedEvent) {
+  return {
+    type: event.name,
+    timestamp: event.firedAt,
+    data: event.payload,
+    event_id: event.eventId,
+    event_version: event.version,
+    metadata: wireMetadata(event),
+  };
+}
+
+/** The headers of Standard Webhooks: one signature for each secret, so that receivers can change from one to the next. */
+function signatureHeaders(id: string, body: string, secrets: readonly string[]): Record<string, string> {
+  const timestamp = String(Math.floor(Date.now() / 1000));
+  const named = { 'webhook-id': id, 'webhook-timestamp': timestamp };
+  if (secrets.length === 0) return named;
+  const signed = `${id}.${timestamp}.${body}`;
+  const signatures = secrets.map(
+    (secret) => `v1,${createHmac('sha256', keyOf(secret)).update(signed).digest('base64')}`,
+  );
+  return { ...named, 'webhook-signature': signatures.join(' ') };
+}
+
+const keyOf = (secret: string): Buffer => Buffer.from(secret.slice('whsec_'.length), 'base64');
+
+/** Answers about the message itself, or that nobody wants one any more: another delivery would get the same. */
+const FINAL: Readonly<Record<number, string>> = {
+  400: 'it refuses the message',
+  410: 'it is gone',
+  413: 'the message is too large for it',
+  415: 'it takes no JSON',
+  422: 'it refuses the message',
+};
+
+/** The error of an answer that is no delivery. */
+function webhookFailure(to: string, answer: PostAnswer, url: URL): Error | undefined {
+  const { status, retryAfter, location } = answer;
+  if (status >= 200 && status < 300) return undefined;
+  const final = FINAL[status];
+  if (final) return new PermanentError(`${to} answered ${status}: ${final}`, { statusCode: status });
+  const isRedirect = status >= 300 && status < 400 && location !== undefined;
+  const why = isRedirect ? `, which leads to ${shownLocation(location, url)}: redirects are not followed` : '';
+  return new RetryableError(`${to} answered ${status}${why}`, {
+    statusCode: status,
+    ...(retryAfter !== undefined && { retryAfter }),
+  });
+}
+
+function shownLocation(location: string, url: URL): string {
+  return URL.canParse(location, url.href) ? shownWebhookUrl(new URL(location, url).href) : 'no address';
 }

@@ -3,25 +3,15 @@ import { type EventMatcher, eventMatcher } from '../../model/event-pattern.ts';
 import type { HookAnswer } from '../delivery/in-order.ts';
 import type { StopOptions } from '../delivery/stop-options.ts';
 import { readFromClass } from '../from-class.ts';
-import { checkDelivery } from './check-delivery.ts';
+import { checkDelivery } from './check-subscriber.ts';
 import type { DomainEvent } from './domain-event.ts';
 import { InProcessDelivery } from './in-process-delivery.ts';
+import type { DomainEventCallback, InProcessEventSource, Subscriber } from './subscriber.ts';
 import type { EventDelivery, SubscriberDelivery } from './subscriber-delivery.ts';
 import type { SubscriberResult } from './subscriber-result.ts';
 
 // `Symbol.for`, so that two copies of the package in one process know each other's subscribers.
 const BRAND = Symbol.for('tasker-core.subscriber');
-
-/** Takes an event of this process. */
-export type DomainEventCallback = (event: DomainEvent) => void | Promise<void>;
-
-/** Where a subscriber can be told of the events of this process: a poller of them, for one. */
-export interface InProcessEventSource {
-  subscribe(pattern: string, callback: DomainEventCallback): void;
-  unsubscribe(pattern: string, callback?: DomainEventCallback): void;
-  /** Is told of each event that a subscriber did not get because too much waits for it. */
-  letGo?(): void;
-}
 
 /** One source that a subscriber listens to. */
 interface Feed {
@@ -52,7 +42,7 @@ interface Feed {
  *   }
  * }
  */
-export abstract class BaseSubscriber<Payload = Record<string, unknown>> {
+export abstract class BaseSubscriber<Payload = Record<string, unknown>> implements Subscriber<Payload> {
   static {
     Object.defineProperty(BaseSubscriber.prototype, BRAND, { value: true });
     readFromClass(BaseSubscriber.prototype, 'subscriberName', ({ name }) => name);
@@ -123,7 +113,7 @@ export abstract class BaseSubscriber<Payload = Record<string, unknown>> {
   start(source: InProcessEventSource): void {
     if (this.#feeds.has(source)) return;
     checkDelivery(this.subscriberName, this.delivery);
-    const incoming = new InProcessDelivery(this as BaseSubscriber<never>, {
+    const incoming = new InProcessDelivery(this as Subscriber<never>, {
       logger: this.logger,
       letGo: () => source.letGo?.(),
     });

@@ -1,28 +1,24 @@
 import type { EventLog } from '../../engine/events/log.ts';
-import type { DomainEventCallback, InProcessEventSource } from './base-subscriber.ts';
-import type { DomainEvent } from './domain-event.ts';
-import { domainEventOf } from './domain-event-of.ts';
-import type { EventBus } from './event-bus.ts';
-import { withSize } from './event-size.ts';
-import { liveEnvelope } from './live-envelope.ts';
+import { domainEventOf } from './domain-event.ts';
+import { type EventBus, liveEnvelope } from './event-bus.ts';
+import type { DomainEventCallback, InProcessEventSource } from './subscriber.ts';
+import { withSize } from './waiting-limit.ts';
 
 interface Listening {
   readonly patterns: Set<string>;
   end(): void;
 }
 
-/** The events of a bus for subscribers, or those among them that `wants` wants. */
+/** The events of a bus for subscribers. */
 export class BusSource implements InProcessEventSource {
   readonly #bus: EventBus;
   readonly #log: EventLog;
-  readonly #wants: (event: DomainEvent) => boolean;
   readonly #listening = new Map<DomainEventCallback, Listening>();
 
   /** The log tells of the task behind an event when its envelope is asked for. */
-  constructor({ bus, log }: { bus: EventBus; log: EventLog }, wants: (event: DomainEvent) => boolean = () => true) {
+  constructor({ bus, log }: { bus: EventBus; log: EventLog }) {
     this.#bus = bus;
     this.#log = log;
-    this.#wants = wants;
   }
 
   /** One subscription a callback, whatever the number of its patterns: an event comes once. */
@@ -47,11 +43,8 @@ export class BusSource implements InProcessEventSource {
     this.#listening.delete(callback);
     if (patterns.size === 0) return;
     const end = this.#bus.subscribe([...patterns], (live, size) => {
-      const event = withSize(
-        domainEventOf(live, () => liveEnvelope(this.#log, live)),
-        size,
-      );
-      return this.#wants(event) ? callback(event) : undefined;
+      const event = domainEventOf(live, () => liveEnvelope(this.#log, live));
+      return callback(withSize(event, size));
     });
     this.#listening.set(callback, { patterns, end });
   }

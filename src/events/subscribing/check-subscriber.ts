@@ -1,36 +1,61 @@
 import { messageOf, TaskerError } from '../../errors.ts';
 import { eventMatcher } from '../../model/event-pattern.ts';
-import type { BaseSubscriber } from './base-subscriber.ts';
-import { checkDelivery } from './check-delivery.ts';
+import { GROUP_NAME_WORDS, isGroupName, notKnown, notOneOf, wrongOption } from '../consuming-options.ts';
+import type { Subscriber } from './subscriber.ts';
+
+const KNOWN = ['mode', 'from', 'concurrency', 'timeoutMs', 'maxDeliveries'];
 
 /** Checks the name, the patterns and the `delivery` of a subscriber. @throws TaskerError `subscriber_invalid` */
-export function checkSubscriber(subscriber: BaseSubscriber): void {
-  checkPatterns(subscriber);
-  checkDelivery(subscriber.subscriberName, subscriber.delivery);
+export function checkSubscriber(subscriber: Subscriber): void {
+  const { subscriberName } = subscriber;
+  let patterns: unknown;
+  try {
+    patterns = subscriber.subscribesTo();
+  } catch (cause) {
+    throw refusal(subscriberName, `subscribesTo throws: ${messageOf(cause)}`, cause);
+  }
+  const texts = Array.isArray(patterns) && patterns.every((pattern) => typeof pattern === 'string') ? patterns : [];
+  if (texts.length === 0) {
+    throw refusal(subscriberName, "subscribesTo must give a list of patterns; ['*'] is all events");
+  }
+  checkPatterns(subscriberName, texts);
+  checkDelivery(subscriberName, subscriber.delivery);
 }
 
-function checkPatterns(subscriber: BaseSubscriber): void {
-  const { subscriberName } = subscriber;
-  const patterns = patternsOf(subscriber);
-  const texts = Array.isArray(patterns) && patterns.every((pattern) => typeof pattern === 'string');
-  if (!texts || patterns.length === 0) {
-    throw new TaskerError(
-      'subscriber_invalid',
-      `subscriber ${subscriberName}: subscribesTo must give a list of patterns; ['*'] is all events`,
-    );
-  }
+/** Checks that patterns can be read. @throws TaskerError `subscriber_invalid` */
+export function checkPatterns(subscriberName: string, patterns: readonly string[]): void {
   try {
     eventMatcher(patterns);
   } catch (cause) {
-    throw new TaskerError('subscriber_invalid', `subscriber ${subscriberName}: ${messageOf(cause)}`, { cause });
+    throw refusal(subscriberName, messageOf(cause), cause);
   }
 }
 
-function patternsOf(subscriber: BaseSubscriber): unknown {
-  try {
-    return subscriber.subscribesTo();
-  } catch (cause) {
-    const message = `subscriber ${subscriber.subscriberName}: subscribesTo throws: ${messageOf(cause)}`;
-    throw new TaskerError('subscriber_invalid', message, { cause });
+/**
+ * Checks the name and the `delivery` of a subscriber, which the types do where there are types. `besides`: what else may stand there.
+ * @throws TaskerError `subscriber_invalid`
+ */
+export function checkDelivery(subscriberName: string, delivery: unknown, besides: readonly string[] = []): void {
+  // A class without a name is called ''.
+  if (subscriberName !== '' && !isGroupName(subscriberName)) {
+    throw refusal(shortOf(subscriberName), `its name is its group's, and must be ${GROUP_NAME_WORDS}`);
   }
+  if (typeof delivery !== 'object' || delivery === null) {
+    const way = 'delivery must be an object of options such as { timeoutMs: 60_000 }';
+    throw refusal(subscriberName, `${way}, got ${String(delivery)}`);
+  }
+  const { mode }: { mode?: unknown } = delivery;
+  const wrong =
+    notKnown(delivery, [...KNOWN, ...besides]) ??
+    notOneOf('mode', mode, ['durable', 'in_process']) ??
+    wrongOption(delivery);
+  if (wrong !== undefined) throw refusal(subscriberName, `delivery option ${wrong}`);
+}
+
+/** As far as a message can show it. */
+const shortOf = (name: unknown): string => JSON.stringify(String(name).slice(0, 40));
+
+/** The error of a subscriber that makes no sense. */
+export function refusal(subscriberName: string, what: string, cause?: unknown): TaskerError {
+  return new TaskerError('subscriber_invalid', `subscriber ${subscriberName}: ${what}`, { cause });
 }

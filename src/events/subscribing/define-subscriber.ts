@@ -1,9 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { TaskerError } from '../../errors.ts';
 import { checked, isStandardSchema } from '../../handlers/argument-readers.ts';
-import { eventMatcher } from '../../model/event-pattern.ts';
 import { BaseSubscriber, type SubscriberClass } from './base-subscriber.ts';
-import { checkDelivery } from './check-delivery.ts';
+import { checkDelivery, checkPatterns, refusal } from './check-subscriber.ts';
 import type { DomainEvent } from './domain-event.ts';
 import type { EventDelivery, SubscriberDelivery } from './subscriber-delivery.ts';
 import { resultOfHandling, type SubscriberResult } from './subscriber-result.ts';
@@ -75,8 +73,8 @@ function refuseNonsense(given: {
   options: unknown;
 }): void {
   const { name, patterns, schema, fn, options } = given;
-  const refuse = (what: string, cause?: unknown): never => {
-    throw new TaskerError('subscriber_invalid', `subscriber ${String(name)}: ${what}`, { cause });
+  const refuse = (what: string): never => {
+    throw refusal(String(name), what);
   };
   if (typeof name !== 'string' || name.trim() === '') refuse('its name must be a text that is not empty');
   if (patterns.length === 0) refuse('it needs a pattern; `*` is all events');
@@ -84,9 +82,5 @@ function refuseNonsense(given: {
     refuse('the second argument must be a schema (zod, valibot, arktype …) of the payload');
   if (typeof fn !== 'function') refuse(`the third argument must be its function, not ${typeof fn}`);
   if (typeof options !== 'object' || options === null) refuse('the fourth argument must be an object of options');
-  try {
-    eventMatcher(patterns);
-  } catch (cause) {
-    refuse((cause as Error).message, cause);
-  }
+  checkPatterns(String(name), patterns);
 }

@@ -1,3 +1,4 @@
+import type { LoggedEvent } from '../../engine/events/logged-event.ts';
 import { wireMetadata } from '../../engine/events/metadata.ts';
 import type { StepExecutionResult } from '../../engine/task-view.ts';
 import type { DeliveryMode } from '../../template/task-template.ts';
@@ -92,6 +93,24 @@ export function createDomainEvent<Payload = Fields>(data: DomainEventInit<Payloa
     ...(deliveryMode && { deliveryMode }),
     envelope: envelope ?? (() => Promise.resolve(envelopeOf({ ...data, eventVersion, metadata }))),
   };
+}
+
+/** An event of the log, or of this process. */
+export type AnyEvent = Omit<LoggedEvent, 'id'> & { deliveryMode?: DeliveryMode };
+
+/** An event as subscribers get it. Without an `envelope`, what goes over the wire is made of the event alone. */
+export function domainEventOf(event: AnyEvent, envelope?: () => Promise<unknown>): DomainEvent {
+  const { taskUuid, stepUuid, stepName, namespace, correlationId, firedAt, publisher, deliveryMode } = event;
+  return createDomainEvent({
+    eventId: event.eventId,
+    eventName: event.name,
+    eventVersion: event.version,
+    payload: event.payload as Fields,
+    metadata: { ...event.metadata, taskUuid, stepUuid, stepName, namespace, correlationId, firedAt, publisher },
+    executionResult: event.executionResult as EventExecutionResult,
+    deliveryMode,
+    envelope,
+  });
 }
 
 /** The form of the wire, as far as an event that was made by hand knows it. */

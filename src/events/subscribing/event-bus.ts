@@ -1,13 +1,22 @@
+import type { EventLog } from '../../engine/events/log.ts';
 import type { LoggedEvent } from '../../engine/events/logged-event.ts';
 import { messageOfThrown } from '../../handlers/failures/thrown.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { eventMatcher } from '../../model/event-pattern.ts';
 import type { DeliveryMode } from '../../template/task-template.ts';
+import { promiseOf } from '../delivery/in-order.ts';
 import { WaitingLimit } from './waiting-limit.ts';
 
 /** An event of this process that is committed. Listeners get `fast` and `broadcast` ones. */
 export interface LiveEvent extends Omit<LoggedEvent, 'id'> {
   deliveryMode: DeliveryMode;
+}
+
+/** An event of this process as it goes over the wire; the log tells of the task behind it. */
+export async function liveEnvelope(log: EventLog, { deliveryMode: _, ...event }: LiveEvent): Promise<unknown> {
+  // It has no place in the log, and the envelope tells none.
+  const [envelope] = await log.envelope([{ ...event, id: 0 }]);
+  return envelope;
 }
 
 /** An event that is about to go to listeners. */
@@ -86,10 +95,8 @@ class Subscription {
   /** A promise if the listener gave one. */
   #tell(event: Tellable): Promise<unknown> | undefined {
     try {
-      const answer = this.#listener(event.event(), event.size);
-      return isThenable(answer)
-        ? Promise.resolve(answer).catch((thrown: unknown) => this.#failed(event, thrown))
-        : undefined;
+      const answer = promiseOf(this.#listener(event.event(), event.size));
+      return answer?.catch((thrown: unknown) => this.#failed(event, thrown));
     } catch (thrown) {
       this.#failed(event, thrown);
       return undefined;
@@ -180,8 +187,4 @@ export class EventBus {
     for (const subscription of this.#subscriptions) dropped += subscription.dropped;
     return dropped;
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }

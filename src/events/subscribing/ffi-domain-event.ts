@@ -2,7 +2,7 @@ import { wireMetadata } from '../../engine/events/metadata.ts';
 import type { DeliveryMode } from '../../template/task-template.ts';
 import { createDomainEvent, type DomainEvent, type EventExecutionResult } from './domain-event.ts';
 import type { LiveEvent } from './event-bus.ts';
-import { sizeOf, withSize } from './event-size.ts';
+import { sizeOf, withSize } from './waiting-limit.ts';
 
 type Fields = Record<string, unknown>;
 

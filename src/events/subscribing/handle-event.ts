@@ -1,7 +1,7 @@
 import type { Logger } from '../../logging/logger.ts';
 import type { Halt } from '../halt.ts';
-import type { BaseSubscriber } from './base-subscriber.ts';
 import type { DomainEvent } from './domain-event.ts';
+import type { Subscriber } from './subscriber.ts';
 import type { EventDelivery } from './subscriber-delivery.ts';
 import { resultOfHandling, type SubscriberResult } from './subscriber-result.ts';
 
@@ -30,7 +30,7 @@ export interface HandlingOptions {
  * changes nothing: the event was handled, or was not, before.
  */
 export function handleEvent(
-  subscriber: BaseSubscriber,
+  subscriber: Subscriber,
   event: DomainEvent,
   { about, halt, logger, failsBy = () => true }: HandlingOptions,
 ): Handling {

@@ -4,11 +4,10 @@ import type { Logger } from '../../logging/logger.ts';
 import { waitAtMost } from '../../time/wait-at-most.ts';
 import type { StopOptions } from '../delivery/stop-options.ts';
 import { Halt } from '../halt.ts';
-import type { BaseSubscriber } from './base-subscriber.ts';
 import type { DomainEvent } from './domain-event.ts';
-import { sizeOf } from './event-size.ts';
 import { type Handling, handleEvent } from './handle-event.ts';
-import { MOST_WAITING, WaitingLimit } from './waiting-limit.ts';
+import type { Subscriber } from './subscriber.ts';
+import { MOST_WAITING, sizeOf, WaitingLimit } from './waiting-limit.ts';
 
 /**
  * The events of this process on their way to one subscriber: a queue of its own, so that no other feels how slow it is.
@@ -16,7 +15,7 @@ import { MOST_WAITING, WaitingLimit } from './waiting-limit.ts';
  * the subscriber is too slow for is let go.
  */
 export class InProcessDelivery {
-  readonly #subscriber: BaseSubscriber;
+  readonly #subscriber: Subscriber;
   readonly #logger: Logger;
   readonly #tellLetGo: () => void;
   readonly #stopping = new Halt();
@@ -31,7 +30,7 @@ export class InProcessDelivery {
   #closed = false;
 
   /** `letGo` is told of each event that there is no room for. */
-  constructor(subscriber: BaseSubscriber, { logger, letGo }: { logger: Logger; letGo: () => void }) {
+  constructor(subscriber: Subscriber, { logger, letGo }: { logger: Logger; letGo: () => void }) {
     this.#subscriber = subscriber;
     this.#logger = logger;
     this.#tellLetGo = letGo;

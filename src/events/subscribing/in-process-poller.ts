@@ -6,8 +6,8 @@ import { type EventMatcher, eventMatcher } from '../../model/event-pattern.ts';
 import { waitAtMost } from '../../time/wait-at-most.ts';
 import { notKnown, notWhole } from '../consuming-options.ts';
 import type { StopOptions } from '../delivery/stop-options.ts';
-import type { DomainEventCallback, InProcessEventSource } from './base-subscriber.ts';
 import type { DomainEvent } from './domain-event.ts';
+import type { DomainEventCallback, InProcessEventSource } from './subscriber.ts';
 
 /** Is told what went wrong in a poll or in a callback. */
 export type DomainEventErrorCallback = (error: Error) => void;

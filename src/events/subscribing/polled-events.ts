@@ -1,10 +1,8 @@
 import type { EventLog } from '../../engine/events/log.ts';
 import { logWarn } from '../../logging/log.ts';
-import type { EventBus } from './event-bus.ts';
-import { sizeOf, withSize } from './event-size.ts';
+import { type EventBus, liveEnvelope } from './event-bus.ts';
 import { type NapiDomainEvent, napiDomainEvent } from './ffi-domain-event.ts';
-import { liveEnvelope } from './live-envelope.ts';
-import { MOST_WAITING, WaitingLimit } from './waiting-limit.ts';
+import { MOST_WAITING, sizeOf, WaitingLimit, withSize } from './waiting-limit.ts';
 
 /** A bus whose events are kept. */
 interface Followed {
@@ -30,12 +28,8 @@ export class PolledEvents {
       bus.subscribe((event, size) => {
         this.#makeRoomFor(size, bus);
         this.#limit.add(size);
-        this.#waiting.push(
-          withSize(
-            napiDomainEvent(event, () => liveEnvelope(log, event)),
-            size,
-          ),
-        );
+        const polled = napiDomainEvent(event, () => liveEnvelope(log, event));
+        this.#waiting.push(withSize(polled, size));
       });
     const followed: Followed = { listen, end: this.#polled ? listen() : undefined };
     this.#followed.add(followed);

@@ -2,17 +2,12 @@ import { messageOf, TaskerError } from '../../errors.ts';
 import { type AnyLogger, loggerOf } from '../../logging/any-logger.ts';
 import { type Logger, silentLogger } from '../../logging/logger.ts';
 import { callable } from '../callable-instance.ts';
+import type { RunningConsumers } from '../delivery/event-consumer.ts';
 import type { StopOptions } from '../delivery/stop-options.ts';
-import {
-  BaseSubscriber,
-  type InProcessEventSource,
-  isSubscriber,
-  isSubscriberClass,
-  type SubscriberClass,
-} from './base-subscriber.ts';
+import { BaseSubscriber, isSubscriber, isSubscriberClass, type SubscriberClass } from './base-subscriber.ts';
 import { checkSubscriber } from './check-subscriber.ts';
-import { FilteredSource } from './filtered-source.ts';
-import type { RunningSubscribers, SubscriberHost } from './subscriber-host.ts';
+import { filteredSource } from './filtered-source.ts';
+import type { InProcessEventSource } from './subscriber.ts';
 
 const BRAND = Symbol.for('tasker-core.subscriber-registry');
 
@@ -33,6 +28,12 @@ export interface SubscriberStats {
     readonly active: boolean;
     readonly patterns: readonly string[];
   }[];
+}
+
+/** What runs the subscribers of a registry: a tasker, with its database and the events of its worker. */
+export interface SubscriberHost {
+  /** `poller`: where they get the events of this process from already. */
+  run(subscribers: readonly BaseSubscriber[], options: { poller: InProcessEventSource | undefined }): RunningConsumers;
 }
 
 /** What is put into a registry in the place of what. */
@@ -65,7 +66,7 @@ export class SubscriberRegistry {
 
   readonly #subscribers = new Map<string, { subscriber: BaseSubscriber; source: unknown }>();
   readonly #hosts = new Set<SubscriberHost>();
-  readonly #runs = new Map<SubscriberHost, RunningSubscribers[]>();
+  readonly #runs = new Map<SubscriberHost, RunningConsumers[]>();
   readonly #logger: Logger;
   #poller: InProcessEventSource | undefined;
   #started = false;
@@ -209,7 +210,7 @@ export class SubscriberRegistry {
   /** Where a tasker runs the subscriber's group too, broadcast events come from there. */
   #ofPoller(poller: InProcessEventSource, subscriber: BaseSubscriber): InProcessEventSource {
     if (subscriber.delivery.mode === 'in_process') return poller;
-    return new FilteredSource(poller, ({ deliveryMode }) => deliveryMode !== 'broadcast' || this.#hosts.size === 0);
+    return filteredSource(poller, ({ deliveryMode }) => deliveryMode !== 'broadcast' || this.#hosts.size === 0);
   }
 
   #runOn(host: SubscriberHost, subscribers: readonly BaseSubscriber[]): void {

@@ -1,13 +1,17 @@
 import type { EventLog } from '../../engine/events/log.ts';
+import { isTaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
+import type { EventConsumer, RunningConsumers } from '../delivery/event-consumer.ts';
 import type { EventDelivery } from '../delivery/event-delivery.ts';
-import type { RunningConsumers } from '../delivery/running-consumers.ts';
 import type { StopOptions } from '../delivery/stop-options.ts';
-import { BaseSubscriber, type InProcessEventSource } from './base-subscriber.ts';
+import { BaseSubscriber } from './base-subscriber.ts';
 import { BusSource } from './bus-source.ts';
+import { domainEventOf } from './domain-event.ts';
 import type { EventBus } from './event-bus.ts';
-import { subscriberConsumer } from './subscriber-consumer.ts';
-import type { RunningSubscribers, SubscriberHost } from './subscriber-host.ts';
+import { filteredSource } from './filtered-source.ts';
+import { handleEvent } from './handle-event.ts';
+import type { InProcessEventSource, Subscriber } from './subscriber.ts';
+import type { SubscriberHost } from './subscriber-registry.ts';
 
 /** What {@link SubscriberRuns} are made from. */
 export interface SubscriberRunsParts {
@@ -26,19 +30,19 @@ export interface SubscriberRunsParts {
  */
 export class SubscriberRuns implements SubscriberHost {
   readonly #parts: SubscriberRunsParts;
-  readonly #fast: BusSource;
-  readonly #all: BusSource;
+  readonly #fast: InProcessEventSource;
+  readonly #all: InProcessEventSource;
 
   constructor(parts: SubscriberRunsParts) {
     this.#parts = parts;
-    this.#fast = new BusSource(parts, ({ deliveryMode }) => deliveryMode === 'fast');
     this.#all = new BusSource(parts);
+    this.#fast = filteredSource(this.#all, ({ deliveryMode }) => deliveryMode === 'fast');
   }
 
   run(
     subscribers: readonly BaseSubscriber[],
     { poller }: { poller: InProcessEventSource | undefined },
-  ): RunningSubscribers {
+  ): RunningConsumers {
     const { logger, delivery } = this.#parts;
     for (const subscriber of subscribers) {
       BaseSubscriber.useLogger(subscriber, logger);
@@ -46,29 +50,50 @@ export class SubscriberRuns implements SubscriberHost {
     }
     const consumers = subscribers.filter(hasGroup).map((one) => subscriberConsumer(one, logger));
     const running = delivery.run(consumers);
-    return {
-      started: running.started,
-      stop: (stop) => this.#stop(subscribers, running, stop),
+    const stopAll = async (options: StopOptions = {}) => {
+      await Promise.all([
+        running.stop(options),
+        ...subscribers.map((one) => one.stop({ ...options, source: this.#sourceOf(one) })),
+      ]);
     };
+    return { started: running.started, stop: stopAll };
   }
 
-  async #stop(
-    subscribers: readonly BaseSubscriber[],
-    running: RunningConsumers,
-    options: StopOptions = {},
-  ): Promise<void> {
-    await Promise.all([
-      running.stop(options),
-      ...subscribers.map((one) => one.stop({ ...options, source: this.#sourceOf(one) })),
-    ]);
-  }
-
-  #sourceOf(subscriber: BaseSubscriber): BusSource {
+  #sourceOf(subscriber: Subscriber): InProcessEventSource {
     return hasGroup(subscriber) ? this.#fast : this.#all;
   }
 }
 
 /** Whether durable events come to it. */
-export function hasGroup({ delivery }: BaseSubscriber): boolean {
+function hasGroup({ delivery }: Subscriber): boolean {
   return delivery.mode !== 'in_process';
+}
+
+/** A subscriber as the delivery of durable events sees it: a member of the group that has its name. */
+function subscriberConsumer(subscriber: Subscriber, logger: Logger): EventConsumer {
+  const { from, concurrency, timeoutMs, maxDeliveries } = subscriber.delivery;
+  return {
+    group: subscriber.subscriberName,
+    patterns: subscriber.subscribesTo(),
+    from,
+    concurrency,
+    timeoutMs,
+    maxDeliveries,
+    deliver: async (event, { attempt, replayed, halt, envelope }) => {
+      const { result, settled } = handleEvent(subscriber, domainEventOf(event, envelope), {
+        about: { attempt, replayed },
+        halt,
+        logger,
+        failsBy: isTimeout,
+      });
+      // One that goes on after its time is still at work: whoever counts that must see it.
+      await settled;
+      await result;
+    },
+  };
+}
+
+/** What is taken from this process goes to another, and has not failed. */
+function isTimeout(reason: unknown): boolean {
+  return isTaskerError(reason) && reason.code === 'timeout';
 }

@@ -39,3 +39,16 @@ export class WaitingLimit {
     return this.#count === 1 ? `1 event${size} waits` : `${this.#count} events${size} wait`;
   }
 }
+
+// `Symbol.for`, so that a subscriber of another copy of the package knows it too.
+const SIZE = Symbol.for('tasker-core.event-size');
+
+/** Notes how many characters of JSON an event was made of; nobody sees it who does not ask. */
+export function withSize<Event extends object>(event: Event, size: number): Event {
+  return Object.defineProperty(event, SIZE, { value: size });
+}
+
+/** As it was noted; 0 of an event of another's making, which is not written out only to be measured. */
+export function sizeOf(event: object): number {
+  return (event as { [SIZE]?: number })[SIZE] ?? 0;
+}

@@ -1,6 +1,6 @@
 import { Connection } from 'rabbitmq-client';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { deliveryFailureOf } from '../../../src/events/delivery/delivery-failure.ts';
+import { deliveryFailureOf } from '../../../src/events/delivery/deliver.ts';
 import type { EventConsumer } from '../../../src/events/delivery/event-consumer.ts';
 import { Halt } from '../../../src/events/halt.ts';
 import { type RabbitmqSinkOptions, rabbitmqSink } from '../../../src/events/sinks/rabbitmq-sink.ts';

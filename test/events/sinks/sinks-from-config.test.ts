@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../../src/config/load-config.ts';
-import { sinksFromConfig } from '../../../src/events/sinks/sinks-from-config.ts';
+import { sinksFromConfig } from '../../../src/events/sinks/all-sinks.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
 import { projectWith } from '../../support/config-folder.ts';
 

@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { Agent } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { deliveryFailureOf } from '../../../src/events/delivery/delivery-failure.ts';
+import { deliveryFailureOf } from '../../../src/events/delivery/deliver.ts';
 import { Halt } from '../../../src/events/halt.ts';
 import { postJson } from '../../../src/events/sinks/post-json.ts';
 import { type WebhookSinkOptions, webhookSink } from '../../../src/events/sinks/webhook-sink.ts';

@@ -1,7 +1,6 @@
 import { messageOf } from '../../../errors.ts';
 import type { Logger } from '../../../logging/logger.ts';
-import type { HeldWork } from './held-work.ts';
-import type { GroupWork } from './work.ts';
+import type { GroupWork, HeldWork } from './work.ts';
 
 /** What was handled is written down at least so often. */
 const SAVE_MS = 1_000;

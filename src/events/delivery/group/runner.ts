@@ -8,20 +8,16 @@ import type { Metrics } from '../../../metrics/metrics.ts';
 import { backOff } from '../../../time/back-off.ts';
 import { waitAtMost } from '../../../time/wait-at-most.ts';
 import { Halt } from '../../halt.ts';
-import { groupCounts } from '../delivery-counts.ts';
 import { type HandedOver, HandOver, type HandOverOptions } from '../hand-over.ts';
 import type { Outage } from '../outage.ts';
 import { PartRun } from '../part-run.ts';
 import { type Hold, RetryRun } from '../retry-run.ts';
-import { retryUntilAnswered } from '../retry-until-answered.ts';
 import type { StopOptions } from '../stop-options.ts';
 import type { GroupConsumers } from './consumers.ts';
-import { deferToOtherMembers } from './defer-to-other-members.ts';
-import type { HeldWork } from './held-work.ts';
 import { GroupHolds } from './holds.ts';
 import { GroupMember } from './member.ts';
 import { ScanWidth } from './scan-width.ts';
-import type { GroupWork } from './work.ts';
+import type { GroupWork, HeldWork } from './work.ts';
 
 /** What a {@link GroupRunner} is made from. */
 export interface GroupRunnerParts {
@@ -50,6 +46,8 @@ const TAKEN_AT_ONCE = 200;
 /** Before a due delivery is asked for again that another process has its hands on, or that is left to another; doubling. */
 const LOCKED_MS = 50;
 const LOCKED_AT_MOST_MS = 800;
+/** Until a delivery that only others can make is looked at here again, if they have not taken it by then. */
+const OTHERS_MS = 5_000;
 /** After the drain time, for writing down what was handled. */
 const GRACE_MS = 5_000;
 const LAST_WORD_MS = 500;
@@ -65,6 +63,7 @@ export class GroupRunner implements GroupWork {
   readonly log: EventLog;
   readonly leaseMs: number;
   readonly slowMs: number;
+  readonly member: GroupMember;
   readonly #consumers: GroupConsumers;
   readonly #logger: Logger;
   readonly #outage: Outage;
@@ -75,7 +74,6 @@ export class GroupRunner implements GroupWork {
   readonly #halt = new Halt();
   /** The time for asking the database again is over. */
   readonly #gone = new AbortController();
-  readonly #member: GroupMember;
   #looping: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
   readonly #scan = new ScanWidth(TAKEN_AT_ONCE);
@@ -93,44 +91,24 @@ export class GroupRunner implements GroupWork {
     this.log = log;
     this.leaseMs = leaseMs;
     this.slowMs = slowMs;
+    this.member = new GroupMember({ log, consumers, signEveryMs });
     this.#consumers = consumers;
     this.#logger = logger;
     this.#outage = outage;
-    this.#hands = new HandOver(consumers, {
-      log,
-      logger,
-      counts: groupCounts(metrics, consumers.name),
-      freed: () => this.stir(),
-    });
+    this.#hands = new HandOver(consumers, { log, logger, metrics, freed: () => this.stir() });
     this.#holds = new GroupHolds(this, logger);
-    this.#member = new GroupMember({ log, consumers, signEveryMs });
   }
 
   get name(): string {
     return this.#consumers.name;
   }
 
-  /** Whether its group stands in the database. */
-  get joined(): boolean {
-    return this.#member.groupId !== undefined;
-  }
-
   get groupId(): number {
-    return this.#member.groupId!;
+    return this.member.groupId!;
   }
 
   get load(): GroupLoad {
     return { group: this.name, held: this.#holds.count, late: this.#hands.late };
-  }
-
-  /** Makes its group in the database, or says what it is to get too. From then on it gets what is committed. */
-  join(): Promise<void> {
-    return this.#member.join();
-  }
-
-  /** Says, when it is time to, that it is still worked for here. */
-  sign(): Promise<void> {
-    return this.#member.sign();
   }
 
   /** Its group was removed from the database: it makes a new one. */
@@ -139,7 +117,7 @@ export class GroupRunner implements GroupWork {
       { group: this.name },
       'a group of domain events was removed while it is in use here; it begins anew',
     );
-    this.#member.lose();
+    this.member.lose();
     this.stir();
   }
 
@@ -178,14 +156,14 @@ export class GroupRunner implements GroupWork {
   }
 
   retryUntilAnswered<T>(ask: () => Promise<T>): Promise<T | undefined> {
-    return retryUntilAnswered(ask, { outage: this.#outage, gone: this.#gone.signal });
+    return this.#outage.retryUntilAnswered(ask, this.#gone.signal);
   }
 
   async #loop(): Promise<void> {
     const { signal } = this.#stopping;
     for (let tries = 0; !signal.aborted; ) {
       try {
-        if (!this.joined) await this.join();
+        if (this.member.groupId === undefined) await this.member.join();
         const took = await this.#look();
         this.#outage.ended(this);
         tries = 0;
@@ -241,15 +219,21 @@ export class GroupRunner implements GroupWork {
     try {
       const { matching } = this.#consumers;
       let ended = 0;
-      const gone = (count: number) => {
-        ended = count;
-        this.#warnOfGone(count);
+      const gone = (deliveries: number) => {
+        ended = deliveries;
+        this.#logger.warn(
+          { group: this.name, deliveries },
+          'events to be delivered again are not in the log any more; their deliveries were dropped',
+        );
       };
       const how = { leaseMs: this.leaseMs, limit, matching, gone };
       const taken = await this.log.takeRetries(this.groupId, hold.holder, how);
-      const events = taken.filter(({ name }) => this.wants(name));
+      const [events, others] = [
+        taken.filter(({ name }) => this.wants(name)),
+        taken.filter(({ name }) => !this.wants(name)),
+      ];
       if (events.length > 0) void this.#retry(RetryRun.of(this, events, hold));
-      if (events.length < taken.length) await this.#deferToOtherMembers(taken, hold);
+      if (others.length > 0) await this.#deferToOtherMembers(others, hold);
       const found = taken.length + ended;
       if (found > 0) this.#lockedMs = LOCKED_MS;
       if (found === limit) this.retryIn(0);
@@ -261,20 +245,18 @@ export class GroupRunner implements GroupWork {
     }
   }
 
-  async #deferToOtherMembers(taken: readonly RetriedEvent[], { holder }: Hold): Promise<void> {
-    const events = taken.filter(({ name }) => !this.wants(name));
-    const { dropped, next } = await deferToOtherMembers(this.log, { groupId: this.groupId, holder }, events);
+  /**
+   * Lets go of due deliveries that nobody in this process asked for, for those who did. Where nobody asks for them any more
+   * they end, and what is behind them goes on.
+   */
+  async #deferToOtherMembers(events: readonly RetriedEvent[], { holder }: Hold): Promise<void> {
+    const dropped = events.filter(({ wanted }) => !wanted);
+    const left = events.filter(({ wanted }) => wanted).map((one) => ({ ...one, delayMs: OTHERS_MS }));
+    const { next } = await this.log.finishRetries(this.groupId, holder, { delivered: dropped, left });
     if (next > 0) this.retryIn(0);
-    if (dropped === 0) return;
-    const about = { group: this.name, deliveries: dropped };
+    if (dropped.length === 0) return;
+    const about = { group: this.name, deliveries: dropped.length };
     this.#logger.debug(about, 'events that no process of the group asks for any more are not delivered');
-  }
-
-  #warnOfGone(deliveries: number): void {
-    this.#logger.warn(
-      { group: this.name, deliveries },
-      'events to be delivered again are not in the log any more; their deliveries were dropped',
-    );
   }
 
   #newHold(): Hold {
@@ -382,7 +364,7 @@ export class GroupRunner implements GroupWork {
 
   async #leave(): Promise<void> {
     try {
-      await this.#member.leave();
+      await this.member.leave();
     } catch (error) {
       const about = { group: this.name, error: messageOf(error) };
       this.#logger.debug(about, 'a group could not be told that it is worked for here no more');

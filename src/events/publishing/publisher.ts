@@ -1,0 +1,30 @@
+import type { HookAnswer, NowOrLater } from '../delivery/in-order.ts';
+import type { DomainEvent } from '../subscribing/domain-event.ts';
+import type { EventDeclaration } from './event-declaration.ts';
+import type { StepEventContext, StepResult } from './step-event-context.ts';
+
+type Fields = Record<string, unknown>;
+
+/** What hooks before the commit are given: the context of the step, in the places of either SDK. */
+type Given = [ctx: StepEventContext | StepResult, declaration?: EventDeclaration, stepContext?: StepEventContext];
+
+/** Makes the domain events of steps. Users extend `BasePublisher`, which documents each member. */
+export interface Publisher {
+  readonly publisherName: string;
+  publishesFor(): string[];
+  shouldPublish(...given: Given): NowOrLater<boolean>;
+  transformPayload(...given: Given): NowOrLater<object>;
+  additionalMetadata(...given: Given): NowOrLater<object>;
+  beforePublish(ctx: StepEventContext | string, payload?: Fields, metadata?: Fields): HookAnswer<boolean>;
+  afterPublish(ctx: StepEventContext | string, event?: DomainEvent | Fields, metadata?: Fields): HookAnswer<boolean>;
+  onPublishError(ctx: StepEventContext | string, error: Error, payload?: Fields): HookAnswer<boolean>;
+}
+
+/** A publisher that was asked for an event, with the context that its hooks get. */
+export interface AskedPublisher {
+  readonly publisher: Publisher;
+  readonly ctx: StepEventContext;
+}
+
+/** What tells a publisher. `Symbol.for`, so that two copies of the package in one process know each other's. */
+export const PUBLISHER = Symbol.for('tasker-core.publisher');
