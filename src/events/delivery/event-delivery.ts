@@ -8,9 +8,9 @@ import type { Logger } from '../../logging/logger.ts';
 import { type Metrics, silentMetrics } from '../../metrics/metrics.ts';
 import { waitAtMost } from '../../time/wait-at-most.ts';
 import type { EventConsumer, RunningConsumers } from './event-consumer.ts';
-import { EventTidying } from './event-tidying.ts';
+import { type EventTidyingOptions, tidyEvents } from './event-tidying.ts';
 import { type ConsumerDefaults, groupsOf } from './group/consumers.ts';
-import { LagGauges } from './group/lag-gauges.ts';
+import { showLag } from './group/lag-gauges.ts';
 import { type GroupLoad, GroupRunner, type GroupRunnerParts } from './group/runner.ts';
 import { LogWatch } from './log-watch.ts';
 import { Outage } from './outage.ts';
@@ -79,8 +79,9 @@ export class EventDelivery {
   readonly #groups = new Set<GroupRunner>();
   readonly #sequencer: Sequencer;
   readonly #watch: LogWatch;
-  readonly #tidying: EventTidying;
-  readonly #lag: LagGauges;
+  readonly #tidyingOptions: EventTidyingOptions;
+  readonly #endLag: () => void;
+  #endTidying = () => {};
   readonly #listener: Listener | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -90,8 +91,8 @@ export class EventDelivery {
     this.#parts = { log, logger, metrics, outage, ...limits };
     this.#sequencer = new Sequencer(log, { outage, placed: () => this.#wake() });
     this.#watch = new LogWatch({ log, groups, pollMs, outage, unplaced: () => this.#sequencer.run() });
-    this.#tidying = new EventTidying(log, { retentionMs, logger, everyMs: tidyEveryMs });
-    this.#lag = new LagGauges(log, groups, { metrics, logger });
+    this.#tidyingOptions = { retentionMs, logger, everyMs: tidyEveryMs };
+    this.#endLag = showLag(log, groups, { metrics, logger });
     this.#listener =
       listenTo &&
       new Listener(listenTo, [CHANNEL_EVENTS], { onNotify: () => this.heard(), onCatchUp: () => this.heard() }, logger);
@@ -105,7 +106,7 @@ export class EventDelivery {
   /** Listens, and tidies old events away. Whoever is delivered to comes by {@link run}. */
   async start(): Promise<void> {
     if (this.#stopped) return;
-    this.#tidying.start();
+    this.#endTidying = tidyEvents(this.#parts.log, this.#tidyingOptions);
     await this.#listener?.start();
   }
 
@@ -178,8 +179,8 @@ export class EventDelivery {
       waitAtMost(LAST_LOOK_MS, Promise.all([this.#watch.stop(), this.#sequencer.stop()])),
       ...[...this.#runs].map((run) => run.stop(options)),
     ]);
-    this.#tidying.stop();
-    this.#lag.stop();
+    this.#endTidying();
+    this.#endLag();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

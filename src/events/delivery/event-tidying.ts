@@ -16,44 +16,32 @@ export interface EventTidyingOptions {
   everyMs?: number | undefined;
 }
 
-/** Deletes events that are old and that every group has passed, now and then. */
-export class EventTidying {
-  readonly #log: EventLog;
-  readonly #options: EventTidyingOptions;
-  #timer: NodeJS.Timeout | undefined;
-  #stopped = false;
-
-  constructor(log: EventLog, options: EventTidyingOptions) {
-    this.#log = log;
-    this.#options = options;
-  }
-
-  start(): void {
-    this.#next(Math.min(FIRST_MS, this.#options.everyMs ?? EVERY_MS));
-  }
-
-  #next(ms: number): void {
-    const { retentionMs, everyMs = EVERY_MS } = this.#options;
-    if (this.#stopped || retentionMs === 0) return;
-    const delayMs = ms * (0.75 + Math.random() / 2);
-    this.#timer = setTimeout(() => {
-      void this.#tidy().finally(() => this.#next(everyMs));
-    }, delayMs).unref();
-  }
-
-  async #tidy(): Promise<void> {
-    const { retentionMs, logger } = this.#options;
+/**
+ * Deletes events that are old and that every group has passed, now and then, until the function that it answers is called.
+ * That does not wait for a look under way: it may take long, and whoever looks next goes on where it ended.
+ */
+export function tidyEvents(
+  log: EventLog,
+  { retentionMs, logger, everyMs = EVERY_MS }: EventTidyingOptions,
+): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = retentionMs === 0;
+  const tidy = async () => {
     try {
-      const deleted = await this.#log.tidy({ retentionMs });
+      const deleted = await log.tidy({ retentionMs });
       if (deleted > 0) logger.debug({ deleted }, 'old events that every group has passed were deleted');
     } catch (error) {
       logger.debug({ error: messageOf(error) }, 'old events could not be deleted; trying again later');
     }
-  }
-
-  /** Does not wait for a look under way: it may take long, and whoever looks next goes on where it ended. */
-  stop(): void {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
-  }
+  };
+  const next = (ms: number) => {
+    if (stopped) return;
+    const delayMs = ms * (0.75 + Math.random() / 2);
+    timer = setTimeout(() => void tidy().finally(() => next(everyMs)), delayMs).unref();
+  };
+  next(Math.min(FIRST_MS, everyMs));
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+  };
 }

@@ -96,7 +96,8 @@ export class HandOver {
   readonly #dead: Counter;
   readonly #lateNow: Gauge;
   readonly #mostLate: number;
-  #late = 0;
+  /** Deliveries that go on although nobody waits for them any more. */
+  late = 0;
 
   constructor(consumers: GroupConsumers, parts: HandOverParts) {
     const { eventsDelivered, eventsFailed, eventsDead, eventsLate } = parts.metrics.instruments;
@@ -110,14 +111,9 @@ export class HandOver {
     this.#mostLate = LATE_A_SLOT * consumers.concurrency;
   }
 
-  /** Deliveries that go on although nobody waits for them any more. */
-  get late(): number {
-    return this.#late;
-  }
-
   /** Whether nothing more can be delivered until one of those settles. */
   get blocked(): boolean {
-    return this.#late >= this.#mostLate;
+    return this.late >= this.#mostLate;
   }
 
   /** Never rejects, and takes no longer than its consumer may, once it has a slot. */
@@ -143,18 +139,18 @@ export class HandOver {
   }
 
   #isLate(): () => void {
-    this.#lateNow.set(++this.#late);
-    if (this.#late === this.#mostLate) {
+    this.#lateNow.set(++this.late);
+    if (this.late === this.#mostLate) {
       this.#parts.logger.error(
-        { group: this.#consumers.name, late: this.#late },
+        { group: this.#consumers.name, late: this.late },
         'deliveries of events go on long after their time; no more are begun in this process until one of them settles',
       );
       // What waits here may be handled elsewhere.
       this.slots.turnAway();
     }
     return () => {
-      this.#lateNow.set(--this.#late);
-      if (this.#late === this.#mostLate - 1) this.#parts.freed();
+      this.#lateNow.set(--this.late);
+      if (this.late === this.#mostLate - 1) this.#parts.freed();
     };
   }
 

@@ -39,12 +39,13 @@ export class PartRun implements HeldWork {
   /** What goes on beside the part, or is about to. */
   #slow: readonly BegunDelivery[] = [];
   readonly #events: readonly Placed[];
-  #heldUntil: number;
+  heldUntil: number;
+  left: number;
+  /** Whether the part was taken over by another process. */
+  lost = false;
   #stopping = false;
-  #lost = false;
   /** What was handled could not be written down. */
   #unwritten = false;
-  #left: number;
   #saved = 0;
   #saving: Promise<void> = Promise.resolve();
   #progress: Promise<void> | undefined;
@@ -59,27 +60,14 @@ export class PartRun implements HeldWork {
     this.#group = group;
     this.holder = holder;
     this.#taken = { ...taken, events: [] };
-    this.#heldUntil = heldUntil;
-    this.#left = events.length;
+    this.heldUntil = heldUntil;
+    this.left = events.length;
     this.#events = events.map((event) => {
       const { id, taskUuid, after } = event;
       return { id, taskUuid, after, event, begun: undefined, handled: undefined, at: 0 };
     });
     this.#tasks = byTask(this.#events);
     this.#going = new Set(this.#tasks);
-  }
-
-  get heldUntil(): number {
-    return this.#heldUntil;
-  }
-
-  get left(): number {
-    return this.#left;
-  }
-
-  /** Whether the part was taken over by another process. */
-  get lost(): boolean {
-    return this.#lost;
   }
 
   get part(): number {
@@ -90,7 +78,7 @@ export class PartRun implements HeldWork {
     await Promise.race([Promise.all(this.#tasks.map((events) => this.#ofTask(events))), this.#endsEarly]);
     this.#ending = true;
     await this.#save({ last: true });
-    if (this.#lost || this.#done) return;
+    if (this.lost || this.#done) return;
     // What the database refused it would refuse again: the part rests until its hold is over, or somebody else is to try.
     if (!this.#unwritten || this.#stopping) await this.#group.letGo(this.holder);
   }
@@ -106,7 +94,7 @@ export class PartRun implements HeldWork {
   }
 
   extended({ parts }: StillHeld, until: number): void {
-    if (parts.includes(this.part)) this.#heldUntil = Math.max(this.#heldUntil, until);
+    if (parts.includes(this.part)) this.heldUntil = Math.max(this.heldUntil, until);
     // Nothing runs that could be halted, and the last writing learns by itself whether the part is still held.
     else if (!this.#ending) this.#lose();
   }
@@ -133,7 +121,7 @@ export class PartRun implements HeldWork {
       if (handled.kind === 'let_go' || placed.handled) return;
       behind ||= handled.kind === 'again';
       this.#isHandled(placed, handled);
-      this.#left--;
+      this.left--;
     }
   }
 
@@ -150,7 +138,7 @@ export class PartRun implements HeldWork {
     const handled: Promise<HandedOver> = this.#group.handle(placed.event!, {
       failures: 0,
       replayed: false,
-      over: () => this.#stopping || performance.now() > this.#heldUntil,
+      over: () => this.#stopping || performance.now() > this.heldUntil,
       begin: () => (placed.begun = { id, taskUuid, failures: 0, handled, halt, at: performance.now() }),
       halt,
     });
@@ -177,9 +165,9 @@ export class PartRun implements HeldWork {
       this.#isHandled(placed, placed.begun ? { kind: 'slow' } : { kind: 'parked' });
     }
     await this.#save({ last: true });
-    this.#left = 0;
+    this.left = 0;
     if (this.#done) this.#group.goOn(new RetryRun(this.#group, slow, this));
-    else for (const { halt } of slow) halt.halt(this.#lost ? LOST : NOT_WRITTEN);
+    else for (const { halt } of slow) halt.halt(this.lost ? LOST : NOT_WRITTEN);
     this.#endEarly();
   }
 
@@ -191,7 +179,7 @@ export class PartRun implements HeldWork {
   async #saveNow({ last }: { last: boolean }): Promise<void> {
     const to = last ? this.#handledAtAll() : this.#handledInOrder();
     const all = to === this.#events.length;
-    if (this.#lost || this.#done || (to === this.#saved && !(last && all))) return;
+    if (this.lost || this.#done || (to === this.#saved && !(last && all))) return;
     const keepMs = last ? undefined : this.#group.leaseMs;
     const askedAt = performance.now();
     const outcome = () => ({ ...this.#outcome(to), ...(keepMs !== undefined && { keepMs }) });
@@ -203,7 +191,7 @@ export class PartRun implements HeldWork {
     this.#saved = to;
     this.#done = last;
     // A part that was let go is nobody's; what goes on beside it was held anew with that.
-    this.#heldUntil = Math.max(this.#heldUntil, askedAt + this.#group.leaseMs);
+    this.heldUntil = Math.max(this.heldUntil, askedAt + this.#group.leaseMs);
     for (const { delayMs } of failed) this.#group.retryIn(delayMs);
   }
 
@@ -240,7 +228,7 @@ export class PartRun implements HeldWork {
   }
 
   #lose(): void {
-    this.#lost = true;
+    this.lost = true;
     this.halt(LOST);
   }
 }

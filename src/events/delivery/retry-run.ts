@@ -37,8 +37,8 @@ export class RetryRun implements HeldWork {
   readonly #group: GroupWork;
   /** What is not over yet. */
   readonly #going: Map<number, BegunDelivery>;
-  #heldUntil: number;
-  #left: number;
+  heldUntil: number;
+  left: number;
   #ended: Ended[] = [];
   #writing: Promise<void> = Promise.resolve();
   #stopping = false;
@@ -47,7 +47,7 @@ export class RetryRun implements HeldWork {
   static of(group: GroupWork, events: readonly RetriedEvent[], hold: Hold): RetryRun {
     const run = new RetryRun(group, [], hold);
     for (const event of events) run.#going.set(event.id, run.#begin(event));
-    run.#left = events.length;
+    run.left = events.length;
     return run;
   }
 
@@ -55,17 +55,9 @@ export class RetryRun implements HeldWork {
   constructor(group: GroupWork, deliveries: readonly BegunDelivery[], { holder, heldUntil }: Hold) {
     this.#group = group;
     this.holder = holder;
-    this.#heldUntil = heldUntil;
+    this.heldUntil = heldUntil;
     this.#going = new Map(deliveries.map((one) => [one.id, one]));
-    this.#left = deliveries.length;
-  }
-
-  get heldUntil(): number {
-    return this.#heldUntil;
-  }
-
-  get left(): number {
-    return this.#left;
+    this.left = deliveries.length;
   }
 
   async run(): Promise<void> {
@@ -84,7 +76,7 @@ export class RetryRun implements HeldWork {
   extended({ events }: StillHeld, until: number): void {
     const held = new Set(events);
     for (const { id, halt } of this.#going.values()) if (!held.has(id)) halt.halt(LOST);
-    if (events.length > 0) this.#heldUntil = Math.max(this.#heldUntil, until);
+    if (events.length > 0) this.heldUntil = Math.max(this.heldUntil, until);
   }
 
   saveProgress(): void {
@@ -94,7 +86,7 @@ export class RetryRun implements HeldWork {
   #begin(event: RetriedEvent): BegunDelivery {
     const { id, taskUuid, attempts: failures, replayed } = event;
     const halt = new Halt();
-    const over = () => this.#stopping || halt.halted || performance.now() > this.#heldUntil;
+    const over = () => this.#stopping || halt.halted || performance.now() > this.heldUntil;
     const handled = this.#group.handle(event, { failures, replayed, over, halt });
     return { id, taskUuid, failures, handled, halt };
   }
@@ -105,7 +97,7 @@ export class RetryRun implements HeldWork {
     this.#ended.push({ id, taskUuid, failures, handled });
     this.#writing = this.#writing.then(() => this.#write());
     await this.#writing;
-    this.#left--;
+    this.left--;
     this.#group.stir();
   }
 

@@ -3,7 +3,7 @@ import { stepUuid } from '../../model/uuid.ts';
 import { domainEventOf } from '../subscribing/domain-event.ts';
 import type { EventBus, LiveEvent } from '../subscribing/event-bus.ts';
 import { afterwards, tellOfError } from './ask-publishers.ts';
-import { executionOf, resultOf } from './ended-attempt.ts';
+import { type EndedAttempt, executionOf, resultOf } from './ended-attempt.ts';
 import type { Publication } from './publication.ts';
 import type { PublishedEvent } from './published-event.ts';
 import { callAfterPublish } from './publisher-hooks.ts';
@@ -19,37 +19,21 @@ export interface Hearers {
 }
 
 /** The events are committed with their attempt: listeners of this process and publishers hear of them. Never throws. */
-export function tellPublished(publication: Publication, { firedAt, ...hearers }: Hearers): void {
-  for (const event of publication.events) {
+export function tellPublished({ attempt, events }: Publication, { firedAt, bus, logger }: Hearers): void {
+  for (const event of events) {
     const { declared, asked } = event;
-    if (declared.deliveryMode === 'durable' && !asked) continue;
-    tell({ publication, event, firedAt }, hearers);
+    const live = () => liveEvent(attempt, event, firedAt);
+    if (declared.deliveryMode !== 'durable') {
+      bus.publish({ name: declared.name, size: sizeOf(attempt, event), event: live });
+    }
+    if (asked)
+      afterwards(asked, { hook: 'afterPublish', logger }, () => callAfterPublish(asked, domainEventOf(live())));
   }
-}
-
-/** An event that is committed. */
-interface Committed {
-  publication: Publication;
-  event: PublishedEvent;
-  firedAt: string;
 }
 
 /** Of payload, metadata and execution result, as they are parsed for listeners. */
-function sizeOf({ publication: { attempt }, event: { payload, metadata } }: Committed): number {
-  const { result, detail } = attempt;
-  const own = payload === undefined ? result.length : payload.length + result.length;
-  return own + (metadata?.length ?? 0) + detail.length;
-}
-
-function tell(committed: Committed, { bus, logger }: Omit<Hearers, 'firedAt'>): void {
-  const { declared, asked } = committed.event;
-  if (declared.deliveryMode !== 'durable') {
-    bus.publish({ name: declared.name, size: sizeOf(committed), event: () => liveEvent(committed) });
-  }
-  if (!asked) return;
-  afterwards(asked, { hook: 'afterPublish', logger }, () =>
-    callAfterPublish(asked, domainEventOf(liveEvent(committed))),
-  );
+function sizeOf({ result, detail }: EndedAttempt, { payload = '', metadata = '' }: PublishedEvent): number {
+  return payload.length + result.length + metadata.length + detail.length;
 }
 
 /** The attempt was recorded without them, or not at all: publishers hear why. Never throws. */
@@ -60,7 +44,7 @@ export function tellUnpublished(events: readonly PublishedEvent[], thrown: Error
 }
 
 /** Parsed anew each time: whoever gets it may change it. */
-function liveEvent({ publication: { attempt }, event, firedAt }: Committed): LiveEvent {
+function liveEvent(attempt: EndedAttempt, event: PublishedEvent, firedAt: string): LiveEvent {
   const { taskUuid, idx } = attempt;
   return {
     eventId: event.eventId,

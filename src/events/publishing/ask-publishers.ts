@@ -6,7 +6,14 @@ import { storableJson } from '../../model/storable-json.ts';
 import { uuidV7 } from '../../model/uuid.ts';
 import { contextOf, type EndedAttempt, resultOf } from './ended-attempt.ts';
 import { preparation } from './prepare-event.ts';
-import { DEFAULT_PUBLISHER, type Made, metadataText, ordinaryEvent, violationOf } from './published-event.ts';
+import {
+  DEFAULT_PUBLISHER,
+  type Made,
+  metadataText,
+  ordinaryEvent,
+  problemOf,
+  violationOf,
+} from './published-event.ts';
 import type { AskedPublisher, Publisher } from './publisher.ts';
 import { callOnPublishError } from './publisher-hooks.ts';
 
@@ -28,9 +35,29 @@ export interface Publishers {
 /** Bytes of what a publisher adds to the metadata. */
 const MOST_METADATA = 1_048_576;
 
+/**
+ * Makes the events of an attempt, one after the other; without publishers, or where an event names none, its payload is the
+ * result. Yields what hooks give; throws nothing.
+ */
+export function* makeEvents(
+  attempt: EndedAttempt,
+  declared: readonly DeclaredEvent[],
+  publishers: Publishers | undefined,
+): Generator<unknown, Made[], unknown> {
+  const made: Made[] = [];
+  let result: object | undefined;
+  for (const event of declared) {
+    const publisher = publishers && publisherFor(publishers.source, event, attempt);
+    if (publisher === undefined) made.push(ordinaryEvent(attempt, event, (result ??= resultOf(attempt))));
+    else if (typeof publisher === 'string') made.push(problemOf(event, publisher));
+    else made.push(yield* ask(attempt, event, { publisher, logger: publishers!.logger }));
+  }
+  return made;
+}
+
 /** Who makes an event: undefined: the ordinary publisher; a text: why nobody does. Never throws. */
-export function publisherFor(
-  { source }: Publishers,
+function publisherFor(
+  source: PublisherSource,
   { publisher }: DeclaredEvent,
   { templateStepName }: EndedAttempt,
 ): Publisher | string | undefined {
@@ -41,26 +68,6 @@ export function publisherFor(
   } catch (thrown) {
     return messageOfThrown(thrown);
   }
-}
-
-/** Asks for the events of an attempt, one after the other. Yields what hooks give; throws nothing. */
-export function* askPublishers(
-  attempt: EndedAttempt,
-  declared: readonly DeclaredEvent[],
-  publishers: Publishers,
-): Generator<unknown, Made[], unknown> {
-  const made: Made[] = [];
-  for (const event of declared) {
-    const publisher = publisherFor(publishers, event, attempt);
-    if (publisher === undefined) made.push(ordinaryEvent(attempt, event, resultOf(attempt)));
-    else if (typeof publisher === 'string') made.push(problem(event, { message: publisher }));
-    else made.push(yield* ask(attempt, event, { publisher, logger: publishers.logger }));
-  }
-  return made;
-}
-
-function problem({ name }: DeclaredEvent, of: Partial<EventProblem> & { message: string }): EventProblem {
-  return { event: name, kind: 'failed', path: null, ...of };
 }
 
 /** What a publisher gave is refused: it is no failure of its hooks. */
@@ -98,7 +105,7 @@ function* ask(
       asked: { publisher, ctx },
     };
   } catch (thrown) {
-    const found = thrown instanceof Refusal ? thrown.problem : problem(declared, { message: messageOfThrown(thrown) });
+    const found = thrown instanceof Refusal ? thrown.problem : problemOf(declared, messageOfThrown(thrown));
     const error = thrown instanceof Error ? thrown : new Error(messageOfThrown(thrown));
     tellOfError({ publisher, ctx }, { error, payload }, logger);
     return found;

@@ -2,9 +2,9 @@ import type { EventsText, StepEvents } from '../../engine/engine.ts';
 import type { DeclaredEvent, DeclaredEvents } from '../../engine/events/declared-events.ts';
 import type { EventProblem } from '../../engine/task-view.ts';
 import { messageOfThrown } from '../../handlers/failures/thrown.ts';
-import { askPublishers, type Publishers, publisherFor } from './ask-publishers.ts';
-import { type EndedAttempt, resultOf, storedExecution } from './ended-attempt.ts';
-import { type Made, ordinaryEvent, type PublishedEvent } from './published-event.ts';
+import { makeEvents, type Publishers } from './ask-publishers.ts';
+import { type EndedAttempt, storedExecution } from './ended-attempt.ts';
+import { type Made, type PublishedEvent, problemOf } from './published-event.ts';
 import { withinTime } from './within-time.ts';
 
 /** The events of one attempt, in the order in which they are declared. */
@@ -20,7 +20,7 @@ export interface Publication {
  * All hooks of publishers for one attempt have so many milliseconds together before its recording; what is not ready then
  * is not published.
  */
-export const HOOKS_MS = 5_000;
+const HOOKS_MS = 5_000;
 
 /**
  * Makes the events of an attempt that its outcome publishes. At once, unless a hook of a publisher gives a promise. Never
@@ -32,36 +32,14 @@ export function prepareEvents(
   publishers: Publishers | undefined,
 ): Publication | Promise<Publication> {
   const events = declared[attempt.outcome];
-  const lost = (thrown: unknown) =>
-    publicationOf(
-      attempt,
-      events,
-      events.map((event) => failure(event, thrown)),
-    );
+  const publication = (made: readonly Made[]) => publicationOf(attempt, events, made);
+  const lost = (thrown: unknown) => publication(events.map((event) => problemOf(event, messageOfThrown(thrown))));
   try {
-    const made = make(attempt, events, publishers);
-    return made instanceof Promise ? made.catch(lost) : made;
+    const made = withinTime(makeEvents(attempt, events, publishers), HOOKS_MS);
+    return made instanceof Promise ? made.then(publication).catch(lost) : publication(made);
   } catch (thrown) {
     return lost(thrown);
   }
-}
-
-function failure({ name }: DeclaredEvent, thrown: unknown): EventProblem {
-  return { event: name, kind: 'failed', message: messageOfThrown(thrown), path: null };
-}
-
-function make(
-  attempt: EndedAttempt,
-  events: readonly DeclaredEvent[],
-  publishers: Publishers | undefined,
-): Publication | Promise<Publication> {
-  if (!publishers || events.every((event) => publisherFor(publishers, event, attempt) === undefined)) {
-    return publicationOf(attempt, events, ordinaryEvents(attempt, events));
-  }
-  const made = withinTime(askPublishers(attempt, events, publishers), HOOKS_MS);
-  return made instanceof Promise
-    ? made.then((all) => publicationOf(attempt, events, all))
-    : publicationOf(attempt, events, made);
 }
 
 function publicationOf(attempt: EndedAttempt, declared: readonly DeclaredEvent[], made: readonly Made[]): Publication {
@@ -90,46 +68,21 @@ function failsStep({ onInvalid }: DeclaredEvent, { outcome }: EndedAttempt, { ki
   return onInvalid === 'fail_step' && kind === 'invalid' && outcome === 'completed';
 }
 
-function ordinaryEvents(attempt: EndedAttempt, declared: readonly DeclaredEvent[]): Made[] {
-  if (declared.length === 0) return [];
-  const payload = resultOf(attempt);
-  return declared.map((event) => ordinaryEvent(attempt, event, payload));
-}
-
 const KEYS = { execution: 'execution', events: 'events' } as const satisfies { [Key in keyof StepEvents]: Key };
 
 /** What the recording statement stores of a publication; undefined: nothing. */
-export function storedEvents(publication: Publication): EventsText | undefined {
-  return publication.events.some(isStored) ? new StoredEvents(publication) : undefined;
-}
-
-const isStored = ({ declared }: PublishedEvent): boolean => declared.deliveryMode !== 'fast';
-
-class StoredEvents implements EventsText {
-  readonly #publication: Publication;
-
-  constructor(publication: Publication) {
-    this.#publication = publication;
-  }
-
-  get size(): number {
-    const { attempt, events } = this.#publication;
-    let size = 0;
-    for (const event of events) {
-      if (!isStored(event)) continue;
+export function storedEvents({ attempt, events }: Publication): EventsText | undefined {
+  const stored = events.filter(({ declared }) => declared.deliveryMode !== 'fast');
+  if (stored.length === 0) return undefined;
+  return {
+    get size() {
       // The result goes to the server once, and is written once more with each event.
-      size += (event.payload ?? attempt.result).length + (event.metadata?.length ?? 0) + attempt.detail.length;
-    }
-    return size;
-  }
-
-  text(): string {
-    const { attempt, events } = this.#publication;
-    let texts = '';
-    for (const event of events)
-      if (isStored(event)) texts += texts === '' ? storedEvent(event) : `,${storedEvent(event)}`;
-    return `{"${KEYS.execution}":${storedExecution(attempt)},"${KEYS.events}":[${texts}]}`;
-  }
+      const sizes = stored.map(({ payload, metadata = '' }) => (payload ?? attempt.result).length + metadata.length);
+      return sizes.reduce((sum, size) => sum + size + attempt.detail.length, 0);
+    },
+    text: () =>
+      `{"${KEYS.execution}":${storedExecution(attempt)},"${KEYS.events}":[${stored.map(storedEvent).join(',')}]}`,
+  };
 }
 
 /** Payload and metadata are JSON text already. */

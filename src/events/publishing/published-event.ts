@@ -52,6 +52,11 @@ export function violationOf(event: DeclaredEvent, payload: unknown): EventProble
     const message = `the payload does not fit the event's schema: ${first.path || '/'} ${first.message}`;
     return { event: event.name, kind: 'invalid', message, path: first.path };
   } catch (thrown) {
-    return { event: event.name, kind: 'failed', message: messageOfThrown(thrown), path: null };
+    return problemOf(event, messageOfThrown(thrown));
   }
+}
+
+/** Why an event could not be made. */
+export function problemOf({ name }: DeclaredEvent, message: string): EventProblem {
+  return { event: name, kind: 'failed', message, path: null };
 }

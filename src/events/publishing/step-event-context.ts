@@ -45,35 +45,6 @@ export interface StepEventContextInit {
   metadata?: Fields;
 }
 
-/** In a text it reads as its event, which is what hooks of the other form are given in its place. */
-class EventContext implements StepEventContext {
-  readonly taskUuid: string;
-  readonly stepUuid: string;
-  readonly stepName: string;
-  readonly namespace: string;
-  readonly correlationId: string;
-  readonly eventName: string;
-  readonly success: boolean;
-  readonly result: Fields;
-  readonly metadata: Fields;
-
-  constructor(init: StepEventContextInit) {
-    this.taskUuid = init.taskUuid;
-    this.stepUuid = init.stepUuid;
-    this.stepName = init.stepName;
-    this.namespace = init.namespace ?? 'default';
-    this.correlationId = init.correlationId ?? init.taskUuid;
-    this.eventName = init.eventName ?? '';
-    this.success = init.success ?? true;
-    this.result = init.result ?? {};
-    this.metadata = init.metadata ?? {};
-  }
-
-  toString(): string {
-    return this.eventName || this.stepName;
-  }
-}
-
 /**
  * A context for publishers, as a test of one needs it.
  *
@@ -82,7 +53,19 @@ class EventContext implements StepEventContext {
  * const payload = await new DefaultPublisher().transformPayload(ctx); // { amount: 12.5 }
  */
 export function createStepEventContext(data: StepEventContextInit): StepEventContext {
-  return new EventContext(data);
+  const context: StepEventContext = {
+    taskUuid: data.taskUuid,
+    stepUuid: data.stepUuid,
+    stepName: data.stepName,
+    namespace: data.namespace ?? 'default',
+    correlationId: data.correlationId ?? data.taskUuid,
+    eventName: data.eventName ?? '',
+    success: data.success ?? true,
+    result: data.result ?? {},
+    metadata: data.metadata ?? {},
+  };
+  // In a text it reads as its event, which is what hooks of the other form are given in its place.
+  return Object.defineProperty(context, 'toString', { value: () => context.eventName || context.stepName });
 }
 
 /** What {@link fromStepContext} takes besides the handler's context. */
@@ -106,7 +89,7 @@ export function fromStepContext(
 ): StepEventContext {
   const { taskUuid, stepUuid, correlationId, handlerName } = context;
   const event = eventOf(context);
-  return new EventContext({
+  return createStepEventContext({
     taskUuid,
     stepUuid,
     stepName: event?.workflowStep.name ?? handlerName,

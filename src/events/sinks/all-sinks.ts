@@ -1,10 +1,8 @@
 import type { TaskerConfig } from '../../config/tasker-config.ts';
-import { arePatterns, PATTERNS_WORDS } from '../../config/value-forms.ts';
 import type { Logger } from '../../logging/logger.ts';
-import { GROUP_NAME_WORDS, isGroupName, wrongOption } from '../consuming-options.ts';
 import type { EventConsumer } from '../delivery/event-consumer.ts';
 import { rabbitmqSink } from './rabbitmq-sink.ts';
-import { demand } from './sink-options.ts';
+import { checkConsuming, demand } from './sink-options.ts';
 import { webhookSink } from './webhook-sink.ts';
 
 const FORM = 'must be what webhookSink or rabbitmqSink gives, or { group, patterns, deliver } of your own';
@@ -23,11 +21,7 @@ export function allSinks(given: readonly EventConsumer[], configured: readonly E
 
 function checkSink(who: string, sink: Partial<EventConsumer> | null): void {
   demand(who, typeof sink === 'object' && sink !== null && typeof sink.deliver === 'function', FORM);
-  const { group, patterns, from, concurrency, timeoutMs, maxDeliveries } = sink;
-  demand(who, isGroupName(group), `group must be ${GROUP_NAME_WORDS}`);
-  demand(who, Array.isArray(patterns) && arePatterns(patterns), `patterns must be ${PATTERNS_WORDS}`);
-  const wrong = wrongOption({ from, concurrency, timeoutMs, maxDeliveries });
-  demand(who, wrong === undefined, wrong ?? '');
+  checkConsuming(who, sink);
 }
 
 type SinkConfig = Pick<

@@ -22,22 +22,17 @@ export async function ensureQueue(connection: Connection, queue: string): Promis
   );
 }
 
+/** Asking for a queue that is not there closes the channel. */
 async function unlessThere(
   connection: Connection,
   queue: string,
   declare: (channel: Channel) => Promise<unknown>,
 ): Promise<void> {
-  if (!(await isThere(connection, queue))) await withChannel(connection, declare);
-}
-
-/** Asking for a queue that is not there closes the channel. */
-async function isThere(connection: Connection, queue: string): Promise<boolean> {
   try {
     await withChannel(connection, (channel) => channel.queueDeclare({ queue, passive: true }));
-    return true;
   } catch (error) {
-    if ((error as { code?: unknown }).code === 'NOT_FOUND') return false;
-    throw error;
+    if ((error as { code?: unknown }).code !== 'NOT_FOUND') throw error;
+    await withChannel(connection, declare);
   }
 }
 

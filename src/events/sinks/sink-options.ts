@@ -20,19 +20,19 @@ export interface SinkOptions {
   maxDeliveries?: number | undefined;
 }
 
-const COMMON: readonly (keyof SinkOptions)[] = [
+const COMMON = [
   'group',
   'patterns',
   'from',
   'concurrency',
   'timeoutMs',
   'maxDeliveries',
-];
+] satisfies (keyof SinkOptions)[];
 
 /** Refuses what no sink can be told; `own`: what this one can be told besides. @throws TaskerError `config_invalid` */
 export function checkKnown(who: string, options: SinkOptions, own: readonly string[]): void {
   const unknown = notKnown(options, [...own, ...COMMON]);
-  if (unknown !== undefined) throw new TaskerError('config_invalid', `${who}: ${unknown}`);
+  demand(who, unknown === undefined, unknown ?? '');
 }
 
 /** What a sink is as a consumer. */
@@ -41,18 +41,18 @@ type Consuming = Omit<EventConsumer, 'deliver' | 'close'>;
 /** @throws TaskerError `config_invalid` */
 export function consumingAs(who: string, group: string, options: SinkOptions): Consuming {
   const { patterns = ['*'], from, concurrency, timeoutMs, maxDeliveries = DEFAULTS.sinkMaxDeliveries } = options;
+  const consuming = { group, patterns, from, concurrency, timeoutMs, maxDeliveries };
+  checkConsuming(who, consuming);
+  return consuming;
+}
+
+/** @throws TaskerError `config_invalid` */
+export function checkConsuming(who: string, consuming: Partial<Consuming>): void {
+  const { group, patterns } = consuming;
   demand(who, isGroupName(group), `group must be ${GROUP_NAME_WORDS}`);
-  demand(who, arePatterns(patterns), `patterns must be ${PATTERNS_WORDS}`);
-  const wrong = wrongOption({ from, concurrency, timeoutMs, maxDeliveries });
-  if (wrong !== undefined) throw new TaskerError('config_invalid', `${who}: ${wrong}`);
-  return {
-    group,
-    patterns,
-    maxDeliveries,
-    from,
-    concurrency,
-    timeoutMs,
-  };
+  demand(who, Array.isArray(patterns) && arePatterns(patterns), `patterns must be ${PATTERNS_WORDS}`);
+  const wrong = wrongOption(consuming);
+  demand(who, wrong === undefined, wrong ?? '');
 }
 
 /** @throws TaskerError `config_invalid` */

@@ -38,7 +38,16 @@ export function defineSubscriber<Schema extends StandardSchemaV1>(
 ): SubscriberClass {
   const { name = fn.name || String(pattern), ...delivery } = Object(options) as DefineSubscriberOptions;
   const patterns = typeof pattern === 'string' ? [pattern] : [...pattern];
-  refuseNonsense({ name, patterns, schema, fn, options });
+  // What the types cannot keep JavaScript from doing, said where the subscriber is defined.
+  const demand = (holds: boolean, what: string) => {
+    if (!holds) throw refusal(String(name), what);
+  };
+  demand(typeof name === 'string' && name.trim() !== '', 'its name must be a text that is not empty');
+  demand(patterns.length > 0, 'it needs a pattern; `*` is all events');
+  demand(isStandardSchema(schema), 'the second argument must be a schema (zod, valibot, arktype …) of the payload');
+  demand(typeof fn === 'function', `the third argument must be its function, not ${typeof fn}`);
+  demand(typeof options === 'object' && options !== null, 'the fourth argument must be an object of options');
+  checkPatterns(name, patterns);
   checkDelivery(name, delivery, ['name']);
 
   class DefinedSubscriber extends BaseSubscriber {
@@ -62,25 +71,4 @@ export function defineSubscriber<Schema extends StandardSchemaV1>(
   }
   Object.defineProperty(DefinedSubscriber, 'name', { value: name });
   return DefinedSubscriber;
-}
-
-/** What the types cannot keep JavaScript from doing, said where the subscriber is defined. */
-function refuseNonsense(given: {
-  name: unknown;
-  patterns: readonly string[];
-  schema: unknown;
-  fn: unknown;
-  options: unknown;
-}): void {
-  const { name, patterns, schema, fn, options } = given;
-  const refuse = (what: string): never => {
-    throw refusal(String(name), what);
-  };
-  if (typeof name !== 'string' || name.trim() === '') refuse('its name must be a text that is not empty');
-  if (patterns.length === 0) refuse('it needs a pattern; `*` is all events');
-  if (!isStandardSchema(schema))
-    refuse('the second argument must be a schema (zod, valibot, arktype …) of the payload');
-  if (typeof fn !== 'function') refuse(`the third argument must be its function, not ${typeof fn}`);
-  if (typeof options !== 'object' || options === null) refuse('the fourth argument must be an object of options');
-  checkPatterns(String(name), patterns);
 }

@@ -1,5 +1,5 @@
 import type { LoggedEvent } from '../../engine/events/logged-event.ts';
-import { wireMetadata } from '../../engine/events/metadata.ts';
+import { type EventOrigin, wireMetadata } from '../../engine/events/metadata.ts';
 import type { StepExecutionResult } from '../../engine/task-view.ts';
 import type { DeliveryMode } from '../../template/task-template.ts';
 import type { StepResult } from '../publishing/step-event-context.ts';
@@ -115,13 +115,27 @@ export function domainEventOf(event: AnyEvent, envelope?: () => Promise<unknown>
 
 /** The form of the wire, as far as an event that was made by hand knows it. */
 function envelopeOf(event: DomainEventInit<unknown> & { metadata: DomainEventMetadata }): unknown {
-  const { taskUuid, stepUuid, stepName, correlationId, firedAt, publisher, namespace, ...metadata } = event.metadata;
-  const ids = { taskUuid, stepUuid, stepName: stepName ?? null, namespace, correlationId };
-  return {
-    event_id: event.eventId,
-    event_name: event.eventName,
-    event_version: event.eventVersion,
-    payload: { task_sequence_step: null, execution_result: event.executionResult, payload: event.payload },
-    metadata: wireMetadata({ ...ids, metadata, firedAt, publisher: publisher ?? null }),
-  };
+  const {
+    stepName = null,
+    publisher = null,
+    taskUuid,
+    stepUuid,
+    correlationId,
+    firedAt,
+    namespace,
+    ...metadata
+  } = event.metadata;
+  const payload = { task_sequence_step: null, execution_result: event.executionResult, payload: event.payload };
+  const ids = { taskUuid, stepUuid, stepName, namespace, correlationId };
+  return wireOf(event, payload, { ...ids, metadata, firedAt, publisher });
+}
+
+/** An event as it goes over the wire. */
+export function wireOf(
+  { eventId, eventName, eventVersion }: Pick<DomainEventInit, 'eventId' | 'eventName' | 'eventVersion'>,
+  payload: unknown,
+  origin: EventOrigin,
+): unknown {
+  const metadata = wireMetadata(origin);
+  return { event_id: eventId, event_name: eventName, event_version: eventVersion, payload, metadata };
 }

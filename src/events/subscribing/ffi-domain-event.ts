@@ -1,6 +1,6 @@
 import { wireMetadata } from '../../engine/events/metadata.ts';
 import type { DeliveryMode } from '../../template/task-template.ts';
-import { createDomainEvent, type DomainEvent, type EventExecutionResult } from './domain-event.ts';
+import { createDomainEvent, type DomainEvent, type EventExecutionResult, wireOf } from './domain-event.ts';
 import type { LiveEvent } from './event-bus.ts';
 import { sizeOf, withSize } from './waiting-limit.ts';
 
@@ -91,7 +91,7 @@ export function ffiEventToDomainEvent(ffiEvent: NapiDomainEvent): DomainEvent {
     },
     executionResult,
     ...(deliveryMode && { deliveryMode }),
-    envelope: wholeEnvelopes.get(ffiEvent) ?? (() => Promise.resolve(wireOf(ffiEvent))),
+    envelope: wholeEnvelopes.get(ffiEvent) ?? (() => Promise.resolve(envelopeOf(ffiEvent))),
   });
   return withSize(event, sizeOf(ffiEvent));
 }
@@ -99,21 +99,13 @@ export function ffiEventToDomainEvent(ffiEvent: NapiDomainEvent): DomainEvent {
 /** An event of this process as the bridge gives it. `envelope` reads the rest, if somebody asks for it. */
 export function napiDomainEvent(event: LiveEvent, envelope: () => Promise<unknown>): NapiDomainEvent {
   const { taskUuid, stepUuid, stepName, namespace, correlationId, firedAt, publisher } = event;
+  const ids = { taskUuid, stepUuid, stepName, namespace, correlationId };
   const napi: NapiDomainEvent = {
     eventId: event.eventId,
     eventName: event.name,
     eventVersion: event.version,
     payload: { task_sequence_step: null, execution_result: event.executionResult, payload: event.payload },
-    metadata: {
-      ...event.metadata,
-      taskUuid,
-      stepUuid,
-      stepName,
-      namespace,
-      correlationId,
-      firedAt,
-      firedBy: publisher,
-    },
+    metadata: { ...event.metadata, ...ids, firedAt, firedBy: publisher },
     deliveryMode: event.deliveryMode,
   };
   wholeEnvelopes.set(napi, envelope);
@@ -134,14 +126,17 @@ function fieldsOf(value: unknown): Fields {
   return typeof value === 'object' && value !== null ? (value as Fields) : {};
 }
 
-function wireOf({ eventId, eventName, eventVersion, payload, metadata: given }: NapiDomainEvent): unknown {
-  const { taskUuid, stepUuid = null, stepName = null, namespace, correlationId, firedAt, firedBy, ...metadata } = given;
+function envelopeOf(event: NapiDomainEvent): unknown {
+  const {
+    taskUuid,
+    stepUuid = null,
+    stepName = null,
+    namespace,
+    correlationId,
+    firedAt,
+    firedBy,
+    ...metadata
+  } = event.metadata;
   const ids = { taskUuid, stepUuid, stepName, namespace, correlationId };
-  return {
-    event_id: eventId,
-    event_name: eventName,
-    event_version: eventVersion,
-    payload,
-    metadata: wireMetadata({ ...ids, metadata, firedAt, publisher: firedBy ?? null }),
-  };
+  return wireOf(event, event.payload, { ...ids, metadata, firedAt, publisher: firedBy ?? null });
 }

@@ -58,9 +58,7 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
   readonly #underWay = new Set<Promise<void>>();
   #poll: () => DomainEvent | null = () => null;
   #timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
-  #pollCount = 0;
-  #eventsProcessed = 0;
-  #eventsLagged = 0;
+  readonly #counts = { pollCount: 0, eventsProcessed: 0, eventsLagged: 0 };
   #running = false;
 
   /** @throws TaskerError `config_invalid` */
@@ -91,7 +89,7 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
 
   /** Is told of each event that a subscriber did not get because too much waits for it. */
   letGo(): void {
-    this.#eventsLagged++;
+    this.#counts.eventsLagged++;
   }
 
   /** Is told of each poll or callback that throws or rejects; without one, that is logged. */
@@ -126,17 +124,12 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
 
   /** What was counted since it was made; `start()` and `stop()` reset nothing. */
   get stats(): PollerStats {
-    return {
-      pollCount: this.#pollCount,
-      eventsProcessed: this.#eventsProcessed,
-      eventsLagged: this.#eventsLagged,
-      running: this.#running,
-    };
+    return { ...this.#counts, running: this.#running };
   }
 
   #turn(): void {
     if (!this.#running) return;
-    this.#pollCount++;
+    this.#counts.pollCount++;
     const more = this.#takeSome();
     this.#timer = more ? setImmediate(() => this.#turn()) : setTimeout(() => this.#turn(), this.#pollIntervalMs);
   }
@@ -153,7 +146,7 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
         return false;
       }
       if (!event) return false;
-      this.#eventsProcessed++;
+      this.#counts.eventsProcessed++;
       this.#deliver(event);
     }
     return true;
@@ -162,7 +155,7 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
   #deliver(event: DomainEvent): void {
     const interested = this.#subscriptions.filter(({ matches }) => matches(event.eventName));
     for (const callback of new Set(interested.map((one) => one.callback))) {
-      if (this.#underWay.size >= MOST_UNDER_WAY) this.#eventsLagged++;
+      if (this.#underWay.size >= MOST_UNDER_WAY) this.#counts.eventsLagged++;
       else this.#call(callback, event);
     }
   }

@@ -14,7 +14,8 @@ export interface GroupMemberParts {
 export class GroupMember {
   readonly #member = randomUUID();
   readonly #parts: GroupMemberParts;
-  #groupId: number | undefined;
+  /** Undefined: it has not joined, or its group was removed. */
+  groupId: number | undefined;
   /** By this process's clock. */
   #signAt = 0;
   #left = false;
@@ -25,18 +26,13 @@ export class GroupMember {
     this.#parts = parts;
   }
 
-  /** Undefined: it has not joined, or its group was removed. */
-  get groupId(): number | undefined {
-    return this.#groupId;
-  }
-
   /** Makes its group in the database, or says what it is to get too. From then on it gets what is committed. */
   join(): Promise<void> {
     return this.#say(async () => {
       const { log, consumers } = this.#parts;
       const { name, patterns, from } = consumers;
       this.#said();
-      this.#groupId = await log.joinGroup({ name, patterns, from, member: this.#member });
+      this.groupId = await log.joinGroup({ name, patterns, from, member: this.#member });
     });
   }
 
@@ -44,22 +40,17 @@ export class GroupMember {
   sign(): Promise<void> {
     if (performance.now() < this.#signAt) return Promise.resolve();
     return this.#say(async () => {
-      const groupId = this.#groupId;
+      const { groupId } = this;
       if (groupId === undefined) return;
       const { log, consumers } = this.#parts;
       if (await log.signGroup({ groupId, member: this.#member, patterns: consumers.patterns })) this.#said();
     });
   }
 
-  /** Its group was removed. */
-  lose(): void {
-    this.#groupId = undefined;
-  }
-
   /** Says, as the last thing, that it works for its group no more. */
   leave(): Promise<void> {
     const left = this.#say(async () => {
-      const groupId = this.#groupId;
+      const { groupId } = this;
       if (groupId !== undefined) await this.#parts.log.leaveGroup({ groupId, member: this.#member });
     });
     this.#left = true;

@@ -117,7 +117,7 @@ export class GroupRunner implements GroupWork {
       { group: this.name },
       'a group of domain events was removed while it is in use here; it begins anew',
     );
-    this.member.lose();
+    this.member.groupId = undefined;
     this.stir();
   }
 
@@ -228,11 +228,9 @@ export class GroupRunner implements GroupWork {
       };
       const how = { leaseMs: this.leaseMs, limit, matching, gone };
       const taken = await this.log.takeRetries(this.groupId, hold.holder, how);
-      const [events, others] = [
-        taken.filter(({ name }) => this.wants(name)),
-        taken.filter(({ name }) => !this.wants(name)),
-      ];
+      const events = taken.filter(({ name }) => this.wants(name));
       if (events.length > 0) void this.#retry(RetryRun.of(this, events, hold));
+      const others = taken.filter((event) => !events.includes(event));
       if (others.length > 0) await this.#deferToOtherMembers(others, hold);
       const found = taken.length + ended;
       if (found > 0) this.#lockedMs = LOCKED_MS;
@@ -277,21 +275,18 @@ export class GroupRunner implements GroupWork {
     const limit = Math.min(TAKEN_AT_ONCE, HELD - this.#holds.count);
     if (limit <= 0) return false;
     const hold = this.#newHold();
+    const how = { leaseMs: this.leaseMs, limit, scan: this.#scan.ids };
     this.#eventsMayWait = false;
+    let empty = false;
     try {
-      const taken = await this.log.take(this.groupId, hold.holder, {
-        leaseMs: this.leaseMs,
-        limit,
-        scan: this.#scan.ids,
-      });
+      const taken = await this.log.take(this.groupId, hold.holder, how);
+      empty = !taken;
       if (!taken) return false;
       this.#scan.found(taken.events.length, limit);
       void this.#runPart(new PartRun(this, taken, hold));
-      this.#eventsMayWait = true;
       return true;
-    } catch (error) {
-      this.#eventsMayWait = true;
-      throw error;
+    } finally {
+      if (!empty) this.#eventsMayWait = true;
     }
   }
 
