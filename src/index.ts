@@ -131,8 +131,12 @@ export {
   InProcessDomainEventPoller,
   type PollerStats,
 } from './events/subscribing/in-process-poller.ts';
-export type { DomainEventCallback, InProcessEventSource } from './events/subscribing/subscriber.ts';
-export type { EventDelivery, SubscriberDelivery } from './events/subscribing/subscriber-delivery.ts';
+export type {
+  DomainEventCallback,
+  EventDelivery,
+  InProcessEventSource,
+  SubscriberDelivery,
+} from './events/subscribing/subscriber.ts';
 export {
   SubscriberRegistry,
   type SubscriberRegistryOptions,

@@ -3,8 +3,12 @@ import { inOrder } from '../../src/events/delivery/in-order.ts';
 import { BasePublisher } from '../../src/events/publishing/base-publisher.ts';
 import { DefaultPublisher } from '../../src/events/publishing/default-publisher.ts';
 import type { EventDeclaration } from '../../src/events/publishing/event-declaration.ts';
-import { type EventRequest, preparation } from '../../src/events/publishing/prepare-event.ts';
-import { callAfterPublish, callOnPublishError } from '../../src/events/publishing/publisher-hooks.ts';
+import {
+  callAfterPublish,
+  callOnPublishError,
+  type EventRequest,
+  preparation,
+} from '../../src/events/publishing/publisher-hooks.ts';
 import { PublisherRegistry } from '../../src/events/publishing/publisher-registry.ts';
 import {
   createStepEventContext,

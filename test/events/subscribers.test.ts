@@ -5,7 +5,7 @@ import { BaseSubscriber } from '../../src/events/subscribing/base-subscriber.ts'
 import { defineSubscriber } from '../../src/events/subscribing/define-subscriber.ts';
 import { createDomainEvent, type DomainEvent } from '../../src/events/subscribing/domain-event.ts';
 import { handleEvent } from '../../src/events/subscribing/handle-event.ts';
-import type { EventDelivery } from '../../src/events/subscribing/subscriber-delivery.ts';
+import type { EventDelivery } from '../../src/events/subscribing/subscriber.ts';
 import { SubscriberResult } from '../../src/events/subscribing/subscriber-result.ts';
 import { MOST_WAITING } from '../../src/events/subscribing/waiting-limit.ts';
 import { silentLogger } from '../../src/logging/logger.ts';

@@ -3,7 +3,7 @@ import type { LoggedEvent } from '../../engine/events/logged-event.ts';
 import { messageOf, TaskerError } from '../../errors.ts';
 import { type RetryAfter, retryAfterSeconds } from '../../handlers/retry-after.ts';
 import { Halt } from '../halt.ts';
-import type { EventConsumer } from './event-consumer.ts';
+import type { DeliveryContext, EventConsumer } from './event-consumer.ts';
 
 /** What an error that a delivery failed with says about the next one. */
 export interface DeliveryFailure {
@@ -19,22 +19,16 @@ export type DeliveryEnd =
   | ({ kind: 'failed'; error: string } & DeliveryFailure)
   | { kind: 'let_go' };
 
-/** How one delivery is made. */
-export interface Delivery {
-  /** From 1. */
-  attempt: number;
-  replayed: boolean;
+/** How one delivery is made. Its halt ends the waiting: the hold was lost, or the process stops. */
+export interface Delivery extends DeliveryContext {
   timeoutMs: number;
-  /** Ends the waiting: the hold was lost, or the process stops. */
-  halt: Halt;
-  envelope(): Promise<unknown>;
   /** Its consumer goes on although nobody waits any more. What this answers is called when it settles. */
   onLate(): () => void;
 }
 
 /** Hands an event to a consumer, and waits as long as it may take. Never rejects. */
 export function deliver(consumer: EventConsumer, event: LoggedEvent, delivery: Delivery): Promise<DeliveryEnd> {
-  const { attempt, replayed, timeoutMs, halt, envelope, onLate } = delivery;
+  const { timeoutMs, onLate, ...context } = delivery;
   return new Promise((resolve) => {
     let over = false;
     const ending = new Halt();
@@ -64,8 +58,8 @@ export function deliver(consumer: EventConsumer, event: LoggedEvent, delivery: D
       },
       Math.min(timeoutMs, LONGEST_TIMER_MS),
     );
-    forgetHalt = halt.onHalt(() => stopWaiting({ kind: 'let_go' }, halt.reason));
-    const call = async () => consumer.deliver(event, { attempt, replayed, halt: ending, envelope });
+    forgetHalt = context.halt.onHalt(() => stopWaiting({ kind: 'let_go' }, context.halt.reason));
+    const call = async () => consumer.deliver(event, { ...context, halt: ending });
     call().then(
       () => settled({ kind: 'delivered' }),
       (error: unknown) => settled(failed(error)),

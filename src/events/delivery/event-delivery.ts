@@ -89,7 +89,7 @@ export class EventDelivery {
     const { pollMs, retentionMs, tidyEveryMs, ...limits } = { ...DEFAULT_OPTIONS, ...options };
     const [groups, outage] = [this.#groups, new Outage(logger)];
     this.#parts = { log, logger, metrics, outage, ...limits };
-    this.#sequencer = new Sequencer(log, { outage, placed: () => this.#wake() });
+    this.#sequencer = new Sequencer({ log, outage, placed: () => this.#wake() });
     this.#watch = new LogWatch({ log, groups, pollMs, outage, unplaced: () => this.#sequencer.run() });
     this.#tidyingOptions = { retentionMs, logger, everyMs: tidyEveryMs };
     this.#endLag = showLag(log, groups, { metrics, logger });

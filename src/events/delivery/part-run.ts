@@ -32,9 +32,7 @@ export class PartRun implements HeldWork {
   readonly holder: string;
   readonly #group: GroupWork;
   readonly #taken: TakenPart;
-  /** Events by their tasks. */
-  readonly #tasks: readonly (readonly Placed[])[];
-  /** Those of tasks that are not over here. */
+  /** Events by their tasks, of those that are not over here. */
   readonly #going: Set<readonly Placed[]>;
   /** What goes on beside the part, or is about to. */
   #slow: readonly BegunDelivery[] = [];
@@ -66,8 +64,7 @@ export class PartRun implements HeldWork {
       const { id, taskUuid, after } = event;
       return { id, taskUuid, after, event, begun: undefined, handled: undefined, at: 0 };
     });
-    this.#tasks = byTask(this.#events);
-    this.#going = new Set(this.#tasks);
+    this.#going = new Set(byTask(this.#events));
   }
 
   get part(): number {
@@ -75,7 +72,8 @@ export class PartRun implements HeldWork {
   }
 
   async run(): Promise<void> {
-    await Promise.race([Promise.all(this.#tasks.map((events) => this.#ofTask(events))), this.#endsEarly]);
+    const handled = [...this.#going].map((events) => this.#inOrder(events).then(() => this.#going.delete(events)));
+    await Promise.race([Promise.all(handled), this.#endsEarly]);
     this.#ending = true;
     await this.#save({ last: true });
     if (this.lost || this.#done) return;
@@ -104,11 +102,6 @@ export class PartRun implements HeldWork {
     if (this.#progress || this.#ending) return;
     const saved = this.#onlySlow() ? this.#letPartGo() : this.#save({ last: false });
     this.#progress = saved.finally(() => (this.#progress = undefined));
-  }
-
-  async #ofTask(events: readonly Placed[]): Promise<void> {
-    await this.#inOrder(events);
-    this.#going.delete(events);
   }
 
   async #inOrder(events: readonly Placed[]): Promise<void> {

@@ -36,28 +36,20 @@ export class RetryRun implements HeldWork {
   readonly holder: string;
   readonly #group: GroupWork;
   /** What is not over yet. */
-  readonly #going: Map<number, BegunDelivery>;
+  readonly #going = new Map<number, BegunDelivery>();
   heldUntil: number;
   left: number;
   #ended: Ended[] = [];
   #writing: Promise<void> = Promise.resolve();
   #stopping = false;
 
-  /** Of events that are due again. */
-  static of(group: GroupWork, events: readonly RetriedEvent[], hold: Hold): RetryRun {
-    const run = new RetryRun(group, [], hold);
-    for (const event of events) run.#going.set(event.id, run.#begin(event));
-    run.left = events.length;
-    return run;
-  }
-
-  /** @param deliveries that were begun under this hold */
-  constructor(group: GroupWork, deliveries: readonly BegunDelivery[], { holder, heldUntil }: Hold) {
+  /** @param deliveries that were begun under this hold, or that are due again */
+  constructor(group: GroupWork, deliveries: readonly (BegunDelivery | RetriedEvent)[], { holder, heldUntil }: Hold) {
     this.#group = group;
     this.holder = holder;
     this.heldUntil = heldUntil;
-    this.#going = new Map(deliveries.map((one) => [one.id, one]));
     this.left = deliveries.length;
+    for (const one of deliveries) this.#going.set(one.id, 'handled' in one ? one : this.#begin(one));
   }
 
   async run(): Promise<void> {

@@ -8,18 +8,14 @@ const APART_MS = 5;
 
 /** Gives events their places when somebody tells of new ones: at once, and seldom enough when many do. */
 export class Sequencer {
-  readonly #log: EventLog;
-  readonly #outage: Outage;
-  readonly #placed: () => void;
+  readonly #parts: { log: EventLog; outage: Outage; placed: () => void };
   readonly #stopped = new AbortController();
   #wanted = false;
   #running: Promise<void> | undefined;
 
   /** `placed` is called after each run: events may have been placed by another process, too. */
-  constructor(log: EventLog, { outage, placed }: { outage: Outage; placed: () => void }) {
-    this.#log = log;
-    this.#outage = outage;
-    this.#placed = placed;
+  constructor(parts: { log: EventLog; outage: Outage; placed: () => void }) {
+    this.#parts = parts;
   }
 
   /** Events may have been committed. */
@@ -37,19 +33,19 @@ export class Sequencer {
     for (let tries = 0; this.#wanted && !signal.aborted; ) {
       this.#wanted = false;
       try {
-        await this.#log.sequence();
-        this.#outage.ended(this);
+        await this.#parts.log.sequence();
+        this.#parts.outage.ended(this);
         tries = 0;
-        this.#placed();
+        this.#parts.placed();
         await sleep(APART_MS);
       } catch (error) {
         if (signal.aborted) break;
         this.#wanted = true;
-        this.#outage.began(this, error);
+        this.#parts.outage.began(this, error);
         await backOff(tries++, signal);
       }
     }
-    this.#outage.ended(this);
+    this.#parts.outage.ended(this);
   }
 
   async stop(): Promise<void> {

@@ -2,10 +2,9 @@ import type { Logger } from '../../logging/logger.ts';
 import { stepUuid } from '../../model/uuid.ts';
 import { domainEventOf } from '../subscribing/domain-event.ts';
 import type { EventBus, LiveEvent } from '../subscribing/event-bus.ts';
-import { afterwards, tellOfError } from './ask-publishers.ts';
+import { afterwards, type PublishedEvent, tellOfError } from './ask-publishers.ts';
 import { type EndedAttempt, executionOf, resultOf } from './ended-attempt.ts';
 import type { Publication } from './publication.ts';
-import type { PublishedEvent } from './published-event.ts';
 import { callAfterPublish } from './publisher-hooks.ts';
 
 type Fields = Record<string, unknown>;

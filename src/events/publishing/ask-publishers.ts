@@ -5,17 +5,8 @@ import type { Logger } from '../../logging/logger.ts';
 import { storableJson } from '../../model/storable-json.ts';
 import { uuidV7 } from '../../model/uuid.ts';
 import { contextOf, type EndedAttempt, resultOf } from './ended-attempt.ts';
-import { preparation } from './prepare-event.ts';
-import {
-  DEFAULT_PUBLISHER,
-  type Made,
-  metadataText,
-  ordinaryEvent,
-  problemOf,
-  violationOf,
-} from './published-event.ts';
 import type { AskedPublisher, Publisher } from './publisher.ts';
-import { callOnPublishError } from './publisher-hooks.ts';
+import { callOnPublishError, preparation } from './publisher-hooks.ts';
 
 type Fields = Record<string, unknown>;
 
@@ -32,6 +23,25 @@ export interface Publishers {
   logger: Logger;
 }
 
+/** An event that goes with the recording of its attempt. */
+export interface PublishedEvent {
+  declared: DeclaredEvent;
+  eventId: string;
+  /** The publisher's name. */
+  publisher: string;
+  /** JSON text; undefined: the result is the payload. */
+  payload: string | undefined;
+  /** JSON text of what is said beside ids and times; undefined: nothing. */
+  metadata: string | undefined;
+  /** Who wants to hear what becomes of it; undefined: the ordinary publisher, who doesn't. */
+  asked?: AskedPublisher | undefined;
+}
+
+/** What came of one declared event; undefined: its publisher called it off. */
+export type Made = PublishedEvent | EventProblem | undefined;
+
+/** The publisher of events that nobody else makes. */
+const DEFAULT_PUBLISHER = 'default';
 /** Bytes of what a publisher adds to the metadata. */
 const MOST_METADATA = 1_048_576;
 
@@ -68,6 +78,42 @@ function publisherFor(
   } catch (thrown) {
     return messageOfThrown(thrown);
   }
+}
+
+/** The payload is the step's result; empty of a failure. */
+function ordinaryEvent(attempt: EndedAttempt, declared: DeclaredEvent, payload: object): Made {
+  return (
+    violationOf(declared, payload) ?? {
+      declared,
+      eventId: uuidV7(),
+      publisher: DEFAULT_PUBLISHER,
+      payload: attempt.outcome === 'completed' ? undefined : '{}',
+      metadata: metadataText(attempt, undefined),
+    }
+  );
+}
+
+/** What an event says beside ids and times: what its publisher adds, and that the step is not tried again. */
+function metadataText({ outcome }: EndedAttempt, added: string | undefined): string | undefined {
+  if (outcome !== 'failed') return added;
+  return added === undefined || added === '{}' ? '{"final":true}' : `${added.slice(0, -1)},"final":true}`;
+}
+
+/** Where a payload does not fit the declared schema. */
+function violationOf(event: DeclaredEvent, payload: unknown): EventProblem | undefined {
+  try {
+    const [first] = event.violations(payload);
+    if (!first) return undefined;
+    const message = `the payload does not fit the event's schema: ${first.path || '/'} ${first.message}`;
+    return { event: event.name, kind: 'invalid', message, path: first.path };
+  } catch (thrown) {
+    return problemOf(event, messageOfThrown(thrown));
+  }
+}
+
+/** Why an event could not be made. */
+export function problemOf({ name }: DeclaredEvent, message: string): EventProblem {
+  return { event: name, kind: 'failed', message, path: null };
 }
 
 /** What a publisher gave is refused: it is no failure of its hooks. */

@@ -1,11 +1,11 @@
 import type { EventsText, StepEvents } from '../../engine/engine.ts';
 import type { DeclaredEvent, DeclaredEvents } from '../../engine/events/declared-events.ts';
 import type { EventProblem } from '../../engine/task-view.ts';
+import { TaskerError } from '../../errors.ts';
 import { messageOfThrown } from '../../handlers/failures/thrown.ts';
-import { makeEvents, type Publishers } from './ask-publishers.ts';
+import { inOrder, type NowOrLater } from '../delivery/in-order.ts';
+import { type Made, makeEvents, type PublishedEvent, type Publishers, problemOf } from './ask-publishers.ts';
 import { type EndedAttempt, storedExecution } from './ended-attempt.ts';
-import { type Made, type PublishedEvent, problemOf } from './published-event.ts';
-import { withinTime } from './within-time.ts';
 
 /** The events of one attempt, in the order in which they are declared. */
 export interface Publication {
@@ -40,6 +40,34 @@ export function prepareEvents(
   } catch (thrown) {
     return lost(thrown);
   }
+}
+
+/**
+ * Runs steps that yield what hooks gave, as {@link inOrder}; all that they wait for takes `ms` at most, then what is waited
+ * for is thrown to them as late, and so is all that they wait for after it. The steps catch what is thrown to them.
+ */
+function withinTime<T>(steps: Generator<unknown, T, unknown>, ms: number): NowOrLater<T> {
+  let deadline: Deadline | undefined;
+  const made = inOrder(steps, (promise) => {
+    deadline ??= deadlineIn(ms);
+    return Promise.race([promise, deadline.late]);
+  });
+  return made instanceof Promise ? made.finally(() => clearTimeout(deadline?.timer)) : made;
+}
+
+interface Deadline {
+  late: Promise<never>;
+  timer: NodeJS.Timeout;
+}
+
+function deadlineIn(ms: number): Deadline {
+  let fire!: (error: Error) => void;
+  const late = new Promise<never>((_, reject) => {
+    fire = reject;
+  });
+  late.catch(() => undefined); // it is told to whoever waits
+  const timer = setTimeout(() => fire(new TaskerError('timeout', `the hooks took longer than ${ms} ms`)), ms);
+  return { late, timer };
 }
 
 function publicationOf(attempt: EndedAttempt, declared: readonly DeclaredEvent[], made: readonly Made[]): Publication {

@@ -1,9 +1,8 @@
 import { uuidV7 } from '../../model/uuid.ts';
 import { createDomainEvent } from '../subscribing/domain-event.ts';
 import type { EventDeclaration } from './event-declaration.ts';
-import { metadataFor, preparation } from './prepare-event.ts';
 import type { Publisher } from './publisher.ts';
-import { callAfterPublish, callOnPublishError } from './publisher-hooks.ts';
+import { callAfterPublish, callOnPublishError, metadataFor, preparation } from './publisher-hooks.ts';
 import {
   createStepEventContext,
   type StepEventContext,

@@ -1,11 +1,81 @@
 import type { HookAnswer } from '../delivery/in-order.ts';
 import type { DomainEvent } from '../subscribing/domain-event.ts';
+import type { EventDeclaration } from './event-declaration.ts';
 import { type AskedPublisher, PUBLISHER, type Publisher } from './publisher.ts';
 
 type Fields = Record<string, unknown>;
 
+/** One event that a publisher is asked for. */
+export interface EventRequest extends AskedPublisher {
+  readonly declaration?: EventDeclaration | undefined;
+  /** Is told the payload as soon as there is one. Throws when it is not what the declaration's schema asks for. */
+  check(payload: object): void;
+}
+
+/** What a publisher made of a request. */
+export interface PreparedEvent {
+  payload: object;
+  /** What the publisher adds to the metadata: nothing that has a place of its own. */
+  metadata: Fields;
+}
+
+/** What stands in an event's metadata and can't be replaced, in either spelling. */
+const OWN_METADATA: ReadonlySet<string> = new Set([
+  ...[
+    'taskUuid',
+    'stepUuid',
+    'stepName',
+    'namespace',
+    'correlationId',
+    'firedAt',
+    'firedBy',
+    'publisher',
+    'publishedAt',
+  ],
+  ...['task_uuid', 'step_uuid', 'step_name', 'correlation_id', 'fired_at', 'fired_by', 'published_at'],
+]);
+
+/**
+ * Asks a publisher for an event: `shouldPublish`, `transformPayload`, the check, `additionalMetadata`, `beforePublish`.
+ * Yields what hooks give. Undefined when a hook called it off; throws what a hook or the check throws.
+ */
+export function* preparation(request: EventRequest): Generator<unknown, PreparedEvent | undefined, unknown> {
+  const { publisher, ctx, declaration } = request;
+  if ((yield publisher.shouldPublish(ctx, declaration, ctx)) === false) return undefined;
+
+  const payload = objectFrom(yield publisher.transformPayload(ctx, declaration, ctx), publisher, 'transformPayload');
+  request.check(payload);
+  const given = objectFrom(
+    (yield publisher.additionalMetadata(ctx, declaration, ctx)) ?? {},
+    publisher,
+    'additionalMetadata',
+  );
+  if (Array.isArray(given)) throw notAnObject(publisher, 'additionalMetadata', 'a list');
+  const metadata = Object.fromEntries(Object.entries(given).filter(([name]) => !OWN_METADATA.has(name)));
+
+  const shown = { payload: payload as Fields, metadata: metadataFor(request, metadata) };
+  if ((yield callBeforePublish(request, shown)) === false) return undefined;
+  return { payload, metadata };
+}
+
+/** The metadata of an event as publishers are shown it before it is recorded. */
+export function metadataFor({ publisher, ctx }: AskedPublisher, extras: Fields): Fields {
+  const { taskUuid, stepUuid, stepName, namespace, correlationId } = ctx;
+  const ids = { taskUuid, stepUuid, stepName, namespace, correlationId };
+  return { ...extras, ...ids, publisher: publisher.publisherName, publishedAt: new Date().toISOString() };
+}
+
+function objectFrom(given: unknown, publisher: Publisher, hook: string): object {
+  if (typeof given === 'object' && given !== null) return given;
+  throw notAnObject(publisher, hook, given === null ? 'null' : typeof given);
+}
+
+function notAnObject({ publisherName }: Publisher, hook: string, what: string): TypeError {
+  return new TypeError(`publisher ${publisherName}: ${hook} gave ${what}; return an object`);
+}
+
 /** Calls the hook in the form in which its class is written. */
-export function callBeforePublish(
+function callBeforePublish(
   { publisher, ctx }: AskedPublisher,
   { payload, metadata }: { payload: Fields; metadata: Fields },
 ): HookAnswer<boolean> {

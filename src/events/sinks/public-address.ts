@@ -58,9 +58,6 @@ export function isPublicAddress(address: string): boolean {
 /** The last four bytes of an IPv6 address. A URL writes all its forms in one, without dots. */
 function embedded4(address: string): string {
   const groups = new URL(`http://[${address}]`).hostname.slice(1, -1).split(':');
-  const [high, low] = [groups.at(-2), groups.at(-1)].map((group) => Number.parseInt(group || '0', 16)) as [
-    number,
-    number,
-  ];
+  const [high = 0, low = 0] = groups.slice(-2).map((group) => Number.parseInt(group || '0', 16));
   return [high >> 8, high & 255, low >> 8, low & 255].join('.');
 }

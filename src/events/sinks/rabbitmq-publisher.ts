@@ -23,10 +23,7 @@ const [RECONNECT_LOW_MS, RECONNECT_HIGH_MS] = [500, 5_000];
 
 /** A connection to RabbitMQ, opened when the first message is sent, kept up, and closed once. */
 export class RabbitmqPublisher {
-  readonly #url: string;
-  /** Without user and password. */
-  readonly #place: string;
-  readonly #logger: Logger;
+  readonly #parts: { url: string; place: string; logger: Logger };
   #opening: Promise<Connection> | undefined;
   #channel: Promise<Channel> | undefined;
   #queues = new Map<string, Promise<void>>();
@@ -36,25 +33,27 @@ export class RabbitmqPublisher {
   #blocked = false;
   #closed = false;
 
-  constructor({ url, place, logger }: { url: string; place: string; logger: Logger }) {
-    this.#url = url;
-    this.#place = place;
-    this.#logger = logger;
+  /** `place`: the broker's, without user and password. */
+  constructor(parts: { url: string; place: string; logger: Logger }) {
+    this.#parts = parts;
   }
 
   /** Resolves when the broker has said that it keeps the message. */
   async send(message: RabbitmqMessage): Promise<void> {
     try {
-      const connection = await this.#connection();
+      if (this.#closed) throw new Error('it is closed');
+      this.#opening ??= this.#open();
+      const connection = await this.#opening;
       // What is sent now would wait in memory, and be sent once for each time that it is tried again.
       if (this.#blocked) throw new Error('it takes nothing while it is short of memory or disk');
       await this.#ensured(connection, message.queue);
-      if (message.body.length <= OWN_CHANNEL_BYTES) await this.#publish(await this.#shared(connection), message);
-      else await this.#publishLarge(connection, message);
+      if (message.body.length > OWN_CHANNEL_BYTES) return await this.#publishLarge(connection, message);
+      this.#channel ??= this.#openChannel(connection);
+      await this.#publish(await this.#channel, message);
     } catch (error) {
       if (error instanceof PermanentError) throw error;
       const reason = this.#trouble ?? messageOf(error);
-      throw new Error(`${this.#place}, queue ${message.queue}: ${reason}`, { cause: error });
+      throw new Error(`${this.#parts.place}, queue ${message.queue}: ${reason}`, { cause: error });
     }
   }
 
@@ -69,35 +68,29 @@ export class RabbitmqPublisher {
     if (!(await waitAtMost(CLOSE_MS, closing()))) connection.unsafeDestroy();
   }
 
-  #connection(): Promise<Connection> {
-    if (this.#closed) return Promise.reject(new Error('it is closed'));
-    this.#opening ??= this.#open();
-    return this.#opening;
-  }
-
   /** The library is loaded by who needs it. It connects again by itself whenever the connection is lost. */
   async #open(): Promise<Connection> {
     const { Connection } = await import('rabbitmq-client');
     const connection = new Connection({
-      url: this.#url,
+      url: this.#parts.url,
       connectionName: 'tasker-core',
       acquireTimeout: ACQUIRE_MS,
       retryLow: RECONNECT_LOW_MS,
       retryHigh: RECONNECT_HIGH_MS,
     });
     connection.on('connection', () => {
-      if (this.#trouble !== undefined) this.#logger.info(`${this.#place} is connected again`);
+      if (this.#trouble !== undefined) this.#parts.logger.info(`${this.#parts.place} is connected again`);
       this.#trouble = undefined;
       this.#blocked = false;
     });
     connection.on('error', (error: unknown) => {
       if (this.#closed) return;
       this.#trouble = messageOf(error);
-      this.#logger.warn({ error: messageOf(error) }, `${this.#place}: the connection is lost; events wait`);
+      this.#parts.logger.warn({ error: messageOf(error) }, `${this.#parts.place}: the connection is lost; events wait`);
     });
     connection.on('connection.blocked', (reason) => {
       this.#blocked = true;
-      this.#logger.warn({ reason }, `${this.#place} takes nothing at the moment; events wait`);
+      this.#parts.logger.warn({ reason }, `${this.#parts.place} takes nothing at the moment; events wait`);
     });
     connection.on('connection.unblocked', () => {
       this.#blocked = false;
@@ -116,11 +109,6 @@ export class RabbitmqPublisher {
     return ensured;
   }
 
-  #shared(connection: Connection): Promise<Channel> {
-    this.#channel ??= this.#openChannel(connection);
-    return this.#channel;
-  }
-
   async #openChannel(connection: Connection): Promise<Channel> {
     const forget = () => {
       this.#channel = undefined;
@@ -130,7 +118,7 @@ export class RabbitmqPublisher {
       const channel = await connection.acquire({ emitErrorsFromChannel: true });
       channel.on('close', forget);
       channel.on('error', (error: unknown) => {
-        this.#logger.debug({ error: messageOf(error) }, `${this.#place} closed a channel`);
+        this.#parts.logger.debug({ error: messageOf(error) }, `${this.#parts.place} closed a channel`);
       });
       this.#hearReturns(channel);
       await channel.confirmSelect();
@@ -156,7 +144,7 @@ export class RabbitmqPublisher {
       });
     } catch (error) {
       if ((error as { code?: unknown }).code !== 'PRECONDITION_FAILED') throw error;
-      throw new PermanentError(`${this.#place}, queue ${message.queue}: ${messageOf(error)}`, { cause: error });
+      throw new PermanentError(`${this.#parts.place}, queue ${message.queue}: ${messageOf(error)}`, { cause: error });
     }
   }
 

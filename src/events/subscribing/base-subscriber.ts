@@ -6,8 +6,13 @@ import { readFromClass } from '../from-class.ts';
 import { checkDelivery } from './check-subscriber.ts';
 import type { DomainEvent } from './domain-event.ts';
 import { InProcessDelivery } from './in-process-delivery.ts';
-import type { DomainEventCallback, InProcessEventSource, Subscriber } from './subscriber.ts';
-import type { EventDelivery, SubscriberDelivery } from './subscriber-delivery.ts';
+import type {
+  DomainEventCallback,
+  EventDelivery,
+  InProcessEventSource,
+  Subscriber,
+  SubscriberDelivery,
+} from './subscriber.ts';
 import type { SubscriberResult } from './subscriber-result.ts';
 
 // `Symbol.for`, so that two copies of the package in one process know each other's subscribers.

@@ -1,5 +1,5 @@
 import type { EventLog } from '../../engine/events/log.ts';
-import { domainEventOf } from './domain-event.ts';
+import { type DomainEvent, domainEventOf } from './domain-event.ts';
 import { type EventBus, liveEnvelope } from './event-bus.ts';
 import type { DomainEventCallback, InProcessEventSource } from './subscriber.ts';
 import { withSize } from './waiting-limit.ts';
@@ -48,4 +48,23 @@ export class BusSource implements InProcessEventSource {
     });
     this.#listening.set(callback, { patterns, end });
   }
+}
+
+/** A source without the events that `wants` does not want. */
+export function filteredSource(
+  source: InProcessEventSource,
+  wants: (event: DomainEvent) => boolean,
+): InProcessEventSource {
+  /** One for each callback: the source tells by it that two patterns are one subscriber's. */
+  const filtered = new WeakMap<DomainEventCallback, DomainEventCallback>();
+  const of = (callback: DomainEventCallback): DomainEventCallback => {
+    const known = filtered.get(callback) ?? ((event) => (wants(event) ? callback(event) : undefined));
+    filtered.set(callback, known);
+    return known;
+  };
+  return {
+    subscribe: (pattern, callback) => source.subscribe(pattern, of(callback)),
+    unsubscribe: (pattern, callback) => source.unsubscribe(pattern, callback && of(callback)),
+    letGo: () => source.letGo?.(),
+  };
 }

@@ -3,7 +3,7 @@ import { checked, isStandardSchema } from '../../handlers/argument-readers.ts';
 import { BaseSubscriber, type SubscriberClass } from './base-subscriber.ts';
 import { checkDelivery, checkPatterns, refusal } from './check-subscriber.ts';
 import type { DomainEvent } from './domain-event.ts';
-import type { EventDelivery, SubscriberDelivery } from './subscriber-delivery.ts';
+import type { EventDelivery, SubscriberDelivery } from './subscriber.ts';
 import { resultOfHandling, type SubscriberResult } from './subscriber-result.ts';
 
 /** Options of {@link defineSubscriber}. */

@@ -153,12 +153,6 @@ export class EventBus {
     };
   }
 
-  /** Whether anybody would be told of an event of this name. */
-  wants(name: string): boolean {
-    for (const subscription of this.#subscriptions) if (subscription.wants(name)) return true;
-    return false;
-  }
-
   /** Tells it, in the next turn of the event loop. Never throws. */
   publish(event: Tellable): void {
     for (const subscription of this.#subscriptions) if (subscription.wants(event.name)) subscription.push(event);

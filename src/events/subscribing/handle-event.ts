@@ -1,8 +1,7 @@
 import type { Logger } from '../../logging/logger.ts';
 import type { Halt } from '../halt.ts';
 import type { DomainEvent } from './domain-event.ts';
-import type { Subscriber } from './subscriber.ts';
-import type { EventDelivery } from './subscriber-delivery.ts';
+import type { EventDelivery, Subscriber } from './subscriber.ts';
 import { resultOfHandling, type SubscriberResult } from './subscriber-result.ts';
 
 /** One delivery under way. */

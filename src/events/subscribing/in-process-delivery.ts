@@ -16,8 +16,7 @@ import { MOST_WAITING, sizeOf, WaitingLimit } from './waiting-limit.ts';
  */
 export class InProcessDelivery {
   readonly #subscriber: Subscriber;
-  readonly #logger: Logger;
-  readonly #tellLetGo: () => void;
+  readonly #options: { logger: Logger; letGo: () => void };
   readonly #stopping = new Halt();
   readonly #busy = new Set<string>();
   /** What waits, by task, in the order in which it came. */
@@ -30,10 +29,9 @@ export class InProcessDelivery {
   #closed = false;
 
   /** `letGo` is told of each event that there is no room for. */
-  constructor(subscriber: Subscriber, { logger, letGo }: { logger: Logger; letGo: () => void }) {
+  constructor(subscriber: Subscriber, options: { logger: Logger; letGo: () => void }) {
     this.#subscriber = subscriber;
-    this.#logger = logger;
-    this.#tellLetGo = letGo;
+    this.#options = options;
   }
 
   push(event: DomainEvent): void {
@@ -72,7 +70,7 @@ export class InProcessDelivery {
     this.#ready.clear();
     this.#limit.clear();
     this.#stopping.halt(new TaskerError('stopped', `subscriber ${subscriberName} was stopped before it had finished`));
-    this.#logger.warn(
+    this.#options.logger.warn(
       { subscriber: subscriberName, running: this.#running.size, waiting: left },
       `subscriber ${subscriberName} did not finish in time; ${left} events of this process were let go`,
     );
@@ -80,11 +78,11 @@ export class InProcessDelivery {
 
   #letGo(): void {
     this.#lagged++;
-    this.#tellLetGo();
+    this.#options.letGo();
     // Now and then: whoever is slow has enough to do.
     if (this.#lagged % MOST_WAITING !== 1) return;
     const { subscriberName } = this.#subscriber;
-    this.#logger.warn(
+    this.#options.logger.warn(
       { subscriber: subscriberName, lagged: this.#lagged },
       `subscriber ${subscriberName} is too slow for the events of this process: ${this.#limit} for it, and what comes now is let go`,
     );
@@ -127,20 +125,16 @@ export class InProcessDelivery {
     const handling = handleEvent(this.#subscriber, event, {
       about: { attempt: 1, replayed: false },
       halt,
-      logger: this.#logger,
+      logger: this.#options.logger,
     });
     const over = () => {
       clearTimeout(timer);
       forget();
     };
-    handling.result.then(
-      () => over(),
-      (error: unknown) => {
-        over();
-        const names = { subscriber: subscriberName, event: event.eventName, event_id: event.eventId, error };
-        this.#logger.warn(names, `subscriber ${subscriberName} failed on ${event.eventName}`);
-      },
-    );
+    handling.result.finally(over).catch((error: unknown) => {
+      const names = { subscriber: subscriberName, event: event.eventName, event_id: event.eventId, error };
+      this.#options.logger.warn(names, `subscriber ${subscriberName} failed on ${event.eventName}`);
+    });
     return handling;
   }
 }

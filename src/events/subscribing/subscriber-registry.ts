@@ -5,8 +5,8 @@ import { callable } from '../callable-instance.ts';
 import type { RunningConsumers } from '../delivery/event-consumer.ts';
 import type { StopOptions } from '../delivery/stop-options.ts';
 import { BaseSubscriber, isSubscriber, isSubscriberClass, type SubscriberClass } from './base-subscriber.ts';
+import { filteredSource } from './bus-source.ts';
 import { checkSubscriber } from './check-subscriber.ts';
-import { filteredSource } from './filtered-source.ts';
 import type { InProcessEventSource } from './subscriber.ts';
 
 const BRAND = Symbol.for('tasker-core.subscriber-registry');

@@ -5,10 +5,9 @@ import type { EventConsumer, RunningConsumers } from '../delivery/event-consumer
 import type { EventDelivery } from '../delivery/event-delivery.ts';
 import type { StopOptions } from '../delivery/stop-options.ts';
 import { BaseSubscriber } from './base-subscriber.ts';
-import { BusSource } from './bus-source.ts';
+import { BusSource, filteredSource } from './bus-source.ts';
 import { domainEventOf } from './domain-event.ts';
 import type { EventBus } from './event-bus.ts';
-import { filteredSource } from './filtered-source.ts';
 import { handleEvent } from './handle-event.ts';
 import type { InProcessEventSource, Subscriber } from './subscriber.ts';
 import type { SubscriberHost } from './subscriber-registry.ts';

@@ -64,19 +64,16 @@ export class GroupHolds {
   }
 
   async #extend(works: readonly HeldWork[]): Promise<void> {
+    const { log, groupId, leaseMs } = this.#group;
     this.#extending = true;
     try {
-      await Promise.all(works.map((work) => this.#extendOne(work)));
+      const until = performance.now() + leaseMs;
+      const extend = async (work: HeldWork) => work.extended(await log.extend(groupId, work.holder, leaseMs), until);
+      await Promise.all(works.map(extend));
     } catch (error) {
       this.#logger.debug({ error: messageOf(error) }, 'events could not be held for longer; trying again');
     } finally {
       this.#extending = false;
     }
-  }
-
-  async #extendOne(work: HeldWork): Promise<void> {
-    const { log, groupId, leaseMs } = this.#group;
-    const askedAt = performance.now();
-    work.extended(await log.extend(groupId, work.holder, leaseMs), askedAt + leaseMs);
   }
 }

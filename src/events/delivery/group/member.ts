@@ -29,9 +29,9 @@ export class GroupMember {
   /** Makes its group in the database, or says what it is to get too. From then on it gets what is committed. */
   join(): Promise<void> {
     return this.#say(async () => {
-      const { log, consumers } = this.#parts;
+      const { log, consumers, signEveryMs } = this.#parts;
       const { name, patterns, from } = consumers;
-      this.#said();
+      this.#signAt = performance.now() + signEveryMs;
       this.groupId = await log.joinGroup({ name, patterns, from, member: this.#member });
     });
   }
@@ -42,8 +42,9 @@ export class GroupMember {
     return this.#say(async () => {
       const { groupId } = this;
       if (groupId === undefined) return;
-      const { log, consumers } = this.#parts;
-      if (await log.signGroup({ groupId, member: this.#member, patterns: consumers.patterns })) this.#said();
+      const { log, consumers, signEveryMs } = this.#parts;
+      const signed = await log.signGroup({ groupId, member: this.#member, patterns: consumers.patterns });
+      if (signed) this.#signAt = performance.now() + signEveryMs;
     });
   }
 
@@ -55,10 +56,6 @@ export class GroupMember {
     });
     this.#left = true;
     return left;
-  }
-
-  #said(): void {
-    this.#signAt = performance.now() + this.#parts.signEveryMs;
   }
 
   #say(act: () => Promise<void>): Promise<void> {

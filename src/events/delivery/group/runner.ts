@@ -64,9 +64,7 @@ export class GroupRunner implements GroupWork {
   readonly leaseMs: number;
   readonly slowMs: number;
   readonly member: GroupMember;
-  readonly #consumers: GroupConsumers;
-  readonly #logger: Logger;
-  readonly #outage: Outage;
+  readonly #parts: GroupRunnerParts;
   readonly #hands: HandOver;
   readonly #holds: GroupHolds;
   readonly #stopping = new AbortController();
@@ -87,20 +85,19 @@ export class GroupRunner implements GroupWork {
   #stirred = false;
   #wakeUp: (() => void) | undefined;
 
-  constructor({ log, consumers, leaseMs, slowMs, signEveryMs, logger, metrics, outage }: GroupRunnerParts) {
+  constructor(parts: GroupRunnerParts) {
+    const { log, consumers, logger } = parts;
+    this.#parts = parts;
     this.log = log;
-    this.leaseMs = leaseMs;
-    this.slowMs = slowMs;
-    this.member = new GroupMember({ log, consumers, signEveryMs });
-    this.#consumers = consumers;
-    this.#logger = logger;
-    this.#outage = outage;
-    this.#hands = new HandOver(consumers, { log, logger, metrics, freed: () => this.stir() });
+    this.leaseMs = parts.leaseMs;
+    this.slowMs = parts.slowMs;
+    this.member = new GroupMember(parts);
+    this.#hands = new HandOver(consumers, { ...parts, freed: () => this.stir() });
     this.#holds = new GroupHolds(this, logger);
   }
 
   get name(): string {
-    return this.#consumers.name;
+    return this.#parts.consumers.name;
   }
 
   get groupId(): number {
@@ -113,7 +110,7 @@ export class GroupRunner implements GroupWork {
 
   /** Its group was removed from the database: it makes a new one. */
   leave(): void {
-    this.#logger.warn(
+    this.#parts.logger.warn(
       { group: this.name },
       'a group of domain events was removed while it is in use here; it begins anew',
     );
@@ -146,7 +143,7 @@ export class GroupRunner implements GroupWork {
   }
 
   wants(eventName: string): boolean {
-    return this.#consumers.wants(eventName);
+    return this.#parts.consumers.wants(eventName);
   }
 
   async handle(event: LoggedEvent, options: HandOverOptions): Promise<HandedOver> {
@@ -156,7 +153,7 @@ export class GroupRunner implements GroupWork {
   }
 
   retryUntilAnswered<T>(ask: () => Promise<T>): Promise<T | undefined> {
-    return this.#outage.retryUntilAnswered(ask, this.#gone.signal);
+    return this.#parts.outage.retryUntilAnswered(ask, this.#gone.signal);
   }
 
   async #loop(): Promise<void> {
@@ -165,16 +162,16 @@ export class GroupRunner implements GroupWork {
       try {
         if (this.member.groupId === undefined) await this.member.join();
         const took = await this.#look();
-        this.#outage.ended(this);
+        this.#parts.outage.ended(this);
         tries = 0;
         if (!took) await this.#rest();
       } catch (error) {
         if (signal.aborted) break;
-        this.#outage.began(this, error);
+        this.#parts.outage.began(this, error);
         await backOff(tries++, signal);
       }
     }
-    this.#outage.ended(this);
+    this.#parts.outage.ended(this);
   }
 
   async #look(): Promise<boolean> {
@@ -207,7 +204,7 @@ export class GroupRunner implements GroupWork {
   /** How many due deliveries may be taken: they get half of what may run, so that first deliveries go on. */
   get #retryRoom(): number {
     if (!this.#hasRoom) return 0;
-    const most = Math.max(1, Math.floor(this.#consumers.concurrency / 2));
+    const most = Math.max(1, Math.floor(this.#parts.consumers.concurrency / 2));
     return [...this.#retrying].reduce((room, { left }) => room - left, most);
   }
 
@@ -217,11 +214,11 @@ export class GroupRunner implements GroupWork {
     const hold = this.#newHold();
     this.#retryAt = Number.POSITIVE_INFINITY;
     try {
-      const { matching } = this.#consumers;
+      const { matching } = this.#parts.consumers;
       let ended = 0;
       const gone = (deliveries: number) => {
         ended = deliveries;
-        this.#logger.warn(
+        this.#parts.logger.warn(
           { group: this.name, deliveries },
           'events to be delivered again are not in the log any more; their deliveries were dropped',
         );
@@ -229,7 +226,7 @@ export class GroupRunner implements GroupWork {
       const how = { leaseMs: this.leaseMs, limit, matching, gone };
       const taken = await this.log.takeRetries(this.groupId, hold.holder, how);
       const events = taken.filter(({ name }) => this.wants(name));
-      if (events.length > 0) void this.#retry(RetryRun.of(this, events, hold));
+      if (events.length > 0) void this.#retry(new RetryRun(this, events, hold));
       const others = taken.filter((event) => !events.includes(event));
       if (others.length > 0) await this.#deferToOtherMembers(others, hold);
       const found = taken.length + ended;
@@ -254,7 +251,7 @@ export class GroupRunner implements GroupWork {
     if (next > 0) this.retryIn(0);
     if (dropped.length === 0) return;
     const about = { group: this.name, deliveries: dropped.length };
-    this.#logger.debug(about, 'events that no process of the group asks for any more are not delivered');
+    this.#parts.logger.debug(about, 'events that no process of the group asks for any more are not delivered');
   }
 
   #newHold(): Hold {
@@ -270,7 +267,7 @@ export class GroupRunner implements GroupWork {
   }
 
   async #takePart(): Promise<boolean> {
-    if (!this.#eventsMayWait || !this.#hasRoom || this.#hands.slots.waiting >= this.#consumers.concurrency)
+    if (!this.#eventsMayWait || !this.#hasRoom || this.#hands.slots.waiting >= this.#parts.consumers.concurrency)
       return false;
     const limit = Math.min(TAKEN_AT_ONCE, HELD - this.#holds.count);
     if (limit <= 0) return false;
@@ -300,7 +297,7 @@ export class GroupRunner implements GroupWork {
   async #runPart(run: PartRun): Promise<void> {
     await this.#work(run);
     if (run.lost) {
-      this.#logger.warn(
+      this.#parts.logger.warn(
         { group: this.name, part: run.part },
         'a part of the log of events is not held here any more: another process has taken it over, or its group was removed; what was not written down is delivered again',
       );
@@ -318,7 +315,7 @@ export class GroupRunner implements GroupWork {
     try {
       await this.#holds.run(work);
     } catch (error) {
-      this.#logger.error(
+      this.#parts.logger.error(
         { group: this.name, error: messageOf(error) },
         'the delivery of events met an error of its own',
       );
@@ -362,7 +359,7 @@ export class GroupRunner implements GroupWork {
       await this.member.leave();
     } catch (error) {
       const about = { group: this.name, error: messageOf(error) };
-      this.#logger.debug(about, 'a group could not be told that it is worked for here no more');
+      this.#parts.logger.debug(about, 'a group could not be told that it is worked for here no more');
     }
   }
 
