@@ -17,8 +17,8 @@ import { Outage } from './outage.ts';
 import { Sequencer } from './sequencer.ts';
 import type { StopOptions } from './stop-options.ts';
 
-/** How durable events are delivered. Times in milliseconds. */
-export interface EventDeliveryOptions {
+/** How durable events are delivered, and what holds for consumers that don't say it. Times in milliseconds. */
+export interface EventDeliveryOptions extends Partial<ConsumerDefaults> {
   /** Who holds a part of the log and gives no sign of life for so long has lost it. Default 10,000. */
   leaseMs?: number;
   /** What takes longer keeps no events of other tasks waiting. Default 1,000. */
@@ -31,10 +31,6 @@ export interface EventDeliveryOptions {
   tidyEveryMs?: number;
   /** Between two signs that this process works for its groups; three minutes without one end that. Default 60,000. */
   signEveryMs?: number;
-  /** For consumers that don't say it: events handled at once (10), time for one (30,000), deliveries of one (10). */
-  concurrency?: number;
-  timeoutMs?: number;
-  maxDeliveries?: number;
 }
 
 /** What an {@link EventDelivery} is made from. */

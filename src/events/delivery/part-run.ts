@@ -175,8 +175,8 @@ export class PartRun implements HeldWork {
     if (this.lost || this.#done || (to === this.#saved && !(last && all))) return;
     const keepMs = last ? undefined : this.#group.leaseMs;
     const askedAt = performance.now();
-    const outcome = () => ({ ...this.#outcome(to), ...(keepMs !== undefined && { keepMs }) });
-    const held = await this.#group.retryUntilAnswered(() => this.#group.log.finish(this.#taken, outcome()));
+    const finish = () => this.#group.log.finish(this.#taken, { ...this.#outcome(to), keepMs });
+    const held = await this.#group.retryUntilAnswered(finish);
     this.#unwritten = held === undefined;
     if (held === false) this.#lose();
     if (!held) return;

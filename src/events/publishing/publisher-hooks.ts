@@ -12,13 +12,6 @@ export interface EventRequest extends AskedPublisher {
   check(payload: object): void;
 }
 
-/** What a publisher made of a request. */
-export interface PreparedEvent {
-  payload: object;
-  /** What the publisher adds to the metadata: nothing that has a place of its own. */
-  metadata: Fields;
-}
-
 /** What stands in an event's metadata and can't be replaced, in either spelling. */
 const OWN_METADATA: ReadonlySet<string> = new Set([
   ...[
@@ -37,24 +30,26 @@ const OWN_METADATA: ReadonlySet<string> = new Set([
 
 /**
  * Asks a publisher for an event: `shouldPublish`, `transformPayload`, the check, `additionalMetadata`, `beforePublish`.
- * Yields what hooks give. Undefined when a hook called it off; throws what a hook or the check throws.
+ * Yields what hooks give. The metadata is what the publisher adds. Undefined when a hook called the event off; throws what
+ * a hook or the check throws.
  */
-export function* preparation(request: EventRequest): Generator<unknown, PreparedEvent | undefined, unknown> {
+export function* preparation(
+  request: EventRequest,
+): Generator<unknown, { payload: object; metadata: Fields } | undefined, unknown> {
   const { publisher, ctx, declaration } = request;
   if ((yield publisher.shouldPublish(ctx, declaration, ctx)) === false) return undefined;
 
   const payload = objectFrom(yield publisher.transformPayload(ctx, declaration, ctx), publisher, 'transformPayload');
   request.check(payload);
-  const given = objectFrom(
-    (yield publisher.additionalMetadata(ctx, declaration, ctx)) ?? {},
-    publisher,
-    'additionalMetadata',
-  );
+  const added = (yield publisher.additionalMetadata(ctx, declaration, ctx)) ?? {};
+  const given = objectFrom(added, publisher, 'additionalMetadata');
   if (Array.isArray(given)) throw notAnObject(publisher, 'additionalMetadata', 'a list');
   const metadata = Object.fromEntries(Object.entries(given).filter(([name]) => !OWN_METADATA.has(name)));
 
-  const shown = { payload: payload as Fields, metadata: metadataFor(request, metadata) };
-  if ((yield callBeforePublish(request, shown)) === false) return undefined;
+  const answer = takesContext(publisher)
+    ? publisher.beforePublish(ctx)
+    : publisher.beforePublish(ctx.eventName, payload as Fields, metadataFor(request, metadata));
+  if ((yield answer) === false) return undefined;
   return { payload, metadata };
 }
 
@@ -72,16 +67,6 @@ function objectFrom(given: unknown, publisher: Publisher, hook: string): object 
 
 function notAnObject({ publisherName }: Publisher, hook: string, what: string): TypeError {
   return new TypeError(`publisher ${publisherName}: ${hook} gave ${what}; return an object`);
-}
-
-/** Calls the hook in the form in which its class is written. */
-function callBeforePublish(
-  { publisher, ctx }: AskedPublisher,
-  { payload, metadata }: { payload: Fields; metadata: Fields },
-): HookAnswer<boolean> {
-  return takesContext(publisher)
-    ? publisher.beforePublish(ctx)
-    : publisher.beforePublish(ctx.eventName, payload, metadata);
 }
 
 /** Calls the hook in the form in which its class is written. */

@@ -24,25 +24,12 @@ function checkSink(who: string, sink: Partial<EventConsumer> | null): void {
   checkConsuming(who, sink);
 }
 
-type SinkConfig = Pick<
-  TaskerConfig,
-  | 'webhooks'
-  | 'rabbitmqUrl'
-  | 'rabbitmqGroup'
-  | 'rabbitmqPatterns'
-  | 'rabbitmqFrom'
-  | 'rabbitmqMaxDeliveries'
-  | 'eventTimeoutMs'
-  | 'eventConcurrency'
->;
-
 /** The sinks that a configuration names. Nothing is connected yet. @throws TaskerError `config_invalid` */
-export function sinksFromConfig(config: SinkConfig, logger: Logger): EventConsumer[] {
+export function sinksFromConfig(config: TaskerConfig, logger: Logger): EventConsumer[] {
   const common = { timeoutMs: config.eventTimeoutMs, concurrency: config.eventConcurrency };
   const sinks = config.webhooks.map((webhook) => webhookSink({ ...common, ...webhook }));
-  const { rabbitmqUrl: url } = config;
+  const { rabbitmqUrl: url, rabbitmqGroup: group, rabbitmqPatterns: patterns, rabbitmqFrom: from } = config;
   if (url !== undefined) {
-    const { rabbitmqGroup: group, rabbitmqPatterns: patterns, rabbitmqFrom: from } = config;
     const maxDeliveries = config.rabbitmqMaxDeliveries;
     sinks.push(rabbitmqSink({ ...common, url, group, patterns, from, maxDeliveries, logger }));
   }

@@ -36,12 +36,6 @@ export interface SubscriberHost {
   run(subscribers: readonly BaseSubscriber[], options: { poller: InProcessEventSource | undefined }): RunningConsumers;
 }
 
-/** What is put into a registry in the place of what. */
-export interface Exchange {
-  readonly removed: readonly BaseSubscriber[];
-  readonly added: readonly BaseSubscriber[];
-}
-
 /**
  * The subscribers of a process. A tasker that it is given to, or the worker of this process with
  * `SubscriberRegistry.instance()`, starts them and stops them with itself; without either, `startAll(poller)` does.
@@ -172,7 +166,7 @@ export class SubscriberRegistry {
    * Takes some out and puts others in; what runs is stopped first, so that no two of one name do.
    * @throws TaskerError `subscriber_invalid`, before anything has changed @internal
    */
-  async exchange({ removed, added }: Exchange): Promise<void> {
+  async exchange({ removed, added }: Record<'removed' | 'added', readonly BaseSubscriber[]>): Promise<void> {
     for (const subscriber of added) checkSubscriber(subscriber);
     if (removed.length > 0) {
       if (this.#started) await this.#release({});

@@ -1,12 +1,8 @@
 import { regexOfPatterns } from '../../../model/event-pattern.ts';
 import type { EventConsumer } from '../event-consumer.ts';
 
-/** For consumers that don't say it themselves. */
-export interface ConsumerDefaults {
-  concurrency: number;
-  timeoutMs: number;
-  maxDeliveries: number;
-}
+/** For consumers that don't say it: events handled at once, milliseconds for one, deliveries of one. */
+export type ConsumerDefaults = Required<Pick<EventConsumer, 'concurrency' | 'timeoutMs' | 'maxDeliveries'>>;
 
 /**
  * The consumers of one group in this process. Each event goes to one of them, the first whose patterns match: one that was
