@@ -183,8 +183,13 @@ export {
   handleNoOpWorker,
   type RustBatchWorkerInputs,
 } from './handlers/batch/batch-worker-inputs.ts';
-export { applyBatchable, Batchable, BatchableMixin } from './handlers/batch/batchable-mixin.ts';
-export { type BatchableResult, BatchableStepHandler } from './handlers/batch/batchable-step-handler.ts';
+export {
+  applyBatchable,
+  Batchable,
+  BatchableMixin,
+  type BatchableResult,
+  BatchableStepHandler,
+} from './handlers/batch/batchable-mixin.ts';
 export { type Checkpoint, checkpointYield } from './handlers/batch/checkpoint-yield.ts';
 export { type BatchWorkerConfig, CursorConfig, type RustCursorConfig } from './handlers/batch/cursor-config.ts';
 export { createCursorConfig, createCursorConfigs, createCursorRanges } from './handlers/batch/cursor-ranges.ts';

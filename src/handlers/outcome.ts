@@ -1,3 +1,4 @@
+import { type Fields, isFields } from '../model/fields.ts';
 import { storableJson } from '../model/storable-json.ts';
 import { isApiResponse } from './api/api-response.ts';
 import { resultOfResponse } from './api/api-results.ts';
@@ -8,8 +9,6 @@ import { plainFailure } from './failures/plain-failure.ts';
 import { classNameOf, messageOfThrown, read, storableText } from './failures/thrown.ts';
 import type { RetryAfter } from './retry-after.ts';
 import { isStepHandlerResult, StepHandlerResult, successOf } from './step-handler-result.ts';
-
-type Fields = Record<string, unknown>;
 
 /** Bytes: each failed attempt keeps its own. */
 const MAX_METADATA = 256 * 1024;
@@ -103,7 +102,7 @@ function metadataOf(thrown: unknown, nameClass: boolean): Fields {
   const code = read(thrown, 'code');
   const metadata: Fields = nameClass ? { exception: classNameOf(thrown) } : {};
   if (nameClass && text(code) !== null) metadata.code = text(code);
-  if (!isRecord(given)) return metadata;
+  if (!isFields(given)) return metadata;
 
   // A failure that cannot be stored would be lost: metadata that JSON can't hold is replaced by the reason.
   const stored = storableJson(given, { name: 'metadata', maxBytes: MAX_METADATA });
@@ -126,8 +125,4 @@ function statusOf(thrown: unknown): number | null {
 
 function text(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? storableText(value, MAX_WORD) : null;
-}
-
-function isRecord(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

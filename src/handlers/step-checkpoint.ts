@@ -1,6 +1,5 @@
+import type { Fields } from '../model/fields.ts';
 import type { CheckpointProgress } from './step-context-params.ts';
-
-type Fields = Record<string, unknown>;
 
 /**
  * What was saved last (`cursor`, `items_processed`, `accumulated_results`, `timestamp`, `history`), and the function

@@ -1,8 +1,7 @@
 import type { Logger } from '../logging/logger.ts';
+import type { Fields } from '../model/fields.ts';
 import type { DependencyResult, DependencyResultParams } from './dependency-result.ts';
 import type { FfiStepEvent } from './ffi-step-event.ts';
-
-type Fields = Record<string, unknown>;
 
 /**
  * Envelopes by step name. Their fields are optional because a context made by hand may hold bare results; and so

@@ -1,5 +1,6 @@
 import { TaskerError } from '../errors.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
+import type { Fields } from '../model/fields.ts';
 import { type DependencyResultParams, dependencyResult, resultIn } from './dependency-result.ts';
 import type { FfiStepEvent } from './ffi-step-event.ts';
 import { paramsOfEvent } from './params-of-event.ts';
@@ -11,8 +12,6 @@ import type {
   TransactionClient,
   TransactionWork,
 } from './step-context-params.ts';
-
-type Fields = Record<string, unknown>;
 
 export type {
   CheckpointProgress,

@@ -1,3 +1,5 @@
+import { type Fields, isFields } from '../model/fields.ts';
+import { argumentsOf } from './argument-forms.ts';
 import { ErrorType } from './failures/error-type.ts';
 import { misuse, shown } from './misuse.ts';
 import {
@@ -10,8 +12,6 @@ import { type RetryAfter, retryAfterHeader } from './retry-after.ts';
 
 // `Symbol.for`, so that two copies of the package in one process know each other's results.
 const BRAND = Symbol.for('tasker-core.step-handler-result');
-
-type Fields = Record<string, unknown>;
 
 /** What a {@link StepHandlerResult} is made of. */
 export interface StepHandlerResultParams {
@@ -200,17 +200,9 @@ function metadataIn({ metadata }: { metadata: unknown }): Fields {
   );
 }
 
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /** A failure in one object, however it was written. */
 export function failureOf(args: FailureArguments): Failure {
-  const [first, second] = args;
-  if (typeof first === 'object' && first !== null) return first;
-  if (typeof second === 'object' && second !== null) return { ...second, message: first };
-  const [message, errorType, retryable, metadata, errorCode] = args as [string, string?, boolean?, Fields?, string?];
-  return { message, errorType, retryable, metadata, errorCode };
+  return argumentsOf<Failure>(args, ['message', 'errorType', 'retryable', 'metadata', 'errorCode'], 1);
 }
 
 /** The metadata with the delay among its headers, where the engine and REST clients look for it. */

@@ -84,6 +84,15 @@ export function applyMixin<Target extends object, Part extends Mixin>(
   return target as Target & InstanceType<Part>;
 }
 
+/** A class whose methods are the functions of an object: the base of a mixin. They run on the handler, as `this`. */
+export function withMethods<Methods extends object>(methods: Methods): new () => Methods {
+  class Part {}
+  for (const [name, value] of Object.entries(methods)) {
+    Object.defineProperty(Part.prototype, name, { value, writable: true, configurable: true });
+  }
+  return Part as new () => Methods;
+}
+
 const OF_EVERY_CLASS: ReadonlySet<PropertyKey> = new Set(['constructor', 'prototype', 'name', 'length', 'caller']);
 
 function giveMembers(target: object, members: Record<PropertyKey, PropertyDescriptor>): void {

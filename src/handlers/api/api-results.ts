@@ -1,11 +1,10 @@
 import { STATUS_CODES } from 'node:http';
+import { type Fields, isFields } from '../../model/fields.ts';
 import { storableJson } from '../../model/storable-json.ts';
 import { classNameOf, messageOfThrown, storableText } from '../failures/thrown.ts';
 import { type Failure, successOf as plainSuccess, StepHandlerResult } from '../step-handler-result.ts';
 import { type ApiResponse, isApiResponse } from './api-response.ts';
 import { redactedHeaders, redactedJson, redactedUrl } from './redaction.ts';
-
-type Fields = Record<string, unknown>;
 
 /** What a failure may say otherwise than its answer does. */
 export type ApiFailureOptions = Partial<Failure>;
@@ -132,17 +131,17 @@ function messageIn({ body, jsonError, rawResponse, statusCode }: ApiResponse): s
 }
 
 function codeIn(body: unknown): string | null {
-  const inError = isRecord(body) && isRecord(body.error) ? firstText(body.error, CODE_KEYS) : null;
+  const inError = isFields(body) && isFields(body.error) ? firstText(body.error, CODE_KEYS) : null;
   return firstText(body, CODE_KEYS) ?? inError;
 }
 
 /** The first of these fields that is a text, or an object with a text under `inside`. */
 function firstText(body: unknown, keys: readonly string[], inside?: string): string | null {
-  if (!isRecord(body)) return null;
+  if (!isFields(body)) return null;
   for (const key of keys) {
     const value = body[key];
     if (typeof value === 'string' && value !== '') return value;
-    const inner = inside !== undefined && isRecord(value) ? value[inside] : undefined;
+    const inner = inside !== undefined && isFields(value) ? value[inside] : undefined;
     if (typeof inner === 'string' && inner !== '') return inner;
   }
   return null;
@@ -157,8 +156,4 @@ function shownBody(response: ApiResponse): Fields {
   const shown = redactedJson(body);
   const stored = storableJson(shown, { name: 'response_body', maxBytes: MAX_BODY });
   return { response_body: stored.ok ? shown : storableText(JSON.stringify(shown), MAX_SNIPPET) };
-}
-
-function isRecord(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,4 @@
-type Fields = Record<string, unknown>;
-
+import { type Fields, isFields } from '../../model/fields.ts';
 /** What all workers of an analyzer did together. */
 export interface BatchAggregationResult {
   total_processed: number;
@@ -61,8 +60,4 @@ function countsIn(value: object | null | undefined): Fields {
 function numberIn(counts: Fields, keys: readonly string[]): number {
   const value = keys.map((key) => counts[key]).find((one) => typeof one === 'number');
   return typeof value === 'number' && Number.isFinite(value) ? value : 0;
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

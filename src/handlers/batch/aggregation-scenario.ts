@@ -1,8 +1,7 @@
+import { type Fields, isFields } from '../../model/fields.ts';
 import { resultIn } from '../dependency-result.ts';
 import { misuse } from '../misuse.ts';
 import { StepHandlerResult } from '../step-handler-result.ts';
-
-type Fields = Record<string, unknown>;
 
 /** What an aggregator finds: the analyzer's result, and those of its workers if there were any. */
 export interface BatchAggregationScenario {
@@ -50,7 +49,7 @@ export function detectAggregationScenario(
 /** The value of a dependency that `context.getDependencyResult` returns, if it is an object. */
 function fieldsOf(dependency: unknown): Fields {
   const bare = resultIn(dependency);
-  return typeof bare === 'object' && bare !== null && !Array.isArray(bare) ? (bare as Fields) : {};
+  return isFields(bare) ? bare : {};
 }
 
 /** `post_999` before `post_1000`. */

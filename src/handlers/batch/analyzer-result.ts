@@ -1,10 +1,10 @@
+import type { Fields } from '../../model/fields.ts';
+import { argumentsWithMetadata } from '../argument-forms.ts';
 import { misuse, shown } from '../misuse.ts';
 import { StepHandlerResult } from '../step-handler-result.ts';
 import { type AnyCursor, type BatchWorkerConfig, CursorConfig, storedCursors } from './cursor-config.ts';
 import { createCursorRanges } from './cursor-ranges.ts';
 import { count, refuseTooMany } from './sizes.ts';
-
-type Fields = Record<string, unknown>;
 
 /** What an analyzer found: the ranges, how many items they hold, and what workers and aggregator should know. */
 export interface BatchAnalyzerOutcome {
@@ -34,6 +34,8 @@ export type BatchAnalysisArguments =
   | [analysis: BatchAnalysis, metadata?: Fields]
   | [cursorConfigs: readonly AnyCursor[], totalItems?: number, workerTemplateName?: string, batchMetadata?: Fields];
 
+const BY_POSITION = ['cursorConfigs', 'totalItems', 'workerTemplateName', 'batchMetadata'] as const;
+
 /**
  * The result of an analyzer: one worker for each range. No ranges is `no_batches`: the reason is
  * `batchMetadata.reason`, else `empty_dataset`.
@@ -43,7 +45,8 @@ export type BatchAnalysisArguments =
  * return batchAnalyzerSuccess({ cursorConfigs, totalItems: 250, workerTemplateName: 'process_csv_batch' });
  */
 export function batchAnalyzerSuccess(...args: BatchAnalysisArguments): StepHandlerResult {
-  const { cursorConfigs, totalItems, workerTemplateName, batchMetadata = {}, metadata } = analysisOf(args);
+  const analysis = argumentsWithMetadata<BatchAnalysis>(args, BY_POSITION);
+  const { cursorConfigs, totalItems, workerTemplateName, batchMetadata = {}, metadata } = analysis;
   if (!Array.isArray(cursorConfigs)) {
     throw misuse(`batchAnalyzerSuccess: cursorConfigs must be a list, not ${shown(cursorConfigs)}`);
   }
@@ -114,19 +117,4 @@ export function createBatchOutcomeFromRanges(
   const cursorConfigs = ranges.map(([startCursor, endCursor]) => CursorConfig({ startCursor, endCursor, stepSize }));
   const total = totalItems ?? cursorConfigs.reduce((sum, { batchSize }) => sum + batchSize, 0);
   return { cursorConfigs, totalItems: total, batchMetadata };
-}
-
-function analysisOf(args: BatchAnalysisArguments): BatchAnalysis {
-  const [first] = args;
-  if (typeof first === 'object' && first !== null && 'cursorConfigs' in first) {
-    const [analysis, metadata] = args as [BatchAnalysis, Fields?];
-    return { ...analysis, metadata: { ...analysis.metadata, ...metadata } };
-  }
-  const [cursorConfigs, totalItems, workerTemplateName, batchMetadata] = args as [
-    readonly AnyCursor[],
-    number?,
-    string?,
-    Fields?,
-  ];
-  return { cursorConfigs, totalItems, workerTemplateName, batchMetadata };
 }

@@ -1,9 +1,8 @@
+import { type Fields, isFields } from '../../model/fields.ts';
 import { misuse, shown } from '../misuse.ts';
 import type { StepContext } from '../step-context.ts';
 import { isCreateBatches, outcomeIn } from './batch-processing-outcome.ts';
-import type { CursorConfig, RustCursorConfig } from './cursor-config.ts';
-
-type Fields = Record<string, unknown>;
+import type { CursorConfig, RustCursorConfig, SizedCursor } from './cursor-config.ts';
 
 /**
  * What a worker may know of its batch: which items, which of how many batches, how far an earlier attempt came.
@@ -56,7 +55,7 @@ export class BatchWorkerContext {
     return this.cursor.batch_id;
   }
 
-  get cursorConfig(): CursorConfig & { batchSize: number } {
+  get cursorConfig(): SizedCursor {
     const { startCursor, endCursor, stepSize, batchSize } = this;
     return { startCursor, endCursor, stepSize, batchSize, metadata: this.cursor.metadata ?? {} };
   }
@@ -151,6 +150,23 @@ export function createBatchWorkerContext(batchData: Fields, checkpoint?: Fields 
   return BatchWorkerContext.fromStepData(batchData, checkpoint);
 }
 
+/** A batch context of a range and its place among all. `batchIndex` counts from 0. */
+export function createBatchContext(
+  cursorConfig: CursorConfig,
+  batchIndex: number,
+  totalBatches: number,
+  batchMetadata: Fields = {},
+): BatchWorkerContext {
+  const { startCursor, endCursor, batchSize = endCursor - startCursor, stepSize, metadata } = cursorConfig;
+  return new BatchWorkerContext({
+    batch_id: String(batchIndex + 1).padStart(3, '0'),
+    cursor: { start_cursor: startCursor, end_cursor: endCursor, batch_size: batchSize, step_size: stepSize, metadata },
+    batch_index: batchIndex,
+    total_batches: totalBatches,
+    batch_metadata: batchMetadata,
+  });
+}
+
 /** The index in an id: `batch_000` and `001` come first. */
 function indexIn(batchId: string): number {
   const number = Number(/\d+$/.exec(batchId)?.[0] ?? 1);
@@ -223,10 +239,6 @@ function siblingsOf(context: StepContext, batchId: string): readonly RustCursorC
     if (mine && cursor_configs.some(({ batch_id }) => batch_id === batchId)) return cursor_configs;
   }
   return [];
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function numberOr(value: unknown, otherwise: number): number {

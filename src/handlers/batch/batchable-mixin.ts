@@ -1,45 +1,81 @@
+import type { Fields } from '../../model/fields.ts';
 import type { StepContext } from '../step-context.ts';
+import { StepHandler } from '../step-handler.ts';
 import type { StepHandlerResult } from '../step-handler-result.ts';
-import { applyMixin } from '../with-mixins.ts';
+import { applyMixin, withMethods, withMixins } from '../with-mixins.ts';
 import { aggregateBatchResults, type BatchAggregationResult } from './aggregate-batch-results.ts';
+import type { BatchAggregationScenario } from './aggregation-scenario.ts';
 import {
   aggregateBatchWorkerResults,
-  type BatchAggregationScenario,
   detectAggregationScenario,
   noBatchesAggregationResult,
 } from './aggregation-scenario.ts';
+import type { BatchAnalysisArguments, BatchAnalyzerOutcome } from './analyzer-result.ts';
 import {
-  type BatchAnalysis,
-  type BatchAnalysisArguments,
-  type BatchAnalyzerOutcome,
   batchAnalyzerSuccess,
   batchSuccess,
   createBatchOutcome,
   createBatchOutcomeFromRanges,
   noBatchesResult,
 } from './analyzer-result.ts';
-import { BatchWorkerContext } from './batch-worker-context.ts';
+import { type BatchWorkerContext, createBatchContext, getBatchContext } from './batch-worker-context.ts';
 import { getBatchWorkerInputs, handleNoOpWorker, type RustBatchWorkerInputs } from './batch-worker-inputs.ts';
-import { type Checkpoint, type CheckpointArguments, checkpointYield } from './checkpoint-yield.ts';
-import type { AnyCursor, BatchWorkerConfig, CursorConfig } from './cursor-config.ts';
+import { type CheckpointArguments, checkpointYield } from './checkpoint-yield.ts';
+import type { AnyCursor, BatchWorkerConfig, SizedCursor } from './cursor-config.ts';
 import {
   type CursorRangeArguments,
-  type CursorRangeOptions,
   createCursorConfig,
   createCursorConfigs,
   createCursorRanges,
 } from './cursor-ranges.ts';
-import {
-  type BatchWork,
-  type BatchWorkArguments,
-  type BatchWorkerOutcome,
-  batchWorkerPartialFailure,
-  batchWorkerSuccess,
-  createWorkerOutcome,
-} from './worker-result.ts';
+import type { BatchWork, BatchWorkArguments, BatchWorkerOutcome } from './worker-result.ts';
+import { batchWorkerPartialFailure, batchWorkerSuccess, createWorkerOutcome } from './worker-result.ts';
 
-type Fields = Record<string, unknown>;
-type Sized = CursorConfig & { batchSize: number };
+/** What a handler of batches can do. Every method is the function of the same name. */
+export interface Batchable {
+  /** Adds up what workers did; keeps `maxErrors` errors (100). */
+  aggregateWorkerResults(...args: Parameters<typeof aggregateBatchResults>): BatchAggregationResult;
+  /** One range: from `start` up to, but without, `end`. */
+  createCursorConfig(start: number, end: number, stepSize?: number, metadata?: Fields): SizedCursor;
+  /** Cuts items into ranges of `batchSize`, at most `maxBatches` of them. */
+  createCursorRanges(...args: CursorRangeArguments): SizedCursor[];
+  /** Deals items out to so many workers. */
+  createCursorConfigs(totalItems: number, workerCount: number): BatchWorkerConfig[];
+  /** An analyzer's outcome, cut evenly. */
+  createBatchOutcome(...args: Parameters<typeof createBatchOutcome>): BatchAnalyzerOutcome;
+  /** An analyzer's outcome with ranges of its own; `totalItems` defaults to the sum of them. */
+  createBatchOutcomeFromRanges(...args: Parameters<typeof createBatchOutcomeFromRanges>): BatchAnalyzerOutcome;
+  /** What a worker did. Succeeded are, unless it is said, all that did not fail and were not skipped. */
+  createWorkerOutcome(...args: Parameters<typeof createWorkerOutcome>): BatchWorkerOutcome;
+  /** A batch context made by hand. `batchIndex` counts from 0. */
+  createBatchContext(...args: Parameters<typeof createBatchContext>): BatchWorkerContext;
+  /** The batch of a worker's step; null in a step that is no worker. */
+  getBatchContext(context: StepContext): BatchWorkerContext | null;
+  /** The inputs of a worker's step; null in a step that is no worker. */
+  getBatchWorkerInputs(context: StepContext): Partial<RustBatchWorkerInputs> | null;
+  /** The result of a placeholder; null when there is a real batch to work on. */
+  handleNoOpWorker(context: StepContext): StepHandlerResult | null;
+  /** The result of an analyzer: one worker for each range. No ranges: nothing to do. */
+  batchAnalyzerSuccess(...args: BatchAnalysisArguments): StepHandlerResult;
+  /** The result of an analyzer. `metadata` is stored in the result and as the result's metadata. */
+  batchSuccess(workerTemplateName: string, configs: readonly AnyCursor[], metadata?: Fields): StepHandlerResult;
+  /** The result of an analyzer that found nothing to do. `metadata` is stored in the result and as its metadata. */
+  noBatchesResult(reason?: string, metadata?: Fields): StepHandlerResult;
+  /** The same as `noBatchesResult`. */
+  noBatchesOutcome(reason: string, metadata?: Fields): StepHandlerResult;
+  /** The result of a worker, in the form that the aggregator reads. */
+  batchWorkerSuccess(...args: BatchWorkArguments): StepHandlerResult;
+  /** The result of a worker whose batch counts as done although some of it failed. */
+  batchWorkerPartialFailure(work: BatchWork, message?: string, metadata?: Fields): StepHandlerResult;
+  /** Saves how far the step has come, when it is returned; the handler is then called again. */
+  checkpointYield(...args: CheckpointArguments): StepHandlerResult;
+  /** What an aggregator finds among its dependencies. */
+  detectAggregationScenario(...args: Parameters<typeof detectAggregationScenario>): BatchAggregationScenario;
+  /** The result of an aggregator when there was nothing to do. */
+  noBatchesAggregationResult(zeroMetrics?: Fields): StepHandlerResult;
+  /** The result of an aggregator, with or without batches. */
+  aggregateBatchWorkerResults(...args: Parameters<typeof aggregateBatchWorkerResults>): StepHandlerResult;
+}
 
 /**
  * Batches for a handler: the analyzer cuts the work into ranges, a worker does each, the aggregator adds up. Every
@@ -56,191 +92,38 @@ type Sized = CursorConfig & { batchSize: number };
  *   }
  * }
  */
-export class BatchableMixin {
+export class BatchableMixin extends withMethods<Batchable>({
+  aggregateWorkerResults: aggregateBatchResults,
+  createCursorConfig,
+  createCursorRanges,
+  createCursorConfigs,
+  createBatchOutcome,
+  createBatchOutcomeFromRanges,
+  createWorkerOutcome,
+  createBatchContext,
+  getBatchContext,
+  getBatchWorkerInputs,
+  handleNoOpWorker,
+  batchAnalyzerSuccess,
+  batchSuccess,
+  noBatchesResult,
+  noBatchesOutcome: noBatchesResult,
+  batchWorkerSuccess,
+  batchWorkerPartialFailure,
+  checkpointYield,
+  detectAggregationScenario,
+  noBatchesAggregationResult,
+  aggregateBatchWorkerResults,
+}) {
+  /** Adds up what workers did; keeps `maxErrors` errors (100). */
+  static aggregateWorkerResults(...args: Parameters<typeof aggregateBatchResults>): BatchAggregationResult {
+    return aggregateBatchResults(...args);
+  }
+
   get capabilities(): string[] {
     return ['batchable'];
   }
-
-  /** Adds up what workers did; keeps `maxErrors` errors (100). */
-  static aggregateWorkerResults(
-    workerResults: readonly (object | null | undefined)[],
-    maxErrors?: number,
-  ): BatchAggregationResult {
-    return aggregateBatchResults(workerResults, maxErrors);
-  }
-
-  /** Adds up what workers did; keeps `maxErrors` errors (100). */
-  aggregateWorkerResults(
-    workerResults: readonly (object | null | undefined)[],
-    maxErrors?: number,
-  ): BatchAggregationResult {
-    return aggregateBatchResults(workerResults, maxErrors);
-  }
-
-  /** One range: from `start` up to, but without, `end`. */
-  createCursorConfig(start: number, end: number, stepSize?: number, metadata?: Fields): Sized {
-    return createCursorConfig(start, end, stepSize, metadata);
-  }
-
-  /** Cuts items into ranges of `batchSize`, at most `maxBatches` of them. */
-  createCursorRanges(options: CursorRangeOptions): Sized[];
-  createCursorRanges(
-    totalItems: number,
-    batchSize: number,
-    options: Omit<CursorRangeOptions, 'totalItems' | 'batchSize'>,
-  ): Sized[];
-  createCursorRanges(totalItems: number, batchSize: number, stepSize?: number, maxBatches?: number): Sized[];
-  createCursorRanges(...args: CursorRangeArguments): Sized[] {
-    return createCursorRanges(...args);
-  }
-
-  /** Deals items out to so many workers. */
-  createCursorConfigs(totalItems: number, workerCount: number): BatchWorkerConfig[] {
-    return createCursorConfigs(totalItems, workerCount);
-  }
-
-  /** An analyzer's outcome, cut evenly. */
-  createBatchOutcome(
-    totalItems: number,
-    batchSize: number,
-    stepSize?: number,
-    batchMetadata?: Fields,
-  ): BatchAnalyzerOutcome {
-    return createBatchOutcome(totalItems, batchSize, stepSize, batchMetadata);
-  }
-
-  /** An analyzer's outcome with ranges of its own; `totalItems` defaults to the sum of them. */
-  createBatchOutcomeFromRanges(
-    ranges: readonly (readonly [start: number, end: number])[],
-    stepSize?: number,
-    totalItems?: number,
-    batchMetadata?: Fields,
-  ): BatchAnalyzerOutcome {
-    return createBatchOutcomeFromRanges(ranges, stepSize, totalItems, batchMetadata);
-  }
-
-  /** What a worker did. Succeeded are, unless it is said, all that did not fail and were not skipped. */
-  createWorkerOutcome(...args: Parameters<typeof createWorkerOutcome>): BatchWorkerOutcome {
-    return createWorkerOutcome(...args);
-  }
-
-  /** A batch context made by hand. `batchIndex` counts from 0. */
-  createBatchContext(
-    cursorConfig: CursorConfig,
-    batchIndex: number,
-    totalBatches: number,
-    batchMetadata: Fields = {},
-  ): BatchWorkerContext {
-    const { startCursor, endCursor, batchSize = endCursor - startCursor, stepSize, metadata } = cursorConfig;
-    return BatchWorkerContext.fromStepData({
-      batch_id: String(batchIndex + 1).padStart(3, '0'),
-      cursor: {
-        start_cursor: startCursor,
-        end_cursor: endCursor,
-        batch_size: batchSize,
-        step_size: stepSize,
-        metadata,
-      },
-      batch_index: batchIndex,
-      total_batches: totalBatches,
-      batch_metadata: batchMetadata,
-    });
-  }
-
-  /** The batch of a worker's step; null in a step that is no worker. */
-  getBatchContext(context: StepContext): BatchWorkerContext | null {
-    return BatchWorkerContext.fromStepContext(context);
-  }
-
-  /** The inputs of a worker's step; null in a step that is no worker. */
-  getBatchWorkerInputs(context: StepContext): Partial<RustBatchWorkerInputs> | null {
-    return getBatchWorkerInputs(context);
-  }
-
-  /** The result of a placeholder; null when there is a real batch to work on. */
-  handleNoOpWorker(context: StepContext): StepHandlerResult | null {
-    return handleNoOpWorker(context);
-  }
-
-  /** The result of an analyzer: one worker for each range. No ranges: nothing to do. */
-  batchAnalyzerSuccess(analysis: BatchAnalysis, metadata?: Fields): StepHandlerResult;
-  batchAnalyzerSuccess(
-    cursorConfigs: readonly AnyCursor[],
-    totalItems?: number,
-    workerTemplateName?: string,
-    batchMetadata?: Fields,
-  ): StepHandlerResult;
-  batchAnalyzerSuccess(...args: BatchAnalysisArguments): StepHandlerResult {
-    return batchAnalyzerSuccess(...args);
-  }
-
-  /** The result of an analyzer. `metadata` is stored in the result and as the result's metadata. */
-  batchSuccess(workerTemplateName: string, configs: readonly AnyCursor[], metadata?: Fields): StepHandlerResult {
-    return batchSuccess(workerTemplateName, configs, metadata);
-  }
-
-  /** The result of an analyzer that found nothing to do. `metadata` is stored in the result and as its metadata. */
-  noBatchesResult(reason?: string, metadata?: Fields): StepHandlerResult {
-    return noBatchesResult(reason, metadata);
-  }
-
-  /** The same as `noBatchesResult`. */
-  noBatchesOutcome(reason: string, metadata?: Fields): StepHandlerResult {
-    return noBatchesResult(reason, metadata);
-  }
-
-  /** The result of a worker, in the form that the aggregator reads. */
-  batchWorkerSuccess(work: BatchWork, metadata?: Fields): StepHandlerResult;
-  batchWorkerSuccess(
-    itemsProcessed: number,
-    itemsSucceeded?: number,
-    itemsFailed?: number,
-    results?: readonly unknown[],
-    lastCursor?: unknown,
-    metadata?: Fields,
-  ): StepHandlerResult;
-  batchWorkerSuccess(...args: BatchWorkArguments): StepHandlerResult {
-    return batchWorkerSuccess(...args);
-  }
-
-  /** The result of a worker whose batch counts as done although some of it failed. */
-  batchWorkerPartialFailure(work: BatchWork, message?: string, metadata?: Fields): StepHandlerResult {
-    return batchWorkerPartialFailure(work, message, metadata);
-  }
-
-  /** Saves how far the step has come, when it is returned; the handler is then called again. */
-  checkpointYield(checkpoint: Checkpoint): StepHandlerResult;
-  checkpointYield(cursor: unknown, itemsProcessed: number, accumulatedResults?: Fields): StepHandlerResult;
-  checkpointYield(...args: CheckpointArguments): StepHandlerResult {
-    return checkpointYield(...args);
-  }
-
-  /** What an aggregator finds among its dependencies. */
-  detectAggregationScenario(
-    dependencyResults: Readonly<Record<string, unknown>>,
-    batchableStepName: string,
-    batchWorkerPrefix: string,
-  ): BatchAggregationScenario {
-    return detectAggregationScenario(dependencyResults, batchableStepName, batchWorkerPrefix);
-  }
-
-  /** The result of an aggregator when there was nothing to do. */
-  noBatchesAggregationResult(zeroMetrics?: Fields): StepHandlerResult {
-    return noBatchesAggregationResult(zeroMetrics);
-  }
-
-  /** The result of an aggregator, with or without batches. */
-  aggregateBatchWorkerResults(
-    scenario: BatchAggregationScenario,
-    zeroMetrics?: Fields,
-    aggregationFn?: (batchResults: Record<string, Fields>) => object,
-  ): StepHandlerResult {
-    return aggregateBatchWorkerResults(scenario, zeroMetrics, aggregationFn);
-  }
 }
-
-/** What a handler of batches can do. */
-export interface Batchable extends Omit<BatchableMixin, 'capabilities'> {}
 
 /**
  * The same class as {@link BatchableMixin}.
@@ -267,3 +150,22 @@ export const Batchable = BatchableMixin;
 export function applyBatchable<Target extends object>(target: Target): Target & Batchable {
   return applyMixin(target, BatchableMixin);
 }
+
+/** What a handler of batches returns. */
+export type BatchableResult = StepHandlerResult;
+
+/**
+ * The base of analyzers, workers and aggregators: a `StepHandler` with the methods of `BatchableMixin`.
+ *
+ * @example
+ * class SumBatch extends BatchableStepHandler {
+ *   static override handlerName = 'sum_batch';
+ *
+ *   call(context: StepContext) {
+ *     const batch = this.getBatchContext(context);
+ *     if (!batch || batch.isNoOp) return this.batchWorkerSuccess({ itemsProcessed: 0 });
+ *     return this.batchWorkerSuccess({ itemsProcessed: batch.batchSize, lastCursor: batch.endCursor });
+ *   }
+ * }
+ */
+export abstract class BatchableStepHandler extends withMixins(StepHandler, BatchableMixin) {}

@@ -1,8 +1,7 @@
+import type { Fields } from '../../model/fields.ts';
 import { misuse, shown } from '../misuse.ts';
 import { StepHandlerResult } from '../step-handler-result.ts';
 import { count } from './sizes.ts';
-
-type Fields = Record<string, unknown>;
 
 /** How far a step has come. */
 export interface Checkpoint {
@@ -44,8 +43,8 @@ export function checkpointYield(...args: CheckpointArguments): StepHandlerResult
 }
 
 /** A cursor may be an object too; one object alone is the object form. */
-function checkpointOf(args: CheckpointArguments): Checkpoint {
-  if (args.length === 1 && typeof args[0] === 'object' && args[0] !== null) return args[0];
-  const [cursor, itemsProcessed, accumulatedResults] = args as [unknown, number?, Fields?];
-  return { cursor, itemsProcessed, accumulatedResults };
+function checkpointOf(args: CheckpointArguments): Partial<Checkpoint> {
+  const [first, itemsProcessed, accumulatedResults] = args;
+  if (args.length === 1 && typeof first === 'object' && first !== null) return first;
+  return { cursor: first, itemsProcessed, accumulatedResults };
 }

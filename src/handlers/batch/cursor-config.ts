@@ -1,7 +1,6 @@
 import { z } from 'zod';
+import type { Fields } from '../../model/fields.ts';
 import { misuse, shown } from '../misuse.ts';
-
-type Fields = Record<string, unknown>;
 
 /** A range of items for one worker: from `startCursor` up to, but without, `endCursor`. */
 export interface CursorConfig {
@@ -13,6 +12,9 @@ export interface CursorConfig {
   /** Items in the range; default `endCursor - startCursor`. */
   batchSize?: number;
 }
+
+/** A range that says how many items it has. */
+export type SizedCursor = CursorConfig & { batchSize: number };
 
 /** A cursor as it is stored and as a worker finds it in `context.stepInputs.cursor`. Cursors may be any JSON. */
 export interface RustCursorConfig {
@@ -62,7 +64,7 @@ const Options = z
  * @example
  * CursorConfig({ startCursor: 0, endCursor: 1000 }).batchSize; // 1000
  */
-export function CursorConfig(options: z.input<typeof Options>): CursorConfig & { batchSize: number } {
+export function CursorConfig(options: z.input<typeof Options>): SizedCursor {
   const parsed = Options.safeParse(options);
   if (parsed.success) {
     const { startCursor, endCursor, batchSize = endCursor - startCursor, ...rest } = parsed.data;

@@ -1,7 +1,7 @@
-import { type BatchWorkerConfig, CursorConfig } from './cursor-config.ts';
+import type { Fields } from '../../model/fields.ts';
+import { argumentsOf } from '../argument-forms.ts';
+import { type BatchWorkerConfig, CursorConfig, type SizedCursor } from './cursor-config.ts';
 import { count, positive, refuseTooMany } from './sizes.ts';
-
-type Fields = Record<string, unknown>;
 
 /** How items are cut into ranges. */
 export interface CursorRangeOptions {
@@ -20,18 +20,15 @@ export type CursorRangeArguments =
   | [totalItems: number, batchSize: number, options?: Omit<CursorRangeOptions, 'totalItems' | 'batchSize'>]
   | [totalItems: number, batchSize: number, stepSize?: number, maxBatches?: number];
 
+const RANGE_NAMES = ['totalItems', 'batchSize', 'stepSize', 'maxBatches'] as const;
+
 /**
  * One range of items.
  *
  * @example
  * createCursorConfig(0, 500); // { startCursor: 0, endCursor: 500, batchSize: 500, stepSize: 1, metadata: {} }
  */
-export function createCursorConfig(
-  start: number,
-  end: number,
-  stepSize = 1,
-  metadata: Fields = {},
-): CursorConfig & { batchSize: number } {
+export function createCursorConfig(start: number, end: number, stepSize = 1, metadata: Fields = {}): SizedCursor {
   return CursorConfig({ startCursor: start, endCursor: end, stepSize, metadata });
 }
 
@@ -42,9 +39,9 @@ export function createCursorConfig(
  * @example
  * createCursorRanges({ totalItems: 1000, batchSize: 100, maxBatches: 5 }).length; // 5, of 200 each
  */
-export function createCursorRanges(...args: CursorRangeArguments): (CursorConfig & { batchSize: number })[] {
+export function createCursorRanges(...args: CursorRangeArguments): SizedCursor[] {
   const where = 'createCursorRanges';
-  const { totalItems, batchSize, stepSize = 1, maxBatches } = rangeOptions(args);
+  const { totalItems, batchSize, stepSize = 1, maxBatches } = argumentsOf<CursorRangeOptions>(args, RANGE_NAMES, 2);
   const total = count(where, 'totalItems', totalItems);
   positive(where, 'stepSize', stepSize);
   let size = positive(where, 'batchSize', batchSize);
@@ -81,13 +78,4 @@ export function createCursorConfigs(totalItems: number, workerCount: number): Ba
       total_workers: workers,
     };
   });
-}
-
-function rangeOptions(args: CursorRangeArguments): CursorRangeOptions {
-  const [first] = args;
-  if (typeof first === 'object' && first !== null) return first;
-  const [totalItems, batchSize, third, maxBatches] = args as [number, number, number | object | undefined, number?];
-  return typeof third === 'object' && third !== null
-    ? { ...third, totalItems, batchSize }
-    : { totalItems, batchSize, stepSize: third, maxBatches };
 }

@@ -1,9 +1,8 @@
+import type { Fields } from '../../model/fields.ts';
 import { misuse } from '../misuse.ts';
 import type { StepContext } from '../step-context.ts';
 import { type BatchAggregationScenario, byNumber, scenarioOf } from './aggregation-scenario.ts';
 import { isCreateBatches, outcomeIn } from './batch-processing-outcome.ts';
-
-type Fields = Record<string, unknown>;
 
 /** An analyzer with its workers, as the step after them finds it. */
 export interface FoundBatches {

@@ -1,7 +1,7 @@
+import type { Fields } from '../../model/fields.ts';
+import { argumentsWithMetadata } from '../argument-forms.ts';
 import { StepHandlerResult } from '../step-handler-result.ts';
 import { count } from './sizes.ts';
-
-type Fields = Record<string, unknown>;
 
 /** What a worker did with its batch. */
 export interface BatchWorkerOutcome {
@@ -35,6 +35,8 @@ export type BatchWorkArguments =
       metadata?: Fields,
     ];
 
+const BY_POSITION = ['itemsProcessed', 'itemsSucceeded', 'itemsFailed', 'results', 'lastCursor', 'metadata'] as const;
+
 /**
  * The result of a worker, in the form that the aggregator reads. Succeeded are, unless it is said, all processed that
  * did not fail and were not skipped; 0 is a number like any other.
@@ -43,7 +45,7 @@ export type BatchWorkArguments =
  * return batchWorkerSuccess({ itemsProcessed: 100, itemsFailed: 3, lastCursor: 100 });
  */
 export function batchWorkerSuccess(...args: BatchWorkArguments): StepHandlerResult {
-  const { metadata, ...work } = workOf(args);
+  const { metadata, ...work } = argumentsWithMetadata<BatchWork>(args, BY_POSITION);
   if (work.itemsProcessed == null && work.itemsSucceeded == null) {
     return StepHandlerResult.failure({
       message: 'batchWorkerSuccess: say how many items were processed, with itemsProcessed',
@@ -111,21 +113,4 @@ function countsOf({ itemsProcessed, itemsSucceeded, itemsFailed, itemsSkipped }:
 
 function isEmpty(list: readonly unknown[] | null | undefined): boolean {
   return list == null || list.length === 0;
-}
-
-function workOf(args: BatchWorkArguments): BatchWork {
-  const [first] = args;
-  if (typeof first === 'object' && first !== null) {
-    const [work, metadata] = args as [BatchWork, Fields?];
-    return { ...work, metadata: { ...work.metadata, ...metadata } };
-  }
-  const [itemsProcessed, itemsSucceeded, itemsFailed, results, lastCursor, metadata] = args as [
-    number,
-    number?,
-    number?,
-    (readonly unknown[])?,
-    unknown?,
-    Fields?,
-  ];
-  return { itemsProcessed, itemsSucceeded, itemsFailed, results, lastCursor, metadata };
 }

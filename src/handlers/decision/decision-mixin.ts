@@ -1,9 +1,8 @@
+import type { Fields } from '../../model/fields.ts';
 import type { FailureArguments, StepHandlerResult } from '../step-handler-result.ts';
 import { applyMixin } from '../with-mixins.ts';
 import type { DecisionPointOutcome } from './decision-point-outcome.ts';
 import { type DecisionArguments, decisionResult, failedDecision, noBranchesResult } from './decision-result.ts';
-
-type Fields = Record<string, unknown>;
 
 /** What a handler can do that decides which steps come next. */
 export interface DecisionCapable {

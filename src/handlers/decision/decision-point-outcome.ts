@@ -1,6 +1,5 @@
+import type { Fields } from '../../model/fields.ts';
 import { misuse, shown } from '../misuse.ts';
-
-type Fields = Record<string, unknown>;
 
 /**
  * What a decision may come to.

@@ -1,8 +1,7 @@
+import type { Fields } from '../../model/fields.ts';
 import { misuse, shown } from '../misuse.ts';
 import { type FailureArguments, failureOf, StepHandlerResult } from '../step-handler-result.ts';
 import { checkedNames, DecisionPointOutcome, DecisionType } from './decision-point-outcome.ts';
-
-type Fields = Record<string, unknown>;
 
 /** Who decides; stored with each decision. */
 export interface Decider {

@@ -1,11 +1,10 @@
 import { TaskerError } from '../../errors.ts';
+import type { Fields } from '../../model/fields.ts';
 import type { RetryAfter } from '../retry-after.ts';
 import { ErrorType } from './error-type.ts';
 
 // `Symbol.for`, so that two copies of the package in one process know each other's errors.
 const BRAND = Symbol.for('tasker-core.step-execution-error');
-
-type Fields = Record<string, unknown>;
 
 /** What a {@link StepExecutionError} may say besides its message. */
 export interface StepExecutionErrorOptions {

@@ -1,3 +1,4 @@
+import { type Fields, isFields } from '../../model/fields.ts';
 import { storableJson } from '../../model/storable-json.ts';
 import { type OrchestrationMetadata, storedOrchestrationMetadata } from '../orchestration-metadata.ts';
 import type { RetryAfter } from '../retry-after.ts';
@@ -6,8 +7,6 @@ import { read, storableText } from './thrown.ts';
 
 // A handler written in JavaScript may put anything where a text or a number is expected. A failure that can't be stored
 // would be recorded as a different failure, and a retryable one would never be retried.
-
-type Fields = Record<string, unknown>;
 
 /** Characters of a message, a type, a code. */
 export const MAX_FAILURE_TEXT = 10_000;
@@ -115,8 +114,4 @@ export function hasFields(metadata: object): boolean {
   } catch {
     return true;
   }
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

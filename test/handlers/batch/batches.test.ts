@@ -9,8 +9,7 @@ import {
   noBatches,
 } from '../../../src/handlers/batch/batch-processing-outcome.ts';
 import { BatchWorkerContext, createBatchWorkerContext } from '../../../src/handlers/batch/batch-worker-context.ts';
-import { BatchableMixin } from '../../../src/handlers/batch/batchable-mixin.ts';
-import { BatchableStepHandler } from '../../../src/handlers/batch/batchable-step-handler.ts';
+import { BatchableMixin, BatchableStepHandler } from '../../../src/handlers/batch/batchable-mixin.ts';
 import { CursorConfig } from '../../../src/handlers/batch/cursor-config.ts';
 import { dependencyResult } from '../../../src/handlers/dependency-result.ts';
 import { StepContext, type StepContextParams } from '../../../src/handlers/step-context.ts';

@@ -1,0 +1,26 @@
+import { type Fields, isFields } from '../model/fields.ts';
+
+/**
+ * The arguments of a helper as one object, in any of the three ways to write them: one object, all by position, or the
+ * first ones by position and the rest in an object, which is then at most at the index `restAt`.
+ */
+export function argumentsOf<T extends object>(
+  args: readonly unknown[],
+  names: readonly (keyof T & string)[],
+  restAt = 0,
+): T {
+  const at = args.slice(0, restAt + 1).findIndex(isFields);
+  if (at === 0) return args[0] as T;
+  const byPosition = names.slice(0, at < 0 ? names.length : at).map((name, index) => [name, args[index]]);
+  return { ...(args[at] as Partial<T> | undefined), ...Object.fromEntries(byPosition) } as T;
+}
+
+/** As {@link argumentsOf}, for a helper that also takes metadata after the one object. */
+export function argumentsWithMetadata<T extends { metadata?: Fields }>(
+  args: readonly unknown[],
+  names: readonly (keyof T & string)[],
+): T {
+  const given = argumentsOf<T>(args, names);
+  const more = args[1] as Fields | undefined;
+  return given === args[0] ? { ...given, metadata: { ...given.metadata, ...more } } : given;
+}
