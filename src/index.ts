@@ -143,8 +143,7 @@ export {
   type SubscriberStats,
 } from './events/subscribing/subscriber-registry.ts';
 export { SubscriberResult } from './events/subscribing/subscriber-result.ts';
-export { ApiHandler } from './handlers/api/api-handler.ts';
-export { type APICapable, APIMixin, type ApiDefaults, applyAPI } from './handlers/api/api-mixin.ts';
+export { type APICapable, APIMixin, type ApiDefaults, ApiHandler, applyAPI } from './handlers/api/api-mixin.ts';
 export { ApiResponse, type ApiResponseContent } from './handlers/api/api-response.ts';
 export type { ApiFailureOptions } from './handlers/api/api-results.ts';
 export { type ApiHandlerArgs, type ApiHandlerOptions, defineApiHandler } from './handlers/api/define-api-handler.ts';
@@ -203,8 +202,12 @@ export {
   batchWorkerSuccess,
 } from './handlers/batch/worker-result.ts';
 export { Decision } from './handlers/decision/decision.ts';
-export { DecisionHandler } from './handlers/decision/decision-handler.ts';
-export { applyDecision, type DecisionCapable, DecisionMixin } from './handlers/decision/decision-mixin.ts';
+export {
+  applyDecision,
+  type DecisionCapable,
+  DecisionHandler,
+  DecisionMixin,
+} from './handlers/decision/decision-mixin.ts';
 export {
   type CreateStepsOptions,
   DecisionPointOutcome,
@@ -224,31 +227,27 @@ export {
 } from './handlers/failures/error-classifier.ts';
 export { ErrorType, isStandardErrorType, isTypicallyRetryable } from './handlers/failures/error-type.ts';
 export {
-  type FixedErrorOptions,
-  isStepExecutionError,
-  PermanentError,
-  RetryableError,
-  StepExecutionError,
-  type StepExecutionErrorJson,
-  type StepExecutionErrorOptions,
-} from './handlers/failures/handler-errors.ts';
-export {
   AuthenticationError,
   AuthorizationError,
   BusinessLogicError,
   ConfigurationError,
-  NotFoundError,
-  StepValidationError,
-  StepValidationError as ValidationError,
-} from './handlers/failures/permanent-errors.ts';
-export {
+  type FixedErrorOptions,
+  isStepExecutionError,
   NetworkError,
+  NotFoundError,
+  PermanentError,
   RateLimitError,
   ResourceContentionError,
+  RetryableError,
   ServiceUnavailableError,
+  StepExecutionError,
+  type StepExecutionErrorJson,
+  type StepExecutionErrorOptions,
   StepTimeoutError,
   StepTimeoutError as TimeoutError,
-} from './handlers/failures/retryable-errors.ts';
+  StepValidationError,
+  StepValidationError as ValidationError,
+} from './handlers/failures/handler-errors.ts';
 export type {
   FfiDependencyResult as NapiDependencyResult,
   FfiStepDefinition as NapiStepDefinition,

@@ -1,14 +1,18 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { type Fields, isFields } from '../model/fields.ts';
 import { nearNames } from '../model/near-names.ts';
 import { ErrorType } from './failures/error-type.ts';
 import { PermanentError } from './failures/handler-errors.ts';
 import type { DependencySource, InputSource } from './handler-arguments.ts';
 import type { StepContext } from './step-context.ts';
 
-type Arguments = Record<string, unknown>;
-
 /** Puts one argument (or, of a schema for the whole context, many) in place; a promise when its schema is asynchronous. */
-export type ArgumentReader = (context: StepContext, into: Arguments) => undefined | Promise<undefined>;
+export type ArgumentReader = (context: StepContext, into: Fields) => undefined | Promise<undefined>;
+
+/** The argument `name`, from a function of the context. */
+export function reader(name: string, read: (context: StepContext) => unknown): ArgumentReader {
+  return (context, into) => put(into, name, read(context));
+}
 
 /** Reads the argument `name` from a key of the task's context. */
 export function inputReader(name: string, source: InputSource): ArgumentReader {
@@ -53,18 +57,14 @@ export function isStandardSchema(value: unknown): value is StandardSchemaV1 {
 /** Whether JavaScript gave what the types ask for as the source of an input. */
 export function isInputSource(value: unknown): value is InputSource {
   if (typeof value === 'string' || isStandardSchema(value)) return true;
-  return isRecord(value) && typeof value.key === 'string' && isStandardSchema(value.schema);
+  return isFields(value) && typeof value.key === 'string' && isStandardSchema(value.schema);
 }
 
 /** Whether JavaScript gave what the types ask for as the source of a dependency. */
 export function isDependencySource(value: unknown): value is DependencySource {
   if (typeof value === 'string') return true;
   if (Array.isArray(value)) return typeof value[0] === 'string' && isStandardSchema(value[1]);
-  return isRecord(value) && typeof value.step === 'string' && isStandardSchema(value.schema);
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
+  return isFields(value) && typeof value.step === 'string' && isStandardSchema(value.schema);
 }
 
 function inputOf(name: string, source: InputSource): { key: string; schema?: StandardSchemaV1 } {
@@ -81,7 +81,8 @@ export function dependencyOf(source: DependencySource): { step: string; schema?:
 /** Names that mean something on the object of arguments already, and so can't be assigned to. */
 const INHERITED: ReadonlySet<string> = new Set(['signal', 'logger', '__proto__']);
 
-function put(into: Arguments, name: string, value: unknown): undefined {
+/** Puts an argument in place. */
+export function put(into: Fields, name: string, value: unknown): undefined {
   if (INHERITED.has(name)) Object.defineProperty(into, name, { value, enumerable: true });
   else into[name] = value;
 }

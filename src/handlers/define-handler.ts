@@ -1,5 +1,4 @@
-import type { StandardSchemaV1 } from '@standard-schema/spec';
-import type { DependencySources, HandlerArguments, InputSources } from './handler-arguments.ts';
+import type { AnyInputs, DependencySources, HandlerFn, None } from './handler-arguments.ts';
 import { type HandlerOptions, handlerOfFunction } from './handler-of-function.ts';
 import type { StepHandlerClass } from './step-handler.ts';
 
@@ -18,13 +17,10 @@ import type { StepHandlerClass } from './step-handler.ts';
  *   async ({ cardId, cart, signal }) => pay(String(cardId), cart.total, { signal }),
  * );
  */
-export function defineHandler<
-  const Inputs extends InputSources | StandardSchemaV1<unknown, object> = Record<never, never>,
-  const Depends extends DependencySources = Record<never, never>,
->(
+export function defineHandler<const Inputs extends AnyInputs = None, const Depends extends DependencySources = None>(
   name: string,
   options: HandlerOptions<Inputs, Depends>,
-  fn: (args: HandlerArguments<Inputs, Depends>) => unknown,
+  fn: HandlerFn<Inputs, Depends>,
 ): StepHandlerClass {
-  return handlerOfFunction({ name, options, fn: fn as (args: never) => unknown });
+  return handlerOfFunction({ name, options, fn });
 }

@@ -1,31 +1,23 @@
+import type { FfiDependencyResult } from './ffi-step-event.ts';
+
 /**
  * What a step that this one depends on came to, as handlers read it. The keys of its result can be read from it
  * directly (`reserve.reservation_id`), except those that the envelope has itself; a spread copy has only the
  * envelope's keys. `context.getDependencyResult(step)` gives the bare result.
  */
-export interface DependencyResult<Result = unknown> {
-  readonly stepUuid: string;
-  readonly success: boolean;
+export interface DependencyResult<Result = unknown> extends Readonly<FfiDependencyResult> {
   readonly result: Result;
-  readonly status: string;
-  readonly errorMessage?: string | null;
-  readonly errorType?: string | null;
-  readonly errorRetryable?: boolean | null;
   /** The keys of the result. */
   readonly [key: string]: unknown;
 }
 
-/** What {@link dependencyResult} is made from. */
-export interface DependencyResultParams<Result = unknown> {
+/**
+ * What {@link dependencyResult} is made from. `success` is true by default, `status` then `completed`, or `failed`
+ * without success.
+ */
+export interface DependencyResultParams<Result = unknown> extends Partial<FfiDependencyResult> {
   stepUuid: string;
   result: Result;
-  /** Default true. */
-  success?: boolean;
-  /** Default `completed`, or `failed` without success. */
-  status?: string;
-  errorMessage?: string | null;
-  errorType?: string | null;
-  errorRetryable?: boolean | null;
 }
 
 /**

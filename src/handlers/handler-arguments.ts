@@ -14,8 +14,14 @@ export type DependencySource =
 /** By argument name. A bare schema reads the key of the argument's own name. */
 export type InputSources = Readonly<Record<string, InputSource>>;
 
+/** The inputs of a handler: by argument name, or one schema for the whole context. */
+export type AnyInputs = InputSources | StandardSchemaV1<unknown, object>;
+
 /** By argument name. */
 export type DependencySources = Readonly<Record<string, DependencySource>>;
+
+/** The inputs or dependencies of a handler that asks for none. */
+export type None = Record<never, never>;
 
 /** The arguments that `inputs` gives: what a schema puts out; without a schema `unknown`. */
 export type InputArguments<Inputs> = Inputs extends StandardSchemaV1
@@ -26,28 +32,20 @@ export type InputArguments<Inputs> = Inputs extends StandardSchemaV1
 export type DependencyArguments<Depends> = { [Name in keyof Depends]: OutputOf<Depends[Name]> };
 
 /** What a `defineHandler` function is called with. A parameter of one's own may be called `signal` or `logger` too. */
-export type HandlerArguments<Inputs, Depends> = InputArguments<Inputs> &
+export type HandlerArgs<Inputs = None, Depends = None> = InputArguments<Inputs> &
   DependencyArguments<Depends> & { readonly context: StepContext } & Omit<
     { readonly signal: AbortSignal; readonly logger: Logger },
     keyof InputArguments<Inputs> | keyof Depends
   >;
 
-/** {@link HandlerArguments} of a function that asks for nothing but the context, unless told otherwise. */
-export type HandlerArgs<Inputs = Record<never, never>, Depends = Record<never, never>> = HandlerArguments<
-  Inputs,
-  Depends
->;
-
 /** A function that `defineHandler` makes a handler of. */
-export type HandlerFn<Inputs = Record<never, never>, Depends = Record<never, never>> = (
-  args: HandlerArgs<Inputs, Depends>,
-) => unknown;
+export type HandlerFn<Inputs = None, Depends = None> = (args: HandlerArgs<Inputs, Depends>) => unknown;
 
 /** What an argument from this source is: what its schema puts out; without one `unknown`. */
 export type OutputOf<Source> = Source extends StandardSchemaV1
   ? StandardSchemaV1.InferOutput<Source>
-  : Source extends { readonly schema: infer Schema extends StandardSchemaV1 }
+  : Source extends
+        | { readonly schema: infer Schema extends StandardSchemaV1 }
+        | readonly [string, infer Schema extends StandardSchemaV1]
     ? StandardSchemaV1.InferOutput<Schema>
-    : Source extends readonly [string, infer Schema extends StandardSchemaV1]
-      ? StandardSchemaV1.InferOutput<Schema>
-      : unknown;
+    : unknown;

@@ -1,4 +1,3 @@
-import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import {
@@ -10,7 +9,7 @@ import {
   isInputSource,
   isStandardSchema,
 } from './argument-readers.ts';
-import type { DependencySources, InputSources } from './handler-arguments.ts';
+import type { AnyInputs, DependencySources, InputSources } from './handler-arguments.ts';
 import { noteNamedSteps, stepsNamedIn } from './named-steps.ts';
 import { resultOfReturn, resultOfThrown } from './outcome.ts';
 import type { StepContext } from './step-context.ts';
@@ -36,7 +35,7 @@ export interface HandlerOptions<Inputs = InputSources, Depends = DependencySourc
 export interface FunctionHandler {
   readonly name: string;
   /** `inputs`, `depends`, `version`, `isolation`, and what `moreOptions` names. */
-  readonly options: HandlerOptions<InputSources | StandardSchemaV1<unknown, object>, DependencySources>;
+  readonly options: HandlerOptions<AnyInputs, DependencySources>;
   readonly fn: (args: never) => unknown;
   /** The options that this kind of handler has besides those of all. */
   readonly moreOptions?: readonly string[];
@@ -101,7 +100,7 @@ function callOf(definition: FunctionHandler): (context: StepContext) => HandlerO
     try {
       const answer = answerBefore?.(context);
       if (answer) return answer;
-      const args = new HandlerArgs(context) as unknown as Record<string, unknown>;
+      const args = new ArgumentsOfStep(context) as unknown as Record<string, unknown>;
       const waiting: Promise<undefined>[] = [];
       for (const reader of readers) {
         const pending = reader(context, args);
@@ -132,7 +131,7 @@ function finisherOf({ resultOf }: FunctionHandler): (returned: unknown, context:
  * What every function is given. The signal and the logger of a step are made when a function asks for them, hence the
  * getters; they are on a prototype because getters in a literal made each call 25 times as dear.
  */
-class HandlerArgs {
+class ArgumentsOfStep {
   readonly context: StepContext;
 
   constructor(context: StepContext) {

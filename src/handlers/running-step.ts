@@ -18,8 +18,8 @@ export function runningStep(of: object): StepContext | undefined {
 }
 
 /** Says which step an object was made for. */
-export function belongsTo(made: object, context: StepContext): void {
-  Object.defineProperty(made, STEP, { value: context });
+export function belongsTo<Made extends object>(made: Made, context: StepContext): Made {
+  return Object.defineProperty(made, STEP, { value: context });
 }
 
 /** Makes handlers with this prototype, or this one handler, know which step they run: {@link runningStep} tells. */

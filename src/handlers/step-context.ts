@@ -4,23 +4,20 @@ import type { Fields } from '../model/fields.ts';
 import { type DependencyResultParams, dependencyResult, resultIn } from './dependency-result.ts';
 import type { FfiStepEvent } from './ffi-step-event.ts';
 import { paramsOfEvent } from './params-of-event.ts';
-import { type StepCheckpoint, stepCheckpoint } from './step-checkpoint.ts';
 import type {
   CheckpointProgress,
   DependencyResults,
   StepContextParams,
-  TransactionClient,
   TransactionWork,
 } from './step-context-params.ts';
 
-export type {
-  CheckpointProgress,
-  DependencyResults,
-  StepCheckpoint,
-  StepContextParams,
-  TransactionClient,
-  TransactionWork,
-};
+export type * from './step-context-params.ts';
+
+/**
+ * What was saved last (`cursor`, `items_processed`, `accumulated_results`, `timestamp`, `history`), and the function
+ * that saves: `await context.checkpoint({ cursor, itemsProcessed, accumulatedResults })`.
+ */
+export type StepCheckpoint = Fields & ((progress: CheckpointProgress) => Promise<void>);
 
 /**
  * What a handler may know of the step it runs: the task's input, the results of earlier steps, the attempt.
@@ -338,6 +335,17 @@ const READ_AS_MAP: object = Object.create(Object.prototype, {
     },
   },
 });
+
+/** The function with the saved fields on it; as JSON it is those fields, or null. */
+function stepCheckpoint(saved: Fields | null, save: (progress: CheckpointProgress) => Promise<void>): StepCheckpoint {
+  const checkpoint = (progress: CheckpointProgress) => save(progress);
+  // `name` and `length` of a function can't be assigned, only defined.
+  for (const [key, value] of Object.entries({ name: undefined, length: undefined, ...saved })) {
+    Object.defineProperty(checkpoint, key, { value, enumerable: saved !== null && key in saved, configurable: true });
+  }
+  Object.defineProperty(checkpoint, 'toJSON', { value: () => saved });
+  return checkpoint as unknown as StepCheckpoint;
+}
 
 function own(fields: Fields, key: string): unknown {
   return Object.hasOwn(fields, key) ? fields[key] : undefined;

@@ -1,6 +1,7 @@
 import { type Fields, isFields } from '../model/fields.ts';
 import { argumentsOf } from './argument-forms.ts';
 import { ErrorType } from './failures/error-type.ts';
+import type { StepExecutionErrorOptions } from './failures/handler-errors.ts';
 import { misuse, shown } from './misuse.ts';
 import {
   type OrchestrationMetadata,
@@ -33,18 +34,8 @@ export interface StepHandlerResultParams {
   statusCode?: number | null;
 }
 
-/** A failure, besides its message. */
-export interface FailureOptions {
-  /** Any text; default `handler_error`. */
-  errorType?: string;
-  /** Whether another attempt may help; default true. */
-  retryable?: boolean;
-  metadata?: Fields;
-  errorCode?: string;
-  /** When the next attempt may start: seconds, a date, or the text of a `Retry-After` header. */
-  retryAfter?: RetryAfter;
-  /** The HTTP status behind the failure, when there is one. */
-  statusCode?: number;
+/** A failure, besides its message. Its type is `handler_error` unless given. */
+export interface FailureOptions extends Omit<StepExecutionErrorOptions, 'cause'> {
   /** Told to the engine besides; `retryAfter` wins over what it says of the delay. */
   orchestrationMetadata?: OrchestrationMetadata;
 }

@@ -110,9 +110,8 @@ export abstract class StepHandler<Context extends StepContext = StepContext> imp
  * isHandlerClass(async () => {}); // false
  */
 export function isHandlerClass(value: unknown): value is StepHandlerClass {
-  if (typeof value !== 'function') return false;
-  const prototype: unknown = value.prototype;
-  if (typeof prototype !== 'object' || prototype === null) return false;
+  const prototype = prototypeOf(value);
+  if (!prototype) return false;
   // The abstract base itself is the one that owns the brand. A subclass may have `call` as a field, so it need not be here.
   if (BRAND in prototype) return !Object.hasOwn(prototype, BRAND);
   return 'call' in prototype && typeof prototype.call === 'function';
@@ -146,7 +145,12 @@ export function isStepHandler(value: unknown): value is StepHandler {
  * extendsStepHandler(DecisionMixin); // false
  */
 export function extendsStepHandler(value: unknown): boolean {
-  if (typeof value !== 'function') return false;
-  const prototype: unknown = value.prototype;
-  return typeof prototype === 'object' && prototype !== null && BRAND in prototype;
+  const prototype = prototypeOf(value);
+  return prototype !== null && BRAND in prototype;
+}
+
+/** The prototype of what a class makes; null for what cannot be a class. */
+export function prototypeOf(value: unknown): object | null {
+  const prototype: unknown = typeof value === 'function' ? value.prototype : null;
+  return typeof prototype === 'object' ? prototype : null;
 }

@@ -1,5 +1,5 @@
 import { TaskerError } from '../errors.ts';
-import { extendsStepHandler } from './step-handler.ts';
+import { extendsStepHandler, prototypeOf } from './step-handler.ts';
 
 /** Any class, abstract or not. */
 export type AnyClass = abstract new (...args: never[]) => object;
@@ -84,18 +84,21 @@ export function applyMixin<Target extends object, Part extends Mixin>(
   return target as Target & InstanceType<Part>;
 }
 
-/** A class whose methods are the functions of an object: the base of a mixin. They run on the handler, as `this`. */
-export function withMethods<Methods extends object>(methods: Methods): new () => Methods {
+/** A class with the members of an object on its prototype, for a mixin. They run on the handler, as `this`. */
+export function withMembers<Members extends object>(
+  members: Members,
+): { new (): Members; readonly prototype: Members } {
   class Part {}
-  for (const [name, value] of Object.entries(methods)) {
-    Object.defineProperty(Part.prototype, name, { value, writable: true, configurable: true });
+  for (const [name, member] of Object.entries(Object.getOwnPropertyDescriptors(members))) {
+    Object.defineProperty(Part.prototype, name, { ...member, enumerable: false });
   }
-  return Part as new () => Methods;
+  return Part as { new (): Members; readonly prototype: Members };
 }
 
 const OF_EVERY_CLASS: ReadonlySet<PropertyKey> = new Set(['constructor', 'prototype', 'name', 'length', 'caller']);
 
-function giveMembers(target: object, members: Record<PropertyKey, PropertyDescriptor>): void {
+/** Gives members to a prototype, a class or an object; what it has stays. */
+export function giveMembers(target: object, members: Record<PropertyKey, PropertyDescriptor>): void {
   for (const key of Reflect.ownKeys(members)) {
     if (OF_EVERY_CLASS.has(key) && (typeof target === 'function' || key === 'constructor')) continue;
     if (has(target, key)) continue;
@@ -153,7 +156,7 @@ function refuseNonsense(base: unknown, mixins: readonly unknown[]): void {
 }
 
 function isClass(value: unknown): value is AnyClass {
-  return typeof value === 'function' && typeof value.prototype === 'object' && value.prototype !== null;
+  return prototypeOf(value) !== null;
 }
 
 function named(value: unknown): string {

@@ -9,15 +9,14 @@ import { StepContext } from '../../src/handlers/step-context.ts';
 import { StepHandler } from '../../src/handlers/step-handler.ts';
 import { withMixins } from '../../src/handlers/with-mixins.ts';
 
-type Copy = typeof import('../../src/handlers/decision/decision-handler.ts') &
-  typeof import('../../src/handlers/decision/decision-mixin.ts') &
+type Copy = typeof import('../../src/handlers/decision/decision-mixin.ts') &
   typeof import('../../src/handlers/decision/decision.ts');
 
 /** What a second copy of the package in the same process has, as an application and a plugin may bring it. */
 async function anotherCopy(): Promise<Copy> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'tasker-copy-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const rooms = ['decision-handler', 'decision-mixin', 'decision'];
+  const rooms = ['decision-mixin', 'decision'];
   const contents = rooms.map((file) => `export * from './src/handlers/decision/${file}.ts';`).join('\n');
   const outfile = path.join(folder, 'copy.mjs');
   const stdin = { contents, resolveDir: process.cwd() };

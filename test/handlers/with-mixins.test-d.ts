@@ -1,8 +1,7 @@
 import { expectTypeOf, test } from 'vitest';
 import { z } from 'zod';
 import { Decision } from '../../src/handlers/decision/decision.ts';
-import { DecisionHandler } from '../../src/handlers/decision/decision-handler.ts';
-import { DecisionMixin } from '../../src/handlers/decision/decision-mixin.ts';
+import { DecisionHandler, DecisionMixin } from '../../src/handlers/decision/decision-mixin.ts';
 import { DecisionPointOutcome } from '../../src/handlers/decision/decision-point-outcome.ts';
 import { defineDecisionHandler } from '../../src/handlers/decision/define-decision-handler.ts';
 import type { StepContext } from '../../src/handlers/step-context.ts';

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DecisionHandler } from '../../src/handlers/decision/decision-handler.ts';
-import { applyDecision, DecisionMixin } from '../../src/handlers/decision/decision-mixin.ts';
+import { applyDecision, DecisionHandler, DecisionMixin } from '../../src/handlers/decision/decision-mixin.ts';
 import { StepContext } from '../../src/handlers/step-context.ts';
 import { isHandlerClass, isStepHandler, StepHandler } from '../../src/handlers/step-handler.ts';
 import { applyMixin, withMixins } from '../../src/handlers/with-mixins.ts';

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ApiHandler } from '../../src/handlers/api/api-handler.ts';
-import { applyAPI } from '../../src/handlers/api/api-mixin.ts';
+import { ApiHandler, applyAPI } from '../../src/handlers/api/api-mixin.ts';
 import { defineApiHandler } from '../../src/handlers/api/define-api-handler.ts';
 import type { StepContext } from '../../src/handlers/step-context.ts';
 import { StepHandler } from '../../src/handlers/step-handler.ts';

@@ -1,16 +1,10 @@
 import { knowsItsStep, runningStep } from '../running-step.ts';
+import { StepHandler } from '../step-handler.ts';
 import type { StepHandlerResult } from '../step-handler-result.ts';
-import { applyMixin } from '../with-mixins.ts';
+import { applyMixin, withMembers, withMixins } from '../with-mixins.ts';
 import { type ApiRequest, apiRequest } from './api-request.ts';
 import type { ApiResponse } from './api-response.ts';
-import {
-  type ApiFailureArguments,
-  type ApiFailureOptions,
-  type ApiSuccessArguments,
-  apiFailure,
-  apiSuccess,
-  lostRequest,
-} from './api-results.ts';
+import { type ApiFailureOptions, apiFailure, apiSuccess, connectionError, timeoutError } from './api-results.ts';
 import { DEFAULT_MAX_RESPONSE_BYTES, DEFAULT_TIMEOUT, type HttpClient, platformFetch } from './http-client.ts';
 import {
   type ApiBodyOptions,
@@ -85,87 +79,68 @@ export interface ApiDefaults {
   readonly maxResponseBytes: number;
 }
 
-class Mixin implements APICapable {
-  static readonly baseUrl: string = '';
-  static readonly defaultTimeout: number = DEFAULT_TIMEOUT;
-  static readonly defaultHeaders: Readonly<Record<string, string>> = Object.freeze({});
-  static readonly maxResponseBytes: number = DEFAULT_MAX_RESPONSE_BYTES;
-  static {
-    knowsItsStep(Mixin.prototype);
-    Object.defineProperty(Mixin, 'name', { value: 'APIMixin' });
-  }
-
-  get capabilities(): string[] {
+const members: APICapable & { readonly capabilities: string[] } = {
+  get capabilities() {
     return ['http', 'api'];
-  }
+  },
 
-  get baseUrl(): string {
+  get baseUrl() {
     return defaultsOf(this).baseUrl ?? '';
-  }
+  },
 
-  get timeout(): number {
+  get timeout() {
     return defaultsOf(this).defaultTimeout ?? DEFAULT_TIMEOUT;
-  }
+  },
 
-  get defaultHeaders(): Readonly<Record<string, string>> {
+  get defaultHeaders() {
     return defaultsOf(this).defaultHeaders ?? {};
-  }
+  },
 
-  get maxResponseBytes(): number {
+  get maxResponseBytes() {
     return defaultsOf(this).maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES;
-  }
+  },
 
   get httpClient(): HttpClient {
     const { baseUrl, timeout, defaultHeaders } = this;
     return { fetch: platformFetch, baseUrl, timeout, defaultHeaders };
-  }
+  },
 
   set httpClient(client: Partial<HttpClient>) {
     // A property of the handler's own, and not a private field: these methods run on objects that this class did not make.
     Object.defineProperty(this, 'httpClient', { value: client, writable: true, configurable: true, enumerable: true });
-  }
+  },
 
-  get(path: string | URL, first?: object, headers?: RequestHeaders): Promise<ApiResponse> {
+  get(path: string | URL, first?: object, headers?: RequestHeaders) {
     return send(this, { method: 'GET', path, options: () => getOptions(first, headers) });
-  }
+  },
 
-  post(path: string | URL, options?: ApiBodyOptions): Promise<ApiResponse> {
-    return send(this, { method: 'POST', path, options: () => bodyOptions(options) });
-  }
+  post: sendsBody('POST'),
+  put: sendsBody('PUT'),
+  patch: sendsBody('PATCH'),
 
-  put(path: string | URL, options?: ApiBodyOptions): Promise<ApiResponse> {
-    return send(this, { method: 'PUT', path, options: () => bodyOptions(options) });
-  }
-
-  patch(path: string | URL, options?: ApiBodyOptions): Promise<ApiResponse> {
-    return send(this, { method: 'PATCH', path, options: () => bodyOptions(options) });
-  }
-
-  delete(path: string | URL, first?: object): Promise<ApiResponse> {
+  delete(path: string | URL, first?: object) {
     return send(this, { method: 'DELETE', path, options: () => deleteOptions(first) });
-  }
+  },
 
-  request(method: string, path: string | URL, options?: ApiBodyOptions | RequestInit): Promise<ApiResponse> {
+  request(method, path, options) {
     const given = options as ApiBodyOptions | undefined;
     return send(this, { method, path, options: () => bodyOptions(given, { alsoOfFetch: true }), textIsBody: true });
-  }
+  },
 
-  apiSuccess(...args: ApiSuccessArguments): StepHandlerResult {
-    return apiSuccess(args);
-  }
+  apiSuccess,
+  apiFailure,
+  connectionError,
+  timeoutError,
+};
 
-  apiFailure(...args: ApiFailureArguments): StepHandlerResult {
-    return apiFailure(args);
-  }
-
-  connectionError(error: unknown, context?: string): StepHandlerResult {
-    return lostRequest(error, { errorType: 'connection_error', prefix: 'Connection error', context });
-  }
-
-  timeoutError(error: unknown, context?: string): StepHandlerResult {
-    return lostRequest(error, { errorType: 'timeout', prefix: 'Request timeout', context });
-  }
-}
+const Mixin = Object.assign(withMembers(members), {
+  baseUrl: '',
+  defaultTimeout: DEFAULT_TIMEOUT,
+  defaultHeaders: Object.freeze({}),
+  maxResponseBytes: DEFAULT_MAX_RESPONSE_BYTES,
+});
+Object.defineProperty(Mixin, 'name', { value: 'APIMixin' });
+knowsItsStep(Mixin.prototype);
 
 /**
  * HTTP for a handler: `class Notify extends withMixins(StepHandler, APIMixin)`. Requests end with the running step, and
@@ -206,8 +181,34 @@ export function applyAPI<Target extends object>(target: Target): Target & APICap
   return applyMixin(target, APIMixin);
 }
 
+/**
+ * The base of handlers that call an HTTP service: a `StepHandler` with the methods of {@link APIMixin}.
+ *
+ * An answer of any status is given, not thrown; `apiSuccess` makes a success of it, or the failure that its status
+ * means. A connection that fails and a request that takes too long are thrown, and retried. Each request ends with the
+ * step: at its timeout, when its task is cancelled, when the worker stops.
+ *
+ * @example
+ * class FetchUser extends ApiHandler {
+ *   static override handlerName = 'fetch_user';
+ *   static override baseUrl = 'https://api.example.com';
+ *
+ *   async call(context: StepContext) {
+ *     const response = await this.get(`/users/${context.inputData.user_id}`);
+ *     return this.apiSuccess(response); // 404: fails for good; 503: tried again
+ *   }
+ * }
+ */
+export abstract class ApiHandler extends withMixins(StepHandler, APIMixin) {}
+
 function defaultsOf(handler: object): Partial<ApiDefaults> {
   return handler.constructor as Partial<ApiDefaults>;
+}
+
+function sendsBody(method: string): APICapable['post'] {
+  return function (this: APICapable, path, options) {
+    return send(this, { method, path, options: () => bodyOptions(options) });
+  };
 }
 
 type Sending = Pick<ApiRequest, 'method' | 'path'> & { options: () => ApiBodyOptions; textIsBody?: boolean };

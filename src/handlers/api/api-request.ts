@@ -1,4 +1,10 @@
-import { isStepExecutionError } from '../failures/handler-errors.ts';
+import {
+  isStepExecutionError,
+  NetworkError,
+  type StepExecutionError,
+  StepTimeoutError,
+} from '../failures/handler-errors.ts';
+import { classNameOf, messageOfThrown, read } from '../failures/thrown.ts';
 import type { StepContext } from '../step-context.ts';
 import { ApiResponse } from './api-response.ts';
 import { DEFAULT_MAX_REDIRECTS, DEFAULT_MAX_RESPONSE_BYTES, type HttpClient } from './http-client.ts';
@@ -7,11 +13,10 @@ import { readBody } from './read-body.ts';
 import { redactedUrl } from './redaction.ts';
 import { requestBody } from './request-body.ts';
 import { RequestDeadline } from './request-deadline.ts';
-import { requestError } from './request-error.ts';
 import { type NamedHeaders, namedHeaders } from './request-headers.ts';
 import type { ApiBodyOptions } from './request-options.ts';
 import { requestUrl } from './request-url.ts';
-import { type PreparedRequest, sendRequest } from './send-request.ts';
+import type { PreparedRequest } from './send-request.ts';
 import { tracedRequest } from './traced-request.ts';
 
 /** One request of a handler. */
@@ -55,7 +60,7 @@ export async function apiRequest(request: ApiRequest): Promise<ApiResponse> {
 
 async function answerTo(request: ApiRequest, prepared: PreparedRequest): Promise<ApiResponse> {
   const { options } = request;
-  const { response, url } = await tracedRequest(prepared, request.options.context ?? request.step, sendRequest);
+  const { response, url } = await tracedRequest(prepared, options.context ?? request.step);
   if (options.stream) return new ApiResponse(response, undefined, { url: url.href });
   const maxBytes = options.maxResponseBytes ?? request.maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES;
   const { method } = prepared;
@@ -100,4 +105,44 @@ function idempotencyKey(given: true | string, step: StepContext | undefined): st
     throw invalidRequest('an idempotency key is made of the step, and no step is running here; pass its context');
   }
   return given === true ? step.stepUuid : `${step.stepUuid}:${encodeURIComponent(given)}`;
+}
+
+/** The request that failed, for the message. */
+type FailedRequest = Pick<PreparedRequest, 'method' | 'url'> & { timeoutMs: number; timedOut: boolean };
+
+/** Waiting that `fetch` itself gave up. */
+const GAVE_UP = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT']);
+
+/**
+ * What a request that got no answer comes to: `timeout` or `connection_error`, both worth another attempt. What `fetch`
+ * refuses to send at all is an `invalid_request`, which is not.
+ */
+function requestError(thrown: unknown, { method, url, timeoutMs, timedOut }: FailedRequest): StepExecutionError {
+  const what = `${method} ${redactedUrl(url.href)}`;
+  const { code, text } = rootOf(thrown);
+  const metadata = { method, url: redactedUrl(url.href), exception_type: classNameOf(thrown), ...(code && { code }) };
+  if (timedOut) {
+    return new StepTimeoutError(`${what}: no answer within ${timeoutMs} ms`, {
+      metadata: { ...metadata, timeout_ms: timeoutMs },
+    });
+  }
+  if (code !== undefined && GAVE_UP.has(code)) {
+    return new StepTimeoutError(`${what}: ${text}`, { metadata, cause: thrown });
+  }
+  if (code === undefined && thrown instanceof TypeError && read(thrown, 'cause') === undefined) {
+    return invalidRequest(`${what}: it cannot be sent: ${text}`, metadata);
+  }
+  return new NetworkError(`${what}: the connection failed: ${text}`, { metadata, cause: thrown });
+}
+
+/** `fetch failed` says nothing; what failed is the cause of it, or the cause of that. */
+function rootOf(thrown: unknown): { code: string | undefined; text: string } {
+  let root = thrown;
+  for (let depth = 0; depth < 5; depth++) {
+    const cause = read(root, 'cause');
+    if (cause === undefined || cause === null) break;
+    root = cause;
+  }
+  const code = read(root, 'code');
+  return { code: typeof code === 'string' ? code : undefined, text: messageOfThrown(root) };
 }

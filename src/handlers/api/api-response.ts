@@ -1,8 +1,7 @@
 import { storableText } from '../failures/thrown.ts';
 import { retryAfterSeconds } from '../retry-after.ts';
-import { isJsonType } from './json-type.ts';
 import { redactedHeaders } from './redaction.ts';
-import { headersOf, statusOf } from './response-like.ts';
+import { headersOf, isJsonType, statusOf } from './response-like.ts';
 
 // `Symbol.for`, so that two copies of the package in one process know each other's answers.
 const BRAND = Symbol.for('tasker-core.api-response');

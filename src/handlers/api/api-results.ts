@@ -48,23 +48,25 @@ const MAX_MESSAGE = 1_000;
 
 /** What an answer comes to when nothing else is said: a success if it is one, else the failure that its status means. */
 export function resultOfResponse(response: ApiResponse): StepHandlerResult {
-  return apiSuccess([response]);
+  return apiSuccess(response);
 }
 
 /** The success of a step; of an answer that is none, and that nobody made a result of, its failure. */
-export function apiSuccess(args: ApiSuccessArguments): StepHandlerResult {
+export function apiSuccess(...args: ApiSuccessArguments): StepHandlerResult {
   const { response, result, includeResponse = true } = successOf(args);
   if (!response) return plainSuccess(result ?? {});
-  if (result === undefined && !response.ok) return apiFailure([response]);
-  if (result === undefined && response.jsonError !== null) return brokenJson(response);
-
-  const { body } = response;
+  const { body, jsonError } = response;
+  if (result === undefined && !response.ok) return apiFailure(response);
+  if (result === undefined && jsonError !== null) {
+    // A page of a proxy, or an answer cut short: that may be gone the next time.
+    return apiFailure(response, { message: jsonError, errorType: 'invalid_json', retryable: true });
+  }
   const value = result ?? (typeof body === 'object' && body !== null ? body : { data: body });
   return plainSuccess(value, includeResponse ? metadataOf(response) : undefined);
 }
 
 /** The failure that an answer's status means, with the delay that it asks for. */
-export function apiFailure(args: ApiFailureArguments): StepHandlerResult {
+export function apiFailure(...args: ApiFailureArguments): StepHandlerResult {
   const { response, ...given } = failureOf(args);
   const { body, retryAfter, statusCode } = response;
   return new StepHandlerResult({
@@ -84,20 +86,23 @@ export function apiFailure(args: ApiFailureArguments): StepHandlerResult {
   });
 }
 
-/** The failure of a request that got no answer. */
-export function lostRequest(error: unknown, what: { errorType: string; prefix: string; context?: string }) {
-  const said = messageOfThrown(error);
+/** The failure of a request that could not connect. */
+export function connectionError(error: unknown, context?: string): StepHandlerResult {
+  return lostRequest(error, { errorType: 'connection_error', prefix: 'Connection error', context });
+}
+
+/** The failure of a request that took too long. */
+export function timeoutError(error: unknown, context?: string): StepHandlerResult {
+  return lostRequest(error, { errorType: 'timeout', prefix: 'Request timeout', context });
+}
+
+function lostRequest(error: unknown, what: { errorType: string; prefix: string; context?: string }): StepHandlerResult {
   return StepHandlerResult.failure({
-    message: `${what.prefix}${what.context ? ` while ${what.context}` : ''}: ${said}`,
+    message: `${what.prefix}${what.context ? ` while ${what.context}` : ''}: ${messageOfThrown(error)}`,
     errorType: what.errorType,
     retryable: true,
     metadata: { exception_type: classNameOf(error) },
   });
-}
-
-function brokenJson(response: ApiResponse): StepHandlerResult {
-  // A page of a proxy, or an answer cut short: that may be gone the next time.
-  return apiFailure([response, { message: response.jsonError!, errorType: 'invalid_json', retryable: true }]);
 }
 
 function successOf(args: ApiSuccessArguments): { response?: ApiResponse; result?: object; includeResponse?: boolean } {

@@ -1,12 +1,12 @@
-import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { messageOf, TaskerError } from '../../errors.ts';
-import type { DependencySources, HandlerArguments, InputSources } from '../handler-arguments.ts';
+import { reader } from '../argument-readers.ts';
+import type { AnyInputs, DependencySources, HandlerArgs, InputSources, None } from '../handler-arguments.ts';
 import { type HandlerOptions, handlerOfFunction } from '../handler-of-function.ts';
 import { belongsTo } from '../running-step.ts';
-import type { StepContext } from '../step-context.ts';
 import type { ExecutableHandler, StepHandlerClass } from '../step-handler.ts';
+import { giveMembers } from '../with-mixins.ts';
 import { type APICapable, APIMixin, type ApiDefaults } from './api-mixin.ts';
-import { DEFAULT_MAX_RESPONSE_BYTES, DEFAULT_TIMEOUT, type HttpClient, platformFetch } from './http-client.ts';
+import { DEFAULT_MAX_RESPONSE_BYTES, DEFAULT_TIMEOUT, type HttpClient } from './http-client.ts';
 import { httpUrl } from './request-url.ts';
 
 type Headers = Readonly<Record<string, string>>;
@@ -27,10 +27,7 @@ export interface ApiHandlerOptions<Inputs = InputSources, Depends = DependencySo
 }
 
 /** What a `defineApiHandler` function is called with: the arguments of `defineHandler`, and `api`. */
-export type ApiHandlerArgs<Inputs = Record<never, never>, Depends = Record<never, never>> = HandlerArguments<
-  Inputs,
-  Depends
-> & {
+export type ApiHandlerArgs<Inputs = None, Depends = None> = HandlerArgs<Inputs, Depends> & {
   /** Sends requests that end with the step. */
   readonly api: APICapable;
 };
@@ -51,10 +48,7 @@ const MORE_OPTIONS = ['baseUrl', 'defaultTimeout', 'defaultHeaders', 'maxRespons
  *   ({ userId, api }) => api.get(`/users/${encodeURIComponent(userId)}`),
  * );
  */
-export function defineApiHandler<
-  const Inputs extends InputSources | StandardSchemaV1<unknown, object> = Record<never, never>,
-  const Depends extends DependencySources = Record<never, never>,
->(
+export function defineApiHandler<const Inputs extends AnyInputs = None, const Depends extends DependencySources = None>(
   name: string,
   options: ApiHandlerOptions<Inputs, Depends>,
   fn: (args: ApiHandlerArgs<Inputs, Depends>) => unknown,
@@ -63,17 +57,15 @@ export function defineApiHandler<
   const defined = handlerOfFunction({
     name,
     options,
-    fn: fn as (args: never) => unknown,
+    fn,
     moreOptions: MORE_OPTIONS,
     moreArguments: {
-      api: (context, into) => {
-        into.api = new StepApi(options, context);
-        return undefined;
-      },
+      api: reader('api', (context) => belongsTo(new defined(), context)),
     },
     capabilities: ['process', 'http', 'api'],
-  });
-  return withApi(defined, options);
+  }) as DefinedApiHandler;
+  giveApi(defined, options);
+  return defined;
 }
 
 type DefinedApiHandler = (new () => ExecutableHandler & APICapable) & StepHandlerClass & ApiDefaults;
@@ -81,68 +73,31 @@ type DefinedApiHandler = (new () => ExecutableHandler & APICapable) & StepHandle
 /** What the options say of requests. */
 type RequestSettings = Omit<ApiHandlerOptions, keyof HandlerOptions<never, never>>;
 
-/**
- * Gives a defined class the statics and the methods of an API handler. Its function uses the `api` of its step instead,
- * because one instance serves all steps.
- */
-function withApi(defined: StepHandlerClass, settings: RequestSettings): DefinedApiHandler {
-  const statics = new StepApi(settings);
-  Object.defineProperties(defined, {
-    baseUrl: { get: () => statics.baseUrl, enumerable: true, configurable: true },
-    defaultTimeout: { get: () => statics.timeout, enumerable: true, configurable: true },
-    defaultHeaders: { get: () => statics.defaultHeaders, enumerable: true, configurable: true },
-    maxResponseBytes: { get: () => statics.maxResponseBytes, enumerable: true, configurable: true },
-  });
+/** Gives a defined class the statics and the methods of an API handler. Its function uses an instance for its step. */
+function giveApi(defined: DefinedApiHandler, settings: RequestSettings): void {
+  const { baseUrl, defaultHeaders = {}, httpClient: given } = settings;
+  const statics: ApiDefaults = {
+    get baseUrl() {
+      return typeof baseUrl === 'function' ? baseUrl() : baseUrl;
+    },
+    get defaultTimeout() {
+      return settings.defaultTimeout ?? DEFAULT_TIMEOUT;
+    },
+    get defaultHeaders() {
+      return typeof defaultHeaders === 'function' ? defaultHeaders() : defaultHeaders;
+    },
+    get maxResponseBytes() {
+      return settings.maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES;
+    },
+  };
+  Object.defineProperties(defined, Object.getOwnPropertyDescriptors(statics));
   // Names only: the mixin's symbol would give each step an async context that no function here needs.
-  for (const name of Object.getOwnPropertyNames(APIMixin.prototype)) {
-    if (name === 'constructor' || name === 'capabilities') continue;
-    const member = Object.getOwnPropertyDescriptor(APIMixin.prototype, name)!;
-    if (name === 'httpClient') {
-      member.get = function (this: APICapable) {
-        return clientOf(this, settings);
-      };
-    }
-    Object.defineProperty(defined.prototype, name, member);
+  const members = Object.fromEntries(Object.entries(Object.getOwnPropertyDescriptors(APIMixin.prototype)));
+  const { get: clientOf, set } = members.httpClient!;
+  function clientWithFetch(this: object): HttpClient {
+    return { ...(clientOf!.call(this) as HttpClient), fetch: (url, init) => given!.fetch(url, init) };
   }
-  return defined as unknown as DefinedApiHandler;
-}
-
-function clientOf(api: APICapable, { httpClient: given }: RequestSettings): HttpClient {
-  const { baseUrl, timeout, defaultHeaders } = api;
-  return { fetch: given ? (url, init) => given.fetch(url, init) : platformFetch, baseUrl, timeout, defaultHeaders };
-}
-
-/** The `api` of one run, or of a class. */
-class StepApi extends APIMixin {
-  readonly #settings: RequestSettings;
-
-  constructor(settings: RequestSettings, context?: StepContext) {
-    super();
-    this.#settings = settings;
-    if (context) belongsTo(this, context);
-  }
-
-  override get baseUrl(): string {
-    const { baseUrl } = this.#settings;
-    return typeof baseUrl === 'function' ? baseUrl() : baseUrl;
-  }
-
-  override get timeout(): number {
-    return this.#settings.defaultTimeout ?? DEFAULT_TIMEOUT;
-  }
-
-  override get defaultHeaders(): Headers {
-    const { defaultHeaders = {} } = this.#settings;
-    return typeof defaultHeaders === 'function' ? defaultHeaders() : defaultHeaders;
-  }
-
-  override get maxResponseBytes(): number {
-    return this.#settings.maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES;
-  }
-
-  override get httpClient(): HttpClient {
-    return clientOf(this, this.#settings);
-  }
+  giveMembers(defined.prototype, { ...members, httpClient: { get: given ? clientWithFetch : clientOf, set } });
 }
 
 /** A base URL that is none is said here, and not when a step runs. */

@@ -2,8 +2,7 @@ import { PermanentError } from '../failures/handler-errors.ts';
 import { messageOfThrown } from '../failures/thrown.ts';
 import type { ApiResponseContent } from './api-response.ts';
 import { invalidRequest } from './invalid-request.ts';
-import { isJsonType } from './json-type.ts';
-import { headersOf, statusOf } from './response-like.ts';
+import { headersOf, isJsonType, statusOf } from './response-like.ts';
 
 /** How much is read, and of what. */
 interface Reading {

@@ -24,6 +24,13 @@ export function statusOf({ status, ok }: ResponseLike): number {
   return ok === false ? 500 : 200;
 }
 
+const JSON_TYPE = /^\s*[\w.-]+\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
+
+/** Whether a content type says that the body is JSON. */
+export function isJsonType(contentType: string | undefined): boolean {
+  return JSON_TYPE.test(contentType ?? '');
+}
+
 /** The headers that this package reads. They are requested by name from an object that has only `get`. */
 const ASKED_FOR = ['content-type', 'content-length', 'content-encoding', 'retry-after', 'date', 'location'];
 

@@ -1,7 +1,7 @@
 import { isSecretAbroad } from '../../logging/secret-names.ts';
+import { PermanentError } from '../failures/handler-errors.ts';
 import { invalidRequest } from './invalid-request.ts';
 import { redactedUrl } from './redaction.ts';
-import { redirectError } from './redirect-error.ts';
 import type { RequestBody } from './request-body.ts';
 import type { NamedHeaders } from './request-headers.ts';
 import { checkedResponse, headersOf, statusOf } from './response-like.ts';
@@ -38,8 +38,13 @@ export async function sendRequest(request: PreparedRequest): Promise<Answer> {
     if (next === undefined) return { response, url };
 
     await response.body?.cancel?.();
+    // Another attempt would be led the same way.
     const refuse = (why: string): never => {
-      throw redirectError({ method, url, to: next, why });
+      const urls = { url: redactedUrl(url.href), redirect_url: redactedUrl(next) };
+      throw new PermanentError(`${method} ${urls.url}: it redirects to ${urls.redirect_url}, ${why}`, {
+        errorType: 'redirect_error',
+        metadata: { method, ...urls },
+      });
     };
     const to = nextUrl(next, url) ?? refuse('which is no http or https URL');
     if (redirects >= maxRedirects) refuse(`and ${maxRedirects} redirects were followed before`);

@@ -2,7 +2,7 @@ import type { Fields } from '../../model/fields.ts';
 import type { StepContext } from '../step-context.ts';
 import { StepHandler } from '../step-handler.ts';
 import type { StepHandlerResult } from '../step-handler-result.ts';
-import { applyMixin, withMethods, withMixins } from '../with-mixins.ts';
+import { applyMixin, withMembers, withMixins } from '../with-mixins.ts';
 import { aggregateBatchResults, type BatchAggregationResult } from './aggregate-batch-results.ts';
 import type { BatchAggregationScenario } from './aggregation-scenario.ts';
 import {
@@ -92,7 +92,7 @@ export interface Batchable {
  *   }
  * }
  */
-export class BatchableMixin extends withMethods<Batchable>({
+export class BatchableMixin extends withMembers<Batchable>({
   aggregateWorkerResults: aggregateBatchResults,
   createCursorConfig,
   createCursorRanges,

@@ -1,5 +1,4 @@
-import type { StandardSchemaV1 } from '@standard-schema/spec';
-import type { DependencySources, HandlerArguments, InputSources } from '../handler-arguments.ts';
+import type { AnyInputs, DependencySources, HandlerArgs, None } from '../handler-arguments.ts';
 import { type HandlerOptions, handlerOfFunction } from '../handler-of-function.ts';
 import { misuse, shown } from '../misuse.ts';
 import { resultOfReturn } from '../outcome.ts';
@@ -38,12 +37,12 @@ export type BatchAnalyzerReturn =
  * );
  */
 export function defineBatchAnalyzer<
-  const Inputs extends InputSources | StandardSchemaV1<unknown, object> = Record<never, never>,
-  const Depends extends DependencySources = Record<never, never>,
+  const Inputs extends AnyInputs = None,
+  const Depends extends DependencySources = None,
 >(
   name: string,
   options: BatchAnalyzerOptions<Inputs, Depends>,
-  fn: (args: HandlerArguments<Inputs, Depends>) => BatchAnalyzerReturn | Promise<BatchAnalyzerReturn>,
+  fn: (args: HandlerArgs<Inputs, Depends>) => BatchAnalyzerReturn | Promise<BatchAnalyzerReturn>,
 ): StepHandlerClass {
   return handlerOfFunction({
     name,

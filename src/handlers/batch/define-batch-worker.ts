@@ -1,10 +1,10 @@
-import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { dependencyReader } from '../argument-readers.ts';
+import { dependencyReader, reader } from '../argument-readers.ts';
 import type {
+  AnyInputs,
   DependencySource,
   DependencySources,
-  HandlerArguments,
-  InputSources,
+  HandlerArgs,
+  None,
   OutputOf,
 } from '../handler-arguments.ts';
 import { type HandlerOptions, handlerOfFunction } from '../handler-of-function.ts';
@@ -46,13 +46,13 @@ export interface BatchWorkerArguments<Analyzer> {
  * );
  */
 export function defineBatchWorker<
-  const Inputs extends InputSources | StandardSchemaV1<unknown, object> = Record<never, never>,
-  const Depends extends DependencySources = Record<never, never>,
+  const Inputs extends AnyInputs = None,
+  const Depends extends DependencySources = None,
   const Analyzer extends DependencySource | undefined = undefined,
 >(
   name: string,
   options: BatchWorkerOptions<Inputs, Depends, Analyzer>,
-  fn: (args: HandlerArguments<Inputs, Depends> & BatchWorkerArguments<Analyzer>) => unknown,
+  fn: (args: HandlerArgs<Inputs, Depends> & BatchWorkerArguments<Analyzer>) => unknown,
 ): StepHandlerClass {
   const { analyzerStep } = options;
   return handlerOfFunction({
@@ -61,16 +61,8 @@ export function defineBatchWorker<
     fn,
     moreOptions: ['analyzerStep'],
     moreArguments: {
-      batchContext: (context, into) => {
-        into.batchContext = getBatchContext(context);
-        return undefined;
-      },
-      analyzer: analyzerStep
-        ? dependencyReader('analyzer', analyzerStep)
-        : (_, into) => {
-            into.analyzer = null;
-            return undefined;
-          },
+      batchContext: reader('batchContext', getBatchContext),
+      analyzer: analyzerStep ? dependencyReader('analyzer', analyzerStep) : reader('analyzer', () => null),
     },
     capabilities: ['process', 'batchable'],
     answerBefore: handleNoOpWorker,

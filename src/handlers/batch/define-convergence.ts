@@ -1,10 +1,10 @@
-import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { type ArgumentReader, checked, dependencyOf } from '../argument-readers.ts';
+import { type ArgumentReader, checked, dependencyOf, put } from '../argument-readers.ts';
 import type {
+  AnyInputs,
   DependencySource,
   DependencySources,
-  HandlerArguments,
-  InputSources,
+  HandlerArgs,
+  None,
   OutputOf,
 } from '../handler-arguments.ts';
 import { type HandlerOptions, handlerOfFunction } from '../handler-of-function.ts';
@@ -50,14 +50,14 @@ export interface ConvergenceArguments<Analyzer, Workers> {
  * );
  */
 export function defineConvergence<
-  const Inputs extends InputSources | StandardSchemaV1<unknown, object> = Record<never, never>,
-  const Depends extends DependencySources = Record<never, never>,
+  const Inputs extends AnyInputs = None,
+  const Depends extends DependencySources = None,
   const Analyzer extends DependencySource | undefined = undefined,
   const Workers extends DependencySource | undefined = undefined,
 >(
   name: string,
   options: ConvergenceOptions<Inputs, Depends, Analyzer, Workers>,
-  fn: (args: HandlerArguments<Inputs, Depends> & ConvergenceArguments<Analyzer, Workers>) => unknown,
+  fn: (args: HandlerArgs<Inputs, Depends> & ConvergenceArguments<Analyzer, Workers>) => unknown,
 ): StepHandlerClass {
   const { analyzerStep, workerTemplate } = options;
   return handlerOfFunction({
@@ -91,10 +91,9 @@ function batchesReader(analyzerSource?: DependencySource, workerSource?: Depende
     into.analyzer = found.analyzer;
     return all([
       analyzer?.schema &&
-        checked(found.analyzer, analyzer.schema, `result of step ${analyzerStep}`, (value) => {
-          into.analyzer = value;
-          return undefined;
-        }),
+        checked(found.analyzer, analyzer.schema, `result of step ${analyzerStep}`, (value) =>
+          put(into, 'analyzer', value),
+        ),
       ...Object.entries(workers?.schema ? scenario.batchResults : {}).map(([step, result], index) =>
         checked(result, workers!.schema!, `result of step ${step}`, (value) => {
           results[index] = value;

@@ -14,40 +14,40 @@ export type DecisionArguments =
   | [steps: readonly string[], routingContext?: object, metadata?: Fields]
   | [outcome: DecisionPointOutcome, metadata?: Fields];
 
+// Methods of the mixin: `this` is the handler that decides.
+
 /** The result of a decision, as the engine reads it. */
-export function decisionResult(decider: Decider, args: DecisionArguments): StepHandlerResult {
-  if (isSteps(args)) {
-    const [steps, routingContext = {}, metadata] = args;
-    return resultOf(decider, DecisionPointOutcome.createSteps(steps, { routingContext }), metadata);
-  }
-  return resultOf(decider, ...args);
+export function decisionSuccess(this: Decider, ...args: DecisionArguments): StepHandlerResult {
+  if (!isSteps(args)) return resultOf(this, ...args);
+  const [steps, routingContext = {}, metadata] = args;
+  return resultOf(this, DecisionPointOutcome.createSteps(steps, { routingContext }), metadata);
 }
 
 /** The result of a decision for no branch: with the reason, or with an outcome that has it. */
-export function noBranchesResult(
-  decider: Decider,
-  given: string | DecisionPointOutcome | undefined,
-  { routingContext = {}, metadata }: { routingContext?: object; metadata?: Fields } = {},
+export function skipBranches(
+  this: Decider,
+  given?: string | DecisionPointOutcome,
+  routingContext?: object,
+  metadata?: Fields,
 ): StepHandlerResult {
-  if (typeof given !== 'object') {
-    return resultOf(decider, DecisionPointOutcome.noBranches({ reason: given, routingContext }), metadata);
-  }
-  if (given.decisionType === DecisionType.CREATE_STEPS) {
+  const outcome =
+    typeof given === 'object' ? given : DecisionPointOutcome.noBranches({ reason: given, routingContext });
+  if (outcome.decisionType === DecisionType.CREATE_STEPS) {
     throw misuse(`decision: decisionNoBranches was given an outcome with steps; pass it to decisionSuccess`);
   }
-  return resultOf(decider, given, metadata);
+  return resultOf(this, outcome, metadata);
+}
+
+/** As {@link skipBranches}, without a routing context. */
+export function decisionNoBranches(this: Decider, given?: string | DecisionPointOutcome, metadata?: Fields) {
+  return skipBranches.call(this, given, undefined, metadata);
 }
 
 /** The failure of a decision. Unless it says otherwise it is permanent, of type `decision_error`. */
-export function failedDecision(decider: Decider, args: FailureArguments): StepHandlerResult {
+export function decisionFailure(this: Decider, ...args: FailureArguments): StepHandlerResult {
   const { errorType = 'decision_error', errorCode = 'DECISION_ERROR', retryable = false, ...rest } = failureOf(args);
-  return StepHandlerResult.failure({
-    ...rest,
-    errorType,
-    errorCode,
-    retryable,
-    metadata: { ...rest.metadata, ...signature(decider) },
-  });
+  const metadata = { ...rest.metadata, ...signature(this) };
+  return StepHandlerResult.failure({ ...rest, errorType, errorCode, retryable, metadata });
 }
 
 function resultOf(decider: Decider, outcome: DecisionPointOutcome, metadata: Fields = {}): StepHandlerResult {

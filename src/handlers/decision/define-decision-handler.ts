@@ -1,5 +1,4 @@
-import type { StandardSchemaV1 } from '@standard-schema/spec';
-import type { DependencySources, HandlerArguments, InputSources } from '../handler-arguments.ts';
+import type { AnyInputs, DependencySources, HandlerArgs, None } from '../handler-arguments.ts';
 import { type HandlerOptions, handlerOfFunction } from '../handler-of-function.ts';
 import { misuse, shown } from '../misuse.ts';
 import { resultOfReturn } from '../outcome.ts';
@@ -7,7 +6,7 @@ import type { StepHandlerClass } from '../step-handler.ts';
 import { isStepHandlerResult, type StepHandlerResult } from '../step-handler-result.ts';
 import { type Decision, outcomeOfDecision } from './decision.ts';
 import type { DecisionPointOutcome } from './decision-point-outcome.ts';
-import { type Decider, decisionResult } from './decision-result.ts';
+import { type Decider, decisionSuccess } from './decision-result.ts';
 
 /** What the function of a decision handler may return, at once or later. */
 export type DecisionReturn = Decision | DecisionPointOutcome | StepHandlerResult | { decision_point_outcome: object };
@@ -25,12 +24,12 @@ export type DecisionReturn = Decision | DecisionPointOutcome | StepHandlerResult
  * );
  */
 export function defineDecisionHandler<
-  const Inputs extends InputSources | StandardSchemaV1<unknown, object> = Record<never, never>,
-  const Depends extends DependencySources = Record<never, never>,
+  const Inputs extends AnyInputs = None,
+  const Depends extends DependencySources = None,
 >(
   name: string,
   options: HandlerOptions<Inputs, Depends>,
-  fn: (args: HandlerArguments<Inputs, Depends>) => DecisionReturn | Promise<DecisionReturn>,
+  fn: (args: HandlerArgs<Inputs, Depends>) => DecisionReturn | Promise<DecisionReturn>,
 ): StepHandlerClass {
   const decider = { name, version: options.version ?? '1.0.0' };
   return handlerOfFunction({
@@ -45,7 +44,7 @@ export function defineDecisionHandler<
 function resultOfDecision(returned: unknown, decider: Decider): StepHandlerResult {
   if (isStepHandlerResult(returned)) return returned;
   const outcome = outcomeOfDecision(returned) ?? (isOutcome(returned) ? returned : null);
-  if (outcome) return decisionResult(decider, [outcome]);
+  if (outcome) return decisionSuccess.call(decider, outcome);
   // A result written by hand, with whatever else it likes beside the outcome.
   if (typeof returned === 'object' && returned !== null && 'decision_point_outcome' in returned) {
     return resultOfReturn(returned);

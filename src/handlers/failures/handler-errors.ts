@@ -125,6 +125,132 @@ export class RetryableError extends StepExecutionError {
   }
 }
 
+// Failures that no further attempt can mend, by what caused them. Where a failed HTTP request has a type for the same
+// thing, it is the same.
+
+/**
+ * Data that does not meet its rules; stored as `validation_error`.
+ *
+ * @example
+ * throw new StepValidationError('email: not an address', { metadata: { field: 'email' } });
+ */
+export class StepValidationError extends PermanentError {
+  static override readonly errorType: string = ErrorType.VALIDATION_ERROR;
+  override readonly name: string = 'StepValidationError';
+}
+
+/**
+ * Something that must be there and is not; stored as `not_found`.
+ *
+ * @example
+ * throw new NotFoundError('there is no order O-7');
+ */
+export class NotFoundError extends PermanentError {
+  static override readonly errorType: string = 'not_found';
+  override readonly name: string = 'NotFoundError';
+}
+
+/**
+ * Credentials that are refused; stored as `unauthorized`.
+ *
+ * @example
+ * throw new AuthenticationError('carrier: the API key is refused', { statusCode: 401 });
+ */
+export class AuthenticationError extends PermanentError {
+  static override readonly errorType: string = 'unauthorized';
+  override readonly name: string = 'AuthenticationError';
+}
+
+/**
+ * A right that is missing; stored as `forbidden`.
+ *
+ * @example
+ * throw new AuthorizationError('refunds need the role finance', { statusCode: 403 });
+ */
+export class AuthorizationError extends PermanentError {
+  static override readonly errorType: string = 'forbidden';
+  override readonly name: string = 'AuthorizationError';
+}
+
+/**
+ * A setting that is missing or wrong; stored as `configuration_error`.
+ *
+ * @example
+ * throw new ConfigurationError('handler.initialization: carrier is missing');
+ */
+export class ConfigurationError extends PermanentError {
+  static override readonly errorType: string = 'configuration_error';
+  override readonly name: string = 'ConfigurationError';
+}
+
+/**
+ * A rule of the business that forbids it; stored as `business_logic_error`.
+ *
+ * @example
+ * throw new BusinessLogicError('a refund can not exceed the payment', { errorCode: 'REFUND_TOO_LARGE' });
+ */
+export class BusinessLogicError extends PermanentError {
+  static override readonly errorType: string = 'business_logic_error';
+  override readonly name: string = 'BusinessLogicError';
+}
+
+// Failures that usually pass, by what caused them. Where a failed HTTP request has a type for the same thing, it is the same.
+
+/**
+ * Something took too long; stored as `timeout`.
+ *
+ * @example
+ * throw new StepTimeoutError('the report was not ready within 30 s', { metadata: { report: 'R-7' } });
+ */
+export class StepTimeoutError extends RetryableError {
+  static override readonly errorType: string = ErrorType.TIMEOUT;
+  override readonly name: string = 'StepTimeoutError';
+}
+
+/**
+ * No connection, or one that broke; stored as `connection_error`.
+ *
+ * @example
+ * throw new NetworkError('payment gateway: connection reset', { cause: error });
+ */
+export class NetworkError extends RetryableError {
+  static override readonly errorType: string = 'connection_error';
+  override readonly name: string = 'NetworkError';
+}
+
+/**
+ * Too many requests; stored as `rate_limited`. `retryAfter` says when the next attempt may start.
+ *
+ * @example
+ * throw new RateLimitError('carrier: 100 requests a minute', { retryAfter: 60, statusCode: 429 });
+ */
+export class RateLimitError extends RetryableError {
+  static override readonly errorType: string = 'rate_limited';
+  override readonly name: string = 'RateLimitError';
+}
+
+/**
+ * A service that is down or overloaded; stored as `service_unavailable`.
+ *
+ * @example
+ * throw new ServiceUnavailableError('bank: closed for maintenance', { retryAfter: new Date('2026-01-02T06:00:00Z') });
+ */
+export class ServiceUnavailableError extends RetryableError {
+  static override readonly errorType: string = 'service_unavailable';
+  override readonly name: string = 'ServiceUnavailableError';
+}
+
+/**
+ * A lock or another resource that somebody else holds; stored as `resource_contention`.
+ *
+ * @example
+ * throw new ResourceContentionError('order O-7 is locked', { retryAfter: 2 });
+ */
+export class ResourceContentionError extends RetryableError {
+  static override readonly errorType: string = 'resource_contention';
+  override readonly name: string = 'ResourceContentionError';
+}
+
 /**
  * Whether a value is a {@link StepExecutionError}, of this copy of the package or of another.
  *

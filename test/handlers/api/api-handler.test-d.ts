@@ -1,7 +1,6 @@
 import { expectTypeOf, test } from 'vitest';
 import { z } from 'zod';
-import { ApiHandler } from '../../../src/handlers/api/api-handler.ts';
-import { type APICapable, APIMixin } from '../../../src/handlers/api/api-mixin.ts';
+import { type APICapable, APIMixin, ApiHandler } from '../../../src/handlers/api/api-mixin.ts';
 import type { ApiResponse } from '../../../src/handlers/api/api-response.ts';
 import { type ApiHandlerArgs, defineApiHandler } from '../../../src/handlers/api/define-api-handler.ts';
 import type { StepContext } from '../../../src/handlers/step-context.ts';

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { ApiHandler } from '../../../src/handlers/api/api-handler.ts';
-import { type APICapable, APIMixin, applyAPI } from '../../../src/handlers/api/api-mixin.ts';
+import { type APICapable, APIMixin, ApiHandler, applyAPI } from '../../../src/handlers/api/api-mixin.ts';
 import { type ApiHandlerOptions, defineApiHandler } from '../../../src/handlers/api/define-api-handler.ts';
 import { DecisionMixin } from '../../../src/handlers/decision/decision-mixin.ts';
 import { StepContext } from '../../../src/handlers/step-context.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { Decision } from '../../../src/handlers/decision/decision.ts';
-import { DecisionHandler } from '../../../src/handlers/decision/decision-handler.ts';
+import { DecisionHandler } from '../../../src/handlers/decision/decision-mixin.ts';
 import { DecisionPointOutcome, DecisionType } from '../../../src/handlers/decision/decision-point-outcome.ts';
 import { defineDecisionHandler } from '../../../src/handlers/decision/define-decision-handler.ts';
 import { StepContext, type StepContextParams } from '../../../src/handlers/step-context.ts';
