@@ -5,13 +5,18 @@ import { type Logger, silentLogger } from '../logging/logger.ts';
 import { bundleHandlers } from './bundle-handlers.ts';
 import { type HandlerFiles, handlerFiles } from './handler-files.ts';
 import { exportsOf, handlersIn } from './handler-origin.ts';
-import type { HandlerRegistry } from './handler-registry.ts';
 import { importBundle, importPackage, type Module } from './import-handlers.ts';
+
+/** What discovery needs of a `HandlerRegistry`. */
+export interface HandlerTarget {
+  register(name: string, handler: StepHandlerClass | StepHandler): void;
+  unregister(name: string): boolean;
+}
 
 /** Options of {@link discoverHandlers}. */
 export interface DiscoverOptions {
   /** Where the handlers are registered. */
-  registry: HandlerRegistry;
+  registry: HandlerTarget;
   logger?: Logger;
   /** Is shown what is exported and no handler; answers with its name when it takes it. @internal */
   also?: ((exported: unknown) => string | undefined) | undefined;
@@ -101,7 +106,7 @@ async function modulesOfPackage(name: string): Promise<Modules | undefined> {
 type Found = StepHandlerClass | StepHandler;
 
 interface Registration {
-  registry: HandlerRegistry;
+  registry: HandlerTarget;
   logger: Logger;
   origins: Map<string, { file: string; handler: Found }>;
 }

@@ -2,7 +2,7 @@ import { TaskerError } from '../errors.ts';
 import { type ExecutableHandler, isHandlerClass, type StepHandlerClass } from '../handlers/step-handler.ts';
 import type { BaseResolver, ResolverConfig } from './base-resolver.ts';
 import type { HandlerDefinition } from './handler-definition.ts';
-import { type HandlerMaker, kindOf, made, makerOf, type Registrable, whyNot } from './handler-maker.ts';
+import { type HandlerMaker, isClass, kindOf, made, makerOf, type Registrable, whyNot } from './handler-maker.ts';
 
 /** Makes a handler each time one is needed. */
 export type HandlerFactory = (config: ResolverConfig) => ExecutableHandler;
@@ -16,10 +16,6 @@ interface Entry {
   readonly make: (config: ResolverConfig) => ExecutableHandler;
   /** The same without a configuration: asked for at every step. */
   readonly maker: HandlerMaker;
-}
-
-function entryOf(source: unknown, make: Entry['make']): Entry {
-  return { source, make, maker: () => make(NO_CONFIG) };
 }
 
 const NO_CONFIG: ResolverConfig = Object.freeze({});
@@ -48,15 +44,9 @@ export class ExplicitMappingResolver implements BaseResolver {
     if (typeof key !== 'string' || key.trim() === '') {
       throw new TaskerError('handler_invalid', `a handler's name must be a text that is not empty, not ${kindOf(key)}`);
     }
-    const make = makerOf(key, handler);
-    if (make) this.#entries.set(key, entryOf(handler, make));
-    else if (typeof handler === 'function' && !isClassWithoutCall(handler)) {
-      const factory = handler as HandlerFactory;
-      this.#entries.set(
-        key,
-        entryOf(handler, (config) => made(key, () => factory(config))),
-      );
-    } else throw new TaskerError('handler_invalid', `handler ${key}: ${whyNot(handler)}`);
+    const make = makerOf(key, handler) ?? factoryOf(key, handler);
+    if (!make) throw new TaskerError('handler_invalid', `handler ${key}: ${whyNot(handler)}`);
+    this.#entries.set(key, { source: handler, make, maker: () => make(NO_CONFIG) });
   }
 
   /** False when there was none of that name. */
@@ -109,7 +99,9 @@ export class ExplicitMappingResolver implements BaseResolver {
   }
 }
 
-/** The abstract base, or somebody's class that is no handler: calling it could only throw. */
-function isClassWithoutCall(handler: unknown): boolean {
-  return /^class\b/.test(Function.prototype.toString.call(handler));
+function factoryOf(key: string, handler: HandlerEntry): Entry['make'] | undefined {
+  // The abstract base, or a class that is not a handler: calling it could only throw.
+  if (typeof handler !== 'function' || isClass(handler)) return undefined;
+  const factory = handler as HandlerFactory;
+  return (config) => made(key, () => factory(config));
 }

@@ -13,11 +13,8 @@ export interface HandlerDefinition {
 }
 
 /** A definition as JSON and step events carry it. The Python worker's events say `handler_method`. */
-export interface HandlerDefinitionDto {
-  callable: string;
-  method?: string | null;
+export interface HandlerDefinitionDto extends Pick<HandlerDefinition, 'callable' | 'method' | 'resolver'> {
   handler_method?: string | null;
-  resolver?: string | null;
   initialization?: Record<string, unknown> | null;
 }
 

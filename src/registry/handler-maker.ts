@@ -66,6 +66,7 @@ function functionKind(got: { name: string }): string {
   return got.name ? `the plain function ${got.name}` : 'a plain function without a name';
 }
 
-function isClass(got: unknown): boolean {
+/** Whether a function was written as a class. */
+export function isClass(got: unknown): boolean {
   return /^class\b/.test(Function.prototype.toString.call(got));
 }

@@ -8,7 +8,7 @@ import { discoverHandlers } from './discover-handlers.ts';
 import type { ExplicitMappingResolver } from './explicit-mapping-resolver.ts';
 import { type HandlerDefinition, type HandlerSpec, normalizeToDefinition } from './handler-definition.ts';
 import { kindOf, makerOf, ownNameOf, type Registrable, whyNot } from './handler-maker.ts';
-import { NoResolverMatchError, ResolverNotFoundError } from './resolution-errors.ts';
+import { NoResolverMatchError } from './resolution-errors.ts';
 import { ResolverChain, type ResolverInfo } from './resolver-chain.ts';
 
 /** Options of a {@link HandlerRegistry}. */
@@ -121,7 +121,7 @@ export class HandlerRegistry {
   /** As {@link resolve}, without a promise; null also for what a resolver would have to be asked for. */
   resolveSync(spec: HandlerSpec): ExecutableHandler | null {
     const definition = normalizeToDefinition(spec);
-    if (definition.resolver && !this.#chain.canResolve(definition)) throw this.#noResolver(definition.resolver);
+    if (definition.resolver) this.#chain.hinted(definition.resolver);
     return this.resolveKnown(definition) ?? null;
   }
 
@@ -138,8 +138,8 @@ export class HandlerRegistry {
 
   /** Why a definition does not resolve, and what may have been meant. */
   whyMissing({ callable, resolver }: HandlerDefinition): NoResolverMatchError {
-    const asked = this.#chain.listResolvers().flatMap(([name]) => (!resolver || name === resolver ? [name] : []));
-    return new NoResolverMatchError(callable, resolver ? asked : [], this.listHandlers());
+    const asked = resolver && this.#chain.getResolver(resolver) ? [resolver] : [];
+    return new NoResolverMatchError(callable, asked, this.listHandlers());
   }
 
   /** The class that was registered under a name; undefined for instances and factories. */
@@ -211,13 +211,6 @@ export class HandlerRegistry {
   onRegistered(observer: RegistryObserver): () => void {
     this.#observers.add(observer);
     return () => this.#observers.delete(observer);
-  }
-
-  #noResolver(name: string): ResolverNotFoundError {
-    return new ResolverNotFoundError(
-      name,
-      this.#chain.listResolvers().map(([known]) => known),
-    );
   }
 
   #add(name: string, source: Registrable | (() => ExecutableHandler)): void {

@@ -11,24 +11,21 @@ import { ResolutionError } from './resolution-errors.ts';
 export type Module = Record<string, unknown>;
 
 /** Imports what was made of a file. Throws `handler_invalid`, naming the file, when that throws. */
-export async function importBundle(file: string, bundle: string): Promise<Module> {
-  try {
-    const url = pathToFileURL(bundle);
-    // A file that was not bundled keeps its name when it changes.
-    if (bundle === file) url.searchParams.set('changed', String(statSync(file).mtimeMs));
-    return await imported(url.href);
-  } catch (cause) {
-    throw new ResolutionError(`handlers file ${file}: importing it throws: ${messageOf(cause)}`, {
-      cause,
-      details: { file },
-    });
-  }
+export function importBundle(file: string, bundle: string): Promise<Module> {
+  const url = pathToFileURL(bundle);
+  // A file that was not bundled keeps its name when it changes.
+  if (bundle === file) url.searchParams.set('changed', String(statSync(file, { throwIfNoEntry: false })?.mtimeMs));
+  return imported(url.href, file, `handlers file ${file}: importing it`);
 }
 
-async function imported(url: string): Promise<Module> {
-  const module = (await import(url)) as Module;
-  noteOrigins(module, url);
-  return module;
+async function imported(url: string, file: string, what: string): Promise<Module> {
+  try {
+    const module = (await import(url)) as Module;
+    noteOrigins(module, url);
+    return module;
+  } catch (cause) {
+    throw new ResolutionError(`${what} throws: ${messageOf(cause)}`, { cause, details: { file } });
+  }
 }
 
 /** Imports one file, TypeScript or JavaScript; a changed one anew. */
@@ -44,12 +41,5 @@ export async function importPackage(root: string, specifier: string): Promise<Mo
   if (entry === null) return null;
   // TypeScript of a workspace's package is not for Node to load.
   if (/\.m?ts$/.test(entry)) return importFile(path.dirname(entry), entry);
-  try {
-    return await imported(pathToFileURL(entry).href);
-  } catch (cause) {
-    throw new ResolutionError(`handlers package ${specifier}: importing ${entry} throws: ${messageOf(cause)}`, {
-      cause,
-      details: { file: entry },
-    });
-  }
+  return imported(pathToFileURL(entry).href, entry, `handlers package ${specifier}: importing ${entry}`);
 }

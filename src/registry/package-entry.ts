@@ -12,17 +12,15 @@ export async function packageEntry(root: string, specifier: string): Promise<str
   const looksUp: Plugin = {
     name: 'looks-up',
     setup(build) {
-      build.onResolve({ filter: /.*/ }, async ({ path: wanted, kind, importer, resolveDir, pluginData }) => {
-        if (pluginData === looksUp) return undefined;
-        const resolved = await build.resolve(wanted, { kind, importer, resolveDir, pluginData: looksUp });
+      build.onStart(async () => {
+        const resolved = await build.resolve(specifier, { kind: 'import-statement', resolveDir: root });
         if (resolved.errors.length === 0 && path.isAbsolute(resolved.path)) found = resolved.path;
-        return { path: wanted, external: true };
       });
     },
   };
   const answer = await withEsbuild((esbuild) =>
     esbuild.build({
-      stdin: { contents: `import ${JSON.stringify(specifier)};`, resolveDir: root },
+      stdin: { contents: '', resolveDir: root },
       bundle: true,
       write: false,
       format: 'esm',

@@ -168,14 +168,17 @@ export class ResolverChain {
     this.#learned.clear();
   }
 
+  /** The resolver that a definition names. Throws when the chain has none of that name. @internal */
+  hinted(name: string): BaseResolver {
+    const resolver = this.getResolver(name);
+    if (resolver) return resolver;
+    const known = this.#resolvers.map((one) => one.name);
+    throw new ResolverNotFoundError(name, known);
+  }
+
   #candidates(definition: HandlerDefinition, config?: ResolverConfig): BaseResolver[] {
-    if (!definition.resolver) return this.#resolvers.filter((resolver) => resolver.canResolve(definition, config));
-    const hinted = this.getResolver(definition.resolver);
-    if (hinted) return [hinted];
-    throw new ResolverNotFoundError(
-      definition.resolver,
-      this.#resolvers.map(({ name }) => name),
-    );
+    if (definition.resolver) return [this.hinted(definition.resolver)];
+    return this.#resolvers.filter((resolver) => resolver.canResolve(definition, config));
   }
 
   #knownOf(resolver: BaseResolver, definition: HandlerDefinition): HandlerMaker | null | undefined {
