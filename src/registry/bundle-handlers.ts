@@ -2,13 +2,13 @@ import { existsSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { BuildFailure, BuildResult, Message, Plugin } from 'esbuild';
+import type { BuildFailure, BuildOptions, BuildResult, Message, Plugin } from 'esbuild';
 import { bundleCache, removeStale, writeOnce } from './bundle-cache.ts';
 import { builtBefore, keepManifest, manifestFile } from './bundle-manifest.ts';
 import type { HandlerFiles } from './handler-files.ts';
 import { ownLocation } from './own-location.ts';
 import { ResolutionError } from './resolution-errors.ts';
-import { isNoEsbuild, type NoEsbuild, withEsbuild } from './with-esbuild.ts';
+import { AS_NODE_LOADS, withEsbuild } from './with-esbuild.ts';
 
 /**
  * Makes JavaScript of a folder's files, and gives for each the bundle to import. What files share is one module. A
@@ -27,7 +27,7 @@ export async function bundleHandlers(
   }
   const startedAt = Date.now();
   const built = await build(root, files, cache);
-  if (isNoEsbuild(built)) return asTheyAre(files, built);
+  if (typeof built === 'string') return asTheyAre(files, built);
   const { outputFiles, metafile } = built;
   for (const { path: file, contents } of outputFiles) writeOnce(file, contents);
   const bundles = new Map<string, string>();
@@ -36,10 +36,8 @@ export async function bundleHandlers(
   }
   // One file of a folder tells nothing about the bundles of the others.
   if (tidy) {
-    tidyUp(
-      cache,
-      outputFiles.map(({ path: file }) => file),
-    );
+    const outputs = outputFiles.map(({ path: file }) => file);
+    tidyUp(cache, outputs);
     keepManifest(cache, { root, files, metafile, bundles, startedAt });
   }
   return bundles;
@@ -53,7 +51,7 @@ function tidyUp(cache: string, outputs: readonly string[]): void {
  * Without esbuild, JavaScript is imported as it is, and its imports are not reloaded when they change. TypeScript
  * cannot be imported, so the compiled file beside it is used, if there is one.
  */
-function asTheyAre(files: readonly string[], { install }: NoEsbuild): Map<string, string> {
+function asTheyAre(files: readonly string[], install: string): Map<string, string> {
   return new Map(
     files.map((file) => {
       const javascript = file.replace(/\.(m?)ts$/, '.$1js');
@@ -68,39 +66,34 @@ function asTheyAre(files: readonly string[], { install }: NoEsbuild): Map<string
 
 type Build = BuildResult<{ write: false; metafile: true }>;
 
-async function build(root: string, files: string[], cache: string): Promise<Build | NoEsbuild> {
+/** The build, or the package to install when there is no esbuild. */
+async function build(root: string, files: string[], cache: string): Promise<Build | string> {
+  const options = {
+    ...AS_NODE_LOADS,
+    absWorkingDir: root,
+    entryPoints: files,
+    outbase: root,
+    outdir: cache,
+    entryNames: '[dir]/[name]-[hash]',
+    chunkNames: 'shared/[name]-[hash]',
+    outExtension: { '.js': '.mjs' },
+    splitting: true,
+    target: `node${process.versions.node}`,
+    // Two classes of one name in two files would otherwise be renamed, and errors show the name.
+    keepNames: true,
+    charset: 'utf8',
+    sourcemap: 'inline',
+    sourcesContent: false,
+    metafile: true,
+    plugins: [packagesStayOutside, ownLocation],
+  } satisfies BuildOptions;
   try {
-    return await withEsbuild((esbuild) =>
-      esbuild.build({
-        absWorkingDir: root,
-        entryPoints: files,
-        outbase: root,
-        outdir: cache,
-        entryNames: '[dir]/[name]-[hash]',
-        chunkNames: 'shared/[name]-[hash]',
-        outExtension: { '.js': '.mjs' },
-        bundle: true,
-        splitting: true,
-        format: 'esm',
-        platform: 'node',
-        target: `node${process.versions.node}`,
-        // Node's own choice among a package's exports; esbuild would add `module`.
-        conditions: [],
-        mainFields: ['main'],
-        // Two classes of one name in two files would otherwise be renamed, and errors show the name.
-        keepNames: true,
-        charset: 'utf8',
-        sourcemap: 'inline',
-        sourcesContent: false,
-        metafile: true,
-        write: false,
-        logLevel: 'silent',
-        plugins: [packagesStayOutside, ownLocation],
-      }),
+    return await withEsbuild<Build | string>(
+      (esbuild) => esbuild.build(options),
+      (install) => install,
     );
   } catch (thrown) {
-    if (isBuildFailure(thrown)) throw errorOf(root, thrown);
-    throw thrown;
+    throw isBuildFailure(thrown) ? errorOf(root, thrown) : thrown;
   }
 }
 
@@ -116,8 +109,7 @@ const packagesStayOutside: Plugin = {
       async ({ path: specifier, kind, importer, resolveDir, pluginData, ...rest }) => {
         if (pluginData === packagesStayOutside || kind === 'entry-point' || path.isAbsolute(specifier))
           return undefined;
-        if (isBuiltin(specifier)) return { path: specifier, external: true };
-        if (/^(data|file|https?):/.test(specifier)) return { path: specifier, external: true };
+        if (isBuiltin(specifier) || /^(data|file|https?):/.test(specifier)) return { path: specifier, external: true };
 
         const resolved = await build.resolve(specifier, {
           ...rest,

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import type { Plugin } from 'esbuild';
-import { isNoEsbuild, withEsbuild } from './with-esbuild.ts';
+import { AS_NODE_LOADS, withEsbuild } from './with-esbuild.ts';
 
 /**
  * The file that `import 'specifier'` in a file of `root` would load; null when no such package is installed. Node tells
@@ -18,21 +18,13 @@ export async function packageEntry(root: string, specifier: string): Promise<str
       });
     },
   };
-  const answer = await withEsbuild((esbuild) =>
-    esbuild.build({
-      stdin: { contents: '', resolveDir: root },
-      bundle: true,
-      write: false,
-      format: 'esm',
-      platform: 'node',
-      // Node's own choice among a package's exports; esbuild would add `module`.
-      conditions: [],
-      mainFields: ['main'],
-      logLevel: 'silent',
-      plugins: [looksUp],
-    }),
+  return withEsbuild(
+    async (esbuild) => {
+      await esbuild.build({ ...AS_NODE_LOADS, stdin: { contents: '', resolveDir: root }, plugins: [looksUp] });
+      return found;
+    },
+    () => withoutEsbuild(root, specifier),
   );
-  return isNoEsbuild(answer) ? withoutEsbuild(root, specifier) : found;
 }
 
 /** As `require` would find it: the same file, unless a package has one for each way of loading. */

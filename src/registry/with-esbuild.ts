@@ -1,38 +1,44 @@
+import type { BuildOptions } from 'esbuild';
 import { messageOf } from '../errors.ts';
 
 type Esbuild = typeof import('esbuild');
 
-/** Why esbuild cannot be used; `install` names the package to install. */
-export interface NoEsbuild {
-  install: string;
-}
+/** Options for modules that Node loads as it would load their sources. */
+export const AS_NODE_LOADS = {
+  bundle: true,
+  write: false,
+  format: 'esm',
+  platform: 'node',
+  // Node's own choice among a package's exports; esbuild would add `module`.
+  conditions: [],
+  mainFields: ['main'],
+  logLevel: 'silent',
+} satisfies BuildOptions;
 
 let users = 0;
 
 /**
  * Calls a function with esbuild, and ends the process of esbuild after the last user. It would otherwise live as long
  * as this process. An install without optional packages has no esbuild. If it also runs no install scripts, it may have
- * esbuild without its program.
+ * esbuild without its program. Then `without` is called with the package to install.
  */
-export async function withEsbuild<T>(use: (esbuild: Esbuild) => Promise<T>): Promise<T | NoEsbuild> {
+export async function withEsbuild<T>(
+  use: (esbuild: Esbuild) => Promise<T>,
+  without: (install: string) => T,
+): Promise<T> {
   const esbuild = await installedEsbuild();
-  if (!esbuild) return { install: 'esbuild' };
+  if (!esbuild) return without('esbuild');
   users += 1;
   try {
     return await use(esbuild);
   } catch (thrown) {
     const [, program] = /The package "(@esbuild\/[^"]+)" could not be found/.exec(messageOf(thrown)) ?? [];
-    if (program) return { install: `${program}@${esbuild.version}` };
+    if (program) return without(`${program}@${esbuild.version}`);
     throw thrown;
   } finally {
     users -= 1;
     if (users === 0) await esbuild.stop();
   }
-}
-
-/** Whether {@link withEsbuild} returned that esbuild is missing. */
-export function isNoEsbuild(answer: unknown): answer is NoEsbuild {
-  return typeof answer === 'object' && answer !== null && 'install' in answer;
 }
 
 async function installedEsbuild(): Promise<Esbuild | undefined> {
