@@ -154,14 +154,13 @@ export type {
   RequestHeaders,
   RequestParams,
 } from './handlers/api/request-options.ts';
-export { aggregateBatchResults, type BatchAggregationResult } from './handlers/batch/aggregate-batch-results.ts';
-export { type BatchAggregationScenario, detectAggregationScenario } from './handlers/batch/aggregation-scenario.ts';
+export type { BatchAggregationResult, BatchAggregationScenario } from './handlers/batch/aggregation.ts';
+export { aggregateBatchResults, detectAggregationScenario } from './handlers/batch/aggregation.ts';
 export {
   type BatchAnalysis,
   type BatchAnalyzerOutcome,
   batchAnalyzerSuccess,
 } from './handlers/batch/analyzer-result.ts';
-export { BatchConfig } from './handlers/batch/batch-config.ts';
 export {
   type BatchProcessingOutcome,
   type CreateBatchesOutcome,
@@ -182,17 +181,17 @@ export {
   handleNoOpWorker,
   type RustBatchWorkerInputs,
 } from './handlers/batch/batch-worker-inputs.ts';
-export {
-  applyBatchable,
-  Batchable,
-  BatchableMixin,
-  type BatchableResult,
-  BatchableStepHandler,
-} from './handlers/batch/batchable-mixin.ts';
+export type { BatchableResult } from './handlers/batch/batchable-mixin.ts';
+export { applyBatchable, Batchable, BatchableMixin, BatchableStepHandler } from './handlers/batch/batchable-mixin.ts';
 export { type Checkpoint, checkpointYield } from './handlers/batch/checkpoint-yield.ts';
-export { type BatchWorkerConfig, CursorConfig, type RustCursorConfig } from './handlers/batch/cursor-config.ts';
-export { createCursorConfig, createCursorConfigs, createCursorRanges } from './handlers/batch/cursor-ranges.ts';
-export { defineBatchAnalyzer } from './handlers/batch/define-batch-analyzer.ts';
+export type { BatchWorkerConfig, RustCursorConfig } from './handlers/batch/cursor-config.ts';
+export {
+  CursorConfig,
+  createCursorConfig,
+  createCursorConfigs,
+  createCursorRanges,
+} from './handlers/batch/cursor-config.ts';
+export { BatchConfig, defineBatchAnalyzer } from './handlers/batch/define-batch-analyzer.ts';
 export { defineBatchWorker } from './handlers/batch/define-batch-worker.ts';
 export { defineConvergence } from './handlers/batch/define-convergence.ts';
 export {

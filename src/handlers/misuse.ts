@@ -6,6 +6,11 @@ export function misuse(message: string, metadata: Record<string, unknown> = {}):
   return new PermanentError(message, { errorType: ErrorType.VALIDATION_ERROR, metadata });
 }
 
+/** The error of a request that cannot be sent as it is written: no further attempt would help. */
+export function invalidRequest(message: string, metadata: Record<string, unknown> = {}): PermanentError {
+  return new PermanentError(message, { errorType: 'invalid_request', metadata });
+}
+
 /** A value as a message shows it: short, and never a reason to fail itself. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') return value.length > 60 ? `'${value.slice(0, 59)}…'` : `'${value}'`;

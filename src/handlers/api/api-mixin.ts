@@ -79,6 +79,7 @@ export interface ApiDefaults {
   readonly maxResponseBytes: number;
 }
 
+// Methods that send are asynchronous, so that options that make no sense reject like all that goes wrong.
 const members: APICapable & { readonly capabilities: string[] } = {
   get capabilities() {
     return ['http', 'api'];
@@ -110,21 +111,21 @@ const members: APICapable & { readonly capabilities: string[] } = {
     Object.defineProperty(this, 'httpClient', { value: client, writable: true, configurable: true, enumerable: true });
   },
 
-  get(path: string | URL, first?: object, headers?: RequestHeaders) {
-    return send(this, { method: 'GET', path, options: () => getOptions(first, headers) });
+  async get(path: string | URL, first?: object, headers?: RequestHeaders) {
+    return send(this, { method: 'GET', path, options: getOptions(first, headers) });
   },
 
   post: sendsBody('POST'),
   put: sendsBody('PUT'),
   patch: sendsBody('PATCH'),
 
-  delete(path: string | URL, first?: object) {
-    return send(this, { method: 'DELETE', path, options: () => deleteOptions(first) });
+  async delete(path: string | URL, first?: object) {
+    return send(this, { method: 'DELETE', path, options: deleteOptions(first) });
   },
 
-  request(method, path, options) {
-    const given = options as ApiBodyOptions | undefined;
-    return send(this, { method, path, options: () => bodyOptions(given, { alsoOfFetch: true }), textIsBody: true });
+  async request(method, path, options) {
+    const given = bodyOptions(options as ApiBodyOptions | undefined, { alsoOfFetch: true });
+    return send(this, { method, path, options: given, textIsBody: true });
   },
 
   apiSuccess,
@@ -206,24 +207,16 @@ function defaultsOf(handler: object): Partial<ApiDefaults> {
 }
 
 function sendsBody(method: string): APICapable['post'] {
-  return function (this: APICapable, path, options) {
-    return send(this, { method, path, options: () => bodyOptions(options) });
+  return async function (this: APICapable, path, options) {
+    return send(this, { method, path, options: bodyOptions(options) });
   };
 }
 
-type Sending = Pick<ApiRequest, 'method' | 'path'> & { options: () => ApiBodyOptions; textIsBody?: boolean };
+type Sent = Pick<ApiRequest, 'method' | 'path' | 'options' | 'textIsBody'>;
 
-/** Asynchronous, so that options that make no sense reject like all that goes wrong. */
-async function send(handler: APICapable, { method, path, options, textIsBody = false }: Sending): Promise<ApiResponse> {
-  return apiRequest({
-    method,
-    path,
-    options: options(),
-    client: clientOf(handler),
-    step: runningStep(handler),
-    maxResponseBytes: handler.maxResponseBytes,
-    textIsBody,
-  });
+function send(handler: APICapable, request: Sent): Promise<ApiResponse> {
+  const { maxResponseBytes } = handler;
+  return apiRequest({ ...request, client: clientOf(handler), step: runningStep(handler), maxResponseBytes });
 }
 
 /** The handler's client; what one that was put in its place leaves out is the handler's. */

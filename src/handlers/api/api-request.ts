@@ -5,10 +5,10 @@ import {
   StepTimeoutError,
 } from '../failures/handler-errors.ts';
 import { classNameOf, messageOfThrown, read } from '../failures/thrown.ts';
+import { invalidRequest } from '../misuse.ts';
 import type { StepContext } from '../step-context.ts';
 import { ApiResponse } from './api-response.ts';
 import { DEFAULT_MAX_REDIRECTS, DEFAULT_MAX_RESPONSE_BYTES, type HttpClient } from './http-client.ts';
-import { invalidRequest } from './invalid-request.ts';
 import { readBody } from './read-body.ts';
 import { redactedUrl } from './redaction.ts';
 import { requestBody } from './request-body.ts';
@@ -30,7 +30,7 @@ export interface ApiRequest {
   /** Bytes, unless the options say otherwise. */
   maxResponseBytes: number | undefined;
   /** Whether a bare text is the body itself and not a JSON value, as in `fetch`. */
-  textIsBody: boolean;
+  textIsBody?: boolean;
 }
 
 /**
@@ -72,8 +72,7 @@ function prepare(request: ApiRequest, step: StepContext | undefined): Omit<Prepa
   const { options, client } = request;
   const url = requestUrl({ baseUrl: client.baseUrl, path: request.path, params: options.params });
   const own = namedHeaders(options.headers);
-  const headers = namedHeaders(client.defaultHeaders);
-  headers.setAll(own);
+  const headers = namedHeaders(client.defaultHeaders).setAll(own);
   useUserOf(url, headers);
   if (options.idempotencyKey !== undefined) {
     headers.set('Idempotency-Key', idempotencyKey(options.idempotencyKey, step));

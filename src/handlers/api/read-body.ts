@@ -1,7 +1,7 @@
 import { PermanentError } from '../failures/handler-errors.ts';
 import { messageOfThrown } from '../failures/thrown.ts';
+import { invalidRequest } from '../misuse.ts';
 import type { ApiResponseContent } from './api-response.ts';
-import { invalidRequest } from './invalid-request.ts';
 import { headersOf, isJsonType, statusOf } from './response-like.ts';
 
 /** How much is read, and of what. */

@@ -1,5 +1,5 @@
 import { messageOf } from '../../errors.ts';
-import { invalidRequest } from './invalid-request.ts';
+import { invalidRequest } from '../misuse.ts';
 import type { NamedHeaders } from './request-headers.ts';
 import type { ApiBodyOptions } from './request-options.ts';
 import { queryOf } from './request-url.ts';

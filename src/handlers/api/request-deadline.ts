@@ -1,4 +1,4 @@
-import { invalidRequest } from './invalid-request.ts';
+import { invalidRequest } from '../misuse.ts';
 
 /** What may end a request early. */
 interface Limits {

@@ -1,4 +1,4 @@
-import { invalidRequest } from './invalid-request.ts';
+import { invalidRequest } from '../misuse.ts';
 import type { RequestHeaders } from './request-options.ts';
 
 /**
@@ -28,29 +28,20 @@ export class NamedHeaders {
     this.#names.set(name.toLowerCase(), name);
   }
 
-  /** Sets each of these headers. */
-  setAll(others: NamedHeaders): void {
-    for (const [name, value] of Object.entries(others.toObject())) this.set(name, value);
-  }
-
   delete(name: string): void {
     this.#values.delete(name);
     this.#names.delete(name.toLowerCase());
   }
 
-  copy(): NamedHeaders {
-    const copy = new NamedHeaders();
-    copy.setAll(this);
-    return copy;
-  }
-
-  names(): string[] {
-    return [...this.#names.values()];
+  /** Sets each of these headers, and gives back these. */
+  setAll(others: NamedHeaders): this {
+    for (const [name, value] of Object.entries(others.toObject())) this.set(name, value);
+    return this;
   }
 
   /** In the order in which they were first set. */
   toObject(): Record<string, string> {
-    return Object.fromEntries(this.names().map((name) => [name, this.#values.get(name) ?? '']));
+    return Object.fromEntries([...this.#names.values()].map((name) => [name, this.get(name) ?? '']));
   }
 }
 

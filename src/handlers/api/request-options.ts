@@ -1,5 +1,5 @@
+import { invalidRequest } from '../misuse.ts';
 import type { StepContext } from '../step-context.ts';
-import { invalidRequest } from './invalid-request.ts';
 
 /** Values of a query or a form by name: null and undefined are left out, a list is repeated. */
 export type RequestParams = Readonly<Record<string, unknown>> | URLSearchParams;

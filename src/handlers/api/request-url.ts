@@ -1,4 +1,4 @@
-import { invalidRequest } from './invalid-request.ts';
+import { invalidRequest } from '../misuse.ts';
 import { redactedUrl } from './redaction.ts';
 import type { RequestParams } from './request-options.ts';
 

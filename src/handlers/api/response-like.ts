@@ -1,5 +1,4 @@
-import { shown } from '../misuse.ts';
-import { invalidRequest } from './invalid-request.ts';
+import { invalidRequest, shown } from '../misuse.ts';
 
 /**
  * A return value of `fetch`. A mocked `fetch` returns only the parts of a `Response` that its test needs, so each part

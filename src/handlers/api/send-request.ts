@@ -1,9 +1,9 @@
 import { isSecretAbroad } from '../../logging/secret-names.ts';
 import { PermanentError } from '../failures/handler-errors.ts';
-import { invalidRequest } from './invalid-request.ts';
+import { invalidRequest } from '../misuse.ts';
 import { redactedUrl } from './redaction.ts';
 import type { RequestBody } from './request-body.ts';
-import type { NamedHeaders } from './request-headers.ts';
+import { NamedHeaders } from './request-headers.ts';
 import { checkedResponse, headersOf, statusOf } from './response-like.ts';
 
 /** One request, ready to be sent. */
@@ -29,7 +29,7 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 export async function sendRequest(request: PreparedRequest): Promise<Answer> {
   const { signal, maxRedirects } = request;
   let { method, url, body } = request;
-  const headers = request.headers.copy();
+  const headers = new NamedHeaders().setAll(request.headers);
   for (let redirects = 0; ; redirects++) {
     const returned: unknown = await request.fetch(url, initOf({ method, headers, body, signal }));
     const response = checkedResponse(returned, `${method} ${redactedUrl(url.href)}`);
@@ -85,5 +85,5 @@ function becomesGet(status: number, method: string): boolean {
 
 /** What proves to one server who we are is nobody else's business. */
 function dropSecrets(headers: NamedHeaders): void {
-  for (const name of headers.names()) if (isSecretAbroad(name)) headers.delete(name);
+  for (const name of Object.keys(headers.toObject())) if (isSecretAbroad(name)) headers.delete(name);
 }

@@ -2,8 +2,7 @@ import type { Fields } from '../../model/fields.ts';
 import { argumentsWithMetadata } from '../argument-forms.ts';
 import { misuse, shown } from '../misuse.ts';
 import { StepHandlerResult } from '../step-handler-result.ts';
-import { type AnyCursor, type BatchWorkerConfig, CursorConfig, storedCursors } from './cursor-config.ts';
-import { createCursorRanges } from './cursor-ranges.ts';
+import { type AnyCursor, CursorConfig, createCursorRanges, storedCursors } from './cursor-config.ts';
 import { count, refuseTooMany } from './sizes.ts';
 
 /** What an analyzer found: the ranges, how many items they hold, and what workers and aggregator should know. */
@@ -77,7 +76,7 @@ export function batchAnalyzerSuccess(...args: BatchAnalysisArguments): StepHandl
 /** The result of an analyzer. `metadata` is stored in the result, beside the outcome, and as the result's metadata. */
 export function batchSuccess(
   workerTemplateName: string,
-  configs: readonly (BatchWorkerConfig | AnyCursor)[],
+  configs: readonly AnyCursor[],
   metadata: Fields = {},
 ): StepHandlerResult {
   const analyzed = batchAnalyzerSuccess({ cursorConfigs: configs, workerTemplateName });

@@ -3,15 +3,17 @@ import type { StepContext } from '../step-context.ts';
 import { StepHandler } from '../step-handler.ts';
 import type { StepHandlerResult } from '../step-handler-result.ts';
 import { applyMixin, withMembers, withMixins } from '../with-mixins.ts';
-import { aggregateBatchResults, type BatchAggregationResult } from './aggregate-batch-results.ts';
-import type { BatchAggregationScenario } from './aggregation-scenario.ts';
 import {
+  aggregateBatchResults,
   aggregateBatchWorkerResults,
+  type BatchAggregationResult,
+  type BatchAggregationScenario,
   detectAggregationScenario,
   noBatchesAggregationResult,
-} from './aggregation-scenario.ts';
-import type { BatchAnalysisArguments, BatchAnalyzerOutcome } from './analyzer-result.ts';
+} from './aggregation.ts';
 import {
+  type BatchAnalysisArguments,
+  type BatchAnalyzerOutcome,
   batchAnalyzerSuccess,
   batchSuccess,
   createBatchOutcome,
@@ -21,15 +23,23 @@ import {
 import { type BatchWorkerContext, createBatchContext, getBatchContext } from './batch-worker-context.ts';
 import { getBatchWorkerInputs, handleNoOpWorker, type RustBatchWorkerInputs } from './batch-worker-inputs.ts';
 import { type CheckpointArguments, checkpointYield } from './checkpoint-yield.ts';
-import type { AnyCursor, BatchWorkerConfig, SizedCursor } from './cursor-config.ts';
 import {
+  type AnyCursor,
+  type BatchWorkerConfig,
   type CursorRangeArguments,
   createCursorConfig,
   createCursorConfigs,
   createCursorRanges,
-} from './cursor-ranges.ts';
-import type { BatchWork, BatchWorkArguments, BatchWorkerOutcome } from './worker-result.ts';
-import { batchWorkerPartialFailure, batchWorkerSuccess, createWorkerOutcome } from './worker-result.ts';
+  type SizedCursor,
+} from './cursor-config.ts';
+import {
+  type BatchWork,
+  type BatchWorkArguments,
+  type BatchWorkerOutcome,
+  batchWorkerPartialFailure,
+  batchWorkerSuccess,
+  createWorkerOutcome,
+} from './worker-result.ts';
 
 /** What a handler of batches can do. Every method is the function of the same name. */
 export interface Batchable {

@@ -9,8 +9,7 @@ import type {
 } from '../handler-arguments.ts';
 import { type HandlerOptions, handlerOfFunction } from '../handler-of-function.ts';
 import type { StepHandlerClass } from '../step-handler.ts';
-import { aggregateBatchResults, type BatchAggregationResult } from './aggregate-batch-results.ts';
-import type { BatchAggregationScenario } from './aggregation-scenario.ts';
+import { aggregateBatchResults, type BatchAggregationResult, type BatchAggregationScenario } from './aggregation.ts';
 import { findBatches } from './find-batches.ts';
 
 /** What `defineConvergence` is told besides what all handlers are. */

@@ -1,7 +1,7 @@
 import type { Fields } from '../../model/fields.ts';
 import { misuse } from '../misuse.ts';
 import type { StepContext } from '../step-context.ts';
-import { type BatchAggregationScenario, byNumber, scenarioOf } from './aggregation-scenario.ts';
+import { type BatchAggregationScenario, byNumber, scenarioOf } from './aggregation.ts';
 import { isCreateBatches, outcomeIn } from './batch-processing-outcome.ts';
 
 /** An analyzer with its workers, as the step after them finds it. */

@@ -1,7 +1,6 @@
 import { expectTypeOf, test } from 'vitest';
 import { z } from 'zod';
-import type { BatchAggregationResult } from '../../../src/handlers/batch/aggregate-batch-results.ts';
-import type { BatchAggregationScenario } from '../../../src/handlers/batch/aggregation-scenario.ts';
+import type { BatchAggregationResult, BatchAggregationScenario } from '../../../src/handlers/batch/aggregation.ts';
 import type { BatchWorkerContext } from '../../../src/handlers/batch/batch-worker-context.ts';
 import { applyBatchable, Batchable, BatchableStepHandler } from '../../../src/handlers/batch/batchable-mixin.ts';
 import { CursorConfig } from '../../../src/handlers/batch/cursor-config.ts';

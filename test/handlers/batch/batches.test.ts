@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { aggregateBatchResults } from '../../../src/handlers/batch/aggregate-batch-results.ts';
+import { aggregateBatchResults } from '../../../src/handlers/batch/aggregation.ts';
 import { noBatchesResult } from '../../../src/handlers/batch/analyzer-result.ts';
 import {
   createBatches,

@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { batchAnalyzerSuccess } from '../../../src/handlers/batch/analyzer-result.ts';
-import { BatchConfig } from '../../../src/handlers/batch/batch-config.ts';
 import { createBatches, noBatches } from '../../../src/handlers/batch/batch-processing-outcome.ts';
 import { checkpointYield } from '../../../src/handlers/batch/checkpoint-yield.ts';
-import { createCursorRanges } from '../../../src/handlers/batch/cursor-ranges.ts';
-import { defineBatchAnalyzer } from '../../../src/handlers/batch/define-batch-analyzer.ts';
+import { createCursorRanges } from '../../../src/handlers/batch/cursor-config.ts';
+import { BatchConfig, defineBatchAnalyzer } from '../../../src/handlers/batch/define-batch-analyzer.ts';
 import { defineBatchWorker } from '../../../src/handlers/batch/define-batch-worker.ts';
 import { defineConvergence } from '../../../src/handlers/batch/define-convergence.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
