@@ -268,6 +268,7 @@ export {
   type StepContextParams,
   type TransactionClient,
   type TransactionWork,
+  type TypedStepContext,
 } from './handlers/step-context.ts';
 export {
   type ExecutableHandler,
@@ -280,7 +281,6 @@ export {
   StepHandlerResult,
   type StepHandlerResultParams,
 } from './handlers/step-handler-result.ts';
-export type { TypedStepContext } from './handlers/typed-step-context.ts';
 export { type MixedClass, type Mixin, withMixins } from './handlers/with-mixins.ts';
 export type { AnyLogger, MessageLogger } from './logging/any-logger.ts';
 export {

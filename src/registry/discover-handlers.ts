@@ -15,7 +15,7 @@ export interface HandlerTarget {
 
 /** Options of {@link discoverHandlers}. */
 export interface DiscoverOptions {
-  /** Where the handlers are registered. */
+  /** Where the handlers are registered: a `HandlerRegistry`. */
   registry: HandlerTarget;
   logger?: Logger;
   /** Is shown what is exported and no handler; answers with its name when it takes it. @internal */

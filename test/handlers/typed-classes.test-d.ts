@@ -1,8 +1,7 @@
 import { expectTypeOf, test } from 'vitest';
 import type { DependencyResult } from '../../src/handlers/dependency-result.ts';
-import type { StepContext } from '../../src/handlers/step-context.ts';
+import type { StepContext, TypedStepContext } from '../../src/handlers/step-context.ts';
 import { StepHandler, type StepHandlerClass } from '../../src/handlers/step-handler.ts';
-import type { TypedStepContext } from '../../src/handlers/typed-step-context.ts';
 
 interface Order {
   order_id: string;

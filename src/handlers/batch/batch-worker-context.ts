@@ -2,7 +2,7 @@ import { type Fields, isFields } from '../../model/fields.ts';
 import { misuse, shown } from '../misuse.ts';
 import type { StepContext } from '../step-context.ts';
 import { isCreateBatches, outcomeIn } from './batch-processing-outcome.ts';
-import type { CursorConfig, RustCursorConfig, SizedCursor } from './cursor-config.ts';
+import { type CursorConfig, type RustCursorConfig, type SizedCursor, sizeOf } from './cursor-config.ts';
 
 /**
  * What a worker may know of its batch: which items, which of how many batches, how far an earlier attempt came.
@@ -205,8 +205,8 @@ function nestedCursor(data: Fields): RustCursorConfig | null {
 }
 
 function whole(cursor: Fields, batchId: unknown): RustCursorConfig {
-  const { start_cursor: start, end_cursor: end, batch_size } = cursor;
-  const size = batch_size ?? (typeof start === 'number' && typeof end === 'number' ? end - start : 0);
+  const { start_cursor, end_cursor, batch_size } = cursor;
+  const size = batch_size ?? sizeOf(start_cursor, end_cursor);
   const all = { ...cursor, batch_id: isId(batchId) ? String(batchId) : '', batch_size: size };
   const given = Object.entries(all).filter(([, value]) => value !== undefined);
   return Object.fromEntries(given) as unknown as RustCursorConfig;

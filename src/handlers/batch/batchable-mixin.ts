@@ -47,17 +47,25 @@ export interface Batchable {
   aggregateWorkerResults(...args: Parameters<typeof aggregateBatchResults>): BatchAggregationResult;
   /** One range: from `start` up to, but without, `end`. */
   createCursorConfig(start: number, end: number, stepSize?: number, metadata?: Fields): SizedCursor;
-  /** Cuts items into ranges of `batchSize`, at most `maxBatches` of them. */
+  /**
+   * Cuts items into ranges of `batchSize`, at most `maxBatches` of them. Written as `({ totalItems, batchSize, stepSize?,
+   * maxBatches? })`, `(totalItems, batchSize, { stepSize?, maxBatches? })` or all by position.
+   */
   createCursorRanges(...args: CursorRangeArguments): SizedCursor[];
   /** Deals items out to so many workers. */
   createCursorConfigs(totalItems: number, workerCount: number): BatchWorkerConfig[];
-  /** An analyzer's outcome, cut evenly. */
+  /** An analyzer's outcome, cut evenly: `(totalItems, batchSize, stepSize?, batchMetadata?)`. */
   createBatchOutcome(...args: Parameters<typeof createBatchOutcome>): BatchAnalyzerOutcome;
-  /** An analyzer's outcome with ranges of its own; `totalItems` defaults to the sum of them. */
+  /**
+   * An analyzer's outcome with ranges of its own: `(ranges, stepSize?, totalItems?, batchMetadata?)`. A range is
+   * `[start, end]`; `totalItems` defaults to the sum of them.
+   */
   createBatchOutcomeFromRanges(...args: Parameters<typeof createBatchOutcomeFromRanges>): BatchAnalyzerOutcome;
   /** What a worker did. Succeeded are, unless it is said, all that did not fail and were not skipped. */
   createWorkerOutcome(...args: Parameters<typeof createWorkerOutcome>): BatchWorkerOutcome;
-  /** A batch context made by hand. `batchIndex` counts from 0. */
+  /**
+   * A batch context made by hand: `(cursorConfig, batchIndex, totalBatches, batchMetadata?)`. `batchIndex` counts from 0.
+   */
   createBatchContext(...args: Parameters<typeof createBatchContext>): BatchWorkerContext;
   /** The batch of a worker's step; null in a step that is no worker. */
   getBatchContext(context: StepContext): BatchWorkerContext | null;
@@ -65,7 +73,10 @@ export interface Batchable {
   getBatchWorkerInputs(context: StepContext): Partial<RustBatchWorkerInputs> | null;
   /** The result of a placeholder; null when there is a real batch to work on. */
   handleNoOpWorker(context: StepContext): StepHandlerResult | null;
-  /** The result of an analyzer: one worker for each range. No ranges: nothing to do. */
+  /**
+   * The result of an analyzer: one worker for each range. No ranges: nothing to do. Written as `(analysis, metadata?)` or
+   * `(cursorConfigs, totalItems?, workerTemplateName?, batchMetadata?)`.
+   */
   batchAnalyzerSuccess(...args: BatchAnalysisArguments): StepHandlerResult;
   /** The result of an analyzer. `metadata` is stored in the result and as the result's metadata. */
   batchSuccess(workerTemplateName: string, configs: readonly AnyCursor[], metadata?: Fields): StepHandlerResult;
@@ -73,17 +84,23 @@ export interface Batchable {
   noBatchesResult(reason?: string, metadata?: Fields): StepHandlerResult;
   /** The same as `noBatchesResult`. */
   noBatchesOutcome(reason: string, metadata?: Fields): StepHandlerResult;
-  /** The result of a worker, in the form that the aggregator reads. */
+  /**
+   * The result of a worker, in the form that the aggregator reads. Written as `(work, metadata?)` or `(itemsProcessed,
+   * itemsSucceeded?, itemsFailed?, results?, lastCursor?, metadata?)`.
+   */
   batchWorkerSuccess(...args: BatchWorkArguments): StepHandlerResult;
   /** The result of a worker whose batch counts as done although some of it failed. */
   batchWorkerPartialFailure(work: BatchWork, message?: string, metadata?: Fields): StepHandlerResult;
-  /** Saves how far the step has come, when it is returned; the handler is then called again. */
+  /**
+   * Saves how far the step has come, when it is returned; the handler is then called again. Written as `({ cursor,
+   * itemsProcessed?, accumulatedResults? })` or `(cursor, itemsProcessed, accumulatedResults?)`.
+   */
   checkpointYield(...args: CheckpointArguments): StepHandlerResult;
-  /** What an aggregator finds among its dependencies. */
+  /** What an aggregator finds: `(dependencyResults, batchableStepName, batchWorkerPrefix)`. */
   detectAggregationScenario(...args: Parameters<typeof detectAggregationScenario>): BatchAggregationScenario;
   /** The result of an aggregator when there was nothing to do. */
   noBatchesAggregationResult(zeroMetrics?: Fields): StepHandlerResult;
-  /** The result of an aggregator, with or without batches. */
+  /** The result of an aggregator, with or without batches: `(scenario, zeroMetrics?, aggregate?)`. */
   aggregateBatchWorkerResults(...args: Parameters<typeof aggregateBatchWorkerResults>): StepHandlerResult;
 }
 

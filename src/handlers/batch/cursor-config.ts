@@ -194,7 +194,7 @@ function storedCursor(config: AnyCursor, id: string): RustCursorConfig {
   };
 }
 
-/** Of a range that is no range of numbers nobody knows how much is in it. */
-function sizeOf(start: unknown, end: unknown): number {
+/** How many items a range has. The size of a non-numeric range is unknown, and then 0. */
+export function sizeOf(start: unknown, end: unknown): number {
   return typeof start === 'number' && typeof end === 'number' ? end - start : 0;
 }

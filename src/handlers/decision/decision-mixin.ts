@@ -7,6 +7,7 @@ import { decisionFailure, decisionNoBranches, decisionSuccess, skipBranches } fr
 
 /** What a handler can do that decides which steps come next. */
 export interface DecisionCapable {
+  /** The name of the handler class. */
   readonly name: string;
   readonly version: string;
   /** Creates these steps; `routingContext` is stored beside them, where they can read it. */
