@@ -126,9 +126,7 @@ function stampOf(file: string): Stamp | undefined {
 /** Node, esbuild and this package; undefined where they can't be told, as when this package was bundled itself. */
 function compiler(): string | undefined {
   const own = fileURLToPath(import.meta.url);
-  const beside = ['bundle-handlers', 'own-location', 'with-esbuild'].map((name) =>
-    path.join(own, '..', name + path.extname(own)),
-  );
+  const beside = ['bundle-handlers', 'with-esbuild'].map((name) => path.join(own, '..', name + path.extname(own)));
   try {
     const packages = [
       fileURLToPath(new URL('../../package.json', import.meta.url)),

@@ -1,11 +1,13 @@
 import { statSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { Plugin } from 'esbuild';
 import { messageOf } from '../errors.ts';
 import { bundleHandlers } from './bundle-handlers.ts';
 import { noteOrigins } from './handler-origin.ts';
-import { packageEntry } from './package-entry.ts';
 import { ResolutionError } from './resolution-errors.ts';
+import { AS_NODE_LOADS, withEsbuild } from './with-esbuild.ts';
 
 /** What a module exports, by name. */
 export type Module = Record<string, unknown>;
@@ -42,4 +44,38 @@ export async function importPackage(root: string, specifier: string): Promise<Mo
   // TypeScript of a workspace's package is not for Node to load.
   if (/\.m?ts$/.test(entry)) return importFile(path.dirname(entry), entry);
   return imported(pathToFileURL(entry).href, entry, `handlers package ${specifier}: importing ${entry}`);
+}
+
+/**
+ * The file that `import 'specifier'` in a file of `root` would load; null when no such package is installed. Node tells
+ * that for its own files only, so esbuild is asked, which goes by the same rules.
+ */
+async function packageEntry(root: string, specifier: string): Promise<string | null> {
+  let found: string | null = null;
+  const looksUp: Plugin = {
+    name: 'looks-up',
+    setup(build) {
+      build.onStart(async () => {
+        const resolved = await build.resolve(specifier, { kind: 'import-statement', resolveDir: root });
+        if (resolved.errors.length === 0 && path.isAbsolute(resolved.path)) found = resolved.path;
+      });
+    },
+  };
+  return withEsbuild(
+    async (esbuild) => {
+      await esbuild.build({ ...AS_NODE_LOADS, stdin: { contents: '', resolveDir: root }, plugins: [looksUp] });
+      return found;
+    },
+    () => withoutEsbuild(root, specifier),
+  );
+}
+
+/** As `require` would find it: the same file, unless a package has one for each way of loading. */
+function withoutEsbuild(root: string, specifier: string): string | null {
+  try {
+    return createRequire(path.join(root, 'any.js')).resolve(specifier);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND') return null;
+    throw error;
+  }
 }

@@ -1,3 +1,4 @@
+import { openTracing } from '../../tracing/tracing.ts';
 import {
   isStepExecutionError,
   NetworkError,
@@ -16,8 +17,8 @@ import { RequestDeadline } from './request-deadline.ts';
 import { type NamedHeaders, namedHeaders } from './request-headers.ts';
 import type { ApiBodyOptions } from './request-options.ts';
 import { requestUrl } from './request-url.ts';
-import type { PreparedRequest } from './send-request.ts';
-import { tracedRequest } from './traced-request.ts';
+import { statusOf } from './response-like.ts';
+import { type Answer, type PreparedRequest, sendRequest } from './send-request.ts';
 
 /** One request of a handler. */
 export interface ApiRequest {
@@ -66,6 +67,42 @@ async function answerTo(request: ApiRequest, prepared: PreparedRequest): Promise
   const { method } = prepared;
   const content = await readBody(response, { maxBytes, method, from: `${method} ${redactedUrl(url.href)}` });
   return new ApiResponse(response, undefined, { ...content, url: url.href });
+}
+
+/**
+ * Sends a request within a span of its own, if an SDK is registered, and tells the server which span it belongs to:
+ * that one, or the step's. A `traceparent` among the request's own headers is left as it is.
+ */
+async function tracedRequest(request: PreparedRequest, step: StepContext | undefined): Promise<Answer> {
+  const { method, url, headers } = request;
+  const own = headers.has('traceparent');
+  const tracing = await openTracing();
+  if (!tracing) {
+    if (!own && step?.traceparent !== undefined) headers.set('traceparent', step.traceparent);
+    return sendRequest(request);
+  }
+  const span = tracing.start(method, {
+    kind: 'CLIENT',
+    parent: tracing.active ? undefined : step?.traceparent,
+    attributes: {
+      'http.request.method': method,
+      'server.address': url.hostname,
+      'url.full': redactedUrl(url.href),
+    },
+  });
+  const traceparent = tracing.traceparentOf(span) ?? step?.traceparent;
+  if (!own && traceparent !== undefined) headers.set('traceparent', traceparent);
+  try {
+    const answer = await sendRequest(request);
+    const status = statusOf(answer.response);
+    const error = status >= 400 ? { message: `HTTP ${status}`, type: String(status) } : undefined;
+    tracing.end(span, { error, attributes: { 'http.response.status_code': status } });
+    return answer;
+  } catch (thrown) {
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    tracing.end(span, { error: { message, type: thrown instanceof Error ? thrown.name : undefined } });
+    throw thrown;
+  }
 }
 
 function prepare(request: ApiRequest, step: StepContext | undefined): Omit<PreparedRequest, 'signal'> {
