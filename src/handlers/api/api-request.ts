@@ -75,23 +75,15 @@ async function answerTo(request: ApiRequest, prepared: PreparedRequest): Promise
  */
 async function tracedRequest(request: PreparedRequest, step: StepContext | undefined): Promise<Answer> {
   const { method, url, headers } = request;
-  const own = headers.has('traceparent');
   const tracing = await openTracing();
-  if (!tracing) {
-    if (!own && step?.traceparent !== undefined) headers.set('traceparent', step.traceparent);
-    return sendRequest(request);
-  }
-  const span = tracing.start(method, {
+  const span = tracing?.start(method, {
     kind: 'CLIENT',
     parent: tracing.active ? undefined : step?.traceparent,
-    attributes: {
-      'http.request.method': method,
-      'server.address': url.hostname,
-      'url.full': redactedUrl(url.href),
-    },
+    attributes: { 'http.request.method': method, 'server.address': url.hostname, 'url.full': redactedUrl(url.href) },
   });
-  const traceparent = tracing.traceparentOf(span) ?? step?.traceparent;
-  if (!own && traceparent !== undefined) headers.set('traceparent', traceparent);
+  const traceparent = (span && tracing?.traceparentOf(span)) ?? step?.traceparent;
+  if (traceparent !== undefined && !headers.has('traceparent')) headers.set('traceparent', traceparent);
+  if (!tracing || !span) return sendRequest(request);
   try {
     const answer = await sendRequest(request);
     const status = statusOf(answer.response);
