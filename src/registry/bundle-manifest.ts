@@ -113,12 +113,7 @@ function withAncestors(folders: Iterable<string>): Set<string> {
   return all;
 }
 
-interface Stamp {
-  text: string;
-  changedAt: number;
-}
-
-function stampOf(file: string): Stamp | undefined {
+function stampOf(file: string) {
   const stat = statSync(file, { throwIfNoEntry: false });
   return stat && { text: `${stat.mtimeMs} ${stat.size}`, changedAt: stat.mtimeMs };
 }

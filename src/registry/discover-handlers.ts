@@ -65,9 +65,20 @@ export async function discoverHandlers(source: string, options: DiscoverOptions)
 
   const files: DiscoveredFile[] = [...modules.leftOut];
   const origins = new Map<string, { file: string; handler: Found }>();
+  const register = (handler: Found, file: string) => {
+    const name = nameOf(handler);
+    const before = origins.get(name);
+    if (before && before.handler !== handler) {
+      const message = `handler ${name} is in ${before.file} and in ${file}; the latter is used`;
+      logger.warn({ handler: name, files: [before.file, file] }, message);
+      registry.unregister(name);
+    }
+    origins.set(name, { file, handler });
+    registry.register(name, handler);
+  };
   for (const [file, module] of modules.imported) {
     const handlers = handlersOf(module);
-    for (const handler of handlers) register(handler, file, { registry, logger, origins });
+    for (const handler of handlers) register(handler, file);
     const others = also ? exportsOf(module).flatMap((exported) => also(exported) ?? []) : [];
     const empty = handlers.length === 0 && others.length === 0;
     files.push({ file, handlers: handlers.map(nameOf), ...(empty && { reason: whyNone(module) }) });
@@ -104,26 +115,6 @@ async function modulesOfPackage(name: string): Promise<Modules | undefined> {
 }
 
 type Found = StepHandlerClass | StepHandler;
-
-interface Registration {
-  registry: HandlerTarget;
-  logger: Logger;
-  origins: Map<string, { file: string; handler: Found }>;
-}
-
-function register(handler: Found, file: string, { registry, logger, origins }: Registration): void {
-  const name = nameOf(handler);
-  const before = origins.get(name);
-  if (before && before.handler !== handler) {
-    logger.warn(
-      { handler: name, files: [before.file, file] },
-      `handler ${name} is in ${before.file} and in ${file}; the latter is used`,
-    );
-    registry.unregister(name);
-  }
-  origins.set(name, { file, handler });
-  registry.register(name, handler);
-}
 
 /** Each handler once, however many names it is exported by. */
 function handlersOf(module: Module): Found[] {

@@ -18,7 +18,9 @@ export class RequestDeadline {
   readonly #controller = new AbortController();
   readonly #signals: readonly AbortSignal[];
   #timer: NodeJS.Timeout | undefined;
-  #timedOut = false;
+  readonly signal: AbortSignal = this.#controller.signal;
+  /** Whether it was the timeout that fired. */
+  timedOut = false;
 
   constructor({ timeoutMs, signals }: Limits) {
     if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
@@ -30,15 +32,6 @@ export class RequestDeadline {
       if (signal.aborted) this.#controller.abort(signal.reason);
     }
     if (timeoutMs > 0 && timeoutMs <= LONGEST_MS) this.#timer = setTimeout(this.#timeOut, timeoutMs);
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  /** Whether it was the timeout that fired. */
-  get timedOut(): boolean {
-    return this.#timedOut;
   }
 
   /** Ends the timeout; the other signals go on. */
@@ -57,7 +50,7 @@ export class RequestDeadline {
   };
 
   readonly #timeOut = (): void => {
-    this.#timedOut = true;
+    this.timedOut = true;
     this.#controller.abort(new DOMException('the request timed out', 'TimeoutError'));
   };
 }
