@@ -31,7 +31,7 @@ const named = (max: number) =>
 const whole = (min: number, max: number) => z.int().min(min).max(max);
 const object = () => z.record(z.string(), z.unknown());
 
-const retry = z
+export const retryFile = z
   .strictObject({
     retryable: z.boolean().nullish().meta({
       default: DEFAULT_RETRY.retryable,
@@ -83,7 +83,7 @@ export const handlerFile = z
   })
   .meta({ description: "The code that does the step's work: a name, or a name with particulars." });
 
-const eventDeclaration = z.strictObject({
+export const eventFile = z.strictObject({
   name: z
     .string()
     .max(255)
@@ -112,7 +112,7 @@ const eventDeclaration = z.strictObject({
   }),
 });
 
-const batchConfig = z
+export const batchFile = z
   .strictObject({
     batch_size: whole(1, 100_000).meta({ description: 'Items a worker takes at most.' }),
     parallelism: whole(1, 1000).meta({ description: 'Workers of the batch that run at once, at most.' }),
@@ -137,10 +137,10 @@ export const stepFile = z.strictObject({
     default: [],
     description: 'Names of the steps that must be complete before this one is ready.',
   }),
-  retry: retry.nullish(),
+  retry: retryFile.nullish(),
   timeout_seconds: timeoutSeconds,
-  publishes_events: z.array(eventDeclaration).nullish().meta({ default: [], description: 'Events of its outcomes.' }),
-  batch_config: batchConfig.nullish(),
+  publishes_events: z.array(eventFile).nullish().meta({ default: [], description: 'Events of its outcomes.' }),
+  batch_config: batchFile.nullish(),
   result_schema: object().nullish().meta({ description: 'JSON Schema of the result, enforced when it is recorded.' }),
   composition: z.unknown().optional().meta({ description: 'Kept as given; nothing executes it.' }),
 });
@@ -153,10 +153,10 @@ const stepOverride = z.strictObject({
     })
     .nullish(),
   timeout_seconds: timeoutSeconds,
-  retry: retry.nullish(),
+  retry: retryFile.nullish(),
 });
 
-const lifecycle = z
+export const lifecycleFile = z
   .strictObject({
     max_duration_minutes: whole(1, 43_200).nullish().meta({ description: 'From creation to end.' }),
     max_waiting_for_dependencies_minutes: whole(1, 10_080).nullish(),
@@ -170,7 +170,7 @@ const lifecycle = z
 
 const label = z.string().max(128).nullish();
 
-const defaultOptions = z
+export const optionsFile = z
   .strictObject({
     priority: whole(-100, 100).nullish().meta({ default: 0, description: 'Higher first.' }),
     tags: z.array(z.string().max(128)).max(1000).nullish(),
@@ -179,6 +179,25 @@ const defaultOptions = z
     reason: label.meta({ description: 'The reason for the request.' }),
   })
   .meta({ description: 'Fields that a request for a task may leave out. A field in the request wins.' });
+
+export const metadataFile = z.looseObject({
+  author: z.string().nullish(),
+  tags: z.array(z.string()).nullish().meta({ default: [] }),
+  documentation_url: z.string().nullish(),
+  created_at: z.iso.datetime({ offset: true }).nullish(),
+  updated_at: z.iso.datetime({ offset: true }).nullish(),
+});
+
+export const systemsFile = z.strictObject({
+  primary: z.string().nullish().meta({ default: 'default' }),
+  secondary: z.array(z.string()).nullish().meta({ default: [] }),
+});
+
+export const domainEventFile = z.strictObject({
+  name: z.string().min(1),
+  description: z.string().nullish(),
+  schema: object().nullish(),
+});
 
 /** A whole template file. */
 export const templateFile = z.strictObject({
@@ -190,30 +209,14 @@ export const templateFile = z.strictObject({
     .meta({ description: 'Which workers run its steps.' }),
   version: named(16).meta({ description: 'A string, as "1.0.0"; a request names it exactly.' }),
   description: z.string().max(255).nullish().meta({ description: 'For people.' }),
-  metadata: z
-    .looseObject({
-      author: z.string().nullish(),
-      tags: z.array(z.string()).nullish().meta({ default: [] }),
-      documentation_url: z.string().nullish(),
-      created_at: z.iso.datetime({ offset: true }).nullish(),
-      updated_at: z.iso.datetime({ offset: true }).nullish(),
-    })
-    .nullish()
-    .meta({ description: 'Author, documentation and any other notes.' }),
-  system_dependencies: z
-    .strictObject({
-      primary: z.string().nullish().meta({ default: 'default' }),
-      secondary: z.array(z.string()).nullish().meta({ default: [] }),
-    })
+  metadata: metadataFile.nullish().meta({ description: 'Author, documentation and any other notes.' }),
+  system_dependencies: systemsFile
     .nullish()
     .meta({ description: 'The outside systems its steps talk to; for people.' }),
-  domain_events: z
-    .array(z.strictObject({ name: z.string().min(1), description: z.string().nullish(), schema: object().nullish() }))
-    .nullish()
-    .meta({
-      default: [],
-      description: 'Events its steps may publish; for people. Steps declare theirs in publishes_events.',
-    }),
+  domain_events: z.array(domainEventFile).nullish().meta({
+    default: [],
+    description: 'Events its steps may publish; for people. Steps declare theirs in publishes_events.',
+  }),
   input_schema: object()
     .nullish()
     .meta({ description: "JSON Schema of a task's context, enforced when it is created." }),
@@ -222,7 +225,7 @@ export const templateFile = z.strictObject({
     .record(z.string(), z.strictObject({ steps: z.array(stepOverride).nullish() }).nullable())
     .nullish()
     .meta({ default: {}, description: 'What an environment changes; TASKER_ENV says which one applies.' }),
-  lifecycle: lifecycle.nullish(),
+  lifecycle: lifecycleFile.nullish(),
   identity_strategy: z.enum(IDENTITY_STRATEGIES).nullish().meta({
     default: 'strict',
     description: 'What makes two requests the same task: their context, a key of the caller, or nothing.',
@@ -230,11 +233,11 @@ export const templateFile = z.strictObject({
   default_context: object()
     .nullish()
     .meta({ description: 'Keys of the context that a request may leave out. A key in the request wins.' }),
-  default_options: defaultOptions.nullish(),
+  default_options: optionsFile.nullish(),
 });
 
 /** A template file that has the right form. */
 export type TemplateFile = z.infer<typeof templateFile>;
 export type StepFile = z.infer<typeof stepFile>;
 export type StepOverrideFile = z.infer<typeof stepOverride>;
-export type RetryFile = z.infer<typeof retry>;
+export type RetryFile = z.infer<typeof retryFile>;

@@ -1,8 +1,21 @@
 import { TaskerError } from '../errors.ts';
 import { buildTemplate } from './build-template.ts';
 import { checkForm } from './check-form.ts';
+import { toFile } from './form-fields.ts';
 import { isFields } from './spellings.ts';
 import type { BatchConfig, JsonObject, RetryPolicy, StepTemplate, TaskTemplate } from './task-template.ts';
+import {
+  batchFile,
+  domainEventFile,
+  eventFile,
+  handlerFile,
+  lifecycleFile,
+  metadataFile,
+  optionsFile,
+  retryFile,
+  stepFile,
+  templateFile,
+} from './template-file.ts';
 
 /**
  * The template as JSON with snake_case keys: what the database keeps as a task's snapshot. What is null is left out, so
@@ -11,47 +24,15 @@ import type { BatchConfig, JsonObject, RetryPolicy, StepTemplate, TaskTemplate }
  */
 export function templateToJson(template: TaskTemplate): JsonObject {
   const { metadata, lifecycle, defaultOptions } = template;
-  const json = present({
-    name: template.name,
-    namespace_name: template.namespace,
-    version: template.version,
-    description: template.description,
-    metadata:
-      metadata &&
-      present({
-        ...metadata.other,
-        author: metadata.author,
-        tags: metadata.tags,
-        documentation_url: metadata.documentationUrl,
-        created_at: metadata.createdAt,
-        updated_at: metadata.updatedAt,
-      }),
-    system_dependencies: template.systemDependencies,
-    domain_events: template.domainEvents.map(present),
-    input_schema: template.inputSchema,
+  const json = toFile(templateFile, {
+    ...template,
+    namespaceName: template.namespace,
+    metadata: metadata && { ...present(metadata.other), ...toFile(metadataFile, metadata) },
+    domainEvents: template.domainEvents.map((event) => toFile(domainEventFile, event)),
     steps: template.steps.map(stepToJson),
-    lifecycle:
-      lifecycle &&
-      present({
-        max_duration_minutes: lifecycle.maxDurationMinutes,
-        max_waiting_for_dependencies_minutes: lifecycle.maxWaitingForDependenciesMinutes,
-        max_waiting_for_retry_minutes: lifecycle.maxWaitingForRetryMinutes,
-        max_steps_in_process_minutes: lifecycle.maxStepsInProcessMinutes,
-        staleness_action: lifecycle.stalenessAction,
-        auto_fail_on_timeout: lifecycle.autoFailOnTimeout,
-        auto_dlq_on_timeout: lifecycle.autoDlqOnTimeout,
-      }),
-    identity_strategy: template.identityStrategy,
-    default_context: template.defaultContext,
-    default_options:
-      defaultOptions &&
-      present({
-        priority: defaultOptions.priority,
-        tags: defaultOptions.tags,
-        initiator: defaultOptions.initiator,
-        source_system: defaultOptions.sourceSystem,
-        reason: defaultOptions.reason,
-      }),
+    environments: null,
+    lifecycle: lifecycle && toFile(lifecycleFile, lifecycle),
+    defaultOptions: defaultOptions && toFile(optionsFile, defaultOptions),
   });
   // What the parser lets through holds nothing but JSON.
   return json as JsonObject;
@@ -73,55 +54,24 @@ export function templateFromJson(json: unknown): TaskTemplate {
   });
 }
 
-/** As it stands in a template's file. */
-export function retryToJson(retry: RetryPolicy) {
-  return {
-    retryable: retry.retryable,
-    max_attempts: retry.maxAttempts,
-    backoff: retry.backoff,
-    backoff_base_ms: retry.backoffBaseMs,
-    max_backoff_ms: retry.maxBackoffMs,
-  };
-}
-
-/** As it stands in a template's file. */
-export function batchToJson(batch: BatchConfig) {
-  return {
-    batch_size: batch.batchSize,
-    parallelism: batch.parallelism,
-    cursor_field: batch.cursorField,
-    worker_template: batch.workerTemplate,
-    failure_strategy: batch.failureStrategy,
-  };
-}
-
 function stepToJson(step: StepTemplate): Record<string, unknown> {
-  const { handler, retry, batchConfig } = step;
-  return present({
-    name: step.name,
-    description: step.description,
-    handler: present(handler),
-    type: step.type,
-    system_dependency: step.systemDependency,
-    dependencies: step.dependencies,
+  const { handler, retry, batchConfig, publishesEvents } = step;
+  return toFile(stepFile, {
+    ...step,
+    handler: toFile(handlerFile, handler),
     retry: retryToJson(retry),
-    timeout_seconds: step.timeoutSeconds,
-    publishes_events: step.publishesEvents.map((event) =>
-      present({
-        name: event.name,
-        description: event.description,
-        condition: event.condition,
-        schema: event.schema,
-        delivery_mode: event.deliveryMode,
-        publisher: event.publisher,
-        on_invalid: event.onInvalid === 'fail_step' ? event.onInvalid : null,
-      }),
+    publishesEvents: publishesEvents.map(({ onInvalid, ...event }) =>
+      toFile(eventFile, { ...event, onInvalid: onInvalid === 'fail_step' ? onInvalid : null }),
     ),
-    batch_config: batchConfig && batchToJson(batchConfig),
-    result_schema: step.resultSchema,
-    composition: step.composition,
+    batchConfig: batchConfig && batchToJson(batchConfig),
   });
 }
+
+/** As it stands in a template's file. */
+export const retryToJson = (retry: RetryPolicy) => toFile(retryFile, retry);
+
+/** As it stands in a template's file. */
+export const batchToJson = (batch: BatchConfig) => toFile(batchFile, batch);
 
 /** The fields that are not null. */
 function present(fields: object): Record<string, unknown> {
