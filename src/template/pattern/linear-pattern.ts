@@ -6,19 +6,23 @@ export interface LinearPattern {
   test(text: string): boolean;
 }
 
-/** One instruction: consume a character, fork, jump, check a condition at the position, or report a match. */
-type Instruction =
-  | { op: 'char'; test: CharTest }
-  | { op: 'split'; to: number; other: number }
-  | { op: 'jump'; to: number }
-  | { op: 'assert'; holds: (position: number, input: Input) => boolean }
-  | { op: 'look'; table: number; negative: boolean }
+/** What a state does: consume a character, fork, check a condition at the position, or report a match. */
+type Step =
+  | { op: 'char'; test: CharTest; next: State }
+  | { op: 'fork'; to: State[] }
+  | { op: 'assert'; holds: (position: number, input: Input) => boolean; next: State }
+  | { op: 'look'; table: number; negative: boolean; next: State }
   | { op: 'match' };
 
-/** Instructions, and a record of those reached at the current position. */
+interface State {
+  step: Step;
+  /** The round in which it was last reached. */
+  reached: number;
+}
+
+/** A program by its first state. At each position a new round begins. */
 interface Program {
-  code: Instruction[];
-  reached: Uint32Array;
+  first: State;
   round: number;
 }
 
@@ -37,11 +41,8 @@ interface Input {
   tables: Uint8Array[];
 }
 
-/** Repetitions are expanded, so `(a{1000}){1000}` would be a program of a million instructions. */
-const MOST_INSTRUCTIONS = 200_000;
-
-/** The largest number that `reached` holds. */
-const LAST_ROUND = 2 ** 32 - 1;
+/** Repetitions are expanded, so `(a{1000}){1000}` would be a program of a million states. */
+const MOST_STATES = 200_000;
 
 const SURROGATE = /[\ud800-\udfff]/;
 
@@ -60,10 +61,8 @@ export function linearPattern(source: string): LinearPattern {
   const parsed = withinStack(() => parsePattern(source));
   if (withinStack(() => backtracksLittle(parsed))) return native;
   const looks: Look[] = [];
-  const compiler = new Compiler(looks);
-  const program = withinStack(() => compiler.compile(parsed, true));
-  const [first] = program.code;
-  const anchored = first?.op === 'assert' && first.holds === atStart;
+  const program = withinStack(() => new Compiler(looks, new Map(), true).compile(parsed));
+  const anchored = program.first.step.op === 'assert' && program.first.step.holds === atStart;
   return {
     test(text) {
       const input = inputOf(text);
@@ -104,90 +103,72 @@ function isWord(codePoint: number): boolean {
   return (codePoint >= 0x30 && codePoint <= 0x39) || (small >= 0x61 && small <= 0x7a) || codePoint === 0x5f;
 }
 
+/** Compiles from the end to the beginning: what follows a part is known when the part itself is compiled. */
 class Compiler {
   readonly #looks: Look[];
   /** A look-around in a repetition is compiled once. */
-  readonly #tables = new Map<PatternNode, number>();
+  readonly #tables: Map<PatternNode, number>;
+  /** The order in which the program meets the characters of what it matches. */
+  readonly #forward: boolean;
+  #states = 0;
 
-  constructor(looks: Look[]) {
+  constructor(looks: Look[], tables: Map<PatternNode, number>, forward: boolean) {
     this.#looks = looks;
+    this.#tables = tables;
+    this.#forward = forward;
   }
 
-  /** `forward`: the order in which the program meets the characters of what it matches. */
-  compile(node: PatternNode, forward: boolean): Program {
-    const code: Instruction[] = [];
-    this.#emit(node, code, forward);
-    code.push({ op: 'match' });
-    return { code, reached: new Uint32Array(code.length), round: 0 };
+  compile(node: PatternNode): Program {
+    return { first: this.#before(node, this.#state({ op: 'match' })), round: 0 };
   }
 
-  #emit(node: PatternNode, code: Instruction[], forward: boolean): void {
-    if (code.length > MOST_INSTRUCTIONS) {
+  #state(step: Step): State {
+    if (this.#states++ > MOST_STATES) {
       throw new UnsupportedPattern('repeats too much; use maxLength, or repeat fewer times');
     }
+    return { step, reached: 0 };
+  }
+
+  /** The first state of a part that `next` follows; `next` itself if the part is always empty. */
+  #before(node: PatternNode, next: State): State {
     switch (node.kind) {
       case 'char':
-        code.push({ op: 'char', test: node.test });
-        break;
-      case 'sequence':
-        for (const item of forward ? node.items : node.items.toReversed()) this.#emit(item, code, forward);
-        break;
+        return this.#state({ op: 'char', test: node.test, next });
+      case 'sequence': {
+        const fromLast = this.#forward ? node.items.toReversed() : node.items;
+        return fromLast.reduce((rest, item) => this.#before(item, rest), next);
+      }
       case 'choice':
-        this.#emitChoice(node.options, code, forward);
-        break;
+        return this.#state({ op: 'fork', to: node.options.map((option) => this.#before(option, next)) });
       case 'repeat':
-        this.#emitRepeat(node, code, forward);
-        break;
+        return this.#beforeRepeat(node, next);
       case 'assert':
-        code.push({ op: 'assert', holds: ASSERTIONS[node.where] });
-        break;
+        return this.#state({ op: 'assert', holds: ASSERTIONS[node.where], next });
       case 'look':
-        code.push({ op: 'look', table: this.#tableOf(node), negative: node.negative });
-        break;
+        return this.#state({ op: 'look', table: this.#tableOf(node), negative: node.negative, next });
     }
   }
 
-  #emitChoice(options: readonly PatternNode[], code: Instruction[], forward: boolean): void {
-    const ends: { op: 'jump'; to: number }[] = [];
-    for (const [index, option] of options.entries()) {
-      const last = index === options.length - 1;
-      const split = { op: 'split' as const, to: code.length + 1, other: 0 };
-      if (!last) code.push(split);
-      this.#emit(option, code, forward);
-      if (last) break;
-      const end = { op: 'jump' as const, to: 0 };
-      code.push(end);
-      ends.push(end);
-      split.other = code.length;
+  #beforeRepeat({ item, least, most }: Extract<PatternNode, { kind: 'repeat' }>, next: State): State {
+    let rest = next;
+    if (most === Infinity) {
+      const to = [next];
+      rest = this.#state({ op: 'fork', to });
+      to.push(this.#before(item, rest));
     }
-    for (const end of ends) end.to = code.length;
-  }
-
-  #emitRepeat(node: Extract<PatternNode, { kind: 'repeat' }>, code: Instruction[], forward: boolean): void {
-    const { item, least, most } = node;
-    for (let times = 0; times < least; times++) {
-      const before = code.length;
-      this.#emit(item, code, forward);
-      if (code.length === before) return; // matches nothing, however often it is repeated
+    for (let times = most === Infinity ? least : most; times > 0; times--) {
+      const once = this.#before(item, rest);
+      if (once === rest) break; // matches nothing, however often it is repeated
+      rest = times > least ? this.#state({ op: 'fork', to: [once, next] }) : once;
     }
-    const exits: { op: 'split'; to: number; other: number }[] = [];
-    for (let times = least; times < Math.min(most, most === Infinity ? least + 1 : most); times++) {
-      const begin = code.length;
-      const split = { op: 'split' as const, to: begin + 1, other: 0 };
-      code.push(split);
-      exits.push(split);
-      this.#emit(item, code, forward);
-      if (most === Infinity) code.push({ op: 'jump', to: begin });
-      else if (code.length === split.to) break; // matches nothing, however often it is repeated
-    }
-    for (const exit of exits) exit.other = code.length;
+    return rest;
   }
 
   #tableOf(node: Extract<PatternNode, { kind: 'look' }>): number {
     const known = this.#tables.get(node);
     if (known !== undefined) return known;
     // Nested look-arounds come first, because their tables are filled first.
-    const program = this.compile(node.item, node.behind);
+    const program = new Compiler(this.#looks, this.#tables, node.behind).compile(node.item);
     const table = this.#looks.push({ program, forward: node.behind }) - 1;
     this.#tables.set(node, table);
     return table;
@@ -210,11 +191,11 @@ interface Run {
 
 /** Runs a program from every position at once. Returns whether it matched anywhere. */
 function run(program: Program, input: Input, { forward, table, anchored }: Run): boolean {
-  let starts: number[] = [];
-  const waiting: number[] = [];
+  let starts: State[] = [];
+  const waiting: Waiting[] = [];
   for (let step = 0; step <= input.length; step++) {
     const position = forward ? step : input.length - step;
-    if (step === 0 || !anchored) starts.push(0);
+    if (step === 0 || !anchored) starts.push(program.first);
     if (starts.length === 0) return false;
     if (reach(program, starts, { position, input, waiting })) {
       if (!table) return true;
@@ -223,50 +204,41 @@ function run(program: Program, input: Input, { forward, table, anchored }: Run):
     if (step === input.length) break;
     const codePoint = input.at(forward ? position : position - 1);
     starts = [];
-    for (const at of waiting) {
-      const instruction = program.code[at]!;
-      if (instruction.op === 'char' && instruction.test(codePoint)) starts.push(at + 1);
-    }
+    for (const { test, next } of waiting) if (test(codePoint)) starts.push(next);
   }
   return false;
 }
 
+type Waiting = Extract<Step, { op: 'char' }>;
+
 interface Reaching {
   position: number;
   input: Input;
-  /** Receives the instructions that wait for the next character. */
-  waiting: number[];
+  /** Receives the states that wait for the next character. */
+  waiting: Waiting[];
 }
 
-/** Follows these instructions until they need a character. Returns whether the end was reached. */
-function reach(program: Program, open: number[], { position, input, waiting }: Reaching): boolean {
-  const { code, reached } = program;
-  if (program.round === LAST_ROUND) {
-    reached.fill(0);
-    program.round = 0;
-  }
+/** Follows these states until they need a character. Returns whether the end was reached. */
+function reach(program: Program, open: State[], { position, input, waiting }: Reaching): boolean {
   const round = ++program.round;
   waiting.length = 0;
   let matched = false;
-  for (let at = open.pop(); at !== undefined; at = open.pop()) {
-    if (reached[at] === round) continue;
-    reached[at] = round;
-    const instruction = code[at]!;
-    switch (instruction.op) {
+  for (let state = open.pop(); state !== undefined; state = open.pop()) {
+    if (state.reached === round) continue;
+    state.reached = round;
+    const { step } = state;
+    switch (step.op) {
       case 'char':
-        waiting.push(at);
+        waiting.push(step);
         break;
-      case 'split':
-        open.push(instruction.other, instruction.to);
-        break;
-      case 'jump':
-        open.push(instruction.to);
+      case 'fork':
+        for (const to of step.to) open.push(to);
         break;
       case 'assert':
-        if (instruction.holds(position, input)) open.push(at + 1);
+        if (step.holds(position, input)) open.push(step.next);
         break;
       case 'look':
-        if ((input.tables[instruction.table]![position] === 1) !== instruction.negative) open.push(at + 1);
+        if ((input.tables[step.table]![position] === 1) !== step.negative) open.push(step.next);
         break;
       case 'match':
         matched = true;
