@@ -1,3 +1,5 @@
+import { childrenOf, orderOf } from './template-graph.ts';
+
 /** A file with more cycles is told about these. */
 const MOST_CYCLES = 20;
 
@@ -37,16 +39,8 @@ function oneCycle(parents: readonly (readonly number[])[]): number[] | null {
   return [...cycle.slice(least), ...cycle.slice(0, least)];
 }
 
-/** The nodes that are left when, again and again, those without parents are taken away. */
+/** The nodes on cycles, and those below them: they have no place in an order. */
 function stuckNodes(parents: readonly (readonly number[])[]): Set<number> {
-  const children: number[][] = parents.map(() => []);
-  for (const [child, of] of parents.entries()) for (const parent of of) children[parent]!.push(child);
-  const waitingFor = parents.map((of) => of.length);
-  const stuck = new Set(parents.keys());
-  const free = [...stuck].filter((node) => waitingFor[node] === 0);
-  for (let node = free.pop(); node !== undefined; node = free.pop()) {
-    stuck.delete(node);
-    for (const child of children[node]!) if (--waitingFor[child]! === 0) free.push(child);
-  }
-  return stuck;
+  const ordered = new Set(orderOf(parents, childrenOf(parents)));
+  return new Set([...parents.keys()].filter((node) => !ordered.has(node)));
 }

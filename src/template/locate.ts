@@ -1,5 +1,6 @@
-import type { Place, ReadYaml } from './read-yaml.ts';
+import type { ReadYaml } from './read-yaml.ts';
 import { type Path, STEP_SPELLINGS, TASK_SPELLINGS } from './spellings.ts';
+import type { Place } from './yaml-to-plain.ts';
 
 /** A path that was found in a file. */
 export interface Located {

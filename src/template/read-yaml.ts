@@ -1,29 +1,9 @@
 import { type Document, LineCounter, parseDocument, type YAMLError } from 'yaml';
 import { messageOf } from '../errors.ts';
-import { yamlToPlain } from './yaml-to-plain.ts';
+import { type Places, type TextProblem, textError, yamlToPlain } from './yaml-to-plain.ts';
 
 /** A file may be as long, in bytes. */
 const LARGEST = 1024 * 1024;
-
-/** A problem where the text, not yet the template, is wrong. */
-export interface TextProblem {
-  severity: 'error' | 'warning';
-  code: string;
-  message: string;
-  /** Into the text, from 0. */
-  offset: number;
-}
-
-/** Where one value of the file stands. */
-export interface Place {
-  key: number;
-  value: number;
-  /** A scalar as it is written, without quotes. */
-  source?: string;
-}
-
-/** Places of a map's values by key, of a list's items by index. */
-export type Places = Map<string | number, Place>;
 
 /** A YAML text as plain data, with places. */
 export interface ReadYaml {
@@ -54,24 +34,19 @@ export function readYaml(text: string): ReadYaml {
   const unreadable = unreadableText(text);
   if (unreadable) {
     for (const { index } of text.matchAll(/^/gm)) lines.addNewLine(index);
-    read.problems.push({ severity: 'error', ...unreadable });
-    return read;
+    return { ...read, problems: [unreadable] };
   }
   const document = parsed(text, lines);
-  if (typeof document === 'string') {
-    read.problems.push({ severity: 'error', code: 'yaml_syntax', message: document, offset: 0 });
-    return read;
-  }
-  read.problems.push(...syntaxProblems(document, lines));
-  if (read.problems.some(({ code }) => code === 'yaml_syntax')) return read;
+  if (typeof document === 'string') return { ...read, problems: [textError('yaml_syntax', document)] };
+  const syntax = syntaxProblems(document, lines);
+  if (syntax.some(({ code }) => code === 'yaml_syntax')) return { ...read, problems: syntax };
   if (document.contents === null) {
     const message = 'the file is empty; a template has at least name, namespace_name, version and steps';
-    read.problems.push({ severity: 'error', code: 'empty_file', message, offset: 0 });
-    return read;
+    return { ...read, problems: [...syntax, textError('empty_file', message)] };
   }
   const { data, places, problems } = yamlToPlain(document.contents);
-  read.problems.push(...problems);
-  return { ...read, data, places, start: document.contents.range?.[0] ?? 0 };
+  const start = document.contents.range?.[0] ?? 0;
+  return { ...read, data, places, problems: [...syntax, ...problems], start };
 }
 
 function parsed(text: string, lineCounter: LineCounter): Document.Parsed | string {
@@ -85,51 +60,38 @@ function parsed(text: string, lineCounter: LineCounter): Document.Parsed | strin
 }
 
 /** What can't be a template, whatever it says. */
-function unreadableText(text: string): { code: string; message: string; offset: number } | null {
+function unreadableText(text: string): TextProblem | null {
   const bytes = Buffer.byteLength(text);
   if (bytes > LARGEST) {
-    return {
-      code: 'file_too_large',
-      message: `the file has ${bytes} bytes; a template may have ${LARGEST}`,
-      offset: 0,
-    };
+    return textError('file_too_large', `the file has ${bytes} bytes; a template may have ${LARGEST}`);
   }
   const offset = text.search(/[\u{FFFD}\0]/u);
-  return offset < 0 ? null : { code: 'not_utf8', message: 'a character is not UTF-8; save the file as UTF-8', offset };
+  return offset < 0 ? null : textError('not_utf8', 'a character is not UTF-8; save the file as UTF-8', offset);
 }
 
 /** The first syntax error of each line; the others of a line follow from it. */
 function syntaxProblems({ errors, warnings }: Document.Parsed, lines: LineCounter): TextProblem[] {
   const seen = new Set<number>();
-  const problems = errors.filter(({ pos }) => {
+  const first = errors.filter(({ pos }) => {
     const { line } = lines.linePos(pos[0]);
     return !seen.has(line) && seen.add(line);
   });
-  return [
-    ...problems.map(syntaxProblem),
-    ...warnings.map(({ message, pos }): TextProblem => {
-      return {
-        severity: 'warning',
-        code: 'yaml_tag',
-        message: `${uncapitalized(message)}; it is passed over`,
-        offset: pos[0],
-      };
-    }),
-  ];
+  const tags = warnings.map(({ message, pos }): TextProblem => {
+    const says = `${uncapitalized(message)}; it is passed over`;
+    return { severity: 'warning', code: 'yaml_tag', message: says, offset: pos[0] };
+  });
+  return [...first.map(syntaxProblem), ...tags];
 }
 
-function syntaxProblem({ code, message, pos }: YAMLError): TextProblem {
+function syntaxProblem({ code, message, pos: [offset] }: YAMLError): TextProblem {
   if (code === 'MULTIPLE_DOCS') {
     const says = 'a second document begins here; a file holds one template, put the other into a file of its own';
-    return { severity: 'error', code: 'several_documents', message: says, offset: pos[0] };
+    return textError('several_documents', says, offset);
   }
-  if (code === 'RESOURCE_EXHAUSTION') {
-    const says = 'lists and maps stand too deep inside one another here';
-    return { severity: 'error', code: 'yaml_syntax', message: says, offset: pos[0] };
-  }
+  if (code === 'RESOURCE_EXHAUSTION')
+    return textError('yaml_syntax', 'lists and maps stand too deep inside one another here', offset);
   const wayOut = WAYS_OUT[code];
-  const says = wayOut ? `${uncapitalized(message)}; ${wayOut}` : uncapitalized(message);
-  return { severity: 'error', code: 'yaml_syntax', message: says, offset: pos[0] };
+  return textError('yaml_syntax', wayOut ? `${uncapitalized(message)}; ${wayOut}` : uncapitalized(message), offset);
 }
 
 function uncapitalized(message: string): string {

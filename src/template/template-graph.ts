@@ -78,14 +78,15 @@ export function graphOf(template: TaskTemplate): TemplateGraph {
   };
 }
 
-function childrenOf(parents: readonly number[][]): number[][] {
+/** The children of each node of a graph that is given by their parents. */
+export function childrenOf(parents: readonly (readonly number[])[]): number[][] {
   const children: number[][] = parents.map(() => []);
   for (const [child, of] of parents.entries()) for (const parent of of) children[parent]!.push(child);
   return children;
 }
 
-/** Kahn's order; the heap of free steps makes it stable by declaration. */
-function orderOf(parents: readonly number[][], children: readonly number[][]): number[] {
+/** Kahn's order, without what is on a cycle or below one. The heap of free steps makes it stable by declaration. */
+export function orderOf(parents: readonly (readonly number[])[], children: readonly number[][]): number[] {
   const waitingFor = parents.map((of) => of.length);
   const free = new LeastFirst();
   for (const [index, count] of waitingFor.entries()) if (count === 0) free.push(index);

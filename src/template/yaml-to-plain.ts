@@ -11,7 +11,31 @@ import {
   type YAMLSeq,
 } from 'yaml';
 import { nearNames } from '../model/near-names.ts';
-import type { Place, Places, TextProblem } from './read-yaml.ts';
+
+/** A problem where the text, not yet the template, is wrong. */
+export interface TextProblem {
+  severity: 'error' | 'warning';
+  code: string;
+  message: string;
+  /** Into the text, from 0. */
+  offset: number;
+}
+
+/** Where one value of the file stands. */
+export interface Place {
+  key: number;
+  value: number;
+  /** A scalar as it is written, without quotes. */
+  source?: string;
+}
+
+/** Places of a map's values by key, of a list's items by index. */
+export type Places = Map<string | number, Place>;
+
+/** An error of the text; without an offset, of the whole file. */
+export function textError(code: string, message: string, offset = 0): TextProblem {
+  return { severity: 'error', code, message, offset };
+}
 
 /** With aliases written out, a file may hold as many values. */
 const MOST_VALUES = 1_000_000;
@@ -43,9 +67,12 @@ export function yamlToPlain(root: unknown): {
   const conversion = new Conversion();
   const { data, size, height } = conversion.convert(root);
   const { places, problems } = conversion;
-  if (size > MOST_VALUES) return { data: undefined, places, problems: [...problems, tooLarge(size)] };
-  if (height > DEEPEST) return { data: undefined, places, problems: [...problems, tooDeep()] };
-  return { data, places, problems };
+  const tooLarge = `the file holds ${size} values once its aliases are written out; a template may hold ${MOST_VALUES}`;
+  const tooDeep = `lists and maps stand more than ${DEEPEST} deep inside one another; make it flatter`;
+  if (size > MOST_VALUES) problems.push(textError('too_many_values', tooLarge));
+  else if (height > DEEPEST) problems.push(textError('too_deep', tooDeep));
+  else return { data, places, problems };
+  return { data: undefined, places, problems };
 }
 
 class Conversion {
@@ -185,7 +212,7 @@ class Conversion {
   }
 
   #error(code: string, message: string, offset: number): void {
-    this.problems.push({ severity: 'error', code, message, offset });
+    this.problems.push(textError(code, message, offset));
   }
 }
 
@@ -198,14 +225,4 @@ function placeOf(value: unknown, key: number): Place {
   const place: Place = { key, value: offsetOf(value, key) };
   if (isScalar(value) && value.source !== undefined) place.source = value.source;
   return place;
-}
-
-function tooLarge(size: number): TextProblem {
-  const message = `the file holds ${size} values once its aliases are written out; a template may hold ${MOST_VALUES}`;
-  return { severity: 'error', code: 'too_many_values', message, offset: 0 };
-}
-
-function tooDeep(): TextProblem {
-  const message = `lists and maps stand more than ${DEEPEST} deep inside one another; make it flatter`;
-  return { severity: 'error', code: 'too_deep', message, offset: 0 };
 }

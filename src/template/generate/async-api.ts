@@ -23,38 +23,15 @@ export interface AsyncApiDocument {
   info: { title: string; version: string; description?: string };
   defaultContentType: 'application/json';
   channels: Record<string, Channel>;
-  operations: Record<string, Operation>;
-  components: { messages: Record<string, Message>; schemas: Record<string, unknown> };
-}
-
-interface Reference {
-  $ref: string;
+  operations: Record<string, ReturnType<typeof operationOf>>;
+  components: { messages: Record<string, ReturnType<typeof messageOf>>; schemas: Record<string, unknown> };
 }
 
 interface Channel {
   address: string;
   title: string;
   description: string;
-  messages: Record<string, Reference>;
-}
-
-interface Operation {
-  action: 'send';
-  channel: Reference;
-  title: string;
-  summary: string;
-  description: string;
-  tags: { name: string }[];
-  messages: Reference[];
-  'x-tasker': Record<string, string>;
-}
-
-interface Message {
-  name: string;
-  title: string;
-  summary: string;
-  contentType: 'application/json';
-  payload: unknown;
+  messages: Record<string, { $ref: string }>;
 }
 
 /** When an event is published, as the end of a sentence. */
@@ -111,7 +88,7 @@ function addEvent(document: AsyncApiDocument, event: CataloguedEvent): string[] 
   return warnings;
 }
 
-function messageOf(name: string, key: string, { declarations }: EventPayloadForm): Message {
+function messageOf(name: string, key: string, { declarations }: EventPayloadForm) {
   const places = declarations.map(({ step, template }) => `step ${step} of ${template}`);
   return {
     name,
@@ -122,7 +99,7 @@ function messageOf(name: string, key: string, { declarations }: EventPayloadForm
   };
 }
 
-function operationOf(declaration: EventSource, messageKey: string): Operation {
+function operationOf(declaration: EventSource, messageKey: string) {
   const { name, step, template, namespace, description, condition, deliveryMode, publisher } = declaration;
   return {
     action: 'send',
