@@ -27,6 +27,29 @@ export function seconds(text: string): number {
   throw new InvalidArgumentError('it must be a number of seconds.');
 }
 
+const UNITS: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A parser for an option that takes a time: ISO 8601, or how long ago (`90s`, `15m`, `2h`, `7d`). */
+export function moment(text: string, _before?: unknown, now: number = Date.now()): Date {
+  const [, count, unit] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text.trim()) ?? [];
+  const time = unit === undefined ? timeOf(text) : now - Number(count) * UNITS[unit]!;
+  const date = new Date(time);
+  if (Number.isNaN(date.getTime())) {
+    throw new InvalidArgumentError('it must be a time as 2026-01-02T03:04Z, or so long ago: 90s, 15m, 2h, 7d.');
+  }
+  return date;
+}
+
+/** The same, or the id of an event, which is left as it is. */
+export function momentOrEvent(text: string): Date | string {
+  return /^[0-9a-f]{8}-/i.test(text.trim()) ? text.trim() : moment(text);
+}
+
+/** Only ISO 8601: `Date.parse` makes years of anything. */
+function timeOf(text: string): number {
+  return /^\d{4}-\d{2}-\d{2}([T ]|$)/.test(text.trim()) ? Date.parse(text.trim()) : Number.NaN;
+}
+
 /** Collects an option that may be given several times. */
 export function collect(text: string, before: string[] = []): string[] {
   return [...before, text];
@@ -39,7 +62,11 @@ export function collectNamespaces(text: string, before: string[] = []): string[]
   return [...before, ...(read.data ?? [])];
 }
 
-/** The options of a command, those for every command among them. */
-export function optionsOf<T extends object>(command: Command): T & GlobalOptions {
-  return command.optsWithGlobals<T & GlobalOptions>();
+/** The action of a command whose function is imported when it runs. That gets the arguments, then all options. */
+export function lazily(load: () => Promise<(...given: never[]) => unknown>): (...given: unknown[]) => Promise<void> {
+  return async (...given) => {
+    const run = (await load()) as (...given: unknown[]) => unknown;
+    const command = given.at(-1) as Command;
+    await run(...given.slice(0, -2), command.optsWithGlobals());
+  };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { moment } from '../../src/cli/show/moment.ts';
+import { moment } from '../../src/cli/options.ts';
 
 describe('a time on the command line', () => {
   const now = Date.parse('2026-03-01T12:00:00Z');

@@ -2,8 +2,8 @@ import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { exampleCommand } from '../../src/cli/example-command.ts';
 import { countsOf, foldBatches, type TreeStep } from '../../src/cli/show/fold-batches.ts';
-import { spanOf } from '../../src/cli/show/paint.ts';
 import { drawnTree, treeOf } from '../../src/cli/show/step-tree.ts';
+import { spanOf } from '../../src/cli/show/text.ts';
 import { readReference } from '../../src/cli/template/reference.ts';
 import { mustParseTemplate } from '../../src/template/parse-template.ts';
 

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { optionsOf } from '../options.ts';
+import { lazily } from '../options.ts';
 
 /** `tasker config …` */
 export function addConfigCommands(program: Command): void {
@@ -9,24 +9,20 @@ export function addConfigCommands(program: Command): void {
   config
     .command('show')
     .description('what counts here and where each value comes from; secrets are hidden')
-    .action(async (_options, command: Command) => (await import('./show.ts')).configShow(optionsOf(command)));
+    .action(lazily(async () => (await import('./show.ts')).configShow));
   config
     .command('validate [path]')
     .description(
       'say all that is wrong in a file, or in the layers of a folder, with file and line; exits 1 if anything is',
     )
     .option('--strict', 'unknown keys and keys without effect are wrong too')
-    .action(async (path: string | undefined, _options, command: Command) =>
-      (await import('./validate.ts')).configValidate(path, optionsOf(command)),
-    );
+    .action(lazily(async () => (await import('./validate.ts')).configValidate));
   config
     .command('explain [key]')
     .description(
       'what a key does, what it may be, its default, and where its value comes from here; without one: all keys',
     )
-    .action(async (key: string | undefined, _options, command: Command) =>
-      (await import('./explain.ts')).configExplain(key, optionsOf(command)),
-    );
+    .action(lazily(async () => (await import('./explain.ts')).configExplain));
   config
     .command('generate')
     .description('make one file of the layers of a folder, variables left as they are')
@@ -38,5 +34,5 @@ export function addConfigCommands(program: Command): void {
     .option('-e, --environment <name>', 'which layer lies over base/; default: TASKER_ENV, else development')
     .option('-s, --source <folder>', 'the folder with base/ and environments/', 'config/tasker')
     .option('-o, --output <file>', 'where to; default: standard output')
-    .action(async (_options, command: Command) => (await import('./generate.ts')).configGenerate(optionsOf(command)));
+    .action(lazily(async () => (await import('./generate.ts')).configGenerate));
 }

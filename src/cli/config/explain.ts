@@ -8,7 +8,7 @@ import { phraseSource, shownValue } from '../../config/show/show-config.ts';
 import { TaskerError } from '../../errors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
-import { fields, table } from '../show/table.ts';
+import { fields, table } from '../show/text.ts';
 
 /** `tasker config explain`: one key, or the list of all. A key may be named as in the file or as in the program. */
 export function configExplain(wanted: string | undefined, { json }: GlobalOptions): void {

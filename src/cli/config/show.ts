@@ -3,7 +3,7 @@ import { loadConfig } from '../../config/load-config.ts';
 import { phraseSource, shownValues } from '../../config/show/show-config.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { table } from '../show/table.ts';
+import { table } from '../show/text.ts';
 
 /** `tasker config show`: the configuration that counts here, secrets hidden. */
 export function configShow({ json, databaseUrl }: GlobalOptions): void {

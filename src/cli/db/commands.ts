@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { optionsOf } from '../options.ts';
+import { lazily } from '../options.ts';
 
 /** `tasker db …` */
 export function addDatabaseCommands(program: Command): void {
@@ -7,20 +7,18 @@ export function addDatabaseCommands(program: Command): void {
   db.command('start')
     .description('start the embedded server; it runs until `db stop`')
     .option('--foreground', 'hold it here until Ctrl-C')
-    .action(async (_options, command: Command) => (await import('./start.ts')).dbStart(optionsOf(command)));
+    .action(lazily(async () => (await import('./start.ts')).dbStart));
   db.command('stop')
     .description('stop the embedded server, whoever uses it')
-    .action(async (_options, command: Command) => (await import('./stop.ts')).dbStop(optionsOf(command)));
+    .action(lazily(async () => (await import('./stop.ts')).dbStop));
   db.command('status')
     .description('where it is, whether it runs, its version and schema; exits 1 when it does not run')
-    .action(async (_options, command: Command) => (await import('./status.ts')).dbStatus(optionsOf(command)));
+    .action(lazily(async () => (await import('./status.ts')).dbStatus));
   db.command('migrate')
     .description('bring the schema up to date')
-    .action(async (_options, command: Command) => (await import('./migrate.ts')).dbMigrate(optionsOf(command)));
+    .action(lazily(async () => (await import('./migrate.ts')).dbMigrate));
   db.command('psql [arguments...]')
     .description('open psql on it, with what stands after --; without psql, print the URL')
     .option('--url', 'print the URL, password included')
-    .action(async (rest: string[], _options, command: Command) =>
-      (await import('./psql.ts')).dbPsql(rest, optionsOf(command)),
-    );
+    .action(lazily(async () => (await import('./psql.ts')).dbPsql));
 }

@@ -5,7 +5,7 @@ import { loadConfig } from '../../config/load-config.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
-import { fields } from '../show/table.ts';
+import { fields } from '../show/text.ts';
 
 /** `tasker db status`: looks at the database without starting it. */
 export async function dbStatus(options: GlobalOptions): Promise<void> {

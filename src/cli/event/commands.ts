@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
-import { optionsOf, wholeNumber } from '../options.ts';
-import { moment, momentOrEvent } from '../show/moment.ts';
+import { lazily, moment, momentOrEvent, wholeNumber } from '../options.ts';
 
 const PAGE = { least: 1, most: 1000 };
 const A_TIME = 'as 2026-01-02T03:04Z, or so long ago: 90s, 15m, 2h, 7d';
@@ -11,20 +10,18 @@ export function addEventCommands(program: Command): void {
   withFilter(event.command('list'), { before: 'only those before it, or, to page on, before the event of this id' })
     .description('durable events, the newest first')
     .option('-l, --limit <number>', 'at most so many', wholeNumber(PAGE), 20)
-    .action(async (_options, command: Command) => (await import('./list.ts')).eventList(optionsOf(command)));
+    .action(lazily(async () => (await import('./list.ts')).eventList));
   event
     .command('show <event>')
     .description('an event, whole: what was published, by which attempt, and its result')
-    .action(async (id: string, _options, command: Command) =>
-      (await import('./show.ts')).eventShow(id, optionsOf(command)),
-    );
+    .action(lazily(async () => (await import('./show.ts')).eventShow));
   event
     .command('tail')
     .description('follow durable events as they come, until Ctrl-C')
     .option('--name <pattern>', 'only of this name; * ? [a-z] stand for others')
     .option('--task <uuid>', 'only of this task')
     .option('--after <time>', `begin with those after it, ${A_TIME}; default: now`, moment)
-    .action(async (_options, command: Command) => (await import('./tail.ts')).eventTail(optionsOf(command)));
+    .action(lazily(async () => (await import('./tail.ts')).eventTail));
   addGroupCommands(event);
 }
 
@@ -32,28 +29,22 @@ function addGroupCommands(event: Command): void {
   event
     .command('groups')
     .description('who gets events: what waits for each group, what is delivered again, what was given up')
-    .action(async (_options, command: Command) => (await import('./groups.ts')).eventGroups(optionsOf(command)));
+    .action(lazily(async () => (await import('./groups.ts')).eventGroups));
   event
     .command('lag [group]')
     .description('how many events a group is behind, and how long; all groups without a name')
     .option('--max <events>', 'exit 1 when more than so many wait', wholeNumber({ least: 0, most: 2 ** 53 - 1 }))
-    .action(async (group: string | undefined, _options, command: Command) =>
-      (await import('./lag.ts')).eventLag(group, optionsOf(command)),
-    );
+    .action(lazily(async () => (await import('./lag.ts')).eventLag));
   withFilter(event.command('replay <group>'))
     .description('deliver events to a group again')
     .option('--dry-run', 'only say how many there are')
     .option('-y, --yes', 'do not ask')
-    .action(async (group: string, _options, command: Command) =>
-      (await import('./replay.ts')).eventReplay(group, optionsOf(command)),
-    );
+    .action(lazily(async () => (await import('./replay.ts')).eventReplay));
   event
     .command('remove <group>')
     .description('remove a group that nobody needs, with all that waits for it')
     .option('-y, --yes', 'do not ask')
-    .action(async (group: string, _options, command: Command) =>
-      (await import('./remove.ts')).eventRemove(group, optionsOf(command)),
-    );
+    .action(lazily(async () => (await import('./remove.ts')).eventRemove));
   event
     .command('dead [group]')
     .description('deliveries that were given up, the newest first')
@@ -63,9 +54,7 @@ function addGroupCommands(event: Command): void {
     .option('--redeliver', 'deliver them again, each with all its attempts')
     .option('--discard', 'forget them')
     .option('-y, --yes', 'do not ask')
-    .action(async (group: string | undefined, _options, command: Command) =>
-      (await import('./dead.ts')).eventDead(group, optionsOf(command)),
-    );
+    .action(lazily(async () => (await import('./dead.ts')).eventDead));
 }
 
 function withFilter(command: Command, { before }: { before?: string } = {}): Command {

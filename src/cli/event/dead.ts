@@ -2,10 +2,8 @@ import type { Tasker } from '../../app/tasker.ts';
 import { TaskerError } from '../../errors.ts';
 import { confirmed } from '../confirm.ts';
 import type { GlobalOptions } from '../options.ts';
-import { counted } from '../show/counted.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { spanOf } from '../show/paint.ts';
-import { table } from '../show/table.ts';
+import { counted, spanOf, table } from '../show/text.ts';
 import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 

@@ -1,7 +1,6 @@
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { spanOf } from '../show/paint.ts';
-import { table } from '../show/table.ts';
+import { spanOf, table } from '../show/text.ts';
 import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 import type { Group } from './views.ts';

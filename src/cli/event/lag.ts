@@ -1,8 +1,7 @@
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { spanOf } from '../show/paint.ts';
-import { table } from '../show/table.ts';
+import { spanOf, table } from '../show/text.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** `tasker event lag`: what waits for a group, or for each; exits 1 when that is more than `--max`. */

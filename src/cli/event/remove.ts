@@ -1,7 +1,7 @@
 import { confirmed } from '../confirm.ts';
 import type { GlobalOptions } from '../options.ts';
-import { counted } from '../show/counted.ts';
 import { note, print, printJson } from '../show/output.ts';
+import { counted } from '../show/text.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** `tasker event remove`: a group that nobody needs any more goes, with all that waits for it. */

@@ -1,8 +1,7 @@
 import { confirmed } from '../confirm.ts';
 import type { GlobalOptions } from '../options.ts';
-import { counted } from '../show/counted.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { ProgressLine } from '../show/progress-line.ts';
+import { counted } from '../show/text.ts';
 import { withTasker } from '../with-tasker.ts';
 import { asFilter, type EventFilterOptions } from './views.ts';
 
@@ -25,14 +24,20 @@ export async function eventReplay(group: string, options: EventReplayOptions): P
     }
     if (!yes && !(await confirmed(`deliver ${counted(count, 'event')} to ${group} again?`)))
       return note('nothing was done');
-    const progress = new ProgressLine();
     const replayed = await tasker.events
-      .replay(which, { onProgress: ({ replayed, share }) => progress.show(`${replayed} of ${count} events`, share) })
-      .finally(() => progress.clear());
+      .replay(which, {
+        onProgress: ({ replayed, share }) => progress(`${Math.round(share * 100)} % ${replayed} of ${count} events`),
+      })
+      .finally(() => progress(''));
     if (json) printJson({ group, replayed });
     else
       print(
         `${counted(replayed, 'event')} will be delivered to ${group} again; \`npx tasker event lag ${group}\` tells how far it is`,
       );
   });
+}
+
+/** Replaces the last line of a terminal. */
+function progress(line: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`);
 }

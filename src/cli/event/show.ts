@@ -1,7 +1,7 @@
 import pc from 'picocolors';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
-import { fields } from '../show/table.ts';
+import { fields } from '../show/text.ts';
 import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 

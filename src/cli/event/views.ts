@@ -1,6 +1,5 @@
 import type { Tasker } from '../../app/tasker.ts';
-import { spanOf } from '../show/paint.ts';
-import { table } from '../show/table.ts';
+import { spanOf, table } from '../show/text.ts';
 
 /** Options of the commands that choose events. */
 export interface EventFilterOptions {

@@ -1,8 +1,8 @@
 import { stringify } from 'yaml';
 import { asyncApiOf } from '../../template/generate/async-api.ts';
 import { readIdentity } from '../project/package-json.ts';
-import { counted } from '../show/counted.ts';
 import { note } from '../show/output.ts';
+import { counted } from '../show/text.ts';
 import { type GenerateOptions, putGenerated, templatesFor } from './put-generated.ts';
 
 /** Options of `tasker generate asyncapi`. */

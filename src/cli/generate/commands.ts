@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { optionsOf } from '../options.ts';
+import { lazily } from '../options.ts';
 
 /** `tasker generate …` */
 export function addGenerateCommands(program: Command): void {
@@ -9,9 +9,7 @@ export function addGenerateCommands(program: Command): void {
     .description('TypeScript types for the payloads of events, and for the contexts of tasks')
     .option('-o, --out <file>', 'where to; default: standard output')
     .option('--check', 'write nothing; exit 1 when the file is not what would be written')
-    .action(async (paths: string[], _options, command: Command) =>
-      (await import('./types.ts')).generateTypes(paths, optionsOf(command)),
-    );
+    .action(lazily(async () => (await import('./types.ts')).generateTypes));
   generate
     .command('asyncapi [paths...]')
     .description('an AsyncAPI 3 document of the events that the steps publish')
@@ -20,7 +18,5 @@ export function addGenerateCommands(program: Command): void {
     .option('--title <text>', 'default: the name in package.json')
     .option('--api-version <version>', "the document's own; default: the version in package.json")
     .option('--description <text>', 'what the events are about')
-    .action(async (paths: string[], _options, command: Command) =>
-      (await import('./asyncapi.ts')).generateAsyncApi(paths, optionsOf(command)),
-    );
+    .action(lazily(async () => (await import('./asyncapi.ts')).generateAsyncApi));
 }

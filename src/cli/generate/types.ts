@@ -1,6 +1,6 @@
 import { typesOf } from '../../template/generate/template-types.ts';
-import { counted } from '../show/counted.ts';
 import { note, printJson } from '../show/output.ts';
+import { counted } from '../show/text.ts';
 import { type GenerateOptions, putGenerated, templatesFor } from './put-generated.ts';
 
 /** `tasker generate types`: TypeScript for payloads of events and contexts of tasks. */

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { collectNamespaces, optionsOf, seconds, wholeNumber } from '../options.ts';
+import { collectNamespaces, lazily, seconds, wholeNumber } from '../options.ts';
 
 const CONCURRENCY = { least: 1, most: 100_000 };
 
@@ -9,18 +9,18 @@ export function addProjectCommands(program: Command): void {
     .command('init')
     .description('a template, a handler and a test into the current project; overwrites nothing')
     .option('--typescript', 'write TypeScript; default: where the project has typescript or a tsconfig.json')
-    .action(async (_options, command: Command) => (await import('./init.ts')).init(optionsOf(command)));
+    .action(lazily(async () => (await import('./init.ts')).init));
   workerOptions(program.command('dev'))
     .description('run the project here: database, worker, reloading, and a view of what goes on')
-    .action(async (_options, command: Command) => (await import('./dev.ts')).dev(optionsOf(command)));
+    .action(lazily(async () => (await import('./dev.ts')).dev));
   workerOptions(program.command('worker'))
     .option('--web <address>', 'where health and metrics are answered (default: 127.0.0.1:8081); off: nowhere')
     .description('run steps until SIGTERM; logs JSON lines to standard error')
-    .action(async (_options, command: Command) => (await import('./worker.ts')).worker(optionsOf(command)));
+    .action(lazily(async () => (await import('./worker.ts')).worker));
   program
     .command('doctor')
     .description('check database, schema, clock, notifications, disk, templates, handlers, workers')
-    .action(async (_options, command: Command) => (await import('./doctor.ts')).doctor(optionsOf(command)));
+    .action(lazily(async () => (await import('./doctor.ts')).doctor));
 }
 
 function workerOptions(command: Command): Command {

@@ -14,7 +14,7 @@ import { EXIT, exitCodeOf } from '../exit-codes.ts';
 import { leave } from '../leave.ts';
 import { reportError } from '../report-error.ts';
 import { note } from '../show/output.ts';
-import { fields } from '../show/table.ts';
+import { fields } from '../show/text.ts';
 import { listenForStop } from '../stop-signal.ts';
 import { DevView } from './dev-view.ts';
 import { runnableFolders } from './folders.ts';

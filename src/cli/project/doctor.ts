@@ -3,7 +3,7 @@ import { type Check, examine } from '../../app/project/doctor.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { widthOf } from '../show/table.ts';
+import { widthOf } from '../show/text.ts';
 import { handlerFolders, templateFolders } from './folders.ts';
 
 const SIGNS: Record<Check['status'], string> = {

@@ -4,8 +4,8 @@ import path from 'node:path';
 import pc from 'picocolors';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
+import { folderError } from '../show/write-output.ts';
 import { commonJsAdvice, type FirstFile, firstFiles } from './first-files.ts';
-import { folderError } from './folder-error.ts';
 import { addScripts, readPackage } from './package-json.ts';
 
 interface InitOptions extends GlobalOptions {

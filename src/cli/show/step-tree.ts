@@ -1,8 +1,7 @@
 import pc from 'picocolors';
 import type { Tasker } from '../../app/tasker.ts';
 import { countsOf, type Folded, foldBatches, stateOfBatch, type TreeStep } from './fold-batches.ts';
-import { painted, signOf, spanOf } from './paint.ts';
-import { widthOf } from './table.ts';
+import { painted, signOf, spanOf, widthOf } from './text.ts';
 import type { Step, Task } from './views.ts';
 
 /** The names of each step's parents, by the step's name. */

@@ -1,32 +1,38 @@
 import type { Tasker } from '../../app/tasker.ts';
 import type { GlobalOptions } from '../options.ts';
+import { readInput } from '../read-input.ts';
 import { note, printJson } from '../show/output.ts';
 import { snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
-
-/** A step as the commands name it: the task's id, and the step's name or id. */
-export interface StepArguments {
-  task: string;
-  step: string;
-}
 
 /** Options of the commands that act on a step. */
 export interface ActOptions extends GlobalOptions {
   reason?: string;
   by: string;
+  /** JSON. */
+  result?: string;
 }
 
-/** Acts on a step as an operator, and shows what came of it. */
-export async function actOnStep(
-  { task, step }: StepArguments,
-  options: ActOptions,
-  act: (tasker: Tasker, operator: { actor: string; reason: string | undefined }) => Promise<void>,
-): Promise<void> {
-  const { by: actor, reason } = options;
-  await withTasker(options, {}, async (tasker) => {
-    await act(tasker, { actor, reason });
-    const [after, { status }] = await Promise.all([tasker.getStep(task, step), tasker.getTask(task)]);
-    if (options.json) printJson(snakeKeys(after));
-    else note(`step ${after.name} is ${after.currentState}, the task ${status}`);
-  });
+/** A step as the commands name it: the task's id, and the step's name or id. */
+type Place = [task: string, step: string];
+
+/** Who acts, why, and with which result, if one was given. */
+interface Operator {
+  actor: string;
+  reason: string | undefined;
+  result?: unknown;
+}
+
+/** A command that acts on a step as an operator, and shows what came of it. */
+export function actingOnStep(act: (tasker: Tasker, place: Place, operator: Operator) => Promise<void>) {
+  return async (task: string, step: string, options: ActOptions): Promise<void> => {
+    const { by: actor, reason, result } = options;
+    const given = result === undefined ? {} : { result: await readInput(result, '--result') };
+    await withTasker(options, {}, async (tasker) => {
+      await act(tasker, [task, step], { actor, reason, ...given });
+      const [after, { status }] = await Promise.all([tasker.getStep(task, step), tasker.getTask(task)]);
+      if (options.json) printJson(snakeKeys(after));
+      else note(`step ${after.name} is ${after.currentState}, the task ${status}`);
+    });
+  };
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { optionsOf } from '../options.ts';
+import { lazily } from '../options.ts';
 
 /** `tasker step …` */
 export function addStepCommands(program: Command): void {
@@ -7,38 +7,26 @@ export function addStepCommands(program: Command): void {
   step
     .command('list <task>')
     .description('the steps of a task')
-    .action(async (task: string, _options, command: Command) =>
-      (await import('./list.ts')).stepList(task, optionsOf(command)),
-    );
+    .action(lazily(async () => (await import('./list.ts')).stepList));
   step
     .command('get <task> <step>')
     .description('a step, its result and its last error')
-    .action(async (task: string, name: string, _options, command: Command) =>
-      (await import('./get.ts')).stepGet({ task, step: name }, optionsOf(command)),
-    );
+    .action(lazily(async () => (await import('./get.ts')).stepGet));
   step
     .command('history <task> [step]')
     .description('every attempt, and what operators did')
-    .action(async (task: string, name: string | undefined, _options, command: Command) =>
-      (await import('./history.ts')).stepHistory({ task, step: name }, optionsOf(command)),
-    );
+    .action(lazily(async () => (await import('./history.ts')).stepHistory));
   acting(step.command('reset <task> <step>'))
     .description('send a failed step back to the queue with all its attempts')
-    .action(async (task: string, name: string, _options, command: Command) =>
-      (await import('./reset.ts')).stepReset({ task, step: name }, optionsOf(command)),
-    );
+    .action(lazily(async () => (await import('./reset.ts')).stepReset));
   acting(step.command('resolve <task> <step>'))
     .description('declare a step done by hand; its children go on')
     .option('--result <json>', 'what its children read; @file reads a file, - standard input')
-    .action(async (task: string, name: string, _options, command: Command) =>
-      (await import('./resolve.ts')).stepResolve({ task, step: name }, optionsOf(command)),
-    );
+    .action(lazily(async () => (await import('./resolve.ts')).stepResolve));
   acting(step.command('complete <task> <step>'))
     .description('complete a step with a result, or correct the result of one that is done')
     .requiredOption('--result <json>', 'what its children read; @file reads a file, - standard input')
-    .action(async (task: string, name: string, _options, command: Command) =>
-      (await import('./complete.ts')).stepComplete({ task, step: name }, optionsOf(command)),
-    );
+    .action(lazily(async () => (await import('./complete.ts')).stepComplete));
 }
 
 function acting(command: Command): Command {

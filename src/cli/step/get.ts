@@ -1,13 +1,12 @@
 import pc from 'picocolors';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
-import { painted, spanOf } from '../show/paint.ts';
-import { fields } from '../show/table.ts';
+import { fields, painted, spanOf } from '../show/text.ts';
 import { type Step, snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** `tasker step get`: a step, its result and its last error. */
-export async function stepGet({ task, step }: { task: string; step: string }, options: GlobalOptions): Promise<void> {
+export async function stepGet(task: string, step: string, options: GlobalOptions): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const found = await tasker.getStep(task, step);
     if (options.json) return printJson(snakeKeys(found));

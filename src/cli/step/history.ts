@@ -1,15 +1,11 @@
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { painted, spanOf } from '../show/paint.ts';
-import { table } from '../show/table.ts';
+import { painted, spanOf, table } from '../show/text.ts';
 import { type HistoryEntry, snakeKeys } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** `tasker step history`: every attempt and every act of an operator, in order. */
-export async function stepHistory(
-  { task, step }: { task: string; step: string | undefined },
-  options: GlobalOptions,
-): Promise<void> {
+export async function stepHistory(task: string, step: string | undefined, options: GlobalOptions): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const name = step === undefined ? undefined : (await tasker.getStep(task, step)).name;
     const entries = (await tasker.getHistory(task)).filter((entry) => name === undefined || entry.step === name);

@@ -1,6 +1,4 @@
-import { type ActOptions, actOnStep, type StepArguments } from './act-on-step.ts';
+import { actingOnStep } from './act-on-step.ts';
 
 /** `tasker step reset`: sends a failed step back to the queue. */
-export async function stepReset(where: StepArguments, options: ActOptions): Promise<void> {
-  await actOnStep(where, options, (tasker, operator) => tasker.retryStep(where.task, where.step, operator));
-}
+export const stepReset = actingOnStep((tasker, place, operator) => tasker.retryStep(...place, operator));

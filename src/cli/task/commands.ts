@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { meantState } from '../../app/meant-state.ts';
-import { collect, optionsOf, seconds, wholeNumber } from '../options.ts';
+import { collect, lazily, seconds, wholeNumber } from '../options.ts';
 
 const PRIORITY = { least: -100, most: 100 };
 /** Where tasks are found; the others are passed within a transaction. */
@@ -23,9 +23,7 @@ export function addTaskCommands(program: Command): void {
   task
     .command('get <uuid>')
     .description('a task and its steps')
-    .action(async (uuid: string, _options, command: Command) =>
-      (await import('./get.ts')).taskGet(uuid, optionsOf(command)),
-    );
+    .action(lazily(async () => (await import('./get.ts')).taskGet));
   task
     .command('list')
     .description('tasks, the newest first')
@@ -36,34 +34,26 @@ export function addTaskCommands(program: Command): void {
     .option('--stale', 'only those that stand longer than their lifecycle allows')
     .option('-l, --limit <number>', 'at most so many', wholeNumber(PAGE), 20)
     .option('--before <uuid>', 'page on: only those created before this one')
-    .action(async (_options, command: Command) => (await import('./list.ts')).taskList(optionsOf(command)));
+    .action(lazily(async () => (await import('./list.ts')).taskList));
   task
     .command('watch <uuid>')
     .description('follow a task until it ends; exits 2 when it rests blocked by failures')
     .option('--timeout <seconds>', 'give up after so long', seconds)
-    .action(async (uuid: string, _options, command: Command) =>
-      (await import('./watch.ts')).taskWatch(uuid, optionsOf(command)),
-    );
+    .action(lazily(async () => (await import('./watch.ts')).taskWatch));
   task
     .command('cancel <uuid>')
     .description('cancel a task that has not ended')
     .option('-r, --reason <text>', 'kept in its history')
     .option('-b, --by <name>', 'who does it', 'cli')
-    .action(async (uuid: string, _options, command: Command) =>
-      (await import('./cancel.ts')).taskCancel(uuid, optionsOf(command)),
-    );
+    .action(lazily(async () => (await import('./cancel.ts')).taskCancel));
   task
     .command('why <uuid>')
     .description('why each step is where it is, and what it waits for')
-    .action(async (uuid: string, _options, command: Command) =>
-      (await import('./why.ts')).taskWhy(uuid, optionsOf(command)),
-    );
+    .action(lazily(async () => (await import('./why.ts')).taskWhy));
   task
     .command('steps <uuid>')
     .description('the same as `step list`')
-    .action(async (uuid: string, _options, command: Command) =>
-      (await import('../step/list.ts')).stepList(uuid, optionsOf(command)),
-    );
+    .action(lazily(async () => (await import('../step/list.ts')).stepList));
 }
 
 function knownState(word: string): string {
@@ -89,7 +79,5 @@ function addCreate(task: Command): void {
     .option('-t, --tag <tag>', 'kept with the task; may be repeated', collect)
     .option('-w, --wait', 'follow it until it ends; exits as `task watch`')
     .option('--timeout <seconds>', 'with --wait: give up after so long', seconds)
-    .action(async (name: string | undefined, _options, command: Command) =>
-      (await import('./create.ts')).taskCreate(name, optionsOf(command)),
-    );
+    .action(lazily(async () => (await import('./create.ts')).taskCreate));
 }

@@ -6,7 +6,7 @@ import { existingFolders } from '../project/folders.ts';
 import { readObject } from '../read-input.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { snakeKeys, taskJson } from '../show/views.ts';
-import { readReference, type TemplateReference } from '../template/reference.ts';
+import { fits, readReference, type TemplateName, type TemplateReference } from '../template/reference.ts';
 import { withTasker } from '../with-tasker.ts';
 import { type WatchOptions, watch } from './watch.ts';
 
@@ -74,45 +74,31 @@ async function findRegistered(
   tasker: Tasker,
   wanted: TemplateReference,
   options: TaskCreateOptions,
-): Promise<{ name: string; namespace: string; version: string }> {
+): Promise<TemplateName> {
   const registered = match(await tasker.engine.templates.list(), wanted);
   if (registered) return registered;
   const folders = existingFolders(options);
   const { templates } = await readTemplates(folders, loadConfig().config.environment);
   const own = match(templates, wanted);
-  if (!own) return { namespace: 'default', version: '1.0.0', ...defined(wanted) };
+  if (!own) return { ...wanted, namespace: wanted.namespace ?? 'default', version: wanted.version ?? '1.0.0' };
   await tasker.registerTemplates([own]);
   return own;
 }
 
 /** The one that is meant: by all that was given; where that leaves several, by the defaults. Throws when it can't tell. */
-function match<T extends { name: string; namespace: string; version: string }>(
-  known: readonly T[],
-  wanted: TemplateReference,
-): T | undefined {
-  const { name, namespace, version } = wanted;
-  const fitting = known.filter(
-    (one) =>
-      one.name === name &&
-      (namespace === undefined || one.namespace === namespace) &&
-      (version === undefined || one.version === version),
-  );
+function match<T extends TemplateName>(known: readonly T[], wanted: TemplateReference): T | undefined {
+  const { name, namespace = 'default', version = '1.0.0' } = wanted;
+  const fitting = known.filter((one) => fits(one, wanted));
   if (fitting.length <= 1) return fitting[0];
-  const usual = fitting.find(
-    (one) => one.namespace === (namespace ?? 'default') && one.version === (version ?? '1.0.0'),
-  );
+  const usual = fitting.find((one) => fits(one, { name, namespace, version }));
   if (usual) return usual;
   const named = fitting.map((one) => `${one.namespace}/${one.name}@${one.version}`);
   throw new TaskerError('bad_request', `which ${name}? there are ${named.join(', ')}; give one of these as the name`);
 }
 
-function defined({ name, namespace, version }: TemplateReference) {
-  return { name, ...(namespace !== undefined && { namespace }), ...(version !== undefined && { version }) };
-}
-
 async function create(
   tasker: Tasker,
-  { name, namespace, version }: { name: string; namespace: string; version: string },
+  { name, namespace, version }: TemplateName,
   options: Omit<TaskCreateOptions, 'name'> & { context: Record<string, unknown> | undefined },
 ): Promise<TaskHandle> {
   const { context, priority, correlationId, idempotencyKey, reason, tag } = options;

@@ -2,9 +2,9 @@ import pc from 'picocolors';
 import type { Tasker, TaskSnapshot } from '../../app/tasker.ts';
 import { foldBatches, stateOfBatch } from '../show/fold-batches.ts';
 import { LiveScreen } from '../show/live-screen.ts';
-import { painted, signOf, spanOf } from '../show/paint.ts';
 import { StallNotice } from '../show/stall-notice.ts';
 import { type Parents, parentsOf, stepTree } from '../show/step-tree.ts';
+import { painted, signOf, spanOf } from '../show/text.ts';
 import { type Step, type Task, taskJson } from '../show/views.ts';
 
 /** Where a task stays until somebody acts, or for ever. */

@@ -1,9 +1,8 @@
 import pc from 'picocolors';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
-import { painted, spanOf } from '../show/paint.ts';
 import { parentsOf, stepTree } from '../show/step-tree.ts';
-import { fields } from '../show/table.ts';
+import { fields, painted, spanOf } from '../show/text.ts';
 import { type Task, taskJson } from '../show/views.ts';
 import { withTasker } from '../with-tasker.ts';
 

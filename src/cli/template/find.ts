@@ -7,7 +7,7 @@ import type { TaskTemplate } from '../../template/task-template.ts';
 import type { GlobalOptions } from '../options.ts';
 import { existingFolders } from '../project/folders.ts';
 import { withTasker } from '../with-tasker.ts';
-import { readReference } from './reference.ts';
+import { fits, readReference } from './reference.ts';
 
 /** A template by its file, by its name in the project's folders, or as it is registered; in this order. */
 export async function findTemplate(wanted: string, options: GlobalOptions): Promise<TaskTemplate> {
@@ -15,25 +15,17 @@ export async function findTemplate(wanted: string, options: GlobalOptions): Prom
   if (existsSync(wanted) && statSync(wanted).isFile()) {
     return (await loadTemplates(wanted, environment)).templates[0]!;
   }
-  const { name, namespace, version } = readReference(wanted);
-  const fits = (one: { name: string; namespace: string; version: string }) =>
-    one.name === name &&
-    (namespace === undefined || one.namespace === namespace) &&
-    (version === undefined || one.version === version);
+  const reference = readReference(wanted);
   const { templates } = await readTemplates(existingFolders(options), environment);
-  const own = templates.find(fits);
+  const own = templates.find((one) => fits(one, reference));
   if (own) return own;
   if (!databaseExists(options)) {
     throw new TaskerError('template_not_found', `no template ${wanted} in this project; ${known(templates)}`);
   }
   return withTasker(options, {}, async (tasker) => {
-    const row = (await tasker.engine.templates.list()).find(fits);
-    const { template } = await tasker.engine.templates.newest(
-      row?.namespace ?? namespace ?? 'default',
-      row?.name ?? name,
-      row?.version ?? version ?? '1.0.0',
-    );
-    return template;
+    const row = (await tasker.engine.templates.list()).find((one) => fits(one, reference));
+    const { namespace = 'default', name, version = '1.0.0' } = row ?? reference;
+    return (await tasker.engine.templates.newest(namespace, name, version)).template;
   });
 }
 

@@ -6,7 +6,7 @@ import { loadConfig } from '../../config/load-config.ts';
 import type { GlobalOptions } from '../options.ts';
 import { existingFolders } from '../project/folders.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { table } from '../show/table.ts';
+import { table } from '../show/text.ts';
 import { withTasker } from '../with-tasker.ts';
 
 interface Listed {

@@ -16,3 +16,13 @@ export function readReference(text: string): TemplateReference {
     version,
   };
 }
+
+/** The name of a template, whole. */
+export type TemplateName = { [Part in keyof TemplateReference]: string };
+
+/** Whether a command that names a template so may mean this one. */
+export function fits(one: TemplateName, { name, namespace, version }: TemplateReference): boolean {
+  return (
+    one.name === name && (namespace ?? one.namespace) === one.namespace && (version ?? one.version) === one.version
+  );
+}

@@ -3,7 +3,7 @@ import type { StepTemplate, TaskTemplate } from '../../template/task-template.ts
 import { templateToJson } from '../../template/template-json.ts';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
-import { fields, table } from '../show/table.ts';
+import { fields, table } from '../show/text.ts';
 import { findTemplate } from './find.ts';
 
 /** `tasker template show`: what a template says, overrides of the environment applied. */

@@ -6,8 +6,8 @@ import { formatProblem } from '../../template/parse-template.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { handlersThere, templateFolders } from '../project/folders.ts';
-import { counted } from '../show/counted.ts';
 import { note, print, printJson } from '../show/output.ts';
+import { counted } from '../show/text.ts';
 
 /** `tasker template validate`: every problem of every file, in the form that editors make links of; with `--handlers`, of handlers too. */
 export async function templateValidate(

@@ -1,0 +1,80 @@
+import { stripVTControlCharacters } from 'node:util';
+import pc from 'picocolors';
+
+interface Look {
+  sign: string;
+  paint: (text: string) => string;
+}
+
+const LOOKS: Record<string, Look> = {
+  complete: { sign: '✔', paint: pc.green },
+  resolved_manually: { sign: '✔', paint: pc.green },
+  in_progress: { sign: '▶', paint: pc.cyan },
+  steps_in_process: { sign: '▶', paint: pc.cyan },
+  enqueued: { sign: '•', paint: pc.blue },
+  waiting_for_retry: { sign: '↻', paint: pc.yellow },
+  error: { sign: '✖', paint: pc.red },
+  blocked_by_failures: { sign: '✖', paint: pc.red },
+  cancelled: { sign: '−', paint: pc.dim },
+};
+const PLAIN: Look = { sign: '·', paint: pc.dim };
+
+/** The sign in front of what is in this state. */
+export function signOf(state: string): string {
+  const { sign, paint } = LOOKS[state] ?? PLAIN;
+  return paint(sign);
+}
+
+/** The state in its colour. */
+export function painted(state: string, text: string = state): string {
+  return (LOOKS[state] ?? PLAIN).paint(text);
+}
+
+const UNITS = [
+  [86_400_000, 'd'],
+  [3_600_000, 'h'],
+  [60_000, 'min'],
+] as const;
+
+/** A time span for people: `12 ms`, `3.4 s`, `5 min`, `2 h`, `3 d`. */
+export function spanOf(ms: number): string {
+  if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
+  const [size, unit] = UNITS.find(([size]) => ms >= size) ?? UNITS[2];
+  return `${Math.max(1, Math.floor(ms / size))} ${unit}`;
+}
+
+/** A number of things: `1 file`, `2 files`. */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
+/** Rows in columns as wide as their widest cell; colours do not count. */
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [header.map((cell) => pc.dim(cell.toUpperCase())), ...rows];
+  const widths = header.map((_, column) => Math.max(...lines.map((row) => widthOf(row[column] ?? ''))));
+  return lines
+    .map((row) =>
+      row
+        .map((cell, column) => padded(cell, widths[column]!))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+/** Names and values, the values under each other. */
+export function fields(pairs: readonly (readonly [name: string, value: string | null | undefined])[]): string {
+  const given = pairs.filter((pair): pair is readonly [string, string] => pair[1] !== null && pair[1] !== undefined);
+  const width = Math.max(...given.map(([name]) => widthOf(name)));
+  return given.map(([name, value]) => `${pc.dim(padded(name, width))}  ${value}`).join('\n');
+}
+
+/** Columns that a text takes on a terminal, wide characters aside. */
+export function widthOf(text: string): number {
+  return [...stripVTControlCharacters(text)].length;
+}
+
+function padded(text: string, width: number): string {
+  return text + ' '.repeat(Math.max(0, width - widthOf(text)));
+}
