@@ -44,39 +44,3 @@ export interface Sample {
 export function prometheusName({ name, unit }: Pick<Definition, 'name' | 'unit'>): string {
   return name.replaceAll('.', '_') + (unit ? `_${unit}` : '');
 }
-
-/** The numbers of one set of labels. */
-interface Series {
-  samples(name: string, labels: Record<string, string>): Sample[];
-}
-
-/** An instrument with its series: one for each set of labels that was counted. */
-export abstract class Instrument<S extends Series> {
-  readonly definition: Definition;
-  readonly name: string;
-  readonly #series = new Map<string, { labels: readonly string[]; series: S }>();
-
-  constructor(definition: Definition) {
-    this.definition = definition;
-    this.name = prometheusName(definition);
-  }
-
-  protected abstract made(): S;
-
-  of(...labels: string[]): S {
-    const key = labels.length === 1 ? labels[0]! : labels.join('\0');
-    let known = this.#series.get(key);
-    if (!known) {
-      known = { labels, series: this.made() };
-      this.#series.set(key, known);
-    }
-    return known.series;
-  }
-
-  samples(): Sample[] {
-    const { labels: names } = this.definition;
-    return [...this.#series.values()].flatMap(({ labels, series }) =>
-      series.samples(this.name, Object.fromEntries(names.map((name, i) => [name, labels[i] ?? '']))),
-    );
-  }
-}

@@ -1,7 +1,6 @@
-import type { Counter, Definition, Gauge, Histogram } from './instrument.ts';
+import type { Counter, Gauge, Histogram, Sample } from './instrument.ts';
 import { INSTRUMENTS, type Instruments } from './instruments.ts';
-import { type Family, prometheusText } from './prometheus-text.ts';
-import { CounterTally, GaugeTally, HistogramTally } from './tallies.ts';
+import { HistogramTally, NumberTally } from './tallies.ts';
 
 /** What a tasker needs of a registry of `prom-client`, whichever copy of it that is from. */
 export interface MetricsRegistry {
@@ -46,19 +45,18 @@ export interface Metrics extends MetricsReport {
   close(): void;
 }
 
-type Tally = CounterTally | GaugeTally | HistogramTally;
+type Tally = NumberTally | HistogramTally;
 
 const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-function tallyOf(definition: Definition): Tally {
-  switch (definition.kind) {
-    case 'counter':
-      return new CounterTally(definition);
-    case 'gauge':
-      return new GaugeTally(definition);
-    case 'histogram':
-      return new HistogramTally(definition);
-  }
+const TALLIES = { counter: NumberTally, gauge: NumberTally, histogram: HistogramTally };
+
+/** An instrument with its numbers. */
+interface Family {
+  name: string;
+  help: string;
+  type: string;
+  values: readonly Sample[];
 }
 
 function familyOf(tally: Tally): Family {
@@ -85,7 +83,9 @@ export class TaskerMetrics implements Metrics {
 
   /** @throws Error of the registry, when it has instruments of another tasker already */
   constructor({ registry }: { registry?: MetricsRegistry | undefined } = {}) {
-    const tallies = Object.entries(INSTRUMENTS).map(([key, definition]) => [key, tallyOf(definition)] as const);
+    const tallies = Object.entries(INSTRUMENTS).map(
+      ([key, definition]) => [key, new TALLIES[definition.kind](definition)] as const,
+    );
     this.#tallies = tallies.map(([, tally]) => tally);
     this.instruments = Object.fromEntries(tallies) as unknown as Instruments;
     if (registry) this.#registerAt(registry);
@@ -179,3 +179,32 @@ export const silentMetrics: Metrics = Object.freeze({
   json: async () => ({}),
   close: () => {},
 });
+
+/** The Prometheus text format 0.0.4, identical to the output of `prom-client`. */
+function prometheusText(families: readonly Family[]): string {
+  return `${families.map(textOf).join('\n\n')}\n`;
+}
+
+function textOf({ name, help, type, values }: Family): string {
+  const lines = values.map(
+    ({ labels, value, metricName = name }) => `${metricName}${labelsText(labels)} ${numberText(value)}`,
+  );
+  return [`# HELP ${name} ${escaped(help)}`, `# TYPE ${name} ${type}`, ...lines].join('\n');
+}
+
+function labelsText(labels: Sample['labels']): string {
+  const pairs = Object.entries(labels).map(
+    ([name, value]) => `${name}="${escaped(String(value)).replaceAll('"', '\\"')}"`,
+  );
+  return pairs.length > 0 ? `{${pairs.join(',')}}` : '';
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+}
+
+function numberText(value: number): string {
+  if (Number.isNaN(value)) return 'NaN';
+  if (Number.isFinite(value)) return String(value);
+  return value > 0 ? '+Inf' : '-Inf';
+}

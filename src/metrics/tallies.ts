@@ -1,7 +1,59 @@
-import { type Counter, type Definition, type Gauge, type Histogram, Instrument, type Sample } from './instrument.ts';
+import {
+  type Counter,
+  type Definition,
+  type Gauge,
+  type Histogram,
+  prometheusName,
+  type Sample,
+} from './instrument.ts';
+
+/** The numbers of one set of labels. */
+interface Series {
+  samples(name: string, labels: Record<string, string>): Sample[];
+}
+
+/** An instrument with its series: one for each set of labels that was counted. */
+abstract class Instrument<S extends Series> {
+  readonly definition: Definition;
+  readonly name: string;
+  readonly #series = new Map<string, { labels: readonly string[]; series: S }>();
+  readonly #made: () => S;
+  #plain: S | undefined;
+
+  constructor(definition: Definition, made: () => S) {
+    this.definition = definition;
+    this.name = prometheusName(definition);
+    this.#made = made;
+  }
+
+  /** The series of an instrument without labels. */
+  protected get plain(): S {
+    this.#plain ??= this.of();
+    return this.#plain;
+  }
+
+  of(...labels: string[]): S {
+    const key = labels.length === 1 ? labels[0]! : labels.join('\0');
+    let known = this.#series.get(key);
+    if (!known) {
+      known = { labels, series: this.#made() };
+      this.#series.set(key, known);
+    }
+    return known.series;
+  }
+
+  samples(): Sample[] {
+    const { labels: names, kind } = this.definition;
+    // Zero is seen too, but of a gauge nothing is known before it was set.
+    if (names.length === 0 && kind !== 'gauge') this.of();
+    return [...this.#series.values()].flatMap(({ labels, series }) =>
+      series.samples(this.name, Object.fromEntries(names.map((name, i) => [name, labels[i] ?? '']))),
+    );
+  }
+}
 
 /** Counting must cost nothing that is felt beside a step, so it is a sum in a field; Prometheus reads it when it asks. */
-class CountSeries {
+class NumberSeries implements Counter, Gauge {
   value = 0;
 
   add(count = 1): void {
@@ -11,18 +63,6 @@ class CountSeries {
   reach(total: number): void {
     this.value = total;
   }
-
-  of(): this {
-    return this;
-  }
-
-  samples(_name: string, labels: Record<string, string>): Sample[] {
-    return [{ labels, value: this.value }];
-  }
-}
-
-class GaugeSeries {
-  value = 0;
 
   set(value: number): void {
     this.value = value;
@@ -73,53 +113,32 @@ class HistogramSeries {
   }
 }
 
-/** A counter; without labels it has one series from the beginning, so that zero is seen too. */
-export class CounterTally extends Instrument<CountSeries> implements Counter {
-  readonly #plain: CountSeries | undefined;
-
+/** A counter or a gauge. */
+export class NumberTally extends Instrument<NumberSeries> implements Counter, Gauge {
   constructor(definition: Definition) {
-    super(definition);
-    if (definition.labels.length === 0) this.#plain = this.of();
-  }
-
-  protected made(): CountSeries {
-    return new CountSeries();
+    super(definition, () => new NumberSeries());
   }
 
   add(count = 1): void {
-    (this.#plain ?? this.of()).add(count);
+    this.plain.add(count);
   }
 
   reach(total: number): void {
-    (this.#plain ?? this.of()).reach(total);
-  }
-}
-
-/** A gauge. */
-export class GaugeTally extends Instrument<GaugeSeries> implements Gauge {
-  protected made(): GaugeSeries {
-    return new GaugeSeries();
+    this.plain.reach(total);
   }
 
   set(value: number): void {
-    this.of().set(value);
+    this.plain.set(value);
   }
 }
 
 /** A histogram. */
 export class HistogramTally extends Instrument<HistogramSeries> implements Histogram {
-  readonly #plain: HistogramSeries | undefined;
-
   constructor(definition: Definition) {
-    super(definition);
-    if (definition.labels.length === 0) this.#plain = this.of();
-  }
-
-  protected made(): HistogramSeries {
-    return new HistogramSeries(this.definition.buckets ?? []);
+    super(definition, () => new HistogramSeries(definition.buckets ?? []));
   }
 
   observe(value: number): void {
-    (this.#plain ?? this.of()).observe(value);
+    this.plain.observe(value);
   }
 }
