@@ -37,7 +37,7 @@ export type { ListOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from 
 export type { TaskerEvents, WatchEventsOptions } from './app/tasker-events.ts';
 export type { Explanation, StepExplanation } from './app/why.ts';
 export { BootstrapConfig } from './config/bootstrap-config.ts';
-export type { ConfigName } from './config/config-keys.ts';
+export type { ConfigName, TaskerConfig } from './config/config-keys.ts';
 export type { ConfigProblem } from './config/config-problem.ts';
 export type { LogLevel } from './config/environment.ts';
 export {
@@ -48,7 +48,7 @@ export {
   loadConfig,
 } from './config/load-config.ts';
 export type { LogFilter } from './config/log-filter.ts';
-export type { ListenAddress, TaskerConfig } from './config/tasker-config.ts';
+export type { ListenAddress } from './config/value-forms.ts';
 export type { WebhookConfig } from './config/webhook-config.ts';
 export type { CreateOptions, TaskRequest } from './engine/create-task.ts';
 export type {

@@ -1,6 +1,6 @@
 import { availableParallelism, hostname } from 'node:os';
 import { type LoadedConfig, loadConfig, withOverrides } from '../config/load-config.ts';
-import type { TaskerConfig } from '../config/tasker-config.ts';
+import type { TaskerConfig } from '../config/config-keys.ts';
 import { lostAtStart } from '../db/connection-error.ts';
 import { Engine } from '../engine/engine.ts';
 import type { DynamicLimits } from '../engine/expansion.ts';

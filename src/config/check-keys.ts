@@ -1,9 +1,8 @@
 import type { z } from 'zod';
 import { nearNames } from '../model/near-names.ts';
-import { CONFIG_KEYS, CONFIG_NAMES, type ConfigKey, type ConfigName } from './config-keys.ts';
+import { CONFIG_KEYS, CONFIG_NAMES, type ConfigKey, type ConfigName, type TaskerConfig } from './config-keys.ts';
 import type { ConfigProblem } from './config-problem.ts';
 import { INEFFECTIVE_KEYS, ineffectiveRow } from './ineffective-keys.ts';
-import type { TaskerConfig } from './tasker-config.ts';
 import { type MergedConfig, valueAt } from './toml/merge-files.ts';
 import { isTable, type TomlTable } from './toml/read-toml.ts';
 

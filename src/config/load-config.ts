@@ -1,12 +1,11 @@
 import path from 'node:path';
 import { TaskerError } from '../errors.ts';
 import { type CheckedKeys, checkKeys, wrongValue } from './check-keys.ts';
-import { CONFIG_KEYS, CONFIG_NAMES, type ConfigName } from './config-keys.ts';
+import { CONFIG_KEYS, CONFIG_NAMES, type ConfigName, type TaskerConfig } from './config-keys.ts';
 import { type ConfigProblem, formatConfigProblem } from './config-problem.ts';
 import { type ConfigHome, detectConfig, detectTemplates, namedConfig, projectRoot } from './find-config.ts';
 import { type ReadHome, readHome } from './read-home.ts';
 import { type ReadVariables, readVariables } from './read-variables.ts';
-import type { TaskerConfig } from './tasker-config.ts';
 import type { MergedConfig } from './toml/merge-files.ts';
 
 /** Values that a program gives itself. */

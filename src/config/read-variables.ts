@@ -1,8 +1,7 @@
 import { wrongValue } from './check-keys.ts';
-import { CONFIG_KEYS, CONFIG_NAMES, type ConfigKey, type ConfigName } from './config-keys.ts';
+import { CONFIG_KEYS, CONFIG_NAMES, type ConfigKey, type ConfigName, type TaskerConfig } from './config-keys.ts';
 import type { ConfigProblem } from './config-problem.ts';
 import { parseLogFilter, unknownLevels } from './log-filter.ts';
-import type { TaskerConfig } from './tasker-config.ts';
 
 /** A value of the environment, and the variable that it came from. */
 export interface FromVariable {
@@ -34,7 +33,7 @@ function readVariable<Name extends ConfigName>(name: Name, env: NodeJS.ProcessEn
     readLogFilter({ variable, text }, read);
     return;
   }
-  const value = key.form.schema.safeParse(key.form.ofText(text));
+  const value = key.form.schema.safeParse(key.form.ofText?.(text) ?? text);
   if (value.success) read.given.push({ name, variable, value: value.data });
   else if (key.variableUnchecked) read.given.push({ name, variable, value: text as TaskerConfig[Name] });
   else read.errors.push({ where: variable, key: key.path, message: wrongValue('the variable', key, text) });

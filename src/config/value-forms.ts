@@ -3,7 +3,13 @@ import { isTaskerError } from '../errors.ts';
 import { regexOfPatterns } from '../model/event-pattern.ts';
 import { isNamespace, NAMESPACE_RULE } from '../model/namespace.ts';
 import { FILTER_LEVELS, type LogFilter, parseLogFilter } from './log-filter.ts';
-import type { ListenAddress } from './tasker-config.ts';
+
+/** An address to listen on. */
+export interface ListenAddress {
+  host: string;
+  /** 0: any that is free. */
+  port: number;
+}
 
 /** The form of a value in the file: how it is checked and read, and how a message and the docs call it. */
 export interface ValueForm<T> {
@@ -11,8 +17,10 @@ export interface ValueForm<T> {
   schema: z.ZodType<T>;
   /** After "must be". */
   words: string;
-  /** Makes of a variable's text what would stand in the file. */
-  ofText: (text: string) => unknown;
+  /** Makes of a variable's text what would stand in the file; absent: the text itself. */
+  ofText?(text: string): unknown;
+  /** The least value, as the program has it. */
+  least?: number;
   /** What would stand in the file for a value; absent: the value itself. */
   inFile?(value: T): unknown;
   /** What may be shown of a value that has secrets in it. */
@@ -27,38 +35,31 @@ export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const numberOf = (text: string): unknown => (text.trim() === '' ? text : Number(text));
 
 export function whole(least: number, most: number): ValueForm<number> {
-  return { schema: z.int().min(least).max(most), words: `a whole number from ${least} to ${most}`, ofText: numberOf };
+  const words = `a whole number from ${least} to ${most}`;
+  return { schema: z.int().min(least).max(most), words, ofText: numberOf, least };
 }
 
-/** Seconds in the file, fractions allowed; milliseconds for the program. */
-export function seconds(leastMs: number): ValueForm<number> {
-  const [least, most] = [leastMs / 1000, Math.floor(LONGEST_TIMER_MS / 1000)];
+/** A longer unit in the file, fractions allowed; milliseconds for the program. */
+function scaled(unit: string, unitMs: number, { leastMs, most }: { leastMs: number; most: number }): ValueForm<number> {
+  const least = leastMs / unitMs;
   return {
     schema: z
       .number()
       .min(least)
       .max(most)
-      .transform((value) => Math.round(value * 1000)),
-    words: `a number of seconds from ${least} to ${most}`,
+      .transform((value) => Math.round(value * unitMs)),
+    words: `a number of ${unit} from ${least} to ${most}`,
     ofText: numberOf,
-    inFile: (value) => value / 1000,
+    inFile: (value) => value / unitMs,
+    least: leastMs,
   };
 }
 
-const DAY_MS = 86_400_000;
-const MOST_DAYS = 36_500;
+export const seconds = (leastMs: number): ValueForm<number> =>
+  scaled('seconds', 1000, { leastMs, most: Math.floor(LONGEST_TIMER_MS / 1000) });
 
-/** Days in the file, fractions allowed; milliseconds for the program. They are compared, not waited for. */
-export const days: ValueForm<number> = {
-  schema: z
-    .number()
-    .min(0)
-    .max(MOST_DAYS)
-    .transform((value) => Math.round(value * DAY_MS)),
-  words: `a number of days from 0 to ${MOST_DAYS}`,
-  ofText: numberOf,
-  inFile: (value) => value / DAY_MS,
-};
+/** They are compared, not waited for. */
+export const days: ValueForm<number> = scaled('days', 86_400_000, { leastMs: 0, most: 36_500 });
 
 export const milliseconds = (least: number): ValueForm<number> => ({
   ...whole(least, LONGEST_TIMER_MS),
@@ -81,18 +82,19 @@ export const flag: ValueForm<boolean> = {
 export const word: ValueForm<string> = {
   schema: z.string().trim().min(1),
   words: 'a text that is not empty',
-  ofText: (text) => text,
 };
 
 /** A text that may be empty, which is as good as not given. */
-export const url: ValueForm<string | undefined> = {
+const urlOf = (beginning: RegExp, words: string): ValueForm<string | undefined> => ({
   schema: z
     .string()
-    .refine((text) => text === '' || (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text)))
+    .refine((text) => text === '' || (beginning.test(text) && URL.canParse(text)))
     .transform((text) => text || undefined),
-  words: 'a PostgreSQL URL such as postgres://user:password@host:5432/database',
-  ofText: (text) => text,
-};
+  words,
+});
+
+export const url = urlOf(/^postgres(ql)?:\/\//, 'a PostgreSQL URL such as postgres://user:password@host:5432/database');
+export const rabbitmqUrl = urlOf(/^amqps?:\/\/[^/]/, 'a RabbitMQ URL such as amqp://user:password@host:5672/vhost');
 
 export { NAMESPACE_RULE };
 
@@ -132,23 +134,10 @@ function withoutGlob(one: string): string {
   return parts.slice(0, glob).join('/') || (one.startsWith('/') ? '/' : '.');
 }
 
-const RABBITMQ = /^amqps?:\/\/[^/]/;
-
-/** A text that may be empty, which is as good as not given. */
-export const rabbitmqUrl: ValueForm<string | undefined> = {
-  schema: z
-    .string()
-    .refine((text) => text === '' || (RABBITMQ.test(text) && URL.canParse(text)))
-    .transform((text) => text || undefined),
-  words: 'a RabbitMQ URL such as amqp://user:password@host:5672/vhost',
-  ofText: (text) => text,
-};
-
 /** Where a group of events begins that does not exist yet. */
 export const beginning: ValueForm<'now' | 'beginning'> = {
   schema: z.enum(['now', 'beginning']),
   words: 'now or beginning',
-  ofText: (text) => text,
 };
 
 /** After "must be". */
@@ -179,7 +168,6 @@ export const address: ValueForm<ListenAddress> = {
     .transform(addressOf)
     .pipe(z.object({ host: z.string(), port: z.int().min(0).max(65_535) })),
   words: 'an address such as 127.0.0.1:8081, [::1]:8081 or :8081',
-  ofText: (text) => text,
   inFile: ({ host, port }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`),
 };
 
@@ -198,6 +186,5 @@ export const logFilter: ValueForm<LogFilter> = {
     .refine((text) => text.trim() !== '' && parseLogFilter(text).bad.length === 0)
     .transform((text) => parseLogFilter(text).filter),
   words: `one of ${FILTER_LEVELS.join(', ')}, or levels by module such as worker=debug,info`,
-  ofText: (text) => text,
   inFile: ({ level, modules }) => [...Object.entries(modules).map((pair) => pair.join('=')), level].join(','),
 };

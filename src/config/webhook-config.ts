@@ -117,7 +117,6 @@ export const webhooks: ValueForm<WebhookConfig[]> = {
       error: 'a list in which each group stands once',
     }),
   words: 'a list of tables, each with a name and a url',
-  ofText: (written) => written,
   shown: (list) => list.map(shownWebhook),
   explain: (issue) => {
     if (issue.code !== 'unrecognized_keys') return `must be ${issue.message}`;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type BootstrapConfig, loadBootstrapConfig } from '../../config/bootstrap-config.ts';
 import { type LoadedConfig, withOverrides } from '../../config/load-config.ts';
-import type { TaskerConfig } from '../../config/tasker-config.ts';
+import type { TaskerConfig } from '../../config/config-keys.ts';
 import { WorkerBootstrapError } from '../../errors/worker-errors.ts';
 import { messageOf } from '../../errors.ts';
 import { consoleLogger } from '../../logging/console-logger.ts';

@@ -1,4 +1,4 @@
-import type { TaskerConfig } from '../../config/tasker-config.ts';
+import type { TaskerConfig } from '../../config/config-keys.ts';
 import { redactUrl } from '../../db/connection-error.ts';
 import { WorkerNotInitializedError } from '../../errors/worker-errors.ts';
 import { messageOf } from '../../errors.ts';

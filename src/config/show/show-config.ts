@@ -1,6 +1,5 @@
-import { CONFIG_KEYS, CONFIG_NAMES, type ConfigKey, type ConfigName } from '../config-keys.ts';
+import { CONFIG_KEYS, CONFIG_NAMES, type ConfigKey, type ConfigName, type TaskerConfig } from '../config-keys.ts';
 import type { ConfigSource, LoadedConfig } from '../load-config.ts';
-import type { TaskerConfig } from '../tasker-config.ts';
 
 /** One value as it may be shown. */
 export interface ShownValue {

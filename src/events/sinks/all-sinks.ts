@@ -1,4 +1,4 @@
-import type { TaskerConfig } from '../../config/tasker-config.ts';
+import type { TaskerConfig } from '../../config/config-keys.ts';
 import type { Logger } from '../../logging/logger.ts';
 import type { EventConsumer } from '../delivery/event-consumer.ts';
 import { rabbitmqSink } from './rabbitmq-sink.ts';
