@@ -24,6 +24,7 @@ const ENTRIES = { 'tasker-core': 'index.d.ts', 'tasker-core/testing': 'testing/i
 export function readPublicApi() {
   const files = Object.values(ENTRIES).map((file) => path.join(dist, file));
   const options = {
+    strict: true,
     module: ts.ModuleKind.NodeNext,
     moduleResolution: ts.ModuleResolutionKind.NodeNext,
     skipLibCheck: true,
@@ -34,22 +35,23 @@ export function readPublicApi() {
     const source = program.getSourceFile(path.join(dist, file));
     const names = new Map();
     const exported = checker.getExportsOfModule(checker.getSymbolAtLocation(source));
+    const isPublic = (name) => exported.some((symbol) => symbol.name === name);
     return exported.map((symbol) => {
       const found = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
       const aliasOf = names.get(found);
       if (aliasOf === undefined) names.set(found, symbol.name);
-      return { ...describe(found, checker), name: symbol.name, entry, aliasOf };
+      return { ...describe(found, { checker, isPublic }), name: symbol.name, entry, aliasOf };
     });
   });
 }
 
-function describe(symbol, checker) {
+function describe(symbol, { checker, isPublic }) {
   const { declarations } = symbol;
   const file = declarations[0].getSourceFile().fileName;
   return {
     group: path.relative(dist, path.dirname(file)).split(path.sep).join('/') || 'errors',
     kind: [...new Set(declarations.map(kindOf))].join(', '),
-    form: declarations.map(formOf).join('\n\n'),
+    form: declarations.map((one) => derivedForm(one, { checker, isPublic }) ?? formOf(one)).join('\n\n'),
     doc: ts.displayPartsToString(symbol.getDocumentationComment(checker)).trim(),
     tags: symbol.getJsDocTags(checker).map(({ name, text }) => ({ name, text: ts.displayPartsToString(text).trim() })),
   };
@@ -72,4 +74,37 @@ function formOf(declaration) {
     .replace(/^declare /, '')
     .replace(/^ +#private;\n/gm, '')
     .replace(/^( {4})+/gm, (indent) => ' '.repeat(indent.length / 2));
+}
+
+/**
+ * The form of a type that is derived from one that is not exported, with the members that it has from there. Undefined for
+ * any other.
+ */
+function derivedForm(declaration, { checker, isPublic }) {
+  const members = (node) =>
+    checker.getPropertiesOfType(checker.getTypeAtLocation(node)).flatMap((one) => memberOf(one, declaration, checker));
+  if (ts.isTypeAliasDeclaration(declaration) && ts.isMappedTypeNode(declaration.type)) {
+    if (!/ in keyof typeof /.test(declaration.type.getText())) return undefined;
+    return [`type ${declaration.name.text} = {`, ...members(declaration), '};'].join('\n');
+  }
+  if (!ts.isInterfaceDeclaration(declaration)) return undefined;
+  const [base] = declaration.heritageClauses?.[0]?.types ?? [];
+  if (!base || base.typeArguments || isPublic(base.expression.getText())) return undefined;
+  return formOf(declaration)
+    .replace(` extends ${base.getText()}`, '')
+    .replace(/\n\}$/, `\n${members(base).join('\n')}\n}`);
+}
+
+/** The lines of a member: its docstring, name and type. */
+function memberOf(symbol, declaration, checker) {
+  const [comment] = ts.getJSDocCommentsAndTags(symbol.declarations[0]);
+  const doc = comment ? comment.getText().split('\n') : [];
+  const type = checker.typeToString(
+    checker.getTypeOfSymbol(symbol),
+    declaration,
+    ts.TypeFormatFlags.NoTruncation | ts.TypeFormatFlags.UseSingleQuotesForStringLiteralType,
+  );
+  const isOptional = (symbol.flags & ts.SymbolFlags.Optional) !== 0;
+  const shown = isOptional ? `${symbol.name}?: ${type.replace(/ \| undefined$/, '')}` : `${symbol.name}: ${type}`;
+  return [...doc.map((line, at) => `  ${at > 0 ? ' ' : ''}${line.trim()}`), `  ${shown};`];
 }

@@ -338,10 +338,6 @@ export { ResolverChain, type ResolverInfo } from './registry/resolver-chain.ts';
 export { mermaidOf } from './template/mermaid.ts';
 export { formatProblem, mustParseTemplate, parseTemplate, type TemplateProblem } from './template/parse-template.ts';
 export type { StepTemplate, TaskTemplate } from './template/task-template.ts';
-export type {
-  FfiDispatchMetrics,
-  FfiDispatchMetrics as NapiDispatchMetrics,
-} from './worker/dispatch-channel.ts';
 export { type BridgeEventName, type BridgeListener, EventBridge } from './worker/bridge/event-bridge.ts';
 export { TaskerEventEmitter } from './worker/bridge/event-emitter.ts';
 export {
@@ -400,3 +396,7 @@ export {
   type StepExecutionSubscriberConfig,
   type StepExecutionSubscriberOptions,
 } from './worker/bridge/step-execution-subscriber.ts';
+export type {
+  FfiDispatchMetrics,
+  FfiDispatchMetrics as NapiDispatchMetrics,
+} from './worker/dispatch-channel.ts';

@@ -1,3 +1,4 @@
+import { LONGEST_TIMER_MS } from '../config/value-forms.ts';
 import type { Engine } from '../engine/engine.ts';
 import { checkUuid } from '../engine/operate.ts';
 import type { Task } from '../engine/task-view.ts';
@@ -7,8 +8,6 @@ import type { Logger } from '../logging/logger.ts';
 /** Where waiting ends: the task has ended, or rests until an operator acts. */
 const RESTING = new Set(['complete', 'error', 'cancelled', 'resolved_manually', 'blocked_by_failures']);
 const CHECK_MS = 1_000;
-/** Longer than this no timer of Node runs; such a wait has no end of its own. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** Tasks that are read at once. */
 const READ_AT_ONCE = 500;
 /** Awaited tasks that are asked after each time, in turn: a notification is lost only with its connection. */
@@ -22,35 +21,12 @@ export function isResting(state: string): boolean {
 }
 
 /** One who waits for a task. */
-class Waiter {
-  readonly #done: (waiter: Waiter) => void;
-  readonly #resolve: (task: Task) => void;
-  readonly #reject: (error: unknown) => void;
+interface Waiter {
   readonly taskUuid: string;
   readonly signal: AbortSignal | undefined;
   timer: NodeJS.Timeout | undefined;
-
-  constructor(
-    taskUuid: string,
-    signal: AbortSignal | undefined,
-    then: { done(waiter: Waiter): void; resolve(task: Task): void; reject(error: unknown): void },
-  ) {
-    this.taskUuid = taskUuid;
-    this.signal = signal;
-    this.#done = then.done;
-    this.#resolve = then.resolve;
-    this.#reject = then.reject;
-  }
-
-  resolve(task: Task): void {
-    this.#done(this);
-    this.#resolve(task);
-  }
-
-  reject(error: unknown): void {
-    this.#done(this);
-    this.#reject(error);
-  }
+  resolve(task: Task): void;
+  reject(error: unknown): void;
 }
 
 /**
@@ -89,7 +65,14 @@ export class TaskWaiter {
       }
       if (this.#stopped) throw stopped(taskUuid);
       if (signal?.aborted) return reject(signal.reason as Error);
-      const waiter = new Waiter(taskUuid, signal, { done: this.#remove, resolve, reject });
+      const settled =
+        <T>(then: (outcome: T) => void) =>
+        (outcome: T): void => {
+          this.#remove(waiter);
+          then(outcome);
+        };
+      const waiter: Waiter = { taskUuid, signal, timer: undefined, resolve: settled(resolve), reject: settled(reject) };
+      // A longer wait has no end of its own.
       if (timeoutMs !== undefined && timeoutMs <= LONGEST_TIMER_MS) {
         waiter.timer = setTimeout(() => waiter.reject(this.#late(taskUuid, timeoutMs)), timeoutMs);
       }
@@ -126,27 +109,26 @@ export class TaskWaiter {
   #add(waiter: Waiter): void {
     const { taskUuid, signal } = waiter;
     const there = this.#waiters.get(taskUuid);
-    if (there === undefined) this.#waiters.set(taskUuid, waiter);
-    else if (there instanceof Waiter) this.#waiters.set(taskUuid, new Set([there, waiter]));
-    else there.add(waiter);
+    if (there instanceof Set) there.add(waiter);
+    else this.#waiters.set(taskUuid, there ? new Set([there, waiter]) : waiter);
     if (signal) this.#followSignal(signal).add(waiter);
     if (!this.#newTasks.delete(taskUuid)) this.#check([taskUuid]);
     this.#schedule();
   }
 
-  readonly #remove = (waiter: Waiter): void => {
+  #remove(waiter: Waiter): void {
     const { taskUuid, signal } = waiter;
     clearTimeout(waiter.timer);
     const there = this.#waiters.get(taskUuid);
-    if (there instanceof Waiter || (there?.delete(waiter) && there.size === 0)) this.#waiters.delete(taskUuid);
+    if (!(there instanceof Set) || (there.delete(waiter) && there.size === 0)) this.#waiters.delete(taskUuid);
     if (signal) this.#bySignal.get(signal)?.delete(waiter);
     this.#schedule();
-  };
+  }
 
   #waitersFor(taskUuid: string): Waiter[] {
     const there = this.#waiters.get(taskUuid);
     if (there === undefined) return [];
-    return there instanceof Waiter ? [there] : [...there];
+    return there instanceof Set ? [...there] : [there];
   }
 
   /** One listener a signal, however many waits share it. */

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { TaskerConfig } from '../config/config-keys.ts';
 import type { EventLog } from '../engine/events/log.ts';
 import type { EventConsumer, RunningConsumers } from '../events/delivery/event-consumer.ts';
-import { EventDelivery, type EventDeliveryOptions } from '../events/delivery/event-delivery.ts';
+import { EventDelivery } from '../events/delivery/event-delivery.ts';
 import type { StopOptions } from '../events/delivery/stop-options.ts';
 import type { EventBus } from '../events/subscribing/event-bus.ts';
 import { processEvents } from '../events/subscribing/polled-events.ts';
@@ -17,7 +18,7 @@ export interface TaskerDeliveryParts {
   /** The room's. */
   logger: Logger;
   metrics: Metrics;
-  options: EventDeliveryOptions;
+  config: Pick<TaskerConfig, 'eventRetentionMs' | 'eventConcurrency' | 'eventTimeoutMs' | 'eventMaxDeliveries'>;
   subscribers: SubscriberRegistry;
   /** Where durable events are brought to, besides. */
   sinks: readonly EventConsumer[];
@@ -33,7 +34,9 @@ export class TaskerDelivery {
 
   constructor(parts: TaskerDeliveryParts) {
     this.#parts = parts;
-    this.#delivery = new EventDelivery(parts);
+    const { eventRetentionMs: retentionMs, eventConcurrency: concurrency } = parts.config;
+    const { eventTimeoutMs: timeoutMs, eventMaxDeliveries: maxDeliveries } = parts.config;
+    this.#delivery = new EventDelivery({ ...parts, options: { retentionMs, concurrency, timeoutMs, maxDeliveries } });
     this.#subscribers = new SubscriberRuns({ ...parts, delivery: this.#delivery });
   }
 

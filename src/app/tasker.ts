@@ -1,157 +1,43 @@
+import { availableParallelism } from 'node:os';
 import { DEFAULTS } from '../config/defaults.ts';
+import { LONGEST_TIMER_MS } from '../config/value-forms.ts';
 import { Listener } from '../db/listener.ts';
 import type { CreatedTask, CreateOptions, TaskRequest } from '../engine/create-task.ts';
-import {
-  CHANNEL_ENDED,
-  CHANNEL_EVENTS,
-  CHANNEL_TAKEN,
-  CHANNEL_WORK,
-  type Engine,
-  type StepReference,
-} from '../engine/engine.ts';
+import { CHANNEL_ENDED, CHANNEL_EVENTS, CHANNEL_TAKEN, CHANNEL_WORK, type Engine } from '../engine/engine.ts';
 import type { OperatorOptions } from '../engine/operate.ts';
 import { readCreateOptions, readRequests } from '../engine/read-requests.ts';
-import { type HistoryEntry, type Step, TASK_STATES, type Task } from '../engine/task-view.ts';
+import type { HistoryEntry, Step, Task } from '../engine/task-view.ts';
 import type { Snapshot } from '../engine/template-store.ts';
 import { messageOf, TaskerError } from '../errors.ts';
-import type { EventConsumer } from '../events/delivery/event-consumer.ts';
-import type { EventDeliveryOptions } from '../events/delivery/event-delivery.ts';
-import { idlePublishers, unknownPublishers } from '../events/publishing/check-publishers.ts';
-import type { PublisherRegistry } from '../events/publishing/publisher-registry.ts';
 import { EventBus } from '../events/subscribing/event-bus.ts';
-import type { SubscriberRegistry } from '../events/subscribing/subscriber-registry.ts';
 import type { Logger } from '../logging/logger.ts';
 import { moduleLogger } from '../logging/module-logger.ts';
-import type { Metrics, MetricsReport } from '../metrics/metrics.ts';
-import {
-  checkHandlers,
-  phraseProblems,
-  type Resolve,
-  resolvingOnce,
-  unusedMethods,
-} from '../registry/check-handlers.ts';
+import type { MetricsReport } from '../metrics/metrics.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { formatProblem } from '../template/parse-template.ts';
-import type { TaskTemplate } from '../template/task-template.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
-import type { Tracing } from '../tracing/tracing.ts';
-import { checkIsolation } from '../worker/threads/isolation.ts';
 import { Worker } from '../worker/worker.ts';
 import type { WorkerStats } from '../worker/worker-options.ts';
-import { withSpans } from './created-spans.ts';
-import { unusedProcessRegistries } from './event-registries.ts';
-import { meantState } from './meant-state.ts';
+import { type ListOptions, readListOptions } from './list-options.ts';
 import { Notices } from './notices.ts';
-import type { OpenDatabase } from './open-database.ts';
-import { checkNamedSteps, phraseNamedSteps } from './project/check-named-steps.ts';
-import { uncoveredTemplates } from './project/check-namespaces.ts';
 import { loadTemplates, type TemplateSource } from './project/load-templates.ts';
+import { checkStart } from './start-checks.ts';
+import { handleOf, type TaskHandle, withSpans } from './task-handle.ts';
 import type { CheckedRequest, CheckedRequests } from './task-types.ts';
-import { isResting, TaskWaiter } from './task-waiter.ts';
+import { TaskWaiter } from './task-waiter.ts';
 import { TaskerCounts } from './tasker-counts.ts';
 import { TaskerDelivery } from './tasker-delivery.ts';
 import { TaskerEvents } from './tasker-events.ts';
+import type { TaskerParts, Vitals } from './tasker-parts.ts';
+import { onlySuccess, type TaskSnapshot, type WaitOptions, watchTask } from './watch-task.ts';
 import { type Explanation, explainTask } from './why.ts';
 
-/** What {@link Tasker.createTask} answers. */
-export interface TaskHandle {
-  taskUuid: string;
-  name: string;
-  namespace: string;
-  version: string;
-  priority: number;
-  totalSteps: number;
-  /** False: an earlier task with the same identity stands for it (`onDuplicate: 'return'`). */
-  created: boolean;
-}
-
-/** Options of {@link Tasker.waitForTask}. */
-export interface WaitOptions {
-  /** Milliseconds; without it, as long as it takes. */
-  timeoutMs?: number;
-  /** Reject with `task_failed` when the task did not complete. Default false: the task tells by its status. */
-  throwOnFailure?: boolean;
-  signal?: AbortSignal;
-}
-
-/** What {@link Tasker.watchTask} yields: the task and its steps, whenever something changed. */
-export interface TaskSnapshot {
-  task: Task;
-  steps: Step[];
-}
-
-/** Which tasks {@link Tasker.listTasks} gives. */
-export interface ListOptions {
-  namespace?: string;
-  name?: string;
-  /** `pending` lists with `steps_in_process`: both are work to do. */
-  status?: string;
-  /** Only tasks that have not ended. */
-  openOnly?: boolean;
-  /** Only open tasks that stand longer than their template's `lifecycle` allows. */
-  stale?: boolean;
-  /** 1 … 1000, default 50. */
-  limit?: number;
-  /** Page on: the id of the last task of the page before. */
-  before?: string;
-}
-
-/** What a {@link Tasker} is made from; `createTasker` makes it. */
-export interface TaskerParts {
-  open: OpenDatabase;
-  engine: Engine;
-  registry: HandlerRegistry | undefined;
-  logger: Logger;
-  metrics: Metrics;
-  tracing: Tracing | undefined;
-  name: string;
-  concurrency: number;
-  leaseMs: number;
-  blockedLoopBoundMs: number;
-  threads: number;
-  threadMemoryMb: number | undefined;
-  handlerTimeoutMs: number;
-  handlerMissingGraceMs: number;
-  drainTimeoutMs: number;
-  pollMs: number | undefined;
-  namespaces: readonly string[] | undefined;
-  /** Steps are handed out as events, instead of being run by the worker itself. */
-  handOut: boolean;
-  templates: readonly TaskTemplate[];
-  /** The environment whose overrides apply to templates that are registered later. */
-  environment: string;
-  /** Where durable events are brought to. */
-  sinks: readonly EventConsumer[];
-  /** Who makes domain events. */
-  publishers: PublisherRegistry;
-  /** Who gets them. */
-  subscribers: SubscriberRegistry;
-  eventDelivery: EventDeliveryOptions;
-  /** Called when it has stopped. */
-  stopped: (() => void) | undefined;
-}
-
-/** What can be seen of a tasker from outside. @internal */
-export interface Vitals {
-  namespaces: readonly string[];
-  /** Whether notifications arrive; without them work is found by looking. */
-  hears: boolean;
-  leaseSure: boolean;
-  /** Connections at most. */
-  poolSize: number;
-  /** Open connections that do nothing right now. */
-  poolIdle: number;
-}
+export type { ListOptions, TaskHandle, TaskSnapshot, WaitOptions };
 
 /** How long a stop waits for its last notifications. */
 const TELL_MS = 2_000;
 /** How long a stop waits for a start under way. */
 const START_MS = 15_000;
-/** How long a start waits for resolvers that are asked for the handlers of its templates. */
-const CHECK_MS = 2_000;
-const WATCH_MS = 250;
-/** No timer of Node runs longer. */
-const LONGEST_DRAIN_MS = 2 ** 31 - 1;
 
 /**
  * A running tasker: creates tasks, watches them and — unless `worker: false` — runs their steps. Made by
@@ -206,7 +92,7 @@ export class Tasker {
       bus: this.eventBus,
       logger: moduleLogger(parts.logger, 'events'),
       metrics: parts.metrics,
-      options: parts.eventDelivery,
+      config: parts.config,
       subscribers: parts.subscribers,
       sinks: parts.sinks,
     });
@@ -217,34 +103,29 @@ export class Tasker {
   }
 
   #makeWorker(registry: HandlerRegistry): Worker {
-    const { name, concurrency, leaseMs, blockedLoopBoundMs, handlerTimeoutMs, handlerMissingGraceMs, pollMs, handOut } =
-      this.#parts;
+    const { config, name, tracing, handOut, publishers } = this.#parts;
     return new Worker({
+      ...config,
+      name,
+      threads: config.threads ?? availableParallelism(),
+      missingGraceMs: config.handlerMissingGraceMs,
       handOut,
       engine: this.#engine,
       registry,
       logger: moduleLogger(this.#parts.logger, 'worker'),
-      tracing: this.#parts.tracing,
-      name,
-      concurrency,
-      leaseMs,
-      blockedLoopBoundMs,
-      threads: this.#parts.threads,
-      threadMemoryMb: this.#parts.threadMemoryMb,
-      handlerTimeoutMs,
-      missingGraceMs: handlerMissingGraceMs,
+      tracing,
       namespaces: () => this.#namespaces(),
-      pollMs: () => pollMs ?? (this.#listener.hears ? DEFAULTS.pollMs : DEFAULTS.pollDeafMs),
+      pollMs: () => config.pollMs ?? (this.#listener.hears ? DEFAULTS.pollMs : DEFAULTS.pollDeafMs),
       onTasksEnded: (ended) => this.#tasksEnded(ended),
       onWorkLeft: (rank) => this.#notices.work(rank),
-      publishers: this.#parts.publishers,
+      publishers,
       eventBus: this.eventBus,
       onEventsStored: () => this.#eventsStored(),
     });
   }
 
   #namespaces(): readonly string[] {
-    return this.#parts.namespaces ?? [...this.#served].sort();
+    return this.#parts.config.namespaces ?? [...this.#served].sort();
   }
 
   /** Starts listening and, with handlers, working. `createTasker` does it unless `autoStart: false`. */
@@ -255,72 +136,21 @@ export class Tasker {
   }
 
   async #start(): Promise<void> {
-    const { registry, templates } = this.#parts;
-    if (registry) {
-      checkIsolation(
-        registry,
-        templates.flatMap(({ steps }) => steps.map(({ handler }) => handler)),
-      );
-    }
-    for (const line of unusedProcessRegistries(this.#parts, { publishes: registry !== undefined })) {
-      this.#logger.warn(line);
-    }
-    if (registry) {
-      const resolve = resolvingOnce(registry);
-      const checks = [this.#checkNamedSteps(registry, resolve)];
-      // A subscriber that steps are handed out to may register its handlers at any time.
-      if (!this.#parts.handOut) checks.push(this.#checkHandlers(registry, resolve));
-      await waitAtMost(CHECK_MS, Promise.all(checks));
-      this.#checkPublishers();
-    }
-    this.#checkNamespaces();
+    await checkStart(this.#parts);
     if (this.#servesAll) await this.#serveAll();
     await this.#listener.start();
     await this.#delivery.start();
     await this.#worker?.start();
   }
 
-  #checkNamespaces(): void {
-    const { namespaces, templates } = this.#parts;
-    if (!this.#worker || !namespaces) return;
-    const warning = uncoveredTemplates(namespaces, templates);
-    if (warning !== undefined) this.#logger.warn({ namespaces }, warning);
-  }
-
   get #servesAll(): boolean {
-    return this.#worker !== undefined && this.#parts.templates.length === 0 && !this.#parts.namespaces;
+    const { templates, config } = this.#parts;
+    return this.#worker !== undefined && templates.length === 0 && !config.namespaces;
   }
 
   /** Without templates or namespaces of its own, a worker serves what is registered. */
   async #serveAll(): Promise<void> {
     for (const { namespace } of await this.#engine.templates.list()) this.#served.add(namespace);
-  }
-
-  /** Says, once, which handlers of the templates can't be had here; they may be registered later, or elsewhere. */
-  async #checkHandlers(registry: HandlerRegistry, resolve: Resolve): Promise<void> {
-    const { templates } = this.#parts;
-    const problems = await checkHandlers(registry, templates, resolve);
-    for (const line of await unusedMethods(templates, resolve)) this.#logger.warn(line);
-    if (problems.length === 0) return;
-    this.#logger.warn(
-      { handlers: problems.map(({ callable }) => callable), problems: problems.map(({ message }) => message) },
-      `${phraseProblems(problems)}; register them, or run a worker that has them`,
-    );
-  }
-
-  /** Warns about steps that handlers name in their options but the templates lack. */
-  async #checkNamedSteps(registry: HandlerRegistry, resolve: Resolve): Promise<void> {
-    const problems = await checkNamedSteps(registry, this.#parts.templates, resolve);
-    if (problems.length > 0) this.#logger.warn(phraseNamedSteps(problems));
-  }
-
-  /** A publisher that nobody has costs every one of its events. Those that steps are handed out to may register it later. */
-  #checkPublishers(): void {
-    const { publishers, templates, handOut } = this.#parts;
-    const unknown = unknownPublishers(publishers, templates);
-    if (unknown && !handOut) throw unknown;
-    if (unknown) this.#logger.warn({ publishers: unknown.missingPublishers }, unknown.message);
-    for (const line of idlePublishers(publishers, templates)) this.#logger.warn(line);
   }
 
   /** The engine under this tasker, for tools of this package. @internal */
@@ -430,15 +260,7 @@ export class Tasker {
     const create = (all: readonly TaskRequest[]) => this.#waiter.creating(() => this.#engine.createTasks(all, how));
     const created = await (tracing ? withSpans(tracing, read, create) : create(read));
     this.#announceWork(created);
-    return created.map(({ taskUuid, snapshot, priority, created }) => ({
-      taskUuid,
-      name: snapshot.template.name,
-      namespace: snapshot.template.namespace,
-      version: snapshot.template.version,
-      priority,
-      totalSteps: snapshot.graph.names.length,
-      created,
-    }));
+    return created.map(handleOf);
   }
 
   /** @throws TaskerError `task_not_found`, `invalid_uuid` */
@@ -468,24 +290,7 @@ export class Tasker {
 
   /** Tasks, the newest first. */
   async listTasks(options: ListOptions = {}): Promise<Task[]> {
-    const { limit = 50, before = null, status } = options;
-    if (status !== undefined && !TASK_STATES.some((state) => state === status)) {
-      const near = meantState(status, TASK_STATES);
-      const hint = near ? `did you mean ${near}?` : `the states are ${TASK_STATES.join(', ')}`;
-      throw new TaskerError('bad_request', `${status} is not a task state; ${hint}`);
-    }
-    if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
-      throw new TaskerError('bad_request', `limit must be a whole number from 1 to 1000, got ${limit}`);
-    }
-    return this.#engine.listTasks({
-      before,
-      namespace: options.namespace ?? null,
-      name: options.name ?? null,
-      state: status === 'pending' ? 'steps_in_process' : (status ?? null),
-      openOnly: options.openOnly ?? false,
-      stale: options.stale ?? false,
-      limit,
-    });
+    return this.#engine.listTasks(readListOptions(options));
   }
 
   /**
@@ -501,23 +306,8 @@ export class Tasker {
    * Yields the task and its steps whenever something changed, the last time when it rests; ends when `signal` fires.
    * @throws TaskerError `task_not_found`, `invalid_uuid`, `stopped`
    */
-  async *watchTask(taskUuid: string, { signal }: { signal?: AbortSignal } = {}): AsyncGenerator<TaskSnapshot> {
-    let shown = '';
-    while (!signal?.aborted) {
-      const task = await this.getTask(taskUuid);
-      // After the task: of one that rests, the steps are shown as they ended.
-      const steps = await this.getSteps(taskUuid);
-      const now = JSON.stringify([
-        task.status,
-        steps.map((step) => [step.currentState, step.attempts, step.nextRetryAt]),
-      ]);
-      if (now !== shown) yield { task, steps };
-      shown = now;
-      if (isResting(task.status)) return;
-      await this.#waiter.wait(taskUuid, { timeoutMs: WATCH_MS, ...(signal && { signal }) }).catch((error: unknown) => {
-        if (!signal?.aborted) onlyTimeout(error);
-      });
-    }
+  watchTask(taskUuid: string, { signal }: { signal?: AbortSignal } = {}): AsyncGenerator<TaskSnapshot> {
+    return watchTask(taskUuid, { engine: this.#engine, waiter: this.#waiter, signal });
   }
 
   /** Cancels a task; running handlers are told by their signal. False: it had ended already. */
@@ -537,8 +327,7 @@ export class Tasker {
 
   /** Completes a step by hand with a result, or corrects the result of one that is done. */
   completeStep(taskUuid: string, step: string, options?: OperatorOptions & { result?: unknown }): Promise<void> {
-    const reference: StepReference = { taskUuid, step };
-    return this.#acting(taskUuid, () => this.#engine.completeStep(reference, options));
+    return this.#acting(taskUuid, () => this.#engine.completeStep({ taskUuid, step }, options));
   }
 
   async #acting<T>(taskUuid: string, act: () => Promise<T>): Promise<T> {
@@ -553,7 +342,7 @@ export class Tasker {
    * Stops: takes no new steps, lets running handlers finish for `drainTimeoutMs` (30,000), then fires their signal and
    * gives their steps back. Nothing is lost; the same promise for every call.
    */
-  stop({ drainTimeoutMs = this.#parts.drainTimeoutMs }: { drainTimeoutMs?: number } = {}): Promise<void> {
+  stop({ drainTimeoutMs = this.#parts.config.drainTimeoutMs }: { drainTimeoutMs?: number } = {}): Promise<void> {
     this.#stopped ??= this.#stop(drainTimeoutMs);
     return this.#stopped;
   }
@@ -565,7 +354,7 @@ export class Tasker {
         START_MS,
         this.#started.catch(() => undefined),
       );
-    const drainMs = Math.min(drainTimeoutMs, LONGEST_DRAIN_MS);
+    const drainMs = Math.min(drainTimeoutMs, LONGEST_TIMER_MS);
     const until = performance.now() + drainMs;
     try {
       await this.#worker?.stop({ drainTimeoutMs: drainMs });
@@ -674,16 +463,4 @@ export class Tasker {
     this.#heardOfEvents();
     this.#notices.events();
   }
-}
-
-function onlySuccess(task: Task): Task {
-  const { taskUuid, status } = task;
-  if (status === 'complete' || status === 'resolved_manually') return task;
-  throw new TaskerError('task_failed', `task ${taskUuid} is ${status}; \`tasker task why ${taskUuid}\` tells why`, {
-    details: { status },
-  });
-}
-
-function onlyTimeout(error: unknown): void {
-  if (!(error instanceof TaskerError && error.code === 'timeout')) throw error;
 }

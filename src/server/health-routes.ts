@@ -2,7 +2,7 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import { TaskerError } from '../errors.ts';
 import { jsonRoute } from './route.ts';
 import { DetailedSchema, HealthSchema, LiveSchema, ReadySchema } from './schemas.ts';
-import type { Check, CheckStatus, Checks, ServedWorker } from './served-worker.ts';
+import { type Check, type Checks, type ServedWorker, worstOf } from './served-worker.ts';
 
 const HEALTH = jsonRoute({
   method: 'get',
@@ -54,7 +54,7 @@ export function healthRoutes(worker: ServedWorker, { exposed }: { exposed: boole
       return c.json(
         {
           ...shared(),
-          status: worst(checks),
+          status: worstOf(Object.values(checks).map(({ status }) => status)),
           checks: jsonOf(checks),
           system_info: infoOf(worker),
           distributed_cache: { enabled: false, provider: 'none', healthy: true },
@@ -101,10 +101,4 @@ function infoOf(worker: ServedWorker) {
     command_processor_active: state === 'running',
     supported_namespaces: [...namespaces],
   };
-}
-
-function worst(checks: Checks): 'healthy' | 'degraded' | 'unhealthy' {
-  const seen = new Set<CheckStatus>(Object.values(checks).map(({ status }) => status));
-  if (seen.has('unhealthy')) return 'unhealthy';
-  return seen.has('degraded') || seen.has('unknown') ? 'degraded' : 'healthy';
 }

@@ -1,5 +1,7 @@
+import type { Engine } from '../engine/engine.ts';
+import type { EventGroup } from '../engine/events/acts.ts';
 import type { MetricsReport } from '../metrics/metrics.ts';
-import type { JsonObject } from '../template/task-template.ts';
+import type { TaskTemplate } from '../template/task-template.ts';
 
 /** How well a part of the worker does. `unknown`: it could not be looked at. */
 export type CheckStatus = 'healthy' | 'degraded' | 'unhealthy' | 'unknown';
@@ -31,63 +33,10 @@ export interface WorkerFacts {
   databasePoolSize: number;
 }
 
-/** A registered template, as lists show it. */
-export interface TemplateSummary {
-  namespace: string;
-  name: string;
-  version: string;
-  description: string | null;
-  stepCount: number;
-}
-
-/** Which template. */
-export interface TemplateName {
-  namespace: string;
-  name: string;
-  version: string;
-}
-
-/** A registered template with what the worker knows of it. */
-export interface TemplateDetail extends TemplateName {
-  /** As it is stored: keys in snake_case. */
-  template: JsonObject;
-  /** The handlers that its steps name, once each. */
-  callables: readonly string[];
-  /** Of the copy in memory. */
-  cached: { ageSeconds: number; uses: number };
-}
-
-/** What a worker keeps of templates in memory. */
-export interface TemplateCacheStats {
-  /** Names and versions that are kept. */
-  cached: number;
-  /** Look-ups, when a task is created or one asks for a template: answered from memory, or by the database. */
-  hits: number;
-  misses: number;
-  evictions: number;
-  /** Null: none is kept. */
-  oldestAgeSeconds: number | null;
-  averageUses: number;
-  namespaces: readonly string[];
-}
-
-/** Whether a worker can run a template. */
-export interface TemplateVerdict {
-  errors: readonly string[];
-  callables: readonly string[];
-}
-
-/** A group of subscribers to durable events, of this process or others, and how far it came. */
-export interface EventGroupFacts {
-  name: string;
-  patterns: readonly string[];
-  waiting: number;
-  secondsBehind: number;
-  retrying: number;
-  dead: number;
-  /** Processes that work for it. */
-  members: number;
-  membersDiffer: boolean;
+/** The worst of some states; one that is unknown counts as degraded. */
+export function worstOf(states: readonly CheckStatus[]): 'healthy' | 'degraded' | 'unhealthy' {
+  if (states.includes('unhealthy')) return 'unhealthy';
+  return states.includes('degraded') || states.includes('unknown') ? 'degraded' : 'healthy';
 }
 
 /** What the REST of a worker needs of the worker. */
@@ -97,16 +46,14 @@ export interface ServedWorker {
   readiness(): Promise<Checks>;
   /** The same and everything else that is looked at. */
   details(): Promise<Checks>;
-  templates(): Promise<TemplateSummary[]>;
-  templateCache(): TemplateCacheStats;
-  /** @throws TaskerError `template_not_found`, with near names */
-  template(name: TemplateName): Promise<TemplateDetail>;
-  /** @throws TaskerError `template_not_found` */
-  validate(name: TemplateName): Promise<TemplateVerdict>;
+  /** For its templates. @throws TaskerError `not_ready` until it runs */
+  readonly engine: Engine;
+  /** Why it can't run some steps of a template, one line for each reason. */
+  handlerProblems(template: TaskTemplate): Promise<string[]>;
   /** What it counted. */
   metrics: MetricsReport;
   /** Null: the database does not answer in time. */
-  eventGroups(): Promise<readonly EventGroupFacts[] | null>;
+  eventGroups(): Promise<readonly EventGroup[] | null>;
   /** Who is told of the fast events of this process. */
   eventListeners(): number;
   /** The effective configuration, secrets hidden; absent: it is not shown. */

@@ -1,7 +1,10 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
+import type { KeptStats } from '../engine/newest-snapshots.ts';
+import type { TaskTemplate } from '../template/task-template.ts';
+import { templateToJson } from '../template/template-json.ts';
 import { jsonRoute } from './route.ts';
 import { TemplateDetailSchema, TemplateListSchema, TemplateVerdictSchema } from './schemas.ts';
-import type { ServedWorker, TemplateCacheStats, TemplateDetail } from './served-worker.ts';
+import type { ServedWorker } from './served-worker.ts';
 
 /** What workers of the described system can do; ours do all of it. */
 const CAPABILITIES = ['command_processing', 'database_access', 'message_queues', 'ffi_integration'];
@@ -53,48 +56,68 @@ const VALIDATE = {
 
 /** The templates that a worker serves. */
 export function templateRoutes(worker: ServedWorker): OpenAPIHono {
+  const newest = async ({ namespace, name, version }: z.infer<typeof Name>) =>
+    (await worker.engine.templates.newest(namespace, name, version)).template;
   return new OpenAPIHono()
     .openapi(LIST, async (c) => {
       const { namespace, include_cache_stats: wanted = 'false' } = c.req.valid('query');
       const { namespaces } = worker.facts();
-      const all = await worker.templates();
-      const shown = all.filter((one) => (namespace ? one.namespace === namespace : namespaces.includes(one.namespace)));
+      const { templates } = worker.engine;
+      const rows = await templates.list();
+      const shown = rows.filter((row) =>
+        namespace ? row.namespace === namespace : namespaces.includes(row.namespace),
+      );
+      const withCache = ['true', '1', ''].includes(wanted.toLowerCase());
       return c.json(
         {
           supported_namespaces: [...namespaces],
           template_count: shown.length,
-          templates: shown.map(({ stepCount, ...rest }) => ({ ...rest, step_count: stepCount })),
-          ...(['true', '1', ''].includes(wanted.toLowerCase()) && { cache_stats: cacheJson(worker.templateCache()) }),
+          templates: shown.map(({ namespace, name, version, description, steps }) => ({
+            namespace,
+            name,
+            version,
+            description,
+            step_count: steps,
+          })),
+          ...(withCache && { cache_stats: { ...cacheJson(templates.kept), supported_namespaces: [...namespaces] } }),
           worker_capabilities: CAPABILITIES,
         },
         200,
       );
     })
     .openapi(DETAIL, async (c) => {
-      const { template, callables, cached, ...name } = await worker.template(c.req.valid('param'));
+      const name = c.req.valid('param');
+      const template = await newest(name);
+      const { ageSeconds = 0, uses = 1 } = worker.engine.templates.keptOf(name) ?? {};
       const resolved = {
-        template,
+        template: templateToJson(template),
         environment: worker.facts().environment,
         resolved_at: new Date().toISOString(),
       };
-      const about = { ...name, handler_class: callables.join(', ') };
-      return c.json({ template: resolved, handler_metadata: about, ...copyJson(cached) }, 200);
+      const about = { ...name, handler_class: callablesOf(template).join(', ') };
+      const copy = { cached: true, cache_age_seconds: ageSeconds, access_count: uses };
+      return c.json({ template: resolved, handler_metadata: about, ...copy }, 200);
     })
     .openapi(VALIDATE, async (c) => {
-      const { errors, callables } = await worker.validate(c.req.valid('param'));
+      const template = await newest(c.req.valid('param'));
+      const errors = await worker.handlerProblems(template);
       return c.json(
         {
           valid: errors.length === 0,
-          errors: [...errors],
+          errors,
           required_capabilities: REQUIRED,
-          step_handlers: [...callables],
+          step_handlers: callablesOf(template),
         },
         200,
       );
     });
 }
 
-function cacheJson(stats: TemplateCacheStats) {
+function callablesOf(template: TaskTemplate): string[] {
+  return [...new Set(template.steps.map(({ handler }) => handler.callable))];
+}
+
+function cacheJson(stats: KeptStats) {
   return {
     total_cached: stats.cached,
     cache_hits: stats.hits,
@@ -102,10 +125,5 @@ function cacheJson(stats: TemplateCacheStats) {
     cache_evictions: stats.evictions,
     oldest_entry_age_seconds: stats.oldestAgeSeconds,
     average_access_count: stats.averageUses,
-    supported_namespaces: [...stats.namespaces],
   };
-}
-
-function copyJson({ ageSeconds, uses }: TemplateDetail['cached']) {
-  return { cached: true, cache_age_seconds: ageSeconds, access_count: uses };
 }

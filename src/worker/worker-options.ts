@@ -1,3 +1,4 @@
+import type { TaskerConfig } from '../config/config-keys.ts';
 import type { Engine, RecordAnswer } from '../engine/engine.ts';
 import type { PublisherSource } from '../events/publishing/ask-publishers.ts';
 import type { EventBus } from '../events/subscribing/event-bus.ts';
@@ -8,27 +9,18 @@ import type { LoopStats } from './lease/loop-watch.ts';
 import type { ThreadStats } from './threads/thread-pool.ts';
 
 /** Options of a {@link Worker}. Times in milliseconds. */
-export interface WorkerOptions {
+export interface WorkerOptions
+  extends Pick<TaskerConfig, 'concurrency' | 'leaseMs' | 'blockedLoopBoundMs' | 'threadMemoryMb' | 'handlerTimeoutMs'> {
   engine: Engine;
   registry: HandlerRegistry;
   logger: Logger;
   /** Undefined: nothing is traced. */
   tracing?: Tracing | undefined;
   name: string;
-  /** Handlers that run at once. */
-  concurrency: number;
-  /** A worker without a heartbeat for this long is taken for dead. */
-  leaseMs: number;
-  /** How long a lease outlives a blocked event loop; 0: it does not. */
-  blockedLoopBoundMs: number;
   /** Maximum number of threads for steps with `isolation: thread`. */
   threads: number;
-  /** Memory of each thread, in MB; undefined: Node's default. */
-  threadMemoryMb: number | undefined;
   /** Namespaces to serve. */
   namespaces(): readonly string[];
-  /** For steps without `timeout_seconds`; 0: none. */
-  handlerTimeoutMs: number;
   /** How long a step waits for a handler that no worker has. */
   missingGraceMs: number;
   /** Time between polls of the queue; longer while notifications arrive. */

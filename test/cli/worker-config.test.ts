@@ -58,7 +58,7 @@ it('opens no port when tasker.toml says so, and runs steps all the same', async 
   const project = await projectWith('headless', '[worker.web]\nenabled = false\n');
   const worker = project.start(['worker']);
   await worker.until('worker is ready');
-  expect(worker.output).not.toContain('health and metrics are answered');
+  expect(worker.output).not.toContain('health and metrics server listening');
   expect((await project.run(['task', 'create', 'headless/greet@1.0.0', '--wait'])).code).toBe(0);
   await stopped(worker);
 });

@@ -154,7 +154,7 @@ it('refuses to start with 3 on a port that is in use, and says so in one line', 
   ]);
   const headless = project.start(['worker', '--web', 'off']);
   await headless.until('worker is ready');
-  expect(headless.output).not.toContain('health and metrics are answered');
+  expect(headless.output).not.toContain('health and metrics server listening');
   for (const worker of [first, headless]) worker.process.kill('SIGTERM');
   expect(await Promise.all([first.ended, headless.ended])).toMatchObject([{ code: 0 }, { code: 0 }]);
 });

@@ -25,7 +25,7 @@ describe('a configuration file', () => {
   it('makes a worker server headless', () => {
     const cwd = projectWith({ 'mine.toml': '[worker.web]\nenabled = false\n' });
     const given = { configPath: path.join(cwd, 'mine.toml'), logger: silentLogger };
-    expect(serverSettings(given).web).toBeUndefined();
-    expect(serverSettings({ ...given, web: true }).web).toMatchObject({ address: { host: '127.0.0.1' } });
+    expect(serverSettings(given).port).toBeUndefined();
+    expect(serverSettings({ ...given, web: true }).port).toMatchObject({ address: { host: '127.0.0.1' } });
   });
 });

@@ -2,8 +2,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import { serverSettings, type WorkerServerConfig } from '../../src/app/server/server-config.ts';
-import { shownConfig } from '../../src/app/server/shown-config.ts';
 import { WorkerServer } from '../../src/app/server/worker-server.ts';
+import { shownConfig } from '../../src/config/show/show-config.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { freshDatabase } from '../support/database.ts';
@@ -190,7 +190,7 @@ it('shows its configuration only where that was asked for, without passwords', a
     worker_type: 'typescript',
     configuration: { 'worker.mpsc_channels.handler_dispatch.max_concurrent_handlers': 7 },
   });
-  const shown = shownConfig(serverSettings({ databaseUrl: 'postgres://ada:secret@db.example/shop' }));
+  const shown = shownConfig(serverSettings({ databaseUrl: 'postgres://ada:secret@db.example/shop' }).loaded, 'test');
   expect(shown).toMatchObject({ 'common.database.url': 'postgres://ada:***@db.example/shop' });
 });
 

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { makeTasker } from '../../src/app/create-tasker.ts';
+import { Assembly } from '../../src/app/assembly.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import {
   createTasker,
   defineHandler,
@@ -234,8 +235,9 @@ describe('a poller of this process', () => {
   it('a starving event is named in the log, once', async () => {
     const { tasker: client, demo } = await shared.setup({ a: [] }, { worker: false });
     const { logger, lines } = collectingLogger();
-    const config = { databaseUrl: shared.url, namespaces: [demo.namespace], worker: true, logger };
-    const tasker = await makeTasker(config, { handOut: true });
+    const loaded = loadConfig({ overrides: { databaseUrl: shared.url, namespaces: [demo.namespace] } });
+    const options = { worker: true, logger };
+    const tasker = await new Assembly({ loaded, options, logger, warnings: [], handOut: true }).start();
     onTestFinished(() => tasker.stop({ drainTimeoutMs: 0 }));
     const { channel } = tasker.worker!;
     channel.open({ wake: () => undefined });

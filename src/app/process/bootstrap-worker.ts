@@ -81,13 +81,13 @@ export function getWorkerStatus(module: NapiModule = processModule): WorkerStatu
   const status = module.getWorkerStatus();
   const { running } = workerSystem;
   if (module !== processModule || !running) return status;
-  const { worker, listening } = running;
-  const { namespaces, poolSize, poolIdle } = running.tasker.vitals;
+  const { namespaces, poolSize, poolIdle, leaseSure } = running.tasker.vitals;
+  const { url } = running.assembly;
   return {
     ...status,
-    workerCoreStatus: worker.leaseSure ? 'healthy' : 'degraded',
-    webApiEnabled: listening !== undefined,
-    ...(listening && { webUrl: listening.url }),
+    workerCoreStatus: leaseSure ? 'healthy' : 'degraded',
+    webApiEnabled: url !== undefined,
+    ...(url !== undefined && { webUrl: url }),
     supportedNamespaces: [...namespaces],
     databasePoolSize: poolSize,
     databasePoolIdle: poolIdle,

@@ -6,8 +6,8 @@ import { logDebug, logError, logInfo, logTrace, logWarn } from '../../logging/lo
 import { resultOfExecution } from '../../worker/bridge/execution-result.ts';
 import { type FfiWorkerStatus, markOwnModule, type NapiModule } from '../../worker/bridge/napi-module.ts';
 import { processWorker } from '../../worker/bridge/process-worker.ts';
-import type { DispatchChannel } from '../../worker/dispatch-channel.ts';
 import { type Delivery, deliveryOf } from '../../worker/delivery.ts';
+import type { DispatchChannel } from '../../worker/dispatch-channel.ts';
 import { workerSystem } from './worker-system.ts';
 
 const VERSION = '1.0.0';
@@ -84,6 +84,6 @@ function ownDelivery(eventId: string): Delivery | undefined {
 function status(): FfiWorkerStatus {
   const { running, state } = workerSystem;
   if (!running) return { success: true, running: false, status: state };
-  const { workerId, config } = running;
+  const { workerId, config } = running.assembly;
   return { success: true, running: true, status: state, workerId, environment: config.environment };
 }

@@ -18,12 +18,16 @@ export interface ProgramLoggerOptions {
 /** The logger of a program that is a worker: on standard error, with levels by part, without credentials. */
 export function programLogger({ level, form, write, from }: ProgramLoggerOptions = {}): Logger {
   const { log, environment } = configured(from);
+  return workerLogger({ log: level === undefined ? log : { level }, environment }, { form, write });
+}
+
+/** The same for a configuration that is known: readable lines on a terminal in development, else JSON. */
+export function workerLogger(
+  { log, environment }: { log: Pick<ConsoleLoggerOptions, 'level' | 'modules'>; environment: string },
+  { form, write }: Pick<ProgramLoggerOptions, 'form' | 'write'> = {},
+): Logger {
   const forPeople = environment === 'development' && process.stderr.isTTY;
-  return consoleLogger({
-    ...(level === undefined ? log : { level }),
-    form: form ?? (forPeople ? 'lines' : 'json'),
-    ...(write && { write }),
-  });
+  return consoleLogger({ ...log, form: form ?? (forPeople ? 'lines' : 'json'), ...(write && { write }) });
 }
 
 /** Of a configuration that is wrong nothing counts here: what is wrong is told by the start that comes next. */

@@ -1,38 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { type BootstrapConfig, loadBootstrapConfig } from '../../config/bootstrap-config.ts';
-import { type LoadedConfig, withOverrides } from '../../config/load-config.ts';
-import type { TaskerConfig } from '../../config/config-keys.ts';
+import { withOverrides } from '../../config/load-config.ts';
 import { WorkerBootstrapError } from '../../errors/worker-errors.ts';
 import { messageOf } from '../../errors.ts';
-import { consoleLogger } from '../../logging/console-logger.ts';
-import type { Logger } from '../../logging/logger.ts';
-import { moduleLogger } from '../../logging/module-logger.ts';
-import { untold, useWorkerLogger } from '../../logging/process-logger.ts';
-import { discoverHandlers } from '../../registry/discover-handlers.ts';
 import { HandlerRegistry } from '../../registry/handler-registry.ts';
-import type { Listening } from '../../server/listen.ts';
 import { processWorker } from '../../worker/bridge/process-worker.ts';
 import type { Worker } from '../../worker/worker.ts';
-import { makeTasker } from '../create-tasker.ts';
+import { Assembly } from '../assembly.ts';
 import { processEventRegistries } from '../event-registries.ts';
-import { DiscoveredSubscribers } from '../project/discovered-subscribers.ts';
-import { openPort } from '../server/open-port.ts';
-import { ServedTasker } from '../server/served-tasker.ts';
 import type { Tasker } from '../tasker.ts';
 import type { BootstrapResult, StopResult } from './bootstrap-result.ts';
+import { workerLogger } from './program-logger.ts';
 
 /** The worker of this process while it runs. */
 export interface RunningWorker {
-  workerId: string;
-  config: Readonly<TaskerConfig>;
+  assembly: Assembly;
   tasker: Tasker;
   worker: Worker;
-  /** What the folders of its handlers export besides. */
-  found: DiscoveredSubscribers;
-  /** Its port; undefined: it has none. */
-  listening: Listening | undefined;
-  /** On the clock of `performance.now()`. */
-  startedAt: number;
 }
 
 /** The one worker of a process that steps are read from: started, asked for, and stopped. */
@@ -71,10 +55,11 @@ class WorkerSystem {
     try {
       // What was just stopped may be started again.
       await this.#stopping;
-      const running = await open(config, () => this.state);
-      this.#running = running;
-      processWorker.running(running.worker.channel);
-      const { workerId } = running;
+      const assembly = assemblyOf(config, () => this.state);
+      const tasker = await assembly.start();
+      this.#running = { assembly, tasker, worker: tasker.worker! };
+      processWorker.running(tasker.worker!.channel);
+      const { workerId } = assembly;
       return { success: true, status: 'started', message: `worker ${workerId} runs`, workerId };
     } catch (cause) {
       const error = new WorkerBootstrapError(`the worker could not start: ${messageOf(cause)}`, { cause });
@@ -99,76 +84,44 @@ class WorkerSystem {
     if (starting) await starting;
     const running = this.#running;
     if (!running) return { success: true, status: 'not_running', message: 'no worker runs in this process' };
-    const { workerId, tasker, config, found, listening } = running;
+    const { workerId } = running.assembly;
     processWorker.stopped();
     try {
-      // The port last: while handlers finish, it says that the worker lives and is not ready.
-      await tasker.stop({ drainTimeoutMs: drainTimeoutMs ?? config.drainTimeoutMs }).finally(() => listening?.close());
+      await running.assembly.stop(drainTimeoutMs);
       return { success: true, status: 'stopped', message: `worker ${workerId} stopped`, workerId };
     } catch (thrown) {
       const error = messageOf(thrown);
       const message = `worker ${workerId} did not stop cleanly: ${error}`;
       return { success: false, status: 'error', message, workerId, error };
     } finally {
-      await found.leave();
       this.#running = undefined;
     }
   }
 }
 
-function alreadyRunning({ workerId }: RunningWorker): BootstrapResult {
+function alreadyRunning({ assembly: { workerId } }: RunningWorker): BootstrapResult {
   return { success: true, status: 'already_running', message: `worker ${workerId} runs already`, workerId };
 }
 
-async function open(given: BootstrapConfig = {}, state: () => string): Promise<RunningWorker> {
+/** @throws TaskerError `config_invalid` */
+function assemblyOf(given: BootstrapConfig | undefined, state: () => string): Assembly {
   const read = loadBootstrapConfig(given);
-  const workerId = read.config.name ?? `typescript-worker-${randomUUID()}`;
-  const loaded = withOverrides(read, { name: workerId });
-  const { config } = loaded;
-  const form = process.stderr.isTTY && config.environment === 'development' ? 'lines' : 'json';
-  const logger = consoleLogger({ ...config.log, form });
-  for (const line of untold(loaded.warnings)) logger.warn(line);
-  // Handlers are loaded before the tasker exists, and may log.
-  const leaveLogs = useWorkerLogger(logger);
-  try {
-    return await openWith({ loaded, workerId, logger }, state);
-  } finally {
-    leaveLogs();
-  }
-}
-
-interface Opening {
-  loaded: LoadedConfig;
-  workerId: string;
-  logger: Logger;
-}
-
-async function openWith({ loaded, workerId, logger }: Opening, state: () => string): Promise<RunningWorker> {
-  const { config } = loaded;
-  const registry = HandlerRegistry.instance();
-  const events = processEventRegistries();
-  const found = new DiscoveredSubscribers(events);
-  for (const folder of config.handlerPaths) {
-    await discoverHandlers(folder, { registry, logger: registry.logger, also: found.take });
-  }
-  await found.apply();
+  const loaded = withOverrides(read, { name: read.config.name ?? `typescript-worker-${randomUUID()}` });
+  const { config, warnings } = loaded;
+  const logger = workerLogger(config);
   const templates = config.templatePaths.length > 0 ? config.templatePaths : undefined;
-  const options = { config: loaded, templates, handlers: registry, ...events, logger };
-  const { environment, handlerPaths, webEnabled, webAddress: address, webConfigEndpoint: showConfig } = config;
-  const settings = { loaded, tasker: options, handlers: handlerPaths, environment, web: { address, showConfig } };
-  const served = webEnabled ? new ServedTasker({ settings, registry, state }) : undefined;
-  let listening: Listening | undefined;
-  try {
-    // First, as of a worker server: whoever asks for the worker's health is answered from the beginning.
-    listening = served && (await openPort({ worker: served, logger: moduleLogger(logger, 'server'), address }));
-    const tasker = await makeTasker(options, { handOut: true });
-    served?.serve(tasker);
-    return { workerId, config, tasker, worker: tasker.worker!, found, listening, startedAt: performance.now() };
-  } catch (error) {
-    await listening?.close();
-    await found.leave();
-    throw error;
-  }
+  const options = { templates, handlers: config.handlerPaths, ...processEventRegistries(), logger };
+  const port = config.webEnabled ? { address: config.webAddress, showConfig: config.webConfigEndpoint } : undefined;
+  return new Assembly({
+    loaded,
+    options,
+    logger,
+    warnings,
+    handOut: true,
+    port,
+    registry: HandlerRegistry.instance(),
+    state,
+  });
 }
 
 export const workerSystem = new WorkerSystem();

@@ -13,18 +13,24 @@ export type HandlerSource =
   | HandlerRegistry
   | readonly (string | StepHandlerClass | ExecutableHandler)[];
 
-/**
- * Puts handlers into a registry; a given registry is used as it is, so that handlers may be added to it later. `found` gets
- * the publishers and subscribers of folders and packages.
- */
+/** Where {@link loadHandlers} puts what it reads. */
+export interface LoadHandlersOptions {
+  logger: Logger;
+  /** Gets the publishers and subscribers of folders and packages. */
+  found: DiscoveredSubscribers;
+  /** Gets the handlers. Default: a registry of their own. */
+  registry?: HandlerRegistry | undefined;
+}
+
+/** Puts handlers into a registry; one that is the source is used as it is, so that handlers may be added to it later. */
 export async function loadHandlers(
   source: HandlerSource,
-  { logger, found }: { logger: Logger; found: DiscoveredSubscribers },
+  { logger, found, registry: given }: LoadHandlersOptions,
 ): Promise<HandlerRegistry> {
   if (source instanceof HandlerRegistry) return source;
   const sources = Array.isArray(source) ? source : [source];
   const folder = sources.find((one) => typeof one === 'string' && isFolder(one)) as string | undefined;
-  const registry = new HandlerRegistry({ logger, baseFolder: folder });
+  const registry = given ?? new HandlerRegistry({ logger, baseFolder: folder });
   for (const one of sources) {
     if (typeof one === 'string') await discoverHandlers(one, { registry, logger, also: found.take });
     else registry.register(one as StepHandlerClass);

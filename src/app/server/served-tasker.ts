@@ -1,27 +1,14 @@
-import { hostname } from 'node:os';
 import { packageVersion } from '../../config/package-version.ts';
+import type { Engine } from '../../engine/engine.ts';
+import type { EventGroup } from '../../engine/events/acts.ts';
 import { TaskerError } from '../../errors.ts';
 import { type MetricsReport, silentMetrics } from '../../metrics/metrics.ts';
 import { checkHandlers } from '../../registry/check-handlers.ts';
 import type { HandlerRegistry } from '../../registry/handler-registry.ts';
-import type {
-  Check,
-  Checks,
-  EventGroupFacts,
-  ServedWorker,
-  TemplateCacheStats,
-  TemplateDetail,
-  TemplateName,
-  TemplateSummary,
-  TemplateVerdict,
-  WorkerFacts,
-} from '../../server/served-worker.ts';
+import type { Check, Checks, ServedWorker, WorkerFacts } from '../../server/served-worker.ts';
 import type { TaskTemplate } from '../../template/task-template.ts';
-import { templateToJson } from '../../template/template-json.ts';
 import { SingleFlight } from '../../time/single-flight.ts';
 import type { Tasker } from '../tasker.ts';
-import type { ServerSettings } from './server-config.ts';
-import { shownConfig } from './shown-config.ts';
 import { now, WorkerHealth } from './worker-health.ts';
 
 /** A database that takes longer is as good as gone, for who asks how far groups are. */
@@ -29,37 +16,37 @@ const GROUPS_MS = 2_000;
 /** Probes that come closer together than this get the same answer. */
 const FRESH_MS = 1_000;
 
-/** Of its settings, what a worker tells over HTTP. */
-export type ServedSettings = Pick<ServerSettings, 'loaded' | 'tasker' | 'handlers' | 'environment' | 'web'>;
-
 /** What a {@link ServedTasker} is made from. */
 export interface ServedTaskerParts {
-  settings: ServedSettings;
-  registry: HandlerRegistry;
+  workerId: string;
+  environment: string;
+  /** `starting`, `running`, `shutting_down` … */
   state: () => string;
+  /** The configuration as it may be shown; undefined: it is not. */
+  config: (() => Record<string, unknown>) | undefined;
 }
 
-/** A tasker as the REST of a worker sees it; until it has started there is little to see. */
+/** The report on a worker: how it is, for its port and for programs. Until its tasker has started there is little to see. */
 export class ServedTasker implements ServedWorker {
   readonly #parts: ServedTaskerParts;
   readonly #since = performance.now();
   readonly #version = packageVersion();
-  readonly #workerId: string;
   readonly config?: () => Record<string, unknown>;
   #tasker: Tasker | undefined;
+  #registry: HandlerRegistry | undefined;
   #health: WorkerHealth | undefined;
-  #groups: SingleFlight<readonly EventGroupFacts[]> | undefined;
+  #groups: SingleFlight<readonly EventGroup[]> | undefined;
 
   constructor(parts: ServedTaskerParts) {
     this.#parts = parts;
-    this.#workerId = parts.settings.loaded.config.name ?? `${hostname()}-${process.pid}`;
-    if (parts.settings.web?.showConfig) this.config = () => shownConfig(parts.settings);
+    if (parts.config) this.config = parts.config;
   }
 
   /** From now on there is something to see. */
-  serve(tasker: Tasker): void {
+  serve(tasker: Tasker, registry: HandlerRegistry): void {
     this.#health = new WorkerHealth(tasker);
     this.#groups = new SingleFlight(() => tasker.events.groups(), { freshMs: FRESH_MS });
+    this.#registry = registry;
     this.#tasker = tasker;
   }
 
@@ -68,11 +55,12 @@ export class ServedTasker implements ServedWorker {
   }
 
   facts(): WorkerFacts {
+    const { workerId, environment, state } = this.#parts;
     return {
-      workerId: this.#workerId,
+      workerId,
       version: this.#version,
-      environment: this.#parts.settings.environment,
-      state: this.#parts.state(),
+      environment,
+      state: state(),
       uptimeSeconds: Math.round(performance.now() - this.#since) / 1000,
       namespaces: this.#tasker?.vitals.namespaces ?? [],
       databasePoolSize: this.#tasker?.vitals.poolSize ?? 0,
@@ -95,7 +83,7 @@ export class ServedTasker implements ServedWorker {
     return { ...checks, command_processor: worker };
   }
 
-  async eventGroups(): Promise<readonly EventGroupFacts[] | null> {
+  async eventGroups(): Promise<readonly EventGroup[] | null> {
     const seen = await this.#groups?.within(GROUPS_MS);
     return seen?.kind === 'seen' ? seen.value : null;
   }
@@ -104,46 +92,13 @@ export class ServedTasker implements ServedWorker {
     return this.#tasker?.eventBus.listeners ?? 0;
   }
 
-  async templates(): Promise<TemplateSummary[]> {
-    const rows = await this.#running().engine.templates.list();
-    return rows.map(({ namespace, name, version, description, steps }) => ({
-      namespace,
-      name,
-      version,
-      description,
-      stepCount: steps,
-    }));
-  }
-
-  async template(name: TemplateName): Promise<TemplateDetail> {
-    const template = await this.#template(name);
-    const { ageSeconds = 0, uses = 1 } = this.#running().engine.templates.keptOf(name) ?? {};
-    const cached = { ageSeconds, uses };
-    return { ...name, template: templateToJson(template), callables: callablesOf(template), cached };
-  }
-
-  templateCache(): TemplateCacheStats {
-    const { engine, vitals } = this.#running();
-    return { ...engine.templates.kept, namespaces: vitals.namespaces };
-  }
-
-  async validate(name: TemplateName): Promise<TemplateVerdict> {
-    const template = await this.#template(name);
-    const problems = await checkHandlers(this.#parts.registry, [template]);
-    const errors = problems.map(({ message, steps }) => `${steps.join(', ')}: ${message}`);
-    return { errors, callables: callablesOf(template) };
-  }
-
-  async #template({ namespace, name, version }: TemplateName): Promise<TaskTemplate> {
-    return (await this.#running().engine.templates.newest(namespace, name, version)).template;
-  }
-
-  #running(): Tasker {
-    if (this.#tasker) return this.#tasker;
+  get engine(): Engine {
+    if (this.#tasker) return this.#tasker.engine;
     throw new TaskerError('not_ready', `the worker is ${this.#parts.state()}; ask again when it runs`);
   }
-}
 
-function callablesOf(template: TaskTemplate): string[] {
-  return [...new Set(template.steps.map(({ handler }) => handler.callable))];
+  async handlerProblems(template: TaskTemplate): Promise<string[]> {
+    const problems = await checkHandlers(this.#registry!, [template]);
+    return problems.map(({ message, steps }) => `${steps.join(', ')}: ${message}`);
+  }
 }

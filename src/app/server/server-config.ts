@@ -2,10 +2,12 @@ import { type LoadedConfig, loadConfig, withOverrides } from '../../config/load-
 import { loggerOf } from '../../logging/any-logger.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { moduleLogger } from '../../logging/module-logger.ts';
-import { type BindAddress, parseBindAddress } from '../../server/bind-address.ts';
+import { parseBindAddress } from '../../server/bind-address.ts';
+import type { AssemblyParts } from '../assembly.ts';
 import { type OptionNames, refuseUnknown } from '../check-options.ts';
-import { type CreateTaskerOptions, LIMIT_OPTIONS, TASKER_OPTIONS } from '../create-tasker.ts';
-import { programLogger } from '../process/program-logger.ts';
+import { processEventRegistries } from '../event-registries.ts';
+import { workerLogger } from '../process/program-logger.ts';
+import { type CreateTaskerOptions, LIMIT_OPTIONS, TASKER_OPTIONS } from '../tasker-options.ts';
 
 /** The worker's own HTTP port. */
 export interface WebOptions {
@@ -60,19 +62,10 @@ const SERVER_OPTIONS: OptionNames<WorkerServerConfig> = {
 const WEB_OPTIONS: OptionNames<WebOptions> = { enabled: true, bindAddress: true, configEndpointEnabled: true };
 
 /** What a configuration comes to. */
-export interface ServerSettings {
-  /** All that is configured, and where it came from. */
-  loaded: LoadedConfig;
-  tasker: CreateTaskerOptions;
-  handlers: readonly string[];
-  environment: string;
-  logger: Logger;
-  web: { address: BindAddress; showConfig: boolean } | undefined;
+export interface ServerSettings extends AssemblyParts {
+  ownLogger: Logger;
+  reload: { folders: readonly string[] };
   handleSignals: boolean;
-  /** A start is refused when no file of the folders exports a handler; otherwise that is a warning. */
-  needsHandlers: boolean;
-  /** To be logged when the server starts. */
-  warnings: readonly string[];
 }
 
 /** Reads what a server is told, the environment and the configuration file. @throws TaskerError `config_invalid` */
@@ -82,40 +75,33 @@ export function serverSettings(given: WorkerServerConfig): ServerSettings {
   if (typeof given.web !== 'boolean') refuseUnknown('WorkerServer: web', given.web, WEB_OPTIONS);
   const loaded = loadedFor(given);
   const { config } = loaded;
-  const { namespace: _namespace, handlers = config.handlerPaths, web: _web, maxConcurrentHandlers, ...rest } = given;
-  const environment = given.environment ?? config.environment;
-  const logger = given.logger
-    ? loggerOf(given.logger)
-    : programLogger({ level: given.logLevel, from: { configPath: given.configPath } });
+  const { namespace: _namespace, handlers: _handlers, web: _web, maxConcurrentHandlers: _concurrency, ...rest } = given;
+  const logger = given.logger ? loggerOf(given.logger) : workerLogger(config);
+  const templates = given.templates ?? (config.templatePaths.length > 0 ? config.templatePaths : undefined);
   return {
     loaded,
-    tasker: {
-      ...rest,
-      config: loaded,
-      concurrency: given.concurrency ?? maxConcurrentHandlers,
-      logger,
-      templates: given.templates ?? (config.templatePaths.length > 0 ? config.templatePaths : undefined),
-    },
-    handlers: typeof handlers === 'string' ? [handlers] : handlers,
-    environment,
-    logger: moduleLogger(logger, 'server'),
-    web: config.webEnabled ? { address: config.webAddress, showConfig: config.webConfigEndpoint } : undefined,
-    handleSignals: given.handleSignals ?? false,
-    needsHandlers: false,
+    options: { ...processEventRegistries(), ...rest, templates, logger },
+    logger,
+    ownLogger: moduleLogger(logger, 'server'),
     // The warnings of a configuration that was passed in were reported when it was loaded.
     warnings: given.config ? [] : loaded.warnings,
+    port: config.webEnabled ? { address: config.webAddress, showConfig: config.webConfigEndpoint } : undefined,
+    reload: { folders: config.handlerPaths },
+    handleSignals: given.handleSignals ?? false,
   };
 }
 
 /** The options over what environment and file say. */
 function loadedFor(given: WorkerServerConfig): LoadedConfig {
-  const { environment: _, namespace, logLevel, limits = {}, web = {}, ...same } = given;
+  const { environment: _, namespace, logLevel, limits = {}, web = {}, templates, handlers, ...same } = given;
   const { enabled, bindAddress, configEndpointEnabled } = typeof web === 'boolean' ? { enabled: web } : web;
   const loaded = given.config ?? loadConfig({ configPath: given.configPath });
   return withOverrides(loaded, {
     ...same,
     ...limits,
     concurrency: given.concurrency ?? given.maxConcurrentHandlers,
+    templatePaths: templates === undefined ? undefined : [templates].flat().filter((one) => typeof one === 'string'),
+    handlerPaths: handlers === undefined ? undefined : [handlers].flat(),
     namespaces: given.namespaces ?? (namespace === undefined ? undefined : [namespace]),
     log: logLevel && { level: logLevel, modules: {} },
     webEnabled: enabled,

@@ -1,8 +1,7 @@
 import type { TaskerConfig } from '../../config/config-keys.ts';
 import { redactUrl } from '../../db/connection-error.ts';
 import { WorkerNotInitializedError } from '../../errors/worker-errors.ts';
-import { messageOf } from '../../errors.ts';
-import { waitAtMost } from '../../time/wait-at-most.ts';
+import { worstOf } from '../../server/served-worker.ts';
 import type { FfiDispatchMetrics } from '../../worker/dispatch-channel.ts';
 import { type RunningWorker, workerSystem } from '../process/worker-system.ts';
 
@@ -42,8 +41,6 @@ export interface WorkerMetrics {
 /** The configuration that a worker runs with; passwords in URLs are hidden. */
 export type WorkerConfig = Readonly<TaskerConfig>;
 
-const PING_MS = 2_000;
-
 /**
  * How the worker of this process is: whether its database answers, whether it is known to live, whether events wait for
  * too long.
@@ -54,11 +51,13 @@ const PING_MS = 2_000;
  * @throws WorkerNotInitializedError
  */
 export async function getHealthCheck(): Promise<HealthCheck> {
-  const running = theWorker();
-  const { workerId, worker } = running;
+  const { assembly, worker } = theWorker();
+  const { database } = await assembly.report.readiness();
   const dispatch = worker.channel.metrics();
+  const answers = database?.status === 'healthy';
+  const wrong = database?.detail ?? database?.message ?? 'not looked at yet';
   const components: ComponentHealth[] = [
-    await databaseHealth(running),
+    answers ? { name: 'database', status: 'healthy' } : { name: 'database', status: 'unhealthy', message: wrong },
     worker.leaseSure
       ? { name: 'lease', status: 'healthy' }
       : { name: 'lease', status: 'degraded', message: 'no proof of life got through for a lease' },
@@ -66,24 +65,8 @@ export async function getHealthCheck(): Promise<HealthCheck> {
       ? { name: 'dispatch', status: 'degraded', message: `${dispatch.starvingEventCount} events wait for too long` }
       : { name: 'dispatch', status: 'healthy' },
   ];
-  const has = (status: string) => components.some((component) => component.status === status);
-  const status = has('unhealthy') ? 'unhealthy' : has('degraded') ? 'degraded' : 'healthy';
-  return { status, workerId, timestamp: new Date().toISOString(), components };
-}
-
-async function databaseHealth({ tasker }: RunningWorker): Promise<ComponentHealth> {
-  let message = `no answer within ${PING_MS} ms`;
-  let answered = false;
-  const ping = tasker.engine.namespaceIds([]).then(
-    () => {
-      answered = true;
-    },
-    (error: unknown) => {
-      message = messageOf(error);
-    },
-  );
-  await waitAtMost(PING_MS, ping);
-  return answered ? { name: 'database', status: 'healthy' } : { name: 'database', status: 'unhealthy', message };
+  const status = worstOf(components.map((component) => component.status));
+  return { status, workerId: assembly.workerId, timestamp: new Date().toISOString(), components };
 }
 
 /**
@@ -94,7 +77,8 @@ async function databaseHealth({ tasker }: RunningWorker): Promise<ComponentHealt
  * @throws WorkerNotInitializedError
  */
 export function getMetrics(): WorkerMetrics {
-  const { workerId, worker, startedAt } = theWorker();
+  const { assembly, worker } = theWorker();
+  const { workerId, startedAt } = assembly;
   const { running, unrecorded, processed, failed, refused } = worker.stats;
   const uptimeMs = Math.round(performance.now() - startedAt);
   const counts = { running, unrecorded, processed, failed, refused };
@@ -109,7 +93,7 @@ export function getMetrics(): WorkerMetrics {
  * @throws WorkerNotInitializedError
  */
 export function getWorkerConfig(): WorkerConfig {
-  const { config } = theWorker();
+  const { config } = theWorker().assembly;
   const hidden = (url: string | undefined) => (url === undefined ? undefined : redactUrl(url));
   return Object.freeze({
     ...config,

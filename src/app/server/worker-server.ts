@@ -2,12 +2,12 @@ import { WorkerAlreadyRunningError, WorkerBootstrapError } from '../../errors/wo
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import type { EventSystem } from '../../worker/bridge/event-system.ts';
+import { Assembly } from '../assembly.ts';
 import { handleSignals } from '../process/handle-signals.ts';
 import { runAll, type ShutdownHandler } from '../process/shutdown-controller.ts';
 import { HandlerSystem } from '../project/handler-system.ts';
 import type { Tasker } from '../tasker.ts';
-import { serverSettings, type WorkerServerConfig } from './server-config.ts';
-import { ServerRun } from './server-run.ts';
+import { type ServerSettings, serverSettings, type WorkerServerConfig } from './server-config.ts';
 
 /** Where a {@link WorkerServer} is in its life. */
 export type ServerState = 'initialized' | 'starting' | 'running' | 'shutting_down' | 'stopped' | 'error';
@@ -59,8 +59,7 @@ export class WorkerServer {
   readonly #shutdownHandlers: ShutdownHandler[] = [];
   #state: ServerState = 'initialized';
   #handlers: HandlerSystem | undefined;
-  #run: ServerRun | undefined;
-  #startedAt = 0;
+  #run: Assembly | undefined;
   #stopping: Promise<void> | undefined;
   #releaseSignals: (() => void) | undefined;
 
@@ -87,7 +86,11 @@ export class WorkerServer {
 
   /** Where handlers may be registered by hand, before the start or later. */
   getHandlerSystem(): HandlerSystem {
-    this.#handlers ??= new HandlerSystem({ baseFolder: serverSettings(this.#defaults).handlers[0] });
+    return this.#handlersOf(() => serverSettings(this.#defaults));
+  }
+
+  #handlersOf(settings: () => ServerSettings): HandlerSystem {
+    this.#handlers ??= new HandlerSystem({ baseFolder: settings().reload.folders[0] });
     return this.#handlers;
   }
 
@@ -120,16 +123,17 @@ export class WorkerServer {
     this.#stopping = undefined;
     this.#run = undefined;
     try {
-      const settings = {
-        ...serverSettings({ ...this.#defaults, ...config }),
+      const settings = serverSettings({ ...this.#defaults, ...config });
+      const handlers = this.#handlersOf(() => settings);
+      const run = new Assembly({
+        ...settings,
         needsHandlers: this.needsHandlers,
-      };
-      this.#handlers ??= new HandlerSystem({ baseFolder: settings.handlers[0] });
-      const run = new ServerRun(settings, this.#handlers.getRegistry(), () => this.#state);
+        registry: handlers.getRegistry(),
+        state: () => this.#state,
+      });
       this.#run = run;
-      this.#startedAt = performance.now();
-      if (settings.handleSignals) this.#listenForSignals(settings.logger);
-      await this.#handlers.initialize();
+      if (settings.handleSignals) this.#listenForSignals(settings.ownLogger);
+      await handlers.initialize();
       await run.start();
       if (this.#state === 'starting') this.#state = 'running';
       return this;
@@ -181,7 +185,7 @@ export class WorkerServer {
 
   /** Ends the drain time of a {@link shutdown} under way: running handlers get their signal now. */
   hurry(): void {
-    this.#run?.hurry();
+    this.#run?.tasker?.hurry();
   }
 
   /** Something to run when the server has stopped, in the order in which it was added. */
@@ -215,7 +219,7 @@ export class WorkerServer {
       processedCount: stats?.processed ?? 0,
       errorCount: stats?.failed ?? 0,
       activeHandlers: stats?.running ?? 0,
-      uptimeMs: alive ? Math.round(performance.now() - this.#startedAt) : 0,
+      uptimeMs: alive ? Math.round(performance.now() - (this.#run?.startedAt ?? 0)) : 0,
       configPath: this.#run?.configPath ?? null,
     };
   }

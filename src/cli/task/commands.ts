@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { meantState } from '../../app/meant-state.ts';
+import { meantState } from '../../app/list-options.ts';
 import { collect, lazily, seconds, wholeNumber } from '../options.ts';
 
 const PRIORITY = { least: -100, most: 100 };

@@ -21,6 +21,13 @@ export function shownValues({ config, sources }: Pick<LoadedConfig, 'config' | '
   }));
 }
 
+/** What is set, by its place in the file; `environment` is the one whose overrides of templates apply. */
+export function shownConfig(loaded: LoadedConfig, environment: string): Record<string, unknown> {
+  const set = shownValues(loaded).filter(({ value }) => value !== undefined);
+  const entries = set.map(({ path, value }) => [path, value] as const);
+  return { ...Object.fromEntries(entries), [CONFIG_KEYS.environment.path]: environment };
+}
+
 /** A value as it would stand in the file, a secret hidden. */
 export function shownValue<Name extends ConfigName>(name: Name, value: TaskerConfig[Name]): unknown {
   const key: ConfigKey<TaskerConfig[Name]> = CONFIG_KEYS[name];

@@ -1,6 +1,24 @@
-import type { TaskRequest } from '../engine/create-task.ts';
+import type { CreatedTask, TaskRequest } from '../engine/create-task.ts';
 import { messageOf } from '../errors.ts';
 import type { Tracing } from '../tracing/tracing.ts';
+
+/** What {@link Tasker.createTask} answers. */
+export interface TaskHandle {
+  taskUuid: string;
+  name: string;
+  namespace: string;
+  version: string;
+  priority: number;
+  totalSteps: number;
+  /** False: an earlier task with the same identity stands for it (`onDuplicate: 'return'`). */
+  created: boolean;
+}
+
+/** A created task as callers see it. */
+export function handleOf({ taskUuid, snapshot, priority, created }: CreatedTask): TaskHandle {
+  const { name, namespace, version } = snapshot.template;
+  return { taskUuid, name, namespace, version, priority, totalSteps: snapshot.graph.names.length, created };
+}
 
 /**
  * Creates tasks within a span for each, and gives each task its span to go on from: steps that other processes run are

@@ -1,0 +1,337 @@
+import { hostname } from 'node:os';
+import type { TaskerConfig } from '../config/config-keys.ts';
+import type { LoadedConfig } from '../config/load-config.ts';
+import { shownConfig } from '../config/show/show-config.ts';
+import { lostAtStart } from '../db/connection-error.ts';
+import { Engine } from '../engine/engine.ts';
+import { messageOf, TaskerError } from '../errors.ts';
+import type { EventConsumer } from '../events/delivery/event-consumer.ts';
+import { allSinks, sinksFromConfig } from '../events/sinks/all-sinks.ts';
+import type { Logger } from '../logging/logger.ts';
+import { moduleLogger } from '../logging/module-logger.ts';
+import { untold, useWorkerLogger } from '../logging/process-logger.ts';
+import { type Metrics, silentMetrics, TaskerMetrics } from '../metrics/metrics.ts';
+import type { HandlerRegistry } from '../registry/handler-registry.ts';
+import type { BindAddress } from '../server/bind-address.ts';
+import type { Listening } from '../server/listen.ts';
+import { formatProblem } from '../template/parse-template.ts';
+import type { TaskTemplate } from '../template/task-template.ts';
+import { waitAtMost } from '../time/wait-at-most.ts';
+import { openTracing } from '../tracing/tracing.ts';
+import { type EventRegistries, eventRegistries } from './event-registries.ts';
+import { type OpenDatabase, openDatabase } from './open-database.ts';
+import { DiscoveredSubscribers } from './project/discovered-subscribers.ts';
+import { loadHandlers } from './project/load-handlers.ts';
+import { loadTemplates, withoutTemplates } from './project/load-templates.ts';
+import { Project } from './project/project.ts';
+import { HealthLoop } from './server/health-loop.ts';
+import { ServedTasker } from './server/served-tasker.ts';
+import { Tasker } from './tasker.ts';
+import { type CreateTaskerOptions, checkNumbers } from './tasker-options.ts';
+
+/** How a tasker is started, by `createTasker`, `bootstrapWorker` and `WorkerServer`. */
+export interface AssemblyParts {
+  /** All that is configured, and where it came from; what the options say is in it. */
+  loaded: LoadedConfig;
+  /** Templates, handlers, and everything else that is not configuration. */
+  options: CreateTaskerOptions;
+  logger: Logger;
+  /** Takes the lines about the start. Default: `logger`. */
+  ownLogger?: Logger;
+  /** To be logged at the start. */
+  warnings: readonly string[];
+  /** Steps are for those who read them from the worker's channel, instead of being run here. */
+  handOut?: boolean;
+  /** The port for health, metrics and templates. */
+  port?: { address: BindAddress; showConfig: boolean } | undefined;
+  /** Folders of handlers that {@link Assembly.reload} reads again, with the templates. */
+  reload?: { folders: readonly string[] };
+  /** A start is refused when no file of these folders exports a handler; otherwise that is a warning. */
+  needsHandlers?: boolean;
+  /** Where handlers go, and stay when it stops. Default: a registry of their own. */
+  registry?: HandlerRegistry;
+  /** What a report says of the whole: `starting`, `running` … */
+  state?: () => string;
+}
+
+/** How long a stop waits for a start under way. What it waits for may be a server that does not answer. */
+const START_MS = 5_000;
+
+/** One life of a tasker and what is around it: opens things in order, and closes them in the other. */
+export class Assembly {
+  readonly #parts: AssemblyParts;
+  readonly #logger: Logger;
+  readonly #environment: string;
+  readonly #events: EventRegistries;
+  readonly #project: Project | undefined;
+  readonly #found: DiscoveredSubscribers;
+  readonly #abort = new AbortController();
+  /** The name of the worker. */
+  readonly workerId: string;
+  readonly report: ServedTasker;
+  /** On the clock of `performance.now()`. */
+  readonly startedAt = performance.now();
+  #listening: Listening | undefined;
+  #tasker: Tasker | undefined;
+  #health: HealthLoop | undefined;
+  #started: Promise<Tasker> | undefined;
+  #stopped: Promise<void> | undefined;
+  #reloading: Promise<void> = Promise.resolve();
+
+  constructor(parts: AssemblyParts) {
+    const { loaded, options, logger, port, reload, registry, state = () => 'running' } = parts;
+    checkNumbers(options);
+    this.#parts = parts;
+    this.#logger = parts.ownLogger ?? logger;
+    this.#environment = options.environment ?? loaded.config.environment;
+    this.workerId = loaded.config.name ?? `${hostname()}-${process.pid}`;
+    this.#events = eventRegistries(options, moduleLogger(logger, 'events'));
+    this.#found = new DiscoveredSubscribers(this.#events);
+    this.#project =
+      reload &&
+      new Project({
+        templates: options.templates ?? [],
+        handlers: reload.folders,
+        environment: this.#environment,
+        logger: this.#logger,
+        registry,
+        events: this.#events,
+        tell: (line) => this.#logger.info(line),
+        warn: (line) => this.#logger.warn(line),
+      });
+    const environment = this.#environment;
+    const config = port?.showConfig ? () => shownConfig(loaded, environment) : undefined;
+    this.report = new ServedTasker({ workerId: this.workerId, environment, state, config });
+  }
+
+  get config(): Readonly<TaskerConfig> {
+    return this.#parts.loaded.config;
+  }
+
+  /** The configuration file, or the folder of such, that was read. */
+  get configPath(): string | undefined {
+    return this.#parts.loaded.path;
+  }
+
+  /** Undefined until it has started. */
+  get tasker(): Tasker | undefined {
+    return this.#tasker;
+  }
+
+  get health(): HealthLoop | undefined {
+    return this.#health;
+  }
+
+  /** Where the port is; undefined without one. */
+  get url(): string | undefined {
+    return this.#listening?.url;
+  }
+
+  start(): Promise<Tasker> {
+    this.#started = this.#start();
+    return this.#started;
+  }
+
+  async #start(): Promise<Tasker> {
+    const { options, logger, warnings } = this.#parts;
+    const { signal } = this.#abort;
+    for (const line of untold(warnings)) this.#logger.warn(line);
+    // Handlers are loaded before the tasker exists, and may log.
+    const leaveLogs = options.logger && this.#wantsWorker ? useWorkerLogger(logger) : undefined;
+    try {
+      options.signal?.throwIfAborted();
+      signal.throwIfAborted();
+      await this.#openPort();
+      const templates = await this.#loadTemplates();
+      const registry = this.#wantsWorker ? await this.#loadHandlers(templates) : undefined;
+      signal.throwIfAborted();
+      const tasker = await this.#connect({ templates, registry, stopped: leaveLogs });
+      this.#tasker = tasker;
+      if (registry) this.report.serve(tasker, registry);
+      signal.throwIfAborted();
+      if (this.#project) {
+        this.#health = new HealthLoop(() => this.report.readiness(), this.#logger);
+        this.#health.start();
+      }
+      return tasker;
+    } catch (error) {
+      await this.#close();
+      leaveLogs?.();
+      throw signal.aborted ? new TaskerError('stopped', 'the worker was stopped before it had started') : error;
+    }
+  }
+
+  get #wantsWorker(): boolean {
+    const { worker, handlers } = this.#parts.options;
+    return worker ?? (this.#project !== undefined || handlers !== undefined);
+  }
+
+  /** First of all, so that whoever asks for the worker's health is answered from the beginning. */
+  async #openPort(): Promise<void> {
+    const { port, logger } = this.#parts;
+    if (!port) return;
+    // Only now: a worker without a port does not pay for the server.
+    const [{ listen }, { workerApp }, { isLoopback }] = await Promise.all([
+      import('../server/listen.ts'),
+      import('../server/worker-app.ts'),
+      import('../server/bind-address.ts'),
+    ]);
+    const { address } = port;
+    const ofServer = moduleLogger(logger, 'server');
+    const app = workerApp({ worker: this.report, logger: ofServer, exposed: !isLoopback(address.host) });
+    this.#listening = await listen(app, address);
+    ofServer.info({ url: this.#listening.url }, 'health and metrics server listening');
+  }
+
+  async #loadTemplates(): Promise<TaskTemplate[]> {
+    const { loaded, options, handOut } = this.#parts;
+    const { templates, problems } = await loadTemplates(options.templates ?? [], this.#environment);
+    for (const problem of problems) this.#logger.warn(formatProblem(problem));
+    this.#project?.adopt(templates);
+    if (handOut || this.#project) {
+      const { namespaces } = loaded.config;
+      const noTemplates = withoutTemplates(options.templates, { namespaces, found: templates.length });
+      if (noTemplates !== undefined) this.#logger.warn(noTemplates);
+    }
+    return templates;
+  }
+
+  /** @throws TaskerError `handler_not_found` when no file exports a handler, and the worker needs one */
+  async #loadHandlers(templates: readonly TaskTemplate[]): Promise<HandlerRegistry> {
+    const { options, logger, registry, reload, needsHandlers } = this.#parts;
+    if (!this.#project || !reload) {
+      const lines = registry?.logger ?? moduleLogger(logger, 'registry');
+      return loadHandlers(options.handlers ?? [], { logger: lines, found: this.#found, registry });
+    }
+    const { library } = this.#project;
+    const { folders } = reload;
+    const { count } = await library.load();
+    if (folders.length > 0) this.#logger.info({ folders }, `discovered ${count} handler${count === 1 ? '' : 's'}`);
+    const why = await library.whyEmpty(templates);
+    if (why !== undefined && needsHandlers) throw new TaskerError('handler_not_found', why);
+    if (why !== undefined) this.#logger.warn(why);
+    return library.registry;
+  }
+
+  async #connect(made: {
+    templates: TaskTemplate[];
+    registry: HandlerRegistry | undefined;
+    stopped: (() => void) | undefined;
+  }): Promise<Tasker> {
+    const { loaded, options, logger, handOut = false } = this.#parts;
+    const { config } = loaded;
+    const { stepsPerDecision, decisionDepth, workersPerBatch } = config;
+    const sinks = this.#sinks();
+    const metrics = metricsOf(options);
+    let open: OpenDatabase | undefined;
+    let tasker: Tasker | undefined;
+    try {
+      open = await openDatabase({ loaded, logger: moduleLogger(logger, 'db'), migrate: options.migrate, metrics });
+      const limits = { stepsPerDecision, decisionDepth, workersPerBatch };
+      const engine = new Engine(open.database, moduleLogger(logger, 'engine'), limits);
+      await engine.templates.registerAll(made.templates);
+      tasker = new Tasker({
+        ...made,
+        ...this.#events,
+        config,
+        name: this.workerId,
+        environment: this.#environment,
+        open,
+        engine,
+        logger,
+        metrics,
+        tracing: await openTracing(),
+        handOut,
+        sinks,
+      });
+      if (options.autoStart ?? true) await tasker.start();
+      options.signal?.throwIfAborted();
+      if (options.signal) tasker.stopWith(options.signal);
+      return tasker;
+    } catch (error) {
+      // What was started must not keep the process alive; why it failed is told by the first error.
+      await (tasker?.stop({ drainTimeoutMs: 0 }) ?? open?.close())?.catch((also: unknown) =>
+        logger.debug({ error: messageOf(also) }, 'what was started could not be stopped cleanly'),
+      );
+      metrics.close();
+      throw open ? lostAtStart(open.database.place, error) : error;
+    }
+  }
+
+  /** A program that only creates tasks and watches leaves the sinks of the file to the workers. */
+  #sinks(): EventConsumer[] {
+    const { loaded, options, logger } = this.#parts;
+    const configured = this.#wantsWorker ? sinksFromConfig(loaded.config, moduleLogger(logger, 'events')) : [];
+    return allSinks(options.sinks ?? [], configured);
+  }
+
+  /** Reads templates and handlers anew; what is broken is logged, and what was there before stays. */
+  reload(): Promise<void> {
+    this.#reloading = this.#reloading.then(async () => {
+      const project = this.#project;
+      const tasker = this.#tasker;
+      if (!project || !tasker || this.#stopped) return;
+      const templates = await project.reloadTemplates(tasker);
+      const handlers = this.#parts.reload!.folders.length === 0 || (await project.reloadHandlers(tasker));
+      if (templates && handlers) this.#logger.info('templates and handlers were read anew');
+    });
+    const reloading = this.#reloading;
+    this.#reloading = reloading.catch(() => undefined); // it is told to whoever asked for it
+    return reloading;
+  }
+
+  /** The same promise for every call. `drainTimeoutMs`: as configured unless given. */
+  stop(drainTimeoutMs: number | undefined): Promise<void> {
+    this.#stopped ??= this.#stop(drainTimeoutMs);
+    return this.#stopped;
+  }
+
+  async #stop(drainTimeoutMs: number | undefined): Promise<void> {
+    this.#abort.abort();
+    // A start that hangs must not hold up the stop; what it still opens, it closes itself.
+    if (this.#started && !this.#tasker) {
+      const ended = this.#started.catch(() => undefined);
+      if (!(await waitAtMost(START_MS, ended))) {
+        this.#logger.warn('the start that was under way did not end; it closes by itself what it has opened');
+      }
+    }
+    await this.#close(drainTimeoutMs);
+  }
+
+  /** The port last: while handlers finish, it says that the worker lives and is not ready. */
+  async #close(drainTimeoutMs?: number): Promise<void> {
+    this.#health?.stop();
+    try {
+      await this.#stopTasker(drainTimeoutMs).finally(() => this.#leave());
+    } finally {
+      await this.#listening?.close().catch((error: unknown) => {
+        this.#logger.debug({ error: messageOf(error) }, 'the port was closed already');
+      });
+    }
+  }
+
+  async #stopTasker(drainTimeoutMs: number | undefined): Promise<void> {
+    await this.#tasker?.stop(drainTimeoutMs === undefined ? {} : { drainTimeoutMs });
+  }
+
+  /** Takes what came from folders out of registries that outlive this worker. */
+  async #leave(): Promise<void> {
+    // A reload under way would put back what they export.
+    await waitAtMost(START_MS, this.#reloading);
+    if (this.#project) await this.#project.library.leave();
+    else if (this.#parts.registry) await this.#found.leave();
+  }
+}
+
+function metricsOf({ metrics }: CreateTaskerOptions): Metrics {
+  if (metrics === false) return silentMetrics;
+  try {
+    return new TaskerMetrics({ registry: metrics });
+  } catch (error) {
+    throw new TaskerError(
+      'config_invalid',
+      `createTasker: metrics: ${messageOf(error)} Give each tasker a registry of its own, and join them by Registry.merge`,
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,89 @@
+import { idlePublishers, unknownPublishers } from '../events/publishing/check-publishers.ts';
+import type { Logger } from '../logging/logger.ts';
+import { moduleLogger } from '../logging/module-logger.ts';
+import {
+  checkHandlers,
+  phraseProblems,
+  type Resolve,
+  resolvingOnce,
+  unusedMethods,
+} from '../registry/check-handlers.ts';
+import type { HandlerRegistry } from '../registry/handler-registry.ts';
+import type { TaskTemplate } from '../template/task-template.ts';
+import { waitAtMost } from '../time/wait-at-most.ts';
+import { checkIsolation } from '../worker/threads/isolation.ts';
+import { unusedProcessRegistries } from './event-registries.ts';
+import { checkNamedSteps, phraseNamedSteps } from './project/check-named-steps.ts';
+import type { TaskerParts } from './tasker-parts.ts';
+
+/** How long a start waits for resolvers that are asked for the handlers of its templates. */
+const CHECK_MS = 2_000;
+
+/** Warns about everything that will keep steps or events of these templates from being run. Throws what can't be right later. */
+export async function checkStart(parts: TaskerParts): Promise<void> {
+  const { registry, templates, handOut, config } = parts;
+  const logger = moduleLogger(parts.logger, 'app');
+  if (registry) {
+    checkIsolation(
+      registry,
+      templates.flatMap(({ steps }) => steps.map(({ handler }) => handler)),
+    );
+  }
+  for (const line of unusedProcessRegistries(parts, { publishes: registry !== undefined })) logger.warn(line);
+  if (!registry) return;
+  const resolve = resolvingOnce(registry);
+  const checks = [warnOfNamedSteps(registry, templates, { resolve, logger })];
+  // A subscriber that steps are handed out to may register its handlers at any time.
+  if (!handOut) checks.push(warnOfHandlers(registry, templates, { resolve, logger }));
+  await waitAtMost(CHECK_MS, Promise.all(checks));
+  checkPublishers(parts, logger);
+  const { namespaces } = config;
+  const warning = namespaces && uncoveredTemplates(namespaces, templates);
+  if (warning !== undefined) logger.warn({ namespaces }, warning);
+}
+
+interface Checking {
+  resolve: Resolve;
+  logger: Logger;
+}
+
+/** Says, once, which handlers of the templates can't be had here; they may be registered later, or elsewhere. */
+async function warnOfHandlers(
+  registry: HandlerRegistry,
+  templates: readonly TaskTemplate[],
+  { resolve, logger }: Checking,
+): Promise<void> {
+  const problems = await checkHandlers(registry, templates, resolve);
+  for (const line of await unusedMethods(templates, resolve)) logger.warn(line);
+  if (problems.length === 0) return;
+  logger.warn(
+    { handlers: problems.map(({ callable }) => callable), problems: problems.map(({ message }) => message) },
+    `${phraseProblems(problems)}; register them, or run a worker that has them`,
+  );
+}
+
+/** Warns about steps that handlers name in their options but the templates lack. */
+async function warnOfNamedSteps(
+  registry: HandlerRegistry,
+  templates: readonly TaskTemplate[],
+  { resolve, logger }: Checking,
+): Promise<void> {
+  const problems = await checkNamedSteps(registry, templates, resolve);
+  if (problems.length > 0) logger.warn(phraseNamedSteps(problems));
+}
+
+/** A publisher that nobody has costs every one of its events. Those that steps are handed out to may register it later. */
+function checkPublishers({ publishers, templates, handOut }: TaskerParts, logger: Logger): void {
+  const unknown = unknownPublishers(publishers, templates);
+  if (unknown && !handOut) throw unknown;
+  if (unknown) logger.warn({ publishers: unknown.missingPublishers }, unknown.message);
+  for (const line of idlePublishers(publishers, templates)) logger.warn(line);
+}
+
+/** A warning for a worker that serves none of the namespaces of its own templates. */
+function uncoveredTemplates(served: readonly string[], templates: readonly TaskTemplate[]): string | undefined {
+  const theirs = [...new Set(templates.map(({ namespace }) => namespace))].sort();
+  if (theirs.length === 0 || theirs.some((namespace) => served.includes(namespace))) return undefined;
+  const [mine, others] = [served.join(', '), theirs.join(', ')];
+  return `this worker serves the namespace ${mine}, but its templates are in ${others}: it runs none of their steps; serve ${others}, or leave out the namespace`;
+}
