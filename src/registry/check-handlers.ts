@@ -29,7 +29,8 @@ export type Resolve = (definition: HandlerDefinition) => Promise<ExecutableHandl
 export function resolvingOnce(registry: HandlerRegistry): Resolve {
   const answers = new Map<string, Promise<ExecutableHandler | null>>();
   return (definition) => {
-    const key = JSON.stringify([definition.callable, definition.method ?? null, definition.resolver ?? null]);
+    const { callable, method = null, resolver = null, initialization = null } = definition;
+    const key = JSON.stringify([callable, method, resolver, initialization]);
     let answer = answers.get(key);
     if (!answer) {
       answer = registry.resolve(definition);

@@ -252,6 +252,22 @@ describe('a registry with resolvers', () => {
       { callable: 'tenant.nobody', missing: true, steps: ['g'] },
     ]);
   });
+
+  it('checks a callable once for each initialization that steps give it', async () => {
+    const registry = new HandlerRegistry();
+    await registry.addResolver({
+      name: 'regions',
+      priority: 1,
+      canResolve: () => true,
+      resolve: ({ initialization }) => Promise.resolve(initialization?.['region'] === 'eu' ? Named : null),
+    });
+    const handler = (region: string) => ({ callable: 'ship', initialization: { region } });
+    const steps = [
+      { name: 'a', handler: handler('eu') },
+      { name: 'b', handler: handler('mars') },
+    ];
+    expect(await checkHandlers(registry, [{ steps }])).toMatchObject([{ callable: 'ship', steps: ['b'] }]);
+  });
 });
 
 describe('a definition', () => {
