@@ -1,5 +1,6 @@
 import { TaskerError } from '../errors.ts';
 import { nearNames } from '../model/near-names.ts';
+import { kindOf } from '../model/shown-value.ts';
 
 /** The names of all options of a type. The compiler refuses a missing or an unknown name. */
 export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
@@ -23,10 +24,4 @@ export function refuseUnknown(where: string, given: unknown, known: Readonly<Rec
   const isGuessed = faults.every((fault) => fault.endsWith('?'));
   const all = isGuessed ? '' : `; the options are ${names.join(', ')}`;
   throw new TaskerError('config_invalid', `${where}: ${faults.join('; ')}${all}`);
-}
-
-/** Leaves out the value, which may be a URL with a password. */
-function kindOf(value: unknown): string {
-  if (value === null) return 'null';
-  return Array.isArray(value) ? 'an array' : `a ${typeof value}`;
 }

@@ -1,4 +1,5 @@
 import { messageOf, TaskerError } from '../errors.ts';
+import { kindOf } from '../model/shown-value.ts';
 import { type ParsedTemplate, parseTemplate, type TemplateProblem } from './parse-template.ts';
 import { isFields } from './spellings.ts';
 import type { TaskTemplate } from './task-template.ts';
@@ -72,9 +73,4 @@ function jsonOf(given: object, place: string): string {
       cause: error,
     });
   }
-}
-
-function kindOf(value: unknown): string {
-  if (value === null || value === undefined) return String(value);
-  return Array.isArray(value) ? 'an array' : `a ${typeof value}`;
 }
