@@ -82,7 +82,7 @@ function formOf(declaration) {
  */
 function derivedForm(declaration, { checker, isPublic }) {
   const members = (node) =>
-    checker.getPropertiesOfType(checker.getTypeAtLocation(node)).flatMap((one) => memberOf(one, declaration, checker));
+    checker.getPropertiesOfType(checker.getTypeAtLocation(node)).flatMap((one) => memberOf(one, checker));
   if (ts.isTypeAliasDeclaration(declaration) && ts.isMappedTypeNode(declaration.type)) {
     if (!/ in keyof typeof /.test(declaration.type.getText())) return undefined;
     return [`type ${declaration.name.text} = {`, ...members(declaration), '};'].join('\n');
@@ -96,13 +96,15 @@ function derivedForm(declaration, { checker, isPublic }) {
 }
 
 /** The lines of a member: its docstring, name and type. */
-function memberOf(symbol, declaration, checker) {
+function memberOf(symbol, checker) {
   const [comment] = ts.getJSDocCommentsAndTags(symbol.declarations[0]);
   const doc = comment ? comment.getText().split('\n') : [];
   const type = checker.typeToString(
     checker.getTypeOfSymbol(symbol),
-    declaration,
-    ts.TypeFormatFlags.NoTruncation | ts.TypeFormatFlags.UseSingleQuotesForStringLiteralType,
+    undefined,
+    ts.TypeFormatFlags.NoTruncation |
+      ts.TypeFormatFlags.UseSingleQuotesForStringLiteralType |
+      ts.TypeFormatFlags.UseAliasDefinedOutsideCurrentScope,
   );
   const isOptional = (symbol.flags & ts.SymbolFlags.Optional) !== 0;
   const shown = isOptional ? `${symbol.name}?: ${type.replace(/ \| undefined$/, '')}` : `${symbol.name}: ${type}`;

@@ -311,7 +311,7 @@ export class Assembly {
   }
 
   async #stopTasker(drainTimeoutMs: number | undefined): Promise<void> {
-    await this.#tasker?.stop(drainTimeoutMs === undefined ? {} : { drainTimeoutMs });
+    await this.#tasker?.stop({ drainTimeoutMs });
   }
 
   /** Takes what came from folders out of registries that outlive this worker. */

@@ -1,13 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { DEFAULTS } from '../config/defaults.ts';
 import { LONGEST_TIMER_MS } from '../config/value-forms.ts';
-import { Listener } from '../db/listener.ts';
-import type { CreatedTask, CreateOptions, TaskRequest } from '../engine/create-task.ts';
-import { CHANNEL_ENDED, CHANNEL_EVENTS, CHANNEL_TAKEN, CHANNEL_WORK, type Engine } from '../engine/engine.ts';
+import type { CreateOptions, TaskRequest } from '../engine/create-task.ts';
+import type { Engine } from '../engine/engine.ts';
 import type { OperatorOptions } from '../engine/operate.ts';
 import { readCreateOptions, readRequests } from '../engine/read-requests.ts';
 import type { HistoryEntry, Step, Task } from '../engine/task-view.ts';
-import type { Snapshot } from '../engine/template-store.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { EventBus } from '../events/subscribing/event-bus.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -19,8 +17,9 @@ import { waitAtMost } from '../time/wait-at-most.ts';
 import { Worker } from '../worker/worker.ts';
 import type { WorkerStats } from '../worker/worker-options.ts';
 import { type ListOptions, readListOptions } from './list-options.ts';
-import { Notices } from './notices.ts';
 import { loadTemplates, type TemplateSource } from './project/load-templates.ts';
+import { ServedNamespaces } from './served-namespaces.ts';
+import { Signals } from './signals.ts';
 import { checkStart } from './start-checks.ts';
 import { handleOf, type TaskHandle, withSpans } from './task-handle.ts';
 import type { CheckedRequest, CheckedRequests } from './task-types.ts';
@@ -55,7 +54,7 @@ export class Tasker {
   readonly #engine: Engine;
   readonly #logger: Logger;
   readonly #waiter: TaskWaiter;
-  readonly #listener: Listener;
+  readonly #signals: Signals;
   readonly #worker: Worker | undefined;
   readonly #counts: TaskerCounts;
   readonly #delivery: TaskerDelivery;
@@ -63,12 +62,11 @@ export class Tasker {
   readonly eventBus: EventBus;
   /** The durable domain events, and the groups that get them. */
   readonly events: TaskerEvents;
-  readonly #served = new Set<string>();
-  readonly #notices: Notices;
+  readonly #served: ServedNamespaces;
   #started: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
   readonly #hurry = new AbortController();
-  #forgetSignal: (() => void) | undefined;
+  readonly #over = new AbortController();
 
   /** @internal */
   constructor(parts: TaskerParts) {
@@ -77,55 +75,40 @@ export class Tasker {
     this.#logger = moduleLogger(parts.logger, 'app');
     this.eventBus = new EventBus(moduleLogger(parts.logger, 'events'));
     this.#waiter = new TaskWaiter(parts.engine, this.#logger);
-    this.#notices = new Notices(parts.engine, this.#logger);
     this.events = new TaskerEvents(parts.engine.events, this.#logger);
-    for (const template of parts.templates) this.#served.add(template.namespace);
-    this.#listener = new Listener(
-      parts.open.database,
-      [CHANNEL_WORK, CHANNEL_ENDED, CHANNEL_TAKEN, CHANNEL_EVENTS],
-      { onNotify: (channel, payload) => this.#heard(channel, payload), onCatchUp: () => this.#catchUp() },
-      moduleLogger(parts.logger, 'db'),
-    );
-    this.#worker = parts.registry && this.#makeWorker(parts.registry);
-    this.#delivery = new TaskerDelivery({
-      log: parts.engine.events,
-      bus: this.eventBus,
-      logger: moduleLogger(parts.logger, 'events'),
-      metrics: parts.metrics,
-      config: parts.config,
-      subscribers: parts.subscribers,
-      sinks: parts.sinks,
-    });
+    this.#served = new ServedNamespaces(parts);
+    this.#delivery = new TaskerDelivery(parts, this.eventBus);
     this.#counts = new TaskerCounts(parts, {
-      namespaces: () => (this.#worker ? this.#namespaces() : []),
+      namespaces: () => (this.#worker ? this.namespaces : []),
       bus: this.eventBus,
     });
+    this.#signals = new Signals(parts, {
+      worker: () => this.#worker,
+      served: this.#served,
+      waiter: this.#waiter,
+      delivery: this.#delivery,
+      events: this.events,
+      counts: this.#counts,
+    });
+    this.#worker = parts.registry && this.#makeWorker(parts.registry);
   }
 
   #makeWorker(registry: HandlerRegistry): Worker {
-    const { config, name, tracing, handOut, publishers } = this.#parts;
+    const { config } = this.#parts;
     return new Worker({
       ...config,
-      name,
+      ...this.#parts,
+      registry,
       threads: config.threads ?? availableParallelism(),
       missingGraceMs: config.handlerMissingGraceMs,
-      handOut,
-      engine: this.#engine,
-      registry,
       logger: moduleLogger(this.#parts.logger, 'worker'),
-      tracing,
-      namespaces: () => this.#namespaces(),
-      pollMs: () => config.pollMs ?? (this.#listener.hears ? DEFAULTS.pollMs : DEFAULTS.pollDeafMs),
-      onTasksEnded: (ended) => this.#tasksEnded(ended),
-      onWorkLeft: (rank) => this.#notices.work(rank),
-      publishers,
+      namespaces: () => this.namespaces,
+      pollMs: () => config.pollMs ?? (this.#signals.hears ? DEFAULTS.pollMs : DEFAULTS.pollDeafMs),
+      onTasksEnded: (ended) => this.#signals.tasksEnded(ended),
+      onWorkLeft: (rank) => this.#signals.work(rank),
       eventBus: this.eventBus,
-      onEventsStored: () => this.#eventsStored(),
+      onEventsStored: () => this.#signals.eventsStored(),
     });
-  }
-
-  #namespaces(): readonly string[] {
-    return this.#parts.config.namespaces ?? [...this.#served].sort();
   }
 
   /** Starts listening and, with handlers, working. `createTasker` does it unless `autoStart: false`. */
@@ -137,20 +120,10 @@ export class Tasker {
 
   async #start(): Promise<void> {
     await checkStart(this.#parts);
-    if (this.#servesAll) await this.#serveAll();
-    await this.#listener.start();
+    if (this.#worker) await this.#served.read(this.#engine);
+    await this.#signals.start();
     await this.#delivery.start();
     await this.#worker?.start();
-  }
-
-  get #servesAll(): boolean {
-    const { templates, config } = this.#parts;
-    return this.#worker !== undefined && templates.length === 0 && !config.namespaces;
-  }
-
-  /** Without templates or namespaces of its own, a worker serves what is registered. */
-  async #serveAll(): Promise<void> {
-    for (const { namespace } of await this.#engine.templates.list()) this.#served.add(namespace);
   }
 
   /** The engine under this tasker, for tools of this package. @internal */
@@ -171,15 +144,12 @@ export class Tasker {
 
   /** Serves these namespaces as well, unless its namespaces were given. @internal */
   async serveToo(namespaces: readonly string[]): Promise<void> {
-    const more = namespaces.filter((namespace) => !this.#served.has(namespace));
-    if (more.length === 0) return;
-    for (const namespace of more) this.#served.add(namespace);
-    await this.refresh();
+    if (this.#served.add(namespaces)) await this.refresh();
   }
 
   /** The namespaces that its worker serves now. @internal */
   get namespaces(): readonly string[] {
-    return this.#namespaces();
+    return this.#served.names;
   }
 
   /** What the worker does right now; undefined with `worker: false`. */
@@ -195,8 +165,8 @@ export class Tasker {
   /** What looks after this tasker's health sees of it. @internal */
   get vitals(): Vitals {
     return {
-      namespaces: this.#namespaces(),
-      hears: this.#listener.hears,
+      namespaces: this.namespaces,
+      hears: this.#signals.hears,
       leaseSure: this.#worker?.leaseSure ?? false,
       poolSize: this.#parts.open.database.poolSize,
       poolIdle: this.#parts.open.database.idleConnections,
@@ -218,7 +188,7 @@ export class Tasker {
     for (const problem of problems) this.#logger.warn(formatProblem(problem));
     for (const template of templates) {
       await this.#engine.templates.register(template);
-      this.#served.add(template.namespace);
+      this.#served.add([template.namespace]);
     }
     await this.#worker?.refresh();
   }
@@ -259,7 +229,7 @@ export class Tasker {
     const how = readCreateOptions(options);
     const create = (all: readonly TaskRequest[]) => this.#waiter.creating(() => this.#engine.createTasks(all, how));
     const created = await (tracing ? withSpans(tracing, read, create) : create(read));
-    this.#announceWork(created);
+    this.#signals.created(created);
     return created.map(handleOf);
   }
 
@@ -359,15 +329,15 @@ export class Tasker {
     try {
       await this.#worker?.stop({ drainTimeoutMs: drainMs });
       // What was given back must not wait for somebody's next look.
-      await waitAtMost(TELL_MS, this.#notices.flush());
+      await waitAtMost(TELL_MS, this.#signals.flush());
     } finally {
       this.#waiter.stop();
       this.events.stop();
-      this.#forgetSignal?.();
-      this.#notices.stop();
+      this.#over.abort();
+      this.#signals.fallSilent();
       await this.#stopDelivery(until - performance.now());
       this.#counts.stop();
-      await this.#listener.stop().finally(() => this.#parts.open.close());
+      await this.#signals.stop().finally(() => this.#parts.open.close());
       this.#parts.stopped?.();
     }
   }
@@ -394,73 +364,10 @@ export class Tasker {
         this.#logger.warn({ error: messageOf(error) }, 'the tasker did not stop cleanly'),
       );
     };
-    signal.addEventListener('abort', stop, { once: true });
-    this.#forgetSignal = () => signal.removeEventListener('abort', stop);
+    signal.addEventListener('abort', stop, { once: true, signal: this.#over.signal });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
-  }
-
-  // ---- who must hear of it
-
-  #heard(channel: string, payload: string): void {
-    this.#counts.heard(channel);
-    if (channel === CHANNEL_WORK) this.#heardOfWork(Number(payload));
-    else if (channel === CHANNEL_EVENTS) this.#heardOfEvents();
-    else if (channel === CHANNEL_TAKEN) this.#worker?.taken(payload);
-    else this.#waiter.ended(payload.split(','));
-  }
-
-  #heardOfWork(rank: number): void {
-    this.#worker?.wake(rank);
-    // A worker that serves everything began before there was anything to serve.
-    if (this.#servesAll && this.#served.size === 0) {
-      this.#serveAll()
-        .then(() => this.#worker?.refresh())
-        .catch((error: unknown) =>
-          this.#logger.debug({ error: messageOf(error) }, 'the new templates are not served yet; they will be'),
-        );
-    }
-  }
-
-  #catchUp(): void {
-    this.#worker?.wake();
-    this.#waiter.catchUp();
-    this.#heardOfEvents();
-  }
-
-  #heardOfEvents(): void {
-    this.#delivery.heard();
-    this.events.heard();
-  }
-
-  #announceWork(created: readonly CreatedTask[]): void {
-    const fresh = created.filter((task) => task.created);
-    if (fresh.length === 0) return;
-    const rank = -Math.max(...fresh.map((task) => task.priority));
-    const namespaces = this.#namespaces();
-    const served = fresh.every(
-      ({ snapshot }) => namespaces.includes(snapshot.template.namespace) && this.#canBegin(snapshot),
-    );
-    const roots = fresh.reduce((count, task) => count + task.snapshot.graph.roots.length, 0);
-    // A worker of this process with room for all takes them at once; others need not be woken for that.
-    const room = served && (this.#worker?.freeSlots ?? 0) >= roots;
-    this.#worker?.wake(rank);
-    if (!room) this.#notices.work(rank);
-  }
-
-  /** Whether the handlers of a template's first steps are here. */
-  #canBegin({ graph, template }: Snapshot): boolean {
-    return graph.roots.every((idx) => this.#parts.registry?.canResolve(template.steps[idx]!.handler));
-  }
-
-  #tasksEnded(ended: readonly { taskUuid: string }[]): void {
-    this.#notices.ended(this.#waiter.ended(ended.map((row) => row.taskUuid)));
-  }
-
-  #eventsStored(): void {
-    this.#heardOfEvents();
-    this.#notices.events();
   }
 }
