@@ -39,7 +39,6 @@ export type { Explanation, StepExplanation } from './app/why.ts';
 export { BootstrapConfig } from './config/bootstrap-config.ts';
 export type { ConfigName, TaskerConfig } from './config/config-keys.ts';
 export type { ConfigProblem } from './config/config-problem.ts';
-export type { LogLevel } from './config/environment.ts';
 export {
   type ConfigOverrides,
   type ConfigSource,
@@ -47,7 +46,7 @@ export {
   type LoadedConfig,
   loadConfig,
 } from './config/load-config.ts';
-export type { LogFilter } from './config/log-filter.ts';
+export type { LogFilter, LogLevel } from './config/log-filter.ts';
 export type { ListenAddress } from './config/value-forms.ts';
 export type { WebhookConfig } from './config/webhook-config.ts';
 export type { CreateOptions, TaskRequest } from './engine/create-task.ts';

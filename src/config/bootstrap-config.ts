@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { TaskerError } from '../errors.ts';
 import { isNamespace, NAMESPACE_RULE } from '../model/namespace.ts';
 import { nearNames } from '../model/near-names.ts';
-import { LOG_LEVELS, type LogLevel } from './environment.ts';
 import { type LoadConfigOptions, type LoadedConfig, loadConfig, withOverrides } from './load-config.ts';
+import { LOG_LEVELS, type LogLevel } from './log-filter.ts';
 
 /**
  * What a worker that is started from a program is told; each member wins over environment and configuration file.
@@ -75,22 +75,12 @@ function wrongValue(key: string, config: unknown): string {
 /** The configuration of a worker that was told this. @throws TaskerError `config_invalid` */
 export function loadBootstrapConfig(
   config: BootstrapConfig = {},
-  { env, cwd, overrides }: Pick<LoadConfigOptions, 'env' | 'cwd' | 'overrides'> = {},
+  { env, cwd }: Pick<LoadConfigOptions, 'env' | 'cwd'> = {},
 ): LoadedConfig {
-  const { workerId, namespace, configPath, logLevel, databaseUrl, web } = BootstrapConfig(config);
-  const loaded = loadConfig({
-    ...(env && { env }),
-    ...(cwd !== undefined && { cwd }),
-    configPath,
-    overrides: {
-      ...overrides,
-      ...(workerId !== undefined && { name: workerId }),
-      ...(namespace !== undefined && { namespaces: [namespace] }),
-      ...(databaseUrl !== undefined && { databaseUrl }),
-      ...(logLevel !== undefined && { log: { level: logLevel, modules: {} } }),
-      ...(web !== undefined && { webEnabled: web }),
-    },
-  });
+  const { workerId: name, namespace, configPath, logLevel, databaseUrl, web: webEnabled } = BootstrapConfig(config);
+  const namespaces = namespace === undefined ? undefined : [namespace];
+  const log = logLevel && { level: logLevel, modules: {} };
+  const loaded = loadConfig({ env, cwd, configPath, overrides: { name, namespaces, databaseUrl, log, webEnabled } });
   // A program that has a worker beside other things opens a port only when it is told to; `tasker worker` is one.
   return loaded.sources.webEnabled.from === 'default' ? withOverrides(loaded, { webEnabled: false }) : loaded;
 }

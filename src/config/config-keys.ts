@@ -1,5 +1,5 @@
 import { DEFAULTS, MOST_DELIVERIES } from './defaults.ts';
-import { LOG_VARIABLES } from './environment.ts';
+import { LOG_VARIABLES } from './log-filter.ts';
 import * as forms from './value-forms.ts';
 import { webhooks } from './webhook-config.ts';
 

@@ -6,7 +6,6 @@ import { type ConfigProblem, formatConfigProblem } from './config-problem.ts';
 import { type ConfigHome, detectConfig, detectTemplates, namedConfig, projectRoot } from './find-config.ts';
 import { type ReadHome, readHome } from './read-home.ts';
 import { type ReadVariables, readVariables } from './read-variables.ts';
-import type { MergedConfig } from './toml/merge-files.ts';
 
 /** Values that a program gives itself. */
 export type ConfigOverrides = { readonly [Name in ConfigName]?: TaskerConfig[Name] | undefined };
@@ -62,13 +61,16 @@ export interface LoadedConfig {
 export function loadConfig(options: LoadConfigOptions = {}): LoadedConfig {
   const { cwd, home, read, inFile, variables, errors, warnings } = readAll(options);
   if (errors.length > 0) throw invalid(errors);
-  const mixing = new Mixing(defaults(cwd));
-  if (read) mixing.addFile(inFile, { merged: read.merged, root: projectRoot(cwd) });
-  for (const { name, value, variable } of variables.given) {
-    mixing.set(name, value, { from: 'environment', name: variable });
-  }
+  const root = projectRoot(cwd);
+  const fromFile = inFile.given.map(({ name, value, path: key }): Sourced => {
+    const source = { from: 'file', name: key, ...read?.merged.placeOf(key) } as const;
+    return { name, value: CONFIG_KEYS[name].isPath ? resolved(value, root) : value, source };
+  });
+  const fromEnvironment = variables.given.map(({ name, value, variable }): Sourced => {
+    return { name, value, source: { from: 'environment', name: variable } };
+  });
   const loaded = {
-    ...mixing.finish(),
+    ...layOver(defaults(cwd), [...fromFile, ...fromEnvironment]),
     path: home?.path,
     files: read?.files ?? [],
     problems: warnings,
@@ -132,12 +134,9 @@ function readAll({ env = process.env, cwd = process.cwd(), configPath, overrides
 
 /** A configuration with values of a program over it. Those that are undefined say nothing. */
 export function withOverrides(loaded: LoadedConfig, overrides: ConfigOverrides): LoadedConfig {
-  const mixing = new Mixing(loaded);
   const given = { ...overrides, namespaces: checkedNamespaces(overrides.namespaces) };
-  for (const name of CONFIG_NAMES) {
-    if (given[name] !== undefined) mixing.set(name, given[name], { from: 'option' });
-  }
-  return { ...loaded, ...mixing.finish() };
+  const values = CONFIG_NAMES.map((name): Sourced => ({ name, value: given[name], source: { from: 'option' } }));
+  return { ...loaded, ...layOver(loaded, values) };
 }
 
 /** The namespaces that a program sets. Undefined when it sets none, or only empty ones. */
@@ -161,49 +160,36 @@ export function invalid(problems: readonly ConfigProblem[]): TaskerError {
 type Mixed = Pick<LoadedConfig, 'config' | 'sources'>;
 
 function defaults(cwd: string): Mixed {
-  const each = <Value>(value: (name: ConfigName) => Value) => CONFIG_NAMES.map((name) => [name, value(name)] as const);
-  // The compiler can't see that all names are there.
-  const config = Object.fromEntries(each((name) => CONFIG_KEYS[name].byDefault)) as unknown as TaskerConfig;
-  const sources = Object.fromEntries(each(() => ({ from: 'default' }))) as Record<ConfigName, ConfigSource>;
-  return { config: { ...config, templatePaths: detectTemplates(cwd) }, sources };
+  const values = CONFIG_NAMES.map((name) => [name, CONFIG_KEYS[name].byDefault]);
+  const sources = CONFIG_NAMES.map((name) => [name, { from: 'default' }]);
+  return {
+    config: { ...(Object.fromEntries(values) as TaskerConfig), templatePaths: detectTemplates(cwd) },
+    sources: Object.fromEntries(sources) as Record<ConfigName, ConfigSource>,
+  };
 }
 
-/** Values laid over each other, the later ones on top. */
-class Mixing {
-  readonly #config: TaskerConfig;
-  readonly #sources: Record<ConfigName, ConfigSource>;
+interface Sourced {
+  name: ConfigName;
+  value: TaskerConfig[ConfigName];
+  source: ConfigSource;
+}
 
-  constructor({ config, sources }: Mixed) {
-    this.#config = { ...config };
-    this.#sources = { ...sources };
-  }
-
-  addFile({ given }: CheckedKeys, { merged, root }: { merged: MergedConfig; root: string }): void {
-    for (const { name, value, path: key } of given) {
-      const source: ConfigSource = { from: 'file', name: key, ...merged.placeOf(key) };
-      this.set(name, CONFIG_KEYS[name].isPath ? resolved(value, root) : value, source);
+/** Values laid over others, the later ones on top. Those that are undefined say nothing. */
+function layOver(below: Mixed, values: readonly Sourced[]): Mixed {
+  const config = { ...below.config };
+  const sources = { ...below.sources };
+  for (const { name, value, source } of values) {
+    if (value === undefined || (name === 'databaseDirectUrl' && value === '')) continue;
+    // A direct URL belongs to the server it was given with: not to another one that is named with more weight.
+    const replaces = config.databaseUrl !== undefined || source.from === 'option';
+    if (name === 'databaseUrl' && value !== config.databaseUrl && replaces) {
+      config.databaseDirectUrl = undefined;
+      sources.databaseDirectUrl = { from: 'default' };
     }
+    Object.assign(config, { [name]: value });
+    sources[name] = source;
   }
-
-  set(name: ConfigName, value: TaskerConfig[ConfigName], source: ConfigSource): void {
-    if (value === undefined) return;
-    if (name === 'databaseUrl') this.#forgetDirectUrl(value as string, source);
-    if (name === 'databaseDirectUrl' && value === '') return;
-    Object.assign(this.#config, { [name]: value });
-    this.#sources[name] = source;
-  }
-
-  /** A direct URL belongs to the server it was given with: not to another one that is named with more weight. */
-  #forgetDirectUrl(url: string, { from }: ConfigSource): void {
-    const { databaseUrl } = this.#config;
-    if (databaseUrl === url || (databaseUrl === undefined && from !== 'option')) return;
-    this.#config.databaseDirectUrl = undefined;
-    this.#sources.databaseDirectUrl = { from: 'default' };
-  }
-
-  finish(): Mixed {
-    return { config: Object.freeze(this.#config), sources: Object.freeze(this.#sources) };
-  }
+  return { config: Object.freeze(config), sources: Object.freeze(sources) };
 }
 
 function resolved(value: unknown, root: string): TaskerConfig[ConfigName] {

@@ -1,5 +1,12 @@
 import { formatConfigProblem } from './config-problem.ts';
-import { LOG_LEVELS, LOG_VARIABLES, type LogLevel } from './environment.ts';
+
+/** Levels of log lines, the most detailed first. */
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
+/** One of `trace`, `debug`, `info`, `warn`, `error`: how important a line is. */
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** The variables that hold a filter of log lines; the first one that is set counts. */
+export const LOG_VARIABLES = ['TASKER_LOG', 'LOG_LEVEL', 'RUST_LOG'] as const;
 
 /** What may stand in a filter. `off`: nothing is written. */
 export const FILTER_LEVELS = [...LOG_LEVELS, 'off'] as const;

@@ -18,7 +18,7 @@ export interface ReadVariables {
 }
 
 /** Reads the variables of all keys. One that is empty is as good as not set. */
-export function readVariables(env: NodeJS.ProcessEnv): ReadVariables {
+export function readVariables(env: NodeJS.ProcessEnv = process.env): ReadVariables {
   const read: ReadVariables = { given: [], errors: [], warnings: [] };
   for (const name of CONFIG_NAMES) readVariable(name, env, read);
   return read;

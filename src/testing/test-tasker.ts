@@ -7,7 +7,7 @@ import { loadTemplates, type TemplateSource } from '../app/project/load-template
 import type { CheckedRequest, TaskTypes } from '../app/task-types.ts';
 import type { Tasker } from '../app/tasker.ts';
 import { type CreateTaskerOptions, LIMIT_OPTIONS, TASKER_OPTIONS } from '../app/tasker-options.ts';
-import { readEnvironment } from '../config/environment.ts';
+import { readVariables } from '../config/read-variables.ts';
 import type { TaskRequest } from '../engine/create-task.ts';
 import type { Step, StepError, Task } from '../engine/task-view.ts';
 import { TaskerError } from '../errors.ts';
@@ -147,8 +147,7 @@ export async function testTasker(options: TestTaskerOptions): Promise<TestTasker
   const events = eventRegistries(others, logger);
   const found = new DiscoveredSubscribers(events);
   const handlers = withStubs(await loadHandlers(others.handlers ?? [], { logger, found }), stubs, logger);
-  const ambient = readEnvironment();
-  const database = await testDatabase(databaseUrl ?? ambient.databaseDirectUrl ?? ambient.databaseUrl);
+  const database = await testDatabase(databaseUrl ?? urlOfEnvironment());
   try {
     const tasker = await createTasker({
       poolSize: 4,
@@ -167,6 +166,14 @@ export async function testTasker(options: TestTaskerOptions): Promise<TestTasker
     await database.drop();
     throw error;
   }
+}
+
+/** The server of this machine's environment; a pooler would not let a test make a database. */
+function urlOfEnvironment(): string | undefined {
+  const { given } = readVariables();
+  const found =
+    given.find(({ name }) => name === 'databaseDirectUrl') ?? given.find(({ name }) => name === 'databaseUrl');
+  return found?.value as string | undefined;
 }
 
 const TEST_OPTIONS = { ...TASKER_OPTIONS, stubs: true, keepBackoff: true } as const;

@@ -1,19 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { readEnvironment } from '../../src/config/environment.ts';
+import { readVariables } from '../../src/config/read-variables.ts';
+
+function valuesOf(env: NodeJS.ProcessEnv): Record<string, unknown> {
+  return Object.fromEntries(readVariables(env).given.map(({ name, value }) => [name, value]));
+}
 
 describe('the environment', () => {
-  it('of nothing is development, pipelined, with no paths', () => {
-    expect(readEnvironment({})).toEqual({
-      databaseUrl: undefined,
-      databaseDirectUrl: undefined,
-      environment: 'development',
-      embedded: false,
-      templatePaths: [],
-      handlerPaths: [],
-      pipeline: true,
-    });
-  });
-
   it('takes a variable that is empty for one that is not set', () => {
     const empty = Object.fromEntries(
       [
@@ -26,9 +18,9 @@ describe('the environment', () => {
         'TASKER_PIPELINE',
       ].map((name) => [name, '']),
     );
-    expect(readEnvironment(empty)).toEqual(readEnvironment({}));
+    expect(valuesOf(empty)).toEqual({});
     const second = { ...empty, TYPESCRIPT_HANDLER_PATH: '/h' };
-    expect(readEnvironment(second)).toMatchObject({ handlerPaths: ['/h'] });
+    expect(valuesOf(second)).toMatchObject({ handlerPaths: ['/h'] });
   });
 
   it('names the database', () => {
@@ -38,26 +30,24 @@ describe('the environment', () => {
       TASKER_EMBEDDED: '1',
       TASKER_PIPELINE: '0',
     };
-    expect(readEnvironment(env)).toMatchObject({
+    expect(valuesOf(env)).toMatchObject({
       databaseUrl: 'postgres://a',
       databaseDirectUrl: 'postgres://b',
       embedded: true,
       pipeline: false,
     });
-    expect(readEnvironment({ TASKER_EMBEDDED: 'no' }).embedded).toBe(false);
+    expect(valuesOf({ TASKER_EMBEDDED: 'no' })['embedded']).toBe(false);
   });
 
   it('takes several paths, separated as in PATH or by commas', () => {
-    const paths = (TASKER_TEMPLATE_PATH: string) => readEnvironment({ TASKER_TEMPLATE_PATH }).templatePaths;
+    const paths = (TASKER_TEMPLATE_PATH: string) => valuesOf({ TASKER_TEMPLATE_PATH })['templatePaths'];
     const separator = process.platform === 'win32' ? ';' : ':';
     expect(paths(['a', 'b c'].join(separator))).toEqual(['a', 'b c']);
     expect(paths('a,b, c ,,')).toEqual(['a', 'b', 'c']);
   });
 
   it('takes the handlers from TASKER_HANDLER_PATH before TYPESCRIPT_HANDLER_PATH', () => {
-    expect(readEnvironment({ TYPESCRIPT_HANDLER_PATH: 'ts' }).handlerPaths).toEqual(['ts']);
-    expect(readEnvironment({ TASKER_HANDLER_PATH: 'own', TYPESCRIPT_HANDLER_PATH: 'ts' }).handlerPaths).toEqual([
-      'own',
-    ]);
+    expect(valuesOf({ TYPESCRIPT_HANDLER_PATH: 'ts' })['handlerPaths']).toEqual(['ts']);
+    expect(valuesOf({ TASKER_HANDLER_PATH: 'own', TYPESCRIPT_HANDLER_PATH: 'ts' })['handlerPaths']).toEqual(['own']);
   });
 });
