@@ -59,20 +59,21 @@ export function eventRegistries(
   logger: Logger,
 ): EventRegistries {
   const { publishers = [], subscribers = [] } = given;
-  return { publishers: publishersOf(publishers, logger), subscribers: subscribersOf(subscribers, logger) };
+  return {
+    publishers: isPublisherRegistry(publishers) ? publishers : publishersOf([publishers].flat(), logger),
+    subscribers: isSubscriberRegistry(subscribers) ? subscribers : subscribersOf([subscribers].flat(), logger),
+  };
 }
 
-function publishersOf(source: PublisherSource, logger: Logger): PublisherRegistry {
-  if (isPublisherRegistry(source)) return source;
+function publishersOf(sources: readonly (PublisherClass | BasePublisher)[], logger: Logger): PublisherRegistry {
   const registry = new PublisherRegistry({ logger });
-  for (const one of [source].flat()) registry.register(one as PublisherClass);
+  for (const one of sources) registry.register(one as PublisherClass);
   return registry;
 }
 
-function subscribersOf(source: SubscriberSource, logger: Logger): SubscriberRegistry {
-  if (isSubscriberRegistry(source)) return source;
+function subscribersOf(sources: readonly (SubscriberClass | BaseSubscriber<never>)[], logger: Logger) {
   const registry = new SubscriberRegistry({ logger });
-  for (const one of [source].flat()) {
+  for (const one of sources) {
     if (isSubscriber(one)) registry.registerInstance(one);
     else registry.register(one as SubscriberClass);
   }

@@ -37,12 +37,9 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<OpenDa
   const embedded = config.databaseUrl === undefined ? await startOwn(options) : undefined;
   try {
     const database = await Database.connect({
+      ...config,
       url: config.databaseUrl ?? embedded!.url,
       directUrl: config.databaseDirectUrl,
-      poolSize: config.poolSize,
-      acquireTimeoutMs: config.acquireTimeoutMs,
-      idleTimeoutMs: config.idleTimeoutMs,
-      pipeline: config.pipeline,
       logger,
       metrics: options.metrics,
     });

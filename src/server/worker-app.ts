@@ -7,10 +7,11 @@ import { TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { apiPage } from './api-page.ts';
 import { isLoopback } from './bind-address.ts';
-import { configRoute } from './config-route.ts';
 import { answerError } from './error-answer.ts';
 import { healthRoutes } from './health-routes.ts';
 import { metricsRoutes } from './metrics-routes.ts';
+import { jsonRoute } from './route.ts';
+import { ConfigSchema } from './schemas.ts';
 import type { ServedWorker } from './served-worker.ts';
 import { templateRoutes } from './template-routes.ts';
 
@@ -73,4 +74,30 @@ function onlyHere(exposed: boolean): MiddlewareHandler {
     }
     await next();
   };
+}
+
+const CONFIG = jsonRoute({
+  method: 'get',
+  path: '/config',
+  summary: 'what the worker was configured with, secrets hidden',
+  answer: ConfigSchema,
+  errors: [403],
+});
+
+/** The effective configuration, where it is to be shown. */
+function configRoute(worker: ServedWorker, config: () => Record<string, unknown>): OpenAPIHono {
+  return new OpenAPIHono().openapi(CONFIG, (c) => {
+    const { workerId, version, environment } = worker.facts();
+    return c.json(
+      {
+        metadata: { timestamp: new Date().toISOString(), environment, version },
+        worker_id: workerId,
+        worker_type: 'typescript',
+        auth: { enabled: false },
+        messaging: { backend: 'postgresql', queues: ['worker_dispatch_queue', 'worker_completion_queue'] },
+        configuration: config(),
+      },
+      200,
+    );
+  });
 }

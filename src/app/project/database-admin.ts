@@ -102,29 +102,16 @@ export async function databaseStatus(choice: DatabaseChoice): Promise<DatabaseSt
   const url = chosenUrl(choice);
   const embedded = url === undefined ? await embeddedStatus(embeddedHome()) : undefined;
   const reach = url ?? embedded?.url;
-  if (reach === undefined) {
-    const version = embedded?.version ?? null;
-    return {
-      kind: 'embedded',
-      place: embeddedHome(),
-      running: false,
-      version,
-      bytes: null,
-      ...(embedded && { embedded }),
-    };
-  }
+  const known = {
+    kind: url === undefined ? 'embedded' : 'server',
+    place: url === undefined ? embeddedHome() : redactUrl(url),
+    ...(embedded && { embedded }),
+  } as const;
+  if (reach === undefined) return { ...known, running: false, version: embedded?.version ?? null, bytes: null };
   const database = await Database.connect({ url: reach, poolSize: 2, logger: choice.logger ?? silentLogger });
   try {
-    const [schema, facts] = await Promise.all([schemaStatus(database), serverFacts(database)]);
-    return {
-      kind: embedded ? 'embedded' : 'server',
-      place: embedded ? embeddedHome() : redactUrl(reach),
-      running: true,
-      version: facts.version,
-      schema,
-      bytes: facts.bytes,
-      ...(embedded && { embedded }),
-    };
+    const [schema, { version, bytes }] = await Promise.all([schemaStatus(database), serverFacts(database)]);
+    return { ...known, running: true, version, schema, bytes };
   } finally {
     await database.close();
   }
