@@ -3,9 +3,8 @@ import { loggerOf } from '../logging/any-logger.ts';
 import { consoleLogger } from '../logging/console-logger.ts';
 import type { Logger } from '../logging/logger.ts';
 import { Assembly } from './assembly.ts';
-import { refuseUnknown } from './check-options.ts';
 import type { Tasker } from './tasker.ts';
-import { type CreateTaskerOptions, LIMIT_OPTIONS, TASKER_OPTIONS } from './tasker-options.ts';
+import { type CreateTaskerOptions, LIMIT_OPTIONS, refuseUnknown, TASKER_OPTIONS } from './tasker-options.ts';
 
 export type { CreateTaskerOptions } from './tasker-options.ts';
 

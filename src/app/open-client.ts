@@ -3,7 +3,7 @@ import { schemaStatus } from '../engine/migrate.ts';
 import { TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { createTasker } from './create-tasker.ts';
-import { checkEmbeddedAllowed } from './embedded-allowed.ts';
+import { checkEmbeddedAllowed } from './open-database.ts';
 import { checkUrl, chosenUrl, configForTool, databaseExists, embeddedHome } from './project/database-admin.ts';
 import type { Tasker } from './tasker.ts';
 

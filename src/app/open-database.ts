@@ -5,9 +5,9 @@ import { Database } from '../db/database.ts';
 import type { EmbeddedServer } from '../db/embedded/start-embedded.ts';
 import { startEmbedded } from '../db/embedded/start-embedded.ts';
 import { migrate } from '../engine/migrate.ts';
+import { TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { checkEmbeddedAllowed } from './embedded-allowed.ts';
 
 /** Where the database is, and how to reach it. */
 export interface OpenDatabaseOptions {
@@ -69,4 +69,27 @@ async function startOwn({ loaded, logger }: OpenDatabaseOptions): Promise<Embedd
   });
   logger.info({ folder, started: server.started }, `embedded PostgreSQL ${server.version} in ${folder}`);
   return server;
+}
+
+/** Whether the embedded server is used if no server is named. In production it has to be requested. */
+export function isEmbeddedAllowed(loaded: LoadedConfig): boolean {
+  const { config, sources } = loaded;
+  return productionBy(loaded) === undefined || config.embedded || sources.embeddedFolder.from === 'option';
+}
+
+/** @throws TaskerError `database_url_missing` if the embedded server is not used */
+export function checkEmbeddedAllowed(loaded: LoadedConfig): void {
+  if (isEmbeddedAllowed(loaded)) return;
+  throw new TaskerError(
+    'database_url_missing',
+    `DATABASE_URL is not set and ${productionBy(loaded)} is production: set it to your PostgreSQL server, or set TASKER_EMBEDDED=1 if an embedded server in this folder is really what you want`,
+  );
+}
+
+/** The setting that makes this production: the configured environment, or `NODE_ENV` if `TASKER_ENV` is not set. */
+function productionBy({ config, sources, nodeEnv }: LoadedConfig): string | undefined {
+  const { from, name = 'the environment' } = sources.environment;
+  if (config.environment === 'production') return name;
+  const isNamed = from === 'environment' || from === 'option';
+  return !isNamed && nodeEnv === 'production' ? 'NODE_ENV' : undefined;
 }

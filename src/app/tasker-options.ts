@@ -6,7 +6,8 @@ import { TaskerError } from '../errors.ts';
 import type { EventConsumer } from '../events/delivery/event-consumer.ts';
 import type { AnyLogger } from '../logging/any-logger.ts';
 import type { MetricsRegistry } from '../metrics/metrics.ts';
-import type { OptionNames } from './check-options.ts';
+import { nearNames } from '../model/near-names.ts';
+import { kindOf } from '../model/shown-value.ts';
 import type { PublisherSource, SubscriberSource } from './event-registries.ts';
 import type { HandlerSource } from './project/load-handlers.ts';
 import type { TemplateSource } from './project/load-templates.ts';
@@ -70,6 +71,9 @@ export interface CreateTaskerOptions extends ConfigOptions {
   signal?: AbortSignal;
 }
 
+/** The names of all options of a type. The compiler refuses a missing or an unknown name. */
+export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
+
 const OWN_OPTIONS: OptionNames<Omit<CreateTaskerOptions, keyof ConfigOptions>> = {
   configPath: true,
   config: true,
@@ -119,4 +123,25 @@ function checkNumber(name: string, value: unknown, { least, most }: { least: num
     'config_invalid',
     `createTasker: ${name} must be a whole number from ${least} to ${most}, got ${String(value)}`,
   );
+}
+
+/**
+ * Refuses unknown options, so that a misspelt one is not ignored.
+ * @throws TaskerError `config_invalid`, with every unknown option and similar names
+ */
+export function refuseUnknown(where: string, given: unknown, known: Readonly<Record<string, true>>): void {
+  if (given === undefined) return;
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new TaskerError('config_invalid', `${where}: the options must be an object, got ${kindOf(given)}`);
+  }
+  const unknown = Object.keys(given).filter((name) => !Object.hasOwn(known, name));
+  if (unknown.length === 0) return;
+  const names = Object.keys(known);
+  const faults = unknown.map((name) => {
+    const near = nearNames(name, names);
+    return `there is no option ${name}${near.length > 0 ? `; did you mean ${near.join(' or ')}?` : ''}`;
+  });
+  const isGuessed = faults.every((fault) => fault.endsWith('?'));
+  const all = isGuessed ? '' : `; the options are ${names.join(', ')}`;
+  throw new TaskerError('config_invalid', `${where}: ${faults.join('; ')}${all}`);
 }

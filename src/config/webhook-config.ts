@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { nearNames } from '../model/near-names.ts';
 import { MOST_DELIVERIES } from './defaults.ts';
-import { arePatterns, LONGEST_TIMER_MS, PATTERNS_WORDS, type ValueForm } from './value-forms.ts';
+import { beginning, flag, patterns, seconds, type ValueForm, whole, word } from './value-forms.ts';
 
 /** One `[[events.webhooks]]` of the file; what is undefined is as `webhookSink` has it. Times in milliseconds. */
 export interface WebhookConfig {
@@ -52,52 +52,61 @@ export function isWebhookHeader(name: string, value: string): boolean {
   return /^[!#$%&'*+.^_`|~\w-]+$/.test(name) && !SET_BY_US.test(name) && /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
 }
 
-const text = z.string({ error: 'a text that is not empty' }).trim().min(1, { error: 'a text that is not empty' });
-const wholeFrom1 = (most: number) => {
-  const error = `a whole number from 1 to ${most}`;
-  return z.int({ error }).min(1, { error }).max(most, { error });
-};
-const SECONDS = `a number of seconds from 0.1 to ${Math.floor(LONGEST_TIMER_MS / 1000)}`;
+const concurrency = whole(1, 1_000);
+const timeout = seconds(100);
+const maxDeliveries = whole(1, MOST_DELIVERIES);
 
 const TABLE = z.strictObject({
-  name: z
-    .string({ error: 'a name' })
-    .regex(/^[\w.-]{1,100}$/, { error: 'a name of letters, digits, ".", "_" and "-"' }),
-  url: z.string({ error: WEBHOOK_URL_WORDS }).refine(isWebhookUrl, { error: WEBHOOK_URL_WORDS }),
-  secrets: z
-    .array(z.string({ error: WEBHOOK_SECRET_WORDS }).refine(isWebhookSecret, { error: WEBHOOK_SECRET_WORDS }), {
-      error: 'a list of secrets',
-    })
-    .optional(),
+  name: z.string().regex(/^[\w.-]{1,100}$/),
+  url: z.string().refine(isWebhookUrl),
+  secrets: z.array(z.string().refine(isWebhookSecret)).optional(),
   headers: z
-    .record(z.string(), z.string({ error: 'a text' }), { error: 'a table of texts' })
-    .refine((headers) => Object.entries(headers).every(([name, value]) => isWebhookHeader(name, value)), {
-      error: `a table of headers, each ${WEBHOOK_HEADER_WORDS}`,
-    })
+    .record(z.string(), z.string())
+    .refine((headers) => Object.entries(headers).every(([name, value]) => isWebhookHeader(name, value)))
     .optional(),
-  body: z.enum(['event', 'envelope'], { error: 'event or envelope' }).optional(),
-  allow_private: z.boolean({ error: 'true or false' }).optional(),
-  group: text.optional(),
-  patterns: z
-    .array(z.string({ error: 'a text' }).trim(), { error: PATTERNS_WORDS })
-    .refine(arePatterns, { error: PATTERNS_WORDS })
-    .optional(),
-  from: z.enum(['now', 'beginning'], { error: 'now or beginning' }).optional(),
-  concurrency: wholeFrom1(1_000).optional(),
-  timeout_seconds: z
-    .number({ error: SECONDS })
-    .min(0.1, { error: SECONDS })
-    .max(Math.floor(LONGEST_TIMER_MS / 1000), { error: SECONDS })
-    .optional(),
-  max_deliveries: wholeFrom1(MOST_DELIVERIES).optional(),
+  body: z.enum(['event', 'envelope']).optional(),
+  allow_private: flag.schema.optional(),
+  group: word.schema.optional(),
+  patterns: patterns.schema.optional(),
+  from: beginning.schema.optional(),
+  concurrency: concurrency.schema.optional(),
+  timeout_seconds: timeout.schema.optional(),
+  max_deliveries: maxDeliveries.schema.optional(),
 });
 
+/** What each value must be, after "must be". */
+const WORDS: Readonly<Record<keyof typeof TABLE.shape, string>> = {
+  name: 'a name of letters, digits, ".", "_" and "-"',
+  url: WEBHOOK_URL_WORDS,
+  secrets: WEBHOOK_SECRET_WORDS,
+  headers: `a table of headers, each ${WEBHOOK_HEADER_WORDS}`,
+  body: 'event or envelope',
+  allow_private: flag.words,
+  group: word.words,
+  patterns: patterns.words,
+  from: beginning.words,
+  concurrency: concurrency.words,
+  timeout_seconds: timeout.words,
+  max_deliveries: maxDeliveries.words,
+};
+
+/** What is wrong with one value of the list, or with the list. */
+function explain(issue: z.core.$ZodIssue): string {
+  const [, field, ...within] = issue.path;
+  if (issue.code === 'unrecognized_keys') {
+    const near = nearNames(issue.keys[0]!, Object.keys(TABLE.shape), 1)[0];
+    return `has no ${issue.keys.join(', ')}; ${near === undefined ? `there are ${Object.keys(TABLE.shape).join(', ')}` : `did you mean ${near}?`}`;
+  }
+  if (field === 'secrets' && within.length === 0) return 'must be a list of secrets';
+  return `must be ${field === undefined ? issue.message : WORDS[field as keyof typeof WORDS]}`;
+}
+
 function ofTable(table: z.output<typeof TABLE>): WebhookConfig {
-  const { allow_private: allowPrivate, timeout_seconds: timeout, max_deliveries: maxDeliveries, ...same } = table;
+  const { allow_private: allowPrivate, timeout_seconds: timeoutMs, max_deliveries: maxDeliveries, ...same } = table;
   return {
     ...same,
     ...(allowPrivate !== undefined && { allowPrivate }),
-    ...(timeout !== undefined && { timeoutMs: Math.round(timeout * 1000) }),
+    ...(timeoutMs !== undefined && { timeoutMs }),
     ...(maxDeliveries !== undefined && { maxDeliveries }),
   };
 }
@@ -118,11 +127,7 @@ export const webhooks: ValueForm<WebhookConfig[]> = {
     }),
   words: 'a list of tables, each with a name and a url',
   shown: (list) => list.map(shownWebhook),
-  explain: (issue) => {
-    if (issue.code !== 'unrecognized_keys') return `must be ${issue.message}`;
-    const near = nearNames(issue.keys[0]!, Object.keys(TABLE.shape), 1)[0];
-    return `has no ${issue.keys.join(', ')}; ${near === undefined ? `there are ${Object.keys(TABLE.shape).join(', ')}` : `did you mean ${near}?`}`;
-  },
+  explain,
 };
 
 const HIDDEN = '***';

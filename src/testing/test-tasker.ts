@@ -1,4 +1,3 @@
-import { refuseUnknown } from '../app/check-options.ts';
 import { createTasker } from '../app/create-tasker.ts';
 import { eventRegistries } from '../app/event-registries.ts';
 import { DiscoveredSubscribers } from '../app/project/discovered-subscribers.ts';
@@ -6,7 +5,7 @@ import { loadHandlers } from '../app/project/load-handlers.ts';
 import { loadTemplates, type TemplateSource } from '../app/project/load-templates.ts';
 import type { CheckedRequest, TaskTypes } from '../app/task-types.ts';
 import type { Tasker } from '../app/tasker.ts';
-import { type CreateTaskerOptions, LIMIT_OPTIONS, TASKER_OPTIONS } from '../app/tasker-options.ts';
+import { type CreateTaskerOptions, LIMIT_OPTIONS, refuseUnknown, TASKER_OPTIONS } from '../app/tasker-options.ts';
 import { readVariables } from '../config/read-variables.ts';
 import type { TaskRequest } from '../engine/create-task.ts';
 import type { Step, StepError, Task } from '../engine/task-view.ts';

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from '../../config/load-config.ts';
 import type { Database } from '../../db/database.ts';
 import { Listener } from '../../db/listener.ts';
@@ -15,14 +16,13 @@ import { listTemplates, type TemplateListRow } from '../../store/templates.ts';
 import { listWorkers } from '../../store/workers.ts';
 import { formatProblem } from '../../template/parse-template.ts';
 import type { TaskTemplate } from '../../template/task-template.ts';
-import { isEmbeddedAllowed } from '../embedded-allowed.ts';
 import { eventRegistries } from '../event-registries.ts';
+import { isEmbeddedAllowed } from '../open-database.ts';
 import { phraseNamedSteps } from './check-named-steps.ts';
 import { chosenUrl, databaseExists, embeddedHome, openForTools } from './database-admin.ts';
-import { differingTemplates } from './differing-templates.ts';
 import { HandlerFolders } from './handler-folders.ts';
-import { readTemplates } from './load-templates.ts';
-import { nameOf } from './project.ts';
+import { type LoadedTemplates, readTemplates } from './load-templates.ts';
+import { differingTemplates, nameOf } from './project.ts';
 
 /** What one check of {@link examine} came to. */
 export interface Check {
@@ -46,6 +46,14 @@ export interface ExamineOptions {
   leastFreeBytes?: number;
 }
 
+/** Checks of one name, by what came of them. */
+function checksOf(name: Check['name']) {
+  const check =
+    (status: Check['status']) =>
+    (found: string, wayOut?: string): Check => ({ name, status, found, ...(wayOut !== undefined && { wayOut }) });
+  return { ok: check('ok'), warn: check('warn'), fail: check('fail'), skip: check('skip') };
+}
+
 const SKEW_WARN_MS = 1_000;
 const SKEW_FAIL_MS = 30_000;
 const HEAR_MS = 2_000;
@@ -53,25 +61,24 @@ const LEAST_FREE_BYTES = 100_000_000;
 
 /** Looks at everything that a project needs to run. Changes nothing; each check tells the way out. */
 export async function examine(options: ExamineOptions): Promise<Check[]> {
-  const { checks: fromDatabase, registered } = await examineDatabase(options);
-  const { check: templates, parsed } = await examineTemplates(options, registered);
-  const handlers = await examineHandlers(options, parsed);
-  const [workers, others] = [fromDatabase.filter(isWorkers), fromDatabase.filter((check) => !isWorkers(check))];
-  return [...others, await examineDisk(options), templates, handlers, ...workers];
-}
-
-function isWorkers(check: Check): boolean {
-  return check.name === 'workers';
+  const { checks, registered } = await examineDatabase(options);
+  const folders = options.templates.filter((folder) => existsSync(folder));
+  const loaded = await readTemplates(folders, loadConfig().config.environment);
+  const templates = examineTemplates(options.templates, loaded, registered);
+  const handlers = await examineHandlers(options, loaded.templates);
+  const isWorkers = ({ name }: Check) => name === 'workers';
+  const others = checks.filter((check) => !isWorkers(check));
+  return [...others, await examineDisk(options), templates, handlers, ...checks.filter(isWorkers)];
 }
 
 /** `registered`: the templates of the database; empty if it can't be reached. */
 async function examineDatabase(options: ExamineOptions): Promise<{ checks: Check[]; registered: TemplateListRow[] }> {
+  const database = checksOf('database');
   if (!databaseExists(options)) {
     const wayOut = isEmbeddedAllowed(loadConfig())
       ? '`npx tasker dev` makes one; DATABASE_URL names a server'
       : 'set DATABASE_URL to your PostgreSQL server';
-    const found = `none yet in ${embeddedHome()}`;
-    return { checks: [{ name: 'database', status: 'warn', found, wayOut }], registered: [] };
+    return { checks: [database.warn(`none yet in ${embeddedHome()}`, wayOut)], registered: [] };
   }
   try {
     const open = await openForTools(options, { migrate: false });
@@ -80,61 +87,62 @@ async function examineDatabase(options: ExamineOptions): Promise<{ checks: Check
       const where = open.embedded ? `embedded, in ${embeddedHome()}` : open.database.place;
       const schema = await examineSchema(open.database);
       const checks: Check[] = [
-        { name: 'database', status: 'ok', found: `PostgreSQL ${version}, ${where}` },
+        database.ok(`PostgreSQL ${version}, ${where}`),
         schema,
         examineClock(nowMs, (options.clock ?? Date.now)()),
         await examineNotifications(open.database),
         ...(schema.status === 'ok'
           ? [await examineQueue(open.database), await examineWorkers(open.database)]
-          : [skipped('queue', 'the schema is missing'), skipped('workers', 'the schema is missing')]),
+          : [checksOf('queue').skip('the schema is missing'), checksOf('workers').skip('the schema is missing')]),
       ];
       return { checks, registered: schema.status === 'ok' ? await listTemplates(open.database) : [] };
     } finally {
       await open.close();
     }
   } catch (error) {
-    return { checks: [{ name: 'database', status: 'fail', found: messageOf(error) }], registered: [] };
+    return { checks: [database.fail(messageOf(error))], registered: [] };
   }
 }
 
 async function examineSchema(database: Database): Promise<Check> {
+  const schema = checksOf('schema');
   try {
     const { applied, pending } = await schemaStatus(database);
-    if (pending.length === 0) return { name: 'schema', status: 'ok', found: `up to date, ${applied.at(-1)}` };
-    return { name: 'schema', status: 'fail', found: `lacks ${pending.join(', ')}`, wayOut: '`npx tasker db migrate`' };
+    if (pending.length === 0) return schema.ok(`up to date, ${applied.at(-1)}`);
+    return schema.fail(`lacks ${pending.join(', ')}`, '`npx tasker db migrate`');
   } catch (error) {
-    return { name: 'schema', status: 'fail', found: messageOf(error) };
+    return schema.fail(messageOf(error));
   }
 }
 
 function examineClock(databaseMs: number, ownMs: number): Check {
   const skew = Math.round(Math.abs(databaseMs - ownMs));
   const found = `this machine and the database differ by ${skew} ms`;
-  if (skew < SKEW_WARN_MS) return { name: 'clock', status: 'ok', found };
+  const clock = checksOf('clock');
+  if (skew < SKEW_WARN_MS) return clock.ok(found);
   const wayOut = 'let both take their time from NTP; leases go by the database, but log lines and shown times do not';
-  return { name: 'clock', status: skew < SKEW_FAIL_MS ? 'warn' : 'fail', found, wayOut };
+  return clock[skew < SKEW_FAIL_MS ? 'warn' : 'fail'](found, wayOut);
 }
 
 async function examineNotifications(database: Database): Promise<Check> {
+  const notifications = checksOf('notifications');
   const ignored = { onNotify: () => {}, onCatchUp: () => {} };
   const listener = new Listener(database, [], ignored, silentLogger);
   try {
     await listener.start();
-    for (const end = Date.now() + HEAR_MS; !listener.hears && Date.now() < end; )
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    if (listener.hears) return { name: 'notifications', status: 'ok', found: 'LISTEN hears what is sent' };
-    return {
-      name: 'notifications',
-      status: 'warn',
-      found: 'LISTEN hears nothing: DATABASE_URL seems to lead through a transaction pooler',
-      wayOut: 'set DATABASE_DIRECT_URL to the server itself; until then workers look once a second',
-    };
+    for (const end = Date.now() + HEAR_MS; !listener.hears && Date.now() < end; ) await sleep(20);
+    if (listener.hears) return notifications.ok('LISTEN hears what is sent');
+    return notifications.warn(
+      'LISTEN hears nothing: DATABASE_URL seems to lead through a transaction pooler',
+      'set DATABASE_DIRECT_URL to the server itself; until then workers look once a second',
+    );
   } finally {
     await listener.stop();
   }
 }
 
 async function examineQueue(database: Database): Promise<Check> {
+  const queue = checksOf('queue');
   let count = 0;
   let first: string | undefined;
   try {
@@ -143,40 +151,29 @@ async function examineQueue(database: Database): Promise<Check> {
       first ??= steps[0]?.taskUuid;
     }
   } catch (error) {
-    return { name: 'queue', status: 'warn', found: `could not be checked: ${messageOf(error)}` };
+    return queue.warn(`could not be checked: ${messageOf(error)}`);
   }
-  if (count === 0) return { name: 'queue', status: 'ok', found: 'every ready step is in it' };
+  if (count === 0) return queue.ok('every ready step is in it');
   const [found, them] =
     count === 1
       ? [`1 ready step is missing from it, in task ${first}`, 'it']
       : [`${count} ready steps are missing from it, for example in task ${first}`, 'them'];
-  const wayOut = `a running worker queues ${them} again within 5 minutes: \`npx tasker worker\``;
-  return { name: 'queue', status: 'warn', found, wayOut };
+  return queue.warn(found, `a running worker queues ${them} again within 5 minutes: \`npx tasker worker\``);
 }
 
 async function examineWorkers(database: Database): Promise<Check> {
-  const workers = await listWorkers(database);
-  const living = workers.filter((worker) => worker.living);
-  const stale = workers.filter((worker) => !worker.living);
+  const workers = checksOf('workers');
+  const known = await listWorkers(database);
+  const living = known.filter((worker) => worker.living);
+  const stale = known.filter((worker) => !worker.living);
   if (stale.length > 0) {
     const names = stale.map((worker) => `${worker.name} (lease over since ${worker.leaseUntil})`).join(', ');
     const found = `${living.length} alive; gone without a word: ${names}`;
-    if (living.length > 0)
-      return { name: 'workers', status: 'warn', found, wayOut: 'a living worker takes over its steps in a moment' };
-    return {
-      name: 'workers',
-      status: 'fail',
-      found,
-      wayOut: 'start a worker, it takes over their steps: `npx tasker worker`',
-    };
+    if (living.length > 0) return workers.warn(found, 'a living worker takes over its steps in a moment');
+    return workers.fail(found, 'start a worker, it takes over their steps: `npx tasker worker`');
   }
-  if (living.length > 0) return { name: 'workers', status: 'ok', found: living.map(describeWorker).join('; ') };
-  return {
-    name: 'workers',
-    status: 'warn',
-    found: 'none alive',
-    wayOut: '`npx tasker dev` or `npx tasker worker` starts one',
-  };
+  if (living.length > 0) return workers.ok(living.map(describeWorker).join('; '));
+  return workers.warn('none alive', '`npx tasker dev` or `npx tasker worker` starts one');
 }
 
 function describeWorker(worker: { name: string; namespaces: string[]; callables: string[] }): string {
@@ -184,57 +181,46 @@ function describeWorker(worker: { name: string; namespaces: string[]; callables:
 }
 
 async function examineDisk({ databaseUrl, leastFreeBytes = LEAST_FREE_BYTES }: ExamineOptions): Promise<Check> {
-  if (chosenUrl({ databaseUrl }) !== undefined) return skipped('disk', "the server's disk can't be seen from here");
+  const disk = checksOf('disk');
+  if (chosenUrl({ databaseUrl }) !== undefined) return disk.skip("the server's disk can't be seen from here");
   const home = [embeddedHome(), path.dirname(embeddedHome())].find((folder) => existsSync(folder))!;
   const { bavail, bsize } = await statfs(home);
   const free = bavail * bsize;
   const found = `${(free / 1e9).toFixed(1)} GB free for ${embeddedHome()}`;
-  if (free >= leastFreeBytes * 10) return { name: 'disk', status: 'ok', found };
-  return {
-    name: 'disk',
-    status: free < leastFreeBytes ? 'fail' : 'warn',
-    found,
-    wayOut: 'make room there: a full disk stops PostgreSQL',
-  };
+  if (free >= leastFreeBytes * 10) return disk.ok(found);
+  return disk[free < leastFreeBytes ? 'fail' : 'warn'](found, 'make room there: a full disk stops PostgreSQL');
 }
 
-async function examineTemplates(
-  { templates }: ExamineOptions,
+/** `registered`: the templates of the database. */
+function examineTemplates(
+  folders: readonly string[],
+  { files, templates, problems }: LoadedTemplates,
   registered: readonly TemplateListRow[],
-): Promise<{ check: Check; parsed: TaskTemplate[] }> {
-  const there = templates.filter((folder) => existsSync(folder));
-  const loaded = await readTemplates(there, loadConfig().config.environment);
-  const answer = (check: Omit<Check, 'name'>) => ({
-    check: { name: 'templates' as const, ...check },
-    parsed: loaded.templates,
-  });
-  if (loaded.files.length === 0) {
-    const found = `none in ${templates.map((folder) => path.resolve(folder)).join(', ')}`;
-    return answer({
-      status: 'warn',
-      found,
-      wayOut: '`npx tasker init` makes a first one; --templates names another folder',
-    });
+): Check {
+  const check = checksOf('templates');
+  if (files.length === 0) {
+    const found = `none in ${folders.map((folder) => path.resolve(folder)).join(', ')}`;
+    return check.warn(found, '`npx tasker init` makes a first one; --templates names another folder');
   }
-  const errors = loaded.problems.filter((problem) => problem.severity === 'error');
-  const differing = differingTemplates(loaded.templates, registered).map(nameOf);
+  const errors = problems.filter((problem) => problem.severity === 'error');
+  const differing = differingTemplates(templates, registered).map(nameOf);
   if (errors.length === 0 && differing.length > 0) {
     const found = `${differing.join(', ')}: the database has different content under this version, which new tasks get`;
-    const wayOut = 'raise the version, or start a worker here, which registers this content';
-    return answer({ status: 'warn', found, wayOut });
+    return check.warn(found, 'raise the version, or start a worker here, which registers this content');
   }
-  const worst = errors[0] ?? loaded.problems[0];
-  if (!worst) return answer({ status: 'ok', found: `${loaded.templates.length} sound` });
-  const more = loaded.problems.length > 1 ? ` (and ${loaded.problems.length - 1} more)` : '';
-  const wayOut = '`npx tasker template validate` shows all';
-  return answer({ status: errors.length > 0 ? 'fail' : 'warn', found: `${formatProblem(worst)}${more}`, wayOut });
+  const worst = errors[0] ?? problems[0];
+  if (!worst) return check.ok(`${templates.length} sound`);
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
+  const found = `${formatProblem(worst)}${more}`;
+  return check[errors.length > 0 ? 'fail' : 'warn'](found, '`npx tasker template validate` shows all');
 }
 
 async function examineHandlers({ handlers }: ExamineOptions, templates: TaskTemplate[]): Promise<Check> {
+  const check = checksOf('handlers');
   const missing = handlers.filter((folder) => !existsSync(folder)).map((folder) => path.resolve(folder));
   if (missing.length > 0) {
     const wayOut = '`npx tasker init` makes a first one; --handlers names another folder';
-    return { name: 'handlers', status: 'warn', found: `there is no folder ${missing.join(', ')}`, wayOut };
+    return check.warn(`there is no folder ${missing.join(', ')}`, wayOut);
   }
   const events = eventRegistries({}, silentLogger);
   const library = new HandlerFolders(handlers, { logger: silentLogger, events });
@@ -247,21 +233,18 @@ async function examineHandlers({ handlers }: ExamineOptions, templates: TaskTemp
     const named = await library.namedStepProblems(templates);
     if (named.length > 0) {
       const status = named.some(({ severity }) => severity === 'error') ? 'fail' : 'warn';
-      const wayOut = 'correct the options of the handler, or add the step to the template';
-      return { name: 'handlers', status, found: phraseNamedSteps(named), wayOut };
+      return check[status](
+        phraseNamedSteps(named),
+        'correct the options of the handler, or add the step to the template',
+      );
     }
-    return { name: 'handlers', status: 'ok', found: `${count}; every step's handler is there` };
+    return check.ok(`${count}; every step's handler is there`);
   } catch (error) {
     if (!(error instanceof TaskerError)) throw error;
-    return { name: 'handlers', status: 'fail', found: error.message };
+    return check.fail(error.message);
   }
 }
 
 function notExported(what: 'handler' | 'publisher', found: string): Check {
-  const wayOut = `export one of that name, or correct \`${what}\` in the template`;
-  return { name: 'handlers', status: 'fail', found, wayOut };
-}
-
-function skipped(name: Check['name'], found: string): Check {
-  return { name, status: 'skip', found };
+  return checksOf('handlers').fail(found, `export one of that name, or correct \`${what}\` in the template`);
 }

@@ -2,8 +2,10 @@ import { messageOf } from '../../errors.ts';
 import { unknownPublishers } from '../../events/publishing/check-publishers.ts';
 import type { Logger } from '../../logging/logger.ts';
 import type { HandlerRegistry } from '../../registry/handler-registry.ts';
+import type { TemplateListRow } from '../../store/templates.ts';
 import { formatProblem } from '../../template/parse-template.ts';
 import type { TaskTemplate } from '../../template/task-template.ts';
+import { digestOf } from '../../template/template-digest.ts';
 import type { EventRegistries } from '../event-registries.ts';
 import type { Tasker } from '../tasker.ts';
 import { phraseNamedSteps } from './check-named-steps.ts';
@@ -150,4 +152,21 @@ export class Project {
 /** `namespace/name@version` */
 export function nameOf({ namespace, name, version }: TaskTemplate): string {
   return `${namespace}/${name}@${version}`;
+}
+
+/**
+ * The templates that the database has with different content under the same name and version. New tasks get that
+ * content.
+ */
+export function differingTemplates(
+  templates: readonly TaskTemplate[],
+  registered: readonly Pick<TemplateListRow, 'namespace' | 'name' | 'version' | 'digest'>[],
+): TaskTemplate[] {
+  const digests = new Map(
+    registered.map(({ namespace, name, version, digest }) => [`${namespace}/${name}@${version}`, digest]),
+  );
+  return templates.filter((template) => {
+    const digest = digests.get(nameOf(template));
+    return digest !== undefined && digest !== digestOf(template);
+  });
 }

@@ -4,10 +4,15 @@ import type { Logger } from '../../logging/logger.ts';
 import { moduleLogger } from '../../logging/module-logger.ts';
 import { parseBindAddress } from '../../server/bind-address.ts';
 import type { AssemblyParts } from '../assembly.ts';
-import { type OptionNames, refuseUnknown } from '../check-options.ts';
 import { processEventRegistries } from '../event-registries.ts';
 import { workerLogger } from '../process/program-logger.ts';
-import { type CreateTaskerOptions, LIMIT_OPTIONS, TASKER_OPTIONS } from '../tasker-options.ts';
+import {
+  type CreateTaskerOptions,
+  LIMIT_OPTIONS,
+  type OptionNames,
+  refuseUnknown,
+  TASKER_OPTIONS,
+} from '../tasker-options.ts';
 
 /** The worker's own HTTP port. */
 export interface WebOptions {

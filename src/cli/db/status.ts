@@ -1,5 +1,5 @@
 import pc from 'picocolors';
-import { isEmbeddedAllowed } from '../../app/embedded-allowed.ts';
+import { isEmbeddedAllowed } from '../../app/open-database.ts';
 import { type DatabaseStatus, databaseStatus } from '../../app/project/database-admin.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { EXIT } from '../exit-codes.ts';

@@ -1,7 +1,6 @@
 import { databaseExists } from '../../app/project/database-admin.ts';
-import { differingTemplates } from '../../app/project/differing-templates.ts';
 import { readTemplates } from '../../app/project/load-templates.ts';
-import { nameOf } from '../../app/project/project.ts';
+import { differingTemplates, nameOf } from '../../app/project/project.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import type { GlobalOptions } from '../options.ts';
 import { existingFolders } from '../project/folders.ts';
