@@ -2,14 +2,18 @@
 // compares. It reads dist:
 //   npm run build && node scripts/write-config-docs.mjs
 import { readFile, writeFile } from 'node:fs/promises';
-import { configJsonSchema } from '../dist/config/show/config-json-schema.js';
-import { ineffectiveTable, keysTable } from '../dist/config/show/describe-keys.js';
+import { CONFIG_KEYS } from '../dist/config/config-keys.js';
+import { INEFFECTIVE_KEYS } from '../dist/config/ineffective-keys.js';
+import { defaultOf } from '../dist/config/show/show-config.js';
 import { ALLOWED_NAMES } from '../dist/config/toml/allowed-variables.js';
+import { configJsonSchema, ineffectiveTable, keysTable } from './config-docs.mjs';
+
+const documented = { CONFIG_KEYS, INEFFECTIVE_KEYS, defaultOf };
 
 const page = new URL('../docs/guide/configuration.md', import.meta.url);
 const parts = {
-  keys: keysTable(),
-  'keys without effect': ineffectiveTable(),
+  keys: keysTable(documented),
+  'keys without effect': ineffectiveTable(documented),
   variables: ALLOWED_NAMES.map((name) => `\`${name}\``).join(', '),
 };
 let text = await readFile(page, 'utf8');
@@ -22,5 +26,5 @@ for (const [name, part] of Object.entries(parts)) {
 await writeFile(page, text);
 await writeFile(
   new URL('../schemas/tasker-config.json', import.meta.url),
-  `${JSON.stringify(configJsonSchema(), null, 2)}\n`,
+  `${JSON.stringify(configJsonSchema(documented), null, 2)}\n`,
 );

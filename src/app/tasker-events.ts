@@ -94,11 +94,7 @@ export class TaskerEvents {
    * @throws TaskerError `bad_request`, `invalid_uuid`
    */
   async *watch({ name, taskUuid, after, signal }: WatchEventsOptions = {}): AsyncGenerator<LoggedEvent> {
-    const wanted: EventFilter = {
-      ...(name !== undefined && { name }),
-      ...(taskUuid !== undefined && { taskUuid }),
-      ...(after !== undefined && { after }),
-    };
+    const wanted = { name, taskUuid, after };
     // What fits nothing is said now: it would be followed for ever in silence.
     const { taskUuid: task } = readFilter(wanted);
     const ended = signal ? AbortSignal.any([signal, this.#stopped.signal]) : this.#stopped.signal;
@@ -115,7 +111,7 @@ export class TaskerEvents {
     while (place && !ended.aborted) {
       const from = place;
       const heard = this.#heard;
-      const next = await retryUntilAnswered(() => this.#log.follow(from, name === undefined ? {} : { name }));
+      const next = await retryUntilAnswered(() => this.#log.follow(from, { name }));
       for (const event of next?.events ?? []) {
         if (ended.aborted) return;
         if (!seen.delete(event.eventId) && (task === null || event.taskUuid === task)) yield event;

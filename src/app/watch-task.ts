@@ -50,7 +50,7 @@ export async function* watchTask(taskUuid: string, { engine, waiter, signal }: W
     if (now !== shown) yield { task, steps };
     shown = now;
     if (isResting(task.status)) return;
-    await waiter.wait(taskUuid, { timeoutMs: WATCH_MS, ...(signal && { signal }) }).catch((error: unknown) => {
+    await waiter.wait(taskUuid, { timeoutMs: WATCH_MS, signal }).catch((error: unknown) => {
       if (!signal?.aborted) onlyTimeout(error);
     });
   }

@@ -1,19 +1,22 @@
 import { readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
+import { configJsonSchema, ineffectiveTable, keysTable } from '../../scripts/config-docs.mjs';
+import { CONFIG_KEYS } from '../../src/config/config-keys.ts';
+import { INEFFECTIVE_KEYS } from '../../src/config/ineffective-keys.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
-import { configJsonSchema } from '../../src/config/show/config-json-schema.ts';
-import { ineffectiveTable, keysTable } from '../../src/config/show/describe-keys.ts';
+import { defaultOf } from '../../src/config/show/show-config.ts';
 import { ALLOWED_NAMES } from '../../src/config/toml/allowed-variables.ts';
 import { projectWith } from '../support/config-folder.ts';
 
+const documented = { CONFIG_KEYS, INEFFECTIVE_KEYS, defaultOf };
 const page = readFileSync('docs/guide/configuration.md', 'utf8').replaceAll('\r\n', '\n');
 const blocks = [...page.matchAll(/^```toml\n([\s\S]*?)^```$/gm)].map(([, text]) => text!);
 
 describe('the page of the configuration', () => {
   it('has the tables of the keys that are read: else run node scripts/write-config-docs.mjs', () => {
-    expect(page).toContain(`\n${keysTable()}\n`);
-    expect(page).toContain(`\n${ineffectiveTable()}\n`);
+    expect(page).toContain(`\n${keysTable(documented)}\n`);
+    expect(page).toContain(`\n${ineffectiveTable(documented)}\n`);
     for (const name of ALLOWED_NAMES) expect(page).toContain(`\`${name}\``);
   });
 
@@ -28,11 +31,11 @@ describe('the page of the configuration', () => {
 });
 
 describe('the JSON Schema of the file', () => {
-  const check = new Ajv2020({ allErrors: true }).compile(configJsonSchema());
+  const check = new Ajv2020({ allErrors: true }).compile(configJsonSchema(documented));
 
   it('is in the package as it is made: else run node scripts/write-config-docs.mjs', () => {
     const there: unknown = JSON.parse(readFileSync('schemas/tasker-config.json', 'utf8'));
-    expect(there).toEqual(JSON.parse(JSON.stringify(configJsonSchema())));
+    expect(there).toEqual(JSON.parse(JSON.stringify(configJsonSchema(documented))));
   });
 
   it('takes what is right and refuses what is wrong', () => {

@@ -27,7 +27,7 @@ export function workerLogger(
   { form, write }: Pick<ProgramLoggerOptions, 'form' | 'write'> = {},
 ): Logger {
   const forPeople = environment === 'development' && process.stderr.isTTY;
-  return consoleLogger({ ...log, form: form ?? (forPeople ? 'lines' : 'json'), ...(write && { write }) });
+  return consoleLogger({ ...log, form: form ?? (forPeople ? 'lines' : 'json'), write });
 }
 
 /** Of a configuration that is wrong nothing counts here: what is wrong is told by the start that comes next. */

@@ -1,10 +1,6 @@
 import { loadConfig } from '../../config/load-config.ts';
-import type { ExecutableHandler } from '../../handlers/step-handler.ts';
-import type { BaseResolver } from '../../registry/base-resolver.ts';
-import type { HandlerSpec } from '../../registry/handler-definition.ts';
-import type { Registrable } from '../../registry/handler-maker.ts';
-import { HandlerRegistry, type HandlerRegistryOptions } from '../../registry/handler-registry.ts';
-import type { ResolverChain, ResolverInfo } from '../../registry/resolver-chain.ts';
+import { HandlerRegistry } from '../../registry/handler-registry.ts';
+import type { ResolverInfo } from '../../registry/resolver-chain.ts';
 
 /**
  * A registry together with the places that its handlers are read from.
@@ -15,16 +11,11 @@ import type { ResolverChain, ResolverInfo } from '../../registry/resolver-chain.
  * system.register('charge', Charge);
  * const tasker = await createTasker({ handlers: system.getRegistry() });
  */
-export class HandlerSystem {
-  readonly #registry: HandlerRegistry;
+export class HandlerSystem extends HandlerRegistry {
   #initialized = false;
 
-  constructor(options: HandlerRegistryOptions = {}) {
-    this.#registry = new HandlerRegistry(options);
-  }
-
-  async initialize(): Promise<void> {
-    await this.#registry.initialize();
+  override async initialize(): Promise<void> {
+    await super.initialize();
     this.#initialized = true;
   }
 
@@ -37,7 +28,7 @@ export class HandlerSystem {
    * a folder that is not there, or a file that does not load, is an error and not a system without handlers.
    */
   loadFromPath(path: string): Promise<number> {
-    return this.#registry.discoverHandlers(path);
+    return this.discoverHandlers(path);
   }
 
   /**
@@ -50,55 +41,12 @@ export class HandlerSystem {
     return count;
   }
 
-  register(name: string, handler: Registrable): void {
-    this.#registry.register(name, handler);
-  }
-
-  unregister(name: string): boolean {
-    return this.#registry.unregister(name);
-  }
-
-  resolve(spec: HandlerSpec): Promise<ExecutableHandler | null> {
-    return this.#registry.resolve(spec);
-  }
-
-  isRegistered(name: string): boolean {
-    return this.#registry.isRegistered(name);
-  }
-
-  listHandlers(): string[] {
-    return this.#registry.listHandlers();
-  }
-
-  handlerCount(): number {
-    return this.#registry.handlerCount();
-  }
-
-  clear(): void {
-    this.#registry.clear();
-  }
-
-  addResolver(resolver: BaseResolver): Promise<void> {
-    return this.#registry.addResolver(resolver);
-  }
-
-  getResolver(name: string): Promise<BaseResolver | undefined> {
-    return this.#registry.getResolver(name);
-  }
-
-  listResolvers(): Promise<[string, number][]> {
-    return this.#registry.listResolvers();
-  }
-
-  getResolverChain(): Promise<ResolverChain> {
-    return this.#registry.getResolverChain();
-  }
-
+  /** The system itself. */
   getRegistry(): HandlerRegistry {
-    return this.#registry;
+    return this;
   }
 
-  debugInfo(): { initialized: boolean; handlerCount: number; handlers: string[]; resolvers: ResolverInfo[] } {
-    return { initialized: this.#initialized, ...this.#registry.debugInfo() };
+  override debugInfo(): { initialized: boolean; handlerCount: number; handlers: string[]; resolvers: ResolverInfo[] } {
+    return { initialized: this.#initialized, ...super.debugInfo() };
   }
 }

@@ -54,3 +54,9 @@ export function phraseSource({ from, name, file, line }: ConfigSource): string {
   if (from === 'file') return `${file}${line === undefined ? '' : `:${line}`}`;
   return from === 'environment' ? `variable ${name}` : from;
 }
+
+/** The default of a key in words, code in backquotes. */
+export function defaultOf(name: ConfigName): string {
+  const { byDefault, defaultWords } = CONFIG_KEYS[name];
+  return defaultWords ?? `\`${JSON.stringify(shownValue(name, byDefault))}\``;
+}
