@@ -12,7 +12,6 @@ import { moduleLogger } from '../logging/module-logger.ts';
 import { untold, useWorkerLogger } from '../logging/process-logger.ts';
 import { type Metrics, silentMetrics, TaskerMetrics } from '../metrics/metrics.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
-import type { BindAddress } from '../server/bind-address.ts';
 import type { Listening } from '../server/listen.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
@@ -42,10 +41,10 @@ export interface AssemblyParts {
   warnings: readonly string[];
   /** Steps are for those who read them from the worker's channel, instead of being run here. */
   handOut?: boolean;
-  /** The port for health, metrics and templates. */
-  port?: { address: BindAddress; showConfig: boolean } | undefined;
-  /** Folders of handlers that {@link Assembly.reload} reads again, with the templates. */
-  reload?: { folders: readonly string[] };
+  /** Health, metrics and templates are served, at the port that is configured. */
+  port?: boolean;
+  /** {@link Assembly.reload} reads the templates and the configured folders of handlers again. */
+  reload?: boolean;
   /** A start is refused when no file of these folders exports a handler; otherwise that is a warning. */
   needsHandlers?: boolean;
   /** Where handlers go, and stay when it stops. Default: a registry of their own. */
@@ -79,7 +78,7 @@ export class Assembly {
   #reloading: Promise<void> = Promise.resolve();
 
   constructor(parts: AssemblyParts) {
-    const { loaded, options, logger, port, reload, registry, state = () => 'running' } = parts;
+    const { loaded, options, logger, reload, registry, state = () => 'running' } = parts;
     checkNumbers(options);
     this.#parts = parts;
     this.#logger = parts.ownLogger ?? logger;
@@ -87,11 +86,10 @@ export class Assembly {
     this.workerId = loaded.config.name ?? `${hostname()}-${process.pid}`;
     this.#events = eventRegistries(options, moduleLogger(logger, 'events'));
     this.#found = new DiscoveredSubscribers(this.#events);
-    this.#project =
-      reload &&
-      new Project({
+    if (reload) {
+      this.#project = new Project({
         templates: options.templates ?? [],
-        handlers: reload.folders,
+        handlers: loaded.config.handlerPaths,
         environment: this.#environment,
         logger: this.#logger,
         registry,
@@ -99,8 +97,9 @@ export class Assembly {
         tell: (line) => this.#logger.info(line),
         warn: (line) => this.#logger.warn(line),
       });
+    }
     const environment = this.#environment;
-    const config = port?.showConfig ? () => shownConfig(loaded, environment) : undefined;
+    const config = loaded.config.webConfigEndpoint ? () => shownConfig(loaded, environment) : undefined;
     this.report = new ServedTasker({ workerId: this.workerId, environment, state, config });
   }
 
@@ -169,14 +168,14 @@ export class Assembly {
   /** First of all, so that whoever asks for the worker's health is answered from the beginning. */
   async #openPort(): Promise<void> {
     const { port, logger } = this.#parts;
-    if (!port) return;
+    const { webEnabled, webAddress: address } = this.config;
+    if (!port || !webEnabled) return;
     // Only now: a worker without a port does not pay for the server.
     const [{ listen }, { workerApp }, { isLoopback }] = await Promise.all([
       import('../server/listen.ts'),
       import('../server/worker-app.ts'),
       import('../server/bind-address.ts'),
     ]);
-    const { address } = port;
     const ofServer = moduleLogger(logger, 'server');
     const app = workerApp({ worker: this.report, logger: ofServer, exposed: !isLoopback(address.host) });
     this.#listening = await listen(app, address);
@@ -198,13 +197,13 @@ export class Assembly {
 
   /** @throws TaskerError `handler_not_found` when no file exports a handler, and the worker needs one */
   async #loadHandlers(templates: readonly TaskTemplate[]): Promise<HandlerRegistry> {
-    const { options, logger, registry, reload, needsHandlers } = this.#parts;
-    if (!this.#project || !reload) {
+    const { options, logger, registry, needsHandlers } = this.#parts;
+    if (!this.#project) {
       const lines = registry?.logger ?? moduleLogger(logger, 'registry');
       return loadHandlers(options.handlers ?? [], { logger: lines, found: this.#found, registry });
     }
     const { library } = this.#project;
-    const { folders } = reload;
+    const folders = this.config.handlerPaths;
     const { count } = await library.load();
     if (folders.length > 0) this.#logger.info({ folders }, `discovered ${count} handler${count === 1 ? '' : 's'}`);
     const why = await library.whyEmpty(templates);
@@ -272,7 +271,7 @@ export class Assembly {
       const tasker = this.#tasker;
       if (!project || !tasker || this.#stopped) return;
       const templates = await project.reloadTemplates(tasker);
-      const handlers = this.#parts.reload!.folders.length === 0 || (await project.reloadHandlers(tasker));
+      const handlers = this.config.handlerPaths.length === 0 || (await project.reloadHandlers(tasker));
       if (templates && handlers) this.#logger.info('templates and handlers were read anew');
     });
     const reloading = this.#reloading;

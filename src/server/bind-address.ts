@@ -1,12 +1,6 @@
 import { BlockList, isIP } from 'node:net';
+import { address, type ListenAddress } from '../config/value-forms.ts';
 import { TaskerError } from '../errors.ts';
-
-/** Where a server listens. */
-export interface BindAddress {
-  host: string;
-  /** 0: any free one. */
-  port: number;
-}
 
 const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
@@ -16,17 +10,13 @@ LOOPBACK.addAddress('::1', 'ipv6');
  * Reads `127.0.0.1:8081`, `[::1]:8081`, `:8081` (every address), `8081` (this machine only).
  * @throws TaskerError `config_invalid`
  */
-export function parseBindAddress(text: string): BindAddress {
-  const match = /^(?:\[([^\]]+)\]:|([^:[\]]*):)?(\d+)$/.exec(text.trim());
-  const port = Number(match?.[3]);
-  if (!match || port > 65_535) {
-    throw new TaskerError(
-      'config_invalid',
-      `web.bind_address: ${JSON.stringify(text)} is no address to listen on; it looks like 127.0.0.1:8081 or [::1]:8081`,
-    );
-  }
-  const host = match[1] ?? match[2];
-  return { host: host === undefined ? '127.0.0.1' : host || '0.0.0.0', port };
+export function parseBindAddress(text: string): ListenAddress {
+  const read = address.schema.safeParse(text);
+  if (read.success) return read.data;
+  throw new TaskerError(
+    'config_invalid',
+    `web.bind_address: ${JSON.stringify(text)} is no address to listen on; it looks like 127.0.0.1:8081 or [::1]:8081`,
+  );
 }
 
 /** Whether only programs of this machine get there. */

@@ -1,8 +1,8 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
+import type { ListenAddress } from '../config/value-forms.ts';
 import { TaskerError } from '../errors.ts';
-import type { BindAddress } from './bind-address.ts';
 
 /** What answers requests: a Hono app is one. */
 export interface Answering {
@@ -21,7 +21,7 @@ export interface Listening {
 const LAST_ANSWERS_MS = 500;
 
 /** @throws TaskerError `address_unavailable` when the port is in use, or the address not of this machine */
-export async function listen(app: Answering, address: BindAddress): Promise<Listening> {
+export async function listen(app: Answering, address: ListenAddress): Promise<Listening> {
   const server = createAdaptorServer({ fetch: (request) => app.fetch(request) }) as Server;
   server.requestTimeout = 30_000;
   await new Promise<void>((resolve, reject) => {
@@ -45,7 +45,7 @@ function close(server: Server): Promise<void> {
   });
 }
 
-function unavailable({ host, port }: BindAddress, error: NodeJS.ErrnoException): TaskerError {
+function unavailable({ host, port }: ListenAddress, error: NodeJS.ErrnoException): TaskerError {
   const why: Record<string, string> = {
     EADDRINUSE: 'is in use by another program, perhaps another worker',
     EACCES: 'may not be opened by this user; ports below 1024 are for root',

@@ -25,7 +25,8 @@ describe('a configuration file', () => {
   it('makes a worker server headless', () => {
     const cwd = projectWith({ 'mine.toml': '[worker.web]\nenabled = false\n' });
     const given = { configPath: path.join(cwd, 'mine.toml'), logger: silentLogger };
-    expect(serverSettings(given).port).toBeUndefined();
-    expect(serverSettings({ ...given, web: true }).port).toMatchObject({ address: { host: '127.0.0.1' } });
+    expect(serverSettings(given).loaded.config.webEnabled).toBe(false);
+    const { webEnabled, webAddress } = serverSettings({ ...given, web: true }).loaded.config;
+    expect([webEnabled, webAddress.host]).toEqual([true, '127.0.0.1']);
   });
 });

@@ -111,17 +111,8 @@ function assemblyOf(given: BootstrapConfig | undefined, state: () => string): As
   const logger = workerLogger(config);
   const templates = config.templatePaths.length > 0 ? config.templatePaths : undefined;
   const options = { templates, handlers: config.handlerPaths, ...processEventRegistries(), logger };
-  const port = config.webEnabled ? { address: config.webAddress, showConfig: config.webConfigEndpoint } : undefined;
-  return new Assembly({
-    loaded,
-    options,
-    logger,
-    warnings,
-    handOut: true,
-    port,
-    registry: HandlerRegistry.instance(),
-    state,
-  });
+  const registry = HandlerRegistry.instance();
+  return new Assembly({ loaded, options, logger, warnings, handOut: true, port: true, registry, state });
 }
 
 export const workerSystem = new WorkerSystem();

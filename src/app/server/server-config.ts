@@ -69,7 +69,6 @@ const WEB_OPTIONS: OptionNames<WebOptions> = { enabled: true, bindAddress: true,
 /** What a configuration comes to. */
 export interface ServerSettings extends AssemblyParts {
   ownLogger: Logger;
-  reload: { folders: readonly string[] };
   handleSignals: boolean;
 }
 
@@ -90,8 +89,8 @@ export function serverSettings(given: WorkerServerConfig): ServerSettings {
     ownLogger: moduleLogger(logger, 'server'),
     // The warnings of a configuration that was passed in were reported when it was loaded.
     warnings: given.config ? [] : loaded.warnings,
-    port: config.webEnabled ? { address: config.webAddress, showConfig: config.webConfigEndpoint } : undefined,
-    reload: { folders: config.handlerPaths },
+    port: true,
+    reload: true,
     handleSignals: given.handleSignals ?? false,
   };
 }

@@ -90,7 +90,7 @@ export class WorkerServer {
   }
 
   #handlersOf(settings: () => ServerSettings): HandlerSystem {
-    this.#handlers ??= new HandlerSystem({ baseFolder: settings().reload.folders[0] });
+    this.#handlers ??= new HandlerSystem({ baseFolder: settings().loaded.config.handlerPaths[0] });
     return this.#handlers;
   }
 
