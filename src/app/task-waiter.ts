@@ -86,24 +86,12 @@ export class TaskWaiter {
     try {
       const tasks = await create();
       for (const { taskUuid, created } of tasks) {
-        if (created && !this.#endedMeanwhile.has(taskUuid)) this.#remember(taskUuid);
+        if (created && !this.#endedMeanwhile.has(taskUuid)) remember(this.#newTasks, taskUuid);
       }
       return tasks;
     } finally {
       if (--this.#creations === 0) this.#endedMeanwhile.clear();
     }
-  }
-
-  /** Under steady load some creation is always under way: what is forgotten here is found by the next look. */
-  #noteEnd(taskUuid: string): void {
-    if (this.#endedMeanwhile.size >= NEW_TASKS)
-      this.#endedMeanwhile.delete(this.#endedMeanwhile.values().next().value!);
-    this.#endedMeanwhile.add(taskUuid);
-  }
-
-  #remember(taskUuid: string): void {
-    if (this.#newTasks.size >= NEW_TASKS) this.#newTasks.delete(this.#newTasks.values().next().value!);
-    this.#newTasks.add(taskUuid);
   }
 
   #add(waiter: Waiter): void {
@@ -158,7 +146,8 @@ export class TaskWaiter {
       else {
         others.push(taskUuid);
         this.#newTasks.delete(taskUuid);
-        if (this.#creations > 0) this.#noteEnd(taskUuid);
+        // Under steady load some creation is always under way: what is forgotten here is found by the next look.
+        if (this.#creations > 0) remember(this.#endedMeanwhile, taskUuid);
       }
     }
     this.#readSoon();
@@ -266,4 +255,10 @@ export class TaskWaiter {
 
 function stopped(taskUuid: string): TaskerError {
   return new TaskerError('stopped', `this tasker was stopped while task ${taskUuid} was awaited; the task is safe`);
+}
+
+/** Adds to what is remembered of new tasks; the oldest is forgotten. */
+function remember(tasks: Set<string>, taskUuid: string): void {
+  if (tasks.size >= NEW_TASKS) tasks.delete(tasks.values().next().value!);
+  tasks.add(taskUuid);
 }

@@ -208,6 +208,18 @@ it.each([
   });
 });
 
+it('refuses a number of handlers that is out of range, under either name', async () => {
+  for (const options of [{ concurrency: 0 }, { maxConcurrentHandlers: 0 }]) {
+    const worker = await server(options);
+    await expect(worker.start()).rejects.toMatchObject({
+      cause: expect.objectContaining({
+        code: 'config_invalid',
+        message: expect.stringContaining('concurrency must be'),
+      }),
+    });
+  }
+});
+
 it('takes the options of a native worker, which have no effect here', async () => {
   const worker = await server({
     modulePath: null,

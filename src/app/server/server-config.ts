@@ -79,12 +79,19 @@ export function serverSettings(given: WorkerServerConfig): ServerSettings {
   if (typeof given.web !== 'boolean') refuseUnknown('WorkerServer: web', given.web, WEB_OPTIONS);
   const loaded = loadedFor(given);
   const { config } = loaded;
-  const { namespace: _namespace, handlers: _handlers, web: _web, maxConcurrentHandlers: _concurrency, ...rest } = given;
+  const own = processEventRegistries();
   const logger = given.logger ? loggerOf(given.logger) : workerLogger(config);
   const templates = given.templates ?? (config.templatePaths.length > 0 ? config.templatePaths : undefined);
   return {
     loaded,
-    options: { ...processEventRegistries(), ...rest, templates, logger },
+    options: {
+      ...given,
+      concurrency: given.concurrency ?? given.maxConcurrentHandlers,
+      publishers: given.publishers ?? own.publishers,
+      subscribers: given.subscribers ?? own.subscribers,
+      templates,
+      logger,
+    },
     logger,
     ownLogger: moduleLogger(logger, 'server'),
     // The warnings of a configuration that was passed in were reported when it was loaded.
