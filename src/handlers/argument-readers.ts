@@ -9,7 +9,7 @@ import type { StepContext } from './step-context.ts';
 /** Puts one argument (or, of a schema for the whole context, many) in place; a promise when its schema is asynchronous. */
 export type ArgumentReader = (context: StepContext, into: Fields) => undefined | Promise<undefined>;
 
-/** The argument `name`, from a function of the context. */
+/** Reads the argument `name` with a function of the context. */
 export function reader(name: string, read: (context: StepContext) => unknown): ArgumentReader {
   return (context, into) => put(into, name, read(context));
 }

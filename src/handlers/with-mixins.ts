@@ -84,7 +84,7 @@ export function applyMixin<Target extends object, Part extends Mixin>(
   return target as Target & InstanceType<Part>;
 }
 
-/** A class with the members of an object on its prototype, for a mixin. They run on the handler, as `this`. */
+/** Returns a class whose prototype has the members of an object. As a mixin's they run with the handler as `this`. */
 export function withMembers<Members extends object>(
   members: Members,
 ): { new (): Members; readonly prototype: Members } {

@@ -3,7 +3,7 @@ import { messageOf } from '../errors.ts';
 
 type Esbuild = typeof import('esbuild');
 
-/** Options for modules that Node loads as it would load their sources. */
+/** Build options with which imports resolve as they do in Node. */
 export const AS_NODE_LOADS = {
   bundle: true,
   write: false,

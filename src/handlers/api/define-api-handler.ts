@@ -73,7 +73,7 @@ type DefinedApiHandler = (new () => ExecutableHandler & APICapable) & StepHandle
 /** What the options say of requests. */
 type RequestSettings = Omit<ApiHandlerOptions, keyof HandlerOptions<never, never>>;
 
-/** Gives a defined class the statics and the methods of an API handler. Its function uses an instance for its step. */
+/** Gives a defined class the statics and methods of an API handler. Its function gets an instance made for its step. */
 function giveApi(defined: DefinedApiHandler, settings: RequestSettings): void {
   const { baseUrl, defaultHeaders = {}, httpClient: given } = settings;
   const statics: ApiDefaults = {

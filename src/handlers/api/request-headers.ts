@@ -33,7 +33,7 @@ export class NamedHeaders {
     this.#names.delete(name.toLowerCase());
   }
 
-  /** Sets each of these headers, and gives back these. */
+  /** Sets each of these headers, and returns this object. */
   setAll(others: NamedHeaders): this {
     for (const [name, value] of Object.entries(others.toObject())) this.set(name, value);
     return this;
