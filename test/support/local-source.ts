@@ -1,5 +1,5 @@
-import type { DomainEventCallback, InProcessEventSource } from '../../src/events/subscribing/subscriber.ts';
 import type { DomainEvent } from '../../src/events/subscribing/domain-event.ts';
+import type { DomainEventCallback, InProcessEventSource } from '../../src/events/subscribing/subscriber.ts';
 import { eventMatcher } from '../../src/model/event-pattern.ts';
 
 /** Events of a process, told by hand. */

@@ -19,7 +19,7 @@ export type DeliveryEnd =
   | ({ kind: 'failed'; error: string } & DeliveryFailure)
   | { kind: 'let_go' };
 
-/** How one delivery is made. Its halt ends the waiting: the hold was lost, or the process stops. */
+/** How one delivery is made. `halt` ends the waiting when the hold is lost or the process stops. */
 export interface Delivery extends DeliveryContext {
   timeoutMs: number;
   /** Its consumer goes on although nobody waits any more. What this answers is called when it settles. */

@@ -17,7 +17,7 @@ import { Outage } from './outage.ts';
 import { Sequencer } from './sequencer.ts';
 import type { StopOptions } from './stop-options.ts';
 
-/** How durable events are delivered, and what holds for consumers that don't say it. Times in milliseconds. */
+/** Options of the delivery of durable events, and defaults for consumers that set none. Times in milliseconds. */
 export interface EventDeliveryOptions extends Partial<ConsumerDefaults> {
   /** Who holds a part of the log and gives no sign of life for so long has lost it. Default 10,000. */
   leaseMs?: number;

@@ -17,8 +17,8 @@ export interface EventTidyingOptions {
 }
 
 /**
- * Deletes events that are old and that every group has passed, now and then, until the function that it answers is called.
- * That does not wait for a look under way: it may take long, and whoever looks next goes on where it ended.
+ * Deletes old events that every group has passed, from time to time. Returns a function that stops this. It does not wait
+ * for a run in progress, which may take long: the next run continues where that one ended.
  */
 export function tidyEvents(
   log: EventLog,

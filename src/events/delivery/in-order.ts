@@ -7,7 +7,7 @@ export type HookAnswer<T = never> = T | void | Promise<T | void>;
 
 /**
  * Runs steps that yield what their hooks gave, and are resumed with what that settles to. It answers at once as long as
- * no hook gives a promise: those who call synchronous hooks by hand need not wait. `until` may bound the waiting.
+ * no hook gives a promise: those who call synchronous hooks by hand need not wait. `until` may limit the wait for a promise.
  */
 export function inOrder<T>(
   steps: Generator<unknown, T, unknown>,

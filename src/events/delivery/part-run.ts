@@ -32,7 +32,7 @@ export class PartRun implements HeldWork {
   readonly holder: string;
   readonly #group: GroupWork;
   readonly #taken: TakenPart;
-  /** Events by their tasks, of those that are not over here. */
+  /** The events of tasks that are not finished here, by task. */
   readonly #going: Set<readonly Placed[]>;
   /** What goes on beside the part, or is about to. */
   #slow: readonly BegunDelivery[] = [];

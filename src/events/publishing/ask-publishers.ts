@@ -46,8 +46,8 @@ const DEFAULT_PUBLISHER = 'default';
 const MOST_METADATA = 1_048_576;
 
 /**
- * Makes the events of an attempt, one after the other; without publishers, or where an event names none, its payload is the
- * result. Yields what hooks give; throws nothing.
+ * Makes the events of an attempt, one after the other. Without a publisher, the payload of an event is the result. Yields
+ * the answers of the hooks. Never throws.
  */
 export function* makeEvents(
   attempt: EndedAttempt,
@@ -58,8 +58,10 @@ export function* makeEvents(
   let result: object | undefined;
   for (const event of declared) {
     const publisher = publishers && publisherFor(publishers.source, event, attempt);
-    if (publisher === undefined) made.push(ordinaryEvent(attempt, event, (result ??= resultOf(attempt))));
-    else if (typeof publisher === 'string') made.push(problemOf(event, publisher));
+    if (publisher === undefined) {
+      result ??= resultOf(attempt);
+      made.push(ordinaryEvent(attempt, event, result));
+    } else if (typeof publisher === 'string') made.push(problemOf(event, publisher));
     else made.push(yield* ask(attempt, event, { publisher, logger: publishers!.logger }));
   }
   return made;
@@ -111,7 +113,7 @@ function violationOf(event: DeclaredEvent, payload: unknown): EventProblem | und
   }
 }
 
-/** Why an event could not be made. */
+/** The problem of an event that could not be made. */
 export function problemOf({ name }: DeclaredEvent, message: string): EventProblem {
   return { event: name, kind: 'failed', message, path: null };
 }

@@ -43,8 +43,8 @@ export function prepareEvents(
 }
 
 /**
- * Runs steps that yield what hooks gave, as {@link inOrder}; all that they wait for takes `ms` at most, then what is waited
- * for is thrown to them as late, and so is all that they wait for after it. The steps catch what is thrown to them.
+ * Runs steps as {@link inOrder} does, with `ms` in total for all promises. After that, the current wait and each later one
+ * throws a timeout into the steps, which catch it.
  */
 function withinTime<T>(steps: Generator<unknown, T, unknown>, ms: number): NowOrLater<T> {
   let deadline: Deadline | undefined;

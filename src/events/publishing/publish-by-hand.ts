@@ -26,7 +26,10 @@ export function* publishByHand(publisher: Publisher, context: PublishContext): G
   const unknownStep = { taskUuid: '', stepUuid: '', stepName: '' };
   const ctx = createStepEventContext({ ...unknownStep, ...stepContext, ...stepResult, eventName });
   let payload: Fields = {};
-  const request = { publisher, ctx, declaration, check: (made: object) => void (payload = made as Fields) };
+  const check = (made: object) => {
+    payload = made as Fields;
+  };
+  const request = { publisher, ctx, declaration, check };
   try {
     const prepared = yield* preparation(request);
     if (!prepared) return false;

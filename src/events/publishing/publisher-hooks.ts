@@ -8,7 +8,7 @@ type Fields = Record<string, unknown>;
 /** One event that a publisher is asked for. */
 export interface EventRequest extends AskedPublisher {
   readonly declaration?: EventDeclaration | undefined;
-  /** Is told the payload as soon as there is one. Throws when it is not what the declaration's schema asks for. */
+  /** Receives the payload as soon as it is made. Throws if it does not match the declared schema. */
   check(payload: object): void;
 }
 
@@ -30,8 +30,8 @@ const OWN_METADATA: ReadonlySet<string> = new Set([
 
 /**
  * Asks a publisher for an event: `shouldPublish`, `transformPayload`, the check, `additionalMetadata`, `beforePublish`.
- * Yields what hooks give. The metadata is what the publisher adds. Undefined when a hook called the event off; throws what
- * a hook or the check throws.
+ * Yields the answers of the hooks. Returns the payload and the metadata that the publisher adds, or undefined if a hook
+ * called the event off. Throws what a hook or the check throws.
  */
 export function* preparation(
   request: EventRequest,
@@ -53,7 +53,7 @@ export function* preparation(
   return { payload, metadata };
 }
 
-/** The metadata of an event as publishers are shown it before it is recorded. */
+/** The metadata of an event as publishers see it before the event is recorded. */
 export function metadataFor({ publisher, ctx }: AskedPublisher, extras: Fields): Fields {
   const { taskUuid, stepUuid, stepName, namespace, correlationId } = ctx;
   const ids = { taskUuid, stepUuid, stepName, namespace, correlationId };
@@ -87,7 +87,7 @@ export function callOnPublishError(
     : publisher.onPublishError(ctx.eventName, error, payload);
 }
 
-/** As its class states it. Without a statement, `publishesFor` shows that a class was written for this package. */
+/** Without `hookArguments`, a `publishesFor` shows that the class was written for this package. */
 function takesContext(publisher: Publisher): boolean {
   const { hookArguments } = publisher.constructor as { hookArguments?: 'context' | 'positional' };
   return hookArguments === undefined ? hasPublishesFor(publisher) : hookArguments === 'context';

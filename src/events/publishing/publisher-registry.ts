@@ -223,7 +223,7 @@ function publisherOf(given: unknown): BasePublisher {
 
 /**
  * Checks what a publisher says it is for: all publishers are asked for each step whose events name none, so that one which
- * can't answer would cost the events of others. Checks how its hooks are called, too.
+ * can't answer would cost the events of others. Also checks `hookArguments`.
  * @throws TaskerError `publisher_invalid`
  */
 function checkPublisher(publisher: BasePublisher): void {

@@ -5,7 +5,7 @@ import type { StepEventContext, StepResult } from './step-event-context.ts';
 
 type Fields = Record<string, unknown>;
 
-/** What hooks before the commit are given: the context of the step, in the places of either SDK. */
+/** The arguments of the hooks before the commit. The context is passed in both places where publishers may expect it. */
 type Given = [ctx: StepEventContext | StepResult, declaration?: EventDeclaration, stepContext?: StepEventContext];
 
 /** Makes the domain events of steps. Users extend `BasePublisher`, which documents each member. */

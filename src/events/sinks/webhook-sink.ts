@@ -107,8 +107,8 @@ function check(who: string, options: WebhookSinkOptions): void {
 }
 
 /**
- * What a webhook gets: `type`, `timestamp` and `data` as Standard Webhooks has them, and what else is known of the event,
- * without the task's data: of those only the payload is meant for others.
+ * The body of a webhook: `type`, `timestamp` and `data` as in Standard Webhooks, and the event's ids and metadata. It has no
+ * other data of the task: only the payload is meant for others.
  */
 function webhookMessage(event: LoggedEvent) {
   return {

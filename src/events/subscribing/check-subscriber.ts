@@ -55,7 +55,7 @@ export function checkDelivery(subscriberName: string, delivery: unknown, besides
 /** As far as a message can show it. */
 const shortOf = (name: unknown): string => JSON.stringify(String(name).slice(0, 40));
 
-/** The error of a subscriber that makes no sense. */
+/** The error for an invalid subscriber. */
 export function refusal(subscriberName: string, what: string, cause?: unknown): TaskerError {
   return new TaskerError('subscriber_invalid', `subscriber ${subscriberName}: ${what}`, { cause });
 }

@@ -1,4 +1,3 @@
-import { wireMetadata } from '../../engine/events/metadata.ts';
 import type { DeliveryMode } from '../../template/task-template.ts';
 import { createDomainEvent, type DomainEvent, type EventExecutionResult, wireOf } from './domain-event.ts';
 import type { LiveEvent } from './event-bus.ts';

@@ -1,7 +1,7 @@
 import { regexOfPatterns } from '../../../model/event-pattern.ts';
 import type { EventConsumer } from '../event-consumer.ts';
 
-/** For consumers that don't say it: events handled at once, milliseconds for one, deliveries of one. */
+/** Defaults for consumers that set none: events handled at once, milliseconds for one, deliveries of one. */
 export type ConsumerDefaults = Required<Pick<EventConsumer, 'concurrency' | 'timeoutMs' | 'maxDeliveries'>>;
 
 /**

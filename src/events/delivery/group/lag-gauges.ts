@@ -10,8 +10,8 @@ const COUNT_MS = 5_000;
 const REPORT_MS = 1_000;
 
 /**
- * Shows how far groups, which may come and go, are behind whenever somebody reads the metrics, until the function that it
- * answers is called.
+ * Updates the lag of the groups whenever metrics are collected. Groups may be added and removed meanwhile. Returns a
+ * function that ends this.
  */
 export function showLag(
   log: EventLog,
