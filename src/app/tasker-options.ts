@@ -7,7 +7,7 @@ import type { EventConsumer } from '../events/delivery/event-consumer.ts';
 import type { AnyLogger } from '../logging/any-logger.ts';
 import type { MetricsRegistry } from '../metrics/metrics.ts';
 import { nearNames } from '../model/near-names.ts';
-import { kindOf } from '../model/shown-value.ts';
+import { kindOf } from '../model/kind-of.ts';
 import type { PublisherSource, SubscriberSource } from './event-registries.ts';
 import type { HandlerSource } from './project/load-handlers.ts';
 import type { TemplateSource } from './project/load-templates.ts';

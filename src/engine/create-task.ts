@@ -6,17 +6,17 @@ import type { Db } from '../db/statement.ts';
 import { TaskerError } from '../errors.ts';
 import { CONTEXT_LIMITS, overLimit } from '../model/context-limits.ts';
 import { identityHash } from '../model/identity.ts';
-import { shownValue } from '../model/shown-value.ts';
 import { storableJson } from '../model/storable-json.ts';
 import { isStorableText } from '../model/storable-text.ts';
 import { earliestMinutes } from '../model/task-limits.ts';
 import { isUuid, uuidV7 } from '../model/uuid.ts';
-import { findIdentities, type NewTask } from '../store/create-tasks.ts';
+import { findIdentities, createTasks as insertTasks, type NewTask } from '../store/create-tasks.ts';
 import { taskStates } from '../store/peek.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
+import { watchTasks } from '../store/stale-tasks.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import { idsOf } from '../tracing/traceparent.ts';
-import { insertAtOnce, insertPortions, portionsOf } from './insert-tasks.ts';
+import { insertPortions, portionsOf } from './insert-tasks.ts';
 import { nameOf, type Snapshot, type TemplateStore } from './template-store.ts';
 
 /** What a caller asks for. */
@@ -100,7 +100,10 @@ export async function createTasks(
   const standing = await createDespiteLoss(
     async () => {
       if (portions.length === 1 && tasks.every((task) => task.identityHash === null)) {
-        await database.pipeline(SETTINGS, (tx) => insertAtOnce(tx, tasks, watched));
+        // One round trip; tasks without limits cost no statement more.
+        await database.pipeline(SETTINGS, (tx) =>
+          Promise.all([insertTasks(tx, tasks), watched.length > 0 ? watchTasks(tx, watched) : undefined]),
+        );
         return ids;
       }
       return database.transaction(SETTINGS, async (tx) => {
@@ -324,4 +327,11 @@ function tagsOf({ tags }: TaskRequest, where: string): string[] | null {
     throw new TaskerError('bad_request', `${where}: tags must be at most 1000 texts of at most 128 characters`);
   }
   return tags.length === 0 ? null : tags;
+}
+
+/** A value as an error message shows it. The text is short, and making it never throws. */
+function shownValue(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 59)}…` : value);
+  if (typeof value === 'function') return 'a function';
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }

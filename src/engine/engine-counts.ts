@@ -10,23 +10,23 @@ const secondsSince = (startedAt: number) => (performance.now() - startedAt) / 10
 
 /** Counts what the engine's verbs came to: once a call, however many steps it moved. */
 export class EngineCounts {
-  readonly #on: Instruments;
+  readonly on: Instruments;
 
   constructor(instruments: Instruments) {
-    this.#on = instruments;
+    this.on = instruments;
   }
 
   async creation(create: () => Promise<CreatedTask[]>): Promise<CreatedTask[]> {
     const startedAt = performance.now();
     const tasks = await create();
-    this.#on.taskInitialization.observe(secondsSince(startedAt));
+    this.on.taskInitialization.observe(secondsSince(startedAt));
     const created = new Map<Snapshot, number>();
     for (const { snapshot, created: fresh } of tasks) {
       if (fresh) created.set(snapshot, (created.get(snapshot) ?? 0) + 1);
     }
     for (const [{ template, graph }, count] of created) {
-      this.#on.tasksRequested.of(template.namespace, template.name).add(count);
-      this.#on.stepsEnqueued.add(count * graph.roots.length);
+      this.on.tasksRequested.of(template.namespace, template.name).add(count);
+      this.on.stepsEnqueued.add(count * graph.roots.length);
     }
     return tasks;
   }
@@ -34,8 +34,8 @@ export class EngineCounts {
   async claim(claim: () => Promise<Claimed>): Promise<Claimed> {
     const startedAt = performance.now();
     const claimed = await claim();
-    this.#on.stepClaim.observe(secondsSince(startedAt));
-    this.#on.stepsClaimed.of('queue').add(claimed.steps.length);
+    this.on.stepClaim.observe(secondsSince(startedAt));
+    this.on.stepsClaimed.of('queue').add(claimed.steps.length);
     return claimed;
   }
 
@@ -46,11 +46,11 @@ export class EngineCounts {
   ): Promise<RecordAnswer> {
     const startedAt = performance.now();
     const answer = await record();
-    this.#on.resultProcessing.observe(secondsSince(startedAt));
-    this.#on.stepsClaimed.of('recording').add(answer.children.length);
-    this.#on.stepsEnqueued.add(answer.children.length + answer.queued);
-    this.#on.resultsProcessed.of('accepted').add(batch.length - answer.refused.length);
-    if (answer.refused.length > 0) this.#on.resultsProcessed.of('refused').add(answer.refused.length);
+    this.on.resultProcessing.observe(secondsSince(startedAt));
+    this.on.stepsClaimed.of('recording').add(answer.children.length);
+    this.on.stepsEnqueued.add(answer.children.length + answer.queued);
+    this.on.resultsProcessed.of('accepted').add(batch.length - answer.refused.length);
+    if (answer.refused.length > 0) this.on.resultsProcessed.of('refused').add(answer.refused.length);
     if (answer.ended.length > 0) this.#tasksEnded(templates, batch, answer.ended);
     this.#made(batch, answer.refused);
     return answer;
@@ -66,8 +66,8 @@ export class EngineCounts {
       const templateId = templateIds.get(taskUuid);
       if (templateId === undefined || !templates.has(templateId)) continue;
       const { namespace, name } = templates.get(templateId).template;
-      this.#on.tasksCompleted.of(namespace, name).add();
-      this.#on.taskCompletion.of(namespace, name).observe(ms / 1000);
+      this.on.tasksCompleted.of(namespace, name).add();
+      this.on.taskCompletion.of(namespace, name).observe(ms / 1000);
     }
   }
 
@@ -77,21 +77,21 @@ export class EngineCounts {
       if (!expansion || refused.includes(i)) return;
       const { kind } = expansion;
       const size = kind === 'batch' ? expansion.parts.length : expansion.steps.length;
-      this.#on.outcomesProcessed.of(kind).add();
-      this.#on.stepsCreated.of(kind).add(size);
-      this.#on.outcomeSize.of(kind).observe(size);
+      this.on.outcomesProcessed.of(kind).add();
+      this.on.stepsCreated.of(kind).add(size);
+      this.on.outcomeSize.of(kind).observe(size);
     });
   }
 
   /** A task came to rest other than by completing. */
   ended(state: string, count = 1): void {
-    this.#on.tasksFailed.of(state).add(count);
+    this.on.tasksFailed.of(state).add(count);
   }
 
   swept({ steps, ended, queued }: Swept): void {
     if (steps.length === 0) return;
-    this.#on.stepsLost.add(steps.length);
-    this.#on.stepsEnqueued.add(queued);
+    this.on.stepsLost.add(steps.length);
+    this.on.stepsEnqueued.add(queued);
     const blocked = [
       ...steps.filter((row) => row.taskState === 'blocked_by_failures'),
       ...ended.filter((row) => row.state === 'blocked_by_failures'),
@@ -100,32 +100,16 @@ export class EngineCounts {
     if (tasks.size > 0) this.ended('blocked_by_failures', tasks.size);
   }
 
-  promoted(count: number): void {
-    this.#on.stepsEnqueued.add(count);
-  }
-
-  requeued(count: number): void {
-    this.#on.stepsRequeued.add(count);
-  }
-
   async *looking(turns: AsyncIterable<LifecycleTurn>): AsyncGenerator<LifecycleTurn> {
     const startedAt = performance.now();
-    this.#on.staleLooks.add();
+    this.on.staleLooks.add();
     for await (const turn of turns) {
-      this.#on.staleDetected.add(turn.ended.length + turn.noted.length);
-      this.#on.staleNoted.add(turn.noted.length);
-      this.#on.staleEnded.add(turn.ended.length);
+      this.on.staleDetected.add(turn.ended.length + turn.noted.length);
+      this.on.staleNoted.add(turn.noted.length);
+      this.on.staleEnded.add(turn.ended.length);
       if (turn.ended.length > 0) this.ended('error', turn.ended.length);
       yield turn;
     }
-    this.#on.staleLook.observe(secondsSince(startedAt));
-  }
-
-  told(channel: string, count: number): void {
-    this.#on.messagesSent.of(channel).add(count);
-  }
-
-  untold(channel: string, count: number): void {
-    this.#on.messagesLost.of(channel).add(count);
+    this.on.staleLook.observe(secondsSince(startedAt));
   }
 }

@@ -6,28 +6,29 @@ import { type Logger, silentLogger } from '../logging/logger.ts';
 import { nearNames } from '../model/near-names.ts';
 import { isStorableText } from '../model/storable-text.ts';
 import { stepIndex } from '../model/uuid.ts';
-import { type BatchWorkerRow, batchResults, batchWorkers } from '../store/batches.ts';
-import { type CheckpointRow, isSaved, loadCheckpoints, lockHeldStep, saveCheckpoint } from '../store/checkpoints.ts';
+import { batchResults, batchWorkers } from '../store/batches.ts';
+import { isSaved, loadCheckpoints, lockHeldStep, saveCheckpoint } from '../store/checkpoints.ts';
 import { type Claim, type Claimed, claimSteps } from '../store/claim-steps.ts';
 import { adoptSteps, findRecorded } from '../store/doubtful.ts';
 import { loadResults } from '../store/load-results.ts';
-import { heldSteps, notify, peek, type QueuePeek, taskStates } from '../store/peek.ts';
+import { heldSteps, notify, peek, type QueuePeek, queueDepths, taskStates } from '../store/peek.ts';
 import { PINNED_PLANS, QUEUE_ORDER } from '../store/planner.ts';
-import { queueDepths } from '../store/queue-depths.ts';
 import { findStep, getStep, getSteps, stepNames } from '../store/read-steps.ts';
 import { getHistory, getTasks, listTasks, type TaskFilter, type TaskRow } from '../store/read-tasks.ts';
 import type { OwnClaim } from '../store/record-steps.ts';
-import { ping } from '../store/server/ping.ts';
+import { ping } from '../store/server/server-facts.ts';
 import type { HeldKey, StepKey } from '../store/step-key.ts';
 import { namespaceIds } from '../store/templates.ts';
 import {
   announceCallables,
   announcedElsewhere,
   forgetWorkers,
+  type Heartbeat,
   heartbeat,
   listWorkers,
   type NewWorker,
   registerWorker,
+  type ServedNames,
   stopWorker,
 } from '../store/workers.ts';
 import { checkQueue, type QueueCheck, type QueueSlice } from './check-queue.ts';
@@ -233,10 +234,7 @@ export class Engine {
   }
 
   /** What workers of batches work on, and how far steps came that were started before. */
-  async details(
-    workers: readonly StepKey[],
-    restarted: readonly StepKey[],
-  ): Promise<{ parts: BatchWorkerRow[]; checkpoints: CheckpointRow[] }> {
+  async details(workers: readonly StepKey[], restarted: readonly StepKey[]) {
     const [parts, checkpoints] = await Promise.all([
       workers.length > 0 ? batchWorkers(this.database, workers) : [],
       restarted.length > 0 ? loadCheckpoints(this.database, restarted) : [],
@@ -287,15 +285,12 @@ export class Engine {
     return registerWorker(this.database.apart(worker.leaseMs), worker);
   }
 
-  announceCallables(
-    { id, namespaces, callables }: { id: number; namespaces: readonly string[]; callables: readonly string[] },
-    { timeoutMs }: Patience,
-  ): Promise<void> {
-    return announceCallables(this.database.apart(timeoutMs), id, namespaces, callables);
+  announceCallables(served: ServedNames, { timeoutMs }: Patience): Promise<void> {
+    return announceCallables(this.database.apart(timeoutMs), served);
   }
 
   /** Given up while there is time for another before the lease is over. Of a worker's life nothing waits for the pool. */
-  heartbeat(ids: readonly number[], leaseMs: number): Promise<{ alive: number[]; lost: boolean }> {
+  heartbeat(ids: readonly number[], leaseMs: number): Promise<Heartbeat> {
     return heartbeat(this.database.apart(leaseMs / 3), ids, leaseMs);
   }
 
@@ -334,7 +329,7 @@ export class Engine {
 
   async promoteDue(): Promise<number> {
     const promoted = await promoteDue(this.database);
-    this.#count.promoted(promoted);
+    this.#count.on.stepsEnqueued.add(promoted);
     return promoted;
   }
 
@@ -353,7 +348,7 @@ export class Engine {
   async checkQueue(slice: QueueSlice): Promise<QueueCheck | undefined> {
     const checked = await checkQueue(this.database, slice);
     if (checked && checked.requeued.length > 0) {
-      this.#count.requeued(checked.requeued.length);
+      this.#count.on.stepsRequeued.add(checked.requeued.length);
       await this.wakeWorkers();
     }
     return checked;
@@ -382,9 +377,9 @@ export class Engine {
   async #tell(channel: string, payloads: readonly string[]): Promise<void> {
     try {
       await notify(this.database, channel, payloads);
-      this.#count.told(channel, payloads.length);
+      this.#count.on.messagesSent.of(channel).add(payloads.length);
     } catch (error) {
-      this.#count.untold(channel, payloads.length);
+      this.#count.on.messagesLost.of(channel).add(payloads.length);
       this.#logger.debug({ channel, error: messageOf(error) }, 'a notification did not get through');
     }
   }

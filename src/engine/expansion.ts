@@ -1,5 +1,12 @@
 import { branchesOf, decisionDepths } from '../model/branches.ts';
-import { type BatchOutcome, type BatchPart, batchOutcome, decisionOutcome } from '../model/dynamic-outcome.ts';
+import {
+  type BatchOutcome,
+  type BatchPart,
+  batchOutcome,
+  decisionOutcome,
+  type Wrong,
+  wrong,
+} from '../model/dynamic-outcome.ts';
 import { nearNames } from '../model/near-names.ts';
 import { isWorkerIndex, MOST_WORKERS } from '../model/step-index.ts';
 import type { FailureStrategy, TaskTemplate } from '../template/task-template.ts';
@@ -31,7 +38,7 @@ export type Expansion =
     };
 
 /** What a completed step makes: nothing, some steps, or the reason why its outcome is wrong. */
-export type Expanding = Expansion | { kind: 'wrong'; reason: string } | undefined;
+export type Expanding = Expansion | Wrong | undefined;
 
 /** A template and its graph. */
 interface Expandable {
@@ -53,8 +60,6 @@ export function expansionOf(of: Expandable, completed: Completed): Expanding {
   if (type === 'batchable') return batch(of, completed);
   return undefined;
 }
-
-const wrong = (reason: string): { kind: 'wrong'; reason: string } => ({ kind: 'wrong', reason });
 
 function branches({ graph }: Expandable, { idx, result, limits }: Completed): Expanding {
   const depth = decisionDepths(graph)[idx]!;

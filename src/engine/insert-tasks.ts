@@ -30,11 +30,6 @@ export function portionsOf(tasks: readonly NewTask[], bytesAtOnce = BYTES_AT_ONC
   return portions;
 }
 
-/** Inserts tasks without identities, in one round trip. Those without limits cost no statement more. */
-export async function insertAtOnce(tx: Db, tasks: readonly NewTask[], watched: readonly WatchedTask[]): Promise<void> {
-  await Promise.all([createTasks(tx, tasks), watched.length > 0 ? watchTasks(tx, watched) : undefined]);
-}
-
 /** Inserts tasks, one portion after the other. Answers with the ids of those that were new. */
 export async function insertPortions(
   tx: Db,

@@ -2,10 +2,12 @@ import { sqlState } from '../db/connection-error.ts';
 import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
+import { templateIndex } from '../model/step-index.ts';
+import { uuidV7 } from '../model/uuid.ts';
 import { compactQueue, queueBloat, tryCompacting } from '../store/compact-queue.ts';
 import { storeEvents } from '../store/events/store-events.ts';
 import { dueTasks, promoteRetries } from '../store/promote-retries.ts';
-import { type EndedTaskRow, KIND, type RecordedStep } from '../store/record-steps.ts';
+import { type EndedTaskRow, KIND, type RecordedStep, type StepEvents } from '../store/record-steps.ts';
 import {
   buryWorkers,
   type DeadWorkerRow,
@@ -15,7 +17,8 @@ import {
   takeBack,
   tasksOfDead,
 } from '../store/sweep.ts';
-import { eventsOfLost } from './events/lost-events.ts';
+import type { DeclaredEvent } from './events/declared-events.ts';
+import type { StoredExecution } from './events/execution.ts';
 import { recordLocked } from './record.ts';
 import type { StepError } from './task-view.ts';
 import type { TemplateStore } from './template-store.ts';
@@ -129,12 +132,35 @@ async function tellOfLost(
   lost: readonly TakenBackRow[],
 ): Promise<boolean> {
   const attempts = lost.flatMap((row) => {
-    const { taskUuid, idx, attempts: attempt, templateId } = row;
-    const events = eventsOfLost(templates, { templateId, idx, error: errorOfLost(row) });
+    const { taskUuid, idx, attempts: attempt } = row;
+    const events = eventsOfLost(templates, row);
     return events ? [{ taskUuid, idx, attempt, ...events }] : [];
   });
   if (attempts.length > 0) await storeEvents(tx, attempts);
   return attempts.length > 0;
+}
+
+/**
+ * The events of a step that was lost for good, as of any other that failed for good. Its publishers were with the worker
+ * and can't be asked, so the payload is empty, and what its schema refuses is not published; nor is what would only have
+ * gone to listeners of that worker's process. Undefined: there are none.
+ */
+function eventsOfLost(templates: TemplateStore, lost: TakenBackRow): StepEvents | undefined {
+  if (!templates.has(lost.templateId)) return undefined;
+  const declared = templates.get(lost.templateId).events[templateIndex(lost.idx)]?.failed ?? [];
+  const events = declared.filter((event) => event.deliveryMode !== 'fast' && takesNothing(event));
+  if (events.length === 0) return undefined;
+  const execution: StoredExecution = { error: errorOfLost(lost), result: {} };
+  const empty = { publisher: 'default', payload: {}, metadata: { final: true } };
+  return { execution, events: events.map(({ name }) => ({ id: uuidV7(), name, ...empty })) };
+}
+
+function takesNothing(event: DeclaredEvent): boolean {
+  try {
+    return event.violations({}).length === 0;
+  } catch {
+    return false; // a schema that can't be read takes no payload at all
+  }
 }
 
 function errorOfLost({ retryable }: TakenBackRow): Partial<StepError> {

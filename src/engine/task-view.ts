@@ -206,9 +206,7 @@ export interface EventProblem {
   path: string | null;
 }
 
-export type Derived = Pick<Task, 'executionStatus' | 'recommendedAction'>;
-
-function derived(row: TaskRow): Derived {
+function derived(row: TaskRow): Pick<Task, 'executionStatus' | 'recommendedAction'> {
   if (row.completedAt !== null && row.verdict !== null)
     return { executionStatus: 'all_complete', recommendedAction: 'none' };
   if (row.status === 'blocked_by_failures') {

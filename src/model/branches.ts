@@ -64,15 +64,13 @@ export function branchesOf(graph: BranchGraph, decision: number): number[] {
 
 /** How many decisions lie on the longest way to each decision, itself included; 0 for other steps. */
 export function decisionDepths(graph: BranchGraph): number[] {
-  const below = new Array<number>(graph.types.length).fill(0);
+  const isDecision = (step: number) => graph.types[step] === 'decision';
   const depths = new Array<number>(graph.types.length).fill(0);
   for (const step of graph.order) {
-    for (const parent of graph.parents[step]!) below[step] = Math.max(below[step]!, below[parent]!);
-    if (graph.types[step] !== 'decision') continue;
-    below[step]!++;
-    depths[step] = below[step]!;
+    for (const parent of graph.parents[step]!) depths[step] = Math.max(depths[step]!, depths[parent]!);
+    if (isDecision(step)) depths[step]!++;
   }
-  return depths;
+  return depths.map((depth, step) => (isDecision(step) ? depth : 0));
 }
 
 /**

@@ -1,10 +1,13 @@
 type Fields = Record<string, unknown>;
 
+/** Why an outcome can't be used. */
+export interface Wrong {
+  kind: 'wrong';
+  reason: string;
+}
+
 /** What the result of a decision step says. */
-export type DecisionOutcome =
-  | { kind: 'no_branches' }
-  | { kind: 'create_steps'; stepNames: string[] }
-  | { kind: 'wrong'; reason: string };
+export type DecisionOutcome = { kind: 'no_branches' } | { kind: 'create_steps'; stepNames: string[] } | Wrong;
 
 /** One part of a batch: the end of its worker's name, and the cursor as JSON text. */
 export interface BatchPart {
@@ -16,7 +19,7 @@ export interface BatchPart {
 export type BatchOutcome =
   | { kind: 'no_batches'; workerTemplateName: string | null }
   | { kind: 'create_batches'; workerTemplateName: string | null; parts: BatchPart[] }
-  | { kind: 'wrong'; reason: string };
+  | Wrong;
 
 const LONGEST_ID = 100;
 /** Ids are parts of names, which stand in logs and on screens. */
@@ -31,7 +34,7 @@ function shown(value: unknown): string {
   return text.length > 80 ? `${text.slice(0, 77)}…` : text;
 }
 
-const wrong = (reason: string): { kind: 'wrong'; reason: string } => ({ kind: 'wrong', reason });
+export const wrong = (reason: string): Wrong => ({ kind: 'wrong', reason });
 
 /** Whether a result says which steps it makes, be it of a decision or of an analyzer. */
 export function hasOutcome(result: unknown): boolean {
@@ -95,7 +98,7 @@ export function batchOutcome(result: unknown): BatchOutcome {
   return { kind: 'create_batches', workerTemplateName: name, parts };
 }
 
-function partsOf(configs: unknown): BatchPart[] | { kind: 'wrong'; reason: string } {
+function partsOf(configs: unknown): BatchPart[] | Wrong {
   const field = 'batch_processing_outcome.cursor_configs';
   if (!Array.isArray(configs)) return wrong(`${field} must be a list, got ${shown(configs)}`);
   if (configs.length === 0) return wrong(`${field} is empty; say no_batches when there is nothing to do`);

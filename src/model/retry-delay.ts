@@ -13,24 +13,18 @@ function fibonacci(n: number): number {
   return b;
 }
 
-function factor(backoff: BackoffPolicy['backoff'], retry: number): number {
-  switch (backoff) {
-    case 'none':
-      return 0;
-    case 'linear':
-      return retry;
-    case 'exponential':
-      return 2 ** Math.min(retry - 1, 52);
-    case 'fibonacci':
-      return fibonacci(Math.min(retry, 75));
-  }
-}
+const FACTORS: Readonly<Record<BackoffPolicy['backoff'], (retry: number) => number>> = {
+  none: () => 0,
+  linear: (retry) => retry,
+  exponential: (retry) => 2 ** Math.min(retry - 1, 52),
+  fibonacci: (retry) => fibonacci(Math.min(retry, 75)),
+};
 
 /**
  * Milliseconds before retry number `retry` (1 is the second attempt): base × factor, ±15 %, then the cap.
  * @param random a number from 0 to 1; given by the caller, because this room is pure
  */
 export function retryDelayMs(policy: BackoffPolicy, retry: number, random: number): number {
-  const delay = policy.backoffBaseMs * factor(policy.backoff, Math.max(1, retry));
+  const delay = policy.backoffBaseMs * FACTORS[policy.backoff](Math.max(1, retry));
   return Math.round(Math.min(delay * (1 + JITTER * (2 * random - 1)), policy.maxBackoffMs));
 }

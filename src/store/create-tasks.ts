@@ -1,5 +1,5 @@
 import type { Db } from '../db/statement.ts';
-import { columns, sql } from './sql.ts';
+import { columns, lists, sql } from './sql.ts';
 
 // Identities are inserted in the order of their hashes, so that two batches cannot wait for each other; a task whose
 // identity exists already leaves no rows.
@@ -61,14 +61,9 @@ export async function createTasks(db: Db, tasks: readonly NewTask[]): Promise<Se
   const { rows } = await db.query<{ task_uuid: string }>(CREATE_TASKS, [
     ...columns(tasks, 'taskUuid', 'templateId', 'rank'),
     `[${tasks.map((t) => t.context).join(',')}]`,
-    tasks.map((t) => t.correlationId),
-    tasks.map((t) => t.parentCorrelationId),
-    tasks.map((t) => t.initiator),
-    tasks.map((t) => t.sourceSystem),
-    tasks.map((t) => t.reason),
+    ...lists(tasks, 'correlationId', 'parentCorrelationId', 'initiator', 'sourceSystem', 'reason'),
     JSON.stringify(tasks.map((t) => t.tags)),
-    tasks.map((t) => t.identityHash),
-    tasks.map((t) => t.traceparent),
+    ...lists(tasks, 'identityHash', 'traceparent'),
   ]);
   return new Set(rows.map((row) => row.task_uuid));
 }

@@ -152,15 +152,7 @@ export async function settleStep(
   settlement: Settlement,
   { actor, reason }: Operator,
 ): Promise<{ taskState: string; queued: number } | undefined> {
-  const { rows } = await db.query<{ taskState: string; queued: number }>(SETTLE_STEP, [
-    settlement.taskUuid,
-    settlement.idx,
-    settlement.toState,
-    settlement.fromStates,
-    settlement.result,
-    settlement.action,
-    actor,
-    reason,
-  ]);
-  return rows[0];
+  const { taskUuid, idx, toState, fromStates, result, action } = settlement;
+  const values = [taskUuid, idx, toState, fromStates, result, action, actor, reason];
+  return (await db.query<{ taskState: string; queued: number }>(SETTLE_STEP, values)).rows[0];
 }

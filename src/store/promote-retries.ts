@@ -31,6 +31,5 @@ select count(*)::int promoted from u`;
 
 /** Puts due retries into the queue. After lockTasks. */
 export async function promoteRetries(db: Db, taskUuids: readonly string[]): Promise<number> {
-  const { rows } = await db.query<{ promoted: number }>(PROMOTE, [`{${taskUuids.join(',')}}`]);
-  return rows[0]!.promoted;
+  return (await db.query<{ promoted: number }>(PROMOTE, [`{${taskUuids.join(',')}}`])).rows[0]!.promoted;
 }

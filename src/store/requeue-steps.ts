@@ -11,8 +11,7 @@ select case when (select min(id) from tasker.worker where state = 'alive' and le
  * held until the transaction ends.
  */
 export async function takeQueueCheckTurn(db: Db, workerIds: readonly number[]): Promise<boolean> {
-  const { rows } = await db.query<{ mine: boolean }>(QUEUE_CHECK_TURN, [`{${workerIds.join(',')}}`]);
-  return rows[0]!.mine;
+  return (await db.query<{ mine: boolean }>(QUEUE_CHECK_TURN, [`{${workerIds.join(',')}}`])).rows[0]!.mine;
 }
 
 // The queue has no index by step, because each step would pay for it. So a slice of the open tasks is compared with the

@@ -21,6 +21,11 @@ export function sqlFile(name: string): Statement {
   };
 }
 
+/** Columns of rows as lists, for texts: the driver quotes them. */
+export function lists<Row, Key extends keyof Row>(rows: readonly Row[], ...keys: readonly Key[]): Row[Key][][] {
+  return keys.map((key) => rows.map((row) => row[key]));
+}
+
 /**
  * Columns of rows as array literals, for values without quotes in them: ids, numbers, booleans and names of states. The
  * driver's own conversion quotes element by element.

@@ -1,5 +1,5 @@
 import type { Db } from '../db/statement.ts';
-import { columns, sql } from './sql.ts';
+import { columns, lists, sql } from './sql.ts';
 
 /**
  * When a task `t` moved last: a step started, saved a checkpoint or ended, a retry came due, or an operator acted. That
@@ -136,8 +136,8 @@ export interface WatchNote extends JudgedRow {
 
 /** Keeps what was found, and when to look next. After lockTasks. */
 export async function noteWatches(db: Db, notes: readonly WatchNote[], actor: string): Promise<void> {
-  const keys = ['taskUuid', 'checkAt', 'rule', 'minutes', 'since', 'state', 'reason'] as const;
-  await db.query(NOTE_WATCHES, [...keys.map((key) => notes.map((note) => note[key])), actor]);
+  const found = lists(notes, 'taskUuid', 'checkAt', 'rule', 'minutes', 'since', 'state', 'reason');
+  await db.query(NOTE_WATCHES, [...found, actor]);
 }
 
 // A statement of its own before the writing one: a step that a claim takes right now is waited for, and read as it is then.
@@ -175,11 +175,7 @@ export interface FailingTask {
 export async function failTasks(db: Db, tasks: readonly FailingTask[], actor: string): Promise<string[]> {
   const ids = `{${tasks.map((task) => task.taskUuid).join(',')}}`;
   await db.query(LOCK_OPEN_STEPS, [ids]);
-  const { rows } = await db.query<{ task_uuid: string; running: boolean }>(FAIL_TASKS, [
-    ids,
-    tasks.map((task) => task.state),
-    tasks.map((task) => task.reason),
-    actor,
-  ]);
+  const values = [ids, ...lists(tasks, 'state', 'reason'), actor];
+  const { rows } = await db.query<{ task_uuid: string; running: boolean }>(FAIL_TASKS, values);
   return rows.filter((row) => row.running).map((row) => row.task_uuid);
 }

@@ -1,6 +1,6 @@
 import type { Db } from '../db/statement.ts';
 import type { TaskLimits } from '../model/task-limits.ts';
-import { sql } from './sql.ts';
+import { lists, sql } from './sql.ts';
 
 const ENSURE_NAMESPACE = sql('ensure_namespace')`
 insert into tasker.namespace (name) values ($1) on conflict (name) do update set name = excluded.name returning id`;
@@ -39,20 +39,15 @@ export interface NewTemplate extends Omit<RegisteredVersion, 'namespace'> {
 
 /** Registers a snapshot; `fresh` when this digest was not known, so that its graph must be stored too. */
 export async function registerTemplate(db: Db, template: NewTemplate): Promise<{ id: number; fresh: boolean }> {
+  const { namespaceId, name, version, digest, identityStrategy, initialCount, rootCount, definition, limits } =
+    template;
   const { rows } = await db.query<{ id: number; fresh: boolean }>(REGISTER_TEMPLATE, [
-    template.namespaceId,
-    template.name,
-    template.version,
-    template.digest,
-    template.identityStrategy,
-    template.initialCount,
-    template.rootCount,
-    template.definition,
-    template.limits?.action ?? null,
-    template.limits?.durationMinutes ?? null,
-    template.limits?.waitingForDependenciesMinutes ?? null,
-    template.limits?.waitingForRetryMinutes ?? null,
-    template.limits?.stepsInProcessMinutes ?? null,
+    ...[namespaceId, name, version, digest, identityStrategy, initialCount, rootCount, definition],
+    limits?.action ?? null,
+    limits?.durationMinutes ?? null,
+    limits?.waitingForDependenciesMinutes ?? null,
+    limits?.waitingForRetryMinutes ?? null,
+    limits?.stepsInProcessMinutes ?? null,
   ]);
   return rows[0]!;
 }
@@ -83,14 +78,8 @@ export interface StoredGraph {
 export async function storeGraph(db: Db, templateId: number, { steps, edges }: StoredGraph): Promise<void> {
   await db.query(STORE_GRAPH, [
     templateId,
-    steps.map((step) => step.name),
-    steps.map((step) => step.callable),
-    steps.map((step) => step.parents),
-    steps.map((step) => step.initial),
-    steps.map((step) => step.maxAttempts),
-    steps.map((step) => step.retryable),
-    edges.map((edge) => edge.parent),
-    edges.map((edge) => edge.child),
+    ...lists(steps, 'name', 'callable', 'parents', 'initial', 'maxAttempts', 'retryable'),
+    ...lists(edges, 'parent', 'child'),
   ]);
 }
 
@@ -147,9 +136,7 @@ export interface RegisteredVersion extends TemplateVersion {
 
 /** Of those versions that are registered, the digests that new tasks get. */
 export async function newestDigests(db: Db, versions: readonly TemplateVersion[]): Promise<RegisteredVersion[]> {
-  const keys = ['namespace', 'name', 'version'] as const;
-  const values = keys.map((key) => versions.map((one) => one[key]));
-  return (await db.query<RegisteredVersion>(NEWEST_DIGESTS, values)).rows;
+  return (await db.query<RegisteredVersion>(NEWEST_DIGESTS, lists(versions, 'namespace', 'name', 'version'))).rows;
 }
 
 const LIST_TEMPLATES = sql('list_templates')`

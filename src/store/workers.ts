@@ -18,28 +18,21 @@ export interface NewWorker {
 
 /** A new incarnation of a worker; answers with its id. */
 export async function registerWorker(db: Db, worker: NewWorker): Promise<number> {
-  const { rows } = await db.query<{ id: number }>(REGISTER_WORKER, [
-    worker.name,
-    worker.host,
-    worker.pid,
-    worker.namespaces,
-    worker.callables,
-    worker.concurrency,
-    worker.leaseMs,
-  ]);
-  return rows[0]!.id;
+  const { name, host, pid, namespaces, callables, concurrency, leaseMs } = worker;
+  const values = [name, host, pid, namespaces, callables, concurrency, leaseMs];
+  return (await db.query<{ id: number }>(REGISTER_WORKER, values)).rows[0]!.id;
 }
 
 const ANNOUNCE = sql('announce_callables')`
 update tasker.worker set namespaces = $2::text[], callables = $3::text[] where id = $1`;
 
+/** What a worker serves. */
+export interface ServedNames extends Pick<NewWorker, 'namespaces' | 'callables'> {
+  id: number;
+}
+
 /** Says anew what a worker serves, after handlers were registered or reloaded. */
-export async function announceCallables(
-  db: Db,
-  id: number,
-  namespaces: readonly string[],
-  callables: readonly string[],
-): Promise<void> {
+export async function announceCallables(db: Db, { id, namespaces, callables }: ServedNames): Promise<void> {
   await db.query(ANNOUNCE, [id, namespaces, callables]);
 }
 
@@ -50,14 +43,15 @@ select (select coalesce(array_agg(id), '{}') from beat) alive,
        exists (select 1 from tasker.worker
                 where (state = 'alive' and lease_until < now() and id <> all ($1::bigint[])) or state = 'dead') lost`;
 
-/** Proves that incarnations of a worker live. Those not in `alive` were declared dead; `lost`: another's lease is over. */
-export async function heartbeat(
-  db: Db,
-  ids: readonly number[],
-  leaseMs: number,
-): Promise<{ alive: number[]; lost: boolean }> {
-  const { rows } = await db.query<{ alive: number[]; lost: boolean }>(HEARTBEAT, [`{${ids.join(',')}}`, leaseMs]);
-  return rows[0]!;
+/** Which incarnations live: the others were declared dead. `lost`: the lease of another worker is over. */
+export interface Heartbeat {
+  alive: number[];
+  lost: boolean;
+}
+
+/** Proves that incarnations of a worker live. */
+export async function heartbeat(db: Db, ids: readonly number[], leaseMs: number): Promise<Heartbeat> {
+  return (await db.query<Heartbeat>(HEARTBEAT, [`{${ids.join(',')}}`, leaseMs])).rows[0]!;
 }
 
 const STOP_WORKER = sql('stop_worker')`

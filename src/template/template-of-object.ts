@@ -1,5 +1,5 @@
 import { messageOf, TaskerError } from '../errors.ts';
-import { kindOf } from '../model/shown-value.ts';
+import { kindOf } from '../model/kind-of.ts';
 import { type ParsedTemplate, parseTemplate, type TemplateProblem } from './parse-template.ts';
 import { isFields } from './spellings.ts';
 import type { TaskTemplate } from './task-template.ts';

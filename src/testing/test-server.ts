@@ -6,8 +6,7 @@ import { migrate, schemaDigest } from '../engine/migrate.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { silentLogger } from '../logging/logger.ts';
 import { cacheFolder } from '../registry/bundle-cache.ts';
-import { databaseInUse } from '../store/server/database-sessions.ts';
-import { leftoverDatabases } from '../store/server/leftover-databases.ts';
+import { databaseInUse, leftoverDatabases } from '../store/server/databases.ts';
 import { type AdminSession, asAdmin, otherDatabase, quotedName } from './admin-session.ts';
 
 const PREFIX = 'tasker_test_';

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { leftoverDatabases } from '../../src/store/server/leftover-databases.ts';
+import { leftoverDatabases } from '../../src/store/server/databases.ts';
 import { setup } from '../support/setup.ts';
 
 it('a database counts as left over if its name has the prefix and no session uses it', async () => {

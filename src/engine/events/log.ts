@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Database } from '../../db/database.ts';
 import { regexOfPatterns } from '../../model/event-pattern.ts';
 import { finishPart, type SetAside } from '../../store/events/finish.ts';
-import { createGroup } from '../../store/events/groups.ts';
+import { createGroup, EVENT_PARTS } from '../../store/events/groups.ts';
 import { extendHolds, nextRetryMs, releaseHolds, type StillHeld } from '../../store/events/holds.ts';
 import type { LogPlace } from '../../store/events/list.ts';
 import { type GroupLook, lookIntoEvents } from '../../store/events/look.ts';
@@ -15,20 +15,22 @@ import {
   type MemberWishes,
 } from '../../store/events/members.ts';
 import { holdPart, type PartRows, readPart } from '../../store/events/parts.ts';
+import { forgetDead, forgetEvents, lockGroups } from '../../store/events/retention.ts';
 import { finishRetries, holdRetries, type RetryEnd } from '../../store/events/retries.ts';
 import { lockSequence, sequenceEvents } from '../../store/events/sequence.ts';
 import type { TemplateStore } from '../template-store.ts';
 import { EventActs } from './acts.ts';
 import { type EventEnvelope, envelopesOf } from './envelope.ts';
 import { type LoggedEvent, loggedEvent } from './logged-event.ts';
-import { forgetOldEvents } from './retention.ts';
 import { type EventFilter, type FollowFilter, findEvent, findEvents, followEvents } from './search.ts';
-import { EVENT_LIMITS, RELAXED_COMMIT, SETTINGS } from './settings.ts';
+import { EVENT_LIMITS, LONG_RUNNING, RELAXED_COMMIT, SETTINGS } from './settings.ts';
 
 /** New events that get their places in one transaction. */
 const SEQUENCED_AT_ONCE = 10_000;
 /** Events that a take brings. */
 const TAKEN_AT_ONCE = 200;
+/** Lists that are looked at in one transaction, which holds up whoever asks for a replay. */
+const LISTS_AT_ONCE = 200;
 /** Characters of an error that are kept. */
 const LONGEST_ERROR = 4_000;
 
@@ -342,12 +344,28 @@ export class EventLog extends EventActs {
 
   /**
    * Forgets events that are older than this and that every group is past, but what waits to be delivered again, or was
-   * given up less long ago; answers how many. Any process may call it, at any time.
+   * given up less long ago; answers how many. Any process may call it, at any time: two at once are fine, and one that
+   * dies half-way is continued.
    */
   async tidy({ retentionMs }: { retentionMs: number }): Promise<number> {
     // Without groups nobody gives places; what has none is not found here.
     await this.sequence();
-    return forgetOldEvents(this.database, retentionMs);
+    // Whoever redelivers or discards all of a group meets it at the group, not at one dead letter and another.
+    await this.database.pipeline(LONG_RUNNING, (tx) => Promise.all([lockGroups(tx), forgetDead(tx, retentionMs)]));
+    let count = 0;
+    for (let part = 0; part < EVENT_PARTS; part++) {
+      for (let after = -1; ; ) {
+        const portion = { part, after, retentionMs, limit: LISTS_AT_ONCE };
+        const { events, far } = await this.database.pipeline(LONG_RUNNING, async (tx) => {
+          const [, forgotten] = await Promise.all([lockGroups(tx), forgetEvents(tx, portion)]);
+          return forgotten;
+        });
+        count += events;
+        if (far === null) break;
+        after = far;
+      }
+    }
+    return count;
   }
 }
 

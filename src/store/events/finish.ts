@@ -1,5 +1,6 @@
 import type { Db } from '../../db/statement.ts';
 import { columns, sql } from '../sql.ts';
+import type { GroupPart } from './replay.ts';
 
 /**
  * What comes of a delivery, as the statement takes it. `after`: it is repeated after its delay. `behind`: once earlier
@@ -60,9 +61,7 @@ export interface SetAside {
 }
 
 /** Where a hold left off. */
-export interface FinishedPart {
-  groupId: number;
-  part: number;
+export interface FinishedPart extends GroupPart {
   hold: string;
   chunk: number;
   done: number;

@@ -20,6 +20,7 @@ returning id`;
 /** What a process holds of a group. */
 export interface Holds {
   groupId: number;
+  /** The process. */
   holder: string;
 }
 

@@ -1,5 +1,6 @@
 import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
+import type { Holds } from './holds.ts';
 import { EVENT_COLUMNS, EVENT_NAMES, type EventRow } from './rows.ts';
 
 // By its key, not by its place: the row that was locked may be newer than the snapshot. The part that is furthest behind
@@ -14,10 +15,7 @@ update tasker.event_cursor c set holder = $2, hold = $3, held_until = now() + $4
  where c.group_id = $1 and c.part = any (array(select part from free))`;
 
 /** Who takes a part, and for how long. */
-export interface PartHold {
-  groupId: number;
-  /** The process. */
-  holder: string;
+export interface PartHold extends Holds {
   /** The fence of this hold. */
   hold: string;
   leaseMs: number;

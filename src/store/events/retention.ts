@@ -47,13 +47,8 @@ export async function forgetEvents(
   db: Db,
   { part, after, retentionMs, limit }: { part: number; after: number; retentionMs: number; limit: number },
 ): Promise<{ events: number; far: number | null }> {
-  const { rows } = await db.query<{ events: number; far: number | null }>(FORGET_EVENTS, [
-    part,
-    after,
-    retentionMs,
-    limit,
-  ]);
-  return rows[0]!;
+  const values = [part, after, retentionMs, limit];
+  return (await db.query<{ events: number; far: number | null }>(FORGET_EVENTS, values)).rows[0]!;
 }
 
 const LOCK_GROUPS = sql('lock_event_groups')`select id from tasker.event_group order by id for update`;

@@ -1,5 +1,6 @@
 import type { Db } from '../../db/statement.ts';
 import { columns, sql } from '../sql.ts';
+import type { Holds } from './holds.ts';
 import { ENDS_LOCK } from './replay.ts';
 import { EVENT_COLUMNS, EVENT_NAMES, type EventRow } from './rows.ts';
 
@@ -49,9 +50,7 @@ export interface RetryRow extends EventRow {
 }
 
 /** Who takes deliveries, and how many. */
-export interface RetryHold {
-  groupId: number;
-  holder: string;
+export interface RetryHold extends Holds {
   leaseMs: number;
   limit: number;
   /** Of payloads and execution results together; the first event comes whatever its size. */
@@ -138,7 +137,7 @@ const KIND = { delivered: 0, again: 1, dead: 2 };
  */
 export async function finishRetries(
   db: Db,
-  { groupId, holder }: { groupId: number; holder: string },
+  { groupId, holder }: Holds,
   ends: readonly RetryEnd[],
 ): Promise<{ finished: number; next: number }> {
   const deliveries = columns(ends, 'taskUuid', 'id');

@@ -19,3 +19,10 @@ export async function serverFacts(db: Db): Promise<ServerFacts> {
   const facts = (await db.query<ServerFacts>(SERVER_FACTS)).rows[0]!;
   return { ...facts, version: facts.version.replace(/ .*/, '') };
 }
+
+const PING = sql('ping')`select 1`;
+
+/** Resolves when the database answers. */
+export async function ping(db: Db): Promise<void> {
+  await db.query(PING);
+}
