@@ -393,6 +393,5 @@ const storable = (error: string) => error.slice(0, LONGEST_ERROR).toWellFormed()
 
 export type { StillHeld } from '../../store/events/holds.ts';
 export type { LogPlace } from '../../store/events/list.ts';
-export type { DeadDelivery, DeadReference, EventGroup, EventReplay } from './acts.ts';
 export type { EventEnvelope } from './envelope.ts';
 export type { EventFilter, FollowFilter } from './search.ts';
