@@ -12,7 +12,7 @@ export class KeptSnapshots<S extends { id: number }> {
     if (this.#used.get(id)?.deref() === undefined) this.#used.delete(id);
   });
 
-  /** Returns a snapshot that is kept or still used. Keeps one again that was dropped but is still used. */
+  /** Returns a snapshot that is kept or still used. A dropped one that is still used is kept again. */
   get(id: number): S | undefined {
     const kept = this.#kept.get(id);
     if (kept) return kept;

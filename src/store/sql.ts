@@ -27,7 +27,7 @@ export function lists<Row, Key extends keyof Row>(rows: readonly Row[], ...keys:
 }
 
 /**
- * Columns of rows as array literals, for values without quotes in them: ids, numbers, booleans and names of states. The
+ * Columns of rows as array literals, for values that need no quotes: ids, numbers, booleans and names of states. The
  * driver's own conversion quotes element by element.
  */
 export function columns<Row>(rows: readonly Row[], ...keys: readonly (keyof Row)[]): string[] {

@@ -4,7 +4,7 @@ export interface StepKey {
   idx: number;
 }
 
-/** A step by its key, and the fence of who holds it. */
+/** A step by its key, and the fence of the claim that holds it. */
 export interface HeldKey extends StepKey {
   claim: number;
 }

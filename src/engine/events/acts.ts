@@ -39,7 +39,7 @@ export interface EventReplayProgress {
   share: number;
 }
 
-/** What operators ask of the log and do with it: groups, deliveries that were given up, and replays. */
+/** The log as operators use it: groups, dead deliveries and replays. */
 export class EventActs {
   protected readonly database: Database;
 
