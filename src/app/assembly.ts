@@ -20,6 +20,7 @@ import { openTracing } from '../tracing/tracing.ts';
 import { type EventRegistries, eventRegistries } from './event-registries.ts';
 import { type OpenDatabase, openDatabase } from './open-database.ts';
 import { DiscoveredSubscribers } from './project/discovered-subscribers.ts';
+import type { LoadedHandlers } from './project/handler-folders.ts';
 import { loadHandlers } from './project/load-handlers.ts';
 import { loadTemplates, withoutTemplates } from './project/load-templates.ts';
 import { Project } from './project/project.ts';
@@ -141,8 +142,10 @@ export class Assembly {
       options.signal?.throwIfAborted();
       signal.throwIfAborted();
       await this.#openPort();
+      // A folder of handlers that is broken is reported before a template that is.
+      const found = await this.#project?.library.load();
       const templates = await this.#loadTemplates();
-      const registry = this.#wantsWorker ? await this.#loadHandlers(templates) : undefined;
+      const registry = this.#wantsWorker ? await this.#loadHandlers(templates, found) : undefined;
       signal.throwIfAborted();
       const tasker = await this.#connect({ templates, registry, stopped: leaveLogs });
       this.#tasker = tasker;
@@ -196,15 +199,15 @@ export class Assembly {
   }
 
   /** @throws TaskerError `handler_not_found` when no file exports a handler, and the worker needs one */
-  async #loadHandlers(templates: readonly TaskTemplate[]): Promise<HandlerRegistry> {
+  async #loadHandlers(templates: readonly TaskTemplate[], found?: LoadedHandlers): Promise<HandlerRegistry> {
     const { options, logger, registry, needsHandlers } = this.#parts;
-    if (!this.#project) {
+    if (!this.#project || !found) {
       const lines = registry?.logger ?? moduleLogger(logger, 'registry');
       return loadHandlers(options.handlers ?? [], { logger: lines, found: this.#found, registry });
     }
     const { library } = this.#project;
     const folders = this.config.handlerPaths;
-    const { count } = await library.load();
+    const { count } = found;
     if (folders.length > 0) this.#logger.info({ folders }, `discovered ${count} handler${count === 1 ? '' : 's'}`);
     const why = await library.whyEmpty(templates);
     if (why !== undefined && needsHandlers) throw new TaskerError('handler_not_found', why);
