@@ -11,6 +11,11 @@ export interface IssuePlace {
   source: string | undefined;
 }
 
+interface Described {
+  code: string;
+  message: string;
+}
+
 /** What a field wants, in the words of its message. */
 const LISTS: Record<string, string> = {
   steps: 'a list of steps',
@@ -40,7 +45,7 @@ const EXAMPLES: Record<string, string> = {
 };
 
 /** One issue of the form as a sentence: the place, what is wrong, the way out. */
-export function describeIssue(issue: FormIssue, place: IssuePlace): { code: string; message: string } {
+export function describeIssue(issue: FormIssue, place: IssuePlace): Described {
   switch (issue.code) {
     case 'invalid_type':
       return isMissing(issue.input) ? missing(place) : wrongType(issue.expected, issue.input, place);
@@ -67,19 +72,16 @@ function isMissing(input: unknown): boolean {
   return input === undefined || input === null;
 }
 
-function missing({ where, key }: IssuePlace): { code: string; message: string } {
+function missing({ where, key }: IssuePlace): Described {
   if (typeof key === 'number') return { code: 'missing_value', message: `${where} is empty; fill it in or remove it` };
   const example = EXAMPLES[key];
   return { code: 'missing_field', message: `${where} is missing; add \`${example ?? `${key}: …`}\`` };
 }
 
-function wrongType(
-  expected: string,
-  input: unknown,
-  { where, key, source }: IssuePlace,
-): { code: string; message: string } {
+function wrongType(expected: string, input: unknown, place: IssuePlace): Described {
+  const { where, key, source } = place;
   const message = `${where}: expected ${wanted(expected, key)}, got ${given(input, source)}`;
-  const wayOut = otherwise(expected, input, { key, source });
+  const wayOut = otherwise(expected, input, place);
   return { code: 'wrong_type', message: wayOut ? `${message}; ${wayOut}` : message };
 }
 
@@ -110,11 +112,7 @@ function given(input: unknown, source: string | undefined): string {
 }
 
 /** What to write instead, where that can be told. */
-function otherwise(
-  expected: string,
-  input: unknown,
-  { key, source }: Pick<IssuePlace, 'key' | 'source'>,
-): string | null {
+function otherwise(expected: string, input: unknown, { key, source }: IssuePlace): string | null {
   const before = typeof key === 'string' ? `${key}: ` : '';
   if (expected === 'array' && typeof input === 'string') return `write \`${before}[${input}]\``;
   if (expected === 'array' && typeof input === 'object') return 'begin each entry with `- `';

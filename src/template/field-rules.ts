@@ -1,7 +1,7 @@
 import { overLimit } from '../model/context-limits.ts';
 import { ALL_STEPS } from './apply-environment.ts';
 import { schemaProblems } from './json-schema-check.ts';
-import { phraseOf } from './phrase.ts';
+import { phraseOf } from './locate.ts';
 import { isFields, type Path } from './spellings.ts';
 import { type Finding, type StepSketch, suggester } from './step-rules.ts';
 import { DEFAULT_RETRY } from './task-template.ts';
@@ -13,37 +13,28 @@ const SHORT_BACKOFF_MS = 10;
 export function environmentRules(data: unknown, steps: readonly StepSketch[]): Finding[] {
   const names = new Set(steps.map(({ name }) => name));
   const suggest = suggester([...names, ALL_STEPS]);
-  return overridesOf(data).flatMap(({ environment, overrides, path }) => {
-    const seen = new Set<string>();
-    return overrides.flatMap((override: unknown, index): Finding[] => {
-      const name = isFields(override) ? override.name : undefined;
-      if (typeof name !== 'string' || name === '') return [];
-      const at = [...path, index, 'name'];
-      if (name !== ALL_STEPS && !names.has(name)) {
-        const message = `unknown step \`${name}\` in environment \`${environment}\`${suggest(name) || `; name a step, or ${ALL_STEPS}`}`;
-        return [{ severity: 'error', code: 'unknown_step', message, path: at }];
-      }
-      if (seen.has(name)) {
-        const message = `environment \`${environment}\` changes \`${name}\` twice; the later one wins where they differ`;
-        return [{ severity: 'warning', code: 'duplicate_override', message, path: at }];
-      }
-      seen.add(name);
-      return [];
-    });
+  const seen = new Set<string>();
+  return overridesOf(data).flatMap(({ environment, fields: { name }, path }): Finding[] => {
+    if (typeof name !== 'string' || name === '') return [];
+    const at = [...path, 'name'];
+    if (name !== ALL_STEPS && !names.has(name)) {
+      const message = `unknown step \`${name}\` in environment \`${environment}\`${suggest(name) || `; name a step, or ${ALL_STEPS}`}`;
+      return [{ severity: 'error', code: 'unknown_step', message, path: at }];
+    }
+    const change = JSON.stringify([environment, name]);
+    if (seen.has(change)) {
+      const message = `environment \`${environment}\` changes \`${name}\` twice; the later one wins where they differ`;
+      return [{ severity: 'warning', code: 'duplicate_override', message, path: at }];
+    }
+    seen.add(change);
+    return [];
   });
 }
 
 /** Retry policies that are legal and yet not what they look like. */
 export function retryRules(data: unknown, steps: readonly StepSketch[]): Finding[] {
-  const ofSteps = steps.map(({ fields, path }) => ({ retry: fields.retry, path: [...path, 'retry'] }));
-  const ofOverrides = overridesOf(data).flatMap(({ overrides, path }) =>
-    overrides.map((override: unknown, index) => ({
-      retry: isFields(override) ? override.retry : undefined,
-      path: [...path, index, 'retry'],
-    })),
-  );
-  return [...ofSteps, ...ofOverrides].flatMap(({ retry, path }) =>
-    isFields(retry) ? retryFindings(retry, path, data) : [],
+  return [...steps, ...overridesOf(data)].flatMap(({ fields: { retry }, path }) =>
+    isFields(retry) ? retryFindings(retry, [...path, 'retry'], data) : [],
   );
 }
 
@@ -86,17 +77,14 @@ export function defaultContextRules(data: unknown): Finding[] {
 /** An event's name is declared once in a template. */
 export function eventRules(steps: readonly StepSketch[]): Finding[] {
   const seen = new Map<string, string>();
-  return steps.flatMap(({ name: step, path, fields }) =>
-    listOf(fields.publishes_events).flatMap((event, index): Finding[] => {
-      const name = isFields(event) ? event.name : undefined;
+  return steps.flatMap(({ name: step, path: at, fields: { publishes_events } }) =>
+    fieldsIn(publishes_events, [...at, 'publishes_events']).flatMap(({ fields: { name }, path }): Finding[] => {
       if (typeof name !== 'string') return [];
       const before = seen.get(name);
       seen.set(name, before ?? step);
       if (before === undefined) return [];
       const message = `event \`${name}\` is declared by \`${before}\` and again by \`${step}\`; subscribers can't tell them apart`;
-      return [
-        { severity: 'warning', code: 'duplicate_event', message, path: [...path, 'publishes_events', index, 'name'] },
-      ];
+      return [{ severity: 'warning', code: 'duplicate_event', message, path: [...path, 'name'] }];
     }),
   );
 }
@@ -104,13 +92,14 @@ export function eventRules(steps: readonly StepSketch[]): Finding[] {
 /** Every JSON Schema of the file is one. */
 export function schemaRules(data: unknown, steps: readonly StepSketch[]): Finding[] {
   const task = isFields(data) ? data : {};
+  const events = [
+    ...fieldsIn(task.domain_events, ['domain_events']),
+    ...steps.flatMap(({ fields, path }) => fieldsIn(fields.publishes_events, [...path, 'publishes_events'])),
+  ];
   const schemas: { schema: unknown; path: Path }[] = [
     { schema: task.input_schema, path: ['input_schema'] },
-    ...listOf(task.domain_events).map((event, index) => schemaOf(event, ['domain_events', index])),
-    ...steps.flatMap(({ fields, path }) => [
-      { schema: fields.result_schema, path: [...path, 'result_schema'] },
-      ...listOf(fields.publishes_events).map((event, index) => schemaOf(event, [...path, 'publishes_events', index])),
-    ]),
+    ...steps.map(({ fields, path }) => ({ schema: fields.result_schema, path: [...path, 'result_schema'] })),
+    ...events.map(({ fields, path }) => ({ schema: fields.schema, path: [...path, 'schema'] })),
   ];
   return schemas.flatMap(({ schema, path }) =>
     isFields(schema)
@@ -129,21 +118,20 @@ export function schemaRules(data: unknown, steps: readonly StepSketch[]): Findin
   );
 }
 
-function schemaOf(event: unknown, path: Path): { schema: unknown; path: Path } {
-  return { schema: isFields(event) ? event.schema : undefined, path: [...path, 'schema'] };
+/** The objects in a list, with their places. */
+function fieldsIn(list: unknown, path: Path): { fields: Record<string, unknown>; path: Path }[] {
+  if (!Array.isArray(list)) return [];
+  return list.flatMap((fields: unknown, index) => (isFields(fields) ? [{ fields, path: [...path, index] }] : []));
 }
 
-function overridesOf(data: unknown): { environment: string; overrides: unknown[]; path: Path }[] {
+function overridesOf(data: unknown) {
   const environments = isFields(data) && isFields(data.environments) ? data.environments : {};
-  return Object.entries(environments).map(([environment, it]) => ({
-    environment,
-    overrides: isFields(it) ? listOf(it.steps) : [],
-    path: ['environments', environment, 'steps'],
-  }));
-}
-
-function listOf(value: unknown): unknown[] {
-  return Array.isArray(value) ? value : [];
+  return Object.entries(environments).flatMap(([environment, it]) =>
+    fieldsIn(isFields(it) ? it.steps : [], ['environments', environment, 'steps']).map((found) => ({
+      environment,
+      ...found,
+    })),
+  );
 }
 
 /** A JSON pointer into a value, as a path. */

@@ -1,8 +1,7 @@
 import { type checkForm, type FormIssue, knownKeysAt, type UnknownKey } from './check-form.ts';
 import { describeIssue } from './describe-issue.ts';
 import { defaultContextRules, environmentRules, eventRules, retryRules, schemaRules } from './field-rules.ts';
-import { locate, pathText } from './locate.ts';
-import { phraseOf } from './phrase.ts';
+import { locate, pathText, phraseOf } from './locate.ts';
 import type { ReadYaml } from './read-yaml.ts';
 import type { Path, SpeltTwice } from './spellings.ts';
 import { dependencyRules, type Finding, nameRules, sketchesOf, suggester } from './step-rules.ts';

@@ -1,5 +1,5 @@
 import type { ReadYaml } from './read-yaml.ts';
-import { type Path, STEP_SPELLINGS, TASK_SPELLINGS } from './spellings.ts';
+import { isFields, type Path, STEP_SPELLINGS, TASK_SPELLINGS } from './spellings.ts';
 import type { Place } from './yaml-to-plain.ts';
 
 /** A path that was found in a file. */
@@ -36,4 +36,25 @@ export function locate({ data, places, start }: ReadYaml, path: Path): Located {
 /** As `steps[2].retry.max_attempts`. */
 export function pathText(path: Path): string {
   return path.map((part, index) => (typeof part === 'number' ? `[${part}]` : index === 0 ? part : `.${part}`)).join('');
+}
+
+/** A path for people: "`retry.backoff` of step `ship`". */
+export function phraseOf(written: Path, data: unknown): string {
+  if (written.length === 0) return 'the template';
+  if (written[0] === 'steps' && written.length > 1) return ofOwner(written.slice(2), stepPhrase(data, written[1]!));
+  if (written[0] === 'environments' && written[2] === 'steps' && written.length > 3) {
+    return ofOwner(written.slice(4), `entry ${Number(written[3]) + 1} of environment \`${written[1]}\``);
+  }
+  return `\`${pathText(written)}\``;
+}
+
+function ofOwner(rest: Path, owner: string): string {
+  return rest.length === 0 ? owner : `\`${pathText(rest)}\` of ${owner}`;
+}
+
+function stepPhrase(data: unknown, index: string | number): string {
+  const steps = isFields(data) && Array.isArray(data.steps) ? data.steps : [];
+  const step: unknown = steps[Number(index)];
+  const name = isFields(step) ? step.name : undefined;
+  return typeof name === 'string' && name !== '' ? `step \`${name}\`` : `step ${Number(index) + 1}`;
 }
