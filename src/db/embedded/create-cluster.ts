@@ -5,10 +5,9 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf, TaskerError } from '../../errors.ts';
 import type { Binaries } from './binaries/binaries.ts';
-import { syncFile } from './durable-file.ts';
 import { type EmbeddedFolder, makePrivate, ownName } from './embedded-folder.ts';
-import { PLAIN_ENVIRONMENT } from './hosting/plain-environment.ts';
-import { chownTo } from './hosting/server-user.ts';
+import { syncFile } from './files.ts';
+import { chownTo, PLAIN_ENVIRONMENT } from './hosting/server-user.ts';
 import { isFull } from './server-failure.ts';
 
 const PARTIAL = 'data.new-';

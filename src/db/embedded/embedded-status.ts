@@ -3,9 +3,8 @@ import path from 'node:path';
 import { readPassword } from './create-cluster.ts';
 import { asEmbeddedError } from './embedded-error.ts';
 import { embeddedFolder } from './embedded-folder.ts';
-import { DATABASE } from './ensure-database.ts';
+import { DATABASE, serverUrl } from './ensure-database.ts';
 import { chooseHosting } from './hosting/choose-hosting.ts';
-import { serverUrl } from './server-url.ts';
 
 /** What is known about the embedded server of a folder. */
 export interface EmbeddedStatus {

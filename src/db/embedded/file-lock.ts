@@ -1,25 +1,26 @@
 import { randomUUID } from 'node:crypto';
-import { linkSync, readFileSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { linkSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
+import { z } from 'zod';
 import { TaskerError } from '../../errors.ts';
-import { writeSynced } from './durable-file.ts';
-import { isAlive, ownIdentity, type ProcessIdentity, pidWorld } from './process-identity.ts';
+import { readRecord, writeSynced } from './files.ts';
+import { isAlive, ownIdentity, pidWorld } from './process-identity.ts';
 
-interface Holder extends ProcessIdentity {
+const HOLDER = z.object({
+  pid: z.number(),
+  started: z.string(),
   /** Names this one taking of the lock, so that two takings by one process differ. */
-  nonce: string;
+  nonce: z.string(),
   /** In which world its pid has a meaning: containers that share a folder have each their own. */
-  world: string;
-}
+  world: z.string(),
+});
+type Holder = z.infer<typeof HOLDER>;
 
 const POLL_MS = 10;
 const BEAT_MS = 2000;
 /** A live holder touches its lock more often than this. */
 const UNTOUCHED_MS = 4 * BEAT_MS;
 const PATIENCE_MS = 180_000;
-
-/** The content of a lock file; undefined without a file. A power failure can leave it unreadable. */
-type FoundHolder = Holder | 'unreadable' | undefined;
 
 /** Options of {@link withFileLock}. */
 interface LockOptions {
@@ -128,20 +129,6 @@ function tryCreate(file: string, prepared: string): boolean {
   }
 }
 
-function readHolder(file: string): FoundHolder {
-  try {
-    const content: unknown = JSON.parse(readFileSync(file, 'utf8'));
-    return isHolder(content) ? content : 'unreadable';
-  } catch (error) {
-    if (error instanceof SyntaxError) return 'unreadable';
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
+const readHolder = (file: string) => readRecord(file, HOLDER);
 
-function isHolder(content: unknown): content is Holder {
-  const { pid, started, nonce, world } = Object(content) as Partial<Record<keyof Holder, unknown>>;
-  return typeof pid === 'number' && [started, nonce, world].every((text) => typeof text === 'string');
-}
-
-const nonceOf = (found: FoundHolder): string | undefined => (found === 'unreadable' ? found : found?.nonce);
+const nonceOf = (found: ReturnType<typeof readHolder>) => (found === 'unreadable' ? found : found?.nonce);

@@ -3,6 +3,7 @@ import { readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { TaskerError } from '../../errors.ts';
+import { readIfThere } from './files.ts';
 import { isAlive } from './process-identity.ts';
 
 /** What PostgreSQL writes about itself into the data folder. */
@@ -19,13 +20,8 @@ const pidFile = (data: string) => path.join(data, 'postmaster.pid');
 
 /** Reads `postmaster.pid`; undefined when there is none. It may be left over: see {@link findRunning}. */
 export function readPostmaster(data: string): Postmaster | undefined {
-  let text: string;
-  try {
-    text = readFileSync(pidFile(data), 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
+  const text = readIfThere(pidFile(data));
+  if (text === undefined) return undefined;
   const [pid, , , port, socketFolder = '', , , status] = text.split('\n').map((line) => line.trim());
   return {
     pid: Number(pid),

@@ -1,9 +1,10 @@
-import { lstatSync, mkdtempSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { lstatSync, mkdtempSync, renameSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { z } from 'zod';
 import { TaskerError } from '../../errors.ts';
-import { syncFile, writeSynced } from './durable-file.ts';
 import { type EmbeddedFolder, makePrivate } from './embedded-folder.ts';
+import { readRecord, syncFile, writeSynced } from './files.ts';
 import { chownTo } from './hosting/server-user.ts';
 import { findRunning, readPostmaster } from './postmaster.ts';
 import { createUsersPipe } from './users.ts';
@@ -20,13 +21,14 @@ export const SOCKET = '.s.PGSQL.5432';
  * so that those who use a server that crashed are still found, and find the next one, at the same place.
  */
 
-interface Memory {
-  runFolder: string;
+const MEMORY = z.object({
+  runFolder: z.string(),
   /** Inode of the home that it belongs to: a copied project must not share the place of its original. */
-  home: number;
-}
+  home: z.number(),
+});
 
 const memoryFile = ({ home }: EmbeddedFolder) => path.join(home, 'run-folder.json');
+const readMemory = (folder: EmbeddedFolder) => readRecord(memoryFile(folder), MEMORY);
 
 /**
  * Where the socket and the pipe of the last start are; undefined before the first. When `run-folder.json` is
@@ -36,22 +38,6 @@ export function findRunFolder(folder: EmbeddedFolder): string | undefined {
   const memory = readMemory(folder);
   if (memory === 'unreadable') return noteOfServer(folder);
   return memory?.home === statSync(folder.home).ino ? memory.runFolder : undefined;
-}
-
-function readMemory(folder: EmbeddedFolder): Memory | 'unreadable' | undefined {
-  try {
-    const content: unknown = JSON.parse(readFileSync(memoryFile(folder), 'utf8'));
-    return isMemory(content) ? content : 'unreadable';
-  } catch (error) {
-    if (error instanceof SyntaxError) return 'unreadable';
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-function isMemory(content: unknown): content is Memory {
-  const { runFolder, home } = Object(content) as Partial<Record<keyof Memory, unknown>>;
-  return typeof runFolder === 'string' && typeof home === 'number';
 }
 
 /** A folder outside of `home` counts only while its server runs here: a copied project has the note of its original. */
@@ -72,7 +58,7 @@ export function prepareRunFolder(folder: EmbeddedFolder): string {
 }
 
 function remember(folder: EmbeddedFolder, runFolder: string): void {
-  const memory: Memory = { runFolder, home: statSync(folder.home).ino };
+  const memory: z.infer<typeof MEMORY> = { runFolder, home: statSync(folder.home).ino };
   const file = memoryFile(folder);
   writeSynced(`${file}.new`, JSON.stringify(memory), { mode: 0o600 });
   chownTo(`${file}.new`, folder.owner);

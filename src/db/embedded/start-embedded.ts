@@ -4,12 +4,11 @@ import { locateBinaries } from './binaries/binaries.ts';
 import { createCluster, readPassword } from './create-cluster.ts';
 import { asEmbeddedError } from './embedded-error.ts';
 import { type EmbeddedFolder, embeddedFolder, prepareFolder } from './embedded-folder.ts';
-import { DATABASE, ensureDatabase } from './ensure-database.ts';
+import { DATABASE, ensureDatabase, serverUrl } from './ensure-database.ts';
 import { withFileLock } from './file-lock.ts';
 import { chooseHosting } from './hosting/choose-hosting.ts';
 import type { Hosting, Membership, StartedServer } from './hosting/hosting.ts';
 import { isGoneSoon, stopPostmaster, untilReady } from './postmaster.ts';
-import { serverUrl } from './server-url.ts';
 import { stopEmbedded } from './stop-embedded.ts';
 
 /** Options of {@link startEmbedded}. */

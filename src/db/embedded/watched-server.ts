@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { messageOf } from '../../errors.ts';
 import { type EmbeddedFolder, ownName } from './embedded-folder.ts';
 import type { ServerStart, StartedServer } from './hosting/hosting.ts';
-import { PLAIN_ENVIRONMENT } from './hosting/plain-environment.ts';
+import { PLAIN_ENVIRONMENT } from './hosting/server-user.ts';
 import { type Postmaster, readPostmaster, removeStalePid } from './postmaster.ts';
 import { serverFailure } from './server-failure.ts';
 import { serverArguments } from './server-settings.ts';

@@ -1,7 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
-import { PLAIN_ENVIRONMENT } from '../hosting/plain-environment.ts';
-import type { ServerUser } from '../hosting/server-user.ts';
+import { PLAIN_ENVIRONMENT, type ServerUser } from '../hosting/server-user.ts';
 import { findBinariesPackage, isWhole } from './binaries-package.ts';
 import { copyBinaries } from './copy-binaries.ts';
 

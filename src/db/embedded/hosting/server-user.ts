@@ -44,3 +44,10 @@ export function findUser(passwd: string, name: string): ServerUser | undefined {
 export function chownTo(file: string, user: ServerUser | undefined): void {
   if (user) lchownSync(file, user.uid, user.gid);
 }
+
+/**
+ * What PostgreSQL's programs get as their environment: none of the caller's PG… variables, locale or time zone.
+ * Windows' programs need variables of the system; there they get all.
+ */
+export const PLAIN_ENVIRONMENT =
+  process.platform === 'win32' ? undefined : { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };

@@ -1,0 +1,39 @@
+import { closeSync, fsyncSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import type { z } from 'zod';
+
+/** Writes a file whose content is on disk before the call returns, so that a rename never exposes a torn one. */
+export function writeSynced(file: string, content: string, { mode }: { mode: number }): void {
+  writeFileSync(file, content, { mode, flush: true });
+}
+
+/** Syncs a file, or the names in a folder, so that it survives a crash of the machine. */
+export function syncFile(file: string): void {
+  if (process.platform === 'win32') return; // folders cannot be opened there
+  const descriptor = openSync(file, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Reads a file; undefined when there is none. */
+export function readIfThere(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Reads a file of JSON; undefined when there is none. A power failure can leave it unreadable. */
+export function readRecord<T>(file: string, form: z.ZodType<T>): T | 'unreadable' | undefined {
+  const text = readIfThere(file);
+  if (text === undefined) return undefined;
+  try {
+    return form.safeParse(JSON.parse(text)).data ?? 'unreadable';
+  } catch {
+    return 'unreadable'; // it is not JSON
+  }
+}
