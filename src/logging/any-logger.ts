@@ -1,5 +1,5 @@
 import { guardedLogger } from './guarded-logger.ts';
-import { type LogBindings, type Logger, silentLogger } from './logger.ts';
+import { LEVELS, type Level, type LogBindings, type Logger, type LogLine, silentLogger } from './logger.ts';
 
 /** Writes one line: a message, then its fields. */
 type MessageLine = (message: string, ...details: never[]) => unknown;
@@ -17,8 +17,6 @@ export interface MessageLogger {
  * a message and then an object of fields. Of `console`, lines below info are left out.
  */
 export type AnyLogger = Logger | MessageLogger;
-
-type Level = 'trace' | 'debug' | 'info' | 'warn' | 'error';
 
 /** Methods that may stand for a level, the best one first. `console.trace` would print where it was called from. */
 const METHODS: Record<Level, readonly string[]> = {
@@ -73,12 +71,9 @@ function messageFirst(target: Target, bindings: LogBindings): Logger {
       else method.write.call(members, message);
     };
   };
+  const lines = Object.fromEntries(LEVELS.map((level) => [level, line(level)])) as Record<Level, LogLine>;
   return {
-    trace: line('trace'),
-    debug: line('debug'),
-    info: line('info'),
-    warn: line('warn'),
-    error: line('error'),
+    ...lines,
     child: (more) => messageFirst(target, { ...bindings, ...more }),
     isLevelEnabled: enabled,
   };

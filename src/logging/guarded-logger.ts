@@ -1,9 +1,7 @@
 import { messageOf } from '../errors.ts';
-import { type Logger, silentLogger } from './logger.ts';
+import { LEVELS, type Level, type Logger, silentLogger } from './logger.ts';
 import { OF_ROOM, type Room, type RoomedLogger } from './module-logger.ts';
 
-const LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
-type Level = (typeof LEVELS)[number];
 type AnyCall = (...args: unknown[]) => unknown;
 
 const guarded = new WeakSet<Logger>();

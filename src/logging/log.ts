@@ -1,7 +1,7 @@
 import { type AnyLogger, loggerOf } from './any-logger.ts';
 import { type LogContext, loggedFields } from './log-context.ts';
 import { scopedLogger } from './log-scope.ts';
-import type { Logger } from './logger.ts';
+import { LEVELS, type Level, type Logger } from './logger.ts';
 import { processLogger } from './process-logger.ts';
 import { redactFields } from './redact-fields.ts';
 
@@ -10,7 +10,6 @@ export interface LogFields {
   [name: string]: unknown;
 }
 
-type Level = 'error' | 'warn' | 'info' | 'debug' | 'trace';
 type Write = (message: string, fields?: LogFields | LogContext) => void;
 
 /** A logger by functions, as {@link createLogger} makes it. */
@@ -94,13 +93,7 @@ export function createLogger(defaultFields: LogFields | LogContext): FieldsLogge
     (level: Level): Write =>
     (message, fields) =>
       write(level, message, { ...loggedFields(defaultFields), ...loggedFields(fields ?? {}) });
-  return {
-    error: writer('error'),
-    warn: writer('warn'),
-    info: writer('info'),
-    debug: writer('debug'),
-    trace: writer('trace'),
-  };
+  return Object.fromEntries(LEVELS.map((level) => [level, writer(level)])) as FieldsLogger;
 }
 
 function write(level: Level, message: string, fields: LogFields | LogContext | undefined): void {

@@ -27,6 +27,10 @@ export interface Logger {
   isLevelEnabled?(level: string): boolean;
 }
 
+/** The levels of a line, the least important first. */
+export const LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
+export type Level = (typeof LEVELS)[number];
+
 const ignore = (): void => {};
 
 /**
