@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Project } from './package-json.ts';
 
 /** A file that `tasker init` writes. */
@@ -7,116 +8,9 @@ export interface FirstFile {
   text: string;
 }
 
-const TEMPLATE = `# yaml-language-server: $schema=../node_modules/tasker-core/schemas/task-template.json
-name: hello
-namespace: demo
-version: "1.0.0"
-description: Look a person up, greet them, and say so in two places
-# The same input twice is two tasks; leave this line out and it is one.
-identity_strategy: always_unique
-input_schema:
-  type: object
-  required: [name]
-  properties:
-    name: { type: string, minLength: 1, examples: [Ada] }
-steps:
-  - name: look_up
-    handler: look_up
-  - name: send_mail
-    handler: greet
-    dependencies: [look_up]
-    retry: { max_attempts: 5, backoff: exponential, backoff_base_ms: 500 }
-  - name: post_to_chat
-    handler: greet
-    dependencies: [look_up]
-  - name: report
-    handler: report
-    dependencies: [send_mail, post_to_chat]
-`;
-
-const TYPED_HANDLERS = `import { defineHandler } from 'tasker-core';
-
-interface Person {
-  name: string;
-  language: 'en' | 'fr';
-}
-
-/** Reads the task's input: the context that the task was created with. */
-export const lookUp = defineHandler('look_up', { inputs: { name: 'name' } }, async ({ name }): Promise<Person> => {
-  return { name: String(name), language: String(name).endsWith('e') ? 'fr' : 'en' };
-});
-
-/** Reads the result of an earlier step. One handler may serve many steps. */
-export const greet = defineHandler('greet', { depends: { person: 'look_up' } }, async ({ person }) => {
-  const { name, language } = person as Person;
-  return { text: \`\${language === 'fr' ? 'Bonjour' : 'Hello'}, \${name}!\` };
-});
-
-/** A handler that throws is retried. Throw a PermanentError if a retry would not help. */
-export const report = defineHandler(
-  'report',
-  { depends: { mail: 'send_mail', chat: 'post_to_chat' } },
-  async ({ mail, chat }) => {
-    return { said: [mail, chat].map((sent) => (sent as { text: string }).text) };
-  },
-);
-`;
-
-const ZOD_HANDLERS = `import { defineHandler } from 'tasker-core';
-import { z } from 'zod';
-
-const Person = z.object({ name: z.string(), language: z.enum(['en', 'fr']) });
-const Sent = z.object({ text: z.string() });
-
-/** Reads the task's input: the context that the task was created with. */
-export const lookUp = defineHandler(
-  'look_up',
-  { inputs: { name: z.string() } },
-  async ({ name }): Promise<z.infer<typeof Person>> => {
-    return { name, language: name.endsWith('e') ? 'fr' : 'en' };
-  },
-);
-
-/** Reads the result of an earlier step. One handler may serve many steps. */
-export const greet = defineHandler(
-  'greet',
-  { depends: { person: ['look_up', Person] } },
-  async ({ person: { name, language } }): Promise<z.infer<typeof Sent>> => {
-    return { text: \`\${language === 'fr' ? 'Bonjour' : 'Hello'}, \${name}!\` };
-  },
-);
-
-/** A handler that throws is retried. Throw a PermanentError if a retry would not help. */
-export const report = defineHandler(
-  'report',
-  { depends: { mail: ['send_mail', Sent], chat: ['post_to_chat', Sent] } },
-  async ({ mail, chat }) => {
-    return { said: [mail.text, chat.text] };
-  },
-);
-`;
-
-const PLAIN_HANDLERS = `import { defineHandler } from 'tasker-core';
-
-/** Reads the task's input: the context that the task was created with. */
-export const lookUp = defineHandler('look_up', { inputs: { name: 'name' } }, async ({ name }) => {
-  return { name, language: name.endsWith('e') ? 'fr' : 'en' };
-});
-
-/** Reads the result of an earlier step. One handler may serve many steps. */
-export const greet = defineHandler('greet', { depends: { person: 'look_up' } }, async ({ person }) => {
-  return { text: \`\${person.language === 'fr' ? 'Bonjour' : 'Hello'}, \${person.name}!\` };
-});
-
-/** A handler that throws is retried. Throw a PermanentError if a retry would not help. */
-export const report = defineHandler(
-  'report',
-  { depends: { mail: 'send_mail', chat: 'post_to_chat' } },
-  async ({ mail, chat }) => {
-    return { said: [mail.text, chat.text] };
-  },
-);
-`;
+/** The template and the handlers are files that are checked as any other. */
+const firstText = (file: string) =>
+  readFileSync(new URL(`../../../assets/first-files/${file}`, import.meta.url), 'utf8');
 
 const REPORT = "{ said: ['Hello, Ada!', 'Hello, Ada!'] }";
 
@@ -152,7 +46,7 @@ export function firstFiles(project: Project): FirstFiles {
   const test = testOf(project);
   return {
     files: [
-      { path: 'templates/hello.yaml', text: TEMPLATE },
+      { path: 'templates/hello.yaml', text: firstText('hello.yaml') },
       handlers,
       test,
       { path: '.gitignore', text: 'node_modules/\n.tasker/\n' },
@@ -163,8 +57,8 @@ export function firstFiles(project: Project): FirstFiles {
 }
 
 function handlersOf({ usesTypeScript, usesZod, modules }: Project): FirstFile {
-  if (usesTypeScript) return { path: 'handlers/hello.ts', text: usesZod ? ZOD_HANDLERS : TYPED_HANDLERS };
-  return { path: modules === 'commonjs' ? 'handlers/hello.mjs' : 'handlers/hello.js', text: PLAIN_HANDLERS };
+  if (usesTypeScript) return { path: 'handlers/hello.ts', text: firstText(usesZod ? 'hello-zod.ts' : 'hello.ts') };
+  return { path: modules === 'commonjs' ? 'handlers/hello.mjs' : 'handlers/hello.js', text: firstText('hello.js') };
 }
 
 function testOf({ usesTypeScript, usesVitest }: Project): FirstFile {
