@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import path from 'node:path';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
-import { testsAlone, unitTests } from './test/support/needs.ts';
+import { testsAlone, unitTests } from './test/support/suite/needs.ts';
 
 /** What must hold on every supported server; all else runs once, on the newest. */
 const ON_EVERY_SERVER = ['test/store/**/*.test.ts', 'test/engine/**/*.test.ts'];
@@ -42,7 +42,7 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     // Once for all projects: the line about tests that were not run, and the servers and the build that projects share.
-    globalSetup: ['test/support/not-tested.ts', 'test/support/global-setup.ts'],
+    globalSetup: ['test/support/suite/not-tested.ts', 'test/support/suite/global-setup.ts'],
     // More than the cores that it is made for: much of it waits, for leases, timeouts, and other processes.
     maxWorkers: 4,
     sequence: { sequencer: LongestFirst },
@@ -55,7 +55,7 @@ export default defineConfig({
           ...common,
           name: 'unit',
           include: UNIT,
-          setupFiles: ['test/support/unit-setup.ts'],
+          setupFiles: ['test/support/suite/unit-setup.ts'],
         },
       },
       {

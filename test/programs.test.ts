@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { PROGRAM_NAMES, PROGRAMS, programPath } from './support/programs.ts';
+import { PROGRAM_NAMES, PROGRAMS, programPath } from './support/suite/programs.ts';
 
 /** The test files of the suite that start an outside program, and tests for the programs that no file starts yet. */
 const FILES = [
@@ -13,7 +13,7 @@ const FILES = [
   'test/events/sinks/rabbitmq-sink.test.ts',
 ];
 const OTHERS = `
-import { describeWith } from '${pathToFileURL('test/support/programs.ts')}';
+import { describeWith } from '${pathToFileURL('test/support/suite/programs.ts')}';
 import { it } from 'vitest';
 for (const name of ['chromium', 'python3']) describeWith(name, name, () => it('runs', () => {}));
 `;
@@ -35,7 +35,7 @@ async function withEmptyPath(env: NodeJS.ProcessEnv = {}): Promise<Run> {
     test: {
       include: [...FILES, others],
       testNamePattern: 'pgbouncer|broker$|with a broker|chromium|python3',
-      globalSetup: ['test/support/not-tested.ts'],
+      globalSetup: ['test/support/suite/not-tested.ts'],
     },
   };
   writeFileSync(config, `export default ${JSON.stringify(options)};`);

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { needsOf, testsAlone, unitTests } from './support/needs.ts';
+import { needsOf, testsAlone, unitTests } from './support/suite/needs.ts';
 
 const processes = await import('node:child_process');
 const threads = await import('node:worker_threads');

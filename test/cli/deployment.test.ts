@@ -5,7 +5,7 @@ import path from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { createTasker } from '../../src/app/create-tasker.ts';
-import { startProxy } from '../support/crash-proxy.ts';
+import { startProxy } from '../support/crash/proxy.ts';
 import { freshDatabase } from '../support/database.ts';
 import { installation, Running } from './installation.ts';
 

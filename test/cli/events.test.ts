@@ -5,7 +5,7 @@ import { eventDead } from '../../src/cli/event/dead.ts';
 import { eventReplay } from '../../src/cli/event/replay.ts';
 import { uuidV7 } from '../../src/model/uuid.ts';
 import { freshDatabase } from '../support/database.ts';
-import { writeEvents } from '../support/event-log.ts';
+import { writeEvents } from '../support/events/event-log.ts';
 import { DEMO, template } from '../support/setup.ts';
 import { installation, type Project } from './installation.ts';
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, inject, it } from 'vitest';
 import type { CreateTaskerOptions } from '../../src/app/create-tasker.ts';
-import { type Journal, openJournal, startWorker, type WorkerProcess } from '../support/crash-workers.ts';
+import { type Journal, openJournal, startWorker, type WorkerProcess } from '../support/crash/workers.ts';
 import type { Sql } from '../support/database.ts';
 import { DEMO, invariants, setup, template, until } from '../support/setup.ts';
 

@@ -1,5 +1,5 @@
 import { expect, inject, it } from 'vitest';
-import { openJournal, startedTwice, startWorker, workTemplate } from '../support/crash-workers.ts';
+import { openJournal, startedTwice, startWorker, workTemplate } from '../support/crash/workers.ts';
 import { DEMO, invariants, setup, until } from '../support/setup.ts';
 
 const SEVEN = workTemplate({

@@ -4,10 +4,10 @@ import { createTasker } from '../../src/app/create-tasker.ts';
 import type { Tasker } from '../../src/app/tasker.ts';
 import { isConnectionError } from '../../src/db/connection-error.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { seeded } from '../support/crash-faults.ts';
-import { startServer } from '../support/crash-server.ts';
-import { openJournal, startWorker, type WorkerProcess, workTemplate } from '../support/crash-workers.ts';
-import { type EventNote, faultsOf } from '../support/event-journal.ts';
+import { type EventNote, faultsOf } from '../support/crash/event-journal.ts';
+import { seeded } from '../support/crash/faults.ts';
+import { startServer } from '../support/crash/server.ts';
+import { openJournal, startWorker, type WorkerProcess, workTemplate } from '../support/crash/workers.ts';
 import { DEMO, itOnce, until } from '../support/setup.ts';
 
 const PROVE = process.env.PROVE === '1';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import type { StepContext } from '../../src/handlers/step-context.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { type FaultyProxy, startProxy } from '../support/crash-proxy.ts';
+import { type FaultyProxy, startProxy } from '../support/crash/proxy.ts';
 import { openSession, type Sql } from '../support/database.ts';
 import { DEMO, deferred, endStates, invariants, setup, TAKES_CHILDREN, template, until } from '../support/setup.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { startProxy } from '../support/crash-proxy.ts';
+import { startProxy } from '../support/crash/proxy.ts';
 import { openSession } from '../support/database.ts';
 import { choosing, partsFor, workers } from '../support/hand-worker.ts';
 import { DEMO, invariants, setup, states, template } from '../support/setup.ts';

@@ -8,7 +8,7 @@ import { silentLogger } from '../../src/logging/logger.ts';
 import { claimSteps } from '../../src/store/claim-steps.ts';
 import { declareDead } from '../../src/store/sweep.ts';
 import { collectingLogger } from '../handlers/collecting-logger.ts';
-import { startProxy } from '../support/crash-proxy.ts';
+import { startProxy } from '../support/crash/proxy.ts';
 import type { Sql } from '../support/database.ts';
 import { DEMO, invariants, setup, template, until } from '../support/setup.ts';
 

@@ -1,15 +1,15 @@
 import { expect, it } from 'vitest';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { startPgbouncer } from '../support/crash-pgbouncer.ts';
+import { startPgbouncer } from '../support/crash/pgbouncer.ts';
 import {
   lostAcknowledgements,
   openJournal,
   startedTwice,
   startWorker,
   workTemplate,
-} from '../support/crash-workers.ts';
-import { describeWith } from '../support/programs.ts';
+} from '../support/crash/workers.ts';
 import { DEMO, endStates, invariants, setup, until } from '../support/setup.ts';
+import { describeWith } from '../support/suite/programs.ts';
 
 const TREE = workTemplate({ root: [], left: ['root'], right: ['root'], join: ['left', 'right'] });
 const LEASE_MS = 2_000;

@@ -1,9 +1,9 @@
 import { expect, inject, it, onTestFinished } from 'vitest';
 import { createTasker } from '../../src/app/create-tasker.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { ENOUGH_TASKS, FAULTS, FaultDriver, seeded } from '../support/crash-faults.ts';
-import { startServer } from '../support/crash-server.ts';
-import { lostAcknowledgements, openJournal, startedTwice, workTemplate } from '../support/crash-workers.ts';
+import { ENOUGH_TASKS, FAULTS, FaultDriver, seeded } from '../support/crash/faults.ts';
+import { startServer } from '../support/crash/server.ts';
+import { lostAcknowledgements, openJournal, startedTwice, workTemplate } from '../support/crash/workers.ts';
 import { invariants } from '../support/setup.ts';
 
 const AGAIN = { retry: { max_attempts: 4, backoff: 'linear', backoff_base_ms: 100 } };

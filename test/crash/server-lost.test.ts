@@ -1,7 +1,7 @@
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { type CreateTaskerOptions, createTasker } from '../../src/app/create-tasker.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { startServer } from '../support/crash-server.ts';
+import { startServer } from '../support/crash/server.ts';
 import {
   lostAcknowledgements,
   openJournal,
@@ -9,7 +9,7 @@ import {
   startWorker,
   type WorkerProcess,
   workTemplate,
-} from '../support/crash-workers.ts';
+} from '../support/crash/workers.ts';
 import { DEMO, endStates, invariants, setup, until } from '../support/setup.ts';
 
 const ONCE = { retry: { retryable: false } };

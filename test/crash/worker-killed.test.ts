@@ -6,7 +6,7 @@ import {
   startWorker,
   type WorkerSetup,
   workTemplate,
-} from '../support/crash-workers.ts';
+} from '../support/crash/workers.ts';
 import type { Sql } from '../support/database.ts';
 import { DEMO, invariants, setup, until } from '../support/setup.ts';
 

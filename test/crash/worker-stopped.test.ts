@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { startProxy } from '../support/crash-proxy.ts';
-import { openJournal, startWorker, workTemplate } from '../support/crash-workers.ts';
+import { startProxy } from '../support/crash/proxy.ts';
+import { openJournal, startWorker, workTemplate } from '../support/crash/workers.ts';
 import { openSession } from '../support/database.ts';
 import { DEMO, deferred, invariants, itOnce, setup, states, template, until } from '../support/setup.ts';
 

@@ -3,7 +3,7 @@ import { Database, InDoubtError } from '../../src/db/database.ts';
 import { opening } from '../../src/db/opening.ts';
 import type { Statement } from '../../src/db/statement.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { startProxy } from '../support/crash-proxy.ts';
+import { startProxy } from '../support/crash/proxy.ts';
 import { freshDatabase, type Sql } from '../support/database.ts';
 import { fakePostgres } from '../support/fake-postgres.ts';
 import { deferred } from '../support/setup.ts';

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { findBinariesPackage, readLinks } from '../../src/db/embedded/binaries/binaries-package.ts';
 import { startEmbedded } from '../../src/db/embedded/start-embedded.ts';
-import { ask, asNobody, isRoot, start, startUser, temporaryFolder } from '../support/embedded-users.ts';
+import { ask, asNobody, isRoot, start, startUser, temporaryFolder } from '../support/embedded/embedded-users.ts';
 
 const packageOf = (major: number) => path.resolve('node_modules', `postgres-${major}-linux-x64`);
 const older = [15, 17].filter((major) => existsSync(packageOf(major)));

@@ -6,7 +6,15 @@ import pg from 'pg';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { embeddedStatus } from '../../src/db/embedded/embedded-status.ts';
 import { ownIdentity, pidWorld } from '../../src/db/embedded/process-identity.ts';
-import { ask, runs, seededFolder, start, startUser, temporaryFolder, untilGone } from '../support/embedded-users.ts';
+import {
+  ask,
+  runs,
+  seededFolder,
+  start,
+  startUser,
+  temporaryFolder,
+  untilGone,
+} from '../support/embedded/embedded-users.ts';
 
 const home = (folder: string) => path.join(folder, '.tasker', 'postgres');
 const pidFile = (folder: string) => path.join(home(folder), 'data', 'postmaster.pid');

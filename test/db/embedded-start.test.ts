@@ -16,7 +16,7 @@ import {
   startUser,
   temporaryFolder,
   untilGone,
-} from '../support/embedded-users.ts';
+} from '../support/embedded/embedded-users.ts';
 
 describe('an embedded server', () => {
   it('starts from nothing, answers, keeps its data, and starts again', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createTasker, silentLogger } from '../../src/index.ts';
-import { startProxy } from '../support/crash-proxy.ts';
+import { startProxy } from '../support/crash/proxy.ts';
 import { freshDatabase } from '../support/database.ts';
 
 describe('a server that goes away while a tasker starts', () => {

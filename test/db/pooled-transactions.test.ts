@@ -2,9 +2,9 @@ import { expect, it, onTestFinished } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import type { StepContext } from '../../src/handlers/step-context.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { startPgbouncer } from '../support/crash-pgbouncer.ts';
-import { describeWith } from '../support/programs.ts';
+import { startPgbouncer } from '../support/crash/pgbouncer.ts';
 import { DEMO, deferred, invariants, RETRY_AT_ONCE, setup, template } from '../support/setup.ts';
+import { describeWith } from '../support/suite/programs.ts';
 
 const STEPS = Array.from({ length: 20 }, (_, i) => `s${i}`);
 const ROWS = 5;

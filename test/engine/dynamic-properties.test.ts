@@ -6,8 +6,7 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
 import type { StepContext } from '../../src/handlers/step-context.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { freshDatabase } from '../support/database.ts';
-import { type DynamicEnd, predictDynamic } from '../support/dynamic-model.ts';
+import { type DynamicEnd, predictDynamic } from '../support/crash/dynamic-model.ts';
 import {
   type DynamicConfig,
   type DynamicStep,
@@ -15,7 +14,8 @@ import {
   randomDynamicSteps,
   shortly,
   smallerThan,
-} from '../support/dynamic-templates.ts';
+} from '../support/crash/dynamic-templates.ts';
+import { freshDatabase } from '../support/database.ts';
 import { failureOf } from '../support/reference-model.ts';
 import { invariants, template } from '../support/setup.ts';
 

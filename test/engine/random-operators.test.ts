@@ -6,13 +6,13 @@ import { TaskerError } from '../../src/errors.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { freshDatabase, type Sql } from '../support/database.ts';
 import {
   type DynamicConfig,
   dynamicTemplateSteps,
   outcomeOf,
   randomDynamicSteps,
-} from '../support/dynamic-templates.ts';
+} from '../support/crash/dynamic-templates.ts';
+import { freshDatabase, type Sql } from '../support/database.ts';
 import { age, lookForStale } from '../support/lifecycle.ts';
 import { failureOf, randomSteps, templateStepsOf } from '../support/reference-model.ts';
 import { invariants, template, until } from '../support/setup.ts';

@@ -2,14 +2,12 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { Database } from '../../src/db/database.ts';
 import { opening } from '../../src/db/opening.ts';
 import type { EventLog, TakenEvent } from '../../src/engine/events/log.ts';
-import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { uuidV7 } from '../../src/model/uuid.ts';
 import { finishRetries } from '../../src/store/events/retries.ts';
 import { openSession } from '../support/database.ts';
-import { drain, eventLog, writeEvents } from '../support/event-log.ts';
-import { choosing, partsFor, workers } from '../support/hand-worker.ts';
-import { DEMO, setup, template, until } from '../support/setup.ts';
+import { drain, eventLog, writeEvents } from '../support/events/event-log.ts';
+import { until } from '../support/setup.ts';
 
 const ME = '00000000-0000-7000-8000-000000000001';
 const HOLD = { leaseMs: 60_000 };
@@ -32,128 +30,6 @@ async function giveUp(log: EventLog, groupId: number) {
   for (let taken = await log.take(groupId, ME, HOLD); taken; taken = await log.take(groupId, ME, HOLD))
     await log.finish(taken, { dead: taken.events.map((event) => ({ ...event, error: `no ${event.name}` })) });
 }
-
-describe('the log', () => {
-  it('lists events by task, name, time and page, the newest first, and finds one by its id', async () => {
-    const { log, sql, taskUuids } = await eventLog({ tasks: 2 });
-    const [one, two] = taskUuids as [string, string];
-    const eventId = uuidV7();
-    await writeEvents(sql, { taskUuid: one, name: 'a.one' }, { taskUuid: two, name: 'b.one', eventId });
-    const [{ at }] = (await sql<{ at: string }>(`select tasker.iso(clock_timestamp()) at`)) as [{ at: string }];
-    await writeEvents(sql, { taskUuid: one, name: 'a.two' }, { taskUuid: two, name: 'b.two' });
-    expect(names(await log.list())).toEqual(['b.two', 'a.two', 'b.one', 'a.one']);
-    expect(names(await log.list({ taskUuid: one }))).toEqual(['a.two', 'a.one']);
-    expect(names(await log.list({ name: '*.one' }))).toEqual(['b.one', 'a.one']);
-    expect(names(await log.list({ after: at }))).toEqual(['b.two', 'a.two']);
-    expect(names(await log.list({ before: at, name: 'b.*' }))).toEqual(['b.one']);
-    const [newest] = await log.list({ limit: 1 });
-    expect(names(await log.list({ limit: 2, beforeId: newest!.id }))).toEqual(['a.two', 'b.one']);
-    expect(await log.get(eventId)).toMatchObject({ name: 'b.one', taskUuid: two });
-    expect(await log.get(uuidV7())).toBeUndefined();
-    await expect(log.list({ after: 'yesterday' })).rejects.toMatchObject({ code: 'bad_request' });
-    await expect(log.list({ limit: 0 })).rejects.toMatchObject({ code: 'bad_request' });
-    await expect(log.get('b.one')).rejects.toMatchObject({ code: 'invalid_uuid' });
-  });
-
-  it('finds the events of a time whatever their number, those that were long in recording among them', async () => {
-    const { log, sql, taskUuids } = await eventLog();
-    const [taskUuid] = taskUuids as [string];
-    const minutes = Array.from({ length: 60 }, (_, i) => 60 - i);
-    await writeEvents(sql, ...minutes.map((minute) => ({ taskUuid, name: `a.m${minute}` })));
-    // One a minute, of which some waited for longer until they were written; and many are forgotten.
-    await sql(`update tasker.domain_event set fired_at = date_trunc('minute', now())
-                 - substr(name, 4)::int * interval '1 minute' - (id % 3) * interval '2 minutes'`);
-    await sql(`delete from tasker.domain_event where substr(name, 4)::int between 20 and 40`);
-    const all = await log.list();
-    expect(all).toHaveLength(39);
-    const times = [...all.map((event) => event.firedAt), '2000-01-01T00:00:00Z', '2100-01-01T00:00:00Z'];
-    for (const time of times) {
-      const at = Date.parse(time);
-      const fits = (fit: (ms: number) => boolean) => names(all.filter((event) => fit(Date.parse(event.firedAt))));
-      expect(names(await log.list({ before: time }))).toEqual(fits((ms) => ms < at));
-      expect(names(await log.list({ after: time }))).toEqual(fits((ms) => ms > at));
-      const around = { after: new Date(at - 120_000), before: new Date(at + 120_000) };
-      expect(names(await log.list(around))).toEqual(fits((ms) => ms > at - 120_000 && ms < at + 120_000));
-    }
-    expect(await log.list({ after: times[0]!, before: times[0]! })).toEqual([]);
-  });
-
-  it('of no events finds none of any time', async () => {
-    const { log } = await eventLog();
-    expect(await log.list({ after: '2000-01-01T00:00:00Z', before: '2100-01-01T00:00:00Z' })).toEqual([]);
-  });
-
-  it('says the way out when a search takes too long', async () => {
-    const { log, sql, url } = await eventLog();
-    const blocker = await openSession(url);
-    await blocker.query('begin');
-    await blocker.query('lock table tasker.domain_event in access exclusive mode');
-    const refused = expect(log.list({ name: 'rare.*' })).rejects.toMatchObject({
-      code: 'timeout',
-      message: expect.stringContaining('--after'),
-    });
-    // As the server does it when its time is over.
-    const cancel = `select pg_cancel_backend(pid) from pg_stat_activity
-                     where datname = current_database() and query like '/* list_events */%' and wait_event_type = 'Lock'`;
-    await until(
-      () => sql(cancel),
-      (rows) => rows.length > 0,
-    );
-    await refused;
-  });
-
-  it('is followed from a place on, in portions of any size, without missing any', async () => {
-    const { log, sql, taskUuids } = await eventLog({ tasks: 7 });
-    const [taskUuid] = taskUuids as [string];
-    await writeEvents(sql, { taskUuid, name: 'a.before' });
-    let { place } = await log.follow();
-    const written: string[] = [];
-    for (let round = 0; round < 3; round++) {
-      const events = taskUuids.map((task, i) => ({ taskUuid: task, name: `a.n${round}_${i}` }));
-      await writeEvents(sql, ...events, { taskUuid, name: 'b.other' });
-      await log.sequence();
-      written.push(...names(events));
-    }
-    const got: string[] = [];
-    for (let more = true; more; ) {
-      const next = await log.follow(place, { name: 'a.*', limit: 4 });
-      place = next.place;
-      more = next.events.length > 0;
-      expect(next.events.length).toBeLessThanOrEqual(4);
-      got.push(...names(next.events));
-    }
-    expect(got).toEqual(written);
-    await writeEvents(sql, { taskUuid, name: 'a.last' });
-    expect(names((await log.follow(place)).events)).toContain('a.last');
-  });
-
-  it('tells how each group stands', async () => {
-    const { log, sql, taskUuids } = await eventLog({ tasks: 4 });
-    const group = await log.joinGroup({ name: 'one', patterns: ['a.*'] });
-    await log.joinGroup({ name: 'two', patterns: ['*'] });
-    expect(await log.groups()).toMatchObject([
-      { name: 'one', patterns: ['a.*'], waiting: 0, secondsBehind: 0, retrying: 0, dead: 0 },
-      { name: 'two', waiting: 0 },
-    ]);
-    const events = taskUuids.map((taskUuid) => ({ taskUuid, name: 'a.one' }));
-    await writeEvents(sql, ...events, ...events, ...events);
-    expect(await log.groups('one')).toMatchObject([{ name: 'one', waiting: 12 }]);
-    await log.sequence();
-    await sql(`update tasker.event_chunk set made_at = now() - interval '1 hour'`);
-    const [one] = await log.groups();
-    expect(one).toMatchObject({ waiting: 12, retrying: 0, dead: 0 });
-    expect(one!.secondsBehind).toBeGreaterThan(3_599);
-    for (let taken = await log.take(group, ME, HOLD); taken; taken = await log.take(group, ME, HOLD)) {
-      const dead = [{ ...taken.events[0]!, error: 'no' }];
-      const parked = taken.events.slice(1).map((event) => ({ ...event, error: 'no', delayMs: 60_000 }));
-      await log.finish(taken, { dead, failed: parked });
-    }
-    const [after, two] = await log.groups();
-    expect(after).toMatchObject({ waiting: 0, secondsBehind: 0 });
-    expect(after!.dead + after!.retrying).toBe(12);
-    expect(two).toMatchObject({ waiting: 12 });
-  });
-});
 
 describe('what was given up', () => {
   it('is listed with its error, delivered again, or forgotten', async () => {
@@ -449,106 +325,5 @@ describe('events that are old', () => {
     const counts = await Promise.all([log.tidy(WEEK), elsewhere.tidy(WEEK)]);
     expect(counts[0]! + counts[1]!).toBe(100);
     expect(names(await log.list())).toEqual(['a.young']);
-  });
-});
-
-describe('the envelope', () => {
-  it('has the task, the step, its declaration and the results of the steps above it', async () => {
-    const steps = {
-      start: [],
-      cut: { type: 'batchable', dependencies: ['start'] },
-      part: workers(['cut'], { failure_strategy: 'continue_on_failure' }),
-      total: {
-        type: 'deferred_convergence',
-        dependencies: ['part'],
-        handler: { callable: 'total', initialization: { currency: 'EUR' } },
-      },
-      route: { type: 'decision', dependencies: ['start'] },
-      left: ['route'],
-      right: ['route'],
-    };
-    const handlers = [
-      defineHandler('cut', {}, () => partsFor('part', '1', '2')),
-      defineHandler('part', {}, ({ context }) => ({ part: (context.stepInputs as { cursor: object }).cursor })),
-      defineHandler('route', {}, () => choosing('left')),
-      ...['start', 'total', 'left', 'right'].map((name) => defineHandler(name, {}, () => ({ by: name }))),
-    ];
-    const { tasker, sql } = await setup({ templates: [template(steps)], handlers });
-    const request = { ...DEMO, context: { order: 7 }, initiator: 'test', tags: ['a'], priority: 5 };
-    const { taskUuid } = await tasker.createTask(request);
-    await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
-    const log = tasker.engine.events;
-    const total = Object.keys(steps).indexOf('total');
-    const worker = (Object.keys(steps).indexOf('part') + 1) << 17;
-    await writeEvents(
-      sql,
-      { taskUuid, idx: total, name: 'total.done', payload: { sum: 2 } },
-      { taskUuid, idx: worker, name: 'part.done' },
-    );
-    const [part, whole] = await log.envelope(await log.list());
-    expect(whole).toEqual({
-      event_id: expect.any(String),
-      event_name: 'total.done',
-      event_version: '1.0',
-      payload: {
-        task_sequence_step: {
-          task: {
-            task: expect.objectContaining({
-              task_uuid: taskUuid,
-              context: { order: 7 },
-              priority: 5,
-              initiator: 'test',
-              tags: ['a'],
-              complete: true,
-            }),
-            task_name: 'demo',
-            task_version: '1.0.0',
-            namespace_name: 'test',
-          },
-          workflow_step: expect.objectContaining({ name: 'total', attempts: 0, inputs: { currency: 'EUR' } }),
-          dependency_results: {
-            start: expect.objectContaining({ success: true, result: { by: 'start' }, status: 'completed' }),
-            cut: expect.objectContaining({ success: true }),
-            part_1: expect.objectContaining({ result: { part: expect.objectContaining({ batch_id: '1' }) } }),
-            part_2: expect.objectContaining({ result: { part: expect.objectContaining({ batch_id: '2' }) } }),
-          },
-          step_definition: expect.objectContaining({
-            name: 'total',
-            type: 'deferred_convergence',
-            dependencies: ['part'],
-            handler: { callable: 'total', method: null, resolver: null, initialization: { currency: 'EUR' } },
-          }),
-        },
-        execution_result: expect.objectContaining({ success: true, result: { sum: 2 } }),
-        payload: { sum: 2 },
-      },
-      metadata: {
-        task_uuid: taskUuid,
-        step_uuid: expect.any(String),
-        step_name: 'total',
-        namespace: 'test',
-        correlation_id: taskUuid,
-        fired_at: expect.any(String),
-        fired_by: 'default',
-      },
-    });
-    expect(part).toMatchObject({
-      payload: {
-        task_sequence_step: {
-          workflow_step: {
-            name: 'part_1',
-            template_step_name: 'part',
-            inputs: { cursor: { batch_id: '1' }, is_no_op: false, __template_step_name: 'part' },
-          },
-        },
-      },
-      metadata: { step_name: 'part_1' },
-    });
-    const above = (part!.payload.task_sequence_step as { dependency_results: object }).dependency_results;
-    expect(Object.keys(above).sort()).toEqual(['cut', 'start']);
-    const [gone] = await log.list({ name: 'part.done' });
-    expect(await log.envelope([{ ...gone!, taskUuid: uuidV7() }])).toMatchObject([
-      { payload: { task_sequence_step: null } },
-    ]);
   });
 });

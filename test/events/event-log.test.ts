@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { uuidV7 } from '../../src/model/uuid.ts';
 import { openSession } from '../support/database.ts';
-import { drain, eventLog, insertEvents, noGaps, writeEvents } from '../support/event-log.ts';
+import { drain, eventLog, insertEvents, noGaps, writeEvents } from '../support/events/event-log.ts';
 
 const ME = '00000000-0000-7000-8000-000000000001';
 const OTHER = '00000000-0000-7000-8000-000000000002';

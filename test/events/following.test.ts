@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { forgetEvents } from '../../src/store/events/retention.ts';
 import type { Sql } from '../support/database.ts';
-import { eventLog, writeEvents } from '../support/event-log.ts';
+import { eventLog, writeEvents } from '../support/events/event-log.ts';
 
 const names = (events: readonly { name: string }[]) => events.map((event) => event.name);
 /** The part of the log that a task's events are in. */

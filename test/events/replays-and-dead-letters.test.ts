@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { EventLog } from '../../src/engine/events/log.ts';
-import { eventLog, writeEvents } from '../support/event-log.ts';
+import { eventLog, writeEvents } from '../support/events/event-log.ts';
 
 const ME = '00000000-0000-7000-8000-000000000001';
 const HOLD = { leaseMs: 60_000 };

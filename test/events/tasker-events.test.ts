@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { uuidV7 } from '../../src/model/uuid.ts';
-import { eventLog, writeEvents } from '../support/event-log.ts';
+import { eventLog, writeEvents } from '../support/events/event-log.ts';
 
 describe('the events of a tasker', () => {
   it('are followed in the order in which groups get them, from a time on or from now on', async () => {

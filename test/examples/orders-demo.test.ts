@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { temporaryFolder } from '../support/embedded-users.ts';
+import { temporaryFolder } from '../support/embedded/embedded-users.ts';
 import { runProgram, startProgram } from './run-program.ts';
 
 const DEMO = path.resolve('examples/orders/demo.mjs');

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { temporaryFolder } from '../support/embedded-users.ts';
+import { temporaryFolder } from '../support/embedded/embedded-users.ts';
 
 /** A command that a page shows, and what the page says it prints. */
 interface ShownCommand {

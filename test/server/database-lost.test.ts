@@ -2,7 +2,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { WorkerServer } from '../../src/app/server/worker-server.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { type FaultyProxy, startProxy } from '../support/crash-proxy.ts';
+import { type FaultyProxy, startProxy } from '../support/crash/proxy.ts';
 import { freshDatabase } from '../support/database.ts';
 import { deferred, template, until } from '../support/setup.ts';
 

@@ -2,7 +2,7 @@ import pg from 'pg';
 import { describe, expect, it } from 'vitest';
 import type { EventLog, TakenEvent } from '../../src/engine/events/log.ts';
 import { openSession, type Sql } from '../support/database.ts';
-import { drain, eventLog, insertEvents, noGaps, writeEvents } from '../support/event-log.ts';
+import { drain, eventLog, insertEvents, noGaps, writeEvents } from '../support/events/event-log.ts';
 import { until } from '../support/setup.ts';
 
 const PROVE = process.env.PROVE === '1';

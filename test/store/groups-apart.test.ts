@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { opening } from '../../src/db/opening.ts';
 import type { EventLog } from '../../src/engine/events/log.ts';
 import { holdRetries } from '../../src/store/events/retries.ts';
-import { drain, eventLog, writeEvents } from '../support/event-log.ts';
+import { drain, eventLog, writeEvents } from '../support/events/event-log.ts';
 
 const ME = '00000000-0000-7000-8000-000000000001';
 const OTHER = '00000000-0000-7000-8000-000000000002';

@@ -148,7 +148,7 @@ async function databases(): Promise<string[]> {
 
 describe('without a server', () => {
   it('a program starts an embedded one on demand, runs tests on it, and ends by itself', async () => {
-    const program = path.resolve('test/support/embedded-kit.mjs');
+    const program = path.resolve('test/support/embedded/embedded-kit.mjs');
     const env = { ...process.env, DATABASE_URL: '', DATABASE_DIRECT_URL: '', TASKER_ENV: 'production' };
     const runs = [1, 2].map(() => promisify(execFile)(process.execPath, [program], { env, timeout: 60_000 }));
     // Two at once: they share the server.

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { webhookSink } from '../../../src/events/sinks/webhook-sink.ts';
 import { uuidV7 } from '../../../src/model/uuid.ts';
-import { deliveries } from '../../support/deliveries.ts';
-import { httpReceiver } from '../../support/http-receiver.ts';
+import { deliveries } from '../../support/events/deliveries.ts';
+import { httpReceiver } from '../../support/events/http-receiver.ts';
 
 const SECRETS = [`whsec_${Buffer.alloc(32, 1).toString('base64')}`];
 

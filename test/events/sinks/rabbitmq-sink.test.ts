@@ -6,10 +6,10 @@ import { Halt } from '../../../src/events/halt.ts';
 import { type RabbitmqSinkOptions, rabbitmqSink } from '../../../src/events/sinks/rabbitmq-sink.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
-import { deliveryContext, loggedEvent } from '../../support/logged-event.ts';
-import { describeWith } from '../../support/programs.ts';
-import { type RabbitmqServer, rabbitmqServer, TOO_LARGE_BYTES } from '../../support/rabbitmq-server.ts';
+import { deliveryContext, loggedEvent } from '../../support/events/logged-event.ts';
+import { type RabbitmqServer, rabbitmqServer, TOO_LARGE_BYTES } from '../../support/events/rabbitmq-server.ts';
 import { DEMO, setup, template, until } from '../../support/setup.ts';
+import { describeWith } from '../../support/suite/programs.ts';
 
 describe('rabbitmqSink', () => {
   it('is a group like any other, and connects when the first event comes', () => {

@@ -5,7 +5,7 @@ import { webhookSink } from '../../../src/events/sinks/webhook-sink.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
 import { projectWith } from '../../support/config-folder.ts';
-import { httpReceiver } from '../../support/http-receiver.ts';
+import { httpReceiver } from '../../support/events/http-receiver.ts';
 import { DEMO, setup, template } from '../../support/setup.ts';
 
 const charge = defineHandler('charge', {}, () => ({ payment_id: 'P-7' }));

@@ -6,8 +6,8 @@ import { deliveryFailureOf } from '../../../src/events/delivery/deliver.ts';
 import { Halt } from '../../../src/events/halt.ts';
 import { postJson } from '../../../src/events/sinks/post-json.ts';
 import { type WebhookSinkOptions, webhookSink } from '../../../src/events/sinks/webhook-sink.ts';
-import { httpReceiver, type Received } from '../../support/http-receiver.ts';
-import { deliveryContext, loggedEvent } from '../../support/logged-event.ts';
+import { httpReceiver, type Received } from '../../support/events/http-receiver.ts';
+import { deliveryContext, loggedEvent } from '../../support/events/logged-event.ts';
 
 const [OLD, NEW] = [1, 2].map((byte) => Buffer.alloc(32, byte));
 const whsec = (key: Buffer) => `whsec_${key.toString('base64')}`;

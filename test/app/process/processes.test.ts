@@ -1,0 +1,354 @@
+import { spawn } from 'node:child_process';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { defineHandler } from '../../../src/handlers/define-handler.ts';
+import { startProxy } from '../../support/crash/proxy.ts';
+import { fakePostgres } from '../../support/fake-postgres.ts';
+import { invariants } from '../../support/setup.ts';
+import { sharedDatabase } from '../../support/shared-database.ts';
+import { threadHandlers } from '../../support/thread-handlers.ts';
+
+const shared = sharedDatabase();
+const PACKAGE = pathToFileURL('dist/index.js').href;
+/** A process that has not ended by itself after this is held open by something. */
+const LIMIT_MS = 40_000;
+/** A process with nothing open ends within this, however busy the machine is; what could hold it open does so for longer. */
+const LINGER_MS = 5_000;
+
+interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+  /** Milliseconds from its last word until it was gone. */
+  lingered: number;
+}
+
+/** Runs a program that imports the built package, in a process of its own, until it ends by itself. */
+function program(
+  text: string,
+  env: Record<string, string> = {},
+  said: (stdout: string) => void = () => undefined,
+): Promise<Ended> {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', text], {
+    env: { PATH: process.env.PATH ?? '', PACKAGE, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
+  let [stdout, stderr, lastWord] = ['', '', performance.now()];
+  child.stdout.on('data', (data: Buffer) => {
+    stdout += data.toString();
+    said(stdout);
+    lastWord = performance.now();
+  });
+  child.stderr.on('data', (data: Buffer) => {
+    stderr += data.toString();
+    lastWord = performance.now();
+  });
+  return new Promise((resolve) => {
+    child.once('close', (code) => {
+      clearTimeout(timer);
+      resolve({ code, stdout, stderr, lingered: performance.now() - lastWord });
+    });
+  });
+}
+
+const TEMPLATE = JSON.stringify(
+  JSON.stringify({
+    name: 'hello',
+    namespace: 'processes',
+    version: '1.0.0',
+    identity_strategy: 'always_unique',
+    steps: [{ name: 'greet', handler: 'greet', retry: { max_attempts: 2, backoff: 'none' } }],
+  }),
+);
+
+describe('importing the package', () => {
+  it('writes nothing, opens nothing, and reads no variable', async () => {
+    const { stdout, stderr, code, lingered } = await program(`
+      const read = [];
+      process.env = new Proxy(process.env, {
+        get(env, name) {
+          // What it depends on may look for its own variables.
+          const by = new Error().stack.split('\\n')[2] ?? '';
+          if (by.includes('/dist/')) read.push(String(name));
+          return env[name];
+        },
+      });
+      const names = Object.keys(await import(${JSON.stringify(PACKAGE)}));
+      await new Promise((resolve) => setImmediate(resolve));
+      const open = process.getActiveResourcesInfo().filter((name) => !/^(Pipe|TTY|CloseReq|Immediate)/.test(name));
+      const listeners = process.eventNames().map(String).filter((name) => /SIG|uncaught|unhandled/.test(name));
+      process._rawDebug(JSON.stringify({ read, open, listeners, createTasker: names.includes('createTasker') }));
+    `);
+    expect(JSON.parse(stderr)).toEqual({ read: [], open: [], listeners: [], createTasker: true });
+    expect({ stdout, code }).toEqual({ stdout: '', code: 0 });
+    expect(lingered).toBeLessThan(LINGER_MS);
+  });
+});
+
+describe('a program of a few lines', () => {
+  it('runs a template to its end, and ends by itself when it has stopped', async () => {
+    const { stdout, stderr, code, lingered } = await program(
+      `
+      const { createTasker, defineHandler, mustParseTemplate } = await import(process.env.PACKAGE);
+      const greet = defineHandler('greet', { inputs: { name: 'name' } }, async ({ name }) => ({ greeting: 'Hello ' + name }));
+      const tasker = await createTasker({ templates: mustParseTemplate(${TEMPLATE}), handlers: [greet] });
+      const { taskUuid } = await tasker.createTask({ namespace: 'processes', name: 'hello', context: { name: 'Ada' } });
+      const done = await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+      const { results } = await tasker.getStep(taskUuid, 'greet');
+      await tasker.stop();
+      const open = process.getActiveResourcesInfo().filter((name) => !/^(Pipe|TTY)/.test(name));
+      console.log(JSON.stringify({ status: done.status, greeting: results.result.greeting, open }));
+    `,
+      { DATABASE_URL: shared.url },
+    );
+    expect(stderr).toBe('');
+    expect(JSON.parse(stdout)).toEqual({ status: 'complete', greeting: 'Hello Ada', open: [] });
+    expect(code).toBe(0);
+    expect(lingered).toBeLessThan(LINGER_MS);
+  });
+
+  it('ends by itself when it has stopped, also while a handler computes for ever in a thread', async () => {
+    const spin = TEMPLATE.replaceAll('greet', 'spins').replace('processes', 'spinning');
+    const { stdout, stderr, code, lingered } = await program(
+      `
+      const { createTasker, mustParseTemplate } = await import(process.env.PACKAGE);
+      const template = mustParseTemplate(${spin});
+      template.steps[0].handler.isolation = 'thread';
+      const tasker = await createTasker({ templates: template, handlers: process.env.HANDLERS, threads: 1 });
+      const { taskUuid } = await tasker.createTask({ namespace: 'spinning', name: 'hello' });
+      while (tasker.stats.threads.busy === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+      await tasker.stop({ drainTimeoutMs: 200 });
+      const open = process.getActiveResourcesInfo().filter((name) => !/^(Pipe|TTY)/.test(name));
+      console.log(JSON.stringify({ threads: tasker.stats.threads, open }));
+    `,
+      { DATABASE_URL: shared.url, HANDLERS: threadHandlers() },
+    );
+    expect(JSON.parse(stdout)).toEqual({ threads: { size: 0, busy: 0, waiting: 0 }, open: [] });
+    expect(stderr).toMatch(/did not settle in the drain time/);
+    expect(code).toBe(0);
+    expect(lingered).toBeLessThan(LINGER_MS);
+  });
+
+  it('that never stops its tasker goes on working', async () => {
+    const { stdout, code } = await program(
+      `
+      const { createTasker, defineHandler, mustParseTemplate } = await import(process.env.PACKAGE);
+      const greet = defineHandler('greet', {}, () => { setTimeout(() => void tasker.stop(), 50); });
+      const tasker = await createTasker({ templates: mustParseTemplate(${TEMPLATE}), handlers: [greet] });
+      setTimeout(() => tasker.createTask({ namespace: 'processes', name: 'hello' }), 200).unref();
+      process.on('exit', () => console.log('processed ' + tasker.stats.processed));
+    `,
+      { DATABASE_URL: shared.url },
+    );
+    expect({ stdout, code }).toEqual({ stdout: 'processed 1\n', code: 0 });
+  });
+});
+
+/** Measured in the process itself: nothing else of the machine counts but what keeps this process alive. */
+const THEN_ENDS = `
+  const stoppedAt = performance.now();
+  process.once('exit', (code) => {
+    console.log(JSON.stringify({ code, withinASecond: performance.now() - stoppedAt < 1_000 }));
+  });
+`;
+const ENDED = { code: 0, withinASecond: true };
+const lastLine = (stdout: string): unknown => JSON.parse(stdout.trim().split('\n').at(-1)!);
+
+const GREETS = `
+  const { TaskerError, ...tasker } = await import(process.env.PACKAGE);
+  const greet = tasker.defineHandler('greet', {}, () => ({ greeting: 'hello' }));
+  const template = tasker.mustParseTemplate(${TEMPLATE});
+  const request = { namespace: 'processes', name: 'hello' };
+`;
+
+describe('a process ends by itself within a second of the end of its stop', () => {
+  it.each([
+    [
+      'a server with a port',
+      `
+      const server = new tasker.WorkerServer({ templates: [template], handlers: [], logger: tasker.silentLogger });
+      server.getHandlerSystem().register('greet', greet);
+      await server.start({ web: { bindAddress: '127.0.0.1:0' } });
+      const { taskUuid } = await server.tasker.createTask(request);
+      await server.tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+      await (await fetch(new URL('/health/ready', server.url))).text();
+      await server.shutdown();
+      `,
+    ],
+    [
+      'a bootstrapped worker with poller and subscriber',
+      `
+      const client = await tasker.createTasker({ templates: template, worker: false });
+      const { taskUuid } = await client.createTask(request);
+      const registry = tasker.HandlerRegistry.instance();
+      registry.register('greet', class extends tasker.StepHandler {
+        static handlerName = 'greet';
+        call() { return this.success({}); }
+      });
+      await tasker.bootstrapWorker({ namespace: 'processes', logLevel: 'error' });
+      const bridge = tasker.EventBridge.instance();
+      bridge.start();
+      const subscriber = new tasker.StepExecutionSubscriber({ eventBridge: bridge, handlerRegistry: registry });
+      subscriber.start();
+      const poller = new tasker.EventPoller();
+      poller.start();
+      await client.waitForTask(taskUuid, { timeoutMs: 20_000 });
+      await client.stop();
+      await poller.stop();
+      await subscriber.stop();
+      bridge.stop();
+      await tasker.stopWorker();
+      `,
+    ],
+    [
+      'a stop before the start was finished, and another',
+      `
+      const one = await tasker.createTasker({ templates: template, handlers: [greet], autoStart: false });
+      const starting = one.start().catch(() => undefined);
+      await Promise.all([one.stop(), one.stop()]);
+      await starting;
+      `,
+    ],
+  ])('%s', async (_name, text) => {
+    const { stdout, stderr } = await program(`${GREETS} ${text} ${THEN_ENDS}`, { DATABASE_URL: shared.url });
+    expect(stderr).toBe('');
+    expect(lastLine(stdout)).toEqual(ENDED);
+  });
+
+  it('a stop while the database is gone', async () => {
+    const proxy = await startProxy(shared.url);
+    onTestFinished(() => proxy.close());
+    const { stdout } = await program(
+      `${GREETS}
+      const one = await tasker.createTasker({ templates: template, handlers: [greet], logger: tasker.silentLogger });
+      const { taskUuid } = await one.createTask(request);
+      await one.waitForTask(taskUuid, { timeoutMs: 20_000 });
+      console.log('it runs');
+      while (await one.getTask(taskUuid).then(() => true, () => false));
+      await one.stop({ drainTimeoutMs: 100 });
+      ${THEN_ENDS}`,
+      { DATABASE_URL: proxy.url },
+      (stdout) => {
+        if (stdout.includes('it runs')) proxy.decide = () => 'lost';
+      },
+    );
+    expect(lastLine(stdout)).toEqual(ENDED);
+  });
+});
+
+describe('a database that is not to be had', () => {
+  const wrong = async (): Promise<[string, string, RegExp][]> => {
+    const missing = new URL(shared.url);
+    missing.pathname = '/no_such_database';
+    const refuses = await fakePostgres({ kind: 'refuses', code: '28P01', message: 'password authentication failed' });
+    const asks = new URL(await fakePostgres({ kind: 'asks' }));
+    asks.password = '';
+    return [
+      ['a host that is not there', 'postgres://ada@nowhere.invalid/shop', /nowhere\.invalid.*check .*DATABASE_URL/],
+      ['a port where nothing listens', 'postgres://ada@127.0.0.1:1/shop', /nothing listens there; start PostgreSQL/],
+      ['a wrong password', refuses, /the server refused user or password; check both in DATABASE_URL/],
+      ['no password where one is wanted', asks.href, /the server wants a password; put it into DATABASE_URL/],
+      ['a database that does not exist', missing.href, /the database does not exist; create it or correct the name/],
+      [
+        'a server that closes at once',
+        await fakePostgres({ kind: 'closes' }),
+        /check DATABASE_URL and that the server is up/,
+      ],
+      [
+        'a server that is too old',
+        await fakePostgres({ kind: 'version', number: '130002' }),
+        /is PostgreSQL 13; .* needs 15/,
+      ],
+      ['what is no URL', 'localhost:5432/shop', /no PostgreSQL URL; it looks like postgres:\/\//],
+      ['the URL of something else', 'mysql://ada@localhost/shop', /no PostgreSQL URL/],
+    ];
+  };
+
+  it('is one clear message each, without the password, and nothing is left running', async () => {
+    const cases = await wrong();
+    const { stdout, stderr, code, lingered } = await program(`
+      const { createTasker, defineHandler } = await import(process.env.PACKAGE);
+      for (const databaseUrl of ${JSON.stringify(cases.map(([, url]) => url))}) {
+        const start = performance.now();
+        await createTasker({ databaseUrl, handlers: [defineHandler('a', {}, () => ({}))] }).then(
+          () => console.log(JSON.stringify({ message: 'it connected' })),
+          ({ code, message }) => console.log(JSON.stringify({ code, message, ms: performance.now() - start })),
+        );
+      }
+    `);
+    expect(stderr).toBe('');
+    const said = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { code: string; message: string; ms: number });
+    for (const [i, [name, , message]] of cases.entries()) {
+      expect(said[i]?.message, name).toMatch(message);
+      expect(said[i]?.message, name).not.toMatch(/secret|\n/);
+      expect(said[i]?.code, name).toMatch(/^database_/);
+    }
+    expect(code).toBe(0);
+    expect(lingered).toBeLessThan(LINGER_MS);
+  });
+
+  it.each([
+    [{ TASKER_ENV: 'production' }, 'TASKER_ENV'],
+    [{ TASKER_ENV: 'production', NODE_ENV: 'test' }, 'TASKER_ENV'],
+    [{ NODE_ENV: 'production' }, 'NODE_ENV'],
+    [{ NODE_ENV: 'production', TASKER_ENV: '' }, 'NODE_ENV'],
+  ])('with %j and without DATABASE_URL is a refusal that names the variable', async (env, variable) => {
+    const { stdout, code } = await program(
+      `
+      const { createTasker } = await import(process.env.PACKAGE);
+      await createTasker({}).catch(({ code, message }) => console.log(code, message));
+    `,
+      env,
+    );
+    expect(stdout).toMatch(`database_url_missing DATABASE_URL is not set and ${variable} is production`);
+    expect(stdout).not.toContain('tasker dev');
+    expect(code).toBe(0);
+  });
+
+  it('a start that fails half-way leaves nothing running', async () => {
+    const { stdout, code, lingered } = await program(
+      `
+      const { createTasker, defineHandler } = await import(process.env.PACKAGE);
+      await createTasker({ migrate: false, name: 'a\\0b', handlers: [defineHandler('a', {}, () => ({}))] })
+        .then(() => console.log('it started'), (error) => console.log('refused: ' + error.message));
+    `,
+      { DATABASE_URL: shared.url },
+    );
+    expect(stdout).toMatch(/^refused: /);
+    expect(code).toBe(0);
+    expect(lingered).toBeLessThan(LINGER_MS);
+  });
+});
+
+it('a handler that ends its process costs an attempt; another worker takes the step when the lease is over', async () => {
+  const { tasker, demo, another } = await shared.setup(
+    { greet: { retry: { max_attempts: 2, backoff: 'none' } } },
+    { worker: false },
+  );
+  const { taskUuid } = await tasker.createTask(demo);
+  const { code } = await program(
+    `
+    const { createTasker, defineHandler } = await import(process.env.PACKAGE);
+    const namespaces = [${JSON.stringify(demo.namespace)}];
+    await createTasker({ namespaces, leaseMs: 400, name: 'leaver', handlers: [defineHandler('greet', {}, () => process.exit(3))] });
+  `,
+    { DATABASE_URL: shared.url },
+  );
+  expect(code).toBe(3);
+  const other = await another({
+    worker: true,
+    leaseMs: 3_000,
+    name: 'other',
+    handlers: [defineHandler('greet', {}, () => ({}))],
+  });
+  expect((await other.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+  const [lost, done] = await other.getHistory(taskUuid);
+  expect(lost).toMatchObject({ attempt: 1, what: 'worker_lost', who: 'leaver', error: { error_type: 'worker_lost' } });
+  expect(done).toMatchObject({ attempt: 2, what: 'completed', who: 'other' });
+  await invariants(shared.sql);
+});

@@ -1,0 +1,69 @@
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { freshDatabase } from '../../support/database.ts';
+import { invariants, itOnce } from '../../support/setup.ts';
+
+const WORKERS = 10_000;
+
+interface Measured {
+  status: string;
+  /** Results that the step that joins the batch asked for. */
+  items: number;
+  /** From the analyzer's end to the start of the first worker. */
+  createdMs: number;
+  seconds: number;
+  /** Of the heap and beyond, after garbage was collected: before, when the last worker was done, at most while joining. */
+  memoryMb: { before: number; joined: number; most: number; after: number };
+  statements: { creation: number; workers: number; reading: number };
+}
+
+/** In a process of its own, whose memory nothing else changes. */
+async function measure(options: { workers: number; resultBytes?: number; ask?: number }): Promise<Measured> {
+  const { url, sql, drop } = await freshDatabase();
+  try {
+    const program = path.join(import.meta.dirname, '../../support/large-batch.mjs');
+    const argument = JSON.stringify({ databaseUrl: url, ...options });
+    const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', program, argument]);
+    await invariants(sql);
+    const measured = JSON.parse(stdout) as Measured;
+    console.log(JSON.stringify({ ...options, ...measured }));
+    expect(measured.status).toBe('complete');
+    return measured;
+  } finally {
+    await drop();
+  }
+}
+
+describe(`a batch of ${WORKERS} workers`, () => {
+  // 0.4 s on a quiet machine.
+  itOnce('is created within seconds and joined, with flat memory and few statements', async () => {
+    const { items, createdMs, memoryMb, statements } = await measure({ workers: WORKERS });
+    expect(items).toBe(WORKERS);
+    expect(createdMs).toBeLessThan(6_000);
+    expect(memoryMb.joined - memoryMb.before).toBeLessThan(100);
+    expect(memoryMb.most - memoryMb.before).toBeLessThan(100);
+    // A handful, and whatever the worker's other business sends meanwhile; not one for each worker.
+    expect(statements.creation).toBeLessThan(100);
+    expect(statements.workers).toBeLessThan(WORKERS / 3);
+    expect(statements.reading).toBeLessThan(100);
+  });
+
+  itOnce('with more results than fit: what joins it reads those that it asks for, and no others', async () => {
+    const { items, memoryMb, statements } = await measure({ workers: 4_000, resultBytes: 40_000, ask: 1_500 });
+    expect(items).toBe(1_500);
+    // 8 MB come with the step, and buffers of the driver beside them; 160 MB would be all.
+    expect(memoryMb.joined - memoryMb.before).toBeLessThan(100);
+    expect(memoryMb.most - memoryMb.before).toBeLessThan(100);
+    expect(statements.reading).toBeGreaterThan(100);
+    expect(statements.reading).toBeLessThan(1_600);
+  });
+
+  it('is made of as many statements as one of a few', async () => {
+    const few = await measure({ workers: 10 });
+    const more = await measure({ workers: 500 });
+    expect(more.items).toBe(500);
+    expect(more.statements.creation).toBeLessThan(few.statements.creation + 100);
+  });
+});

@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest';
+import type { Sql } from '../../support/database.ts';
+import { handWorker, partsFor, workers } from '../../support/hand-worker.ts';
+import { invariants } from '../../support/setup.ts';
+
+const lapse = (sql: Sql) => sql(`update tasker.worker set lease_until = now() - interval '1 minute'`);
+
+/** A batch, two at once, whose first two workers are held when their worker is lost. */
+async function lostWith(config: Record<string, unknown>, retry: Record<string, unknown>, parts = 4) {
+  const hand = await handWorker({
+    analyze: { type: 'batchable', dependencies: [] },
+    work: { ...workers(['analyze'], { parallelism: 2, ...config }), retry },
+    join: { type: 'deferred_convergence', dependencies: ['work'] },
+  });
+  await hand.claim();
+  await hand.record(hand.completed('analyze', partsFor('work', ...['1', '2', '3', '4'].slice(0, parts))));
+  expect(await hand.claim()).toEqual(['work_1', 'work_2']);
+  await lapse(hand.sql);
+  return { ...hand, swept: await hand.engine.sweep(0) };
+}
+
+describe('workers of a batch that were lost with their worker', () => {
+  it('run again and keep their places', async () => {
+    const { sql, swept, states } = await lostWith({}, { max_attempts: 2 });
+    expect(swept).toMatchObject({ queued: 2, ended: [], takenFrom: [] });
+    expect(await states()).toMatchObject({ work_1: 'enqueued', work_2: 'enqueued', work_3: 'pending' });
+    await invariants(sql);
+  });
+
+  it.each(['continue_on_failure', 'isolate'])(
+    'for the last time leave their places to others: %s',
+    async (strategy) => {
+      const { tasker, taskUuid, sql, swept, states } = await lostWith(
+        { failure_strategy: strategy },
+        { max_attempts: 1 },
+      );
+      expect(swept).toMatchObject({ queued: 2, ended: [], takenFrom: [] });
+      expect(swept.steps.map((step) => step.state)).toEqual(['error', 'error']);
+      expect((await tasker.getStep(taskUuid, 'work_1')).results!.error).toMatchObject({
+        error_type: 'worker_lost',
+        message: 'the worker was lost while the step ran, and its attempts are used up',
+      });
+      expect(await states()).toMatchObject({
+        work_1: 'error',
+        work_2: 'error',
+        work_3: 'enqueued',
+        work_4: 'enqueued',
+      });
+      await invariants(sql);
+    },
+  );
+
+  it('for the last time stop the others, and who waits for the task hears of it: fail_fast', async () => {
+    const { taskUuid, sql, swept, states } = await lostWith({ failure_strategy: 'fail_fast' }, { max_attempts: 1 });
+    expect(swept).toMatchObject({
+      queued: 0,
+      takenFrom: [],
+      ended: [{ taskUuid, state: 'blocked_by_failures' }],
+    });
+    expect(await states()).toMatchObject({
+      work_1: 'error',
+      work_2: 'error',
+      work_3: 'cancelled',
+      work_4: 'cancelled',
+    });
+    await invariants(sql);
+  });
+
+  it('for the last time, all of them: what joins them goes on', async () => {
+    const { sql, swept, states } = await lostWith({}, { max_attempts: 1 }, 2);
+    expect(swept).toMatchObject({ queued: 1, ended: [] });
+    expect(await states()).toMatchObject({ work_1: 'error', work_2: 'error', join: 'enqueued' });
+    await invariants(sql);
+  });
+});

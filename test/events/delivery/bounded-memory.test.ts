@@ -1,0 +1,44 @@
+import { expect } from 'vitest';
+import { consumer, deliveries } from '../../support/events/deliveries.ts';
+import { heapMb } from '../../support/heap.ts';
+import { deferred, itOnce, until } from '../../support/setup.ts';
+
+const COUNT = 4_000;
+const KILOBYTES = 20;
+/** Of events that a group may have in memory: 400 that it took, and those that go on after their time. */
+const MOST_OF_TWO_GROUPS_MB = (2 * 400 * KILOBYTES) / 1_024;
+
+itOnce('a slow and a hanging group keep a few of the events in memory that wait for them, not all', async () => {
+  const { start, sql } = await deliveries();
+  const never = deferred();
+  const slow = consumer({ group: 'slow', concurrency: 2 }, () => never.promise);
+  const hanging = consumer({ group: 'hanging', timeoutMs: 20, concurrency: 2 }, () => never.promise);
+  const good = consumer({ group: 'good' });
+  const delivery = await start([slow, hanging, good]);
+  const before = await heapMb();
+  await sql(
+    `insert into tasker.domain_event (event_id, name, task_uuid, idx, attempt, publisher, payload, execution)
+     select gen_random_uuid(), 'demo.done', gen_random_uuid(), 0, 1, 'default',
+            jsonb_build_object('n', n, 'text', repeat('x', $2)), '{"worker_id": "w", "execution_time_ms": 1}'
+       from generate_series(1, $1) n, (select pg_current_xact_id() offset 0) x`,
+    [COUNT, KILOBYTES * 1_024],
+  );
+  await sql('notify tasker_events');
+  await until(
+    () => good.got.length,
+    (count) => count === COUNT,
+    60_000,
+  );
+  await until(
+    () => delivery.load,
+    ([, hangs]) => hangs!.late >= 20,
+  );
+  const grown = (await heapMb()) - before;
+  const held = delivery.load.map(({ held }) => held);
+  // It could not fail if nothing was held at all.
+  expect(held[0]).toBeGreaterThan(100);
+  expect(grown).toBeGreaterThan((100 * KILOBYTES) / 1_024);
+  // All of them would be 78 MB a group.
+  expect(grown).toBeLessThan(MOST_OF_TWO_GROUPS_MB + 10);
+  never.resolve();
+});

@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import type { LoggedEvent } from '../../../src/engine/events/logged-event.ts';
+import { deliver } from '../../../src/events/delivery/deliver.ts';
+import type { EventConsumer } from '../../../src/events/delivery/event-consumer.ts';
+import { Halt } from '../../../src/events/halt.ts';
+import { deferred } from '../../support/setup.ts';
+
+describe('a delivery', () => {
+  it('that is given more time than a timer has is not over at once', async () => {
+    const handled = deferred<void>();
+    const consumer = { group: 'patient', patterns: ['*'], deliver: () => handled.promise };
+    const end = deliver(consumer, { name: 'a.b', eventId: 'one' } as LoggedEvent, {
+      attempt: 1,
+      replayed: false,
+      timeoutMs: Number.POSITIVE_INFINITY,
+      halt: new Halt(),
+      envelope: async () => undefined,
+      onLate: () => () => {},
+    });
+    // Timers that overflow fire after 1 ms: this one is over later.
+    setTimeout(() => handled.resolve(), 20);
+    expect(await end).toEqual({ kind: 'delivered' });
+  });
+
+  it('that nobody waits for any more when it begins does not count', async () => {
+    const signals: AbortSignal[] = [];
+    const consumer: EventConsumer = {
+      group: 'late',
+      patterns: ['*'],
+      deliver: async (_, { halt: { signal } }) => void signals.push(signal),
+    };
+    const halt = new Halt();
+    halt.halt(new Error('stopped'));
+    const end = deliver(consumer, { name: 'a.b', eventId: 'one' } as LoggedEvent, {
+      attempt: 1,
+      replayed: false,
+      timeoutMs: 1_000,
+      halt,
+      envelope: async () => undefined,
+      onLate: () => () => {},
+    });
+    expect(await end).toEqual({ kind: 'let_go' });
+    expect(signals).toMatchObject([{ aborted: true }]);
+  });
+});

@@ -1,0 +1,325 @@
+import { describe, expect, it } from 'vitest';
+import { Engine } from '../../../src/engine/engine.ts';
+import { type Logger, silentLogger } from '../../../src/logging/logger.ts';
+import { TaskerMetrics } from '../../../src/metrics/metrics.ts';
+import { uuidV7 } from '../../../src/model/uuid.ts';
+import { openSession } from '../../support/database.ts';
+import { consumer, deliveries, numbered } from '../../support/events/deliveries.ts';
+import { deferred, until } from '../../support/setup.ts';
+
+/** A logger that keeps its lines from `info` on. */
+function keptLines(): { lines: string[]; logger: Logger } {
+  const lines: string[] = [];
+  const keep = (level: string) => (fields: unknown, message?: string) =>
+    lines.push(`${level}: ${message ?? String(fields)}`);
+  const logger = {
+    trace() {},
+    debug() {},
+    info: keep('info'),
+    warn: keep('warn'),
+    error: keep('error'),
+    child: () => logger,
+    isLevelEnabled: () => true,
+  } as Logger;
+  return { lines, logger };
+}
+
+const sorted = (ns: readonly unknown[]) => (ns as number[]).toSorted((a, b) => a - b);
+
+describe('the delivery of events', () => {
+  it('says once that the database is away, and goes on by itself', async () => {
+    const { start, publish, sql, url } = await deliveries();
+    const { lines, logger } = keptLines();
+    const [one, two] = [consumer({ group: 'one' }), consumer({ group: 'two' })];
+    await start([one, two], { logger });
+    // What gives events their places waits for this, and its connection is cut while it waits.
+    const blocker = await openSession(url);
+    await blocker.query('select pg_advisory_lock(7303014004)');
+    await publish(...numbered(2));
+    const cut = await until(
+      () => sql(`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and not granted`),
+      (rows) => rows.length > 0,
+    );
+    await until(
+      () => lines,
+      (seen) => seen.some((line) => line.startsWith('warn')),
+    );
+    expect(cut).toHaveLength(1);
+    await blocker.query('select pg_advisory_unlock(7303014004)');
+    await until(
+      () => [one.got.length, two.got.length],
+      ([a, b]) => a === 2 && b === 2,
+    );
+    await until(
+      () => lines,
+      (seen) => seen.length >= 2,
+    );
+    expect(lines).toEqual([
+      'warn: domain events wait: the log of events cannot be read; trying again',
+      'info: the log of events can be read again; domain events go on',
+    ]);
+  });
+
+  it('says that an event which failed is not there any more, and goes on with what is behind it', async () => {
+    const { start, publish, sql } = await deliveries();
+    const { lines, logger } = keptLines();
+    const taskUuid = uuidV7();
+    // Fails until its event is deleted by hand.
+    const audit = consumer({}, async ({ id, name }) => {
+      if (name !== 'a.lost') return;
+      await sql('delete from tasker.domain_event where id = $1', [id]);
+      throw Object.assign(new Error('not now'), { retryAfter: 0 });
+    });
+    await start([audit], { logger });
+    await publish({ taskUuid, name: 'a.lost' }, { taskUuid, name: 'a.next' });
+    await until(
+      () => audit.got.map(({ name }) => name),
+      (got) => got.includes('a.next'),
+    );
+    expect(audit.got.map(({ name }) => name)).toEqual(['a.lost', 'a.next']);
+    expect(lines.filter((line) => line.includes('not in the log'))).toEqual([
+      'warn: events to be delivered again are not in the log any more; their deliveries were dropped',
+    ]);
+  });
+
+  it('is not kept from what is due by many failed events that are not there any more', async () => {
+    const { start, publish, sql } = await deliveries();
+    const audit = consumer({ concurrency: 1 }, ({ name }, { attempt }) => {
+      if (attempt === 1) throw Object.assign(new Error('not now'), { retryAfter: name === 'a.lost' ? 3_000 : 0 });
+    });
+    await start([audit]);
+    await publish(...numbered(40, { name: 'a.lost' }));
+    await until(
+      () => sql('select 1 from tasker.event_retry'),
+      (waiting) => waiting.length === 40,
+    );
+    await sql(`delete from tasker.domain_event`);
+    await sql(`update tasker.event_retry set due_at = now() - interval '1 minute'`);
+    await publish({ name: 'a.kept' });
+    await until(
+      () => audit.got.filter(({ name }) => name === 'a.kept').map(({ attempt }) => attempt),
+      (attempts) => attempts.includes(2),
+      12_000,
+    );
+    // What was handled is written down a moment later.
+    await until(
+      () => sql('select 1 from tasker.event_retry'),
+      (waiting) => waiting.length === 0,
+    );
+  });
+
+  it('of a slow, a hanging and a throwing group is not felt by another, takes bounded memory, and is seen in the load', async () => {
+    const { start, publish } = await deliveries();
+    const never = deferred();
+    const good = consumer({ group: 'good' });
+    const slow = consumer({ group: 'slow' }, () => new Promise((resolve) => setTimeout(resolve, 1_000)));
+    const hanging = consumer({ group: 'hanging', timeoutMs: 20, concurrency: 2 }, () => never.promise);
+    const throwing = consumer({ group: 'throwing' }, () => {
+      throw new Error('always');
+    });
+    const metrics = new TaskerMetrics();
+    const delivery = await start([slow, hanging, throwing, good], { metrics });
+    for (let i = 0; i < 10; i++) await publish(...numbered(300));
+    await until(
+      () => good.got.length,
+      (count) => count === 3_000,
+    );
+    await until(
+      () => throwing.got.length,
+      (count) => count >= 3_000,
+    );
+    // Two at a time, and twenty that go on after their time: no more, until one of them settles.
+    const load = await until(
+      () => delivery.load,
+      ([, hangs]) => hangs!.late >= 20,
+    );
+    for (const { held } of load) expect(held).toBeLessThanOrEqual(400);
+    const late = (await metrics.json())['tasker_domain_events_late{group="hanging"}']!.value;
+    expect([20, 21]).toContain(late);
+    expect(slow.got.length).toBeLessThan(3_000);
+    expect(hanging.got.length).toBeLessThan(22);
+    never.resolve();
+    await until(
+      () => hanging.got.length,
+      (count) => count > 100,
+    );
+  });
+
+  it('that was held up for longer than its lease changes nothing when it comes back late', async () => {
+    const { start, publish, sql } = await deliveries();
+    const { lines, logger } = keptLines();
+    const may = deferred();
+    const paused = consumer({ concurrency: 1 }, async (_, { attempt }) => {
+      await may.promise;
+      if (attempt === 1) throw new Error('too late to count');
+    });
+    await start([paused], { logger, leaseMs: 300_000, slowMs: 600_000, pollMs: 600_000 });
+    // In two parts, the second of which waits for the only slot: so it takes nothing more, and does not take over from itself.
+    await publish(...[0, 1].map((n) => ({ taskUuid: `${uuidV7().slice(0, -1)}${n}`, payload: { n } })));
+    await until(
+      () => sql('select 1 from tasker.event_cursor where holder is not null'),
+      (held) => held.length === 2,
+    );
+    // As if its process had been stopped for so long.
+    await sql(`update tasker.event_cursor set held_until = now() - interval '1 ms' where holder is not null`);
+    const other = consumer();
+    await start([other]);
+    await until(
+      () => other.ns,
+      (ns) => ns.length === 2,
+    );
+    may.resolve();
+    await until(
+      () => lines.filter((line) => line.includes('not held here any more')).length,
+      (count) => count === 2,
+    );
+    expect(await sql('select 1 from tasker.event_retry union all select 1 from tasker.event_dead')).toEqual([]);
+    expect(sorted(other.ns)).toEqual([0, 1]);
+  });
+
+  it('begins no more of a part that another process has taken over', async () => {
+    const { start, connect, publish, sql } = await deliveries();
+    const { lines, logger } = keptLines();
+    const may = deferred();
+    const aborted: unknown[] = [];
+    const paused = consumer({ timeoutMs: 600_000 }, async (_, { halt: { signal } }) => {
+      signal.addEventListener('abort', () => aborted.push(signal.reason));
+      await may.promise;
+    });
+    await start([paused], { logger, leaseMs: 300, slowMs: 600_000, pollMs: 600_000 });
+    const taskUuid = uuidV7();
+    await publish(...numbered(3, { taskUuid }));
+    await until(
+      () => paused.got.length,
+      (count) => count === 1,
+    );
+    // The hold ends and is taken in one statement: between two the process would hold it for longer.
+    const [taken] = await sql<{ group_id: number; part: number; hold: string; chunk: number }>(`
+      update tasker.event_cursor
+         set holder = gen_random_uuid(), hold = gen_random_uuid(), held_until = now() + interval '1 hour'
+       where holder is not null returning group_id, part, hold, chunk::int`);
+    const { group_id: groupId, part, hold, chunk } = taken!;
+    const other = new Engine(await connect(), silentLogger).events;
+    const upTo = { chunk: chunk + 1, done: 0 };
+    expect(await other.finish({ groupId, part, hold, events: [], upTo })).toBe(true);
+    await until(
+      () => aborted.length,
+      (count) => count === 1,
+    );
+    may.resolve();
+    await until(
+      () => lines,
+      (seen) => seen.some((line) => line.includes('not held here any more')),
+    );
+    await publish({ taskUuid, payload: { n: 3 } });
+    await until(
+      () => paused.ns,
+      (ns) => ns.includes(3),
+    );
+    expect(paused.ns).toEqual([0, 3]);
+  });
+
+  it('of repetitions of which another process has taken over some goes on with the others', async () => {
+    const { start, publish, sql } = await deliveries();
+    const may = deferred();
+    const aborted: unknown[] = [];
+    const paused = consumer({ timeoutMs: 600_000 }, async ({ payload }, { attempt, halt: { signal } }) => {
+      if (attempt === 1) throw Object.assign(new Error('once more'), { retryAfter: 0 });
+      signal.addEventListener('abort', () => aborted.push((payload as { n: unknown }).n));
+      await may.promise;
+    });
+    await start([paused], { leaseMs: 1_500, pollMs: 600_000 });
+    await publish(...numbered(2));
+    await until(
+      () => paused.got.length,
+      (count) => count === 4,
+    );
+    const [taken] = await sql<{ n: number }>(`
+      with one as (select id from tasker.event_retry order by id limit 1)
+      update tasker.event_retry r set holder = gen_random_uuid(), due_at = now() + interval '1 hour'
+        from tasker.domain_event e where r.id = (select id from one) and e.id = r.id
+      returning (e.payload ->> 'n')::int n`);
+    await until(
+      () => aborted.length,
+      (count) => count === 1,
+    );
+    // Longer than they would be held without a sign of life.
+    await sql('select pg_sleep(2)');
+    may.resolve();
+    await until(
+      () => sql('select 1 from tasker.event_retry'),
+      (waiting) => waiting.length === 1,
+    );
+    expect(aborted).toEqual([taken!.n]);
+    expect(paused.got).toHaveLength(4);
+  });
+
+  it('that the database refuses to write down says so, and the events come again', async () => {
+    const { start, publish, sql } = await deliveries();
+    const { lines, logger } = keptLines();
+    const fails = consumer({}, () => {
+      throw Object.assign(new Error('no'), { retryAfter: 0 });
+    });
+    await sql(`alter table tasker.event_retry add constraint refused check (attempts < 1) not valid`);
+    await start([fails], { logger, leaseMs: 600, pollMs: 100 });
+    await publish({ payload: { n: 0 } });
+    await until(
+      () => lines,
+      (seen) => seen.some((line) => line.startsWith('error: the database refuses to write down')),
+    );
+    await sql('alter table tasker.event_retry drop constraint refused');
+    await until(
+      () => fails.got.map(({ attempt }) => attempt),
+      (attempts) => attempts.filter((attempt) => attempt === 1).length > 1 && attempts.includes(2),
+    );
+  });
+
+  it('that the database refuses to write down are not repeated in haste, and nobody says that all is well', async () => {
+    const { start, publish, sql } = await deliveries();
+    const { lines, logger } = keptLines();
+    const deliveredAt: number[] = [];
+    const fails = consumer({ maxDeliveries: 1 }, () => {
+      deliveredAt.push(performance.now());
+      throw new Error('no');
+    });
+    await sql(`alter table tasker.event_dead add constraint refused check (false) not valid`);
+    await start([fails], { logger, leaseMs: 6_000, pollMs: 100 });
+    await publish({ payload: { n: 0 } });
+    await until(
+      () => deliveredAt,
+      (times) => times.length === 2,
+    );
+    expect(deliveredAt[1]! - deliveredAt[0]!).toBeGreaterThan(4_000);
+    expect(lines.filter((line) => /refuses to write down|can be read again/.test(line))).toEqual([
+      'error: the database refuses to write down what was delivered; it is delivered again',
+    ]);
+  });
+
+  it('begins no more of the repetitions that another process has taken over', async () => {
+    const { start, publish, sql } = await deliveries();
+    const may = deferred();
+    const aborted: unknown[] = [];
+    const paused = consumer({ timeoutMs: 600_000 }, async (_, { attempt, halt: { signal } }) => {
+      if (attempt === 1) throw new Error('once more');
+      signal.addEventListener('abort', () => aborted.push(signal.reason));
+      await may.promise;
+    });
+    await start([paused], { leaseMs: 300, pollMs: 600_000 });
+    await publish(...numbered(1));
+    await until(
+      () => paused.got.length,
+      (count) => count === 2,
+    );
+    await sql(`
+      update tasker.event_retry set holder = gen_random_uuid(), due_at = now() + interval '1 hour'
+       where holder is not null`);
+    await until(
+      () => aborted.length,
+      (count) => count === 1,
+    );
+    may.resolve();
+    expect(aborted).toEqual([expect.objectContaining({ message: expect.stringContaining('taken over') })]);
+    expect(paused.got.map(({ attempt }) => attempt)).toEqual([1, 2]);
+    expect(await sql('select attempts from tasker.event_retry')).toEqual([{ attempts: 1 }]);
+  });
+});

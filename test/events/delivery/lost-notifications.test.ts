@@ -1,0 +1,37 @@
+import { expect, it } from 'vitest';
+import { BaseSubscriber } from '../../../src/events/subscribing/base-subscriber.ts';
+import type { DomainEvent } from '../../../src/events/subscribing/domain-event.ts';
+import { defineHandler } from '../../../src/handlers/define-handler.ts';
+import { startProxy } from '../../support/crash/proxy.ts';
+import { DEMO, setup, template, until } from '../../support/setup.ts';
+
+const TEMPLATE = template({ pay: { publishes_events: [{ name: 'payment.done', description: 'paid', schema: {} }] } });
+const pay = defineHandler('pay', {}, () => ({ paid: true }));
+
+it('events whose notification is lost are found by a look, which there is each second unless another time is said', async () => {
+  const { tasker, another, url } = await setup({ templates: TEMPLATE, handlers: [pay] });
+  const heard: { task: string; at: number }[] = [];
+  class Audit extends BaseSubscriber {
+    static override subscriberName = 'audit';
+    handle({ metadata }: DomainEvent) {
+      heard.push({ task: metadata.taskUuid, at: performance.now() });
+    }
+  }
+  const proxy = await startProxy(url);
+  await another({ worker: false, templates: [], subscribers: [Audit], databaseDirectUrl: proxy.url });
+  // The connection on which it listens stands, and nothing arrives on it any more.
+  proxy.silence();
+  for (let count = 1; count <= 4; count++) {
+    const { taskUuid } = await tasker.createTask(DEMO);
+    await tasker.waitForTask(taskUuid);
+    await until(
+      () => heard,
+      (events) => events.some(({ task }) => task === taskUuid),
+    );
+  }
+  expect(heard).toHaveLength(4);
+  // After the first, each is committed right after a look, and waits for the next. What a busy machine adds, it does not add to all.
+  const between = Math.min(...heard.slice(1).map(({ at }, n) => at - heard[n]!.at));
+  expect(between).toBeGreaterThan(700);
+  expect(between).toBeLessThan(1_500);
+});

@@ -1,0 +1,88 @@
+import { expect, it } from 'vitest';
+import type { Tasker } from '../../../src/app/tasker.ts';
+import { BaseSubscriber } from '../../../src/events/subscribing/base-subscriber.ts';
+import { SubscriberRegistry } from '../../../src/events/subscribing/subscriber-registry.ts';
+import { consumer, publishTo } from '../../support/events/deliveries.ts';
+import { setup, until } from '../../support/setup.ts';
+
+/** BEGIN, how to plan, the look, COMMIT. */
+const LOOK = 4;
+
+/** Looks, one a second, for which it is watched. */
+const WATCHED = 5;
+
+function keeping(name: string) {
+  class Keeping extends BaseSubscriber {
+    override readonly subscriberName = name;
+    readonly kept: unknown[] = [];
+    handle({ payload }: { payload: Record<string, unknown> }) {
+      this.kept.push(payload.n);
+    }
+  }
+  return new Keeping();
+}
+
+/** How long it takes to send the statements of so many looks. */
+async function timeOf(tasker: Tasker, looks: number): Promise<number> {
+  const [from, startedAt] = [tasker.statements, performance.now()];
+  await until(
+    () => tasker.statements,
+    (now) => now >= from + looks * LOOK,
+  );
+  return performance.now() - startedAt;
+}
+
+it('an idle process looks into the log once a second for all its sinks and subscribers together', async () => {
+  const registry = new SubscriberRegistry();
+  registry.registerInstance(keeping('one'));
+  const { tasker } = await setup({ worker: false, sinks: [consumer({ group: 'sink' })], subscribers: registry });
+  // It is added while the others run.
+  registry.registerInstance(keeping('two'));
+  // What it does at its start comes to its end.
+  await until(
+    () => timeOf(tasker, 1),
+    (ms) => ms > 500,
+  );
+  expect(await timeOf(tasker, WATCHED)).toBeGreaterThan((WATCHED - 1) * 1_000 - 100);
+});
+
+it('subscribers that are added and taken away while others run leave those alone, and miss nothing of theirs', async () => {
+  const [early, late] = [keeping('early'), keeping('late')];
+  const sink = consumer({ group: 'sink' });
+  const registry = new SubscriberRegistry();
+  const { tasker, url } = await setup({ worker: false, sinks: [sink], subscribers: registry });
+  registry.registerInstance(early);
+  registry.registerInstance(late);
+  await until(
+    () => tasker.events.groups(),
+    (groups) => groups.length === 3,
+  );
+  await publishTo(url, [{ payload: { n: 0 } }]);
+  await until(
+    () => [sink.ns, early.kept, late.kept],
+    (all) => all.every((ns) => ns.length === 1),
+  );
+  await registry.stopAll();
+  await publishTo(url, [{ payload: { n: 1 } }]);
+  await until(
+    () => sink.ns,
+    (ns) => ns.length === 2,
+  );
+  expect([early.kept, late.kept]).toEqual([[0], [0]]);
+  registry.startAll();
+  await until(
+    () => [early.kept, late.kept],
+    (all) => all.every((ns) => ns.length === 2),
+  );
+  await publishTo(url, [{ payload: { n: 2 } }]);
+  await until(
+    () => [sink.ns, early.kept, late.kept],
+    (all) => all.every((ns) => ns.length === 3),
+  );
+  await tasker.stop();
+  expect([sink.ns, early.kept, late.kept]).toEqual([
+    [0, 1, 2],
+    [0, 1, 2],
+    [0, 1, 2],
+  ]);
+});

@@ -1,0 +1,341 @@
+import { describe, expect, it, vi } from 'vitest';
+import { inOrder } from '../../../src/events/delivery/in-order.ts';
+import { BasePublisher } from '../../../src/events/publishing/base-publisher.ts';
+import { DefaultPublisher } from '../../../src/events/publishing/default-publisher.ts';
+import type { EventDeclaration } from '../../../src/events/publishing/event-declaration.ts';
+import {
+  callAfterPublish,
+  callOnPublishError,
+  type EventRequest,
+  preparation,
+} from '../../../src/events/publishing/publisher-hooks.ts';
+import { PublisherRegistry } from '../../../src/events/publishing/publisher-registry.ts';
+import {
+  createStepEventContext,
+  fromStepContext,
+  type StepEventContext,
+  type StepResult,
+} from '../../../src/events/publishing/step-event-context.ts';
+import { createDomainEvent, type DomainEvent } from '../../../src/events/subscribing/domain-event.ts';
+import { StepContext } from '../../../src/handlers/step-context.ts';
+
+type Fields = Record<string, unknown>;
+
+const result = { payment_id: 'P-1', amount: 12.5, secret: 'x' };
+const ctx = createStepEventContext({
+  taskUuid: '0199aa00-0000-7000-8000-0000000000a1',
+  stepUuid: '0199aa00-0000-7000-8000-0000000000b2',
+  stepName: 'process_payment',
+  namespace: 'shop',
+  correlationId: '0199aa00-0000-7000-8000-0000000000c3',
+  eventName: 'payment.processed',
+  result,
+});
+const event = createDomainEvent({
+  eventId: '0199aa00-0000-7000-8000-000000000001',
+  eventName: 'payment.processed',
+  payload: { amount: 12.5 },
+  metadata: { stepName: 'process_payment', by: 'hand' },
+  executionResult: { success: true, result },
+});
+
+/** As the worker asks for an event. */
+const prepareEvent = (request: Omit<EventRequest, 'check'> & Partial<EventRequest>) =>
+  inOrder(preparation({ check: () => {}, ...request }));
+
+/** The page's publisher: asynchronous hooks, each with the context. */
+class PaymentEventPublisher extends BasePublisher {
+  static override publisherName = 'payment_events';
+  readonly said: string[] = [];
+
+  override publishesFor() {
+    return ['process_payment', 'refund_payment'];
+  }
+
+  override async transformPayload(ctx: StepEventContext) {
+    this.said.push('transform');
+    return { payment_id: ctx.result.payment_id, amount: ctx.result.amount };
+  }
+
+  override async additionalMetadata(_ctx: StepEventContext) {
+    this.said.push('metadata');
+    return { payment_processor: 'stripe', taskUuid: 'stolen', step_uuid: 'stolen' };
+  }
+
+  override async beforePublish(ctx: StepEventContext) {
+    this.said.push(`before ${ctx.stepName}`);
+  }
+
+  override async afterPublish(ctx: StepEventContext, event: DomainEvent) {
+    this.said.push(`after ${ctx.stepName} ${event.eventName} ${event.metadata.stepName}`);
+  }
+
+  override async onPublishError(ctx: StepEventContext, error: Error) {
+    this.said.push(`error ${ctx.stepName} ${error.message}`);
+  }
+}
+
+/** The same for the other SDK: synchronous hooks by position. */
+class PositionalPublisher extends BasePublisher {
+  override readonly publisherName = 'positional';
+  readonly said: unknown[] = [];
+
+  override shouldPublish(stepResult: StepResult): boolean {
+    return stepResult.success;
+  }
+
+  override transformPayload(stepResult: StepResult, decl?: EventDeclaration, stepCtx?: StepEventContext): Fields {
+    return { amount: stepResult.result?.['amount'], event: decl?.name, step: stepCtx?.stepName };
+  }
+
+  override additionalMetadata(stepResult: StepResult): Fields {
+    return { positive: stepResult.success };
+  }
+
+  override beforePublish(eventName: string, payload: Fields, metadata: Fields): boolean {
+    this.said.push(['before', eventName, payload.amount, metadata.positive, metadata.publisher]);
+    return true;
+  }
+
+  override afterPublish(eventName: string, payload: Fields, metadata: Fields): void {
+    this.said.push(['after', eventName, payload.amount, metadata['stepName']]);
+  }
+
+  override onPublishError(eventName: string, error: Error): void {
+    this.said.push(['error', eventName, error.message]);
+  }
+}
+
+const declaration: EventDeclaration = { name: 'payment.processed', publisher: null, schema: { type: 'object' } };
+
+describe('a publisher of the page', () => {
+  it('is asked in order: payload, metadata, before; it sees the business result and the ids of the step', async () => {
+    const publisher = new PaymentEventPublisher();
+    const prepared = await prepareEvent({ publisher, ctx, declaration });
+    expect(prepared?.payload).toEqual({ payment_id: 'P-1', amount: 12.5 });
+    expect(publisher.said).toEqual(['transform', 'metadata', 'before process_payment']);
+    await callAfterPublish({ publisher, ctx }, event);
+    await callOnPublishError({ publisher, ctx }, { error: new Error('lost'), payload: {} });
+    expect(publisher.said.slice(3)).toEqual([
+      'after process_payment payment.processed process_payment',
+      'error process_payment lost',
+    ]);
+  });
+
+  it('adds metadata, and cannot replace ids', async () => {
+    const prepared = await prepareEvent({ publisher: new PaymentEventPublisher(), ctx });
+    expect(prepared?.metadata).toEqual({ payment_processor: 'stripe' });
+  });
+
+  it('of two members works: the payload is the result, and no hook is missing', async () => {
+    class Small extends BasePublisher {
+      static override publisherName = 'small';
+      override publishesFor = () => ['process_payment'];
+    }
+    const small = new Small();
+    expect(await prepareEvent({ publisher: small, ctx })).toEqual({ payload: result, metadata: {} });
+    await callAfterPublish({ publisher: small, ctx }, event);
+    await callOnPublishError({ publisher: small, ctx }, { error: new Error('lost'), payload: {} });
+  });
+
+  it('calls the event off: by shouldPublish before the payload is made, by beforePublish after', async () => {
+    class Never extends PaymentEventPublisher {
+      override shouldPublish = () => false;
+    }
+    class Late extends PaymentEventPublisher {
+      override beforePublish = async () => false as unknown as undefined;
+    }
+    const [never, late] = [new Never(), new Late()];
+    expect(await prepareEvent({ publisher: never, ctx })).toBeUndefined();
+    expect(never.said).toEqual([]);
+    expect(await prepareEvent({ publisher: late, ctx })).toBeUndefined();
+    expect(late.said).toEqual(['transform', 'metadata']);
+  });
+
+  it('whose payload the check refuses makes no event', async () => {
+    let seen: object | undefined;
+    const check = (payload: object) => {
+      seen = payload;
+      throw new Error('amount: must be positive');
+    };
+    const publisher = new PaymentEventPublisher();
+    const asked = prepareEvent({ publisher, ctx, check });
+    await expect(asked).rejects.toThrow('amount: must be positive');
+    expect(seen).toEqual({ payment_id: 'P-1', amount: 12.5 });
+    expect(publisher.said).toEqual(['transform']);
+  });
+
+  it('that gives no object says so', () => {
+    class Wrong extends BasePublisher {
+      static override publisherName = 'wrong';
+      override transformPayload = () => 'text' as unknown as object;
+    }
+    expect(() => prepareEvent({ publisher: new Wrong(), ctx })).toThrow(
+      'publisher wrong: transformPayload gave string; return an object',
+    );
+  });
+});
+
+describe('a publisher written for the other SDK', () => {
+  it('gets results where it expects results, and hooks by position', () => {
+    const publisher = new PositionalPublisher();
+    // All its hooks are synchronous, and so is the answer.
+    expect(prepareEvent({ publisher, ctx, declaration })).toEqual({
+      payload: { amount: 12.5, event: 'payment.processed', step: 'process_payment' },
+      metadata: { positive: true },
+    });
+    void callAfterPublish({ publisher, ctx }, event);
+    void callOnPublishError({ publisher, ctx }, { error: new Error('lost'), payload: {} });
+    expect(publisher.said).toEqual([
+      ['before', 'payment.processed', 12.5, true, 'positional'],
+      ['after', 'payment.processed', 12.5, 'process_payment'],
+      ['error', 'payment.processed', 'lost'],
+    ]);
+  });
+
+  it('is run by hand, and answers at once', () => {
+    const publisher = new PositionalPublisher();
+    expect(publisher.publish({ eventName: 'payment.processed', stepResult: { success: true, result } })).toBe(true);
+    expect(publisher.publish({ eventName: 'payment.processed', stepResult: { success: false } })).toBe(false);
+    expect(publisher.said.map((line) => (line as unknown[])[0])).toEqual(['before', 'after']);
+  });
+
+  it('that throws is told once, and publishes nothing', () => {
+    class Broken extends PositionalPublisher {
+      override transformPayload(): never {
+        throw new Error('no amount');
+      }
+    }
+    const broken = new Broken();
+    expect(broken.publish({ eventName: 'payment.processed', stepResult: { success: true } })).toBe(false);
+    expect(broken.said).toEqual([['error', 'payment.processed', 'no amount']]);
+  });
+});
+
+describe('the arguments of a hook', () => {
+  const failure = { error: new Error('lost'), payload: { amount: 1 } };
+  const ofError = (publisher: BasePublisher) => callOnPublishError({ publisher, ctx }, failure);
+
+  class ByContext extends BasePublisher {
+    static override readonly hookArguments = 'context';
+  }
+  const seen = (ctx: StepEventContext, error: Error) => [ctx.stepName, `${String(ctx)}`, error.message];
+  const hooks = {
+    'a method': {
+      onPublishError(ctx: StepEventContext, error: Error) {
+        return seen(ctx, error);
+      },
+    },
+    'an asynchronous method': {
+      async onPublishError(ctx: StepEventContext, error: Error) {
+        return seen(ctx, error);
+      },
+    },
+    'a minified arrow function': { onPublishError: (a: StepEventContext, b: Error) => seen(a, b) },
+    'a method that takes the context apart': {
+      onPublishError: ({ stepName, eventName }: StepEventContext, error: Error) => [stepName, eventName, error.message],
+    },
+  };
+
+  it.each(Object.entries(hooks))('are the context where the class states so: %s', async (_, { onPublishError }) => {
+    class Stated extends ByContext {
+      override onPublishError = onPublishError as never;
+    }
+    expect(await ofError(new Stated())).toEqual(['process_payment', 'payment.processed', 'lost']);
+  });
+
+  const byPosition = {
+    'three parameters': (a: unknown, b: unknown, c: unknown) => [a, b, c],
+    'two parameters': async (name: unknown, error: unknown) => [name, error, { amount: 1 }],
+    'any number of parameters': (...given: unknown[]) => given,
+    'a first parameter that is called ctx': (ctx: unknown, error: unknown) => [ctx, error, { amount: 1 }],
+  };
+
+  it.each(Object.entries(byPosition))('are positional by default: a hook with %s', async (_, hook) => {
+    class Plain extends BasePublisher {
+      override onPublishError = hook as never;
+    }
+    expect(await ofError(new Plain())).toEqual(['payment.processed', new Error('lost'), { amount: 1 }]);
+  });
+
+  it('are positional for a hook that is spied on', async () => {
+    const hook = vi.fn();
+    class Plain extends BasePublisher {
+      override onPublishError = hook;
+    }
+    await ofError(new Plain());
+    expect(hook).toHaveBeenCalledExactlyOnceWith('payment.processed', new Error('lost'), { amount: 1 });
+  });
+
+  class Ours extends BasePublisher {
+    override publishesFor() {
+      return [];
+    }
+    override onPublishError = (first: unknown) => first as never;
+  }
+
+  it('are the context in a class that has publishesFor', () => {
+    expect(ofError(new Ours())).toBe(ctx);
+  });
+
+  it('are positional in a class that has publishesFor and states so', () => {
+    class Stated extends Ours {
+      static override readonly hookArguments = 'positional';
+    }
+    expect(ofError(new Stated())).toBe('payment.processed');
+  });
+
+  it('are checked when the publisher is registered', () => {
+    class Wrong extends BasePublisher {
+      static override readonly hookArguments = 'ctx' as 'context';
+    }
+    expect(() => new PublisherRegistry().register(Wrong)).toThrow(
+      'publisher Wrong: hookArguments must be context or positional, got "ctx"',
+    );
+  });
+});
+
+describe('the name of a publisher', () => {
+  it('is that of the class, of the instance, or of a getter; else what the class is called', () => {
+    class ByField extends BasePublisher {
+      override readonly publisherName: string;
+      constructor(name: string) {
+        super();
+        this.publisherName = name;
+      }
+    }
+    class Nameless extends BasePublisher {}
+    class ByGetter extends (BasePublisher as unknown as new () => { publisherName: string }) {
+      // @ts-expect-error the compiler wants a field; JavaScript has no such wish
+      override get publisherName() {
+        return 'getter';
+      }
+    }
+    expect(new PaymentEventPublisher().publisherName).toBe('payment_events');
+    expect(new ByField('field').publisherName).toBe('field');
+    expect(new Nameless().publisherName).toBe('Nameless');
+    expect(new ByGetter().publisherName).toBe('getter');
+    expect(new DefaultPublisher().publisherName).toBe('default');
+  });
+});
+
+describe('the context of a publisher', () => {
+  it('is made of what there is: a namespace default, the task as correlation, an empty result', () => {
+    const small = createStepEventContext({ taskUuid: 't', stepUuid: 's', stepName: 'a' });
+    expect({ ...small }).toEqual({
+      ...{ taskUuid: 't', stepUuid: 's', stepName: 'a', namespace: 'default', correlationId: 't', eventName: '' },
+      ...{ success: true, result: {}, metadata: {} },
+    });
+  });
+
+  it('comes of a context of a handler', () => {
+    const context = new StepContext({ taskUuid: 't', stepUuid: 's', handlerName: 'charge', correlationId: 'c' });
+    const made = fromStepContext(context, { result: { success: false, metadata: { error_type: 'x' } } });
+    expect(made).toMatchObject({
+      stepName: 'charge',
+      correlationId: 'c',
+      success: false,
+      metadata: { error_type: 'x' },
+    });
+  });
+});

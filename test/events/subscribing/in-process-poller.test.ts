@@ -1,0 +1,240 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createDomainEvent, type DomainEvent } from '../../../src/events/subscribing/domain-event.ts';
+import {
+  createFfiPollAdapter,
+  ffiEventToDomainEvent,
+  type NapiDomainEvent,
+} from '../../../src/events/subscribing/ffi-domain-event.ts';
+import { InProcessDomainEventPoller } from '../../../src/events/subscribing/in-process-poller.ts';
+import { setLogger } from '../../../src/logging/log.ts';
+import { collectingLogger } from '../../handlers/collecting-logger.ts';
+import { deferred } from '../../support/setup.ts';
+
+const eventOf = (eventName: string): DomainEvent =>
+  createDomainEvent({ eventId: eventName, eventName, payload: {}, metadata: {}, executionResult: { success: true } });
+
+function pollerOf(events: DomainEvent[], maxEventsPerPoll = 100) {
+  const poller = new InProcessDomainEventPoller({ pollIntervalMs: 1, maxEventsPerPoll });
+  poller.setPollFunction(() => events.shift() ?? null);
+  onTestFinished(() => poller.stop());
+  return poller;
+}
+
+describe('the poller of events of this process', () => {
+  it('gives each event to those whose pattern matches, and to one callback once', async () => {
+    const events = ['payment.ok', 'order.ok', 'paymentXok'].map(eventOf);
+    const poller = pollerOf(events);
+    const payments: string[] = [];
+    const all: string[] = [];
+    const take = (event: DomainEvent) => void all.push(event.eventName);
+    poller.subscribe('payment.*', ({ eventName }) => void payments.push(eventName));
+    poller.subscribe('*', take);
+    poller.subscribe('order.*', take);
+    poller.start();
+    await expect.poll(() => all).toEqual(['payment.ok', 'order.ok', 'paymentXok']);
+    expect(payments).toEqual(['payment.ok']);
+    expect(poller.stats).toMatchObject({ eventsProcessed: 3, eventsLagged: 0, running: true });
+    poller.unsubscribe('*');
+    poller.unsubscribe('order.*', take);
+    events.push(eventOf('order.late'));
+    await expect.poll(() => poller.stats.eventsProcessed).toBe(4);
+    expect(all).toHaveLength(3);
+  });
+
+  it('gives what is there already to those who subscribe right after its start', async () => {
+    const poller = pollerOf([eventOf('payment.ok')]);
+    const got: string[] = [];
+    poller.start();
+    poller.subscribe('*', ({ eventName }) => void got.push(eventName));
+    await expect.poll(() => got).toEqual(['payment.ok']);
+  });
+
+  it('goes on at once when there is more, whatever its interval is', async () => {
+    const poller = new InProcessDomainEventPoller({ pollIntervalMs: 3_600_000, maxEventsPerPoll: 2 });
+    const events = Array.from({ length: 9 }, (_, n) => eventOf(`a.${n}`));
+    poller.setPollFunction(() => events.shift() ?? null);
+    poller.start();
+    await expect.poll(() => poller.stats.eventsProcessed).toBe(9);
+    expect(poller.isRunning).toBe(true);
+    await poller.stop();
+    expect(poller.isRunning).toBe(false);
+  });
+
+  it('goes on when one that it tells of an error throws itself, and tells the others', async () => {
+    const { logger, lines } = collectingLogger();
+    setLogger(logger);
+    onTestFinished(() => setLogger(undefined));
+    const events = [eventOf('a.a'), eventOf('a.b')];
+    const poller = pollerOf(events);
+    const told: string[] = [];
+    const got: string[] = [];
+    poller.onError(() => {
+      throw new Error('no log today');
+    });
+    poller.onError((error) => void told.push(error.message));
+    poller.subscribe('*', ({ eventName }) => {
+      got.push(eventName);
+      throw new Error(`no ${eventName}`);
+    });
+    poller.start();
+    await expect.poll(() => got).toEqual(['a.a', 'a.b']);
+    expect(told).toEqual(['no a.a', 'no a.b']);
+    expect(lines.map(({ fields }) => fields)).toMatchObject(
+      ['no a.a', 'no a.b'].map((message) => ({ error: 'Error: no log today', toldOf: `Error: ${message}` })),
+    );
+    await poller.stop();
+  });
+
+  it('takes a promise for no event, and says that polling is not asynchronous', async () => {
+    const poller = new InProcessDomainEventPoller({ pollIntervalMs: 3_600_000 });
+    onTestFinished(() => poller.stop());
+    const told: string[] = [];
+    poller.onError((error) => void told.push(error.message));
+    poller.setPollFunction((() => Promise.reject(new Error('never heard of'))) as unknown as () => null);
+    poller.start();
+    await expect.poll(() => poller.stats.pollCount).toBe(1);
+    expect(told).toEqual(['the poll function gave a promise; it has to give an event or null at once']);
+    expect(poller.stats.eventsProcessed).toBe(0);
+  });
+
+  it('tells of polls and callbacks that fail, and goes on', async () => {
+    const events = [eventOf('a.a'), eventOf('a.b')];
+    let polls = 0;
+    const poller = new InProcessDomainEventPoller({ pollIntervalMs: 1 });
+    onTestFinished(() => poller.stop());
+    poller.setPollFunction(() => {
+      if (++polls === 1) throw new Error('no module');
+      return events.shift() ?? null;
+    });
+    const errors: string[] = [];
+    poller.onError(({ message }) => void errors.push(message));
+    poller.subscribe('a.a', () => {
+      throw new Error('thrown');
+    });
+    poller.subscribe('a.b', () => Promise.reject(new Error('rejected')));
+    poller.start();
+    await expect.poll(() => errors).toEqual(['no module', 'thrown', 'rejected']);
+  });
+
+  it('waits at its stop for the callbacks under way, and calls nobody after it', async () => {
+    const events = [eventOf('a.a')];
+    const poller = pollerOf(events);
+    const gate = deferred<void>();
+    const said: string[] = [];
+    poller.subscribe('*', async ({ eventName }) => {
+      said.push(`begin ${eventName}`);
+      await gate.promise;
+      said.push(`end ${eventName}`);
+    });
+    poller.start();
+    await expect.poll(() => said).toEqual(['begin a.a']);
+    const stopped = poller.stop();
+    events.push(eventOf('a.b'));
+    gate.resolve();
+    await stopped;
+    expect(said).toEqual(['begin a.a', 'end a.a']);
+  });
+
+  it('does not wait longer than it may for a callback that never ends, and says that it is left', async () => {
+    const { logger, lines } = collectingLogger();
+    setLogger(logger);
+    onTestFinished(() => setLogger(undefined));
+    const events = [eventOf('a.a'), eventOf('a.b')];
+    const poller = pollerOf(events);
+    poller.subscribe('*', () => new Promise<void>(() => {}));
+    poller.start();
+    await expect.poll(() => poller.stats.eventsProcessed).toBe(2);
+    await poller.stop({ drainTimeoutMs: 1 });
+    expect(poller.isRunning).toBe(false);
+    expect(lines).toEqual([
+      {
+        level: 'warn',
+        message: '2 callbacks with events of this process did not end in time; nobody waits for them any more',
+        fields: expect.objectContaining({ left: 2 }),
+      },
+    ]);
+  });
+
+  it.each([
+    [{ pollIntervalMs: -1 }, 'pollIntervalMs must be a whole number from 0 to 2147483647, got -1'],
+    [{ pollingIntervalMs: Number.NaN }, 'pollingIntervalMs must be a whole number from 0 to 2147483647, got NaN'],
+    [{ pollIntervalMs: 2 ** 31 }, 'pollIntervalMs must be a whole number from 0 to 2147483647, got 2147483648'],
+    [{ maxEventsPerPoll: 0 }, 'maxEventsPerPoll must be a whole number from 1 to 1000000, got 0'],
+    [{ maxEventsPerPoll: '5' }, 'maxEventsPerPoll must be a whole number from 1 to 1000000, got "5"'],
+    [{ pollInterval: 5 }, 'option pollInterval is not known; did you mean pollIntervalMs?'],
+    [{ burst: 5 }, 'option burst is not known; there are pollIntervalMs, pollingIntervalMs, maxEventsPerPoll'],
+  ])('refuses options that would fail in silence: %o', (options, message) => {
+    expect(() => new InProcessDomainEventPoller(options as never)).toThrow(
+      expect.objectContaining({ code: 'config_invalid', message: expect.stringContaining(message) }),
+    );
+  });
+});
+
+describe('an event of the bridge', () => {
+  const napi: NapiDomainEvent = {
+    eventId: 'e',
+    eventName: 'payment.failed',
+    eventVersion: '1.0',
+    payload: {
+      task_sequence_step: { task: {} },
+      execution_result: { success: false, result: {}, status: 'failed' },
+      payload: { reason: 'no funds' },
+    },
+    metadata: {
+      taskUuid: 't',
+      stepUuid: 's',
+      stepName: 'charge',
+      namespace: 'shop',
+      correlationId: 'c',
+      firedAt: '2026-01-02T03:04:06Z',
+      firedBy: 'payment_events',
+    },
+  };
+
+  it('is taken out of its envelope: business payload, the real execution result, the publisher', async () => {
+    const event = ffiEventToDomainEvent(napi);
+    expect(event.payload).toEqual({ reason: 'no funds' });
+    expect(event.executionResult).toMatchObject({ success: false, status: 'failed' });
+    expect(event.metadata).toEqual({
+      ...{ taskUuid: 't', stepUuid: 's', stepName: 'charge', namespace: 'shop', correlationId: 'c' },
+      ...{ firedAt: '2026-01-02T03:04:06Z', publisher: 'payment_events' },
+    });
+    expect(await event.envelope()).toEqual({
+      event_id: 'e',
+      event_name: 'payment.failed',
+      event_version: '1.0',
+      payload: napi.payload,
+      metadata: {
+        ...{ task_uuid: 't', step_uuid: 's', step_name: 'charge', namespace: 'shop', correlation_id: 'c' },
+        ...{ fired_at: '2026-01-02T03:04:06Z', fired_by: 'payment_events' },
+      },
+    });
+  });
+
+  it('keeps in its envelope what its publisher says besides, and can say no more of its task than it was given', async () => {
+    const payload = { task_sequence_step: null, execution_result: { success: true }, payload: {} };
+    const event = ffiEventToDomainEvent({
+      ...napi,
+      payload,
+      metadata: { ...napi.metadata, final: true, stepName: null },
+    });
+    expect(await event.envelope()).toMatchObject({
+      payload: { task_sequence_step: null },
+      metadata: { final: true, step_name: null, fired_by: 'payment_events' },
+    });
+  });
+
+  it('without an envelope is its payload', () => {
+    expect(ffiEventToDomainEvent({ ...napi, payload: { amount: 1 } })).toMatchObject({
+      payload: { amount: 1 },
+      executionResult: { success: true, result: { amount: 1 } },
+    });
+  });
+
+  it('is polled from a module, or there is none', () => {
+    const events = [napi];
+    const poll = createFfiPollAdapter({ pollInProcessEvents: () => events.shift() ?? null });
+    expect(poll()?.eventName).toBe('payment.failed');
+    expect(poll()).toBeNull();
+  });
+});

@@ -1,0 +1,216 @@
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { BaseSubscriber } from '../../../src/events/subscribing/base-subscriber.ts';
+import { defineSubscriber } from '../../../src/events/subscribing/define-subscriber.ts';
+import { createDomainEvent, type DomainEvent } from '../../../src/events/subscribing/domain-event.ts';
+import { isSubscriberRegistry, SubscriberRegistry } from '../../../src/events/subscribing/subscriber-registry.ts';
+import { LocalSource } from '../../support/events/local-source.ts';
+
+let made = 0;
+const eventOf = (eventName: string) =>
+  createDomainEvent({
+    eventId: `event ${++made}`,
+    eventName,
+    payload: {},
+    metadata: { taskUuid: `task ${made}` },
+    executionResult: { success: true },
+  });
+
+function subscribers() {
+  const said: string[] = [];
+  class Audit extends BaseSubscriber {
+    static override subscriberName = 'audit';
+    handle({ eventName }: DomainEvent) {
+      said.push(`audit ${eventName}`);
+    }
+  }
+  class Metrics extends BaseSubscriber {
+    static override subscribesTo = () => ['payment.*'];
+    handle({ eventName }: DomainEvent) {
+      said.push(`metrics ${eventName}`);
+    }
+  }
+  return { said, Audit, Metrics };
+}
+
+describe('the registry of subscribers', () => {
+  it('is one for the process, as a value and as a call', async () => {
+    const { instance } = SubscriberRegistry;
+    expect(instance()).toBe(instance);
+    expect(instance).toBeInstanceOf(SubscriberRegistry);
+    expect(isSubscriberRegistry(instance)).toBe(true);
+    expect(isSubscriberRegistry(new SubscriberRegistry())).toBe(true);
+    const { Audit } = subscribers();
+    try {
+      SubscriberRegistry.instance().register(Audit);
+      expect(SubscriberRegistry.instance.count).toBe(1);
+    } finally {
+      await instance.reset();
+    }
+    expect(instance.count).toBe(0);
+  });
+
+  it('gives one event to all whose patterns match, until it is stopped; started again, once each', async () => {
+    const { said, Audit, Metrics } = subscribers();
+    const registry = new SubscriberRegistry();
+    registry.register(Audit);
+    registry.registerInstance(new Metrics());
+    const source = new LocalSource();
+    registry.startAll(source);
+    registry.startAll(source);
+    source.tell(eventOf('payment.ok'));
+    await registry.stopAll();
+    expect(said.sort()).toEqual(['audit payment.ok', 'metrics payment.ok']);
+    source.tell(eventOf('payment.lost'));
+    registry.startAll(source);
+    source.tell(eventOf('order.ok'));
+    source.tell(eventOf('payment.again'));
+    await registry.stopAll();
+    expect(said.slice(2).sort()).toEqual(['audit order.ok', 'audit payment.again', 'metrics payment.again']);
+  });
+
+  it('takes a class that is registered twice as one, and two of one name not at all', () => {
+    const { Audit } = subscribers();
+    const registry = new SubscriberRegistry();
+    registry.register(Audit);
+    registry.register(Audit);
+    expect(registry.count).toBe(1);
+    expect(() => registry.registerInstance(new Audit())).toThrow('another subscriber is called audit');
+  });
+
+  it('starts one that is added while the others run', async () => {
+    const { said, Audit, Metrics } = subscribers();
+    const registry = new SubscriberRegistry();
+    registry.register(Audit);
+    const source = new LocalSource();
+    registry.startAll(source);
+    registry.register(Metrics);
+    source.tell(eventOf('payment.ok'));
+    await registry.stopAll();
+    expect(said.sort()).toEqual(['audit payment.ok', 'metrics payment.ok']);
+  });
+
+  it('tells what it has', async () => {
+    const { Audit, Metrics } = subscribers();
+    const registry = new SubscriberRegistry();
+    registry.register(Audit);
+    registry.register(Metrics);
+    registry.register(defineSubscriber('a.b', z.object({}), () => undefined, { name: 'defined' }));
+    expect(registry.stats).toMatchObject({ started: false, subscriberCount: 3, activeCount: 0 });
+    registry.startAll(new LocalSource());
+    expect(registry.stats).toEqual({
+      started: true,
+      subscriberCount: 3,
+      activeCount: 3,
+      subscribers: [
+        { className: 'Audit', subscriberName: 'audit', active: true, patterns: ['*'] },
+        { className: 'Metrics', subscriberName: 'Metrics', active: true, patterns: ['payment.*'] },
+        { className: 'defined', subscriberName: 'defined', active: true, patterns: ['a.b'] },
+      ],
+    });
+    await registry.reset();
+    expect(registry.stats).toEqual({ started: false, subscriberCount: 0, activeCount: 0, subscribers: [] });
+  });
+
+  it('says what is no subscriber, or has patterns that make no sense', () => {
+    const registry = new SubscriberRegistry();
+    class Backwards extends BaseSubscriber {
+      override subscribesTo = () => ['a.[z-a]'];
+      handle() {}
+    }
+    class Nothing extends BaseSubscriber {
+      override subscribesTo = () => [];
+      handle() {}
+    }
+    class Unmakeable extends BaseSubscriber {
+      constructor() {
+        super();
+        throw new Error('no database');
+      }
+      handle() {}
+    }
+    expect(() => registry.register((() => {}) as never)).toThrow('is no subscriber; register a class that extends');
+    expect(() => registry.registerInstance({} as never)).toThrow('is no subscriber');
+    expect(() => registry.register(Backwards)).toThrow('subscriber Backwards: event pattern a.[z-a]');
+    expect(() => registry.register(Nothing)).toThrow('subscriber Nothing: subscribesTo must give a list of patterns');
+    expect(() => registry.register(Unmakeable)).toThrow('subscriber Unmakeable: making it throws: no database');
+  });
+
+  it.each([
+    [
+      { timeoutMs: Number.POSITIVE_INFINITY },
+      'timeoutMs must be a whole number from 1 to 2147483647, got Infinity; 2147',
+    ],
+    [{ timeoutMs: 2 ** 31 }, 'timeoutMs must be a whole number from 1 to 2147483647, got 2147483648'],
+    [{ timeoutMs: '5' }, 'timeoutMs must be a whole number from 1 to 2147483647, got "5"'],
+    [{ concurrency: Number.NaN }, 'concurrency must be a whole number from 1 to 1000, got NaN'],
+    [{ concurrency: 0 }, 'concurrency must be a whole number from 1 to 1000, got 0'],
+    [{ maxDeliveries: -1 }, 'maxDeliveries must be a whole number from 1 to 100000, got -1'],
+    [{ mode: 'in-process' }, 'mode must be durable or in_process, got "in-process"'],
+    [{ from: 'start' }, 'from must be now or beginning, got "start"'],
+    [{ timeout: 60_000 }, 'timeout is not known; did you mean timeoutMs?'],
+    [{ burst: 5 }, 'burst is not known; there are mode, from, concurrency, timeoutMs, maxDeliveries'],
+  ])('refuses delivery options that would fail in silence: %o', (delivery, message) => {
+    const registry = new SubscriberRegistry();
+    class Audit extends BaseSubscriber {
+      static override delivery = delivery as never;
+      handle() {}
+    }
+    const refused = expect.objectContaining({
+      code: 'subscriber_invalid',
+      message: expect.stringContaining(`subscriber Audit: delivery option ${message}`),
+    });
+    expect(() => registry.register(Audit)).toThrow(refused);
+    expect(() => registry.registerInstance(new Audit())).toThrow(refused);
+    expect(registry.count).toBe(0);
+    const byHand = new Audit();
+    expect(() => byHand.start(new LocalSource())).toThrow(refused);
+    expect(byHand.active).toBe(false);
+    const define = () => defineSubscriber('a.b', z.object({}), () => {}, { name: 'Audit', ...(delivery as object) });
+    expect(define).toThrow(refused);
+  });
+
+  it.each(['a\0b', 'a\ud800b', 'x'.repeat(256)])('refuses a name that no group can have: %j', (subscriberName) => {
+    class Audit extends BaseSubscriber {
+      static override subscriberName = subscriberName;
+      handle() {}
+    }
+    const refused = expect.objectContaining({
+      code: 'subscriber_invalid',
+      message: expect.stringContaining("its name is its group's, and must be a text of 1 to 255 characters"),
+    });
+    expect(() => new SubscriberRegistry().register(Audit)).toThrow(refused);
+    expect(() => defineSubscriber('a.b', z.object({}), () => {}, { name: subscriberName })).toThrow(refused);
+  });
+
+  it('refuses one whose subscribesTo throws, by its name', () => {
+    class Audit extends BaseSubscriber {
+      static override subscriberName = 'audit';
+      override subscribesTo(): never {
+        throw new Error('no patterns yet');
+      }
+      handle() {}
+    }
+    expect(() => new SubscriberRegistry().register(Audit)).toThrow(
+      expect.objectContaining({
+        code: 'subscriber_invalid',
+        message: 'subscriber audit: subscribesTo throws: no patterns yet',
+      }),
+    );
+  });
+
+  it('refuses a delivery that holds no options', () => {
+    class Audit extends BaseSubscriber {
+      static override delivery = 'durable' as never;
+      handle() {}
+    }
+    expect(() => new SubscriberRegistry().register(Audit)).toThrow('subscriber Audit: delivery must be an object');
+  });
+
+  it('takes the longest time that a timer has', () => {
+    const registry = new SubscriberRegistry();
+    const delivery = { timeoutMs: 2 ** 31 - 1, concurrency: 1_000, from: 'beginning', mode: 'in_process' } as const;
+    registry.register(defineSubscriber('a.b', z.object({}), () => {}, { name: 'patient', ...delivery }));
+    expect(registry.count).toBe(1);
+  });
+});

@@ -1,0 +1,382 @@
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { Halt } from '../../../src/events/halt.ts';
+import { BaseSubscriber } from '../../../src/events/subscribing/base-subscriber.ts';
+import { defineSubscriber } from '../../../src/events/subscribing/define-subscriber.ts';
+import { createDomainEvent, type DomainEvent } from '../../../src/events/subscribing/domain-event.ts';
+import { handleEvent } from '../../../src/events/subscribing/handle-event.ts';
+import type { EventDelivery } from '../../../src/events/subscribing/subscriber.ts';
+import { SubscriberResult } from '../../../src/events/subscribing/subscriber-result.ts';
+import { MOST_WAITING } from '../../../src/events/subscribing/waiting-limit.ts';
+import { silentLogger } from '../../../src/logging/logger.ts';
+import { LocalSource } from '../../support/events/local-source.ts';
+import { deferred } from '../../support/setup.ts';
+
+let made = 0;
+function eventOf(eventName = 'payment.processed', payload: Record<string, unknown> = {}, taskUuid = `task ${++made}`) {
+  const executionResult = { success: true, result: payload };
+  return createDomainEvent({ eventId: `event ${++made}`, eventName, payload, metadata: { taskUuid }, executionResult });
+}
+
+const handled = (subscriber: BaseSubscriber, event = eventOf(), halt = new Halt()) =>
+  handleEvent(subscriber, event, { about: { attempt: 1, replayed: false }, halt, logger: silentLogger }).result;
+
+/** The page's subscriber: asynchronous hooks on the instance. */
+class AuditLoggingSubscriber extends BaseSubscriber {
+  static override subscriberName = 'audit_logger';
+  readonly said: string[] = [];
+  answer: SubscriberResult | undefined = { success: true };
+
+  override subscribesTo() {
+    return ['payment.*', 'order.completed'];
+  }
+
+  async handle(event: DomainEvent) {
+    this.said.push(`handle ${event.eventName}`);
+    return this.answer;
+  }
+
+  override async beforeHandle(event: DomainEvent) {
+    this.said.push(`before ${event.eventName}`);
+  }
+
+  override async afterHandle(_event: DomainEvent, result: SubscriberResult) {
+    this.said.push(`after ${result.success}`);
+  }
+
+  override async onHandleError(_event: DomainEvent, error: Error) {
+    this.said.push(`error ${error.message}`);
+  }
+}
+
+/** As the other SDK writes it: statics, and synchronous. */
+class PaymentMetrics extends BaseSubscriber {
+  readonly counted: unknown[] = [];
+
+  static override subscribesTo(): string[] {
+    return ['payment.*'];
+  }
+
+  handle(event: DomainEvent): void {
+    this.counted.push(event.payload.amount);
+  }
+}
+
+describe('a subscriber', () => {
+  it('is told before, handles, and sees after what it came to', async () => {
+    const subscriber = new AuditLoggingSubscriber();
+    expect(await handled(subscriber)).toEqual({ success: true });
+    expect(subscriber.said).toEqual(['before payment.processed', 'handle payment.processed', 'after true']);
+  });
+
+  it('that returns nothing has handled the event', async () => {
+    expect(await handled(new PaymentMetrics())).toEqual({ success: true });
+  });
+
+  it('fails a delivery by a result that says so: after sees it, and the error is told once', async () => {
+    const subscriber = new AuditLoggingSubscriber();
+    subscriber.answer = SubscriberResult({ success: false, error: 'the ledger is closed' });
+    await expect(handled(subscriber)).rejects.toThrow('the ledger is closed');
+    expect(subscriber.said.slice(2)).toEqual(['after false', 'error the ledger is closed']);
+  });
+
+  it('that returns what its last call did has handled the event', async () => {
+    const subscriber = new AuditLoggingSubscriber();
+    for (const returned of [
+      'ok',
+      7,
+      null,
+      { rows: [] },
+      { successful: 3 },
+      { sucess: true },
+      { ok: false },
+      { access: false },
+    ]) {
+      subscriber.answer = returned as never;
+      expect(await handled(subscriber)).toEqual({ success: true });
+    }
+  });
+
+  it.each([{ succes: false }, { Success: false, error: 'closed' }, { successful: false }])(
+    'that meant to say that it failed, by %j, fails the delivery, and is told the word',
+    async (returned) => {
+      const subscriber = new AuditLoggingSubscriber();
+      subscriber.answer = returned as never;
+      const [key] = Object.keys(returned);
+      await expect(handled(subscriber)).rejects.toThrow(`with ${key} and without success; did you mean success?`);
+    },
+  );
+
+  it('fails a delivery by throwing, in before or in handle: told once, and after is not called', async () => {
+    class Throws extends AuditLoggingSubscriber {
+      override handle(): never {
+        throw new Error('no disk');
+      }
+    }
+    class ThrowsBefore extends AuditLoggingSubscriber {
+      override beforeHandle(): never {
+        throw new Error('no ledger');
+      }
+    }
+    const [throws, before] = [new Throws(), new ThrowsBefore()];
+    await expect(handled(throws)).rejects.toThrow('no disk');
+    expect(throws.said).toEqual(['before payment.processed', 'error no disk']);
+    await expect(handled(before)).rejects.toThrow('no ledger');
+    expect(before.said).toEqual(['error no ledger']);
+  });
+
+  it('skips an event by false from before: that counts as handled', async () => {
+    class Picky extends AuditLoggingSubscriber {
+      override beforeHandle = async () => false as unknown as undefined;
+    }
+    const picky = new Picky();
+    expect(await handled(picky)).toMatchObject({ success: true });
+    expect(picky.said).toEqual([]);
+  });
+
+  it('whose after or error hook throws has handled the event, or has not, as before', async () => {
+    class After extends PaymentMetrics {
+      override afterHandle(): never {
+        throw new Error('after');
+      }
+    }
+    class OnError extends PaymentMetrics {
+      override handle(): never {
+        throw new Error('handle');
+      }
+      override onHandleError(): never {
+        throw new Error('hook');
+      }
+    }
+    expect(await handled(new After())).toEqual({ success: true });
+    await expect(handled(new OnError())).rejects.toThrow('handle');
+  });
+
+  it('that hangs fails when nobody waits any more; the error is told once, and its late answer is nobody’s', async () => {
+    const late = deferred<SubscriberResult>();
+    class Hangs extends AuditLoggingSubscriber {
+      override handle = () => late.promise;
+    }
+    const hangs = new Hangs();
+    const halt = new Halt();
+    const { result, settled } = handleEvent(hangs, eventOf(), {
+      about: { attempt: 1, replayed: false },
+      halt,
+      logger: silentLogger,
+    });
+    halt.halt(new Error('took too long'));
+    await expect(result).rejects.toThrow('took too long');
+    late.resolve({ success: true });
+    await settled;
+    expect(hangs.said).toEqual(['before payment.processed', 'error took too long']);
+  });
+
+  it('matches by patterns, the instance’s or the class’s; its name is its own, else that of the class', () => {
+    const [audit, metrics] = [new AuditLoggingSubscriber(), new PaymentMetrics()];
+    const names = ['payment.card.ok', 'paymentXok', 'order.completed', 'order.lost'];
+    expect(names.filter((name) => audit.matches(name))).toEqual(['payment.card.ok', 'order.completed']);
+    expect(names.filter((name) => metrics.matches(name))).toEqual(['payment.card.ok']);
+    class Everything extends BaseSubscriber {
+      override readonly subscriberName = 'everything';
+      handle() {}
+    }
+    expect(names.filter((name) => new Everything().matches(name))).toEqual(names);
+    expect([audit.subscriberName, metrics.subscriberName, new Everything().subscriberName]).toEqual([
+      'audit_logger',
+      'PaymentMetrics',
+      'everything',
+    ]);
+  });
+});
+
+describe('a result of a subscriber', () => {
+  it('is checked: what is misspelt is refused', () => {
+    expect(SubscriberResult({ success: true, metadata: { at: 1 } })).toEqual({ success: true, metadata: { at: 1 } });
+    expect(() => SubscriberResult({ sucess: true } as never)).toThrow('SubscriberResult');
+    expect(() => SubscriberResult({ success: 'yes' } as never)).toThrow('SubscriberResult: success');
+  });
+});
+
+describe('a subscriber that is started', () => {
+  it('handles an event once, though two of its patterns match, and nothing after its stop', async () => {
+    class Twice extends PaymentMetrics {
+      static override subscribesTo = () => ['payment.*', '*.processed', 'payment.*'];
+    }
+    const source = new LocalSource();
+    const twice = new Twice();
+    twice.start(source);
+    twice.start(source);
+    expect([twice.active, twice.subscriptions]).toEqual([true, ['payment.*', '*.processed']]);
+    source.tell(eventOf('payment.processed', { amount: 1 }));
+    await twice.stop();
+    expect([twice.active, twice.subscriptions, source.listeners]).toEqual([false, [], 0]);
+    source.tell(eventOf('payment.processed', { amount: 2 }));
+    twice.start(source);
+    source.tell(eventOf('payment.processed', { amount: 3 }));
+    await twice.stop();
+    expect(twice.counted).toEqual([1, 3]);
+  });
+
+  it('handles events of one task in their order, and those of others meanwhile', async () => {
+    const said: string[] = [];
+    const slow = deferred<void>();
+    class Slow extends BaseSubscriber {
+      async handle({ payload, metadata }: DomainEvent) {
+        if (payload.n === 1 && metadata.taskUuid === 'a') await slow.promise;
+        said.push(`${metadata.taskUuid}${payload.n}`);
+      }
+    }
+    const source = new LocalSource();
+    const subscriber = new Slow();
+    subscriber.start(source);
+    for (const n of [1, 2]) for (const task of ['a', 'b']) source.tell(eventOf('payment.x', { n }, task));
+    await expect.poll(() => said).toEqual(['b1', 'b2']);
+    slow.resolve();
+    await subscriber.stop();
+    expect(said).toEqual(['b1', 'b2', 'a1', 'a2']);
+  });
+
+  it('runs no more at once than it says, and is not given more than it can keep in mind', async () => {
+    const gate = deferred<void>();
+    let running = 0;
+    let most = 0;
+    let count = 0;
+    class Narrow extends BaseSubscriber {
+      static override delivery = { concurrency: 2 };
+      async handle() {
+        most = Math.max(most, ++running);
+        await gate.promise;
+        running--;
+        count++;
+      }
+    }
+    const source = new LocalSource();
+    const subscriber = new Narrow();
+    subscriber.start(source);
+    for (let n = 0; n < MOST_WAITING + 5; n++) source.tell(eventOf());
+    gate.resolve();
+    await subscriber.stop();
+    expect([most, count, source.letGone]).toEqual([2, MOST_WAITING + 2, 3]);
+  });
+
+  it('is stopped when its drain time is over: what runs is aborted, what waits is let go', async () => {
+    const errors: string[] = [];
+    let signal: AbortSignal | undefined;
+    class Hangs extends BaseSubscriber {
+      static override delivery = { concurrency: 1 };
+      handle(_event: DomainEvent, delivery: EventDelivery) {
+        signal = delivery.signal;
+        return new Promise<void>(() => {});
+      }
+      override onHandleError(_event: DomainEvent, error: Error) {
+        errors.push(error.message);
+      }
+    }
+    const source = new LocalSource();
+    const subscriber = new Hangs();
+    subscriber.start(source);
+    source.tell(eventOf());
+    source.tell(eventOf());
+    await expect.poll(() => signal).toBeDefined();
+    await subscriber.stop({ drainTimeoutMs: 1 });
+    expect(signal?.aborted).toBe(true);
+    await expect.poll(() => errors).toEqual(['subscriber Hangs was stopped before it had finished']);
+  });
+
+  it('that takes longer than its time is told so, once, and keeps its place until it is over', async () => {
+    const over = deferred<void>();
+    const said: string[] = [];
+    class Late extends BaseSubscriber {
+      static override delivery = { timeoutMs: 20, concurrency: 1 };
+      async handle({ payload }: DomainEvent) {
+        said.push(`handle ${payload.n}`);
+        if (payload.n === 1) await over.promise;
+      }
+      override onHandleError({ payload }: DomainEvent, { message }: Error) {
+        said.push(`${payload.n}: ${message}`);
+      }
+    }
+    const source = new LocalSource();
+    const subscriber = new Late();
+    subscriber.start(source);
+    source.tell(eventOf('payment.x', { n: 1 }));
+    source.tell(eventOf('payment.x', { n: 2 }));
+    await expect.poll(() => said).toHaveLength(2);
+    over.resolve();
+    await subscriber.stop();
+    expect(said).toEqual(['handle 1', '1: subscriber Late: payment.x took longer than 20 ms', 'handle 2']);
+  });
+
+  it('that is given all the time that a timer has is not aborted at once, nor when it is stopped with more', async () => {
+    const waitsFor = deferred<void>();
+    const said: string[] = [];
+    class Patient extends BaseSubscriber {
+      static override delivery = { timeoutMs: 2 ** 31 - 1 };
+      async handle(_event: DomainEvent, { signal }: EventDelivery) {
+        await waitsFor.promise;
+        said.push(signal.aborted ? 'aborted' : 'handled');
+      }
+    }
+    const source = new LocalSource();
+    const subscriber = new Patient();
+    subscriber.start(source);
+    source.tell(eventOf('payment.x', {}));
+    const stopped = subscriber.stop({ drainTimeoutMs: Number.POSITIVE_INFINITY });
+    // Timers that overflow fire after 1 ms: this one is over later.
+    setTimeout(() => waitsFor.resolve(), 20);
+    await stopped;
+    expect(said).toEqual(['handled']);
+  });
+});
+
+describe('defineSubscriber', () => {
+  const schema = z.object({ amount: z.coerce.number() });
+
+  it('gives the payload as the schema puts it out, and what was delivered besides', async () => {
+    const seen: unknown[] = [];
+    const Receipts = defineSubscriber(
+      'payment.processed',
+      schema,
+      ({ payload, eventName }, { attempt }) => seen.push([payload.amount * 2, eventName, attempt]),
+      { name: 'receipts', from: 'beginning', concurrency: 3 },
+    );
+    const receipts = new Receipts() as BaseSubscriber;
+    expect(receipts.subscriberName).toBe('receipts');
+    expect(receipts.delivery).toEqual({ from: 'beginning', concurrency: 3 });
+    expect(receipts.subscribesTo()).toEqual(['payment.processed']);
+    expect(await handled(receipts, eventOf('payment.processed', { amount: '12.5' }))).toEqual({ success: true });
+    expect(seen).toEqual([[25, 'payment.processed', 1]]);
+  });
+
+  it('gives an event that the schema refuses up at once, and says where it is wrong', async () => {
+    const Receipts = defineSubscriber('payment.*', schema, () => undefined, { name: 'receipts' });
+    const failed = handled(new Receipts() as BaseSubscriber, eventOf('payment.processed', { amount: 'much' }));
+    await expect(failed).rejects.toMatchObject({
+      message: expect.stringContaining('payload of payment.processed: amount:'),
+      retryable: false,
+    });
+  });
+
+  it('may say by its result that it failed', async () => {
+    const Fails = defineSubscriber('a.b', schema, async () => ({ success: false, error: 'closed' }), { name: 'fails' });
+    await expect(handled(new Fails() as BaseSubscriber, eventOf('a.b', { amount: 1 }))).rejects.toThrow('closed');
+  });
+
+  it('is called as its function, else as its patterns; nonsense is refused where it is written', () => {
+    function mailReceipt() {}
+    expect(defineSubscriber('a.*', schema, mailReceipt).subscriberName).toBe('mailReceipt');
+    expect(defineSubscriber(['a.*', 'b.c'], schema, () => {}).subscriberName).toBe('a.*,b.c');
+    expect(() => defineSubscriber('', schema, () => {}, { name: 'x' })).toThrow(
+      'subscriber x: an event pattern must not',
+    );
+    expect(() => defineSubscriber([], schema, () => {}, { name: 'x' })).toThrow('subscriber x: it needs a pattern');
+    expect(() => defineSubscriber('a', schema, () => {}, { nam: 'x' } as never)).toThrow('did you mean name?');
+    expect(() => defineSubscriber('a', schema, mailReceipt, 'x' as never)).toThrow(
+      'subscriber mailReceipt: the fourth argument must be an object of options',
+    );
+    expect(() => defineSubscriber('a', {} as never, () => {}, { name: 'x' })).toThrow('must be a schema');
+    expect(() => defineSubscriber('a', schema, 'no' as never, { name: 'x' })).toThrow(
+      'must be its function, not string',
+    );
+  });
+});

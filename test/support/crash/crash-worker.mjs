@@ -1,0 +1,103 @@
+// A worker process that tests kill. It writes down what its handlers do, a JSON line each, before anything else knows
+// of it; obeys `stop MS` and `block FILE` from standard input; and ends by itself when it was stopped.
+import { existsSync, openSync, writeSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { createTasker, StepHandler } from '../../../dist/index.js';
+
+const { journal, retries, ...options } = JSON.parse(process.argv[2]);
+const file = openSync(journal, 'a');
+const note = (event) => writeSync(file, `${JSON.stringify({ pid: process.pid, ...event })}\n`);
+const say = (word) => process.stdout.write(`${word}\n`);
+
+let runs = 0;
+
+/** What a step does is said by the context of its task, under the step's name: `{ ms, deaf, late, fail, result }`. */
+class Work extends StepHandler {
+  static handlerName = 'work';
+
+  async call(context) {
+    const { name } = context.event.workflowStep;
+    const run = `${process.pid}:${++runs}`;
+    const {
+      ms = 0,
+      deaf = false,
+      late = false,
+      fail,
+      result: own,
+    } = { ...context.getInput('*'), ...context.getInput(name) };
+    const seen = Object.fromEntries(
+      Object.entries(context.dependencyResults).map(([parent, { result }]) => [parent, result?.run ?? null]),
+    );
+    const about = { task: context.taskUuid, step: name, attempt: context.attempt, run };
+    note({ what: 'start', ...about, seen });
+    if (ms > 0) await pause(ms, context.signal, { deaf, about });
+    if (late && context.attempt === 1) await signalOf(context.signal, about);
+    note({ what: 'end', ...about });
+    if (fail === 'always' || (fail === 'once' && context.attempt === 1)) throw new Error('as the context says');
+    return { ...own, run };
+  }
+}
+
+function pause(ms, signal, { deaf, about }) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => {
+      note({ what: 'abort', ...about, reason: String(signal.reason) });
+      if (deaf) return timer.unref(); // it holds its slot, and not the process
+      clearTimeout(timer);
+      reject(signal.reason);
+    });
+  });
+}
+
+function signalOf(signal, about) {
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', () => {
+      note({ what: 'abort', ...about, reason: String(signal.reason) });
+      resolve();
+    });
+  });
+}
+
+const tells = (level) => (fields, message) => {
+  if (level === 'info' && !/^task /.test(message)) return;
+  note({ what: level === 'info' ? 'ended' : 'log', level, ...fields, message: message ?? fields });
+};
+const logger = {
+  trace() {},
+  debug() {},
+  info: tells('info'),
+  warn: tells('warn'),
+  error: tells('error'),
+  child: () => logger,
+  isLevelEnabled: (level) => level !== 'debug' && level !== 'trace',
+};
+
+async function connect() {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await createTasker({ namespaces: ['test'], handlers: [Work], logger, ...options });
+    } catch (error) {
+      if (error.code !== 'database_unreachable' || tries >= (retries ?? 0)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
+const tasker = await connect();
+say('ready');
+
+let lines;
+const stop = async (drainTimeoutMs) => {
+  await tasker.stop({ drainTimeoutMs });
+  note({ what: 'stopped' });
+  lines.close();
+  process.stdin.destroy();
+};
+process.once('SIGTERM', () => void stop(options.drainTimeoutMs ?? 2_000));
+lines = createInterface({ input: process.stdin });
+lines.on('line', (line) => {
+  const [word, argument] = line.split(' ');
+  if (word === 'stop') void stop(Number(argument));
+  else if (word === 'block') while (existsSync(argument));
+});

@@ -1,0 +1,169 @@
+import { endOf, type StepEnd } from '../reference-model.ts';
+import { type DynamicStep, workersOf } from './dynamic-templates.ts';
+
+/** How a task of a template with decisions and batches must end up. */
+export interface DynamicEnd {
+  status: 'complete' | 'blocked_by_failures';
+  /** Of every step that comes into being, workers of batches under their own names. */
+  steps: Record<string, StepEnd>;
+  /** Workers of a `fail_fast` batch in which one fails for good: which of them still ran is a matter of chance. */
+  chance: Set<string>;
+  /** What a step may see: results of these, and no others. */
+  visible: Map<string, Set<string>>;
+  /** What must be over before a step runs. */
+  before: Map<string, Set<string>>;
+}
+
+/**
+ * What must become of a task, from what docs/guide/templates.md says of types: one step after the other, parents first.
+ * No queue, no workers, no database. Whether a step exists and how it ends never depends on what is faster.
+ */
+export function predictDynamic(steps: readonly DynamicStep[]): DynamicEnd {
+  const model = new Model(steps);
+  for (const step of steps) model.decide(step);
+  return model.end();
+}
+
+class Model {
+  readonly #all: Map<string, DynamicStep>;
+  readonly #above = new Map<string, Set<string>>();
+  /** Downstream of a decision without a convergence, a batch or another decision between. */
+  readonly #inBranch = new Set<string>();
+  /** Steps a task starts with. */
+  readonly #initial = new Set<string>();
+  readonly #exists = new Set<string>();
+  /** Named by a decision that completed, or made by an analyzer that did. */
+  readonly #named = new Set<string>();
+  /** Whoever waits for them need not any more; by the names of the template. */
+  readonly #over = new Set<string>();
+  readonly #members = new Map<string, { all: string[]; seen: string[] }>();
+  readonly #tolerated = new Set<string>();
+  readonly #end: DynamicEnd = {
+    status: 'complete',
+    steps: {},
+    chance: new Set(),
+    visible: new Map(),
+    before: new Map(),
+  };
+
+  constructor(steps: readonly DynamicStep[]) {
+    this.#all = new Map(steps.map((step) => [step.name, step]));
+    for (const { name, type, dependencies } of steps) {
+      this.#above.set(name, new Set(dependencies.flatMap((parent) => [...this.#above.get(parent)!, parent])));
+      const offNews = dependencies.some((parent) => !this.#initial.has(parent) || this.#typeOf(parent) === 'decision');
+      if (type !== 'batch_worker' && !offNews) this.#initial.add(name);
+      if (type === 'batch_worker' || type === 'deferred_convergence') continue;
+      if (dependencies.some((parent) => this.#typeOf(parent) === 'decision' || this.#inBranch.has(parent)))
+        this.#inBranch.add(name);
+    }
+  }
+
+  #typeOf(name: string) {
+    return this.#all.get(name)!.type;
+  }
+
+  decide(step: DynamicStep): void {
+    if (!this.#comesIntoBeing(step)) return;
+    this.#exists.add(step.name);
+    const waitsFor = this.#waitsFor(step);
+    const ready = waitsFor.every((other) => this.#over.has(other));
+    for (const member of step.type === 'batch_worker' ? this.#membersOf(step) : [step.name]) {
+      this.#end.before.set(member, this.#asWorkers(waitsFor));
+      this.#end.visible.set(member, this.#asWorkers([...this.#comesAfter(step)], 'seen'));
+    }
+    if (step.type === 'batch_worker') this.#runBatch(step, ready);
+    else this.#run(step, ready);
+  }
+
+  #comesIntoBeing({ name, type, dependencies }: DynamicStep): boolean {
+    if (this.#initial.has(name) || this.#named.has(name)) return true;
+    if (type === 'batch_worker') return false;
+    const there = dependencies.filter((parent) => this.#exists.has(parent));
+    // Who joins a batch is made with it.
+    if (there.some((parent) => this.#typeOf(parent) === 'batch_worker')) return true;
+    const made = there.filter((parent) => !this.#initial.has(parent));
+    if (type === 'deferred_convergence') return made.length > 0;
+    const follows = made.filter((parent) => this.#typeOf(parent) !== 'decision');
+    // A branch of a decision that is not above what it follows is for that decision to name.
+    const leftTo = dependencies.filter((parent) => this.#typeOf(parent) === 'decision');
+    if (!leftTo.every((decision) => follows.some((parent) => this.#above.get(parent)!.has(decision)))) return false;
+    if (follows.some((parent) => this.#inBranch.has(parent))) return true;
+    return follows.length > 0 && there.length === dependencies.length;
+  }
+
+  /** Its dependencies that exist, and every decision and analyzer above that may yet make one. */
+  #waitsFor({ name, dependencies }: DynamicStep): string[] {
+    const makers = ['decision', 'batchable'];
+    const mayBeNamedAlone =
+      this.#inBranch.has(name) && dependencies.some((parent) => this.#typeOf(parent) !== 'decision');
+    const guarded = !this.#initial.has(name) && (dependencies.length > 1 || mayBeNamedAlone);
+    const above = [...this.#above.get(name)!].filter((other) => guarded && makers.includes(this.#typeOf(other)));
+    return [...new Set([...dependencies, ...above])].filter((other) => this.#exists.has(other));
+  }
+
+  /** What is before it, up through steps that exist; through a batch without any result only its analyzer. */
+  #comesAfter({ dependencies }: DynamicStep, found = new Set<string>()): Set<string> {
+    for (const parent of dependencies) {
+      const step = this.#all.get(parent)!;
+      const silent = step.type === 'batch_worker' && !this.#members.get(parent)?.seen.length;
+      if (!silent && !this.#over.has(parent)) continue;
+      if (this.#exists.has(parent)) found.add(parent);
+      const analyzers = step.dependencies.filter((name) => this.#typeOf(name) === 'batchable');
+      this.#comesAfter(silent ? { ...step, dependencies: analyzers } : step, found);
+    }
+    return found;
+  }
+
+  /** Workers instead of what they are made from. */
+  #asWorkers(names: readonly string[], which: 'all' | 'seen' = 'all'): Set<string> {
+    return new Set(names.flatMap((name) => this.#members.get(name)?.[which] ?? [name]));
+  }
+
+  #run(step: DynamicStep, ready: boolean): void {
+    const { name, type, wrong } = step;
+    const end: StepEnd = ready ? endOf(step) : { state: 'pending', attempts: 0 };
+    const maker = type === 'decision' || type === 'batchable';
+    this.#put(name, end.state === 'complete' && maker && wrong ? { ...end, state: 'error' } : end);
+    if (this.#end.steps[name]!.state !== 'complete') return;
+    this.#over.add(name);
+    if (maker) for (const made of step.names) this.#named.add(made);
+  }
+
+  #membersOf(step: DynamicStep): string[] {
+    const analyzer = this.#all.get(step.dependencies.find((parent) => this.#typeOf(parent) === 'batchable')!)!;
+    const all = workersOf(analyzer, step).map(({ name }) => name);
+    this.#members.set(step.name, { all, seen: all });
+    return all;
+  }
+
+  #runBatch(step: DynamicStep, ready: boolean): void {
+    const analyzer = this.#all.get(step.dependencies.find((parent) => this.#typeOf(parent) === 'batchable')!)!;
+    const workers = workersOf(analyzer, step);
+    const ends = workers.map(({ name, plan }): { name: string; end: StepEnd } => ({
+      name,
+      end: ready ? endOf({ ...step, plan }) : { state: 'pending', attempts: 0 },
+    }));
+    for (const { name, end } of ends) this.#put(name, end);
+    if (!ready) return;
+    const failed = ends.filter(({ end }) => end.state === 'error').map(({ name }) => name);
+    if (failed.length > 0 && step.strategy === 'fail_fast') {
+      for (const { name } of workers) this.#end.chance.add(name);
+      return;
+    }
+    for (const name of failed) this.#tolerated.add(name);
+    const seen = workers.filter(({ name }) => step.strategy === 'continue_on_failure' || !failed.includes(name));
+    this.#members.set(step.name, { all: workers.map(({ name }) => name), seen: seen.map(({ name }) => name) });
+    this.#over.add(step.name);
+  }
+
+  #put(name: string, end: StepEnd): void {
+    this.#end.steps[name] = end;
+  }
+
+  end(): DynamicEnd {
+    const settled = Object.entries(this.#end.steps).every(
+      ([name, { state }]) => state === 'complete' || this.#tolerated.has(name),
+    );
+    return { ...this.#end, status: settled ? 'complete' : 'blocked_by_failures' };
+  }
+}

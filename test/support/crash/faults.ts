@@ -1,0 +1,261 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Tasker } from '../../../src/app/tasker.ts';
+import { isConnectionError } from '../../../src/db/connection-error.ts';
+import { TaskerError } from '../../../src/errors.ts';
+import { DEMO } from '../setup.ts';
+import { type FaultyProxy, startProxy } from './proxy.ts';
+import type { OwnServer } from './server.ts';
+import { type Behaviour, type Journal, startWorker, type WorkerProcess } from './workers.ts';
+
+export const FAULTS = ['kill', 'stall', 'terminate', 'crash', 'cut', 'cancel', 'reset', 'resolve'] as const;
+type Fault = (typeof FAULTS)[number];
+
+/** How often each kind is in the deck from which faults are drawn: a run of some seconds sees every kind. */
+const DECK: Record<Fault, number> = {
+  kill: 3,
+  stall: 2,
+  terminate: 6,
+  crash: 1,
+  cut: 9,
+  cancel: 5,
+  reset: 7,
+  resolve: 5,
+};
+
+/** With fewer tasks than this a run shows little. */
+export const ENOUGH_TASKS = 100;
+
+export interface FaultRun {
+  server: OwnServer;
+  tasker: Tasker;
+  journal: Journal;
+  leaseMs: number;
+  /** Gives numbers from 0 up to 1, the same for the same seed. */
+  random(): number;
+}
+
+/** A worker that was stopped between lock and commit holds its tasks until the server ends its transaction. */
+function isHeldByAnother(error: unknown): boolean {
+  return (
+    error instanceof TaskerError && error.code === 'database_error' && /held by another transaction/.test(error.message)
+  );
+}
+
+/** Numbers that look random and are the same for the same seed (mulberry32). */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Three workers under random faults, and operators who act on random tasks. It counts what it did. */
+export class FaultDriver {
+  readonly #run: FaultRun;
+  readonly #workers: WorkerProcess[] = [];
+  readonly done: Record<Fault, number> = {
+    kill: 0,
+    stall: 0,
+    terminate: 0,
+    crash: 0,
+    cut: 0,
+    cancel: 0,
+    reset: 0,
+    resolve: 0,
+  };
+  /** Tasks whose creation was acknowledged. */
+  readonly created: string[] = [];
+  /** Workers that ended though nobody killed them. */
+  readonly fallen: number[] = [];
+  #deck: Fault[] = [];
+  #proxy!: FaultyProxy;
+
+  constructor(run: FaultRun) {
+    this.#run = run;
+  }
+
+  async start(): Promise<void> {
+    this.#proxy = await startProxy(this.#run.server.url);
+    for (let i = 0; i < 3; i++) this.#workers.push(await this.#worker());
+  }
+
+  #worker(): Promise<WorkerProcess> {
+    const { journal, leaseMs } = this.#run;
+    return startWorker({
+      databaseUrl: this.#proxy.url,
+      journal,
+      leaseMs,
+      pollMs: 150,
+      concurrency: 30,
+      poolSize: 8,
+      retries: 300,
+    });
+  }
+
+  #one<T>(list: readonly T[]): T {
+    return list[Math.floor(this.#run.random() * list.length)]!;
+  }
+
+  /**
+   * Tasks arrive and faults happen for so long, and on a slow machine until each kind happened and there was something
+   * for it to happen to, three times as long at most.
+   */
+  async go(ms: number, templates: readonly string[]): Promise<void> {
+    const from = performance.now();
+    const missing = () => this.created.length <= ENOUGH_TASKS || FAULTS.some((fault) => this.done[fault] === 0);
+    for (let passed = 0; passed < ms || (missing() && passed < 3 * ms); passed = performance.now() - from) {
+      await this.#create(this.#one(templates));
+      await sleep(20 + this.#run.random() * 120);
+      await this.#fault(this.#draw());
+      this.#lookAfterWorkers();
+    }
+    for (const worker of this.#workers) worker.signal('SIGCONT');
+    this.#proxy.decide = () => undefined;
+  }
+
+  #draw(): Fault {
+    if (this.#deck.length === 0) this.#deck = FAULTS.flatMap((fault) => new Array<Fault>(DECK[fault]).fill(fault));
+    const [fault] = this.#deck.splice(Math.floor(this.#run.random() * this.#deck.length), 1);
+    return fault!;
+  }
+
+  async #create(name: string): Promise<void> {
+    const requests = Array.from({ length: 6 }, () => {
+      const behaviour: Behaviour = { '*': { ms: Math.floor(this.#run.random() * 120) } };
+      const dice = this.#run.random();
+      if (dice < 0.15) behaviour.left = { fail: 'once' };
+      else if (dice < 0.25) behaviour.left = { fail: 'always' };
+      else if (dice < 0.28) behaviour.right = { ms: 3_000 };
+      if (name === 'dynamic') Object.assign(behaviour, this.#outcomes());
+      return { ...DEMO, name, context: behaviour };
+    });
+    await this.#trying(async () => {
+      for (const { taskUuid } of await this.#run.tasker.createTasks(requests)) this.created.push(taskUuid);
+    });
+  }
+
+  /** What the decision and the analyzer of the template `dynamic` come to. */
+  #outcomes(): Behaviour {
+    const step_names = this.#one([['left'], ['right'], ['left', 'right']]);
+    const parts = 1 + Math.floor(this.#run.random() * 6);
+    const cursor_configs = Array.from({ length: parts }, (_, batch_id) => ({ batch_id }));
+    return {
+      route: { result: { decision_point_outcome: { type: 'create_steps', step_names } } },
+      find: { result: { batch_processing_outcome: { type: 'create_batches', cursor_configs } } },
+    };
+  }
+
+  /** A connection lost under an operator's hand, a step that moved on, a task that a stopped worker holds: no news here. */
+  async #trying(act: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await act();
+      return true;
+    } catch (error) {
+      const movedOn = error instanceof TaskerError && error.code === 'illegal_transition';
+      if (!movedOn && !isHeldByAnother(error) && !isConnectionError(error)) throw error;
+      return false;
+    }
+  }
+
+  async #fault(fault: Fault): Promise<void> {
+    await this.#trying(async () => {
+      this.done[fault] += await this[fault]();
+    });
+  }
+
+  async kill(): Promise<number> {
+    const i = Math.floor(this.#run.random() * this.#workers.length);
+    await this.#workers[i]!.end('SIGKILL');
+    this.#workers[i] = await this.#worker();
+    return 1;
+  }
+
+  async stall(): Promise<number> {
+    const worker = this.#one(this.#workers);
+    worker.signal('SIGSTOP');
+    setTimeout(() => worker.signal('SIGCONT'), this.#run.leaseMs * 1.8).unref();
+    return 1;
+  }
+
+  async terminate(): Promise<number> {
+    const rows = await this.#run.server.sql(
+      `select pg_terminate_backend(pid) from (select pid from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid()
+        order by state = 'active' desc, random() limit 4) x`,
+    );
+    return rows.length;
+  }
+
+  async crash(): Promise<number> {
+    await this.#run.server.crash();
+    return 1;
+  }
+
+  async cut(): Promise<number> {
+    const fate = this.#one(['lost', 'answer_lost', 'cut'] as const);
+    let left = 2;
+    this.#proxy.decide = (sent) =>
+      (sent.includes('claim_steps') || sent.includes('record_steps')) && left-- > 0 ? fate : undefined;
+    return 1;
+  }
+
+  async cancel(): Promise<number> {
+    const [row] = await this.#run.server.sql<{ id: string }>(
+      `select task_uuid id from tasker.task where done_at is null order by random() limit 1`,
+    );
+    return row && (await this.#run.tasker.cancelTask(row.id)) ? 1 : 0;
+  }
+
+  async #inError(): Promise<{ id: string; name: string } | undefined> {
+    const [row] = await this.#run.server.sql<{ id: string; name: string }>(
+      `select s.task_uuid id, coalesce(w.name, m.name) name from tasker.step s join tasker.task t using (task_uuid)
+         left join tasker.batch_worker w using (task_uuid, idx)
+         left join tasker.template_step m on m.template_id = t.template_id and m.idx = s.idx
+        where s.state = 'error' and t.done_at is null order by random() limit 1`,
+    );
+    return row;
+  }
+
+  async reset(): Promise<number> {
+    const step = await this.#inError();
+    if (!step) return 0;
+    await this.#run.tasker.retryStep(step.id, step.name);
+    return 1;
+  }
+
+  async resolve(): Promise<number> {
+    const step = await this.#inError();
+    if (!step) return 0;
+    await this.#run.tasker.resolveStep(step.id, step.name);
+    return 1;
+  }
+
+  #lookAfterWorkers(): void {
+    for (const { code, pid } of this.#workers) if (code !== undefined) this.fallen.push(pid);
+  }
+
+  /** Operators settle what is in error until every task has ended. */
+  async settle(ms: number): Promise<void> {
+    const until = performance.now() + ms;
+    for (;;) {
+      const [row] = await this.#run.server.sql<{ n: number }>(
+        `select count(*)::int n from tasker.task where done_at is null`,
+      );
+      if (row!.n === 0) return;
+      if (performance.now() > until) throw new Error(`${row!.n} tasks did not end within ${ms} ms`);
+      for (let step = await this.#inError(); step; step = await this.#inError()) {
+        const { id, name } = step;
+        await this.#trying(() => this.#run.tasker.resolveStep(id, name));
+      }
+      await sleep(50);
+    }
+  }
+
+  /** Stops the workers; gives their exit codes. */
+  stop(): Promise<(number | null)[]> {
+    return Promise.all(this.#workers.map((worker) => worker.stop()));
+  }
+}

@@ -1,0 +1,53 @@
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import pg from 'pg';
+import { inject, onTestFinished } from 'vitest';
+import { type EmbeddedServer, startEmbedded } from '../../../src/db/embedded/start-embedded.ts';
+import type { Sql } from '../database.ts';
+
+/** A durable server that one test has to itself, to crash it. */
+export interface OwnServer {
+  url: string;
+  /** On a connection of its own each time, so that it works after a crash. */
+  sql: Sql;
+  /** Stops it at once, as a crash does, and starts it again; it recovers. */
+  crash(): Promise<void>;
+  /** Sends SIGKILL to its postmaster, and starts it again; it recovers. */
+  kill(): Promise<void>;
+  /** What it logged so far. */
+  log(): string;
+}
+
+export async function startServer(settings: Record<string, string> = {}): Promise<OwnServer> {
+  const folder = mkdtempSync(path.join(inject('data'), 'tasker-crash-'));
+  chmodSync(folder, 0o755);
+  const options = { folder, durable: true, settings: { log_min_messages: 'error', ...settings } };
+  const held: EmbeddedServer[] = [await startEmbedded(options)];
+  onTestFinished(async () => {
+    for (const server of held) await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const { url, logFile } = held[0]!;
+  return {
+    url,
+    async sql(text, values = []) {
+      const client = new pg.Client({ connectionString: url });
+      client.on('error', () => {});
+      await client.connect();
+      try {
+        return (await client.query(text, values)).rows;
+      } finally {
+        await client.end();
+      }
+    },
+    async crash() {
+      await held.at(-1)!.shutdown('immediate');
+      held.push(await startEmbedded(options));
+    },
+    async kill() {
+      process.kill(held.at(-1)!.postmasterPid, 'SIGKILL');
+      held.push(await startEmbedded(options));
+    },
+    log: () => readFileSync(logFile, 'utf8'),
+  };
+}

@@ -1,0 +1,140 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chownSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { until } from '../setup.ts';
+import { programPath } from '../suite/programs.ts';
+
+/** Its user is the one that Debian's package made for the server. */
+const OWNER = '/var/lib/rabbitmq';
+
+/** A message that the broker refuses for its size. */
+export const TOO_LARGE_BYTES = 3_000_000;
+
+export interface RabbitmqServer {
+  url: string;
+  /** Takes its files and its port again. */
+  start(): Promise<void>;
+  /** As a power cut does it. */
+  kill(): Promise<void>;
+  /** Ends all, and leaves nothing. */
+  remove(): Promise<void>;
+}
+
+/** A broker of its own on loopback: files, node name, cookie and port mapper are nobody else's. */
+export async function rabbitmqServer(): Promise<RabbitmqServer> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'tasker-rabbitmq-'));
+  const [port, distribution, mapper] = await freePorts(3);
+  const conf = path.join(folder, 'rabbitmq.conf');
+  writeFileSync(
+    conf,
+    `listeners.tcp.1 = 127.0.0.1:${port}
+disk_free_limit.absolute = 1MB
+vm_memory_high_watermark.relative = 0.9
+max_message_size = ${TOO_LARGE_BYTES - 1}
+`,
+  );
+  // Root's server would be a risk, and its files nobody's who cleans up.
+  const owner = process.getuid?.() === 0 ? statSync(OWNER) : undefined;
+  const as = owner && { uid: owner.uid, gid: owner.gid };
+  if (as) for (const one of [folder, conf]) chownSync(one, as.uid, as.gid);
+  const env = environment({ folder, conf, port: port!, distribution: distribution!, mapper: mapper! });
+  const run = (command: string, args: string[]) => spawn(command, args, { ...as, cwd: folder, env, stdio: 'ignore' });
+  // A server starts one that outlives it when there is none.
+  const epmd = run('epmd', ['-port', String(mapper), '-address', '127.0.0.1']);
+  await listening(mapper!, epmd);
+  let server: ChildProcess | undefined;
+  const kill = async () => {
+    if (server) await ended(server);
+    server = undefined;
+  };
+  return {
+    url: `amqp://guest:guest@127.0.0.1:${port}`,
+    async start() {
+      server = run(programPath('rabbitmq-server')!, ['-noinput']);
+      await listening(port!, server);
+    },
+    kill,
+    async remove() {
+      await kill();
+      await ended(epmd);
+      rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+    },
+  };
+}
+
+interface Places {
+  folder: string;
+  conf: string;
+  port: number;
+  distribution: number;
+  mapper: number;
+}
+
+function environment({ folder, conf, port, distribution, mapper }: Places): NodeJS.ProcessEnv {
+  const own = (name: string) => path.join(folder, name);
+  return {
+    PATH: process.env['PATH'],
+    HOME: folder,
+    ERL_EPMD_PORT: String(mapper),
+    ERL_EPMD_ADDRESS: '127.0.0.1',
+    ERL_CRASH_DUMP: '/dev/null',
+    // The process that is started is the server itself, not a script that waits for it.
+    RABBITMQ_ALLOW_INPUT: '1',
+    RABBITMQ_NODENAME: `tasker-${port}@localhost`,
+    RABBITMQ_DIST_PORT: String(distribution),
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1}',
+    RABBITMQ_BASE: folder,
+    RABBITMQ_MNESIA_BASE: own('mnesia'),
+    RABBITMQ_LOG_BASE: own('log'),
+    RABBITMQ_LOGS: own('server.log'),
+    RABBITMQ_PID_FILE: own('pid'),
+    RABBITMQ_CONFIG_FILE: conf,
+    RABBITMQ_CONF_ENV_FILE: own('none'),
+    RABBITMQ_ADVANCED_CONFIG_FILE: own('none'),
+    RABBITMQ_ENABLED_PLUGINS_FILE: own('enabled_plugins'),
+    RABBITMQ_FEATURE_FLAGS_FILE: own('feature_flags'),
+    RABBITMQ_GENERATED_CONFIG_DIR: own('generated'),
+  };
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  if (child.kill('SIGKILL')) await exited;
+}
+
+async function listening(port: number, child: ChildProcess): Promise<void> {
+  const look = async () => {
+    if (child.exitCode !== null) throw new Error(`${child.spawnfile} ended with ${child.exitCode}`);
+    return await answers(port);
+  };
+  await until(look, (yes) => yes, 100_000);
+}
+
+async function answers(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false; // it is about to listen
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(
+    servers.map((server) => {
+      server.close();
+      return once(server, 'close');
+    }),
+  );
+  return ports;
+}

@@ -1,0 +1,98 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { chmod, mkdtemp, rm, statfs } from 'node:fs/promises';
+import { freemem, tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import type { TestProject, Vitest } from 'vitest/node';
+import { Database } from '../../../src/db/database.ts';
+import { type EmbeddedServer, startEmbedded } from '../../../src/db/embedded/start-embedded.ts';
+import { migrate } from '../../../src/engine/migrate.ts';
+import { silentLogger } from '../../../src/logging/logger.ts';
+import { needsOf } from './needs.ts';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** By major version, of those that the run needs: a server with a migrated database `tasker_template`. */
+    servers: Record<string, string>;
+    /** Which of them this project runs on. */
+    postgres: string;
+    /** A folder for the data of more servers, of which each test makes its own in it; gone after the last. */
+    data: string;
+  }
+}
+
+function binariesOf(major: string): string | undefined {
+  if (major === '18') return undefined;
+  const name = `postgres-${major}-${process.platform}-${process.arch}`;
+  const here = path.resolve('test/servers');
+  const roots = [path.join(here, 'node_modules', name), path.resolve('node_modules', name)];
+  const found = roots.find((root) => existsSync(path.join(root, 'native')));
+  if (!found) throw new Error(`the suite runs on PostgreSQL 15, 17 and 18, and ${name} is not installed: run npm ci`);
+  return found;
+}
+
+const MEMORY = '/dev/shm';
+const ENOUGH_MEMORY = 4 * 2 ** 30;
+
+/** Where the servers keep their data: in memory, if there is room. A disk takes up to ten times as long to copy a database. */
+async function dataParent(): Promise<string> {
+  const { bavail, bsize } = await statfs(MEMORY).catch(() => ({ bavail: 0, bsize: 0 }));
+  return Math.min(bavail * bsize, freemem()) >= ENOUGH_MEMORY ? MEMORY : tmpdir();
+}
+
+async function startServer(folder: string, major: string): Promise<EmbeddedServer> {
+  const binaries = binariesOf(major);
+  const server = await startEmbedded({
+    folder: path.join(folder, major),
+    durable: false,
+    settings: { max_connections: '400', deadlock_timeout: '200ms' },
+    ...(binaries && { binaries }),
+  });
+  await prepare(server);
+  return server;
+}
+
+async function prepare(server: EmbeddedServer): Promise<void> {
+  const admin = new pg.Client({ connectionString: server.url });
+  await admin.connect();
+  await admin.query('create database tasker_template');
+  await admin.end();
+  const url = new URL(server.url);
+  url.pathname = '/tasker_template';
+  const database = await Database.connect({ url: url.toString(), logger: silentLogger });
+  await migrate(database, silentLogger);
+  await database.close();
+}
+
+/** Starts what the selected tests need, once for all projects: the build that child processes run, and the servers. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const { majors, build } = selectedNeeds(project.vitest);
+  const folder = await mkdtemp(path.join(await dataParent(), 'tasker-suite-'));
+  await chmod(folder, 0o755);
+  const [servers] = await Promise.all([
+    Promise.all(majors.map((major) => startServer(folder, major))),
+    build && promisify(execFile)(process.execPath, ['scripts/build-if-stale.mjs']),
+  ]);
+  if (servers.length > 0) console.log(`PostgreSQL ${servers.map(({ version }) => version).join(', ')}, in ${folder}`);
+  project.provide('servers', Object.fromEntries(majors.map((major, i) => [major, servers[i]!.url])));
+  project.provide('data', folder);
+  return async () => {
+    for (const server of servers) await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+}
+
+/** What the files need that this run selected. */
+function selectedNeeds(vitest: Vitest): { majors: string[]; build: boolean } {
+  const files = vitest.state.getPaths();
+  const needs = (file: string) => needsOf(path.relative(process.cwd(), file));
+  const onServer = files.filter((file) => needs(file).server);
+  const projects = vitest.projects.filter((each) => onServer.some((file) => each.matchesTestGlob(file)));
+  const majors = new Set(projects.flatMap(({ config }) => config.provide.postgres ?? []));
+  return {
+    majors: [...majors].sort(),
+    build: files.some((file) => needs(file).build),
+  };
+}

@@ -1,0 +1,58 @@
+import { expect, it, onTestFinished } from 'vitest';
+import {
+  checkpointYield,
+  defineHandler,
+  HandlerRegistry,
+  StepExecutionSubscriber,
+  setLogger,
+  silentLogger,
+  TaskerEventEmitter,
+} from '../../../src/index.ts';
+import { deferred, until } from '../../support/setup.ts';
+import { OwnModule, stepEvent } from '../../support/step-events.ts';
+
+/** A subscriber with one slot, which a step of a foreign module takes until `gate` is resolved, and a step that waits. */
+function oneSlot(taking: Parameters<typeof stepEvent>[0], result: () => unknown) {
+  setLogger(silentLogger);
+  const gate = deferred();
+  const registry = new HandlerRegistry();
+  registry.register(
+    defineHandler('slow', {}, async () => {
+      await gate.promise;
+      return result();
+    }),
+  );
+  registry.register(defineHandler('greet', {}, () => ({ greeting: 'hello' })));
+  const emitter = new TaskerEventEmitter();
+  const module = new OwnModule();
+  const subscriber = new StepExecutionSubscriber(emitter, registry, module, { workerId: 'w-1', maxConcurrent: 1 });
+  subscriber.start();
+  onTestFinished(async () => {
+    setLogger(undefined);
+    await subscriber.stop({ drainTimeoutMs: 50 });
+  });
+  const first = stepEvent({ ...taking, handlerName: 'slow' });
+  const next = stepEvent();
+  emitter.emitStepReceived(first);
+  emitter.emitStepReceived(next);
+  return { gate, module, subscriber, first, next };
+}
+
+it('a step of a foreign module that yields makes room for the step that waits', async () => {
+  const { gate, module, subscriber, next } = oneSlot({}, () => checkpointYield({ cursor: 1, itemsProcessed: 1 }));
+  gate.resolve();
+  expect(await subscriber.waitForCompletion(10_000)).toBe(true);
+  expect(module.yields).toHaveLength(1);
+  expect(module.results.map(({ eventId }) => eventId)).toEqual([next.eventId]);
+});
+
+it('a step of a foreign module that timed out makes room for the step that waits when its handler settles', async () => {
+  const { gate, module, subscriber, first, next } = oneSlot({ timeoutSeconds: 0.02 }, () => ({ too: 'late' }));
+  const sent = () => module.results.map(({ eventId }) => eventId);
+  await until(sent, (ids) => ids.length > 0);
+  expect(sent()).toEqual([first.eventId]);
+  gate.resolve();
+  expect(await subscriber.waitForCompletion(10_000)).toBe(true);
+  expect(sent()).toEqual([first.eventId, next.eventId]);
+  expect(module.results.map(({ result }) => result.success)).toEqual([false, true]);
+});

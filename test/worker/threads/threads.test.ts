@@ -1,0 +1,366 @@
+import { describe, expect, it } from 'vitest';
+import { createTasker } from '../../../src/app/create-tasker.ts';
+import { stopWorker } from '../../../src/app/process/bootstrap-worker.ts';
+import { workerSystem } from '../../../src/app/process/worker-system.ts';
+import type { Tasker } from '../../../src/app/tasker.ts';
+import { defineHandler } from '../../../src/handlers/define-handler.ts';
+import { StepHandler } from '../../../src/handlers/step-handler.ts';
+import { silentLogger } from '../../../src/logging/logger.ts';
+import { HandlerRegistry } from '../../../src/registry/handler-registry.ts';
+import { collectingLogger } from '../../handlers/collecting-logger.ts';
+import { setupBridge } from '../../support/bridge.ts';
+import { projectWith } from '../../support/config-folder.ts';
+import { invariants, template, until } from '../../support/setup.ts';
+import { sharedDatabase } from '../../support/shared-database.ts';
+import { threadHandlers } from '../../support/thread-handlers.ts';
+
+const shared = sharedDatabase();
+const WAIT = { timeoutMs: 40_000 };
+const CORRELATION = '0199a8c0-0000-7000-8000-000000000001';
+const AT_ONCE = { retry: { max_attempts: 2, backoff: 'none' } };
+const ONCE = { retry: { max_attempts: 1 } };
+
+/** A step with this handler, in a thread. */
+const inThread = (callable: string, more: Record<string, unknown> = {}) => ({
+  handler: { callable, isolation: 'thread' },
+  ...more,
+});
+
+async function resultOf(tasker: Tasker, taskUuid: string, step = 'a') {
+  await tasker.waitForTask(taskUuid, WAIT);
+  const { currentState, attempts, results } = await tasker.getStep(taskUuid, step);
+  return { state: currentState, attempts, result: results?.result, error: results?.error };
+}
+
+async function idle(tasker: Tasker): Promise<void> {
+  await until(
+    () => tasker.stats!,
+    ({ running, unrecorded, threads }) => running === 0 && unrecorded === 0 && threads.busy === 0,
+  );
+}
+
+describe('a handler in a thread', () => {
+  it('written in TypeScript and read from a folder, has the context that it would have in the loop', async () => {
+    const handlers = threadHandlers();
+    const { tasker, demo } = await shared.setup(
+      {
+        before: { handler: 'tells' },
+        a: {
+          ...inThread('tells'),
+          handler: { callable: 'tells', isolation: 'thread', initialization: { currency: 'EUR' } },
+          dependencies: ['before'],
+        },
+      },
+      { handlers, threads: 1 },
+    );
+    const { taskUuid } = await tasker.createTask({ ...demo, context: { n: 7 }, correlationId: CORRELATION });
+    const { result } = await resultOf(tasker, taskUuid);
+    const common = { n: 7, attempt: 1, maxRetries: 3, taskUuid, correlationId: CORRELATION };
+    const before = { ...common, isMainThread: true, config: {}, before: null, names: [], step: 'before' };
+    expect(result).toEqual({
+      ...common,
+      isMainThread: false,
+      config: { currency: 'EUR' },
+      before,
+      names: ['before'],
+      step: 'a',
+    });
+  });
+
+  it('runs there because its class, its option or its template says so; the template has the last word', async () => {
+    const { tasker, demo } = await shared.setup(
+      {
+        a: { handler: 'always' },
+        b: { handler: 'optional' },
+        c: { handler: { callable: 'always', isolation: 'none' } },
+        d: { handler: { callable: 'always', method: 'other' } },
+        e: { handler: 'sleeps' },
+        f: { handler: { callable: 'tells', method: 'other', isolation: 'thread' } },
+      },
+      { handlers: threadHandlers(), threads: 2 },
+    );
+    const { taskUuid } = await tasker.createTask(demo);
+    await tasker.waitForTask(taskUuid, { ...WAIT, throwOnFailure: true });
+    const steps = await tasker.getSteps(taskUuid);
+    const results = new Map(steps.map((step) => [step.name, step.results?.result as Record<string, unknown>]));
+    expect(Object.fromEntries([...results].map(([name, result]) => [name, result.isMainThread]))).toEqual({
+      a: false,
+      b: false,
+      c: true,
+      d: false,
+      e: true,
+      f: false,
+    });
+    expect(results.get('d')?.other).toBe('always');
+  });
+
+  it('that computes for ever is ended at its timeout, and its neighbours do not notice', async () => {
+    const { tasker, demo } = await shared.setup(
+      { a: inThread('spins', { timeout_seconds: 1, ...ONCE }), b: { handler: 'sleeps' }, c: inThread('sleeps') },
+      { handlers: threadHandlers(), threads: 2 },
+    );
+    const { taskUuid } = await tasker.createTask(demo);
+    const { state, error } = await resultOf(tasker, taskUuid);
+    expect({ state, error }).toMatchObject({ state: 'error', error: { error_type: 'timeout', retryable: true } });
+    for (const step of ['b', 'c']) expect((await tasker.getStep(taskUuid, step)).currentState).toBe('complete');
+    // Its slot is free, and another thread takes its place.
+    await idle(tasker);
+    expect(tasker.stats!.loop.blocked).toBeNull();
+    const next = await shared.setup({ a: inThread('sleeps') }, { handlers: threadHandlers(), threads: 1 });
+    const more = await next.tasker.createTask(next.demo);
+    expect((await resultOf(next.tasker, more.taskUuid)).state).toBe('complete');
+  });
+
+  it('that calls process.exit fails, and is tried again in another thread', async () => {
+    const { tasker, demo } = await shared.setup({ a: inThread('exits', AT_ONCE) }, { handlers: threadHandlers() });
+    const { taskUuid } = await tasker.createTask(demo);
+    expect(await resultOf(tasker, taskUuid)).toMatchObject({ state: 'complete', attempts: 2 });
+    const [first] = await tasker.getHistory(taskUuid);
+    expect(first!.error).toMatchObject({
+      error_type: 'thread_lost',
+      retryable: true,
+      message: 'step a: its thread ended while the handler ran, with exit code 3; a handler must not call process.exit',
+    });
+  });
+
+  it('that throws where nobody catches fails, and nobody else does', async () => {
+    const { tasker, demo } = await shared.setup(
+      { a: inThread('throws_later', ONCE) },
+      { handlers: threadHandlers(), threads: 1 },
+    );
+    const { taskUuid } = await tasker.createTask(demo);
+    expect((await resultOf(tasker, taskUuid)).error).toMatchObject({
+      error_type: 'thread_lost',
+      message: 'step a: its thread was ended by an error that nobody caught: nobody catches this',
+    });
+  });
+
+  it('that takes more memory than a thread may have fails, and nobody else does', async () => {
+    const { tasker, demo } = await shared.setup(
+      { a: inThread('grows', ONCE), b: inThread('sleeps') },
+      { handlers: threadHandlers(), threads: 2, threadMemoryMb: 64 },
+    );
+    const { taskUuid } = await tasker.createTask(demo);
+    expect((await resultOf(tasker, taskUuid)).error).toMatchObject({
+      error_type: 'thread_lost',
+      message: expect.stringMatching(/^step a: its thread ran out of its memory of 64 MB; raise threadMemoryMb/),
+    });
+    expect((await resultOf(tasker, taskUuid, 'b')).state).toBe('complete');
+  });
+
+  it('whose result JSON can not hold fails as it would in the loop', async () => {
+    const { tasker, demo } = await shared.setup(
+      { a: inThread('big'), b: { handler: 'big' } },
+      { handlers: threadHandlers(), threads: 1 },
+    );
+    const { taskUuid } = await tasker.createTask(demo);
+    const here = await resultOf(tasker, taskUuid, 'b');
+    const there = await resultOf(tasker, taskUuid, 'a');
+    expect(there).toMatchObject({ state: 'error', attempts: 1 });
+    expect(there.error!.message).toBe(here.error!.message.replace('step b', 'step a'));
+  });
+
+  it('whose failure has odd fields is tried again as it would be in the loop', async () => {
+    const { tasker, demo } = await shared.setup(
+      { a: { ...inThread('fails_oddly'), ...AT_ONCE } },
+      { handlers: threadHandlers() },
+    );
+    const { taskUuid } = await tasker.createTask(demo);
+    const { state, attempts, error } = await resultOf(tasker, taskUuid);
+    expect({ state, attempts }).toEqual({ state: 'error', attempts: 2 });
+    expect(error).toMatchObject({ message: 'half a pair \ufffd', retryable: true, status_code: null });
+  });
+
+  it('hears of a cancel by its signal, and its log lines are those of its step', async () => {
+    const { logger, lines } = collectingLogger();
+    const { tasker, demo } = await shared.setup(
+      { a: inThread('listens') },
+      { handlers: threadHandlers(), threads: 1, logger },
+    );
+    const { taskUuid } = await tasker.createTask(demo);
+    await until(
+      () => lines.map(({ message }) => message),
+      (messages) => messages.includes('it began'),
+    );
+    await tasker.cancelTask(taskUuid);
+    await until(
+      () => lines,
+      (all) => all.some(({ message }) => message === 'it heard'),
+    );
+    expect(lines.find(({ message }) => message === 'it heard')!.fields).toEqual({
+      reason: expect.stringContaining('step a was taken away'),
+    });
+    await idle(tasker);
+  });
+
+  it('saves checkpoints, and its next attempt goes on from them', async () => {
+    const { tasker, demo } = await shared.setup(
+      { a: inThread('saves', AT_ONCE) },
+      { handlers: threadHandlers(), threads: 1 },
+    );
+    const { taskUuid } = await tasker.createTask(demo);
+    expect((await resultOf(tasker, taskUuid)).result).toEqual({ cursor: 40, items: 4 });
+  });
+
+  it('asks for results that were too large to come with its step', async () => {
+    const { tasker, demo } = await shared.setup(
+      {
+        a: { handler: 'makes_large' },
+        b: { handler: 'makes_large' },
+        c: inThread('reads_large', { dependencies: ['a', 'b'] }),
+      },
+      { handlers: threadHandlers(), threads: 1 },
+    );
+    const { taskUuid } = await tasker.createTask(demo);
+    expect((await resultOf(tasker, taskUuid, 'c')).result).toEqual({
+      early: 'dependency_too_large',
+      lengths: [5_000_000, 5_000_000],
+    });
+  });
+
+  it('has no transaction of the database, and is told what to do instead', async () => {
+    const { tasker, demo } = await shared.setup(
+      { a: inThread('transacts') },
+      { handlers: threadHandlers(), threads: 1 },
+    );
+    const { taskUuid } = await tasker.createTask(demo);
+    expect(await resultOf(tasker, taskUuid)).toMatchObject({
+      attempts: 1,
+      error: {
+        message: expect.stringMatching(/^step a: there is no context\.transaction in a thread.*context\.checkpoint/),
+      },
+    });
+  });
+});
+
+describe('a pool of threads', () => {
+  it('runs a hundred steps in two threads, each in one of its own while it lasts', async () => {
+    const { tasker, demo } = await shared.setup({ a: inThread('sleeps') }, { handlers: threadHandlers(), threads: 2 });
+    const tasks = await tasker.createTasks(Array.from({ length: 100 }, () => demo));
+    const threads = new Set<unknown>();
+    for (const { taskUuid } of tasks) {
+      const { state, attempts, result } = await resultOf(tasker, taskUuid);
+      expect({ state, attempts }).toEqual({ state: 'complete', attempts: 1 });
+      threads.add((result as { threadId: number }).threadId);
+    }
+    expect(threads.size).toBe(2);
+    await idle(tasker);
+    expect(tasker.stats!.threads).toEqual({ size: 2, busy: 0, waiting: 0 });
+  });
+
+  it('lets the time of a step begin when a thread is free for it', async () => {
+    const { tasker, demo } = await shared.setup(
+      { a: inThread('sleeps', { timeout_seconds: 4, ...ONCE }) },
+      { handlers: threadHandlers(), threads: 1 },
+    );
+    const context = { ms: 1_200 };
+    const tasks = await tasker.createTasks(Array.from({ length: 5 }, () => ({ ...demo, context })));
+    for (const { taskUuid } of tasks) expect((await resultOf(tasker, taskUuid)).state).toBe('complete');
+  });
+
+  it('is ended by a stop within its bound: what runs is given back, and so is what waits', async () => {
+    const { tasker, demo, another } = await shared.setup(
+      { a: inThread('spins', ONCE) },
+      { handlers: threadHandlers(), threads: 1 },
+    );
+    const tasks = await tasker.createTasks([demo, demo, demo]);
+    await until(
+      () => tasker.stats!,
+      ({ threads }) => threads.busy === 1 && threads.waiting === 2,
+    );
+    await tasker.stop({ drainTimeoutMs: 200 });
+    expect(tasker.stats!.threads.size).toBe(0);
+    const observer = await another({ worker: false, handlers: [] });
+    for (const { taskUuid } of tasks) {
+      expect(await observer.getStep(taskUuid, 'a')).toMatchObject({ currentState: 'enqueued', attempts: 0 });
+    }
+  });
+});
+
+describe('a handler that is to run in a thread and was given in code', () => {
+  const start = (steps: Parameters<typeof template>[0], handlers: Parameters<typeof createTasker>[0]) =>
+    createTasker({
+      databaseUrl: shared.url,
+      migrate: false,
+      templates: template(steps, { namespace: 'refused' }),
+      logger: silentLogger,
+      ...handlers,
+    });
+
+  it('is refused at the start, by its name and with the way out', async () => {
+    const crunch = defineHandler('crunch', {}, () => ({}));
+    await expect(start({ a: inThread('crunch') }, { handlers: [crunch] })).rejects.toMatchObject({
+      code: 'handler_invalid',
+      message: expect.stringMatching(
+        /^handler crunch is to run in a thread .* export it from a file of the handlers' folder/,
+      ),
+    });
+    class Grind extends StepHandler {
+      static override readonly handlerName = 'grind';
+      static override readonly isolation = 'thread';
+      async call() {
+        return this.success();
+      }
+    }
+    await expect(start({ a: { handler: 'grind' } }, { handlers: [Grind] })).rejects.toThrow(/^handler grind is to run/);
+  });
+
+  it('fails its step for good when it was registered later', async () => {
+    const registry = new HandlerRegistry();
+    const { tasker, demo } = await shared.setup({ a: inThread('crunch') }, { handlers: registry });
+    registry.register(defineHandler('crunch', {}, () => ({})));
+    await tasker.refresh();
+    const { taskUuid } = await tasker.createTask(demo);
+    expect(await resultOf(tasker, taskUuid)).toMatchObject({
+      state: 'error',
+      attempts: 1,
+      error: { message: expect.stringContaining('handler crunch is to run in a thread') },
+    });
+  });
+});
+
+it('a subscriber runs steps in threads as the worker itself does', async () => {
+  const folder = threadHandlers();
+  const { registry, run, tasker } = await setupBridge(shared, {
+    a: inThread('tells'),
+    b: inThread('spins', { timeout_seconds: 1, ...ONCE }),
+  });
+  await registry.discoverHandlers(folder);
+  const { step } = await run({ n: 7 });
+  expect(step.a!.results?.result).toMatchObject({ n: 7, isMainThread: false, step: 'a' });
+  expect(step.b!.results?.error).toMatchObject({ error_type: 'timeout' });
+  expect(tasker.stats).toBeUndefined();
+});
+
+it('a handler that did not heed the end of its subscriber is ended at its timeout all the same', async () => {
+  const registry = HandlerRegistry.instance();
+  const { create, subscriber, tasker } = await setupBridge(shared, {
+    a: inThread('spins', { timeout_seconds: 2, ...ONCE }),
+  });
+  await registry.discoverHandlers(threadHandlers());
+  const { taskUuid } = await create();
+  const threads = () => workerSystem.running!.worker.stats.threads;
+  await until(threads, ({ busy }) => busy === 1);
+  await subscriber.stop({ drainTimeoutMs: 1 });
+  expect((await resultOf(tasker, taskUuid)).error?.error_type).toBe('timeout');
+  await until(threads, ({ size }) => size === 0);
+});
+
+it('a subscriber has its slot back when the stop of its worker ended the thread of a step', async () => {
+  const folder = projectWith({ 'tasker.toml': '[worker]\nshutdown_timeout_ms = 40\n' });
+  const { create, subscriber } = await setupBridge(
+    shared,
+    { a: inThread('spins') },
+    { config: { configPath: `${folder}/tasker.toml` } },
+  );
+  await HandlerRegistry.instance().discoverHandlers(threadHandlers());
+  await create();
+  await until(
+    () => workerSystem.running!.worker.stats.threads,
+    ({ busy }) => busy === 1,
+  );
+  expect((await stopWorker()).status).toBe('stopped');
+  expect(await subscriber.waitForCompletion(2_000)).toBe(true);
+});
+
+it('after all of that, the database is in order', () => invariants(shared.sql));
