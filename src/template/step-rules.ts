@@ -1,7 +1,7 @@
 import { nearNames } from '../model/near-names.ts';
 import { ALL_STEPS } from './apply-environment.ts';
-import { cyclesOf } from './find-cycles.ts';
 import { isFields, type Path } from './spellings.ts';
+import { childrenOf, orderOf } from './template-graph.ts';
 
 /** What a rule found, at a path of the data. */
 export interface Finding {
@@ -25,6 +25,9 @@ export interface StepSketch {
 
 /** A near name is worth its search for so many unknown ones; after those the file is another kind of wrong. */
 const MOST_SUGGESTIONS = 100;
+
+/** A file with more cycles is told about these. */
+const MOST_CYCLES = 20;
 
 export function sketchesOf(data: unknown): StepSketch[] {
   const steps = isFields(data) && Array.isArray(data.steps) ? data.steps : [];
@@ -123,4 +126,46 @@ function cycleText(names: readonly string[]): string {
   const shown =
     names.length <= 12 ? names : [...names.slice(0, 8), `… ${names.length - 10} more …`, ...names.slice(-2)];
   return [...shown, names[0]].join(' → ');
+}
+
+/**
+ * Cycles of a graph given by each node's parents, each beginning at its least node: enough of them that a graph without
+ * one edge of each would be worth looking at again. Empty iff there is none.
+ */
+function cyclesOf(parents: readonly (readonly number[])[]): number[][] {
+  const left = parents.map((of) => [...of]);
+  const cycles: number[][] = [];
+  while (cycles.length < MOST_CYCLES) {
+    const cycle = oneCycle(left);
+    if (!cycle) break;
+    cycles.push(cycle);
+    for (const [at, node] of cycle.entries()) {
+      const next = cycle[(at + 1) % cycle.length];
+      left[node] = left[node]!.filter((parent) => parent !== next);
+    }
+  }
+  return cycles;
+}
+
+function oneCycle(parents: readonly (readonly number[])[]): number[] | null {
+  const stuck = stuckNodes(parents);
+  const [start] = stuck;
+  if (start === undefined) return null;
+  // Every stuck node has a stuck parent: walking up must come back to where it has been.
+  const seenAt = new Map<number, number>();
+  const trail: number[] = [];
+  let node = start;
+  while (!seenAt.has(node)) {
+    seenAt.set(node, trail.push(node) - 1);
+    node = parents[node]!.find((parent) => stuck.has(parent))!;
+  }
+  const cycle = trail.slice(seenAt.get(node));
+  const least = cycle.indexOf(cycle.reduce((a, b) => Math.min(a, b)));
+  return [...cycle.slice(least), ...cycle.slice(0, least)];
+}
+
+/** The nodes on cycles, and those below them: they have no place in an order. */
+function stuckNodes(parents: readonly (readonly number[])[]): Set<number> {
+  const ordered = new Set(orderOf(parents, childrenOf(parents)));
+  return new Set([...parents.keys()].filter((node) => !ordered.has(node)));
 }
