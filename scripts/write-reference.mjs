@@ -20,6 +20,7 @@ const PAGES = {
   'handlers/batch': ['batches', 'Batches'],
   registry: ['registry', 'Registry and resolvers'],
   events: DOMAIN_EVENTS,
+  'store/events': DOMAIN_EVENTS,
   worker: ['worker-events', 'Events of the worker'],
   'events/sinks': ['event-sinks', 'Event sinks'],
   template: ['templates', 'Templates'],
