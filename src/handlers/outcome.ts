@@ -26,6 +26,7 @@ const MAX_WORD = 200;
  */
 export function resultOfReturn(returned: unknown): StepHandlerResult {
   try {
+    if (isPlain(returned)) return successOf(returned);
     if (isStepHandlerResult(returned)) return returned.success ? returned : plainFailure(returned);
     // `return new PermanentError(…)` where `throw` was meant: a success would hide it.
     if (isStepExecutionError(returned)) return whatThrownComesTo(returned);
@@ -47,6 +48,12 @@ export function resultOfReturn(returned: unknown): StepHandlerResult {
       backtrace: backtraceOf(thrown),
     });
   }
+}
+
+/** Whether a value is an object literal that is stored as it is, as most results are. */
+function isPlain(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return false;
+  return typeof (value as { toJSON?: unknown }).toJSON !== 'function';
 }
 
 /**

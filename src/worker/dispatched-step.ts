@@ -152,6 +152,16 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
     return stepUuid(this.task.taskUuid, this.idx);
   }
 
+  /** Whether it is a worker of a batch whose part is not loaded yet. */
+  get lacksPart(): boolean {
+    return this.part === undefined && this.idx !== this.templateIdx;
+  }
+
+  /** Whether more than results must be loaded before it can start: its part, or its checkpoint. */
+  get lacksDetails(): boolean {
+    return this.attempt > 1 || this.lacksPart;
+  }
+
   get handler(): HandlerDefinition {
     return this.template.handler;
   }

@@ -5,7 +5,7 @@ import type { Logger } from '../logging/logger.ts';
 import { backOff } from '../time/back-off.ts';
 import type { DispatchedStep } from './dispatched-step.ts';
 import type { Slots, Stopping } from './slots.ts';
-import { lacksDetails, loadDetails } from './step-progress.ts';
+import { loadDetails } from './step-progress.ts';
 import type { TaskCache } from './task-cache.ts';
 
 export interface HydrationOptions {
@@ -35,7 +35,7 @@ export class Hydration {
 
   /** Whether something must be loaded before a step can start. */
   lacks(step: DispatchedStep): boolean {
-    return !this.#options.cache.ready(step) || lacksDetails(step);
+    return !this.#options.cache.ready(step) || step.lacksDetails;
   }
 
   /**
@@ -45,7 +45,10 @@ export class Hydration {
   async hydrate(steps: readonly DispatchedStep[], start: (steps: readonly DispatchedStep[]) => void): Promise<void> {
     const { engine, cache } = this.#options;
     await this.#untilItSucceeds("results of earlier steps can't be read; trying again", () =>
-      Promise.all([loadDetails(engine, steps), cache.load(engine, steps, DEFAULTS.dependencyBytes)]),
+      Promise.all([
+        steps.some((step) => step.lacksDetails) && loadDetails(engine, steps),
+        cache.load(engine, steps, DEFAULTS.dependencyBytes),
+      ]),
     );
     const later = new Set(steps.filter((step) => this.#mustWait(step)));
     if (later.size > 0) void this.#hydrateLater([...later], start);

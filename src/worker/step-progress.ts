@@ -3,7 +3,6 @@ import { messageOf, TaskerError } from '../errors.ts';
 import { StepExecutionError } from '../handlers/failures/handler-errors.ts';
 import type { CheckpointProgress, TransactionWork } from '../handlers/step-context.ts';
 import { StepHandlerResult } from '../handlers/step-handler-result.ts';
-import { isWorkerIndex } from '../model/step-index.ts';
 import { storableJson } from '../model/storable-json.ts';
 import { backOff } from '../time/back-off.ts';
 import type { Deadlines } from './deadlines.ts';
@@ -19,16 +18,10 @@ const HISTORY = 20;
 
 type Fields = Record<string, unknown>;
 
-/** Whether something must be read before a step can start, besides results. */
-export function lacksDetails(step: DispatchedStep): boolean {
-  return step.attempt > 1 || (isWorkerIndex(step.idx) && step.part === undefined);
-}
-
 /** What workers of batches are to do, and how far steps came that were started before; nothing is asked for others. */
 export async function loadDetails(engine: Engine, steps: readonly DispatchedStep[]): Promise<void> {
-  const workers = steps.filter((step) => isWorkerIndex(step.idx) && step.part === undefined);
+  const workers = steps.filter((step) => step.lacksPart);
   const restarted = steps.filter((step) => step.attempt > 1);
-  if (workers.length === 0 && restarted.length === 0) return;
   const { parts, checkpoints } = await engine.details(workers, restarted);
   const held = new Map(steps.map((step) => [`${step.taskUuid}:${step.idx}`, step]));
   for (const part of parts) held.get(`${part.taskUuid}:${part.idx}`)!.part = part;

@@ -118,8 +118,8 @@ export function workerParts(options: WorkerOptions, worker: WorkerHooks) {
   });
   const hydration = new Hydration({ engine, cache, slots, stopping, logger });
   const unreadable = new UnreadableTemplates(engine, () => options.onWorkLeft(0), logger);
-  const outage = new OutageReport((error) => channel?.failed(error));
-  const queuePoller = pollerOf(options, worker, { slots, outage: channel && outage });
+  const outage = channel && new OutageReport((error) => channel.failed(error));
+  const queuePoller = pollerOf(options, worker, { slots, outage });
   if (channel) slots.resize(channel.slots);
   counts.observe(() => ({
     tasks: new Set([...steps].map((step) => step.task)).size,

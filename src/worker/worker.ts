@@ -195,8 +195,8 @@ export class Worker {
         { timeoutMs: this.#options.leaseMs / 3 },
       );
       this.#failedClaims = 0;
-      this.#parts.outage.answered('claim');
-      if (claimed.taken > 0) lease.housekeeping.claimed();
+      this.#parts.outage?.answered('claim');
+      lease.housekeeping.taken += claimed.taken;
     } catch (error) {
       await this.#claimFailed(token, error);
     } finally {
@@ -216,7 +216,7 @@ export class Worker {
     if (this.#failedClaims === 0) {
       this.#options.logger.warn({ error: messageOf(error) }, 'no steps can be claimed; trying again');
     }
-    outage.failed('claim', error);
+    outage?.failed('claim', error);
     this.#wantClaim = true;
     await backOff(this.#failedClaims++, stopping.signal);
   }
@@ -409,7 +409,7 @@ export class Worker {
     logRecorded(logger, batch, accepted);
     if (answer.uncompleted.length > 0) this.#uncompleted(accepted, answer);
     this.#advance(children);
-    publishing.recorded(batch, accepted);
+    if (batch.some(({ publication }) => publication)) publishing.recorded(batch, accepted);
     if (accepted.some(({ events }) => events !== undefined)) onEventsStored();
     if (answer.ended.length > 0) {
       logEnded(logger, batch, answer.ended);

@@ -28,11 +28,12 @@ export interface HousekeepingOptions {
 
 /** What any worker does for all: takes back the steps of dead workers, ends stale tasks, and keeps tables short. */
 export class Housekeeping {
+  /** Steps that were taken from the queue since it was last looked after. */
+  taken = 0;
   readonly #engine: Engine;
   readonly #logger: Logger;
   readonly #leaseMs: number;
   readonly #workerIds: () => readonly number[];
-  #claims = 0;
   #lifecycleAt = Number.NEGATIVE_INFINITY;
   #endingStale = false;
   #forgotAt = Number.NEGATIVE_INFINITY;
@@ -52,11 +53,6 @@ export class Housekeeping {
     this.#logger = logger;
   }
 
-  /** The queue was taken from. */
-  claimed(): void {
-    this.#claims++;
-  }
-
   /** Takes back steps of workers whose lease is over; answers whether there were any. */
   async sweep(): Promise<boolean> {
     try {
@@ -74,7 +70,7 @@ export class Housekeeping {
       }
       return steps.length > 0;
     } catch (error) {
-      // A stop closes the connections; whoever is left takes those steps back.
+      // A stop closes the connections; another worker takes those steps back.
       if (this.#stopped) return false;
       this.#logger.warn(
         { error: messageOf(error) },
@@ -167,14 +163,14 @@ export class Housekeeping {
     }
   }
 
-  /** Only who works on the queue looks after it. */
+  /** Rewrites the queue when it is mostly dead rows. A worker that takes nothing from it leaves that to others. */
   async #tidyQueue(): Promise<void> {
-    if (this.#claims === 0) return;
-    this.#claims = 0;
+    if (this.taken === 0) return;
+    this.taken = 0;
     try {
-      if (await this.#engine.tidyQueue()) this.#logger.debug('the queue was mostly dead rows; it was written anew');
+      if (await this.#engine.tidyQueue()) this.#logger.debug('queue compacted');
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'looking after the queue did not get through');
+      this.#logger.debug({ error: messageOf(error) }, 'queue compaction failed');
     }
   }
 }
