@@ -5,7 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Lower it when src gets smaller. Before raising it, look for what can go. */
-const LIMIT = 42_400;
+const LIMIT = 39_700;
 
 const src = fileURLToPath(new URL('../src', import.meta.url));
 

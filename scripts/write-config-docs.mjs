@@ -6,7 +6,7 @@ import { CONFIG_KEYS } from '../dist/config/config-keys.js';
 import { INEFFECTIVE_KEYS } from '../dist/config/ineffective-keys.js';
 import { defaultOf } from '../dist/config/show/show-config.js';
 import { ALLOWED_NAMES } from '../dist/config/toml/allowed-variables.js';
-import { configJsonSchema, ineffectiveTable, keysTable } from './config-docs.mjs';
+import { configJsonSchema, ineffectiveTable, keysTable } from './docs/config-docs.mjs';
 
 const documented = { CONFIG_KEYS, INEFFECTIVE_KEYS, defaultOf };
 

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { INSTRUMENTS } from '../dist/metrics/instruments.js';
-import { instrumentsTable, withInstruments } from './instruments-table.mjs';
+import { instrumentsTable, withInstruments } from './docs/instruments-table.mjs';
 
 const file = (name) => fileURLToPath(new URL(`../docs/${name}`, import.meta.url));
 const page = file('guide/observability.md');

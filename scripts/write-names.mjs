@@ -1,7 +1,7 @@
 // Writes the table of the TypeScript package's names into docs/guide/names.md. After write-reference.mjs: npm run reference
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { namesTable, withNames } from './names-table.mjs';
+import { namesTable, withNames } from './docs/names-table.mjs';
 
 const file = (name) => fileURLToPath(new URL(`../docs/${name}`, import.meta.url));
 const read = (name) => readFileSync(file(name), 'utf8').replaceAll('\r\n', '\n');

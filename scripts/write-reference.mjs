@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { readPublicApi } from './public-api.mjs';
+import { readPublicApi } from './docs/public-api.mjs';
 
 const folder = fileURLToPath(new URL('../docs/reference', import.meta.url));
 

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { namesTable, withNames } from '../scripts/names-table.mjs';
+import { namesTable, withNames } from '../scripts/docs/names-table.mjs';
 import { ERRORS } from '../src/errors.ts';
 import { freshDatabase } from './support/database.ts';
 import { problemsOf } from './support/type-check.ts';

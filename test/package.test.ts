@@ -5,7 +5,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { checkLinks } from '../scripts/check-files.mjs';
-import { type Weight, weightOf, weightProblems } from '../scripts/weight.mjs';
+import { type Weight, weightOf, weightProblems } from '../scripts/docs/weight.mjs';
 import { freshDatabase } from './support/database.ts';
 
 const run = promisify(execFile);

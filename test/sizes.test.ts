@@ -9,9 +9,9 @@ const LINES_OF_FUNCTION = 80;
 const FILES_OF_FOLDER = 25;
 
 /** Still to be split. Add nothing; remove what is done. */
-const LONG_FILES: string[] = ['src/app/tasker.ts', 'src/worker/worker.ts'];
+const LONG_FILES: string[] = [];
 const LONG_FUNCTIONS: string[] = [];
-const FULL_FOLDERS: string[] = ['src/worker'];
+const FULL_FOLDERS: string[] = [];
 
 const OURS = /\.(?:ts|mts|mjs|sql)$/;
 

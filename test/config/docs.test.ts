@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
-import { configJsonSchema, ineffectiveTable, keysTable } from '../../scripts/config-docs.mjs';
+import { configJsonSchema, ineffectiveTable, keysTable } from '../../scripts/docs/config-docs.mjs';
 import { CONFIG_KEYS } from '../../src/config/config-keys.ts';
 import { INEFFECTIVE_KEYS } from '../../src/config/ineffective-keys.ts';
 import { loadConfig } from '../../src/config/load-config.ts';

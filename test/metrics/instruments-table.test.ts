@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { instrumentsTable, withInstruments } from '../../scripts/instruments-table.mjs';
+import { instrumentsTable, withInstruments } from '../../scripts/docs/instruments-table.mjs';
 import { prometheusName } from '../../src/metrics/instrument.ts';
 import { INSTRUMENTS } from '../../src/metrics/instruments.ts';
 

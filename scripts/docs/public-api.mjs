@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
-const dist = fileURLToPath(new URL('../dist', import.meta.url));
+const dist = fileURLToPath(new URL('../../dist', import.meta.url));
 
 /** The entry points, by the name that users import. */
 const ENTRIES = { 'tasker-core': 'index.d.ts', 'tasker-core/testing': 'testing/index.d.ts' };

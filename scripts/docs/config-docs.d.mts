@@ -1,6 +1,6 @@
-import type { CONFIG_KEYS } from '../src/config/config-keys.ts';
-import type { INEFFECTIVE_KEYS } from '../src/config/ineffective-keys.ts';
-import type { defaultOf } from '../src/config/show/show-config.ts';
+import type { CONFIG_KEYS } from '../../src/config/config-keys.ts';
+import type { INEFFECTIVE_KEYS } from '../../src/config/ineffective-keys.ts';
+import type { defaultOf } from '../../src/config/show/show-config.ts';
 
 /** What is documented. */
 export interface Documented {

@@ -1,4 +1,4 @@
-import type { Definition } from '../src/metrics/instrument.ts';
+import type { Definition } from '../../src/metrics/instrument.ts';
 
 export function instrumentsTable(
   instruments: Record<string, Definition>,
