@@ -60,7 +60,8 @@ export const ROOMS = {
     mayImport: ['time', 'errors', 'logging', 'config', 'metrics'],
   },
   store: {
-    about: 'One SQL statement per function. The only room with SQL. `events/` has the log of domain events.',
+    about:
+      'SQL statements, one verb per function. `statements/` has the text of the two longest. `events/` has the log of domain events.',
     begin: 'src/store/claim-steps.ts',
     mayImport: ['errors', 'db', 'model'],
   },
