@@ -157,8 +157,7 @@ export class Assembly {
       }
       return tasker;
     } catch (error) {
-      await this.#close();
-      leaveLogs?.();
+      await this.#close().finally(() => leaveLogs?.());
       throw signal.aborted ? new TaskerError('stopped', 'the worker was stopped before it had started') : error;
     }
   }

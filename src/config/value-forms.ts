@@ -173,7 +173,7 @@ export const address: ValueForm<ListenAddress> = {
 
 /** `:8081` is every address of the machine, `8081` the machine alone. */
 function addressOf(text: string): { host: string | undefined; port: number } {
-  const match = /^(?:\[([\da-fA-F:.]+)\]:|([\w.-]*):)?(\d{1,5})$/.exec(text.trim());
+  const match = /^(?:\[([\da-fA-F:.]+(?:%[\w.-]+)?)\]:|([^:[\]\s]*):)?(\d{1,5})$/.exec(text.trim());
   if (!match) return { host: undefined, port: Number.NaN };
   const host = match[1] ?? match[2];
   return { host: host === undefined ? '127.0.0.1' : host || '0.0.0.0', port: Number(match[3]) };

@@ -9,16 +9,14 @@ export const sql =
     text: String.raw({ raw: texts }, ...parts),
   });
 
-/** A statement that has variants: its text is the file statements/name.sql, read when it first runs. */
+/**
+ * A statement that has variants: its text is the file statements/name.sql. It is read at once, because the package may be
+ * replaced while the program runs.
+ */
 export function sqlFile(name: string): Statement {
-  const file = new URL(`../../statements/${name}.sql`, import.meta.url);
-  return {
-    name,
-    // Without the comment at its head: the server shows only the beginning of a running statement.
-    get text() {
-      return readFileSync(file, 'utf8').replace(/^(?:--.*\r?\n)+/, '');
-    },
-  };
+  const text = readFileSync(new URL(`../../statements/${name}.sql`, import.meta.url), 'utf8');
+  // Without the comment at its head: the server shows only the beginning of a running statement.
+  return { name, text: text.replace(/^(?:--.*\r?\n)+/, '') };
 }
 
 /** Columns of rows as lists, for texts: the driver quotes them. */

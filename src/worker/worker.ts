@@ -120,6 +120,7 @@ export class Worker {
 
   /** Takes nothing new from now on. Running steps continue until {@link stop}. */
   quiesce(): void {
+    this.#parts.slots.close();
     this.#parts.channel?.halt();
   }
 

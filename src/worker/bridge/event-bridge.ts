@@ -78,6 +78,7 @@ export class EventBridge {
 
   /** False when it was not subscribed. */
   unsubscribe<Name extends BridgeEventName>(name: Name, listener: BridgeListener<Name>): boolean {
+    if (typeof listener !== 'function') return false;
     const before = this.listenerCount(name);
     this.#emitter.off(canonical(name), listener);
     return this.listenerCount(name) < before;

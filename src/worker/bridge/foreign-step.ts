@@ -44,6 +44,7 @@ export function foreignSteps(options: ForeignStepOptions): (event: FfiStepEvent)
 /** A step of a caller's own module. Only its event is known, and its outcome is sent to the module. */
 class ForeignStep implements ReceivedStep {
   readonly event: FfiStepEvent;
+  readonly handlerName: string;
   readonly open = true;
   readonly within = undefined;
   /** Its result was sent, so whatever its handler still returns is not. */
@@ -56,6 +57,8 @@ class ForeignStep implements ReceivedStep {
 
   constructor(event: FfiStepEvent, options: ForeignStepOptions) {
     this.event = event;
+    // An event may lack its step definition, and reading it may throw: then the event is not received at all.
+    this.handlerName = (event.stepDefinition as { handlerCallable: string } | undefined)?.handlerCallable as string;
     this.#options = options;
   }
 
@@ -69,11 +72,6 @@ class ForeignStep implements ReceivedStep {
       resolver: handlerResolver ?? null,
       initialization: (handlerInitialization as Record<string, unknown> | null | undefined) ?? {},
     };
-  }
-
-  get handlerName(): string {
-    // An event may lack its step definition.
-    return (this.event.stepDefinition as { handlerCallable: string } | undefined)?.handlerCallable as string;
   }
 
   /** The module published it for this subscriber. */

@@ -30,6 +30,11 @@ export class GuardedEmitter extends EventEmitter {
     return listeners.length > 0;
   }
 
+  /** Node removes nothing when the name is given as undefined. */
+  override removeAllListeners(name?: string | symbol): this {
+    return name === undefined ? super.removeAllListeners() : super.removeAllListeners(name);
+  }
+
   #failed(name: string, error: unknown): void {
     logError(`a ${this.#called} of ${name} failed: ${messageOf(error)}`, { error });
   }

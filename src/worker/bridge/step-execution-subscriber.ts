@@ -243,15 +243,20 @@ export class StepExecutionSubscriber {
     // A handler may settle at once, and this be called within it: then the loop goes on by itself.
     if (this.#starting) return;
     this.#starting = true;
-    while (this.#waiting.length > 0 && this.#running.size < this.#maxConcurrent) {
-      const step = this.#waiting.shift()!;
-      const run = runOf(step);
-      if (!step.take((error) => this.#news.timedOut(run, error))) continue;
-      this.#running.set(step, run);
-      this.#news.started(run);
-      this.#runner.run(step);
+    try {
+      while (this.#waiting.length > 0 && this.#running.size < this.#maxConcurrent) this.#begin(this.#waiting.shift()!);
+    } finally {
+      this.#starting = false;
     }
-    this.#starting = false;
+  }
+
+  #begin(step: ReceivedStep): void {
+    // The event of a step that another subscriber has completed is not read: it would be made once more.
+    if (!step.take((error) => this.#news.timedOut(this.#running.get(step)!, error))) return;
+    const run = runOf(step);
+    this.#running.set(step, run);
+    this.#news.started(run);
+    this.#runner.run(step);
   }
 
   // ---- what becomes of it
