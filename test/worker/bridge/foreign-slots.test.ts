@@ -56,3 +56,27 @@ it('a step of a foreign module that timed out makes room for the step that waits
   expect(sent()).toEqual([first.eventId, next.eventId]);
   expect(module.results.map(({ result }) => result.success)).toEqual([false, true]);
 });
+
+it("a step whose event can't be read does not keep the ones after it from running", async () => {
+  setLogger(silentLogger);
+  const registry = new HandlerRegistry();
+  registry.register(defineHandler('greet', {}, () => ({ greeting: 'hello' })));
+  const emitter = new TaskerEventEmitter();
+  const module = new OwnModule();
+  const subscriber = new StepExecutionSubscriber(emitter, registry, module, { maxConcurrent: 1 });
+  subscriber.start();
+  onTestFinished(async () => {
+    setLogger(undefined);
+    await subscriber.stop({ drainTimeoutMs: 50 });
+  });
+  const unreadable = Object.defineProperty(stepEvent(), 'stepDefinition', {
+    get: () => {
+      throw new Error('the native object is gone');
+    },
+  });
+  emitter.emitStepReceived(unreadable);
+  const next = stepEvent();
+  emitter.emitStepReceived(next);
+  expect(await subscriber.waitForCompletion(10_000)).toBe(true);
+  expect(module.results.map(({ eventId }) => eventId)).toEqual([next.eventId]);
+});
