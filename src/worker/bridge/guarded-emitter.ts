@@ -2,9 +2,6 @@ import { EventEmitter } from 'node:events';
 import { messageOf } from '../../errors.ts';
 import { logError } from '../../logging/log.ts';
 
-/** A listener of any event. */
-export type AnyListener = (...args: never[]) => unknown;
-
 /** An emitter whose listeners can't disturb each other: one that throws, or whose promise rejects, is logged. */
 export class GuardedEmitter extends EventEmitter {
   readonly #called: string;
