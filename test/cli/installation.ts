@@ -3,7 +3,7 @@ import { chmod, cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-const PACKED = ['assets', 'bin', 'dist', 'migrations', 'schemas', 'package.json'];
+const PACKED = ['assets', 'bin', 'dist', 'migrations', 'schemas', 'statements', 'package.json'];
 
 /** What a command came to. */
 export interface Ended {

@@ -34,6 +34,7 @@ export function programWith(migrations: Record<string, string>): Program {
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   cpSync('dist', path.join(folder, 'dist'), { recursive: true });
   cpSync('package.json', path.join(folder, 'package.json'));
+  cpSync('statements', path.join(folder, 'statements'), { recursive: true });
   cpSync('migrations', path.join(folder, 'migrations'), { recursive: true, filter: (file) => !/\d{4}_/.test(file) });
   symlinkSync(path.resolve('node_modules'), path.join(folder, 'node_modules'), 'junction');
   for (const [name, text] of Object.entries(migrations)) writeFileSync(path.join(folder, 'migrations', name), text);
