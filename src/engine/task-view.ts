@@ -218,17 +218,37 @@ function derived(row: TaskRow): Pick<Task, 'executionStatus' | 'recommendedActio
   return { executionStatus: 'waiting_for_dependencies', recommendedAction: 'wait_for_dependencies' };
 }
 
-/** A row as callers see it. */
+/** A row as callers see it. Field by field, because a rest and a spread cost each task several microseconds. */
 export function taskView(row: TaskRow): Task {
-  const { templateId, verdict, openSteps, blockingSteps, mostAttempts, stale, ...shown } = row;
+  const { executionStatus, recommendedAction } = derived(row);
   return {
-    ...shown,
-    status: (row.status === 'steps_in_process' && mostAttempts === 0 ? 'pending' : row.status) as TaskState,
+    taskUuid: row.taskUuid,
+    name: row.name,
+    namespace: row.namespace,
+    version: row.version,
+    status: (row.status === 'steps_in_process' && row.mostAttempts === 0 ? 'pending' : row.status) as TaskState,
+    createdAt: row.createdAt,
+    updatedAt: row.updatedAt,
+    completedAt: row.completedAt,
     context: JSON.parse(row.context) as Record<string, unknown>,
-    ...derived(row),
+    initiator: row.initiator,
+    sourceSystem: row.sourceSystem,
+    reason: row.reason,
+    priority: row.priority,
+    tags: row.tags,
+    correlationId: row.correlationId,
+    parentCorrelationId: row.parentCorrelationId,
+    totalSteps: row.totalSteps,
+    pendingSteps: row.pendingSteps,
+    inProgressSteps: row.inProgressSteps,
+    completedSteps: row.completedSteps,
+    failedSteps: row.failedSteps,
+    readySteps: row.readySteps,
+    executionStatus,
+    recommendedAction,
     completionPercentage: percentage(row),
-    healthStatus: blockingSteps > 0 && row.completedAt === null ? 'blocked' : 'healthy',
-    stale: stale === null ? null : (JSON.parse(stale) as StaleNote),
+    healthStatus: row.blockingSteps > 0 && row.completedAt === null ? 'blocked' : 'healthy',
+    stale: row.stale === null ? null : (JSON.parse(row.stale) as StaleNote),
   };
 }
 
