@@ -167,7 +167,7 @@ export class Assembly {
     return worker ?? (this.#project !== undefined || handlers !== undefined);
   }
 
-  /** First of all, so that whoever asks for the worker's health is answered from the beginning. */
+  /** Opens the port before anything else, so that health checks are answered from the beginning. */
   async #openPort(): Promise<void> {
     const { port, logger } = this.#parts;
     const { webEnabled, webAddress: address } = this.config;
@@ -250,7 +250,7 @@ export class Assembly {
       if (options.signal) tasker.stopWith(options.signal);
       return tasker;
     } catch (error) {
-      // What was started must not keep the process alive; why it failed is told by the first error.
+      // What was started must not keep the process alive. The first error is the one that is thrown.
       await (tasker?.stop({ drainTimeoutMs: 0 }) ?? open?.close())?.catch((also: unknown) =>
         logger.debug({ error: messageOf(also) }, 'what was started could not be stopped cleanly'),
       );
@@ -266,7 +266,7 @@ export class Assembly {
     return allSinks(options.sinks ?? [], configured);
   }
 
-  /** Reads templates and handlers anew; what is broken is logged, and what was there before stays. */
+  /** Reloads templates and handlers. A broken file is logged, and its earlier content stays in use. */
   reload(): Promise<void> {
     this.#reloading = this.#reloading.then(async () => {
       const project = this.#project;
@@ -277,7 +277,7 @@ export class Assembly {
       if (templates && handlers) this.#logger.info('templates and handlers were read anew');
     });
     const reloading = this.#reloading;
-    this.#reloading = reloading.catch(() => undefined); // it is told to whoever asked for it
+    this.#reloading = reloading.catch(() => undefined); // the caller receives the error
     return reloading;
   }
 

@@ -114,7 +114,7 @@ export class Signals {
     this.#heardOfEvents();
   }
 
-  // ---- what is told
+  // ---- notifications
 
   /** There are steps in the queue, of this rank (minus the priority) or a greater one. */
   work(rank: number): void {

@@ -72,7 +72,7 @@ async function warnOfNamedSteps(
   if (problems.length > 0) logger.warn(phraseNamedSteps(problems));
 }
 
-/** A publisher that nobody has costs every one of its events. Those that steps are handed out to may register it later. */
+/** Events of an unregistered publisher would be lost. A subscriber that steps are handed out to may register it later. */
 function checkPublishers({ publishers, templates, handOut }: TaskerParts, logger: Logger): void {
   const unknown = unknownPublishers(publishers, templates);
   if (unknown && !handOut) throw unknown;
