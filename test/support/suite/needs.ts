@@ -24,7 +24,7 @@ const OUTSIDE = [
   /from '(?:typescript|fast-check)'/,
   /^import \{[^}]*\bcpuMs\b/m,
 ];
-const OF_PROCESS = /\bprocess\.(?:chdir\(|on\('warning')|\.setGlobal\w+\(/;
+const OF_PROCESS = /\bprocess\.(?:chdir\(|on\('warning')|\.setGlobal\w+\(|\bprocess, 'cwd'/;
 const HOOKS_OF_HELPER = /^(?:before|after)(?:All|Each)\(/m;
 /** A worker in the sources starts its threads from the build. */
 const STARTS_THREADS = path.normalize('src/worker/threads/thread-file.ts');
