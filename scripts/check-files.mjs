@@ -14,7 +14,7 @@ function walk(root, folder = '') {
 }
 
 /** The files that are in the repository, or will be with the next commit; of a copy without git, all. */
-function filesOf(root) {
+export function filesOf(root) {
   const options = ['-c', 'safe.directory=*', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'];
   const { status, stdout } = spawnSync('git', options, { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
   if (status !== 0) return walk(root);

@@ -1,0 +1,62 @@
+// Checks the English of pages, comments, docstrings, messages and test titles: words of a dialect that readers must
+// decode, and sentences that are too long. The rules are in CONTRIBUTING.md.
+//   node scripts/check-prose.mjs [FOLDER or FILE ...] [--pages]     --pages prints words and sentence lengths of each page
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { filesOf } from './check-files.mjs';
+import { MARKERS } from './prose/markers.mjs';
+import { paragraphsOf, sentencesOf, textsOf } from './prose/texts.mjs';
+
+/** Words in a sentence, at most: of a page's prose, and of a comment or message. */
+const LONGEST = { page: 45, comment: 45, string: 45, title: 40 };
+/** For pages of the guide. */
+const MEDIAN = 18;
+const GUIDE_WORDS = 30_000;
+
+const { values: options, positionals: wanted } = parseArgs({
+  allowPositionals: true,
+  options: { pages: { type: 'boolean', default: false } },
+});
+
+const root = path.dirname(import.meta.dirname);
+const inWanted = (file) => wanted.length === 0 || wanted.some((each) => file === each || file.startsWith(`${each}/`));
+const wordsIn = (text) => text.split(/\s+/).filter((word) => /\p{L}|\p{N}/u.test(word)).length;
+const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
+
+const problems = [];
+let guideWords = 0;
+
+function checkText(file, { line, kind, text }) {
+  for (const { pattern, write, kind: only } of MARKERS) {
+    if (only && only !== kind) continue;
+    const found = pattern.exec(text);
+    if (found) problems.push(`${file}:${line}: "${found[0].trim()}": ${write}`);
+  }
+  for (const sentence of sentencesOf(text)) {
+    const words = wordsIn(sentence);
+    if (words <= LONGEST[kind]) continue;
+    problems.push(`${file}:${line}: a sentence of ${words} words: ${sentence.slice(0, 60).replaceAll('\n', ' ')}…`);
+  }
+}
+
+function checkGuidePage(file, text) {
+  const lengths = paragraphsOf(text).flatMap(sentencesOf).map(wordsIn);
+  const words = wordsIn(text);
+  guideWords += words;
+  if (options.pages)
+    console.log(`${file}: ${words} words, sentences: median ${median(lengths)}, longest ${Math.max(0, ...lengths)}`);
+  if (median(lengths) > MEDIAN)
+    problems.push(`${file}: the median sentence has ${median(lengths)} words, at most ${MEDIAN}`);
+}
+
+for (const file of filesOf(root).filter(inWanted)) {
+  const text = readFileSync(path.join(root, file), 'utf8');
+  for (const each of textsOf(file, text)) checkText(file, each);
+  if (file.startsWith('docs/guide/')) checkGuidePage(file, text);
+}
+if (guideWords > GUIDE_WORDS) problems.push(`docs/guide: ${guideWords} words, at most ${GUIDE_WORDS}`);
+
+for (const problem of problems) console.error(problem);
+console.log(`prose: ${problems.length} problems`);
+process.exitCode = problems.length === 0 ? 0 : 1;
