@@ -1,4 +1,4 @@
-// Writes the tables of docs/guide/configuration.md and schemas/tasker-config.json from the keys that are read; a test
+// Writes the tables of docs/configuration-keys.md and schemas/tasker-config.json from the keys that are read; a test
 // compares. It reads dist:
 //   npm run build && node scripts/write-config-docs.mjs
 import { readFile, writeFile } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import { configJsonSchema, ineffectiveTable, keysTable } from './docs/config-doc
 
 const documented = { CONFIG_KEYS, INEFFECTIVE_KEYS, defaultOf };
 
-const page = new URL('../docs/guide/configuration.md', import.meta.url);
+const page = new URL('../docs/configuration-keys.md', import.meta.url);
 const parts = {
   keys: keysTable(documented),
   'keys without effect': ineffectiveTable(documented),

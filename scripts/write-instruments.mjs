@@ -1,10 +1,10 @@
-// Writes the table of instruments into docs/guide/observability.md. It reads dist: npm run reference
+// Writes the table of instruments into docs/instruments.md. It reads dist: npm run reference
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { INSTRUMENTS } from '../dist/metrics/instruments.js';
 import { instrumentsTable, withInstruments } from './docs/instruments-table.mjs';
 
 const file = (name) => fileURLToPath(new URL(`../docs/${name}`, import.meta.url));
-const page = file('guide/observability.md');
+const page = file('instruments.md');
 const absent = JSON.parse(readFileSync(file('absent-instruments.json'), 'utf8'));
 writeFileSync(page, withInstruments(readFileSync(page, 'utf8'), instrumentsTable(INSTRUMENTS, absent)));

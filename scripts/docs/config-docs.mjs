@@ -1,4 +1,4 @@
-/** The tables of docs/guide/configuration.md and the JSON Schema of the configuration file, made from the keys that are read. */
+/** The tables of docs/configuration-keys.md and the JSON Schema of the configuration file, made from the keys that are read. */
 import { z } from 'zod';
 
 const listed = (names) => names.map((one) => `\`${one}\``).join(', ');

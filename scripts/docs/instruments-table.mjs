@@ -1,4 +1,4 @@
-/** The table of instruments in docs/guide/observability.md, and that of the names that have no meaning here. */
+/** The table of instruments in docs/instruments.md, and that of the names that have no meaning here. */
 
 const prometheusName = ({ name, unit }) => name.replaceAll('.', '_') + (unit ? `_${unit}` : '');
 const code = (text) => `\`${text}\``;

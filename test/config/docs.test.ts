@@ -10,7 +10,7 @@ import { ALLOWED_NAMES } from '../../src/config/toml/allowed-variables.ts';
 import { projectWith } from '../support/config-folder.ts';
 
 const documented = { CONFIG_KEYS, INEFFECTIVE_KEYS, defaultOf };
-const page = readFileSync('docs/guide/configuration.md', 'utf8').replaceAll('\r\n', '\n');
+const page = readFileSync('docs/configuration-keys.md', 'utf8').replaceAll('\r\n', '\n');
 const blocks = [...page.matchAll(/^```toml\n([\s\S]*?)^```$/gm)].map(([, text]) => text!);
 
 describe('the page of the configuration', () => {
