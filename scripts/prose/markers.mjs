@@ -2,7 +2,7 @@
 
 /** Each is tried on every text, or on one kind of them. A pattern must be quiet on good English; a doubtful one does not belong here. */
 export const MARKERS = [
-  [/\b(?:is|are|was|were|be|been|being|gets?) told\b/i, 'write "reported", or name who reports what'],
+  [/\b(?:is|are|was|were|be|been|being|gets?) told\b(?! apart)/i, 'write "reported", or name who reports what'],
   [/\btells? of\b/i, 'write "reports" or "describes"'],
   [/\b(?:says?|said) so\b/i, 'write what is reported'],
   [/\bwhat (?:\w+ ){1,4}(?:came|comes|come) (?:to|of)\b/i, 'write "the outcome of"'],
@@ -11,7 +11,7 @@ export const MARKERS = [
   [/\b(?:stands?|stood) still\b/i, 'write "is stuck" or "stops"'],
   [/\banew\b/i, 'write "again", or "reloaded", "recreated"'],
   [
-    /(?<!there )(?<!it )\bis no (?!longer\b|more\b|less\b|different\b|better\b|worse\b|slower\b|faster\b|one\b|larger\b|smaller\b|later\b|earlier\b|older\b|newer\b|way\b|need\b|reason\b|such\b|other\b)(?:[A-Z]\w*|[a-z]\w+)/,
+    /(?<![Tt]here )(?<![Ii]t )\bis no (?!longer\b|more\b|less\b|different\b|better\b|worse\b|slower\b|faster\b|one\b|larger\b|smaller\b|later\b|earlier\b|older\b|newer\b|way\b|need\b|reason\b|such\b|other\b)(?:[A-Z]\w*|[a-z]\w+)/,
     'write "is not a"',
   ],
   [/\b(?:nobody|somebody|whoever|everybody)\b/i, 'name the actor: "no worker", "another transaction"'],

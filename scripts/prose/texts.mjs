@@ -22,7 +22,7 @@ function plain(text) {
 /** The sentences of a paragraph. */
 export function sentencesOf(text) {
   return text
-    .split(/(?<=[.!?:;])["')\]]*\s+(?=["'([]?[\p{Lu}\p{N}`"(]|\p{Ll})/u)
+    .split(/(?<=[.!?]["')\]]*)\s+/u)
     .flatMap((part) => part.split(/\n\s*\n/))
     .map((part) => part.trim())
     .filter(Boolean);
@@ -38,7 +38,7 @@ function withLines(page) {
   const lines = page
     .replace(/^(`{3,}|~{3,})[\s\S]*?^\1.*$/gm, blank)
     .replace(/<!--[\s\S]*?-->/g, blank)
-    .replace(/^\s*\|.*$/gm, '')
+    .replace(/^[ \t]*\|.*$/gm, '')
     .split('\n');
   const found = [];
   let open;
