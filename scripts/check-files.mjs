@@ -77,3 +77,22 @@ export function checkLinks(root) {
     });
   });
 }
+
+/** Commit subjects are checked from the commit after this one. */
+const COMMITS_AFTER = '9d58425b';
+const SUBJECT = /^[a-z][a-z0-9-]*(?:, [a-z][a-z0-9-]*)*: [^A-Z\s.].*[^.\s]$/;
+
+function git(root, ...args) {
+  const { status, stdout } = spawnSync('git', ['-c', 'safe.directory=*', ...args], { cwd: root, encoding: 'utf8' });
+  return status === 0 ? stdout : undefined;
+}
+
+/** Subjects of new commits that do not follow CONTRIBUTING.md. In a copy without the history there is nothing to check. */
+export function checkCommits(root) {
+  const log = git(root, 'log', '--no-merges', '--format=%h %s', `${COMMITS_AFTER}..HEAD`);
+  return (log ?? '').split('\n').flatMap((line) => {
+    const subject = line.slice(line.indexOf(' ') + 1);
+    if (line === '' || (subject.length <= 72 && SUBJECT.test(subject))) return [];
+    return [`${line}: a subject is "area: what it does", imperative, at most 72 characters, without a full stop`];
+  });
+}

@@ -1,9 +1,9 @@
-// Everything that can be checked without running the tests. Goes on after a failure, so that one run tells all.
+// Everything that can be checked without running the tests. Continues after a failure, so that one run reports everything.
 // With names as arguments it runs only those: node scripts/check-static.mjs lint types
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { checkContents, checkLinks } from './check-files.mjs';
+import { checkCommits, checkContents, checkLinks } from './check-files.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -42,6 +42,7 @@ const CHECKS = {
   'package-types': tool('attw', '--pack', '.', '--profile', 'esm-only'),
   contents: () => checkContents(root),
   links: () => checkLinks(root),
+  commits: () => checkCommits(root),
 };
 
 /** A check that breaks has failed; those after it are still run. */
