@@ -1,5 +1,5 @@
 // Every shape of handler that people write, and what becomes of its step: one list, which the tests run and from which
-// scripts/write-handler-shapes.mjs writes the table in docs/guide/handlers.md. Plain JavaScript, because processes that
+// scripts/write-handler-shapes.mjs writes the table in docs/handler-outcomes.md. Plain JavaScript, because processes that
 // are killed run them from dist. A step may be started twice, at once.
 
 class Money {
