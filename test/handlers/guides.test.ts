@@ -42,7 +42,7 @@ function writeOrders(folder: string, count: number): string {
   return csv_path;
 }
 
-const PAGES = ['docs/guide/decisions.md', 'docs/guide/batches.md'];
+const PAGES = ['docs/guide/decision-steps.md', 'docs/guide/batches.md'];
 
 describe.each(PAGES)('%s', (page) => {
   it('has templates in which nothing is wrong or odd, and a handler for each of their steps', async () => {
@@ -64,7 +64,7 @@ describe.each(PAGES)('%s', (page) => {
 
 describe('the handlers of the guide to decisions', () => {
   it('route by the amount, or skip', async () => {
-    const { run } = await handlersOf('docs/guide/decisions.md');
+    const { run } = await handlersOf('docs/guide/decision-steps.md');
     const route = async (amount: number) =>
       (await run('expenses.route', { dependencyResults: { check: { amount } } })).result;
     expect(await route(0)).toMatchObject({
@@ -81,7 +81,7 @@ describe('the handlers of the guide to decisions', () => {
   });
 
   it('join the branches that were chosen', async () => {
-    const { run } = await handlersOf('docs/guide/decisions.md');
+    const { run } = await handlersOf('docs/guide/decision-steps.md');
     const approved = await run('expenses.approve', {
       dependencyResults: { route: { routing_context: { route_type: 'manager' } } },
     });
@@ -154,7 +154,7 @@ describe('the workflow of the guide to decisions', () => {
       ['a person, as dual asks for', 'a person, as dual asks for'],
     ],
   ])('for an amount of %s runs %j', async (amount, steps, approved_by) => {
-    const { kit } = await workflowOf('docs/guide/decisions.md');
+    const { kit } = await workflowOf('docs/guide/decision-steps.md');
     const run = await kit.run({ context: { amount } });
     expect(run.task.status).toBe('complete');
     expect(Object.keys(run.steps)).toEqual(steps);
