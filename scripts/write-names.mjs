@@ -1,4 +1,4 @@
-// Writes the table of the TypeScript package's names into docs/guide/names.md. After write-reference.mjs: npm run reference
+// Writes the table of the TypeScript package's names into docs/typescript-names.md. After write-reference.mjs: npm run reference
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { namesTable, withNames } from './docs/names-table.mjs';
@@ -6,4 +6,4 @@ import { namesTable, withNames } from './docs/names-table.mjs';
 const file = (name) => fileURLToPath(new URL(`../docs/${name}`, import.meta.url));
 const read = (name) => readFileSync(file(name), 'utf8').replaceAll('\r\n', '\n');
 const table = namesTable(JSON.parse(read('names.json')), read('reference/README.md'));
-writeFileSync(file('guide/names.md'), withNames(read('guide/names.md'), table));
+writeFileSync(file('typescript-names.md'), withNames(read('typescript-names.md'), table));

@@ -65,7 +65,7 @@ describe('the documentation', () => {
 
   it('tells where each name of the TypeScript package is; `npm run reference` writes it', () => {
     const read = (file: string) => readFileSync(file, 'utf8').replaceAll('\r\n', '\n');
-    const page = read('docs/guide/names.md');
+    const page = read('docs/typescript-names.md');
     const names = JSON.parse(read('docs/names.json')) as Parameters<typeof namesTable>[0];
     expect(page).toBe(withNames(page, namesTable(names, read('docs/reference/README.md'))));
     const told = [...page.matchAll(/`(\w+)`/g)].map(([, name]) => name!);

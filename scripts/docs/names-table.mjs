@@ -1,4 +1,4 @@
-/** The table in docs/guide/names.md of what the TypeScript package exports, and where it is here. */
+/** The table in docs/typescript-names.md of what the TypeScript package exports, and where it is here. */
 
 const code = (name) => `\`${name}\``;
 
@@ -17,7 +17,7 @@ function pagesOf(reference) {
 export function namesTable({ names, absent }, reference) {
   const there = pagesOf(reference).flatMap(({ title, file, names: ours }) => {
     const shared = ours.filter((name) => names.includes(name));
-    const links = shared.map((name) => `[${code(name)}](../reference/${file}#${name.toLowerCase()})`);
+    const links = shared.map((name) => `[${code(name)}](reference/${file}#${name.toLowerCase()})`);
     return links.length > 0 ? [`| ${title} | ${links.join(', ')} |`] : [];
   });
   const left = Object.entries(absent).map(([reason, some]) => `| ${some.map(code).join(', ')} | ${reason} |`);
