@@ -29,7 +29,7 @@ let guideWords = 0;
 
 function checkText(file, { line, kind, text }) {
   for (const { pattern, write, kind: only } of MARKERS) {
-    if (only && only !== kind) continue;
+    if (only && only !== kind && !(only === 'code' && kind !== 'page')) continue;
     const found = pattern.exec(text);
     if (found) problems.push(`${file}:${line}: "${found[0].trim()}": ${write}`);
   }

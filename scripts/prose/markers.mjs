@@ -1,10 +1,10 @@
 // Words by which the dialect is known that our texts once had, and what an English-speaking engineer writes instead.
 
-/** Each is tried on every text, or on one kind of them. A pattern must be quiet on good English; a doubtful one does not belong here. */
+/** Each is tried on every text, on those of one kind, or on all but pages ('code'). A pattern must be quiet on good English; a doubtful one does not belong here. */
 export const MARKERS = [
   [/\b(?:is|are|was|were|be|been|being|gets?) told\b(?! apart)/i, 'write "reported", or name who reports what'],
   [/\btells? of\b/i, 'write "reports" or "describes"'],
-  [/\b(?:says?|said) so\b/i, 'write what is reported'],
+  [/\b(?:says?|said) so\b/i, 'write what is reported', 'code'],
   [/\bwhat (?:\w+ ){1,4}(?:came|comes|come) (?:to|of)\b/i, 'write "the outcome of"'],
   [/\bwhat becomes of\b/i, 'write "what happens to", or the outcome itself'],
   [/\b(?:goes|went|go) on\b(?! (?:a|the) )/i, 'write "continues"'],
@@ -19,7 +19,7 @@ export const MARKERS = [
   [/\b(?:stands?|stood|standing) (?:in(?! for)|there|twice|above|below|at the|on the)\b/i, 'write "is in", "is at"'],
   [/\b(?:of late|by then|for good)\b/i, 'write "recently", "at that point", "permanently"'],
   [/\basks? after\b/i, 'write "checks" or "verifies"'],
-  [/\b(?:those|all) that\b/i, 'name them'],
+  [/\b(?:those|all) that\b/i, 'name them', 'code'],
   [
     /^(?:What|Who|Whom|Whoever|Whatever)\b(?![^.]*\?)/,
     'begin with a noun phrase or a verb: "The task that", "Returns"',

@@ -11,7 +11,8 @@ import { projectWith } from '../support/config-folder.ts';
 
 const documented = { CONFIG_KEYS, INEFFECTIVE_KEYS, defaultOf };
 const page = readFileSync('docs/configuration-keys.md', 'utf8').replaceAll('\r\n', '\n');
-const blocks = [...page.matchAll(/^```toml\n([\s\S]*?)^```$/gm)].map(([, text]) => text!);
+const guide = readFileSync('docs/guide/configuration.md', 'utf8').replaceAll('\r\n', '\n');
+const blocks = [...guide.matchAll(/^```toml\n([\s\S]*?)^```$/gm)].map(([, text]) => text!);
 
 describe('the page of the configuration', () => {
   it('has the tables of the keys that are read: else run node scripts/write-config-docs.mjs', () => {
