@@ -3,7 +3,7 @@ import path from 'node:path';
 import tseslint from 'typescript-eslint';
 
 /** Pages that are written by a script, or tell of past releases. */
-const NOT_PROSE = /^(?:CHANGELOG\.md|docs\/(?:reference|decisions)\/|docs\/(?:errors|proofs)\.md|scripts\/prose\/)/;
+const NOT_PROSE = /^(?:CHANGELOG\.md|docs\/reference\/|scripts\/prose\/)/;
 const CODE = new Set(['.ts', '.mjs', '.js', '.cjs', '.tsx']);
 const TITLES = new Set(['it', 'test', 'describe']);
 const STARTS_LIKE_SQL = /^\s*(?:select|with|insert|update|delete|create|alter|drop|set|begin|copy|lock)\b/i;
