@@ -1,7 +1,6 @@
 import './config/require-node.ts';
 
 export { type CreateTaskerOptions, createTasker } from './app/create-tasker.ts';
-export type { BootstrapResult, StopResult, WorkerStatus } from './app/process/bootstrap-result.ts';
 export {
   bootstrapWorker,
   getRustVersion,
@@ -11,9 +10,11 @@ export {
   isWorkerRunning,
   stopWorker,
   transitionToGracefulShutdown,
+  type WorkerStatus,
 } from './app/process/bootstrap-worker.ts';
-export { FfiLayer, type FfiLayerConfig, getFfiLayer } from './app/process/ffi-layer.ts';
+export { FfiLayer, type FfiLayerConfig, getFfiLayer } from './app/process/process-module.ts';
 export { ShutdownController, type ShutdownHandler } from './app/process/shutdown-controller.ts';
+export type { BootstrapResult, StopResult } from './app/process/worker-system.ts';
 export { HandlerSystem } from './app/project/handler-system.ts';
 export type { WebOptions, WorkerServerConfig } from './app/server/server-config.ts';
 export {

@@ -24,8 +24,8 @@ import type { LoadedHandlers } from './project/handler-folders.ts';
 import { loadHandlers } from './project/load-handlers.ts';
 import { loadTemplates, withoutTemplates } from './project/load-templates.ts';
 import { Project } from './project/project.ts';
-import { HealthLoop } from './server/health-loop.ts';
 import { ServedTasker } from './server/served-tasker.ts';
+import { HealthLoop } from './server/worker-health.ts';
 import { Tasker } from './tasker.ts';
 import { type CreateTaskerOptions, checkNumbers } from './tasker-options.ts';
 
@@ -303,16 +303,16 @@ export class Assembly {
   async #close(drainTimeoutMs?: number): Promise<void> {
     this.#health?.stop();
     try {
-      await this.#stopTasker(drainTimeoutMs).finally(() => this.#leave());
+      try {
+        await this.#tasker?.stop({ drainTimeoutMs });
+      } finally {
+        await this.#leave();
+      }
     } finally {
       await this.#listening?.close().catch((error: unknown) => {
         this.#logger.debug({ error: messageOf(error) }, 'the port was closed already');
       });
     }
-  }
-
-  async #stopTasker(drainTimeoutMs: number | undefined): Promise<void> {
-    await this.#tasker?.stop({ drainTimeoutMs });
   }
 
   /** Takes what came from folders out of registries that outlive this worker. */

@@ -1,15 +1,13 @@
 import { Listener } from '../db/listener.ts';
 import type { CreatedTask } from '../engine/create-task.ts';
-import { CHANNEL_ENDED, CHANNEL_EVENTS, CHANNEL_TAKEN, CHANNEL_WORK } from '../engine/engine.ts';
+import { CHANNEL_ENDED, CHANNEL_EVENTS, CHANNEL_TAKEN, CHANNEL_WORK, type Engine } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { moduleLogger } from '../logging/module-logger.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { Throttle } from '../time/throttle.ts';
 import type { Worker } from '../worker/worker.ts';
-import type { ServedNamespaces } from './served-namespaces.ts';
 import type { TaskWaiter } from './task-waiter.ts';
-import type { TaskerCounts } from './tasker-counts.ts';
 import type { TaskerDelivery } from './tasker-delivery.ts';
 import type { TaskerEvents } from './tasker-events.ts';
 import type { TaskerParts } from './tasker-parts.ts';
@@ -25,7 +23,6 @@ export interface Hearers {
   waiter: TaskWaiter;
   delivery: TaskerDelivery;
   events: TaskerEvents;
-  counts: TaskerCounts;
 }
 
 /**
@@ -81,8 +78,8 @@ export class Signals {
   // ---- what is heard
 
   #heard(channel: string, payload: string): void {
-    const { counts, worker, waiter } = this.#hearers;
-    counts.heard(channel);
+    const { worker, waiter } = this.#hearers;
+    this.#parts.metrics.instruments.messagesReceived.of(channel).add();
     if (channel === CHANNEL_WORK) this.#heardOfWork(Number(payload));
     else if (channel === CHANNEL_EVENTS) this.#heardOfEvents();
     else if (channel === CHANNEL_TAKEN) worker()?.taken(payload);
@@ -174,4 +171,39 @@ function canBegin(
       at.namespaces.includes(template.namespace) &&
       graph.roots.every((idx) => at.registry?.canResolve(template.steps[idx]!.handler)),
   );
+}
+
+/** The namespaces that a worker serves: those that are configured, else those of its templates, else all that are registered. */
+export class ServedNamespaces {
+  readonly #configured: readonly string[] | undefined;
+  readonly #found: Set<string>;
+  readonly #servesAll: boolean;
+
+  constructor({ config, templates }: Pick<TaskerParts, 'config' | 'templates'>) {
+    this.#configured = config.namespaces;
+    this.#found = new Set(templates.map(({ namespace }) => namespace));
+    this.#servesAll = templates.length === 0 && !config.namespaces;
+  }
+
+  get names(): readonly string[] {
+    return this.#configured ?? [...this.#found].sort();
+  }
+
+  /** It serves everything, and there was nothing yet when it began. */
+  get isWaiting(): boolean {
+    return this.#servesAll && this.#found.size === 0;
+  }
+
+  /** Answers whether one of them is new. */
+  add(namespaces: readonly string[]): boolean {
+    const before = this.#found.size;
+    for (const namespace of namespaces) this.#found.add(namespace);
+    return this.#found.size > before;
+  }
+
+  /** Adds what is registered, for a worker that serves everything. */
+  async read(engine: Engine): Promise<void> {
+    if (!this.#servesAll) return;
+    this.add((await engine.templates.list()).map(({ namespace }) => namespace));
+  }
 }

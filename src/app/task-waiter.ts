@@ -1,7 +1,7 @@
 import { LONGEST_TIMER_MS } from '../config/value-forms.ts';
 import type { Engine } from '../engine/engine.ts';
 import { checkUuid } from '../engine/operate.ts';
-import type { Task } from '../engine/task-view.ts';
+import type { Step, Task } from '../engine/task-view.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 
@@ -16,7 +16,7 @@ const CHECK_AT_ONCE = 1_000;
 const NEW_TASKS = 10_000;
 
 /** Whether a wait is over in this state. */
-export function isResting(state: string): boolean {
+function isResting(state: string): boolean {
   return RESTING.has(state);
 }
 
@@ -261,4 +261,61 @@ function stopped(taskUuid: string): TaskerError {
 function remember(tasks: Set<string>, taskUuid: string): void {
   if (tasks.size >= NEW_TASKS) tasks.delete(tasks.values().next().value!);
   tasks.add(taskUuid);
+}
+
+/** Options of {@link Tasker.waitForTask}. */
+export interface WaitOptions {
+  /** Milliseconds; without it, as long as it takes. */
+  timeoutMs?: number;
+  /** Reject with `task_failed` when the task did not complete. Default false: the task tells by its status. */
+  throwOnFailure?: boolean;
+  signal?: AbortSignal;
+}
+
+/** What {@link Tasker.watchTask} yields: the task and its steps, whenever something changed. */
+export interface TaskSnapshot {
+  task: Task;
+  steps: Step[];
+}
+
+/** @throws TaskerError `task_failed` unless the task completed */
+export function onlySuccess(task: Task): Task {
+  const { taskUuid, status } = task;
+  if (status === 'complete' || status === 'resolved_manually') return task;
+  throw new TaskerError('task_failed', `task ${taskUuid} is ${status}; \`tasker task why ${taskUuid}\` tells why`, {
+    details: { status },
+  });
+}
+
+const WATCH_MS = 250;
+
+/** What a watch needs of its tasker. */
+interface Watching {
+  engine: Engine;
+  waiter: TaskWaiter;
+  signal: AbortSignal | undefined;
+}
+
+/** Yields the task and its steps whenever something changed, the last time when it rests. */
+export async function* watchTask(taskUuid: string, { engine, waiter, signal }: Watching): AsyncGenerator<TaskSnapshot> {
+  let shown = '';
+  while (!signal?.aborted) {
+    const task = await engine.getTask(taskUuid);
+    // After the task: of one that rests, the steps are shown as they ended.
+    const steps = await engine.getSteps(taskUuid);
+    const now = JSON.stringify([
+      task.status,
+      steps.map((step) => [step.currentState, step.attempts, step.nextRetryAt]),
+    ]);
+    if (now !== shown) yield { task, steps };
+    shown = now;
+    if (isResting(task.status)) return;
+    await waiter.wait(taskUuid, { timeoutMs: WATCH_MS, signal }).catch((error: unknown) => {
+      if (!signal?.aborted) onlyTimeout(error);
+    });
+  }
+}
+
+function onlyTimeout(error: unknown): void {
+  if (!(error instanceof TaskerError && error.code === 'timeout')) throw error;
 }

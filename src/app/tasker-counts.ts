@@ -9,7 +9,7 @@ const DEPTH_MS = 5_000;
 /** A report does not wait longer for the database: the depths are in the next one. */
 const REPORT_MS = 1_000;
 
-/** Counts what a tasker hears, and looks how deep its queues are when somebody asks. */
+/** The metrics of a tasker that are read at collection, among them the depth of its queues. */
 export class TaskerCounts {
   readonly #parts: TaskerParts;
   readonly #namespaces: () => readonly string[];
@@ -23,10 +23,6 @@ export class TaskerCounts {
     this.#namespaces = namespaces;
     this.#bus = bus;
     this.#forget = parts.metrics.onCollect(() => this.#collect());
-  }
-
-  heard(channel: string): void {
-    this.#parts.metrics.instruments.messagesReceived.of(channel).add();
   }
 
   async #collect(): Promise<void> {

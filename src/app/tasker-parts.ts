@@ -30,15 +30,3 @@ export interface TaskerParts extends EventRegistries {
   /** Called when it has stopped. */
   stopped: (() => void) | undefined;
 }
-
-/** What can be seen of a tasker from outside. @internal */
-export interface Vitals {
-  namespaces: readonly string[];
-  /** Whether notifications arrive; without them work is found by looking. */
-  hears: boolean;
-  leaseSure: boolean;
-  /** Connections at most. */
-  poolSize: number;
-  /** Open connections that do nothing right now. */
-  poolIdle: number;
-}

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { DEFAULTS } from '../config/defaults.ts';
 import { LONGEST_TIMER_MS } from '../config/value-forms.ts';
-import type { CreateOptions, TaskRequest } from '../engine/create-task.ts';
+import type { CreatedTask, CreateOptions, TaskRequest } from '../engine/create-task.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { OperatorOptions } from '../engine/operate.ts';
 import { readCreateOptions, readRequests } from '../engine/read-requests.ts';
@@ -14,24 +14,22 @@ import type { MetricsReport } from '../metrics/metrics.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { formatProblem } from '../template/parse-template.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import { Worker } from '../worker/worker.ts';
 import type { WorkerStats } from '../worker/worker-options.ts';
 import { type ListOptions, readListOptions } from './list-options.ts';
 import { loadTemplates, type TemplateSource } from './project/load-templates.ts';
-import { ServedNamespaces } from './served-namespaces.ts';
-import { Signals } from './signals.ts';
+import { ServedNamespaces, Signals } from './signals.ts';
 import { checkStart } from './start-checks.ts';
-import { handleOf, type TaskHandle, withSpans } from './task-handle.ts';
 import type { CheckedRequest, CheckedRequests } from './task-types.ts';
-import { TaskWaiter } from './task-waiter.ts';
+import { onlySuccess, type TaskSnapshot, TaskWaiter, type WaitOptions, watchTask } from './task-waiter.ts';
 import { TaskerCounts } from './tasker-counts.ts';
 import { TaskerDelivery } from './tasker-delivery.ts';
 import { TaskerEvents } from './tasker-events.ts';
-import type { TaskerParts, Vitals } from './tasker-parts.ts';
-import { onlySuccess, type TaskSnapshot, type WaitOptions, watchTask } from './watch-task.ts';
+import type { TaskerParts } from './tasker-parts.ts';
 import { type Explanation, explainTask } from './why.ts';
 
-export type { ListOptions, TaskHandle, TaskSnapshot, WaitOptions };
+export type { ListOptions, TaskSnapshot, WaitOptions };
 
 /** How long a stop waits for its last notifications. */
 const TELL_MS = 2_000;
@@ -88,7 +86,6 @@ export class Tasker {
       waiter: this.#waiter,
       delivery: this.#delivery,
       events: this.events,
-      counts: this.#counts,
     });
     this.#worker = parts.registry && this.#makeWorker(parts.registry);
   }
@@ -113,7 +110,7 @@ export class Tasker {
 
   /** Starts listening and, with handlers, working. `createTasker` does it unless `autoStart: false`. */
   start(): Promise<void> {
-    if (this.#stopped) return Promise.reject(new TaskerError('stopped', 'this tasker was stopped; create another one'));
+    if (this.#stopped) return Promise.reject(stopped());
     this.#started ??= this.#start();
     return this.#started;
   }
@@ -162,8 +159,11 @@ export class Tasker {
     return this.#parts.metrics;
   }
 
-  /** What looks after this tasker's health sees of it. @internal */
-  get vitals(): Vitals {
+  /**
+   * What the health checks read. `hears`: notifications arrive; without them, only polling finds work. `poolSize`: the
+   * maximum number of connections. @internal
+   */
+  get vitals() {
     return {
       namespaces: this.namespaces,
       hears: this.#signals.hears,
@@ -224,6 +224,8 @@ export class Tasker {
   }
 
   async #createTasks(requests: readonly TaskRequest[], options?: CreateOptions): Promise<TaskHandle[]> {
+    // Handlers and subscribers may create tasks until the connections are closed.
+    if (this.#over.signal.aborted) throw stopped();
     const { tracing } = this.#parts;
     const read = readRequests(requests);
     const how = readCreateOptions(options);
@@ -333,11 +335,13 @@ export class Tasker {
     } finally {
       this.#waiter.stop();
       this.events.stop();
-      this.#over.abort();
       this.#signals.fallSilent();
       await this.#stopDelivery(until - performance.now());
       this.#counts.stop();
-      await this.#signals.stop().finally(() => this.#parts.open.close());
+      await this.#signals.stop().finally(() => {
+        this.#over.abort();
+        return this.#parts.open.close();
+      });
       this.#parts.stopped?.();
     }
   }
@@ -369,5 +373,59 @@ export class Tasker {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+  }
+}
+
+function stopped(): TaskerError {
+  return new TaskerError('stopped', 'this tasker was stopped; create another one');
+}
+
+/** What {@link Tasker.createTask} returns. */
+export interface TaskHandle {
+  taskUuid: string;
+  name: string;
+  namespace: string;
+  version: string;
+  priority: number;
+  totalSteps: number;
+  /** False: an earlier task with the same identity stands for it (`onDuplicate: 'return'`). */
+  created: boolean;
+}
+
+/** A created task as callers see it. */
+function handleOf({ taskUuid, snapshot, priority, created }: CreatedTask): TaskHandle {
+  const { name, namespace, version } = snapshot.template;
+  return { taskUuid, name, namespace, version, priority, totalSteps: snapshot.graph.names.length, created };
+}
+
+/**
+ * Creates tasks within a span for each, and gives each task its span to go on from: steps that other processes run are
+ * children of it. A request that brings a `traceparent` of its own keeps it, and has no span here.
+ */
+async function withSpans<Created extends { taskUuid: string }>(
+  tracing: Tracing,
+  requests: readonly TaskRequest[],
+  create: (requests: readonly TaskRequest[]) => Promise<Created[]>,
+): Promise<Created[]> {
+  const spans = requests.map((request) => {
+    if (request.traceparent !== undefined) return undefined;
+    const { namespace = 'default', name, version = '1.0.0' } = request;
+    const template = `${namespace}/${name}@${version}`;
+    return tracing.start(`task ${namespace}/${name}`, {
+      kind: 'PRODUCER',
+      attributes: { 'tasker.template': template },
+    });
+  });
+  try {
+    const created = await create(
+      requests.map((request, i) => (spans[i] ? { ...request, traceparent: tracing.traceparentOf(spans[i]) } : request)),
+    );
+    created.forEach(({ taskUuid }, i) => {
+      if (spans[i]) tracing.end(spans[i], { attributes: { 'tasker.task_uuid': taskUuid } });
+    });
+    return created;
+  } catch (error) {
+    for (const span of spans) if (span) tracing.end(span, { error: { message: messageOf(error) } });
+    throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { openClient } from '../app/open-client.ts';
+import { openClient } from '../app/project/database-admin.ts';
 import type { Tasker } from '../app/tasker.ts';
 import { consoleLogger } from '../logging/console-logger.ts';
 import type { GlobalOptions } from './options.ts';

@@ -111,6 +111,7 @@ describe('stop', () => {
       () => tasker.watchTask(taskUuid).next(),
     ];
     for (const verb of verbs) await expect(verb()).rejects.toMatchObject({ code: 'stopped' });
+    await expect(tasker.createTask(demo)).rejects.toThrow('this tasker was stopped; create another one');
   });
 
   it('before any start: start then refuses', async () => {

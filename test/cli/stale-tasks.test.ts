@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { openClient } from '../../src/app/open-client.ts';
+import { openClient } from '../../src/app/project/database-admin.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { freshDatabase } from '../support/database.ts';
 import { age, lookForStale } from '../support/lifecycle.ts';

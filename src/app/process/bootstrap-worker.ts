@@ -1,9 +1,8 @@
 import type { BootstrapConfig } from '../../config/bootstrap-config.ts';
 import { messageOf } from '../../errors.ts';
 import type { NapiModule } from '../../worker/bridge/napi-module.ts';
-import type { BootstrapResult, StopResult, WorkerStatus } from './bootstrap-result.ts';
 import { processModule } from './process-module.ts';
-import { workerSystem } from './worker-system.ts';
+import { type BootstrapResult, type StopResult, workerSystem } from './worker-system.ts';
 
 /**
  * Starts the worker of this process: it connects, registers templates, finds the handlers of `TASKER_HANDLER_PATH`, and
@@ -69,6 +68,28 @@ export function transitionToGracefulShutdown(module: NapiModule = processModule)
   const { success } = module.transitionToGracefulShutdown();
   const message = 'the worker takes no new steps; those that run go on';
   return { success, status: 'stopped', message, ...(workerId !== undefined && { workerId }) };
+}
+
+/** What {@link getWorkerStatus} tells. Members after `running` are absent while no worker runs. */
+export interface WorkerStatus {
+  success: boolean;
+  running: boolean;
+  /** `starting`, `running`, `stopping` or `stopped`. */
+  status?: string;
+  workerId?: string;
+  /** What `TASKER_ENV` says. */
+  environment?: string;
+  /** `healthy`, or `degraded` while the worker can't prove that it lives. */
+  workerCoreStatus?: string;
+  /** Whether health, metrics and templates are answered over HTTP. */
+  webApiEnabled?: boolean;
+  /** Where: `http://127.0.0.1:8081`. Absent without a port. */
+  webUrl?: string;
+  supportedNamespaces?: string[];
+  /** Connections at most. */
+  databasePoolSize?: number;
+  /** Open connections that do nothing right now. */
+  databasePoolIdle?: number;
 }
 
 /**

@@ -9,8 +9,30 @@ import type { Worker } from '../../worker/worker.ts';
 import { Assembly } from '../assembly.ts';
 import { processEventRegistries } from '../event-registries.ts';
 import type { Tasker } from '../tasker.ts';
-import type { BootstrapResult, StopResult } from './bootstrap-result.ts';
 import { workerLogger } from './program-logger.ts';
+
+/** What {@link bootstrapWorker} came to. */
+export interface BootstrapResult {
+  /** Whether a worker runs now: `started`, or `already_running`. */
+  success: boolean;
+  status: 'started' | 'already_running' | 'error';
+  message: string;
+  /** Absent with `error`. */
+  workerId?: string;
+  /** Why there is none, in one text. */
+  error?: string;
+  /** The error itself. */
+  cause?: unknown;
+}
+
+/** What {@link stopWorker} came to. */
+export interface StopResult {
+  success: boolean;
+  status: 'stopped' | 'not_running' | 'error';
+  message: string;
+  workerId?: string;
+  error?: string;
+}
 
 /** The worker of this process while it runs. */
 export interface RunningWorker {

@@ -71,6 +71,11 @@ export class ServedTasker implements ServedWorker {
     return this.#unlessElsewhere(await this.#health?.readiness());
   }
 
+  /** Undefined until the worker runs. */
+  async database(): Promise<Check | undefined> {
+    return this.#health?.database();
+  }
+
   async details(): Promise<Checks> {
     return this.#unlessElsewhere(await this.#health?.details());
   }

@@ -1,5 +1,6 @@
 import { isConnectionError } from '../../engine/engine.ts';
 import { messageOf } from '../../errors.ts';
+import type { Logger } from '../../logging/logger.ts';
 import type { Check, CheckStatus, Checks } from '../../server/served-worker.ts';
 import { type Seen, SingleFlight } from '../../time/single-flight.ts';
 import type { Tasker } from '../tasker.ts';
@@ -51,8 +52,20 @@ export class WorkerHealth {
 
   /** What must hold so that steps are run. Never rejects; takes 2 s at most, whatever the database does. */
   async readiness(): Promise<Checks> {
-    const [database, depth] = await Promise.all([this.#database.within(SILENT_MS), this.#depth.within(SILENT_MS)]);
-    return { database: asked(database), command_processor: this.#registered(), queue_processing: queued(depth) };
+    const [database, depth] = await Promise.all([this.database(), this.#depth.within(SILENT_MS)]);
+    return { database, command_processor: this.#registered(), queue_processing: queued(depth) };
+  }
+
+  /** Whether the database answers. Never rejects, and takes at most 2 s. */
+  async database(): Promise<Check> {
+    const seen = await this.#database.within(SILENT_MS);
+    if (seen.kind === 'seen') return { ...now('healthy'), ms: seen.ms };
+    if (seen.kind === 'silent') {
+      return { ...now('unhealthy', `no answer for ${(seen.ms / 1000).toFixed(1)} seconds`), ms: seen.ms };
+    }
+    // The messages of the driver and the server may name hosts, users and databases.
+    const reason = isConnectionError(seen.error) ? 'it is not reached' : 'it answers with an error';
+    return { ...now('unhealthy', reason), detail: messageOf(seen.error), ms: seen.ms };
   }
 
   /** The same and everything else that is looked at. */
@@ -107,20 +120,77 @@ export function now(status: CheckStatus, message?: string): Check {
   return { status, ms: 0, checkedAt: new Date(), ...(message !== undefined && { message }) };
 }
 
-function asked(seen: Seen<void>): Check {
-  if (seen.kind === 'seen') return { ...now('healthy'), ms: seen.ms };
-  if (seen.kind === 'silent') {
-    return { ...now('unhealthy', `no answer for ${(seen.ms / 1000).toFixed(1)} seconds`), ms: seen.ms };
-  }
-  // What the driver and the server say may name hosts, users and databases.
-  const reason = isConnectionError(seen.error) ? 'it is not reached' : 'it answers with an error';
-  return { ...now('unhealthy', reason), detail: messageOf(seen.error), ms: seen.ms };
-}
-
 function queued(seen: Seen<number>): Check {
   // That the database does not answer is told once, where it belongs.
   if (seen.kind !== 'seen') return { ...now('degraded', 'the queue could not be looked at'), ms: seen.ms };
   const { value, ms } = seen;
   if (value < DEPTH_DEGRADED) return { ...now('healthy'), ms };
   return { ...now(value < DEPTH_UNHEALTHY ? 'degraded' : 'unhealthy', `${value} steps wait for a worker`), ms };
+}
+
+const EVERY_MS = 5_000;
+/** Failed looks in a row that make a worker unhealthy; fewer, and it is degraded. */
+const UNHEALTHY_AFTER = 3;
+
+/** How a worker has been of late. */
+export type HealthLevel = 'healthy' | 'degraded' | 'unhealthy';
+
+/** Looks at a worker's health now and then, and logs when it changes. */
+export class HealthLoop {
+  readonly #look: () => Promise<Checks>;
+  readonly #logger: Logger;
+  #failures = 0;
+  #level: HealthLevel = 'healthy';
+  #wrong: string | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  /** `look` never rejects. */
+  constructor(look: () => Promise<Checks>, logger: Logger) {
+    this.#look = look;
+    this.#logger = logger;
+  }
+
+  get level(): HealthLevel {
+    return this.#level;
+  }
+
+  /** What was wrong when it was last looked at. */
+  get wrong(): string | undefined {
+    return this.#wrong;
+  }
+
+  start(): void {
+    // It looks after the worker, and keeps no process alive.
+    this.#timer = setTimeout(() => void this.#turn(), EVERY_MS).unref();
+  }
+
+  async #turn(): Promise<void> {
+    try {
+      this.#note(await this.#look());
+    } catch (error) {
+      this.#logger.warn({ error: messageOf(error) }, 'the health of the worker could not be looked at');
+    }
+    if (!this.#stopped) this.start();
+  }
+
+  #note(checks: Checks): void {
+    if (this.#stopped) return;
+    const wrong = Object.entries(checks).filter(([, { status }]) => status === 'unhealthy');
+    this.#failures = wrong.length === 0 ? 0 : this.#failures + 1;
+    this.#wrong =
+      wrong.length === 0
+        ? undefined
+        : wrong.map(([part, { detail, message }]) => `${part}: ${detail ?? message ?? 'unhealthy'}`).join('; ');
+    const level = this.#failures === 0 ? 'healthy' : this.#failures < UNHEALTHY_AFTER ? 'degraded' : 'unhealthy';
+    if (level === this.#level) return;
+    this.#level = level;
+    if (level === 'healthy') this.#logger.info('the worker is healthy again');
+    else this.#logger.warn({ wrong: this.#wrong }, `the worker is ${level}`);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
 }
