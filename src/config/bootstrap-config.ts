@@ -6,7 +6,7 @@ import { type LoadConfigOptions, type LoadedConfig, loadConfig, withOverrides } 
 import { LOG_LEVELS, type LogLevel } from './log-filter.ts';
 
 /**
- * What a worker that is started from a program is told; each member wins over environment and configuration file.
+ * Options of `bootstrapWorker`. Each takes precedence over the environment and the configuration file.
  *
  * @example
  * const config: BootstrapConfig = { namespace: 'my_app', logLevel: 'info' };
@@ -18,11 +18,11 @@ export interface BootstrapConfig {
   namespace?: string | undefined;
   /** A TOML file, or a folder with `base/` and `environments/`. Default: `TASKER_CONFIG_PATH`, else the project's own. */
   configPath?: string | undefined;
-  /** Default: `TASKER_LOG`, `LOG_LEVEL`, `RUST_LOG`, the file, else info. */
+  /** The log level. Default: `TASKER_LOG`, `LOG_LEVEL`, `RUST_LOG`, the file, else info. */
   logLevel?: LogLevel | undefined;
-  /** Default: `DATABASE_URL`, the file, else the embedded server. */
+  /** The PostgreSQL server. Default: `DATABASE_URL`, the file, else the embedded server. */
   databaseUrl?: string | undefined;
-  /** Answer health, metrics and templates at `worker.web.bind_address`. Default: what the file says, else false. */
+  /** Serves health, metrics and templates at `worker.web.bind_address`. Default: the file, else false. */
   web?: boolean | undefined;
 }
 
@@ -42,11 +42,11 @@ const FORM = z.strictObject({
 });
 
 /**
- * Checks what a worker is told: a key that is misspelt, or a level that does not exist, is refused at once.
+ * Checks the options of `bootstrapWorker`, and rejects misspelt keys and invalid values.
  *
  * @example
  * const config = BootstrapConfig({ namespace: 'my_app' });
- * @throws TaskerError `config_invalid`, with every fault
+ * @throws TaskerError `config_invalid`, with all problems
  */
 export function BootstrapConfig(config: BootstrapConfig = {}): BootstrapConfig {
   const read = FORM.safeParse(config);
@@ -60,19 +60,19 @@ export function BootstrapConfig(config: BootstrapConfig = {}): BootstrapConfig {
 function unknownKey(key: string): string {
   const known = Object.keys(FORM.shape);
   const near = nearNames(key, known, 1)[0];
-  return `${key} is no key; ${near === undefined ? `there are ${known.join(', ')}` : `did you mean ${near}?`}`;
+  return `unknown option ${key}; ${near === undefined ? `the options are ${known.join(', ')}` : `did you mean ${near}?`}`;
 }
 
 function wrongValue(key: string, config: unknown): string {
-  if (key === '') return `it must be an object, got ${JSON.stringify(config)}`;
+  if (key === '') return `the options must be an object, got ${JSON.stringify(config)}`;
   const got = (config as Record<string, unknown>)[key];
   if (key === 'logLevel') return `logLevel must be one of ${LOG_LEVELS.join(', ')}, got ${JSON.stringify(got)}`;
   if (key === 'web') return `web must be true or false, got ${JSON.stringify(got)}`;
   if (key === 'namespace') return `namespace ${JSON.stringify(got)} is not a namespace; ${NAMESPACE_RULE}`;
-  return `${key} must be a text that is not empty`;
+  return `${key} must be a non-empty string`;
 }
 
-/** The configuration of a worker that was told this. @throws TaskerError `config_invalid` */
+/** Loads the configuration with these options applied. @throws TaskerError `config_invalid` */
 export function loadBootstrapConfig(
   config: BootstrapConfig = {},
   { env, cwd }: Pick<LoadConfigOptions, 'env' | 'cwd'> = {},
@@ -81,6 +81,6 @@ export function loadBootstrapConfig(
   const namespaces = namespace === undefined ? undefined : [namespace];
   const log = logLevel && { level: logLevel, modules: {} };
   const loaded = loadConfig({ env, cwd, configPath, overrides: { name, namespaces, databaseUrl, log, webEnabled } });
-  // A program that has a worker beside other things opens a port only when it is told to; `tasker worker` is one.
+  // A program that also does other things opens a port only if it is configured, unlike `tasker worker`.
   return loaded.sources.webEnabled.from === 'default' ? withOverrides(loaded, { webEnabled: false }) : loaded;
 }

@@ -6,15 +6,15 @@ import { INEFFECTIVE_KEYS, ineffectiveRow } from './ineffective-keys.ts';
 import { type MergedConfig, valueAt } from './toml/merge-files.ts';
 import { isTable, type TomlTable } from './toml/read-toml.ts';
 
-/** A value that somebody gave, and the key it was given under. */
+/** A configured value, and its key. */
 export interface Given<Name extends ConfigName = ConfigName> {
   name: Name;
   value: TaskerConfig[Name];
-  /** As written. */
+  /** The key as it is written in the file. */
   path: string;
 }
 
-/** What a file says, and what is to be said about it. */
+/** The values in a file, and the problems with them. */
 export interface CheckedKeys {
   given: Given[];
   errors: ConfigProblem[];
@@ -33,7 +33,7 @@ const TABLES = new Set(
 );
 const KNOWN = [...PLACES.keys(), ...ROWS, ...TABLES];
 
-/** Reads the keys that have an effect, and finds those that have none or are unknown. */
+/** Reads the keys that have an effect. Reports unknown keys and keys without effect. */
 export function checkKeys(merged: MergedConfig): CheckedKeys {
   const checked: CheckedKeys = { given: [], errors: [], warnings: [] };
   const ignored = new Map<string, number>();
@@ -87,10 +87,10 @@ function readKey<Name extends ConfigName>(name: Name, { merged, checked, problem
   }
 }
 
-/** Of a list of tables: it is wrong in one of them, or they do not go together. */
+/** Whether an issue is about one table of a list, or about their combination. */
 const isOfPart = (issue: z.core.$ZodIssue): boolean => issue.path.length > 0 || issue.code === 'custom';
 
-/** What is wrong with a value; one that may hold a password is not repeated. */
+/** The message about an invalid value. Leaves out a value that may contain a password. */
 export function wrongValue(where: string, key: ConfigKey<unknown>, value: unknown): string {
   return `${where} must be ${key.form.words}${key.secret ? '' : `, got ${shown(value)}`}`;
 }
@@ -106,10 +106,10 @@ function shown(value: unknown): string {
 
 function unknownKey(path: string): string {
   const near = nearestKey(path);
-  return `${path} is no key${near === undefined ? '; it is ignored' : `, and ignored; did you mean ${near}?`}`;
+  return `unknown key ${path} is ignored${near === undefined ? '' : `; did you mean ${near}?`}`;
 }
 
-/** The key that was meant: one beside it, else one of that name elsewhere, in the file or in the program. */
+/** Returns the key that was probably meant: a similar one in the same table, else the key or option with this name elsewhere. */
 export function nearestKey(path: string): string | undefined {
   const parent = path.slice(0, Math.max(0, path.lastIndexOf('.')));
   const own = path.slice(path.lastIndexOf('.') + 1);
@@ -120,7 +120,7 @@ export function nearestKey(path: string): string | undefined {
   return [...PLACES].find(([one, name]) => last(one) === own || name === camelOf(own))?.[0];
 }
 
-/** An option of the program, written as a key. */
+/** The name of the option for a key: `poll_interval` becomes `pollInterval`. */
 const camelOf = (key: string): string => key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 
 function ignoredKeys(ignored: ReadonlyMap<string, number>, merged: MergedConfig): ConfigProblem | undefined {
@@ -130,6 +130,6 @@ function ignoredKeys(ignored: ReadonlyMap<string, number>, merged: MergedConfig)
   const names = [...ignored.keys()].sort().join(', ');
   return {
     where: merged.placeOf(first.replace(/\.\*$/, '')).file,
-    message: `${many ? 'these keys have' : 'this key has'} no effect here: ${names}; \`tasker config explain KEY\` says why`,
+    message: `${many ? 'keys' : 'key'} without effect here: ${names}; \`tasker config explain KEY\` shows why`,
   };
 }

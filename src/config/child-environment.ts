@@ -1,4 +1,4 @@
-/** The environment for a program that is started, with more variables; those that are undefined are left out. */
+/** The environment for a child process: `env` with more variables. Leaves out undefined ones. */
 export function childEnvironment(
   more: Record<string, string | undefined>,
   env: NodeJS.ProcessEnv = process.env,

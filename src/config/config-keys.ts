@@ -3,29 +3,29 @@ import { LOG_VARIABLES } from './log-filter.ts';
 import * as forms from './value-forms.ts';
 import { webhooks } from './webhook-config.ts';
 
-/** One thing that can be configured: where, what it may be, what it is when nobody says anything. */
+/** One setting: its place in the file, its form and its default. */
 export interface ConfigKey<T> {
-  /** Its place in the file. */
+  /** The key in the file. */
   path: string;
-  /** Other places that mean the same, used when the first is not there. */
+  /** Other keys for the same setting, used if the first is missing. */
   also?: readonly string[];
-  /** Variables of the environment; the first that is set counts. */
+  /** Environment variables; the first that is set is used. */
   variables?: readonly string[];
   form: forms.ValueForm<T>;
   byDefault: T;
-  /** The default in words, where the value alone does not say it. */
+  /** The default in words, if the value alone does not show it. */
   defaultWords?: string;
-  /** What it does: one sentence or two. */
+  /** What the setting does, in one or two sentences. */
   about: string;
-  /** Paths of the file are relative to the project, those of variables to the current folder. */
+  /** Paths in the file are relative to the project, those in variables to the current folder. */
   isPath?: true;
-  /** Holds a password: never shown. */
+  /** May contain a password, so it is never shown. */
   secret?: true;
-  /** A wrong value in a variable is somebody else's to refuse: who connects says it better. */
+  /** A wrong value in a variable is not rejected here: the connection reports it with a better message. */
   variableUnchecked?: true;
 }
 
-/** A key that is an option of `createTasker`, too, under the same name. */
+/** A key that is also an option of `createTasker`, with the same name. */
 interface OptionKey<T> extends ConfigKey<T> {
   isOption: true;
 }
@@ -35,7 +35,7 @@ const option = <T>(one: ConfigKey<T>): OptionKey<T> => ({ ...one, isOption: true
 
 const MOST_DYNAMIC = 131_072;
 
-/** The docstrings are those of the options and of {@link TaskerConfig}. */
+/** The comments are also the docstrings of the options and of {@link TaskerConfig}. */
 const KEYS = {
   /** Selects the overrides of templates, and the layer of a configuration folder. */
   environment: key({
@@ -44,9 +44,9 @@ const KEYS = {
     form: forms.word,
     byDefault: DEFAULTS.environment,
     about:
-      "Selects the overrides in the templates' `environments`, and the folder of `environments/` that is merged over `base/`. `production` also refuses the embedded server, as does `NODE_ENV=production` if `TASKER_ENV` is not set.",
+      "Selects the overrides in the templates' `environments`, and the folder in `environments/` that is merged over `base/`. `production` also disables the embedded server, as does `NODE_ENV=production` if `TASKER_ENV` is not set.",
   }),
-  /** Default: `DATABASE_URL`; without it, an embedded PostgreSQL in `.tasker/`. */
+  /** The PostgreSQL server, 15 or later. Default: `DATABASE_URL`, else an embedded PostgreSQL in `.tasker/`. */
   databaseUrl: option({
     path: 'common.database.url',
     variables: ['DATABASE_URL'],
@@ -57,7 +57,7 @@ const KEYS = {
     variableUnchecked: true,
     about: 'The PostgreSQL server, 15 or later.',
   }),
-  /** For LISTEN and migrations, when `databaseUrl` leads through a transaction pooler. Default: `DATABASE_DIRECT_URL`. */
+  /** For LISTEN and migrations, if `databaseUrl` points to a transaction pooler. Default: `DATABASE_DIRECT_URL`. */
   databaseDirectUrl: option({
     path: 'common.database.direct_url',
     variables: ['DATABASE_DIRECT_URL'],
@@ -67,52 +67,52 @@ const KEYS = {
     secret: true,
     variableUnchecked: true,
     about:
-      'The same database without a pooler between, for LISTEN and migrations. Beside a URL that comes from elsewhere and is another it is not used.',
+      'The same database without a pooler, for LISTEN and migrations. Ignored if a different database URL takes precedence over the one it was given with.',
   }),
-  /** The embedded server is wanted even in production. */
+  /** Allows the embedded server in production. */
   embedded: key({
     path: 'common.database.embedded',
     variables: ['TASKER_EMBEDDED'],
     form: forms.flag,
     byDefault: false,
-    about: 'The embedded server is wanted in production too.',
+    about: 'Allows the embedded server in production.',
   }),
-  /** The embedded server's folder. Default `.tasker` below the current folder. */
+  /** The folder of the embedded server. Default: `.tasker` in the current folder. */
   embeddedFolder: option({
     path: 'common.database.embedded_folder',
     form: forms.filePath,
     byDefault: DEFAULTS.embeddedFolder,
     isPath: true,
-    about: 'Where the embedded server keeps its data.',
+    about: 'The folder in which the embedded server keeps its data.',
   }),
-  /** Several statements in one round trip. */
+  /** Sends several statements in one round trip. */
   pipeline: key({
     path: 'common.database.pipeline',
     variables: ['TASKER_PIPELINE'],
     form: forms.flag,
     byDefault: true,
-    about: 'Several statements in one round trip; false for poolers that can not take them.',
+    about: 'Sends several statements in one round trip. Set to false for poolers that do not support this.',
   }),
-  /** Connections at most. Default 10. */
+  /** Maximum number of connections. Default 10. */
   poolSize: option({
     path: 'common.database.pool.max_connections',
     form: forms.whole(2, 10_000),
     byDefault: DEFAULTS.poolSize,
-    about: 'Connections of one program at most; three more listen, migrate and keep the lease.',
+    about: 'Maximum number of connections of one program, in addition to three for LISTEN, migrations and the lease.',
   }),
   acquireTimeoutMs: key({
     path: 'common.database.pool.acquire_timeout_seconds',
     form: forms.seconds(1),
     byDefault: DEFAULTS.acquireTimeoutMs,
-    about: 'How long getting a connection may take before it is an error.',
+    about: 'Timeout for getting a connection.',
   }),
   idleTimeoutMs: key({
     path: 'common.database.pool.idle_timeout_seconds',
     form: forms.seconds(0),
     byDefault: DEFAULTS.idleTimeoutMs,
-    about: 'A connection that lay idle for so long is closed; 0: never.',
+    about: 'Time after which an idle connection is closed; 0: never.',
   }),
-  /** Folders and files; empty: there are none. */
+  /** Folders and files of templates; empty if there are none. */
   templatePaths: key({
     path: 'common.task_templates.search_paths',
     variables: ['TASKER_TEMPLATE_PATH'],
@@ -121,7 +121,7 @@ const KEYS = {
     defaultWords: '`config/tasks`, else `templates`, of the project',
     isPath: true,
     about:
-      'Folders or files of templates, for the commands and `bootstrapWorker`; folders are read with all that is below them, so of a pattern only the folder counts. `createTasker` has its option `templates`.',
+      'Folders or files of templates, for the commands and `bootstrapWorker`. Folders are read recursively, so a pattern counts as its folder. `createTasker` has the option `templates` instead.',
   }),
   log: key({
     path: 'common.logging.level',
@@ -129,25 +129,25 @@ const KEYS = {
     form: forms.logFilter,
     byDefault: { level: DEFAULTS.logLevel, modules: {} },
     defaultWords: '`info`',
-    about: 'The least important lines that are logged, by `tasker worker`, `tasker dev` and `bootstrapWorker`.',
+    about: 'The log level of `tasker worker`, `tasker dev` and `bootstrapWorker`.',
   }),
   stepsPerDecision: key({
     path: 'orchestration.decision_points.max_steps_per_decision',
     form: forms.whole(1, MOST_DYNAMIC),
     byDefault: DEFAULTS.stepsPerDecision,
-    about: 'Steps that one decision may name; a decision that names more fails for good.',
+    about: 'Maximum number of steps that one decision may name. A decision that names more fails permanently.',
   }),
   decisionDepth: key({
     path: 'orchestration.decision_points.max_decision_depth',
     form: forms.whole(1, MOST_DYNAMIC),
     byDefault: DEFAULTS.decisionDepth,
-    about: 'Decisions on one way through a template.',
+    about: 'Maximum number of decisions on one path through a template.',
   }),
   workersPerBatch: key({
     path: 'orchestration.batch_processing.max_workers_per_batch',
     form: forms.whole(1, MOST_DYNAMIC),
     byDefault: DEFAULTS.workersPerBatch,
-    about: 'Workers that one batch may be split into; an analyzer that asks for more fails for good.',
+    about: 'Maximum number of workers of one batch. An analyzer that asks for more fails permanently.',
   }),
   /** The worker's name in history and messages. Default: host and process id. */
   name: option<string | undefined>({
@@ -165,7 +165,7 @@ const KEYS = {
     form: forms.namespaces,
     byDefault: undefined,
     defaultWords: 'those of the templates',
-    about: 'Namespaces that the worker serves; it claims nothing of others.',
+    about: 'Namespaces that the worker serves. It claims no steps of others.',
   }),
   handlerPaths: key({
     path: 'worker.handlers.search_paths',
@@ -175,40 +175,40 @@ const KEYS = {
     defaultWords: 'none; the commands use `handlers`',
     isPath: true,
     about:
-      'Folders or files of handlers, for the commands and `bootstrapWorker`. `createTasker` has its option `handlers`.',
+      'Folders or files of handlers, for the commands and `bootstrapWorker`. `createTasker` has the option `handlers` instead.',
   }),
-  /** Handlers that run at once. Default 100. */
+  /** Maximum number of handlers that run at once. Default 100. */
   concurrency: option({
     path: 'worker.mpsc_channels.handler_dispatch.max_concurrent_handlers',
     form: forms.whole(1, 100_000),
     byDefault: DEFAULTS.concurrency,
-    about: 'Handlers that run at once.',
+    about: 'Maximum number of handlers that run at once.',
   }),
-  /** For steps without `timeout_seconds`; 0: none. Default 300,000. */
+  /** Timeout of a handler, for steps without `timeout_seconds`; 0: none. Default 300,000. */
   handlerTimeoutMs: option({
     path: 'worker.mpsc_channels.handler_dispatch.handler_timeout_ms',
     form: forms.milliseconds(0),
     byDefault: DEFAULTS.handlerTimeoutMs,
-    about: 'How long a handler may run whose step has no `timeout_seconds`; 0: as long as it likes.',
+    about: 'Timeout of a handler whose step has no `timeout_seconds`; 0: none.',
   }),
-  /** How long a step waits for a handler that no worker has. Default 10,000. */
+  /** How long a step waits for a handler that no worker has, before it fails. Default 10,000. */
   handlerMissingGraceMs: option({
     path: 'worker.handler_missing_grace_seconds',
     form: forms.seconds(0),
     byDefault: DEFAULTS.handlerMissingGraceMs,
     about: 'How long a step waits for a handler that no worker has, before it fails.',
   }),
-  /** A worker that gives no sign of life for so long is taken for dead. Default 30,000. */
+  /** A worker without a heartbeat for this time is considered lost. Default 30,000. */
   leaseMs: option({
     path: 'worker.lease_seconds',
     form: forms.seconds(100),
     byDefault: DEFAULTS.leaseMs,
-    about: 'A worker that gives no sign of life for so long is taken for dead, and its steps go to others.',
+    about: 'A worker without a heartbeat for this time is considered lost, and other workers take over its steps.',
   }),
   /**
-   * A handler that blocks the event loop keeps its worker's steps for so long: a thread of their own proves meanwhile
-   * that the process lives. A loop that is blocked for longer is given up, and its steps go to others when the lease is
-   * over. 0: no such thread. Default 300,000.
+   * How long a worker keeps its steps while a handler blocks the event loop. Meanwhile, a separate thread sends the
+   * heartbeats. If the loop is blocked for longer, the lease expires and other workers take over the steps.
+   * 0: no such thread. Default 300,000.
    */
   blockedLoopBoundMs: option({
     path: 'worker.blocked_loop_bound_seconds',
@@ -216,37 +216,37 @@ const KEYS = {
     byDefault: DEFAULTS.blockedLoopBoundMs,
     about: 'How long a worker keeps its steps while a handler blocks the event loop; 0: no longer than the lease.',
   }),
-  /** Threads for steps with `isolation: thread`, at most; each runs one step at a time. Default: one a core. */
+  /** Maximum number of threads for steps with `isolation: thread`. Each runs one step at a time. Default: one per core. */
   threads: option<number | undefined>({
     path: 'worker.handler_threads.count',
     form: forms.whole(1, 1_024),
     byDefault: undefined,
-    defaultWords: 'one a core',
-    about: 'Threads for steps with `isolation: thread`, at most.',
+    defaultWords: 'one per core',
+    about: 'Maximum number of threads for steps with `isolation: thread`.',
   }),
-  /** Megabytes that what a step in a thread keeps may take; one that goes beyond them fails. Default: as Node does it. */
+  /** Heap limit of a thread in megabytes. A step that exceeds it fails. Default: the limit of Node. */
   threadMemoryMb: option<number | undefined>({
     path: 'worker.handler_threads.memory_mb',
     form: forms.whole(16, 1_048_576),
     byDefault: undefined,
-    defaultWords: 'as Node does it',
-    about: 'What a handler in such a thread may keep in memory; one that goes beyond it fails.',
+    defaultWords: 'the limit of Node',
+    about: 'Heap limit of a thread for steps with `isolation: thread`, in megabytes. A step that exceeds it fails.',
   }),
-  /** Between looks into the queue when no notification came. Default 2,000; 1,000 while none can arrive. */
+  /** Poll interval of the queue without notifications. Default 2,000, or 1,000 while none can arrive. */
   pollMs: option<number | undefined>({
     path: 'worker.poll_interval_ms',
     form: forms.milliseconds(10),
     byDefault: undefined,
     defaultWords: `${DEFAULTS.pollMs}; ${DEFAULTS.pollDeafMs} while no notification can arrive`,
-    about: 'Between looks into the queue when no notification came.',
+    about: 'Poll interval of the queue, for work without a notification.',
   }),
-  /** How long `stop()` lets running handlers finish. Default 30,000. */
+  /** How long `stop()` waits for running handlers. Default 30,000. */
   drainTimeoutMs: option({
     path: 'worker.shutdown_timeout_ms',
     also: ['orchestration.shutdown_timeout_ms'],
     form: forms.milliseconds(0),
     byDefault: DEFAULTS.drainTimeoutMs,
-    about: 'How long running handlers may finish when the worker stops.',
+    about: 'How long a stopping worker waits for running handlers.',
   }),
   /** False: the worker opens no port. */
   webEnabled: key({
@@ -254,7 +254,7 @@ const KEYS = {
     form: forms.flag,
     byDefault: true,
     defaultWords: '`true`; for `bootstrapWorker`, `false`',
-    about: 'False: `tasker worker` opens no port (headless). True: `bootstrapWorker` opens one, too.',
+    about: 'False: `tasker worker` opens no port (headless). True: `bootstrapWorker` also opens a port.',
   }),
   webAddress: key({
     path: 'worker.web.bind_address',
@@ -262,42 +262,43 @@ const KEYS = {
     form: forms.address,
     byDefault: DEFAULTS.webAddress,
     defaultWords: `\`${DEFAULTS.webAddress.host}:${DEFAULTS.webAddress.port}\``,
-    about: 'Where the worker answers for its health, metrics and templates.',
+    about: 'The address on which the worker serves health, metrics and templates.',
   }),
-  /** Whether the worker answers `GET /config`. */
+  /** Whether the worker serves `GET /config`. */
   webConfigEndpoint: key({
     path: 'worker.web.config_endpoint_enabled',
     form: forms.flag,
     byDefault: false,
-    about: 'Whether the worker answers `GET /config`; secrets are left out.',
+    about: 'Whether the worker serves `GET /config`, with secrets hidden.',
   }),
-  /** How old a domain event becomes that every group has passed. */
+  /** Age at which domain events are deleted, once every group has passed them. */
   eventRetentionMs: key({
     path: 'events.retention_days',
     form: forms.days,
     byDefault: DEFAULTS.eventRetentionMs,
-    about: 'How old domain events become that every group has passed, before they are deleted; 0: they never are.',
+    about: 'Age at which domain events are deleted, once every group has passed them; 0: never.',
   }),
-  /** Deliveries of an event to a subscriber before it is given up. */
+  /** Maximum number of deliveries of one event to a subscriber. */
   eventMaxDeliveries: key({
     path: 'events.max_deliveries',
     form: forms.whole(1, MOST_DELIVERIES),
     byDefault: DEFAULTS.eventMaxDeliveries,
-    about: 'Deliveries of one event to a subscriber that fails, before it is a dead letter. Sinks have their own.',
+    about:
+      'Maximum number of deliveries of one event to a failing subscriber; then it becomes a dead letter. Sinks have their own limits.',
   }),
-  /** How long one of them may take. */
+  /** Timeout of one delivery. */
   eventTimeoutMs: key({
     path: 'events.timeout_seconds',
     form: forms.seconds(100),
     byDefault: DEFAULTS.eventTimeoutMs,
-    about: 'How long the delivery of one event may take before it counts as failed.',
+    about: 'Timeout of one delivery of an event.',
   }),
-  /** Events of different tasks that a group handles at once, in one process. */
+  /** Maximum number of events of different tasks that a group handles at once, per process. */
   eventConcurrency: key({
     path: 'events.concurrency',
     form: forms.whole(1, 1_000),
     byDefault: DEFAULTS.eventConcurrency,
-    about: 'Events of different tasks that one group handles at once, in one process.',
+    about: 'Maximum number of events of different tasks that one group handles at once, per process.',
   }),
   webhooks: key({
     path: 'events.webhooks',
@@ -305,46 +306,46 @@ const KEYS = {
     byDefault: [],
     defaultWords: 'none',
     secret: true,
-    about: 'Where domain events are posted to.',
+    about: 'Webhooks to which domain events are posted.',
   }),
-  /** Undefined: events do not go to RabbitMQ. */
+  /** The RabbitMQ server; undefined if events are not sent to one. */
   rabbitmqUrl: key({
     path: 'events.rabbitmq.url',
     form: forms.rabbitmqUrl,
     byDefault: undefined,
-    defaultWords: 'none: events do not go to RabbitMQ',
+    defaultWords: 'none: events are not sent to RabbitMQ',
     secret: true,
-    about: 'The RabbitMQ server whose queues `{namespace}_domain_events` get domain events.',
+    about: 'The RabbitMQ server to whose queues `{namespace}_domain_events` domain events are sent.',
   }),
   rabbitmqGroup: key({
     path: 'events.rabbitmq.group',
     form: forms.word,
     byDefault: 'rabbitmq',
-    about: 'The group whose position in the log this is.',
+    about: 'The group that holds the position of RabbitMQ in the log.',
   }),
   rabbitmqPatterns: key({
     path: 'events.rabbitmq.patterns',
     form: forms.patterns,
     byDefault: ['*'],
-    about: 'Names of the events that go there.',
+    about: 'Names or patterns of the events to send.',
   }),
   rabbitmqFrom: key<'now' | 'beginning'>({
     path: 'events.rabbitmq.from',
     form: forms.beginning,
     byDefault: 'now',
-    about: 'Where the group begins when it does not exist yet.',
+    about: 'Where a new group starts in the log.',
   }),
   rabbitmqMaxDeliveries: key({
     path: 'events.rabbitmq.max_deliveries',
     form: forms.whole(1, MOST_DELIVERIES),
     byDefault: DEFAULTS.sinkMaxDeliveries,
-    about: 'Deliveries of one event before it is a dead letter; the default is about a day.',
+    about: 'Maximum number of deliveries of one event; then it becomes a dead letter. The default takes about a day.',
   }),
 };
 
 /**
- * The configuration that a program runs with: what its file, its environment and its options say, defaults filled in.
- * Made by {@link loadConfig}. Times in milliseconds. Members that `createTasker` has as options have the same names.
+ * The effective configuration of a program, from its options, its environment, its file and the defaults. Returned by
+ * {@link loadConfig}. Times in milliseconds. Options of `createTasker` have the same names here.
  *
  * @example
  * const config: TaskerConfig = loadConfig().config;
@@ -355,14 +356,14 @@ export type TaskerConfig = { [Name in keyof typeof KEYS]: (typeof KEYS)[Name]['b
 /** Names of {@link CONFIG_KEYS}. */
 export type ConfigName = keyof TaskerConfig;
 
-/** All that has an effect. The order is that of the docs. */
+/** All keys that have an effect, in the order of the docs. */
 export const CONFIG_KEYS: { readonly [Name in ConfigName]: ConfigKey<TaskerConfig[Name]> } = KEYS;
 
 export const CONFIG_NAMES = Object.keys(KEYS) as ConfigName[];
 
 type OptionName = { [Name in ConfigName]: (typeof KEYS)[Name] extends { isOption: true } ? Name : never }[ConfigName];
 
-/** The part of the configuration that programs set by options. */
+/** The part of the configuration that is also options of `createTasker`. */
 export type ConfigOptions = Partial<Pick<TaskerConfig, OptionName>>;
 
 /** Names of {@link ConfigOptions}. */

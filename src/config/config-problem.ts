@@ -1,15 +1,15 @@
-/** Something in the configuration, and where. */
+/** A problem in the configuration, and its place. */
 export interface ConfigProblem {
-  /** The file, or the variable of the environment. */
+  /** The file, or the environment variable. */
   where: string;
-  /** 1-based; undefined where there are no lines. */
+  /** 1-based line; undefined for an environment variable or an option. */
   line?: number | undefined;
-  /** The key it is about. */
+  /** The key with the problem. */
   key?: string | undefined;
   message: string;
 }
 
-/** `config/tasker.toml:12: worker.lease_seconds must be …` */
+/** Formats a problem as `config/tasker.toml:12: worker.lease_seconds must be …` */
 export function formatConfigProblem({ where, line, message }: ConfigProblem): string {
   return `${where}${line === undefined ? '' : `:${line}`}: ${message}`;
 }

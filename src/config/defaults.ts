@@ -1,45 +1,45 @@
-/** So often one event may be delivered, at most. */
+/** Upper bound of the setting for the maximum number of deliveries of one event. */
 export const MOST_DELIVERIES = 100_000;
 
-/** Every default that a user meets, in one place. Times in milliseconds. */
+/** The defaults of all settings. Times in milliseconds. */
 export const DEFAULTS = {
-  /** Handlers that a worker runs at once. */
+  /** Maximum number of handlers that a worker runs at once. */
   concurrency: 100,
-  /** A worker that gives no sign of life for so long is taken for dead. */
+  /** A worker without a heartbeat for this time is considered lost. */
   leaseMs: 30_000,
-  /** For how long a lease outlives an event loop that is blocked. */
+  /** How long a worker keeps its steps while its event loop is blocked. */
   blockedLoopBoundMs: 300_000,
-  /** For steps without `timeout_seconds`; 0: none. */
+  /** Timeout of a handler, for steps without `timeout_seconds`; 0: none. */
   handlerTimeoutMs: 300_000,
-  /** How long `stop` lets running handlers finish. */
+  /** How long `stop` waits for running handlers. */
   drainTimeoutMs: 30_000,
   /** How long a step waits for a handler that no worker has. */
   handlerMissingGraceMs: 10_000,
-  /** Results that come with a step, as JSON text; what lies over it is loaded when the handler asks for it. */
+  /** Maximum size of the dependency results loaded with a step, as JSON text. Larger ones are loaded when the handler reads them. */
   dependencyBytes: 8 * 1024 * 1024,
-  /** Between looks into the queue while notifications arrive, and while they do not. */
+  /** Poll interval of the queue while notifications arrive, and while they do not. */
   pollMs: 2_000,
   pollDeafMs: 1_000,
   poolSize: 10,
-  /** How long connecting may take, and how long a connection may lie idle. */
+  /** Timeout for getting a connection, and time after which an idle one is closed. */
   acquireTimeoutMs: 10_000,
   idleTimeoutMs: 300_000,
-  /** What one result may make happen; the engine's own bounds are the same. */
+  /** Limits on dynamic steps; the same as the engine's own. */
   stepsPerDecision: 100,
   decisionDepth: 20,
   workersPerBatch: 10_000,
-  /** Loopback: who wants the worker's port open to others says so. */
+  /** Loopback: opening the port to other machines must be a decision of the user. */
   webAddress: { host: '127.0.0.1', port: 8081 },
-  /** How old a domain event becomes that every group has passed. */
+  /** Age at which domain events are deleted, once every group has passed them. */
   eventRetentionMs: 7 * 86_400_000,
-  /** Deliveries of an event to a subscriber before it is given up, how long one may take, and how many run at once. */
+  /** Deliveries to subscribers: maximum number per event, timeout of one, and how many run at once. */
   eventMaxDeliveries: 10,
   eventTimeoutMs: 30_000,
   eventConcurrency: 10,
-  /** Sinks are other systems, which may be down for long: so many deliveries are about a day. */
+  /** Sinks are other systems, which may be down for a long time. This many deliveries take about a day. */
   sinkMaxDeliveries: 300,
   environment: 'development',
   logLevel: 'info',
-  /** Where the embedded server lives, below the current folder. */
+  /** The folder of the embedded server, in the current folder. */
   embeddedFolder: '.tasker',
 } as const;

@@ -2,10 +2,10 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { TaskerError } from '../errors.ts';
 
-/** The files of a folder of layers, by what they are about. */
+/** The names of the files in a configuration folder, each for one part of Tasker. */
 export const CONTEXT_FILES = ['common', 'orchestration', 'worker'] as const;
 
-/** What a file is for: one of {@link CONTEXT_FILES}, or all of them. */
+/** The scope of a configuration file: one of {@link CONTEXT_FILES}, or all of them. */
 export type ConfigContext = (typeof CONTEXT_FILES)[number] | 'complete';
 
 /** Configuration on disk: one file, or a folder with `base/` and `environments/`. */
@@ -14,7 +14,7 @@ export interface ConfigHome {
   path: string;
 }
 
-/** The folder of the nearest package.json above, or `cwd` where there is none. */
+/** Returns the folder of the nearest package.json in `cwd` or above, or `cwd` if there is none. */
 export function projectRoot(cwd: string): string {
   for (let folder = cwd; ; folder = path.dirname(folder)) {
     if (existsSync(path.join(folder, 'package.json'))) return folder;
@@ -22,7 +22,7 @@ export function projectRoot(cwd: string): string {
   }
 }
 
-/** From `cwd` up to the project's root. */
+/** Returns the folders from `cwd` up to the project's root. */
 function foldersUpTo(root: string, cwd: string): string[] {
   const folders = [cwd];
   for (let folder = cwd; folder !== root; folder = path.dirname(folder)) folders.push(path.dirname(folder));
@@ -32,7 +32,7 @@ function foldersUpTo(root: string, cwd: string): string[] {
 const FILES = ['tasker.toml', path.join('config', 'tasker.toml')];
 const FOLDER = path.join('config', 'tasker');
 
-/** `tasker.toml`, `config/tasker.toml` or `config/tasker/base/` of the project; undefined: it has none. */
+/** Finds `tasker.toml`, `config/tasker.toml` or `config/tasker/base/` of the project. Returns undefined if it has none. */
 export function detectConfig(cwd: string): ConfigHome | undefined {
   for (const folder of foldersUpTo(projectRoot(cwd), cwd)) {
     const file = FILES.map((name) => path.join(folder, name)).find(isFile);
@@ -43,17 +43,17 @@ export function detectConfig(cwd: string): ConfigHome | undefined {
   return undefined;
 }
 
-/** The configuration that somebody named. @throws TaskerError `config_invalid` when it is not there */
+/** Finds the configuration at a given path. @throws TaskerError `config_invalid` if there is none */
 export function namedConfig(named: string, { cwd, by }: { cwd: string; by: string }): ConfigHome {
   const full = path.resolve(cwd, named);
   if (isFile(full)) return { kind: 'file', path: full };
   if (isFolder(path.join(full, 'base'))) return { kind: 'folder', path: full };
-  const why = isFolder(full) ? 'is a folder without base/' : 'is not there';
+  const why = isFolder(full) ? 'is a folder without base/' : 'does not exist';
   const message = `${full} ${why}; name a TOML file, or a folder with base/ and environments/`;
   throw new TaskerError('config_invalid', `${by}: ${message}`, { details: { where: by, message } });
 }
 
-/** Templates where nobody says where they are: the nearest `config/tasks` or `templates` of the project. */
+/** The default folder of templates: the nearest `config/tasks` or `templates` of the project. Empty if there is none. */
 export function detectTemplates(cwd: string): string[] {
   for (const folder of foldersUpTo(projectRoot(cwd), cwd)) {
     const found = [path.join('config', 'tasks'), 'templates'].map((name) => path.join(folder, name)).find(isFolder);
@@ -62,12 +62,12 @@ export function detectTemplates(cwd: string): string[] {
   return [];
 }
 
-/** The files of one layer, which is a folder such as `base`. */
+/** Returns the files of one layer, which is a folder such as `base`. */
 export function layerFiles(layer: string, contexts: readonly string[] = CONTEXT_FILES): string[] {
   return contexts.map((context) => path.join(layer, `${context}.toml`)).filter(isFile);
 }
 
-/** The environments that a folder has a layer for. */
+/** Returns the environments that have a layer in a configuration folder. */
 export function environmentsOf(folder: string): string[] {
   const environments = path.join(folder, 'environments');
   if (!isFolder(environments)) return [];

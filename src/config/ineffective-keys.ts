@@ -1,6 +1,6 @@
 /**
- * Keys that configuration files of Tasker have and that mean nothing here, each with the reason. A name that ends with
- * `.*` stands for all that is below it. They are accepted, so that a file can be taken over as it is.
+ * Keys of Tasker's configuration files that have no effect here, each with the reason. A name that ends with `.*` stands
+ * for all keys below it. They are accepted, so that existing files can be used unchanged.
  */
 export const INEFFECTIVE_KEYS: Readonly<Record<string, string>> = {
   ...because('connections are opened when they are needed, and kept while they work', [
@@ -8,7 +8,7 @@ export const INEFFECTIVE_KEYS: Readonly<Record<string, string>> = {
     'common.database.pool.max_lifetime_seconds',
     'common.database.pool.slow_acquire_threshold_ms',
   ]),
-  ...because('work is handed out by the database itself; there are no queues beside it', [
+  ...because('the database distributes the work; there are no separate queues', [
     'common.pgmq_database.*',
     'common.queues.*',
     'worker.event_systems.*',
@@ -28,18 +28,18 @@ export const INEFFECTIVE_KEYS: Readonly<Record<string, string>> = {
     'worker.mpsc_channels.handler_dispatch.completion_buffer_size',
     'worker.mpsc_channels.handler_dispatch.load_shedding.*',
   ]),
-  ...because('a call that fails is repeated or told; nothing is switched off for a while', [
+  ...because('a failed call is retried or reported; there are no circuit breakers', [
     'common.circuit_breakers.*',
     'worker.circuit_breakers.*',
   ]),
-  ...because('a step is ready in the moment in which it is recorded; nothing is enqueued in batches', [
+  ...because('a step is enqueued as soon as its parents are recorded, not in batches', [
     'common.execution.step_enqueue_batch_size',
   ]),
-  ...because('templates say it, in `retry`', ['common.backoff.*']),
+  ...because('templates set it in `retry`', ['common.backoff.*']),
   ...because('templates are kept in memory and in the database; nothing else is cached', ['common.cache.*']),
-  ...because('it names a part that does not exist here', ['common.system.*', 'worker.worker_type']),
-  ...because('variables of the OpenTelemetry SDK say it', ['common.telemetry.*']),
-  ...because('what a decision does is always logged and measured', [
+  ...because('it belongs to a part that does not exist here', ['common.system.*', 'worker.worker_type']),
+  ...because('the environment variables of the OpenTelemetry SDK set it', ['common.telemetry.*']),
+  ...because('decisions are always logged and measured', [
     'orchestration.enable_performance_logging',
     'orchestration.decision_points.enabled',
     'orchestration.decision_points.warn_threshold_steps',
@@ -47,16 +47,16 @@ export const INEFFECTIVE_KEYS: Readonly<Record<string, string>> = {
     'orchestration.decision_points.enable_detailed_logging',
     'orchestration.decision_points.enable_metrics',
   ]),
-  ...because('templates say how long a task may take, in `lifecycle`', ['orchestration.dlq.*']),
-  ...because('templates say it, in `batch_config`', [
+  ...because('templates limit the duration of a task in `lifecycle`', ['orchestration.dlq.*']),
+  ...because('templates set it in `batch_config`', [
     'orchestration.batch_processing.enabled',
     'orchestration.batch_processing.max_parallel_batches',
     'orchestration.batch_processing.default_batch_size',
     'orchestration.batch_processing.checkpoint_stall_minutes',
   ]),
   ...because('there is no such server here', ['orchestration.web.*', 'orchestration.grpc.*', 'worker.grpc.*']),
-  ...because('workers reach the database themselves, not through another server', ['worker.orchestration_client.*']),
-  ...because("the worker's port has no pools, no time limit and no authentication of its own", [
+  ...because('workers connect to the database directly, not through another server', ['worker.orchestration_client.*']),
+  ...because("the worker's port has no pools, timeouts or authentication of its own", [
     'worker.web.request_timeout_ms',
     'worker.web.database_pools.*',
     'worker.web.auth.*',
@@ -71,7 +71,7 @@ function because(reason: string, keys: readonly string[]): Record<string, string
   return Object.fromEntries(keys.map((key) => [key, reason]));
 }
 
-/** The row of {@link INEFFECTIVE_KEYS} that a path falls under. */
+/** Returns the name in {@link INEFFECTIVE_KEYS} that covers a path. */
 export function ineffectiveRow(path: string): string | undefined {
   if (Object.hasOwn(INEFFECTIVE_KEYS, path)) return path;
   for (let end = path.length; end > 0; end = path.lastIndexOf('.', end - 1)) {

@@ -7,40 +7,41 @@ import { type ConfigHome, detectConfig, detectTemplates, namedConfig, projectRoo
 import { type ReadHome, readHome } from './read-home.ts';
 import { type ReadVariables, readVariables } from './read-variables.ts';
 
-/** Values that a program gives itself. */
+/** Values that a program sets itself. */
 export type ConfigOverrides = { readonly [Name in ConfigName]?: TaskerConfig[Name] | undefined };
 
 /** Options of {@link loadConfig}. */
 export interface LoadConfigOptions {
   /** A TOML file, or a folder with `base/` and `environments/`. Default: `TASKER_CONFIG_PATH`, else the project's own. */
   configPath?: string | undefined;
-  /** Values that win over environment and file; those that are undefined say nothing. */
+  /** Values that take precedence over environment and file. Undefined ones are ignored. */
   overrides?: ConfigOverrides;
-  /** Default: that of the process. */
+  /** The environment. Default: that of the process. */
   env?: NodeJS.ProcessEnv;
-  /** Where the project is looked for, and what paths are relative to. Default: the current folder. */
+  /** The folder to search the project from, and to resolve paths against. Default: the current folder. */
   cwd?: string;
 }
 
-/** Where a value came from. */
+/** The source of a value. */
 export interface ConfigSource {
   from: 'option' | 'environment' | 'file' | 'default';
-  /** The variable of the environment, or the key as it stands in the file. */
+  /** The environment variable, or the key as it is written in the file. */
   name?: string;
   file?: string;
   line?: number | undefined;
 }
 
-/** A configuration, where each of its values came from, and what is to be said about it. */
+/** A configuration, the sources of its values, and the warnings about it. */
 export interface LoadedConfig {
   config: Readonly<TaskerConfig>;
   sources: Readonly<Record<ConfigName, ConfigSource>>;
-  /** The file or folder that was read; undefined: there is none. */
+  /** The file or folder that was read; undefined if there is none. */
   path: string | undefined;
-  /** Every file that was read, the later ones over the earlier. */
+  /** All files that were read. Later ones override earlier ones. */
   files: readonly string[];
-  /** One line each, with file and line. */
+  /** The warnings, each with its file and line. */
   warnings: readonly string[];
+  /** The warnings as objects. */
   problems: readonly ConfigProblem[];
   /**
    * `NODE_ENV` of the environment that was read. If `TASKER_ENV` is not set, `production` refuses the embedded server.
@@ -49,14 +50,14 @@ export interface LoadedConfig {
 }
 
 /**
- * The configuration of this process: options win over variables of the environment, these over the configuration file,
- * this over the defaults. No file is needed. Everything that is wrong is told at once.
+ * Loads the configuration of this process. Options take precedence over environment variables, these over the
+ * configuration file, and the file over the defaults. A file is optional. All errors are reported together.
  *
  * @example
  * const { config, sources, warnings } = loadConfig({ configPath: 'config/tasker.toml' });
  * for (const line of warnings) console.warn(line);
  * console.log(config.concurrency, sources.concurrency.from); // 100 'default'
- * @throws TaskerError `config_invalid`: a file that is named and not there, or one line for each thing that is wrong
+ * @throws TaskerError `config_invalid` if a named file does not exist, or with one line for each error
  */
 export function loadConfig(options: LoadConfigOptions = {}): LoadedConfig {
   const { cwd, home, read, inFile, variables, errors, warnings } = readAll(options);
@@ -80,7 +81,7 @@ export function loadConfig(options: LoadConfigOptions = {}): LoadedConfig {
   return withOverrides(loaded, options.overrides ?? {});
 }
 
-/** The defaults alone, without file and environment. */
+/** Returns the defaults, without file and environment. */
 export function defaultConfig(): LoadedConfig {
   return { ...defaults(process.cwd()), path: undefined, files: [], warnings: [], problems: [], nodeEnv: nodeEnvOf() };
 }
@@ -89,7 +90,7 @@ function nodeEnvOf(env: NodeJS.ProcessEnv = process.env): string | undefined {
   return env['NODE_ENV'] || undefined;
 }
 
-/** All that is to be said about a configuration; nothing is thrown. */
+/** Returns all errors and warnings of a configuration, instead of throwing. */
 export function checkConfig(options: LoadConfigOptions): Pick<ReadAll, 'errors' | 'warnings'> & { files: string[] } {
   try {
     const { errors, warnings, read } = readAll(options);
@@ -111,7 +112,7 @@ interface ReadAll {
   warnings: ConfigProblem[];
 }
 
-/** Reads file and environment. @throws TaskerError `config_invalid` when a file that is named is not there */
+/** Reads file and environment. @throws TaskerError `config_invalid` if a named file does not exist */
 function readAll({ env = process.env, cwd = process.cwd(), configPath, overrides = {} }: LoadConfigOptions): ReadAll {
   const named = configPath || env['TASKER_CONFIG_PATH'];
   const by = configPath ? 'configPath' : 'TASKER_CONFIG_PATH';
@@ -120,7 +121,7 @@ function readAll({ env = process.env, cwd = process.cwd(), configPath, overrides
   const read = home && readHome(home, { env, cwd, environment });
   const inFile: CheckedKeys = read ? checkKeys(read.merged) : { given: [], errors: [], warnings: [] };
   const variables = readVariables(env);
-  const wrong = inFile.errors.filter(notTold(read?.errors));
+  const wrong = inFile.errors.filter(notReported(read?.errors));
   return {
     cwd,
     home,
@@ -132,14 +133,14 @@ function readAll({ env = process.env, cwd = process.cwd(), configPath, overrides
   };
 }
 
-/** A configuration with values of a program over it. Those that are undefined say nothing. */
+/** Returns a configuration with values of a program applied. Undefined ones are ignored. */
 export function withOverrides(loaded: LoadedConfig, overrides: ConfigOverrides): LoadedConfig {
   const given = { ...overrides, namespaces: checkedNamespaces(overrides.namespaces) };
   const values = CONFIG_NAMES.map((name): Sourced => ({ name, value: given[name], source: { from: 'option' } }));
   return { ...loaded, ...layOver(loaded, values) };
 }
 
-/** The namespaces that a program sets. Undefined when it sets none, or only empty ones. */
+/** Checks the namespaces that a program sets. Returns undefined if it sets none, or only empty ones. */
 function checkedNamespaces(given: unknown): string[] | undefined {
   if (given === undefined) return undefined;
   const read = CONFIG_KEYS.namespaces.form.schema.safeParse(given);
@@ -147,12 +148,12 @@ function checkedNamespaces(given: unknown): string[] | undefined {
   throw invalid([{ where: 'namespaces', message: wrongValue('the option', CONFIG_KEYS.namespaces, given) }]);
 }
 
-/** A value whose variable is missing is wrong as well: that is told once. */
-function notTold(told: readonly ConfigProblem[] = []): (problem: ConfigProblem) => boolean {
-  return ({ where, line }) => !told.some((one) => one.where === where && one.line === line);
+/** A value whose variable is missing is also invalid. Leaves out the second problem on its line. */
+function notReported(reported: readonly ConfigProblem[] = []): (problem: ConfigProblem) => boolean {
+  return ({ where, line }) => !reported.some((one) => one.where === where && one.line === line);
 }
 
-/** All that is wrong, as one error. */
+/** Combines problems in one error. */
 export function invalid(problems: readonly ConfigProblem[]): TaskerError {
   return new TaskerError('config_invalid', problems.map(formatConfigProblem).join('\n'), { details: { problems } });
 }
@@ -174,13 +175,13 @@ interface Sourced {
   source: ConfigSource;
 }
 
-/** Values laid over others, the later ones on top. Those that are undefined say nothing. */
+/** Applies values to a configuration; later ones override earlier ones. Undefined ones are ignored. */
 function layOver(below: Mixed, values: readonly Sourced[]): Mixed {
   const config = { ...below.config };
   const sources = { ...below.sources };
   for (const { name, value, source } of values) {
     if (value === undefined || (name === 'databaseDirectUrl' && value === '')) continue;
-    // A direct URL belongs to the server it was given with: not to another one that is named with more weight.
+    // A direct URL belongs to the database URL it was given with, not to one that overrides it.
     const replaces = config.databaseUrl !== undefined || source.from === 'option';
     if (name === 'databaseUrl' && value !== config.databaseUrl && replaces) {
       config.databaseDirectUrl = undefined;

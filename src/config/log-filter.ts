@@ -2,26 +2,26 @@ import { formatConfigProblem } from './config-problem.ts';
 
 /** Levels of log lines, the most detailed first. */
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
-/** One of `trace`, `debug`, `info`, `warn`, `error`: how important a line is. */
+/** The level of a log line: `trace`, `debug`, `info`, `warn` or `error`. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** The variables that hold a filter of log lines; the first one that is set counts. */
+/** The environment variables with a log filter; the first that is set is used. */
 export const LOG_VARIABLES = ['TASKER_LOG', 'LOG_LEVEL', 'RUST_LOG'] as const;
 
-/** What may stand in a filter. `off`: nothing is written. */
+/** The levels in a filter. `off`: no lines are written. */
 export const FILTER_LEVELS = [...LOG_LEVELS, 'off'] as const;
 export type FilterLevel = LogLevel | 'off';
 
-/** What lines are wanted: a level for all, and others for some modules. */
+/** Selects log lines: a level for all modules, and other levels for some. */
 export interface LogFilter {
   level: FilterLevel;
-  /** By the name of a module; more detailed or less than `level`. */
+  /** Levels by the name of a module, higher or lower than `level`. */
   modules: Record<string, FilterLevel>;
 }
 
 /**
- * Reads a filter as `LOG_LEVEL` and `RUST_LOG` have it: `debug`, or `worker=debug,info`, where the level without a name
- * is the one for all; `off` is none. Parts that are not understood are handed back; without a usable level for all it is info.
+ * Parses a filter in the form of `LOG_LEVEL` and `RUST_LOG`: `debug`, or `worker=debug,info`, where the level without a
+ * name is for all other modules. `off` selects no lines. The default level is info. Invalid parts are returned in `bad`.
  */
 export function parseLogFilter(text: string): { filter: LogFilter; bad: string[] } {
   const filter: LogFilter = { level: 'info', modules: {} };
@@ -47,7 +47,7 @@ export function unknownLevels(bad: readonly string[], { level }: LogFilter): str
   return `${bad.join(', ')} is not one of ${FILTER_LEVELS.join(', ')}; ${level} is used`;
 }
 
-/** The filter from the environment, and the warning about its invalid parts. */
+/** Returns the filter from the environment, and a warning about its invalid parts. */
 export function logFilterOf(env: NodeJS.ProcessEnv = process.env): { filter: LogFilter; warning: string | undefined } {
   const variable = LOG_VARIABLES.find((one) => env[one]);
   const { filter, bad } = parseLogFilter(variable === undefined ? '' : env[variable]!);

@@ -1,7 +1,7 @@
-/** The oldest Node that runs this package, as in `engines` of package.json. */
+/** The minimum version of Node, as in `engines` of package.json. */
 const LEAST = [20, 19] as const;
 
-/** The error for a version of Node that is too old, else undefined. Imports nothing, because an old Node loads it. */
+/** Returns the error if Node is too old, else undefined. This file imports nothing, because an old Node must load it. */
 export function oldNodeProblem(version: string = process.versions.node): string | undefined {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major > LEAST[0] || (major === LEAST[0] && minor >= LEAST[1])) return undefined;

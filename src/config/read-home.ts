@@ -5,25 +5,25 @@ import { type ConfigHome, environmentsOf, layerFiles } from './find-config.ts';
 import { type MergedConfig, mergeFiles, valueAt } from './toml/merge-files.ts';
 import { readToml, type TomlFile } from './toml/read-toml.ts';
 
-/** What is on disk, as one table. */
+/** The configuration on disk, merged into one table. */
 export interface ReadHome {
   merged: MergedConfig;
-  /** The environment whose layer was used. */
+  /** The environment whose layer was read. */
   environment: string;
   files: string[];
   errors: ConfigProblem[];
   warnings: ConfigProblem[];
 }
 
-/** How to read it. Without `env` variables stay as they are written. */
+/** Options of {@link readHome}. Without `env`, variables are not replaced. */
 export interface ReadHomeOptions {
   env: NodeJS.ProcessEnv | undefined;
   cwd: string;
-  /** Undefined: what `base/` says, else development. */
+  /** Default: the environment in `base/`, else development. */
   environment: string | undefined;
-  /** Who said so, for messages. */
+  /** The source of `environment`, for messages. Default `TASKER_ENV`. */
   environmentBy?: string;
-  /** Which files of a folder. Default: all. */
+  /** The names of the files to read from a folder. Default: all. */
   contexts?: readonly string[];
 }
 
@@ -42,7 +42,7 @@ export function readHome(home: ConfigHome, options: ReadHomeOptions): ReadHome {
       options.environment === undefined ? shownAs(home.path, options.cwd) : (options.environmentBy ?? 'TASKER_ENV');
     errors.push({
       where,
-      message: `${JSON.stringify(wanted)} is no name of an environment; one has letters, digits, - and _, such as production`,
+      message: `${JSON.stringify(wanted)} is not the name of an environment; use letters, digits, - and _, as in production`,
     });
   }
   const environment = named ?? CONFIG_KEYS.environment.byDefault;
@@ -51,7 +51,7 @@ export function readHome(home: ConfigHome, options: ReadHomeOptions): ReadHome {
     files.push(...layerFiles(path.join(home.path, 'environments', environment), options.contexts).map(read));
     const there = environmentsOf(home.path);
     if (named !== undefined && there.length > 0 && !there.includes(named)) {
-      const message = `there is no environments/${environment}; base/ alone counts (there are ${there.join(', ')})`;
+      const message = `there is no folder environments/${environment}, so only base/ is used; the environments are ${there.join(', ')}`;
       warnings.push({ where: shownAs(home.path, options.cwd), message });
     }
   }
@@ -64,12 +64,12 @@ export function readHome(home: ConfigHome, options: ReadHomeOptions): ReadHome {
   };
 }
 
-/** Whether it names one folder: whoever sets the environment must not choose files elsewhere. */
+/** Whether a name is that of one folder. The environment must not select files elsewhere. */
 function isLayerName(name: string | undefined): boolean {
   return name !== undefined && /^\w[\w.-]*$/.test(name);
 }
 
-/** A path as people want to read it: relative where that is shorter. */
+/** Returns a path for messages: relative if it is in `cwd`. */
 export function shownAs(file: string, cwd: string): string {
   const relative = path.relative(cwd, file);
   return relative.startsWith('..') || relative === '' ? file : relative;

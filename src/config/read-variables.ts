@@ -3,21 +3,21 @@ import { CONFIG_KEYS, CONFIG_NAMES, type ConfigKey, type ConfigName, type Tasker
 import type { ConfigProblem } from './config-problem.ts';
 import { parseLogFilter, unknownLevels } from './log-filter.ts';
 
-/** A value of the environment, and the variable that it came from. */
+/** A value from the environment, and its variable. */
 export interface FromVariable {
   name: ConfigName;
   variable: string;
   value: TaskerConfig[ConfigName];
 }
 
-/** What the environment says. */
+/** The values in the environment, and the problems with them. */
 export interface ReadVariables {
   given: FromVariable[];
   errors: ConfigProblem[];
   warnings: ConfigProblem[];
 }
 
-/** Reads the variables of all keys. One that is empty is as good as not set. */
+/** Reads the variables of all keys. An empty variable counts as not set. */
 export function readVariables(env: NodeJS.ProcessEnv = process.env): ReadVariables {
   const read: ReadVariables = { given: [], errors: [], warnings: [] };
   for (const name of CONFIG_NAMES) readVariable(name, env, read);
@@ -39,7 +39,7 @@ function readVariable<Name extends ConfigName>(name: Name, env: NodeJS.ProcessEn
   else read.errors.push({ where: variable, key: key.path, message: wrongValue('the variable', key, text) });
 }
 
-/** A filter that is not understood is told and left out: what is logged is no reason not to run. */
+/** An invalid log filter is only a warning: the program can still run. */
 function readLogFilter({ variable, text }: { variable: string; text: string }, read: ReadVariables): void {
   const { filter, bad } = parseLogFilter(text);
   read.given.push({ name: 'log', variable, value: filter });

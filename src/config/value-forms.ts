@@ -7,29 +7,29 @@ import { FILTER_LEVELS, type LogFilter, parseLogFilter } from './log-filter.ts';
 /** An address to listen on. */
 export interface ListenAddress {
   host: string;
-  /** 0: any that is free. */
+  /** 0: any free port. */
   port: number;
 }
 
-/** The form of a value in the file: how it is checked and read, and how a message and the docs call it. */
+/** The form of a value in the file: how it is parsed, and how messages and docs describe it. */
 export interface ValueForm<T> {
-  /** Reads what stands in the file; its input side is the JSON Schema of the key. */
+  /** Parses the value in the file. Its input type is the JSON Schema of the key. */
   schema: z.ZodType<T>;
-  /** After "must be". */
+  /** The description after "must be". */
   words: string;
-  /** Makes of a variable's text what would stand in the file; absent: the text itself. */
+  /** Converts the text of a variable to the value in the file. Default: the text itself. */
   ofText?(text: string): unknown;
-  /** The least value, as the program has it. */
+  /** The minimum, in the unit of the program. */
   least?: number;
-  /** What would stand in the file for a value; absent: the value itself. */
+  /** Converts a value to its form in the file. Default: the value itself. */
   inFile?(value: T): unknown;
-  /** What may be shown of a value that has secrets in it. */
+  /** Returns a value with its secrets hidden. */
   shown?(value: T): unknown;
-  /** What is wrong with a part of the value, after the part's name; absent: all of it is told as one. */
+  /** Describes an issue with one part of the value, after the part's name. Default: one message for the whole value. */
   explain?(issue: z.core.$ZodIssue): string;
 }
 
-/** No timer of Node runs longer: it would fire at once, again and again. */
+/** The longest timer of Node. A longer one fires at once. */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 const numberOf = (text: string): unknown => (text.trim() === '' ? text : Number(text));
@@ -39,7 +39,7 @@ export function whole(least: number, most: number): ValueForm<number> {
   return { schema: z.int().min(least).max(most), words, ofText: numberOf, least };
 }
 
-/** A longer unit in the file, fractions allowed; milliseconds for the program. */
+/** A number in a longer unit in the file, with fractions; milliseconds in the program. */
 function scaled(unit: string, unitMs: number, { leastMs, most }: { leastMs: number; most: number }): ValueForm<number> {
   const least = leastMs / unitMs;
   return {
@@ -58,7 +58,7 @@ function scaled(unit: string, unitMs: number, { leastMs, most }: { leastMs: numb
 export const seconds = (leastMs: number): ValueForm<number> =>
   scaled('seconds', 1000, { leastMs, most: Math.floor(LONGEST_TIMER_MS / 1000) });
 
-/** They are compared, not waited for. */
+/** Not limited by timers, because days are only compared. */
 export const days: ValueForm<number> = scaled('days', 86_400_000, { leastMs: 0, most: 36_500 });
 
 export const milliseconds = (least: number): ValueForm<number> => ({
@@ -81,10 +81,10 @@ export const flag: ValueForm<boolean> = {
 
 export const word: ValueForm<string> = {
   schema: z.string().trim().min(1),
-  words: 'a text that is not empty',
+  words: 'a non-empty string',
 };
 
-/** A text that may be empty, which is as good as not given. */
+/** A URL. An empty text counts as not given. */
 const urlOf = (beginning: RegExp, words: string): ValueForm<string | undefined> => ({
   schema: z
     .string()
@@ -98,7 +98,7 @@ export const rabbitmqUrl = urlOf(/^amqps?:\/\/[^/]/, 'a RabbitMQ URL such as amq
 
 export { NAMESPACE_RULE };
 
-/** Namespaces to serve: a list in the file, separated by commas in a variable. An empty one counts as not given. */
+/** Namespaces to serve: a list in the file, separated by commas in a variable. Empty names are ignored. */
 export const namespaces: ValueForm<string[] | undefined> = {
   schema: z
     .array(
@@ -113,7 +113,7 @@ export const namespaces: ValueForm<string[] | undefined> = {
   ofText: (text) => text.split(','),
 };
 
-/** Paths in one text are separated as in PATH, or by commas. */
+/** Splits a text with several paths, which are separated as in PATH or by commas. */
 export const splitPaths = (text: string): string[] =>
   text
     .split(process.platform === 'win32' ? /[;,]/ : /[:,]/)
@@ -126,7 +126,7 @@ export const paths: ValueForm<string[]> = {
   ofText: splitPaths,
 };
 
-/** Folders are read with all that is below them: of `config/tasks/**\/*.yaml` the folder counts. */
+/** Folders are read recursively, so `config/tasks/**\/*.yaml` counts as its folder. */
 function withoutGlob(one: string): string {
   const parts = one.split('/');
   const glob = parts.findIndex((part) => /[*?{[]/.test(part));
@@ -134,16 +134,16 @@ function withoutGlob(one: string): string {
   return parts.slice(0, glob).join('/') || (one.startsWith('/') ? '/' : '.');
 }
 
-/** Where a group of events begins that does not exist yet. */
+/** Where a new group of events starts in the log. */
 export const beginning: ValueForm<'now' | 'beginning'> = {
   schema: z.enum(['now', 'beginning']),
   words: 'now or beginning',
 };
 
-/** After "must be". */
-export const PATTERNS_WORDS = 'a list of names, which may have `*`, `?` and `[…]`';
+/** The description after "must be". */
+export const PATTERNS_WORDS = 'a list of event names or patterns with `*`, `?` and `[…]`';
 
-/** Whether these are names of events, or patterns of some. */
+/** Whether these are names or patterns of events. */
 export function arePatterns(list: readonly string[]): boolean {
   try {
     regexOfPatterns(list);
@@ -171,7 +171,7 @@ export const address: ValueForm<ListenAddress> = {
   inFile: ({ host, port }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`),
 };
 
-/** `:8081` is every address of the machine, `8081` the machine alone. */
+/** Parses an address. `:8081` listens on every address of the machine, `8081` only on the loopback address. */
 function addressOf(text: string): { host: string | undefined; port: number } {
   const match = /^(?:\[([\da-fA-F:.]+(?:%[\w.-]+)?)\]:|([^:[\]\s]*):)?(\d{1,5})$/.exec(text.trim());
   if (!match) return { host: undefined, port: Number.NaN };
@@ -179,7 +179,7 @@ function addressOf(text: string): { host: string | undefined; port: number } {
   return { host: host === undefined ? '127.0.0.1' : host || '0.0.0.0', port: Number(match[3]) };
 }
 
-/** In the file a wrong level is an error; in a variable it is told and left out, see `readVariables`. */
+/** An invalid level is an error in the file, and a warning in a variable; see `readVariables`. */
 export const logFilter: ValueForm<LogFilter> = {
   schema: z
     .string()

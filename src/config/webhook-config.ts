@@ -3,7 +3,7 @@ import { nearNames } from '../model/near-names.ts';
 import { MOST_DELIVERIES } from './defaults.ts';
 import { beginning, flag, patterns, seconds, type ValueForm, whole, word } from './value-forms.ts';
 
-/** One `[[events.webhooks]]` of the file; what is undefined is as `webhookSink` has it. Times in milliseconds. */
+/** One `[[events.webhooks]]` in the file. The defaults are those of `webhookSink`. Times in milliseconds. */
 export interface WebhookConfig {
   name: string;
   url: string;
@@ -19,20 +19,20 @@ export interface WebhookConfig {
   maxDeliveries?: number | undefined;
 }
 
-/** What an URL must be that events are posted to, after "must be". */
-export const WEBHOOK_URL_WORDS = 'an http or https URL without user and password; `headers` can hold an authorization';
+/** The description of a webhook's URL, after "must be". */
+export const WEBHOOK_URL_WORDS = 'an http or https URL without user and password; use `headers` for an authorization';
 
-/** Whether events can be posted there. */
+/** Whether events can be posted to a URL. */
 export function isWebhookUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, username, password, hostname } = new URL(text);
   return /^https?:$/.test(protocol) && username === '' && password === '' && hostname !== '';
 }
 
-/** What a secret must be, after "must be". */
+/** The description of a secret, after "must be". */
 export const WEBHOOK_SECRET_WORDS = '`whsec_` and the base64 of 24 to 64 random bytes';
 
-/** Whether a text is a secret as Standard Webhooks has them. */
+/** Whether a text is a secret in the form of Standard Webhooks. */
 export function isWebhookSecret(text: string): boolean {
   const [, base64] = /^whsec_([A-Za-z\d+/]+={0,2})$/.exec(text) ?? [];
   if (base64 === undefined || base64.length % 4 !== 0) return false;
@@ -40,14 +40,14 @@ export function isWebhookSecret(text: string): boolean {
   return length >= 24 && length <= 64;
 }
 
-/** What a header must be, after "must be". */
+/** The description of a header, after "must be". */
 export const WEBHOOK_HEADER_WORDS =
-  'a header that is not set by the delivery itself, with a text of visible characters';
+  'a header that the delivery does not set itself, with a value of visible characters';
 
 const SET_BY_US =
   /^(webhook-.*|content-(type|length)|host|connection|keep-alive|transfer-encoding|te|trailer|upgrade|expect|proxy-.*)$/i;
 
-/** Whether a header may be given. */
+/** Whether a header may be configured. */
 export function isWebhookHeader(name: string, value: string): boolean {
   return /^[!#$%&'*+.^_`|~\w-]+$/.test(name) && !SET_BY_US.test(name) && /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
 }
@@ -74,7 +74,7 @@ const TABLE = z.strictObject({
   max_deliveries: maxDeliveries.schema.optional(),
 });
 
-/** What each value must be, after "must be". */
+/** The description of each value, after "must be". */
 const WORDS: Readonly<Record<keyof typeof TABLE.shape, string>> = {
   name: 'a name of letters, digits, ".", "_" and "-"',
   url: WEBHOOK_URL_WORDS,
@@ -90,12 +90,12 @@ const WORDS: Readonly<Record<keyof typeof TABLE.shape, string>> = {
   max_deliveries: maxDeliveries.words,
 };
 
-/** What is wrong with one value of the list, or with the list. */
+/** Describes an issue with one webhook, or with the list. */
 function explain(issue: z.core.$ZodIssue): string {
   const [, field, ...within] = issue.path;
   if (issue.code === 'unrecognized_keys') {
     const near = nearNames(issue.keys[0]!, Object.keys(TABLE.shape), 1)[0];
-    return `has no ${issue.keys.join(', ')}; ${near === undefined ? `there are ${Object.keys(TABLE.shape).join(', ')}` : `did you mean ${near}?`}`;
+    return `has unknown key ${issue.keys.join(', ')}; ${near === undefined ? `the keys are ${Object.keys(TABLE.shape).join(', ')}` : `did you mean ${near}?`}`;
   }
   if (field === 'secrets' && within.length === 0) return 'must be a list of secrets';
   return `must be ${field === undefined ? issue.message : WORDS[field as keyof typeof WORDS]}`;
@@ -111,19 +111,19 @@ function ofTable(table: z.output<typeof TABLE>): WebhookConfig {
   };
 }
 
-/** The group whose position a webhook has in the log. */
+/** The group that holds the position of a webhook in the log. */
 export const webhookGroup = ({ name, group }: Pick<WebhookConfig, 'name' | 'group'>): string =>
   group ?? `webhook:${name}`;
 
 const isUnique = (list: readonly string[]): boolean => new Set(list).size === list.length;
 
-/** The webhooks of a file. */
+/** The list of webhooks in the file. */
 export const webhooks: ValueForm<WebhookConfig[]> = {
   schema: z
     .array(TABLE.transform(ofTable))
-    .refine((list) => isUnique(list.map(({ name }) => name)), { error: 'a list in which each name stands once' })
+    .refine((list) => isUnique(list.map(({ name }) => name)), { error: 'a list in which each name occurs once' })
     .refine((list) => !isUnique(list.map(({ name }) => name)) || isUnique(list.map(webhookGroup)), {
-      error: 'a list in which each group stands once',
+      error: 'a list in which each group occurs once',
     }),
   words: 'a list of tables, each with a name and a url',
   shown: (list) => list.map(shownWebhook),
@@ -132,7 +132,7 @@ export const webhooks: ValueForm<WebhookConfig[]> = {
 
 const HIDDEN = '***';
 
-/** An address often ends with a secret: of it only the host is shown. */
+/** Hides the secrets of a webhook. A URL often ends with a secret, so only its host is shown. */
 function shownWebhook({ url, secrets, headers, ...rest }: WebhookConfig): unknown {
   return {
     ...rest,
@@ -142,7 +142,7 @@ function shownWebhook({ url, secrets, headers, ...rest }: WebhookConfig): unknow
   };
 }
 
-/** A URL as it may stand in a log: what follows the host may be a secret. */
+/** Returns a URL for logs, without what follows the host, which may be a secret. */
 export function shownWebhookUrl(url: string): string {
   if (!URL.canParse(url)) return HIDDEN;
   const { origin, pathname, search } = new URL(url);

@@ -6,7 +6,7 @@ import { projectWith, thrownBy } from '../support/config-folder.ts';
 describe('BootstrapConfig', () => {
   const wrong = (config: object) => thrownBy(() => BootstrapConfig(config)).message;
 
-  it('takes what a worker is told, and nothing needs to be', () => {
+  it('every option is accepted, and none is required', () => {
     expect(BootstrapConfig({ namespace: 'my_app', logLevel: 'info' })).toEqual({
       namespace: 'my_app',
       logLevel: 'info',
@@ -14,22 +14,22 @@ describe('BootstrapConfig', () => {
     expect(BootstrapConfig()).toEqual({});
   });
 
-  it('refuses a key that is misspelt, with the one that was meant', () => {
-    expect(wrong({ namspace: 'x' })).toBe('BootstrapConfig: namspace is no key; did you mean namespace?');
-    expect(wrong({ log_level: 'info' })).toBe('BootstrapConfig: log_level is no key; did you mean logLevel?');
+  it('a misspelt option is rejected with the one that was probably meant', () => {
+    expect(wrong({ namspace: 'x' })).toBe('BootstrapConfig: unknown option namspace; did you mean namespace?');
+    expect(wrong({ log_level: 'info' })).toBe('BootstrapConfig: unknown option log_level; did you mean logLevel?');
     expect(wrong({ zzz: 1, workerId: '' })).toBe(
-      'BootstrapConfig: workerId must be a text that is not empty; zzz is no key; there are workerId, namespace, configPath, logLevel, databaseUrl, web',
+      'BootstrapConfig: workerId must be a non-empty string; unknown option zzz; the options are workerId, namespace, configPath, logLevel, databaseUrl, web',
     );
   });
 
-  it('refuses a namespace that no template may have, with the rule', () => {
+  it('an invalid namespace is rejected with the rule for namespaces', () => {
     const rule = 'a namespace has 1 to 29 letters, digits and underscores, and does not begin with a digit';
     expect(wrong({ namespace: 'my-app' })).toBe(`BootstrapConfig: namespace "my-app" is not a namespace; ${rule}`);
     for (const namespace of ['1st', 'a b', 'über', 'n'.repeat(30), 'a\0', 7, null])
       expect(wrong({ namespace })).toContain(rule);
   });
 
-  it('takes an empty namespace as not given', () => {
+  it('an empty namespace counts as not given', () => {
     const env = { TASKER_NAMESPACE: 'shop' };
     for (const namespace of ['', ' ', undefined]) {
       const served = (variables: NodeJS.ProcessEnv) =>
@@ -40,13 +40,13 @@ describe('BootstrapConfig', () => {
     }
   });
 
-  it('refuses a level that does not exist', () => {
+  it('an unknown log level is rejected', () => {
     expect(wrong({ logLevel: 'loud' })).toBe(
       'BootstrapConfig: logLevel must be one of trace, debug, info, warn, error, got "loud"',
     );
   });
 
-  it('opens no port unless option or file says so, whatever the default of a worker server is', () => {
+  it('no port is opened unless the option or the file enables it, unlike in a worker server', () => {
     const on = projectWith({ 'tasker.toml': 'worker.web.enabled = true' });
     const enabled = (config: BootstrapConfig, cwd: string) =>
       loadBootstrapConfig(config, { cwd, env: {} }).config.webEnabled;
@@ -57,7 +57,7 @@ describe('BootstrapConfig', () => {
     expect(wrong({ web: 'yes' })).toBe('BootstrapConfig: web must be true or false, got "yes"');
   });
 
-  it('wins with every member over environment and file', () => {
+  it('every option takes precedence over environment and file', () => {
     const cwd = projectWith({ 'mine.toml': 'worker.lease_seconds = 5\nworker.worker_id = "file"' });
     const env = {
       TASKER_CONFIG_PATH: 'absent.toml',

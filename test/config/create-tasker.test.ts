@@ -6,7 +6,7 @@ import { projectWith } from '../support/config-folder.ts';
 import { freshDatabase } from '../support/database.ts';
 
 describe('a configuration file', () => {
-  it('says what createTasker runs with, and an option wins over it', async () => {
+  it('the file configures createTasker, and an option takes precedence over it', async () => {
     const { url, drop } = await freshDatabase();
     onTestFinished(drop);
     const cwd = projectWith({
@@ -22,7 +22,7 @@ describe('a configuration file', () => {
     await Promise.all([byFile.stop(), byOption.stop()]);
   });
 
-  it('makes a worker server headless', () => {
+  it('the file can disable the port of a worker server', () => {
     const cwd = projectWith({ 'mine.toml': '[worker.web]\nenabled = false\n' });
     const given = { configPath: path.join(cwd, 'mine.toml'), logger: silentLogger };
     expect(serverSettings(given).loaded.config.webEnabled).toBe(false);

@@ -14,14 +14,14 @@ const page = readFileSync('docs/configuration-keys.md', 'utf8').replaceAll('\r\n
 const guide = readFileSync('docs/guide/configuration.md', 'utf8').replaceAll('\r\n', '\n');
 const blocks = [...guide.matchAll(/^```toml\n([\s\S]*?)^```$/gm)].map(([, text]) => text!);
 
-describe('the page of the configuration', () => {
-  it('has the tables of the keys that are read: else run node scripts/write-config-docs.mjs', () => {
+describe('the guide page about the configuration', () => {
+  it('the page has the tables of all keys; if not, run node scripts/write-config-docs.mjs', () => {
     expect(page).toContain(`\n${keysTable(documented)}\n`);
     expect(page).toContain(`\n${ineffectiveTable(documented)}\n`);
     for (const name of ALLOWED_NAMES) expect(page).toContain(`\`${name}\``);
   });
 
-  it('shows files that are right', () => {
+  it('the example files are valid', () => {
     expect(blocks).toHaveLength(2);
     for (const text of blocks) {
       const { warnings, config } = loadConfig({ cwd: projectWith({ 'tasker.toml': text }), env: {} });
@@ -34,12 +34,12 @@ describe('the page of the configuration', () => {
 describe('the JSON Schema of the file', () => {
   const check = new Ajv2020({ allErrors: true }).compile(configJsonSchema(documented));
 
-  it('is in the package as it is made: else run node scripts/write-config-docs.mjs', () => {
+  it('the schema in the package is up to date; if not, run node scripts/write-config-docs.mjs', () => {
     const there: unknown = JSON.parse(readFileSync('schemas/tasker-config.json', 'utf8'));
     expect(there).toEqual(JSON.parse(JSON.stringify(configJsonSchema(documented))));
   });
 
-  it('takes what is right and refuses what is wrong', () => {
+  it('the schema accepts valid files and rejects invalid ones', () => {
     expect(check({ worker: { lease_seconds: 4, web: { enabled: false } }, common: { cache: { enabled: true } } })).toBe(
       true,
     );

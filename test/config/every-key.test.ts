@@ -5,7 +5,7 @@ import { loadConfig } from '../../src/config/load-config.ts';
 import { DYNAMIC_LIMITS } from '../../src/engine/expansion.ts';
 import { projectWith, thrownBy } from '../support/config-folder.ts';
 
-/** For each key: another value than the default, as TOML and as it is read, and one that is refused. */
+/** For each key: a value that is not the default, as TOML and as it is read, and an invalid value. */
 const SAMPLES: Record<ConfigName, { toml: string; read: unknown; wrong: string; variable?: string }> = {
   environment: { toml: '"staging"', read: 'staging', wrong: '""' },
   databaseUrl: { toml: '"postgres://db/one"', read: 'postgres://db/one', wrong: '"mysql://db/one"' },
@@ -70,44 +70,47 @@ describe.each(CONFIG_NAMES)('the key of %s', (name) => {
   const key = CONFIG_KEYS[name];
   const sample = SAMPLES[name];
 
-  it('has a default, which no file is needed for', () => {
+  it('the default applies without a file', () => {
     const { config, sources } = loadConfig({ cwd: projectWith({}), env: {} });
     expect(config[name]).toEqual(key.byDefault);
     expect(config[name]).not.toEqual(sample.read);
     expect(sources[name]).toEqual({ from: 'default' });
   });
 
-  it.each([key.path, ...(key.also ?? [])])('changes it in the file, as %s', (path) => {
+  it.each([key.path, ...(key.also ?? [])])('the file changes it with %s', (path) => {
     const { config, sources, warnings } = load(lineFor(path, sample.toml));
     expect(config[name]).toEqual(sample.read);
     expect(sources[name]).toEqual({ from: 'file', name: path, file: 'tasker.toml', line: 1 });
     expect(warnings).toEqual([]);
   });
 
-  it('is refused with file, line and what it must be', () => {
+  it('an invalid value is rejected with file, line and what it must be', () => {
     const error = thrownBy(() => load(`\n${lineFor(key.path, sample.wrong)}`));
     expect(error).toMatchObject({ code: 'config_invalid' });
     expect(error.message).toMatch(/^[^\n]+$/);
     expect(error.message).toContain(`tasker.toml:2: ${key.path} must be ${key.form.words}`);
   });
 
-  it.each(key.variables ?? [])('is won over by the variable %s, and this by an option', (variable) => {
-    const text = sample.variable ?? sample.toml.replaceAll('"', '');
-    const cwd = projectWith({ 'tasker.toml': lineFor(key.path, sample.toml) });
-    const here = loadConfig({ cwd: projectWith({}), env: { [variable]: text } });
-    expect(here.config[name]).toEqual(sample.read);
-    const both = loadConfig({ cwd, env: { [variable]: text } });
-    expect(both.sources[name]).toEqual({ from: 'environment', name: variable });
-    const all = loadConfig({ cwd, env: { [variable]: text }, overrides: { [name]: key.byDefault ?? sample.read } });
-    expect(all.sources[name]).toEqual({ from: 'option' });
-    expect(all.config[name]).toEqual(key.byDefault ?? sample.read);
-    const empty = loadConfig({ cwd, env: { [variable]: '' } });
-    expect(empty.sources[name].from).toBe('file');
-  });
+  it.each(key.variables ?? [])(
+    'the variable %s takes precedence over the file, and an option over the variable',
+    (variable) => {
+      const text = sample.variable ?? sample.toml.replaceAll('"', '');
+      const cwd = projectWith({ 'tasker.toml': lineFor(key.path, sample.toml) });
+      const here = loadConfig({ cwd: projectWith({}), env: { [variable]: text } });
+      expect(here.config[name]).toEqual(sample.read);
+      const both = loadConfig({ cwd, env: { [variable]: text } });
+      expect(both.sources[name]).toEqual({ from: 'environment', name: variable });
+      const all = loadConfig({ cwd, env: { [variable]: text }, overrides: { [name]: key.byDefault ?? sample.read } });
+      expect(all.sources[name]).toEqual({ from: 'option' });
+      expect(all.config[name]).toEqual(key.byDefault ?? sample.read);
+      const empty = loadConfig({ cwd, env: { [variable]: '' } });
+      expect(empty.sources[name].from).toBe('file');
+    },
+  );
 });
 
 describe('the defaults', () => {
-  it('of what results may make happen are those of the engine', () => {
+  it('the limits on dynamic steps are those of the engine', () => {
     const { stepsPerDecision, decisionDepth, workersPerBatch } = DEFAULTS;
     expect({ stepsPerDecision, decisionDepth, workersPerBatch }).toEqual(DYNAMIC_LIMITS);
   });

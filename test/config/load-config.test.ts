@@ -6,7 +6,7 @@ import { projectWith, thrownBy } from '../support/config-folder.ts';
 
 const at = (files: Record<string, string>, env: NodeJS.ProcessEnv = {}) => loadConfig({ cwd: projectWith(files), env });
 
-describe('where a configuration is looked for', () => {
+describe('finding the configuration', () => {
   const POOL = '[common.database.pool]\nmax_connections = 33\n';
 
   it.each(['tasker.toml', 'config/tasker.toml', 'config/tasker/base/common.toml'])(
@@ -21,7 +21,7 @@ describe('where a configuration is looked for', () => {
     },
   );
 
-  it('reads the one that is named, by variable or by option', () => {
+  it('a file that a variable or an option names is read', () => {
     const cwd = projectWith({ 'tasker.toml': '', 'a.toml': POOL, 'b.toml': POOL.replace('33', '44') });
     const env = { TASKER_CONFIG_PATH: 'a.toml' };
     expect(loadConfig({ cwd, env }).config.poolSize).toBe(33);
@@ -31,24 +31,24 @@ describe('where a configuration is looked for', () => {
     });
   });
 
-  it('refuses one that is named and not there', () => {
+  it('a named file that does not exist is an error', () => {
     const cwd = projectWith({ 'empty/x': '' });
     expect(thrownBy(() => loadConfig({ cwd, env: { TASKER_CONFIG_PATH: 'no.toml' } })).message).toBe(
-      `TASKER_CONFIG_PATH: ${path.join(cwd, 'no.toml')} is not there; name a TOML file, or a folder with base/ and environments/`,
+      `TASKER_CONFIG_PATH: ${path.join(cwd, 'no.toml')} does not exist; name a TOML file, or a folder with base/ and environments/`,
     );
     expect(thrownBy(() => loadConfig({ cwd, env: {}, configPath: 'empty' })).message).toMatch(
       /^configPath: .*empty is a folder without base\//,
     );
   });
 
-  it('finds the templates of the project from a folder below it', () => {
+  it('the templates of the project are found from a subfolder', () => {
     const cwd = projectWith({ 'config/tasks/a.yaml': '', 'templates/b.yaml': '', 'src/x.ts': '' });
     const { config } = loadConfig({ cwd: path.join(cwd, 'src'), env: {} });
     expect(config.templatePaths).toEqual([path.join(cwd, 'config', 'tasks')]);
     expect(at({}).config.templatePaths).toEqual([]);
   });
 
-  it('takes paths of the file from the project, those of variables from the current folder', () => {
+  it('paths in the file are relative to the project, and paths in variables to the current folder', () => {
     const cwd = projectWith({ 'config/tasker.toml': 'worker.handlers.search_paths = ["h"]', 'src/x.ts': '' });
     const below = path.join(cwd, 'src');
     expect(loadConfig({ cwd: below, env: {} }).config.handlerPaths).toEqual([path.join(cwd, 'h')]);
@@ -65,7 +65,7 @@ describe('the layers of a folder', () => {
     'config/tasker/environments/test/worker.toml': '[worker]\nnamespaces = ["c"]\n',
   };
 
-  it('are merged, lists replaced, and each value knows the file that said it last', () => {
+  it('layers are merged, lists are replaced, and each value has the file that set it last', () => {
     const { config, sources, files, warnings } = at(LAYERS, { TASKER_ENV: 'test' });
     expect(config).toMatchObject({ poolSize: 30, idleTimeoutMs: 20_000, name: 'base', namespaces: ['c'] });
     expect(sources.poolSize.file).toBe(path.join('config', 'tasker', 'environments', 'test', 'common.toml'));
@@ -77,31 +77,33 @@ describe('the layers of a folder', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('are told apart by the environment that base names, unless the variable says another', () => {
+  it('base/ names the environment unless the variable does', () => {
     const layers = { ...LAYERS, 'config/tasker/base/orchestration.toml': '[common.execution]\nenvironment = "test"\n' };
     expect(at(layers).config).toMatchObject({ environment: 'test', poolSize: 30 });
     expect(at(layers, { TASKER_ENV: 'production' }).config).toMatchObject({ environment: 'production', poolSize: 10 });
   });
 
-  it('are those of a folder below, whatever the environment is called', () => {
+  it('an environment only selects a folder inside environments/, whatever its name', () => {
     const outside = { ...LAYERS, 'config/elsewhere/common.toml': '[common.database.pool]\nmax_connections = 1\n' };
     for (const name of ['../../elsewhere', 'test/../../../elsewhere', '/etc', '..', '.', 'a\\b', 'a\0b']) {
       expect(thrownBy(() => at(outside, { TASKER_ENV: name })).message, name).toMatch(
-        /^TASKER_ENV: .* is no name of an environment; one has letters, digits, - and _, such as production$/,
+        /^TASKER_ENV: .* is not the name of an environment; use letters, digits, - and _, as in production$/,
       );
     }
     expect(at(outside, { TASKER_ENV: 'eu-west_1.blue' }).config).toMatchObject({ poolSize: 10 });
   });
 
-  it('say when there is none for the environment', () => {
+  it('a missing layer for the environment is a warning', () => {
     expect(at(LAYERS, { TASKER_ENV: 'prodution' }).warnings).toEqual([
-      expect.stringMatching(/there is no environments\/prodution; base\/ alone counts \(there are test\)$/),
+      expect.stringMatching(
+        /there is no folder environments\/prodution, so only base\/ is used; the environments are test$/,
+      ),
     ]);
   });
 });
 
-describe('what is wrong in a file', () => {
-  it('is told at once, each with its line', () => {
+describe('errors in a file', () => {
+  it('all errors are reported together, each with its line', () => {
     const error = thrownBy(() =>
       at(
         {
@@ -126,7 +128,7 @@ describe('what is wrong in a file', () => {
     expect(error).toMatchObject({ code: 'config_invalid' });
     expect(error.message.split('\n')).toEqual([
       'tasker.toml:3: the variable DATABASE_URL is not set; set it, or write ${DATABASE_URL:-default}',
-      'tasker.toml:6: the variable SECRET_TOKEN may not be used in a configuration file; the guide lists those that may; write the value itself',
+      'tasker.toml:6: the variable SECRET_TOKEN may not be used in a configuration file; write the value itself, or use a variable that the guide lists',
       'tasker.toml:9: worker.web must be a table, got 4',
       'tasker.toml:5: common.database.pool.max_connections must be a whole number from 2 to 10000, got "many"',
       'tasker.toml:10: worker.namespaces must be a list of namespaces; a namespace has 1 to 29 letters, digits and underscores, and does not begin with a digit, got ["x = 1",""]',
@@ -136,18 +138,18 @@ describe('what is wrong in a file', () => {
     ]);
   });
 
-  it('never shows a password', () => {
+  it('no error shows a password', () => {
     const toml = '[common.database]\nurl = "postgre://user:swordfish@host/db"\n';
     expect(thrownBy(() => at({ 'tasker.toml': toml })).message).not.toContain('swordfish');
   });
 
-  it('is the place where it stops to be TOML', () => {
+  it('invalid TOML is reported with its line', () => {
     expect(thrownBy(() => at({ 'tasker.toml': '[worker]\nworker_id = \n' })).message).toMatch(
-      /^tasker\.toml:2: this is not TOML: [^\n]+$/,
+      /^tasker\.toml:2: invalid TOML: [^\n]+$/,
     );
   });
 
-  it('is a namespace that no template may have, wherever it is given', () => {
+  it('an invalid namespace is an error, in the file, a variable or an option', () => {
     const rule = 'a namespace has 1 to 29 letters, digits and underscores, and does not begin with a digit';
     const toml = (text: string) => projectWith({ 'tasker.toml': `worker.namespaces = ${text}` });
     const none = projectWith({});
@@ -162,19 +164,19 @@ describe('what is wrong in a file', () => {
     expect([served('["", "shop "]'), served('[""]'), served('[]')]).toEqual([['shop'], undefined, undefined]);
   });
 
-  it('is a warning with the key that was meant when it is a key that nobody knows', () => {
+  it('an unknown key is a warning with the key that was probably meant', () => {
     const toml =
       '[worker]\nleese_seconds = 4\nconcurrency = 5\n[common.database.pool]\nmax_conections = 4\nzzz = 1\n[wroker.web]\n';
     expect(at({ 'tasker.toml': toml }).warnings).toEqual([
-      'tasker.toml:2: worker.leese_seconds is no key, and ignored; did you mean worker.lease_seconds?',
-      'tasker.toml:3: worker.concurrency is no key, and ignored; did you mean worker.mpsc_channels.handler_dispatch.max_concurrent_handlers?',
-      'tasker.toml:5: common.database.pool.max_conections is no key, and ignored; did you mean common.database.pool.max_connections?',
-      'tasker.toml:6: common.database.pool.zzz is no key; it is ignored',
-      'tasker.toml:7: wroker is no key, and ignored; did you mean worker?',
+      'tasker.toml:2: unknown key worker.leese_seconds is ignored; did you mean worker.lease_seconds?',
+      'tasker.toml:3: unknown key worker.concurrency is ignored; did you mean worker.mpsc_channels.handler_dispatch.max_concurrent_handlers?',
+      'tasker.toml:5: unknown key common.database.pool.max_conections is ignored; did you mean common.database.pool.max_connections?',
+      'tasker.toml:6: unknown key common.database.pool.zzz is ignored',
+      'tasker.toml:7: unknown key wroker is ignored; did you mean worker?',
     ]);
   });
 
-  it('is one warning for all keys that mean nothing here', () => {
+  it('all keys without effect are reported in one warning', () => {
     const toml = [
       '[common.cache]\nenabled = true\nbackend = "redis"',
       '[common.database.pool]\nmin_connections = 5',
@@ -182,7 +184,7 @@ describe('what is wrong in a file', () => {
       '[worker.mpsc_channels.handler_dispatch.load_shedding]\nenabled = true',
     ].join('\n');
     expect(at({ 'tasker.toml': toml }).warnings).toEqual([
-      'tasker.toml: these keys have no effect here: common.cache.*, common.database.pool.min_connections, orchestration.dlq.*, worker.mpsc_channels.handler_dispatch.load_shedding.*; `tasker config explain KEY` says why',
+      'tasker.toml: keys without effect here: common.cache.*, common.database.pool.min_connections, orchestration.dlq.*, worker.mpsc_channels.handler_dispatch.load_shedding.*; `tasker config explain KEY` shows why',
     ]);
   });
 });
@@ -191,7 +193,7 @@ describe('variables in a file', () => {
   const url = (text: string, env: NodeJS.ProcessEnv) =>
     at({ 'tasker.toml': `common.database.url = ${text}` }, env).config.databaseUrl;
 
-  it('are replaced, defaults used when they are empty or not set', () => {
+  it('variables are replaced, and their defaults are used if they are empty or not set', () => {
     expect(url('"${PGMQ_DATABASE_URL:-postgres://a/b}"', {})).toBe('postgres://a/b');
     expect(url('"${PGMQ_DATABASE_URL:-postgres://a/b}"', { PGMQ_DATABASE_URL: '' })).toBe('postgres://a/b');
     expect(url('"${PGMQ_DATABASE_URL}"', { PGMQ_DATABASE_URL: 'postgres://c/d' })).toBe('postgres://c/d');
@@ -201,7 +203,7 @@ describe('variables in a file', () => {
     expect(at({ 'tasker.toml': port }, { TASKER_INSTANCE_PORT: '700' }).config.drainTimeoutMs).toBe(700);
   });
 
-  it('stay one value whatever they hold', () => {
+  it('a variable stays one value, whatever it contains', () => {
     const sly = 'postgres://a/"\\\\b';
     expect(url('"${PGMQ_DATABASE_URL}"', { PGMQ_DATABASE_URL: sly })).toBe(sly);
     const several = { PGMQ_DATABASE_URL: 'postgres://a/b"\n[worker]\nworker_id = "me' };
@@ -209,35 +211,35 @@ describe('variables in a file', () => {
       /^tasker\.toml:1: the value of the variable PGMQ_DATABASE_URL has characters/,
     );
     expect(thrownBy(() => url("'${PGMQ_DATABASE_URL}'", { PGMQ_DATABASE_URL: "a'b" })).message).toMatch(
-      /holds a quote/,
+      /contains a quote/,
     );
-    expect(thrownBy(() => url('"${A.B}"', {})).message).toMatch(/\$\{A\.B\} is no variable; it looks like/);
+    expect(thrownBy(() => url('"${A.B}"', {})).message).toMatch(/\$\{A\.B\} is not a variable; use the form/);
     expect(thrownBy(() => url('"${DATABASE_URI:-x}"', {})).message).toMatch(/did you mean DATABASE_URL\?$/);
   });
 });
 
-describe('the level of the log', () => {
+describe('the log level', () => {
   const log = (env: NodeJS.ProcessEnv) => at({}, env);
 
-  it('is that of the first variable that is set', () => {
+  it('the first variable that is set determines the level', () => {
     expect(log({ RUST_LOG: 'debug' }).config.log.level).toBe('debug');
     expect(log({ RUST_LOG: 'debug', LOG_LEVEL: 'WARN' }).config.log.level).toBe('warn');
     expect(log({ RUST_LOG: 'debug', LOG_LEVEL: 'warn', TASKER_LOG: 'error' }).config.log.level).toBe('error');
   });
 
-  it('may differ by module', () => {
+  it('modules may have different levels', () => {
     expect(log({ RUST_LOG: 'tasker_core=trace,sqlx=warn' }).config.log).toEqual({
       level: 'info',
       modules: { tasker_core: 'trace', sqlx: 'warn' },
     });
   });
 
-  it('may be off, for all or for some modules', () => {
+  it('logging may be off for all or for some modules', () => {
     expect(log({ RUST_LOG: 'off' }).config.log).toEqual({ level: 'off', modules: {} });
     expect(log({ RUST_LOG: 'info,sqlx=OFF' }).config.log).toEqual({ level: 'info', modules: { sqlx: 'off' } });
   });
 
-  it('is info, and one warning, when it is nonsense', () => {
+  it('an invalid level is one warning, and the level is info', () => {
     const { config, warnings } = log({ RUST_LOG: 'loud,worker=debug,=,a=b=c' });
     expect(config.log).toEqual({ level: 'info', modules: { worker: 'debug' } });
     expect(warnings).toEqual([
@@ -251,7 +253,7 @@ describe('the direct URL', () => {
     loadConfig({ cwd: projectWith({ 'tasker.toml': toml }), env, overrides: { databaseUrl } }).config.databaseDirectUrl;
   const FILE = '[common.database]\nurl = "postgres://file/db"\ndirect_url = "postgres://file/direct"\n';
 
-  it('goes with the server that it was given for', () => {
+  it('the direct URL is used only with the database URL that it was given with', () => {
     expect(direct(FILE, {})).toBe('postgres://file/direct');
     expect(direct(FILE, { DATABASE_URL: 'postgres://file/db' })).toBe('postgres://file/direct');
     expect(direct(FILE, { DATABASE_URL: 'postgres://env/db' })).toBeUndefined();

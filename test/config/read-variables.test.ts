@@ -6,7 +6,7 @@ function valuesOf(env: NodeJS.ProcessEnv): Record<string, unknown> {
 }
 
 describe('the environment', () => {
-  it('takes a variable that is empty for one that is not set', () => {
+  it('an empty variable counts as not set', () => {
     const empty = Object.fromEntries(
       [
         'DATABASE_URL',
@@ -23,7 +23,7 @@ describe('the environment', () => {
     expect(valuesOf(second)).toMatchObject({ handlerPaths: ['/h'] });
   });
 
-  it('names the database', () => {
+  it('DATABASE_URL names the database', () => {
     const env = {
       DATABASE_URL: 'postgres://a',
       DATABASE_DIRECT_URL: 'postgres://b',
@@ -39,14 +39,14 @@ describe('the environment', () => {
     expect(valuesOf({ TASKER_EMBEDDED: 'no' })['embedded']).toBe(false);
   });
 
-  it('takes several paths, separated as in PATH or by commas', () => {
+  it('a variable may have several paths, separated as in PATH or by commas', () => {
     const paths = (TASKER_TEMPLATE_PATH: string) => valuesOf({ TASKER_TEMPLATE_PATH })['templatePaths'];
     const separator = process.platform === 'win32' ? ';' : ':';
     expect(paths(['a', 'b c'].join(separator))).toEqual(['a', 'b c']);
     expect(paths('a,b, c ,,')).toEqual(['a', 'b', 'c']);
   });
 
-  it('takes the handlers from TASKER_HANDLER_PATH before TYPESCRIPT_HANDLER_PATH', () => {
+  it('TASKER_HANDLER_PATH takes precedence over TYPESCRIPT_HANDLER_PATH', () => {
     expect(valuesOf({ TYPESCRIPT_HANDLER_PATH: 'ts' })['handlerPaths']).toEqual(['ts']);
     expect(valuesOf({ TASKER_HANDLER_PATH: 'own', TYPESCRIPT_HANDLER_PATH: 'ts' })['handlerPaths']).toEqual(['own']);
   });

@@ -30,7 +30,7 @@ max_deliveries = 7
 const ENV = { TASKER_WEBHOOK_BILLING: SECRET, TASKER_WEBHOOK_TOKEN: 't0ken' };
 
 describe('webhooks in the file', () => {
-  it('each is a table, with secrets from variables of their own', () => {
+  it('each webhook is a table, and its secrets may come from variables', () => {
     const { config, warnings } = load(TWO, ENV);
     expect(warnings).toEqual([]);
     expect(config.webhooks).toEqual([
@@ -55,7 +55,7 @@ describe('webhooks in the file', () => {
     ]);
   });
 
-  it('are shown without secrets, and without what follows the host', () => {
+  it('webhooks are shown without secrets and without what follows the host', () => {
     const { value, source } = shownValues(load(TWO, ENV)).find(({ name }) => name === 'webhooks')!;
     expect(value).toMatchObject([
       { url: 'https://billing.example/***', secrets: ['***'], headers: { authorization: '***' } },
@@ -75,13 +75,13 @@ describe('webhooks in the file', () => {
     ['url = "https://a.example"', 'url = "ftp://a.example"', 2, '[0].url must be an http or https URL without'],
     ['url = "https://a.example"\n', '', 1, '[0].url must be an http or https URL without'],
     ['"whsec_', '"', 8, '[1].secrets[0] must be `whsec_` and the base64 of 24 to 64 random bytes'],
-    ['secrets', 'secret', 8, '[1] has no secret; did you mean secrets?'],
+    ['secrets', 'secret', 8, '[1] has unknown key secret; did you mean secrets?'],
     ['x-team = ', 'webhook-id = ', 9, '[1].headers must be a table of headers'],
-    ['name = "b"', 'name = "b"\npatterns = ["x[z-a]"]', 7, '[1].patterns must be a list of names, which'],
+    ['name = "b"', 'name = "b"\npatterns = ["x[z-a]"]', 7, '[1].patterns must be a list of event names or patterns'],
     ['"b"', '"b c"', 6, '[1].name must be a name of letters'],
-    ['"b"', '"a"', 1, ' must be a list in which each name stands once'],
-    ['name = "b"', 'name = "b"\ngroup = "webhook:a"', 1, ' must be a list in which each group stands once'],
-  ])('says what is wrong, and where: %s → %s', (from, to, line, message) => {
+    ['"b"', '"a"', 1, ' must be a list in which each name occurs once'],
+    ['name = "b"', 'name = "b"\ngroup = "webhook:a"', 1, ' must be a list in which each group occurs once'],
+  ])('an invalid value is reported with its place: %s → %s', (from, to, line, message) => {
     const right = `[[events.webhooks]]
 url = "https://a.example"
 name = "a"

@@ -1,17 +1,17 @@
 import { CONFIG_KEYS, CONFIG_NAMES, type ConfigKey, type ConfigName, type TaskerConfig } from '../config-keys.ts';
 import type { ConfigSource, LoadedConfig } from '../load-config.ts';
 
-/** One value as it may be shown. */
+/** One value, with secrets hidden. */
 export interface ShownValue {
   name: ConfigName;
-  /** Its place in the file. */
+  /** The key in the file. */
   path: string;
-  /** As it would stand in the file, secrets hidden; undefined: nothing is set, and there is no value of its own. */
+  /** The value in the form of the file, with secrets hidden; undefined if it is not set and has no default value. */
   value: unknown;
   source: ConfigSource;
 }
 
-/** Every value of a configuration, as it may be shown to anybody. */
+/** Returns all values of a configuration, with secrets hidden. */
 export function shownValues({ config, sources }: Pick<LoadedConfig, 'config' | 'sources'>): ShownValue[] {
   return CONFIG_NAMES.map((name) => ({
     name,
@@ -21,14 +21,14 @@ export function shownValues({ config, sources }: Pick<LoadedConfig, 'config' | '
   }));
 }
 
-/** What is set, by its place in the file; `environment` is the one whose overrides of templates apply. */
+/** Returns the values that are set, by their keys in the file. `environment` is the one that selects the templates' overrides. */
 export function shownConfig(loaded: LoadedConfig, environment: string): Record<string, unknown> {
   const set = shownValues(loaded).filter(({ value }) => value !== undefined);
   const entries = set.map(({ path, value }) => [path, value] as const);
   return { ...Object.fromEntries(entries), [CONFIG_KEYS.environment.path]: environment };
 }
 
-/** A value as it would stand in the file, a secret hidden. */
+/** Returns a value in the form of the file, with secrets hidden. */
 export function shownValue<Name extends ConfigName>(name: Name, value: TaskerConfig[Name]): unknown {
   const key: ConfigKey<TaskerConfig[Name]> = CONFIG_KEYS[name];
   if (value === undefined) return undefined;
@@ -38,7 +38,7 @@ export function shownValue<Name extends ConfigName>(name: Name, value: TaskerCon
 
 const SECRET = /pass|secret|token|key/i;
 
-/** A URL without its secrets: its password, and parameters that may be one. */
+/** Hides the secrets of a URL: its password, and parameters that may be secrets. */
 export function hiddenUrl(url: string): string {
   if (!URL.canParse(url)) return '***';
   const parsed = new URL(url);
@@ -49,13 +49,13 @@ export function hiddenUrl(url: string): string {
   return parsed.toString();
 }
 
-/** Where a value came from, in words. */
+/** Describes the source of a value. */
 export function phraseSource({ from, name, file, line }: ConfigSource): string {
   if (from === 'file') return `${file}${line === undefined ? '' : `:${line}`}`;
   return from === 'environment' ? `variable ${name}` : from;
 }
 
-/** The default of a key in words, code in backquotes. */
+/** Describes the default of a key, with code in backquotes. */
 export function defaultOf(name: ConfigName): string {
   const { byDefault, defaultWords } = CONFIG_KEYS[name];
   return defaultWords ?? `\`${JSON.stringify(shownValue(name, byDefault))}\``;

@@ -1,4 +1,4 @@
-/** What a value may look like. Nothing here may hold a line break or a control character. */
+/** The allowed forms of values. None allows line breaks or control characters. */
 const TEXT = /^[^\p{Cc}]*$/u;
 const NAME = /^[\w.-]*$/;
 const ADDRESS = /^[\w.:[\]-]*$/;
@@ -6,8 +6,8 @@ const PATHS = /^[^\p{Cc}"'`$;|<>]*$/u;
 const LEVELS = /^[\w:=,.\s-]*$/;
 
 /**
- * The variables that a configuration file may name as `${NAME}`, and what their values may look like. A list, so that a
- * file, which many may edit, can't carry any secret of the machine into a log or an answer.
+ * The variables that a configuration file may use as `${NAME}`, and the allowed forms of their values. Only these are
+ * allowed, so that someone who edits the file cannot copy other secrets of the machine into logs or responses.
  */
 export const ALLOWED_VARIABLES: Readonly<Record<string, RegExp>> = {
   DATABASE_URL: TEXT,
@@ -39,17 +39,17 @@ export const ALLOWED_VARIABLES: Readonly<Record<string, RegExp>> = {
   POD_NAMESPACE: NAME,
 };
 
-/** What a variable of a name that begins so may hold: secrets of webhooks, which are many and have names of their own. */
-const ALLOWED_BEGINNINGS: Readonly<Record<string, RegExp>> = { TASKER_WEBHOOK_: TEXT };
+/** Allowed prefixes of names, and the forms of values: the secrets of webhooks have names that users choose. */
+const ALLOWED_PREFIXES: Readonly<Record<string, RegExp>> = { TASKER_WEBHOOK_: TEXT };
 
-/** Names of variables that may be used, for people. */
+/** The names and prefixes of allowed variables, for docs and messages. */
 export const ALLOWED_NAMES: readonly string[] = [
   ...Object.keys(ALLOWED_VARIABLES),
-  ...Object.keys(ALLOWED_BEGINNINGS).map((beginning) => `${beginning}…`),
+  ...Object.keys(ALLOWED_PREFIXES).map((prefix) => `${prefix}…`),
 ];
 
-/** What the value of a variable may look like; undefined: it may not be used. */
+/** Returns the allowed form of a variable's value, or undefined if the variable is not allowed. */
 export function allowedForm(name: string): RegExp | undefined {
   if (Object.hasOwn(ALLOWED_VARIABLES, name)) return ALLOWED_VARIABLES[name];
-  return Object.entries(ALLOWED_BEGINNINGS).find(([beginning]) => name.startsWith(beginning))?.[1];
+  return Object.entries(ALLOWED_PREFIXES).find(([prefix]) => name.startsWith(prefix))?.[1];
 }

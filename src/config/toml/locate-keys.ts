@@ -5,8 +5,8 @@ const HEADER = /^\s*\[{1,2}\s*([^\]]+?)\s*\]{1,2}/;
 const PART = /"((?:[^"\\]|\\.)*)"|'([^']*)'|([\w-]+)/g;
 
 /**
- * The line, from 1, on which each key and table of a TOML text stands, by its dotted path, in which tables of a list have
- * numbers. The parser does not tell.
+ * Returns the 1-based line of each key and table of a TOML text, by its dotted path, which has numbers for the tables of a
+ * list. The parser does not report lines.
  */
 export function locateKeys(text: string): Map<string, number> {
   const lines = new Map<string, number>();
@@ -29,7 +29,7 @@ export function locateKeys(text: string): Map<string, number> {
   return lines;
 }
 
-/** The path of a table; `listed` counts the tables of each list, the last of which is meant by what follows. */
+/** Returns the path of a table. `listed` counts the tables of each list; a later header refers to the last one. */
 function tableOf(
   parts: readonly string[],
   { isOfList, listed }: { isOfList: boolean; listed: Map<string, number> },
@@ -50,7 +50,7 @@ function tableOf(
 const partsOf = (dotted: string): string[] =>
   [...dotted.matchAll(PART)].map(([, basic, literal, bare]) => basic ?? literal ?? bare ?? '');
 
-/** The lines on which a statement begins: not those inside of a text or a list of several lines. */
+/** Returns the lines on which a statement begins, without those inside a multi-line text or list. */
 function statementLines(text: string): { source: string; line: number }[] {
   const inside = new Set<number>();
   let depth = 0;
@@ -70,7 +70,7 @@ function statementLines(text: string): { source: string; line: number }[] {
   return found;
 }
 
-/** The line of a key, else that of the table or the value that it stands in. */
+/** Returns the line of a key, else the line of the table or value that contains it. */
 export function lineOf(lines: ReadonlyMap<string, number>, path: string): number | undefined {
   for (let name = path; name !== ''; name = name.slice(0, Math.max(0, name.lastIndexOf('.')))) {
     const line = lines.get(name);

@@ -1,20 +1,20 @@
 import { lineOf } from './locate-keys.ts';
 import { isTable, type TomlFile, type TomlTable } from './read-toml.ts';
 
-/** Where a key stands. */
+/** The place of a key. */
 export interface Place {
   file: string;
   line: number | undefined;
 }
 
-/** Several files as one. */
+/** The merged content of several files. */
 export interface MergedConfig {
   table: TomlTable;
-  /** Where the value of a path was said last. */
+  /** Returns the place of the value that takes effect. */
   placeOf(path: string): Place;
 }
 
-/** Lays files over each other, the later ones on top: tables are merged, all else — lists too — is replaced. */
+/** Merges files, later ones over earlier ones. Tables are merged; other values, also lists, are replaced. */
 export function mergeFiles(files: readonly TomlFile[]): MergedConfig {
   const table = files.reduce<TomlTable>((below, { table: above }) => mergeTables(below, above), {});
   return {
@@ -26,19 +26,19 @@ export function mergeFiles(files: readonly TomlFile[]): MergedConfig {
   };
 }
 
-/** One table over another. */
+/** Merges one table over another. */
 export function mergeTables(below: TomlTable, above: TomlTable): TomlTable {
   const merged: TomlTable = { ...below };
   for (const [key, value] of Object.entries(above)) {
     const there = Object.hasOwn(merged, key) ? merged[key] : undefined;
     const next = isTable(there) && isTable(value) ? mergeTables(there, value) : value;
-    // A key may be called __proto__.
+    // Not an assignment, because a key may be called __proto__.
     Object.defineProperty(merged, key, { value: next, enumerable: true, writable: true, configurable: true });
   }
   return merged;
 }
 
-/** What stands at a path, in which lists have numbers; undefined: nothing. */
+/** Returns the value at a path, in which numbers index lists; undefined if there is none. */
 export function valueAt(table: TomlTable, path: string): unknown {
   let value: unknown = table;
   for (const part of path.split('.')) {

@@ -9,16 +9,16 @@ import { substituteVariables } from './substitute-variables.ts';
 /** A table of a TOML file. */
 export type TomlTable = { [key: string]: unknown };
 
-/** One file, read. */
+/** The content of one file. */
 export interface TomlFile {
-  /** As it is shown to people. */
+  /** The path for messages. */
   file: string;
   table: TomlTable;
   lines: ReadonlyMap<string, number>;
   problems: ConfigProblem[];
 }
 
-/** The text of a configuration file. @throws TaskerError `config_invalid` */
+/** Reads the text of a configuration file. @throws TaskerError `config_invalid` */
 export function textOf(path: string): string {
   try {
     return readFileSync(path, 'utf8')
@@ -26,15 +26,15 @@ export function textOf(path: string): string {
       .replaceAll('\r\n', '\n');
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new TaskerError('config_invalid', `${path}: ${missing ? 'there is no such file' : messageOf(error)}`, {
+    throw new TaskerError('config_invalid', `${path}: ${missing ? 'file not found' : messageOf(error)}`, {
       cause: error,
     });
   }
 }
 
 /**
- * Reads one file: variables, then TOML. What is wrong is told, not thrown, so that all of it can be told at once.
- * Without `env` variables are left as they stand.
+ * Reads one file: replaces variables, then parses the TOML. Returns problems instead of throwing, so that all can be
+ * reported together. Without `env`, variables are not replaced.
  */
 export function readToml(
   path: string,
@@ -50,8 +50,8 @@ export function readToml(
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const [first = ''] = error.message.split('\n');
-    const message = `this is not TOML: ${first.replace(/^Invalid TOML document: /, '')}`;
-    // A variable that could not be replaced is the likelier reason, and told already.
+    const message = `invalid TOML: ${first.replace(/^Invalid TOML document: /, '')}`;
+    // A variable that could not be replaced is the likelier reason, and is already reported.
     const more = problems.length > 0 ? [] : [{ where: shown, line: error.line, message }];
     return { file: shown, table: {}, lines, problems: [...problems, ...more] };
   }
@@ -59,10 +59,10 @@ export function readToml(
 
 const MARK = 'tasker variable ';
 
-/** What {@link readToml} makes of a variable that stands bare, where it was told to leave them. */
+/** The form in which {@link readToml} keeps an unquoted variable that it does not replace. */
 export const WRITTEN_VARIABLE = new RegExp(`"${MARK}(\\$\\{[^}]*\\})"`, 'g');
 
-/** A bare `${…}` is no TOML: it is read as a text with a mark, by which the writer knows it again. */
+/** An unquoted `${…}` is not valid TOML. Replaces it with a marked string, which the writer recognizes. */
 function asTexts(source: string): string {
   const piece = ({ kind, start, end }: TomlPiece) => {
     const text = source.slice(start, end);
@@ -71,12 +71,12 @@ function asTexts(source: string): string {
   return scanToml(source).map(piece).join('');
 }
 
-/** Whether a value is a table: dates and lists are not. */
+/** Whether a value is a table. Dates and lists are not tables. */
 export function isTable(value: unknown): value is TomlTable {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }
 
-/** `_docs` beside a key explains it to people. */
+/** Removes the `_docs` keys, which explain other keys to readers. */
 function withoutDocs(table: TomlTable): TomlTable {
   const kept = Object.entries(table).filter(([key]) => key !== '_docs');
   return Object.fromEntries(kept.map(([key, value]) => [key, isTable(value) ? withoutDocs(value) : value]));

@@ -1,4 +1,4 @@
-/** A piece of a TOML text: code, a comment, or one kind of string, its quotes included. */
+/** A piece of a TOML text: code, a comment, or a string with its quotes. */
 export interface TomlPiece {
   kind: 'code' | 'comment' | 'basic' | 'literal';
   start: number;
@@ -12,7 +12,7 @@ const OPENERS = [
   ["'", 'literal'],
 ] as const;
 
-/** Cuts a TOML text into code, comments and strings, without checking it: the parser does that. */
+/** Splits a TOML text into code, comments and strings. Does not validate it; the parser does. */
 export function scanToml(text: string): TomlPiece[] {
   const pieces: TomlPiece[] = [];
   let at = 0;
@@ -37,7 +37,7 @@ export function scanToml(text: string): TomlPiece[] {
   return pieces;
 }
 
-/** A string that is not closed ends with its line, or with the text when it may have several lines. */
+/** Returns the end of a string. An unclosed one ends with its line, or with the text if it may have several lines. */
 function endOfString(text: string, { from, quotes }: { from: number; quotes: string }): number {
   const escapes = quotes.startsWith('"');
   for (let at = from + quotes.length; at < text.length; at++) {
@@ -45,7 +45,7 @@ function endOfString(text: string, { from, quotes }: { from: number; quotes: str
     else if (text[at] === '\n' && quotes.length === 1) return at;
     else if (text.startsWith(quotes, at)) {
       let end = at + quotes.length;
-      // Up to two quotes more may stand before the three that close.
+      // Up to two more quotes may precede the three closing ones.
       while (quotes.length === 3 && text[end] === quotes[0] && end < at + 5) end++;
       return end;
     }
@@ -53,7 +53,7 @@ function endOfString(text: string, { from, quotes }: { from: number; quotes: str
   return text.length;
 }
 
-/** The line of a place in a text, from 1. */
+/** Returns the 1-based line of an offset in a text. */
 export function lineAt(text: string, offset: number): number {
   let line = 1;
   for (let at = text.indexOf('\n'); at !== -1 && at < offset; at = text.indexOf('\n', at + 1)) line++;

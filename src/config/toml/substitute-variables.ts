@@ -6,15 +6,15 @@ import { lineAt, scanToml, type TomlPiece } from './scan-toml.ts';
 const REFERENCE = /\$\{([^}]*)\}/g;
 const FORM = /^([A-Za-z_]\w*)(?::-(.*))?$/s;
 
-/** The text of a file with its `${NAME}` and `${NAME:-default}` replaced, and what is wrong with them. */
+/** The text of a file with `${NAME}` and `${NAME:-default}` replaced, and the problems with them. */
 export interface Substituted {
   text: string;
   problems: ConfigProblem[];
 }
 
 /**
- * Replaces the variables of a TOML text before it is parsed, so that a number may come from one as well. Comments are
- * left alone. As in a shell, the default counts when the variable is not set or empty.
+ * Replaces the variables in a TOML text before it is parsed, so that a variable can also supply a number. Comments are
+ * not changed. As in a shell, the default is used if the variable is empty or not set.
  */
 export function substituteVariables(
   text: string,
@@ -28,9 +28,10 @@ export function substituteVariables(
       const answer = answerFor(inside, env);
       const written = answer.value === undefined ? undefined : inPiece(answer.value, piece.kind);
       if (written !== undefined) return answer.isDefault ? answer.value! : written;
-      const message = answer.problem ?? `\${${inside}} holds a quote, and can't stand in '…'; use "…"`;
+      const message =
+        answer.problem ?? `the value of \${${inside}} contains a quote, which '…' does not allow; use "…"`;
       problems.push({ where: file, line: lineAt(text, piece.start + at), message });
-      // The rest of the file is to be checked all the same; nobody sees what stands here.
+      // Any valid value will do: it is only needed to check the rest of the file.
       return piece.kind === 'code' ? '0' : whole;
     });
   };
@@ -45,7 +46,7 @@ interface Answer {
 
 function answerFor(inside: string, env: NodeJS.ProcessEnv): Answer {
   const form = FORM.exec(inside);
-  if (!form) return { problem: `\${${inside}} is no variable; it looks like \${NAME} or \${NAME:-default}` };
+  if (!form) return { problem: `\${${inside}} is not a variable; use the form \${NAME} or \${NAME:-default}` };
   const [, name, byDefault] = form as unknown as [string, string, string | undefined];
   const pattern = allowedForm(name);
   if (pattern === undefined) return { problem: notAllowed(name) };
@@ -55,20 +56,21 @@ function answerFor(inside: string, env: NodeJS.ProcessEnv): Answer {
     return { problem: `the variable ${name} is not set; set it, or write \${${name}:-default}` };
   }
   if (!pattern.test(value))
-    return { problem: `the value of the variable ${name} has characters that can't stand there` };
+    return { problem: `the value of the variable ${name} has characters that are not allowed for it` };
   return { value };
 }
 
 function notAllowed(name: string): string {
   const near = nearNames(name, Object.keys(ALLOWED_VARIABLES), 1)[0];
-  const hint = near === undefined ? 'the guide lists those that may; write the value itself' : `did you mean ${near}?`;
+  const hint =
+    near === undefined ? 'write the value itself, or use a variable that the guide lists' : `did you mean ${near}?`;
   return `the variable ${name} may not be used in a configuration file; ${hint}`;
 }
 
-/** A value where it stands. Undefined: it can't stand there. */
+/** Returns a value in the form for its piece of TOML, or undefined if it cannot occur there. */
 function inPiece(value: string, kind: TomlPiece['kind']): string | undefined {
   if (kind === 'basic') return JSON.stringify(value).slice(1, -1);
   if (kind === 'literal') return value.includes("'") ? undefined : value;
-  // Bare, it can be a number or a boolean; anything else could be more than one value.
+  // Unquoted, it may be a number or a boolean. Anything else could be more than one value, so it is quoted.
   return /^[\w.+-]*$/.test(value) ? value : JSON.stringify(value);
 }
