@@ -29,35 +29,35 @@ import { HealthLoop } from './server/worker-health.ts';
 import { Tasker } from './tasker.ts';
 import { type CreateTaskerOptions, checkNumbers } from './tasker-options.ts';
 
-/** How a tasker is started, by `createTasker`, `bootstrapWorker` and `WorkerServer`. */
+/** How `createTasker`, `bootstrapWorker` and `WorkerServer` start a tasker. */
 export interface AssemblyParts {
-  /** All that is configured, and where it came from; what the options say is in it. */
+  /** The configuration, with the source of each value. Includes the options. */
   loaded: LoadedConfig;
-  /** Templates, handlers, and everything else that is not configuration. */
+  /** Templates, handlers, and other options that are not configuration. */
   options: CreateTaskerOptions;
   logger: Logger;
-  /** Takes the lines about the start. Default: `logger`. */
+  /** Logs the start and the stop. Default: `logger`. */
   ownLogger?: Logger;
-  /** To be logged at the start. */
+  /** Warnings to log at the start. */
   warnings: readonly string[];
-  /** Steps are for those who read them from the worker's channel, instead of being run here. */
+  /** Puts steps on the worker's channel for a poller to read, instead of running them. */
   handOut?: boolean;
-  /** Health, metrics and templates are served, at the port that is configured. */
+  /** Serves health, metrics and templates on the configured port. */
   port?: boolean;
-  /** {@link Assembly.reload} reads the templates and the configured folders of handlers again. */
+  /** Lets {@link Assembly.reload} reload the templates and the configured handler folders. */
   reload?: boolean;
-  /** A start is refused when no file of these folders exports a handler; otherwise that is a warning. */
+  /** Refuses to start if no file in these folders exports a handler. By default, that is a warning. */
   needsHandlers?: boolean;
-  /** Where handlers go, and stay when it stops. Default: a registry of their own. */
+  /** The registry to put handlers into; it outlives this worker. Default: a new registry. */
   registry?: HandlerRegistry;
-  /** What a report says of the whole: `starting`, `running` … */
+  /** The state for reports: `starting`, `running` and so on. */
   state?: () => string;
 }
 
-/** How long a stop waits for a start under way. What it waits for may be a server that does not answer. */
+/** How long a stop waits for a start in progress, which may be waiting for a server that does not answer. */
 const START_MS = 5_000;
 
-/** One life of a tasker and what is around it: opens things in order, and closes them in the other. */
+/** One run of a tasker and the parts around it. Opens them in order, and closes them in reverse order. */
 export class Assembly {
   readonly #parts: AssemblyParts;
   readonly #logger: Logger;
@@ -66,10 +66,10 @@ export class Assembly {
   readonly #project: Project | undefined;
   readonly #found: DiscoveredSubscribers;
   readonly #abort = new AbortController();
-  /** The name of the worker. */
+  /** The worker's name. */
   readonly workerId: string;
   readonly report: ServedTasker;
-  /** On the clock of `performance.now()`. */
+  /** A value of `performance.now()`. */
   readonly startedAt = performance.now();
   #listening: Listening | undefined;
   #tasker: Tasker | undefined;
@@ -108,12 +108,12 @@ export class Assembly {
     return this.#parts.loaded.config;
   }
 
-  /** The configuration file, or the folder of such, that was read. */
+  /** The configuration file or folder that was read. */
   get configPath(): string | undefined {
     return this.#parts.loaded.path;
   }
 
-  /** Undefined until it has started. */
+  /** Undefined until the start has finished. */
   get tasker(): Tasker | undefined {
     return this.#tasker;
   }
@@ -122,7 +122,7 @@ export class Assembly {
     return this.#health;
   }
 
-  /** Where the port is; undefined without one. */
+  /** The URL of the open port; undefined if there is none. */
   get url(): string | undefined {
     return this.#listening?.url;
   }
@@ -136,13 +136,13 @@ export class Assembly {
     const { options, logger, warnings } = this.#parts;
     const { signal } = this.#abort;
     for (const line of untold(warnings)) this.#logger.warn(line);
-    // Handlers are loaded before the tasker exists, and may log.
+    // Handlers are loaded before the tasker exists, and they may log.
     const leaveLogs = options.logger && this.#wantsWorker ? useWorkerLogger(logger) : undefined;
     try {
       options.signal?.throwIfAborted();
       signal.throwIfAborted();
       await this.#openPort();
-      // A folder of handlers that is broken is reported before a template that is.
+      // Report a broken handler folder before a broken template.
       const found = await this.#project?.library.load();
       const templates = await this.#loadTemplates();
       const registry = this.#wantsWorker ? await this.#loadHandlers(templates, found) : undefined;
@@ -167,12 +167,12 @@ export class Assembly {
     return worker ?? (this.#project !== undefined || handlers !== undefined);
   }
 
-  /** Opens the port before anything else, so that health checks are answered from the beginning. */
+  /** Opens the port before anything else, so that health checks get an answer from the beginning. */
   async #openPort(): Promise<void> {
     const { port, logger } = this.#parts;
     const { webEnabled, webAddress: address } = this.config;
     if (!port || !webEnabled) return;
-    // Only now: a worker without a port does not pay for the server.
+    // Imported only here, so that a worker without a port does not pay for loading the server.
     const [{ listen }, { workerApp }, { isLoopback }] = await Promise.all([
       import('../server/listen.ts'),
       import('../server/worker-app.ts'),
@@ -197,7 +197,7 @@ export class Assembly {
     return templates;
   }
 
-  /** @throws TaskerError `handler_not_found` when no file exports a handler, and the worker needs one */
+  /** @throws TaskerError `handler_not_found` if no file exports a handler and the worker needs one */
   async #loadHandlers(templates: readonly TaskTemplate[], found?: LoadedHandlers): Promise<HandlerRegistry> {
     const { options, logger, registry, needsHandlers } = this.#parts;
     if (!this.#project || !found) {
@@ -250,23 +250,23 @@ export class Assembly {
       if (options.signal) tasker.stopWith(options.signal);
       return tasker;
     } catch (error) {
-      // What was started must not keep the process alive. The first error is the one that is thrown.
+      // Stop what was started, so that it does not keep the process alive. The first error is the one to throw.
       await (tasker?.stop({ drainTimeoutMs: 0 }) ?? open?.close())?.catch((also: unknown) =>
-        logger.debug({ error: messageOf(also) }, 'what was started could not be stopped cleanly'),
+        logger.debug({ error: messageOf(also) }, 'cleanup after a failed start did not succeed'),
       );
       metrics.close();
       throw open ? lostAtStart(open.database.place, error) : error;
     }
   }
 
-  /** A program that only creates tasks and watches leaves the sinks of the file to the workers. */
+  /** The sinks in the configuration file run only in workers, not in a program that only creates and watches tasks. */
   #sinks(): EventConsumer[] {
     const { loaded, options, logger } = this.#parts;
     const configured = this.#wantsWorker ? sinksFromConfig(loaded.config, moduleLogger(logger, 'events')) : [];
     return allSinks(options.sinks ?? [], configured);
   }
 
-  /** Reloads templates and handlers. A broken file is logged, and its earlier content stays in use. */
+  /** Reloads templates and handlers. Logs broken files, whose earlier content stays in use. */
   reload(): Promise<void> {
     this.#reloading = this.#reloading.then(async () => {
       const project = this.#project;
@@ -274,14 +274,14 @@ export class Assembly {
       if (!project || !tasker || this.#stopped) return;
       const templates = await project.reloadTemplates(tasker);
       const handlers = this.config.handlerPaths.length === 0 || (await project.reloadHandlers(tasker));
-      if (templates && handlers) this.#logger.info('templates and handlers were read anew');
+      if (templates && handlers) this.#logger.info('templates and handlers reloaded');
     });
     const reloading = this.#reloading;
     this.#reloading = reloading.catch(() => undefined); // the caller receives the error
     return reloading;
   }
 
-  /** The same promise for every call. `drainTimeoutMs`: as configured unless given. */
+  /** Returns the same promise for every call. `drainTimeoutMs` defaults to the configured value. */
   stop(drainTimeoutMs: number | undefined): Promise<void> {
     this.#stopped ??= this.#stop(drainTimeoutMs);
     return this.#stopped;
@@ -289,17 +289,19 @@ export class Assembly {
 
   async #stop(drainTimeoutMs: number | undefined): Promise<void> {
     this.#abort.abort();
-    // A start that hangs must not hold up the stop; what it still opens, it closes itself.
+    // A start that hangs must not hold up the stop. It closes what it still opens.
     if (this.#started && !this.#tasker) {
       const ended = this.#started.catch(() => undefined);
       if (!(await waitAtMost(START_MS, ended))) {
-        this.#logger.warn('the start that was under way did not end; it closes by itself what it has opened');
+        this.#logger.warn(
+          'stopping without waiting for the start that is still in progress; it will close what it opens',
+        );
       }
     }
     await this.#close(drainTimeoutMs);
   }
 
-  /** The port last: while handlers finish, it says that the worker lives and is not ready. */
+  /** Closes the port last: while handlers finish, it reports that the worker is alive and not ready. */
   async #close(drainTimeoutMs?: number): Promise<void> {
     this.#health?.stop();
     try {
@@ -310,14 +312,14 @@ export class Assembly {
       }
     } finally {
       await this.#listening?.close().catch((error: unknown) => {
-        this.#logger.debug({ error: messageOf(error) }, 'the port was closed already');
+        this.#logger.debug({ error: messageOf(error) }, 'the port was already closed');
       });
     }
   }
 
-  /** Takes what came from folders out of registries that outlive this worker. */
+  /** Removes what the folders export from registries that outlive this worker. */
   async #leave(): Promise<void> {
-    // A reload under way would put back what they export.
+    // A reload in progress would put it back.
     await waitAtMost(START_MS, this.#reloading);
     if (this.#project) await this.#project.library.leave();
     else if (this.#parts.registry) await this.#found.leave();
@@ -331,7 +333,7 @@ function metricsOf({ metrics }: CreateTaskerOptions): Metrics {
   } catch (error) {
     throw new TaskerError(
       'config_invalid',
-      `createTasker: metrics: ${messageOf(error)} Give each tasker a registry of its own, and join them by Registry.merge`,
+      `createTasker: metrics: ${messageOf(error)} Give each tasker its own registry, and combine them with Registry.merge`,
       { cause: error },
     );
   }

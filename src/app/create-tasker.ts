@@ -9,7 +9,7 @@ import { type CreateTaskerOptions, LIMIT_OPTIONS, refuseUnknown, TASKER_OPTIONS 
 export type { CreateTaskerOptions } from './tasker-options.ts';
 
 /**
- * The front door: connects to PostgreSQL (or starts the embedded one), registers templates, and runs steps.
+ * Connects to PostgreSQL, or starts the embedded server, registers the templates, and runs steps.
  *
  * @example
  * const greet = defineHandler('greet', { inputs: { name: 'name' } }, async ({ name }) => ({ greeting: `Hello ${name}` }));
@@ -29,14 +29,14 @@ export async function createTasker(options: CreateTaskerOptions = {}): Promise<T
   return new Assembly({ loaded, options, logger, warnings }).start();
 }
 
-/** The options over what environment and file say. `environment` is about templates alone: it opens no database. */
+/** The configuration with the options applied. Leaves out `environment`, which here affects only templates. */
 function configOf(options: CreateTaskerOptions): LoadedConfig {
   const { environment: _, limits = {}, ...given } = options;
   const loaded = options.config ?? loadConfig({ configPath: options.configPath });
   return withOverrides(loaded, { ...given, ...limits });
 }
 
-/** An application may not expect our lines on its standard error: warnings only, unless a level was asked for. */
+/** Logs only warnings unless a level is configured: an application may not expect our lines on standard error. */
 function defaultLogger({ config: { environment, log }, sources }: LoadedConfig): Logger {
   const form = process.stderr.isTTY && environment !== 'production' ? 'lines' : 'json';
   return consoleLogger({ ...(sources.log.from === 'default' ? { level: 'warn' } : log), form });

@@ -19,18 +19,18 @@ export type SubscriberSource =
   | BaseSubscriber<never>
   | readonly (SubscriberClass | BaseSubscriber<never>)[];
 
-/** Who makes and who gets the domain events of a tasker. */
+/** The publishers and subscribers of a tasker's domain events. */
 export interface EventRegistries {
   publishers: PublisherRegistry;
   subscribers: SubscriberRegistry;
 }
 
-/** Those of this process: of its worker, and of worker servers. */
+/** The registries of this process, which `bootstrapWorker` and `WorkerServer` use. */
 export function processEventRegistries(): EventRegistries {
   return { publishers: PublisherRegistry.instance, subscribers: SubscriberRegistry.instance };
 }
 
-/** A warning for each registry of this process that serves no other worker and has members that this tasker lacks. */
+/** Returns a warning for each registry of this process that no worker uses and that has members this tasker lacks. */
 export function unusedProcessRegistries(used: EventRegistries, { publishes }: { publishes: boolean }): string[] {
   const own = processEventRegistries();
   const publishers = own.publishers.registeredNames.filter((name) => !used.publishers.isRegistered(name));
@@ -47,11 +47,11 @@ export function unusedProcessRegistries(used: EventRegistries, { publishes }: { 
 }
 
 function notGiven(what: string, registry: string, names: readonly string[]): string {
-  return `${registry}.instance() has ${what} that this tasker was not given: ${names.join(', ')}; pass ${what}: ${registry}.instance(), or export them from the handlers folder`;
+  return `${registry}.instance() has ${what} that this tasker does not use: ${names.join(', ')}; pass ${what}: ${registry}.instance(), or export them from the handlers folder`;
 }
 
 /**
- * Puts publishers and subscribers into registries; a given registry is used as it is, so that more may be added later.
+ * Puts publishers and subscribers into registries. Uses a given registry as it is, so that more can be added later.
  * @throws TaskerError `publisher_invalid`, `subscriber_invalid`, `conflict`
  */
 export function eventRegistries(

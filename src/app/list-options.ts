@@ -3,19 +3,19 @@ import { TASK_STATES } from '../engine/task-view.ts';
 import { TaskerError } from '../errors.ts';
 import { nearNames } from '../model/near-names.ts';
 
-/** Which tasks {@link Tasker.listTasks} gives. */
+/** Selects the tasks that {@link Tasker.listTasks} returns. */
 export interface ListOptions {
   namespace?: string;
   name?: string;
-  /** `pending` lists with `steps_in_process`: both are work to do. */
+  /** A task state. `pending` and `steps_in_process` select the same tasks. */
   status?: string;
   /** Only tasks that have not ended. */
   openOnly?: boolean;
-  /** Only open tasks that stand longer than their template's `lifecycle` allows. */
+  /** Only open tasks that exceed a time limit of their template's `lifecycle`. */
   stale?: boolean;
-  /** 1 … 1000, default 50. */
+  /** Maximum number of tasks, from 1 to 1000. Default 50. */
   limit?: number;
-  /** Page on: the id of the last task of the page before. */
+  /** For the next page: the id of the last task of this page. */
   before?: string;
 }
 
@@ -36,7 +36,7 @@ export function readListOptions(options: ListOptions): Parameters<Engine['listTa
 
 const FAILED: ReadonlySet<string> = new Set(['failed', 'failure', 'fail', 'failing']);
 
-/** The task state that an unknown word may mean; undefined when no state is similar. */
+/** The task state that an unknown word may mean, or undefined if no state is similar. */
 export function meantState(word: string, states: readonly string[]): string | undefined {
   if (FAILED.has(word.toLowerCase())) {
     return 'blocked_by_failures (a step failed, an operator must act) or error (the task ended)';

@@ -9,18 +9,18 @@ import { TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 
-/** Where the database is, and how to reach it. */
+/** Options of {@link openDatabase}. */
 export interface OpenDatabaseOptions {
-  /** Says where it is. */
+  /** Names the server or the folder of the embedded one. */
   loaded: LoadedConfig;
   /** Bring the schema up to date. Default true. */
   migrate?: boolean | undefined;
   logger: Logger;
-  /** Where to count. Default: nowhere. */
+  /** Where to record metrics. Default: nowhere. */
   metrics?: Metrics | undefined;
 }
 
-/** A database that is up to date, and the embedded server under it, if any. */
+/** An open database, and the embedded server that it runs on, if any. */
 export interface OpenDatabase {
   database: Database;
   embedded: EmbeddedServer | undefined;
@@ -28,8 +28,8 @@ export interface OpenDatabase {
 }
 
 /**
- * Opens the given server, or the embedded one.
- * @throws TaskerError `database_url_missing` in production, and what connecting, starting and migrating throw
+ * Connects to the configured server, or starts the embedded one.
+ * @throws TaskerError `database_url_missing` in production, and the errors of connecting, starting and migrating
  */
 export async function openDatabase(options: OpenDatabaseOptions): Promise<OpenDatabase> {
   const { logger, loaded } = options;
@@ -71,18 +71,18 @@ async function startOwn({ loaded, logger }: OpenDatabaseOptions): Promise<Embedd
   return server;
 }
 
-/** Whether the embedded server is used if no server is named. In production it has to be requested. */
+/** Whether the embedded server may be used if no server is named. In production it must be requested. */
 export function isEmbeddedAllowed(loaded: LoadedConfig): boolean {
   const { config, sources } = loaded;
   return productionBy(loaded) === undefined || config.embedded || sources.embeddedFolder.from === 'option';
 }
 
-/** @throws TaskerError `database_url_missing` if the embedded server is not used */
+/** @throws TaskerError `database_url_missing` if the embedded server may not be used */
 export function checkEmbeddedAllowed(loaded: LoadedConfig): void {
   if (isEmbeddedAllowed(loaded)) return;
   throw new TaskerError(
     'database_url_missing',
-    `DATABASE_URL is not set and ${productionBy(loaded)} is production: set it to your PostgreSQL server, or set TASKER_EMBEDDED=1 if an embedded server in this folder is really what you want`,
+    `DATABASE_URL is not set and ${productionBy(loaded)} is production: set it to your PostgreSQL server, or set TASKER_EMBEDDED=1 if you want an embedded server in this folder`,
   );
 }
 

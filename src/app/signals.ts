@@ -12,11 +12,11 @@ import type { TaskerDelivery } from './tasker-delivery.ts';
 import type { TaskerEvents } from './tasker-events.ts';
 import type { TaskerParts } from './tasker-parts.ts';
 
-/** Between two notifications of a kind: who does much has more to tell in each. */
+/** Minimum time between two notifications of one kind; what happens in between is sent together. */
 const APART_MS = 10;
 const LOWEST_RANK = 100;
 
-/** The parts of a tasker that must hear of what happens, here or in other processes. */
+/** The parts of a tasker that react to events in this process and in others. */
 export interface Hearers {
   worker: () => Worker | undefined;
   served: ServedNamespaces;
@@ -26,8 +26,8 @@ export interface Hearers {
 }
 
 /**
- * What this process hears of the others, and tells them: the first at once, so that they wait for nothing when there is
- * little to do. Losing a notification costs latency only: every process also polls.
+ * Receives notifications from other processes, and sends them. The first is sent at once, so that an idle system adds no
+ * latency. A lost notification only costs latency, because every process also polls.
  */
 export class Signals {
   readonly #parts: TaskerParts;
@@ -51,19 +51,19 @@ export class Signals {
       { onNotify: (channel, payload) => this.#heard(channel, payload), onCatchUp: () => this.#catchUp() },
       moduleLogger(logger, 'db'),
     );
-    const paced = (tell: () => Promise<void>) =>
+    const throttled = (send: () => Promise<void>) =>
       new Throttle(APART_MS, () =>
-        tell().catch((error: unknown) =>
-          this.#logger.debug({ error: messageOf(error) }, 'a notification did not get through'),
+        send().catch((error: unknown) =>
+          this.#logger.debug({ error: messageOf(error) }, 'sending a notification failed'),
         ),
       );
-    this.#work = paced(() => {
+    this.#work = throttled(() => {
       const rank = this.#rank;
       this.#rank = LOWEST_RANK;
       return engine.wakeWorkers(rank);
     });
-    this.#ended = paced(() => engine.announceEnded(this.#endedTasks.splice(0)));
-    this.#events = paced(() => engine.announceEvents());
+    this.#ended = throttled(() => engine.announceEnded(this.#endedTasks.splice(0)));
+    this.#events = throttled(() => engine.announceEvents());
   }
 
   /** Whether notifications arrive. */
@@ -75,7 +75,7 @@ export class Signals {
     return this.#listener.start();
   }
 
-  // ---- what is heard
+  // ---- receiving
 
   #heard(channel: string, payload: string): void {
     const { worker, waiter } = this.#hearers;
@@ -90,13 +90,16 @@ export class Signals {
     const { served } = this.#hearers;
     const worker = this.#hearers.worker();
     worker?.wake(rank);
-    // A worker that serves everything began before there was anything to serve.
+    // A worker that serves every namespace started before there was one.
     if (!worker || !served.isWaiting) return;
     served
       .read(this.#parts.engine)
       .then(() => worker.refresh())
       .catch((error: unknown) =>
-        this.#logger.debug({ error: messageOf(error) }, 'the new templates are not served yet; they will be'),
+        this.#logger.debug(
+          { error: messageOf(error) },
+          'looking up new namespaces failed; trying again at the next notification',
+        ),
       );
   }
 
@@ -111,15 +114,15 @@ export class Signals {
     this.#heardOfEvents();
   }
 
-  // ---- notifications
+  // ---- sending
 
-  /** There are steps in the queue, of this rank (minus the priority) or a greater one. */
+  /** Reports steps in the queue. `rank`: the lowest of their ranks, which are negative priorities. */
   work(rank: number): void {
     this.#rank = Math.min(this.#rank, rank);
     this.#work.want();
   }
 
-  /** Tasks were created here. */
+  /** Reports tasks that were created here. */
   created(tasks: readonly CreatedTask[]): void {
     const fresh = tasks.filter((task) => task.created);
     if (fresh.length === 0) return;
@@ -131,7 +134,7 @@ export class Signals {
     if (!takesAll) this.work(rank);
   }
 
-  /** These tasks are over, by what was recorded here. */
+  /** Reports tasks that ended in a recording of this process. */
   tasksEnded(rows: readonly { taskUuid: string }[]): void {
     const elsewhere = this.#hearers.waiter.ended(rows.map((row) => row.taskUuid));
     if (elsewhere.length === 0) return;
@@ -139,20 +142,20 @@ export class Signals {
     this.#ended.want();
   }
 
-  /** Durable events were committed here. */
+  /** Reports that durable events were committed here. */
   eventsStored(): void {
     this.#heardOfEvents();
     this.#events.want();
   }
 
-  /** Tells at once what is not told yet. */
+  /** Sends pending notifications at once. */
   async flush(): Promise<void> {
     await Promise.all([this.#work.flush(), this.#ended.flush(), this.#events.flush()]);
   }
 
-  /** What is not told yet stays so. */
+  /** Drops pending notifications. */
   fallSilent(): void {
-    for (const paced of [this.#work, this.#ended, this.#events]) paced.stop();
+    for (const throttle of [this.#work, this.#ended, this.#events]) throttle.stop();
   }
 
   stop(): Promise<void> {
@@ -160,7 +163,7 @@ export class Signals {
   }
 }
 
-/** Whether a worker with so many free slots takes new tasks at once: others need not be woken for them. */
+/** Whether a worker with this many free slots takes new tasks at once, so that no other needs to be woken. */
 function canBegin(
   tasks: readonly CreatedTask[],
   at: { slots: number; registry: HandlerRegistry | undefined; namespaces: readonly string[] },
@@ -173,7 +176,7 @@ function canBegin(
   );
 }
 
-/** The namespaces that a worker serves: those that are configured, else those of its templates, else all that are registered. */
+/** The namespaces that a worker serves: the configured ones, else those of its templates, else all registered ones. */
 export class ServedNamespaces {
   readonly #configured: readonly string[] | undefined;
   readonly #found: Set<string>;
@@ -189,19 +192,19 @@ export class ServedNamespaces {
     return this.#configured ?? [...this.#found].sort();
   }
 
-  /** It serves everything, and there was nothing yet when it began. */
+  /** Whether it serves every namespace and none exists yet. */
   get isWaiting(): boolean {
     return this.#servesAll && this.#found.size === 0;
   }
 
-  /** Answers whether one of them is new. */
+  /** Adds namespaces. Returns whether any of them is new. */
   add(namespaces: readonly string[]): boolean {
     const before = this.#found.size;
     for (const namespace of namespaces) this.#found.add(namespace);
     return this.#found.size > before;
   }
 
-  /** Adds what is registered, for a worker that serves everything. */
+  /** Adds the registered namespaces, if this worker serves all of them. */
   async read(engine: Engine): Promise<void> {
     if (!this.#servesAll) return;
     this.add((await engine.templates.list()).map(({ namespace }) => namespace));

@@ -16,10 +16,13 @@ import { unusedProcessRegistries } from './event-registries.ts';
 import { checkNamedSteps, phraseNamedSteps } from './project/check-named-steps.ts';
 import type { TaskerParts } from './tasker-parts.ts';
 
-/** How long a start waits for resolvers that are asked for the handlers of its templates. */
+/** How long a start waits for resolvers to find the handlers of its templates. */
 const CHECK_MS = 2_000;
 
-/** Warns about everything that will keep steps or events of these templates from being run. Throws what can't be right later. */
+/**
+ * Warns about everything that keeps steps of these templates from being run or their events from being published.
+ * @throws TaskerError for a mistake that cannot be corrected while the worker runs
+ */
 export async function checkStart(parts: TaskerParts): Promise<void> {
   const { registry, templates, handOut, config } = parts;
   const logger = moduleLogger(parts.logger, 'app');
@@ -33,7 +36,7 @@ export async function checkStart(parts: TaskerParts): Promise<void> {
   if (!registry) return;
   const resolve = resolvingOnce(registry);
   const checks = [warnOfNamedSteps(registry, templates, { resolve, logger })];
-  // A subscriber that steps are handed out to may register its handlers at any time.
+  // A subscriber to step events may register its handlers at any time.
   if (!handOut) checks.push(warnOfHandlers(registry, templates, { resolve, logger }));
   await waitAtMost(CHECK_MS, Promise.all(checks));
   checkPublishers(parts, logger);
@@ -47,7 +50,7 @@ interface Checking {
   logger: Logger;
 }
 
-/** Says, once, which handlers of the templates can't be had here; they may be registered later, or elsewhere. */
+/** Logs one warning about handlers that this worker lacks. They may be registered later, or in another worker. */
 async function warnOfHandlers(
   registry: HandlerRegistry,
   templates: readonly TaskTemplate[],
@@ -72,7 +75,10 @@ async function warnOfNamedSteps(
   if (problems.length > 0) logger.warn(phraseNamedSteps(problems));
 }
 
-/** Events of an unregistered publisher would be lost. A subscriber that steps are handed out to may register it later. */
+/**
+ * Refuses an unregistered publisher, because its events would be lost. If steps go to a subscriber, this is only a
+ * warning: the subscriber may register the publisher later.
+ */
 function checkPublishers({ publishers, templates, handOut }: TaskerParts, logger: Logger): void {
   const unknown = unknownPublishers(publishers, templates);
   if (unknown && !handOut) throw unknown;
@@ -80,10 +86,10 @@ function checkPublishers({ publishers, templates, handOut }: TaskerParts, logger
   for (const line of idlePublishers(publishers, templates)) logger.warn(line);
 }
 
-/** A warning for a worker that serves none of the namespaces of its own templates. */
+/** Returns a warning if a worker serves none of the namespaces of its own templates. */
 function uncoveredTemplates(served: readonly string[], templates: readonly TaskTemplate[]): string | undefined {
   const theirs = [...new Set(templates.map(({ namespace }) => namespace))].sort();
   if (theirs.length === 0 || theirs.some((namespace) => served.includes(namespace))) return undefined;
   const [mine, others] = [served.join(', '), theirs.join(', ')];
-  return `this worker serves the namespace ${mine}, but its templates are in ${others}: it runs none of their steps; serve ${others}, or leave out the namespace`;
+  return `this worker serves namespace ${mine}, but its templates are in ${others}, so it runs none of their steps; serve ${others} too, or do not configure a namespace`;
 }

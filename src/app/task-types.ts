@@ -1,9 +1,9 @@
 import type { TaskRequest } from '../engine/create-task.ts';
 
 /**
- * The templates of a program, by `namespace/name@version`. `tasker generate types` writes a file that fills it. As soon
- * as that file is part of the program, `createTask`, `createTasks` and the test kit's `run` check name, namespace,
- * version and context. While it is empty, they take any {@link TaskRequest}.
+ * The templates of a program, by `namespace/name@version`. `tasker generate types` writes a file that adds them. With
+ * that file in the program, `createTask`, `createTasks` and the test kit's `run` check name, namespace, version and
+ * context. While this interface is empty, they accept any {@link TaskRequest}.
  *
  * @example
  * declare module 'tasker-core' {
@@ -26,7 +26,7 @@ interface TaskType {
 
 type Fields = Record<string, unknown>;
 
-/** Keys with a default may be left out. */
+/** Makes the keys with a default optional. */
 type WithDefaults<Context, Keys> = Context extends unknown
   ? { [Key in keyof Context as Key extends Keys ? never : Key]: Context[Key] } & {
       [Key in keyof Context as Key extends Keys ? Key : never]?: Context[Key];
@@ -37,7 +37,7 @@ type ContextOf<Task extends TaskType> = Task extends { defaults: infer Keys }
   ? WithDefaults<Task['context'], Keys>
   : Task['context'];
 
-/** Required unless an empty context has the right type. */
+/** The context, required unless an empty one has the right type. */
 type ContextPart<Context> = unknown extends Context
   ? { context?: Fields }
   : Record<never, never> extends Context
@@ -74,7 +74,7 @@ type OrDefault<Text extends string, Default extends string> = [Text] extends [ne
 
 type First<Wanted, Else> = [Wanted] extends [never] ? Else : Wanted;
 
-/** Templates with the given name and namespace, else with the name. This keeps errors about the part that differs. */
+/** The templates with the given name and namespace, else with the name, so that an error points at the part that differs. */
 type Meant<Name extends string, Namespace extends string, Version extends string, Known> = First<
   Extract<Known, { name: Name; namespace?: OrDefault<Namespace, 'default'>; version?: OrDefault<Version, '1.0.0'> }>,
   First<
@@ -83,14 +83,14 @@ type Meant<Name extends string, Namespace extends string, Version extends string
   >
 >;
 
-/** A request with a text of type `string` is not checked. Repeating the texts lets TypeScript infer them. */
+/** An unchecked request, for a name, namespace or version of type `string`. Repeats them so that TypeScript infers them. */
 type Dynamic<Name extends string, Namespace extends string, Version extends string, Request> = Request & {
   name?: Name;
   namespace?: Namespace;
   version?: Version;
 };
 
-/** The parameter of `createTask` for a request with these texts. Texts that a request leaves out are `never`. */
+/** The parameter of `createTask` for a request with this name, namespace and version; an absent one is `never`. */
 export type CheckedRequest<
   Name extends string,
   Namespace extends string,
@@ -104,7 +104,8 @@ export type CheckedRequest<
     : Meant<Name, Namespace, Version, AnyKnown<Types>>;
 
 /**
- * The parameter of `createTasks`. The texts are a union over all requests, so each is checked against all templates.
+ * The parameter of `createTasks`. Name, namespace and version are unions over all requests, so each request is checked
+ * against all templates.
  */
 export type CheckedRequests<
   Name extends string,

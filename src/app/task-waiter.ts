@@ -5,22 +5,21 @@ import type { Step, Task } from '../engine/task-view.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 
-/** Where waiting ends: the task has ended, or rests until an operator acts. */
+/** The states that end a wait: the task has ended, or rests until an operator acts. */
 const RESTING = new Set(['complete', 'error', 'cancelled', 'resolved_manually', 'blocked_by_failures']);
 const CHECK_MS = 1_000;
-/** Tasks that are read at once. */
+/** Maximum number of tasks in one read. */
 const READ_AT_ONCE = 500;
-/** Awaited tasks that are asked after each time, in turn: a notification is lost only with its connection. */
+/** Maximum number of tasks to check in one poll, in turn. This is enough: a notification is lost only with its connection. */
 const CHECK_AT_ONCE = 1_000;
-/** New tasks that are remembered as not ended, and ends that are remembered while tasks are created. */
+/** Maximum size of the sets of new tasks, and of tasks that ended while others were being created. */
 const NEW_TASKS = 10_000;
 
-/** Whether a wait is over in this state. */
 function isResting(state: string): boolean {
   return RESTING.has(state);
 }
 
-/** One who waits for a task. */
+/** One wait for a task. */
 interface Waiter {
   readonly taskUuid: string;
   readonly signal: AbortSignal | undefined;
@@ -30,18 +29,18 @@ interface Waiter {
 }
 
 /**
- * Those who wait for tasks. Ends that are recorded in this process are told at once, those of others by notification;
- * and because a notification may be lost, awaited tasks are asked after once a second, some thousand in turn.
+ * Waits for tasks. The end of a task is reported at once if this process recorded it, and by notification if another did.
+ * A notification may be lost, so the awaited tasks are also polled once a second, up to 1,000 at a time in turn.
  */
 export class TaskWaiter {
   readonly #engine: Engine;
   readonly #logger: Logger;
-  /** By task: one, as a rule, or several. In the order in which they are asked after. */
+  /** By task: usually one waiter, or several. In the order in which they are polled. */
   readonly #waiters = new Map<string, Waiter | Set<Waiter>>();
-  /** Created here, and nothing was heard of their end: whoever waits for one need not ask first. */
+  /** Tasks created here that are not known to have ended. A wait for one of them needs no query. */
   readonly #newTasks = new Set<string>();
   #creations = 0;
-  /** Ends that were heard while a creation was under way: a worker may be quicker than its answer. */
+  /** Tasks that ended during a creation: a worker may finish one before the answer to its creation arrives. */
   readonly #endedMeanwhile = new Set<string>();
   readonly #bySignal = new WeakMap<AbortSignal, Set<Waiter>>();
   readonly #toCheck = new Set<string>();
@@ -72,7 +71,7 @@ export class TaskWaiter {
           then(outcome);
         };
       const waiter: Waiter = { taskUuid, signal, timer: undefined, resolve: settled(resolve), reject: settled(reject) };
-      // A longer wait has no end of its own.
+      // A longer timeout never fires.
       if (timeoutMs !== undefined && timeoutMs <= LONGEST_TIMER_MS) {
         waiter.timer = setTimeout(() => waiter.reject(this.#late(taskUuid, timeoutMs)), timeoutMs);
       }
@@ -80,7 +79,7 @@ export class TaskWaiter {
     });
   }
 
-  /** Runs a creation, and remembers what it made: of these tasks, no end was heard yet. */
+  /** Runs a creation, and remembers the new tasks that are not known to have ended. */
   async creating<T extends { taskUuid: string; created: boolean }>(create: () => Promise<T[]>): Promise<T[]> {
     this.#creations++;
     try {
@@ -119,7 +118,7 @@ export class TaskWaiter {
     return there instanceof Set ? [...there] : [there];
   }
 
-  /** One listener a signal, however many waits share it. */
+  /** Adds one listener per signal, however many waits share it. */
   #followSignal(signal: AbortSignal): Set<Waiter> {
     const known = this.#bySignal.get(signal);
     if (known) return known;
@@ -134,11 +133,11 @@ export class TaskWaiter {
   #late(taskUuid: string, timeoutMs: number): TaskerError {
     return new TaskerError(
       'timeout',
-      `task ${taskUuid} did not end within ${timeoutMs} ms; it goes on, \`tasker task why ${taskUuid}\` tells what it waits for`,
+      `task ${taskUuid} did not end within ${timeoutMs} ms, and is still in progress; \`tasker task why ${taskUuid}\` shows what it waits for`,
     );
   }
 
-  /** These tasks may rest now. Answers with those that nobody here waits for. */
+  /** Reads the tasks that may rest now. Returns the ones that nothing in this process waits for. */
   ended(taskUuids: readonly string[]): string[] {
     const others: string[] = [];
     for (const taskUuid of taskUuids) {
@@ -146,7 +145,7 @@ export class TaskWaiter {
       else {
         others.push(taskUuid);
         this.#newTasks.delete(taskUuid);
-        // Under steady load some creation is always under way: what is forgotten here is found by the next look.
+        // Under steady load some creation is always in progress. A task that this forgets is found by the next poll.
         if (this.#creations > 0) remember(this.#endedMeanwhile, taskUuid);
       }
     }
@@ -154,19 +153,19 @@ export class TaskWaiter {
     return others;
   }
 
-  /** Something was done to a task here. */
+  /** Reports that an operator acted on a task in this process. */
   touched(taskUuid: string): void {
     if (this.#waiters.has(taskUuid)) this.#check([taskUuid]);
     else this.#newTasks.delete(taskUuid);
   }
 
-  /** Asks after all awaited tasks: what happened meanwhile was not heard. */
+  /** Polls all awaited tasks, after a time without notifications. */
   catchUp(): void {
     this.#newTasks.clear();
     this.#check(this.#waiters.keys());
   }
 
-  /** Asks after those whose turn it is. They go to the end of the line. */
+  /** Polls the next tasks in turn, and moves them to the end of the order. */
   #checkSome(): void {
     const some: string[] = [];
     for (const taskUuid of this.#waiters.keys()) {
@@ -201,21 +200,21 @@ export class TaskWaiter {
           if (!states.has(id)) this.#reject(id, new TaskerError('task_not_found', `there is no task ${id}`));
       }
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'asking after awaited tasks did not get through; trying again');
+      this.#logger.debug({ error: messageOf(error) }, 'polling awaited tasks failed; trying again');
     }
   }
 
-  /** One read at a time: what ends meanwhile is read together in the next. */
+  /** Reads one batch at a time. Tasks that end meanwhile are read together in the next one. */
   async #read(): Promise<void> {
     const ids = [...this.#toRead].slice(0, READ_AT_ONCE);
     for (const id of ids) this.#toRead.delete(id);
     try {
       for (const task of await this.#engine.getTasks(ids)) {
-        // A task that was blocked may run again by now, by an operator's hand.
+        // An operator may already have restarted a task that was blocked.
         if (isResting(task.status)) for (const waiter of this.#waitersFor(task.taskUuid)) waiter.resolve(task);
       }
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'awaited tasks could not be read; trying again');
+      this.#logger.debug({ error: messageOf(error) }, 'reading awaited tasks failed; trying again');
     } finally {
       this.#reading = undefined;
       this.#readSoon();
@@ -243,7 +242,7 @@ export class TaskWaiter {
     }, CHECK_MS);
   }
 
-  /** Nobody is left hanging. */
+  /** Rejects every wait. */
   stop(): void {
     this.#stopped = true;
     for (const id of [...this.#waiters.keys()]) this.#reject(id, stopped(id));
@@ -254,10 +253,13 @@ export class TaskWaiter {
 }
 
 function stopped(taskUuid: string): TaskerError {
-  return new TaskerError('stopped', `this tasker was stopped while task ${taskUuid} was awaited; the task is safe`);
+  return new TaskerError(
+    'stopped',
+    `this tasker was stopped while waiting for task ${taskUuid}; the task itself is not affected`,
+  );
 }
 
-/** Adds to what is remembered of new tasks; the oldest is forgotten. */
+/** Adds to a set of limited size, and removes its oldest entry if it is full. */
 function remember(tasks: Set<string>, taskUuid: string): void {
   if (tasks.size >= NEW_TASKS) tasks.delete(tasks.values().next().value!);
   tasks.add(taskUuid);
@@ -265,14 +267,14 @@ function remember(tasks: Set<string>, taskUuid: string): void {
 
 /** Options of {@link Tasker.waitForTask}. */
 export interface WaitOptions {
-  /** Milliseconds; without it, as long as it takes. */
+  /** Milliseconds. Default: no timeout. */
   timeoutMs?: number;
-  /** Reject with `task_failed` when the task did not complete. Default false: the task tells by its status. */
+  /** Rejects with `task_failed` if the task did not complete. Default false: check the task's status. */
   throwOnFailure?: boolean;
   signal?: AbortSignal;
 }
 
-/** What {@link Tasker.watchTask} yields: the task and its steps, whenever something changed. */
+/** What {@link Tasker.watchTask} yields after each change: the task and its steps. */
 export interface TaskSnapshot {
   task: Task;
   steps: Step[];
@@ -282,26 +284,26 @@ export interface TaskSnapshot {
 export function onlySuccess(task: Task): Task {
   const { taskUuid, status } = task;
   if (status === 'complete' || status === 'resolved_manually') return task;
-  throw new TaskerError('task_failed', `task ${taskUuid} is ${status}; \`tasker task why ${taskUuid}\` tells why`, {
+  throw new TaskerError('task_failed', `task ${taskUuid} is ${status}; \`tasker task why ${taskUuid}\` shows why`, {
     details: { status },
   });
 }
 
 const WATCH_MS = 250;
 
-/** What a watch needs of its tasker. */
+/** Options of {@link watchTask}. */
 interface Watching {
   engine: Engine;
   waiter: TaskWaiter;
   signal: AbortSignal | undefined;
 }
 
-/** Yields the task and its steps whenever something changed, the last time when it rests. */
+/** Yields the task and its steps after each change, for the last time when the task rests. */
 export async function* watchTask(taskUuid: string, { engine, waiter, signal }: Watching): AsyncGenerator<TaskSnapshot> {
   let shown = '';
   while (!signal?.aborted) {
     const task = await engine.getTask(taskUuid);
-    // After the task: of one that rests, the steps are shown as they ended.
+    // Read after the task, so that the last snapshot of a resting task has the final state of its steps.
     const steps = await engine.getSteps(taskUuid);
     const now = JSON.stringify([
       task.status,

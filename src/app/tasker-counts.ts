@@ -4,9 +4,9 @@ import type { EventBus } from '../events/subscribing/event-bus.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
 import type { TaskerParts } from './tasker-parts.ts';
 
-/** However often somebody asks, the queue is not counted more often. */
+/** Minimum time between two counts of the queue, however often metrics are collected. */
 const DEPTH_MS = 5_000;
-/** A report does not wait longer for the database: the depths are in the next one. */
+/** How long a collection waits for the count; a late result is part of the next collection. */
 const REPORT_MS = 1_000;
 
 /** The metrics of a tasker that are read at collection, among them the depth of its queues. */
@@ -44,12 +44,12 @@ export class TaskerCounts {
       const depths = await this.#parts.engine.queueDepths(namespaces, { timeoutMs: DEPTH_MS });
       for (const [namespace, depth] of depths) this.#parts.metrics.instruments.queueDepth.of(namespace).set(depth);
     } catch (error) {
-      // Whoever watches must see the rest while the database is away; that it is away is among it.
-      this.#parts.logger.debug({ error: messageOf(error) }, 'the queue could not be counted');
+      // The other metrics must be readable while the database is down; they show that it is.
+      this.#parts.logger.debug({ error: messageOf(error) }, 'counting the queue failed');
     }
   }
 
-  /** Takes the instruments out of the registry that was given. */
+  /** Removes the instruments from the registry that was given. */
   stop(): void {
     this.#forget();
     this.#parts.metrics.close();

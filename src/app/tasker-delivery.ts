@@ -9,7 +9,7 @@ import { SubscriberRuns } from '../events/subscribing/subscriber-runs.ts';
 import { moduleLogger } from '../logging/module-logger.ts';
 import type { TaskerParts } from './tasker-parts.ts';
 
-/** Who gets the domain events of one tasker: run from its start to its end, with or without a worker. */
+/** The delivery of one tasker's domain events. Runs from its start to its stop, with or without a worker. */
 export class TaskerDelivery {
   readonly #parts: TaskerParts;
   readonly #bus: EventBus;
@@ -30,22 +30,22 @@ export class TaskerDelivery {
     this.#subscribers = new SubscriberRuns({ ...shared, bus, delivery: this.#delivery });
   }
 
-  /** Resolves when new groups get all that is committed from now on. */
+  /** Resolves when new groups receive every event that is committed from then on. */
   async start(): Promise<void> {
     const { engine, sinks, subscribers } = this.#parts;
-    // Those subscribers may have been started with a poller, which then is where they get the events of this process from.
+    // These subscribers may have been started with a poller, which then delivers the events of this process to them.
     if (subscribers === SubscriberRegistry.instance) this.#endPolling = processEvents.follow(this.#bus, engine.events);
     await this.#delivery.start();
     this.#sinks = this.#delivery.run(sinks);
     await Promise.all([this.#sinks.started, subscribers.attach(this.#subscribers)]);
   }
 
-  /** Durable events were committed, here or elsewhere. */
+  /** Reports that durable events were committed, in this process or another. */
   heard(): void {
     this.#delivery.heard();
   }
 
-  /** What was told already reaches them; they may finish for so long, or until they are hurried. */
+  /** Delivers what is already queued. Waits for the subscribers for `drainTimeoutMs`, or until `hurry` fires. */
   async stop({ drainTimeoutMs, hurry }: Required<StopOptions>): Promise<void> {
     const until = performance.now() + drainTimeoutMs;
     const left = () => ({ drainTimeoutMs: Math.max(0, until - performance.now()), hurry });

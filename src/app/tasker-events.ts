@@ -16,23 +16,23 @@ import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { backOff } from '../time/back-off.ts';
 
-/** Which events {@link TaskerEvents.watch} yields. */
+/** Selects the events that {@link TaskerEvents.watch} yields. */
 export interface WatchEventsOptions {
-  /** A pattern of names, as `payment.*`. */
+  /** An event name or a pattern such as `payment.*`. */
   name?: string | undefined;
   taskUuid?: string | undefined;
-  /** Begin with those that were recorded after this; of them, with the newest 1,000. Default: with what comes from now on. */
+  /** Begins with the newest 1,000 events that were recorded after this time. Default: only new events. */
   after?: string | Date | undefined;
   signal?: AbortSignal | undefined;
 }
 
-/** What nobody tells of is found by looking. */
+/** Poll interval, for events without a notification. */
 const LOOK_MS = 1_000;
 const MOST_BEFORE = 1_000;
 
 /**
- * The durable domain events of the database, and the groups that get them: for people, and for programs that look after
- * them. Found at `tasker.events`; it needs no worker and no subscriber in this process.
+ * The durable domain events in the database and the groups that receive them, for tools and monitoring. Available as
+ * `tasker.events`; needs no worker and no subscriber in this process.
  *
  * @example
  * for (const { name, waiting, secondsBehind } of await tasker.events.groups()) {
@@ -53,8 +53,8 @@ export class TaskerEvents {
   }
 
   /**
-   * Events, the newest first. A name that few of a great many have is looked for during 30 seconds; `after` and `before` keep
-   * it short.
+   * Returns events, the newest first. The search for a rare name in a large log times out after 30 seconds; limit it with
+   * `after` and `before`.
    *
    * @example
    * const events = await tasker.events.list({ name: 'payment.*', after: new Date(Date.now() - 3_600_000), limit: 20 });
@@ -64,18 +64,19 @@ export class TaskerEvents {
     return this.#log.list(filter);
   }
 
-  /** One event by its id. @throws TaskerError `event_not_found`, `invalid_uuid` */
+  /** Returns one event by its id. @throws TaskerError `event_not_found`, `invalid_uuid` */
   async get(eventId: string): Promise<LoggedEvent> {
     const event = await this.#log.get(eventId);
     if (event) return event;
     throw new TaskerError(
       'event_not_found',
-      `there is no durable event ${eventId}; fast ones are not kept, and others only as long as events.retention_days says`,
+      `there is no durable event ${eventId}; fast events are not stored, and others are deleted after events.retention_days`,
     );
   }
 
   /**
-   * One event as it goes over the wire: with its task, its step, its execution result and the results before it.
+   * Returns one event as it is sent to subscribers: with its task, its step, the step's execution result and the results of
+   * the steps before it.
    * @throws TaskerError `event_not_found`, `invalid_uuid`
    */
   async envelope(eventId: string): Promise<EventEnvelope> {
@@ -84,8 +85,8 @@ export class TaskerEvents {
   }
 
   /**
-   * Yields events as they get their places in the log, which is the order in which groups get them. Ends when the signal
-   * fires, or the tasker stops; while the database is away it waits.
+   * Yields events in the order of the log, which is the order in which groups receive them. Ends when the signal fires or
+   * the tasker stops. Waits while the database is down.
    *
    * @example
    * for await (const event of tasker.events.watch({ name: 'order.*', signal })) console.log(event.name, event.payload);
@@ -95,7 +96,7 @@ export class TaskerEvents {
    */
   async *watch({ name, taskUuid, after, signal }: WatchEventsOptions = {}): AsyncGenerator<LoggedEvent> {
     const wanted = { name, taskUuid, after };
-    // What fits nothing is said now: it would be followed for ever in silence.
+    // Check the filter now. One that matches nothing would be followed forever without a sign.
     const { taskUuid: task } = readFilter(wanted);
     const ended = signal ? AbortSignal.any([signal, this.#stopped.signal]) : this.#stopped.signal;
     const retryUntilAnswered = <T>(ask: () => Promise<T>) => this.#retryUntilAnswered(ask, ended);
@@ -121,7 +122,7 @@ export class TaskerEvents {
     }
   }
 
-  /** Undefined: it ended before there was an answer. */
+  /** Retries while the connection fails. Returns undefined if the watch ends before there is an answer. */
   async #retryUntilAnswered<T>(ask: () => Promise<T>, ended: AbortSignal): Promise<T | undefined> {
     for (let tries = 0; !ended.aborted; tries++) {
       try {
@@ -130,14 +131,17 @@ export class TaskerEvents {
         if (ended.aborted) return undefined;
         if (!isConnectionError(error)) throw error;
         if (tries === 0)
-          this.#logger.warn({ error: messageOf(error) }, 'the database is away; events are followed when it is back');
+          this.#logger.warn(
+            { error: messageOf(error) },
+            'database not reachable; watching events again when it is back',
+          );
         await backOff(tries, ended);
       }
     }
     return undefined;
   }
 
-  /** Until somebody tells of new events, or a second is over. */
+  /** Waits for new events, at most for one second. */
   async #news(ended: AbortSignal): Promise<void> {
     const look = new AbortController();
     const wake = () => look.abort();
@@ -148,12 +152,12 @@ export class TaskerEvents {
     this.#waiting.delete(wake);
   }
 
-  /** Every group by its name, and how it stands. */
+  /** Returns every group with its position, ordered by name. */
   groups(): Promise<EventGroup[]> {
     return this.#log.groups();
   }
 
-  /** One group. @throws TaskerError `event_group_not_found` with near names */
+  /** Returns one group. @throws TaskerError `event_group_not_found`, with similar names */
   async group(name: string): Promise<EventGroup> {
     const [group] = await this.#log.groups(name);
     if (group) return group;
@@ -161,7 +165,7 @@ export class TaskerEvents {
   }
 
   /**
-   * Deliveries that were given up, the newest first; of one group, one event, or all. `limit`: default 100, at most 1,000.
+   * Returns dead letters, the newest first, optionally of one group or one event. `limit`: default 100, maximum 1,000.
    * @throws TaskerError `event_group_not_found`, `bad_request`, `invalid_uuid`
    */
   async dead(filter: { group?: string; eventId?: string; limit?: number } = {}): Promise<DeadDelivery[]> {
@@ -171,7 +175,7 @@ export class TaskerEvents {
   }
 
   /**
-   * Delivers again what was given up, with all its attempts; answers how many. The reason should be gone.
+   * Delivers dead letters again, with all their attempts. Returns how many. First fix what made them fail.
    *
    * @example
    * const count = await tasker.events.redeliver({ group: 'receipts' });
@@ -182,15 +186,15 @@ export class TaskerEvents {
     return this.#log.redeliver(of);
   }
 
-  /** Forgets deliveries that were given up; answers how many. Throws as {@link redeliver}. */
+  /** Deletes dead letters. Returns how many. Throws the same errors as {@link redeliver}. */
   async discard(of: DeadReference): Promise<number> {
     if (of.eventId !== undefined) await this.get(of.eventId);
     return this.#log.discard(of);
   }
 
   /**
-   * Delivers to a group again what it is past, by name, task and time; answers how many events. Those of a task keep their
-   * order. A long one goes on in portions, each of which is committed; `onProgress` hears of them.
+   * Delivers past events to a group again, selected by name, task and time. Returns how many. Events of one task keep their
+   * order. A long replay is committed in portions, each of which is reported to `onProgress`.
    *
    * @example
    * await tasker.events.replay({ group: 'audit_logger', name: 'payment.*', after: '2026-01-31T12:00:00Z' });
@@ -203,26 +207,26 @@ export class TaskerEvents {
     return this.#log.replay(of, onProgress);
   }
 
-  /** How many events {@link replay} would deliver again. Throws as that. */
+  /** Returns how many events {@link replay} would deliver again. Throws the same errors. */
   countReplay(of: EventReplay): Promise<number> {
     return this.#log.countReplay(of);
   }
 
   /**
-   * Removes a group, with all that waits for it; a process that still works for it makes it anew, and begins with what comes
-   * then. @throws TaskerError `event_group_not_found`
+   * Removes a group and everything that waits for it. A process that is still a member recreates the group, which then
+   * receives only new events. @throws TaskerError `event_group_not_found`
    */
   async removeGroup(name: string): Promise<void> {
     if (!(await this.#log.removeGroup(name))) throw groupNotFound(name, await this.groups());
   }
 
-  /** New events were committed, here or elsewhere. @internal */
+  /** Reports that events were committed, in this process or another. @internal */
   heard(): void {
     this.#heard++;
     for (const wake of this.#waiting) wake();
   }
 
-  /** Ends those who watch. @internal */
+  /** Ends every watch. @internal */
   stop(): void {
     this.#stopped.abort();
   }

@@ -13,65 +13,65 @@ import type { HandlerSource } from './project/load-handlers.ts';
 import type { TemplateSource } from './project/load-templates.ts';
 
 /**
- * Options of {@link createTasker}. Times in milliseconds. What is not given is taken from the environment, then from the
- * configuration file, then from the defaults.
+ * Options of {@link createTasker}. Times in milliseconds. An option that is not given is taken from the environment, then
+ * from the configuration file, then from the defaults.
  */
 export interface CreateTaskerOptions extends ConfigOptions {
   /** A TOML file, or a folder with `base/` and `environments/`. Default: `TASKER_CONFIG_PATH`, else the project's own. */
   configPath?: string;
-  /** What {@link loadConfig} gave: environment and file are not read again. */
+  /** A result of {@link loadConfig}. Then environment and file are not read again. */
   config?: LoadedConfig;
   /**
    * A folder, files, parsed templates, or plain objects with the keys of a template file. They are registered at the
-   * start. Default: those in the database.
+   * start. Default: the templates in the database.
    */
   templates?: TemplateSource;
-  /** A folder, classes, instances, `define…()` values or a registry. Without handlers nothing is run. */
+  /** A folder, classes, instances, `define…()` values or a registry. Without handlers, the tasker runs no steps. */
   handlers?: HandlerSource;
   /**
-   * Publishers of domain events: classes, instances, or a `PublisherRegistry`; those that a folder of handlers exports join
-   * them. What a step declares and no publisher is for has the step's result as its payload.
+   * Publishers of domain events: classes, instances, or a `PublisherRegistry`. Publishers that the handler folder exports
+   * are added. The payload of an event without a publisher is the step's result.
    */
   publishers?: PublisherSource;
   /**
-   * Subscribers to domain events: classes, instances, `defineSubscriber` values, or a `SubscriberRegistry`; those that a
-   * folder of handlers exports join them. They run from start to stop, with or without a worker.
+   * Subscribers to domain events: classes, instances, `defineSubscriber` values, or a `SubscriberRegistry`. Subscribers
+   * that the handler folder exports are added. They run from start to stop, with or without a worker.
    */
   subscribers?: SubscriberSource;
-  /** False: creates and watches only. */
+  /** False: only creates and watches tasks. Default: true with `handlers`. */
   worker?: boolean;
   /**
-   * pino, winston, `console`, or anything of their shapes. Default: standard error, at the level of `TASKER_LOG`,
-   * `LOG_LEVEL`, `RUST_LOG` or the configuration file, else warnings and errors only.
+   * pino, winston, `console`, or an object with the same methods. Default: standard error, at the level of `TASKER_LOG`,
+   * `LOG_LEVEL`, `RUST_LOG` or the configuration file, else only warnings and errors.
    */
   logger?: AnyLogger;
   /**
-   * Where to count: a `Registry` of `prom-client`, in which the instruments stand until the tasker stops; `false`: nowhere.
-   * Default: only `tasker.metrics`, which tells them in any case.
+   * A `Registry` of `prom-client` to add the metrics to until the tasker stops, or `false` to record none.
+   * Default: the metrics are only in `tasker.metrics`, which also has them when a registry is given.
    */
   metrics?: MetricsRegistry | false;
   /**
-   * What one result may make happen: steps that a decision names (`stepsPerDecision`, 100), decisions on one way through
-   * a template (`decisionDepth`, 20), workers of one batch (`workersPerBatch`, 10,000; at most 131,072). An outcome that
-   * goes beyond them fails its step for good.
+   * Limits on dynamic steps: steps that one decision names (`stepsPerDecision`, default 100), decisions on one path through
+   * a template (`decisionDepth`, default 20), workers of one batch (`workersPerBatch`, default 10,000). The maximum of each
+   * is 131,072. An outcome that exceeds a limit fails its step permanently.
    */
   limits?: Partial<DynamicLimits>;
   /**
-   * Where durable domain events are brought to: `webhookSink(…)`, `rabbitmqSink(…)`, or a consumer of your own. They are
-   * closed when the tasker stops. Those of the configuration file are added where there is a worker.
+   * Destinations of durable domain events: `webhookSink(…)`, `rabbitmqSink(…)`, or your own consumer. They are closed when
+   * the tasker stops. A tasker with a worker also uses the sinks of the configuration file.
    */
   sinks?: readonly EventConsumer[];
-  /** Which overrides of the templates' `environments` apply. Default `TASKER_ENV`, else `development`. */
+  /** Selects the overrides in the templates' `environments`. Default: `TASKER_ENV`, else `development`. */
   environment?: string;
-  /** Bring the schema up to date. Default true. */
+  /** Migrates the schema of the database. Default true. */
   migrate?: boolean;
-  /** False: connect and register only; call `start()` later. */
+  /** False: only connects and registers templates; call `start()` later. Default true. */
   autoStart?: boolean;
   /** Stops the tasker when it fires. */
   signal?: AbortSignal;
 }
 
-/** The names of all options of a type. The compiler refuses a missing or an unknown name. */
+/** The names of all options of a type. The compiler rejects a missing or unknown name. */
 export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
 
 const OWN_OPTIONS: OptionNames<Omit<CreateTaskerOptions, keyof ConfigOptions>> = {
@@ -105,7 +105,7 @@ export const LIMIT_OPTIONS: OptionNames<DynamicLimits> = {
 
 const MOST_DYNAMIC = 131_072;
 
-/** @throws TaskerError `config_invalid` for a number that is out of range */
+/** @throws TaskerError `config_invalid` if a number is out of range */
 export function checkNumbers(options: CreateTaskerOptions): void {
   for (const [name, value] of Object.entries(options.limits ?? {})) {
     checkNumber(`limits.${name}`, value, { least: 1, most: MOST_DYNAMIC });
@@ -126,7 +126,7 @@ function checkNumber(name: string, value: unknown, { least, most }: { least: num
 }
 
 /**
- * Refuses unknown options, so that a misspelt one is not ignored.
+ * Rejects unknown options, so that a misspelt option is not ignored.
  * @throws TaskerError `config_invalid`, with every unknown option and similar names
  */
 export function refuseUnknown(where: string, given: unknown, known: Readonly<Record<string, true>>): void {

@@ -9,10 +9,10 @@ import type { Tracing } from '../tracing/tracing.ts';
 import type { EventRegistries } from './event-registries.ts';
 import type { OpenDatabase } from './open-database.ts';
 
-/** What a {@link Tasker} is made from; an assembly makes it. */
+/** The parts that an assembly passes to a {@link Tasker}. */
 export interface TaskerParts extends EventRegistries {
   config: Readonly<TaskerConfig>;
-  /** The name of the worker. */
+  /** The worker's name. */
   name: string;
   open: OpenDatabase;
   engine: Engine;
@@ -20,13 +20,13 @@ export interface TaskerParts extends EventRegistries {
   logger: Logger;
   metrics: Metrics;
   tracing: Tracing | undefined;
-  /** Steps are handed out as events, instead of being run by the worker itself. */
+  /** Puts steps on the worker's channel for a poller to read, instead of running them. */
   handOut: boolean;
   templates: readonly TaskTemplate[];
-  /** The environment whose overrides apply to templates that are registered later. */
+  /** Selects the overrides of templates that are registered later. */
   environment: string;
-  /** Where durable events are brought to. */
+  /** Destinations of durable events. */
   sinks: readonly EventConsumer[];
-  /** Called when it has stopped. */
+  /** Called after the tasker has stopped. */
   stopped: (() => void) | undefined;
 }

@@ -31,14 +31,14 @@ import { type Explanation, explainTask } from './why.ts';
 
 export type { ListOptions, TaskSnapshot, WaitOptions };
 
-/** How long a stop waits for its last notifications. */
+/** How long a stop waits for its last notifications to be sent. */
 const TELL_MS = 2_000;
-/** How long a stop waits for a start under way. */
+/** How long a stop waits for a start in progress. */
 const START_MS = 15_000;
 
 /**
- * A running tasker: creates tasks, watches them and — unless `worker: false` — runs their steps. Made by
- * {@link createTasker}; several in one process know nothing of each other.
+ * Creates tasks, watches them and, unless `worker: false`, runs their steps. Use {@link createTasker} to create one.
+ * Several taskers in one process are independent of each other.
  *
  * @example
  * const { taskUuid } = await tasker.createTask({ namespace: 'shop', name: 'order', context: { order_id: 'O-7' } });
@@ -58,7 +58,7 @@ export class Tasker {
   readonly #delivery: TaskerDelivery;
   /** The `fast` and `broadcast` events of its worker. @internal */
   readonly eventBus: EventBus;
-  /** The durable domain events, and the groups that get them. */
+  /** The durable domain events and the groups that receive them. */
   readonly events: TaskerEvents;
   readonly #served: ServedNamespaces;
   #started: Promise<void> | undefined;
@@ -108,7 +108,7 @@ export class Tasker {
     });
   }
 
-  /** Starts listening and, with handlers, working. `createTasker` does it unless `autoStart: false`. */
+  /** Starts listening and, with handlers, running steps. `createTasker` calls it unless `autoStart: false`. */
   start(): Promise<void> {
     if (this.#stopped) return Promise.reject(stopped());
     this.#started ??= this.#start();
@@ -123,38 +123,38 @@ export class Tasker {
     await this.#worker?.start();
   }
 
-  /** The engine under this tasker, for tools of this package. @internal */
+  /** The engine of this tasker, for tools of this package. @internal */
   get engine(): Engine {
     return this.#engine;
   }
 
-  /** Where the database is, without its password. */
+  /** The address of the database, without the password. */
   get place(): string {
     const { embedded, database } = this.#parts.open;
     return embedded ? `embedded PostgreSQL ${embedded.version}, log in ${embedded.logFile}` : database.place;
   }
 
-  /** The worker under this tasker, for what is built on it. @internal */
+  /** The worker of this tasker, for code of this package that is built on it. @internal */
   get worker(): Worker | undefined {
     return this.#worker;
   }
 
-  /** Serves these namespaces as well, unless its namespaces were given. @internal */
+  /** Also serves these namespaces, unless the namespaces are configured. @internal */
   async serveToo(namespaces: readonly string[]): Promise<void> {
     if (this.#served.add(namespaces)) await this.refresh();
   }
 
-  /** The namespaces that its worker serves now. @internal */
+  /** The namespaces that the worker serves now. @internal */
   get namespaces(): readonly string[] {
     return this.#served.names;
   }
 
-  /** What the worker does right now; undefined with `worker: false`. */
+  /** Current numbers of the worker; undefined with `worker: false`. */
   get stats(): WorkerStats | undefined {
     return this.#worker?.stats;
   }
 
-  /** What was counted so far, for Prometheus and for programs. Nothing with `metrics: false`. */
+  /** The metrics, for Prometheus and for programs. Empty with `metrics: false`. */
   get metrics(): MetricsReport {
     return this.#parts.metrics;
   }
@@ -173,13 +173,13 @@ export class Tasker {
     };
   }
 
-  /** Statements sent to the database so far. */
+  /** Number of statements sent to the database so far. */
   get statements(): number {
     return this.#parts.open.database.statements;
   }
 
   /**
-   * Registers more templates, or newer ones. New tasks get them at once. Accepts the same forms as `createTasker`:
+   * Registers more templates, or newer ones. New tasks use them at once. Accepts the same forms as `createTasker`:
    * parsed templates, plain objects with the keys of a template file, files and folders.
    * @throws TaskerError `template_invalid`
    */
@@ -193,15 +193,15 @@ export class Tasker {
     await this.#worker?.refresh();
   }
 
-  /** Call it after handlers were added to the registry. */
+  /** Makes the worker use handlers that were added to the registry. Call it after adding them. */
   async refresh(): Promise<void> {
     await this.#worker?.refresh();
   }
 
   /**
-   * Creates a task. It is committed when this resolves. With the file of `tasker generate types` in the program, name,
-   * namespace, version and context are checked by their types (see `TaskTypes`), unless one of the first three has the
-   * type `string`.
+   * Creates a task, which is committed when this resolves. With the file of `tasker generate types` in the program,
+   * TypeScript checks name, namespace, version and context (see `TaskTypes`), unless one of the first three has the type
+   * `string`.
    *
    * @example
    * const task = await tasker.createTask({ namespace: 'shop', name: 'fulfil', version: '1.0.0', context: { order_id: 'O-7' } });
@@ -215,7 +215,10 @@ export class Tasker {
     return handle!;
   }
 
-  /** Creates many tasks in one transaction, all or none; some hundreds at a time are fastest. Throws as {@link createTask}. */
+  /**
+   * Creates many tasks in one transaction, all or none. A few hundred at a time are fastest. Throws the same errors as
+   * {@link createTask}.
+   */
   createTasks<Name extends string = string, Namespace extends string = never, Version extends string = never>(
     requests: CheckedRequests<Name, Namespace, Version>,
     options?: CreateOptions,
@@ -224,7 +227,7 @@ export class Tasker {
   }
 
   async #createTasks(requests: readonly TaskRequest[], options?: CreateOptions): Promise<TaskHandle[]> {
-    // Handlers and subscribers may create tasks until the connections are closed.
+    // During a stop, handlers and subscribers may create tasks until the connections are closed.
     if (this.#over.signal.aborted) throw stopped();
     const { tracing } = this.#parts;
     const read = readRequests(requests);
@@ -235,38 +238,38 @@ export class Tasker {
     return created.map(handleOf);
   }
 
-  /** @throws TaskerError `task_not_found`, `invalid_uuid` */
+  /** Returns a task. @throws TaskerError `task_not_found`, `invalid_uuid` */
   getTask(taskUuid: string): Promise<Task> {
     return this.#engine.getTask(taskUuid);
   }
 
-  /** The steps of a task in the order of its template. @throws TaskerError `task_not_found` */
+  /** Returns the steps of a task in the order of its template. @throws TaskerError `task_not_found` */
   getSteps(taskUuid: string): Promise<Step[]> {
     return this.#engine.getSteps(taskUuid);
   }
 
-  /** One step, by its name or id. @throws TaskerError `step_not_found` */
+  /** Returns one step, by its name or id. @throws TaskerError `step_not_found` */
   getStep(taskUuid: string, step: string): Promise<Step> {
     return this.#engine.getStep({ taskUuid, step });
   }
 
-  /** Everything that happened to a task, in order: attempts with their ends, and what operators did. */
+  /** Returns the history of a task in order: attempts with their outcomes, and actions of operators. */
   getHistory(taskUuid: string): Promise<HistoryEntry[]> {
     return this.#engine.getHistory(taskUuid);
   }
 
-  /** Why each step of a task is where it is, and what it waits for. */
+  /** Explains why each step of a task is in its state, and what it waits for. */
   why(taskUuid: string): Promise<Explanation> {
     return explainTask(this.#engine, taskUuid);
   }
 
-  /** Tasks, the newest first. */
+  /** Returns tasks, the newest first. */
   async listTasks(options: ListOptions = {}): Promise<Task[]> {
     return this.#engine.listTasks(readListOptions(options));
   }
 
   /**
-   * Resolves with the task once it has ended, or rests in `blocked_by_failures` until an operator acts.
+   * Resolves with the task when it has ended, or when it rests in `blocked_by_failures` until an operator acts.
    * @throws TaskerError `timeout`, `task_not_found`, `invalid_uuid`, `stopped`; with `throwOnFailure` also `task_failed`
    */
   waitForTask(taskUuid: string, options: WaitOptions = {}): Promise<Task> {
@@ -275,29 +278,29 @@ export class Tasker {
   }
 
   /**
-   * Yields the task and its steps whenever something changed, the last time when it rests; ends when `signal` fires.
+   * Yields the task and its steps after each change, for the last time when the task rests. Ends when `signal` fires.
    * @throws TaskerError `task_not_found`, `invalid_uuid`, `stopped`
    */
   watchTask(taskUuid: string, { signal }: { signal?: AbortSignal } = {}): AsyncGenerator<TaskSnapshot> {
     return watchTask(taskUuid, { engine: this.#engine, waiter: this.#waiter, signal });
   }
 
-  /** Cancels a task; running handlers are told by their signal. False: it had ended already. */
+  /** Cancels a task, and fires the signal of its running handlers. Returns false if the task had already ended. */
   cancelTask(taskUuid: string, options?: OperatorOptions): Promise<boolean> {
     return this.#acting(taskUuid, () => this.#engine.cancelTask(taskUuid, options));
   }
 
-  /** Sends a step that stands in `error` back to the queue with all its attempts; the task goes on by itself. */
+  /** Resets a step in `error`: it returns to the queue with all its attempts, and the task continues. */
   retryStep(taskUuid: string, step: string, options?: OperatorOptions): Promise<void> {
     return this.#acting(taskUuid, () => this.#engine.resetStep({ taskUuid, step }, options));
   }
 
-  /** Declares a step done by hand, with or without a result; the task goes on by itself. */
+  /** Resolves a step by hand, with or without a result, and the task continues. */
   resolveStep(taskUuid: string, step: string, options?: OperatorOptions & { result?: unknown }): Promise<void> {
     return this.#acting(taskUuid, () => this.#engine.resolveStep({ taskUuid, step }, options));
   }
 
-  /** Completes a step by hand with a result, or corrects the result of one that is done. */
+  /** Completes a step by hand with a result, or corrects the result of a completed step. */
   completeStep(taskUuid: string, step: string, options?: OperatorOptions & { result?: unknown }): Promise<void> {
     return this.#acting(taskUuid, () => this.#engine.completeStep({ taskUuid, step }, options));
   }
@@ -311,8 +314,8 @@ export class Tasker {
   }
 
   /**
-   * Stops: takes no new steps, lets running handlers finish for `drainTimeoutMs` (30,000), then fires their signal and
-   * gives their steps back. Nothing is lost; the same promise for every call.
+   * Stops: claims no new steps, waits `drainTimeoutMs` (default 30,000) for running handlers, then fires their signal and
+   * releases their steps. Nothing is lost. Returns the same promise for every call.
    */
   stop({ drainTimeoutMs = this.#parts.config.drainTimeoutMs }: { drainTimeoutMs?: number } = {}): Promise<void> {
     this.#stopped ??= this.#stop(drainTimeoutMs);
@@ -330,7 +333,7 @@ export class Tasker {
     const until = performance.now() + drainMs;
     try {
       await this.#worker?.stop({ drainTimeoutMs: drainMs });
-      // What was given back must not wait for somebody's next look.
+      // Released steps must not wait for the next poll of another worker.
       await waitAtMost(TELL_MS, this.#signals.flush());
     } finally {
       this.#waiter.stop();
@@ -346,16 +349,14 @@ export class Tasker {
     }
   }
 
-  /** After the worker: what its last steps publish is theirs. */
+  /** Runs after the worker has stopped, so that the events of its last steps are delivered. */
   async #stopDelivery(drainTimeoutMs: number): Promise<void> {
     await this.#delivery
       .stop({ drainTimeoutMs: Math.max(0, drainTimeoutMs), hurry: this.#hurry.signal })
-      .catch((error: unknown) =>
-        this.#logger.warn({ error: messageOf(error) }, 'the delivery of events did not stop cleanly'),
-      );
+      .catch((error: unknown) => this.#logger.warn({ error: messageOf(error) }, 'event delivery did not stop cleanly'));
   }
 
-  /** Ends the drain time of a {@link stop} under way, or of the next one: running handlers and subscribers get their signal now. */
+  /** Ends the drain time of a {@link stop} in progress, or of the next one: fires the signal of running handlers and subscribers. */
   hurry(): void {
     this.#worker?.hurry();
     this.#hurry.abort();
@@ -365,7 +366,7 @@ export class Tasker {
   stopWith(signal: AbortSignal): void {
     const stop = () => {
       this.stop().catch((error: unknown) =>
-        this.#logger.warn({ error: messageOf(error) }, 'the tasker did not stop cleanly'),
+        this.#logger.warn({ error: messageOf(error) }, 'tasker did not stop cleanly'),
       );
     };
     signal.addEventListener('abort', stop, { once: true, signal: this.#over.signal });
@@ -388,19 +389,18 @@ export interface TaskHandle {
   version: string;
   priority: number;
   totalSteps: number;
-  /** False: an earlier task with the same identity stands for it (`onDuplicate: 'return'`). */
+  /** False if this is an earlier task with the same identity (`onDuplicate: 'return'`). */
   created: boolean;
 }
 
-/** A created task as callers see it. */
 function handleOf({ taskUuid, snapshot, priority, created }: CreatedTask): TaskHandle {
   const { name, namespace, version } = snapshot.template;
   return { taskUuid, name, namespace, version, priority, totalSteps: snapshot.graph.names.length, created };
 }
 
 /**
- * Creates tasks within a span for each, and gives each task its span to go on from: steps that other processes run are
- * children of it. A request that brings a `traceparent` of its own keeps it, and has no span here.
+ * Creates tasks with one span each. The span is the parent of the spans of the task's steps, also in other processes. A
+ * request with its own `traceparent` keeps it and gets no span.
  */
 async function withSpans<Created extends { taskUuid: string }>(
   tracing: Tracing,

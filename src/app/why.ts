@@ -3,33 +3,33 @@ import type { Step, Task } from '../engine/task-view.ts';
 import { covers } from '../registry/announcement.ts';
 import type { StepTemplate } from '../template/task-template.ts';
 
-/** Why one step is where it is. */
+/** Why one step is in its state. */
 export interface StepExplanation {
   step: string;
-  /** The step of the template that it is made from: differs from `step` for the workers of a batch. */
+  /** The name of the step in the template. Differs from `step` for the workers of a batch. */
   templateStepName: string;
   state: string;
-  /** A sentence. */
+  /** The reason, as a sentence. */
   why: string;
-  /** Names of parents that are not done. */
+  /** Names of the steps that it still waits for. */
   waitsFor: string[];
-  /** ISO time until which it waits, if there is one. */
+  /** ISO time of the next retry, if it waits for one. */
   until: string | null;
-  /** The handler that a worker must have. */
+  /** The handler that runs it. */
   handler: string;
   /** The worker that holds it. */
   heldBy: string | null;
 }
 
-/** Why a task is where it is. */
+/** Why a task is in its state. */
 export interface Explanation {
   task: Task;
-  /** A sentence. */
+  /** The reason, as a sentence. */
   summary: string;
   steps: StepExplanation[];
 }
 
-/** Explains a task from its rows, its template and the living workers: what the claim goes by, in words. */
+/** Explains a task from its rows, its template and the live workers, which also determine what can be claimed. */
 export async function explainTask(engine: Engine, taskUuid: string): Promise<Explanation> {
   const [task, steps, workers, { template, graph }] = await Promise.all([
     engine.getTask(taskUuid),
@@ -53,7 +53,7 @@ export async function explainTask(engine: Engine, taskUuid: string): Promise<Exp
   return { task, summary: `${summaryOf(task, explained, reason)}${staleness(task)}`, steps: explained };
 }
 
-/** The steps of a task by the step of the template that they are made from: many of a batch, else one. */
+/** Groups the steps of a task by their step in the template: the workers of a batch share one. */
 function stepsByTemplate(steps: readonly Step[]): Map<string, Step[]> {
   const made = new Map<string, Step[]>();
   for (const step of steps) {
@@ -73,33 +73,33 @@ function staleness({ stale }: Task): string {
   const { rule, minutes, since } = stale;
   return rule === 'max_duration_minutes'
     ? `; it is stale: not done ${minutes} minutes after its creation (${rule})`
-    : `; it is stale: nothing moved since ${since}, for longer than ${minutes} minutes (${rule})`;
+    : `; it is stale: no progress since ${since}, for more than ${minutes} minutes (${rule})`;
 }
 
 function nameOf({ name }: { name: string }): string {
   return name;
 }
 
-/** Whether nobody waits for a step any more. */
+/** Whether other steps no longer wait for this one. */
 function isOver({ currentState }: Step, template: StepTemplate): boolean {
   if (currentState === 'complete' || currentState === 'resolved_manually' || currentState === 'cancelled') return true;
   return currentState === 'error' && isTolerated(template);
 }
 
-/** Whether a batch goes on without those of its workers that fail. */
+/** Whether a batch continues without its failed workers. */
 function isTolerated({ type, batchConfig }: StepTemplate): boolean {
   return type === 'batch_worker' && batchConfig?.failureStrategy !== 'fail_fast';
 }
 
-/** What is the same for all that are made from one step of the template. */
+/** The facts that all steps with the same step in the template share. */
 interface Around {
   task: Task;
   template: StepTemplate;
-  /** Workers of the namespace. */
+  /** Names of the live workers that serve the namespace. */
   living: string[];
-  /** Those that have the handler. */
+  /** Names of the live workers that have the handler. */
   able: string[];
-  /** The steps that must still be over before it starts. */
+  /** The steps that must end before it starts. */
   open: Step[];
 }
 
@@ -122,31 +122,31 @@ function reasonOf(step: Step, { task, template, living, able, open }: Around): s
   switch (step.currentState) {
     case 'pending': {
       if (open.length === 0 && template.batchConfig) {
-        return `waits for a free place: of ${template.name}, at most ${template.batchConfig.parallelism} run at once (parallelism)`;
+        return `waits for another batch worker to end: at most ${template.batchConfig.parallelism} of ${template.name} run at once (parallelism)`;
       }
       const stuck = open.filter((parent) => parent.currentState === 'error');
       return stuck.length > 0
-        ? `waits for ${list(open.map(nameOf))}; ${list(stuck.map(nameOf))} failed, so it can't run until an operator acts on that`
+        ? `waits for ${list(open.map(nameOf))}; ${list(stuck.map(nameOf))} failed, so it can't run until an operator acts`
         : `waits for ${list(open.map(nameOf))}`;
     }
     case 'enqueued':
       if (living.length === 0) return `is ready; no running worker serves namespace ${task.namespace}: start one`;
-      if (able.length === 0) return `is ready; no living worker has a handler ${step.callable}`;
-      return `is ready; waits for a free slot of ${list(able)}`;
+      if (able.length === 0) return `is ready; no running worker has handler ${step.callable}`;
+      return `is ready; waits for a free slot in ${list(able)}`;
     case 'in_progress':
       if (step.worker !== null && !living.includes(step.worker)) {
-        return `${attempt} was started by ${step.worker}, which gave no sign of life for too long; a living worker takes it back`;
+        return `${attempt} was started by ${step.worker}, whose lease has expired; a running worker takes over the step`;
       }
       if (!able.includes(step.worker ?? '')) {
-        return `${attempt} is held by ${step.worker ?? 'a worker'}, which has no handler ${step.callable} yet; it waits a while for one, then fails`;
+        return `${attempt} is held by ${step.worker ?? 'a worker'}, which does not have handler ${step.callable}; it fails if none is registered soon`;
       }
-      return `${attempt} runs on ${step.worker ?? 'a worker'} since ${step.lastAttemptedAt}`;
+      return `${attempt} has been running on ${step.worker ?? 'a worker'} since ${step.lastAttemptedAt}`;
     case 'waiting_for_retry':
-      return `${attempt} failed (${error}); tried again at ${step.nextRetryAt}`;
+      return `${attempt} failed (${error}); next attempt at ${step.nextRetryAt}`;
     case 'error':
       return isTolerated(template)
-        ? `failed for good at ${attempt}: ${error}; its batch goes on without it (${template.batchConfig?.failureStrategy})`
-        : `failed for good at ${attempt}: ${error}; reset, resolve or complete it to go on`;
+        ? `failed permanently in ${attempt}: ${error}; its batch continues without it (${template.batchConfig?.failureStrategy})`
+        : `failed permanently in ${attempt}: ${error}; reset, resolve or complete it to continue`;
     case 'complete':
       return `completed at ${step.completedAt}`;
     case 'resolved_manually':
@@ -171,16 +171,16 @@ function summaryOf(task: Task, steps: StepExplanation[], reason: string | null):
     const left = ['error', 'cancelled'].filter((state) => of(state).length > 0);
     if (left.length === 0) return `is complete: all ${task.totalSteps} steps are done`;
     const told = left.map((state) => `${list(of(state))} ${state === 'error' ? 'failed' : 'cancelled'}`);
-    return `is complete: ${task.completedSteps} of ${task.totalSteps} steps are done, its batches went on without the others: ${told.join('; ')}`;
+    return `is complete: ${task.completedSteps} of ${task.totalSteps} steps are done, its batches continued without the others: ${told.join('; ')}`;
   }
   if (task.status === 'cancelled') return 'was cancelled';
   if (task.status === 'error') return `was ended by its lifecycle: ${reason}`;
-  if (task.status === 'waiting_for_retry') return `waits until ${list(of('waiting_for_retry'))} is tried again`;
+  if (task.status === 'waiting_for_retry') return `waits for the retry of ${list(of('waiting_for_retry'))}`;
   if (task.status === 'blocked_by_failures') {
-    return `can't go on: ${list(of('error'))} failed for good; an operator must act`;
+    return `can't continue: ${list(of('error'))} failed permanently; an operator must act`;
   }
   const running = of('in_progress');
-  if (running.length > 0) return `goes on: ${list(running)} ${running.length === 1 ? 'runs' : 'run'}`;
+  if (running.length > 0) return `in progress: ${list(running)} ${running.length === 1 ? 'is' : 'are'} running`;
   const ready = steps.find((step) => step.state === 'enqueued');
   return ready ? `${ready.step} ${ready.why}` : `is ${task.status}`;
 }

@@ -11,7 +11,7 @@ import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
 import { freshDatabase } from '../support/database.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 
-// Writes what it saw to a file: standard output and error are for what the library says.
+// Writes its findings to a file, because standard output and error are for the output of the library.
 const APPLICATION = `
 import { writeFileSync } from 'node:fs';
 import { createTasker, defineHandler, mustParseTemplate } from ${JSON.stringify(pathToFileURL(path.resolve('dist/index.js')).href)};
@@ -47,7 +47,7 @@ type Look = Record<'before' | 'during' | 'after', { listeners: string[]; ports: 
 
 interface Application {
   child: ReturnType<typeof spawn>;
-  /** What it printed, and what it saw of itself; it has ended by then. */
+  /** The output of the program and its findings, after it has ended. */
   ended: Promise<{ code: number | null; signal: string | null; stdout: string; stderr: string; saw: Look }>;
 }
 
@@ -82,18 +82,18 @@ async function database(): Promise<string> {
 const SILENT = { code: 0, signal: null, stdout: '', stderr: '' };
 const NOTHING = { listeners: [], ports: [] };
 
-describe('in an application, a tasker', () => {
-  it('prints nothing, hears no signal, opens no port, and lets the process end once it is stopped', async () => {
+describe('a tasker in an application', () => {
+  it('a tasker prints nothing, handles no signal, opens no port, and lets the process end after its stop', async () => {
     const { ended } = application('stop', { databaseUrl: await database() });
     expect(await ended).toEqual({ ...SILENT, saw: { before: NOTHING, during: NOTHING, after: NOTHING } });
   });
 
-  it('may be stopped by two at once', async () => {
+  it('two callers may stop a tasker at the same time', async () => {
     const { ended } = application('twice', { databaseUrl: await database() });
     expect(await ended).toMatchObject(SILENT);
   });
 
-  it('is as quiet with an embedded database, which ends with it', async () => {
+  it('a tasker with an embedded database is as quiet, and stops the database with itself', async () => {
     const { ended } = application('stop');
     expect(await ended).toEqual({ ...SILENT, saw: { before: NOTHING, during: NOTHING, after: NOTHING } });
   });
@@ -109,7 +109,7 @@ describe('in an application, a tasker', () => {
   );
 });
 
-/** The lines about created tasks, one a namespace. */
+/** The metric lines about created tasks, one per namespace. */
 async function created(registry: Registry): Promise<string[]> {
   return (await registry.metrics()).split('\n').filter((line) => line.startsWith('tasker_tasks_requests_total{'));
 }
@@ -117,7 +117,7 @@ async function created(registry: Registry): Promise<string[]> {
 describe('two taskers in one process', () => {
   const shared = sharedDatabase();
 
-  it('count for themselves, each in the registry that it was given', async () => {
+  it('each tasker counts its own tasks in its own metrics registry', async () => {
     const [mine, yours] = [new Registry(), new Registry()];
     const handlers = [defineHandler('a', {}, () => ({}))];
     const one = await shared.setup({ a: [] }, { handlers, metrics: mine });
@@ -135,7 +135,7 @@ describe('two taskers in one process', () => {
     expect(await created(yours)).toEqual([expect.stringContaining(two.demo.namespace)]);
   });
 
-  it('have registries of their own, and leave that of the process alone', async () => {
+  it('each tasker has its own registries and leaves those of the process alone', async () => {
     await shared.setup({ a: [] }, { handlers: [defineHandler('a', {}, () => ({}))] });
     expect(HandlerRegistry.instance().listHandlers()).toEqual([]);
   });

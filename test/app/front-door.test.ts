@@ -18,7 +18,7 @@ async function resultOf(tasker: Tasker, request: { namespace: string; name: stri
 }
 
 describe('taskers in one process', () => {
-  it('know nothing of each other: each has its handlers, its namespaces, its end', async () => {
+  it('each tasker has its own handlers, its own namespaces and its own stop', async () => {
     const one = await shared.setup({ a: [] }, { handlers: [named('a', 'one')] });
     const two = await shared.setup({ a: [] }, { handlers: [named('a', 'two')] });
     expect(await resultOf(one.tasker, one.demo)).toEqual({ by: 'one' });
@@ -27,7 +27,7 @@ describe('taskers in one process', () => {
     expect(await resultOf(two.tasker, two.demo)).toEqual({ by: 'two' });
   });
 
-  it('with worker: false only create and watch, even with handlers', async () => {
+  it('a tasker with worker: false only creates and watches tasks, even with handlers', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false, handlers: [named('a', 'nobody')] });
     const { taskUuid } = await tasker.createTask(demo);
     expect(tasker.stats).toBeUndefined();
@@ -35,20 +35,20 @@ describe('taskers in one process', () => {
     expect((await tasker.getTask(taskUuid)).status).toBe('pending');
   });
 
-  it('warn once at their start when they serve none of the namespaces of their templates', async () => {
+  it('a tasker that serves no namespace of its templates warns once at its start', async () => {
     const warnings = async (namespaces: string[], more: CreateTaskerOptions = {}) => {
       const { logger, lines } = collectingLogger();
       await shared.setup({ a: [] }, { handlers: [named('a', 'one')], namespaces, logger, ...more });
       return lines.filter(({ level }) => level === 'warn').map(({ message }) => message);
     };
     expect(await warnings(['default'])).toEqual([
-      expect.stringMatching(/^this worker serves the namespace default, but its templates are in \w+: it runs none/),
+      expect.stringMatching(/^this worker serves namespace default, but its templates are in \w+, so it runs none/),
     ]);
     expect(await warnings(['default'], { worker: false })).toEqual([]);
     expect(await warnings([''])).toEqual([]);
   });
 
-  it('with autoStart: false run nothing before start()', async () => {
+  it('a tasker with autoStart: false runs nothing before start()', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { handlers: [named('a', 'late')], autoStart: false });
     const { taskUuid } = await tasker.createTask(demo);
     await expect(tasker.waitForTask(taskUuid, { timeoutMs: 60 })).rejects.toMatchObject({ code: 'timeout' });
@@ -56,7 +56,7 @@ describe('taskers in one process', () => {
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
   });
 
-  it('run what others create, at once, although they look into the queue once a minute', async () => {
+  it('a tasker runs tasks of other taskers at once, even if it polls the queue once a minute', async () => {
     const { demo, another } = await shared.setup({ a: [] }, { worker: false });
     const worker = await another({ worker: true, handlers: [named('a', 'worker')], pollMs: 60_000 });
     const elsewhere = await another({ worker: true, handlers: [named('a', 'wrong')], namespaces: ['elsewhere'] });
@@ -71,7 +71,7 @@ describe('taskers in one process', () => {
     ).resolves.toBe(0);
   });
 
-  it('serve a namespace that is registered after they began', async () => {
+  it('a tasker serves a namespace that is registered after its start', async () => {
     const url = shared.url;
     const options = { databaseUrl: url, migrate: false, logger: silentLogger, poolSize: 3 };
     const early = await createTasker({
@@ -88,7 +88,7 @@ describe('taskers in one process', () => {
 });
 
 describe('stop', () => {
-  it('is the same for every call, and may come before the start is done', async () => {
+  it('every call returns the same promise, also before the start has finished', async () => {
     const { tasker } = await shared.setup({ a: [] }, { handlers: [named('a', 'x')], autoStart: false });
     const starting = tasker.start();
     const [one, two] = [tasker.stop(), tasker.stop()];
@@ -96,7 +96,7 @@ describe('stop', () => {
     await Promise.all([starting, one]);
   });
 
-  it('leaves nothing that can be asked: every verb says so', async () => {
+  it('after a stop, every method rejects with `stopped`', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const { taskUuid } = await tasker.createTask(demo);
     await tasker.stop();
@@ -114,13 +114,13 @@ describe('stop', () => {
     await expect(tasker.createTask(demo)).rejects.toThrow('this tasker was stopped; create another one');
   });
 
-  it('before any start: start then refuses', async () => {
+  it('a start after a stop is rejected', async () => {
     const { tasker } = await shared.setup({ a: [] }, { handlers: [named('a', 'x')], autoStart: false });
     await tasker.stop();
     await expect(tasker.start()).rejects.toMatchObject({ code: 'stopped' });
   });
 
-  it('comes with the end of a block (await using)', async () => {
+  it('the end of a block with await using stops the tasker', async () => {
     const { tasker } = await shared.setup({ a: [] }, { worker: false });
     {
       await using inside = tasker;
@@ -129,7 +129,7 @@ describe('stop', () => {
     await expect(tasker.listTasks()).rejects.toMatchObject({ code: 'stopped' });
   });
 
-  it('comes with a signal', async () => {
+  it('a signal stops the tasker', async () => {
     const controller = new AbortController();
     const { tasker } = await shared.setup({ a: [] }, { handlers: [named('a', 'x')], signal: controller.signal });
     controller.abort();
@@ -137,7 +137,7 @@ describe('stop', () => {
     await expect(tasker.listTasks()).rejects.toMatchObject({ code: 'stopped' });
   });
 
-  it('comes with a signal that fires while the tasker starts: there is none then', async () => {
+  it('a signal that fires during the start makes createTasker reject with its reason', async () => {
     const controller = new AbortController();
     const starting = shared.setup({ a: [] }, { handlers: [named('a', 'x')], signal: controller.signal });
     await Promise.resolve();
@@ -149,7 +149,7 @@ describe('stop', () => {
 });
 
 describe('listTasks', () => {
-  it('gives the newest first, by namespace, name, status and whether they are open, in pages', async () => {
+  it('listTasks returns the newest tasks first, filtered by namespace, name, status and openness, in pages', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     await tasker.registerTemplates([template({ a: [] }, { namespace: demo.namespace, name: 'other' })]);
     const of = { namespace: demo.namespace };
@@ -177,14 +177,14 @@ describe('listTasks', () => {
     [{ limit: 1.5 }, 'limit'],
     [{ before: 'x' }, 'before'],
     [{ status: 'complet' }, 'did you mean complete?'],
-  ])('refuses %j', async (options, message) => {
+  ])('listTasks rejects %j', async (options, message) => {
     const { tasker } = await shared.setup({ a: [] }, { worker: false });
     await expect(tasker.listTasks(options)).rejects.toThrow(message);
   });
 });
 
 describe('steps', () => {
-  it('are found by name and by id, and another name is told what there is', async () => {
+  it('steps are found by name and by id, and the error for an unknown name lists the steps', async () => {
     const { tasker, demo } = await shared.setup({ first: [], second: [] }, { worker: false });
     const { taskUuid } = await tasker.createTask(demo);
     const byName = await tasker.getStep(taskUuid, 'second');
@@ -203,7 +203,7 @@ describe('options', () => {
     { pollMs: 2 ** 31 },
     { poolSize: 1 },
     { handlerMissingGraceMs: Number.NaN },
-  ])('%j is refused', async (option) => {
+  ])('the option %j is rejected', async (option) => {
     await expect(createTasker({ databaseUrl: shared.url, ...option })).rejects.toMatchObject({
       code: 'config_invalid',
       message: expect.stringContaining(Object.keys(option)[0]!),
@@ -217,21 +217,21 @@ describe('options', () => {
     [{ limits: { stepPerDecision: 4 } }, 'limits: there is no option stepPerDecision; did you mean stepsPerDecision?'],
     ['postgres://user:secret@host/db', 'createTasker: the options must be an object, got a string'],
     [null, 'createTasker: the options must be an object, got null'],
-  ])('that createTasker does not know are refused with near names: %j', async (options, message) => {
+  ])('unknown options are rejected with similar names: %j', async (options, message) => {
     await expect(createTasker(options as never)).rejects.toMatchObject({
       code: 'config_invalid',
       message: expect.stringContaining(message),
     });
   });
 
-  it('a handler that is none is refused with what it got', async () => {
+  it('a value that is not a handler is rejected with what was given', async () => {
     const handlers = [{ name: 'x' }] as never;
     await expect(createTasker({ databaseUrl: shared.url, handlers })).rejects.toMatchObject({
       code: 'handler_invalid',
     });
   });
 
-  it('a registry is taken as it is: handlers may be added to it later', async () => {
+  it('a registry is used as it is, so that handlers may be added later', async () => {
     const registry = new HandlerRegistry();
     const { tasker, demo } = await shared.setup({ a: [] }, { handlers: registry });
     const { taskUuid } = await tasker.createTask(demo);
@@ -242,4 +242,4 @@ describe('options', () => {
   });
 });
 
-it('after all of that, the database is in order', () => invariants(shared.sql));
+it('the database is consistent after these tests', () => invariants(shared.sql));

@@ -11,8 +11,8 @@ function counted() {
   return { paced, times };
 }
 
-describe('what is paced', () => {
-  it('is done at once when it is wanted, and again only after a while, however often it is wanted', async () => {
+describe('a throttled action', () => {
+  it('the action runs at once, and again only after a pause, however often it is requested', async () => {
     const { paced, times } = counted();
     for (let i = 0; i < 100; i++) {
       paced.want();
@@ -25,7 +25,7 @@ describe('what is paced', () => {
     expect(times.at(-1)).toBe(1_100);
   });
 
-  it('is done at once when it must be, and not after its end', async () => {
+  it('flush runs a pending action at once, and after stop it does not run', async () => {
     const { paced, times } = counted();
     await paced.flush();
     expect(times).toEqual([]);
@@ -40,7 +40,7 @@ describe('what is paced', () => {
     expect(times).toEqual([0, 0]);
   });
 
-  it('is not done again while it is under way, and at once when that took longer than the pause', async () => {
+  it('the action does not overlap with itself, and runs again at once if it took longer than the pause', async () => {
     const ends: (() => void)[] = [];
     const paced = new Throttle(10, () => new Promise<void>((resolve) => ends.push(resolve)));
     for (let i = 0; i < 100; i++) {

@@ -8,7 +8,7 @@ interface Order {
   gift?: boolean;
 }
 
-/** As `tasker generate types` writes them. */
+/** Types in the form that `tasker generate types` writes. */
 interface Types {
   'shop/order@1.0.0': { namespace: 'shop'; name: 'order'; version: '1.0.0'; context: Order };
   'shop/order@2.0.0': { namespace: 'shop'; name: 'order'; version: '2.0.0'; context: { code: number } };
@@ -39,7 +39,7 @@ declare const request: TaskRequest;
 
 const order: Order = { id: 'O-7', lines: [{ sku: 's' }] };
 
-it('a request for a known template has its context', () => {
+it('a request for a known template requires its context', () => {
   createTask({ namespace: 'shop', name: 'order', context: order });
   createTask({ namespace: 'shop', name: 'order', context: { id: 'O-7', lines: [], gift: true }, tags: ['a'] });
   // @ts-expect-error: id is a string
@@ -66,11 +66,11 @@ it('a key with a default may be left out', () => {
   createTask({ namespace: 'shop', name: 'bill', context: { amount: 3, currency: 'USD' } });
   // @ts-expect-error: amount has no default
   createTask({ namespace: 'shop', name: 'bill', context: { currency: 'USD' } });
-  // @ts-expect-error: it still has its type
+  // @ts-expect-error: its type is still checked
   createTask({ namespace: 'shop', name: 'bill', context: { amount: 3, currency: 'GBP' } });
 });
 
-it('each version has a context of its own, and 1.0.0 may be left out', () => {
+it('each version has its own context, and version 1.0.0 may be left out', () => {
   createTask({ namespace: 'shop', name: 'order', version: '1.0.0', context: order });
   createTask({ namespace: 'shop', name: 'order', version: '2.0.0', context: { code: 3 } });
   // @ts-expect-error: the context of 1.0.0
@@ -82,11 +82,11 @@ it('each version has a context of its own, and 1.0.0 may be left out', () => {
 });
 
 it('an unknown name or namespace is an error', () => {
-  // @ts-expect-error: order is meant
+  // @ts-expect-error: the name is order
   createTask({ namespace: 'shop', name: 'ordr', context: order });
-  // @ts-expect-error: shop is meant
+  // @ts-expect-error: the namespace is shop
   createTask({ namespace: 'shp', name: 'order', context: order });
-  // @ts-expect-error: it is not in default
+  // @ts-expect-error: the template is not in namespace default
   createTask({ name: 'order', context: order });
 });
 
@@ -98,7 +98,7 @@ it('a name, namespace or version that is only a string is not checked', () => {
   createTask(request);
   // @ts-expect-error: the rest of the request is checked
   createTask({ name: text, priority: 'high' });
-  // @ts-expect-error: a name is needed
+  // @ts-expect-error: the name is missing
   createTask({ namespace: text });
 });
 
@@ -116,7 +116,7 @@ it('a batch is checked request by request, and not at all when one is dynamic', 
   createTasks([{ name: 'hello' }, { namespace: 'shop', name: 'order' }]);
 });
 
-it('run of the test kit may leave the name out, and checks the request of one', () => {
+it('run of the test kit may leave the name out, and checks a request that has one', () => {
   run();
   run({ context: { a: 1 } });
   run({ namespace: 'shop', name: 'order', context: order });

@@ -9,7 +9,7 @@ const quick = [defineHandler('a', {}, () => ({})), defineHandler('b', {}, () => 
 const UNKNOWN = '01a212f4-5a38-7090-909f-2af0a720ede0';
 
 describe('waitForTask', () => {
-  it('resolves at once for a task that has ended, in any process', async () => {
+  it('a wait for a task that has ended resolves at once, in any process', async () => {
     const { tasker, demo, another } = await shared.setup({ a: [] }, { handlers: quick });
     const { taskUuid } = await tasker.createTask(demo);
     await tasker.waitForTask(taskUuid);
@@ -17,7 +17,7 @@ describe('waitForTask', () => {
     expect((await observer.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
   });
 
-  it('hears of an end in another process', async () => {
+  it('a wait resolves when the task ends in another process', async () => {
     const { demo, another } = await shared.setup({ a: [] }, { handlers: quick });
     const observer = await another({ worker: false, handlers: [] });
     const round = async () => {
@@ -26,21 +26,23 @@ describe('waitForTask', () => {
       await observer.waitForTask(taskUuid, { timeoutMs: 20_000 });
       return performance.now() - start;
     };
-    // The machine may be busy; who hears nothing asks after a second, never earlier.
+    // The machine may be busy. Without a notification, the waiter polls after a second, not earlier.
     let best = await round();
     for (let tries = 0; best >= 900 && tries < 10; tries++) best = Math.min(best, await round());
     expect(best).toBeLessThan(900);
   });
 
-  it('gives up after its timeout and says how to find out why; the task goes on', async () => {
+  it('a wait gives up after its timeout with a hint how to find the reason, and the task continues', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const { taskUuid } = await tasker.createTask(demo);
     const waiting = tasker.waitForTask(taskUuid, { timeoutMs: 30 });
     await expect(waiting).rejects.toMatchObject({ code: 'timeout' });
-    await expect(waiting).rejects.toThrow(`did not end within 30 ms; it goes on, \`tasker task why ${taskUuid}\``);
+    await expect(waiting).rejects.toThrow(
+      `did not end within 30 ms, and is still in progress; \`tasker task why ${taskUuid}\``,
+    );
   });
 
-  it('with a timeout longer than any timer waits', async () => {
+  it('a timeout longer than the longest timer does not end the wait', async () => {
     const gate = deferred();
     const { tasker, demo } = await shared.setup({ a: [] }, { handlers: [defineHandler('a', {}, () => gate.promise)] });
     const { taskUuid } = await tasker.createTask(demo);
@@ -50,14 +52,14 @@ describe('waitForTask', () => {
     for (const task of await Promise.all(waits)) expect(task.status).toBe('complete');
   });
 
-  it.each([-1, Number.NaN, '5'])('refuses a timeout of %s', async (timeoutMs) => {
+  it.each([-1, Number.NaN, '5'])('a timeout of %s is rejected', async (timeoutMs) => {
     const { tasker } = await shared.setup({ a: [] }, { worker: false });
     await expect(tasker.waitForTask(UNKNOWN, { timeoutMs: timeoutMs as number })).rejects.toMatchObject({
       code: 'bad_request',
     });
   });
 
-  it('refuses an id that names no task', async () => {
+  it('an id of no task is rejected', async () => {
     const { tasker } = await shared.setup({ a: [] }, { worker: false });
     await expect(tasker.waitForTask(UNKNOWN)).rejects.toMatchObject({ code: 'task_not_found' });
   });
@@ -76,7 +78,7 @@ describe('waitForTask', () => {
     },
   );
 
-  it('takes an id in capitals for the same', async () => {
+  it('an id in capitals is the same id', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { handlers: quick });
     const { taskUuid } = await tasker.createTask(demo);
     const task = await tasker.waitForTask(taskUuid.toUpperCase(), { timeoutMs: 20_000 });
@@ -85,7 +87,7 @@ describe('waitForTask', () => {
     expect(step).toMatchObject({ taskUuid, stepUuid: (await tasker.getSteps(taskUuid))[0]!.stepUuid });
   });
 
-  it('stops waiting when its signal fires, with the reason; also when it has fired', async () => {
+  it('a wait rejects with the reason of its signal when that fires, or has already fired', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const { taskUuid } = await tasker.createTask(demo);
     const reason = new Error('client went away');
@@ -96,7 +98,7 @@ describe('waitForTask', () => {
     await expect(tasker.waitForTask(taskUuid, { signal: controller.signal })).rejects.toBe(reason);
   });
 
-  it('rejects with `stopped` when its tasker stops, and when it has stopped', async () => {
+  it('a wait rejects with `stopped` when its tasker stops, or has already stopped', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const { taskUuid } = await tasker.createTask(demo);
     const waiting = Promise.allSettled([tasker.waitForTask(taskUuid), tasker.waitForTask(taskUuid)]);
@@ -107,7 +109,7 @@ describe('waitForTask', () => {
     await expect(tasker.waitForTask(taskUuid)).rejects.toMatchObject({ code: 'stopped' });
   });
 
-  it('of many tasks tells each waiter, however many wait for one', async () => {
+  it('many waits for many tasks all resolve, also several for one task', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { handlers: quick });
     const handles = await tasker.createTasks(Array.from({ length: 700 }, () => demo));
     const waits = handles.flatMap(({ taskUuid }) => [tasker.waitForTask(taskUuid), tasker.waitForTask(taskUuid)]);
@@ -115,7 +117,7 @@ describe('waitForTask', () => {
     expect(tasks.every((task) => task.status === 'complete')).toBe(true);
   });
 
-  it('asks nothing about tasks that were created here just now, and asks after those of others', async () => {
+  it('a wait for a task just created here sends no query, and a wait for another one does', async () => {
     const { tasker, demo, another } = await shared.setup({ a: [] }, { worker: false });
     const observer = await another({ worker: false, handlers: [] });
     const handles = await tasker.createTasks(Array.from({ length: 20 }, () => demo));
@@ -130,7 +132,7 @@ describe('waitForTask', () => {
     expect(await asked(tasker)).toBeGreaterThan(0);
   });
 
-  it('of a task that ended before anybody waited for it hears at once', async () => {
+  it('a wait for a task that ended before the wait resolves at once', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { handlers: quick });
     const handles = await tasker.createTasks(Array.from({ length: 5 }, () => demo));
     for (const { taskUuid } of handles) {
@@ -143,7 +145,7 @@ describe('waitForTask', () => {
     for (const task of await Promise.all(waits)) expect(task.status).toBe('complete');
   });
 
-  it('with throwOnFailure rejects for a task that did not complete, naming its state', async () => {
+  it('throwOnFailure rejects for a task that did not complete, with its state', async () => {
     const fail = defineHandler('a', {}, () => {
       throw new PermanentError('no');
     });
@@ -159,7 +161,7 @@ describe('waitForTask', () => {
 });
 
 describe('watchTask', () => {
-  it('shows each change, and ends with the task at rest and its steps as they ended', async () => {
+  it('a watch yields each change, and ends with the resting task and the final state of its steps', async () => {
     const gates = { a: deferred(), b: deferred() };
     const handlers = (['a', 'b'] as const).map((name) => defineHandler(name, {}, () => gates[name].promise));
     const { tasker, demo } = await shared.setup({ a: [], b: ['a'] }, { handlers });
@@ -176,7 +178,7 @@ describe('watchTask', () => {
     expect(new Set(seen).size).toBe(seen.length);
   });
 
-  it('ends quietly when its signal fires', async () => {
+  it('a watch ends without an error when its signal fires', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const { taskUuid } = await tasker.createTask(demo);
     const controller = new AbortController();
@@ -188,7 +190,7 @@ describe('watchTask', () => {
     expect(shown).toBe(1);
   });
 
-  it('rejects for a task that is not there, and when its tasker stops', async () => {
+  it('a watch rejects if the task does not exist, and when its tasker stops', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     await expect(tasker.watchTask(UNKNOWN).next()).rejects.toMatchObject({ code: 'task_not_found' });
     await expect(tasker.watchTask('x').next()).rejects.toMatchObject({ code: 'invalid_uuid' });
@@ -201,4 +203,4 @@ describe('watchTask', () => {
   });
 });
 
-it('after all of that, the database is in order', () => invariants(shared.sql));
+it('the database is consistent after these tests', () => invariants(shared.sql));

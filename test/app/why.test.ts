@@ -6,7 +6,7 @@ import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();
 
-it('why tells of each state what the step waits for, and what to do', async () => {
+it('why explains for each state what the step waits for and what to do', async () => {
   const gate = deferred();
   const handlers = [
     defineHandler('done', {}, () => ({})),
@@ -39,41 +39,42 @@ it('why tells of each state what the step waits for, and what to do', async () =
   const { task, summary, steps: explained } = await tasker.why(taskUuid);
   const of = Object.fromEntries(explained.map((step) => [step.step, step]));
   expect(task.status).toBe('steps_in_process');
-  expect(summary).toBe('goes on: busy runs');
+  expect(summary).toBe('in progress: busy is running');
   expect(of.done).toMatchObject({
     state: 'complete',
     why: expect.stringMatching(/^completed at 2/),
     waitsFor: [],
     heldBy: null,
   });
-  expect(of.busy).toMatchObject({ heldBy: 'w1', why: expect.stringMatching(/^attempt 1 of 3 runs on w1 since 2/) });
+  expect(of.busy).toMatchObject({
+    heldBy: 'w1',
+    why: expect.stringMatching(/^attempt 1 of 3 has been running on w1 since 2/),
+  });
   expect(of.later).toMatchObject({
     until: expect.stringMatching(/^2/),
-    why: expect.stringMatching(/^attempt 1 of 3 failed \(bank is closed\); tried again at 2/),
+    why: expect.stringMatching(/^attempt 1 of 3 failed \(bank is closed\); next attempt at 2/),
   });
   expect(of.broken!.why).toBe(
-    'failed for good at attempt 1 of 3: no such order; reset, resolve or complete it to go on',
+    'failed permanently in attempt 1 of 3: no such order; reset, resolve or complete it to continue',
   );
   expect(of.by_hand!.why).toMatch(/^was resolved by an operator at 2/);
   expect(of.after_busy).toMatchObject({ waitsFor: ['busy'], why: 'waits for busy' });
-  expect(of.after_broken!.why).toBe(
-    "waits for broken, later; broken failed, so it can't run until an operator acts on that",
-  );
+  expect(of.after_broken!.why).toBe("waits for broken, later; broken failed, so it can't run until an operator acts");
   gate.resolve();
   await until(
     () => tasker.getTask(taskUuid),
     (t) => t.status === 'waiting_for_retry',
   );
-  expect((await tasker.why(taskUuid)).summary).toBe('waits until later is tried again');
+  expect((await tasker.why(taskUuid)).summary).toBe('waits for the retry of later');
   await tasker.completeStep(taskUuid, 'later');
-  expect((await tasker.why(taskUuid)).summary).toBe("can't go on: broken failed for good; an operator must act");
+  expect((await tasker.why(taskUuid)).summary).toBe("can't continue: broken failed permanently; an operator must act");
   await tasker.cancelTask(taskUuid);
   const after = await tasker.why(taskUuid);
   expect(after.summary).toBe('was cancelled');
   expect(after.steps.at(-1)!.why).toBe('was cancelled with its task');
 });
 
-it('why tells that nobody is there, that nobody is able, and that all slots are taken', async () => {
+it('why reports that no worker is running, that no worker has the handler, and that all slots are taken', async () => {
   const { tasker, demo, another } = await shared.setup({ a: [] }, { worker: false });
   const { taskUuid } = await tasker.createTask(demo);
   const why = async (id = taskUuid) => (await tasker.why(id)).steps[0]!.why;
@@ -94,17 +95,17 @@ it('why tells that nobody is there, that nobody is able, and that all slots are 
     (running) => running === 1,
   );
   const second = await tasker.createTask(demo);
-  expect(await why(second.taskUuid)).toBe('is ready; waits for a free slot of w2');
+  expect(await why(second.taskUuid)).toBe('is ready; waits for a free slot in w2');
   gate.resolve();
   await busy.waitForTask(second.taskUuid, { timeoutMs: 20_000 });
   expect((await tasker.why(second.taskUuid)).summary).toBe('is complete: all 1 steps are done');
   await expect(tasker.why('x')).rejects.toMatchObject({ code: 'invalid_uuid' });
 });
 
-it('why of a worker that is gone says so, not that it lacks a handler', async () => {
+it('why reports an expired lease of a lost worker, and not a missing handler', async () => {
   const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
   const { taskUuid } = await tasker.createTask(demo);
-  // As a worker leaves it that claimed the step and was never heard of again; nobody is there to take it back.
+  // The state that a worker leaves behind if it is lost with a claimed step. No worker takes the step over here.
   await shared.sql(
     `with gone as (
        insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, lease_until)
@@ -114,11 +115,11 @@ it('why of a worker that is gone says so, not that it lacks a handler', async ()
     [taskUuid, demo.namespace],
   );
   expect((await tasker.why(taskUuid)).steps[0]!.why).toMatch(
-    /^attempt 1 of 3 was started by lost, which gave no sign of life for too long; a living worker takes it back/,
+    /^attempt 1 of 3 was started by lost, whose lease has expired; a running worker takes over the step/,
   );
 });
 
-it('why goes by the template that the task was made from, not by the newest', async () => {
+it('why uses the template that the task was created from, not the newest one', async () => {
   const { tasker, demo } = await shared.setup({ a: [], b: ['a'] }, { worker: false });
   const { taskUuid } = await tasker.createTask(demo);
   await tasker.registerTemplates([template({ b: [], a: ['b'] }, { namespace: demo.namespace })]);
@@ -128,7 +129,7 @@ it('why goes by the template that the task was made from, not by the newest', as
   ]);
 });
 
-it('why tells what workers of a batch wait for, and what became of them', async () => {
+it('why explains what the workers of a batch wait for and how they ended', async () => {
   const gate = deferred();
   const parts = ['1', '2', '3', '4'].map((batch_id) => ({ batch_id, start_cursor: 0, end_cursor: 1 }));
   const outcome = { type: 'create_batches', worker_template_name: 'work', cursor_configs: parts };
@@ -164,14 +165,14 @@ it('why tells what workers of a batch wait for, and what became of them', async 
   const of = Object.fromEntries(explained.map((step) => [step.step, step]));
   expect(of.work_1).toMatchObject({
     templateStepName: 'work',
-    why: expect.stringMatching(/^attempt 1 of 3 runs on w1/),
+    why: expect.stringMatching(/^attempt 1 of 3 has been running on w1/),
   });
   expect(of.work_2!.why).toBe(
-    'failed for good at attempt 1 of 3: row 13 is broken; its batch goes on without it (continue_on_failure)',
+    'failed permanently in attempt 1 of 3: row 13 is broken; its batch continues without it (continue_on_failure)',
   );
   expect(of.work_4).toMatchObject({
     state: 'pending',
-    why: 'waits for a free place: of work, at most 2 run at once (parallelism)',
+    why: 'waits for another batch worker to end: at most 2 of work run at once (parallelism)',
     waitsFor: [],
   });
   expect(of.join).toMatchObject({ why: 'waits for work_1, work_3, work_4', waitsFor: ['work_1', 'work_3', 'work_4'] });
@@ -179,7 +180,7 @@ it('why tells what workers of a batch wait for, and what became of them', async 
   await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
   const after = await tasker.why(taskUuid);
   expect(after.summary).toBe(
-    'is complete: 5 of 6 steps are done, its batches went on without the others: work_2 failed',
+    'is complete: 5 of 6 steps are done, its batches continued without the others: work_2 failed',
   );
   expect(after.steps.flatMap(({ waitsFor }) => waitsFor)).toEqual([]);
 });

@@ -92,16 +92,14 @@ it('a file that a handler imports is a part of it, although it is no handler', a
 });
 
 it('a file that does not compile leaves its old handlers in use, and is named with the place', async () => {
-  await says('the handlers from before stay in use', () =>
-    project.write('handlers/slow.ts', 'export const slow = (;\n'),
-  );
+  await says('the earlier handlers stay in use', () => project.write('handlers/slow.ts', 'export const slow = (;\n'));
   expect(dev.output).toMatch(/error: .*handlers\/slow\.ts:1:\d+:/);
   expect(await resultOf()).toMatchObject({ version: 'two' });
 });
 
 it('so does a file that throws when it is imported', async () => {
   const throws = `${handler('three')}throw new Error('no such setting');\n`;
-  await says('the handlers from before stay in use', () => project.write('handlers/slow.ts', throws));
+  await says('the earlier handlers stay in use', () => project.write('handlers/slow.ts', throws));
   expect(dev.output).toMatch(/error: .*handlers\/slow\.ts: .*no such setting/);
   expect(await resultOf()).toMatchObject({ version: 'two' });
   await says('reloaded 1 handlers', save('three'));
@@ -112,7 +110,7 @@ it('a handler that is removed is missed, and back when its file is, in another f
   await says('no handler yet for slow', () => rm(inProject('handlers/slow.ts')));
   await mkdir(inProject('handlers/deep'));
   const moved = handler('four').replace('./_version.ts', '../_version.ts');
-  await says("every step's handler is there", () => saveByRename('handlers/deep/slow.ts', moved));
+  await says('every step has a handler', () => saveByRename('handlers/deep/slow.ts', moved));
   expect(await resultOf()).toMatchObject({ version: 'four' });
 });
 
@@ -127,7 +125,7 @@ it('a template that is saved in the same way is there for new tasks; one that is
   await says('stays in use', () => saveByRename('templates/slow.yaml', `${two}    dependencies: [nobody]\n`));
   expect(dev.output).toMatch(/templates\/slow\.yaml:\d+:\d+: error: .*nobody/);
   expect(await steps()).toEqual(['slow', 'again']);
-  await says('the templates are sound again', () => rm(inProject('templates/slow.yaml')));
+  await says('the templates are valid again', () => rm(inProject('templates/slow.yaml')));
   expect(await steps()).toEqual(['slow', 'again']); // what is registered stays
 });
 

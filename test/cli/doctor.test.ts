@@ -67,7 +67,7 @@ it('schema: it is behind', async () => {
   try {
     await empty.sql('drop schema tasker cascade');
     const { code, checks } = await diagnose({ DATABASE_URL: empty.url });
-    expect([code, checks.schema]).toMatchObject([1, { status: 'fail', way_out: '`npx tasker db migrate`' }]);
+    expect([code, checks.schema]).toMatchObject([1, { status: 'fail', way_out: 'run `npx tasker db migrate`' }]);
     expect(checks.workers).toMatchObject({ status: 'skip' });
   } finally {
     await empty.drop();
@@ -112,8 +112,8 @@ it('queue: doctor warns about ready steps that are missing from it', async () =>
       0,
       {
         status: 'warn',
-        found: `1 ready step is missing from it, in task ${taskUuid}`,
-        way_out: 'a running worker queues it again within 5 minutes: `npx tasker worker`',
+        found: `1 ready step is missing from the queue, in task ${taskUuid}`,
+        way_out: 'start a worker with `npx tasker worker`; a running worker queues it again within 5 minutes',
       },
     ]);
     await database.sql('truncate tasker.queue');
@@ -131,7 +131,7 @@ it('disk: there is no room for the embedded database', async () => {
     const free = { databaseUrl: undefined, leastFreeBytes: 1e18 };
     expect(await examined(free, 'disk')).toMatchObject({
       status: 'fail',
-      wayOut: expect.stringContaining('make room'),
+      wayOut: expect.stringContaining('free some space'),
     });
   } finally {
     process.chdir(before);
@@ -166,7 +166,7 @@ steps:
       status: 'fail',
       found:
         'no publisher is registered for deflt (demo/publishing@1.0.0: step first, event first.done); none is registered',
-      way_out: 'export one of that name, or correct `publisher` in the template',
+      way_out: 'export one with that name, or correct `publisher` in the template',
     },
   ]);
   await project.write('templates/publishing.yaml', publishing('default'));
@@ -243,8 +243,8 @@ it('templates: doctor reports different content in the database under the same v
   expect(await doctor()).toEqual({
     name: 'templates',
     status: 'warn',
-    found: 'changed/pair@1.0.0: the database has different content under this version, which new tasks get',
-    way_out: 'raise the version, or start a worker here, which registers this content',
+    found: 'changed/pair@1.0.0: the database has different content under this version, and new tasks use it',
+    way_out: 'change the version, or start a worker here to register this content',
   });
 });
 

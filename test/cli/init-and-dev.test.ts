@@ -93,7 +93,7 @@ it('dev takes a handler that was changed', async () => {
 
 it('dev tells what is broken with its place, and goes on with what was good', async () => {
   await project.write('handlers/more.ts', 'export const more = (');
-  await dev.until('the handlers from before stay in use');
+  await dev.until('the earlier handlers stay in use');
   expect(dev.output).toMatch(/error: .*handlers\/more\.ts:1:\d+:/);
   await rm(path.join(project.folder, 'handlers/more.ts'));
   await dev.until('reloaded 3 handlers', 2);
@@ -106,7 +106,7 @@ it('dev tells what is broken with its place, and goes on with what was good', as
 
 it('dev takes a template that was changed, and a handler that came with it', async () => {
   await change('templates/hello.yaml', '[lok_up]', '[look_up]');
-  await dev.until('the templates are sound again');
+  await dev.until('the templates are valid again');
   await project.write(
     'templates/more.yaml',
     'name: more\nnamespace: another\nversion: "1.0.0"\nsteps: [{ name: only, handler: only }]\n',
@@ -117,7 +117,7 @@ it('dev takes a template that was changed, and a handler that came with it', asy
     'handlers/deep/only.ts',
     "import { defineHandler } from 'tasker-core';\nexport default defineHandler('only', {}, async () => ({}));\n",
   );
-  await dev.until("every step's handler is there");
+  await dev.until('every step has a handler');
   expect((await project.run(['task', 'create', 'more', '--wait'])).code).toBe(0);
 });
 
@@ -162,7 +162,7 @@ it('dev runs tasks of a registered template of another namespace whose file is b
   await change('templates/shop.yaml', 'handler: look_up', 'handler: look_up, depends_on: [lookup]');
   dev = project.start(['dev']);
   await dev.until('Ctrl-C stops');
-  expect(dev.output).toContain('what is broken is left out');
+  expect(dev.output).toContain('broken templates are left out');
   const { code, stderr } = await project.run(['task', 'create', 'shop/greet@1.0.0', '-i', '{"name":"Ada"}', '--wait']);
   expect([code, stderr]).toEqual([0, expect.any(String)]);
   dev.process.kill('SIGTERM');

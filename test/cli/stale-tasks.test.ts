@@ -23,5 +23,5 @@ it('the tasks that stand longer than their lifecycle allows are listed, and each
   const { stdout } = await project.run(['task', 'get', id]);
   expect(stdout).toMatch(/stale +max_waiting_for_dependencies_minutes is 5, and it stands so since 20/);
   const why = await project.run(['task', 'why', id]);
-  expect(why.stdout).toContain('it is stale: nothing moved since 20');
+  expect(why.stdout).toContain('it is stale: no progress since 20');
 });

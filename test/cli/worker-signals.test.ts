@@ -123,7 +123,7 @@ it('reads handlers and templates anew at SIGHUP, while a running step ends with 
   await project.write('handlers/wait.js', waiter('after'));
   await project.write('templates/more.yaml', waiting('more'));
   worker.process.kill('SIGHUP');
-  await worker.until('templates and handlers were read anew');
+  await worker.until('templates and handlers reloaded');
   const fresh = await project.create('wait', '-i', '{"file":"reloaded"}');
   await worker.until('the handler runs after');
   await project.write('reloaded', '');
@@ -138,7 +138,7 @@ it('reads handlers and templates anew at SIGHUP, while a running step ends with 
   });
   await project.write('handlers/wait.js', 'this is no program');
   worker.process.kill('SIGHUP');
-  await worker.until('the handlers from before stay in use');
+  await worker.until('the earlier handlers stay in use');
   await project.write('handlers/wait.js', waiter('before'));
   worker.process.kill('SIGTERM');
   expect(await worker.ended).toMatchObject({ code: 0 });

@@ -88,10 +88,10 @@ it('does not tell other machines what the database or its driver says', async ()
   await becomes(server, 200);
   takeAway(proxy);
   const { body } = await becomes(server, 503);
-  const check = { status: 'unhealthy', message: 'it is not reached' };
+  const check = { status: 'unhealthy', message: 'not reachable' };
   expect(body).toMatchObject({
     error: {
-      message: expect.stringMatching(/database: it is not reached(;|$)/),
+      message: expect.stringMatching(/database: not reachable(;|$)/),
       details: { checks: { database: check } },
     },
   });

@@ -5,13 +5,14 @@ import { processModule } from './process-module.ts';
 import { type BootstrapResult, type StopResult, workerSystem } from './worker-system.ts';
 
 /**
- * Starts the worker of this process: it connects, registers templates, finds the handlers of `TASKER_HANDLER_PATH`, and
- * hands its steps out to an `EventPoller`. What is not given is taken from the environment and the configuration file.
- * `web: true`, or `[worker.web] enabled = true` in the file, opens the port of a worker server: health, metrics, templates.
- * There is one worker at a time; `createTasker` makes any number, which run their steps themselves.
+ * Starts the worker of this process: it connects, registers templates, loads the handlers in `TASKER_HANDLER_PATH`, and
+ * passes its steps to an `EventPoller`. Options that are not given are taken from the environment and the configuration
+ * file. `web: true`, or `[worker.web] enabled = true` in the file, opens the port of a worker server for health, metrics
+ * and templates. A process has one such worker at a time. `createTasker` creates any number of workers, which run their
+ * steps themselves.
  *
- * It never rejects: why it could not start is in the result, and is told by `poller.start()`, or its `onError`, too. So
- * it need not be awaited.
+ * Never rejects, so it need not be awaited. The result has the reason for a failed start; `poller.start()`, or the
+ * poller's `onError`, also reports it.
  *
  * @example
  * const result = await bootstrapWorker({ namespace: 'my_app' });
@@ -21,8 +22,8 @@ export async function bootstrapWorker(config?: BootstrapConfig, module?: NapiMod
   if (module === undefined || module === processModule) return workerSystem.start(config);
   try {
     const { namespace, configPath } = config ?? {};
-    const told = { ...(namespace !== undefined && { namespace }), ...(configPath !== undefined && { configPath }) };
-    const { success, status, message, workerId } = await module.bootstrapWorker(told);
+    const given = { ...(namespace !== undefined && { namespace }), ...(configPath !== undefined && { configPath }) };
+    const { success, status, message, workerId } = await module.bootstrapWorker(given);
     const known = status === 'started' || status === 'already_running' ? status : success ? 'started' : 'error';
     return { success, status: known, message, ...(workerId !== undefined && { workerId }) };
   } catch (cause) {
@@ -32,8 +33,9 @@ export async function bootstrapWorker(config?: BootstrapConfig, module?: NapiMod
 }
 
 /**
- * Stops the worker of this process: it takes nothing new, waits for the steps that were handed out, gives back what does
- * not end in the drain time, and closes its connections. Never rejects. A module that is given answers for itself.
+ * Stops the worker of this process: it takes no new steps, waits for the dispatched ones, releases those that do not
+ * finish in the drain time, and closes its connections. Never rejects. With a module of your own, stops that module's
+ * worker.
  *
  * @example
  * await poller.stop();
@@ -57,43 +59,43 @@ export async function stopWorker(
 }
 
 /**
- * The worker takes nothing new from now on, and what runs goes on; `stopWorker()` then stops it.
+ * Makes the worker take no new steps while the running ones continue. Call `stopWorker()` afterwards to stop it.
  *
  * @example
  * transitionToGracefulShutdown();
  */
 export function transitionToGracefulShutdown(module: NapiModule = processModule): StopResult {
   const { running, workerId } = module.getWorkerStatus();
-  if (!running) return { success: true, status: 'not_running', message: 'no worker runs' };
+  if (!running) return { success: true, status: 'not_running', message: 'no worker is running' };
   const { success } = module.transitionToGracefulShutdown();
-  const message = 'the worker takes no new steps; those that run go on';
+  const message = 'the worker takes no new steps; running steps continue';
   return { success, status: 'stopped', message, ...(workerId !== undefined && { workerId }) };
 }
 
-/** What {@link getWorkerStatus} tells. Members after `running` are absent while no worker runs. */
+/** The result of {@link getWorkerStatus}. Members after `running` are absent while no worker is running. */
 export interface WorkerStatus {
   success: boolean;
   running: boolean;
   /** `starting`, `running`, `stopping` or `stopped`. */
   status?: string;
   workerId?: string;
-  /** What `TASKER_ENV` says. */
+  /** The configured environment, such as `production`. */
   environment?: string;
-  /** `healthy`, or `degraded` while the worker can't prove that it lives. */
+  /** `healthy`, or `degraded` while the worker cannot renew its lease. */
   workerCoreStatus?: string;
-  /** Whether health, metrics and templates are answered over HTTP. */
+  /** Whether health, metrics and templates are served over HTTP. */
   webApiEnabled?: boolean;
-  /** Where: `http://127.0.0.1:8081`. Absent without a port. */
+  /** The URL, such as `http://127.0.0.1:8081`. Absent if no port is open. */
   webUrl?: string;
   supportedNamespaces?: string[];
-  /** Connections at most. */
+  /** Maximum number of connections. */
   databasePoolSize?: number;
-  /** Open connections that do nothing right now. */
+  /** Number of open connections that are idle. */
   databasePoolIdle?: number;
 }
 
 /**
- * What is known of the worker.
+ * Returns the status of the worker.
  *
  * @example
  * const { running, supportedNamespaces } = getWorkerStatus();
@@ -116,7 +118,7 @@ export function getWorkerStatus(module: NapiModule = processModule): WorkerStatu
 }
 
 /**
- * Whether a worker runs.
+ * Returns whether a worker is running.
  *
  * @example
  * if (!isWorkerRunning()) await bootstrapWorker();
@@ -126,7 +128,7 @@ export function isWorkerRunning(module: NapiModule = processModule): boolean {
 }
 
 /**
- * Whether a worker runs and knows that it is alive to others. `getHealthCheck()` tells more.
+ * Returns whether a worker is running and holds its lease. `getHealthCheck()` has more details.
  *
  * @example
  * if (!healthCheck()) console.error(await getHealthCheck());
@@ -136,7 +138,7 @@ export function healthCheck(module: NapiModule = processModule): boolean {
 }
 
 /**
- * The version of this package.
+ * Returns the version of this package.
  *
  * @example
  * console.log(`tasker-core ${getVersion()}`);
@@ -146,7 +148,7 @@ export function getVersion(module: NapiModule = processModule): string {
 }
 
 /**
- * The version of the native core, where there is one; here a sentence that there is none.
+ * Returns the version of the native core of a module; for this package, a text that says that it has none.
  *
  * @example
  * console.log(getRustVersion());

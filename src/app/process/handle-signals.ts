@@ -1,37 +1,37 @@
-/** What signals ask of a program that runs a worker. */
+/** The reactions of a program with a worker to signals. */
 export interface SignalActions {
-  /** The first SIGTERM or SIGINT: let running handlers finish, and end. */
+  /** On the first SIGTERM or SIGINT: lets running handlers finish, then ends. */
   stop(signal: NodeJS.Signals): void;
-  /** Another one: don't wait for handlers. */
+  /** On another one: stops waiting for handlers. */
   hurry(signal: NodeJS.Signals): void;
-  /** SIGUSR1, SIGUSR2. */
+  /** On SIGUSR1 and SIGUSR2. */
   report(): void;
-  /** SIGHUP. */
+  /** On SIGHUP. */
   reload(): void;
 }
 
-/** npm passes Ctrl-C on to a child that the terminal has told already: two signals so close are one. */
+/** npm forwards Ctrl-C to a child that already got it from the terminal, so two signals this close count as one. */
 const SAME_REQUEST_MS = 300;
 
 /**
- * Listens for signals until the function it answers with is called. With a listener on SIGUSR1, Node does not open its
- * inspector at it.
+ * Listens for signals until the returned function is called. With a listener for SIGUSR1, Node does not start its
+ * inspector on that signal.
  */
 export function handleSignals({ stop, hurry, report, reload }: SignalActions): () => void {
-  let asked = Number.NEGATIVE_INFINITY;
-  const heard = (signal: NodeJS.Signals) => {
-    const before = asked;
+  let requestedAt = Number.NEGATIVE_INFINITY;
+  const onStopSignal = (signal: NodeJS.Signals) => {
+    const before = requestedAt;
     if (performance.now() - before < SAME_REQUEST_MS) return;
-    asked = performance.now();
+    requestedAt = performance.now();
     if (before === Number.NEGATIVE_INFINITY) stop(signal);
     else hurry(signal);
   };
   const listeners: [NodeJS.Signals, (signal: NodeJS.Signals) => void][] = [
-    ['SIGTERM', heard],
-    ['SIGINT', heard],
+    ['SIGTERM', onStopSignal],
+    ['SIGINT', onStopSignal],
     ['SIGHUP', reload],
   ];
-  // Windows has none of the two, and refuses to listen for them.
+  // Windows has neither of the two, and Node throws when a listener is added there.
   if (process.platform !== 'win32') listeners.push(['SIGUSR1', report], ['SIGUSR2', report]);
   for (const [signal, listener] of listeners) process.on(signal, listener);
   return () => {

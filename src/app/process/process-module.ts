@@ -12,13 +12,13 @@ import { workerSystem } from './worker-system.ts';
 
 const VERSION = '1.0.0';
 
-/** Who reads by hand reads for as long as the worker runs. */
+/** A reader that polls by hand stays a reader for as long as the worker runs. */
 const byHand = { wake: () => undefined };
 const readByHand = new WeakSet<DispatchChannel>();
 
 /**
- * The worker of this process as one object, for programs that poll and complete by hand, and for pollers and
- * subscribers that are made with a module. Its answers are promises where they wait for a commit.
+ * The worker of this process as one object, for programs that poll and complete steps by hand, and for pollers and
+ * subscribers that take a module. Methods that wait for a commit return promises.
  */
 export const processModule: NapiModule = markOwnModule({
   getVersion: packageVersion,
@@ -68,9 +68,9 @@ export const processModule: NapiModule = markOwnModule({
   logTrace,
 });
 
-/** Handing it out again would run it twice. */
+/** The error for a yield by hand of a step that a subscriber runs: dispatching it again would run it twice. */
 function yieldsItself({ step, eventId }: Delivery): FFIError {
-  const message = `step ${step.name} runs: a subscriber has taken event ${eventId}, so it yields by what its handler returns (checkpointYield)`;
+  const message = `step ${step.name} is already running: a subscriber has taken event ${eventId}; return checkpointYield from its handler instead`;
   return new FFIError(message, { retryable: false });
 }
 
@@ -88,14 +88,14 @@ function status(): FfiWorkerStatus {
   return { success: true, running: true, status: state, workerId, environment: config.environment };
 }
 
-/** Options of an {@link FfiLayer}: none has an effect, since nothing native is loaded. */
+/** Options of an {@link FfiLayer}. They have no effect, because no native module is loaded. */
 export interface FfiLayerConfig {
   modulePath?: string | null;
 }
 
 /**
- * Gives the worker of this process as one object. There is no native module here, so loading is done at once; programs
- * that are written for one keep working.
+ * Provides the worker of this process as one object. There is no native module to load; this class keeps programs working
+ * that were written for one.
  *
  * @example
  * const layer = new FfiLayer();
@@ -110,12 +110,12 @@ export class FfiLayer {
     this.#modulePath = modulePath;
   }
 
-  /** Null: there is no file to find. */
+  /** Always returns null: there is no native module. */
   static findModulePath(): string | null {
     return null;
   }
 
-  /** Null: there is no file to find. */
+  /** Always returns null: there is no native library. */
   static findLibraryPath(_callerDir?: string): string | null {
     return null;
   }
@@ -125,7 +125,7 @@ export class FfiLayer {
     return Promise.resolve();
   }
 
-  /** The worker goes on; `stopWorker()` stops it. */
+  /** Does not stop the worker; use `stopWorker()` for that. */
   unload(): Promise<void> {
     this.#loaded = false;
     return Promise.resolve();
@@ -139,12 +139,12 @@ export class FfiLayer {
     return processModule;
   }
 
-  /** The same as {@link getModule}. */
+  /** Returns the same as {@link getModule}. */
   getRuntime(): NapiModule {
     return processModule;
   }
 
-  /** What it was made with. */
+  /** Returns the `modulePath` option. */
   getModulePath(): string | null {
     return this.#modulePath;
   }
@@ -153,7 +153,7 @@ export class FfiLayer {
 let layer: FfiLayer | undefined;
 
 /**
- * The layer of this process, loaded.
+ * Returns the layer of this process, loaded.
  *
  * @example
  * const module = (await getFfiLayer()).getModule();

@@ -6,22 +6,22 @@ import type { Logger } from '../../logging/logger.ts';
 
 /** Options of {@link programLogger}. */
 export interface ProgramLoggerOptions {
-  /** Default: what `TASKER_LOG`, `LOG_LEVEL`, `RUST_LOG` or the configuration file says, else info. */
+  /** Default: `TASKER_LOG`, `LOG_LEVEL`, `RUST_LOG` or the configuration file, else info. */
   level?: string | undefined;
-  /** Default: JSON, but readable lines on a terminal in development. */
+  /** Default: readable lines on a terminal in development, else JSON. */
   form?: ConsoleLoggerOptions['form'] | undefined;
   write?: ConsoleLoggerOptions['write'];
-  /** Which configuration to read; that of this process by default. */
+  /** Selects the configuration to read. Default: that of this process. */
   from?: LoadConfigOptions;
 }
 
-/** The logger of a program that is a worker: on standard error, with levels by part, without credentials. */
+/** Creates the logger of a worker program: on standard error, with levels by module, without credentials. */
 export function programLogger({ level, form, write, from }: ProgramLoggerOptions = {}): Logger {
   const { log, environment } = configured(from);
   return workerLogger({ log: level === undefined ? log : { level }, environment }, { form, write });
 }
 
-/** The same for a configuration that is known: readable lines on a terminal in development, else JSON. */
+/** Creates the same logger for a loaded configuration: readable lines on a terminal in development, else JSON. */
 export function workerLogger(
   { log, environment }: { log: Pick<ConsoleLoggerOptions, 'level' | 'modules'>; environment: string },
   { form, write }: Pick<ProgramLoggerOptions, 'form' | 'write'> = {},
@@ -30,7 +30,7 @@ export function workerLogger(
   return consoleLogger({ ...log, form: form ?? (forPeople ? 'lines' : 'json'), write });
 }
 
-/** Of a configuration that is wrong nothing counts here: what is wrong is told by the start that comes next. */
+/** Uses defaults if the configuration is invalid; the start that follows reports what is wrong. */
 function configured(from: LoadConfigOptions | undefined): { log: LogFilter; environment: string } {
   try {
     return loadConfig(from).config;

@@ -1,9 +1,8 @@
-/** What runs when a program shuts down. */
+/** A function to run when a program shuts down. */
 export type ShutdownHandler = () => void | Promise<void>;
 
 /**
- * One request to shut down, to be waited for: what a signal handler triggers, and the main program awaits. It installs
- * no signal handlers itself.
+ * A shutdown request that a signal handler triggers and the main program awaits. Does not install signal handlers.
  *
  * @example
  * const shutdown = new ShutdownController();
@@ -38,17 +37,17 @@ export class ShutdownController {
     return this.#requested;
   }
 
-  /** What the first {@link trigger} said; null before it. */
+  /** The argument of the first {@link trigger}; null before it. */
   get signal(): string | null {
     return this.#signal;
   }
 
-  /** Adds something for {@link executeHandlers}; they run in the order in which they were added. */
+  /** Adds a handler for {@link executeHandlers}, which runs handlers in the order in which they were added. */
   onShutdown(handler: ShutdownHandler): void {
     this.#handlers.push(handler);
   }
 
-  /** Asks for the shutdown. Only the first call counts. */
+  /** Requests the shutdown. Only the first call has an effect. */
   trigger(signal: string): void {
     if (this.#requested) return;
     this.#requested = true;
@@ -57,8 +56,8 @@ export class ShutdownController {
   }
 
   /**
-   * Runs every handler, one after the other, those after one that failed too. Throws what was thrown, an
-   * `AggregateError` when it was more than one.
+   * Runs all handlers, one after the other, even if some fail. Then throws the error of the one that failed, or an
+   * `AggregateError` if more than one did.
    */
   async executeHandlers(): Promise<void> {
     await runAll(this.#handlers);
@@ -73,7 +72,7 @@ export class ShutdownController {
   }
 }
 
-/** Runs handlers one after the other, each whatever became of those before it; throws what was thrown. */
+/** Runs handlers one after the other, even if some fail. Then throws their error, or an `AggregateError`. */
 export async function runAll(handlers: readonly ShutdownHandler[]): Promise<void> {
   const errors: unknown[] = [];
   for (const handler of handlers) {

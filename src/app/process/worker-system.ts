@@ -11,21 +11,21 @@ import { processEventRegistries } from '../event-registries.ts';
 import type { Tasker } from '../tasker.ts';
 import { workerLogger } from './program-logger.ts';
 
-/** What {@link bootstrapWorker} came to. */
+/** The outcome of {@link bootstrapWorker}. */
 export interface BootstrapResult {
-  /** Whether a worker runs now: `started`, or `already_running`. */
+  /** Whether a worker is running: the status is `started` or `already_running`. */
   success: boolean;
   status: 'started' | 'already_running' | 'error';
   message: string;
-  /** Absent with `error`. */
+  /** Absent if the status is `error`. */
   workerId?: string;
-  /** Why there is none, in one text. */
+  /** The reason for the failure. */
   error?: string;
-  /** The error itself. */
+  /** The original error. */
   cause?: unknown;
 }
 
-/** What {@link stopWorker} came to. */
+/** The outcome of {@link stopWorker}. */
 export interface StopResult {
   success: boolean;
   status: 'stopped' | 'not_running' | 'error';
@@ -41,10 +41,10 @@ export interface RunningWorker {
   worker: Worker;
 }
 
-/** The one worker of a process that steps are read from: started, asked for, and stopped. */
+/** Starts and stops the one worker of a process whose steps are read by pollers. */
 class WorkerSystem {
   #starting: Promise<BootstrapResult> | undefined;
-  /** The stop that the start under way waits for. */
+  /** The stop that the start in progress waits for. */
   #startsAfter: Promise<StopResult> | undefined;
   #stopping: Promise<StopResult> | undefined;
   #running: RunningWorker | undefined;
@@ -64,7 +64,7 @@ class WorkerSystem {
     if (this.#running && !this.#stopping) return Promise.resolve(alreadyRunning(this.#running));
     if (this.#starting)
       return this.#starting.then((result) => (this.#running ? alreadyRunning(this.#running) : result));
-    // At once: a poller that is started in the same turn waits for it.
+    // Synchronous, so that a poller that is started in the same turn waits for the worker.
     processWorker.starting();
     this.#startsAfter = this.#stopping;
     this.#starting = this.#start(config).finally(() => {
@@ -75,14 +75,14 @@ class WorkerSystem {
 
   async #start(config: BootstrapConfig | undefined): Promise<BootstrapResult> {
     try {
-      // What was just stopped may be started again.
+      // A start may follow a stop that is still in progress.
       await this.#stopping;
       const assembly = assemblyOf(config, () => this.state);
       const tasker = await assembly.start();
       this.#running = { assembly, tasker, worker: tasker.worker! };
       processWorker.running(tasker.worker!.channel);
       const { workerId } = assembly;
-      return { success: true, status: 'started', message: `worker ${workerId} runs`, workerId };
+      return { success: true, status: 'started', message: `worker ${workerId} started`, workerId };
     } catch (cause) {
       const error = new WorkerBootstrapError(`the worker could not start: ${messageOf(cause)}`, { cause });
       processWorker.failed(error);
@@ -90,9 +90,9 @@ class WorkerSystem {
     }
   }
 
-  /** Never rejects. `drainTimeoutMs`: as configured unless given. */
+  /** Never rejects. `drainTimeoutMs` defaults to the configured value. */
   stop(options: { drainTimeoutMs?: number } = {}): Promise<StopResult> {
-    // Of a stop, a start and another stop, the last one counts.
+    // After a stop and a start that waits for it, another stop also stops the new worker.
     if (this.#stopping && this.#starting && this.#startsAfter === this.#stopping) {
       return this.#stopping.then(() => this.stop(options));
     }
@@ -105,7 +105,7 @@ class WorkerSystem {
   async #stop(starting: Promise<unknown> | undefined, drainTimeoutMs?: number): Promise<StopResult> {
     if (starting) await starting;
     const running = this.#running;
-    if (!running) return { success: true, status: 'not_running', message: 'no worker runs in this process' };
+    if (!running) return { success: true, status: 'not_running', message: 'no worker is running in this process' };
     const { workerId } = running.assembly;
     processWorker.stopped();
     try {
@@ -122,7 +122,7 @@ class WorkerSystem {
 }
 
 function alreadyRunning({ assembly: { workerId } }: RunningWorker): BootstrapResult {
-  return { success: true, status: 'already_running', message: `worker ${workerId} runs already`, workerId };
+  return { success: true, status: 'already_running', message: `worker ${workerId} is already running`, workerId };
 }
 
 /** @throws TaskerError `config_invalid` */

@@ -11,9 +11,9 @@ import { HandlerFolders } from './handler-folders.ts';
 import type { LoadedTemplates } from './load-templates.ts';
 
 /**
- * Returns a problem, at its place in the template's file, for each step whose handler is not in the folders or names a
- * step that does not exist. Also returns one for each event whose publisher the folders don't export.
- * @throws TaskerError `handler_invalid`, `handler_not_found` when the folders themselves can't be read
+ * Returns a problem, with its place in the template's file, for each step whose handler is not in the folders or names a
+ * step that does not exist, and for each event whose publisher is not in the folders.
+ * @throws TaskerError `handler_invalid`, `handler_not_found` if the folders cannot be read
  */
 export async function checkAgainstFolders(
   { fileOf }: Pick<LoadedTemplates, 'fileOf'>,
@@ -51,7 +51,7 @@ function withoutPublisher({ steps }: TaskTemplate, publishers: PublisherRegistry
   return steps.flatMap((step, at) =>
     step.publishesEvents.flatMap(({ name, publisher }, place) => {
       if (publisher === null || publishers.isRegistered(publisher)) return [];
-      // `tasker worker` uses publishers that a file registers there while it is imported.
+      // `tasker worker` also uses publishers that a file adds to this registry while it is imported.
       if (PublisherRegistry.instance.isRegistered(publisher)) return [];
       const { code, message } = new PublisherNotFoundError(publisher, publishers.registeredNames);
       return {

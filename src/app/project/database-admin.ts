@@ -14,43 +14,43 @@ import { createTasker } from '../create-tasker.ts';
 import { checkEmbeddedAllowed, type OpenDatabase, openDatabase } from '../open-database.ts';
 import type { Tasker } from '../tasker.ts';
 
-/** Which database a tool means. */
+/** Selects the database of a tool. */
 export interface DatabaseChoice {
-  /** Default: `DATABASE_URL`, else what the configuration says; without it the embedded server of this folder. */
+  /** Default: `DATABASE_URL`, else the URL in the configuration, else the embedded server of this folder. */
   databaseUrl?: string | undefined;
   logger?: Logger;
 }
 
-/** What is known of a database. */
+/** The status of a database. */
 export interface DatabaseStatus {
   kind: 'server' | 'embedded';
-  /** Where it is, without its password. */
+  /** The address without the password, or the folder of the embedded server. */
   place: string;
-  /** False: the embedded server does not run (which is no fault: whoever needs it starts it). */
+  /** False if the embedded server is not running, which is not an error: a program that needs it starts it. */
   running: boolean;
-  /** PostgreSQL's version. */
+  /** The version of PostgreSQL. */
   version: string | null;
-  /** Undefined when it does not run. */
+  /** Undefined if it is not running. */
   schema?: SchemaStatus;
-  /** Size of the database. */
+  /** Size of the database; null if it is not running. */
   bytes: number | null;
   embedded?: EmbeddedStatus;
 }
 
-/** The folder of the embedded server of the current folder. */
+/** The folder of the embedded server for the current folder. */
 export function embeddedHome(): string {
   return path.resolve(loadConfig().config.embeddedFolder);
 }
 
-/** The URL that counts; undefined: the embedded server is meant. */
+/** The URL of the chosen server; undefined for the embedded server. */
 export function chosenUrl({ databaseUrl }: DatabaseChoice): string | undefined {
   return databaseUrl ?? loadConfig().config.databaseUrl;
 }
 
 /**
- * The configuration of a tool that only needs the database. When it is invalid and the URL is given, the defaults
- * apply, with one warning.
- * @throws TaskerError `config_invalid` when no URL is given
+ * Loads the configuration of a tool that only needs the database. If it is invalid but a URL is given, uses the defaults
+ * and logs a warning.
+ * @throws TaskerError `config_invalid` if it is invalid and no URL is given
  */
 export function configForTool(
   { databaseUrl, logger = silentLogger }: DatabaseChoice,
@@ -61,15 +61,13 @@ export function configForTool(
     return loadConfig({ overrides });
   } catch (error) {
     if (databaseUrl === undefined || !isTaskerError(error) || error.code !== 'config_invalid') throw error;
-    logger.warn(
-      `using the defaults and the given database URL because the configuration is invalid: ${messageOf(error)}`,
-    );
+    logger.warn(`configuration invalid, using the defaults and the given database URL: ${messageOf(error)}`);
     return withOverrides(defaultConfig(), overrides);
   }
 }
 
 /**
- * Refuses an address that is no PostgreSQL URL before the driver makes something of it.
+ * Rejects an address that is not a PostgreSQL URL, which the driver would interpret in some way.
  * @throws TaskerError `database_unreachable`
  */
 export function checkUrl(choice: DatabaseChoice): void {
@@ -79,11 +77,11 @@ export function checkUrl(choice: DatabaseChoice): void {
   const from = sources.databaseUrl.from === 'environment' ? sources.databaseUrl.name : 'the database URL';
   throw new TaskerError(
     'database_unreachable',
-    `${from} is no PostgreSQL URL; it looks like postgres://user:password@host:5432/database`,
+    `${from} is not a PostgreSQL URL; use the form postgres://user:password@host:5432/database`,
   );
 }
 
-/** Opens the database for tools, without touching its schema unless asked to. */
+/** Opens the database for tools. Migrates its schema only if `migrate` is true. */
 export function openForTools(choice: DatabaseChoice, { migrate }: { migrate: boolean }): Promise<OpenDatabase> {
   checkUrl(choice);
   return openDatabase({
@@ -93,12 +91,12 @@ export function openForTools(choice: DatabaseChoice, { migrate }: { migrate: boo
   });
 }
 
-/** Whether there is something to look at: a server, or an embedded database that was made before, perhaps by another user. */
+/** Whether there is a database: a server, or an embedded one that exists already, possibly of another user. */
 export function databaseExists(choice: DatabaseChoice): boolean {
   return chosenUrl(choice) !== undefined || existsSync(path.join(embeddedHome(), 'postgres'));
 }
 
-/** Looks at the database; starts and changes nothing. */
+/** Returns the status of the database. Does not start or change anything. */
 export async function databaseStatus(choice: DatabaseChoice): Promise<DatabaseStatus> {
   checkUrl(choice);
   const url = chosenUrl(choice);
@@ -119,7 +117,7 @@ export async function databaseStatus(choice: DatabaseChoice): Promise<DatabaseSt
   }
 }
 
-/** Brings the schema up to date; answers with the migrations that ran. */
+/** Migrates the schema. Returns the migrations that ran. */
 export async function migrateDatabase(choice: DatabaseChoice): Promise<{ place: string; ran: string[] }> {
   const open = await openForTools(choice, { migrate: false });
   try {
@@ -129,7 +127,7 @@ export async function migrateDatabase(choice: DatabaseChoice): Promise<{ place: 
   }
 }
 
-/** Starts the embedded server of a folder, or joins it, and brings its schema up to date. */
+/** Starts the embedded server of a folder, or joins a running one, and migrates its schema. */
 export async function holdEmbedded(folder: string, logger: Logger): Promise<EmbeddedServer> {
   const server = await startEmbedded({ folder });
   try {
@@ -146,12 +144,12 @@ export async function holdEmbedded(folder: string, logger: Logger): Promise<Embe
   }
 }
 
-/** Status of the embedded server of a folder. */
+/** Returns the status of the embedded server of a folder. */
 export function statusOfEmbedded(folder: string): Promise<EmbeddedStatus> {
   return embeddedStatus(folder);
 }
 
-/** Stops the embedded server of this folder, whoever uses it; false: none ran. */
+/** Stops the embedded server of this folder, even if other processes use it. Returns false if it was not running. */
 export function stopOwnEmbedded(): Promise<boolean> {
   return stopEmbedded(embeddedHome());
 }
@@ -160,17 +158,16 @@ export function stopOwnEmbedded(): Promise<boolean> {
 export interface OpenClientOptions {
   databaseUrl?: string | undefined;
   logger: Logger;
-  /** Whether a database that is missing, or behind, is made and brought up to date. */
+  /** Creates a missing database, and migrates one whose schema is behind. */
   mayMake: boolean;
-  /** Whether to hear notifications: for those who wait. */
+  /** Receives notifications, which commands that wait for tasks need. */
   listen: boolean;
 }
 
 /**
- * A tasker that creates, watches and acts, for tools. It runs no steps. Tools that only look make no database, and
- * leave the schema of a server alone.
- * @throws TaskerError `database_unreachable` when there is no database here, `database_url_missing` when there is none in
- * production, `database_error` when its schema is behind
+ * Opens a tasker for tools, which runs no steps. Without `mayMake`, it creates no database and does not migrate a server.
+ * @throws TaskerError `database_unreachable` if there is no database here, `database_url_missing` if there is none in
+ * production, `database_error` if its schema is behind
  */
 export async function openClient({ databaseUrl, logger, mayMake, listen }: OpenClientOptions): Promise<Tasker> {
   checkUrl({ databaseUrl });
@@ -178,12 +175,12 @@ export async function openClient({ databaseUrl, logger, mayMake, listen }: OpenC
     checkEmbeddedAllowed(loadConfig());
     throw new TaskerError(
       'database_unreachable',
-      `there is no database in ${embeddedHome()}; \`npx tasker dev\` or \`npx tasker db start\` makes one, DATABASE_URL or --database-url names a server`,
+      `there is no database in ${embeddedHome()}; create one with \`npx tasker dev\` or \`npx tasker db start\`, or name a server with DATABASE_URL or --database-url`,
     );
   }
   const own = chosenUrl({ databaseUrl }) === undefined;
   const tasker = await createTasker({
-    // What is to be said about the configuration is said by those who run it, not by each tool.
+    // Workers log the warnings about the configuration; the tools do not repeat them.
     config: configForTool({ databaseUrl, logger }, { poolSize: 3 }),
     worker: false,
     logger,

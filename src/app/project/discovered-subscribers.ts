@@ -12,12 +12,12 @@ interface Found {
 const none = (): Found => ({ publishers: new Map(), subscribers: new Map() });
 
 /**
- * The publishers and subscribers that folders of handlers export, on their way into registries: instances, and classes
- * with a name of their own. What was registered by hand under the same name stays.
+ * Puts the publishers and subscribers that handler folders export into registries: instances, and classes with their own
+ * name. One that was registered by hand under the same name stays.
  */
 export class DiscoveredSubscribers {
   readonly #registries: EventRegistries;
-  /** By class: one that has not changed is the one from before. */
+  /** Instances by class, so that an unchanged class keeps its instance. */
   readonly #made = new Map<unknown, BasePublisher | BaseSubscriber>();
   readonly #publishers: FolderClaims<BasePublisher>;
   readonly #subscribers: FolderClaims<BaseSubscriber>;
@@ -30,8 +30,8 @@ export class DiscoveredSubscribers {
   }
 
   /**
-   * Takes an export; answers with its name when it is a publisher or a subscriber.
-   * @throws TaskerError `subscriber_invalid`, before anything of the folder has changed
+   * Collects an export. Returns its name if it is a publisher or a subscriber.
+   * @throws TaskerError `subscriber_invalid`, before any registry has changed
    */
   readonly take = (exported: unknown): string | undefined => {
     if (isPublisher(exported)) return this.#takePublisher(exported);
@@ -45,21 +45,21 @@ export class DiscoveredSubscribers {
     return undefined;
   };
 
-  /** Forgets what was taken and not applied. */
+  /** Discards what was collected and not applied. */
   begin(): void {
     this.#found = none();
   }
 
   /**
-   * Puts what was taken since {@link begin} into the registries, in the place of what was put there before.
-   * @throws TaskerError `conflict` when the registry of publishers is frozen, and others come or go
+   * Puts what was collected since {@link begin} into the registries, replacing what the previous call put there.
+   * @throws TaskerError `conflict` if the publisher registry is frozen and its publishers would change
    */
   async apply(): Promise<void> {
     this.applyPublishers();
     await this.applySubscribers();
   }
 
-  /** The first half of {@link apply}: it throws before anything has changed. */
+  /** The first half of {@link apply}. Throws before anything has changed. */
   applyPublishers(): void {
     const { publishers } = this.#registries;
     const there = [...publishers.listPublishers(), publishers.getOrDefault()].map(
@@ -80,8 +80,8 @@ export class DiscoveredSubscribers {
   }
 
   /**
-   * Takes out what came from the folders, at the end of their worker. What others have from there too stays, and so do the
-   * publishers of a frozen registry: the next worker of this process takes them over.
+   * Removes what came from the folders when their worker stops. What another worker also has from a folder stays, and so
+   * do the publishers of a frozen registry: the next worker of this process takes them over.
    */
   async leave(): Promise<void> {
     this.begin();
@@ -110,37 +110,37 @@ export class DiscoveredSubscribers {
   }
 }
 
-/** A class that inherits its name is a base of others, or a variant. */
+/** Whether a class has its own name. One that inherits its name is a variant of another class, and is not registered. */
 function hasOwnName(exported: object, member: string): boolean {
   return Object.hasOwn(exported, member) && Boolean((exported as Record<string, unknown>)[member]);
 }
 
-/** What a registry is to change, so that it has what folders export now. */
+/** The change that brings a registry up to date with what folders export. */
 interface FolderChange<Thing> {
   removed: Thing[];
   added: Thing[];
-  /** What is in the registry for these folders, then. */
+  /** What the registry has from these folders after the change. */
   claimed: Thing[];
 }
 
-/** Of each registry: what folders put there, and for whom. */
+/** For each registry: what is there from folders, and which claims need it. */
 const claimantsIn = new WeakMap<object, WeakMap<object, Set<unknown>>>();
 
 /**
- * What stands in a registry because folders export it: it goes with the last worker that has it from there. What was
- * registered by hand stays.
+ * Tracks what is in a registry because folders export it. It is removed with the last worker that has it from a folder.
+ * What was registered by hand stays.
  */
 class FolderClaims<Thing extends object> {
   readonly #claimants: WeakMap<object, Set<unknown>>;
   #claimed: readonly Thing[] = [];
 
-  /** Workers that are given the same registry share what is in it. */
+  /** Workers with the same registry share its contents. */
   constructor(registry: object) {
     this.#claimants = claimantsIn.get(registry) ?? new WeakMap();
     claimantsIn.set(registry, this.#claimants);
   }
 
-  /** By name: what is in the registry, and what the folders export. */
+  /** Computes the change. `found`: what the folders export, by name. `there`: what the registry has, by name. */
   changeTo(found: ReadonlyMap<string, Thing>, there: ReadonlyMap<string, Thing>): FolderChange<Thing> {
     const change: FolderChange<Thing> = { removed: [], added: [], claimed: [] };
     for (const [name, before] of there) {
@@ -160,7 +160,7 @@ class FolderClaims<Thing extends object> {
     return change;
   }
 
-  /** The registry has these for its folders. What it had before and is still there is left to whoever reads folders next. */
+  /** Claims these for the folders. Earlier ones that are still in the registry are left for the next worker to take over. */
   claim(things: readonly Thing[]): void {
     for (const thing of this.#claimed) this.#claimants.get(thing)?.delete(this);
     for (const thing of things) {
@@ -170,13 +170,13 @@ class FolderClaims<Thing extends object> {
     this.#claimed = things;
   }
 
-  /** Nobody else has it from a folder. */
+  /** Whether it came from a folder and no other worker has it from one. */
   #isLast(thing: Thing): boolean {
     const claimants = this.#claimants.get(thing);
     return claimants !== undefined && claimants.size === (claimants.has(this) ? 1 : 0);
   }
 
-  /** It came from these folders, or from those of a worker that is gone. */
+  /** Whether it came from these folders, or from the folders of a worker that has stopped. */
   #mayReplace(thing: Thing): boolean {
     const claimants = this.#claimants.get(thing);
     return claimants !== undefined && (claimants.size === 0 || claimants.has(this));

@@ -24,14 +24,14 @@ import { HandlerFolders } from './handler-folders.ts';
 import { type LoadedTemplates, readTemplates } from './load-templates.ts';
 import { differingTemplates, nameOf } from './project.ts';
 
-/** What one check of {@link examine} came to. */
+/** The outcome of one check of {@link examine}. */
 export interface Check {
   name: 'database' | 'schema' | 'clock' | 'notifications' | 'disk' | 'queue' | 'templates' | 'handlers' | 'workers';
-  /** `warn`: it works, but not as well as it could, or not yet. `skip`: there was nothing to look at. */
+  /** `warn`: it works with limitations, or not yet. `skip`: there was nothing to check. */
   status: 'ok' | 'warn' | 'fail' | 'skip';
-  /** What was found. */
+  /** The finding. */
   found: string;
-  /** What to do about it. */
+  /** How to fix it. */
   wayOut?: string;
 }
 
@@ -42,11 +42,11 @@ export interface ExamineOptions {
   handlers: readonly string[];
   /** This machine's clock, milliseconds since 1970. Default `Date.now`. */
   clock?: () => number;
-  /** Free bytes below which the disk fails the check; it warns below ten times as many. Default 100 MB. */
+  /** The disk check fails below this number of free bytes, and warns below ten times as many. Default 100 MB. */
   leastFreeBytes?: number;
 }
 
-/** Checks of one name, by what came of them. */
+/** Functions that create the checks of one name, by status. */
 function checksOf(name: Check['name']) {
   const check =
     (status: Check['status']) =>
@@ -59,7 +59,7 @@ const SKEW_FAIL_MS = 30_000;
 const HEAR_MS = 2_000;
 const LEAST_FREE_BYTES = 100_000_000;
 
-/** Looks at everything that a project needs to run. Changes nothing; each check tells the way out. */
+/** Checks everything that a project needs to run. Changes nothing. Each finding has a way to fix it. */
 export async function examine(options: ExamineOptions): Promise<Check[]> {
   const { checks, registered } = await examineDatabase(options);
   const folders = options.templates.filter((folder) => existsSync(folder));
@@ -71,14 +71,14 @@ export async function examine(options: ExamineOptions): Promise<Check[]> {
   return [...others, await examineDisk(options), templates, handlers, ...checks.filter(isWorkers)];
 }
 
-/** `registered`: the templates of the database; empty if it can't be reached. */
+/** `registered`: the templates in the database; empty if it cannot be reached. */
 async function examineDatabase(options: ExamineOptions): Promise<{ checks: Check[]; registered: TemplateListRow[] }> {
   const database = checksOf('database');
   if (!databaseExists(options)) {
     const wayOut = isEmbeddedAllowed(loadConfig())
-      ? '`npx tasker dev` makes one; DATABASE_URL names a server'
+      ? 'create one with `npx tasker dev`, or set DATABASE_URL to a server'
       : 'set DATABASE_URL to your PostgreSQL server';
-    return { checks: [database.warn(`none yet in ${embeddedHome()}`, wayOut)], registered: [] };
+    return { checks: [database.warn(`there is no database in ${embeddedHome()} yet`, wayOut)], registered: [] };
   }
   try {
     const open = await openForTools(options, { migrate: false });
@@ -108,8 +108,8 @@ async function examineSchema(database: Database): Promise<Check> {
   const schema = checksOf('schema');
   try {
     const { applied, pending } = await schemaStatus(database);
-    if (pending.length === 0) return schema.ok(`up to date, ${applied.at(-1)}`);
-    return schema.fail(`lacks ${pending.join(', ')}`, '`npx tasker db migrate`');
+    if (pending.length === 0) return schema.ok(`up to date with ${applied.at(-1)}`);
+    return schema.fail(`missing migrations: ${pending.join(', ')}`, 'run `npx tasker db migrate`');
   } catch (error) {
     return schema.fail(messageOf(error));
   }
@@ -117,10 +117,11 @@ async function examineSchema(database: Database): Promise<Check> {
 
 function examineClock(databaseMs: number, ownMs: number): Check {
   const skew = Math.round(Math.abs(databaseMs - ownMs));
-  const found = `this machine and the database differ by ${skew} ms`;
+  const found = `the clocks of this machine and the database differ by ${skew} ms`;
   const clock = checksOf('clock');
   if (skew < SKEW_WARN_MS) return clock.ok(found);
-  const wayOut = 'let both take their time from NTP; leases go by the database, but log lines and shown times do not';
+  const wayOut =
+    'synchronize both with NTP; leases use the clock of the database, but log lines and displayed times do not';
   return clock[skew < SKEW_FAIL_MS ? 'warn' : 'fail'](found, wayOut);
 }
 
@@ -131,10 +132,10 @@ async function examineNotifications(database: Database): Promise<Check> {
   try {
     await listener.start();
     for (const end = Date.now() + HEAR_MS; !listener.hears && Date.now() < end; ) await sleep(20);
-    if (listener.hears) return notifications.ok('LISTEN hears what is sent');
+    if (listener.hears) return notifications.ok('LISTEN receives notifications');
     return notifications.warn(
-      'LISTEN hears nothing: DATABASE_URL seems to lead through a transaction pooler',
-      'set DATABASE_DIRECT_URL to the server itself; until then workers look once a second',
+      'LISTEN receives nothing; DATABASE_URL may point to a transaction pooler',
+      'set DATABASE_DIRECT_URL to the server itself; until then, workers poll once a second',
     );
   } finally {
     await listener.stop();
@@ -153,12 +154,15 @@ async function examineQueue(database: Database): Promise<Check> {
   } catch (error) {
     return queue.warn(`could not be checked: ${messageOf(error)}`);
   }
-  if (count === 0) return queue.ok('every ready step is in it');
+  if (count === 0) return queue.ok('every ready step is in the queue');
   const [found, them] =
     count === 1
-      ? [`1 ready step is missing from it, in task ${first}`, 'it']
-      : [`${count} ready steps are missing from it, for example in task ${first}`, 'them'];
-  return queue.warn(found, `a running worker queues ${them} again within 5 minutes: \`npx tasker worker\``);
+      ? [`1 ready step is missing from the queue, in task ${first}`, 'it']
+      : [`${count} ready steps are missing from the queue, for example in task ${first}`, 'them'];
+  return queue.warn(
+    found,
+    `start a worker with \`npx tasker worker\`; a running worker queues ${them} again within 5 minutes`,
+  );
 }
 
 async function examineWorkers(database: Database): Promise<Check> {
@@ -167,31 +171,34 @@ async function examineWorkers(database: Database): Promise<Check> {
   const living = known.filter((worker) => worker.living);
   const stale = known.filter((worker) => !worker.living);
   if (stale.length > 0) {
-    const names = stale.map((worker) => `${worker.name} (lease over since ${worker.leaseUntil})`).join(', ');
-    const found = `${living.length} alive; gone without a word: ${names}`;
-    if (living.length > 0) return workers.warn(found, 'a living worker takes over its steps in a moment');
-    return workers.fail(found, 'start a worker, it takes over their steps: `npx tasker worker`');
+    const names = stale.map((worker) => `${worker.name} (lease expired at ${worker.leaseUntil})`).join(', ');
+    const found = `${living.length} running; lost: ${names}`;
+    if (living.length > 0) return workers.warn(found, 'a running worker takes over their steps soon');
+    return workers.fail(found, 'start a worker with `npx tasker worker`; it takes over their steps');
   }
   if (living.length > 0) return workers.ok(living.map(describeWorker).join('; '));
-  return workers.warn('none alive', '`npx tasker dev` or `npx tasker worker` starts one');
+  return workers.warn('no worker is running', 'start one with `npx tasker dev` or `npx tasker worker`');
 }
 
 function describeWorker(worker: { name: string; namespaces: string[]; callables: string[] }): string {
-  return `${worker.name} serves ${worker.namespaces.join(', ') || 'nothing yet'} with ${announcedNames(worker.callables).length} handlers`;
+  return `${worker.name} serves ${worker.namespaces.join(', ') || 'no namespace yet'} with ${announcedNames(worker.callables).length} handlers`;
 }
 
 async function examineDisk({ databaseUrl, leastFreeBytes = LEAST_FREE_BYTES }: ExamineOptions): Promise<Check> {
   const disk = checksOf('disk');
-  if (chosenUrl({ databaseUrl }) !== undefined) return disk.skip("the server's disk can't be seen from here");
+  if (chosenUrl({ databaseUrl }) !== undefined) return disk.skip('cannot check the disk of a server');
   const home = [embeddedHome(), path.dirname(embeddedHome())].find((folder) => existsSync(folder))!;
   const { bavail, bsize } = await statfs(home);
   const free = bavail * bsize;
   const found = `${(free / 1e9).toFixed(1)} GB free for ${embeddedHome()}`;
   if (free >= leastFreeBytes * 10) return disk.ok(found);
-  return disk[free < leastFreeBytes ? 'fail' : 'warn'](found, 'make room there: a full disk stops PostgreSQL');
+  return disk[free < leastFreeBytes ? 'fail' : 'warn'](
+    found,
+    'free some space: PostgreSQL stops when the disk is full',
+  );
 }
 
-/** `registered`: the templates of the database. */
+/** `registered`: the templates in the database. */
 function examineTemplates(
   folders: readonly string[],
   { files, templates, problems }: LoadedTemplates,
@@ -199,28 +206,28 @@ function examineTemplates(
 ): Check {
   const check = checksOf('templates');
   if (files.length === 0) {
-    const found = `none in ${folders.map((folder) => path.resolve(folder)).join(', ')}`;
-    return check.warn(found, '`npx tasker init` makes a first one; --templates names another folder');
+    const found = `no templates in ${folders.map((folder) => path.resolve(folder)).join(', ')}`;
+    return check.warn(found, 'create one with `npx tasker init`, or name another folder with --templates');
   }
   const errors = problems.filter((problem) => problem.severity === 'error');
   const differing = differingTemplates(templates, registered).map(nameOf);
   if (errors.length === 0 && differing.length > 0) {
-    const found = `${differing.join(', ')}: the database has different content under this version, which new tasks get`;
-    return check.warn(found, 'raise the version, or start a worker here, which registers this content');
+    const found = `${differing.join(', ')}: the database has different content under this version, and new tasks use it`;
+    return check.warn(found, 'change the version, or start a worker here to register this content');
   }
   const worst = errors[0] ?? problems[0];
-  if (!worst) return check.ok(`${templates.length} sound`);
+  if (!worst) return check.ok(`${templates.length} valid`);
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
   const found = `${formatProblem(worst)}${more}`;
-  return check[errors.length > 0 ? 'fail' : 'warn'](found, '`npx tasker template validate` shows all');
+  return check[errors.length > 0 ? 'fail' : 'warn'](found, 'run `npx tasker template validate` to see all problems');
 }
 
 async function examineHandlers({ handlers }: ExamineOptions, templates: TaskTemplate[]): Promise<Check> {
   const check = checksOf('handlers');
   const missing = handlers.filter((folder) => !existsSync(folder)).map((folder) => path.resolve(folder));
   if (missing.length > 0) {
-    const wayOut = '`npx tasker init` makes a first one; --handlers names another folder';
-    return check.warn(`there is no folder ${missing.join(', ')}`, wayOut);
+    const wayOut = 'create one with `npx tasker init`, or name another folder with --handlers';
+    return check.warn(`folder not found: ${missing.join(', ')}`, wayOut);
   }
   const events = eventRegistries({}, silentLogger);
   const library = new HandlerFolders(handlers, { logger: silentLogger, events });
@@ -238,7 +245,7 @@ async function examineHandlers({ handlers }: ExamineOptions, templates: TaskTemp
         'correct the options of the handler, or add the step to the template',
       );
     }
-    return check.ok(`${count}; every step's handler is there`);
+    return check.ok(`${count} found; every step has a handler`);
   } catch (error) {
     if (!(error instanceof TaskerError)) throw error;
     return check.fail(error.message);
@@ -246,5 +253,5 @@ async function examineHandlers({ handlers }: ExamineOptions, templates: TaskTemp
 }
 
 function notExported(what: 'handler' | 'publisher', found: string): Check {
-  return checksOf('handlers').fail(found, `export one of that name, or correct \`${what}\` in the template`);
+  return checksOf('handlers').fail(found, `export one with that name, or correct \`${what}\` in the template`);
 }

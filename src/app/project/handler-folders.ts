@@ -11,7 +11,7 @@ import { DiscoveredSubscribers } from './discovered-subscribers.ts';
 /** Maximum number of files that a message about empty folders names. */
 const MOST_REASONS = 3;
 
-/** What a load came to. */
+/** The outcome of a load. */
 export interface LoadedHandlers {
   count: number;
   added: string[];
@@ -21,22 +21,22 @@ export interface LoadedHandlers {
 /** Options of {@link HandlerFolders}. */
 export interface HandlerFoldersOptions {
   logger: Logger;
-  /** Where the handlers go. Default: a registry of their own. */
+  /** The registry to put handlers into. Default: a new one. */
   registry?: HandlerRegistry | undefined;
-  /** Where the publishers and subscribers of the folders go. Default: nowhere. */
+  /** The registries for the publishers and subscribers of the folders. Default: they are ignored. */
   events?: EventRegistries | undefined;
 }
 
-/** Folders of handlers that may be read again while their registry is in use. */
+/** Loads handler folders into a registry, and reloads them while the registry is in use. */
 export class HandlerFolders {
-  /** For `createTasker`; its contents change with {@link load}. */
+  /** The registry for `createTasker`. {@link load} changes its contents. */
   readonly registry: HandlerRegistry;
   readonly #folders: readonly string[];
   readonly #logger: Logger;
   readonly #events: DiscoveredSubscribers | undefined;
   readonly #registries: EventRegistries | undefined;
 
-  /** Names that came from the folders; others were registered by hand, and stay as they are. */
+  /** Names of the handlers from the folders. Others were registered by hand, and stay as they are. */
   #own: ReadonlySet<string> = new Set();
   #files: readonly DiscoveredFile[] = [];
 
@@ -49,9 +49,9 @@ export class HandlerFolders {
   }
 
   /**
-   * Reads the folders. All or nothing: when one file is broken, the registry stays as it was.
+   * Loads the folders, all or nothing: if a file is broken, the registry does not change.
    * @throws TaskerError `handler_invalid`, `handler_not_found`, `publisher_invalid`, `subscriber_invalid`; `conflict`
-   * when the registry of publishers is frozen, and others than before are found
+   * if the publisher registry is frozen and its publishers would change
    */
   async load(): Promise<LoadedHandlers> {
     const found = new HandlerRegistry({ logger: this.#logger });
@@ -73,30 +73,31 @@ export class HandlerFolders {
     return { count: names.length, added: names.filter((name) => !before.has(name)), removed };
   }
 
-  /** Takes out what came from the folders, at the end of their worker: what is read at the next start is not hidden by it. */
+  /** Removes the handlers of the folders when their worker stops, so that they do not hide those of the next start. */
   async leave(): Promise<void> {
     for (const name of this.#own) this.registry.unregister(name);
     this.#own = new Set();
     await this.#events?.leave();
   }
 
-  /** What these templates ask for and nothing here can give. */
+  /** Returns the handlers that these templates need and the registry does not have. */
   problems(templates: readonly TaskTemplate[]): Promise<HandlerProblem[]> {
     return checkHandlers(this.registry, templates);
   }
 
-  /** Steps that the handlers name in their options and these templates do not have. */
+  /** Returns the steps that the handlers name in their options and these templates do not have. */
   namedStepProblems(templates: readonly TaskTemplate[]): Promise<NamedStepProblem[]> {
     return checkNamedSteps(this.registry, templates);
   }
 
-  /** As {@link problems}, in one line; empty when there are none. */
+  /** Returns {@link problems} in one line, or an empty text if there are none. */
   async phraseMissing(templates: readonly TaskTemplate[]): Promise<string> {
     return phraseProblems(await this.problems(templates), 'no handler yet for');
   }
+
   /**
    * Returns why a worker of these folders could not run anything: no file exports a handler, and there is no other
-   * source of handlers. Undefined when there is a handler or a subscriber.
+   * source of handlers. Returns undefined if there is a handler or a subscriber.
    */
   async whyEmpty(templates: readonly TaskTemplate[]): Promise<string | undefined> {
     if (this.#folders.length === 0 || this.registry.handlerCount() > 0) return undefined;

@@ -3,7 +3,7 @@ import { HandlerRegistry } from '../../registry/handler-registry.ts';
 import type { ResolverInfo } from '../../registry/resolver-chain.ts';
 
 /**
- * A registry together with the places that its handlers are read from.
+ * A handler registry that also loads handlers from folders, files and packages.
  *
  * @example
  * const system = new HandlerSystem();
@@ -24,16 +24,16 @@ export class HandlerSystem extends HandlerRegistry {
   }
 
   /**
-   * Registers the handlers of a folder, a file or a package, and answers how many. Throws as `discoverHandlers` does:
-   * a folder that is not there, or a file that does not load, is an error and not a system without handlers.
+   * Registers the handlers of a folder, a file or a package. Returns how many. Throws the same errors as
+   * `discoverHandlers` if the folder does not exist or a file cannot be loaded.
    */
   loadFromPath(path: string): Promise<number> {
     return this.discoverHandlers(path);
   }
 
   /**
-   * The same for each folder of `TASKER_HANDLER_PATH`, else `TYPESCRIPT_HANDLER_PATH`, else of the configuration file; 0
-   * when none says any.
+   * Registers the handlers of each folder in `TASKER_HANDLER_PATH`, else `TYPESCRIPT_HANDLER_PATH`, else the configuration
+   * file. Returns how many, which is 0 if no folder is configured.
    */
   async loadFromEnv(): Promise<number> {
     let count = 0;
@@ -41,7 +41,7 @@ export class HandlerSystem extends HandlerRegistry {
     return count;
   }
 
-  /** The system itself. */
+  /** Returns this object, which is the registry. */
   getRegistry(): HandlerRegistry {
     return this;
   }

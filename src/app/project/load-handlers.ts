@@ -5,7 +5,10 @@ import { discoverHandlers } from '../../registry/discover-handlers.ts';
 import { HandlerRegistry } from '../../registry/handler-registry.ts';
 import type { DiscoveredSubscribers } from './discovered-subscribers.ts';
 
-/** Handlers as `createTasker` takes them: a folder or package, classes, instances, `define…()` values, a registry, or a list. */
+/**
+ * The `handlers` option of `createTasker`: a folder or package, a class, an instance, a `define…()` value, a registry, or a
+ * list.
+ */
 export type HandlerSource =
   | string
   | StepHandlerClass
@@ -13,16 +16,16 @@ export type HandlerSource =
   | HandlerRegistry
   | readonly (string | StepHandlerClass | ExecutableHandler)[];
 
-/** Where {@link loadHandlers} puts what it reads. */
+/** Options of {@link loadHandlers}. */
 export interface LoadHandlersOptions {
   logger: Logger;
-  /** Gets the publishers and subscribers of folders and packages. */
+  /** Collects the publishers and subscribers of folders and packages. */
   found: DiscoveredSubscribers;
-  /** Gets the handlers. Default: a registry of their own. */
+  /** The registry to put handlers into. Default: a new one. */
   registry?: HandlerRegistry | undefined;
 }
 
-/** Puts handlers into a registry; one that is the source is used as it is, so that handlers may be added to it later. */
+/** Puts handlers into a registry. A registry that is the source is used as it is, so that handlers can be added later. */
 export async function loadHandlers(
   source: HandlerSource,
   { logger, found, registry: given }: LoadHandlersOptions,

@@ -16,18 +16,18 @@ export interface TemplateObject {
 
 type OneSource = string | TaskTemplate | TemplateObject;
 
-/** Templates as `createTasker` takes them: a folder, a file, a parsed template, a plain object, or a list of these. */
+/** The `templates` option of `createTasker`: a folder, a file, a parsed template, a plain object, or a list of these. */
 export type TemplateSource = OneSource | readonly OneSource[];
 
-/** What was found. */
+/** The outcome of {@link readTemplates}. */
 export interface LoadedTemplates {
   templates: TaskTemplate[];
-  /** Warnings, and — where the caller wants to show them itself — errors. */
+  /** Warnings; from {@link readTemplates} also errors. */
   problems: TemplateProblem[];
   files: string[];
   /** The file of each template that was read from one. */
   fileOf: Map<TaskTemplate, string>;
-  /** Namespaces that files with errors name. */
+  /** Namespaces in the files with errors. */
   brokenNamespaces: string[];
 }
 
@@ -53,7 +53,7 @@ async function filesOf(source: string): Promise<string[]> {
     .sort();
 }
 
-/** Reads templates and reports every problem of every file; broken ones are left out. */
+/** Reads templates, and collects the problems of all files. Leaves out broken templates. */
 export async function readTemplates(source: TemplateSource, environment: string): Promise<LoadedTemplates> {
   const loaded: LoadedTemplates = { templates: [], problems: [], files: [], fileOf: new Map(), brokenNamespaces: [] };
   const sources = Array.isArray(source) ? (source as readonly OneSource[]) : [source as OneSource];
@@ -72,7 +72,7 @@ export async function readTemplates(source: TemplateSource, environment: string)
   return loaded;
 }
 
-/** Not by promises: of a hundred small files, they cost more than the reading. */
+/** Synchronous, because with a hundred small files promises cost more than reading does. */
 function readInto(
   loaded: LoadedTemplates,
   file: string,
@@ -100,7 +100,7 @@ function readInto(
   loaded.fileOf.set(template, file);
 }
 
-/** The file's text, or why it can't be read. An unreadable file must not hide the problems of others. */
+/** Returns the file's text, or why it cannot be read. An unreadable file must not hide the problems of others. */
 function textOf(file: string): string | TemplateProblem {
   try {
     const { size } = statSync(file);
@@ -117,7 +117,7 @@ function problemWith(file: string, code: string, message: string): TemplateProbl
 }
 
 /**
- * Reads templates; all must be sound.
+ * Reads templates, all of which must be valid.
  * @throws TaskerError `template_invalid` with every error of every file
  */
 export async function loadTemplates(source: TemplateSource, environment: string): Promise<LoadedTemplates> {
@@ -130,8 +130,8 @@ export async function loadTemplates(source: TemplateSource, environment: string)
 }
 
 /**
- * The warning about a worker that was given no template and no namespace. Undefined when it has one of these, or was
- * given an empty list on purpose.
+ * Returns the warning for a worker without templates and namespaces. Returns undefined if it has either, or if its list
+ * of templates is empty on purpose.
  */
 export function withoutTemplates(
   source: TemplateSource | undefined,
@@ -142,5 +142,5 @@ export function withoutTemplates(
   if (source !== undefined && sources.length === 0) return undefined;
   const places = sources.flatMap((one) => (typeof one === 'string' ? [path.resolve(one)] : []));
   const where = places.length > 0 ? places.join(', ') : 'config/tasks or templates of this project';
-  return `there are no templates in ${where}; this worker serves the templates that are in the database`;
+  return `there are no templates in ${where}; this worker serves the templates in the database`;
 }

@@ -12,31 +12,31 @@ import { phraseNamedSteps } from './check-named-steps.ts';
 import { HandlerFolders } from './handler-folders.ts';
 import { readTemplates, type TemplateSource } from './load-templates.ts';
 
-/** What a {@link Project} is made from. */
+/** Options of a {@link Project}. */
 export interface ProjectOptions {
   templates: TemplateSource;
   handlers: readonly string[];
-  /** Which overrides of the templates apply. */
+  /** Selects the overrides of the templates. */
   environment: string;
   logger: Logger;
-  /** Where the handlers of the folders go; default: a registry of their own. */
+  /** The registry to put the handlers into. Default: a new one. */
   registry?: HandlerRegistry;
-  /** Where the publishers and subscribers of the folders go. */
+  /** The registries for the publishers and subscribers of the folders. Default: they are ignored. */
   events?: EventRegistries;
-  /** Takes a line for the person who develops. */
+  /** Shows a line to the developer. */
   tell: (line: string) => void;
-  /** Takes what is broken or missing. Default: `tell`. */
+  /** Reports what is broken or missing. Default: `tell`. */
   warn?: (line: string) => void;
 }
 
-/** The templates and handlers of a project, to be read again while it runs: what is broken is told, the last good state stays. */
+/** Reloads the templates and handlers of a project while it runs. Reports broken files, and keeps their last valid content. */
 export class Project {
   readonly library: HandlerFolders;
   readonly #options: Required<Pick<ProjectOptions, 'warn'>> & ProjectOptions;
-  /** By name; the text tells whether it has changed. */
+  /** By name, with the JSON text to detect changes. */
   readonly #templates = new Map<string, { template: TaskTemplate; text: string }>();
   readonly #missing = { handlers: '', steps: '', publishers: '' };
-  #sound = true;
+  #valid = true;
   #brokenNamespaces: readonly string[] = [];
 
   constructor(options: ProjectOptions) {
@@ -44,7 +44,7 @@ export class Project {
     this.library = new HandlerFolders(options.handlers, options);
   }
 
-  /** The last good ones. */
+  /** The last valid version of each template. */
   get templates(): TaskTemplate[] {
     return [...this.#templates.values()].map(({ template }) => template);
   }
@@ -54,31 +54,31 @@ export class Project {
     return this.#brokenNamespaces;
   }
 
-  /** The templates that are in use already: only what differs from them is registered by a reload. */
+  /** Sets the templates that are already in use. A reload registers only what differs from them. */
   adopt(templates: readonly TaskTemplate[]): void {
     for (const template of templates) this.#isNew(template);
   }
 
-  /** Reads the templates; answers with those that are new or have changed. */
+  /** Reads the templates. Returns those that are new or have changed. */
   async readTemplates(): Promise<TaskTemplate[]> {
     const { templates: folders, environment, warn } = this.#options;
     try {
       const { templates, problems, brokenNamespaces } = await readTemplates(folders, environment);
       this.#brokenNamespaces = brokenNamespaces;
       for (const problem of problems) warn(formatProblem(problem));
-      this.#tellSound(problems.every((problem) => problem.severity === 'warning'));
+      this.#tellValid(problems.every((problem) => problem.severity === 'warning'));
       return templates.filter((template) => this.#isNew(template));
     } catch (error) {
       warn(`error: ${messageOf(error)}`);
-      this.#sound = false;
+      this.#valid = false;
       return [];
     }
   }
 
-  #tellSound(sound: boolean): void {
-    if (!sound) this.#options.warn('what is broken is left out; a template that was registered before stays in use');
-    else if (!this.#sound) this.#options.tell('the templates are sound again');
-    this.#sound = sound;
+  #tellValid(valid: boolean): void {
+    if (!valid) this.#options.warn('broken templates are left out; their last registered content stays in use');
+    else if (!this.#valid) this.#options.tell('the templates are valid again');
+    this.#valid = valid;
   }
 
   #isNew(template: TaskTemplate): boolean {
@@ -89,7 +89,7 @@ export class Project {
     return true;
   }
 
-  /** Reads the handlers; false when they are broken and those from before stay. */
+  /** Reads the handlers. Returns false if a file is broken; then the earlier handlers stay. */
   async readHandlers(): Promise<boolean> {
     try {
       await this.library.load();
@@ -100,27 +100,26 @@ export class Project {
     }
   }
 
-  /** Warns when no file of the folders exports a handler. */
+  /** Warns if no file in the folders exports a handler. */
   async warnIfEmpty(): Promise<void> {
     const why = await this.library.whyEmpty(this.templates);
     if (why !== undefined) this.#options.warn(why);
   }
 
-  /** Answers whether all of them are sound. */
+  /** Registers changed templates. Returns whether all templates are valid. */
   async reloadTemplates(tasker: Tasker): Promise<boolean> {
     const changed = await this.readTemplates();
-    if (changed.length === 0) return this.#sound;
+    if (changed.length === 0) return this.#valid;
     await tasker.registerTemplates(changed);
-    this.#options.tell(`reloaded ${changed.map(nameOf).join(', ')}; new tasks get it`);
+    this.#options.tell(`reloaded ${changed.map(nameOf).join(', ')}; new tasks use it`);
     await this.#tellMissing();
-    return this.#sound;
+    return this.#valid;
   }
 
-  /** Answers whether they are sound. */
+  /** Reloads the handlers. Returns whether all files could be loaded. */
   async reloadHandlers(tasker: Tasker): Promise<boolean> {
-    const sound = await this.readHandlers();
-    if (!sound) {
-      this.#options.warn('the handlers from before stay in use');
+    if (!(await this.readHandlers())) {
+      this.#options.warn('the earlier handlers stay in use');
       return false;
     }
     await tasker.refresh();
@@ -130,15 +129,15 @@ export class Project {
     return true;
   }
 
-  /** Reports missing handlers, publishers, and steps that handlers name, when they have changed. */
+  /** Reports changes in what is missing: handlers, publishers, and steps that handlers name. */
   async #tellMissing(): Promise<void> {
     const { events } = this.#options;
     const handlers = await this.library.phraseMissing(this.templates);
-    this.#tellChange('handlers', { missing: handlers, none: "every step's handler is there" });
+    this.#tellChange('handlers', { missing: handlers, none: 'every step has a handler' });
     const steps = phraseNamedSteps(await this.library.namedStepProblems(this.templates));
     this.#tellChange('steps', { missing: steps, none: 'every step that a handler names exists' });
     const publishers = (events && unknownPublishers(events.publishers, this.templates)?.message) ?? '';
-    this.#tellChange('publishers', { missing: publishers, none: "every event's publisher is there" });
+    this.#tellChange('publishers', { missing: publishers, none: 'every event has its publisher' });
   }
 
   #tellChange(of: 'handlers' | 'steps' | 'publishers', { missing, none }: { missing: string; none: string }): void {
@@ -155,8 +154,8 @@ export function nameOf({ namespace, name, version }: TaskTemplate): string {
 }
 
 /**
- * The templates that the database has with different content under the same name and version. New tasks get that
- * content.
+ * Returns the templates whose content in the database differs under the same name and version. New tasks use the content
+ * in the database.
  */
 export function differingTemplates(
   templates: readonly TaskTemplate[],

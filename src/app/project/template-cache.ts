@@ -6,15 +6,15 @@ import { packageVersion } from '../../config/package-version.ts';
 import { cacheFolder, removeStale } from '../../registry/bundle-cache.ts';
 import type { TaskTemplate } from '../../template/task-template.ts';
 
-/** Fewer files are read faster than one learns that they need not be. */
+/** With fewer files, parsing is faster than the cache. */
 export const FEWEST_CACHED = 10;
 
 type Entries = Readonly<Record<string, TaskTemplate>>;
 
 /**
- * What the files of a folder came to when they were read before: parsing and checking a hundred templates takes a second
- * of a worker's start. Only templates with nothing to say about them are kept, by the text they were made of. Without a
- * place to write to, or with a cache that can't be read, files are simply read again.
+ * Caches the parsed templates of a folder, because parsing and checking a hundred templates takes a second of a worker's
+ * start. Keeps only templates without problems, by their text. If the cache cannot be written or read, the files are
+ * parsed again.
  */
 export class TemplateCache {
   readonly #file: string | undefined;
@@ -22,19 +22,19 @@ export class TemplateCache {
   readonly #now: Record<string, TaskTemplate> = {};
   #changed = false;
 
-  /** `environment`: whose overrides are in the templates. */
+  /** `environment` selects the overrides in the templates. */
   constructor(folder: string, environment: string) {
     this.#file = placeFor(folder, environment);
     this.#before = this.#file === undefined ? {} : read(this.#file);
   }
 
-  /** The template that this text came to; undefined: it must be parsed. */
+  /** Returns the template for this text, or undefined if it must be parsed. */
   get(text: string): TaskTemplate | undefined {
     const key = keyOf(text);
-    // Not `in`: the names of what every object has are no keys, and neither may they be taken for one.
+    // Not `in`, which is also true for inherited names such as `constructor`.
     const template = Object.hasOwn(this.#before, key) ? this.#before[key] : undefined;
     if (!template) return undefined;
-    // Each file has a template of its own, also of two with the same text.
+    // Two files with the same text have separate template objects.
     if (Object.hasOwn(this.#now, key)) return structuredClone(template);
     this.#now[key] = template;
     return template;
@@ -45,7 +45,7 @@ export class TemplateCache {
     this.#changed = true;
   }
 
-  /** Keeps what was asked for and added; the rest is of files that are gone. */
+  /** Writes the templates that were read or added. The others belong to files that no longer exist. */
   save(): void {
     if (this.#file === undefined || !this.#changed) return;
     const part = `${this.#file}.${randomUUID()}`;
@@ -54,7 +54,7 @@ export class TemplateCache {
       renameSync(part, this.#file);
       removeStale(path.dirname(this.#file), new Set([this.#file]));
     } catch {
-      rmSync(part, { force: true }); // a full disk, say: the next start parses again
+      rmSync(part, { force: true }); // for example a full disk: the next start parses again
     }
   }
 }
@@ -66,11 +66,11 @@ function placeFor(folder: string, environment: string): string | undefined {
     const name = createHash('sha256').update(`${rulesVersion()} ${environment}`).digest('hex').slice(0, 16);
     return path.join(cacheFolder(path.resolve(folder), 'templates'), `${name}.json`);
   } catch {
-    return undefined; // there is no place to write to
+    return undefined; // no writable folder
   }
 }
 
-/** Of the code that parses and checks: in a checkout it changes without the package's version. */
+/** The version of the parser. In a checkout, it changes without the package's version. */
 function rulesVersion(): string {
   const rules = fileURLToPath(new URL('../../template/', import.meta.url));
   const newest = Math.max(...readdirSync(rules).map((name) => statSync(path.join(rules, name)).mtimeMs));
@@ -81,6 +81,6 @@ function read(file: string): Entries {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as Entries;
   } catch {
-    return {}; // none yet, or not whole
+    return {}; // missing or incomplete
   }
 }

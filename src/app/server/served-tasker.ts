@@ -11,22 +11,22 @@ import { SingleFlight } from '../../time/single-flight.ts';
 import type { Tasker } from '../tasker.ts';
 import { now, WorkerHealth } from './worker-health.ts';
 
-/** A database that takes longer is as good as gone, for who asks how far groups are. */
+/** How long a request for the positions of groups waits for the database. */
 const GROUPS_MS = 2_000;
-/** Probes that come closer together than this get the same answer. */
+/** Requests within this time get the same answer. */
 const FRESH_MS = 1_000;
 
-/** What a {@link ServedTasker} is made from. */
+/** Options of a {@link ServedTasker}. */
 export interface ServedTaskerParts {
   workerId: string;
   environment: string;
-  /** `starting`, `running`, `shutting_down` … */
+  /** The state: `starting`, `running`, `shutting_down` and so on. */
   state: () => string;
-  /** The configuration as it may be shown; undefined: it is not. */
+  /** The configuration without secrets; undefined if it must not be shown. */
   config: (() => Record<string, unknown>) | undefined;
 }
 
-/** The report on a worker: how it is, for its port and for programs. Until its tasker has started there is little to see. */
+/** Reports on a worker, for its port and for programs. Has few facts until its tasker has started. */
 export class ServedTasker implements ServedWorker {
   readonly #parts: ServedTaskerParts;
   readonly #since = performance.now();
@@ -42,7 +42,7 @@ export class ServedTasker implements ServedWorker {
     if (parts.config) this.config = parts.config;
   }
 
-  /** From now on there is something to see. */
+  /** Starts reporting on a started tasker. */
   serve(tasker: Tasker, registry: HandlerRegistry): void {
     this.#health = new WorkerHealth(tasker);
     this.#groups = new SingleFlight(() => tasker.events.groups(), { freshMs: FRESH_MS });
@@ -68,7 +68,7 @@ export class ServedTasker implements ServedWorker {
   }
 
   async readiness(): Promise<Checks> {
-    return this.#unlessElsewhere(await this.#health?.readiness());
+    return this.#withState(await this.#health?.readiness());
   }
 
   /** Undefined until the worker runs. */
@@ -77,11 +77,11 @@ export class ServedTasker implements ServedWorker {
   }
 
   async details(): Promise<Checks> {
-    return this.#unlessElsewhere(await this.#health?.details());
+    return this.#withState(await this.#health?.details());
   }
 
-  /** A worker that starts or stops is not ready, however well its parts do. */
-  #unlessElsewhere(checks: Checks = {}): Checks {
+  /** Adds a failed check while the worker starts or stops: then it is not ready, even if all its parts are healthy. */
+  #withState(checks: Checks = {}): Checks {
     const state = this.#parts.state();
     if (state === 'running') return checks;
     const worker: Check = now('unhealthy', `the worker is ${state.replace('_', ' ')}`);
@@ -99,7 +99,7 @@ export class ServedTasker implements ServedWorker {
 
   get engine(): Engine {
     if (this.#tasker) return this.#tasker.engine;
-    throw new TaskerError('not_ready', `the worker is ${this.#parts.state()}; ask again when it runs`);
+    throw new TaskerError('not_ready', `the worker is ${this.#parts.state()}; try again when it is running`);
   }
 
   async handlerProblems(template: TaskTemplate): Promise<string[]> {

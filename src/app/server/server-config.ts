@@ -14,34 +14,40 @@ import {
   TASKER_OPTIONS,
 } from '../tasker-options.ts';
 
-/** The worker's own HTTP port. */
+/** Options of the worker's HTTP port. */
 export interface WebOptions {
-  /** False: no port is opened. Default true. */
+  /** False: opens no port. Default true. */
   enabled?: boolean;
-  /** Default `127.0.0.1:8081`. Beyond this machine only health and metrics are answered. Port 0: any free one. */
+  /**
+   * Default `127.0.0.1:8081`. On an address that other machines reach, only health and metrics are served. Port 0: any
+   * free port.
+   */
   bindAddress?: string;
-  /** Show the effective configuration, secrets hidden, at `/config`. Default false. */
+  /** Serves the effective configuration at `/config`, with secrets hidden. Default false. */
   configEndpointEnabled?: boolean;
 }
 
-/** How a {@link WorkerServer} works: what `createTasker` takes, and what a program of its own needs beside it. */
+/** Options of a {@link WorkerServer}: those of `createTasker`, and those of a worker that is a separate program. */
 export interface WorkerServerConfig extends Omit<CreateTaskerOptions, 'handlers' | 'worker' | 'autoStart' | 'signal'> {
-  /** Folders of handlers. Default: `TASKER_HANDLER_PATH`, else `worker.handlers.search_paths`. More may be registered with `getHandlerSystem()`. */
+  /**
+   * Folders of handlers. Default: `TASKER_HANDLER_PATH`, else `worker.handlers.search_paths`. Register more handlers with
+   * `getHandlerSystem()`.
+   */
   handlers?: string | readonly string[];
-  /** The only namespace to serve; `namespaces` names several. */
+  /** The only namespace to serve. Use `namespaces` for several. */
   namespace?: string;
-  /** Of the server's own logger, when `logger` is not given. Default: `TASKER_LOG`, `LOG_LEVEL` or `RUST_LOG`, else `info`. */
+  /** The log level, if `logger` is not given. Default: `TASKER_LOG`, `LOG_LEVEL` or `RUST_LOG`, else `info`. */
   logLevel?: 'error' | 'warn' | 'info' | 'debug' | 'trace';
-  /** True: the default port; false: none. */
+  /** True: opens the configured port. False: opens none. */
   web?: boolean | WebOptions;
-  /** Answer SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 while the server runs. Default false: they are yours. */
+  /** Handles SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 while the server runs. Default false. */
   handleSignals?: boolean;
-  /** The same as `concurrency`. */
+  /** Another name for `concurrency`, which takes precedence. */
   maxConcurrentHandlers?: number;
-  /** Accepted without effect: there is no native library to load. */
+  /** Has no effect: there is no native library to load. */
   libraryPath?: string;
   modulePath?: string | null;
-  /** Have no meaning here, and no effect: steps are waited for, not polled. */
+  /** Has no effect, like the three options below: a server runs its steps without a poller. */
   pollIntervalMs?: number;
   starvationCheckInterval?: number;
   cleanupInterval?: number;
@@ -66,13 +72,13 @@ const SERVER_OPTIONS: OptionNames<WorkerServerConfig> = {
 };
 const WEB_OPTIONS: OptionNames<WebOptions> = { enabled: true, bindAddress: true, configEndpointEnabled: true };
 
-/** What a configuration comes to. */
+/** The settings of a server, from its options, the environment and the configuration file. */
 export interface ServerSettings extends AssemblyParts {
   ownLogger: Logger;
   handleSignals: boolean;
 }
 
-/** Reads what a server is told, the environment and the configuration file. @throws TaskerError `config_invalid` */
+/** Reads the options of a server, the environment and the configuration file. @throws TaskerError `config_invalid` */
 export function serverSettings(given: WorkerServerConfig): ServerSettings {
   refuseUnknown('WorkerServer', given, SERVER_OPTIONS);
   refuseUnknown('WorkerServer: limits', given.limits, LIMIT_OPTIONS);
@@ -102,7 +108,7 @@ export function serverSettings(given: WorkerServerConfig): ServerSettings {
   };
 }
 
-/** The options over what environment and file say. */
+/** The configuration with the options applied. */
 function loadedFor(given: WorkerServerConfig): LoadedConfig {
   const { environment: _, namespace, logLevel, limits = {}, web = {}, templates, handlers, ...same } = given;
   const { enabled, bindAddress, configEndpointEnabled } = typeof web === 'boolean' ? { enabled: web } : web;

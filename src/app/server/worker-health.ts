@@ -5,22 +5,22 @@ import type { Check, CheckStatus, Checks } from '../../server/served-worker.ts';
 import { type Seen, SingleFlight } from '../../time/single-flight.ts';
 import type { Tasker } from '../tasker.ts';
 
-/** A database that takes longer for the shortest of questions is as good as gone: who asks must learn it within 5 s. */
+/** A database that takes longer than this for a trivial query counts as down. A probe must learn this within 5 s. */
 const SILENT_MS = 2_000;
-/** When the question itself is given up, and its connection with it. */
+/** Timeout of the query itself; then its connection is closed. */
 const GIVE_UP_MS = 10_000;
-/** Probes that come closer together than this get the same answer. */
+/** Probes within this time get the same answer. */
 const FRESH_MS = 500;
-/** Steps that wait: from here on the worker counts as degraded, and as not fit for more. */
+/** Number of waiting steps from which the worker counts as degraded, or as unhealthy. */
 const DEPTH_DEGRADED = 10_000;
 const DEPTH_UNHEALTHY = 50_000;
-/** Of the steps that ended lately, the part that failed. */
+/** Share of failed steps among the recent ones from which the worker counts as degraded, or as unhealthy. */
 const ERRORS_DEGRADED = 0.05;
 const ERRORS_UNHEALTHY = 0.15;
-/** Fewer say nothing about a rate. */
+/** With fewer steps, no failure rate is computed. */
 const FEWEST_STEPS = 20;
 const LATELY_MS = 60_000;
-/** By how much timers may be late. */
+/** Delay of timers from which the event loop counts as degraded. */
 const LAG_DEGRADED_MS = 1_000;
 
 interface Counted {
@@ -29,7 +29,7 @@ interface Counted {
   failed: number;
 }
 
-/** Looks after a worker: its database, its registration, its queue, what came of its steps. */
+/** The health checks of a worker: its database, its registration, its queue, and the outcomes of its steps. */
 export class WorkerHealth {
   readonly #tasker: Tasker;
   readonly #database: SingleFlight<void>;
@@ -50,13 +50,13 @@ export class WorkerHealth {
     );
   }
 
-  /** What must hold so that steps are run. Never rejects; takes 2 s at most, whatever the database does. */
+  /** Checks what the worker needs to run steps. Never rejects, and takes at most 2 s, whatever the database does. */
   async readiness(): Promise<Checks> {
     const [database, depth] = await Promise.all([this.database(), this.#depth.within(SILENT_MS)]);
     return { database, command_processor: this.#registered(), queue_processing: queued(depth) };
   }
 
-  /** Whether the database answers. Never rejects, and takes at most 2 s. */
+  /** Checks whether the database answers. Never rejects, and takes at most 2 s. */
   async database(): Promise<Check> {
     const seen = await this.#database.within(SILENT_MS);
     if (seen.kind === 'seen') return { ...now('healthy'), ms: seen.ms };
@@ -64,31 +64,32 @@ export class WorkerHealth {
       return { ...now('unhealthy', `no answer for ${(seen.ms / 1000).toFixed(1)} seconds`), ms: seen.ms };
     }
     // The messages of the driver and the server may name hosts, users and databases.
-    const reason = isConnectionError(seen.error) ? 'it is not reached' : 'it answers with an error';
+    const reason = isConnectionError(seen.error) ? 'not reachable' : 'the query failed';
     return { ...now('unhealthy', reason), detail: messageOf(seen.error), ms: seen.ms };
   }
 
-  /** The same and everything else that is looked at. */
+  /** Runs all checks, including those of {@link readiness}. */
   async details(): Promise<Checks> {
     return {
       ...(await this.readiness()),
       event_system: this.#hearing(),
       event_loop: this.#turning(),
       step_processing: this.#stepsLately(),
-      circuit_breakers: now('healthy', 'there are none: what does not get through is tried again, later each time'),
+      circuit_breakers: now('healthy', 'none: failed calls are retried with increasing delays'),
     };
   }
 
   #registered(): Check {
     const { stats, vitals } = this.#tasker;
     if (!stats?.workerId) return now('unhealthy', 'the worker is not registered yet');
-    if (!vitals.leaseSure) return now('unhealthy', 'the lease is over: its steps may have been given to other workers');
+    if (!vitals.leaseSure)
+      return now('unhealthy', 'the lease has expired: other workers may have taken over its steps');
     return now('healthy');
   }
 
   #hearing(): Check {
     if (this.#tasker.vitals.hears) return now('healthy');
-    return now('degraded', 'no notifications arrive: work is found by looking, within some seconds');
+    return now('degraded', 'no notifications arrive: work is found by polling, within a few seconds');
   }
 
   #turning(): Check {
@@ -115,29 +116,29 @@ export class WorkerHealth {
   }
 }
 
-/** The check of something that needs no waiting. */
+/** The result of a check that takes no time. */
 export function now(status: CheckStatus, message?: string): Check {
   return { status, ms: 0, checkedAt: new Date(), ...(message !== undefined && { message }) };
 }
 
 function queued(seen: Seen<number>): Check {
-  // That the database does not answer is told once, where it belongs.
-  if (seen.kind !== 'seen') return { ...now('degraded', 'the queue could not be looked at'), ms: seen.ms };
+  // The check of the database reports that it does not answer.
+  if (seen.kind !== 'seen') return { ...now('degraded', 'the queue could not be checked'), ms: seen.ms };
   const { value, ms } = seen;
   if (value < DEPTH_DEGRADED) return { ...now('healthy'), ms };
-  return { ...now(value < DEPTH_UNHEALTHY ? 'degraded' : 'unhealthy', `${value} steps wait for a worker`), ms };
+  return { ...now(value < DEPTH_UNHEALTHY ? 'degraded' : 'unhealthy', `${value} steps are waiting for a worker`), ms };
 }
 
 const EVERY_MS = 5_000;
-/** Failed looks in a row that make a worker unhealthy; fewer, and it is degraded. */
+/** Number of failed checks in a row from which a worker is unhealthy. With fewer, it is degraded. */
 const UNHEALTHY_AFTER = 3;
 
-/** How a worker has been of late. */
+/** The recent health of a worker. */
 export type HealthLevel = 'healthy' | 'degraded' | 'unhealthy';
 
-/** Looks at a worker's health now and then, and logs when it changes. */
+/** Checks a worker's health periodically, and logs changes. */
 export class HealthLoop {
-  readonly #look: () => Promise<Checks>;
+  readonly #check: () => Promise<Checks>;
   readonly #logger: Logger;
   #failures = 0;
   #level: HealthLevel = 'healthy';
@@ -145,9 +146,8 @@ export class HealthLoop {
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
-  /** `look` never rejects. */
-  constructor(look: () => Promise<Checks>, logger: Logger) {
-    this.#look = look;
+  constructor(check: () => Promise<Checks>, logger: Logger) {
+    this.#check = check;
     this.#logger = logger;
   }
 
@@ -155,21 +155,21 @@ export class HealthLoop {
     return this.#level;
   }
 
-  /** What was wrong when it was last looked at. */
+  /** What was wrong at the last check. */
   get wrong(): string | undefined {
     return this.#wrong;
   }
 
   start(): void {
-    // It looks after the worker, and keeps no process alive.
+    // Unreferenced, so that the checks do not keep the process alive.
     this.#timer = setTimeout(() => void this.#turn(), EVERY_MS).unref();
   }
 
   async #turn(): Promise<void> {
     try {
-      this.#note(await this.#look());
+      this.#note(await this.#check());
     } catch (error) {
-      this.#logger.warn({ error: messageOf(error) }, 'the health of the worker could not be looked at');
+      this.#logger.warn({ error: messageOf(error) }, 'health check failed');
     }
     if (!this.#stopped) this.start();
   }
@@ -185,8 +185,8 @@ export class HealthLoop {
     const level = this.#failures === 0 ? 'healthy' : this.#failures < UNHEALTHY_AFTER ? 'degraded' : 'unhealthy';
     if (level === this.#level) return;
     this.#level = level;
-    if (level === 'healthy') this.#logger.info('the worker is healthy again');
-    else this.#logger.warn({ wrong: this.#wrong }, `the worker is ${level}`);
+    if (level === 'healthy') this.#logger.info('worker healthy again');
+    else this.#logger.warn({ wrong: this.#wrong }, `worker ${level}`);
   }
 
   stop(): void {

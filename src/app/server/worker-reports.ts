@@ -5,17 +5,17 @@ import { worstOf } from '../../server/served-worker.ts';
 import type { FfiDispatchMetrics } from '../../worker/dispatch-channel.ts';
 import { type RunningWorker, workerSystem } from '../process/worker-system.ts';
 
-/** How one part of a worker is. */
+/** The health of one part of a worker. */
 export interface ComponentHealth {
   name: 'database' | 'lease' | 'dispatch';
   status: 'healthy' | 'degraded' | 'unhealthy';
-  /** What is wrong; absent when nothing is. */
+  /** What is wrong; absent if the part is healthy. */
   message?: string;
 }
 
-/** How the worker of this process is. */
+/** The health of the worker of this process. */
 export interface HealthCheck {
-  /** The worst of its components. */
+  /** The worst status of its components. */
   status: ComponentHealth['status'];
   workerId: string;
   /** ISO 8601. */
@@ -23,27 +23,27 @@ export interface HealthCheck {
   components: ComponentHealth[];
 }
 
-/** What the worker of this process does, and has done since it was started. */
+/** Numbers of the worker of this process since its start. */
 export interface WorkerMetrics {
   workerId: string;
   uptimeMs: number;
-  /** Steps that take a slot: handed out, or waiting to be. */
+  /** Steps that occupy a slot: dispatched, or waiting to be. */
   running: number;
   /** Outcomes that are not committed yet. */
   unrecorded: number;
   processed: number;
   failed: number;
-  /** Results that were refused, because their step was taken away. */
+  /** Results that were refused because the worker no longer held the step. */
   refused: number;
   dispatch: FfiDispatchMetrics;
 }
 
-/** The configuration that a worker runs with; passwords in URLs are hidden. */
+/** The configuration of a worker, with the passwords in URLs hidden. */
 export type WorkerConfig = Readonly<TaskerConfig>;
 
 /**
- * How the worker of this process is: whether its database answers, whether it is known to live, whether events wait for
- * too long.
+ * Returns the health of the worker of this process: whether its database answers, whether it holds its lease, and whether
+ * step events wait too long for a poller.
  *
  * @example
  * const { status, components } = await getHealthCheck();
@@ -55,14 +55,18 @@ export async function getHealthCheck(): Promise<HealthCheck> {
   const database = await assembly.report.database();
   const dispatch = worker.channel.metrics();
   const answers = database?.status === 'healthy';
-  const wrong = database?.detail ?? database?.message ?? 'not looked at yet';
+  const wrong = database?.detail ?? database?.message ?? 'not checked yet';
   const components: ComponentHealth[] = [
     answers ? { name: 'database', status: 'healthy' } : { name: 'database', status: 'unhealthy', message: wrong },
     worker.leaseSure
       ? { name: 'lease', status: 'healthy' }
-      : { name: 'lease', status: 'degraded', message: 'no proof of life got through for a lease' },
+      : { name: 'lease', status: 'degraded', message: 'the lease has expired without a heartbeat' },
     dispatch.starvationDetected
-      ? { name: 'dispatch', status: 'degraded', message: `${dispatch.starvingEventCount} events wait for too long` }
+      ? {
+          name: 'dispatch',
+          status: 'degraded',
+          message: `${dispatch.starvingEventCount} events have been waiting too long`,
+        }
       : { name: 'dispatch', status: 'healthy' },
   ];
   const status = worstOf(components.map((component) => component.status));
@@ -70,7 +74,7 @@ export async function getHealthCheck(): Promise<HealthCheck> {
 }
 
 /**
- * What the worker of this process does and has done.
+ * Returns numbers of the worker of this process.
  *
  * @example
  * console.log(`${getMetrics().processed} steps so far`);
@@ -86,7 +90,7 @@ export function getMetrics(): WorkerMetrics {
 }
 
 /**
- * The configuration that the worker of this process runs with.
+ * Returns the configuration of the worker of this process.
  *
  * @example
  * console.log(getWorkerConfig().concurrency);
@@ -105,5 +109,5 @@ export function getWorkerConfig(): WorkerConfig {
 function theWorker(): RunningWorker {
   const { running } = workerSystem;
   if (running) return running;
-  throw new WorkerNotInitializedError('there is no worker in this process; call bootstrapWorker() first');
+  throw new WorkerNotInitializedError('no worker is running in this process; call bootstrapWorker() first');
 }

@@ -9,28 +9,28 @@ import { HandlerSystem } from '../project/handler-system.ts';
 import type { Tasker } from '../tasker.ts';
 import { type ServerSettings, serverSettings, type WorkerServerConfig } from './server-config.ts';
 
-/** Where a {@link WorkerServer} is in its life. */
+/** The lifecycle state of a {@link WorkerServer}. */
 export type ServerState = 'initialized' | 'starting' | 'running' | 'shutting_down' | 'stopped' | 'error';
 
-/** What a {@link WorkerServer} does right now. */
+/** The current status of a {@link WorkerServer}. */
 export interface ServerStatus {
   state: ServerState;
   /** Null before the first start. */
   workerId: string | null;
   running: boolean;
-  /** Attempts that ended, since the start. */
+  /** Attempts that ended since the start. */
   processedCount: number;
-  /** Those of them that failed. */
+  /** Attempts that failed since the start. */
   errorCount: number;
-  /** Handlers that run now. */
+  /** Handlers that are running. */
   activeHandlers: number;
-  /** Milliseconds since the start; 0 when it does not run. */
+  /** Milliseconds since the start; 0 if it is not running. */
   uptimeMs: number;
-  /** The configuration file that was read, or the folder of such; null: there is none, or no start yet. */
+  /** The configuration file or folder that was read; null if there is none, or before the first start. */
   configPath: string | null;
 }
 
-/** What {@link WorkerServer.healthCheck} answers. */
+/** The result of {@link WorkerServer.healthCheck}. */
 export interface ServerHealthCheckResult {
   healthy: boolean;
   status?: ServerStatus;
@@ -40,13 +40,13 @@ export interface ServerHealthCheckResult {
 
 /** Options of {@link WorkerServer.shutdown}. */
 export interface ShutdownOptions {
-  /** How long running handlers may take to finish, in milliseconds. Default: what the server was started with. */
+  /** How long to wait for running handlers, in milliseconds. Default: the option that the server was started with. */
   drainTimeoutMs?: number;
 }
 
 /**
- * A worker that is a program of its own: handlers and templates from folders, a port for health and metrics, and an end
- * that loses nothing. `tasker worker` is one. It installs no signal handlers unless told to.
+ * A worker as a separate program: handlers and templates from folders, a port for health and metrics, and a graceful
+ * shutdown. `tasker worker` uses it. Installs no signal handlers unless `handleSignals` is true.
  *
  * @example
  * const server = new WorkerServer();
@@ -63,10 +63,10 @@ export class WorkerServer {
   #stopping: Promise<void> | undefined;
   #releaseSignals: (() => void) | undefined;
 
-  /** Whether to refuse a start without any handler, as `tasker worker` does. @internal */
+  /** Whether to refuse to start without any handler, as `tasker worker` does. @internal */
   needsHandlers = false;
 
-  /** `defaults`: for what {@link start} is not told. */
+  /** `defaults`: for options that {@link start} is not given. */
   constructor(defaults: WorkerServerConfig = {}) {
     this.#defaults = defaults;
   }
@@ -75,7 +75,7 @@ export class WorkerServer {
     return this.#state;
   }
 
-  /** The worker's name, as history and messages have it; null before the first start. */
+  /** The worker's name in history and messages; null before the first start. */
   getWorkerId(): string | null {
     return this.#run?.workerId ?? null;
   }
@@ -84,7 +84,7 @@ export class WorkerServer {
     return this.#state === 'running';
   }
 
-  /** Where handlers may be registered by hand, before the start or later. */
+  /** Returns the registry of the server. Register handlers with it, before the start or later. */
   getHandlerSystem(): HandlerSystem {
     return this.#handlersOf(() => serverSettings(this.#defaults));
   }
@@ -94,26 +94,26 @@ export class WorkerServer {
     return this.#handlers;
   }
 
-  /** Null: a server runs its steps itself, without a poller between. `bootstrapWorker` and `EventSystem` have one. */
+  /** Always returns null: a server runs its steps without a poller. Use `bootstrapWorker` and `EventSystem` for one. */
   getEventSystem(): EventSystem | null {
     return null;
   }
 
-  /** What runs the steps: creates tasks, too. Undefined while the server does not run. */
+  /** The tasker that runs the steps, which can also create tasks. Undefined while the server is not running. */
   get tasker(): Tasker | undefined {
     return this.isRunning() ? this.#run?.tasker : undefined;
   }
 
-  /** Where health and metrics are answered; undefined without a port. */
+  /** The URL of health and metrics; undefined if no port is open. */
   get url(): string | undefined {
     return this.#run?.url;
   }
 
   /**
-   * Opens the port, reads handlers and templates, connects, registers, and runs steps from then on.
-   * @throws WorkerAlreadyRunningError when it runs, starts or stops
-   * @throws WorkerBootstrapError when it can't start; `cause` is why
-   * @throws TaskerError `stopped` when it was shut down meanwhile
+   * Opens the port, loads handlers and templates, connects, registers the templates, and starts to run steps.
+   * @throws WorkerAlreadyRunningError while the server is running, starting or shutting down
+   * @throws WorkerBootstrapError if it cannot start; `cause` has the reason
+   * @throws TaskerError `stopped` if it is shut down during the start
    */
   async start(config: WorkerServerConfig = {}): Promise<WorkerServer> {
     if (this.#state === 'running' || this.#state === 'starting' || this.#state === 'shutting_down') {
@@ -146,9 +146,9 @@ export class WorkerServer {
   }
 
   /**
-   * Stops: takes no new steps, lets running handlers finish for the drain time, then fires their signal and gives their
-   * steps back; runs the handlers of {@link onShutdown} last. May be called at any time and as often as you like: it is
-   * the same promise, and without a server that runs or starts there is nothing to do.
+   * Stops: claims no new steps, waits the drain time for running handlers, then fires their signal and releases their
+   * steps. Runs the handlers of {@link onShutdown} last. Can be called at any time. Repeated calls return the same
+   * promise; a server that is not running resolves at once.
    */
   shutdown({ drainTimeoutMs }: ShutdownOptions = {}): Promise<void> {
     if (this.#state === 'starting' || this.#state === 'running') {
@@ -174,7 +174,7 @@ export class WorkerServer {
     }
   }
 
-  /** The same as {@link shutdown}. */
+  /** Another name for {@link shutdown}. */
   stop(options?: ShutdownOptions): Promise<void> {
     return this.shutdown(options);
   }
@@ -183,25 +183,25 @@ export class WorkerServer {
     await this.shutdown();
   }
 
-  /** Ends the drain time of a {@link shutdown} under way: running handlers get their signal now. */
+  /** Ends the drain time of a {@link shutdown} in progress: fires the signal of running handlers now. */
   hurry(): void {
     this.#run?.tasker?.hurry();
   }
 
-  /** Something to run when the server has stopped, in the order in which it was added. */
+  /** Adds a function to run after the server has stopped. Functions run in the order in which they were added. */
   onShutdown(handler: ShutdownHandler): void {
     this.#shutdownHandlers.push(handler);
   }
 
   /**
-   * Reads handlers and templates anew. Running steps end with the handlers that they began with; what is broken is
-   * logged, and what was there before stays in use.
+   * Reloads handlers and templates. Running steps finish with the handlers that they started with. Broken files are
+   * logged, and their earlier content stays in use.
    */
   async reload(): Promise<void> {
     await this.#run?.reload();
   }
 
-  /** How it is, as of the last look some seconds ago. `/health/ready` looks anew. */
+  /** Returns the health as of the last periodic check, at most some seconds ago. `/health/ready` checks again. */
   healthCheck(): ServerHealthCheckResult {
     const status = this.status();
     if (!status.running) return { healthy: false, status, error: `the worker server is ${PHRASES[this.#state]}` };
@@ -227,9 +227,9 @@ export class WorkerServer {
   #listenForSignals(logger: Logger): void {
     const release = handleSignals({
       stop: (signal) => {
-        logger.info({ signal, running: this.status().activeHandlers }, 'stopping: running handlers may finish');
+        logger.info({ signal, running: this.status().activeHandlers }, 'stopping; waiting for running handlers');
         this.shutdown().catch((error: unknown) => {
-          logger.error({ error: messageOf(error) }, 'the worker did not stop cleanly');
+          logger.error({ error: messageOf(error) }, 'worker did not stop cleanly');
           process.exitCode = 1;
         });
       },
@@ -239,7 +239,7 @@ export class WorkerServer {
       },
       report: () => logger.info({ ...this.status() }, 'worker status'),
       reload: () => {
-        this.reload().catch((error: unknown) => logger.error({ error: messageOf(error) }, 'reloading went wrong'));
+        this.reload().catch((error: unknown) => logger.error({ error: messageOf(error) }, 'reload failed'));
       },
     });
     this.#releaseSignals = () => {
@@ -251,8 +251,8 @@ export class WorkerServer {
 
 const PHRASES: Readonly<Record<ServerState, string>> = {
   initialized: 'not started yet',
-  starting: 'starting already',
-  running: 'running already; stop it first',
+  starting: 'already starting',
+  running: 'already running; stop it first',
   shutting_down: 'shutting down; wait for shutdown() first',
   stopped: 'stopped',
   error: 'not running: it ended with an error',

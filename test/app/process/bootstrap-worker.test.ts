@@ -48,7 +48,7 @@ const failed = (event: FfiStepEvent, retryable: boolean): NapiStepExecutionResul
 });
 
 describe('bootstrapWorker', () => {
-  it('starts one worker; a second call answers with the same one', async () => {
+  it('bootstrapWorker starts one worker, and a second call returns the same one', async () => {
     const { result } = await setupBridge(shared, { a: [] }, { start: [] });
     expect(result).toMatchObject({
       success: true,
@@ -62,7 +62,7 @@ describe('bootstrapWorker', () => {
     });
   });
 
-  it('calls at the same time come to one worker', async () => {
+  it('concurrent calls start one worker', async () => {
     cleanProcess();
     const config = { databaseUrl: shared.url, namespace: 'together', logLevel: 'error' as const };
     const results = await Promise.all([bootstrapWorker(config), bootstrapWorker(config), bootstrapWorker(config)]);
@@ -70,7 +70,7 @@ describe('bootstrapWorker', () => {
     expect(new Set(results.map(({ workerId }) => workerId)).size).toBe(1);
   });
 
-  it('tells why it could not start, without the password; so does the poller', async () => {
+  it('the result and the poller have the reason for a failed start, without the password', async () => {
     cleanProcess();
     const result = await bootstrapWorker({ databaseUrl: NOWHERE, logLevel: 'error' });
     expect(result).toMatchObject({ success: false, status: 'error', cause: { code: 'database_unreachable' } });
@@ -88,7 +88,7 @@ describe('bootstrapWorker', () => {
     }
   });
 
-  it('a failure that nobody awaits goes to the poller that waits for it', async () => {
+  it('a failed start that is not awaited is reported to the waiting poller', async () => {
     cleanProcess();
     void bootstrapWorker({ databaseUrl: NOWHERE, logLevel: 'error' });
     const told = deferred<Error>();
@@ -98,13 +98,13 @@ describe('bootstrapWorker', () => {
     expect(await told.promise).toBeInstanceOf(WorkerNotInitializedError);
   });
 
-  it('a key that is misspelt is a result, with what was meant', async () => {
+  it('a misspelt option is a failed result with the option that was probably meant', async () => {
     cleanProcess();
     const result = await bootstrapWorker({ namspace: 'x' } as object);
     expect(result).toMatchObject({ status: 'error', error: expect.stringContaining('did you mean namespace?') });
   });
 
-  it('claims only in its namespace', async () => {
+  it('the worker claims steps only in its namespace', async () => {
     const mine = await setupBridge(shared, { a: [] }, { handlers: { a: defineHandler('a', {}, () => ({})) } });
     const other = await shared.setup({ a: [] }, { worker: false });
     const { taskUuid } = await other.tasker.createTask(other.demo);
@@ -113,7 +113,7 @@ describe('bootstrapWorker', () => {
     expect(getWorkerStatus().supportedNamespaces).toEqual([mine.demo.namespace]);
   });
 
-  it('stops once, may be started again, and stops while it starts', async () => {
+  it('the worker stops once, can be restarted, and can be stopped during a start', async () => {
     const { result } = await setupBridge(shared, { a: [] }, { start: [] });
     expect(await stopWorker()).toMatchObject({ success: true, status: 'stopped', workerId: result.workerId });
     expect(await stopWorker()).toMatchObject({ success: true, status: 'not_running' });
@@ -124,7 +124,7 @@ describe('bootstrapWorker', () => {
     expect(isWorkerRunning()).toBe(false);
   });
 
-  it('restarted, it goes on with the poller and the subscriber that are there', async () => {
+  it('a restarted worker uses the existing poller and subscriber', async () => {
     const { run, demo } = await setupBridge(shared, { a: [] }, { handlers: { a: defineHandler('a', {}, () => ({})) } });
     expect((await run()).status).toBe('complete');
     await stopWorker();
@@ -136,7 +136,7 @@ describe('bootstrapWorker', () => {
 describe('the port of the worker of this process', () => {
   const toml = (text: string) => path.join(projectWith({ 'tasker.toml': text }), 'tasker.toml');
 
-  it('is opened when the file says so, answers as that of a worker server does, and is closed by the stop', async () => {
+  it('the file can enable the port, which serves what that of a worker server does and is closed by the stop', async () => {
     const configPath = toml('[worker.web]\nenabled = true\nbind_address = "127.0.0.1:0"\n');
     const { result, demo } = await setupBridge(shared, { a: [] }, { start: [], config: { configPath } });
     const status = getWorkerStatus();
@@ -149,7 +149,7 @@ describe('the port of the worker of this process', () => {
     await expect(fetch(`${status.webUrl}/health`)).rejects.toThrow('fetch failed');
   });
 
-  it('is there by option, too, and is taken back when the start fails', async () => {
+  it('an option can enable the port, which is closed again if the start fails', async () => {
     const configPath = toml('[worker.web]\nenabled = false\nbind_address = "127.0.0.1:0"\n');
     await setupBridge(shared, { a: [] }, { start: [], config: { configPath, web: true } });
     const { webUrl } = getWorkerStatus();
@@ -161,7 +161,7 @@ describe('the port of the worker of this process', () => {
     await expect(fetch(`${webUrl}/health`)).rejects.toThrow('fetch failed');
   });
 
-  it('is not opened when nobody asks for it', async () => {
+  it('the port is closed by default', async () => {
     await setupBridge(shared, { a: [] }, { start: [] });
     const { webApiEnabled, webUrl } = getWorkerStatus();
     expect([webApiEnabled, webUrl]).toEqual([false, undefined]);
@@ -169,7 +169,7 @@ describe('the port of the worker of this process', () => {
 });
 
 describe('the worker of this process', () => {
-  it('tells how it is, what it does, and how it is configured', async () => {
+  it('the worker reports its health, its numbers and its configuration', async () => {
     const { run, result, demo } = await setupBridge(
       shared,
       { a: [] },
@@ -204,7 +204,7 @@ describe('the worker of this process', () => {
     expect(getRustVersion()).toContain(getVersion());
   });
 
-  it('is not there before bootstrap: what needs it says so', async () => {
+  it('functions that need the worker throw before bootstrapWorker', async () => {
     cleanProcess();
     const module = (await getFfiLayer()).getModule();
     for (const ask of [getMetrics, getWorkerConfig, () => module.pollStepEvents(), () => new EventPoller().start()]) {
@@ -216,7 +216,7 @@ describe('the worker of this process', () => {
     expect(transitionToGracefulShutdown()).toMatchObject({ success: true, status: 'not_running' });
   });
 
-  it('takes nothing new once it is to shut down, and what runs ends well', async () => {
+  it('after transitionToGracefulShutdown the worker takes no new steps, and running ones finish', async () => {
     const begun = deferred();
     const goOn = deferred();
     const { create, tasker } = await setupBridge(
@@ -255,7 +255,7 @@ describe('steps by hand', () => {
     return { ...kit, module, next };
   }
 
-  it('each is given once, in the form that programs know, and its completion settles after the commit', async () => {
+  it('each step is polled once, in the documented form, and its completion settles after the commit', async () => {
     const { create, module, next, tasker } = await setup({ a: [], b: ['a'] });
     const { taskUuid } = await create({ order_id: 'O-7' });
     const a = await next();
@@ -279,7 +279,7 @@ describe('steps by hand', () => {
     expect((await tasker.waitForTask(taskUuid)).status).toBe('complete');
   });
 
-  it('a failure is tried again as its metadata says, and kept with its type and code', async () => {
+  it('a failed step is retried according to its metadata, and its error keeps type and code', async () => {
     const { create, module, next, tasker } = await setup({ a: { retry: { backoff: 'none', max_attempts: 3 } } });
     const { taskUuid } = await create();
     const first = await next();
@@ -297,7 +297,7 @@ describe('steps by hand', () => {
     });
   });
 
-  it('unknown events, and results that can not be read, are refused; the step may be completed all the same', async () => {
+  it('unknown events and unreadable results are rejected, and the step can still be completed', async () => {
     const { create, module, next } = await setup();
     await create();
     const event = await next();
@@ -309,7 +309,7 @@ describe('steps by hand', () => {
     expect(await module.completeStepEvent(event.eventId, completed(event))).toBe(true);
   });
 
-  it('a yield is saved and given again as another event, which knows the checkpoint', async () => {
+  it('a yield is saved, and the step is polled again as another event with the checkpoint', async () => {
     const { create, module, next, tasker } = await setup();
     const { taskUuid } = await create();
     const event = await next();
@@ -326,7 +326,7 @@ describe('steps by hand', () => {
     expect((await tasker.getSteps(taskUuid))[0]).toMatchObject({ currentState: 'complete', attempts: 1 });
   });
 
-  it('of a task that is cancelled meanwhile, the completion is refused', async () => {
+  it('the completion of a step is rejected if its task was cancelled meanwhile', async () => {
     const { create, module, next, tasker } = await setup();
     const { taskUuid } = await create();
     const event = await next();
@@ -335,7 +335,7 @@ describe('steps by hand', () => {
     await until(getMetrics, ({ running }) => running === 0);
   });
 
-  it('past its timeout_seconds the completion is refused, and the step is given again', async () => {
+  it('a completion after timeout_seconds is rejected, and the step is polled again', async () => {
     const { create, module, next } = await setup({ a: { timeout_seconds: 1, retry: { backoff: 'none' } } });
     await create();
     const event = await next();
@@ -345,7 +345,7 @@ describe('steps by hand', () => {
     expect(await module.completeStepEvent(again.eventId, completed(again))).toBe(true);
   });
 
-  it('a thousand completions at once are all stored, in few commits', async () => {
+  it('a thousand concurrent completions are all stored, in few commits', async () => {
     const { module, tasker, demo } = await setup();
     const created = await tasker.createTasks(Array.from({ length: 1_000 }, () => demo));
     const before = workerSystem.running!.tasker.statements;
@@ -366,7 +366,7 @@ describe('steps by hand', () => {
       60_000,
     );
     expect([...done.values()].every(Boolean)).toBe(true);
-    // Claims are among them. Each is a commit of its own at most.
+    // This includes claims, each of which is at most one commit.
     expect(workerSystem.running!.tasker.statements - before).toBeLessThan(200);
     const states = await Promise.all(created.map(async ({ taskUuid }) => (await tasker.getSteps(taskUuid))[0]));
     expect(states.filter((step) => step?.currentState === 'complete')).toHaveLength(1_000);
@@ -375,8 +375,8 @@ describe('steps by hand', () => {
   });
 });
 
-describe('a module of somebody’s own', () => {
-  it('is asked instead of the worker of this process, and answers for itself', async () => {
+describe('a custom module', () => {
+  it('a custom module is used instead of the worker of this process', async () => {
     const told: unknown[] = [];
     const module = {
       bootstrapWorker: (config: object) => {

@@ -10,20 +10,20 @@ import { threadHandlers } from '../../support/thread-handlers.ts';
 
 const shared = sharedDatabase();
 const PACKAGE = pathToFileURL('dist/index.js').href;
-/** A process that has not ended by itself after this is held open by something. */
+/** A process that has not ended by itself after this time is kept alive by something. */
 const LIMIT_MS = 40_000;
-/** A process with nothing open ends within this, however busy the machine is; what could hold it open does so for longer. */
+/** A process with nothing open ends within this time, even on a busy machine. Anything that keeps it alive does so for longer. */
 const LINGER_MS = 5_000;
 
 interface Ended {
   code: number | null;
   stdout: string;
   stderr: string;
-  /** Milliseconds from its last word until it was gone. */
+  /** Milliseconds from its last output to its exit. */
   lingered: number;
 }
 
-/** Runs a program that imports the built package, in a process of its own, until it ends by itself. */
+/** Runs a program that imports the built package in a separate process, until it ends by itself. */
 function program(
   text: string,
   env: Record<string, string> = {},
@@ -64,12 +64,12 @@ const TEMPLATE = JSON.stringify(
 );
 
 describe('importing the package', () => {
-  it('writes nothing, opens nothing, and reads no variable', async () => {
+  it('importing the package writes nothing, opens nothing, and reads no environment variable', async () => {
     const { stdout, stderr, code, lingered } = await program(`
       const read = [];
       process.env = new Proxy(process.env, {
         get(env, name) {
-          // What it depends on may look for its own variables.
+          // Dependencies may read their own variables.
           const by = new Error().stack.split('\\n')[2] ?? '';
           if (by.includes('/dist/')) read.push(String(name));
           return env[name];
@@ -88,7 +88,7 @@ describe('importing the package', () => {
 });
 
 describe('a program of a few lines', () => {
-  it('runs a template to its end, and ends by itself when it has stopped', async () => {
+  it('a program runs a task to its end, and exits by itself after the stop', async () => {
     const { stdout, stderr, code, lingered } = await program(
       `
       const { createTasker, defineHandler, mustParseTemplate } = await import(process.env.PACKAGE);
@@ -109,7 +109,7 @@ describe('a program of a few lines', () => {
     expect(lingered).toBeLessThan(LINGER_MS);
   });
 
-  it('ends by itself when it has stopped, also while a handler computes for ever in a thread', async () => {
+  it('a program exits by itself after the stop, even if a handler runs forever in a thread', async () => {
     const spin = TEMPLATE.replaceAll('greet', 'spins').replace('processes', 'spinning');
     const { stdout, stderr, code, lingered } = await program(
       `
@@ -131,7 +131,7 @@ describe('a program of a few lines', () => {
     expect(lingered).toBeLessThan(LINGER_MS);
   });
 
-  it('that never stops its tasker goes on working', async () => {
+  it('a program that never stops its tasker keeps working', async () => {
     const { stdout, code } = await program(
       `
       const { createTasker, defineHandler, mustParseTemplate } = await import(process.env.PACKAGE);
@@ -146,7 +146,7 @@ describe('a program of a few lines', () => {
   });
 });
 
-/** Measured in the process itself: nothing else of the machine counts but what keeps this process alive. */
+/** Measured in the process itself, so that only what keeps this process alive counts, and not the load of the machine. */
 const THEN_ENDS = `
   const stoppedAt = performance.now();
   process.once('exit', (code) => {
@@ -163,7 +163,7 @@ const GREETS = `
   const request = { namespace: 'processes', name: 'hello' };
 `;
 
-describe('a process ends by itself within a second of the end of its stop', () => {
+describe('a process exits by itself within a second after the end of its stop', () => {
   it.each([
     [
       'a server with a port',
@@ -217,7 +217,7 @@ describe('a process ends by itself within a second of the end of its stop', () =
     expect(lastLine(stdout)).toEqual(ENDED);
   });
 
-  it('a stop while the database is gone', async () => {
+  it('the process exits after a stop while the database is down', async () => {
     const proxy = await startProxy(shared.url);
     onTestFinished(() => proxy.close());
     const { stdout } = await program(
@@ -238,7 +238,7 @@ describe('a process ends by itself within a second of the end of its stop', () =
   });
 });
 
-describe('a database that is not to be had', () => {
+describe('an unusable database', () => {
   const wrong = async (): Promise<[string, string, RegExp][]> => {
     const missing = new URL(shared.url);
     missing.pathname = '/no_such_database';
@@ -266,7 +266,7 @@ describe('a database that is not to be had', () => {
     ];
   };
 
-  it('is one clear message each, without the password, and nothing is left running', async () => {
+  it('each problem is one clear message without the password, and nothing is left running', async () => {
     const cases = await wrong();
     const { stdout, stderr, code, lingered } = await program(`
       const { createTasker, defineHandler } = await import(process.env.PACKAGE);
@@ -297,7 +297,7 @@ describe('a database that is not to be had', () => {
     [{ TASKER_ENV: 'production', NODE_ENV: 'test' }, 'TASKER_ENV'],
     [{ NODE_ENV: 'production' }, 'NODE_ENV'],
     [{ NODE_ENV: 'production', TASKER_ENV: '' }, 'NODE_ENV'],
-  ])('with %j and without DATABASE_URL is a refusal that names the variable', async (env, variable) => {
+  ])('%j without DATABASE_URL is rejected with the name of the variable', async (env, variable) => {
     const { stdout, code } = await program(
       `
       const { createTasker } = await import(process.env.PACKAGE);
@@ -310,7 +310,7 @@ describe('a database that is not to be had', () => {
     expect(code).toBe(0);
   });
 
-  it('a start that fails half-way leaves nothing running', async () => {
+  it('a start that fails halfway leaves nothing running', async () => {
     const { stdout, code, lingered } = await program(
       `
       const { createTasker, defineHandler } = await import(process.env.PACKAGE);
@@ -325,7 +325,7 @@ describe('a database that is not to be had', () => {
   });
 });
 
-it('a handler that ends its process costs an attempt; another worker takes the step when the lease is over', async () => {
+it('a handler that ends its process costs an attempt, and another worker takes the step when the lease expires', async () => {
   const { tasker, demo, another } = await shared.setup(
     { greet: { retry: { max_attempts: 2, backoff: 'none' } } },
     { worker: false },

@@ -20,7 +20,7 @@ async function resultOf(tasker: Tasker, request: { namespace: string; name: stri
 }
 
 describe('templates', () => {
-  it('take the overrides of the environment that TASKER_ENV names', async () => {
+  it('TASKER_ENV selects the overrides of templates', async () => {
     const folder = await mkdtemp(path.join(tmpdir(), 'tasker-templates-'));
     const before = process.env.TASKER_ENV;
     onTestFinished(async () => {
@@ -61,7 +61,7 @@ environments:
     expect(seen).toEqual([{ ...plain, bank: 'fake' }, { ...plain, bank: 'real' }, plain, plain]);
   });
 
-  it('registered again with another content: one warning that names both; running tasks keep theirs', async () => {
+  it('different content under a registered version is one warning with both digests, and running tasks keep theirs', async () => {
     const gate = deferred();
     const { logger, lines } = collectingLogger();
     const handlers = [
@@ -88,7 +88,7 @@ environments:
         `template ${demo.namespace}/demo@1.0.0 has different content \\([0-9a-f]{12}\\) than .* \\([0-9a-f]{12}\\)`,
       ),
     );
-    // `name` is the logger's own.
+    // `name` is a field of the logger.
     expect(warnings[0]!.fields).toEqual({
       template: `${demo.namespace}/demo@1.0.0`,
       digest: expect.any(String),
@@ -102,7 +102,7 @@ environments:
     };
     expect(await ended(old.taskUuid)).toEqual({ a: {}, last: { by: 'old' } });
     expect(await ended(fresh.taskUuid)).toEqual({ a: {}, last: { by: 'new' }, more: { by: 'new' } });
-    // Another process, which registers the first content again, makes it the newest.
+    // Another process registers the first content again, which makes it the newest.
     await another({ worker: false, handlers: [] });
     await until(
       async () => (await tasker.createTask(demo)).totalSteps,
@@ -110,7 +110,7 @@ environments:
     );
   });
 
-  it('registered again with an earlier content: one warning at each start that changes what new tasks get', async () => {
+  it('earlier content that is registered again is one warning at each start that changes what new tasks use', async () => {
     const { demo, another } = await shared.setup({ a: [] }, { worker: false });
     const contents = [template({ a: [] }, demo), template({ a: [], b: [] }, demo)];
     const warningsAtStart = async (content: (typeof contents)[number]) => {
@@ -123,7 +123,7 @@ environments:
     expect(seen).toEqual([0, 1, 0, 1, 0, 1]);
   });
 
-  it('registered by many at once are one snapshot', async () => {
+  it('templates that many processes register at once are one snapshot', async () => {
     const { another, demo, tasker } = await shared.setup({ a: [] }, { worker: false });
     await Promise.all(Array.from({ length: 8 }, () => another({ poolSize: 2 })));
     const same = template({ x: [], y: ['x'] }, { namespace: demo.namespace, name: 'fresh' });
@@ -139,7 +139,7 @@ environments:
     expect((await tasker.createTask({ ...demo, name: 'fresh' })).totalSteps).toBe(2);
   });
 
-  it('that are not there are named with what is near', async () => {
+  it('the error for an unknown template names similar ones', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     await expect(tasker.createTask({ ...demo, version: '1.0.1' })).rejects.toThrow(
       `there is ${demo.namespace}/demo@1.0.0`,
@@ -148,7 +148,7 @@ environments:
   });
 });
 
-describe('a template that is given as a plain object', () => {
+describe('a template as a plain object', () => {
   const plain = (namespace: string) => ({
     name: 'plain',
     namespace,
@@ -158,7 +158,7 @@ describe('a template that is given as a plain object', () => {
     environments: { test: { steps: [{ name: 'a', handler: { initialization: { bank: 'fake' } } }] } },
   });
 
-  it('is checked and run like a file with the same keys, with the overrides of the environment', async () => {
+  it('an object is checked and run like a file with the same keys, with the overrides of the environment', async () => {
     const bank = defineHandler('a', {}, ({ context }) => context.stepConfig);
     const options = { worker: true, handlers: [bank], environment: 'test' };
     const { another } = await shared.setup({ a: [] }, { worker: false });
@@ -190,14 +190,14 @@ describe('a template that is given as a plain object', () => {
       'templates[0] must be a path, a parsed template or an object with the keys of a template file, got und',
     ],
     [7, 'templates must be a path, a parsed template or an object with the keys of a template file, got a number'],
-  ])('is refused with the place of what is wrong: %j', async (templates, message) => {
+  ])('an invalid object is rejected with the place of the problem: %j', async (templates, message) => {
     await expect(createTasker({ databaseUrl: shared.url, templates: templates as never })).rejects.toMatchObject({
       code: 'template_invalid',
       message: expect.stringContaining(message),
     });
   });
 
-  it('is refused when it refers to itself', async () => {
+  it('an object that refers to itself is rejected', async () => {
     const templates: Record<string, unknown> = { name: 'x', steps: [step] };
     templates.metadata = templates;
     await expect(createTasker({ databaseUrl: shared.url, templates: templates as never })).rejects.toMatchObject({
@@ -207,9 +207,9 @@ describe('a template that is given as a plain object', () => {
   });
 });
 
-it('after all of that, the database is in order', () => invariants(shared.sql));
+it('the database is consistent after these tests', () => invariants(shared.sql));
 
-it('writes nothing at a start that brings nothing new, and makes an older content the newest again', async () => {
+it('a start without new templates writes nothing, and a start with older content makes it the newest again', async () => {
   const [first, second] = [template({ a: [] }), template({ a: [], b: ['a'] })];
   const { sql, another, tasker } = await setup({
     templates: [first, template({ a: [] }, { name: 'other' })],
@@ -224,12 +224,12 @@ it('writes nothing at a start that brings nothing new, and makes an older conten
   expect(await steps()).toBe(2);
   const third = await another();
   expect((await third.createTask(DEMO)).totalSteps).toBe(1);
-  // The last of two contents under one version counts, whichever stood before.
+  // The last of two contents under one version is used, whichever was the newest before.
   const fourth = await another({ templates: [second, first] });
   expect((await fourth.createTask(DEMO)).totalSteps).toBe(1);
 });
 
-it('a worker runs the tasks of a namespace that it serves when its first template is registered after the start', async () => {
+it('a worker runs the tasks of a configured namespace whose first template is registered after the start', async () => {
   const { tasker, another } = await setup({ worker: false });
   await another({ worker: true, namespaces: ['late'], handlers: [named('a', 'late')], pollMs: 200 });
   await tasker.registerTemplates([template({ a: [] }, { namespace: 'late' })]);

@@ -269,10 +269,10 @@ it('a worker server that reads them again warns of what is broken, and of publis
       .filter(({ level }) => level === 'info' || level === 'warn')
       .map((line) => `${line.level} ${line.message}`);
   };
-  const whole = 'info templates and handlers were read anew';
+  const whole = 'info templates and handlers reloaded';
   expect(await reloaded(publishing('two').replace("'audit';", "'audit'; static delivery = { timeout: 1 };"))).toEqual([
     'warn error: subscriber audit: delivery option timeout is not known; did you mean timeoutMs?',
-    'warn the handlers from before stay in use',
+    'warn the earlier handlers stay in use',
   ]);
   const missing =
     'no publisher is registered for payment_events (test/demo@1.0.0: step pay, event payment.made); did you mean payment_event?';
@@ -281,7 +281,7 @@ it('a worker server that reads them again warns of what is broken, and of publis
   expect(await reloaded(`${renamed}\n`)).toEqual(['info reloaded 1 handlers', whole]);
   expect(await reloaded(publishing('three'))).toEqual([
     'info reloaded 1 handlers',
-    "info every event's publisher is there",
+    'info every event has its publisher',
     whole,
   ]);
 });

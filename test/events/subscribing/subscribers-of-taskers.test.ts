@@ -349,8 +349,8 @@ describe('the registries of the process', () => {
   it('are named in a warning when they are not empty and the tasker was not given them', async () => {
     registered();
     expect(await warningsOf({ handlers: [pay] })).toEqual([
-      'PublisherRegistry.instance() has publishers that this tasker was not given: payment_events; pass publishers: PublisherRegistry.instance(), or export them from the handlers folder',
-      'SubscriberRegistry.instance() has subscribers that this tasker was not given: audit; pass subscribers: SubscriberRegistry.instance(), or export them from the handlers folder',
+      'PublisherRegistry.instance() has publishers that this tasker does not use: payment_events; pass publishers: PublisherRegistry.instance(), or export them from the handlers folder',
+      'SubscriberRegistry.instance() has subscribers that this tasker does not use: audit; pass subscribers: SubscriberRegistry.instance(), or export them from the handlers folder',
     ]);
   });
 
