@@ -100,7 +100,7 @@ it('refuses to run with a configuration that is wrong', async () => {
 it('explains a key by any of its names', async () => {
   for (const name of ['worker.lease_seconds', 'leaseMs']) {
     const { stdout } = await project.run(['config', 'explain', name]);
-    expect(stdout).toMatch(/^worker\.lease_seconds\n.+taken for dead/);
+    expect(stdout).toMatch(/^worker\.lease_seconds\n.+considered lost/);
     expect(stdout).toMatch(/default +30\n/);
     expect(stdout).toMatch(/here +20 \(config.tasker.base.worker\.toml:3\)/);
   }

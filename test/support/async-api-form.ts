@@ -8,7 +8,7 @@ const tags = {
   items: { type: 'object', required: ['name'], properties: { name: text } },
 };
 
-/** An object of which all fields are known, extensions aside. */
+/** The schema of an object without unknown fields, except extensions. */
 const closed = (required: string[], properties: object) => ({
   type: 'object',
   required,
@@ -20,7 +20,7 @@ const mapOf = (additionalProperties: object) => ({ type: 'object', additionalPro
 const component = (form: object) => ({ ...mapOf(form), propertyNames: { pattern: '^[\\w\\d.\\-_]+$' } });
 const told = { title: text, summary: text, description: text, tags };
 
-/** What AsyncAPI 3.0.0 asks of the parts that we write. */
+/** The rules of AsyncAPI 3.0.0 for the parts that we write. */
 const FORM = closed(['asyncapi', 'info'], {
   asyncapi: { const: '3.0.0' },
   info: closed(['title', 'version'], { title: text, version: text, description: text }),
@@ -52,7 +52,7 @@ interface Operation {
   messages?: { $ref: string }[];
 }
 
-/** What keeps a document from being AsyncAPI 3.0: its form, references to nothing, messages that their channel lacks. */
+/** Returns why a document is not AsyncAPI 3.0: an invalid form, dangling references, messages that are missing in their channel. */
 export function asyncApiProblems(document: object): string[] {
   const validate = new Ajv({ allErrors: true, strict: false }).compile(FORM);
   const form = validate(document) ? [] : validate.errors!.map((error) => `${error.instancePath} ${error.message}`);
@@ -79,7 +79,7 @@ function leadsSomewhere(document: unknown, reference: string): boolean {
   return at !== undefined;
 }
 
-/** The check of one message of a document, as a tool would make it. */
+/** Returns the check of one message of a document, as a tool would perform it. */
 export function messageCheck(document: object, key: string): (message: unknown) => string[] {
   const ajv = new Ajv({ allErrors: true, strict: false, validateFormats: false });
   ajv.addSchema(document, 'document');

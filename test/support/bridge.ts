@@ -15,7 +15,7 @@ import type { sharedDatabase } from './shared-database.ts';
 type Shared = ReturnType<typeof sharedDatabase>;
 type Steps = Parameters<Shared['setup']>[0];
 
-/** A task's template on the database, and the one worker of this process for it, with everything of the page. */
+/** A template in the database, and the one worker of this process for it, with everything that the guide page uses. */
 export interface BridgeOptions {
   handlers?: Record<string, StepHandlerClass>;
   config?: BootstrapConfig;
@@ -24,11 +24,11 @@ export interface BridgeOptions {
   handlerTimeoutMs?: number;
   workerId?: string;
   task?: Record<string, unknown>;
-  /** Which parts are started; default all. */
+  /** The parts to start. Default: all. */
   start?: readonly ('bridge' | 'subscriber' | 'poller')[];
 }
 
-/** Stops the worker of this process, and forgets its singletons, when the test ends. */
+/** Stops the worker of this process and resets its singletons when the test ends. */
 export function cleanProcess(): void {
   onTestFinished(async () => {
     await stopWorker(null, { drainTimeoutMs: 1_000 });
@@ -37,7 +37,7 @@ export function cleanProcess(): void {
   });
 }
 
-/** The worker of this process, bridge, subscriber and poller, for a template of a namespace of its own. */
+/** Starts the worker of this process, bridge, subscriber and poller, for a template in a new namespace. */
 export async function setupBridge(shared: Shared, steps: Steps, options: BridgeOptions = {}) {
   const { task = {}, start = ['bridge', 'subscriber', 'poller'], maxConcurrent, handlerTimeoutMs } = options;
   const { tasker, demo } = await shared.setup(steps, { task, worker: false });

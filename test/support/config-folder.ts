@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
 
-/** A project of its own with these files, gone when the test ends. */
+/** Creates a project with these files, which is removed when the test ends. */
 export function projectWith(files: Record<string, string>): string {
   const folder = realpathSync(mkdtempSync(path.join(tmpdir(), 'tasker-config-')));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -14,7 +14,7 @@ export function projectWith(files: Record<string, string>): string {
   return folder;
 }
 
-/** What a call throws. */
+/** Returns the error that a call throws. */
 export function thrownBy(call: () => unknown): Error {
   try {
     call();

@@ -3,18 +3,18 @@ import { inject, onTestFinished } from 'vitest';
 
 let made = 0;
 
-/** A database of its own, cloned from the migrated one, on the server that this project runs on. */
+/** Creates a database by cloning the migrated one, on the server that this project runs on. */
 export async function freshDatabase(): Promise<{ url: string; sql: Sql; drop(): Promise<void> }> {
   const server = inject('servers')[inject('postgres')]!;
   const name = `test_${process.pid}_${++made}_${Date.now().toString(36)}`;
-  // Copied as files: through the log, as is the default, it would be written twice.
+  // Copy the files. The default copies through the write-ahead log, which writes everything twice.
   await admin(server, `create database ${name} template tasker_template strategy = file_copy`);
   const url = new URL(server);
   url.pathname = `/${name}`;
   const client = new pg.Client({ connectionString: url.toString() });
   client.on('error', () => {});
   await client.connect();
-  // One after another: the driver warns of what is asked while something else is under way.
+  // One after another, because the driver warns about queries that are sent while another is in progress.
   let before: Promise<unknown> = Promise.resolve();
   return {
     url: url.toString(),
@@ -30,13 +30,13 @@ export async function freshDatabase(): Promise<{ url: string; sql: Sql; drop(): 
   };
 }
 
-/** Looks into the tables as an operator would with psql; tests act through the public verbs. */
+/** Queries tables as an operator would with psql. Tests act through the public verbs. */
 export type Sql = <Row extends pg.QueryResultRow = Record<string, unknown>>(
   text: string,
   values?: unknown[],
 ) => Promise<Row[]>;
 
-/** A session of an operator's own, for transactions that stay open; closed when the test ends. */
+/** Opens a separate session of an operator, for transactions that stay open. It is closed when the test ends. */
 export async function openSession(url: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: url });
   client.on('error', () => {});
@@ -45,7 +45,7 @@ export async function openSession(url: string): Promise<pg.Client> {
   return client;
 }
 
-// `create database … template` wants the template to itself; files that start together wait for each other.
+// `create database … template` needs exclusive use of the template, so test files that start together take turns.
 async function admin(server: string, text: string): Promise<void> {
   const client = new pg.Client({ connectionString: server });
   await client.connect();

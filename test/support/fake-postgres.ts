@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 
-/** How a server that is none answers whoever connects. */
+/** How a fake server answers a connection. */
 export type Manner =
   /** Closes each connection at once. */
   | { kind: 'closes' }
@@ -9,10 +9,10 @@ export type Manner =
   | { kind: 'refuses'; code: string; message: string }
   /** Asks for a password, and leaves the connection open. */
   | { kind: 'asks' }
-  /** Lets everybody in and says that it is of this version. */
+  /** Accepts every user, and reports this version. */
   | { kind: 'version'; number: string };
 
-/** A listener on TCP that speaks just enough of PostgreSQL's protocol for a test; gives its URL. */
+/** Starts a TCP server that speaks just enough of PostgreSQL's protocol for a test. Returns its URL. */
 export async function fakePostgres(manner: Manner): Promise<string> {
   const server = createServer((socket) => {
     socket.on('error', () => {});
@@ -37,7 +37,7 @@ function answer(socket: Socket, data: Buffer, manner: Exclude<Manner, { kind: 'c
     return;
   }
   const ready = message('Z', Buffer.from('I'));
-  // The first message has no letter, and begins with its length.
+  // The first message has no type byte, and starts with its length.
   if (data[0] === 0) socket.write(Buffer.concat([message('R', int32(0)), ready]));
   else {
     const column = [text('server_version_num'), int32(0), int16(0), int32(25), int16(-1), int32(-1), int16(0)];

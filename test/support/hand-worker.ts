@@ -6,7 +6,7 @@ import { stepIndex } from '../../src/model/uuid.ts';
 import type { ClaimedStepRow } from '../../src/store/claim-steps.ts';
 import { DEMO, setup, states, template } from './setup.ts';
 
-/** A step that is held by hand. */
+/** A step that the test holds. */
 export interface Held {
   row: ClaimedStepRow;
   token: number;
@@ -14,7 +14,7 @@ export interface Held {
 
 const NOTHING = { freeSlots: 0, token: 0, lastRank: -101 };
 
-/** A database, and an engine on it without any worker. */
+/** A database, and an engine without a worker on it. */
 export async function handBench() {
   const made = await setup({ templates: template({ a: [] }), worker: false });
   const database = await Database.connect({ url: made.url, poolSize: 3, logger: silentLogger });
@@ -25,8 +25,8 @@ export async function handBench() {
 let namespaces = 0;
 
 /**
- * One task, and a worker by hand: what is claimed, and what is recorded together with what, is for the test to say.
- * Steps go by their names. Many may share a bench.
+ * One task and a worker that the test drives by hand: the test decides what is claimed and what is recorded together.
+ * Steps are identified by their names. Many can share a bench.
  */
 export async function handWorker(steps: Parameters<typeof template>[0], bench?: Awaited<ReturnType<typeof handBench>>) {
   const made = bench ?? (await handBench());
@@ -49,7 +49,7 @@ export async function handWorker(steps: Parameters<typeof template>[0], bench?: 
   const held = new Map<string, Held>();
   let claims = 0;
 
-  /** Takes all that is ready; answers with the names of what this claim took, sorted. */
+  /** Claims all ready steps. Returns the sorted names of the steps in this claim. */
   const claim = async (): Promise<string[]> => {
     const token = workerId * 2 ** 24 + ++claims;
     const { steps: rows } = await engine.claim({ limit: 1000, token, workerId, namespaceIds, excluded: [] });
@@ -60,7 +60,7 @@ export async function handWorker(steps: Parameters<typeof template>[0], bench?: 
     return rows.map((row) => names.get(row.idx)!).sort();
   };
 
-  /** It is lost with all that it holds, others take that back, and it comes again under another id. */
+  /** Loses the worker with all its steps, lets others take them over, and starts it again under another id. */
   const die = async () => {
     await made.sql(`update tasker.worker set lease_until = now() - interval '1 minute' where id = $1`, [workerId]);
     held.clear();
@@ -96,14 +96,14 @@ export async function handWorker(steps: Parameters<typeof template>[0], bench?: 
     die,
     completed: (name: string, result: unknown = {}) => end(name, KIND.completed, result),
     failed: (name: string) => end(name, KIND.permanent, null),
-    /** Failed, and may be tried again; or given back. */
+    /** Returns an outcome that failed and may be retried, or that was released. */
     ended: (name: string, kind: 'retryable' | 'released') => end(name, KIND[kind], null),
     record: (...batch: Recording[]): Promise<RecordAnswer> => engine.record(batch, NOTHING),
     states: () => states(tasker, taskUuid),
   };
 }
 
-/** What an analyzer returns: parts with these ids for the workers of a step. */
+/** The result of an analyzer that creates batches with these ids for the workers of a step. */
 export const partsFor = (worker: string, ...ids: string[]) => ({
   batch_processing_outcome: {
     type: 'create_batches',
@@ -112,7 +112,7 @@ export const partsFor = (worker: string, ...ids: string[]) => ({
   },
 });
 
-/** What a decision returns. */
+/** The result of a decision. */
 export const choosing = (...names: string[]) => ({
   decision_point_outcome: names.length > 0 ? { type: 'create_steps', step_names: names } : { type: 'no_branches' },
 });

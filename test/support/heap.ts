@@ -4,9 +4,9 @@ import { runInNewContext } from 'node:vm';
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
-/** Megabytes that are reached from somewhere, after everything else was thrown away. */
+/** Returns the megabytes of reachable memory, after garbage collection. */
 export async function heapMb(): Promise<number> {
-  // What only a promise held that has settled meanwhile goes in the next round.
+  // A second round collects what only a promise referred to that has settled meanwhile.
   for (let round = 0; round < 3; round++) {
     collect();
     await new Promise((resolve) => setImmediate(resolve));

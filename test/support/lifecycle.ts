@@ -7,7 +7,7 @@ import { silentLogger } from '../../src/logging/logger.ts';
 import type { Sql } from './database.ts';
 import { DEMO, deferred, setup, states, template, until } from './setup.ts';
 
-/** Moves all that happened to a task, or to all of them, into the past: nothing waits in these tests. */
+/** Moves all times of a task, or of all tasks, into the past, so that tests do not have to wait. */
 export async function age(sql: Sql, minutes: number, taskUuid: string | null = null): Promise<void> {
   const by = `$2 * interval '1 minute'`;
   const mine = '($1::uuid is null or task_uuid = $1)';
@@ -25,7 +25,7 @@ export async function age(sql: Sql, minutes: number, taskUuid: string | null = n
   );
 }
 
-/** A worker looks once when it starts. Under load that look can be late, and find what a test has for itself. */
+/** A worker checks for stale tasks once when it starts. Under load, that check can be late and disturb a test. */
 export async function firstLook(tasker: Tasker): Promise<void> {
   await until(
     async () => (await tasker.metrics.json())['tasker_staleness_detection_duration_seconds_count']?.value ?? 0,
@@ -33,7 +33,7 @@ export async function firstLook(tasker: Tasker): Promise<void> {
   );
 }
 
-/** What one look of a worker at stale tasks would come to. */
+/** Runs one check for stale tasks, as a worker does. */
 export async function lookForStale(tasker: Tasker): Promise<{ ended: StaleTask[]; noted: StaleTask[] }> {
   const seen: { ended: StaleTask[]; noted: StaleTask[] } = { ended: [], noted: [] };
   for await (const { ended, noted } of tasker.engine.endStale()) {
@@ -53,7 +53,7 @@ export const LIMITS = [
 /** A field of `lifecycle` that sets a limit. */
 export type Limit = (typeof LIMITS)[number];
 
-/** Handlers by which a task comes to rest in each state, and what they were told. */
+/** Handlers that bring a task into each state. `busy` waits for `gate`; `signalled` resolves when its signal fires. */
 export function stage() {
   const gate = deferred();
   onTestFinished(() => gate.resolve());
@@ -69,7 +69,7 @@ export function stage() {
   return { gate, signalled, handlers: [busy, later, broken, quick] };
 }
 
-/** The handler whose task comes to stand under a limit, and the state in which it does. */
+/** The handler that leaves its task open under a limit, and the state of the task then. */
 export const STANDS: Record<Limit, { first: string; state: string }> = {
   max_duration_minutes: { first: 'busy', state: 'steps_in_process' },
   max_waiting_for_dependencies_minutes: { first: 'broken', state: 'blocked_by_failures' },
@@ -77,13 +77,13 @@ export const STANDS: Record<Limit, { first: string; state: string }> = {
   max_steps_in_process_minutes: { first: 'busy', state: 'steps_in_process' },
 };
 
-/** A task that stands under a limit of 20 minutes. */
+/** A task that stays open under a limit of 20 minutes. */
 export async function standing(limit: Limit, lifecycle: Record<string, unknown>) {
   const { handlers, gate, signalled } = stage();
   const { first, state } = STANDS[limit];
   const steps = { first: { handler: first }, next: { handler: 'quick', dependencies: ['first'] } };
   const templates = [template(steps, { lifecycle: { [limit]: 20, ...lifecycle } })];
-  // Its worker does not look by itself any more: it could be quicker than the test.
+  // A long poll interval, because the checks of its worker could be faster than the test.
   const { tasker, sql, another } = await setup({ templates, handlers, logger: silentLogger, pollMs: 600_000 });
   await firstLook(tasker);
   const { taskUuid } = await tasker.createTask(DEMO);

@@ -1,5 +1,5 @@
-// The samples of the documentation that this project implements, in TypeScript: what two tests run, once by hand and
-// once on an engine.
+// The samples in the documentation that this project implements, in TypeScript. Two tests run them: one by hand, one on
+// an engine.
 import {
   APIMixin,
   ApiHandler,
@@ -52,7 +52,7 @@ export class AfterValidationHandler extends StepHandler {
   }
 }
 
-/** The four ways to a result; which one, the task says. */
+/** The four ways to return a result. The task selects one. */
 export class ResultsHandler extends StepHandler {
   static override handlerName = 'results';
 
@@ -79,7 +79,7 @@ export class ResultsHandler extends StepHandler {
   }
 }
 
-/** Which of the two errors of the section about errors it throws, the task says. */
+/** Throws one of the two errors of the section about errors. The task selects one. */
 export class ThrowingHandler extends StepHandler {
   static override handlerName = 'throwing';
 

@@ -16,9 +16,9 @@ try {
 }
 `;
 
-/** A copy of this program with migrations of its own; gone after the test. */
+/** A copy of this program with its own migrations, which is removed after the test. */
 export interface Program {
-  /** Starts it on a database, in a process of its own, and stops it; `ok`, or the error that it ended with. */
+  /** Starts it on a database in a separate process, and stops it. Returns `ok`, or the error that it ended with. */
   connect(url: string): Promise<{ code: string; message: string }>;
 }
 
@@ -28,7 +28,7 @@ export function ownMigrations(): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name, readFileSync(path.join('migrations', name), 'utf8')]));
 }
 
-/** The built program beside other migrations: an earlier or a later version, or a checkout on another system. */
+/** Creates a copy of the built program with other migrations: an earlier or later version, or a checkout on another system. */
 export function programWith(migrations: Record<string, string>): Program {
   const folder = mkdtempSync(path.join(tmpdir(), 'tasker-program-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 
-/** What a step's handler does, attempt after attempt. */
+/** What a step's handler does in each attempt. */
 export type Plan =
   | { kind: 'succeed' }
   | { kind: 'fail_first'; times: number }
   | { kind: 'fail_always' }
   | { kind: 'fail_for_good' };
 
-/** A step of a random graph: what its template says, and what its handler will do. */
+/** A step of a random graph: its template, and what its handler will do. */
 export interface PlannedStep {
   name: string;
   dependencies: string[];
@@ -17,19 +17,19 @@ export interface PlannedStep {
   retryable: boolean;
 }
 
-/** How a step must end up. */
+/** The expected end of a step. */
 export interface StepEnd {
   state: 'complete' | 'error' | 'pending';
   attempts: number;
 }
 
-/** How a task must end up. */
+/** The expected end of a task. */
 export interface TaskEnd {
   status: 'complete' | 'blocked_by_failures';
   steps: Record<string, StepEnd>;
 }
 
-/** What must become of a task, by going through its steps one by one: no queue, no workers, no database. Steps are in topological order. */
+/** Computes the expected end of a task from its steps in topological order, without a queue, workers or a database. */
 export function predict(steps: readonly PlannedStep[]): TaskEnd {
   const ends: Record<string, StepEnd> = {};
   for (const step of steps) {
@@ -40,7 +40,7 @@ export function predict(steps: readonly PlannedStep[]): TaskEnd {
   return { status: complete ? 'complete' : 'blocked_by_failures', steps: ends };
 }
 
-/** How a step ends that may run. */
+/** The expected end of a step that can run. */
 export function endOf({
   plan,
   maxAttempts,
@@ -61,7 +61,7 @@ export function endOf({
   }
 }
 
-/** The names of all ancestors of each step. */
+/** Returns the names of all ancestors of each step. */
 export function ancestorsOf(steps: readonly PlannedStep[]): Map<string, Set<string>> {
   const all = new Map<string, Set<string>>();
   for (const { name, dependencies } of steps) {
@@ -70,7 +70,7 @@ export function ancestorsOf(steps: readonly PlannedStep[]): Map<string, Set<stri
   return all;
 }
 
-/** Whether an attempt of a step fails, and how. */
+/** Returns whether an attempt of a step fails, and how. */
 export function failureOf(plan: Plan, retryCount: number): 'retryable' | 'permanent' | undefined {
   switch (plan.kind) {
     case 'succeed':
@@ -95,11 +95,11 @@ const stepParts = fc.record({
   plan,
   maxAttempts: fc.integer({ min: 1, max: 4 }),
   retryable: fc.oneof({ weight: 9, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
-  // Distances back to its parents: acyclic by construction, and still a graph of the same kind when shrunk.
+  // Distances back to its parents, so that a graph is acyclic by construction and stays valid when it is shrunk.
   back: fc.array(fc.oneof(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 60 })), { maxLength: 4 }),
 });
 
-/** Random acyclic graphs of up to `maxSteps` steps: chains, diamonds, fans, and islands. */
+/** Random acyclic graphs of up to `maxSteps` steps: chains, diamonds, fans and islands. */
 export function randomSteps(maxSteps: number): fc.Arbitrary<PlannedStep[]> {
   return fc.array(stepParts, { minLength: 1, maxLength: maxSteps, size: 'max' }).map((parts) =>
     parts.map(({ back, ...rest }, i) => ({
@@ -110,7 +110,7 @@ export function randomSteps(maxSteps: number): fc.Arbitrary<PlannedStep[]> {
   );
 }
 
-/** The steps in the short form of the test kit; each knows from its configuration what it is to do. */
+/** The steps in the short form of the test kit. The configuration of each tells its handler what to do. */
 export function templateStepsOf(steps: readonly PlannedStep[]): Parameters<typeof import('./setup.ts').template>[0] {
   return Object.fromEntries(
     steps.map(({ name, dependencies, plan, maxAttempts, retryable }) => [

@@ -5,10 +5,10 @@ import { mustParseTemplate } from '../../src/template/parse-template.ts';
 import type { TaskTemplate } from '../../src/template/task-template.ts';
 import { freshDatabase, type Sql } from './database.ts';
 
-/** A test of what is the same whatever server it runs on, and takes long: once is enough, on the one that users get. */
+/** A long test whose result does not depend on the server version. It runs only on the version that users get. */
 export const itOnce = it.runIf(inject('postgres') === '18');
 
-/** A template from a short form: `{ a: [], b: ['a'] }`, each step with the handler of its name unless it says otherwise. */
+/** Creates a template from a short form: `{ a: [], b: ['a'] }`. The default handler of a step has the step's name. */
 export function template(
   steps: Record<string, readonly string[] | Record<string, unknown>>,
   task: Record<string, unknown> = {},
@@ -30,20 +30,19 @@ export function template(
   );
 }
 
-/** Retries at once, for tests that are about something else. */
+/** Retries without delay, for tests that are not about retries. */
 export const RETRY_AT_ONCE = { backoff: 'none' };
 
-/** The name of the template that {@link template} makes, as a request. */
+/** A request for the template that {@link template} creates. */
 export const DEMO = { namespace: 'test', name: 'demo', version: '1.0.0' } as const;
 
 /**
- * Slots of a worker whose recordings always take the children that become ready: a claim that is under way meanwhile
- * (a notification that came late, a look into the queue) has slots reserved too, at most 1,000, and with fewer than
- * that the children go to the queue instead.
+ * Enough slots that a worker always runs the children that its recordings make ready. A concurrent claim, after a late
+ * notification or a poll, also reserves up to 1,000 slots. With fewer free slots, the children go to the queue instead.
  */
 export const TAKES_CHILDREN = { concurrency: 2_500 } as const;
 
-/** A tasker on a database of its own; both go when the test ends. */
+/** Creates a database and a tasker on it. Both are removed when the test ends. */
 export async function setup(
   options: CreateTaskerOptions = {},
 ): Promise<{ tasker: Tasker; url: string; sql: Sql; another(more?: CreateTaskerOptions): Promise<Tasker> }> {
@@ -61,21 +60,21 @@ export async function setup(
   return { tasker: await another(), url, sql, another };
 }
 
-/** The states of a task's steps, by name. */
+/** Returns the states of a task's steps, by name. */
 export async function states(tasker: Tasker, taskUuid: string): Promise<Record<string, string>> {
   return Object.fromEntries((await tasker.getSteps(taskUuid)).map((step) => [step.name, step.currentState]));
 }
 
 /**
- * The states that tasks come to. Waits for all at once: one after the other, each whose end was not heard of would cost
- * a look of its own, a second.
+ * Waits for tasks, and returns their final states. Waits for all at once: one after the other, each task with a missed
+ * notification would take another second until its poll.
  */
 export async function endStates(tasker: Tasker, tasks: readonly { taskUuid: string }[]): Promise<string[]> {
   const ends = await Promise.all(tasks.map(({ taskUuid }) => tasker.waitForTask(taskUuid, { timeoutMs: 45_000 })));
   return [...new Set(ends.map(({ status }) => status))];
 }
 
-/** A promise, and what settles it. */
+/** A promise, and the functions that settle it. */
 export function deferred<T = void>(): { promise: Promise<T>; resolve(value: T): void; reject(error: unknown): void } {
   let resolve!: (value: T) => void;
   let reject!: (error: unknown) => void;
@@ -86,7 +85,7 @@ export function deferred<T = void>(): { promise: Promise<T>; resolve(value: T): 
   return { promise, resolve, reject };
 }
 
-/** Waits until something holds, looking often; fails with what it saw last. */
+/** Polls until a condition holds. Fails with the last value. */
 export async function until<T>(look: () => Promise<T> | T, holds: (seen: T) => boolean, ms = 20_000): Promise<T> {
   const end = performance.now() + ms;
   for (;;) {
@@ -98,7 +97,7 @@ export async function until<T>(look: () => Promise<T> | T, holds: (seen: T) => b
   }
 }
 
-/** What must be true of every database at rest: counters equal a recount, nothing waits for nothing, no queue row is lost. */
+/** Checks the invariants of a database at rest: counters equal a recount, every waiting step has a reason, no queue row is lost. */
 export async function invariants(sql: Sql): Promise<void> {
   const wrong = await sql(`
     select t.task_uuid, t.state::text, t.n_open, t.n_active, t.n_retry, t.n_error, c.*

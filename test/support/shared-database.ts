@@ -5,20 +5,20 @@ import { silentLogger } from '../../src/logging/logger.ts';
 import { freshDatabase, type Sql } from './database.ts';
 import { template } from './setup.ts';
 
-/** What {@link sharedDatabase} gives a test: a tasker in a namespace of its own. */
+/** What {@link sharedDatabase} provides to a test: a tasker in a new namespace. */
 export interface Shared {
   tasker: Tasker;
-  /** The template's name, as a request. */
+  /** A request for the template. */
   demo: { namespace: string; name: string; version: string };
-  /** One more tasker on the same database and namespace, with the same options but for these. */
+  /** Creates another tasker on the same database and namespace, with the same options except these. */
   another(more?: CreateTaskerOptions): Promise<Tasker>;
 }
 
 type Steps = Parameters<typeof template>[0];
 
 /**
- * One database for all tests of a file, each in a namespace of its own: for tests that need no empty database, which
- * takes longer to make than most of them to run. Call it where tests are declared.
+ * Creates one database for all tests of a file, each in its own namespace. For tests that do not need an empty database,
+ * because creating one takes longer than most of them. Call it where tests are declared.
  */
 export function sharedDatabase(): {
   readonly url: string;

@@ -12,7 +12,7 @@ import {
   trace,
 } from '@opentelemetry/api';
 
-/** A span as it was told. */
+/** A span as it was reported. */
 export interface ReadableSpan {
   name: string;
   traceId: string;
@@ -23,7 +23,7 @@ export interface ReadableSpan {
   ended: boolean;
 }
 
-/** Registers the least of an SDK: it keeps all spans, in the order in which they began. */
+/** Registers a minimal SDK, which keeps all spans in the order of their start. */
 export function startSpans(): { spans: ReadableSpan[]; stop(): void } {
   const spans: ReadableSpan[] = [];
   const startSpan: Tracer['startSpan'] = (name, { attributes = {} } = {}, within = context.active()) => {

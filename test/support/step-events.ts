@@ -9,7 +9,7 @@ import type {
 import { uuidV7 } from '../../src/model/uuid.ts';
 import { testStepEvent } from '../../src/testing/test-step-event.ts';
 
-/** A step event as somebody's own module gives it. */
+/** A step event in the form of a custom module. */
 export function stepEvent(
   step: { handlerName?: string; inputData?: Record<string, unknown>; timeoutSeconds?: number; method?: string } = {},
 ): FfiStepEvent {
@@ -31,7 +31,7 @@ export function stepEvent(
   return { ...event, stepDefinition: { ...event.stepDefinition, timeoutSeconds, handlerMethod: method } };
 }
 
-/** Somebody's own module: gives the events that it was made with, and keeps what is sent. */
+/** A custom module, which returns the given events and records what is sent to it. */
 export class OwnModule implements StepEventSource, StepResultSink {
   readonly events: FfiStepEvent[] = [];
   readonly results: { eventId: string; result: NapiStepExecutionResult }[] = [];

@@ -1,4 +1,4 @@
-// Handlers that tests run in threads: a folder of a project in which the package is installed.
+// Handlers that tests run in threads, in a folder of a project in which the package is installed.
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -26,7 +26,7 @@ export const tells = defineHandler('tells', { inputs: { n: 'n' } }, ({ n, contex
   step: context.event.workflowStep.name,
 }));
 
-// The least of an SDK, registered in this thread: contexts that follow awaits.
+// A minimal SDK, registered in this thread, whose contexts are kept across awaits.
 const contexts = new AsyncLocalStorage<Context>();
 const manager: ContextManager = {
   active: () => contexts.getStore() ?? ROOT_CONTEXT,
@@ -129,7 +129,7 @@ export class Always extends StepHandler {
 export const optional = defineHandler('optional', { isolation: 'thread' }, () => where);
 `;
 
-/** A folder with these handlers; it goes when the test ends. */
+/** Creates a folder with these handlers, which is removed when the test ends. */
 export function threadHandlers(): string {
   const root = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'tasker-threads-')));
   onTestFinished(() => rmSync(root, { recursive: true, force: true }));

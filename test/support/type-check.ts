@@ -1,10 +1,10 @@
 import path from 'node:path';
 import ts from 'typescript';
 
-/** Names that a text leaves to its reader, as the function that does the work: also in `{ name }`, and within a class. */
+/** The compiler's errors about names that a sample uses but does not define, also in `{ name }` and within a class. */
 const CANNOT_FIND_NAME = new Set([2304, 2552, 2663, 18004]);
 
-/** What the compiler has against files that exist only here, each with file and line. */
+/** Returns the compiler's errors in files that exist only in memory, each with file and line. */
 export function problemsOf(files: Map<string, string>): string[] {
   const options: ts.CompilerOptions = {
     target: ts.ScriptTarget.ES2022,

@@ -1,22 +1,22 @@
 import { endOf, type StepEnd } from '../reference-model.ts';
 import { type DynamicStep, workersOf } from './dynamic-templates.ts';
 
-/** How a task of a template with decisions and batches must end up. */
+/** The expected end of a task of a template with decisions and batches. */
 export interface DynamicEnd {
   status: 'complete' | 'blocked_by_failures';
-  /** Of every step that comes into being, workers of batches under their own names. */
+  /** The expected states of all steps that are created; batch workers have their own names. */
   steps: Record<string, StepEnd>;
-  /** Workers of a `fail_fast` batch in which one fails for good: which of them still ran is a matter of chance. */
+  /** Workers of a `fail_fast` batch in which one fails permanently. It is undetermined which of them still run. */
   chance: Set<string>;
-  /** What a step may see: results of these, and no others. */
+  /** The steps whose results a step may see. */
   visible: Map<string, Set<string>>;
-  /** What must be over before a step runs. */
+  /** The steps that must end before a step runs. */
   before: Map<string, Set<string>>;
 }
 
 /**
- * What must become of a task, from what docs/guide/templates.md says of types: one step after the other, parents first.
- * No queue, no workers, no database. Whether a step exists and how it ends never depends on what is faster.
+ * Computes the expected end of a task from the rules of step types in docs/guide/templates.md, one step after the other,
+ * parents first, without a queue, workers or a database. Whether a step exists and how it ends never depends on timing.
  */
 export function predictDynamic(steps: readonly DynamicStep[]): DynamicEnd {
   const model = new Model(steps);
@@ -27,14 +27,14 @@ export function predictDynamic(steps: readonly DynamicStep[]): DynamicEnd {
 class Model {
   readonly #all: Map<string, DynamicStep>;
   readonly #above = new Map<string, Set<string>>();
-  /** Downstream of a decision without a convergence, a batch or another decision between. */
+  /** Steps below a decision without a convergence, a batch or another decision in between. */
   readonly #inBranch = new Set<string>();
-  /** Steps a task starts with. */
+  /** Steps that exist from the start of a task. */
   readonly #initial = new Set<string>();
   readonly #exists = new Set<string>();
-  /** Named by a decision that completed, or made by an analyzer that did. */
+  /** Steps that a completed decision named, or that a completed analyzer created. */
   readonly #named = new Set<string>();
-  /** Whoever waits for them need not any more; by the names of the template. */
+  /** Steps that others no longer wait for, by their names in the template. */
   readonly #over = new Set<string>();
   readonly #members = new Map<string, { all: string[]; seen: string[] }>();
   readonly #tolerated = new Set<string>();
@@ -79,19 +79,19 @@ class Model {
     if (this.#initial.has(name) || this.#named.has(name)) return true;
     if (type === 'batch_worker') return false;
     const there = dependencies.filter((parent) => this.#exists.has(parent));
-    // Who joins a batch is made with it.
+    // A step that joins a batch is created with it.
     if (there.some((parent) => this.#typeOf(parent) === 'batch_worker')) return true;
     const made = there.filter((parent) => !this.#initial.has(parent));
     if (type === 'deferred_convergence') return made.length > 0;
     const follows = made.filter((parent) => this.#typeOf(parent) !== 'decision');
-    // A branch of a decision that is not above what it follows is for that decision to name.
+    // A branch of an unrelated decision is created only if that decision names it.
     const leftTo = dependencies.filter((parent) => this.#typeOf(parent) === 'decision');
     if (!leftTo.every((decision) => follows.some((parent) => this.#above.get(parent)!.has(decision)))) return false;
     if (follows.some((parent) => this.#inBranch.has(parent))) return true;
     return follows.length > 0 && there.length === dependencies.length;
   }
 
-  /** Its dependencies that exist, and every decision and analyzer above that may yet make one. */
+  /** The dependencies of a step that exist, and each decision and analyzer above that may still create one. */
   #waitsFor({ name, dependencies }: DynamicStep): string[] {
     const makers = ['decision', 'batchable'];
     const mayBeNamedAlone =
@@ -101,7 +101,7 @@ class Model {
     return [...new Set([...dependencies, ...above])].filter((other) => this.#exists.has(other));
   }
 
-  /** What is before it, up through steps that exist; through a batch without any result only its analyzer. */
+  /** The steps above it that exist. Above a batch without any result, only its analyzer counts. */
   #comesAfter({ dependencies }: DynamicStep, found = new Set<string>()): Set<string> {
     for (const parent of dependencies) {
       const step = this.#all.get(parent)!;
@@ -114,7 +114,7 @@ class Model {
     return found;
   }
 
-  /** Workers instead of what they are made from. */
+  /** Replaces batch_worker steps by their workers. */
   #asWorkers(names: readonly string[], which: 'all' | 'seen' = 'all'): Set<string> {
     return new Set(names.flatMap((name) => this.#members.get(name)?.[which] ?? [name]));
   }

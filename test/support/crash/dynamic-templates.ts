@@ -4,7 +4,7 @@ import type { Plan } from '../reference-model.ts';
 type Type = 'standard' | 'decision' | 'batchable' | 'batch_worker' | 'deferred_convergence';
 export type FailureStrategy = 'continue_on_failure' | 'fail_fast' | 'isolate';
 
-/** A step of a random template with decisions and batches: what the template says, and what its handler will do. */
+/** A step of a random template with decisions and batches: its definition, and what its handler will do. */
 export interface DynamicStep {
   name: string;
   type: Type;
@@ -12,11 +12,11 @@ export interface DynamicStep {
   plan: Plan;
   maxAttempts: number;
   retryable: boolean;
-  /** Of a decision: the branches that it names; none: no_branches. Of an analyzer: its worker template, if it has one. */
+  /** For a decision: the branches that it names; none means no_branches. For an analyzer: its worker template, if it has one. */
   names: string[];
-  /** Of an analyzer: what each of its workers does; none: no_batches. */
+  /** For an analyzer: what each of its workers does; none means no_batches. */
   parts: Plan[];
-  /** Of a decision or an analyzer: what is wrong with its outcome. */
+  /** For a decision or an analyzer: what is wrong with its outcome. */
   wrong: string | undefined;
   parallelism: number;
   strategy: FailureStrategy;
@@ -24,7 +24,7 @@ export interface DynamicStep {
 
 const WRONG = ['no outcome', 'unknown type', 'nothing named', 'unknown name', 'upstream name', 'one id twice'];
 
-/** `name` stands at `index` in the topological order. */
+/** The name of the step at `index` in the topological order. */
 const nameOf = (index: number) => `s${index}`;
 
 const fails = fc.constantFrom<Plan>({ kind: 'fail_always' }, { kind: 'fail_for_good' });
@@ -32,7 +32,7 @@ const passes = fc.oneof(
   { weight: 4, arbitrary: fc.constant<Plan>({ kind: 'succeed' }) },
   { weight: 1, arbitrary: fc.integer({ min: 1, max: 2 }).map((times): Plan => ({ kind: 'fail_first', times })) },
 );
-/** Most succeed sooner or later: behind a step that fails for good nothing happens any more. */
+/** Most plans succeed eventually, because nothing runs below a step that fails permanently. */
 const plan = fc.oneof({ weight: 30, arbitrary: passes }, { weight: 1, arbitrary: fails });
 const workerPlan = fc.oneof({ weight: 8, arbitrary: passes }, { weight: 1, arbitrary: fails });
 
@@ -47,7 +47,7 @@ const stepParts = fc.record({
   plan,
   maxAttempts: fc.integer({ min: 3, max: 4 }),
   retryable: fc.oneof({ weight: 30, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
-  // Distances back to its parents: acyclic by construction, and still a template of the same kind when shrunk.
+  // Distances back to its parents, so that a template is acyclic by construction and stays valid when it is shrunk.
   back: fc.array(fc.oneof(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 24 })), {
     minLength: 1,
     maxLength: 3,
@@ -62,16 +62,16 @@ const stepParts = fc.record({
   strategy: fc.constantFrom<FailureStrategy>('continue_on_failure', 'fail_fast', 'isolate'),
 });
 
-/** Random templates of up to `maxSteps` steps, decisions behind decisions, batches behind branches, and joins of all. */
+/** Random templates of up to `maxSteps` steps: decisions below decisions, batches below branches, and joins of all. */
 export function randomDynamicSteps(maxSteps: number): fc.Arbitrary<DynamicStep[]> {
-  // Without fast-check's preference for small values: two of ten steps would be what a round sees.
+  // Without fast-check's preference for small values, which would mostly create two steps out of ten.
   return fc.noBias(fc.array(stepParts, { minLength: 2, maxLength: maxSteps, size: 'max' })).map((parts) => {
     const steps: DynamicStep[] = [];
     for (const [index, { back, picks: _, ...rest }] of parts.entries()) {
       const parents = [...new Set(back.map((distance) => index - distance))].filter((at) => at >= 0);
       steps.push({ name: nameOf(index), names: [], ...rest, ...placed(steps, rest.type, parents) });
     }
-    // An analyzer that nobody works for always fails.
+    // An analyzer without a worker template always fails.
     for (const step of steps) if (step.type === 'batchable' && !hasWorker(steps, step)) step.type = 'standard';
     for (const [index, step] of steps.entries()) step.names = named(steps, step, parts[index]!.picks);
     return steps;
@@ -81,7 +81,7 @@ export function randomDynamicSteps(maxSteps: number): fc.Arbitrary<DynamicStep[]
 const hasWorker = (steps: readonly DynamicStep[], { name }: DynamicStep) =>
   steps.some(({ type, dependencies }) => type === 'batch_worker' && dependencies.includes(name));
 
-/** What a template may not have becomes a step of another type. */
+/** Changes the type of steps that would make the template invalid. */
 function placed(before: readonly DynamicStep[], type: Type, parents: readonly number[]) {
   const others = parents.filter((at) => before[at]!.type !== 'batchable' && before[at]!.type !== 'batch_worker');
   const analyzer = before.findLast((step) => step.type === 'batchable');
@@ -108,7 +108,7 @@ function named(steps: readonly DynamicStep[], step: DynamicStep, picks: readonly
   return step.type === 'decision' ? [...new Set(chosen)] : [];
 }
 
-/** What a decision may name: what is downstream of it, up to the next decision, batch or convergence. */
+/** Returns the steps that a decision may name: those below it, up to the next decision, batch or convergence. */
 function branches(steps: readonly DynamicStep[], decision: string): string[] {
   const reached = new Set([decision]);
   const types = new Map(steps.map(({ name, type }) => [name, type]));
@@ -120,7 +120,7 @@ function branches(steps: readonly DynamicStep[], decision: string): string[] {
   return [...reached].filter((name) => name !== decision);
 }
 
-/** What the handler of a decision or an analyzer returns. */
+/** Returns the result of the handler of a decision or an analyzer. */
 export function outcomeOf({ type, names, parts, wrong, dependencies }: DynamicStep): Record<string, unknown> {
   if (wrong === 'no outcome') return {};
   if (type === 'decision') {
@@ -143,23 +143,23 @@ export function outcomeOf({ type, names, parts, wrong, dependencies }: DynamicSt
 
 const batchId = (i: number) => String(i + 1).padStart(3, '0');
 
-/** The workers of a batch by name, with what each does. Without parts there is one that has nothing to do. */
+/** Returns the workers of a batch by name, with their plans. A batch without parts has one worker with nothing to do. */
 export function workersOf(analyzer: DynamicStep, worker: DynamicStep): { name: string; plan: Plan }[] {
   if (analyzer.parts.length === 0) return [{ name: `${worker.name}_000`, plan: worker.plan }];
   return analyzer.parts.map((plan, i) => ({ name: `${worker.name}_${batchId(i)}`, plan }));
 }
 
-/** What its handler finds in `initialization`. */
+/** The `initialization` of a step, for its handler. */
 export interface DynamicConfig {
   step: string;
   plan: Plan;
-  /** What it returns. */
+  /** The result to return. */
   result: Record<string, unknown>;
-  /** Of a batch_worker: the plan of each of its workers. */
+  /** For a batch_worker: the plan of each of its workers. */
   plans: Record<string, Plan>;
 }
 
-/** The steps in the short form of the test kit, all with the handler `act`. */
+/** Returns the steps in the short form of the test kit, all with the handler `act`. */
 export function dynamicTemplateSteps(
   steps: readonly DynamicStep[],
 ): Parameters<typeof import('../setup.ts').template>[0] {
@@ -194,7 +194,7 @@ export function dynamicTemplateSteps(
   );
 }
 
-/** A step in one line. */
+/** Describes a step in one line. */
 export function shortly(step: DynamicStep): string {
   const { name, type, dependencies, plan, maxAttempts, retryable, names, parts, wrong, parallelism, strategy } = step;
   const planOf = (plan: Plan) => (plan.kind === 'fail_first' ? `fail ${plan.times}x` : plan.kind);
@@ -209,7 +209,7 @@ export function shortly(step: DynamicStep): string {
   return `${name} ${type} [${dependencies}] ${how} ${more} ${wrong ?? ''}`.trim();
 }
 
-/** The same template a little smaller, in every way there is; the smallest last. */
+/** Returns every slightly smaller version of a template, the smallest last. */
 export function smallerThan(steps: readonly DynamicStep[]): DynamicStep[][] {
   const simpler = steps.flatMap((step, i) => {
     const { plan, parts, dependencies, names } = step;

@@ -1,26 +1,26 @@
-/** What a process that delivers events noted, see event-worker.mjs. */
+/** A note of a process that delivers events; see event-worker.mjs. */
 export interface EventNote {
   what: 'start' | 'handled';
   pid: number;
-  /** By the clock that all processes of the machine share. */
+  /** A time of the clock that all processes of the machine share. */
   at: number;
   group: string;
   id: number;
   event: string;
   task: string;
   step: string;
-  /** Of the handler whose result it tells of. */
+  /** The run of the handler whose result the event has. */
   run: string;
 }
 
-/** What stands in the database at the end: one event for each. */
+/** What is in the database at the end, with one event for each. */
 export interface Committed {
   task: string;
   step: string;
   run: string;
 }
 
-/** What is wrong with what the groups got; and how often they handled something, repetitions included. */
+/** Returns the problems with the deliveries to groups, and the number of deliveries including repetitions. */
 export function faultsOf(
   notes: readonly EventNote[],
   {

@@ -10,7 +10,7 @@ import { type Behaviour, type Journal, startWorker, type WorkerProcess } from '.
 export const FAULTS = ['kill', 'stall', 'terminate', 'crash', 'cut', 'cancel', 'reset', 'resolve'] as const;
 type Fault = (typeof FAULTS)[number];
 
-/** How often each kind is in the deck from which faults are drawn: a run of some seconds sees every kind. */
+/** How often each kind is in the deck from which faults are drawn. A run of some seconds has every kind. */
 const DECK: Record<Fault, number> = {
   kill: 3,
   stall: 2,
@@ -22,7 +22,7 @@ const DECK: Record<Fault, number> = {
   resolve: 5,
 };
 
-/** With fewer tasks than this a run shows little. */
+/** A run needs at least this many tasks to be meaningful. */
 export const ENOUGH_TASKS = 100;
 
 export interface FaultRun {
@@ -30,18 +30,18 @@ export interface FaultRun {
   tasker: Tasker;
   journal: Journal;
   leaseMs: number;
-  /** Gives numbers from 0 up to 1, the same for the same seed. */
+  /** Returns numbers from 0 up to 1, the same for the same seed. */
   random(): number;
 }
 
-/** A worker that was stopped between lock and commit holds its tasks until the server ends its transaction. */
+/** A worker that is paused between lock and commit holds its tasks until the server ends its transaction. */
 function isHeldByAnother(error: unknown): boolean {
   return (
     error instanceof TaskerError && error.code === 'database_error' && /held by another transaction/.test(error.message)
   );
 }
 
-/** Numbers that look random and are the same for the same seed (mulberry32). */
+/** Pseudo-random numbers that are the same for the same seed (mulberry32). */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -52,7 +52,7 @@ export function seeded(seed: number): () => number {
   };
 }
 
-/** Three workers under random faults, and operators who act on random tasks. It counts what it did. */
+/** Three workers under random faults, and operators who act on random tasks. Counts what it did. */
 export class FaultDriver {
   readonly #run: FaultRun;
   readonly #workers: WorkerProcess[] = [];
@@ -68,7 +68,7 @@ export class FaultDriver {
   };
   /** Tasks whose creation was acknowledged. */
   readonly created: string[] = [];
-  /** Workers that ended though nobody killed them. */
+  /** Workers that ended without being killed. */
   readonly fallen: number[] = [];
   #deck: Fault[] = [];
   #proxy!: FaultyProxy;
@@ -100,8 +100,8 @@ export class FaultDriver {
   }
 
   /**
-   * Tasks arrive and faults happen for so long, and on a slow machine until each kind happened and there was something
-   * for it to happen to, three times as long at most.
+   * Creates tasks and injects faults for the given time. On a slow machine, continues up to three times as long, until
+   * each kind of fault has happened to something.
    */
   async go(ms: number, templates: readonly string[]): Promise<void> {
     const from = performance.now();
@@ -137,7 +137,7 @@ export class FaultDriver {
     });
   }
 
-  /** What the decision and the analyzer of the template `dynamic` come to. */
+  /** The results of the decision and the analyzer of the template `dynamic`. */
   #outcomes(): Behaviour {
     const step_names = this.#one([['left'], ['right'], ['left', 'right']]);
     const parts = 1 + Math.floor(this.#run.random() * 6);
@@ -148,7 +148,7 @@ export class FaultDriver {
     };
   }
 
-  /** A connection lost under an operator's hand, a step that moved on, a task that a stopped worker holds: no news here. */
+  /** Ignores expected errors of operators: a lost connection, a step that moved on, a task that a paused worker holds. */
   async #trying(act: () => Promise<unknown>): Promise<boolean> {
     try {
       await act();
@@ -237,7 +237,7 @@ export class FaultDriver {
     for (const { code, pid } of this.#workers) if (code !== undefined) this.fallen.push(pid);
   }
 
-  /** Operators settle what is in error until every task has ended. */
+  /** Lets operators settle failed steps until every task has ended. */
   async settle(ms: number): Promise<void> {
     const until = performance.now() + ms;
     for (;;) {
@@ -254,7 +254,7 @@ export class FaultDriver {
     }
   }
 
-  /** Stops the workers; gives their exit codes. */
+  /** Stops the workers. Returns their exit codes. */
   stop(): Promise<(number | null)[]> {
     return Promise.all(this.#workers.map((worker) => worker.stop()));
   }

@@ -15,7 +15,7 @@ export interface Pgbouncer {
   log(): string;
 }
 
-/** Starts pgbouncer in transaction mode before the server of a URL, as that server's user; it ends with the test. */
+/** Starts pgbouncer in transaction mode in front of a server, as that server's user. Stops it with the test. */
 export async function startPgbouncer(
   serverUrl: string,
   { maxPreparedStatements }: { maxPreparedStatements: number },
@@ -42,7 +42,7 @@ max_prepared_statements = ${maxPreparedStatements}
 logfile = ${logFile}
 `,
   );
-  // It refuses to be root, and the socket's folder is its owner's alone.
+  // pgbouncer refuses to run as root, and only the owner may use the folder of the socket.
   const { uid, gid } = statSync(host.startsWith('/') ? host : folder);
   const isRoot = process.getuid?.() === 0;
   if (isRoot) chownSync(folder, uid, gid);
@@ -72,7 +72,7 @@ async function answers(url: string): Promise<boolean> {
     await client.connect();
     return true;
   } catch {
-    return false; // it is about to listen
+    return false; // not listening yet
   } finally {
     await client.end();
   }

@@ -3,43 +3,43 @@ import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 
-/** What becomes of a message that a worker sends. */
+/** The fate of a message that a worker sends. */
 export type Fate =
   /** It never reaches the server. */
   | 'lost'
-  /** The server gets it and commits; the answer is lost with the connection. */
+  /** The server receives it and commits, and the answer is lost with the connection. */
   | 'answer_lost'
-  /** The connection is cut while the server works on it. */
+  /** The connection is cut while the server processes it. */
   | 'cut'
-  /** The server gets it, its answer waits until {@link FaultyProxy.release}. */
+  /** The server receives it, and its answer waits until {@link FaultyProxy.release}. */
   | 'held'
   | undefined;
 
 export interface FaultyProxy {
   /** The URL through the proxy. */
   url: string;
-  /** Decides about each chunk that a worker sends; it holds the names of the statements in it. */
+  /** Decides the fate of each chunk that a worker sends, which contains the names of its statements. */
   decide: (sent: Buffer) => Fate;
   /** How often each fate happened. */
   counts: Record<NonNullable<Fate>, number>;
-  /** Nothing passes in either direction, on new connections neither, until {@link thaw}. */
+  /** Blocks all traffic in both directions, also on new connections, until {@link thaw}. */
   freeze(): void;
   thaw(): void;
-  /** Nothing passes on the connections that stand now; new ones work. As behind a NAT that forgot them. */
+  /** Blocks all traffic on existing connections. New ones work, as behind a NAT that forgot the old ones. */
   silence(): void;
-  /** Lets pass the answers that are held. */
+  /** Delivers the answers that are held. */
   release(): void;
-  /** From now on each message of the server arrives by itself, a moment after the one before. */
+  /** From now on, delivers each message of the server separately, a moment after the previous one. */
   inPieces: boolean;
   /** Cuts every connection. */
   cutAll(): void;
-  /** Cuts every connection and takes no new ones. */
+  /** Cuts every connection and accepts no new ones. */
   close(): void;
 }
 
 const COMMITTED = Buffer.from('COMMIT\0');
 
-/** Stands between workers and the server of a URL; connections are lost when a test wants it. */
+/** A proxy between workers and a server, with which tests can lose connections. */
 export async function startProxy(serverUrl: string): Promise<FaultyProxy> {
   const target = new URL(serverUrl);
   const folder = target.searchParams.get('host');
@@ -137,7 +137,7 @@ class Pair {
     else this.#client.write(answer);
   }
 
-  /** A message is one byte of its kind, and its length in four, which count themselves. */
+  /** A message is one byte for its kind and four bytes for its length, which includes these four. */
   #messages(answer: Buffer): void {
     this.#piece = Buffer.concat([this.#piece, answer]);
     while (this.#piece.length > 4) {

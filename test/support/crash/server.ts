@@ -5,16 +5,16 @@ import { inject, onTestFinished } from 'vitest';
 import { type EmbeddedServer, startEmbedded } from '../../../src/db/embedded/start-embedded.ts';
 import type { Sql } from '../database.ts';
 
-/** A durable server that one test has to itself, to crash it. */
+/** A durable server for one test, which crashes it. */
 export interface OwnServer {
   url: string;
-  /** On a connection of its own each time, so that it works after a crash. */
+  /** Runs SQL on a new connection each time, so that it works after a crash. */
   sql: Sql;
-  /** Stops it at once, as a crash does, and starts it again; it recovers. */
+  /** Stops the server at once, as a crash does, and restarts it, with recovery. */
   crash(): Promise<void>;
-  /** Sends SIGKILL to its postmaster, and starts it again; it recovers. */
+  /** Sends SIGKILL to the postmaster, and restarts the server, with recovery. */
   kill(): Promise<void>;
-  /** What it logged so far. */
+  /** The log of the server so far. */
   log(): string;
 }
 

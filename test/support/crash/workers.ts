@@ -10,20 +10,20 @@ import type { TaskTemplate } from '../../../src/template/task-template.ts';
 import type { Sql } from '../database.ts';
 import { template } from '../setup.ts';
 
-/** What a handler or the worker noted, in the order in which one process noted it. */
+/** A note of a handler or a worker. The notes of one process are in order. */
 export interface Noted {
   pid: number;
   what: 'start' | 'end' | 'abort' | 'ended' | 'log' | 'stopped';
   task: string;
   step: string;
-  /** Of the step, as its handler counts. */
+  /** The attempt, as the handler counts it. */
   attempt: number;
-  /** Names one call of a handler; it is part of the step's result. */
+  /** The id of one call of a handler, which is part of the step's result. */
   run: string;
-  /** At a start: which run of each ancestor's handler the results come from. */
+  /** At a start: the run of each ancestor's handler that its result comes from. */
   seen: Record<string, string | null>;
   reason?: string;
-  /** Of a task's end: the line comes after the commit, so it is an acknowledgement. */
+  /** At the end of a task: the note is written after the commit, so it is an acknowledgement. */
   task_uuid?: string;
   state?: string;
   level?: string;
@@ -31,19 +31,19 @@ export interface Noted {
   error?: string;
 }
 
-/** A folder in which the workers of one test note what they do. */
+/** A folder for the notes of the workers of one test. */
 export interface Journal {
   folder: string;
-  /** All notes of all workers so far. */
+  /** Returns all notes of all workers so far. */
   read(): Noted[];
-  /** The notes of one kind. */
+  /** Returns the notes of one kind. */
   of(what: Noted['what']): Noted[];
 }
 
 export function openJournal(): Journal {
   const folder = mkdtempSync(path.join(tmpdir(), 'tasker-journal-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  // What comes after the last line break is being written right now, or was when its process was killed.
+  // Text after the last line break is still being written, or its process was killed while writing it.
   const read = () =>
     readdirSync(folder).flatMap((name) =>
       readFileSync(path.join(folder, name), 'utf8')
@@ -54,7 +54,7 @@ export function openJournal(): Journal {
   return { folder, read, of: (what) => read().filter((noted) => noted.what === what) };
 }
 
-/** What a worker process is given: serializable options of createTasker, and what is its own. */
+/** Options of a worker process: serializable options of createTasker, and its own. */
 export interface WorkerSetup
   extends Pick<
     CreateTaskerOptions,
@@ -68,41 +68,41 @@ export interface WorkerSetup
     | 'name'
   > {
   journal: Journal;
-  /** The file beside this one that it runs. Default `crash-worker.mjs`. */
+  /** The file in this folder to run. Default `crash-worker.mjs`. */
   program?: string;
-  /** For SIGTERM. Default 2,000. */
+  /** The drain time after SIGTERM. Default 2,000. */
   drainTimeoutMs?: number;
-  /** How often to try to connect, every 100 ms, while the server is away. Default: not again. */
+  /** How many times to retry the connection, every 100 ms, while the server is down. Default: no retries. */
   retries?: number;
   env?: Record<string, string>;
-  /** For `event-worker.mjs`: whom it delivers events to, and how many of a hundred deliveries fail. */
+  /** For `event-worker.mjs`: the groups to deliver events to, and the percentage of failing deliveries. */
   groups?: readonly { group: string; failing?: number }[];
 }
 
 export interface WorkerProcess {
   child: ChildProcess;
   pid: number;
-  /** Asks it to stop, and waits until it ended by itself; gives its exit code. */
+  /** Requests a stop, and waits until the process exits by itself. Returns its exit code. */
   stop(drainTimeoutMs?: number): Promise<number | null>;
-  /** Sends a signal and waits until the process is gone; gives its exit code. */
+  /** Sends a signal, and waits until the process has exited. Returns its exit code. */
   end(signal: NodeJS.Signals): Promise<number | null>;
   signal(signal: NodeJS.Signals): void;
-  /** Keeps its event loop busy until what this gives is called. */
+  /** Blocks its event loop until the returned function is called. */
   block(): () => void;
-  /** The exit code, or undefined while it runs. */
+  /** The exit code; undefined while it is running. */
   readonly code: number | null | undefined;
 }
 
 let started = 0;
 
-/** Starts a worker that runs the handler `work`; answers when it works. It does not outlive the test. */
+/** Starts a worker that runs the handler `work`. Resolves when it is running. Stops it with the test. */
 export async function startWorker({
   journal,
   env,
   program = 'crash-worker.mjs',
   ...options
 }: WorkerSetup): Promise<WorkerProcess> {
-  // Its name sorts as the workers were started: files of one process share this counter.
+  // Names sort in the order in which workers start. Test files in one process share this counter.
   const file = path.join(journal.folder, `${String(++started).padStart(6, '0')}.jsonl`);
   const child = spawn(
     process.execPath,
@@ -118,9 +118,11 @@ export async function startWorker({
     child.kill('SIGKILL');
     await exited;
   });
-  child.stdin.on('error', () => {}); // a killed process reads no more
+  child.stdin.on('error', () => {}); // a killed process does not read
   const ready = once(createInterface({ input: child.stdout }), 'line');
-  const early = exited.then((status) => Promise.reject(new Error(`the worker ended with ${status} before it worked`)));
+  const early = exited.then((status) =>
+    Promise.reject(new Error(`the worker ended with ${status} before it was running`)),
+  );
   await Promise.race([ready, early]);
   early.catch(() => undefined);
   return {
@@ -149,7 +151,7 @@ export async function startWorker({
   };
 }
 
-/** A template whose steps all have the handler `work`: `{ a: [], b: ['a'] }`, or the step in full. */
+/** Creates a template whose steps all have the handler `work`: `{ a: [], b: ['a'] }`, or with full steps. */
 export function workTemplate(
   steps: Record<string, readonly string[] | Record<string, unknown>>,
   task: Record<string, unknown> = {},
@@ -161,15 +163,18 @@ export function workTemplate(
   return template(Object.fromEntries(full) as Record<string, Record<string, unknown>>, task);
 }
 
-/** What the handler `work` does in a step: `*` is for all steps. `late`: its first attempt ends, well, after its signal. `result`: what it returns, besides. */
+/**
+ * What the handler `work` does in a step; `*` is for all steps. `late`: its first attempt succeeds after its signal has
+ * fired. `result`: an additional result.
+ */
 export type Behaviour = Record<
   string,
   { ms?: number; deaf?: boolean; late?: boolean; fail?: 'once' | 'always'; result?: object }
 >;
 
 /**
- * What an acknowledgement said and the database does not: a child that was given the result of a run which is not the
- * stored one, a task that was told to have ended and has not.
+ * Returns acknowledgements that contradict the database: a child that received the result of a run which is not the stored
+ * one, a task that was reported as ended and has not ended.
  */
 export async function lostAcknowledgements(journal: Journal, sql: Sql): Promise<string[]> {
   const stored = new Map<string, string | null>();
@@ -195,7 +200,7 @@ export async function lostAcknowledgements(journal: Journal, sql: Sql): Promise<
   return lost;
 }
 
-/** Steps whose handler was called more than once under one attempt, as `step attempt`. */
+/** Returns the steps whose handler was called more than once in one attempt, as `step attempt`. */
 export function startedTwice(journal: Journal): string[] {
   const seen = new Set<string>();
   return journal.of('start').flatMap(({ task, step, attempt }) => {

@@ -11,7 +11,7 @@ import { findBinariesPackage } from '../../../src/db/embedded/binaries/binaries-
 import { type EmbeddedOptions, type EmbeddedServer, startEmbedded } from '../../../src/db/embedded/start-embedded.ts';
 import { stopEmbedded } from '../../../src/db/embedded/stop-embedded.ts';
 
-/** What a user process says once it has its server. */
+/** The message of a user process once it has its server. */
 interface Ready {
   url: string;
   version: string;
@@ -21,11 +21,11 @@ interface Ready {
 
 export interface UserProcess {
   child: ChildProcess;
-  /** Rejects with the error that startEmbedded gave. */
+  /** Rejects with the error of startEmbedded. */
   ready: Promise<Ready>;
-  /** Lets go of the server and waits until the process ended by itself; gives its exit code. */
+  /** Releases the server, and waits until the process exits by itself. Returns its exit code. */
   stop(): Promise<number | null>;
-  /** Kills it with SIGKILL and waits until it is gone. */
+  /** Kills the process with SIGKILL, and waits until it has exited. */
   kill(): Promise<void>;
 }
 
@@ -34,8 +34,8 @@ export const isRoot = process.getuid?.() === 0;
 export const asNobody = { uid: NOBODY, gid: NOBODY };
 
 /**
- * A folder for one test; whatever server runs in it, and the folder, are gone after the test. It is for data: no program
- * can be started from it where it is in memory.
+ * Creates a folder for one test. After the test, the server in it is stopped and the folder is removed. It is only for
+ * data: if it is in memory, no program can be started from it.
  */
 export function temporaryFolder({ name = 'tasker-test-', mode = 0o755, inside = inject('data') } = {}): string {
   const folder = mkdtempSync(path.join(inside, name));
@@ -47,7 +47,7 @@ export function temporaryFolder({ name = 'tasker-test-', mode = 0o755, inside = 
   return folder;
 }
 
-/** What the tests of one file share; gone after the last. */
+/** A folder that the tests of one file share, removed after the last. */
 const madeHere: string[] = [];
 afterAll(() => {
   for (const folder of madeHere) rmSync(folder, { recursive: true, force: true });
@@ -55,7 +55,7 @@ afterAll(() => {
 
 let template: Promise<string> | undefined;
 
-/** Makes a database once, to be copied: for tests that are not about making one. */
+/** Creates a database once, to be copied by tests that are not about creating one. */
 function databaseTemplate(): Promise<string> {
   template ??= (async () => {
     const folder = mkdtempSync(path.join(inject('data'), 'tasker-template-'));
@@ -67,7 +67,7 @@ function databaseTemplate(): Promise<string> {
   return template;
 }
 
-/** Gives a folder a database that is there already. */
+/** Copies the existing database into a folder. */
 export async function seed(folder: string): Promise<string> {
   const home = path.join(folder, '.tasker', 'postgres');
   const data = await databaseTemplate();
@@ -76,11 +76,11 @@ export async function seed(folder: string): Promise<string> {
   return folder;
 }
 
-/** A {@link temporaryFolder} with a database in it. */
+/** Creates a {@link temporaryFolder} with a database in it. */
 export const seededFolder = (options?: Parameters<typeof temporaryFolder>[0]): Promise<string> =>
   seed(temporaryFolder(options));
 
-/** Starts a server in this process, without fsync; let go of after the test. */
+/** Starts a server in this process, without fsync. Releases it after the test. */
 export async function start(folder: string, options: Partial<EmbeddedOptions> = {}): Promise<EmbeddedServer> {
   const server = await startEmbedded({ folder: path.join(folder, '.tasker'), durable: false, ...options });
   onTestFinished(() => server.stop());
@@ -89,7 +89,7 @@ export async function start(folder: string, options: Partial<EmbeddedOptions> = 
 
 let bundle: Promise<string> | undefined;
 
-/** The user process as one file that any user of the machine can read, from the sources as they are. */
+/** Bundles the user process from the current sources into one file that every user of the machine can read. */
 function userProgram(): Promise<string> {
   bundle ??= (async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'tasker-user-'));
@@ -131,13 +131,13 @@ export async function startUser(
   const exited = once(child, 'exit') as Promise<[number | null]>;
   onTestFinished(() => void child.kill('SIGKILL'));
   const lines = createInterface({ input: child.stdout });
-  const noWord = exited.then(([code]) => Promise.reject(new Error(`it ended with ${code} before it said anything`)));
+  const noWord = exited.then(([code]) => Promise.reject(new Error(`it ended with ${code} without a message`)));
   const ready = Promise.race([once(lines, 'line'), noWord]).then(([line]) => {
     const said = JSON.parse(line as string) as Ready & { error?: { code: string; message: string } };
     if (said.error) throw Object.assign(new Error(said.error.message), { code: said.error.code });
     return said;
   });
-  ready.catch(() => undefined); // whoever awaits it hears it
+  ready.catch(() => undefined); // a caller that awaits it gets the error
   return {
     child,
     ready,
@@ -152,7 +152,7 @@ export async function startUser(
   };
 }
 
-/** Asks the server one thing; gives the first column of the first row. */
+/** Runs one query. Returns the first column of the first row. */
 export async function ask(url: string, statement: string): Promise<unknown> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
@@ -164,7 +164,7 @@ export async function ask(url: string, statement: string): Promise<unknown> {
   }
 }
 
-/** Whether a process runs; a zombie does not. */
+/** Whether a process is running. A zombie is not. */
 export function runs(pid: number): boolean {
   try {
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
@@ -173,7 +173,7 @@ export function runs(pid: number): boolean {
   }
 }
 
-/** Waits until a process that is not our child is gone. */
+/** Waits until a process that is not our child has exited. */
 export function untilGone(pid: number, timeout = 30_000): Promise<void> {
   return vi.waitFor(
     () => {

@@ -11,14 +11,14 @@ import { uuidV7 } from '../../../src/model/uuid.ts';
 import { freshDatabase } from '../database.ts';
 import type { WrittenEvent } from './event-log.ts';
 
-/** A consumer, and what it got: one entry for each call, in the order of the calls. */
+/** A consumer, and what it received: one entry for each call, in the order of the calls. */
 export interface Recorded extends EventConsumer {
   got: { id: number; name: string; taskUuid: string; attempt: number; replayed: boolean; n: unknown }[];
   /** The `n` of the payloads. */
   readonly ns: unknown[];
 }
 
-/** A consumer that writes down what it gets, before it does what it is told to. */
+/** Creates a consumer that records what it receives before it calls the given function. */
 export function consumer(
   options: Partial<EventConsumer> = {},
   handle: (event: LoggedEvent, context: DeliveryContext) => unknown = () => undefined,
@@ -47,13 +47,13 @@ export function consumer(
   };
 }
 
-/** What is beside the consumers of a process. */
+/** The other options of a process that delivers events. */
 export interface ProcessOptions extends EventDeliveryOptions {
   logger?: Logger;
   metrics?: Metrics;
 }
 
-/** A database with nothing in it but events, and processes that deliver them. */
+/** Creates a database that has only events, and processes that deliver them. */
 export async function deliveries() {
   const { url, sql, drop } = await freshDatabase();
   const [running, databases]: [EventDelivery[], Database[]] = [[], []];
@@ -82,18 +82,18 @@ export async function deliveries() {
   return {
     url,
     sql,
-    /** Writes events as one recording does, and tells of them afterwards as its worker does. */
+    /** Writes events as one recording does, and then announces them as its worker does. */
     async publish(...events: Partial<WrittenEvent>[]): Promise<void> {
       await publishTo(url, events);
     },
     connect,
     startOn,
-    /** As a process of its own would deliver, with its own connections. */
+    /** Delivers like a separate process, with its own connections. */
     start: async (consumers: EventConsumer[], options?: ProcessOptions) => startOn(await connect(), consumers, options),
   };
 }
 
-/** In a transaction that has its id before the events have theirs, as recordings do it. */
+/** Writes in a transaction whose id is assigned before the ids of the events, as in a recording. */
 export async function publishTo(url: string, events: readonly Partial<WrittenEvent>[]): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   client.on('error', () => {});
@@ -120,6 +120,6 @@ export async function publishTo(url: string, events: readonly Partial<WrittenEve
   }
 }
 
-/** So many events of as many tasks, with their numbers in their payloads. */
+/** Creates this many events, each of another task, with their numbers in their payloads. */
 export const numbered = (count: number, more: Partial<WrittenEvent> = {}): Partial<WrittenEvent>[] =>
   Array.from({ length: count }, (_, n) => ({ ...more, payload: { n } }));

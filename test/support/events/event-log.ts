@@ -7,7 +7,7 @@ import { uuidV7 } from '../../../src/model/uuid.ts';
 import type { Sql } from '../database.ts';
 import { DEMO, setup, template, until } from '../setup.ts';
 
-/** An event to write; what is left out is made up. */
+/** An event to write. Missing fields get generated values. */
 export interface WrittenEvent {
   taskUuid: string;
   name?: string;
@@ -17,7 +17,7 @@ export interface WrittenEvent {
   eventId?: string;
 }
 
-/** Writes events into an open transaction, as a recording does: it locks their tasks first. Answers with their places. */
+/** Writes events in an open transaction. Locks their tasks first, as a recording does. Returns their places. */
 export async function insertEvents(sql: Sql, events: readonly WrittenEvent[]): Promise<number[]> {
   const tasks = [...new Set(events.map((event) => event.taskUuid))].sort();
   await sql('select 1 from tasker.task where task_uuid = any ($1) order by task_uuid for update', [tasks]);
@@ -42,7 +42,7 @@ export async function insertEvents(sql: Sql, events: readonly WrittenEvent[]): P
   return rows.map((row) => Number(row.id));
 }
 
-/** The same in a transaction of its own. */
+/** Does the same in a separate transaction. */
 export async function writeEvents(sql: Sql, ...events: WrittenEvent[]): Promise<number[]> {
   await sql('begin');
   const ids = await insertEvents(sql, events);
@@ -50,7 +50,7 @@ export async function writeEvents(sql: Sql, ...events: WrittenEvent[]): Promise<
   return ids;
 }
 
-/** Waits until no place is kept for what was rolled back: other tests' transactions on the same server may hold that up. */
+/** Waits until no place is reserved for rolled-back events. Transactions of other tests on the server may delay this. */
 export async function noGaps(log: EventLog, sql: Sql): Promise<void> {
   const look = async () => {
     await log.sequence();
@@ -59,7 +59,7 @@ export async function noGaps(log: EventLog, sql: Sql): Promise<void> {
   await until(look, (gaps) => gaps.length === 0, 50_000);
 }
 
-/** A database with so many tasks that nobody works on, and its log. */
+/** Creates a database with this many tasks and no worker, and its log. */
 export async function eventLog({ tasks = 1 }: { tasks?: number } = {}) {
   const steps = { a: [], b: ['a'] };
   const { tasker, url, sql } = await setup({ templates: template(steps), worker: false });
@@ -75,12 +75,12 @@ export async function eventLog({ tasks = 1 }: { tasks?: number } = {}) {
     sql,
     log: tasker.engine.events,
     taskUuids: created.map((task) => task.taskUuid),
-    /** As another process has it. */
+    /** Opens the log as another process does. */
     another,
   };
 }
 
-/** All that waits for a group, part by part, each handled and let go. */
+/** Handles and releases all events that wait for a group, part by part. Returns them. */
 export async function drain(
   log: EventLog,
   groupId: number,

@@ -8,11 +8,11 @@ export interface Received {
   headers: IncomingHttpHeaders;
   url: string;
   body: string;
-  /** The port that it came from: the same for all of one connection. */
+  /** The client's port, which is the same for all requests of one connection. */
   from: number | undefined;
 }
 
-/** A server on loopback that keeps what it gets, and answers as it is told; it ends with the test. */
+/** Starts an HTTP server on loopback that records requests and sends the given answers. Stops it with the test. */
 export async function httpReceiver(
   answer: (response: ServerResponse, received: Received) => void = (response) => response.end(),
 ): Promise<{ url: string; port: number; received: Received[] }> {

@@ -2,10 +2,10 @@ import type { DomainEvent } from '../../../src/events/subscribing/domain-event.t
 import type { DomainEventCallback, InProcessEventSource } from '../../../src/events/subscribing/subscriber.ts';
 import { eventMatcher } from '../../../src/model/event-pattern.ts';
 
-/** Events of a process, told by hand. */
+/** Events of a process, sent by hand. */
 export class LocalSource implements InProcessEventSource {
   readonly #subscriptions: { pattern: string; callback: DomainEventCallback }[] = [];
-  /** Events that subscribers could not keep. */
+  /** Events that subscribers dropped. */
   letGone = 0;
 
   letGo(): void {
@@ -21,7 +21,7 @@ export class LocalSource implements InProcessEventSource {
     if (at >= 0) this.#subscriptions.splice(at, 1);
   }
 
-  /** How many listen. */
+  /** Number of listeners. */
   get listeners(): number {
     return this.#subscriptions.length;
   }

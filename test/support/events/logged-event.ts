@@ -3,7 +3,7 @@ import type { DeliveryContext } from '../../../src/events/delivery/event-consume
 import { Halt } from '../../../src/events/halt.ts';
 import { uuidV7 } from '../../../src/model/uuid.ts';
 
-/** A durable event as it is read from the log. */
+/** Creates a durable event as it is read from the log. */
 export function loggedEvent(given: Partial<LoggedEvent> = {}): LoggedEvent {
   const eventId = uuidV7();
   return {
@@ -26,7 +26,7 @@ export function loggedEvent(given: Partial<LoggedEvent> = {}): LoggedEvent {
   };
 }
 
-/** What a consumer is told beside it. */
+/** Creates the context that a consumer receives with an event. */
 export function deliveryContext(given: Partial<DeliveryContext> = {}): DeliveryContext {
   return {
     attempt: 1,

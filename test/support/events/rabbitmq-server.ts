@@ -7,23 +7,23 @@ import path from 'node:path';
 import { until } from '../setup.ts';
 import { programPath } from '../suite/programs.ts';
 
-/** Its user is the one that Debian's package made for the server. */
+/** The user that Debian's package creates for the server. */
 const OWNER = '/var/lib/rabbitmq';
 
-/** A message that the broker refuses for its size. */
+/** The size from which the broker rejects a message. */
 export const TOO_LARGE_BYTES = 3_000_000;
 
 export interface RabbitmqServer {
   url: string;
-  /** Takes its files and its port again. */
+  /** Starts the broker again, with the same files and port. */
   start(): Promise<void>;
-  /** As a power cut does it. */
+  /** Ends the broker as a power cut does. */
   kill(): Promise<void>;
-  /** Ends all, and leaves nothing. */
+  /** Stops the broker and removes its files. */
   remove(): Promise<void>;
 }
 
-/** A broker of its own on loopback: files, node name, cookie and port mapper are nobody else's. */
+/** Starts a broker on loopback with its own files, node name, cookie and port mapper. */
 export async function rabbitmqServer(): Promise<RabbitmqServer> {
   const folder = mkdtempSync(path.join(tmpdir(), 'tasker-rabbitmq-'));
   const [port, distribution, mapper] = await freePorts(3);
@@ -36,13 +36,13 @@ vm_memory_high_watermark.relative = 0.9
 max_message_size = ${TOO_LARGE_BYTES - 1}
 `,
   );
-  // Root's server would be a risk, and its files nobody's who cleans up.
+  // A server of root would be a risk, and others could not remove its files.
   const owner = process.getuid?.() === 0 ? statSync(OWNER) : undefined;
   const as = owner && { uid: owner.uid, gid: owner.gid };
   if (as) for (const one of [folder, conf]) chownSync(one, as.uid, as.gid);
   const env = environment({ folder, conf, port: port!, distribution: distribution!, mapper: mapper! });
   const run = (command: string, args: string[]) => spawn(command, args, { ...as, cwd: folder, env, stdio: 'ignore' });
-  // A server starts one that outlives it when there is none.
+  // Without a running port mapper, the server starts one that outlives it.
   const epmd = run('epmd', ['-port', String(mapper), '-address', '127.0.0.1']);
   await listening(mapper!, epmd);
   let server: ChildProcess | undefined;
@@ -81,7 +81,7 @@ function environment({ folder, conf, port, distribution, mapper }: Places): Node
     ERL_EPMD_PORT: String(mapper),
     ERL_EPMD_ADDRESS: '127.0.0.1',
     ERL_CRASH_DUMP: '/dev/null',
-    // The process that is started is the server itself, not a script that waits for it.
+    // Starts the server itself, not a script that waits for it.
     RABBITMQ_ALLOW_INPUT: '1',
     RABBITMQ_NODENAME: `tasker-${port}@localhost`,
     RABBITMQ_DIST_PORT: String(distribution),
@@ -120,7 +120,7 @@ async function answers(port: number): Promise<boolean> {
     await once(socket, 'connect');
     return true;
   } catch {
-    return false; // it is about to listen
+    return false; // not listening yet
   } finally {
     socket.destroy();
   }

@@ -14,11 +14,11 @@ import { needsOf } from './needs.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** By major version, of those that the run needs: a server with a migrated database `tasker_template`. */
+    /** The servers that the run needs, by major version, each with a migrated database `tasker_template`. */
     servers: Record<string, string>;
-    /** Which of them this project runs on. */
+    /** The server that this project runs on. */
     postgres: string;
-    /** A folder for the data of more servers, of which each test makes its own in it; gone after the last. */
+    /** A folder for the data of servers that tests start themselves. Removed after the last test. */
     data: string;
   }
 }
@@ -36,7 +36,7 @@ function binariesOf(major: string): string | undefined {
 const MEMORY = '/dev/shm';
 const ENOUGH_MEMORY = 4 * 2 ** 30;
 
-/** Where the servers keep their data: in memory, if there is room. A disk takes up to ten times as long to copy a database. */
+/** The folder for the data of the servers: in memory, if there is room. Copying a database on disk takes up to ten times as long. */
 async function dataParent(): Promise<string> {
   const { bavail, bsize } = await statfs(MEMORY).catch(() => ({ bavail: 0, bsize: 0 }));
   return Math.min(bavail * bsize, freemem()) >= ENOUGH_MEMORY ? MEMORY : tmpdir();
@@ -66,7 +66,7 @@ async function prepare(server: EmbeddedServer): Promise<void> {
   await database.close();
 }
 
-/** Starts what the selected tests need, once for all projects: the build that child processes run, and the servers. */
+/** Starts what the selected tests need, once for all projects: the build for child processes, and the servers. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { majors, build } = selectedNeeds(project.vitest);
   const folder = await mkdtemp(path.join(await dataParent(), 'tasker-suite-'));
@@ -84,7 +84,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
 }
 
-/** What the files need that this run selected. */
+/** Returns the needs of the test files that this run selected. */
 function selectedNeeds(vitest: Vitest): { majors: string[]; build: boolean } {
   const files = vitest.state.getPaths();
   const needs = (file: string) => needsOf(path.relative(process.cwd(), file));

@@ -1,22 +1,22 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
-/** What a test file needs besides its own process, as its imports show. */
+/** The needs of a test file besides its own process, according to its imports. */
 export interface Needs {
-  /** A database server or another process; or the compiler, random properties, processor time: what takes long. */
+  /** Takes long: needs a database server, another process, the compiler, random cases or much processor time. */
   outside: boolean;
-  /** A server: only these make a run start one. */
+  /** A database server. A run starts servers only for these files. */
   server: boolean;
-  /** A process that no other file shares: it changes what belongs to the process, or a helper's hooks work only once. */
+  /** A process that no other file shares, because it changes the process, or because a helper's hooks work only once. */
   alone: boolean;
-  /** The built package: child processes run it, and so do the threads of a worker. */
+  /** The built package, for child processes and for the threads of a worker. */
   build: boolean;
 }
 
 const STARTS_PROCESS = /from '(?:node:)?child_process'/;
 const NAMES_BUILD = /\bdist\/(?!2020)/;
 const ASKS_FOR_SERVER = /\binject\(/;
-/** Looked for in the tests and in what they import from `test/`. */
+/** Patterns to search in the tests and in what they import from `test/`. */
 const OUTSIDE = [
   STARTS_PROCESS,
   NAMES_BUILD,
@@ -26,7 +26,7 @@ const OUTSIDE = [
 ];
 const OF_PROCESS = /\bprocess\.(?:chdir\(|on\('warning')|\.setGlobal\w+\(|\bprocess, 'cwd'/;
 const HOOKS_OF_HELPER = /^(?:before|after)(?:All|Each)\(/m;
-/** A worker in the sources starts its threads from the build. */
+/** A worker that runs from the sources starts its threads from the build. */
 const STARTS_THREADS = path.normalize('src/worker/threads/thread-file.ts');
 
 const IMPORT = /^(?:import|export)\s(?!type\b)[^;'"]*?from\s+'(\.[^']+)'|^import '(\.[^']+)'|\bimport\('(\.[^']+)'\)/gm;
@@ -50,7 +50,7 @@ function sourceOf(file: string): Source {
   return source;
 }
 
-/** The file and all files that it imports, directly or not; without imports of types. */
+/** Returns the file and all files that it imports, directly or indirectly, without imports of types. */
 function reachedFrom(file: string): string[] {
   const reached = new Set([file]);
   for (const each of reached) for (const next of sourceOf(each).imports) reached.add(next);
@@ -78,7 +78,7 @@ function testFiles(): string[] {
     .sort();
 }
 
-/** Returns the test files that need nothing but a process, which they share: `npm run test:unit` runs them. */
+/** Returns the test files that need only a process, which they can share. `npm run test:unit` runs them. */
 export function unitTests(): string[] {
   return testFiles().filter((file) => {
     const { outside, alone } = needsOf(file);
@@ -86,7 +86,7 @@ export function unitTests(): string[] {
   });
 }
 
-/** Returns the test files that no other may share a process with. */
+/** Returns the test files that need a process of their own. */
 export function testsAlone(): string[] {
   return testFiles().filter((file) => needsOf(file).alone);
 }

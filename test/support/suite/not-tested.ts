@@ -1,7 +1,7 @@
 import type { TestProject, Vitest } from 'vitest/node';
 import { howToInstall, PROGRAM_NAMES, PROGRAMS, type ProgramName, programPath } from './programs.ts';
 
-/** Prints as the last line of a run which tests were not run because a program is not installed. */
+/** Prints as the last line of a run which tests were skipped because a program is not installed. */
 export default function setup(project: TestProject): () => void {
   return () => {
     const line = notTested(project.vitest);

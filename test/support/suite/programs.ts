@@ -2,11 +2,11 @@ import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:f
 import path from 'node:path';
 import { describe, it } from 'vitest';
 
-/** A program that some tests start and npm does not install. */
+/** A program that some tests start and that npm does not install. */
 interface OutsideProgram {
-  /** What its tests are about. */
+  /** The subject of its tests. */
   tests: string;
-  /** The names it may have; the first one found is used. */
+  /** Possible names of the program; the first that is found is used. */
   commands: readonly string[];
   /** The Debian package. */
   debian: string;
@@ -30,20 +30,20 @@ declare module 'vitest' {
   }
 }
 
-/** The path of a program; undefined: it is not installed. */
+/** Returns the path of a program, or undefined if it is not installed. */
 export function programPath(name: ProgramName, PATH = process.env['PATH'] ?? ''): string | undefined {
   const file = found(PROGRAMS[name].commands, foldersOf(PATH));
   return file !== undefined && name === 'rabbitmq-server' ? debianBroker() : file;
 }
 
-/** How to install programs. */
+/** Returns how to install programs. */
 export function howToInstall(names: readonly ProgramName[]): string {
   return `on Debian: apt-get install --no-install-recommends ${names.map((name) => PROGRAMS[name].debian).join(' ')}`;
 }
 
 /**
- * A suite whose tests start an outside program. Without the program its tests are skipped, and the last line of the run
- * names the program (`not-tested.ts`). With `TASKER_REQUIRE_ALL=1` a test fails in their place.
+ * Declares a suite whose tests start an external program. Without the program, the tests are skipped, and the last line of
+ * the run names the program (`not-tested.ts`). With `TASKER_REQUIRE_ALL=1`, a test fails instead.
  */
 export function describeWith(name: ProgramName, title: string, tests: () => void): void {
   const missing = programPath(name) === undefined;
@@ -56,8 +56,7 @@ export function describeWith(name: ProgramName, title: string, tests: () => void
 }
 
 /**
- * Debian installs servers in an `sbin`, which only root has in its PATH: so the `sbin` beside each `bin` is searched
- * too.
+ * Searches also the `sbin` beside each `bin`, because Debian installs servers there and only root has it in its PATH.
  */
 function foldersOf(PATH: string): string[] {
   return PATH.split(path.delimiter)
@@ -78,7 +77,7 @@ function isProgram(file: string): boolean {
   }
 }
 
-/** The server itself. The command on the PATH is a script that starts it as a service, under its own user. */
+/** Returns the path of the server itself. The command on the PATH is a script that starts it as a service with its own user. */
 function debianBroker(): string | undefined {
   const folder = '/usr/lib/rabbitmq/lib';
   if (!existsSync(folder)) return undefined;

@@ -3,7 +3,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import path from 'node:path';
 import threads from 'node:worker_threads';
 
-/** Makes a unit test fail that starts a process or a thread, which `needs.ts` did not see in its imports. */
+/** Fails a unit test that starts a process or a thread, which `needs.ts` did not detect in its imports. */
 function refuse(what: string): never {
   throw new Error(
     `a unit test starts ${what}: import what it needs from test/support (database.ts, embedded-users.ts), ` +
