@@ -13,11 +13,11 @@ import type { TaskerEvents } from './tasker-events.ts';
 import type { TaskerParts } from './tasker-parts.ts';
 
 /** Minimum time between two notifications of one kind; what happens in between is sent together. */
-const APART_MS = 10;
+const MIN_INTERVAL_MS = 10;
 const LOWEST_RANK = 100;
 
 /** The parts of a tasker that react to events in this process and in others. */
-export interface Hearers {
+export interface SignalTargets {
   worker: () => Worker | undefined;
   served: ServedNamespaces;
   waiter: TaskWaiter;
@@ -31,7 +31,7 @@ export interface Hearers {
  */
 export class Signals {
   readonly #parts: TaskerParts;
-  readonly #hearers: Hearers;
+  readonly #targets: SignalTargets;
   readonly #logger: Logger;
   readonly #listener: Listener;
   readonly #work: Throttle;
@@ -40,19 +40,19 @@ export class Signals {
   #rank = LOWEST_RANK;
   readonly #endedTasks: string[] = [];
 
-  constructor(parts: TaskerParts, hearers: Hearers) {
+  constructor(parts: TaskerParts, targets: SignalTargets) {
     const { engine, open, logger } = parts;
     this.#parts = parts;
-    this.#hearers = hearers;
+    this.#targets = targets;
     this.#logger = moduleLogger(logger, 'app');
     this.#listener = new Listener(
       open.database,
       [CHANNEL_WORK, CHANNEL_ENDED, CHANNEL_TAKEN, CHANNEL_EVENTS],
-      { onNotify: (channel, payload) => this.#heard(channel, payload), onCatchUp: () => this.#catchUp() },
+      { onNotify: (channel, payload) => this.#onNotify(channel, payload), onCatchUp: () => this.#catchUp() },
       moduleLogger(logger, 'db'),
     );
     const throttled = (send: () => Promise<void>) =>
-      new Throttle(APART_MS, () =>
+      new Throttle(MIN_INTERVAL_MS, () =>
         send().catch((error: unknown) =>
           this.#logger.debug({ error: messageOf(error) }, 'sending a notification failed'),
         ),
@@ -67,7 +67,7 @@ export class Signals {
   }
 
   /** Whether notifications arrive. */
-  get hears(): boolean {
+  get isListening(): boolean {
     return this.#listener.hears;
   }
 
@@ -77,18 +77,18 @@ export class Signals {
 
   // ---- receiving
 
-  #heard(channel: string, payload: string): void {
-    const { worker, waiter } = this.#hearers;
+  #onNotify(channel: string, payload: string): void {
+    const { worker, waiter } = this.#targets;
     this.#parts.metrics.instruments.messagesReceived.of(channel).add();
-    if (channel === CHANNEL_WORK) this.#heardOfWork(Number(payload));
-    else if (channel === CHANNEL_EVENTS) this.#heardOfEvents();
+    if (channel === CHANNEL_WORK) this.#onWork(Number(payload));
+    else if (channel === CHANNEL_EVENTS) this.#onEvents();
     else if (channel === CHANNEL_TAKEN) worker()?.taken(payload);
     else waiter.ended(payload.split(','));
   }
 
-  #heardOfWork(rank: number): void {
-    const { served } = this.#hearers;
-    const worker = this.#hearers.worker();
+  #onWork(rank: number): void {
+    const { served } = this.#targets;
+    const worker = this.#targets.worker();
     worker?.wake(rank);
     // A worker that serves every namespace started before there was one.
     if (!worker || !served.isWaiting) return;
@@ -103,15 +103,15 @@ export class Signals {
       );
   }
 
-  #heardOfEvents(): void {
-    this.#hearers.delivery.heard();
-    this.#hearers.events.heard();
+  #onEvents(): void {
+    this.#targets.delivery.wake();
+    this.#targets.events.wake();
   }
 
   #catchUp(): void {
-    this.#hearers.worker()?.wake();
-    this.#hearers.waiter.catchUp();
-    this.#heardOfEvents();
+    this.#targets.worker()?.wake();
+    this.#targets.waiter.catchUp();
+    this.#onEvents();
   }
 
   // ---- sending
@@ -127,16 +127,16 @@ export class Signals {
     const fresh = tasks.filter((task) => task.created);
     if (fresh.length === 0) return;
     const rank = -Math.max(...fresh.map((task) => task.priority));
-    const worker = this.#hearers.worker();
+    const worker = this.#targets.worker();
     const slots = worker?.freeSlots ?? 0;
-    const takesAll = canBegin(fresh, { slots, registry: this.#parts.registry, namespaces: this.#hearers.served.names });
+    const takesAll = canBegin(fresh, { slots, registry: this.#parts.registry, namespaces: this.#targets.served.names });
     worker?.wake(rank);
     if (!takesAll) this.work(rank);
   }
 
   /** Reports tasks that ended in a recording of this process. */
   tasksEnded(rows: readonly { taskUuid: string }[]): void {
-    const elsewhere = this.#hearers.waiter.ended(rows.map((row) => row.taskUuid));
+    const elsewhere = this.#targets.waiter.ended(rows.map((row) => row.taskUuid));
     if (elsewhere.length === 0) return;
     this.#endedTasks.push(...elsewhere);
     this.#ended.want();
@@ -144,7 +144,7 @@ export class Signals {
 
   /** Reports that durable events were committed here. */
   eventsStored(): void {
-    this.#heardOfEvents();
+    this.#onEvents();
     this.#events.want();
   }
 
@@ -154,7 +154,7 @@ export class Signals {
   }
 
   /** Drops pending notifications. */
-  fallSilent(): void {
+  discardPending(): void {
     for (const throttle of [this.#work, this.#ended, this.#events]) throttle.stop();
   }
 

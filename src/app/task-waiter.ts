@@ -7,13 +7,13 @@ import type { Logger } from '../logging/logger.ts';
 
 /** The states that end a wait: the task has ended, or rests until an operator acts. */
 const RESTING = new Set(['complete', 'error', 'cancelled', 'resolved_manually', 'blocked_by_failures']);
-const CHECK_MS = 1_000;
+const POLL_MS = 1_000;
 /** Maximum number of tasks in one read. */
-const READ_AT_ONCE = 500;
+const MAX_READ = 500;
 /** Maximum number of tasks to check in one poll, in turn. This is enough: a notification is lost only with its connection. */
-const CHECK_AT_ONCE = 1_000;
+const MAX_POLLED = 1_000;
 /** Maximum size of the sets of new tasks, and of tasks that ended while others were being created. */
-const NEW_TASKS = 10_000;
+const MAX_REMEMBERED = 10_000;
 
 function isResting(state: string): boolean {
   return RESTING.has(state);
@@ -73,7 +73,7 @@ export class TaskWaiter {
       const waiter: Waiter = { taskUuid, signal, timer: undefined, resolve: settled(resolve), reject: settled(reject) };
       // A longer timeout never fires.
       if (timeoutMs !== undefined && timeoutMs <= LONGEST_TIMER_MS) {
-        waiter.timer = setTimeout(() => waiter.reject(this.#late(taskUuid, timeoutMs)), timeoutMs);
+        waiter.timer = setTimeout(() => waiter.reject(this.#timeout(taskUuid, timeoutMs)), timeoutMs);
       }
       this.#add(waiter);
     });
@@ -130,7 +130,7 @@ export class TaskWaiter {
     return waiters;
   }
 
-  #late(taskUuid: string, timeoutMs: number): TaskerError {
+  #timeout(taskUuid: string, timeoutMs: number): TaskerError {
     return new TaskerError(
       'timeout',
       `task ${taskUuid} did not end within ${timeoutMs} ms, and is still in progress; \`tasker task why ${taskUuid}\` shows what it waits for`,
@@ -166,10 +166,10 @@ export class TaskWaiter {
   }
 
   /** Polls the next tasks in turn, and moves them to the end of the order. */
-  #checkSome(): void {
+  #pollSome(): void {
     const some: string[] = [];
     for (const taskUuid of this.#waiters.keys()) {
-      if (some.length === CHECK_AT_ONCE) break;
+      if (some.length === MAX_POLLED) break;
       some.push(taskUuid);
     }
     if (some.length < this.#waiters.size) {
@@ -192,8 +192,8 @@ export class TaskWaiter {
     const ids = [...this.#toCheck];
     this.#toCheck.clear();
     try {
-      for (let i = 0; i < ids.length; i += READ_AT_ONCE) {
-        const part = ids.slice(i, i + READ_AT_ONCE);
+      for (let i = 0; i < ids.length; i += MAX_READ) {
+        const part = ids.slice(i, i + MAX_READ);
         const states = await this.#engine.taskStates(part);
         this.ended(part.filter((id) => isResting(states.get(id) ?? '')));
         for (const id of part)
@@ -206,7 +206,7 @@ export class TaskWaiter {
 
   /** Reads one batch at a time. Tasks that end meanwhile are read together in the next one. */
   async #read(): Promise<void> {
-    const ids = [...this.#toRead].slice(0, READ_AT_ONCE);
+    const ids = [...this.#toRead].slice(0, MAX_READ);
     for (const id of ids) this.#toRead.delete(id);
     try {
       for (const task of await this.#engine.getTasks(ids)) {
@@ -237,9 +237,9 @@ export class TaskWaiter {
     }
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      this.#checkSome();
+      this.#pollSome();
       this.#schedule();
-    }, CHECK_MS);
+    }, POLL_MS);
   }
 
   /** Rejects every wait. */
@@ -261,7 +261,7 @@ function stopped(taskUuid: string): TaskerError {
 
 /** Adds to a set of limited size, and removes its oldest entry if it is full. */
 function remember(tasks: Set<string>, taskUuid: string): void {
-  if (tasks.size >= NEW_TASKS) tasks.delete(tasks.values().next().value!);
+  if (tasks.size >= MAX_REMEMBERED) tasks.delete(tasks.values().next().value!);
   tasks.add(taskUuid);
 }
 

@@ -41,7 +41,7 @@ export class TaskerDelivery {
   }
 
   /** Reports that durable events were committed, in this process or another. */
-  heard(): void {
+  wake(): void {
     this.#delivery.heard();
   }
 

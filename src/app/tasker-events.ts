@@ -27,8 +27,8 @@ export interface WatchEventsOptions {
 }
 
 /** Poll interval, for events without a notification. */
-const LOOK_MS = 1_000;
-const MOST_BEFORE = 1_000;
+const POLL_MS = 1_000;
+const MAX_PAST_EVENTS = 1_000;
 
 /**
  * The durable domain events in the database and the groups that receive them, for tools and monitoring. Available as
@@ -44,7 +44,7 @@ export class TaskerEvents {
   readonly #logger: Logger;
   readonly #stopped = new AbortController();
   readonly #waiting = new Set<() => void>();
-  #heard = 0;
+  #wakes = 0;
 
   /** @internal */
   constructor(log: EventLog, logger: Logger) {
@@ -103,7 +103,7 @@ export class TaskerEvents {
     let place = (await retryUntilAnswered(() => this.#log.follow()))?.place;
     const seen = new Set<string>();
     if (after !== undefined) {
-      const before = (await retryUntilAnswered(() => this.list({ ...wanted, limit: MOST_BEFORE }))) ?? [];
+      const before = (await retryUntilAnswered(() => this.list({ ...wanted, limit: MAX_PAST_EVENTS }))) ?? [];
       for (const event of before.reverse()) {
         seen.add(event.eventId);
         yield event;
@@ -111,13 +111,13 @@ export class TaskerEvents {
     }
     while (place && !ended.aborted) {
       const from = place;
-      const heard = this.#heard;
+      const wakes = this.#wakes;
       const next = await retryUntilAnswered(() => this.#log.follow(from, { name }));
       for (const event of next?.events ?? []) {
         if (ended.aborted) return;
         if (!seen.delete(event.eventId) && (task === null || event.taskUuid === task)) yield event;
       }
-      if (next && next.events.length === 0 && heard === this.#heard) await this.#news(ended);
+      if (next && next.events.length === 0 && wakes === this.#wakes) await this.#newEvents(ended);
       place = next?.place;
     }
   }
@@ -142,12 +142,12 @@ export class TaskerEvents {
   }
 
   /** Waits for new events, at most for one second. */
-  async #news(ended: AbortSignal): Promise<void> {
-    const look = new AbortController();
-    const wake = () => look.abort();
+  async #newEvents(ended: AbortSignal): Promise<void> {
+    const sleep = new AbortController();
+    const wake = () => sleep.abort();
     this.#waiting.add(wake);
     ended.addEventListener('abort', wake, { once: true });
-    await delay(LOOK_MS, undefined, { signal: look.signal }).catch(() => undefined);
+    await delay(POLL_MS, undefined, { signal: sleep.signal }).catch(() => undefined);
     ended.removeEventListener('abort', wake);
     this.#waiting.delete(wake);
   }
@@ -221,8 +221,8 @@ export class TaskerEvents {
   }
 
   /** Reports that events were committed, in this process or another. @internal */
-  heard(): void {
-    this.#heard++;
+  wake(): void {
+    this.#wakes++;
     for (const wake of this.#waiting) wake();
   }
 

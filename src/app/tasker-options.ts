@@ -103,12 +103,12 @@ export const LIMIT_OPTIONS: OptionNames<DynamicLimits> = {
   workersPerBatch: true,
 };
 
-const MOST_DYNAMIC = 131_072;
+const MAX_DYNAMIC = 131_072;
 
 /** @throws TaskerError `config_invalid` if a number is out of range */
 export function checkNumbers(options: CreateTaskerOptions): void {
   for (const [name, value] of Object.entries(options.limits ?? {})) {
-    checkNumber(`limits.${name}`, value, { least: 1, most: MOST_DYNAMIC });
+    checkNumber(`limits.${name}`, value, { least: 1, most: MAX_DYNAMIC });
   }
   for (const name of OPTION_NAMES) {
     const { least } = CONFIG_KEYS[name].form;

@@ -32,7 +32,7 @@ import { type Explanation, explainTask } from './why.ts';
 export type { ListOptions, TaskSnapshot, WaitOptions };
 
 /** How long a stop waits for its last notifications to be sent. */
-const TELL_MS = 2_000;
+const FLUSH_MS = 2_000;
 /** How long a stop waits for a start in progress. */
 const START_MS = 15_000;
 
@@ -100,7 +100,7 @@ export class Tasker {
       missingGraceMs: config.handlerMissingGraceMs,
       logger: moduleLogger(this.#parts.logger, 'worker'),
       namespaces: () => this.namespaces,
-      pollMs: () => config.pollMs ?? (this.#signals.hears ? DEFAULTS.pollMs : DEFAULTS.pollDeafMs),
+      pollMs: () => config.pollMs ?? (this.#signals.isListening ? DEFAULTS.pollMs : DEFAULTS.pollWithoutNotifyMs),
       onTasksEnded: (ended) => this.#signals.tasksEnded(ended),
       onWorkLeft: (rank) => this.#signals.work(rank),
       eventBus: this.eventBus,
@@ -160,13 +160,13 @@ export class Tasker {
   }
 
   /**
-   * What the health checks read. `hears`: notifications arrive; without them, only polling finds work. `poolSize`: the
+   * What the health checks read. `isListening`: notifications arrive; without them, only polling finds work. `poolSize`: the
    * maximum number of connections. @internal
    */
   get vitals() {
     return {
       namespaces: this.namespaces,
-      hears: this.#signals.hears,
+      isListening: this.#signals.isListening,
       leaseSure: this.#worker?.leaseSure ?? false,
       poolSize: this.#parts.open.database.poolSize,
       poolIdle: this.#parts.open.database.idleConnections,
@@ -334,11 +334,11 @@ export class Tasker {
     try {
       await this.#worker?.stop({ drainTimeoutMs: drainMs });
       // Released steps must not wait for the next poll of another worker.
-      await waitAtMost(TELL_MS, this.#signals.flush());
+      await waitAtMost(FLUSH_MS, this.#signals.flush());
     } finally {
       this.#waiter.stop();
       this.events.stop();
-      this.#signals.fallSilent();
+      this.#signals.discardPending();
       await this.#stopDelivery(until - performance.now());
       this.#counts.stop();
       await this.#signals.stop().finally(() => {

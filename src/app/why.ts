@@ -38,18 +38,18 @@ export async function explainTask(engine: Engine, taskUuid: string): Promise<Exp
     engine.snapshotOf(taskUuid),
   ]);
   const reason = task.status === 'error' ? await reasonOfEnd(engine, taskUuid) : null;
-  const living = workers.filter((worker) => worker.living && worker.namespaces.includes(task.namespace));
+  const liveWorkers = workers.filter((worker) => worker.living && worker.namespaces.includes(task.namespace));
   const made = stepsByTemplate(steps);
-  const around = graph.names.map((_, idx): Around => {
+  const facts = graph.names.map((_, idx): StepFacts => {
     const step = template.steps[idx]!;
-    const able = living.filter((worker) => covers(worker.callables, step.handler));
+    const capable = liveWorkers.filter((worker) => covers(worker.callables, step.handler));
     const above = [...graph.parents[idx]!, ...graph.guards[idx]!];
     const open = above.flatMap((parent) =>
       (made.get(graph.names[parent]!) ?? []).filter((one) => !isOver(one, template.steps[parent]!)),
     );
-    return { task, template: step, living: living.map(nameOf), able: able.map(nameOf), open };
+    return { task, template: step, liveWorkers: liveWorkers.map(nameOf), capable: capable.map(nameOf), open };
   });
-  const explained = steps.map((step) => explainStep(step, around[graph.indexOf.get(step.templateStepName)!]!));
+  const explained = steps.map((step) => explainStep(step, facts[graph.indexOf.get(step.templateStepName)!]!));
   return { task, summary: `${summaryOf(task, explained, reason)}${staleness(task)}`, steps: explained };
 }
 
@@ -92,31 +92,31 @@ function isTolerated({ type, batchConfig }: StepTemplate): boolean {
 }
 
 /** The facts that all steps with the same step in the template share. */
-interface Around {
+interface StepFacts {
   task: Task;
   template: StepTemplate;
   /** Names of the live workers that serve the namespace. */
-  living: string[];
+  liveWorkers: string[];
   /** Names of the live workers that have the handler. */
-  able: string[];
+  capable: string[];
   /** The steps that must end before it starts. */
   open: Step[];
 }
 
-function explainStep(step: Step, around: Around): StepExplanation {
+function explainStep(step: Step, facts: StepFacts): StepExplanation {
   return {
     step: step.name,
     templateStepName: step.templateStepName,
     state: step.currentState,
-    why: reasonOf(step, around),
-    waitsFor: around.open.map(nameOf),
+    why: reasonOf(step, facts),
+    waitsFor: facts.open.map(nameOf),
     until: step.nextRetryAt,
     handler: step.callable,
     heldBy: step.currentState === 'in_progress' ? step.worker : null,
   };
 }
 
-function reasonOf(step: Step, { task, template, living, able, open }: Around): string {
+function reasonOf(step: Step, { task, template, liveWorkers, capable, open }: StepFacts): string {
   const attempt = `attempt ${step.attempts} of ${step.maxAttempts}`;
   const error = step.results?.error?.message;
   switch (step.currentState) {
@@ -130,14 +130,14 @@ function reasonOf(step: Step, { task, template, living, able, open }: Around): s
         : `waits for ${list(open.map(nameOf))}`;
     }
     case 'enqueued':
-      if (living.length === 0) return `is ready; no running worker serves namespace ${task.namespace}: start one`;
-      if (able.length === 0) return `is ready; no running worker has handler ${step.callable}`;
-      return `is ready; waits for a free slot in ${list(able)}`;
+      if (liveWorkers.length === 0) return `is ready; no running worker serves namespace ${task.namespace}: start one`;
+      if (capable.length === 0) return `is ready; no running worker has handler ${step.callable}`;
+      return `is ready; waits for a free slot in ${list(capable)}`;
     case 'in_progress':
-      if (step.worker !== null && !living.includes(step.worker)) {
+      if (step.worker !== null && !liveWorkers.includes(step.worker)) {
         return `${attempt} was started by ${step.worker}, whose lease has expired; a running worker takes over the step`;
       }
-      if (!able.includes(step.worker ?? '')) {
+      if (!capable.includes(step.worker ?? '')) {
         return `${attempt} is held by ${step.worker ?? 'a worker'}, which does not have handler ${step.callable}; it fails if none is registered soon`;
       }
       return `${attempt} has been running on ${step.worker ?? 'a worker'} since ${step.lastAttemptedAt}`;
@@ -170,8 +170,8 @@ function summaryOf(task: Task, steps: StepExplanation[], reason: string | null):
   if (task.status === 'complete') {
     const left = ['error', 'cancelled'].filter((state) => of(state).length > 0);
     if (left.length === 0) return `is complete: all ${task.totalSteps} steps are done`;
-    const told = left.map((state) => `${list(of(state))} ${state === 'error' ? 'failed' : 'cancelled'}`);
-    return `is complete: ${task.completedSteps} of ${task.totalSteps} steps are done, its batches continued without the others: ${told.join('; ')}`;
+    const others = left.map((state) => `${list(of(state))} ${state === 'error' ? 'failed' : 'cancelled'}`);
+    return `is complete: ${task.completedSteps} of ${task.totalSteps} steps are done, its batches continued without the others: ${others.join('; ')}`;
   }
   if (task.status === 'cancelled') return 'was cancelled';
   if (task.status === 'error') return `was ended by its lifecycle: ${reason}`;

@@ -33,7 +33,7 @@ interface OptionKey<T> extends ConfigKey<T> {
 const key = <T>(one: ConfigKey<T>): ConfigKey<T> => one;
 const option = <T>(one: ConfigKey<T>): OptionKey<T> => ({ ...one, isOption: true });
 
-const MOST_DYNAMIC = 131_072;
+const MAX_DYNAMIC = 131_072;
 
 /** The comments are also the docstrings of the options and of {@link TaskerConfig}. */
 const KEYS = {
@@ -133,19 +133,19 @@ const KEYS = {
   }),
   stepsPerDecision: key({
     path: 'orchestration.decision_points.max_steps_per_decision',
-    form: forms.whole(1, MOST_DYNAMIC),
+    form: forms.whole(1, MAX_DYNAMIC),
     byDefault: DEFAULTS.stepsPerDecision,
     about: 'Maximum number of steps that one decision may name. A decision that names more fails permanently.',
   }),
   decisionDepth: key({
     path: 'orchestration.decision_points.max_decision_depth',
-    form: forms.whole(1, MOST_DYNAMIC),
+    form: forms.whole(1, MAX_DYNAMIC),
     byDefault: DEFAULTS.decisionDepth,
     about: 'Maximum number of decisions on one path through a template.',
   }),
   workersPerBatch: key({
     path: 'orchestration.batch_processing.max_workers_per_batch',
-    form: forms.whole(1, MOST_DYNAMIC),
+    form: forms.whole(1, MAX_DYNAMIC),
     byDefault: DEFAULTS.workersPerBatch,
     about: 'Maximum number of workers of one batch. An analyzer that asks for more fails permanently.',
   }),
@@ -237,7 +237,7 @@ const KEYS = {
     path: 'worker.poll_interval_ms',
     form: forms.milliseconds(10),
     byDefault: undefined,
-    defaultWords: `${DEFAULTS.pollMs}; ${DEFAULTS.pollDeafMs} while no notification can arrive`,
+    defaultWords: `${DEFAULTS.pollMs}; ${DEFAULTS.pollWithoutNotifyMs} while no notification can arrive`,
     about: 'Poll interval of the queue, for work without a notification.',
   }),
   /** How long `stop()` waits for running handlers. Default 30,000. */

@@ -19,7 +19,7 @@ export const DEFAULTS = {
   dependencyBytes: 8 * 1024 * 1024,
   /** Poll interval of the queue while notifications arrive, and while they do not. */
   pollMs: 2_000,
-  pollDeafMs: 1_000,
+  pollWithoutNotifyMs: 1_000,
   poolSize: 10,
   /** Timeout for getting a connection, and time after which an idle one is closed. */
   acquireTimeoutMs: 10_000,

@@ -56,8 +56,8 @@ function checksOf(name: Check['name']) {
 
 const SKEW_WARN_MS = 1_000;
 const SKEW_FAIL_MS = 30_000;
-const HEAR_MS = 2_000;
-const LEAST_FREE_BYTES = 100_000_000;
+const NOTIFY_TIMEOUT_MS = 2_000;
+const MIN_FREE_BYTES = 100_000_000;
 
 /** Checks everything that a project needs to run. Changes nothing. Each finding has a way to fix it. */
 export async function examine(options: ExamineOptions): Promise<Check[]> {
@@ -131,7 +131,7 @@ async function examineNotifications(database: Database): Promise<Check> {
   const listener = new Listener(database, [], ignored, silentLogger);
   try {
     await listener.start();
-    for (const end = Date.now() + HEAR_MS; !listener.hears && Date.now() < end; ) await sleep(20);
+    for (const end = Date.now() + NOTIFY_TIMEOUT_MS; !listener.hears && Date.now() < end; ) await sleep(20);
     if (listener.hears) return notifications.ok('LISTEN receives notifications');
     return notifications.warn(
       'LISTEN receives nothing; DATABASE_URL may point to a transaction pooler',
@@ -184,7 +184,7 @@ function describeWorker(worker: { name: string; namespaces: string[]; callables:
   return `${worker.name} serves ${worker.namespaces.join(', ') || 'no namespace yet'} with ${announcedNames(worker.callables).length} handlers`;
 }
 
-async function examineDisk({ databaseUrl, leastFreeBytes = LEAST_FREE_BYTES }: ExamineOptions): Promise<Check> {
+async function examineDisk({ databaseUrl, leastFreeBytes = MIN_FREE_BYTES }: ExamineOptions): Promise<Check> {
   const disk = checksOf('disk');
   if (chosenUrl({ databaseUrl }) !== undefined) return disk.skip('cannot check the disk of a server');
   const home = [embeddedHome(), path.dirname(embeddedHome())].find((folder) => existsSync(folder))!;

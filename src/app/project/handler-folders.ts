@@ -9,7 +9,7 @@ import { checkNamedSteps, type NamedStepProblem } from './check-named-steps.ts';
 import { DiscoveredSubscribers } from './discovered-subscribers.ts';
 
 /** Maximum number of files that a message about empty folders names. */
-const MOST_REASONS = 3;
+const MAX_REASONS = 3;
 
 /** The outcome of a load. */
 export interface LoadedHandlers {
@@ -109,8 +109,8 @@ export class HandlerFolders {
     if (this.#files.length === 0) {
       return `no file in ${folders} exports a handler: there is no .ts or .js file; add one, or name another folder with --handlers`;
     }
-    const reasons = this.#files.slice(0, MOST_REASONS).map(({ file, reason }) => `${path.basename(file)}: ${reason}`);
-    const more = this.#files.length > MOST_REASONS ? `; and ${this.#files.length - MOST_REASONS} more files` : '';
+    const reasons = this.#files.slice(0, MAX_REASONS).map(({ file, reason }) => `${path.basename(file)}: ${reason}`);
+    const more = this.#files.length > MAX_REASONS ? `; and ${this.#files.length - MAX_REASONS} more files` : '';
     return `no file in ${folders} exports a handler (${reasons.join('; ')}${more}); export what defineHandler returns, or a class with a handlerName`;
   }
 }

@@ -5,7 +5,7 @@ import { messageOf, TaskerError } from '../../errors.ts';
 import { formatProblem, parseTemplate, type TemplateProblem } from '../../template/parse-template.ts';
 import type { TaskTemplate } from '../../template/task-template.ts';
 import { templateOfObject } from '../../template/template-of-object.ts';
-import { FEWEST_CACHED, TemplateCache } from './template-cache.ts';
+import { MIN_CACHED_FILES, TemplateCache } from './template-cache.ts';
 
 /** A template as a plain object, with the keys of a template file. */
 export interface TemplateObject {
@@ -65,7 +65,7 @@ export async function readTemplates(source: TemplateSource, environment: string)
       continue;
     }
     const files = await filesOf(one);
-    const cache = files.length < FEWEST_CACHED ? undefined : new TemplateCache(one, environment);
+    const cache = files.length < MIN_CACHED_FILES ? undefined : new TemplateCache(one, environment);
     for (const file of files) readInto(loaded, file, { environment, cache });
     cache?.save();
   }

@@ -7,7 +7,7 @@ import { cacheFolder, removeStale } from '../../registry/bundle-cache.ts';
 import type { TaskTemplate } from '../../template/task-template.ts';
 
 /** With fewer files, parsing is faster than the cache. */
-export const FEWEST_CACHED = 10;
+export const MIN_CACHED_FILES = 10;
 
 type Entries = Readonly<Record<string, TaskTemplate>>;
 

@@ -6,20 +6,20 @@ import { type Seen, SingleFlight } from '../../time/single-flight.ts';
 import type { Tasker } from '../tasker.ts';
 
 /** A database that takes longer than this for a trivial query counts as down. A probe must learn this within 5 s. */
-const SILENT_MS = 2_000;
+const ANSWER_TIMEOUT_MS = 2_000;
 /** Timeout of the query itself; then its connection is closed. */
-const GIVE_UP_MS = 10_000;
+const QUERY_TIMEOUT_MS = 10_000;
 /** Probes within this time get the same answer. */
 const FRESH_MS = 500;
 /** Number of waiting steps from which the worker counts as degraded, or as unhealthy. */
 const DEPTH_DEGRADED = 10_000;
 const DEPTH_UNHEALTHY = 50_000;
 /** Share of failed steps among the recent ones from which the worker counts as degraded, or as unhealthy. */
-const ERRORS_DEGRADED = 0.05;
-const ERRORS_UNHEALTHY = 0.15;
+const FAILURE_RATE_DEGRADED = 0.05;
+const FAILURE_RATE_UNHEALTHY = 0.15;
 /** With fewer steps, no failure rate is computed. */
-const FEWEST_STEPS = 20;
-const LATELY_MS = 60_000;
+const MIN_STEPS = 20;
+const RECENT_MS = 60_000;
 /** Delay of timers from which the event loop counts as degraded. */
 const LAG_DEGRADED_MS = 1_000;
 
@@ -40,10 +40,10 @@ export class WorkerHealth {
   constructor(tasker: Tasker) {
     this.#tasker = tasker;
     const { engine } = tasker;
-    this.#database = new SingleFlight(() => engine.ping({ timeoutMs: GIVE_UP_MS }), { freshMs: FRESH_MS });
+    this.#database = new SingleFlight(() => engine.ping({ timeoutMs: QUERY_TIMEOUT_MS }), { freshMs: FRESH_MS });
     this.#depth = new SingleFlight(
       async () => {
-        const depths = await engine.queueDepths(tasker.vitals.namespaces, { timeoutMs: GIVE_UP_MS });
+        const depths = await engine.queueDepths(tasker.vitals.namespaces, { timeoutMs: QUERY_TIMEOUT_MS });
         return [...depths.values()].reduce((sum, depth) => sum + depth, 0);
       },
       { freshMs: FRESH_MS },
@@ -52,13 +52,13 @@ export class WorkerHealth {
 
   /** Checks what the worker needs to run steps. Never rejects, and takes at most 2 s, whatever the database does. */
   async readiness(): Promise<Checks> {
-    const [database, depth] = await Promise.all([this.database(), this.#depth.within(SILENT_MS)]);
-    return { database, command_processor: this.#registered(), queue_processing: queued(depth) };
+    const [database, depth] = await Promise.all([this.database(), this.#depth.within(ANSWER_TIMEOUT_MS)]);
+    return { database, command_processor: this.#registered(), queue_processing: queueDepth(depth) };
   }
 
   /** Checks whether the database answers. Never rejects, and takes at most 2 s. */
   async database(): Promise<Check> {
-    const seen = await this.#database.within(SILENT_MS);
+    const seen = await this.#database.within(ANSWER_TIMEOUT_MS);
     if (seen.kind === 'seen') return { ...now('healthy'), ms: seen.ms };
     if (seen.kind === 'silent') {
       return { ...now('unhealthy', `no answer for ${(seen.ms / 1000).toFixed(1)} seconds`), ms: seen.ms };
@@ -72,9 +72,9 @@ export class WorkerHealth {
   async details(): Promise<Checks> {
     return {
       ...(await this.readiness()),
-      event_system: this.#hearing(),
-      event_loop: this.#turning(),
-      step_processing: this.#stepsLately(),
+      event_system: this.#notifications(),
+      event_loop: this.#eventLoop(),
+      step_processing: this.#recentSteps(),
       circuit_breakers: now('healthy', 'none: failed calls are retried with increasing delays'),
     };
   }
@@ -87,32 +87,32 @@ export class WorkerHealth {
     return now('healthy');
   }
 
-  #hearing(): Check {
-    if (this.#tasker.vitals.hears) return now('healthy');
+  #notifications(): Check {
+    if (this.#tasker.vitals.isListening) return now('healthy');
     return now('degraded', 'no notifications arrive: work is found by polling, within a few seconds');
   }
 
-  #turning(): Check {
+  #eventLoop(): Check {
     const { lagMs = 0, blocked = null } = this.#tasker.stats?.loop ?? {};
-    if (blocked && Date.now() - blocked.at.getTime() < LATELY_MS) {
+    if (blocked && Date.now() - blocked.at.getTime() < RECENT_MS) {
       const { handler, blockedMs } = blocked;
       return now('degraded', `handler ${handler} blocked the event loop for ${Math.round(blockedMs)} ms`);
     }
     return lagMs < LAG_DEGRADED_MS ? now('healthy') : now('degraded', `timers are ${Math.round(lagMs)} ms late`);
   }
 
-  #stepsLately(): Check {
+  #recentSteps(): Check {
     const { processed = 0, failed = 0 } = this.#tasker.stats ?? {};
     const at = performance.now();
-    if (at - this.#since.at >= LATELY_MS) {
+    if (at - this.#since.at >= RECENT_MS) {
       this.#before = this.#since;
       this.#since = { at, processed, failed };
     }
     const [all, wrong] = [processed - this.#before.processed, failed - this.#before.failed];
-    const rate = all < FEWEST_STEPS ? 0 : wrong / all;
-    if (rate < ERRORS_DEGRADED) return now('healthy');
+    const rate = all < MIN_STEPS ? 0 : wrong / all;
+    if (rate < FAILURE_RATE_DEGRADED) return now('healthy');
     const message = `${wrong} of the last ${all} steps failed`;
-    return now(rate < ERRORS_UNHEALTHY ? 'degraded' : 'unhealthy', message);
+    return now(rate < FAILURE_RATE_UNHEALTHY ? 'degraded' : 'unhealthy', message);
   }
 }
 
@@ -121,7 +121,7 @@ export function now(status: CheckStatus, message?: string): Check {
   return { status, ms: 0, checkedAt: new Date(), ...(message !== undefined && { message }) };
 }
 
-function queued(seen: Seen<number>): Check {
+function queueDepth(seen: Seen<number>): Check {
   // The check of the database reports that it does not answer.
   if (seen.kind !== 'seen') return { ...now('degraded', 'the queue could not be checked'), ms: seen.ms };
   const { value, ms } = seen;
@@ -129,7 +129,7 @@ function queued(seen: Seen<number>): Check {
   return { ...now(value < DEPTH_UNHEALTHY ? 'degraded' : 'unhealthy', `${value} steps are waiting for a worker`), ms };
 }
 
-const EVERY_MS = 5_000;
+const INTERVAL_MS = 5_000;
 /** Number of failed checks in a row from which a worker is unhealthy. With fewer, it is degraded. */
 const UNHEALTHY_AFTER = 3;
 
@@ -162,19 +162,19 @@ export class HealthLoop {
 
   start(): void {
     // Unreferenced, so that the checks do not keep the process alive.
-    this.#timer = setTimeout(() => void this.#turn(), EVERY_MS).unref();
+    this.#timer = setTimeout(() => void this.#run(), INTERVAL_MS).unref();
   }
 
-  async #turn(): Promise<void> {
+  async #run(): Promise<void> {
     try {
-      this.#note(await this.#check());
+      this.#record(await this.#check());
     } catch (error) {
       this.#logger.warn({ error: messageOf(error) }, 'health check failed');
     }
     if (!this.#stopped) this.start();
   }
 
-  #note(checks: Checks): void {
+  #record(checks: Checks): void {
     if (this.#stopped) return;
     const wrong = Object.entries(checks).filter(([, { status }]) => status === 'unhealthy');
     this.#failures = wrong.length === 0 ? 0 : this.#failures + 1;
