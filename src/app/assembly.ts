@@ -252,7 +252,7 @@ export class Assembly {
     } catch (error) {
       // Stop what was started, so that it does not keep the process alive. The first error is the one to throw.
       await (tasker?.stop({ drainTimeoutMs: 0 }) ?? open?.close())?.catch((also: unknown) =>
-        logger.debug({ error: messageOf(also) }, 'cleanup after a failed start did not succeed'),
+        logger.debug({ error: messageOf(also) }, 'cleanup after a failed start failed'),
       );
       metrics.close();
       throw open ? lostAtStart(open.database.place, error) : error;

@@ -5,14 +5,14 @@ import { isSubscriber } from '../events/subscribing/base-subscriber.ts';
 import { isSubscriberRegistry, SubscriberRegistry } from '../events/subscribing/subscriber-registry.ts';
 import type { Logger } from '../logging/logger.ts';
 
-/** Publishers as `createTasker` takes them: classes, instances, or a registry. */
+/** The `publishers` option of `createTasker`: classes, instances, or a registry. */
 export type PublisherSource =
   | PublisherRegistry
   | PublisherClass
   | BasePublisher
   | readonly (PublisherClass | BasePublisher)[];
 
-/** Subscribers as `createTasker` takes them: classes, instances, `defineSubscriber` values, or a registry. */
+/** The `subscribers` option of `createTasker`: classes, instances, `defineSubscriber` values, or a registry. */
 export type SubscriberSource =
   | SubscriberRegistry
   | SubscriberClass

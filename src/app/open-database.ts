@@ -11,9 +11,9 @@ import type { Metrics } from '../metrics/metrics.ts';
 
 /** Options of {@link openDatabase}. */
 export interface OpenDatabaseOptions {
-  /** Names the server or the folder of the embedded one. */
+  /** The configuration, with the URL of the server or the folder of the embedded one. */
   loaded: LoadedConfig;
-  /** Bring the schema up to date. Default true. */
+  /** Migrates the schema of the database. Default true. */
   migrate?: boolean | undefined;
   logger: Logger;
   /** Where to record metrics. Default: nowhere. */

@@ -75,8 +75,8 @@ export class TaskerEvents {
   }
 
   /**
-   * Returns one event as it is sent to subscribers: with its task, its step, the step's execution result and the results of
-   * the steps before it.
+   * Returns one event in the form that sinks can send: with its task, its step, the step's execution result and the results
+   * of the steps before it.
    * @throws TaskerError `event_not_found`, `invalid_uuid`
    */
   async envelope(eventId: string): Promise<EventEnvelope> {

@@ -149,7 +149,7 @@ export class Tasker {
     return this.#served.names;
   }
 
-  /** Current numbers of the worker; undefined with `worker: false`. */
+  /** Current statistics of the worker; undefined with `worker: false`. */
   get stats(): WorkerStats | undefined {
     return this.#worker?.stats;
   }
@@ -290,7 +290,7 @@ export class Tasker {
     return this.#acting(taskUuid, () => this.#engine.cancelTask(taskUuid, options));
   }
 
-  /** Resets a step in `error`: it returns to the queue with all its attempts, and the task continues. */
+  /** Resets a step in `error`: it returns to the queue with its full number of attempts, and the task continues. */
   retryStep(taskUuid: string, step: string, options?: OperatorOptions): Promise<void> {
     return this.#acting(taskUuid, () => this.#engine.resetStep({ taskUuid, step }, options));
   }

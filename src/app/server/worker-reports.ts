@@ -23,7 +23,7 @@ export interface HealthCheck {
   components: ComponentHealth[];
 }
 
-/** Numbers of the worker of this process since its start. */
+/** Statistics of the worker of this process since its start. */
 export interface WorkerMetrics {
   workerId: string;
   uptimeMs: number;
@@ -74,7 +74,7 @@ export async function getHealthCheck(): Promise<HealthCheck> {
 }
 
 /**
- * Returns numbers of the worker of this process.
+ * Returns statistics of the worker of this process.
  *
  * @example
  * console.log(`${getMetrics().processed} steps so far`);

@@ -169,7 +169,7 @@ describe('the port of the worker of this process', () => {
 });
 
 describe('the worker of this process', () => {
-  it('the worker reports its health, its numbers and its configuration', async () => {
+  it('the worker reports its health, its statistics and its configuration', async () => {
     const { run, result, demo } = await setupBridge(
       shared,
       { a: [] },
