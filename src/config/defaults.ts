@@ -15,7 +15,7 @@ export const DEFAULTS = {
   drainTimeoutMs: 30_000,
   /** How long a step waits for a handler that no worker has. */
   handlerMissingGraceMs: 10_000,
-  /** Maximum size of the dependency results loaded with a step, as JSON text. Larger ones are loaded when the handler reads them. */
+  /** Maximum size of the results that are loaded with a step, as JSON text. Others are loaded when the handler reads them. */
   dependencyBytes: 8 * 1024 * 1024,
   /** Poll interval of the queue while notifications arrive, and while they do not. */
   pollMs: 2_000,

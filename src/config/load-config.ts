@@ -44,7 +44,7 @@ export interface LoadedConfig {
   /** The warnings as objects. */
   problems: readonly ConfigProblem[];
   /**
-   * `NODE_ENV` of the environment that was read. If `TASKER_ENV` is not set, `production` refuses the embedded server.
+   * `NODE_ENV` of the environment that was read. If `TASKER_ENV` is not set, `production` disables the embedded server.
    */
   nodeEnv: string | undefined;
 }

@@ -67,7 +67,7 @@ export function configForTool(
 }
 
 /**
- * Rejects an address that is not a PostgreSQL URL, which the driver would interpret in some way.
+ * Rejects an address that is not a PostgreSQL URL, which the driver would take for the name of a database.
  * @throws TaskerError `database_unreachable`
  */
 export function checkUrl(choice: DatabaseChoice): void {

@@ -1,4 +1,4 @@
-/** The allowed forms of values. None allows line breaks or control characters. */
+/** The allowed forms of values. Line breaks and tabs are allowed only where a form has `\s`. */
 const TEXT = /^[^\p{Cc}]*$/u;
 const NAME = /^[\w.-]*$/;
 const ADDRESS = /^[\w.:[\]-]*$/;

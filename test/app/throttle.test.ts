@@ -6,45 +6,45 @@ afterEach(() => void vi.useRealTimers());
 
 function counted() {
   const times: number[] = [];
-  const paced = new Throttle(10, async () => void times.push(Date.now() - began));
+  const throttle = new Throttle(10, async () => void times.push(Date.now() - began));
   const began = Date.now();
-  return { paced, times };
+  return { throttle, times };
 }
 
 describe('a throttled action', () => {
   it('the action runs at once, and again only after a pause, however often it is requested', async () => {
-    const { paced, times } = counted();
+    const { throttle, times } = counted();
     for (let i = 0; i < 100; i++) {
-      paced.want();
+      throttle.want();
       await vi.advanceTimersByTimeAsync(1);
     }
     expect(times).toEqual([0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]);
     await vi.advanceTimersByTimeAsync(1_000);
     expect(times).toHaveLength(11);
-    paced.want();
+    throttle.want();
     expect(times.at(-1)).toBe(1_100);
   });
 
   it('flush runs a pending action at once, and after stop it does not run', async () => {
-    const { paced, times } = counted();
-    await paced.flush();
+    const { throttle, times } = counted();
+    await throttle.flush();
     expect(times).toEqual([]);
-    paced.want();
-    paced.want();
-    await paced.flush();
+    throttle.want();
+    throttle.want();
+    await throttle.flush();
     expect(times).toEqual([0, 0]);
-    paced.want();
-    paced.stop();
+    throttle.want();
+    throttle.stop();
     await vi.advanceTimersByTimeAsync(1_000);
-    paced.want();
+    throttle.want();
     expect(times).toEqual([0, 0]);
   });
 
   it('the action does not overlap with itself, and runs again at once if it took longer than the pause', async () => {
     const ends: (() => void)[] = [];
-    const paced = new Throttle(10, () => new Promise<void>((resolve) => ends.push(resolve)));
+    const throttle = new Throttle(10, () => new Promise<void>((resolve) => ends.push(resolve)));
     for (let i = 0; i < 100; i++) {
-      paced.want();
+      throttle.want();
       await vi.advanceTimersByTimeAsync(1);
     }
     expect(ends).toHaveLength(1);
