@@ -57,7 +57,7 @@ it('a context may be left out if an empty one is valid', () => {
   createTask({ name: 'hello', context: { anything: 1 } });
   createTask({ name: 'any', context: { anything: 1 } });
   createTask({ namespace: 'shop', name: 'refund', version: '2.0.0' });
-  // @ts-expect-error: an order is not made of nothing
+  // @ts-expect-error: an order requires its context
   createTask({ namespace: 'shop', name: 'order' });
 });
 
@@ -120,7 +120,7 @@ it('run of the test kit may leave the name out, and checks a request that has on
   run();
   run({ context: { a: 1 } });
   run({ namespace: 'shop', name: 'order', context: order });
-  // @ts-expect-error: an order is not made of nothing
+  // @ts-expect-error: an order requires its context
   run({ namespace: 'shop', name: 'order' });
 });
 

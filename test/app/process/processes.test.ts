@@ -203,7 +203,7 @@ describe('a process exits by itself within a second after the end of its stop', 
       `,
     ],
     [
-      'a stop before the start was finished, and another',
+      'a stop before the end of the start, and another stop',
       `
       const one = await tasker.createTasker({ templates: template, handlers: [greet], autoStart: false });
       const starting = one.start().catch(() => undefined);
@@ -246,10 +246,10 @@ describe('an unusable database', () => {
     const asks = new URL(await fakePostgres({ kind: 'asks' }));
     asks.password = '';
     return [
-      ['a host that is not there', 'postgres://ada@nowhere.invalid/shop', /nowhere\.invalid.*check .*DATABASE_URL/],
+      ['a host that does not exist', 'postgres://ada@nowhere.invalid/shop', /nowhere\.invalid.*check .*DATABASE_URL/],
       ['a port where nothing listens', 'postgres://ada@127.0.0.1:1/shop', /nothing listens there; start PostgreSQL/],
       ['a wrong password', refuses, /the server refused user or password; check both in DATABASE_URL/],
-      ['no password where one is wanted', asks.href, /the server wants a password; put it into DATABASE_URL/],
+      ['a missing password', asks.href, /the server wants a password; put it into DATABASE_URL/],
       ['a database that does not exist', missing.href, /the database does not exist; create it or correct the name/],
       [
         'a server that closes at once',
@@ -261,8 +261,8 @@ describe('an unusable database', () => {
         await fakePostgres({ kind: 'version', number: '130002' }),
         /is PostgreSQL 13; .* needs 15/,
       ],
-      ['what is no URL', 'localhost:5432/shop', /no PostgreSQL URL; it looks like postgres:\/\//],
-      ['the URL of something else', 'mysql://ada@localhost/shop', /no PostgreSQL URL/],
+      ['a text that is not a URL', 'localhost:5432/shop', /no PostgreSQL URL; it looks like postgres:\/\//],
+      ['the URL of another database system', 'mysql://ada@localhost/shop', /no PostgreSQL URL/],
     ];
   };
 

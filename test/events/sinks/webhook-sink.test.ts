@@ -229,7 +229,7 @@ describe('a webhook', () => {
     [{ url: 'a.example' }, 'url must be an http or https URL'],
     [{ secrets: ['MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'] }, 'secrets[0] must be `whsec_`'],
     [{ secrets: ['whsec_c2hvcnQ='] }, 'secrets[0] must be `whsec_`'],
-    [{ headers: { 'webhook-id': '1' } }, 'headers: webhook-id must be a header that is not set'],
+    [{ headers: { 'webhook-id': '1' } }, 'headers: webhook-id must be a header that the delivery does not set'],
     [{ headers: { 'x-a': 'a\r\nx-b: c' } }, 'headers: x-a must be'],
     [{ name: 'a b' }, 'name must be'],
     [{ patterns: [] }, 'patterns must be'],
