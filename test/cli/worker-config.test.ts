@@ -143,7 +143,7 @@ it('bootstrapWorker() logs one warning when there is no template and no namespac
     return stderr.split('\n').filter((line) => line.includes('there are no templates in'));
   };
   expect(await warnings({})).toEqual([
-    expect.stringContaining('config/tasks or templates of this project; this worker serves the templates that are in'),
+    expect.stringContaining('config/tasks or templates of this project; this worker serves the templates in'),
   ]);
   expect(await warnings({ TASKER_NAMESPACE: 'lonely' })).toEqual([]);
   await project.write('config/tasks/read.me', '');

@@ -205,7 +205,7 @@ describe('a subscriber of this process', () => {
       module.checkpointYieldStepEvent(eventId, { stepUuid, cursor: 1, itemsProcessed: 1 }),
     ).rejects.toMatchObject({
       code: 'bridge',
-      message: expect.stringMatching(/^step a runs: .* it yields by what its handler returns/),
+      message: expect.stringMatching(/^step a is already running: .* return checkpointYield from its handler instead/),
     });
     goOn.resolve();
     expect(await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).toMatchObject({ status: 'complete' });
