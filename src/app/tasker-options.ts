@@ -9,7 +9,7 @@ import type { MetricsRegistry } from '../metrics/metrics.ts';
 import { kindOf } from '../model/kind-of.ts';
 import { nearNames } from '../model/near-names.ts';
 import type { PublisherSource, SubscriberSource } from './event-registries.ts';
-import type { HandlerSource } from './project/load-handlers.ts';
+import type { HandlerSource } from './project/handler-folders.ts';
 import type { TemplateSource } from './project/load-templates.ts';
 
 /**

@@ -23,7 +23,7 @@ import { ServedNamespaces, Signals } from './signals.ts';
 import { checkStart } from './start-checks.ts';
 import type { CheckedRequest, CheckedRequests } from './task-types.ts';
 import { onlySuccess, type TaskSnapshot, TaskWaiter, type WaitOptions, watchTask } from './task-waiter.ts';
-import { TaskerCounts } from './tasker-counts.ts';
+import { countTasker } from './tasker-counts.ts';
 import { TaskerDelivery } from './tasker-delivery.ts';
 import { TaskerEvents } from './tasker-events.ts';
 import type { TaskerParts } from './tasker-parts.ts';
@@ -54,7 +54,7 @@ export class Tasker {
   readonly #waiter: TaskWaiter;
   readonly #signals: Signals;
   readonly #worker: Worker | undefined;
-  readonly #counts: TaskerCounts;
+  readonly #stopCounting: () => void;
   readonly #delivery: TaskerDelivery;
   /** The `fast` and `broadcast` events of its worker. @internal */
   readonly eventBus: EventBus;
@@ -76,7 +76,7 @@ export class Tasker {
     this.events = new TaskerEvents(parts.engine.events, this.#logger);
     this.#served = new ServedNamespaces(parts);
     this.#delivery = new TaskerDelivery(parts, this.eventBus);
-    this.#counts = new TaskerCounts(parts, {
+    this.#stopCounting = countTasker(parts, {
       namespaces: () => (this.#worker ? this.namespaces : []),
       bus: this.eventBus,
     });
@@ -340,7 +340,7 @@ export class Tasker {
       this.events.stop();
       this.#signals.discardPending();
       await this.#stopDelivery(until - performance.now());
-      this.#counts.stop();
+      this.#stopCounting();
       await this.#signals.stop().finally(() => {
         this.#over.abort();
         return this.#parts.open.close();

@@ -1,7 +1,7 @@
 import { createTasker } from '../app/create-tasker.ts';
 import { eventRegistries } from '../app/event-registries.ts';
 import { DiscoveredSubscribers } from '../app/project/discovered-subscribers.ts';
-import { loadHandlers } from '../app/project/load-handlers.ts';
+import { loadHandlers } from '../app/project/handler-folders.ts';
 import { loadTemplates, type TemplateSource } from '../app/project/load-templates.ts';
 import type { CheckedRequest, TaskTypes } from '../app/task-types.ts';
 import type { Tasker } from '../app/tasker.ts';

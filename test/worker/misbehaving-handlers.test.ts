@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noThenProperty: thenables are among what is tested
 import { describe, expect, it } from 'vitest';
-import type { HandlerSource } from '../../src/app/project/load-handlers.ts';
+import type { HandlerSource } from '../../src/app/project/handler-folders.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { StepHandler } from '../../src/handlers/step-handler.ts';
 import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';

@@ -1,4 +1,6 @@
+import { statSync } from 'node:fs';
 import path from 'node:path';
+import type { ExecutableHandler, StepHandlerClass } from '../../handlers/step-handler.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { checkHandlers, type HandlerProblem, phraseProblems } from '../../registry/check-handlers.ts';
 import { type DiscoveredFile, discoverHandlers } from '../../registry/discover-handlers.ts';
@@ -113,4 +115,45 @@ export class HandlerFolders {
     const more = this.#files.length > MAX_REASONS ? `; and ${this.#files.length - MAX_REASONS} more files` : '';
     return `no file in ${folders} exports a handler (${reasons.join('; ')}${more}); export what defineHandler returns, or a class with a handlerName`;
   }
+}
+
+/**
+ * The `handlers` option of `createTasker`: a folder or package, a class, an instance, a `define…()` value, a registry, or a
+ * list.
+ */
+export type HandlerSource =
+  | string
+  | StepHandlerClass
+  | ExecutableHandler
+  | HandlerRegistry
+  | readonly (string | StepHandlerClass | ExecutableHandler)[];
+
+/** Options of {@link loadHandlers}. */
+export interface LoadHandlersOptions {
+  logger: Logger;
+  /** Collects the publishers and subscribers of folders and packages. */
+  found: DiscoveredSubscribers;
+  /** The registry to put handlers into. Default: a new one. */
+  registry?: HandlerRegistry | undefined;
+}
+
+/** Puts handlers into a registry. A registry that is the source is used as it is, so that handlers can be added later. */
+export async function loadHandlers(
+  source: HandlerSource,
+  { logger, found, registry: given }: LoadHandlersOptions,
+): Promise<HandlerRegistry> {
+  if (source instanceof HandlerRegistry) return source;
+  const sources = Array.isArray(source) ? source : [source];
+  const folder = sources.find((one) => typeof one === 'string' && isFolder(one)) as string | undefined;
+  const registry = given ?? new HandlerRegistry({ logger, baseFolder: folder });
+  for (const one of sources) {
+    if (typeof one === 'string') await discoverHandlers(one, { registry, logger, also: found.take });
+    else registry.register(one as StepHandlerClass);
+  }
+  await found.apply();
+  return registry;
+}
+
+function isFolder(source: string): boolean {
+  return statSync(source, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
