@@ -221,3 +221,13 @@ describe('a claim of a worker whose lease has expired', () => {
     expect(await declareDead(database, 0)).toMatchObject([{ id: workerId }]);
   });
 });
+
+it.each([
+  ['one namespace', 'n49'],
+  ['several namespaces', 'n48', 'n49'],
+])('a claim from %s takes several steps that must not run twice', async (_, ...namespaces) => {
+  const { sql, engine, one } = await backlog();
+  await sql('update tasker.step set retryable = false');
+  const claim = { ...one(5), namespaceIds: await engine.namespaceIds(namespaces) };
+  expect((await engine.claim(claim, { timeoutMs: 10_000 })).steps).toHaveLength(5);
+});

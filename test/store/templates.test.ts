@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { listTemplates } from '../../src/store/templates.ts';
+import { listTemplates, newestDigests } from '../../src/store/templates.ts';
+import { digestOf } from '../../src/template/template-digest.ts';
 import { setup, template } from '../support/setup.ts';
 
 it('templates are listed by name and version, each as it was registered last', async () => {
@@ -15,4 +16,23 @@ it('templates are listed by name and version, each as it was registered last', a
     ['pay', '1.0.0', 3],
     ['pay', '2.0.0', 1],
   ]);
+});
+
+it('a template that is registered under other names, versions and namespaces too is compared with its own newest digest', async () => {
+  const { tasker } = await setup({ worker: false });
+  const one = (namespace: string, name: string, version: string, ...steps: string[]) =>
+    template(Object.fromEntries(steps.map((step) => [step, []])), { namespace, name, version });
+  const all = [
+    one('shop', 'pay', '1.0.0', 'a'),
+    one('shop', 'pay', '2.0.0', 'a', 'b'),
+    one('shop', 'ship', '1.0.0', 'a', 'b', 'c'),
+    one('bank', 'pay', '1.0.0', 'a', 'b', 'c', 'd'),
+  ];
+  await tasker.registerTemplates(all);
+  const { database } = tasker.engine;
+  const wanted = { namespace: 'shop', name: 'pay', version: '1.0.0' };
+  expect(await newestDigests(database, [wanted])).toEqual([{ ...wanted, digest: digestOf(all[0]!) }]);
+  expect(await newestDigests(database, [{ ...wanted, version: '3.0.0' }])).toEqual([]);
+  expect(await newestDigests(database, [{ ...wanted, name: 'refund' }])).toEqual([]);
+  expect(await newestDigests(database, [{ ...wanted, namespace: 'home' }])).toEqual([]);
 });
