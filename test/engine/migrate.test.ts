@@ -1,0 +1,53 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { Database } from '../../src/db/database.ts';
+import { migrate } from '../../src/engine/migrate.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { freshDatabase, openSession } from '../support/database.ts';
+import { until } from '../support/setup.ts';
+
+async function connected() {
+  const { url, sql, drop } = await freshDatabase();
+  const database = await Database.connect({ url, poolSize: 2, logger: silentLogger });
+  onTestFinished(async () => {
+    await database.close();
+    await drop();
+  });
+  return { url, sql, database };
+}
+
+it('a migration that fails is reported with its name and the database error, and changes nothing', async () => {
+  const { sql, database } = await connected();
+  await sql('drop schema tasker cascade');
+  await sql('create schema tasker');
+  await sql('create table tasker.namespace (kept int)');
+  await expect(migrate(database, silentLogger)).rejects.toMatchObject({
+    code: 'database_error',
+    message: expect.stringMatching(/^migration \d{4}_\w+\.sql: relation "namespace" already exists$/),
+  });
+  expect(await sql('select * from tasker.migration')).toEqual([]);
+  expect(await sql(`select to_regclass('tasker.task') is null missing`)).toEqual([{ missing: true }]);
+});
+
+it('a migration that waited for another process checks again what is applied', async () => {
+  const { url, sql, database } = await connected();
+  const [applied] = await sql(
+    'delete from tasker.migration where id = (select max(id) from tasker.migration) returning *',
+  );
+  const other = await openSession(url);
+  await other.query('select pg_advisory_lock(7303014002)');
+  const migrating = migrate(database, silentLogger);
+  migrating.catch(() => undefined);
+  await until(
+    () => sql(`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`),
+    (waiting) => waiting.length > 0,
+  );
+  const { id, name, serves } = applied!;
+  await sql('insert into tasker.migration (id, name, checksum, serves) values ($1, $2, $3, $4)', [
+    id,
+    name,
+    'other',
+    serves,
+  ]);
+  await other.query('select pg_advisory_unlock(7303014002)');
+  await expect(migrating).rejects.toMatchObject({ code: 'schema_changed' });
+});

@@ -1,0 +1,10 @@
+import { expect, it } from 'vitest';
+import { NewestSnapshots } from '../../src/engine/newest-snapshots.ts';
+
+it('the average use of cached templates is rounded to two decimal places', () => {
+  const kept = new NewestSnapshots<object>();
+  expect(kept.stats.averageUses).toBe(0);
+  for (const key of ['a', 'b', 'c']) kept.put(key, {});
+  for (const key of ['a', 'b', 'b', 'c']) kept.get(key);
+  expect(kept.stats).toMatchObject({ cached: 3, hits: 4, averageUses: 1.33 });
+});
