@@ -99,6 +99,11 @@ export const saves = defineHandler('saves', {}, async ({ context }) => {
   throw new Error('again');
 });
 
+export const keeps = defineHandler('keeps', {}, async ({ context }) => {
+  await context.checkpoint({ cursor: 7, itemsProcessed: 1 });
+  return StepHandlerResult.success({ cursor: context.checkpointCursor, retry: context.isRetry() }, { region: 'eu' });
+});
+
 export const transacts = defineHandler('transacts', {}, ({ context }) => context.transaction(() => 1));
 
 export const makesLarge = defineHandler('makes_large', {}, () => ({ text: 'x'.repeat(5_000_000) }));

@@ -2,6 +2,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { Database } from '../../src/db/database.ts';
 import { Engine, KIND } from '../../src/engine/engine.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
+import { uuidV7 } from '../../src/model/uuid.ts';
 import type { AttemptEnd } from '../../src/worker/attempt-end.ts';
 import { Recorder } from '../../src/worker/recorder.ts';
 import { collectingLogger } from '../handlers/collecting-logger.ts';
@@ -58,4 +59,13 @@ it('what is recorded is not sent again when somebody who hears of it throws', as
   ]);
   expect(await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).toMatchObject({ status: 'complete' });
   expect([heard, reservations()]).toEqual([1, 1]);
+});
+
+it('results that are too large for one statement are recorded by several', async () => {
+  const { recorder, end, lines, reservations } = await withOneEnd(() => {});
+  // The tasks do not exist: the database reads these results and refuses them.
+  const large = { ...end, result: JSON.stringify('x'.repeat(17 * 1024 * 1024)) };
+  for (let i = 0; i < 3; i++) recorder.push({ ...large, taskUuid: uuidV7() });
+  await expect.poll(() => recorder.pending).toBe(0);
+  expect([lines, reservations()]).toEqual([[], 3]);
 });

@@ -1,0 +1,26 @@
+import { spawn } from 'node:child_process';
+import { pathToFileURL } from 'node:url';
+import { expect, it, onTestFinished } from 'vitest';
+import { sharedDatabase } from '../../support/shared-database.ts';
+
+const shared = sharedDatabase();
+
+it('an event loop that blocks after it has turned for a while is reported', async () => {
+  const { demo } = await shared.setup({ a: [] }, { worker: false });
+  const program = `
+    const { createTasker, defineHandler } = await import(process.env.PACKAGE);
+    await createTasker({ namespaces: ['${demo.namespace}'], handlers: [defineHandler('a', {}, () => ({}))] });
+    // Longer than between two looks of the thread.
+    setTimeout(() => { for (;;); }, 1_200);
+  `;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    env: { PATH: process.env.PATH ?? '', PACKAGE: pathToFileURL('dist/index.js').href, DATABASE_URL: shared.url },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let said = '';
+  child.stderr.on('data', (data: Buffer) => {
+    said += data.toString();
+  });
+  await expect.poll(() => said).toMatch(/"msg":"the event loop is blocked, for \d+ ms so far/);
+});

@@ -1,0 +1,63 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { Worker as Thread } from 'node:worker_threads';
+import { SharedLoopState } from '../../../src/worker/lease/shared-loop-state.ts';
+import { until } from '../../support/setup.ts';
+import { sharedDatabase } from '../../support/shared-database.ts';
+import { threadHandlers } from '../../support/thread-handlers.ts';
+
+const shared = sharedDatabase();
+const inThread = (callable: string, more: Record<string, unknown> = {}) => ({
+  handler: { callable, isolation: 'thread' },
+  ...more,
+});
+
+it('a handler in a thread continues after it saves a checkpoint, and its metadata is stored', async () => {
+  const { tasker, demo } = await shared.setup({ a: inThread('keeps') }, { handlers: threadHandlers(), threads: 1 });
+  const { taskUuid } = await tasker.createTask(demo);
+  await tasker.waitForTask(taskUuid, { timeoutMs: 40_000 });
+  expect(await tasker.getStep(taskUuid, 'a')).toMatchObject({
+    attempts: 1,
+    results: { result: { cursor: 7, retry: false }, metadata: { custom: { region: 'eu' } } },
+  });
+});
+
+it('a worker that stops fails the non-retryable steps that run in threads, and releases one that waits for a thread', async () => {
+  const { tasker, demo, another } = await shared.setup(
+    { a: inThread('spins', { retry: { retryable: false } }) },
+    { handlers: threadHandlers(), threads: 2 },
+  );
+  const tasks = await tasker.createTasks([demo, demo, demo]);
+  await until(
+    () => tasker.stats!,
+    ({ threads }) => threads.busy === 2 && threads.waiting === 1,
+  );
+  await tasker.stop({ drainTimeoutMs: 200 });
+  const observer = await another({ worker: false, handlers: [] });
+  const steps = await Promise.all(tasks.map(({ taskUuid }) => observer.getStep(taskUuid, 'a')));
+  const [one, two, back] = steps.sort((first, second) => second.attempts - first.attempts);
+  const message = expect.stringContaining("cut off by its worker's stop");
+  const failed = { currentState: 'error', results: { error: { error_type: 'worker_stopped', message } } };
+  expect([one, two, back]).toMatchObject([failed, failed, { currentState: 'enqueued', attempts: 0 }]);
+});
+
+it('the heartbeat thread exits by itself when it is stopped', async () => {
+  const memory = new SharedLoopState();
+  memory.turned();
+  const file = new URL('../../../dist/worker/lease/heartbeat-thread-entry.js', import.meta.url);
+  const setup = {
+    reach: { url: shared.url },
+    leaseMs: 60_000,
+    boundMs: 60_000,
+    memory: memory.buffer,
+    form: undefined,
+  };
+  const thread = new Thread(file, { workerData: setup });
+  onTestFinished(() => void thread.terminate());
+  let code: number | undefined;
+  thread.once('exit', (exit) => (code = exit));
+  thread.postMessage({ stop: true });
+  await until(
+    () => code,
+    (exit) => exit === 0,
+  );
+});
