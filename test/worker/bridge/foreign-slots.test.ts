@@ -80,3 +80,27 @@ it("a step whose event can't be read does not keep the ones after it from runnin
   expect(await subscriber.waitForCompletion(10_000)).toBe(true);
   expect(module.results.map(({ eventId }) => eventId)).toEqual([next.eventId]);
 });
+
+it('a subscriber fails many waiting steps without a registered handler, and its stack stays shallow', async () => {
+  setLogger(silentLogger);
+  const gate = deferred();
+  const registry = new HandlerRegistry();
+  registry.register(defineHandler('slow', {}, () => gate.promise.then(() => ({}))));
+  const emitter = new TaskerEventEmitter();
+  const module = new OwnModule();
+  const subscriber = new StepExecutionSubscriber(emitter, registry, module, { workerId: 'w-1', maxConcurrent: 1 });
+  onTestFinished(async () => {
+    setLogger(undefined);
+    await subscriber.stop({ drainTimeoutMs: 50 });
+  });
+  subscriber.start();
+  emitter.emitStepReceived(stepEvent({ handlerName: 'slow' }));
+  const event = stepEvent({ handlerName: 'nobody' });
+  for (let i = 0; i < 2_000; i++) emitter.emitStepReceived({ ...event, eventId: `${event.eventId}-${i}` });
+  gate.resolve();
+  await until(
+    () => module.results.length,
+    (count) => count === 2_001,
+    10_000,
+  );
+});
