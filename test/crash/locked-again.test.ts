@@ -1,0 +1,34 @@
+import { expect, it } from 'vitest';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { collectingLogger } from '../handlers/collecting-logger.ts';
+import { openSession } from '../support/database.ts';
+import { DEMO, deferred, invariants, setup, template, until } from '../support/setup.ts';
+
+it('a result whose task is locked is recorded when the lock is released, also the second time', async () => {
+  let gate = deferred();
+  const { logger, lines } = collectingLogger();
+  const handlers = [defineHandler('a', {}, () => gate.promise.then(() => ({})))];
+  const { tasker, sql, url } = await setup({ templates: template({ a: [] }), handlers, logger });
+  const holder = await openSession(url);
+  for (let round = 0; round < 2; round++) {
+    gate = deferred();
+    lines.length = 0;
+    const { taskUuid } = await tasker.createTask(DEMO);
+    await until(
+      () => tasker.stats?.running,
+      (running) => running === 1,
+    );
+    await holder.query('begin');
+    await holder.query('select 1 from tasker.task where task_uuid = $1 for update', [taskUuid]);
+    gate.resolve();
+    // The second message comes when the result is tried by itself.
+    await until(
+      () => lines.filter(({ message }) => message.includes('they are sent again')),
+      ({ length }) => length >= 2,
+      60_000,
+    );
+    await holder.query('rollback');
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+  }
+  await invariants(sql);
+});
