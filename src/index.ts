@@ -144,10 +144,10 @@ export {
 } from './events/subscribing/subscriber-registry.ts';
 export { SubscriberResult } from './events/subscribing/subscriber-result.ts';
 export { type APICapable, APIMixin, type ApiDefaults, ApiHandler, applyAPI } from './handlers/api/api-mixin.ts';
+export type { HttpClient } from './handlers/api/api-request.ts';
 export { ApiResponse, type ApiResponseContent } from './handlers/api/api-response.ts';
 export type { ApiFailureOptions } from './handlers/api/api-results.ts';
 export { type ApiHandlerArgs, type ApiHandlerOptions, defineApiHandler } from './handlers/api/define-api-handler.ts';
-export type { HttpClient } from './handlers/api/http-client.ts';
 export type {
   ApiBodyOptions,
   ApiRequestOptions,
@@ -171,16 +171,15 @@ export {
   noBatches,
 } from './handlers/batch/batch-processing-outcome.ts';
 export {
+  type BatchMetadata,
   BatchWorkerContext,
   createBatchWorkerContext,
-  getBatchContext,
-} from './handlers/batch/batch-worker-context.ts';
-export {
-  type BatchMetadata,
   type FailureStrategy,
+  getBatchContext,
   handleNoOpWorker,
   type RustBatchWorkerInputs,
-} from './handlers/batch/batch-worker-inputs.ts';
+} from './handlers/batch/batch-worker-context.ts';
+
 export type { BatchableResult } from './handlers/batch/batchable-mixin.ts';
 export { applyBatchable, Batchable, BatchableMixin, BatchableStepHandler } from './handlers/batch/batchable-mixin.ts';
 export { type Checkpoint, checkpointYield } from './handlers/batch/checkpoint-yield.ts';
@@ -200,23 +199,23 @@ export {
   batchWorkerPartialFailure,
   batchWorkerSuccess,
 } from './handlers/batch/worker-result.ts';
-export { Decision } from './handlers/decision/decision.ts';
+export {
+  type CreateStepsOptions,
+  Decision,
+  DecisionPointOutcome,
+  DecisionType,
+  type NoBranchesOptions,
+} from './handlers/decision/decision.ts';
 export {
   applyDecision,
   type DecisionCapable,
   DecisionHandler,
   DecisionMixin,
 } from './handlers/decision/decision-mixin.ts';
-export {
-  type CreateStepsOptions,
-  DecisionPointOutcome,
-  DecisionType,
-  type NoBranchesOptions,
-} from './handlers/decision/decision-point-outcome.ts';
+
 export { type DecisionReturn, defineDecisionHandler } from './handlers/decision/define-decision-handler.ts';
 export { defineHandler } from './handlers/define-handler.ts';
 export { type DependencyResult, type DependencyResultParams, dependencyResult } from './handlers/dependency-result.ts';
-export { ConversionError } from './handlers/failures/conversion-error.ts';
 export {
   type ErrorClassification,
   ErrorClassifier,
@@ -224,14 +223,17 @@ export {
   isPermanent,
   isRetryable,
 } from './handlers/failures/error-classifier.ts';
-export { ErrorType, isStandardErrorType, isTypicallyRetryable } from './handlers/failures/error-type.ts';
 export {
   AuthenticationError,
   AuthorizationError,
   BusinessLogicError,
   ConfigurationError,
+  ConversionError,
+  ErrorType,
   type FixedErrorOptions,
+  isStandardErrorType,
   isStepExecutionError,
+  isTypicallyRetryable,
   NetworkError,
   NotFoundError,
   PermanentError,
@@ -247,6 +249,7 @@ export {
   StepValidationError,
   StepValidationError as ValidationError,
 } from './handlers/failures/handler-errors.ts';
+
 export type {
   FfiDependencyResult as NapiDependencyResult,
   FfiStepDefinition as NapiStepDefinition,
@@ -273,14 +276,13 @@ export {
 export {
   type ExecutableHandler,
   type HandlerIsolation,
+  isStepHandlerResult,
   StepHandler,
   type StepHandlerClass,
-} from './handlers/step-handler.ts';
-export {
-  isStepHandlerResult,
   StepHandlerResult,
   type StepHandlerResultParams,
-} from './handlers/step-handler-result.ts';
+} from './handlers/step-handler.ts';
+
 export { type MixedClass, type Mixin, withMixins } from './handlers/with-mixins.ts';
 export type { AnyLogger, MessageLogger } from './logging/any-logger.ts';
 export {

@@ -1,8 +1,8 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { type Fields, isFields } from '../model/fields.ts';
 import { nearNames } from '../model/near-names.ts';
-import { ErrorType } from './failures/error-type.ts';
-import { PermanentError } from './failures/handler-errors.ts';
+import { ErrorType, PermanentError } from './failures/handler-errors.ts';
+
 import type { DependencySource, InputSource } from './handler-arguments.ts';
 import type { StepContext } from './step-context.ts';
 

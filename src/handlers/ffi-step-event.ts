@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ConversionError } from './failures/conversion-error.ts';
+import { ConversionError } from './failures/handler-errors.ts';
 
 /** The task of a step event. Timestamps are texts without a zone, in UTC. */
 export interface FfiTaskInfo {

@@ -13,8 +13,13 @@ import type { AnyInputs, DependencySources, InputSources } from './handler-argum
 import { noteNamedSteps, stepsNamedIn } from './named-steps.ts';
 import { resultOfReturn, resultOfThrown } from './outcome.ts';
 import type { StepContext } from './step-context.ts';
-import { type HandlerIsolation, type HandlerOutcome, StepHandler, type StepHandlerClass } from './step-handler.ts';
-import type { StepHandlerResult } from './step-handler-result.ts';
+import {
+  type HandlerIsolation,
+  type HandlerOutcome,
+  StepHandler,
+  type StepHandlerClass,
+  type StepHandlerResult,
+} from './step-handler.ts';
 
 // Marks a class whose instances hold nothing, so that one may serve all steps. `Symbol.for`: of any copy of the package.
 const SHARED = Symbol.for('tasker-core.shared-handler');

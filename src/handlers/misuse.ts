@@ -1,5 +1,4 @@
-import { ErrorType } from './failures/error-type.ts';
-import { PermanentError } from './failures/handler-errors.ts';
+import { ErrorType, PermanentError } from './failures/handler-errors.ts';
 
 /** What a helper throws when it is given something that makes no sense. No retry mends that, so the step fails for good. */
 export function misuse(message: string, metadata: Record<string, unknown> = {}): PermanentError {

@@ -1,7 +1,7 @@
 import { isFunctionHandler } from '../handlers/handler-of-function.ts';
-import { runInStep } from '../handlers/running-step.ts';
 import type { StepContext } from '../handlers/step-context.ts';
-import type { ExecutableHandler, HandlerOutcome } from '../handlers/step-handler.ts';
+import { type ExecutableHandler, type HandlerOutcome, runInStep } from '../handlers/step-handler.ts';
+
 import { MethodDispatchError } from './resolution-errors.ts';
 
 // The mark of StepHandler's own prototype: what stands there is what every handler has, and no step's work.

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { isFields, type Path, STEP_SPELLINGS, TASK_SPELLINGS } from './spellings.ts';
+import { isFields } from '../model/fields.ts';
+import { type Path, STEP_SPELLINGS, TASK_SPELLINGS } from './spellings.ts';
 import { type TemplateFile, templateFile } from './template-file.ts';
 
 /** What is wrong with the form of a file, zod's own way. */

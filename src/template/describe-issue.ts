@@ -27,20 +27,15 @@ const LISTS: Record<string, string> = {
   secondary: 'a list of names',
 };
 
-/** What to write where a required field is missing. */
+/** Examples of required fields. Other fields are shown as `key: …`. */
 const EXAMPLES: Record<string, string> = {
-  name: 'name: …',
-  namespace_name: 'namespace_name: …',
   version: 'version: "1.0.0"',
   steps: 'steps: […]',
   handler: 'handler: {callable: …}',
-  callable: 'callable: …',
-  description: 'description: …',
   schema: 'schema: {type: object}',
   batch_size: 'batch_size: 1000',
   parallelism: 'parallelism: 10',
   cursor_field: 'cursor_field: id',
-  worker_template: 'worker_template: …',
   failure_strategy: 'failure_strategy: continue_on_failure',
 };
 

@@ -1,8 +1,9 @@
 import { overLimit } from '../model/context-limits.ts';
+import { isFields } from '../model/fields.ts';
 import { ALL_STEPS } from './apply-environment.ts';
 import { schemaProblems } from './json-schema-check.ts';
 import { phraseOf } from './locate.ts';
-import { isFields, type Path } from './spellings.ts';
+import type { Path } from './spellings.ts';
 import { type Finding, type StepSketch, suggester } from './step-rules.ts';
 import { DEFAULT_RETRY } from './task-template.ts';
 
@@ -107,12 +108,8 @@ export function schemaRules(data: unknown, steps: readonly StepSketch[]): Findin
           const inside = problem.path === '' ? '' : `at ${problem.path} `;
           const is = problem.refused ? 'is refused' : 'is not a JSON Schema';
           const message = `${phraseOf(path, data)} ${is}: ${inside}${problem.message}`;
-          return {
-            severity: 'error',
-            code: 'bad_schema',
-            message,
-            path: [...path, ...pointerPath(problem.path, schema)],
-          };
+          const at = [...path, ...pointerPath(problem.path, schema)];
+          return { severity: 'error', code: 'bad_schema', message, path: at };
         })
       : [],
   );

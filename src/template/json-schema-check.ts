@@ -89,24 +89,21 @@ export function compileSchema(schema: JsonSchema): SchemaCheck {
     const what = problem.path === '' ? problem.message : `at ${problem.path} ${problem.message}`;
     throw problem.refused ? new TaskerError('template_invalid', `JSON Schema refused: ${what}`) : notASchema(what);
   }
-  const check = checkOf(schema);
-  compiled.set(schema, check);
-  return check;
+  return checkOf(schema);
 }
 
 /** As {@link compileSchema}, of a schema that it has taken before, perhaps in another process: its form is not looked at again. */
 export function compileStored(schema: JsonSchema): SchemaCheck {
   const known = compiled.get(schema);
   if (known) return known;
-  if (draftOf(schema.$schema) === null) return compileSchema(schema);
-  const check = checkOf(schema);
-  compiled.set(schema, check);
-  return check;
+  return draftOf(schema.$schema) === null ? compileSchema(schema) : checkOf(schema);
 }
 
 function checkOf(schema: JsonSchema): SchemaCheck {
   const validate = validatorOf(schema);
-  return (value) => (validate(value) ? NONE : violationsOf(validate.errors ?? []));
+  const check: SchemaCheck = (value) => (validate(value) ? NONE : violationsOf(validate.errors ?? []));
+  compiled.set(schema, check);
+  return check;
 }
 
 /** What keeps a schema from being one, by its place in the schema; empty when {@link compileSchema} takes it. */

@@ -1,5 +1,6 @@
+import { isFields } from '../model/fields.ts';
 import type { ReadYaml } from './read-yaml.ts';
-import { isFields, type Path, STEP_SPELLINGS, TASK_SPELLINGS } from './spellings.ts';
+import { type Path, STEP_SPELLINGS, TASK_SPELLINGS } from './spellings.ts';
 import type { Place } from './yaml-to-plain.ts';
 
 /** A path that was found in a file. */

@@ -1,3 +1,5 @@
+import { type Fields, isFields } from '../model/fields.ts';
+
 /** A place in a file's data: keys and indexes from its root. */
 export type Path = readonly (string | number)[];
 
@@ -17,13 +19,6 @@ export const STEP_SPELLINGS: readonly Spelling[] = [
 export interface SpeltTwice extends Spelling {
   /** Where the object is. */
   path: Path;
-}
-
-type Fields = Record<string, unknown>;
-
-/** Whether it is an object with keys. */
-export function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The data with every field in its first spelling, and `handler: name` as `handler: {callable: name}`. */

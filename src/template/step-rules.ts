@@ -1,6 +1,7 @@
+import { isFields } from '../model/fields.ts';
 import { nearNames } from '../model/near-names.ts';
 import { ALL_STEPS } from './apply-environment.ts';
-import { isFields, type Path } from './spellings.ts';
+import type { Path } from './spellings.ts';
 import { childrenOf, orderOf } from './template-graph.ts';
 
 /** What a rule found, at a path of the data. */
@@ -89,12 +90,8 @@ export function dependencyRules(steps: readonly StepSketch[], spelling: (step: S
     for (const { name, index } of step.dependencies) {
       const path = [...step.path, 'dependencies', index];
       if (name === step.name) {
-        findings.push({
-          severity: 'error',
-          code: 'self_dependency',
-          message: `step \`${name}\` depends on itself; remove it`,
-          path,
-        });
+        const message = `step \`${name}\` depends on itself; remove it`;
+        findings.push({ severity: 'error', code: 'self_dependency', message, path });
       } else if (!names.has(name)) {
         const message = `unknown step \`${name}\` in ${spelling(step)} of \`${step.name}\`${suggest(name)}`;
         findings.push({ severity: 'error', code: 'unknown_step', message, path });

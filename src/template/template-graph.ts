@@ -85,15 +85,23 @@ export function childrenOf(parents: readonly (readonly number[])[]): number[][] 
   return children;
 }
 
-/** Kahn's order, without what is on a cycle or below one. The heap of free steps makes it stable by declaration. */
+/**
+ * Returns the nodes with parents before children, without those that are on a cycle or below one. Among nodes that are
+ * free, the first declared comes first.
+ */
 export function orderOf(parents: readonly (readonly number[])[], children: readonly number[][]): number[] {
   const waitingFor = parents.map((of) => of.length);
-  const free = new LeastFirst();
-  for (const [index, count] of waitingFor.entries()) if (count === 0) free.push(index);
   const order: number[] = [];
-  for (let index = free.pop(); index !== undefined; index = free.pop()) {
-    order.push(index);
-    for (const child of children[index]!) if (--waitingFor[child]! === 0) free.push(child);
+  let index = 0;
+  while (index < parents.length) {
+    let next = index + 1;
+    if (waitingFor[index] === 0) {
+      waitingFor[index] = -1; // taken
+      order.push(index);
+      // A child before this node may be free now. Nothing else before it is: the free nodes are taken in order.
+      for (const child of children[index]!) if (--waitingFor[child]! === 0 && child < next) next = child;
+    }
+    index = next;
   }
   return order;
 }
@@ -137,35 +145,4 @@ function lazily<T>(length: number, make: (index: number) => T): T[] {
     Object.defineProperty(list, index, { get, enumerable: true, configurable: true });
   }
   return list;
-}
-
-/** A binary heap of numbers, the least on top. */
-class LeastFirst {
-  readonly #heap: number[] = [];
-
-  push(value: number): void {
-    const heap = this.#heap;
-    let at = heap.push(value) - 1;
-    while (at > 0 && heap[(at - 1) >> 1]! > value) {
-      heap[at] = heap[(at - 1) >> 1]!;
-      at = (at - 1) >> 1;
-    }
-    heap[at] = value;
-  }
-
-  pop(): number | undefined {
-    const heap = this.#heap;
-    const least = heap[0];
-    const last = heap.pop();
-    if (last === undefined || heap.length === 0) return least;
-    let at = 0;
-    for (let child = 1; child < heap.length; child = 2 * at + 1) {
-      if (child + 1 < heap.length && heap[child + 1]! < heap[child]!) child++;
-      if (heap[child]! >= last) break;
-      heap[at] = heap[child]!;
-      at = child;
-    }
-    heap[at] = last;
-    return least;
-  }
 }

@@ -1,8 +1,8 @@
 import { TaskerError } from '../errors.ts';
+import { isFields } from '../model/fields.ts';
 import { buildTemplate } from './build-template.ts';
 import { checkForm } from './check-form.ts';
 import { toFile } from './form-fields.ts';
-import { isFields } from './spellings.ts';
 import type { BatchConfig, JsonObject, RetryPolicy, StepTemplate, TaskTemplate } from './task-template.ts';
 import {
   batchFile,

@@ -1,7 +1,7 @@
 import { messageOf, TaskerError } from '../errors.ts';
+import { isFields } from '../model/fields.ts';
 import { kindOf } from '../model/kind-of.ts';
 import { type ParsedTemplate, parseTemplate, type TemplateProblem } from './parse-template.ts';
-import { isFields } from './spellings.ts';
 import type { TaskTemplate } from './task-template.ts';
 
 /** Options of {@link templateOfObject}. */

@@ -1,4 +1,4 @@
-import { isFields } from './spellings.ts';
+import { isFields } from '../model/fields.ts';
 import { type Finding, type StepSketch, suggester } from './step-rules.ts';
 
 /** What the types of steps ask of them. */
@@ -33,13 +33,8 @@ function batchRules(step: StepSketch, workers: ReadonlySet<string>, suggest: (wa
   }
   if (type !== 'batch_worker' && config !== null) {
     const message = `batch_config of \`${name}\` has no effect on a ${type} step; move it to the batch_worker step`;
-    findings.push({
-      severity: 'warning',
-      code: 'batch_config_unused',
-      message,
-      path: [...path, 'batch_config'],
-      atKey: true,
-    });
+    const at = [...path, 'batch_config'];
+    findings.push({ severity: 'warning', code: 'batch_config_unused', message, path: at, atKey: true });
   }
   const handler =
     isFields(fields.handler) && isFields(fields.handler.initialization) ? fields.handler.initialization : {};
@@ -83,12 +78,8 @@ function workerRules(
   for (const parent of dependencies) {
     if (types.get(parent.name) !== 'batch_worker') continue;
     const message = `batch_worker step \`${name}\` depends on the batch_worker \`${parent.name}\`; put a deferred_convergence step between two batches`;
-    findings.push({
-      severity: 'error',
-      code: 'batch_worker_after_batch_worker',
-      message,
-      path: [...path, 'dependencies', parent.index],
-    });
+    const at = [...path, 'dependencies', parent.index];
+    findings.push({ severity: 'error', code: 'batch_worker_after_batch_worker', message, path: at });
   }
   return findings;
 }
@@ -107,14 +98,8 @@ function convergenceRules({ type, name, path }: StepSketch, dynamic: ReadonlySet
 
 /** The steps with a decision or a batch worker among their ancestors. */
 function hangingOffNews(steps: readonly StepSketch[]): Set<string> {
-  const children = new Map<string, string[]>();
-  for (const { name, dependencies } of steps) {
-    for (const { name: parent } of dependencies) {
-      const of = children.get(parent);
-      if (of) of.push(name);
-      else children.set(parent, [name]);
-    }
-  }
+  const children = new Map<string, string[]>(steps.map(({ name }) => [name, []]));
+  for (const { name, dependencies } of steps) for (const parent of dependencies) children.get(parent.name)?.push(name);
   const found = new Set<string>();
   const open = steps.filter(({ type }) => type === 'decision' || type === 'batch_worker').map(({ name }) => name);
   for (let name = open.pop(); name !== undefined; name = open.pop()) {

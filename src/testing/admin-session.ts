@@ -67,11 +67,6 @@ function sessionOn(client: pg.PoolClient): AdminSession {
   };
 }
 
-/** A name as SQL writes it. */
-export function quotedName(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
-
 /** The same server, another database. */
 export function otherDatabase(url: string, name: string): string {
   const other = new URL(url);

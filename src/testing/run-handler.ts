@@ -1,5 +1,5 @@
 import type { StepContext } from '../handlers/step-context.ts';
-import { StepHandlerResult } from '../handlers/step-handler-result.ts';
+import { StepHandlerResult } from '../handlers/step-handler.ts';
 import { timeoutFailure } from '../worker/attempt-end.ts';
 import { checkedResult } from '../worker/checked-result.ts';
 import { callHandler } from '../worker/run-step.ts';

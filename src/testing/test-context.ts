@@ -1,13 +1,13 @@
 import { TaskerError } from '../errors.ts';
 import type { DependencyResultParams } from '../handlers/dependency-result.ts';
+import type { FfiDependencyResult, FfiStepEvent } from '../handlers/ffi-step-event.ts';
 import { StepContext } from '../handlers/step-context.ts';
 import type { CheckpointProgress } from '../handlers/step-context-params.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
+import type { Fields } from '../model/fields.ts';
 import { storableJson } from '../model/storable-json.ts';
 import { stepUuid, uuidV7 } from '../model/uuid.ts';
-import { testStepEvent } from './test-step-event.ts';
-
-type Fields = Record<string, unknown>;
+import { DEFAULT_RETRY } from '../template/task-template.ts';
 
 /** What {@link createTestContext} may be told; everything has a default. */
 export interface TestContextOptions {
@@ -130,4 +130,72 @@ function copied<T>(value: T, name: string): T {
   throw new TaskerError('invalid_context', `test context: ${stored.path}: ${stored.reason}`, {
     details: { path: stored.path },
   });
+}
+
+/** What a test says of the step; the event has defaults for the rest. */
+export interface TestStep extends Required<Omit<TestContextOptions, 'dependencyResults' | 'signal' | 'logger'>> {
+  dependencies: ReadonlyMap<string, DependencyResultParams>;
+}
+
+/** The step event behind a test's context, for handlers that read `context.event`. */
+export function testStepEvent(step: TestStep): FfiStepEvent {
+  const now = new Date().toISOString().replace('T', ' ').replace('Z', '000');
+  const { taskUuid, correlationId } = step;
+  const dependencyResults: Record<string, FfiDependencyResult> = {};
+  for (const [name, { stepUuid: id, result }] of step.dependencies)
+    dependencyResults[name] = { stepUuid: id, success: true, result, status: 'completed' };
+  return {
+    eventId: uuidV7(),
+    taskUuid,
+    stepUuid: step.stepUuid,
+    correlationId,
+    taskCorrelationId: correlationId,
+    task: {
+      taskUuid,
+      namedTaskUuid: stepUuid(taskUuid, 10_000),
+      name: 'test_task',
+      namespace: 'test',
+      version: '1.0.0',
+      context: step.inputData,
+      correlationId,
+      complete: false,
+      priority: 0,
+      identityHash: '',
+      createdAt: now,
+      updatedAt: now,
+      requestedAt: now,
+    },
+    workflowStep: workflowStepOf(step, now),
+    stepDefinition: {
+      name: step.stepName,
+      handlerCallable: step.handlerName,
+      handlerInitialization: step.stepConfig,
+      dependencies: [...step.dependencies.keys()],
+      retryRetryable: DEFAULT_RETRY.retryable,
+      retryMaxAttempts: step.maxRetries,
+      retryBackoff: DEFAULT_RETRY.backoff,
+      retryBackoffBaseMs: DEFAULT_RETRY.backoffBaseMs,
+      retryMaxBackoffMs: DEFAULT_RETRY.maxBackoffMs,
+    },
+    dependencyResults,
+  };
+}
+
+function workflowStepOf(step: TestStep, now: string): FfiStepEvent['workflowStep'] {
+  return {
+    workflowStepUuid: step.stepUuid,
+    taskUuid: step.taskUuid,
+    namedStepUuid: step.stepUuid,
+    name: step.stepName,
+    templateStepName: step.stepName,
+    retryable: true,
+    maxAttempts: step.maxRetries,
+    attempts: step.retryCount,
+    inProcess: false,
+    processed: false,
+    inputs: step.stepInputs,
+    createdAt: now,
+    updatedAt: now,
+    checkpoint: step.checkpoint,
+  };
 }

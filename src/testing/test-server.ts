@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import pg from 'pg';
 import { sqlState } from '../db/connection-error.ts';
 import { Database } from '../db/database.ts';
 import { startEmbedded } from '../db/embedded/start-embedded.ts';
@@ -7,7 +8,9 @@ import { messageOf, TaskerError } from '../errors.ts';
 import { silentLogger } from '../logging/logger.ts';
 import { cacheFolder } from '../registry/bundle-cache.ts';
 import { databaseInUse, leftoverDatabases } from '../store/server/databases.ts';
-import { type AdminSession, asAdmin, otherDatabase, quotedName } from './admin-session.ts';
+import { type AdminSession, asAdmin, otherDatabase } from './admin-session.ts';
+
+const { escapeIdentifier } = pg;
 
 const PREFIX = 'tasker_test_';
 /** A database that nobody uses for so long belongs to a test that was killed. */
@@ -98,7 +101,7 @@ async function startOwn(): Promise<string> {
 async function makeTemplate(url: string, template: string): Promise<void> {
   const part = `${PREFIX}${Date.now().toString(36)}_${process.pid.toString(36)}_template`;
   await asAdmin(url, async ({ run }) => {
-    await run(`create database ${quotedName(part)}`);
+    await run(`create database ${escapeIdentifier(part)}`);
     const database = await Database.connect({ url: otherDatabase(url, part), poolSize: 2, logger: silentLogger });
     try {
       await migrate(database, silentLogger);
@@ -106,10 +109,10 @@ async function makeTemplate(url: string, template: string): Promise<void> {
       await database.close();
     }
     try {
-      await whenUnused(() => run(`alter database ${quotedName(part)} rename to ${quotedName(template)}`));
+      await whenUnused(() => run(`alter database ${escapeIdentifier(part)} rename to ${escapeIdentifier(template)}`));
     } catch (error) {
       if (!EXISTS_ALREADY.has(sqlState(error) ?? '')) throw error;
-      await run(`drop database ${quotedName(part)} with (force)`);
+      await run(`drop database ${escapeIdentifier(part)} with (force)`);
     }
   });
 }
@@ -119,7 +122,7 @@ async function clone(
   { name, template }: { name: string; template: string },
 ): Promise<void> {
   try {
-    await whenUnused(() => run(`create database ${quotedName(name)} template ${quotedName(template)}`));
+    await whenUnused(() => run(`create database ${escapeIdentifier(name)} template ${escapeIdentifier(template)}`));
   } catch (error) {
     if (sqlState(error) !== NO_SUCH_DATABASE) throw error;
     servers.clear(); // it was removed under our feet; the next call makes it again
@@ -135,7 +138,7 @@ async function clone(
  */
 async function drop({ run, db }: AdminSession, name: string): Promise<void> {
   for (let tries = 0; tries < LEAVING_TRIES && (await databaseInUse(db, name)); tries++) await pause(LEAVING_MS);
-  await run(`drop database if exists ${quotedName(name)} with (force)`);
+  await run(`drop database if exists ${escapeIdentifier(name)} with (force)`);
 }
 
 /** What a database is copied from, or renamed, must be nobody's this moment; a backend takes a while to go. */
@@ -158,6 +161,6 @@ async function removeLeftovers(url: string, names: readonly string[]): Promise<v
   });
   if (old.length === 0) return;
   await asAdmin(url, async ({ run }) => {
-    for (const name of old) await run(`drop database if exists ${quotedName(name)}`);
+    for (const name of old) await run(`drop database if exists ${escapeIdentifier(name)}`);
   });
 }

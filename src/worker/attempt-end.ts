@@ -1,12 +1,12 @@
 import { KIND, type Recording } from '../engine/engine.ts';
 import type { AttemptDetail, EventProblem } from '../engine/task-view.ts';
 import type { Publication } from '../events/publishing/publication.ts';
-import { ErrorType } from '../handlers/failures/error-type.ts';
-import { hasFields, MAX_FAILURE_TEXT, plainFailure } from '../handlers/failures/plain-failure.ts';
+import { ErrorType } from '../handlers/failures/handler-errors.ts';
 import { messageOfThrown, storableText } from '../handlers/failures/thrown.ts';
 import { storedOrchestrationMetadata } from '../handlers/orchestration-metadata.ts';
+import { hasFields, MAX_FAILURE_TEXT, plainFailure } from '../handlers/outcome.ts';
 import { retryAfterSeconds } from '../handlers/retry-after.ts';
-import { StepHandlerResult } from '../handlers/step-handler-result.ts';
+import { StepHandlerResult } from '../handlers/step-handler.ts';
 import { retryDelayMs } from '../model/retry-delay.ts';
 import { storableJson } from '../model/storable-json.ts';
 import { type CheckedResult, checkedResult } from './checked-result.ts';

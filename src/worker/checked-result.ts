@@ -1,6 +1,6 @@
-import { ErrorType } from '../handlers/failures/error-type.ts';
+import { ErrorType } from '../handlers/failures/handler-errors.ts';
 import { storableText } from '../handlers/failures/thrown.ts';
-import { StepHandlerResult } from '../handlers/step-handler-result.ts';
+import { StepHandlerResult } from '../handlers/step-handler.ts';
 import { storableJson } from '../model/storable-json.ts';
 
 /** Characters of the message about a result that can't be stored. */

@@ -1,5 +1,5 @@
 import type { FfiStepEvent } from '../handlers/ffi-step-event.ts';
-import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
+import type { StepHandlerResult } from '../handlers/step-handler.ts';
 import { uuidV7 } from '../model/uuid.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { DispatchedStep } from './dispatched-step.ts';

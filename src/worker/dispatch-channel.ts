@@ -1,6 +1,6 @@
 import { KIND } from '../engine/engine.ts';
 import type { FfiStepEvent } from '../handlers/ffi-step-event.ts';
-import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
+import type { StepHandlerResult } from '../handlers/step-handler.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { type AttemptEnd, forgotten, givenBack } from './attempt-end.ts';

@@ -7,7 +7,7 @@ import type { PublisherSource } from '../events/publishing/ask-publishers.ts';
 import type { EndedAttempt } from '../events/publishing/ended-attempt.ts';
 import { type Publication, prepareEvents, storedEvents } from '../events/publishing/publication.ts';
 import type { EventBus } from '../events/subscribing/event-bus.ts';
-import { StepHandlerResult } from '../handlers/step-handler-result.ts';
+import { StepHandlerResult } from '../handlers/step-handler.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Counter } from '../metrics/instrument.ts';
 import type { Metrics } from '../metrics/metrics.ts';

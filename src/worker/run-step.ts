@@ -1,8 +1,7 @@
 import { resultOfReturn, resultOfThrown } from '../handlers/outcome.ts';
-import { callInStep } from '../handlers/running-step.ts';
 import type { StepContext } from '../handlers/step-context.ts';
-import type { ExecutableHandler } from '../handlers/step-handler.ts';
-import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
+import { callInStep, type ExecutableHandler, type StepHandlerResult } from '../handlers/step-handler.ts';
+
 import { inLogScope } from '../logging/log-scope.ts';
 import type { HandlerDefinition } from '../registry/handler-definition.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';

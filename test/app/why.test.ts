@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
+import { StepHandlerResult } from '../../src/handlers/step-handler.ts';
 import { deferred, template, until } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 

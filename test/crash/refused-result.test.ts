@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
+import { StepHandlerResult } from '../../src/handlers/step-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { openSession } from '../support/database.ts';
 import { DEMO, deferred, endStates, invariants, setup, states, template, until } from '../support/setup.ts';

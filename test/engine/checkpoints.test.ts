@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import type { StepContext } from '../../src/handlers/step-context.ts';
-import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
+import { StepHandlerResult } from '../../src/handlers/step-handler.ts';
 import { DEMO, deferred, invariants, RETRY_AT_ONCE, setup, template } from '../support/setup.ts';
 
 type Body = (args: { context: StepContext }) => unknown;

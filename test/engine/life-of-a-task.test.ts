@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError, RetryableError } from '../../src/handlers/failures/handler-errors.ts';
 import type { StepContext } from '../../src/handlers/step-context.ts';
-import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
+import { StepHandlerResult } from '../../src/handlers/step-handler.ts';
 import { DEMO, deferred, invariants, RETRY_AT_ONCE, setup, states, template, until } from '../support/setup.ts';
 
 const say = (name: string, fn: (context: StepContext) => unknown = () => ({ by: name })) =>

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { CreateTaskerOptions } from '../../src/app/create-tasker.ts';
 import { TaskerError } from '../../src/errors.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
+import { StepHandlerResult } from '../../src/handlers/step-handler.ts';
 import { invariants } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 

@@ -5,8 +5,8 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { dependencyResult } from '../../src/handlers/dependency-result.ts';
 import type { FfiStepEvent } from '../../src/handlers/ffi-step-event.ts';
 import { StepContext } from '../../src/handlers/step-context.ts';
-import { StepHandler, type StepHandlerClass } from '../../src/handlers/step-handler.ts';
-import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
+import { StepHandler, type StepHandlerClass, StepHandlerResult } from '../../src/handlers/step-handler.ts';
+
 import type { Logger } from '../../src/logging/logger.ts';
 
 test('arguments without a schema are unknown', () => {

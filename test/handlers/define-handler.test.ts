@@ -4,8 +4,8 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { dependencyResult } from '../../src/handlers/dependency-result.ts';
 import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
 import { StepContext, type StepContextParams } from '../../src/handlers/step-context.ts';
-import type { StepHandlerClass } from '../../src/handlers/step-handler.ts';
-import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
+import { type StepHandlerClass, StepHandlerResult } from '../../src/handlers/step-handler.ts';
+
 import { collectingLogger } from './collecting-logger.ts';
 
 function run(handler: StepHandlerClass, params: Partial<StepContextParams> = {}) {

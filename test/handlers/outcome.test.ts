@@ -1,14 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { TaskerError } from '../../src/errors.ts';
-import { ErrorType, isStandardErrorType, isTypicallyRetryable } from '../../src/handlers/failures/error-type.ts';
 import {
+  ErrorType,
+  isStandardErrorType,
   isStepExecutionError,
+  isTypicallyRetryable,
   PermanentError,
   RetryableError,
   StepExecutionError,
 } from '../../src/handlers/failures/handler-errors.ts';
+
 import { resultOfReturn, resultOfThrown } from '../../src/handlers/outcome.ts';
-import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
+import { StepHandlerResult } from '../../src/handlers/step-handler.ts';
 import { storableJson } from '../../src/model/storable-json.ts';
 
 it('a returned { result, metadata } is the result as it is, since a function returns data', () => {

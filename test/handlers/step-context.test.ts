@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { dependencyResult } from '../../src/handlers/dependency-result.ts';
-import { ConversionError } from '../../src/handlers/failures/conversion-error.ts';
+import { ConversionError } from '../../src/handlers/failures/handler-errors.ts';
 import type { FfiStepEvent } from '../../src/handlers/ffi-step-event.ts';
 import { StepContext, type StepContextParams } from '../../src/handlers/step-context.ts';
 

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { StepHandler } from '../../src/handlers/step-handler.ts';
-import { isStepHandlerResult, StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
+import { isStepHandlerResult, StepHandler, StepHandlerResult } from '../../src/handlers/step-handler.ts';
 
 class Probe extends StepHandler {
   static override readonly handlerName = 'probe';

@@ -1,8 +1,8 @@
 import { expectTypeOf, test } from 'vitest';
 import { z } from 'zod';
-import { Decision } from '../../src/handlers/decision/decision.ts';
+import { Decision, DecisionPointOutcome } from '../../src/handlers/decision/decision.ts';
 import { DecisionHandler, DecisionMixin } from '../../src/handlers/decision/decision-mixin.ts';
-import { DecisionPointOutcome } from '../../src/handlers/decision/decision-point-outcome.ts';
+
 import { defineDecisionHandler } from '../../src/handlers/decision/define-decision-handler.ts';
 import type { StepContext } from '../../src/handlers/step-context.ts';
 import { StepHandler, type StepHandlerClass } from '../../src/handlers/step-handler.ts';

@@ -2,7 +2,7 @@ import { onTestFinished } from 'vitest';
 import type { Tasker } from '../../src/app/tasker.ts';
 import type { StaleTask } from '../../src/engine/end-stale.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
+import { StepHandlerResult } from '../../src/handlers/step-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import type { Sql } from './database.ts';
 import { DEMO, deferred, setup, states, template, until } from './setup.ts';

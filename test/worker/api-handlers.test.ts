@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { ApiHandler, applyAPI } from '../../src/handlers/api/api-mixin.ts';
 import { defineApiHandler } from '../../src/handlers/api/define-api-handler.ts';
 import type { StepContext } from '../../src/handlers/step-context.ts';
-import { StepHandler } from '../../src/handlers/step-handler.ts';
-import type { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
+import { StepHandler, type StepHandlerResult } from '../../src/handlers/step-handler.ts';
+
 import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
 import { deadUrl, httpServer, json } from '../handlers/api/http-server.ts';
 import { collectingLogger } from '../handlers/collecting-logger.ts';

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import type { StepContext } from '../../src/handlers/step-context.ts';
-import { StepHandler } from '../../src/handlers/step-handler.ts';
-import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
+import { StepHandler, StepHandlerResult } from '../../src/handlers/step-handler.ts';
+
 import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();

@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import type { HandlerSource } from '../../src/app/project/handler-folders.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { StepHandler } from '../../src/handlers/step-handler.ts';
-import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
+import { StepHandler, StepHandlerResult } from '../../src/handlers/step-handler.ts';
+
 import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
 import { invariants } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { StepHandlerResult, type StepHandlerResultParams } from '../../src/handlers/step-handler-result.ts';
+import { StepHandlerResult, type StepHandlerResultParams } from '../../src/handlers/step-handler.ts';
 import { RetryableError } from '../../src/index.ts';
 import { deferred, invariants, RETRY_AT_ONCE, until } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';

@@ -1,7 +1,7 @@
 import { packageVersion } from '../../config/package-version.ts';
 import { FFIError } from '../../errors/worker-errors.ts';
 import { processEvents } from '../../events/subscribing/polled-events.ts';
-import { StepHandlerResult } from '../../handlers/step-handler-result.ts';
+import { StepHandlerResult } from '../../handlers/step-handler.ts';
 import { logDebug, logError, logInfo, logTrace, logWarn } from '../../logging/log.ts';
 import { resultOfExecution } from '../../worker/bridge/execution-result.ts';
 import { type FfiWorkerStatus, markOwnModule, type NapiModule } from '../../worker/bridge/napi-module.ts';

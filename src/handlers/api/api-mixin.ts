@@ -1,11 +1,17 @@
-import { knowsItsStep, runningStep } from '../running-step.ts';
-import { StepHandler } from '../step-handler.ts';
-import type { StepHandlerResult } from '../step-handler-result.ts';
+import { knowsItsStep, runningStep, StepHandler, type StepHandlerResult } from '../step-handler.ts';
+
 import { applyMixin, withMembers, withMixins } from '../with-mixins.ts';
-import { type ApiRequest, apiRequest } from './api-request.ts';
+import {
+  type ApiRequest,
+  apiRequest,
+  DEFAULT_MAX_RESPONSE_BYTES,
+  DEFAULT_TIMEOUT,
+  type HttpClient,
+  platformFetch,
+} from './api-request.ts';
 import type { ApiResponse } from './api-response.ts';
 import { type ApiFailureOptions, apiFailure, apiSuccess, connectionError, timeoutError } from './api-results.ts';
-import { DEFAULT_MAX_RESPONSE_BYTES, DEFAULT_TIMEOUT, type HttpClient, platformFetch } from './http-client.ts';
+
 import {
   type ApiBodyOptions,
   type ApiRequestOptions,

@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import { type Fields, isFields } from '../../model/fields.ts';
 import { storableJson } from '../../model/storable-json.ts';
 import { classNameOf, messageOfThrown, storableText } from '../failures/thrown.ts';
-import { type Failure, successOf as plainSuccess, StepHandlerResult } from '../step-handler-result.ts';
+import { type Failure, successOf as plainSuccess, StepHandlerResult } from '../step-handler.ts';
 import { type ApiResponse, isApiResponse } from './api-response.ts';
 import { redactedHeaders, redactedJson, redactedUrl } from './redaction.ts';
 
@@ -45,11 +45,6 @@ const CODE_KEYS = ['error_code', 'code'];
 const MAX_BODY = 16_384;
 const MAX_SNIPPET = 2_000;
 const MAX_MESSAGE = 1_000;
-
-/** What an answer comes to when nothing else is said: a success if it is one, else the failure that its status means. */
-export function resultOfResponse(response: ApiResponse): StepHandlerResult {
-  return apiSuccess(response);
-}
 
 /** The success of a step; of an answer that is none, and that nobody made a result of, its failure. */
 export function apiSuccess(...args: ApiSuccessArguments): StepHandlerResult {

@@ -2,11 +2,11 @@ import { messageOf, TaskerError } from '../../errors.ts';
 import { reader } from '../argument-readers.ts';
 import type { AnyInputs, DependencySources, HandlerArgs, InputSources, None } from '../handler-arguments.ts';
 import { type HandlerOptions, handlerOfFunction } from '../handler-of-function.ts';
-import { belongsTo } from '../running-step.ts';
-import type { ExecutableHandler, StepHandlerClass } from '../step-handler.ts';
+import { belongsTo, type ExecutableHandler, type StepHandlerClass } from '../step-handler.ts';
+
 import { giveMembers } from '../with-mixins.ts';
 import { type APICapable, APIMixin, type ApiDefaults } from './api-mixin.ts';
-import { DEFAULT_MAX_RESPONSE_BYTES, DEFAULT_TIMEOUT, type HttpClient } from './http-client.ts';
+import { DEFAULT_MAX_RESPONSE_BYTES, DEFAULT_TIMEOUT, type HttpClient } from './api-request.ts';
 import { httpUrl } from './request-url.ts';
 
 type Headers = Readonly<Record<string, string>>;

@@ -1,7 +1,7 @@
 import { type Fields, isFields } from '../../model/fields.ts';
 import { resultIn } from '../dependency-result.ts';
 import { misuse } from '../misuse.ts';
-import { StepHandlerResult } from '../step-handler-result.ts';
+import { StepHandlerResult } from '../step-handler.ts';
 
 /** What all workers of an analyzer did together. */
 export interface BatchAggregationResult {

@@ -1,9 +1,15 @@
 import type { Fields } from '../../model/fields.ts';
 import { argumentsWithMetadata } from '../argument-forms.ts';
 import { misuse, shown } from '../misuse.ts';
-import { StepHandlerResult } from '../step-handler-result.ts';
-import { type AnyCursor, CursorConfig, createCursorRanges, storedCursors } from './cursor-config.ts';
-import { count, refuseTooMany } from './sizes.ts';
+import { StepHandlerResult } from '../step-handler.ts';
+import {
+  type AnyCursor,
+  CursorConfig,
+  count,
+  createCursorRanges,
+  refuseTooMany,
+  storedCursors,
+} from './cursor-config.ts';
 
 /** What an analyzer found: the ranges, how many items they hold, and what workers and aggregator should know. */
 export interface BatchAnalyzerOutcome {

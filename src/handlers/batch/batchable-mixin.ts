@@ -1,7 +1,7 @@
 import type { Fields } from '../../model/fields.ts';
 import type { StepContext } from '../step-context.ts';
-import { StepHandler } from '../step-handler.ts';
-import type { StepHandlerResult } from '../step-handler-result.ts';
+import { StepHandler, type StepHandlerResult } from '../step-handler.ts';
+
 import { applyMixin, withMembers, withMixins } from '../with-mixins.ts';
 import {
   aggregateBatchResults,
@@ -20,8 +20,15 @@ import {
   createBatchOutcomeFromRanges,
   noBatchesResult,
 } from './analyzer-result.ts';
-import { type BatchWorkerContext, createBatchContext, getBatchContext } from './batch-worker-context.ts';
-import { getBatchWorkerInputs, handleNoOpWorker, type RustBatchWorkerInputs } from './batch-worker-inputs.ts';
+import {
+  type BatchWorkerContext,
+  createBatchContext,
+  getBatchContext,
+  getBatchWorkerInputs,
+  handleNoOpWorker,
+  type RustBatchWorkerInputs,
+} from './batch-worker-context.ts';
+
 import { type CheckpointArguments, checkpointYield } from './checkpoint-yield.ts';
 import {
   type AnyCursor,

@@ -1,7 +1,7 @@
 import type { Fields } from '../../model/fields.ts';
 import { misuse, shown } from '../misuse.ts';
-import { StepHandlerResult } from '../step-handler-result.ts';
-import { count } from './sizes.ts';
+import { StepHandlerResult } from '../step-handler.ts';
+import { count } from './cursor-config.ts';
 
 /** How far a step has come. */
 export interface Checkpoint {

@@ -3,12 +3,11 @@ import type { AnyInputs, DependencySources, HandlerArgs, None } from '../handler
 import { type HandlerOptions, handlerOfFunction } from '../handler-of-function.ts';
 import { misuse, shown } from '../misuse.ts';
 import { resultOfReturn } from '../outcome.ts';
-import type { StepHandlerClass } from '../step-handler.ts';
-import { isStepHandlerResult, type StepHandlerResult } from '../step-handler-result.ts';
+import { isStepHandlerResult, type StepHandlerClass, type StepHandlerResult } from '../step-handler.ts';
+
 import { type BatchAnalysis, batchAnalyzerSuccess } from './analyzer-result.ts';
 import type { BatchProcessingOutcome } from './batch-processing-outcome.ts';
-import { type AnyCursor, createCursorRanges, storedCursors } from './cursor-config.ts';
-import { MAX_BATCHES } from './sizes.ts';
+import { type AnyCursor, createCursorRanges, MAX_BATCHES, storedCursors } from './cursor-config.ts';
 
 /** What the function of `defineBatchAnalyzer` returns: how much there is, and how it is cut. */
 export interface BatchConfig {

@@ -9,10 +9,10 @@ import type {
 } from '../handler-arguments.ts';
 import { type HandlerOptions, handlerOfFunction } from '../handler-of-function.ts';
 import { resultOfReturn } from '../outcome.ts';
-import type { StepHandlerClass } from '../step-handler.ts';
-import { isStepHandlerResult, type StepHandlerResult } from '../step-handler-result.ts';
-import { type BatchWorkerContext, getBatchContext } from './batch-worker-context.ts';
-import { handleNoOpWorker } from './batch-worker-inputs.ts';
+import { isStepHandlerResult, type StepHandlerClass, type StepHandlerResult } from '../step-handler.ts';
+
+import { type BatchWorkerContext, getBatchContext, handleNoOpWorker } from './batch-worker-context.ts';
+
 import { type BatchWork, batchWorkerSuccess } from './worker-result.ts';
 
 /** What `defineBatchWorker` is told besides what all handlers are. */

@@ -1,7 +1,7 @@
 import type { Fields } from '../../model/fields.ts';
 import { argumentsWithMetadata } from '../argument-forms.ts';
-import { StepHandlerResult } from '../step-handler-result.ts';
-import { count } from './sizes.ts';
+import { StepHandlerResult } from '../step-handler.ts';
+import { count } from './cursor-config.ts';
 
 /** What a worker did with its batch. */
 export interface BatchWorkerOutcome {

@@ -2,11 +2,11 @@ import type { AnyInputs, DependencySources, HandlerArgs, None } from '../handler
 import { type HandlerOptions, handlerOfFunction } from '../handler-of-function.ts';
 import { misuse, shown } from '../misuse.ts';
 import { resultOfReturn } from '../outcome.ts';
-import type { StepHandlerClass } from '../step-handler.ts';
-import { isStepHandlerResult, type StepHandlerResult } from '../step-handler-result.ts';
-import { type Decision, outcomeOfDecision } from './decision.ts';
-import type { DecisionPointOutcome } from './decision-point-outcome.ts';
-import { type Decider, decisionSuccess } from './decision-result.ts';
+import { isStepHandlerResult, type StepHandlerClass, type StepHandlerResult } from '../step-handler.ts';
+
+import { type Decision, type DecisionPointOutcome, outcomeOfDecision } from './decision.ts';
+
+import { type Decider, decisionSuccess } from './decision-mixin.ts';
 
 /** What the function of a decision handler may return, at once or later. */
 export type DecisionReturn = Decision | DecisionPointOutcome | StepHandlerResult | { decision_point_outcome: object };

@@ -1,7 +1,46 @@
 import { TaskerError } from '../../errors.ts';
 import type { Fields } from '../../model/fields.ts';
 import type { RetryAfter } from '../retry-after.ts';
-import { ErrorType } from './error-type.ts';
+
+/**
+ * The error types with a meaning of their own. A handler may use any other text.
+ *
+ * @example
+ * return this.failure('amount missing', { errorType: ErrorType.VALIDATION_ERROR, retryable: false });
+ */
+export const ErrorType = Object.freeze({
+  PERMANENT_ERROR: 'permanent_error',
+  RETRYABLE_ERROR: 'retryable_error',
+  VALIDATION_ERROR: 'validation_error',
+  TIMEOUT: 'timeout',
+  HANDLER_ERROR: 'handler_error',
+} as const);
+
+/** One of the texts of {@link ErrorType}. */
+export type ErrorType = (typeof ErrorType)[keyof typeof ErrorType];
+
+const STANDARD: ReadonlySet<string> = new Set(Object.values(ErrorType));
+
+/**
+ * Whether a text is one of {@link ErrorType}.
+ *
+ * @example
+ * isStandardErrorType('payment_error'); // false
+ */
+export function isStandardErrorType(errorType: string): errorType is ErrorType {
+  return STANDARD.has(errorType);
+}
+
+/**
+ * Whether failures of this type usually pass when tried again: `retryable_error` and `timeout`.
+ * It is a hint for code that has no better knowledge; what decides is a result's `retryable`.
+ *
+ * @example
+ * isTypicallyRetryable('timeout'); // true
+ */
+export function isTypicallyRetryable(errorType: string): boolean {
+  return errorType === ErrorType.RETRYABLE_ERROR || errorType === ErrorType.TIMEOUT;
+}
 
 // `Symbol.for`, so that two copies of the package in one process know each other's errors.
 const BRAND = Symbol.for('tasker-core.step-execution-error');
@@ -273,4 +312,21 @@ const OPTION_NAMES: ReadonlySet<string> = new Set([
 /** The second argument is options when it has only their names, else the metadata itself, as it always could be. */
 function optionsOf(given: FixedErrorOptions | Fields): FixedErrorOptions {
   return Object.keys(given).every((key) => OPTION_NAMES.has(key)) ? (given as FixedErrorOptions) : { metadata: given };
+}
+
+/**
+ * A value from outside that does not have the expected form; `details.path` is the given path, if any. If a
+ * handler throws it, the step fails permanently, because the value is the same at the next attempt.
+ *
+ * @example
+ * throw new ConversionError('amount: not a number', { path: 'context.amount' });
+ */
+export class ConversionError extends TaskerError {
+  override readonly name: string = 'ConversionError';
+  readonly errorType = 'conversion_error';
+  readonly retryable = false;
+
+  constructor(message: string, { path, cause }: { path?: string; cause?: unknown } = {}) {
+    super('conversion_error', message, { cause, details: path === undefined ? {} : { path } });
+  }
 }

@@ -1,13 +1,5 @@
-import {
-  below,
-  isObject,
-  localReference,
-  lookUp,
-  ONE_SCHEMA,
-  SCHEMA_LIST,
-  SCHEMA_MAP,
-  type SchemaObject,
-} from './schema-walk.ts';
+import { type Fields, isFields } from '../../model/fields.ts';
+import { below, localReference, lookUp, ONE_SCHEMA, SCHEMA_LIST, SCHEMA_MAP } from './schema-walk.ts';
 
 /** Keywords of later drafts that draft-07 cannot say. */
 const BEYOND = [
@@ -33,7 +25,7 @@ export interface PlacedSchema {
 export function placedSchema(root: unknown, place: string): PlacedSchema {
   const notes: string[] = [];
   const schema = moved(root, '', { root, place, notes });
-  if (isObject(schema)) {
+  if (isFields(schema)) {
     delete schema.$schema;
     // References inside would be resolved against it instead of against the document.
     delete schema.$id;
@@ -48,7 +40,7 @@ interface Move {
 }
 
 function moved(schema: unknown, at: string, move: Move): unknown {
-  if (!isObject(schema)) return schema;
+  if (!isFields(schema)) return schema;
   for (const keyword of BEYOND) {
     if (keyword in schema) move.notes.push(`${at || '/'}: draft-07 has no ${keyword}`);
   }
@@ -63,7 +55,7 @@ function movedValue(keyword: string, value: unknown, at: string, move: Move): un
   const here = below(at, keyword);
   if (SCHEMA_LIST.has(keyword) && Array.isArray(value)) return value.map((one, i) => moved(one, below(here, i), move));
   if (ONE_SCHEMA.has(keyword)) return moved(value, here, move);
-  if (!SCHEMA_MAP.has(keyword) || !isObject(value)) return value;
+  if (!SCHEMA_MAP.has(keyword) || !isFields(value)) return value;
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, moved(one, below(here, key), move)]));
 }
 
@@ -75,14 +67,14 @@ function movedReference(reference: string, at: string, { root, place, notes }: M
 }
 
 /** The same schema with the keywords of draft-07. */
-function older(schema: SchemaObject): SchemaObject {
+function older(schema: Fields): Fields {
   const { $ref, prefixItems, dependentRequired, dependentSchemas, nullable, ...rest } = schema;
-  const result: SchemaObject = rest;
+  const result: Fields = rest;
   if (Array.isArray(prefixItems)) {
     if ('items' in result) result.additionalItems = result.items;
     result.items = prefixItems;
   }
-  if (isObject(dependentRequired) || isObject(dependentSchemas)) {
+  if (isFields(dependentRequired) || isFields(dependentSchemas)) {
     result.dependencies = {
       ...(result.dependencies as object),
       ...(dependentRequired as object),

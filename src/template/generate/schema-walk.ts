@@ -1,3 +1,5 @@
+import { type Fields, isFields } from '../../model/fields.ts';
+
 /** Where in a JSON Schema other schemas stand; what stands elsewhere is data and never looked into. */
 
 /** Keywords whose value is a schema. */
@@ -28,14 +30,6 @@ export const SCHEMA_MAP = new Set([
   'properties',
 ]);
 
-/** A schema that is not just `true` or `false`. */
-export type SchemaObject = Record<string, unknown>;
-
-/** Whether a value is an object of JSON. */
-export function isObject(value: unknown): value is SchemaObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /** A JSON pointer, one part longer. */
 export function below(pointer: string, ...parts: (string | number)[]): string {
   return [pointer, ...parts.map((part) => String(part).replaceAll('~', '~0').replaceAll('/', '~1'))].join('/');
@@ -48,14 +42,14 @@ export function lookUp(root: unknown, reference: string): unknown {
   for (const part of reference.split('/').slice(1)) {
     const key = decoded(part).replaceAll('~1', '/').replaceAll('~0', '~');
     if (typeof found !== 'object' || found === null || !Object.hasOwn(found, key)) return undefined;
-    found = (found as Record<string, unknown>)[key];
+    found = (found as Fields)[key];
   }
   return found;
 }
 
 /** A reference as a local one, where the schema names itself by its `$id`. */
 export function localReference(root: unknown, reference: string): string {
-  const id = isObject(root) && typeof root.$id === 'string' ? root.$id.replace(/#$/, '') : '';
+  const id = isFields(root) && typeof root.$id === 'string' ? root.$id.replace(/#$/, '') : '';
   if (id !== '' && (reference === id || reference.startsWith(`${id}#`))) return reference.slice(id.length) || '#';
   return reference;
 }

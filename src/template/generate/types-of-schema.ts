@@ -1,4 +1,5 @@
-import { below, isObject, localReference, lookUp, type SchemaObject } from './schema-walk.ts';
+import { type Fields, isFields } from '../../model/fields.ts';
+import { below, localReference, lookUp } from './schema-walk.ts';
 import { commentOf, freeName, keyOf, quoted, typeNameOf } from './type-name.ts';
 
 /** What a schema becomes. */
@@ -97,7 +98,7 @@ class SchemaReader {
   /** `within`: the alias whose own body this is part of; undefined inside of objects and arrays. */
   #type(schema: unknown, at: string, within?: string): TypeText {
     if (schema === false) return { text: 'never', open: false };
-    if (!isObject(schema)) return UNKNOWN;
+    if (!isFields(schema)) return UNKNOWN;
     if ('const' in schema) return literal(schema.const);
     if (Array.isArray(schema.enum)) return union(schema.enum.map(literal));
     const parts = this.#parts(schema, at, within);
@@ -108,7 +109,7 @@ class SchemaReader {
   }
 
   /** What a value must be all at once. */
-  #parts(schema: SchemaObject, at: string, within?: string): TypeText[] {
+  #parts(schema: Fields, at: string, within?: string): TypeText[] {
     const list = (keyword: string) =>
       (Array.isArray(schema[keyword]) ? (schema[keyword] as unknown[]) : []).map((one, index) =>
         this.#type(one, below(at, keyword, index), within),
@@ -123,7 +124,7 @@ class SchemaReader {
   }
 
   /** What the schema says by `type` and the keywords that go with it. */
-  #own(schema: SchemaObject, at: string, hasOthers: boolean): TypeText | undefined {
+  #own(schema: Fields, at: string, hasOthers: boolean): TypeText | undefined {
     const types = typesIn(schema);
     const isPlain = !OBJECT_KEYWORDS.some((keyword) => keyword in schema);
     // `type: object` beside alternatives that list the properties would only add an index signature.
@@ -131,14 +132,14 @@ class SchemaReader {
     return union(types.map((type) => this.#oneType(type, schema, at)));
   }
 
-  #oneType(type: string, schema: SchemaObject, at: string): TypeText {
+  #oneType(type: string, schema: Fields, at: string): TypeText {
     if (type === 'object') return { text: this.#object(schema, at), open: false };
     if (type === 'array') return { text: this.#array(schema, at), open: false };
     return { text: SIMPLE[type] ?? 'unknown', open: false };
   }
 
-  #object(schema: SchemaObject, at: string): string {
-    const properties = isObject(schema.properties) ? schema.properties : {};
+  #object(schema: Fields, at: string): string {
+    const properties = isFields(schema.properties) ? schema.properties : {};
     const required = new Set(Array.isArray(schema.required) ? (schema.required as unknown[]) : []);
     const members = Object.entries(properties).map(([name, property]) => {
       const { text } = this.#type(property, below(at, 'properties', name));
@@ -153,7 +154,7 @@ class SchemaReader {
   }
 
   /** The type of properties that are not listed; undefined: none are told of. */
-  #otherProperties(schema: SchemaObject, { at, alone }: { at: string; alone: boolean }): string | undefined {
+  #otherProperties(schema: Fields, { at, alone }: { at: string; alone: boolean }): string | undefined {
     const { additionalProperties: others, patternProperties } = schema;
     if (patternProperties !== undefined) {
       this.#note(below(at, 'patternProperties'), 'properties by pattern are unknown');
@@ -167,7 +168,7 @@ class SchemaReader {
     return 'unknown';
   }
 
-  #array(schema: SchemaObject, at: string): string {
+  #array(schema: Fields, at: string): string {
     const isOlder = Array.isArray(schema.items);
     const first = isOlder ? schema.items : schema.prefixItems;
     const [rest, restAt] = isOlder ? [schema.additionalItems, 'additionalItems'] : [schema.items, 'items'];
@@ -222,20 +223,20 @@ class SchemaReader {
 }
 
 /** The types of a value, `null` of `nullable` among them; guessed from keywords where `type` is left out. */
-function typesIn(schema: SchemaObject): string[] {
+function typesIn(schema: Fields): string[] {
   const given = [schema.type ?? []].flat().filter((type) => typeof type === 'string');
   if (given.length > 0) return [...new Set([...given, ...(schema.nullable === true ? ['null'] : [])])];
   if (OBJECT_KEYWORDS.some((keyword) => keyword in schema)) return ['object'];
   return ARRAY_KEYWORDS.some((keyword) => keyword in schema) ? ['array'] : [];
 }
 
-function isInterface(schema: unknown): schema is SchemaObject {
-  if (!isObject(schema) || typesIn(schema).join() !== 'object') return false;
+function isInterface(schema: unknown): schema is Fields {
+  if (!isFields(schema) || typesIn(schema).join() !== 'object') return false;
   return !Object.keys(schema).some((keyword) => ANYTHING_BESIDE.has(keyword));
 }
 
 function commentLines(schema: unknown): string[] {
-  if (!isObject(schema)) return [];
+  if (!isFields(schema)) return [];
   const told = schema.description ?? schema.title;
   return [...(typeof told === 'string' ? [told] : []), ...(schema.deprecated === true ? ['@deprecated'] : [])];
 }
@@ -247,7 +248,7 @@ function literal(value: unknown): TypeText {
 function literalText(value: unknown): string {
   if (typeof value === 'string') return quoted(value);
   if (Array.isArray(value)) return `[${value.map(literalText).join(', ')}]`;
-  if (!isObject(value)) return String(value);
+  if (!isFields(value)) return String(value);
   const members = Object.entries(value).map(([key, one]) => `${keyOf(key)}: ${literalText(one)}`);
   return members.length === 0 ? '{}' : `{ ${members.join('; ')} }`;
 }

@@ -1,5 +1,6 @@
 import { messageOf } from '../../errors.ts';
-import { below, isObject, ONE_SCHEMA, SCHEMA_LIST, SCHEMA_MAP } from '../generate/schema-walk.ts';
+import { isFields } from '../../model/fields.ts';
+import { below, ONE_SCHEMA, SCHEMA_LIST, SCHEMA_MAP } from '../generate/schema-walk.ts';
 import { linearPattern } from './linear-pattern.ts';
 import { UnsupportedPattern } from './parse-pattern.ts';
 
@@ -32,14 +33,14 @@ interface Found {
 }
 
 function patternsIn(schema: unknown, path: string): Found[] {
-  if (!isObject(schema)) return [];
+  if (!isFields(schema)) return [];
   const found: Found[] = [];
   for (const [key, value] of Object.entries(schema)) {
     const at = below(path, key);
     if (key === 'pattern' && typeof value === 'string') found.push({ path: at, pattern: value });
     else if (SCHEMA_LIST.has(key) && Array.isArray(value))
       found.push(...value.flatMap((one, index) => patternsIn(one, below(at, index))));
-    else if (SCHEMA_MAP.has(key) && isObject(value)) {
+    else if (SCHEMA_MAP.has(key) && isFields(value)) {
       for (const [name, one] of Object.entries(value)) {
         if (key === 'patternProperties') found.push({ path: below(at, name), pattern: name });
         found.push(...patternsIn(one, below(at, name)));

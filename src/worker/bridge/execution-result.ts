@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { ConversionError } from '../../handlers/failures/conversion-error.ts';
-import { hasFields } from '../../handlers/failures/plain-failure.ts';
+import { ConversionError } from '../../handlers/failures/handler-errors.ts';
 import type { OrchestrationMetadata } from '../../handlers/orchestration-metadata.ts';
-import { StepHandlerResult } from '../../handlers/step-handler-result.ts';
+import { hasFields } from '../../handlers/outcome.ts';
+import { StepHandlerResult } from '../../handlers/step-handler.ts';
 
 /** Why a step failed, as a subscriber sends it. */
 export interface NapiStepExecutionError {

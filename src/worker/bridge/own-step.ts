@@ -1,7 +1,7 @@
 import type { FfiStepEvent } from '../../handlers/ffi-step-event.ts';
 import { StepContext } from '../../handlers/step-context.ts';
-import type { ExecutableHandler } from '../../handlers/step-handler.ts';
-import type { StepHandlerResult } from '../../handlers/step-handler-result.ts';
+import type { ExecutableHandler, StepHandlerResult } from '../../handlers/step-handler.ts';
+
 import type { HandlerDefinition } from '../../registry/handler-definition.ts';
 import { type Delivery, deliveryOf, type Settling, type Taking } from '../delivery.ts';
 import type { ReceivedStep } from './received-step.ts';

@@ -1,5 +1,5 @@
 import type { FfiStepEvent } from '../../handlers/ffi-step-event.ts';
-import type { StepHandlerResult } from '../../handlers/step-handler-result.ts';
+import type { StepHandlerResult } from '../../handlers/step-handler.ts';
 import type { Settling } from '../delivery.ts';
 import type { RunnableStep } from '../run-step.ts';
 

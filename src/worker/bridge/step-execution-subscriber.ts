@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { TaskerError } from '../../errors.ts';
 import type { FfiStepEvent } from '../../handlers/ffi-step-event.ts';
-import type { StepHandlerResult } from '../../handlers/step-handler-result.ts';
+import type { StepHandlerResult } from '../../handlers/step-handler.ts';
 import { logError } from '../../logging/log.ts';
 import type { HandlerRegistry } from '../../registry/handler-registry.ts';
 import { waitAtMost } from '../../time/wait-at-most.ts';

@@ -1,5 +1,5 @@
-import type { ExecutableHandler, HandlerIsolation } from '../../handlers/step-handler.ts';
-import { StepHandlerResult } from '../../handlers/step-handler-result.ts';
+import { type ExecutableHandler, type HandlerIsolation, StepHandlerResult } from '../../handlers/step-handler.ts';
+
 import { effectiveMethod, type HandlerDefinition, usesMethodDispatch } from '../../registry/handler-definition.ts';
 import { originOf, ownHandler } from '../../registry/handler-origin.ts';
 import type { HandlerRegistry } from '../../registry/handler-registry.ts';

@@ -1,6 +1,6 @@
 import { Worker as Thread } from 'node:worker_threads';
 import { messageOf } from '../../errors.ts';
-import { StepHandlerResult } from '../../handlers/step-handler-result.ts';
+import { StepHandlerResult } from '../../handlers/step-handler.ts';
 import type { Logger } from '../../logging/logger.ts';
 import type { HandlerOrigin } from '../../registry/handler-origin.ts';
 import type { DispatchedStep } from '../dispatched-step.ts';

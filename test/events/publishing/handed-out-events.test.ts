@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
-import { StepHandlerResult } from '../../../src/handlers/step-handler-result.ts';
+import { StepHandlerResult } from '../../../src/handlers/step-handler.ts';
 import { setupBridge } from '../../support/bridge.ts';
 import { sharedDatabase } from '../../support/shared-database.ts';
 import { threadHandlers } from '../../support/thread-handlers.ts';

@@ -9,7 +9,7 @@ import { defineSubscriber } from '../../../src/events/subscribing/define-subscri
 import type { DomainEvent } from '../../../src/events/subscribing/domain-event.ts';
 import { SubscriberRegistry } from '../../../src/events/subscribing/subscriber-registry.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
-import { StepHandlerResult } from '../../../src/handlers/step-handler-result.ts';
+import { StepHandlerResult } from '../../../src/handlers/step-handler.ts';
 import { testTasker } from '../../../src/testing/test-tasker.ts';
 import { collectingLogger } from '../../handlers/collecting-logger.ts';
 import { DEMO, deferred, setup, template } from '../../support/setup.ts';

@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { ApiResponse, isApiResponse } from '../../../src/handlers/api/api-response.ts';
 import { resultOfReturn } from '../../../src/handlers/outcome.ts';
-import { StepHandlerResult } from '../../../src/handlers/step-handler-result.ts';
+import { StepHandlerResult } from '../../../src/handlers/step-handler.ts';
 import { apiOf } from './api-of.ts';
 import { httpServer, json } from './http-server.ts';
 

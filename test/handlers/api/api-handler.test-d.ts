@@ -4,8 +4,8 @@ import { type APICapable, APIMixin, ApiHandler } from '../../../src/handlers/api
 import type { ApiResponse } from '../../../src/handlers/api/api-response.ts';
 import { type ApiHandlerArgs, defineApiHandler } from '../../../src/handlers/api/define-api-handler.ts';
 import type { StepContext } from '../../../src/handlers/step-context.ts';
-import { StepHandler, type StepHandlerClass } from '../../../src/handlers/step-handler.ts';
-import type { StepHandlerResult } from '../../../src/handlers/step-handler-result.ts';
+import { StepHandler, type StepHandlerClass, type StepHandlerResult } from '../../../src/handlers/step-handler.ts';
+
 import { withMixins } from '../../../src/handlers/with-mixins.ts';
 
 test('the arguments of a defined API handler are those of defineHandler, and api', () => {

@@ -4,8 +4,8 @@ import { type APICapable, APIMixin, ApiHandler, applyAPI } from '../../../src/ha
 import { type ApiHandlerOptions, defineApiHandler } from '../../../src/handlers/api/define-api-handler.ts';
 import { DecisionMixin } from '../../../src/handlers/decision/decision-mixin.ts';
 import { StepContext } from '../../../src/handlers/step-context.ts';
-import { StepHandler, type StepHandlerClass } from '../../../src/handlers/step-handler.ts';
-import type { StepHandlerResult } from '../../../src/handlers/step-handler-result.ts';
+import { StepHandler, type StepHandlerClass, type StepHandlerResult } from '../../../src/handlers/step-handler.ts';
+
 import { withMixins } from '../../../src/handlers/with-mixins.ts';
 import { httpServer, json } from './http-server.ts';
 

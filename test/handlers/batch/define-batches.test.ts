@@ -9,8 +9,7 @@ import { defineBatchWorker } from '../../../src/handlers/batch/define-batch-work
 import { defineConvergence } from '../../../src/handlers/batch/define-convergence.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { StepContext, type StepContextParams } from '../../../src/handlers/step-context.ts';
-import type { StepHandlerClass } from '../../../src/handlers/step-handler.ts';
-import { StepHandlerResult } from '../../../src/handlers/step-handler-result.ts';
+import { type StepHandlerClass, StepHandlerResult } from '../../../src/handlers/step-handler.ts';
 
 function run(handler: StepHandlerClass, params: Partial<StepContextParams> = {}) {
   return new handler().call(new StepContext({ taskUuid: 't', stepUuid: 's', handlerName: 'x', ...params }));

@@ -1,12 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { Decision } from '../../../src/handlers/decision/decision.ts';
+import { Decision, DecisionPointOutcome, DecisionType } from '../../../src/handlers/decision/decision.ts';
 import { DecisionHandler } from '../../../src/handlers/decision/decision-mixin.ts';
-import { DecisionPointOutcome, DecisionType } from '../../../src/handlers/decision/decision-point-outcome.ts';
+
 import { defineDecisionHandler } from '../../../src/handlers/decision/define-decision-handler.ts';
 import { StepContext, type StepContextParams } from '../../../src/handlers/step-context.ts';
-import type { StepHandlerClass } from '../../../src/handlers/step-handler.ts';
-import { StepHandlerResult } from '../../../src/handlers/step-handler-result.ts';
+import { type StepHandlerClass, StepHandlerResult } from '../../../src/handlers/step-handler.ts';
 
 class Router extends DecisionHandler {
   static override handlerName = 'router';

@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { foldBatches } from '../../../src/cli/show/fold-batches.ts';
 import { parentsOf, stepTree } from '../../../src/cli/show/step-tree.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
-import { StepHandlerResult } from '../../../src/handlers/step-handler-result.ts';
+import { StepHandlerResult } from '../../../src/handlers/step-handler.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
 import { partsFor, workers } from '../../support/hand-worker.ts';
 import { DEMO, invariants, itOnce, setup, template } from '../../support/setup.ts';
