@@ -1,8 +1,8 @@
 import { type Fields, isFields } from '../model/fields.ts';
 
 /**
- * Returns the arguments of a helper as one object. They may be written as one object, all by position, or the first by
- * position and the rest in an object, whose index is at most `restAt`.
+ * Returns the arguments of a helper as one object. Callers may pass one object, all arguments by position, or the first
+ * arguments by position and the others in an object. The index of that object is at most `restAt`.
  */
 export function argumentsOf<T extends object>(
   args: readonly unknown[],
@@ -15,7 +15,7 @@ export function argumentsOf<T extends object>(
   return { ...(args[at] as Partial<T> | undefined), ...Object.fromEntries(byPosition) } as T;
 }
 
-/** Like {@link argumentsOf}, for a helper that also takes metadata after the one object. */
+/** Like {@link argumentsOf}, for a helper that also accepts metadata after the object. */
 export function argumentsWithMetadata<T extends { metadata?: Fields }>(
   args: readonly unknown[],
   names: readonly (keyof T & string)[],

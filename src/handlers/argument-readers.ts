@@ -6,7 +6,10 @@ import { ErrorType, PermanentError } from './failures/handler-errors.ts';
 import type { DependencySource, InputSource } from './handler-arguments.ts';
 import type { StepContext } from './step-context.ts';
 
-/** Puts one argument (or, of a schema for the whole context, many) in place; a promise when its schema is asynchronous. */
+/**
+ * Reads one argument and assigns it, or several for a schema of the whole context. Returns a promise if the schema is
+ * asynchronous.
+ */
 export type ArgumentReader = (context: StepContext, into: Fields) => undefined | Promise<undefined>;
 
 /** Reads the argument `name` with a function of the context. */
@@ -21,7 +24,7 @@ export function inputReader(name: string, source: InputSource): ArgumentReader {
   return (context, into) => checked(context.getInput(key), schema, `input ${key}`, (value) => put(into, name, value));
 }
 
-/** Reads all arguments that one schema for the whole task context puts out. */
+/** Reads all arguments from the output of one schema for the whole task context. */
 export function contextReader(schema: StandardSchemaV1): ArgumentReader {
   return (context, into) =>
     checked(context.inputData, schema, 'input', (value) => {
@@ -41,26 +44,26 @@ export function dependencyReader(name: string, source: DependencySource): Argume
   };
 }
 
-/** Reports that the step does not exist; empty when it exists without a result. */
+/** Returns a note that the step does not exist. Empty if it exists but has no result. */
 function ifUnknown(context: StepContext, step: string): string {
   const names = context.templateSteps;
   if (!names || names.includes(step) || context.getDependencyResultKeys().includes(step)) return '';
   const near = nearNames(step, names, 1)[0];
-  return ` (there is no such step in its template${near === undefined ? '' : `; did you mean ${near}?`})`;
+  return ` (its template has no such step${near === undefined ? '' : `; did you mean ${near}?`})`;
 }
 
-/** Whether a value is a schema of any library that speaks Standard Schema (zod, valibot, arktype …). */
+/** Whether a value is a schema of any library that implements Standard Schema (zod, valibot, arktype …). */
 export function isStandardSchema(value: unknown): value is StandardSchemaV1 {
   return ((typeof value === 'object' && value !== null) || typeof value === 'function') && '~standard' in value;
 }
 
-/** Whether JavaScript gave what the types ask for as the source of an input. */
+/** Whether a value is a valid source of an input. JavaScript callers are not held to the types. */
 export function isInputSource(value: unknown): value is InputSource {
   if (typeof value === 'string' || isStandardSchema(value)) return true;
   return isFields(value) && typeof value.key === 'string' && isStandardSchema(value.schema);
 }
 
-/** Whether JavaScript gave what the types ask for as the source of a dependency. */
+/** Whether a value is a valid source of a dependency. JavaScript callers are not held to the types. */
 export function isDependencySource(value: unknown): value is DependencySource {
   if (typeof value === 'string') return true;
   if (Array.isArray(value)) return typeof value[0] === 'string' && isStandardSchema(value[1]);
@@ -72,22 +75,25 @@ function inputOf(name: string, source: InputSource): { key: string; schema?: Sta
   return isStandardSchema(source) ? { key: name, schema: source } : source;
 }
 
-/** The step of a dependency, and the schema that its result must meet. */
+/** The step of a dependency, and the schema for its result. */
 export function dependencyOf(source: DependencySource): { step: string; schema?: StandardSchemaV1 } {
   if (typeof source === 'string') return { step: source };
   return 'step' in source ? source : { step: source[0], schema: source[1] };
 }
 
-/** Names that mean something on the object of arguments already, and so can't be assigned to. */
+/** Names that the arguments object already inherits, so an assignment to them would fail. */
 const INHERITED: ReadonlySet<string> = new Set(['signal', 'logger', '__proto__']);
 
-/** Puts an argument in place. */
+/** Assigns an argument. */
 export function put(into: Fields, name: string, value: unknown): undefined {
   if (INHERITED.has(name)) Object.defineProperty(into, name, { value, enumerable: true });
   else into[name] = value;
 }
 
-/** Gives a value to `use` as its schema puts it out; throws a permanent `validation_error` when the schema refuses it. */
+/**
+ * Validates a value and passes the output of the schema to `use`. Throws a permanent `validation_error` if the value is
+ * invalid.
+ */
 export function checked(
   value: unknown,
   schema: StandardSchemaV1,

@@ -3,12 +3,14 @@ import { type HandlerOptions, handlerOfFunction } from './handler-of-function.ts
 import type { StepHandlerClass } from './step-handler.ts';
 
 /**
- * A handler from a function. It is called with its inputs, the results it depends on, `context`, `signal` and `logger`;
- * what it returns is the step's result (an object as it is, anything else as `{ result: it }`), what it throws the
- * failure. A value that its schema refuses fails the step for good, with a `validation_error` that names the path.
- * Without a schema an argument is `unknown`; an absent input is undefined, an absent dependency null.
+ * Defines a handler as a function. The function receives its inputs, the results it depends on, `context`, `signal` and
+ * `logger`. Its return value is the step's result: an object is stored as is, any other value as `{ result: value }`.
+ * If it throws, the step fails.
  *
- * Throws `handler_invalid` when name or options make no sense.
+ * If a value does not match its schema, the step fails permanently with a `validation_error` that names the path.
+ * Arguments without a schema are `unknown`. A missing input is `undefined`, a missing dependency is `null`.
+ *
+ * Throws `handler_invalid` if the name or the options are invalid.
  *
  * @example
  * const charge = defineHandler(

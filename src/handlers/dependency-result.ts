@@ -1,9 +1,9 @@
 import type { FfiDependencyResult } from './ffi-step-event.ts';
 
 /**
- * What a step that this one depends on came to, as handlers read it. The keys of its result can be read from it
- * directly (`reserve.reservation_id`), except those that the envelope has itself; a spread copy has only the
- * envelope's keys. `context.getDependencyResult(step)` gives the bare result.
+ * The outcome of a step that this one depends on. The keys of its result can also be read directly
+ * (`reserve.reservation_id`), except those that the envelope itself has. A spread copy has only the envelope's keys.
+ * `context.getDependencyResult(step)` returns the bare result.
  */
 export interface DependencyResult<Result = unknown> extends Readonly<FfiDependencyResult> {
   readonly result: Result;
@@ -12,8 +12,8 @@ export interface DependencyResult<Result = unknown> extends Readonly<FfiDependen
 }
 
 /**
- * What {@link dependencyResult} is made from. `success` is true by default, `status` then `completed`, or `failed`
- * without success.
+ * Parameters of {@link dependencyResult}. `success` defaults to true. `status` defaults to `completed` if `success` is
+ * true, and to `failed` otherwise.
  */
 export interface DependencyResultParams<Result = unknown> extends Partial<FfiDependencyResult> {
   stepUuid: string;
@@ -21,7 +21,7 @@ export interface DependencyResultParams<Result = unknown> extends Partial<FfiDep
 }
 
 /**
- * Makes a {@link DependencyResult}.
+ * Creates a {@link DependencyResult}.
  *
  * @example
  * const reserve = dependencyResult({ stepUuid, result: { reservation_id: 'R-1' } });
@@ -32,8 +32,8 @@ export function dependencyResult<Result>(params: DependencyResultParams<Result>)
   const { stepUuid, result, success = true, status = success ? 'completed' : 'failed' } = params;
   const keys = typeof result === 'object' && result !== null && !Array.isArray(result) ? result : null;
   const envelope = {
-    // In a literal this sets the prototype. It takes microseconds, as any way to make an object a prototype does, so
-    // envelopes are made for handlers that read them and for nobody else.
+    // In a literal this sets the prototype. Making an object a prototype takes microseconds, so envelopes are created
+    // only when a handler reads them.
     __proto__: keys ?? Object.prototype,
     stepUuid,
     success,
@@ -46,7 +46,7 @@ export function dependencyResult<Result>(params: DependencyResultParams<Result>)
   return envelope;
 }
 
-/** The result in an envelope. A value without `result` is itself the bare result. */
+/** Returns the result in an envelope. A value without `result` is itself the bare result. */
 export function resultIn(found: unknown): unknown {
   return typeof found === 'object' && found !== null && Object.hasOwn(found, 'result')
     ? (found as { result: unknown }).result

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ConversionError } from './failures/handler-errors.ts';
 
-/** The task of a step event. Timestamps are texts without a zone, in UTC. */
+/** The task of a step event. Timestamps are strings in UTC, without a time zone. */
 export interface FfiTaskInfo {
   taskUuid: string;
   namedTaskUuid: string;
@@ -17,14 +17,14 @@ export interface FfiTaskInfo {
   sourceSystem?: string | null;
   reason?: string | null;
   tags?: unknown;
-  /** Empty: identities are looked at when tasks are created, and no step pays for reading them. */
+  /** Always empty. Identities are compared when tasks are created, and reading them for each step would be a cost. */
   identityHash: string;
   createdAt: string;
   updatedAt: string;
   requestedAt: string;
 }
 
-/** The step of a step event. `attempts` counts the starts before this one. */
+/** The step of a step event. `attempts` is the number of attempts before this one. */
 export interface FfiWorkflowStep {
   workflowStepUuid: string;
   taskUuid: string;
@@ -46,7 +46,7 @@ export interface FfiWorkflowStep {
   checkpoint?: unknown;
 }
 
-/** The template's part about the step of a step event. */
+/** The template's definition of the step in a step event. */
 export interface FfiStepDefinition {
   name: string;
   description?: string | null;
@@ -65,7 +65,7 @@ export interface FfiStepDefinition {
   retryMaxBackoffMs?: number | null;
 }
 
-/** The result of an ancestor, as a step event carries it. */
+/** The result of an ancestor in a step event. */
 export interface FfiDependencyResult {
   stepUuid: string;
   success: boolean;
@@ -76,7 +76,7 @@ export interface FfiDependencyResult {
   errorRetryable?: boolean | null;
 }
 
-/** One step to run, with all that its handler may read: what the bridge hands to pollers. */
+/** A step to run, with everything that its handler can read. The event bridge delivers it to pollers. */
 export interface FfiStepEvent {
   eventId: string;
   taskUuid: string;
@@ -94,10 +94,10 @@ export interface FfiStepEvent {
 }
 
 const fields = z.record(z.string(), z.unknown()).nullish();
-// Not necessarily a UUID: users' tests have ids like `task-123`, and a context only passes them on.
+// Not necessarily a UUID: users' tests have ids like `task-123`, and the context does not interpret them.
 const id = z.string().min(1, 'must not be empty');
 
-// Only what a context reads is checked: an event made by hand for a test need not be complete.
+// Only the fields that a context reads are checked, so an event written for a test need not be complete.
 const ReadByContext = z.looseObject({
   taskUuid: id,
   stepUuid: id,
@@ -125,17 +125,20 @@ const ReadByContext = z.looseObject({
     .nullish(),
 });
 
-/** What {@link checkedStepEvent} has made sure of. */
+/** The fields that {@link checkedStepEvent} has checked. */
 export type CheckedStepEvent = z.infer<typeof ReadByContext>;
 
-/** The parts of an event that a context reads, or a {@link ConversionError} that names the first wrong one. */
+/**
+ * Returns the parts of an event that a context reads. Throws a {@link ConversionError} that names the first invalid
+ * one.
+ */
 export function checkedStepEvent(event: unknown): CheckedStepEvent {
   const parsed = ReadByContext.safeParse(event);
   if (parsed.success) return parsed.data;
 
   const [issue] = parsed.error.issues;
   const path = ['event', ...(issue?.path ?? [])].join('.');
-  throw new ConversionError(`step event: ${path}: ${issue?.message ?? 'is not readable'}`, {
+  throw new ConversionError(`step event: ${path}: ${issue?.message ?? 'is invalid'}`, {
     path,
     cause: parsed.error,
   });

@@ -2,46 +2,46 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { Logger } from '../logging/logger.ts';
 import type { StepContext } from './step-context.ts';
 
-/** Where an argument's value comes from in the task's context: a key, or a key and the schema its value must meet. */
+/** The source of an argument in the task's context: a key, a schema, or a key and the schema for its value. */
 export type InputSource = string | StandardSchemaV1 | { readonly key: string; readonly schema: StandardSchemaV1 };
 
-/** Which step's result an argument is: its name, alone or with the schema that the result must meet. */
+/** The step whose result is passed as an argument: its name, alone or with a schema for the result. */
 export type DependencySource =
   | string
   | readonly [step: string, schema: StandardSchemaV1]
   | { readonly step: string; readonly schema: StandardSchemaV1 };
 
-/** By argument name. A bare schema reads the key of the argument's own name. */
+/** Sources of inputs by argument name. A schema alone reads the key that has the argument's name. */
 export type InputSources = Readonly<Record<string, InputSource>>;
 
 /** The inputs of a handler: by argument name, or one schema for the whole context. */
 export type AnyInputs = InputSources | StandardSchemaV1<unknown, object>;
 
-/** By argument name. */
+/** Sources of dependencies by argument name. */
 export type DependencySources = Readonly<Record<string, DependencySource>>;
 
-/** The inputs or dependencies of a handler that asks for none. */
+/** The inputs or dependencies of a handler that declares none. */
 export type None = Record<never, never>;
 
-/** The arguments that `inputs` gives: what a schema puts out; without a schema `unknown`. */
+/** The arguments that `inputs` declares. The type is the output of the schema, or `unknown` without a schema. */
 export type InputArguments<Inputs> = Inputs extends StandardSchemaV1
   ? StandardSchemaV1.InferOutput<Inputs>
   : { [Name in keyof Inputs]: OutputOf<Inputs[Name]> };
 
-/** The arguments that `depends` gives: what a schema puts out; without a schema `unknown`. */
+/** The arguments that `depends` declares. The type is the output of the schema, or `unknown` without a schema. */
 export type DependencyArguments<Depends> = { [Name in keyof Depends]: OutputOf<Depends[Name]> };
 
-/** What a `defineHandler` function is called with. A parameter of one's own may be called `signal` or `logger` too. */
+/** The arguments of a `defineHandler` function. Your own parameters may also be named `signal` or `logger`. */
 export type HandlerArgs<Inputs = None, Depends = None> = InputArguments<Inputs> &
   DependencyArguments<Depends> & { readonly context: StepContext } & Omit<
     { readonly signal: AbortSignal; readonly logger: Logger },
     keyof InputArguments<Inputs> | keyof Depends
   >;
 
-/** A function that `defineHandler` makes a handler of. */
+/** The function that `defineHandler` turns into a handler. */
 export type HandlerFn<Inputs = None, Depends = None> = (args: HandlerArgs<Inputs, Depends>) => unknown;
 
-/** What an argument from this source is: what its schema puts out; without one `unknown`. */
+/** The type of an argument from this source: the output of its schema, or `unknown` without a schema. */
 export type OutputOf<Source> = Source extends StandardSchemaV1
   ? StandardSchemaV1.InferOutput<Source>
   : Source extends

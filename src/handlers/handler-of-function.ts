@@ -21,40 +21,43 @@ import {
   type StepHandlerResult,
 } from './step-handler.ts';
 
-// Marks a class whose instances hold nothing, so that one may serve all steps. `Symbol.for`: of any copy of the package.
+// Marks a class whose instances have no state, so that one instance can serve all steps. `Symbol.for` makes the mark
+// work across copies of the package.
 const SHARED = Symbol.for('tasker-core.shared-handler');
 
-/** What a `defineHandler` function is given besides the context. */
+/** Options of {@link defineHandler}. */
 export interface HandlerOptions<Inputs = InputSources, Depends = DependencySources> {
-  /** Arguments from the task's context: by name, or one schema for the whole of it. */
+  /** Arguments from the task's context: sources by argument name, or one schema for the whole context. */
   inputs?: Inputs;
-  /** Arguments from the results of earlier steps, by name. */
+  /** Arguments from the results of earlier steps: sources by argument name. */
   depends?: Depends;
-  /** Stored with each result; default '1.0.0'. */
+  /** Version of the handler, stored with each result. Default '1.0.0'. */
   version?: string;
-  /** Where its steps run, unless their template's `handler.isolation` says. Default `none`. */
+  /** Where its steps run, unless the template sets `handler.isolation`. Default `none`. */
   isolation?: HandlerIsolation;
 }
 
-/** What a `define…` function makes a handler of. */
+/** The definition of a handler by one of the `define…` functions. */
 export interface FunctionHandler {
   readonly name: string;
-  /** `inputs`, `depends`, `version`, `isolation`, and what `moreOptions` names. */
+  /** `inputs`, `depends`, `version`, `isolation`, and the options in `moreOptions`. */
   readonly options: HandlerOptions<AnyInputs, DependencySources>;
   readonly fn: (args: never) => unknown;
-  /** The options that this kind of handler has besides those of all. */
+  /** Names of the options that only this kind of handler has. */
   readonly moreOptions?: readonly string[];
-  /** The arguments that this kind of handler has besides those of all; none of the user's can be called so. */
+  /** The arguments that only this kind of handler has. The user's own arguments cannot have these names. */
   readonly moreArguments?: Readonly<Record<string, ArgumentReader>>;
   /** Default `['process']`. */
   readonly capabilities?: readonly string[];
-  /** What the returned value comes to; it may throw. Default: as `defineHandler` does it. */
+  /** Returns the result for a returned value. May throw. Default: the conversion of `defineHandler`. */
   resultOf?(returned: unknown, context: StepContext): StepHandlerResult;
-  /** The result of a step for which the function is not to be called, or null. */
+  /** Returns the result of a step without calling the function, or null to call it. */
   answerBefore?(context: StepContext): StepHandlerResult | null;
 }
 
-/** The class of handlers that all `define…` functions give. Throws `handler_invalid` when name or options make no sense. */
+/**
+ * Creates the handler class for all `define…` functions. Throws `handler_invalid` if the name or options are invalid.
+ */
 export function handlerOfFunction(definition: FunctionHandler): StepHandlerClass {
   refuseNonsense(definition);
   const { name, options, capabilities = ['process'] } = definition;
@@ -82,23 +85,25 @@ export function handlerOfFunction(definition: FunctionHandler): StepHandlerClass
   return DefinedHandler;
 }
 
-/** Whether one instance of this class may serve all steps, also at the same time. */
+/** Whether one instance of this class can serve all steps, even concurrently. */
 export function isSharedHandlerClass(value: StepHandlerClass): boolean {
   return Object.hasOwn(value, SHARED);
 }
 
-/** Whether a handler is an instance of such a class, and has only its function to run. */
+/** Whether a handler is an instance of such a class. */
 export function isFunctionHandler(handler: object): boolean {
-  const made: unknown = handler.constructor; // undefined in an object without a prototype
+  const made: unknown = handler.constructor; // undefined for an object without a prototype
   return typeof made === 'function' && Object.hasOwn(made, SHARED);
 }
 
-/** The function with its arguments read before it and its outcome made a result after it; never throws. */
+/**
+ * Returns a function that reads the arguments, calls the handler's function, and converts its outcome. Never throws.
+ */
 function callOf(definition: FunctionHandler): (context: StepContext) => HandlerOutcome {
   const { answerBefore } = definition;
   const finish = finisherOf(definition);
   const readers = readersOf(definition);
-  // The readers put in place what the type says; nothing else could tell the compiler.
+  // The readers assign all arguments that the type declares. The compiler cannot see that.
   const run = definition.fn as (args: Record<string, unknown>) => unknown;
 
   return (context) => {
@@ -133,8 +138,8 @@ function finisherOf({ resultOf }: FunctionHandler): (returned: unknown, context:
 }
 
 /**
- * What every function is given. The signal and the logger of a step are made when a function asks for them, hence the
- * getters; they are on a prototype because getters in a literal made each call 25 times as dear.
+ * The arguments that every function receives. The signal and the logger of a step are created when a function reads
+ * them, hence the getters. They are on a prototype because getters in a literal made each call 25 times slower.
  */
 class ArgumentsOfStep {
   readonly context: StepContext;
@@ -163,7 +168,7 @@ function readersOf({ options, moreArguments = {} }: FunctionHandler): ArgumentRe
     ...(isStandardSchema(inputs)
       ? [contextReader(inputs)]
       : Object.entries(inputs).map(([name, source]) => inputReader(name, source))),
-    // Last, so that no key of a schema for the whole context takes their place.
+    // Last, so that a key of a schema for the whole context does not replace them.
     ...Object.values(moreArguments),
   ];
 }
@@ -171,17 +176,19 @@ function readersOf({ options, moreArguments = {} }: FunctionHandler): ArgumentRe
 const OPTIONS = ['inputs', 'depends', 'version', 'isolation'];
 const RESERVED = ['context', '__proto__'];
 
-/** What the types cannot keep JavaScript from doing, said where the handler is defined and not when a step runs. */
+/**
+ * Checks what JavaScript callers can get wrong despite the types, when the handler is defined rather than when it runs.
+ */
 function refuseNonsense({ name, options, fn, moreOptions = [], moreArguments = {} }: FunctionHandler): void {
   const refuse = (what: string): never => {
     throw new TaskerError('handler_invalid', `handler ${String(name)}: ${what}`);
   };
-  if (typeof name !== 'string' || name.trim() === '') refuse('its name must be a text that is not empty');
-  if (typeof fn !== 'function') refuse(`the third argument must be its function, not ${typeof fn}`);
+  if (typeof name !== 'string' || name.trim() === '') refuse('the name must be a non-empty string');
+  if (typeof fn !== 'function') refuse(`the third argument must be a function, not ${typeof fn}`);
 
   const allowed = [...OPTIONS, ...moreOptions];
   for (const option of Object.keys(options)) {
-    if (!allowed.includes(option)) refuse(`there is no option ${option}; there are ${allowed.join(', ')}`);
+    if (!allowed.includes(option)) refuse(`there is no option ${option}; the options are ${allowed.join(', ')}`);
   }
   const { isolation = 'none' } = options;
   if (isolation !== 'none' && isolation !== 'thread')
@@ -190,7 +197,7 @@ function refuseNonsense({ name, options, fn, moreOptions = [], moreArguments = {
   const inputs = isStandardSchema(options.inputs) ? {} : (options.inputs ?? {});
   const depends = options.depends ?? {};
   for (const parameter of [...Object.keys(inputs), ...Object.keys(depends)]) {
-    if (reserved.includes(parameter)) refuse(`a parameter cannot be called ${parameter}; choose another name`);
+    if (reserved.includes(parameter)) refuse(`a parameter cannot be named ${parameter}; choose another name`);
   }
   for (const [parameter, source] of Object.entries(inputs)) {
     if (!isInputSource(source)) refuse(`input ${parameter} must be a key, a schema, or { key, schema }`);
@@ -200,5 +207,5 @@ function refuseNonsense({ name, options, fn, moreOptions = [], moreArguments = {
       refuse(`dependency ${parameter} must be a step, [step, schema], or { step, schema }`);
   }
   const both = Object.keys(inputs).find((parameter) => Object.hasOwn(depends, parameter));
-  if (both !== undefined) refuse(`parameter ${both} is among inputs and depends; rename one`);
+  if (both !== undefined) refuse(`parameter ${both} is in both inputs and depends; rename one`);
 }

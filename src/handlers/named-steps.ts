@@ -1,7 +1,7 @@
 import { dependencyOf, isDependencySource } from './argument-readers.ts';
 import type { DependencySource } from './handler-arguments.ts';
 
-/** The steps that a handler names in its options, to be checked against the templates that use it. */
+/** The steps that a handler names in its options. They are checked against the templates that use the handler. */
 export interface NamedSteps {
   readonly depends: readonly string[];
   readonly analyzerStep?: string;
@@ -18,7 +18,7 @@ interface NamingOptions {
   workerTemplate?: DependencySource;
 }
 
-/** The steps that the options of a `define…` function name. */
+/** Returns the steps that the options of a `define…` function name. */
 export function stepsNamedIn({ depends = {}, analyzerStep, workerTemplate }: NamingOptions): NamedSteps {
   return {
     depends: Object.values(depends).map((source) => dependencyOf(source).step),
@@ -27,13 +27,13 @@ export function stepsNamedIn({ depends = {}, analyzerStep, workerTemplate }: Nam
   };
 }
 
-/** Records on a class, or on a function that makes its instances, the steps that its handler names. */
+/** Records the steps that a handler names, on its class or on a function that creates its instances. */
 export function noteNamedSteps(on: object, named: NamedSteps): void {
   Object.defineProperty(on, NAMED_STEPS, { value: named });
 }
 
 /**
- * The steps that a handler class, an instance of one, or a recorded function names. Undefined when they are unknown.
+ * Returns the steps that a handler class, its instance, or a recorded function names. Undefined if they are unknown.
  */
 export function namedStepsOf(handler: unknown): NamedSteps | undefined {
   if ((typeof handler !== 'object' && typeof handler !== 'function') || handler === null) return undefined;

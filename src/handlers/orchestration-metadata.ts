@@ -1,4 +1,4 @@
-/** A handler's own idea of when the next attempt may start. */
+/** The delay before the next attempt that a handler suggests. */
 export interface BackoffHint {
   /** `ServerRequested`, `RateLimit`, `ServiceUnavailable` or `Custom`. */
   backoffType: string;
@@ -6,7 +6,10 @@ export interface BackoffHint {
   context?: string | null;
 }
 
-/** What a result tells the engine besides its result. A `retry-after` among the headers, else the hint, decides the delay. */
+/**
+ * Hints for the engine that accompany a result. The delay before a retry is the `retry-after` header, or else the
+ * backoff hint.
+ */
 export interface OrchestrationMetadata {
   headers?: Record<string, string>;
   errorContext?: string | null;
@@ -22,7 +25,7 @@ export interface StoredOrchestrationMetadata {
   custom: Record<string, unknown>;
 }
 
-/** The stored, snake_case form. Metadata that is written in that form already (as JavaScript may) is kept. */
+/** Returns the stored form, with snake_case keys. Metadata that already has this form, as from JavaScript, is kept. */
 export function storedOrchestrationMetadata(
   metadata: OrchestrationMetadata & Partial<StoredOrchestrationMetadata>,
 ): StoredOrchestrationMetadata {
@@ -37,7 +40,7 @@ export function storedOrchestrationMetadata(
   };
 }
 
-/** When to try again, by the `Retry-After` header or else by the backoff hint; null when neither says. */
+/** Returns the delay of the `Retry-After` header, or else of the backoff hint. Null if there is neither. */
 export function retryAfterIn(
   metadata: OrchestrationMetadata & Partial<StoredOrchestrationMetadata>,
 ): string | number | null {
@@ -45,7 +48,7 @@ export function retryAfterIn(
   return retryAfterOf(metadata.headers) ?? (typeof hinted === 'number' ? hinted : null);
 }
 
-/** The value of the `Retry-After` header, whatever the case of its name; null when there is none. */
+/** Returns the value of the `Retry-After` header. The name is case-insensitive. Null if there is no such header. */
 function retryAfterOf(headers: Record<string, string> | undefined): string | null {
   for (const name in headers) if (name.toLowerCase() === 'retry-after') return headers[name] ?? null;
   return null;

@@ -10,15 +10,16 @@ import { type OrchestrationMetadata, storedOrchestrationMetadata } from './orche
 import type { RetryAfter } from './retry-after.ts';
 import { isStepHandlerResult, NO_LINES, StepHandlerResult, successOf } from './step-handler.ts';
 
-/** Bytes: each failed attempt keeps its own. */
+/** Bytes. Each failed attempt stores its own metadata. */
 const MAX_METADATA = 256 * 1024;
-/** Characters of a type, a code, a date. */
+/** Maximum length of an error type, an error code or a date, in characters. */
 const MAX_WORD = 200;
 
 /**
- * What a handler's returned value comes to: a result is itself, an object a success, nothing a success with `{}`,
- * an array or a primitive a success with `{ result: it }`, and a `StepExecutionError` the same failure as throwing it.
- * The fields of a failure are made storable. The recorder checks whether JSON can hold a success.
+ * Converts a handler's return value to a result. An object is a success, nothing is a success with `{}`, and an array
+ * or a primitive is a success with `{ result: value }`. A `StepExecutionError` is the same failure as throwing it. A
+ * `StepHandlerResult` is returned as is, but the fields of a failure are made storable. The recorder checks whether a
+ * success can be stored as JSON.
  *
  * @example
  * resultOfReturn({ packed: 2 }).result; // { packed: 2 }
@@ -28,7 +29,7 @@ export function resultOfReturn(returned: unknown): StepHandlerResult {
   try {
     if (isPlain(returned)) return successOf(returned);
     if (isStepHandlerResult(returned)) return returned.success ? returned : plainFailure(returned);
-    // `return new PermanentError(…)` where `throw` was meant: a success would hide it.
+    // `return new PermanentError(…)` where `throw` was meant. A success would hide it.
     if (isStepExecutionError(returned)) return whatThrownComesTo(returned);
     if (isApiResponse(returned)) return apiSuccess(returned);
     if (returned === undefined || returned === null) return StepHandlerResult.success({});
@@ -39,7 +40,7 @@ export function resultOfReturn(returned: unknown): StepHandlerResult {
     const json: unknown = toJSON.call(returned, '');
     return successOf(json);
   } catch (thrown) {
-    // A getter, a proxy or a toJSON that throws: the handler's value, so the handler's failure; no retry mends it.
+    // A getter, a proxy or a toJSON that throws. This is a mistake of the handler, so a retry would not help.
     return new StepHandlerResult({
       success: false,
       errorMessage: `the returned value cannot be read: ${messageOfThrown(thrown)}`,
@@ -50,15 +51,15 @@ export function resultOfReturn(returned: unknown): StepHandlerResult {
   }
 }
 
-/** Whether a value is an object literal that is stored as it is, as most results are. */
+/** Whether a value is an object literal that is stored as is. Most results are. */
 function isPlain(value: unknown): value is object {
   if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return false;
   return typeof (value as { toJSON?: unknown }).toJSON !== 'function';
 }
 
 /**
- * What a thrown value comes to. A boolean `retryable` on it decides whether the step is tried again; without one it
- * is. Never throws, whatever was thrown.
+ * Converts a thrown value to a failure. If it has a boolean `retryable`, that decides whether the step is retried.
+ * Otherwise the failure is retryable. Never throws.
  *
  * @example
  * resultOfThrown(new PermanentError('no such order')).retryable; // false
@@ -70,21 +71,21 @@ export function resultOfThrown(thrown: unknown): StepHandlerResult {
   return result;
 }
 
-// Handlers made of functions settle as results: who wants to know what was thrown finds it here.
+// Function handlers turn errors into results themselves. This map keeps the original error of each such result.
 const thrownBehind = new WeakMap<StepHandlerResult, { thrown: unknown }>();
 
-/** What was thrown, of a result that came of it; undefined: it was returned. */
+/** Returns the thrown value that a result was made from. Undefined if the result was returned. */
 export function thrownBehindResult(result: StepHandlerResult): { thrown: unknown } | undefined {
   return thrownBehind.get(result);
 }
 
 function whatThrownComesTo(thrown: unknown): StepHandlerResult {
   try {
-    // `throw this.failure(…)` means what it says.
+    // `throw this.failure(…)` is a failure with these fields.
     return isStepHandlerResult(thrown) && !thrown.success ? plainFailure(thrown) : describedFailure(thrown);
   } catch {
-    // A proxy that throws whatever is asked of it. There is nothing to say about it, but that it was thrown.
-    return StepHandlerResult.failure('something that cannot be read was thrown');
+    // A proxy that throws on every access. Nothing else is known about it.
+    return StepHandlerResult.failure('an unreadable value was thrown');
   }
 }
 
@@ -111,7 +112,7 @@ function metadataOf(thrown: unknown, nameClass: boolean): Fields {
   if (nameClass && text(code) !== null) metadata.code = text(code);
   if (!isFields(given)) return metadata;
 
-  // A failure that cannot be stored would be lost: metadata that JSON can't hold is replaced by the reason.
+  // A failure that cannot be stored would be lost, so metadata without a JSON form is replaced by the reason.
   const stored = storableJson(given, { name: 'metadata', maxBytes: MAX_METADATA });
   if (!stored.ok) return { ...metadata, metadata_left_out: `${stored.path}: ${stored.reason}` };
   return { ...metadata, ...(JSON.parse(stored.json) as Fields) };
@@ -134,10 +135,10 @@ function text(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? storableText(value, MAX_WORD) : null;
 }
 
-// A handler written in JavaScript may put anything where a text or a number is expected. A failure that can't be stored
-// would be recorded as a different failure, and a retryable one would never be retried.
+// A handler written in JavaScript can return anything where a string or a number is expected. A failure that cannot be
+// stored would be recorded as a different failure, and a retryable one would never be retried.
 
-/** Characters of a message, a type, a code. */
+/** Maximum length of a message, an error type or an error code, in characters. */
 export const MAX_FAILURE_TEXT = 10_000;
 const MAX_LINES = 100;
 const MAX_LINE = 1_000;
@@ -145,9 +146,9 @@ const MAX_LINE = 1_000;
 const MAX_FAILURE_METADATA = 1_048_576;
 
 /**
- * Returns a failure whose fields can all be stored. Texts are cut, and characters that PostgreSQL refuses are removed.
- * A status that is not a number is left out, and metadata that JSON can't hold is replaced by the reason. Returns the
- * same object if nothing has to change. Never throws.
+ * Returns a failure whose fields can all be stored. Long texts are truncated, and characters that PostgreSQL rejects
+ * are replaced. A status that is not a number is omitted. Metadata without a JSON form is replaced by the reason.
+ * Returns the same object if nothing has to change. Never throws.
  *
  * @example
  * plainFailure(StepHandlerResult.failure('a\0b', { metadata: { n: 1n } })).metadata;
@@ -180,7 +181,7 @@ function plainText(value: unknown, maxLength = MAX_FAILURE_TEXT): string | null 
   try {
     return storableText(String(value), maxLength);
   } catch {
-    return `something of type ${typeof value} that can't be read`;
+    return `unreadable value of type ${typeof value}`;
   }
 }
 
@@ -196,7 +197,7 @@ function plainRetryAfter(value: unknown): RetryAfter | null {
   try {
     return value instanceof Date && !Number.isNaN(value.getTime()) ? value : null;
   } catch {
-    return null; // an object that only looks like a date
+    return null; // an object that only pretends to be a date
   }
 }
 
@@ -219,12 +220,12 @@ function plainOrchestration(value: unknown, leftOut: Fields): OrchestrationMetad
     if (stored.ok) return value;
     leftOut.orchestration_metadata_left_out = storableText(`${stored.path}: ${stored.reason}`, MAX_LINE);
   } catch {
-    leftOut.orchestration_metadata_left_out = `${name}: it can't be read`;
+    leftOut.orchestration_metadata_left_out = `${name}: cannot be read`;
   }
   return null;
 }
 
-/** The metadata, with a note of each part that is left out. */
+/** Returns the metadata, with a note for each part that is omitted. */
 function plainMetadata(value: unknown, leftOut: Fields): Fields {
   const stored = storableJson(value ?? {}, { name: 'metadata', maxBytes: MAX_FAILURE_METADATA });
   if (!stored.ok) leftOut.metadata_left_out = storableText(`${stored.path}: ${stored.reason}`, MAX_LINE);
@@ -233,7 +234,7 @@ function plainMetadata(value: unknown, leftOut: Fields): Fields {
   return { ...(isFields(kept) ? kept : { metadata: kept }), ...leftOut };
 }
 
-/** Whether there is any metadata. True if it can't be read, which is noted when it is written. */
+/** Whether there is any metadata. True if it cannot be read; storing it then records the reason. */
 export function hasFields(metadata: object): boolean {
   try {
     for (const _ in metadata) return true;

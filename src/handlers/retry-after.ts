@@ -1,7 +1,7 @@
-/** When to try again: seconds from now, a date, or the text of a `Retry-After` header (either of both). */
+/** When to retry: seconds from now, a date, or the value of a `Retry-After` header, which is one or the other. */
 export type RetryAfter = number | Date | string;
 
-/** The value as the text of a `Retry-After` header, or null when it says nothing usable. */
+/** Formats the value for a `Retry-After` header. Null if the value is unusable. */
 export function retryAfterHeader(value: RetryAfter): string | null {
   if (typeof value === 'number') return Number.isFinite(value) ? String(Math.max(0, value)) : null;
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toUTCString();
@@ -9,8 +9,8 @@ export function retryAfterHeader(value: RetryAfter): string | null {
 }
 
 /**
- * How many seconds from `now` (milliseconds since 1970) until the next attempt may start; never negative.
- * Null when the value is neither a number of seconds nor a date.
+ * Returns the seconds from `now` (milliseconds since 1970) until the next attempt may start. Never negative. Null if
+ * the value is neither a number of seconds nor a date.
  *
  * @example
  * retryAfterSeconds('120', Date.now()); // 120
@@ -20,7 +20,7 @@ export function retryAfterSeconds(value: RetryAfter, now: number): number | null
   if (typeof value === 'number') return Number.isFinite(value) ? Math.max(0, value) : null;
   if (typeof value === 'string' && /^\s*\d+(\.\d+)?\s*$/.test(value)) return Number(value);
 
-  // Date.parse reads "-5" and "3 days" as dates of some kind; an HTTP or ISO date has a time of day.
+  // Date.parse accepts "-5" and "3 days" as dates. An HTTP or ISO date has a time of day.
   const at = typeof value === 'string' ? (value.includes(':') ? Date.parse(value) : Number.NaN) : value.getTime();
   return Number.isNaN(at) ? null : Math.max(0, (at - now) / 1000);
 }

@@ -4,9 +4,9 @@ import type { DependencyResult, DependencyResultParams } from './dependency-resu
 import type { FfiStepEvent } from './ffi-step-event.ts';
 
 /**
- * Envelopes by step name. Their fields are optional because a context made by hand may hold bare results; and so
- * `dependencyResults.reserve ?? {}` has the keys of an envelope. `get(name)` reads it like a map. The result of a step
- * named `get` hides the method.
+ * Envelopes by step name. Their fields are optional because a context created by hand may hold bare results. Therefore
+ * `dependencyResults.reserve ?? {}` also has the keys of an envelope. `get(name)` reads it like a map. The result of a
+ * step named `get` hides the method.
  */
 export type DependencyResults = Record<string, Envelope> & {
   // Also an envelope, so that Object.entries and Object.values still return only envelopes.
@@ -15,17 +15,17 @@ export type DependencyResults = Record<string, Envelope> & {
 
 type Envelope = Partial<DependencyResult>;
 
-/** How far a handler came, for `context.checkpoint(…)`. */
+/** The progress of a handler, for `context.checkpoint(…)`. */
 export interface CheckpointProgress {
-  /** Where to go on: any JSON. */
+  /** The position to resume from: any JSON value. */
   cursor: unknown;
-  /** Items done so far, of the whole step. Default 0. */
+  /** Items processed so far by the whole step, over all attempts. Default 0. */
   itemsProcessed?: number;
-  /** What was found so far. */
+  /** Intermediate results. */
   accumulatedResults?: Fields | null;
 }
 
-/** The connection inside a transaction of a handler: a client of the `pg` driver. */
+/** The connection of a handler's transaction: a client of the `pg` driver. */
 export interface TransactionClient {
   query<Row extends object = Record<string, unknown>>(
     text: string,
@@ -33,12 +33,12 @@ export interface TransactionClient {
   ): Promise<{ rows: Row[]; rowCount: number | null }>;
 }
 
-/** What a handler does in a transaction; see `context.transaction`. */
+/** The function that a handler runs in a transaction. See `context.transaction`. */
 export type TransactionWork<T> = (tx: TransactionClient, cursor: unknown) => Promise<T> | T;
 
 /**
- * What a {@link StepContext} reads from. Each property is read when a handler first asks for it, and once: the
- * worker passes getters that parse JSON when read.
+ * Parameters of a {@link StepContext}. Each property is read once, when a handler first needs it: the worker passes
+ * getters that parse JSON.
  */
 export interface StepContextParams {
   readonly taskUuid: string;
@@ -52,26 +52,27 @@ export interface StepContextParams {
   readonly dependencyResults?: Record<string, unknown>;
   readonly stepConfig?: Fields | null;
   readonly stepInputs?: Fields | null;
-  /** Starts before this one; default 0. */
+  /** Number of attempts before this one. Default 0. */
   readonly retryCount?: number;
-  /** Starts allowed in all; default 3. */
+  /** Maximum number of attempts, the first included. Default 3. */
   readonly maxRetries?: number;
-  /** What was saved last; read anew after each save. */
+  /** The last saved checkpoint. It is read again after each save. */
   readonly checkpoint?: Fields | null;
   readonly signal?: AbortSignal;
   readonly logger?: Logger;
   /**
-   * One ancestor's result with what goes with it, without building `dependencyResults`; its answer is final. Plain
-   * parts are best: an envelope costs microseconds, and is made of them when a handler reads `dependencyResults`.
+   * Returns the outcome of one ancestor, without building `dependencyResults`. It must always return the same value.
+   * Prefer plain objects: an envelope takes microseconds to create, and is built when a handler reads
+   * `dependencyResults`.
    */
   dependency?(stepName: string): DependencyResultParams | undefined;
-  /** The names of all ancestors, without building `dependencyResults`. */
+  /** Returns the names of all ancestors, without building `dependencyResults`. */
   dependencyNames?(): string[];
-  /** The names of all steps of the template. @internal */
+  /** Returns the names of all steps of the template. @internal */
   templateSteps?(): readonly string[];
-  /** One ancestor's result, also when it was too large to come with the step. */
+  /** Loads the outcome of one ancestor, even if it was too large to be sent with the step. */
   loadDependency?(stepName: string): Promise<DependencyResultParams | undefined>;
-  /** Saves how far the handler came; rejects when the step is not held any more. */
+  /** Saves the handler's progress. Rejects if the worker no longer holds the step. */
   saveCheckpoint?(progress: CheckpointProgress): Promise<void>;
   transaction?<T>(work: TransactionWork<T>): Promise<T>;
 }

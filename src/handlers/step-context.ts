@@ -14,13 +14,13 @@ import type {
 export type * from './step-context-params.ts';
 
 /**
- * What was saved last (`cursor`, `items_processed`, `accumulated_results`, `timestamp`, `history`), and the function
- * that saves: `await context.checkpoint({ cursor, itemsProcessed, accumulatedResults })`.
+ * The last saved checkpoint (`cursor`, `items_processed`, `accumulated_results`, `timestamp`, `history`), and at the
+ * same time the function that saves one: `await context.checkpoint({ cursor, itemsProcessed, accumulatedResults })`.
  */
 export type StepCheckpoint = Fields & ((progress: CheckpointProgress) => Promise<void>);
 
 /**
- * What a handler may know of the step it runs: the task's input, the results of earlier steps, the attempt.
+ * The data of the step that a handler runs: the task's input, the results of earlier steps, and the attempt.
  *
  * @example
  * const context = new StepContext({ taskUuid, stepUuid, handlerName: 'ship', inputData: { order_id: 'O-7' } });
@@ -41,18 +41,18 @@ export class StepContext {
     this.#params = params;
   }
 
-  /** The context of a step event. Throws a `ConversionError` that names the first part of the event that is wrong. */
+  /** Creates a context from a step event. Throws a `ConversionError` that names the first invalid part of the event. */
   static fromFfiEvent(event: FfiStepEvent, handlerName: string): StepContext {
     return new StepContext(paramsOfEvent(event, handlerName));
   }
 
-  /** The step event that this context was made from. Throws when it was made without one, as in a unit test. */
+  /** The step event that this context was created from. Throws if there is none, as in a unit test. */
   get event(): FfiStepEvent {
     const { event } = this.#params;
     if (event) return event;
     throw new TaskerError(
       'conversion_error',
-      `context of ${this.handlerName}: it was made without an event; pass one to new StepContext, or use StepContext.fromFfiEvent`,
+      `context of ${this.handlerName}: it was created without an event; pass one to new StepContext, or use StepContext.fromFfiEvent`,
     );
   }
 
@@ -64,14 +64,15 @@ export class StepContext {
     return this.#params.stepUuid;
   }
 
-  /** The id that ties together all that one request caused; empty when none was given. */
+  /** The id shared by all tasks that one request caused. Empty if none was given. */
   get correlationId(): string {
     return this.#params.correlationId ?? '';
   }
 
   /**
-   * The span that this attempt is to others, as W3C writes it: for requests that are not sent by an API handler, which
-   * send it by themselves. Without an SDK, that of whoever created the task; undefined when nobody traces.
+   * The W3C `traceparent` of this attempt's span, for requests that you send yourself. API handlers send it
+   * automatically. Without an OpenTelemetry SDK, the `traceparent` that the task was created with. Undefined without
+   * tracing.
    */
   get traceparent(): string | undefined {
     return this.#params.traceparent;
@@ -81,15 +82,15 @@ export class StepContext {
     return this.#params.handlerName;
   }
 
-  /** The task's context: a copy of its own for each attempt, so changing it reaches nobody. */
+  /** The task's context. Each attempt has its own copy, so changes have no effect elsewhere. */
   get inputData(): Fields {
     this.#inputData ??= this.#params.inputData ?? {};
     return this.#inputData;
   }
 
   /**
-   * The results of all completed ancestors, by step name, also by `dependencyResults.get(name)`. `getDependencyResult`
-   * returns a bare one.
+   * The outcomes of all completed ancestors, by step name or with `dependencyResults.get(name)`. `getDependencyResult`
+   * returns the bare result.
    */
   get dependencyResults(): DependencyResults {
     this.#dependencyResults ??= this.#readDependencies();
@@ -102,34 +103,37 @@ export class StepContext {
     return this.#stepConfig;
   }
 
-  /** The step's own inputs: a batch worker's cursor, otherwise the same as `stepConfig`. */
+  /** The step's own inputs: the cursor of a batch worker, otherwise the same as `stepConfig`. */
   get stepInputs(): Fields {
     this.#stepInputs ??= this.#params.stepInputs ?? {};
     return this.#stepInputs;
   }
 
-  /** How often the step was started before: 0 on the first run. */
+  /** Number of attempts before this one: 0 on the first attempt. */
   get retryCount(): number {
     return this.#params.retryCount ?? 0;
   }
 
-  /** How often the step may be started in all, the first run included. */
+  /** Maximum number of attempts, the first included. */
   get maxRetries(): number {
     return this.#params.maxRetries ?? 3;
   }
 
-  /** Which start this is: 1 on the first run. */
+  /** The number of this attempt: 1 on the first. */
   get attempt(): number {
     return this.retryCount + 1;
   }
 
-  /** Fires when the step should stop: timeout, cancel, shutdown, lease lost. Pass it on to what the handler waits for. */
+  /**
+   * Aborted when the step should stop: on a timeout, cancellation, shutdown, or a lost lease. Pass it to everything
+   * that the handler waits for.
+   */
   get signal(): AbortSignal {
     this.#signal ??= this.#params.signal ?? new AbortController().signal;
     return this.#signal;
   }
 
-  /** A logger whose lines name this step. */
+  /** A logger that adds this step's ids to each line. */
   get logger(): Logger {
     return this.#params.logger ?? silentLogger;
   }
@@ -138,36 +142,36 @@ export class StepContext {
     return this.retryCount > 0;
   }
 
-  /** Whether no further attempt follows if this one fails. */
+  /** Whether this is the last attempt: if it fails, the step is not retried. */
   isLastRetry(): boolean {
     return this.retryCount >= this.maxRetries - 1;
   }
 
-  /** A value of the task's context; undefined when it has no such key. `T` is a claim, not a check. */
+  /** Returns a value of the task's context, or undefined if it has no such key. `T` is not checked. */
   getInput<T = unknown>(key: string): T | undefined {
     return own(this.inputData, key) as T | undefined;
   }
 
-  /** A value of the task's context, or the default when it is undefined (null is a value). */
+  /** Returns a value of the task's context, or the default if it is undefined. A null is returned as is. */
   getInputOr<T = unknown>(key: string, defaultValue: T): T {
     const value = this.getInput<T>(key);
     return value === undefined ? defaultValue : value;
   }
 
-  /** A value of the template's `handler.initialization`. */
+  /** Returns a value of the template's `handler.initialization`, or undefined if it has no such key. */
   getConfig<T = unknown>(key: string): T | undefined {
     return own(this.stepConfig, key) as T | undefined;
   }
 
-  /** The bare result of an ancestor; null when there is no such ancestor, or it has none. */
+  /** Returns the bare result of an ancestor. Null if there is no such ancestor or it has no result. */
   getDependencyResult<T = unknown>(stepName: string): T | null {
     const found = this.#params.dependency ? this.#part(stepName) : own(this.dependencyResults, stepName);
     return (resultIn(found) ?? null) as T | null;
   }
 
   /**
-   * A value inside an ancestor's result. Undefined when only the last key is missing, null when the ancestor has no result
-   * or a value on the way is not an object.
+   * Returns a value inside an ancestor's result. Undefined if only the last key is missing. Null if the ancestor has no
+   * result or a value along the path is not an object.
    */
   getDependencyField(stepName: string, ...path: string[]): unknown {
     let value: unknown = this.getDependencyResult(stepName);
@@ -178,17 +182,20 @@ export class StepContext {
     return value;
   }
 
-  /** The names of all completed ancestors. */
+  /** Returns the names of all completed ancestors. */
   getDependencyResultKeys(): string[] {
     return this.#params.dependencyNames?.() ?? Object.keys(this.dependencyResults);
   }
 
-  /** The names of all steps of the template, if they are known here. @internal */
+  /** The names of all steps of the template. Undefined if they are unknown. @internal */
   get templateSteps(): readonly string[] | undefined {
     return this.#params.templateSteps?.();
   }
 
-  /** The bare results of the ancestors whose names begin with `prefix`, in the order of their names here; none is null. */
+  /**
+   * Returns the bare results of the ancestors whose names start with `prefix`, in the order of
+   * `getDependencyResultKeys`. Ancestors without a result are omitted.
+   */
   getAllDependencyResults<T = unknown>(prefix: string): T[] {
     const found: T[] = [];
     for (const name of this.getDependencyResultKeys()) {
@@ -199,11 +206,11 @@ export class StepContext {
   }
 
   /**
-   * Saves how far the handler came, and goes on: the next attempt, on whatever worker, begins with it, and a crash after
-   * a save costs no attempt. Its fields are what was saved last. Saving fails when the step was taken away; then the
-   * handler should stop.
+   * Saves the handler's progress while it continues. The next attempt resumes from it, on any worker, and a crash after
+   * a save does not count as an attempt. The function's own fields are the last saved checkpoint. Saving fails if the
+   * worker no longer holds the step; the handler should then stop.
    *
-   * A context that was made by hand, without anything to save to, has the plain fields here, or null.
+   * In a context created by hand without `saveCheckpoint`, this is the saved fields only, or null.
    *
    * @example
    * for (let at = Number(context.checkpointCursor ?? 0); at < rows.length; at += 500) {
@@ -231,14 +238,16 @@ export class StepContext {
   }
 
   /**
-   * Runs `work` in a transaction of the workflow's own database: its rows and how far it came commit together, or not at
-   * all. `tx` is a client of the `pg` driver inside the transaction; `cursor` is where to go on: what was saved last, for
-   * a batch worker without that its `start_cursor`, else null. What `work` returns is saved as the next cursor, or, when
-   * it is an object with a `cursor`, as the whole progress; nothing is saved when it returns undefined. The transaction
-   * fails, and writes nothing, when the step was taken away meanwhile: a row is neither lost nor written twice, however
-   * often workers are killed or answers are lost. One at a time, and nothing else is saved meanwhile.
+   * Runs `work` in a transaction on the workflow database, so that its rows and the handler's progress commit together
+   * or not at all. `tx` is a client of the `pg` driver. `cursor` is the position to resume from: the last saved cursor,
+   * else the `start_cursor` of a batch worker, else null.
    *
-   * @returns what `work` returned
+   * The return value of `work` is saved as the next cursor. An object with a `cursor` is saved as the whole progress,
+   * and undefined saves nothing. If the worker no longer holds the step, the transaction fails and writes nothing. No
+   * row is lost or written twice, even if workers are killed or database responses are lost. Run one transaction at a
+   * time, and save no checkpoint meanwhile.
+   *
+   * @returns the return value of `work`
    * @example
    * await context.transaction(async (tx, cursor) => {
    *   const to = Number(cursor) + 500;
@@ -250,7 +259,7 @@ export class StepContext {
     if (!this.#params.transaction) {
       throw new TaskerError(
         'conversion_error',
-        `context of ${this.handlerName}: it was made without a database, so there are no transactions; pass transaction to new StepContext`,
+        `context of ${this.handlerName}: it was created without a database and has no transactions; pass transaction to new StepContext`,
       );
     }
     try {
@@ -260,15 +269,18 @@ export class StepContext {
     }
   }
 
-  /** The bare result of an ancestor, also when it was too large to come with the step; null as `getDependencyResult`. */
+  /**
+   * Loads the bare result of an ancestor, even if it was too large to be sent with the step. Null in the same cases as
+   * `getDependencyResult`.
+   */
   async loadDependency<T = unknown>(stepName: string): Promise<T | null> {
     if (!this.#params.loadDependency) return this.getDependencyResult<T>(stepName);
     return ((await this.#params.loadDependency(stepName))?.result ?? null) as T | null;
   }
 
   /**
-   * The ancestors whose names begin with `prefix`, one after the other: name and bare result of each. Results that were
-   * too large to come with the step are loaded when their turn comes, so all of them need not fit in memory.
+   * Iterates over the ancestors whose names start with `prefix`, with the name and bare result of each. A result that
+   * was too large to be sent with the step is loaded when it is reached, so the results need not all fit in memory.
    *
    * @example
    * for await (const { name, result } of context.dependencies('process_rows_')) total += result.rows;
@@ -283,7 +295,7 @@ export class StepContext {
     }
   }
 
-  /** Where to go on; null without a checkpoint. */
+  /** The position to resume from. Null without a checkpoint. */
   get checkpointCursor(): unknown {
     return this.#savedFields?.cursor ?? null;
   }
@@ -302,7 +314,7 @@ export class StepContext {
     return this.checkpointCursor !== null;
   }
 
-  /** Asked for once: the worker parses JSON to answer. */
+  /** Reads each ancestor once, because the worker parses JSON for it. */
   #part(stepName: string): DependencyResultParams | undefined {
     this.#parts ??= new Map();
     let found = this.#parts.get(stepName);
@@ -315,7 +327,7 @@ export class StepContext {
 
   #readDependencies(): DependencyResults {
     const params = this.#params;
-    // Bare results are let in for contexts made by hand; the accessors read both.
+    // Contexts created by hand may hold bare results. The accessors handle both.
     const all = Object.create(READ_AS_MAP) as DependencyResults;
     if (params.dependencyResults) return Object.assign(all, params.dependencyResults);
     for (const name of params.dependencyNames?.() ?? []) {
@@ -326,7 +338,7 @@ export class StepContext {
   }
 }
 
-/** The accessors of a context whose contents were declared. */
+/** The typed accessors of a {@link TypedStepContext}. */
 export interface TypedAccessors<Input extends object, Results extends object> {
   readonly inputData: Input;
   getInput<Key extends keyof Input & string>(key: Key): Input[Key] | undefined;
@@ -335,8 +347,8 @@ export interface TypedAccessors<Input extends object, Results extends object> {
 }
 
 /**
- * A {@link StepContext} that knows the types of what it holds: `Input` is the task's context, `Results` are the results of
- * earlier steps by step name. They are claims: nothing is checked. `defineHandler` takes schemas, which are.
+ * A {@link StepContext} with declared types: `Input` is the task's context, `Results` are the results of earlier steps
+ * by step name. Nothing is checked at run time. To check values, use `defineHandler` with schemas.
  *
  * @example
  * type Context = TypedStepContext<{ order_id: string }, { reserve: { reservation: string } }>;
@@ -355,7 +367,7 @@ export type TypedStepContext<Input extends object, Results extends object = Reco
 > &
   StepContext;
 
-/** The prototype of `dependencyResults`, so that `get` is not among its keys and a step of that name hides it. */
+/** The prototype of `dependencyResults`. `get` is thus not one of its keys, and a step of that name hides it. */
 const READ_AS_MAP: object = Object.create(Object.prototype, {
   get: {
     writable: true,
@@ -365,7 +377,7 @@ const READ_AS_MAP: object = Object.create(Object.prototype, {
   },
 });
 
-/** The function with the saved fields on it; as JSON it is those fields, or null. */
+/** Returns the save function with the saved fields as properties. Its JSON form is those fields, or null. */
 function stepCheckpoint(saved: Fields | null, save: (progress: CheckpointProgress) => Promise<void>): StepCheckpoint {
   const checkpoint = (progress: CheckpointProgress) => save(progress);
   // `name` and `length` of a function can't be assigned, only defined.
@@ -381,8 +393,8 @@ function own(fields: Fields, key: string): unknown {
 }
 
 /**
- * What the context of a step event reads from: copies, made when they are asked for, so that what a handler changes
- * reaches neither the event nor its next attempt. Throws a `ConversionError` that names the first wrong part.
+ * Returns the context parameters of a step event. Values are copied when they are read, so a handler cannot change the
+ * event or affect the next attempt. Throws a `ConversionError` that names the first invalid part.
  */
 export function paramsOfEvent(event: FfiStepEvent, handlerName: string): StepContextParams {
   const { workflowStep, stepDefinition, task, dependencyResults, ...ids } = checkedStepEvent(event);
@@ -422,6 +434,6 @@ function copyOf<T>(value: T, where: string): T {
     return structuredClone(value);
   } catch (cause) {
     const path = `event.${where}`;
-    throw new ConversionError(`step event: ${path}: it holds what no JSON can: ${messageOf(cause)}`, { path, cause });
+    throw new ConversionError(`step event: ${path}: it cannot be copied: ${messageOf(cause)}`, { path, cause });
   }
 }

@@ -12,41 +12,42 @@ import {
 import { type RetryAfter, retryAfterHeader } from './retry-after.ts';
 import type { StepContext } from './step-context.ts';
 
-// `Symbol.for`, so that two copies of the package in one process know each other's handlers.
+// `Symbol.for`, so that two copies of the package in one process recognize each other's handlers.
 const HANDLER_BRAND = Symbol.for('tasker-core.step-handler');
 
-/** What a handler's `call` gives: a result, now or later. */
+/** The return value of a handler's `call`: a result or a promise of one. */
 export type HandlerOutcome = StepHandlerResult | Promise<StepHandlerResult>;
 
 /**
- * Where a handler runs. `none`: in the event loop, with all others. `thread`: in a thread of a pool, which is ended when
- * its time is up; the handler must come from a file. See `docs/guide/threads.md`.
+ * Where a handler runs. `none`: in the event loop, with all other handlers. `thread`: in a thread of a pool, which is
+ * terminated on a timeout. The handler must then be defined in a file. See `docs/guide/threads.md`.
  */
 export type HandlerIsolation = 'none' | 'thread';
 
-/** What the worker runs: an instance of a handler, whatever it was made by. */
+/** A handler that a worker can run, regardless of how it was created. */
 export interface ExecutableHandler {
   readonly name: string;
   readonly version: string;
   readonly capabilities: string[];
   call(context: StepContext): HandlerOutcome;
-  /** A JSON Schema of the handler's `initialization`, or null. */
+  /** Returns a JSON Schema for the handler's `initialization`, or null. */
   configSchema(): Record<string, unknown> | null;
 }
 
-/** A class of handlers: what `HandlerRegistry.register` takes and `defineHandler` gives. */
+/** A handler class, as `HandlerRegistry.register` accepts and `defineHandler` returns. */
 export interface StepHandlerClass {
   new (): ExecutableHandler;
-  /** The name that a template's `handler.callable` says. */
+  /** The name that templates use as `handler.callable`. */
   readonly handlerName: string;
-  /** Default '1.0.0'; stored with each result. */
+  /** Version of the handler, stored with each result. Default '1.0.0'. */
   readonly handlerVersion?: string;
-  /** Where its steps run, unless their template says. Default `none`: in the event loop. */
+  /** Where its steps run, unless the template sets it. Default `none`: in the event loop. */
   readonly isolation?: HandlerIsolation;
 }
 
 /**
- * The base of every handler. `Context` may declare what a handler reads: see `TypedStepContext`. The worker makes a fresh instance for each step, so fields are never shared by two.
+ * The base class of handlers. `Context` can declare the types that a handler reads, see `TypedStepContext`. The worker
+ * creates a new instance for each step, so steps never share fields.
  *
  * @example
  * class ProcessOrder extends StepHandler {
@@ -64,17 +65,19 @@ export abstract class StepHandler<Context extends StepContext = StepContext> imp
     Object.defineProperty(StepHandler.prototype, HANDLER_BRAND, { value: true });
   }
 
-  /** The name that a template's `handler.callable` says. */
+  /** The name that templates use as `handler.callable`. */
   static readonly handlerName: string = '';
   /** Stored with each result as `metadata.handler_version`. */
   static readonly handlerVersion: string = '1.0.0';
-  /** Where its steps run, unless their template's `handler.isolation` says. */
+  /** Where its steps run, unless the template sets `handler.isolation`. */
   static readonly isolation: HandlerIsolation = 'none';
 
-  /** Does the step's work. What it throws becomes a failure: retryable, unless the error says `retryable: false`. */
+  /**
+   * Does the step's work. A thrown error becomes a failure, which is retryable unless the error has `retryable: false`.
+   */
   abstract call(context: Context): HandlerOutcome;
 
-  /** The handler's name; of a class without one, the name of the class. */
+  /** The handler's name. Defaults to the name of the class. */
   get name(): string {
     const { handlerName, name } = this.constructor as typeof StepHandler;
     return handlerName || name;
@@ -84,25 +87,29 @@ export abstract class StepHandler<Context extends StepContext = StepContext> imp
     return (this.constructor as typeof StepHandler).handlerVersion;
   }
 
-  /** What kinds of work it does. */
+  /** The kinds of work that this handler does. */
   get capabilities(): string[] {
     return ['process'];
   }
 
-  /** A JSON Schema of the handler's `initialization`; null: anything. */
+  /** Returns a JSON Schema for the handler's `initialization`. Null allows any value. */
   configSchema(): Record<string, unknown> | null {
     return null;
   }
 
   /**
-   * A success: `success(result, metadata)` or `success({ result, metadata })`. Dependents and REST see `result`.
-   * `metadata` is stored beside it. An object whose only keys are `result` and `metadata` is always the second form.
+   * Returns a success: `success(result, metadata)` or `success({ result, metadata })`. Dependent steps and the REST API
+   * see `result`. `metadata` is stored with it. An object whose only keys are `result` and `metadata` is always read as
+   * the second form.
    */
   protected success(result: object = {}, metadata?: Record<string, unknown>): StepHandlerResult {
     return StepHandlerResult.success(result, metadata);
   }
 
-  /** A failure: `failure({ message, … })`, `failure(message, { … })` or all by position. Retryable unless it says not. */
+  /**
+   * Returns a failure: `failure({ message, … })`, `failure(message, { … })` or all arguments by position. Retryable
+   * unless `retryable` is false.
+   */
   protected failure(...args: FailureArguments): StepHandlerResult {
     return StepHandlerResult.failure(...args);
   }
@@ -113,8 +120,8 @@ export abstract class StepHandler<Context extends StepContext = StepContext> imp
 }
 
 /**
- * Whether a value is a class of handlers: it extends {@link StepHandler} (of any copy of the package),
- * or its instances have a `call` method.
+ * Whether a value is a handler class: it extends {@link StepHandler} (of any copy of the package), or its instances
+ * have a `call` method.
  *
  * @example
  * isHandlerClass(ProcessOrder); // true
@@ -123,13 +130,14 @@ export abstract class StepHandler<Context extends StepContext = StepContext> imp
 export function isHandlerClass(value: unknown): value is StepHandlerClass {
   const prototype = prototypeOf(value);
   if (!prototype) return false;
-  // The abstract base itself is the one that owns the brand. A subclass may have `call` as a field, so it need not be here.
+  // Only the abstract base itself owns the brand. A subclass may define `call` as a field, so the prototype may lack
+  // it.
   if (HANDLER_BRAND in prototype) return !Object.hasOwn(prototype, HANDLER_BRAND);
   return 'call' in prototype && typeof prototype.call === 'function';
 }
 
 /**
- * Whether a value is a handler that can be run: an object with a `call` method.
+ * Whether a value is a handler that can run: an object with a `call` method.
  *
  * @example
  * isExecutableHandler(new ProcessOrder()); // true
@@ -160,47 +168,47 @@ export function extendsStepHandler(value: unknown): boolean {
   return prototype !== null && HANDLER_BRAND in prototype;
 }
 
-/** The prototype of what a class makes; null for what cannot be a class. */
+/** Returns the prototype of a class's instances. Null if the value cannot be a class. */
 export function prototypeOf(value: unknown): object | null {
   const prototype: unknown = typeof value === 'function' ? value.prototype : null;
   return typeof prototype === 'object' ? prototype : null;
 }
 
-// `Symbol.for`, so that two copies of the package in one process know each other's results.
+// `Symbol.for`, so that two copies of the package in one process recognize each other's results.
 const RESULT_BRAND = Symbol.for('tasker-core.step-handler-result');
 
-/** What a {@link StepHandlerResult} is made of. */
+/** Parameters of a {@link StepHandlerResult}. */
 export interface StepHandlerResultParams {
   success: boolean;
   result?: object | null;
   errorMessage?: string | null;
   errorType?: string | null;
   errorCode?: string | null;
-  /** Whether another attempt may help; default true. */
+  /** Whether a retry may help. Default true. */
   retryable?: boolean;
   /** Stored with the result, under `metadata.custom`. */
   metadata?: Fields;
   orchestrationMetadata?: OrchestrationMetadata | null;
-  /** When the next attempt may start; wins over the template's backoff. */
+  /** When the next attempt may start. Overrides the template's backoff. */
   retryAfter?: RetryAfter | null;
-  /** Where it failed, a line an entry. */
+  /** Stack frames of the error, one line each. */
   backtrace?: readonly string[];
-  /** The HTTP status behind a failure. */
+  /** The HTTP status that caused the failure. */
   statusCode?: number | null;
 }
 
-/** A failure, besides its message. Its type is `handler_error` unless given. */
+/** Options of a failure. `errorType` defaults to `handler_error`. */
 export interface FailureOptions extends Omit<StepExecutionErrorOptions, 'cause'> {
-  /** Told to the engine besides; `retryAfter` wins over what it says of the delay. */
+  /** Hints for the engine. `retryAfter` overrides their delay. */
   orchestrationMetadata?: OrchestrationMetadata;
 }
 
-/** A failure in one object. */
+/** A failure as one object. */
 export interface Failure extends FailureOptions {
   message: string;
 }
 
-/** The ways to write a failure: in one object, message and options, or all by position. */
+/** The argument forms of a failure: one object, a message and options, or all by position. */
 export type FailureArguments =
   | [failure: Failure]
   | [message: string, options?: FailureOptions]
@@ -222,7 +230,7 @@ export interface StepHandlerResultJson {
 export const NO_LINES: readonly string[] = Object.freeze([]);
 
 /**
- * What one run of a handler came to.
+ * The outcome of one run of a handler.
  *
  * @example
  * StepHandlerResult.success({ packed: 2 });
@@ -234,20 +242,20 @@ export class StepHandlerResult {
   }
 
   readonly success: boolean;
-  /** What dependents see; null on failure unless given. */
+  /** The result that dependent steps see. Null for a failure unless given. */
   readonly result: Fields | null;
   readonly errorMessage: string | null;
   readonly errorType: string | null;
   readonly errorCode: string | null;
-  /** Whether another attempt may help; the template may still forbid it. True on success. */
+  /** Whether a retry may help. The template can still forbid it. True for a success. */
   readonly retryable: boolean;
   readonly metadata: Fields;
   readonly orchestrationMetadata: OrchestrationMetadata | null;
-  /** When the next attempt may start, as given or as its `retry-after` header says; null: as the template says. */
+  /** When the next attempt may start, as given or from the `retry-after` header. Null uses the template's backoff. */
   readonly retryAfter: RetryAfter | null;
-  /** Where it failed, a line an entry; empty when nothing was thrown. */
+  /** Stack frames of the error, one line each. Empty if nothing was thrown. */
   readonly backtrace: readonly string[];
-  /** The HTTP status behind a failure, when known. */
+  /** The HTTP status that caused the failure, if known. */
   readonly statusCode: number | null;
 
   constructor(params: StepHandlerResultParams) {
@@ -267,16 +275,17 @@ export class StepHandlerResult {
   }
 
   /**
-   * A success: `success(result, metadata)` or `success({ result, metadata })`. Dependents and REST see `result`. An
-   * array or a primitive becomes `{ result: it }`. An object whose only keys are `result` and `metadata` is always the
-   * second form. To store such an object as a result, pass it as `result` in that form.
+   * Creates a success: `success(result, metadata)` or `success({ result, metadata })`. Dependent steps and the REST API
+   * see `result`. An array or a primitive is stored as `{ result: value }`. An object whose only keys are `result` and
+   * `metadata` is always read as the second form. To store such an object as a result, pass it as `result` in that
+   * form.
    */
   static success(result: object = {}, metadata?: Fields): StepHandlerResult {
     if (!isSuccessObject(result)) return successOf(result, metadata);
     return successOf(result.result ?? {}, { ...metadataIn(result), ...metadata });
   }
 
-  /** A failure: `failure({ message, … })`, `failure(message, { … })` or all by position. */
+  /** Creates a failure: `failure({ message, … })`, `failure(message, { … })` or all arguments by position. */
   static failure(...args: FailureArguments): StepHandlerResult {
     const { message, errorType, ...others } = failureOf(args);
     return new StepHandlerResult({
@@ -305,7 +314,7 @@ export class StepHandlerResult {
     return !this.success;
   }
 
-  /** The stored form: snake_case keys. */
+  /** Returns the stored form, with snake_case keys. */
   toJSON(): StepHandlerResultJson {
     return {
       success: this.success,
@@ -330,7 +339,9 @@ export function isStepHandlerResult(value: unknown): value is StepHandlerResult 
   return typeof value === 'object' && value !== null && (value as { [RESULT_BRAND]?: unknown })[RESULT_BRAND] === true;
 }
 
-/** A success whose result is this value, for example of a function or a server. Its keys do not matter. */
+/**
+ * Creates a success with this value as its result, whatever its keys are: the return value of a function, for example.
+ */
 export function successOf(value: unknown, metadata?: Fields): StepHandlerResult {
   return new StepHandlerResult({ success: true, result: isFields(value) ? value : { result: value }, metadata });
 }
@@ -347,12 +358,12 @@ function metadataIn({ metadata }: { metadata: unknown }): Fields {
   );
 }
 
-/** A failure in one object, however it was written. */
+/** Returns a failure as one object, from any of the argument forms. */
 export function failureOf(args: FailureArguments): Failure {
   return argumentsOf<Failure>(args, ['message', 'errorType', 'retryable', 'metadata', 'errorCode'], 1);
 }
 
-/** The metadata with the delay among its headers, where the engine and REST clients look for it. */
+/** Returns the metadata with the delay as a header, where the engine and REST clients read it. */
 function withRetryAfter(metadata: OrchestrationMetadata | null, value: RetryAfter): OrchestrationMetadata | null {
   const header = retryAfterHeader(value);
   if (header === null) return metadata;
@@ -360,39 +371,45 @@ function withRetryAfter(metadata: OrchestrationMetadata | null, value: RetryAfte
   return { ...metadata, headers: { ...Object.fromEntries(others), 'retry-after': header } };
 }
 
-// The handler brings the function that enters its step, and so its own copy of the package: with two copies in one
-// process, the worker of one runs handlers of the other. And only handlers that ask for it pay for it: once a storage
-// is entered, Node 20 does more work at every promise of the process.
+// The handler provides the function that enters its step. With two copies of the package in one process, the worker of
+// one copy runs handlers of the other, and each handler must use the storage of its own copy. Only handlers that need
+// their step pay for it: once a storage is entered, Node 20 does more work for every promise in the process.
 const ENTER = Symbol.for('tasker-core.enter-step');
-const STEP = Symbol('the step that this was made for');
+const STEP = Symbol('the step of this object');
 
 const running = new AsyncLocalStorage<StepContext>();
 
 type Enter = <Outcome>(context: StepContext, run: () => Outcome) => Outcome;
 
-/** The step that an object was made for ({@link belongsTo}), or a handler runs now; undefined when the worker did not call it. */
+/**
+ * Returns the step that an object belongs to ({@link belongsTo}), or the step that the handler runs now. Undefined if
+ * no worker called the handler.
+ */
 export function runningStep(of: object): StepContext | undefined {
   return (of as { [STEP]?: StepContext })[STEP] ?? running.getStore();
 }
 
-/** Says which step an object was made for. */
+/** Marks an object as belonging to a step. */
 export function belongsTo<Made extends object>(made: Made, context: StepContext): Made {
   return Object.defineProperty(made, STEP, { value: context });
 }
 
-/** Makes handlers with this prototype, or this one handler, know which step they run: {@link runningStep} tells. */
+/** Makes {@link runningStep} work for this handler, or for all handlers with this prototype. */
 export function knowsItsStep(handler: object): void {
   const enter: Enter = (context, run) => running.run(context, run);
   Object.defineProperty(handler, ENTER, { value: enter, configurable: true });
 }
 
-/** Runs a handler's method for a step, within that step if the handler wants to know it. One instance may serve many at once. */
+/**
+ * Runs a handler's method for a step. If the handler needs to know its step, the method runs inside that step's scope.
+ * One instance may serve many steps at once.
+ */
 export function runInStep<Outcome>(handler: object, context: StepContext, run: () => Outcome): Outcome {
   const enter = (handler as { [ENTER]?: Enter })[ENTER];
   return enter ? enter(context, run) : run();
 }
 
-/** {@link runInStep} of the handler's `call`, without a function made for each step. */
+/** Runs the handler's `call` like {@link runInStep}, without creating a function for each step. */
 export function callInStep(context: StepContext, handler: ExecutableHandler): HandlerOutcome {
   const asks = (handler as { [ENTER]?: Enter })[ENTER] !== undefined;
   return asks ? runInStep(handler, context, () => handler.call(context)) : handler.call(context);

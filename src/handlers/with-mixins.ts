@@ -4,7 +4,7 @@ import { extendsStepHandler, prototypeOf } from './step-handler.ts';
 /** Any class, abstract or not. */
 export type AnyClass = abstract new (...args: never[]) => object;
 
-/** A class whose members can be given to another: made without arguments, its methods on the prototype. */
+/** A class whose members can be copied to another: constructed without arguments, with its methods on the prototype. */
 export type Mixin = new () => object;
 
 type InstancesOf<Mixins extends readonly Mixin[]> = Mixins extends readonly [
@@ -23,7 +23,7 @@ type StaticsOfAll<Mixins extends readonly Mixin[]> = Mixins extends readonly [
   ? StaticsOf<First> & Omit<StaticsOfAll<Rest>, keyof First>
   : unknown;
 
-/** The class that {@link withMixins} gives: an instance is a `Base` and each of the mixins. */
+/** The class that {@link withMixins} returns. Its instances are a `Base` and each of the mixins. */
 export type MixedClass<Base extends AnyClass, Mixins extends readonly Mixin[]> = (abstract new (
   ...args: ConstructorParameters<Base>
 ) => InstanceType<Base> & InstancesOf<Mixins>) &
@@ -31,11 +31,12 @@ export type MixedClass<Base extends AnyClass, Mixins extends readonly Mixin[]> =
   Omit<StaticsOfAll<Mixins>, keyof Base>;
 
 /**
- * A class to extend that is a `Base` and has the members of the mixins besides: methods, accessors, fields, statics.
- * What two of them have, the one named first gives; `capabilities` are united. Its methods are the mixins' own functions.
+ * Returns a class to extend, which is a `Base` with the members of the mixins: methods, accessors, fields and statics.
+ * If several have the same member, the one listed first wins, but `capabilities` are combined. The methods are the
+ * mixins' own functions.
  *
- * A mixin is made without arguments and has no `#private` members, since its methods run on the handler.
- * Throws `handler_invalid` for what is no class, or no mixin.
+ * A mixin is constructed without arguments and has no `#private` members, because its methods run on the handler.
+ * Throws `handler_invalid` if an argument is not a class, or not a mixin.
  *
  * @example
  * class RouteOrder extends withMixins(StepHandler, DecisionMixin) {
@@ -69,8 +70,8 @@ export function withMixins<Base extends AnyClass, const Mixins extends readonly 
 }
 
 /**
- * Gives one object the members of a mixin, as a constructor does it that calls `applyDecision(this)`.
- * What the object has stays.
+ * Adds the members of a mixin to one object, for a constructor that calls `applyDecision(this)`, for example. Existing
+ * members are kept.
  */
 export function applyMixin<Target extends object, Part extends Mixin>(
   target: Target,
@@ -84,7 +85,7 @@ export function applyMixin<Target extends object, Part extends Mixin>(
   return target as Target & InstanceType<Part>;
 }
 
-/** Returns a class whose prototype has the members of an object. As a mixin's they run with the handler as `this`. */
+/** Returns a class whose prototype has the members of an object. In a mixin, they run with the handler as `this`. */
 export function withMembers<Members extends object>(
   members: Members,
 ): { new (): Members; readonly prototype: Members } {
@@ -97,7 +98,7 @@ export function withMembers<Members extends object>(
 
 const OF_EVERY_CLASS: ReadonlySet<PropertyKey> = new Set(['constructor', 'prototype', 'name', 'length', 'caller']);
 
-/** Gives members to a prototype, a class or an object; what it has stays. */
+/** Adds members to a prototype, a class or an object. Existing members are kept. */
 export function giveMembers(target: object, members: Record<PropertyKey, PropertyDescriptor>): void {
   for (const key of Reflect.ownKeys(members)) {
     if (OF_EVERY_CLASS.has(key) && (typeof target === 'function' || key === 'constructor')) continue;
@@ -106,14 +107,14 @@ export function giveMembers(target: object, members: Record<PropertyKey, Propert
   }
 }
 
-/** A field that is declared and not set (`get!: …`) is there and undefined: that is no member yet. */
+/** Whether a member exists. A field that is declared but not set (`get!: …`) exists as undefined and does not count. */
 function has(target: object, key: PropertyKey): boolean {
   const own = Object.getOwnPropertyDescriptor(target, key);
   if (own) return own.get !== undefined || own.set !== undefined || own.value !== undefined;
   return key in target;
 }
 
-/** A prototype and those it inherits from, the nearest first; without what every object and function has. */
+/** Returns a prototype and its ancestors, the nearest first, without those of every object and function. */
 function layersOf(start: object): object[] {
   const layers: object[] = [];
   for (
@@ -140,15 +141,15 @@ function refuseNonsense(base: unknown, mixins: readonly unknown[]): void {
   const refuse = (what: string): never => {
     throw new TaskerError('handler_invalid', `withMixins: ${what}`);
   };
-  if (!isClass(base)) refuse(`its first argument must be a class such as StepHandler, not ${named(base)}`);
+  if (!isClass(base)) refuse(`the first argument must be a class such as StepHandler, not ${named(base)}`);
   for (const [index, mixin] of mixins.entries()) {
     if (!isClass(mixin)) {
-      refuse(`argument ${index + 2} is ${named(mixin)}, which is no mixin; pass a class such as APIMixin`);
+      refuse(`argument ${index + 2} is ${named(mixin)}, which is not a mixin; pass a class such as APIMixin`);
     } else if (extendsStepHandler(mixin)) {
       const name = (mixin as { name: string }).name;
       refuse(
         extendsStepHandler(base)
-          ? `${name} is a handler, not a mixin; extend it instead, or pass the mixin that it is made of`
+          ? `${name} is a handler, not a mixin; extend it instead, or pass the mixin that it uses`
           : `${name} must come first: withMixins(${name}, ${(base as { name: string }).name})`,
       );
     }

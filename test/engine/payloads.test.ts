@@ -182,7 +182,7 @@ describe('what a handler says besides its result', () => {
     ['a text', 'out of paper', 'out of paper'],
     ['nothing', undefined, 'undefined was thrown'],
     ['a number', 404, '404 was thrown'],
-    ['a hostile proxy', hostile, 'something that cannot be read was thrown'],
+    ['a hostile proxy', hostile, 'an unreadable value was thrown'],
     [
       'an error whose message throws',
       Object.defineProperty(new Error('x'), 'message', { get: () => JSON.parse('{') }),

@@ -154,22 +154,17 @@ describe('a definition that makes no sense', () => {
   const define = defineHandler as (name: unknown, options: unknown, fn: unknown) => unknown;
 
   it.each<[message: string, name: unknown, options: unknown, fn: unknown]>([
-    ['handler : its name must be a text that is not empty', '', {}, () => 1],
-    ['handler x: the third argument must be its function, not undefined', 'x', {}, undefined],
+    ['handler : the name must be a non-empty string', '', {}, () => 1],
+    ['handler x: the third argument must be a function, not undefined', 'x', {}, undefined],
     [
-      'handler x: there is no option dependsOn; there are inputs, depends, version, isolation',
+      'handler x: there is no option dependsOn; the options are inputs, depends, version, isolation',
       'x',
       { dependsOn: {} },
       () => 1,
     ],
+    ['handler x: a parameter cannot be named context; choose another name', 'x', { inputs: { context: 'c' } }, () => 1],
     [
-      'handler x: a parameter cannot be called context; choose another name',
-      'x',
-      { inputs: { context: 'c' } },
-      () => 1,
-    ],
-    [
-      'handler x: parameter a is among inputs and depends; rename one',
+      'handler x: parameter a is in both inputs and depends; rename one',
       'x',
       { inputs: { a: 'a' }, depends: { a: 'a' } },
       () => 1,

@@ -124,7 +124,7 @@ describe('what a handler throws', () => {
 
   it.each([
     ['out of stock', 'out of stock'],
-    ['', 'an empty text was thrown'],
+    ['', 'an empty string was thrown'],
     [undefined, 'undefined was thrown'],
     [null, 'null was thrown'],
     [42, '42 was thrown'],

@@ -110,7 +110,7 @@ describe('the context of an event', () => {
     expect([next.inputData.order_id, next.accumulatedResults]).toEqual(['O-7', { total: 7 }]);
   });
 
-  it('says where it holds what no JSON can', () => {
+  it('says where it cannot be copied', () => {
     const given = event();
     (given.task.context as Record<string, unknown>).act = () => 1;
     const context = StepContext.fromFfiEvent(given, 'pack');

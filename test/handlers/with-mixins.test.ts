@@ -100,23 +100,23 @@ describe('withMixins', () => {
   it.each([
     [
       () => withMixins(undefined as never),
-      'withMixins: its first argument must be a class such as StepHandler, not undefined',
+      'withMixins: the first argument must be a class such as StepHandler, not undefined',
     ],
     [
       () => withMixins(Base, undefined as never),
-      'withMixins: argument 2 is undefined, which is no mixin; pass a class such as APIMixin',
+      'withMixins: argument 2 is undefined, which is not a mixin; pass a class such as APIMixin',
     ],
     [
       () => withMixins(Base, Counting, (() => 1) as never),
-      'withMixins: argument 3 is the function without a name, which is no mixin; pass a class such as APIMixin',
+      'withMixins: argument 3 is the function without a name, which is not a mixin; pass a class such as APIMixin',
     ],
     [
       () => withMixins(Base, {} as never),
-      'withMixins: argument 2 is an object, which is no mixin; pass a class such as APIMixin',
+      'withMixins: argument 2 is an object, which is not a mixin; pass a class such as APIMixin',
     ],
     [
       () => withMixins(Base, DecisionHandler as never),
-      'withMixins: DecisionHandler is a handler, not a mixin; extend it instead, or pass the mixin that it is made of',
+      'withMixins: DecisionHandler is a handler, not a mixin; extend it instead, or pass the mixin that it uses',
     ],
     [() => withMixins(Counting, Base), 'withMixins: Base must come first: withMixins(Base, Counting)'],
   ])('refuses what is no class or no mixin (%#)', (make, message) => {

@@ -299,7 +299,7 @@ describe('a step that a handler names and its template does not have', () => {
     const { taskUuid } = await tasker.createTask(demo);
     await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
     expect((await tasker.getStep(taskUuid, 'charge')).results?.error?.message).toMatch(
-      /^result of step on \(there is no such step in its template; did you mean one\?\): /,
+      /^result of step on \(its template has no such step; did you mean one\?\): /,
     );
   });
 

@@ -31,7 +31,7 @@ const ODD: Record<string, () => unknown> = {
   'U+0000': () => 'a\0b',
   '2 MB': () => 'x'.repeat(2_000_000),
   'control characters': () => '\u0001'.repeat(10_000),
-  'an empty text': () => '',
+  'an empty string': () => '',
   'a BigInt': () => 7n,
   'a large BigInt': () => 10n ** 400n,
   'a symbol': () => Symbol('\0'),

@@ -22,70 +22,75 @@ import {
   type RequestParams,
 } from './request-options.ts';
 
-/** What a handler can do that calls HTTP services. */
+/** The methods of a handler that calls HTTP services. */
 export interface APICapable {
-  /** What paths are put behind: the class's static `baseUrl`, unless the handler has a field or getter of its own. */
+  /** Base URL for relative paths: the class's static `baseUrl`, unless the handler has its own field or getter. */
   readonly baseUrl: string;
-  /** Milliseconds for a request, 0 for none: the class's static `defaultTimeout`, 30,000. */
+  /** Timeout of a request in milliseconds, 0 for none: the class's static `defaultTimeout`, 30,000. */
   readonly timeout: number;
-  /** Sent with each request: the class's static `defaultHeaders`. */
+  /** Headers of each request: the class's static `defaultHeaders`. */
   readonly defaultHeaders: Readonly<Record<string, string>>;
-  /** How many bytes an answer may have, unpacked: the class's static `maxResponseBytes`, 10 MiB. */
+  /** Maximum size of a response body in bytes, after decompression: the class's static `maxResponseBytes`, 10 MiB. */
   readonly maxResponseBytes: number;
-  /** What requests are sent with. May be set, to one's own `fetch` for example; what it leaves out stays. */
+  /**
+   * The client that sends the requests. Can be set, for example to your own `fetch`. Parts left out keep their value.
+   */
   get httpClient(): HttpClient;
   set httpClient(client: Partial<HttpClient>);
 
-  /** `get(path, { params, headers, … })`. Gives the answer whatever its status; throws when there is none. */
+  /**
+   * Sends a GET request: `get(path, { params, headers, … })`. Returns the response whatever its status, and throws if
+   * there is none. The same applies to the other methods.
+   */
   get(path: string | URL, options?: ApiRequestOptions): Promise<ApiResponse>;
-  /** `get(path, params, headers)`. */
+  /** Sends a GET request: `get(path, params, headers)`. */
   get(path: string | URL, params: RequestParams | undefined, headers?: RequestHeaders): Promise<ApiResponse>;
-  /** `post(path, { json, params, headers, … })`, as all that have a body. */
+  /** Sends a POST request: `post(path, { json, params, headers, … })`. `put` and `patch` have the same form. */
   post(path: string | URL, options?: ApiBodyOptions): Promise<ApiResponse>;
   put(path: string | URL, options?: ApiBodyOptions): Promise<ApiResponse>;
   patch(path: string | URL, options?: ApiBodyOptions): Promise<ApiResponse>;
-  /** `delete(path, { params, headers, … })`. */
+  /** Sends a DELETE request: `delete(path, { params, headers, … })`. */
   delete(path: string | URL, options?: ApiBodyOptions): Promise<ApiResponse>;
-  /** `delete(path, headers)`. */
+  /** Sends a DELETE request: `delete(path, headers)`. */
   delete(path: string | URL, headers: RequestHeaders): Promise<ApiResponse>;
-  /** Any method; a text as `body` goes as it is, as with `fetch`. */
+  /** Sends a request with any method. A string `body` is sent as is, as with `fetch`. */
   request(method: string, path: string | URL, options?: ApiBodyOptions | RequestInit): Promise<ApiResponse>;
 
   /**
-   * The success of the step: with the answer's body as result (an object or list as it is, else `{ data: body }`), or
-   * with a result of one's own. An answer that is no success is its failure (see `apiFailure`), and one whose JSON
-   * is broken is an `invalid_json`, unless a result is given. Status and headers become metadata unless
+   * Returns the success of the step. The result is the response body (an object or list as is, else `{ data: body }`),
+   * or the given result. Without a given result, an unsuccessful response is a failure (see `apiFailure`), and one with
+   * invalid JSON is a failure of type `invalid_json`. Status and headers are stored as metadata unless
    * `includeResponse` is false.
    */
   apiSuccess(response: ApiResponse, result?: object, includeResponse?: boolean): StepHandlerResult;
   apiSuccess(success: { response: ApiResponse; result?: object; includeResponse?: boolean }): StepHandlerResult;
-  /** A success without an answer. */
+  /** Returns a success without a response. */
   apiSuccess(result: object): StepHandlerResult;
   /**
-   * The failure of the step that the answer's status means: its type, whether it is retryable (408, 429, 500 to 504)
-   * and when, by its `Retry-After`. What is given besides wins.
+   * Returns a failure derived from the response's status: the error type, whether it is retryable (408, 429, 500 to
+   * 504), and the delay of its `Retry-After` header. The given options override these.
    */
   apiFailure(response: ApiResponse, messageOrOptions?: string | ApiFailureOptions): StepHandlerResult;
   apiFailure(failure: ApiFailureOptions & { response: ApiResponse }): StepHandlerResult;
-  /** A retryable failure of type `connection_error`: `Connection error while {context}: …`. */
+  /** Returns a retryable failure of type `connection_error`: `Connection error while {context}: …`. */
   connectionError(error: unknown, context?: string): StepHandlerResult;
-  /** A retryable failure of type `timeout`: `Request timeout while {context}: …`. */
+  /** Returns a retryable failure of type `timeout`: `Request timeout while {context}: …`. */
   timeoutError(error: unknown, context?: string): StepHandlerResult;
 }
 
-/** The statics of a handler class that its requests go by. */
+/** The static settings of a handler class for its requests. */
 export interface ApiDefaults {
-  /** What paths are put behind; default none. */
+  /** Base URL for relative paths. Default none. */
   readonly baseUrl: string;
-  /** Milliseconds, 0 for none; default 30,000. */
+  /** Timeout of a request in milliseconds, 0 for none. Default 30,000. */
   readonly defaultTimeout: number;
-  /** Sent with each request; default none. */
+  /** Headers of each request. Default none. */
   readonly defaultHeaders: Readonly<Record<string, string>>;
-  /** Default 10 MiB. */
+  /** Maximum size of a response body in bytes, after decompression. Default 10 MiB. */
   readonly maxResponseBytes: number;
 }
 
-// Methods that send are asynchronous, so that options that make no sense reject like all that goes wrong.
+// The request methods are async functions, so invalid options reject the promise like any other error.
 const members: APICapable & { readonly capabilities: string[] } = {
   get capabilities() {
     return ['http', 'api'];
@@ -113,7 +118,7 @@ const members: APICapable & { readonly capabilities: string[] } = {
   },
 
   set httpClient(client: Partial<HttpClient>) {
-    // A property of the handler's own, and not a private field: these methods run on objects that this class did not make.
+    // An own property and not a private field, because these methods run on objects that this class did not create.
     Object.defineProperty(this, 'httpClient', { value: client, writable: true, configurable: true, enumerable: true });
   },
 
@@ -150,8 +155,8 @@ Object.defineProperty(Mixin, 'name', { value: 'APIMixin' });
 knowsItsStep(Mixin.prototype);
 
 /**
- * HTTP for a handler: `class Notify extends withMixins(StepHandler, APIMixin)`. Requests end with the running step, and
- * what they come to becomes the step's result with `apiSuccess` and `apiFailure`.
+ * HTTP requests for a handler: `class Notify extends withMixins(StepHandler, APIMixin)`. Requests are aborted when the
+ * running step ends. `apiSuccess` and `apiFailure` turn responses into the step's result.
  *
  * @example
  * class Notify extends withMixins(StepHandler, APIMixin, DecisionMixin) {
@@ -164,14 +169,14 @@ knowsItsStep(Mixin.prototype);
  *   }
  * }
  */
-// Typed by the interface, not by the class: a handler may then give `baseUrl` as a field as well as by a getter.
+// Typed by the interface, not by the class, so that a handler can define `baseUrl` as a field or as a getter.
 export const APIMixin: ApiDefaults & { new (): APICapable; readonly prototype: APICapable } = Mixin;
 
 /** An instance of the mixin. */
 export type APIMixin = APICapable;
 
 /**
- * Gives a handler the methods of {@link APIMixin}, in its constructor. What it has already stays.
+ * Adds the methods of {@link APIMixin} to a handler, in its constructor. Existing members are kept.
  *
  * @example
  * class FetchUser extends StepHandler {
@@ -189,11 +194,11 @@ export function applyAPI<Target extends object>(target: Target): Target & APICap
 }
 
 /**
- * The base of handlers that call an HTTP service: a `StepHandler` with the methods of {@link APIMixin}.
+ * The base class of handlers that call an HTTP service: a `StepHandler` with the methods of {@link APIMixin}.
  *
- * An answer of any status is given, not thrown; `apiSuccess` makes a success of it, or the failure that its status
- * means. A connection that fails and a request that takes too long are thrown, and retried. Each request ends with the
- * step: at its timeout, when its task is cancelled, when the worker stops.
+ * A response of any status is returned, not thrown. `apiSuccess` turns it into a success or into the failure for its
+ * status. Connection errors and request timeouts are thrown, and the step is retried. Requests are aborted when the
+ * step ends: on its timeout, when its task is cancelled, or when the worker stops.
  *
  * @example
  * class FetchUser extends ApiHandler {
@@ -202,7 +207,7 @@ export function applyAPI<Target extends object>(target: Target): Target & APICap
  *
  *   async call(context: StepContext) {
  *     const response = await this.get(`/users/${context.inputData.user_id}`);
- *     return this.apiSuccess(response); // 404: fails for good; 503: tried again
+ *     return this.apiSuccess(response); // 404: permanent failure; 503: retried
  *   }
  * }
  */
@@ -225,7 +230,7 @@ function send(handler: APICapable, request: Sent): Promise<ApiResponse> {
   return apiRequest({ ...request, client: clientOf(handler), step: runningStep(handler), maxResponseBytes });
 }
 
-/** The handler's client; what one that was put in its place leaves out is the handler's. */
+/** Returns the handler's client. Parts that a custom client leaves out come from the handler. */
 function clientOf(handler: APICapable): HttpClient {
   const client: Partial<HttpClient> = handler.httpClient;
   return {

@@ -19,24 +19,24 @@ import { requestUrl } from './request-url.ts';
 import { statusOf } from './response-like.ts';
 import { type Answer, type PreparedRequest, sendRequest } from './send-request.ts';
 
-/** One request of a handler. */
+/** A request of a handler. */
 export interface ApiRequest {
   method: string;
   path: string | URL;
   options: ApiBodyOptions;
   client: HttpClient;
-  /** The step that it is made for, unless the options name one. */
+  /** The step that the request belongs to. The options can override it. */
   step: StepContext | undefined;
-  /** Bytes, unless the options say otherwise. */
+  /** Maximum size of the response body in bytes. The options can override it. */
   maxResponseBytes: number | undefined;
-  /** Whether a bare text is the body itself and not a JSON value, as in `fetch`. */
+  /** Whether a string body is sent as is, as in `fetch`, and not as a JSON value. */
   textIsBody?: boolean;
 }
 
 /**
- * Sends a request and reads the answer, whatever its status. Throws a `StepExecutionError` when there is none:
- * `timeout` and `connection_error` are retryable, what cannot be sent or read is not. When the running step ends it
- * rejects with the reason of that.
+ * Sends a request and reads the response, whatever its status. Throws a `StepExecutionError` if there is none:
+ * `timeout` and `connection_error` are retryable, requests that cannot be sent and responses that cannot be read are
+ * not. If the running step ends, rejects with the reason of its signal.
  */
 export async function apiRequest(request: ApiRequest): Promise<ApiResponse> {
   const { options, client } = request;
@@ -69,8 +69,8 @@ async function answerTo(request: ApiRequest, prepared: PreparedRequest): Promise
 }
 
 /**
- * Sends a request within a span of its own, if an SDK is registered, and tells the server which span it belongs to:
- * that one, or the step's. A `traceparent` among the request's own headers is left as it is.
+ * Sends a request in its own span, if an OpenTelemetry SDK is registered. The `traceparent` header names that span, or
+ * else the step's span. A `traceparent` in the request's own headers is kept.
  */
 async function tracedRequest(request: PreparedRequest, step: StepContext | undefined): Promise<Answer> {
   const { method, url, headers } = request;
@@ -116,7 +116,7 @@ function prepare(request: ApiRequest, step: StepContext | undefined): Omit<Prepa
   };
 }
 
-/** `fetch` takes no URL with a user in it. */
+/** Moves the URL's user and password to a header, because `fetch` rejects a URL with credentials. */
 function useUserOf(url: URL, headers: NamedHeaders): void {
   const { username, password } = url;
   if (username === '' && password === '') return;
@@ -129,27 +129,27 @@ function useUserOf(url: URL, headers: NamedHeaders): void {
 
 function idempotencyKey(given: true | string, step: StepContext | undefined): string {
   if (!step) {
-    throw invalidRequest('an idempotency key is made of the step, and no step is running here; pass its context');
+    throw invalidRequest('an idempotency key needs a running step; pass its context in the options');
   }
   return given === true ? step.stepUuid : `${step.stepUuid}:${encodeURIComponent(given)}`;
 }
 
-/** The request that failed, for the message. */
+/** The failed request, for the message. */
 type FailedRequest = Pick<PreparedRequest, 'method' | 'url'> & { timeoutMs: number; timedOut: boolean };
 
-/** Waiting that `fetch` itself gave up. */
+/** Error codes of timeouts inside `fetch`. */
 const GAVE_UP = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT']);
 
 /**
- * What a request that got no answer comes to: `timeout` or `connection_error`, both worth another attempt. What `fetch`
- * refuses to send at all is an `invalid_request`, which is not.
+ * Returns the error of a request without a response: `timeout` or `connection_error`, which are retryable, or
+ * `invalid_request`, which is not, if `fetch` refused to send it.
  */
 function requestError(thrown: unknown, { method, url, timeoutMs, timedOut }: FailedRequest): StepExecutionError {
   const what = `${method} ${redactedUrl(url.href)}`;
   const { code, text } = rootOf(thrown);
   const metadata = { method, url: redactedUrl(url.href), exception_type: classNameOf(thrown), ...(code && { code }) };
   if (timedOut) {
-    return new StepTimeoutError(`${what}: no answer within ${timeoutMs} ms`, {
+    return new StepTimeoutError(`${what}: no response within ${timeoutMs} ms`, {
       metadata: { ...metadata, timeout_ms: timeoutMs },
     });
   }
@@ -157,12 +157,12 @@ function requestError(thrown: unknown, { method, url, timeoutMs, timedOut }: Fai
     return new StepTimeoutError(`${what}: ${text}`, { metadata, cause: thrown });
   }
   if (code === undefined && thrown instanceof TypeError && read(thrown, 'cause') === undefined) {
-    return invalidRequest(`${what}: it cannot be sent: ${text}`, metadata);
+    return invalidRequest(`${what}: cannot be sent: ${text}`, metadata);
   }
-  return new NetworkError(`${what}: the connection failed: ${text}`, { metadata, cause: thrown });
+  return new NetworkError(`${what}: connection failed: ${text}`, { metadata, cause: thrown });
 }
 
-/** `fetch failed` says nothing; what failed is the cause of it, or the cause of that. */
+/** Returns the innermost cause. The message `fetch failed` gives no reason. */
 function rootOf(thrown: unknown): { code: string | undefined; text: string } {
   let root = thrown;
   for (let depth = 0; depth < 5; depth++) {
@@ -174,12 +174,12 @@ function rootOf(thrown: unknown): { code: string | undefined; text: string } {
   return { code: typeof code === 'string' ? code : undefined, text: messageOfThrown(root) };
 }
 
-/** What an API handler sends its requests with. */
+/** The client that an API handler sends its requests with. */
 export interface HttpClient {
-  /** As the platform's `fetch`: takes redirects with `redirect: 'manual'`, rejects when there is no answer. */
+  /** Like the platform's `fetch`: supports `redirect: 'manual'`, and rejects if there is no response. */
   fetch(url: URL, init: RequestInit): Promise<Response>;
   readonly baseUrl: string;
-  /** Milliseconds; 0: none. */
+  /** Timeout of a request in milliseconds. 0 means no timeout. */
   readonly timeout: number;
   readonly defaultHeaders: Readonly<Record<string, string>>;
 }
@@ -190,7 +190,7 @@ export const DEFAULT_MAX_RESPONSE_BYTES = 10 * 1024 * 1024;
 export const DEFAULT_MAX_REDIRECTS = 5;
 
 /**
- * The platform's `fetch`, looked up at each call so that a mock takes effect. Called with a string, as mocks expect.
+ * Calls the platform's `fetch`, looked up on each call so that mocks work. Passes the URL as a string, as mocks expect.
  */
 export function platformFetch(url: URL, init: RequestInit): Promise<Response> {
   return globalThis.fetch(url.href, init);

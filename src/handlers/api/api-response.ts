@@ -3,29 +3,29 @@ import { retryAfterSeconds } from '../retry-after.ts';
 import { redactedHeaders } from './redaction.ts';
 import { headersOf, isJsonType, statusOf } from './response-like.ts';
 
-// `Symbol.for`, so that two copies of the package in one process know each other's answers.
+// `Symbol.for`, so that two copies of the package in one process recognize each other's responses.
 const BRAND = Symbol.for('tasker-core.api-response');
 
 const RETRYABLE: ReadonlySet<number> = new Set([408, 429, 500, 501, 502, 503, 504]);
 const UNREADABLE_RETRY_AFTER_S = 60;
 const SNIPPET = 200;
 
-/** What an {@link ApiResponse} has besides the `Response` of `fetch`. */
+/** The content of an {@link ApiResponse}, in addition to the `Response` of `fetch`. */
 export interface ApiResponseContent {
-  /** The body, unpacked. */
+  /** The body, decompressed. */
   bytes?: Uint8Array;
   /** The body as text, if there are no bytes. */
   text?: string;
-  /** The body as a JSON value, if it came as one. Overrides `text`. */
+  /** The body as a JSON value, if it was received as one. Overrides `text`. */
   value?: unknown;
-  /** The error in the body, if it is already known. */
+  /** The JSON parse error of the body, if already known. */
   jsonError?: string;
-  /** Where it came from, after redirects. */
+  /** The URL of the response, after redirects. */
   url?: string;
 }
 
 /**
- * The answer of a server, whatever its status.
+ * The response of a server, whatever its status.
  *
  * @example
  * const response = await this.get('/users/7');
@@ -38,22 +38,22 @@ export class ApiResponse {
   }
 
   readonly statusCode: number;
-  /** By lower-case name; of a name that came several times, the values with a comma between. */
+  /** Headers by lower-case name. Repeated headers are joined with a comma. */
   readonly headers: Record<string, string>;
-  /** The JSON value, when the content type says JSON and the body is JSON; else the text. */
+  /** The parsed JSON value if the content type is JSON and the body is valid JSON, otherwise the text. */
   readonly body: unknown;
-  /** What is wrong with a body that should be JSON and is not, with how it begins; null when nothing is. */
+  /** The parse error of a body that should be JSON, with the beginning of the body. Null if there is none. */
   readonly jsonError: string | null;
-  /** Seconds to wait, as the header `Retry-After` says in seconds or as a date; unreadable: 60; absent: null. */
+  /** Seconds to wait, from the `Retry-After` header. 60 if the header is invalid, null if there is none. */
   readonly retryAfter: number | null;
-  /** The answer of `fetch`. Its body has been read, unless the request said `stream: true`. */
+  /** The response of `fetch`. Its body has been read, unless the request set `stream: true`. */
   readonly rawResponse: Response;
-  /** Where the answer came from, after redirects; empty when made by hand. */
+  /** The URL of the response, after redirects. Empty if the response was created by hand. */
   readonly url: string;
   readonly #bytes: Uint8Array | undefined;
   #text: string | undefined;
 
-  /** `body` replaces what the content says: in a test, say. */
+  /** Creates a response. `body` sets the body directly, for example in a test. */
   constructor(response: Response, body?: unknown, content: ApiResponseContent = {}) {
     const { bytes, text, value = body, jsonError, url } = content;
     this.rawResponse = response;
@@ -83,12 +83,12 @@ export class ApiResponse {
     return this.statusCode >= 500 && this.statusCode < 600;
   }
 
-  /** Whether the same request may be answered otherwise later: 408, 429, 500 to 504. */
+  /** Whether the same request may succeed later: status 408, 429, or 500 to 504. */
   get isRetryable(): boolean {
     return RETRYABLE.has(this.statusCode);
   }
 
-  /** The body as text, by the charset of its content type (UTF-8 when it names none, or an unknown one). */
+  /** The body as text, decoded with the charset of the content type. UTF-8 if there is none or it is unknown. */
   get text(): string {
     this.#text ??= this.#bytes
       ? decodedBody(this.#bytes, this.headers['content-type'])
@@ -98,12 +98,14 @@ export class ApiResponse {
     return this.#text;
   }
 
-  /** The body as it came, unpacked: of an image, say. Empty when it was left as a stream. */
+  /** The raw body, decompressed, for example of an image. Empty for a stream. */
   get bytes(): Uint8Array {
     return this.#bytes ?? new TextEncoder().encode(this.text);
   }
 
-  /** `{status_code, headers, body}`, fit to be stored: headers that may hold a secret are hidden. */
+  /**
+   * Returns `{ status_code, headers, body }` in a form that can be stored: headers that may hold secrets are redacted.
+   */
   toDict(): { status_code: number; headers: Record<string, string>; body: unknown } {
     return { status_code: this.statusCode, headers: redactedHeaders(this.headers), body: this.body };
   }
@@ -119,7 +121,10 @@ export class ApiResponse {
     try {
       return { body: JSON.parse(text), jsonError: null };
     } catch {
-      return { body: text, jsonError: `the body is no JSON: it begins ${JSON.stringify(storableText(text, SNIPPET))}` };
+      return {
+        body: text,
+        jsonError: `the body is not JSON: it begins ${JSON.stringify(storableText(text, SNIPPET))}`,
+      };
     }
   }
 }
@@ -134,7 +139,9 @@ export function isApiResponse(value: unknown): value is ApiResponse {
   return typeof value === 'object' && value !== null && BRAND in value;
 }
 
-/** A date is meant by the server's clock: so it is counted from the `Date` of the same answer, when there is one. */
+/**
+ * Returns the delay of the `Retry-After` header. A date is relative to the response's own `Date`, the server's clock.
+ */
 function retryAfterIn(headers: Record<string, string>): number | null {
   const value = headers['retry-after'];
   if (value === undefined) return null;
@@ -147,6 +154,6 @@ function decodedBody(bytes: Uint8Array, contentType = ''): string {
   try {
     return new TextDecoder(charset).decode(bytes);
   } catch {
-    return new TextDecoder().decode(bytes); // a charset that nobody knows: then UTF-8, the likeliest
+    return new TextDecoder().decode(bytes); // unknown charset: UTF-8 is the most likely
   }
 }

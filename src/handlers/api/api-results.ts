@@ -6,16 +6,16 @@ import { type Failure, successOf as plainSuccess, StepHandlerResult } from '../s
 import { type ApiResponse, isApiResponse } from './api-response.ts';
 import { redactedHeaders, redactedJson, redactedUrl } from './redaction.ts';
 
-/** What a failure may say otherwise than its answer does. */
+/** Overrides for the failure derived from a response. */
 export type ApiFailureOptions = Partial<Failure>;
 
-/** The ways to write a success. */
+/** The argument forms of a success. */
 export type ApiSuccessArguments =
   | [response: ApiResponse, result?: object, includeResponse?: boolean]
   | [success: { response: ApiResponse; result?: object; includeResponse?: boolean }]
   | [result: object];
 
-/** The ways to write a failure. */
+/** The argument forms of a failure. */
 export type ApiFailureArguments =
   | [response: ApiResponse, messageOrOptions?: string | ApiFailureOptions]
   | [failure: ApiFailureOptions & { response: ApiResponse }];
@@ -37,30 +37,30 @@ const TYPES: Readonly<Record<number, string>> = {
   504: 'gateway_timeout',
 };
 
-/** Where servers put what went wrong, in the order of asking. */
+/** Keys under which servers report errors, in the order in which they are read. */
 const MESSAGE_KEYS = ['error', 'message', 'detail', 'error_message', 'msg'];
 const CODE_KEYS = ['error_code', 'code'];
 
-/** Bytes of an answer's JSON, and characters of its text, that a failure keeps: each attempt keeps its own. */
+/** Maximum bytes of a JSON body, and maximum characters of a text, in a failure. Each attempt stores its own. */
 const MAX_BODY = 16_384;
 const MAX_SNIPPET = 2_000;
 const MAX_MESSAGE = 1_000;
 
-/** The success of a step; of an answer that is none, and that nobody made a result of, its failure. */
+/** Returns the success of a step, or the failure of an unsuccessful response for which no result is given. */
 export function apiSuccess(...args: ApiSuccessArguments): StepHandlerResult {
   const { response, result, includeResponse = true } = successOf(args);
   if (!response) return plainSuccess(result ?? {});
   const { body, jsonError } = response;
   if (result === undefined && !response.ok) return apiFailure(response);
   if (result === undefined && jsonError !== null) {
-    // A page of a proxy, or an answer cut short: that may be gone the next time.
+    // A proxy's error page or a truncated response. It may be gone on the next attempt.
     return apiFailure(response, { message: jsonError, errorType: 'invalid_json', retryable: true });
   }
   const value = result ?? (typeof body === 'object' && body !== null ? body : { data: body });
   return plainSuccess(value, includeResponse ? metadataOf(response) : undefined);
 }
 
-/** The failure that an answer's status means, with the delay that it asks for. */
+/** Returns the failure for the status of a response, with the delay that it requests. */
 export function apiFailure(...args: ApiFailureArguments): StepHandlerResult {
   const { response, ...given } = failureOf(args);
   const { body, retryAfter, statusCode } = response;
@@ -81,12 +81,12 @@ export function apiFailure(...args: ApiFailureArguments): StepHandlerResult {
   });
 }
 
-/** The failure of a request that could not connect. */
+/** Returns the failure of a request that could not connect. */
 export function connectionError(error: unknown, context?: string): StepHandlerResult {
   return lostRequest(error, { errorType: 'connection_error', prefix: 'Connection error', context });
 }
 
-/** The failure of a request that took too long. */
+/** Returns the failure of a request that timed out. */
 export function timeoutError(error: unknown, context?: string): StepHandlerResult {
   return lostRequest(error, { errorType: 'timeout', prefix: 'Request timeout', context });
 }
@@ -135,7 +135,7 @@ function codeIn(body: unknown): string | null {
   return firstText(body, CODE_KEYS) ?? inError;
 }
 
-/** The first of these fields that is a text, or an object with a text under `inside`. */
+/** Returns the first of these fields that is a string, or an object with a string under `inside`. */
 function firstText(body: unknown, keys: readonly string[], inside?: string): string | null {
   if (!isFields(body)) return null;
   for (const key of keys) {
@@ -147,7 +147,7 @@ function firstText(body: unknown, keys: readonly string[], inside?: string): str
   return null;
 }
 
-/** The body as far as a failure keeps it: without secrets, and cut where it is long. */
+/** Returns the body for a failure: secrets are redacted, and a long body is truncated. */
 function shownBody(response: ApiResponse): Fields {
   const { body } = response;
   if (typeof body !== 'object' || body === null) {

@@ -11,35 +11,35 @@ import { httpUrl } from './request-url.ts';
 
 type Headers = Readonly<Record<string, string>>;
 
-/** What {@link defineApiHandler} is given besides the function. */
+/** Options of {@link defineApiHandler}. */
 export interface ApiHandlerOptions<Inputs = InputSources, Depends = DependencySources>
   extends HandlerOptions<Inputs, Depends> {
-  /** What paths are put behind. A function is asked at each run: for an address that the environment gives. */
+  /** Base URL for relative paths. A function is called on each run, for example to read the environment. */
   baseUrl: string | (() => string);
-  /** Milliseconds for a request, 0 for none; default 30,000. */
+  /** Timeout of a request in milliseconds, 0 for none. Default 30,000. */
   defaultTimeout?: number;
-  /** Sent with each request. A function is asked at each run: for a token that changes. */
+  /** Headers of each request. A function is called on each run, for example for a token that changes. */
   defaultHeaders?: Headers | (() => Headers);
-  /** How many bytes an answer may have, unpacked; default 10 MiB. */
+  /** Maximum size of a response body in bytes, after decompression. Default 10 MiB. */
   maxResponseBytes?: number;
-  /** What requests are sent with instead of the platform's `fetch`. */
+  /** The client to use instead of the platform's `fetch`. */
   httpClient?: Pick<HttpClient, 'fetch'>;
 }
 
-/** What a `defineApiHandler` function is called with: the arguments of `defineHandler`, and `api`. */
+/** The arguments of a `defineApiHandler` function: those of `defineHandler`, and `api`. */
 export type ApiHandlerArgs<Inputs = None, Depends = None> = HandlerArgs<Inputs, Depends> & {
-  /** Sends requests that end with the step. */
+  /** Sends requests, which are aborted when the step ends. */
   readonly api: APICapable;
 };
 
 const MORE_OPTIONS = ['baseUrl', 'defaultTimeout', 'defaultHeaders', 'maxResponseBytes', 'httpClient'];
 
 /**
- * A handler that calls an HTTP service, from a function: `defineHandler` with `api` besides. An answer that it returns
- * becomes the step's result as with `api.apiSuccess`: a success, or the failure that its status means. For unit tests,
- * the class has the statics of an {@link ApiHandler} class, and its instances have the methods.
+ * Defines a handler that calls an HTTP service as a function: `defineHandler` with the additional argument `api`. A
+ * returned response becomes the step's result as with `api.apiSuccess`: a success, or the failure for its status. For
+ * unit tests, the class has the static settings of an {@link ApiHandler} class, and its instances have the methods.
  *
- * Throws `handler_invalid` when name or options make no sense.
+ * Throws `handler_invalid` if the name or the options are invalid.
  *
  * @example
  * const fetchUser = defineApiHandler(
@@ -70,10 +70,12 @@ export function defineApiHandler<const Inputs extends AnyInputs = None, const De
 
 type DefinedApiHandler = (new () => ExecutableHandler & APICapable) & StepHandlerClass & ApiDefaults;
 
-/** What the options say of requests. */
+/** The options that concern requests. */
 type RequestSettings = Omit<ApiHandlerOptions, keyof HandlerOptions<never, never>>;
 
-/** Gives a defined class the statics and methods of an API handler. Its function gets an instance made for its step. */
+/**
+ * Adds the static settings and methods of an API handler to a class. Its function receives an instance for its step.
+ */
 function giveApi(defined: DefinedApiHandler, settings: RequestSettings): void {
   const { baseUrl, defaultHeaders = {}, httpClient: given } = settings;
   const statics: ApiDefaults = {
@@ -91,7 +93,7 @@ function giveApi(defined: DefinedApiHandler, settings: RequestSettings): void {
     },
   };
   Object.defineProperties(defined, Object.getOwnPropertyDescriptors(statics));
-  // Names only: the mixin's symbol would give each step an async context that no function here needs.
+  // Named members only. The mixin's symbol would create an async context for each step, which functions do not need.
   const members = Object.fromEntries(Object.entries(Object.getOwnPropertyDescriptors(APIMixin.prototype)));
   const { get: clientOf, set } = members.httpClient!;
   function clientWithFetch(this: object): HttpClient {
@@ -100,13 +102,13 @@ function giveApi(defined: DefinedApiHandler, settings: RequestSettings): void {
   giveMembers(defined.prototype, { ...members, httpClient: { get: given ? clientWithFetch : clientOf, set } });
 }
 
-/** A base URL that is none is said here, and not when a step runs. */
+/** Checks the base URL when the handler is defined rather than when a step runs. */
 function refuseNonsense(name: string, { baseUrl }: { baseUrl: string | (() => string) }): void {
   if (typeof baseUrl === 'function') return;
   if (typeof baseUrl !== 'string') {
     throw new TaskerError(
       'handler_invalid',
-      `handler ${String(name)}: its option baseUrl must be a text or a function`,
+      `handler ${String(name)}: the option baseUrl must be a string or a function`,
     );
   }
   if (baseUrl === '') return;

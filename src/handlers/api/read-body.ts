@@ -4,7 +4,7 @@ import { invalidRequest } from '../misuse.ts';
 import type { ApiResponseContent } from './api-response.ts';
 import { headersOf, isJsonType, statusOf } from './response-like.ts';
 
-/** How much is read, and of what. */
+/** Parameters of reading a body. */
 interface Reading {
   maxBytes: number;
   method: string;
@@ -15,9 +15,9 @@ interface Reading {
 const WITHOUT_BODY = new Set([204, 205, 304]);
 
 /**
- * Reads all of a response's body, unpacked, up to a number of bytes. It reads the stream or, if a mocked `fetch`
- * returned none, `json()` or `text()`. Throws `response_too_large` beyond the limit. Throws `invalid_request` when
- * there is nothing to read, so that an incomplete mock is not taken for an empty answer.
+ * Reads the whole body of a response, decompressed, up to a maximum number of bytes. It reads the stream or, if a
+ * mocked `fetch` returned none, `json()` or `text()`. Throws `response_too_large` beyond the limit. Throws
+ * `invalid_request` if there is nothing to read, so that an incomplete mock is not mistaken for an empty response.
  */
 export async function readBody(response: Response, reading: Reading): Promise<ApiResponseContent> {
   const body: unknown = response.body;
@@ -38,7 +38,7 @@ async function bytesOf(body: Stream, headers: Record<string, string>, reading: R
   }
   const chunks: Uint8Array[] = [];
   let size = 0;
-  // Leaving the loop by a throw cancels the stream, which closes the connection.
+  // Throwing inside the loop cancels the stream, which closes the connection.
   for await (const piece of body) {
     const chunk = typeof piece === 'string' ? Buffer.from(piece) : piece;
     size += chunk.byteLength;
@@ -68,7 +68,7 @@ async function bodyByMethods(response: Response, reading: Reading): Promise<ApiR
   );
 }
 
-/** Returns the value of `json()`, or why it cannot be parsed. Throws other errors, for example of the connection. */
+/** Returns the value of `json()` or its parse error. Throws other errors, for example of the connection. */
 async function jsonOf(response: Response): Promise<{ value?: unknown; jsonError?: string }> {
   try {
     return { value: await response.json() };
@@ -80,7 +80,7 @@ async function jsonOf(response: Response): Promise<{ value?: unknown; jsonError?
 
 function tooLarge({ maxBytes, from }: Reading): PermanentError {
   return new PermanentError(
-    `${from}: the answer has more than ${maxBytes} bytes; raise maxResponseBytes, or read it with stream: true`,
+    `${from}: the response has more than ${maxBytes} bytes; increase maxResponseBytes, or read it with stream: true`,
     { errorType: 'response_too_large', metadata: { max_response_bytes: maxBytes } },
   );
 }

@@ -4,8 +4,8 @@ const WITH_URLS = new Set(['location', 'content-location', 'link', 'refresh']);
 const DEEPEST = 20;
 
 /**
- * A URL fit for logs and stored metadata: its user and password and the values of secret query parameters are hidden.
- * It goes by the text, so that it holds for relative, malformed and embedded URLs too.
+ * Redacts a URL for logs and stored metadata: its user and password, and the values of secret query parameters. It
+ * works on the text, so relative, malformed and embedded URLs are redacted too.
  *
  * @example
  * redactedUrl('https://ada:pw@api.example/orders?id=7&api_key=k'); // 'https://[redacted]@api.example/orders?id=7&api_key=[redacted]'
@@ -14,12 +14,12 @@ export function redactedUrl(url: string): string {
   return withoutSecretParameters(url.replace(/\/\/[^/?#\s]*@/g, `//${REDACTED}@`));
 }
 
-/** Headers fit for stored metadata. */
+/** Redacts headers for stored metadata. */
 export function redactedHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, shownHeader(name, value)]));
 }
 
-/** A JSON value without the values of fields that may be secret. A field that is called just `key` names something. */
+/** Redacts the fields of a JSON value that may be secret. A field named just `key` is an identifier and is kept. */
 export function redactedJson(value: unknown, depth = 0): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (depth > DEEPEST) return REDACTED;

@@ -4,35 +4,35 @@ import type { NamedHeaders } from './request-headers.ts';
 import type { ApiBodyOptions } from './request-options.ts';
 import { queryOf } from './request-url.ts';
 
-/** A body as `fetch` takes it. */
+/** A body in a form that `fetch` accepts. */
 export interface RequestBody {
   content: NonNullable<RequestInit['body']> | undefined;
-  /** Whether it can be sent once only, and so not again after a redirect. */
+  /** Whether it can be sent only once, and thus not again after a redirect. */
   once: boolean;
 }
 
 const NONE: RequestBody = { content: undefined, once: false };
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\b/i;
 
-/** How the body of a request is read. */
+/** Options of {@link requestBody}. */
 interface BodyOptions {
-  /** All that is sent; a content type is added when there is none. */
+  /** All headers of the request. A content type is added if there is none. */
   headers: NamedHeaders;
-  /** Whether a bare text is itself, and not a JSON value: whoever names a content type has written it already. */
+  /** Whether a string body is sent as is and not as a JSON value, because the caller set a content type. */
   textIsBody: boolean;
 }
 
-/** The body that options ask for. Sets the content type of JSON and forms unless the headers name one. */
+/** Returns the body for the options. Sets the content type of JSON and forms unless the headers have one. */
 export function requestBody(options: ApiBodyOptions, { headers, textIsBody }: BodyOptions): RequestBody {
   const { form, json } = options;
   const flag = typeof json === 'boolean' ? json : undefined;
   const given = [options.body, options.data, form, flag === undefined ? json : undefined].filter(isGiven);
-  if (given.length > 1) throw invalidRequest('a request has one body; give one of body, data, form and json');
+  if (given.length > 1) throw invalidRequest('a request has one body; pass one of body, data, form and json');
   const [body] = given;
   if (body === undefined || body === '') return NONE;
 
   if (isGiven(form)) {
-    if (form instanceof FormData) throw invalidRequest('the option form is url-encoded; give FormData as body');
+    if (form instanceof FormData) throw invalidRequest('the option form is url-encoded; pass FormData as body');
     setType(headers, 'application/x-www-form-urlencoded');
     return text(queryOf(form).join('&'));
   }
@@ -49,9 +49,9 @@ function jsonBody(value: unknown, headers: NamedHeaders): RequestBody {
   try {
     written = JSON.stringify(value);
   } catch (cause) {
-    throw invalidRequest(`the body is no JSON: ${messageOf(cause)}`);
+    throw invalidRequest(`the body is not JSON: ${messageOf(cause)}`);
   }
-  if (written === undefined) throw invalidRequest(`the body is no JSON: it is a ${typeof value}`);
+  if (written === undefined) throw invalidRequest(`the body is not JSON: it is a ${typeof value}`);
   setType(headers, 'application/json');
   return text(written);
 }

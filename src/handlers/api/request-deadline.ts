@@ -1,30 +1,32 @@
 import { invalidRequest } from '../misuse.ts';
 
-/** What may end a request early. */
+/** The conditions that abort a request. */
 interface Limits {
-  /** 0: none. */
+  /** 0 means no timeout. */
   timeoutMs: number;
   signals: readonly (AbortSignal | undefined)[];
 }
 
-/** The longest that a timer of Node can wait; a longer one would fire at once. */
+/** The longest timeout of a Node timer. A longer one would fire immediately. */
 const LONGEST_MS = 2_147_483_647;
 
 /**
- * One signal out of a timeout and other signals. `AbortSignal.any` does it too, but in Node 20 it can be collected as
- * garbage while the request still waits for it, and keeps a hold on a signal that lives long.
+ * Combines a timeout and other signals into one signal. In Node 20, the result of `AbortSignal.any` can be garbage
+ * collected while the request still waits for it, and it leaks memory with a long-lived signal.
  */
 export class RequestDeadline {
   readonly #controller = new AbortController();
   readonly #signals: readonly AbortSignal[];
   #timer: NodeJS.Timeout | undefined;
   readonly signal: AbortSignal = this.#controller.signal;
-  /** Whether it was the timeout that fired. */
+  /** Whether the timeout fired. */
   timedOut = false;
 
   constructor({ timeoutMs, signals }: Limits) {
     if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
-      throw invalidRequest(`the timeout of a request must be milliseconds, 0 for none, not ${String(timeoutMs)}`);
+      throw invalidRequest(
+        `the timeout of a request must be a number of milliseconds, 0 for none, not ${String(timeoutMs)}`,
+      );
     }
     this.#signals = signals.filter((signal) => signal !== undefined && signal !== null);
     for (const signal of this.#signals) {
@@ -34,12 +36,12 @@ export class RequestDeadline {
     if (timeoutMs > 0 && timeoutMs <= LONGEST_MS) this.#timer = setTimeout(this.#timeOut, timeoutMs);
   }
 
-  /** Ends the timeout; the other signals go on. */
+  /** Stops the timeout. The other signals still apply. */
   stopClock(): void {
     clearTimeout(this.#timer);
   }
 
-  /** The request is over: nothing is waited for any more. */
+  /** Stops the timeout and removes all listeners, because the request is complete. */
   end(): void {
     this.stopClock();
     for (const signal of this.#signals) signal.removeEventListener('abort', this.#abort);

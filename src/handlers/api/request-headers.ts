@@ -2,8 +2,8 @@ import { invalidRequest } from '../misuse.ts';
 import type { RequestHeaders } from './request-options.ts';
 
 /**
- * The headers of a request. Names are case-insensitive, and are sent in the case in which they were set last. `Headers`
- * drops the case, but users' tests compare the names that `fetch` was called with.
+ * The headers of a request. Names are case-insensitive and are sent in the case in which they were last set. `Headers`
+ * does not preserve the case, but users' tests compare the names that `fetch` was called with.
  */
 export class NamedHeaders {
   readonly #values = new Headers();
@@ -22,7 +22,7 @@ export class NamedHeaders {
     this.#names.set(name.toLowerCase(), name);
   }
 
-  /** Adds to the values that the header has. */
+  /** Adds a value to the header. */
   append(name: string, value: string): void {
     this.#values.append(name, value);
     this.#names.set(name.toLowerCase(), name);
@@ -39,13 +39,16 @@ export class NamedHeaders {
     return this;
   }
 
-  /** In the order in which they were first set. */
+  /** Returns the headers in the order in which they were first set. */
   toObject(): Record<string, string> {
     return Object.fromEntries([...this.#names.values()].map((name) => [name, this.get(name) ?? '']));
   }
 }
 
-/** The given headers. The platform's error about an invalid one repeats its value, which may be a secret. */
+/**
+ * Returns the given headers. Replaces the platform's error for an invalid header, which contains its value, maybe a
+ * secret.
+ */
 export function namedHeaders(given: RequestHeaders | undefined): NamedHeaders {
   const entries =
     given instanceof Headers ? [...given] : Array.isArray(given) ? (given as string[][]) : Object.entries(given ?? {});
@@ -55,9 +58,7 @@ export function namedHeaders(given: RequestHeaders | undefined): NamedHeaders {
     try {
       headers.append(name!, value);
     } catch {
-      throw invalidRequest(
-        `the header ${name} cannot be sent: its name or value has characters that no header can have`,
-      );
+      throw invalidRequest(`the header ${name} cannot be sent: its name or value has invalid characters`);
     }
   }
   return headers;

@@ -1,47 +1,52 @@
 import { invalidRequest } from '../misuse.ts';
 import type { StepContext } from '../step-context.ts';
 
-/** Values of a query or a form by name: null and undefined are left out, a list is repeated. */
+/** Parameters of a query or a form by name. Null and undefined are omitted, and a list repeats the parameter. */
 export type RequestParams = Readonly<Record<string, unknown>> | URLSearchParams;
 
-/** Headers by name, in whatever case; undefined leaves one out. Or anything that `fetch` takes. */
+/** Headers by case-insensitive name, or any form that `fetch` accepts. A header with the value undefined is omitted. */
 export type RequestHeaders = Readonly<Record<string, string | undefined>> | Headers | readonly (readonly string[])[];
 
-/** What every request may be given. */
+/** Options of every request. */
 export interface ApiRequestOptions {
-  /** The query, besides what the path has of it. */
+  /** Query parameters, in addition to those in the path. */
   params?: RequestParams;
-  /** Added to the handler's default headers; the same name replaces. */
+  /** Headers, in addition to the handler's default headers. A header with the same name replaces the default. */
   headers?: RequestHeaders;
-  /** Milliseconds for the whole of it, from connecting to the last byte; 0: none. Default: the handler's `timeout`. */
+  /**
+   * Timeout in milliseconds for the whole request, from connecting to the last byte. 0 means no timeout. Default: the
+   * handler's `timeout`.
+   */
   timeout?: number;
-  /** Ends the request too, besides the timeout and the signal of the running step. */
+  /** Aborts the request, in addition to the timeout and the signal of the running step. */
   signal?: AbortSignal;
-  /** The step that the request is made for. Default: the one that the worker runs this handler for. */
+  /** The step that the request belongs to. Default: the step that the worker runs this handler for. */
   context?: StepContext;
   /**
-   * Sends the header `Idempotency-Key`: the step's id, the same in all its attempts. A step that makes several such
-   * requests gives each a text of its own, which is added.
+   * Sends the header `Idempotency-Key` with the step's id, which is the same for all its attempts. If a step sends
+   * several such requests, pass a different string for each; it is appended.
    */
   idempotencyKey?: true | string;
-  /** How many bytes the answer may have, unpacked. Default: the handler's `maxResponseBytes`, 10 MiB. */
+  /**
+   * Maximum size of the response body in bytes, after decompression. Default: the handler's `maxResponseBytes`, 10 MiB.
+   */
   maxResponseBytes?: number;
-  /** How many redirects are followed; default 5. With 0 the redirect itself is the answer. */
+  /** Maximum number of redirects to follow. Default 5. With 0, the redirect itself is the response. */
   maxRedirects?: number;
-  /** Leaves the body unread, as a stream in `rawResponse.body`; then the timeout ends with the answer's head. */
+  /** Leaves the body unread, as a stream in `rawResponse.body`. The timeout then ends when the headers have arrived. */
   stream?: boolean;
 }
 
-/** What a request with a body may be given. One of `body`, `data`, `form`, or `json` with a value. */
+/** Options of a request with a body. Pass one of `body`, `data`, `form`, or `json` with a value. */
 export interface ApiBodyOptions extends ApiRequestOptions {
   /**
-   * Bytes, streams, `Blob`, `FormData` and `URLSearchParams` go as they are, anything else as JSON. A text goes as it is
-   * when the request names its content type.
+   * The body. Bytes, streams, `Blob`, `FormData` and `URLSearchParams` are sent as is, anything else as JSON. A string
+   * is sent as is if the request sets a content type.
    */
   body?: unknown;
   /** The same as `body`. */
   data?: unknown;
-  /** The body as JSON; or false: `body` is no JSON but its text. */
+  /** The body as JSON. `false` sends `body` as text instead of JSON. */
   json?: unknown;
   /** The body as `application/x-www-form-urlencoded`. */
   form?: RequestParams;
@@ -51,7 +56,9 @@ const isRecord = (value: unknown): boolean => typeof value === 'object' && value
 const isNumber = (value: unknown): boolean => typeof value === 'number';
 const isAny = (): boolean => true;
 
-/** What tells options from a bare query or bare headers: each key is an option's, with a value that can be its. */
+/**
+ * Checks that distinguish options from a plain query or plain headers: every key is an option with a suitable value.
+ */
 const PLAIN: Readonly<Record<string, (value: unknown) => boolean>> = {
   params: isRecord,
   headers: isRecord,
@@ -64,29 +71,27 @@ const PLAIN: Readonly<Record<string, (value: unknown) => boolean>> = {
   stream: (value) => typeof value === 'boolean',
 };
 const WITH_BODY: typeof PLAIN = { ...PLAIN, body: isAny, data: isAny, json: isAny, form: isRecord };
-/** `request` takes what `fetch` does; these it decides itself. */
+/** Options of `fetch` that `request` accepts but ignores, because it sets them itself. */
 const OF_FETCH = ['method', 'redirect', 'duplex'];
 
-/** `get(path, options)` or `get(path, params, headers)`. */
+/** Returns the options of `get(path, options)` or `get(path, params, headers)`. */
 export function getOptions(first: object | undefined, headers: RequestHeaders | undefined): ApiRequestOptions {
   if (headers === undefined && areOptions(first, PLAIN)) return first ?? {};
   return { params: first as RequestParams | undefined, headers };
 }
 
-/** `delete(path, options)` or `delete(path, headers)`. */
+/** Returns the options of `delete(path, options)` or `delete(path, headers)`. */
 export function deleteOptions(first: object | undefined): ApiBodyOptions {
   return areOptions(first, WITH_BODY) ? (first ?? {}) : { headers: first as RequestHeaders };
 }
 
-/** Options as they are; JavaScript may have given others, and a body under a wrong name would be left out unseen. */
+/** Returns the checked options. From JavaScript, a body under a wrong name would otherwise be silently omitted. */
 export function bodyOptions(given: ApiBodyOptions | undefined, { alsoOfFetch = false } = {}): ApiBodyOptions {
   const options = given ?? {};
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || value === null || (alsoOfFetch && OF_FETCH.includes(name))) continue;
     if (!Object.hasOwn(WITH_BODY, name)) {
-      throw invalidRequest(
-        `a request has no option ${name}; a body goes under body, json or form, a query under params`,
-      );
+      throw invalidRequest(`a request has no option ${name}; pass a body as body, json or form, and a query as params`);
     }
     if (!WITH_BODY[name]!(value)) throw invalidRequest(`the option ${name} of a request cannot be ${typeof value}`);
   }

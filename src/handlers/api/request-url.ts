@@ -2,7 +2,7 @@ import { invalidRequest } from '../misuse.ts';
 import { redactedUrl } from './redaction.ts';
 import type { RequestParams } from './request-options.ts';
 
-/** Where a request goes. */
+/** The destination of a request. */
 interface Destination {
   baseUrl: string;
   path: string | URL;
@@ -12,12 +12,12 @@ interface Destination {
 const ABSOLUTE = /^[a-z][a-z\d+.-]*:\/\//i;
 
 /**
- * The base URL, the path behind it with one slash between, and the query. A whole URL as path is let through when there
- * is no base URL or it leads to the same origin: the default headers, which are meant for the base, go with it.
+ * Returns the base URL and the path, joined by one slash, with the query. An absolute URL as path is accepted only if
+ * there is no base URL or it has the same origin, because the default headers are meant for the base URL.
  */
 export function requestUrl({ baseUrl, path: given, params }: Destination): URL {
   const path = given instanceof URL ? given.href : given;
-  if (typeof path !== 'string') throw invalidRequest(`the path of a request must be a text, not ${typeof path}`);
+  if (typeof path !== 'string') throw invalidRequest(`the path of a request must be a string, not ${typeof path}`);
   const url = ABSOLUTE.test(path) ? absoluteUrl(baseUrl, path) : joinedUrl(baseUrl, path);
   const query = queryOf(params).join('&');
   if (query !== '') url.search = url.search === '' ? query : `${url.search}&${query}`;
@@ -25,14 +25,14 @@ export function requestUrl({ baseUrl, path: given, params }: Destination): URL {
   return url;
 }
 
-/** Parses what must be the URL of an HTTP server. */
+/** Parses an HTTP or HTTPS URL. Throws `invalid_request` for anything else. */
 export function httpUrl(text: string, what: string): URL {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url && (url.protocol === 'http:' || url.protocol === 'https:')) return url;
-  throw invalidRequest(`${what} ${redactedUrl(text)} is no http or https URL`);
+  throw invalidRequest(`${what} ${redactedUrl(text)} is not an http or https URL`);
 }
 
-/** `name=value` for each value of a query. */
+/** Returns `name=value` for each value of a query. */
 export function queryOf(params: RequestParams = {}): string[] {
   const entries: Iterable<[string, unknown]> = params instanceof URLSearchParams ? params : Object.entries(params);
   return [...entries].flatMap(([name, value]) =>
@@ -46,7 +46,7 @@ function textOf(name: string, value: unknown): string {
   if (value instanceof Date) return value.toISOString();
   if (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol') return String(value);
   throw invalidRequest(
-    `the parameter ${name} is ${typeof value === 'object' ? 'an object' : `a ${typeof value}`}; give a text, a number, a boolean, a date, or a list of these`,
+    `the parameter ${name} is ${typeof value === 'object' ? 'an object' : `a ${typeof value}`}; pass a string, a number, a boolean, a date, or a list of these`,
   );
 }
 
@@ -54,23 +54,25 @@ function absoluteUrl(baseUrl: string, path: string): URL {
   const url = httpUrl(path, 'the path');
   if (baseUrl === '' || httpUrl(baseUrl, 'baseUrl').origin === url.origin) return url;
   throw invalidRequest(
-    `${redactedUrl(path)} is not of the origin of baseUrl ${redactedUrl(baseUrl)}; give a path, or send it from a handler without baseUrl`,
+    `${redactedUrl(path)} has another origin than baseUrl ${redactedUrl(baseUrl)}; pass a path, or use a handler without baseUrl`,
   );
 }
 
 function joinedUrl(baseUrl: string, path: string): URL {
   if (baseUrl === '') {
-    throw invalidRequest(`the path ${redactedUrl(path)} needs a baseUrl; set it on the handler, or give a whole URL`);
+    throw invalidRequest(
+      `the path ${redactedUrl(path)} needs a baseUrl; set it on the handler, or pass an absolute URL`,
+    );
   }
   const url = httpUrl(baseUrl, 'baseUrl');
   const [, before = '', query = ''] = /^([^?#]*)(?:\?([^#]*))?/.exec(path)!;
   if (before !== '') {
     const folder = url.pathname.replace(/\/+$/, '');
     url.pathname = `${folder}/${before.replace(/^\/+/, '')}`;
-    // An id with `..` in it, put into a path, must not reach what the base does not name.
+    // An id that contains `..` must not lead the path outside the base URL.
     if (!`${url.pathname}/`.startsWith(`${folder}/`)) {
       throw invalidRequest(
-        `the path ${redactedUrl(path)} leads out of baseUrl ${redactedUrl(baseUrl)}; encode what is put into it`,
+        `the path ${redactedUrl(path)} leads outside baseUrl ${redactedUrl(baseUrl)}; encode the values in the path`,
       );
     }
   }

@@ -1,12 +1,12 @@
 import { invalidRequest, shown } from '../misuse.ts';
 
 /**
- * A return value of `fetch`. A mocked `fetch` returns only the parts of a `Response` that its test needs, so each part
- * is read through the functions below.
+ * A return value of `fetch`. A mocked `fetch` may return only the parts of a `Response` that its test needs, so each
+ * part is read with the functions below.
  */
 export type ResponseLike = Partial<Response>;
 
-/** Returns the response of `fetch`. Throws `invalid_request` when it is not a response at all. */
+/** Returns the response of `fetch`. Throws `invalid_request` if it is not a response at all. */
 export function checkedResponse(returned: unknown, from: string): Response {
   if (typeof returned === 'object' && returned !== null) {
     const { status, ok } = returned as ResponseLike;
@@ -17,7 +17,7 @@ export function checkedResponse(returned: unknown, from: string): Response {
   );
 }
 
-/** The status. Without one, 200 if the response is `ok`, else 500. */
+/** Returns the status. If there is none, 500 if `ok` is false, else 200. */
 export function statusOf({ status, ok }: ResponseLike): number {
   if (typeof status === 'number') return status;
   return ok === false ? 500 : 200;
@@ -25,15 +25,15 @@ export function statusOf({ status, ok }: ResponseLike): number {
 
 const JSON_TYPE = /^\s*[\w.-]+\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
 
-/** Whether a content type says that the body is JSON. */
+/** Whether a content type is JSON. */
 export function isJsonType(contentType: string | undefined): boolean {
   return JSON_TYPE.test(contentType ?? '');
 }
 
-/** The headers that this package reads. They are requested by name from an object that has only `get`. */
+/** The headers that this package reads. They are read by name from an object that only has `get`. */
 const ASKED_FOR = ['content-type', 'content-length', 'content-encoding', 'retry-after', 'date', 'location'];
 
-/** The headers by lower-case name, from `Headers`, a `Map`, a list, a plain object, or an object with `get`. */
+/** Returns the headers by lower-case name, from `Headers`, a `Map`, a list, a plain object, or an object with `get`. */
 export function headersOf({ headers }: ResponseLike): Record<string, string> {
   const all = new Map<string, string>();
   for (const [name, value] of entriesOf(headers)) {

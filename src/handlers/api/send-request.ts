@@ -6,7 +6,7 @@ import type { RequestBody } from './request-body.ts';
 import { NamedHeaders } from './request-headers.ts';
 import { checkedResponse, headersOf, statusOf } from './response-like.ts';
 
-/** One request, ready to be sent. */
+/** A request that is ready to send. */
 export interface PreparedRequest {
   method: string;
   url: URL;
@@ -17,7 +17,7 @@ export interface PreparedRequest {
   fetch(url: URL, init: RequestInit): Promise<Response>;
 }
 
-/** An answer, and the URL that gave it. */
+/** A response and its URL. */
 export interface Answer {
   response: Response;
   url: URL;
@@ -25,7 +25,7 @@ export interface Answer {
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
-/** Sends a request and follows its redirects, a bounded number of them. */
+/** Sends a request and follows a limited number of redirects. */
 export async function sendRequest(request: PreparedRequest): Promise<Answer> {
   const { signal, maxRedirects } = request;
   let { method, url, body } = request;
@@ -38,23 +38,23 @@ export async function sendRequest(request: PreparedRequest): Promise<Answer> {
     if (next === undefined) return { response, url };
 
     await response.body?.cancel?.();
-    // Another attempt would be led the same way.
+    // A retry would be redirected in the same way.
     const refuse = (why: string): never => {
       const urls = { url: redactedUrl(url.href), redirect_url: redactedUrl(next) };
-      throw new PermanentError(`${method} ${urls.url}: it redirects to ${urls.redirect_url}, ${why}`, {
+      throw new PermanentError(`${method} ${urls.url}: redirected to ${urls.redirect_url}, ${why}`, {
         errorType: 'redirect_error',
         metadata: { method, ...urls },
       });
     };
-    const to = nextUrl(next, url) ?? refuse('which is no http or https URL');
-    if (redirects >= maxRedirects) refuse(`and ${maxRedirects} redirects were followed before`);
+    const to = nextUrl(next, url) ?? refuse('which is not an http or https URL');
+    if (redirects >= maxRedirects) refuse(`after ${maxRedirects} redirects, the maximum`);
     if (to.origin !== url.origin) dropSecrets(headers);
     if (becomesGet(status, method)) {
       method = 'GET';
       body = { content: undefined, once: false };
       for (const name of ['content-type', 'content-length', 'content-encoding']) headers.delete(name);
     }
-    if (body.once) refuse('and the body is a stream, which can be sent only once');
+    if (body.once) refuse('but the body is a stream, which can be sent only once');
     url = to;
   }
 }
@@ -64,26 +64,26 @@ type Sent = Pick<PreparedRequest, 'method' | 'headers' | 'body' | 'signal'>;
 function initOf({ method, headers, body, signal }: Sent): RequestInit {
   const init: RequestInit = { method, headers: headers.toObject(), signal, redirect: 'manual' };
   if (body.content === undefined) return init;
-  if (method === 'GET' || method === 'HEAD') throw invalidRequest(`a ${method} request has no body; send params`);
+  if (method === 'GET' || method === 'HEAD') throw invalidRequest(`a ${method} request cannot have a body; use params`);
   return { ...init, body: body.content, ...(body.once && { duplex: 'half' }) };
 }
 
 function nextUrl(location: string, from: URL): URL | null {
   const to = URL.canParse(location, from.href) ? new URL(location, from) : null;
   if (!to || (to.protocol !== 'http:' && to.protocol !== 'https:')) return null;
-  // `fetch` refuses URLs with a user in them, and nobody asked this server for one.
+  // `fetch` rejects URLs with credentials, and credentials chosen by the redirecting server are not needed.
   to.username = '';
   to.password = '';
   return to;
 }
 
-/** As browsers do: what was posted is not posted again, unless the status says so. */
+/** Whether a redirect changes the method to GET. As in browsers, a POST is repeated only if the status requires it. */
 function becomesGet(status: number, method: string): boolean {
   if (status === 303) return method !== 'GET' && method !== 'HEAD';
   return (status === 301 || status === 302) && method === 'POST';
 }
 
-/** What proves to one server who we are is nobody else's business. */
+/** Removes headers with credentials, which must not reach another server. */
 function dropSecrets(headers: NamedHeaders): void {
   for (const name of Object.keys(headers.toObject())) if (isSecretAbroad(name)) headers.delete(name);
 }

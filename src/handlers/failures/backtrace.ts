@@ -3,24 +3,25 @@ import { classNameOf, messageOfThrown, read, storableText } from './thrown.ts';
 
 const MAX_LINES = 50;
 const MAX_LINE = 500;
-/** Errors that are told of besides the one that was thrown: its causes and its parts. */
+/** Maximum number of other errors in the backtrace: causes and parts of the thrown error. */
 const MAX_OTHERS = 5;
 const MAX_FRAMES = 20;
-/** Without a frame of the user's, so many of others stand for them. */
+/** Number of frames of other code that are shown if the stack has no frames of the user's code. */
 const MAX_FOREIGN_FRAMES = 5;
 
 /**
- * Where this package's own code is, as a URL and as a path: stacks have either. Bundled into somebody's program it has
- * no place of its own, and then its frames can't be told from theirs.
+ * The location of this package, as a URL and as a path, because stacks have either. In a bundle, the package has no
+ * location of its own, and its frames cannot be distinguished from the user's.
  */
 const HERE: string | undefined = import.meta.url;
 const OWN_URL = /\/handlers\/failures\/backtrace\.[jt]s$/.test(HERE ?? '') ? new URL('../..', HERE).href : undefined;
 const OWN = OWN_URL === undefined ? [] : [OWN_URL, fileURLToPath(OWN_URL)];
 
 /**
- * Where it was thrown, a frame a line: the frames of the user's code, without those of this package, of installed
- * packages and of Node (of an error from there alone, its first five). Then its causes and the parts of an
- * AggregateError, at most five in all, each once, with their frames. At most 50 lines of 500 characters.
+ * Returns the stack frames of a thrown value, one line each: only those of the user's code, not of this package, of
+ * installed packages or of Node. If there are none, the first five frames outside this package are used. The causes and
+ * the parts of an AggregateError follow with their frames, each once and at most five. At most 50 lines of 500
+ * characters.
  */
 export function backtraceOf(thrown: unknown): string[] {
   const lines = framesOf(thrown);
@@ -43,11 +44,11 @@ interface Other {
   thrown: unknown;
 }
 
-/** What lies behind an error: the parts of an AggregateError, then its cause. */
+/** Returns the errors behind an error: the parts of an AggregateError, then its cause. */
 function othersOf(thrown: unknown): Other[] {
   const others: Other[] = [];
   const parts = read(thrown, 'errors');
-  // An array of one's own that is called `errors` (a schema's list, for instance) is not what was thrown.
+  // A user's own array named `errors`, such as a schema's list of issues, does not hold thrown errors.
   const held: unknown[] = Array.isArray(parts) ? parts.slice(0, MAX_OTHERS).filter(isError) : [];
   for (const part of held) others.push({ role: 'one part:', thrown: part });
   const cause = read(thrown, 'cause');
@@ -59,7 +60,7 @@ function isError(value: unknown): boolean {
   return typeof read(value, 'stack') === 'string';
 }
 
-/** The frames of a stack, without the message before them. */
+/** Returns the frames of a stack, without the message. */
 function framesOf(thrown: unknown): string[] {
   const stack = read(thrown, 'stack');
   if (typeof stack !== 'string') return [];
@@ -71,7 +72,7 @@ function framesOf(thrown: unknown): string[] {
 
 function isUsers(frame: string): boolean {
   if (/[ (]node:|\(<anonymous>\)$|\(native\)$/.test(frame) || isOwn(frame)) return false;
-  // Handlers that were bundled from a folder lie in node_modules/.cache; where source maps are off, the stack says so.
+  // Handlers bundled from a folder are in node_modules/.cache, and without source maps their frames have that path.
   return !/[\\/]node_modules[\\/](?!\.cache[\\/])/.test(frame);
 }
 

@@ -1,16 +1,16 @@
 import { classNameOf, read } from './thrown.ts';
 
-/** What {@link ErrorClassifier.classify} says of an error. */
+/** The return value of {@link ErrorClassifier.classify}. */
 export interface ErrorClassification {
   /** The class of the error. */
   errorType: string;
-  /** Whether another attempt may help. */
+  /** Whether a retry may help. */
   retryable: boolean;
-  /** What decided: the error's own `retryable`, its class (or the system's code), or the classifier's default. */
+  /** The basis of the decision: the error's own `retryable`, its class (or system error code), or the default. */
   classification: 'explicit_attribute' | 'permanent_class' | 'retryable_class' | 'default';
 }
 
-/** Mistakes of the program or its input: the next attempt meets them again. */
+/** Mistakes in the program or its input, which would occur again on a retry. */
 const PERMANENT: ReadonlySet<string> = new Set([
   'EvalError',
   'RangeError',
@@ -22,15 +22,15 @@ const PERMANENT: ReadonlySet<string> = new Set([
   'ZodError',
 ]);
 
-/** Aborts and timeouts of the platform. */
+/** Aborts and timeouts that the platform throws. */
 const RETRYABLE: ReadonlySet<string> = new Set(['AbortError', 'TimeoutError']);
 
 /**
- * Says whether an error is worth another attempt. In this order: its own boolean `retryable`; network and system
- * errors (a `code` such as `ECONNREFUSED`, on it or on its cause) and aborts are retryable; mistakes of the program
- * (`TypeError`, `SyntaxError` …) are permanent; anything else is as `defaultRetryable` says.
+ * Decides whether an error is worth a retry. The error's own boolean `retryable` comes first. Network and system errors
+ * (a `code` such as `ECONNREFUSED`, on the error or its cause) and aborts are retryable. Programming errors
+ * (`TypeError`, `SyntaxError` …) are permanent. For all others, `defaultRetryable` applies.
  *
- * It is for handlers that want to decide. The worker itself goes by `retryable` alone and tries everything else again.
+ * Handlers can use it to decide. The worker itself only looks at `retryable`, and retries all other errors.
  *
  * @example
  * const classifier = new ErrorClassifier({ defaultRetryable: false });
@@ -41,29 +41,29 @@ const RETRYABLE: ReadonlySet<string> = new Set(['AbortError', 'TimeoutError']);
  * }
  */
 export class ErrorClassifier {
-  /** What holds for errors that nothing is known of. Default true. */
+  /** Whether unknown errors are retryable. Default true. */
   readonly defaultRetryable: boolean;
 
   constructor({ defaultRetryable = true }: { defaultRetryable?: boolean } = {}) {
     this.defaultRetryable = defaultRetryable;
   }
 
-  /** Whether another attempt may help. */
+  /** Whether a retry may help. */
   retryable(error: unknown): boolean {
     return this.classify(error).retryable;
   }
 
-  /** Whether no further attempt can help. */
+  /** Whether a retry cannot help. */
   permanent(error: unknown): boolean {
     return !this.retryable(error);
   }
 
-  /** The decision, and what it follows from. */
+  /** Returns the decision and its basis. */
   classify(error: unknown): ErrorClassification {
     const errorType = classNameOf(error);
     const retryable = read(error, 'retryable');
     if (typeof retryable === 'boolean') return { errorType, retryable, classification: 'explicit_attribute' };
-    // Before the mistakes: a `fetch` that finds no server throws a TypeError, whose cause has the system's code.
+    // Before the permanent classes: a `fetch` that cannot connect throws a TypeError whose cause has the system code.
     if (RETRYABLE.has(errorType) || isSystemError(error) || isSystemError(read(error, 'cause')))
       return { errorType, retryable: true, classification: 'retryable_class' };
     if (PERMANENT.has(errorType) || PERMANENT.has(String(read(error, 'name'))))
@@ -75,7 +75,7 @@ export class ErrorClassifier {
 let shared: ErrorClassifier | undefined;
 
 /**
- * The classifier behind {@link isRetryable} and {@link isPermanent}: unknown errors are retryable.
+ * Returns the classifier that {@link isRetryable} and {@link isPermanent} use. Unknown errors are retryable.
  *
  * @example
  * getClassifier().classify(new TypeError('x is undefined')).classification; // 'permanent_class'
@@ -86,7 +86,7 @@ export function getClassifier(): ErrorClassifier {
 }
 
 /**
- * Whether another attempt may help; see {@link ErrorClassifier}.
+ * Whether a retry may help; see {@link ErrorClassifier}.
  *
  * @example
  * isRetryable(new NetworkError('connection reset')); // true
@@ -96,7 +96,7 @@ export function isRetryable(error: unknown): boolean {
 }
 
 /**
- * Whether no further attempt can help; see {@link ErrorClassifier}.
+ * Whether a retry cannot help; see {@link ErrorClassifier}.
  *
  * @example
  * isPermanent(new PermanentError('order is cancelled')); // true
@@ -105,7 +105,9 @@ export function isPermanent(error: unknown): boolean {
   return getClassifier().permanent(error);
 }
 
-/** System calls, sockets (`ECONNRESET`) and the platform's HTTP client (`UND_ERR_…`), but not Node's own `ERR_…`. */
+/**
+ * Whether an error is from a system call, a socket (`ECONNRESET`) or `fetch` (`UND_ERR_…`), but not Node's own `ERR_…`.
+ */
 function isSystemError(error: unknown): boolean {
   const code = read(error, 'code');
   return typeof code === 'string' && (/^E(?!RR_)[A-Z0-9]+$/.test(code) || code.startsWith('UND_ERR_'));

@@ -3,7 +3,7 @@ import type { Fields } from '../../model/fields.ts';
 import type { RetryAfter } from '../retry-after.ts';
 
 /**
- * The error types with a meaning of their own. A handler may use any other text.
+ * The standard error types. A handler may use any other string.
  *
  * @example
  * return this.failure('amount missing', { errorType: ErrorType.VALIDATION_ERROR, retryable: false });
@@ -16,13 +16,13 @@ export const ErrorType = Object.freeze({
   HANDLER_ERROR: 'handler_error',
 } as const);
 
-/** One of the texts of {@link ErrorType}. */
+/** A value of {@link ErrorType}. */
 export type ErrorType = (typeof ErrorType)[keyof typeof ErrorType];
 
 const STANDARD: ReadonlySet<string> = new Set(Object.values(ErrorType));
 
 /**
- * Whether a text is one of {@link ErrorType}.
+ * Whether a string is one of {@link ErrorType}.
  *
  * @example
  * isStandardErrorType('payment_error'); // false
@@ -32,8 +32,8 @@ export function isStandardErrorType(errorType: string): errorType is ErrorType {
 }
 
 /**
- * Whether failures of this type usually pass when tried again: `retryable_error` and `timeout`.
- * It is a hint for code that has no better knowledge; what decides is a result's `retryable`.
+ * Whether failures of this type usually succeed on a retry: `retryable_error` and `timeout`. This is only a hint. The
+ * worker decides by the result's `retryable`.
  *
  * @example
  * isTypicallyRetryable('timeout'); // true
@@ -42,26 +42,26 @@ export function isTypicallyRetryable(errorType: string): boolean {
   return errorType === ErrorType.RETRYABLE_ERROR || errorType === ErrorType.TIMEOUT;
 }
 
-// `Symbol.for`, so that two copies of the package in one process know each other's errors.
+// `Symbol.for`, so that two copies of the package in one process recognize each other's errors.
 const BRAND = Symbol.for('tasker-core.step-execution-error');
 
-/** What a {@link StepExecutionError} may say besides its message. */
+/** Options of a {@link StepExecutionError}. */
 export interface StepExecutionErrorOptions {
-  /** Any text; stored as the failure's type. */
+  /** The failure's type: any string. */
   errorType?: string;
-  /** Whether another attempt may help. */
+  /** Whether a retry may help. */
   retryable?: boolean;
   /** Stored with the result, under `metadata.custom`. */
   metadata?: Fields;
-  /** When the next attempt may start: seconds, a date, or the text of a `Retry-After` header. */
+  /** When the next attempt may start: seconds from now, a date, or the value of a `Retry-After` header. */
   retryAfter?: RetryAfter;
   errorCode?: string;
-  /** The HTTP status behind it, when one is; stored with the failure. */
+  /** The HTTP status that caused the error, if any. Stored with the failure. */
   statusCode?: number;
   cause?: unknown;
 }
 
-/** Options of an error whose class already says whether it is retryable. */
+/** Options of an error whose class already determines whether it is retryable. */
 export type FixedErrorOptions = Omit<StepExecutionErrorOptions, 'retryable'>;
 
 /** The JSON form of a {@link StepExecutionError}. */
@@ -70,14 +70,15 @@ export interface StepExecutionErrorJson {
   message: string;
   retryable: boolean;
   error_code: string | null;
-  /** As it was given, a date as ISO 8601. */
+  /** As given. A date is in ISO 8601 format. */
   retry_after: number | string | null;
   status_code: number | null;
   metadata: Record<string, unknown>;
 }
 
 /**
- * An error that says what its step comes to. Thrown by a handler, it decides type, retry and delay.
+ * An error that determines the step's outcome. When a handler throws it, it sets the error type, whether the step is
+ * retried, and the delay.
  *
  * @example
  * throw new StepExecutionError('database connection timeout', { errorType: 'database_error', retryAfter: 30 });
@@ -87,11 +88,11 @@ export class StepExecutionError extends TaskerError {
     Object.defineProperty(StepExecutionError.prototype, BRAND, { value: true });
   }
 
-  /** The type of errors of this class that are given none; classes below it have others. */
+  /** The default `errorType` of this class. Subclasses have their own. */
   static readonly errorType: string = 'step_execution_error';
 
   override readonly name: string = 'StepExecutionError';
-  /** What the failure is stored as. Default: that of the class. */
+  /** The stored type of the failure. Defaults to the class's `errorType`. */
   readonly errorType: string;
   /** Default true. */
   readonly retryable: boolean;
@@ -100,7 +101,7 @@ export class StepExecutionError extends TaskerError {
   readonly errorCode: string | null;
   readonly statusCode: number | null;
 
-  /** `new StepExecutionError(message, { … })`, or `(message, errorType, retryable)` by position. */
+  /** Creates an error: `new StepExecutionError(message, { … })`, or `(message, errorType, retryable)` by position. */
   constructor(message: string, errorTypeOrOptions: string | StepExecutionErrorOptions = {}, retryable?: boolean) {
     const options: StepExecutionErrorOptions =
       typeof errorTypeOrOptions === 'string' ? { errorType: errorTypeOrOptions } : errorTypeOrOptions;
@@ -113,7 +114,7 @@ export class StepExecutionError extends TaskerError {
     this.statusCode = options.statusCode ?? null;
   }
 
-  /** What is stored of it, with snake_case keys: the failure without its stack. */
+  /** Returns the stored form, with snake_case keys and without the stack. */
   toJSON(): StepExecutionErrorJson {
     const { errorType, message, retryable, errorCode, retryAfter, statusCode, metadata } = this;
     return {
@@ -134,7 +135,7 @@ export class StepExecutionError extends TaskerError {
 }
 
 /**
- * A failure that no further attempt can mend. Its type is `permanent_error` unless given.
+ * A failure that a retry cannot fix. Its type defaults to `permanent_error`.
  *
  * @example
  * throw new PermanentError('order is cancelled', { order_id: 'O-7' }); // metadata
@@ -150,7 +151,7 @@ export class PermanentError extends StepExecutionError {
 }
 
 /**
- * A failure that may pass when tried again. Its type is `retryable_error` unless given.
+ * A failure that may succeed on a retry. Its type defaults to `retryable_error`.
  *
  * @example
  * throw new RetryableError('gateway is busy', { retryAfter: 30 });
@@ -164,11 +165,10 @@ export class RetryableError extends StepExecutionError {
   }
 }
 
-// Failures that no further attempt can mend, by what caused them. Where a failed HTTP request has a type for the same
-// thing, it is the same.
+// Permanent failures by cause. The types are the same as those of the corresponding failed HTTP requests.
 
 /**
- * Data that does not meet its rules; stored as `validation_error`.
+ * Invalid data; stored as `validation_error`.
  *
  * @example
  * throw new StepValidationError('email: not an address', { metadata: { field: 'email' } });
@@ -179,10 +179,10 @@ export class StepValidationError extends PermanentError {
 }
 
 /**
- * Something that must be there and is not; stored as `not_found`.
+ * A required object that does not exist; stored as `not_found`.
  *
  * @example
- * throw new NotFoundError('there is no order O-7');
+ * throw new NotFoundError('order O-7 not found');
  */
 export class NotFoundError extends PermanentError {
   static override readonly errorType: string = 'not_found';
@@ -190,10 +190,10 @@ export class NotFoundError extends PermanentError {
 }
 
 /**
- * Credentials that are refused; stored as `unauthorized`.
+ * Rejected credentials; stored as `unauthorized`.
  *
  * @example
- * throw new AuthenticationError('carrier: the API key is refused', { statusCode: 401 });
+ * throw new AuthenticationError('carrier: invalid API key', { statusCode: 401 });
  */
 export class AuthenticationError extends PermanentError {
   static override readonly errorType: string = 'unauthorized';
@@ -201,10 +201,10 @@ export class AuthenticationError extends PermanentError {
 }
 
 /**
- * A right that is missing; stored as `forbidden`.
+ * A missing permission; stored as `forbidden`.
  *
  * @example
- * throw new AuthorizationError('refunds need the role finance', { statusCode: 403 });
+ * throw new AuthorizationError('refunds require the role finance', { statusCode: 403 });
  */
 export class AuthorizationError extends PermanentError {
   static override readonly errorType: string = 'forbidden';
@@ -212,7 +212,7 @@ export class AuthorizationError extends PermanentError {
 }
 
 /**
- * A setting that is missing or wrong; stored as `configuration_error`.
+ * A missing or invalid setting; stored as `configuration_error`.
  *
  * @example
  * throw new ConfigurationError('handler.initialization: carrier is missing');
@@ -223,20 +223,20 @@ export class ConfigurationError extends PermanentError {
 }
 
 /**
- * A rule of the business that forbids it; stored as `business_logic_error`.
+ * A violation of a business rule; stored as `business_logic_error`.
  *
  * @example
- * throw new BusinessLogicError('a refund can not exceed the payment', { errorCode: 'REFUND_TOO_LARGE' });
+ * throw new BusinessLogicError('a refund cannot exceed the payment', { errorCode: 'REFUND_TOO_LARGE' });
  */
 export class BusinessLogicError extends PermanentError {
   static override readonly errorType: string = 'business_logic_error';
   override readonly name: string = 'BusinessLogicError';
 }
 
-// Failures that usually pass, by what caused them. Where a failed HTTP request has a type for the same thing, it is the same.
+// Retryable failures by cause. The types are the same as those of the corresponding failed HTTP requests.
 
 /**
- * Something took too long; stored as `timeout`.
+ * A timeout; stored as `timeout`.
  *
  * @example
  * throw new StepTimeoutError('the report was not ready within 30 s', { metadata: { report: 'R-7' } });
@@ -247,7 +247,7 @@ export class StepTimeoutError extends RetryableError {
 }
 
 /**
- * No connection, or one that broke; stored as `connection_error`.
+ * A connection that failed or was lost; stored as `connection_error`.
  *
  * @example
  * throw new NetworkError('payment gateway: connection reset', { cause: error });
@@ -258,10 +258,10 @@ export class NetworkError extends RetryableError {
 }
 
 /**
- * Too many requests; stored as `rate_limited`. `retryAfter` says when the next attempt may start.
+ * Too many requests; stored as `rate_limited`. Set `retryAfter` to delay the next attempt.
  *
  * @example
- * throw new RateLimitError('carrier: 100 requests a minute', { retryAfter: 60, statusCode: 429 });
+ * throw new RateLimitError('carrier: limit of 100 requests per minute', { retryAfter: 60, statusCode: 429 });
  */
 export class RateLimitError extends RetryableError {
   static override readonly errorType: string = 'rate_limited';
@@ -269,7 +269,7 @@ export class RateLimitError extends RetryableError {
 }
 
 /**
- * A service that is down or overloaded; stored as `service_unavailable`.
+ * A service that is unavailable or overloaded; stored as `service_unavailable`.
  *
  * @example
  * throw new ServiceUnavailableError('bank: closed for maintenance', { retryAfter: new Date('2026-01-02T06:00:00Z') });
@@ -280,7 +280,7 @@ export class ServiceUnavailableError extends RetryableError {
 }
 
 /**
- * A lock or another resource that somebody else holds; stored as `resource_contention`.
+ * A lock or other resource that is held elsewhere; stored as `resource_contention`.
  *
  * @example
  * throw new ResourceContentionError('order O-7 is locked', { retryAfter: 2 });
@@ -309,14 +309,14 @@ const OPTION_NAMES: ReadonlySet<string> = new Set([
   'cause',
 ]);
 
-/** The second argument is options when it has only their names, else the metadata itself, as it always could be. */
+/** Returns the second argument as options. It is the metadata itself unless all its keys are names of options. */
 function optionsOf(given: FixedErrorOptions | Fields): FixedErrorOptions {
   return Object.keys(given).every((key) => OPTION_NAMES.has(key)) ? (given as FixedErrorOptions) : { metadata: given };
 }
 
 /**
- * A value from outside that does not have the expected form; `details.path` is the given path, if any. If a
- * handler throws it, the step fails permanently, because the value is the same at the next attempt.
+ * An external value that does not have the expected form. `details.path` is the given path, if any. If a handler throws
+ * it, the step fails permanently, because the value would be the same on a retry.
  *
  * @example
  * throw new ConversionError('amount: not a number', { path: 'context.amount' });

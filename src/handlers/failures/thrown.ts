@@ -1,30 +1,31 @@
-// Anything can be thrown: a string, a proxy that throws when looked at, an error whose `message` is a getter. What is
-// read here is stored, so it is bounded and holds nothing that PostgreSQL's jsonb refuses.
+// Anything can be thrown: a string, a proxy that throws on every access, an error whose `message` is a getter. The
+// texts that are read here are stored, so their length is limited and they hold nothing that PostgreSQL's jsonb
+// rejects.
 
 const MAX_NAME = 500;
 const MAX_MESSAGE = 8_000;
 
-/** A property of a thrown value; undefined when it has none or reading it throws. */
+/** Returns a property of a thrown value. Undefined if it does not exist or reading it throws. */
 export function read(thrown: unknown, key: string): unknown {
   if ((typeof thrown !== 'object' && typeof thrown !== 'function') || thrown === null) return undefined;
   try {
     return (thrown as Record<string, unknown>)[key];
   } catch {
-    return undefined; // what cannot be read is as good as absent
+    return undefined; // an unreadable property is treated as absent
   }
 }
 
-/** The text of anything that was thrown; never empty. */
+/** Returns the message of anything that was thrown. Never empty. */
 export function messageOfThrown(thrown: unknown): string {
   const message = read(thrown, 'message');
   if (typeof message === 'string' && message !== '') return storableText(withCause(message, thrown), MAX_MESSAGE);
   if (typeof thrown === 'string' && thrown !== '') return storableText(thrown, MAX_MESSAGE);
   if (typeof thrown === 'object' && thrown !== null) return messageOfParts(thrown);
   if (typeof thrown === 'function') return 'a function was thrown';
-  return `${thrown === '' ? 'an empty text' : String(thrown)} was thrown`;
+  return `${thrown === '' ? 'an empty string' : String(thrown)} was thrown`;
 }
 
-/** Messages of errors that `fetch` throws. They say nothing themselves: the reason is in the cause. */
+/** Messages of errors that `fetch` throws. They do not give the reason, which is in the cause. */
 const OF_FETCH: ReadonlySet<string> = new Set(['fetch failed', 'terminated']);
 
 function withCause(message: string, thrown: unknown): string {
@@ -35,7 +36,10 @@ function withCause(message: string, thrown: unknown): string {
   return reason === message ? message : `${message}: ${reason}`;
 }
 
-/** An AggregateError has often no message of its own: a refused connection to `localhost` is one. */
+/**
+ * Returns the messages of an AggregateError's parts. It often has none of its own, as on a refused connection to
+ * `localhost`.
+ */
 function messageOfParts(thrown: object): string {
   const parts = read(thrown, 'errors');
   const said = Array.isArray(parts) ? parts.slice(0, 3).map((part) => String(read(part, 'message') ?? '')) : [];
@@ -43,16 +47,16 @@ function messageOfParts(thrown: object): string {
   return text === '' ? `${classNameOf(thrown)} without a message` : storableText(text, MAX_MESSAGE);
 }
 
-/** The class of a thrown value: its constructor's name; of a primitive, its type. */
+/** Returns the class name of a thrown value, or the type of a primitive. */
 export function classNameOf(thrown: unknown): string {
   if (typeof thrown !== 'object' || thrown === null) return thrown === null ? 'null' : typeof thrown;
   const made = read(read(thrown, 'constructor'), 'name');
-  // All aborts and timeouts of the platform are one class; their name tells more.
+  // The platform uses one class for all aborts and timeouts. Their name is more specific.
   const name = made === 'DOMException' ? read(thrown, 'name') : made;
   return typeof name === 'string' && name !== '' ? storableText(name, MAX_NAME) : 'Object';
 }
 
-/** The text without what jsonb refuses (U+0000, half surrogate pairs), cut to a length. */
+/** Returns the text truncated, with characters that jsonb rejects (U+0000, lone surrogates) replaced. */
 export function storableText(given: string, maxLength: number): string {
   const short = given.length > maxLength ? `${given.slice(0, maxLength - 1)}…` : given;
   // With the u flag a surrogate matches only when its other half is missing.

@@ -82,7 +82,7 @@ describe('an answer', () => {
   it('with broken JSON has the text, and says what is wrong', async () => {
     const response = await read('<html>Bad gateway</html>', { 'content-type': 'application/json' });
     expect(response.body).toBe('<html>Bad gateway</html>');
-    expect(response.jsonError).toBe('the body is no JSON: it begins "<html>Bad gateway</html>"');
+    expect(response.jsonError).toBe('the body is not JSON: it begins "<html>Bad gateway</html>"');
   });
 
   it.each([
@@ -156,7 +156,7 @@ describe('apiSuccess', () => {
     expect(api.apiSuccess(response)).toMatchObject({
       success: false,
       errorType: 'invalid_json',
-      errorMessage: 'the body is no JSON: it begins "{\\"a\\":"',
+      errorMessage: 'the body is not JSON: it begins "{\\"a\\":"',
       retryable: true,
       statusCode: 200,
       metadata: { status_code: 200, response_body: '{"a":' },

@@ -46,7 +46,7 @@ test('what cannot be meant is a compile error', () => {
   // @ts-expect-error amout is not among the inputs
   defineApiHandler('x', { baseUrl: '', inputs: { amount: 'amount' } }, ({ amout }) => amout);
   defineApiHandler('x', { baseUrl: '' }, ({ api }) => {
-    // @ts-expect-error a body goes under body, json or form
+    // @ts-expect-error pass a body as body, json or form
     api.post('/x', { order_id: 7 });
     // @ts-expect-error milliseconds
     return api.post('/x', { timeout: '5s' });

@@ -122,7 +122,7 @@ describe('an API handler', () => {
     const handler = new (fetchUser(''))();
     await expect(handler.call(contextOf({ user_id: 7 }))).rejects.toMatchObject({
       retryable: false,
-      message: 'the path /users/7 needs a baseUrl; set it on the handler, or give a whole URL',
+      message: 'the path /users/7 needs a baseUrl; set it on the handler, or pass an absolute URL',
     });
   });
 });
@@ -244,13 +244,13 @@ describe('a defined API handler', () => {
   });
 
   it.each<[unknown, string]>([
-    [{ baseUrl: 'api.example' }, 'handler x: baseUrl api.example is no http or https URL'],
-    [{}, 'handler x: its option baseUrl must be a text or a function'],
+    [{ baseUrl: 'api.example' }, 'handler x: baseUrl api.example is not an http or https URL'],
+    [{}, 'handler x: the option baseUrl must be a string or a function'],
     [
       { baseUrl: '', basUrl: '' },
-      'handler x: there is no option basUrl; there are inputs, depends, version, isolation, baseUrl,',
+      'handler x: there is no option basUrl; the options are inputs, depends, version, isolation, baseUrl,',
     ],
-    [{ baseUrl: '', inputs: { api: 'api' } }, 'handler x: a parameter cannot be called api; choose another name'],
+    [{ baseUrl: '', inputs: { api: 'api' } }, 'handler x: a parameter cannot be named api; choose another name'],
   ])('that makes no sense is refused: %j', (options, message) => {
     expect(() => defineApiHandler('x', options as ApiHandlerOptions, () => 1)).toThrow(message);
   });

@@ -15,7 +15,7 @@ describe('a request that gets no answer', () => {
       errorType: 'connection_error',
       retryable: true,
       message: expect.stringMatching(
-        /^GET http:\/\/127\.0\.0\.1:\d+\/users\?api_key=\[redacted\]: the connection failed: connect ECONNREFUSED/,
+        /^GET http:\/\/127\.0\.0\.1:\d+\/users\?api_key=\[redacted\]: connection failed: connect ECONNREFUSED/,
       ),
       metadata: { method: 'GET', code: 'ECONNREFUSED', exception_type: 'TypeError' },
     });
@@ -51,7 +51,7 @@ describe('a request that gets no answer', () => {
         name: 'StepTimeoutError',
         errorType: 'timeout',
         retryable: true,
-        message: `GET ${url}/slow: no answer within 60 ms`,
+        message: `GET ${url}/slow: no response within 60 ms`,
         metadata: { timeout_ms: 60 },
       });
       await closed.promise;
@@ -80,7 +80,7 @@ describe('an answer that is too large', () => {
     errorType: 'response_too_large',
     retryable: false,
     message: expect.stringMatching(
-      /: the answer has more than 1000 bytes; raise maxResponseBytes, or read it with stream: true$/,
+      /: the response has more than 1000 bytes; increase maxResponseBytes, or read it with stream: true$/,
     ),
   };
 
@@ -148,7 +148,7 @@ describe('redirects', () => {
     await expect(api.get('/loop')).rejects.toMatchObject({
       errorType: 'redirect_error',
       retryable: false,
-      message: `GET ${url}/again?token=[redacted]: it redirects to /again?token=[redacted], and 5 redirects were followed before`,
+      message: `GET ${url}/again?token=[redacted]: redirected to /again?token=[redacted], and 5 redirects were followed before`,
     });
     expect(got.length).toBe(6);
     expect(await api.get('/loop', { maxRedirects: 0 })).toMatchObject({
@@ -180,9 +180,11 @@ describe('redirects', () => {
       response.writeHead(307, { location: path === '/file' ? 'file:///etc/passwd' : '/x' }).end(),
     );
     const api = apiOf({ baseUrl: url });
-    await expect(api.get('/file')).rejects.toThrow('it redirects to file:///etc/passwd, which is no http or https URL');
+    await expect(api.get('/file')).rejects.toThrow(
+      'it redirects to file:///etc/passwd, which is not an http or https URL',
+    );
     const body = new Blob(['once']).stream();
-    await expect(api.post('/', { body })).rejects.toThrow('and the body is a stream, which can be sent only once');
+    await expect(api.post('/', { body })).rejects.toThrow('but the body is a stream, which can be sent only once');
   });
 });
 

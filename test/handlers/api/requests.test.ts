@@ -68,19 +68,19 @@ describe('the URL of a request', () => {
   });
 
   it.each([
-    ['', '/x', 'the path /x needs a baseUrl; set it on the handler, or give a whole URL'],
-    ['ftp://files.example', '/x', 'baseUrl ftp://files.example is no http or https URL'],
-    ['api.example', '/x', 'baseUrl api.example is no http or https URL'],
-    ['', 'file:///etc/passwd', 'the path file:///etc/passwd is no http or https URL'],
+    ['', '/x', 'the path /x needs a baseUrl; set it on the handler, or pass an absolute URL'],
+    ['ftp://files.example', '/x', 'baseUrl ftp://files.example is not an http or https URL'],
+    ['api.example', '/x', 'baseUrl api.example is not an http or https URL'],
+    ['', 'file:///etc/passwd', 'the path file:///etc/passwd is not an http or https URL'],
     [
       'https://api.example',
       'https://evil.example/?token=t',
-      'https://evil.example/?token=[redacted] is not of the origin of baseUrl https://api.example; give a path, or send it from a handler without baseUrl',
+      'https://evil.example/?token=[redacted] has another origin than baseUrl https://api.example; pass a path, or use a handler without baseUrl',
     ],
     [
       'https://api.example/v1',
       '/users/../../admin',
-      'the path /users/../../admin leads out of baseUrl https://api.example/v1; encode what is put into it',
+      'the path /users/../../admin leads outside baseUrl https://api.example/v1; encode the values in the path',
     ],
   ])('that cannot be meant is refused for good: %j and %j', async (baseUrl, path, message) => {
     await expect(apiOf({ baseUrl }).get(path)).rejects.toMatchObject({
@@ -92,7 +92,7 @@ describe('the URL of a request', () => {
 
   it('refuses a parameter that has no text', async () => {
     await expect(apiOf({ baseUrl: 'http://x.example' }).get('/', { filter: { a: 1 } })).rejects.toThrow(
-      'the parameter filter is an object; give a text, a number, a boolean, a date, or a list of these',
+      'the parameter filter is an object; pass a string, a number, a boolean, a date, or a list of these',
     );
   });
 });
@@ -157,13 +157,13 @@ describe('the body of a request', () => {
   });
 
   it.each<[unknown, string]>([
-    [{ order_id: 7 }, 'a request has no option order_id; a body goes under body, json or form, a query under params'],
-    [{ body: 1, form: {} }, 'a request has one body; give one of body, data, form and json'],
-    [{ form: new FormData() }, 'the option form is url-encoded; give FormData as body'],
-    [{ json: { at: 1n } }, 'the body is no JSON: Do not know how to serialize a BigInt'],
-    [{ json: () => 1 }, 'the body is no JSON: it is a function'],
+    [{ order_id: 7 }, 'a request has no option order_id; pass a body as body, json or form, a query under params'],
+    [{ body: 1, form: {} }, 'a request has one body; pass one of body, data, form and json'],
+    [{ form: new FormData() }, 'the option form is url-encoded; pass FormData as body'],
+    [{ json: { at: 1n } }, 'the body is not JSON: Do not know how to serialize a BigInt'],
+    [{ json: () => 1 }, 'the body is not JSON: it is a function'],
     [{ timeout: '5s' }, 'the option timeout of a request cannot be string'],
-    [{ timeout: -1 }, 'the timeout of a request must be milliseconds, 0 for none, not -1'],
+    [{ timeout: -1 }, 'the timeout of a request must be a number of milliseconds, 0 for none, not -1'],
   ])('that cannot be meant is refused for good: %o', async (options, message) => {
     const api = apiOf({ baseUrl: 'http://127.0.0.1:9' });
     const refused = { errorType: 'invalid_request', retryable: false, message: expect.stringContaining(message) };
@@ -174,7 +174,7 @@ describe('the body of a request', () => {
     const sent = apiOf({ baseUrl: 'http://127.0.0.1:9' }).request('GET', '/', { body: 'x' });
     await expect(sent).rejects.toMatchObject({
       errorType: 'invalid_request',
-      message: 'a GET request has no body; send params',
+      message: 'a GET request cannot have a body; use params',
     });
   });
 });
@@ -218,7 +218,7 @@ describe('the headers of a request', () => {
     const keys = got.map(({ headers }) => headers['idempotency-key']);
     expect(keys).toEqual([stepUuid, `${stepUuid}:refund%20fee`, stepUuid, `${stepUuid}:refund%20fee`]);
     await expect(api.post('/', { idempotencyKey: true })).rejects.toThrow(
-      'an idempotency key is made of the step, and no step is running here; pass its context',
+      'an idempotency key needs a running step; pass its context in the options',
     );
   });
 });

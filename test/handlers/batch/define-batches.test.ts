@@ -175,11 +175,11 @@ describe('a defined worker', () => {
     expect(() => defineBatchWorker('w', { inputs: { batchContext: 'x' } }, () => 1)).toThrow(
       expect.objectContaining({
         code: 'handler_invalid',
-        message: 'handler w: a parameter cannot be called batchContext; choose another name',
+        message: 'handler w: a parameter cannot be named batchContext; choose another name',
       }),
     );
     expect(() => defineBatchWorker('w', { workers: 1 } as never, () => 1)).toThrow(
-      'handler w: there is no option workers; there are inputs, depends, version, isolation, analyzerStep',
+      'handler w: there is no option workers; the options are inputs, depends, version, isolation, analyzerStep',
     );
   });
 });
