@@ -190,7 +190,7 @@ describe('a context made by hand', () => {
   });
 
   it('says that it has no event when asked for it', () => {
-    expect(() => contextOf().event).toThrow('context of pack: it was made without an event');
+    expect(() => contextOf().event).toThrow('context of pack: it was created without an event');
   });
 
   it('tells inputs that are absent from those that are null', () => {

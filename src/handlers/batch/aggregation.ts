@@ -3,25 +3,26 @@ import { resultIn } from '../dependency-result.ts';
 import { misuse } from '../misuse.ts';
 import { StepHandlerResult } from '../step-handler.ts';
 
-/** What all workers of an analyzer did together. */
+/** The totals of all workers of an analyzer. */
 export interface BatchAggregationResult {
   total_processed: number;
   total_succeeded: number;
   total_failed: number;
   total_skipped: number;
-  /** Results that were there, a placeholder's included. */
+  /** Number of results, including that of a placeholder. */
   batch_count: number;
-  /** Succeeded of processed, 0 to 1; 0 when nothing was processed. */
+  /** Succeeded items divided by processed items, 0 to 1. 0 if nothing was processed. */
   success_rate: number;
-  /** The first of them. */
+  /** The first errors, at most `maxErrors`. */
   errors: Fields[];
-  /** How many there were. */
+  /** Total number of errors. */
   error_count: number;
 }
 
 /**
- * Adds up what workers did. It reads results as `batchWorkerSuccess` stores them, those that are one level deeper
- * (`batch_worker_outcome`), and either in its envelope; what is absent is left out. Keeps `maxErrors` errors (100).
+ * Adds up the results of workers. It accepts results as `batchWorkerSuccess` stores them, results nested under
+ * `batch_worker_outcome`, and either form in an envelope. Missing results are skipped. Keeps the first `maxErrors`
+ * errors (100).
  *
  * @example
  * aggregateBatchResults([{ items_processed: 100, items_failed: 3, items_succeeded: 97 }]).success_rate; // 0.97
@@ -48,7 +49,7 @@ export function aggregateBatchResults(
   };
 }
 
-/** The bare result in an envelope; what has none is the result itself. */
+/** Returns the bare result in an envelope. A value without an envelope is the result itself. */
 function bareResult(value: unknown): Fields {
   if (!isFields(value)) return {};
   const enveloped =
@@ -66,22 +67,22 @@ function numberIn(counts: Fields, keys: readonly string[]): number {
   return typeof value === 'number' && Number.isFinite(value) ? value : 0;
 }
 
-/** What an aggregator finds: the analyzer's result, and those of its workers if there were any. */
+/** The input of an aggregator: the analyzer's result, and the results of its workers if there were any. */
 export interface BatchAggregationScenario {
-  /** Whether the analyzer found nothing to do; the placeholder's result is then left out. */
+  /** Whether the analyzer found nothing to do. The placeholder's result is then omitted. */
   isNoBatches: boolean;
   /** The analyzer's bare result. */
   batchableResult: Fields;
   /** The workers' bare results by step name, in the order of their names. */
   batchResults: Record<string, Fields>;
-  /** How many of them there are. */
+  /** Number of worker results. */
   workerCount: number;
 }
 
 /**
- * Determines from an aggregator's dependencies whether there were batches. They may be bare results, or each may be
- * under `result`, as in `context.dependencyResults`. Throws when the analyzer's result is missing, and when it asked
- * for workers and none of them is there.
+ * Determines from an aggregator's dependencies whether there were batches. The dependencies can be bare results, or
+ * envelopes with the result under `result`, as in `context.dependencyResults`. Throws if the analyzer's result is
+ * missing, or if it requested workers and there are no worker results.
  *
  * @example
  * const scenario = detectAggregationScenario(context.dependencyResults, 'analyze_csv', 'process_csv_batch_');
@@ -94,14 +95,16 @@ export function detectAggregationScenario(
   const there = Object.keys(dependencyResults);
   const analyzer = Object.hasOwn(dependencyResults, batchableStepName) ? dependencyResults[batchableStepName] : null;
   if (analyzer === null || analyzer === undefined) {
-    throw misuse(`missing batchable step dependency: ${batchableStepName}; there are ${there.join(', ') || 'none'}`);
+    throw misuse(
+      `missing batchable step dependency: ${batchableStepName}; the dependencies are ${there.join(', ') || 'none'}`,
+    );
   }
   const batchableResult = fieldsOf(analyzer);
   if (saysNoBatches(batchableResult)) return scenarioOf(batchableResult, []);
 
   const workers = there.filter((name) => name.startsWith(batchWorkerPrefix) && name !== batchableStepName);
   if (workers.length === 0) {
-    throw misuse(`no batch workers found with prefix ${batchWorkerPrefix}; there are ${there.join(', ')}`);
+    throw misuse(`no batch workers found with prefix ${batchWorkerPrefix}; the dependencies are ${there.join(', ')}`);
   }
   return scenarioOf(
     batchableResult,
@@ -109,18 +112,18 @@ export function detectAggregationScenario(
   );
 }
 
-/** The value of a dependency that `context.getDependencyResult` returns, if it is an object. */
+/** Returns the bare result of a dependency if it is an object, otherwise an empty object. */
 function fieldsOf(dependency: unknown): Fields {
   const bare = resultIn(dependency);
   return isFields(bare) ? bare : {};
 }
 
-/** `post_999` before `post_1000`. */
+/** Compares names with numbers by value: `post_999` comes before `post_1000`. */
 export function byNumber(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true });
 }
 
-/** The scenario of an analyzer's result and its workers'. */
+/** Creates a scenario from an analyzer's result and the results of its workers. */
 export function scenarioOf(batchableResult: Fields, workers: readonly [string, Fields][]): BatchAggregationScenario {
   return {
     isNoBatches: workers.length === 0 && saysNoBatches(batchableResult),
@@ -130,14 +133,15 @@ export function scenarioOf(batchableResult: Fields, workers: readonly [string, F
   };
 }
 
-/** The result of an aggregator when there was nothing to do. */
+/** Returns the result of an aggregator when there was nothing to do. */
 export function noBatchesAggregationResult(zeroMetrics: Fields = {}): StepHandlerResult {
   return StepHandlerResult.success({ ...zeroMetrics, worker_count: 0, scenario: 'no_batches' });
 }
 
 /**
- * The result of an aggregator: `zeroMetrics` without batches, else what `aggregate` makes of the workers' results by
- * step name (default: `{ batch_results: them }`), with `worker_count` and `scenario`.
+ * Returns the result of an aggregator, with `worker_count` and `scenario`. Without batches it is `zeroMetrics`.
+ * Otherwise it is the return value of `aggregate` for the workers' results by step name (default: `{ batch_results:
+ * results }`).
  */
 export function aggregateBatchWorkerResults(
   scenario: BatchAggregationScenario,

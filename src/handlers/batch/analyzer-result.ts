@@ -11,30 +11,30 @@ import {
   storedCursors,
 } from './cursor-config.ts';
 
-/** What an analyzer found: the ranges, how many items they hold, and what workers and aggregator should know. */
+/** The outcome of an analyzer: the ranges, the number of items, and metadata for the workers and the aggregator. */
 export interface BatchAnalyzerOutcome {
   cursorConfigs: AnyCursor[];
-  /** Null: the sum of the ranges. */
+  /** Total number of items. Null means the sum of the ranges. */
   totalItems: number | null;
   /** Stored as `batch_metadata` of the analyzer's result. */
   batchMetadata: Fields;
 }
 
-/** What `batchAnalyzerSuccess` is told in one object. */
+/** The object form of the arguments of `batchAnalyzerSuccess`. */
 export interface BatchAnalysis {
-  /** None: there is nothing to do. */
+  /** The ranges. Empty if there is nothing to do. */
   cursorConfigs: readonly AnyCursor[];
-  /** Default: the sum of the ranges. */
+  /** Total number of items. Default: the sum of the ranges. */
   totalItems?: number | null;
-  /** The step of type `batch_worker`; default: as the template says. */
+  /** The step of type `batch_worker`. Default: from the template. */
   workerTemplateName?: string;
-  /** Stored as `batch_metadata` of the analyzer's result, where workers and aggregator read it. */
+  /** Stored as `batch_metadata` in the analyzer's result, where the workers and the aggregator can read it. */
   batchMetadata?: Fields;
-  /** Stored beside the result. */
+  /** Stored as the metadata of the result. */
   metadata?: Fields;
 }
 
-/** The ways to write it: an object (with metadata after it, or in it), or all by position. */
+/** The argument forms: an object (with metadata in it or after it), or all by position. */
 export type BatchAnalysisArguments =
   | [analysis: BatchAnalysis, metadata?: Fields]
   | [cursorConfigs: readonly AnyCursor[], totalItems?: number, workerTemplateName?: string, batchMetadata?: Fields];
@@ -42,8 +42,8 @@ export type BatchAnalysisArguments =
 const BY_POSITION = ['cursorConfigs', 'totalItems', 'workerTemplateName', 'batchMetadata'] as const;
 
 /**
- * The result of an analyzer: one worker for each range. No ranges is `no_batches`: the reason is
- * `batchMetadata.reason`, else `empty_dataset`.
+ * Returns the result of an analyzer, which creates one worker for each range. Without ranges, the outcome is
+ * `no_batches`, with the reason `batchMetadata.reason`, else `empty_dataset`.
  *
  * @example
  * const cursorConfigs = createCursorRanges({ totalItems: 250, batchSize: 100 });
@@ -79,7 +79,7 @@ export function batchAnalyzerSuccess(...args: BatchAnalysisArguments): StepHandl
   return StepHandlerResult.success(result, { ...metadata, batch_analyzer: true });
 }
 
-/** The result of an analyzer. `metadata` is stored in the result, beside the outcome, and as the result's metadata. */
+/** Returns the result of an analyzer. `metadata` is stored in the result next to the outcome, and as its metadata. */
 export function batchSuccess(
   workerTemplateName: string,
   configs: readonly AnyCursor[],
@@ -90,7 +90,7 @@ export function batchSuccess(
 }
 
 /**
- * The result of an analyzer that found nothing to do. `metadata` is stored in the result and as the result's metadata.
+ * Returns the result of an analyzer that found nothing to do. `metadata` is stored in the result and as its metadata.
  */
 export function noBatchesResult(reason?: string, metadata: Fields = {}): StepHandlerResult {
   const result = {
@@ -101,7 +101,7 @@ export function noBatchesResult(reason?: string, metadata: Fields = {}): StepHan
   return StepHandlerResult.success(result, { ...metadata, batch_analyzer: true, no_batches: true });
 }
 
-/** The outcome of an analyzer that cuts its items evenly. */
+/** Returns the outcome of an analyzer that splits its items evenly. */
 export function createBatchOutcome(
   totalItems: number,
   batchSize: number,
@@ -112,7 +112,7 @@ export function createBatchOutcome(
   return { cursorConfigs, totalItems, batchMetadata };
 }
 
-/** The outcome of an analyzer with ranges of its own. `totalItems`: default the sum of them. */
+/** Returns the outcome of an analyzer with custom ranges. `totalItems` defaults to the sum of the ranges. */
 export function createBatchOutcomeFromRanges(
   ranges: readonly (readonly [start: number, end: number])[],
   stepSize = 1,

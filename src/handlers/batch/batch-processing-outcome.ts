@@ -1,28 +1,28 @@
 import { misuse } from '../misuse.ts';
 import type { RustCursorConfig } from './cursor-config.ts';
 
-/** An analyzer's outcome that asks for no worker. The engine makes one placeholder, so that what comes after goes on. */
+/** An analyzer's outcome without workers. The engine creates one placeholder, so that the following steps can run. */
 export interface NoBatchesOutcome {
   type: 'no_batches';
-  /** Whose placeholder it is; absent: as the template says. */
+  /** The step that the placeholder is created from. Default: from the template. */
   worker_template_name?: string;
 }
 
-/** An analyzer's outcome that asks for workers, one for each cursor. */
+/** An analyzer's outcome that requests workers, one for each cursor. */
 export interface CreateBatchesOutcome {
   type: 'create_batches';
-  /** The step of type `batch_worker`; absent: as the template says. */
+  /** The step of type `batch_worker`. Default: from the template. */
   worker_template_name?: string;
   worker_count: number;
   cursor_configs: RustCursorConfig[];
   total_items: number;
 }
 
-/** What an analyzer's result says under `batch_processing_outcome`. */
+/** The value of `batch_processing_outcome` in an analyzer's result. */
 export type BatchProcessingOutcome = NoBatchesOutcome | CreateBatchesOutcome;
 
 /**
- * The outcome that asks for no worker.
+ * Creates an outcome without workers.
  *
  * @example
  * return this.success({ batch_processing_outcome: noBatches() });
@@ -32,7 +32,7 @@ export function noBatches(): NoBatchesOutcome {
 }
 
 /**
- * The outcome that asks for workers. Throws when the number of cursors is not `workerCount`.
+ * Creates an outcome that requests workers. Throws if the number of cursors is not `workerCount`.
  *
  * @example
  * const cursors = [{ batch_id: '001', start_cursor: 'a', end_cursor: 'm', batch_size: 500 }];
@@ -59,7 +59,7 @@ export function createBatches(
 }
 
 /**
- * Whether an outcome asks for workers.
+ * Whether an outcome requests workers.
  *
  * @example
  * isCreateBatches(createBatches('post', 0, [], 0)); // true
@@ -69,7 +69,7 @@ export function isCreateBatches(outcome: BatchProcessingOutcome): outcome is Cre
 }
 
 /**
- * Whether an outcome asks for no worker.
+ * Whether an outcome requests no workers.
  *
  * @example
  * isNoBatches(noBatches()); // true
@@ -78,7 +78,7 @@ export function isNoBatches(outcome: BatchProcessingOutcome): outcome is NoBatch
   return outcome.type === 'no_batches';
 }
 
-/** The outcome in an analyzer's result; null when it has none. */
+/** Returns the outcome in an analyzer's result. Null if there is none. */
 export function outcomeIn(result: unknown): BatchProcessingOutcome | null {
   if (typeof result !== 'object' || result === null) return null;
   const outcome = (result as { batch_processing_outcome?: unknown }).batch_processing_outcome;

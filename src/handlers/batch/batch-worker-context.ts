@@ -6,22 +6,22 @@ import { isCreateBatches, outcomeIn } from './batch-processing-outcome.ts';
 import { type CursorConfig, type RustCursorConfig, type SizedCursor, sizeOf } from './cursor-config.ts';
 
 /**
- * What a worker may know of its batch: which items, which of how many batches, how far an earlier attempt came.
+ * The batch of a worker: its items, its index among all batches, and the progress of an earlier attempt.
  *
  * @example
  * const batch = getBatchContext(context);
- * if (!batch) return this.failure('this is no batch worker', { retryable: false });
+ * if (!batch) return this.failure('this step is not a batch worker', { retryable: false });
  * const start = Number(batch.checkpointCursor ?? batch.startCursor);
  * for (let row = start; row < batch.endCursor; row++) await post(row);
  */
 export class BatchWorkerContext {
   readonly #data: Fields;
   readonly #siblings: () => readonly RustCursorConfig[];
-  /** The cursor as it is stored: its ends may be any JSON. */
+  /** The stored cursor. Its start and end can be any JSON value. */
   readonly cursor: RustCursorConfig;
-  /** What the template tells each worker, or the analyzer: cursor field, failure strategy. */
+  /** Metadata from the template or the analyzer, such as the cursor field and the failure strategy. */
   readonly batchMetadata: Fields;
-  /** What an earlier attempt saved; empty when none did. */
+  /** The checkpoint of an earlier attempt. Empty if there is none. */
   readonly checkpoint: Fields;
 
   constructor(data: Fields, { checkpoint, siblings }: BatchWorkerContextOptions = {}) {
@@ -33,8 +33,8 @@ export class BatchWorkerContext {
   }
 
   /**
-   * The batch of a step: `stepInputs.cursor`, else `batch_context` in `stepConfig`, `inputData` or `stepInputs`. Null
-   * when the step has none of these. Throws when the `batch_context` is not a batch.
+   * Returns the batch of a step: `stepInputs.cursor`, else `batch_context` in `stepConfig`, `inputData` or
+   * `stepInputs`. Null if the step has none of these. Throws if the `batch_context` is not a batch.
    */
   static fromStepContext(context: StepContext): BatchWorkerContext | null {
     const data = batchDataOf(context);
@@ -46,12 +46,12 @@ export class BatchWorkerContext {
     });
   }
 
-  /** The batch in a worker's inputs, or in flat form. Throws when there is none. */
+  /** Creates a context from a worker's inputs or from the flat form of a batch. Throws if there is no batch. */
   static fromStepData(batchData: Fields, checkpoint?: Fields | null): BatchWorkerContext {
     return new BatchWorkerContext(batchData, { checkpoint });
   }
 
-  /** `001`, `002` …, or with `defineBatchAnalyzer` `batch_000`, `batch_001` …; `000` is the placeholder. */
+  /** The id: `001`, `002` …, or `batch_000`, `batch_001` … with `defineBatchAnalyzer`. The placeholder has `000`. */
   get batchId(): string {
     return this.cursor.batch_id;
   }
@@ -61,7 +61,7 @@ export class BatchWorkerContext {
     return { startCursor, endCursor, stepSize, batchSize, metadata: this.cursor.metadata ?? {} };
   }
 
-  /** Which batch this is, counted from 0. */
+  /** The index of this batch, starting at 0. */
   get batchIndex(): number {
     const told = this.#data.batch_index;
     if (typeof told === 'number') return told;
@@ -69,18 +69,18 @@ export class BatchWorkerContext {
     return found >= 0 ? found : indexIn(this.batchId);
   }
 
-  /** How many batches there are; of a context made by hand that does not say, 1. */
+  /** The number of batches. 1 in a context created by hand without this number. */
   get totalBatches(): number {
     const told = this.#data.total_batches;
     return typeof told === 'number' ? told : Math.max(1, this.#siblings().length);
   }
 
-  /** The first item. 0 when the cursor is no number: see `cursor`. */
+  /** The first item. 0 if the cursor is not a number; see `cursor`. */
   get startCursor(): number {
     return numberOr(this.cursor.start_cursor, 0);
   }
 
-  /** The end, which is not an item any more. 0 when the cursor is no number: see `cursor`. */
+  /** The exclusive end of the range. 0 if the cursor is not a number; see `cursor`. */
   get endCursor(): number {
     return numberOr(this.cursor.end_cursor, 0);
   }
@@ -89,7 +89,7 @@ export class BatchWorkerContext {
     return numberOr(this.cursor.step_size, 1);
   }
 
-  /** Items in the batch. */
+  /** Number of items in the batch. */
   get batchSize(): number {
     return numberOr(this.cursor.batch_size, this.endCursor - this.startCursor);
   }
@@ -99,12 +99,12 @@ export class BatchWorkerContext {
     return this.#data.is_no_op === true;
   }
 
-  /** Where to go on; undefined without a checkpoint. */
+  /** The position to resume from. Undefined without a checkpoint. */
   get checkpointCursor(): string | number | Fields | undefined {
     return (this.checkpoint.cursor ?? undefined) as string | number | Fields | undefined;
   }
 
-  /** What earlier attempts gathered; undefined without a checkpoint. */
+  /** Intermediate results of earlier attempts. Undefined without a checkpoint. */
   get accumulatedResults(): Fields | undefined {
     const results = this.checkpoint.accumulated_results;
     return isFields(results) ? results : undefined;
@@ -119,16 +119,16 @@ export class BatchWorkerContext {
   }
 }
 
-/** What a {@link BatchWorkerContext} is made of besides the worker's inputs. */
+/** Options of a {@link BatchWorkerContext}. */
 export interface BatchWorkerContextOptions {
   checkpoint?: Fields | null;
-  /** The cursors of all workers of the analyzer; asked only when somebody wants to know which batch this is. */
+  /** Returns the cursors of all workers of the analyzer. Called only when the batch index or the total is read. */
   siblings?: () => readonly RustCursorConfig[];
 }
 
 /**
- * The batch of a step: `stepInputs.cursor`, else `batch_context` in `stepConfig`, `inputData` or `stepInputs`. Null
- * when the step has none of these.
+ * Returns the batch of a step: `stepInputs.cursor`, else `batch_context` in `stepConfig`, `inputData` or `stepInputs`.
+ * Null if the step has none of these.
  *
  * @example
  * const batch = getBatchContext(context);
@@ -139,9 +139,8 @@ export function getBatchContext(context: StepContext): BatchWorkerContext | null
 }
 
 /**
- * Creates a batch context by hand, for example in a test, from a worker's inputs or
- * `{ batch_id, start_cursor, end_cursor, step_size }`, and from the checkpoint of an earlier attempt. Throws when the
- * data has neither form.
+ * Creates a batch context by hand, for example in a test, from a worker's inputs or `{ batch_id, start_cursor,
+ * end_cursor, step_size }`, and from the checkpoint of an earlier attempt. Throws if the data has neither form.
  *
  * @example
  * const cursor = { batch_id: '001', start_cursor: 0, end_cursor: 500, batch_size: 500 };
@@ -151,7 +150,7 @@ export function createBatchWorkerContext(batchData: Fields, checkpoint?: Fields 
   return BatchWorkerContext.fromStepData(batchData, checkpoint);
 }
 
-/** A batch context of a range and its place among all. `batchIndex` counts from 0. */
+/** Creates a batch context from a range and its index among all batches. `batchIndex` starts at 0. */
 export function createBatchContext(
   cursorConfig: CursorConfig,
   batchIndex: number,
@@ -168,18 +167,18 @@ export function createBatchContext(
   });
 }
 
-/** The index in an id: `batch_000` and `001` come first. */
+/** Returns the index in an id. `batch_000` and `001` both have index 0. */
 function indexIn(batchId: string): number {
   const number = Number(/\d+$/.exec(batchId)?.[0] ?? 1);
   return /^batch_\d+$/.test(batchId) ? number : Math.max(0, number - 1);
 }
 
-/** Places of `batch_context`, in the order in which they are read. */
+/** The places where `batch_context` is looked up, in this order. */
 const PLACES = ['stepConfig', 'inputData', 'stepInputs'] as const;
 
 function batchDataOf(context: StepContext): Fields | null {
   const { stepInputs } = context;
-  // Only the nested form: a plain step's own configuration may have keys of these names.
+  // Only the nested form, because the configuration of an ordinary step may have keys with these names.
   if (nestedCursor(stepInputs)) return stepInputs;
   for (const place of PLACES) {
     const data = context[place].batch_context;
@@ -189,7 +188,7 @@ function batchDataOf(context: StepContext): Fields | null {
   return null;
 }
 
-/** The cursor in `{ batch_id, start_cursor, end_cursor }`, or in these fields under `cursor`. Otherwise null. */
+/** Returns the cursor in `{ batch_id, start_cursor, end_cursor }`, or under `cursor`. Null if there is none. */
 function cursorOf(data: unknown): RustCursorConfig | null {
   if (!isFields(data)) return null;
   const nested = nestedCursor(data);
@@ -198,7 +197,7 @@ function cursorOf(data: unknown): RustCursorConfig | null {
   return whole({ start_cursor, end_cursor, batch_size, step_size, metadata }, batch_id);
 }
 
-/** The engine's cursors have an id and any other fields of the analyzer. */
+/** Returns a nested cursor. Cursors from the engine have an id and any other fields that the analyzer gave. */
 function nestedCursor(data: Fields): RustCursorConfig | null {
   const cursor = data.cursor ?? data.cursor_config;
   if (!isFields(cursor)) return null;
@@ -229,7 +228,7 @@ function refuse(data: unknown, where: string): never {
   );
 }
 
-/** The cursors of the analyzer whose worker this is: among the ancestors, the one with the same worker template. */
+/** Returns the cursors of this worker's analyzer, which is the ancestor with the same worker template. */
 function siblingsOf(context: StepContext, batchId: string): readonly RustCursorConfig[] {
   const template = context.stepInputs.__template_step_name;
   for (const name of context.getDependencyResultKeys()) {
@@ -246,24 +245,24 @@ function numberOr(value: unknown, otherwise: number): number {
   return typeof value === 'number' && Number.isFinite(value) ? value : otherwise;
 }
 
-/** What a failed worker does to the others of its batch, as the template's `batch_config.failure_strategy` says. */
+/** The effect of a failed worker on the other workers: the template's `batch_config.failure_strategy`. */
 export type FailureStrategy = 'continue_on_failure' | 'fail_fast' | 'isolate';
 
-/** What the template's `batch_config` tells each worker. */
+/** The part of the template's `batch_config` that each worker receives. */
 export interface BatchMetadata {
   cursor_field: string;
   failure_strategy: FailureStrategy;
 }
 
-/** `context.stepInputs` of a worker, besides its `initialization`. */
+/** The `context.stepInputs` of a worker, in addition to its `initialization`. */
 export interface RustBatchWorkerInputs {
   cursor: RustCursorConfig;
   batch_metadata: BatchMetadata;
-  /** True in the placeholder of an analyzer that found nothing to do. */
+  /** Whether this is the placeholder of an analyzer that found nothing to do. */
   is_no_op: boolean;
 }
 
-/** The inputs of a worker; null in a step that is none. */
+/** Returns the inputs of a worker. Null if the step is not a worker. */
 export function getBatchWorkerInputs(context: StepContext): Partial<RustBatchWorkerInputs> | null {
   const { cursor, batch_metadata, is_no_op } = context.stepInputs as Partial<RustBatchWorkerInputs>;
   if (typeof cursor !== 'object' || cursor === null || !('batch_id' in cursor)) return null;
@@ -271,8 +270,8 @@ export function getBatchWorkerInputs(context: StepContext): Partial<RustBatchWor
 }
 
 /**
- * The result of a placeholder, which an analyzer without batches has for its only worker; null when the step has a real
- * batch to work on, or is no worker.
+ * Returns the result of a placeholder, which is the only worker of an analyzer without batches. Null if the step has a
+ * real batch or is not a worker.
  *
  * @example
  * const nothing = handleNoOpWorker(context);

@@ -48,72 +48,75 @@ import {
   createWorkerOutcome,
 } from './worker-result.ts';
 
-/** What a handler of batches can do. Every method is the function of the same name. */
+/** The methods of a handler for batches. Each method is the function of the same name. */
 export interface Batchable {
-  /** Adds up what workers did; keeps `maxErrors` errors (100). */
+  /** Adds up the results of workers. Keeps the first `maxErrors` errors (100). */
   aggregateWorkerResults(...args: Parameters<typeof aggregateBatchResults>): BatchAggregationResult;
-  /** One range: from `start` up to, but without, `end`. */
+  /** Returns a range from `start` to `end`, excluding `end`. */
   createCursorConfig(start: number, end: number, stepSize?: number, metadata?: Fields): SizedCursor;
   /**
-   * Cuts items into ranges of `batchSize`, at most `maxBatches` of them. Written as `({ totalItems, batchSize, stepSize?,
+   * Splits items into at most `maxBatches` ranges of `batchSize`. Forms: `({ totalItems, batchSize, stepSize?,
    * maxBatches? })`, `(totalItems, batchSize, { stepSize?, maxBatches? })` or all by position.
    */
   createCursorRanges(...args: CursorRangeArguments): SizedCursor[];
-  /** Deals items out to so many workers. */
+  /** Distributes items among `workerCount` workers. */
   createCursorConfigs(totalItems: number, workerCount: number): BatchWorkerConfig[];
-  /** An analyzer's outcome, cut evenly: `(totalItems, batchSize, stepSize?, batchMetadata?)`. */
+  /** Returns an analyzer's outcome with even ranges: `(totalItems, batchSize, stepSize?, batchMetadata?)`. */
   createBatchOutcome(...args: Parameters<typeof createBatchOutcome>): BatchAnalyzerOutcome;
   /**
-   * An analyzer's outcome with ranges of its own: `(ranges, stepSize?, totalItems?, batchMetadata?)`. A range is
-   * `[start, end]`; `totalItems` defaults to the sum of them.
+   * Returns an analyzer's outcome with custom ranges: `(ranges, stepSize?, totalItems?, batchMetadata?)`. A range is
+   * `[start, end]`. `totalItems` defaults to the sum of the ranges.
    */
   createBatchOutcomeFromRanges(...args: Parameters<typeof createBatchOutcomeFromRanges>): BatchAnalyzerOutcome;
-  /** What a worker did. Succeeded are, unless it is said, all that did not fail and were not skipped. */
+  /** Returns a worker's outcome. By default, all items that did not fail and were not skipped have succeeded. */
   createWorkerOutcome(...args: Parameters<typeof createWorkerOutcome>): BatchWorkerOutcome;
   /**
-   * A batch context made by hand: `(cursorConfig, batchIndex, totalBatches, batchMetadata?)`. `batchIndex` counts from 0.
+   * Creates a batch context by hand: `(cursorConfig, batchIndex, totalBatches, batchMetadata?)`. `batchIndex` starts at
+   * 0.
    */
   createBatchContext(...args: Parameters<typeof createBatchContext>): BatchWorkerContext;
-  /** The batch of a worker's step; null in a step that is no worker. */
+  /** Returns the batch of a worker's step. Null if the step is not a worker. */
   getBatchContext(context: StepContext): BatchWorkerContext | null;
-  /** The inputs of a worker's step; null in a step that is no worker. */
+  /** Returns the inputs of a worker's step. Null if the step is not a worker. */
   getBatchWorkerInputs(context: StepContext): Partial<RustBatchWorkerInputs> | null;
-  /** The result of a placeholder; null when there is a real batch to work on. */
+  /** Returns the result of a placeholder. Null if there is a real batch. */
   handleNoOpWorker(context: StepContext): StepHandlerResult | null;
   /**
-   * The result of an analyzer: one worker for each range. No ranges: nothing to do. Written as `(analysis, metadata?)` or
-   * `(cursorConfigs, totalItems?, workerTemplateName?, batchMetadata?)`.
+   * Returns the result of an analyzer, with one worker for each range. No ranges means nothing to do. Forms:
+   * `(analysis, metadata?)` or `(cursorConfigs, totalItems?, workerTemplateName?, batchMetadata?)`.
    */
   batchAnalyzerSuccess(...args: BatchAnalysisArguments): StepHandlerResult;
-  /** The result of an analyzer. `metadata` is stored in the result and as the result's metadata. */
+  /** Returns the result of an analyzer. `metadata` is stored in the result and as its metadata. */
   batchSuccess(workerTemplateName: string, configs: readonly AnyCursor[], metadata?: Fields): StepHandlerResult;
-  /** The result of an analyzer that found nothing to do. `metadata` is stored in the result and as its metadata. */
+  /**
+   * Returns the result of an analyzer that found nothing to do. `metadata` is stored in the result and as its metadata.
+   */
   noBatchesResult(reason?: string, metadata?: Fields): StepHandlerResult;
   /** The same as `noBatchesResult`. */
   noBatchesOutcome(reason: string, metadata?: Fields): StepHandlerResult;
   /**
-   * The result of a worker, in the form that the aggregator reads. Written as `(work, metadata?)` or `(itemsProcessed,
+   * Returns the result of a worker, in the form that aggregators read. Forms: `(work, metadata?)` or `(itemsProcessed,
    * itemsSucceeded?, itemsFailed?, results?, lastCursor?, metadata?)`.
    */
   batchWorkerSuccess(...args: BatchWorkArguments): StepHandlerResult;
-  /** The result of a worker whose batch counts as done although some of it failed. */
+  /** Returns the result of a worker whose batch is complete although some items failed. */
   batchWorkerPartialFailure(work: BatchWork, message?: string, metadata?: Fields): StepHandlerResult;
   /**
-   * Saves how far the step has come, when it is returned; the handler is then called again. Written as `({ cursor,
+   * Returns a result that saves the step's progress, after which the handler is called again. Forms: `({ cursor,
    * itemsProcessed?, accumulatedResults? })` or `(cursor, itemsProcessed, accumulatedResults?)`.
    */
   checkpointYield(...args: CheckpointArguments): StepHandlerResult;
-  /** What an aggregator finds: `(dependencyResults, batchableStepName, batchWorkerPrefix)`. */
+  /** Returns the input of an aggregator: `(dependencyResults, batchableStepName, batchWorkerPrefix)`. */
   detectAggregationScenario(...args: Parameters<typeof detectAggregationScenario>): BatchAggregationScenario;
-  /** The result of an aggregator when there was nothing to do. */
+  /** Returns the result of an aggregator when there was nothing to do. */
   noBatchesAggregationResult(zeroMetrics?: Fields): StepHandlerResult;
-  /** The result of an aggregator, with or without batches: `(scenario, zeroMetrics?, aggregate?)`. */
+  /** Returns the result of an aggregator, with or without batches: `(scenario, zeroMetrics?, aggregate?)`. */
   aggregateBatchWorkerResults(...args: Parameters<typeof aggregateBatchWorkerResults>): StepHandlerResult;
 }
 
 /**
- * Batches for a handler: the analyzer cuts the work into ranges, a worker does each, the aggregator adds up. Every
- * method is the function of the same name.
+ * Batch processing for a handler: the analyzer splits the work into ranges, a worker processes each range, and the
+ * aggregator combines the results. Each method is the function of the same name.
  *
  * @example
  * class AnalyzeCsv extends withMixins(StepHandler, Batchable) {
@@ -149,7 +152,7 @@ export class BatchableMixin extends withMembers<Batchable>({
   noBatchesAggregationResult,
   aggregateBatchWorkerResults,
 }) {
-  /** Adds up what workers did; keeps `maxErrors` errors (100). */
+  /** Adds up the results of workers. Keeps the first `maxErrors` errors (100). */
   static aggregateWorkerResults(...args: Parameters<typeof aggregateBatchResults>): BatchAggregationResult {
     return aggregateBatchResults(...args);
   }
@@ -169,7 +172,7 @@ export class BatchableMixin extends withMembers<Batchable>({
 export const Batchable = BatchableMixin;
 
 /**
- * Gives a handler the methods of {@link BatchableMixin}, in its constructor. What it has already stays.
+ * Adds the methods of {@link BatchableMixin} to a handler, in its constructor. Existing members are kept.
  *
  * @example
  * class CountRows extends StepHandler {
@@ -185,11 +188,11 @@ export function applyBatchable<Target extends object>(target: Target): Target & 
   return applyMixin(target, BatchableMixin);
 }
 
-/** What a handler of batches returns. */
+/** The return type of a handler for batches. */
 export type BatchableResult = StepHandlerResult;
 
 /**
- * The base of analyzers, workers and aggregators: a `StepHandler` with the methods of `BatchableMixin`.
+ * The base class of analyzers, workers and aggregators: a `StepHandler` with the methods of `BatchableMixin`.
  *
  * @example
  * class SumBatch extends BatchableStepHandler {

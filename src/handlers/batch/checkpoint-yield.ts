@@ -3,25 +3,25 @@ import { misuse, shown } from '../misuse.ts';
 import { StepHandlerResult } from '../step-handler.ts';
 import { count } from './cursor-config.ts';
 
-/** How far a step has come. */
+/** The progress of a step. */
 export interface Checkpoint {
-  /** Where it goes on: any JSON. */
+  /** The position to resume from: any JSON value. */
   cursor: unknown;
-  /** Items done so far, counted from the step's beginning; default 0. */
+  /** Items processed so far, since the beginning of the step. Default 0. */
   itemsProcessed?: number;
-  /** What it has gathered so far. */
+  /** Intermediate results. */
   accumulatedResults?: Fields;
 }
 
-/** The ways to write it: in one object, or by position. */
+/** The argument forms: one object, or all by position. */
 export type CheckpointArguments =
   | [checkpoint: Checkpoint]
   | [cursor: unknown, itemsProcessed: number, accumulatedResults?: Fields];
 
 /**
- * A result that is no end: returned by a handler it saves how far the step has come, and the handler is called again,
- * without an attempt being spent. `context.checkpoint` and the batch context then have what was saved, as they do after
- * a crash or a failure.
+ * Returns an intermediate result. When a handler returns it, the step's progress is saved and the handler is called
+ * again, which does not count as an attempt. `context.checkpoint` and the batch context then hold the saved progress,
+ * as they do after a crash or a failure.
  *
  * @example
  * if (next < end) return checkpointYield({ cursor: next, itemsProcessed: next - start, accumulatedResults: { sum } });
@@ -29,7 +29,7 @@ export type CheckpointArguments =
 export function checkpointYield(...args: CheckpointArguments): StepHandlerResult {
   const { cursor, itemsProcessed = 0, accumulatedResults } = checkpointOf(args);
   if (cursor === undefined || cursor === null)
-    throw misuse('checkpointYield: the cursor says where to go on; it is missing');
+    throw misuse('checkpointYield: cursor is missing; pass the position to resume from');
   if (accumulatedResults != null && (typeof accumulatedResults !== 'object' || Array.isArray(accumulatedResults))) {
     throw misuse(`checkpointYield: accumulatedResults must be an object, not ${shown(accumulatedResults)}`);
   }
@@ -42,7 +42,7 @@ export function checkpointYield(...args: CheckpointArguments): StepHandlerResult
   return StepHandlerResult.success(result, { checkpoint_yield: true, batch_worker: true });
 }
 
-/** A cursor may be an object too; one object alone is the object form. */
+/** Returns the arguments as an object. A cursor can be an object too, but a single object is the object form. */
 function checkpointOf(args: CheckpointArguments): Partial<Checkpoint> {
   const [first, itemsProcessed, accumulatedResults] = args;
   if (args.length === 1 && typeof first === 'object' && first !== null) return first;

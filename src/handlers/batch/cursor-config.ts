@@ -3,21 +3,21 @@ import type { Fields } from '../../model/fields.ts';
 import { argumentsOf } from '../argument-forms.ts';
 import { misuse, shown } from '../misuse.ts';
 
-/** A range of items for one worker: from `startCursor` up to, but without, `endCursor`. */
+/** A range of items for one worker: from `startCursor` to `endCursor`, excluding `endCursor`. */
 export interface CursorConfig {
   startCursor: number;
   endCursor: number;
-  /** For the worker: how many items it may take at once. */
+  /** The number of items that the worker should process at a time. */
   stepSize: number;
   metadata: Fields;
-  /** Items in the range; default `endCursor - startCursor`. */
+  /** Number of items in the range. Default `endCursor - startCursor`. */
   batchSize?: number;
 }
 
-/** A range that says how many items it has. */
+/** A range with its number of items. */
 export type SizedCursor = CursorConfig & { batchSize: number };
 
-/** A cursor as it is stored and as a worker finds it in `context.stepInputs.cursor`. Cursors may be any JSON. */
+/** A stored cursor, as workers find it in `context.stepInputs.cursor`. Its start and end can be any JSON value. */
 export interface RustCursorConfig {
   batch_id: string;
   start_cursor: unknown;
@@ -29,20 +29,20 @@ export interface RustCursorConfig {
   metadata?: Fields;
 }
 
-/** A share of all items, as `createCursorConfigs` deals them out. */
+/** One worker's share of the items, as `createCursorConfigs` distributes them. */
 export interface BatchWorkerConfig {
-  /** `001`, `002` …; the worker's step is called after it. */
+  /** `001`, `002` …. The worker's step name ends with it. */
   batch_id: string;
   cursor_start: number;
-  /** Not included. */
+  /** The exclusive end. */
   cursor_end: number;
   row_count: number;
-  /** Counted from 0. */
+  /** The index of the worker, starting at 0. */
   worker_index: number;
   total_workers: number;
 }
 
-/** A range in any of the forms that analyzers give. */
+/** A range in any of the forms that analyzers return. */
 export type AnyCursor = CursorConfig | RustCursorConfig | BatchWorkerConfig;
 
 const Options = z
@@ -59,8 +59,8 @@ const Options = z
   });
 
 /**
- * A range of items for one worker, checked and with its defaults: `stepSize` 1, `metadata` empty, `batchSize` the
- * number of items. What makes no sense, and any other key, is refused by name.
+ * Creates and checks a range of items for one worker. Defaults: `stepSize` 1, `metadata` empty, `batchSize` the number
+ * of items. Throws an error that names the invalid value or unknown key.
  *
  * @example
  * CursorConfig({ startCursor: 0, endCursor: 1000 }).batchSize; // 1000
@@ -75,18 +75,20 @@ export function CursorConfig(options: z.input<typeof Options>): SizedCursor {
   throw misuse(`CursorConfig: ${[...(issue?.path ?? []), issue?.message].join(': ')}`);
 }
 
-/** How items are cut into ranges. */
+/** Options for splitting items into ranges. */
 export interface CursorRangeOptions {
   totalItems: number;
-  /** Items a batch. */
+  /** Number of items per batch. */
   batchSize: number;
-  /** Handed to each worker; default 1. */
+  /** Passed to each worker. Default 1. */
   stepSize?: number;
-  /** When there would be more batches than this, they are made larger. Default: as many as it takes, up to 10,000. */
+  /**
+   * Maximum number of batches. Larger batches are used if there would be more. Default: no maximum, but at most 10,000.
+   */
   maxBatches?: number;
 }
 
-/** The ways to write it: in one object, by position, or the sizes and then options. */
+/** The argument forms: one object, all by position, or the sizes followed by options. */
 export type CursorRangeArguments =
   | [options: CursorRangeOptions]
   | [totalItems: number, batchSize: number, options?: Omit<CursorRangeOptions, 'totalItems' | 'batchSize'>]
@@ -95,7 +97,7 @@ export type CursorRangeArguments =
 const RANGE_NAMES = ['totalItems', 'batchSize', 'stepSize', 'maxBatches'] as const;
 
 /**
- * One range of items.
+ * Creates a range of items.
  *
  * @example
  * createCursorConfig(0, 500); // { startCursor: 0, endCursor: 500, batchSize: 500, stepSize: 1, metadata: {} }
@@ -105,8 +107,9 @@ export function createCursorConfig(start: number, end: number, stepSize = 1, met
 }
 
 /**
- * Cuts items into ranges of `batchSize`, the last one shorter; with `maxBatches` into at most that many. They adjoin,
- * begin at 0 and end at the total. No items: no ranges. Sizes that make no sense, and more than 10,000 ranges, throw.
+ * Splits items into contiguous ranges of `batchSize`, from 0 to the total. The last range may be shorter. With
+ * `maxBatches`, the ranges are enlarged so that there are at most that many. Without items there are no ranges. Throws
+ * for invalid sizes and for more than 10,000 ranges.
  *
  * @example
  * createCursorRanges({ totalItems: 1000, batchSize: 100, maxBatches: 5 }).length; // 5, of 200 each
@@ -128,7 +131,7 @@ export function createCursorRanges(...args: CursorRangeArguments): SizedCursor[]
 }
 
 /**
- * Deals items out to so many workers, each but the last the same number. Workers that would get nothing are left out.
+ * Distributes items among workers. Each worker but the last gets the same number. Workers without items are omitted.
  *
  * @example
  * createCursorConfigs(10, 3).map(({ row_count }) => row_count); // [4, 4, 2]
@@ -152,7 +155,9 @@ export function createCursorConfigs(totalItems: number, workerCount: number): Ba
   });
 }
 
-/** The cursors as they are stored. Each has an id: its own, or the one that `idOf` makes from its index (`001` …). */
+/**
+ * Returns the stored form of cursors. Each has an id: its own, or the one that `idOf` returns for its index (`001` …).
+ */
 export function storedCursors(
   configs: readonly AnyCursor[],
   idOf = (index: number) => String(index + 1).padStart(3, '0'),
@@ -162,7 +167,7 @@ export function storedCursors(
     const cursor = storedCursor(config, idOf(index));
     if (seen.has(cursor.batch_id)) {
       throw misuse(
-        `batches: two of them have the id ${cursor.batch_id}; the id names the worker's step, so make them differ`,
+        `batches: two have the id ${cursor.batch_id}, which is part of the worker's step name; make the ids unique`,
       );
     }
     seen.add(cursor.batch_id);
@@ -181,7 +186,7 @@ function storedCursor(config: AnyCursor, id: string): RustCursorConfig {
     const { batch_id = id, start_cursor, end_cursor, batch_size = sizeOf(start_cursor, end_cursor), ...more } = config;
     return { batch_id, start_cursor, end_cursor, batch_size, ...more };
   }
-  if (!('startCursor' in config)) throw misuse(`batch ${id}: a cursor has a startCursor and an endCursor`);
+  if (!('startCursor' in config)) throw misuse(`batch ${id}: the cursor has no startCursor and endCursor`);
   const { startCursor, endCursor, batchSize = sizeOf(startCursor, endCursor), stepSize = 1, metadata = {} } = config;
   return {
     batch_id: id,
@@ -193,30 +198,30 @@ function storedCursor(config: AnyCursor, id: string): RustCursorConfig {
   };
 }
 
-/** How many items a range has. The size of a non-numeric range is unknown, and then 0. */
+/** Returns the number of items in a range. The size of a non-numeric range is unknown, and 0 is returned. */
 export function sizeOf(start: unknown, end: unknown): number {
   return typeof start === 'number' && typeof end === 'number' ? end - start : 0;
 }
 
-/** Workers that one analyzer may ask for. */
+/** Maximum number of workers that one analyzer can request. */
 export const MAX_BATCHES = 10_000;
 
-/** A whole number above 0, or an error that names it. */
+/** Returns the value if it is an integer above 0. Otherwise throws an error that names it. */
 export function positive(where: string, name: string, value: unknown): number {
   if (Number.isSafeInteger(value) && (value as number) > 0) return value as number;
-  throw misuse(`${where}: ${name} must be a whole number above 0, not ${shown(value)}`);
+  throw misuse(`${where}: ${name} must be an integer above 0, not ${shown(value)}`);
 }
 
-/** A whole number from 0 on, or an error that names it. */
+/** Returns the value if it is a non-negative integer. Otherwise throws an error that names it. */
 export function count(where: string, name: string, value: unknown): number {
   if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
-  throw misuse(`${where}: ${name} must be a whole number from 0 on, not ${shown(value)}`);
+  throw misuse(`${where}: ${name} must be a non-negative integer, not ${shown(value)}`);
 }
 
-/** Refuses more workers than one analyzer may ask for. */
+/** Throws if there are more workers than one analyzer can request. */
 export function refuseTooMany(where: string, workers: number): void {
   if (workers <= MAX_BATCHES) return;
   throw misuse(
-    `${where}: that is ${workers} workers, and at most ${MAX_BATCHES} are possible; take larger batches, or set maxBatches`,
+    `${where}: ${workers} workers are more than the maximum of ${MAX_BATCHES}; use larger batches, or set maxBatches`,
   );
 }

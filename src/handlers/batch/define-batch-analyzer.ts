@@ -9,17 +9,19 @@ import { type BatchAnalysis, batchAnalyzerSuccess } from './analyzer-result.ts';
 import type { BatchProcessingOutcome } from './batch-processing-outcome.ts';
 import { type AnyCursor, createCursorRanges, MAX_BATCHES, storedCursors } from './cursor-config.ts';
 
-/** What the function of `defineBatchAnalyzer` returns: how much there is, and how it is cut. */
+/** The return value of a `defineBatchAnalyzer` function: the number of items and the size of the batches. */
 export interface BatchConfig {
-  /** 0: there is nothing to do. */
+  /** Total number of items. 0 means that there is nothing to do. */
   totalItems: number;
-  /** Items a worker. */
+  /** Number of items per worker. */
   batchSize: number;
-  /** When there would be more workers than this, each gets more. Default: as many as it takes, up to 10,000. */
+  /**
+   * Maximum number of workers. Larger batches are used if there would be more. Default: no maximum, but at most 10,000.
+   */
   maxBatches?: number;
-  /** Handed to each worker; default 1. */
+  /** Passed to each worker. Default 1. */
   stepSize?: number;
-  /** Stored as `batch_metadata` of the analyzer's result, where workers and aggregator read it. */
+  /** Stored as `batch_metadata` in the analyzer's result, where the workers and the aggregator can read it. */
   metadata?: Record<string, unknown>;
 }
 
@@ -32,7 +34,7 @@ const Model = z.strictObject({
 });
 
 /**
- * A {@link BatchConfig}, checked: what makes no sense, and any other key, is refused by name.
+ * Checks a {@link BatchConfig}. Throws an error that names the invalid value or unknown key.
  *
  * @example
  * return BatchConfig({ totalItems: rows.length, batchSize: 100, metadata: { csv_path } });
@@ -44,13 +46,13 @@ export function BatchConfig(config: BatchConfig): BatchConfig {
   throw misuse(`BatchConfig: ${[...(issue?.path ?? []), issue?.message].join(': ')}`);
 }
 
-/** What `defineBatchAnalyzer` is told besides what all handlers are. */
+/** Options of {@link defineBatchAnalyzer}. */
 export interface BatchAnalyzerOptions<Inputs, Depends> extends HandlerOptions<Inputs, Depends> {
-  /** The step of type `batch_worker`; default: as the template says. */
+  /** The step of type `batch_worker`. Default: from the template. */
   workerTemplate?: string;
 }
 
-/** What the function of an analyzer may return, at once or later: sizes, ranges of its own, or a result. */
+/** The return value of an analyzer's function: sizes, custom ranges, or a result. It can also be a promise. */
 export type BatchAnalyzerReturn =
   | BatchConfig
   | BatchAnalysis
@@ -58,10 +60,12 @@ export type BatchAnalyzerReturn =
   | { batch_processing_outcome: BatchProcessingOutcome };
 
 /**
- * The handler of a `batchable` step from a function, with the options and arguments of `defineHandler`. It returns how
- * many items there are and how many a worker gets; one worker is made for each batch, none when there are no items. The
- * ids of the batches are `batch_000`, `batch_001` and so on; `batchAnalyzerSuccess`, which class handlers use, numbers them
- * from `001`. Return your own ranges as `{ cursorConfigs }`. Invalid sizes fail the step permanently.
+ * Defines the handler of a `batchable` step as a function, with the options and arguments of `defineHandler`. It
+ * returns the number of items and the number per worker. One worker is created for each batch, and none if there are no
+ * items.
+ *
+ * The ids of the batches are `batch_000`, `batch_001` and so on, whereas `batchAnalyzerSuccess` in class handlers
+ * starts at `001`. To use custom ranges, return `{ cursorConfigs }`. Invalid sizes fail the step permanently.
  *
  * @example
  * const analyze = defineBatchAnalyzer(
@@ -93,7 +97,7 @@ function resultOfAnalysis(returned: unknown, name: string, workerTemplateName?: 
   if (typeof returned !== 'object' || returned === null) {
     throw misuse(`analyzer ${name}: its function returned ${shown(returned)}; return { totalItems, batchSize }`);
   }
-  // A result written by hand, with whatever else it likes beside the outcome.
+  // A result written by hand, which may have other keys next to the outcome.
   if ('batch_processing_outcome' in returned) return resultOfReturn(returned);
   if ('cursorConfigs' in returned) {
     const analysis = returned as BatchAnalysis;
@@ -108,7 +112,7 @@ function resultOfAnalysis(returned: unknown, name: string, workerTemplateName?: 
   );
 }
 
-/** The ids that existing function analyzers assign and that their aggregators look for. */
+/** Assigns the ids that existing function analyzers use and that their aggregators expect. */
 function named(cursors: readonly AnyCursor[]): readonly AnyCursor[] {
   if (!Array.isArray(cursors)) return cursors;
   return storedCursors(cursors as readonly AnyCursor[], (index) => `batch_${String(index).padStart(3, '0')}`);

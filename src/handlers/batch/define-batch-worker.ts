@@ -15,24 +15,24 @@ import { type BatchWorkerContext, getBatchContext, handleNoOpWorker } from './ba
 
 import { type BatchWork, batchWorkerSuccess } from './worker-result.ts';
 
-/** What `defineBatchWorker` is told besides what all handlers are. */
+/** Options of {@link defineBatchWorker}. */
 export interface BatchWorkerOptions<Inputs, Depends, Analyzer> extends HandlerOptions<Inputs, Depends> {
-  /** The analyzer's step, with a schema if its result is to be checked: gives the argument `analyzer`. */
+  /** The analyzer's step, optionally with a schema for its result. Its result is the argument `analyzer`. */
   analyzerStep?: Analyzer;
 }
 
-/** What the function of a worker is called with besides the arguments of every handler. */
+/** The additional arguments of a worker's function. */
 export interface BatchWorkerArguments<Analyzer> {
-  /** The batch; null when the step is no batch worker, as in a unit test. */
+  /** The batch. Null if the step is not a batch worker, as in a unit test. */
   readonly batchContext: BatchWorkerContext | null;
-  /** The analyzer's result; null without the option `analyzerStep`. */
+  /** The analyzer's result. Null without the option `analyzerStep`. */
   readonly analyzer: Analyzer extends DependencySource ? OutputOf<Analyzer> : null;
 }
 
 /**
- * The handler of a `batch_worker` step from a function, with the options and arguments of `defineHandler`, and
- * `batchContext`. What it returns with `itemsProcessed` or `itemsSucceeded` is stored as `batchWorkerSuccess` does it;
- * anything else as it is. A placeholder, which stands for "nothing to do", is answered without calling the function.
+ * Defines the handler of a `batch_worker` step as a function, with the options and arguments of `defineHandler`, and
+ * `batchContext`. A returned object with `itemsProcessed` or `itemsSucceeded` is stored like that of
+ * `batchWorkerSuccess`, anything else as is. For a placeholder ("nothing to do"), the function is not called.
  *
  * @example
  * const post = defineBatchWorker(

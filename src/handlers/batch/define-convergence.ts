@@ -21,30 +21,33 @@ import {
 } from './aggregation.ts';
 import { isCreateBatches, outcomeIn } from './batch-processing-outcome.ts';
 
-/** What `defineConvergence` is told besides what all handlers are. */
+/** Options of {@link defineConvergence}. */
 export interface ConvergenceOptions<Inputs, Depends, Analyzer, Workers> extends HandlerOptions<Inputs, Depends> {
-  /** The analyzer's step, with a schema if its result is to be checked. Default: the only ancestor that made batches. */
+  /** The analyzer's step, optionally with a schema for its result. Default: the only ancestor that created batches. */
   analyzerStep?: Analyzer;
-  /** The workers' step in the template, with a schema if their results are to be checked. Default: as the analyzer says. */
+  /**
+   * The workers' step in the template, optionally with a schema for their results. Default: from the analyzer's result.
+   */
   workerTemplate?: Workers;
 }
 
-/** What the function of an aggregator is called with besides the arguments of every handler. */
+/** The additional arguments of an aggregator's function. */
 export interface ConvergenceArguments<Analyzer, Workers> {
-  /** The workers' results in the order of the batches; those that failed are not among them. */
+  /** The workers' results in the order of the batches. Failed workers are omitted. */
   readonly results: (Workers extends DependencySource ? OutputOf<Workers> : unknown)[];
   /** Whether there were batches, and the bare results by step name. */
   readonly scenario: BatchAggregationScenario;
-  /** The analyzer's result; null when there was none, as when a decision did not choose it. */
+  /** The analyzer's result. Null if there is none, for example because a decision did not choose the analyzer. */
   readonly analyzer: Analyzer extends DependencySource ? OutputOf<Analyzer> : unknown;
-  /** What the workers did together: see `aggregateBatchResults`. */
+  /** The totals of all workers; see `aggregateBatchResults`. */
   readonly totals: BatchAggregationResult;
 }
 
 /**
- * The handler of a `deferred_convergence` step from a function, with the options and arguments of `defineHandler`, and
- * the workers' `results`, `totals`, the `scenario` and the `analyzer`'s result. After a decision it can be used as
- * well: a branch that was not chosen is a dependency that is null, so a schema for one says `.nullable()`.
+ * Defines the handler of a `deferred_convergence` step as a function, with the options and arguments of
+ * `defineHandler`. It also receives the workers' `results`, their `totals`, the `scenario` and the `analyzer`'s result.
+ * It can be used after a decision as well: the dependency on a branch that was not chosen is null, so make its schema
+ * `.nullable()`.
  *
  * @example
  * const summarize = defineConvergence(
@@ -73,7 +76,7 @@ export function defineConvergence<
     options,
     fn,
     moreOptions: ['analyzerStep', 'workerTemplate'],
-    // One search finds all of them.
+    // The reader of `scenario` assigns all four.
     moreArguments: {
       scenario: batchesReader(analyzerStep, workerTemplate),
       results: none,
@@ -117,24 +120,24 @@ function all(pending: readonly (Promise<undefined> | undefined)[]): undefined | 
   return waiting.length === 0 ? undefined : Promise.all(waiting).then(() => undefined);
 }
 
-/** An analyzer with its workers, as the step after them finds it. */
+/** An analyzer and its workers among the ancestors of a step. */
 export interface FoundBatches {
-  /** The analyzer's step; the one asked for, or empty, when it is not among the ancestors. */
+  /** The analyzer's step. If it is not an ancestor, the requested name, or empty. */
   analyzerStep: string;
-  /** Its bare result; null when it is not among the ancestors. */
+  /** The analyzer's bare result. Null if it is not an ancestor. */
   analyzer: Fields | null;
   scenario: BatchAggregationScenario;
 }
 
-/** Which analyzer and workers are meant; without names they are found by what the analyzer's result says. */
+/** The names of the analyzer and its workers. Without names, they are found by the analyzer's result. */
 export interface WantedBatches {
   analyzerStep?: string;
   workerTemplate?: string;
 }
 
 /**
- * The batches among the ancestors of a step. An analyzer that is not there is no error: a decision may have gone another
- * way. Throws when several analyzers are there and none is named.
+ * Returns the batches among the ancestors of a step. A missing analyzer is not an error, because a decision may not
+ * have chosen it. Throws if there are several analyzers and none is named.
  */
 export function findBatches(context: StepContext, wanted: WantedBatches): FoundBatches {
   const analyzerStep = wanted.analyzerStep ?? onlyAnalyzer(context);
@@ -145,7 +148,7 @@ export function findBatches(context: StepContext, wanted: WantedBatches): FoundB
   const workers = workersOf(context, analyzer, wanted.workerTemplate);
   const results = workers.flatMap((name): [string, Fields][] => {
     const result = context.getDependencyResult<Fields>(name);
-    // A worker that failed for good is among the dependencies, as a failure without a result.
+    // A worker that failed permanently is a dependency without a result.
     return result === null ? [] : [[name, result]];
   });
   return { analyzerStep, analyzer, scenario: scenarioOf(analyzer, results) };
@@ -155,12 +158,10 @@ function onlyAnalyzer(context: StepContext): string {
   const names = context.getDependencyResultKeys();
   const found = names.filter((name) => outcomeIn(context.getDependencyResult(name)) !== null);
   if (found.length <= 1) return found[0] ?? '';
-  throw misuse(
-    `convergence: there are several analyzers (${found.join(', ')}); name the one that is meant as analyzerStep`,
-  );
+  throw misuse(`convergence: there are several analyzers (${found.join(', ')}); set analyzerStep to one of them`);
 }
 
-/** The steps of the workers that are there, in the order of the batches. */
+/** Returns the names of the workers' steps that exist, in the order of the batches. */
 function workersOf(context: StepContext, analyzer: Fields, template?: string): string[] {
   const outcome = outcomeIn(analyzer);
   if (!outcome || !isCreateBatches(outcome)) return [];
@@ -171,7 +172,7 @@ function workersOf(context: StepContext, analyzer: Fields, template?: string): s
     const there = new Set(names);
     return ids.map((id) => `${prefix}_${id}`).filter((name) => there.has(name));
   }
-  // The analyzer left it to the template who its workers are, and a result does not tell that: their names must.
+  // The analyzer's result does not name the workers' template, so they are recognized by the ids in their names.
   const endings = ids.map((id) => `_${id}`);
   return names.filter((name) => endings.some((ending) => name.endsWith(ending))).sort(byNumber);
 }

@@ -3,7 +3,7 @@ import { argumentsWithMetadata } from '../argument-forms.ts';
 import { StepHandlerResult } from '../step-handler.ts';
 import { count } from './cursor-config.ts';
 
-/** What a worker did with its batch. */
+/** The outcome of a batch worker. */
 export interface BatchWorkerOutcome {
   itemsProcessed: number;
   itemsSucceeded: number;
@@ -11,19 +11,19 @@ export interface BatchWorkerOutcome {
   itemsSkipped: number;
   results: readonly unknown[];
   errors: readonly unknown[];
-  /** How far it came. */
+  /** The last position that was processed. */
   lastCursor: unknown;
   /** Stored with the result. */
   batchMetadata: Fields;
 }
 
-/** What `batchWorkerSuccess` is told in one object: at least how many items were processed, or how many succeeded. */
+/** The object form of the arguments of `batchWorkerSuccess`. `itemsProcessed` or `itemsSucceeded` is required. */
 export interface BatchWork extends Partial<BatchWorkerOutcome> {
-  /** Stored beside the result. */
+  /** Stored as the metadata of the result. */
   metadata?: Fields;
 }
 
-/** The ways to write it: an object (with metadata after it, or in it), or all by position. */
+/** The argument forms: an object (with metadata in it or after it), or all by position. */
 export type BatchWorkArguments =
   | [work: BatchWork, metadata?: Fields]
   | [
@@ -38,8 +38,8 @@ export type BatchWorkArguments =
 const BY_POSITION = ['itemsProcessed', 'itemsSucceeded', 'itemsFailed', 'results', 'lastCursor', 'metadata'] as const;
 
 /**
- * The result of a worker, in the form that the aggregator reads. Succeeded are, unless it is said, all processed that
- * did not fail and were not skipped; 0 is a number like any other.
+ * Returns the result of a worker, in the form that aggregators read. By default, all processed items that did not fail
+ * and were not skipped have succeeded. An explicit 0 is kept.
  *
  * @example
  * return batchWorkerSuccess({ itemsProcessed: 100, itemsFailed: 3, lastCursor: 100 });
@@ -48,7 +48,7 @@ export function batchWorkerSuccess(...args: BatchWorkArguments): StepHandlerResu
   const { metadata, ...work } = argumentsWithMetadata<BatchWork>(args, BY_POSITION);
   if (work.itemsProcessed == null && work.itemsSucceeded == null) {
     return StepHandlerResult.failure({
-      message: 'batchWorkerSuccess: say how many items were processed, with itemsProcessed',
+      message: 'batchWorkerSuccess: itemsProcessed is missing; pass the number of processed items',
       errorType: 'invalid_args',
       retryable: false,
     });
@@ -57,7 +57,8 @@ export function batchWorkerSuccess(...args: BatchWorkArguments): StepHandlerResu
 }
 
 /**
- * The result of a worker whose batch counts as done although some of it failed; the failures are told with it.
+ * Returns the result of a worker whose batch is complete although some items failed. The failures are part of the
+ * result.
  *
  * @example
  * return batchWorkerPartialFailure({ itemsProcessed: 100, itemsFailed: 3, errors }, 'three rows have no amount');
@@ -73,7 +74,7 @@ export function batchWorkerPartialFailure(work: BatchWork, message?: string, met
   return StepHandlerResult.success(result, { ...complete.metadata, had_failures: true });
 }
 
-/** The outcome of a worker, by position. */
+/** Returns the outcome of a worker from positional arguments. */
 export function createWorkerOutcome(
   itemsProcessed: number,
   itemsSucceeded?: number,

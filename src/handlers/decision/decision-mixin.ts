@@ -5,32 +5,32 @@ import { type FailureArguments, failureOf, StepHandler, StepHandlerResult } from
 import { applyMixin, withMembers, withMixins } from '../with-mixins.ts';
 import { checkedNames, DecisionPointOutcome, DecisionType } from './decision.ts';
 
-/** What a handler can do that decides which steps come next. */
+/** The methods of a handler that decides which steps come next. */
 export interface DecisionCapable {
-  /** The name of the handler class. */
+  /** The name of the handler. */
   readonly name: string;
   readonly version: string;
-  /** Creates these steps; `routingContext` is stored beside them, where they can read it. */
+  /** Creates these steps. `routingContext` is stored in the result, where the created steps can read it. */
   decisionSuccess(steps: readonly string[], routingContext?: object, metadata?: Fields): StepHandlerResult;
-  /** Creates the steps of an outcome, or none if it has none. */
+  /** Creates the steps of an outcome. Creates none if the outcome has none. */
   decisionSuccess(outcome: DecisionPointOutcome, metadata?: Fields): StepHandlerResult;
   /** The same as `decisionSuccess(outcome, metadata)`. */
   decisionSuccessWithOutcome(outcome: DecisionPointOutcome, metadata?: Fields): StepHandlerResult;
-  /** Creates nothing: the reason, or an outcome of `DecisionPointOutcome.noBranches`. */
+  /** Creates no steps. Takes a reason, or an outcome from `DecisionPointOutcome.noBranches`. */
   decisionNoBranches(outcomeOrReason?: DecisionPointOutcome | string, metadata?: Fields): StepHandlerResult;
   /** The same as `decisionSuccess(steps, routingContext, metadata)`. */
   routeToSteps(steps: readonly string[], routingContext?: object, metadata?: Fields): StepHandlerResult;
-  /** Creates nothing, and stores why. */
+  /** Creates no steps, and stores the reason. */
   skipBranches(reason: string, routingContext?: object, metadata?: Fields): StepHandlerResult;
   /**
-   * No decision could be made: nothing is created and the step fails. Written as `failure` is; unless it says otherwise
-   * it is permanent and of type `decision_error`.
+   * Fails the step because no decision is possible. No steps are created. Takes the arguments of `failure`. By default,
+   * the failure is permanent and of type `decision_error`.
    */
   decisionFailure(...args: FailureArguments): StepHandlerResult;
 }
 
 /**
- * Decisions for a handler: which steps of the template are created once this one is complete.
+ * Decisions for a handler: it chooses the steps of the template that are created when its own step is complete.
  *
  * @example
  * class RouteOrder extends withMixins(StepHandler, DecisionMixin) {
@@ -63,7 +63,7 @@ export class DecisionMixin extends withMembers<DecisionCapable>({
 }
 
 /**
- * Gives a handler the methods of {@link DecisionMixin}, in its constructor. What it has already stays.
+ * Adds the methods of {@link DecisionMixin} to a handler, in its constructor. Existing members are kept.
  *
  * @example
  * class RouteOrder extends StepHandler {
@@ -80,7 +80,7 @@ export function applyDecision<Target extends object>(target: Target): Target & D
 }
 
 /**
- * The base of handlers of `decision` steps: a `StepHandler` with the methods of `DecisionMixin`.
+ * The base class of handlers for `decision` steps: a `StepHandler` with the methods of `DecisionMixin`.
  *
  * @example
  * class ApprovalRouter extends DecisionHandler {
@@ -95,27 +95,27 @@ export function applyDecision<Target extends object>(target: Target): Target & D
  */
 export abstract class DecisionHandler extends withMixins(StepHandler, DecisionMixin) {}
 
-/** Who decides; stored with each decision. */
+/** The handler that decides. Stored with each decision. */
 export interface Decider {
   readonly name: string;
   readonly version: string;
 }
 
-/** How a decision with branches is written: the names with their routing context, or an outcome. */
+/** The argument forms of a decision: step names with a routing context, or an outcome. */
 export type DecisionArguments =
   | [steps: readonly string[], routingContext?: object, metadata?: Fields]
   | [outcome: DecisionPointOutcome, metadata?: Fields];
 
-// Methods of the mixin: `this` is the handler that decides.
+// Methods of the mixin. `this` is the handler that decides.
 
-/** The result of a decision, as the engine reads it. */
+/** Returns the result of a decision, in the form that the engine reads. */
 export function decisionSuccess(this: Decider, ...args: DecisionArguments): StepHandlerResult {
   if (!isSteps(args)) return resultOf(this, ...args);
   const [steps, routingContext = {}, metadata] = args;
   return resultOf(this, DecisionPointOutcome.createSteps(steps, { routingContext }), metadata);
 }
 
-/** The result of a decision for no branch: with the reason, or with an outcome that has it. */
+/** Returns the result of a decision for no branch, from a reason or an outcome. */
 export function skipBranches(
   this: Decider,
   given?: string | DecisionPointOutcome,
@@ -125,17 +125,17 @@ export function skipBranches(
   const outcome =
     typeof given === 'object' ? given : DecisionPointOutcome.noBranches({ reason: given, routingContext });
   if (outcome.decisionType === DecisionType.CREATE_STEPS) {
-    throw misuse(`decision: decisionNoBranches was given an outcome with steps; pass it to decisionSuccess`);
+    throw misuse(`decision: decisionNoBranches received an outcome with steps; pass it to decisionSuccess`);
   }
   return resultOf(this, outcome, metadata);
 }
 
-/** As {@link skipBranches}, without a routing context. */
+/** Like {@link skipBranches}, without a routing context. */
 export function decisionNoBranches(this: Decider, given?: string | DecisionPointOutcome, metadata?: Fields) {
   return skipBranches.call(this, given, undefined, metadata);
 }
 
-/** The failure of a decision. Unless it says otherwise it is permanent, of type `decision_error`. */
+/** Returns the failure of a decision. By default it is permanent and of type `decision_error`. */
 export function decisionFailure(this: Decider, ...args: FailureArguments): StepHandlerResult {
   const { errorType = 'decision_error', errorCode = 'DECISION_ERROR', retryable = false, ...rest } = failureOf(args);
   const metadata = { ...rest.metadata, ...signature(this) };
@@ -159,17 +159,17 @@ function branchesOf({ decisionType, nextStepNames, reason }: DecisionPointOutcom
       return { decision_point_outcome: { type: decisionType, step_names: names }, steps_created: names };
     }
     case DecisionType.NO_BRANCHES:
-      // Two names for one thing: what reads decisions looks for either.
+      // The same value under two keys, because readers of decisions use either.
       return {
         decision_point_outcome: { type: decisionType },
         ...(reason ? { reason, skip_reason: reason } : {}),
       };
   }
-  // Only JavaScript comes here.
-  throw misuse(`decision: an outcome is create_steps or no_branches, not ${shown(decisionType)}`);
+  // Only JavaScript callers can reach this.
+  throw misuse(`decision: the outcome must be create_steps or no_branches, not ${shown(decisionType)}`);
 }
 
-/** The context as JSON stores it, null when there is nothing in it. A response of the API mixin is told without its cookies. */
+/** Returns the stored form of the routing context, or null if it is empty. API responses are stored without cookies. */
 function storedContext(given: object | null | undefined): Fields | null {
   if (given === null || given === undefined) return null;
   if (typeof given !== 'object' || Array.isArray(given)) {

@@ -1,11 +1,11 @@
 import type { Fields } from '../../model/fields.ts';
 import { misuse, shown } from '../misuse.ts';
 
-// `Symbol.for`, so that two copies of the package in one process know each other's decisions.
+// `Symbol.for`, so that two copies of the package in one process recognize each other's decisions.
 const BRAND = Symbol.for('tasker-core.decision');
 
 /**
- * What the function of `defineDecisionHandler` returns.
+ * The return value of a `defineDecisionHandler` function.
  *
  * @example
  * Decision.route(['manager_approval'], { amount: 1200 });
@@ -19,7 +19,7 @@ export class Decision {
   readonly type: DecisionType;
   readonly steps: string[];
   readonly reason?: string;
-  /** Stored as `routing_context`, where the branches can read it. */
+  /** Stored as `routing_context` in the result, where the branches can read it. */
   readonly routingContext: object;
 
   constructor(type: DecisionType, steps: readonly string[], reason?: string, routingContext: object = {}) {
@@ -29,23 +29,23 @@ export class Decision {
     this.routingContext = routingContext;
   }
 
-  /** Creates these steps of the template. Naming none fails the step for good. */
+  /** Creates these steps of the template. An empty list fails the step permanently. */
   static route(steps: readonly string[], routingContext: object = {}): Decision {
     return Decision.of(DecisionPointOutcome.createSteps(steps, { routingContext }));
   }
 
-  /** Creates nothing, and stores why. */
+  /** Creates no steps, and stores the reason. */
   static skip(reason: string, routingContext: object = {}): Decision {
     return Decision.of(DecisionPointOutcome.noBranches({ reason, routingContext }));
   }
 
-  /** The decision that an outcome is. */
+  /** Returns the decision for an outcome. */
   static of({ decisionType, nextStepNames, reason, routingContext }: DecisionPointOutcome): Decision {
     return new Decision(decisionType, nextStepNames, reason, routingContext);
   }
 }
 
-/** The outcome that a decision is; null for what is none, of this copy of the package or of another. */
+/** Returns the outcome of a decision, from this copy of the package or another. Null if the value is not a decision. */
 export function outcomeOfDecision(value: unknown): DecisionPointOutcome | null {
   if (typeof value !== 'object' || value === null || !(BRAND in value)) return null;
   const { type, steps, reason, routingContext } = value as unknown as Decision;
@@ -58,47 +58,47 @@ export function outcomeOfDecision(value: unknown): DecisionPointOutcome | null {
 }
 
 /**
- * What a decision may come to.
+ * The possible outcomes of a decision.
  *
  * @example
  * const nothing = outcome.decisionType === DecisionType.NO_BRANCHES;
  */
 export const DecisionType = Object.freeze({ CREATE_STEPS: 'create_steps', NO_BRANCHES: 'no_branches' } as const);
 
-/** One of the texts of {@link DecisionType}. */
+/** A value of {@link DecisionType}. */
 export type DecisionType = (typeof DecisionType)[keyof typeof DecisionType];
 
-/** What a decision came to: which steps are created, or none. A plain object of this shape is one too. */
+/** The outcome of a decision: the steps to create, or none. A plain object with this shape is also accepted. */
 export interface DecisionPointOutcome {
   decisionType: DecisionType;
-  /** Steps of the template that come after the decision; empty without branches. */
+  /** The steps of the template to create after the decision. Empty without branches. */
   nextStepNames: string[];
-  /** Stored with the result as `dynamic_steps`, for who reads it; the engine creates steps of the template only. */
+  /** Stored in the result as `dynamic_steps`, for information only: the engine creates only steps of the template. */
   dynamicSteps?: Fields[];
-  /** Why there are no branches. */
+  /** The reason why there are no branches. */
   reason?: string;
-  /** Stored with the result as `routing_context`, where the branches can read it. */
+  /** Stored in the result as `routing_context`, where the branches can read it. */
   routingContext: object;
 }
 
-/** What an outcome with branches may say besides their names. */
+/** Options of an outcome with branches. */
 export interface CreateStepsOptions {
-  /** Stored as `routing_context`, where the branches can read it; default none. */
+  /** Stored in the result as `routing_context`, where the branches can read it. Default none. */
   routingContext?: object;
   dynamicSteps?: Fields[];
 }
 
-/** What an outcome without branches may say. */
+/** Options of an outcome without branches. */
 export interface NoBranchesOptions {
   reason?: string;
-  /** Stored as `routing_context`; default none. */
+  /** Stored in the result as `routing_context`. Default none. */
   routingContext?: object;
 }
 
 /**
- * Makes outcomes of decisions: `createSteps(names, options?)` or `createSteps({ stepNames, … })`, and
- * `noBranches(reason?, options?)` or `noBranches({ reason, … })`. Unknown options are refused by name, as is a decision
- * for no step at all: a failure for good, of type `validation_error`.
+ * Creates outcomes of decisions: `createSteps(names, options?)` or `createSteps({ stepNames, … })`, and
+ * `noBranches(reason?, options?)` or `noBranches({ reason, … })`. An unknown option or an empty list of steps throws a
+ * permanent `validation_error`.
  *
  * @example
  * const outcome = DecisionPointOutcome.createSteps(['manager_approval'], { routingContext: { route_type: 'manager' } });
@@ -137,12 +137,13 @@ function noBranches(first?: string | NoBranchesOptions, more: NoBranchesOptions 
   };
 }
 
-/** The names, each once, or an error that says what is wrong with them. */
+/** Returns the names without duplicates. Throws if they are invalid. */
 export function checkedNames(stepNames: unknown): string[] {
-  if (!isNames(stepNames)) throw misuse(`decision: step names must be a list of texts, not ${shown(stepNames)}`);
+  if (!isNames(stepNames)) throw misuse(`decision: step names must be a list of strings, not ${shown(stepNames)}`);
   const wrong = stepNames.find((name) => typeof name !== 'string' || name === '');
-  if (wrong !== undefined) throw misuse(`decision: a step name must be a text that is not empty, not ${shown(wrong)}`);
-  if (stepNames.length === 0) throw misuse('decision: no step is named; without branches say why, with skipBranches');
+  if (wrong !== undefined) throw misuse(`decision: a step name must be a non-empty string, not ${shown(wrong)}`);
+  if (stepNames.length === 0)
+    throw misuse('decision: no step is named; to create none, call skipBranches with a reason');
   return [...new Set(stepNames)];
 }
 

@@ -8,13 +8,13 @@ import { type Decision, type DecisionPointOutcome, outcomeOfDecision } from './d
 
 import { type Decider, decisionSuccess } from './decision-mixin.ts';
 
-/** What the function of a decision handler may return, at once or later. */
+/** The return value of a decision handler's function. It can also be a promise. */
 export type DecisionReturn = Decision | DecisionPointOutcome | StepHandlerResult | { decision_point_outcome: object };
 
 /**
- * The handler of a `decision` step from a function, with the options and arguments of `defineHandler`. It returns
- * `Decision.route(steps, routingContext?)` or `Decision.skip(reason, routingContext?)`; anything else fails the step
- * for good, since a decision that is not understood must not look like one for no branch.
+ * Defines the handler of a `decision` step as a function, with the options and arguments of `defineHandler`. It returns
+ * `Decision.route(steps, routingContext?)` or `Decision.skip(reason, routingContext?)`. Anything else fails the step
+ * permanently, because an unknown value must not look like a decision for no branch.
  *
  * @example
  * const route = defineDecisionHandler(
@@ -45,7 +45,7 @@ function resultOfDecision(returned: unknown, decider: Decider): StepHandlerResul
   if (isStepHandlerResult(returned)) return returned;
   const outcome = outcomeOfDecision(returned) ?? (isOutcome(returned) ? returned : null);
   if (outcome) return decisionSuccess.call(decider, outcome);
-  // A result written by hand, with whatever else it likes beside the outcome.
+  // A result written by hand, which may have other keys next to the outcome.
   if (typeof returned === 'object' && returned !== null && 'decision_point_outcome' in returned) {
     return resultOfReturn(returned);
   }

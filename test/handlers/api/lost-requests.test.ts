@@ -148,7 +148,7 @@ describe('redirects', () => {
     await expect(api.get('/loop')).rejects.toMatchObject({
       errorType: 'redirect_error',
       retryable: false,
-      message: `GET ${url}/again?token=[redacted]: redirected to /again?token=[redacted], and 5 redirects were followed before`,
+      message: `GET ${url}/again?token=[redacted]: redirected to /again?token=[redacted], after 5 redirects, the maximum`,
     });
     expect(got.length).toBe(6);
     expect(await api.get('/loop', { maxRedirects: 0 })).toMatchObject({
@@ -181,7 +181,7 @@ describe('redirects', () => {
     );
     const api = apiOf({ baseUrl: url });
     await expect(api.get('/file')).rejects.toThrow(
-      'it redirects to file:///etc/passwd, which is not an http or https URL',
+      'redirected to file:///etc/passwd, which is not an http or https URL',
     );
     const body = new Blob(['once']).stream();
     await expect(api.post('/', { body })).rejects.toThrow('but the body is a stream, which can be sent only once');

@@ -157,7 +157,7 @@ describe('the body of a request', () => {
   });
 
   it.each<[unknown, string]>([
-    [{ order_id: 7 }, 'a request has no option order_id; pass a body as body, json or form, a query under params'],
+    [{ order_id: 7 }, 'a request has no option order_id; pass a body as body, json or form, and a query as params'],
     [{ body: 1, form: {} }, 'a request has one body; pass one of body, data, form and json'],
     [{ form: new FormData() }, 'the option form is url-encoded; pass FormData as body'],
     [{ json: { at: 1n } }, 'the body is not JSON: Do not know how to serialize a BigInt'],

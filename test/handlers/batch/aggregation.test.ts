@@ -116,10 +116,10 @@ describe('aggregation', () => {
 
   it('says which dependency is missing', () => {
     expect(() => handler.detectAggregationScenario(envelopes, 'analyse', 'post_')).toThrow(
-      refused('missing batchable step dependency: analyse; there are load, analyze, post_1000, post_999'),
+      refused('missing batchable step dependency: analyse; the dependencies are load, analyze, post_1000, post_999'),
     );
     expect(() => handler.detectAggregationScenario({ analyze: made }, 'analyze', 'post_')).toThrow(
-      refused('no batch workers found with prefix post_; there are analyze'),
+      refused('no batch workers found with prefix post_; the dependencies are analyze'),
     );
   });
 });

@@ -81,19 +81,16 @@ describe('ranges', () => {
   });
 
   it.each([
-    [() => handler.createCursorRanges(10, 0), 'createCursorRanges: batchSize must be a whole number above 0, not 0'],
-    [() => handler.createCursorRanges(10, Number.NaN), 'batchSize must be a whole number above 0, not NaN'],
-    [() => handler.createCursorRanges(-1, 10), 'totalItems must be a whole number from 0 on, not -1'],
-    [() => handler.createCursorRanges('10' as never, 10), "totalItems must be a whole number from 0 on, not '10'"],
-    [() => handler.createCursorRanges(10, 2.5), 'batchSize must be a whole number above 0, not 2.5'],
-    [() => handler.createCursorRanges(10, 2, 0), 'stepSize must be a whole number above 0, not 0'],
+    [() => handler.createCursorRanges(10, 0), 'createCursorRanges: batchSize must be an integer above 0, not 0'],
+    [() => handler.createCursorRanges(10, Number.NaN), 'batchSize must be an integer above 0, not NaN'],
+    [() => handler.createCursorRanges(-1, 10), 'totalItems must be a non-negative integer, not -1'],
+    [() => handler.createCursorRanges('10' as never, 10), "totalItems must be a non-negative integer, not '10'"],
+    [() => handler.createCursorRanges(10, 2.5), 'batchSize must be an integer above 0, not 2.5'],
+    [() => handler.createCursorRanges(10, 2, 0), 'stepSize must be an integer above 0, not 0'],
     [() => handler.createCursorRanges({ totalItems: 10, batchSize: 2, maxBatches: 0 }), 'maxBatches must be'],
-    [() => handler.createCursorRanges(10_001, 1), 'that is 10001 workers, and at most 10000 are possible'],
-    [
-      () => handler.createCursorConfigs(10, 0),
-      'createCursorConfigs: workerCount must be a whole number above 0, not 0',
-    ],
-    [() => handler.createCursorConfigs(20_000, 20_000), 'that is 20000 workers'],
+    [() => handler.createCursorRanges(10_001, 1), '10001 workers are more than the maximum of 10000'],
+    [() => handler.createCursorConfigs(10, 0), 'createCursorConfigs: workerCount must be an integer above 0, not 0'],
+    [() => handler.createCursorConfigs(20_000, 20_000), '20000 workers are more'],
     [() => CursorConfig({ startCursor: 5, endCursor: 4 }), 'CursorConfig: endCursor: is before startCursor'],
     [() => CursorConfig({ startCursor: 0, endCursor: 4, size: 4 } as never), 'CursorConfig: Unrecognized key: "size"'],
   ])('that make no sense throw what is wrong (%#)', (make, message) => {
@@ -238,17 +235,17 @@ describe("an analyzer's result", () => {
       'cursorConfigs must be a list, not undefined',
     ],
     [() => handler.batchAnalyzerSuccess([7 as never]), 'batch 001: a cursor must be an object, not 7'],
-    [() => handler.batchAnalyzerSuccess([{} as never]), 'batch 001: a cursor has a startCursor and an endCursor'],
+    [() => handler.batchAnalyzerSuccess([{} as never]), 'batch 001: the cursor has no startCursor and endCursor'],
     [
       () => handler.batchAnalyzerSuccess(cursorConfigs, Number.NaN),
-      'totalItems must be a whole number from 0 on, not NaN',
+      'totalItems must be a non-negative integer, not NaN',
     ],
     [
       () => {
         const cursor = { batch_id: 'x', start_cursor: 0, end_cursor: 1, batch_size: 1 };
         return handler.batchAnalyzerSuccess([cursor, cursor]);
       },
-      'batches: two of them have the id x',
+      'batches: two have the id x',
     ],
   ])('that makes no sense throws what is wrong (%#)', (make, message) => {
     expect(make).toThrow(refused(message));
@@ -311,7 +308,7 @@ describe("a worker's result", () => {
     expect(handler.batchWorkerSuccess({})).toMatchObject(silent);
     expect(handler.batchWorkerPartialFailure({})).toMatchObject(silent);
     expect(() => handler.batchWorkerSuccess({ itemsProcessed: -1 })).toThrow(
-      refused('batch worker: itemsProcessed must be a whole number from 0 on, not -1'),
+      refused('batch worker: itemsProcessed must be a non-negative integer, not -1'),
     );
   });
 });
@@ -337,9 +334,9 @@ describe('a checkpoint', () => {
   it.each([
     [
       () => handler.checkpointYield({ itemsProcessed: 3 } as never),
-      'checkpointYield: the cursor says where to go on; it is missing',
+      'checkpointYield: cursor is missing; pass the position to resume from',
     ],
-    [() => handler.checkpointYield(1, -3), 'itemsProcessed must be a whole number from 0 on, not -3'],
+    [() => handler.checkpointYield(1, -3), 'itemsProcessed must be a non-negative integer, not -3'],
     [() => handler.checkpointYield(1, 3, [] as never), 'accumulatedResults must be an object, not a list of 0'],
   ])('that makes no sense throws what is wrong (%#)', (make, message) => {
     expect(make).toThrow(refused(message));

@@ -83,10 +83,7 @@ describe('a defined analyzer', () => {
     [{ totalItems: 10, batchSize: 0 }, /^BatchConfig: batchSize: /],
     [{ totalItems: Number.NaN, batchSize: 1 }, /^BatchConfig: totalItems: /],
     [{ totalItems: 10, batchSize: 1, size: 2 }, /^BatchConfig: Unrecognized key: "size"$/],
-    [
-      { totalItems: 10_001, batchSize: 1 },
-      /^createCursorRanges: that is 10001 workers, and at most 10000 are possible/,
-    ],
+    [{ totalItems: 10_001, batchSize: 1 }, /^createCursorRanges: 10001 workers are more than the maximum of 10000/],
     [7, /^analyzer a: its function returned 7; return { totalItems, batchSize }$/],
     [undefined, /^analyzer a: its function returned undefined/],
   ])('that makes no sense fails for good: %j', async (returned, message) => {
@@ -280,8 +277,7 @@ describe('a defined convergence', () => {
     const both = { ...dependencyResults, analyze_more: { batch_processing_outcome: noBatches() } };
     expect(await run(everything, { dependencyResults: both })).toMatchObject({
       success: false,
-      errorMessage:
-        'convergence: there are several analyzers (analyze, analyze_more); name the one that is meant as analyzerStep',
+      errorMessage: 'convergence: there are several analyzers (analyze, analyze_more); set analyzerStep to one of them',
     });
     const told = defineConvergence('sum', { analyzerStep: 'analyze' }, ({ results }) => ({ count: results.length }));
     expect((await run(told, { dependencyResults: both })).result).toEqual({ count: 2 });

@@ -82,17 +82,11 @@ describe('a decision for branches', () => {
   it.each([
     [
       () => DecisionPointOutcome.createSteps([]),
-      'decision: no step is named; without branches say why, with skipBranches',
+      'decision: no step is named; to create none, call skipBranches with a reason',
     ],
-    [() => Decision.route([]), 'decision: no step is named; without branches say why, with skipBranches'],
-    [
-      () => DecisionPointOutcome.createSteps(['a', '']),
-      "decision: a step name must be a text that is not empty, not ''",
-    ],
-    [
-      () => DecisionPointOutcome.createSteps([1] as never),
-      'decision: a step name must be a text that is not empty, not 1',
-    ],
+    [() => Decision.route([]), 'decision: no step is named; to create none, call skipBranches with a reason'],
+    [() => DecisionPointOutcome.createSteps(['a', '']), "decision: a step name must be a non-empty string, not ''"],
+    [() => DecisionPointOutcome.createSteps([1] as never), 'decision: a step name must be a non-empty string, not 1'],
     [() => DecisionPointOutcome.createSteps('a' as never), "createSteps: options must be an object, not 'a'"],
     [
       () => DecisionPointOutcome.createSteps(['a'], { route_type: 'auto' } as never),
@@ -109,11 +103,11 @@ describe('a decision for branches', () => {
     [() => router.decisionSuccess(['a'], [1]), 'decision: a routing context must be an object, not a list of 1'],
     [
       () => router.decisionSuccess({ decisionType: 'both', nextStepNames: [], routingContext: {} } as never),
-      "decision: an outcome is create_steps or no_branches, not 'both'",
+      "decision: the outcome must be create_steps or no_branches, not 'both'",
     ],
     [
       () => router.decisionNoBranches(DecisionPointOutcome.createSteps(['a'])),
-      'decision: decisionNoBranches was given an outcome with steps; pass it to decisionSuccess',
+      'decision: decisionNoBranches received an outcome with steps; pass it to decisionSuccess',
     ],
   ])('that makes no sense fails for good, and says why (%#)', (make, message) => {
     expect(make).toThrow(refused(message));
