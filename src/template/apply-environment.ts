@@ -1,11 +1,12 @@
 import type { StepOverride, StepTemplate, TaskTemplate } from './task-template.ts';
 
-/** The name in an override that stands for every step. */
+/** The name in an override that means every step. */
 export const ALL_STEPS = 'ALL';
 
 /**
- * The template as it is in one environment. Overrides of `ALL` come first, those of a step by name after them, so that
- * the particular wins wherever it stands in the file. An environment the template does not name changes nothing.
+ * Returns the template with the overrides of one environment. Overrides of `ALL` are applied first, and those of a step
+ * by name after them, so the specific one wins regardless of the order in the file. An environment that the template
+ * does not name changes nothing.
  */
 export function applyEnvironment(template: TaskTemplate, environment: string | undefined): TaskTemplate {
   if (environment === undefined || !Object.hasOwn(template.environments, environment)) return template;

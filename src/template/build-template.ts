@@ -25,7 +25,7 @@ import {
   templateFile,
 } from './template-file.ts';
 
-/** The template that a well-formed file describes, defaults filled in. Overrides are kept, not applied. */
+/** Builds the template of a well-formed file, with defaults. Overrides are kept but not applied. */
 export function buildTemplate(file: TemplateFile): TaskTemplate {
   const { name, namespaceName, ...fields } = fromFile(templateFile, file, { identityStrategy: 'strict' });
   return {

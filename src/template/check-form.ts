@@ -3,18 +3,18 @@ import { isFields } from '../model/fields.ts';
 import { type Path, STEP_SPELLINGS, TASK_SPELLINGS } from './spellings.ts';
 import { type TemplateFile, templateFile } from './template-file.ts';
 
-/** What is wrong with the form of a file, zod's own way. */
+/** A problem with the form of a file, as zod reports it. */
 export type FormIssue = z.core.$ZodIssue;
 
-/** An unknown key, and the object it stands in. */
+/** An unknown key and the path of its object. */
 export interface UnknownKey {
   path: Path;
   key: string;
 }
 
 /**
- * The data checked against the form of a template file (in its first spelling). `file` is null iff there are issues;
- * unknown keys are no issue, they are named and left out.
+ * Checks data against the form of a template file (in its first spelling). `file` is null if and only if there are
+ * issues. Unknown keys are not issues: they are listed and removed.
  */
 export function checkForm(data: unknown): {
   file: TemplateFile | null;
@@ -31,7 +31,7 @@ export function checkForm(data: unknown): {
   return { file: templateFile.parse(without(data, unknownKeys)), issues, unknownKeys };
 }
 
-/** A copy without the keys. */
+/** Returns a copy without the unknown keys. */
 function without(data: unknown, unknownKeys: readonly UnknownKey[]): unknown {
   const copy = structuredClone(data);
   for (const { path, key } of unknownKeys) {
@@ -41,7 +41,7 @@ function without(data: unknown, unknownKeys: readonly UnknownKey[]): unknown {
   return copy;
 }
 
-/** The keys that the object at a path may have, in both spellings. */
+/** Returns the keys that the object at a path can have, in both spellings. */
 export function knownKeysAt(path: Path): string[] {
   let schema: unknown = templateFile;
   for (const part of path) {
@@ -56,7 +56,7 @@ export function knownKeysAt(path: Path): string[] {
   return [...keys, ...others.map(({ other }) => other)];
 }
 
-/** Without `nullish`. */
+/** Returns the schema inside `nullish`. */
 function bare(schema: unknown): unknown {
   let inner = schema;
   while (inner instanceof z.ZodOptional || inner instanceof z.ZodNullable) inner = inner.unwrap();

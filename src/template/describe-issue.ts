@@ -1,13 +1,13 @@
 import { nearNames } from '../model/near-names.ts';
 import type { FormIssue } from './check-form.ts';
 
-/** What {@link describeIssue} may say about the place of an issue. */
+/** The place of an issue, for its message. */
 export interface IssuePlace {
-  /** As "`retry.backoff` of step `ship`". */
+  /** For example "`retry.backoff` of step `ship`". */
   where: string;
-  /** The key, or index, as the file spells it. */
+  /** The key or index, as the file spells it. */
   key: string | number;
-  /** The scalar as it is written. */
+  /** The scalar as written in the file. */
   source: string | undefined;
 }
 
@@ -16,7 +16,7 @@ interface Described {
   message: string;
 }
 
-/** What a field wants, in the words of its message. */
+/** Descriptions of the values that list fields expect. */
 const LISTS: Record<string, string> = {
   steps: 'a list of steps',
   dependencies: 'a list of step names',
@@ -39,7 +39,7 @@ const EXAMPLES: Record<string, string> = {
   failure_strategy: 'failure_strategy: continue_on_failure',
 };
 
-/** One issue of the form as a sentence: the place, what is wrong, the way out. */
+/** Describes an issue of the form: the place, what is wrong, and how to fix it. */
 export function describeIssue(issue: FormIssue, place: IssuePlace): Described {
   switch (issue.code) {
     case 'invalid_type':
@@ -68,7 +68,8 @@ function isMissing(input: unknown): boolean {
 }
 
 function missing({ where, key }: IssuePlace): Described {
-  if (typeof key === 'number') return { code: 'missing_value', message: `${where} is empty; fill it in or remove it` };
+  if (typeof key === 'number')
+    return { code: 'missing_value', message: `${where} is empty; give it a value or remove it` };
   const example = EXAMPLES[key];
   return { code: 'missing_field', message: `${where} is missing; add \`${example ?? `${key}: …`}\`` };
 }
@@ -106,11 +107,11 @@ function given(input: unknown, source: string | undefined): string {
   return `the ${typeof input} ${source ?? String(input)}`;
 }
 
-/** What to write instead, where that can be told. */
+/** Returns what to write instead, if known. */
 function otherwise(expected: string, input: unknown, { key, source }: IssuePlace): string | null {
   const before = typeof key === 'string' ? `${key}: ` : '';
   if (expected === 'array' && typeof input === 'string') return `write \`${before}[${input}]\``;
-  if (expected === 'array' && typeof input === 'object') return 'begin each entry with `- `';
+  if (expected === 'array' && typeof input === 'object') return 'start each entry with `- `';
   if (expected === 'string' && typeof input !== 'object')
     return `put it in quotes: \`${before}"${source ?? String(input)}"\``;
   if (typeof input !== 'string') return null;
@@ -138,17 +139,18 @@ function outOfRange(issue: RangeIssue, { where, key }: IssuePlace): string {
     const count = Array.isArray(input) ? input.length : 0;
     return count === 0 && key === 'steps'
       ? 'the template has no steps; it needs at least one'
-      : `${where} has ${count} entries; it may have ${bound}`;
+      : `${where} has ${count} entries, but must have ${bound}`;
   }
   if (origin === 'string') {
     const length = typeof input === 'string' ? input.length : 0;
-    return length === 0 ? `${where} is empty` : `${where} is ${length} characters long; it may have ${bound}`;
+    return length === 0 ? `${where} is empty` : `${where} is ${length} characters long, but must have ${bound}`;
   }
   return `${where} is ${String(input)}; it must be ${bound}`;
 }
 
 function badText(issue: Extract<FormIssue, { code: 'invalid_format' }>, { where }: IssuePlace): string {
   const shown = typeof issue.input === 'string' && issue.input.length <= 60 ? ` \`${issue.input}\`` : '';
-  if (issue.format === 'datetime') return `${where}:${shown} is not a date and time with zone, as 2026-01-31T12:00:00Z`;
+  if (issue.format === 'datetime')
+    return `${where}:${shown} is not a date and time with a time zone, such as 2026-01-31T12:00:00Z`;
   return `${where}:${shown} ${issue.message}`;
 }

@@ -7,10 +7,10 @@ import type { Path } from './spellings.ts';
 import { type Finding, type StepSketch, suggester } from './step-rules.ts';
 import { DEFAULT_RETRY } from './task-template.ts';
 
-/** Retries that follow each other faster than this mostly cost database round trips. */
+/** Retries with a shorter delay than this mostly cost database round trips. */
 const SHORT_BACKOFF_MS = 10;
 
-/** Overrides name steps that exist, each once. */
+/** Checks that overrides name existing steps, each once. */
 export function environmentRules(data: unknown, steps: readonly StepSketch[]): Finding[] {
   const names = new Set(steps.map(({ name }) => name));
   const suggest = suggester([...names, ALL_STEPS]);
@@ -24,7 +24,7 @@ export function environmentRules(data: unknown, steps: readonly StepSketch[]): F
     }
     const change = JSON.stringify([environment, name]);
     if (seen.has(change)) {
-      const message = `environment \`${environment}\` changes \`${name}\` twice; the later one wins where they differ`;
+      const message = `environment \`${environment}\` overrides \`${name}\` twice; the later override wins where they differ`;
       return [{ severity: 'warning', code: 'duplicate_override', message, path: at }];
     }
     seen.add(change);
@@ -32,7 +32,7 @@ export function environmentRules(data: unknown, steps: readonly StepSketch[]): F
   });
 }
 
-/** Retry policies that are legal and yet not what they look like. */
+/** Finds retry policies that are valid but have an unexpected effect. */
 export function retryRules(data: unknown, steps: readonly StepSketch[]): Finding[] {
   return [...steps, ...overridesOf(data)].flatMap(({ fields: { retry }, path }) =>
     isFields(retry) ? retryFindings(retry, [...path, 'retry'], data) : [],
@@ -43,20 +43,20 @@ function retryFindings(retry: Record<string, unknown>, path: Path, data: unknown
   const where = phraseOf(path, data);
   const findings: Finding[] = [];
   if (retry.max_attempts === 0) {
-    const message = `max_attempts in ${where} is 0 and counts as 1: every start counts, the first included; write 1`;
+    const message = `max_attempts in ${where} is 0 and counts as 1, because the first attempt is included; write 1`;
     findings.push({ severity: 'warning', code: 'no_attempts', message, path: [...path, 'max_attempts'] });
   }
   const base = retry.backoff_base_ms ?? DEFAULT_RETRY.backoffBaseMs;
   const most = retry.max_backoff_ms ?? DEFAULT_RETRY.maxBackoffMs;
   if (retry.backoff !== 'none' && typeof base === 'number' && typeof most === 'number' && base > most) {
-    const message = `backoff_base_ms ${base} in ${where} is more than max_backoff_ms ${most}: every delay is ${most} ms; raise max_backoff_ms`;
+    const message = `backoff_base_ms ${base} in ${where} is more than max_backoff_ms ${most}, so every delay is ${most} ms; increase max_backoff_ms`;
     const at = retry.backoff_base_ms == null ? 'max_backoff_ms' : 'backoff_base_ms';
     findings.push({ severity: 'warning', code: 'backoff_capped', message, path: [...path, at] });
   }
   for (const key of ['backoff_base_ms', 'max_backoff_ms'] as const) {
     const delay = retry[key];
     if (retry.backoff === 'none' || !isWhole(delay) || delay < 1 || delay >= SHORT_BACKOFF_MS) continue;
-    const message = `${key} ${delay} in ${where} is less than ${SHORT_BACKOFF_MS} ms: the step is retried almost at once; raise it, or write \`backoff: none\``;
+    const message = `${key} ${delay} in ${where} is less than ${SHORT_BACKOFF_MS} ms, so the step is retried almost immediately; increase it, or write \`backoff: none\``;
     findings.push({ severity: 'warning', code: 'backoff_short', message, path: [...path, key] });
   }
   return findings;
@@ -66,7 +66,7 @@ function isWhole(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value);
 }
 
-/** A default that is too large would refuse every task. */
+/** Checks the size of the default context. A default that is too large would cause every task to be rejected. */
 export function defaultContextRules(data: unknown): Finding[] {
   const defaults = isFields(data) && isFields(data.default_context) ? data.default_context : {};
   const over = overLimit(defaults, 'default_context');
@@ -75,7 +75,7 @@ export function defaultContextRules(data: unknown): Finding[] {
   return [{ severity: 'error', code: 'default_context_too_large', message, path: ['default_context'] }];
 }
 
-/** An event's name is declared once in a template. */
+/** Checks that each event is declared only once in a template. */
 export function eventRules(steps: readonly StepSketch[]): Finding[] {
   const seen = new Map<string, string>();
   return steps.flatMap(({ name: step, path: at, fields: { publishes_events } }) =>
@@ -84,13 +84,13 @@ export function eventRules(steps: readonly StepSketch[]): Finding[] {
       const before = seen.get(name);
       seen.set(name, before ?? step);
       if (before === undefined) return [];
-      const message = `event \`${name}\` is declared by \`${before}\` and again by \`${step}\`; subscribers can't tell them apart`;
+      const message = `event \`${name}\` is declared by \`${before}\` and again by \`${step}\`; subscribers cannot distinguish them`;
       return [{ severity: 'warning', code: 'duplicate_event', message, path: [...path, 'name'] }];
     }),
   );
 }
 
-/** Every JSON Schema of the file is one. */
+/** Checks that every JSON Schema in the file is valid. */
 export function schemaRules(data: unknown, steps: readonly StepSketch[]): Finding[] {
   const task = isFields(data) ? data : {};
   const events = [
@@ -106,7 +106,7 @@ export function schemaRules(data: unknown, steps: readonly StepSketch[]): Findin
     isFields(schema)
       ? schemaProblems(schema).map((problem): Finding => {
           const inside = problem.path === '' ? '' : `at ${problem.path} `;
-          const is = problem.refused ? 'is refused' : 'is not a JSON Schema';
+          const is = problem.refused ? 'is rejected' : 'is not a JSON Schema';
           const message = `${phraseOf(path, data)} ${is}: ${inside}${problem.message}`;
           const at = [...path, ...pointerPath(problem.path, schema)];
           return { severity: 'error', code: 'bad_schema', message, path: at };
@@ -115,7 +115,7 @@ export function schemaRules(data: unknown, steps: readonly StepSketch[]): Findin
   );
 }
 
-/** The objects in a list, with their places. */
+/** Returns the objects in a list, with their paths. */
 function fieldsIn(list: unknown, path: Path): { fields: Record<string, unknown>; path: Path }[] {
   if (!Array.isArray(list)) return [];
   return list.flatMap((fields: unknown, index) => (isFields(fields) ? [{ fields, path: [...path, index] }] : []));
@@ -131,7 +131,7 @@ function overridesOf(data: unknown) {
   );
 }
 
-/** A JSON pointer into a value, as a path. */
+/** Converts a JSON pointer into a value to a path. */
 function pointerPath(pointer: string, root: unknown): (string | number)[] {
   const path: (string | number)[] = [];
   let owner = root;

@@ -7,14 +7,14 @@ import type { Path, SpeltTwice } from './spellings.ts';
 import { dependencyRules, type Finding, nameRules, sketchesOf, suggester } from './step-rules.ts';
 import { typeRules } from './type-rules.ts';
 
-/** A file's data in its first spelling, and what came of checking its form. */
+/** A file's data in its first spelling, and the outcome of checking its form. */
 export interface CheckedData {
   data: unknown;
   twice: readonly SpeltTwice[];
   form: ReturnType<typeof checkForm>;
 }
 
-/** Everything that is wrong or odd in a file that could be read: its form, and what only the whole file can tell. */
+/** Returns all errors and warnings of a readable file: of its form, and of the rules that need the whole file. */
 export function findingsOf(read: ReadYaml, { data, twice, form }: CheckedData): Finding[] {
   const steps = sketchesOf(data);
   const lineOf = (path: Path) => read.lines.linePos(locate(read, path).place.value).line;
@@ -35,7 +35,7 @@ export function findingsOf(read: ReadYaml, { data, twice, form }: CheckedData): 
 
 function speltTwice({ first, other, path }: SpeltTwice, read: ReadYaml): Finding {
   const lines = [first, other].map((key) => read.lines.linePos(locate(read, [...path, key]).place.key).line);
-  const message = `\`${first}\` (line ${lines[0]}) and \`${other}\` (line ${lines[1]}) are one field; remove one of them`;
+  const message = `\`${first}\` (line ${lines[0]}) and \`${other}\` (line ${lines[1]}) are the same field; remove one of them`;
   return { severity: 'error', code: 'spelt_twice', message, path: [...path, other], atKey: true };
 }
 
@@ -43,7 +43,7 @@ function formFindings(issues: readonly FormIssue[], { data, read }: { data: unkn
   const seen = new Set<string>();
   return issues.flatMap((issue): Finding[] => {
     const path = issue.path as Path;
-    // The first issue of a place; what follows there (an empty name is also no name) says nothing new.
+    // Only the first issue at each place. The others, such as the pattern of an empty name, add no information.
     const id = pathText(path);
     if (seen.has(id)) return [];
     seen.add(id);
@@ -61,7 +61,7 @@ function unknownKeyFindings(unknownKeys: readonly UnknownKey[], data: unknown): 
     const suggest = suggesters.get(kind) ?? suggester(knownKeysAt(path));
     suggesters.set(kind, suggest);
     const where = path.length === 0 ? 'the template' : phraseOf(path, data);
-    const message = `unknown key \`${key}\` in ${where}${suggest(key) || '; it is passed over'}`;
+    const message = `unknown key \`${key}\` in ${where}${suggest(key) || '; it is ignored'}`;
     return { severity: 'warning', code: 'unknown_key', message, path: [...path, key], atKey: true };
   });
 }

@@ -1,15 +1,15 @@
 import type { z } from 'zod';
 
-/** A name of a file, `max_attempts`, as programs write it: `maxAttempts`. */
+/** A field name of a file (`max_attempts`) in camelCase (`maxAttempts`). */
 type CamelCase<Name extends string> = Name extends `${infer First}_${infer Rest}`
   ? `${First}${Capitalize<CamelCase<Rest>>}`
   : Name;
 
 type Shape = Readonly<Record<string, z.ZodType>>;
-/** What a file has for these fields. */
+/** The fields as a file has them. */
 type FileOf<Fields extends Shape> = { [Name in keyof Fields]?: z.infer<Fields[Name]> };
 
-/** The fields of a file as programs see them: none is left out. */
+/** The fields as programs see them. None is missing. */
 type ProgramOf<Fields extends Shape, Defaults> = {
   [Name in keyof Fields & string as CamelCase<Name>]: undefined extends z.infer<Fields[Name]>
     ? NonNullable<z.infer<Fields[Name]>> | (CamelCase<Name> extends keyof Defaults ? never : null)
@@ -18,7 +18,7 @@ type ProgramOf<Fields extends Shape, Defaults> = {
 
 const camelCase = (name: string) => name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 
-/** The names of a form's fields, in files and in programs. Kept: a large template asks for them ten thousand times. */
+/** The names of a form's fields in files and in programs. Cached, because a large template needs them 10,000 times. */
 const known = new WeakMap<z.ZodObject, (readonly [inFile: string, inProgram: string])[]>();
 
 function namesOf(form: z.ZodObject) {
@@ -27,7 +27,7 @@ function namesOf(form: z.ZodObject) {
   return names;
 }
 
-/** The fields of a file that has this form, named in camelCase. What is absent is as in the defaults, else null. */
+/** Returns the fields of a file with this form, in camelCase. Missing fields get their default, else null. */
 export function fromFile<Fields extends Shape, Defaults extends Partial<ProgramOf<Fields, object>> = object>(
   form: z.ZodObject<Fields>,
   file: FileOf<Fields>,
@@ -41,7 +41,7 @@ export function fromFile<Fields extends Shape, Defaults extends Partial<ProgramO
   return Object.fromEntries(fields) as ProgramOf<Fields, Defaults>;
 }
 
-/** The same fields as a file names them. What is null is left out. */
+/** Returns the fields under their names in files. Fields that are null are omitted. */
 export function toFile(form: z.ZodObject, fields: object): Record<string, unknown> {
   const named = namesOf(form).map(([inFile, inProgram]) => [inFile, (fields as Record<string, unknown>)[inProgram]]);
   return Object.fromEntries(named.filter(([, value]) => value !== null && value !== undefined));

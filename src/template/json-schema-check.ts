@@ -6,33 +6,33 @@ import { UnsupportedPattern } from './pattern/parse-pattern.ts';
 import { patternProblems } from './pattern/schema-patterns.ts';
 import type { JsonSchema } from './task-template.ts';
 
-/** One place where a value does not meet its schema. */
+/** A place where a value does not match its schema. */
 export interface SchemaViolation {
-  /** JSON pointer into the value; empty for the value itself. */
+  /** JSON pointer into the value. Empty for the value itself. */
   path: string;
-  /** As `must be >= 1`. */
+  /** For example `must be >= 1`. */
   message: string;
 }
 
-/** A problem that keeps a schema from being used. */
+/** A problem because of which a schema cannot be used. */
 export interface SchemaProblem extends SchemaViolation {
-  /** It is a valid JSON Schema, but is refused because a pattern may take exponential time. */
+  /** Whether the schema is valid but rejected, because a pattern could take exponential time. */
   refused?: boolean;
 }
 
-/** Checks one value; the list is empty when it is valid. */
+/** Checks a value. Returns an empty list if it is valid. */
 export type SchemaCheck = (value: unknown) => readonly SchemaViolation[];
 
-/** Shared: a valid value costs no allocation. */
+/** Shared, so that a valid value costs no allocation. */
 const NONE: readonly SchemaViolation[] = Object.freeze([]);
 
-/** A value with thousands of bad items is told about the first of them. */
+/** Maximum number of reported violations, for values with thousands of invalid items. */
 const MOST_VIOLATIONS = 100;
 
 const DRAFT_2020 = /^https?:\/\/json-schema\.org\/draft\/2020-12\/schema#?$/;
 const DRAFT_07 = /^https?:\/\/json-schema\.org\/draft-0[67]\/schema#?$/;
 
-/** The drafts' own schemas, under the names that Ajv knows them by. */
+/** The ids of the drafts' own schemas in Ajv. */
 const META = {
   'draft-07': 'http://json-schema.org/draft-07/schema',
   '2020-12': 'https://json-schema.org/draft/2020-12/schema',
@@ -40,8 +40,8 @@ const META = {
 type Draft = keyof typeof META;
 
 /**
- * Patterns are tested in linear time, because a text from outside can make JavaScript's own engine backtrack for
- * hours. A snapshot that was stored before patterns were checked may have one that only that engine can test.
+ * Tests patterns in linear time, because external input can make JavaScript's own engine backtrack for hours. Snapshots
+ * from before patterns were checked may have a pattern that only that engine can test.
  */
 const testPattern: NonNullable<CodeOptions['regExp']> = Object.assign(
   (source: string) => {
@@ -62,7 +62,7 @@ function patternOf(source: string): LinearPattern {
   }
 }
 
-/** Keywords and formats that we don't know are annotations, as the standard says. */
+/** Unknown keywords and formats are annotations, as the standard requires. */
 const OPTIONS: Options = {
   allErrors: true,
   strict: false,
@@ -74,8 +74,8 @@ const OPTIONS: Options = {
 const compiled = new WeakMap<JsonSchema, SchemaCheck>();
 
 /**
- * The check that a JSON Schema describes: draft-07 if its `$schema` says so (draft-06 counts as that), else 2020-12.
- * Compiled once for each schema object. Throws `template_invalid` for what is not a schema.
+ * Compiles a JSON Schema to a check: draft-07 if its `$schema` is draft-07 or draft-06, else 2020-12. Each schema
+ * object is compiled once. Throws `template_invalid` if it is not a valid schema.
  *
  * @example
  * const check = compileSchema({ type: 'object', required: ['qty'] });
@@ -87,12 +87,14 @@ export function compileSchema(schema: JsonSchema): SchemaCheck {
   const [problem] = formProblems(schema);
   if (problem) {
     const what = problem.path === '' ? problem.message : `at ${problem.path} ${problem.message}`;
-    throw problem.refused ? new TaskerError('template_invalid', `JSON Schema refused: ${what}`) : notASchema(what);
+    throw problem.refused ? new TaskerError('template_invalid', `JSON Schema rejected: ${what}`) : notASchema(what);
   }
   return checkOf(schema);
 }
 
-/** As {@link compileSchema}, of a schema that it has taken before, perhaps in another process: its form is not looked at again. */
+/**
+ * Like {@link compileSchema}, for a schema that was accepted before, maybe in another process. Its form is not checked.
+ */
 export function compileStored(schema: JsonSchema): SchemaCheck {
   const known = compiled.get(schema);
   if (known) return known;
@@ -106,7 +108,7 @@ function checkOf(schema: JsonSchema): SchemaCheck {
   return check;
 }
 
-/** What keeps a schema from being one, by its place in the schema; empty when {@link compileSchema} takes it. */
+/** Returns the problems of a schema with their places. Empty if {@link compileSchema} accepts it. */
 export function schemaProblems(schema: JsonSchema): SchemaProblem[] {
   const problems = formProblems(schema);
   if (problems.length > 0) return problems;
@@ -119,21 +121,21 @@ export function schemaProblems(schema: JsonSchema): SchemaProblem[] {
   }
 }
 
-/** Violations of the draft's own schema, and problems of patterns. References are checked when it is compiled. */
+/** Returns violations of the draft's own schema, and problems of patterns. References are checked on compilation. */
 function formProblems(schema: JsonSchema): SchemaProblem[] {
   const draft = draftOf(schema.$schema);
   if (draft === null) {
     const known =
-      'leave it out for https://json-schema.org/draft/2020-12/schema, or write http://json-schema.org/draft-07/schema#';
+      'remove it to use https://json-schema.org/draft/2020-12/schema, or write http://json-schema.org/draft-07/schema#';
     return [{ path: '/$schema', message: `is unknown: ${JSON.stringify(schema.$schema)}; ${known}` }];
   }
-  // Ajv's own keyword: its checks would answer with promises, which are always true.
+  // A keyword of Ajv. Its checks would return promises, which are always truthy.
   if ('$async' in schema) return [{ path: '/$async', message: 'is not a keyword of JSON Schema; remove it' }];
   const judge = judgeOf(draft);
   return judge.validate(META[draft], schema) ? patternProblems(schema) : innermost(judge.errors ?? []);
 }
 
-/** The first error of each place, without what only says that an alternative inside did not fit. */
+/** Returns the first error at each place, without those that only report that no alternative matched. */
 function innermost(errors: readonly ErrorObject[]): SchemaViolation[] {
   const byPath = new Map<string, SchemaViolation>();
   for (const error of errors) {
@@ -143,9 +145,11 @@ function innermost(errors: readonly ErrorObject[]): SchemaViolation[] {
   return [...byPath.values()];
 }
 
-/** An Ajv of its own: instances remember every `$id` they have seen, and templates may use the same ones. */
+/**
+ * Compiles a schema with its own Ajv instance, because an instance remembers every `$id` and templates may share them.
+ */
 function validatorOf(schema: JsonSchema): ValidateFunction {
-  // A draft's own schema is in it only for those that refer to it: adding it takes longer than compiling most schemas.
+  // The draft's own schema is added only if it is referenced. Adding it takes longer than compiling most schemas.
   const meta = JSON.stringify(schema).includes('json-schema.org');
   const options = { ...OPTIONS, validateSchema: false, meta };
   const ajv = draftOf(schema.$schema) === 'draft-07' ? new Ajv(options) : new Ajv2020(options);
@@ -169,7 +173,7 @@ function draftOf($schema: unknown): Draft | null {
 
 const judges = new Map<Draft, Ajv | Ajv2020>();
 
-/** Compiling a draft's own schema is slow, and these see nothing but schemas: shared. */
+/** Returns the Ajv instance that checks schemas. Shared, because compiling a draft's own schema is slow. */
 function judgeOf(draft: Draft): Ajv | Ajv2020 {
   const known = judges.get(draft);
   if (known) return known;
@@ -182,7 +186,7 @@ function violationsOf(errors: readonly ErrorObject[]): SchemaViolation[] {
   return errors.slice(0, MOST_VIOLATIONS).map((error) => ({ path: error.instancePath, message: sentenceOf(error) }));
 }
 
-/** Ajv's words, with what they leave out. */
+/** Returns Ajv's message, completed with details that it omits. */
 function sentenceOf({ keyword, params, message = 'is not valid' }: ErrorObject): string {
   if (keyword === 'additionalProperties') return `must not have the property '${params.additionalProperty}'`;
   if (keyword === 'enum') return `must be one of ${JSON.stringify(params.allowedValues)}`;

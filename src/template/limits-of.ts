@@ -1,7 +1,7 @@
 import type { TaskLimits } from '../model/task-limits.ts';
 import type { Lifecycle } from './task-template.ts';
 
-/** The limits of a lifecycle; null when nothing would ever be done for them. */
+/** Returns the limits of a lifecycle. Null if exceeding them would have no effect. */
 export function limitsOf(lifecycle: Lifecycle | null): TaskLimits | null {
   const action = lifecycle && actionOf(lifecycle);
   if (!action) return null;
@@ -14,7 +14,7 @@ export function limitsOf(lifecycle: Lifecycle | null): TaskLimits | null {
   return Object.values(limits).every((minutes) => minutes === null) ? null : { action, ...limits };
 }
 
-/** The two switches win over `staleness_action`, and ending a task wins over noting it. */
+/** The two switches override `staleness_action`, and failing a task takes precedence over noting it. */
 function actionOf({ stalenessAction, autoFailOnTimeout, autoDlqOnTimeout }: Lifecycle): TaskLimits['action'] | null {
   if (autoFailOnTimeout ?? stalenessAction === 'error') return 'error';
   return (autoDlqOnTimeout ?? stalenessAction === 'dlq') ? 'dlq' : null;

@@ -5,17 +5,17 @@ import type { Place } from './yaml-to-plain.ts';
 
 /** A path that was found in a file. */
 export interface Located {
-  /** The place of its last part that the file has. */
+  /** The place of the last part that exists in the file. */
   place: Place;
-  /** The path, with its keys as the file spells them. */
+  /** The path, with the keys as the file spells them. */
   written: Path;
 }
 
 const OTHER = new Map([...TASK_SPELLINGS, ...STEP_SPELLINGS].map(({ first, other }) => [first, other]));
 
 /**
- * Finds a path (in first spellings) in the file. Of a path that the file does not have, as of a missing field, the place
- * is that of its nearest owner.
+ * Finds a path (in first spellings) in the file. If the file does not have it, as with a missing field, the place is
+ * that of its nearest existing ancestor.
  */
 export function locate({ data, places, start }: ReadYaml, path: Path): Located {
   let place: Place = { key: start, value: start };
@@ -34,12 +34,12 @@ export function locate({ data, places, start }: ReadYaml, path: Path): Located {
   return { place, written };
 }
 
-/** As `steps[2].retry.max_attempts`. */
+/** Formats a path, for example `steps[2].retry.max_attempts`. */
 export function pathText(path: Path): string {
   return path.map((part, index) => (typeof part === 'number' ? `[${part}]` : index === 0 ? part : `.${part}`)).join('');
 }
 
-/** A path for people: "`retry.backoff` of step `ship`". */
+/** Describes a path for messages, for example "`retry.backoff` of step `ship`". */
 export function phraseOf(written: Path, data: unknown): string {
   if (written.length === 0) return 'the template';
   if (written[0] === 'steps' && written.length > 1) return ofOwner(written.slice(2), stepPhrase(data, written[1]!));

@@ -1,7 +1,7 @@
 import type { StepType, TaskTemplate } from './task-template.ts';
 import { graphOf } from './template-graph.ts';
 
-/** The brackets around a node's label: mermaid's shapes. */
+/** The brackets around a node's label, which determine its shape in mermaid. */
 const SHAPES: Record<StepType, readonly [string, string]> = {
   standard: ['[', ']'],
   decision: ['{', '}'],
@@ -10,7 +10,7 @@ const SHAPES: Record<StepType, readonly [string, string]> = {
   batch_worker: ['([', '])'],
 };
 
-/** Colours by the state of a step; a state without a row is drawn plain. */
+/** Colours by the state of a step. Other states have no colour. */
 const COLOURS: readonly (readonly [states: readonly string[], style: string])[] = [
   [['complete', 'resolved_manually'], 'fill:#d3f3d9,stroke:#2b8a3e,color:#1b4332'],
   [['in_progress', 'enqueued'], 'fill:#d0e8ff,stroke:#1971c2,color:#0b3d66'],
@@ -20,8 +20,9 @@ const COLOURS: readonly (readonly [states: readonly string[], style: string])[] 
 ];
 
 /**
- * The template as a mermaid flowchart, parents above children; the shape tells the type of a step, dotted edges what is
- * decided while the task runs. With `stateOf` nodes are coloured, and labelled, by the state of their step.
+ * Returns the template as a mermaid flowchart, with parents above children. A node's shape shows the type of its step.
+ * Dotted edges lead to steps that are created while the task runs. With `stateOf`, nodes are coloured and labelled with
+ * the state of their step.
  *
  * @example
  * console.log(mermaidOf(template, (step) => states[step]));
@@ -44,7 +45,7 @@ export function mermaidOf(template: TaskTemplate, stateOf?: (stepName: string) =
   return ['flowchart TD', ...nodes, ...edges, ...classes, ''].join('\n');
 }
 
-/** Mermaid reads labels as text with entities; names may hold anything. */
+/** Escapes a label with entities, because names can contain any characters. */
 function escaped(text: string): string {
   return text.replace(/[^\p{L}\p{N} _.:/-]/gu, (sign) => `#${sign.codePointAt(0)};`);
 }

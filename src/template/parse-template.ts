@@ -9,46 +9,46 @@ import { firstSpelling } from './spellings.ts';
 import type { Finding } from './step-rules.ts';
 import type { TaskTemplate } from './task-template.ts';
 
-/** One thing that is wrong (`error`) or odd (`warning`) in a template file. */
+/** An error or a warning in a template file. */
 export interface TemplateProblem {
   severity: 'error' | 'warning';
-  /** What kind of problem it is, as `unknown_step`. */
+  /** The kind of problem, for example `unknown_step`. */
   code: string;
-  /** What is wrong, and the way out. */
+  /** What is wrong and how to fix it. */
   message: string;
   file: string | null;
-  /** Starts at 1. 0 for a template that was given as an object. */
+  /** The line, starting at 1. 0 for a template that was given as an object. */
   line: number;
-  /** Starts at 1. 0 for a template that was given as an object. */
+  /** The column, starting at 1. 0 for a template that was given as an object. */
   column: number;
-  /** As `steps[2].retry.max_attempts`, keys as the file spells them; empty for the file itself. */
+  /** For example `steps[2].retry.max_attempts`, with keys as the file spells them. Empty for the file itself. */
   path: string;
 }
 
 /** Options of {@link parseTemplate}. */
 export interface ParseOptions {
-  /** The file's name, for the problems. */
+  /** The file name to show in problems. */
   file?: string;
-  /** The environment whose overrides are applied; undefined: none. */
+  /** The environment whose overrides are applied. Default: none. */
   environment?: string;
 }
 
-/** What a file came to: `template` is null iff one of the problems is an error. */
+/** The outcome of parsing a file. `template` is null if and only if one of the problems is an error. */
 export interface ParsedTemplate {
   template: TaskTemplate | null;
-  /** All of them, by line. */
+  /** All problems, sorted by line. */
   problems: TemplateProblem[];
 }
 
-/** A file that is wrong in more places is told about the first of them. */
+/** Maximum number of reported problems. */
 const MOST_PROBLEMS = 1000;
 
-/** The message of {@link mustParseTemplate} names so many errors. */
+/** Maximum number of errors in the message of {@link mustParseTemplate}. */
 const MOST_IN_MESSAGE = 20;
 
 /**
- * Parses a template file and checks it whole: all problems at once, each with its line, column and a way out. It reads
- * nothing but the text and never throws for what the text says.
+ * Parses a template file and checks all of it. Returns all problems at once, each with its line, its column and how to
+ * fix it. Reads only the given text, and never throws because of its contents.
  *
  * @example
  * const { template, problems } = parseTemplate(text, { file: 'orders.yaml', environment: 'production' });
@@ -71,7 +71,7 @@ export function parseTemplate(text: string, { file, environment }: ParseOptions 
 }
 
 /**
- * The problem as one line, in the form that editors and terminals make links of:
+ * Formats a problem as one line, in a form that editors and terminals turn into links:
  * ``orders.yaml:14:9: error: unknown step `valdate` in depends_on of `ship`; did you mean `validate`?``
  *
  * @example
@@ -84,10 +84,10 @@ export function formatProblem({ severity, message, file, line, column, path }: T
 }
 
 /**
- * The template of a file that must be right.
+ * Parses a template file and returns the template.
  *
- * Throws `template_invalid`: its message has the errors, `details.problems` all problems. Warnings are
- * passed over; who wants to see them calls {@link parseTemplate}.
+ * Throws `template_invalid` if the file has errors. The message lists the errors, and `details.problems` has all
+ * problems. Warnings are ignored; use {@link parseTemplate} to see them.
  *
  * @example
  * const template = mustParseTemplate(await readFile('orders.yaml', 'utf8'), { file: 'orders.yaml' });
@@ -97,11 +97,11 @@ export function mustParseTemplate(text: string, options: ParseOptions = {}): Tas
   if (template) return template;
   const errors = problems.filter(({ severity }) => severity === 'error').map(formatProblem);
   const shown = errors.slice(0, MOST_IN_MESSAGE);
-  const lines = shown.length < errors.length ? [...shown, 'and more, in details.problems'] : shown;
+  const lines = shown.length < errors.length ? [...shown, 'more errors are in details.problems'] : shown;
   throw new TaskerError('template_invalid', lines.join('\n'), { details: { problems } });
 }
 
-/** What was found out otherwise about a file that parses, as problems with their places. */
+/** Returns findings of other checks on a file that parses, as problems with their places. */
 export function problemsAt(text: string, findings: readonly Finding[], file?: string): TemplateProblem[] {
   const read = readYaml(text.replace(/^\uFEFF/, ''));
   return sorted(findings.map((finding) => problemOf(read, finding, file)));
@@ -122,7 +122,7 @@ function positionOf({ lines }: ReadYaml, offset: number): { line: number; column
   return { line: Math.max(1, line), column: Math.max(1, col) };
 }
 
-/** By place; errors before warnings where they share one. Cut so that an error stays among those shown. */
+/** Sorts by place, errors before warnings. If the list is truncated, an error is kept among the shown problems. */
 function sorted(problems: TemplateProblem[]): TemplateProblem[] {
   problems.sort(
     (a, b) =>

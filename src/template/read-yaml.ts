@@ -2,32 +2,32 @@ import { type Document, LineCounter, parseDocument, type YAMLError } from 'yaml'
 import { messageOf } from '../errors.ts';
 import { type Places, type TextProblem, textError, yamlToPlain } from './yaml-to-plain.ts';
 
-/** A file may be as long, in bytes. */
+/** Maximum size of a file in bytes. */
 const LARGEST = 1024 * 1024;
 
-/** A YAML text as plain data, with places. */
+/** A YAML text as plain data, with the places of its values. */
 export interface ReadYaml {
-  /** JSON data; undefined when the text can't be read. */
+  /** JSON data. Undefined if the text cannot be read. */
   data: unknown;
   /** The places inside each object and list of the data. */
   places: WeakMap<object, Places>;
   problems: TextProblem[];
   lines: LineCounter;
-  /** Where the root begins. */
+  /** The offset of the root value. */
   start: number;
 }
 
-/** What the words of the YAML parser leave open: what it wants, or what to do. */
+/** Hints that the messages of the YAML parser do not give. */
 const WAYS_OUT: Partial<Record<YAMLError['code'], string>> = {
   TAB_AS_INDENT: 'indent with spaces',
   BAD_SCALAR_START: 'put the value in quotes',
-  BLOCK_AS_IMPLICIT_KEY: 'put a value that holds `: ` in quotes, or check the indentation',
+  BLOCK_AS_IMPLICIT_KEY: 'put a value that contains `: ` in quotes, or check the indentation',
   MULTILINE_IMPLICIT_KEY: 'check the indentation of this line',
   BAD_INDENT: 'close the bracket, or check the indentation',
   MISSING_CHAR: 'check the quotes, colons and indentation of this line',
 };
 
-/** Reads the one YAML document of a file. */
+/** Reads the single YAML document of a file. */
 export function readYaml(text: string): ReadYaml {
   const lines = new LineCounter();
   const read: ReadYaml = { data: undefined, places: new WeakMap(), problems: [], lines, start: 0 };
@@ -51,25 +51,25 @@ export function readYaml(text: string): ReadYaml {
 
 function parsed(text: string, lineCounter: LineCounter): Document.Parsed | string {
   try {
-    // Doubled keys are found by yamlToPlain, which names them; the parser's own search is quadratic.
+    // Duplicate keys are found by yamlToPlain, which names them. The parser's own check is quadratic.
     return parseDocument(text, { lineCounter, uniqueKeys: false, prettyErrors: false });
   } catch (thrown) {
-    if (thrown instanceof RangeError) return 'the file is nested too deeply to be read';
-    return `the file can't be read as YAML: ${messageOf(thrown)}`;
+    if (thrown instanceof RangeError) return 'the file is nested too deeply';
+    return `the file cannot be parsed as YAML: ${messageOf(thrown)}`;
   }
 }
 
-/** What can't be a template, whatever it says. */
+/** Returns the problem of a text that cannot be parsed at all: too large, or not UTF-8. */
 function unreadableText(text: string): TextProblem | null {
   const bytes = Buffer.byteLength(text);
   if (bytes > LARGEST) {
-    return textError('file_too_large', `the file has ${bytes} bytes; a template may have ${LARGEST}`);
+    return textError('file_too_large', `the file has ${bytes} bytes, but the maximum is ${LARGEST}`);
   }
   const offset = text.search(/[\u{FFFD}\0]/u);
   return offset < 0 ? null : textError('not_utf8', 'a character is not UTF-8; save the file as UTF-8', offset);
 }
 
-/** The first syntax error of each line; the others of a line follow from it. */
+/** Returns the first syntax error on each line. Other errors on the same line are consequences of it. */
 function syntaxProblems({ errors, warnings }: Document.Parsed, lines: LineCounter): TextProblem[] {
   const seen = new Set<number>();
   const first = errors.filter(({ pos }) => {
@@ -77,7 +77,7 @@ function syntaxProblems({ errors, warnings }: Document.Parsed, lines: LineCounte
     return !seen.has(line) && seen.add(line);
   });
   const tags = warnings.map(({ message, pos }): TextProblem => {
-    const says = `${uncapitalized(message)}; it is passed over`;
+    const says = `${uncapitalized(message)}; it is ignored`;
     return { severity: 'warning', code: 'yaml_tag', message: says, offset: pos[0] };
   });
   return [...first.map(syntaxProblem), ...tags];
@@ -85,11 +85,11 @@ function syntaxProblems({ errors, warnings }: Document.Parsed, lines: LineCounte
 
 function syntaxProblem({ code, message, pos: [offset] }: YAMLError): TextProblem {
   if (code === 'MULTIPLE_DOCS') {
-    const says = 'a second document begins here; a file holds one template, put the other into a file of its own';
+    const says = 'a second document starts here; a file must contain one template, so move the other to its own file';
     return textError('several_documents', says, offset);
   }
   if (code === 'RESOURCE_EXHAUSTION')
-    return textError('yaml_syntax', 'lists and maps stand too deep inside one another here', offset);
+    return textError('yaml_syntax', 'lists and maps are nested too deeply here', offset);
   const wayOut = WAYS_OUT[code];
   return textError('yaml_syntax', wayOut ? `${uncapitalized(message)}; ${wayOut}` : uncapitalized(message), offset);
 }

@@ -3,7 +3,7 @@ import { type Fields, isFields } from '../model/fields.ts';
 /** A place in a file's data: keys and indexes from its root. */
 export type Path = readonly (string | number)[];
 
-/** Two ways to write one field; files may use either, snapshots use the first. */
+/** Two names for the same field. Files can use either, snapshots use the first. */
 export interface Spelling {
   first: string;
   other: string;
@@ -15,13 +15,13 @@ export const STEP_SPELLINGS: readonly Spelling[] = [
   { first: 'dependencies', other: 'depends_on' },
 ];
 
-/** Both spellings of one field, in one object. */
+/** An object that has a field under both names. */
 export interface SpeltTwice extends Spelling {
-  /** Where the object is. */
+  /** The path of the object. */
   path: Path;
 }
 
-/** The data with every field in its first spelling, and `handler: name` as `handler: {callable: name}`. */
+/** Returns the data with every field in its first spelling, and `handler: name` as `handler: {callable: name}`. */
 export function firstSpelling(data: unknown): { data: unknown; twice: SpeltTwice[] } {
   const twice: SpeltTwice[] = [];
   if (!isFields(data)) return { data, twice };

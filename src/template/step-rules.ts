@@ -4,30 +4,30 @@ import { ALL_STEPS } from './apply-environment.ts';
 import type { Path } from './spellings.ts';
 import { childrenOf, orderOf } from './template-graph.ts';
 
-/** What a rule found, at a path of the data. */
+/** A finding of a rule, at a path in the data. */
 export interface Finding {
   severity: 'error' | 'warning';
   code: string;
   message: string;
   path: Path;
-  /** Whether the key, not its value, is what is wrong. */
+  /** Whether the problem is the key and not its value. */
   atKey?: boolean;
 }
 
-/** What the rules need to know of a step; of a file whose form is wrong, as much as can be told. */
+/** The data of a step that the rules need. If the form of the file is invalid, it is as complete as possible. */
 export interface StepSketch {
   path: Path;
   name: string;
   type: string;
   fields: Record<string, unknown>;
-  /** The declared dependencies that are names, with their positions in the list. */
+  /** The declared dependencies that are strings, with their positions in the list. */
   dependencies: { name: string; index: number }[];
 }
 
-/** A near name is worth its search for so many unknown ones; after those the file is another kind of wrong. */
+/** Maximum number of unknown names for which similar names are searched. */
 const MOST_SUGGESTIONS = 100;
 
-/** A file with more cycles is told about these. */
+/** Maximum number of reported cycles. */
 const MOST_CYCLES = 20;
 
 export function sketchesOf(data: unknown): StepSketch[] {
@@ -49,7 +49,9 @@ export function sketchesOf(data: unknown): StepSketch[] {
   });
 }
 
-/** "; did you mean `x`?", or nothing; gives up after {@link MOST_SUGGESTIONS}. */
+/**
+ * Returns a function that suggests a similar name, "; did you mean `x`?", for at most {@link MOST_SUGGESTIONS} names.
+ */
 export function suggester(known: Iterable<string>): (wanted: string) => string {
   const names = [...known];
   let left = MOST_SUGGESTIONS;
@@ -60,7 +62,7 @@ export function suggester(known: Iterable<string>): (wanted: string) => string {
   };
 }
 
-/** Names: every step has one of its own, and whoever names a step names one that is there. */
+/** Checks that step names are unique and not reserved. */
 export function nameRules(steps: readonly StepSketch[], lineOf: (path: Path) => number): Finding[] {
   const findings: Finding[] = [];
   const first = new Map<string, StepSketch>();
@@ -68,19 +70,19 @@ export function nameRules(steps: readonly StepSketch[], lineOf: (path: Path) => 
     const path = [...step.path, 'name'];
     const before = first.get(step.name);
     if (step.name === ALL_STEPS) {
-      const message = `a step can't be named \`${ALL_STEPS}\`: in environments that means every step; give it another name`;
+      const message = `a step cannot be named \`${ALL_STEPS}\`, which means every step in environments; rename it`;
       findings.push({ severity: 'error', code: 'reserved_name', message, path });
     }
     if (before === undefined) first.set(step.name, step);
     else if (step.name !== '') {
-      const message = `step \`${step.name}\` is declared twice, first on line ${lineOf([...before.path, 'name'])}; give one another name`;
+      const message = `step \`${step.name}\` is declared twice, first on line ${lineOf([...before.path, 'name'])}; rename one of them`;
       findings.push({ severity: 'error', code: 'duplicate_step', message, path });
     }
   }
   return findings;
 }
 
-/** Dependencies: on other steps that exist, once, and never in a circle. */
+/** Checks that dependencies are on other, existing steps, are listed once, and form no cycle. */
 export function dependencyRules(steps: readonly StepSketch[], spelling: (step: StepSketch) => string): Finding[] {
   const findings: Finding[] = [];
   const names = new Set(steps.map(({ name }) => name));
@@ -90,13 +92,13 @@ export function dependencyRules(steps: readonly StepSketch[], spelling: (step: S
     for (const { name, index } of step.dependencies) {
       const path = [...step.path, 'dependencies', index];
       if (name === step.name) {
-        const message = `step \`${name}\` depends on itself; remove it`;
+        const message = `step \`${name}\` depends on itself; remove the dependency`;
         findings.push({ severity: 'error', code: 'self_dependency', message, path });
       } else if (!names.has(name)) {
         const message = `unknown step \`${name}\` in ${spelling(step)} of \`${step.name}\`${suggest(name)}`;
         findings.push({ severity: 'error', code: 'unknown_step', message, path });
       } else if (seen.has(name)) {
-        const message = `step \`${step.name}\` depends on \`${name}\` twice; once is enough`;
+        const message = `step \`${step.name}\` depends on \`${name}\` twice; remove one`;
         findings.push({ severity: 'warning', code: 'duplicate_dependency', message, path });
       }
       seen.add(name);
@@ -118,7 +120,7 @@ function cycleFindings(steps: readonly StepSketch[]): Finding[] {
   });
 }
 
-/** As `a → b → a`, each depending on the next; of a long one the beginning and the end. */
+/** Formats a cycle as `a → b → a`, where each depends on the next. Of a long cycle, only the beginning and the end. */
 function cycleText(names: readonly string[]): string {
   const shown =
     names.length <= 12 ? names : [...names.slice(0, 8), `… ${names.length - 10} more …`, ...names.slice(-2)];
@@ -126,8 +128,9 @@ function cycleText(names: readonly string[]): string {
 }
 
 /**
- * Cycles of a graph given by each node's parents, each beginning at its least node: enough of them that a graph without
- * one edge of each would be worth looking at again. Empty iff there is none.
+ * Returns cycles of a graph that is given by each node's parents. Each starts at its smallest node. One edge of every
+ * found cycle is removed before the next is searched, so not all cycles are returned. Empty if and only if there is
+ * none.
  */
 function cyclesOf(parents: readonly (readonly number[])[]): number[][] {
   const left = parents.map((of) => [...of]);
@@ -148,7 +151,7 @@ function oneCycle(parents: readonly (readonly number[])[]): number[] | null {
   const stuck = stuckNodes(parents);
   const [start] = stuck;
   if (start === undefined) return null;
-  // Every stuck node has a stuck parent: walking up must come back to where it has been.
+  // Every stuck node has a stuck parent, so following parents must lead back to a visited node.
   const seenAt = new Map<number, number>();
   const trail: number[] = [];
   let node = start;
@@ -161,7 +164,7 @@ function oneCycle(parents: readonly (readonly number[])[]): number[] | null {
   return [...cycle.slice(least), ...cycle.slice(0, least)];
 }
 
-/** The nodes on cycles, and those below them: they have no place in an order. */
+/** Returns the nodes on cycles and their descendants, which have no topological order. */
 function stuckNodes(parents: readonly (readonly number[])[]): Set<number> {
   const ordered = new Set(orderOf(parents, childrenOf(parents)));
   return new Set([...parents.keys()].filter((node) => !ordered.has(node)));

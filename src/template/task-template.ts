@@ -1,15 +1,15 @@
-/** A value that JSON can hold. */
+/** A JSON value. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
 
-/** An object that JSON can hold. */
+/** A JSON object. */
 export interface JsonObject {
   [key: string]: JsonValue;
 }
 
-/** A JSON Schema (draft 2020-12, or draft-07 where `$schema` says so). */
+/** A JSON Schema (draft 2020-12, or draft-07 if `$schema` says so). */
 export type JsonSchema = Record<string, unknown>;
 
-/** What a step is to the engine; see `docs/guide/templates.md`. */
+/** The kind of a step; see `docs/guide/templates.md`. */
 export const STEP_TYPES = ['standard', 'decision', 'deferred_convergence', 'batchable', 'batch_worker'] as const;
 export type StepType = (typeof STEP_TYPES)[number];
 
@@ -17,45 +17,45 @@ export type StepType = (typeof STEP_TYPES)[number];
 export const BACKOFFS = ['none', 'linear', 'exponential', 'fibonacci'] as const;
 export type Backoff = (typeof BACKOFFS)[number];
 
-/** What makes two requests for a task the same task. */
+/** How the identity of a task is determined: requests with the same identity are the same task. */
 export const IDENTITY_STRATEGIES = ['strict', 'caller_provided', 'always_unique'] as const;
 export type IdentityStrategy = (typeof IDENTITY_STRATEGIES)[number];
 
-/** What happens to a task that stays in one state longer than its lifecycle allows. */
+/** The action for a task that stays in one state longer than its lifecycle allows. */
 export const STALENESS_ACTIONS = ['dlq', 'error', 'none'] as const;
 export type StalenessAction = (typeof STALENESS_ACTIONS)[number];
 
-/** Which outcome of a step publishes an event. */
+/** The outcome of a step that publishes an event. */
 export const EVENT_CONDITIONS = ['success', 'failure', 'retryable_failure', 'permanent_failure', 'always'] as const;
 export type EventCondition = (typeof EVENT_CONDITIONS)[number];
 
-/** How an event travels: stored with the result, in the process only, or both. */
+/** How an event is delivered: stored with the result, within the process only, or both. */
 export const DELIVERY_MODES = ['durable', 'fast', 'broadcast'] as const;
 export type DeliveryMode = (typeof DELIVERY_MODES)[number];
 
-/** What becomes of a step whose event does not fit its schema. */
+/** The action if the payload of an event does not match its schema. */
 export const ON_INVALID = ['drop', 'fail_step'] as const;
 export type OnInvalid = (typeof ON_INVALID)[number];
 
-/** What a failed batch worker means for the others. */
+/** The effect of a failed batch worker on the others. */
 export const FAILURE_STRATEGIES = ['continue_on_failure', 'fail_fast', 'isolate'] as const;
 export type FailureStrategy = (typeof FAILURE_STRATEGIES)[number];
 
-/** When a failed attempt is followed by another, and after how long. */
+/** Whether and when a failed attempt is retried. */
 export interface RetryPolicy {
-  /** False: the first failure is final, whatever the result says. Default true. */
+  /** If false, the first failure is final, even if the result is retryable. Default true. */
   retryable: boolean;
-  /** Every start counts, the first included. 1 to 100, default 3. */
+  /** Maximum number of attempts, the first included. 1 to 100, default 3. */
   maxAttempts: number;
-  /** Default `exponential`. */
+  /** How the delay grows. Default `exponential`. */
   backoff: Backoff;
-  /** The delay that `backoff` grows from, in milliseconds. Default 1000. */
+  /** Base delay of the backoff in milliseconds. Default 1000. */
   backoffBaseMs: number;
-  /** No delay is longer, in milliseconds. Default 30000. */
+  /** Maximum delay in milliseconds. Default 30000. */
   maxBackoffMs: number;
 }
 
-/** The retry policy of a step that declares none, and of the fields that a declared one leaves out. */
+/** The default retry policy. It also supplies the fields that a declared policy omits. */
 export const DEFAULT_RETRY: Readonly<RetryPolicy> = Object.freeze({
   retryable: true,
   maxAttempts: 3,
@@ -64,32 +64,34 @@ export const DEFAULT_RETRY: Readonly<RetryPolicy> = Object.freeze({
   maxBackoffMs: 30_000,
 });
 
-/** Where a handler runs: in the event loop with the others, or in a thread that can be ended. */
+/** Where a handler runs: in the event loop with all others, or in a thread that can be terminated. */
 export const ISOLATIONS = ['none', 'thread'] as const;
 export type Isolation = (typeof ISOLATIONS)[number];
 
-/** Which code does a step's work. */
+/** The handler of a step. */
 export interface HandlerReference {
   /** The name that the registry resolves. */
   callable: string;
-  /** The method to call; null: the handler's own `call`. */
+  /** The method to call. Null means `call`. */
   method: string | null;
-  /** The resolver to ask; null: all of them, in their order. */
+  /** The resolver to use. Null means all resolvers, in order of priority. */
   resolver: string | null;
-  /** The step's own configuration, given to the handler as it is. */
+  /** The step's own configuration, passed to the handler unchanged. */
   initialization: Record<string, unknown>;
-  /** Where it runs; null: as the handler itself says. */
+  /** Where the handler runs. Null uses the handler's own setting. */
   isolation: Isolation | null;
 }
 
-/** An event that a step publishes when its outcome meets the condition. */
+/** An event that a step publishes if its outcome matches the condition. */
 export interface EventDeclaration {
   name: string;
   description: string;
   condition: EventCondition;
   schema: JsonSchema;
   deliveryMode: DeliveryMode;
-  /** A publisher registered by that name; null: the one that is registered for the step, else the ordinary one. */
+  /**
+   * The name of a registered publisher. Null uses the publisher registered for the step, else the default publisher.
+   */
   publisher: string | null;
   /** Default `drop`: the event is not published, and the step keeps its result. */
   onInvalid: OnInvalid;
@@ -98,7 +100,7 @@ export interface EventDeclaration {
 /** How the workers made from a `batch_worker` step run. */
 export interface BatchConfig {
   batchSize: number;
-  /** At most so many workers of the batch run at once. */
+  /** Maximum number of workers of the batch that run at once. */
   parallelism: number;
   cursorField: string;
   workerTemplate: string;
@@ -115,17 +117,20 @@ export interface StepTemplate {
   /** Names of the steps that must be complete before this one is ready. */
   dependencies: string[];
   retry: RetryPolicy;
-  /** Null: the worker's default holds. */
+  /** Timeout of an attempt. Null uses the worker's default. */
   timeoutSeconds: number | null;
   publishesEvents: EventDeclaration[];
   batchConfig: BatchConfig | null;
-  /** Enforced when a result is recorded. */
+  /** The schema for the result, enforced when the result is recorded. */
   resultSchema: JsonSchema | null;
-  /** Kept as given; nothing executes it. */
+  /** Stored as given. It is not executed. */
   composition: unknown;
 }
 
-/** How long a task may stay in a state, in minutes, and what happens then. Null: the template sets no limit of its own. */
+/**
+ * The time limits of a task's states, in minutes, and the action if they are exceeded. Null means that the template
+ * sets no limit.
+ */
 export interface Lifecycle {
   maxDurationMinutes: number | null;
   maxWaitingForDependenciesMinutes: number | null;
@@ -137,7 +142,7 @@ export interface Lifecycle {
   autoDlqOnTimeout: boolean | null;
 }
 
-/** Author, documentation and any other notes about a template. */
+/** The author, documentation and other notes about a template. */
 export interface TemplateMetadata {
   author: string | null;
   tags: string[];
@@ -146,36 +151,36 @@ export interface TemplateMetadata {
   createdAt: string | null;
   /** RFC 3339. */
   updatedAt: string | null;
-  /** Fields of any other name, as written. */
+  /** All other fields, as written. */
   other: Record<string, unknown>;
 }
 
-/** The outside systems that a template's steps talk to; for people, nothing reads it. */
+/** The external systems that a template's steps use. For information only. */
 export interface SystemDependencies {
   primary: string;
   secondary: string[];
 }
 
-/** An event that the template's steps may publish, declared for documentation. */
+/** An event that the template's steps may publish. For documentation only. */
 export interface DomainEvent {
   name: string;
   description: string | null;
   schema: JsonSchema | null;
 }
 
-/** What one environment changes in one step, or in all of them (`ALL`). */
+/** The overrides of one environment for one step, or for all steps (`ALL`). */
 export interface StepOverride {
   name: string;
-  /** Merged key by key over the step's own; null: nothing changes. */
+  /** Merged key by key into the step's own. Null changes nothing. */
   initialization: Record<string, unknown> | null;
   timeoutSeconds: number | null;
-  /** Replaces the step's policy as a whole. */
+  /** Replaces the whole policy of the step. Null changes nothing. */
   retry: RetryPolicy | null;
 }
 
-/** Fields that a request for a task of the template may leave out. Null: the template has no default of its own. */
+/** Defaults for fields that a request for a task may omit. Null means that the template has no default. */
 export interface DefaultOptions {
-  /** −100 … 100, higher first. */
+  /** −100 to 100. Higher priorities run first. */
   priority: number | null;
   tags: string[] | null;
   initiator: string | null;
@@ -183,7 +188,7 @@ export interface DefaultOptions {
   reason: string | null;
 }
 
-/** A parsed template: what tasks are created from. */
+/** A parsed template, from which tasks are created. */
 export interface TaskTemplate {
   name: string;
   namespace: string;
@@ -192,16 +197,16 @@ export interface TaskTemplate {
   metadata: TemplateMetadata | null;
   systemDependencies: SystemDependencies;
   domainEvents: DomainEvent[];
-  /** Enforced on a task's context when it is created. */
+  /** The schema for a task's context, enforced when the task is created. */
   inputSchema: JsonSchema | null;
   steps: StepTemplate[];
-  /** As written, for show; what applies has already been applied to `steps`. */
+  /** All overrides as written, for display. Those that apply are already merged into `steps`. */
   environments: Record<string, StepOverride[]>;
   lifecycle: Lifecycle | null;
   /** Default `strict`. */
   identityStrategy: IdentityStrategy;
-  /** Supplies the keys that are missing from the context of a new task. */
+  /** Defaults for keys that are missing in the context of a new task. */
   defaultContext: Record<string, unknown> | null;
-  /** Supplies the fields that are missing from a request. */
+  /** Defaults for fields that are missing in a request. */
   defaultOptions: DefaultOptions | null;
 }

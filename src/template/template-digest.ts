@@ -3,8 +3,8 @@ import type { JsonSchema, JsonValue, TaskTemplate } from './task-template.ts';
 import { templateToJson } from './template-json.ts';
 
 /**
- * What tells one content of a template from another: sha256 (64 hex digits) over its JSON with sorted keys. The order of
- * keys in the file, its spellings and its comments don't matter; the order of steps does.
+ * Returns the digest of a template's contents: the SHA-256 (64 hex digits) of its JSON with sorted keys. The order of
+ * keys in the file, the spellings and the comments do not matter, but the order of steps does.
  */
 export function digestOf(template: TaskTemplate): string {
   return createHash('sha256')
@@ -12,14 +12,17 @@ export function digestOf(template: TaskTemplate): string {
     .digest('hex');
 }
 
-/** JSON with its keys sorted: the same text for the same value, however it was written. */
+/** Returns JSON with sorted keys, so that equal values have the same text. */
 export function canonicalJson(value: JsonValue | JsonSchema): string {
   return JSON.stringify(value, (_, inner: JsonValue) =>
     typeof inner === 'object' && inner !== null && !Array.isArray(inner) ? sorted(inner) : inner,
   );
 }
 
-/** Keys in code unit order, whatever the locale. (Keys that look like array indexes come first in any object: still one order.) */
+/**
+ * Sorts keys by code unit, regardless of the locale. Keys that look like array indexes come first in any object, so the
+ * order is still unique.
+ */
 function sorted<T>(fields: Record<string, T>): Record<string, T> {
   return Object.fromEntries(Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -14,20 +14,24 @@ import {
 } from './task-template.ts';
 
 /**
- * The form of a template file in its first spelling (`spellings.ts` turns the others into it).
- * The parser checks files with it, and the published JSON Schema is generated from it; descriptions are what editors show.
+ * The form of a template file in its first spelling. `spellings.ts` converts the other spellings. The parser checks
+ * files with it, and the published JSON Schema is generated from it. Editors show the descriptions.
  */
 
-/** PostgreSQL stores no control characters, and a name with blanks at its ends is a misprint. */
+/** Names must not contain control characters or start or end with whitespace, which would be a typing error. */
 const NAME = /^[^\s\p{Cc}](?:[^\p{Cc}]*[^\s\p{Cc}])?$/u;
 const EVENT_NAME = /^[a-z0-9_]+(?:\.[a-z0-9_]+)+$/;
 const PUBLISHER = /^[A-Za-z_][A-Za-z0-9_]*(?:(?:::|\.)[A-Za-z_][A-Za-z0-9_]*)*$/;
 
-/** Timers hold 2^31 − 1 milliseconds; a longer timeout would fire at once. */
+/** Timers are limited to 2^31 − 1 milliseconds. A longer timeout would fire immediately. */
 const LONGEST_TIMEOUT_SECONDS = 2_147_483;
 
 const named = (max: number) =>
-  z.string().min(1).max(max).regex(NAME, { error: 'must not begin or end with a blank, nor hold control characters' });
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .regex(NAME, { error: 'must not start or end with whitespace or contain control characters' });
 const whole = (min: number, max: number) => z.int().min(min).max(max);
 const object = () => z.record(z.string(), z.unknown());
 
@@ -35,11 +39,11 @@ export const retryFile = z
   .strictObject({
     retryable: z.boolean().nullish().meta({
       default: DEFAULT_RETRY.retryable,
-      description: 'false: the first failure is final, whatever the result says.',
+      description: 'If false, the first failure is final, even if the result is retryable.',
     }),
     max_attempts: whole(0, 100).nullish().meta({
       default: DEFAULT_RETRY.maxAttempts,
-      description: 'How often the step is started at most, the first start included. 0 counts as 1.',
+      description: 'Maximum number of attempts, the first included. 0 counts as 1.',
     }),
     backoff: z.enum(BACKOFFS).nullish().meta({
       default: DEFAULT_RETRY.backoff,
@@ -47,49 +51,49 @@ export const retryFile = z
     }),
     backoff_base_ms: whole(1, 3_600_000).nullish().meta({
       default: DEFAULT_RETRY.backoffBaseMs,
-      description: 'The delay that backoff grows from, in milliseconds.',
+      description: 'Base delay of the backoff, in milliseconds.',
     }),
     max_backoff_ms: whole(1, 3_600_000).nullish().meta({
       default: DEFAULT_RETRY.maxBackoffMs,
-      description: 'No delay is longer than this, in milliseconds.',
+      description: 'Maximum delay, in milliseconds.',
     }),
   })
-  .meta({ description: 'When a failed attempt is followed by another, and after how long.' });
+  .meta({ description: 'Whether and when a failed attempt is retried.' });
 
 const timeoutSeconds = whole(1, LONGEST_TIMEOUT_SECONDS).nullish().meta({
-  description: "How long one attempt may take, in seconds. Absent: the worker's default.",
+  description: "Timeout of an attempt, in seconds. Default: the worker's default.",
 });
 
-/** `handler:`, once a bare name has become `{callable}`. */
+/** The value of `handler:`, after a bare name has been converted to `{callable}`. */
 export const handlerFile = z
   .strictObject({
-    callable: z.string().min(1).max(500).regex(NAME, { error: 'must not begin or end with a blank' }).meta({
+    callable: z.string().min(1).max(500).regex(NAME, { error: 'must not start or end with whitespace' }).meta({
       description: 'The name that the handler is registered under.',
     }),
     method: z.string().min(1).max(255).nullish().meta({
-      description: "The method to call. Absent: the handler's own call.",
+      description: "The method to call. Default: the handler's call method.",
     }),
     resolver: z.string().min(1).max(255).nullish().meta({
-      description: 'The resolver to ask. Absent: all of them, in their order.',
+      description: 'The resolver to use. Default: all resolvers, in order of priority.',
     }),
     initialization: object().nullish().meta({
       default: {},
-      description: "The step's own configuration; the handler gets it as it is.",
+      description: "The step's own configuration, passed to the handler unchanged.",
     }),
     isolation: z.enum(ISOLATIONS).nullish().meta({
       description:
-        'thread: in a thread that is ended when its time is up, for handlers that compute. Absent: as the handler itself says, else none.',
+        "thread: in a thread that is terminated on a timeout, for CPU-bound handlers. Default: the handler's own setting, else none.",
     }),
   })
-  .meta({ description: "The code that does the step's work: a name, or a name with particulars." });
+  .meta({ description: 'The handler of the step: a name, or a name with options.' });
 
 export const eventFile = z.strictObject({
   name: z
     .string()
     .max(255)
-    .regex(EVENT_NAME, { error: 'must be lower-case words with dots between, as `order.charged`' })
-    .meta({ description: 'Lower-case words with dots between, as order.charged.' }),
-  description: z.string().meta({ description: 'What has happened when it is published.' }),
+    .regex(EVENT_NAME, { error: 'must be lower-case words separated by dots, for example `order.charged`' })
+    .meta({ description: 'Lower-case words separated by dots, for example order.charged.' }),
+  description: z.string().meta({ description: 'What the event means.' }),
   condition: z.enum(EVENT_CONDITIONS).nullish().meta({
     default: 'success',
     description: 'The outcome of the step that publishes it.',
@@ -97,59 +101,63 @@ export const eventFile = z.strictObject({
   schema: object().meta({ description: 'JSON Schema of the payload.' }),
   delivery_mode: z.enum(DELIVERY_MODES).nullish().meta({
     default: 'durable',
-    description: 'durable: stored with the result; fast: in the process only; broadcast: both.',
+    description: 'durable: stored with the result; fast: within the process only; broadcast: both.',
   }),
   publisher: z
     .string()
     .max(255)
     .regex(PUBLISHER, { error: 'must be an identifier; parts may be joined by `.` or `::`' })
     .nullish()
-    .meta({ description: 'A publisher registered by that name.' }),
+    .meta({ description: 'The name of a registered publisher.' }),
   on_invalid: z.enum(ON_INVALID).nullish().meta({
     default: 'drop',
     description:
-      'What happens when the payload does not fit its schema. drop: the event is not published; fail_step: the step fails for good.',
+      'What happens if the payload does not match its schema. drop: the event is not published; fail_step: the step fails permanently.',
   }),
 });
 
 export const batchFile = z
   .strictObject({
-    batch_size: whole(1, 100_000).meta({ description: 'Items a worker takes at most.' }),
-    parallelism: whole(1, 1000).meta({ description: 'Workers of the batch that run at once, at most.' }),
+    batch_size: whole(1, 100_000).meta({ description: 'Maximum number of items per worker.' }),
+    parallelism: whole(1, 1000).meta({ description: 'Maximum number of workers of the batch that run at once.' }),
     cursor_field: z.string().min(1).max(255).meta({ description: 'The field that orders the items.' }),
     worker_template: z
       .string()
       .min(1)
       .max(255)
-      .meta({ description: 'The batch_worker step that workers are made from.' }),
-    failure_strategy: z.enum(FAILURE_STRATEGIES).meta({ description: 'What a failed worker means for the others.' }),
+      .meta({ description: 'The batch_worker step that workers are created from.' }),
+    failure_strategy: z.enum(FAILURE_STRATEGIES).meta({ description: 'The effect of a failed worker on the others.' }),
   })
-  .meta({ description: 'How the workers made from this step run. Required on a batch_worker.' });
+  .meta({ description: 'How the workers created from this step run. Required for a batch_worker.' });
 
-/** One entry of `steps:`. */
+/** An entry of `steps:`. */
 export const stepFile = z.strictObject({
   name: named(128).meta({ description: 'Unique in the template.' }),
-  description: z.string().max(255).nullish().meta({ description: 'For people.' }),
+  description: z.string().max(255).nullish().meta({ description: 'For information only.' }),
   handler: handlerFile,
-  type: z.enum(STEP_TYPES).nullish().meta({ default: 'standard', description: 'What the step is to the engine.' }),
-  system_dependency: z.string().max(255).nullish().meta({ description: 'The outside system it talks to; for people.' }),
+  type: z.enum(STEP_TYPES).nullish().meta({ default: 'standard', description: 'The kind of step.' }),
+  system_dependency: z
+    .string()
+    .max(255)
+    .nullish()
+    .meta({ description: 'The external system that it uses, for information only.' }),
   dependencies: z.array(z.string().min(1).max(128)).nullish().meta({
     default: [],
     description: 'Names of the steps that must be complete before this one is ready.',
   }),
   retry: retryFile.nullish(),
   timeout_seconds: timeoutSeconds,
-  publishes_events: z.array(eventFile).nullish().meta({ default: [], description: 'Events of its outcomes.' }),
+  publishes_events: z.array(eventFile).nullish().meta({ default: [], description: 'Events that the step publishes.' }),
   batch_config: batchFile.nullish(),
   result_schema: object().nullish().meta({ description: 'JSON Schema of the result, enforced when it is recorded.' }),
-  composition: z.unknown().optional().meta({ description: 'Kept as given; nothing executes it.' }),
+  composition: z.unknown().optional().meta({ description: 'Stored as given, and not executed.' }),
 });
 
 const stepOverride = z.strictObject({
   name: z.string().min(1).max(128).meta({ description: 'The name of a step, or ALL for every step.' }),
   handler: z
     .strictObject({
-      initialization: object().nullish().meta({ description: "Merged key by key over the step's own." }),
+      initialization: object().nullish().meta({ description: "Merged key by key into the step's own." }),
     })
     .nullish(),
   timeout_seconds: timeoutSeconds,
@@ -158,7 +166,7 @@ const stepOverride = z.strictObject({
 
 export const lifecycleFile = z
   .strictObject({
-    max_duration_minutes: whole(1, 43_200).nullish().meta({ description: 'From creation to end.' }),
+    max_duration_minutes: whole(1, 43_200).nullish().meta({ description: 'From creation to the end.' }),
     max_waiting_for_dependencies_minutes: whole(1, 10_080).nullish(),
     max_waiting_for_retry_minutes: whole(1, 10_080).nullish(),
     max_steps_in_process_minutes: whole(1, 10_080).nullish(),
@@ -166,19 +174,21 @@ export const lifecycleFile = z
     auto_fail_on_timeout: z.boolean().nullish(),
     auto_dlq_on_timeout: z.boolean().nullish(),
   })
-  .meta({ description: 'How long a task may stay in a state, and what happens then.' });
+  .meta({ description: 'The time limits of the states of a task, and the action if they are exceeded.' });
 
 const label = z.string().max(128).nullish();
 
 export const optionsFile = z
   .strictObject({
-    priority: whole(-100, 100).nullish().meta({ default: 0, description: 'Higher first.' }),
+    priority: whole(-100, 100).nullish().meta({ default: 0, description: 'Higher priorities run first.' }),
     tags: z.array(z.string().max(128)).max(1000).nullish(),
-    initiator: label.meta({ description: 'The person or program that asked.' }),
+    initiator: label.meta({ description: 'The person or program that made the request.' }),
     source_system: label.meta({ description: 'The system that the request came from.' }),
     reason: label.meta({ description: 'The reason for the request.' }),
   })
-  .meta({ description: 'Fields that a request for a task may leave out. A field in the request wins.' });
+  .meta({
+    description: 'Defaults for fields that a request for a task may omit. Fields in the request override them.',
+  });
 
 export const metadataFile = z.looseObject({
   author: z.string().nullish(),
@@ -206,16 +216,17 @@ export const templateFile = z.strictObject({
     .string()
     .max(LONGEST_NAMESPACE)
     .regex(NAMESPACE, { error: `must be ${NAMESPACE_CHARACTERS}` })
-    .meta({ description: 'Which workers run its steps.' }),
-  version: named(16).meta({ description: 'A string, as "1.0.0"; a request names it exactly.' }),
-  description: z.string().max(255).nullish().meta({ description: 'For people.' }),
-  metadata: metadataFile.nullish().meta({ description: 'Author, documentation and any other notes.' }),
+    .meta({ description: 'Determines which workers run its steps.' }),
+  version: named(16).meta({ description: 'A string such as "1.0.0". A request must give exactly this version.' }),
+  description: z.string().max(255).nullish().meta({ description: 'For information only.' }),
+  metadata: metadataFile.nullish().meta({ description: 'Author, documentation and other notes.' }),
   system_dependencies: systemsFile
     .nullish()
-    .meta({ description: 'The outside systems its steps talk to; for people.' }),
+    .meta({ description: 'The external systems that its steps use, for information only.' }),
   domain_events: z.array(domainEventFile).nullish().meta({
     default: [],
-    description: 'Events its steps may publish; for people. Steps declare theirs in publishes_events.',
+    description:
+      'Events that its steps may publish, for information only. Steps declare their events in publishes_events.',
   }),
   input_schema: object()
     .nullish()
@@ -224,19 +235,19 @@ export const templateFile = z.strictObject({
   environments: z
     .record(z.string(), z.strictObject({ steps: z.array(stepOverride).nullish() }).nullable())
     .nullish()
-    .meta({ default: {}, description: 'What an environment changes; TASKER_ENV says which one applies.' }),
+    .meta({ default: {}, description: 'Overrides for environments. TASKER_ENV selects the environment.' }),
   lifecycle: lifecycleFile.nullish(),
   identity_strategy: z.enum(IDENTITY_STRATEGIES).nullish().meta({
     default: 'strict',
-    description: 'What makes two requests the same task: their context, a key of the caller, or nothing.',
+    description: "What identifies a task: its context, the caller's key, or nothing.",
   }),
-  default_context: object()
-    .nullish()
-    .meta({ description: 'Keys of the context that a request may leave out. A key in the request wins.' }),
+  default_context: object().nullish().meta({
+    description: 'Defaults for keys of the context that a request may omit. Keys in the request override them.',
+  }),
   default_options: optionsFile.nullish(),
 });
 
-/** A template file that has the right form. */
+/** A well-formed template file. */
 export type TemplateFile = z.infer<typeof templateFile>;
 export type StepFile = z.infer<typeof stepFile>;
 export type StepOverrideFile = z.infer<typeof stepOverride>;

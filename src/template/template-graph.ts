@@ -1,45 +1,47 @@
 import { guardsOf, makersAbove, stepsInBranches } from '../model/branches.ts';
 import type { StepType, TaskTemplate } from './task-template.ts';
 
-/** Who depends on whom, by position of the step in `template.steps`. */
+/** The dependencies between steps. Steps are identified by their index in `template.steps`. */
 export interface TemplateGraph {
   names: string[];
   indexOf: ReadonlyMap<string, number>;
-  /** Parents before children; of steps that are free of each other, the one declared first comes first. */
+  /** The topological order, parents before children. Independent steps are in the order of declaration. */
   order: number[];
-  /** The declared dependencies of each step, in the order declared. */
+  /** The dependencies of each step, in the order declared. */
   parents: number[][];
-  /** The steps that declare it, in the order of the template. */
+  /** The steps that depend directly on each step, in the order of the template. */
   children: number[][];
   /**
-   * All that a step depends on, however far up, in topological order. Each list is made when it is first asked for: in a
-   * long chain they are quadratic together, and few are ever wanted.
+   * All direct and indirect dependencies of each step, in topological order. Each list is created on first access,
+   * because together they are quadratic in a long chain, and only a few are ever needed.
    */
   ancestors: number[][];
   /**
-   * The steps that must be over before a step may start, besides its dependencies, because they may yet create one of
-   * those. In the order of the template.
+   * The steps that must end before a step can start, in addition to its dependencies, because they could still create
+   * one of those. In the order of the template.
    */
   guards: number[][];
-  /** The decisions and analyzers above each step: those that may make others. */
+  /** The decisions and analyzers among the ancestors of each step. They can create other steps. */
   makers: ReadonlySet<number>[];
-  /** The steps that some decision may name. */
+  /** Whether a decision can name the step. */
   inBranch: boolean[];
   types: StepType[];
-  /** Steps that workers of a batch wait for besides their analyzer, and that analyzer then. */
+  /**
+   * For batch workers with several dependencies: all steps that they wait for, including the analyzer and the guards.
+   */
   beforeWorkers: ReadonlySet<number>;
-  /** Whether a decision or a batch may add steps to a task. */
+  /** Whether a decision or a batch can add steps to a task. */
   dynamic: boolean;
   /** Steps without dependencies. */
   roots: number[];
   /**
-   * Whether the step is created with the task: all are, but batch workers and what hangs, however far down, off a
-   * decision or a batch worker. Those are created by what their ancestors come to.
+   * Whether the step is created with the task. Batch workers and all descendants of decisions and batch workers are
+   * not; they are created depending on the outcomes of their ancestors.
    */
   initial: boolean[];
 }
 
-/** The graph of a template that the parser let through: no cycles, no unknown or doubled names. */
+/** Returns the graph of a valid template: it has no cycles, and no unknown or duplicate names. */
 export function graphOf(template: TaskTemplate): TemplateGraph {
   const { steps } = template;
   const indexOf = new Map(steps.map(({ name }, index) => [name, index]));
@@ -78,7 +80,7 @@ export function graphOf(template: TaskTemplate): TemplateGraph {
   };
 }
 
-/** The children of each node of a graph that is given by their parents. */
+/** Returns the children of each node of a graph that is given by its parents. */
 export function childrenOf(parents: readonly (readonly number[])[]): number[][] {
   const children: number[][] = parents.map(() => []);
   for (const [child, of] of parents.entries()) for (const parent of of) children[parent]!.push(child);
@@ -106,7 +108,10 @@ export function orderOf(parents: readonly (readonly number[])[], children: reado
   return order;
 }
 
-/** One row of bits a step, by topological rank: joining two sets of ancestors is an `or`, and rows read out sorted. */
+/**
+ * Returns the ancestors of each step. Each step has a row of bits by topological rank, so that sets are merged with an
+ * `or` and rows are read in order.
+ */
 function ancestorsOf(parents: readonly number[][], order: readonly number[]): number[][] {
   const words = Math.ceil(order.length / 32);
   const bits = new Uint32Array(order.length * words);
@@ -114,7 +119,7 @@ function ancestorsOf(parents: readonly number[][], order: readonly number[]): nu
   for (const [position, index] of order.entries()) rank[index] = position;
   for (const index of order) {
     for (const parent of parents[index]!) {
-      // An ancestor's rank is below its descendant's: the row ends where the parent's own bit is.
+      // An ancestor has a lower rank than its descendant, so the parent's row ends at the parent's own bit.
       const end = rank[parent]! >>> 5;
       for (let word = 0; word <= end; word++) bits[index * words + word]! |= bits[parent * words + word]!;
       bits[index * words + end]! |= 1 << (rank[parent]! & 31);
@@ -133,7 +138,7 @@ function readRow(row: Uint32Array, order: readonly number[]): number[] {
   return found;
 }
 
-/** An array whose elements are made when they are first read. */
+/** Returns an array whose elements are created when they are first read. */
 function lazily<T>(length: number, make: (index: number) => T): T[] {
   const list: T[] = new Array(length);
   for (let index = 0; index < length; index++) {

@@ -5,9 +5,10 @@ import { handlerFile, stepFile, templateFile } from './template-file.ts';
 type Schema = z.core.JSONSchema.JSONSchema;
 
 /**
- * The JSON Schema of a template file, for editors: completion, descriptions, checks while typing. It is generated from
- * the form that the parser uses; what needs the whole file (names of dependencies, cycles) is the parser's alone.
- * Unknown keys, warnings of the parser, are errors here: an editor is where a misspelling should be seen.
+ * Returns the JSON Schema of a template file, for editors: completion, descriptions, and checks while typing. It is
+ * generated from the form that the parser uses. Only the parser checks rules that need the whole file (names of
+ * dependencies, cycles). Unknown keys, which are warnings in the parser, are errors here, so that editors show
+ * misspellings.
  */
 export function templateJsonSchema(): Schema {
   const schema = z.toJSONSchema(templateFile, {
@@ -26,7 +27,7 @@ export function templateJsonSchema(): Schema {
   };
 }
 
-/** The field under either name, never under both. */
+/** Allows a field under either name, but not under both. */
 function addSpellings(schema: Schema, spellings: readonly Spelling[]): void {
   const rules: Schema[] = [];
   for (const { first, other } of spellings) {
@@ -41,7 +42,7 @@ function addSpellings(schema: Schema, spellings: readonly Spelling[]): void {
   schema.allOf = rules;
 }
 
-/** `handler: name` for `handler: {callable: name}`. */
+/** Allows `handler: name` instead of `handler: {callable: name}`. */
 function addBareName(schema: Schema): void {
   const { description, ...whole } = schema;
   const callable = schema.properties!.callable;

@@ -18,9 +18,9 @@ import {
 } from './template-file.ts';
 
 /**
- * The template as JSON with snake_case keys: what the database keeps as a task's snapshot. What is null is left out, so
- * that a field of a later version does not change the digests of templates that don't use it. Overrides of the
- * environment are in the steps already; `environments` itself is not part of it.
+ * Returns the template as JSON with snake_case keys, which the database stores as a snapshot. Fields that are null are
+ * omitted, so that a field of a later version does not change the digests of templates that do not use it. Overrides
+ * are already merged into the steps, and `environments` itself is not included.
  */
 export function templateToJson(template: TaskTemplate): JsonObject {
   const { metadata, lifecycle, defaultOptions } = template;
@@ -34,13 +34,13 @@ export function templateToJson(template: TaskTemplate): JsonObject {
     lifecycle: lifecycle && toFile(lifecycleFile, lifecycle),
     defaultOptions: defaultOptions && toFile(optionsFile, defaultOptions),
   });
-  // What the parser lets through holds nothing but JSON.
+  // A parsed template contains only JSON values.
   return json as JsonObject;
 }
 
 /**
- * The template that {@link templateToJson} wrote. Keys it does not know (of a later program) are passed over, and so are
- * `default_options` of an earlier program that have another form: they had no effect there.
+ * Returns the template from the JSON of {@link templateToJson}. Unknown keys, from a later version of the program, are
+ * ignored. So are `default_options` of another form from an earlier version, where they had no effect.
  */
 export function templateFromJson(json: unknown): TaskTemplate {
   const { file, issues } = checkForm(json);
@@ -49,7 +49,7 @@ export function templateFromJson(json: unknown): TaskTemplate {
     return templateFromJson({ ...json, default_options: null });
   }
   const what = issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-  throw new TaskerError('template_invalid', `stored template is not one: ${what.join('; ')}`, {
+  throw new TaskerError('template_invalid', `invalid stored template: ${what.join('; ')}`, {
     details: { problems: what },
   });
 }
@@ -67,13 +67,13 @@ function stepToJson(step: StepTemplate): Record<string, unknown> {
   });
 }
 
-/** As it stands in a template's file. */
+/** Returns a retry policy in the form of a template file. */
 export const retryToJson = (retry: RetryPolicy) => toFile(retryFile, retry);
 
-/** As it stands in a template's file. */
+/** Returns a batch configuration in the form of a template file. */
 export const batchToJson = (batch: BatchConfig) => toFile(batchFile, batch);
 
-/** The fields that are not null. */
+/** Returns the fields that are not null. */
 function present(fields: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
 }

@@ -6,16 +6,16 @@ import type { TaskTemplate } from './task-template.ts';
 
 /** Options of {@link templateOfObject}. */
 export interface TemplateOfObjectOptions {
-  /** Its index in the list; undefined when it was given alone. */
+  /** The index of the object in the list. Undefined if it was not in a list. */
   at?: number | undefined;
-  /** The environment whose overrides are applied. A parsed template has its own already. */
+  /** The environment whose overrides are applied. In a parsed template, they are already applied. */
   environment: string;
 }
 
 /**
- * Returns the template of an object. A parsed template is returned as it is. Any other object is checked like a
- * template file with the same keys.
- * @throws TaskerError `template_invalid` when it is not an object, or has values that JSON can't hold
+ * Returns the template of an object. A parsed template is returned as is. Any other object is checked like a template
+ * file with the same keys.
+ * @throws TaskerError `template_invalid` if it is not an object, or has values without a JSON form
  */
 export function templateOfObject(given: unknown, { at, environment }: TemplateOfObjectOptions): ParsedTemplate {
   const place = at === undefined ? 'templates' : `templates[${at}]`;
@@ -30,20 +30,20 @@ export function templateOfObject(given: unknown, { at, environment }: TemplateOf
   if ('identityStrategy' in given || 'systemDependencies' in given) {
     throw new TaskerError(
       'template_invalid',
-      `${file} has keys of a parsed template, but is not a complete one; write it with the keys of a template file (snake_case), or parse it with mustParseTemplate`,
+      `${file} has keys of a parsed template, but is incomplete; write it with the keys of a template file (snake_case), or parse it with mustParseTemplate`,
     );
   }
   const { template, problems } = parseTemplate(jsonOf(given, file), { environment });
   return { template, problems: problems.map((problem) => ({ ...withoutLines(problem), file })) };
 }
 
-/** An object has no lines. */
+/** Removes line numbers, which an object does not have. */
 function withoutLines(problem: TemplateProblem): TemplateProblem {
   const message = problem.message.replace(/, first on line \d+(?=;)| \(line \d+\)/g, '');
   return { ...problem, message, line: 0, column: 0 };
 }
 
-/** Whether it has fields that only the parser adds. A template built from a parsed one counts too. */
+/** Whether an object has the fields that only the parser adds. A template derived from a parsed one has them too. */
 function isParsed(given: object): given is TaskTemplate {
   const { steps, domainEvents, systemDependencies, identityStrategy } = given as Partial<TaskTemplate>;
   if (!Array.isArray(steps) || !Array.isArray(domainEvents) || !isFields(systemDependencies)) return false;
@@ -56,7 +56,7 @@ function isParsedStep(step: unknown): boolean {
   return isFields(handler) && isFields(retry) && Array.isArray(dependencies) && Array.isArray(publishesEvents);
 }
 
-/** Refuses values that JSON would silently leave out or change. */
+/** Returns the JSON of an object. Throws for values that JSON would silently omit or change. */
 function jsonOf(given: object, place: string): string {
   try {
     return JSON.stringify(given, (key, value: unknown) => {
@@ -64,13 +64,17 @@ function jsonOf(given: object, place: string): string {
       if (isNumber ? Number.isFinite(value) : !['function', 'symbol', 'bigint'].includes(typeof value)) return value;
       throw new TaskerError(
         'template_invalid',
-        `${place}: ${key} is ${isNumber ? String(value) : kindOf(value)}; a template holds JSON only, and names its handlers`,
+        `${place}: ${key} is ${isNumber ? String(value) : kindOf(value)}; a template must contain only JSON, and refers to handlers by name`,
       );
     });
   } catch (error) {
     if (error instanceof TaskerError) throw error;
-    throw new TaskerError('template_invalid', `${place} can't be written as JSON: ${messageOf(error).split('\n')[0]}`, {
-      cause: error,
-    });
+    throw new TaskerError(
+      'template_invalid',
+      `${place} cannot be converted to JSON: ${messageOf(error).split('\n')[0]}`,
+      {
+        cause: error,
+      },
+    );
   }
 }

@@ -1,7 +1,7 @@
 import { isFields } from '../model/fields.ts';
 import { type Finding, type StepSketch, suggester } from './step-rules.ts';
 
-/** What the types of steps ask of them. */
+/** Checks the requirements of each step's type. */
 export function typeRules(steps: readonly StepSketch[]): Finding[] {
   const workers = new Set(steps.filter(({ type }) => type === 'batch_worker').map(({ name }) => name));
   const suggestWorker = suggester(workers);
@@ -18,7 +18,7 @@ export function typeRules(steps: readonly StepSketch[]): Finding[] {
 function decisionRules({ type, name, path, dependencies, fields }: StepSketch): Finding[] {
   if (type !== 'decision' || dependencies.length > 0 || (fields.dependencies && !Array.isArray(fields.dependencies)))
     return [];
-  const message = `decision step \`${name}\` has no dependencies; it must depend on the step whose result it decides on`;
+  const message = `decision step \`${name}\` has no dependencies; add the step whose result it uses`;
   return [{ severity: 'error', code: 'decision_without_dependencies', message, path: [...path, 'type'] }];
 }
 
@@ -53,7 +53,7 @@ function batchRules(step: StepSketch, workers: ReadonlySet<string>, suggest: (wa
   return findings;
 }
 
-/** A batch worker is made by the one analyzer that it depends on. */
+/** Checks that a batch worker depends on exactly one analyzer, which creates it. */
 function workerRules(
   { type, name, path, dependencies, fields }: StepSketch,
   types: ReadonlyMap<string, string>,
@@ -72,7 +72,7 @@ function workerRules(
       analyzers.length === 0
         ? `on none: ${wayOut(types)}`
         : `on ${analyzers.map((parent) => `\`${parent.name}\``).join(' and ')}`;
-    const message = `batch_worker step \`${name}\` must depend on the one batchable step that makes its workers; it depends ${found}`;
+    const message = `batch_worker step \`${name}\` must depend on exactly one batchable step, which creates its workers; it depends ${found}`;
     findings.push({ severity: 'error', code: 'batch_worker_without_analyzer', message, path: [...path, 'type'] });
   }
   for (const parent of dependencies) {
@@ -92,11 +92,11 @@ function wayOut(types: ReadonlyMap<string, string>): string {
 
 function convergenceRules({ type, name, path }: StepSketch, dynamic: ReadonlySet<string>): Finding[] {
   if (type !== 'deferred_convergence' || dynamic.has(name)) return [];
-  const message = `deferred_convergence step \`${name}\` hangs off no decision or batch_worker; make it a standard step`;
+  const message = `deferred_convergence step \`${name}\` does not depend on a decision or a batch_worker; make it a standard step`;
   return [{ severity: 'warning', code: 'nothing_to_converge', message, path: [...path, 'type'] }];
 }
 
-/** The steps with a decision or a batch worker among their ancestors. */
+/** Returns the steps that have a decision or a batch worker among their ancestors. */
 function hangingOffNews(steps: readonly StepSketch[]): Set<string> {
   const children = new Map<string, string[]>(steps.map(({ name }) => [name, []]));
   for (const { name, dependencies } of steps) for (const parent of dependencies) children.get(parent.name)?.push(name);

@@ -12,52 +12,52 @@ import {
 } from 'yaml';
 import { nearNames } from '../model/near-names.ts';
 
-/** A problem where the text, not yet the template, is wrong. */
+/** A problem of the text rather than of the template. */
 export interface TextProblem {
   severity: 'error' | 'warning';
   code: string;
   message: string;
-  /** Into the text, from 0. */
+  /** Offset in the text, starting at 0. */
   offset: number;
 }
 
-/** Where one value of the file stands. */
+/** The place of a value in the file, as offsets. */
 export interface Place {
   key: number;
   value: number;
-  /** A scalar as it is written, without quotes. */
+  /** A scalar as written in the file, without quotes. */
   source?: string;
 }
 
-/** Places of a map's values by key, of a list's items by index. */
+/** The places of a map's values by key, or of a list's items by index. */
 export type Places = Map<string | number, Place>;
 
-/** An error of the text; without an offset, of the whole file. */
+/** Creates an error of the text. Without an offset, it concerns the whole file. */
 export function textError(code: string, message: string, offset = 0): TextProblem {
   return { severity: 'error', code, message, offset };
 }
 
-/** With aliases written out, a file may hold as many values. */
+/** Maximum number of values in a file, with aliases expanded. */
 const MOST_VALUES = 1_000_000;
 
-/** Lists and maps may stand inside one another as deep. */
+/** Maximum nesting depth of lists and maps. */
 const DEEPEST = 100;
 
-/** What stands in the data where there was no value that JSON can hold; the problem is on the list. */
+/** Replaces a value without a JSON form. The problem is reported separately. */
 const NOTHING = null;
 
 interface Converted {
   data: unknown;
-  /** Values in it, aliases written out. */
+  /** Number of values, with aliases expanded. */
   size: number;
-  /** Lists and maps inside one another. */
+  /** Nesting depth of lists and maps. */
   height: number;
 }
 
 /**
- * The data of a YAML tree: what JSON can hold, aliases and merge keys (`<<`) resolved, with the place of every value.
- * What an alias stands for is shared, not copied, and counted as if it were: a file of a few lines that would grow to
- * millions of values is refused.
+ * Converts a YAML tree to JSON data, with aliases and merge keys (`<<`) resolved and the place of every value. The
+ * value of an alias is shared, but counted each time: a file of a few lines that would expand to millions of values is
+ * rejected.
  */
 export function yamlToPlain(root: unknown): {
   data: unknown;
@@ -67,8 +67,8 @@ export function yamlToPlain(root: unknown): {
   const conversion = new Conversion();
   const { data, size, height } = conversion.convert(root);
   const { places, problems } = conversion;
-  const tooLarge = `the file holds ${size} values once its aliases are written out; a template may hold ${MOST_VALUES}`;
-  const tooDeep = `lists and maps stand more than ${DEEPEST} deep inside one another; make it flatter`;
+  const tooLarge = `the file holds ${size} values with aliases expanded, but the maximum is ${MOST_VALUES}`;
+  const tooDeep = `lists and maps are nested more than ${DEEPEST} levels deep; reduce the nesting`;
   if (size > MOST_VALUES) problems.push(textError('too_many_values', tooLarge));
   else if (height > DEEPEST) problems.push(textError('too_deep', tooDeep));
   else return { data, places, problems };
@@ -86,7 +86,7 @@ class Conversion {
     const anchor = isMap(node) || isSeq(node) || isScalar(node) ? node.anchor : undefined;
     if (anchor) this.#anchors.set(anchor, 'open');
     this.#depth++;
-    // Deeper than allowed: not followed, so that it can't exhaust the stack; the height at the root tells.
+    // Values deeper than allowed are not followed, so that they cannot exhaust the stack. The root reports the depth.
     const converted = this.#depth > DEEPEST + 1 ? { data: NOTHING, size: 1, height: 0 } : this.#value(node);
     this.#depth--;
     if (anchor) this.#anchors.set(anchor, converted);
@@ -103,10 +103,10 @@ class Conversion {
     const known = this.#anchors.get(node.source);
     if (known !== undefined && known !== 'open') return known;
     const [near] = nearNames(node.source, this.#anchors.keys(), 1);
-    const unknown = `no anchor \`&${node.source}\` stands before this alias${near ? `; did you mean \`*${near}\`?` : ''}`;
+    const unknown = `no anchor \`&${node.source}\` is defined before this alias${near ? `; did you mean \`*${near}\`?` : ''}`;
     this.#error(
       'yaml_alias',
-      known === 'open' ? `\`*${node.source}\` stands inside what it names` : unknown,
+      known === 'open' ? `\`*${node.source}\` is inside the value that it refers to` : unknown,
       offsetOf(node),
     );
     return { data: NOTHING, size: 1, height: 0 };
@@ -140,7 +140,7 @@ class Conversion {
       if (key === null) continue;
       if (key === '<<' && isScalar(pair.key) && pair.key.type === 'PLAIN') merges.push(converted);
       else if (places.has(key))
-        this.#error('duplicate_key', `\`${key}\` stands twice in one map; remove one`, offsetOf(pair.key));
+        this.#error('duplicate_key', `\`${key}\` is in the map twice; remove one`, offsetOf(pair.key));
       else {
         entries.set(key, converted.data);
         places.set(key, placeOf(pair.value, offsetOf(pair.key)));
@@ -152,11 +152,11 @@ class Conversion {
     return { data, size, height: height + 1 };
   }
 
-  /** A map's own keys win over merged ones, earlier sources over later ones. */
+  /** Merges maps. A map's own keys override merged ones, and earlier sources override later ones. */
   #merge(source: unknown, into: { entries: Map<string, unknown>; places: Places }, offset: number): void {
     for (const map of Array.isArray(source) ? source : [source]) {
       if (typeof map !== 'object' || map === null || Array.isArray(map)) {
-        this.#error('yaml_merge', '`<<` takes a map, or a list of maps', offset);
+        this.#error('yaml_merge', '`<<` must be a map or a list of maps', offset);
         continue;
       }
       const places = this.places.get(map);
@@ -173,10 +173,10 @@ class Conversion {
       const text = typeof key.value === 'string' ? key.value : (key.source ?? String(key.value));
       this.#checkText(text, offsetOf(key));
       if (text !== '__proto__') return text;
-      this.#error('yaml_key', '`__proto__` can not be a key; call it something else', offsetOf(key));
+      this.#error('yaml_key', '`__proto__` cannot be a key; use another name', offsetOf(key));
       return null;
     }
-    this.#error('yaml_key', 'a key is a word; lists, maps and aliases can not be keys', offsetOf(key));
+    this.#error('yaml_key', 'a key must be a scalar; lists, maps and aliases cannot be keys', offsetOf(key));
     return null;
   }
 
@@ -187,27 +187,19 @@ class Conversion {
     if (typeof value === 'string' || typeof value === 'boolean' || value === null) return value;
     if (typeof value === 'number' && Number.isFinite(value)) {
       if (Number.isInteger(value) && !Number.isSafeInteger(value) && /^[-+]?\d+$/.test(source ?? '')) {
-        const message = `${source} is stored as ${value}: too long for a number; put it in quotes`;
+        const message = `${source} is stored as ${value}, because it is too long for a number; put it in quotes`;
         this.problems.push({ severity: 'warning', code: 'number_rounded', message, offset });
       }
       return value;
     }
-    this.#error(
-      'not_json',
-      `\`${source ?? node.tag ?? String(value)}\` is not a value that JSON can hold; put it in quotes`,
-      offset,
-    );
+    this.#error('not_json', `\`${source ?? node.tag ?? String(value)}\` is not a JSON value; put it in quotes`, offset);
     return NOTHING;
   }
 
-  /** PostgreSQL stores neither. */
+  /** Checks for NUL characters and lone surrogates, which PostgreSQL cannot store. */
   #checkText(text: string, offset: number): void {
     if (/\0|\p{Surrogate}/u.test(text)) {
-      this.#error(
-        'not_json',
-        'the text holds a NUL or half a surrogate pair, which can not be stored; remove it',
-        offset,
-      );
+      this.#error('not_json', 'the text contains a NUL or a lone surrogate, which cannot be stored; remove it', offset);
     }
   }
 

@@ -5,7 +5,7 @@ import { messageOf, TaskerError } from '../errors.ts';
 
 const INSUFFICIENT_PRIVILEGE = '42501';
 
-/** By server. Idle connections are kept for the next test for a while, and hold up no program that is done. */
+/** Pools by server. Idle connections are kept for the next test, but do not prevent the process from exiting. */
 const pools = new Map<string, pg.Pool>();
 
 function poolOf(url: string): pg.Pool {
@@ -18,7 +18,8 @@ function poolOf(url: string): pg.Pool {
       idleTimeoutMillis: 10_000,
       allowExitOnIdle: true,
     });
-    // One that breaks in use is told by its statement; one that breaks while idle is replaced when the next is asked for.
+    // A connection that fails during a statement rejects that statement. One that fails while idle is replaced by the
+    // pool.
     pool.on('connect', (client) => client.on('error', () => undefined));
     pool.on('error', () => undefined);
     pools.set(url, pool);
@@ -26,15 +27,15 @@ function poolOf(url: string): pg.Pool {
   return pool;
 }
 
-/** One connection, beside the databases of tests. */
+/** A connection for administrative statements, outside the databases of tests. */
 export interface AdminSession {
   /** Creates, renames or drops a database. */
   run(text: string): Promise<void>;
-  /** For the statements of `store`. */
+  /** The connection in the form that the statements of `store` need. */
   db: Db;
 }
 
-/** Gives `work` a connection for statements about databases. */
+/** Runs `work` with a connection for administrative statements. */
 export async function asAdmin<T>(url: string, work: (session: AdminSession) => Promise<T>): Promise<T> {
   let client: pg.PoolClient;
   try {
@@ -48,8 +49,8 @@ export async function asAdmin<T>(url: string, work: (session: AdminSession) => P
     if (sqlState(error) !== INSUFFICIENT_PRIVILEGE) throw error;
     throw new TaskerError(
       'database_error',
-      `the test kit makes a database for each test, and this user may not (${messageOf(error)}); ` +
-        'give it the right (alter role … createdb), or leave out databaseUrl and DATABASE_URL for the embedded server',
+      `the test kit creates a database for each test, and this user is not allowed to (${messageOf(error)}); ` +
+        'grant it (alter role … createdb), or omit databaseUrl and DATABASE_URL to use the embedded server',
       { cause: error },
     );
   } finally {
@@ -67,7 +68,7 @@ function sessionOn(client: pg.PoolClient): AdminSession {
   };
 }
 
-/** The same server, another database. */
+/** Returns the URL of another database on the same server. */
 export function otherDatabase(url: string, name: string): string {
   const other = new URL(url);
   other.pathname = `/${encodeURIComponent(name)}`;

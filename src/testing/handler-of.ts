@@ -9,20 +9,22 @@ import {
 } from '../handlers/step-handler.ts';
 import { HandlerRegistry } from '../registry/handler-registry.ts';
 
-/** What a test may use as a handler: a class, an instance, what a `define…()` function gave, or a function of the context. */
+/**
+ * A handler in a test: a class, an instance, the return value of a `define…()` function, or a function of the context.
+ */
 export type TestHandler = StepHandlerClass | ExecutableHandler | ((context: StepContext) => unknown);
 
-/** The handler as a registry takes it. */
+/** Returns the handler in a form that a registry accepts. */
 export function registrableOf(name: string, handler: TestHandler): StepHandlerClass | ExecutableHandler {
   if (isHandlerClass(handler) || isExecutableHandler(handler)) return handler;
   if (typeof handler === 'function') return handlerOfFunction(name, handler as (context: StepContext) => unknown);
   throw new TaskerError(
     'handler_invalid',
-    `test handler ${name}: ${typeof handler} is no handler; give a class, an instance, what defineHandler gave, or a function of the context`,
+    `test handler ${name}: ${typeof handler} is not a handler; pass a class, an instance, the return value of defineHandler, or a function of the context`,
   );
 }
 
-/** An instance, made as a worker makes it. */
+/** Returns an instance, created as a worker creates it. */
 export function instanceOf(handler: TestHandler, method: string | undefined): ExecutableHandler {
   const name = nameOf(handler) || 'test_handler';
   const registry = new HandlerRegistry();
@@ -40,7 +42,7 @@ function handlerOfFunction(name: string, call: (context: StepContext) => unknown
     name,
     version: '1.0.0',
     capabilities: ['process'],
-    // Whatever it gives is made a result of by whoever calls it.
+    // The caller converts the returned value to a result.
     call: (context) => call(context) as HandlerOutcome,
     configSchema: () => null,
   };

@@ -8,18 +8,18 @@ import { abortTestContext, createTestContext, type TestContextOptions } from './
 
 /** Options of {@link runHandler}. */
 export interface RunHandlerOptions {
-  /** As the template's `timeout_seconds`, in milliseconds. Default: none. */
+  /** Timeout in milliseconds, like the template's `timeout_seconds`. Default: none. */
   timeoutMs?: number;
-  /** As the template's `handler.method`. Default `call`. */
+  /** The method to call, like the template's `handler.method`. Default `call`. */
   method?: string;
 }
 
 /**
- * Runs a handler once, without a database, and gives the result that a worker would record: bare values are wrapped,
- * errors are failures, a result that can't be stored is a failure for good, and one that can is as it will be read. A
- * timeout fires the signal of a context that {@link createTestContext} made.
+ * Runs a handler once, without a database, and returns the result that a worker would record. Plain values are wrapped,
+ * and errors become failures. A result that cannot be stored becomes a permanent failure; others have the form in which
+ * they would be read. A timeout aborts the signal of a context from {@link createTestContext}.
  *
- * Throws `handler_invalid` when it is no handler, or making it throws.
+ * Throws `handler_invalid` if the value is not a handler, or if creating an instance throws.
  *
  * @example
  * const result = await runHandler(charge, { inputData: { amount: 12.5 }, dependencyResults: { cart: { total: 12.5 } } });

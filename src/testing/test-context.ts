@@ -9,7 +9,7 @@ import { storableJson } from '../model/storable-json.ts';
 import { stepUuid, uuidV7 } from '../model/uuid.ts';
 import { DEFAULT_RETRY } from '../template/task-template.ts';
 
-/** What {@link createTestContext} may be told; everything has a default. */
+/** Options of {@link createTestContext}. All have a default. */
 export interface TestContextOptions {
   /** The task's context. Default `{}`. */
   inputData?: Fields;
@@ -17,40 +17,42 @@ export interface TestContextOptions {
   dependencyResults?: Record<string, unknown>;
   /** The template's `handler.initialization`. Default `{}`. */
   stepConfig?: Fields;
-  /** A batch worker's cursor and the like. Default: the same as `stepConfig`. */
+  /** The step's own inputs, such as the cursor of a batch worker. Default: the same as `stepConfig`. */
   stepInputs?: Fields;
-  /** How often the step was started before. Default 0. */
+  /** Number of attempts before this one. Default 0. */
   retryCount?: number;
-  /** How often it may be started in all. Default 3. */
+  /** Maximum number of attempts, the first included. Default 3. */
   maxRetries?: number;
-  /** What an earlier attempt saved: `{ cursor, items_processed, accumulated_results }`. Default: nothing. */
+  /** The checkpoint of an earlier attempt: `{ cursor, items_processed, accumulated_results }`. Default: none. */
   checkpoint?: Fields | null;
-  /** Fires what the handler sees as `context.signal`. */
+  /** Aborts the handler's `context.signal`. */
   signal?: AbortSignal;
-  /** Default: writes nothing. */
+  /** Default: a logger that writes nothing. */
   logger?: Logger;
-  /** Default `test_handler`; {@link runHandler} puts the handler's own name. */
+  /** Default `test_handler`. {@link runHandler} sets the handler's own name. */
   handlerName?: string;
   /** Default: the handler's name. */
   stepName?: string;
-  /** Default: a new one. */
+  /** Default: a new UUID. */
   taskUuid?: string;
-  /** Default: one that belongs to the task. */
+  /** Default: the UUID of a step of the task. */
   stepUuid?: string;
-  /** Default: the task's id, as for a task that was given none. */
+  /** Default: the task's UUID, as for a task created without a correlation id. */
   correlationId?: string;
 }
 
-// Who runs a handler on a context may end it: its signal then fires.
+// Controllers that abort the signal of a context, for example on a timeout.
 const controllers = new WeakMap<StepContext, AbortController>();
 
 /**
- * A context to call a handler with in a test, without a database. What is given reaches the handler as it would from
- * the database: copied, and as JSON (a date is a text), so that nothing works in a test alone.
+ * Creates a context to call a handler in a test, without a database. Values reach the handler as they would from the
+ * database: copied and converted to JSON (a date becomes a string). A handler thus cannot rely on values that exist
+ * only in tests.
  *
- * What the handler saves with `context.checkpoint(…)` can be read from the context afterwards, as the next attempt would.
+ * A checkpoint that the handler saves with `context.checkpoint(…)` can be read from the context afterwards, as in the
+ * next attempt.
  *
- * Throws `invalid_context` when something given has no JSON form.
+ * Throws `invalid_context` if a value has no JSON form.
  *
  * @example
  * const context = createTestContext({ inputData: { order_id: 'O-7' }, dependencyResults: { reserve: { id: 'R-1' } } });
@@ -95,7 +97,7 @@ export function createTestContext(options: TestContextOptions = {}): StepContext
   return context;
 }
 
-/** What is stored of a save, as an earlier attempt's `checkpoint` shows it. */
+/** Returns the stored form of a checkpoint. */
 function savedCheckpoint(before: Fields | null, progress: CheckpointProgress): Fields {
   const { cursor = null, itemsProcessed = 0, accumulatedResults = null } = progress;
   const timestamp = new Date().toISOString();
@@ -109,7 +111,7 @@ function savedCheckpoint(before: Fields | null, progress: CheckpointProgress): F
   };
 }
 
-/** Fires a context's signal, as a worker does when it no longer waits; without effect on a context made elsewhere. */
+/** Aborts a context's signal, as a worker does on a timeout. Has no effect on a context created elsewhere. */
 export function abortTestContext(context: StepContext, reason: DOMException): void {
   controllers.get(context)?.abort(reason);
 }
@@ -122,7 +124,7 @@ function dependenciesOf(results: Record<string, unknown>, taskUuid: string): Map
   return new Map(entries);
 }
 
-/** The value as it would come back from the database; undefined and null stay what they are. */
+/** Returns the value as it would be read from the database. Undefined and null are returned as is. */
 function copied<T>(value: T, name: string): T {
   if (value === undefined || value === null) return value;
   const stored = storableJson(value, { name });
@@ -132,12 +134,12 @@ function copied<T>(value: T, name: string): T {
   });
 }
 
-/** What a test says of the step; the event has defaults for the rest. */
+/** The data of the step in a test. The event has defaults for the rest. */
 export interface TestStep extends Required<Omit<TestContextOptions, 'dependencyResults' | 'signal' | 'logger'>> {
   dependencies: ReadonlyMap<string, DependencyResultParams>;
 }
 
-/** The step event behind a test's context, for handlers that read `context.event`. */
+/** Creates the step event of a test's context, for handlers that read `context.event`. */
 export function testStepEvent(step: TestStep): FfiStepEvent {
   const now = new Date().toISOString().replace('T', ' ').replace('Z', '000');
   const { taskUuid, correlationId } = step;

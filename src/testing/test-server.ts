@@ -13,10 +13,10 @@ import { type AdminSession, asAdmin, otherDatabase } from './admin-session.ts';
 const { escapeIdentifier } = pg;
 
 const PREFIX = 'tasker_test_';
-/** A database that nobody uses for so long belongs to a test that was killed. */
+/** Databases older than this belong to tests that were killed. */
 const LEFT_OVER_MS = 60 * 60 * 1000;
 const NO_SUCH_DATABASE = '3D000';
-/** Two that do the same at the same moment are told by the index. */
+/** Error codes if the database exists. With two concurrent processes, it is a unique violation. */
 const EXISTS_ALREADY = new Set(['42P04', '23505']);
 const IN_USE = '55006';
 const CLONE_TRIES = 200;
@@ -24,17 +24,17 @@ const RETRY_MS = 20;
 const LEAVING_TRIES = 20;
 const LEAVING_MS = 4;
 
-/** A server on which databases for tests can be made. */
+/** A server on which test databases can be created. */
 interface TestServer {
   url: string;
-  /** The migrated database that the others are copies of. */
+  /** The migrated database that the others are cloned from. */
   template: string;
 }
 
-/** A database of one test. */
+/** The database of one test. */
 export interface TestDatabase {
   url: string;
-  /** Removes it, whoever is connected. */
+  /** Drops the database, even if there are connections. */
   drop(): Promise<void>;
 }
 
@@ -42,8 +42,8 @@ const servers = new Map<string, Promise<TestServer>>();
 let made = 0;
 
 /**
- * Makes a database with the schema and nothing in it: on the given server, or on an embedded one that the first call
- * of this process starts, without care for crashes, and that ends with the last process that uses it.
+ * Creates an empty database with the schema, on the given server or on an embedded one. The first call in this process
+ * starts the embedded server without crash safety. It stops with the last process that uses it.
  */
 export async function testDatabase(serverUrl: string | undefined): Promise<TestDatabase> {
   const { url, template } = await theServer(serverUrl);
@@ -61,7 +61,7 @@ function theServer(serverUrl: string | undefined): Promise<TestServer> {
   if (!server) {
     server = prepare(serverUrl);
     servers.set(key, server);
-    // The next test may find what this one missed.
+    // The next test can try again.
     server.catch(() => servers.delete(key));
   }
   return server;
@@ -91,13 +91,15 @@ async function startOwn(): Promise<string> {
     if (!(error instanceof TaskerError) || error.code !== 'embedded_failed') throw error;
     throw new TaskerError(
       'embedded_failed',
-      `${error.message}; nothing in the test kit's server is worth keeping: remove ${folder} and run the tests again`,
+      `${error.message}; the test kit's server holds no data to keep, so remove ${folder} and run the tests again`,
       { cause: error, details: error.details },
     );
   }
 }
 
-/** Made under another name, and named when it is whole: two processes may do so at once, and one of them is first. */
+/**
+ * Creates the template database under another name and renames it when it is complete, because two processes may race.
+ */
 async function makeTemplate(url: string, template: string): Promise<void> {
   const part = `${PREFIX}${Date.now().toString(36)}_${process.pid.toString(36)}_template`;
   await asAdmin(url, async ({ run }) => {
@@ -125,23 +127,25 @@ async function clone(
     await whenUnused(() => run(`create database ${escapeIdentifier(name)} template ${escapeIdentifier(template)}`));
   } catch (error) {
     if (sqlState(error) !== NO_SUCH_DATABASE) throw error;
-    servers.clear(); // it was removed under our feet; the next call makes it again
-    throw new TaskerError('database_error', `the test kit's database ${template} is gone: ${messageOf(error)}`, {
+    servers.clear(); // another process dropped it; the next call creates it again
+    throw new TaskerError('database_error', `the test kit's database ${template} was dropped: ${messageOf(error)}`, {
       cause: error,
     });
   }
 }
 
 /**
- * Removes a database, whoever is connected. Sessions that were closed a moment ago are waited for here: the server itself
- * would look again only after 100 ms.
+ * Drops a database, even if there are connections. It first waits for sessions that were just closed, because the
+ * server itself would only check again after 100 ms.
  */
 async function drop({ run, db }: AdminSession, name: string): Promise<void> {
   for (let tries = 0; tries < LEAVING_TRIES && (await databaseInUse(db, name)); tries++) await pause(LEAVING_MS);
   await run(`drop database if exists ${escapeIdentifier(name)} with (force)`);
 }
 
-/** What a database is copied from, or renamed, must be nobody's this moment; a backend takes a while to go. */
+/**
+ * Runs an action on a database once it has no connections, because a closed connection's backend exits with a delay.
+ */
 async function whenUnused(act: () => Promise<void>): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {
@@ -153,7 +157,7 @@ async function whenUnused(act: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Databases of tests that were killed. Their names tell when they were made. */
+/** Drops databases of tests that were killed. Their names contain the time of creation. */
 async function removeLeftovers(url: string, names: readonly string[]): Promise<void> {
   const old = names.filter((name) => {
     const madeAt = Number.parseInt(name.slice(PREFIX.length).split('_')[0] ?? '', 36);

@@ -18,7 +18,7 @@ import type { TaskTemplate } from '../template/task-template.ts';
 import { registrableOf, type TestHandler } from './handler-of.ts';
 import { type TestDatabase, testDatabase } from './test-server.ts';
 
-/** Options of {@link testTasker}: those of `createTasker`, but that the database is the test kit's business. */
+/** Options of {@link testTasker}: those of `createTasker`, except that the test kit manages the database. */
 export interface TestTaskerOptions
   extends Omit<
     CreateTaskerOptions,
@@ -26,27 +26,30 @@ export interface TestTaskerOptions
   > {
   /** A folder, files, parsed templates, or plain objects with the keys of a template file. */
   templates: TemplateSource;
-  /** Take the place of handlers of the same name: a class, an instance, a `define…()` value, or a function of the context. */
+  /**
+   * Replacements for the handlers of the same names. Each is a class, an instance, the return value of a `define…()`
+   * function, or a function of the context.
+   */
   stubs?: Record<string, TestHandler>;
-  /** The server to make a database on. Default: that of `DATABASE_URL`; without it, an embedded one. */
+  /** The server on which to create a database. Default: that of `DATABASE_URL`, else an embedded server. */
   databaseUrl?: string;
-  /** Wait between attempts as the templates say. Default: retry at once. */
+  /** Whether to wait between attempts as the templates require. Default false: failed attempts are retried at once. */
   keepBackoff?: boolean;
 }
 
-/** What {@link TestTasker.run} gives. */
+/** The return value of {@link TestTasker.run}. */
 export interface TestRun {
   task: Task;
-  /** By name. */
+  /** All steps by name. */
   steps: Record<string, Step>;
-  /** What the completed steps came to, by step name. */
+  /** The results of the completed steps, by step name. */
   results: Record<string, unknown>;
-  /** Why the others failed last, by step name. */
+  /** The last errors of the other steps, by step name. */
   errors: Record<string, StepError>;
 }
 
 /**
- * A tasker on a database of its own. Made by {@link testTasker}.
+ * A tasker on its own database, created by {@link testTasker}.
  *
  * @example
  * const kit = await testTasker({ templates: './templates', handlers: './handlers' });
@@ -55,9 +58,9 @@ export interface TestRun {
  * await kit.stop();
  */
 export class TestTasker {
-  /** The tasker itself, for everything else. */
+  /** The tasker itself, for all other methods. */
   readonly tasker: Tasker;
-  /** The database of this test. It holds a password. */
+  /** The URL of this test's database. It contains a password. */
   readonly databaseUrl: string;
   readonly #database: TestDatabase;
   readonly #templates: readonly TaskTemplate[];
@@ -72,12 +75,12 @@ export class TestTasker {
   }
 
   /**
-   * Creates a task and waits until it rests: complete, failed, or blocked by failures. Of a single template, name,
-   * namespace and version may be left out. The types of a request with a name are checked as in `createTask`.
+   * Creates a task and waits until it rests: complete, failed, or blocked by failures. If there is only one template,
+   * name, namespace and version can be omitted. The types of a request with a name are checked as in `createTask`.
    *
    * @example
    * const { task, results } = await kit.run({ context: { order_id: 'O-7' } });
-   * @throws TaskerError what `createTask` throws; `timeout` after `timeoutMs` (10,000), with what each step waits for
+   * @throws TaskerError the errors of `createTask`; `timeout` after `timeoutMs` (10,000), with what each step waits for
    */
   async run<Name extends string = string, Namespace extends string = never, Version extends string = never>(
     request?: CheckedRequest<Name, Namespace, Version, TaskTypes, Partial<TaskRequest>>,
@@ -94,12 +97,12 @@ export class TestTasker {
     return runOf(task, await this.tasker.getSteps(taskUuid));
   }
 
-  /** The steps of a task in the order of its template. @throws TaskerError `task_not_found` */
+  /** Returns the steps of a task in the order of its template. @throws TaskerError `task_not_found` */
   getSteps(taskUuid: string): Promise<Step[]> {
     return this.tasker.getSteps(taskUuid);
   }
 
-  /** Stops the worker, which waits half a second for running handlers, and removes the database. */
+  /** Stops the worker, which waits up to half a second for running handlers, and drops the database. */
   stop(): Promise<void> {
     this.#stopped ??= this.tasker.stop({ drainTimeoutMs: 500 }).finally(() => this.#database.drop());
     return this.#stopped;
@@ -117,22 +120,24 @@ export class TestTasker {
       return { namespace, version, ...request, name };
     }
     const names = this.#templates.map(({ namespace, name }) => `${namespace}/${name}`).join(', ');
-    throw new TaskerError('bad_request', `run: there are several templates; say which by its name: ${names}`);
+    throw new TaskerError('bad_request', `run: there are several templates; pass the name of one: ${names}`);
   }
 }
 
 /**
- * A tasker for tests: real, on a database of its own that goes with it. The first call of a process prepares a server
- * (about a second); each call after that takes a fraction of one. It does what production does but for this: failed
- * attempts are repeated at once unless `keepBackoff`, a step without a handler fails at once, templates have the
- * overrides of the environment `test`, and nothing is logged unless you give a logger.
+ * Creates a real tasker for tests, on its own database, which is dropped when the tasker stops. The first call in a
+ * process prepares a server (about a second), and later calls take a fraction of a second.
+ *
+ * It behaves as in production with these exceptions: failed attempts are retried at once unless `keepBackoff` is set, a
+ * step without a handler fails at once, templates have the overrides of the environment `test`, and nothing is logged
+ * unless you pass a logger.
  *
  * @example
  * const kit = await testTasker({ templates: './templates', handlers: './handlers', stubs: { charge: () => ({ paid: true }) } });
  * const { task, results } = await kit.run({ name: 'order', namespace: 'shop', context: { order_id: 'O-7' } });
  * await kit.stop(); // or `await using kit = …`
- * @throws TaskerError what `createTasker` throws; `embedded_unsupported` when there is neither a server nor the optional
- * package of the embedded one
+ * @throws TaskerError the errors of `createTasker`; `embedded_unsupported` if there is neither a server nor the optional
+ * package of the embedded server
  */
 export async function testTasker(options: TestTaskerOptions): Promise<TestTasker> {
   refuseUnknown('testTasker', options, TEST_OPTIONS);
@@ -167,7 +172,7 @@ export async function testTasker(options: TestTaskerOptions): Promise<TestTasker
   }
 }
 
-/** The server of this machine's environment; a pooler would not let a test make a database. */
+/** Returns the server URL from the environment. Prefers the direct URL, because a pooler cannot create databases. */
 function urlOfEnvironment(): string | undefined {
   const { given } = readVariables();
   const found =
@@ -182,7 +187,7 @@ function withoutBackoff(template: TaskTemplate): TaskTemplate {
   return { ...template, steps };
 }
 
-/** A registry that was given is somebody's: the stubs go into another one in front of it. */
+/** Returns a registry with the stubs in front of the given one, which belongs to the caller and is not changed. */
 function withStubs(given: HandlerRegistry, stubs: Record<string, TestHandler>, logger: Logger): HandlerRegistry {
   if (Object.keys(stubs).length === 0) return given;
   const registry = new HandlerRegistry({ logger });

@@ -63,7 +63,7 @@ describe('the AsyncAPI document', () => {
     ]);
     expect(document.operations['demo_demo_1.0.0.pay.payment.failed']).toMatchObject({
       action: 'send',
-      description: 'Published by step pay of demo/demo@1.0.0 when an attempt fails and there will be no other.',
+      description: 'Published by step pay of demo/demo@1.0.0 when an attempt fails and will not be retried.',
       'x-tasker': { condition: 'permanent_failure', delivery_mode: 'broadcast', publisher: 'Pay' },
     });
   });
@@ -90,7 +90,7 @@ describe('the AsyncAPI document', () => {
       'payment.processed-2',
     ]);
     expect(warnings).toEqual([
-      'payment.processed is declared with 2 schemas: by step pay of demo/bank@1.0.0, by step pay of demo/demo@1.0.0; all of them are shown, make them the same or give one another name',
+      'payment.processed is declared with 2 schemas: by step pay of demo/bank@1.0.0, by step pay of demo/demo@1.0.0; all of them are included; make them equal or rename one event',
     ]);
     expect(messageCheck(document, 'payment.processed-1')(envelope('payment.processed', { iban: 'DE02' }))).toEqual([]);
     expect(messageCheck(document, 'payment.processed-2')(envelope('payment.processed', { iban: 'DE02' }))).not.toEqual(

@@ -167,9 +167,9 @@ export interface Line {
       },
     });
     expect(unknown).toEqual([
-      '/properties/a: no type says what not says',
-      '/properties/b: the reference https://json-schema.org/draft/2020-12/schema leads out of the schema',
-      '/properties/c/additionalProperties: properties beside those that are listed are unknown',
+      '/properties/a: no type can express not',
+      '/properties/b: the reference https://json-schema.org/draft/2020-12/schema leads outside the schema',
+      '/properties/c/additionalProperties: unlisted properties are unknown',
       '/properties/d/patternProperties: properties by pattern are unknown',
       '/$defs/f: the reference #/$defs/e leads back to itself',
     ]);

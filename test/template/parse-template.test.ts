@@ -230,7 +230,7 @@ describe('a template that must be right', () => {
 
   it('names the first errors of a file that has very many', () => {
     const text = `${HEAD}steps:\n${Array.from({ length: 2000 }, (_, i) => `  - {name: s${i}, handler: h, depends_on: [x${i}]}\n`).join('')}`;
-    expect(() => mustParseTemplate(text)).toThrow(/\ntemplate:24:42: .*\nand more, in details\.problems$/);
+    expect(() => mustParseTemplate(text)).toThrow(/\ntemplate:24:42: .*\nmore errors are in details\.problems$/);
     const { problems } = parseTemplate(text);
     expect(problems).toHaveLength(1000);
     expect(problems.at(-1)!.message).toMatch(/\(and 1000 more problems in the file\)$/);

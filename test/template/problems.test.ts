@@ -18,11 +18,11 @@ const STEPS: Row[] = [
     `${HEAD}steps:\n  - name: ship\n    handler: h\n    dependencies:\n      - ▸nonsense\n`,
     ['error: unknown step `nonsense` in dependencies of `ship`'],
   ],
-  ['a step that depends on itself', stepsYaml('a < ▸a'), ['error: step `a` depends on itself; remove it']],
+  ['a step that depends on itself', stepsYaml('a < ▸a'), ['error: step `a` depends on itself; remove the dependency']],
   [
     'a dependency that stands twice',
     stepsYaml('a', 'b < a ▸a'),
-    ['warning: step `b` depends on `a` twice; once is enough'],
+    ['warning: step `b` depends on `a` twice; remove one'],
   ],
   [
     'a cycle, as it goes round',
@@ -40,17 +40,17 @@ const STEPS: Row[] = [
   [
     'two steps of one name',
     stepsYaml('a', 'b', '▸a'),
-    ['error: step `a` is declared twice, first on line 5; give one another name'],
+    ['error: step `a` is declared twice, first on line 5; rename one of them'],
   ],
   [
     'a step called ALL',
     stepsYaml('▸ALL'),
-    ["error: a step can't be named `ALL`: in environments that means every step; give it another name"],
+    ['error: a step cannot be named `ALL`, which means every step in environments; rename it'],
   ],
   [
     'a decision that has nothing to decide on',
     stepsYaml('a:▸decision'),
-    ['error: decision step `a` has no dependencies; it must depend on the step whose result it decides on'],
+    ['error: decision step `a` has no dependencies; add the step whose result it uses'],
   ],
   [
     'a batch worker without its batch_config',
@@ -64,14 +64,14 @@ const STEPS: Row[] = [
     `${stepsYaml('a', 'work:▸batch_worker', 'pack:▸batch_worker < a')}`,
     ['work', 'pack'].map(
       (name) =>
-        `error: batch_worker step \`${name}\` must depend on the one batchable step that makes its workers; it depends on none: add a batchable step and depend on it, or give this step another type`,
+        `error: batch_worker step \`${name}\` must depend on exactly one batchable step, which creates its workers; it depends on none: add a batchable step and depend on it, or give this step another type`,
     ),
   ],
   [
     'a batch worker that is not joined to its analyzer',
     stepsYaml('cut:batchable', 'work:▸batch_worker'),
     [
-      'error: batch_worker step `work` must depend on the one batchable step that makes its workers; it depends on none: add `cut` to its dependencies, or give it another type',
+      'error: batch_worker step `work` must depend on exactly one batchable step, which creates its workers; it depends on none: add `cut` to its dependencies, or give it another type',
     ],
   ],
   [
@@ -89,7 +89,7 @@ const STEPS: Row[] = [
   [
     'a convergence of nothing',
     stepsYaml('a', 'b:▸deferred_convergence < a'),
-    ['warning: deferred_convergence step `b` hangs off no decision or batch_worker; make it a standard step'],
+    ['warning: deferred_convergence step `b` does not depend on a decision or a batch_worker; make it a standard step'],
   ],
 ];
 
@@ -114,10 +114,10 @@ const FIELDS: Row[] = [
     'names that are too long or not names',
     `name: ▸${'n'.repeat(65)}\nnamespace: ▸my-shop\nversion: ▸"12345678901234567"\nsteps: [{name: ▸"a ", handler: h}]`,
     [
-      'error: `name` is 65 characters long; it may have at most 64',
+      'error: `name` is 65 characters long, but must have at most 64',
       'error: `namespace`: `my-shop` must be letters, digits and underscores, and must not begin with a digit',
-      'error: `version` is 17 characters long; it may have at most 16',
-      'error: `name` of step `a `: `a ` must not begin or end with a blank, nor hold control characters',
+      'error: `version` is 17 characters long, but must have at most 16',
+      'error: `name` of step `a `: `a ` must not start or end with whitespace or contain control characters',
     ],
   ],
   [
@@ -128,7 +128,7 @@ const FIELDS: Row[] = [
   [
     'steps as a map',
     `${HEAD}steps:\n  ▸a: {handler: h}\n`,
-    ['error: `steps`: expected a list of steps, got a map; begin each entry with `- `'],
+    ['error: `steps`: expected a list of steps, got a map; start each entry with `- `'],
   ],
   ['a step that is a word', `${HEAD}steps:\n  - ▸a\n`, ['error: step 1: expected a map of fields, got a string']],
   [
@@ -167,16 +167,16 @@ const FIELDS: Row[] = [
     'a base that the cap makes pointless',
     step('retry: {backoff_base_ms: ▸60000}'),
     [
-      'warning: backoff_base_ms 60000 in `retry` of step `a` is more than max_backoff_ms 30000: every delay is 30000 ms; raise max_backoff_ms',
+      'warning: backoff_base_ms 60000 in `retry` of step `a` is more than max_backoff_ms 30000, so every delay is 30000 ms; increase max_backoff_ms',
     ],
   ],
   [
     'a backoff below 10 ms, in environments too',
     `${step('retry: {backoff_base_ms: ▸9, max_backoff_ms: 10}')}environments: {test: {steps: [{name: ALL, retry: {backoff_base_ms: ▸1, max_backoff_ms: ▸1}}, {name: a, retry: {backoff: none, backoff_base_ms: 1}}]}}\n`,
     [
-      'warning: backoff_base_ms 9 in `retry` of step `a` is less than 10 ms: the step is retried almost at once; raise it, or write `backoff: none`',
-      'warning: backoff_base_ms 1 in `retry` of entry 1 of environment `test` is less than 10 ms: the step is retried almost at once; raise it, or write `backoff: none`',
-      'warning: max_backoff_ms 1 in `retry` of entry 1 of environment `test` is less than 10 ms: the step is retried almost at once; raise it, or write `backoff: none`',
+      'warning: backoff_base_ms 9 in `retry` of step `a` is less than 10 ms, so the step is retried almost immediately; increase it, or write `backoff: none`',
+      'warning: backoff_base_ms 1 in `retry` of entry 1 of environment `test` is less than 10 ms, so the step is retried almost immediately; increase it, or write `backoff: none`',
+      'warning: max_backoff_ms 1 in `retry` of entry 1 of environment `test` is less than 10 ms, so the step is retried almost immediately; increase it, or write `backoff: none`',
     ],
   ],
   [
@@ -184,17 +184,17 @@ const FIELDS: Row[] = [
     `▸nam: x\n${HEAD}steps:\n  - name: a\n    handler: {callable: h, ▸config: {}}\n    ▸timout_seconds: 3\n    ▸retries: 3\n`,
     [
       'warning: unknown key `nam` in the template; did you mean `name`?',
-      'warning: unknown key `config` in `handler` of step `a`; it is passed over',
+      'warning: unknown key `config` in `handler` of step `a`; it is ignored',
       'warning: unknown key `timout_seconds` in step `a`; did you mean `timeout_seconds`?',
-      'warning: unknown key `retries` in step `a`; it is passed over',
+      'warning: unknown key `retries` in step `a`; it is ignored',
     ],
   ],
   [
     'both spellings of one field',
     `name: a\n▸namespace: n\nnamespace_name: n\nversion: "1"\nsteps:\n  - name: a\n    handler: h\n    ▸depends_on: []\n    dependencies: []\n`,
     [
-      'error: `namespace_name` (line 3) and `namespace` (line 2) are one field; remove one of them',
-      'error: `dependencies` (line 9) and `depends_on` (line 8) are one field; remove one of them',
+      'error: `namespace_name` (line 3) and `namespace` (line 2) are the same field; remove one of them',
+      'error: `dependencies` (line 9) and `depends_on` (line 8) are the same field; remove one of them',
     ],
   ],
 ];
@@ -206,15 +206,15 @@ const PARTS: Row[] = [
     [
       'error: unknown step `shp` in environment `test`; did you mean `ship`?',
       'error: unknown step `all` in environment `test`; did you mean `ALL`?',
-      'warning: environment `test` changes `ship` twice; the later one wins where they differ',
+      'warning: environment `test` overrides `ship` twice; the later override wins where they differ',
     ],
   ],
   [
     'an event that is declared twice, and one that has no event name',
     `${step('publishes_events: [{name: a.b, description: d, schema: {}}, {name: ▸a.b, description: d, schema: {}}]')}  - {name: b, handler: h, publishes_events: [{name: ▸Done, description: d, schema: {}}]}\n`,
     [
-      "warning: event `a.b` is declared by `a` and again by `a`; subscribers can't tell them apart",
-      'error: `publishes_events[0].name` of step `b`: `Done` must be lower-case words with dots between, as `order.charged`',
+      'warning: event `a.b` is declared by `a` and again by `a`; subscribers cannot distinguish them',
+      'error: `publishes_events[0].name` of step `b`: `Done` must be lower-case words separated by dots, for example `order.charged`',
     ],
   ],
   [
@@ -224,16 +224,16 @@ const PARTS: Row[] = [
       'error: `input_schema` is not a JSON Schema: at /type must be one of ["array","boolean","integer","null","number","object","string"]',
       'error: `result_schema` of step `a` is not a JSON Schema: at /properties/n/minimum must be number',
       "error: `result_schema` of step `b` is not a JSON Schema: can't resolve reference #/nowhere from id #",
-      'error: `result_schema` of step `c` is not a JSON Schema: at /$schema is unknown: "http://json-schema.org/draft-04/schema#"; leave it out for https://json-schema.org/draft/2020-12/schema, or write http://json-schema.org/draft-07/schema#',
+      'error: `result_schema` of step `c` is not a JSON Schema: at /$schema is unknown: "http://json-schema.org/draft-04/schema#"; remove it to use https://json-schema.org/draft/2020-12/schema, or write http://json-schema.org/draft-07/schema#',
     ],
   ],
   [
     'invalid patterns, and patterns that could take exponential time',
     `${HEAD}input_schema: {properties: {code: {pattern: ▸'(a)\\1'}}}\nsteps:\n  - {name: a, handler: h, result_schema: {patternProperties: {'^(x': ▸{}}, default: {pattern: '(a)\\1'}}}\n  - {name: b, handler: h, publishes_events: [{name: a.b, description: d, schema: {items: {allOf: [{pattern: ▸'(?<q>.)\\k<q>'}]}}}]}\n`,
     [
-      'error: `input_schema` is refused: at /properties/code/pattern "(a)\\\\1" has a backreference (\\1), which can take exponential time; write out the alternatives',
+      'error: `input_schema` is rejected: at /properties/code/pattern "(a)\\\\1" has a backreference (\\1), which can take exponential time; write out the alternatives',
       'error: `result_schema` of step `a` is not a JSON Schema: at /patternProperties/^(x Invalid regular expression: /^(x/u: Unterminated group',
-      'error: `publishes_events[0].schema` of step `b` is refused: at /items/allOf/0/pattern "(?<q>.)\\\\k<q>" has a backreference (\\k), which can take exponential time; write out the alternatives',
+      'error: `publishes_events[0].schema` of step `b` is rejected: at /items/allOf/0/pattern "(?<q>.)\\\\k<q>" has a backreference (\\k), which can take exponential time; write out the alternatives',
     ],
   ],
   [
@@ -242,7 +242,7 @@ const PARTS: Row[] = [
     [
       'error: `default_context.text` has 10001 characters; at most 10000 are allowed in a context',
       'error: `default_options.priority` is 101; it must be at most 100',
-      'warning: unknown key `idempotency_key` in `default_options`; it is passed over',
+      'warning: unknown key `idempotency_key` in `default_options`; it is ignored',
     ],
   ],
   [
@@ -251,7 +251,7 @@ const PARTS: Row[] = [
     [
       'error: `lifecycle.max_duration_minutes` is 43201; it must be at most 43200',
       'error: `lifecycle.staleness_action`: `eror` is not one of dlq, error or none; did you mean `error`?',
-      'error: `metadata.created_at`: `2026-01-01` is not a date and time with zone, as 2026-01-31T12:00:00Z',
+      'error: `metadata.created_at`: `2026-01-01` is not a date and time with a time zone, such as 2026-01-31T12:00:00Z',
     ],
   ],
 ];

@@ -34,68 +34,68 @@ const ROWS: [title: string, text: string, problems: string[]][] = [
     'a colon in a value',
     'name: ▸a: b\n',
     [
-      'error: nested mappings are not allowed in compact mappings; put a value that holds `: ` in quotes, or check the indentation',
+      'error: nested mappings are not allowed in compact mappings; put a value that contains `: ` in quotes, or check the indentation',
     ],
   ],
   [
     'two documents',
     `${HEAD}steps: [{name: a, handler: h}]\n▸---\nname: b\n`,
-    ['error: a second document begins here; a file holds one template, put the other into a file of its own'],
+    ['error: a second document starts here; a file must contain one template, so move the other to its own file'],
   ],
   [
     'a key that stands twice',
     `${HEAD}▸name: other\nsteps: [{name: a, handler: h, ▸handler: g}]\n`,
-    ['error: `name` stands twice in one map; remove one', 'error: `handler` stands twice in one map; remove one'],
+    ['error: `name` is in the map twice; remove one', 'error: `handler` is in the map twice; remove one'],
   ],
   [
     'an alias without an anchor',
     initialization('[&left 1, ▸*lft]'),
-    ['error: no anchor `&lft` stands before this alias; did you mean `*left`?'],
+    ['error: no anchor `&lft` is defined before this alias; did you mean `*left`?'],
   ],
-  ['an alias inside what it names', initialization('&x [▸*x]'), ['error: `*x` stands inside what it names']],
-  ['a merge of what is not a map', initialization('▸{<<: 3}'), ['error: `<<` takes a map, or a list of maps']],
+  ['an alias inside what it names', initialization('&x [▸*x]'), ['error: `*x` is inside the value that it refers to']],
+  ['a merge of what is not a map', initialization('▸{<<: 3}'), ['error: `<<` must be a map or a list of maps']],
   [
     'aliases that would grow without bound',
     `▸${bomb.join('\n')}`,
-    ['error: the file holds 12345679011 values once its aliases are written out; a template may hold 1000000'],
+    ['error: the file holds 12345679011 values with aliases expanded, but the maximum is 1000000'],
   ],
   [
     'values that JSON can not hold',
     initialization('[▸.inf, !!binary ▸aGk=, ▸"\\ud800", ▸"a\\0b", ▸12345678901234567890]'),
     [
-      'error: `.inf` is not a value that JSON can hold; put it in quotes',
-      'error: `aGk=` is not a value that JSON can hold; put it in quotes',
-      'error: the text holds a NUL or half a surrogate pair, which can not be stored; remove it',
-      'error: the text holds a NUL or half a surrogate pair, which can not be stored; remove it',
-      'warning: 12345678901234567890 is stored as 12345678901234567000: too long for a number; put it in quotes',
+      'error: `.inf` is not a JSON value; put it in quotes',
+      'error: `aGk=` is not a JSON value; put it in quotes',
+      'error: the text contains a NUL or a lone surrogate, which cannot be stored; remove it',
+      'error: the text contains a NUL or a lone surrogate, which cannot be stored; remove it',
+      'warning: 12345678901234567890 is stored as 12345678901234567000, because it is too long for a number; put it in quotes',
     ],
   ],
   [
     'a list for a key',
     initialization('{▸[1]: 2}'),
-    ['error: a key is a word; lists, maps and aliases can not be keys'],
+    ['error: a key must be a scalar; lists, maps and aliases cannot be keys'],
   ],
   [
     'a key that JavaScript keeps for itself',
     initialization('{▸__proto__: 2}'),
-    ['error: `__proto__` can not be a key; call it something else'],
+    ['error: `__proto__` cannot be a key; use another name'],
   ],
-  ['a tag that nobody knows', initialization('▸!secret y'), ['warning: unresolved tag: !secret; it is passed over']],
+  ['a tag that nobody knows', initialization('▸!secret y'), ['warning: unresolved tag: !secret; it is ignored']],
   ['another encoding', 'name: caf▸\uFFFD\n', ['error: a character is not UTF-8; save the file as UTF-8']],
   [
     'too many bytes',
     `▸name: ${'é'.repeat(600_000)}\n`,
-    ['error: the file has 1200007 bytes; a template may have 1048576'],
+    ['error: the file has 1200007 bytes, but the maximum is 1048576'],
   ],
   [
     'too many levels by way of aliases',
     `▸x0: &x0 [1]\n${Array.from({ length: 120 }, (_, i) => `x${i + 1}: &x${i + 1} [*x${i}]\n`).join('')}`,
-    ['error: lists and maps stand more than 100 deep inside one another; make it flatter'],
+    ['error: lists and maps are nested more than 100 levels deep; reduce the nesting'],
   ],
   [
     'too many levels',
     `▸${initialization(`${'['.repeat(150)}${']'.repeat(150)}`)}`,
-    ['error: lists and maps stand more than 100 deep inside one another; make it flatter'],
+    ['error: lists and maps are nested more than 100 levels deep; reduce the nesting'],
   ],
 ];
 
@@ -108,7 +108,7 @@ describe('a text that is no template is refused for', () => {
 
   it('levels without end', () => {
     expect(problemsOf('['.repeat(50_000))).toEqual([
-      expect.stringContaining('error: lists and maps stand too deep inside one another here'),
+      expect.stringContaining('error: lists and maps are nested too deeply here'),
     ]);
   });
 });

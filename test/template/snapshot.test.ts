@@ -229,7 +229,7 @@ describe('a snapshot', () => {
   it('that is none is refused', () => {
     for (const json of [null, 3, {}, { ...templateToJson(clean(stepsYaml('a'))), version: 3 }]) {
       expect(() => templateFromJson(json)).toThrow(TaskerError);
-      expect(() => templateFromJson(json)).toThrow(/^stored template is not one: /);
+      expect(() => templateFromJson(json)).toThrow(/^invalid stored template: /);
     }
   });
 });

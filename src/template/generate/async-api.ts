@@ -9,10 +9,10 @@ import {
 } from './event-catalogue.ts';
 import { ENVELOPE_SCHEMAS, envelopeOf } from './event-envelope.ts';
 
-/** What an AsyncAPI document says of itself. */
+/** The title, version and description of an AsyncAPI document. */
 export interface AsyncApiOptions {
   title: string;
-  /** Of the document, not of AsyncAPI. */
+  /** The version of the document, not of AsyncAPI. */
   version: string;
   description?: string | undefined;
 }
@@ -34,19 +34,19 @@ interface Channel {
   messages: Record<string, { $ref: string }>;
 }
 
-/** When an event is published, as the end of a sentence. */
+/** The condition of an event, as the end of a sentence. */
 const WHEN: Record<EventCondition, string> = {
   success: 'when the step succeeds',
   failure: 'when an attempt fails',
-  retryable_failure: 'when an attempt fails and there will be another',
-  permanent_failure: 'when an attempt fails and there will be no other',
+  retryable_failure: 'when an attempt fails and will be retried',
+  permanent_failure: 'when an attempt fails and will not be retried',
   always: 'after each attempt',
 };
 
 /**
- * The events of templates as an AsyncAPI 3.0 document: a channel for each event, an operation for each step that publishes
- * it, and messages as they leave the process, with the schema of the payload inside. `warnings` tells of events whose
- * declarations differ, and of what such a document cannot say.
+ * Returns the events of templates as an AsyncAPI 3.0 document: a channel for each event, an operation for each step
+ * that publishes it, and the messages in the form in which they leave the process, with the schema of the payload.
+ * `warnings` lists events whose declarations differ, and features that such a document cannot express.
  *
  * @example
  * const { document } = asyncApiOf(templates, { title: 'shop', version: '1.0.0' });
@@ -123,7 +123,9 @@ function descriptionOf(declarations: readonly EventSource[]): string {
   return [...new Set(declarations.map(({ description }) => description))].join('\n');
 }
 
-/** Names of templates and steps may hold any character; a name that is taken already gets a number. */
+/**
+ * Returns an unused key. Names of templates and steps can contain any character, so keys may collide and get a number.
+ */
 function freeKey(operations: object, { template, step, name }: EventSource): string {
   const wanted = [template, step, name].join('.').replaceAll(/[^\w.-]/g, '_');
   for (let number = 1; ; number++) {

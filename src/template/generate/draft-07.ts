@@ -1,7 +1,7 @@
 import { type Fields, isFields } from '../../model/fields.ts';
 import { below, localReference, lookUp, ONE_SCHEMA, SCHEMA_LIST, SCHEMA_MAP } from './schema-walk.ts';
 
-/** Keywords of later drafts that draft-07 cannot say. */
+/** Keywords of later drafts that draft-07 cannot express. */
 const BEYOND = [
   '$dynamicRef',
   '$recursiveRef',
@@ -11,23 +11,23 @@ const BEYOND = [
   'unevaluatedProperties',
 ];
 
-/** A schema in another document, and what could not be said there. */
+/** A schema for another document, and notes about what it cannot express. */
 export interface PlacedSchema {
   schema: unknown;
-  /** As `/properties/lines: draft-07 has no minContains`. */
+  /** For example `/properties/lines: draft-07 has no minContains`. */
   notes: string[];
 }
 
 /**
- * A JSON Schema as draft-07 has it, at another place (`#/components/schemas/…`) of a document: references within it lead
- * to where they led, tuples and siblings of `$ref` keep their meaning.
+ * Converts a JSON Schema to draft-07 at another place (`#/components/schemas/…`) of a document. References within it
+ * keep their targets, and tuples and siblings of `$ref` keep their meaning.
  */
 export function placedSchema(root: unknown, place: string): PlacedSchema {
   const notes: string[] = [];
   const schema = moved(root, '', { root, place, notes });
   if (isFields(schema)) {
     delete schema.$schema;
-    // References inside would be resolved against it instead of against the document.
+    // References would be resolved against the id instead of the document.
     delete schema.$id;
   }
   return { schema, notes };
@@ -62,11 +62,11 @@ function movedValue(keyword: string, value: unknown, at: string, move: Move): un
 function movedReference(reference: string, at: string, { root, place, notes }: Move): string {
   const local = localReference(root, reference);
   if (lookUp(root, local) !== undefined) return `${place}${local.slice(1)}`;
-  notes.push(`${at || '/'}: the reference ${reference} is left as it is`);
+  notes.push(`${at || '/'}: the reference ${reference} is unchanged`);
   return reference;
 }
 
-/** The same schema with the keywords of draft-07. */
+/** Returns the schema with the keywords of draft-07. */
 function older(schema: Fields): Fields {
   const { $ref, prefixItems, dependentRequired, dependentSchemas, nullable, ...rest } = schema;
   const result: Fields = rest;
@@ -83,7 +83,7 @@ function older(schema: Fields): Fields {
   }
   if (nullable === true && result.type !== undefined) result.type = [...new Set([result.type, 'null'].flat())];
   if ($ref === undefined) return result;
-  // Draft-07 reads nothing beside a reference.
+  // Draft-07 ignores all siblings of a reference.
   if (Object.keys(result).length === 0) return { $ref };
   return { ...result, allOf: [...((result.allOf as unknown[] | undefined) ?? []), { $ref }] };
 }

@@ -1,7 +1,7 @@
 import type { EventDeclaration, JsonSchema, TaskTemplate } from '../task-template.ts';
 import { canonicalJson } from '../template-digest.ts';
 
-/** One place where an event is declared. */
+/** A declaration of an event by a step. */
 export interface EventSource extends EventDeclaration {
   /** `namespace/name@version`. */
   template: string;
@@ -9,24 +9,24 @@ export interface EventSource extends EventDeclaration {
   step: string;
 }
 
-/** A payload that an event may have, and who declares it so. */
+/** A form of an event's payload, and its declarations. */
 export interface EventPayloadForm {
   schema: JsonSchema;
   declarations: EventSource[];
 }
 
-/** An event by its name, over all templates. */
+/** An event with its declarations in all templates. */
 export interface CataloguedEvent {
   name: string;
-  /** All of them, by template and step. */
+  /** All declarations, sorted by template and step. */
   declarations: EventSource[];
-  /** One, unless declarations differ in their schemas. */
+  /** One payload form, unless the schemas of the declarations differ. */
   payloads: EventPayloadForm[];
 }
 
 /**
- * The events that templates declare, by name. The order depends on names alone, so that what is generated from it changes
- * only with the declarations.
+ * Returns the events that templates declare, sorted by name. The order depends only on names, so that generated files
+ * change only with the declarations.
  */
 export function eventCatalogue(templates: readonly TaskTemplate[]): CataloguedEvent[] {
   const events = new Map<string, CataloguedEvent>();
@@ -41,17 +41,17 @@ export function eventCatalogue(templates: readonly TaskTemplate[]): CataloguedEv
   return [...events.values()].sort((a, b) => compared(a.name, b.name));
 }
 
-/** A sentence for each event that is declared with schemas that differ. */
+/** Returns a warning for each event whose declarations have different schemas. */
 export function differingSchemas(events: readonly CataloguedEvent[]): string[] {
   return events
     .filter(({ payloads }) => payloads.length > 1)
     .map(({ name, payloads }) => {
       const places = payloads.map(({ declarations: [first] }) => `step ${first!.step} of ${first!.template}`);
-      return `${name} is declared with ${payloads.length} schemas: by ${places.join(', by ')}; all of them are shown, make them the same or give one another name`;
+      return `${name} is declared with ${payloads.length} schemas: by ${places.join(', by ')}; all of them are included; make them equal or rename one event`;
     });
 }
 
-/** Text that is compared by code units, whatever the locale. */
+/** Compares strings by code unit, regardless of the locale. */
 export function compared(a: string, b: string): number {
   if (a === b) return 0;
   return a < b ? -1 : 1;

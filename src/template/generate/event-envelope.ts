@@ -1,18 +1,18 @@
-/** An event as it leaves the process (webhooks, RabbitMQ, `envelope()`), in parts that documents refer to. */
+/** The form of an event that leaves the process (webhooks, RabbitMQ, `envelope()`), as parts for references. */
 
 const text = { type: 'string' } as const;
 const uuid = { type: 'string', format: 'uuid' } as const;
 const time = { type: 'string', format: 'date-time' } as const;
 const object = { type: 'object' } as const;
 
-/** The schemas (draft-07) that messages share; their names begin with a capital, those of events never do. */
+/** The schemas (draft-07) that messages share. Their names start with a capital letter, unlike those of events. */
 export const ENVELOPE_SCHEMAS: Readonly<Record<string, unknown>> = {
   DomainEvent: {
     type: 'object',
     description: 'An event as it leaves the process.',
     required: ['event_id', 'event_name', 'event_version', 'payload', 'metadata'],
     properties: {
-      event_id: { ...uuid, description: 'The same in every copy and every delivery: what duplicates are told by.' },
+      event_id: { ...uuid, description: 'The same in every copy and every delivery, to detect duplicates.' },
       event_name: text,
       event_version: text,
       payload: {
@@ -21,7 +21,7 @@ export const ENVELOPE_SCHEMAS: Readonly<Record<string, unknown>> = {
         properties: {
           task_sequence_step: { $ref: '#/components/schemas/TaskSequenceStep' },
           execution_result: { $ref: '#/components/schemas/ExecutionResult' },
-          payload: { description: 'The business payload: what the publisher made of the result.' },
+          payload: { description: 'The business payload, which the publisher creates from the result.' },
         },
       },
       metadata: { $ref: '#/components/schemas/EventMetadata' },
@@ -29,7 +29,7 @@ export const ENVELOPE_SCHEMAS: Readonly<Record<string, unknown>> = {
   },
   EventMetadata: {
     type: 'object',
-    description: 'Where an event comes from. What a publisher adds stands beside it.',
+    description: 'The origin of an event. Publishers can add other properties.',
     required: ['task_uuid', 'step_uuid', 'step_name', 'namespace', 'correlation_id', 'fired_at', 'fired_by'],
     properties: {
       task_uuid: uuid,
@@ -44,7 +44,7 @@ export const ENVELOPE_SCHEMAS: Readonly<Record<string, unknown>> = {
   },
   ExecutionResult: {
     type: 'object',
-    description: 'What the attempt came to.',
+    description: 'The outcome of the attempt.',
     required: ['step_uuid', 'success', 'result', 'metadata', 'status'],
     properties: {
       step_uuid: uuid,
@@ -64,7 +64,7 @@ export const ENVELOPE_SCHEMAS: Readonly<Record<string, unknown>> = {
   },
 };
 
-/** The schema of one event's message: the envelope with the event's name and the schema of its payload. */
+/** Returns the schema of an event's message: the envelope with the event's name and the schema of its payload. */
 export function envelopeOf(name: string, payloadReference: string): unknown {
   return {
     allOf: [

@@ -1,6 +1,6 @@
 import { type Fields, isFields } from '../../model/fields.ts';
 
-/** Where in a JSON Schema other schemas stand; what stands elsewhere is data and never looked into. */
+/** The places of subschemas in a JSON Schema. Everything else is data and is not searched. */
 
 /** Keywords whose value is a schema. */
 export const ONE_SCHEMA = new Set([
@@ -20,7 +20,7 @@ export const ONE_SCHEMA = new Set([
 /** Keywords whose value is a list of schemas. `items` is one in draft-07. */
 export const SCHEMA_LIST = new Set(['allOf', 'anyOf', 'items', 'oneOf', 'prefixItems']);
 
-/** Keywords whose value has a schema for each of its keys. */
+/** Keywords whose value is an object of schemas. */
 export const SCHEMA_MAP = new Set([
   '$defs',
   'definitions',
@@ -30,12 +30,12 @@ export const SCHEMA_MAP = new Set([
   'properties',
 ]);
 
-/** A JSON pointer, one part longer. */
+/** Appends parts to a JSON pointer. */
 export function below(pointer: string, ...parts: (string | number)[]): string {
   return [pointer, ...parts.map((part) => String(part).replaceAll('~', '~0').replaceAll('/', '~1'))].join('/');
 }
 
-/** What a local reference (`#`, `#/$defs/a`) leads to in a schema; undefined: nothing is there, or it is not local. */
+/** Returns the target of a local reference (`#`, `#/$defs/a`). Undefined if it does not exist or is not local. */
 export function lookUp(root: unknown, reference: string): unknown {
   if (reference !== '#' && !reference.startsWith('#/')) return undefined;
   let found = root;
@@ -47,7 +47,7 @@ export function lookUp(root: unknown, reference: string): unknown {
   return found;
 }
 
-/** A reference as a local one, where the schema names itself by its `$id`. */
+/** Converts a reference that starts with the schema's own `$id` to a local reference. */
 export function localReference(root: unknown, reference: string): string {
   const id = isFields(root) && typeof root.$id === 'string' ? root.$id.replace(/#$/, '') : '';
   if (id !== '' && (reference === id || reference.startsWith(`${id}#`))) return reference.slice(id.length) || '#';
@@ -58,6 +58,6 @@ function decoded(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    return part; // not percent-encoded: it is what it is
+    return part; // not percent-encoded
   }
 }

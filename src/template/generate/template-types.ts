@@ -4,14 +4,14 @@ import { type CataloguedEvent, compared, differingSchemas, eventCatalogue } from
 import { commentOf, freeName, quoted, typeNameOf } from './type-name.ts';
 import { typesOfSchema } from './types-of-schema.ts';
 
-/** A file of types, and what is to be said of it. */
+/** A generated file of types, with counts and notes. */
 export interface TemplateTypes {
   text: string;
-  /** Events, and templates with a schema of their input. */
+  /** The number of events, and of templates with an input schema. */
   counts: { events: number; inputs: number };
-  /** Events whose declarations differ. */
+  /** Warnings about events whose declarations differ. */
   warnings: string[];
-  /** What is `unknown` though a schema says more. */
+  /** Parts of the types that are `unknown` although a schema is more specific. */
   unknown: string[];
 }
 
@@ -21,7 +21,7 @@ const IMPORT = `import type {} from 'tasker-core';\n`;
 const EVENT_MAP = 'EventPayloads';
 const INPUT_MAP = 'TaskInputs';
 
-/** A part of the file while it is written. */
+/** The file while it is being written. */
 interface Draft {
   declarations: string[];
   unknown: string[];
@@ -29,9 +29,9 @@ interface Draft {
 }
 
 /**
- * TypeScript for what templates declare: a type for the payload of each event, `EventPayloads` from event names to these,
- * the same for contexts of tasks (`TaskInputs`), and the types against which `createTask` checks its requests. The same
- * templates give the same text.
+ * Returns TypeScript types for templates: a type for the payload of each event, a map `EventPayloads` from event names
+ * to these types, a map `TaskInputs` for the contexts of tasks, and the types that `createTask` uses for its requests.
+ * Equal templates give equal text.
  *
  * @example
  * const { text } = typesOf(templates);
@@ -52,9 +52,7 @@ export function typesOf(templates: readonly TaskTemplate[]): TemplateTypes {
   };
 }
 
-/**
- * The types against which `createTask` and similar methods check: an entry for each template, also without a schema.
- */
+/** Returns the types that `createTask` and similar methods use: an entry for each template, even without a schema. */
 function augmentation(templates: readonly TaskTemplate[], known: ReadonlySet<string>): string {
   const byKey = new Map(templates.map((template) => [keyOfTemplate(template), template]));
   const entries = [...byKey].sort(([a], [b]) => compared(a, b));
@@ -76,7 +74,7 @@ function keyOfTemplate({ namespace, name, version }: TaskTemplate): string {
 type Entry = readonly [key: string, type: string];
 
 function writeEvents(draft: Draft, events: readonly CataloguedEvent[]): Entry[] {
-  // All names first, so that no type of a part takes one of them.
+  // Reserve all names first, so that types of subschemas cannot take them.
   const named = events.map((event) => ({ event, type: freeName(`${typeNameOf(event.name)}Payload`, draft.taken) }));
   return named.map(({ event, type }) => {
     if (event.payloads.length > 1) writeAlternatives(draft, event, type);
@@ -85,7 +83,7 @@ function writeEvents(draft: Draft, events: readonly CataloguedEvent[]): Entry[] 
   });
 }
 
-/** An event that is declared with several schemas has one of their types. */
+/** Writes the type of an event with several schemas as a union. */
 function writeAlternatives(draft: Draft, event: CataloguedEvent, type: string): void {
   const names = event.payloads.map((_, index) => freeName(`${type}${index + 1}`, draft.taken));
   draft.declarations.push(`${commentOf(tellOf(event))}export type ${type} = ${names.join(' | ')};\n`);
@@ -122,7 +120,7 @@ function write(
   draft.unknown.push(...unknown.map((note) => `${label} ${note}`));
 }
 
-/** What has happened, and who says so. */
+/** Returns comment lines: the descriptions of an event, and the steps that publish it. */
 function tellOf({ declarations }: Pick<CataloguedEvent, 'declarations'>): string[] {
   const told = [...new Set(declarations.map(({ description }) => description))];
   const by = [...new Set(declarations.map(({ step, template }) => `step ${step} of ${template}`))];

@@ -1,13 +1,13 @@
 const IDENTIFIER = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u;
 
-/** A name for a type, made of words that are separated by anything: `payment.card_charged` gives `PaymentCardCharged`. */
+/** Returns a type name from words with any separators: `payment.card_charged` becomes `PaymentCardCharged`. */
 export function typeNameOf(text: string): string {
   const words = text.split(/[^\p{ID_Continue}]+|_+/u).filter((word) => word !== '');
   const name = words.map(([first = '', ...rest]) => first.toUpperCase() + rest.join('')).join('');
   return IDENTIFIER.test(name) ? name : `_${name}`;
 }
 
-/** The name, or with a number if it is taken; it is taken afterwards. */
+/** Returns the name, with a number if it is taken, and marks it as taken. */
 export function freeName(wanted: string, taken: Set<string>): string {
   let name = wanted;
   for (let number = 2; taken.has(name); number++) name = `${wanted}${number}`;
@@ -15,17 +15,17 @@ export function freeName(wanted: string, taken: Set<string>): string {
   return name;
 }
 
-/** A key of an object type: quoted where it must be. */
+/** Returns a key of an object type, quoted if necessary. */
 export function keyOf(name: string): string {
   return IDENTIFIER.test(name) ? name : quoted(name);
 }
 
-/** A string literal in single quotes. */
+/** Returns a string literal in single quotes. */
 export function quoted(text: string): string {
   return `'${JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`;
 }
 
-/** Lines as a comment before a declaration, with a line break behind it; nothing for no lines. */
+/** Returns lines as a comment before a declaration, with a trailing line break. Empty if there are no lines. */
 export function commentOf(lines: readonly string[]): string {
   const safe = lines
     .flatMap((line) => line.split(/\r\n|[\n\r\u2028\u2029]/))

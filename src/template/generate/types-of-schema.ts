@@ -2,27 +2,27 @@ import { type Fields, isFields } from '../../model/fields.ts';
 import { below, localReference, lookUp } from './schema-walk.ts';
 import { commentOf, freeName, keyOf, quoted, typeNameOf } from './type-name.ts';
 
-/** What a schema becomes. */
+/** The types of a schema. */
 export interface SchemaTypes {
-  /** Exported declarations: the type of that name first, then those that it refers to. */
+  /** Exported declarations: first the type itself, then those that it refers to. */
   declarations: string[];
-  /** What could not be told by a type, as `/properties/amount: …`. */
+  /** Notes about parts that a type cannot express, for example `/properties/amount: …`. */
   unknown: string[];
 }
 
-/** What {@link typesOfSchema} is told beside the schema. */
+/** Options of {@link typesOfSchema}. */
 export interface SchemaTypesOptions {
   /** The name of the type. */
   name: string;
-  /** What names of types for `$defs` begin with. */
+  /** The prefix of type names for `$defs`. */
   stem: string;
-  /** Lines of the comment before it. */
+  /** Lines of the comment before the type. */
   comment: readonly string[];
-  /** Names that are in use; those that are made are added. */
+  /** Names that are already used. New names are added. */
   taken: Set<string>;
 }
 
-/** A type as text. `open`: a union or an intersection, which needs parentheses inside another type. */
+/** A type as text. `open` means a union or an intersection, which needs parentheses inside another type. */
 interface TypeText {
   text: string;
   open: boolean;
@@ -57,22 +57,23 @@ const SAYS_NOTHING = new Set([
 ]);
 
 /**
- * TypeScript types for a JSON Schema. Every value that the schema takes is a value of the type; what a type cannot say
- * (ranges, patterns, `not`, `if`) is left out, and where nothing remains it is `unknown`. A schema with `properties` is
- * taken to be of objects, one with `items` of arrays, also when it does not say so.
+ * Returns TypeScript types for a JSON Schema. Every value that the schema accepts is assignable to the type.
+ * Constraints that a type cannot express (ranges, patterns, `not`, `if`) are omitted, and the type is `unknown` if
+ * nothing remains. A schema with `properties` is treated as an object, and one with `items` as an array, even without
+ * `type`.
  */
 export function typesOfSchema(schema: unknown, options: SchemaTypesOptions): SchemaTypes {
   return new SchemaReader(schema, options).read();
 }
 
-/** Reads one schema, and names the types of what it refers to. */
+/** Reads one schema and declares the types of its references. */
 class SchemaReader {
   readonly #root: unknown;
   readonly #options: SchemaTypesOptions;
   readonly #nameOf = new Map<string, string>();
   readonly #declarations: string[] = [];
   readonly #unknown: string[] = [];
-  /** By alias, the aliases that it is made of directly, not through an object or array: these must not form a circle. */
+  /** For each alias, the aliases it contains directly, not inside an object or array. They must not form a cycle. */
   readonly #madeOf = new Map<string, Set<string>>();
 
   constructor(root: unknown, options: SchemaTypesOptions) {
@@ -95,7 +96,9 @@ class SchemaReader {
     this.#declarations[place] = `${commentOf([...comment, ...commentLines(schema)])}export ${body}\n`;
   }
 
-  /** `within`: the alias whose own body this is part of; undefined inside of objects and arrays. */
+  /**
+   * Returns the type of a schema. `within` is the alias whose body this is part of, if not inside an object or array.
+   */
   #type(schema: unknown, at: string, within?: string): TypeText {
     if (schema === false) return { text: 'never', open: false };
     if (!isFields(schema)) return UNKNOWN;
@@ -104,11 +107,11 @@ class SchemaReader {
     const parts = this.#parts(schema, at, within);
     if (parts.length > 0) return joined(parts, '&');
     const unsaid = Object.keys(schema).filter((keyword) => !SAYS_NOTHING.has(keyword));
-    if (unsaid.length > 0) this.#note(at, `no type says what ${unsaid.join(', ')} says`);
+    if (unsaid.length > 0) this.#note(at, `no type can express ${unsaid.join(', ')}`);
     return UNKNOWN;
   }
 
-  /** What a value must be all at once. */
+  /** Returns the parts of the intersection that a value must match. */
   #parts(schema: Fields, at: string, within?: string): TypeText[] {
     const list = (keyword: string) =>
       (Array.isArray(schema[keyword]) ? (schema[keyword] as unknown[]) : []).map((one, index) =>
@@ -123,7 +126,7 @@ class SchemaReader {
     return telling.length > 0 ? telling : parts.slice(0, 1);
   }
 
-  /** What the schema says by `type` and the keywords that go with it. */
+  /** Returns the type from `type` and its related keywords. */
   #own(schema: Fields, at: string, hasOthers: boolean): TypeText | undefined {
     const types = typesIn(schema);
     const isPlain = !OBJECT_KEYWORDS.some((keyword) => keyword in schema);
@@ -153,7 +156,7 @@ class SchemaReader {
     return `{\n${members.map((member) => `  ${indented(member)}`).join('\n')}\n}`;
   }
 
-  /** The type of properties that are not listed; undefined: none are told of. */
+  /** Returns the type of unlisted properties. Undefined if none is declared. */
   #otherProperties(schema: Fields, { at, alone }: { at: string; alone: boolean }): string | undefined {
     const { additionalProperties: others, patternProperties } = schema;
     if (patternProperties !== undefined) {
@@ -164,7 +167,7 @@ class SchemaReader {
     if (others === undefined) return alone ? 'unknown' : undefined;
     const place = below(at, 'additionalProperties');
     if (alone) return this.#type(others, place).text;
-    if (others !== true) this.#note(place, 'properties beside those that are listed are unknown');
+    if (others !== true) this.#note(place, 'unlisted properties are unknown');
     return 'unknown';
   }
 
@@ -186,7 +189,7 @@ class SchemaReader {
     const local = localReference(this.#root, reference);
     const target = lookUp(this.#root, local);
     if (target === undefined) {
-      this.#note(at, `the reference ${reference} leads out of the schema`);
+      this.#note(at, `the reference ${reference} leads outside the schema`);
       return UNKNOWN;
     }
     const known = this.#nameOf.get(local);
@@ -206,7 +209,7 @@ class SchemaReader {
     return name;
   }
 
-  /** Notes that an alias is made of another; false: that would make it of itself. */
+  /** Records that an alias contains another. Returns false if it would then contain itself. */
   #compose(alias: string, part: string): boolean {
     if (this.#isMadeOf(part, alias)) return false;
     this.#madeOf.set(alias, (this.#madeOf.get(alias) ?? new Set()).add(part));
@@ -222,7 +225,7 @@ class SchemaReader {
   }
 }
 
-/** The types of a value, `null` of `nullable` among them; guessed from keywords where `type` is left out. */
+/** Returns the types of a value, including `null` if `nullable`. Without `type`, they are derived from the keywords. */
 function typesIn(schema: Fields): string[] {
   const given = [schema.type ?? []].flat().filter((type) => typeof type === 'string');
   if (given.length > 0) return [...new Set([...given, ...(schema.nullable === true ? ['null'] : [])])];
@@ -257,7 +260,7 @@ function union(types: readonly TypeText[]): TypeText {
   return types.some(({ text }) => text === 'unknown') ? UNKNOWN : joined(types, '|');
 }
 
-/** Each once; an intersection puts its unions into parentheses, a union needs none. */
+/** Joins types without duplicates. Unions inside an intersection are put in parentheses. */
 function joined(types: readonly TypeText[], sign: '|' | '&'): TypeText {
   const texts = [...new Set(types.map((type) => (sign === '&' && types.length > 1 ? enclosed(type) : type.text)))];
   if (texts.length === 0) return { text: 'never', open: false };

@@ -177,12 +177,12 @@ describe('a template as a plain object', () => {
     ],
     [[template({ a: [] }), { name: 'plain', step: [step] }], 'templates[1] (plain): steps: error: `steps` is missing'],
     [{ name: 'x', steps: [step, { ...step, depends_on: ['b'] }] }, 'steps[1].depends_on[0]: error: unknown step `b`'],
-    [{ name: 'x', steps: [step, step] }, 'steps[1].name: error: step `a` is declared twice; give one another name'],
+    [{ name: 'x', steps: [step, step] }, 'steps[1].name: error: step `a` is declared twice; rename one of them'],
     [{ name: 'x', steps: [{ name: 'a', handler: () => 1 }] }, 'templates (x): handler is a function; a template holds'],
     [{ name: 'x', steps: [{ ...step, timeout_seconds: Number.NaN }] }, 'templates (x): timeout_seconds is NaN; a temp'],
     [
       { ...template({ a: [] }), steps: [step] },
-      'templates (demo) has keys of a parsed template, but is not a complete one; write',
+      'templates (demo) has keys of a parsed template, but is incomplete; write',
     ],
     [[[step]], 'templates[0] must be a path, a parsed template or an object with the keys of a template file, got an'],
     [
@@ -202,7 +202,7 @@ describe('a template as a plain object', () => {
     templates.metadata = templates;
     await expect(createTasker({ databaseUrl: shared.url, templates: templates as never })).rejects.toMatchObject({
       code: 'template_invalid',
-      message: "templates (x) can't be written as JSON: Converting circular structure to JSON",
+      message: 'templates (x) cannot be converted to JSON: Converting circular structure to JSON',
     });
   });
 });

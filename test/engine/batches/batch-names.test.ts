@@ -63,7 +63,7 @@ describe('a template with batches is refused', () => {
 
   it('when two analyzers make the workers of one step: only the first batch would come into being', () => {
     expect(problems({ one: batchable, other: batchable, rows: workers(['one', 'other']) })).toThrow(
-      /must depend on the one batchable step that makes its workers; it depends on `one` and `other`/,
+      /must depend on exactly one batchable step, which creates its workers; it depends on `one` and `other`/,
     );
   });
 });
