@@ -20,7 +20,7 @@ test('arguments without a schema are unknown', () => {
   expectTypeOf(handler).toEqualTypeOf<StepHandlerClass>();
 });
 
-test('arguments with a schema are what it puts out', () => {
+test('arguments with a schema have its output type', () => {
   defineHandler(
     'x',
     {
@@ -42,7 +42,7 @@ test('arguments with a schema are what it puts out', () => {
   );
 });
 
-test('one schema for the whole context gives its keys', () => {
+test('one schema for the whole context provides its keys as arguments', () => {
   defineHandler(
     'x',
     { inputs: z.object({ order_id: z.string() }), depends: { a: 'a' } },
@@ -67,7 +67,7 @@ test('a misspelt parameter is a compile error', () => {
   defineHandler('x', { inputs: { amount: 1 } }, () => 1);
 });
 
-test("a parameter of one's own may be called signal", () => {
+test("a user's parameter can be named signal", () => {
   defineHandler('x', { inputs: { signal: z.string() } }, ({ signal, logger }) => {
     expectTypeOf(signal).toBeString();
     expectTypeOf(logger).toEqualTypeOf<Logger>();
@@ -112,14 +112,14 @@ test('the keys of a dependency can be read from its envelope', () => {
   expectTypeOf(envelope.valid).toBeUnknown();
 });
 
-test('the keys of a dependency that may be absent can be read with a default', () => {
+test('the keys of an optional dependency can be read with a default', () => {
   const { dependencyResults } = new StepContext({ taskUuid: 't', stepUuid: 's', handlerName: 'x' });
   const validation = dependencyResults.validate_order ?? {};
   expectTypeOf(validation.valid).toBeUnknown();
   expectTypeOf(validation.success).toEqualTypeOf<boolean | undefined>();
 });
 
-test('an event has the fields of the bridge', () => {
+test('a step event has the fields of the event bridge', () => {
   expectTypeOf<FfiStepEvent['workflowStep']['attempts']>().toBeNumber();
   expectTypeOf<FfiStepEvent['stepDefinition']['handlerCallable']>().toBeString();
   expectTypeOf<FfiStepEvent['dependencyResults'][string]['result']>().toBeUnknown();

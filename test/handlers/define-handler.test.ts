@@ -15,7 +15,7 @@ function run(handler: StepHandlerClass, params: Partial<StepContextParams> = {})
 }
 
 describe('a defined handler', () => {
-  it('is a class with name and version, and an ordinary handler', () => {
+  it('is a class with a name and a version, and an ordinary handler', () => {
     const handler = defineHandler('greet', { version: '2.0.0' }, () => null);
     expect([handler.handlerName, handler.handlerVersion, handler.name]).toEqual(['greet', '2.0.0', 'greet']);
     const instance = new handler();
@@ -29,7 +29,7 @@ describe('a defined handler', () => {
     expect(defineHandler('x', {}, () => null).handlerVersion).toBe('1.0.0');
   });
 
-  it('is called with its inputs, its dependencies, context, signal and logger', async () => {
+  it('receives its inputs, its dependencies, context, signal and logger', async () => {
     const { logger, lines } = collectingLogger();
     const handler = defineHandler(
       'ship',
@@ -60,7 +60,7 @@ describe('a defined handler', () => {
     expect(lines).toEqual([{ level: 'info', message: 'packed', fields: {} }]);
   });
 
-  it('may call a parameter of its own signal or logger', async () => {
+  it('can have its own parameters named signal and logger', async () => {
     const handler = defineHandler('x', { inputs: { signal: 'signal', logger: z.string() } }, ({ signal, logger }) => [
       signal,
       logger,
@@ -75,12 +75,12 @@ describe('a defined handler', () => {
     [{ a: 1 }, { a: 1 }],
     [[1], { result: [1] }],
     [7, { result: 7 }],
-  ])('makes a success of what it returns, at once or later: %j', async (returned, result) => {
+  ])('turns a return value or a promise into a success: %j', async (returned, result) => {
     expect(await run(defineHandler('now', {}, () => returned))).toMatchObject({ success: true, result });
     expect(await run(defineHandler('later', {}, async () => returned))).toMatchObject({ success: true, result });
   });
 
-  it('passes a result through, and makes a failure of what it throws, at once or later', async () => {
+  it('returns a result unchanged, and turns a thrown error or a rejection into a failure', async () => {
     const failure = StepHandlerResult.failure('declined', { retryable: false });
     expect(await run(defineHandler('x', {}, async () => failure))).toBe(failure);
     const fail = (): never => {
@@ -95,7 +95,7 @@ describe('a defined handler', () => {
 describe('schemas', () => {
   const Cart = z.object({ total: z.number(), items: z.array(z.object({ price: z.number() })) });
 
-  it('give what they put out', async () => {
+  it('determine the values of the arguments', async () => {
     const handler = defineHandler(
       'charge',
       {
@@ -113,7 +113,7 @@ describe('schemas', () => {
     });
   });
 
-  it('may be one for the whole context', async () => {
+  it('can be a single schema for the whole context', async () => {
     const Order = z.looseObject({ order_id: z.string() });
     const handler = defineHandler('x', { inputs: Order }, (args) => [
       args.order_id,
@@ -123,7 +123,7 @@ describe('schemas', () => {
     expect((await run(handler, { inputData })).result).toEqual({ result: ['O-7', true] });
   });
 
-  it('fail the step for good with the input or the step, and the path', async () => {
+  it('fail the step permanently, with the input or step and the path in the message', async () => {
     const handler = defineHandler('x', { inputs: { n: { key: 'count', schema: z.number() } }, depends: { cart: ['price_cart', Cart] } }, () => 1); // biome-ignore format: one line
     const bad = { total: 1, items: [{ price: 1 }, { price: 'x' }] };
     expect(await run(handler, { inputData: { count: 1 }, dependencyResults: { price_cart: bad } })).toMatchObject({
@@ -139,7 +139,7 @@ describe('schemas', () => {
     });
   });
 
-  it('may be asynchronous', async () => {
+  it('can be asynchronous', async () => {
     const Known = z.string().refine(async (id) => id === 'O-7', 'is unknown');
     const handler = defineHandler('x', { inputs: { id: Known, other: 'other' } }, ({ id, other }) => ({ id, other }));
     expect((await run(handler, { inputData: { id: 'O-7', other: 1 } })).result).toEqual({ id: 'O-7', other: 1 });
@@ -150,7 +150,7 @@ describe('schemas', () => {
   });
 });
 
-describe('a definition that makes no sense', () => {
+describe('an invalid definition', () => {
   const define = defineHandler as (name: unknown, options: unknown, fn: unknown) => unknown;
 
   it.each<[message: string, name: unknown, options: unknown, fn: unknown]>([
@@ -176,7 +176,7 @@ describe('a definition that makes no sense', () => {
       { depends: { a: ['s', 1] } },
       () => 1,
     ],
-  ])('is refused: %s', (message, name, options, fn) => {
+  ])('throws: %s', (message, name, options, fn) => {
     expect(() => define(name, options, fn)).toThrow(expect.objectContaining({ code: 'handler_invalid', message }));
   });
 });

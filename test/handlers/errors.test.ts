@@ -33,7 +33,7 @@ describe('an error that a handler throws', () => {
   it.each([
     ...RETRYABLE.map(([Thrown, type]) => ({ Thrown, type, retryable: true })),
     ...PERMANENT.map(([Thrown, type]) => ({ Thrown, type, retryable: false })),
-  ])('decides the outcome by its class: $Thrown.name', ({ Thrown, type, retryable }) => {
+  ])('determines the outcome by its class: $Thrown.name', ({ Thrown, type, retryable }) => {
     const error = new Thrown('no', { errorCode: 'E1', statusCode: 418, retryAfter: 3, metadata: { a: 1 } });
     expect(error).toBeInstanceOf(StepExecutionError);
     expect(error).toBeInstanceOf(TaskerError);
@@ -50,20 +50,20 @@ describe('an error that a handler throws', () => {
     });
   });
 
-  it('keeps a type of its own, and takes metadata alone', () => {
+  it('keeps its own type, and accepts metadata as the only option', () => {
     expect(new tasker.NotFoundError('no', { errorType: 'order_missing' }).errorType).toBe('order_missing');
     expect(new tasker.NotFoundError('no', { errorType: undefined }).errorType).toBe('not_found');
     expect(new tasker.NotFoundError('no', { order_id: 'O-7' }).metadata).toEqual({ order_id: 'O-7' });
   });
 
-  it('may be of a class that a user makes below ours', () => {
+  it("can be of a user's subclass", () => {
     class OutOfStock extends tasker.BusinessLogicError {
       static override readonly errorType = 'out_of_stock';
     }
     expect(resultOfThrown(new OutOfStock('none left'))).toMatchObject({ errorType: 'out_of_stock', retryable: false });
   });
 
-  it('has the JSON form of what is stored', () => {
+  it('has the stored form as JSON', () => {
     const error = new tasker.RateLimitError('slow down', { retryAfter: new Date(0), statusCode: 429 });
     const json = {
       error_type: 'rate_limited',
@@ -78,18 +78,18 @@ describe('an error that a handler throws', () => {
     expect(JSON.parse(JSON.stringify(error))).toEqual(json);
   });
 
-  it('is a failure too when it is returned instead of thrown', () => {
+  it('is also a failure when it is returned instead of thrown', () => {
     expect(resultOfReturn(new PermanentError('cancelled'))).toMatchObject({ success: false, retryable: false });
   });
 
-  it('a ConversionError needs no more than its text', () => {
+  it('a ConversionError needs only a message', () => {
     const error = new tasker.ConversionError('amount is not a number');
     expect(error).toMatchObject({ message: 'amount is not a number', code: 'conversion_error', details: {} });
     const { cause } = new tasker.ConversionError('amount', { cause: error });
     expect(cause).toBe(error);
   });
 
-  it('is for good when a value could not be converted', () => {
+  it('is permanent when a value could not be converted', () => {
     expect(resultOfThrown(new tasker.ConversionError('amount', { path: 'context.amount' }))).toMatchObject({
       errorType: 'conversion_error',
       retryable: false,
@@ -98,7 +98,7 @@ describe('an error that a handler throws', () => {
 });
 
 describe('the errors of a worker', () => {
-  it('have codes, messages, and the base of all', () => {
+  it('have codes, messages and the common base class', () => {
     const cause = new Error('refused');
     const errors = [
       new tasker.WorkerNotInitializedError(),
@@ -119,7 +119,7 @@ describe('the errors of a worker', () => {
 });
 
 describe('two copies of the package', () => {
-  it('know each other’s errors', async () => {
+  it('recognize each other’s errors', async () => {
     // The same files under another address are other classes.
     const other: typeof import('../../src/handlers/failures/handler-errors.ts') = await import(
       /* @vite-ignore */ `${pathToFileURL(path.resolve('src/handlers/failures/handler-errors.ts')).href}?copy`
@@ -150,12 +150,12 @@ describe('the classifier', () => {
     [undefined, true, 'default'],
   ];
 
-  it.each(cases)('of %s says retryable: %s, by %s', (error, retryable, classification) => {
+  it.each(cases)('classifies %s as retryable: %s, by %s', (error, retryable, classification) => {
     expect(tasker.getClassifier().classify(error)).toMatchObject({ retryable, classification });
     expect([tasker.isRetryable(error), tasker.isPermanent(error)]).toEqual([retryable, !retryable]);
   });
 
-  it('takes another default for what it knows nothing of', () => {
+  it('accepts another default for unknown errors', () => {
     const strict = new tasker.ErrorClassifier({ defaultRetryable: false });
     expect([strict.retryable(new Error('x')), strict.permanent(new Error('x'))]).toEqual([false, true]);
     expect(strict.retryable(refused)).toBe(true);
@@ -168,7 +168,7 @@ describe('the classifier', () => {
 });
 
 describe('a backtrace', () => {
-  it('has the frames of the user, not those of this package, of packages and of Node', () => {
+  it("has the frames of the user's code, not those of this package, other packages or Node", () => {
     const error = new Error('x');
     error.stack = [
       'Error: x',
@@ -188,13 +188,13 @@ describe('a backtrace', () => {
     ]);
   });
 
-  it('has the first frames of others when none is the user’s', () => {
+  it('has the first frames of other code when there are none of the user', () => {
     const error = new Error('x');
     error.stack = `Error: x\n${Array.from({ length: 9 }, (_, n) => `    at f (node:internal/${n}:1:1)`).join('\n')}`;
     expect(backtraceOf(error)).toHaveLength(5);
   });
 
-  it('tells of the parts of an AggregateError and of causes behind them, each once', () => {
+  it('lists the parts of an AggregateError and their causes, each once', () => {
     const root = new Error('socket closed');
     const parts = [new Error('first', { cause: root }), new Error('second', { cause: root })];
     const error = new AggregateError(parts, 'all failed', { cause: parts[0] });
@@ -206,7 +206,7 @@ describe('a backtrace', () => {
     ]);
   });
 
-  it('is bounded however many parts and causes there are', () => {
+  it('has a limited length, regardless of the number of parts and causes', () => {
     let chain = new Error('0');
     for (let n = 1; n < 200; n++) chain = new AggregateError(Array(100).fill(chain), String(n), { cause: chain });
     const lines = backtraceOf(chain);
@@ -215,7 +215,7 @@ describe('a backtrace', () => {
   });
 });
 
-it('the classes that handlers throw are told on the page about errors, with their types', () => {
+it('the page about errors lists the classes that handlers throw, with their types', () => {
   const page = readFileSync('docs/errors.md', 'utf8');
   const rows = [...page.matchAll(/^\| (`\w+`(?:, also `\w+`)?) \| `(\w+)` \| (yes|no) \|$/gm)];
   const told = rows.flatMap(([, names, type, again]) =>

@@ -45,7 +45,7 @@ function writeOrders(folder: string, count: number): string {
 const PAGES = ['docs/guide/decision-steps.md', 'docs/guide/batches.md'];
 
 describe.each(PAGES)('%s', (page) => {
-  it('has templates in which nothing is wrong or odd, and a handler for each of their steps', async () => {
+  it('has templates without errors or warnings, and a handler for each of their steps', async () => {
     const { registry } = await handlersOf(page);
     const templates = [...filesOn(page)].filter(([name]) => name.endsWith('.yaml'));
     expect(templates).toHaveLength(1);
@@ -56,7 +56,7 @@ describe.each(PAGES)('%s', (page) => {
     }
   });
 
-  it('shows JSON that can be read', () => {
+  it('shows valid JSON', () => {
     const text = `${readFileSync(page, 'utf8')}\n${readFileSync('docs/stored-results.md', 'utf8')}`;
     const blocks = text.matchAll(/^```json\n([\s\S]*?)^```$/gm);
     for (const [, json] of blocks) expect(JSON.parse(json!)).toBeTypeOf('object');
@@ -64,7 +64,7 @@ describe.each(PAGES)('%s', (page) => {
 });
 
 describe('the handlers of the guide to decisions', () => {
-  it('route by the amount, or skip', async () => {
+  it('route by the amount, or skip the branches', async () => {
     const { run } = await handlersOf('docs/guide/decision-steps.md');
     const route = async (amount: number) =>
       (await run('expenses.route', { dependencyResults: { check: { amount } } })).result;
@@ -124,7 +124,7 @@ describe('the handlers of the guide to batches', () => {
     });
   });
 
-  it('have nothing to do for a file without rows', async () => {
+  it('do nothing for a file without rows', async () => {
     const { folder, run } = await handlersOf('docs/guide/batches.md');
     const csv_path = path.join(folder, 'empty.csv');
     writeFileSync(csv_path, 'id,amount\n');
@@ -154,7 +154,7 @@ describe('the workflow of the guide to decisions', () => {
       ['check', 'route', 'manager_approval', 'finance_review', 'pay'],
       ['a person, as dual asks for', 'a person, as dual asks for'],
     ],
-  ])('for an amount of %s runs %j', async (amount, steps, approved_by) => {
+  ])('with an amount of %s runs %j', async (amount, steps, approved_by) => {
     const { kit } = await workflowOf('docs/guide/decision-steps.md');
     const run = await kit.run({ context: { amount } });
     expect(run.task.status).toBe('complete');
@@ -164,7 +164,7 @@ describe('the workflow of the guide to decisions', () => {
 });
 
 describe('the workflow of the guide to batches', () => {
-  it('works off a file in batches with checkpoints, and adds up', async () => {
+  it('processes a file in batches with checkpoints, and adds up the results', async () => {
     const { folder, kit } = await workflowOf('docs/guide/batches.md');
     const { task, steps, results } = await kit.run({ context: { csv_path: writeOrders(folder, 150) } });
     expect(task.status).toBe('complete');
@@ -174,7 +174,7 @@ describe('the workflow of the guide to batches', () => {
     expect(results.summarize).toEqual({ batches: 2, rows: 150, success_rate: 1 });
   });
 
-  it('adds up without a worker that failed for good', async () => {
+  it('adds up the results without a worker that failed permanently', async () => {
     const { folder, kit } = await workflowOf('docs/guide/batches.md', {
       'imports.process': ({ stepInputs }) => {
         const { batch_id } = stepInputs.cursor as { batch_id: string };
@@ -187,7 +187,7 @@ describe('the workflow of the guide to batches', () => {
     expect(failed.results.summarize).toEqual({ batches: 2, rows: 200, success_rate: 1 });
   });
 
-  it('ends for a file without rows', async () => {
+  it('completes for a file without rows', async () => {
     const { folder, kit } = await workflowOf('docs/guide/batches.md');
     const { task, results } = await kit.run({ context: { csv_path: writeOrders(folder, 0) } });
     expect(task.status).toBe('complete');

@@ -14,13 +14,13 @@ import { resultOfReturn, resultOfThrown } from '../../src/handlers/outcome.ts';
 import { StepHandlerResult } from '../../src/handlers/step-handler.ts';
 import { storableJson } from '../../src/model/storable-json.ts';
 
-it('a returned { result, metadata } is the result as it is, since a function returns data', () => {
+it('a returned { result, metadata } is stored unchanged as the result', () => {
   const data = { result: 1, metadata: { a: 1 } };
   expect(resultOfReturn(data)).toMatchObject({ success: true, result: data, metadata: {} });
 });
 
 describe('what a handler returns', () => {
-  it('is itself when it is a result', () => {
+  it('is unchanged if it is a result', () => {
     const failure = StepHandlerResult.failure('no');
     expect(resultOfReturn(failure)).toBe(failure);
   });
@@ -36,11 +36,11 @@ describe('what a handler returns', () => {
     [new Date(0), { result: '1970-01-01T00:00:00.000Z' }],
     [{ toJSON: () => ({ a: 1 }) }, { a: 1 }],
     [{ toJSON: () => [1] }, { result: [1] }],
-  ])('is a success otherwise: %j', (returned, result) => {
+  ])('is otherwise a success: %j', (returned, result) => {
     expect(resultOfReturn(returned)).toMatchObject({ success: true, result });
   });
 
-  it('is a permanent failure when it cannot be read', () => {
+  it('is a permanent failure if it cannot be read', () => {
     const unreadable = new Proxy({}, { get: () => { throw new Error('closed'); } }); // biome-ignore format: one line
     expect(resultOfReturn(unreadable)).toMatchObject({
       success: false,
@@ -58,13 +58,13 @@ describe('what a handler throws', () => {
     expect(result.backtrace[0]).toContain('outcome.test.ts');
   });
 
-  it('decides by itself when it has a boolean retryable', () => {
+  it('determines whether it is retryable with a boolean retryable', () => {
     expect(resultOfThrown(Object.assign(new Error('x'), { retryable: false })).retryable).toBe(false);
     expect(resultOfThrown(Object.assign(new Error('x'), { retryable: 'no' })).retryable).toBe(true);
     expect(resultOfThrown({ message: 'x', retryable: false })).toMatchObject({ errorMessage: 'x', retryable: false });
   });
 
-  it('has type, code, metadata, delay and status of the error', () => {
+  it('keeps the type, code, metadata, delay and status of the error', () => {
     const error = new StepExecutionError('busy', {
       errorType: 'gateway_error',
       errorCode: 'E42',
@@ -89,7 +89,7 @@ describe('what a handler throws', () => {
     });
   });
 
-  it('says what its parts say when it has no message, and names aborts by their name', () => {
+  it('has the messages of its parts if it has none, and the names of aborts', () => {
     const refused = new AggregateError([
       new Error('connect ECONNREFUSED ::1:5432'),
       new Error('connect ECONNREFUSED 127.0.0.1:5432'),
@@ -100,12 +100,12 @@ describe('what a handler throws', () => {
     expect(resultOfThrown(AbortSignal.abort().reason).metadata).toEqual({ exception: 'AbortError' });
   });
 
-  it('may be a result', () => {
+  it('can be a result', () => {
     const failure = StepHandlerResult.failure('no');
     expect(resultOfThrown(failure)).toBe(failure);
   });
 
-  it('keeps the causes, at most five of them and never in a circle', () => {
+  it('keeps at most five causes, without repeating a circular one', () => {
     const root = new Error('disk is full');
     const { backtrace } = resultOfThrown(new Error('cannot save', { cause: root }));
     expect(backtrace).toContain('caused by Error: disk is full');
@@ -133,11 +133,11 @@ describe('what a handler throws', () => {
     [() => 1, 'a function was thrown'],
     [{ a: 1 }, 'Object without a message'],
     [Object.create(null), 'Object without a message'],
-  ])('may be no error at all: %s', (thrown, errorMessage) => {
+  ])('can be a value that is not an error: %s', (thrown, errorMessage) => {
     expect(resultOfThrown(thrown)).toMatchObject({ success: false, errorMessage, retryable: true });
   });
 
-  it('is always storable, bounded, and never throws, however hostile', () => {
+  it('is always storable and limited in size, and hostile values never make it throw', () => {
     const fail = (): never => {
       throw new Error('hostile');
     };
@@ -174,7 +174,7 @@ describe('what a handler throws', () => {
     }
   });
 
-  it('loses metadata that cannot be stored, and says why', () => {
+  it('omits metadata that cannot be stored, and records the reason', () => {
     expect(resultOfThrown(new PermanentError('x', { n: 1n })).metadata).toEqual({
       metadata_left_out: 'metadata.n: a BigInt has no JSON form; use String(x) or Number(x)',
     });
@@ -182,7 +182,7 @@ describe('what a handler throws', () => {
 });
 
 describe('the errors for handlers', () => {
-  it('are TaskerErrors that say whether they are retryable', () => {
+  it('are TaskerErrors with a retryable property', () => {
     const errors = [new PermanentError('x'), new RetryableError('x'), new StepExecutionError('x')];
     expect(errors.every((error) => error instanceof TaskerError && error instanceof StepExecutionError)).toBe(true);
     expect(errors.map(({ name, errorType, retryable, code }) => [name, errorType, retryable, code])).toEqual([
@@ -192,7 +192,7 @@ describe('the errors for handlers', () => {
     ]);
   });
 
-  it('take metadata by position, or options', () => {
+  it('accept metadata or options as the second argument', () => {
     expect(new PermanentError('x', { order: 'O-7' }).metadata).toEqual({ order: 'O-7' });
     expect(new PermanentError('x', { errorType: 'a', order: 'O-7' }).metadata).toEqual({
       errorType: 'a',
@@ -208,7 +208,7 @@ describe('the errors for handlers', () => {
     expect(new StepExecutionError('x', { retryable: false })).toMatchObject({ retryable: false });
   });
 
-  it('are known across copies of the package', () => {
+  it('are recognized across copies of the package', () => {
     const foreign = Object.create({ [Symbol.for('tasker-core.step-execution-error')]: true });
     expect([new PermanentError('x'), foreign, new Error('x'), null].map(isStepExecutionError)).toEqual([
       true,
@@ -219,7 +219,7 @@ describe('the errors for handlers', () => {
   });
 });
 
-it('tells the standard error types, and which of them usually pass', () => {
+it('the standard error types are known, and which of them are typically retryable', () => {
   expect(Object.values(ErrorType).every(isStandardErrorType)).toBe(true);
   expect(isStandardErrorType('payment_error')).toBe(false);
   expect(Object.values(ErrorType).filter(isTypicallyRetryable)).toEqual(['retryable_error', 'timeout']);

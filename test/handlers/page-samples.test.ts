@@ -47,7 +47,7 @@ describe('the decision samples', () => {
     });
   });
 
-  it('tell a branch its routing context', () => {
+  it('pass the routing context to a branch', () => {
     const context = new StepContext({
       taskUuid: 't',
       stepUuid: 's',
@@ -57,7 +57,7 @@ describe('the decision samples', () => {
     expect(context.getDependencyField('routing_decision', 'routing_context', 'route_type')).toBe('auto');
   });
 
-  it('need no branches', async () => {
+  it('can decide for no branch', async () => {
     expect((await run(NoBranchesHandler)).result).toMatchObject({
       decision_point_outcome: { type: 'no_branches' },
       reason: 'condition not met',
@@ -106,7 +106,7 @@ describe('the batch samples', () => {
   it.each([
     ['small.csv', [100, 100, 50]],
     ['large.csv', [200, 200, 200, 200, 200]],
-  ])('cut %s into batches', async (csvPath, sizes) => {
+  ])('split %s into batches', async (csvPath, sizes) => {
     const analyzed = await run(CsvAnalyzerHandler, { inputData: { csv_path: csvPath } });
     expect(cursorsOf(analyzed).map(({ batch_size }) => batch_size)).toEqual(sizes);
     expect(analyzed.result).toMatchObject({
@@ -115,7 +115,7 @@ describe('the batch samples', () => {
     });
   });
 
-  it('work off each batch and add up what came of them', async () => {
+  it('process each batch and add up the results', async () => {
     const analyzed = await run(CsvAnalyzerHandler, { inputData: { csv_path: 'small.csv' } });
     const dependencyResults: Record<string, object> = { analyze_csv: done(analyzed.result!) };
     for (const cursor of cursorsOf(analyzed)) {
@@ -138,7 +138,7 @@ describe('the batch samples', () => {
     });
   });
 
-  it('have nothing to do for an empty file', async () => {
+  it('do nothing for an empty file', async () => {
     const analyzed = await run(CsvAnalyzerHandler, { inputData: { csv_path: 'empty.csv' } });
     expect(analyzed.result).toMatchObject({
       batch_processing_outcome: { type: 'no_batches' },
@@ -151,20 +151,20 @@ describe('the batch samples', () => {
     });
   });
 
-  it('have a cursor by itself', () => {
+  it('can have a single cursor', () => {
     const cursor = CursorConfig({ batchSize: 100, startCursor: 0, endCursor: 1000 });
     expect(cursor).toMatchObject({ batchSize: 100, startCursor: 0, endCursor: 1000 });
   });
 });
 
 describe('the example handlers', () => {
-  it('linear_step_1 says what it received, and when', async () => {
+  it('linear_step_1 returns what it received, and when', async () => {
     const { result } = await run(LinearStep1Handler, { inputData: { order_id: 'O-7' } });
     expect(result).toMatchObject({ step1_processed: true, input_received: { order_id: 'O-7' } });
     expect(new Date(String(result?.processed_at)).toISOString()).toBe(result?.processed_at);
   });
 
-  it('transform_data doubles what was fetched, and has nothing when nothing was', async () => {
+  it('transform_data doubles the fetched values, and returns none if there are none', async () => {
     const items = [
       { id: 'a', raw_value: 3 },
       { id: 'b', raw_value: 5 },

@@ -18,7 +18,7 @@ it.each([
 });
 
 it.each([Number.NaN, Number.POSITIVE_INFINITY, '', 'soon', '-5', '3 days', new Date(Number.NaN)])(
-  '%s says nothing',
+  '%s has no usable value',
   (value) => {
     expect(retryAfterSeconds(value, now)).toBeNull();
   },

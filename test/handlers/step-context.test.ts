@@ -74,7 +74,7 @@ function event(): FfiStepEvent {
 }
 
 describe('the context of an event', () => {
-  it('has all that the event says', () => {
+  it('has all data of the event', () => {
     const given = event();
     const context = StepContext.fromFfiEvent(given, 'pack');
     expect(context.event).toBe(given);
@@ -98,7 +98,7 @@ describe('the context of an event', () => {
     expect(context.getDependencyResult('reserve')).toEqual({ valid: true });
   });
 
-  it('gives copies: what a handler changes does not reach the event, nor its next attempt', () => {
+  it('returns copies, so that a handler cannot change the event or affect the next attempt', () => {
     const given = event();
     const spoiled = StepContext.fromFfiEvent(given, 'pack');
     spoiled.inputData.order_id = 'other';
@@ -110,7 +110,7 @@ describe('the context of an event', () => {
     expect([next.inputData.order_id, next.accumulatedResults]).toEqual(['O-7', { total: 7 }]);
   });
 
-  it('says where it cannot be copied', () => {
+  it('names the part that cannot be copied', () => {
     const given = event();
     (given.task.context as Record<string, unknown>).act = () => 1;
     const context = StepContext.fromFfiEvent(given, 'pack');
@@ -136,7 +136,7 @@ describe('the context of an event', () => {
       { dependencyResults: { reserve: { stepUuid: 's', status: 'completed' } } },
     ],
     ['event.stepDefinition', { stepDefinition: undefined }],
-  ])('is a ConversionError that names %s when that is wrong', (path, wrong) => {
+  ])('throws a ConversionError that names %s if it is invalid', (path, wrong) => {
     const malformed = { ...event(), ...wrong } as unknown as FfiStepEvent;
     const read = () => StepContext.fromFfiEvent(malformed, 'pack');
     expect(read).toThrow(ConversionError);
@@ -144,13 +144,13 @@ describe('the context of an event', () => {
     expect(read).toThrow(expect.objectContaining({ code: 'conversion_error', details: { path } }));
   });
 
-  it('is a ConversionError when there is no event at all', () => {
+  it('throws a ConversionError if there is no event at all', () => {
     expect(() => StepContext.fromFfiEvent(null as unknown as FfiStepEvent, 'pack')).toThrow(ConversionError);
   });
 });
 
-describe('the context of an event made by hand for a test', () => {
-  it.each(['task-123', 'step 7 of Zürich', '1'])('takes %s as the id of the task and of the step', (id) => {
+describe('the context of an event written by hand for a test', () => {
+  it.each(['task-123', 'step 7 of Zürich', '1'])('accepts %s as the id of the task and of the step', (id) => {
     const context = StepContext.fromFfiEvent({ ...event(), taskUuid: id, stepUuid: id, correlationId: id }, 'pack');
     expect([context.taskUuid, context.stepUuid, context.correlationId]).toEqual([id, id, id]);
   });
@@ -171,8 +171,8 @@ describe('the context of an event made by hand for a test', () => {
   });
 });
 
-describe('a context made by hand', () => {
-  it('needs no more than its ids', () => {
+describe('a context created by hand', () => {
+  it('needs only its ids', () => {
     const context = contextOf();
     expect(context).toMatchObject({
       inputData: {},
@@ -189,11 +189,11 @@ describe('a context made by hand', () => {
     context.logger.info({ a: 1 }, 'silent');
   });
 
-  it('says that it has no event when asked for it', () => {
+  it('throws if its event is read, because it has none', () => {
     expect(() => contextOf().event).toThrow('context of pack: it was created without an event');
   });
 
-  it('tells inputs that are absent from those that are null', () => {
+  it('distinguishes missing inputs from null inputs', () => {
     const context = contextOf({ inputData: { none: null, zero: 0 } });
     expect(context.getInput('absent')).toBeUndefined();
     expect(context.getInput('toString')).toBeUndefined();
@@ -212,7 +212,7 @@ describe('a context made by hand', () => {
     ]);
   });
 
-  it('gives dependencies as envelopes or bare, as they were put in', () => {
+  it('returns dependencies as envelopes or bare results, as they were given', () => {
     const context = contextOf({
       dependencyResults: {
         reserve: dependencyResult({ stepUuid: 's', result: { id: 'R-1', deep: { n: 1 }, status: 'held' } }),
@@ -251,7 +251,7 @@ describe('a context made by hand', () => {
         dependencyNames: () => ['reserve', 'bare'],
       },
     ],
-  ])('lets dependencyResults be read as a map, %s', (_, params) => {
+  ])('allows dependencyResults to be read as a map, %s', (_, params) => {
     const { dependencyResults } = contextOf(params);
     expect(dependencyResults.get('reserve')).toBe(dependencyResults.reserve);
     expect([dependencyResults.get('reserve')?.id, dependencyResults.get('bare')?.id]).toEqual(['R-1', 'B-1']);
@@ -261,7 +261,7 @@ describe('a context made by hand', () => {
     expect(JSON.parse(JSON.stringify(dependencyResults))).not.toHaveProperty('get');
   });
 
-  it('lets the result of a step named get win over the method', () => {
+  it('prefers the result of a step named get to the method', () => {
     const context = contextOf({ dependencyResults: { get: { id: 'G-1' } } });
     expect(context.dependencyResults.get).toEqual({ id: 'G-1' });
     expect(context.getDependencyResult('get')).toEqual({ id: 'G-1' });
@@ -277,7 +277,7 @@ describe('a context made by hand', () => {
     expect('get' in dependencyResults).toBe(false);
   });
 
-  it('reads each part when it is asked for, and once', () => {
+  it('reads each part once, when it is needed', () => {
     const reads: string[] = [];
     const watched = (name: string, value: unknown) => {
       reads.push(name);
@@ -310,7 +310,7 @@ describe('a context made by hand', () => {
     expect(reads).toEqual(['inputData', 'signal', 'reserve']);
   });
 
-  it('builds dependencyResults from the single ones when that is all it was given', () => {
+  it('builds dependencyResults from single results if it has only those', () => {
     const context = contextOf({
       dependency: (name) => dependencyResult({ stepUuid: 's', result: { name } }),
       dependencyNames: () => ['a', 'b'],
@@ -322,7 +322,7 @@ describe('a context made by hand', () => {
 });
 
 describe('the envelope of a dependency', () => {
-  it('lets the keys of the result be read, except those it has itself', () => {
+  it('gives access to the keys of the result, except those that it has itself', () => {
     const envelope = dependencyResult({ stepUuid: 's', result: { valid: true, status: 'held' }, success: false });
     expect([envelope.valid, envelope.status, envelope.success]).toEqual([true, 'failed', false]);
     expect(Object.keys(envelope)).toEqual([
@@ -336,7 +336,7 @@ describe('the envelope of a dependency', () => {
     ]);
   });
 
-  it('holds any result', () => {
+  it('can hold any result', () => {
     for (const result of [null, 1, 'x', [1]]) expect(dependencyResult({ stepUuid: 's', result }).result).toBe(result);
   });
 });

@@ -29,7 +29,7 @@ class Saying extends StepHandler {
 }
 
 describe('a success', () => {
-  it('says so on the instance, and is the same by whatever name it was made', () => {
+  it('has the same properties, whichever function created it', () => {
     const result = StepHandlerResult.successHandlerResult({ ok: true }, { duration_ms: 100 });
     expect(result).toMatchObject({ success: true, result: { ok: true }, errorMessage: null, retryable: true });
     expect([result.isSuccess(), result.isFailure()]).toEqual([true, false]);
@@ -41,7 +41,7 @@ describe('a success', () => {
     ['a class handler', (value: object) => new Saying(value).call()],
     ['StepHandlerResult.success', (value: object) => StepHandlerResult.success(value)],
     ['successHandlerResult', (value: object) => StepHandlerResult.successHandlerResult(value)],
-  ])('of %s has the parts of { result, metadata }, and never nests them', (_, make) => {
+  ])('of %s has the parts of { result, metadata }, without nesting them', (_, make) => {
     expect(make({ result: { total: 7 }, metadata: { ms: 3 } })).toMatchObject({
       result: { total: 7 },
       metadata: { ms: 3 },
@@ -55,13 +55,13 @@ describe('a success', () => {
     });
   });
 
-  it('keeps an object with other keys, or with only one of the two, as the result itself', () => {
+  it('stores an object with other keys, or with only one of the two, as the result itself', () => {
     for (const value of [{ result: 1 }, { metadata: { a: 1 } }, { result: 1, metadata: {}, total: 2 }]) {
       expect(StepHandlerResult.success(value)).toMatchObject({ result: value, metadata: {} });
     }
   });
 
-  it('adds metadata by position to that of { result, metadata }', () => {
+  it('combines positional metadata with that of { result, metadata }', () => {
     const result = StepHandlerResult.success({ result: { a: 1 }, metadata: { ms: 3, by: 'x' } }, { by: 'y' });
     expect(result).toMatchObject({ result: { a: 1 }, metadata: { ms: 3, by: 'y' } });
   });
@@ -75,7 +75,7 @@ describe('a success', () => {
     );
   });
 
-  it('is {} when nothing is given, and holds arrays and primitives under result', () => {
+  it('is {} without arguments, and stores arrays and primitives under result', () => {
     expect(StepHandlerResult.success().result).toEqual({});
     expect(StepHandlerResult.success([1]).result).toEqual({ result: [1] });
     expect(StepHandlerResult.success('x' as unknown as object).result).toEqual({ result: 'x' });
@@ -95,7 +95,7 @@ describe('a failure', () => {
     expect(new Probe().fail()).toEqual(expected);
   });
 
-  it('is a retryable handler_error unless it says otherwise', () => {
+  it('is a retryable handler_error by default', () => {
     const result = StepHandlerResult.failure('x');
     expect(result).toMatchObject({ errorType: 'handler_error', retryable: true, metadata: {}, errorCode: null });
     expect([result.isSuccess(), result.isFailure()]).toEqual([false, true]);
@@ -105,13 +105,13 @@ describe('a failure', () => {
     [30, '30'],
     [new Date(0), 'Thu, 01 Jan 1970 00:00:00 GMT'],
     ['Thu, 01 Jan 1970 00:00:00 GMT', 'Thu, 01 Jan 1970 00:00:00 GMT'],
-  ])('keeps retryAfter %s, and writes it among the headers', (retryAfter, header) => {
+  ])('keeps retryAfter %s, and adds it to the headers', (retryAfter, header) => {
     const result = StepHandlerResult.failure('busy', { retryAfter });
     expect(result.retryAfter).toBe(retryAfter);
     expect(result.toJSON().orchestration_metadata?.headers).toEqual({ 'retry-after': header });
   });
 
-  it('has the retryAfter of its headers, whatever their case; its own one wins', () => {
+  it('takes retryAfter from a header in any case, unless it is given directly', () => {
     const orchestrationMetadata = { headers: { 'Retry-After': '60', 'x-a': '1' } };
     expect(new StepHandlerResult({ success: false, orchestrationMetadata }).retryAfter).toBe('60');
     const both = new StepHandlerResult({ success: false, orchestrationMetadata, retryAfter: 5 });
@@ -149,8 +149,8 @@ describe('the JSON form', () => {
   });
 });
 
-describe('recognising a result', () => {
-  it('knows its own, those of another copy, and nothing else', () => {
+describe('recognizing a result', () => {
+  it('accepts its own results and those of another copy, and nothing else', () => {
     const brand = Symbol.for('tasker-core.step-handler-result');
     expect(isStepHandlerResult(StepHandlerResult.success())).toBe(true);
     expect(isStepHandlerResult(Object.create({ [brand]: true }))).toBe(true);
@@ -160,8 +160,8 @@ describe('recognising a result', () => {
   });
 });
 
-describe('what a result tells the engine besides', () => {
-  it('decides the delay by its header, else by its hint, but not over retryAfter', () => {
+describe('the orchestration metadata of a result', () => {
+  it('sets the delay by the header, else by the hint, unless retryAfter is given', () => {
     const backoffHint = { backoffType: 'RateLimit', delaySeconds: 30 };
     const of = (orchestrationMetadata: object, more: object = {}) =>
       StepHandlerResult.failure('busy', { orchestrationMetadata, ...more }).retryAfter;
@@ -172,7 +172,7 @@ describe('what a result tells the engine besides', () => {
     expect(of({ backoffHint }, { retryAfter: 2 })).toBe(2);
   });
 
-  it('is stored in snake_case, with the status', () => {
+  it('is stored with snake_case keys, with the status', () => {
     const result = StepHandlerResult.failure({
       message: 'busy',
       statusCode: 429,

@@ -26,13 +26,13 @@ describe('a handler', () => {
     expect([handler.capabilities, handler.configSchema()]).toEqual([['process'], null]);
   });
 
-  it('is called as its class when that has no name, and is version 1.0.0 unless it says otherwise', () => {
+  it('has the name of its class by default, and version 1.0.0', () => {
     expect([new Nameless().name, new Nameless().version]).toEqual(['Nameless', '1.0.0']);
   });
 });
 
-describe('recognising handlers', () => {
-  it('knows classes of handlers, also of another copy, and no others', () => {
+describe('recognizing handlers', () => {
+  it('accepts handler classes, including those of another copy, and no others', () => {
     const foreign = class {
       call() {
         return null;
@@ -54,7 +54,7 @@ describe('recognising handlers', () => {
     expect(others.filter(isHandlerClass)).toEqual([]);
   });
 
-  it('knows instances by their brand', () => {
+  it('recognizes instances by their brand', () => {
     expect([new Named(), { call: () => null }, Named, null].map(isStepHandler)).toEqual([true, false, false, false]);
   });
 });

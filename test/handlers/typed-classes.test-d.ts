@@ -9,7 +9,7 @@ interface Order {
 }
 type Context = TypedStepContext<Order, { reserve: { reservation: string } }>;
 
-test('a class declares what its task holds and what earlier steps give', () => {
+test('a class declares the types of the task context and of earlier results', () => {
   class Ship extends StepHandler<Context> {
     static override readonly handlerName = 'ship';
 
@@ -28,7 +28,7 @@ test('a class declares what its task holds and what earlier steps give', () => {
   expectTypeOf(asClass).toEqualTypeOf<StepHandlerClass>();
 });
 
-test('without types everything is unknown, until the caller claims one', () => {
+test('without declared types everything is unknown, until the caller gives a type', () => {
   class Ship extends StepHandler {
     static override readonly handlerName = 'ship';
 

@@ -16,7 +16,7 @@ class Counting {
   }
 }
 
-test('a mixed class has the members of all, instance and static, and success and failure of the base', () => {
+test('a mixed class has all instance and static members, and success and failure of the base', () => {
   class Handler extends withMixins(StepHandler, DecisionMixin, Counting) {
     static override handlerName = 'x';
     call(context: StepContext) {
@@ -31,7 +31,7 @@ test('a mixed class has the members of all, instance and static, and success and
   expectTypeOf<InstanceType<typeof Handler>>().toExtend<StepHandler & DecisionMixin & Counting>();
 });
 
-test('a mixed class without call does not compile, nor one with a misspelt method', () => {
+test('a mixed class without call or with a misspelt method does not compile', () => {
   // @ts-expect-error call is missing
   class Without extends withMixins(StepHandler, DecisionMixin) {}
   class Misspelt extends withMixins(StepHandler, DecisionMixin) {
@@ -45,7 +45,7 @@ test('a mixed class without call does not compile, nor one with a misspelt metho
   expectTypeOf([Without, Misspelt, Bare]).toBeArray();
 });
 
-test('the constructor takes what the base takes', () => {
+test('the constructor has the parameters of the base', () => {
   class Labelled {
     label: string;
     constructor(label: string) {
@@ -60,7 +60,7 @@ test('the constructor takes what the base takes', () => {
   withMixins(StepHandler, Labelled);
 });
 
-test('the arguments of a decision handler are typed, and so is what it returns', () => {
+test('the arguments and the return value of a decision handler are typed', () => {
   defineDecisionHandler(
     'route',
     { inputs: { amount: z.number() }, depends: { score: ['score', z.object({ risk: z.number() })] } },
@@ -77,7 +77,7 @@ test('the arguments of a decision handler are typed, and so is what it returns',
   defineDecisionHandler('route', { workers: 1 }, () => Decision.skip('x'));
 });
 
-test('outcomes are made in both forms, and a literal is one', () => {
+test('outcomes can be created in both forms, or as a literal', () => {
   const literal: DecisionPointOutcome = { decisionType: 'no_branches', nextStepNames: [], routingContext: {} };
   expectTypeOf(
     DecisionPointOutcome.createSteps(['a'], { routingContext: { x: 1 } }),

@@ -33,7 +33,7 @@ class Base extends StepHandler {
 const context = new StepContext({ taskUuid: 't', stepUuid: 's', handlerName: 'x' });
 
 describe('withMixins', () => {
-  it('unites methods, accessors, fields, statics and capabilities', () => {
+  it('combines methods, accessors, fields, statics and capabilities', () => {
     class Handler extends withMixins(Base, DecisionMixin, Counting) {
       static override handlerName = 'united';
     }
@@ -46,13 +46,13 @@ describe('withMixins', () => {
     expect([isHandlerClass(Handler), isStepHandler(handler), handler instanceof Base]).toEqual([true, true, true]);
   });
 
-  it('lets the one named first give what two have', () => {
+  it('prefers the first of two classes with the same member', () => {
     class Handler extends withMixins(Base, Counting) {}
     expect(new Handler().call()).toMatchObject({ success: true, result: { made: true } });
     expect(Handler.handlerName).toBe('base');
   });
 
-  it('lets the class override what a mixin gives, and reach it with super', () => {
+  it('lets the class override members of a mixin and call them with super', () => {
     class Handler extends withMixins(Base, Counting) {
       override count() {
         return super.count() * 10;
@@ -61,7 +61,7 @@ describe('withMixins', () => {
     expect(new Handler().count()).toBe(10);
   });
 
-  it("gives the mixins' own functions, so that a wrapper class has the very same", () => {
+  it("uses the mixins' own functions, so that a wrapper class has the same ones", () => {
     class Handler extends withMixins(StepHandler, DecisionMixin) {
       call() {
         return this.skipBranches('no');
@@ -80,7 +80,7 @@ describe('withMixins', () => {
     expect(new Wrapped().call().result).toEqual(new Handler().call().result);
   });
 
-  it('hands the arguments of the constructor to the base, and takes what a mixin inherits', () => {
+  it('passes the constructor arguments to the base, and includes inherited members of a mixin', () => {
     class Named {
       readonly label: string;
       constructor(label: string) {
@@ -119,13 +119,13 @@ describe('withMixins', () => {
       'withMixins: DecisionHandler is a handler, not a mixin; extend it instead, or pass the mixin that it uses',
     ],
     [() => withMixins(Counting, Base), 'withMixins: Base must come first: withMixins(Base, Counting)'],
-  ])('refuses what is no class or no mixin (%#)', (make, message) => {
+  ])('throws for values that are not classes or not mixins (%#)', (make, message) => {
     expect(make).toThrow(expect.objectContaining({ code: 'handler_invalid', message }));
   });
 });
 
 describe('a mixin applied to an instance', () => {
-  it('gives it the methods, and leaves what it has', () => {
+  it('adds the methods, and keeps existing members', () => {
     class Handler extends StepHandler {
       static override handlerName = 'applied';
       readonly decide = applyDecision(this);
@@ -143,7 +143,7 @@ describe('a mixin applied to an instance', () => {
     expect(Object.keys(handler)).toEqual(['decide']);
   });
 
-  it('fills in fields that were declared and not set, and can be applied after another', () => {
+  it('replaces fields that are declared but not set, and can be applied after another', () => {
     class Handler extends StepHandler {
       decisionSuccess!: DecisionMixin['decisionSuccess'];
       constructor() {

@@ -19,8 +19,8 @@ async function read(body: string | Buffer, headers: Record<string, string> = {},
   return apiOf({ baseUrl: url }).get('/');
 }
 
-describe('an answer', () => {
-  it('tells by its status what it is', () => {
+describe('a response', () => {
+  it('is classified by its status', () => {
     const all = Array.from({ length: 400 }, (_, i) => i + 200).map((status) => answer(status));
     const which = (is: (one: ApiResponse) => boolean) => all.filter(is).map(({ statusCode }) => statusCode);
     const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
@@ -30,7 +30,7 @@ describe('an answer', () => {
     expect(which(({ isRetryable }) => isRetryable)).toEqual([408, 429, 500, 501, 502, 503, 504]);
   });
 
-  it('has its headers by lower-case name', async () => {
+  it('has its headers under lower-case names', async () => {
     const response = await read('{}', { 'Content-Type': 'application/json', 'X-Both': 'a, b' });
     expect(response.headers).toMatchObject({ 'content-type': 'application/json', 'x-both': 'a, b' });
     expect(response.rawResponse).toBeInstanceOf(Response);
@@ -63,23 +63,23 @@ describe('an answer', () => {
     ],
     ['text in a charset that nobody knows', 'Grüße', { 'content-type': 'text/plain; charset=klingon' }, 'Grüße'],
     ['JSON that is empty', '', { 'content-type': 'application/json' }, ''],
-  ])('has as body: %s', async (_, body, headers, expected) => {
+  ])('has this body: %s', async (_, body, headers, expected) => {
     const response = await read(body, headers);
     expect(response.body).toEqual(expected);
     expect(response.jsonError).toBeNull();
   });
 
-  it('without a body has an empty text', async () => {
+  it('has an empty text without a body', async () => {
     const response = await read('', {}, 204);
     expect(response).toMatchObject({ statusCode: 204, ok: true, body: '', text: '' });
   });
 
-  it('keeps the bytes of what is no text', async () => {
+  it('keeps the bytes of a body that is not text', async () => {
     const bytes = Buffer.from([0xff, 0xd8, 0xff, 0x00]);
     expect(Buffer.from((await read(bytes, { 'content-type': 'image/jpeg' })).bytes)).toEqual(bytes);
   });
 
-  it('with broken JSON has the text, and says what is wrong', async () => {
+  it('has the text and the parse error if its JSON is invalid', async () => {
     const response = await read('<html>Bad gateway</html>', { 'content-type': 'application/json' });
     expect(response.body).toBe('<html>Bad gateway</html>');
     expect(response.jsonError).toBe('the body is not JSON: it begins "<html>Bad gateway</html>"');
@@ -92,11 +92,11 @@ describe('an answer', () => {
     ['soon', 60],
     ['-5', 60],
     ['120abc', 60],
-  ])('says by Retry-After %j to wait %j seconds', (value, seconds) => {
+  ])('with Retry-After %j asks to wait %j seconds', (value, seconds) => {
     expect(answer(429, {}, value === undefined ? {} : { 'retry-after': value }).retryAfter).toBe(seconds);
   });
 
-  it('counts a date from the clock of the server that said it', () => {
+  it('measures a date by the clock of the server that sent it', () => {
     const date = 'Wed, 21 Oct 2026 07:28:00 GMT';
     const until = 'Wed, 21 Oct 2026 07:28:30 GMT';
     expect(answer(429, {}, { 'retry-after': until, date }).retryAfter).toBe(30);
@@ -104,7 +104,7 @@ describe('an answer', () => {
     expect(answer(429, {}, { 'retry-after': soon }).retryAfter).toBeCloseTo(20, -0.5);
   });
 
-  it('as a plain object is fit to be stored: without secrets', () => {
+  it('has a plain form without secrets, which can be stored', () => {
     const response = answer(200, { a: 1 }, { 'set-cookie': 's=1', 'x-api-key': 'k', 'x-page': '2' });
     const stored = {
       status_code: 200,
@@ -118,7 +118,7 @@ describe('an answer', () => {
 });
 
 describe('apiSuccess', () => {
-  it('gives the body: an object or a list as it is, anything else as data', () => {
+  it('has the body as its result: an object or a list unchanged, anything else as data', () => {
     expect(api.apiSuccess(answer(200, { a: 1 }))).toMatchObject({ success: true, result: { a: 1 } });
     expect(api.apiSuccess(answer(200, 'text')).result).toEqual({ data: 'text' });
     expect(api.apiSuccess(answer(200, [1])).result).toEqual({ result: [1] });
@@ -130,7 +130,7 @@ describe('apiSuccess', () => {
     expect(api.apiSuccess(answer(200), body).result).toEqual(body);
   });
 
-  it('stores status and headers beside it, unless it is told not to', () => {
+  it('stores status and headers as metadata, unless disabled', () => {
     const response = answer(201, {}, { 'x-page': '2', 'set-cookie': 's=1' });
     expect(api.apiSuccess(response).metadata).toEqual({
       status_code: 201,
@@ -142,7 +142,7 @@ describe('apiSuccess', () => {
     expect(api.apiSuccess(result)).toMatchObject({ success: true, result, metadata: {} });
   });
 
-  it('of an answer that is none is its failure; with a result of its own it is what it says', () => {
+  it('is the failure of an unsuccessful response, unless a result is given', () => {
     expect(api.apiSuccess(answer(500))).toMatchObject({
       success: false,
       errorType: 'internal_server_error',
@@ -151,7 +151,7 @@ describe('apiSuccess', () => {
     expect(api.apiSuccess(answer(404), { found: false })).toMatchObject({ success: true, result: { found: false } });
   });
 
-  it('of an answer whose JSON is broken is a retryable failure that shows how it begins', async () => {
+  it('is a retryable failure that shows the beginning of invalid JSON', async () => {
     const response = await read('{"a":', { 'content-type': 'application/json' });
     expect(api.apiSuccess(response)).toMatchObject({
       success: false,
@@ -163,7 +163,7 @@ describe('apiSuccess', () => {
     });
   });
 
-  it('is what becomes of an answer that a handler returns', () => {
+  it('is applied to a response that a handler returns', () => {
     expect(resultOfReturn(answer(200, { a: 1 }))).toMatchObject({ success: true, result: { a: 1 } });
     expect(resultOfReturn(answer(503))).toMatchObject({ success: false, errorType: 'service_unavailable' });
   });
@@ -189,7 +189,7 @@ describe('apiFailure', () => {
     [504, 'gateway_timeout', true],
     [505, 'server_error', false],
     [302, 'http_error', false],
-  ])('of status %i is %s, retryable: %j', (status, errorType, retryable) => {
+  ])('turns status %i into %s, retryable: %j', (status, errorType, retryable) => {
     expect(api.apiFailure(answer(status))).toMatchObject({ success: false, errorType, retryable, statusCode: status });
   });
 
@@ -202,23 +202,23 @@ describe('apiFailure', () => {
     [{ other: 1 }, 'HTTP 404: Not Found'],
     ['<html>', 'HTTP 404: Not Found'],
     [null, 'HTTP 404: Not Found'],
-  ])('says what the body says: %j', (body, message) => {
+  ])('has the message of the body: %j', (body, message) => {
     expect(api.apiFailure(answer(404, body)).errorMessage).toBe(message);
   });
 
-  it('has the code that the body names', () => {
+  it('has the error code of the body', () => {
     expect(api.apiFailure(answer(402, { code: 'card_declined' })).errorCode).toBe('card_declined');
     expect(api.apiFailure(answer(402, { error: { code: 'no_funds' } })).errorCode).toBe('no_funds');
     expect(api.apiFailure(answer(402, { error: 'x' })).errorCode).toBeNull();
   });
 
-  it('carries Retry-After to where the engine looks for it', () => {
+  it('passes Retry-After to the engine', () => {
     const failure = api.apiFailure(answer(429, {}, { 'retry-after': '120' }));
     expect(failure).toMatchObject({ retryAfter: 120, metadata: { retry_after_seconds: 120 } });
     expect(failure.toJSON().orchestration_metadata?.headers).toEqual({ 'retry-after': '120' });
   });
 
-  it('lets the handler say otherwise, in either form', () => {
+  it('can be overridden by the handler, in either form', () => {
     const response = answer(409, { a: 1 });
     expect(api.apiFailure(response, 'taken')).toMatchObject({ errorMessage: 'taken', errorType: 'conflict' });
     const said = {
@@ -242,7 +242,7 @@ describe('apiFailure', () => {
     expect(api.apiFailure({ response, ...said })).toMatchObject(expected);
   });
 
-  it('keeps the body without secrets, and cut where it is long', () => {
+  it('keeps the body without secrets, and truncates a long one', () => {
     const body = { user: { name: 'Ada', password: 'p', accessToken: 't' }, errors: [{ key: 'email', 'api-key': 'k' }] };
     expect(api.apiFailure(answer(422, body)).metadata.response_body).toEqual({
       user: { name: 'Ada', password: '[redacted]', accessToken: '[redacted]' },
@@ -255,7 +255,7 @@ describe('apiFailure', () => {
 });
 
 describe('connectionError and timeoutError', () => {
-  it('are retryable failures of their own types', () => {
+  it('are retryable failures with their own types', () => {
     const error = new TypeError('reset');
     expect(api.connectionError(error, 'charging')).toMatchObject({
       success: false,
@@ -269,8 +269,8 @@ describe('connectionError and timeoutError', () => {
   });
 });
 
-describe('a list of answers', () => {
-  it('is read by one handler at the same time', async () => {
+describe('a list of responses', () => {
+  it('can be requested concurrently by one handler', async () => {
     const { url } = await httpServer(({ url: path }, response) => json(response, { path }));
     const one = apiOf({ baseUrl: url });
     const answers = await Promise.all(['/a', '/b', '/c'].map((path) => one.get(path)));

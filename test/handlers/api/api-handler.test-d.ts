@@ -33,14 +33,14 @@ test('the arguments of a defined API handler are those of defineHandler, and api
   expectTypeOf<ApiHandlerArgs['api']>().toEqualTypeOf<APICapable>();
 });
 
-test('one schema for the whole context gives its keys', () => {
+test('one schema for the whole context provides its keys as arguments', () => {
   defineApiHandler('x', { baseUrl: '', inputs: z.object({ order_id: z.string() }) }, ({ order_id, api }) => {
     expectTypeOf(order_id).toBeString();
     expectTypeOf(api.post('/x', { json: { order_id } })).toEqualTypeOf<Promise<ApiResponse>>();
   });
 });
 
-test('what cannot be meant is a compile error', () => {
+test('invalid options are compile errors', () => {
   // @ts-expect-error without a base URL
   defineApiHandler('x', {}, () => 1);
   // @ts-expect-error amout is not among the inputs
@@ -53,7 +53,7 @@ test('what cannot be meant is a compile error', () => {
   });
 });
 
-test('a handler has the methods, and may give the base URL in any way', () => {
+test('a handler has the methods, and can define the base URL in any way', () => {
   class Field extends ApiHandler {
     override baseUrl = 'https://api.example.com';
     override call(): StepHandlerResult {

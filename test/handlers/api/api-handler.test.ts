@@ -33,7 +33,7 @@ const users = () =>
   });
 
 describe('an API handler', () => {
-  it('makes of each answer what its status means', async () => {
+  it('turns each response into the result for its status', async () => {
     const { url } = await users();
     const handler = new (fetchUser(url))();
     expect(handler.capabilities).toEqual(['process', 'http', 'api']);
@@ -43,7 +43,7 @@ describe('an API handler', () => {
     expect(await run(503)).toMatchObject({ success: false, errorType: 'service_unavailable', retryable: true });
   });
 
-  it('has the very functions of the mixin, whichever way it gets them', () => {
+  it('has the same functions as the mixin, whichever way it gets them', () => {
     class Mixed extends withMixins(StepHandler, APIMixin) {
       override call(): StepHandlerResult {
         return this.success();
@@ -70,7 +70,7 @@ describe('an API handler', () => {
     expect([new Mixed().capabilities, new Applied().capabilities]).toEqual(Array(2).fill(['process', 'http', 'api']));
   });
 
-  it('decides and calls with both mixins, as the page does it', async () => {
+  it('decides and sends requests with both mixins, as on the page', async () => {
     const { url } = await httpServer((_, response) => json(response, { a: 1 }, { headers: { 'set-cookie': 's=1' } }));
     class MyHandler extends withMixins(StepHandler, APIMixin, DecisionMixin) {
       static override readonly handlerName = 'my_handler';
@@ -87,7 +87,7 @@ describe('an API handler', () => {
     expect(JSON.stringify(result)).not.toContain('s=1');
   });
 
-  it('takes its defaults from the class, from fields or from getters', async () => {
+  it('reads its defaults from the class, from fields or from getters', async () => {
     const { url, got } = await users();
     class ByField extends ApiHandler {
       override readonly baseUrl = `${url}/field`;
@@ -118,7 +118,7 @@ describe('an API handler', () => {
     expect(new ByField().maxResponseBytes).toBe(10_485_760);
   });
 
-  it('without a base URL says so, for good', async () => {
+  it('fails permanently without a base URL', async () => {
     const handler = new (fetchUser(''))();
     await expect(handler.call(contextOf({ user_id: 7 }))).rejects.toMatchObject({
       retryable: false,
@@ -128,7 +128,7 @@ describe('an API handler', () => {
 });
 
 describe('a defined API handler', () => {
-  it('is called with api besides, and an answer that it returns is its result', async () => {
+  it('receives api as an argument, and a returned response is its result', async () => {
     const { url, got } = await users();
     const handler = defineApiHandler(
       'fetch_user',
@@ -152,7 +152,7 @@ describe('a defined API handler', () => {
     expect(await run(7)).toMatchObject({ success: false, errorType: 'validation_error' });
   });
 
-  it('may ask for address and headers at each run, and send with what it is given', async () => {
+  it('can determine the base URL and headers on each run, and use a custom client', async () => {
     const { url, got } = await users();
     let token = 0;
     const seen: string[] = [];
@@ -177,7 +177,7 @@ describe('a defined API handler', () => {
     expect(seen).toEqual(['/charges', '/charges']);
   });
 
-  it('has the statics of an ApiHandler class', () => {
+  it('has the static settings of an ApiHandler class', () => {
     const defaultHeaders = { 'X-Team': 'blue' };
     const given = defineApiHandler('x', { baseUrl: 'https://a.example', defaultTimeout: 5, defaultHeaders }, () => 1);
     expect([given.handlerName, given.baseUrl, given.defaultTimeout]).toEqual(['x', 'https://a.example', 5]);
@@ -189,7 +189,7 @@ describe('a defined API handler', () => {
     expect([asked.baseUrl, asked.baseUrl, new asked().baseUrl]).toEqual([1, 2, 3].map((i) => `https://${i}.example`));
   });
 
-  it('makes instances that send requests and make results, as those of an ApiHandler class do', async () => {
+  it('creates instances that send requests and return results like those of an ApiHandler class', async () => {
     const { url, got } = await users();
     const defaultHeaders = { 'x-team': 'blue' };
     const defined = defineApiHandler('x', { baseUrl: url, defaultTimeout: 1_000, defaultHeaders }, () => 1);
@@ -216,7 +216,7 @@ describe('a defined API handler', () => {
     expect(instance.timeoutError(new Error('slow'))).toMatchObject({ errorType: 'timeout', retryable: true });
   });
 
-  it('makes instances that send with the client that the handler was given', async () => {
+  it('creates instances that use the client of the handler', async () => {
     const sent: string[] = [];
     const fetch = async (to: URL) => {
       sent.push(to.href);
@@ -227,7 +227,7 @@ describe('a defined API handler', () => {
     expect(sent).toEqual(['https://a.example/b']);
   });
 
-  it('ends its requests with its step, and is a retryable failure when nobody answers', async () => {
+  it('aborts its requests with its step, and fails retryably without a response', async () => {
     const { url } = await httpServer(() => {});
     const step = new AbortController();
     const handler = defineApiHandler('x', { baseUrl: url, defaultTimeout: 60 }, ({ api, context }) =>
@@ -251,13 +251,13 @@ describe('a defined API handler', () => {
       'handler x: there is no option basUrl; the options are inputs, depends, version, isolation, baseUrl,',
     ],
     [{ baseUrl: '', inputs: { api: 'api' } }, 'handler x: a parameter cannot be named api; choose another name'],
-  ])('that makes no sense is refused: %j', (options, message) => {
+  ])('throws for invalid options: %j', (options, message) => {
     expect(() => defineApiHandler('x', options as ApiHandlerOptions, () => 1)).toThrow(message);
   });
 });
 
 describe('applyAPI', () => {
-  it('takes the defaults of the class that calls it', async () => {
+  it('uses the defaults of the class that calls it', async () => {
     const { url, got } = await users();
     class Fetch extends StepHandler {
       static readonly baseUrl: string = url;

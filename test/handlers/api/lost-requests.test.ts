@@ -7,8 +7,8 @@ import { deferred } from '../../support/setup.ts';
 import { apiOf } from './api-of.ts';
 import { deadUrl, httpServer, json } from './http-server.ts';
 
-describe('a request that gets no answer', () => {
-  it('is a retryable connection_error when nobody listens', async () => {
+describe('a request without a response', () => {
+  it('fails with a retryable connection_error if the connection is refused', async () => {
     const url = await deadUrl();
     await expect(apiOf({ baseUrl: url }).get('/users', { params: { api_key: 'k' } })).rejects.toMatchObject({
       name: 'NetworkError',
@@ -21,7 +21,7 @@ describe('a request that gets no answer', () => {
     });
   });
 
-  it('is one when the host is unknown, or the line is cut before or within the answer', async () => {
+  it('fails in the same way if the host is unknown, or the connection is closed before or during the response', async () => {
     const lost = { errorType: 'connection_error', retryable: true };
     await expect(apiOf({ baseUrl: 'http://no-such-host.invalid' }).get('/')).rejects.toMatchObject(lost);
 
@@ -35,7 +35,7 @@ describe('a request that gets no answer', () => {
   });
 
   it.each(['nothing', 'the head', 'a body that never ends'])(
-    'is a retryable timeout when the server sends %s, and the line is closed',
+    'fails with a retryable timeout if the server sends %s, and closes the connection',
     async (what) => {
       const closed = deferred();
       const { url } = await httpServer((_, response) => {
@@ -58,7 +58,7 @@ describe('a request that gets no answer', () => {
     },
   );
 
-  it('rejects with the reason of a signal, its own or that of its step', async () => {
+  it('rejects with the reason of its own signal or of that of its step', async () => {
     const { url } = await httpServer(() => {});
     const api = apiOf({ baseUrl: url });
     const own = new AbortController();
@@ -75,7 +75,7 @@ describe('a request that gets no answer', () => {
   });
 });
 
-describe('an answer that is too large', () => {
+describe('a response that is too large', () => {
   const refused = {
     errorType: 'response_too_large',
     retryable: false,
@@ -84,7 +84,7 @@ describe('an answer that is too large', () => {
     ),
   };
 
-  it('is refused by what it says, by what comes, and by what is packed in it', async () => {
+  it('is rejected by its declared, received and decompressed size', async () => {
     const { url } = await httpServer(({ url: path }, response) => {
       if (path === '/told') response.writeHead(200, { 'content-length': 5_000 }).end('x'.repeat(5_000));
       else if (path === '/packed')
@@ -97,14 +97,14 @@ describe('an answer that is too large', () => {
     expect((await api.get('/told', { maxResponseBytes: 5_000 })).text).toHaveLength(5_000);
   });
 
-  it('may be read as a stream', async () => {
+  it('can be read as a stream', async () => {
     const { url } = await httpServer((_, response) => response.end('x'.repeat(5_000)));
     const response = await apiOf({ baseUrl: url, maxResponseBytes: 10 }).get('/', { stream: true });
     expect(response.body).toBe('');
     expect(await response.rawResponse.text()).toHaveLength(5_000);
   });
 
-  it('as a stream still ends with its step', async () => {
+  it('is still aborted with its step as a stream', async () => {
     const { url } = await httpServer((_, response) => void response.writeHead(200).write('first'));
     const step = new AbortController();
     const context = new StepContext({ taskUuid: 't', stepUuid: 's', handlerName: 'x', signal: step.signal });
@@ -124,7 +124,7 @@ describe('redirects', () => {
     [303, 'GET', ''],
     [307, 'POST', '{"a":1}'],
     [308, 'POST', '{"a":1}'],
-  ])('of status %i turn a POST into a %s', async (status, method, body) => {
+  ])('with status %i turn a POST into a %s', async (status, method, body) => {
     const { url, got } = await httpServer(({ url: path }, response) =>
       path === '/from'
         ? response.writeHead(status, { location: '/to?x=1' }).end('moved')
@@ -140,7 +140,7 @@ describe('redirects', () => {
     expect(got[1]!.headers['content-type']).toBe(body === '' ? undefined : 'application/json');
   });
 
-  it('are followed five times, or as often as the request says', async () => {
+  it('are followed five times, or as often as the request allows', async () => {
     const { url, got } = await httpServer((_, response) =>
       response.writeHead(302, { location: '/again?token=t' }).end(),
     );
@@ -157,7 +157,7 @@ describe('redirects', () => {
     });
   });
 
-  it('to another origin take no secrets along', async () => {
+  it('to another origin do not forward secrets', async () => {
     const other = await httpServer();
     const { url } = await httpServer((_, response) => response.writeHead(307, { location: `${other.url}/to` }).end());
     const secrets = {
@@ -175,7 +175,7 @@ describe('redirects', () => {
     expect(headers).toMatchObject({ 'idempotency-key': 'i', 'x-page': '2' });
   });
 
-  it('to what is no HTTP server, and of a stream, are not followed', async () => {
+  it('to other protocols, and of a stream, are not followed', async () => {
     const { url } = await httpServer(({ url: path }, response) =>
       response.writeHead(307, { location: path === '/file' ? 'file:///etc/passwd' : '/x' }).end(),
     );

@@ -40,7 +40,7 @@ beforeEach(() => {
 afterEach(() => vi.unstubAllGlobals());
 
 describe('a handler under a mocked fetch', () => {
-  it('calls it with the URL as a text, and with headers as a plain object whose names keep their case', async () => {
+  it('calls it with the URL as a string, and headers as a plain object whose names keep their case', async () => {
     answerWith({ ok: true, status: 200, headers: new Headers(), json: async () => ({ id: 'U-7' }) });
     await run();
     expect(mockFetch).toHaveBeenCalledWith(
@@ -53,7 +53,7 @@ describe('a handler under a mocked fetch', () => {
     );
   });
 
-  it('sends JSON as a text with the header Content-Type', async () => {
+  it('sends JSON as a string with the header Content-Type', async () => {
     answerWith({ ok: true, status: 201, json: async () => ({ id: 'U-8' }) });
     expect(await run(createUser)).toMatchObject({ success: true, result: { id: 'U-8' } });
     expect(mockFetch).toHaveBeenCalledWith(
@@ -66,7 +66,7 @@ describe('a handler under a mocked fetch', () => {
     );
   });
 
-  it('sends a header once, in its last spelling, when two spellings are given', async () => {
+  it('sends a header once, in its last spelling, if two spellings are given', async () => {
     answerWith({ ok: true, status: 200, json: async () => ({}) });
     class Loud extends FetchUser {
       override async call(): Promise<StepHandlerResult> {
@@ -117,12 +117,12 @@ describe('a handler under a mocked fetch', () => {
     ['a body that is not a stream', { status: 200, body: { id: 'U-7' }, json }],
     ['a stream of Node as body', { status: 200, headers: JSON_HEADERS, body: Readable.from(['{"id":', '"U-7"}']) }],
     ['a real Response', new Response('{"id":"U-7"}', { headers: JSON_HEADERS })],
-  ])('reads the body of an answer with %s', async (_, response) => {
+  ])('reads the body of a response with %s', async (_, response) => {
     answerWith(response);
     expect(await run()).toMatchObject({ success: true, result: { id: 'U-7' } });
   });
 
-  it('reads a text as text when nothing says that it is JSON', async () => {
+  it('reads a body as text if its type is not JSON', async () => {
     answerWith({ ok: true, status: 200, headers: new Headers(), text: async () => 'naïve 😀' });
     expect(await run()).toMatchObject({ success: true, result: { data: 'naïve 😀' } });
   });
@@ -130,7 +130,7 @@ describe('a handler under a mocked fetch', () => {
   it.each([
     [404, 'not_found', false],
     [503, 'service_unavailable', true],
-  ])('makes of a mocked status %i the failure %s', async (status, errorType, retryable) => {
+  ])('turns a mocked status %i into the failure %s', async (status, errorType, retryable) => {
     answerWith({
       ok: false,
       status,
@@ -142,7 +142,7 @@ describe('a handler under a mocked fetch', () => {
     expect(await run()).toMatchObject({ success: false, errorType, retryable, errorMessage: message });
   });
 
-  it('treats an answer that has only ok: false as a server error', async () => {
+  it('treats a response that has only ok: false as a server error', async () => {
     answerWith({ ok: false, text: async () => 'sorry' });
     expect(await run()).toMatchObject({ success: false, errorType: 'internal_server_error' });
   });
@@ -157,7 +157,7 @@ describe('a handler under a mocked fetch', () => {
     ['a body of null', { ok: true, status: 200, body: null }],
     ['json() that returns undefined', { ok: true, status: 200, json: vi.fn() }],
     ['text() that returns no text', { ok: true, status: 200, text: async () => 7 }],
-  ])('never reads an answer with %s as an empty success', async (_, response) => {
+  ])('never treats a response with %s as an empty success', async (_, response) => {
     answerWith(response);
     await expect(run()).rejects.toMatchObject({
       errorType: 'invalid_request',
@@ -181,7 +181,7 @@ describe('a handler under a mocked fetch', () => {
     expect(await run()).toMatchObject({ success: true, result: { data: '' } });
   });
 
-  it('fails an answer whose json() cannot parse it by its status, and one that is ok as invalid_json', async () => {
+  it('fails a response whose json() cannot parse it by its status, and with invalid_json if it is ok', async () => {
     const broken = async () => JSON.parse('<html>') as unknown;
     answerWith({ ok: true, status: 200, json: broken });
     expect(await run()).toMatchObject({ success: false, errorType: 'invalid_json', retryable: true });
@@ -189,7 +189,7 @@ describe('a handler under a mocked fetch', () => {
     expect(await run()).toMatchObject({ success: false, errorType: 'not_found', retryable: false });
   });
 
-  it('treats an answer whose json() rejects with another error as a lost connection', async () => {
+  it('treats a response whose json() rejects with another error as a lost connection', async () => {
     answerWith({ ok: true, status: 200, json: () => Promise.reject(new Error('socket hang up')) });
     await expect(run()).rejects.toMatchObject({ errorType: 'connection_error', retryable: true });
   });
@@ -204,7 +204,7 @@ describe('a handler under a mocked fetch', () => {
     ]);
   });
 
-  it('applies maxResponseBytes to a text', async () => {
+  it('applies maxResponseBytes to text', async () => {
     class Small extends FetchUser {
       static override readonly maxResponseBytes = 10;
     }
@@ -213,7 +213,7 @@ describe('a handler under a mocked fetch', () => {
   });
 });
 
-describe('an ApiResponse made by hand', () => {
+describe('an ApiResponse created by hand', () => {
   it('needs only the parts of a Response that a test writes', () => {
     const response = new ApiResponse({ ok: true, status: 200, headers: { 'X-Page': '2' } } as unknown as Response, {
       a: 1,

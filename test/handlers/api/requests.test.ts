@@ -27,14 +27,14 @@ describe('the URL of a request', () => {
     expect(got[0]!.url).toBe(url);
   });
 
-  it('has the params behind what is there: no null, lists repeated, all encoded', async () => {
+  it('appends the encoded params to the existing query, repeats lists and omits null', async () => {
     const { url, got } = await httpServer();
     const params = { q: 'a&b c', n: 0, no: null, not: undefined, on: true, tag: ['x', null, 'y'], at: new Date(0) };
     await apiOf({ baseUrl: url }).get('/find?first=1', { params });
     expect(got[0]!.url).toBe('/find?first=1&q=a%26b%20c&n=0&on=true&tag=x&tag=y&at=1970-01-01T00%3A00%3A00.000Z');
   });
 
-  it('is the same from options and by position', async () => {
+  it('is the same with options and by position', async () => {
     const { url, got } = await httpServer();
     const api = apiOf({ baseUrl: url });
     await api.get('/x', { params: { a: 1, b: null }, headers: { 'x-a': '1' } });
@@ -51,7 +51,7 @@ describe('the URL of a request', () => {
     ]);
   });
 
-  it('takes for a query what cannot be options', async () => {
+  it('treats an object that cannot be options as a query', async () => {
     const { url, got } = await httpServer();
     const api = apiOf({ baseUrl: url });
     await api.get('/x', { timeout: 'soon', signal: 'green' });
@@ -59,7 +59,7 @@ describe('the URL of a request', () => {
     expect(got.map(({ url: to }) => to)).toEqual(['/x?timeout=soon&signal=green', '/x?params=none&page=2']);
   });
 
-  it('may be a whole one when there is no base URL, or it has the same origin', async () => {
+  it('can be absolute if there is no base URL, or it has the same origin', async () => {
     const { url, got } = await httpServer();
     await apiOf({}).get(`${url}/x`);
     await apiOf({ baseUrl: `${url}/v1` }).get(`${url}/y`);
@@ -82,7 +82,7 @@ describe('the URL of a request', () => {
       '/users/../../admin',
       'the path /users/../../admin leads outside baseUrl https://api.example/v1; encode the values in the path',
     ],
-  ])('that cannot be meant is refused for good: %j and %j', async (baseUrl, path, message) => {
+  ])('fails permanently if it is invalid: %j and %j', async (baseUrl, path, message) => {
     await expect(apiOf({ baseUrl }).get(path)).rejects.toMatchObject({
       errorType: 'invalid_request',
       retryable: false,
@@ -90,7 +90,7 @@ describe('the URL of a request', () => {
     });
   });
 
-  it('refuses a parameter that has no text', async () => {
+  it('throws for a parameter without a string form', async () => {
     await expect(apiOf({ baseUrl: 'http://x.example' }).get('/', { filter: { a: 1 } })).rejects.toThrow(
       'the parameter filter is an object; pass a string, a number, a boolean, a date, or a list of these',
     );
@@ -133,7 +133,7 @@ describe('the body of a request', () => {
     expect([got[0]!.body, got[0]!.headers['content-type']]).toEqual([body, type]);
   });
 
-  it('goes with each method that has one, and delete takes options or headers', async () => {
+  it('is sent with each method that has one, and delete accepts options or headers', async () => {
     const { url, got } = await httpServer();
     const api = apiOf({ baseUrl: url });
     await api.post('/', { data: 1 });
@@ -164,13 +164,13 @@ describe('the body of a request', () => {
     [{ json: () => 1 }, 'the body is not JSON: it is a function'],
     [{ timeout: '5s' }, 'the option timeout of a request cannot be string'],
     [{ timeout: -1 }, 'the timeout of a request must be a number of milliseconds, 0 for none, not -1'],
-  ])('that cannot be meant is refused for good: %o', async (options, message) => {
+  ])('fails permanently if it is invalid: %o', async (options, message) => {
     const api = apiOf({ baseUrl: 'http://127.0.0.1:9' });
     const refused = { errorType: 'invalid_request', retryable: false, message: expect.stringContaining(message) };
     await expect(api.post('/', options as ApiBodyOptions)).rejects.toMatchObject(refused);
   });
 
-  it('is refused with GET', async () => {
+  it('is not allowed with GET', async () => {
     const sent = apiOf({ baseUrl: 'http://127.0.0.1:9' }).request('GET', '/', { body: 'x' });
     await expect(sent).rejects.toMatchObject({
       errorType: 'invalid_request',
@@ -180,7 +180,7 @@ describe('the body of a request', () => {
 });
 
 describe('the headers of a request', () => {
-  it('are the default ones and its own, which win in whatever case', async () => {
+  it('are the defaults and its own, which override them in any case', async () => {
     const { url, got } = await httpServer();
     const api = apiOf({ baseUrl: url, defaultHeaders: { 'X-Team': 'orders', Accept: 'text/plain' } });
     await api.get('/', { headers: { accept: 'image/png', 'x-none': undefined } });
@@ -193,20 +193,20 @@ describe('the headers of a request', () => {
     ]);
   });
 
-  it('that cannot be sent are refused without telling their value', async () => {
+  it('fail without revealing their value if they are invalid', async () => {
     const sent = apiOf({ baseUrl: 'http://x.example' }).get('/', { headers: { authorization: 'Bearer s3\ncret' } });
     const error = await sent.catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ errorType: 'invalid_request', message: expect.stringContaining('authorization') });
     expect(inspect(error)).not.toContain('cret');
   });
 
-  it('have the user of the base URL', async () => {
+  it('contain the user of the base URL', async () => {
     const { url, got } = await httpServer();
     await apiOf({ baseUrl: url.replace('//', '//ada:p%40ss@') }).get('/');
     expect(got[0]!.headers.authorization).toBe(`Basic ${Buffer.from('ada:p@ss').toString('base64')}`);
   });
 
-  it('have an idempotency key of the step when it is asked for: one for all attempts, one for each suffix', async () => {
+  it('contain an idempotency key if requested, the same for all attempts and different for each suffix', async () => {
     const { url, got } = await httpServer();
     const api = apiOf({ baseUrl: url });
     const stepUuid = '0190aaaa-0000-7000-8000-000000000001';

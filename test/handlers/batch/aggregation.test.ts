@@ -20,7 +20,7 @@ const refused = (message: string | RegExp) =>
 describe('aggregation', () => {
   const work = { items_processed: 100, items_succeeded: 97, items_failed: 3, items_skipped: 0 };
 
-  it('adds up flat, nested and enveloped results, and leaves out what is absent', () => {
+  it('adds up flat, nested and enveloped results, and skips missing ones', () => {
     const results = [
       { ...work, errors: [{ row: 1 }, { row: 2 }, { row: 3 }] },
       null,
@@ -44,7 +44,7 @@ describe('aggregation', () => {
     expect(aggregateBatchResults(results, 2)).toEqual(expected);
   });
 
-  it('of two workers of 100 with three failures has a rate of 0.985, and of none 0', () => {
+  it('has a success rate of 0.985 for 3 failures in 200 items, and of 0 without items', () => {
     const all = { ...work, items_succeeded: 100, items_failed: 0 };
     expect(aggregateBatchResults([work, all])).toMatchObject({
       total_processed: 200,
@@ -54,7 +54,7 @@ describe('aggregation', () => {
     expect(aggregateBatchResults([])).toMatchObject({ success_rate: 0, batch_count: 0 });
   });
 
-  it('keeps 100 errors unless told otherwise', () => {
+  it('keeps 100 errors by default', () => {
     const errors = Array.from({ length: 150 }, (_, row) => ({ row }));
     const { errors: kept, error_count } = aggregateBatchResults([{ errors }]);
     expect([kept.length, error_count]).toEqual([100, 150]);
@@ -68,7 +68,7 @@ describe('aggregation', () => {
     post_999: dependencyResult({ stepUuid: 'w1', result: { items_processed: 1 } }),
   };
 
-  it('knows whether there were batches', () => {
+  it('detects whether there were batches', () => {
     const scenario = handler.detectAggregationScenario(envelopes, 'analyze', 'post_');
     expect(scenario).toEqual({
       isNoBatches: false,
@@ -86,7 +86,7 @@ describe('aggregation', () => {
     expect(summed.result).toEqual({ posted: 2, worker_count: 2, scenario: 'with_batches' });
   });
 
-  it('gives the zero metrics without batches, bare results or not', () => {
+  it('returns the zero metrics without batches, for bare and enveloped results', () => {
     const nothing = { analyze: { batch_processing_outcome: { type: 'no_batches' } }, post_000: { no_op: true } };
     const scenario = handler.detectAggregationScenario(nothing, 'analyze', 'post_');
     expect(scenario).toMatchObject({ isNoBatches: true, batchResults: {}, workerCount: 0 });
@@ -99,7 +99,7 @@ describe('aggregation', () => {
     expect(handler.detectAggregationScenario(elsewhere, 'analyze', 'post_').isNoBatches).toBe(true);
   });
 
-  it('finds the results in { result } as context.getDependencyResult does', () => {
+  it('reads the results in { result } like context.getDependencyResult', () => {
     const outcome = { batch_processing_outcome: createBatches('w', 0, [], 0), total_items: 10 };
     const results = { analyze: { result: outcome }, w_001: { result: work }, w_002: work, w_003: { result: null } };
     const scenario = handler.detectAggregationScenario(results, 'analyze', 'w_');
@@ -114,7 +114,7 @@ describe('aggregation', () => {
     expect(handler.detectAggregationScenario(none, 'analyze', 'w_').isNoBatches).toBe(true);
   });
 
-  it('says which dependency is missing', () => {
+  it('names the missing dependency', () => {
     expect(() => handler.detectAggregationScenario(envelopes, 'analyse', 'post_')).toThrow(
       refused('missing batchable step dependency: analyse; the dependencies are load, analyze, post_1000, post_999'),
     );

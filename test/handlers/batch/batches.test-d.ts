@@ -11,7 +11,7 @@ import type { StepContext } from '../../../src/handlers/step-context.ts';
 import { StepHandler, type StepHandlerClass } from '../../../src/handlers/step-handler.ts';
 import { withMixins } from '../../../src/handlers/with-mixins.ts';
 
-test('a class has the methods of the mixin, whichever way it got them', () => {
+test('a class has the methods of the mixin, whichever way it gets them', () => {
   class Mixed extends withMixins(StepHandler, Batchable) {
     call(context: StepContext) {
       expectTypeOf(this.getBatchContext(context)).toEqualTypeOf<BatchWorkerContext | null>();
@@ -43,7 +43,7 @@ test('a cursor is a plain object, and a misspelt one does not compile', () => {
   CursorConfig({ startCursor: 0 });
 });
 
-test('an analyzer returns sizes, and its arguments are typed', () => {
+test('an analyzer returns sizes and has typed arguments', () => {
   defineBatchAnalyzer('a', { workerTemplate: 'w', inputs: { rows: z.number() } }, ({ rows }) => {
     expectTypeOf(rows).toBeNumber();
     return { totalItems: rows, batchSize: 10 };
@@ -54,7 +54,7 @@ test('an analyzer returns sizes, and its arguments are typed', () => {
   defineBatchAnalyzer('a', { worker: 'w' }, () => ({ totalItems: 3, batchSize: 1 }));
 });
 
-test("a worker's analyzer is what its schema puts out", () => {
+test('the analyzer argument of a worker has the output type of its schema', () => {
   const schema = z.object({ batch_metadata: z.object({ path: z.string() }) });
   defineBatchWorker('w', { analyzerStep: ['analyze', schema], depends: { rate: ['rate', z.number()] } }, (args) => {
     expectTypeOf(args.analyzer.batch_metadata.path).toBeString();
@@ -66,7 +66,7 @@ test("a worker's analyzer is what its schema puts out", () => {
   defineBatchWorker('w', {}, ({ analyzer }) => expectTypeOf(analyzer).toBeNull());
 });
 
-test('an aggregator has a list of what the schema of its workers puts out', () => {
+test("an aggregator has a list of the output type of its workers' schema", () => {
   const work = z.object({ items_processed: z.number() });
   defineConvergence('sum', { workerTemplate: { step: 'post', schema: work }, inputs: { id: z.string() } }, (args) => {
     expectTypeOf(args.results).toEqualTypeOf<{ items_processed: number }[]>();

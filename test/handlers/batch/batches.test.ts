@@ -23,7 +23,7 @@ const refused = (message: string | RegExp) =>
 describe('ranges', () => {
   const sizes = (ranges: readonly CursorConfig[]) => ranges.map(({ batchSize }) => batchSize);
 
-  it('are as large as asked for, the last one shorter, and no more than asked for', () => {
+  it('have the requested size, except a shorter last one, and at most the requested number', () => {
     expect(sizes(handler.createCursorRanges({ totalItems: 250, batchSize: 100, maxBatches: 5 }))).toEqual([
       100, 100, 50,
     ]);
@@ -36,13 +36,13 @@ describe('ranges', () => {
     ]);
   });
 
-  it('are the same in all forms', () => {
+  it('are the same in all argument forms', () => {
     const ranges = handler.createCursorRanges({ totalItems: 1000, batchSize: 100, stepSize: 10, maxBatches: 5 });
     expect(handler.createCursorRanges(1000, 100, 10, 5)).toEqual(ranges);
     expect(handler.createCursorRanges(1000, 100, { stepSize: 10, maxBatches: 5 })).toEqual(ranges);
   });
 
-  it('adjoin, begin at 0 and end at the total, whatever the sizes', () => {
+  it('are contiguous from 0 to the total, for all sizes', () => {
     const natural = fc.integer({ min: 0, max: 5000 });
     const size = fc.integer({ min: 1, max: 600 });
     fc.assert(
@@ -65,7 +65,7 @@ describe('ranges', () => {
     );
   });
 
-  it('can be dealt out to a number of workers', () => {
+  it('can be distributed among a number of workers', () => {
     const shares = handler.createCursorConfigs(10, 3);
     expect(shares.map(({ row_count }) => row_count)).toEqual([4, 4, 2]);
     expect(shares[2]).toEqual({
@@ -93,11 +93,11 @@ describe('ranges', () => {
     [() => handler.createCursorConfigs(20_000, 20_000), '20000 workers are more'],
     [() => CursorConfig({ startCursor: 5, endCursor: 4 }), 'CursorConfig: endCursor: is before startCursor'],
     [() => CursorConfig({ startCursor: 0, endCursor: 4, size: 4 } as never), 'CursorConfig: Unrecognized key: "size"'],
-  ])('that make no sense throw what is wrong (%#)', (make, message) => {
+  ])('throw an error that names the invalid argument (%#)', (make, message) => {
     expect(make).toThrow(refused(message));
   });
 
-  it('may be made by CursorConfig, with its defaults', () => {
+  it('can be created by CursorConfig, with defaults', () => {
     expect(CursorConfig({ batchSize: 100, startCursor: 0, endCursor: 1000 })).toEqual({
       batchSize: 100,
       startCursor: 0,
@@ -133,7 +133,7 @@ describe("an analyzer's result", () => {
     batchMetadata: { csv_path: '/tmp/a.csv' },
   };
 
-  it('is stored the same however it was written', () => {
+  it('is stored in the same form for all argument forms', () => {
     const written = [
       handler.batchAnalyzerSuccess({ ...analysis, metadata: { by: 'Ada' } }),
       handler.batchAnalyzerSuccess(analysis, { by: 'Ada' }),
@@ -147,13 +147,13 @@ describe("an analyzer's result", () => {
     expect(handler.batchAnalyzerSuccess(cursorConfigs, 250, workerTemplateName, batchMetadata).result).toEqual(stored);
   });
 
-  it('leaves the worker template to the template when none is given', () => {
+  it('uses the worker template of the template by default', () => {
     const { batch_processing_outcome } = handler.batchAnalyzerSuccess(handler.createBatchOutcome(250, 200)).result!;
     expect(batch_processing_outcome).not.toHaveProperty('worker_template_name');
     expect(batch_processing_outcome).toMatchObject({ type: 'create_batches', worker_count: 2, total_items: 250 });
   });
 
-  it('takes ranges in any form: shares, stored cursors, ranges of its own', () => {
+  it('accepts ranges in any form: shares, stored cursors, custom ranges', () => {
     const cursorsOf = (configs: Parameters<typeof handler.batchSuccess>[1]) =>
       (handler.batchSuccess('w', configs).result!.batch_processing_outcome as { cursor_configs: unknown })
         .cursor_configs;
@@ -180,7 +180,7 @@ describe("an analyzer's result", () => {
     expect(outcome).toMatchObject({ totalItems: 15, batchMetadata: { reason: 'sharded' } });
   });
 
-  it('is no_batches when there are no ranges', () => {
+  it('is no_batches without ranges', () => {
     expect(
       handler.batchAnalyzerSuccess({ cursorConfigs: [], totalItems: 0, batchMetadata: { csv_path: 'a' } }),
     ).toMatchObject({
@@ -205,7 +205,7 @@ describe("an analyzer's result", () => {
     expect(handler.noBatchesOutcome('empty')).toEqual(noBatchesResult('empty'));
   });
 
-  it('has the metadata of batchSuccess and noBatchesResult also as the metadata of the result', () => {
+  it('has the metadata of batchSuccess and noBatchesResult also in the result', () => {
     const batches = handler.batchSuccess('w', handler.createCursorConfigs(5, 1), { csv_path: 'a' });
     expect(batches.metadata).toEqual({ csv_path: 'a', batch_analyzer: true });
     const none = handler.noBatchesResult('empty', { csv_path: 'a' });
@@ -213,7 +213,7 @@ describe("an analyzer's result", () => {
     expect(none.result).toMatchObject({ csv_path: 'a', reason: 'empty' });
   });
 
-  it('is refused when createBatches gets a different number of cursors than workers', () => {
+  it('throws if createBatches gets a different number of cursors than workers', () => {
     const cursor = { batch_id: '001', start_cursor: 0, end_cursor: 5, batch_size: 5 };
     expect(() => createBatches('w', 2, [cursor], 5)).toThrow(
       refused('^createBatches: workerCount is 2, but cursorConfigs.length is 1; make them equal$'),
@@ -222,7 +222,7 @@ describe("an analyzer's result", () => {
     expect(createBatches('w', 1, [cursor], 5)).toMatchObject({ worker_count: 1, cursor_configs: [cursor] });
   });
 
-  it('of batchSuccess has the metadata beside the outcome', () => {
+  it('of batchSuccess has the metadata next to the outcome', () => {
     expect(handler.batchSuccess('w', handler.createCursorConfigs(5, 1), { csv_path: 'a' }).result).toMatchObject({
       csv_path: 'a',
       batch_processing_outcome: { type: 'create_batches', worker_template_name: 'w' },
@@ -247,11 +247,11 @@ describe("an analyzer's result", () => {
       },
       'batches: two have the id x',
     ],
-  ])('that makes no sense throws what is wrong (%#)', (make, message) => {
+  ])('throws an error that names the invalid argument (%#)', (make, message) => {
     expect(make).toThrow(refused(message));
   });
 
-  it('can be made of its parts', () => {
+  it('can be built from its parts', () => {
     const outcome = createBatches('w', 0, [], 0);
     expect([isCreateBatches(outcome), isNoBatches(outcome), isNoBatches(noBatches())]).toEqual([true, false, true]);
   });
@@ -268,7 +268,7 @@ describe("a worker's result", () => {
     results: [{ id: 1 }],
   };
 
-  it('is stored the same, flat, however it was written', () => {
+  it('is stored flat in the same form for all argument forms', () => {
     const work = { itemsProcessed: 100, itemsSucceeded: 97, itemsFailed: 3, results: [{ id: 1 }], lastCursor: 100 };
     const written = [
       handler.batchWorkerSuccess({ ...work, metadata: { ms: 5 } }),
@@ -282,7 +282,7 @@ describe("a worker's result", () => {
     }
   });
 
-  it('keeps a zero, and counts the rest as succeeded when that is not said', () => {
+  it('keeps a zero, and by default counts the rest as succeeded', () => {
     expect(
       handler.batchWorkerSuccess({ itemsProcessed: 5, itemsSucceeded: 0, itemsFailed: 5 }).result?.items_succeeded,
     ).toBe(0);
@@ -292,7 +292,7 @@ describe("a worker's result", () => {
     expect(handler.batchWorkerSuccess({ itemsSucceeded: 4, itemsFailed: 1 }).result?.items_processed).toBe(5);
   });
 
-  it('may tell failures of a batch that counts as done', () => {
+  it('can report failures in a batch that is complete', () => {
     const result = handler.batchWorkerPartialFailure({ itemsProcessed: 5, itemsFailed: 2 }, 'two rows are broken', {
       ms: 1,
     });
@@ -303,7 +303,7 @@ describe("a worker's result", () => {
     });
   });
 
-  it('that says nothing fails for good, and one that makes no sense throws', () => {
+  it('without counts fails permanently, and with invalid counts throws', () => {
     const silent = { success: false, errorType: 'invalid_args', retryable: false };
     expect(handler.batchWorkerSuccess({})).toMatchObject(silent);
     expect(handler.batchWorkerPartialFailure({})).toMatchObject(silent);
@@ -314,7 +314,7 @@ describe("a worker's result", () => {
 });
 
 describe('a checkpoint', () => {
-  it('is the same by position and in one object, and its cursor may be an object', () => {
+  it('is the same by position and as one object, and its cursor can be an object', () => {
     const yielded = handler.checkpointYield(50, 50, { sum: 1275 });
     expect(yielded).toMatchObject({
       success: true,
@@ -338,7 +338,7 @@ describe('a checkpoint', () => {
     ],
     [() => handler.checkpointYield(1, -3), 'itemsProcessed must be a non-negative integer, not -3'],
     [() => handler.checkpointYield(1, 3, [] as never), 'accumulatedResults must be an object, not a list of 0'],
-  ])('that makes no sense throws what is wrong (%#)', (make, message) => {
+  ])('throws an error that names the invalid argument (%#)', (make, message) => {
     expect(make).toThrow(refused(message));
   });
 });

@@ -16,7 +16,7 @@ function run(handler: StepHandlerClass, params: Partial<StepContextParams> = {})
 }
 
 describe('a defined analyzer', () => {
-  it('cuts what it counted', async () => {
+  it('splits the items that it counted', async () => {
     const analyze = defineBatchAnalyzer(
       'analyze_csv',
       { workerTemplate: 'process_csv_batch', inputs: { rows: z.number() } },
@@ -38,7 +38,7 @@ describe('a defined analyzer', () => {
     });
   });
 
-  it('calls its batches batch_000, batch_001 and so on, where class handlers call them 001, 002', async () => {
+  it('names its batches batch_000, batch_001 and so on, whereas class handlers use 001, 002', async () => {
     const ids = async (handler: StepHandlerClass) => {
       const { batch_processing_outcome } = (await run(handler)).result!;
       const { cursor_configs } = batch_processing_outcome as { cursor_configs: { batch_id: string }[] };
@@ -54,7 +54,7 @@ describe('a defined analyzer', () => {
     expect(await ids(defineHandler('a', {}, made))).toEqual(['001', '002']);
   });
 
-  it('with nothing to do says so, and whose placeholder it is', async () => {
+  it('without items returns no_batches with the name of the worker template', async () => {
     const analyze = defineBatchAnalyzer('a', { workerTemplate: 'w' }, () =>
       BatchConfig({ totalItems: 0, batchSize: 10 }),
     );
@@ -64,7 +64,7 @@ describe('a defined analyzer', () => {
     });
   });
 
-  it('may make fewer, larger batches, give ranges of its own, or a result', async () => {
+  it('can request fewer, larger batches, or return custom ranges or a result', async () => {
     const fewer = defineBatchAnalyzer('a', {}, () => ({ totalItems: 1000, batchSize: 100, maxBatches: 5 }));
     expect((await run(fewer)).result).toMatchObject({ worker_count: 5 });
     const own = defineBatchAnalyzer('a', { workerTemplate: 'w' }, () => ({
@@ -86,7 +86,7 @@ describe('a defined analyzer', () => {
     [{ totalItems: 10_001, batchSize: 1 }, /^createCursorRanges: 10001 workers are more than the maximum of 10000/],
     [7, /^analyzer a: its function returned 7; return { totalItems, batchSize }$/],
     [undefined, /^analyzer a: its function returned undefined/],
-  ])('that makes no sense fails for good: %j', async (returned, message) => {
+  ])('fails permanently if it returns an invalid value: %j', async (returned, message) => {
     expect(await run(defineBatchAnalyzer('a', {}, (() => returned) as never))).toMatchObject({
       success: false,
       errorType: 'validation_error',
@@ -104,7 +104,7 @@ describe('a defined worker', () => {
   };
   const analyzerStep = ['analyze', z.object({ batch_metadata: z.object({ path: z.string() }) })] as const;
 
-  it('is given its batch and the result of its analyzer', async () => {
+  it('receives its batch and the result of its analyzer', async () => {
     const worker = defineBatchWorker('w', { analyzerStep }, ({ batchContext, analyzer }) => ({
       path: analyzer.batch_metadata.path,
       size: batchContext?.batchSize,
@@ -112,7 +112,7 @@ describe('a defined worker', () => {
     expect((await run(worker, params)).result).toEqual({ path: 'a', size: 10 });
   });
 
-  it('stores counts as the aggregator reads them, and anything else as it is', async () => {
+  it('stores counts in the form that aggregators read, and anything else unchanged', async () => {
     const counting = defineBatchWorker('w', {}, async () => ({ itemsProcessed: 10, itemsFailed: 1 }));
     expect(await run(counting, params)).toMatchObject({
       result: { items_processed: 10, items_succeeded: 9, items_failed: 1 },
@@ -141,7 +141,7 @@ describe('a defined worker', () => {
     });
   });
 
-  it('finds its batch in batch_context too, and fails permanently when that is not a batch', async () => {
+  it('also finds its batch in batch_context, and fails permanently if that is not a batch', async () => {
     const worker = defineBatchWorker('w', {}, ({ batchContext }) => ({ itemsProcessed: batchContext!.batchSize }));
     const batch_context = { batch_id: '001', start_cursor: 0, end_cursor: 50, step_size: 10 };
     expect((await run(worker, { stepConfig: { batch_context } })).result).toMatchObject({ items_processed: 50 });
@@ -153,12 +153,12 @@ describe('a defined worker', () => {
     });
   });
 
-  it('has no batch and no analyzer where there is none', async () => {
+  it('has null for a missing batch and analyzer', async () => {
     const worker = defineBatchWorker('w', {}, ({ batchContext, analyzer }) => ({ batchContext, analyzer }));
     expect((await run(worker)).result).toEqual({ batchContext: null, analyzer: null });
   });
 
-  it("names step and path when the analyzer's result is wrong", async () => {
+  it('names the step and the path if the result of the analyzer is invalid', async () => {
     const worker = defineBatchWorker('w', { analyzerStep }, () => 1);
     expect(await run(worker, { ...params, dependencyResults: { analyze: { batch_metadata: {} } } })).toMatchObject({
       success: false,
@@ -168,7 +168,7 @@ describe('a defined worker', () => {
     });
   });
 
-  it('keeps its own arguments to itself', () => {
+  it('does not allow its argument names for other arguments', () => {
     expect(() => defineBatchWorker('w', { inputs: { batchContext: 'x' } }, () => 1)).toThrow(
       expect.objectContaining({
         code: 'handler_invalid',
@@ -201,7 +201,7 @@ describe('a defined convergence', () => {
     totals,
   }));
 
-  it("is given the workers' results in the order of the batches, those that are there", async () => {
+  it('receives the existing results of workers in the order of the batches', async () => {
     expect((await run(everything, { dependencyResults })).result).toMatchObject({
       results: [posted.post_001, posted.post_003],
       scenario: { isNoBatches: false, workerCount: 2, batchResults: posted, batchableResult: analyze },
@@ -210,7 +210,7 @@ describe('a defined convergence', () => {
     });
   });
 
-  it('finds them by their ids when the analyzer left its workers to the template', async () => {
+  it('finds the workers by their ids if the analyzer did not name them', async () => {
     const { worker_template_name: _, ...outcome } = analyze.batch_processing_outcome;
     const unnamed = { load: {}, analyze: { batch_processing_outcome: outcome }, ...posted };
     expect((await run(everything, { dependencyResults: unnamed })).result).toMatchObject({
@@ -222,7 +222,7 @@ describe('a defined convergence', () => {
     });
   });
 
-  it('is called without results when there was nothing to do, or the analyzer was not chosen', async () => {
+  it('is called without results if there was nothing to do or the analyzer was not chosen', async () => {
     const nothing = {
       scenario: { isNoBatches: true, batchResults: {}, workerCount: 0 },
       results: [],
@@ -241,7 +241,7 @@ describe('a defined convergence', () => {
     });
   });
 
-  it('joins the branches of a decision, of which some were not chosen', async () => {
+  it('joins the branches of a decision, including those that were not chosen', async () => {
     const join = defineConvergence(
       'join',
       { depends: { auto: ['auto_approve', z.object({ by: z.string() }).nullable()], manager: 'manager_approval' } },
@@ -253,7 +253,7 @@ describe('a defined convergence', () => {
     });
   });
 
-  it('checks and types results with schemas, now or later', async () => {
+  it('checks and types results with synchronous and asynchronous schemas', async () => {
     const later = z.object({ items_processed: z.number() }).transform(async ({ items_processed }) => items_processed);
     const sum = defineConvergence(
       'sum',
@@ -273,7 +273,7 @@ describe('a defined convergence', () => {
     });
   });
 
-  it('must be told which analyzer, when there are several', async () => {
+  it('throws if there are several analyzers and none is named', async () => {
     const both = { ...dependencyResults, analyze_more: { batch_processing_outcome: noBatches() } };
     expect(await run(everything, { dependencyResults: both })).toMatchObject({
       success: false,

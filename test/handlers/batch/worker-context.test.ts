@@ -30,7 +30,7 @@ describe("a worker's context", () => {
     batch_processing_outcome: createBatches('process_csv_batch', 2, [{ ...cursor, batch_id: '001' }, cursor], 1000),
   };
 
-  it('tells the batch', () => {
+  it('describes the batch', () => {
     const context = contextOf({
       stepInputs,
       dependencyResults: { load: {}, analyze_csv: dependencyResult({ stepUuid: 'a', result: analyzer }) },
@@ -60,7 +60,7 @@ describe("a worker's context", () => {
     });
   });
 
-  it('has what an earlier attempt saved', () => {
+  it('has the checkpoint of an earlier attempt', () => {
     const checkpoint = { cursor: 750, items_processed: 250, accumulated_results: { sum: 9 }, history: [] };
     const batch = handler.getBatchContext(contextOf({ stepInputs, checkpoint }))!;
     expect(batch).toMatchObject({
@@ -72,13 +72,13 @@ describe("a worker's context", () => {
     expect(batch.hasCheckpoint()).toBe(true);
   });
 
-  it('is null in a plain step, also in one whose own configuration speaks of a cursor', () => {
+  it('is null in an ordinary step, even if its configuration has a cursor', () => {
     expect(handler.getBatchContext(contextOf())).toBeNull();
     expect(handler.getBatchContext(contextOf({ stepInputs: { cursor: 5 } }))).toBeNull();
     expect(handler.getBatchWorkerInputs(contextOf({ stepInputs: { carrier: 'x' } }))).toBeNull();
   });
 
-  it('can be made by hand, of inputs or of its parts', () => {
+  it('can be created by hand, from inputs or from its parts', () => {
     const byHand = createBatchWorkerContext({ ...stepInputs, batch_index: 4, total_batches: 9 }, { cursor: 'k' });
     expect(byHand).toMatchObject({ batchId: '002', batchIndex: 4, totalBatches: 9, checkpointCursor: 'k' });
     expect(
@@ -135,7 +135,7 @@ describe("a worker's context", () => {
     expect(start({ stepConfig: { batch_context: null }, stepInputs: at(3) })).toBe(3);
   });
 
-  it('reads a cursor of stepInputs that has no id', () => {
+  it('accepts a cursor without an id in stepInputs', () => {
     const context = contextOf({ stepInputs: { cursor: { start_cursor: 0, end_cursor: 10 } } });
     expect(handler.getBatchContext(context)).toMatchObject({
       batchId: '',
@@ -153,7 +153,7 @@ describe("a worker's context", () => {
     [{ batch_id: '001', start_cursor: 0 }, 'an object with batch_id, start_cursor'],
     [{ batch_id: '001', cursor: { size: 5 } }, 'an object with batch_id, cursor'],
     [{ startCursor: 0, endCursor: 5 }, 'an object with startCursor, endCursor'],
-  ])('refuses %j, which is not a batch, and does not read it as an empty range', (wrong, what) => {
+  ])('throws for %j, which is not a batch, instead of reading an empty range', (wrong, what) => {
     const message = new RegExp(`^batch_context of inputData: .*start_cursor.*, got ${what}$`);
     expect(() => handler.getBatchContext(contextOf({ inputData: { batch_context: wrong } }))).toThrow(refused(message));
     expect(() => createBatchWorkerContext(wrong as Record<string, unknown>)).toThrow(
@@ -178,19 +178,19 @@ describe("a worker's context", () => {
     });
   });
 
-  it('takes a cursor of any form from the engine', () => {
+  it('accepts a cursor of any form from the engine', () => {
     const context = contextOf({ stepInputs: { cursor: { batch_id: 'x', shard: 3 } } });
     expect(handler.getBatchContext(context)).toMatchObject({ batchId: 'x', cursor: { shard: 3 } });
     expect(handler.getBatchContext(contextOf({ stepInputs: { cursor: { batch_id: 'x' } } }))?.batchId).toBe('x');
   });
 
-  it('keeps cursors that are no numbers', () => {
+  it('keeps cursors that are not numbers', () => {
     const names = { batch_id: '001', start_cursor: 'a', end_cursor: 'm', batch_size: 40 };
     const batch = handler.getBatchContext(contextOf({ stepInputs: { ...stepInputs, cursor: names } }))!;
     expect(batch).toMatchObject({ cursor: names, startCursor: 0, endCursor: 0, batchSize: 40 });
   });
 
-  it('answers for a placeholder, and leaves a real batch and a plain step alone', () => {
+  it('returns a result for a placeholder, but not for a real batch or an ordinary step', () => {
     const placeholder = { cursor: { batch_id: '000', start_cursor: 0, end_cursor: 0, batch_size: 0 }, is_no_op: true };
     const context = contextOf({ stepInputs: placeholder });
     expect(handler.getBatchContext(context)).toMatchObject({ isNoOp: true, batchIndex: 0, batchSize: 0 });

@@ -32,7 +32,7 @@ describe('a decision for branches', () => {
   const names = ['manager_approval', 'finance_review'];
   const context = { routingContext: { route_type: 'dual' } };
 
-  it('is stored the same however it was written', () => {
+  it('is stored in the same form for all argument forms', () => {
     const outcomes = [
       DecisionPointOutcome.createSteps(names, context),
       DecisionPointOutcome.createSteps({ stepNames: names, ...context }),
@@ -50,19 +50,19 @@ describe('a decision for branches', () => {
     }
   });
 
-  it('stores no routing context when there is none, and each name once', () => {
+  it('stores each name once, and no routing context if there is none', () => {
     expect(router.decisionSuccess(['a', 'b', 'a']).result).toEqual({
       decision_point_outcome: { type: 'create_steps', step_names: ['a', 'b'] },
       steps_created: ['a', 'b'],
     });
   });
 
-  it('tells dynamic steps beside the outcome', () => {
+  it('stores dynamic steps next to the outcome', () => {
     const outcome = DecisionPointOutcome.createSteps(['a'], { dynamicSteps: [{ name: 'a' }] });
     expect(router.decisionSuccess(outcome).result).toMatchObject({ dynamic_steps: [{ name: 'a' }] });
   });
 
-  it('takes a response of the API mixin as its routing context, without its cookies', () => {
+  it('accepts an API response as its routing context, without its cookies', () => {
     class Response {
       toDict() {
         return {
@@ -109,13 +109,13 @@ describe('a decision for branches', () => {
       () => router.decisionNoBranches(DecisionPointOutcome.createSteps(['a'])),
       'decision: decisionNoBranches received an outcome with steps; pass it to decisionSuccess',
     ],
-  ])('that makes no sense fails for good, and says why (%#)', (make, message) => {
+  ])('fails permanently with the reason if it is invalid (%#)', (make, message) => {
     expect(make).toThrow(refused(message));
   });
 });
 
 describe('a decision for no branch', () => {
-  it('stores the reason, however it was written', () => {
+  it('stores the reason in all argument forms', () => {
     const written = [
       router.skipBranches('condition not met', { amount: 0 }, { by: 'Ada' }),
       router.decisionNoBranches(
@@ -146,8 +146,8 @@ describe('a decision for no branch', () => {
   });
 });
 
-describe('a decision that could not be made', () => {
-  it('fails for good unless it says otherwise, in the forms of failure', () => {
+describe('a failed decision', () => {
+  it('is permanent by default, in all forms of a failure', () => {
     const plain = { success: false, errorMessage: 'no amount', errorType: 'decision_error', retryable: false };
     expect(router.decisionFailure('no amount')).toMatchObject({
       ...plain,
@@ -194,7 +194,7 @@ describe('a defined decision handler', () => {
     });
   });
 
-  it('may return an outcome or a result as well, now or later', async () => {
+  it('can also return an outcome, a result, or a promise of one', async () => {
     const outcome = DecisionPointOutcome.createSteps(['a']);
     const byOutcome = defineDecisionHandler('x', {}, async () => outcome);
     expect((await run(byOutcome)).result).toMatchObject({ steps_created: ['a'] });
@@ -205,7 +205,7 @@ describe('a defined decision handler', () => {
   });
 
   it.each([undefined, 'manager_approval', ['manager_approval'], { next: 'a' }])(
-    'fails for good when it returns what is no decision: %j',
+    'fails permanently if it returns a value that is not a decision: %j',
     async (returned) => {
       for (const fn of [() => returned, async () => returned]) {
         expect(await run(defineDecisionHandler('x', {}, fn as never))).toMatchObject({
@@ -220,7 +220,7 @@ describe('a defined decision handler', () => {
     },
   );
 
-  it('names step and path of a dependency that its schema refuses', async () => {
+  it('names the step and the path of an invalid dependency', async () => {
     expect(await run(route, { dependencyResults: { score_order: { result: 'high' } } })).toMatchObject({
       success: false,
       errorType: 'validation_error',
