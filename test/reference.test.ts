@@ -55,7 +55,7 @@ const GLOBALS = `declare global {
 }
 export {};`;
 
-it('every function and class that is exported has an example', () => {
+it('every exported function and class has an example', () => {
   const without = told.filter(({ kind, examples, aliasOf }) => /function|class/.test(kind) && !aliasOf && !examples[0]);
   expect(without.map(({ name }) => name)).toEqual([]);
 });

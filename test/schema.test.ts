@@ -26,7 +26,7 @@ async function emptyDatabase(): Promise<{ url: string; sql: Sql }> {
 }
 
 describe('the schema', () => {
-  it('is made in an empty database, and a second start changes nothing', async () => {
+  it('is created in an empty database, and a second start changes nothing', async () => {
     const { url, sql } = await emptyDatabase();
     const program = programWith(own);
     expect(await runs(program, url)).toEqual(OK);
@@ -37,7 +37,7 @@ describe('the schema', () => {
     expect(await sql('select * from tasker.migration')).toEqual(first);
   });
 
-  it('is made once when five processes start at once', async () => {
+  it('is created once if five processes start at the same time', async () => {
     const { url, sql } = await emptyDatabase();
     const program = programWith(own);
     const ends = await Promise.all(Array.from({ length: 5 }, () => runs(program, url)));
@@ -45,7 +45,7 @@ describe('the schema', () => {
     expect(await applied(sql)).toEqual(names);
   });
 
-  it('refuses a database that was made by a migration with another text', async () => {
+  it('rejects a database that was migrated with a different migration', async () => {
     const { url } = await emptyDatabase();
     const [first = ''] = names;
     const edited = programWith({ ...own, [first]: `${own[first]}\n-- edited after its release\n` });
@@ -56,7 +56,7 @@ describe('the schema', () => {
     expect(end.message).toContain(first);
   });
 
-  it('serves a program that is older than the database, when the later version says so', async () => {
+  it('serves a program that is older than the database, if the later migration allows it', async () => {
     const { url, sql } = await emptyDatabase();
     const newer = programWith(later('create table tasker.later (id int);', { serves: 1 }));
     expect(await runs(newer, url)).toEqual(OK);
@@ -64,7 +64,7 @@ describe('the schema', () => {
     expect(await runs(programWith(own), url)).toEqual(OK);
   });
 
-  it('refuses a program that the later version does not serve any more, and says what to do', async () => {
+  it('rejects a program that the later migration no longer serves, and explains what to do', async () => {
     const { url } = await emptyDatabase();
     const newer = programWith(later('create table tasker.later (id int);', { serves: names.length + 1 }));
     expect(await runs(newer, url)).toEqual(OK);
@@ -74,7 +74,7 @@ describe('the schema', () => {
     expect(end.message).toContain('upgrade tasker-core');
   });
 
-  it('keeps nothing of a migration that fails, and goes on from there once it is mended', async () => {
+  it('rolls back a failed migration, and continues once it is fixed', async () => {
     const { url, sql } = await emptyDatabase();
     const broken = programWith(later('create table tasker.half (id int);\nselect 1 / 0;', { serves: 1 }));
     const end = await runs(broken, url);
@@ -87,7 +87,7 @@ describe('the schema', () => {
     expect(await applied(sql)).toEqual([...names, `${nextId}_later.sql`]);
   });
 
-  it('is the same to a checkout with the line ends of Windows', async () => {
+  it('is the same in a checkout with Windows line endings', async () => {
     const { url } = await emptyDatabase();
     expect(await runs(programWith(own), url)).toEqual(OK);
     const windows = Object.entries(own).map(([name, text]) => [name, text.replaceAll('\n', '\r\n')] as const);

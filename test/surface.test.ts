@@ -26,7 +26,7 @@ interface Names {
 }
 
 describe('the surface', () => {
-  it('of tasker-core is this, and nothing joins or leaves it unseen', () => {
+  it('of tasker-core is this list, so that every change is visible', () => {
     const { values, types } = exportsOf('src/index.ts');
     expect(values.join('\n')).toMatchInlineSnapshot(`
       "APIMixin
@@ -422,7 +422,7 @@ describe('the surface', () => {
     `);
   });
 
-  it('has each name of the existing TypeScript SDK, or docs/names.json says why not', () => {
+  it('has each name of the existing TypeScript SDK, or docs/names.json gives the reason', () => {
     const { names, absent } = JSON.parse(readFileSync('docs/names.json', 'utf8')) as Names;
     const { values, types } = exportsOf('src/index.ts');
     const exported = new Set([...values, ...types]);
@@ -433,7 +433,7 @@ describe('the surface', () => {
     expect(new Set(excused).size).toBe(excused.length);
   });
 
-  it('has every name of ours that the page of names tells', () => {
+  it('has every name that the page of names lists', () => {
     const page = readFileSync('docs/guide/names.md', 'utf8');
     const { values, types } = exportsOf('src/index.ts');
     const { absent } = JSON.parse(readFileSync('docs/names.json', 'utf8')) as Names;
@@ -444,7 +444,7 @@ describe('the surface', () => {
     expect(told.filter((name) => !known.has(name))).toEqual([]);
   });
 
-  it('is what can be imported', async () => {
+  it('is exactly what can be imported', async () => {
     expect(Object.keys(await import('../src/index.ts')).sort()).toEqual(exportsOf('src/index.ts').values);
   });
 });

@@ -4,7 +4,7 @@ import { needsOf, testsAlone, unitTests } from './support/suite/needs.ts';
 const processes = await import('node:child_process');
 const threads = await import('node:worker_threads');
 
-it('the unit tests are those that reach no server, no process and no compiler through their imports', () => {
+it('the unit tests are those whose imports reach no server, process or compiler', () => {
   const tests = unitTests();
   expect(tests).toEqual(
     expect.arrayContaining([
@@ -22,7 +22,7 @@ it('the unit tests are those that reach no server, no process and no compiler th
   expect(needsOf('test/surface.test.ts')).toMatchObject({ outside: true, server: false });
 });
 
-it('a test that changes its process, or has a helper with hooks of its own, shares it with no other', () => {
+it('a test that changes its process, or uses a helper with its own hooks, runs in its own process', () => {
   expect(testsAlone()).toEqual(
     expect.arrayContaining(['test/cli/doctor.test.ts', 'test/db/database.test.ts', 'test/db/embedded-start.test.ts']),
   );

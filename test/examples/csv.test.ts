@@ -5,7 +5,7 @@ import { runProgram } from './run-program.ts';
 
 const PROGRAM = path.resolve('examples/csv/import-csv.mjs');
 
-test('examples/csv loses no row and counts none twice when its worker process is killed half way', async () => {
+test('examples/csv loses no row and counts none twice if its worker process is killed halfway', async () => {
   const { url, sql, drop } = await freshDatabase();
   try {
     // Three saves each, with a pause long enough that a busy machine can kill the process between two of them.
@@ -25,7 +25,7 @@ test('examples/csv loses no row and counts none twice when its worker process is
   }
 });
 
-test('examples/csv says what is wrong with its options', async () => {
+test('examples/csv reports invalid options', async () => {
   const few = await runProgram(PROGRAM, { args: ['--rows', '10'] });
   expect(few).toMatchObject({
     code: 1,

@@ -55,7 +55,7 @@ async function application(name: string, url: string) {
 }
 
 describe.each(APPLICATIONS)('an application with %s', (name) => {
-  it('takes orders, tells how they stand, and ends when its own listener says so', async () => {
+  it('accepts orders, reports their status, and shuts down on its own signal handler', async () => {
     const app = await application(name, await database());
     const taken = await app.order('O-1');
     expect(taken).toEqual({ status: 202, body: { id: expect.any(String) } });
@@ -77,7 +77,7 @@ describe.each(APPLICATIONS)('an application with %s', (name) => {
   });
 });
 
-it('an order that one application took right before its end is worked on by the next, whatever that is made with', async () => {
+it('an order accepted just before shutdown is processed by the next application, with any framework', async () => {
   const url = await database();
   const taken: string[] = [];
   for (const name of APPLICATIONS) {
@@ -93,7 +93,7 @@ describe('a script', () => {
     startProgram(path.resolve('examples/embedded/script.mjs'), { env: { DATABASE_URL: await database() } });
   const line = (order_id: string) => `${JSON.stringify({ order_id, items: [MUG] })}\n`;
 
-  it('works on one order after the other, and ends by itself after the last', async () => {
+  it('processes one order after the other, and exits by itself after the last', async () => {
     const script = await start();
     script.input.end(line('A') + line('B'));
     expect(await script.ended).toMatchObject({
@@ -103,7 +103,7 @@ describe('a script', () => {
     });
   });
 
-  it('ends at a signal that it listens for, while more could come', async () => {
+  it('exits on a signal that it handles while more orders could arrive', async () => {
     const script = await start();
     script.input.write(line('A'));
     await script.said('order A: mug, 12.5 EUR');
@@ -111,7 +111,7 @@ describe('a script', () => {
     expect(await script.ended).toMatchObject({ code: 0, signal: null, stdout: expect.stringMatching(/closed\n$/) });
   });
 
-  it('says what is wrong with an order, and lets the process end', async () => {
+  it('reports an invalid order, and lets the process exit', async () => {
     const script = await start();
     script.input.write('{"order_id": "A"}\n');
     expect(await script.ended).toMatchObject({ code: 1, stderr: expect.stringMatching(/items/) });

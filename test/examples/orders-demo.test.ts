@@ -42,7 +42,7 @@ function expectNobodyChargedTwice(folder: string): void {
 }
 
 describe('the demo of orders', { timeout: 60_000 }, () => {
-  test('ends with the same totals when it is run again, and finds all orders there', async () => {
+  test('ends with the same totals if it is run again, and finds all existing orders', async () => {
     const folder = folderOf();
     const first = await runDemo(folder);
     expect(first.stderr).toBe('');
@@ -58,7 +58,7 @@ describe('the demo of orders', { timeout: 60_000 }, () => {
     expectNobodyChargedTwice(folder);
   });
 
-  test('ends with the same totals after kill -9 at any moments, and charges nobody twice', async () => {
+  test('ends with the same totals after kill -9 at any time, and charges no customer twice', async () => {
     const folder = folderOf();
     let killed = 0;
     for (const group of [false, true, false]) {
@@ -79,7 +79,7 @@ describe('the demo of orders', { timeout: 60_000 }, () => {
     expectNobodyChargedTwice(folder);
   });
 
-  test('stops at Ctrl-C, and goes on from there, also when two run at the same time', async () => {
+  test('stops on Ctrl-C and continues from there, even if two run at the same time', async () => {
     const folder = folderOf();
     const demo = startDemo(folder);
     await demo.said('under way');
@@ -98,7 +98,7 @@ describe('the demo of orders', { timeout: 60_000 }, () => {
     expectNobodyChargedTwice(folder);
   });
 
-  test('says in one line why it cannot start', async () => {
+  test('reports in one line why it cannot start', async () => {
     const file = path.join(temporaryFolder(), 'a-file');
     writeFileSync(file, '');
     const noFolder = await runDemo(path.join(file, '.tasker'));
@@ -111,7 +111,7 @@ describe('the demo of orders', { timeout: 60_000 }, () => {
     expect(noDatabase.stderr).toMatch(/^orders demo: .*127\.0\.0\.1:1.*\n$/);
   });
 
-  test('has orders of which none depends on which comes first', () => {
+  test('has orders that do not depend on their order of processing', () => {
     const rows = (name: string) => readFileSync(`examples/orders/${name}`, 'utf8').trimEnd().split('\n').slice(1);
     const stock = new Map(rows('catalogue.csv').map((row) => [row.split(',')[0]!, Number(row.split(',')[3])]));
     const orders = rows('orders.csv').map((row) =>

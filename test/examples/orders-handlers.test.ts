@@ -38,14 +38,14 @@ describe('the example of orders, with its services stubbed', () => {
   });
   afterAll(() => kit.stop());
 
-  it('goes from the order to the mail', async () => {
+  it('runs from the order to the mail', async () => {
     const { task, results } = await kit.run(request());
     expect(task.status).toBe('complete');
     expect(Object.keys(results)).toHaveLength(8);
     expect(results.write_invoice).toMatchObject({ invoice_number: expect.stringMatching(/^KK-2026/) });
   });
 
-  it('refuses an order whose sum is wrong, before anybody is asked for anything', async () => {
+  it('rejects an order whose sum is wrong, before any service is called', async () => {
     const { task, errors, steps } = await kit.run(request({ total_cents: 1 }));
     expect(task.status).toBe('blocked_by_failures');
     expect(errors).toMatchObject({ validate_order: { error_type: 'business_rule', retryable: false } });
@@ -53,7 +53,7 @@ describe('the example of orders, with its services stubbed', () => {
   });
 });
 
-it('a bank that is closed for a while costs attempts, not the order', async () => {
+it('a bank that is temporarily closed costs attempts but does not fail the order', async () => {
   const kit = await kitOf({
     'orders.capture_payment': ({ retryCount }) => {
       if (retryCount < 3) throw new RetryableError('payments answered 503');
@@ -65,7 +65,7 @@ it('a bank that is closed for a while costs attempts, not the order', async () =
   await kit.stop();
 });
 
-it('a warehouse without stock stops what comes after it, not the payment beside it', async () => {
+it('a warehouse without stock stops the steps after it, but not the parallel payment', async () => {
   const kit = await kitOf({
     'orders.reserve_stock': () => {
       throw new PermanentError('only 1 left', { errorType: 'business_rule', errorCode: 'out_of_stock' });

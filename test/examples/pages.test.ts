@@ -7,7 +7,7 @@ import { commandsOn, filesOn, projectOf } from './page-programs.ts';
 
 const PAGES = ['README.md', 'docs/guide/first-workflow.md'];
 
-test.each(PAGES)('%s shows programs that print what it says', { timeout: 60_000 }, (page) => {
+test.each(PAGES)('%s shows programs that print the documented output', { timeout: 60_000 }, (page) => {
   const { DATABASE_URL: _, TASKER_ENV: __, ...env } = process.env;
   const commands = commandsOn(page);
   expect(commands.length).toBeGreaterThan(0);
@@ -19,7 +19,7 @@ test.each(PAGES)('%s shows programs that print what it says', { timeout: 60_000 
   }
 });
 
-test('shows TypeScript whose types fit', { timeout: 60_000 }, () => {
+test('the pages show TypeScript that compiles', { timeout: 60_000 }, () => {
   const folder = projectOf('docs/guide/first-workflow.md');
   const strict = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2022', '--skipLibCheck'];
   const types = ['--typeRoots', path.resolve('node_modules/@types'), '--types', 'node'];
@@ -31,13 +31,13 @@ test('shows TypeScript whose types fit', { timeout: 60_000 }, () => {
   expect(ran).toMatchObject({ stdout: '', status: 0 });
 });
 
-test('the README shows examples/quickstart as it is', () => {
+test('the README shows examples/quickstart unchanged', () => {
   for (const [name, text] of filesOn('README.md')) {
     expect(text, name).toBe(readFileSync(path.join('examples/quickstart', name), 'utf8'));
   }
 });
 
-test('the README draws the graph that the demo runs', () => {
+test('the README shows the graph that the demo runs', () => {
   const file = 'examples/orders/templates/fulfil-order.yaml';
   const { template, problems } = parseTemplate(readFileSync(file, 'utf8'), { file });
   expect(problems).toEqual([]);
@@ -47,7 +47,7 @@ test('the README draws the graph that the demo runs', () => {
   expect(arrows(drawn!)).toEqual(edges.sort());
 });
 
-test('the README begins with commands that package.json has', () => {
+test('the README starts with commands that package.json has', () => {
   const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
   const named = [...readFileSync('README.md', 'utf8').matchAll(/npm run ([\w:-]+)/g)].map(([, name]) => name!);
   expect(named.filter((name) => !scripts[name])).toEqual([]);

@@ -34,7 +34,7 @@ afterAll(async () => {
   await database?.drop();
 });
 
-it('does a task, and exits 0 at SIGTERM', async () => {
+it('the server runs a task, and exits with 0 on SIGTERM', async () => {
   const server = project.node(['server.mjs']);
   await server.until('runs\n');
   const { stdout, code } = await project.run(['task', 'create', 'greet', '-i', '{"name":"Ada"}', '--wait', '--json']);
@@ -44,7 +44,7 @@ it('does a task, and exits 0 at SIGTERM', async () => {
   expect(await server.ended).toMatchObject({ code: 0, signal: null });
 });
 
-it('says why it can not start, and exits 3', async () => {
+it('the server reports why it cannot start, and exits with 3', async () => {
   const server = project.node(['server.mjs'], { env: { DATABASE_URL: 'postgres://ada:secret@127.0.0.1:1/shop' } });
   const { code, stderr } = await server.ended;
   expect([code, stderr]).toEqual([3, expect.stringContaining('nothing listens there')]);

@@ -14,7 +14,7 @@ const kitOf = (example: string, stubs: Record<string, TestHandler> = {}) =>
     databaseUrl: inject('servers')[inject('postgres')]!,
   });
 
-describe('a program of the examples prints what came of its tasks', () => {
+describe('a program of the examples prints the outcomes of its tasks', () => {
   it.each([
     [
       'approval/approve-expenses.mjs',
@@ -92,7 +92,7 @@ describe('the example of approvals', () => {
     [1000, ['manager_approval'], ['manager']],
     [4999, ['manager_approval'], ['manager']],
     [5000, ['manager_approval', 'finance_review'], ['manager', 'finance']],
-  ])('an amount of %s creates %j and no other branch', async (amount, branches, approved_by) => {
+  ])('creates for an amount of %s only the branches %j', async (amount, branches, approved_by) => {
     const { task, steps, results } = await kit.run({ context: amount === undefined ? {} : { amount } });
     expect(task.status).toBe('complete');
     expect(Object.keys(steps)).toEqual([...before, ...branches, 'finalize_approval']);
@@ -104,7 +104,7 @@ describe('the example of approvals', () => {
   });
 });
 
-it('the two branches of a large expense run at the same time, and are both waited for', async () => {
+it('the two branches of a large expense run concurrently, and the next step waits for both', async () => {
   const both = deferred();
   const running = new Set<unknown>();
   const kit = await kitOf('approval', {
@@ -124,7 +124,7 @@ it('the two branches of a large expense run at the same time, and are both waite
 });
 
 describe('the example of a pipeline', () => {
-  it('reads its three files at the same time', async () => {
+  it('reads its three files concurrently', async () => {
     const all = deferred();
     let running = 0;
     const kit = await kitOf('pipeline', {
@@ -140,7 +140,7 @@ describe('the example of a pipeline', () => {
     expect(results.transform_data).toEqual({ items: [], count: 0 });
   });
 
-  it('stops before the report when a file is missing, and says which', async () => {
+  it('stops before the report if a file is missing, and names it', async () => {
     const kit = await kitOf('pipeline');
     onTestFinished(() => kit.stop());
     const { task, errors, steps } = await kit.run({ context: { folder: path.resolve('examples/linear') } });
@@ -150,7 +150,7 @@ describe('the example of a pipeline', () => {
   });
 });
 
-it('the first of the linear steps keeps what the task was created with', async () => {
+it('the first of the linear steps stores the context of the task', async () => {
   const kit = await kitOf('linear');
   onTestFinished(() => kit.stop());
   const context = { value: 2, note: 'é', list: [1, { a: null }] };

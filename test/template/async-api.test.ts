@@ -34,7 +34,7 @@ const envelope = (name: string, payload: unknown) => ({
 });
 
 describe('the AsyncAPI document', () => {
-  it('has a channel for each event, an operation for each step that publishes it, and the form of AsyncAPI 3.0', () => {
+  it('is valid AsyncAPI 3.0 with a channel for each event and an operation for each step that publishes it', () => {
     const template = publishing({
       pay: [
         ['payment.processed', PAID],
@@ -68,7 +68,7 @@ describe('the AsyncAPI document', () => {
     });
   });
 
-  it('describes messages so that tools tell a sound one from one whose payload breaks its schema', () => {
+  it('describes messages so that tools can detect an invalid payload', () => {
     const { document } = asyncApiOf([publishing({ pay: [['payment.processed', PAID]] })], INFO);
     const check = messageCheck(document, 'payment.processed');
     expect(check(envelope('payment.processed', { amount: 3 }))).toEqual([]);
@@ -79,7 +79,7 @@ describe('the AsyncAPI document', () => {
     );
   });
 
-  it('shows both schemas of an event that two templates declare differently, and warns', () => {
+  it('includes both schemas of an event that two templates declare differently, and warns', () => {
     const shop = publishing({ pay: [['payment.processed', PAID]] });
     const iban = { type: 'object', required: ['iban'] };
     const bank = publishing({ pay: [['payment.processed', iban]] }, { name: 'bank' });
@@ -99,7 +99,7 @@ describe('the AsyncAPI document', () => {
     expect(asyncApiOf([bank, shop], INFO).document).toEqual(document);
   });
 
-  it('keeps the meaning of what draft-07 writes differently: tuples, nullable, siblings of references, own ids', () => {
+  it('keeps the meaning of tuples, nullable, siblings of references and ids in draft-07', () => {
     const schema = {
       $id: 'urn:shop:tree',
       $schema: 'https://json-schema.org/draft/2020-12/schema',
@@ -131,7 +131,7 @@ describe('the AsyncAPI document', () => {
     expect(broken.map(check)).toEqual([false, false, false, false, false, false]);
   });
 
-  it('says what such a document cannot say', () => {
+  it('lists the features that such a document cannot express', () => {
     const schema = {
       type: 'object',
       properties: { lines: { type: 'array', contains: { type: 'string' }, minContains: 2 } },
@@ -145,14 +145,14 @@ describe('the AsyncAPI document', () => {
     ]);
   });
 
-  it('gives every operation a name of its own, whatever templates and steps are called', () => {
+  it('gives every operation a unique name, for any names of templates and steps', () => {
     const odd = publishing({ 'ä ö': [['a.b', {}]], 'ä-ö': [['a.b', {}]], 'ö ä': [['a.b', {}]] });
     const { document } = asyncApiOf([odd], INFO);
     expect(asyncApiProblems(document)).toEqual([]);
     expect(Object.keys(document.operations)).toHaveLength(3);
   });
 
-  it('is a document also without any event', () => {
+  it('is valid even without events', () => {
     const { document } = asyncApiOf([], INFO);
     expect(asyncApiProblems(document)).toEqual([]);
     expect(document.channels).toEqual({});

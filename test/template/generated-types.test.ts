@@ -50,7 +50,7 @@ const ORDER = {
 };
 
 describe('types generated from templates', () => {
-  it('has a type for each payload and the map of events to them', () => {
+  it('has a type for each payload and a map from events to these types', () => {
     const paid = publishing({
       pay: [
         [
@@ -92,7 +92,7 @@ declare module 'tasker-core' {
 `);
   });
 
-  it('tells objects, arrays, tuples, enums, unions, null and references as TypeScript has them', () => {
+  it('has the TypeScript types of objects, arrays, tuples, enums, unions, null and references', () => {
     const { text, unknown } = typed(ORDER);
     expect(unknown).toEqual([]);
     expect(text).toBe(`/**
@@ -149,7 +149,7 @@ export interface Line {
     );
   });
 
-  it('leaves as unknown what a type cannot say, and says where', () => {
+  it('is unknown where a type cannot express a schema, and lists the places', () => {
     const { text, unknown } = typed({
       type: 'object',
       properties: {
@@ -177,7 +177,7 @@ export interface Line {
     expect(compiled(text, `export const t: T = { a: 1, c: { x: 'a', y: 2 }, f: [null, [[]]] };`)).toEqual([]);
   });
 
-  it('joins the payloads of an event that is declared with different schemas, and warns', () => {
+  it('has a union for an event that is declared with different schemas, and warns', () => {
     const a = publishing({
       pay: [['a.b', { type: 'object', required: ['x'], properties: { x: { type: 'string' } } }]],
     });
@@ -194,7 +194,7 @@ export interface Line {
     expect(typesOf([a, b]).text).toBe(text);
   });
 
-  it('gives names that are identifiers, each once', () => {
+  it('has unique names that are identifiers', () => {
     const schema = {
       type: 'object',
       properties: { money: { $ref: '#/$defs/payload' } },
@@ -211,7 +211,7 @@ export interface Line {
     expect([...text.matchAll(/^export (?:interface|type) (\S+)/gm)].map(([, name]) => name)).toContain('_2faOnPayload');
   });
 
-  it('has one input type for versions that agree, and one each for versions that differ', () => {
+  it('has one input type for versions with equal schemas, and separate types for different ones', () => {
     const input = (properties: object, version: string) =>
       publishing({ s: [] }, { version, input_schema: { type: 'object', properties } });
     const { text } = typesOf([
@@ -224,7 +224,7 @@ export interface Line {
     );
   });
 
-  it('makes createTask and run check their requests, with errors that name what is meant', () => {
+  it('makes createTask and run check their requests, with helpful compile errors', () => {
     const bill = publishing(
       {},
       {
@@ -269,7 +269,7 @@ export interface Line {
     ]);
   });
 
-  it('takes every value that the schema takes', () => {
+  it('accepts every value that the schema accepts', () => {
     const check = new Ajv2020({ strict: false });
     const seed = Date.now() % 2 ** 31;
     const taken = new Set<string>();

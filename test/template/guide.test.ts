@@ -18,12 +18,12 @@ function keysOf(schema: unknown, found = new Set<string>()): Set<string> {
 }
 
 describe('the guide to templates', () => {
-  it('has examples in which nothing is wrong or odd', () => {
+  it('has examples without errors or warnings', () => {
     expect(examples).toHaveLength(3);
     for (const text of examples) expect(parseTemplate(text, { environment: 'test' }).problems).toEqual([]);
   });
 
-  it('tells of every field', () => {
+  it('describes every field', () => {
     expect([...keysOf(templateJsonSchema())].filter((key) => !`${guide}${reference}`.includes(`\`${key}`))).toEqual([]);
   });
 });

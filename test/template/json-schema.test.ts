@@ -29,13 +29,13 @@ describe('the published JSON Schema', () => {
     return inForm;
   }
 
-  it('is what the parser’s form generates; scripts/write-json-schema.mjs writes it', () => {
+  it('is generated from the parser’s form by scripts/write-json-schema.mjs', () => {
     expect(published).toEqual(JSON.parse(JSON.stringify(templateJsonSchema())));
   });
 
   const step = (fields: string) => `${HEAD}steps:\n  - {name: a, handler: h${fields}}\n`;
 
-  it('takes what the parser takes', () => {
+  it('accepts what the parser accepts', () => {
     const good = [
       step(''),
       step(', description: , retry: , depends_on: , timeout_seconds: ~'),
@@ -60,7 +60,7 @@ describe('the published JSON Schema', () => {
     expect(good.filter((text) => !agree(text))).toEqual([]);
   });
 
-  it('refuses what the parser refuses, and keys that the parser warns of', () => {
+  it('rejects what the parser rejects, and keys that the parser warns about', () => {
     const bad = [
       'name: a\n',
       `${HEAD}steps: []`,
@@ -130,12 +130,12 @@ describe('a compiled schema', () => {
     ]);
   });
 
-  it('is compiled once, and costs nothing where the value is valid', () => {
+  it('is compiled once, and allocates nothing for a valid value', () => {
     expect(compileSchema(order)).toBe(compileSchema(order));
     expect(compileSchema(order)({ id: 1 })).toBe(compileSchema({})('anything'));
   });
 
-  it('says what is allowed, and what is too much', () => {
+  it('names the allowed values and the property that is not allowed', () => {
     const check = compileSchema({
       additionalProperties: false,
       properties: { a: { enum: ['x', 'y'] }, b: { const: 2 } },
@@ -147,11 +147,11 @@ describe('a compiled schema', () => {
     ).toEqual(['must be 2', 'must be one of ["x","y"]', "must not have the property 'c'"]);
   });
 
-  it('names the first hundred violations of a value that is wrong all over', () => {
+  it('reports the first hundred violations of a value that has many', () => {
     expect(compileSchema({ items: { type: 'string' } })(new Array(5000).fill(1))).toHaveLength(100);
   });
 
-  it('is of draft 2020-12, or of draft-07 where it says so', () => {
+  it('uses draft 2020-12, or draft-07 if it says so', () => {
     const tuple = compileSchema({ prefixItems: [{ type: 'string' }] });
     const old = compileSchema({ $schema: 'http://json-schema.org/draft-07/schema#', items: [{ type: 'string' }] });
     expect(tuple([1])).toHaveLength(1);
@@ -169,11 +169,11 @@ describe('a compiled schema', () => {
     }
   });
 
-  it('takes formats and keywords that it does not know for remarks', () => {
+  it('treats unknown formats and keywords as annotations', () => {
     expect(compileSchema({ format: 'colour', 'x-unit': 'g' })('blue')).toEqual([]);
   });
 
-  it('may have an $id that another schema has too', () => {
+  it('can have the same $id as another schema', () => {
     const [a, b] = [
       { $id: 'https://x.test/s', type: 'string' },
       { $id: 'https://x.test/s', type: 'number' },
@@ -182,7 +182,7 @@ describe('a compiled schema', () => {
     expect(compileSchema(b)('text')).toEqual([{ path: '', message: 'must be number' }]);
   });
 
-  it('may have the $id of a draft, and spoils nothing for others', () => {
+  it('can have the $id of a draft without affecting other schemas', () => {
     const posing = { $id: 'https://json-schema.org/draft/2020-12/schema', type: 'string' };
     const inner = (type: string) => ({ properties: { a: { $id: 'inner', type } }, items: { $ref: 'inner' } });
     compileSchema(inner('string'));
@@ -196,7 +196,7 @@ describe('a compiled schema', () => {
     expect(() => compileSchema({ items: { $ref: 'inner' } })).toThrow(/can't resolve reference inner/);
   });
 
-  it('may refer to its own definitions, and to itself', () => {
+  it('can refer to its own definitions and to itself', () => {
     const list = {
       $defs: { node: { properties: { next: { $ref: '#/$defs/node' }, n: { type: 'number' } } } },
       $ref: '#/$defs/node',
@@ -206,7 +206,7 @@ describe('a compiled schema', () => {
     ]);
   });
 
-  it('of what is no schema is an error', () => {
+  it('throws if it is not a schema', () => {
     for (const schema of [
       { type: 'strng' },
       { $ref: '#/nowhere' },
@@ -218,14 +218,14 @@ describe('a compiled schema', () => {
     }
   });
 
-  it('refuses a pattern with a backreference, and still tests one that was stored before', () => {
+  it('rejects a pattern with a backreference, but still tests one that was stored before', () => {
     const schema = () => ({ properties: { a: { pattern: '^(.)\\1$' } } });
     expect(() => compileSchema(schema())).toThrow('JSON Schema rejected: at /properties/a/pattern');
     expect(compileStored(schema())({ a: 'xx' })).toEqual([]);
     expect(compileStored(schema())({ a: 'xy' })).toHaveLength(1);
   });
 
-  it('tests patterns in linear time, also those of property names', () => {
+  it('tests patterns in linear time, including those of property names', () => {
     const evil = '^(a+)+$';
     const check = compileSchema({ propertyNames: { pattern: evil }, patternProperties: { [evil]: { pattern: evil } } });
     const text = `${'a'.repeat(20_000)}!`;

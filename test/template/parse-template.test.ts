@@ -4,7 +4,7 @@ import { mustParseTemplate, parseTemplate } from '../../src/template/parse-templ
 import { clean, HEAD } from './templates.ts';
 
 describe('a template', () => {
-  it('fills in the default of everything that is left out', () => {
+  it('has defaults for all omitted fields', () => {
     expect(clean(`${HEAD}steps: [{name: only, handler: do_it}]`)).toEqual({
       name: 'demo',
       namespace: 'demo',
@@ -38,7 +38,7 @@ describe('a template', () => {
     });
   });
 
-  it('has every field of the file, typed', () => {
+  it('has every field of the file, with its type', () => {
     const template = clean(`
 name: full
 namespace_name: demo
@@ -107,7 +107,7 @@ steps:
     });
   });
 
-  it('keeps whatever else its metadata says, without a warning', () => {
+  it('keeps other metadata without a warning', () => {
     const { metadata } = clean(
       `${HEAD}metadata: {atuhor: Ada, notes: [a, {b: 1}], blog_post: https://x.test, Größe: 3, empty: }\nsteps: [{name: a, handler: h}]\n`,
     );
@@ -121,7 +121,7 @@ steps:
     });
   });
 
-  it('may use either spelling of a field', () => {
+  it('can use either spelling of a field', () => {
     const first = clean(`name: a\nnamespace_name: n\nversion: "1"
 steps: [{name: x, handler: {callable: h}}, {name: y, handler: {callable: h}, type: decision, dependencies: [x]}]`);
     const other = clean(`name: a\nnamespace: n\nversion: "1"
@@ -129,13 +129,13 @@ steps: [{name: x, handler: h}, {name: y, handler: h, step_type: decision, depend
     expect(other).toEqual(first);
   });
 
-  it('takes a field without a value as left out', () => {
+  it('treats a field without a value as omitted', () => {
     expect(clean(`${HEAD}description:\nlifecycle:\nsteps: [{name: a, handler: h, depends_on: , retry: }]`)).toEqual(
       clean(`${HEAD}steps: [{name: a, handler: h}]`),
     );
   });
 
-  it('has the default retry fields also where a retry says only some', () => {
+  it('has defaults for the omitted fields of a retry policy', () => {
     const { steps } = clean(`${HEAD}steps: [{name: a, handler: h, retry: {max_attempts: 5}}]`);
     expect(steps[0]!.retry).toEqual({
       retryable: true,
@@ -146,13 +146,13 @@ steps: [{name: x, handler: h}, {name: y, handler: h, step_type: decision, depend
     });
   });
 
-  it('starts a step once where max_attempts is 0, and says so', () => {
+  it('runs a step once if max_attempts is 0, and warns', () => {
     const { template, problems } = parseTemplate(`${HEAD}steps: [{name: a, handler: h, retry: {max_attempts: 0}}]`);
     expect(template!.steps[0]!.retry.maxAttempts).toBe(1);
     expect(problems).toMatchObject([{ severity: 'warning', code: 'no_attempts' }]);
   });
 
-  it('may share parts by anchors, aliases and merge keys; own keys win', () => {
+  it('can share parts with anchors, aliases and merge keys, which own keys override', () => {
     const { steps } = clean(`${HEAD}steps:
   - {name: a, handler: h, retry: &often {max_attempts: 9, backoff: linear}}
   - {name: b, handler: h, retry: *often}
@@ -166,7 +166,7 @@ steps: [{name: x, handler: h}, {name: y, handler: h, step_type: decision, depend
     ]);
   });
 
-  it('is read past a byte order mark', () => {
+  it('can start with a byte order mark', () => {
     expect(clean(`\uFEFF${HEAD}steps: [{name: a, handler: h}]`).name).toBe('demo');
   });
 });
@@ -184,7 +184,7 @@ environments:
   empty:
 `;
 
-  it('changes what it names: ALL first, then the step by its name', () => {
+  it('applies overrides of ALL first, then those of a step by name', () => {
     const [a, b] = clean(text, 'test').steps;
     expect(a).toMatchObject({
       handler: { initialization: { url: 'fake', keep: 1 } },
@@ -194,7 +194,7 @@ environments:
     expect(b).toMatchObject({ timeoutSeconds: 5, retry: { maxAttempts: 1 } });
   });
 
-  it('changes nothing when it is not asked for, not in the file, or empty', () => {
+  it('changes nothing if it is not selected, not in the file, or empty', () => {
     const { steps } = clean(text);
     expect(steps[0]).toMatchObject({ handler: { initialization: { url: 'real', keep: 1 } }, timeoutSeconds: 60 });
     expect(clean(text, 'production').steps).toEqual(steps);
@@ -202,7 +202,7 @@ environments:
     expect(clean(text, 'toString').steps).toEqual(steps);
   });
 
-  it('is kept as it was written, for show', () => {
+  it('is kept as written, for display', () => {
     expect(clean(text, 'test').environments.test).toEqual([
       expect.objectContaining({ name: 'a', initialization: { url: 'fake' }, timeoutSeconds: null }),
       expect.objectContaining({ name: 'ALL', initialization: null, timeoutSeconds: 5 }),
@@ -210,8 +210,8 @@ environments:
   });
 });
 
-describe('a template that must be right', () => {
-  it('throws one error that names every error of the file', () => {
+describe('mustParseTemplate', () => {
+  it('throws one error that lists every error of the file', () => {
     const text = `${HEAD}steps:\n  - {name: a, handler: h, depends_on: [b]}\n  - {name: c, timeout: 3}\n`;
     try {
       mustParseTemplate(text, { file: 'a.yaml' });
@@ -228,7 +228,7 @@ describe('a template that must be right', () => {
     }
   });
 
-  it('names the first errors of a file that has very many', () => {
+  it('lists the first errors of a file that has very many', () => {
     const text = `${HEAD}steps:\n${Array.from({ length: 2000 }, (_, i) => `  - {name: s${i}, handler: h, depends_on: [x${i}]}\n`).join('')}`;
     expect(() => mustParseTemplate(text)).toThrow(/\ntemplate:24:42: .*\nmore errors are in details\.problems$/);
     const { problems } = parseTemplate(text);

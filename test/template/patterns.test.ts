@@ -146,7 +146,7 @@ describe('a pattern of a JSON Schema', () => {
     ['(?=(a+)+$)', 'a'.repeat(20_000)],
     ['(?<!(a+)+)c', 'a'.repeat(20_000)],
     ['^(.*a){25}$', 'a'.repeat(2_000)],
-  ])('takes time in proportion to the text: %s', (pattern, begin) => {
+  ])('takes time proportional to the text: %s', (pattern, begin) => {
     const { test } = linearPattern(pattern);
     expect(cpuMs(() => expect(test(`${begin}!`)).toBe(false))).toBeLessThan(1_000);
   });
@@ -156,13 +156,13 @@ describe('a pattern of a JSON Schema', () => {
     ['(?<a>x)\\k<a>', 'has a backreference (\\k)'],
     ['(?:a{1000}){1000}', 'repeats too much'],
     [`${'('.repeat(5_000)}a${')'.repeat(5_000)}`, 'is nested too deeply'],
-  ])('is refused when it cannot be tested in linear time: %s', (pattern, why) => {
+  ])('is rejected if it cannot be tested in linear time: %s', (pattern, why) => {
     expect(() => linearPattern(pattern)).toThrow(UnsupportedPattern);
     expect(() => linearPattern(pattern)).toThrow(why);
   });
 
   it.each(['(', '[z-a]', 'a{2,1}', '\\p{Nonsense}', '(?<a>x)(?<a>y)'])(
-    'is refused when it is not a regular expression: %s',
+    'is rejected if it is not a regular expression: %s',
     (pattern) => {
       expect(() => linearPattern(pattern)).toThrow(SyntaxError);
     },

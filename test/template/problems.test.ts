@@ -9,23 +9,19 @@ const step = (fields: string) => `${HEAD}steps:\n  - {name: a, handler: h, ${fie
 
 const STEPS: Row[] = [
   [
-    'an unknown dependency, with the one that was meant',
+    'an unknown dependency, with the intended one',
     stepsYaml('validate', 'ship < ▸valdate'),
     ['error: unknown step `valdate` in depends_on of `ship`; did you mean `validate`?'],
   ],
   [
-    'an unknown dependency that is like no other',
+    'an unknown dependency without a similar name',
     `${HEAD}steps:\n  - name: ship\n    handler: h\n    dependencies:\n      - ▸nonsense\n`,
     ['error: unknown step `nonsense` in dependencies of `ship`'],
   ],
   ['a step that depends on itself', stepsYaml('a < ▸a'), ['error: step `a` depends on itself; remove the dependency']],
+  ['a repeated dependency', stepsYaml('a', 'b < a ▸a'), ['warning: step `b` depends on `a` twice; remove one']],
   [
-    'a dependency that stands twice',
-    stepsYaml('a', 'b < a ▸a'),
-    ['warning: step `b` depends on `a` twice; remove one'],
-  ],
-  [
-    'a cycle, as it goes round',
+    'a cycle, with its path',
     stepsYaml('a < ▸c', 'b < a', 'c < b', 'd < c'),
     ['error: dependencies form a cycle: a → c → b → a; remove one of them'],
   ],
@@ -38,17 +34,17 @@ const STEPS: Row[] = [
     ],
   ],
   [
-    'two steps of one name',
+    'two steps with the same name',
     stepsYaml('a', 'b', '▸a'),
     ['error: step `a` is declared twice, first on line 5; rename one of them'],
   ],
   [
-    'a step called ALL',
+    'a step named ALL',
     stepsYaml('▸ALL'),
     ['error: a step cannot be named `ALL`, which means every step in environments; rename it'],
   ],
   [
-    'a decision that has nothing to decide on',
+    'a decision without dependencies',
     stepsYaml('a:▸decision'),
     ['error: decision step `a` has no dependencies; add the step whose result it uses'],
   ],
@@ -60,7 +56,7 @@ const STEPS: Row[] = [
     ],
   ],
   [
-    'a batch worker that no analyzer makes',
+    'a batch worker without an analyzer',
     `${stepsYaml('a', 'work:▸batch_worker', 'pack:▸batch_worker < a')}`,
     ['work', 'pack'].map(
       (name) =>
@@ -68,7 +64,7 @@ const STEPS: Row[] = [
     ),
   ],
   [
-    'a batch worker that is not joined to its analyzer',
+    'a batch worker that does not depend on its analyzer',
     stepsYaml('cut:batchable', 'work:▸batch_worker'),
     [
       'error: batch_worker step `work` must depend on exactly one batchable step, which creates its workers; it depends on none: add `cut` to its dependencies, or give it another type',
@@ -87,7 +83,7 @@ const STEPS: Row[] = [
     ['warning: worker_template_name of `l` is `wrk`, which is not a batch_worker step; did you mean `work`?'],
   ],
   [
-    'a convergence of nothing',
+    'a convergence without branches or workers',
     stepsYaml('a', 'b:▸deferred_convergence < a'),
     ['warning: deferred_convergence step `b` does not depend on a decision or a batch_worker; make it a standard step'],
   ],
@@ -95,7 +91,7 @@ const STEPS: Row[] = [
 
 const FIELDS: Row[] = [
   [
-    'everything that is missing',
+    'all missing fields',
     '▸▸▸▸description: x\n',
     [
       'error: `name` is missing; add `name: …`',
@@ -111,7 +107,7 @@ const FIELDS: Row[] = [
     ['error: `version`: expected a string, got the number 1.10; put it in quotes: `version: "1.10"`'],
   ],
   [
-    'names that are too long or not names',
+    'names that are too long or invalid',
     `name: ▸${'n'.repeat(65)}\nnamespace: ▸my-shop\nversion: ▸"12345678901234567"\nsteps: [{name: ▸"a ", handler: h}]`,
     [
       'error: `name` is 65 characters long, but must have at most 64',
@@ -121,7 +117,7 @@ const FIELDS: Row[] = [
     ],
   ],
   [
-    'a string where a list belongs',
+    'a string instead of a list',
     `${HEAD}steps:\n  - {name: a, handler: h}\n  - {name: b, handler: h, depends_on: ▸a}\n`,
     ['error: `depends_on` of step `b`: expected a list of step names, got a string; write `depends_on: [a]`'],
   ],
@@ -130,14 +126,14 @@ const FIELDS: Row[] = [
     `${HEAD}steps:\n  ▸a: {handler: h}\n`,
     ['error: `steps`: expected a list of steps, got a map; start each entry with `- `'],
   ],
-  ['a step that is a word', `${HEAD}steps:\n  - ▸a\n`, ['error: step 1: expected a map of fields, got a string']],
+  ['a step that is a string', `${HEAD}steps:\n  - ▸a\n`, ['error: step 1: expected a map of fields, got a string']],
   [
     'an empty handler',
     `${HEAD}steps:\n  - {name: a, handler: ▸""}\n  - {name: b, handler: {callable: ▸""}}\n`,
     ['error: `handler.callable` of step `a` is empty', 'error: `handler.callable` of step `b` is empty'],
   ],
   [
-    'a word that is not one of those known',
+    'a value that is not one of the allowed ones',
     step('type: ▸decison, retry: {backoff: ▸expo}'),
     [
       'error: `type` of step `a`: `decison` is not one of standard, decision, deferred_convergence, batchable or batch_worker; did you mean `decision`?',
@@ -145,7 +141,7 @@ const FIELDS: Row[] = [
     ],
   ],
   [
-    'numbers out of their range',
+    'numbers out of range',
     step('timeout_seconds: ▸0, retry: {max_attempts: ▸101, backoff_base_ms: ▸0, max_backoff_ms: ▸3600001}'),
     [
       'error: `timeout_seconds` of step `a` is 0; it must be at least 1',
@@ -155,7 +151,7 @@ const FIELDS: Row[] = [
     ],
   ],
   [
-    'a number in quotes, and a boolean in words',
+    'a number in quotes, and a boolean as a word',
     step('timeout_seconds: ▸"30", retry: {retryable: ▸yes, max_attempts: ▸1.5}'),
     [
       'error: `timeout_seconds` of step `a`: expected a number, got a string; write `timeout_seconds: 30`, without quotes',
@@ -164,14 +160,14 @@ const FIELDS: Row[] = [
     ],
   ],
   [
-    'a base that the cap makes pointless',
+    'a base delay above the maximum delay',
     step('retry: {backoff_base_ms: ▸60000}'),
     [
       'warning: backoff_base_ms 60000 in `retry` of step `a` is more than max_backoff_ms 30000, so every delay is 30000 ms; increase max_backoff_ms',
     ],
   ],
   [
-    'a backoff below 10 ms, in environments too',
+    'a backoff below 10 ms, including in environments',
     `${step('retry: {backoff_base_ms: ▸9, max_backoff_ms: 10}')}environments: {test: {steps: [{name: ALL, retry: {backoff_base_ms: ▸1, max_backoff_ms: ▸1}}, {name: a, retry: {backoff: none, backoff_base_ms: 1}}]}}\n`,
     [
       'warning: backoff_base_ms 9 in `retry` of step `a` is less than 10 ms, so the step is retried almost immediately; increase it, or write `backoff: none`',
@@ -180,7 +176,7 @@ const FIELDS: Row[] = [
     ],
   ],
   [
-    'keys that it does not know, with the one that was meant',
+    'unknown keys, with the intended one',
     `▸nam: x\n${HEAD}steps:\n  - name: a\n    handler: {callable: h, ▸config: {}}\n    ▸timout_seconds: 3\n    ▸retries: 3\n`,
     [
       'warning: unknown key `nam` in the template; did you mean `name`?',
@@ -201,7 +197,7 @@ const FIELDS: Row[] = [
 
 const PARTS: Row[] = [
   [
-    'an environment that changes a step that is not there',
+    'an environment that overrides an unknown step',
     `${stepsYaml('ship')}environments:\n  test: {steps: [{name: ▸shp}, {name: ▸all}, {name: ship}, {name: ▸ship}]}\n`,
     [
       'error: unknown step `shp` in environment `test`; did you mean `ship`?',
@@ -210,7 +206,7 @@ const PARTS: Row[] = [
     ],
   ],
   [
-    'an event that is declared twice, and one that has no event name',
+    'an event that is declared twice, and one with an invalid name',
     `${step('publishes_events: [{name: a.b, description: d, schema: {}}, {name: ▸a.b, description: d, schema: {}}]')}  - {name: b, handler: h, publishes_events: [{name: ▸Done, description: d, schema: {}}]}\n`,
     [
       'warning: event `a.b` is declared by `a` and again by `a`; subscribers cannot distinguish them',
@@ -218,7 +214,7 @@ const PARTS: Row[] = [
     ],
   ],
   [
-    'schemas that are none',
+    'invalid schemas',
     `${HEAD}input_schema: {type: ▸objekt}\nsteps:\n  - {name: a, handler: h, result_schema: {properties: {n: {minimum: ▸few}}}}\n  - {name: b, handler: h, result_schema: ▸{$ref: "#/nowhere"}}\n  - {name: c, handler: h, result_schema: {$schema: ▸"http://json-schema.org/draft-04/schema#"}}\n`,
     [
       'error: `input_schema` is not a JSON Schema: at /type must be one of ["array","boolean","integer","null","number","object","string"]',
@@ -237,7 +233,7 @@ const PARTS: Row[] = [
     ],
   ],
   [
-    'defaults that no request may have',
+    'default options that a request cannot have',
     `${stepsYaml('a')}default_context: ▸{text: ${'x'.repeat(10_001)}}\ndefault_options: {priority: ▸101, ▸idempotency_key: k}\n`,
     [
       'error: `default_context.text` has 10001 characters; at most 10000 are allowed in a context',
@@ -246,7 +242,7 @@ const PARTS: Row[] = [
     ],
   ],
   [
-    'a lifecycle and a date out of form',
+    'an invalid lifecycle and an invalid date',
     `${stepsYaml('a')}lifecycle: {max_duration_minutes: ▸43201, staleness_action: ▸eror}\nmetadata: {created_at: ▸2026-01-01}\n`,
     [
       'error: `lifecycle.max_duration_minutes` is 43201; it must be at most 43200',
@@ -265,7 +261,7 @@ describe('the problems of a file name', () => {
     });
   }
 
-  it('their place also by a path, keys as the file spells them', () => {
+  it('their path, with keys as the file spells them', () => {
     const { problems } = parseTemplate(`${HEAD}steps:\n  - {name: b, handler: h, depends_on: [x, 3]}\n`);
     expect(problems.map(({ path, code }) => [path, code])).toEqual([
       ['steps[0].depends_on[0]', 'unknown_step'],
@@ -273,7 +269,7 @@ describe('the problems of a file name', () => {
     ]);
   });
 
-  it('a long cycle by its two ends', () => {
+  it('the beginning and the end of a long cycle', () => {
     const ring = Array.from({ length: 500 }, (_, i) => `s${i} < s${(i + 1) % 500}`);
     expect(problemsOf(stepsYaml(...ring))).toEqual([
       expect.stringMatching(/cycle: s0 → s1 → .* → … 490 more … → s498 → s499 → s0; remove one of them$/),

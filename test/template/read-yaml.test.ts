@@ -13,18 +13,18 @@ const initialization = (yaml: string) =>
 const ROWS: [title: string, text: string, problems: string[]][] = [
   ['an empty file', '▸', ['error: the file is empty; a template has at least name, namespace_name, version and steps']],
   [
-    'nothing but a remark',
+    'a file with only a comment',
     '▸# soon\n',
     ['error: the file is empty; a template has at least name, namespace_name, version and steps'],
   ],
   ['a list', '▸- a\n', ['error: the template: expected a map of fields, got a list']],
   [
-    'a tab that indents',
+    'a tab as indentation',
     'name: a\n▸\tversion: b\n',
     ['error: tabs are not allowed as indentation; indent with spaces'],
   ],
   [
-    'a bracket that is not closed',
+    'an unclosed bracket',
     'name: [a,\n▸version: b\n',
     [
       'error: flow sequence in block collection must be sufficiently indented and end with a ]; close the bracket, or check the indentation',
@@ -43,7 +43,7 @@ const ROWS: [title: string, text: string, problems: string[]][] = [
     ['error: a second document starts here; a file must contain one template, so move the other to its own file'],
   ],
   [
-    'a key that stands twice',
+    'a duplicate key',
     `${HEAD}▸name: other\nsteps: [{name: a, handler: h, ▸handler: g}]\n`,
     ['error: `name` is in the map twice; remove one', 'error: `handler` is in the map twice; remove one'],
   ],
@@ -52,15 +52,15 @@ const ROWS: [title: string, text: string, problems: string[]][] = [
     initialization('[&left 1, ▸*lft]'),
     ['error: no anchor `&lft` is defined before this alias; did you mean `*left`?'],
   ],
-  ['an alias inside what it names', initialization('&x [▸*x]'), ['error: `*x` is inside the value that it refers to']],
-  ['a merge of what is not a map', initialization('▸{<<: 3}'), ['error: `<<` must be a map or a list of maps']],
+  ['an alias inside its own anchor', initialization('&x [▸*x]'), ['error: `*x` is inside the value that it refers to']],
+  ['a merge of a value that is not a map', initialization('▸{<<: 3}'), ['error: `<<` must be a map or a list of maps']],
   [
-    'aliases that would grow without bound',
+    'aliases that would expand without limit',
     `▸${bomb.join('\n')}`,
     ['error: the file holds 12345679011 values with aliases expanded, but the maximum is 1000000'],
   ],
   [
-    'values that JSON can not hold',
+    'values without a JSON form',
     initialization('[▸.inf, !!binary ▸aGk=, ▸"\\ud800", ▸"a\\0b", ▸12345678901234567890]'),
     [
       'error: `.inf` is not a JSON value; put it in quotes',
@@ -71,16 +71,16 @@ const ROWS: [title: string, text: string, problems: string[]][] = [
     ],
   ],
   [
-    'a list for a key',
+    'a list as a key',
     initialization('{▸[1]: 2}'),
     ['error: a key must be a scalar; lists, maps and aliases cannot be keys'],
   ],
   [
-    'a key that JavaScript keeps for itself',
+    'a key that JavaScript reserves',
     initialization('{▸__proto__: 2}'),
     ['error: `__proto__` cannot be a key; use another name'],
   ],
-  ['a tag that nobody knows', initialization('▸!secret y'), ['warning: unresolved tag: !secret; it is ignored']],
+  ['an unknown tag', initialization('▸!secret y'), ['warning: unresolved tag: !secret; it is ignored']],
   ['another encoding', 'name: caf▸\uFFFD\n', ['error: a character is not UTF-8; save the file as UTF-8']],
   [
     'too many bytes',
@@ -88,7 +88,7 @@ const ROWS: [title: string, text: string, problems: string[]][] = [
     ['error: the file has 1200007 bytes, but the maximum is 1048576'],
   ],
   [
-    'too many levels by way of aliases',
+    'too many levels through aliases',
     `▸x0: &x0 [1]\n${Array.from({ length: 120 }, (_, i) => `x${i + 1}: &x${i + 1} [*x${i}]\n`).join('')}`,
     ['error: lists and maps are nested more than 100 levels deep; reduce the nesting'],
   ],
@@ -99,14 +99,14 @@ const ROWS: [title: string, text: string, problems: string[]][] = [
   ],
 ];
 
-describe('a text that is no template is refused for', () => {
+describe('a text that is not a template is rejected for', () => {
   for (const [title, text, problems] of ROWS) {
     it(title, () => {
       expect(problemsOf(unmarked(text))).toEqual(atMarks(text, problems));
     });
   }
 
-  it('levels without end', () => {
+  it('endless nesting', () => {
     expect(problemsOf('['.repeat(50_000))).toEqual([
       expect.stringContaining('error: lists and maps are nested too deeply here'),
     ]);

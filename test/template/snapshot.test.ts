@@ -109,7 +109,7 @@ function reversed(value: JsonValue): JsonValue {
 }
 
 describe('any template', () => {
-  it('comes back from its snapshot as it was, also through the database’s JSON', () => {
+  it('is unchanged when read from its snapshot, even through the database’s JSON', () => {
     fc.assert(
       fc.property(file, (data) => {
         const template = read(data);
@@ -122,7 +122,7 @@ describe('any template', () => {
     );
   });
 
-  it('has one digest, whatever the order of its keys', () => {
+  it('has the same digest for any order of its keys', () => {
     fc.assert(
       fc.property(file, (data) => {
         expect(digestOf(read(reversed(data)))).toBe(digestOf(read(data)));
@@ -149,7 +149,7 @@ describe('any template', () => {
 });
 
 describe('a digest', () => {
-  it('does not depend on spellings, comments or defaults that are written out', () => {
+  it('does not depend on spellings, comments or explicit defaults', () => {
     const short = clean(`${HEAD}steps: [{name: a, handler: h}, {name: b, handler: h, depends_on: [a]}]`);
     const long = clean(`# remark
 version: "1.0.0"
@@ -181,7 +181,7 @@ steps:
 });
 
 describe('a snapshot', () => {
-  it('has the names of the file, no nulls, and no environments', () => {
+  it('has the field names of the file, no nulls and no environments', () => {
     const template = clean(`${stepsYaml('a')}environments: {test: {steps: [{name: a, timeout_seconds: 5}]}}\n`, 'test');
     expect(templateToJson(template)).toEqual({
       name: 'demo',
@@ -211,7 +211,7 @@ describe('a snapshot', () => {
     expect(templateFromJson(templateToJson(template))).toEqual({ ...template, environments: {} });
   });
 
-  it('of a later program is read without the keys that are not known yet', () => {
+  it('of a later version is read without the unknown keys', () => {
     const template = clean(stepsYaml('a'));
     const later = structuredClone(templateToJson(template)) as JsonObject & { steps: JsonObject[] };
     later.flavour = 'new';
@@ -219,14 +219,14 @@ describe('a snapshot', () => {
     expect(templateFromJson(later)).toEqual(template);
   });
 
-  it('of an earlier program, which took any default_options, is read without those that have no effect', () => {
+  it('of an earlier version, which accepted any default_options, is read without those that have no effect', () => {
     const template = clean(stepsYaml('a'));
     for (const default_options of [{ priority: 'high' }, { tags: 'nightly', notes: { a: 1 } }]) {
       expect(templateFromJson({ ...templateToJson(template), default_options })).toEqual(template);
     }
   });
 
-  it('that is none is refused', () => {
+  it('throws if it is invalid', () => {
     for (const json of [null, 3, {}, { ...templateToJson(clean(stepsYaml('a'))), version: 3 }]) {
       expect(() => templateFromJson(json)).toThrow(TaskerError);
       expect(() => templateFromJson(json)).toThrow(/^invalid stored template: /);

@@ -35,7 +35,7 @@ function project(count: number) {
   return { write, kept, mark, read };
 }
 
-it('remembers what many files came to, exactly, and each file keeps its own template', async () => {
+it('the cache returns the exact outcome of many files, with the template of each', async () => {
   const { read, mark, write } = project(12);
   write(11, text(3));
   const before = await read();
@@ -47,7 +47,7 @@ it('remembers what many files came to, exactly, and each file keeps its own temp
   expect((await read()).templates[0]).toMatchObject({ name: 'flow_0', description: 'Remembered 0' });
 });
 
-it('parses a file again that has changed, and only that', async () => {
+it('only a changed file is parsed again', async () => {
   const { read, mark, write } = project(12);
   await read();
   mark();
@@ -57,7 +57,7 @@ it('parses a file again that has changed, and only that', async () => {
   expect(templates.find(({ name }) => name === 'flow_6')?.description).toBe('Remembered 6');
 });
 
-it('tells what is odd or wrong at every start, not only at the first', async () => {
+it('errors and warnings are reported at every start, not only at the first', async () => {
   const { read, write } = project(12);
   write(1, text(1, 'colour: red\n'));
   write(2, 'name: broken\n');
@@ -66,7 +66,7 @@ it('tells what is odd or wrong at every start, not only at the first', async () 
   expect(await read()).toStrictEqual(before);
 });
 
-it('has the overrides of each environment for itself', async () => {
+it('the overrides of each environment are cached separately', async () => {
   const { read } = project(12);
   for (let start = 0; start < 2; start += 1) {
     expect((await read('production')).templates[0]?.steps[0]?.timeoutSeconds).toBe(50);
@@ -74,7 +74,7 @@ it('has the overrides of each environment for itself', async () => {
   }
 });
 
-it('reads files again when what was kept is not whole, and keeps nothing of a few files', async () => {
+it('files are read again if the cache is incomplete, and few files are not cached', async () => {
   const { read, kept } = project(12);
   const before = await read();
   for (const file of kept()) writeFileSync(file, '{"half');

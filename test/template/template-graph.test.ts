@@ -29,23 +29,23 @@ describe('the graph of a template', () => {
     expect(roots).toEqual([3, 4]);
   });
 
-  it('has an order in which parents come first, and else the step that is declared first', () => {
+  it('has an order in which parents come first, and otherwise the step that is declared first', () => {
     const { names, order } = graph('z', 'b < a', 'c', 'a < z', 'd < c');
     expect(order.map((index) => names[index])).toEqual(['z', 'c', 'a', 'b', 'd']);
   });
 
-  it('counts a dependency that stands twice once', () => {
+  it('counts a repeated dependency once', () => {
     const { template } = parseTemplate(stepsYaml('a', 'b < a a'));
     expect(graphOf(template!).parents).toEqual([[], [0]]);
   });
 });
 
 describe('a task starts with', () => {
-  it('all steps, when nothing is decided while it runs', () => {
+  it('all steps, if nothing is decided while it runs', () => {
     expect(initialOf('a', 'b < a', 'c < a b')).toEqual(['a', 'b', 'c']);
   });
 
-  it('nothing that hangs off a decision, however far down', () => {
+  it('no descendants of a decision', () => {
     expect(
       initialOf(
         'a',
@@ -59,7 +59,7 @@ describe('a task starts with', () => {
     ).toEqual(['a', 'free', 'choose']);
   });
 
-  it('no batch worker, nor what comes after the batch', () => {
+  it('no batch worker and no step after the batch', () => {
     expect(
       initialOf(
         'list:batchable',
@@ -75,7 +75,7 @@ describe('a task starts with', () => {
 describe('a graph of 10,000 steps', () => {
   const names = Array.from({ length: 10_000 }, (_, index) => `s${index}`);
 
-  it('that is wide is made in well under a second', () => {
+  it('is created in well under a second if it is wide', () => {
     const wide = clean(
       stepsYaml('s0', ...names.slice(1, -1).map((name) => `${name} < s0`), `end < ${names.slice(1, -1).join(' ')}`),
     );
@@ -87,7 +87,7 @@ describe('a graph of 10,000 steps', () => {
     expect(spent).toBeLessThan(1000);
   });
 
-  it('that is deep is made in well under a second', () => {
+  it('is created in well under a second if it is deep', () => {
     const deep = clean(stepsYaml('s0', ...names.slice(1).map((name, index) => `${name} < s${index}`)));
     const spent = cpuMs(() => {
       const { ancestors } = graphOf(deep);
@@ -101,7 +101,7 @@ describe('a graph of 10,000 steps', () => {
 describe('the drawing of a template', () => {
   const template = clean(stepsYaml('a', 'choose:decision < a', 'b < choose'));
 
-  it('shows types by shapes, and dotted what may never be', () => {
+  it('shows types as shapes, and dotted edges to steps that may not be created', () => {
     expect(mermaidOf(template)).toBe(
       ['flowchart TD', '  s0["a"]', '  s1{"choose"}', '  s2["b"]', '  s0 --> s1', '  s1 -.-> s2', ''].join('\n'),
     );
@@ -117,7 +117,7 @@ describe('the drawing of a template', () => {
     expect(drawn).not.toContain('classDef cancelled');
   });
 
-  it('takes no name for a part of the drawing', () => {
+  it('escapes names that are part of the syntax', () => {
     const odd = { ...template, steps: [{ ...template.steps[0]!, name: 'a"]; click <b> #1' }] };
     expect(mermaidOf(odd)).toContain('s0["a#34;#93;#59; click #60;b#62; #35;1"]');
   });

@@ -54,7 +54,7 @@ describe('a context for tests', () => {
     expect(createTestContext().taskUuid).not.toBe(context.taskUuid);
   });
 
-  it('takes bare results, also those that have a key called result', () => {
+  it('accepts bare results, including those that have a key named result', () => {
     const context = createTestContext({
       dependencyResults: { a: { result: 1 }, b: [2], c: 'text', batch_1: { n: 3 } },
     });
@@ -67,7 +67,7 @@ describe('a context for tests', () => {
     expect(context.getDependencyResult('missing')).toBeNull();
   });
 
-  it('has what was given, as it would come back from the database', () => {
+  it('has the given values as they would be read from the database', () => {
     const inputData = { at: new Date(0), list: [1], absent: undefined };
     const checkpoint = { cursor: 50, items_processed: 50, accumulated_results: { total: 7 } };
     const context = createTestContext({ inputData, checkpoint, stepConfig: { carrier: 'x' }, retryCount: 2 });
@@ -80,7 +80,7 @@ describe('a context for tests', () => {
     expect([context.getConfig('carrier'), context.stepInputs]).toEqual(['x', { carrier: 'x' }]);
   });
 
-  it('shows what the handler saved, and what the next attempt begins with', async () => {
+  it('has the checkpoint that the handler saved, from which the next attempt resumes', async () => {
     const count = async (context: StepContext) => {
       for (let at = Number(context.checkpointCursor ?? 0) + 1; at <= 3; at++)
         await context.checkpoint({ cursor: at, itemsProcessed: at, accumulatedResults: { total: at * 10 } });
@@ -94,13 +94,13 @@ describe('a context for tests', () => {
     expect([next.checkpointCursor, next.hasCheckpoint()]).toEqual([3, true]);
   });
 
-  it('refuses what has no JSON form, and names the place', () => {
+  it('throws for a value without a JSON form, and names its path', () => {
     expect(() => createTestContext({ dependencyResults: { cart: { total: Number.NaN } } })).toThrow(
       'dependencyResults.cart.total: NaN',
     );
   });
 
-  it('has an event from which the same context can be made', () => {
+  it('has an event from which the same context can be created', () => {
     const context = createTestContext({
       handlerName: 'ship',
       inputData: { a: 1 },
@@ -124,23 +124,23 @@ describe('running a handler', () => {
     ['a class', Charge],
     ['an instance', new Charge()],
     ['a function', (context: StepContext) => ({ charged: context.getInput('amount'), calls: 1 })],
-  ])('takes %s', async (_, handler) => {
+  ])('accepts %s', async (_, handler) => {
     const result = await runHandler(handler, amount);
     expect(isStepHandlerResult(result)).toBe(true);
     expect(result).toMatchObject({ success: true, result: { charged: 12.5, calls: 1 } });
   });
 
-  it('takes what defineHandler gave, and a context that was made before', async () => {
+  it('accepts the return value of defineHandler, and an existing context', async () => {
     const context = createTestContext({ dependencyResults: { cart: { total: 4 } } });
     expect((await runHandler(double, context)).result).toEqual({ total: 8 });
   });
 
-  it('makes a new instance of a class each time, as a worker does', async () => {
+  it('creates a new instance of a class each time, as a worker does', async () => {
     expect((await runHandler(Charge, amount)).result).toMatchObject({ calls: 1 });
     expect((await runHandler(Charge, amount)).result).toMatchObject({ calls: 1 });
   });
 
-  it('runs another method where the template would', async () => {
+  it('runs another method if requested, as for a template', async () => {
     expect((await runHandler(Charge, amount, { method: 'refund' })).result).toEqual({ refunded: 12.5 });
     await expect(runHandler(Charge, amount, { method: 'refnd' })).rejects.toMatchObject({ code: 'handler_invalid' });
   });
@@ -150,11 +150,11 @@ describe('running a handler', () => {
     [() => 7, { result: 7 }],
     [async () => [1], { result: [1] }],
     [() => ({ at: new Date(0), absent: undefined }), { at: '1970-01-01T00:00:00.000Z' }],
-  ])('gives results as they are stored: %s', async (handler, result) => {
+  ])('returns results in their stored form: %s', async (handler, result) => {
     expect((await runHandler(handler)).result).toStrictEqual(result);
   });
 
-  it('gives what is thrown as a failure', async () => {
+  it('returns a thrown error as a failure', async () => {
     const result = await runHandler(() => {
       throw new PermanentError('no such order', { errorCode: 'E1' });
     });
@@ -162,13 +162,13 @@ describe('running a handler', () => {
     expect(result.backtrace[0]).toContain('run-handler.test.ts');
   });
 
-  it('gives a result that can’t be stored as a failure for good, with the place', async () => {
+  it('returns a result that cannot be stored as a permanent failure, with the path', async () => {
     const result = await runHandler(() => ({ items: [{ price: Number.NaN }] }), { stepName: 'price' });
     expect(result).toMatchObject({ success: false, retryable: false, errorType: 'permanent_error' });
     expect(result.errorMessage).toContain("step price: the result can't be stored: result.items[0].price");
   });
 
-  it('ends at its timeout, with the signal fired and the late result refused', async () => {
+  it('ends on its timeout, aborts the signal and ignores the late result', async () => {
     let reason: unknown;
     const slow = async ({ signal }: StepContext) => {
       await new Promise((resolve) => signal.addEventListener('abort', resolve));
@@ -181,7 +181,7 @@ describe('running a handler', () => {
     await expect.poll(() => reason).toMatchObject({ name: 'TimeoutError' });
   });
 
-  it('hands the signal of the test on', async () => {
+  it('passes on the signal of the test', async () => {
     const stop = new AbortController();
     const running = runHandler(
       ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
@@ -193,7 +193,7 @@ describe('running a handler', () => {
     expect(await running).toMatchObject({ success: false, errorMessage: 'the user left' });
   });
 
-  it('says what is no handler', async () => {
+  it('throws for a value that is not a handler', async () => {
     await expect(runHandler('charge' as never)).rejects.toMatchObject({ code: 'handler_invalid' });
   });
 });

@@ -28,7 +28,7 @@ const charge = defineHandler('charge', { depends: { cart: 'cart' } }, ({ cart: f
 const shop = () => template({ cart: [], charge: ['cart'] }, { name: 'order', namespace: 'shop' });
 
 describe('a tasker for tests', () => {
-  it('runs a template to its end and gives the results by step', async () => {
+  it('runs a template to its end and returns the results by step', async () => {
     const kit = await kitOf({ templates: shop(), handlers: [cart, charge] });
     const { task, results, errors, steps } = await kit.run({ context: { order_id: 'O-7' } });
     expect(task).toMatchObject({ status: 'complete', name: 'order', namespace: 'shop', context: { order_id: 'O-7' } });
@@ -39,7 +39,7 @@ describe('a tasker for tests', () => {
     await kit.stop();
   });
 
-  it('has a database of its own, which goes with it', async () => {
+  it('has its own database, which is dropped with it', async () => {
     const [one, two] = await Promise.all([1, 2].map(() => kitOf({ templates: shop(), handlers: [cart, charge] })));
     const { task } = await one!.run();
     await expect(two!.tasker.getTask(task.taskUuid)).rejects.toMatchObject({ code: 'task_not_found' });
@@ -48,7 +48,7 @@ describe('a tasker for tests', () => {
     expect([await exists(one!.databaseUrl), await exists(two!.databaseUrl)]).toEqual([false, false]);
   });
 
-  it('puts stubs in the place of handlers, and leaves a registry that was given as it is', async () => {
+  it('replaces handlers by stubs, without changing the given registry', async () => {
     const registry = new HandlerRegistry();
     for (const handler of [cart, charge]) registry.register(handler);
     class Free extends StepHandler {
@@ -66,7 +66,7 @@ describe('a tasker for tests', () => {
     expect(registry.listHandlers()).toEqual(['cart', 'charge']);
   });
 
-  it('retries at once, and tells why a step failed', async () => {
+  it('retries at once, and returns why a step failed', async () => {
     let calls = 0;
     const flaky = () => {
       calls += 1;
@@ -91,7 +91,7 @@ describe('a tasker for tests', () => {
     await kit.stop();
   });
 
-  it('keeps the delays of the templates when asked, and says at a timeout what each step waits for', async () => {
+  it('can keep the delays of the templates, and on a timeout reports what each step waits for', async () => {
     const kit = await kitOf({
       templates: template({ a: { retry: { backoff_base_ms: 25_000 } }, b: ['a'] }),
       stubs: { a: () => Promise.reject(new RetryableError('busy')), b: () => ({}) },
@@ -104,13 +104,13 @@ describe('a tasker for tests', () => {
     await kit.stop();
   });
 
-  it('fails a step whose handler is missing at once', async () => {
+  it('immediately fails a step whose handler is missing', async () => {
     const kit = await kitOf({ templates: shop(), handlers: [cart] });
     expect((await kit.run()).errors).toMatchObject({ charge: { error_type: 'handler_not_found' } });
     await kit.stop();
   });
 
-  it('asks which of several templates is meant', async () => {
+  it('throws if there are several templates and none is named', async () => {
     const templates = [shop(), template({ a: [] }, { name: 'other', namespace: 'shop' })];
     const kit = await kitOf({ templates, handlers: [cart, charge], stubs: { a: () => ({}) } });
     await expect(kit.run()).rejects.toThrow('shop/order, shop/other');
@@ -118,7 +118,7 @@ describe('a tasker for tests', () => {
     await kit.stop();
   });
 
-  it('leaves no database behind when it can’t start', async () => {
+  it('drops the database if it cannot start', async () => {
     const before = await databases();
     await expect(kitOf({ templates: shop(), handlers: [cart], concurrency: 0 })).rejects.toMatchObject({
       code: 'config_invalid',
@@ -126,7 +126,7 @@ describe('a tasker for tests', () => {
     expect(await databases()).toEqual(before);
   });
 
-  it('says who is refused by a server', async () => {
+  it('names the user that a server rejects', async () => {
     const url = new URL(server());
     url.pathname = '/no_such_database';
     await expect(testTasker({ templates: shop(), handlers: [], databaseUrl: url.toString() })).rejects.toMatchObject({
@@ -147,7 +147,7 @@ async function databases(): Promise<string[]> {
 }
 
 describe('without a server', () => {
-  it('a program starts an embedded one on demand, runs tests on it, and ends by itself', async () => {
+  it('a program starts an embedded server on demand, runs tests on it, and exits by itself', async () => {
     const program = path.resolve('test/support/embedded/embedded-kit.mjs');
     const env = { ...process.env, DATABASE_URL: '', DATABASE_DIRECT_URL: '', TASKER_ENV: 'production' };
     const runs = [1, 2].map(() => promisify(execFile)(process.execPath, [program], { env, timeout: 60_000 }));
@@ -157,14 +157,14 @@ describe('without a server', () => {
   }, 90_000);
 });
 
-it('a test kit refuses an option that it does not know, with near names', async () => {
+it('testTasker throws for an unknown option, with similar names', async () => {
   await expect(kitOf({ templates: shop(), stub: {} } as never)).rejects.toMatchObject({
     code: 'config_invalid',
     message: 'testTasker: there is no option stub; did you mean stubs?',
   });
 });
 
-it('a test kit takes a template that is written as a plain object', async () => {
+it('testTasker accepts a template as a plain object', async () => {
   await using kit = await kitOf({
     templates: { name: 'order', namespace: 'shop', version: '1.0.0', steps: [{ name: 'cart', handler: 'cart' }] },
     handlers: [cart],

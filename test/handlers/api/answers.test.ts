@@ -53,7 +53,7 @@ describe('a response', () => {
     ],
     ['JSON that is called text', '{"a":1}', { 'content-type': 'text/plain' }, '{"a":1}'],
     ['JSON that is called nothing', '{"a":1}', {}, '{"a":1}'],
-    ['what only sounds like JSON', '{"a":1}', { 'content-type': 'application/jsonish' }, '{"a":1}'],
+    ['text with a type similar to JSON', '{"a":1}', { 'content-type': 'application/jsonish' }, '{"a":1}'],
     ['text', 'hello', { 'content-type': 'text/plain' }, 'hello'],
     [
       'text in Latin 1',
@@ -61,7 +61,7 @@ describe('a response', () => {
       { 'content-type': 'text/plain; charset="ISO-8859-1"' },
       'Grüße',
     ],
-    ['text in a charset that nobody knows', 'Grüße', { 'content-type': 'text/plain; charset=klingon' }, 'Grüße'],
+    ['text in an unknown charset', 'Grüße', { 'content-type': 'text/plain; charset=klingon' }, 'Grüße'],
     ['JSON that is empty', '', { 'content-type': 'application/json' }, ''],
   ])('has this body: %s', async (_, body, headers, expected) => {
     const response = await read(body, headers);

@@ -103,7 +103,7 @@ describe('a handler under a mocked fetch', () => {
       'a text that is not the JSON',
       { status: 200, headers: new Headers(JSON_HEADERS), json, text: async () => '[object Object]' },
     ],
-    ['an empty text beside json()', { status: 200, headers: new Headers(), json, text: async () => '' }],
+    ['an empty text and json()', { status: 200, headers: new Headers(), json, text: async () => '' }],
     ['a text() that returns nothing beside json()', { status: 200, json, text: vi.fn() }],
     [
       'a json() that fails beside text()',
