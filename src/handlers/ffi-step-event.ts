@@ -89,7 +89,7 @@ export interface FfiStepEvent {
   task: FfiTaskInfo;
   workflowStep: FfiWorkflowStep;
   stepDefinition: FfiStepDefinition;
-  /** By step name: every completed ancestor, not only the direct ones. */
+  /** Results by step name, of all completed ancestors and not only the direct ones. */
   dependencyResults: Record<string, FfiDependencyResult>;
 }
 

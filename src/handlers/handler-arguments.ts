@@ -14,7 +14,7 @@ export type DependencySource =
 /** Sources of inputs by argument name. A schema alone reads the key that has the argument's name. */
 export type InputSources = Readonly<Record<string, InputSource>>;
 
-/** The inputs of a handler: by argument name, or one schema for the whole context. */
+/** The inputs of a handler: sources by argument name, or one schema for the whole context. */
 export type AnyInputs = InputSources | StandardSchemaV1<unknown, object>;
 
 /** Sources of dependencies by argument name. */

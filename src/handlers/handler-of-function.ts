@@ -47,7 +47,7 @@ export interface FunctionHandler {
   readonly moreOptions?: readonly string[];
   /** The arguments that only this kind of handler has. The user's own arguments cannot have these names. */
   readonly moreArguments?: Readonly<Record<string, ArgumentReader>>;
-  /** Default `['process']`. */
+  /** The handler's capabilities. Default `['process']`. */
   readonly capabilities?: readonly string[];
   /** Returns the result for a returned value. May throw. Default: the conversion of `defineHandler`. */
   resultOf?(returned: unknown, context: StepContext): StepHandlerResult;

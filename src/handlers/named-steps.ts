@@ -8,7 +8,7 @@ export interface NamedSteps {
   readonly workerTemplate?: string;
 }
 
-// `Symbol.for`: a handler may come from another copy of the package.
+// `Symbol.for`, because a handler may come from another copy of the package.
 const NAMED_STEPS = Symbol.for('tasker-core.named-steps');
 
 /** The options that name steps, for any kind of handler. */

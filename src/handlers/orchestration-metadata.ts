@@ -1,6 +1,6 @@
 /** The delay before the next attempt that a handler suggests. */
 export interface BackoffHint {
-  /** `ServerRequested`, `RateLimit`, `ServiceUnavailable` or `Custom`. */
+  /** The reason: `ServerRequested`, `RateLimit`, `ServiceUnavailable` or `Custom`. */
   backoffType: string;
   delaySeconds: number;
   context?: string | null;

@@ -142,7 +142,7 @@ function text(value: unknown): string | null {
 export const MAX_FAILURE_TEXT = 10_000;
 const MAX_LINES = 100;
 const MAX_LINE = 1_000;
-/** Bytes. */
+/** Maximum size of a failure's metadata, in bytes. */
 const MAX_FAILURE_METADATA = 1_048_576;
 
 /**

@@ -9,7 +9,7 @@ import type { FfiStepEvent } from './ffi-step-event.ts';
  * step named `get` hides the method.
  */
 export type DependencyResults = Record<string, Envelope> & {
-  // Also an envelope, so that Object.entries and Object.values still return only envelopes.
+  // The type is also an envelope, so that Object.entries and Object.values still return only envelopes.
   readonly get: Envelope & ((stepName: string) => Envelope | undefined);
 };
 
@@ -48,7 +48,7 @@ export interface StepContextParams {
   readonly correlationId?: string;
   readonly traceparent?: string | undefined;
   readonly inputData?: Fields | null;
-  /** By step name: the envelope, or the bare result. */
+  /** Envelopes or bare results by step name. */
   readonly dependencyResults?: Record<string, unknown>;
   readonly stepConfig?: Fields | null;
   readonly stepInputs?: Fields | null;

@@ -380,7 +380,7 @@ const READ_AS_MAP: object = Object.create(Object.prototype, {
 /** Returns the save function with the saved fields as properties. Its JSON form is those fields, or null. */
 function stepCheckpoint(saved: Fields | null, save: (progress: CheckpointProgress) => Promise<void>): StepCheckpoint {
   const checkpoint = (progress: CheckpointProgress) => save(progress);
-  // `name` and `length` of a function can't be assigned, only defined.
+  // `name` and `length` of a function cannot be assigned, only defined.
   for (const [key, value] of Object.entries({ name: undefined, length: undefined, ...saved })) {
     Object.defineProperty(checkpoint, key, { value, enumerable: saved !== null && key in saved, configurable: true });
   }

@@ -67,7 +67,7 @@ export abstract class StepHandler<Context extends StepContext = StepContext> imp
 
   /** The name that templates use as `handler.callable`. */
   static readonly handlerName: string = '';
-  /** Stored with each result as `metadata.handler_version`. */
+  /** Version of the handler, stored with each result as `metadata.handler_version`. Default '1.0.0'. */
   static readonly handlerVersion: string = '1.0.0';
   /** Where its steps run, unless the template sets `handler.isolation`. */
   static readonly isolation: HandlerIsolation = 'none';

@@ -93,11 +93,13 @@ export interface EventDeclaration {
    * The name of a registered publisher. Null uses the publisher registered for the step, else the default publisher.
    */
   publisher: string | null;
-  /** Default `drop`: the event is not published, and the step keeps its result. */
+  /**
+   * The action if the payload is invalid. With the default `drop`, the event is not published and the step succeeds.
+   */
   onInvalid: OnInvalid;
 }
 
-/** How the workers made from a `batch_worker` step run. */
+/** How the workers created from a `batch_worker` step run. */
 export interface BatchConfig {
   batchSize: number;
   /** Maximum number of workers of the batch that run at once. */
@@ -107,14 +109,14 @@ export interface BatchConfig {
   failureStrategy: FailureStrategy;
 }
 
-/** One step of a template. */
+/** A step of a template. */
 export interface StepTemplate {
   name: string;
   description: string | null;
   handler: HandlerReference;
   type: StepType;
   systemDependency: string | null;
-  /** Names of the steps that must be complete before this one is ready. */
+  /** The names of the steps that must be complete before this one is ready. */
   dependencies: string[];
   retry: RetryPolicy;
   /** Timeout of an attempt. Null uses the worker's default. */
@@ -136,7 +138,7 @@ export interface Lifecycle {
   maxWaitingForDependenciesMinutes: number | null;
   maxWaitingForRetryMinutes: number | null;
   maxStepsInProcessMinutes: number | null;
-  /** Default `dlq`. */
+  /** The action if a limit is exceeded. Default `dlq`. */
   stalenessAction: StalenessAction;
   autoFailOnTimeout: boolean | null;
   autoDlqOnTimeout: boolean | null;
@@ -203,7 +205,7 @@ export interface TaskTemplate {
   /** All overrides as written, for display. Those that apply are already merged into `steps`. */
   environments: Record<string, StepOverride[]>;
   lifecycle: Lifecycle | null;
-  /** Default `strict`. */
+  /** How the identity of a task is determined. Default `strict`. */
   identityStrategy: IdentityStrategy;
   /** Defaults for keys that are missing in the context of a new task. */
   defaultContext: Record<string, unknown> | null;

@@ -24,7 +24,7 @@ export interface TestTaskerOptions
     CreateTaskerOptions,
     'databaseUrl' | 'databaseDirectUrl' | 'embeddedFolder' | 'migrate' | 'autoStart' | 'worker'
   > {
-  /** A folder, files, parsed templates, or plain objects with the keys of a template file. */
+  /** The templates: a folder, files, parsed templates, or plain objects with the keys of a template file. */
   templates: TemplateSource;
   /**
    * Replacements for the handlers of the same names. Each is a class, an instance, the return value of a `define…()`

@@ -184,7 +184,7 @@ export interface HttpClient {
   readonly defaultHeaders: Readonly<Record<string, string>>;
 }
 
-/** Milliseconds. */
+/** Default timeout of a request in milliseconds. */
 export const DEFAULT_TIMEOUT = 30_000;
 export const DEFAULT_MAX_RESPONSE_BYTES = 10 * 1024 * 1024;
 export const DEFAULT_MAX_REDIRECTS = 5;

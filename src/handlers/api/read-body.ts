@@ -8,7 +8,7 @@ import { headersOf, isJsonType, statusOf } from './response-like.ts';
 interface Reading {
   maxBytes: number;
   method: string;
-  /** The request, for the message. */
+  /** The description of the request in messages. */
   from: string;
 }
 

@@ -16,7 +16,7 @@ export interface BatchAnalyzerOutcome {
   cursorConfigs: AnyCursor[];
   /** Total number of items. Null means the sum of the ranges. */
   totalItems: number | null;
-  /** Stored as `batch_metadata` of the analyzer's result. */
+  /** Stored as `batch_metadata` in the analyzer's result. */
   batchMetadata: Fields;
 }
 

@@ -163,7 +163,7 @@ export class BatchableMixin extends withMembers<Batchable>({
 }
 
 /**
- * The same class as {@link BatchableMixin}.
+ * An alias of {@link BatchableMixin}.
  *
  * @alias
  * @example

@@ -23,9 +23,9 @@ export interface RustCursorConfig {
   start_cursor: unknown;
   end_cursor: unknown;
   batch_size: number;
-  /** Absent when 1. */
+  /** Omitted if 1. */
   step_size?: number;
-  /** Absent when empty. */
+  /** Omitted if empty. */
   metadata?: Fields;
 }
 

@@ -94,7 +94,7 @@ export class StepExecutionError extends TaskerError {
   override readonly name: string = 'StepExecutionError';
   /** The stored type of the failure. Defaults to the class's `errorType`. */
   readonly errorType: string;
-  /** Default true. */
+  /** Whether a retry may help. Default true. */
   readonly retryable: boolean;
   readonly metadata: Fields;
   readonly retryAfter: RetryAfter | null;

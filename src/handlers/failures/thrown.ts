@@ -59,6 +59,6 @@ export function classNameOf(thrown: unknown): string {
 /** Returns the text truncated, with characters that jsonb rejects (U+0000, lone surrogates) replaced. */
 export function storableText(given: string, maxLength: number): string {
   const short = given.length > maxLength ? `${given.slice(0, maxLength - 1)}…` : given;
-  // With the u flag a surrogate matches only when its other half is missing.
+  // With the u flag, a surrogate matches only if its other half is missing.
   return short.replace(/[\0\ud800-\udfff]/gu, '\ufffd');
 }

@@ -3,7 +3,7 @@ import { canonicalJson } from '../template-digest.ts';
 
 /** A declaration of an event by a step. */
 export interface EventSource extends EventDeclaration {
-  /** `namespace/name@version`. */
+  /** The template as `namespace/name@version`. */
   template: string;
   namespace: string;
   step: string;

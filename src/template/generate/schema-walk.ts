@@ -17,7 +17,7 @@ export const ONE_SCHEMA = new Set([
   'unevaluatedProperties',
 ]);
 
-/** Keywords whose value is a list of schemas. `items` is one in draft-07. */
+/** Keywords whose value is a list of schemas. In draft-07, `items` can be one. */
 export const SCHEMA_LIST = new Set(['allOf', 'anyOf', 'items', 'oneOf', 'prefixItems']);
 
 /** Keywords whose value is an object of schemas. */

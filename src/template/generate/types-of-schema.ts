@@ -130,7 +130,7 @@ class SchemaReader {
   #own(schema: Fields, at: string, hasOthers: boolean): TypeText | undefined {
     const types = typesIn(schema);
     const isPlain = !OBJECT_KEYWORDS.some((keyword) => keyword in schema);
-    // `type: object` beside alternatives that list the properties would only add an index signature.
+    // `type: object` next to alternatives that list the properties would only add an index signature.
     if (types.length === 0 || (hasOthers && isPlain && types.join() === 'object')) return undefined;
     return union(types.map((type) => this.#oneType(type, schema, at)));
   }

@@ -13,8 +13,8 @@ interface Ways {
 
 /**
  * Returns whether JavaScript's own engine is sure to test this pattern in time proportional to the text. The pattern
- * has to begin at one place, with at most one repetition of variable length and few paths through the rest. Most
- * patterns in real schemas are like that (`^[A-Z]{2}-\d{4}$`), and that engine is many times as fast.
+ * must be anchored at the start, with at most one repetition of variable length and few paths through the rest. Most
+ * patterns in real schemas are like that (`^[A-Z]{2}-\d{4}$`), and that engine is many times faster.
  */
 export function backtracksLittle(node: PatternNode): boolean {
   if (!beginsAtStart(node)) return false;

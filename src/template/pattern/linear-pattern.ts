@@ -6,7 +6,7 @@ export interface LinearPattern {
   test(text: string): boolean;
 }
 
-/** What a state does: consume a character, fork, check a condition at the position, or report a match. */
+/** The action of a state: consume a character, fork, check a condition at the position, or report a match. */
 type Step =
   | { op: 'char'; test: CharTest; next: State }
   | { op: 'fork'; to: State[] }
@@ -16,11 +16,11 @@ type Step =
 
 interface State {
   step: Step;
-  /** The round in which it was last reached. */
+  /** The round in which the state was last reached. */
   reached: number;
 }
 
-/** A program by its first state. At each position a new round begins. */
+/** A program, given by its first state. A new round starts at each position. */
 interface Program {
   first: State;
   round: number;
@@ -37,7 +37,7 @@ interface Input {
   length: number;
   /** The code point after a position. */
   at(position: number): number;
-  /** One for each look-around. */
+  /** One table for each look-around. */
   tables: Uint8Array[];
 }
 
@@ -48,8 +48,8 @@ const SURROGATE = /[\ud800-\udfff]/;
 
 /**
  * Compiles a pattern of JSON Schema. It matches exactly the texts that JavaScript's `new RegExp(source, 'u').test`
- * matches. A pattern that could backtrack for long is not left to that engine. Instead, all paths through the pattern
- * are followed at once, one character at a time. Look-arounds are tables that are filled in one pass each.
+ * matches. That engine is not used for a pattern that could backtrack for a long time. Instead, all paths through the
+ * pattern are followed at once, one character at a time. Look-arounds are tables that are filled in one pass each.
  *
  * @example
  * linearPattern('^(a+)+$').test('a'.repeat(10_000) + 'b'); // false, at once
@@ -103,12 +103,12 @@ function isWord(codePoint: number): boolean {
   return (codePoint >= 0x30 && codePoint <= 0x39) || (small >= 0x61 && small <= 0x7a) || codePoint === 0x5f;
 }
 
-/** Compiles from the end to the beginning: what follows a part is known when the part itself is compiled. */
+/** Compiles from the end to the beginning, so that the continuation of a part is known when the part is compiled. */
 class Compiler {
   readonly #looks: Look[];
   /** A look-around in a repetition is compiled once. */
   readonly #tables: Map<PatternNode, number>;
-  /** The order in which the program meets the characters of what it matches. */
+  /** Whether the program reads the text from its beginning to its end. */
   readonly #forward: boolean;
   #states = 0;
 
@@ -129,7 +129,7 @@ class Compiler {
     return { step, reached: 0 };
   }
 
-  /** The first state of a part that `next` follows; `next` itself if the part is always empty. */
+  /** Returns the first state of a part that is followed by `next`. It is `next` itself if the part is always empty. */
   #before(node: PatternNode, next: State): State {
     switch (node.kind) {
       case 'char':
@@ -158,7 +158,7 @@ class Compiler {
     }
     for (let times = most === Infinity ? least : most; times > 0; times--) {
       const once = this.#before(item, rest);
-      if (once === rest) break; // matches nothing, however often it is repeated
+      if (once === rest) break; // matches only the empty text, regardless of the repetitions
       rest = times > least ? this.#state({ op: 'fork', to: [once, next] }) : once;
     }
     return rest;

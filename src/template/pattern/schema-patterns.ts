@@ -4,16 +4,16 @@ import { below, ONE_SCHEMA, SCHEMA_LIST, SCHEMA_MAP } from '../generate/schema-w
 import { linearPattern } from './linear-pattern.ts';
 import { UnsupportedPattern } from './parse-pattern.ts';
 
-/** A pattern of a JSON Schema that can't be used. */
+/** A pattern of a JSON Schema that cannot be used. */
 export interface PatternProblem {
   /** JSON pointer into the schema. */
   path: string;
   message: string;
-  /** It is a valid regular expression, but is refused. */
+  /** Whether the pattern is a valid regular expression but rejected. */
   refused: boolean;
 }
 
-/** Every pattern in a schema that is not a regular expression or can't be tested in linear time. */
+/** Returns all patterns in a schema that are not regular expressions or cannot be tested in linear time. */
 export function patternProblems(schema: unknown): PatternProblem[] {
   return patternsIn(schema, '').flatMap(({ path, pattern }) => {
     try {
