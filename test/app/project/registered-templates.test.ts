@@ -178,7 +178,10 @@ describe('a template as a plain object', () => {
     [[template({ a: [] }), { name: 'plain', step: [step] }], 'templates[1] (plain): steps: error: `steps` is missing'],
     [{ name: 'x', steps: [step, { ...step, depends_on: ['b'] }] }, 'steps[1].depends_on[0]: error: unknown step `b`'],
     [{ name: 'x', steps: [step, step] }, 'steps[1].name: error: step `a` is declared twice; rename one of them'],
-    [{ name: 'x', steps: [{ name: 'a', handler: () => 1 }] }, 'templates (x): handler is a function; a template must contain'],
+    [
+      { name: 'x', steps: [{ name: 'a', handler: () => 1 }] },
+      'templates (x): handler is a function; a template must contain',
+    ],
     [{ name: 'x', steps: [{ ...step, timeout_seconds: Number.NaN }] }, 'templates (x): timeout_seconds is NaN; a temp'],
     [
       { ...template({ a: [] }), steps: [step] },
