@@ -128,8 +128,8 @@ export class TestTasker {
  * Creates a real tasker for tests, on its own database, which is dropped when the tasker stops. The first call in a
  * process prepares a server (about a second), and later calls take a fraction of a second.
  *
- * It behaves as in production with these exceptions: failed attempts are retried at once unless `keepBackoff` is set, a
- * step without a handler fails at once, templates have the overrides of the environment `test`, and nothing is logged
+ * It behaves as in production, with a few exceptions. Failed attempts are retried at once unless `keepBackoff` is set,
+ * and a step without a handler fails at once. Templates have the overrides of the environment `test`. Nothing is logged
  * unless you pass a logger.
  *
  * @example

@@ -29,9 +29,9 @@ interface Draft {
 }
 
 /**
- * Returns TypeScript types for templates: a type for the payload of each event, a map `EventPayloads` from event names
- * to these types, a map `TaskInputs` for the contexts of tasks, and the types that `createTask` uses for its requests.
- * Equal templates give equal text.
+ * Returns TypeScript types for templates: a type for the payload of each event, and a map `EventPayloads` from event
+ * names to these types. A map `TaskInputs` has the contexts of tasks, and `TaskTypes` the requests that `createTask`
+ * checks. Equal templates give equal text.
  *
  * @example
  * const { text } = typesOf(templates);
