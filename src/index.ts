@@ -372,11 +372,12 @@ export {
   createEventPoller,
   type ErrorCallback,
   EventPoller,
+  type EventPollerConfig,
+  type EventPollerOptions,
   type MetricsCallback,
   type PollerState,
   type StepEventCallback,
 } from './worker/bridge/event-poller.ts';
-export type { EventPollerConfig, EventPollerOptions } from './worker/bridge/event-poller-options.ts';
 export { EventSystem, type EventSystemConfig, type EventSystemStats } from './worker/bridge/event-system.ts';
 export type {
   NapiCheckpointYieldData,

@@ -154,7 +154,7 @@ export const EQUIVALENT = [
     why: 'two clock readings that differ by exactly the lease',
   },
   {
-    file: 'src/worker/missing-handlers.ts',
+    file: 'src/worker/unrunnable-steps.ts',
     line: 'known !== undefined && now - known.last < this.#options.graceMs',
     operator: 'comparison',
     original: '<',

@@ -97,7 +97,6 @@ export class Tasker {
       ...this.#parts,
       registry,
       threads: config.threads ?? availableParallelism(),
-      missingGraceMs: config.handlerMissingGraceMs,
       logger: moduleLogger(this.#parts.logger, 'worker'),
       namespaces: () => this.namespaces,
       pollMs: () => config.pollMs ?? (this.#signals.isListening ? DEFAULTS.pollMs : DEFAULTS.pollWithoutNotifyMs),

@@ -1,8 +1,7 @@
 import type { StepContext } from '../handlers/step-context.ts';
 import { StepHandlerResult } from '../handlers/step-handler.ts';
 import { timeoutFailure } from '../worker/attempt-end.ts';
-import { checkedResult } from '../worker/checked-result.ts';
-import { callHandler } from '../worker/run-step.ts';
+import { callHandler, checkedResult } from '../worker/run-step.ts';
 import { instanceOf, type TestHandler } from './handler-of.ts';
 import { abortTestContext, createTestContext, type TestContextOptions } from './test-context.ts';
 

@@ -9,8 +9,8 @@ import { retryAfterSeconds } from '../handlers/retry-after.ts';
 import { StepHandlerResult } from '../handlers/step-handler.ts';
 import { retryDelayMs } from '../model/retry-delay.ts';
 import { storableJson } from '../model/storable-json.ts';
-import { type CheckedResult, checkedResult } from './checked-result.ts';
 import type { DispatchedStep } from './dispatched-step.ts';
+import { type CheckedResult, checkedResult, DEFAULT_VERSION } from './run-step.ts';
 
 /** One attempt's end, ready to be recorded, with what the worker needs to go on. */
 export interface AttemptEnd extends Recording {
@@ -28,7 +28,6 @@ export interface AttemptEnd extends Recording {
 
 /** Seconds that a server may ask to wait; more is taken as this. */
 const LONGEST_RETRY_AFTER_S = 7 * 24 * 3600;
-const DEFAULT_VERSION = '1.0.0';
 /** Characters. */
 const MAX_VERSION = 500;
 /** Bytes of the detail that is kept beside a result. */

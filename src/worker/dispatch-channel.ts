@@ -2,13 +2,84 @@ import { KIND } from '../engine/engine.ts';
 import type { FfiStepEvent } from '../handlers/ffi-step-event.ts';
 import type { StepHandlerResult } from '../handlers/step-handler.ts';
 import type { Logger } from '../logging/logger.ts';
+import { uuidV7 } from '../model/uuid.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { type AttemptEnd, forgotten, givenBack } from './attempt-end.ts';
-import type { Deadlines } from './deadlines.ts';
-import { type DeliveringChannel, Delivery, type Settling, type Taking } from './delivery.ts';
 import type { DispatchedStep } from './dispatched-step.ts';
-import type { Slots } from './slots.ts';
-import { logStarving } from './step-log.ts';
+import type { Deadlines, Slots } from './running-steps.ts';
+import { stepEvent } from './step-event.ts';
+import { stepFields } from './step-reports.ts';
+
+/** The state of a delivery: in the channel, read from it, or taken by a subscriber that calls the handler. */
+export type DeliveryState = 'unread' | 'read' | 'taken';
+
+/** How a handler settled. */
+export interface Settling {
+  version: string;
+  /** Its signal fired because a subscriber stops, so a failure spends no attempt. */
+  stopping?: boolean;
+}
+
+/** How a subscriber takes a step. */
+export interface Taking {
+  /** Where the subscriber looks for the handler. */
+  registry: HandlerRegistry;
+  /** Id that is stored with the result; undefined: the worker's name. */
+  runBy: string | undefined;
+  /** For steps without `timeout_seconds`. Default: the worker's timeout. */
+  timeoutMs: number | undefined;
+}
+
+// By event id, for all channels of this process. A subscriber receives only the event, and finds the step here.
+const open = new Map<string, Delivery>();
+
+/** The delivery of an event. Undefined: the event belongs to another process, or was completed. */
+export function deliveryOf(eventId: string): Delivery | undefined {
+  return open.get(eventId);
+}
+
+/** One event that hands a step to a reader of the channel. A step that yields is delivered again, as another event. */
+export class Delivery {
+  readonly eventId = uuidV7();
+  readonly channel: DispatchChannel;
+  readonly step: DispatchedStep;
+  state: DeliveryState = 'unread';
+  /** When it entered this state, on the clock of `performance.now()`. */
+  since = performance.now();
+  /** Id that is stored with the result; undefined: the name of the worker that claimed the step. */
+  runBy: string | undefined;
+  /** For steps without `timeout_seconds`; undefined: the worker's timeout. */
+  timeoutMs: number | undefined;
+  /** Number of subscribers that received it and may still take it. */
+  awaited = 0;
+  /** Called when the step is over while a subscriber runs it. */
+  whenOver: (() => void) | undefined;
+  /** Whether the log has warned that it is starving. */
+  warned = false;
+  #event: FfiStepEvent | undefined;
+
+  constructor(channel: DispatchChannel, step: DispatchedStep) {
+    this.channel = channel;
+    this.step = step;
+    open.set(this.eventId, this);
+  }
+
+  get event(): FfiStepEvent {
+    this.#event ??= stepEvent(this.step, this.eventId);
+    return this.#event;
+  }
+
+  is(state: DeliveryState): void {
+    this.state = state;
+    this.since = performance.now();
+  }
+
+  /** Drops its event, which is not needed while the result waits to be committed. */
+  close(): void {
+    this.#event = undefined;
+    open.delete(this.eventId);
+  }
+}
 
 /** What waits in a worker's dispatch channel: events that nobody has begun to work on. */
 export interface FfiDispatchMetrics {
@@ -27,7 +98,7 @@ export interface FfiDispatchMetrics {
 /** The worker of a channel. */
 export interface ChannelHost {
   /** Its handler settled. */
-  settled(step: DispatchedStep, result: StepHandlerResult, how: Settling): void;
+  settled(step: DispatchedStep, result: StepHandlerResult, version: string, stopping?: boolean): void;
   /** It ends like this, or its outcome is no longer needed; its slot is free. */
   finish(step: DispatchedStep, end: AttemptEnd | undefined): void;
   /** Saves its progress. True: it is to be delivered again; false: it was settled. */
@@ -75,7 +146,7 @@ const STARVING_MS = 10_000;
  * as events, by an `EventPoller` or by hand. It holds no more than the worker has slots for, and the worker claims
  * nothing while nothing reads. What was read is never dropped: it is completed, given back, or runs out of time.
  */
-export class DispatchChannel implements DeliveringChannel {
+export class DispatchChannel {
   /** The worker's name. */
   readonly name: string;
   readonly #host: ChannelHost;
@@ -212,12 +283,12 @@ export class DispatchChannel implements DeliveringChannel {
     const { step } = delivery;
     if (!this.#forget(delivery)) return Promise.resolve(false);
     if (step.over) {
-      this.#host.settled(step, result, how);
+      this.#host.settled(step, result, how.version, how.stopping);
       return Promise.resolve(false);
     }
     return new Promise((resolve) => {
       this.#acknowledgements.set(step, resolve);
-      this.#host.settled(step, result, how);
+      this.#host.settled(step, result, how.version, how.stopping);
     });
   }
 
@@ -291,7 +362,12 @@ export class DispatchChannel implements DeliveringChannel {
       const ms = now - delivery.since;
       if (delivery.warned || ms <= STARVING_MS) continue;
       delivery.warned = true;
-      logStarving(this.#options.logger, delivery, ms);
+      this.#options.logger.warn(
+        { ...stepFields(delivery.step), event_id: delivery.eventId, waiting_ms: Math.round(ms) },
+        delivery.state === 'unread'
+          ? 'a step waits to be read from the channel: is its poller running?'
+          : 'a step was read from the channel but not started: is a subscriber running?',
+      );
     }
   }
 

@@ -13,14 +13,13 @@ import {
 } from '../handlers/step-context.ts';
 import type { ExecutableHandler } from '../handlers/step-handler.ts';
 import type { Logger } from '../logging/logger.ts';
+import type { Fields } from '../model/fields.ts';
 import { templateIndex } from '../model/step-index.ts';
 import { stepUuid } from '../model/uuid.ts';
 import type { HandlerDefinition } from '../registry/handler-definition.ts';
 import type { StepTemplate } from '../template/task-template.ts';
 import type { RunnableStep } from './run-step.ts';
 import type { BatchMember, CachedTask, KnownResults } from './task-cache.ts';
-
-type Fields = Record<string, unknown>;
 
 /** The fields of a claimed step, also when it was claimed by recording its parents. */
 export interface DispatchedStepRow {
@@ -51,7 +50,7 @@ export interface StepHost {
   transaction<T>(step: DispatchedStep, work: TransactionWork<T>): Promise<T>;
   /** Its handler is called soon, for the first time or again after a yield. */
   begins(step: DispatchedStep): void;
-  /** Returns what to call: its handler, or what runs that in a thread. @throws TaskerError `handler_invalid` */
+  /** Returns a handler that runs the given one in a thread. @throws ResolutionError `handler_invalid` */
   isolated(step: DispatchedStep, handler: ExecutableHandler): ExecutableHandler;
   /** Its handler is called now. */
   calls(step: DispatchedStep): void;
@@ -107,6 +106,8 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   over: 'timeout' | 'cancelled' | 'lease_lost' | 'given_back' | undefined;
   /** A transaction of its handler is open. */
   transacting = false;
+  /** The worker stopped before a thread was free for it: its handler did nothing. */
+  neverBegan = false;
   /** Settles when what was saved before is saved. */
   saving: Promise<unknown> | undefined;
   /** Its handler was called. */

@@ -1,40 +1,57 @@
-import type { Engine } from '../engine/engine.ts';
+import { DEFAULTS } from '../config/defaults.ts';
+import type { ClaimedStepRow, Engine } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
-import type { Deadlines } from './deadlines.ts';
+import { moduleLogger } from '../logging/module-logger.ts';
+import { backOff } from '../time/back-off.ts';
 import type { DispatchChannel } from './dispatch-channel.ts';
 import { DispatchedStep, type DispatchedStepRow, type StepHost } from './dispatched-step.ts';
 import { type Incarnation, incarnationOf } from './lease/incarnation.ts';
-import type { MissingHandlers } from './missing-handlers.ts';
+import type { LoopWatch } from './lease/loop-watch.ts';
+import type { Deadlines, Slots, Stopping } from './running-steps.ts';
+import { stepEvent } from './step-event.ts';
+import { loadDetails, stepProgress } from './step-progress.ts';
+import type { StepReports } from './step-reports.ts';
 import type { StepTraces } from './step-traces.ts';
 import type { CachedTask, TaskCache } from './task-cache.ts';
 import type { Isolation } from './threads/isolation.ts';
+import type { MissingHandlers } from './unrunnable-steps.ts';
 
-/** A handler that runs for this long is verified to be still held at each poll. */
+/** Handlers that run for longer than this are verified to be still held at each poll. */
 const LONG_RUNNING_MS = 2_000;
+const NONE_UNREADABLE: ReadonlyMap<number, Error> = new Map();
 
 export interface HeldStepsOptions {
-  host: StepHost;
+  /** The set that the steps are kept in, so that others can read it. */
+  steps: Set<DispatchedStep>;
   engine: Engine;
   cache: TaskCache;
-  incarnation: Incarnation;
+  slots: Slots;
+  stopping: Stopping;
   deadlines: Deadlines;
-  missing: MissingHandlers;
   isolation: Isolation;
-  channel: DispatchChannel | undefined;
+  reports: StepReports;
   traces: StepTraces | undefined;
+  incarnation: Incarnation;
+  loop: LoopWatch;
+  missing: MissingHandlers;
+  channel: DispatchChannel | undefined;
   logger: Logger;
 }
 
-/** The steps that a worker holds, from the claim until their outcome is acknowledged or they are taken away. */
+/**
+ * The steps that a worker holds, from the claim until their outcome is acknowledged or they are taken away. Before they
+ * start, loads what they need: templates, results of earlier steps, checkpoints.
+ */
 export class HeldSteps {
   readonly #options: HeldStepsOptions;
   readonly #steps: Set<DispatchedStep>;
+  readonly #host: StepHost;
 
-  /** `steps`: the set in which they are kept, so that others can read it. */
-  constructor(steps: Set<DispatchedStep>, options: HeldStepsOptions) {
-    this.#steps = steps;
+  constructor(options: HeldStepsOptions) {
     this.#options = options;
+    this.#steps = options.steps;
+    this.#host = stepHost(options);
   }
 
   get size(): number {
@@ -46,8 +63,8 @@ export class HeldSteps {
   }
 
   hold(task: CachedTask, row: DispatchedStepRow, claim: number): DispatchedStep {
-    const { cache, incarnation, host } = this.#options;
-    const step = new DispatchedStep(task, row, claim, host);
+    const { cache, incarnation } = this.#options;
+    const step = new DispatchedStep(task, row, claim, this.#host);
     cache.hold(task);
     incarnation.hold(claim);
     this.#steps.add(step);
@@ -69,6 +86,69 @@ export class HeldSteps {
     this.#options.channel?.over(step);
   }
 
+  // ---- load what steps need before they start
+
+  /**
+   * Loads the templates of claimed steps. Returns, by template, why some can't be read. Undefined: the worker stopped
+   * before there was an answer.
+   */
+  async templates(rows: readonly ClaimedStepRow[]): Promise<ReadonlyMap<number, Error> | undefined> {
+    const { templates } = this.#options.engine;
+    if (rows.every((row) => templates.has(row.templateId))) return NONE_UNREADABLE;
+    return this.#untilItSucceeds("templates of claimed steps can't be read; trying again", () =>
+      templates.load(rows.map((row) => row.templateId)),
+    );
+  }
+
+  /** Whether something must be loaded before a step can start. */
+  lacks(step: DispatchedStep): boolean {
+    return !this.#options.cache.ready(step) || step.lacksDetails;
+  }
+
+  /**
+   * Loads what these steps lack, and calls `start` with those that can start. A step may read results that did not fit in
+   * memory beside those of the others; it is loaded again when there is room.
+   */
+  async hydrate(steps: readonly DispatchedStep[], start: (steps: readonly DispatchedStep[]) => void): Promise<void> {
+    const { engine, cache } = this.#options;
+    await this.#untilItSucceeds("results of earlier steps can't be read; trying again", () =>
+      Promise.all([
+        steps.some((step) => step.lacksDetails) && loadDetails(engine, steps),
+        cache.load(engine, steps, DEFAULTS.dependencyBytes),
+      ]),
+    );
+    const later = new Set(steps.filter((step) => this.#mustWait(step)));
+    if (later.size > 0) void this.#hydrateLater([...later], start);
+    start(steps.filter((step) => !later.has(step)));
+  }
+
+  /** Whether its results did not fit beside those of the steps before it, but will fit alone. */
+  #mustWait(step: DispatchedStep): boolean {
+    const { cache, stopping } = this.#options;
+    if (step.over || stopping.begun || !cache.lacks(step)) return false;
+    return cache.sizeFor(step) <= DEFAULTS.dependencyBytes;
+  }
+
+  async #hydrateLater(steps: readonly DispatchedStep[], start: (steps: readonly DispatchedStep[]) => void) {
+    while (this.#options.slots.crowded && !this.#options.stopping.begun) await backOff(0);
+    await this.hydrate(steps, start);
+  }
+
+  /** Undefined: the worker stopped before an attempt succeeded. */
+  async #untilItSucceeds<T>(failing: string, load: () => Promise<T>): Promise<T | undefined> {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await load();
+      } catch (error) {
+        if (tries === 0) this.#options.logger.warn({ error: messageOf(error) }, failing);
+        if (this.#options.stopping.begun) return undefined;
+        await backOff(tries);
+      }
+    }
+  }
+
+  // ---- verify that they are still held
+
   /** These incarnations were declared dead: other workers may have their steps. */
   lost(incarnations: readonly number[]): void {
     for (const step of this.#steps) {
@@ -76,12 +156,12 @@ export class HeldSteps {
     }
   }
 
-  /** An operator acted on a task: finds out which of its steps are still held. */
+  /** An operator acted on a task: verifies which of its steps are still held. */
   checkTask(taskUuid: string): void {
     void this.#checkThose((step) => step.taskUuid === taskUuid);
   }
 
-  /** Verifies the steps that run for long, because a notification may be lost. */
+  /** Verifies steps that have been running for a while, because a notification may be lost. */
   checkLongRunning(): void {
     const before = performance.now() - LONG_RUNNING_MS;
     void this.#checkThose((step) => step.startedAt < before && !step.over && !step.ended);
@@ -93,8 +173,8 @@ export class HeldSteps {
   }
 
   /**
-   * Asks the database which steps are still held. A step whose outcome is with the recorder is left to that: it may be
-   * recorded already, with children that are ours. False: there was no answer.
+   * Asks the database which steps are still held. Leaves out a step whose outcome is with the recorder: it may already be
+   * recorded, with children that this worker holds. False: there was no answer.
    */
   async check(steps: readonly DispatchedStep[]): Promise<boolean> {
     const { engine, incarnation, logger } = this.#options;
@@ -119,4 +199,23 @@ export class HeldSteps {
     this.letGo(step);
     this.drop(step);
   }
+}
+
+/** What steps call while they run. */
+function stepHost({ engine, logger, cache, deadlines, isolation, reports, loop, traces }: HeldStepsOptions): StepHost {
+  const most = DEFAULTS.dependencyBytes;
+  return {
+    logger: moduleLogger(logger, 'handlers'),
+    event: stepEvent,
+    ...stepProgress(engine, deadlines),
+    begins: (step) => {
+      if (!step.started) reports.begun(step);
+      traces?.begun(step);
+      step.lazy = !cache.surelyWithin(step, most) && cache.sizeFor(step) > most;
+    },
+    isolated: (step, handler) => isolation.handlerFor(step, handler),
+    calls: (step) => loop.calls(step),
+    called: (step, from) => loop.called(step, from),
+    within: traces && ((step, call) => traces.run(step, call)),
+  };
 }

@@ -13,7 +13,7 @@ import type { Counter } from '../metrics/instrument.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { DeliveryMode } from '../template/task-template.ts';
 import { type AttemptEnd, failedInstead, noteEventProblems } from './attempt-end.ts';
-import { stepFields } from './step-log.ts';
+import { stepFields } from './step-reports.ts';
 
 /** What the publishing of a worker's steps needs. */
 export interface PublishingOptions {
@@ -59,7 +59,7 @@ export class Publishing {
     const declared = step.task.snapshot.events[step.templateIdx];
     if (!declared || end.kind === KIND.released) return end;
     const startedAt = this.#publishers ? performance.now() : 0;
-    const made = prepareEvents(new EndedStep(end, this.#options.worker), declared, this.#publishers);
+    const made = prepareEvents(endedAttempt(end, this.#options.worker), declared, this.#publishers);
     if (!(made instanceof Promise)) return this.#made(end, made, startedAt);
     this.pending++;
     return made
@@ -142,56 +142,24 @@ export class Publishing {
   }
 }
 
-/** The end of an attempt, as its events tell of it. It waits with them for the commit, so it holds nothing of its own. */
-class EndedStep implements EndedAttempt {
-  readonly outcome: EventOutcome;
-  readonly worker: string;
-  readonly detail: string;
-  readonly #end: AttemptEnd;
-
-  constructor(end: AttemptEnd, worker: string) {
-    this.#end = end;
-    this.worker = worker;
-    this.outcome = outcomeOf(end);
-    // As it is now: problems of events are noted there.
-    this.detail = end.detail;
-  }
-
-  get taskUuid(): string {
-    return this.#end.taskUuid;
-  }
-
-  get idx(): number {
-    return this.#end.idx;
-  }
-
-  get stepName(): string {
-    return this.#end.step.name;
-  }
-
-  get templateStepName(): string {
-    return this.#end.step.template.name;
-  }
-
-  get namespace(): string {
-    return this.#end.step.task.snapshot.template.namespace;
-  }
-
-  get correlationId(): string {
-    return this.#end.step.correlationId;
-  }
-
-  get attempt(): number {
-    return this.#end.attempt;
-  }
-
-  get result(): string {
-    return this.#end.result;
-  }
-
-  get durationMs(): number {
-    return this.#end.durationMs;
-  }
+/** The end of an attempt, as its events describe it. */
+function endedAttempt(end: AttemptEnd, worker: string): EndedAttempt {
+  const { step } = end;
+  return {
+    outcome: outcomeOf(end),
+    taskUuid: end.taskUuid,
+    idx: end.idx,
+    stepName: step.name,
+    templateStepName: step.template.name,
+    namespace: step.task.snapshot.template.namespace,
+    correlationId: step.correlationId,
+    attempt: end.attempt,
+    result: end.result,
+    // A copy, because problems of events are added to that of the end later.
+    detail: end.detail,
+    durationMs: end.durationMs,
+    worker,
+  };
 }
 
 /** Whether a failed step will be tried again, as the recording will decide it. */

@@ -3,7 +3,7 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { backOff } from '../time/back-off.ts';
 import { type AttemptEnd, refusedByDatabase } from './attempt-end.ts';
-import { stepFields } from './step-log.ts';
+import { stepFields } from './step-reports.ts';
 
 /** What a recorder asks its worker. */
 export interface RecorderEvents {

@@ -1,48 +1,61 @@
+import { ErrorType } from '../handlers/failures/error-type.ts';
+import { storableText } from '../handlers/failures/thrown.ts';
 import { resultOfReturn, resultOfThrown } from '../handlers/outcome.ts';
 import type { StepContext } from '../handlers/step-context.ts';
-import { callInStep, type ExecutableHandler, type StepHandlerResult } from '../handlers/step-handler.ts';
-
+import type { ExecutableHandler, HandlerIsolation } from '../handlers/step-handler.ts';
+import { StepHandlerResult } from '../handlers/step-handler-result.ts';
 import { inLogScope } from '../logging/log-scope.ts';
+import { storableJson } from '../model/storable-json.ts';
 import type { HandlerDefinition } from '../registry/handler-definition.ts';
+import { ownHandler } from '../registry/handler-origin.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { ResolverNotFoundError } from '../registry/resolution-errors.ts';
 
 /** Stored with a result unless the handler states its version. */
-const DEFAULT_VERSION = '1.0.0';
+export const DEFAULT_VERSION = '1.0.0';
+/** Maximum characters of the message about a result that can't be stored. */
+const MAX_UNSTORABLE = 500;
 
 /** A step whose handler can be found and called. */
 export interface RunnableStep {
   readonly handler: HandlerDefinition;
   /** Set: the outcome is no longer needed. */
   readonly over?: string | undefined;
-  /** The context for the handler, which is called next. */
+  /** Returns the context for the handler, which is called next. */
   context(): StepContext;
-  /** Returns what to call: its handler, or what runs that in a thread. What it throws fails the step. */
+  /** Returns a handler that runs the given one in a thread. An error that it throws fails the step. */
   isolated(handler: ExecutableHandler): ExecutableHandler;
-  /** Its handler is called now: until {@link called}, it has the event loop. */
+  /** The handler is called now, and occupies the event loop until {@link called}. */
   calls(): void;
-  /** The synchronous part of its handler is over, which began at `from` on the clock of `performance.now()`. */
+  /** The synchronous part of the handler has ended. `from`: when it started, on the clock of `performance.now()`. */
   called(from: number): void;
-  /** Calls its handler within its span; undefined: it has none. */
+  /** Calls the handler within the span of the step; undefined: there is none. */
   readonly within: ((call: () => unknown) => unknown) | undefined;
 }
 
 /** The outcomes of running steps. Each step that {@link starts} ends in one of the others, or yields. */
 export interface RunOutcomes<S extends RunnableStep> {
-  /** Its handler is known or being resolved: it takes its slot, and its time runs. */
+  /** The handler is known or being resolved: the step takes its slot, and its timeout starts. */
   starts(step: S): void;
   settled(step: S, result: StepHandlerResult, version: string): void;
-  /** It wants to be called again once its progress is saved. */
+  /** The handler asks to be called again once its progress is saved. */
   yielded(step: S, result: StepHandlerResult, handler: ExecutableHandler): void;
-  /** Its handler can't be made; it did not start. */
+  /** The handler can't be created; the step did not start. */
   broken(step: S, result: StepHandlerResult): void;
-  /** No resolver knows its handler; it did not start. */
+  /** No resolver knows the handler; the step did not start. */
   unknown(step: S): void;
-  /** It started, and then no resolver knew its handler, or it was taken away meanwhile. */
+  /** The step started, but no resolver found its handler, or the step was taken away meanwhile. */
   unresolved(step: S): void;
 }
 
-/** Finds the handlers of steps and calls them: for a worker's own steps and for those of subscribers. */
+/** Where a handler runs: as the template says, otherwise as its class says. */
+export function isolationOf(definition: HandlerDefinition, handler: ExecutableHandler): HandlerIsolation {
+  if (definition.isolation) return definition.isolation;
+  const { isolation } = ownHandler(handler).constructor as { isolation?: unknown };
+  return isolation === 'thread' ? 'thread' : 'none';
+}
+
+/** Finds the handlers of steps and calls them: for the steps of a worker and for those of subscribers. */
 export class StepRunner<S extends RunnableStep> {
   readonly #registry: HandlerRegistry;
   readonly #outcomes: RunOutcomes<S>;
@@ -69,13 +82,13 @@ export class StepRunner<S extends RunnableStep> {
     else void this.#resolveAndCall(step);
   }
 
-  /** Asks the resolvers. Meanwhile the step has its slot. */
+  /** Asks the resolvers. The step keeps its slot meanwhile. */
   async #resolveAndCall(step: S): Promise<void> {
     let handler: ExecutableHandler | null;
     try {
       handler = await this.#registry.resolve(step.handler);
     } catch (thrown) {
-      // Unknown resolvers are missing handlers, as unknown names are: another worker may have them.
+      // An unknown resolver counts as a missing handler: another worker may have it.
       if (!(thrown instanceof ResolverNotFoundError)) {
         this.#outcomes.settled(step, resultOfThrown(thrown), DEFAULT_VERSION);
         return;
@@ -86,13 +99,13 @@ export class StepRunner<S extends RunnableStep> {
     else this.#outcomes.unresolved(step);
   }
 
-  /** Calls the handler; once more for a step that yielded. */
+  /** Calls the handler. A step that yielded is called again. */
   call(step: S, handler: ExecutableHandler): void {
     const outcomes = this.#outcomes;
     const context = step.context();
     let called: ExecutableHandler;
     try {
-      called = step.isolated(handler);
+      called = isolationOf(step.handler, handler) === 'none' ? handler : step.isolated(handler);
     } catch (thrown) {
       outcomes.settled(step, resultOfThrown(thrown), DEFAULT_VERSION);
       return;
@@ -152,4 +165,41 @@ export function isCheckpointYield(result: StepHandlerResult): boolean {
   } catch {
     return false; // unreadable metadata requests nothing
   }
+}
+
+/** What {@link checkedResult} checks a result against. */
+export interface ResultCheck {
+  /** The step's name, for messages. */
+  step: string;
+  /** Returns the places where a result does not match the template's `result_schema`. */
+  violations?: ((result: unknown) => readonly { path: string; message: string }[]) | undefined;
+}
+
+/** A result that can be stored, and the JSON text that is stored for it. */
+export interface CheckedResult {
+  result: StepHandlerResult;
+  json: string;
+}
+
+/** Returns the result as given if it can be stored; otherwise a permanent failure that names the place that can't be. */
+export function checkedResult(result: StepHandlerResult, { step, violations }: ResultCheck): CheckedResult {
+  if (!result.success) return { result, json: 'null' };
+  const stored = storableJson(result.result ?? {});
+  if (!stored.ok) {
+    const message = `step ${step}: the result can't be stored: ${stored.path}: ${stored.reason}`;
+    // The path consists of the handler's own keys, which may be of any length.
+    return refused(storableText(message, MAX_UNSTORABLE), ErrorType.PERMANENT_ERROR);
+  }
+  // Checks the stored form, not the given objects: a date is already a string in it.
+  const found = violations?.(JSON.parse(stored.json)) ?? [];
+  if (found.length > 0) {
+    const places = found.map((violation) => `${violation.path || '/'} ${violation.message}`).join('; ');
+    const message = `step ${step}: the result does not fit the template's result_schema: ${places}`;
+    return refused(message, ErrorType.VALIDATION_ERROR);
+  }
+  return { result, json: stored.json };
+}
+
+function refused(message: string, errorType: string): CheckedResult {
+  return { result: StepHandlerResult.failure({ message, errorType, retryable: false }), json: 'null' };
 }

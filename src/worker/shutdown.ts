@@ -1,8 +1,6 @@
-import type { Logger } from '../logging/logger.ts';
 import { backOff } from '../time/back-off.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
 import { type AttemptEnd, abandoned, givenBack } from './attempt-end.ts';
-import { logUnsettled } from './step-log.ts';
 import type { WorkerParts } from './worker-parts.ts';
 
 /** The part of the drain time that is left for handlers to settle after their signal fired. */
@@ -17,7 +15,6 @@ const LAST_WORD_MS = 500;
 /** What a shutdown needs of the worker besides its parts. */
 export interface ShuttingDown {
   drainTimeoutMs: number;
-  logger: Logger;
   /** The queue holds work for other workers. */
   onWorkLeft(rank: number): void;
   /** Sends the end of an attempt to the recorder. */
@@ -32,7 +29,7 @@ export interface ShuttingDown {
  * recorded when the lease is over.
  */
 export async function shutDown(parts: WorkerParts, shuttingDown: ShuttingDown): Promise<void> {
-  const { drainTimeoutMs, logger, onWorkLeft, push, claiming } = shuttingDown;
+  const { drainTimeoutMs, onWorkLeft, push, claiming } = shuttingDown;
   const { stopping, slots, held, channel, recorder, lease } = parts;
   const until = performance.now() + drainTimeoutMs + GRACE_MS;
   const left = () => Math.max(LAST_WORD_MS, until - performance.now());
@@ -60,7 +57,7 @@ export async function shutDown(parts: WorkerParts, shuttingDown: ShuttingDown): 
   await waitAtMost(left(), Promise.all([lastPoll, lease.unanswered.stop()]));
   recorder.stop();
   channel?.stop();
-  parts.counts.stop();
+  parts.reports.stop();
   const clean = recorded && held.size === 0 && !lease.unanswered.any && !stopping.leftBehind;
   if (clean) onWorkLeft(0);
   await waitAtMost(left(), lease.stop(clean));
@@ -81,7 +78,7 @@ export async function shutDown(parts: WorkerParts, shuttingDown: ShuttingDown): 
   function giveBackTheRest(): void {
     for (const step of held) {
       if (step.over || step.ended) continue;
-      if (step.started) logUnsettled(logger, step);
+      if (step.started) parts.reports.unsettled(step);
       push(step.started ? abandoned(step) : givenBack(step));
       step.end('given_back');
       held.drop(step);

@@ -2,11 +2,12 @@ import { type Engine, isConnectionError } from '../engine/engine.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { StepExecutionError } from '../handlers/failures/handler-errors.ts';
 import type { CheckpointProgress, TransactionWork } from '../handlers/step-context.ts';
-import { StepHandlerResult } from '../handlers/step-handler.ts';
+import { StepHandlerResult } from '../handlers/step-handler-result.ts';
+import type { Fields } from '../model/fields.ts';
 import { storableJson } from '../model/storable-json.ts';
 import { backOff } from '../time/back-off.ts';
-import type { Deadlines } from './deadlines.ts';
 import type { DispatchedStep, StepHost } from './dispatched-step.ts';
+import type { Deadlines } from './running-steps.ts';
 
 // How far a step came: what is loaded when it starts again, saved while it runs, and yielded.
 
@@ -15,8 +16,6 @@ const SAVE_MS = 10_000;
 const MAX_CHECKPOINT = 8 * 1024 * 1024;
 /** Saves that the record of a checkpoint names. */
 const HISTORY = 20;
-
-type Fields = Record<string, unknown>;
 
 /** What workers of batches are to do, and how far steps came that were started before; nothing is asked for others. */
 export async function loadDetails(engine: Engine, steps: readonly DispatchedStep[]): Promise<void> {

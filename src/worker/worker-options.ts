@@ -10,7 +10,10 @@ import type { ThreadStats } from './threads/thread-pool.ts';
 
 /** Options of a {@link Worker}. Times in milliseconds. */
 export interface WorkerOptions
-  extends Pick<TaskerConfig, 'concurrency' | 'leaseMs' | 'blockedLoopBoundMs' | 'threadMemoryMb' | 'handlerTimeoutMs'> {
+  extends Pick<
+    TaskerConfig,
+    'concurrency' | 'leaseMs' | 'blockedLoopBoundMs' | 'threadMemoryMb' | 'handlerTimeoutMs' | 'handlerMissingGraceMs'
+  > {
   engine: Engine;
   registry: HandlerRegistry;
   logger: Logger;
@@ -21,8 +24,6 @@ export interface WorkerOptions
   threads: number;
   /** Namespaces to serve. */
   namespaces(): readonly string[];
-  /** How long a step waits for a handler that no worker has. */
-  missingGraceMs: number;
   /** Time between polls of the queue; longer while notifications arrive. */
   pollMs(): number;
   /** Tasks ended, or can't continue, because of what this worker recorded. */

@@ -15,27 +15,25 @@ import { type AttemptEnd, attemptEnd, givenBack, possibleChildren, timedOut } fr
 import type { DispatchChannel } from './dispatch-channel.ts';
 import type { DispatchedStep } from './dispatched-step.ts';
 import type { Reserved } from './recorder.ts';
-import { StepRunner } from './run-step.ts';
+import { DEFAULT_VERSION, StepRunner } from './run-step.ts';
 import { shutDown } from './shutdown.ts';
-import { logEnded, logHeld, logRecorded, logSettledLate, logTimedOut, logUncompleted } from './step-log.ts';
 import { saveYield } from './step-progress.ts';
-import { neverBegan } from './threads/isolation.ts';
 import type { WorkerOptions, WorkerStats } from './worker-options.ts';
 import { LOWEST_RANK, type WorkerHooks, type WorkerParts, workerParts } from './worker-parts.ts';
 
 /** Smaller claims cost more where many tasks wait: each reads past what the ones before it took. */
 const CLAIM_LIMIT = 1_000;
-const DEFAULT_VERSION = '1.0.0';
 
 /**
  * Runs steps until it is stopped: claims as many as it has free slots, calls their handlers, records the outcomes and
  * takes the children that became ready. The phases of a step are in this file in their order.
  */
-export class Worker {
+export class Worker implements WorkerHooks {
   readonly #options: WorkerOptions;
   readonly #parts: WorkerParts;
   readonly #runner: StepRunner<DispatchedStep>;
-  #namespaceIds: readonly number[] = [];
+  /** Ids of the namespaces that are served and have a template. */
+  namespaceIds: readonly number[] = [];
   #namespaceKey = '';
   #claiming: Promise<void> | undefined;
   #wantClaim = false;
@@ -46,37 +44,15 @@ export class Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
-    this.#parts = workerParts(options, this.#hooks());
+    this.#parts = workerParts(options, this);
     this.#runner = new StepRunner<DispatchedStep>(options.registry, {
       starts: (step) => this.#start(step),
-      settled: (step, result, version) => this.#settled(step, result, version),
+      settled: (step, result, version) => this.settled(step, result, version),
       yielded: (step, result, handler) => void this.#callAgain(step, result, handler),
-      broken: (step, result) => this.#push(attemptEnd(step, result, DEFAULT_VERSION)),
+      broken: (step, result) => this.push(attemptEnd(step, result, DEFAULT_VERSION)),
       unknown: (step) => this.#parts.missing.add(step),
-      unresolved: (step) => this.#unresolved(step),
+      unresolved: (step) => this.unresolved(step),
     });
-  }
-
-  #hooks(): WorkerHooks {
-    return {
-      wake: () => this.wake(),
-      adopt: (rows) => void this.#adopt(rows),
-      namespaceIds: () => this.#namespaceIds,
-      polled: () => this.#polled(),
-      run: (step) => this.#runMissing(step),
-      timedOut: (step) => this.#timedOut(step),
-      push: (end) => this.#push(end),
-      reserve: (batch) => this.#reserve(batch),
-      release: (own) => this.#release(own),
-      recorded: (batch, accepted, answer, own) => this.#recorded(batch, accepted, answer, own),
-      settled: (step, result, { version, stopping }) => this.#settled(step, result, version, stopping),
-      finish: (step, end) => this.#finish(step, end),
-      saveYield: (step, result) => this.#saveYield(step, result),
-      unresolved: (step) => this.#unresolved(step),
-      free: (step) => this.#vacate(step),
-      readersChanged: () => this.#readersChanged(),
-      handlersChanged: () => this.#handlersChanged(),
-    };
   }
 
   /** Where steps wait to be read as events, of a worker that was made with `handOut`. */
@@ -85,13 +61,13 @@ export class Worker {
   }
 
   get stats(): WorkerStats {
-    const { slots, publishing, recorder, counts, lease, isolation } = this.#parts;
+    const { slots, publishing, recorder, reports, lease, isolation } = this.#parts;
     return {
       running: slots.running,
       unrecorded: publishing.pending + recorder.pending,
-      processed: counts.processed,
-      failed: counts.failed,
-      refused: counts.refused,
+      processed: reports.processed,
+      failed: reports.failed,
+      refused: reports.refused,
       workerId: lease.incarnation.id,
       loop: lease.loop.stats,
       threads: isolation.stats,
@@ -152,9 +128,8 @@ export class Worker {
   stop({ drainTimeoutMs }: { drainTimeoutMs: number }): Promise<void> {
     return shutDown(this.#parts, {
       drainTimeoutMs,
-      logger: this.#options.logger,
       onWorkLeft: this.#options.onWorkLeft,
-      push: (end) => this.#push(end),
+      push: (end) => this.push(end),
       claiming: () => this.#claiming !== undefined,
     });
   }
@@ -168,7 +143,7 @@ export class Worker {
   // ---- claim
 
   #claim(): void {
-    if (this.#claiming || !this.#wantClaim || this.#namespaceIds.length === 0) return;
+    if (this.#claiming || !this.#wantClaim || this.namespaceIds.length === 0) return;
     const { slots, publishing, recorder } = this.#parts;
     const limit = Math.min(slots.roomToClaim(publishing.pending + recorder.pending), CLAIM_LIMIT);
     if (limit <= 0) return;
@@ -190,7 +165,7 @@ export class Worker {
           limit,
           token,
           workerId: lease.incarnation.id,
-          namespaceIds: this.#namespaceIds,
+          namespaceIds: this.namespaceIds,
           excluded: [...missing.excluded(), ...unreadable.excluded()],
         },
         { timeoutMs: this.#options.leaseMs / 3 },
@@ -222,9 +197,9 @@ export class Worker {
     await backOff(this.#failedClaims++, stopping.signal);
   }
 
-  async #adopt(rows: readonly AdoptedStepRow[]): Promise<void> {
+  adopt(rows: readonly AdoptedStepRow[]): void {
     this.#parts.slots.reserve(rows.length);
-    await this.#takeOwn(rows, (row) => (row as AdoptedStepRow).claim);
+    void this.#takeOwn(rows, (row) => (row as AdoptedStepRow).claim);
   }
 
   /**
@@ -232,11 +207,11 @@ export class Worker {
    * look after the steps.
    */
   async #takeOwn(rows: readonly ClaimedStepRow[], tokenOf: (row: ClaimedStepRow) => number): Promise<void> {
-    const { slots, lease, cache, held, hydration, unreadable, stopping } = this.#parts;
+    const { slots, lease, cache, held, unreadable, stopping } = this.#parts;
     const own = rows.filter((row) => lease.incarnation.owns(tokenOf(row)));
     slots.release(rows.length - own.length);
     if (own.length === 0) return;
-    const reasons = await hydration.templates(own);
+    const reasons = await held.templates(own);
     if (!reasons) {
       // Held in the database, and startable by others only when the lease is over.
       slots.release(own.length);
@@ -257,7 +232,7 @@ export class Worker {
   // ---- hydrate
 
   #hydrate(steps: readonly DispatchedStep[]): Promise<void> {
-    return this.#parts.hydration.hydrate(steps, (ready) => this.#startAll(ready));
+    return this.#parts.held.hydrate(steps, (ready) => this.#startAll(ready));
   }
 
   #startAll(steps: readonly DispatchedStep[]): void {
@@ -273,12 +248,12 @@ export class Worker {
   }
 
   #startNow(steps: readonly DispatchedStep[]): void {
-    const { slots, stopping } = this.#parts;
+    const { slots, stopping, reports } = this.#parts;
     slots.release(steps.length);
-    logHeld(this.#options.logger, steps);
+    reports.held(steps);
     for (const step of steps) {
       if (step.over) continue;
-      if (stopping.begun) this.#push(givenBack(step));
+      if (stopping.begun) this.push(givenBack(step));
       else this.#dispatch(step);
     }
     this.#claim();
@@ -298,74 +273,72 @@ export class Worker {
   }
 
   /** No resolver knows its handler, or it was taken away while they were asked. */
-  #unresolved(step: DispatchedStep): void {
+  unresolved(step: DispatchedStep): void {
     const { deadlines, slots, stopping, missing } = this.#parts;
     deadlines.delete(step);
     slots.vacate();
     if (!step.over && !step.ended) {
-      if (stopping.begun) this.#push(givenBack(step));
+      if (stopping.begun) this.push(givenBack(step));
       else missing.add(step);
     }
     this.#claim();
   }
 
   /** Its handler is here now. It held no slot while it waited; without a free one, it goes back to the queue. */
-  #runMissing(step: DispatchedStep): void {
+  run(step: DispatchedStep): void {
     if (this.#parts.slots.free > 0) this.#dispatch(step);
-    else this.#push(givenBack(step));
+    else this.push(givenBack(step));
   }
 
   /** A step that yields is called again, as long as it does: it stays held, and no attempt is spent. */
   async #callAgain(step: DispatchedStep, result: StepHandlerResult, handler: ExecutableHandler): Promise<void> {
-    if (await this.#saveYield(step, result)) this.#runner.call(step, handler);
+    if (await this.saveYield(step, result)) this.#runner.call(step, handler);
   }
 
   /** Saves the progress of a step that yielded. True: it is to be called again. */
-  async #saveYield(step: DispatchedStep, result: StepHandlerResult): Promise<boolean> {
+  async saveYield(step: DispatchedStep, result: StepHandlerResult): Promise<boolean> {
     const failure = await saveYield(step, result);
-    if (step.over || failure) this.#settled(step, failure ?? result, DEFAULT_VERSION);
-    else if (this.#parts.stopping.begun) this.#finish(step, givenBack(step));
+    if (step.over || failure) this.settled(step, failure ?? result, DEFAULT_VERSION);
+    else if (this.#parts.stopping.begun) this.finish(step, givenBack(step));
     else return true;
     return false;
   }
 
-  #settled(step: DispatchedStep, result: StepHandlerResult, version: string, stopping = false): void {
+  settled(step: DispatchedStep, result: StepHandlerResult, version: string, stopping = false): void {
     const cutOff = (stopping || this.#parts.stopping.aborting) && !result.success && step.template.retry.retryable;
-    if (step.over) this.#finish(step, undefined);
-    else this.#finish(step, cutOff || neverBegan(result) ? givenBack(step) : attemptEnd(step, result, version));
+    if (step.over) this.finish(step, undefined);
+    else this.finish(step, cutOff || step.neverBegan ? givenBack(step) : attemptEnd(step, result, version));
   }
 
   /** Its slot is free. Undefined: its outcome is no longer needed. */
-  #finish(step: DispatchedStep, end: AttemptEnd | undefined): void {
+  finish(step: DispatchedStep, end: AttemptEnd | undefined): void {
     if (!end) {
-      this.#parts.counts.settledLate(step);
-      logSettledLate(this.#options.logger, step);
-      this.#vacate(step);
+      this.#parts.reports.settledLate(step);
+      this.free(step);
       return;
     }
     this.#parts.deadlines.delete(step);
     this.#parts.slots.vacate();
-    this.#push(end);
+    this.push(end);
   }
 
-  #vacate(step: DispatchedStep): void {
+  free(step: DispatchedStep): void {
     this.#parts.deadlines.delete(step);
     this.#parts.slots.vacate();
     this.#claim();
   }
 
-  #timedOut(step: DispatchedStep): void {
-    const { counts, deadlines, held } = this.#parts;
+  timedOut(step: DispatchedStep): void {
+    const { reports, deadlines, held } = this.#parts;
     step.end('timeout');
-    counts.timedOut(step);
-    logTimedOut(this.#options.logger, step);
-    this.#push(timedOut(step, deadlines.timeoutMs(step)));
+    reports.timedOut(step);
+    this.push(timedOut(step, deadlines.timeoutMs(step)));
     held.drop(step);
   }
 
   // ---- record
 
-  #push(end: AttemptEnd): void {
+  push(end: AttemptEnd): void {
     const { step } = end;
     const { publishing } = this.#parts;
     step.ended = true;
@@ -376,14 +349,14 @@ export class Worker {
   }
 
   #record(end: AttemptEnd): void {
-    const { counts, traces, recorder } = this.#parts;
-    counts.pushed();
+    const { reports, traces, recorder } = this.#parts;
+    reports.pushed();
     traces?.settled(end);
     recorder.push(end);
   }
 
   /** Reserves slots for children: the free ones, and no more than can become ready. */
-  #reserve(batch: readonly AttemptEnd[]): Reserved {
+  reserve(batch: readonly AttemptEnd[]): Reserved {
     const { slots, lease } = this.#parts;
     const { free } = slots;
     let children = 0;
@@ -393,27 +366,31 @@ export class Worker {
     return { freeSlots, token: lease.incarnation.token(), lastRank: this.#lastRank };
   }
 
-  #release(own: Reserved): void {
+  release(own: Reserved): void {
     this.#parts.slots.release(own.freeSlots);
     this.#claim();
   }
 
-  #recorded(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[], answer: RecordAnswer, own: Reserved): void {
-    const { slots, cache, channel, held, counts, publishing } = this.#parts;
-    const { logger, onEventsStored, onTasksEnded, onWorkLeft } = this.#options;
+  doubt(own: Reserved): void {
+    this.release(own);
+    this.#parts.lease.unanswered.add(own.token);
+  }
+
+  recorded(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[], answer: RecordAnswer, own: Reserved): void {
+    const { slots, cache, channel, held, reports, publishing } = this.#parts;
+    const { onEventsStored, onTasksEnded, onWorkLeft } = this.#options;
     slots.release(own.freeSlots);
     cache.keepRecorded(accepted, answer);
     const children = this.#childrenOf(batch, answer, own);
     channel?.recorded(batch, accepted);
     for (const end of batch) held.letGo(end.step);
-    counts.recorded(batch, accepted);
-    logRecorded(logger, batch, accepted);
+    reports.recorded(batch, accepted);
     if (answer.uncompleted.length > 0) this.#uncompleted(accepted, answer);
     this.#advance(children);
     if (batch.some(({ publication }) => publication)) publishing.recorded(batch, accepted);
     if (accepted.some(({ events }) => events !== undefined)) onEventsStored();
     if (answer.ended.length > 0) {
-      logEnded(logger, batch, answer.ended);
+      reports.tasksEnded(batch, answer.ended);
       onTasksEnded(answer.ended);
     }
     if (answer.queued > 0) {
@@ -426,15 +403,19 @@ export class Worker {
   }
 
   #uncompleted(accepted: readonly AttemptEnd[], { uncompleted }: RecordAnswer): void {
-    const { counts, queuePoller } = this.#parts;
+    const { reports, queuePoller } = this.#parts;
     const ends = new Map(accepted.map((end) => [`${end.taskUuid}:${end.idx}`, end]));
     for (const row of uncompleted) {
       const end = ends.get(`${row.taskUuid}:${row.idx}`);
       if (!end) continue;
-      logUncompleted(this.#options.logger, row, end);
-      if (row.state === 'error') counts.failed++;
+      reports.uncompleted(row, end);
       if (row.state === 'waiting_for_retry') queuePoller.retryIn(end.delayMs);
     }
+  }
+
+  /** Returns the end without the events that would be stored with it, because the database refuses one. */
+  withoutEvents(end: AttemptEnd, refusal: string): AttemptEnd {
+    return this.#parts.publishing.withoutStored(end, refusal);
   }
 
   // ---- advance
@@ -452,17 +433,31 @@ export class Worker {
 
   /** Children whose ancestors ran elsewhere read those results first; the others start at once. */
   #advance(children: readonly DispatchedStep[]): void {
-    const { slots, hydration } = this.#parts;
+    const { slots, held } = this.#parts;
     slots.reserve(children.length);
-    const waiting = children.filter((step) => hydration.lacks(step));
+    const waiting = children.filter((step) => held.lacks(step));
     if (waiting.length > 0) void this.#hydrate(waiting);
     const missing = new Set(waiting);
     this.#startAll(children.filter((step) => !missing.has(step)));
   }
 
+  // ---- lease
+
+  lost(incarnations: readonly number[]): void {
+    this.#parts.held.lost(incarnations);
+  }
+
+  swept(): void {
+    this.wake();
+  }
+
+  blocked(step: DispatchedStep): void {
+    this.#parts.reports.blocked(step);
+  }
+
   // ---- namespaces and readers
 
-  #polled(): void {
+  polled(): void {
     const { held, lease } = this.#parts;
     void this.#findNamespaces().catch((error: unknown) =>
       this.#options.logger.debug({ error: messageOf(error) }, 'reading namespaces failed'),
@@ -475,21 +470,21 @@ export class Worker {
     const names = this.#options.namespaces();
     const key = names.join();
     // A namespace that is served before its first template is registered has no id yet.
-    if (key === this.#namespaceKey && this.#namespaceIds.length === names.length) return;
-    this.#namespaceIds = await this.#options.engine.namespaceIds(names);
+    if (key === this.#namespaceKey && this.namespaceIds.length === names.length) return;
+    this.namespaceIds = await this.#options.engine.namespaceIds(names);
     this.#namespaceKey = key;
   }
 
   /** More or fewer steps may be held, or other handlers are called. */
-  #readersChanged(): void {
+  readersChanged(): void {
     const { channel, slots, registries } = this.#parts;
     if (!channel) return;
     slots.resize(channel.slots);
-    if (registries.replace(channel.registries)) this.#handlersChanged();
+    if (registries.replace(channel.registries)) this.handlersChanged();
     this.wake();
   }
 
-  #handlersChanged(): void {
+  handlersChanged(): void {
     this.refresh().catch((error: unknown) =>
       this.#options.logger.debug({ error: messageOf(error) }, 'announcing handlers failed; the next heartbeat does it'),
     );

@@ -59,7 +59,7 @@ describe('a handler that does not settle in time', () => {
     expect(tasker.stats?.running).toBe(1);
     expect(lines).toContainEqual({
       level: 'warn',
-      message: 'a handler went over its timeout; its slot is taken until it settles',
+      message: 'handler timed out; its slot stays occupied until it settles',
       fields: {
         task_uuid: stuck.taskUuid,
         correlation_id: stuck.taskUuid,

@@ -3,7 +3,7 @@ import { type Engine, KIND } from '../../src/engine/engine.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
 import type { DispatchedStep } from '../../src/worker/dispatched-step.ts';
-import { ActiveRegistries, MissingHandlers } from '../../src/worker/missing-handlers.ts';
+import { ActiveRegistries, MissingHandlers } from '../../src/worker/unrunnable-steps.ts';
 import { until } from '../support/setup.ts';
 
 const stepOf = (handlerName: string, templateIdx: number) =>

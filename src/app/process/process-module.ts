@@ -6,8 +6,8 @@ import { logDebug, logError, logInfo, logTrace, logWarn } from '../../logging/lo
 import { resultOfExecution } from '../../worker/bridge/execution-result.ts';
 import { type FfiWorkerStatus, markOwnModule, type NapiModule } from '../../worker/bridge/napi-module.ts';
 import { processWorker } from '../../worker/bridge/process-worker.ts';
-import { type Delivery, deliveryOf } from '../../worker/delivery.ts';
 import type { DispatchChannel } from '../../worker/dispatch-channel.ts';
+import { type Delivery, deliveryOf } from '../../worker/dispatch-channel.ts';
 import { workerSystem } from './worker-system.ts';
 
 const VERSION = '1.0.0';

@@ -1,7 +1,7 @@
 import type { HandlerRegistry } from '../../registry/handler-registry.ts';
 import { TaskerEventEmitter } from './event-emitter.ts';
+import type { EventPollerConfig } from './event-poller.ts';
 import { EventPoller } from './event-poller.ts';
-import type { EventPollerConfig } from './event-poller-options.ts';
 import type { NapiModule } from './napi-module.ts';
 import { StepExecutionSubscriber, type StepExecutionSubscriberConfig } from './step-execution-subscriber.ts';
 

@@ -1,7 +1,18 @@
+import { storableText } from '../../handlers/failures/thrown.ts';
 import type { FfiStepEvent } from '../../handlers/ffi-step-event.ts';
-import type { StepHandlerResult } from '../../handlers/step-handler.ts';
-import type { Settling } from '../delivery.ts';
+import { paramsOfEvent } from '../../handlers/params-of-event.ts';
+import { StepContext, type StepContextParams } from '../../handlers/step-context.ts';
+import type { ExecutableHandler } from '../../handlers/step-handler.ts';
+import { StepHandlerResult } from '../../handlers/step-handler-result.ts';
+import { logError } from '../../logging/log.ts';
+import type { HandlerDefinition } from '../../registry/handler-definition.ts';
+import type { HandlerRegistry } from '../../registry/handler-registry.ts';
+import { timeoutFailure } from '../attempt-end.ts';
+import { type Delivery, deliveryOf, type Settling, type Taking } from '../dispatch-channel.ts';
 import type { RunnableStep } from '../run-step.ts';
+import type { NapiStepExecutionResult } from './execution-result.ts';
+import type { StepResultSink } from './napi-module.ts';
+import { errorOf, yieldOf } from './step-news.ts';
 
 /** A step that a subscriber received as an event: from the worker of this process, or from a caller's own module. */
 export interface ReceivedStep extends RunnableStep {
@@ -23,4 +34,262 @@ export interface ReceivedStep extends RunnableStep {
   giveBack(): void;
   /** Fires its signal. */
   abort(reason: string): void;
+}
+
+/** A step of this process' worker. Its handler has the same context, and its outcome the same way, as without events. */
+export class OwnStep implements ReceivedStep {
+  readonly #delivery: Delivery;
+  readonly #taking: Taking;
+
+  constructor(delivery: Delivery, taking: Taking) {
+    this.#delivery = delivery;
+    this.#taking = taking;
+  }
+
+  /** The step behind an event; undefined when it is no longer wanted. */
+  static of(event: FfiStepEvent, taking: Taking): OwnStep | undefined {
+    const delivery = deliveryOf(event.eventId);
+    if (!delivery) return undefined;
+    delivery.channel.await(delivery);
+    return new OwnStep(delivery, taking);
+  }
+
+  get event(): FfiStepEvent {
+    return this.#delivery.event;
+  }
+
+  get handler(): HandlerDefinition {
+    return this.#delivery.step.handler;
+  }
+
+  get handlerName(): string {
+    return this.#delivery.step.handlerName;
+  }
+
+  get over(): string | undefined {
+    return this.#delivery.step.over;
+  }
+
+  get open(): boolean {
+    return this.#delivery.state === 'read' && !this.over && deliveryOf(this.#delivery.eventId) !== undefined;
+  }
+
+  take(timedOut: (error: Error) => void): boolean {
+    const { channel, step } = this.#delivery;
+    if (!channel.take(this.#delivery, this.#taking)) return false;
+    this.#delivery.whenOver = () => {
+      if (step.over !== 'timeout') return;
+      timedOut(new DOMException(`step ${step.name} took longer than its timeout`, 'TimeoutError'));
+    };
+    return true;
+  }
+
+  starts(): void {
+    // Its time runs since it was read.
+  }
+
+  context(): StepContext {
+    return new StepContext(this.#delivery.step);
+  }
+
+  isolated(handler: ExecutableHandler): ExecutableHandler {
+    return this.#delivery.step.isolated(handler);
+  }
+
+  calls(): void {
+    this.#delivery.step.calls();
+  }
+
+  called(from: number): void {
+    this.#delivery.step.called(from);
+  }
+
+  get within(): ((call: () => unknown) => unknown) | undefined {
+    return this.#delivery.step.within;
+  }
+
+  complete(result: StepHandlerResult, how: Settling): Promise<boolean> {
+    return this.#delivery.channel.complete(this.#delivery, result, how);
+  }
+
+  yield(result: StepHandlerResult): Promise<boolean> {
+    return this.#delivery.channel.yield(this.#delivery, result);
+  }
+
+  /** The worker decides: another one may have the handler. */
+  missing(): undefined {
+    this.#delivery.channel.missing(this.#delivery);
+  }
+
+  giveBack(): void {
+    // Only if no other subscriber has taken it.
+    if (this.#delivery.state === 'read') this.#delivery.channel.giveBack(this.#delivery);
+  }
+
+  abort(reason: string): void {
+    if (!this.over) this.#delivery.step.warn(reason);
+  }
+}
+
+/** How a subscriber takes steps of a caller's own module. */
+export interface ForeignStepOptions {
+  registry: HandlerRegistry;
+  module: StepResultSink;
+  /** For steps without `timeout_seconds`; 0: none. */
+  timeoutMs: number;
+  /** A result in the form in which it is sent. */
+  sent(step: ReceivedStep, result: StepHandlerResult): NapiStepExecutionResult;
+}
+
+/** Events that are remembered after they were completed: one that is published again does not run again. */
+const REMEMBERED = 10_000;
+/** Maximum characters of the error about a result that can't be sent, because it may quote the whole result. */
+const MAX_UNSENT = 500;
+/** No timer of Node runs longer. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Returns the steps behind events, each event once. */
+export function foreignSteps(options: ForeignStepOptions): (event: FfiStepEvent) => ReceivedStep | undefined {
+  const seen = new Set<string>();
+  return (event) => {
+    if (seen.has(event.eventId)) return undefined;
+    seen.add(event.eventId);
+    if (seen.size > REMEMBERED) seen.delete(seen.values().next().value!);
+    return new ForeignStep(event, options);
+  };
+}
+
+/** A step of a caller's own module. Only its event is known, and its outcome is sent to the module. */
+class ForeignStep implements ReceivedStep {
+  readonly event: FfiStepEvent;
+  readonly handlerName: string;
+  readonly open = true;
+  readonly within = undefined;
+  /** Its result was sent, so whatever its handler still returns is not. */
+  over: 'timeout' | undefined;
+  readonly #options: ForeignStepOptions;
+  readonly #controller = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+  #params: StepContextParams | undefined;
+  #timedOut: ((error: Error) => void) | undefined;
+
+  constructor(event: FfiStepEvent, options: ForeignStepOptions) {
+    this.event = event;
+    // An event may lack its step definition, and reading it may throw: then the event is not received at all.
+    this.handlerName = (event.stepDefinition as { handlerCallable: string } | undefined)?.handlerCallable as string;
+    this.#options = options;
+  }
+
+  /** @throws ConversionError when the event can't be read: that fails the step */
+  get handler(): HandlerDefinition {
+    this.#params ??= paramsOfEvent(this.event, this.handlerName);
+    const { handlerMethod, handlerResolver, handlerInitialization } = this.event.stepDefinition;
+    return {
+      callable: this.handlerName,
+      method: handlerMethod ?? null,
+      resolver: handlerResolver ?? null,
+      initialization: (handlerInitialization as Record<string, unknown> | null | undefined) ?? {},
+    };
+  }
+
+  /** The module published it for this subscriber. */
+  take(timedOut: (error: Error) => void): boolean {
+    this.#timedOut = timedOut;
+    return true;
+  }
+
+  starts(): void {
+    const { timeoutSeconds, name } = this.event.stepDefinition;
+    const ms = timeoutSeconds == null ? this.#options.timeoutMs : timeoutSeconds * 1000;
+    if (ms <= 0) return;
+    const expire = () => {
+      this.over = 'timeout';
+      const result = timeoutFailure(name, ms);
+      const error = new DOMException(result.errorMessage ?? '', 'TimeoutError');
+      this.#controller.abort(error);
+      this.#timedOut?.(error);
+      void this.#send(result);
+    };
+    this.#timer = setTimeout(expire, Math.min(ms, LONGEST_TIMER_MS));
+    this.#timer.unref();
+  }
+
+  context(): StepContext {
+    // Not a spread: its getters copy what is read, when it is read.
+    return new StepContext(Object.assign(this.#params!, { signal: this.#controller.signal }));
+  }
+
+  isolated(handler: ExecutableHandler): ExecutableHandler {
+    return handler;
+  }
+
+  calls(): void {
+    // No worker of this process waits for its event loop.
+  }
+
+  called(): void {
+    // See calls().
+  }
+
+  complete(result: StepHandlerResult): Promise<boolean> | undefined {
+    return this.#ends() ? this.#send(result) : undefined;
+  }
+
+  yield(result: StepHandlerResult): Promise<boolean> | undefined {
+    return this.#ends() ? this.#sendYield(result) : undefined;
+  }
+
+  missing(): { result: StepHandlerResult; sent: Promise<boolean> } | undefined {
+    if (!this.#ends()) return undefined;
+    const { message } = this.#options.registry.whyMissing(this.handler);
+    const result = StepHandlerResult.failure({ message, errorType: 'handler_not_found', retryable: false });
+    return { result, sent: this.#send(result) };
+  }
+
+  giveBack(): void {
+    // A module has no way to take it back: it finds that the event was not completed.
+  }
+
+  abort(reason: string): void {
+    this.#controller.abort(new DOMException(reason, 'AbortError'));
+  }
+
+  #ends(): boolean {
+    clearTimeout(this.#timer);
+    return !this.over;
+  }
+
+  /**
+   * A module may refuse a result that it can't send. It must still learn that the step failed and whether to retry it.
+   */
+  async #send(result: StepHandlerResult): Promise<boolean> {
+    const { module, sent } = this.#options;
+    const { eventId, stepUuid } = this.event;
+    try {
+      return await module.completeStepEvent(eventId, sent(this, result));
+    } catch (thrown) {
+      const { message } = errorOf(thrown);
+      logError(`the result of step ${stepUuid} was refused: ${message}`, { error: thrown });
+      const failure = StepHandlerResult.failure({
+        message: storableText(`the result can't be sent: ${message}`, MAX_UNSENT),
+        retryable: !result.success && result.retryable,
+      });
+      try {
+        await module.completeStepEvent(eventId, sent(this, failure));
+      } catch (again) {
+        logError(`nor could its failure be sent: ${errorOf(again).message}`, { error: again });
+      }
+      return false;
+    }
+  }
+
+  async #sendYield(result: StepHandlerResult): Promise<boolean> {
+    const { eventId, stepUuid } = this.event;
+    try {
+      return await this.#options.module.checkpointYieldStepEvent(eventId, yieldOf(stepUuid, result));
+    } catch (thrown) {
+      logError(`the checkpoint of step ${stepUuid} was refused: ${errorOf(thrown).message}`, { error: thrown });
+      return false;
+    }
+  }
 }

@@ -11,11 +11,9 @@ import { type EventBridge, isEventBridge } from './event-bridge.ts';
 import type { TaskerEventEmitter } from './event-emitter.ts';
 import { EventNames } from './event-names.ts';
 import type { StepExecutionReceivedPayload } from './event-payloads.ts';
-import { foreignSteps } from './foreign-step.ts';
 import { isOwnModule, type StepResultSink } from './napi-module.ts';
-import { OwnStep } from './own-step.ts';
 import { processWorker } from './process-worker.ts';
-import type { ReceivedStep } from './received-step.ts';
+import { foreignSteps, OwnStep, type ReceivedStep } from './received-step.ts';
 import { type RunOfStep, StepNews, yieldOf } from './step-news.ts';
 
 /** How a subscriber works. */

@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { HeartbeatConnection } from '../../engine/heartbeat-connection.ts';
 import { messageOf } from '../../errors.ts';
 import type { GuardNews, GuardOrder, GuardSetup } from './heartbeat-thread.ts';
-import { SharedLoopState, sharedNow } from './shared-loop-state.ts';
+import { SharedLoopState, sharedNow } from './loop-watch.ts';
 
 // The program of HeartbeatThread's thread. What it needs of the driver is loaded when it is first needed, or when its worker
 // has lived for a while: a worker that lives for a moment does not pay for it.

@@ -5,7 +5,7 @@ import { type ConsoleForm, warningsOnStandardError } from '../../logging/console
 import type { Logger } from '../../logging/logger.ts';
 import { waitAtMost } from '../../time/wait-at-most.ts';
 import { threadFile } from '../threads/thread-file.ts';
-import type { SharedLoopState } from './shared-loop-state.ts';
+import type { SharedLoopState } from './loop-watch.ts';
 
 /** What a {@link HeartbeatThread} is made from. Times in milliseconds. */
 export interface LifeGuardOptions {

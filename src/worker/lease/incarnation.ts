@@ -4,7 +4,7 @@ import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { announcedNames } from '../../registry/announcement.ts';
 import { HeartbeatThread } from './heartbeat-thread.ts';
-import { SharedLoopState, sharedNow } from './shared-loop-state.ts';
+import { SharedLoopState, sharedNow } from './loop-watch.ts';
 
 /** Bits of a token that count the claims of one incarnation. */
 const COUNTER_BITS = 24;

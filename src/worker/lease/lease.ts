@@ -4,8 +4,7 @@ import type { Logger } from '../../logging/logger.ts';
 import type { DispatchedStep } from '../dispatched-step.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Incarnation, type WorkerIdentity } from './incarnation.ts';
-import { LoopWatch } from './loop-watch.ts';
-import { SharedLoopState } from './shared-loop-state.ts';
+import { LoopWatch, SharedLoopState } from './loop-watch.ts';
 import { UnansweredClaims } from './unanswered-claims.ts';
 
 export interface LeaseOptions extends Omit<WorkerIdentity, 'memory'> {

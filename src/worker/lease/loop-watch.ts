@@ -1,35 +1,132 @@
 import type { Logger } from '../../logging/logger.ts';
 import type { DispatchedStep } from '../dispatched-step.ts';
-import type { SharedLoopState } from './shared-loop-state.ts';
 
-/** A handler that kept the event loop from turning. */
-export interface BlockedLoop {
+/** Milliseconds on a clock that is the same in all threads of this process; `performance.now()` starts at 0 in each. */
+export function sharedNow(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1_000 + nanoseconds / 1_000_000;
+}
+
+/** The step whose handler occupies the event loop: it was called and has not returned or awaited yet. */
+export interface CalledStep {
   handler: string;
   step: string;
   taskUuid: string;
+}
+
+const TURNED_AT = 0;
+const PROVEN_AT = 1;
+const BACK_AT = 2;
+const TIMES_BYTES = 3 * BigInt64Array.BYTES_PER_ELEMENT;
+const LENGTH_BYTES = Int32Array.BYTES_PER_ELEMENT;
+const NAMES_BYTES = 1_000;
+const NEVER = -(2n ** 62n);
+const encoder = new TextEncoder();
+
+/**
+ * State that the thread of the handlers shares with the heartbeat thread: when the event loop last turned, when the last
+ * successful heartbeat was sent, and which handler occupies the loop. Times are whole microseconds, because only integers
+ * are written atomically.
+ */
+export class SharedLoopState {
+  readonly buffer: SharedArrayBuffer;
+  readonly #times: BigInt64Array;
+  /** Number of bytes of {@link #names} that are in use; 0: no handler occupies the loop. */
+  readonly #length: Int32Array;
+  readonly #names: Uint8Array;
+
+  constructor(buffer?: SharedArrayBuffer) {
+    this.buffer = buffer ?? new SharedArrayBuffer(TIMES_BYTES + LENGTH_BYTES + NAMES_BYTES);
+    this.#times = new BigInt64Array(this.buffer, 0, TIMES_BYTES / BigInt64Array.BYTES_PER_ELEMENT);
+    this.#length = new Int32Array(this.buffer, TIMES_BYTES, 1);
+    this.#names = new Uint8Array(this.buffer, TIMES_BYTES + LENGTH_BYTES);
+    if (!buffer) this.#times.fill(NEVER);
+  }
+
+  /** Notes that the event loop turned. */
+  turned(): void {
+    this.#write(TURNED_AT, sharedNow());
+  }
+
+  /** Milliseconds since the event loop last turned; a huge number before its first turn. */
+  get silentMs(): number {
+    return sharedNow() - this.#read(TURNED_AT);
+  }
+
+  /** Notes that a handler is called. It occupies the loop until it returns or first awaits. */
+  calls({ handler, step, taskUuid }: CalledStep): void {
+    const { written } = encoder.encodeInto(`${taskUuid}\0${step}\0${handler}`, this.#names);
+    Atomics.store(this.#length, 0, written);
+  }
+
+  /** Notes that the handler returned or awaited. */
+  called(): void {
+    Atomics.store(this.#length, 0, 0);
+  }
+
+  /**
+   * The step whose handler occupies the loop. Only reliable in the other thread while the loop is blocked; otherwise the
+   * names may change while they are read.
+   */
+  get step(): CalledStep | undefined {
+    const length = Atomics.load(this.#length, 0);
+    if (length === 0) return undefined;
+    const [taskUuid = '', step = '', handler = ''] = Buffer.from(this.#names.slice(0, length)).toString().split('\0');
+    return { taskUuid, step, handler };
+  }
+
+  /** Notes that a heartbeat sent at this time succeeded. */
+  proven(sentAt: number): void {
+    if (sentAt > this.provenAt) this.#write(PROVEN_AT, sentAt);
+  }
+
+  /** Notes that a heartbeat sent at this time succeeded after none had for a whole lease. */
+  cameBack(at: number): void {
+    this.#write(BACK_AT, at);
+  }
+
+  get provenAt(): number {
+    return this.#read(PROVEN_AT);
+  }
+
+  get backAt(): number {
+    return this.#read(BACK_AT);
+  }
+
+  #write(place: number, ms: number): void {
+    Atomics.store(this.#times, place, BigInt(Math.round(ms * 1_000)));
+  }
+
+  #read(place: number): number {
+    return Number(Atomics.load(this.#times, place)) / 1_000;
+  }
+}
+
+/** A handler that blocked the event loop. */
+export interface BlockedLoop extends CalledStep {
   /** Milliseconds. */
   blockedMs: number;
-  /** When it was over. */
+  /** When the block ended. */
   at: Date;
 }
 
-/** How well the event loop of a worker turns. */
+/** How responsive the event loop of a worker is. */
 export interface LoopStats {
-  /** Milliseconds by which the newest timer was late: what everything in this process waits for, besides its own work. */
+  /** Milliseconds by which the last timer was late. Everything else in this process is delayed by as much. */
   lagMs: number;
   /** The largest lag since the worker started. */
   maxLagMs: number;
-  /** The newest handler that blocked the loop for a second or longer; null: none did. */
+  /** The last handler that blocked the loop for a second or longer; null: none did. */
   blocked: BlockedLoop | null;
 }
 
-/** What is worth a warning. */
+/** Blocks that last this long are logged. */
 const BLOCKED_MS = 1_000;
 const LONGEST_PULSE_MS = 500;
-/** Handlers that a warning names at most. */
+/** Maximum number of handlers that a warning names. */
 const NAMED = 5;
 
-/** What a {@link LoopWatch} is made from. */
+/** Options of {@link LoopWatch}. */
 export interface LoopWatchOptions {
   leaseMs: number;
   memory: SharedLoopState;
@@ -41,8 +138,9 @@ export interface LoopWatchOptions {
 }
 
 /**
- * Measures whether the event loop turns, and names the handler that keeps it from that: by the time that its synchronous
- * part took. Of what it does after it has waited nobody can tell whose it is; then all that run are named.
+ * Measures the lag of the event loop and names the handler that blocks it, by timing the synchronous part of each call.
+ * A block that happens after a handler awaited can't be attributed to one handler. In that case all running ones are
+ * named.
  */
 export class LoopWatch {
   readonly #options: LoopWatchOptions;
@@ -52,12 +150,12 @@ export class LoopWatch {
   #lagMs = 0;
   #maxLagMs = 0;
   #blocked: BlockedLoop | null = null;
-  /** What was found out since the last pulse: its lag has a name. */
+  /** Whether a block since the last pulse was already attributed to a handler. */
   #named = false;
 
   constructor(options: LoopWatchOptions) {
     this.#options = options;
-    // The guard must see in good time whether the loop turns.
+    // Short enough for the heartbeat thread to notice a blocked loop early in the lease.
     this.#pulseMs = Math.min(LONGEST_PULSE_MS, Math.max(5, Math.floor(options.leaseMs / 12)));
   }
 
@@ -82,7 +180,7 @@ export class LoopWatch {
     this.#lagMs = Math.max(0, Math.round(now - this.#dueAt));
     if (this.#lagMs > this.#maxLagMs) this.#maxLagMs = this.#lagMs;
     this.#dueAt = now + this.#pulseMs;
-    if (this.#lagMs >= BLOCKED_MS && !this.#named) this.#warnOfSomebody(this.#lagMs);
+    if (this.#lagMs >= BLOCKED_MS && !this.#named) this.#warnOfUnknown(this.#lagMs);
     this.#named = false;
   }
 
@@ -91,7 +189,7 @@ export class LoopWatch {
     this.#options.memory.calls({ handler, step, taskUuid });
   }
 
-  /** The synchronous part of a step's handler is over; `from` on the clock of `performance.now()`. */
+  /** The synchronous part of a step's handler has ended. `from`: when it started, on the clock of `performance.now()`. */
   called(step: DispatchedStep, from: number): void {
     this.#options.memory.called();
     const blockedMs = performance.now() - from;
@@ -109,7 +207,8 @@ export class LoopWatch {
     );
   }
 
-  #warnOfSomebody(lagMs: number): void {
+  /** Names all running handlers, because the one that blocked the loop is unknown. */
+  #warnOfUnknown(lagMs: number): void {
     const names = new Set<string>();
     for (const step of this.#options.running) if (step.started && !step.ended) names.add(step.handlerName);
     const handlers = [...names].slice(0, NAMED);

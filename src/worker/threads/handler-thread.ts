@@ -7,18 +7,18 @@ import {
 } from '../../handlers/orchestration-metadata.ts';
 import { resultOfThrown } from '../../handlers/outcome.ts';
 import { StepContext } from '../../handlers/step-context.ts';
-import { type ExecutableHandler, StepHandlerResult } from '../../handlers/step-handler.ts';
-
+import type { ExecutableHandler } from '../../handlers/step-handler.ts';
+import { StepHandlerResult } from '../../handlers/step-handler-result.ts';
+import type { Fields } from '../../model/fields.ts';
 import { storableJson } from '../../model/storable-json.ts';
 import { makerOf } from '../../registry/handler-maker.ts';
 import { type HandlerOrigin, handlersIn } from '../../registry/handler-origin.ts';
 import { withMethod } from '../../registry/method-dispatch.ts';
 import { ResolutionError } from '../../registry/resolution-errors.ts';
 import { openTracing } from '../../tracing/tracing.ts';
-import { checkedResult } from '../checked-result.ts';
-import { callHandler } from '../run-step.ts';
+import { callHandler, checkedResult } from '../run-step.ts';
 import { threadParams } from './thread-context.ts';
-import type { Answer, Fields, FromThread, ResultMessage, ToThread } from './thread-messages.ts';
+import type { Answer, FromThread, ResultMessage, ToThread } from './thread-messages.ts';
 
 // The program of the threads that run handlers: one step at a time, with a context like any other.
 

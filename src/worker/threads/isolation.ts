@@ -1,20 +1,13 @@
-import { type ExecutableHandler, type HandlerIsolation, StepHandlerResult } from '../../handlers/step-handler.ts';
-
+import type { ExecutableHandler } from '../../handlers/step-handler.ts';
+import { StepHandlerResult } from '../../handlers/step-handler-result.ts';
 import { effectiveMethod, type HandlerDefinition, usesMethodDispatch } from '../../registry/handler-definition.ts';
-import { originOf, ownHandler } from '../../registry/handler-origin.ts';
+import { originOf } from '../../registry/handler-origin.ts';
 import type { HandlerRegistry } from '../../registry/handler-registry.ts';
 import { ResolutionError } from '../../registry/resolution-errors.ts';
-import type { Deadlines } from '../deadlines.ts';
 import type { DispatchedStep } from '../dispatched-step.ts';
-import type { ThreadJob } from './pool-thread.ts';
-import { ThreadPool, type ThreadPoolOptions, type ThreadStats } from './thread-pool.ts';
-
-/** Where a handler runs: as the template says, else as the handler says. */
-export function isolationOf(definition: HandlerDefinition, handler: ExecutableHandler): HandlerIsolation {
-  if (definition.isolation) return definition.isolation;
-  const { isolation } = ownHandler(handler).constructor as { isolation?: unknown };
-  return isolation === 'thread' ? 'thread' : 'none';
-}
+import { isolationOf } from '../run-step.ts';
+import type { Deadlines } from '../running-steps.ts';
+import { type ThreadJob, ThreadPool, type ThreadPoolOptions, type ThreadStats } from './thread-pool.ts';
 
 /** Why a handler can't run in a thread though it is to; undefined when it can, or is not to. */
 export function whyNotIsolated(definition: HandlerDefinition, handler: ExecutableHandler): ResolutionError | undefined {
@@ -50,14 +43,7 @@ function madeIfItCan(registry: HandlerRegistry, definition: HandlerDefinition): 
   }
 }
 
-const unbegun = new WeakSet<StepHandlerResult>();
-
-/** Whether a result says only that no thread was free for its step before that was to stop: nothing was done with it. */
-export function neverBegan(result: StepHandlerResult): boolean {
-  return unbegun.has(result);
-}
-
-/** Decides which handlers run in threads, and runs them there. */
+/** Runs handlers in threads. */
 export class Isolation {
   readonly #deadlines: Deadlines;
   readonly #pool: ThreadPool;
@@ -72,11 +58,9 @@ export class Isolation {
     return this.#pool.stats;
   }
 
-  /** What to call for a step: its handler, or one that runs it in a thread. @throws TaskerError `handler_invalid` */
+  /** Returns a handler that runs the given one in a thread. @throws ResolutionError `handler_invalid` */
   handlerFor(step: DispatchedStep, handler: ExecutableHandler): ExecutableHandler {
-    const definition = step.template.handler;
-    if (isolationOf(definition, handler) === 'none') return handler;
-    const refused = whyNotIsolated(definition, handler);
+    const refused = whyNotIsolated(step.handler, handler);
     if (refused) throw refused;
     return {
       name: handler.name,
@@ -129,7 +113,6 @@ export class Isolation {
 }
 
 function stoppedBefore(step: DispatchedStep): StepHandlerResult {
-  const result = StepHandlerResult.failure(`step ${step.name} was stopped before a thread was free for it`);
-  unbegun.add(result);
-  return result;
+  step.neverBegan = true;
+  return StepHandlerResult.failure(`step ${step.name} was stopped before a thread was free for it`);
 }

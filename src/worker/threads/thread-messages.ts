@@ -1,76 +1,79 @@
 import type { DependencyResultParams } from '../../handlers/dependency-result.ts';
 import type { FfiStepEvent } from '../../handlers/ffi-step-event.ts';
 import type { CheckpointProgress } from '../../handlers/step-context.ts';
-import type { StepHandlerResultParams } from '../../handlers/step-handler.ts';
+import type { StepHandlerResultParams } from '../../handlers/step-handler-result.ts';
+import type { Fields } from '../../model/fields.ts';
 import type { HandlerOrigin } from '../../registry/handler-origin.ts';
+import type { DispatchedStep } from '../dispatched-step.ts';
 
-// What is said between a worker and the threads in which it runs handlers. All of it is data.
+// The messages between a worker and the threads in which it runs handlers. They consist of plain data.
 
-export type Fields = Record<string, unknown>;
-
-/** A step, as its handler's context needs it. */
-export interface StepMessage {
-  taskUuid: string;
-  stepUuid: string;
+/** What the context of a step in a thread needs. */
+export interface StepMessage
+  extends Pick<
+    DispatchedStep,
+    | 'taskUuid'
+    | 'stepUuid'
+    | 'handlerName'
+    | 'correlationId'
+    | 'traceparent'
+    | 'inputData'
+    | 'stepConfig'
+    | 'stepInputs'
+    | 'retryCount'
+    | 'maxRetries'
+    | 'checkpoint'
+  > {
   step: string;
-  handlerName: string;
-  correlationId: string;
-  traceparent: string | undefined;
-  inputData: Fields;
-  stepConfig: Fields;
-  stepInputs: Fields;
-  retryCount: number;
-  maxRetries: number;
-  checkpoint: Fields | null;
-  /** The names of what it may read. */
+  /** The names of the steps whose results it may read. */
   dependencyNames: string[];
-  /** What came with the step; the others are asked for. */
+  /** The results that are sent with the step. The thread asks for the others. */
   dependencies: Map<string, DependencyResultParams>;
-  /** Absent when what it may read is too large to come with it. */
+  /** Absent when the results are too large to be sent with the step. */
   event?: FfiStepEvent;
-  /** The levels that its log wants. */
+  /** The enabled log levels. */
   levels: LogLevel[];
-  /** It was told to stop before its thread had it. */
+  /** Set when its signal fired before a thread started it. */
   aborted?: Reason;
 }
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Why a signal fires. */
+/** Why a signal fired. */
 export interface Reason {
   name: string;
   message: string;
 }
 
-/** An error that crosses threads. */
+/** An error that is sent between threads. */
 export interface ErrorMessage {
   message: string;
   errorType: string;
   retryable: boolean;
 }
 
-/** What a thread asks of its worker while a handler runs. */
+/** A request of a thread to its worker while a handler runs. */
 export type Question = { load: string } | { save: CheckpointProgress };
 
-/** The answer: the result of a step, or what is saved now. */
+/** The answer to a {@link Question}: the result of a step, or the saved checkpoint. */
 export type Answer =
   | { loaded: DependencyResultParams | undefined }
   | { saved: Fields | null }
   | { error: ErrorMessage };
 
-/** To a thread. `run` numbers the calls of handlers: what is said of one that is over is passed over. */
+/** A message to a thread. `run` numbers the calls of handlers. Messages about an earlier call are ignored. */
 export type ToThread =
   | { kind: 'run'; run: number; origin: HandlerOrigin; method: string | null; step: StepMessage }
   | { kind: 'abort'; run: number; reason: Reason }
   | { kind: 'answer'; run: number; question: number; answer: Answer };
 
-/** A result whose parts are data; `json` is what is stored of it. */
+/** A result as plain data. `json` is the text that is stored. */
 export interface ResultMessage extends Omit<StepHandlerResultParams, 'result'> {
   json: string;
 }
 
-/** From a thread. */
+/** A message from a thread. */
 export type FromThread =
   | { kind: 'settled'; run: number; result: ResultMessage }
   | { kind: 'question'; run: number; question: number; asks: Question }

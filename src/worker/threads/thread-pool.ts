@@ -1,30 +1,47 @@
+import { Worker as Thread } from 'node:worker_threads';
 import { messageOf } from '../../errors.ts';
-import { lost, PoolThread, type ThreadJob } from './pool-thread.ts';
-import { reasonOf } from './thread-step.ts';
+import type { DependencyResultParams } from '../../handlers/dependency-result.ts';
+import { isStepExecutionError } from '../../handlers/failures/handler-errors.ts';
+import { StepHandlerResult } from '../../handlers/step-handler-result.ts';
+import type { Logger } from '../../logging/logger.ts';
+import type { HandlerOrigin } from '../../registry/handler-origin.ts';
+import type { DispatchedStep } from '../dispatched-step.ts';
+import { threadFile, threadFlags } from './thread-file.ts';
+import {
+  type Answer,
+  type ErrorMessage,
+  type FromThread,
+  LOG_LEVELS,
+  type Question,
+  type Reason,
+  type ResultMessage,
+  type StepMessage,
+  type ToThread,
+} from './thread-messages.ts';
 
-/** What the threads of a worker do. */
+/** The current state of a worker's threads. */
 export interface ThreadStats {
-  /** Threads there are; at most `threads`. */
+  /** Number of threads; at most `threads`. */
   size: number;
-  /** Those that run a step. */
+  /** Number of threads that run a step. */
   busy: number;
-  /** Steps that wait for a thread. */
+  /** Number of steps that wait for a thread. */
   waiting: number;
 }
 
 export interface ThreadPoolOptions {
-  /** Threads at most. */
+  /** Maximum number of threads. */
   threads: number;
-  /** Of each. */
+  /** Heap limit of each thread, in megabytes; undefined: that of Node. */
   memoryMb: number | undefined;
 }
 
-/** After its signal fired for good, what a handler has to clear up. */
+/** Time for a handler to clean up after its step is over. Then its thread is ended. */
 const GRACE_MS = 250;
 
 /**
- * Runs steps in threads, each in one of its own while it lasts. Threads are made when they are needed, and replaced when
- * they were lost: by their own fault, or ended because their step's time was up.
+ * Runs steps in threads, one step per thread at a time. Threads are started on demand. A thread that was lost, or ended
+ * because its step timed out, is replaced.
  */
 export class ThreadPool {
   readonly #options: ThreadPoolOptions;
@@ -42,7 +59,7 @@ export class ThreadPool {
     return { size, busy: size - this.#idle.length, waiting: this.#waiting.length };
   }
 
-  /** Runs it in the next free thread. */
+  /** Runs the step in the next free thread. */
   add(job: ThreadJob): void {
     this.#waiting.push(job);
     this.#next();
@@ -56,7 +73,7 @@ export class ThreadPool {
     }
   }
 
-  /** A machine may have no room for one more thread. Those that there are go on; without any, what waits fails. */
+  /** If a thread can't be started, the existing threads continue. Without any, the waiting steps fail. */
   #moreIfItCan(): PoolThread | undefined {
     try {
       return this.#more();
@@ -86,31 +103,229 @@ export class ThreadPool {
     return thread;
   }
 
-  /** The signal of a step fired. False: it had not begun, and will not. */
+  /** The signal of a step fired. False: it was not started and will not be. */
   abort(job: ThreadJob): boolean {
     const thread = this.#threadOf(job);
     thread?.abort(reasonOf(job.step.signal));
     return thread !== undefined;
   }
 
-  /** Nobody waits for a step any more: its thread is ended soon. False: no thread runs it, nor will one. */
+  /** A step is over: its thread is ended soon. False: no thread runs it, nor will one. */
   end(job: ThreadJob): boolean {
     const thread = this.#threadOf(job);
     if (thread) setTimeout(() => void (thread.job === job && thread.kill()), GRACE_MS).unref();
     return thread !== undefined;
   }
 
-  /** The thread that runs it; where none does, none will. */
+  /** The thread that runs a step. A step that still waits for one is removed. */
   #threadOf(job: ThreadJob): PoolThread | undefined {
     const thread = [...this.#threads].find((one) => one.job === job);
     if (!thread) this.#waiting = this.#waiting.filter((waiting) => waiting !== job);
     return thread;
   }
 
-  /** Ends all threads, whatever they do; what becomes of their steps is told to nobody. */
+  /** Ends all threads without settling their steps. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#waiting = [];
     await Promise.all([...this.#threads].map((thread) => thread.discard()));
   }
+}
+
+/** A step that is to run in a thread. */
+export interface ThreadJob {
+  step: DispatchedStep;
+  origin: HandlerOrigin;
+  method: string | null;
+  /** A thread starts it now. */
+  begins(): void;
+  settled(result: StepHandlerResult): void;
+}
+
+/** The error type of a step whose thread was lost. */
+const THREAD_LOST = 'thread_lost';
+
+/** One thread of a pool, and the step that it runs. */
+class PoolThread {
+  readonly #thread: Thread;
+  readonly #memoryMb: number | undefined;
+  readonly #gone: (thread: PoolThread) => void;
+  readonly #free: (thread: PoolThread) => void;
+  #job: ThreadJob | undefined;
+  #logger: Logger | undefined;
+  #run = 0;
+  #error: unknown;
+
+  constructor(
+    memoryMb: number | undefined,
+    { free, gone }: { free(thread: PoolThread): void; gone(thread: PoolThread): void },
+  ) {
+    this.#memoryMb = memoryMb;
+    this.#free = free;
+    this.#gone = gone;
+    this.#thread = new Thread(threadFile('threads/handler-thread'), {
+      execArgv: threadFlags(),
+      ...(memoryMb !== undefined && { resourceLimits: { maxOldGenerationSizeMb: memoryMb } }),
+    });
+    // A running step keeps the process alive by itself. An idle thread must not.
+    this.#thread.unref();
+    this.#thread.on('message', (said: FromThread) => this.#heard(said));
+    this.#thread.on('messageerror', (error) => this.#lose(error));
+    this.#thread.on('error', (error) => {
+      this.#error = error;
+    });
+    this.#thread.once('exit', (code) => this.#exited(code));
+  }
+
+  get job(): ThreadJob | undefined {
+    return this.#job;
+  }
+
+  run(job: ThreadJob): void {
+    this.#job = job;
+    this.#logger = job.step.logger;
+    job.begins();
+    try {
+      this.#tell({
+        kind: 'run',
+        run: ++this.#run,
+        origin: job.origin,
+        method: job.method,
+        step: stepMessage(job.step),
+      });
+    } catch (error) {
+      this.#settle(lost(`step ${job.step.name} can't be sent to a thread: ${messageOf(error)}`));
+    }
+  }
+
+  /** Fires the signal of its step. */
+  abort(reason: Reason): void {
+    this.#tell({ kind: 'abort', run: this.#run, reason });
+  }
+
+  /** Ends the thread, whatever it is doing. */
+  async kill(): Promise<void> {
+    await this.#thread.terminate();
+  }
+
+  /** Ends the thread without settling its step. */
+  discard(): Promise<void> {
+    this.#job = undefined;
+    return this.kill();
+  }
+
+  #lose(error: unknown): void {
+    this.#error = error;
+    void this.kill();
+  }
+
+  #tell(message: ToThread): void {
+    this.#thread.postMessage(message);
+  }
+
+  #heard(said: FromThread): void {
+    const job = this.#job;
+    if (!job || said.run !== this.#run) return;
+    if (said.kind === 'log') this.#logger?.[said.level](said.fields, said.message);
+    else if (said.kind === 'settled') this.#settle(resultOf(said.result));
+    else void this.#answer(job.step, said.question, said.asks);
+  }
+
+  async #answer(step: DispatchedStep, question: number, asks: Question): Promise<void> {
+    const run = this.#run;
+    let answer: Answer;
+    try {
+      if ('load' in asks) answer = { loaded: await step.loadDependency(asks.load) };
+      else {
+        await step.saveCheckpoint(asks.save);
+        answer = { saved: step.checkpoint };
+      }
+    } catch (error) {
+      answer = { error: errorMessage(error) };
+    }
+    this.#tell({ kind: 'answer', run, question, answer });
+  }
+
+  #settle(result: StepHandlerResult): void {
+    const job = this.#job;
+    this.#job = undefined;
+    job?.settled(result);
+    this.#free(this);
+  }
+
+  #exited(code: number): void {
+    const job = this.#job;
+    this.#job = undefined;
+    this.#gone(this);
+    if (job) job.settled(lost(this.#whyLost(job.step.name, code)));
+    else if (this.#error !== undefined) {
+      this.#logger?.warn(
+        { error: messageOf(this.#error) },
+        'the thread of a step was ended by an error that nobody caught, after its handler had settled',
+      );
+    }
+  }
+
+  #whyLost(step: string, code: number): string {
+    const error = this.#error;
+    if ((error as { code?: unknown } | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY') {
+      const bound = this.#memoryMb === undefined ? '' : ` of ${this.#memoryMb} MB`;
+      return `step ${step}: its thread ran out of its memory${bound}; raise threadMemoryMb, or let it do less at a time`;
+    }
+    if (error !== undefined) {
+      return `step ${step}: its thread was ended by an error that nobody caught: ${messageOf(error)}`;
+    }
+    return `step ${step}: its thread ended while the handler ran, with exit code ${code}; a handler must not call process.exit`;
+  }
+}
+
+/** The failure of a step whose thread was lost. */
+function lost(message: string): StepHandlerResult {
+  return StepHandlerResult.failure({ message, errorType: THREAD_LOST, retryable: true });
+}
+
+function resultOf({ json, ...parts }: ResultMessage): StepHandlerResult {
+  return new StepHandlerResult({ ...parts, result: JSON.parse(json) as object | null });
+}
+
+/** The message that starts a step in a thread. Results that are too large are left out; only their names are sent. */
+function stepMessage(step: DispatchedStep): StepMessage {
+  const dependencyNames = step.dependencyNames();
+  const dependencies = new Map<string, DependencyResultParams>();
+  if (!step.lazy) for (const name of dependencyNames) dependencies.set(name, step.dependency(name)!);
+  const { logger, signal } = step;
+  return {
+    taskUuid: step.taskUuid,
+    stepUuid: step.stepUuid,
+    step: step.name,
+    handlerName: step.handlerName,
+    correlationId: step.correlationId,
+    traceparent: step.traceparent,
+    inputData: step.inputData,
+    stepConfig: step.stepConfig,
+    stepInputs: step.stepInputs,
+    retryCount: step.retryCount,
+    maxRetries: step.maxRetries,
+    checkpoint: step.checkpoint,
+    dependencyNames,
+    dependencies,
+    ...(!step.lazy && { event: step.event }),
+    levels: LOG_LEVELS.filter((level) => logger.isLevelEnabled?.(level) ?? true),
+    ...(signal.aborted && { aborted: reasonOf(signal) }),
+  };
+}
+
+function reasonOf({ reason }: AbortSignal): Reason {
+  const name: unknown = (reason as { name?: unknown } | null)?.name;
+  return { name: typeof name === 'string' ? name : 'AbortError', message: messageOf(reason) };
+}
+
+/** An error as plain data that keeps its type and whether it is retryable. */
+function errorMessage(error: unknown): ErrorMessage {
+  const known = isStepExecutionError(error) ? error : undefined;
+  return {
+    message: messageOf(error),
+    errorType: known?.errorType ?? 'handler_error',
+    retryable: known?.retryable ?? true,
+  };
 }

@@ -255,7 +255,7 @@ describe('a poller of this process', () => {
     channel.warnOfStarving();
     clock.mockRestore();
     expect(warnings()).toMatchObject([
-      { message: expect.stringContaining('nobody has begun with it'), fields: { event_id: event?.eventId } },
+      { message: expect.stringContaining('was read from the channel but not started'), fields: { event_id: event?.eventId } },
     ]);
   });
 

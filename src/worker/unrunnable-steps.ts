@@ -1,0 +1,350 @@
+import { type ClaimedStepRow, type Engine, KIND, type RecordedStep } from '../engine/engine.ts';
+import { messageOf } from '../errors.ts';
+import type { Logger } from '../logging/logger.ts';
+import { nearNames } from '../model/near-names.ts';
+import { templateIndex } from '../model/step-index.ts';
+import { announcedAs, announcementOf, covers } from '../registry/announcement.ts';
+import type { HandlerDefinition } from '../registry/handler-definition.ts';
+import type { HandlerRegistry } from '../registry/handler-registry.ts';
+import { ResolverNotFoundError } from '../registry/resolution-errors.ts';
+import { backOff } from '../time/back-off.ts';
+import { type AttemptEnd, givenBack, handlerNotFound } from './attempt-end.ts';
+import type { DispatchedStep } from './dispatched-step.ts';
+import { stepFields } from './step-reports.ts';
+
+const NONE: readonly bigint[] = [];
+
+/** Steps of templates that the claims of a worker leave to other workers, each for a limited time. */
+class ExcludedSteps {
+  /** By key (template << 32 | idx): until when. */
+  readonly #until = new Map<bigint, number>();
+
+  add(key: bigint, forMs: number): void {
+    this.#until.set(key, performance.now() + forMs);
+  }
+
+  clear(): void {
+    this.#until.clear();
+  }
+
+  /** The keys that are still excluded. */
+  keys(): readonly bigint[] {
+    if (this.#until.size === 0) return NONE;
+    const now = performance.now();
+    for (const [key, until] of this.#until) if (until < now) this.#until.delete(key);
+    return [...this.#until.keys()];
+  }
+}
+
+function keyOf(templateId: number, templateIdx: number): bigint {
+  return (BigInt(templateId) << 32n) | BigInt(templateIdx);
+}
+
+/** The registries that the steps of a worker use: its own, or those of the subscribers of its channel. */
+export class ActiveRegistries {
+  readonly #own: HandlerRegistry;
+  #all: readonly HandlerRegistry[];
+
+  constructor(own: HandlerRegistry) {
+    this.#own = own;
+    this.#all = [own];
+  }
+
+  /** Uses those of the subscribers, or the worker's own if there are none. Returns whether they changed. */
+  replace(ofSubscribers: readonly HandlerRegistry[]): boolean {
+    const before = this.#all;
+    this.#all = ofSubscribers.length > 0 ? ofSubscribers : [this.#own];
+    return this.#all.length !== before.length || this.#all.some((one, i) => one !== before[i]);
+  }
+
+  /** The handlers that the worker announces to other workers. */
+  get announcement(): string[] {
+    return announcementOf(...this.#all);
+  }
+
+  refresh(): void {
+    for (const registry of this.#all) registry.refresh();
+  }
+
+  /** Whether a handler is registered, or a resolver may know it. */
+  mayHave(handler: HandlerDefinition): boolean {
+    return this.#all.some((one) => !one.lacks(handler));
+  }
+
+  /** The registry that knows a handler; if none does, the last one. */
+  of(handler: HandlerDefinition): HandlerRegistry {
+    return this.#all.find((one) => one.canResolve(handler)) ?? this.#all.at(-1)!;
+  }
+}
+
+/** Options of {@link MissingHandlers}. Times in milliseconds. */
+export interface MissingHandlersOptions {
+  engine: Engine;
+  registries: ActiveRegistries;
+  workerId(): number;
+  graceMs: number;
+  /** How long claims leave a step to a worker that has its handler. */
+  excludeForMs: number;
+  /** The handler is registered now, or a resolver may know it. */
+  run(step: DispatchedStep): void;
+  /** The step is released, or fails. */
+  end(end: AttemptEnd): void;
+}
+
+const LOOK_MS = 500;
+/** Maximum number of waiting steps of one kind. Claims then leave the others in the queue. */
+const ENOUGH_WAIT = 100;
+
+/**
+ * Claimed steps whose handler this worker can't resolve. If another live worker announces the handler, they are released
+ * to it. Otherwise they wait for the grace period, because handlers may be registered after the start, and then fail.
+ */
+export class MissingHandlers {
+  readonly #options: MissingHandlersOptions;
+  readonly #logger: Logger;
+  readonly #waiting = new Map<DispatchedStep, number>();
+  /** By namespace, callable and resolver: since when it has been missing, and when a step last needed it. */
+  readonly #since = new Map<string, { first: number; last: number }>();
+  readonly #excluded = new ExcludedSteps();
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(options: MissingHandlersOptions, logger: Logger) {
+    this.#options = options;
+    this.#logger = logger;
+  }
+
+  /** The steps that a claim must leave out. */
+  excluded(): readonly bigint[] {
+    const keys = this.#excluded.keys();
+    return this.#waiting.size < ENOUGH_WAIT ? keys : [...keys, ...this.#enoughWait()];
+  }
+
+  /** The kinds of steps of which enough wait here. */
+  *#enoughWait(): Iterable<bigint> {
+    const counts = new Map<bigint, number>();
+    for (const step of this.#waiting.keys()) {
+      const key = keyOf(step.task.snapshot.id, step.templateIdx);
+      const count = (counts.get(key) ?? 0) + 1;
+      counts.set(key, count);
+      if (count === ENOUGH_WAIT) yield key;
+    }
+  }
+
+  add(step: DispatchedStep): void {
+    const callable = callableOf(step);
+    const now = performance.now();
+    const known = this.#since.get(callable);
+    const asWell = known !== undefined && now - known.last < this.#options.graceMs;
+    // A resolver that is asked again while the handler is missing brings the step back here: warn only once.
+    if (this.#waiting.size === 0 && !asWell) {
+      this.#logger.warn({ ...stepFields(step), handler: step.handlerName }, 'handler not registered here');
+    }
+    // The grace period starts when the handler is first missing, not with each step. After a pause it starts again.
+    const first = asWell ? known.first : now;
+    this.#since.set(callable, { first, last: now });
+    this.#waiting.set(step, first);
+    void this.#look([step]);
+    this.#schedule();
+  }
+
+  delete(step: DispatchedStep): void {
+    this.#waiting.delete(step);
+  }
+
+  /** Handlers were registered: runs the waiting steps that have one now. */
+  refresh(): void {
+    this.#excluded.clear();
+    this.#since.clear();
+    this.#runKnown();
+  }
+
+  #schedule(): void {
+    if (this.#stopped || this.#timer || this.#waiting.size === 0) return;
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        void this.#look([...this.#waiting.keys()]).finally(() => this.#schedule());
+      },
+      Math.min(LOOK_MS, this.#options.graceMs),
+    );
+  }
+
+  #runKnown(): void {
+    for (const step of this.#waiting.keys()) {
+      if (!this.#options.registries.mayHave(step.handler)) continue;
+      this.#waiting.delete(step);
+      this.#options.run(step);
+    }
+  }
+
+  async #look(steps: readonly DispatchedStep[]): Promise<void> {
+    this.#runKnown();
+    const asked = new Map<string, Promise<boolean>>();
+    for (const step of steps) {
+      const since = this.#waiting.get(step);
+      if (since === undefined) continue;
+      const key = callableOf(step);
+      const asking = asked.get(key) ?? this.#servedElsewhere(step);
+      asked.set(key, asking);
+      try {
+        this.#decide(step, since, await asking);
+      } catch (error) {
+        this.#logger.debug({ error: messageOf(error) }, 'query for other workers with the handler failed');
+      }
+    }
+  }
+
+  /** Whether another live worker of the step's namespace has the handler that this one lacks. */
+  async #servedElsewhere({ handler, task }: DispatchedStep): Promise<boolean> {
+    const { engine, registries, workerId } = this.#options;
+    const entry = announcedAs(handler);
+    // A resolver of this worker accepts the name but found no handler. Two workers with the same resolver would release
+    // the step to each other forever. So only a worker that announces the handler itself gets it.
+    const ours = registries.of(handler).canResolve(handler);
+    if (ours && entry !== handler.callable) return false;
+    const { namespace } = task.snapshot.template;
+    const announced = await engine.announcedElsewhere({ workerId: workerId(), namespace, entry });
+    return covers(announced, handler, { forms: !ours });
+  }
+
+  #decide(step: DispatchedStep, since: number, served: boolean): void {
+    if (!this.#waiting.has(step)) return;
+    if (served) {
+      this.#since.delete(callableOf(step));
+      this.#waiting.delete(step);
+      this.#excluded.add(keyOf(step.task.snapshot.id, step.templateIdx), this.#options.excludeForMs);
+      this.#options.end(givenBack(step));
+    } else if (performance.now() - since >= this.#options.graceMs) {
+      this.#waiting.delete(step);
+      const why = whyMissing(this.#options.registries.of(step.handler), step.handler);
+      this.#options.end(handlerNotFound(step, `step ${step.name}: ${why}`));
+    }
+  }
+
+  /** Releases all waiting steps. */
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    for (const step of this.#waiting.keys()) this.#options.end(givenBack(step));
+    this.#waiting.clear();
+  }
+}
+
+function callableOf(step: DispatchedStep): string {
+  return `${step.task.snapshot.template.namespace} ${step.handlerName} ${step.template.handler.resolver ?? ''}`;
+}
+
+/** Why no worker can run a handler, and what to do. */
+function whyMissing(registry: HandlerRegistry, { callable, resolver }: HandlerDefinition): string {
+  const resolvers = registry.chain.listResolvers().map(([name]) => name);
+  if (resolver && !resolvers.includes(resolver)) return new ResolverNotFoundError(resolver, resolvers).message;
+  if (resolver) return `resolver ${resolver} has no handler named ${callable}`;
+  return `no worker has a handler named ${callable}; ${hintFor(registry, callable)}`;
+}
+
+function hintFor(registry: HandlerRegistry, callable: string): string {
+  const isFile = /^\.{1,2}\//.test(callable);
+  if (isFile && !registry.canResolve(callable)) return 'to name handlers by file, give the registry a baseFolder';
+  const known = registry.listHandlers();
+  const near = nearNames(callable, known);
+  if (near.length > 0) return `did you mean ${near.join(' or ')}?`;
+  return known.length > 0 ? `registered are ${known.slice(0, 10).join(', ')}` : 'no handler is registered at all';
+}
+
+/** How long claims leave steps with an unreadable template to other workers before they try them again. */
+const EXCLUDE_MS = 10 * 60_000;
+/** Steps in one transaction. */
+const BATCH = 500;
+const NO_CHILDREN = { freeSlots: 0, token: 0, lastRank: -101 };
+
+/** A claimed step and its fence. */
+export type FencedStep = Pick<ClaimedStepRow, 'taskUuid' | 'idx' | 'templateId' | 'rank'> & { claim: number };
+
+/**
+ * Claimed steps whose template this program can't read, because a newer version stored it during a rolling upgrade. They
+ * are released without spending an attempt, and later claims leave them to other workers.
+ */
+export class UnreadableTemplates {
+  readonly #engine: Engine;
+  readonly #logger: Logger;
+  readonly #givenBack: () => void;
+  readonly #excluded = new ExcludedSteps();
+  readonly #warned = new Set<number>();
+  readonly #underWay = new Set<Promise<void>>();
+  readonly #stopped = new AbortController();
+  #left = 0;
+
+  /** `givenBack`: the queue holds steps for other workers again. */
+  constructor(engine: Engine, givenBack: () => void, logger: Logger) {
+    this.#engine = engine;
+    this.#givenBack = givenBack;
+    this.#logger = logger;
+  }
+
+  /** The steps that a claim must leave out. */
+  excluded(): readonly bigint[] {
+    return this.#excluded.keys();
+  }
+
+  /** Releases these steps to other workers. `reasons`: by template, why it can't be read. */
+  giveBack(steps: readonly FencedStep[], reasons: ReadonlyMap<number, Error>): void {
+    for (const { templateId, idx } of steps) this.#excluded.add(keyOf(templateId, templateIndex(idx)), EXCLUDE_MS);
+    for (const [id, reason] of reasons) this.#warn(id, reason);
+    for (let i = 0; i < steps.length; i += BATCH) {
+      const going = this.#release(steps.slice(i, i + BATCH)).finally(() => this.#underWay.delete(going));
+      this.#underWay.add(going);
+    }
+  }
+
+  #warn(templateId: number, reason: Error): void {
+    if (this.#warned.has(templateId)) return;
+    this.#warned.add(templateId);
+    this.#logger.warn(
+      { template_id: templateId, error: reason.message },
+      "a stored template can't be read by this worker, most likely because a newer version of the package stored it; its steps are left to other workers. Upgrade this worker",
+    );
+  }
+
+  /** Safe to repeat: the fence makes the database refuse a step that is already released. */
+  async #release(steps: readonly FencedStep[]): Promise<void> {
+    for (let tries = 0; !this.#stopped.signal.aborted; tries++) {
+      try {
+        await this.#engine.record(steps.map(released), NO_CHILDREN);
+        this.#givenBack();
+        return;
+      } catch (error) {
+        if (tries === 0)
+          this.#logger.warn({ error: messageOf(error) }, 'could not release steps to other workers; trying again');
+        await backOff(tries, this.#stopped.signal);
+      }
+    }
+    this.#left += steps.length;
+  }
+
+  /**
+   * Waits at most `ms` for the releases under way. Returns the number of steps that are not released: other workers get
+   * them when the lease expires.
+   */
+  async stop(ms: number): Promise<number> {
+    const timer = setTimeout(() => this.#stopped.abort(), ms);
+    await Promise.all(this.#underWay);
+    clearTimeout(timer);
+    return this.#left;
+  }
+}
+
+function released(step: FencedStep): RecordedStep {
+  return {
+    taskUuid: step.taskUuid,
+    idx: step.idx,
+    claim: step.claim,
+    kind: KIND.released,
+    delayMs: 0,
+    templateId: step.templateId,
+    rank: step.rank,
+    durationMs: 0,
+    result: 'null',
+    detail: 'null',
+  };
+}
