@@ -12,30 +12,30 @@ import { storableJson } from '../model/storable-json.ts';
 import type { DispatchedStep } from './dispatched-step.ts';
 import { type CheckedResult, checkedResult, DEFAULT_VERSION } from './run-step.ts';
 
-/** One attempt's end, ready to be recorded, with what the worker needs to go on. */
+/** The end of an attempt, ready to be recorded, with what the worker needs to continue. */
 export interface AttemptEnd extends Recording {
   step: DispatchedStep;
   attempt: number;
-  /** For the log: what went wrong, if anything did. */
+  /** For the log. Undefined: the attempt did not fail. */
   error: { type: string; message: string } | undefined;
-  /** The domain events that are told once it is recorded. */
+  /** The domain events to publish once the attempt is recorded. */
   publication?: Publication | undefined;
-  /** Once it is recorded with events: their time, in ISO 8601. */
+  /** Set once the attempt is recorded with events: their time, in ISO 8601. */
   recordedAt?: string;
-  /** An earlier try recorded it and its answer was lost. An operator may have corrected the result since. */
+  /** It was already recorded by a try whose answer was lost. An operator may have corrected the result since. */
   recordedBefore?: true;
 }
 
-/** Seconds that a server may ask to wait; more is taken as this. */
+/** Maximum delay from a server's Retry-After, in seconds. A longer one is cut to this. */
 const LONGEST_RETRY_AFTER_S = 7 * 24 * 3600;
-/** Characters. */
+/** Maximum characters of a handler's version. */
 const MAX_VERSION = 500;
-/** Bytes of the detail that is kept beside a result. */
+/** Maximum bytes of the detail that is stored with a result. */
 const MAX_DETAIL = 1_048_576;
 
 /**
- * What a handler's result comes to: stored as given, or refused for good with the place that can't be stored. Never
- * throws: a result that JavaScript made by hand may hold anything where a text or a number is expected.
+ * Returns the end of an attempt with this result. A result that can't be stored becomes a permanent failure that names
+ * the place. Never throws: a result made by hand in JavaScript may hold anything in place of a string or a number.
  */
 export function attemptEnd(step: DispatchedStep, result: StepHandlerResult, version: string): AttemptEnd {
   try {
@@ -69,18 +69,18 @@ function endOf(step: DispatchedStep, result: StepHandlerResult, version: string)
           type: outcome.result.errorType ?? ErrorType.HANDLER_ERROR,
           message: outcome.result.errorMessage ?? '',
         },
-    // Set later, if at all: an object that gets new fields, or is made anew with them, is dear.
+    // Set later. Adding fields to the object, or copying it to add them, would be expensive.
     events: undefined,
     publication: undefined,
   };
 }
 
-/** In whole milliseconds, as many as the column holds. */
+/** Whole milliseconds, capped at the largest value of the column. */
 function durationOf({ startedAt }: DispatchedStep): number {
   return Math.min(Math.round(performance.now() - startedAt), 2 ** 31 - 1);
 }
 
-/** A step that goes back to the queue without spending an attempt. */
+/** Releases the step: it returns to the queue without spending an attempt. */
 export function givenBack(step: DispatchedStep): AttemptEnd {
   return {
     step,
@@ -102,8 +102,8 @@ export function givenBack(step: DispatchedStep): AttemptEnd {
 }
 
 /**
- * The same attempt as a failure with the message of the database, because its result can't be recorded. A retryable
- * failure is still retried.
+ * The same attempt as a failure with the message of the database, which refused its result. A retryable failure stays
+ * retryable.
  */
 export function refusedByDatabase(end: AttemptEnd, refusal: string): AttemptEnd {
   const message = `the result can't be stored: ${refusal}`;
@@ -112,7 +112,7 @@ export function refusedByDatabase(end: AttemptEnd, refusal: string): AttemptEnd 
   return { ...failedInstead(end, failure), kind: end.kind, delayMs: end.delayMs };
 }
 
-/** The same attempt as this final failure, without its result and its events. */
+/** The same attempt as this permanent failure, without its result and its events. */
 export function failedInstead(end: AttemptEnd, given: StepHandlerResult): AttemptEnd {
   const failure = plainFailure(given);
   return {
@@ -128,7 +128,7 @@ export function failedInstead(end: AttemptEnd, given: StepHandlerResult): Attemp
   };
 }
 
-/** Notes what kept events of it from being published. */
+/** Adds to the end why some of its events are not published. */
 export function noteEventProblems(end: AttemptEnd, problems: readonly EventProblem[]): void {
   if (problems.length === 0) return;
   const detail = (end.detail === 'null' ? {} : JSON.parse(end.detail)) as AttemptDetail;
@@ -145,7 +145,7 @@ function permanent(errorType: string, message: string): StepHandlerResult {
   return plainFailure(StepHandlerResult.failure({ message, errorType, retryable: false }));
 }
 
-/** A result that can be stored, with what it makes happen; or the failure that it comes to instead. */
+/** Returns a result that can be stored, with the steps that it creates; or the failure that replaces it. */
 function checked(step: DispatchedStep, result: StepHandlerResult): CheckedResult & Pick<Recording, 'expansion'> {
   const { snapshot } = step.task;
   const stored = checkedResult(result, {
@@ -160,7 +160,7 @@ function checked(step: DispatchedStep, result: StepHandlerResult): CheckedResult
   return { result: permanent(ErrorType.VALIDATION_ERROR, `step ${step.name}: ${expansion.reason}`), json: 'null' };
 }
 
-/** A server's Retry-After wins over the template's backoff. */
+/** The delay before the retry in milliseconds. A server's Retry-After takes precedence over the template's backoff. */
 function delayOf(step: DispatchedStep, result: StepHandlerResult): number {
   const { retryAfter } = result;
   const usable = typeof retryAfter === 'number' || typeof retryAfter === 'string' || retryAfter instanceof Date;
@@ -169,7 +169,7 @@ function delayOf(step: DispatchedStep, result: StepHandlerResult): number {
   return retryDelayMs(step.template.retry, step.retryCount + 1, Math.random());
 }
 
-/** Only what differs from the ordinary is kept beside a result; a plain success keeps nothing. */
+/** The detail that is stored with a result. Defaults are left out, so a plain success stores none. */
 function detailOf(result: StepHandlerResult, version: string, runBy?: string): string {
   const detail: AttemptDetail = {};
   if (!result.success) {
@@ -191,7 +191,7 @@ function detailOf(result: StepHandlerResult, version: string, runBy?: string): s
   return storableDetail(detail);
 }
 
-/** Metadata that jsonb can't hold is replaced by the place and the reason. */
+/** Replaces metadata that jsonb can't hold by the place and the reason. */
 function storableDetail(detail: AttemptDetail): string {
   for (const _ in detail) {
     const stored = storableJson(detail, { name: 'metadata', maxBytes: MAX_DETAIL });
@@ -200,7 +200,7 @@ function storableDetail(detail: AttemptDetail): string {
   return 'null';
 }
 
-/** Checks the handler's metadata part by part, so that only a part that can't be stored is lost. */
+/** Checks the metadata part by part, so that only the part that can't be stored is lost. */
 function storableParts({ custom, orchestration_metadata, ...others }: AttemptDetail): AttemptDetail {
   const leftOut: Record<string, string> = {};
   const kept = <T>(name: string, value: T | undefined): T | undefined => {
@@ -215,42 +215,44 @@ function storableParts({ custom, orchestration_metadata, ...others }: AttemptDet
   return { ...others, orchestration_metadata: orchestration, custom: { ...metadata, ...leftOut } };
 }
 
-/** How many children a completed step may make ready: those of the template, and the workers of its batch. */
+/** The most children that a completed step can make ready: those of the template, and the workers of its batch. */
 export function possibleChildren({ step: { task, templateIdx }, expansion }: AttemptEnd): number {
   const children = task.snapshot.graph.children[templateIdx]!.length;
   return expansion?.kind === 'batch' ? children + Math.min(expansion.parts.length, expansion.parallelism) : children;
 }
 
-// ---- ends that no handler caused
+// ---- ends without a result of the handler
 
-/** Its handler did not settle in time. */
+/** The handler did not settle in time. */
 export function timedOut(step: DispatchedStep, timeoutMs: number): AttemptEnd {
   return attemptEnd(step, timeoutFailure(step.name, timeoutMs), DEFAULT_VERSION);
 }
 
-/** What a step comes to whose handler did not settle in time. */
+/** The failure of a step whose handler did not settle in time. */
 export function timeoutFailure(step: string, timeoutMs: number): StepHandlerResult {
   const message = `step ${step} did not finish within ${timeoutMs} ms`;
   return StepHandlerResult.failure({ message, errorType: ErrorType.TIMEOUT, retryable: true });
 }
 
-/** Its event was read, and nobody completed it. */
+/** The event of the step was read but not completed. */
 export function forgotten(step: DispatchedStep, afterMs: number): AttemptEnd {
-  const message = `step ${step.name}: its event was read, and nobody completed it within ${afterMs} ms`;
+  const message = `step ${step.name}: its event was read but not completed within ${afterMs} ms`;
   const failure = StepHandlerResult.failure({ message, errorType: ErrorType.TIMEOUT, retryable: true });
   return attemptEnd(step, failure, DEFAULT_VERSION);
 }
 
-/** No worker has its handler. */
+/** No worker has the handler. */
 export function handlerNotFound(step: DispatchedStep, message: string): AttemptEnd {
   const failure = StepHandlerResult.failure({ message, errorType: 'handler_not_found', retryable: false });
   return attemptEnd(step, failure, DEFAULT_VERSION);
 }
 
-/** Its handler does not settle and the worker stops: given back if it may run twice, else an operator decides. */
+/**
+ * The worker stops before the handler settles: the step is released if it is retryable, otherwise an operator decides.
+ */
 export function abandoned(step: DispatchedStep): AttemptEnd {
   if (step.template.retry.retryable) return givenBack(step);
-  const message = `step ${step.name} was cut off by its worker's stop; it is not retryable and may have had an effect, so an operator decides`;
+  const message = `step ${step.name} was still running when its worker stopped; it is not retryable and may have had an effect, so an operator must decide`;
   const failure = StepHandlerResult.failure({ message, errorType: 'worker_stopped', retryable: false });
   return attemptEnd(step, failure, DEFAULT_VERSION);
 }

@@ -81,33 +81,33 @@ export class Delivery {
   }
 }
 
-/** What waits in a worker's dispatch channel: events that nobody has begun to work on. */
+/** The events in a worker's dispatch channel that no subscriber has started to work on. */
 export interface FfiDispatchMetrics {
-  /** Events that wait: unread, or read and neither taken by a subscriber nor completed. */
+  /** Number of waiting events: unread, or read but neither taken by a subscriber nor completed. */
   pendingCount: number;
-  /** Milliseconds; absent when nothing waits. */
+  /** Milliseconds; absent when no event waits. */
   oldestPendingAgeMs?: number;
   newestPendingAgeMs?: number;
   oldestEventId?: string;
-  /** Whether some event waits for longer than 10 seconds, */
+  /** Whether an event has been waiting for longer than 10 seconds. */
   starvationDetected: boolean;
-  /** … and how many do. */
+  /** Number of events that have been waiting for longer than 10 seconds. */
   starvingEventCount: number;
 }
 
-/** The worker of a channel. */
+/** What a channel calls on its worker. */
 export interface ChannelHost {
-  /** Its handler settled. */
+  /** The handler of a step settled. `stopping`: its signal fired because a subscriber stops. */
   settled(step: DispatchedStep, result: StepHandlerResult, version: string, stopping?: boolean): void;
-  /** It ends like this, or its outcome is no longer needed; its slot is free. */
+  /** Frees the slot of a step and records its end. Undefined: the outcome is no longer needed. */
   finish(step: DispatchedStep, end: AttemptEnd | undefined): void;
-  /** Saves its progress. True: it is to be delivered again; false: it was settled. */
+  /** Saves the progress of a step. True: it is to be delivered again; false: it was settled. */
   saveYield(step: DispatchedStep, result: StepHandlerResult): Promise<boolean>;
-  /** No subscriber has its handler. */
+  /** No subscriber has the handler of a step. */
   unresolved(step: DispatchedStep): void;
-  /** It is over, and nothing will settle it. */
+  /** Frees the slot of a step that is over and that no handler will settle. */
   free(step: DispatchedStep): void;
-  /** The number of slots, or the registries, changed. */
+  /** The number of slots or the registries changed. */
   readersChanged(): void;
   /** Handlers were registered. */
   handlersChanged(): void;
@@ -115,14 +115,14 @@ export interface ChannelHost {
 
 /** A subscriber of this process that takes steps from the channel. */
 export interface ChannelUser {
-  /** Steps that it runs at once. */
+  /** Number of steps that it runs concurrently. */
   readonly slots: number;
   readonly registry: HandlerRegistry;
 }
 
-/** Who reads from the channel. */
+/** A reader of the channel. */
 export interface ChannelReader {
-  /** Something can be read. */
+  /** An event can be read. */
   wake(): void;
   /** Steps can't be claimed now; the worker tries again. */
   failed?(error: unknown): void;
@@ -131,20 +131,20 @@ export interface ChannelReader {
 export interface DispatchChannelOptions {
   /** The worker's name in history and messages. */
   name: string;
-  /** An event that was read and forgotten is given up after this, if its step has no `timeout_seconds`. */
+  /** Timeout of an event that was read but not completed, if its step has no `timeout_seconds`. */
   leaseMs: number;
   slots: Slots;
   deadlines: Deadlines;
   logger: Logger;
 }
 
-/** An event that waits for so long is starving. */
+/** An event that waits for longer than this is starving. */
 const STARVING_MS = 10_000;
 
 /**
- * Between a worker that does not call its handlers itself and those that do. Steps that may start wait here to be read
- * as events, by an `EventPoller` or by hand. It holds no more than the worker has slots for, and the worker claims
- * nothing while nothing reads. What was read is never dropped: it is completed, given back, or runs out of time.
+ * Hands out the steps of a worker that does not call its handlers itself. Steps that can start wait here to be read as
+ * events, by an `EventPoller` or by hand. The channel holds no more steps than the worker has slots, and without a
+ * reader the worker claims nothing. An event that was read is never dropped: it is completed, released, or times out.
  */
 export class DispatchChannel {
   /** The worker's name. */
@@ -155,7 +155,7 @@ export class DispatchChannel {
   readonly #out = new Map<DispatchedStep, Delivery>();
   readonly #readers = new Set<ChannelReader>();
   readonly #users = new Set<ChannelUser>();
-  /** Once there were subscribers, nothing is handed out without one. */
+  /** Whether there ever was a subscriber. From then on, nothing is handed out without one. */
   #hadUsers = false;
   readonly #acknowledgements = new Map<DispatchedStep, (accepted: boolean) => void>();
   #stopped = false;
@@ -166,7 +166,7 @@ export class DispatchChannel {
     this.name = options.name;
   }
 
-  /** Steps that may be held at once; none while nothing reads. */
+  /** Maximum number of steps that may be held; 0 without a reader. */
   get slots(): number {
     if (this.#stopped || this.#readers.size === 0) return 0;
     if (!this.#hadUsers) return Number.POSITIVE_INFINITY;
@@ -175,12 +175,12 @@ export class DispatchChannel {
     return slots;
   }
 
-  /** The registries of the subscribers, each once. */
+  /** The distinct registries of the subscribers. */
   get registries(): readonly HandlerRegistry[] {
     return [...new Set([...this.#users].map(({ registry }) => registry))];
   }
 
-  /** A step may start. It goes back if its slot was taken away meanwhile. */
+  /** A step can start. It is released if its slot was removed meanwhile. */
   offer(step: DispatchedStep): void {
     this.#options.slots.occupy();
     if (this.#out.size >= this.slots) this.#release(step);
@@ -199,16 +199,16 @@ export class DispatchChannel {
     for (const reader of this.#readers) reader.wake();
   }
 
-  // ---- who reads, and who runs
+  // ---- readers and subscribers
 
-  /** Reads from now on. The answer ends it; what is unread when nobody reads any more goes back. */
+  /** Adds a reader. Returns a function that removes it. Unread events are released when the last reader is removed. */
   open(reader: ChannelReader): () => void {
     const leave = this.#join(this.#readers, reader);
     if (this.#unread.length > 0) reader.wake();
     return leave;
   }
 
-  /** A subscriber takes steps from now on; the answer ends it. */
+  /** Adds a subscriber. Returns a function that removes it. */
   use(user: ChannelUser): () => void {
     this.#hadUsers = true;
     return this.#join(this.#users, user);
@@ -224,17 +224,17 @@ export class DispatchChannel {
     };
   }
 
-  /** Steps can't be claimed now. */
+  /** Tells the readers that steps can't be claimed now. */
   failed(error: unknown): void {
     for (const reader of this.#readers) reader.failed?.(error);
   }
 
-  /** Handlers of a subscriber's registry changed. */
+  /** The handlers in the registry of a subscriber changed. */
   refresh(): void {
     this.#host.handlersChanged();
   }
 
-  /** Takes the next event out; null when there is none. Each is given once. */
+  /** Removes and returns the next event; null: there is none. */
   poll(): FfiStepEvent | null {
     for (let next = this.#unread.shift(); next; next = this.#unread.shift()) {
       if (this.#out.get(next.step) !== next) continue;
@@ -246,39 +246,45 @@ export class DispatchChannel {
     return null;
   }
 
-  /** Whether something can be read. */
+  /** Whether an event can be read. */
   get ready(): boolean {
     return this.#unread.length > 0;
   }
 
-  /** A subscriber was told of it, and takes it when it has a slot: until then its time does not run. */
+  /** A subscriber received the event and will take it when it has a slot. Until then, the timeout is suspended. */
   await(delivery: Delivery): void {
     delivery.awaited++;
     if (delivery.state === 'read') this.#options.deadlines.delete(delivery.step);
   }
 
-  /** A subscriber that awaited it calls its handler now. False: another one does or is to, or it is over. */
+  /**
+   * A subscriber that awaited the event is about to call the handler. False: another one does or should, or the step is
+   * over.
+   */
   take(delivery: Delivery, { registry, runBy, timeoutMs }: Taking): boolean {
     delivery.awaited--;
     if (delivery.state !== 'read' || delivery.step.over || this.#out.get(delivery.step) !== delivery) return false;
     if (this.#isForAnother(delivery, registry)) return false;
     delivery.is('taken');
-    // What is the same as the worker's is not stored once more.
+    // The name of the worker itself is not stored with the result.
     if (runBy !== this.name) delivery.runBy = runBy;
     if (timeoutMs !== undefined) delivery.timeoutMs = timeoutMs;
     this.#options.deadlines.restart(delivery.step);
     return true;
   }
 
-  /** Only another subscriber has its handler. */
+  /** Whether only another subscriber has the handler. */
   #isForAnother({ step }: Delivery, registry: HandlerRegistry): boolean {
     const { handler } = step.template;
     return registry.lacks(handler) && this.registries.some((other) => !other.lacks(handler));
   }
 
-  // ---- what becomes of it
+  // ---- outcomes
 
-  /** True once it is committed; false when it was completed before, taken away, or refused. */
+  /**
+   * Records the result. Resolves to true once it is committed; to false if the step was completed before, taken away,
+   * or refused.
+   */
   complete(delivery: Delivery, result: StepHandlerResult, how: Settling): Promise<boolean> {
     const { step } = delivery;
     if (!this.#forget(delivery)) return Promise.resolve(false);
@@ -292,7 +298,7 @@ export class DispatchChannel {
     });
   }
 
-  /** True once what it came to is saved: then it is handed out again, as another event. */
+  /** Saves the progress. Resolves to true once it is saved; the step is then handed out again, as another event. */
   async yield(delivery: Delivery, result: StepHandlerResult): Promise<boolean> {
     if (!this.#forget(delivery)) return false;
     if (!(await this.#host.saveYield(delivery.step, result))) return false;
@@ -301,17 +307,20 @@ export class DispatchChannel {
     return true;
   }
 
-  /** Nothing was done with it, and it spends no attempt. */
+  /** Releases a step that was not started. It spends no attempt. */
   giveBack(delivery: Delivery): void {
     if (this.#forget(delivery)) this.#release(delivery.step);
   }
 
-  /** Nobody here has its handler. */
+  /** No subscriber here has the handler. */
   missing(delivery: Delivery): void {
     if (this.#forget(delivery)) this.#host.unresolved(delivery.step);
   }
 
-  /** A step is not this worker's any more, or its time is up. Who calls its handler keeps the slot until that settles. */
+  /**
+   * A step timed out or is no longer held by this worker. If a subscriber runs its handler, the slot stays occupied
+   * until that settles.
+   */
   over(step: DispatchedStep): void {
     const delivery = this.#out.get(step);
     if (delivery?.state === 'taken') delivery.whenOver?.();
@@ -321,7 +330,7 @@ export class DispatchChannel {
     }
   }
 
-  /** Ends were acknowledged, or refused. */
+  /** The ends of a batch were acknowledged or refused. */
   recorded(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[]): void {
     if (this.#acknowledgements.size === 0) return;
     const taken = accepted.length === batch.length ? undefined : new Set(accepted);
@@ -333,7 +342,7 @@ export class DispatchChannel {
     }
   }
 
-  // ---- what nobody looks after
+  // ---- events that wait too long
 
   metrics(): FfiDispatchMetrics {
     const now = performance.now();
@@ -355,7 +364,7 @@ export class DispatchChannel {
     };
   }
 
-  /** Names events in the log that wait for too long, each once. */
+  /** Logs a warning about each starving event, once. */
   warnOfStarving(): void {
     const now = performance.now();
     for (const delivery of this.#waiting()) {
@@ -371,7 +380,7 @@ export class DispatchChannel {
     }
   }
 
-  /** Gives up events that were read and that nobody completed: they count as an attempt that ran out of time. */
+  /** Ends events that were read but not completed in time. They count as an attempt that timed out. */
   cleanUp(): void {
     const now = performance.now();
     for (const delivery of this.#waiting()) {
@@ -383,7 +392,7 @@ export class DispatchChannel {
     }
   }
 
-  /** Nothing is handed out any more; what is unread goes back. */
+  /** Hands out nothing more, and releases the unread events. */
   halt(): void {
     if (this.#stopped) return;
     this.#stopped = true;
@@ -391,7 +400,7 @@ export class DispatchChannel {
     this.#host.readersChanged();
   }
 
-  /** What could not be acknowledged is told so. */
+  /** Drops all events. Pending completions resolve to false. */
   stop(): void {
     for (const delivery of this.#out.values()) delivery.close();
     this.#out.clear();

@@ -21,7 +21,7 @@ import type { StepTemplate } from '../template/task-template.ts';
 import type { RunnableStep } from './run-step.ts';
 import type { BatchMember, CachedTask, KnownResults } from './task-cache.ts';
 
-/** The fields of a claimed step, also when it was claimed by recording its parents. */
+/** The fields that a claimed step and a child claimed by a recording have in common. */
 export interface DispatchedStepRow {
   idx: number;
   attempts: number;
@@ -33,34 +33,34 @@ export interface DispatchedStepRow {
 /** The delivery of a step as an event. */
 export interface StepDelivery {
   readonly event: FfiStepEvent;
-  /** Who runs it; undefined: the worker itself. */
+  /** Id that is stored with the result; undefined: the name of the worker. */
   readonly runBy: string | undefined;
   /** For steps without `timeout_seconds`; undefined: the worker's timeout. */
   readonly timeoutMs: number | undefined;
 }
 
-/** What a dispatched step needs of the worker that holds it. One object serves all steps of a worker. */
+/** What a dispatched step needs from its worker. One object serves all steps of a worker. */
 export interface StepHost {
   readonly logger: Logger;
-  /** The step as an event, for handlers that read `context.event`. */
+  /** Returns the step as an event, for handlers that read `context.event`. */
   event(step: DispatchedStep): FfiStepEvent;
-  /** The result of a step above it, as JSON text, from the database. */
+  /** Loads the result of one of its ancestors from the database, as JSON text. */
   loadResult(step: DispatchedStep, idx: number): Promise<string | null>;
   saveCheckpoint(step: DispatchedStep, progress: CheckpointProgress): Promise<void>;
   transaction<T>(step: DispatchedStep, work: TransactionWork<T>): Promise<T>;
-  /** Its handler is called soon, for the first time or again after a yield. */
+  /** The handler is about to be called, for the first time or again after a yield. */
   begins(step: DispatchedStep): void;
   /** Returns a handler that runs the given one in a thread. @throws ResolutionError `handler_invalid` */
   isolated(step: DispatchedStep, handler: ExecutableHandler): ExecutableHandler;
-  /** Its handler is called now. */
+  /** The handler is called now. */
   calls(step: DispatchedStep): void;
-  /** The synchronous part of its handler is over, which began at `from` on the clock of `performance.now()`. */
+  /** The synchronous part of the handler has ended. `from`: when it started, on the clock of `performance.now()`. */
   called(step: DispatchedStep, from: number): void;
-  /** Calls its handler within its span. Undefined: nothing is traced. */
+  /** Calls the handler within the span of the step. Undefined: nothing is traced. */
   within: ((step: DispatchedStep, call: () => unknown) => unknown) | undefined;
 }
 
-/** A step above another one; `failure` of a worker that its batch goes on without. */
+/** An ancestor of a step. `failure`: of a batch worker that failed without stopping its batch. */
 type Place = Pick<BatchMember, 'idx' | 'failure'>;
 
 function paramsOf(taskUuid: string, { idx, failure }: Place, text: string | null): DependencyResultParams {
@@ -79,17 +79,17 @@ function paramsOf(taskUuid: string, { idx, failure }: Place, text: string | null
 }
 
 /**
- * A step that this worker holds, from the claim until its outcome is acknowledged. Every phase works on this object, and
- * the handler's context reads from it. JSON is parsed for each step, so that no handler sees another's changes.
+ * A step that this worker holds, from the claim until its outcome is acknowledged. Every phase works on this object,
+ * and the handler's context reads from it. JSON is parsed separately for each step, so that handlers share no objects.
  */
 export class DispatchedStep implements RunnableStep, StepContextParams {
   readonly task: CachedTask;
   readonly idx: number;
-  /** The step of the template that it is, or that it is made from as a worker of a batch. */
+  /** Index of its step in the template; for a batch worker, of the step that it was created from. */
   readonly templateIdx: number;
-  /** What a worker of a batch is to do; of other steps undefined. */
+  /** The part of a batch worker; undefined for other steps. */
   part: BatchWorkerRow | undefined;
-  /** How far it came, as JSON text; null: nothing was saved. */
+  /** The checkpoint as JSON text; null: none was saved. */
   saved: string | null = null;
   /** The fence. */
   readonly claim: number;
@@ -98,28 +98,28 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   readonly maxAttempts: number;
   readonly rank: number;
   readonly startedAt = performance.now();
-  /** It may read more of others than comes with a step: its handler asks for each result. */
+  /** The results that it may read are too large to load with the step: its handler loads them one by one. */
   lazy = false;
-  /** When the handler's time is up, on the clock of `performance.now()`. */
+  /** When its timeout expires, on the clock of `performance.now()`. */
   deadline = Number.POSITIVE_INFINITY;
   /** Why the worker no longer waits for the handler; its late result is refused. */
   over: 'timeout' | 'cancelled' | 'lease_lost' | 'given_back' | undefined;
-  /** A transaction of its handler is open. */
+  /** Whether a transaction of its handler is open. */
   transacting = false;
-  /** The worker stopped before a thread was free for it: its handler did nothing. */
+  /** Whether it was stopped before a thread was free for it, so that its handler did nothing. */
   neverBegan = false;
-  /** Settles when what was saved before is saved. */
+  /** Settles when the previous checkpoint is saved. */
   saving: Promise<unknown> | undefined;
-  /** Its handler was called. */
+  /** Whether its handler was called. */
   started = false;
-  /** What it came to is with the recorder, and nobody else decides about it. */
+  /** Whether its outcome is with the recorder. From then on, nothing else may end it. */
   ended = false;
-  /** Set when it was handed out through an event. Undefined while this worker calls its handlers itself. */
+  /** Set when it was handed out as an event. Undefined if this worker calls its handlers itself. */
   delivery: StepDelivery | undefined;
   #controller: AbortController | undefined;
   #known: KnownResults;
   #ancestors: Map<string, Place> | undefined;
-  /** The span that its attempt, or the creation of its task, is to others. */
+  /** Trace context of the span of its attempt; before that, of the span that created its task. */
   traceparent: string | undefined;
   readonly #host: StepHost;
 
@@ -153,12 +153,12 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
     return stepUuid(this.task.taskUuid, this.idx);
   }
 
-  /** Whether it is a worker of a batch whose part is not loaded yet. */
+  /** Whether it is a batch worker whose part is not loaded yet. */
   get lacksPart(): boolean {
     return this.part === undefined && this.idx !== this.templateIdx;
   }
 
-  /** Whether more than results must be loaded before it can start: its part, or its checkpoint. */
+  /** Whether its part or its checkpoint must be loaded before it can start. */
   get lacksDetails(): boolean {
     return this.attempt > 1 || this.lacksPart;
   }
@@ -254,7 +254,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
     return paramsOf(this.taskUuid, place, text);
   }
 
-  /** The same of a result that may have been too large to come with the step. */
+  /** Same as {@link dependency}, but loads a result that is too large to be loaded with the step. */
   async loadDependency(name: string): Promise<DependencyResultParams | undefined> {
     const place = this.#ancestorPlaces.get(name);
     if (place === undefined) return undefined;
@@ -262,7 +262,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
     return paramsOf(this.taskUuid, place, text === undefined ? await this.#host.loadResult(this, place.idx) : text);
   }
 
-  /** By name, the steps above it that are over. A step that joins thousands of others looks each up once. */
+  /** Its finished ancestors by name. Built once, because a step may join thousands of others. */
   get #ancestorPlaces(): Map<string, Place> {
     if (this.#ancestors) return this.#ancestors;
     const { graph } = this.task.snapshot;
@@ -280,9 +280,9 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
     return places;
   }
 
-  // ---- its handler is called
+  // ---- the handler is called
 
-  /** Its handler is called soon: from now on, what it may read of other steps does not change. */
+  /** The handler is about to be called: from now on, the results that it reads do not change. */
   begin(): void {
     this.#host.begins(this);
     this.started = true;
@@ -312,7 +312,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
     return within && ((call) => within(this, call));
   }
 
-  // ---- it is over
+  // ---- the step is over
 
   /** The worker stops waiting: the handler's signal fires. */
   end(why: NonNullable<DispatchedStep['over']>): void {
@@ -320,7 +320,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
     this.#controller?.abort(this.#reason());
   }
 
-  /** The signal fires, and the handler still has a moment to settle. */
+  /** Fires the signal while the handler still has a moment to settle. */
   warn(reason: string): void {
     this.#controller ??= new AbortController();
     this.#controller.abort(new DOMException(reason, 'AbortError'));
@@ -337,18 +337,18 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
         );
       case 'lease_lost':
         return new DOMException(
-          `step ${this.name} was given to another worker: this one's lease was over`,
+          `step ${this.name} was taken away: the lease of its worker expired, and another worker may have it`,
           'AbortError',
         );
       case 'given_back':
       case undefined:
-        return new DOMException(`step ${this.name} was given back: the worker stops`, 'AbortError');
+        return new DOMException(`step ${this.name} was released: its worker is stopping`, 'AbortError');
     }
   }
 }
 
-/** The error for a result that did not come with the step, because all that it may read is too much. */
+/** The error for a result that was not loaded with the step, because its results are too large together. */
 export function dependencyTooLarge(step: { name: string }, name: string): StepExecutionError {
-  const message = `step ${step.name}: the result of ${name} did not come with the step, because the results it may read take more than ${DEFAULTS.dependencyBytes / 1024 / 1024} MiB together; read it with await context.loadDependency('${name}'), or many with for await (… of context.dependencies(prefix))`;
+  const message = `step ${step.name}: the result of ${name} was not loaded with the step, because the results that the step may read are larger than ${DEFAULTS.dependencyBytes / 1024 / 1024} MiB together; read it with await context.loadDependency('${name}'), or several with for await (… of context.dependencies(prefix))`;
   return new StepExecutionError(message, { errorType: 'dependency_too_large', retryable: false });
 }

@@ -106,8 +106,8 @@ export class HeldSteps {
   }
 
   /**
-   * Loads what these steps lack, and calls `start` with those that can start. A step may read results that did not fit in
-   * memory beside those of the others; it is loaded again when there is room.
+   * Loads what these steps lack, and calls `start` with those that can start. A step may read results that did not fit
+   * in memory beside those of the others; it is loaded again when there is room.
    */
   async hydrate(steps: readonly DispatchedStep[], start: (steps: readonly DispatchedStep[]) => void): Promise<void> {
     const { engine, cache } = this.#options;
@@ -173,8 +173,8 @@ export class HeldSteps {
   }
 
   /**
-   * Asks the database which steps are still held. Leaves out a step whose outcome is with the recorder: it may already be
-   * recorded, with children that this worker holds. False: there was no answer.
+   * Asks the database which steps are still held. Leaves out a step whose outcome is with the recorder: it may already
+   * be recorded, with children that this worker holds. False: there was no answer.
    */
   async check(steps: readonly DispatchedStep[]): Promise<boolean> {
     const { engine, incarnation, logger } = this.#options;

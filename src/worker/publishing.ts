@@ -15,11 +15,11 @@ import type { DeliveryMode } from '../template/task-template.ts';
 import { type AttemptEnd, failedInstead, noteEventProblems } from './attempt-end.ts';
 import { stepFields } from './step-reports.ts';
 
-/** What the publishing of a worker's steps needs. */
+/** Options of {@link Publishing}. */
 export interface PublishingOptions {
   /** The worker's name. */
   worker: string;
-  /** Undefined: all events are made by the ordinary publisher. */
+  /** Undefined: the default publisher makes all events. */
   publishers: PublisherSource | undefined;
   bus: EventBus;
   metrics: Metrics;
@@ -27,8 +27,9 @@ export interface PublishingOptions {
 }
 
 /**
- * The domain events of a worker's steps: made when a handler has settled, stored by the recording of what it came to, told
- * to those of this process who listen once that is committed. Only steps that declare events come here.
+ * Publishes the domain events of a worker's steps. They are made when a handler has settled and stored with its
+ * outcome. After the commit they are published to the subscribers of this process. Only used for steps that declare
+ * events.
  */
 export class Publishing {
   readonly #options: PublishingOptions;
@@ -47,12 +48,12 @@ export class Publishing {
     };
   }
 
-  /** Ends of attempts whose publishers have not answered yet. */
+  /** Number of ends that wait for the hooks of their publishers. */
   pending = 0;
 
   /**
-   * Gives the end its events; a promise only if a hook of a publisher gave one. The answer is the end to record: another
-   * one if an event made the step fail. Never throws or rejects.
+   * Adds the events to the end and returns the end to record, which is another one if an event made the step fail.
+   * Returns a promise only if a hook of a publisher returned one. Never throws or rejects.
    */
   prepare(end: AttemptEnd): AttemptEnd | Promise<AttemptEnd> {
     const { step } = end;
@@ -82,7 +83,7 @@ export class Publishing {
     return end;
   }
 
-  /** Its events are those of the failure that it is now. */
+  /** Turns the end into a failure, which publishes the events of a failure instead. */
   #fail(end: AttemptEnd, { events, problems }: Publication, message: string): AttemptEnd | Promise<AttemptEnd> {
     this.#unpublished(events, new TaskerError('step_failed', message));
     const failure = StepHandlerResult.failure({ message, errorType: 'event_invalid', retryable: false });
@@ -94,12 +95,12 @@ export class Publishing {
     return failed instanceof Promise ? failed.then(noted) : noted(failed);
   }
 
-  /** Attempts were recorded, or refused because their steps are not this worker's any more. */
+  /** Attempts were recorded, or refused because this worker no longer holds their steps. */
   recorded(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[]): void {
     const { bus, logger } = this.#options;
     for (const { publication, recordedAt } of accepted) {
       if (!publication) continue;
-      // Of an event that is not stored there is no other copy that could have another time.
+      // An event that is not stored has no other copy, so the local time can't contradict one.
       tellPublished(publication, { firedAt: recordedAt ?? new Date().toISOString(), bus, logger });
       for (const { declared } of publication.events) this.#published[declared.deliveryMode].add();
     }
@@ -107,12 +108,12 @@ export class Publishing {
     const taken = new Set(accepted);
     for (const end of batch) {
       if (!end.publication || taken.has(end)) continue;
-      const why = `step ${end.step.name} is not this worker's any more: its result was refused, and its events with it`;
+      const why = `step ${end.step.name} is no longer held by this worker: its result and its events were refused`;
       this.#unpublished(end.publication.events, new TaskerError('step_taken_away', why));
     }
   }
 
-  /** The database refuses an end: the same without the events that would be stored with it. */
+  /** Returns the end without the events that would be stored with it, because the database refused it. */
   withoutStored(end: AttemptEnd, refusal: string): AttemptEnd {
     const { publication } = end;
     if (!publication || end.events === undefined) return end;

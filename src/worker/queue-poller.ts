@@ -2,23 +2,23 @@ import type { Engine } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 
-/** What a queue poller needs and reports. */
+/** What a {@link QueuePoller} needs and reports. */
 export interface QueuePollerEvents {
   namespaceIds(): readonly number[];
-  /** Milliseconds until the next look: longer while notifications arrive. */
+  /** Milliseconds until the next poll; longer while notifications arrive. */
   everyMs(): number;
-  /** Milliseconds after which a look without an answer is given up. */
+  /** Timeout of a poll in milliseconds. */
   timeoutMs: number;
-  /** The queue holds something for this worker. */
+  /** The queue holds work for this worker. */
   ready(): void;
   /** A poll succeeded. */
   polled(): void;
-  /** Receives an outage of the database after it was verified. Undefined when not needed. */
+  /** Receives verified outages of the database. Undefined: not needed. */
   outage: OutageReport | undefined;
 }
 
-/** The failed operation: a poll of the queue, which fails only with the connection, or a claim. */
-type Operation = 'look' | 'claim';
+/** An operation that can fail: a poll of the queue, which only fails with the connection, or a claim. */
+type Operation = 'poll' | 'claim';
 
 /** Reports an outage of the database once, however many statements fail during it. */
 export class OutageReport {
@@ -30,7 +30,7 @@ export class OutageReport {
     this.#report = report;
   }
 
-  /** Statements that were answered. */
+  /** Number of statements that were answered. */
   get answers(): number {
     return this.#answers;
   }
@@ -44,24 +44,27 @@ export class OutageReport {
   /** Ends the outage when the failed operation is answered. An answered claim shows that a poll would be, too. */
   answered(operation: Operation): void {
     this.#answers++;
-    this.#failing.delete('look');
+    this.#failing.delete('poll');
     this.#failing.delete(operation);
   }
 }
 
 /** Time after which an unanswered poll makes the database suspect. A separate connection is then tried. */
 const SUSPECT_MS = 1_000;
-/** Timeout of that connection, and again of its answer. With a poll every 2 s, an outage is known within 4.4 s. */
+/**
+ * Timeout for opening that connection, and again for its answer. With a poll every 2 s, an outage is known within 4.4
+ * s.
+ */
 const VERIFY_MS = 700;
 
-/** A retry that another worker recorded is promoted by that worker when due; the others come a little later. */
+/** How much later than the worker that recorded a retry the others try to promote it. */
 const OTHERS_RETRY_MS = 40;
-/** Before a due retry of a task that somebody holds is tried again. */
+/** Pause before promoting a due retry of a locked task is tried again. */
 const LOCKED_MS = 100;
 
 /**
- * Looks into the database when nothing else would: for work whose notification was lost, and for retries that come
- * due. Reads only, unless a retry is due.
+ * Polls the queue, because a notification can be lost, and promotes retries when they are due. It writes only when a
+ * retry is due.
  */
 export class QueuePoller {
   readonly #engine: Engine;
@@ -87,15 +90,15 @@ export class QueuePoller {
   #schedule(delay: number): void {
     if (this.#stopped) return;
     this.#timer = setTimeout(() => {
-      this.#busy = this.#look().finally(() => this.#schedule(this.#events.everyMs()));
+      this.#busy = this.#poll().finally(() => this.#schedule(this.#events.everyMs()));
     }, delay);
   }
 
-  async #look(): Promise<void> {
+  async #poll(): Promise<void> {
     const suspect = setTimeout(() => void this.#verifyLost(), SUSPECT_MS);
     try {
       const { ready, dueMs } = await this.#engine.peek(this.#events.namespaceIds(), this.#events);
-      this.#events.outage?.answered('look');
+      this.#events.outage?.answered('poll');
       if (ready) this.#events.ready();
       if (dueMs !== null) this.retryIn(Math.max(0, dueMs) + (dueMs > 0 ? OTHERS_RETRY_MS : 0));
       this.#events.polled();
@@ -107,7 +110,7 @@ export class QueuePoller {
     }
   }
 
-  /** One lost connection, or a pool without a free one, is not an outage. */
+  /** Reports an outage only if a separate connection fails too: one lost connection, or an exhausted pool, is none. */
   async #verifyLost(): Promise<void> {
     const { outage } = this.#events;
     if (this.#stopped || !outage) return;
@@ -115,33 +118,33 @@ export class QueuePoller {
     try {
       await this.#engine.probe({ timeoutMs: VERIFY_MS });
     } catch (error) {
-      if (!this.#stopped && answers === outage.answers) outage.failed('look', error);
+      if (!this.#stopped && answers === outage.answers) outage.failed('poll', error);
     }
   }
 
-  /** A retry is due in so many milliseconds. */
+  /** A retry will be due in `delayMs`. */
   retryIn(delayMs: number): void {
     const at = performance.now() + delayMs;
     if (this.#stopped || at >= this.#dueAt) return;
     clearTimeout(this.#due);
     this.#dueAt = at;
-    // A timer may fire a fraction of a millisecond early, and the database's clock decides.
+    // A timer may fire a fraction of a millisecond early, and the clock of the database decides.
     this.#due = setTimeout(() => void this.#promote(), Math.min(Math.ceil(delayMs) + 1, 2 ** 31 - 1));
   }
 
-  /** One at a time: what comes due meanwhile is found by the peek at its end. */
+  /** Runs once at a time. Retries that become due meanwhile are found by the peek at its end. */
   async #promote(): Promise<void> {
     this.#dueAt = Number.POSITIVE_INFINITY;
     if (this.#stopped || this.#promoting) return;
     this.#promoting = true;
     try {
       const promoted = await this.#engine.promoteDue();
-      // Another worker may have promoted them, and have no room.
+      // Another worker may have promoted them without a free slot to run them.
       const { ready, dueMs } = await this.#engine.peek(this.#events.namespaceIds(), this.#events);
       if (ready) this.#events.ready();
       if (dueMs !== null) this.retryIn(promoted === 0 ? Math.max(LOCKED_MS, dueMs) : Math.max(1, dueMs));
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'due retries could not be queued; trying again');
+      this.#logger.debug({ error: messageOf(error) }, 'promoting due retries failed; trying again');
       this.retryIn(500);
     } finally {
       this.#promoting = false;

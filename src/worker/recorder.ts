@@ -5,47 +5,47 @@ import { backOff } from '../time/back-off.ts';
 import { type AttemptEnd, refusedByDatabase } from './attempt-end.ts';
 import { stepFields } from './step-reports.ts';
 
-/** What a recorder asks its worker. */
+/** What a recorder calls on its worker. */
 export interface RecorderEvents {
-  /** Slots that children claimed by this recording may take; they are reserved until {@link recorded} or {@link doubt}. */
+  /** Reserves slots for the children that this recording claims, until one of the three methods below is called. */
   reserve(batch: readonly AttemptEnd[]): { freeSlots: number; token: number; lastRank: number };
-  /** A batch was recorded: which were accepted, which children are held now. Ends with the slots given back. */
+  /** A batch was recorded; `accepted` is the part that was not refused. Frees the reserved slots. */
   recorded(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[], answer: RecordAnswer, own: Reserved): void;
-  /** The answer was lost: children may be held under this token, unknown to us. */
+  /** The answer was lost: this worker may hold children under this token without knowing. Frees the reserved slots. */
   doubt(own: Reserved): void;
-  /** A batch was given up for now; its reserved slots are free again. */
+  /** The recording failed. Frees the reserved slots. */
   release(own: Reserved): void;
-  /** The same end without the domain events that would be stored with it. */
+  /** Returns the end without the domain events that would be stored with it. */
   withoutEvents(end: AttemptEnd, refusal: string): AttemptEnd;
 }
 
-/** What {@link RecorderEvents.reserve} gave. */
+/** The slots and the fence of a recording. */
 export type Reserved = ReturnType<RecorderEvents['reserve']>;
 
 const LANES = 3;
 /** Steps in one transaction. */
 const BATCH = 500;
-/** Smaller shares would cost more statements than they save time. */
+/** Minimum share of a lane. With smaller ones, the additional statements cost more time than they save. */
 const SMALLEST_SHARE = 250;
-/** Bytes of results and details in one transaction; PostgreSQL takes at most 256 MB in one value. */
+/** Maximum bytes of results and details in one transaction. PostgreSQL accepts at most 256 MB in one value. */
 const BATCH_BYTES = 32 * 1024 * 1024;
-/** While a recording is under way, the next waits for this many: a full batch costs little more than a small one. */
+/** While a recording is in progress, the next one waits for this many ends: a full batch costs little more. */
 const WORTH_A_LANE = BATCH / 4;
-/** … but not for longer than this: one that waits for a lock must not hold up the others. */
+/** … but for no longer than this, because the one in progress may be waiting for a lock. */
 const PATIENCE_MS = 50;
 
 const NO_CHILDREN = { freeSlots: 0, lastRank: -101 };
 
 /**
- * Writes what attempts came to, many in one transaction: what arrives while a recording is under way goes together in
- * the next one, so nothing waits that could go, and load makes the batches large.
+ * Records the ends of attempts, many in one transaction. Ends that arrive while a recording is in progress are recorded
+ * together in the next one. So nothing waits needlessly, and batches grow with the load.
  */
 export class Recorder {
   readonly #engine: Engine;
   readonly #events: RecorderEvents;
   readonly #logger: Logger;
   #waiting: AttemptEnd[] = [];
-  /** Ends of steps whose task is held by somebody. */
+  /** Ends of steps whose task is locked by another transaction. */
   #aside: AttemptEnd[] = [];
   #trying: Promise<void> | undefined;
   readonly #heldTasks = new Set<string>();
@@ -72,7 +72,7 @@ export class Recorder {
     this.#schedule();
   }
 
-  // On the next turn of the loop: what settles in this turn goes together.
+  // On the next turn of the event loop, so that everything that settles in this turn is recorded together.
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -95,7 +95,7 @@ export class Recorder {
     }
   }
 
-  /** What waits for a task that turned out to be held joins those that were put aside. */
+  /** Puts aside the waiting ends of tasks that turned out to be locked. */
   #leaveHeldTasks(): void {
     if (this.#heldTasks.size === 0) return;
     const held = (end: AttemptEnd) => this.#heldTasks.has(end.taskUuid);
@@ -114,7 +114,7 @@ export class Recorder {
     return true;
   }
 
-  /** No more tries: what is not acknowledged is found by others when the lease is over. */
+  /** Stops trying. Other workers take over the steps that are not acknowledged when the lease expires. */
   stop(): void {
     this.#stopped.abort();
     clearTimeout(this.#patience);
@@ -123,7 +123,8 @@ export class Recorder {
   #nextBatch(): AttemptEnd[] {
     let bytes = 0;
     let size = 0;
-    // What waits is shared out among the free lanes: one batch after the other would leave the database waiting for us.
+    // Divides the waiting ends among the free lanes. With one batch at a time, the database would wait for this
+    // process.
     const share = Math.ceil(this.#waiting.length / (this.#lanes + 1));
     const limit = Math.min(BATCH, Math.max(share, SMALLEST_SHARE), this.#waiting.length);
     while (size < limit) {
@@ -140,7 +141,9 @@ export class Recorder {
     return this.#waiting.splice(0, size);
   }
 
-  /** Ends only when every attempt of the batch is acknowledged or refused, or with {@link stop}; never throws. */
+  /**
+   * Returns when every attempt of the batch is acknowledged, refused or put aside, or after {@link stop}. Never throws.
+   */
   async #record(batch: AttemptEnd[], tries = 0): Promise<void> {
     if (this.#stopped.signal.aborted) return;
     const own = this.#events.reserve(batch);
@@ -158,7 +161,7 @@ export class Recorder {
     }
   }
 
-  /** What is committed is never sent again: of those who hear of it here, nobody can make it so by throwing. */
+  /** The batch is committed. An error of a listener must not cause it to be sent again. */
   #settle(batch: readonly AttemptEnd[], answer: RecordAnswer, own: Reserved): void {
     this.pending -= batch.length;
     const accepted = answer.refused.length === 0 ? batch : without(batch, answer.refused);
@@ -167,16 +170,13 @@ export class Recorder {
     try {
       this.#events.recorded(batch, accepted, answer, own);
     } catch (error) {
-      this.#logger.error(
-        { err: error, steps: batch.length },
-        'results are recorded, but what follows from them failed',
-      );
+      this.#logger.error({ err: error, steps: batch.length }, 'results recorded, but processing the answer failed');
     }
   }
 
   /**
-   * Sends the same batch with the same fences until it is answered. What is refused then may have been accepted by the
-   * try whose answer was lost: its history says so.
+   * Sends the same batch with the same fences until it is answered. A row that is refused then may have been recorded
+   * by the try whose answer was lost; the history of the step tells.
    */
   async #recordDoubtful(batch: AttemptEnd[], lost: unknown): Promise<void> {
     if (!this.#away)
@@ -195,38 +195,37 @@ export class Recorder {
           refused[i]!.recordedAt = at ?? new Date().toISOString();
           refused[i]!.recordedBefore = true;
         }
-        if (this.#away) this.#logger.info('the database is back; waiting results are recorded');
+        if (this.#away) this.#logger.info('the database is back; recording the waiting results');
         this.#away = false;
         const stillRefused = answer.refused.filter((_, i) => !earlier.has(i));
         this.#settle(batch, { ...answer, refused: stillRefused }, own);
         return;
       } catch (error) {
         this.#events.release(own);
-        // As long as it is not answered, it stays in doubt: only a refusal of the data is an answer.
+        // Only a refusal of the data is an answer. After any other error, the batch stays in doubt.
         if (!refusesData(error)) continue;
         return this.#recordInHalves(batch, error, tries);
       }
     }
   }
 
-  /** One result that PostgreSQL refuses must not take the others along: half and half, until it is alone. */
+  /** Splits the batch in halves until the result that PostgreSQL refuses is alone, so that the others are recorded. */
   async #recordInHalves(batch: AttemptEnd[], refusal: unknown, tries: number): Promise<void> {
     const data = refusesData(refusal);
     if (!data) {
-      if (tries === 0)
-        this.#logger.warn({ error: messageOf(refusal) }, "results can't be recorded now; they are sent again");
+      if (tries === 0) this.#logger.warn({ error: messageOf(refusal) }, 'recording results failed; trying again');
       await backOff(tries, this.#stopped.signal);
     }
     if (waitedTooLong(refusal) && ofOneTask(batch)) return this.#putAside(batch);
     if (batch.length > 1 && (data || waitedTooLong(refusal))) {
       const middle = batch.length >> 1;
-      // At the same time: the half with a locked task may not come to an end for long.
+      // Concurrently, because the half with the locked task may wait for a long time.
       await Promise.all([this.#record(batch.slice(0, middle)), this.#record(batch.slice(middle))]);
       return;
     }
     if (!data) return this.#record(batch, tries + 1);
     const [culprit] = batch;
-    // What refuses an event must not cost the result.
+    // An event that is refused must not cost the result.
     if (culprit!.events !== undefined) return this.#record([this.#events.withoutEvents(culprit!, messageOf(refusal))]);
     const failed = refusedByDatabase(culprit!, messageOf(refusal));
     const own = this.#events.reserve([]);
@@ -237,14 +236,14 @@ export class Recorder {
       if (isConnectionError(error)) return this.#recordDoubtful([failed], error);
       this.#logger.error(
         { ...stepFields(failed.step), error: messageOf(error) },
-        'the database refuses to record the end of a step; trying again',
+        'the database refused to record the end of a step; trying again',
       );
       await backOff(8, this.#stopped.signal);
       return this.#record([failed]);
     }
   }
 
-  /** Steps of a task that somebody holds leave their lane: they are tried again beside them, task by task. */
+  /** Ends of a locked task leave their lane. They are tried again outside the lanes, one task at a time. */
   #putAside(batch: readonly AttemptEnd[]): void {
     this.#asides++;
     for (const { taskUuid } of batch) this.#heldTasks.add(taskUuid);
@@ -278,14 +277,14 @@ export class Recorder {
 }
 
 /**
- * Whether it is a value that can't be stored: data exceptions, violated constraints, limits, an error that a trigger
- * raised. All else (no room, a deadlock, a cancelled statement) says nothing against a result: the same again is right.
+ * Whether the error is due to the data: data exceptions, violated constraints, limits, an error that a trigger raised.
+ * After any other error (no space, a deadlock, a cancelled statement), sending the same result again is right.
  */
 function refusesData(error: unknown): boolean {
   return /^(22|23|54|P0)/.test(sqlState(error) ?? '');
 }
 
-/** One locked task should hold up nobody but itself. */
+/** Whether it waited too long for a lock: a locked task must not delay the others. */
 function waitedTooLong(error: unknown): boolean {
   return /^(55P03|57014)$/.test(sqlState(error) ?? '');
 }

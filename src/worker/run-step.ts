@@ -181,7 +181,9 @@ export interface CheckedResult {
   json: string;
 }
 
-/** Returns the result as given if it can be stored; otherwise a permanent failure that names the place that can't be. */
+/**
+ * Returns the result as given if it can be stored; otherwise a permanent failure that names the place that can't be.
+ */
 export function checkedResult(result: StepHandlerResult, { step, violations }: ResultCheck): CheckedResult {
   if (!result.success) return { result, json: 'null' };
   const stored = storableJson(result.result ?? {});

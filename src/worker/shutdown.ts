@@ -3,30 +3,30 @@ import { waitAtMost } from '../time/wait-at-most.ts';
 import { type AttemptEnd, abandoned, givenBack } from './attempt-end.ts';
 import type { WorkerParts } from './worker-parts.ts';
 
-/** The part of the drain time that is left for handlers to settle after their signal fired. */
+/** The part at the end of the drain time that handlers have to settle after their signal fired. */
 const LAST_MOMENT_MS = 500;
-/** Time after the drain time for recording and leaving when the database does not answer. */
+/** Maximum time after the drain time for recording and signing off when the database does not answer. */
 const GRACE_MS = 5_000;
-/** How long a stop waits for threads to end: code that is not JavaScript may not listen. */
+/** How long a stop waits for threads to end. Native code may not react. */
 const THREADS_END_MS = 2_000;
-/** The time of each part of a stop even when all other time is used up. */
+/** Minimum time for each phase of a stop, even if the time is used up. */
 const LAST_WORD_MS = 500;
 
-/** What a shutdown needs of the worker besides its parts. */
+/** What a shutdown needs from the worker besides its parts. */
 export interface ShuttingDown {
   drainTimeoutMs: number;
   /** The queue holds work for other workers. */
   onWorkLeft(rank: number): void;
   /** Sends the end of an attempt to the recorder. */
   push(end: AttemptEnd): void;
-  /** Whether a claim is under way. */
+  /** Whether a claim is in progress. */
   claiming(): boolean;
 }
 
 /**
- * Takes nothing new, lets running handlers finish, then fires their signals, then gives their steps back. Safe to call
- * while the database is away or silent: it ends some seconds after the drain time. Other workers find what could not be
- * recorded when the lease is over.
+ * Takes nothing new, lets running handlers finish, then fires their signals, then releases their steps. Safe to call
+ * while the database is down or does not answer: it returns some seconds after the drain time. Other workers take over
+ * the steps that could not be recorded when the lease expires.
  */
 export async function shutDown(parts: WorkerParts, shuttingDown: ShuttingDown): Promise<void> {
   const { drainTimeoutMs, onWorkLeft, push, claiming } = shuttingDown;
@@ -46,7 +46,7 @@ export async function shutDown(parts: WorkerParts, shuttingDown: ShuttingDown): 
     for (const step of held) if (!step.over) step.warn('the worker stops');
     await slots.idleWithin(lastMoment);
   }
-  // A handler that still runs in a thread is ended before its step is given back.
+  // Ends handlers that still run in a thread before their steps are released.
   await waitAtMost(Math.min(left(), THREADS_END_MS), parts.isolation.stop());
   const recorded = await nothingHeldWithin(left());
   const unreadable = parts.unreadable.stop(lastMoment).then((count) => {
@@ -63,7 +63,7 @@ export async function shutDown(parts: WorkerParts, shuttingDown: ShuttingDown): 
   await waitAtMost(left(), lease.stop(clean));
   lease.loop.stop();
 
-  /** Gives back all held steps, also children of late recordings and steps of a late claim, until it is recorded. */
+  /** Releases all held steps, including those of a late claim or recording, and waits until that is recorded. */
   async function nothingHeldWithin(ms: number): Promise<boolean> {
     const end = performance.now() + ms;
     for (;;) {
@@ -74,7 +74,7 @@ export async function shutDown(parts: WorkerParts, shuttingDown: ShuttingDown): 
     }
   }
 
-  /** Steps whose handlers did not settle, or that still wait for other results; not those that wait to be recorded. */
+  /** Releases steps whose handlers did not settle or were not called yet, but not those that wait to be recorded. */
   function giveBackTheRest(): void {
     for (const step of held) {
       if (step.over || step.ended) continue;

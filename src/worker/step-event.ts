@@ -11,12 +11,12 @@ import type { DispatchedStep } from './dispatched-step.ts';
 
 const naive = (time: Date) => time.toISOString().replace('T', ' ').replace('Z', '000');
 
-/** A time as the server writes it, `2026-01-02 03:04:05.123456+00`. */
+/** Parses a time in PostgreSQL's format, `2026-01-02 03:04:05.123456+00`. */
 const dateOf = (text: string) => new Date(text.replace(' ', 'T').replace(/([+-]\d\d)$/, '$1:00'));
 
 /**
- * The step as the event of the described system's workers. Its large parts are made when they are read, and once: most
- * handlers read few of them.
+ * The step as the event that `EventPoller` and `context.event` return. Its large parts are built lazily and once,
+ * because most handlers read few of them.
  */
 export function stepEvent(step: DispatchedStep, eventId: string = uuidV7()): FfiStepEvent {
   const traced = step.traceparent === undefined ? undefined : idsOf(step.traceparent);

@@ -9,15 +9,15 @@ import { backOff } from '../time/back-off.ts';
 import type { DispatchedStep, StepHost } from './dispatched-step.ts';
 import type { Deadlines } from './running-steps.ts';
 
-// How far a step came: what is loaded when it starts again, saved while it runs, and yielded.
+// The progress of a step: loaded when it starts again, saved while it runs, and yielded.
 
-/** Milliseconds that a save may take. */
+/** Timeout of a save in milliseconds, retries included. */
 const SAVE_MS = 10_000;
 const MAX_CHECKPOINT = 8 * 1024 * 1024;
-/** Saves that the record of a checkpoint names. */
+/** Maximum number of saves in the history of a checkpoint. */
 const HISTORY = 20;
 
-/** What workers of batches are to do, and how far steps came that were started before; nothing is asked for others. */
+/** Loads the parts of batch workers and the checkpoints of steps that were started before. */
 export async function loadDetails(engine: Engine, steps: readonly DispatchedStep[]): Promise<void> {
   const workers = steps.filter((step) => step.lacksPart);
   const restarted = steps.filter((step) => step.attempt > 1);
@@ -27,7 +27,7 @@ export async function loadDetails(engine: Engine, steps: readonly DispatchedStep
   for (const { taskUuid, idx, data } of checkpoints) held.get(`${taskUuid}:${idx}`)!.saved = data;
 }
 
-/** Loads and saves for a handler that runs. A step that saves its progress has its whole time again. */
+/** Loads and saves for running handlers. Saving progress restarts the timeout of the step. */
 export function stepProgress(
   engine: Engine,
   deadlines: Deadlines,
@@ -39,7 +39,7 @@ export function stepProgress(
     },
     async saveCheckpoint(step, progress) {
       if (step.transacting) throw insideTransaction(step);
-      // One after the other: on two connections the older one might be saved last.
+      // One at a time: on two connections, the older one might be saved last.
       const before = step.saving ?? Promise.resolve();
       const turn = before.then(async () => {
         const data = checkpointRecord(step, progress);
@@ -68,7 +68,7 @@ export function stepProgress(
   };
 }
 
-/** Again while there is no database, but not for longer than a save may take. */
+/** Retries the save while the database is unavailable, until the timeout. */
 async function insist(step: DispatchedStep, save: (timeoutMs: number) => Promise<void>): Promise<void> {
   const until = performance.now() + SAVE_MS;
   for (let tries = 0; ; tries++) {
@@ -85,7 +85,7 @@ async function transact<T>(engine: Engine, step: DispatchedStep, work: Transacti
   let answer: { value: T; data: string | undefined } | undefined;
   try {
     await engine.transactionOfStep(step, async (client) => {
-      // It may have waited for a connection for long.
+      // It may have waited a long time for a connection.
       if (step.over) throw takenAway(step);
       const value = await work(client, cursorOf(step));
       const progress = progressOf(step, value);
@@ -99,19 +99,22 @@ async function transact<T>(engine: Engine, step: DispatchedStep, work: Transacti
   return answer!;
 }
 
-/** What was saved with it tells. Asked until there is an answer: done once more, its rows might be there twice. */
+/**
+ * Finds out by its checkpoint whether a transaction was committed. Asks until there is an answer, because running it
+ * again might write its rows twice.
+ */
 async function wasCommitted(engine: Engine, step: DispatchedStep, data: string): Promise<boolean> {
   for (let tries = 0; !step.over; tries++) {
     try {
       return await engine.wasSaved(step, data);
     } catch {
-      await backOff(tries); // away, or the transaction still goes on
+      await backOff(tries); // the database is away, or the transaction is still open
     }
   }
   throw takenAway(step);
 }
 
-/** Where to go on: what was saved, else where the worker's part of the batch begins. */
+/** Where to continue: at the saved cursor, otherwise at the start of the batch worker's part. */
 function cursorOf({ checkpoint, stepInputs, part }: DispatchedStep): unknown {
   return checkpoint?.cursor ?? (part ? ((stepInputs.cursor as Fields).start_cursor ?? null) : null);
 }
@@ -128,7 +131,7 @@ function progressOf({ checkpoint }: DispatchedStep, value: unknown): CheckpointP
   return { ...before, cursor: value };
 }
 
-/** The stored form. */
+/** The checkpoint as it is stored. */
 function checkpointRecord(
   step: DispatchedStep,
   { cursor, itemsProcessed = 0, accumulatedResults }: CheckpointProgress,
@@ -151,16 +154,16 @@ function checkpointRecord(
 }
 
 function insideTransaction(step: DispatchedStep): StepExecutionError {
-  const message = `step ${step.name}: a transaction of this step is open, and what is saved beside it would be kept without it; return the cursor from that transaction, and begin the next one when it has ended`;
+  const message = `step ${step.name}: a transaction of this step is open, and a checkpoint saved outside it would survive its rollback; return the cursor from the transaction, and start the next one after it has ended`;
   return new StepExecutionError(message, { errorType: 'checkpoint_error', retryable: false });
 }
 
 function takenAway(step: DispatchedStep): StepExecutionError {
-  const message = `step ${step.name} is not held by this worker any more, so its checkpoint was not saved; stop when context.signal fires`;
+  const message = `step ${step.name} is no longer held by this worker, so its checkpoint was not saved; stop when context.signal fires`;
   return new StepExecutionError(message, { errorType: 'checkpoint_error', retryable: true });
 }
 
-/** Saves what a handler yielded. What went wrong with it is the failure of the attempt. */
+/** Saves the progress that a handler yielded. Returns the failure of the attempt if that fails. */
 export async function saveYield(
   step: DispatchedStep,
   { result }: StepHandlerResult,

@@ -36,7 +36,9 @@ export function stepFields(step: DispatchedStep) {
   };
 }
 
-/** Counts and logs what happens to the steps of a worker. What is done here for every step must cost next to nothing. */
+/**
+ * Counts and logs what happens to the steps of a worker. What is done here for every step must cost next to nothing.
+ */
 export class StepReports {
   readonly #metrics: Metrics;
   readonly #on: Instruments;

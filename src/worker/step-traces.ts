@@ -6,7 +6,7 @@ import type { AttemptEnd } from './attempt-end.ts';
 import type { DispatchedStep } from './dispatched-step.ts';
 
 interface Spans {
-  /** From the claim until its end is acknowledged. */
+  /** From the claim until the outcome is acknowledged. */
   step: Span;
   /** While the handler runs. */
   attempt: Span | undefined;
@@ -20,7 +20,9 @@ const OUTCOMES: Record<AttemptEnd['kind'], string> = {
   [KIND.lost]: 'worker_lost',
 };
 
-/** The spans of the steps that a worker holds: one for the time it holds a step, within it one for the run of its handler. */
+/**
+ * The spans of a worker's steps: one for the time that it holds a step, and within it one for the run of the handler.
+ */
 export class StepTraces {
   readonly #tracing: Tracing;
   readonly #spans = new WeakMap<DispatchedStep, Spans>();
@@ -29,7 +31,7 @@ export class StepTraces {
     this.#tracing = tracing;
   }
 
-  /** Its handler is called, again after a yield. */
+  /** The handler is called. After a yield, the spans exist already. */
   begun(step: DispatchedStep): void {
     if (this.#spans.has(step)) return;
     const { snapshot, row } = step.task;
@@ -43,7 +45,7 @@ export class StepTraces {
     };
     const span = this.#tracing.start(`step ${step.name}`, {
       kind: 'CONSUMER',
-      // Nobody's span that happens to be active here: a step goes on where its task was created, or nowhere.
+      // Not the span that happens to be active here: the parent is the span that created the task, or none.
       parent: row.traceparent,
       attributes,
       startTime: Date.now() - (performance.now() - step.startedAt),
@@ -56,13 +58,13 @@ export class StepTraces {
     this.#spans.set(step, { step: span, attempt });
   }
 
-  /** Calls a handler while the span of its attempt is the active one. */
+  /** Calls a handler with the span of its attempt as the active one. */
   run<T>(step: DispatchedStep, call: () => T): T {
     const attempt = this.#spans.get(step)?.attempt;
     return attempt ? this.#tracing.run(attempt, call) : call();
   }
 
-  /** What it came to is known. */
+  /** The outcome of the attempt is known. */
   settled({ step, kind, error }: AttemptEnd): void {
     const spans = this.#spans.get(step);
     if (!spans?.attempt) return;
@@ -70,7 +72,7 @@ export class StepTraces {
     spans.attempt = undefined;
   }
 
-  /** It is not held any more: its end was acknowledged or refused, or it was taken away. */
+  /** The step is no longer held: its outcome was acknowledged or refused, or it was taken away. */
   letGo(step: DispatchedStep): void {
     const spans = this.#spans.get(step);
     if (!spans) return;

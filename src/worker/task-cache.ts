@@ -10,40 +10,43 @@ import { reachedFrom } from '../engine/reached-steps.ts';
 import type { Snapshot } from '../engine/template-store.ts';
 import { isWorkerIndex, templateIndex } from '../model/step-index.ts';
 
-/** A worker of a batch whose result others may read. */
+/** A batch worker whose result other steps may read. */
 export interface BatchMember {
   idx: number;
   name: string;
-  /** JSON text of what is kept about its failure; null: it succeeded. */
+  /** The stored detail of its failure as JSON text; null: it succeeded. */
   failure: string | null;
 }
 
-/** What is known of the finished steps of a task. Replaced, not emptied: running steps keep what they began with. */
+/**
+ * What is known about the finished steps of a task. Replaced, not cleared: running steps keep the one they started
+ * with.
+ */
 export interface KnownResults {
-  /** JSON text by step; null: finished without a result. */
+  /** Results as JSON text, by step; null: it finished without a result. */
   texts: Map<number, string | null>;
-  /** Results that were too large to be loaded with the others: their sizes. */
+  /** Sizes of the results that were too large to be loaded with the others, by step. */
   withheld: Map<number, number>;
-  /** Steps of the template that this task does not have, and will not have. */
+  /** Steps of the template that this task does not have and never will. */
   absent: Set<number>;
-  /** Batches that are over, by the template step that their workers are made from. */
+  /** Workers of finished batches, by the template step that they were created from. */
   batches: Map<number, readonly BatchMember[]>;
 }
 
-/** What this process knows of a task of which it holds steps: its input, and results of its finished steps. */
+/** What this process knows about a task whose steps it holds: its input, and results of its finished steps. */
 export interface CachedTask {
   readonly taskUuid: string;
   readonly snapshot: Snapshot;
   readonly row: ClaimedStepRow;
   known: KnownResults;
-  /** How often an operator had changed results when these were read. */
+  /** How often an operator had changed results of the task when {@link known} was read. */
   revision: number;
-  /** Steps that are held here. */
+  /** Number of its steps that are held here. */
   held: number;
   bytes: number;
 }
 
-/** A step whose ancestors' results must be at hand. */
+/** A step that needs the results of its ancestors. */
 export interface Wanted {
   task: CachedTask;
   templateIdx: number;
@@ -58,8 +61,8 @@ interface RecordedResult {
   recordedBefore?: true;
 }
 
-// Stand for the collections that most tasks never need, and are never written: three a task were a good part of what a
-// step takes of memory.
+// Shared empty collections that are never written. Most tasks never need their own, and three per task were a large
+// part of the memory of a step.
 const NONE_WITHHELD: Map<number, number> = new Map();
 const NONE_ABSENT: Set<number> = new Set();
 const NO_BATCHES: Map<number, readonly BatchMember[]> = new Map();
@@ -72,19 +75,19 @@ const nothingKnown = (): KnownResults => ({
 });
 
 /**
- * The tasks of which this process holds steps. Context and results are loaded once, however many siblings need them,
- * and go when the last held step of the task does.
+ * The tasks whose steps this process holds. Context and results are loaded once for all steps of a task, and dropped
+ * with its last held step.
  */
 export class TaskCache {
   readonly #tasks = new Map<string, CachedTask>();
-  /** About how much memory contexts and results take. */
+  /** Approximate memory of contexts and results, in bytes. */
   bytes = 0;
 
   get(taskUuid: string): CachedTask | undefined {
     return this.#tasks.get(taskUuid);
   }
 
-  /** The task of a claimed step, known or new; what an operator changed meanwhile is forgotten. */
+  /** Returns the task of a claimed step, which may be new. Drops results that an operator has changed meanwhile. */
   take(row: ClaimedStepRow, snapshot: Snapshot): CachedTask {
     let task = this.#tasks.get(row.taskUuid);
     if (!task) {
@@ -104,7 +107,7 @@ export class TaskCache {
     return task;
   }
 
-  /** Forgets results that are older than an operator's change. */
+  /** Drops results that are older than an operator's change. */
   revise(task: CachedTask, revision: number): void {
     if (task.revision >= revision) return;
     task.revision = revision;
@@ -133,7 +136,7 @@ export class TaskCache {
     }
   }
 
-  /** Keeps a result as it is stored at the task's revision. Results of a task that is no longer held are not kept. */
+  /** Keeps a result that belongs to the task's revision. Results of a task that is no longer held are not kept. */
   keep(task: CachedTask, idx: number, result: string | null): void {
     const { texts, withheld } = task.known;
     if (task.held === 0 || texts.has(idx)) return;
@@ -159,7 +162,7 @@ export class TaskCache {
     this.bytes -= task.bytes;
   }
 
-  /** How much of other steps' results a step may read, loaded or not. */
+  /** Total size of the results that a step may read, loaded or not. */
   sizeFor(wanted: Wanted): number {
     const { texts, withheld } = wanted.task.known;
     let size = 0;
@@ -167,12 +170,12 @@ export class TaskCache {
     return size;
   }
 
-  /** Whether it is sure, without adding up, that a step may read no more than `size`. */
+  /** Whether the results that a step may read are certainly within `size`. A shortcut that does not add them up. */
   surelyWithin({ task }: Wanted, size: number): boolean {
     return task.known.withheld.size === 0 && task.bytes <= size;
   }
 
-  /** Whether results that a step may read were too large to be loaded with the others. */
+  /** Whether a result that a step may read was too large to be loaded with the others. */
   lacks(wanted: Wanted): boolean {
     const { withheld } = wanted.task.known;
     if (withheld.size === 0) return false;
@@ -180,7 +183,7 @@ export class TaskCache {
     return false;
   }
 
-  /** Whether a step may begin with what is known: nothing of its ancestors was never asked for. */
+  /** Whether a step can start: everything about its ancestors has been loaded. */
   ready({ task, templateIdx }: Wanted): boolean {
     const { graph } = task.snapshot;
     if (!graph.dynamic) return graph.ancestors[templateIdx]!.every((idx) => isKnown(task.known, idx));
@@ -189,15 +192,15 @@ export class TaskCache {
   }
 
   /**
-   * Loads what is missing of the results that these steps may read, `maxSize` at most: the steps that come last may
-   * still lack some. One statement, and another one for batches.
+   * Loads the missing results that these steps may read, up to `maxSize` in total, so the last steps may still lack
+   * some. Takes one statement, and another one for batches.
    */
   async load(engine: Engine, wanted: readonly Wanted[], maxSize: number): Promise<void> {
-    // Again only when an operator changed results of a task while they were on their way.
+    // Repeats only if an operator changed results of a task during the load.
     while (await this.#loadMissing(engine, wanted, maxSize));
   }
 
-  /** Answers whether what was read is out of date already. */
+  /** Returns whether what it read is already out of date. */
   async #loadMissing(engine: Engine, wanted: readonly Wanted[], maxSize: number): Promise<boolean> {
     const steps = new Map<string, { taskUuid: string; idx: number }>();
     const batches = new Map<string, { taskUuid: string; workerIdx: number }>();
@@ -228,7 +231,7 @@ export class TaskCache {
     return [...into].some(([taskUuid, known]) => (this.#tasks.get(taskUuid)?.known ?? known) !== known);
   }
 
-  /** What was not found of all that a step comes after will never be there, and its batches are over. */
+  /** Ancestors that were not found will never exist, and the batches above the step are finished. */
   #settle({ task, templateIdx }: Wanted, loaded: ReadonlyMap<string, readonly BatchResultRow[]>): void {
     const { graph } = task.snapshot;
     for (const idx of reachedFrom(graph, templateIdx, task.known)) {
@@ -262,7 +265,7 @@ function memberOf({ idx, name, state, detail }: BatchResultRow): BatchMember {
   return { idx, name, failure: state === 'error' ? (detail ?? '{}') : null };
 }
 
-/** The steps above one, the workers of batches instead of what they are made from. */
+/** The ancestors of a step. For a finished batch, its workers replace the step that they were created from. */
 function* ancestorsOf({ task, templateIdx }: Wanted): Generator<number> {
   for (const idx of task.snapshot.graph.ancestors[templateIdx]!) {
     const members = task.known.batches.get(idx);

@@ -96,8 +96,9 @@ const LOOK_MS = 500;
 const ENOUGH_WAIT = 100;
 
 /**
- * Claimed steps whose handler this worker can't resolve. If another live worker announces the handler, they are released
- * to it. Otherwise they wait for the grace period, because handlers may be registered after the start, and then fail.
+ * Claimed steps whose handler this worker can't resolve. If another live worker announces the handler, they are
+ * released to it. Otherwise they wait for the grace period, because handlers may be registered after the start, and
+ * then fail.
  */
 export class MissingHandlers {
   readonly #options: MissingHandlersOptions;
@@ -262,8 +263,8 @@ const NO_CHILDREN = { freeSlots: 0, token: 0, lastRank: -101 };
 export type FencedStep = Pick<ClaimedStepRow, 'taskUuid' | 'idx' | 'templateId' | 'rank'> & { claim: number };
 
 /**
- * Claimed steps whose template this program can't read, because a newer version stored it during a rolling upgrade. They
- * are released without spending an attempt, and later claims leave them to other workers.
+ * Claimed steps whose template this program can't read, because a newer version stored it during a rolling upgrade.
+ * They are released without spending an attempt, and later claims leave them to other workers.
  */
 export class UnreadableTemplates {
   readonly #engine: Engine;

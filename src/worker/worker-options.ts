@@ -24,32 +24,33 @@ export interface WorkerOptions
   threads: number;
   /** Namespaces to serve. */
   namespaces(): readonly string[];
-  /** Time between polls of the queue; longer while notifications arrive. */
+  /** Returns the time between polls of the queue; longer while notifications arrive. */
   pollMs(): number;
-  /** Tasks ended, or can't continue, because of what this worker recorded. */
+  /** Tasks ended, or can't continue, through a recording of this worker. */
   onTasksEnded(ended: RecordAnswer['ended']): void;
-  /** The queue holds work that this worker has no slot for. */
+  /** The queue holds work of this rank that this worker has no slot for. */
   onWorkLeft(rank: number): void;
-  /** The publishers of domain events. Default: the ordinary publisher makes all. */
+  /** The publishers of domain events. Default: the default publisher makes all. */
   publishers?: PublisherSource | undefined;
   /** Receives the `fast` and `broadcast` domain events of this process. */
   eventBus: EventBus;
-  /** Domain events were stored with what this worker recorded. */
+  /** This worker stored domain events with a recording. */
   onEventsStored(): void;
-  /** Steps are handed out through {@link Worker.channel}, to be read as events; otherwise the worker runs them. */
+  /** Hands out steps as events through {@link Worker.channel}. Default false: the worker runs them itself. */
   handOut?: boolean;
 }
 
-/** What a worker does right now. */
+/** The current state of a worker. */
 export interface WorkerStats {
+  /** Number of running steps. */
   running: number;
-  /** Outcomes that are not acknowledged yet. */
+  /** Number of outcomes that are not acknowledged yet. */
   unrecorded: number;
   processed: number;
   failed: number;
   refused: number;
   workerId: number;
-  /** How well the event loop turns, and the handler that blocked it. */
+  /** Lag of the event loop, and the handler that blocked it. */
   loop: LoopStats;
   /** Threads for steps with `isolation: thread`. */
   threads: ThreadStats;

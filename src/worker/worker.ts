@@ -21,12 +21,15 @@ import { saveYield } from './step-progress.ts';
 import type { WorkerOptions, WorkerStats } from './worker-options.ts';
 import { LOWEST_RANK, type WorkerHooks, type WorkerParts, workerParts } from './worker-parts.ts';
 
-/** Smaller claims cost more where many tasks wait: each reads past what the ones before it took. */
+/**
+ * Maximum number of steps of a claim. A lower limit costs more when the queue is long: each claim reads past the rows
+ * that earlier ones took.
+ */
 const CLAIM_LIMIT = 1_000;
 
 /**
  * Runs steps until it is stopped: claims as many as it has free slots, calls their handlers, records the outcomes and
- * takes the children that became ready. The phases of a step are in this file in their order.
+ * takes the children that became ready. This file has the phases of a step in their order.
  */
 export class Worker implements WorkerHooks {
   readonly #options: WorkerOptions;
@@ -38,7 +41,7 @@ export class Worker implements WorkerHooks {
   #claiming: Promise<void> | undefined;
   #wantClaim = false;
   #failedClaims = 0;
-  /** Claims in a row that found rows which others hold. */
+  /** Number of consecutive claims that found rows locked by others. */
   #passedOver = 0;
   #lastRank = LOWEST_RANK;
 
@@ -55,7 +58,7 @@ export class Worker implements WorkerHooks {
     });
   }
 
-  /** Where steps wait to be read as events, of a worker that was made with `handOut`. */
+  /** The channel through which steps are handed out as events. Only for a worker with `handOut`. */
   get channel(): DispatchChannel {
     return this.#parts.channel!;
   }
@@ -74,13 +77,13 @@ export class Worker implements WorkerHooks {
     };
   }
 
-  /** Whether this worker is registered and its lease certainly holds. */
+  /** Whether this worker is registered and its lease has certainly not expired. */
   get leaseSure(): boolean {
     const { incarnation } = this.#parts.lease;
     return incarnation.id > 0 && incarnation.sure;
   }
 
-  /** Steps that would find a slot at once. */
+  /** Number of free slots. */
   get freeSlots(): number {
     return Math.max(0, this.#parts.slots.free);
   }
@@ -100,12 +103,12 @@ export class Worker implements WorkerHooks {
     this.#parts.channel?.halt();
   }
 
-  /** Something may be in the queue, of this rank (minus the priority) or a greater one. */
+  /** The queue may hold steps of this rank (minus the priority) or a greater one. */
   wake(rank = LOWEST_RANK): void {
-    // Without a free slot, steps of a higher priority must not wait behind the children of running steps.
+    // Without a free slot, steps with a higher priority must not wait behind the children of running steps.
     if (rank < this.#lastRank && this.#parts.slots.free <= 0) this.#lastRank = rank;
     this.#wantClaim = true;
-    // A handler that creates a task calls this.
+    // A handler may call this by creating a task. The claim must not run in the log scope of its step.
     outsideLogScopes(() => this.#claim());
   }
 
@@ -119,7 +122,7 @@ export class Worker implements WorkerHooks {
     this.wake();
   }
 
-  /** An operator acted on a task: finds out which of its steps are still held here. */
+  /** An operator acted on a task: verifies which of its steps are still held here. */
   taken(taskUuid: string): void {
     this.#parts.held.checkTask(taskUuid);
   }
@@ -134,7 +137,7 @@ export class Worker implements WorkerHooks {
     });
   }
 
-  /** Ends the drain time of the stop that is under way, or of the next one: running handlers get their signal now. */
+  /** Ends the drain time of the current or next stop at once: running handlers get their signal now. */
   hurry(): void {
     this.#parts.stopping.hurried = true;
     this.#parts.slots.cutWait();
@@ -190,7 +193,7 @@ export class Worker implements WorkerHooks {
     const { lease, outage, stopping } = this.#parts;
     if (isConnectionError(error)) lease.unanswered.add(token);
     if (this.#failedClaims === 0) {
-      this.#options.logger.warn({ error: messageOf(error) }, 'no steps can be claimed; trying again');
+      this.#options.logger.warn({ error: messageOf(error) }, 'claiming steps failed; trying again');
     }
     outage?.failed('claim', error);
     this.#wantClaim = true;
@@ -203,8 +206,8 @@ export class Worker implements WorkerHooks {
   }
 
   /**
-   * Takes claimed steps, each with a slot reserved. An answer may come when this worker was declared dead: then others
-   * look after the steps.
+   * Takes claimed steps, each of which has a reserved slot. Drops those of an incarnation that was declared dead
+   * meanwhile, because other workers get them.
    */
   async #takeOwn(rows: readonly ClaimedStepRow[], tokenOf: (row: ClaimedStepRow) => number): Promise<void> {
     const { slots, lease, cache, held, unreadable, stopping } = this.#parts;
@@ -213,7 +216,7 @@ export class Worker implements WorkerHooks {
     if (own.length === 0) return;
     const reasons = await held.templates(own);
     if (!reasons) {
-      // Held in the database, and startable by others only when the lease is over.
+      // Still held in the database: other workers get them when the lease expires.
       slots.release(own.length);
       stopping.leftBehind = true;
       return;
@@ -240,7 +243,9 @@ export class Worker implements WorkerHooks {
     else this.#startNow(steps);
   }
 
-  /** No heartbeat succeeded for a lease: others may have been given these steps before they could start. */
+  /**
+   * No heartbeat succeeded for a whole lease, so other workers may have these steps. Starts those that are still held.
+   */
   async #startThoseHeld(steps: readonly DispatchedStep[]): Promise<void> {
     const { held, stopping } = this.#parts;
     for (let tries = 0; !(await held.check(steps)) && !stopping.begun; tries++) await backOff(tries);
@@ -272,7 +277,7 @@ export class Worker implements WorkerHooks {
     this.#parts.deadlines.start(step);
   }
 
-  /** No resolver knows its handler, or it was taken away while they were asked. */
+  /** No resolver found the handler, or the step was taken away meanwhile. */
   unresolved(step: DispatchedStep): void {
     const { deadlines, slots, stopping, missing } = this.#parts;
     deadlines.delete(step);
@@ -284,18 +289,18 @@ export class Worker implements WorkerHooks {
     this.#claim();
   }
 
-  /** Its handler is here now. It held no slot while it waited; without a free one, it goes back to the queue. */
+  /** The missing handler is registered now. The waiting step had no slot: without a free one, it is released. */
   run(step: DispatchedStep): void {
     if (this.#parts.slots.free > 0) this.#dispatch(step);
     else this.push(givenBack(step));
   }
 
-  /** A step that yields is called again, as long as it does: it stays held, and no attempt is spent. */
+  /** Calls the handler of a step that yielded again. The step stays held and spends no attempt. */
   async #callAgain(step: DispatchedStep, result: StepHandlerResult, handler: ExecutableHandler): Promise<void> {
     if (await this.saveYield(step, result)) this.#runner.call(step, handler);
   }
 
-  /** Saves the progress of a step that yielded. True: it is to be called again. */
+  /** Saves the progress of a step that yielded. True: its handler is to be called again. */
   async saveYield(step: DispatchedStep, result: StepHandlerResult): Promise<boolean> {
     const failure = await saveYield(step, result);
     if (step.over || failure) this.settled(step, failure ?? result, DEFAULT_VERSION);
@@ -310,7 +315,7 @@ export class Worker implements WorkerHooks {
     else this.finish(step, cutOff || step.neverBegan ? givenBack(step) : attemptEnd(step, result, version));
   }
 
-  /** Its slot is free. Undefined: its outcome is no longer needed. */
+  /** Frees the slot of a step and records its end. Undefined: the outcome is no longer needed. */
   finish(step: DispatchedStep, end: AttemptEnd | undefined): void {
     if (!end) {
       this.#parts.reports.settledLate(step);
@@ -355,7 +360,7 @@ export class Worker implements WorkerHooks {
     recorder.push(end);
   }
 
-  /** Reserves slots for children: the free ones, and no more than can become ready. */
+  /** Reserves free slots for the children of a batch, but no more than can become ready. */
   reserve(batch: readonly AttemptEnd[]): Reserved {
     const { slots, lease } = this.#parts;
     const { free } = slots;
@@ -397,7 +402,7 @@ export class Worker implements WorkerHooks {
       this.#wantClaim = true;
       if (slots.free < answer.queued) onWorkLeft(0);
     }
-    // Steps that were given back may be for others only: this worker's free slots do not help them.
+    // Only other workers may be able to run the released steps, so they are notified even if there are free slots here.
     if (accepted.some((end) => end.kind === KIND.released)) onWorkLeft(0);
     this.#claim();
   }
@@ -413,25 +418,25 @@ export class Worker implements WorkerHooks {
     }
   }
 
-  /** Returns the end without the events that would be stored with it, because the database refuses one. */
   withoutEvents(end: AttemptEnd, refusal: string): AttemptEnd {
     return this.#parts.publishing.withoutStored(end, refusal);
   }
 
   // ---- advance
 
-  /** The children that this worker holds now. None if it was declared dead before the answer came. */
+  /** The children that this worker holds now. None if it was declared dead before the answer arrived. */
   #childrenOf(batch: readonly AttemptEnd[], { children }: RecordAnswer, { token }: Reserved): DispatchedStep[] {
     const { lease, cache, held } = this.#parts;
     if (children.length === 0 || !lease.incarnation.owns(token)) return [];
     return children.map((row) => {
-      // A parent that was let go while its recording was under way may have been the last that was held of its task.
+      // The cache may have dropped the task, if this parent was its last held step and was taken away while it was
+      // recorded.
       const task = cache.get(row.taskUuid) ?? batch.find((end) => end.taskUuid === row.taskUuid)!.step.task;
       return held.hold(task, row, token);
     });
   }
 
-  /** Children whose ancestors ran elsewhere read those results first; the others start at once. */
+  /** Starts the children. Those with ancestors that ran elsewhere load the results of these first. */
   #advance(children: readonly DispatchedStep[]): void {
     const { slots, held } = this.#parts;
     slots.reserve(children.length);
@@ -469,13 +474,13 @@ export class Worker implements WorkerHooks {
   async #findNamespaces(): Promise<void> {
     const names = this.#options.namespaces();
     const key = names.join();
-    // A namespace that is served before its first template is registered has no id yet.
+    // A namespace has no id until its first template is registered.
     if (key === this.#namespaceKey && this.namespaceIds.length === names.length) return;
     this.namespaceIds = await this.#options.engine.namespaceIds(names);
     this.#namespaceKey = key;
   }
 
-  /** More or fewer steps may be held, or other handlers are called. */
+  /** Adjusts the slots and the registries to the subscribers of the channel. */
   readersChanged(): void {
     const { channel, slots, registries } = this.#parts;
     if (!channel) return;

@@ -84,7 +84,7 @@ describe(`a handler that blocks for ${BLOCKED_MS / 1_000} s`, () => {
       expect(taken).toEqual([]);
       expect(heard('waits')).toHaveLength(20);
       expect(await sql('select distinct attempts from tasker.step')).toEqual([{ attempts: 1 }]);
-      const [line] = heard('handler blocks blocks the event loop');
+      const [line] = heard('handler blocks has been blocking the event loop');
       const [begun, ended] = [heard('begins')[0]!, heard('ends')[0]!];
       expect(line!.at).toBeLessThan(ended.at);
       if (process.env.PROVE) console.log(`named ${Math.round(line!.at - begun.at)} ms after it began to block`);

@@ -80,7 +80,7 @@ describe('a sweep', () => {
     const { logger, lines } = collectingLogger();
     await another({ worker: true, handlers: [defineHandler('elsewhere', {}, () => ({}))], logger });
     const line = await until(
-      () => lines.find(({ message }) => message.startsWith('workers were lost')),
+      () => lines.find(({ message }) => message.startsWith('workers lost')),
       (found) => found !== undefined,
     );
     expect(line).toMatchObject({

@@ -181,7 +181,7 @@ describe('looking for stale tasks', () => {
     expect(told()).toEqual([
       {
         level: 'warn',
-        message: 'task error: its lifecycle ended it',
+        message: 'task error: ended by its lifecycle',
         fields: { task_uuid: taskUuid, state: 'error', reason },
       },
     ]);

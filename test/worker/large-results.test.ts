@@ -42,7 +42,7 @@ describe('a step that may read very large results of others', { timeout: 100_000
       results: { error: { error_type: 'dependency_too_large', retryable: false } },
     });
     expect(step.results!.error!.message).toMatch(
-      /^step join: the result of s0 did not come with the step, .* more than 8 MiB together; read it with await context\.loadDependency\('s0'\)/,
+      /^step join: the result of s0 was not loaded with the step, .* larger than 8 MiB together; read it with await context\.loadDependency\('s0'\)/,
     );
     const next = await tasker.createTask(small);
     expect((await tasker.waitForTask(next.taskUuid, { timeoutMs: WAIT_MS })).status).toBe('complete');

@@ -4,17 +4,17 @@ import { EventNames, RECEIVED_ALIAS } from './event-names.ts';
 import type { BridgeEventMap } from './event-payloads.ts';
 import { GuardedEmitter } from './guarded-emitter.ts';
 
-// `Symbol.for`, so that two copies of the package in one process know each other's bridges.
+// `Symbol.for`, so that two copies of the package in one process recognise each other's bridges.
 const BRAND = Symbol.for('tasker-core.event-bridge');
 
 /** The name of an event of an {@link EventBridge}, or the alias `step_execution_received`. */
 export type BridgeEventName = keyof BridgeEventMap;
-/** A function that hears of an event. */
+/** A function that receives an event of an {@link EventBridge}. */
 export type BridgeListener<Name extends BridgeEventName> = (...args: BridgeEventMap[Name]) => unknown;
 
 /**
- * Publish and subscribe within a process: between poller and subscriber, and for whoever wants to know. One that
- * throws is logged, and disturbs neither the others nor the step.
+ * Publish and subscribe within a process: connects a poller with subscribers, and serves any other listener. A listener
+ * that throws is logged, and affects neither the other listeners nor the step.
  *
  * @example
  * const bridge = EventBridge.instance();
@@ -38,20 +38,20 @@ export class EventBridge {
     return EventBridge.#instance;
   }
 
-  /** Stops the bridge of this process; the next `instance()` is another one. For tests. */
+  /** Stops the bridge of this process; the next `instance()` returns a new one. For tests. */
   static resetInstance(): void {
     EventBridge.#instance?.stop();
     EventBridge.#instance = undefined;
   }
 
-  /** Delivers from now on. Handlers that are registered in the registry of this process are told too. */
+  /** Starts to deliver events, including `handler.registered` for the registry of this process. */
   start(): void {
     if (this.#active) return;
     this.#active = true;
     if (this === EventBridge.#instance) this.observe(HandlerRegistry.instance());
   }
 
-  /** Delivers no more, and forgets its subscribers. Results that are under way are recorded all the same. */
+  /** Stops delivering events and removes all subscribers. Results that are in progress are still recorded. */
   stop(): void {
     this.#active = false;
     this.#warned = false;
@@ -64,19 +64,19 @@ export class EventBridge {
     return this.#active;
   }
 
-  /** Calls the listener with all that is published under this name from now on. The answer ends it. */
+  /** Calls the listener with every event of this name from now on. Returns a function that ends the subscription. */
   subscribe<Name extends BridgeEventName>(name: Name, listener: BridgeListener<Name>): () => void {
     this.#emitter.on(canonical(name), listener);
     return () => this.unsubscribe(name, listener);
   }
 
-  /** As {@link subscribe}, for the next one only. */
+  /** Same as {@link subscribe}, for the next event only. */
   subscribeOnce<Name extends BridgeEventName>(name: Name, listener: BridgeListener<Name>): () => void {
     this.#emitter.once(canonical(name), listener);
     return () => this.unsubscribe(name, listener);
   }
 
-  /** False when it was not subscribed. */
+  /** Ends a subscription. Returns false if the listener was not subscribed. */
   unsubscribe<Name extends BridgeEventName>(name: Name, listener: BridgeListener<Name>): boolean {
     if (typeof listener !== 'function') return false;
     const before = this.listenerCount(name);
@@ -85,25 +85,25 @@ export class EventBridge {
   }
 
   /**
-   * Calls the subscribers, in the order in which they came. False: nobody was called, since there is none or the bridge
-   * is not started.
+   * Calls the subscribers in the order of their subscription. Returns false if none was called, because there is none
+   * or the bridge is not started.
    *
    * @example
    * bridge.publish(EventNames.HANDLER_REGISTERED, 'my_handler', MyHandler);
    */
   publish<Name extends BridgeEventName>(name: Name, ...args: BridgeEventMap[Name]): boolean {
     if (this.#active) return this.#emitter.emit(canonical(name), ...args);
-    if (!this.#warned) logWarn(`the event bridge is not started, so ${name} is told to nobody; call start() first`);
+    if (!this.#warned) logWarn(`the event bridge is not started, so ${name} was not delivered; call start() first`);
     this.#warned = true;
     return false;
   }
 
-  /** Subscribers of one event. */
+  /** Returns the number of subscribers of an event. */
   listenerCount(name: BridgeEventName): number {
     return this.#emitter.listenerCount(canonical(name));
   }
 
-  /** Tells what is registered there, until the bridge stops. @internal */
+  /** Publishes `handler.registered` for this registry, until the bridge stops. @internal */
   observe(registry: HandlerRegistry): void {
     if (this.#registries.has(registry)) return;
     const forget = registry.onRegistered((name, handler) => {
@@ -113,7 +113,7 @@ export class EventBridge {
   }
 }
 
-/** Whether it is a bridge, of this copy of the package or of another. */
+/** Whether a value is a bridge, of this copy of the package or another one. */
 export function isEventBridge(value: unknown): value is EventBridge {
   return typeof value === 'object' && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true;
 }

@@ -6,7 +6,7 @@ import type { TaskerEventMap } from './event-payloads.ts';
 import type { NapiStepExecutionResult } from './execution-result.ts';
 import { GuardedEmitter } from './guarded-emitter.ts';
 
-// `Symbol.for`, so that two copies of the package in one process know each other's emitters.
+// `Symbol.for`, so that two copies of the package in one process recognise each other's emitters.
 const BRAND = Symbol.for('tasker-core.event-emitter');
 
 type Name = keyof TaskerEventMap;
@@ -23,8 +23,8 @@ export interface TaskerEventEmitter {
 }
 
 /**
- * Events of a poller and a subscriber, for programs that make these themselves; each payload is one object. A listener
- * that throws is logged, and disturbs nobody else.
+ * Emits the events of a poller and a subscriber, for programs that create these themselves. Each payload is one object.
+ * A listener that throws is logged and does not affect the others.
  *
  * @example
  * const emitter = new TaskerEventEmitter();
@@ -38,7 +38,7 @@ export class TaskerEventEmitter extends GuardedEmitter {
 
   readonly #id = randomUUID();
 
-  /** Tells emitters apart. */
+  /** Returns a random id that is unique to this emitter. */
   getInstanceId(): string {
     return this.#id;
   }
@@ -102,7 +102,7 @@ export class TaskerEventEmitter extends GuardedEmitter {
   }
 }
 
-/** Whether it is an emitter, of this copy of the package or of another. */
+/** Whether a value is an emitter, of this copy of the package or another one. */
 export function isTaskerEventEmitter(value: unknown): value is TaskerEventEmitter {
   return typeof value === 'object' && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true;
 }

@@ -1,4 +1,4 @@
-/** Names of what happens to a step on its way through poller and subscriber. */
+/** Names of the events of a step on its way through poller and subscriber. */
 export const StepEventNames = Object.freeze({
   STEP_EXECUTION_RECEIVED: 'step.execution.received',
   STEP_EXECUTION_STARTED: 'step.execution.started',
@@ -11,7 +11,7 @@ export const StepEventNames = Object.freeze({
 /** One of {@link StepEventNames}. */
 export type StepEventName = (typeof StepEventNames)[keyof typeof StepEventNames];
 
-/** Names of what happens to a worker. */
+/** Names of the events of a worker. */
 export const WorkerEventNames = Object.freeze({
   WORKER_STARTED: 'worker.started',
   WORKER_READY: 'worker.ready',
@@ -22,7 +22,7 @@ export const WorkerEventNames = Object.freeze({
 /** One of {@link WorkerEventNames}. */
 export type WorkerEventName = (typeof WorkerEventNames)[keyof typeof WorkerEventNames];
 
-/** Names of what happens to a poller. */
+/** Names of the events of a poller. */
 export const PollerEventNames = Object.freeze({
   POLLER_STARTED: 'poller.started',
   POLLER_STOPPED: 'poller.stopped',
@@ -33,7 +33,7 @@ export const PollerEventNames = Object.freeze({
 /** One of {@link PollerEventNames}. */
 export type PollerEventName = (typeof PollerEventNames)[keyof typeof PollerEventNames];
 
-/** Names of what is told of the dispatch channel's metrics. */
+/** Names of the events about the metrics of the dispatch channel. */
 export const MetricsEventNames = Object.freeze({
   METRICS_UPDATED: 'metrics.updated',
   METRICS_ERROR: 'metrics.error',
@@ -59,5 +59,5 @@ export const EventNames = Object.freeze({
 /** One of {@link EventNames}. */
 export type EventName = (typeof EventNames)[keyof typeof EventNames];
 
-/** Another name for `step.execution.received`, which programs are written with. */
+/** Alias of `step.execution.received` that existing programs use. */
 export const RECEIVED_ALIAS = 'step_execution_received';

@@ -4,7 +4,7 @@ import type { Registrable } from '../../registry/handler-maker.ts';
 import type { FfiDispatchMetrics } from '../dispatch-channel.ts';
 import type { NapiStepExecutionResult } from './execution-result.ts';
 
-/** An event was read from the channel. */
+/** A step event was read from the channel. */
 export interface StepExecutionReceivedPayload {
   event: FfiStepEvent;
   receivedAt: Date;
@@ -29,7 +29,7 @@ export interface StepExecutionCompletedPayload {
   completedAt: Date;
 }
 
-/** A handler failed, or took too long. */
+/** A handler failed or timed out. */
 export interface StepExecutionFailedPayload {
   eventId: string;
   stepUuid: string;
@@ -38,7 +38,7 @@ export interface StepExecutionFailedPayload {
   failedAt: Date;
 }
 
-/** A result was taken, and what it makes happen with it: committed. */
+/** A result was accepted and committed. */
 export interface StepCompletionSentPayload {
   eventId: string;
   stepUuid: string;
@@ -48,7 +48,7 @@ export interface StepCompletionSentPayload {
   timestamp: Date;
 }
 
-/** A step said how far it came, and will be called again. */
+/** The progress of a step was saved. Its handler will be called again. */
 export interface StepCheckpointYieldSentPayload {
   eventId: string;
   stepUuid: string;
@@ -57,28 +57,28 @@ export interface StepCheckpointYieldSentPayload {
   timestamp: Date;
 }
 
-/** Something about a worker or a poller. */
+/** The state of a worker or a poller changed. */
 export interface WorkerEventPayload {
   workerId?: string;
   timestamp: Date;
   message?: string;
 }
 
-/** Something went wrong. */
+/** An error of a worker or a poller. */
 export interface WorkerErrorPayload {
   error: Error;
   timestamp: Date;
   context?: Record<string, unknown>;
 }
 
-/** A poller has read all there was. */
+/** A poller finished a cycle that read events. */
 export interface PollerCyclePayload {
   eventsProcessed: number;
   cycleNumber: number;
   timestamp: Date;
 }
 
-/** What waits in the channel. */
+/** The metrics of the dispatch channel. */
 export interface MetricsPayload {
   metrics: FfiDispatchMetrics;
   timestamp: Date;
@@ -107,14 +107,14 @@ export interface TaskerEventMap {
   'metrics.error': WorkerErrorPayload;
 }
 
-/** What the subscribers of each event of an {@link EventBridge} are called with. */
+/** The arguments of the subscribers of each event of an {@link EventBridge}. */
 export type BridgeEventMap = {
   [Name in Exclude<keyof TaskerEventMap, 'step.execution.received' | 'step.completion.sent'>]: [
     payload: TaskerEventMap[Name],
   ];
 } & {
   'step.execution.received': [event: FfiStepEvent];
-  /** The same as `step.execution.received`. */
+  /** Alias of `step.execution.received`. */
   step_execution_received: [event: FfiStepEvent];
   'step.completion.sent': [result: NapiStepExecutionResult];
   'handler.registered': [name: string, handler: Registrable | (() => ExecutableHandler)];

@@ -12,30 +12,30 @@ import { EventNames } from './event-names.ts';
 import type { TaskerEventMap } from './event-payloads.ts';
 import { isOwnModule, type StepEventSource } from './napi-module.ts';
 import { processWorker } from './process-worker.ts';
-import { errorOf, type NewsName, tell } from './step-news.ts';
+import { emitOn, errorOf, type SharedEventName } from './step-events.ts';
 
 /** Options of an {@link EventPoller}. */
 export interface EventPollerConfig {
   /**
-   * Milliseconds, default 10: the unit of the intervals below, and how often a module that is not of this process is
-   * asked. The worker of this process wakes its poller, so that no step waits for it.
+   * Milliseconds, default 10: the unit of the intervals below, and the polling interval for a module that is not of
+   * this process. The worker of this process wakes its poller, so no step waits for an interval.
    */
   pollingIntervalMs?: number;
-  /** The same as `pollingIntervalMs`. */
+  /** Alias of `pollingIntervalMs`. */
   pollIntervalMs?: number;
-  /** Intervals between looks for events that wait for too long; default 100. */
+  /** Number of intervals between checks for starving events; default 100. */
   starvationCheckInterval?: number;
-  /** Intervals between clean-ups of events that were read and that nobody completed; default 1000. */
+  /** Number of intervals between clean-ups of events that were read but not completed in time; default 1000. */
   cleanupInterval?: number;
-  /** Intervals between metrics; default 100. */
+  /** Number of intervals between reports of metrics; default 100. */
   metricsInterval?: number;
-  /** Events that are delivered before others get their turn; default 100. */
+  /** Maximum number of events that are delivered without a pause for other work; default 100. */
   maxEventsPerCycle?: number;
 }
 
 /** Options of an {@link EventPoller} of this process. */
 export interface EventPollerOptions extends EventPollerConfig {
-  /** Where it publishes; default `EventBridge.instance()`. */
+  /** The bridge that it publishes on; default `EventBridge.instance()`. */
   eventBridge?: EventBridge;
 }
 
@@ -50,25 +50,25 @@ const DEFAULTS: PollerSettings = {
   maxEventsPerCycle: 100,
 };
 
-/** What an {@link EventPoller} does. */
+/** The state of an {@link EventPoller}. */
 export type PollerState = 'stopped' | 'running' | 'stopping';
-/** Hears of a step event; may return a promise. */
+/** Receives a step event; may return a promise. */
 export type StepEventCallback = (event: FfiStepEvent) => unknown;
-/** Hears what waits in the channel. */
+/** Receives the metrics of the dispatch channel. */
 export type MetricsCallback = (metrics: FfiDispatchMetrics) => void;
-/** Hears what went wrong. */
+/** Receives an error. */
 export type ErrorCallback = (error: Error) => void;
 
 const STOP_MS = 5_000;
-/** Intervals that are left out after an error. */
+/** Number of intervals that the poller pauses for after an error. */
 const PAUSE = 10;
-/** Before another try to find somebody who listens. */
-const NOBODY_MS = 1_000;
+/** Pause of the poller when nothing listens for its events. */
+const NO_LISTENER_MS = 1_000;
 
 /**
- * Reads step events from the worker of this process and hands them to its callbacks; without a callback it publishes
- * them on `EventBridge.instance()`. A step waits for no interval: the worker wakes its poller, and an idle poller does
- * nothing. It keeps the process alive until it is stopped, unless `unref()` was called.
+ * Reads step events from the worker of this process and passes them to its callbacks. Without a callback it publishes
+ * them on `EventBridge.instance()`. The worker wakes its poller, so no step waits for an interval and an idle poller
+ * does nothing. It keeps the process alive until it is stopped, unless `unref()` was called.
  *
  * @example
  * const poller = new EventPoller({ pollingIntervalMs: 10 });
@@ -101,7 +101,10 @@ export class EventPoller {
   #polls = 0;
   #cycles = 0;
 
-  /** A poller of this process' worker, or of a given module that tells an emitter. @throws TaskerError `config_invalid` */
+  /**
+   * Creates a poller for the worker of this process, or one that reads from a module and emits on an emitter.
+   * @throws TaskerError `config_invalid`
+   */
   constructor(options?: EventPollerOptions);
   constructor(module: StepEventSource, emitter: TaskerEventEmitter, config?: EventPollerConfig);
   constructor(
@@ -119,21 +122,21 @@ export class EventPoller {
     }
   }
 
-  /** Hears of each event; several may. One that throws fails the step, unless a subscriber has taken it. */
+  /** Adds a callback for events. If a callback throws, the step fails, unless a subscriber has taken it. */
   onStepEvent(callback: StepEventCallback): this {
     this.#onStep.push(callback);
     return this;
   }
 
-  /** Hears what waits in the channel, once an interval. */
+  /** Adds a callback that receives the metrics every `metricsInterval`. */
   onMetrics(callback: MetricsCallback): this {
     this.#onMetrics.push(callback);
     return this;
   }
 
   /**
-   * Receives errors: of callbacks, of the database, of a worker that could not start. A lost database is reported
-   * within 5 s, once per outage, whether the worker is idle or not.
+   * Adds a callback for errors of callbacks, of the database, and of a worker that could not start. An outage of the
+   * database is reported within 5 s, once, whether the worker is idle or not.
    */
   onError(callback: ErrorCallback): this {
     this.#onError.push(callback);
@@ -148,32 +151,32 @@ export class EventPoller {
     return this.#state === 'running';
   }
 
-  /** How often it looked for events since it was started. */
+  /** Returns the number of polls since the start. */
   getPollCount(): number {
     return this.#polls;
   }
 
-  /** How often it found some. */
+  /** Returns the number of polls since the start that found events. */
   getCycleCount(): number {
     return this.#cycles;
   }
 
-  /** What waits in the channel; null before the start, and while the worker is still starting. */
+  /** Returns the metrics of the channel; null before the start and while the worker is still starting. */
   getMetrics(): FfiDispatchMetrics | null {
     if (!this.#started) return null;
     return this.#foreign ? this.#foreign.getFfiDispatchMetrics() : (this.#channel?.metrics() ?? null);
   }
 
   /**
-   * Starts to poll. A worker that is still starting is waited for; why it could not start then goes to `onError`. Does
-   * nothing when it polls already.
-   * @throws FFIError while it stops
+   * Starts polling. If the worker is still starting, waits for it; if it can't start, `onError` receives the reason.
+   * Does nothing if the poller is running.
+   * @throws FFIError while it is stopping
    * @throws WorkerNotInitializedError when there is no worker; `cause`: why the last one could not start
    */
   start(): void {
     if (this.#state === 'running') return;
     if (this.#state === 'stopping') {
-      throw new FFIError('the event poller still stops; await its stop() before start()');
+      throw new FFIError('the event poller is still stopping; await its stop() before start()');
     }
     if (!this.#foreign) processWorker.mustExist();
     this.#state = 'running';
@@ -183,7 +186,7 @@ export class EventPoller {
     const { pollingIntervalMs, starvationCheckInterval, cleanupInterval, metricsInterval } = this.#settings;
     this.#every(pollingIntervalMs * starvationCheckInterval, () => this.#checkStarvation());
     this.#every(pollingIntervalMs * cleanupInterval, () => this.#cleanUp());
-    this.#every(pollingIntervalMs * metricsInterval, () => this.#tellMetrics());
+    this.#every(pollingIntervalMs * metricsInterval, () => this.#emitMetrics());
     if (this.#foreign) this.#every(pollingIntervalMs, () => this.#wake());
     else {
       this.#unwatch = processWorker.watch({
@@ -191,12 +194,12 @@ export class EventPoller {
         failed: (error) => this.#failed(error),
       });
     }
-    this.#tell(EventNames.POLLER_STARTED, () => ({ timestamp: new Date() }));
+    this.#emit(EventNames.POLLER_STARTED, () => ({ timestamp: new Date() }));
   }
 
   /**
-   * Reads no more: at once, whether awaited or not. Steps that were not read go back, and other workers may have them.
-   * Settles when callbacks that returned promises are done, after 5 seconds at most (`timeoutMs`).
+   * Stops reading at once, whether awaited or not. Unread steps are released to other workers. Settles when the
+   * promises of callbacks have settled, or after `timeoutMs`. Default 5,000.
    */
   stop({ timeoutMs = STOP_MS }: { timeoutMs?: number } = {}): Promise<void> {
     if (this.#state === 'running') this.#stopped = this.#stop(timeoutMs);
@@ -214,10 +217,10 @@ export class EventPoller {
     this.#close = undefined;
     await waitAtMost(timeoutMs, Promise.allSettled(this.#underWay));
     this.#state = 'stopped';
-    this.#tell(EventNames.POLLER_STOPPED, () => ({ timestamp: new Date() }));
+    this.#emit(EventNames.POLLER_STOPPED, () => ({ timestamp: new Date() }));
   }
 
-  /** Lets the process end although it polls. */
+  /** Lets the process end while the poller is running. */
   unref(): this {
     this.#keepsAlive = false;
     for (const timer of this.#timers) timer.unref();
@@ -232,7 +235,7 @@ export class EventPoller {
     this.#close = channel.open({ wake: () => this.#wake(), failed: (error) => this.#failed(error) });
   }
 
-  /** In the next microtask: what comes together is read together. */
+  /** Polls in the next microtask, so that events that arrive together are read together. */
   #wake(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -251,7 +254,7 @@ export class EventPoller {
     }
     if (delivered === 0) return;
     const cycleNumber = ++this.#cycles;
-    this.#tell(EventNames.POLLER_CYCLE_COMPLETE, () => ({
+    this.#emit(EventNames.POLLER_CYCLE_COMPLETE, () => ({
       eventsProcessed: delivered,
       cycleNumber,
       timestamp: new Date(),
@@ -295,7 +298,7 @@ export class EventPoller {
     }
   }
 
-  /** The step failed, if nobody else works on it: it is neither lost nor run behind the callback's back. */
+  /** Reports the error, and fails the step unless a subscriber has taken it. */
   #callbackFailed(event: FfiStepEvent, error: unknown): void {
     this.#failed(error);
     const delivery = deliveryOf(event.eventId);
@@ -311,11 +314,13 @@ export class EventPoller {
     const delivery = deliveryOf(event.eventId);
     if (delivery) delivery.channel.giveBack(delivery);
     if (this.#pause) return;
-    logWarn('nobody listens for steps; start the event bridge and a StepExecutionSubscriber, or add onStepEvent');
-    this.#rest(NOBODY_MS);
+    logWarn(
+      'no listener for steps; start the event bridge and a StepExecutionSubscriber, or add a callback with onStepEvent',
+    );
+    this.#rest(NO_LISTENER_MS);
   }
 
-  /** Reads nothing for a while, and holds nothing. */
+  /** Reads and holds nothing for a while. */
   #rest(ms: number): void {
     if (this.#pause || this.#state !== 'running') return;
     this.#close?.();
@@ -329,7 +334,7 @@ export class EventPoller {
     if (!this.#keepsAlive) this.#pause.unref();
   }
 
-  // ---- from time to time
+  // ---- at intervals
 
   #every(ms: number, act: () => void): void {
     const timer = setInterval(() => {
@@ -355,27 +360,27 @@ export class EventPoller {
     if (!to?.listenerCount(EventNames.POLLER_STARVATION_DETECTED)) return;
     const metrics = this.getMetrics();
     if (metrics?.starvationDetected) {
-      this.#tell(EventNames.POLLER_STARVATION_DETECTED, () => ({ metrics, timestamp: new Date() }));
+      this.#emit(EventNames.POLLER_STARVATION_DETECTED, () => ({ metrics, timestamp: new Date() }));
     }
   }
 
-  #tellMetrics(): void {
+  #emitMetrics(): void {
     const bridged = this.#bridge?.isActive === true && this.#bridge.listenerCount(EventNames.POLLER_METRICS) > 0;
     const to = this.#emitter ?? this.#bridge;
-    const told = to !== undefined && to.listenerCount(EventNames.METRICS_UPDATED) > 0;
-    if (!bridged && !told && this.#onMetrics.length === 0) return;
+    const listened = to !== undefined && to.listenerCount(EventNames.METRICS_UPDATED) > 0;
+    if (!bridged && !listened && this.#onMetrics.length === 0) return;
     const metrics = this.getMetrics();
     if (!metrics) return;
     for (const callback of this.#onMetrics) callback(metrics);
     if (bridged) this.#bridge?.publish(EventNames.POLLER_METRICS, metrics);
-    this.#tell(EventNames.METRICS_UPDATED, () => ({ metrics, timestamp: new Date() }));
+    this.#emit(EventNames.METRICS_UPDATED, () => ({ metrics, timestamp: new Date() }));
   }
 
   #failed(thrown: unknown): void {
     const error = errorOf(thrown);
     const to = this.#emitter ?? this.#bridge;
     const heard = this.#onError.length > 0 || (to !== undefined && to.listenerCount(EventNames.POLLER_ERROR) > 0);
-    if (!heard) logError(`the event poller met an error: ${error.message}`, { error });
+    if (!heard) logError(`event poller failed: ${error.message}`, { error });
     for (const callback of this.#onError) {
       try {
         callback(error);
@@ -383,17 +388,17 @@ export class EventPoller {
         logError(`an onError callback of the event poller failed: ${messageOf(failed)}`, { error: failed });
       }
     }
-    this.#tell(EventNames.POLLER_ERROR, () => ({ error, timestamp: new Date() }));
+    this.#emit(EventNames.POLLER_ERROR, () => ({ error, timestamp: new Date() }));
   }
 
-  #tell<Name extends NewsName>(name: Name, payload: () => TaskerEventMap[Name]): void {
+  #emit<Name extends SharedEventName>(name: Name, payload: () => TaskerEventMap[Name]): void {
     const to = this.#emitter ?? this.#bridge;
-    if (to) tell(to, name, payload);
+    if (to) emitOn(to, name, payload);
   }
 }
 
 /**
- * The same as `new EventPoller(module, emitter, config)`.
+ * Same as `new EventPoller(module, emitter, config)`.
  *
  * @example
  * const poller = createEventPoller((await getFfiLayer()).getModule(), new TaskerEventEmitter());

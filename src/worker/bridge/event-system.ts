@@ -11,7 +11,7 @@ export interface EventSystemConfig {
   subscriber?: StepExecutionSubscriberConfig;
 }
 
-/** What an {@link EventSystem} does, and has done. */
+/** The state and the counters of an {@link EventSystem}. */
 export interface EventSystemStats {
   running: boolean;
   processedCount: number;
@@ -21,7 +21,7 @@ export interface EventSystemStats {
 }
 
 /**
- * A poller and a subscriber on an emitter of their own, started and stopped in the right order.
+ * A poller and a subscriber that share an emitter, started and stopped in the right order.
  *
  * @example
  * await bootstrapWorker();
@@ -41,14 +41,17 @@ export class EventSystem {
     this.#subscriber = new StepExecutionSubscriber(this.#emitter, registry, module, subscriber);
   }
 
-  /** @throws WorkerNotInitializedError when the module is that of this process, and no worker was bootstrapped */
+  /**
+   * Starts the subscriber, then the poller.
+   * @throws WorkerNotInitializedError when the module is that of this process and no worker was bootstrapped
+   */
   start(): void {
     if (this.isRunning()) return;
     this.#subscriber.start();
     this.#poller.start();
   }
 
-  /** Reads no more, then waits for running handlers: `drainTimeoutMs`, 30,000 by default. */
+  /** Stops reading, then waits up to `drainTimeoutMs` for running handlers. Default 30,000. */
   async stop(drainTimeoutMs?: number): Promise<void> {
     await this.#poller.stop();
     await this.#subscriber.stop(drainTimeoutMs === undefined ? {} : { drainTimeoutMs });

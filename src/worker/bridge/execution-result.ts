@@ -14,20 +14,20 @@ export interface NapiStepExecutionError {
   context?: Record<string, unknown>;
 }
 
-/** What goes with a result. */
+/** The metadata of a result. */
 export interface NapiStepExecutionMetadata {
   executionTimeMs: number;
   workerId?: string;
   /** ISO 8601. */
   completedAt: string;
-  /** Decides whether a failed step is tried again; default: what the error says, else true. */
+  /** Whether a failed step is retried. Default: `retryable` of the error, otherwise true. */
   retryable?: boolean;
   errorType?: string;
   errorCode?: string;
   custom?: Record<string, unknown>;
 }
 
-/** What running a step came to, in the form in which `completeStepEvent` takes it. */
+/** The outcome of a step, in the form that `completeStepEvent` takes. */
 export interface NapiStepExecutionResult {
   stepUuid: string;
   success: boolean;
@@ -38,23 +38,23 @@ export interface NapiStepExecutionResult {
   orchestrationMetadata?: OrchestrationMetadata;
 }
 
-/** How far a step came, in the form in which `checkpointYieldStepEvent` takes it. */
+/** The progress of a step, in the form that `checkpointYieldStepEvent` takes. */
 export interface NapiCheckpointYieldData {
   stepUuid: string;
-  /** Where to go on: any JSON. */
+  /** Where to continue: any JSON value. */
   cursor: unknown;
   itemsProcessed: number;
   accumulatedResults?: Record<string, unknown>;
 }
 
-/** Who ran a step, and for how long. */
+/** What is sent with a result about its run. */
 export interface RunFacts {
   stepUuid: string;
   workerId: string;
   executionTimeMs: number;
 }
 
-/** A handler's result as a subscriber sends it. */
+/** Converts the result of a handler to the form in which a subscriber sends it. */
 export function executionResult(result: StepHandlerResult, run: RunFacts): NapiStepExecutionResult {
   const { success, errorType, errorCode, statusCode, orchestrationMetadata } = result;
   const metadata: NapiStepExecutionMetadata = {
@@ -106,7 +106,7 @@ const Sent = z.looseObject({
   orchestrationMetadata: z.looseObject({}).nullish(),
 });
 
-/** What was sent, as a handler's result. @throws ConversionError that names the first wrong part */
+/** Converts a sent outcome to the result of a handler. @throws ConversionError that names the first invalid part */
 export function resultOfExecution(sent: unknown, stepUuid: string): StepHandlerResult {
   const parsed = Sent.safeParse(sent);
   if (!parsed.success) {
@@ -117,7 +117,7 @@ export function resultOfExecution(sent: unknown, stepUuid: string): StepHandlerR
   }
   const { data } = parsed;
   if (data.stepUuid !== stepUuid) {
-    const message = `result of step ${stepUuid}: result.stepUuid: it is that of step ${data.stepUuid}`;
+    const message = `result of step ${stepUuid}: result.stepUuid: belongs to step ${data.stepUuid}`;
     throw new ConversionError(message, { path: 'result.stepUuid' });
   }
   const { metadata, error } = data;

@@ -2,18 +2,18 @@ import { EventEmitter } from 'node:events';
 import { messageOf } from '../../errors.ts';
 import { logError } from '../../logging/log.ts';
 
-/** An emitter whose listeners can't disturb each other: one that throws, or whose promise rejects, is logged. */
+/** An emitter whose listeners can't affect each other: one that throws, or whose promise rejects, is logged. */
 export class GuardedEmitter extends EventEmitter {
   readonly #called: string;
 
-  /** `called`: what its listeners are called in the log. */
+  /** `called`: the word for its listeners in the log. */
   constructor(called = 'listener') {
     super();
     this.#called = called;
     this.setMaxListeners(0);
   }
 
-  /** Calls the listeners, in the order in which they were added; false: there are none. */
+  /** Calls the listeners in the order in which they were added. Returns false if there are none. */
   override emit(name: string, ...args: unknown[]): boolean {
     const listeners = this.rawListeners(name) as ((...all: unknown[]) => unknown)[];
     for (const listener of listeners) {
@@ -27,7 +27,7 @@ export class GuardedEmitter extends EventEmitter {
     return listeners.length > 0;
   }
 
-  /** Node removes nothing when the name is given as undefined. */
+  /** Treats an undefined name as all events. `EventEmitter` would remove nothing. */
   override removeAllListeners(name?: string | symbol): this {
     return name === undefined ? super.removeAllListeners() : super.removeAllListeners(name);
   }

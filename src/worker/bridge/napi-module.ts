@@ -3,29 +3,29 @@ import type { FfiStepEvent } from '../../handlers/ffi-step-event.ts';
 import type { FfiDispatchMetrics } from '../dispatch-channel.ts';
 import type { NapiCheckpointYieldData, NapiStepExecutionResult } from './execution-result.ts';
 
-/** What a poller reads from. */
+/** The source that a poller reads step events from. */
 export interface StepEventSource {
-  /** The next event, or null. */
+  /** Returns the next event; null: there is none. */
   pollStepEvents(): FfiStepEvent | null;
   getFfiDispatchMetrics(): FfiDispatchMetrics;
   checkStarvationWarnings(): void;
   cleanupTimeouts(): void;
 }
 
-/** Where a subscriber sends what steps came to; answers may come at once, or as promises. */
+/** Where a subscriber sends the outcomes of steps. The methods may return a value or a promise. */
 export interface StepResultSink {
-  /** False: the event is unknown, completed before, or its step was taken away. */
+  /** Records the outcome. False: the event is unknown or was completed before, or its step was taken away. */
   completeStepEvent(eventId: string, result: NapiStepExecutionResult): boolean | Promise<boolean>;
   checkpointYieldStepEvent(eventId: string, checkpoint: NapiCheckpointYieldData): boolean | Promise<boolean>;
 }
 
-/** How the worker of a module is started by hand. */
+/** Options for starting the worker of a module. */
 export interface FfiBootstrapConfig {
   namespace?: string;
   configPath?: string;
 }
 
-/** What starting it came to. */
+/** The outcome of starting the worker of a module. */
 export interface FfiBootstrapResult {
   success: boolean;
   status: string;
@@ -33,7 +33,7 @@ export interface FfiBootstrapResult {
   workerId?: string;
 }
 
-/** What a module says of its worker. */
+/** The status of the worker of a module. */
 export interface FfiWorkerStatus {
   success: boolean;
   running: boolean;
@@ -42,7 +42,7 @@ export interface FfiWorkerStatus {
   environment?: string;
 }
 
-/** The worker of a process as one object: `(await getFfiLayer()).getModule()` gives that of this process. */
+/** The worker of a process as one object. `(await getFfiLayer()).getModule()` returns that of this process. */
 export interface NapiModule extends StepEventSource, StepResultSink, DomainEventModule {
   getVersion(): string;
   getRustVersion(): string;
@@ -61,12 +61,12 @@ export interface NapiModule extends StepEventSource, StepResultSink, DomainEvent
 
 const OF_THIS_PROCESS = Symbol('the module of this process');
 
-/** Marks the module of this process: what is read from it comes from the channel of its worker. */
+/** Marks the module of this process, whose events come from the channel of its worker. */
 export function markOwnModule<M extends object>(module: M): M {
   return Object.defineProperty(module, OF_THIS_PROCESS, { value: true });
 }
 
-/** Whether a module is that of this process. */
+/** Whether a module is the one of this process. */
 export function isOwnModule(module: object): boolean {
   return (module as { [OF_THIS_PROCESS]?: true })[OF_THIS_PROCESS] === true;
 }

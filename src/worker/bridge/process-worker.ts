@@ -7,15 +7,15 @@ type State =
   | { kind: 'running'; channel: DispatchChannel }
   | { kind: 'failed'; cause: unknown };
 
-/** Who wants to know when the worker of this process runs. */
+/** Is called when the worker of this process runs, or could not start. */
 export interface ProcessWorkerListener {
   running(channel: DispatchChannel): void;
   failed?(error: Error): void;
 }
 
 /**
- * The worker of this process, as pollers and subscribers see it that are made without one: there is one at a time, and
- * it may start after them.
+ * The worker of this process, for pollers and subscribers that are created without one. There is one worker at a time,
+ * and it may start after them.
  */
 class ProcessWorker {
   #state: State = { kind: 'none' };
@@ -32,42 +32,45 @@ class ProcessWorker {
 
   failed(cause: unknown): void {
     this.#state = { kind: 'failed', cause };
-    for (const listener of [...this.#listeners]) listener.failed?.(this.#whyNone(cause));
+    for (const listener of [...this.#listeners]) listener.failed?.(this.#startFailure(cause));
   }
 
   stopped(): void {
     this.#state = { kind: 'none' };
   }
 
-  /** @throws WorkerNotInitializedError when none runs */
+  /** The channel of the worker. @throws WorkerNotInitializedError when no worker runs */
   get channel(): DispatchChannel {
     if (this.#state.kind === 'running') return this.#state.channel;
     this.mustExist();
     throw new WorkerNotInitializedError('the worker is still starting; await bootstrapWorker() first');
   }
 
-  /** The name of the worker that runs. */
+  /** The name of the running worker. */
   get name(): string | undefined {
     return this.#state.kind === 'running' ? this.#state.channel.name : undefined;
   }
 
-  /** @throws WorkerNotInitializedError when none runs and none is being started; its cause is why the last one did not start */
+  /**
+   * Checks that a worker runs or is starting.
+   * @throws WorkerNotInitializedError when there is none; `cause`: why the last one could not start
+   */
   mustExist(): void {
     const state = this.#state;
     if (state.kind === 'none') {
       throw new WorkerNotInitializedError('there is no worker in this process; call bootstrapWorker() first');
     }
-    if (state.kind === 'failed') throw this.#whyNone(state.cause);
+    if (state.kind === 'failed') throw this.#startFailure(state.cause);
   }
 
-  /** Calls the listener with the worker that runs, and with each that starts later. The answer ends it. */
+  /** Calls the listener with the running worker, and with each that starts later. Returns a function that ends this. */
   watch(listener: ProcessWorkerListener): () => void {
     this.#listeners.add(listener);
     if (this.#state.kind === 'running') listener.running(this.#state.channel);
     return () => this.#listeners.delete(listener);
   }
 
-  #whyNone(cause: unknown): WorkerNotInitializedError {
+  #startFailure(cause: unknown): WorkerNotInitializedError {
     return new WorkerNotInitializedError('the worker of this process could not start; see the cause', { cause });
   }
 }

@@ -12,31 +12,37 @@ import { type Delivery, deliveryOf, type Settling, type Taking } from '../dispat
 import type { RunnableStep } from '../run-step.ts';
 import type { NapiStepExecutionResult } from './execution-result.ts';
 import type { StepResultSink } from './napi-module.ts';
-import { errorOf, yieldOf } from './step-news.ts';
+import { errorOf, yieldOf } from './step-events.ts';
 
-/** A step that a subscriber received as an event: from the worker of this process, or from a caller's own module. */
+/** A step that a subscriber received as an event: from the worker of this process, or from another module. */
 export interface ReceivedStep extends RunnableStep {
   readonly event: FfiStepEvent;
   readonly handlerName: string;
   /** Whether {@link take} may still succeed. */
   readonly open: boolean;
-  /** Takes it to call its handler. `timedOut`: it took too long. False: another subscriber has it, or it is over. */
+  /**
+   * Takes the step to call its handler. `timedOut`: is called when it times out. False: another subscriber took it, or
+   * it is over.
+   */
   take(timedOut: (error: Error) => void): boolean;
-  /** Its handler is known or being resolved. */
+  /** The handler is known or being resolved. */
   starts(): void;
-  /** Sends its outcome; resolves to whether it was accepted and committed. Undefined: it is over, and nothing is sent. */
+  /**
+   * Sends the outcome and resolves to whether it was accepted and committed. Undefined: the step is over, nothing is
+   * sent.
+   */
   complete(result: StepHandlerResult, how: Settling): Promise<boolean> | undefined;
-  /** Sends its progress: it comes again as another event. Undefined: it is over, and nothing is sent. */
+  /** Sends the progress; the step is delivered again as another event. Undefined: the step is over, nothing is sent. */
   yield(result: StepHandlerResult): Promise<boolean> | undefined;
-  /** Its handler is unknown. Returns the failure that is sent; undefined: none is. */
+  /** The handler is unknown. Returns the failure that is sent; undefined: none is. */
   missing(): { result: StepHandlerResult; sent: Promise<boolean> } | undefined;
-  /** Returns it untouched. */
+  /** Releases the step. */
   giveBack(): void;
-  /** Fires its signal. */
+  /** Fires the signal of the step. */
   abort(reason: string): void;
 }
 
-/** A step of this process' worker. Its handler has the same context, and its outcome the same way, as without events. */
+/** A step of the worker of this process. Its context and the handling of its outcome are the same as without events. */
 export class OwnStep implements ReceivedStep {
   readonly #delivery: Delivery;
   readonly #taking: Taking;
@@ -46,7 +52,7 @@ export class OwnStep implements ReceivedStep {
     this.#taking = taking;
   }
 
-  /** The step behind an event; undefined when it is no longer wanted. */
+  /** Returns the step of an event; undefined: it is no longer needed. */
   static of(event: FfiStepEvent, taking: Taking): OwnStep | undefined {
     const delivery = deliveryOf(event.eventId);
     if (!delivery) return undefined;
@@ -85,7 +91,7 @@ export class OwnStep implements ReceivedStep {
   }
 
   starts(): void {
-    // Its time runs since it was read.
+    // The timeout started when the event was read.
   }
 
   context(): StepContext {
@@ -116,7 +122,7 @@ export class OwnStep implements ReceivedStep {
     return this.#delivery.channel.yield(this.#delivery, result);
   }
 
-  /** The worker decides: another one may have the handler. */
+  /** Leaves the step to its worker, because another worker may have the handler. */
   missing(): undefined {
     this.#delivery.channel.missing(this.#delivery);
   }
@@ -131,24 +137,24 @@ export class OwnStep implements ReceivedStep {
   }
 }
 
-/** How a subscriber takes steps of a caller's own module. */
+/** Options of {@link foreignSteps}. */
 export interface ForeignStepOptions {
   registry: HandlerRegistry;
   module: StepResultSink;
   /** For steps without `timeout_seconds`; 0: none. */
   timeoutMs: number;
-  /** A result in the form in which it is sent. */
+  /** Converts a result to the form in which it is sent. */
   sent(step: ReceivedStep, result: StepHandlerResult): NapiStepExecutionResult;
 }
 
-/** Events that are remembered after they were completed: one that is published again does not run again. */
+/** Number of events that are remembered, so that an event that is published again does not run again. */
 const REMEMBERED = 10_000;
-/** Maximum characters of the error about a result that can't be sent, because it may quote the whole result. */
+/** Maximum characters of the error about a result that can't be sent. It may quote the whole result. */
 const MAX_UNSENT = 500;
-/** No timer of Node runs longer. */
+/** The longest timer of Node. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** Returns the steps behind events, each event once. */
+/** Returns a function that creates the step of an event, and returns undefined for an event that it has seen before. */
 export function foreignSteps(options: ForeignStepOptions): (event: FfiStepEvent) => ReceivedStep | undefined {
   const seen = new Set<string>();
   return (event) => {
@@ -159,13 +165,13 @@ export function foreignSteps(options: ForeignStepOptions): (event: FfiStepEvent)
   };
 }
 
-/** A step of a caller's own module. Only its event is known, and its outcome is sent to the module. */
+/** A step of a module that is not of this process. Only its event is known, and its outcome is sent to the module. */
 class ForeignStep implements ReceivedStep {
   readonly event: FfiStepEvent;
   readonly handlerName: string;
   readonly open = true;
   readonly within = undefined;
-  /** Its result was sent, so whatever its handler still returns is not. */
+  /** Set when the timeout failure was sent. A later result of the handler is not sent. */
   over: 'timeout' | undefined;
   readonly #options: ForeignStepOptions;
   readonly #controller = new AbortController();
@@ -175,12 +181,12 @@ class ForeignStep implements ReceivedStep {
 
   constructor(event: FfiStepEvent, options: ForeignStepOptions) {
     this.event = event;
-    // An event may lack its step definition, and reading it may throw: then the event is not received at all.
+    // The step definition may be missing. If reading it throws, the event is not received at all.
     this.handlerName = (event.stepDefinition as { handlerCallable: string } | undefined)?.handlerCallable as string;
     this.#options = options;
   }
 
-  /** @throws ConversionError when the event can't be read: that fails the step */
+  /** @throws ConversionError when the event can't be read, which fails the step */
   get handler(): HandlerDefinition {
     this.#params ??= paramsOfEvent(this.event, this.handlerName);
     const { handlerMethod, handlerResolver, handlerInitialization } = this.event.stepDefinition;
@@ -192,7 +198,7 @@ class ForeignStep implements ReceivedStep {
     };
   }
 
-  /** The module published it for this subscriber. */
+  /** Always succeeds, because the module published the event for this subscriber. */
   take(timedOut: (error: Error) => void): boolean {
     this.#timedOut = timedOut;
     return true;
@@ -215,7 +221,7 @@ class ForeignStep implements ReceivedStep {
   }
 
   context(): StepContext {
-    // Not a spread: its getters copy what is read, when it is read.
+    // Not a spread, which would call the getters: each part is to be copied only when it is read.
     return new StepContext(Object.assign(this.#params!, { signal: this.#controller.signal }));
   }
 
@@ -224,7 +230,7 @@ class ForeignStep implements ReceivedStep {
   }
 
   calls(): void {
-    // No worker of this process waits for its event loop.
+    // There is no worker in this process whose event loop must be watched.
   }
 
   called(): void {
@@ -247,7 +253,7 @@ class ForeignStep implements ReceivedStep {
   }
 
   giveBack(): void {
-    // A module has no way to take it back: it finds that the event was not completed.
+    // A module has no method for this: it finds that the event was not completed.
   }
 
   abort(reason: string): void {
@@ -260,7 +266,8 @@ class ForeignStep implements ReceivedStep {
   }
 
   /**
-   * A module may refuse a result that it can't send. It must still learn that the step failed and whether to retry it.
+   * Sends a result. If the module refuses it, sends a failure instead, so that the module learns of the failure and
+   * whether to retry.
    */
   async #send(result: StepHandlerResult): Promise<boolean> {
     const { module, sent } = this.#options;
@@ -277,7 +284,9 @@ class ForeignStep implements ReceivedStep {
       try {
         await module.completeStepEvent(eventId, sent(this, failure));
       } catch (again) {
-        logError(`nor could its failure be sent: ${errorOf(again).message}`, { error: again });
+        logError(`the failure of step ${stepUuid} could not be sent either: ${errorOf(again).message}`, {
+          error: again,
+        });
       }
       return false;
     }

@@ -14,15 +14,18 @@ import type { StepExecutionReceivedPayload } from './event-payloads.ts';
 import { isOwnModule, type StepResultSink } from './napi-module.ts';
 import { processWorker } from './process-worker.ts';
 import { foreignSteps, OwnStep, type ReceivedStep } from './received-step.ts';
-import { type RunOfStep, StepNews, yieldOf } from './step-news.ts';
+import { type RunOfStep, StepEvents, yieldOf } from './step-events.ts';
 
-/** How a subscriber works. */
+/** Settings of a {@link StepExecutionSubscriber}. */
 export interface StepExecutionSubscriberConfig {
-  /** Is stored with each result; default: that of the worker, `typescript-worker-` and a random id. */
+  /**
+   * Id that is stored with each result. Default: the name of the worker; without a worker, `typescript-worker-` and a
+   * random id.
+   */
   workerId?: string;
-  /** Handlers that it runs at once; default 10. */
+  /** Maximum number of handlers that run concurrently; default 10. */
   maxConcurrent?: number;
-  /** Milliseconds, for steps without `timeout_seconds`; 0: none. Default: what the worker has for them, 300,000. */
+  /** Timeout in milliseconds for steps without `timeout_seconds`; 0: none. Default: the worker's, 300,000. */
   handlerTimeoutMs?: number;
 }
 
@@ -46,12 +49,12 @@ const MAX_CONCURRENT = 10;
 const HANDLER_TIMEOUT_MS = 300_000;
 const DRAIN_MS = 30_000;
 const TIDY_AT = 64;
-/** After their signal fired, what handlers get to settle. */
+/** Time that handlers have to settle after their signal fired. */
 const LAST_MOMENT_MS = 500;
 
 /**
- * Takes steps that are published on an event bridge, calls their handlers, `maxConcurrent` at once, and sends what they
- * came to. A step runs once, however often and under which name it is published.
+ * Takes steps that are published on an event bridge, calls their handlers, at most `maxConcurrent` at a time, and sends
+ * their outcomes. A step runs once, even if its event is published several times or under both names.
  *
  * @example
  * const subscriber = new StepExecutionSubscriber({
@@ -67,22 +70,22 @@ export class StepExecutionSubscriber {
   readonly #from: EventBridge | TaskerEventEmitter;
   readonly #registry: HandlerRegistry;
   readonly #maxConcurrent: number;
-  /** Finds the step behind an event. */
+  /** Returns the step of an event; undefined: it is not to run. */
   readonly #stepOf: (event: FfiStepEvent) => ReceivedStep | undefined;
   readonly #runner: StepRunner<ReceivedStep>;
   readonly #own: boolean;
-  readonly #news: StepNews;
+  readonly #events: StepEvents;
   readonly #running = new Map<ReceivedStep, RunOfStep>();
   readonly #ends: (() => void)[] = [];
   #waiting: ReceivedStep[] = [];
-  /** So many wait, and those that others took are forgotten. */
+  /** Number of waiting steps at which those that others took are removed. */
   #tidyAt = TIDY_AT;
   #active = false;
   #stopping = false;
   #starting = false;
   #processed = 0;
   #errors = 0;
-  /** Results that are not committed yet. */
+  /** Number of results that are not committed yet. */
   #unsent = 0;
   #idle: (() => void)[] = [];
 
@@ -103,13 +106,13 @@ export class StepExecutionSubscriber {
     this.#givenId = workerId;
     this.#maxConcurrent = checked('maxConcurrent', config.maxConcurrent ?? MAX_CONCURRENT, 1);
     if (timeoutMs !== undefined) checked('handlerTimeoutMs', timeoutMs, 0);
-    this.#news = new StepNews(from, () => this.workerId);
+    this.#events = new StepEvents(from, () => this.workerId);
     this.#own = module === undefined || isOwnModule(module);
     if (module === undefined || isOwnModule(module)) {
       this.#stepOf = (event) => OwnStep.of(event, { registry, runBy: workerId, timeoutMs });
     } else {
       const sent = (step: ReceivedStep, result: StepHandlerResult) =>
-        this.#news.executionResult(this.#running.get(step) ?? runOf(step), result);
+        this.#events.executionResult(this.#running.get(step) ?? runOf(step), result);
       this.#stepOf = foreignSteps({ registry, module, timeoutMs: timeoutMs ?? HANDLER_TIMEOUT_MS, sent });
     }
     this.#runner = new StepRunner<ReceivedStep>(registry, {
@@ -122,7 +125,7 @@ export class StepExecutionSubscriber {
     });
   }
 
-  /** Takes steps from now on. Does nothing when it does already. */
+  /** Starts taking steps. Does nothing if it is active. */
   start(): void {
     if (this.#active) return;
     this.#active = true;
@@ -134,8 +137,8 @@ export class StepExecutionSubscriber {
   }
 
   /**
-   * Takes no more steps, from now on, whether awaited or not. Settles when running handlers have settled and their
-   * results are committed: after `drainTimeoutMs` (30,000) their signals fire, and a moment later it waits no longer.
+   * Stops taking steps at once, whether awaited or not. Settles when running handlers have settled and their results
+   * are committed. After `drainTimeoutMs`, 30,000 by default, their signals fire, and 500 ms later it settles anyway.
    */
   async stop({ drainTimeoutMs = DRAIN_MS }: { drainTimeoutMs?: number } = {}): Promise<void> {
     if (!this.#active) return;
@@ -148,7 +151,7 @@ export class StepExecutionSubscriber {
     await this.waitForCompletion(LAST_MOMENT_MS);
   }
 
-  /** Is stored with each result. */
+  /** The id that is stored with each result. */
   get workerId(): string {
     return this.#givenId ?? (this.#own ? processWorker.name : undefined) ?? this.#ownId;
   }
@@ -163,22 +166,26 @@ export class StepExecutionSubscriber {
     return this.#active;
   }
 
-  /** Handlers that settled, successfully or not. A step whose handler is unknown does not count. */
+  /**
+   * Returns the number of handlers that settled, successfully or not. A step with an unknown handler does not count.
+   */
   getProcessedCount(): number {
     return this.#processed;
   }
 
-  /** Steps that failed. */
+  /** Returns the number of failed steps. */
   getErrorCount(): number {
     return this.#errors;
   }
 
-  /** Handlers that run now. */
+  /** Returns the number of running handlers. */
   getActiveHandlers(): number {
     return this.#running.size;
   }
 
-  /** Waits until no handler runs and all results are committed; false: that took longer than `timeoutMs`. */
+  /**
+   * Waits until no handler runs and all results are committed. Resolves to false after `timeoutMs`, 30,000 by default.
+   */
   async waitForCompletion(timeoutMs = DRAIN_MS): Promise<boolean> {
     const isDone = () => this.#running.size === 0 && this.#waiting.length === 0 && this.#unsent === 0;
     if (isDone()) return true;
@@ -192,7 +199,7 @@ export class StepExecutionSubscriber {
     return waitAtMost(timeoutMs, done);
   }
 
-  // ---- what comes in
+  // ---- receiving
 
   #listen(): () => void {
     const from = this.#from;
@@ -204,7 +211,7 @@ export class StepExecutionSubscriber {
     return () => from.off(EventNames.STEP_EXECUTION_RECEIVED, listener);
   }
 
-  /** The worker claims no more than its subscribers can run, and tells others which handlers they have. */
+  /** Makes the worker claim no more than its subscribers can run, and announce the handlers that they have. */
   #takeFromChannel(): () => void {
     let channel: DispatchChannel | undefined;
     let leave: (() => void) | undefined;
@@ -231,14 +238,14 @@ export class StepExecutionSubscriber {
     if (this.#waiting.length >= this.#tidyAt) this.#tidy();
   }
 
-  /** Another subscriber of the same bridge may take steps all the while that this one has no slot. */
+  /** Removes waiting steps that another subscriber of the same bridge has taken while this one had no slot. */
   #tidy(): void {
     this.#waiting = this.#waiting.filter(({ open }) => open);
     this.#tidyAt = Math.max(TIDY_AT, 2 * this.#waiting.length);
   }
 
   #next(): void {
-    // A handler may settle at once, and this be called within it: then the loop goes on by itself.
+    // A handler that settles synchronously calls this from within the loop below, which then continues by itself.
     if (this.#starting) return;
     this.#starting = true;
     try {
@@ -249,15 +256,15 @@ export class StepExecutionSubscriber {
   }
 
   #begin(step: ReceivedStep): void {
-    // The event of a step that another subscriber has completed is not read: it would be made once more.
-    if (!step.take((error) => this.#news.timedOut(this.#running.get(step)!, error))) return;
+    // Does not read the event of a step that another subscriber has completed, because that would build it again.
+    if (!step.take((error) => this.#events.timedOut(this.#running.get(step)!, error))) return;
     const run = runOf(step);
     this.#running.set(step, run);
-    this.#news.started(run);
+    this.#events.started(run);
     this.#runner.run(step);
   }
 
-  // ---- what becomes of it
+  // ---- outcomes
 
   #completed(step: ReceivedStep, result: StepHandlerResult, version: string): void {
     const sent = step.complete(result, { version, stopping: this.#stopping });
@@ -282,11 +289,11 @@ export class StepExecutionSubscriber {
       return;
     }
     const run = this.#ended(step);
-    this.#track(sent, () => this.#news.yielded(run, yieldOf(run.event.stepUuid, result)));
+    this.#track(sent, () => this.#events.yielded(run, yieldOf(run.event.stepUuid, result)));
     this.#next();
   }
 
-  /** It has left without a result. */
+  /** A step ended without a result of this subscriber. */
   #gone(step: ReceivedStep): void {
     this.#ended(step);
     this.#next();
@@ -296,8 +303,8 @@ export class StepExecutionSubscriber {
   #settled(step: ReceivedStep, result: StepHandlerResult, sent: Promise<boolean>): void {
     const run = this.#ended(step);
     if (!result.success) this.#errors++;
-    this.#news.settled(run, result);
-    this.#track(sent, this.#news.wantsSent ? () => this.#news.sent(run, result) : undefined);
+    this.#events.settled(run, result);
+    this.#track(sent, this.#events.wantsSent ? () => this.#events.sent(run, result) : undefined);
     this.#next();
   }
 
@@ -308,17 +315,17 @@ export class StepExecutionSubscriber {
     return run;
   }
 
-  #track(sent: Promise<boolean>, tell: (() => void) | undefined): void {
+  #track(sent: Promise<boolean>, whenTaken: (() => void) | undefined): void {
     this.#unsent++;
     sent.then(
       (taken) => {
         this.#unsent--;
-        if (taken) tell?.();
+        if (taken) whenTaken?.();
         this.#look();
       },
       (error: unknown) => {
         this.#unsent--;
-        logError('the result of a step was not taken', { error });
+        logError('sending the result of a step failed', { error });
         this.#look();
       },
     );
@@ -354,6 +361,6 @@ function checked(name: string, value: number, least: number): number {
   if (Number.isInteger(value) && value >= least && value < 2 ** 31) return value;
   throw new TaskerError(
     'config_invalid',
-    `StepExecutionSubscriber: ${name} must be a whole number from ${least}, got ${value}`,
+    `StepExecutionSubscriber: ${name} must be a whole number of at least ${least}, got ${value}`,
   );
 }

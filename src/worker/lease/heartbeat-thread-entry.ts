@@ -2,59 +2,59 @@ import { writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { HeartbeatConnection } from '../../engine/heartbeat-connection.ts';
 import { messageOf } from '../../errors.ts';
-import type { GuardNews, GuardOrder, GuardSetup } from './heartbeat-thread.ts';
+import type { HeartbeatThreadSetup, MessageToThread, ThreadReport } from './heartbeat-thread.ts';
 import { SharedLoopState, sharedNow } from './loop-watch.ts';
 
-// The program of HeartbeatThread's thread. What it needs of the driver is loaded when it is first needed, or when its worker
-// has lived for a while: a worker that lives for a moment does not pay for it.
+// The program that HeartbeatThread starts. The database driver is loaded when it is first needed, or after the worker
+// has run for a while, so that short-lived workers don't pay for it.
 
-const { reach, leaseMs, boundMs, memory: buffer, form } = workerData as GuardSetup;
+const { reach, leaseMs, boundMs, memory: buffer, form } = workerData as HeartbeatThreadSetup;
 const memory = new SharedLoopState(buffer);
 const LOAD_AFTER_MS = Math.min(5_000, leaseMs / 10);
-/** A loop that turns beats every third of a lease; this is after a beat was missed, and with time for another. */
+/** A turning loop sends a heartbeat every third of a lease. This is after a missed one, with time left for another. */
 const DUE_AFTER_MS = leaseMs * 0.4;
 const LOOK_EVERY_MS = Math.min(500, Math.max(10, leaseMs / 20));
-/** What is worth a warning while it lasts. */
+/** A block that lasts this long is logged. */
 const BLOCKED_MS = 1_000;
 
 let ids: readonly number[] = [];
-let line: HeartbeatConnection | undefined;
+let connection: HeartbeatConnection | undefined;
 let looking: Promise<void> | undefined;
 let gaveUp = false;
 let named = false;
 
 const load = () => import('../../engine/heartbeat-connection.ts');
-const tell = (news: GuardNews) => parentPort!.postMessage(news);
+const report = (what: ThreadReport) => parentPort!.postMessage(what);
 
 async function look(): Promise<void> {
   const { silentMs } = memory;
   if (silentMs > boundMs) return giveUp(silentMs);
   gaveUp = false;
-  // A loop that turns beats by itself, or its worker's database is away.
+  // The loop turns and sends its own heartbeats, unless the database is away; or the last heartbeat is recent enough.
   if (silentMs < DUE_AFTER_MS / 2 || sharedNow() - memory.provenAt < DUE_AFTER_MS || ids.length === 0) return;
   const asked = ids;
   try {
-    line ??= (await load()).openHeartbeatConnection(reach);
+    connection ??= (await load()).openHeartbeatConnection(reach);
     const sentAt = sharedNow();
-    const { alive } = await line.heartbeat(asked, leaseMs);
+    const { alive } = await connection.heartbeat(asked, leaseMs);
     if (asked.some((id) => !alive.includes(id)))
-      ids = []; // dead: the loop finds that out by itself, and what to do
+      ids = []; // declared dead: the worker finds out by itself and registers again
     else {
       if (sharedNow() - memory.provenAt >= leaseMs) memory.cameBack(sentAt);
       memory.proven(sentAt);
     }
   } catch (error) {
-    tell({
+    report({
       level: 'debug',
       fields: { error: messageOf(error) },
-      message: 'a heartbeat beside the blocked event loop did not get through',
+      message: 'heartbeat during a blocked event loop failed',
     });
   }
 }
 
 /**
- * Names the handler that has the loop, once a block: it may never give it back, and then nobody else will say so. The
- * loop writes nothing meanwhile, so the line goes to standard error from here, if the worker's lines go there at all.
+ * Logs the handler that blocks the loop, once per block. It is logged from here because the handler may never return.
+ * The blocked loop can't write, so the line goes directly to standard error, if the worker logs there.
  */
 async function name(silentMs: number): Promise<void> {
   if (silentMs < BLOCKED_MS) named = false;
@@ -71,24 +71,25 @@ async function name(silentMs: number): Promise<void> {
     .warn(
       { ...by, blocked_ms },
       step
-        ? `handler ${step.handler} blocks the event loop, for ${blocked_ms} ms so far: nothing else of this process runs meanwhile`
-        : `the event loop is blocked, for ${blocked_ms} ms so far, by a handler that computes after it has waited, or by other code of this process`,
+        ? `handler ${step.handler} has been blocking the event loop for ${blocked_ms} ms: nothing else in this process runs meanwhile`
+        : `the event loop has been blocked for ${blocked_ms} ms by a handler that computes after an await, or by other code in this process`,
     );
 }
 
 function giveUp(silentMs: number): void {
   if (gaveUp || !Number.isFinite(silentMs)) return;
   gaveUp = true;
-  tell({
+  report({
     level: 'warn',
     fields: { blocked_ms: Math.round(silentMs), bound_ms: boundMs },
-    message: 'the event loop was blocked for longer than blockedLoopBoundMs: the lease was left to run out',
+    message:
+      'the event loop was blocked for longer than blockedLoopBoundMs; no more heartbeats are sent, so the lease expires',
   });
 }
 
 const timer = setInterval(() => {
   name(memory.silentMs).catch((error: unknown) =>
-    tell({ level: 'debug', fields: { error: messageOf(error) }, message: 'a blocked event loop could not be named' }),
+    report({ level: 'debug', fields: { error: messageOf(error) }, message: 'reporting a blocked event loop failed' }),
   );
   looking ??= look().finally(() => {
     looking = undefined;
@@ -96,8 +97,8 @@ const timer = setInterval(() => {
 }, LOOK_EVERY_MS);
 const loading = setTimeout(() => void load(), LOAD_AFTER_MS);
 
-parentPort!.on('message', (order: GuardOrder) => {
-  if ('ids' in order) ids = order.ids;
+parentPort!.on('message', (message: MessageToThread) => {
+  if ('ids' in message) ids = message.ids;
   else void stop();
 });
 
@@ -105,6 +106,6 @@ async function stop(): Promise<void> {
   clearInterval(timer);
   clearTimeout(loading);
   await looking;
-  await line?.close();
+  await connection?.close();
   parentPort!.close();
 }

@@ -7,60 +7,69 @@ import { waitAtMost } from '../../time/wait-at-most.ts';
 import { threadFile } from '../threads/thread-file.ts';
 import type { SharedLoopState } from './loop-watch.ts';
 
-/** What a {@link HeartbeatThread} is made from. Times in milliseconds. */
-export interface LifeGuardOptions {
+/** Options of {@link HeartbeatThread}. Times in milliseconds. */
+export interface HeartbeatThreadOptions {
   reach: DatabaseReach;
   leaseMs: number;
-  /** For how long the lease outlives a blocked event loop; 0: no thread is started. */
+  /** How long the lease is kept while the event loop is blocked; 0: no thread is started. */
   boundMs: number;
   memory: SharedLoopState;
   logger: Logger;
 }
 
-/** What the thread is started with. */
-export interface GuardSetup {
+/** The data that the thread is started with. */
+export interface HeartbeatThreadSetup {
   reach: DatabaseReach;
   leaseMs: number;
   boundMs: number;
   memory: SharedArrayBuffer;
-  /** How a line on standard error looks while the loop that writes the others is blocked; undefined: there is none. */
+  /**
+   * Format of the log lines that the thread writes to standard error while the loop is blocked; undefined: it writes
+   * none.
+   */
   form: ConsoleForm | undefined;
 }
 
-/** What it is told: the ids to speak for, or that it is to end. */
-export type GuardOrder = { ids: readonly number[] } | { stop: true };
+/** A message to the thread: the worker ids to send heartbeats for, or that it is to end. */
+export type MessageToThread = { ids: readonly number[] } | { stop: true };
 
-/** What it tells: what it did while this loop was blocked. It arrives when the loop turns again. */
-export interface GuardNews {
+/** A log line of the thread. It arrives when the event loop turns again. */
+export interface ThreadReport {
   level: 'debug' | 'warn';
   fields: Record<string, unknown>;
   message: string;
 }
 
-/** How long a stop waits for the thread's connection to say goodbye. */
-const GOODBYE_MS = 1_000;
+/** How long a stop waits for the thread to close its connection. */
+const CLOSE_MS = 1_000;
 
 /**
- * A thread that proves that its worker lives while the worker's own event loop is blocked and can't. It has a connection
- * of its own, made when it is first needed, and sends nothing as long as the loop turns. A loop that does not turn for
- * longer than the bound is given up: its lease runs out, and others take its steps.
+ * A thread that sends the heartbeats of its worker while the worker's event loop is blocked. It has its own connection,
+ * opened on first use, and sends nothing while the loop turns. If the loop is blocked for longer than the bound, the
+ * heartbeats end: the lease expires, and other workers take the steps.
  */
 export class HeartbeatThread {
-  readonly #options: LifeGuardOptions;
+  readonly #options: HeartbeatThreadOptions;
   #thread: Thread | undefined;
   #ended: Promise<void> | undefined;
   #ids: readonly number[] = [];
 
-  constructor(options: LifeGuardOptions) {
+  constructor(options: HeartbeatThreadOptions) {
     this.#options = options;
   }
 
   start(): void {
     const { reach, leaseMs, boundMs, memory, logger } = this.#options;
     if (boundMs <= 0) return;
-    const setup: GuardSetup = { reach, leaseMs, boundMs, memory: memory.buffer, form: warningsOnStandardError(logger) };
+    const setup: HeartbeatThreadSetup = {
+      reach,
+      leaseMs,
+      boundMs,
+      memory: memory.buffer,
+      form: warningsOnStandardError(logger),
+    };
     try {
-      // Of what the process was started with, nothing is for this thread: no loader, no instrumentation.
+      // The thread needs none of the flags that the process was started with, such as loaders or instrumentation.
       const thread = new Thread(threadFile('lease/heartbeat-thread-entry'), {
         workerData: setup,
         execArgv: [],
@@ -69,7 +78,7 @@ export class HeartbeatThread {
       this.#thread = thread;
       this.#ended = new Promise((resolve) => thread.once('exit', () => resolve()));
       thread.on('error', (error) => this.#without(error));
-      thread.on('message', ({ level, fields, message }: GuardNews) => logger[level](fields, message));
+      thread.on('message', ({ level, fields, message }: ThreadReport) => logger[level](fields, message));
       thread.unref();
     } catch (error) {
       this.#without(error);
@@ -77,26 +86,26 @@ export class HeartbeatThread {
     this.watch(this.#ids);
   }
 
-  /** As before there were threads: the heartbeat of the loop itself must do. */
+  /** Continues without the thread: only the event loop sends heartbeats. */
   #without(error: unknown): void {
     this.#thread = undefined;
     this.#options.logger.warn(
       { error: messageOf(error) },
-      'the thread of the heartbeat does not run: handlers that block the event loop for longer than the lease lose their steps',
+      'the heartbeat thread does not run: handlers that block the event loop for longer than the lease lose their steps',
     );
   }
 
-  /** The ids to speak for. */
+  /** Sets the worker ids to send heartbeats for. */
   watch(ids: readonly number[]): void {
     this.#ids = ids;
-    this.#thread?.postMessage({ ids } satisfies GuardOrder);
+    this.#thread?.postMessage({ ids } satisfies MessageToThread);
   }
 
   async stop(): Promise<void> {
     const thread = this.#thread;
     if (!thread) return;
     this.#thread = undefined;
-    thread.postMessage({ stop: true } satisfies GuardOrder);
-    if (!(await waitAtMost(GOODBYE_MS, this.#ended!))) await thread.terminate();
+    thread.postMessage({ stop: true } satisfies MessageToThread);
+    if (!(await waitAtMost(CLOSE_MS, this.#ended!))) await thread.terminate();
   }
 }

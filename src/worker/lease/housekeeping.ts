@@ -2,9 +2,9 @@ import type { Engine, QueueCheck } from '../../engine/engine.ts';
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 
-/** Between looks for stale tasks. */
+/** Interval between searches for stale tasks. */
 const LIFECYCLE_MS = 30_000;
-/** Between looks for workers that are long gone. */
+/** Interval between deletions of workers that are long gone. */
 const FORGET_MS = 3_600_000;
 /** Minimum time between two checks of the whole queue. */
 const QUEUE_CHECK_MS = 120_000;
@@ -26,9 +26,11 @@ export interface HousekeepingOptions {
   workerIds(): readonly number[];
 }
 
-/** What any worker does for all: takes back the steps of dead workers, ends stale tasks, and keeps tables short. */
+/**
+ * Work that any worker does for all: takes back the steps of lost workers, ends stale tasks, and keeps tables small.
+ */
 export class Housekeeping {
-  /** Steps that were taken from the queue since it was last looked after. */
+  /** Number of steps taken from the queue since it was last tidied. */
   taken = 0;
   readonly #engine: Engine;
   readonly #logger: Logger;
@@ -53,7 +55,7 @@ export class Housekeeping {
     this.#logger = logger;
   }
 
-  /** Takes back steps of workers whose lease is over; answers whether there were any. */
+  /** Takes back the steps of workers whose lease expired. Returns whether there were any. */
   async sweep(): Promise<boolean> {
     try {
       const { lost, steps } = await this.#engine.sweep(this.#leaseMs);
@@ -65,32 +67,32 @@ export class Housekeeping {
             steps: steps.length,
             in_error: steps.filter((step) => step.state === 'error').length,
           },
-          'workers were lost; their steps were taken back',
+          'workers lost; their steps were taken back',
         );
       }
       return steps.length > 0;
     } catch (error) {
-      // A stop closes the connections; another worker takes those steps back.
+      // Stopping closes the connections. Another worker takes those steps back.
       if (this.#stopped) return false;
       this.#logger.warn(
         { error: messageOf(error) },
-        'taking back steps of lost workers failed; trying again at the next heartbeat',
+        'taking back the steps of lost workers failed; trying again at the next heartbeat',
       );
       return false;
     }
   }
 
-  /** What has its time, when that has come. */
+  /** Does everything that is due. */
   async look(): Promise<void> {
     await Promise.all([this.#tidyQueue(), this.#endStale(), this.#forgetWorkers(), this.#checkQueue()]);
   }
 
-  /** Begins nothing more. */
+  /** Starts nothing more. */
   stop(): void {
     this.#stopped = true;
   }
 
-  /** Limits are minutes; looking twice a minute is enough. */
+  /** Ends or notes stale tasks. Limits are in minutes, so twice a minute is enough. */
   async #endStale(): Promise<void> {
     if (this.#endingStale || performance.now() - this.#lifecycleAt < LIFECYCLE_MS) return;
     this.#lifecycleAt = performance.now();
@@ -98,15 +100,15 @@ export class Housekeeping {
     try {
       for await (const { ended, noted } of this.#engine.endStale()) {
         for (const { taskUuid, reason } of ended) {
-          this.#logger.warn({ task_uuid: taskUuid, state: 'error', reason }, 'task error: its lifecycle ended it');
+          this.#logger.warn({ task_uuid: taskUuid, state: 'error', reason }, 'task error: ended by its lifecycle');
         }
         for (const { taskUuid, reason } of noted) {
-          this.#logger.warn({ task_uuid: taskUuid, reason }, 'task is stale: its lifecycle noted it for an operator');
+          this.#logger.warn({ task_uuid: taskUuid, reason }, 'task stale: noted by its lifecycle for an operator');
         }
         if (this.#stopped) break;
       }
     } catch (error) {
-      this.#logger.warn({ error: messageOf(error) }, 'looking for stale tasks did not get through; trying again');
+      this.#logger.warn({ error: messageOf(error) }, 'search for stale tasks failed; trying again');
     } finally {
       this.#endingStale = false;
     }
@@ -159,11 +161,11 @@ export class Housekeeping {
     try {
       await this.#engine.forgetWorkers();
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'clearing away workers that are long gone did not get through');
+      this.#logger.debug({ error: messageOf(error) }, 'deleting workers that are long gone failed');
     }
   }
 
-  /** Rewrites the queue when it is mostly dead rows. A worker that takes nothing from it leaves that to others. */
+  /** Compacts the queue if it consists mostly of dead rows. Workers that take nothing from it leave that to others. */
   async #tidyQueue(): Promise<void> {
     if (this.taken === 0) return;
     this.taken = 0;

@@ -9,42 +9,44 @@ import { SharedLoopState, sharedNow } from './loop-watch.ts';
 /** Bits of a token that count the claims of one incarnation. */
 const COUNTER_BITS = 24;
 const COUNTER_END = 2 ** COUNTER_BITS - 1;
-/** Before the counter is used up, registering anew must have got through. */
+/** Number of fences left when the worker registers again. Registering must succeed before they are used up. */
 const SPARE_CLAIMS = 10_000;
-/** A retired id stays for longer than a lost claim may still commit, and than its fence is kept in doubt. */
+/**
+ * A retired id is kept for longer than a claim without an answer may take to commit, and than its fence is in doubt.
+ */
 const KEEP_RETIRED_MS = 90_000;
 const FIRST_PAUSE_MS = 50;
 
-/** What a worker says of itself when it registers. */
+/** What a worker registers with. */
 export interface WorkerIdentity {
   name: string;
   namespaces(): readonly string[];
   callables(): readonly string[];
   concurrency: number;
   leaseMs: number;
-  /** Milliseconds for which the lease outlives a blocked event loop. Default 0: it does not. */
+  /** Milliseconds for which the lease is kept while the event loop is blocked. Default 0. */
   blockedLoopBoundMs?: number;
-  /** What knows when the event loop turns. Default: nobody does. */
+  /** State shared with the heartbeat thread. Default: a new one. */
   memory?: SharedLoopState;
-  /** Fences that one id has; tests take fewer. */
+  /** Number of fences per id; smaller in tests. */
   fences?: number;
-  /** Milliseconds that an id is kept after its last fence was given. Default 90,000. */
+  /** Milliseconds that an id is kept after its last fence was issued. Default 90,000. */
   keepRetiredMs?: number;
 }
 
-/** What an incarnation tells its worker. */
+/** What an incarnation calls on its worker. */
 export interface IncarnationEvents {
-  /** These ids were declared dead: steps held under them may be with others. */
+  /** These ids were declared dead: other workers may have the steps held under them. */
   lost(ids: readonly number[]): void;
-  /** Another worker's lease is over: somebody must look after its steps. */
+  /** The lease of another worker expired: its steps must be taken back. */
   othersLost(): void;
-  /** Whether steps may be held under fences of this id that the worker does not know of yet. */
+  /** Whether this worker may hold steps under fences of this id without knowing. */
   inDoubt(id: number): boolean;
 }
 
 /**
- * Who this worker is in the database, and its proof of life. Each incarnation has an id of its own; its fences are
- * numbers of claiming statements under that id, so that no crash can issue one twice.
+ * The registration of this worker in the database, and its heartbeats. Each incarnation has its own id. A fence is that
+ * id with the number of the claiming statement, so that even after a crash no fence is issued twice.
  */
 export class Incarnation {
   readonly #engine: Engine;
@@ -54,12 +56,12 @@ export class Incarnation {
   readonly #held = new Map<number, number>();
   #id = 0;
   #counter = 0;
-  /** Ids under which nothing more is claimed, and when that began. */
+  /** Ids under which nothing more is claimed, and since when. */
   readonly #retired = new Map<number, number>();
   readonly #dead = new Set<number>();
-  /** When proofs of life got through, those of the guard too. */
+  /** When heartbeats succeeded, including those of the heartbeat thread. */
   readonly #memory: SharedLoopState;
-  readonly #guard: HeartbeatThread;
+  readonly #thread: HeartbeatThread;
   #failedBeats = 0;
   #timer: NodeJS.Timeout | undefined;
   #beating: Promise<void> | undefined;
@@ -73,7 +75,13 @@ export class Incarnation {
     this.#logger = logger;
     this.#memory = identity.memory ?? new SharedLoopState();
     const { leaseMs, blockedLoopBoundMs: boundMs = 0 } = identity;
-    this.#guard = new HeartbeatThread({ reach: engine.database.reach, leaseMs, boundMs, memory: this.#memory, logger });
+    this.#thread = new HeartbeatThread({
+      reach: engine.database.reach,
+      leaseMs,
+      boundMs,
+      memory: this.#memory,
+      logger,
+    });
   }
 
   /** The id under which new steps are claimed. */
@@ -82,30 +90,30 @@ export class Incarnation {
   }
 
   /**
-   * Whether the lease stands for certain. When it does not, because no proof of life got through for too long, others
-   * may have been given what is held here.
+   * Whether the lease has certainly not expired. False: no heartbeat succeeded for a whole lease, so other workers may
+   * have the steps that are held here.
    */
   get sure(): boolean {
     return sharedNow() - this.#memory.provenAt < this.#identity.leaseMs;
   }
 
-  /** False: the incarnation that made this fence was declared dead, and others look after its steps. */
+  /** False: the incarnation that issued this fence was declared dead, and other workers get its steps. */
   owns(claim: number): boolean {
     return !this.#dead.has(incarnationOf(claim));
   }
 
-  /** No statement may hold up the next heartbeat for longer than the lease has room for. */
+  /** Timeout of other statements, so that they don't delay the next heartbeat beyond the lease. */
   get #patience(): { timeoutMs: number } {
     return { timeoutMs: this.#identity.leaseMs / 3 };
   }
 
   async start(): Promise<void> {
     await this.#register();
-    this.#guard.start();
+    this.#thread.start();
     this.#schedule();
   }
 
-  /** Everything that this worker may hold steps under. */
+  /** All ids under which this worker may hold steps. */
   get ids(): number[] {
     return [...new Set([this.#id, ...this.#retired.keys()])];
   }
@@ -125,7 +133,7 @@ export class Incarnation {
     });
     this.#counter = 0;
     this.#memory.proven(sentAt);
-    this.#guard.watch(this.ids);
+    this.#thread.watch(this.ids);
     this.#announced = JSON.stringify([namespaces, callables]);
     this.#logger.info(
       { worker_id: this.#id, worker: name, namespaces, handlers: announcedNames(callables).length },
@@ -133,7 +141,7 @@ export class Incarnation {
     );
   }
 
-  /** A new fence. Before the counter of this id is used up, the worker registers anew. */
+  /** Issues a new fence. Registers again before the fences of this id are used up. */
   token(): number {
     const { fences = COUNTER_END - SPARE_CLAIMS } = this.#identity;
     if (this.#counter >= fences && !this.#retired.has(this.#id)) this.#retire();
@@ -147,12 +155,12 @@ export class Incarnation {
       () => this.#retired.set(old, performance.now()),
       (error: unknown) => {
         this.#retired.delete(old);
-        this.#logger.warn({ error: messageOf(error) }, 'the worker could not register anew; trying again');
+        this.#logger.warn({ error: messageOf(error) }, 'registering the worker again failed; trying again');
       },
     );
   }
 
-  /** A step is held under this fence. */
+  /** Counts a step that is held under this fence. */
   hold(claim: number): void {
     const id = incarnationOf(claim);
     this.#held.set(id, (this.#held.get(id) ?? 0) + 1);
@@ -163,7 +171,7 @@ export class Incarnation {
     this.#held.set(id, (this.#held.get(id) ?? 1) - 1);
   }
 
-  /** Says anew what this worker serves, if that changed. */
+  /** Announces the namespaces and handlers of this worker, if they changed. */
   async announce(): Promise<void> {
     const [namespaces, callables] = [this.#identity.namespaces(), this.#identity.callables()];
     const announced = JSON.stringify([namespaces, callables]);
@@ -179,7 +187,7 @@ export class Incarnation {
     }, this.#pauseMs());
   }
 
-  /** A beat that did not get through is sent again soon: the lease has room for few of them. */
+  /** Retries a failed heartbeat soon, because the lease only has time for a few. */
   #pauseMs(): number {
     const regular = this.#identity.leaseMs / 3;
     return this.#failedBeats === 0 ? regular : Math.min(regular, FIRST_PAUSE_MS * 2 ** Math.min(this.#failedBeats, 8));
@@ -197,18 +205,18 @@ export class Incarnation {
       else this.#memory.proven(sentAt);
       await this.#leaveRetired();
       await this.announce();
-      // What cut this worker off may have cut off the others too: they get the time to come back.
+      // The outage that this worker had may have affected the others too. Gives them a lease of time to come back.
       if (lost && sentAt - this.#memory.backAt >= this.#identity.leaseMs) this.#events.othersLost();
     } catch (error) {
       const level = this.#failedBeats++ === 0 ? 'warn' : 'debug';
-      this.#logger[level]({ error: messageOf(error) }, 'the heartbeat did not get through; trying again');
+      this.#logger[level]({ error: messageOf(error) }, 'heartbeat failed; trying again');
     }
   }
 
   async #comeBack(dead: readonly number[]): Promise<void> {
     this.#logger.warn(
       { worker_ids: dead },
-      'this worker was taken for dead: its lease was over; its steps are given to others',
+      'this worker was declared dead because its lease expired; other workers get its steps',
     );
     for (const id of dead) {
       this.#retired.delete(id);
@@ -216,7 +224,7 @@ export class Incarnation {
     }
     this.#events.lost(dead);
     if (dead.includes(this.#id)) await this.#register();
-    else this.#guard.watch(this.ids);
+    else this.#thread.watch(this.ids);
   }
 
   async #leaveRetired(): Promise<void> {
@@ -227,24 +235,24 @@ export class Incarnation {
       await this.#engine.stopWorker(id, this.#patience);
       this.#retired.delete(id);
       this.#held.delete(id);
-      this.#guard.watch(this.ids);
+      this.#thread.watch(this.ids);
     }
   }
 
-  /** No more heartbeats. `clean`: nothing is held, so the worker leaves; else its lease runs out and others look after it. */
+  /** Ends the heartbeats. `clean`: nothing is held, so the worker signs off; otherwise its lease expires. */
   async stop(clean: boolean): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
     await this.#beating;
     clearTimeout(this.#timer);
-    await this.#guard.stop();
+    await this.#thread.stop();
     if (!clean) return;
     for (const id of this.ids) await this.#engine.stopWorker(id, this.#patience);
     this.#logger.info({ worker_id: this.#id }, 'worker stopped');
   }
 }
 
-/** The incarnation that made a fence. */
+/** Returns the id of the incarnation that issued a fence. */
 export function incarnationOf(claim: number): number {
   return Math.floor(claim / 2 ** COUNTER_BITS);
 }

@@ -20,13 +20,15 @@ export interface LeaseEvents {
   lost(incarnations: readonly number[]): void;
   /** Steps of an unanswered claim turned out to be held by this worker. */
   adopt(rows: readonly AdoptedStepRow[]): void;
-  /** Steps of lost workers are in the queue again. */
+  /** The queue holds steps of lost workers again. */
   swept(): void;
   /** A handler blocked the event loop. */
   blocked(step: DispatchedStep): void;
 }
 
-/** The lease of a worker on its steps: its heartbeat, claims without an answer, and the steps of workers that died. */
+/**
+ * The lease of a worker on its steps: heartbeats, claims without an answer, and taking back the steps of lost workers.
+ */
 export class Lease {
   readonly loop: LoopWatch;
   readonly incarnation: Incarnation;
@@ -73,7 +75,7 @@ export class Lease {
     try {
       await this.incarnation.stop(clean);
     } catch (error) {
-      this.#logger.warn({ error: messageOf(error) }, 'the worker could not sign off; its lease expires');
+      this.#logger.warn({ error: messageOf(error) }, 'signing off failed; the lease expires');
     }
   }
 }

@@ -24,9 +24,9 @@ const NEVER = -(2n ** 62n);
 const encoder = new TextEncoder();
 
 /**
- * State that the thread of the handlers shares with the heartbeat thread: when the event loop last turned, when the last
- * successful heartbeat was sent, and which handler occupies the loop. Times are whole microseconds, because only integers
- * are written atomically.
+ * State that the thread of the handlers shares with the heartbeat thread: when the event loop last turned, when the
+ * last successful heartbeat was sent, and which handler occupies the loop. Times are whole microseconds, because only
+ * integers are written atomically.
  */
 export class SharedLoopState {
   readonly buffer: SharedArrayBuffer;
@@ -65,8 +65,8 @@ export class SharedLoopState {
   }
 
   /**
-   * The step whose handler occupies the loop. Only reliable in the other thread while the loop is blocked; otherwise the
-   * names may change while they are read.
+   * The step whose handler occupies the loop. Only reliable in the other thread while the loop is blocked; otherwise
+   * the names may change while they are read.
    */
   get step(): CalledStep | undefined {
     const length = Atomics.load(this.#length, 0);
@@ -189,7 +189,9 @@ export class LoopWatch {
     this.#options.memory.calls({ handler, step, taskUuid });
   }
 
-  /** The synchronous part of a step's handler has ended. `from`: when it started, on the clock of `performance.now()`. */
+  /**
+   * The synchronous part of a step's handler has ended. `from`: when it started, on the clock of `performance.now()`.
+   */
   called(step: DispatchedStep, from: number): void {
     this.#options.memory.called();
     const blockedMs = performance.now() - from;
@@ -203,7 +205,7 @@ export class LoopWatch {
     this.#blocked = { handler: handlerName, step: name, taskUuid, blockedMs, at: new Date() };
     this.#options.logger.warn(
       { task_uuid: taskUuid, step: name, handler: handlerName, attempt: step.attempt, blocked_ms: blockedMs },
-      `handler ${handlerName} blocked the event loop for ${blockedMs} ms: nothing else of this process ran meanwhile; let it wait now and then, or give its step \`isolation: thread\``,
+      `handler ${handlerName} blocked the event loop for ${blockedMs} ms: nothing else in this process ran meanwhile; let it await now and then, or set \`isolation: thread\` for its step`,
     );
   }
 
@@ -214,7 +216,7 @@ export class LoopWatch {
     const handlers = [...names].slice(0, NAMED);
     this.#options.logger.warn(
       { lag_ms: lagMs, handlers },
-      `the event loop did not turn for ${lagMs} ms: a handler that computes after it has waited, other code of this process, or a machine without time for it${handlers.length > 0 ? `; running: ${handlers.join(', ')}` : ''}`,
+      `the event loop did not turn for ${lagMs} ms: a handler that computes after an await, other code in this process, or an overloaded machine${handlers.length > 0 ? `; running: ${handlers.join(', ')}` : ''}`,
     );
   }
 }

@@ -3,21 +3,24 @@ import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { incarnationOf } from './incarnation.ts';
 
-/** How long a fence stays in doubt after the first look that got through: the old backend may commit later. */
+/** How long a fence stays in doubt after the first successful query: the old backend may still commit. */
 const KEEP_MS = 70_000;
 const OFTEN_FOR_MS = 10_000;
 const OFTEN_MS = 300;
 const SELDOM_MS = 5_000;
 
 interface Doubt {
+  /** When the first query succeeded. */
   firstLook: number | undefined;
-  /** Steps that were adopted under it, for as long as it is kept: "not held now" is not enough, it may have ended. */
+  /**
+   * Steps that were adopted under this fence. Kept, because a step that is no longer held must not be adopted again.
+   */
   adopted: Set<string>;
 }
 
 /**
- * Fences of claims whose answer was lost. Steps may be held under them that this worker does not know of, and no lease
- * ever ends, because the worker lives: they are looked for and adopted.
+ * Fences of claims whose answer was lost. This worker may hold steps under them without knowing, and its lease keeps
+ * them from other workers. So it searches for these steps and adopts them.
  */
 export class UnansweredClaims {
   readonly #engine: Engine;
@@ -39,19 +42,19 @@ export class UnansweredClaims {
     this.#schedule(OFTEN_MS);
   }
 
-  /** Fences of an incarnation that was declared dead: others look after its steps. */
+  /** Drops the fences of incarnations that were declared dead: other workers get their steps. */
   forget(incarnations: readonly number[]): void {
     for (const token of this.#unanswered.keys()) {
       if (incarnations.includes(incarnationOf(token))) this.#unanswered.delete(token);
     }
   }
 
-  /** Whether some step may be held that nobody here knows of. */
+  /** Whether this worker may hold a step without knowing. */
   get any(): boolean {
     return this.#unanswered.size > 0;
   }
 
-  /** The same of one incarnation. */
+  /** Same as {@link any}, for one incarnation. */
   anyOf(incarnation: number): boolean {
     return [...this.#unanswered.keys()].some((token) => incarnationOf(token) === incarnation);
   }
@@ -75,7 +78,7 @@ export class UnansweredClaims {
     try {
       const rows = (await this.#engine.adopt(tokens)).filter((row) => this.#isNew(row));
       if (rows.length > 0) {
-        this.#logger.warn({ steps: rows.length }, 'steps whose claim was answered into a lost connection are adopted');
+        this.#logger.warn({ steps: rows.length }, 'adopted steps of claims whose answer was lost');
         this.#adopt(rows);
       }
       const now = performance.now();
@@ -86,10 +89,7 @@ export class UnansweredClaims {
         if (now - doubt.firstLook > KEEP_MS) this.#unanswered.delete(token);
       }
     } catch (error) {
-      this.#logger.debug(
-        { error: messageOf(error) },
-        'looking for steps of lost claims did not get through; trying again',
-      );
+      this.#logger.debug({ error: messageOf(error) }, 'search for steps of unanswered claims failed; trying again');
     }
   }
 

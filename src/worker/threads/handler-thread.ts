@@ -20,7 +20,7 @@ import { callHandler, checkedResult } from '../run-step.ts';
 import { threadParams } from './thread-context.ts';
 import type { Answer, FromThread, ResultMessage, ToThread } from './thread-messages.ts';
 
-// The program of the threads that run handlers: one step at a time, with a context like any other.
+// The program of the threads that run handlers, one step at a time. The context is the same as outside a thread.
 
 type Run = Extract<ToThread, { kind: 'run' }>;
 
@@ -36,13 +36,13 @@ const makers = new Map<string, () => ExecutableHandler>();
 let running: Running | undefined;
 let asked = 0;
 
-port.on('message', (said: ToThread) => {
-  if (said.kind === 'run') void begin(said);
-  else if (said.run !== running?.run) return;
-  else if (said.kind === 'abort') running.abort.abort(new DOMException(said.reason.message, said.reason.name));
+port.on('message', (message: ToThread) => {
+  if (message.kind === 'run') void begin(message);
+  else if (message.run !== running?.run) return;
+  else if (message.kind === 'abort') running.abort.abort(new DOMException(message.reason.message, message.reason.name));
   else {
-    running.questions.get(said.question)?.(said.answer);
-    running.questions.delete(said.question);
+    running.questions.get(message.question)?.(message.answer);
+    running.questions.delete(message.question);
   }
 });
 
@@ -65,7 +65,7 @@ async function begin({ run, origin, method, step }: Run): Promise<void> {
         log: (level, fields, message) => log({ kind: 'log', run, level, fields, message }),
       }),
     );
-    // The module that it loads may have registered an SDK in this thread.
+    // The module of the handler may have registered an OpenTelemetry SDK in this thread.
     const tracing = await openTracing();
     const within = tracing && ((call: () => unknown) => tracing.runWithin(step.traceparent, call));
     callHandler(handler, context, (result) => settled(run, step.step, result), within);
@@ -74,7 +74,7 @@ async function begin({ run, origin, method, step }: Run): Promise<void> {
   }
 }
 
-/** Makes the handler that a module has at this place. A module is loaded once. */
+/** Returns the function that creates the handler at this place of a module. A module is loaded once. */
 async function makerAt({ url, index }: HandlerOrigin): Promise<() => ExecutableHandler> {
   const key = `${index} ${url}`;
   const before = makers.get(key);
@@ -83,7 +83,7 @@ async function makerAt({ url, index }: HandlerOrigin): Promise<() => ExecutableH
   const found = handlersIn(module)[index];
   const name = typeof found === 'function' ? found.handlerName : (found?.name ?? url);
   const maker = makerOf(name, found);
-  if (!maker) throw new ResolutionError(`${url} exports other handlers in a thread than in the worker`);
+  if (!maker) throw new ResolutionError(`${url} exports different handlers in a thread than in the worker`);
   makers.set(key, maker);
   return maker;
 }
@@ -92,7 +92,7 @@ async function imported(url: string): Promise<Fields> {
   try {
     return (await import(url)) as Fields;
   } catch (cause) {
-    throw new ResolutionError(`handlers file ${url}: importing it in a thread throws: ${messageOf(cause)}`, { cause });
+    throw new ResolutionError(`handlers file ${url}: importing it in a thread failed: ${messageOf(cause)}`, { cause });
   }
 }
 
@@ -108,11 +108,11 @@ function settled(run: number, step: string, result: StepHandlerResult): void {
   }
 }
 
-/** What is stored of a result is checked here, where it still is what the handler gave. */
+/** Checks and serialises the result here, where it is still what the handler returned. */
 function resultMessage(step: string, given: StepHandlerResult): ResultMessage {
   const { result, json } = checkedResult(given, { step });
   const metadata = storableJson(result.metadata, { name: 'metadata', maxBytes: 1_048_576 });
-  const told = result.orchestrationMetadata && storedOrchestrationMetadata(result.orchestrationMetadata);
+  const stored = result.orchestrationMetadata && storedOrchestrationMetadata(result.orchestrationMetadata);
   return {
     json,
     success: result.success,
@@ -123,15 +123,15 @@ function resultMessage(step: string, given: StepHandlerResult): ResultMessage {
     metadata: metadata.ok
       ? (JSON.parse(metadata.json) as Fields)
       : { metadata_left_out: `${metadata.path}: ${metadata.reason}` },
-    // As plain data, because an instance of a class may have functions, which can't be sent.
-    orchestrationMetadata: told && (JSON.parse(JSON.stringify(told)) as StoredOrchestrationMetadata),
+    // As plain data: an instance of a class may have functions, which can't be sent.
+    orchestrationMetadata: stored && (JSON.parse(JSON.stringify(stored)) as StoredOrchestrationMetadata),
     retryAfter: result.retryAfter,
     backtrace: result.backtrace,
     statusCode: result.statusCode,
   };
 }
 
-/** A line may hold what can't be sent: then it is told as text. */
+/** Sends a log line. Fields that can't be sent are converted to JSON. */
 function log(line: Extract<FromThread, { kind: 'log' }>): void {
   try {
     send(line);
@@ -144,6 +144,6 @@ function log(line: Extract<FromThread, { kind: 'log' }>): void {
   }
 }
 
-function send(said: FromThread): void {
-  port.postMessage(said);
+function send(message: FromThread): void {
+  port.postMessage(message);
 }

@@ -9,18 +9,18 @@ import { isolationOf } from '../run-step.ts';
 import type { Deadlines } from '../running-steps.ts';
 import { type ThreadJob, ThreadPool, type ThreadPoolOptions, type ThreadStats } from './thread-pool.ts';
 
-/** Why a handler can't run in a thread though it is to; undefined when it can, or is not to. */
+/** Returns why a handler can't run in a thread although it must; undefined: it can, or need not. */
 export function whyNotIsolated(definition: HandlerDefinition, handler: ExecutableHandler): ResolutionError | undefined {
   if (isolationOf(definition, handler) === 'none' || originOf(handler)) return undefined;
   return new ResolutionError(
-    `handler ${definition.callable} is to run in a thread (isolation: thread), and a thread can load only what a file exports: this one was given in code; export it from a file of the handlers' folder, or set isolation: none`,
+    `handler ${definition.callable} must run in a thread (isolation: thread), but a thread can only load handlers that a file exports, and this one was passed in code; export it from a file in the handlers folder, or set isolation: none`,
     { details: { handler: definition.callable } },
   );
 }
 
 /**
- * Says, before anything runs, which handlers can't run in a thread though they are to. Those that only a resolver knows,
- * or that are registered later, are found out when their first step runs.
+ * Checks at the start that all handlers with `isolation: thread` can run in a thread. Handlers that only a resolver
+ * knows, or that are registered later, are checked when their first step runs.
  * @throws ResolutionError `handler_invalid`
  */
 export function checkIsolation(registry: HandlerRegistry, definitions: readonly HandlerDefinition[]): void {
@@ -29,17 +29,17 @@ export function checkIsolation(registry: HandlerRegistry, definitions: readonly 
     const { callable, isolation } = definition as HandlerDefinition;
     const wanted = isolation ?? registry.getHandlerClass(callable)?.isolation;
     if (wanted !== 'thread') continue;
-    const handler = madeIfItCan(registry, definition);
+    const handler = createdIfPossible(registry, definition);
     const refused = handler && whyNotIsolated(definition, handler);
     if (refused) throw refused;
   }
 }
 
-function madeIfItCan(registry: HandlerRegistry, definition: HandlerDefinition): ExecutableHandler | undefined {
+function createdIfPossible(registry: HandlerRegistry, definition: HandlerDefinition): ExecutableHandler | undefined {
   try {
     return registry.resolveKnown(definition) ?? undefined;
   } catch {
-    return undefined; // why it can't be made is told by what checks that
+    return undefined; // another check reports why it can't be created
   }
 }
 
@@ -90,7 +90,7 @@ export class Isolation {
         },
       };
       this.#jobs.set(step, job);
-      // Its time does not run while it waits for a thread.
+      // The timeout is suspended while the step waits for a thread.
       this.#deadlines.delete(step);
       signal.addEventListener('abort', aborted, { once: true });
       this.#pool.add(job);
@@ -98,15 +98,15 @@ export class Isolation {
   }
 
   /**
-   * Nobody waits for a step any more. Its signal may have fired before, and not have been heeded: its thread is ended
-   * soon. Where that was done already, by a stop, its call ends here.
+   * A step is over: its thread is ended soon, because its handler may ignore the signal. If a stop has already ended
+   * the thread, its call is settled here.
    */
   over(step: DispatchedStep): void {
     const job = this.#jobs.get(step);
     if (job && !this.#pool.end(job)) job.settled(stoppedBefore(step));
   }
 
-  /** Ends all threads; nothing is told of the steps that ran in them until they are {@link over}. */
+  /** Ends all threads. The calls of their steps are settled when the steps are {@link over}. */
   stop(): Promise<void> {
     return this.#pool.stop();
   }

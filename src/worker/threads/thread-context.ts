@@ -20,7 +20,7 @@ export interface ThreadPort {
   signal: AbortSignal;
 }
 
-/** What the context of a step in a thread reads from: what came with the message, and its worker for the rest. */
+/** What the context of a step in a thread reads: the data of the message, and its worker for the rest. */
 export function threadParams(step: StepMessage, port: ThreadPort): StepContextParams {
   const { event, dependencies, dependencyNames } = step;
   let saved = step.checkpoint;
@@ -74,7 +74,7 @@ function rebuilt(answer: Answer): StepExecutionError {
   const { message, errorType, retryable }: ErrorMessage =
     'error' in answer
       ? answer.error
-      : { message: 'the worker gave another answer than was asked for', errorType: 'handler_error', retryable: true };
+      : { message: 'the worker sent an unexpected answer', errorType: 'handler_error', retryable: true };
   return new StepExecutionError(message, { errorType, retryable });
 }
 
@@ -84,7 +84,7 @@ function notSendable(step: string, cause: unknown): StepExecutionError {
 }
 
 function noTransaction(step: string): StepExecutionError {
-  const message = `step ${step}: there is no context.transaction in a thread: its connection belongs to the worker; save with context.checkpoint, or take \`isolation: thread\` from this step`;
+  const message = `step ${step}: context.transaction is not available in a thread, because the connection belongs to the worker; save with context.checkpoint, or remove \`isolation: thread\` from this step`;
   return new StepExecutionError(message, { errorType: 'checkpoint_error', retryable: false });
 }
 

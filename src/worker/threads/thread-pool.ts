@@ -80,7 +80,7 @@ export class ThreadPool {
     } catch (error) {
       if (this.#threads.size > 0) return undefined;
       for (const { step, settled } of this.#waiting.splice(0)) {
-        settled(lost(`step ${step.name}: no thread could be made for it: ${messageOf(error)}`));
+        settled(lost(`step ${step.name}: no thread could be started for it: ${messageOf(error)}`));
       }
       return undefined;
     }
@@ -169,7 +169,7 @@ class PoolThread {
     });
     // A running step keeps the process alive by itself. An idle thread must not.
     this.#thread.unref();
-    this.#thread.on('message', (said: FromThread) => this.#heard(said));
+    this.#thread.on('message', (message: FromThread) => this.#received(message));
     this.#thread.on('messageerror', (error) => this.#lose(error));
     this.#thread.on('error', (error) => {
       this.#error = error;
@@ -186,7 +186,7 @@ class PoolThread {
     this.#logger = job.step.logger;
     job.begins();
     try {
-      this.#tell({
+      this.#send({
         kind: 'run',
         run: ++this.#run,
         origin: job.origin,
@@ -200,7 +200,7 @@ class PoolThread {
 
   /** Fires the signal of its step. */
   abort(reason: Reason): void {
-    this.#tell({ kind: 'abort', run: this.#run, reason });
+    this.#send({ kind: 'abort', run: this.#run, reason });
   }
 
   /** Ends the thread, whatever it is doing. */
@@ -219,16 +219,16 @@ class PoolThread {
     void this.kill();
   }
 
-  #tell(message: ToThread): void {
+  #send(message: ToThread): void {
     this.#thread.postMessage(message);
   }
 
-  #heard(said: FromThread): void {
+  #received(message: FromThread): void {
     const job = this.#job;
-    if (!job || said.run !== this.#run) return;
-    if (said.kind === 'log') this.#logger?.[said.level](said.fields, said.message);
-    else if (said.kind === 'settled') this.#settle(resultOf(said.result));
-    else void this.#answer(job.step, said.question, said.asks);
+    if (!job || message.run !== this.#run) return;
+    if (message.kind === 'log') this.#logger?.[message.level](message.fields, message.message);
+    else if (message.kind === 'settled') this.#settle(resultOf(message.result));
+    else void this.#answer(job.step, message.question, message.asks);
   }
 
   async #answer(step: DispatchedStep, question: number, asks: Question): Promise<void> {
@@ -243,7 +243,7 @@ class PoolThread {
     } catch (error) {
       answer = { error: errorMessage(error) };
     }
-    this.#tell({ kind: 'answer', run, question, answer });
+    this.#send({ kind: 'answer', run, question, answer });
   }
 
   #settle(result: StepHandlerResult): void {
@@ -261,7 +261,7 @@ class PoolThread {
     else if (this.#error !== undefined) {
       this.#logger?.warn(
         { error: messageOf(this.#error) },
-        'the thread of a step was ended by an error that nobody caught, after its handler had settled',
+        'the thread of a step was ended by an uncaught error after its handler had settled',
       );
     }
   }
@@ -270,10 +270,10 @@ class PoolThread {
     const error = this.#error;
     if ((error as { code?: unknown } | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY') {
       const bound = this.#memoryMb === undefined ? '' : ` of ${this.#memoryMb} MB`;
-      return `step ${step}: its thread ran out of its memory${bound}; raise threadMemoryMb, or let it do less at a time`;
+      return `step ${step}: its thread exceeded its memory limit${bound}; raise threadMemoryMb, or process less at a time`;
     }
     if (error !== undefined) {
-      return `step ${step}: its thread was ended by an error that nobody caught: ${messageOf(error)}`;
+      return `step ${step}: its thread was ended by an uncaught error: ${messageOf(error)}`;
     }
     return `step ${step}: its thread ended while the handler ran, with exit code ${code}; a handler must not call process.exit`;
   }

@@ -85,7 +85,7 @@ describe('the event bridge', () => {
     expect(it.publish(EventNames.POLLER_METRICS, metrics)).toBe(false);
     expect(heard).not.toHaveBeenCalled();
     expect(lines.map(({ message }) => message)).toEqual([
-      'the event bridge is not started, so poller.metrics is told to nobody; call start() first',
+      'the event bridge is not started, so poller.metrics was not delivered; call start() first',
     ]);
   });
 

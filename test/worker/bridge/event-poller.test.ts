@@ -151,7 +151,7 @@ describe('a poller of somebody’s own module', () => {
     poller.start();
     await vi.advanceTimersByTimeAsync(10);
     const stopping = poller.stop();
-    expect(() => poller.start()).toThrow('the event poller still stops; await its stop() before start()');
+    expect(() => poller.start()).toThrow('the event poller is still stopping; await its stop() before start()');
     done.resolve();
     await stopping;
     poller.start();
@@ -255,7 +255,10 @@ describe('a poller of this process', () => {
     channel.warnOfStarving();
     clock.mockRestore();
     expect(warnings()).toMatchObject([
-      { message: expect.stringContaining('was read from the channel but not started'), fields: { event_id: event?.eventId } },
+      {
+        message: expect.stringContaining('was read from the channel but not started'),
+        fields: { event_id: event?.eventId },
+      },
     ]);
   });
 
@@ -445,7 +448,7 @@ describe('a poller of this process', () => {
     const { taskUuid } = await create();
     const releases = async () => (await tasker.getHistory(taskUuid)).filter(({ what }) => what === 'released').length;
     const started = performance.now();
-    const warnings = () => lines.filter(({ message }) => message.startsWith('nobody listens for steps')).length;
+    const warnings = () => lines.filter(({ message }) => message.startsWith('no listener for steps')).length;
     await until(warnings, (count) => count >= 2);
     expect(performance.now() - started).toBeGreaterThan(900);
     expect(await releases()).toBeLessThanOrEqual(2);

@@ -369,7 +369,7 @@ describe('a subscriber of this process', () => {
     const bridge = new EventBridge();
     const options = { eventBridge: bridge, handlerRegistry: new HandlerRegistry() };
     expect(() => new StepExecutionSubscriber({ ...options, maxConcurrent: 0 })).toThrow(
-      'maxConcurrent must be a whole number from 1, got 0',
+      'maxConcurrent must be a whole number of at least 1, got 0',
     );
     expect(() => new StepExecutionSubscriber({ ...options, handlerTimeoutMs: -1 })).toThrow('handlerTimeoutMs');
   });

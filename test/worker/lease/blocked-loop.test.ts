@@ -33,7 +33,7 @@ it('a handler that blocks the event loop is named in the log, in the stats and i
   expect(lines).toContainEqual({
     level: 'warn',
     message: expect.stringMatching(
-      /^handler crunch blocked the event loop for \d+ ms: nothing else .* `isolation: thread`$/,
+      /^handler crunch blocked the event loop for \d+ ms: nothing else .* `isolation: thread` for its step$/,
     ),
     fields: { task_uuid: taskUuid, step: 'a', handler: 'crunch', attempt: 1, blocked_ms: blocked.blockedMs },
   });
@@ -84,12 +84,12 @@ it('a handler that never gives the event loop back is named while it has it', as
     const endless = defineHandler('endless', {}, () => { for (;;); });
     await createTasker({ namespaces: ['${demo.namespace}'], handlers: [endless] });
   `,
-    'blocks the event loop',
+    'has been blocking the event loop',
   );
   expect(JSON.parse(line)).toMatchObject({
     level: 40,
     module: 'worker',
-    msg: expect.stringMatching(/^handler endless blocks the event loop, for \d+ ms so far: nothing else/),
+    msg: expect.stringMatching(/^handler endless has been blocking the event loop for \d+ ms: nothing else/),
     task_uuid: taskUuid,
     step: 'pack',
     handler: 'endless',

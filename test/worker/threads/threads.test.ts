@@ -131,7 +131,7 @@ describe('a handler in a thread', () => {
     const { taskUuid } = await tasker.createTask(demo);
     expect((await resultOf(tasker, taskUuid)).error).toMatchObject({
       error_type: 'thread_lost',
-      message: 'step a: its thread was ended by an error that nobody caught: nobody catches this',
+      message: 'step a: its thread was ended by an uncaught error: nobody catches this',
     });
   });
 
@@ -143,7 +143,7 @@ describe('a handler in a thread', () => {
     const { taskUuid } = await tasker.createTask(demo);
     expect((await resultOf(tasker, taskUuid)).error).toMatchObject({
       error_type: 'thread_lost',
-      message: expect.stringMatching(/^step a: its thread ran out of its memory of 64 MB; raise threadMemoryMb/),
+      message: expect.stringMatching(/^step a: its thread exceeded its memory limit of 64 MB; raise threadMemoryMb/),
     });
     expect((await resultOf(tasker, taskUuid, 'b')).state).toBe('complete');
   });
@@ -292,7 +292,7 @@ describe('a handler that is to run in a thread and was given in code', () => {
     await expect(start({ a: inThread('crunch') }, { handlers: [crunch] })).rejects.toMatchObject({
       code: 'handler_invalid',
       message: expect.stringMatching(
-        /^handler crunch is to run in a thread .* export it from a file of the handlers' folder/,
+        /^handler crunch must run in a thread .* export it from a file in the handlers folder/,
       ),
     });
     class Grind extends StepHandler {
@@ -314,7 +314,7 @@ describe('a handler that is to run in a thread and was given in code', () => {
     expect(await resultOf(tasker, taskUuid)).toMatchObject({
       state: 'error',
       attempts: 1,
-      error: { message: expect.stringContaining('handler crunch is to run in a thread') },
+      error: { message: expect.stringContaining('handler crunch must run in a thread') },
     });
   });
 });

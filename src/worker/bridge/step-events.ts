@@ -7,21 +7,21 @@ import { EventNames } from './event-names.ts';
 import type { TaskerEventMap } from './event-payloads.ts';
 import { executionResult, type NapiCheckpointYieldData, type NapiStepExecutionResult } from './execution-result.ts';
 
-/** One step that a subscriber runs, as its news name it. */
+/** A step that a subscriber runs, with what its events need. */
 export interface RunOfStep {
   event: FfiStepEvent;
   handlerName: string;
-  /** On the clock of `performance.now()`. */
+  /** When it started, on the clock of `performance.now()`. */
   startedAt: number;
-  /** Milliseconds that its handler took, once it settled. */
+  /** Duration of the handler in milliseconds; undefined until it settled. */
   tookMs?: number;
 }
 
 /** Events whose payload is the same on a bridge and on an emitter. */
-export type NewsName = Exclude<keyof TaskerEventMap, 'step.execution.received' | 'step.completion.sent'>;
+export type SharedEventName = Exclude<keyof TaskerEventMap, 'step.execution.received' | 'step.completion.sent'>;
 
-/** What a subscriber tells of its steps, on a bridge or an emitter. Nothing is made that nobody listens to. */
-export class StepNews {
+/** Emits the events of a subscriber's steps on a bridge or an emitter. Payloads without a listener are not created. */
+export class StepEvents {
   readonly #to: EventBridge | TaskerEventEmitter;
   readonly #workerId: () => string;
 
@@ -31,14 +31,14 @@ export class StepNews {
   }
 
   started(run: RunOfStep): void {
-    this.#tell(EventNames.STEP_EXECUTION_STARTED, () => ({
+    this.#emit(EventNames.STEP_EXECUTION_STARTED, () => ({
       ...idsOf(run),
       handlerName: run.handlerName,
       startedAt: new Date(),
     }));
   }
 
-  /** A handler threw, and did not return its failure. */
+  /** Publishes `handler.error` if the handler threw instead of returning its failure. */
   #threw({ event }: RunOfStep, result: StepHandlerResult): void {
     const to = this.#to;
     if (!isEventBridge(to) || !to.isActive || to.listenerCount(EventNames.HANDLER_ERROR) === 0) return;
@@ -49,7 +49,7 @@ export class StepNews {
   /** A handler settled. */
   settled(run: RunOfStep, result: StepHandlerResult): void {
     if (result.success) {
-      this.#tell(EventNames.STEP_EXECUTION_COMPLETED, () => ({
+      this.#emit(EventNames.STEP_EXECUTION_COMPLETED, () => ({
         ...idsOf(run),
         result: this.executionResult(run, result),
         executionTimeMs: msOf(run),
@@ -58,20 +58,20 @@ export class StepNews {
     } else {
       this.#threw(run, result);
       const error = () => new Error(result.errorMessage ?? 'unknown error');
-      this.#tell(EventNames.STEP_EXECUTION_FAILED, () => ({ ...idsOf(run), error: error(), failedAt: new Date() }));
+      this.#emit(EventNames.STEP_EXECUTION_FAILED, () => ({ ...idsOf(run), error: error(), failedAt: new Date() }));
     }
   }
 
   timedOut(run: RunOfStep, error: Error): void {
-    this.#tell(EventNames.STEP_EXECUTION_TIMEOUT, () => ({ ...idsOf(run), error, failedAt: new Date() }));
+    this.#emit(EventNames.STEP_EXECUTION_TIMEOUT, () => ({ ...idsOf(run), error, failedAt: new Date() }));
   }
 
-  /** Whether somebody listens for what is committed. */
+  /** Whether `step.completion.sent` has a listener. */
   get wantsSent(): boolean {
     return this.#to.listenerCount(EventNames.STEP_COMPLETION_SENT) > 0;
   }
 
-  /** Its result is committed. */
+  /** The result is committed. */
   sent(run: RunOfStep, result: StepHandlerResult): void {
     const name = EventNames.STEP_COMPLETION_SENT;
     if (this.#to.listenerCount(name) === 0) return;
@@ -83,7 +83,7 @@ export class StepNews {
   yielded({ event }: RunOfStep, { cursor, itemsProcessed }: NapiCheckpointYieldData): void {
     const { eventId, stepUuid } = event;
     const timestamp = new Date();
-    this.#tell(EventNames.STEP_CHECKPOINT_YIELD_SENT, () => ({
+    this.#emit(EventNames.STEP_CHECKPOINT_YIELD_SENT, () => ({
       eventId,
       stepUuid,
       cursor,
@@ -97,13 +97,13 @@ export class StepNews {
     return executionResult(result, { stepUuid, workerId: this.#workerId(), executionTimeMs: msOf(run) });
   }
 
-  #tell<Name extends NewsName>(name: Name, payload: () => TaskerEventMap[Name]): void {
-    tell(this.#to, name, payload);
+  #emit<Name extends SharedEventName>(name: Name, payload: () => TaskerEventMap[Name]): void {
+    emitOn(this.#to, name, payload);
   }
 }
 
-/** Tells on a bridge that is started, or on an emitter; the payload is made when somebody listens. */
-export function tell<Name extends NewsName>(
+/** Emits an event on a started bridge or on an emitter. The payload is only created if there is a listener. */
+export function emitOn<Name extends SharedEventName>(
   to: EventBridge | TaskerEventEmitter,
   name: Name,
   payload: () => TaskerEventMap[Name],
@@ -114,7 +114,7 @@ export function tell<Name extends NewsName>(
   else if (to.isActive) (to.publish as (name: string, payload: unknown) => boolean).call(to, name, payload());
 }
 
-/** How far a step came, as a subscriber sends it. */
+/** The progress of a step, as a subscriber sends it. */
 export function yieldOf(stepUuid: string, { result }: StepHandlerResult): NapiCheckpointYieldData {
   const { cursor = 0, items_processed: items, accumulated_results: results } = result ?? {};
   const accumulated = typeof results === 'object' && results !== null && !Array.isArray(results);
@@ -126,7 +126,7 @@ export function yieldOf(stepUuid: string, { result }: StepHandlerResult): NapiCh
   };
 }
 
-/** What was thrown, as an error. */
+/** Returns a thrown value as an `Error`. */
 export function errorOf(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
 }
