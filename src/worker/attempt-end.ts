@@ -191,7 +191,7 @@ function detailOf(result: StepHandlerResult, version: string, runBy?: string): s
   return storableDetail(detail);
 }
 
-/** Replaces metadata that jsonb can't hold by the place and the reason. */
+/** Serialises the detail. Metadata that jsonb can't hold is replaced with the place and the reason. */
 function storableDetail(detail: AttemptDetail): string {
   for (const _ in detail) {
     const stored = storableJson(detail, { name: 'metadata', maxBytes: MAX_DETAIL });
@@ -215,7 +215,7 @@ function storableParts({ custom, orchestration_metadata, ...others }: AttemptDet
   return { ...others, orchestration_metadata: orchestration, custom: { ...metadata, ...leftOut } };
 }
 
-/** The most children that a completed step can make ready: those of the template, and the workers of its batch. */
+/** Maximum number of children that a completed step can make ready: those of the template, and its batch workers. */
 export function possibleChildren({ step: { task, templateIdx }, expansion }: AttemptEnd): number {
   const children = task.snapshot.graph.children[templateIdx]!.length;
   return expansion?.kind === 'batch' ? children + Math.min(expansion.parts.length, expansion.parallelism) : children;

@@ -347,7 +347,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   }
 }
 
-/** The error for a result that was not loaded with the step, because its results are too large together. */
+/** Returns the error for a result that was not loaded with its step. */
 export function dependencyTooLarge(step: { name: string }, name: string): StepExecutionError {
   const message = `step ${step.name}: the result of ${name} was not loaded with the step, because the results that the step may read are larger than ${DEFAULTS.dependencyBytes / 1024 / 1024} MiB together; read it with await context.loadDependency('${name}'), or several with for await (… of context.dependencies(prefix))`;
   return new StepExecutionError(message, { errorType: 'dependency_too_large', retryable: false });

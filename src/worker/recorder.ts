@@ -22,8 +22,9 @@ export interface RecorderEvents {
 /** The slots and the fence of a recording. */
 export type Reserved = ReturnType<RecorderEvents['reserve']>;
 
+/** Maximum number of concurrent recordings. */
 const LANES = 3;
-/** Steps in one transaction. */
+/** Maximum number of steps in one transaction. */
 const BATCH = 500;
 /** Minimum share of a lane. With smaller ones, the additional statements cost more time than they save. */
 const SMALLEST_SHARE = 250;
@@ -63,7 +64,7 @@ export class Recorder {
     this.#logger = logger;
   }
 
-  /** Outcomes that are not acknowledged yet. */
+  /** Number of outcomes that are not acknowledged yet. */
   pending = 0;
 
   push(end: AttemptEnd): void {
@@ -176,7 +177,7 @@ export class Recorder {
 
   /**
    * Sends the same batch with the same fences until it is answered. A row that is refused then may have been recorded
-   * by the try whose answer was lost; the history of the step tells.
+   * by the try whose answer was lost; the history of the step shows whether it was.
    */
   async #recordDoubtful(batch: AttemptEnd[], lost: unknown): Promise<void> {
     if (!this.#away)

@@ -29,7 +29,7 @@ export class Slots {
     return this.#capacity;
   }
 
-  /** Steps that take a slot. */
+  /** Number of steps that take a slot. */
   get running(): number {
     return this.#running;
   }
@@ -39,7 +39,7 @@ export class Slots {
     this.#capacity = Math.min(this.#concurrency, most);
   }
 
-  /** Slots that are neither taken nor reserved; can be negative after a resize. */
+  /** Number of slots that are neither taken nor reserved; can be negative after a resize. */
   get free(): number {
     if (this.#closed || this.crowded) return 0;
     return this.#capacity - this.#running - this.#reserved;
@@ -82,7 +82,7 @@ export class Slots {
     this.#closed = true;
   }
 
-  /** Waits until no step runs, at most `ms`; false: some still do. */
+  /** Waits at most `ms` until no step runs. Resolves to false if some still do. */
   idleWithin(ms: number): Promise<boolean> {
     if (this.#running === 0) return Promise.resolve(true);
     return new Promise((resolve) => {

@@ -16,7 +16,7 @@ const NONE: readonly bigint[] = [];
 
 /** Steps of templates that the claims of a worker leave to other workers, each for a limited time. */
 class ExcludedSteps {
-  /** By key (template << 32 | idx): until when. */
+  /** When each exclusion ends, by key (template << 32 | idx). */
   readonly #until = new Map<bigint, number>();
 
   add(key: bigint, forMs: number): void {
@@ -92,7 +92,7 @@ export interface MissingHandlersOptions {
 }
 
 const LOOK_MS = 500;
-/** Maximum number of waiting steps of one kind. Claims then leave the others in the queue. */
+/** Number of waiting steps of one kind from which claims leave the others in the queue. */
 const ENOUGH_WAIT = 100;
 
 /**
@@ -121,7 +121,7 @@ export class MissingHandlers {
     return this.#waiting.size < ENOUGH_WAIT ? keys : [...keys, ...this.#enoughWait()];
   }
 
-  /** The kinds of steps of which enough wait here. */
+  /** The kinds of steps of which {@link ENOUGH_WAIT} wait here. */
   *#enoughWait(): Iterable<bigint> {
     const counts = new Map<bigint, number>();
     for (const step of this.#waiting.keys()) {
@@ -255,7 +255,7 @@ function hintFor(registry: HandlerRegistry, callable: string): string {
 
 /** How long claims leave steps with an unreadable template to other workers before they try them again. */
 const EXCLUDE_MS = 10 * 60_000;
-/** Steps in one transaction. */
+/** Maximum number of steps in one transaction. */
 const BATCH = 500;
 const NO_CHILDREN = { freeSlots: 0, token: 0, lastRank: -101 };
 
@@ -324,8 +324,8 @@ export class UnreadableTemplates {
   }
 
   /**
-   * Waits at most `ms` for the releases under way. Returns the number of steps that are not released: other workers get
-   * them when the lease expires.
+   * Waits at most `ms` for the releases in progress. Returns the number of steps that are not released: other workers
+   * get them when the lease expires.
    */
   async stop(ms: number): Promise<number> {
     const timer = setTimeout(() => this.#stopped.abort(), ms);

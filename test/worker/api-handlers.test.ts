@@ -33,13 +33,13 @@ function callerOf(url: string) {
   };
 }
 
-describe('the answer of a server', () => {
+describe('the response of a server', () => {
   it.each([
     [404, 'not_found', 1],
     [422, 'unprocessable_entity', 1],
     [503, 'service_unavailable', 3],
     [501, 'server_error', 3],
-  ])('of status %i is a failure of type %s after %i attempts', async (status, errorType, attempts) => {
+  ])('a response with status %i is a failure of type %s after %i attempts', async (status, errorType, attempts) => {
     const { url, got } = await httpServer((_, response) => json(response, { error: 'no' }, { status }));
     const { tasker, demo } = await shared.setup({ a: { retry: FAST } }, { handlers: [callerOf(url)] });
     const { taskUuid } = await tasker.createTask(demo);
@@ -54,7 +54,7 @@ describe('the answer of a server', () => {
     expect(got.length).toBe(attempts);
   });
 
-  it.each(['seconds', 'a date'])('says when the next attempt is due, in %s', async (form) => {
+  it.each(['seconds', 'a date'])('a Retry-After in %s delays the next attempt', async (form) => {
     const times: number[] = [];
     const { url } = await httpServer((_, response) => {
       times.push(Date.now());
@@ -72,8 +72,8 @@ describe('the answer of a server', () => {
   });
 });
 
-describe('a request', () => {
-  it('that finds nobody is tried again', async () => {
+describe('a request of a handler', () => {
+  it('a request to an unreachable server is retried', async () => {
     const { tasker, demo } = await shared.setup({ a: { retry: FAST } }, { handlers: [callerOf(await deadUrl())] });
     const { taskUuid } = await tasker.createTask(demo);
     await tasker.waitForTask(taskUuid, REST);
@@ -82,7 +82,7 @@ describe('a request', () => {
   });
 
   it.each(['a class', 'an instance', 'a function', 'applyAPI'])(
-    'is ended by the timeout of its step, and the server sees it: %s',
+    'the timeout of a step aborts its request, and the server notices: %s',
     async (kind) => {
       const closed = deferred();
       const { url } = await httpServer((_, response) => response.on('close', closed.resolve));
@@ -120,7 +120,7 @@ describe('a request', () => {
     },
   );
 
-  it('is ended when its task is cancelled, and no other', async () => {
+  it('cancelling a task aborts its request and no other', async () => {
     const closed: string[] = [];
     const ended = deferred();
     const arrived = [deferred(), deferred()];
@@ -150,7 +150,7 @@ describe('a request', () => {
     expect(closed).toEqual(['/one']);
   });
 
-  it('has a key of its own for the step, the same in each attempt, also from another method than call', async () => {
+  it('a request has an idempotency key per step, the same in each attempt and in methods other than call', async () => {
     const { url, got } = await httpServer((_, response) => json(response, {}, { status: got.length < 3 ? 503 : 200 }));
     const { tasker, demo } = await shared.setup(
       { a: { handler: { callable: 'a', method: 'charge' }, retry: FAST } },
@@ -169,7 +169,7 @@ describe('a request', () => {
 });
 
 describe('secrets', () => {
-  it('of requests and answers are in no row of the database, and no line of the log', async () => {
+  it('secrets of requests and responses appear in neither the database nor the log', async () => {
     const { url } = await httpServer(({ url: path }, response) => {
       const status = path.startsWith('/ok') ? 200 : path.startsWith('/bad') ? 400 : 302;
       const headers = { 'set-cookie': 'sid=s3cret', 'x-auth-token': 's3cret', location: '/again?token=s3cret' };

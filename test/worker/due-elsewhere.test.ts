@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { DEMO, deferred, setup, template, until } from '../support/setup.ts';
 
-it('a due retry is run by a worker with room when the one that recorded it has none, not at the next look', async () => {
+it('a due retry runs on a worker with free slots if the one that recorded it has none, without waiting for the next poll', async () => {
   const gate = deferred();
   const starts: number[] = [];
   const handlers = [

@@ -17,7 +17,7 @@ const withContext = (name: string, call: (context: StepContext) => unknown) =>
     }
   };
 
-it('a handler knows its task, its step, its configuration and what came before', async () => {
+it('the context has the task, the step, the configuration and the earlier results', async () => {
   const seen: Record<string, unknown> = {};
   const look = withContext('look', (context) => {
     Object.assign(seen, {
@@ -73,7 +73,7 @@ it('a handler knows its task, its step, its configuration and what came before',
   });
 });
 
-it('each attempt counts itself, and finds input and configuration as they were, whatever an earlier one did to them', async () => {
+it('each attempt has its number and the original input and configuration, whatever an earlier attempt did to them', async () => {
   const seen: unknown[] = [];
   const spoil = withContext('a', (context) => {
     seen.push([context.retryCount, context.isRetry(), context.isLastRetry(), context.maxRetries]);
@@ -95,7 +95,7 @@ it('each attempt counts itself, and finds input and configuration as they were, 
   );
 });
 
-it('what it spoils of a result does not reach its siblings', async () => {
+it('changes that a handler makes to a result do not reach its siblings', async () => {
   const spoil = (name: string) =>
     withContext(name, (context) => {
       const list = context.getDependencyResult<{ list: number[] }>('a')!.list;
@@ -112,7 +112,7 @@ it('what it spoils of a result does not reach its siblings', async () => {
   expect(results).toEqual([{ list: [] }, { length: 1 }, { length: 1 }, { length: 1 }]);
 });
 
-it('what an attempt came to is shown in full', async () => {
+it('the outcome of an attempt is shown in full', async () => {
   const fail = withContext('a', () => {
     throw Object.assign(new Error('bank is closed'), { errorType: 'bank_error', errorCode: 'B7', statusCode: 503 });
   });
@@ -145,7 +145,7 @@ it('what an attempt came to is shown in full', async () => {
   });
 });
 
-it('the event of a step has the time of its task with six decimals and without a time zone', async () => {
+it('the event of a step has the creation time of its task with six decimals and without a time zone', async () => {
   let seen = '';
   const look = withContext('look', (context) => {
     seen = context.event.task.createdAt;

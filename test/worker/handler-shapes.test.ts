@@ -37,23 +37,26 @@ async function outcomeOf(tasker: sdk.Tasker, taskUuid: string, { outcome }: Hand
 const inProcess = HANDLER_SHAPES.filter(({ processes }) => !processes);
 const apart = HANDLER_SHAPES.filter(({ processes }) => processes);
 
-describe.each(Object.entries(HANDLERS))('a handler, %s, that', (_, handlerOf) => {
-  it.each(inProcess.map((shape) => [shape.shape, shape] as const))('%s', async (_, shape) => {
-    const { tasker, demo } = await shared.setup(STEPS, { handlers: [handlerOf(shape), neighbour], ...shape.options });
-    const { taskUuid } = await tasker.createTask(demo);
-    expect(await outcomeOf(tasker, taskUuid, shape)).toEqual(shape.outcome);
-    // It does not suffer from what the other one does.
-    const rests = ({ currentState }: sdk.Step) => currentState === 'complete';
-    await until(() => tasker.getStep(taskUuid, 'neighbour'), rests);
-    if (shape.options) return; // one that goes on after its timeout keeps its slot
-    await until(
-      () => tasker.stats,
-      (stats) => stats?.running === 0 && stats.unrecorded === 0,
-    );
-  });
+describe.each(Object.entries(HANDLERS))('a handler that is %s', (_, handlerOf) => {
+  it.each(inProcess.map((shape) => [shape.shape, shape] as const))(
+    'a handler that %s has the documented outcome',
+    async (_, shape) => {
+      const { tasker, demo } = await shared.setup(STEPS, { handlers: [handlerOf(shape), neighbour], ...shape.options });
+      const { taskUuid } = await tasker.createTask(demo);
+      expect(await outcomeOf(tasker, taskUuid, shape)).toEqual(shape.outcome);
+      // It does not suffer from what the other one does.
+      const rests = ({ currentState }: sdk.Step) => currentState === 'complete';
+      await until(() => tasker.getStep(taskUuid, 'neighbour'), rests);
+      if (shape.options) return; // one that goes on after its timeout keeps its slot
+      await until(
+        () => tasker.stats,
+        (stats) => stats?.running === 0 && stats.unrecorded === 0,
+      );
+    },
+  );
 });
 
-it('a handler that takes its process along, or keeps it from everything else, comes to what the table says', async () => {
+it('a handler that ends or blocks its process has the documented outcome', async () => {
   // All at once: each waits most of the time.
   const seen = await Promise.all(
     apart.map(async (shape) => {
@@ -92,4 +95,4 @@ function keepRunning(shape: HandlerShape, namespace: string): void {
   });
 }
 
-it('after all of that, the database is in order', () => invariants(shared.sql));
+it('the database satisfies the invariants after all tests', () => invariants(shared.sql));

@@ -29,8 +29,8 @@ function fan(parents: number) {
   };
 }
 
-describe('a step that may read very large results of others', { timeout: 100_000 }, () => {
-  it('fails for good with the way out when it reads them at once, whichever worker has it, and the worker goes on', async () => {
+describe('a step that may read very large results', { timeout: 100_000 }, () => {
+  it('reading them all at once fails permanently on any worker, the error says what to do, and the worker continues', async () => {
     const [large, small] = [names('demo'), names('small')];
     const templates = [template(fan(10), large), template({ a: { handler: 'join' } }, small)];
     const { tasker } = await shared.setup({ a: [] }, { templates, handlers: [big, join], concurrency: 4 });
@@ -52,7 +52,7 @@ describe('a step that may read very large results of others', { timeout: 100_000
     );
   });
 
-  it('reads them one by one, on a worker that ran the others and on one that did not', async () => {
+  it('they can be read one by one on a worker that ran the other steps and on one that did not', async () => {
     const { tasker, demo, another } = await shared.setup(fan(10));
     const expected = { names: 10, sizes: Array.from({ length: 10 }, (_, i) => [`s${i}`, 1_000_000]), one: 1_000_000 };
     const there = await tasker.createTask(demo);
@@ -65,7 +65,7 @@ describe('a step that may read very large results of others', { timeout: 100_000
     }
   });
 
-  it('waits for its turn when they are large together with those of others, and runs', async () => {
+  it('a step waits and then runs if its results do not fit in memory beside those of other steps', async () => {
     const { tasker, demo, another } = await shared.setup(fan(6));
     const tasks = await tasker.createTasks(Array.from({ length: 4 }, () => demo));
     for (const { taskUuid } of tasks) await settleParents(tasker, taskUuid);

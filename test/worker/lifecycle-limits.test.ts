@@ -8,15 +8,15 @@ const reasonOf = (limit: Limit, minutes: number) =>
     ? `${limit} of test/demo@1.0.0 is 20: not done ${minutes} minutes after its creation`
     : expect.stringMatching(`^${limit} of test/demo@1.0.0 is 20: nothing moved for ${minutes} minutes, since 20`);
 
-describe.each(LIMITS)('a task that is over %s', (limit) => {
-  it('is left alone as long as the time is not over', async () => {
+describe.each(LIMITS)('a task with the limit %s', (limit) => {
+  it('a task below the limit is not touched', async () => {
     const { tasker, sql, taskUuid, state } = await standing(limit, { staleness_action: 'error' });
     await age(sql, 19, taskUuid);
     expect(await lookForStale(tasker)).toEqual({ ended: [], noted: [] });
     expect(await tasker.getTask(taskUuid)).toMatchObject({ status: state, stale: null });
   });
 
-  it('ends in error with staleness_action error: open steps are cancelled, and the history says why', async () => {
+  it('with staleness_action error, a task over the limit ends in error: open steps are cancelled, and the history has the reason', async () => {
     const { tasker, sql, taskUuid, state } = await standing(limit, { staleness_action: 'error' });
     const waiting = tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
     await age(sql, 21, taskUuid);
@@ -44,7 +44,7 @@ describe.each(LIMITS)('a task that is over %s', (limit) => {
   });
 
   it.each([{}, { staleness_action: 'dlq' }, { staleness_action: 'none', auto_dlq_on_timeout: true }])(
-    'is noted once with %j, and goes on',
+    'with %j, a task over the limit is noted once and continues',
     async (lifecycle) => {
       const { tasker, sql, taskUuid, state } = await standing(limit, lifecycle);
       expect(await tasker.listTasks({ stale: true })).toEqual([]);
@@ -67,7 +67,7 @@ describe.each(LIMITS)('a task that is over %s', (limit) => {
     },
   );
 
-  it('is left alone with staleness_action none', async () => {
+  it('with staleness_action none, a task over the limit is not touched', async () => {
     const { tasker, sql, taskUuid, state } = await standing(limit, { staleness_action: 'none' });
     await age(sql, 10_000, taskUuid);
     expect(await lookForStale(tasker)).toEqual({ ended: [], noted: [] });
@@ -76,7 +76,7 @@ describe.each(LIMITS)('a task that is over %s', (limit) => {
   });
 });
 
-describe('what the switches say', () => {
+describe('the switches of a lifecycle', () => {
   it.each([
     [{ auto_fail_on_timeout: true }, 'error'],
     [{ auto_fail_on_timeout: true, auto_dlq_on_timeout: true }, 'error'],
@@ -84,7 +84,7 @@ describe('what the switches say', () => {
     [{ staleness_action: 'error', auto_fail_on_timeout: false, auto_dlq_on_timeout: true }, 'noted'],
     [{ staleness_action: 'error', auto_fail_on_timeout: false }, 'nothing'],
     [{ staleness_action: 'dlq', auto_dlq_on_timeout: false }, 'nothing'],
-  ])('with %j comes to: %s', async (lifecycle, outcome) => {
+  ])('the outcome of the switches %j is: %s', async (lifecycle, outcome) => {
     const templates = [template({ a: [] }, { lifecycle: { max_duration_minutes: 5, ...lifecycle } })];
     const { tasker, sql } = await setup({ templates, worker: false });
     await tasker.createTask(DEMO);
@@ -94,7 +94,7 @@ describe('what the switches say', () => {
   });
 });
 
-it('a task whose handler saves checkpoints does not stand still', async () => {
+it('a task whose handler saves checkpoints is not stale', async () => {
   const limit = 'max_steps_in_process_minutes';
   const [started, next, saved, gate] = [deferred(), deferred(), deferred(), deferred()];
   onTestFinished(() => gate.resolve());

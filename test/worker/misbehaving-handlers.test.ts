@@ -34,7 +34,7 @@ async function run(handlers: HandlerSource, step: Record<string, unknown> = {}) 
   return { status, a: a!, results: a!.results, error: a!.results?.error };
 }
 
-it('what a handler returns as a thenable that calls back twice counts once', async () => {
+it('a thenable that calls back twice counts once', async () => {
   const twice = {
     then(yes: (value: unknown) => void, no: (reason: unknown) => void) {
       yes({ n: 1 });
@@ -49,10 +49,14 @@ it('what a handler returns as a thenable that calls back twice counts once', asy
 
 describe('a handler that fails', () => {
   it.each<[string, unknown, number]>([
-    ['a thrown error says retryable: false', Object.assign(new Error('x'), { retryable: false }), 1],
-    ['a thrown error says retryable: true', Object.assign(new Error('x'), { retryable: true }), 2],
-    ['a thrown plain object says retryable: false', { message: 'x', retryable: false }, 1],
-    ['what it says is no boolean', Object.assign(new Error('x'), { retryable: 'no' }), 2],
+    ['a thrown error with retryable: false is not retried', Object.assign(new Error('x'), { retryable: false }), 1],
+    ['a thrown error with retryable: true is retried', Object.assign(new Error('x'), { retryable: true }), 2],
+    ['a thrown plain object with retryable: false is not retried', { message: 'x', retryable: false }, 1],
+    [
+      'a thrown error whose retryable is not a boolean is retried',
+      Object.assign(new Error('x'), { retryable: 'no' }),
+      2,
+    ],
   ])('%s', async (_, thrown, attempts) => {
     const { a } = await run(
       classOf(() => {
@@ -62,7 +66,7 @@ describe('a handler that fails', () => {
     expect(a).toMatchObject({ currentState: 'error', attempts });
   });
 
-  it('in its constructor: the message names the handler and the fault', async () => {
+  it('a failing constructor fails the step with an error that names the handler and the cause', async () => {
     class Broken extends StepHandler {
       static override readonly handlerName = 'a';
       readonly #url = new URL('no url');
@@ -75,7 +79,7 @@ describe('a handler that fails', () => {
     expect(error?.message).toMatch(/handler a: making it throws: Invalid URL/);
   });
 
-  it('by a `version` that throws', async () => {
+  it('a `version` getter that throws fails the step', async () => {
     class Odd extends StepHandler {
       static override readonly handlerName = 'a';
       override get version(): string {
@@ -91,8 +95,8 @@ describe('a handler that fails', () => {
   });
 });
 
-describe('a class as handler', () => {
-  it('is made anew for each call: two steps at once share no fields', async () => {
+describe('a handler class', () => {
+  it('an instance is created for each call, so that two concurrent steps share no fields', async () => {
     class Counter extends StepHandler {
       static override readonly handlerName = 'count';
       static override readonly handlerVersion = '2.3.4';
@@ -125,7 +129,7 @@ describe('a class as handler', () => {
     }
   }
 
-  it('is called by the method that the template names', async () => {
+  it('the method that the template names is called', async () => {
     const { tasker, demo } = await shared.setup(
       { a: { handler: { callable: 'order', method: 'pack' } }, b: { handler: 'order' } },
       { handlers: [Order] },
@@ -137,7 +141,7 @@ describe('a class as handler', () => {
     expect(b!.results?.result).toEqual({ by: 'call' });
   });
 
-  it('without that method: the message names both, and what there is', async () => {
+  it('a missing method fails the step with an error that names the handler, the method and the existing methods', async () => {
     const registry = new HandlerRegistry();
     registry.register('order', Order);
     const { a, error } = await run(registry, { handler: { callable: 'order', method: 'pakc' } });
@@ -161,7 +165,7 @@ describe('schemas', () => {
     },
   };
 
-  it("a context that does not fit the template's input_schema is refused with every place", async () => {
+  it("a context that does not match the template's input_schema is rejected with all violations", async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false, task: { input_schema: order } });
     const refused = tasker.createTask({ ...demo, context: { id: 7, items: [{ qty: 1 }, { qty: 0 }] } });
     await expect(refused).rejects.toMatchObject({
@@ -175,7 +179,7 @@ describe('schemas', () => {
     expect(await tasker.listTasks({ namespace: demo.namespace })).toEqual([]);
   });
 
-  it('what is stored is checked: a Date is a text by then', async () => {
+  it('the stored form is validated: a Date is a string in it', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false, task: { input_schema: order } });
     const { taskUuid } = await tasker.createTask({ ...demo, context: { id: 'O-7', at: new Date(0), items: [{}] } });
     expect((await tasker.getTask(taskUuid)).context.at).toBe('1970-01-01T00:00:00.000Z');
@@ -183,7 +187,7 @@ describe('schemas', () => {
 
   const schema = { type: 'object', required: ['total'], properties: { total: { type: 'number', minimum: 0 } } };
 
-  it('a result that does not fit fails the step for good, with the place', async () => {
+  it('a result that does not match its schema fails the step permanently and names the place', async () => {
     const { a, error } = await run(
       classOf(() => ({ total: -1 })),
       { result_schema: schema },
@@ -193,7 +197,7 @@ describe('schemas', () => {
     expect(error?.message).toContain('/total must be >= 0');
   });
 
-  it('a result that fits is stored', async () => {
+  it('a result that matches its schema is stored', async () => {
     const { a } = await run(
       classOf(() => ({ total: 3 })),
       { result_schema: schema },
@@ -201,7 +205,7 @@ describe('schemas', () => {
     expect(a.results).toMatchObject({ success: true, result: { total: 3 } });
   });
 
-  it('a failure is not held against the schema of results', async () => {
+  it('a failure is not validated against the schema of results', async () => {
     const { a, error } = await run(
       classOf(() => StepHandlerResult.failure('no')),
       { result_schema: schema },
@@ -211,4 +215,4 @@ describe('schemas', () => {
   });
 });
 
-it('after all of that, the database is in order', () => invariants(shared.sql));
+it('the database satisfies the invariants after all tests', () => invariants(shared.sql));

@@ -19,7 +19,7 @@ const registryOf = (...names: string[]) => {
 const ONCE = { retry: { max_attempts: 1 } };
 
 describe('a step that names a method of a handler made from a function', () => {
-  it('runs the function, and a warning at start names template, step and method', async () => {
+  it('the function runs, and a warning at the start names the template, the step and the method', async () => {
     const { logger, lines } = collectingLogger();
     class Payment extends StepHandler {
       static override readonly handlerName = 'payment';
@@ -59,7 +59,7 @@ describe('a step that names a method of a handler made from a function', () => {
 });
 
 describe('a step whose handler this worker does not have', () => {
-  it('is handed to a living worker that has it, at once and without spending an attempt', async () => {
+  it('the step goes to a live worker that has the handler, at once and without spending an attempt', async () => {
     const { tasker, demo, another } = await shared.setup(
       { charge: ONCE, other: ONCE },
       {
@@ -82,7 +82,7 @@ describe('a step whose handler this worker does not have', () => {
     expect(able.stats!.processed + tasker.stats!.processed).toBeGreaterThanOrEqual(40);
   });
 
-  it('waits for a grace when nobody has it; `why` says so; then it fails for good, with near names', async () => {
+  it('if no worker has the handler, the step waits for the grace period, `why` reports it, and then it fails permanently with similar names', async () => {
     const { logger, lines } = collectingLogger();
     const { tasker, demo } = await shared.setup(
       { charge_card: [] },
@@ -118,7 +118,7 @@ describe('a step whose handler this worker does not have', () => {
     );
   });
 
-  it('runs when its handler is registered during the grace', async () => {
+  it('the step runs when its handler is registered during the grace period', async () => {
     const registry = registryOf('other');
     const { tasker, demo } = await shared.setup({ late: ONCE }, { handlers: registry, handlerMissingGraceMs: 20_000 });
     const { taskUuid } = await tasker.createTask(demo);
@@ -131,7 +131,7 @@ describe('a step whose handler this worker does not have', () => {
     expect((await tasker.getStep(taskUuid, 'late')).attempts).toBe(1);
   });
 
-  it('never makes more run at once than the worker has slots, when its handler comes', async () => {
+  it('when the handler is registered, the waiting steps do not exceed the slots of the worker', async () => {
     const registry = registryOf('other');
     const { tasker, demo } = await shared.setup({ late: ONCE }, { handlers: registry, concurrency: 2 });
     const tasks = await tasker.createTasks(Array.from({ length: 30 }, () => demo));
@@ -155,7 +155,7 @@ describe('a step whose handler this worker does not have', () => {
     for (const { taskUuid } of tasks) expect((await tasker.getStep(taskUuid, 'late')).attempts).toBe(1);
   });
 
-  it('goes back when the worker stops, without spending an attempt', async () => {
+  it('the step is released when the worker stops, without spending an attempt', async () => {
     const { tasker, demo, another } = await shared.setup({ charge: ONCE }, { handlers: registryOf('other') });
     const { taskUuid } = await tasker.createTask(demo);
     await until(
@@ -168,7 +168,7 @@ describe('a step whose handler this worker does not have', () => {
     expect((await able.getStep(taskUuid, 'charge')).attempts).toBe(1);
   });
 
-  it('hears a cancel while it waits', async () => {
+  it('the step can be cancelled while it waits', async () => {
     const { tasker, demo } = await shared.setup(
       { charge: ONCE },
       { handlers: registryOf('other'), handlerMissingGraceMs: 1_500 },
@@ -189,7 +189,7 @@ describe('a step whose handler this worker does not have', () => {
 });
 
 describe('concurrency', () => {
-  it('is never exceeded, and used in full, whatever the shape of the tasks', async () => {
+  it('the concurrency is never exceeded and fully used, whatever the shape of the tasks', async () => {
     let running = 0;
     let most = 0;
     const work = defineHandler('work', {}, async () => {
@@ -208,7 +208,7 @@ describe('concurrency', () => {
     expect(running).toBe(0);
   });
 
-  it('of 10: ten steps of 100 ms take about 100 ms', async () => {
+  it('with a concurrency of 10, ten steps of 100 ms take about 100 ms', async () => {
     const slow = defineHandler('a', {}, () => new Promise((resolve) => setTimeout(resolve, 100)));
     const { tasker, demo } = await shared.setup({ a: [] }, { handlers: [slow], concurrency: 10 });
     const round = async () => {
@@ -223,7 +223,7 @@ describe('concurrency', () => {
     expect(best).toBeLessThan(800);
   });
 
-  it('bounds what is claimed too: what cannot start stays for others', async () => {
+  it('the concurrency also limits claims, so that steps that cannot start stay in the queue for others', async () => {
     const gate = deferred();
     const wait = defineHandler('a', {}, () => gate.promise);
     const { tasker, demo, another } = await shared.setup(
@@ -263,7 +263,7 @@ describe('concurrency', () => {
   });
 });
 
-describe('a step that a handler names and its template does not have', () => {
+describe('a step that a handler names but its template does not have', () => {
   const on = defineHandler('charge', { depends: { price: ['on', z.object({ total: z.number() })] } }, () => ({}));
   const BATCH = {
     analyze: { type: 'batchable' },
@@ -290,7 +290,7 @@ describe('a step that a handler names and its template does not have', () => {
     };
   };
 
-  it('is one warning at the start, with the near name, and named again when the step fails', async () => {
+  it('one warning at the start suggests the similar name, and the error of the step names it again', async () => {
     const one = defineHandler('one', {}, () => ({ total: 3 }));
     const { tasker, demo, said } = await warnings({ one: [], charge: { dependencies: ['one'], ...ONCE } }, [one, on]);
     expect(said).toEqual([
@@ -303,7 +303,7 @@ describe('a step that a handler names and its template does not have', () => {
     );
   });
 
-  it('is reported for workerTemplate and analyzerStep of batch handlers too', async () => {
+  it('the check covers workerTemplate and analyzerStep of batch handlers', async () => {
     const analyze = (workerTemplate: string) =>
       defineBatchAnalyzer('analyze', { workerTemplate }, () => ({ totalItems: 0, batchSize: 10 }));
     const work = defineBatchWorker('work', { analyzerStep: 'analyse' }, () => ({ itemsProcessed: 1 }));
@@ -324,9 +324,9 @@ describe('a step that a handler names and its template does not have', () => {
   });
 });
 
-it('after all of that, the database is in order', () => invariants(shared.sql));
+it('the database satisfies the invariants after all tests', () => invariants(shared.sql));
 
-it('workers of a batch whose handler this worker does not have are left to the one that has it', async () => {
+it('batch workers whose handler this worker does not have are left to the worker that has it', async () => {
   const parts = Array.from({ length: 30 }, (_, i) => ({ batch_id: String(i), start_cursor: i, end_cursor: i + 1 }));
   const analyzer = new HandlerRegistry();
   analyzer.register(

@@ -142,7 +142,7 @@ async function runTogether() {
 const triedAgain = { state: 'error', attempts: 2, error: { retryable: true } };
 const succeeded = { state: 'complete', attempts: 1, error: null };
 
-it('a retryable failure is tried again, and its batch neighbours are recorded, whatever one of its fields holds', async () => {
+it('a retryable failure is retried, and the rest of its batch is recorded, whatever one of its fields holds', async () => {
   const run = await runTogether();
   const odds = PLACES.flatMap((place) => Object.keys(ODD).map((odd) => ({ place, odd, unreadable: false })));
   const unreadable = FIELDS.map((place) => ({ place, odd: 'null', unreadable: true }));
@@ -156,7 +156,7 @@ it('a retryable failure is tried again, and its batch neighbours are recorded, w
   expect(wrong).toEqual([]);
 });
 
-it('a retryable failure is tried again, and its batch neighbours are recorded, whatever several of its fields hold', async () => {
+it('a retryable failure is retried, and the rest of its batch is recorded, whatever several of its fields hold', async () => {
   const run = await runTogether();
   const failures = fc.array(fc.array(anyOdd, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 30 });
   await fc.assert(
@@ -168,7 +168,7 @@ it('a retryable failure is tried again, and its batch neighbours are recorded, w
   );
 });
 
-it('what can be stored of an odd failure is kept, and what is left out is named', async () => {
+it('the storable parts of an odd failure are kept, and the parts that are left out are named', async () => {
   const run = await runTogether();
   const failure = (params: object) => () =>
     new StepHandlerResult({ success: false, errorMessage: 'no', ...params } as StepHandlerResultParams);
@@ -188,7 +188,7 @@ it('what can be stored of an odd failure is kept, and what is left out is named'
   expect(errors[3]!.backtrace.at(-1)).toBe('… 401 more');
 });
 
-it('an error that is thrown with odd fields is tried again', async () => {
+it('an error that is thrown with odd fields is retried', async () => {
   const run = await runTogether();
   const made = Object.values(ODD).flatMap((odd) =>
     ['message', 'errorType', 'errorCode', 'statusCode', 'metadata', 'retryAfter', 'cause', 'stack'].map((key) => () => {
@@ -198,4 +198,4 @@ it('an error that is thrown with odd fields is tried again', async () => {
   expect(await run(made)).toMatchObject(made.flatMap(() => [triedAgain, succeeded]));
 });
 
-it('after all of that, the database is in order', () => invariants(shared.sql));
+it('the database satisfies the invariants after all tests', () => invariants(shared.sql));

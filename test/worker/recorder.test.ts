@@ -44,7 +44,7 @@ async function withOneEnd(recorded: () => void) {
   return { recorder, end, lines, reservations: () => reservations, tasker, taskUuid };
 }
 
-it('what is recorded is not sent again when somebody who hears of it throws', async () => {
+it('a recorded batch is not sent again when a listener throws', async () => {
   let heard = 0;
   const { recorder, end, lines, reservations, tasker, taskUuid } = await withOneEnd(() => {
     heard++;

@@ -58,7 +58,7 @@ const results = async (tasker: Awaited<ReturnType<typeof shared.setup>>['tasker'
   Object.fromEntries((await tasker.getSteps(taskUuid)).map((step) => [step.name, step.results?.result]));
 
 describe('a template', () => {
-  it('says by which method and by which resolver a step is run', async () => {
+  it('a template selects the method and the resolver of a step', async () => {
     const { tasker, demo } = await shared.setup(
       {
         charge: { handler: 'payment' },
@@ -82,7 +82,7 @@ describe('a template', () => {
     });
   });
 
-  it('has its resolvers asked once a step of it, and a fresh instance of their class for each task', async () => {
+  it('resolvers are asked once per step of a template, and their class is instantiated for each task', async () => {
     const tenants = new Tenants();
     const { tasker, demo } = await shared.setup({ a: { handler: 'tenant.acme' } }, { handlers: registryOf(tenants) });
     const tasks = await tasker.createTasks(Array.from({ length: 30 }, () => demo));
@@ -99,7 +99,7 @@ describe('a template', () => {
     expect(tenants.asked).toBe(before + 1);
   });
 
-  it('shares an instance among its steps, and makes one of a class for each', async () => {
+  it('steps share a registered instance, and each gets its own instance of a registered class', async () => {
     const registry = registryOf();
     registry.register('shared', new Payment());
     const { tasker, demo } = await shared.setup({ shared: [], own: { handler: 'payment' } }, { handlers: registry });
@@ -115,8 +115,8 @@ describe('a template', () => {
   });
 });
 
-describe('a handler that can not be had', () => {
-  it('fails its step for good at the first attempt, with near names', async () => {
+describe("a handler that can't be resolved", () => {
+  it('its step fails permanently at the first attempt, with similar names', async () => {
     class Broken extends Payment {
       constructor() {
         super();
@@ -174,7 +174,7 @@ describe('a handler that can not be had', () => {
     );
   });
 
-  it('is tried again when a resolver throws', async () => {
+  it('its step is retried when a resolver throws', async () => {
     let asked = 0;
     const flaky: BaseResolver = {
       name: 'flaky',
@@ -192,7 +192,7 @@ describe('a handler that can not be had', () => {
     expect((await tasker.getStep(taskUuid, 'flaky')).attempts).toBe(2);
   });
 
-  it('times out when a resolver never answers', async () => {
+  it('its step times out when a resolver never answers', async () => {
     const silent: BaseResolver = {
       name: 'silent',
       priority: 20,
@@ -209,8 +209,8 @@ describe('a handler that can not be had', () => {
   });
 });
 
-describe('a worker whose resolver takes its time', () => {
-  it('keeps a slot for each step that waits for it', async () => {
+describe('a worker with a slow resolver', () => {
+  it('each step that waits for the resolver occupies a slot', async () => {
     const answer = deferred<new () => StepHandler>();
     let running = 0;
     let most = 0;
@@ -251,7 +251,7 @@ describe('a worker without the resolver', () => {
     ['a pattern', () => new Tenants(), { handler: 'tenant.acme' }],
     ['a prefix', () => new Legacy(), { handler: 'legacy/charge' }],
     ['its name', () => new Tenants(), { handler: { callable: 'payment', resolver: 'tenants' } }],
-  ])('leaves steps to a worker that has it, by %s', async (_by, resolver, step) => {
+  ])('steps that match %s are left to a worker that has the resolver', async (_by, resolver, step) => {
     const { tasker, demo, another } = await shared.setup(
       { step, own: { handler: 'payment' } },
       { handlers: registryOf(), name: 'without', handlerMissingGraceMs: 20_000 },
@@ -266,7 +266,7 @@ describe('a worker without the resolver', () => {
     expect(with_.stats!.processed).toBeGreaterThanOrEqual(10);
   });
 
-  it('does not get back and forth what both resolvers claim and neither knows', async () => {
+  it('a handler that two workers claim and neither knows does not move between them', async () => {
     const options = { handlerMissingGraceMs: 300, leaseMs: 60_000 };
     const { tasker, demo, another } = await shared.setup(
       { nobody: { handler: 'tenant.nobody' } },
@@ -278,7 +278,7 @@ describe('a worker without the resolver', () => {
     expect((await tasker.getStep(taskUuid, 'nobody')).results?.error?.error_type).toBe('handler_not_found');
   });
 
-  it('leaves a step whose name its own resolver claims in vain to a worker that has a handler of that name', async () => {
+  it('a step that its own resolver claims but does not know is left to a worker that has a handler of that name', async () => {
     const { tasker, demo, another } = await shared.setup(
       { step: { handler: 'tenant.nobody' } },
       { handlers: registryOf(new Tenants()), name: 'claims', handlerMissingGraceMs: 2_000 },
@@ -293,7 +293,7 @@ describe('a worker without the resolver', () => {
     }
   });
 
-  it('is told by `why` who has it', async () => {
+  it('`why` names the worker that has the resolver', async () => {
     const { tasker, demo, another } = await shared.setup({ step: { handler: 'tenant.acme' } }, { worker: false });
     const gate = deferred();
     const wait = defineHandler('payment', {}, () => gate.promise);
@@ -318,4 +318,4 @@ describe('a worker without the resolver', () => {
   });
 });
 
-it('after all of that, the database is in order', () => invariants(shared.sql));
+it('the database satisfies the invariants after all tests', () => invariants(shared.sql));

@@ -19,7 +19,7 @@ import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();
 
-it('when the worker stops before its subscriber, what heeds the signal spends no attempt', async () => {
+it('when the worker stops before its subscriber, a handler that reacts to the signal spends no attempt', async () => {
   const begun = deferred();
   const folder = projectWith({ 'tasker.toml': '[worker]\nshutdown_timeout_ms = 40\n' });
   const { create, tasker } = await setupBridge(
@@ -44,7 +44,7 @@ it('when the worker stops before its subscriber, what heeds the signal spends no
   expect(step).toMatchObject({ currentState: 'enqueued', attempts: 0 });
 });
 
-it('a claim that was made before the subscriber came leaves in the queue what it has no slot for', async () => {
+it('steps claimed before the subscriber started that exceed its slots return to the queue', async () => {
   const begun = deferred();
   const goOn = deferred();
   const { create, tasker, poller, subscriber } = await setupBridge(
@@ -77,7 +77,7 @@ it('a claim that was made before the subscriber came leaves in the queue what it
   }
 });
 
-it('the last word counts: a stop after a start that waits for another stop ends that worker too', async () => {
+it('a stop after a start that waits for an earlier stop ends that worker too', async () => {
   cleanProcess();
   const config = { namespace: 'last_word', databaseUrl: shared.url, logLevel: 'error' } as const;
   expect(await bootstrapWorker(config)).toMatchObject({ status: 'started' });
@@ -86,7 +86,7 @@ it('the last word counts: a stop after a start that waits for another stop ends 
   expect(isWorkerRunning()).toBe(false);
 });
 
-it('a subscriber without a slot does not keep the steps that another one has run', async () => {
+it('a subscriber without a free slot does not keep the events of steps that another one has run', async () => {
   const [begun, goOn] = [deferred(), deferred()];
   let first = true;
   const handler = () => {
@@ -119,7 +119,7 @@ it('a subscriber without a slot does not keep the steps that another one has run
   goOn.resolve();
 }, 90_000);
 
-it('each of two subscribers with handlers of their own runs the steps whose handlers it has', async () => {
+it('each of two subscribers with different handlers runs the steps whose handlers it has', async () => {
   const { bridge, create, tasker } = await setupBridge(
     shared,
     { a: [], b: [], c: ['a', 'b'] },
@@ -138,7 +138,7 @@ it('each of two subscribers with handlers of their own runs the steps whose hand
   expect(other.getProcessedCount()).toBe(1);
 });
 
-it('a step that waits for a slot of its subscriber is not out of time: that begins when its handler is called', async () => {
+it('the timeout of a step that waits for a slot of its subscriber starts when its handler is called', async () => {
   const goOn = deferred();
   const [begun, ran] = [deferred(), vi.fn()];
   const { bridge, create, tasker } = await setupBridge(
@@ -175,7 +175,7 @@ it('a step that waits for a slot of its subscriber is not out of time: that begi
   }
 }, 60_000);
 
-it('a poller that is stopped twice is stopped when either says so, and polls when it is started again', async () => {
+it('a poller that is stopped twice is stopped when either promise settles, and polls when it is started again', async () => {
   const { poller, create, tasker } = await setupBridge(
     shared,
     { a: [] },
@@ -207,7 +207,7 @@ it('a poller that is stopped twice is stopped when either says so, and polls whe
   }
 });
 
-it('is bootstrapped again and again with the handlers of a folder, and leaves nothing that keeps a process alive', async () => {
+it('a worker that is bootstrapped repeatedly with a handlers folder leaves nothing that keeps the process alive', async () => {
   const folder = projectWith({
     'handlers/greet.js': `export class Greet { static handlerName = 'greet'; call() { return { greeting: 'hello' }; } }`,
     'tasker.toml': '[worker.handlers]\nsearch_paths = ["handlers"]\n',

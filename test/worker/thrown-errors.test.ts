@@ -4,7 +4,7 @@ import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();
 
-it('each failed attempt is kept with what was thrown: type, code, status, metadata, frames and causes', async () => {
+it('each failed attempt keeps the thrown error: type, code, status, metadata, frames and causes', async () => {
   const ship = defineHandler('ship', {}, ({ context }) => {
     if (context.retryCount > 0) throw new NotFoundError('no such parcel', { metadata: { parcel: 'P-1' } });
     const cause = new AggregateError([new Error('first socket'), new Error('second socket')], 'no socket');
@@ -37,7 +37,7 @@ it('each failed attempt is kept with what was thrown: type, code, status, metada
   expect((await tasker.getStep(taskUuid, 'ship')).attempts).toBe(2);
 });
 
-it('a failed fetch shows its cause in the step, in why and in the history', async () => {
+it('a failed fetch shows its cause in the step, in `why` and in the history', async () => {
   const call = defineHandler('call', {}, () => fetch('http://127.0.0.1:1/'));
   const { tasker, demo } = await shared.setup({ call: { retry: { max_attempts: 1 } } }, { handlers: [call] });
   const { taskUuid } = await tasker.createTask(demo);
@@ -48,7 +48,7 @@ it('a failed fetch shows its cause in the step, in why and in the history', asyn
   expect((await tasker.why(taskUuid)).steps[0]!.why).toMatch(/: fetch failed: (bad port|connect ECONNREFUSED)/);
 });
 
-it('a failed fetch names the parts of a cause without a message, and survives one that refers to itself', async () => {
+it('a failed fetch names the parts of a cause without a message, and a circular cause does no harm', async () => {
   const parts = new AggregateError([
     new Error('connect ECONNREFUSED ::1:9'),
     new Error('connect ECONNREFUSED 127.0.0.1:9'),

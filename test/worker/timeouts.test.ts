@@ -10,7 +10,7 @@ const ONCE = { retry: { max_attempts: 1 } };
 const TWICE = { retry: { max_attempts: 2, backoff: 'none' } };
 
 describe('a handler that does not settle in time', () => {
-  it('is told by its signal, fails with `timeout`, and is tried again', async () => {
+  it('its signal fires, and it fails with `timeout` and is retried', async () => {
     const reasons: unknown[] = [];
     const slow = defineHandler('a', {}, async ({ context, signal }) => {
       if (context.isRetry()) return { second: true };
@@ -28,7 +28,7 @@ describe('a handler that does not settle in time', () => {
     expect(second).toMatchObject({ attempt: 2, what: 'completed' });
   });
 
-  it('keeps its slot until it settles; its late result is refused, and it is named in the log', async () => {
+  it('it occupies its slot until it settles, and its late result is refused and logged', async () => {
     const gate = deferred();
     let running = 0;
     let most = 0;
@@ -87,7 +87,7 @@ describe('a handler that does not settle in time', () => {
     });
   });
 
-  it("by the template's timeout_seconds, which wins over the worker's default", async () => {
+  it("the template's timeout_seconds takes precedence over the worker's default", async () => {
     const never = defineHandler('a', {}, () => new Promise(() => {}));
     const { tasker, demo } = await shared.setup(
       { a: { ...ONCE, timeout_seconds: 1 } },
@@ -104,7 +104,7 @@ describe('a handler that does not settle in time', () => {
     expect(results?.error).toMatchObject({ error_type: 'timeout', message: 'step a did not finish within 1000 ms' });
   });
 
-  it('a retryable: false in the template keeps a timeout from being tried again', async () => {
+  it('with retryable: false in the template, a timeout is not retried', async () => {
     const never = defineHandler('a', {}, () => new Promise(() => {}));
     const { tasker, demo } = await shared.setup(
       { a: { retry: { max_attempts: 3, retryable: false } } },
@@ -118,7 +118,7 @@ describe('a handler that does not settle in time', () => {
     expect(await tasker.getStep(taskUuid, 'a')).toMatchObject({ currentState: 'error', attempts: 1 });
   });
 
-  it('with a timeout of 0 is waited for', async () => {
+  it('a timeout of 0 is no limit', async () => {
     const slow = defineHandler('a', {}, () => new Promise((resolve) => setTimeout(() => resolve({}), 120)));
     const { tasker, demo } = await shared.setup({ a: [] }, { handlers: [slow], handlerTimeoutMs: 0 });
     const { taskUuid } = await tasker.createTask(demo);
@@ -126,7 +126,7 @@ describe('a handler that does not settle in time', () => {
   });
 });
 
-describe('a stop', () => {
+describe('the stop of a worker', () => {
   const hold = () => {
     const started = deferred();
     const gate = deferred();
@@ -142,7 +142,7 @@ describe('a stop', () => {
     return { started: started.promise, finish: gate.resolve, handler, heard: () => heard };
   };
 
-  it('lets running handlers finish, and records them', async () => {
+  it('running handlers finish and are recorded', async () => {
     const { started, finish, handler, heard } = hold();
     const { tasker, demo, another } = await shared.setup({ a: [], b: ['a'] }, { handlers: [handler] });
     const { taskUuid } = await tasker.createTask(demo);
@@ -155,7 +155,7 @@ describe('a stop', () => {
     expect((await observer.getSteps(taskUuid)).map((step) => step.currentState)).toEqual(['complete', 'enqueued']);
   });
 
-  it('fires the signal of a handler that takes longer; one that heeds it is given back without spending an attempt', async () => {
+  it('the signal of a handler fires after the drain time, and one that reacts is released without spending an attempt', async () => {
     const started = deferred();
     const heeding = defineHandler('a', {}, async ({ signal }) => {
       started.resolve();
@@ -169,7 +169,7 @@ describe('a stop', () => {
     expect(await observer.getStep(taskUuid, 'a')).toMatchObject({ currentState: 'enqueued', attempts: 0 });
   });
 
-  it('does not wait for ever for one that ignores its signal: another worker runs the step, at once', async () => {
+  it('the stop does not wait for a handler that ignores its signal, and another worker runs the step at once', async () => {
     const { started, finish, handler, heard } = hold();
     const { tasker, demo, another } = await shared.setup({ a: ONCE }, { handlers: [handler], pollMs: 60_000 });
     const { taskUuid } = await tasker.createTask(demo);
@@ -184,7 +184,7 @@ describe('a stop', () => {
     expect((await other.getHistory(taskUuid)).map((entry) => entry.what)).toEqual(['released', 'completed']);
   });
 
-  it('leaves a step that must not run twice to an operator', async () => {
+  it('a step that must not run twice is left to an operator', async () => {
     const { started, finish, handler } = hold();
     const { tasker, demo, another } = await shared.setup(
       { a: { retry: { retryable: false } } },
@@ -197,10 +197,10 @@ describe('a stop', () => {
     const observer = await another({ worker: false, handlers: [] });
     const step = await observer.getStep(taskUuid, 'a');
     expect(step.currentState).toBe('error');
-    expect(step.results?.error?.message).toMatch(/cut off by its worker's stop.*an operator decides/);
+    expect(step.results?.error?.message).toMatch(/still running when its worker stopped.*an operator must decide/);
   });
 
-  it('with an endless drain time waits as long as it takes', async () => {
+  it('with an infinite drain time, the stop waits for running handlers', async () => {
     const { started, finish, handler, heard } = hold();
     const { tasker, demo } = await shared.setup({ a: [] }, { handlers: [handler] });
     await tasker.createTask(demo);
@@ -213,7 +213,7 @@ describe('a stop', () => {
   });
 });
 
-it('a failure in the last moment of a stop is given back like the rest', async () => {
+it('a step that fails at the end of a stop is released like the others', async () => {
   const started = deferred();
   const failing = defineHandler('a', {}, async ({ signal }) => {
     started.resolve();
@@ -231,4 +231,4 @@ it('a failure in the last moment of a stop is given back like the rest', async (
   );
 });
 
-it('after all of that, the database is in order', () => invariants(shared.sql));
+it('the database satisfies the invariants after all tests', () => invariants(shared.sql));

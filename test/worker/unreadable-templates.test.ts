@@ -8,8 +8,8 @@ const step = { a: { handler: 'quick', retry: { max_attempts: 1 } } };
 const newer = { namespace: 'test', name: 'newer', version: '1.0.0' };
 const good = { namespace: 'test', name: 'good', version: '1.0.0' };
 
-describe('a stored template that this program does not understand', () => {
-  it('holds up no other task; its steps go back without spending an attempt, and the warning says what to do', async () => {
+describe("a stored template that this program can't read", () => {
+  it('other tasks are not delayed, its steps are released without spending an attempt, and a warning says what to do', async () => {
     const { tasker: client, sql, another } = await setup({ templates: [template(step, newer), template(step, good)] });
     const strange = await client.createTasks(Array.from({ length: 5 }, () => newer));
     // As a newer program may have stored it.

@@ -29,7 +29,7 @@ const common = {
   run: () => {},
 };
 
-it('a worker asks once in each round for all waiting steps that lack the same handler', async () => {
+it('a worker queries once per round for all waiting steps that lack the same handler', async () => {
   const asked: string[] = [];
   const givenBack: DispatchedStep[] = [];
   let served = false;
@@ -59,7 +59,7 @@ it('a worker asks once in each round for all waiting steps that lack the same ha
   expect(missing.excluded()).toEqual([1n << 32n, (1n << 32n) | 1n, (1n << 32n) | 2n]);
 });
 
-it('steps that come after handlers were registered wait the whole grace period for theirs', async () => {
+it('steps that arrive after handlers were registered wait for the whole grace period', async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const failed: DispatchedStep[] = [];

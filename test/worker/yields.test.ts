@@ -11,8 +11,8 @@ const yieldAt = (cursor: number) =>
     { checkpoint_yield: true, batch_worker: true },
   );
 
-describe('a handler that yields again and again', () => {
-  it('is given back by a worker that stops, and another one goes on where it came to', async () => {
+describe('a handler that yields repeatedly', () => {
+  it('a worker that stops releases the step, and another worker continues from its checkpoint', async () => {
     const yielded = deferred();
     const endless = defineHandler('a', {}, ({ context }) => {
       const cursor = Number(context.checkpointCursor ?? 0);
@@ -41,7 +41,7 @@ describe('a handler that yields again and again', () => {
     await invariants(sql);
   });
 
-  it('stops when its task is cancelled', async () => {
+  it('cancelling the task ends the repeated calls', async () => {
     const yielded = deferred();
     const endless = defineHandler('a', {}, ({ context }) => {
       const cursor = Number(context.checkpointCursor ?? 0);
@@ -61,7 +61,7 @@ describe('a handler that yields again and again', () => {
   });
 });
 
-it('a step whose checkpoint waits for a lock runs into its timeout, and goes on from what was saved before', async () => {
+it('a step whose checkpoint waits for a lock times out and continues from the previous checkpoint', async () => {
   const [saved, locked] = [deferred(), deferred()];
   const handler = defineHandler('a', {}, async ({ context }) => {
     if (context.attempt > 1) return { from: context.checkpointCursor };

@@ -11,7 +11,7 @@ import {
 const bridge = EventBridge.instance();
 const emitter = new TaskerEventEmitter();
 
-it('a subscriber knows what it is called with', () => {
+it('a subscriber is typed by the payload of its event', () => {
   bridge.subscribe(EventNames.STEP_EXECUTION_RECEIVED, (event) => expectTypeOf(event).toEqualTypeOf<FfiStepEvent>());
   bridge.subscribe('step_execution_received', (event) => expectTypeOf(event).toEqualTypeOf<FfiStepEvent>());
   bridge.subscribe(EventNames.STEP_COMPLETION_SENT, (result) =>

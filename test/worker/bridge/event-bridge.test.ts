@@ -40,7 +40,7 @@ function logged(): { level: string; message: string }[] {
 }
 
 describe('the event bridge', () => {
-  it('is one for the process, until it is reset', () => {
+  it('a process has one bridge until it is reset', () => {
     const first = bridge();
     expect(EventBridge.instance()).toBe(first);
     first.start();
@@ -49,7 +49,7 @@ describe('the event bridge', () => {
     expect(EventBridge.instance()).not.toBe(first);
   });
 
-  it('calls subscribers with what was published, in the order in which they came', () => {
+  it('the bridge calls subscribers with what was published, in the order of their subscription', () => {
     const it = bridge();
     it.start();
     it.start();
@@ -62,7 +62,7 @@ describe('the event bridge', () => {
     expect(seen).toEqual(['first my_handler true', 'second my_handler']);
   });
 
-  it('takes the alias of the received event for the event, on both sides', () => {
+  it('publishers and subscribers can use the alias of the received event', () => {
     const it = bridge();
     it.start();
     const seen: string[] = [];
@@ -75,7 +75,7 @@ describe('the event bridge', () => {
     expect(it.listenerCount('step_execution_received')).toBe(2);
   });
 
-  it('delivers nothing before it is started, and says so once', () => {
+  it('a bridge that is not started delivers nothing and warns once', () => {
     const lines = logged();
     const it = bridge();
     const heard = vi.fn();
@@ -89,7 +89,7 @@ describe('the event bridge', () => {
     ]);
   });
 
-  it('forgets its subscribers when it stops', () => {
+  it('stopping the bridge removes its subscribers', () => {
     logged();
     const it = bridge();
     it.start();
@@ -103,7 +103,7 @@ describe('the event bridge', () => {
     expect(it.listenerCount(EventNames.STEP_EXECUTION_RECEIVED)).toBe(0);
   });
 
-  it('subscribes for one event, and unsubscribes', () => {
+  it('a listener can subscribe to one event only, and unsubscribe', () => {
     const it = bridge();
     it.start();
     const once = vi.fn();
@@ -121,7 +121,7 @@ describe('the event bridge', () => {
     expect(taken).not.toHaveBeenCalled();
   });
 
-  it('logs a subscriber that throws or rejects, and calls the others', async () => {
+  it('the bridge logs a subscriber that throws or rejects, and calls the others', async () => {
     const lines = logged();
     const it = bridge();
     it.start();
@@ -140,7 +140,7 @@ describe('the event bridge', () => {
     ]);
   });
 
-  it('tells of handlers that are registered while it runs', () => {
+  it('the bridge publishes handlers that are registered while it runs', () => {
     onTestFinished(() => HandlerRegistry.instance().clear());
     const it = bridge();
     HandlerRegistry.instance().register('too_early', MyHandler);
@@ -155,7 +155,7 @@ describe('the event bridge', () => {
 });
 
 describe('the names of events', () => {
-  it('are those of programs that know them, and can not be changed', () => {
+  it('the names are the documented ones and are frozen', () => {
     expect(EventNames).toMatchObject({
       STEP_EXECUTION_RECEIVED: 'step.execution.received',
       STEP_COMPLETION_SENT: 'step.completion.sent',
@@ -172,7 +172,7 @@ describe('the names of events', () => {
 });
 
 describe('an emitter', () => {
-  it('gives each listener one payload, and forgets those that are taken off', () => {
+  it('an emitter calls each listener with one payload, but not those that were removed', () => {
     logged();
     const emitter = new TaskerEventEmitter();
     const seen: FfiStepEvent[] = [];

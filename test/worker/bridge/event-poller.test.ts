@@ -28,7 +28,7 @@ import { OwnModule, stepEvent } from '../../support/step-events.ts';
 const shared = sharedDatabase();
 const nothing = () => defineHandler('a', {}, () => ({}));
 
-describe('a poller of somebody’s own module', () => {
+describe('a poller of a foreign module', () => {
   afterEach(() => vi.useRealTimers());
 
   function setup(config: ConstructorParameters<typeof EventPoller>[2] = {}) {
@@ -45,7 +45,7 @@ describe('a poller of somebody’s own module', () => {
     return { module, emitter, poller };
   }
 
-  it('asks every 10 ms, or as often as either spelling says', async () => {
+  it('it polls every 10 ms, or at the interval of either option', async () => {
     const { module, poller } = setup();
     poller.start();
     await vi.advanceTimersByTimeAsync(100);
@@ -60,7 +60,7 @@ describe('a poller of somebody’s own module', () => {
     }
   });
 
-  it('looks for starving events each second, cleans up every ten, tells metrics each second', async () => {
+  it('it checks for starving events and reports metrics every second, and cleans up every ten seconds', async () => {
     const { module, poller, emitter } = setup();
     const metrics = vi.fn();
     const updated = vi.fn();
@@ -77,7 +77,7 @@ describe('a poller of somebody’s own module', () => {
     expect(metrics).toHaveBeenLastCalledWith({ pendingCount: 0, starvationDetected: false, starvingEventCount: 0 });
   });
 
-  it('gives each event to its callbacks and on its emitter, and counts', async () => {
+  it('it passes each event to its callbacks and its emitter, and counts polls and cycles', async () => {
     const { module, poller, emitter } = setup();
     const first = vi.fn();
     const second = vi.fn();
@@ -94,7 +94,7 @@ describe('a poller of somebody’s own module', () => {
     expect(poller.getPollCount()).toBe(1);
   });
 
-  it('goes on after the module failed, a little later, and tells it', async () => {
+  it('it reports an error of the module and continues after a pause', async () => {
     const { module, poller, emitter } = setup();
     const errors: string[] = [];
     const told: WorkerErrorPayload[] = [];
@@ -113,7 +113,7 @@ describe('a poller of somebody’s own module', () => {
     expect(broken.mock.calls.length).toBeGreaterThan(1);
   });
 
-  it('tells of starving events when the module does', async () => {
+  it('it emits starvation when the metrics of the module report it', async () => {
     const { module, poller, emitter } = setup();
     const starving = vi.fn();
     emitter.on('poller.starvation.detected', starving);
@@ -123,7 +123,7 @@ describe('a poller of somebody’s own module', () => {
     expect(starving).toHaveBeenCalledTimes(1);
   });
 
-  it('stop waits for callbacks that returned promises, for as long as it is told', async () => {
+  it('stop waits for the promises of callbacks, up to its timeout', async () => {
     const { module, poller, emitter } = setup();
     const done = deferred();
     const stopped = vi.fn();
@@ -143,7 +143,7 @@ describe('a poller of somebody’s own module', () => {
     expect(poller.getState()).toBe('stopped');
   });
 
-  it('that still stops is not started: it says so, and starts when its stop was awaited', async () => {
+  it('start throws while the poller is stopping, and succeeds once its stop was awaited', async () => {
     const { module, poller } = setup();
     const done = deferred();
     poller.onStepEvent(() => done.promise);
@@ -158,7 +158,7 @@ describe('a poller of somebody’s own module', () => {
     expect(poller.isRunning()).toBe(true);
   });
 
-  it('refuses intervals that make no sense', () => {
+  it('it rejects invalid intervals', () => {
     expect(() => new EventPoller({ pollingIntervalMs: 0 })).toThrow(
       'EventPoller: pollingIntervalMs must be a whole number from 1 to 1000000, got 0',
     );
@@ -167,7 +167,7 @@ describe('a poller of somebody’s own module', () => {
 });
 
 describe('a poller of this process', () => {
-  it('has no metrics before it is started; then it tells what waits', async () => {
+  it('it has no metrics before the start, and afterwards those of the channel', async () => {
     const { poller } = await setupBridge(
       shared,
       { a: [] },
@@ -179,7 +179,7 @@ describe('a poller of this process', () => {
     expect(poller.getMetrics()).toEqual({ pendingCount: 0, starvationDetected: false, starvingEventCount: 0 });
   });
 
-  it('without it no step is claimed', async () => {
+  it('without a poller, no step is claimed', async () => {
     const { create, tasker } = await setupBridge(shared, { a: [] }, { start: ['bridge', 'subscriber'] });
     const { taskUuid } = await create();
     // By then the worker has asked its database, and would have claimed.
@@ -188,7 +188,7 @@ describe('a poller of this process', () => {
     expect((await tasker.getSteps(taskUuid))[0]).toMatchObject({ currentState: 'enqueued', attempts: 0 });
   });
 
-  it('what subscribers have no room for goes back when it stops, and another worker has it long before the lease ends', async () => {
+  it('a stop releases the steps that wait for a subscriber, so that another worker runs them long before the lease expires', async () => {
     const { poller, subscriber, create, demo } = await setupBridge(
       shared,
       { a: [], b: [], c: [] },
@@ -232,7 +232,7 @@ describe('a poller of this process', () => {
     expect(metrics).toMatchObject({ pendingCount: 1, starvationDetected: true, starvingEventCount: 1 });
   });
 
-  it('a starving event is named in the log, once', async () => {
+  it('a starving event is logged once', async () => {
     const { tasker: client, demo } = await shared.setup({ a: [] }, { worker: false });
     const { logger, lines } = collectingLogger();
     const loaded = loadConfig({ overrides: { databaseUrl: shared.url, namespaces: [demo.namespace] } });
@@ -262,7 +262,7 @@ describe('a poller of this process', () => {
     ]);
   });
 
-  it('a database that is away is told, and polling goes on when it is back', async () => {
+  it('an outage of the database is reported, and polling continues when it is over', async () => {
     setLogger(silentLogger);
     onTestFinished(() => setLogger(undefined));
     const proxy = await startProxy(shared.url);
@@ -341,7 +341,7 @@ describe('a poller of this process', () => {
       },
     );
 
-    it('a poll that fails with its connection, while the database answers, is not reported', async () => {
+    it('a poll that fails with its connection is not reported while the database answers', async () => {
       const { run, poller, proxy } = await idle();
       const errors = vi.fn();
       poller.onError(errors);
@@ -355,7 +355,7 @@ describe('a poller of this process', () => {
     });
   });
 
-  it('tells how many events wait, how long, and which waits longest', async () => {
+  it('the metrics have the number of waiting events, their ages, and the oldest one', async () => {
     const { create, poller } = await setupBridge(shared, { a: [], b: [], c: [] }, { start: [] });
     poller.onStepEvent(() => undefined);
     poller.start();
@@ -373,7 +373,7 @@ describe('a poller of this process', () => {
     });
   });
 
-  it('a callback that throws is told, and its step failed: it is tried again', async () => {
+  it('an error of a callback is reported, and its step fails and is retried', async () => {
     const { bridge, poller, run } = await setupBridge(
       shared,
       { a: { retry: { backoff: 'none' } } },
@@ -392,7 +392,7 @@ describe('a poller of this process', () => {
     expect(errors).toEqual(['no room']);
   });
 
-  it('publishes metrics on the bridge, once an interval', async () => {
+  it('the poller publishes metrics on the bridge once per interval', async () => {
     const { bridge, poller } = await setupBridge(
       shared,
       { a: [] },
@@ -415,7 +415,7 @@ describe('a poller of this process', () => {
     await poller.stop();
   });
 
-  it('holds nothing while nobody listens on the bridge', async () => {
+  it('the poller holds no steps while the bridge has no listener', async () => {
     setLogger(silentLogger);
     onTestFinished(() => setLogger(undefined));
     const { bridge, create, subscriber, tasker } = await setupBridge(
@@ -436,7 +436,7 @@ describe('a poller of this process', () => {
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
   });
 
-  it('waits a second between two tries to find a listener on the bridge', async () => {
+  it('the poller waits a second before it checks for a listener on the bridge again', async () => {
     const { logger, lines } = collectingLogger();
     setLogger(logger);
     onTestFinished(() => setLogger(undefined));
@@ -456,7 +456,7 @@ describe('a poller of this process', () => {
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
   });
 
-  it('is waited for no interval: it is woken', async () => {
+  it('the worker wakes the poller, so that no step waits for an interval', async () => {
     const { run, poller } = await setupBridge(
       shared,
       { a: [], b: ['a'], c: ['b'] },
@@ -469,7 +469,7 @@ describe('a poller of this process', () => {
     expect(poller.getCycleCount()).toBeGreaterThanOrEqual(3);
   });
 
-  it('hands back what was read and forgotten, at its clean-up', async () => {
+  it('a clean-up ends events that were read but not completed', async () => {
     const { poller, run } = await setupBridge(
       shared,
       { a: { timeout_seconds: 1, retry: { backoff: 'none', max_attempts: 2 } } },
@@ -494,7 +494,7 @@ describe('a poller of this process', () => {
     expect(performance.now() - start).toBeGreaterThan(999);
   });
 
-  it('lets the process end when it is told so', async () => {
+  it('unref lets the process end while the poller is running', async () => {
     const { poller } = await setupBridge(shared, { a: [] }, { start: [] });
     expect(poller.unref().start()).toBe(undefined);
     expect(poller.isRunning()).toBe(true);

@@ -38,7 +38,7 @@ function oneSlot(taking: Parameters<typeof stepEvent>[0], result: () => unknown)
   return { gate, module, subscriber, first, next };
 }
 
-it('a step of a foreign module that yields makes room for the step that waits', async () => {
+it('a step of a foreign module that yields frees its slot for the waiting step', async () => {
   const { gate, module, subscriber, next } = oneSlot({}, () => checkpointYield({ cursor: 1, itemsProcessed: 1 }));
   gate.resolve();
   expect(await subscriber.waitForCompletion(10_000)).toBe(true);
@@ -46,7 +46,7 @@ it('a step of a foreign module that yields makes room for the step that waits', 
   expect(module.results.map(({ eventId }) => eventId)).toEqual([next.eventId]);
 });
 
-it('a step of a foreign module that timed out makes room for the step that waits when its handler settles', async () => {
+it('a step of a foreign module that timed out frees its slot for the waiting step when its handler settles', async () => {
   const { gate, module, subscriber, first, next } = oneSlot({ timeoutSeconds: 0.02 }, () => ({ too: 'late' }));
   const sent = () => module.results.map(({ eventId }) => eventId);
   await until(sent, (ids) => ids.length > 0);
@@ -57,7 +57,7 @@ it('a step of a foreign module that timed out makes room for the step that waits
   expect(module.results.map(({ result }) => result.success)).toEqual([false, true]);
 });
 
-it("a step whose event can't be read does not keep the ones after it from running", async () => {
+it("a step whose event can't be read does not block the steps after it", async () => {
   setLogger(silentLogger);
   const registry = new HandlerRegistry();
   registry.register(defineHandler('greet', {}, () => ({ greeting: 'hello' })));

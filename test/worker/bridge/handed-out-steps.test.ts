@@ -15,7 +15,7 @@ import { sharedDatabase } from '../../support/shared-database.ts';
 const shared = sharedDatabase();
 const STEPS = process.env.PROVE ? 20_000 : 2_000;
 
-it(`${STEPS} steps with ten at once: none is lost, none runs twice, never more than ten run`, async () => {
+it(`of ${STEPS} steps, at most ten run at a time, none is lost and none runs twice`, async () => {
   const runs = new Map<string, number>();
   let now = 0;
   let most = 0;
@@ -51,7 +51,7 @@ it(`${STEPS} steps with ten at once: none is lost, none runs twice, never more t
   await invariants(shared.sql);
 }, 300_000);
 
-it('a handler whose task is cancelled hears its signal, keeps its slot until it settles, and is refused', async () => {
+it('when its task is cancelled, the signal of a handler fires, its slot stays occupied until it settles, and its result is refused', async () => {
   const begun = deferred();
   const aborted = deferred();
   const goOn = deferred();
@@ -79,7 +79,7 @@ it('a handler whose task is cancelled hears its signal, keeps its slot until it 
   expect((await tasker.getSteps(taskUuid))[0]?.currentState).toBe('cancelled');
 });
 
-it('a step without a handler here waits for one, and runs when it is registered', async () => {
+it('a step without a handler waits and runs when the handler is registered', async () => {
   const { create, tasker, registry } = await setupBridge(shared, { late: [] });
   const { taskUuid } = await create();
   await until(
@@ -93,7 +93,7 @@ it('a step without a handler here waits for one, and runs when it is registered'
   expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
 });
 
-it('two subscribers share the steps, and none runs in both', async () => {
+it('two subscribers share the steps, and no step runs in both', async () => {
   const { StepExecutionSubscriber } = await import('../../../src/index.ts');
   const by = new Map<string, number>();
   const { bridge, registry, tasker, demo } = await setupBridge(
@@ -128,7 +128,7 @@ it('two subscribers share the steps, and none runs in both', async () => {
   expect(ran).toEqual(new Set(['one', 'two']));
 });
 
-it('two pollers on two bridges share the steps: each is published on one of them, and runs once', async () => {
+it('two pollers on two bridges share the steps: each step is published on one of them and runs once', async () => {
   const runs: string[] = [];
   const a = defineHandler('a', {}, ({ context }) => void runs.push(context.stepUuid));
   const { create, tasker, bridge, registry } = await setupBridge(shared, { a: [] }, { handlers: { a } });
@@ -156,7 +156,7 @@ it('two pollers on two bridges share the steps: each is published on one of them
   expect([...published].sort()).toEqual([...runs].sort());
 });
 
-it('with the lease of the worker lost, what its handlers come to is refused', async () => {
+it('after the worker lost its lease, the results of its handlers are refused', async () => {
   const begun = deferred();
   const goOn = deferred();
   const { create, bridge } = await setupBridge(

@@ -17,7 +17,7 @@ import {
 import { deferred } from '../../support/setup.ts';
 import { OwnModule, stepEvent } from '../../support/step-events.ts';
 
-describe("a subscriber of somebody's own module", () => {
+describe('a subscriber of a foreign module', () => {
   function setup(handlers: StepHandlerClass[], config: StepExecutionSubscriberConfig = {}) {
     setLogger(silentLogger);
     const registry = new HandlerRegistry();
@@ -33,7 +33,7 @@ describe("a subscriber of somebody's own module", () => {
     return { emitter, module, subscriber };
   }
 
-  it('runs what is emitted, once, and sends the result in its form', async () => {
+  it('it runs an emitted step once and sends the result in the form of the module', async () => {
     const { emitter, module, subscriber } = setup([
       defineHandler('greet', { inputs: { name: 'name' } }, ({ name }) => ({ greeting: `hello ${String(name)}` })),
     ]);
@@ -55,7 +55,7 @@ describe("a subscriber of somebody's own module", () => {
     ]);
   });
 
-  it('runs an event made by hand, whose ids are any text', async () => {
+  it('it runs an event made by hand whose ids are arbitrary strings', async () => {
     const { emitter, module, subscriber } = setup([
       defineHandler('greet', {}, ({ context }) => ({ task: context.taskUuid, step: context.stepUuid })),
     ]);
@@ -66,7 +66,7 @@ describe("a subscriber of somebody's own module", () => {
     ]);
   });
 
-  it('fails an event whose id is not a text, and names it', async () => {
+  it('an event whose id is not a string fails with an error that names the id', async () => {
     const { emitter, module, subscriber } = setup([defineHandler('greet', {}, () => ({}))]);
     emitter.emitStepReceived({ ...stepEvent(), taskUuid: 123 as unknown as string });
     await subscriber.waitForCompletion();
@@ -76,7 +76,7 @@ describe("a subscriber of somebody's own module", () => {
     });
   });
 
-  it('sends what was thrown as a failure, with its type and whether it may be tried again', async () => {
+  it('it sends a thrown error as a failure with its type and whether it is retryable', async () => {
     const { emitter, module, subscriber } = setup([
       defineHandler('greet', {}, () => {
         throw new PermanentError('nobody there');
@@ -93,7 +93,7 @@ describe("a subscriber of somebody's own module", () => {
     expect(subscriber.getErrorCount()).toBe(1);
   });
 
-  it('a handler that nobody has is a failure for good that names near names', async () => {
+  it('an unknown handler is a permanent failure that suggests similar names', async () => {
     const { emitter, module, subscriber } = setup([defineHandler('greets', {}, () => ({}))]);
     emitter.emitStepReceived(stepEvent());
     await subscriber.waitForCompletion();
@@ -102,7 +102,7 @@ describe("a subscriber of somebody's own module", () => {
     expect([subscriber.getProcessedCount(), subscriber.getErrorCount()]).toEqual([0, 1]);
   });
 
-  it('does not count an unknown handler as processed, and continues with the next step', async () => {
+  it('an unknown handler does not count as processed, and the next step runs', async () => {
     const { emitter, module, subscriber } = setup([defineHandler('known', {}, () => ({}))], { maxConcurrent: 1 });
     for (const handlerName of ['unknown', 'known', 'unknown']) emitter.emitStepReceived(stepEvent({ handlerName }));
     expect(await subscriber.waitForCompletion()).toBe(true);
@@ -110,7 +110,7 @@ describe("a subscriber of somebody's own module", () => {
     expect([subscriber.getProcessedCount(), subscriber.getErrorCount()]).toEqual([1, 2]);
   });
 
-  it('runs a bare event as it runs one in { event, receivedAt }, on an emitter', async () => {
+  it('a bare event on an emitter runs like one in { event, receivedAt }', async () => {
     const { emitter, module, subscriber } = setup([defineHandler('greet', {}, () => ({}))]);
     const emit = emitter.emit.bind(emitter) as (name: string, payload: unknown) => boolean;
     const [bare, wrapped] = [stepEvent(), stepEvent()];
@@ -121,7 +121,7 @@ describe("a subscriber of somebody's own module", () => {
     expect(module.results.map(({ eventId }) => eventId)).toEqual([bare.eventId, wrapped.eventId]);
   });
 
-  it('runs a bare event as it runs one in { event, receivedAt }, on a bridge', async () => {
+  it('a bare event on a bridge runs like one in { event, receivedAt }', async () => {
     const registry = new HandlerRegistry();
     registry.register(defineHandler('greet', {}, () => ({})));
     const [bridge, module] = [new EventBridge(), new OwnModule()];
@@ -137,7 +137,7 @@ describe("a subscriber of somebody's own module", () => {
     expect(module.results.map(({ eventId }) => eventId)).toEqual([bare.eventId, wrapped.eventId]);
   });
 
-  it('fails an event without a step definition, and names it', async () => {
+  it('an event without a step definition fails with an error that names the definition', async () => {
     const { emitter, module, subscriber } = setup([defineHandler('greet', {}, () => ({}))]);
     const { stepDefinition: _, ...event } = stepEvent();
     emitter.emitStepReceived(event as FfiStepEvent);
@@ -145,7 +145,7 @@ describe("a subscriber of somebody's own module", () => {
     expect(module.results[0]?.result.error?.message).toMatch(/^step event: event\.stepDefinition: /);
   });
 
-  it('caps the text of the error at 500 characters when the result cannot be sent', async () => {
+  it("the error about a result that can't be sent is limited to 500 characters", async () => {
     const { emitter, module, subscriber } = setup([defineHandler('greet', {}, () => ({}))]);
     module.completeStepEvent = (eventId, result) => {
       if (result.success) throw new Error(`cannot serialise ${'😀'.repeat(5_000)}`);
@@ -159,7 +159,7 @@ describe("a subscriber of somebody's own module", () => {
     expect([text.length, text.isWellFormed()]).toEqual([500, true]);
   });
 
-  it('a step that takes longer than its timeout_seconds fails, and its signal fires; its late result is not sent', async () => {
+  it('a step that exceeds its timeout_seconds fails, its signal fires, and its late result is not sent', async () => {
     const late = deferred();
     const { emitter, module, subscriber } = setup([
       defineHandler('greet', {}, async ({ context }) => {
@@ -177,7 +177,7 @@ describe("a subscriber of somebody's own module", () => {
     expect(module.results[0]?.result.error?.errorType).toBe('timeout');
   });
 
-  it('a yield is sent as one', async () => {
+  it('a yield is sent as a checkpoint', async () => {
     const { emitter, module, subscriber } = setup([
       defineHandler('greet', {}, () =>
         checkpointYield({ cursor: 50, itemsProcessed: 50, accumulatedResults: { sum: 1275 } }),
@@ -195,7 +195,7 @@ describe("a subscriber of somebody's own module", () => {
     ]);
   });
 
-  it('a result that the module refuses to carry fails the step', async () => {
+  it("a result that the module can't send fails the step", async () => {
     const { emitter, module, subscriber } = setup([defineHandler('greet', {}, () => ({ big: true }))]);
     module.refuse = ({ success }) => success;
     emitter.emitStepReceived(stepEvent());
@@ -205,7 +205,7 @@ describe("a subscriber of somebody's own module", () => {
     ]);
   });
 
-  it('runs no more than maxConcurrent at once, a thousand that settle at once without a deep stack', async () => {
+  it('at most maxConcurrent steps run at a time, and a thousand that settle synchronously do not overflow the stack', async () => {
     let now = 0;
     let most = 0;
     const { emitter, module, subscriber } = setup(

@@ -58,7 +58,7 @@ async function run(steps: Steps, handlers: Handlers, context: Record<string, unk
 const plain = (name: string, result: object = {}) => defineHandler(name, {}, () => result);
 
 describe('handlers', () => {
-  it('process_order reads its input and stores a result, with the version of its class', async () => {
+  it('process_order reads its input and stores a result with the version of its class', async () => {
     const { status, step } = await run({ process_order: [] }, [ProcessOrderHandler], { order_id: 'O-7', amount: 99.5 });
     expect(status).toBe('complete');
     expect(step.process_order!.results).toMatchObject({
@@ -67,7 +67,7 @@ describe('handlers', () => {
     });
   });
 
-  it('know all that their signature names', async () => {
+  it('handlers receive everything that their signature names', async () => {
     class Signature extends StepHandler {
       static override handlerName = 'signature';
       call(context: StepContext) {
@@ -99,7 +99,7 @@ describe('handlers', () => {
     });
   });
 
-  it.each(['success', 'successHandlerResult'])('give a result with metadata: %s', async (way) => {
+  it.each(['success', 'successHandlerResult'])('%s returns a result with metadata', async (way) => {
     const { step } = await run({ results: [] }, [ResultsHandler], { way });
     expect(step.results!.results).toMatchObject({
       success: true,
@@ -111,7 +111,7 @@ describe('handlers', () => {
   it.each([
     ['failure', 2, { message: 'Payment declined', error_type: 'payment_error', retryable: true }],
     ['failureHandlerResult', 1, { message: 'Error', error_type: 'validation_error', retryable: false }],
-  ])('give a failure: %s, after which there are %i attempts', async (way, attempts, error) => {
+  ])('%s returns a failure that leads to %i attempts', async (way, attempts, error) => {
     const { status, step } = await run({ results: TWICE }, [ResultsHandler], { way });
     expect(status).toBe('blocked_by_failures');
     expect(step.results).toMatchObject({ currentState: 'error', attempts, results: { success: false, error } });
@@ -120,7 +120,7 @@ describe('handlers', () => {
   it.each([
     [true, { currentState: 'complete', results: { result: { processed: true } } }],
     [false, { currentState: 'error', attempts: 1, results: { error: { message: 'Validation failed' } } }],
-  ])('read what an earlier step found: valid is %s', async (valid, expected) => {
+  ])('a handler reads the result of an earlier step: valid is %s', async (valid, expected) => {
     const steps = { validate_order: [], after_validation: { ...TWICE, dependencies: ['validate_order'] } };
     const { step } = await run(steps, [plain('validate_order', { valid }), AfterValidationHandler]);
     expect(step.after_validation).toMatchObject(expected);
@@ -128,7 +128,7 @@ describe('handlers', () => {
 });
 
 describe('composition', () => {
-  it('calls a service and names the next step, which is created and sees the answer', async () => {
+  it('a composed handler calls a service and names the next step, which is created and receives the response', async () => {
     const { url } = await httpServer((got, response) =>
       json(response, { path: got.url }, { headers: { 'set-cookie': 'id=1' } }),
     );
@@ -148,7 +148,7 @@ describe('composition', () => {
     expect(JSON.stringify(result('my_handler'))).not.toContain('id=1');
   });
 
-  it('gives a wrapper class and the mixin that it is made of equal results', async () => {
+  it('a wrapper class and the mixin that it is made of return the same results', async () => {
     const { url } = await httpServer((_, response) => json(response, { id: 7 }));
     class Wrapped extends ApiHandler {
       static override handlerName = 'wrapped';
@@ -172,9 +172,9 @@ describe('composition', () => {
 
 describe('the API handler', () => {
   it.each([
-    ...[400, 401, 403, 404, 422].map((status) => [status, 'fails for good', 1] as const),
-    ...[408, 429, 500, 502, 503, 504].map((status) => [status, 'is tried again', 2] as const),
-  ])('answered with %i: %s', async (status, _, attempts) => {
+    ...[400, 401, 403, 404, 422].map((status) => [status, 'fails permanently', 1] as const),
+    ...[408, 429, 500, 502, 503, 504].map((status) => [status, 'is retried', 2] as const),
+  ])('a response with status %i %s', async (status, _, attempts) => {
     const { url, got } = await httpServer((_, response) => json(response, {}, { status }));
     const Here = class extends FetchUserHandler {
       static override baseUrl = url;
@@ -184,7 +184,7 @@ describe('the API handler', () => {
     expect(got.map(({ method, url }) => `${method} ${url}`)).toEqual(Array(attempts).fill('GET /users/7'));
   });
 
-  it('has the four methods, and all that the page says of a response', async () => {
+  it('an API handler has the four methods and all documented properties of a response', async () => {
     const { url, got } = await httpServer((_, response) =>
       json(response, { ok: 1 }, { status: 503, headers: { 'retry-after': '2' } }),
     );
@@ -245,7 +245,7 @@ describe('the decision handlers', () => {
     [1000, 'manager', ['manager_approval']],
     [4999, 'manager', ['manager_approval']],
     [5000, 'dual', ['manager_approval', 'finance_review']],
-  ])('route an amount of %s as %s', async (amount, routeType, chosen) => {
+  ])('the handlers route an amount of %s as %s', async (amount, routeType, chosen) => {
     for (const Router of [RoutingDecisionHandler, ApprovalRouterHandler]) {
       const router = Router.handlerName;
       const context = amount === undefined ? {} : { amount };
@@ -262,7 +262,7 @@ describe('the decision handlers', () => {
     }
   });
 
-  it('without branches create nothing, and the task completes', async () => {
+  it('a decision without branches creates no steps, and the task completes', async () => {
     const { status, names, result } = await run(approval('no_branches'), [
       plain('start'),
       NoBranchesHandler,
@@ -300,7 +300,7 @@ describe('the batch handlers', () => {
   it.each([
     ['small.csv', [100, 100, 50]],
     ['large.csv', [200, 200, 200, 200, 200]],
-  ])('work off %s, each row once, and add up', async (csv_path, sizes) => {
+  ])('the handlers process each row of %s once and aggregate the results', async (csv_path, sizes) => {
     const { status, names, result, step } = await run(steps, handlers, { csv_path });
     expect(status).toBe('complete');
     const workers = sizes.map((_, i) => `process_csv_batch_00${i + 1}`);
@@ -317,7 +317,7 @@ describe('the batch handlers', () => {
     });
   });
 
-  it('run a placeholder for an empty file', async () => {
+  it('an empty file runs one placeholder worker', async () => {
     const { status, result, step } = await run(steps, handlers, { csv_path: 'empty.csv' });
     expect(status).toBe('complete');
     expect(result('process_csv_batch_000')).toMatchObject({ items_processed: 0, items_succeeded: 0 });
@@ -327,7 +327,7 @@ describe('the batch handlers', () => {
 });
 
 describe('the handler registry', () => {
-  it('has what was registered, and a worker runs it', async () => {
+  it('a worker runs a registered handler', async () => {
     const registry = new HandlerRegistry();
     registry.register('process_order', ProcessOrderHandler);
     expect(registry.isRegistered('process_order')).toBe(true);
@@ -339,7 +339,7 @@ describe('the handler registry', () => {
     expect(status).toBe('complete');
   });
 
-  it('discovers handlers, and a worker runs them', async () => {
+  it('a worker runs discovered handlers', async () => {
     const registry = new HandlerRegistry();
     const count = await registry.discoverHandlers('examples/linear/handlers');
     expect(count).toBe(4);
@@ -350,7 +350,7 @@ describe('the handler registry', () => {
 });
 
 describe('the types', () => {
-  it('make a context of the event that a worker gives its handlers, and the same again', async () => {
+  it('a context can be created from the event of a handler, with the same contents', async () => {
     const seen: unknown[] = [];
     class FromEvent extends StepHandler {
       static override handlerName = 'from_event';
@@ -372,7 +372,7 @@ describe('the types', () => {
     expect(seen).toEqual([expected, expected]);
   });
 
-  it('make a result', () => {
+  it('the types describe a result', () => {
     const result = StepHandlerResult.successHandlerResult({ key: 'value' });
     expect([result.success, result.result, result.errorMessage]).toEqual([true, { key: 'value' }, null]);
   });
@@ -383,14 +383,14 @@ describe('the errors', () => {
     [true, 2, { message: 'Database connection timeout', error_type: 'database_error', retryable: true }],
     [false, 1, { message: 'Invalid input format', error_type: 'validation_error', retryable: false }],
   ])(
-    'that a handler throws decide whether there is another attempt: retryable is %s',
+    'an error that a handler throws decides whether it is retried: retryable is %s',
     async (retryable, attempts, error) => {
       const { step } = await run({ throwing: TWICE }, [ThrowingHandler], { retryable });
       expect(step.throwing).toMatchObject({ currentState: 'error', attempts, results: { error } });
     },
   );
 
-  it('all have one base class', () => {
+  it('all errors have the same base class', () => {
     const errors = [
       new WorkerNotInitializedError(),
       new WorkerBootstrapError('no database'),
@@ -404,13 +404,13 @@ describe('the errors', () => {
 });
 
 describe('the example handlers', () => {
-  it('linear_step_1 says what it received, and when', async () => {
+  it('linear_step_1 returns what it received and when', async () => {
     const context = { order_id: 'O-7', lines: [{ sku: 'MUG' }] };
     const { result } = await run({ linear_step_1: [] }, [LinearStep1Handler], context);
     expect(result('linear_step_1')).toMatchObject({ step1_processed: true, input_received: context });
   });
 
-  it('transform_data doubles what was fetched', async () => {
+  it('transform_data doubles the fetched values', async () => {
     const items = [
       { id: 'a', raw_value: 3 },
       { id: 'b', raw_value: 5 },

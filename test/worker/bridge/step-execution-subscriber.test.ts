@@ -19,7 +19,7 @@ import { sharedDatabase } from '../../support/shared-database.ts';
 const shared = sharedDatabase();
 
 describe('a subscriber of this process', () => {
-  it('runs a step once, however often and under which name it is published', async () => {
+  it('a step runs once even if it is published several times or under both names', async () => {
     const handler = vi.fn(() => ({}));
     const { bridge, poller, run, subscriber } = await setupBridge(
       shared,
@@ -41,7 +41,7 @@ describe('a subscriber of this process', () => {
     expect(subscriber.getProcessedCount()).toBe(1);
   });
 
-  it('is stored with the result, in its metadata and in the history', async () => {
+  it('the worker id of the subscriber is stored in the metadata of the result and in the history', async () => {
     const { run, tasker } = await setupBridge(
       shared,
       { a: [] },
@@ -55,7 +55,7 @@ describe('a subscriber of this process', () => {
     expect((await tasker.getHistory(taskUuid)).find(({ step: name }) => name === 'a')?.who).toBe('python-worker-001');
   });
 
-  it('gives handlers the context that they have without it: dependencies, checkpoint, transaction, signal', async () => {
+  it('handlers get the same context as without a subscriber: dependencies, checkpoint, transaction, signal', async () => {
     const seen = vi.fn();
     const { run } = await setupBridge(
       shared,
@@ -87,7 +87,7 @@ describe('a subscriber of this process', () => {
     ]);
   });
 
-  it('calls the method that the template names; an unknown resolver fails the step for good, named', async () => {
+  it('the method that the template names is called, and an unknown resolver fails the step permanently with its name', async () => {
     class Roads extends (await import('../../../src/index.ts')).StepHandler {
       static override handlerName = 'roads';
       call() {
@@ -110,7 +110,7 @@ describe('a subscriber of this process', () => {
     expect(step.b?.results?.error?.message).toContain('nowhere');
   }, 60_000);
 
-  it('tells of what a handler throws, and of a failure that it returns only that it failed', async () => {
+  it('handler.error is published for a thrown error but not for a returned failure', async () => {
     const { bridge, run } = await setupBridge(
       shared,
       { throws: [], fails: [] },
@@ -137,7 +137,7 @@ describe('a subscriber of this process', () => {
     expect(failed.sort()).toEqual(['declined', 'no such order']);
   });
 
-  it('tells that a completion was sent only after it is committed', async () => {
+  it('step.completion.sent is published only after the commit', async () => {
     const { bridge, tasker, run } = await setupBridge(
       shared,
       { a: [] },
@@ -155,7 +155,7 @@ describe('a subscriber of this process', () => {
     expect(await states.promise).toBe('complete');
   });
 
-  it('yields with a checkpoint come back as another event, and no attempt is spent', async () => {
+  it('a step that yields is delivered again as another event and spends no attempt', async () => {
     const cursors: unknown[] = [];
     const { bridge, run } = await setupBridge(
       shared,
@@ -181,7 +181,7 @@ describe('a subscriber of this process', () => {
     expect(step.a).toMatchObject({ attempts: 1, results: { result: { cursor: 2 } } });
   });
 
-  it('a step that runs is not handed out once more because somebody yields it by hand', async () => {
+  it('a running step that is yielded by hand is not delivered again', async () => {
     const [begun, goOn] = [deferred<{ eventId: string; stepUuid: string }>(), deferred()];
     let runs = 0;
     const { bridge, create, tasker } = await setupBridge(
@@ -212,7 +212,7 @@ describe('a subscriber of this process', () => {
     expect(runs).toBe(1);
   });
 
-  it('a step that waits for a slot and is completed by hand is not run', async () => {
+  it('a waiting step that is completed by hand does not run', async () => {
     const [begun, goOn] = [deferred(), deferred()];
     const waiting: { eventId: string; stepUuid: string }[] = [];
     const ran: string[] = [];
@@ -250,7 +250,7 @@ describe('a subscriber of this process', () => {
     expect(ran).toEqual([running]);
   });
 
-  it('does nothing when nobody is subscribed any more: steps wait in the queue, and run when it starts again', async () => {
+  it('after the subscriber stopped, steps wait in the queue and run when it starts again', async () => {
     const { subscriber, create, tasker } = await setupBridge(
       shared,
       { a: [] },
@@ -265,7 +265,7 @@ describe('a subscriber of this process', () => {
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
   });
 
-  it('stop waits for the handlers that run, whose results are stored', async () => {
+  it('stop waits for running handlers, and their results are stored', async () => {
     const begun = deferred();
     const goOn = deferred();
     const { subscriber, create, tasker } = await setupBridge(
@@ -292,7 +292,7 @@ describe('a subscriber of this process', () => {
     expect(step).toMatchObject({ currentState: 'complete', results: { result: { late: true } } });
   });
 
-  it('a bridge that stops during a handler loses no result', async () => {
+  it('a bridge that stops while a handler runs loses no result', async () => {
     const begun = deferred();
     const goOn = deferred();
     const { bridge, create, tasker } = await setupBridge(
@@ -315,7 +315,7 @@ describe('a subscriber of this process', () => {
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
   });
 
-  it('after the drain time the signals of its handlers fire, and what heeds it spends no attempt', async () => {
+  it('after the drain time the signals of handlers fire, and a step that reacts spends no attempt', async () => {
     const begun = deferred();
     const { subscriber, create, tasker } = await setupBridge(
       shared,
@@ -340,7 +340,7 @@ describe('a subscriber of this process', () => {
     });
   });
 
-  it('its own timeout holds for steps without timeout_seconds, and is told', async () => {
+  it('its own timeout applies to steps without timeout_seconds, and is published', async () => {
     const { bridge, run } = await setupBridge(
       shared,
       { slow: { retry: { max_attempts: 1 } } },
@@ -365,7 +365,7 @@ describe('a subscriber of this process', () => {
     expect(await told.promise).toBe('step slow took longer than its timeout');
   });
 
-  it('refuses numbers that make no sense', () => {
+  it('invalid numbers are rejected', () => {
     const bridge = new EventBridge();
     const options = { eventBridge: bridge, handlerRegistry: new HandlerRegistry() };
     expect(() => new StepExecutionSubscriber({ ...options, maxConcurrent: 0 })).toThrow(
@@ -374,7 +374,7 @@ describe('a subscriber of this process', () => {
     expect(() => new StepExecutionSubscriber({ ...options, handlerTimeoutMs: -1 })).toThrow('handlerTimeoutMs');
   });
 
-  it('works with the module of this process, an emitter and a poller that are made with it', async () => {
+  it('a subscriber works with the module of this process and an emitter and a poller created with it', async () => {
     const { run, registry } = await setupBridge(
       shared,
       { a: [] },

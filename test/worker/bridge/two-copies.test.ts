@@ -59,7 +59,7 @@ it('a poller and a subscriber work with the emitter of another copy of the packa
   await expect.poll(() => told).toEqual(['{"greeting":"hello"}']);
 });
 
-it('a subscriber listens on the bridge of another copy of the package, and tells its news there', async () => {
+it('a subscriber receives and publishes events on the bridge of another copy of the package', async () => {
   const { EventBridge } = await anotherCopy();
   const bridge = new EventBridge();
   const registry = new HandlerRegistry();

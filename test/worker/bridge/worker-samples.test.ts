@@ -47,7 +47,7 @@ async function setup() {
 const report = defineHandler('report', {}, () => ({ reported: true }));
 
 describe('the programs of the page', () => {
-  it('server mode: bootstrap, bridge, subscriber, poller, wait, and stop in that order', async () => {
+  it('in the server mode program, bootstrap, bridge, subscriber and poller start, and stop in that order', async () => {
     const { namespace, run } = await setup();
     const shutdown = deferred();
     const config = BootstrapConfig({ namespace, databaseUrl: shared.url, logLevel: 'error' });
@@ -92,7 +92,7 @@ describe('the programs of the page', () => {
     expect(await stopWorker()).toMatchObject({ success: true, status: 'not_running' });
   });
 
-  it('embedded mode: handlers are registered after bootstrap, and nothing is awaited', async () => {
+  it('in the embedded mode program, handlers are registered after bootstrap and nothing is awaited', async () => {
     const { namespace, run } = await setup();
 
     // Bootstrap worker
@@ -124,7 +124,7 @@ describe('the programs of the page', () => {
     expect(await stopWorker()).toMatchObject({ status: 'stopped' });
   });
 
-  it('without the callback, the poller publishes on the bridge by itself', async () => {
+  it('without a callback, the poller publishes on the bridge by itself', async () => {
     const { namespace, run } = await setup();
     void bootstrapWorker({ namespace, databaseUrl: shared.url, logLevel: 'error' });
     const registry = HandlerRegistry.instance();

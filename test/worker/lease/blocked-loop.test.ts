@@ -13,7 +13,7 @@ function block(ms: number): void {
   while (performance.now() < end);
 }
 
-it('a handler that blocks the event loop is named in the log, in the stats and in the metrics as soon as it is over', async () => {
+it('a handler that blocked the event loop is named in the log, the stats and the metrics as soon as it returns', async () => {
   const { logger, lines } = collectingLogger();
   const crunch = defineHandler('crunch', {}, () => {
     block(1_100);
@@ -39,7 +39,7 @@ it('a handler that blocks the event loop is named in the log, in the stats and i
   });
 });
 
-it('of a block after a handler has waited, all that run are named', async () => {
+it('a block after a handler has awaited names all running handlers', async () => {
   const { logger, lines } = collectingLogger();
   const later = defineHandler('later', {}, async () => {
     await new Promise((resolve) => setTimeout(resolve, 10));
@@ -75,7 +75,7 @@ function lineOf(text: string, says: string): Promise<string> {
   });
 }
 
-it('a handler that never gives the event loop back is named while it has it', async () => {
+it('a handler that blocks the event loop forever is named while it blocks', async () => {
   const { tasker, demo } = await shared.setup({ pack: { handler: 'endless' } }, { worker: false });
   const { taskUuid } = await tasker.createTask(demo);
   const line = await lineOf(

@@ -9,7 +9,7 @@ import { sharedDatabase } from '../../support/shared-database.ts';
 
 const shared = sharedDatabase();
 
-it('a worker whose fences are used up goes on under another id, and keeps the old one while steps may be held under it', async () => {
+it('a worker whose fences are used up continues under another id, and keeps the old one while it may hold steps under it', async () => {
   await shared.setup({ a: [] }, { worker: false, migrate: true });
   const database = await Database.connect({ url: shared.url, poolSize: 2, logger: silentLogger });
   onTestFinished(() => database.close());
@@ -62,7 +62,7 @@ it('a worker whose fences are used up goes on under another id, and keeps the ol
   expect(await stateOf(incarnation.id)).toBe('alive');
 });
 
-it('a worker that was declared dead no longer owns what it claimed before, and owns what it claims from then on', async () => {
+it('a worker that was declared dead no longer owns its earlier claims, but owns its later ones', async () => {
   await shared.setup({ a: [] }, { worker: false, migrate: true });
   const database = await Database.connect({ url: shared.url, poolSize: 2, logger: silentLogger });
   onTestFinished(() => database.close());
@@ -88,7 +88,7 @@ it('a worker that was declared dead no longer owns what it claimed before, and o
   expect(incarnation.owns(before)).toBe(false);
 });
 
-it('a worker announces what it serves when that has changed, and only then', async () => {
+it('a worker announces its namespaces and handlers only when they change', async () => {
   await shared.setup({ a: [] }, { worker: false, migrate: true });
   const database = await Database.connect({ url: shared.url, poolSize: 2, logger: silentLogger });
   onTestFinished(() => database.close());
@@ -116,7 +116,7 @@ it('a worker announces what it serves when that has changed, and only then', asy
   ]);
 });
 
-it('a worker that was cut off looks after the steps of lost workers only after a whole lease', async () => {
+it('a worker that was cut off takes back the steps of lost workers only after a whole lease', async () => {
   await shared.setup({ a: [] }, { worker: false, migrate: true });
   const database = await Database.connect({ url: shared.url, poolSize: 2, logger: silentLogger });
   onTestFinished(() => database.close());

@@ -11,7 +11,7 @@ const MANY = 10_000;
 const ids = Array.from({ length: MANY }, (_, i) => String(i));
 
 itOnce(
-  'a task of ten thousand workers ends, and can be looked at, explained and mended',
+  'a task with ten thousand batch workers ends, and can be read, explained and repaired',
   async () => {
     const handlers = [
       defineHandler('analyze', {}, () => partsFor('work', ...ids)),

@@ -40,7 +40,7 @@ async function idle(tasker: Tasker): Promise<void> {
 }
 
 describe('a handler in a thread', () => {
-  it('written in TypeScript and read from a folder, has the context that it would have in the loop', async () => {
+  it('a TypeScript handler from a folder has the same context as on the event loop', async () => {
     const handlers = threadHandlers();
     const { tasker, demo } = await shared.setup(
       {
@@ -67,7 +67,7 @@ describe('a handler in a thread', () => {
     });
   });
 
-  it('runs there because its class, its option or its template says so; the template has the last word', async () => {
+  it('the class, an option or the template puts a handler into a thread, and the template takes precedence', async () => {
     const { tasker, demo } = await shared.setup(
       {
         a: { handler: 'always' },
@@ -94,7 +94,7 @@ describe('a handler in a thread', () => {
     expect(results.get('d')?.other).toBe('always');
   });
 
-  it('that computes for ever is ended at its timeout, and its neighbours do not notice', async () => {
+  it('a handler that computes forever is ended at its timeout without affecting the others', async () => {
     const { tasker, demo } = await shared.setup(
       { a: inThread('spins', { timeout_seconds: 1, ...ONCE }), b: { handler: 'sleeps' }, c: inThread('sleeps') },
       { handlers: threadHandlers(), threads: 2 },
@@ -111,7 +111,7 @@ describe('a handler in a thread', () => {
     expect((await resultOf(next.tasker, more.taskUuid)).state).toBe('complete');
   });
 
-  it('that calls process.exit fails, and is tried again in another thread', async () => {
+  it('a handler that calls process.exit fails and is retried in another thread', async () => {
     const { tasker, demo } = await shared.setup({ a: inThread('exits', AT_ONCE) }, { handlers: threadHandlers() });
     const { taskUuid } = await tasker.createTask(demo);
     expect(await resultOf(tasker, taskUuid)).toMatchObject({ state: 'complete', attempts: 2 });
@@ -123,7 +123,7 @@ describe('a handler in a thread', () => {
     });
   });
 
-  it('that throws where nobody catches fails, and nobody else does', async () => {
+  it('an uncaught error fails only its own step', async () => {
     const { tasker, demo } = await shared.setup(
       { a: inThread('throws_later', ONCE) },
       { handlers: threadHandlers(), threads: 1 },
@@ -135,7 +135,7 @@ describe('a handler in a thread', () => {
     });
   });
 
-  it('that takes more memory than a thread may have fails, and nobody else does', async () => {
+  it('a handler that exceeds the memory limit of its thread fails only its own step', async () => {
     const { tasker, demo } = await shared.setup(
       { a: inThread('grows', ONCE), b: inThread('sleeps') },
       { handlers: threadHandlers(), threads: 2, threadMemoryMb: 64 },
@@ -148,7 +148,7 @@ describe('a handler in a thread', () => {
     expect((await resultOf(tasker, taskUuid, 'b')).state).toBe('complete');
   });
 
-  it('whose result JSON can not hold fails as it would in the loop', async () => {
+  it('a result without a JSON form fails as it would on the event loop', async () => {
     const { tasker, demo } = await shared.setup(
       { a: inThread('big'), b: { handler: 'big' } },
       { handlers: threadHandlers(), threads: 1 },
@@ -160,7 +160,7 @@ describe('a handler in a thread', () => {
     expect(there.error!.message).toBe(here.error!.message.replace('step b', 'step a'));
   });
 
-  it('whose failure has odd fields is tried again as it would be in the loop', async () => {
+  it('a failure with odd fields is retried as it would be on the event loop', async () => {
     const { tasker, demo } = await shared.setup(
       { a: { ...inThread('fails_oddly'), ...AT_ONCE } },
       { handlers: threadHandlers() },
@@ -171,7 +171,7 @@ describe('a handler in a thread', () => {
     expect(error).toMatchObject({ message: 'half a pair \ufffd', retryable: true, status_code: null });
   });
 
-  it('hears of a cancel by its signal, and its log lines are those of its step', async () => {
+  it('its signal fires when the task is cancelled, and its log lines have the fields of its step', async () => {
     const { logger, lines } = collectingLogger();
     const { tasker, demo } = await shared.setup(
       { a: inThread('listens') },
@@ -193,7 +193,7 @@ describe('a handler in a thread', () => {
     await idle(tasker);
   });
 
-  it('saves checkpoints, and its next attempt goes on from them', async () => {
+  it('it saves checkpoints, and its next attempt continues from them', async () => {
     const { tasker, demo } = await shared.setup(
       { a: inThread('saves', AT_ONCE) },
       { handlers: threadHandlers(), threads: 1 },
@@ -202,7 +202,7 @@ describe('a handler in a thread', () => {
     expect((await resultOf(tasker, taskUuid)).result).toEqual({ cursor: 40, items: 4 });
   });
 
-  it('asks for results that were too large to come with its step', async () => {
+  it('it loads results that are too large to be sent with its step', async () => {
     const { tasker, demo } = await shared.setup(
       {
         a: { handler: 'makes_large' },
@@ -218,7 +218,7 @@ describe('a handler in a thread', () => {
     });
   });
 
-  it('has no transaction of the database, and is told what to do instead', async () => {
+  it('it has no transaction, and the error says what to do instead', async () => {
     const { tasker, demo } = await shared.setup(
       { a: inThread('transacts') },
       { handlers: threadHandlers(), threads: 1 },
@@ -227,14 +227,16 @@ describe('a handler in a thread', () => {
     expect(await resultOf(tasker, taskUuid)).toMatchObject({
       attempts: 1,
       error: {
-        message: expect.stringMatching(/^step a: there is no context\.transaction in a thread.*context\.checkpoint/),
+        message: expect.stringMatching(
+          /^step a: context\.transaction is not available in a thread.*context\.checkpoint/,
+        ),
       },
     });
   });
 });
 
 describe('a pool of threads', () => {
-  it('runs a hundred steps in two threads, each in one of its own while it lasts', async () => {
+  it('a pool runs a hundred steps in two threads, one step per thread at a time', async () => {
     const { tasker, demo } = await shared.setup({ a: inThread('sleeps') }, { handlers: threadHandlers(), threads: 2 });
     const tasks = await tasker.createTasks(Array.from({ length: 100 }, () => demo));
     const threads = new Set<unknown>();
@@ -248,7 +250,7 @@ describe('a pool of threads', () => {
     expect(tasker.stats!.threads).toEqual({ size: 2, busy: 0, waiting: 0 });
   });
 
-  it('lets the time of a step begin when a thread is free for it', async () => {
+  it('the timeout of a step starts when a thread is free for it', async () => {
     const { tasker, demo } = await shared.setup(
       { a: inThread('sleeps', { timeout_seconds: 4, ...ONCE }) },
       { handlers: threadHandlers(), threads: 1 },
@@ -258,7 +260,7 @@ describe('a pool of threads', () => {
     for (const { taskUuid } of tasks) expect((await resultOf(tasker, taskUuid)).state).toBe('complete');
   });
 
-  it('is ended by a stop within its bound: what runs is given back, and so is what waits', async () => {
+  it('a stop ends the pool within its time limit and releases running and waiting steps', async () => {
     const { tasker, demo, another } = await shared.setup(
       { a: inThread('spins', ONCE) },
       { handlers: threadHandlers(), threads: 1 },
@@ -277,7 +279,7 @@ describe('a pool of threads', () => {
   });
 });
 
-describe('a handler that is to run in a thread and was given in code', () => {
+describe('a handler with isolation: thread that was passed in code', () => {
   const start = (steps: Parameters<typeof template>[0], handlers: Parameters<typeof createTasker>[0]) =>
     createTasker({
       databaseUrl: shared.url,
@@ -287,7 +289,7 @@ describe('a handler that is to run in a thread and was given in code', () => {
       ...handlers,
     });
 
-  it('is refused at the start, by its name and with the way out', async () => {
+  it('the start fails with an error that names the handler and says what to do', async () => {
     const crunch = defineHandler('crunch', {}, () => ({}));
     await expect(start({ a: inThread('crunch') }, { handlers: [crunch] })).rejects.toMatchObject({
       code: 'handler_invalid',
@@ -302,10 +304,10 @@ describe('a handler that is to run in a thread and was given in code', () => {
         return this.success();
       }
     }
-    await expect(start({ a: { handler: 'grind' } }, { handlers: [Grind] })).rejects.toThrow(/^handler grind is to run/);
+    await expect(start({ a: { handler: 'grind' } }, { handlers: [Grind] })).rejects.toThrow(/^handler grind must run/);
   });
 
-  it('fails its step for good when it was registered later', async () => {
+  it('its step fails permanently if it was registered later', async () => {
     const registry = new HandlerRegistry();
     const { tasker, demo } = await shared.setup({ a: inThread('crunch') }, { handlers: registry });
     registry.register(defineHandler('crunch', {}, () => ({})));
@@ -319,7 +321,7 @@ describe('a handler that is to run in a thread and was given in code', () => {
   });
 });
 
-it('a subscriber runs steps in threads as the worker itself does', async () => {
+it('a subscriber runs steps in threads like the worker itself', async () => {
   const folder = threadHandlers();
   const { registry, run, tasker } = await setupBridge(shared, {
     a: inThread('tells'),
@@ -332,7 +334,7 @@ it('a subscriber runs steps in threads as the worker itself does', async () => {
   expect(tasker.stats).toBeUndefined();
 });
 
-it('a handler that did not heed the end of its subscriber is ended at its timeout all the same', async () => {
+it('a handler that ignored the stop of its subscriber is still ended at its timeout', async () => {
   const registry = HandlerRegistry.instance();
   const { create, subscriber, tasker } = await setupBridge(shared, {
     a: inThread('spins', { timeout_seconds: 2, ...ONCE }),
@@ -346,7 +348,7 @@ it('a handler that did not heed the end of its subscriber is ended at its timeou
   await until(threads, ({ size }) => size === 0);
 });
 
-it('a subscriber has its slot back when the stop of its worker ended the thread of a step', async () => {
+it('a subscriber gets its slot back when the stop of its worker ended the thread of a step', async () => {
   const folder = projectWith({ 'tasker.toml': '[worker]\nshutdown_timeout_ms = 40\n' });
   const { create, subscriber } = await setupBridge(
     shared,
@@ -363,4 +365,4 @@ it('a subscriber has its slot back when the stop of its worker ended the thread 
   expect(await subscriber.waitForCompletion(2_000)).toBe(true);
 });
 
-it('after all of that, the database is in order', () => invariants(shared.sql));
+it('the database satisfies the invariants after all tests', () => invariants(shared.sql));
