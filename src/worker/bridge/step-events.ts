@@ -110,7 +110,7 @@ export function emitOn<Name extends SharedEventName>(
 ): void {
   if (to.listenerCount(name) === 0) return;
   if (!isEventBridge(to)) to.emit(name, payload());
-  // The compiler does not see that the arguments of these names are the one payload.
+  // The compiler can't infer that the payload is the only argument of these events.
   else if (to.isActive) (to.publish as (name: string, payload: unknown) => boolean).call(to, name, payload());
 }
 

@@ -89,7 +89,7 @@ export class StepExecutionSubscriber {
   #unsent = 0;
   #idle: (() => void)[] = [];
 
-  /** With options, with bridge, registry and worker id, or with emitter, registry and module. */
+  /** Takes options; or a bridge, a registry and a worker id; or an emitter, a registry and a module. */
   constructor(options: StepExecutionSubscriberOptions);
   constructor(bridge: EventBridge, registry: HandlerRegistry, workerId?: string);
   constructor(

@@ -20,7 +20,7 @@ import { callHandler, checkedResult } from '../run-step.ts';
 import { threadParams } from './thread-context.ts';
 import type { Answer, FromThread, ResultMessage, ToThread } from './thread-messages.ts';
 
-// The program of the threads that run handlers, one step at a time. The context is the same as outside a thread.
+// The program of the threads that run handlers, one step at a time. The context lacks only transactions.
 
 type Run = Extract<ToThread, { kind: 'run' }>;
 
