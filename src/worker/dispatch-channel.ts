@@ -374,7 +374,7 @@ export class DispatchChannel {
       this.#options.logger.warn(
         { ...stepFields(delivery.step), event_id: delivery.eventId, waiting_ms: Math.round(ms) },
         delivery.state === 'unread'
-          ? 'a step waits to be read from the channel: is its poller running?'
+          ? 'a step is waiting to be read from the channel: is its poller running?'
           : 'a step was read from the channel but not started: is a subscriber running?',
       );
     }

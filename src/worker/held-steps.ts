@@ -95,7 +95,7 @@ export class HeldSteps {
   async templates(rows: readonly ClaimedStepRow[]): Promise<ReadonlyMap<number, Error> | undefined> {
     const { templates } = this.#options.engine;
     if (rows.every((row) => templates.has(row.templateId))) return NONE_UNREADABLE;
-    return this.#untilItSucceeds("templates of claimed steps can't be read; trying again", () =>
+    return this.#untilItSucceeds('reading templates of claimed steps failed; trying again', () =>
       templates.load(rows.map((row) => row.templateId)),
     );
   }
@@ -111,7 +111,7 @@ export class HeldSteps {
    */
   async hydrate(steps: readonly DispatchedStep[], start: (steps: readonly DispatchedStep[]) => void): Promise<void> {
     const { engine, cache } = this.#options;
-    await this.#untilItSucceeds("results of earlier steps can't be read; trying again", () =>
+    await this.#untilItSucceeds('reading results of earlier steps failed; trying again', () =>
       Promise.all([
         steps.some((step) => step.lacksDetails) && loadDetails(engine, steps),
         cache.load(engine, steps, DEFAULTS.dependencyBytes),

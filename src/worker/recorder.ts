@@ -181,7 +181,7 @@ export class Recorder {
    */
   async #recordDoubtful(batch: AttemptEnd[], lost: unknown): Promise<void> {
     if (!this.#away)
-      this.#logger.warn({ error: messageOf(lost) }, 'the database is away; results wait and are sent again');
+      this.#logger.warn({ error: messageOf(lost) }, 'database unavailable; results are kept and sent again');
     this.#away = true;
     for (let tries = 0; ; tries++) {
       await backOff(tries, this.#stopped.signal);
@@ -196,7 +196,7 @@ export class Recorder {
           refused[i]!.recordedAt = at ?? new Date().toISOString();
           refused[i]!.recordedBefore = true;
         }
-        if (this.#away) this.#logger.info('the database is back; recording the waiting results');
+        if (this.#away) this.#logger.info('database available again; recording the waiting results');
         this.#away = false;
         const stillRefused = answer.refused.filter((_, i) => !earlier.has(i));
         this.#settle(batch, { ...answer, refused: stillRefused }, own);

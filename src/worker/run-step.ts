@@ -196,7 +196,7 @@ export function checkedResult(result: StepHandlerResult, { step, violations }: R
   const found = violations?.(JSON.parse(stored.json)) ?? [];
   if (found.length > 0) {
     const places = found.map((violation) => `${violation.path || '/'} ${violation.message}`).join('; ');
-    const message = `step ${step}: the result does not fit the template's result_schema: ${places}`;
+    const message = `step ${step}: the result does not match the template's result_schema: ${places}`;
     return refused(message, ErrorType.VALIDATION_ERROR);
   }
   return { result, json: stored.json };

@@ -43,7 +43,7 @@ export async function shutDown(parts: WorkerParts, shuttingDown: ShuttingDown): 
   const lastMoment = Math.min(LAST_MOMENT_MS, drainTimeoutMs / 4);
   if (!(await slots.idleWithin(stopping.hurried ? 0 : drainTimeoutMs - lastMoment))) {
     stopping.aborting = true;
-    for (const step of held) if (!step.over) step.warn('the worker stops');
+    for (const step of held) if (!step.over) step.warn('the worker is stopping');
     await slots.idleWithin(lastMoment);
   }
   // Ends handlers that still run in a thread before their steps are released.

@@ -250,7 +250,7 @@ function hintFor(registry: HandlerRegistry, callable: string): string {
   const known = registry.listHandlers();
   const near = nearNames(callable, known);
   if (near.length > 0) return `did you mean ${near.join(' or ')}?`;
-  return known.length > 0 ? `registered are ${known.slice(0, 10).join(', ')}` : 'no handler is registered at all';
+  return known.length > 0 ? `registered handlers: ${known.slice(0, 10).join(', ')}` : 'no handlers are registered';
 }
 
 /** How long claims leave steps with an unreadable template to other workers before they try them again. */
@@ -303,7 +303,7 @@ export class UnreadableTemplates {
     this.#warned.add(templateId);
     this.#logger.warn(
       { template_id: templateId, error: reason.message },
-      "a stored template can't be read by this worker, most likely because a newer version of the package stored it; its steps are left to other workers. Upgrade this worker",
+      "a stored template can't be read by this worker, probably because a newer version of the package stored it; its steps are left to other workers; upgrade this worker",
     );
   }
 

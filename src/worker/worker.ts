@@ -491,7 +491,10 @@ export class Worker implements WorkerHooks {
 
   handlersChanged(): void {
     this.refresh().catch((error: unknown) =>
-      this.#options.logger.debug({ error: messageOf(error) }, 'announcing handlers failed; the next heartbeat does it'),
+      this.#options.logger.debug(
+        { error: messageOf(error) },
+        'announcing handlers failed; trying again at the next heartbeat',
+      ),
     );
   }
 }

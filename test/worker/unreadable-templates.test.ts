@@ -29,7 +29,7 @@ describe("a stored template that this program can't read", () => {
     );
     const warnings = lines.filter((line) => line.message.includes('stored template'));
     expect(warnings).toHaveLength(1);
-    expect(warnings[0]!.message).toContain('Upgrade this worker');
+    expect(warnings[0]!.message).toContain('upgrade this worker');
     expect(warnings[0]!.fields).toMatchObject({ error: expect.stringContaining('template test/newer@1.0.0') });
 
     // There is nothing to wait for: it does not take the time it has.

@@ -112,7 +112,7 @@ export function resultOfExecution(sent: unknown, stepUuid: string): StepHandlerR
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const path = ['result', ...(issue?.path ?? [])].join('.');
-    const message = `result of step ${stepUuid}: ${path}: ${issue?.message ?? 'is not readable'}`;
+    const message = `result of step ${stepUuid}: ${path}: ${issue?.message ?? "can't be read"}`;
     throw new ConversionError(message, { path, cause: parsed.error });
   }
   const { data } = parsed;

@@ -147,7 +147,7 @@ export class StepExecutionSubscriber {
     for (const step of this.#waiting.splice(0)) step.giveBack();
     if (await this.waitForCompletion(drainTimeoutMs)) return;
     this.#stopping = true;
-    for (const step of this.#running.keys()) step.abort('the subscriber stops');
+    for (const step of this.#running.keys()) step.abort('the subscriber is stopping');
     await this.waitForCompletion(LAST_MOMENT_MS);
   }
 
