@@ -264,15 +264,8 @@ export type {
   BackoffHint as NapiBackoffHint,
   OrchestrationMetadata as NapiOrchestrationMetadata,
 } from './handlers/orchestration-metadata.ts';
-export {
-  type CheckpointProgress,
-  type StepCheckpoint,
-  StepContext,
-  type StepContextParams,
-  type TransactionClient,
-  type TransactionWork,
-  type TypedStepContext,
-} from './handlers/step-context.ts';
+export { type CheckpointProgress, type StepContextParams, type TransactionClient, type TransactionWork } from './handlers/step-context-params.ts';
+export { type StepCheckpoint, StepContext, type TypedStepContext } from './handlers/step-context.ts';
 export {
   type ExecutableHandler,
   type HandlerIsolation,

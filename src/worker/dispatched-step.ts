@@ -5,12 +5,8 @@ import type { AttemptDetail } from '../engine/task-view.ts';
 import type { DependencyResultParams } from '../handlers/dependency-result.ts';
 import { StepExecutionError } from '../handlers/failures/handler-errors.ts';
 import type { FfiStepEvent } from '../handlers/ffi-step-event.ts';
-import {
-  type CheckpointProgress,
-  StepContext,
-  type StepContextParams,
-  type TransactionWork,
-} from '../handlers/step-context.ts';
+import type { CheckpointProgress, StepContextParams, TransactionWork } from '../handlers/step-context-params.ts';
+import { StepContext } from '../handlers/step-context.ts';
 import type { ExecutableHandler } from '../handlers/step-handler.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Fields } from '../model/fields.ts';

@@ -1,9 +1,8 @@
-import { ErrorType } from '../handlers/failures/error-type.ts';
+import { ErrorType } from '../handlers/failures/handler-errors.ts';
 import { storableText } from '../handlers/failures/thrown.ts';
 import { resultOfReturn, resultOfThrown } from '../handlers/outcome.ts';
 import type { StepContext } from '../handlers/step-context.ts';
-import type { ExecutableHandler, HandlerIsolation } from '../handlers/step-handler.ts';
-import { StepHandlerResult } from '../handlers/step-handler-result.ts';
+import { callInStep, type ExecutableHandler, type HandlerIsolation, StepHandlerResult } from '../handlers/step-handler.ts';
 import { inLogScope } from '../logging/log-scope.ts';
 import { storableJson } from '../model/storable-json.ts';
 import type { HandlerDefinition } from '../registry/handler-definition.ts';

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { dependencyResult } from '../../src/handlers/dependency-result.ts';
 import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
-import { StepContext, type StepContextParams } from '../../src/handlers/step-context.ts';
+import { StepContext } from '../../src/handlers/step-context.ts';
+import type { StepContextParams } from '../../src/handlers/step-context-params.ts';
 import { type StepHandlerClass, StepHandlerResult } from '../../src/handlers/step-handler.ts';
 
 import { collectingLogger } from './collecting-logger.ts';

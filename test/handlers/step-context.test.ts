@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { dependencyResult } from '../../src/handlers/dependency-result.ts';
 import { ConversionError } from '../../src/handlers/failures/handler-errors.ts';
 import type { FfiStepEvent } from '../../src/handlers/ffi-step-event.ts';
-import { StepContext, type StepContextParams } from '../../src/handlers/step-context.ts';
+import { StepContext } from '../../src/handlers/step-context.ts';
+import type { StepContextParams } from '../../src/handlers/step-context-params.ts';
 
 const ids = {
   taskUuid: '0199aa00-0000-7000-8000-0000000000a1',

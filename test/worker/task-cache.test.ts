@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { ClaimedStepRow } from '../../src/engine/engine.ts';
 import type { Snapshot } from '../../src/engine/template-store.ts';
-import { Deadlines } from '../../src/worker/deadlines.ts';
+import { Deadlines } from '../../src/worker/running-steps.ts';
 import type { DispatchedStep } from '../../src/worker/dispatched-step.ts';
 import { TaskCache } from '../../src/worker/task-cache.ts';
 

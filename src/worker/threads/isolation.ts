@@ -1,5 +1,4 @@
-import type { ExecutableHandler } from '../../handlers/step-handler.ts';
-import { StepHandlerResult } from '../../handlers/step-handler-result.ts';
+import { type ExecutableHandler, StepHandlerResult } from '../../handlers/step-handler.ts';
 import { effectiveMethod, type HandlerDefinition, usesMethodDispatch } from '../../registry/handler-definition.ts';
 import { originOf } from '../../registry/handler-origin.ts';
 import type { HandlerRegistry } from '../../registry/handler-registry.ts';

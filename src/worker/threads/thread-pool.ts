@@ -2,22 +2,12 @@ import { Worker as Thread } from 'node:worker_threads';
 import { messageOf } from '../../errors.ts';
 import type { DependencyResultParams } from '../../handlers/dependency-result.ts';
 import { isStepExecutionError } from '../../handlers/failures/handler-errors.ts';
-import { StepHandlerResult } from '../../handlers/step-handler-result.ts';
+import { StepHandlerResult } from '../../handlers/step-handler.ts';
 import type { Logger } from '../../logging/logger.ts';
 import type { HandlerOrigin } from '../../registry/handler-origin.ts';
 import type { DispatchedStep } from '../dispatched-step.ts';
 import { threadFile, threadFlags } from './thread-file.ts';
-import {
-  type Answer,
-  type ErrorMessage,
-  type FromThread,
-  LOG_LEVELS,
-  type Question,
-  type Reason,
-  type ResultMessage,
-  type StepMessage,
-  type ToThread,
-} from './thread-messages.ts';
+import { type Answer, type ErrorMessage, type FromThread, LOG_LEVELS, type Question, type Reason, type ResultMessage, type StepMessage, type ToThread } from './thread-messages.ts';
 
 /** The current state of a worker's threads. */
 export interface ThreadStats {

@@ -3,7 +3,8 @@ import { aggregateBatchResults } from '../../../src/handlers/batch/aggregation.t
 import { createBatches, noBatches } from '../../../src/handlers/batch/batch-processing-outcome.ts';
 import { BatchableMixin, BatchableStepHandler } from '../../../src/handlers/batch/batchable-mixin.ts';
 import { dependencyResult } from '../../../src/handlers/dependency-result.ts';
-import { StepContext, type StepContextParams } from '../../../src/handlers/step-context.ts';
+import { StepContext } from '../../../src/handlers/step-context.ts';
+import type { StepContextParams } from '../../../src/handlers/step-context-params.ts';
 
 class Handler extends BatchableStepHandler {
   static override handlerName = 'batches';

@@ -8,7 +8,8 @@ import { BatchConfig, defineBatchAnalyzer } from '../../../src/handlers/batch/de
 import { defineBatchWorker } from '../../../src/handlers/batch/define-batch-worker.ts';
 import { defineConvergence } from '../../../src/handlers/batch/define-convergence.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
-import { StepContext, type StepContextParams } from '../../../src/handlers/step-context.ts';
+import { StepContext } from '../../../src/handlers/step-context.ts';
+import type { StepContextParams } from '../../../src/handlers/step-context-params.ts';
 import { type StepHandlerClass, StepHandlerResult } from '../../../src/handlers/step-handler.ts';
 
 function run(handler: StepHandlerClass, params: Partial<StepContextParams> = {}) {

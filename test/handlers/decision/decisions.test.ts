@@ -4,7 +4,8 @@ import { Decision, DecisionPointOutcome, DecisionType } from '../../../src/handl
 import { DecisionHandler } from '../../../src/handlers/decision/decision-mixin.ts';
 
 import { defineDecisionHandler } from '../../../src/handlers/decision/define-decision-handler.ts';
-import { StepContext, type StepContextParams } from '../../../src/handlers/step-context.ts';
+import { StepContext } from '../../../src/handlers/step-context.ts';
+import type { StepContextParams } from '../../../src/handlers/step-context-params.ts';
 import { type StepHandlerClass, StepHandlerResult } from '../../../src/handlers/step-handler.ts';
 
 class Router extends DecisionHandler {

@@ -3,7 +3,7 @@ import { Database } from '../../../src/db/database.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
 import { Incarnation, incarnationOf } from '../../../src/worker/lease/incarnation.ts';
-import { SharedLoopState, sharedNow } from '../../../src/worker/lease/shared-loop-state.ts';
+import { SharedLoopState, sharedNow } from '../../../src/worker/lease/loop-watch.ts';
 import { deferred, until } from '../../support/setup.ts';
 import { sharedDatabase } from '../../support/shared-database.ts';
 

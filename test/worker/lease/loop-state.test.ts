@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { SharedLoopState } from '../../../src/worker/lease/shared-loop-state.ts';
+import { SharedLoopState } from '../../../src/worker/lease/loop-watch.ts';
 
 it('an event loop that has just turned is not silent, and one that never turned is', () => {
   const state = new SharedLoopState();

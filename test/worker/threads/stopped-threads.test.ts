@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { Worker as Thread } from 'node:worker_threads';
-import { SharedLoopState } from '../../../src/worker/lease/shared-loop-state.ts';
+import { SharedLoopState } from '../../../src/worker/lease/loop-watch.ts';
 import { until } from '../../support/setup.ts';
 import { sharedDatabase } from '../../support/shared-database.ts';
 import { threadHandlers } from '../../support/thread-handlers.ts';
