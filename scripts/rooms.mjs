@@ -15,7 +15,7 @@ export const ROOMS = {
   },
   model: {
     about: 'Rules without input, output or clock: ids, identities, retry delays, limits.',
-    begin: 'src/model/step-index.ts',
+    begin: 'src/model/ids.ts',
     mayImport: ['errors'],
   },
   config: {

@@ -6,7 +6,7 @@ import { TaskerError } from '../errors.ts';
 import type { EventConsumer } from '../events/delivery/event-consumer.ts';
 import type { AnyLogger } from '../logging/any-logger.ts';
 import type { MetricsRegistry } from '../metrics/metrics.ts';
-import { kindOf } from '../model/kind-of.ts';
+import { kindOf } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
 import type { PublisherSource, SubscriberSource } from './event-registries.ts';
 import type { HandlerSource } from './project/handler-folders.ts';

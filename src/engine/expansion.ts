@@ -7,8 +7,8 @@ import {
   type Wrong,
   wrong,
 } from '../model/dynamic-outcome.ts';
+import { isWorkerIndex, MOST_WORKERS } from '../model/ids.ts';
 import { nearNames } from '../model/near-names.ts';
-import { isWorkerIndex, MOST_WORKERS } from '../model/step-index.ts';
 import type { FailureStrategy, TaskTemplate } from '../template/task-template.ts';
 import type { TemplateGraph } from '../template/template-graph.ts';
 

@@ -4,9 +4,7 @@ import { opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
 import { TaskerError } from '../errors.ts';
 import { hasOutcome } from '../model/dynamic-outcome.ts';
-import { storableJson } from '../model/storable-json.ts';
-import { isStorableText } from '../model/storable-text.ts';
-import { isUuid } from '../model/uuid.ts';
+import { isStorableText, storableJson } from '../model/json.ts';
 import { recountBatches, releaseWorkers } from '../store/batches.ts';
 import { existingSteps } from '../store/expand-tasks.ts';
 import { lockTasks } from '../store/lock-tasks.ts';
@@ -34,13 +32,6 @@ function operator({ actor = 'operator', reason }: OperatorOptions) {
     throw new TaskerError('bad_request', `${name} must be a text without U+0000 or half surrogate pairs`);
   }
   return { actor, reason: reason ?? null };
-}
-
-/** The id as the database writes it; refuses what is not a UUID before the database does, less clearly. */
-export function checkUuid(id: string, what: string): string {
-  if (typeof id !== 'string' || !isUuid(id))
-    throw new TaskerError('invalid_uuid', `${what} is not a UUID: ${String(id)}`);
-  return id.toLowerCase();
 }
 
 /**

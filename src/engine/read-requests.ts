@@ -1,5 +1,5 @@
 import { TaskerError } from '../errors.ts';
-import { isStorableText } from '../model/storable-text.ts';
+import { isStorableText } from '../model/json.ts';
 import type { CreateOptions, TaskRequest } from './create-task.ts';
 
 // JavaScript may pass anything as a request: a proxy, a getter that throws, or an array that changes while the

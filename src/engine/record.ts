@@ -2,7 +2,7 @@ import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
 import { stepsOfBatch, stepsOfDecision } from '../model/branches.ts';
-import { isWorkerIndex } from '../model/step-index.ts';
+import { isWorkerIndex } from '../model/ids.ts';
 import { type CancelledRest, cancelRestOfBatches, releaseWorkers } from '../store/batches.ts';
 import {
   addBatches,

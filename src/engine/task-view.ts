@@ -1,4 +1,4 @@
-import { stepUuid } from '../model/uuid.ts';
+import { stepUuid } from '../model/ids.ts';
 import type { StepRow } from '../store/read-steps.ts';
 import type { HistoryRow, TaskRow } from '../store/read-tasks.ts';
 

@@ -3,8 +3,8 @@ import { opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
+import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
-import { isStorableText } from '../model/storable-text.ts';
 import type { TaskLimits } from '../model/task-limits.ts';
 import {
   ensureNamespace,

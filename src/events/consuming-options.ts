@@ -1,7 +1,7 @@
 import { MOST_DELIVERIES } from '../config/defaults.ts';
 import { LONGEST_TIMER_MS } from '../config/value-forms.ts';
+import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
-import { isStorableText } from '../model/storable-text.ts';
 
 /** How a consumer of events wants them, as its user wrote it: JavaScript may have put anything there. */
 export type ConsumingOptions = Partial<Record<'from' | 'concurrency' | 'timeoutMs' | 'maxDeliveries', unknown>>;

@@ -1,4 +1,4 @@
-import { type Fields, isFields } from '../model/fields.ts';
+import { type Fields, isFields } from '../model/json.ts';
 
 /**
  * Returns the arguments of a helper as one object. Callers may pass one object, all arguments by position, or the first

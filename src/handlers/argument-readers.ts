@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { type Fields, isFields } from '../model/fields.ts';
+import { type Fields, isFields } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
 import { ErrorType, PermanentError } from './failures/handler-errors.ts';
 

@@ -1,5 +1,4 @@
-import { type Fields, isFields } from '../model/fields.ts';
-import { storableJson } from '../model/storable-json.ts';
+import { type Fields, isFields, storableJson } from '../model/json.ts';
 import { isApiResponse } from './api/api-response.ts';
 import { apiSuccess } from './api/api-results.ts';
 import { backtraceOf } from './failures/backtrace.ts';

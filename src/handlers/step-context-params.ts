@@ -1,5 +1,5 @@
 import type { Logger } from '../logging/logger.ts';
-import type { Fields } from '../model/fields.ts';
+import type { Fields } from '../model/json.ts';
 import type { DependencyResult, DependencyResultParams } from './dependency-result.ts';
 import type { FfiStepEvent } from './ffi-step-event.ts';
 

@@ -1,4 +1,4 @@
-type Fields = Record<string, unknown>;
+import { type Fields, isFields } from './json.ts';
 
 /** Why an outcome can't be used. */
 export interface Wrong {
@@ -24,10 +24,6 @@ export type BatchOutcome =
 const LONGEST_ID = 100;
 /** Ids are parts of names, which stand in logs and on screens. */
 const CONTROL = /\p{Cc}/u;
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 function shown(value: unknown): string {
   const text = JSON.stringify(value) ?? 'nothing';

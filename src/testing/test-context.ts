@@ -4,10 +4,9 @@ import type { FfiDependencyResult, FfiStepEvent } from '../handlers/ffi-step-eve
 import { StepContext } from '../handlers/step-context.ts';
 import type { CheckpointProgress } from '../handlers/step-context-params.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
-import type { Fields } from '../model/fields.ts';
-import { storableJson } from '../model/storable-json.ts';
-import { stepUuid, uuidV7 } from '../model/uuid.ts';
-import { DEFAULT_RETRY } from '../template/task-template.ts';
+import { stepUuid, uuidV7 } from '../model/ids.ts';
+import { storableJson } from '../model/json.ts';
+import { testStepEvent } from './test-step-event.ts';
 
 /** Options of {@link createTestContext}. All have a default. */
 export interface TestContextOptions {

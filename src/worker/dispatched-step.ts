@@ -9,9 +9,7 @@ import type { CheckpointProgress, StepContextParams, TransactionWork } from '../
 import { StepContext } from '../handlers/step-context.ts';
 import type { ExecutableHandler } from '../handlers/step-handler.ts';
 import type { Logger } from '../logging/logger.ts';
-import type { Fields } from '../model/fields.ts';
-import { templateIndex } from '../model/step-index.ts';
-import { stepUuid } from '../model/uuid.ts';
+import { stepUuid, templateIndex } from '../model/ids.ts';
 import type { HandlerDefinition } from '../registry/handler-definition.ts';
 import type { StepTemplate } from '../template/task-template.ts';
 import type { RunnableStep } from './run-step.ts';

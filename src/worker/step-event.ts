@@ -5,7 +5,7 @@ import type {
   FfiTaskInfo,
   FfiWorkflowStep,
 } from '../handlers/ffi-step-event.ts';
-import { uuidOfDigest, uuidV7 } from '../model/uuid.ts';
+import { uuidOfDigest, uuidV7 } from '../model/ids.ts';
 import { idsOf } from '../tracing/traceparent.ts';
 import type { DispatchedStep } from './dispatched-step.ts';
 

@@ -8,7 +8,7 @@ import {
 } from '../engine/engine.ts';
 import { reachedFrom } from '../engine/reached-steps.ts';
 import type { Snapshot } from '../engine/template-store.ts';
-import { isWorkerIndex, templateIndex } from '../model/step-index.ts';
+import { isWorkerIndex, templateIndex } from '../model/ids.ts';
 
 /** A batch worker whose result other steps may read. */
 export interface BatchMember {

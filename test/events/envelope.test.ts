@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { uuidV7 } from '../../src/model/uuid.ts';
+import { uuidV7 } from '../../src/model/ids.ts';
 import { writeEvents } from '../support/events/event-log.ts';
 import { choosing, partsFor, workers } from '../support/hand-worker.ts';
 import { DEMO, setup, template } from '../support/setup.ts';

@@ -3,7 +3,7 @@ import { Database } from '../../src/db/database.ts';
 import { opening } from '../../src/db/opening.ts';
 import type { EventLog, TakenEvent } from '../../src/engine/events/log.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { uuidV7 } from '../../src/model/uuid.ts';
+import { uuidV7 } from '../../src/model/ids.ts';
 import { finishRetries } from '../../src/store/events/retries.ts';
 import { openSession } from '../support/database.ts';
 import { drain, eventLog, writeEvents } from '../support/events/event-log.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { uuidV7 } from '../../src/model/uuid.ts';
+import { uuidV7 } from '../../src/model/ids.ts';
 import { openSession } from '../support/database.ts';
 import { drain, eventLog, insertEvents, noGaps, writeEvents } from '../support/events/event-log.ts';
 

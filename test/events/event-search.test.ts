@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { uuidV7 } from '../../src/model/uuid.ts';
+import { uuidV7 } from '../../src/model/ids.ts';
 import { openSession } from '../support/database.ts';
 import { eventLog, writeEvents } from '../support/events/event-log.ts';
 import { until } from '../support/setup.ts';

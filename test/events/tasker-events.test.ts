@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { uuidV7 } from '../../src/model/uuid.ts';
+import { uuidV7 } from '../../src/model/ids.ts';
 import { eventLog, writeEvents } from '../support/events/event-log.ts';
 
 describe('the events of a tasker', () => {

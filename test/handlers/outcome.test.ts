@@ -11,8 +11,8 @@ import {
 } from '../../src/handlers/failures/handler-errors.ts';
 
 import { resultOfReturn, resultOfThrown } from '../../src/handlers/outcome.ts';
-import { StepHandlerResult } from '../../src/handlers/step-handler.ts';
-import { storableJson } from '../../src/model/storable-json.ts';
+import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
+import { storableJson } from '../../src/model/json.ts';
 
 it('a returned { result, metadata } is stored unchanged as the result', () => {
   const data = { result: 1, metadata: { a: 1 } };

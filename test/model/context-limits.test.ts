@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CONTEXT_LIMITS, overLimit } from '../../src/model/context-limits.ts';
+import { CONTEXT_LIMITS, overLimit } from '../../src/model/json.ts';
 
 const nested = (levels: number): unknown => (levels === 1 ? {} : { in: nested(levels - 1) });
 const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, i]));

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type IdentityInput, identityHash } from '../../src/model/identity.ts';
+import { type IdentityInput, identityHash } from '../../src/model/ids.ts';
 
 const of = (context: unknown, more: Partial<IdentityInput> = {}) =>
   identityHash({

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { storableJson } from '../../src/model/storable-json.ts';
+import { storableJson } from '../../src/model/json.ts';
 
 const refusal = (value: unknown, limits = {}) => {
   const stored = storableJson(value, limits);

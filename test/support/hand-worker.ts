@@ -2,7 +2,7 @@ import { onTestFinished } from 'vitest';
 import { Database } from '../../src/db/database.ts';
 import { Engine, KIND, type RecordAnswer, type Recording } from '../../src/engine/engine.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { stepIndex } from '../../src/model/uuid.ts';
+import { stepIndex } from '../../src/model/ids.ts';
 import type { ClaimedStepRow } from '../../src/store/claim-steps.ts';
 import { DEMO, setup, states, template } from './setup.ts';
 

@@ -6,8 +6,8 @@ import type {
   StepEventSource,
   StepResultSink,
 } from '../../src/index.ts';
-import { uuidV7 } from '../../src/model/uuid.ts';
-import { testStepEvent } from '../../src/testing/test-context.ts';
+import { uuidV7 } from '../../src/model/ids.ts';
+import { testStepEvent } from '../../src/testing/test-step-event.ts';
 
 /** A step event in the form of a custom module. */
 export function stepEvent(

@@ -1,6 +1,5 @@
 import type { Database } from '../../db/database.ts';
-import { isWorkerIndex, MOST_WORKERS, templateIndex, workerIndex } from '../../model/step-index.ts';
-import { stepIndex, uuidOfDigest } from '../../model/uuid.ts';
+import { isWorkerIndex, MOST_WORKERS, stepIndex, templateIndex, uuidOfDigest, workerIndex } from '../../model/ids.ts';
 import { type BatchWorkerRow, batchWorkers } from '../../store/batches.ts';
 import { type EventTaskRow, eventTasks } from '../../store/events/tasks.ts';
 import { getStepsAt, type StepRange, type StepRow } from '../../store/read-steps.ts';

@@ -1,4 +1,4 @@
-import { stepUuid } from '../../model/uuid.ts';
+import { stepUuid } from '../../model/ids.ts';
 import { type AttemptDetail, executionResult, type StepExecutionResult } from '../task-view.ts';
 
 /**

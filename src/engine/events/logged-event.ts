@@ -1,4 +1,4 @@
-import { stepUuid } from '../../model/uuid.ts';
+import { stepUuid } from '../../model/ids.ts';
 import type { EventRow } from '../../store/events/rows.ts';
 import { executionOfEvent, type StoredExecution } from './execution.ts';
 

@@ -2,9 +2,9 @@ import { sqlState } from '../../db/connection-error.ts';
 import type { Database } from '../../db/database.ts';
 import { TaskerError } from '../../errors.ts';
 import { regexOfPatterns } from '../../model/event-pattern.ts';
+import { checkUuid } from '../../model/ids.ts';
 import { eventsAfter, getEvent, headOfEvents, type LogPlace, listEvents } from '../../store/events/list.ts';
 import { endBefore, firstAfter } from '../../store/events/time.ts';
-import { checkUuid } from '../operate.ts';
 import { type LoggedEvent, loggedEvent } from './logged-event.ts';
 import { EVENT_LIMITS, SEARCH_S, SEARCHING, SETTINGS } from './settings.ts';
 

@@ -1,5 +1,5 @@
 import type { Logger } from '../../logging/logger.ts';
-import { stepUuid } from '../../model/uuid.ts';
+import { stepUuid } from '../../model/ids.ts';
 import { domainEventOf } from '../subscribing/domain-event.ts';
 import type { EventBus, LiveEvent } from '../subscribing/event-bus.ts';
 import { afterwards, type PublishedEvent, tellOfError } from './ask-publishers.ts';

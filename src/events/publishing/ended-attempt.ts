@@ -1,7 +1,7 @@
 import type { EventOutcome } from '../../engine/events/declared-events.ts';
 import { executionOfEvent, type StoredExecution } from '../../engine/events/execution.ts';
 import type { AttemptDetail, StepExecutionResult } from '../../engine/task-view.ts';
-import { stepUuid } from '../../model/uuid.ts';
+import { stepUuid } from '../../model/ids.ts';
 import { createStepEventContext, type StepEventContext } from './step-event-context.ts';
 
 type Fields = Record<string, unknown>;

@@ -1,4 +1,4 @@
-import { uuidV7 } from '../../model/uuid.ts';
+import { uuidV7 } from '../../model/ids.ts';
 import { createDomainEvent } from '../subscribing/domain-event.ts';
 import type { EventDeclaration } from './event-declaration.ts';
 import type { Publisher } from './publisher.ts';

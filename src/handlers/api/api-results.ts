@@ -1,6 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import { type Fields, isFields } from '../../model/fields.ts';
-import { storableJson } from '../../model/storable-json.ts';
+import { type Fields, isFields, storableJson } from '../../model/json.ts';
 import { classNameOf, messageOfThrown, storableText } from '../failures/thrown.ts';
 import { type Failure, successOf as plainSuccess, StepHandlerResult } from '../step-handler.ts';
 import { type ApiResponse, isApiResponse } from './api-response.ts';

@@ -1,4 +1,4 @@
-import { type Fields, isFields } from '../../model/fields.ts';
+import { type Fields, isFields } from '../../model/json.ts';
 import { resultIn } from '../dependency-result.ts';
 import { misuse } from '../misuse.ts';
 import { StepHandlerResult } from '../step-handler.ts';

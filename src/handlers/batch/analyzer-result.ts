@@ -1,4 +1,4 @@
-import type { Fields } from '../../model/fields.ts';
+import type { Fields } from '../../model/json.ts';
 import { argumentsWithMetadata } from '../argument-forms.ts';
 import { misuse, shown } from '../misuse.ts';
 import { StepHandlerResult } from '../step-handler.ts';

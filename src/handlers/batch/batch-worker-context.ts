@@ -1,4 +1,4 @@
-import { type Fields, isFields } from '../../model/fields.ts';
+import { type Fields, isFields } from '../../model/json.ts';
 import { misuse, shown } from '../misuse.ts';
 import type { StepContext } from '../step-context.ts';
 import { StepHandlerResult } from '../step-handler.ts';

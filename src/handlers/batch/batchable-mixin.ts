@@ -1,4 +1,4 @@
-import type { Fields } from '../../model/fields.ts';
+import type { Fields } from '../../model/json.ts';
 import type { StepContext } from '../step-context.ts';
 import { StepHandler, type StepHandlerResult } from '../step-handler.ts';
 

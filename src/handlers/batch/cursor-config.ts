@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Fields } from '../../model/fields.ts';
+import type { Fields } from '../../model/json.ts';
 import { argumentsOf } from '../argument-forms.ts';
 import { misuse, shown } from '../misuse.ts';
 

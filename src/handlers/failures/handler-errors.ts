@@ -1,5 +1,5 @@
 import { TaskerError } from '../../errors.ts';
-import type { Fields } from '../../model/fields.ts';
+import type { Fields } from '../../model/json.ts';
 import type { RetryAfter } from '../retry-after.ts';
 
 /**

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Engine } from '../../../src/engine/engine.ts';
 import { type Logger, silentLogger } from '../../../src/logging/logger.ts';
 import { TaskerMetrics } from '../../../src/metrics/metrics.ts';
-import { uuidV7 } from '../../../src/model/uuid.ts';
+import { uuidV7 } from '../../../src/model/ids.ts';
 import { openSession } from '../../support/database.ts';
 import { consumer, deliveries, numbered } from '../../support/events/deliveries.ts';
 import { deferred, until } from '../../support/setup.ts';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { TaskerMetrics } from '../../../src/metrics/metrics.ts';
-import { uuidV7 } from '../../../src/model/uuid.ts';
+import { uuidV7 } from '../../../src/model/ids.ts';
 import { consumer, deliveries } from '../../support/events/deliveries.ts';
 import { deferred, until } from '../../support/setup.ts';
 

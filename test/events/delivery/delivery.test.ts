@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { LoggedEvent } from '../../../src/engine/events/logged-event.ts';
-import { uuidV7 } from '../../../src/model/uuid.ts';
+import { uuidV7 } from '../../../src/model/ids.ts';
 import { consumer, deliveries, numbered } from '../../support/events/deliveries.ts';
 import { deferred, until } from '../../support/setup.ts';
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Database } from '../../../src/db/database.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
-import { uuidV7 } from '../../../src/model/uuid.ts';
+import { uuidV7 } from '../../../src/model/ids.ts';
 import { startProxy } from '../../support/crash/proxy.ts';
 import { consumer, deliveries } from '../../support/events/deliveries.ts';
 import { deferred, until } from '../../support/setup.ts';

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { Engine } from '../../../src/engine/engine.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
-import { uuidV7 } from '../../../src/model/uuid.ts';
+import { uuidV7 } from '../../../src/model/ids.ts';
 import { openSession } from '../../support/database.ts';
 import { consumer, deliveries } from '../../support/events/deliveries.ts';
 import { deferred, until } from '../../support/setup.ts';

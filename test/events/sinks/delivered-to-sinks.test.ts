@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { webhookSink } from '../../../src/events/sinks/webhook-sink.ts';
-import { uuidV7 } from '../../../src/model/uuid.ts';
+import { uuidV7 } from '../../../src/model/ids.ts';
 import { deliveries } from '../../support/events/deliveries.ts';
 import { httpReceiver } from '../../support/events/http-receiver.ts';
 

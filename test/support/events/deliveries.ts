@@ -7,7 +7,7 @@ import type { DeliveryContext, EventConsumer } from '../../../src/events/deliver
 import { EventDelivery, type EventDeliveryOptions } from '../../../src/events/delivery/event-delivery.ts';
 import { type Logger, silentLogger } from '../../../src/logging/logger.ts';
 import type { Metrics } from '../../../src/metrics/metrics.ts';
-import { uuidV7 } from '../../../src/model/uuid.ts';
+import { uuidV7 } from '../../../src/model/ids.ts';
 import { freshDatabase } from '../database.ts';
 import type { WrittenEvent } from './event-log.ts';
 

@@ -3,7 +3,7 @@ import { Database } from '../../../src/db/database.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import type { EventLog, TakenPart } from '../../../src/engine/events/log.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
-import { uuidV7 } from '../../../src/model/uuid.ts';
+import { uuidV7 } from '../../../src/model/ids.ts';
 import type { Sql } from '../database.ts';
 import { DEMO, setup, template, until } from '../setup.ts';
 

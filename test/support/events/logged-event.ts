@@ -1,7 +1,7 @@
 import type { LoggedEvent } from '../../../src/engine/events/logged-event.ts';
 import type { DeliveryContext } from '../../../src/events/delivery/event-consumer.ts';
 import { Halt } from '../../../src/events/halt.ts';
-import { uuidV7 } from '../../../src/model/uuid.ts';
+import { uuidV7 } from '../../../src/model/ids.ts';
 
 /** Creates a durable event as it is read from the log. */
 export function loggedEvent(given: Partial<LoggedEvent> = {}): LoggedEvent {

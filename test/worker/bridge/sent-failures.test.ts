@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { uuidV7 } from '../../../src/model/uuid.ts';
+import { uuidV7 } from '../../../src/model/ids.ts';
 import { resultOfExecution } from '../../../src/worker/bridge/execution-result.ts';
 
 it.each([

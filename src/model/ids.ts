@@ -1,4 +1,5 @@
-import { randomFillSync } from 'node:crypto';
+import { createHash, randomFillSync } from 'node:crypto';
+import { TaskerError } from '../errors.ts';
 
 /** The two digits of each byte, as ASCII. */
 const HIGH = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0').charCodeAt(0));
@@ -57,6 +58,13 @@ export function isUuid(text: string): boolean {
   return UUID.test(text);
 }
 
+/** The id as the database writes it; refuses what is not a UUID before the database does, less clearly. */
+export function checkUuid(id: string, what: string): string {
+  if (typeof id !== 'string' || !isUuid(id))
+    throw new TaskerError('invalid_uuid', `${what} is not a UUID: ${String(id)}`);
+  return id.toLowerCase();
+}
+
 /**
  * The id of a step: its task's id with the last 32 bits moved by the step's place in the task. It needs no column, and
  * task and place can be had back from it.
@@ -76,4 +84,66 @@ export function stepIndex(taskUuid: string, stepId: string): number | undefined 
 /** A UUID (version 8, RFC 9562) out of a snapshot's digest: the same for every process. */
 export function uuidOfDigest(digest: string): string {
   return `${digest.slice(0, 8)}-${digest.slice(8, 12)}-8${digest.slice(13, 16)}-8${digest.slice(17, 20)}-${digest.slice(20, 32)}`;
+}
+
+const BITS = 17;
+
+/** Places below this one are those of template steps; from it on, those of batch workers. */
+export const FIRST_WORKER_INDEX = 1 << BITS;
+/** Steps that one batch may have: its numbers take {@link BITS} bits. */
+export const MOST_WORKERS = 1 << BITS;
+
+/**
+ * The template step behind a step: its own place, or what a batch worker is made from. The place of a batch worker is
+ * (template step + 1) << 17 | number, so that the graph is stored once for the template, and not once for each worker.
+ *
+ * @example
+ * templateIndex(4); // 4
+ * templateIndex((5 << 17) | 17); // 4: the worker of number 17 that is made from step 4
+ */
+export function templateIndex(idx: number): number {
+  return idx < FIRST_WORKER_INDEX ? idx : (idx >> BITS) - 1;
+}
+
+/** Whether a step is one of a batch. */
+export function isWorkerIndex(idx: number): boolean {
+  return idx >= FIRST_WORKER_INDEX;
+}
+
+/** The place of a worker of the batch that is made from a template step, by its number. */
+export function workerIndex(templateIdx: number, number: number): number {
+  return ((templateIdx + 1) << BITS) + number;
+}
+
+/** What a task is the same as another by. */
+export interface IdentityInput {
+  namespace: string;
+  name: string;
+  version: string;
+  strategy: 'strict' | 'caller_provided' | 'always_unique';
+  idempotencyKey: string | null;
+  /** JSON text. */
+  context: string;
+}
+
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`).join(',')}}`;
+}
+
+/**
+ * The identity of a task as SHA-256 in hex, or null when it has none. A key in the request wins over any strategy;
+ * strict takes the context, its keys sorted. `missing`: the strategy wants a key and there is none.
+ */
+export function identityHash(input: IdentityInput): string | null | 'missing' {
+  const { strategy, idempotencyKey } = input;
+  if (idempotencyKey === null && strategy === 'always_unique') return null;
+  if (idempotencyKey === null && strategy === 'caller_provided') return 'missing';
+  const what =
+    idempotencyKey === null ? ['context', canonical(JSON.parse(input.context))] : ['idempotency_key', idempotencyKey];
+  return createHash('sha256')
+    .update(JSON.stringify([input.namespace, input.name, input.version, ...what]))
+    .digest('hex');
 }

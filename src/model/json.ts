@@ -1,3 +1,22 @@
+/** An object by its keys, as JSON has it. */
+export type Fields = Record<string, unknown>;
+
+/** Whether a value is an object that is not an array. */
+export function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The kind of a value, for messages that must not repeat it: it may hold a password. */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  return Array.isArray(value) ? 'an array' : `a ${typeof value}`;
+}
+
+/** Whether PostgreSQL can hold a text as it is given: it refuses U+0000, and half a surrogate pair has no UTF-8 form. */
+export function isStorableText(text: string): boolean {
+  return !text.includes('\0') && text.isWellFormed();
+}
+
 /** The JSON text of a value, or where and why PostgreSQL's jsonb cannot hold exactly that value. */
 export type Stored = { ok: true; json: string } | { ok: false; path: string; reason: string };
 
@@ -139,7 +158,7 @@ function isBoxed(value: object): boolean {
 /** Whether JSON would drop what the object is about: a Map, an Error, a typed array, anything without own properties. */
 function vanishes(value: object): boolean {
   if (ArrayBuffer.isView(value) || value instanceof Error) return true;
-  return kindOf(value) !== 'Object' && Object.keys(value).length === 0;
+  return tagOf(value) !== 'Object' && Object.keys(value).length === 0;
 }
 
 const WAYS_OUT: Record<string, string> = {
@@ -151,11 +170,11 @@ const WAYS_OUT: Record<string, string> = {
 };
 
 function vanishReason(value: object): string {
-  const kind = kindOf(value);
+  const kind = tagOf(value);
   return `${kind} has no JSON form; ${WAYS_OUT[kind] ?? 'turn it into plain objects, arrays and texts'}`;
 }
 
-function kindOf(value: object): string {
+function tagOf(value: object): string {
   return Object.prototype.toString.call(value).slice('[object '.length, -1);
 }
 
@@ -204,4 +223,51 @@ function describe(thrown: unknown): string {
   } catch {
     return 'something that cannot be read';
   }
+}
+
+/** Limits on what a task may be created with. */
+export const CONTEXT_LIMITS = {
+  bytes: 1_048_576,
+  depth: 10,
+  keys: 1_000,
+  items: 1_000,
+  textLength: 10_000,
+} as const;
+
+/** The first place where a context is larger than allowed, or undefined. */
+export function overLimit(value: unknown, path = '', depth = 1): { path: string; reason: string } | undefined {
+  if (typeof value === 'string') {
+    return value.length > CONTEXT_LIMITS.textLength
+      ? { path, reason: `has ${value.length} characters; at most ${CONTEXT_LIMITS.textLength} are allowed` }
+      : undefined;
+  }
+  if (value === null || typeof value !== 'object') return undefined;
+  if (depth > CONTEXT_LIMITS.depth) return { path, reason: `is nested deeper than ${CONTEXT_LIMITS.depth} levels` };
+  if (Array.isArray(value)) return overLimitOfList(value, path, depth);
+  const keys = Object.keys(value);
+  if (keys.length > CONTEXT_LIMITS.keys) {
+    return { path, reason: `has ${keys.length} keys; at most ${CONTEXT_LIMITS.keys} are allowed` };
+  }
+  for (const key of keys) {
+    if (key.length > CONTEXT_LIMITS.textLength) {
+      return {
+        path,
+        reason: `has a key of ${key.length} characters; at most ${CONTEXT_LIMITS.textLength} are allowed`,
+      };
+    }
+    const wrong = overLimit((value as Record<string, unknown>)[key], `${path}.${key}`, depth + 1);
+    if (wrong) return wrong;
+  }
+  return undefined;
+}
+
+function overLimitOfList(value: readonly unknown[], path: string, depth: number) {
+  if (value.length > CONTEXT_LIMITS.items) {
+    return { path, reason: `has ${value.length} items; at most ${CONTEXT_LIMITS.items} are allowed` };
+  }
+  for (let i = 0; i < value.length; i++) {
+    const wrong = overLimit(value[i], `${path}[${i}]`, depth + 1);
+    if (wrong) return wrong;
+  }
+  return undefined;
 }
