@@ -1,10 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { DEFAULTS } from '../config/defaults.ts';
 import { LONGEST_TIMER_MS } from '../config/value-forms.ts';
-import type { CreatedTask, CreateOptions, TaskRequest } from '../engine/create-task.ts';
+import { type CreateOptions, readCreateOptions, readRequests, type TaskRequest } from '../engine/create-task.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { OperatorOptions } from '../engine/operate.ts';
-import { readCreateOptions, readRequests } from '../engine/read-requests.ts';
 import type { HistoryEntry, Step, Task } from '../engine/task-view.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { EventBus } from '../events/subscribing/event-bus.ts';

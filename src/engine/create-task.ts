@@ -7,13 +7,11 @@ import { TaskerError } from '../errors.ts';
 import { identityHash, isUuid, uuidV7 } from '../model/ids.ts';
 import { CONTEXT_LIMITS, isStorableText, overLimit, storableJson } from '../model/json.ts';
 import { earliestMinutes } from '../model/task-limits.ts';
-import { findIdentities, createTasks as insertTasks, type NewTask } from '../store/create-tasks.ts';
-import { taskStates } from '../store/peek.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
-import { watchTasks } from '../store/stale-tasks.ts';
+import { type WatchedTask, watchTasks } from '../store/stale-tasks.ts';
+import { findIdentities, createTasks as insertTasks, type NewTask, taskStates } from '../store/tasks.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import { idsOf } from '../tracing/traceparent.ts';
-import { insertPortions, portionsOf } from './insert-tasks.ts';
 import { nameOf, type Snapshot, type TemplateStore } from './template-store.ts';
 
 /** What a caller asks for. */
@@ -80,13 +78,12 @@ export async function createTasks(
 ): Promise<CreatedTask[]> {
   if (requests.length === 0) return [];
   const snapshots = await snapshotsOf(templates, requests);
-  const whole = requests.map((request, i) => withDefaultOptions(request, snapshots[i]!.template));
-  const tasks = whole.map((request, i) => newTask(request, snapshots[i]!, i));
+  const tasks = requests.map((request, i) => newTask(request, snapshots[i]!, i));
   const result = (taskUuid: string, i: number) => ({
     taskUuid,
     snapshot: snapshots[i]!,
     created: taskUuid === tasks[i]!.taskUuid,
-    priority: whole[i]!.priority ?? 0,
+    priority: tasks[i]!.rank === 0 ? 0 : -tasks[i]!.rank,
   });
   const ids = tasks.map((task) => task.taskUuid);
   const watched = tasks.flatMap(({ taskUuid }, i) => {
@@ -182,26 +179,11 @@ async function snapshotsOf(templates: TemplateStore, requests: readonly TaskRequ
   return snapshots;
 }
 
-/**
- * Fills the missing fields of a request from the template's `default_options`. Without these, returns the same object.
- */
-function withDefaultOptions(request: TaskRequest, { defaultOptions }: TaskTemplate): TaskRequest {
-  if (!defaultOptions) return request;
-  const { priority, tags, initiator, sourceSystem, reason } = defaultOptions;
-  return {
-    ...request,
-    priority: request.priority ?? priority ?? undefined,
-    tags: request.tags ?? tags ?? undefined,
-    initiator: request.initiator ?? initiator ?? undefined,
-    sourceSystem: request.sourceSystem ?? sourceSystem ?? undefined,
-    reason: request.reason ?? reason ?? undefined,
-  };
-}
-
 function newTask(request: TaskRequest, snapshot: Snapshot, position: number): NewTask {
   const where = `task ${nameOf(snapshot.template)}${position > 0 ? ` (number ${position + 1})` : ''}`;
+  const { namespace, name, version, identityStrategy: strategy, defaultOptions: defaults } = snapshot.template;
   const context = encodeContext(request.context ?? {}, snapshot, where);
-  const priority = request.priority ?? 0;
+  const priority = request.priority ?? defaults?.priority ?? 0;
   if (!Number.isInteger(priority) || priority < -100 || priority > 100) {
     throw new TaskerError(
       'bad_request',
@@ -213,14 +195,8 @@ function newTask(request: TaskRequest, snapshot: Snapshot, position: number): Ne
     if (id == null || (typeof id === 'string' && isUuid(id))) continue;
     throw new TaskerError('invalid_uuid', `${where}: ${key} is not a UUID: ${shownValue(id)}`);
   }
-  const hash = identityHash({
-    namespace: snapshot.template.namespace,
-    name: snapshot.template.name,
-    version: snapshot.template.version,
-    strategy: snapshot.template.identityStrategy,
-    idempotencyKey: label(request, 'idempotencyKey', where, 10_000),
-    context,
-  });
+  const idempotencyKey = label(request.idempotencyKey, 'idempotencyKey', where, 10_000);
+  const hash = identityHash({ namespace, name, version, strategy, idempotencyKey, context });
   if (hash === 'missing') {
     throw new TaskerError(
       'identity_missing',
@@ -235,10 +211,10 @@ function newTask(request: TaskRequest, snapshot: Snapshot, position: number): Ne
     correlationId: request.correlationId ?? null,
     parentCorrelationId: request.parentCorrelationId ?? null,
     traceparent: traceparentOf(request, where),
-    initiator: label(request, 'initiator', where),
-    sourceSystem: label(request, 'sourceSystem', where),
-    reason: label(request, 'reason', where),
-    tags: tagsOf(request, where),
+    initiator: label(request.initiator ?? defaults?.initiator, 'initiator', where),
+    sourceSystem: label(request.sourceSystem ?? defaults?.sourceSystem, 'sourceSystem', where),
+    reason: label(request.reason ?? defaults?.reason, 'reason', where),
+    tags: tagsOf(request.tags ?? defaults?.tags, where),
     identityHash: hash,
   };
 }
@@ -297,13 +273,7 @@ function withDefaultContext(
   );
 }
 
-function label(
-  request: TaskRequest,
-  key: 'initiator' | 'sourceSystem' | 'reason' | 'idempotencyKey',
-  where: string,
-  longest = 128,
-): string | null {
-  const text = request[key];
+function label(text: string | null | undefined, key: string, where: string, longest = 128): string | null {
   if (text === undefined || text === null) return null;
   if (typeof text !== 'string' || text.length > longest || !isStorableText(text)) {
     throw new TaskerError(
@@ -314,7 +284,7 @@ function label(
   return text;
 }
 
-function tagsOf({ tags }: TaskRequest, where: string): string[] | null {
+function tagsOf(tags: string[] | null | undefined, where: string): string[] | null {
   if (tags === undefined || tags === null) return null;
   if (
     !Array.isArray(tags) ||
@@ -331,4 +301,129 @@ function shownValue(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 59)}…` : value);
   if (typeof value === 'function') return 'a function';
   return typeof value === 'object' && value !== null ? 'an object' : String(value);
+}
+
+/**
+ * Bytes of contexts, as JSON text, that one statement takes. All of them become one jsonb value there, which may be six
+ * times as large and has 256 MB at most.
+ */
+const BYTES_AT_ONCE = 16 * 1024 * 1024;
+
+/** Lists of tasks that one statement can take, in an order in which two callers can't wait for each other. */
+export function portionsOf(tasks: readonly NewTask[], bytesAtOnce = BYTES_AT_ONCE): NewTask[][] {
+  const portions: NewTask[][] = [];
+  let bytes = 0;
+  const add = (task: NewTask) => {
+    const size = Buffer.byteLength(task.context);
+    bytes += size;
+    if (portions.length > 0 && bytes <= bytesAtOnce) portions.at(-1)!.push(task);
+    else {
+      portions.push([task]);
+      bytes = size;
+    }
+  };
+  tasks.forEach(add);
+  if (portions.length <= 1 || tasks.every((task) => task.identityHash === null)) return portions;
+  // A statement inserts its identities in their order; here the statements must follow it too.
+  const sorted = [...tasks].sort((a, b) => ((a.identityHash ?? '') < (b.identityHash ?? '') ? -1 : 1));
+  portions.length = 0;
+  sorted.forEach(add);
+  return portions;
+}
+
+/** Inserts tasks, one portion after the other. Answers with the ids of those that were new. */
+export async function insertPortions(
+  tx: Db,
+  portions: readonly (readonly NewTask[])[],
+  watched: readonly WatchedTask[],
+): Promise<Set<string>> {
+  const created = new Set<string>();
+  for (const tasks of portions) for (const id of await insertTasks(tx, tasks)) created.add(id);
+  const fresh = watched.filter(({ taskUuid }) => created.has(taskUuid));
+  if (fresh.length > 0) await watchTasks(tx, fresh);
+  return created;
+}
+
+// JavaScript may pass anything as a request: a proxy, a getter that throws, or an array that changes while the
+// templates are read. Each field is read once, here.
+
+/** Maximum number of tags that are copied. {@link createTasks} refuses more. */
+const MOST_TAGS = 1_001;
+
+/**
+ * The requests with their fields, each read once. Values are checked later, except for
+ * the fields that name the template.
+ * @throws TaskerError `bad_request` when one can't be read, or does not name a template
+ */
+export function readRequests(given: readonly TaskRequest[]): TaskRequest[] {
+  return listed(given).map((request, i, all) =>
+    readRequest(request, `the request${all.length > 1 ? ` number ${i + 1}` : ''}`),
+  );
+}
+
+function listed(given: unknown): unknown[] {
+  const message = 'createTasks takes an array of requests; for one request use createTask';
+  try {
+    if (Array.isArray(given)) return Array.from(given as unknown[]);
+  } catch (cause) {
+    throw new TaskerError('bad_request', message, { cause });
+  }
+  throw new TaskerError('bad_request', message);
+}
+
+function readRequest(given: unknown, what: string): TaskRequest {
+  if (typeof given !== 'object' || given === null) {
+    throw new TaskerError('bad_request', `${what} of a task must be an object with the name of a template`);
+  }
+  const request = fieldsOf(given as TaskRequest, what);
+  const { name, namespace = 'default', version = '1.0.0' } = request;
+  if (![name, namespace, version].every((part) => typeof part === 'string' && part !== '' && isStorableText(part))) {
+    throw new TaskerError('bad_request', 'a task needs the name, namespace and version of its template, as strings');
+  }
+  return request;
+}
+
+function fieldsOf(given: TaskRequest, what: string): TaskRequest {
+  let reading = 'name';
+  const read = <Key extends keyof TaskRequest>(key: Key): TaskRequest[Key] => {
+    reading = key;
+    return given[key];
+  };
+  try {
+    return {
+      name: read('name'),
+      namespace: read('namespace'),
+      version: read('version'),
+      context: read('context'),
+      priority: read('priority'),
+      idempotencyKey: read('idempotencyKey'),
+      initiator: read('initiator'),
+      sourceSystem: read('sourceSystem'),
+      reason: read('reason'),
+      tags: copied(read('tags')),
+      correlationId: read('correlationId'),
+      parentCorrelationId: read('parentCorrelationId'),
+      traceparent: read('traceparent'),
+    };
+  } catch (cause) {
+    throw new TaskerError('bad_request', `${what} of a task can't be read: its ${reading} throws when it is read`, {
+      cause,
+    });
+  }
+}
+
+function copied(tags: string[] | undefined): string[] | undefined {
+  return Array.isArray(tags) ? Array.from({ length: Math.min(tags.length, MOST_TAGS) }, (_, i) => tags[i]!) : tags;
+}
+
+/** Reads how to treat a task whose identity exists. @throws TaskerError `bad_request` */
+export function readCreateOptions(options: CreateOptions | undefined): Required<CreateOptions> {
+  let onDuplicate: unknown;
+  try {
+    onDuplicate = options?.onDuplicate ?? 'error';
+  } catch (cause) {
+    throw new TaskerError('bad_request', "the options of createTask can't be read: onDuplicate throws", { cause });
+  }
+  if (onDuplicate === 'error' || onDuplicate === 'return') return { onDuplicate };
+  throw new TaskerError('bad_request', "onDuplicate must be 'error' or 'return'");
 }

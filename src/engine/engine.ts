@@ -11,13 +11,13 @@ import { isSaved, loadCheckpoints, lockHeldStep, saveCheckpoint } from '../store
 import { type Claim, type Claimed, claimSteps } from '../store/claim-steps.ts';
 import { adoptSteps, findRecorded } from '../store/doubtful.ts';
 import { loadResults } from '../store/load-results.ts';
-import { heldSteps, notify, peek, type QueuePeek, queueDepths, taskStates } from '../store/peek.ts';
+import { heldSteps, notify, peek, type QueuePeek, queueDepths } from '../store/peek.ts';
 import { PINNED_PLANS, QUEUE_ORDER } from '../store/planner.ts';
 import { findStep, getStep, getSteps, stepNames } from '../store/read-steps.ts';
-import { getHistory, getTasks, listTasks, type TaskFilter, type TaskRow } from '../store/read-tasks.ts';
 import type { OwnClaim } from '../store/record-steps.ts';
 import { ping } from '../store/server/server-facts.ts';
 import type { HeldKey, StepKey } from '../store/step-key.ts';
+import { getHistory, getTasks, listTasks, type TaskFilter, type TaskRow, taskStates } from '../store/tasks.ts';
 import { namespaceIds } from '../store/templates.ts';
 import {
   announceCallables,

@@ -7,11 +7,10 @@ import { hasOutcome } from '../model/dynamic-outcome.ts';
 import { isStorableText, storableJson } from '../model/json.ts';
 import { recountBatches, releaseWorkers } from '../store/batches.ts';
 import { existingSteps } from '../store/expand-tasks.ts';
-import { lockTasks } from '../store/lock-tasks.ts';
 import { cancelTask as cancel, resetStep as reset, settleStep as settle } from '../store/operate.ts';
 import { getStep } from '../store/read-steps.ts';
-import { getTasks } from '../store/read-tasks.ts';
 import type { StepKey } from '../store/step-key.ts';
+import { getTasks, lockTasks } from '../store/tasks.ts';
 import { grow, growthOf } from './record.ts';
 import type { TemplateStore } from './template-store.ts';
 

@@ -12,10 +12,10 @@ import {
   type NewStep,
   recountSteps,
 } from '../store/expand-tasks.ts';
-import { lockTasks, type TaskRevision } from '../store/lock-tasks.ts';
 import { heldSteps } from '../store/peek.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
 import { KIND, type OwnClaim, type Recorded, type RecordedStep, recordSteps } from '../store/record-steps.ts';
+import { lockTasks, type TaskRevision } from '../store/tasks.ts';
 import type { Expansion } from './expansion.ts';
 import type { TemplateStore } from './template-store.ts';
 

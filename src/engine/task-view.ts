@@ -1,6 +1,6 @@
 import { stepUuid } from '../model/ids.ts';
 import type { StepRow } from '../store/read-steps.ts';
-import type { HistoryRow, TaskRow } from '../store/read-tasks.ts';
+import type { HistoryRow, TaskRow } from '../store/tasks.ts';
 
 /** The states a task can be in. */
 export const TASK_STATES = [

@@ -26,8 +26,6 @@ import { graphOf, type TemplateGraph } from '../template/template-graph.ts';
 import { templateFromJson, templateToJson } from '../template/template-json.ts';
 import { type DeclaredEvents, declaredEvents } from './events/declared-events.ts';
 import { DYNAMIC_LIMITS, type DynamicLimits, type Expanding, expansionOf } from './expansion.ts';
-import { KeptSnapshots } from './kept-snapshots.ts';
-import { type KeptEntry, type KeptStats, NewestSnapshots } from './newest-snapshots.ts';
 
 /** A registered snapshot, ready for use. */
 export interface Snapshot {
@@ -261,4 +259,123 @@ function storedGraph(template: TaskTemplate, graph: TemplateGraph) {
       [...new Set([...parents, ...graph.guards[child]!])].map((parent) => ({ parent, child })),
     ),
   };
+}
+
+/** Number of unused snapshots to keep: as many as one claim can need at once. */
+export const MOST_KEPT = 1_000;
+
+/**
+ * Snapshots by their ids. The newest ones are kept. Older ones are dropped once no task in this process uses them, so
+ * that templates that are registered again and again do not fill the memory.
+ */
+export class KeptSnapshots<S extends { id: number }> {
+  readonly #kept = new Map<number, S>();
+  readonly #used = new Map<number, WeakRef<S>>();
+  readonly #collected = new FinalizationRegistry<number>((id) => {
+    if (this.#used.get(id)?.deref() === undefined) this.#used.delete(id);
+  });
+
+  /** Returns a snapshot that is kept or still used. A dropped one that is still used is kept again. */
+  get(id: number): S | undefined {
+    const kept = this.#kept.get(id);
+    if (kept) return kept;
+    const used = this.#used.get(id)?.deref();
+    if (used) this.put(used);
+    return used;
+  }
+
+  put(snapshot: S): void {
+    // Registered once each time it goes: without this, one that stays in use would be registered without end.
+    if (this.#used.delete(snapshot.id)) this.#collected.unregister(snapshot);
+    this.#kept.delete(snapshot.id);
+    this.#kept.set(snapshot.id, snapshot);
+    if (this.#kept.size <= MOST_KEPT) return;
+    const oldest = this.#kept.values().next().value!;
+    this.#kept.delete(oldest.id);
+    this.#used.set(oldest.id, new WeakRef(oldest));
+    this.#collected.register(oldest, oldest.id, oldest);
+  }
+}
+
+/** How long the newest registration of a version is remembered; another process may register a new one. */
+const FOR_MS = 1_000;
+
+/** What is known of a name and version that was asked for. */
+export interface KeptEntry {
+  /** Of what is kept now: since it was first kept. */
+  ageSeconds: number;
+  /** How often it was asked for. */
+  uses: number;
+}
+
+/** How well a memory does. */
+export interface KeptStats {
+  cached: number;
+  hits: number;
+  misses: number;
+  /** Number of snapshots that were dropped because there are too many names and versions. */
+  evictions: number;
+  /** Null: nothing is kept. */
+  oldestAgeSeconds: number | null;
+  averageUses: number;
+}
+
+interface Entry<S> {
+  snapshot: S;
+  until: number;
+  since: number;
+  uses: number;
+}
+
+/** The newest snapshot of each name and version, for a moment: a task's creation asks the database once in a while only. */
+export class NewestSnapshots<S> {
+  readonly #entries = new Map<string, Entry<S>>();
+  #hits = 0;
+  #misses = 0;
+  #evictions = 0;
+
+  get(key: string): S | undefined {
+    const entry = this.#entries.get(key);
+    if (entry) entry.uses++;
+    if (entry && entry.until > performance.now()) {
+      this.#hits++;
+      return entry.snapshot;
+    }
+    this.#misses++;
+    return undefined;
+  }
+
+  /** `uses`: how often it was asked for before it was known. */
+  put(key: string, snapshot: S, { uses = 0 }: { uses?: number } = {}): void {
+    const now = performance.now();
+    const before = this.#entries.get(key);
+    const until = now + FOR_MS;
+    if (before?.snapshot === snapshot) before.until = until;
+    else this.#entries.set(key, { snapshot, until, since: now, uses: before?.uses ?? uses });
+    if (this.#entries.size <= MOST_KEPT) return;
+    this.#entries.delete(this.#entries.keys().next().value!);
+    this.#evictions++;
+  }
+
+  entry(key: string): KeptEntry | undefined {
+    const entry = this.#entries.get(key);
+    return entry && { ageSeconds: secondsSince(entry.since), uses: entry.uses };
+  }
+
+  get stats(): KeptStats {
+    const entries = [...this.#entries.values()];
+    const uses = entries.reduce((sum, entry) => sum + entry.uses, 0);
+    return {
+      cached: entries.length,
+      hits: this.#hits,
+      misses: this.#misses,
+      evictions: this.#evictions,
+      oldestAgeSeconds: entries.length === 0 ? null : Math.max(...entries.map(({ since }) => secondsSince(since))),
+      averageUses: entries.length === 0 ? 0 : Math.round((100 * uses) / entries.length) / 100,
+    };
+  }
+}
+
+function secondsSince(at: number): number {
+  return Math.round(performance.now() - at) / 1_000;
 }

@@ -1,7 +1,7 @@
 import type { Database } from '../db/database.ts';
 import type { Opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
-import { lockFreeTasks } from '../store/lock-tasks.ts';
+import { lockFreeTasks } from '../store/tasks.ts';
 
 /** Runs `work` for those of the tasks that nobody holds, locked; undefined when that is none. */
 export function withFreeTasks<T>(

@@ -1,5 +1,5 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
-import type { KeptStats } from '../engine/newest-snapshots.ts';
+import type { KeptStats } from '../engine/template-store.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import { templateToJson } from '../template/template-json.ts';
 import { jsonRoute } from './route.ts';

@@ -1,24 +1,19 @@
 import type { Db } from '../db/statement.ts';
 import { sqlFile } from './sql.ts';
 import type { StepKey } from './step-key.ts';
+import type { TaskOrigin } from './tasks.ts';
 
 const CLAIM_STEPS = sqlFile('claim_steps');
 const CLAIM_STEPS_OF_SEVERAL = sqlFile('claim_steps_of_several');
 
 /** A step that a worker holds, with its task. */
-export interface ClaimedStepRow extends StepKey {
+export interface ClaimedStepRow extends StepKey, TaskOrigin {
   attempts: number;
   spared: number;
   maxAttempts: number;
   templateId: number;
   rank: number;
   revision: number;
-  context: string;
-  correlationId: string | null;
-  parentCorrelationId: string | null;
-  initiator: string | null;
-  sourceSystem: string | null;
-  reason: string | null;
   tags: string[] | null;
   traceparent: string | null;
   /** As the server writes it: few handlers ask for it, and making dates of all takes time. */

@@ -40,15 +40,6 @@ export async function notify(db: Db, channel: string, payloads: readonly string[
   await db.query(NOTIFY, [channel, payloads]);
 }
 
-const TASK_STATES = sql('task_states')`
-select task_uuid, state::text from tasker.task where task_uuid = any ($1::uuid[])`;
-
-/** The states of tasks, for those who wait. Unknown ids are left out. */
-export async function taskStates(db: Db, taskUuids: readonly string[]): Promise<Map<string, string>> {
-  const { rows } = await db.query<{ task_uuid: string; state: string }>(TASK_STATES, [`{${taskUuids.join(',')}}`]);
-  return new Map(rows.map((row) => [row.task_uuid, row.state]));
-}
-
 const HELD_STEPS = sql('held_steps')`
 select w.ord::int from unnest($1::uuid[], $2::int[], $3::bigint[]) with ordinality w (task_uuid, idx, claim, ord)
   cross join lateral (

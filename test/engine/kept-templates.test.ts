@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { Database } from '../../src/db/database.ts';
 import { Engine } from '../../src/engine/engine.ts';
-import { KeptSnapshots, MOST_KEPT } from '../../src/engine/kept-snapshots.ts';
+import { KeptSnapshots, MOST_KEPT } from '../../src/engine/template-store.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { heapMb } from '../support/heap.ts';

@@ -4,10 +4,10 @@ import { opening } from '../../src/db/opening.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { claimSteps } from '../../src/store/claim-steps.ts';
-import { lockTasks } from '../../src/store/lock-tasks.ts';
 import { cancelTask } from '../../src/store/operate.ts';
 import { KIND } from '../../src/store/record-steps.ts';
 import { declareDead, takeBack } from '../../src/store/sweep.ts';
+import { lockTasks } from '../../src/store/tasks.ts';
 import { DEMO, deferred, setup, template, until } from '../support/setup.ts';
 
 const NAMESPACES = Array.from({ length: 50 }, (_, i) => `n${i}`);

@@ -1,8 +1,8 @@
 import type { Database } from '../../db/database.ts';
 import { isWorkerIndex, MOST_WORKERS, stepIndex, templateIndex, uuidOfDigest, workerIndex } from '../../model/ids.ts';
 import { type BatchWorkerRow, batchWorkers } from '../../store/batches.ts';
-import { type EventTaskRow, eventTasks } from '../../store/events/tasks.ts';
 import { getStepsAt, type StepRange, type StepRow } from '../../store/read-steps.ts';
+import { type EventTaskRow, eventTasks } from '../../store/tasks.ts';
 import type { StepTemplate } from '../../template/task-template.ts';
 import { batchToJson, retryToJson } from '../../template/template-json.ts';
 import { reachedFrom } from '../reached-steps.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { portionsOf } from '../../../src/engine/insert-tasks.ts';
-import type { NewTask } from '../../../src/store/create-tasks.ts';
+import { portionsOf } from '../../../src/engine/create-task.ts';
+import type { NewTask } from '../../../src/store/tasks.ts';
 import { DEMO, setup, template } from '../../support/setup.ts';
 
 /** A context of some 1,000,000 bytes, of its own for each number. */

@@ -1,0 +1,287 @@
+import type { Db } from '../db/statement.ts';
+import { columns, lists, sql } from './sql.ts';
+import { STILL_STALE } from './stale-tasks.ts';
+
+// Identities are inserted in the order of their hashes, so that two batches cannot wait for each other; a task whose
+// identity exists already leaves no rows.
+// `offset 0` keeps the lookup of a template's steps by the key: joined freely, a small table is read whole for each task.
+const CREATE_TASKS = sql('create_tasks')`
+with input as materialized (
+  select * from rows from (
+    unnest($1::uuid[], $2::int[], $3::smallint[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $11::text[], $12::text[]),
+    jsonb_array_elements($4::jsonb), jsonb_array_elements($10::jsonb)
+  ) d (task_uuid, template_id, rank, correlation_id, parent_correlation_id, initiator, source_system, reason, hash, traceparent, context, tags)),
+ident as (
+  insert into tasker.task_identity (hash, task_uuid)
+  select decode(hash, 'hex'), task_uuid from input where hash is not null order by 1
+  on conflict do nothing returning task_uuid),
+t as (
+  insert into tasker.task (task_uuid, template_id, rank, n_open, n_active, context, correlation_id, parent_correlation_id,
+                           initiator, source_system, reason, traceparent, tags)
+  select i.task_uuid, i.template_id, i.rank, m.initial_count, m.root_count, i.context, i.correlation_id, i.parent_correlation_id,
+         i.initiator, i.source_system, i.reason, i.traceparent,
+         case when i.tags <> 'null' then array(select jsonb_array_elements_text(i.tags)) end
+    from input i join tasker.template m on m.id = i.template_id
+   where i.hash is null or i.task_uuid in (select task_uuid from ident)
+  returning task_uuid, template_id, rank),
+s as (
+  insert into tasker.step (task_uuid, idx, state, remaining, max_attempts, retryable)
+  select t.task_uuid, ts.idx, case when ts.parents = 0 then 'enqueued'::tasker.step_state else 'pending' end, ts.parents,
+         ts.max_attempts, ts.retryable
+    from t cross join lateral (
+      select * from tasker.template_step x where x.template_id = t.template_id and x.initial offset 0) ts),
+q as (
+  insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
+  select (select namespace_id from tasker.template m where m.id = t.template_id), t.rank, t.task_uuid, ts.idx, t.template_id
+    from t cross join lateral (
+      select idx from tasker.template_step x where x.template_id = t.template_id and x.initial and x.parents = 0 offset 0) ts
+   order by t.task_uuid, ts.idx)
+select task_uuid from t`;
+
+/** What the caller of createTask gave, as it is stored with the task. */
+export interface TaskOrigin {
+  /** JSON text. */
+  context: string;
+  correlationId: string | null;
+  parentCorrelationId: string | null;
+  initiator: string | null;
+  sourceSystem: string | null;
+  reason: string | null;
+}
+
+/** A task to create, checked and encoded. */
+export interface NewTask extends TaskOrigin {
+  taskUuid: string;
+  templateId: number;
+  rank: number;
+  /** Who created it, to those who trace. */
+  traceparent: string | null;
+  tags: readonly string[] | null;
+  /** SHA-256 in hex, or null for a task without an identity. */
+  identityHash: string | null;
+}
+
+/** Creates tasks with their steps and queues their roots, all in one statement. Answers with the ids that were new. */
+export async function createTasks(db: Db, tasks: readonly NewTask[]): Promise<Set<string>> {
+  const { rows } = await db.query<{ task_uuid: string }>(CREATE_TASKS, [
+    ...columns(tasks, 'taskUuid', 'templateId', 'rank'),
+    `[${tasks.map((t) => t.context).join(',')}]`,
+    ...lists(tasks, 'correlationId', 'parentCorrelationId', 'initiator', 'sourceSystem', 'reason'),
+    JSON.stringify(tasks.map((t) => t.tags)),
+    ...lists(tasks, 'identityHash', 'traceparent'),
+  ]);
+  return new Set(rows.map((row) => row.task_uuid));
+}
+
+const FIND_IDENTITIES = sql('find_identities')`
+select encode(hash, 'hex') hash, task_uuid from tasker.task_identity where hash = any (select decode(h, 'hex') from unnest($1::text[]) h)`;
+
+/** The tasks that hold these identities, by hash. */
+export async function findIdentities(db: Db, hashes: readonly string[]): Promise<Map<string, string>> {
+  const { rows } = await db.query<{ hash: string; task_uuid: string }>(FIND_IDENTITIES, [hashes]);
+  return new Map(rows.map((row) => [row.hash, row.task_uuid]));
+}
+
+// A statement of its own: in READ COMMITTED the statements after it see what earlier holders of the locks committed.
+// With the lock in a CTE of the writing statement, the snapshot is older than the wait, and decrements are lost.
+const LOCK_TASKS = sql('lock_tasks')`
+with locked as materialized (
+  select task_uuid, revision from tasker.task where task_uuid = any ($1::uuid[]) order by task_uuid for update)
+select task_uuid "taskUuid", revision from locked where revision > 0`;
+
+/** How often an operator changed a result of a task. */
+export interface TaskRevision {
+  taskUuid: string;
+  revision: number;
+}
+
+/**
+ * Locks tasks, in the order of their ids: the first statement of every transaction but the claim. Answers with the
+ * tasks whose results were changed by an operator, so that nobody goes on with an old copy.
+ */
+export async function lockTasks(db: Db, taskUuids: readonly string[]): Promise<TaskRevision[]> {
+  return (await db.query<TaskRevision>(LOCK_TASKS, [`{${taskUuids.join(',')}}`])).rows;
+}
+
+const LOCK_FREE_TASKS = sql('lock_free_tasks')`
+select task_uuid from tasker.task where task_uuid = any ($1::uuid[]) order by task_uuid for update skip locked`;
+
+/** Locks those of the tasks that nobody holds, for housekeeping that comes again: one locked task must not hold it up. */
+export async function lockFreeTasks(db: Db, taskUuids: readonly string[]): Promise<string[]> {
+  const { rows } = await db.query<{ task_uuid: string }>(LOCK_FREE_TASKS, [`{${taskUuids.join(',')}}`]);
+  return rows.map((row) => row.task_uuid);
+}
+
+const TASK_STATES = sql('task_states')`
+select task_uuid, state::text from tasker.task where task_uuid = any ($1::uuid[])`;
+
+/** The states of tasks, for those who wait. Unknown ids are left out. */
+export async function taskStates(db: Db, taskUuids: readonly string[]): Promise<Map<string, string>> {
+  const { rows } = await db.query<{ task_uuid: string; state: string }>(TASK_STATES, [`{${taskUuids.join(',')}}`]);
+  return new Map(rows.map((row) => [row.task_uuid, row.state]));
+}
+
+const TASK_COLUMNS = `
+  t.task_uuid "taskUuid", m.name, n.name namespace, m.version, t.state::text status, tasker.iso(t.created_at) "createdAt",
+  c.updated_at "updatedAt", tasker.iso(t.done_at) "completedAt", t.context, t.initiator, t.source_system "sourceSystem",
+  t.reason, -t.rank priority, coalesce(t.tags, '{}') tags, coalesce(t.correlation_id, t.task_uuid) "correlationId",
+  t.parent_correlation_id "parentCorrelationId", c.total "totalSteps", c.pending "pendingSteps",
+  c.in_progress "inProgressSteps", c.completed "completedSteps", c.failed "failedSteps", c.ready "readySteps",
+  m.id "templateId", t.verdict::text, t.n_open "openSteps", t.n_error "blockingSteps", c.attempts "mostAttempts", stale.note stale`;
+
+const TASK_COUNTS = `
+  cross join lateral (
+    select count(*)::int total,
+           (count(*) filter (where s.state in ('pending', 'waiting_for_retry')))::int pending,
+           (count(*) filter (where s.state = 'in_progress'))::int in_progress,
+           (count(*) filter (where s.state in ('complete', 'resolved_manually')))::int completed,
+           (count(*) filter (where s.state = 'error'))::int failed,
+           (count(*) filter (where s.state = 'enqueued'))::int ready,
+           coalesce(max(s.attempts), 0)::int attempts,
+           tasker.iso(greatest(t.created_at, t.done_at, max(s.started_at), max(s.done_at))) updated_at
+      from tasker.step s where s.task_uuid = t.task_uuid) c
+  left join lateral (
+    select json_build_object('rule', w.rule, 'minutes', w.minutes, 'since', tasker.iso(w.since),
+                             'at', tasker.iso(w.noted_at))::text note
+      from tasker.task_watch w where w.task_uuid = t.task_uuid and ${STILL_STALE} offset 0) stale on true`;
+
+/** What a task's row alone says. */
+interface TaskFacts extends TaskOrigin {
+  taskUuid: string;
+  templateId: number;
+  correlationId: string;
+  priority: number;
+  tags: string[];
+  createdAt: string;
+}
+
+/** A task with the counts of its steps. */
+export interface TaskRow extends TaskFacts {
+  name: string;
+  namespace: string;
+  version: string;
+  status: string;
+  updatedAt: string;
+  completedAt: string | null;
+  totalSteps: number;
+  pendingSteps: number;
+  inProgressSteps: number;
+  completedSteps: number;
+  failedSteps: number;
+  readySteps: number;
+  verdict: string | null;
+  /** Steps that must still come to an end. */
+  openSteps: number;
+  /** Steps in error that the task waits for; not those whose failure their batch tolerates. */
+  blockingSteps: number;
+  mostAttempts: number;
+  /** JSON text of the limit that the task is over; null: it is not stale, or has no limits. */
+  stale: string | null;
+}
+
+const GET_TASKS = sql('get_tasks')`
+select ${TASK_COLUMNS}
+  from tasker.task t join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id ${TASK_COUNTS}
+ where t.task_uuid = any ($1::uuid[])`;
+
+/** Tasks by their ids; unknown ones are left out. */
+export async function getTasks(db: Db, taskUuids: readonly string[]): Promise<TaskRow[]> {
+  return (await db.query<TaskRow>(GET_TASKS, [`{${taskUuids.join(',')}}`])).rows;
+}
+
+// The page is cut before the steps are counted; task ids grow with time, so the newest come first by the key alone.
+const LIST_TASKS = sql('list_tasks')`
+with page as materialized (
+  select t.* from tasker.task t
+    join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id
+   where ($1::uuid is null or t.task_uuid < $1) and ($2::text is null or n.name = $2) and ($3::text is null or m.name = $3)
+     and ($4::text is null or t.state::text = $4) and (not $5::boolean or t.done_at is null)
+   order by t.task_uuid desc limit $6)
+select ${TASK_COLUMNS}
+  from page t join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id ${TASK_COUNTS}
+ order by t.task_uuid desc`;
+
+const LIST_STALE_TASKS = sql('list_stale_tasks')`
+with page as materialized (
+  select t.* from tasker.task_watch w join tasker.task t on t.task_uuid = w.task_uuid
+    join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id
+   where ($1::uuid is null or w.task_uuid < $1) and ($2::text is null or n.name = $2) and ($3::text is null or m.name = $3)
+     and ($4::text is null or t.state::text = $4) and ${STILL_STALE}
+   order by w.task_uuid desc limit $5)
+select ${TASK_COLUMNS}
+  from page t join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id ${TASK_COUNTS}
+ order by t.task_uuid desc`;
+
+/** Which tasks to list. */
+export interface TaskFilter {
+  /** Only tasks created before this one. */
+  before: string | null;
+  namespace: string | null;
+  name: string | null;
+  /** A stored state (`pending` is derived and can't be asked for here). */
+  state: string | null;
+  /** Only tasks that have not ended. */
+  openOnly: boolean;
+  /** Only open tasks that are noted as stale. */
+  stale: boolean;
+  limit: number;
+}
+
+/** Tasks, the newest first. */
+export async function listTasks(db: Db, filter: TaskFilter): Promise<TaskRow[]> {
+  const { before, namespace, name, state, openOnly, stale, limit } = filter;
+  const { rows } = stale
+    ? await db.query<TaskRow>(LIST_STALE_TASKS, [before, namespace, name, state, limit])
+    : await db.query<TaskRow>(LIST_TASKS, [before, namespace, name, state, openOnly, limit]);
+  return rows;
+}
+
+const EVENT_TASKS = sql('event_tasks')`
+select t.task_uuid "taskUuid", t.template_id "templateId", -t.rank priority, t.context,
+       coalesce(t.correlation_id, t.task_uuid) "correlationId", t.parent_correlation_id "parentCorrelationId", t.initiator,
+       t.source_system "sourceSystem", t.reason, coalesce(t.tags, '{}') tags,
+       t.done_at is not null and t.state = 'complete' complete, tasker.iso(t.created_at) "createdAt"
+  from tasker.task t where t.task_uuid = any ($1::uuid[])`;
+
+/** What an event tells of its task. */
+export interface EventTaskRow extends TaskFacts {
+  complete: boolean;
+}
+
+/** Tasks by their ids, without a look at their steps, of which there may be thousands. */
+export async function eventTasks(db: Db, taskUuids: readonly string[]): Promise<EventTaskRow[]> {
+  return (await db.query<EventTaskRow>(EVENT_TASKS, [`{${taskUuids.join(',')}}`])).rows;
+}
+
+const GET_HISTORY = sql('get_history')`
+select * from (
+  select h.idx, 'attempt' kind, h.attempt, h.outcome::text what, h.state::text "toState", h.started_at "startedAt",
+         h.ended_at at, h.duration_ms "durationMs", h.detail,
+         coalesce(w.name, p.name, 'worker ' || h.worker_id) who, null reason
+    from tasker.history h left join tasker.worker w on w.id = h.worker_id left join tasker.past_worker p on p.id = h.worker_id
+   where h.task_uuid = $1
+  union all
+  select a.idx, 'operator', null, a.action, a.to_state, null, a.at, null, null, a.actor, a.reason
+    from tasker.operator_action a where a.task_uuid = $1) x
+ order by at, idx, attempt`;
+
+/** What happened to a step, once: an attempt's end or an operator's action. */
+export interface HistoryRow {
+  idx: number | null;
+  kind: 'attempt' | 'operator';
+  attempt: number | null;
+  what: string;
+  toState: string;
+  startedAt: Date | null;
+  at: Date;
+  durationMs: number | null;
+  /** JSON text. */
+  detail: string | null;
+  who: string;
+  reason: string | null;
+}
+
+/** Everything that happened to a task, in order. */
+export async function getHistory(db: Db, taskUuid: string): Promise<HistoryRow[]> {
+  return (await db.query<HistoryRow>(GET_HISTORY, [taskUuid])).rows;
+}
