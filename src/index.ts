@@ -75,13 +75,17 @@ export type {
   TaskState,
 } from './engine/task-view.ts';
 export {
+  ERRORS,
+  type ErrorCode,
   FFIError,
   type FFIErrorOptions,
+  isTaskerError,
+  TaskerError,
+  type TaskerErrorOptions,
   WorkerAlreadyRunningError,
   WorkerBootstrapError,
   WorkerNotInitializedError,
-} from './errors/worker-errors.ts';
-export { ERRORS, type ErrorCode, isTaskerError, TaskerError, type TaskerErrorOptions } from './errors.ts';
+} from './errors.ts';
 export type { DeliveryContext, EventConsumer } from './events/delivery/event-consumer.ts';
 export type { HookAnswer, NowOrLater } from './events/delivery/in-order.ts';
 export type { StopOptions as SubscriberStopOptions } from './events/delivery/stop-options.ts';

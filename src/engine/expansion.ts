@@ -82,10 +82,13 @@ function branches({ graph }: Expandable, { idx, result, limits }: Completed): Ex
 }
 
 function unknownBranch(all: readonly string[], name: string, possible: readonly string[]): string {
-  const near = nearNames(name, possible, 1)[0];
   const what = all.includes(name) ? 'is not downstream of this decision, or is made by something else' : 'is no step';
-  const hint = near === undefined ? '.' : `; did you mean ${near}?`;
-  return `decision_point_outcome.step_names: ${JSON.stringify(name)} ${what}${hint} Possible are ${listed(possible)}`;
+  return `decision_point_outcome.step_names: ${JSON.stringify(name)} ${what}${hintOf(name, possible)}`;
+}
+
+function hintOf(name: string, possible: readonly string[]): string {
+  const near = nearNames(name, possible, 1)[0];
+  return `${near === undefined ? '.' : `; did you mean ${near}?`} Possible are ${listed(possible)}`;
 }
 
 function listed(names: readonly string[]): string {
@@ -154,8 +157,7 @@ function workerOf(
   }
   const found = possible.find((step) => graph.names[step] === own);
   if (found !== undefined) return found;
-  const near = nearNames(own, names, 1)[0];
   return wrong(
-    `batch_processing_outcome.worker_template_name: ${JSON.stringify(own)} is no batch_worker step that depends on ${graph.names[idx]}${near === undefined ? '.' : `; did you mean ${near}?`} Possible are ${listed(names)}`,
+    `batch_processing_outcome.worker_template_name: ${JSON.stringify(own)} is no batch_worker step that depends on ${graph.names[idx]}${hintOf(own, names)}`,
   );
 }

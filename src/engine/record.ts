@@ -1,7 +1,7 @@
 import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
-import { stepsOfBatch, stepsOfDecision } from '../model/branches.ts';
+import { bornSteps } from '../model/branches.ts';
 import { isWorkerIndex } from '../model/ids.ts';
 import { type CancelledRest, cancelRestOfBatches, releaseWorkers } from '../store/batches.ts';
 import {
@@ -160,10 +160,9 @@ export function growthOf(
   for (const { taskUuid, idx: creator, claim, templateId, expansion } of making) {
     const { graph } = templates.get(templateId);
     const there = existing.get(taskUuid)!;
-    let born: number[];
-    if (expansion!.kind === 'branches') {
-      born = stepsOfDecision(graph, { requested: expansion!.steps, existing: there });
-    } else {
+    let named: readonly number[] = [];
+    if (expansion!.kind === 'branches') named = expansion!.steps;
+    else {
       const { worker, parts, parallelism, failureStrategy, noOp } = expansion!;
       const name = graph.names[worker]!;
       batches.push({
@@ -176,10 +175,9 @@ export function growthOf(
         noOp,
         parts: parts.map((part) => ({ name: `${name}_${part.batchId}`, cursor: part.cursor })),
       });
-      born = stepsOfBatch(graph, { worker, existing: there });
       there.add(worker);
     }
-    for (const idx of born) {
+    for (const idx of bornSteps(graph, named, there)) {
       there.add(idx);
       steps.push({ taskUuid, creator, claim, templateId, idx });
     }

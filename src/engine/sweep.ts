@@ -17,7 +17,7 @@ import {
   tasksOfDead,
 } from '../store/sweep.ts';
 import type { DeclaredEvent } from './events/declared-events.ts';
-import type { StoredExecution } from './events/execution.ts';
+import type { StoredExecution } from './events/logged-event.ts';
 import { recordLocked } from './record.ts';
 import type { StepError } from './task-view.ts';
 import type { TemplateStore } from './template-store.ts';

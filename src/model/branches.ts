@@ -74,33 +74,19 @@ export function decisionDepths(graph: BranchGraph): number[] {
 }
 
 /**
- * The steps that come into being when a decision names `requested`, in topological order. Besides those: what follows
- * them up to the next decision, batch or convergence; each convergence that one of them feeds; and what follows a
- * convergence, once all that it depends on exists. A branch whose other parents were not chosen goes on without them.
+ * Returns the steps that come into being in a task that has the `existing` ones, in topological order: those that a
+ * decision `named`, those that follow them up to the next decision, batch or convergence, each convergence that one of
+ * them feeds, and the steps after a convergence once everything that it depends on exists. A branch whose other parents
+ * were not chosen runs without them. For a batch, `existing` includes the step of its workers, and nothing is named.
  */
-export function stepsOfDecision(
-  graph: BranchGraph,
-  { requested, existing }: { requested: Iterable<number>; existing: ReadonlySet<number> },
-): number[] {
-  return grown(graph, new Set(requested), existing);
-}
-
-/** The steps that come into being with the workers made from `worker`: those that join them, and what follows. */
-export function stepsOfBatch(
-  graph: BranchGraph,
-  { worker, existing }: { worker: number; existing: ReadonlySet<number> },
-): number[] {
-  return grown(graph, new Set(), new Set([...existing, worker]));
-}
-
-// What comes into being is decided by what exists, and not by what is new: two decisions that are free of each other
-// make the same steps whichever of them is recorded first.
-function grown(graph: BranchGraph, named: ReadonlySet<number>, existing: ReadonlySet<number>): number[] {
+export function bornSteps(graph: BranchGraph, named: readonly number[], existing: ReadonlySet<number>): number[] {
+  // Only what exists decides, and not what is new: two independent decisions create the same steps whichever of them is
+  // recorded first.
   const there = new Set([...existing, ...named]);
   const born: number[] = [];
   for (const step of graph.order) {
     if (existing.has(step)) continue;
-    if (!named.has(step) && !follows(graph, step, there)) continue;
+    if (!named.includes(step) && !follows(graph, step, there)) continue;
     there.add(step);
     born.push(step);
   }

@@ -1,5 +1,5 @@
 import type { Db } from '../db/statement.ts';
-import type { ResultRow } from './load-results.ts';
+import type { ResultRow } from './read-steps.ts';
 import { columns, sql } from './sql.ts';
 import type { StepKey } from './step-key.ts';
 

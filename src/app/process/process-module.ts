@@ -1,5 +1,5 @@
 import { packageVersion } from '../../config/package-version.ts';
-import { FFIError } from '../../errors/worker-errors.ts';
+import { FFIError } from '../../errors.ts';
 import { processEvents } from '../../events/subscribing/polled-events.ts';
 import { StepHandlerResult } from '../../handlers/step-handler.ts';
 import { logDebug, logError, logInfo, logTrace, logWarn } from '../../logging/log.ts';

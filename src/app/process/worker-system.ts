@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type BootstrapConfig, loadBootstrapConfig } from '../../config/bootstrap-config.ts';
 import { withOverrides } from '../../config/load-config.ts';
-import { WorkerBootstrapError } from '../../errors/worker-errors.ts';
-import { messageOf } from '../../errors.ts';
+import { messageOf, WorkerBootstrapError } from '../../errors.ts';
 import { HandlerRegistry } from '../../registry/handler-registry.ts';
 import { processWorker } from '../../worker/bridge/process-worker.ts';
 import type { Worker } from '../../worker/worker.ts';

@@ -1,6 +1,6 @@
 import type { TaskerConfig } from '../../config/config-keys.ts';
 import { redactUrl } from '../../db/connection-error.ts';
-import { WorkerNotInitializedError } from '../../errors/worker-errors.ts';
+import { WorkerNotInitializedError } from '../../errors.ts';
 import { worstOf } from '../../server/served-worker.ts';
 import type { FfiDispatchMetrics } from '../../worker/dispatch-channel.ts';
 import { type RunningWorker, workerSystem } from '../process/worker-system.ts';

@@ -1,5 +1,4 @@
-import { WorkerAlreadyRunningError, WorkerBootstrapError } from '../../errors/worker-errors.ts';
-import { messageOf } from '../../errors.ts';
+import { messageOf, WorkerAlreadyRunningError, WorkerBootstrapError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import type { EventSystem } from '../../worker/bridge/event-system.ts';
 import { Assembly } from '../assembly.ts';

@@ -8,8 +8,7 @@ import { batchToJson, retryToJson } from '../../template/template-json.ts';
 import { reachedFrom } from '../reached-steps.ts';
 import { type StepExecutionResult, stepView } from '../task-view.ts';
 import type { Snapshot, TemplateStore } from '../template-store.ts';
-import type { LoggedEvent } from './logged-event.ts';
-import { wireMetadata } from './metadata.ts';
+import { type LoggedEvent, wireMetadata } from './logged-event.ts';
 import { SETTINGS } from './settings.ts';
 
 /** An event as it goes over the wire; the names in it are as other programs know them. */

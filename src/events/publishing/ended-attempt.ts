@@ -1,5 +1,5 @@
 import type { EventOutcome } from '../../engine/events/declared-events.ts';
-import { executionOfEvent, type StoredExecution } from '../../engine/events/execution.ts';
+import { executionOfEvent, type StoredExecution } from '../../engine/events/logged-event.ts';
 import type { AttemptDetail, StepExecutionResult } from '../../engine/task-view.ts';
 import { stepUuid } from '../../model/ids.ts';
 import { createStepEventContext, type StepEventContext } from './step-event-context.ts';

@@ -12,8 +12,7 @@ import {
   WEBHOOK_URL_WORDS,
   webhookGroup,
 } from '../../config/webhook-config.ts';
-import type { LoggedEvent } from '../../engine/events/logged-event.ts';
-import { wireMetadata } from '../../engine/events/metadata.ts';
+import { type LoggedEvent, wireMetadata } from '../../engine/events/logged-event.ts';
 import { messageOf } from '../../errors.ts';
 import { PermanentError, RetryableError } from '../../handlers/failures/handler-errors.ts';
 import type { EventConsumer } from '../delivery/event-consumer.ts';

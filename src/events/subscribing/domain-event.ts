@@ -1,5 +1,4 @@
-import type { LoggedEvent } from '../../engine/events/logged-event.ts';
-import { type EventOrigin, wireMetadata } from '../../engine/events/metadata.ts';
+import { type EventOrigin, type LoggedEvent, wireMetadata } from '../../engine/events/logged-event.ts';
 import type { StepExecutionResult } from '../../engine/task-view.ts';
 import type { DeliveryMode } from '../../template/task-template.ts';
 import type { StepResult } from '../publishing/step-event-context.ts';

@@ -1,4 +1,4 @@
-import { WorkerNotInitializedError } from '../../errors/worker-errors.ts';
+import { WorkerNotInitializedError } from '../../errors.ts';
 import type { DispatchChannel } from '../dispatch-channel.ts';
 
 type State =
