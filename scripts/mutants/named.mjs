@@ -2,7 +2,7 @@
 export const NAMED = [
   {
     what: 'promoting a due retry also removes the timers of later retries of the task',
-    file: 'src/store/promote-retries.ts',
+    file: 'src/store/queue.ts',
     from: ' and due_at <= now() returning',
     to: ' returning',
   },
@@ -38,7 +38,7 @@ export const NAMED = [
   },
   {
     what: 'compaction renumbers the queue',
-    file: 'src/store/compact-queue.ts',
+    file: 'src/store/queue.ts',
     from: 'insert into tasker.queue overriding system value select * from tasker_queue_kept',
     to: 'insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id) select namespace_id, rank, task_uuid, idx, template_id from tasker_queue_kept',
   },

@@ -1,7 +1,7 @@
 import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import { QUEUE_ORDER } from '../store/planner.ts';
-import { FIRST_TASK, findUnqueued, LAST_TASK, requeueSteps, takeQueueCheckTurn } from '../store/requeue-steps.ts';
+import { FIRST_TASK, findUnqueued, LAST_TASK, requeueSteps, takeQueueCheckTurn } from '../store/queue.ts';
 import type { StepKey } from '../store/step-key.ts';
 import { withFreeTasks } from './with-free-tasks.ts';
 

@@ -12,8 +12,8 @@ import {
   type NewStep,
   recountSteps,
 } from '../store/expand-tasks.ts';
-import { heldSteps } from '../store/peek.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
+import { heldSteps } from '../store/read-steps.ts';
 import { KIND, type OwnClaim, type Recorded, type RecordedStep, recordSteps } from '../store/record-steps.ts';
 import { lockTasks, type TaskRevision } from '../store/tasks.ts';
 import type { Expansion } from './expansion.ts';

@@ -3,9 +3,8 @@ import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
 import { templateIndex, uuidV7 } from '../model/ids.ts';
-import { compactQueue, queueBloat, tryCompacting } from '../store/compact-queue.ts';
 import { storeEvents } from '../store/events/store-events.ts';
-import { dueTasks, promoteRetries } from '../store/promote-retries.ts';
+import { compactQueue, dueTasks, promoteRetries, queueBloat, tryCompacting } from '../store/queue.ts';
 import { type EndedTaskRow, KIND, type RecordedStep, type StepEvents } from '../store/record-steps.ts';
 import {
   buryWorkers,

@@ -1,6 +1,6 @@
 import type { Db } from '../db/statement.ts';
 import { columns, sql } from './sql.ts';
-import type { StepKey } from './step-key.ts';
+import type { HeldKey, StepKey } from './step-key.ts';
 
 const STEP_COLUMNS = `
 s.idx, coalesce(bw.name, ts.name) name, ts.name "templateName", ts.callable, s.state::text, s.remaining, s.attempts, s.spared,
@@ -168,4 +168,16 @@ export interface ResultRow extends StepKey {
  */
 export async function loadResults(db: Db, keys: readonly StepKey[], maxSize: number): Promise<ResultRow[]> {
   return (await db.query<ResultRow>(LOAD_RESULTS, [...columns(keys, 'taskUuid', 'idx'), maxSize])).rows;
+}
+
+const HELD_STEPS = sql('held_steps')`
+select w.ord::int from unnest($1::uuid[], $2::int[], $3::bigint[]) with ordinality w (task_uuid, idx, claim, ord)
+  cross join lateral (
+    select 1 from tasker.step s where s.task_uuid = w.task_uuid and s.idx = w.idx and s.state = 'in_progress'
+       and s.claim = w.claim offset 0) x`;
+
+/** Which of the steps that a worker believes to hold it still holds: positions in the list. */
+export async function heldSteps(db: Db, held: readonly HeldKey[]): Promise<Set<number>> {
+  const { rows } = await db.query<{ ord: number }>(HELD_STEPS, columns(held, 'taskUuid', 'idx', 'claim'));
+  return new Set(rows.map((row) => row.ord - 1));
 }

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { opening } from '../../src/db/opening.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { compactQueue } from '../../src/store/compact-queue.ts';
+import { compactQueue } from '../../src/store/queue.ts';
 import { openSession } from '../support/database.ts';
 import { DEMO, invariants, setup, template } from '../support/setup.ts';
 

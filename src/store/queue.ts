@@ -1,0 +1,188 @@
+import type { Db } from '../db/statement.ts';
+import { columns, sql } from './sql.ts';
+import type { StepKey } from './step-key.ts';
+
+const PEEK = sql('peek')`
+select exists (select 1 from tasker.queue where namespace_id = any ($1::int[])) ready,
+       (select (extract(epoch from min(due_at) - now()) * 1000)::float8 from tasker.timer) "dueMs"`;
+
+/** Whether a claim would find something, and in how many milliseconds the next retry is due. */
+export interface QueuePeek {
+  ready: boolean;
+  dueMs: number | null;
+}
+
+/** Looks into the queue. Writes nothing. */
+export async function peek(db: Db, namespaceIds: readonly number[]): Promise<QueuePeek> {
+  return (await db.query<QueuePeek>(PEEK, [`{${namespaceIds.join(',')}}`])).rows[0]!;
+}
+
+/** Beyond it a queue is deep, however deep: counting all of it would take long. */
+const COUNTED = 100_000;
+
+const QUEUE_DEPTHS = sql('queue_depths')`
+select n.name, x.depth
+  from tasker.namespace n
+ cross join lateral (
+   select count(*)::int depth from (select 1 from tasker.queue q where q.namespace_id = n.id limit ${COUNTED}) y) x
+ where n.name = any ($1::text[])`;
+
+/** How many ready steps wait, by namespace; counted to 100,000. Namespaces that are not known yet are left out. */
+export async function queueDepths(db: Db, namespaces: readonly string[]): Promise<Map<string, number>> {
+  const { rows } = await db.query<{ name: string; depth: number }>(QUEUE_DEPTHS, [namespaces]);
+  return new Map(rows.map(({ name, depth }) => [name, depth]));
+}
+
+const NOTIFY = sql('notify')`select pg_notify($1, payload) from unnest($2::text[]) payload`;
+
+/** Wakes listeners of a channel. Never inside a recording: a commit with a notification costs three times as much. */
+export async function notify(db: Db, channel: string, payloads: readonly string[]): Promise<void> {
+  await db.query(NOTIFY, [channel, payloads]);
+}
+
+const DUE_TASKS = sql('due_tasks')`
+select distinct task_uuid from (select task_uuid from tasker.timer where due_at <= now() order by due_at limit 500) t`;
+
+/** Tasks with a retry that is due, some hundreds at a time. */
+export async function dueTasks(db: Db): Promise<string[]> {
+  return (await db.query<{ task_uuid: string }>(DUE_TASKS)).rows.map((row) => row.task_uuid);
+}
+
+// A timer whose step was cancelled, resolved or reset meanwhile is thrown away here. The step keeps the time at which it
+// was due: that is when its task moved last.
+const PROMOTE = sql('promote_retries')`
+with due as (
+  delete from tasker.timer where task_uuid = any ($1::uuid[]) and due_at <= now() returning task_uuid, idx, template_id, rank),
+u as (
+  update tasker.step s set state = 'enqueued'
+    from (select due.*, x.tid from due cross join lateral (
+            select ctid tid from tasker.step x where x.task_uuid = due.task_uuid and x.idx = due.idx
+               and x.state = 'waiting_for_retry' and x.next_at <= now() offset 0) x) due
+   where s.ctid = due.tid
+  returning s.task_uuid, s.idx, due.template_id, due.rank),
+q as (
+  insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
+  select (select namespace_id from tasker.template m where m.id = u.template_id), rank, task_uuid, idx, template_id from u),
+t as (
+  update tasker.task set n_active = n_active + c.n, n_retry = n_retry - c.n
+    from (select task_uuid, count(*)::int n from u group by 1) c where task.task_uuid = c.task_uuid)
+select count(*)::int promoted from u`;
+
+/** Puts due retries into the queue. After lockTasks. */
+export async function promoteRetries(db: Db, taskUuids: readonly string[]): Promise<number> {
+  return (await db.query<{ promoted: number }>(PROMOTE, [`{${taskUuids.join(',')}}`])).rows[0]!.promoted;
+}
+
+const QUEUE_BLOAT = sql('queue_bloat')`
+select n_dead_tup::int dead, n_live_tup::int live from pg_stat_all_tables where relid = 'tasker.queue'::regclass`;
+
+/** About how many rows of the queue are dead and how many live, as the server's statistics have it. */
+export async function queueBloat(db: Db): Promise<{ dead: number; live: number }> {
+  const { rows } = await db.query<{ dead: number; live: number }>(QUEUE_BLOAT);
+  return rows[0] ?? { dead: 0, live: 0 };
+}
+
+const TRY_COMPACTING = sql('try_compacting')`select pg_try_advisory_xact_lock(7303014003) mine`;
+
+/** Whether no other worker compacts at this moment. */
+export async function tryCompacting(db: Db): Promise<boolean> {
+  return (await db.query<{ mine: boolean }>(TRY_COMPACTING)).rows[0]!.mine;
+}
+
+const LOCK_QUEUE = sql('lock_queue')`lock table tasker.queue in access exclusive mode`;
+const SET_ASIDE = sql('set_queue_aside')`
+create temp table tasker_queue_kept on commit drop as select * from tasker.queue`;
+const TRUNCATE = sql('truncate_queue')`truncate tasker.queue`;
+const PUT_BACK = sql('put_queue_back')`
+insert into tasker.queue overriding system value select * from tasker_queue_kept`;
+
+/** Writes the live rows of the queue anew, so that the dead ones are gone although some old transaction may see them. */
+export async function compactQueue(db: Db): Promise<void> {
+  for (const statement of [LOCK_QUEUE, SET_ASIDE, TRUNCATE, PUT_BACK]) await db.query(statement);
+}
+
+const QUEUE_CHECK_TURN = sql('queue_check_turn')`
+select case when (select min(id) from tasker.worker where state = 'alive' and lease_until > now()) = any ($1::bigint[])
+            then pg_try_advisory_xact_lock(7303014005) else false end mine`;
+
+/**
+ * Returns whether one of these workers is the oldest live worker and no other transaction checks the queue. The lock is
+ * held until the transaction ends.
+ */
+export async function takeQueueCheckTurn(db: Db, workerIds: readonly number[]): Promise<boolean> {
+  return (await db.query<{ mine: boolean }>(QUEUE_CHECK_TURN, [`{${workerIds.join(',')}}`])).rows[0]!.mine;
+}
+
+// The queue has no index by step, because each step would pay for it. So a slice of the open tasks is compared with the
+// queue's rows in the same range of ids, which are read once. Counters are compared first: a task whose active steps
+// (ready or running) are all in the queue needs no check of its steps. The steps of the other tasks are compared one by
+// one. Both sides are united and grouped, not joined, so that no statistics can lead to a comparison of all rows with
+// all. A step that waits for a place in its batch is pending, and one that waits for a retry is not active. Neither is
+// found. A row whose step was completed by hand or cancelled can hide one missing row of the same task until a claim
+// removes it.
+const FIND_UNQUEUED = sql('find_unqueued_steps')`
+with t as materialized (
+  select task_uuid, n_active n from tasker.task where done_at is null and task_uuid > $1 order by task_uuid limit $2),
+e as materialized (
+  select coalesce((select task_uuid from t offset $2::int - 1 limit 1), 'ffffffff-ffff-ffff-ffff-ffffffffffff') last_uuid),
+g as materialized (
+  select task_uuid
+    from (select task_uuid, n from t where n > 0
+          union all
+          select task_uuid, -1 from tasker.queue where task_uuid > $1 and task_uuid <= (select last_uuid from e)) x
+   group by 1 having sum(n) <> 0 and max(n) > 0),
+s as materialized (
+  select g.task_uuid, x.idx from g cross join lateral (
+    select idx from tasker.step x where x.task_uuid = g.task_uuid and x.state = 'enqueued' offset 0) x),
+m as (
+  select task_uuid, idx
+    from (select task_uuid, idx, 1 n from s
+          union all
+          select task_uuid, idx, 0 from tasker.queue
+           where exists (select 1 from s) and task_uuid > $1 and task_uuid <= (select last_uuid from e)) x
+   group by 1, 2 having min(n) = 1 limit $3)
+select last_uuid "taskUuid", null::int idx from e
+union all
+select task_uuid, idx from m`;
+
+/** The ids at which a scan of the open tasks begins and ends. */
+export const FIRST_TASK = '00000000-0000-0000-0000-000000000000';
+export const LAST_TASK = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+
+/**
+ * Returns at most `steps` ready steps that are missing from the queue, from the next `tasks` open tasks after an id.
+ * `last`: the id at which the next slice begins.
+ */
+export async function findUnqueued(
+  db: Db,
+  { after, tasks, steps }: { after: string; tasks: number; steps: number },
+): Promise<{ last: string; unqueued: StepKey[] }> {
+  const { rows } = await db.query<StepKey | { taskUuid: string; idx: null }>(FIND_UNQUEUED, [after, tasks, steps]);
+  const last = rows.find((row) => row.idx === null)!.taskUuid;
+  return { last, unqueued: rows.filter((row) => row.idx !== null) };
+}
+
+// Checks again under the lock: a step may have been queued, cancelled or completed since it was found.
+const REQUEUE_STEPS = sql('requeue_steps')`
+with s as materialized (
+  select d.task_uuid, d.idx from unnest($1::uuid[], $2::int[]) d (task_uuid, idx) cross join lateral (
+    select 1 from tasker.step x where x.task_uuid = d.task_uuid and x.idx = d.idx and x.state = 'enqueued' offset 0) x),
+m as materialized (
+  select task_uuid, idx
+    from (select task_uuid, idx, 1 n from s
+          union all
+          select task_uuid, idx, 0 from tasker.queue where task_uuid between $3 and $4) x
+   group by 1, 2 having min(n) = 1)
+insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
+select (select namespace_id from tasker.template x where x.id = t.template_id), t.rank, m.task_uuid, m.idx, t.template_id
+  from m cross join lateral (
+    select rank, template_id from tasker.task x where x.task_uuid = m.task_uuid and x.done_at is null offset 0) t
+ order by m.task_uuid, m.idx
+returning task_uuid "taskUuid", idx`;
+
+/** Queues the steps that are ready and still missing from the queue, and returns them. Call it after lockTasks. */
+export async function requeueSteps(db: Db, steps: readonly StepKey[]): Promise<StepKey[]> {
+  const ids = steps.map((step) => step.taskUuid).sort();
+  const values = [...columns(steps, 'taskUuid', 'idx'), ids[0], ids.at(-1)];
+  return (await db.query<StepKey>(REQUEUE_STEPS, values)).rows;
+}
