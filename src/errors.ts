@@ -1,9 +1,9 @@
 /**
- * Every error a caller can meet: its code, and the HTTP status it becomes.
- * `docs/errors.md` says what each means and what to do; a test holds the two together.
+ * The code of every error that a caller can get, and its HTTP status. `docs/errors.md` explains each of them; a test
+ * compares the two.
  */
 export const ERRORS = {
-  // what the caller asked for
+  // requests
   bad_request: 400,
   invalid_uuid: 400,
   invalid_context: 400,
@@ -46,7 +46,7 @@ export const ERRORS = {
   worker_already_running: 409,
   bridge: 500,
   stopped: 503,
-  // a worker's REST
+  // the REST API of a worker
   address_unavailable: 500,
   not_ready: 503,
   not_found: 404,
@@ -56,24 +56,24 @@ export const ERRORS = {
 /** One of the codes of {@link ERRORS}. */
 export type ErrorCode = keyof typeof ERRORS;
 
-/** Options of {@link TaskerError}: the cause, and fields that tools may read (paths, near names). */
+/** Options of {@link TaskerError}: the cause, and machine-readable fields such as paths and similar names. */
 export interface TaskerErrorOptions {
   cause?: unknown;
-  /** Machine-readable particulars, shown under `error.details` over REST. */
+  /** Machine-readable details. REST shows them under `error.details`. */
   details?: Record<string, unknown>;
 }
 
-// `Symbol.for`, so that two copies of the package in one process know each other's errors.
+// `Symbol.for`, so that two copies of the package in one process recognize each other's errors.
 const BRAND = Symbol.for('tasker-core.error');
 
 /**
- * The base of every error this package throws.
+ * The base class of every error that this package throws.
  *
  * @example
  * try {
  *   await tasker.createTask(request);
  * } catch (error) {
- *   if (error instanceof TaskerError && error.code === 'conflict') return; // it is already there
+ *   if (error instanceof TaskerError && error.code === 'conflict') return; // the task exists already
  *   throw error;
  * }
  */
@@ -83,9 +83,9 @@ export class TaskerError extends Error {
   }
 
   override readonly name: string = 'TaskerError';
-  /** What kind of error it is; see `docs/errors.md`. */
+  /** The kind of error; see `docs/errors.md`. */
   readonly code: ErrorCode;
-  /** Machine-readable particulars; empty when there are none. */
+  /** Machine-readable details; empty if there are none. */
   readonly details: Record<string, unknown>;
 
   constructor(code: ErrorCode, message: string, { cause, details = {} }: TaskerErrorOptions = {}) {
@@ -96,7 +96,7 @@ export class TaskerError extends Error {
 }
 
 /**
- * Whether a value is a {@link TaskerError}, of this copy of the package or of another.
+ * Returns whether a value is a {@link TaskerError}, from this copy of the package or another one.
  *
  * @example
  * if (isTaskerError(error) && error.code === 'conflict') console.log(error.details['task_uuid']);
@@ -105,13 +105,13 @@ export function isTaskerError(value: unknown): value is TaskerError {
   return typeof value === 'object' && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true;
 }
 
-/** The text of anything that was thrown. */
+/** Returns the message of anything that was thrown. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
 /**
- * Something was asked of a worker that does not run yet.
+ * Thrown when a worker that is not running yet is used.
  *
  * @example
  * if (error instanceof WorkerNotInitializedError) start();
@@ -125,7 +125,7 @@ export class WorkerNotInitializedError extends TaskerError {
 }
 
 /**
- * A worker could not start; `cause` is why.
+ * Thrown when a worker can't start; `cause` has the reason.
  *
  * @example
  * if (error instanceof WorkerBootstrapError) console.error(error.message, error.cause);
@@ -139,7 +139,7 @@ export class WorkerBootstrapError extends TaskerError {
 }
 
 /**
- * A worker that runs was started again.
+ * Thrown when a running worker is started again.
  *
  * @example
  * if (error instanceof WorkerAlreadyRunningError) return;
@@ -147,22 +147,22 @@ export class WorkerBootstrapError extends TaskerError {
 export class WorkerAlreadyRunningError extends TaskerError {
   override readonly name: string = 'WorkerAlreadyRunningError';
 
-  constructor(message = 'the worker is running already; stop it first', options?: TaskerErrorOptions) {
+  constructor(message = 'the worker is already running; stop it first', options?: TaskerErrorOptions) {
     super('worker_already_running', message, options);
   }
 }
 
 /** Options of {@link FFIError}. */
 export interface FFIErrorOptions extends TaskerErrorOptions {
-  /** Whether calling again may help; default true. */
+  /** Whether the call may succeed if it is repeated; default true. */
   retryable?: boolean;
 }
 
 /**
- * The bridge between a poller and the worker refused a call or lost it.
+ * Thrown when the bridge between a poller and the worker rejects or loses a call.
  *
  * @example
- * throw new FFIError('the result was not taken', { retryable: false });
+ * throw new FFIError('the result was not accepted', { retryable: false });
  */
 export class FFIError extends TaskerError {
   override readonly name: string = 'FFIError';

@@ -5,7 +5,7 @@ import { FIRST_TASK, findUnqueued, LAST_TASK, requeueSteps, takeQueueCheckTurn }
 import type { StepKey } from '../store/step-key.ts';
 import { withFreeTasks } from './with-free-tasks.ts';
 
-/** Each slice reads the whole queue, and groups it in memory. A million open tasks need four slices. */
+/** Each slice reads the whole queue and groups its part in memory. A million open tasks need four slices. */
 const TASKS_IN_A_SLICE = 300_000;
 /** Maximum number of steps that one scan of a slice finds. The scan is repeated when there are more. */
 const STEPS_IN_A_LOOK = 100_000;

@@ -14,7 +14,7 @@ import type { TaskTemplate } from '../template/task-template.ts';
 import { idsOf } from '../tracing/traceparent.ts';
 import { nameOf, type Snapshot, type TemplateStore } from './template-store.ts';
 
-/** What a caller asks for. */
+/** A task to create. */
 export interface TaskRequest {
   /** Name of a registered template. */
   name: string;
@@ -27,47 +27,47 @@ export interface TaskRequest {
    * supplies the keys that it leaves out. Default `{}`.
    */
   context?: Record<string, unknown>;
-  /** −100 … 100, higher first. Default: the template's, else 0. */
+  /** From −100 to 100, higher first. Default: the template's, otherwise 0. */
   priority?: number;
-  /** Makes the task the same as another with this key, whatever the template's `identity_strategy` says. */
+  /** Tasks with the same key are the same task. Overrides the template's `identity_strategy`. */
   idempotencyKey?: string;
-  /** Requester, origin and reason, kept for later inspection. At most 128 characters each. Default: the template's. */
+  /** Requester, origin and reason, stored for later inspection. At most 128 characters each. Default: the template's. */
   initiator?: string;
   sourceSystem?: string;
   reason?: string;
   /** Default: the template's. */
   tags?: string[];
-  /** A UUID that ties logs and tasks together. Default: the task's own id. */
+  /** A UUID that connects log lines and tasks. Default: the task's own id. */
   correlationId?: string;
   parentCorrelationId?: string;
-  /** The span that the task belongs to, as W3C writes it. Default: the active span, if an SDK of OpenTelemetry is there. */
+  /** The span that the task belongs to, as a W3C traceparent. Default: the active span of an OpenTelemetry SDK, if any. */
   traceparent?: string;
 }
 
-/** What {@link createTasks} does with a task whose identity exists. */
+/** How {@link createTasks} treats a task whose identity exists. */
 export interface CreateOptions {
-  /** `error` (default): nothing is created, the error names the first task. `return`: the first task stands for it. */
+  /** `error` (default): nothing is created, and the error names the first task. `return`: returns the first task. */
   onDuplicate?: 'error' | 'return';
 }
 
-/** A task as it was created. */
+/** A task that was created, or the earlier one with the same identity. */
 export interface CreatedTask {
   taskUuid: string;
   snapshot: Snapshot;
-  /** False when an earlier task with the same identity stands for it. */
+  /** False: it is an earlier task with the same identity. */
   created: boolean;
   priority: number;
 }
 
 const SETTINGS = opening(PINNED_PLANS);
 const FIRST_PAUSE_MS = 50;
-/** Some three seconds in all: a server that restarts is back by then. */
+/** About three seconds in all, in which a restarting server comes back. */
 const TRIES = 7;
 const UNIQUE_VIOLATION = '23505';
 
 /**
- * Creates the tasks that `readRequests` has read, all or none. It uses one statement, or several in one transaction for
- * many large contexts.
+ * Creates the tasks that `readRequests` has read, all or none. Uses one statement, or several in one transaction if the
+ * contexts are too large for one.
  * @throws TaskerError `template_not_found`, `bad_request`, `invalid_context`, `identity_missing`, `conflict`
  */
 export async function createTasks(
@@ -94,7 +94,7 @@ export async function createTasks(
   const standing = await createDespiteLoss(
     async () => {
       if (portions.length === 1 && tasks.every((task) => task.identityHash === null)) {
-        // One round trip; tasks without limits cost no statement more.
+        // One round trip. Tasks without limits need no second statement.
         await database.pipeline(SETTINGS, (tx) =>
           Promise.all([insertTasks(tx, tasks), watched.length > 0 ? watchTasks(tx, watched) : undefined]),
         );
@@ -115,16 +115,16 @@ export async function createTasks(
 }
 
 /**
- * Creates something under ids that the caller made, although connections are lost. When an answer is lost, `find` tells
- * what the lost try did: what it committed is the answer, and nothing is created twice.
- * @throws what the last try threw, when the server stays away
+ * Creates rows under ids that the caller made, and retries when a connection is lost. `find` returns what a lost try has
+ * committed, so that nothing is created twice.
+ * @throws what the last try threw, if the server stays unreachable
  */
 async function createDespiteLoss<T>(create: () => Promise<T>, find: () => Promise<T | undefined>): Promise<T> {
   for (let tries = 0; ; tries++) {
     try {
       return (tries > 0 ? await find() : undefined) ?? (await create());
     } catch (error) {
-      // The lost try may have committed between our look and our own try.
+      // The lost try may have committed between `find` and `create`.
       const committed = tries > 0 && sqlState(error) === UNIQUE_VIOLATION;
       if (tries === TRIES - 1 || !(committed || isConnectionError(error))) throw error;
     }
@@ -132,7 +132,7 @@ async function createDespiteLoss<T>(create: () => Promise<T>, find: () => Promis
   }
 }
 
-/** The tasks that hold the identities of these: themselves, or earlier ones. */
+/** Returns for each task the one that has its identity: itself, or an earlier one. */
 async function standingFor(db: Db, tasks: readonly NewTask[]): Promise<string[]> {
   const first = await findIdentities(
     db,
@@ -150,7 +150,7 @@ function duplicateError(requests: readonly TaskRequest[], tasks: readonly NewTas
   const where = requests.length > 1 ? ` (number ${at + 1} of ${requests.length}; none was created)` : '';
   return new TaskerError(
     'conflict',
-    `task ${name} ${how} is there already: ${standing[at]}${where}; pass onDuplicate: 'return' to get it, or give another idempotency key`,
+    `task ${name} ${how} already exists: ${standing[at]}${where}; pass onDuplicate: 'return' to get it, or use another idempotency key`,
     { details: { task_uuid: standing[at], index: at } },
   );
 }
@@ -161,7 +161,7 @@ function sameInBatchError(requests: readonly TaskRequest[], tasks: readonly NewT
   const first = hashes.indexOf(hashes[at]!);
   return new TaskerError(
     'conflict',
-    `task ${requests[at]!.name}, number ${at + 1} of ${requests.length}, is the same as number ${first + 1}; none was created: leave one out, give another idempotency key, or pass onDuplicate: 'return'`,
+    `task ${requests[at]!.name}, number ${at + 1} of ${requests.length}, is the same as number ${first + 1}; none was created. Omit one, use another idempotency key, or pass onDuplicate: 'return'`,
     { details: { index: at, same_as: first } },
   );
 }
@@ -200,7 +200,7 @@ function newTask(request: TaskRequest, snapshot: Snapshot, position: number): Ne
   if (hash === 'missing') {
     throw new TaskerError(
       'identity_missing',
-      `${where}: its template says identity_strategy: caller_provided, so the request needs an idempotencyKey`,
+      `${where}: its template has identity_strategy: caller_provided, so the request needs an idempotencyKey`,
     );
   }
   return {
@@ -236,7 +236,7 @@ function encodeContext(value: Record<string, unknown>, snapshot: Snapshot, where
     });
   }
   if (!stored.json.startsWith('{')) throw new TaskerError('invalid_context', `${where}: context must be an object`);
-  // What is stored is checked, not what stands for it: a date is a text by then.
+  // Checks the JSON form, because that is stored: in it, a date is a text.
   let plain = JSON.parse(stored.json) as Record<string, unknown>;
   let { json } = stored;
   const { defaultContext } = snapshot.template;
@@ -278,7 +278,7 @@ function label(text: string | null | undefined, key: string, where: string, long
   if (typeof text !== 'string' || text.length > longest || !isStorableText(text)) {
     throw new TaskerError(
       'bad_request',
-      `${where}: ${key} must be a text of at most ${longest} characters, without U+0000 or half surrogate pairs`,
+      `${where}: ${key} must be a string of at most ${longest} characters without U+0000 or lone surrogates`,
     );
   }
   return text;
@@ -291,12 +291,15 @@ function tagsOf(tags: string[] | null | undefined, where: string): string[] | nu
     tags.length > CONTEXT_LIMITS.items ||
     tags.some((tag) => typeof tag !== 'string' || tag.length > 128 || !isStorableText(tag))
   ) {
-    throw new TaskerError('bad_request', `${where}: tags must be at most 1000 texts of at most 128 characters`);
+    throw new TaskerError(
+      'bad_request',
+      `${where}: tags must be a list of at most 1000 strings of at most 128 characters`,
+    );
   }
   return tags.length === 0 ? null : tags;
 }
 
-/** A value as an error message shows it. The text is short, and making it never throws. */
+/** Returns a value as an error message shows it. The text is short, and creating it never throws. */
 function shownValue(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 59)}…` : value);
   if (typeof value === 'function') return 'a function';
@@ -304,12 +307,12 @@ function shownValue(value: unknown): string {
 }
 
 /**
- * Bytes of contexts, as JSON text, that one statement takes. All of them become one jsonb value there, which may be six
- * times as large and has 256 MB at most.
+ * Maximum size of all contexts of one statement, in bytes of JSON text. There they are one jsonb value, which can be six
+ * times as large and is limited to 256 MB.
  */
 const BYTES_AT_ONCE = 16 * 1024 * 1024;
 
-/** Lists of tasks that one statement can take, in an order in which two callers can't wait for each other. */
+/** Returns lists of tasks that fit into one statement, in an order that prevents deadlocks between two callers. */
 export function portionsOf(tasks: readonly NewTask[], bytesAtOnce = BYTES_AT_ONCE): NewTask[][] {
   const portions: NewTask[][] = [];
   let bytes = 0;
@@ -324,14 +327,14 @@ export function portionsOf(tasks: readonly NewTask[], bytesAtOnce = BYTES_AT_ONC
   };
   tasks.forEach(add);
   if (portions.length <= 1 || tasks.every((task) => task.identityHash === null)) return portions;
-  // A statement inserts its identities in their order; here the statements must follow it too.
+  // A statement inserts its identities in sorted order. With several statements, their order must be the same.
   const sorted = [...tasks].sort((a, b) => ((a.identityHash ?? '') < (b.identityHash ?? '') ? -1 : 1));
   portions.length = 0;
   sorted.forEach(add);
   return portions;
 }
 
-/** Inserts tasks, one portion after the other. Answers with the ids of those that were new. */
+/** Inserts tasks, one portion after the other. Returns the ids of the new ones. */
 export async function insertPortions(
   tx: Db,
   portions: readonly (readonly NewTask[])[],
@@ -344,16 +347,15 @@ export async function insertPortions(
   return created;
 }
 
-// JavaScript may pass anything as a request: a proxy, a getter that throws, or an array that changes while the
-// templates are read. Each field is read once, here.
+// Callers in JavaScript may pass anything as a request: a proxy, a getter that throws, or an array that changes while the
+// templates are loaded. Each field is read exactly once, here.
 
-/** Maximum number of tags that are copied. {@link createTasks} refuses more. */
+/** Maximum number of tags that are copied. {@link createTasks} rejects more than 1,000. */
 const MOST_TAGS = 1_001;
 
 /**
- * The requests with their fields, each read once. Values are checked later, except for
- * the fields that name the template.
- * @throws TaskerError `bad_request` when one can't be read, or does not name a template
+ * Copies the requests, reading each field once. Values are checked later, except those that name the template.
+ * @throws TaskerError `bad_request` if a request can't be read or does not name a template
  */
 export function readRequests(given: readonly TaskRequest[]): TaskRequest[] {
   return listed(given).map((request, i, all) =>
@@ -416,7 +418,7 @@ function copied(tags: string[] | undefined): string[] | undefined {
   return Array.isArray(tags) ? Array.from({ length: Math.min(tags.length, MOST_TAGS) }, (_, i) => tags[i]!) : tags;
 }
 
-/** Reads how to treat a task whose identity exists. @throws TaskerError `bad_request` */
+/** Reads and checks the options of createTask. @throws TaskerError `bad_request` */
 export function readCreateOptions(options: CreateOptions | undefined): Required<CreateOptions> {
   let onDuplicate: unknown;
   try {

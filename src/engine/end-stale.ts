@@ -13,26 +13,26 @@ import {
 } from '../store/stale-tasks.ts';
 import { withFreeTasks } from './with-free-tasks.ts';
 
-/** A task that was found to stand for longer than its template's lifecycle allows. */
+/** A task that exceeds a limit of its template's lifecycle. */
 export interface StaleTask {
   taskUuid: string;
   /** A sentence. */
   reason: string;
 }
 
-/** What one turn came to. */
+/** What one transaction did. */
 export interface LifecycleTurn {
   /** Tasks that were ended in `error`. */
   ended: StaleTask[];
-  /** Tasks that were noted for an operator, and go on. */
+  /** Tasks that were noted for an operator, and continue. */
   noted: StaleTask[];
-  /** Those of the ended tasks that had running steps. */
+  /** The ended tasks that had running steps. */
   running: string[];
 }
 
-/** Who acted, in the history. */
+/** The actor in the history. */
 const ACTOR = 'lifecycle';
-/** One transaction must end within the time that its statements have. */
+/** Maximum number of steps of the tasks that one transaction ends, because of its statement timeout. */
 const STEPS_AT_ONCE = 20_000;
 const SETTINGS = opening({
   ...PINNED_PLANS,
@@ -42,8 +42,8 @@ const SETTINGS = opening({
 });
 
 /**
- * Looks at the tasks whose limits may be over, ends those that are to be ended, and notes the others; yields what each
- * transaction came to. Any worker may do it, two at once do it once; tasks that others hold are left for the next time.
+ * Checks the tasks that may have exceeded a limit, and ends or notes them. Yields what each transaction did. Any worker
+ * may run it, also two at once. Tasks that another transaction has locked are left for the next run.
  */
 export async function* endStale(database: Database): AsyncGenerator<LifecycleTurn> {
   for (;;) {
@@ -57,7 +57,7 @@ export async function* endStale(database: Database): AsyncGenerator<LifecycleTur
   }
 }
 
-/** As many tasks as one transaction may end, but one at least. */
+/** Returns as many tasks as one transaction may end, but at least one. */
 function portion(due: readonly DueWatchRow[]): string[] {
   let steps = 0;
   const tasks = due.filter((row) => row.openSteps !== null);
@@ -68,7 +68,7 @@ function portion(due: readonly DueWatchRow[]): string[] {
   return (end === -1 ? tasks : tasks.slice(0, end)).map((row) => row.taskUuid);
 }
 
-/** Of locked tasks: a statement that starts now sees them as they are. */
+/** Ends or notes tasks. They are locked, so a statement that starts now sees their current state. */
 async function settle(tx: Db, tasks: readonly string[]): Promise<LifecycleTurn> {
   const rows = await judgeTasks(tx, tasks);
   const open = rows.filter((row) => !row.ended);
@@ -88,7 +88,7 @@ async function settle(tx: Db, tasks: readonly string[]): Promise<LifecycleTurn> 
   };
 }
 
-/** `max_steps_in_process_minutes of shop/orders@1.0.0 is 20: nothing moved for 61 minutes, since 2026-11-25T15:00:00.000000Z` */
+/** For example `max_steps_in_process_minutes of shop/orders@1.0.0 is 20: nothing moved for 61 minutes, since 2026-…` */
 function reasonOf({ rule, template, minutes, passed, since }: JudgedRow): string {
   const found =
     rule === 'max_duration_minutes'

@@ -8,7 +8,7 @@ import type { Snapshot, TemplateStore } from './template-store.ts';
 
 const secondsSince = (startedAt: number) => (performance.now() - startedAt) / 1000;
 
-/** Counts what the engine's verbs came to: once a call, however many steps it moved. */
+/** Updates the metrics of the engine: once per call, however many steps it moved. */
 export class EngineCounts {
   readonly on: Instruments;
 
@@ -71,7 +71,7 @@ export class EngineCounts {
     }
   }
 
-  /** Steps that results asked for. */
+  /** Counts the steps that decisions and analyzers created. */
   #made(batch: readonly Recording[], refused: readonly number[]): void {
     batch.forEach(({ expansion }, i) => {
       if (!expansion || refused.includes(i)) return;
@@ -83,7 +83,7 @@ export class EngineCounts {
     });
   }
 
-  /** A task came to rest other than by completing. */
+  /** Counts tasks that ended in another state than `complete`, or are blocked by failures. */
   ended(state: string, count = 1): void {
     this.on.tasksFailed.of(state).add(count);
   }

@@ -42,41 +42,41 @@ import { promoteDue, type Swept, sweep, tidyQueue } from './sweep.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
 import { type Snapshot, TemplateStore } from './template-store.ts';
 
-/** Wakes workers: something is in the queue. Payload: the smallest rank, which is minus the highest priority. */
+/** Wakes workers when steps are queued. Payload: the smallest rank, which is minus the highest priority. */
 export const CHANNEL_WORK = 'tasker_work';
-/** Tells who waits that tasks ended. Payload: ids. */
+/** Tells callers that wait for tasks which of them ended. Payload: ids. */
 export const CHANNEL_ENDED = 'tasker_ended';
-/** Tells workers that steps they hold may not be theirs any more. Payload: the task's id. */
+/** Tells workers that they may have lost steps of a task. Payload: the task's id. */
 export const CHANNEL_TAKEN = 'tasker_taken';
-/** Tells who delivers domain events that some were stored. No payload. */
+/** Tells processes that deliver domain events that new ones were stored. No payload. */
 export const CHANNEL_EVENTS = 'tasker_events';
 
-/** Ids in one notification; its payload must stay below 8,000 bytes. */
+/** Maximum number of ids in one notification, whose payload must stay below 8,000 bytes. */
 const IDS_IN_A_PAYLOAD = 200;
 
-/** Reads that callers wait for: planning them anew costs more than running them. */
+/** For reads that callers wait for. Planning them each time costs more than running them. */
 const READING = opening(PINNED_PLANS);
-/** Waits for what was lost on its way as long as its server does. */
+/** For checks after a lost answer. They wait as long as the lost transaction can keep its locks. */
 const DOUBTING = opening({ lock_timeout: '30s' });
 const CLAIMING = opening({ ...QUEUE_ORDER, synchronous_commit: 'off' });
 
-/** A step's name or id, and its task's id. */
+/** A step, by its name or id and the id of its task. */
 export interface StepReference {
   taskUuid: string;
   /** The step's name or its id. */
   step: string;
 }
 
-/** How long to wait for an answer: a connection may be silent, and the next one not. */
+/** How long to wait for an answer. If a connection is silent, another one may answer. */
 export interface Patience {
   timeoutMs: number;
 }
 
-/** The verbs: whatever reads or changes tasks goes through here, into statements and transactions. No HTTP, no handlers. */
+/** All operations that read or change tasks, as statements and transactions. No HTTP, no handlers. */
 export class Engine {
   readonly database: Database;
   readonly templates: TemplateStore;
-  /** The durable domain events, and who has got which. */
+  /** The durable domain events, and how far each group has read them. */
   readonly events: EventLog;
   readonly #logger: Logger;
   readonly #count: EngineCounts;
@@ -89,7 +89,7 @@ export class Engine {
     this.events = new EventLog(database, this.templates);
   }
 
-  // ---- verbs that are one statement
+  // ---- operations of one statement
 
   readonly taskStates = this.#verb(taskStates);
   readonly adopt = this.#verb(adoptSteps);
@@ -100,7 +100,7 @@ export class Engine {
   readonly namespaceIds = this.#verb(namespaceIds);
   readonly announcedElsewhere = this.#verb(announcedElsewhere);
   readonly listWorkers = this.#verb(listWorkers);
-  /** Clears away workers that are long gone. */
+  /** Deletes workers that ended long ago. */
   readonly forgetWorkers = this.#verb(forgetWorkers);
   readonly tidyQueue = this.#verb(tidyQueue);
 
@@ -125,13 +125,13 @@ export class Engine {
     return row;
   }
 
-  /** The template snapshot that a task is bound to. @throws TaskerError `task_not_found`, `invalid_uuid` */
+  /** Returns the template snapshot of a task. @throws TaskerError `task_not_found`, `invalid_uuid` */
   async snapshotOf(taskUuid: string): Promise<Snapshot> {
     const { templateId } = await this.#taskRow(taskUuid);
     return (await this.templates.byIds([templateId])).get(templateId)!;
   }
 
-  /** Many at once; unknown ids are left out. */
+  /** Returns many tasks at once. Unknown ids are left out. */
   async getTasks(taskUuids: readonly string[]): Promise<Task[]> {
     const rows = await this.database.pipeline(READING, (tx) => getTasks(tx, taskUuids));
     return rows.map(taskView);
@@ -156,7 +156,7 @@ export class Engine {
     return stepView(taskUuid, (await getStep(this.database, taskUuid, idx))!);
   }
 
-  /** Everything that happened to a task, in order. */
+  /** Returns everything that happened to a task, in order. */
   async getHistory(given: string): Promise<HistoryEntry[]> {
     const taskUuid = checkUuid(given, 'the task id');
     const names = await stepNames(this.database, taskUuid);
@@ -218,21 +218,21 @@ export class Engine {
   // ---- for workers
 
   /**
-   * Given up when there is no answer for `timeoutMs`.
-   * @throws InDoubtError: the steps may be this worker's now; find them by the token
+   * Claims ready steps. Times out after `timeoutMs`.
+   * @throws InDoubtError: the worker may own the steps; find them by the token
    */
   claim(claim: Claim, { timeoutMs }: Partial<Patience> = {}): Promise<Claimed> {
     return this.#count.claim(() => this.database.pipeline({ ...CLAIMING, timeoutMs }, (tx) => claimSteps(tx, claim)));
   }
 
-  /** One transaction: lock the tasks, bring into being what results make, record, take children. @throws InDoubtError */
+  /** Records outcomes in one transaction: locks the tasks, adds steps, records, claims children. @throws InDoubtError */
   async record(batch: readonly Recording[], own: OwnClaim): Promise<RecordAnswer> {
     const answer = await this.#count.recording(this.templates, batch, () => record(this, batch, own));
     for (const taskUuid of answer.takenFrom) await this.#tell(CHANNEL_TAKEN, [taskUuid]);
     return answer;
   }
 
-  /** What workers of batches work on, and how far steps came that were started before. */
+  /** Loads the parts of batch workers, and the checkpoints of restarted steps. */
   async details(workers: readonly StepKey[], restarted: readonly StepKey[]) {
     const [parts, checkpoints] = await Promise.all([
       workers.length > 0 ? batchWorkers(this.database, workers) : [],
@@ -241,14 +241,15 @@ export class Engine {
     return { parts, checkpoints };
   }
 
-  /** False: the step is not held under this fence any more, and nothing was saved. */
+  /** Saves a checkpoint. False: the claim of the step was lost, and nothing was saved. */
   saveCheckpoint(step: HeldKey, data: string, { timeoutMs }: Patience): Promise<boolean> {
     return saveCheckpoint(this.database.within(timeoutMs), step, data);
   }
 
   /**
-   * A transaction of a handler: its rows, and how far it came, commit together while the step is held, or not at all.
-   * @throws TaskerError `step_taken_away` when it is not held any more: nothing was written
+   * Runs a transaction of a handler. Its rows and its checkpoint commit together, and only while the worker holds the
+   * step.
+   * @throws TaskerError `step_taken_away` if the step was lost; nothing is written
    */
   transactionOfStep<T>(
     step: HeldKey,
@@ -260,12 +261,12 @@ export class Engine {
       if (held) return value;
       throw new TaskerError(
         'step_taken_away',
-        'the step was taken from this worker meanwhile, so its transaction was rolled back; nothing of it was written',
+        'the step was taken from this worker in the meantime, so its transaction was rolled back; nothing was written',
       );
     });
   }
 
-  /** Whether a transaction of a handler that saved `data`, and whose end is not known, was committed. */
+  /** Returns whether a transaction of a handler that saved `data` was committed, after its answer was lost. */
   wasSaved(step: HeldKey, data: string): Promise<boolean> {
     return this.database.transaction(DOUBTING, (tx) => isSaved(tx, step, data));
   }
@@ -274,12 +275,12 @@ export class Engine {
     return peek(this.database.within(timeoutMs), ids);
   }
 
-  /** Ready steps that nobody has taken, by namespace; counted to 100,000. */
+  /** Returns the number of unclaimed ready steps by namespace, counted up to 100,000. */
   queueDepths(namespaces: readonly string[], { timeoutMs }: Patience): Promise<Map<string, number>> {
     return queueDepths(this.database.within(timeoutMs), namespaces);
   }
 
-  /** An answer that comes after the lease would be of no use. */
+  /** Registers a worker. Times out after the lease, when an answer would be useless. */
   registerWorker(worker: NewWorker): Promise<number> {
     return registerWorker(this.database.apart(worker.leaseMs), worker);
   }
@@ -288,7 +289,7 @@ export class Engine {
     return announceCallables(this.database.apart(timeoutMs), served);
   }
 
-  /** Given up while there is time for another before the lease is over. Of a worker's life nothing waits for the pool. */
+  /** Sends a heartbeat. Times out early enough for another one before the lease expires, and does not use the pool. */
   heartbeat(ids: readonly number[], leaseMs: number): Promise<Heartbeat> {
     return heartbeat(this.database.apart(leaseMs / 3), ids, leaseMs);
   }
@@ -297,12 +298,12 @@ export class Engine {
     return stopWorker(this.database.apart(timeoutMs), id);
   }
 
-  /** Whether the database answers. It waits neither for the pool nor, for long, for a connection that went silent. */
+  /** Checks that the database answers. Does not wait for the pool, and not long for a silent connection. */
   ping({ timeoutMs }: Patience): Promise<void> {
     return ping(this.database.apart(timeoutMs));
   }
 
-  /** As {@link ping}, on a new connection, so that no heartbeat waits for it. */
+  /** Like {@link ping}, on a new connection, so that no heartbeat waits for it. */
   async probe({ timeoutMs }: Patience): Promise<void> {
     const limits = { poolSize: 1, acquireTimeoutMs: timeoutMs, statementTimeoutMs: timeoutMs };
     const database = Database.lazily({ ...this.database.reach, ...limits, logger: silentLogger });
@@ -313,7 +314,7 @@ export class Engine {
     }
   }
 
-  /** After a start of the server, every worker has `leaseMs` to come back. */
+  /** Takes the steps of lost workers. After a restart of the server, every worker has `leaseMs` to reconnect first. */
   async sweep(leaseMs: number): Promise<Swept> {
     const swept = await sweep(this, leaseMs);
     this.#count.swept(swept);
@@ -332,7 +333,7 @@ export class Engine {
     return promoted;
   }
 
-  /** Ends or notes the tasks that stand longer than their template's lifecycle allows; everybody is told of each yield. */
+  /** Ends or notes the tasks that exceed a limit of their template's lifecycle, and notifies other processes. */
   async *endStale(): AsyncGenerator<LifecycleTurn> {
     for await (const turn of this.#count.looking(endStale(this.database))) {
       if (turn.running.length > 0) await this.#tell(CHANNEL_TAKEN, turn.running);
@@ -342,7 +343,7 @@ export class Engine {
   }
 
   /**
-   * Queues ready steps in a slice of the open tasks that are missing from the queue. Undefined: another worker's turn.
+   * Queues the ready steps in a slice of the open tasks that are missing from the queue. Undefined: another worker's turn.
    */
   async checkQueue(slice: QueueSlice): Promise<QueueCheck | undefined> {
     const checked = await checkQueue(this.database, slice);
@@ -353,17 +354,17 @@ export class Engine {
     return checked;
   }
 
-  /** Wakes the workers of other processes. `rank`: the highest priority that waits. */
+  /** Wakes the workers of other processes. `rank`: the smallest rank of the queued steps. */
   async wakeWorkers(rank = 0): Promise<void> {
     await this.#tell(CHANNEL_WORK, [String(rank)]);
   }
 
-  /** Tells those who deliver domain events, in this process and others. */
+  /** Notifies all processes that deliver domain events, this one included. */
   async announceEvents(): Promise<void> {
     await this.#tell(CHANNEL_EVENTS, ['']);
   }
 
-  /** Tells waiters in other processes. */
+  /** Notifies the processes that wait for these tasks. */
   async announceEnded(taskUuids: readonly string[]): Promise<void> {
     const payloads: string[] = [];
     for (let i = 0; i < taskUuids.length; i += IDS_IN_A_PAYLOAD) {
@@ -372,14 +373,14 @@ export class Engine {
     await this.#tell(CHANNEL_ENDED, payloads);
   }
 
-  /** What it tells of is committed: a notification that is lost costs latency only, everybody looks for himself. */
+  /** Sends notifications of what is already committed. A lost one costs only latency, because every process also polls. */
   async #tell(channel: string, payloads: readonly string[]): Promise<void> {
     try {
       await notify(this.database, channel, payloads);
       this.#count.on.messagesSent.of(channel).add(payloads.length);
     } catch (error) {
       this.#count.on.messagesLost.of(channel).add(payloads.length);
-      this.#logger.debug({ channel, error: messageOf(error) }, 'a notification did not get through');
+      this.#logger.debug({ channel, error: messageOf(error) }, 'notification failed');
     }
   }
 }

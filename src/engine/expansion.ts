@@ -12,19 +12,19 @@ import { nearNames } from '../model/near-names.ts';
 import type { FailureStrategy, TaskTemplate } from '../template/task-template.ts';
 import type { TemplateGraph } from '../template/template-graph.ts';
 
-/** Bounds on what results may make happen. */
+/** Limits on the steps that results may create. */
 export interface DynamicLimits {
-  /** Steps that one decision may name. */
+  /** Maximum number of steps that one decision may name. */
   stepsPerDecision: number;
-  /** Decisions on one way through a template. */
+  /** Maximum number of decisions on one path through a template. */
   decisionDepth: number;
-  /** Workers that one analyzer may make. */
+  /** Maximum number of workers that one analyzer may create. */
   workersPerBatch: number;
 }
 
 export const DYNAMIC_LIMITS: DynamicLimits = { stepsPerDecision: 100, decisionDepth: 20, workersPerBatch: 10_000 };
 
-/** Steps that a result makes. They come into being in the transaction that records it. */
+/** Steps that a result creates, in the transaction that records it. */
 export type Expansion =
   | { kind: 'branches'; steps: readonly number[] }
   | {
@@ -37,7 +37,7 @@ export type Expansion =
       failureStrategy: FailureStrategy;
     };
 
-/** What a completed step makes: nothing, some steps, or the reason why its outcome is wrong. */
+/** What a completed step creates: nothing, some steps, or the reason why its outcome is wrong. */
 export type Expanding = Expansion | Wrong | undefined;
 
 /** A template and its graph. */
@@ -53,7 +53,7 @@ interface Completed {
   limits: DynamicLimits;
 }
 
-/** Reads the outcome of a decision or an analyzer. `result` is plain JSON; of other steps it is never looked at. */
+/** Reads the outcome of a decision or an analyzer. `result` is plain JSON. Results of other steps are not read. */
 export function expansionOf(of: Expandable, completed: Completed): Expanding {
   const type = isWorkerIndex(completed.idx) ? undefined : of.graph.types[completed.idx];
   if (type === 'decision') return branches(of, completed);
@@ -82,13 +82,15 @@ function branches({ graph }: Expandable, { idx, result, limits }: Completed): Ex
 }
 
 function unknownBranch(all: readonly string[], name: string, possible: readonly string[]): string {
-  const what = all.includes(name) ? 'is not downstream of this decision, or is made by something else' : 'is no step';
+  const what = all.includes(name)
+    ? 'is not downstream of this decision, or is created by other rules'
+    : 'is not a step';
   return `decision_point_outcome.step_names: ${JSON.stringify(name)} ${what}${hintOf(name, possible)}`;
 }
 
 function hintOf(name: string, possible: readonly string[]): string {
   const near = nearNames(name, possible, 1)[0];
-  return `${near === undefined ? '.' : `; did you mean ${near}?`} Possible are ${listed(possible)}`;
+  return `${near === undefined ? '.' : `; did you mean ${near}?`} Possible steps are ${listed(possible)}`;
 }
 
 function listed(names: readonly string[]): string {
@@ -110,7 +112,7 @@ function batch(snapshot: Expandable, { idx, result, limits }: Completed): Expand
       : outcome.parts;
   if (parts.length > most) {
     return wrong(
-      `batch_processing_outcome.cursor_configs has ${parts.length} entries; at most ${most} are allowed: make the batches larger`,
+      `batch_processing_outcome.cursor_configs has ${parts.length} entries; at most ${most} are allowed, so make the batches larger`,
     );
   }
   const taken = nameTaken(snapshot, step.name, parts);
@@ -125,21 +127,21 @@ function batch(snapshot: Expandable, { idx, result, limits }: Completed): Expand
   };
 }
 
-/** Why a worker's name is not its own, if one of them is not. */
+/** Returns why the name of a worker is not unique; undefined if all are. */
 function nameTaken({ graph }: Expandable, name: string, parts: readonly BatchPart[]): string | undefined {
-  // Workers of `a` would be `a_b_1`, and those of `a_b` too.
+  // `a_b_1` could be a worker of `a` or of `a_b`.
   const longer = graph.names.filter((other, i) => graph.types[i] === 'batch_worker' && other.startsWith(`${name}_`));
   for (const { batchId } of parts) {
     const made = `${name}_${batchId}`;
     const makes = `batch_id ${JSON.stringify(batchId)} makes ${made}, which`;
     if (graph.indexOf.has(made)) return `${makes} is the name of another step`;
     const other = longer.find((worker) => made.startsWith(`${worker}_`));
-    if (other !== undefined) return `${makes} may be the name of a worker of ${other}, too`;
+    if (other !== undefined) return `${makes} may also be the name of a worker of ${other}`;
   }
   return undefined;
 }
 
-/** The template step of the workers: named by the outcome, by the analyzer's configuration, or the only one there is. */
+/** Returns the template step of the workers. The outcome or the analyzer's configuration names it, or there is only one. */
 function workerOf(
   { template, graph }: Expandable,
   idx: number,
@@ -152,12 +154,12 @@ function workerOf(
   if (own === undefined) {
     if (possible.length === 1) return possible[0]!;
     return wrong(
-      `batch_processing_outcome names no worker_template_name, and ${possible.length} batch_worker steps depend on ${graph.names[idx]}: ${listed(names)}. Name one`,
+      `batch_processing_outcome has no worker_template_name, and ${possible.length} batch_worker steps depend on ${graph.names[idx]}: ${listed(names)}. Set it to one of them`,
     );
   }
   const found = possible.find((step) => graph.names[step] === own);
   if (found !== undefined) return found;
   return wrong(
-    `batch_processing_outcome.worker_template_name: ${JSON.stringify(own)} is no batch_worker step that depends on ${graph.names[idx]}${hintOf(own, names)}`,
+    `batch_processing_outcome.worker_template_name: ${JSON.stringify(own)} is not a batch_worker step that depends on ${graph.names[idx]}${hintOf(own, names)}`,
   );
 }

@@ -3,14 +3,14 @@ import { Database } from '../db/database.ts';
 import { silentLogger } from '../logging/logger.ts';
 import { heartbeat } from '../store/workers.ts';
 
-/** A connection that does nothing but prove that workers live, for a thread of its own. */
+/** A connection only for heartbeats, used by a separate thread. */
 export interface HeartbeatConnection {
-  /** As the engine's: given up while there is time for another before the lease is over. */
+  /** Sends a heartbeat, as the engine does. Times out early enough for another one before the lease expires. */
   heartbeat(ids: readonly number[], leaseMs: number): Promise<{ alive: number[] }>;
   close(): Promise<void>;
 }
 
-/** Connects with the first heartbeat, and again after one that failed. */
+/** Opens a connection with the first heartbeat, and a new one after a failed heartbeat. */
 export function openHeartbeatConnection(reach: DatabaseReach): HeartbeatConnection {
   const database = Database.lazily({ ...reach, poolSize: 1, logger: silentLogger });
   return {

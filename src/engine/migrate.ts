@@ -12,14 +12,14 @@ import {
 } from '../store/server/migration-log.ts';
 
 const FOLDER = new URL('../../migrations/', import.meta.url);
-/** The advisory lock under which migrations run: any number that nobody else uses. */
+/** The advisory lock under which migrations run. The number is arbitrary but unique. */
 const LOCK_ID = 7_303_014_002;
 
 interface Migration extends AppliedMigration {
   text: string;
 }
 
-/** The migrations that this program brings along, in order. */
+/** Returns the migrations of this program, in order. */
 async function ownMigrations(): Promise<Migration[]> {
   const names = (await readdir(FOLDER)).filter((name) => /^\d{4}_.+\.sql$/.test(name)).sort();
   return Promise.all(
@@ -36,13 +36,13 @@ async function ownMigrations(): Promise<Migration[]> {
   );
 }
 
-/** A hash of the schema that this program brings along: the same for programs that can share a database's copy. */
+/** Returns a hash of this program's schema. Programs with the same hash can use copies of one database. */
 export async function schemaDigest(): Promise<string> {
   const checksums = (await ownMigrations()).map(({ name, checksum }) => `${name} ${checksum}`);
   return createHash('sha256').update(checksums.join('\n')).digest('hex');
 }
 
-/** How a database's schema stands to this program. */
+/** The state of a database's schema, compared with this program. */
 export interface SchemaStatus {
   applied: string[];
   pending: string[];
@@ -55,19 +55,19 @@ function check(applied: readonly AppliedMigration[], own: readonly Migration[]):
     if (mine && mine.checksum !== row.checksum) {
       throw new TaskerError(
         'schema_changed',
-        `migration ${row.name} was applied with another text than this program has; a released migration is never edited, install the version that made the database`,
+        `migration ${row.name} was applied with a different text than this program has; a released migration is never edited, so install the version that created the database`,
       );
     }
     if (row.serves > newest) {
       throw new TaskerError(
         'schema_too_new',
-        `the database was migrated by a later version (${row.name}), which serves programs from migration ${row.serves} on; this one knows ${newest}: upgrade tasker-core`,
+        `the database was migrated by a later version (${row.name}) that serves programs from migration ${row.serves} on, but this one ends at ${newest}; upgrade tasker-core`,
       );
     }
   }
 }
 
-/** Reads what is applied and what is not. Changes nothing. */
+/** Reads which migrations are applied and which are pending. Changes nothing. */
 export async function schemaStatus(database: Database): Promise<SchemaStatus> {
   const own = await ownMigrations();
   const applied = (await migrationLogExists(database)) ? await appliedMigrations(database) : [];
@@ -80,8 +80,8 @@ export async function schemaStatus(database: Database): Promise<SchemaStatus> {
 }
 
 /**
- * Brings the schema up to date, each migration in a transaction of its own, under an advisory lock: any number of
- * processes may start at once.
+ * Applies the pending migrations, each in its own transaction, and returns their names. An advisory lock lets any number
+ * of processes start at once.
  * @throws TaskerError `schema_changed`, `schema_too_new`
  */
 export async function migrate(database: Database, logger: Logger): Promise<string[]> {

@@ -14,7 +14,7 @@ import { getTasks, lockTasks } from '../store/tasks.ts';
 import { grow, growthOf } from './record.ts';
 import type { TemplateStore } from './template-store.ts';
 
-/** Who acts, and why; kept in the task's history. */
+/** Who acts and why, for the task's history. */
 export interface OperatorOptions {
   /** Default `operator`. */
   actor?: string;
@@ -22,20 +22,20 @@ export interface OperatorOptions {
 }
 
 const OPEN_STATES = ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'error'] as const;
-/** An operator hears within seconds that a task is held, and nothing of what he gave up happens later. */
+/** An operator learns within seconds that a task is locked, and an abandoned action does not happen later. */
 const SETTINGS = opening({ lock_timeout: '5s', statement_timeout: '30s', idle_in_transaction_session_timeout: '30s' });
 
 function operator({ actor = 'operator', reason }: OperatorOptions) {
   for (const [name, text] of Object.entries({ actor, reason })) {
     if (text === undefined || (typeof text === 'string' && isStorableText(text))) continue;
-    throw new TaskerError('bad_request', `${name} must be a text without U+0000 or half surrogate pairs`);
+    throw new TaskerError('bad_request', `${name} must be a string without U+0000 or lone surrogates`);
   }
   return { actor, reason: reason ?? null };
 }
 
 /**
- * Cancels a task that has not ended; running handlers are told by their signal.
- * @returns how many steps were running, or undefined when the task had ended already
+ * Cancels a task that has not ended. The signal of its running handlers fires.
+ * @returns the number of running steps, or undefined if the task had already ended
  */
 export async function cancelTask(
   database: Database,
@@ -50,8 +50,8 @@ export async function cancelTask(
 }
 
 /**
- * Sends a step that stands in `error` back to the queue with all its attempts.
- * @throws TaskerError `illegal_transition` when it is in another state
+ * Returns a step in `error` to the queue with all its attempts.
+ * @throws TaskerError `illegal_transition` if it is in another state
  */
 export async function resetStep(database: Database, step: StepKey, options: OperatorOptions): Promise<void> {
   const done = await onLockedTask(database, step.taskUuid, (tx) => reset(tx, step, operator(options)));
@@ -66,9 +66,9 @@ const SETTLEMENTS = {
 /** How to finish a step by hand. */
 export interface SettleOptions extends OperatorOptions {
   /**
-   * `resolve` declares it done: its children go on as if it had completed with `result`, and a decision or an analyzer
-   * makes what an outcome in `result` says, and nothing without one. `complete` completes it with a result, or corrects
-   * the result of a step that is done.
+   * `resolve` declares the step done, and its children run as if it had completed with `result`. A decision or an
+   * analyzer creates steps only if `result` has an outcome. `complete` completes the step with a result, or corrects the
+   * result of a step that is done.
    */
   action: keyof typeof SETTLEMENTS;
   result?: unknown;
@@ -76,7 +76,7 @@ export interface SettleOptions extends OperatorOptions {
 
 /**
  * Finishes a step by hand. Returns the state of its task.
- * @throws TaskerError `illegal_transition` when its task is cancelled, or it is to be resolved and done already
+ * @throws TaskerError `illegal_transition` if its task is cancelled, or if it is to be resolved and already done
  */
 export async function settleStep(engine: Expanding, step: StepKey, options: SettleOptions): Promise<string> {
   const how = SETTLEMENTS[options.action];
@@ -86,14 +86,14 @@ export async function settleStep(engine: Expanding, step: StepKey, options: Sett
     if (result !== null && (how.action === 'complete' || hasOutcome(JSON.parse(result))))
       await expand(tx, { engine, step, result });
     const settled = await settle(tx, { ...step, ...how, result }, operator(options));
-    // Nothing may come into being for a step that is not settled.
+    // The error also rolls back the steps that were added.
     if (!settled) throw await refusal(tx, step, how.action, how.fromStates);
     return { ...settled, ...(await moveBatches(tx, step.taskUuid)) };
   });
   return taskState;
 }
 
-/** The result as JSON text; null to keep what is there. */
+/** Returns the result as JSON text. Null: keep the stored one. */
 function resultOf({ action, result }: SettleOptions): string | null {
   if (result === undefined) return action === 'complete' ? '{}' : null;
   const stored = storableJson(result);
@@ -104,13 +104,13 @@ function resultOf({ action, result }: SettleOptions): string | null {
   );
 }
 
-/** What completing a step needs of the engine, when the step's result makes others. */
+/** The part of the engine that completing a step needs, because its result may create steps. */
 export interface Expanding {
   database: Database;
   templates: TemplateStore;
 }
 
-/** What a decision or an analyzer makes comes into being when it is completed by hand, too. It makes it once. */
+/** Adds the steps that a decision or an analyzer creates when it is completed by hand. It creates them only once. */
 async function expand(
   tx: Db,
   { engine, step: { taskUuid, idx }, result }: { engine: Expanding; step: StepKey; result: string },
@@ -130,7 +130,7 @@ async function expand(
   await Promise.all(grow(tx, growthOf(engine.templates, [making], existing)));
 }
 
-/** A worker that an operator settled leaves its place to another one of its batch. */
+/** When an operator settled a batch worker, another one of its batch may start. */
 async function moveBatches(tx: Db, taskUuid: string): Promise<{ taskState?: string }> {
   await recountBatches(tx, [taskUuid]);
   const released = await releaseWorkers(tx, [taskUuid]);
@@ -149,8 +149,8 @@ async function refusal(
   const why = task.verdict
     ? `its task ${task.verdict === 'error' ? 'has ended in error' : `is ${task.verdict}`}`
     : action === 'reset' && row.state === 'error'
-      ? 'its batch went on without it, and what joins the batch has begun'
-      : `it is in ${row.state}, and ${action} goes from ${from.join(', ')}`;
+      ? 'its batch continued without it, and a step that joins the batch has started'
+      : `it is in ${row.state}, and ${action} requires ${from.join(' or ')}`;
   return new TaskerError('illegal_transition', `step ${row.name} of task ${taskUuid} can't be ${past(action)}: ${why}`);
 }
 
@@ -158,7 +158,7 @@ function past(action: string): string {
   return action === 'reset' ? 'reset' : `${action}d`;
 }
 
-/** Locks a task and acts on it, in one round trip. */
+/** Locks a task and changes it, in one round trip. */
 function onLockedTask<T>(database: Database, taskUuid: string, act: (tx: Db) => Promise<T>): Promise<T> {
   return onFreeTask(database, taskUuid, async (tx) => {
     const [, answer] = await Promise.all([lockTasks(tx, [taskUuid]), act(tx)]);
@@ -166,7 +166,7 @@ function onLockedTask<T>(database: Database, taskUuid: string, act: (tx: Db) => 
   });
 }
 
-/** @throws TaskerError `database_error` when another transaction holds the task */
+/** Runs a transaction on a task. @throws TaskerError `database_error` if another transaction has locked it */
 async function onFreeTask<T>(database: Database, taskUuid: string, work: (tx: Db) => Promise<T>): Promise<T> {
   try {
     return await database.transaction(SETTINGS, work);
@@ -174,7 +174,7 @@ async function onFreeTask<T>(database: Database, taskUuid: string, work: (tx: Db
     if (!/^(55P03|57014)$/.test(sqlState(error) ?? '')) throw error;
     throw new TaskerError(
       'database_error',
-      `task ${taskUuid} is held by another transaction; nothing was changed, try again when that has ended`,
+      `task ${taskUuid} is locked by another transaction; nothing was changed, try again when it has ended`,
       { cause: error },
     );
   }

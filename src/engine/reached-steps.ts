@@ -1,20 +1,19 @@
 import type { TemplateGraph } from '../template/template-graph.ts';
 
-/** What is known of the steps of a task that are over. */
+/** What is known about the ended steps of a task. */
 export interface StepsThatAreOver {
-  /** Those whose result is at hand, by their place. */
+  /** The steps whose result is loaded, by index. */
   texts: { has(idx: number): boolean };
-  /** Those whose result is left where it is. */
+  /** The steps whose result was not loaded because it is too large. */
   withheld: { has(idx: number): boolean };
   /** The workers of batches, by the template step that they are made from. */
   batches: { get(idx: number): readonly unknown[] | undefined };
 }
 
 /**
- * The steps above one that it comes after, children before parents: up through the steps that this task has, and no
- * further where one was not made. A way through a step that does not exist leads to steps that nobody waited for, and
- * whether their results are there would be a matter of chance. Yields the first unknown ones too, and goes on from them
- * if they are known by then.
+ * Yields the ancestors of a step that it waited for, children before parents. A path ends at a step that this task does
+ * not have: the steps behind it were not waited for, so it would depend on timing whether they have results. The first
+ * unknown steps are yielded too. The walk continues from them if they have become known by the next call.
  */
 export function* reachedFrom(graph: TemplateGraph, step: number, known: StepsThatAreOver): Generator<number> {
   const reached = new Set(graph.parents[step]!);
@@ -26,7 +25,7 @@ export function* reachedFrom(graph: TemplateGraph, step: number, known: StepsTha
     const members = known.batches.get(idx);
     if (!members && !known.texts.has(idx) && !known.withheld.has(idx)) continue;
     for (const parent of graph.parents[idx]!) {
-      // Of a batch without results it is not known whether it is there at all; its analyzer was waited for in any case.
+      // A batch without results may not exist at all, but its analyzer was waited for in any case.
       if (members?.length !== 0 || graph.types[parent] === 'batchable') reached.add(parent);
     }
   }

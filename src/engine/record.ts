@@ -19,12 +19,12 @@ import { lockTasks, type TaskRevision } from '../store/tasks.ts';
 import type { Expansion } from './expansion.ts';
 import type { TemplateStore } from './template-store.ts';
 
-/** What an attempt came to, and the steps that it makes. */
+/** The outcome of an attempt, and the steps that it creates. */
 export interface Recording extends RecordedStep {
   expansion?: Expansion | undefined;
 }
 
-/** Where an attempt was recorded, and what the statement answered. */
+/** The answer of the statement, and changes in the tasks. */
 export interface RecordAnswer extends Recorded {
   /** Tasks whose results were changed by an operator. */
   revised: TaskRevision[];
@@ -35,15 +35,15 @@ export interface RecordAnswer extends Recorded {
 const RECORDING = opening({
   ...PINNED_PLANS,
   statement_timeout: '60s',
-  // Somebody who keeps one task locked must not hold up those that are recorded with it.
+  // A transaction that keeps one task locked must not delay the other tasks of the recording.
   lock_timeout: '1s',
-  // A worker frozen between lock and commit must not hold its tasks for ever.
+  // A worker that freezes between lock and commit must not keep its tasks locked forever.
   idle_in_transaction_session_timeout: '30s',
 });
 
 /**
- * One transaction: lock the tasks, bring into being what the results make, record, take children. One round trip, and
- * one more when a decision or an analyzer is among them. All of it happens or nothing.
+ * Records outcomes in one transaction: locks the tasks, adds the steps that results create, records, and claims children.
+ * Takes one round trip, and one more if a decision or an analyzer is among them.
  * @throws InDoubtError
  */
 export async function record(
@@ -68,7 +68,7 @@ export async function record(
       existingSteps(tx, tasksThatGrow),
       heldSteps(tx, making),
     ]);
-    // What a refused one would have made with others is left to those.
+    // A rejected one creates nothing, so that another step can create what both of them name.
     const accepted = making.filter((_, i) => held.has(i));
     const grown = accepted.length > 0 ? grow(tx, growthOf(templates, accepted, existing)) : [];
     const [answer] = await Promise.all([recordLocked({ tx, templates }, batch, { ...own, dynamic: true }), ...grown]);
@@ -76,7 +76,7 @@ export async function record(
   });
 }
 
-/** Of a template that was never read here, it may be: the statement that knows batches is right for all. */
+/** Returns whether a template may have dynamic steps. True if it is unknown, because that statement is right for all. */
 function isDynamic(templates: TemplateStore, batch: readonly Recording[]): boolean {
   let last = -1;
   return batch.some(({ templateId }) => {
@@ -86,7 +86,7 @@ function isDynamic(templates: TemplateStore, batch: readonly Recording[]): boole
   });
 }
 
-/** Records in tasks that are locked, and moves their batches on. All statements go out at once. */
+/** Records outcomes in locked tasks, and starts the next workers of their batches. All statements are sent at once. */
 export async function recordLocked(
   { tx, templates }: { tx: Db; templates: TemplateStore },
   batch: readonly Recording[],
@@ -107,15 +107,15 @@ export async function recordLocked(
 const FAILURES: ReadonlySet<RecordedStep['kind']> = new Set([KIND.retryable, KIND.permanent, KIND.lost]);
 
 /**
- * Whether workers of a batch may get a place when a step is over: that of a worker, or those of the first workers, if
- * an operator settled them while all still waited for this step.
+ * Returns whether batch workers may start when a step ends. It may be a worker that makes room for the next one. Or an
+ * operator settled the first workers while the whole batch waited for this step.
  */
 function movesBatches(templates: TemplateStore, { idx, templateId }: Recording): boolean {
   if (isWorkerIndex(idx) || !templates.has(templateId)) return true;
   return templates.get(templateId).graph.beforeWorkers.has(idx);
 }
 
-/** What the recording said of a task is old where workers of its batches were let go or cancelled after it. */
+/** Corrects the answer of the recording for tasks whose batch workers were queued or cancelled after it. */
 function withBatches(answer: Recorded, rests: readonly CancelledRest[], released: ReadonlyMap<string, number>) {
   const stopped = rests.filter((rest) => rest.state === 'blocked_by_failures' && !released.has(rest.taskUuid));
   const moved = new Set([...released.keys(), ...rests.map((rest) => rest.taskUuid)]);
@@ -130,14 +130,14 @@ function withBatches(answer: Recorded, rests: readonly CancelledRest[], released
   };
 }
 
-/** Steps and batches that come into being. */
+/** Steps and batches to add. */
 export interface Growth {
   taskUuids: string[];
   steps: NewStep[];
   batches: NewBatch[];
 }
 
-/** Writes it. The statements go out at once; the answers are for the caller to await. */
+/** Adds the steps and batches. The statements are sent at once, and the caller awaits the answers. */
 export function grow(tx: Db, { taskUuids, steps, batches }: Growth): Promise<void>[] {
   return [
     ...(steps.length > 0 ? [addSteps(tx, steps)] : []),
@@ -146,10 +146,10 @@ export function grow(tx: Db, { taskUuids, steps, batches }: Growth): Promise<voi
   ];
 }
 
-/** A result that makes steps: what {@link growthOf} needs to know of it. */
+/** A result that creates steps, as {@link growthOf} needs it. */
 export type Making = Pick<Recording, 'taskUuid' | 'idx' | 'templateId' | 'expansion'> & { claim: number | null };
 
-/** What these results make in tasks that have the `existing` template steps. Later ones see what earlier ones made. */
+/** Returns what these results create in tasks with the `existing` template steps. Later ones see the earlier ones' steps. */
 export function growthOf(
   templates: TemplateStore,
   making: readonly Making[],

@@ -22,33 +22,33 @@ import type { StepError } from './task-view.ts';
 import type { TemplateStore } from './template-store.ts';
 import { withFreeTasks } from './with-free-tasks.ts';
 
-/** Bounds on the server too: a client that gives up leaves its statement waiting there. */
+/** The server needs limits too, because the statement of a client that gave up keeps waiting there. */
 const SETTINGS = opening({
   lock_timeout: '2s',
   statement_timeout: '30s',
   idle_in_transaction_session_timeout: '30s',
 });
 
-/** What a sweep came to. */
+/** The result of a sweep. */
 export interface Swept {
   /** Workers that this sweep declared dead. */
   dead: DeadWorkerRow[];
-  /** These workers, and workers of another sweep that this one continued. */
+  /** These workers, and those of an unfinished sweep that this one continued. */
   lost: DeadWorkerRow[];
   steps: TakenBackRow[];
-  /** Tasks that came to their end, or to a stop, because a worker of a batch was lost for good. */
+  /** Tasks that ended or became blocked because a batch worker failed permanently. */
   ended: EndedTaskRow[];
-  /** Tasks in which running workers of a batch were cancelled, since it fails fast. */
+  /** Tasks in which running workers of a `fail_fast` batch were cancelled. */
   takenFrom: string[];
-  /** Steps that went to the queue. */
+  /** Number of steps that were queued. */
   queued: number;
-  /** Domain events were stored, of steps that were lost for good. */
+  /** Whether domain events of permanently failed steps were stored. */
   told: boolean;
 }
 
 /**
- * Takes the steps of workers whose lease is over: retryable ones run again, others stand in `error` for an operator.
- * Any worker may do it, two at once are fine, and one that dies half-way is continued by the next.
+ * Takes the steps of workers whose lease expired. Retryable ones run again, the others fail and wait for an operator.
+ * Any worker may sweep, also two at once. The next sweeper finishes the work of one that died mid-sweep.
  */
 export async function sweep(
   { database, templates }: { database: Database; templates: TemplateStore },
@@ -73,7 +73,7 @@ export async function sweep(
     const taken = await withFreeTasks(database, { settings: SETTINGS, tasks }, (tx, free) =>
       takeBackFrom({ tx, templates }, free, all),
     );
-    // What others hold is for the next sweep: until then its worker is not buried.
+    // Locked tasks are left for the next sweep, and their workers stay `dead` until then.
     if (!taken) return swept;
     swept.steps.push(...taken.steps);
     swept.lost = lostIn(swept, workers);
@@ -86,7 +86,7 @@ export async function sweep(
   return swept;
 }
 
-/** Another sweep may have declared workers dead and died before it took all of their steps. */
+/** Adds the workers of another sweep that declared them dead and died before it took all of their steps. */
 function lostIn({ dead, steps }: Swept, workers: readonly DeadWorkerRow[]): DeadWorkerRow[] {
   const owners = new Set(steps.map((step) => step.workerId));
   for (const { id } of dead) owners.delete(id);
@@ -124,7 +124,7 @@ async function takeBackFrom(
   };
 }
 
-/** Stores the events of steps that are not run again. */
+/** Stores the events of steps that are not retried. Returns whether there were any. */
 async function tellOfLost(
   { tx, templates }: { tx: Db; templates: TemplateStore },
   lost: readonly TakenBackRow[],
@@ -139,9 +139,9 @@ async function tellOfLost(
 }
 
 /**
- * The events of a step that was lost for good, as of any other that failed for good. Its publishers were with the worker
- * and can't be asked, so the payload is empty, and what its schema refuses is not published; nor is what would only have
- * gone to listeners of that worker's process. Undefined: there are none.
+ * Returns the events of a permanently lost step, which are those of a permanent failure. Its publishers were in the lost
+ * process, so the payload is empty, and an event whose schema rejects that is not published. Fast events are not
+ * published either, since their listeners were in that process. Undefined: there are none.
  */
 function eventsOfLost(templates: TemplateStore, lost: TakenBackRow): StepEvents | undefined {
   if (!templates.has(lost.templateId)) return undefined;
@@ -157,7 +157,7 @@ function takesNothing(event: DeclaredEvent): boolean {
   try {
     return event.violations({}).length === 0;
   } catch {
-    return false; // a schema that can't be read takes no payload at all
+    return false; // a schema that can't be compiled accepts no payload
   }
 }
 
@@ -168,7 +168,7 @@ function errorOfLost({ retryable }: TakenBackRow): Partial<StepError> {
   return { error_type: 'worker_lost', retryable, message };
 }
 
-/** A batch worker that its dead worker lost for the last time. */
+/** Returns the recording of a batch worker that was lost with its last attempt. */
 function lostForGood(row: TakenBackRow): RecordedStep {
   const { taskUuid, idx, templateId } = row;
   const detail = JSON.stringify({ error: errorOfLost(row) });
@@ -176,7 +176,7 @@ function lostForGood(row: TakenBackRow): RecordedStep {
   return { taskUuid, idx, claim: row.claim!, templateId, rank: row.rank!, ...attempt };
 }
 
-/** Puts retries that are due into the queue; answers with how many. Tasks that others hold are left for the next time. */
+/** Queues the retries that are due, and returns their number. Locked tasks are left for the next run. */
 export async function promoteDue(database: Database): Promise<number> {
   let promoted = 0;
   for (;;) {
@@ -188,13 +188,13 @@ export async function promoteDue(database: Database): Promise<number> {
   }
 }
 
-/** From so many dead rows on, finding the first live one of the queue costs more than writing the queue anew. */
+/** With this many dead rows, finding the first live row of the queue costs more than rewriting the queue. */
 const MUCH_DEAD = 20_000;
 const COMPACTING = opening({ lock_timeout: '200ms' });
 
 /**
- * Compacts the queue when it is mostly dead rows, which an old transaction somewhere keeps from being vacuumed. Waits
- * 200 ms for the queue at most, and leaves it alone while somebody reads it (a backup).
+ * Compacts the queue if it is mostly dead rows that an old transaction keeps from being vacuumed. Waits at most 200 ms
+ * for its lock, and does nothing while another transaction reads it, such as a backup. Returns whether it was compacted.
  */
 export async function tidyQueue(database: Database): Promise<boolean> {
   const { dead, live } = await queueBloat(database);

@@ -17,7 +17,7 @@ export const TASK_STATES = [
   'cancelled',
   'resolved_manually',
 ] as const;
-/** A state that a task can be in; docs/states.md draws which leads to which. */
+/** A state of a task. docs/states.md shows the transitions. */
 export type TaskState = (typeof TASK_STATES)[number];
 
 /** The states a step can be in. */
@@ -72,29 +72,29 @@ export interface Task {
     | 'wait_for_dependencies'
     | 'none';
   /**
-   * How much of the steps that there are is over: 0 to 100, two decimals. Workers whose failure their batch tolerates
-   * are over, so that a task that is complete has 100.
+   * The percentage of existing steps that have ended: 0 to 100, two decimals. Failed workers count as ended if their
+   * batch tolerates failures, so a complete task has 100.
    */
   completionPercentage: number;
-  /** `blocked` while a step is in error whose failure is not tolerated. */
+  /** `blocked` while a step is in `error` and its failure is not tolerated. */
   healthStatus: 'healthy' | 'blocked';
-  /** Set while the task stands longer than its template's `lifecycle` allows; null otherwise, and once it moves or ends. */
+  /** Set while the task exceeds a limit of its template's `lifecycle`. Null otherwise, and once it moves or ends. */
   stale: StaleNote | null;
 }
 
-/** Which limit of its lifecycle an open task is over. */
+/** The limit of its lifecycle that an open task exceeds. */
 export interface StaleNote {
-  /** The field of `lifecycle` that sets the limit, as `max_steps_in_process_minutes`. */
+  /** The field of `lifecycle` that sets the limit, such as `max_steps_in_process_minutes`. */
   rule: string;
-  /** The limit. */
+  /** The limit in minutes. */
   minutes: number;
-  /** When the task moved last, or for `max_duration_minutes` was created; ISO 8601. */
+  /** When the task last moved, or was created for `max_duration_minutes`; ISO 8601. */
   since: string;
   /** When it was noted; ISO 8601. */
   at: string;
 }
 
-/** A failure as it is stored. */
+/** A failure, as it is stored. */
 export interface StepError {
   message: string;
   error_type: string | null;
@@ -104,7 +104,7 @@ export interface StepError {
   context: Record<string, unknown>;
 }
 
-/** What an attempt came to: the form in which results are passed on and shown. */
+/** The outcome of an attempt, as results are passed on and shown. */
 export interface StepExecutionResult {
   step_uuid: string;
   success: boolean;
@@ -137,7 +137,7 @@ export interface Step {
   stepUuid: string;
   taskUuid: string;
   name: string;
-  /** The step of the template that it is made from: differs from `name` for the workers of a batch. */
+  /** The template step that it is made from. Differs from `name` for batch workers. */
   templateStepName: string;
   /** The handler that the template names. */
   callable: string;
@@ -145,22 +145,22 @@ export interface Step {
   createdAt: string;
   updatedAt: string;
   completedAt: string | null;
-  /** What the last attempt came to; null before the first one ended. */
+  /** The outcome of the last attempt; null before the first one has ended. */
   results: StepExecutionResult | null;
   dependenciesSatisfied: boolean;
   retryEligible: boolean;
   readyForExecution: boolean;
   totalParents: number;
   completedParents: number;
-  /** Starts that count; those before a reset, or given back by a stopping worker, do not. */
+  /** Attempts that count. Those before a reset, or released by a stopping worker, do not. */
   attempts: number;
   maxAttempts: number;
   lastFailureAt: string | null;
   nextRetryAt: string | null;
   lastAttemptedAt: string | null;
-  /** The worker that runs it, or ran it last. */
+  /** The worker that runs it or ran it last. */
   worker: string | null;
-  /** Declared events that its last attempt did not publish because something was wrong with them; mostly empty. */
+  /** Declared events that its last attempt could not publish. Usually empty. */
   eventProblems: EventProblem[];
 }
 
@@ -170,7 +170,7 @@ export interface HistoryEntry {
   step: string | null;
   kind: 'attempt' | 'operator';
   attempt: number | null;
-  /** The outcome of the attempt, or what the operator did; `fail` and `note` are what the template's lifecycle did. */
+  /** The outcome of the attempt, or the operator's action. `fail` and `note` are actions of the template's lifecycle. */
   what: string;
   toState: string;
   startedAt: string | null;
@@ -184,25 +184,25 @@ export interface HistoryEntry {
   metadata: Record<string, unknown>;
 }
 
-/** What recording keeps beside a result: only what differs from the ordinary. */
+/** What is stored beside a result: only what differs from the defaults. */
 export interface AttemptDetail {
   error?: Partial<StepError> & { error_code?: string | null };
   custom?: Record<string, unknown>;
   handler_version?: string;
-  /** Who ran it, where that is not the worker that claimed it. */
+  /** Who ran it, if not the worker that claimed it. */
   worker_id?: string;
   orchestration_metadata?: Partial<StepExecutionResult['orchestration_metadata']>;
   event_problems?: EventProblem[];
 }
 
-/** An event that a step declares and an attempt did not publish, and why. */
+/** A declared event that an attempt could not publish, and why. */
 export interface EventProblem {
   /** The event's name. */
   event: string;
-  /** `invalid`: the payload does not fit its schema, or JSON can't hold it; `failed`: its publisher did not give one. */
+  /** `invalid`: the payload does not match its schema or is not JSON. `failed`: the publisher returned no payload. */
   kind: 'invalid' | 'failed';
   message: string;
-  /** The place in the payload, as a JSON pointer; null where it is not about one. */
+  /** The place in the payload as a JSON pointer; null if the problem has none. */
   path: string | null;
 }
 
@@ -218,7 +218,7 @@ function derived(row: TaskRow): Pick<Task, 'executionStatus' | 'recommendedActio
   return { executionStatus: 'waiting_for_dependencies', recommendedAction: 'wait_for_dependencies' };
 }
 
-/** A row as callers see it. Field by field, because a rest and a spread cost each task several microseconds. */
+/** Returns a row as callers see it. Field by field, because rest and spread cost several microseconds per task. */
 export function taskView(row: TaskRow): Task {
   const { executionStatus, recommendedAction } = derived(row);
   return {
@@ -252,14 +252,14 @@ export function taskView(row: TaskRow): Task {
   };
 }
 
-// Of a task that was ended from outside, only what was done counts; else also what a batch goes on without.
+// In a task that was cancelled or ended, only completed steps count. Otherwise tolerated failures count too.
 function percentage({ totalSteps, verdict, openSteps, completedSteps }: TaskRow): number {
   if (totalSteps === 0) return 0;
   const over = verdict === null ? totalSteps - openSteps : completedSteps;
   return Math.round((over / totalSteps) * 10_000) / 100;
 }
 
-/** The error of an attempt in full, from the parts that were kept. */
+/** Returns the whole error of an attempt, from the parts that were stored. */
 function errorOf(detail: AttemptDetail): StepError | null {
   if (!detail.error) return null;
   return {
@@ -272,7 +272,7 @@ function errorOf(detail: AttemptDetail): StepError | null {
   };
 }
 
-/** An attempt that ended, beside what was kept of it. */
+/** An ended attempt, without its stored details. */
 interface EndedAttempt {
   stepUuid: string;
   success: boolean;
@@ -282,11 +282,11 @@ interface EndedAttempt {
   completedAt: string | null;
   worker: string | null;
   host: string | null;
-  /** False: an operator finished it, and no handler. */
+  /** False: an operator finished the step, not a handler. */
   byWorker?: boolean;
 }
 
-/** What an attempt came to, in full, from the parts that were kept. */
+/** Returns the whole outcome of an attempt, from the parts that were stored. */
 export function executionResult(
   detail: AttemptDetail,
   { stepUuid, success, result, byWorker = true, ...attempt }: EndedAttempt,
@@ -342,7 +342,7 @@ function detailOf({ detail }: { detail: string | null }): AttemptDetail {
   return detail === null ? {} : (JSON.parse(detail) as AttemptDetail);
 }
 
-/** A row as callers see it. */
+/** Returns a row as callers see it. */
 export function stepView(taskUuid: string, row: StepRow): Step {
   const attempts = row.attempts - row.spared;
   const failed = row.lastOutcome === 'failed' || row.lastOutcome === 'worker_lost';
@@ -372,7 +372,7 @@ export function stepView(taskUuid: string, row: StepRow): Step {
   };
 }
 
-/** A row as callers see it; `nameOf` gives the step's name. */
+/** Returns a row as callers see it. `nameOf` returns the name of a step. */
 export function historyView(row: HistoryRow, nameOf: (idx: number) => string): HistoryEntry {
   const { kind, attempt, what, toState, durationMs } = row;
   const detail = detailOf(row);

@@ -37,17 +37,17 @@ export interface Snapshot {
   /** Null: none of its tasks is ever stale. */
   limits: TaskLimits | null;
   checkInput: (value: unknown) => readonly SchemaViolation[];
-  /** What a completed step makes happen, by its place and its result as plain JSON. */
+  /** Returns what a completed step creates, from its index and its result as plain JSON. */
   expansionOf: (idx: number, result: unknown) => Expanding;
   /** By step; undefined where the template has no `result_schema`. */
   checkResult: ((value: unknown) => readonly SchemaViolation[])[];
-  /** By step; undefined for one that declares no event. */
+  /** By step; undefined if it declares no event. */
   events: readonly (DeclaredEvents | undefined)[];
 }
 
 const NOTHING_WRONG: readonly SchemaViolation[] = [];
 
-/** Template snapshots of one database: registers them, and gives them compiled, each loaded once. */
+/** The template snapshots of one database: registers them, loads each once, and compiles them. */
 export class TemplateStore {
   readonly #database: Database;
   readonly #logger: Logger;
@@ -61,7 +61,7 @@ export class TemplateStore {
     this.#limits = limits;
   }
 
-  /** Registers many, in order. Those that new tasks get already stay as they are: a start that changes nothing writes nothing. */
+  /** Registers templates, in order. Skips those that are already the newest registration, so most starts write nothing. */
   async registerAll(templates: readonly TaskTemplate[]): Promise<void> {
     if (templates.length === 0) return;
     const rows = await newestDigests(this.#database, templates);
@@ -74,7 +74,7 @@ export class TemplateStore {
     }
   }
 
-  /** Stores a snapshot and its graph. The same digest again is the same snapshot; new tasks get the newest registration. */
+  /** Stores a snapshot and its graph. The same digest is the same snapshot. New tasks use the newest registration. */
   async register(template: TaskTemplate): Promise<Snapshot> {
     const graph = graphOf(template);
     const digest = digestOf(template);
@@ -108,7 +108,7 @@ export class TemplateStore {
     return snapshot;
   }
 
-  /** Snapshots by id, those not yet known loaded in one statement. */
+  /** Returns snapshots by id. Loads the unknown ones in one statement. */
   async byIds(ids: Iterable<number>): Promise<Map<number, Snapshot>> {
     const { known, unknown } = this.#knownOf(ids);
     if (unknown.length > 0)
@@ -117,7 +117,7 @@ export class TemplateStore {
     return known;
   }
 
-  /** The result holds the known snapshots, so that they are not dropped while the others are loaded. */
+  /** Splits the ids. Holding the known snapshots keeps them from being dropped while the others are loaded. */
   #knownOf(ids: Iterable<number>): { known: Map<number, Snapshot>; unknown: number[] } {
     const known = new Map<number, Snapshot>();
     const unknown: number[] = [];
@@ -130,8 +130,8 @@ export class TemplateStore {
   }
 
   /**
-   * Makes these ids ready for {@link get}. Answers those that can't be, and why: a newer program may have stored what
-   * this one does not understand.
+   * Loads snapshots for {@link get}. Returns the ids that can't be loaded, and why: a newer program may have stored
+   * something that this one does not understand.
    */
   async load(ids: Iterable<number>, db: Db = this.#database): Promise<Map<number, Error>> {
     const unreadable = new Map<number, Error>();
@@ -150,21 +150,21 @@ export class TemplateStore {
     return unreadable;
   }
 
-  /** A snapshot that was loaded before. */
+  /** Returns a loaded snapshot. */
   get(id: number): Snapshot {
     const snapshot = this.#byId.get(id);
     if (!snapshot) throw notStored(id);
     return snapshot;
   }
 
-  /** Whether {@link get} would find it. */
+  /** Returns whether {@link get} would find it. */
   has(id: number): boolean {
     return this.#byId.get(id) !== undefined;
   }
 
   /**
-   * The snapshot that a new task of this name and version gets.
-   * @throws TaskerError `template_not_found`, with near names
+   * Returns the snapshot for a new task of this name and version.
+   * @throws TaskerError `template_not_found`, with similar names
    */
   async newest(namespace: string, name: string, version: string): Promise<Snapshot> {
     const key = `${namespace}/${name}@${version}`;
@@ -177,17 +177,17 @@ export class TemplateStore {
     return snapshot;
   }
 
-  /** How well the memory of {@link newest} does. */
+  /** Statistics of the cache of {@link newest}. */
   get kept(): KeptStats {
     return this.#newest.stats;
   }
 
-  /** Since when {@link newest} knows one, and how often it was asked for it. */
+  /** Age and uses of an entry in the cache of {@link newest}. */
   keptOf(version: TemplateVersion): KeptEntry | undefined {
     return this.#newest.entry(nameOf(version));
   }
 
-  /** Every registered name and version. */
+  /** Returns every registered name and version. */
   list(): Promise<TemplateListRow[]> {
     return listTemplates(this.#database);
   }
@@ -199,7 +199,7 @@ export class TemplateStore {
     const hint =
       near.length > 0
         ? `there ${near.length === 1 ? 'is' : 'are'} ${near.slice(0, 5).join(', ')}`
-        : 'no template is registered under a name like that; a worker or createTasker registers the templates it is given';
+        : 'no registered template has a similar name; a worker or createTasker registers the templates that it is given';
     return new TaskerError('template_not_found', `no template ${key}; ${hint}`, { details: { near } });
   }
 
@@ -208,7 +208,7 @@ export class TemplateStore {
     if (known) return known;
     const template = templateFromJson(JSON.parse(row.definition));
     const { id, namespaceId, digest } = row;
-    // Whoever registered it has looked at its schemas.
+    // Its schemas were checked when it was registered.
     const snapshot = this.#compile({ id, namespaceId, digest, template, graph: graphOf(template) }, compileStored);
     this.#byId.put(snapshot);
     return snapshot;
@@ -231,7 +231,7 @@ export class TemplateStore {
   }
 }
 
-/** `namespace/name@version`. */
+/** Returns `namespace/name@version`. */
 export function nameOf(template: TemplateVersion): string {
   return `${template.namespace}/${template.name}@${template.version}`;
 }
@@ -275,7 +275,7 @@ export class KeptSnapshots<S extends { id: number }> {
     if (this.#used.get(id)?.deref() === undefined) this.#used.delete(id);
   });
 
-  /** Returns a snapshot that is kept or still used. A dropped one that is still used is kept again. */
+  /** Returns a snapshot that is kept or still in use. A dropped one that is still in use is kept again. */
   get(id: number): S | undefined {
     const kept = this.#kept.get(id);
     if (kept) return kept;
@@ -285,7 +285,7 @@ export class KeptSnapshots<S extends { id: number }> {
   }
 
   put(snapshot: S): void {
-    // Registered once each time it goes: without this, one that stays in use would be registered without end.
+    // Each drop registers it once. Without this, registrations of a snapshot that stays in use would pile up.
     if (this.#used.delete(snapshot.id)) this.#collected.unregister(snapshot);
     this.#kept.delete(snapshot.id);
     this.#kept.set(snapshot.id, snapshot);
@@ -297,25 +297,25 @@ export class KeptSnapshots<S extends { id: number }> {
   }
 }
 
-/** How long the newest registration of a version is remembered; another process may register a new one. */
+/** How long the newest registration of a version is cached, in milliseconds. Another process may register a newer one. */
 const FOR_MS = 1_000;
 
-/** What is known of a name and version that was asked for. */
+/** A cached name and version. */
 export interface KeptEntry {
-  /** Of what is kept now: since it was first kept. */
+  /** Seconds since the current snapshot was first cached. */
   ageSeconds: number;
-  /** How often it was asked for. */
+  /** Number of lookups. */
   uses: number;
 }
 
-/** How well a memory does. */
+/** Statistics of the cache. */
 export interface KeptStats {
   cached: number;
   hits: number;
   misses: number;
   /** Number of snapshots that were dropped because there are too many names and versions. */
   evictions: number;
-  /** Null: nothing is kept. */
+  /** Null: the cache is empty. */
   oldestAgeSeconds: number | null;
   averageUses: number;
 }
@@ -327,7 +327,7 @@ interface Entry<S> {
   uses: number;
 }
 
-/** The newest snapshot of each name and version, for a moment: a task's creation asks the database once in a while only. */
+/** Caches the newest snapshot of each name and version for a second, so that few task creations ask the database. */
 export class NewestSnapshots<S> {
   readonly #entries = new Map<string, Entry<S>>();
   #hits = 0;
@@ -345,7 +345,7 @@ export class NewestSnapshots<S> {
     return undefined;
   }
 
-  /** `uses`: how often it was asked for before it was known. */
+  /** Caches a snapshot. `uses`: number of lookups before it was known. */
   put(key: string, snapshot: S, { uses = 0 }: { uses?: number } = {}): void {
     const now = performance.now();
     const before = this.#entries.get(key);

@@ -3,7 +3,7 @@ import type { Opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
 import { lockFreeTasks } from '../store/tasks.ts';
 
-/** Runs `work` for those of the tasks that nobody holds, locked; undefined when that is none. */
+/** Locks the tasks that no other transaction has locked, and runs `work` for them. Undefined: there are none. */
 export function withFreeTasks<T>(
   database: Database,
   { settings, tasks }: { settings: Opening; tasks: readonly string[] },

@@ -1,21 +1,21 @@
-/** What the rules about branches need to know of a template's graph. */
+/** The part of a template's graph that the rules about branches use. */
 export interface BranchGraph {
   /** Parents before children. */
   order: readonly number[];
-  /** The declared dependencies of each step. */
+  /** The declared dependencies of each step, by index. */
   parents: readonly (readonly number[])[];
   children: readonly (readonly number[])[];
   /** The type of each step, as templates write it. */
   types: readonly string[];
-  /** The steps that a task starts with. */
+  /** Whether a task starts with the step. */
   initial: readonly boolean[];
-  /** The decisions and analyzers above each step: those that may make others. */
+  /** The decisions and analyzers among the ancestors of each step. They may create steps. */
   makers: readonly ReadonlySet<number>[];
-  /** The steps that some decision may name. */
+  /** Whether some decision may name the step. */
   inBranch: readonly boolean[];
 }
 
-/** The decisions and analyzers above each step. Steps of a chain share one set. */
+/** Returns the decisions and analyzers among the ancestors of each step. Steps of a chain share one set. */
 export function makersAbove({
   order,
   parents,
@@ -32,7 +32,7 @@ export function makersAbove({
   return found;
 }
 
-/** Which steps some decision may name: all that {@link branchesOf} finds for any of them. */
+/** Returns for each step whether some decision may name it, by the rule of {@link branchesOf}. */
 export function stepsInBranches({
   order,
   parents,
@@ -47,8 +47,8 @@ export function stepsInBranches({
 }
 
 /**
- * The steps that a decision may name: downstream of it, and not behind another decision, a batch or a convergence,
- * whose creation is not its business.
+ * Returns the steps that a decision may name: those downstream of it, up to and including the next decision.
+ * Batch workers, convergences and the steps behind them are not among them, because other rules create them.
  */
 export function branchesOf(graph: BranchGraph, decision: number): number[] {
   const found = new Set<number>();
@@ -62,7 +62,7 @@ export function branchesOf(graph: BranchGraph, decision: number): number[] {
   return graph.order.filter((step) => found.has(step));
 }
 
-/** How many decisions lie on the longest way to each decision, itself included; 0 for other steps. */
+/** Returns for each decision the number of decisions on the longest path to it, itself included; 0 for other steps. */
 export function decisionDepths(graph: BranchGraph): number[] {
   const isDecision = (step: number) => graph.types[step] === 'decision';
   const depths = new Array<number>(graph.types.length).fill(0);
@@ -93,18 +93,18 @@ export function bornSteps(graph: BranchGraph, named: readonly number[], existing
   return born;
 }
 
-/** Whether a step that nobody named exists because of its parents. */
+/** Returns whether a step that no decision named exists because of its parents. */
 function follows(graph: BranchGraph, step: number, there: ReadonlySet<number>): boolean {
   const { types, initial, inBranch, makers } = graph;
   const parents = graph.parents[step]!;
-  // Whether there are workers is for their analyzer to say.
+  // Only its analyzer creates batch workers.
   if (types[step] === 'batch_worker') return false;
   const made = parents.filter((parent) => there.has(parent) && !initial[parent]);
   if (types[step] === 'deferred_convergence' || made.some((parent) => types[parent] === 'batch_worker')) {
     return made.length > 0;
   }
   const followed = made.filter((parent) => types[parent] !== 'decision');
-  // A direct branch of a decision that is not above what it follows is for that decision to name.
+  // A direct branch of a decision must be named by it, unless the decision is an ancestor of a parent that exists.
   const decided = parents.filter((parent) => types[parent] === 'decision');
   if (!decided.every((decision) => followed.some((parent) => makers[parent]!.has(decision)))) return false;
   if (followed.some((parent) => inBranch[parent])) return true;
@@ -112,9 +112,10 @@ function follows(graph: BranchGraph, step: number, there: ReadonlySet<number>): 
 }
 
 /**
- * Steps that must be over before a step may start, besides its parents: each decision and each analyzer above it,
- * because any of them may yet create a parent. Without them, a convergence of branches of two decisions would run when
- * the first one's are done. And a step that is named while its only parent is not there waits for whoever named it.
+ * Returns the steps that must end before a step may start, besides its parents: each decision and analyzer among its
+ * ancestors, because any of them may still create a parent. Without them, a convergence of branches of two decisions
+ * would run when those of the first one are done. A step that is named while its only parent does not exist waits for
+ * the decision that named it.
  */
 export function guardsOf({ parents: all, types, makers, inBranch }: BranchGraph, step: number): number[] {
   const parents = all[step]!;

@@ -1,28 +1,28 @@
 import { type Fields, isFields } from './json.ts';
 
-/** Why an outcome can't be used. */
+/** An outcome that can't be used, and why. */
 export interface Wrong {
   kind: 'wrong';
   reason: string;
 }
 
-/** What the result of a decision step says. */
+/** The outcome in the result of a decision step. */
 export type DecisionOutcome = { kind: 'no_branches' } | { kind: 'create_steps'; stepNames: string[] } | Wrong;
 
-/** One part of a batch: the end of its worker's name, and the cursor as JSON text. */
+/** One part of a batch: the last part of its worker's name, and the cursor as JSON text. */
 export interface BatchPart {
   batchId: string;
   cursor: string;
 }
 
-/** What the result of a batchable step says. */
+/** The outcome in the result of a batchable step. */
 export type BatchOutcome =
   | { kind: 'no_batches'; workerTemplateName: string | null }
   | { kind: 'create_batches'; workerTemplateName: string | null; parts: BatchPart[] }
   | Wrong;
 
 const LONGEST_ID = 100;
-/** Ids are parts of names, which stand in logs and on screens. */
+/** Not allowed in ids, because ids are parts of names in logs and on screens. */
 const CONTROL = /\p{Cc}/u;
 
 function shown(value: unknown): string {
@@ -32,18 +32,18 @@ function shown(value: unknown): string {
 
 export const wrong = (reason: string): Wrong => ({ kind: 'wrong', reason });
 
-/** Whether a result says which steps it makes, be it of a decision or of an analyzer. */
+/** Returns whether a result has the outcome of a decision or an analyzer. */
 export function hasOutcome(result: unknown): boolean {
   if (!isFields(result)) return false;
   return ['decision_point_outcome', 'batch_processing_outcome', 'batch_analyzer_outcome'].some((key) => key in result);
 }
 
-/** Reads `decision_point_outcome` of a decision's result. A name that stands there twice counts once. */
+/** Reads `decision_point_outcome` of a decision's result. A name that occurs twice counts once. */
 export function decisionOutcome(result: unknown): DecisionOutcome {
   const outcome = isFields(result) ? result.decision_point_outcome : undefined;
   if (!isFields(outcome)) {
     return wrong(
-      `the result of a decision step must hold decision_point_outcome, an object; got ${shown(outcome)}. Return decisionSuccess(…) or skipBranches(…)`,
+      `the result of a decision step must have decision_point_outcome, an object; got ${shown(outcome)}. Return decisionSuccess(…) or skipBranches(…)`,
     );
   }
   if (outcome.type === 'no_branches') return { kind: 'no_branches' };
@@ -59,12 +59,12 @@ export function decisionOutcome(result: unknown): DecisionOutcome {
     return wrong(`decision_point_outcome.step_names[${odd}] must be the name of a step, got ${shown(names[odd])}`);
   }
   if (names.length === 0) {
-    return wrong('decision_point_outcome.step_names is empty; say no_branches to create none');
+    return wrong('decision_point_outcome.step_names is empty; use no_branches to create no steps');
   }
   return { kind: 'create_steps', stepNames: [...new Set(names as string[])] };
 }
 
-/** Reads `batch_processing_outcome` of an analyzer's result, or the `batch_analyzer_outcome` of another SDK. */
+/** Reads `batch_processing_outcome` of an analyzer's result, or `batch_analyzer_outcome`, which another SDK writes. */
 export function batchOutcome(result: unknown): BatchOutcome {
   const fields = isFields(result) ? result : {};
   if (isFields(fields.batch_analyzer_outcome) && fields.batch_processing_outcome === undefined)
@@ -72,7 +72,7 @@ export function batchOutcome(result: unknown): BatchOutcome {
   const outcome = fields.batch_processing_outcome;
   if (!isFields(outcome)) {
     return wrong(
-      `the result of a batchable step must hold batch_processing_outcome, an object; got ${shown(outcome)}. Return batchAnalyzerSuccess(…) or noBatchesResult(…)`,
+      `the result of a batchable step must have batch_processing_outcome, an object; got ${shown(outcome)}. Return batchAnalyzerSuccess(…) or noBatchesResult(…)`,
     );
   }
   const name = outcome.worker_template_name ?? null;
@@ -88,7 +88,7 @@ export function batchOutcome(result: unknown): BatchOutcome {
   const count = outcome.worker_count;
   if (count !== undefined && count !== null && count !== parts.length) {
     return wrong(
-      `batch_processing_outcome.worker_count is ${shown(count)}, and cursor_configs has ${parts.length}; they must be equal, or leave worker_count out`,
+      `batch_processing_outcome.worker_count is ${shown(count)}, but cursor_configs has ${parts.length} entries; make them equal, or omit worker_count`,
     );
   }
   return { kind: 'create_batches', workerTemplateName: name, parts };
@@ -97,7 +97,7 @@ export function batchOutcome(result: unknown): BatchOutcome {
 function partsOf(configs: unknown): BatchPart[] | Wrong {
   const field = 'batch_processing_outcome.cursor_configs';
   if (!Array.isArray(configs)) return wrong(`${field} must be a list, got ${shown(configs)}`);
-  if (configs.length === 0) return wrong(`${field} is empty; say no_batches when there is nothing to do`);
+  if (configs.length === 0) return wrong(`${field} is empty; use no_batches if there is nothing to do`);
   const parts: BatchPart[] = [];
   const seen = new Map<string, number>();
   for (const [i, config] of configs.entries()) {
@@ -105,13 +105,13 @@ function partsOf(configs: unknown): BatchPart[] | Wrong {
     const batchId = typeof id === 'number' ? String(id) : id;
     if (typeof batchId !== 'string' || batchId.trim() === '' || batchId.length > LONGEST_ID || CONTROL.test(batchId)) {
       return wrong(
-        `${field}[${i}].batch_id must be a text of 1 to ${LONGEST_ID} characters, none of them a control character, got ${shown(id)}`,
+        `${field}[${i}].batch_id must be a string of 1 to ${LONGEST_ID} characters without control characters, got ${shown(id)}`,
       );
     }
     const before = seen.get(batchId);
     if (before !== undefined) {
       return wrong(
-        `${field}[${i}].batch_id is ${shown(batchId)}, as that of cursor_configs[${before}]; ids must differ`,
+        `${field}[${i}].batch_id is ${shown(batchId)}, like that of cursor_configs[${before}]; ids must be unique`,
       );
     }
     seen.set(batchId, i);
@@ -120,7 +120,7 @@ function partsOf(configs: unknown): BatchPart[] | Wrong {
   return parts;
 }
 
-/** `{ cursor_configs: [{ start_cursor, end_cursor, step_size }] }`, without ids: they are numbered from 001. */
+/** Reads `{ cursor_configs: [{ start_cursor, end_cursor, step_size }] }`. It has no ids, so parts are numbered from 001. */
 function analyzerOutcome(outcome: Fields): BatchOutcome {
   const configs = outcome.cursor_configs;
   if (!Array.isArray(configs)) {

@@ -1,35 +1,36 @@
 import { TaskerError } from '../errors.ts';
 
-/** Whether the name of an event is one that somebody asked for. */
+/** Returns whether the name of an event matches. */
 export type EventMatcher = (eventName: string) => boolean;
 
 /**
- * The patterns as one regular expression of names. In a pattern `*` is any run of characters, dots included, `?` is one
- * character, `[a-c]` one of some and `[!a-c]` one of all others; a dot is a dot. It means the same to JavaScript and to
- * PostgreSQL's `~`. Without patterns it matches no name.
+ * Returns one regular expression for all patterns. In a pattern, `*` matches any characters, dots included, `?` matches
+ * one character, `[a-c]` one of a set and `[!a-c]` one outside of it. A dot matches a dot. The expression means the same
+ * to JavaScript and to PostgreSQL's `~`. Without patterns it matches no name.
  *
- * @throws TaskerError `bad_request` for an empty pattern, a class whose range runs backwards, or characters that PostgreSQL reads otherwise
+ * @throws TaskerError `bad_request` for an empty pattern, a range that runs backwards, or characters that PostgreSQL
+ *   reads differently
  */
 export function regexOfPatterns(patterns: readonly string[]): string {
   return `^(?:${patterns.map(regexOfPattern).join('|')})$`;
 }
 
-/** Tells which names match one of the patterns; they are read once, here. Throws as {@link regexOfPatterns}. */
+/** Returns a matcher of names. The patterns are parsed once. @throws what {@link regexOfPatterns} throws */
 export function eventMatcher(patterns: readonly string[]): EventMatcher {
   const regex = new RegExp(regexOfPatterns(patterns));
   return (eventName) => regex.test(eventName);
 }
 
-/** To JavaScript these are two characters, and to PostgreSQL one, or none that it takes. */
+/** JavaScript sees two characters here, PostgreSQL one, or one that it rejects. */
 const BEYOND = /[\0\ud800-\udfff]/;
 
 function regexOfPattern(pattern: string): string {
-  if (pattern === '') throw new TaskerError('bad_request', 'an event pattern must not be empty; `*` is all events');
+  if (pattern === '') throw new TaskerError('bad_request', 'an event pattern must not be empty; use `*` for all events');
   if (BEYOND.test(pattern)) {
     const shown = JSON.stringify(pattern.slice(0, 40));
     throw new TaskerError(
       'bad_request',
-      `event pattern ${shown}: no event's name has U+0000, or characters beyond U+FFFF`,
+      `event pattern ${shown}: names of events can't have U+0000 or characters above U+FFFF`,
     );
   }
   let regex = '';
@@ -44,7 +45,7 @@ function regexOfPattern(pattern: string): string {
   return regex;
 }
 
-/** Where a class ends; -1 when it never does, and so is none. A `]` that comes first stands for itself. */
+/** Returns the end of a class. -1: it never ends, so `[` is an ordinary character. A leading `]` is a member. */
 function endOfClass(pattern: string, start: number): number {
   const first = pattern[start + 1] === '!' || pattern[start + 1] === '^' ? start + 2 : start + 1;
   return pattern.indexOf(']', first + 1);
@@ -69,7 +70,7 @@ function regexOfClass(pattern: string, content: string): string {
   return `[${not ? '^' : ''}${regex}]`;
 }
 
-/** Only what is no letter, digit or underscore: an escaped letter is something else. */
+/** Escapes a character, except letters, digits and underscores: an escaped letter has another meaning. */
 function escaped(character: string): string {
   return /[\w\s]|[^\0-\x7f]/.test(character) ? character : `\\${character}`;
 }

@@ -1,12 +1,12 @@
 import { createHash, randomFillSync } from 'node:crypto';
 import { TaskerError } from '../errors.ts';
 
-/** The two digits of each byte, as ASCII. */
+/** The two hexadecimal digits of each byte, as ASCII codes. */
 const HIGH = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0').charCodeAt(0));
 const LOW = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0').charCodeAt(1));
-/** Where the two digits of each of the 16 bytes stand. */
+/** The position of the first digit of each of the 16 bytes. */
 const PLACES = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
-/** The id that is written: made at once it is one flat text, not a tree of its parts. */
+/** The buffer for the id. Its text is one flat string, while concatenation would build a tree of parts. */
 const TEXT = Buffer.from('00000000-0000-0000-0000-000000000000', 'latin1');
 const POOL = new Uint8Array(4096);
 let used = POOL.length;
@@ -20,7 +20,7 @@ function write(index: number, byte: number): void {
 }
 
 /**
- * A UUID version 7 (RFC 9562): ids made by one process sort in the order in which they were made, because the twelve
+ * Returns a new UUID version 7 (RFC 9562). Ids from one process sort in the order of their creation, because the twelve
  * bits after the time are a counter within the millisecond (method 1 of section 6.2).
  */
 export function uuidV7(now: number = Date.now()): string {
@@ -35,7 +35,7 @@ export function uuidV7(now: number = Date.now()): string {
     lastMs++;
     counter = 0;
   }
-  // Numbers are shifted as 32 bits.
+  // A division, because shifts work on 32 bits only.
   const high = Math.floor(lastMs / 2 ** 16);
   write(0, (high >>> 24) & 0xff);
   write(1, (high >>> 16) & 0xff);
@@ -53,12 +53,16 @@ export function uuidV7(now: number = Date.now()): string {
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** Whether a text is a UUID of any version. */
+/** Returns whether a text is a UUID of any version. */
 export function isUuid(text: string): boolean {
   return UUID.test(text);
 }
 
-/** The id as the database writes it; refuses what is not a UUID before the database does, less clearly. */
+/**
+ * Returns the id in lower case, as the database writes it. Checks it first, because the message of the database is less
+ * clear.
+ * @throws TaskerError `invalid_uuid`
+ */
 export function checkUuid(id: string, what: string): string {
   if (typeof id !== 'string' || !isUuid(id))
     throw new TaskerError('invalid_uuid', `${what} is not a UUID: ${String(id)}`);
@@ -66,56 +70,57 @@ export function checkUuid(id: string, what: string): string {
 }
 
 /**
- * The id of a step: its task's id with the last 32 bits moved by the step's place in the task. It needs no column, and
- * task and place can be had back from it.
+ * Returns the id of a step: the id of its task, with the last 32 bits changed by the index of the step. It needs no
+ * column, and {@link stepIndex} computes the index from it.
  */
 export function stepUuid(taskUuid: string, idx: number): string {
   const low = (Number.parseInt(taskUuid.slice(28), 16) ^ (idx + 1)) >>> 0;
   return taskUuid.slice(0, 28) + low.toString(16).padStart(8, '0');
 }
 
-/** The place of a step in its task, from both ids; undefined when the step is of another task. */
+/** Returns the index of a step in its task, from both ids. Undefined: the step belongs to another task. */
 export function stepIndex(taskUuid: string, stepId: string): number | undefined {
   if (stepId.slice(0, 28).toLowerCase() !== taskUuid.slice(0, 28).toLowerCase()) return undefined;
   const idx = ((Number.parseInt(taskUuid.slice(28), 16) ^ Number.parseInt(stepId.slice(28), 16)) >>> 0) - 1;
   return idx >= 0 && idx < 2 ** 31 ? idx : undefined;
 }
 
-/** A UUID (version 8, RFC 9562) out of a snapshot's digest: the same for every process. */
+/** Returns a UUID (version 8, RFC 9562) for the digest of a snapshot. It is the same in every process. */
 export function uuidOfDigest(digest: string): string {
   return `${digest.slice(0, 8)}-${digest.slice(8, 12)}-8${digest.slice(13, 16)}-8${digest.slice(17, 20)}-${digest.slice(20, 32)}`;
 }
 
 const BITS = 17;
 
-/** Places below this one are those of template steps; from it on, those of batch workers. */
+/** Indexes below this one belong to template steps, the others to batch workers. */
 export const FIRST_WORKER_INDEX = 1 << BITS;
-/** Steps that one batch may have: its numbers take {@link BITS} bits. */
+/** Maximum number of workers of a batch, because a worker's number has {@link BITS} bits. */
 export const MOST_WORKERS = 1 << BITS;
 
 /**
- * The template step behind a step: its own place, or what a batch worker is made from. The place of a batch worker is
- * (template step + 1) << 17 | number, so that the graph is stored once for the template, and not once for each worker.
+ * Returns the index of the template step behind a step: its own index, or the step that a batch worker is made from. The
+ * index of a batch worker is (template step + 1) << 17 | number. So the graph is stored once per template, and not once
+ * per worker.
  *
  * @example
  * templateIndex(4); // 4
- * templateIndex((5 << 17) | 17); // 4: the worker of number 17 that is made from step 4
+ * templateIndex((5 << 17) | 17); // 4: worker number 17 of the batch that is made from step 4
  */
 export function templateIndex(idx: number): number {
   return idx < FIRST_WORKER_INDEX ? idx : (idx >> BITS) - 1;
 }
 
-/** Whether a step is one of a batch. */
+/** Returns whether a step is a batch worker. */
 export function isWorkerIndex(idx: number): boolean {
   return idx >= FIRST_WORKER_INDEX;
 }
 
-/** The place of a worker of the batch that is made from a template step, by its number. */
+/** Returns the index of a batch worker, from its template step and its number. */
 export function workerIndex(templateIdx: number, number: number): number {
   return ((templateIdx + 1) << BITS) + number;
 }
 
-/** What a task is the same as another by. */
+/** What the identity of a task is computed from. */
 export interface IdentityInput {
   namespace: string;
   name: string;
@@ -134,8 +139,8 @@ function canonical(value: unknown): string {
 }
 
 /**
- * The identity of a task as SHA-256 in hex, or null when it has none. A key in the request wins over any strategy;
- * strict takes the context, its keys sorted. `missing`: the strategy wants a key and there is none.
+ * Returns the identity of a task as SHA-256 in hex, or null if it has none. A key in the request overrides any strategy.
+ * `strict` uses the context with sorted keys. `missing`: the strategy requires a key and there is none.
  */
 export function identityHash(input: IdentityInput): string | null | 'missing' {
   const { strategy, idempotencyKey } = input;

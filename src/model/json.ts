@@ -1,32 +1,32 @@
-/** An object by its keys, as JSON has it. */
+/** An object as in JSON, by its keys. */
 export type Fields = Record<string, unknown>;
 
-/** Whether a value is an object that is not an array. */
+/** Returns whether a value is an object and not an array. */
 export function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The kind of a value, for messages that must not repeat it: it may hold a password. */
+/** Returns the kind of a value, for messages that must not repeat the value because it may hold a password. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   return Array.isArray(value) ? 'an array' : `a ${typeof value}`;
 }
 
-/** Whether PostgreSQL can hold a text as it is given: it refuses U+0000, and half a surrogate pair has no UTF-8 form. */
+/** Returns whether PostgreSQL can store a text: it rejects U+0000, and a lone surrogate has no UTF-8 form. */
 export function isStorableText(text: string): boolean {
   return !text.includes('\0') && text.isWellFormed();
 }
 
-/** The JSON text of a value, or where and why PostgreSQL's jsonb cannot hold exactly that value. */
+/** The JSON text of a value, or where and why PostgreSQL's jsonb can't store exactly that value. */
 export type Stored = { ok: true; json: string } | { ok: false; path: string; reason: string };
 
-/** Bounds of {@link storableJson}. */
+/** Limits of {@link storableJson}. */
 export interface StorableLimits {
-  /** Bytes of UTF-8; default 16 MiB. */
+  /** Maximum size in bytes of UTF-8; default 16 MiB. */
   maxBytes?: number;
-  /** Objects and arrays inside one another; default 500. */
+  /** Maximum nesting of objects and arrays; default 500. */
   maxDepth?: number;
-  /** What the path begins with; default `result`. */
+  /** First part of the path in messages; default `result`. */
   name?: string;
 }
 
@@ -34,14 +34,14 @@ interface Refusal {
   reason: string;
   /** Keys from the refused value up to the root. */
   keys: (string | number)[];
-  /** The objects on that way, to tell a circle from mere depth. */
+  /** The objects on the path, to distinguish a circle from mere depth. */
   holders: object[];
 }
 
 interface Walk {
   readonly maxDepth: number;
   readonly maxValues: number;
-  /** Whether to look into texts: only when the JSON text shows that one may be bad. */
+  /** Whether to check texts. Only needed if the JSON text shows that one may be bad. */
   readonly texts: boolean;
   values: number;
 }
@@ -51,9 +51,9 @@ const MAX_DEPTH = 500;
 const BAD_TEXT = /[\0\ud800-\udfff]/u;
 
 /**
- * The JSON text of a value, exactly as jsonb will hold it, or the reason why it can't be held: where JSON would
- * silently write something else (NaN, a Map, a function), and where PostgreSQL would refuse the text (U+0000).
- * Properties that are undefined are absent, as always in JSON. Never throws.
+ * Returns the JSON text of a value exactly as jsonb will store it, or the reason why it can't be stored. Rejects what
+ * JSON would silently change (NaN, a Map, a function) and what PostgreSQL would reject (U+0000). Undefined properties
+ * are omitted, as always in JSON. Never throws.
  *
  * @example
  * storableJson({ items: [{ price: NaN }] }); // { ok: false, path: 'result.items[0].price', reason: 'NaN …' }
@@ -66,23 +66,23 @@ export function storableJson(value: unknown, limits: StorableLimits = {}): Store
 
     const json = JSON.stringify(value);
     if (json === undefined) return { ok: false, path: name, reason: 'it has no JSON form' };
-    // JSON.stringify writes U+0000 and half surrogate pairs as escapes; so does it other control characters.
+    // JSON.stringify escapes U+0000 and lone surrogates, but other control characters too.
     const bad = json.includes('\\u')
       ? check(value, 1, { maxDepth, maxValues: maxBytes, texts: true, values: 0 })
       : null;
     if (bad) return refused(bad, name);
-    // A character takes at most three bytes, so most texts need no count.
+    // A character takes at most three bytes, so most texts need not be measured.
     if (json.length * 3 > maxBytes && Buffer.byteLength(json) > maxBytes) {
       return { ok: false, path: name, reason: `it takes more than ${maxBytes} bytes` };
     }
     return { ok: true, json };
   } catch (thrown) {
-    // A text over the engine's limit, or a value that changes between two looks.
-    return { ok: false, path: name, reason: `it cannot be written as JSON: ${describe(thrown)}` };
+    // The text exceeds the maximum length of a string, or the value changed between two reads.
+    return { ok: false, path: name, reason: `it can't be written as JSON: ${describe(thrown)}` };
   }
 }
 
-/** One look at every value. Recursion is safe: it ends at `maxDepth`. Paths are only built on the way back up. */
+/** Checks each value once. The recursion ends at `maxDepth`. Paths are built only on the way back up. */
 function check(value: unknown, depth: number, walk: Walk): Refusal | null {
   if (++walk.values > walk.maxValues) return refuse(`it takes more than ${walk.maxValues} bytes`);
   switch (typeof value) {
@@ -105,7 +105,7 @@ function check(value: unknown, depth: number, walk: Walk): Refusal | null {
 }
 
 function checkObject(value: object, depth: number, walk: Walk): Refusal | null {
-  if (depth > walk.maxDepth) return refuse(`it is nested deeper than ${walk.maxDepth}`, value);
+  if (depth > walk.maxDepth) return refuse(`it is nested deeper than ${walk.maxDepth} levels`, value);
   let found: Refusal | null;
   let key: string | number | undefined;
   try {
@@ -128,7 +128,7 @@ function checkObject(value: object, depth: number, walk: Walk): Refusal | null {
       found = walk.texts ? checkText(key) : null;
       if (found) return inside(found, value, key);
       const property = (value as Record<string, unknown>)[key];
-      // A method of a class instance is no data; a function in a plain object is more likely a mistake.
+      // A method of a class instance is not data. A function in a plain object is more likely a mistake.
       if (property === undefined || (!plain && typeof property === 'function')) continue;
       found = check(property, depth + 1, walk);
       if (found) return inside(found, value, key);
@@ -140,7 +140,7 @@ function checkObject(value: object, depth: number, walk: Walk): Refusal | null {
   }
 }
 
-/** What `toJSON` gave; JSON does not ask that for its own `toJSON`. */
+/** Checks the result of `toJSON`. JSON does not call `toJSON` of that result. */
 function checkJsonForm(json: unknown, depth: number, walk: Walk): Refusal | null {
   if (typeof json !== 'object' || json === null || !('toJSON' in json)) return check(json, depth, walk);
   return check({ ...json, toJSON: undefined }, depth, walk);
@@ -148,14 +148,14 @@ function checkJsonForm(json: unknown, depth: number, walk: Walk): Refusal | null
 
 function checkText(value: string): Refusal | null {
   if (!BAD_TEXT.test(value)) return null;
-  return refuse(value.includes('\0') ? 'U+0000 cannot be stored by PostgreSQL' : 'half a surrogate pair is no text');
+  return refuse(value.includes('\0') ? "PostgreSQL can't store U+0000" : 'a lone surrogate is not valid text');
 }
 
 function isBoxed(value: object): boolean {
   return value instanceof Number || value instanceof String || value instanceof Boolean || value instanceof BigInt;
 }
 
-/** Whether JSON would drop what the object is about: a Map, an Error, a typed array, anything without own properties. */
+/** Returns whether JSON would drop the content of the object: a Map, an Error, a typed array, or no own properties. */
 function vanishes(value: object): boolean {
   if (ArrayBuffer.isView(value) || value instanceof Error) return true;
   return tagOf(value) !== 'Object' && Object.keys(value).length === 0;
@@ -171,7 +171,7 @@ const WAYS_OUT: Record<string, string> = {
 
 function vanishReason(value: object): string {
   const kind = tagOf(value);
-  return `${kind} has no JSON form; ${WAYS_OUT[kind] ?? 'turn it into plain objects, arrays and texts'}`;
+  return `${kind} has no JSON form; ${WAYS_OUT[kind] ?? 'convert it to plain objects, arrays and strings'}`;
 }
 
 function tagOf(value: object): string {
@@ -191,7 +191,7 @@ function inside(refusal: Refusal, holder: object, key: string | number): Refusal
 function refused({ reason, keys, holders }: Refusal, name: string): Stored {
   keys.reverse();
   holders.reverse();
-  // holders[0] is the root, holders[i + 1] what keys[i] leads to. A holder met twice is a circle.
+  // holders[0] is the root, and keys[i] leads to holders[i + 1]. A holder that occurs twice is a circle.
   const seen = new Map<object, number>();
   for (const [index, holder] of holders.entries()) {
     const before = seen.get(holder);
@@ -221,11 +221,11 @@ function describe(thrown: unknown): string {
   try {
     return String(thrown instanceof Error ? thrown.message : thrown);
   } catch {
-    return 'something that cannot be read';
+    return "something that can't be read";
   }
 }
 
-/** Limits on what a task may be created with. */
+/** Limits of the context of a task. `textLength` counts characters. */
 export const CONTEXT_LIMITS = {
   bytes: 1_048_576,
   depth: 10,
@@ -234,7 +234,7 @@ export const CONTEXT_LIMITS = {
   textLength: 10_000,
 } as const;
 
-/** The first place where a context is larger than allowed, or undefined. */
+/** Returns the first place where a context exceeds a limit, or undefined. */
 export function overLimit(value: unknown, path = '', depth = 1): { path: string; reason: string } | undefined {
   if (typeof value === 'string') {
     return value.length > CONTEXT_LIMITS.textLength

@@ -1,9 +1,9 @@
-/** Names longer than this are compared by their beginnings. */
+/** Only this many characters of a name are compared. */
 const LONGEST = 64;
 
 /**
- * The known names that somebody may have meant by `wanted`, the nearest first: a letter or two wrong, other case or other
- * separators, or one the beginning of the other. At most `limit` (3); empty when nothing is near.
+ * Returns the known names that `wanted` may be a misspelling of, the nearest first. They differ in a few letters, in case
+ * or in separators, or one is the beginning of the other. At most `limit` names (default 3).
  *
  * @example
  * nearNames('valdate', ['validate', 'ship']); // ['validate']
@@ -21,7 +21,7 @@ export function nearNames(wanted: string, known: Iterable<string>, limit = 3): s
   return near.slice(0, limit).map(({ name }) => name);
 }
 
-/** Case and separators are what people get wrong without noticing. */
+/** Ignores case and separators, which people get wrong without noticing. */
 function plain(name: string): string {
   return name
     .toLowerCase()
@@ -36,7 +36,7 @@ function distanceOf(a: string, b: string, tolerance: number): number {
   return editDistance(a, b);
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */
+/** Counts insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */
 function editDistance(a: string, b: string): number {
   let before: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j);

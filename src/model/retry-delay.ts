@@ -1,4 +1,4 @@
-/** When a failed step is tried again. */
+/** How long to wait before a failed step is retried. */
 export interface BackoffPolicy {
   backoff: 'none' | 'linear' | 'exponential' | 'fibonacci';
   backoffBaseMs: number;
@@ -21,8 +21,9 @@ const FACTORS: Readonly<Record<BackoffPolicy['backoff'], (retry: number) => numb
 };
 
 /**
- * Milliseconds before retry number `retry` (1 is the second attempt): base × factor, ±15 %, then the cap.
- * @param random a number from 0 to 1; given by the caller, because this room is pure
+ * Returns the milliseconds before retry number `retry` (1 is the second attempt): base × factor ±15 %, at most the
+ * maximum.
+ * @param random a number from 0 to 1; passed in, so that the function is pure
  */
 export function retryDelayMs(policy: BackoffPolicy, retry: number, random: number): number {
   const delay = policy.backoffBaseMs * FACTORS[policy.backoff](Math.max(1, retry));

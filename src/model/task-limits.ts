@@ -1,6 +1,6 @@
-/** What a lifecycle comes to for its tasks: the limits that it sets, in minutes, and what is done beyond them. */
+/** The limits that a template's lifecycle sets for its tasks, in minutes, and what happens above them. */
 export interface TaskLimits {
-  /** `error`: the task is ended. `dlq`: it goes on, and is noted for an operator. */
+  /** `error`: the task is ended. `dlq`: it continues and is noted for an operator. */
   action: 'error' | 'dlq';
   durationMinutes: number | null;
   waitingForDependenciesMinutes: number | null;
@@ -8,7 +8,7 @@ export interface TaskLimits {
   stepsInProcessMinutes: number | null;
 }
 
-/** How long after its creation a task of these limits can be stale at the earliest, in minutes. */
+/** Returns the minutes after which a task with these limits can be stale at the earliest. */
 export function earliestMinutes(limits: TaskLimits): number {
   return Math.min(...Object.values(limits).filter((minutes) => typeof minutes === 'number'));
 }

@@ -1,13 +1,13 @@
 import { waitAtMost } from './wait-at-most.ts';
 
-/** What a look came to. */
+/** The outcome of a lookup. `ms`: how long it has taken. */
 export type Seen<T> =
   | { kind: 'seen'; value: T; ms: number }
   | { kind: 'failed'; error: unknown; ms: number }
-  /** There is no answer yet; the look goes on. */
+  /** There is no answer yet. The lookup continues. */
   | { kind: 'silent'; ms: number };
 
-/** A look that many may ask for at once: it is under way once at a time, and what was just seen is not looked at again. */
+/** A lookup that many callers share: it runs once at a time, and is not repeated while its result is fresh. */
 export class SingleFlight<T> {
   readonly #look: () => Promise<T>;
   readonly #freshMs: number;
@@ -20,7 +20,7 @@ export class SingleFlight<T> {
     this.#freshMs = freshMs;
   }
 
-  /** Never rejects. `silent` when the look has been under way for `ms` without an answer. */
+  /** Returns the result. Never rejects. `silent`: the lookup has been running for `ms` milliseconds without an answer. */
   async within(ms: number): Promise<Seen<T>> {
     const age = () => performance.now() - this.#began;
     if (this.#over && age() >= this.#freshMs) this.#begin();

@@ -1,6 +1,6 @@
 /**
- * Does something at once when it is wanted, and then no more often than every so many milliseconds, however often that is;
- * nor before it is done: what takes long would be under way many times.
+ * Runs an action at once on the first request, and then at most once per interval. The next run does not start before
+ * the last one ends, so that a slow action does not run several times at once.
  */
 export class Throttle {
   readonly #act: () => Promise<void>;
@@ -15,14 +15,14 @@ export class Throttle {
     this.#act = act;
   }
 
-  /** Now, or when the pause since the last time is over. */
+  /** Requests a run: now, or at the end of the current interval. */
   want(): void {
     if (this.#over) return;
     this.#wanted = true;
     if (!this.#pause) void this.flush();
   }
 
-  /** Now, if it is wanted and not done yet. */
+  /** Runs the action now if a run is pending. Resolves when it ends. */
   async flush(): Promise<void> {
     if (!this.#wanted) return;
     this.#wanted = false;
@@ -39,7 +39,7 @@ export class Throttle {
     void this.flush();
   }
 
-  /** What is wanted is not done any more. */
+  /** Drops the pending run. Later requests do nothing. */
   stop(): void {
     this.#over = true;
     this.#wanted = false;

@@ -1,9 +1,9 @@
-/** No timer of Node runs longer: it would fire at once. */
+/** The longest timer of Node. A longer one fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Waits for something, `ms` at most and no longer than until `cut` fires; answers whether it came to an end. It goes on by
- * itself, and must not reject unheard.
+ * Waits for `work`, at most `ms` milliseconds and until `cut` fires. Returns whether it ended in that time; otherwise it
+ * continues in the background, and the caller must handle its rejection.
  */
 export async function waitAtMost(ms: number, work: Promise<unknown>, cut?: AbortSignal): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;

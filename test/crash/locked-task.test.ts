@@ -100,7 +100,7 @@ it('an operator hears that a task is held, and what he gave up does not happen l
   const holder = await openSession(url);
   await holder.query('begin');
   await holder.query('select 1 from tasker.task where task_uuid = $1 for update', [taskUuid]);
-  await expect(tasker.cancelTask(taskUuid)).rejects.toThrow(`task ${taskUuid} is held by another transaction`);
+  await expect(tasker.cancelTask(taskUuid)).rejects.toThrow(`task ${taskUuid} is locked by another transaction`);
   await holder.query('rollback');
   expect((await tasker.getTask(taskUuid)).status).toBe('blocked_by_failures');
 });

@@ -54,10 +54,10 @@ describe('a decision', () => {
   });
 
   it.each([
-    ['a name that is no step', decide(['a', 'bb']), /"bb" is no step; did you mean b\? Possible are a, b, c$/],
-    ['a step upstream', decide(['start']), /"start" is not downstream of this decision.* Possible are a, b, c$/],
-    ['a convergence', decide(['join']), /"join" is not downstream of this decision, or is made by something else/],
-    ['no names', decide([]), /step_names is empty; say no_branches/],
+    ['a name that is no step', decide(['a', 'bb']), /"bb" is not a step; did you mean b\? Possible steps are a, b, c$/],
+    ['a step upstream', decide(['start']), /"start" is not downstream of this decision.* Possible steps are a, b, c$/],
+    ['a convergence', decide(['join']), /"join" is not downstream of this decision, or is created by other rules/],
+    ['no names', decide([]), /step_names is empty; use no_branches/],
     ['names that are no list', decide('a'), /step_names must be a list of step names, got "a"/],
     ['a name that is no text', decide(['a', 7]), /step_names\[1\] must be the name of a step, got 7/],
     [
@@ -65,7 +65,7 @@ describe('a decision', () => {
       { decision_point_outcome: { type: 'maybe' } },
       /type must be create_steps or no_branches, got "maybe"/,
     ],
-    ['no outcome', { ok: true }, /must hold decision_point_outcome, an object; got nothing/],
+    ['no outcome', { ok: true }, /must have decision_point_outcome, an object; got nothing/],
     ['101 names', decide(Array.from({ length: 101 }, (_, i) => `s${i}`)), /names 101 steps; at most 100 are allowed/],
   ])('whose outcome is wrong fails for good and says why: %s', async (_, outcome, message) => {
     const { tasker, taskUuid, status, states } = await run(ROUTE, { route: outcome });

@@ -66,7 +66,7 @@ describe('a strict template', () => {
     const { tasker, demo } = await shared.setup({ a: [] }, strategy('strict'));
     const { taskUuid } = await tasker.createTask({ ...demo, context: { a: 1, b: { c: [1, 2], d: null } } });
     await expect(tasker.createTask({ ...demo, context: { b: { d: null, c: [1, 2] }, a: 1 } })).rejects.toThrow(
-      `task demo with the same context is there already: ${taskUuid}`,
+      `task demo with the same context already exists: ${taskUuid}`,
     );
     await tasker.createTask({ ...demo, context: { a: 1, b: { c: [2, 1], d: null } } });
   });
@@ -101,7 +101,7 @@ describe('caller_provided', () => {
     const { tasker, demo } = await shared.setup({ a: [] }, strategy('caller_provided'));
     const first = await tasker.createTask({ ...demo, context: { a: 1 }, idempotencyKey: 'O-7' });
     await expect(tasker.createTask({ ...demo, context: { a: 2 }, idempotencyKey: 'O-7' })).rejects.toThrow(
-      `with the idempotency key O-7 is there already: ${first.taskUuid}`,
+      `with the idempotency key O-7 already exists: ${first.taskUuid}`,
     );
     const again = await tasker.createTask({ ...demo, idempotencyKey: 'O-7' }, { onDuplicate: 'return' });
     expect(again).toMatchObject({ taskUuid: first.taskUuid, created: false });

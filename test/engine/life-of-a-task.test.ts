@@ -232,7 +232,7 @@ describe('an operator', () => {
       what: 'reset',
       why: 'the bank is open',
     });
-    await expect(tasker.retryStep(taskUuid, 'a')).rejects.toThrow('it is in complete, and reset goes from error');
+    await expect(tasker.retryStep(taskUuid, 'a')).rejects.toThrow('it is in complete, and reset requires error');
     await invariants(sql);
   });
 

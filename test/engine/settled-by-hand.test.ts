@@ -50,7 +50,7 @@ describe.each(['complete', 'resolve'] as const)('a decision or an analyzer that 
         : tasker.resolveStep(taskUuid, 'pick', { result: choosing('lfet') });
     await expect(settling).rejects.toMatchObject({
       code: 'bad_request',
-      message: /"lfet" is no step; did you mean left/,
+      message: /"lfet" is not a step; did you mean left/,
     });
     expect(await states()).toEqual(before);
     await invariants(sql);
@@ -95,7 +95,7 @@ describe('workers of a batch that an operator resets', () => {
     await record(failed('work_1'), completed('work_2'));
     await expect(tasker.retryStep(taskUuid, 'work_1')).rejects.toMatchObject({
       code: 'illegal_transition',
-      message: /its batch went on without it, and what joins the batch has begun/,
+      message: /its batch continued without it, and a step that joins the batch has started/,
     });
     expect(await claim()).toEqual(['join']);
     await invariants(sql);

@@ -62,7 +62,7 @@ describe('what was given up', () => {
     expect(await log.discard({ group: 'fragile' })).toBe(0);
     await expect(log.redeliver({ group: 'fragil' })).rejects.toMatchObject({
       code: 'event_group_not_found',
-      message: 'no group fragil gets domain events; did you mean fragile?',
+      message: 'there is no group fragil for domain events; did you mean fragile?',
     });
   });
 });

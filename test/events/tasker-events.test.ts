@@ -84,6 +84,6 @@ describe('the events of a tasker', () => {
     await events.removeGroup('audit');
     await events.removeGroup('receipts');
     expect(await events.groups()).toEqual([]);
-    expect(await messageOfMissing()).toMatch(/; there is none yet; the start of a subscriber or a sink makes one$/);
+    expect(await messageOfMissing()).toMatch(/; there are no groups yet; starting a subscriber or a sink creates one$/);
   });
 });

@@ -9,37 +9,37 @@ import { type LoggedEvent, loggedEvent } from './logged-event.ts';
 import { type EventFilter, findEvent, limitOf, readFilter } from './search.ts';
 import { LONG_RUNNING } from './settings.ts';
 
-/** A delivery that was given up. */
+/** A dead letter: a delivery that was given up. */
 export interface DeadDelivery {
   group: string;
-  /** Deliveries that failed. */
+  /** Number of failed deliveries. */
   attempts: number;
-  /** Why the last one failed. */
+  /** The error of the last one. */
   error: string;
   diedAt: string;
   event: LoggedEvent;
 }
 
-/** Deliveries of a group that were given up: that of one event, or all. */
+/** The dead letters of a group: that of one event, or all. */
 export interface DeadReference {
   group: string;
   eventId?: string;
 }
 
-/** What to deliver again, and to whom. */
+/** The events to deliver again, and the group. */
 export interface EventReplay extends Pick<EventFilter, 'name' | 'taskUuid' | 'after' | 'before'> {
   group: string;
 }
 
 /** How far a replay has come. */
 export interface EventReplayProgress {
-  /** Events so far. */
+  /** Number of events so far. */
   replayed: number;
-  /** Of the log, from 0 to 1. */
+  /** Completed share of the log, from 0 to 1. */
   share: number;
 }
 
-/** The log as operators use it: groups, dead deliveries and replays. */
+/** The operations of operators on the log: groups, dead letters and replays. */
 export class EventActs {
   protected readonly database: Database;
 
@@ -47,12 +47,12 @@ export class EventActs {
     this.database = database;
   }
 
-  /** Every group, and how it stands; or that of a name alone. */
+  /** Returns every group with its status, or only the group with this name. */
   groups(name?: string): Promise<EventGroup[]> {
     return this.database.pipeline(LONG_RUNNING, (tx) => listGroups(tx, name ?? null));
   }
 
-  /** Deliveries that were given up, the newest first. @throws TaskerError `bad_request`, `invalid_uuid` */
+  /** Returns dead letters, the newest first. @throws TaskerError `bad_request`, `invalid_uuid` */
   async dead(filter: { group?: string; eventId?: string; limit?: number } = {}): Promise<DeadDelivery[]> {
     const { group = null, eventId } = filter;
     const limit = limitOf(filter);
@@ -62,12 +62,12 @@ export class EventActs {
     return rows.map(deadView);
   }
 
-  /** Null: no event was named. Undefined: there is none of this id. */
+  /** Returns the position of an event in the log. Null: no event was given. Undefined: no event has this id. */
   async #idOf(eventId: string | undefined): Promise<number | null | undefined> {
     return eventId === undefined ? null : (await findEvent(this.database, eventId))?.id;
   }
 
-  /** Delivers again what was given up, one event or all; answers how many. @throws TaskerError `event_group_not_found` */
+  /** Delivers dead letters again, one or all. Returns their number. @throws TaskerError `event_group_not_found` */
   async redeliver({ group, eventId }: DeadReference): Promise<number> {
     const id = await this.#idOf(eventId);
     if (id === undefined) return 0;
@@ -78,7 +78,7 @@ export class EventActs {
     });
   }
 
-  /** Forgets what was given up, one event or all; answers how many. @throws TaskerError `event_group_not_found` */
+  /** Deletes dead letters, one or all. Returns their number. @throws TaskerError `event_group_not_found` */
   async discard({ group, eventId }: DeadReference): Promise<number> {
     const id = await this.#idOf(eventId);
     if (id === undefined) return 0;
@@ -86,8 +86,8 @@ export class EventActs {
   }
 
   /**
-   * Delivers to a group again what it is past, of the events that it gets; answers how many that are. What it is not past
-   * comes in any case. Part by part, each in a transaction of its own: it may be a million.
+   * Delivers again the events for a group that it has already passed, and returns their number. The others will be
+   * delivered anyway. Each part of the log has its own transaction, because there may be a million events.
    * @throws TaskerError `event_group_not_found`, `bad_request`, `invalid_uuid`
    */
   async replay(
@@ -104,12 +104,12 @@ export class EventActs {
       });
       tell({ replayed: count, share: (part + 1) / EVENT_PARTS });
     }
-    // One that was just being given up was not yet to be seen as such.
+    // A delivery that became a dead letter at the same time was not visible as one yet.
     if (count > 0) await this.#aloneInGroup(group, forgetRevived);
     return count;
   }
 
-  /** How many events {@link replay} would deliver. */
+  /** Returns the number of events that {@link replay} would deliver. */
   async countReplay({ group, ...filter }: EventReplay): Promise<number> {
     const wanted = readFilter(filter);
     return this.#inGroup(group, async (tx, groupId) => {
@@ -119,12 +119,12 @@ export class EventActs {
     });
   }
 
-  /** Removes a group, with all that waits for it. A process that still works for it gets nothing more. False: there is none. */
+  /** Removes a group and everything that waits for it. Its members get no more events. False: the group does not exist. */
   removeGroup(name: string): Promise<boolean> {
     return this.database.transaction(LONG_RUNNING, (tx) => removeGroup(tx, name));
   }
 
-  /** One at a time of those who change what the group is done with. @throws TaskerError `event_group_not_found` */
+  /** Runs `work` while no other operator redelivers, discards or replays. @throws TaskerError `event_group_not_found` */
   #aloneInGroup<T>(name: string, work: (tx: Db, groupId: number) => Promise<T>): Promise<T> {
     return this.#inGroup(name, async (tx, groupId) => {
       await lockActs(tx, groupId);
@@ -149,16 +149,16 @@ function deadView(row: DeadRow): DeadDelivery {
 }
 
 function groupsThere(names: readonly string[]): string {
-  if (names.length === 0) return 'there is none yet; the start of a subscriber or a sink makes one';
+  if (names.length === 0) return 'there are no groups yet; starting a subscriber or a sink creates one';
   return `${names.length === 1 ? 'there is' : 'there are'} ${names.slice(0, 20).join(', ')}`;
 }
 
-/** Says that there is no such group, and which there are. */
+/** Returns an error that names the groups that exist. */
 export function groupNotFound(name: string, groups: readonly EventGroup[]): TaskerError {
   const names = groups.map((group) => group.name);
   const near = nearNames(name, names);
   const hint = near.length > 0 ? `did you mean ${near.join(' or ')}?` : groupsThere(names);
-  return new TaskerError('event_group_not_found', `no group ${name} gets domain events; ${hint}`, {
+  return new TaskerError('event_group_not_found', `there is no group ${name} for domain events; ${hint}`, {
     details: { near },
   });
 }

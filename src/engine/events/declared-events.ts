@@ -1,16 +1,16 @@
 import { compileStored, type SchemaViolation } from '../../template/json-schema-check.ts';
 import type { EventCondition, EventDeclaration, StepTemplate } from '../../template/task-template.ts';
 
-/** What an attempt came to, as conditions of events tell it: a failure is followed by another attempt, or it is not. */
+/** The outcome of an attempt for the conditions of events. After `retried` there is another attempt, after `failed` not. */
 export type EventOutcome = 'completed' | 'retried' | 'failed';
 
 /** An event that a step declares, and the check of its payload. */
 export interface DeclaredEvent extends EventDeclaration {
-  /** Where a payload does not fit the declared schema. */
+  /** Returns where a payload does not match the declared schema. */
   violations(payload: unknown): readonly SchemaViolation[];
 }
 
-/** The events of a step that an attempt publishes, by what it came to, in the order in which they are declared. */
+/** The events that an attempt publishes, by its outcome, in the order of their declaration. */
 export type DeclaredEvents = Readonly<Record<EventOutcome, readonly DeclaredEvent[]>>;
 
 const FIRES_ON: Readonly<Record<EventCondition, readonly EventOutcome[]>> = {
@@ -21,7 +21,7 @@ const FIRES_ON: Readonly<Record<EventCondition, readonly EventOutcome[]>> = {
   always: ['completed', 'retried', 'failed'],
 };
 
-/** Undefined for a step that declares none: it does nothing about events. */
+/** Returns the declared events of a step. Undefined: it declares none. */
 export function declaredEvents({ publishesEvents }: StepTemplate): DeclaredEvents | undefined {
   if (publishesEvents.length === 0) return undefined;
   const events = publishesEvents.map(declared);
@@ -29,7 +29,7 @@ export function declaredEvents({ publishesEvents }: StepTemplate): DeclaredEvent
   return { completed: of('completed'), retried: of('retried'), failed: of('failed') };
 }
 
-/** Compiled with its first payload: most processes that read a template publish nothing of it. */
+/** Compiles the schema with the first payload, because most processes that load a template never publish its events. */
 function declared(event: EventDeclaration): DeclaredEvent {
   return { ...event, violations: (payload) => compileStored(event.schema)(payload) };
 }

@@ -11,13 +11,13 @@ import type { Snapshot, TemplateStore } from '../template-store.ts';
 import { type LoggedEvent, wireMetadata } from './logged-event.ts';
 import { SETTINGS } from './settings.ts';
 
-/** An event as it goes over the wire; the names in it are as other programs know them. */
+/** An event as it is sent to other systems, with the field names that other programs know. */
 export interface EventEnvelope {
   event_id: string;
   event_name: string;
   event_version: string;
   payload: {
-    /** The task, the step, its declaration, and the results of the steps above it; null: the task was deleted. */
+    /** The task, the step, its definition, and the results of its ancestors; null: the task was deleted. */
     task_sequence_step: Record<string, unknown> | null;
     execution_result: unknown;
     payload: unknown;
@@ -25,7 +25,7 @@ export interface EventEnvelope {
   metadata: Record<string, unknown>;
 }
 
-/** Events as they go over the wire, with the rest read as it is now. */
+/** Returns events as they are sent to other systems. Task, step and results are read now. */
 export async function envelopesOf(
   on: { database: Database; templates: TemplateStore },
   events: readonly LoggedEvent[],
@@ -54,7 +54,7 @@ function envelopeOf(event: LoggedEvent, step: Record<string, unknown> | null): E
   };
 }
 
-/** The step that an event tells of, as those who ran it were given it. */
+/** Returns the step that published an event, as its handler got it. */
 async function sequenceStep(
   database: Database,
   event: LoggedEvent,
@@ -82,14 +82,14 @@ async function sequenceStep(
   };
 }
 
-/** A step of the template, or all the workers that are made from it. */
+/** Returns the index of a template step, or the indexes of all workers that are made from it. */
 function rangeOf({ graph }: Snapshot, idx: number): StepRange {
   if (graph.types[idx] !== 'batch_worker') return { first: idx, last: idx };
   const first = workerIndex(idx, 0);
   return { first, last: first + MOST_WORKERS - 1 };
 }
 
-/** By name, what the steps above came to, as far as they are over. */
+/** Returns the results of the ancestors that have ended, by name. */
 function resultsAbove(
   { graph }: Snapshot,
   { taskUuid, idx, rows }: { taskUuid: string; idx: number; rows: readonly StepRow[] },
@@ -109,11 +109,11 @@ function resultsAbove(
 
 const NONE: ReadonlySet<number> = new Set();
 
-/** A worker that failed is over too where its batch goes on without it; only then does what follows run. */
+/** A failed worker has ended too if its batch tolerates failures. If not, no step after the batch runs. */
 const isOver = ({ idx, state }: StepRow) =>
   state === 'complete' || state === 'resolved_manually' || (isWorkerIndex(idx) && state === 'error');
 
-/** A time as those who read these messages know it: without its zone, which is UTC. */
+/** Returns a time as readers of these messages expect it: in UTC, without a zone. */
 const naive = (time: string) => time.replace(/Z$/, '');
 
 function taskOf(row: EventTaskRow, { template, digest }: Snapshot) {
@@ -142,7 +142,7 @@ function taskOf(row: EventTaskRow, { template, digest }: Snapshot) {
   };
 }
 
-/** What the handler was given to work on. */
+/** Returns the inputs that the handler got. */
 function inputsOf(definition: StepTemplate, part: BatchWorkerRow | undefined): Record<string, unknown> {
   const inputs = definition.handler.initialization;
   if (!part) return inputs;

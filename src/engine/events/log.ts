@@ -25,16 +25,16 @@ import { type LoggedEvent, loggedEvent } from './logged-event.ts';
 import { type EventFilter, type FollowFilter, findEvent, findEvents, followEvents } from './search.ts';
 import { EVENT_LIMITS, LONG_RUNNING, RELAXED_COMMIT, SETTINGS } from './settings.ts';
 
-/** New events that get their places in one transaction. */
+/** Maximum number of new events that get positions in one transaction. */
 const SEQUENCED_AT_ONCE = 10_000;
-/** Events that a take brings. */
+/** Maximum number of events that are taken at once. */
 const TAKEN_AT_ONCE = 200;
-/** Lists that are looked at in one transaction, which holds up whoever asks for a replay. */
+/** Maximum number of lists in one transaction of `tidy`, which blocks replays. */
 const LISTS_AT_ONCE = 200;
-/** Characters of an error that are kept. */
+/** Maximum number of characters of an error that are stored. */
 const LONGEST_ERROR = 4_000;
 
-/** A place in a part of the log: the first `done` ids of list `chunk` are done, and all lists before it. */
+/** A position in a part of the log: all lists before `chunk` are done, and the first `done` ids of that list. */
 export interface EventPosition {
   chunk: number;
   done: number;
@@ -42,25 +42,25 @@ export interface EventPosition {
 
 /** An event to deliver. */
 export interface TakenEvent extends LoggedEvent {
-  /** An earlier event of its task waits to be delivered again: this one must wait behind it, see {@link PartOutcome.parked}. */
+  /** An earlier event of its task waits for a retry, so this one must wait too; see {@link PartOutcome.parked}. */
   parked: boolean;
-  /** Where the group stands when this event and those before it are done. */
+  /** The group's position after this event. */
   after: EventPosition;
 }
 
-/** What a process holds of the log, for a group. */
+/** A part of the log that a process holds for a group. */
 export interface TakenPart {
   groupId: number;
   part: number;
-  /** The fence: another one at each take. */
+  /** The fence, a new one for each take. */
   hold: string;
-  /** In order. May be none, if none of those looked at is for this group: finish it then too, so that the group gets on. */
+  /** In order. Empty if none of the events read is for this group; finish the part then too, to advance the group. */
   events: TakenEvent[];
-  /** Where the group stands when all of them are done. */
+  /** The group's position after all of them. */
   upTo: EventPosition;
 }
 
-/** A delivery by its event. */
+/** A delivery, identified by its event. */
 export interface EventReference {
   id: number;
   taskUuid: string;
@@ -69,61 +69,60 @@ export interface EventReference {
 /** A delivery that failed. */
 export interface FailedDelivery extends EventReference {
   error: string;
-  /** Until it is tried again. */
+  /** Milliseconds until the retry. */
   delayMs: number;
 }
 
-/** What became of what was taken. */
+/** The outcome of the deliveries of a part. */
 export interface PartOutcome {
-  /** How far it was handled: `upTo` of the part, or `after` of an event. Default: `upTo`. */
+  /** How far the part was handled: its `upTo`, or the `after` of an event. Default: `upTo`. */
   upTo?: EventPosition;
-  /** Their first delivery failed. */
+  /** Their first delivery failed and is retried. */
   failed?: readonly FailedDelivery[];
-  /** Their first delivery failed, and there will be no other. */
+  /** Their first delivery failed and is not retried. */
   dead?: readonly (EventReference & { error: string })[];
-  /** They wait behind an event of their task: one that failed or goes on here, or one that waited before. */
+  /** They wait for an earlier event of their task that failed, is still being delivered, or was waiting before. */
   parked?: readonly EventReference[];
-  /** Their first delivery goes on, beside the part: they are held for `leaseMs` by whoever holds the part, as repetitions are. */
+  /** Their first delivery continues after the part is finished. Its holder keeps them for `leaseMs`, like retries. */
   slow?: { deliveries: readonly EventReference[]; leaseMs: number };
-  /** Milliseconds for which the part stays held; default: it is let go. */
+  /** Milliseconds for which the part stays held. Default: it is released. */
   keepMs?: number;
 }
 
 /** An event to deliver again. */
 export interface RetriedEvent extends LoggedEvent {
-  /** Deliveries to this group that failed. */
+  /** Number of failed deliveries to this group. */
   attempts: number;
-  /** An operator asked for it. */
+  /** Whether an operator asked for it. */
   replayed: boolean;
-  /** The group gets events of its name. Not so: whoever asked for it works for the group no more. */
+  /** Whether the group gets events of this name. False: the member that asked for it has left. */
   wanted: boolean;
 }
 
-/** What became of deliveries that were tried again. */
+/** The outcome of retried deliveries. */
 export interface RetryOutcome {
   delivered?: readonly EventReference[];
-  /** `attempts`: deliveries that failed, this one among them. */
+  /** `attempts`: number of failed deliveries, including this one. */
   failed?: readonly (FailedDelivery & { attempts: number })[];
   dead?: readonly (EventReference & { attempts: number; error: string })[];
-  /** They were not tried, and are left to other processes; here they come again only later. */
+  /** They were not tried and are left to other processes. This process gets them again only after the delay. */
   left?: readonly (EventReference & { attempts: number; delayMs: number })[];
 }
 
-/** A process that begins to work for a group. */
+/** A process that joins a group. */
 export interface NewMember {
-  /** The group's. */
+  /** The name of the group. */
   name: string;
   patterns: readonly string[];
-  /** Where a new group begins. Default `now`. */
+  /** The first position of a new group. Default `now`. */
   from?: 'now' | 'beginning';
-  /** The process, a UUID. Default: one that no other process is known by. */
+  /** The id of the process, a UUID. Default: a new one. */
   member?: string;
 }
 
 /**
- * The durable events, in an order that all readers share, and how far each group of readers came. Everything is in the
- * database: any process may do any of it at any time, and one that dies half-way leaves nothing that others wait for longer
- * than its lease.
+ * The durable events, in one order for all readers, and the position of each group. All state is in the database, so any
+ * process may run any operation at any time. If a process dies, others wait at most until its lease expires.
  */
 export class EventLog extends EventActs {
   readonly #templates: TemplateStore;
@@ -136,8 +135,8 @@ export class EventLog extends EventActs {
   }
 
   /**
-   * Gives their places to events that were committed since; answers how many. Until an event has its place nobody gets it.
-   * Callers in one process share a run, one that began after their call.
+   * Gives positions to newly committed events, and returns their number. An event is not delivered before it has one.
+   * Callers in one process share a run that starts after their calls.
    */
   sequence(): Promise<number> {
     if (!this.#sequencing) {
@@ -164,8 +163,9 @@ export class EventLog extends EventActs {
   }
 
   /**
-   * Makes a process a member of a group, which is made if there is none; answers with the group's id. A new group begins with
-   * what is committed from `now` (default) on, or with all that is kept. A group gets what any of its members asks for.
+   * Adds a process to a group, and returns the id of the group. Creates the group if it does not exist: it starts with
+   * events that are committed from `now` on (default), or with all stored events. A group gets the events that any of its
+   * members asks for.
    */
   async joinGroup({ name, patterns, from = 'now', member = randomUUID() }: NewMember): Promise<number> {
     const wishes = wishesOf(member, patterns);
@@ -175,7 +175,7 @@ export class EventLog extends EventActs {
       return groupId;
     });
     if (known !== undefined) return known;
-    // What was committed before has its place before the group's.
+    // Events that were committed before must get positions before the group's.
     if (from === 'now') await this.sequence();
     return this.database.transaction(SETTINGS, async (tx) => {
       const groupId = await createGroup(tx, { name, ...wishes, fromBeginning: from === 'beginning' });
@@ -185,8 +185,8 @@ export class EventLog extends EventActs {
   }
 
   /**
-   * Says that a member still works for its group: one that was not heard of for three minutes, while others were, is none any
-   * more, and becomes one again by this. False: the group is locked just now, or is gone; nothing was said.
+   * Signals that a member is alive. A member that was silent for three minutes, while others were not, is dropped; this
+   * adds it again. False: the group is locked at the moment or was removed, and nothing was written.
    */
   signGroup({ groupId, member, patterns }: Omit<MemberWishes, 'matching'>): Promise<boolean> {
     return this.database.transaction(SETTINGS, async (tx) => {
@@ -196,7 +196,7 @@ export class EventLog extends EventActs {
     });
   }
 
-  /** Ends a membership: the group gets what the others ask for. That of the last one leaves the group as it is. */
+  /** Ends a membership. The group then gets what the others ask for, or stays as it is without members. */
   async leaveGroup(of: Pick<MemberWishes, 'groupId' | 'member'>): Promise<void> {
     await this.database.transaction(SETTINGS, async (tx) => {
       if (await lockGroupToLeave(tx, of.groupId)) await dropMember(tx, of);
@@ -204,9 +204,9 @@ export class EventLog extends EventActs {
   }
 
   /**
-   * Takes a part in which something waits for the group and that nobody holds, for `leaseMs`. Undefined: there is none.
-   * @param holder the process, a UUID
-   * @param options `limit`: events that are given out (200); `scan`: ids that are looked at for them (2,000)
+   * Takes a free part with events for the group, for `leaseMs`. Undefined: there is none.
+   * @param holder the id of the process, a UUID
+   * @param options `limit`: maximum number of events (200); `scan`: maximum number of ids that are read for them (2,000)
    */
   async take(
     groupId: number,
@@ -224,8 +224,8 @@ export class EventLog extends EventActs {
   }
 
   /**
-   * Moves the group on. False: another process has taken the part over, or the group was removed; nothing was changed. Asked
-   * again because its answer was lost, it is true if the part was let go with it.
+   * Advances the group. False: another process has taken the part, or the group was removed, and nothing was changed. If
+   * it is repeated after a lost answer, it returns true if the first call released the part.
    */
   async finish(taken: TakenPart, outcome: PartOutcome = {}): Promise<boolean> {
     const { upTo = taken.upTo, failed = [], dead = [], parked = [], slow, keepMs = null } = outcome;
@@ -241,10 +241,11 @@ export class EventLog extends EventActs {
   }
 
   /**
-   * Takes deliveries that are due again and that nobody holds, for `leaseMs`: of a task never more than one. Those of events
-   * that are not there any more end here, so that the next of their tasks go on; `gone` is told how many.
-   * @param matching names that this process can handle, as a regular expression; default: all. What only others can comes
-   *   when they have not taken it for a while, to be left to them, or dropped if nobody wants it.
+   * Takes free deliveries that are due for a retry, for `leaseMs`, at most one per task. Deliveries of deleted events end
+   * here, so that the next ones of their tasks continue; `gone` gets their number.
+   * @param matching names that this process can handle, as a regular expression; default: all. Events that only other
+   *   processes can handle are returned too if these have not taken them for a while. The caller leaves them to the others,
+   *   or drops them if the group does not want them any more.
    */
   async takeRetries(
     groupId: number,
@@ -269,8 +270,8 @@ export class EventLog extends EventActs {
   }
 
   /**
-   * Ends deliveries that were taken; those that another process has taken over are left out. Answers how many ended, and in
-   * how many of their tasks another one is due now.
+   * Ends deliveries that were taken, except those that another process has taken since. Returns the number of ended
+   * deliveries, and the number of their tasks in which the next one is now due.
    */
   async finishRetries(
     groupId: number,
@@ -287,41 +288,41 @@ export class EventLog extends EventActs {
     return this.database.pipeline(SETTINGS, (tx) => finishRetries(tx, { groupId, holder }, ends));
   }
 
-  /** Holds for longer all that is held of the group under this holder; answers what that is. */
+  /** Extends everything that this process holds for the group, and returns what that is. */
   extend(groupId: number, holder: string, leaseMs: number): Promise<StillHeld> {
     return this.database.pipeline(RELAXED_COMMIT, (tx) => extendHolds(tx, { groupId, holder, leaseMs }));
   }
 
-  /** Lets go of all that this process holds of the group: others may take it at once. */
+  /** Releases everything that this process holds for the group. Others may take it at once. */
   async letGo(groupId: number, holder: string): Promise<void> {
     await this.database.pipeline(RELAXED_COMMIT, (tx) => releaseHolds(tx, { groupId, holder }));
   }
 
-  /** Milliseconds until a delivery of the group is due again, held ones as if given up; null: none waits. */
+  /** Returns the milliseconds until the next retry of the group is due. Held ones are due when their lease ends. Null: none. */
   nextDueMs(groupId: number): Promise<number | null> {
     return this.database.pipeline(SETTINGS, (tx) => nextRetryMs(tx, groupId));
   }
 
-  /** What there is to do for groups, in one statement; one that was removed is not there. */
+  /** Returns what there is to do for groups, in one statement. Removed groups are left out. */
   look(groupIds: readonly number[]): Promise<Map<number, GroupLook>> {
     return this.database.pipeline(SETTINGS, (tx) => lookIntoEvents(tx, groupIds));
   }
 
-  // ---- for those who look
+  // ---- reading
 
-  /** Events, the newest first. @throws TaskerError `bad_request`, `invalid_uuid`, `timeout` */
+  /** Returns events, the newest first. @throws TaskerError `bad_request`, `invalid_uuid`, `timeout` */
   list(filter: EventFilter = {}): Promise<LoggedEvent[]> {
     return findEvents(this.database, filter);
   }
 
-  /** One event by its own id. Undefined: there is none, or it is forgotten. @throws TaskerError `invalid_uuid` */
+  /** Returns one event by its id. Undefined: it does not exist or was deleted. @throws TaskerError `invalid_uuid` */
   get(eventId: string): Promise<LoggedEvent | undefined> {
     return findEvent(this.database, eventId);
   }
 
   /**
-   * What came after a place, in the order in which it came; without a place, nothing, and where the log ends now. Whoever
-   * goes on with the place that it answers misses nothing.
+   * Returns the events after a position, in the order of the log, and the next position. A caller that continues from it
+   * misses no event. Without a position, returns no events and the end of the log.
    *
    * @example
    * for (let { place } = await log.follow(); ; ) {
@@ -335,22 +336,22 @@ export class EventLog extends EventActs {
   }
 
   /**
-   * Events as they go over the wire: with the task, the step, its declaration and the results of the steps above it, as
-   * they are now.
+   * Returns events as they are sent to other systems: with the current state of the task, the step, its definition and
+   * the results of its ancestors.
    */
   envelope(events: readonly LoggedEvent[]): Promise<EventEnvelope[]> {
     return envelopesOf({ database: this.database, templates: this.#templates }, events);
   }
 
   /**
-   * Forgets events that are older than this and that every group is past, but what waits to be delivered again, or was
-   * given up less long ago; answers how many. Any process may call it, at any time: two at once are fine, and one that
-   * dies half-way is continued.
+   * Deletes events that are older than `retentionMs` and that every group has passed, and returns their number. Keeps
+   * those that wait for a retry and those with a younger dead letter. Any process may call it at any time, also two at
+   * once. The next call finishes the work of one that died.
    */
   async tidy({ retentionMs }: { retentionMs: number }): Promise<number> {
-    // Without groups nobody gives places; what has none is not found here.
+    // Without groups, no other call gives positions, and events without one are not found here.
     await this.sequence();
-    // Whoever redelivers or discards all of a group meets it at the group, not at one dead letter and another.
+    // Locking the groups first prevents a deadlock with a redelivery or discard of a whole group.
     await this.database.pipeline(LONG_RUNNING, (tx) => Promise.all([lockGroups(tx), forgetDead(tx, retentionMs)]));
     let count = 0;
     for (let part = 0; part < EVENT_PARTS; part++) {
@@ -369,7 +370,7 @@ export class EventLog extends EventActs {
   }
 }
 
-/** Of lists that are done to their end the next one begins. */
+/** Returns the position after an id. After the last id of a list, that is the start of the next list. */
 const after = ({ chunk, size, done }: { chunk: number; size: number; done: number }): EventPosition =>
   done >= size ? { chunk: chunk + 1, done: 0 } : { chunk, done };
 
@@ -382,13 +383,13 @@ function takenPart(
   return { groupId, part, hold, events, upTo: cut ? events.at(-1)!.after : after(far) };
 }
 
-/** In one order, so that the same patterns are the same wishes. */
+/** Sorts the patterns, so that the same patterns give the same expression. */
 function wishesOf(member: string, patterns: readonly string[]) {
   const sorted = [...new Set(patterns)].sort();
   return { member, patterns: sorted, matching: regexOfPatterns(sorted) };
 }
 
-/** What a text column takes. */
+/** Shortens and cleans an error for a text column. */
 const storable = (error: string) => error.slice(0, LONGEST_ERROR).toWellFormed().replaceAll('\0', '');
 
 export type { StillHeld } from '../../store/events/holds.ts';

@@ -2,11 +2,11 @@ import { stepUuid } from '../../model/ids.ts';
 import type { EventRow } from '../../store/events/rows.ts';
 import { type AttemptDetail, executionResult, type StepExecutionResult } from '../task-view.ts';
 
-/** A durable event, as a delivery reads it. */
+/** A durable event, as deliveries read it. */
 export interface LoggedEvent {
-  /** Its place in the log: within a task it grows in commit order. */
+  /** Its position in the log. Within a task, it grows in commit order. */
   id: number;
-  /** The event's own identity, the same in all its copies and deliveries. */
+  /** The id of the event, the same in all its copies and deliveries. */
   eventId: string;
   name: string;
   version: string;
@@ -15,20 +15,20 @@ export interface LoggedEvent {
   stepName: string;
   namespace: string;
   correlationId: string;
-  /** The attempt of the step that told it, from 1. */
+  /** The attempt of the step that published it, from 1. */
   attempt: number;
   publisher: string;
-  /** ISO 8601, by the database's clock: when its attempt was recorded. The same in all copies of the event. */
+  /** When its attempt was recorded, by the database's clock, in ISO 8601. The same in all copies of the event. */
   firedAt: string;
-  /** What the publisher made of the result. */
+  /** The payload from the publisher. */
   payload: unknown;
-  /** What the publisher added, and nothing else. */
+  /** Only the metadata that the publisher added. */
   metadata: Record<string, unknown>;
-  /** The execution result of the attempt, whole. */
+  /** The whole execution result of the attempt. */
   executionResult: unknown;
 }
 
-/** A row as a delivery reads it. */
+/** Returns a row as deliveries read it. */
 export function loggedEvent(row: EventRow): LoggedEvent {
   const { id, eventId, name, version, taskUuid, idx, attempt, publisher, firedAt } = row;
   const payload: unknown = JSON.parse(row.payload);
@@ -53,24 +53,24 @@ export function loggedEvent(row: EventRow): LoggedEvent {
 }
 
 /**
- * What is stored of an attempt with each of its events: what differs from the ordinary, and what has no column. It
- * failed if it has an error. `result` is left out where it is the event's payload.
+ * The part of an attempt that is stored with each of its events: what differs from the defaults and has no column. The
+ * attempt failed if there is an error. `result` is omitted if it is the event's payload.
  */
 export interface StoredExecution extends AttemptDetail {
   execution_time_ms?: number;
   result?: unknown;
 }
 
-/** The event that an execution result goes with. */
+/** The event that an execution result belongs to. */
 export interface ExecutionOf {
   taskUuid: string;
   idx: number;
-  /** ISO 8601: the time of its recording. */
+  /** The time of its recording, in ISO 8601. */
   firedAt: string;
   payload: unknown;
 }
 
-/** What the attempt came to that an event tells of, in the form in which results are passed on. */
+/** Returns the execution result of the attempt that published an event. */
 export function executionOfEvent(
   stored: StoredExecution,
   { taskUuid, idx, firedAt, payload }: ExecutionOf,
@@ -88,9 +88,9 @@ export function executionOfEvent(
   });
 }
 
-/** What says where an event comes from. */
+/** Where an event comes from. */
 export interface EventOrigin {
-  /** What its publisher says besides. */
+  /** Metadata from its publisher. */
   metadata: Readonly<Record<string, unknown>>;
   taskUuid: string;
   stepUuid: string | null;
@@ -101,7 +101,7 @@ export interface EventOrigin {
   publisher: string | null;
 }
 
-/** The metadata of an event as it goes over the wire; what a publisher says can't take the place of ids, names and times. */
+/** Returns the metadata of an event as it is sent. A publisher can't override ids, names and times. */
 export function wireMetadata(event: EventOrigin): Record<string, unknown> {
   return {
     ...event.metadata,

@@ -8,28 +8,28 @@ import { endBefore, firstAfter } from '../../store/events/time.ts';
 import { type LoggedEvent, loggedEvent } from './logged-event.ts';
 import { EVENT_LIMITS, SEARCH_S, SEARCHING, SETTINGS } from './settings.ts';
 
-/** Which events. Times are ISO 8601, compared with that of the recording; neither belongs to what is chosen. */
+/** Selects events. Times are ISO 8601, exclusive, and compared with the time of the recording. */
 export interface EventFilter {
-  /** A pattern of names, as `payment.*`. */
+  /** A pattern of names, such as `payment.*`. */
   name?: string;
   taskUuid?: string;
   after?: string | Date;
   before?: string | Date;
-  /** For the next page: the `id` of the last event of the one before. */
+  /** For the next page: the `id` of the last event of the previous page. */
   beforeId?: number;
-  /** Default 100, at most 1,000. */
+  /** Maximum number of events. Default 100, at most 1,000. */
   limit?: number;
 }
 
-/** Which events to follow. */
+/** Selects events to follow. */
 export interface FollowFilter {
-  /** A pattern of names, as `payment.*`. */
+  /** A pattern of names, such as `payment.*`. */
   name?: string;
-  /** Events at once. Default 100, at most 1,000. */
+  /** Maximum number of events at once. Default 100, at most 1,000. */
   limit?: number;
 }
 
-/** The most recent events that fit. @throws TaskerError `timeout` where few of a great many do */
+/** Returns the newest matching events. @throws TaskerError `timeout` if few of very many events match */
 export async function findEvents(database: Database, filter: EventFilter): Promise<LoggedEvent[]> {
   const wanted = { ...readFilter(filter), limit: limitOf(filter) };
   const { beforeId = Number.MAX_SAFE_INTEGER } = filter;
@@ -42,7 +42,7 @@ export async function findEvents(database: Database, filter: EventFilter): Promi
   }
 }
 
-/** Among which ids a time is: all others need not be looked at. The events of a task are few. */
+/** Returns the range of ids for the times, so that others are not read. Not needed for a task: it has few events. */
 async function idsAmong(
   database: Database,
   { taskUuid, after, before }: ReturnType<typeof readFilter>,
@@ -61,19 +61,19 @@ async function idsAmong(
 function tooLong(cause: unknown): TaskerError {
   return new TaskerError(
     'timeout',
-    `the search for events was ended: it may take ${SEARCH_S} s, and too few of so many fit; ask for those of a task (taskUuid, --task) or of a shorter time (after and before, --after and --before)`,
+    `the search for events did not find enough within ${SEARCH_S} s; search the events of one task (taskUuid, --task) or of a shorter period (after and before, --after and --before)`,
     { cause },
   );
 }
 
-/** One event by its own id. */
+/** Returns one event by its id. */
 export async function findEvent(database: Database, eventId: string): Promise<LoggedEvent | undefined> {
   const id = checkUuid(eventId, 'the event id');
   const row = await database.pipeline(SEARCHING, (tx) => getEvent(tx, id));
   return row && loggedEvent(row);
 }
 
-/** What came after a place; without one, the place where the log ends. */
+/** Returns the events after a position. Without one, returns the end of the log. */
 export async function followEvents(
   database: Database,
   place: LogPlace | undefined,
@@ -85,7 +85,7 @@ export async function followEvents(
   return { events: answer.events.map(loggedEvent), place: answer.place };
 }
 
-/** A filter as statements take it. @throws TaskerError `bad_request`, `invalid_uuid` */
+/** Returns a filter for the statements. @throws TaskerError `bad_request`, `invalid_uuid` */
 export function readFilter({ taskUuid, name, after, before }: EventFilter) {
   return {
     taskUuid: taskUuid === undefined ? null : checkUuid(taskUuid, 'the task id'),
@@ -99,7 +99,7 @@ function matchingOf({ name }: { name?: string | undefined }): string | null {
   return name === undefined ? null : regexOfPatterns([name]);
 }
 
-/** How many to list. @throws TaskerError `bad_request` */
+/** Returns the maximum number of events. @throws TaskerError `bad_request` */
 export function limitOf({ limit = 100 }: { limit?: number }): number {
   if (!Number.isInteger(limit) || limit < 1 || limit > 1_000)
     throw new TaskerError('bad_request', `limit must be a whole number from 1 to 1000, got ${limit}`);
@@ -110,7 +110,7 @@ function timeOf(time: string | Date | undefined, what: string): string | null {
   if (time === undefined) return null;
   const date = new Date(time);
   if (Number.isNaN(date.getTime()))
-    throw new TaskerError('bad_request', `${what} is no time: ${String(time)}; it looks like 2026-01-31T12:00:00Z`);
-  // A text may be more exact than a date can be.
+    throw new TaskerError('bad_request', `${what} is not a time: ${String(time)}; write it like 2026-01-31T12:00:00Z`);
+  // A text may be more precise than a Date.
   return typeof time === 'string' && /[Zz]|[+-]\d\d:?\d\d$/.test(time) ? time : date.toISOString();
 }

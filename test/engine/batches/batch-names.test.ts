@@ -26,7 +26,7 @@ describe('the name of a worker', () => {
     expect(made('one', 'rows', 'of_1')).toEqual({
       kind: 'wrong',
       reason: expect.stringMatching(
-        /batch_id "of_1" makes rows_of_1, which may be the name of a worker of rows_of, too/,
+        /batch_id "of_1" makes rows_of_1, which may also be the name of a worker of rows_of/,
       ),
     });
     expect(made('one', 'rows', '1')).toMatchObject({ kind: 'batch' });

@@ -137,30 +137,30 @@ describe('a batch', () => {
   });
 
   it.each([
-    ['no parts', batches(0), /cursor_configs is empty; say no_batches/],
+    ['no parts', batches(0), /cursor_configs is empty; use no_batches/],
     [
       'one id twice',
       batches(2, { cursor_configs: [{ batch_id: 'a' }, { batch_id: 'a' }] }),
-      /cursor_configs\[1\]\.batch_id is "a", as that of cursor_configs\[0\]/,
+      /cursor_configs\[1\]\.batch_id is "a", like that of cursor_configs\[0\]/,
     ],
     ['another count', batches(2, { worker_count: 3 }), /worker_count is 3, and cursor_configs has 2/],
     [
       'an unknown worker template',
       batches(1, { worker_template_name: 'wrok' }),
-      /"wrok" is no batch_worker step that depends on analyze; did you mean work\? Possible are work$/,
+      /"wrok" is not a batch_worker step that depends on analyze; did you mean work\? Possible steps are work$/,
     ],
     [
       'a step that is no worker template',
       batches(1, { worker_template_name: 'join' }),
-      /"join" is no batch_worker step/,
+      /"join" is not a batch_worker step/,
     ],
     ['an unknown type', batches(1, { type: 'some' }), /type must be create_batches or no_batches, got "some"/],
     [
       'an id that would disturb a screen',
       batches(1, { cursor_configs: [{ batch_id: 'a\u001b[2J' }] }),
-      /batch_id must be a text of 1 to 100 characters, none of them a control character/,
+      /batch_id must be a string of 1 to 100 characters without control characters/,
     ],
-    ['no outcome', {}, /must hold batch_processing_outcome/],
+    ['no outcome', {}, /must have batch_processing_outcome/],
     ['too many', batches(10_001), /cursor_configs has 10001 entries; at most 10000 are allowed/],
   ])('that is wrong fails its analyzer for good and says why: %s', async (_, outcome, message) => {
     const { tasker, taskUuid, status, states } = await run(outcome);
