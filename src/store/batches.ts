@@ -3,8 +3,8 @@ import type { ResultRow } from './read-steps.ts';
 import { columns, sql } from './sql.ts';
 import type { StepKey } from './step-key.ts';
 
-// Steps and workers are looked up one by one (lateral, offset 0): joined freely, each failure read all steps of its task,
-// of which a batch has thousands.
+// Steps and workers are looked up one by one (lateral, offset 0). With a free join, each failure read all steps of its
+// task, and a batch has thousands.
 const CANCEL_REST = sql('cancel_rest_of_batch')`
 with f as (
   select distinct on (d.task_uuid, b.worker_idx) d.task_uuid, b.worker_idx, b.size, b.analyzer_idx, w.name, t.template_id
@@ -57,7 +57,7 @@ returning t.task_uuid "taskUuid", x.running, t.state::text, round(extract(epoch 
 /** A task in which the rest of a batch was cancelled. */
 export interface CancelledRest {
   taskUuid: string;
-  /** Workers that were running. */
+  /** Number of workers that were running. */
   running: number;
   state: string;
   /** Milliseconds since its creation. */
@@ -65,8 +65,8 @@ export interface CancelledRest {
 }
 
 /**
- * Cancels what is left of the batches that say `fail_fast` and of which one of these workers stands in `error`. The
- * failed one still holds up what follows, until an operator settles it. After lockTasks and what recorded the failure.
+ * Cancels the remaining workers of `fail_fast` batches in which one of these workers is in `error`. The failed worker
+ * blocks the steps after the batch until an operator settles it. Call it after lockTasks and the recording of the failure.
  */
 export async function cancelRestOfBatches(db: Db, failed: readonly StepKey[]): Promise<CancelledRest[]> {
   return (await db.query<CancelledRest>(CANCEL_REST, columns(failed, 'taskUuid', 'idx'))).rows;
@@ -98,7 +98,7 @@ t as (
     from (select task_uuid, sum(n)::int n from c group by 1) x where t.task_uuid = x.task_uuid)
 select task_uuid "taskUuid", sum(n)::int released from c group by 1`;
 
-/** Queues workers of these tasks' batches that wait for a place, as far as `parallelism` lets them; how many, by task. After lockTasks. */
+/** Queues waiting batch workers of these tasks up to `parallelism`. Returns their number by task. Call it after lockTasks. */
 export async function releaseWorkers(db: Db, taskUuids: readonly string[]): Promise<Map<string, number>> {
   type Row = { taskUuid: string; released: number };
   const { rows } = await db.query<Row>(RELEASE_WORKERS, [`{${taskUuids.join(',')}}`]);
@@ -115,12 +115,12 @@ update tasker.batch b set n_active = x.n
           from tasker.batch b where b.task_uuid = any ($1::uuid[])) x
  where b.task_uuid = x.task_uuid and b.worker_idx = x.worker_idx and b.n_active <> x.n`;
 
-/** Counts anew how many workers of a task's batches are active, after an operator moved some. After lockTasks. */
+/** Recounts the active workers of the tasks' batches after an operator moved some. Call it after lockTasks. */
 export async function recountBatches(db: Db, taskUuids: readonly string[]): Promise<void> {
   await db.query(RECOUNT_BATCHES, [`{${taskUuids.join(',')}}`]);
 }
 
-// Looked up one by one: joined, a table that was analyzed when it was empty is read whole for each row.
+// Looked up one by one. With a join, a table that was empty when it was analyzed is read as a whole for each row.
 const BATCH_WORKERS = sql('batch_workers')`
 select d.task_uuid "taskUuid", d.idx, w.name, w.cursor, b.no_op "noOp"
   from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)
@@ -131,7 +131,7 @@ select d.task_uuid "taskUuid", d.idx, w.name, w.cursor, b.no_op "noOp"
    select no_op from tasker.batch x
     where x.task_uuid = d.task_uuid and x.worker_idx = tasker.template_idx(d.idx) offset 0) b`;
 
-/** What a worker of a batch is to do. */
+/** The part of a batch worker. */
 export interface BatchWorkerRow extends StepKey {
   name: string;
   /** JSON text. */
@@ -139,7 +139,7 @@ export interface BatchWorkerRow extends StepKey {
   noOp: boolean;
 }
 
-/** The parts that these workers work on. */
+/** Returns the parts of these batch workers. */
 export async function batchWorkers(db: Db, steps: readonly StepKey[]): Promise<BatchWorkerRow[]> {
   return (await db.query<BatchWorkerRow>(BATCH_WORKERS, columns(steps, 'taskUuid', 'idx'))).rows;
 }
@@ -166,17 +166,17 @@ select task_uuid "taskUuid", idx, name, state, size, case when total <= $3 then 
          where s.state in ('complete', 'resolved_manually') or (s.state = 'error' and b.failure_strategy = 'continue_on_failure')
          order by s.task_uuid, s.idx) y) z`;
 
-/** What one worker of a batch came to. */
+/** The outcome of one batch worker. */
 export interface BatchResultRow extends Omit<ResultRow, 'state'> {
   name: string;
   state: ResultRow['state'] | 'error';
-  /** JSON text of the failure, of a worker in `error`. */
+  /** JSON text of the failure; null if the worker is not in `error`. */
   detail: string | null;
 }
 
 /**
- * What the workers of batches came to, up to `maxSize` characters of results. Failed ones are among them when the batch
- * goes on in spite of failures; `isolate` leaves them out.
+ * Returns the outcomes of batch workers, with at most `maxSize` characters of results. Includes failed workers if the
+ * batch has `continue_on_failure`, but not if it has `isolate`.
  */
 export async function batchResults(
   db: Db,

@@ -2,9 +2,9 @@ import type { Db } from '../db/statement.ts';
 import { columns, sql } from './sql.ts';
 import type { HeldKey, StepKey } from './step-key.ts';
 
-// The step's row is locked, so that nobody takes the step away between the look at its fence and the commit; the task's
-// lock is not needed, since no state is changed. Whoever waits for the row looks at it again. In a transaction of a
-// handler only the commit follows: a worker that freezes before it must not keep the row for ever.
+// The step's row is locked, so that no transaction takes the step between the check of its fence and the commit. The lock
+// of the task is not needed, since no state changes. A transaction that waits for the row checks it again. In a
+// transaction of a handler, only the commit follows: a worker that freezes before it must not lock the row forever.
 const AND_COMMIT_SOON = `set_config('idle_in_transaction_session_timeout', '30s', true)`;
 
 const SAVE_CHECKPOINT = sql('save_checkpoint')`
@@ -16,7 +16,7 @@ select task_uuid, idx, attempts, $4::jsonb from held
 on conflict (task_uuid, idx) do update set attempt = excluded.attempt, data = excluded.data, saved_at = now()
 returning ${AND_COMMIT_SOON}`;
 
-/** Saves how far a step came. False: it is not held under this fence any more, and nothing was written. */
+/** Saves a checkpoint. False: the step is no longer held under this claim, and nothing was written. */
 export async function saveCheckpoint(db: Db, { taskUuid, idx, claim }: HeldKey, data: string): Promise<boolean> {
   return (await db.query(SAVE_CHECKPOINT, [taskUuid, idx, claim, data])).rows.length > 0;
 }
@@ -25,18 +25,18 @@ const LOCK_HELD = sql('lock_held_step')`
 select ${AND_COMMIT_SOON} from tasker.step
  where task_uuid = $1 and idx = $2 and state = 'in_progress' and claim = $3 for share`;
 
-/** Whether a step is still held under its fence; it stays so until the transaction ends. */
+/** Returns whether a step is still held under its claim. If so, it stays held until the transaction ends. */
 export async function lockHeldStep(db: Db, { taskUuid, idx, claim }: HeldKey): Promise<boolean> {
   return (await db.query(LOCK_HELD, [taskUuid, idx, claim])).rows.length > 0;
 }
 
-// Whoever saved in a transaction holds the step's row until that has ended: this waits for it.
+// Waits for the transaction that saved, because it locks the step's row until it ends.
 const AWAIT_SAVES = sql('await_saves')`select 1 from tasker.step where task_uuid = $1 and idx = $2 for no key update`;
 
 const IS_SAVED = sql('is_saved')`
 select 1 from tasker.checkpoint where task_uuid = $1 and idx = $2 and data = $3::jsonb`;
 
-/** Whether a transaction whose answer was lost saved this. In a transaction of its own. */
+/** Returns whether a transaction whose answer was lost saved this. Call it in a separate transaction. */
 export async function isSaved(db: Db, { taskUuid, idx }: StepKey, data: string): Promise<boolean> {
   await db.query(AWAIT_SAVES, [taskUuid, idx]);
   return (await db.query(IS_SAVED, [taskUuid, idx, data])).rows.length > 0;
@@ -48,13 +48,13 @@ select d.task_uuid "taskUuid", d.idx, c.data
  cross join lateral (
    select x.data::text data from tasker.checkpoint x where x.task_uuid = d.task_uuid and x.idx = d.idx offset 0) c`;
 
-/** What a step saved. */
+/** A saved checkpoint. */
 export interface CheckpointRow extends StepKey {
   /** JSON text. */
   data: string;
 }
 
-/** What these steps saved. */
+/** Returns the checkpoints of these steps. */
 export async function loadCheckpoints(db: Db, steps: readonly StepKey[]): Promise<CheckpointRow[]> {
   return (await db.query<CheckpointRow>(LOAD_CHECKPOINTS, columns(steps, 'taskUuid', 'idx'))).rows;
 }

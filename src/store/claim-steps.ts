@@ -6,7 +6,7 @@ import type { TaskOrigin } from './tasks.ts';
 const CLAIM_STEPS = sqlFile('claim_steps');
 const CLAIM_STEPS_OF_SEVERAL = sqlFile('claim_steps_of_several');
 
-/** A step that a worker holds, with its task. */
+/** A claimed step, with its task. */
 export interface ClaimedStepRow extends StepKey, TaskOrigin {
   attempts: number;
   spared: number;
@@ -16,32 +16,32 @@ export interface ClaimedStepRow extends StepKey, TaskOrigin {
   revision: number;
   tags: string[] | null;
   traceparent: string | null;
-  /** As the server writes it: few handlers ask for it, and making dates of all takes time. */
+  /** As the server writes it. Few handlers use it, and parsing every date takes time. */
   createdAt: string;
 }
 
-/** Who claims, and how much. */
+/** A claim: the worker, and what it wants. */
 export interface Claim {
   limit: number;
-  /** The fence: a number that no crash can issue twice. */
+  /** The fence: a number that is never issued twice, even after a crash. */
   token: number;
   workerId: number;
   namespaceIds: readonly number[];
-  /** Steps (template_id << 32 | idx) whose handler this worker does not have. */
+  /** Template steps (template_id << 32 | idx) for which this worker has no handler. */
   excluded: readonly bigint[];
 }
 
-/** What a claim took. */
+/** The result of a claim. */
 export interface Claimed {
-  /** The highest priority first. */
+  /** Highest priority first. */
   steps: ClaimedStepRow[];
-  /** Rows taken from the queue, those of steps that were cancelled meanwhile included. */
+  /** Number of rows taken from the queue, including those of steps that have been cancelled. */
   taken: number;
-  /** Rows were passed over because others hold them, and more may lie behind those. */
+  /** Rows were skipped because other transactions hold them. More rows may follow them. */
   passedOver: boolean;
 }
 
-/** Gives ready steps to one worker. */
+/** Claims ready steps for one worker. */
 export async function claimSteps(db: Db, claim: Claim): Promise<Claimed> {
   const statement = claim.namespaceIds.length > 1 ? CLAIM_STEPS_OF_SEVERAL : CLAIM_STEPS;
   const { rows } = await db.query<ClaimedStepRow & { taken: number | null; seen?: number | null }>(statement, [
@@ -51,7 +51,7 @@ export async function claimSteps(db: Db, claim: Claim): Promise<Claimed> {
     `{${claim.namespaceIds.join(',')}}`,
     `{${claim.excluded.join(',')}}`,
   ]);
-  // The last row tells how much was taken: nulls sort last.
+  // The last row has the counts, because nulls sort last.
   const last = rows.pop()!;
   const taken = last.taken ?? 0;
   return { steps: rows, taken, passedOver: taken < claim.limit && (last.seen ?? 0) > taken };

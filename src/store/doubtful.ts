@@ -3,7 +3,7 @@ import type { ClaimedStepRow } from './claim-steps.ts';
 import { KIND, type RecordedStep } from './record-steps.ts';
 import { columns, sql } from './sql.ts';
 
-// Through the open tasks: there is no index on the owner of running steps (it would cost each step its cheap update).
+// Reads all open tasks. An index on the owner of running steps would make the update of every step more expensive.
 const ADOPT_STEPS = sql('adopt_steps')`
 select s.task_uuid "taskUuid", s.idx, s.attempts, s.spared, s.max_attempts "maxAttempts", t.template_id "templateId", t.rank,
        t.revision, t.context, t.correlation_id "correlationId", t.parent_correlation_id "parentCorrelationId", t.initiator,
@@ -11,20 +11,20 @@ select s.task_uuid "taskUuid", s.idx, s.attempts, s.spared, s.max_attempts "maxA
   from tasker.task t join tasker.step s on s.task_uuid = t.task_uuid
  where t.done_at is null and s.state = 'in_progress' and s.claim = any ($1::bigint[])`;
 
-/** A step that was claimed for this worker by a statement whose answer was lost. */
+/** A step that this worker claimed with a statement whose answer was lost. */
 export interface AdoptedStepRow extends ClaimedStepRow {
   claim: number;
 }
 
-/** Running steps that hold one of these claims. */
+/** Returns the running steps with one of these claims. */
 export async function adoptSteps(db: Db, tokens: readonly number[]): Promise<AdoptedStepRow[]> {
   const { rows } = await db.query<AdoptedStepRow>(ADOPT_STEPS, [`{${tokens.join(',')}}`]);
   return rows;
 }
 
-// A crash of the server may undo a claim, and the worker may claim the step again under the same attempt number: of a
-// completed step, its fence tells whether it was this run. The time of the recording is that of the step's last end, unless
-// the step was taken again since.
+// A crash of the server may undo a claim, and the worker may claim the step again with the same attempt number. For a
+// completed step, the fence shows whether it was this run. The time of the recording is that of the step's last end,
+// unless the step was claimed again since.
 const FIND_RECORDED = sql('find_recorded')`
 select w.ord::int, case when s.attempts = w.attempt then tasker.iso(s.done_at) end "recordedAt"
   from unnest($1::uuid[], $2::int[], $3::int[], $4::bigint[], $5::boolean[])
@@ -34,7 +34,7 @@ select w.ord::int, case when s.attempts = w.attempt then tasker.iso(s.done_at) e
  where h.worker_id = w.claim >> 24
    and case when w.completed then h.outcome = 'completed' and s.claim = w.claim else h.outcome in ('failed', 'released') end`;
 
-/** Which of these attempts were recorded by their worker: positions in the list, with the time where that is still known. */
+/** Returns which of these attempts their worker has recorded: indexes in the list, with the time if it is still known. */
 export async function findRecorded(
   db: Db,
   steps: readonly (RecordedStep & { attempt: number })[],

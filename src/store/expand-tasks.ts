@@ -2,14 +2,14 @@ import type { Db } from '../db/statement.ts';
 import { columns, sql } from './sql.ts';
 import type { StepKey } from './step-key.ts';
 
-/** Joins workers `p` of a batch `b`: whether the workers that wait for one another need not wait for this one any more. */
+/** A condition on a worker `p` of a batch `b`: the steps after the batch no longer wait for this worker. */
 export const WORKER_IS_OVER = `(p.state in ('complete', 'resolved_manually', 'cancelled') or (p.state = 'error' and b.failure_strategy <> 'fail_fast'))`;
 
 const EXISTING_STEPS = sql('existing_steps')`
 select task_uuid, idx from tasker.step where task_uuid = any ($1::uuid[]) and idx < 131072
 union all select task_uuid, worker_idx from tasker.batch where task_uuid = any ($1::uuid[])`;
 
-/** The template steps that each task has, those of its batches included. After lockTasks. */
+/** Returns the template steps that each task has, including those of its batches. Call it after lockTasks. */
 export async function existingSteps(db: Db, taskUuids: readonly string[]): Promise<Map<string, Set<number>>> {
   const { rows } = await db.query<{ task_uuid: string; idx: number }>(EXISTING_STEPS, [`{${taskUuids.join(',')}}`]);
   const found = new Map<string, Set<number>>(taskUuids.map((taskUuid) => [taskUuid, new Set()]));
@@ -17,7 +17,7 @@ export async function existingSteps(db: Db, taskUuids: readonly string[]): Promi
   return found;
 }
 
-// A creator that lost its step makes nothing. `claim` is null when an operator completes it: then the task lock is enough.
+// A creator whose claim was lost adds nothing. `claim` is null if an operator completes it; then the task lock is enough.
 const CREATOR_HOLDS = `
   exists (select 1 from tasker.step c where c.task_uuid = d.task_uuid and c.idx = d.creator
              and (d.claim is null or (c.state = 'in_progress' and c.claim = d.claim)))`;
@@ -35,15 +35,15 @@ with new as (
 update tasker.task t set n_open = n_open + c.n
   from (select task_uuid, count(*)::int n from new group by 1) c where t.task_uuid = c.task_uuid`;
 
-/** A step of the template that comes into being in a task. */
+/** A template step to add to a task. */
 export interface NewStep extends StepKey {
-  /** The step whose result made it, and that step's fence; null: an operator completes it. */
+  /** The step whose result creates it, and that step's fence. Null: an operator completes it. */
   creator: number;
   claim: number | null;
   templateId: number;
 }
 
-/** Adds steps, waiting; {@link recountSteps} then says for how many parents. After lockTasks. */
+/** Adds pending steps. {@link recountSteps} then counts the parents that they wait for. Call it after lockTasks. */
 export async function addSteps(db: Db, steps: readonly NewStep[]): Promise<void> {
   await db.query(ADD_STEPS, columns(steps, 'taskUuid', 'creator', 'claim', 'templateId', 'idx'));
 }
@@ -77,18 +77,18 @@ p as (
 update tasker.task t set n_open = n_open + c.n
   from (select task_uuid, sum(size)::int n from b group by 1) c where t.task_uuid = c.task_uuid`;
 
-/** A batch that comes into being in a task. */
+/** A batch to add to a task. */
 export interface NewBatch extends Pick<NewStep, 'taskUuid' | 'creator' | 'claim'> {
   /** The template step that its workers are made from. */
   workerIdx: number;
   parallelism: number;
   failureStrategy: string;
   noOp: boolean;
-  /** One a worker: its name, and its cursor as JSON text. */
+  /** One per worker: its name, and its cursor as JSON text. */
   parts: readonly { name: string; cursor: string }[];
 }
 
-/** Adds batches with all their workers in one statement. A batch that is there already stays as it is. After lockTasks. */
+/** Adds batches with all their workers in one statement. An existing batch stays unchanged. Call it after lockTasks. */
 export async function addBatches(db: Db, batches: readonly NewBatch[]): Promise<void> {
   const parts = batches.map((batch) =>
     batch.parts.map((part) => `{"name":${JSON.stringify(part.name)},"cursor":${part.cursor}}`).join(','),
@@ -101,8 +101,8 @@ export async function addBatches(db: Db, batches: readonly NewBatch[]): Promise<
   ]);
 }
 
-// Counted anew, not added to: right by construction, and it may be repeated. The step that is being recorded still
-// runs, so it counts as unmet; the recording counts it down, as it does for every other parent.
+// Recounts instead of adding, so that the result is always right and the statement can be repeated. The step that is being
+// recorded still runs, so it counts as unmet. The recording then decrements the counter, as for every other parent.
 const RECOUNT_STEPS = sql('recount_steps')`
 update tasker.step c set remaining = x.unmet
   from (
@@ -122,7 +122,7 @@ update tasker.step c set remaining = x.unmet
              where e.template_id = t.template_id and e.child = tasker.template_idx(s.idx)) > 1)) x
  where c.task_uuid = x.task_uuid and c.idx = x.idx and c.remaining <> x.unmet`;
 
-/** Counts for every waiting step of these tasks the parents it waits for. After lockTasks. */
+/** Recounts the unfinished parents of every pending step of these tasks. Call it after lockTasks. */
 export async function recountSteps(db: Db, taskUuids: readonly string[]): Promise<void> {
   await db.query(RECOUNT_STEPS, [`{${taskUuids.join(',')}}`]);
 }

@@ -2,8 +2,8 @@ import type { Db } from '../db/statement.ts';
 import { sql } from './sql.ts';
 import type { StepKey } from './step-key.ts';
 
-// The transaction may have waited for the task while a worker claimed the step. A cancelled attempt must not end before
-// it starts.
+// The transaction may have waited for the task while a worker claimed the step. So `greatest` keeps a cancelled attempt
+// from ending before its start.
 const CANCEL_TASK = sql('cancel_task')`
 with target as (
   select task_uuid, state from tasker.task where task_uuid = $1 and verdict is null and done_at is null),
@@ -32,7 +32,7 @@ export interface Operator {
   reason: string | null;
 }
 
-/** Cancels a task that has not ended. Undefined: there is none such. After lockTasks. */
+/** Cancels a task. Undefined: it does not exist or has ended. Call it after lockTasks. */
 export async function cancelTask(
   db: Db,
   taskUuid: string,
@@ -41,8 +41,8 @@ export async function cancelTask(
   return (await db.query<{ running: number }>(CANCEL_TASK, [taskUuid, actor, reason])).rows[0];
 }
 
-// A reset gives the step its full attempts again: the starts so far are spared. A batch worker whose failure the others
-// did without was over for the task; it can come back while the steps that join its batch still wait.
+// A reset gives the step all its attempts again: those so far no longer count. A batch worker whose failure is tolerated
+// had ended for the task. It can be reset only while the steps that join its batch still wait.
 const RESET_STEP = sql('reset_step')`
 with b as (
   select b.worker_idx, b.next_idx, b.n_active >= b.parallelism full_up, b.failure_strategy <> 'fail_fast' tolerant,
@@ -82,14 +82,14 @@ a as (
   select $1, $2, 'reset', 'error', u.state::text, $3, $4 from u)
 select idx from u`;
 
-/** Sends a failed step back to the queue with all its attempts. False: it is not in `error`. After lockTasks. */
+/** Returns a failed step to the queue with all its attempts. False: it can't be reset. Call it after lockTasks. */
 export async function resetStep(db: Db, { taskUuid, idx }: StepKey, { actor, reason }: Operator): Promise<boolean> {
   return (await db.query(RESET_STEP, [taskUuid, idx, actor, reason])).rows.length > 0;
 }
 
-// Finishes a step by hand and moves the task on, as a recording does. A result that replaces an earlier one raises the
-// task's revision, so that workers which hold a copy read it again. A failed worker that its batch did without counts as
-// finished: nobody waits for it any more.
+// Finishes a step by hand and moves the task on, as a recording does. A result that replaces an earlier one increments the
+// task's revision, so that workers with a copy reload it. A failed worker whose failure is tolerated counts as finished,
+// because no step waits for it any more.
 const SETTLE_STEP = sql('settle_step')`
 with old as (
   select s.idx, s.state, s.attempts, s.claim, s.started_at, t.template_id, t.rank,
@@ -142,11 +142,11 @@ export interface Settlement extends StepKey {
   action: 'resolve' | 'complete';
   toState: 'resolved_manually' | 'complete';
   fromStates: readonly string[];
-  /** JSON text, or null to keep what is there. */
+  /** JSON text, or null to keep the stored result. */
   result: string | null;
 }
 
-/** Finishes a step by hand. Undefined: it is in none of the states that allow it. After lockTasks. */
+/** Finishes a step by hand. Undefined: its state does not allow it. Call it after lockTasks. */
 export async function settleStep(
   db: Db,
   settlement: Settlement,

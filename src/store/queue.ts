@@ -6,18 +6,18 @@ const PEEK = sql('peek')`
 select exists (select 1 from tasker.queue where namespace_id = any ($1::int[])) ready,
        (select (extract(epoch from min(due_at) - now()) * 1000)::float8 from tasker.timer) "dueMs"`;
 
-/** Whether a claim would find something, and in how many milliseconds the next retry is due. */
+/** Whether the queue has steps, and the milliseconds until the next retry is due. Null: there is none. */
 export interface QueuePeek {
   ready: boolean;
   dueMs: number | null;
 }
 
-/** Looks into the queue. Writes nothing. */
+/** Checks the queue without writing. */
 export async function peek(db: Db, namespaceIds: readonly number[]): Promise<QueuePeek> {
   return (await db.query<QueuePeek>(PEEK, [`{${namespaceIds.join(',')}}`])).rows[0]!;
 }
 
-/** Beyond it a queue is deep, however deep: counting all of it would take long. */
+/** Steps are counted up to this number, because counting all of a long queue takes too long. */
 const COUNTED = 100_000;
 
 const QUEUE_DEPTHS = sql('queue_depths')`
@@ -27,7 +27,7 @@ select n.name, x.depth
    select count(*)::int depth from (select 1 from tasker.queue q where q.namespace_id = n.id limit ${COUNTED}) y) x
  where n.name = any ($1::text[])`;
 
-/** How many ready steps wait, by namespace; counted to 100,000. Namespaces that are not known yet are left out. */
+/** Returns the number of queued steps by namespace, counted up to 100,000. Unknown namespaces are left out. */
 export async function queueDepths(db: Db, namespaces: readonly string[]): Promise<Map<string, number>> {
   const { rows } = await db.query<{ name: string; depth: number }>(QUEUE_DEPTHS, [namespaces]);
   return new Map(rows.map(({ name, depth }) => [name, depth]));
@@ -35,7 +35,7 @@ export async function queueDepths(db: Db, namespaces: readonly string[]): Promis
 
 const NOTIFY = sql('notify')`select pg_notify($1, payload) from unnest($2::text[]) payload`;
 
-/** Wakes listeners of a channel. Never inside a recording: a commit with a notification costs three times as much. */
+/** Notifies listeners of a channel. Not used in recordings, because a commit with a notification costs three times as much. */
 export async function notify(db: Db, channel: string, payloads: readonly string[]): Promise<void> {
   await db.query(NOTIFY, [channel, payloads]);
 }
@@ -43,13 +43,13 @@ export async function notify(db: Db, channel: string, payloads: readonly string[
 const DUE_TASKS = sql('due_tasks')`
 select distinct task_uuid from (select task_uuid from tasker.timer where due_at <= now() order by due_at limit 500) t`;
 
-/** Tasks with a retry that is due, some hundreds at a time. */
+/** Returns tasks with due retries, at most 500 retries at a time. */
 export async function dueTasks(db: Db): Promise<string[]> {
   return (await db.query<{ task_uuid: string }>(DUE_TASKS)).rows.map((row) => row.task_uuid);
 }
 
-// A timer whose step was cancelled, resolved or reset meanwhile is thrown away here. The step keeps the time at which it
-// was due: that is when its task moved last.
+// Deletes the timer of a step that has been cancelled, resolved or reset since. The step keeps the time at which it was
+// due, because that is when its task last moved.
 const PROMOTE = sql('promote_retries')`
 with due as (
   delete from tasker.timer where task_uuid = any ($1::uuid[]) and due_at <= now() returning task_uuid, idx, template_id, rank),
@@ -68,7 +68,7 @@ t as (
     from (select task_uuid, count(*)::int n from u group by 1) c where task.task_uuid = c.task_uuid)
 select count(*)::int promoted from u`;
 
-/** Puts due retries into the queue. After lockTasks. */
+/** Queues due retries and returns their number. Call it after lockTasks. */
 export async function promoteRetries(db: Db, taskUuids: readonly string[]): Promise<number> {
   return (await db.query<{ promoted: number }>(PROMOTE, [`{${taskUuids.join(',')}}`])).rows[0]!.promoted;
 }
@@ -76,7 +76,7 @@ export async function promoteRetries(db: Db, taskUuids: readonly string[]): Prom
 const QUEUE_BLOAT = sql('queue_bloat')`
 select n_dead_tup::int dead, n_live_tup::int live from pg_stat_all_tables where relid = 'tasker.queue'::regclass`;
 
-/** About how many rows of the queue are dead and how many live, as the server's statistics have it. */
+/** Returns the approximate numbers of dead and live rows in the queue, from the server's statistics. */
 export async function queueBloat(db: Db): Promise<{ dead: number; live: number }> {
   const { rows } = await db.query<{ dead: number; live: number }>(QUEUE_BLOAT);
   return rows[0] ?? { dead: 0, live: 0 };
@@ -84,7 +84,7 @@ export async function queueBloat(db: Db): Promise<{ dead: number; live: number }
 
 const TRY_COMPACTING = sql('try_compacting')`select pg_try_advisory_xact_lock(7303014003) mine`;
 
-/** Whether no other worker compacts at this moment. */
+/** Locks the compaction until the transaction ends. False: another worker is compacting. */
 export async function tryCompacting(db: Db): Promise<boolean> {
   return (await db.query<{ mine: boolean }>(TRY_COMPACTING)).rows[0]!.mine;
 }
@@ -96,7 +96,7 @@ const TRUNCATE = sql('truncate_queue')`truncate tasker.queue`;
 const PUT_BACK = sql('put_queue_back')`
 insert into tasker.queue overriding system value select * from tasker_queue_kept`;
 
-/** Writes the live rows of the queue anew, so that the dead ones are gone although some old transaction may see them. */
+/** Rewrites the queue with its live rows only. This removes dead rows that an old transaction keeps from being vacuumed. */
 export async function compactQueue(db: Db): Promise<void> {
   for (const statement of [LOCK_QUEUE, SET_ASIDE, TRUNCATE, PUT_BACK]) await db.query(statement);
 }

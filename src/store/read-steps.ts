@@ -41,7 +41,7 @@ select ${STEP_COLUMNS}
  where t.task_uuid = $1 and s.idx = $2
  order by s.idx`;
 
-// Each range is looked up by itself: of a batch of thousands, one worker is read without the others.
+// Each range is looked up separately, so that one worker of a batch is read without thousands of others.
 const GET_STEPS_AT = sql('get_steps_at')`
 select ${STEP_COLUMNS}
   from tasker.task t cross join unnest($2::int[], $3::int[]) r (first, last)
@@ -51,11 +51,11 @@ select ${STEP_COLUMNS}
  where t.task_uuid = $1
  order by s.idx`;
 
-/** A step with the end of its last attempt. */
+/** A step, with the end of its last attempt. */
 export interface StepRow {
   idx: number;
   name: string;
-  /** The step of the template: another one than `name` for a worker of a batch. */
+  /** The name of the template step. Differs from `name` for a batch worker. */
   templateName: string;
   callable: string;
   state: string;
@@ -82,28 +82,28 @@ export interface StepRow {
   host: string | null;
 }
 
-/** The steps of a task in the order of its template. */
+/** Returns the steps of a task in the order of its template. */
 export async function getSteps(db: Db, taskUuid: string): Promise<StepRow[]> {
   return (await db.query<StepRow>(GET_STEPS, [taskUuid])).rows;
 }
 
-/** One step of a task; undefined when there is none at this place. */
+/** Returns one step of a task. Undefined: there is none with this index. */
 export async function getStep(db: Db, taskUuid: string, idx: number): Promise<StepRow | undefined> {
   return (await db.query<StepRow>(GET_STEP, [taskUuid, idx])).rows[0];
 }
 
-/** Places from one to another, both of them included. */
+/** A range of step indexes, both ends included. */
 export interface StepRange {
   first: number;
   last: number;
 }
 
-/** Those steps of a task that stand in these ranges, in the order of its template. */
+/** Returns the steps of a task in these ranges, in the order of its template. */
 export async function getStepsAt(db: Db, taskUuid: string, ranges: readonly StepRange[]): Promise<StepRow[]> {
   return (await db.query<StepRow>(GET_STEPS_AT, [taskUuid, ...columns(ranges, 'first', 'last')])).rows;
 }
 
-// Stops at the first that is found: the names of a batch, of which there may be many, are looked at last.
+// Stops at the first match. The names of batch workers, of which there may be many, are searched last.
 const FIND_STEP = sql('find_step')`
 select s.idx from tasker.step s where s.task_uuid = $1 and s.idx = $3
 union all
@@ -115,7 +115,7 @@ union all
 select bw.idx from tasker.batch_worker bw where bw.task_uuid = $1 and bw.name = $2
  limit 1`;
 
-/** The place of the step that has this name, or is at `idx`; undefined when the task has none. */
+/** Returns the index of the step with this name or `idx`. Undefined: the task has no such step. */
 export async function findStep(
   db: Db,
   { taskUuid, name, idx }: { taskUuid: string; name: string; idx?: number },
@@ -131,14 +131,14 @@ select s.idx, coalesce(bw.name, ts.name) name
  where t.task_uuid = $1
  order by s.idx`;
 
-/** The names of a task's steps by their places, in the order of its template. */
+/** Returns the names of a task's steps by index, in the order of its template. */
 export async function stepNames(db: Db, taskUuid: string): Promise<Map<number, string>> {
   const { rows } = await db.query<{ idx: number; name: string }>(STEP_NAMES, [taskUuid]);
   return new Map(rows.map(({ idx, name }) => [idx, name]));
 }
 
-// A size is exact where it matters: small results that are not compressed are measured without reading them. The running
-// sum goes by the order of the list, without a sort; what is withheld is never read from where large values are kept.
+// Small uncompressed results are measured without converting them to text, and the size of the others is exact. The
+// running sum follows the order of the list, without a sort.
 const LOAD_RESULTS = sql('load_results')`
 select task_uuid "taskUuid", idx, state, size, case when total <= $3 then result end result, total > $3 withheld
   from (
@@ -154,17 +154,17 @@ select task_uuid "taskUuid", idx, state, size, case when total <= $3 then result
 /** A finished step's result. */
 export interface ResultRow extends StepKey {
   state: 'complete' | 'resolved_manually';
-  /** Characters of the result's text, about. */
+  /** Approximate number of characters of the result's text. */
   size: number;
   /** JSON text. */
   result: string | null;
-  /** It did not fit any more; `result` is null for that reason. */
+  /** Whether `result` is null because it exceeded the limit. */
   withheld: boolean;
 }
 
 /**
- * Results of finished steps, many at once; steps that are not finished are left out. In the order of `keys`, results are
- * given up to `maxSize` characters altogether; of the others only the size.
+ * Returns the results of many finished steps; other steps are left out. In the order of `keys`, returns results up to
+ * `maxSize` characters in total, and only the sizes of the rest.
  */
 export async function loadResults(db: Db, keys: readonly StepKey[], maxSize: number): Promise<ResultRow[]> {
   return (await db.query<ResultRow>(LOAD_RESULTS, [...columns(keys, 'taskUuid', 'idx'), maxSize])).rows;
@@ -176,7 +176,7 @@ select w.ord::int from unnest($1::uuid[], $2::int[], $3::bigint[]) with ordinali
     select 1 from tasker.step s where s.task_uuid = w.task_uuid and s.idx = w.idx and s.state = 'in_progress'
        and s.claim = w.claim offset 0) x`;
 
-/** Which of the steps that a worker believes to hold it still holds: positions in the list. */
+/** Returns which of these steps the worker still holds: indexes in the list. */
 export async function heldSteps(db: Db, held: readonly HeldKey[]): Promise<Set<number>> {
   const { rows } = await db.query<{ ord: number }>(HELD_STEPS, columns(held, 'taskUuid', 'idx', 'claim'));
   return new Set(rows.map((row) => row.ord - 1));

@@ -3,71 +3,71 @@ import type { ClaimedStepRow } from './claim-steps.ts';
 import { sqlFile } from './sql.ts';
 import type { HeldKey, StepKey } from './step-key.ts';
 
-/** The variants: for templates with dynamic steps or without, and with the storing of events or without. */
+/** The variants: for templates with and without dynamic steps, and with and without events to store. */
 const RECORD_STEPS = {
   static: { plain: sqlFile('record_steps'), events: sqlFile('record_steps_events') },
   dynamic: { plain: sqlFile('record_steps_dynamic'), events: sqlFile('record_steps_dynamic_events') },
 };
 
-/** What became of one attempt, as the statement takes it. */
+/** The outcome of one attempt, as the statement takes it. */
 export const KIND = { completed: 0, retryable: 1, permanent: 2, released: 3, lost: 4 } as const;
 
-/** One attempt's end. */
+/** The end of one attempt. */
 export interface RecordedStep extends HeldKey {
   kind: (typeof KIND)[keyof typeof KIND];
-  /** Milliseconds until a retry; 0: at once. */
+  /** Milliseconds until a retry. 0: retry at once. */
   delayMs: number;
   templateId: number;
   rank: number;
   durationMs: number;
-  /** JSON text of the result, `null` for a failure. */
+  /** JSON text of the result; the text `null` for a failure. */
   result: string;
-  /** JSON text of error and metadata, or `null`. */
+  /** JSON text of error and metadata, or the text `null`. */
   detail: string;
-  /** Undefined: no event is stored. */
+  /** Undefined: no events are stored. */
   events?: EventsText | undefined;
 }
 
-/** Events that are made a text when they are sent: those that wait for it take less memory so. */
+/** Events that are serialized only when they are sent, so that waiting ones take less memory. */
 export interface EventsText {
-  /** About how many characters it has. */
+  /** Approximate number of characters. */
   readonly size: number;
   /** JSON of {@link StepEvents}. */
   text(): string;
 }
 
-/** The events that are stored with a step. */
+/** The events to store with a step. */
 export interface StepEvents {
-  /** What the attempt came to, as it is stored with each of them. */
+  /** The outcome of the attempt, which is stored with each event. */
   execution: unknown;
   events: {
     id: string;
     name: string;
     publisher: string;
-    /** Absent: the step's result. */
+    /** Absent: the payload is the step's result. */
     payload?: unknown;
     metadata?: unknown;
-    /** Present: it is stored only if the step will be tried again (true), or will not (false). */
+    /** Stored only if the step is retried (true) or is not retried (false). Absent: always stored. */
     retried?: boolean;
   }[];
 }
 
-/** How the children that become ready are shared out. */
+/** How many of the children that become ready the worker claims. */
 export interface OwnClaim {
   freeSlots: number;
-  /** The fence of the steps claimed here. */
+  /** The fence of the claimed steps. */
   token: number;
-  /** Children of a lower priority (a greater rank) than this go to the queue. */
+  /** Children with a lower priority (a greater rank) than this go to the queue. */
   lastRank: number;
 }
 
-/** A child that became ready and is held by this worker now. */
+/** A child that became ready and that this worker has claimed. */
 export type ChildRow = Pick<
   ClaimedStepRow,
   'taskUuid' | 'idx' | 'attempts' | 'spared' | 'maxAttempts' | 'templateId' | 'rank'
 >;
 
-/** A task that came to its end, or to a stop, with this recording. */
+/** A task that ended or became blocked with this recording. */
 export interface EndedTaskRow {
   taskUuid: string;
   state: 'complete' | 'blocked_by_failures';
@@ -75,7 +75,7 @@ export interface EndedTaskRow {
   ms: number;
 }
 
-/** A step that did not complete: where it stands now. */
+/** A step that did not complete, with its new state. */
 export interface UncompletedRow extends Pick<ChildRow, 'taskUuid' | 'idx' | 'attempts' | 'spared' | 'maxAttempts'> {
   state: 'enqueued' | 'waiting_for_retry' | 'error';
 }
@@ -85,15 +85,15 @@ export interface Recorded {
   children: ChildRow[];
   ended: EndedTaskRow[];
   uncompleted: UncompletedRow[];
-  /** Positions in the batch that were refused by the fence; the others were accepted. */
+  /** Indexes in the batch that the fence rejected. The others were accepted. */
   refused: number[];
-  /** Steps that went to the queue: children beyond the free slots, retries at once, steps given back. */
+  /** Number of queued steps: children beyond the free slots, immediate retries, and released steps. */
   queued: number;
-  /** The time of the events that were stored with it, in ISO 8601; undefined: none was. */
+  /** The time of the stored events, in ISO 8601. Undefined: none were stored. */
   recordedAt: string | undefined;
 }
 
-/** One row, however many steps: lists of numbers as array literals, positions in the batch from 1. */
+/** One row for any number of steps: lists of numbers as array literals, with positions in the batch from 1. */
 interface AnswerRow {
   childOrds: string | null;
   idxs: string | null;
@@ -103,15 +103,15 @@ interface AnswerRow {
   endedOrds: string | null;
   complete: string | null;
   ms: string | null;
-  /** Null: all of them. */
+  /** Null: all were accepted. */
   accepted: string | null;
   queued: number;
-  /** Of the statement that stores events. */
+  /** Only from the statement that stores events. */
   recordedAt?: string;
   uncompleted: string | null;
 }
 
-/** Records what came of many attempts, moves their tasks on, and takes ready children for this worker. After {@link lockTasks}. */
+/** Records the ends of attempts, moves their tasks on, and claims ready children for this worker. Call it after lockTasks. */
 export async function recordSteps(
   db: Db,
   batch: readonly RecordedStep[],
@@ -124,7 +124,7 @@ export async function recordSteps(
   return readAnswer((await db.query<AnswerRow>(statement, values)).rows[0]!, batch);
 }
 
-/** JSON texts of which most are `null`: those after the last that is not are left out. */
+/** Returns JSON texts as an array. Most are `null`, and those after the last other one are left out. */
 function columnOfSome(batch: readonly RecordedStep[], of: (step: RecordedStep) => string): string {
   const texts: string[] = [];
   for (let i = 0; i < batch.length; i++) {
@@ -136,7 +136,7 @@ function columnOfSome(batch: readonly RecordedStep[], of: (step: RecordedStep) =
   return `[${texts.join(',')}]`;
 }
 
-// Arrays are sent as literals made here: the driver's own conversion quotes element by element.
+// Arrays are sent as literals that are built here, because the driver's own conversion quotes each element.
 function parameters(batch: readonly RecordedStep[], own: OwnClaim): unknown[] {
   const column = (of: (step: RecordedStep) => string | number) => `{${batch.map(of).join(',')}}`;
   return [
@@ -202,7 +202,7 @@ function uncompletedIn({ uncompleted }: AnswerRow, batch: readonly RecordedStep[
   });
 }
 
-/** An array literal of whole numbers. The driver's own reading goes character by character. */
+/** Parses an array literal of whole numbers. The driver's own parser works character by character. */
 function numbersIn(literal: string | null): number[] {
   return literal === null ? [] : (JSON.parse(`[${literal.slice(1, -1)}]`) as number[]);
 }

@@ -2,8 +2,8 @@ import type { Db } from '../db/statement.ts';
 import { columns, lists, sql } from './sql.ts';
 
 /**
- * When a task `t` moved last: a step started, saved a checkpoint or ended, a retry came due, or an operator acted. That
- * it was noted as stale is no move.
+ * When a task `t` last moved: a step started, saved a checkpoint or ended, a retry became due, or an operator acted.
+ * Noting the task as stale does not count.
  */
 const LAST_MOVE = `
   select greatest(t.created_at, max(s.started_at), max(s.done_at), max(s.next_at) filter (where s.next_at <= now()),
@@ -12,7 +12,7 @@ const LAST_MOVE = `
          coalesce(max(s.attempts), 0) > 0 began
     from tasker.step s where s.task_uuid = t.task_uuid`;
 
-/** Whether the note in the row `w` still holds for its task `t`. What moved since is taken off when it is looked at next. */
+/** Whether the note in the row `w` still applies to its task `t`. The next check removes notes of tasks that have moved. */
 export const STILL_STALE = `
   w.rule is not null and t.done_at is null
   and (w.rule = 'max_duration_minutes' or w.since = (select at from (${LAST_MOVE}) moved))`;
@@ -24,44 +24,44 @@ select task_uuid, now() + minutes * interval '1 minute' from unnest($1::uuid[], 
 /** A task whose template has limits. */
 export interface WatchedTask {
   taskUuid: string;
-  /** Until it can be stale at the earliest. */
+  /** Minutes until it can be stale at the earliest. */
   minutes: number;
 }
 
-/** Has tasks looked at when they can be stale; in the transaction that creates them. */
+/** Schedules the first check of tasks, in the transaction that creates them. */
 export async function watchTasks(db: Db, tasks: readonly WatchedTask[]): Promise<void> {
   await db.query(WATCH_TASKS, columns(tasks, 'taskUuid', 'minutes'));
 }
 
-// `offset 0` keeps the lookup of each task by its key.
+// `offset 0` keeps the lookup of each task by key.
 const DUE_WATCHES = sql('due_watches')`
 select w.task_uuid "taskUuid", t.n_open "openSteps"
   from (select task_uuid, check_at from tasker.task_watch where check_at <= now() order by check_at limit 500) w
   left join lateral (select n_open from tasker.task x where x.task_uuid = w.task_uuid offset 0) t on true
  order by w.check_at`;
 
-/** A task to look at. */
+/** A task to check. */
 export interface DueWatchRow {
   taskUuid: string;
-  /** Null: somebody deleted the task. */
+  /** Null: the task was deleted. */
   openSteps: number | null;
 }
 
-/** Tasks that must be looked at, some hundreds at a time, the longest due first. */
+/** Returns tasks to check, at most 500 at a time, the longest due first. */
 export async function dueWatches(db: Db): Promise<DueWatchRow[]> {
   return (await db.query<DueWatchRow>(DUE_WATCHES)).rows;
 }
 
 const FORGET_WATCHES = sql('forget_watches')`delete from tasker.task_watch where task_uuid = any ($1::uuid[])`;
 
-/** Looks no more at these tasks. */
+/** Ends the checks of these tasks. */
 export async function forgetWatches(db: Db, taskUuids: readonly string[]): Promise<void> {
   await db.query(FORGET_WATCHES, [`{${taskUuids.join(',')}}`]);
 }
 
-// Which limit is over for the longest time, if one is. Waiting for dependencies is where a task rests for something that
-// is not its own: its first worker, or an operator. The next look comes when a limit can be over next: that of the state
-// it is in, or the shortest one after a move that may come right now.
+// Finds the limit that was exceeded first, if any. A task counts as waiting for dependencies while it waits for something
+// outside: its first worker, or an operator. The next check is when a limit can be exceeded next: the one of its current
+// state, or the shortest one after a move that may happen right now.
 const JUDGE_TASKS = sql('judge_tasks')`
 select w.task_uuid "taskUuid", n.name || '/' || m.name || '@' || m.version template, t.state::text, t.done_at is not null ended,
        m.stale_action action, broken.rule, broken.minutes, tasker.iso(broken.since) since,
@@ -92,7 +92,7 @@ select w.task_uuid "taskUuid", n.name || '/' || m.name || '@' || m.version templ
      where until <= now() order by until limit 1) broken on true
  where w.task_uuid = any ($1::uuid[]) and w.check_at <= now()`;
 
-/** What a look at a task found. */
+/** The result of a check of a task. */
 export interface JudgedRow {
   taskUuid: string;
   /** `namespace/name@version`. */
@@ -100,18 +100,18 @@ export interface JudgedRow {
   state: string;
   ended: boolean;
   action: 'error' | 'dlq';
-  /** The limit that is over, or null. */
+  /** The limit that is exceeded, or null. */
   rule: string | null;
   minutes: number | null;
   since: string | null;
   /** Minutes since then. */
   passed: number | null;
-  /** That is known already. */
+  /** Whether this was noted before. */
   noted: boolean;
   checkAt: string;
 }
 
-/** Looks at those of these tasks that are still due. After lockTasks. */
+/** Checks those of these tasks that are still due. Call it after lockTasks. */
 export async function judgeTasks(db: Db, taskUuids: readonly string[]): Promise<JudgedRow[]> {
   return (await db.query<JudgedRow>(JUDGE_TASKS, [`{${taskUuids.join(',')}}`])).rows;
 }
@@ -128,19 +128,20 @@ update tasker.task_watch w set
   noted_at = case when d.rule is null then null when d.reason is not null then now() else w.noted_at end
   from d where w.task_uuid = d.task_uuid`;
 
-/** What a look at a task came to, when the task goes on. */
+/** The result of a check of a task that continues. */
 export interface WatchNote extends JudgedRow {
-  /** The sentence of a note that is new. */
+  /** The sentence of a new note; null: there is none. */
   reason: string | null;
 }
 
-/** Keeps what was found, and when to look next. After lockTasks. */
+/** Stores the results and the times of the next checks. Call it after lockTasks. */
 export async function noteWatches(db: Db, notes: readonly WatchNote[], actor: string): Promise<void> {
   const found = lists(notes, 'taskUuid', 'checkAt', 'rule', 'minutes', 'since', 'state', 'reason');
   await db.query(NOTE_WATCHES, [...found, actor]);
 }
 
-// A statement of its own before the writing one: a step that a claim takes right now is waited for, and read as it is then.
+// A separate statement before the writing one: it waits for steps that are just being claimed, so that the writing one sees
+// their new state.
 const LOCK_OPEN_STEPS = sql('lock_open_steps')`
 select count(*) from (
   select 1 from tasker.step where task_uuid = any ($1::uuid[])
@@ -171,7 +172,7 @@ export interface FailingTask {
   reason: string;
 }
 
-/** Ends open tasks in `error`, their open steps cancelled. Answers which of them had running steps. After lockTasks. */
+/** Ends open tasks in `error` and cancels their open steps. Returns those that had running steps. Call it after lockTasks. */
 export async function failTasks(db: Db, tasks: readonly FailingTask[], actor: string): Promise<string[]> {
   const ids = `{${tasks.map((task) => task.taskUuid).join(',')}}`;
   await db.query(LOCK_OPEN_STEPS, [ids]);

@@ -1,10 +1,10 @@
-/** A step by its key. */
+/** The key of a step. */
 export interface StepKey {
   taskUuid: string;
   idx: number;
 }
 
-/** A step by its key, and the fence of the claim that holds it. */
+/** The key of a step, and the fence of the claim that holds it. */
 export interface HeldKey extends StepKey {
   claim: number;
 }

@@ -7,15 +7,15 @@ update tasker.worker set state = 'dead' where id in (
   select id from tasker.worker where state = 'alive' and lease_until < now()
      and pg_postmaster_start_time() < now() - $1 * interval '1 ms' for update skip locked) returning id, name`;
 
-/** A worker that is dead and may still hold steps. */
+/** A dead worker that may still hold steps. */
 export interface DeadWorkerRow {
   id: number;
   name: string;
 }
 
 /**
- * Workers whose lease is over are dead from here on: a transaction of its own, no claim of theirs commits after it.
- * Nobody is for `leaseMs` after the server started: while it was down none could prove that it lives.
+ * Declares workers dead whose lease expired. Call it in a separate transaction: none of their claims commits after it.
+ * Declares none for `leaseMs` after a start of the server, because workers could send no heartbeats while it was down.
  */
 export async function declareDead(db: Db, leaseMs: number): Promise<DeadWorkerRow[]> {
   return (await db.query<DeadWorkerRow>(DECLARE_DEAD, [leaseMs])).rows;
@@ -23,7 +23,7 @@ export async function declareDead(db: Db, leaseMs: number): Promise<DeadWorkerRo
 
 const DEAD_WORKERS = sql('dead_workers')`select id, name from tasker.worker where state = 'dead' order by id`;
 
-/** Every worker that was declared dead and not buried, so that a sweep which died half-way is continued. */
+/** Returns every dead worker that is not buried, so that the next sweep finishes the work of one that died mid-sweep. */
 export async function deadWorkers(db: Db): Promise<DeadWorkerRow[]> {
   return (await db.query<DeadWorkerRow>(DEAD_WORKERS)).rows;
 }
@@ -32,15 +32,16 @@ const TASKS_OF_DEAD = sql('tasks_of_dead')`
 select distinct s.task_uuid from tasker.task t join tasker.step s on s.task_uuid = t.task_uuid
  where t.done_at is null and s.state = 'in_progress' and (s.claim >> 24) = any ($1::bigint[]) limit 500`;
 
-/** Tasks in which dead workers hold running steps, some hundreds at a time. */
+/** Returns tasks in which dead workers hold running steps, at most 500 at a time. */
 export async function tasksOfDead(db: Db, workerIds: readonly number[]): Promise<string[]> {
   const { rows } = await db.query<{ task_uuid: string }>(TASKS_OF_DEAD, [`{${workerIds.join(',')}}`]);
   return rows.map((row) => row.task_uuid);
 }
 
-// A start that saved a checkpoint made progress, and is not held against the step. What fails for good out of a batch
-// is left here: it may let others of its batch begin, so it is recorded as every other failure is.
-// A recording of a dead worker may have claimed a child after this transaction began: it did not end before it started.
+// An attempt that saved a checkpoint made progress, so it does not count towards max_attempts. A batch worker that fails
+// permanently is not changed here: other workers of its batch may start, so it is recorded like every other failure.
+// A recording of the dead worker may have claimed a child after this transaction began, so `greatest` keeps its end from
+// being before its start.
 const TAKE_BACK = sql('take_back')`
 with held as (
   select s.task_uuid, s.idx, s.ctid tid, s.claim, s.attempts, c.saved,
@@ -81,7 +82,7 @@ select h.task_uuid, h.idx, 'failing', h.attempts, h.claim >> 24, null, h.claim, 
   from held h join tasker.task t on t.task_uuid = h.task_uuid join tasker.step s on s.ctid = h.tid
  where not h.again and h.idx >= 131072`;
 
-/** A step that was taken from a dead worker; `failing`: it is to be recorded as failed for good. */
+/** A step that was taken from a dead worker. `failing`: it must still be recorded as a permanent failure. */
 export interface TakenBackRow extends StepKey {
   state: 'enqueued' | 'error' | 'failing';
   attempts: number;
@@ -93,7 +94,7 @@ export interface TakenBackRow extends StepKey {
   retryable: boolean;
 }
 
-/** Takes all that dead workers still hold in these tasks: to the queue, or to `error`, by the step's policy. After lockTasks. */
+/** Takes the steps of dead workers in these tasks: to the queue or to `error`, by the retry policy. Call it after lockTasks. */
 export async function takeBack(
   db: Db,
   taskUuids: readonly string[],
@@ -106,7 +107,7 @@ export async function takeBack(
 const BURY = sql('bury_workers')`
 update tasker.worker set state = 'buried' where id = any ($1::bigint[]) and state = 'dead'`;
 
-/** Dead workers that hold nothing any more. */
+/** Buries dead workers that hold no steps any more. */
 export async function buryWorkers(db: Db, workerIds: readonly number[]): Promise<void> {
   await db.query(BURY, [`{${workerIds.join(',')}}`]);
 }

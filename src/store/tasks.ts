@@ -2,9 +2,9 @@ import type { Db } from '../db/statement.ts';
 import { columns, lists, sql } from './sql.ts';
 import { STILL_STALE } from './stale-tasks.ts';
 
-// Identities are inserted in the order of their hashes, so that two batches cannot wait for each other; a task whose
-// identity exists already leaves no rows.
-// `offset 0` keeps the lookup of a template's steps by the key: joined freely, a small table is read whole for each task.
+// Identities are inserted in the order of their hashes, to prevent deadlocks between two batches. A task whose identity
+// exists already adds no rows.
+// `offset 0` keeps the lookup of a template's steps by key. With a free join, a small table is read as a whole per task.
 const CREATE_TASKS = sql('create_tasks')`
 with input as materialized (
   select * from rows from (
@@ -38,7 +38,7 @@ q as (
    order by t.task_uuid, ts.idx)
 select task_uuid from t`;
 
-/** What the caller of createTask gave, as it is stored with the task. */
+/** The part of a request to create a task that is stored with the task. */
 export interface TaskOrigin {
   /** JSON text. */
   context: string;
@@ -54,14 +54,14 @@ export interface NewTask extends TaskOrigin {
   taskUuid: string;
   templateId: number;
   rank: number;
-  /** Who created it, to those who trace. */
+  /** The span that created the task. */
   traceparent: string | null;
   tags: readonly string[] | null;
   /** SHA-256 in hex, or null for a task without an identity. */
   identityHash: string | null;
 }
 
-/** Creates tasks with their steps and queues their roots, all in one statement. Answers with the ids that were new. */
+/** Creates tasks with their steps, and queues their roots. Returns the ids of the new tasks. */
 export async function createTasks(db: Db, tasks: readonly NewTask[]): Promise<Set<string>> {
   const { rows } = await db.query<{ task_uuid: string }>(CREATE_TASKS, [
     ...columns(tasks, 'taskUuid', 'templateId', 'rank'),
@@ -76,28 +76,28 @@ export async function createTasks(db: Db, tasks: readonly NewTask[]): Promise<Se
 const FIND_IDENTITIES = sql('find_identities')`
 select encode(hash, 'hex') hash, task_uuid from tasker.task_identity where hash = any (select decode(h, 'hex') from unnest($1::text[]) h)`;
 
-/** The tasks that hold these identities, by hash. */
+/** Returns the ids of the tasks with these identities, by hash. */
 export async function findIdentities(db: Db, hashes: readonly string[]): Promise<Map<string, string>> {
   const { rows } = await db.query<{ hash: string; task_uuid: string }>(FIND_IDENTITIES, [hashes]);
   return new Map(rows.map((row) => [row.hash, row.task_uuid]));
 }
 
-// A statement of its own: in READ COMMITTED the statements after it see what earlier holders of the locks committed.
-// With the lock in a CTE of the writing statement, the snapshot is older than the wait, and decrements are lost.
+// A separate statement: in READ COMMITTED, later statements see what earlier holders of the locks have committed. With
+// the lock in a CTE of the writing statement, the snapshot would be older than the wait, and decrements would be lost.
 const LOCK_TASKS = sql('lock_tasks')`
 with locked as materialized (
   select task_uuid, revision from tasker.task where task_uuid = any ($1::uuid[]) order by task_uuid for update)
 select task_uuid "taskUuid", revision from locked where revision > 0`;
 
-/** How often an operator changed a result of a task. */
+/** How often operators have changed results of a task. */
 export interface TaskRevision {
   taskUuid: string;
   revision: number;
 }
 
 /**
- * Locks tasks, in the order of their ids: the first statement of every transaction but the claim. Answers with the
- * tasks whose results were changed by an operator, so that nobody goes on with an old copy.
+ * Locks tasks in the order of their ids. It is the first statement of every transaction except the claim. Returns the
+ * tasks whose results an operator has changed, so that workers drop old copies of them.
  */
 export async function lockTasks(db: Db, taskUuids: readonly string[]): Promise<TaskRevision[]> {
   return (await db.query<TaskRevision>(LOCK_TASKS, [`{${taskUuids.join(',')}}`])).rows;
@@ -106,7 +106,7 @@ export async function lockTasks(db: Db, taskUuids: readonly string[]): Promise<T
 const LOCK_FREE_TASKS = sql('lock_free_tasks')`
 select task_uuid from tasker.task where task_uuid = any ($1::uuid[]) order by task_uuid for update skip locked`;
 
-/** Locks those of the tasks that nobody holds, for housekeeping that comes again: one locked task must not hold it up. */
+/** Locks the tasks that no other transaction has locked. For housekeeping, which one locked task must not block. */
 export async function lockFreeTasks(db: Db, taskUuids: readonly string[]): Promise<string[]> {
   const { rows } = await db.query<{ task_uuid: string }>(LOCK_FREE_TASKS, [`{${taskUuids.join(',')}}`]);
   return rows.map((row) => row.task_uuid);
@@ -115,7 +115,7 @@ export async function lockFreeTasks(db: Db, taskUuids: readonly string[]): Promi
 const TASK_STATES = sql('task_states')`
 select task_uuid, state::text from tasker.task where task_uuid = any ($1::uuid[])`;
 
-/** The states of tasks, for those who wait. Unknown ids are left out. */
+/** Returns the states of tasks. Unknown ids are left out. */
 export async function taskStates(db: Db, taskUuids: readonly string[]): Promise<Map<string, string>> {
   const { rows } = await db.query<{ task_uuid: string; state: string }>(TASK_STATES, [`{${taskUuids.join(',')}}`]);
   return new Map(rows.map((row) => [row.task_uuid, row.state]));
@@ -145,7 +145,7 @@ const TASK_COUNTS = `
                              'at', tasker.iso(w.noted_at))::text note
       from tasker.task_watch w where w.task_uuid = t.task_uuid and ${STILL_STALE} offset 0) stale on true`;
 
-/** What a task's row alone says. */
+/** Facts that are in the task's row, without a read of its steps. */
 interface TaskFacts extends TaskOrigin {
   taskUuid: string;
   templateId: number;
@@ -170,12 +170,12 @@ export interface TaskRow extends TaskFacts {
   failedSteps: number;
   readySteps: number;
   verdict: string | null;
-  /** Steps that must still come to an end. */
+  /** Number of steps that must still end. */
   openSteps: number;
-  /** Steps in error that the task waits for; not those whose failure their batch tolerates. */
+  /** Number of steps in `error` that block the task, without those whose failure their batch tolerates. */
   blockingSteps: number;
   mostAttempts: number;
-  /** JSON text of the limit that the task is over; null: it is not stale, or has no limits. */
+  /** JSON text of the limit that the task exceeds; null: it is not stale, or has no limits. */
   stale: string | null;
 }
 
@@ -184,12 +184,12 @@ select ${TASK_COLUMNS}
   from tasker.task t join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id ${TASK_COUNTS}
  where t.task_uuid = any ($1::uuid[])`;
 
-/** Tasks by their ids; unknown ones are left out. */
+/** Returns tasks by their ids. Unknown ids are left out. */
 export async function getTasks(db: Db, taskUuids: readonly string[]): Promise<TaskRow[]> {
   return (await db.query<TaskRow>(GET_TASKS, [`{${taskUuids.join(',')}}`])).rows;
 }
 
-// The page is cut before the steps are counted; task ids grow with time, so the newest come first by the key alone.
+// The page is limited before the steps are counted. Task ids grow with time, so the key alone gives the newest first.
 const LIST_TASKS = sql('list_tasks')`
 with page as materialized (
   select t.* from tasker.task t
@@ -212,22 +212,22 @@ select ${TASK_COLUMNS}
   from page t join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id ${TASK_COUNTS}
  order by t.task_uuid desc`;
 
-/** Which tasks to list. */
+/** Selects the tasks to list. */
 export interface TaskFilter {
   /** Only tasks created before this one. */
   before: string | null;
   namespace: string | null;
   name: string | null;
-  /** A stored state (`pending` is derived and can't be asked for here). */
+  /** A stored state. `pending` is derived and can't be selected here. */
   state: string | null;
   /** Only tasks that have not ended. */
   openOnly: boolean;
-  /** Only open tasks that are noted as stale. */
+  /** Only open tasks that were noted as stale. */
   stale: boolean;
   limit: number;
 }
 
-/** Tasks, the newest first. */
+/** Returns tasks, the newest first. */
 export async function listTasks(db: Db, filter: TaskFilter): Promise<TaskRow[]> {
   const { before, namespace, name, state, openOnly, stale, limit } = filter;
   const { rows } = stale
@@ -243,12 +243,12 @@ select t.task_uuid "taskUuid", t.template_id "templateId", -t.rank priority, t.c
        t.done_at is not null and t.state = 'complete' complete, tasker.iso(t.created_at) "createdAt"
   from tasker.task t where t.task_uuid = any ($1::uuid[])`;
 
-/** What an event tells of its task. */
+/** A task, as events describe it. */
 export interface EventTaskRow extends TaskFacts {
   complete: boolean;
 }
 
-/** Tasks by their ids, without a look at their steps, of which there may be thousands. */
+/** Returns tasks by their ids without reading their steps, of which there may be thousands. */
 export async function eventTasks(db: Db, taskUuids: readonly string[]): Promise<EventTaskRow[]> {
   return (await db.query<EventTaskRow>(EVENT_TASKS, [`{${taskUuids.join(',')}}`])).rows;
 }
@@ -265,7 +265,7 @@ select * from (
     from tasker.operator_action a where a.task_uuid = $1) x
  order by at, idx, attempt`;
 
-/** What happened to a step, once: an attempt's end or an operator's action. */
+/** An entry in the history of a task or step: the end of an attempt, or an action of an operator. */
 export interface HistoryRow {
   idx: number | null;
   kind: 'attempt' | 'operator';
@@ -281,7 +281,7 @@ export interface HistoryRow {
   reason: string | null;
 }
 
-/** Everything that happened to a task, in order. */
+/** Returns everything that happened to a task, in order. */
 export async function getHistory(db: Db, taskUuid: string): Promise<HistoryRow[]> {
   return (await db.query<HistoryRow>(GET_HISTORY, [taskUuid])).rows;
 }

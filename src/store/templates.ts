@@ -5,14 +5,14 @@ import { lists, sql } from './sql.ts';
 const ENSURE_NAMESPACE = sql('ensure_namespace')`
 insert into tasker.namespace (name) values ($1) on conflict (name) do update set name = excluded.name returning id`;
 
-/** The id of a namespace, made when it is new. */
+/** Returns the id of a namespace. Creates it if it is new. */
 export async function ensureNamespace(db: Db, name: string): Promise<number> {
   return (await db.query<{ id: number }>(ENSURE_NAMESPACE, [name])).rows[0]!.id;
 }
 
 const NAMESPACE_IDS = sql('namespace_ids')`select id, name from tasker.namespace where name = any ($1::text[])`;
 
-/** The ids of those namespaces that exist. */
+/** Returns the ids of the namespaces that exist. */
 export async function namespaceIds(db: Db, names: readonly string[]): Promise<number[]> {
   return (await db.query<{ id: number }>(NAMESPACE_IDS, [names])).rows.map((row) => row.id);
 }
@@ -37,7 +37,7 @@ export interface NewTemplate extends Omit<RegisteredVersion, 'namespace'> {
   limits: TaskLimits | null;
 }
 
-/** Registers a snapshot; `fresh` when this digest was not known, so that its graph must be stored too. */
+/** Registers a snapshot. `fresh`: the digest is new, so its graph must be stored too. */
 export async function registerTemplate(db: Db, template: NewTemplate): Promise<{ id: number; fresh: boolean }> {
   const { namespaceId, name, version, digest, identityStrategy, initialCount, rootCount, definition, limits } =
     template;
@@ -61,7 +61,7 @@ with s as (
 insert into tasker.template_edge (template_id, parent, child)
 select $1, parent, child from unnest($8::int[], $9::int[]) e (parent, child)`;
 
-/** The static graph of a template: stored once a snapshot, not once a task. */
+/** The static graph of a template, stored once per snapshot and not once per task. */
 export interface StoredGraph {
   steps: readonly {
     name: string;
@@ -85,7 +85,7 @@ export async function storeGraph(db: Db, templateId: number, { steps, edges }: S
 
 const TEMPLATE_COLUMNS = `m.id, m.namespace_id "namespaceId", n.name namespace, m.name, m.version, m.digest, m.definition::text definition`;
 
-/** A snapshot as the table has it. */
+/** A stored snapshot. */
 export interface TemplateRow extends RegisteredVersion {
   id: number;
   namespaceId: number;
@@ -96,7 +96,7 @@ export interface TemplateRow extends RegisteredVersion {
 const TEMPLATES_BY_ID = sql('templates_by_id')`
 select ${TEMPLATE_COLUMNS} from tasker.template m join tasker.namespace n on n.id = m.namespace_id where m.id = any ($1::int[])`;
 
-/** Snapshots by their ids. */
+/** Returns snapshots by their ids. */
 export async function templatesById(db: Db, ids: readonly number[]): Promise<TemplateRow[]> {
   return (await db.query<TemplateRow>(TEMPLATES_BY_ID, [`{${ids.join(',')}}`])).rows;
 }
@@ -105,7 +105,7 @@ const NEWEST_TEMPLATE = sql('newest_template')`
 select ${TEMPLATE_COLUMNS} from tasker.template m join tasker.namespace n on n.id = m.namespace_id
  where n.name = $1 and m.name = $2 and m.version = $3 order by m.registered_at desc, m.id desc limit 1`;
 
-/** The snapshot that new tasks of a name and version get: the newest registration. */
+/** Returns the snapshot for new tasks of a name and version, which is the newest registration. */
 export async function newestTemplate(
   db: Db,
   namespace: string,
@@ -129,12 +129,12 @@ export interface TemplateVersion {
   version: string;
 }
 
-/** A version, and its content. */
+/** A version, and the digest of its contents. */
 export interface RegisteredVersion extends TemplateVersion {
   digest: string;
 }
 
-/** Of those versions that are registered, the digests that new tasks get. */
+/** Returns the newest digests of these versions. Unregistered ones are left out. */
 export async function newestDigests(db: Db, versions: readonly TemplateVersion[]): Promise<RegisteredVersion[]> {
   return (await db.query<RegisteredVersion>(NEWEST_DIGESTS, lists(versions, 'namespace', 'name', 'version'))).rows;
 }
@@ -152,7 +152,7 @@ export interface TemplateListRow extends RegisteredVersion {
   steps: number;
 }
 
-/** Every registered name and version, with its newest snapshot. */
+/** Returns every registered name and version, with its newest snapshot. */
 export async function listTemplates(db: Db): Promise<TemplateListRow[]> {
   return (await db.query<TemplateListRow>(LIST_TEMPLATES)).rows;
 }

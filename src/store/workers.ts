@@ -5,7 +5,7 @@ const REGISTER_WORKER = sql('register_worker')`
 insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, lease_until)
 values ($1, $2, $3, $4::text[], $5::text[], $6, now() + $7 * interval '1 ms') returning id`;
 
-/** What a worker says of itself. */
+/** A worker to register. */
 export interface NewWorker {
   name: string;
   host: string;
@@ -16,7 +16,7 @@ export interface NewWorker {
   leaseMs: number;
 }
 
-/** A new incarnation of a worker; answers with its id. */
+/** Registers a new incarnation of a worker, and returns its id. */
 export async function registerWorker(db: Db, worker: NewWorker): Promise<number> {
   const { name, host, pid, namespaces, callables, concurrency, leaseMs } = worker;
   const values = [name, host, pid, namespaces, callables, concurrency, leaseMs];
@@ -26,12 +26,12 @@ export async function registerWorker(db: Db, worker: NewWorker): Promise<number>
 const ANNOUNCE = sql('announce_callables')`
 update tasker.worker set namespaces = $2::text[], callables = $3::text[] where id = $1`;
 
-/** What a worker serves. */
+/** The names that a worker serves. */
 export interface ServedNames extends Pick<NewWorker, 'namespaces' | 'callables'> {
   id: number;
 }
 
-/** Says anew what a worker serves, after handlers were registered or reloaded. */
+/** Updates the names that a worker serves, after handlers were registered or reloaded. */
 export async function announceCallables(db: Db, { id, namespaces, callables }: ServedNames): Promise<void> {
   await db.query(ANNOUNCE, [id, namespaces, callables]);
 }
@@ -43,13 +43,13 @@ select (select coalesce(array_agg(id), '{}') from beat) alive,
        exists (select 1 from tasker.worker
                 where (state = 'alive' and lease_until < now() and id <> all ($1::bigint[])) or state = 'dead') lost`;
 
-/** Which incarnations live: the others were declared dead. `lost`: the lease of another worker is over. */
+/** The incarnations that are alive; the others were declared dead. `lost`: the lease of another worker has expired. */
 export interface Heartbeat {
   alive: number[];
   lost: boolean;
 }
 
-/** Proves that incarnations of a worker live. */
+/** Extends the leases of incarnations. */
 export async function heartbeat(db: Db, ids: readonly number[], leaseMs: number): Promise<Heartbeat> {
   return (await db.query<Heartbeat>(HEARTBEAT, [`{${ids.join(',')}}`, leaseMs])).rows[0]!;
 }
@@ -57,26 +57,26 @@ export async function heartbeat(db: Db, ids: readonly number[], leaseMs: number)
 const STOP_WORKER = sql('stop_worker')`
 update tasker.worker set state = 'stopped', lease_until = now() where id = $1 and state = 'alive'`;
 
-/** A worker that holds nothing any more leaves. */
+/** Marks a worker as stopped when it holds no steps any more. */
 export async function stopWorker(db: Db, id: number): Promise<void> {
   await db.query(STOP_WORKER, [id]);
 }
 
-/** Entries that stand for more than a name come first, and are few; the names after them may be thousands. */
+/** Entries that are forms of names come first and are few. The names after them may be thousands. */
 const ANNOUNCED_ELSEWHERE = sql('announced_elsewhere')`
 with others as (select callables from tasker.worker
   where id <> $1 and state = 'alive' and lease_until > now() and $2 = any (namespaces))
 select exists (select 1 from others where $3 = any (callables)) outright,
        array(select distinct entry from others, unnest(callables[1:64]) entry where entry like '~/%') forms`;
 
-/** What a worker lacks, and which worker it is. */
+/** A handler that a worker lacks. */
 export interface Lacked {
   workerId: number;
   namespace: string;
   entry: string;
 }
 
-/** What other living workers of the namespace announced of an entry: itself, and the forms of names that they resolve. */
+/** Returns what other live workers of the namespace announced: the entry, if any has it, and the forms that they resolve. */
 export async function announcedElsewhere(db: Db, { workerId, namespace, entry }: Lacked): Promise<string[]> {
   const values = [workerId, namespace, entry];
   const { rows } = await db.query<{ outright: boolean; forms: string[] }>(ANNOUNCED_ELSEWHERE, values);
@@ -89,7 +89,7 @@ select id, name, host, pid, namespaces, callables, concurrency, state::text, tas
        tasker.iso(lease_until) "leaseUntil", state = 'alive' and lease_until > now() living
   from tasker.worker where state in ('alive', 'dead') order by id`;
 
-/** A worker as the table has it. */
+/** A stored worker. */
 export interface WorkerRow extends Pick<NewWorker, 'name' | 'host' | 'pid' | 'concurrency'> {
   id: number;
   namespaces: string[];
@@ -100,7 +100,7 @@ export interface WorkerRow extends Pick<NewWorker, 'name' | 'host' | 'pid' | 'co
   living: boolean;
 }
 
-/** Workers that live, or died and are not cleared up yet. */
+/** Returns the workers that are alive, or dead and not buried yet. */
 export async function listWorkers(db: Db): Promise<WorkerRow[]> {
   return (await db.query<WorkerRow>(LIST_WORKERS)).rows;
 }
@@ -112,7 +112,7 @@ with gone as (
      order by lease_until limit 1000 for update skip locked)) returning id, name, host)
 insert into tasker.past_worker (id, name, host) select id, name, host from gone`;
 
-/** Of workers that are gone for longer than a day only what history shows of them is kept; a thousand at a time. */
+/** Deletes up to a thousand workers that ended more than a day ago. Keeps only what the history shows of them. */
 export async function forgetWorkers(db: Db): Promise<void> {
   await db.query(FORGET_WORKERS);
 }

@@ -12,7 +12,7 @@ select d.group_name "group", d.attempts "attemptsMade", d.error, tasker.iso(d.di
   ${EVENT_NAMES}
  order by d.died_at desc, d.id desc`;
 
-/** A delivery that was given up. */
+/** A dead letter. */
 export interface DeadRow extends EventRow {
   group: string;
   attemptsMade: number;
@@ -20,7 +20,7 @@ export interface DeadRow extends EventRow {
   diedAt: string;
 }
 
-/** Deliveries that were given up, the newest first; null: of all groups, or events. */
+/** Returns dead letters, the newest first. Null: those of all groups or of all events. */
 export async function listDead(
   db: Db,
   { group, id, limit }: { group: string | null; id: number | null; limit: number },
@@ -31,7 +31,7 @@ export async function listDead(
 const DISCARD = sql('discard_event_deaths')`
 delete from tasker.event_dead where group_id = $1 and ($2::bigint is null or id = $2) returning 1`;
 
-/** Forgets deliveries that were given up, one or all of a group; answers how many. */
+/** Deletes dead letters of a group, one or all, and returns their number. */
 export async function discardDead(db: Db, groupId: number, id: number | null): Promise<number> {
   return (await db.query(DISCARD, [groupId, id])).rows.length;
 }
@@ -40,7 +40,7 @@ const FORGET_REVIVED = sql('forget_revived_event_deaths')`
 delete from tasker.event_dead d where d.group_id = $1 and exists (
   select 1 from tasker.event_retry r where r.group_id = d.group_id and r.task_uuid = d.task_uuid and r.id = d.id offset 0)`;
 
-/** Forgets that deliveries of a group were given up which are to be made again. */
+/** Deletes dead letters of a group whose events will be delivered again. */
 export async function forgetRevived(db: Db, groupId: number): Promise<void> {
   await db.query(FORGET_REVIVED, [groupId]);
 }

@@ -3,14 +3,15 @@ import { columns, sql } from '../sql.ts';
 import type { GroupPart } from './replay.ts';
 
 /**
- * What comes of a delivery, as the statement takes it. `after`: it is repeated after its delay. `behind`: once earlier
- * events of its task are over. `held`: it runs, and its holder keeps it for the delay. `dead`: there is none.
+ * What happens next to a delivery, as the statement takes it. `after`: it is retried after its delay. `behind`: it waits
+ * until earlier events of its task are done. `held`: it runs, and its holder keeps it for the delay. `dead`: it is not
+ * retried.
  */
 const KIND = { behind: 0, after: 1, held: 2, dead: 3 } as const;
 
-// Whoever ends the delivery before one that is parked locks it too, and looks only afterwards for what is next: so either
-// this waits and finds it gone, or the other waits and finds what was put behind it. The position is locked first, as by
-// whoever removes the group: neither waits for the other for ever.
+// Locks the delivery that a parked one waits for. A transaction that ends that delivery locks it too, and only then looks
+// for the next one. So either this transaction waits and finds it gone, or the other waits and finds the parked one. The
+// cursor is locked first, in the same order as when a group is removed, to prevent a deadlock.
 const LOCK_EARLIER = sql('lock_earlier_deliveries')`
 select count(*)
   from (select group_id from tasker.event_cursor where group_id = $1 and part = $4 and hold = $5 for update) c
@@ -19,9 +20,9 @@ select count(*)
     select 1 from tasker.event_retry x
      where x.group_id = c.group_id and x.task_uuid = d.task_uuid and x.id < d.id order by x.id desc limit 1 for update) r`;
 
-// A group that was removed, or a part that another process has taken over, changes nothing; nor does one that was let go
-// already, under this fence. What was set aside by the same before, whose answer was lost, may be over by now: it is not set
-// aside anew. Of a task only the first is due.
+// Changes nothing if the group was removed, if another process has taken the part, or if the part was already released
+// under this fence. A first call whose answer was lost may have set deliveries aside that have ended since, so these are
+// not set aside again. Only the first delivery of a task is due.
 const FINISH_PART = sql('finish_event_part')`
 with c as materialized (
   select part, holder, chunk, done from tasker.event_cursor where group_id = $1 and part = $2 and hold = $3 for update),
@@ -48,36 +49,36 @@ moved as (
    where group_id = $1 and part = any (array(select part from c where holder is not null)))
 select 1 from c`;
 
-/** A delivery that goes on beside the cursor, or nowhere. */
+/** A delivery that continues apart from the cursor, or becomes a dead letter. */
 export interface SetAside {
   taskUuid: string;
   id: number;
-  /** Deliveries that failed. */
+  /** Number of failed deliveries. */
   attempts: number;
   next: keyof typeof KIND;
-  /** Milliseconds; 0 where `next` has no delay. */
+  /** Delay in milliseconds; 0 if `next` has none. */
   delayMs: number;
   error: string | null;
 }
 
-/** Where a hold left off. */
+/** The end of a hold: the new position, and the deliveries to set aside. */
 export interface FinishedPart extends GroupPart {
   hold: string;
   chunk: number;
   done: number;
-  /** Milliseconds for which it stays held; null: it is let go. */
+  /** Milliseconds for which the part stays held; null: it is released. */
   keepMs: number | null;
   aside: readonly SetAside[];
 }
 
 /**
- * Moves a group's cursor on. False: the part is not held under this fence, and nothing was changed. Asked again when it was
- * let go like this already, it changes nothing either, and is true. What is set aside was not passed before.
+ * Advances a group's cursor. False: the part is not held under this fence, and nothing was changed. A repeated call after
+ * the part was released changes nothing and returns true. The deliveries to set aside must be new ones.
  */
 export async function finishPart(db: Db, finished: FinishedPart): Promise<boolean> {
   const { groupId, aside } = finished;
   const deliveries = columns(aside, 'taskUuid', 'id');
-  // Sent at once: the caller's transaction is one round trip.
+  // Both statements are sent at once, so that the caller's transaction is one round trip.
   const behind = aside.some(({ next }) => next === 'behind');
   const locked = behind ? db.query(LOCK_EARLIER, [groupId, ...deliveries, finished.part, finished.hold]) : undefined;
   const moved = db.query(FINISH_PART, [

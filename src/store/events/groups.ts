@@ -2,10 +2,10 @@ import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 import { MEMBER_LIFE } from './members.ts';
 
-/** Parts that the log is cut into; all events of a task are in one. */
+/** Number of parts of the log. All events of a task are in one part. */
 export const EVENT_PARTS = 16;
 
-/** Who gets events, and what its first member asks for, see `keepMember`. */
+/** A group to create, with the patterns of its first member; see `keepMember`. */
 export interface NewEventGroup {
   name: string;
   patterns: readonly string[];
@@ -13,7 +13,7 @@ export interface NewEventGroup {
   matching: string;
 }
 
-// One that is there already is locked as it is.
+// An existing group is locked and not changed.
 const CREATE_GROUP = sql('create_event_group')`
 insert into tasker.event_group as g (name, patterns, matching) values ($1, $2::text[], $3)
 on conflict (name) do update set seen_at = g.seen_at
@@ -25,7 +25,7 @@ select $1, part, case when $2 then 0 else h.chunk + 1 end
   from generate_series(0, ${EVENT_PARTS - 1}) part cross join tasker.event_head h
 on conflict (group_id, part) do nothing`;
 
-/** Makes a group that gets what has no place yet, or all that is kept. Two at once make one. */
+/** Creates a group that gets events without a position yet, or all stored events. Two calls at once create one group. */
 export async function createGroup(
   db: Db,
   { fromBeginning, ...group }: NewEventGroup & { fromBeginning: boolean },
@@ -37,12 +37,12 @@ export async function createGroup(
 
 const FIND_GROUP = sql('find_event_group')`select id from tasker.event_group where name = $1 for key share`;
 
-/** The id of a group, which stays until the transaction ends. Undefined: there is none of this name. */
+/** Returns the id of a group, which can't be removed until the transaction ends. Undefined: no group has this name. */
 export async function findGroup(db: Db, name: string): Promise<number | undefined> {
   return (await db.query<{ id: number }>(FIND_GROUP, [name])).rows[0]?.id;
 }
 
-// What waits is counted by the running totals of lists, however much it is.
+// Waiting events are counted from the running totals of lists, so that their number does not matter.
 const LIST_GROUPS = sql('list_event_groups')`
 with fresh as materialized (
   select count(*) n, min(fired_at) since from (
@@ -69,36 +69,37 @@ select g.name, g.patterns, m.members, m.differ "membersDiffer", tasker.iso(g.cre
  where $1::text is null or g.name = $1
  order by g.name`;
 
-/** Who gets events, and how it stands. */
+/** A group, and its status. */
 export interface EventGroup {
   name: string;
-  /** Of the events that it gets: all that its members ask for. */
+  /** Patterns of the events that it gets: those of all its members. */
   patterns: string[];
-  /** Processes that work for it: those that said so in the last three minutes. */
+  /** Number of processes that signaled in the last three minutes that they work for it. */
   members: number;
-  /** Its members ask for different events, as while a new version is rolled out. */
+  /** Whether its members ask for different events, for example while a new version is rolled out. */
   membersDiffer: boolean;
   createdAt: string;
-  /** When a process last said that it works for it. */
+  /** When a process last signaled that it works for it. */
   seenAt: string;
-  /** Events that it has not got past, whatever their names; of those that have no place yet, 10,000 at most. */
+  /** Number of events that it has not passed, whatever their names. Counts at most 10,000 without a position yet. */
   waiting: number;
-  /** Seconds since the first of these was there to be taken; 0: none waits. */
+  /** Seconds since the first of these could be taken; 0: none is waiting. */
   secondsBehind: number;
-  /** Deliveries that failed and are tried again, those of the same tasks that wait behind them, and repeated ones. */
+  /** Number of failed deliveries to retry, of those that wait behind them in their tasks, and of replayed ones. */
   retrying: number;
-  /** Deliveries that were given up. */
+  /** Number of dead letters. */
   dead: number;
 }
 
-/** The groups, by name; null: all of them. */
+/** Returns the group with this name, or all groups (null). */
 export async function listGroups(db: Db, name: string | null): Promise<EventGroup[]> {
   return (await db.query<EventGroup>(LIST_GROUPS, [name])).rows;
 }
 
 const LOCK_GROUP = sql('lock_event_group')`select id from tasker.event_group where name = $1 for update`;
 
-// In the order in which everybody locks them: whoever works for the group right now ends first, and finds nothing next time.
+// In the order in which all transactions lock them. A process that is working for the group finishes first, and finds
+// nothing afterwards.
 const REMOVALS = [
   sql('remove_event_cursors')`delete from tasker.event_cursor where group_id = $1`,
   sql('remove_event_retries')`delete from tasker.event_retry where group_id = $1`,
@@ -107,7 +108,7 @@ const REMOVALS = [
   sql('remove_event_group')`delete from tasker.event_group where id = $1`,
 ];
 
-/** Removes a group with all that waits for it. False: there is none of this name. */
+/** Removes a group and everything that waits for it. False: no group has this name. */
 export async function removeGroup(db: Db, name: string): Promise<boolean> {
   const { rows } = await db.query<{ id: number }>(LOCK_GROUP, [name]);
   if (!rows[0]) return false;

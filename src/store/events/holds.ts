@@ -5,8 +5,8 @@ const EXTEND_PARTS = sql('extend_event_parts')`
 update tasker.event_cursor set held_until = now() + $3 * interval '1 ms' where group_id = $1 and holder = $2
 returning part`;
 
-// By what the process holds, never by all that waits for the group: hence the sum, which no index serves. Locked in the order
-// in which those lock them that end some of these at the same time.
+// The sum `group_id + 0` matches no index, so the planner searches by holder and not through everything that waits for the
+// group. Rows are locked in the same order as by transactions that end some of them at the same time.
 const HELD = `
 with held as materialized (
   select 1 from tasker.event_retry where group_id + 0 = $1 and holder = $2 order by task_uuid, id for update)`;
@@ -17,20 +17,20 @@ update tasker.event_retry set due_at = now() + $3 * interval '1 ms'
  where group_id + 0 = $1 and holder = $2 and (select count(*) from held) > 0
 returning id`;
 
-/** What a process holds of a group. */
+/** A process that holds parts and deliveries of a group. */
 export interface Holds {
   groupId: number;
-  /** The process. */
+  /** The id of the process. */
   holder: string;
 }
 
-/** What is still held: parts, and ids of the events of deliveries beside them. */
+/** What is still held: parts, and the event ids of deliveries apart from them. */
 export interface StillHeld {
   parts: number[];
   events: number[];
 }
 
-/** Holds for longer what is held; answers what that is. */
+/** Extends everything that the process holds, and returns what that is. */
 export async function extendHolds(
   db: Db,
   { groupId, holder, leaseMs }: Holds & { leaseMs: number },
@@ -51,7 +51,7 @@ ${HELD}
 update tasker.event_retry set holder = null, due_at = now()
  where group_id + 0 = $1 and holder = $2 and (select count(*) from held) > 0`;
 
-/** Lets go of all that is held: it waits where it was. */
+/** Releases everything that the process holds. It waits where it was. */
 export async function releaseHolds(db: Db, { groupId, holder }: Holds): Promise<void> {
   await Promise.all([RELEASE_PARTS, RELEASE_RETRIES].map((statement) => db.query(statement, [groupId, holder])));
 }
@@ -63,7 +63,7 @@ select greatest(0, extract(epoch from r.due_at - now()) * 1000)::float8 ms
    select 1 from tasker.event_retry x where x.group_id = r.group_id and x.task_uuid = r.task_uuid and x.id < r.id)
  order by r.due_at limit 1`;
 
-/** Milliseconds until a delivery is due; null: none waits. */
+/** Returns the milliseconds until the next retry is due. Null: none is waiting. */
 export async function nextRetryMs(db: Db, groupId: number): Promise<number | null> {
   return (await db.query<{ ms: number }>(NEXT_RETRY, [groupId])).rows[0]?.ms ?? null;
 }

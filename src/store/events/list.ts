@@ -6,7 +6,7 @@ const FILTER = `
        ($1::text is null or x.name ~ $1) and ($2::timestamptz is null or x.fired_at > $2)
        and ($3::timestamptz is null or x.fired_at < $3) and x.id >= $4::bigint and x.id < $5::bigint`;
 
-// From the newest on, by the key, until there are enough.
+// Reads by key from the newest on, until the limit is reached.
 const LIST_EVENTS = sql('list_events')`
 with page as materialized (
   select x.* from tasker.domain_event x
@@ -14,7 +14,7 @@ with page as materialized (
    order by x.id desc limit $6)
 select ${EVENT_COLUMNS} from page e ${EVENT_NAMES} order by e.id desc`;
 
-// First all of the task's: in the order of the key they would be looked for among all others.
+// Reads all events of the task first. Ordered by key, they would be searched among all events.
 const LIST_EVENTS_OF_TASK = sql('list_events_of_task')`
 with mine as materialized (
   select x.* from tasker.domain_event x where x.task_uuid = $7 and ${FILTER}),
@@ -22,20 +22,20 @@ page as materialized (
   select * from mine order by id desc limit $6)
 select ${EVENT_COLUMNS} from page e ${EVENT_NAMES} order by e.id desc`;
 
-/** Which events to list. */
+/** Selects the events to list. */
 export interface EventListFilter {
   taskUuid: string | null;
   /** A regular expression. */
   matching: string | null;
   after: string | null;
   before: string | null;
-  /** Only ids from this one on, and below that: what else the filter says is looked for among them. */
+  /** Only ids from `fromId` on and below `beforeId`. The other filters are applied among them. */
   fromId: number;
   beforeId: number;
   limit: number;
 }
 
-/** Events, the newest first. */
+/** Returns events, the newest first. */
 export async function listEvents(db: Db, filter: EventListFilter): Promise<EventRow[]> {
   const { taskUuid, matching, after, before, fromId, beforeId, limit } = filter;
   const values = [matching, after, before, fromId, beforeId, limit];
@@ -45,27 +45,27 @@ export async function listEvents(db: Db, filter: EventListFilter): Promise<Event
   return rows;
 }
 
-// Without an order, which would have it look through the table by the key.
+// Without an order, because an order would make it scan the table by key.
 const GET_EVENT = sql('get_event')`
 select ${EVENT_COLUMNS} from tasker.domain_event e ${EVENT_NAMES} where e.event_id = $1`;
 
-/** One event by its own id. */
+/** Returns one event by its id. */
 export async function getEvent(db: Db, eventId: string): Promise<EventRow | undefined> {
   return (await db.query<EventRow>(GET_EVENT, [eventId])).rows[0];
 }
 
 const HEAD = sql('event_head')`select chunk from tasker.event_head`;
 
-/** The number of the list that was written last. */
+/** Returns the number of the list that was written last. */
 export async function headOfEvents(db: Db): Promise<number> {
   return (await db.query<{ chunk: number }>(HEAD)).rows[0]!.chunk;
 }
 
-/** Lists of each part that are looked into at most for one answer. */
+/** Maximum number of lists per part that are read for one answer. */
 const MOST_CHUNKS = 64;
 
-// By the lists, in the order in which they were written: whoever goes on behind a place has missed nothing before it. Where
-// a part has more lists than are looked into, the others are not followed beyond those either.
+// Follows the lists in the order in which they were written, so that a caller who continues after a position has missed
+// nothing before it. If a part has more lists than are read, the other parts are not followed further either.
 const EVENTS_AFTER = sql('events_after')`
 with k as materialized (
   select k.* from generate_series(0, 15) p (part) cross join lateral (
@@ -99,7 +99,7 @@ select far.*, x.* from far left join lateral (
     ${EVENT_NAMES}) x on true
  order by x.chunk, x.id`;
 
-/** A place in the log as a whole: an event of a list, in the order of ids. All lists before it are behind it. */
+/** A position in the whole log: an event of a list, in the order of ids. All earlier lists are before it. */
 export interface LogPlace {
   chunk: number;
   id: number;
@@ -107,7 +107,7 @@ export interface LogPlace {
 
 type AfterRow = EventRow & { chunk: number; farChunk: number; farId: number; cut: boolean };
 
-/** What came after a place, and how far that is. */
+/** Returns the events after a position, and the position after them. */
 export async function eventsAfter(
   db: Db,
   after: LogPlace,

@@ -14,17 +14,17 @@ select g.id, coalesce((select max(e.id) from tasker.domain_event e) > (select h.
          order by r.due_at limit 1) "dueMs"
   from tasker.event_group g where g.id = any ($1::int[])`;
 
-/** What there is to do for a group. */
+/** The work that is available for a group. */
 export interface GroupLook {
-  /** Events have no place yet; the same for all groups. */
+  /** Whether there are events without a position yet; the same for all groups. */
   unplaced: boolean;
-  /** A part that nobody holds has events. */
+  /** Whether a free part has events. */
   waiting: boolean;
-  /** Until a delivery is due again; null: none is. */
+  /** Milliseconds until the next retry is due; null: there is none. */
   dueMs: number | null;
 }
 
-/** What there is to do, by group; one that was removed is not there. Writes nothing. */
+/** Returns the available work by group. Removed groups are left out. Writes nothing. */
 export async function lookIntoEvents(db: Db, groupIds: readonly number[]): Promise<Map<number, GroupLook>> {
   const { rows } = await db.query<GroupLook & { id: number }>(LOOK, [`{${groupIds.join(',')}}`]);
   return new Map(rows.map(({ id, ...look }) => [id, look]));

@@ -1,30 +1,33 @@
 import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 
-/** Who was not seen for longer works for the group no more. Each says so every minute, see `GroupMember`. */
+/** A member that was not seen for this long is dropped. Each signals every minute; see `GroupMember`. */
 export const MEMBER_LIFE = `interval '3 minutes'`;
 
-/** For so long what a process asked for is kept after it has left: it may be started again. */
+/** How long the patterns of a process are kept after it has left, because it may be restarted. */
 const AFTER_LEAVE = `interval '1 minute'`;
 
-/** When nobody was seen for so long, all were kept from saying so. Less than the life by a sign, and a little more. */
+/**
+ * If no member was seen for this long, something prevented all of them from signaling. Shorter than {@link MEMBER_LIFE}
+ * by a little more than one signal interval.
+ */
 const SILENCE = `interval '90 seconds'`;
 
-/** What a process asks of a group. */
+/** The events that a member of a group asks for. */
 export interface MemberWishes {
   groupId: number;
-  /** The process, a UUID; one that works for the group twice has two. */
+  /** The id of the member, a UUID. A process that works for the group twice has two. */
   member: string;
   patterns: readonly string[];
   /** The patterns as a regular expression. */
   matching: string;
 }
 
-// Weaker than `for update`: whoever replays to the group keeps its key meanwhile, and that may take long.
+// Weaker than `for update`, because a replay locks the group's key, possibly for long.
 const LOCK_NAMED_GROUP = sql('lock_named_event_group')`
 select id from tasker.event_group where name = $1 for no key update`;
 
-/** Locks a group against other members, by its name. Undefined: there is none. */
+/** Locks a group by its name, so that no other member changes it. Undefined: no group has this name. */
 export async function lockNamedGroup(db: Db, name: string): Promise<number | undefined> {
   return (await db.query<{ id: number }>(LOCK_NAMED_GROUP, [name])).rows[0]?.id;
 }
@@ -32,7 +35,7 @@ export async function lockNamedGroup(db: Db, name: string): Promise<number | und
 const LOCK_GROUP_TO_LEAVE = sql('lock_event_group_to_leave')`
 select id from tasker.event_group where id = $1 for no key update`;
 
-/** Locks a group against other members. False: there is none. */
+/** Locks a group, so that no other member changes it. False: the group does not exist. */
 export async function lockGroupToLeave(db: Db, groupId: number): Promise<boolean> {
   return (await db.query(LOCK_GROUP_TO_LEAVE, [groupId])).rows.length > 0;
 }
@@ -40,12 +43,12 @@ export async function lockGroupToLeave(db: Db, groupId: number): Promise<boolean
 const LOCK_FREE_GROUP = sql('lock_free_event_group')`
 select id from tasker.event_group where id = $1 for no key update skip locked`;
 
-/** The same, without waiting. False: somebody else has it locked, or there is none. */
+/** Like {@link lockGroupToLeave}, without waiting. False: another transaction has locked it, or it does not exist. */
 export async function lockFreeGroup(db: Db, groupId: number): Promise<boolean> {
   return (await db.query(LOCK_FREE_GROUP, [groupId])).rows.length > 0;
 }
 
-// The database was away, or all processes: who comes back first must not decide for those that are not back yet.
+// The database or all processes were down. The member that returns first must not drop those that are not back yet.
 const FORGIVE_MEMBERS = sql('forgive_event_members')`
 update tasker.event_group_member set seen_at = now()
  where group_id = $1 and not has_left and (select seen_at from tasker.event_group where id = $1) < now() - ${SILENCE}`;
@@ -58,7 +61,7 @@ do update set patterns = excluded.patterns, matching = excluded.matching, seen_a
 const DROP_MEMBERS = sql('drop_event_members')`
 delete from tasker.event_group_member where group_id = $1 and seen_at < now() - ${MEMBER_LIFE}`;
 
-// While others work for the group: they would pass what only this one asks for, until it is back.
+// Only while others work for the group: they would pass the events that only this member asks for, until it is back.
 const LEAVE_GROUP = sql('leave_event_group')`
 update tasker.event_group_member m set has_left = true, seen_at = now() - ${MEMBER_LIFE} + ${AFTER_LEAVE}
  where group_id = $1 and member = $2 and exists (
@@ -68,7 +71,7 @@ update tasker.event_group_member m set has_left = true, seen_at = now() - ${MEMB
 const DROP_MEMBER = sql('drop_event_member')`
 delete from tasker.event_group_member where group_id = $1 and member = $2 and not has_left`;
 
-// A group that nobody works for gets what was last asked for.
+// A group without members keeps the patterns of its last ones.
 const UNITE_MEMBERS = sql('unite_event_members')`
 update tasker.event_group g set seen_at = now(),
        patterns = array(select distinct p from tasker.event_group_member m cross join unnest(m.patterns) p
@@ -77,7 +80,7 @@ update tasker.event_group g set seen_at = now(),
                      from tasker.event_group_member m where m.group_id = g.id)
  where g.id = $1 and exists (select 1 from tasker.event_group_member m where m.group_id = g.id and not m.has_left)`;
 
-/** Says what a process asks of a group, and that it works for it; the group gets what all of them ask. After a lock on the group. */
+/** Adds or updates a member, and unites the patterns of all members in the group. Call it after a lock on the group. */
 export async function keepMember(db: Db, { groupId, member, patterns, matching }: MemberWishes): Promise<void> {
   await Promise.all([
     db.query(FORGIVE_MEMBERS, [groupId]),
@@ -87,7 +90,7 @@ export async function keepMember(db: Db, { groupId, member, patterns, matching }
   ]);
 }
 
-/** A process works for a group no more; soon the group gets what the others ask. After a lock on the group. */
+/** Ends a membership. Soon the group gets only what the others ask for. Call it after a lock on the group. */
 export async function dropMember(db: Db, { groupId, member }: Pick<MemberWishes, 'groupId' | 'member'>): Promise<void> {
   await Promise.all([
     db.query(FORGIVE_MEMBERS, [groupId]),

@@ -3,7 +3,7 @@ import { sql } from '../sql.ts';
 import type { Holds } from './holds.ts';
 import { EVENT_COLUMNS, EVENT_NAMES, type EventRow } from './rows.ts';
 
-// By its key, not by its place: the row that was locked may be newer than the snapshot. The part that is furthest behind
+// Updates by key and not by ctid, because the locked row may be newer than the snapshot. The part that is furthest behind
 // comes first.
 const HOLD_PART = sql('hold_event_part')`
 with free as materialized (
@@ -14,23 +14,23 @@ with free as materialized (
 update tasker.event_cursor c set holder = $2, hold = $3, held_until = now() + $4 * interval '1 ms'
  where c.group_id = $1 and c.part = any (array(select part from free))`;
 
-/** Who takes a part, and for how long. */
+/** A process that takes a part, and for how long. */
 export interface PartHold extends Holds {
   /** The fence of this hold. */
   hold: string;
   leaseMs: number;
 }
 
-/** Takes a part of the log in which something waits for the group, and which nobody holds, if there is one. */
+/** Takes a free part of the log with events for the group, if there is one. */
 export async function holdPart(db: Db, { groupId, holder, hold, leaseMs }: PartHold): Promise<void> {
   await db.query(HOLD_PART, [groupId, holder, hold, leaseMs]);
 }
 
-/** Lists that are looked into at most for one answer. */
+/** Maximum number of lists that are read for one answer. */
 const MOST_CHUNKS = 256;
 
-// Names are matched for many more than are given out, so that a group of rare events gets through the log; their contents
-// are read for those that are given out only. A size of what stands beside the table is known without reading it.
+// Names are matched for many more events than are returned, so that a group of rare events gets through the log. Contents
+// are read only for the returned events. The size of a value in the TOAST table is known without reading it.
 const READ_PART = sql('read_event_part')`
 with c as materialized (
   select c.part, c.chunk, c.done, g.matching
@@ -70,25 +70,25 @@ select c.part, far.chunk "farChunk", far.size "farSize", far.done "farDone",
       ${EVENT_NAMES}) x on true
  order by x.chunk, x.done`;
 
-/** What one answer may bring. */
+/** Limits of one answer. */
 export interface PartLimits {
-  /** Ids that are looked at. */
+  /** Maximum number of ids to read. */
   scan: number;
   events: number;
-  /** Of payloads and execution results together; the first event comes whatever its size. */
+  /** Maximum bytes of payloads and execution results together. The first event is returned whatever its size. */
   bytes: number;
 }
 
-/** An event, and where it stands: number `done` of the `size` ids of a list. */
+/** An event and its position: number `done` of the `size` ids of a list. */
 export interface PlacedEventRow extends EventRow {
   chunk: number;
   size: number;
   done: number;
-  /** An earlier event of its task waits to be delivered again. */
+  /** An earlier event of its task waits for a retry. */
   parked: boolean;
 }
 
-/** What a hold brings. `far` is how far was looked; `cut`: not all that matched up to there is among `events`. */
+/** The events of a held part. `far`: the last position read. `cut`: not all matching events up to there are in `events`. */
 export interface PartRows {
   part: number;
   far: { chunk: number; size: number; done: number } | null;
@@ -104,7 +104,7 @@ interface AnswerRow extends PlacedEventRow {
   cut: boolean;
 }
 
-/** What comes next in the part that is held. Undefined: it is not held under this fence. */
+/** Returns the next events of the held part. Undefined: no part is held under this fence. */
 export async function readPart(
   db: Db,
   { groupId, hold }: { groupId: number; hold: string },

@@ -1,22 +1,25 @@
 import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 
-/** With a group's id: held by whoever ends deliveries of the group, and alone by whoever puts others behind them. */
+/**
+ * An advisory lock, with a group's id. Transactions that end deliveries of the group share it. A transaction that adds
+ * deliveries behind them takes it exclusively.
+ */
 export const ENDS_LOCK = 7_303_014;
-/** With a group's id: held by whoever delivers again what was given up or passed, or forgets it. */
+/** An advisory lock, with a group's id, for redelivering, replaying and discarding. */
 const ACTS_LOCK = 7_303_015;
 
 const LOCK_ACTS = sql('lock_event_acts')`select pg_advisory_xact_lock(${ACTS_LOCK}, $1)`;
 
 /**
- * Waits until nobody else delivers again what a group was done with: two that come to the same deliveries from two sides
- * would wait for each other for ever. Who works for the group is not held up.
+ * Waits until no other transaction redelivers, replays or discards in this group. Two of them that reach the same
+ * deliveries in different orders would deadlock. Members of the group are not delayed.
  */
 export async function lockActs(db: Db, groupId: number): Promise<void> {
   await db.query(LOCK_ACTS, [groupId]);
 }
 
-/** Of what is delivered again, the first of each task is due, unless an earlier one waits already. */
+/** The first delivery of each task is due, unless an earlier one is already waiting. */
 const insertAgain = (chosen: string) => `
 again as (
   insert into tasker.event_retry (group_id, task_uuid, id, due_at, replayed)
@@ -33,12 +36,12 @@ with chosen as (
 ${insertAgain('chosen')}
 select count(*)::int n from again`;
 
-/** Deliveries that were given up are due again, one or all of a group; answers how many. */
+/** Makes dead letters of a group due again, one or all, and returns their number. */
 export async function redeliverEvents(db: Db, groupId: number, id: number | null): Promise<number> {
   return (await db.query<{ n: number }>(REDELIVER, [groupId, id])).rows[0]!.n;
 }
 
-// Only what the group is past: the rest comes anyway, in its order. A list was written after its events were fired.
+// Only events that the group has passed. The others are delivered anyway, in order. A list was written after its events.
 const CHOSEN = `
 with i as (
   select i.id
@@ -65,7 +68,7 @@ select count(*)::int n from again`;
 const COUNT_REPLAY = sql('count_replayed_events')`${CHOSEN}
 select count(*)::int n from chosen`;
 
-/** Which events to deliver again. */
+/** Selects the events to deliver again. */
 export interface ReplayFilter {
   taskUuid: string | null;
   after: string | null;
@@ -74,7 +77,7 @@ export interface ReplayFilter {
   matching: string | null;
 }
 
-/** A part of a group's work. */
+/** A part of the log, for a group. */
 export interface GroupPart {
   groupId: number;
   part: number;
@@ -85,12 +88,12 @@ const replayValues = (
   { taskUuid, after, before, matching }: ReplayFilter,
 ): readonly unknown[] => [groupId, part, taskUuid, after, before, matching];
 
-/** Events of one part that the group is past are due again; answers how many were not yet. */
+/** Makes events of one part that the group has passed due again. Returns how many were not waiting already. */
 export async function replayPart(db: Db, of: GroupPart, filter: ReplayFilter): Promise<number> {
   return (await db.query<{ n: number }>(REPLAY, replayValues(of, filter))).rows[0]!.n;
 }
 
-/** How many events {@link replayPart} would find. */
+/** Returns how many events {@link replayPart} would find. */
 export async function countReplay(db: Db, of: GroupPart, filter: ReplayFilter): Promise<number> {
   return (await db.query<{ n: number }>(COUNT_REPLAY, replayValues(of, filter))).rows[0]!.n;
 }
@@ -104,8 +107,9 @@ update tasker.event_retry r set due_at = now()
     where x.group_id = r.group_id and x.task_uuid = r.task_uuid and x.id < r.id offset 0)`;
 
 /**
- * Makes due what is first of its task, in the transaction that put it there: the delivery before it may have ended at the
- * same moment, and neither have seen the other. Those that are ending now are waited for, and the next see all of this.
+ * Makes the first delivery of each task due, in the transaction that added it. The delivery before it may have ended at the
+ * same moment without seeing it. This waits for transactions that are ending deliveries now; later ones see the added
+ * deliveries.
  */
 export async function promoteRetries(db: Db, groupId: number): Promise<void> {
   await Promise.all([db.query(LOCK_ENDS, [groupId]), db.query(PROMOTE, [groupId])]);

@@ -4,13 +4,13 @@ import { sql } from '../sql.ts';
 const FORGET_DEAD = sql('forget_event_deaths')`
 delete from tasker.event_dead where died_at < now() - $1 * interval '1 ms'`;
 
-/** Forgets deliveries that were given up long ago. */
+/** Deletes dead letters that are older than `retentionMs`. */
 export async function forgetDead(db: Db, retentionMs: number): Promise<void> {
   await db.query(FORGET_DEAD, [retentionMs]);
 }
 
-// What a group has not got past stays, and what it is still to get again or could not get. Of a list that is not wholly
-// forgotten, the rest is kept.
+// Keeps events that a group has not passed, that wait for a retry, or that are dead letters. A list that is only partly
+// deleted keeps the other ids.
 const FORGET_EVENTS = sql('forget_events')`
 with look as materialized (
   select k.chunk, k.made_at from tasker.event_chunk k
@@ -40,8 +40,8 @@ shrunk as (
 select (select count(*) from gone)::int events, max(chunk) far from old`;
 
 /**
- * Forgets old events of a part that every group is past, those of `limit` lists behind `after`. `far`: the last list that
- * was looked at; null: there is no older one. After {@link lockGroups}.
+ * Deletes old events of a part that every group has passed, from at most `limit` lists after `after`. `far`: the last old
+ * list that was checked; null: there is none. Call it after {@link lockGroups}.
  */
 export async function forgetEvents(
   db: Db,
@@ -53,7 +53,7 @@ export async function forgetEvents(
 
 const LOCK_GROUPS = sql('lock_event_groups')`select id from tasker.event_group order by id for update`;
 
-/** No group is given anything to deliver again until the transaction ends. */
+/** Prevents redeliveries and replays in all groups until the transaction ends. */
 export async function lockGroups(db: Db): Promise<void> {
   await db.query(LOCK_GROUPS);
 }

@@ -4,12 +4,12 @@ import type { Holds } from './holds.ts';
 import { ENDS_LOCK } from './replay.ts';
 import { EVENT_COLUMNS, EVENT_NAMES, type EventRow } from './rows.ts';
 
-/** Longer than between two looks of those whom they are left to. */
+/** Longer than the polling interval of the processes that the deliveries are left to. */
 const FOR_OTHERS = `interval '1500 milliseconds'`;
 
-// Rows are looked up one by one and updated by ctid, as all that begins with a list; a holder is compared in a way that no
-// index serves, or the planner would come by that. What is held is due again when the hold ends, so what is due tells all. An earlier one may have come by a replay.
-// What only other processes can handle is left to them while it has not been due for long.
+// Rows are looked up one by one and updated by ctid, as in all statements that take a list. A held delivery becomes due
+// again when its hold ends, so `due_at` alone shows which ones are free. A replay may have added an earlier one. Events
+// that only other processes can handle are left to them until they have been due for a while.
 const HOLD_RETRIES = sql('hold_event_retries')`
 with due as materialized (
   select r.task_uuid, r.id, r.due_at from tasker.event_retry r
@@ -40,20 +40,20 @@ select held.id "heldId", held.task_uuid "heldTask", held.attempts "attemptsBefor
   ${EVENT_NAMES}
  order by held.id`;
 
-/** An event to deliver again. */
+/** An event to retry. */
 export interface RetryRow extends EventRow {
-  /** Deliveries that failed. */
+  /** Number of failed deliveries. */
   attemptsBefore: number;
   replayed: boolean;
-  /** The group gets events of its name. */
+  /** Whether the group gets events of this name. */
   wanted: boolean;
 }
 
-/** Who takes deliveries, and how many. */
+/** A process that takes retries, and how many. */
 export interface RetryHold extends Holds {
   leaseMs: number;
   limit: number;
-  /** Of payloads and execution results together; the first event comes whatever its size. */
+  /** Maximum bytes of payloads and execution results together. The first event is returned whatever its size. */
   bytes: number;
   /** Names that the process can handle, as a regular expression. */
   matching: string;
@@ -61,14 +61,14 @@ export interface RetryHold extends Holds {
 
 type HeldRow = { heldId: number; heldTask: string } & (RetryRow | { id: null });
 
-/** Deliveries that were taken. */
+/** The retries that were taken. */
 export interface HeldRetries {
   events: RetryRow[];
-  /** Held as well, of events that are not there any more: whoever took them ends them. */
+  /** Retries of deleted events. They are held too, and the caller must end them. */
   gone: { id: number; taskUuid: string }[];
 }
 
-/** Takes deliveries that are due and that nobody holds, one of a task. */
+/** Takes free retries that are due, at most one per task. */
 export async function holdRetries(db: Db, hold: RetryHold): Promise<HeldRetries> {
   const { groupId, holder, leaseMs, limit, bytes, matching } = hold;
   const { rows } = await db.query<HeldRow>(HOLD_RETRIES, [groupId, holder, leaseMs, limit, bytes, matching]);
@@ -80,7 +80,7 @@ export async function holdRetries(db: Db, hold: RetryHold): Promise<HeldRetries>
   return held;
 }
 
-// The shared lock is waited for by whoever puts something behind a delivery, see promoteRetries.
+// Transactions that add deliveries behind others wait for the shared lock; see promoteRetries.
 const LOCK_RETRIES = sql('lock_event_retries')`
 select count(*), pg_advisory_xact_lock_shared(${ENDS_LOCK}, $1)
   from (select * from unnest($2::uuid[], $3::bigint[]) d (task_uuid, id) order by 1, 2) d
@@ -88,7 +88,8 @@ select count(*), pg_advisory_xact_lock_shared(${ENDS_LOCK}, $1)
     select 1 from tasker.event_retry x
      where x.group_id = $1 and x.task_uuid = d.task_uuid and x.id = d.id limit 1 for update) r`;
 
-// After the lock in a snapshot of its own: what was put behind one of these meanwhile is seen, and becomes due.
+// A separate statement after the lock, so that its snapshot contains deliveries that were added behind these. They become
+// due. `is not distinct from` keeps the planner from using the index on holders.
 const FINISH_RETRIES = sql('finish_event_retries')`
 with d as materialized (
   select d.*, r.tid
@@ -118,22 +119,22 @@ next as (
   returning 1)
 select (select count(*) from d)::int finished, (select count(*) from next)::int next`;
 
-/** What became of a delivery that was taken. */
+/** The outcome of a retry that was taken. */
 export interface RetryEnd {
   taskUuid: string;
   id: number;
   attempts: number;
-  /** Milliseconds until it is tried again, or why not. */
+  /** Milliseconds until the next retry, or why there is none. */
   next: number | 'delivered' | 'dead';
-  /** Null where it is tried again: as before. */
+  /** Null for another retry: the stored error stays. */
   error: string | null;
 }
 
 const KIND = { delivered: 0, again: 1, dead: 2 };
 
 /**
- * Ends deliveries that are held; those that another has taken over are left out. Answers how many ended, and of how many
- * tasks another one is due now.
+ * Ends retries that are held, except those that another process has taken since. Returns how many ended, and in how many
+ * tasks another one is now due.
  */
 export async function finishRetries(
   db: Db,

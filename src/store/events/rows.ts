@@ -1,14 +1,14 @@
 import type { StepKey } from '../step-key.ts';
 
 /**
- * The columns of an event in a statement that has it as `e`, and {@link EVENT_NAMES} as `n`. Its task's row tells the rest:
- * looked up one by one, as all that begins with a list.
+ * The columns of an event `e`, with {@link EVENT_NAMES} as `n`. The names come from the row of its task, which is looked up
+ * one by one, as in all statements that take a list.
  */
 export const EVENT_COLUMNS = `
 e.id, e.event_id "eventId", e.name, e.version, e.task_uuid "taskUuid", e.idx, e.attempt, e.publisher, e.payload, e.metadata,
        e.execution, tasker.iso(e.fired_at) "firedAt", n.correlation_id "correlationId", n.namespace, n.step_name "stepName"`;
 
-/** What {@link EVENT_COLUMNS} reads of the task of `e`, to be joined to it; a task that was deleted takes no event away. */
+/** A join that adds what {@link EVENT_COLUMNS} reads of the task of `e`. It keeps events whose task was deleted. */
 export const EVENT_NAMES = `
 left join lateral (
     select t.correlation_id, s.name namespace, coalesce(bw.name, ts.name) step_name
@@ -17,7 +17,7 @@ left join lateral (
       left join tasker.batch_worker bw on bw.task_uuid = t.task_uuid and bw.idx = e.idx
      where t.task_uuid = e.task_uuid offset 0) n on true`;
 
-/** An event with the names that its task's row knows. */
+/** An event, with the names from the row of its task. */
 export interface EventRow extends StepKey {
   id: number;
   eventId: string;
@@ -29,11 +29,11 @@ export interface EventRow extends StepKey {
   payload: string;
   /** JSON text. */
   metadata: string | null;
-  /** JSON text; without `result` where that is the payload. */
+  /** JSON text; without `result` if that is the payload. */
   execution: string;
   firedAt: string;
   correlationId: string | null;
-  /** Null: its task is gone. */
+  /** Null: its task was deleted. */
   namespace: string | null;
   stepName: string | null;
 }

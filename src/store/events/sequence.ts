@@ -1,16 +1,18 @@
 import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 
-/** An advisory lock that nothing else takes. */
+/** An advisory lock for this purpose only. */
 const LOCK_ID = 7_303_014_004;
 
-// A statement of its own: the next one must see what the holder before committed. And not a row's lock: that would give the
-// transaction its id now, and a gap's `since` must be an id that was given after the snapshot in which the gap was seen.
+// A separate statement, because the next one must see what the previous holder has committed. It is not a row lock: that
+// would assign the transaction id now, but a gap's `since` must be an id that was assigned after the snapshot that shows
+// the gap.
 const LOCK_SEQUENCE = sql('lock_event_sequence')`select pg_advisory_xact_lock(${LOCK_ID})`;
 
-// What appears in gaps comes before what is new: of a task, the event with the lower id was committed first, and is seen
-// whenever the other one is. Whoever took an id from the sequence had a transaction id by then, and so one below that of
-// this transaction, which is given here, after the snapshot: once the oldest that runs is not below it, all of them are over.
+// Events that appear in gaps come before new ones: in a task, the event with the lower id was committed first, and it is
+// visible whenever the other one is. A transaction that took an id from the sequence already had a transaction id, which is
+// lower than the id that this transaction gets here, after the snapshot. Once no running transaction has a lower id, all
+// of those have ended, and the gap can be closed.
 const SEQUENCE_EVENTS = sql('sequence_events')`
 with h as materialized (
   select last_id, chunk from tasker.event_head),
@@ -47,14 +49,14 @@ moved as (
     from h where exists (select 1 from late) or exists (select 1 from fresh))
 select (select count(*) from late)::int late, (select count(*) from fresh)::int fresh`;
 
-/** Waits until nobody else gives events their places. The first statement of the transaction. */
+/** Waits until no other transaction gives positions to events. It must be the first statement of the transaction. */
 export async function lockSequence(db: Db): Promise<void> {
   await db.query(LOCK_SEQUENCE);
 }
 
 /**
- * Gives places to events that became visible, `limit` new ones at most; answers how many. `full`: there may be more.
- * After {@link lockSequence}, in the same transaction, and with nothing written before.
+ * Gives positions to events that became visible, at most `limit` new ones, and returns their number. `full`: there may be
+ * more. Call it after {@link lockSequence} in the same transaction, which must not have written anything before.
  */
 export async function sequenceEvents(db: Db, limit: number): Promise<{ placed: number; full: boolean }> {
   const { rows } = await db.query<{ late: number; fresh: number }>(SEQUENCE_EVENTS, [limit]);

@@ -11,12 +11,12 @@ select (e.event ->> 'id')::uuid, e.event ->> 'name', (s.step ->> 'taskUuid')::uu
  cross join lateral jsonb_array_elements(s.step -> 'events') with ordinality e (event, place)
  order by s.ord, e.place`;
 
-/** Events of an attempt that ended without being recorded by its worker; each has a payload. */
+/** Events of an attempt whose worker did not record it. Each has a payload. */
 export interface EventsOfAttempt extends StepEvents, StepKey {
   attempt: number;
 }
 
-/** Stores events beside a recording. After lockTasks. */
+/** Stores events without a recording. Call it after lockTasks. */
 export async function storeEvents(db: Db, attempts: readonly EventsOfAttempt[]): Promise<void> {
   await db.query(STORE_EVENTS, [JSON.stringify(attempts)]);
 }

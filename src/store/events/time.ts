@@ -2,14 +2,14 @@ import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 
 /**
- * Minutes at most between the time of an event, which is when its transaction began, and its id, which is given when it is
- * written: statements of a recording are ended long before, and so are its pauses.
+ * Maximum minutes between the time of an event, which is the start of its transaction, and the assignment of its id. The
+ * timeouts of a recording are much shorter.
  */
 const RECORDED_WITHIN = 5;
 
-// Ids are given in the order of time, and each event's own time is a little earlier than that. So the key is halved until
-// it is known from where on events are at least this old: a place for which that holds is found, though the times next to
-// it are not quite in order. Events that are gone are passed over by those behind them.
+// Ids are assigned in the order of time, and the time of an event is a little earlier than that. So a binary search over
+// the key finds an id from which on events are not earlier than the given time, although times close to each other may be
+// out of order. In place of a deleted event, the next one is compared.
 const EVENT_AT = sql('event_at_time')`
 with recursive half as (
   select min(id) low, max(id) + 1 high from tasker.domain_event
@@ -24,12 +24,12 @@ async function eventAt(db: Db, time: string, minutes: number): Promise<number> {
   return (await db.query<{ id: number }>(EVENT_AT, [time, minutes])).rows[0]?.id ?? 0;
 }
 
-/** An id such that none below it is of an event after this time, close to the first that is. */
+/** Returns an id close to the first event after this time. No event with a lower id is after it. */
 export function firstAfter(db: Db, time: string): Promise<number> {
   return eventAt(db, time, -RECORDED_WITHIN);
 }
 
-/** An id such that neither it nor any above it is of an event before this time, close to the last that is. */
+/** Returns an id close to the last event before this time. No event with this or a higher id is before it. */
 export function endBefore(db: Db, time: string): Promise<number> {
   return eventAt(db, time, RECORDED_WITHIN);
 }

@@ -4,12 +4,12 @@ import { sql } from '../sql.ts';
 const DATABASE_IN_USE = sql('database_in_use')`
 select exists (select 1 from pg_stat_activity where datname = $1) as used`;
 
-/** Whether anybody is connected to a database of this server, or about to leave it. */
+/** Returns whether a database of this server has connections, including ones that are about to close. */
 export async function databaseInUse(db: Db, name: string): Promise<boolean> {
   return (await db.query<{ used: boolean }>(DATABASE_IN_USE, [name])).rows[0]!.used;
 }
 
-/** `_` stands for itself in `starts_with`, unlike in LIKE. */
+/** In `starts_with`, `_` is an ordinary character, unlike in LIKE. */
 const LEFTOVER_DATABASES = sql('leftover_databases')`
 select d.datname::text as name
   from pg_database d
@@ -17,7 +17,7 @@ select d.datname::text as name
    and not exists (select 1 from pg_stat_activity a where a.datid = d.oid)
  order by d.datname`;
 
-/** The databases of a server whose names begin with `prefix` and that nobody is connected to. */
+/** Returns the databases of a server whose names begin with `prefix` and that have no connections. */
 export async function leftoverDatabases(db: Db, prefix: string): Promise<string[]> {
   const { rows } = await db.query<{ name: string }>(LEFTOVER_DATABASES, [prefix]);
   return rows.map((row) => row.name);

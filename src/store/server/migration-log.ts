@@ -8,21 +8,21 @@ do $$ begin
     id int primary key, name text not null, checksum text not null, serves int not null, applied_at timestamptz not null default now());
 end $$`;
 
-/** Makes the table of applied migrations. */
+/** Creates the table of applied migrations. */
 export async function prepareMigrationLog(db: Db): Promise<void> {
   await db.query(PREPARE_LOG);
 }
 
 const LOG_EXISTS = sql('migration_log_exists')`select to_regclass('tasker.migration') is not null as there`;
 
-/** Whether this database was ever migrated. */
+/** Returns whether this database was ever migrated. */
 export async function migrationLogExists(db: Db): Promise<boolean> {
   return (await db.query<{ there: boolean }>(LOG_EXISTS)).rows[0]!.there;
 }
 
 const APPLIED = sql('applied_migrations')`select id, name, checksum, serves from tasker.migration order by id`;
 
-/** A migration that a database has. `serves`: the oldest program (its newest migration) that works after it. */
+/** An applied migration. `serves`: the newest migration of the oldest program that works after it. */
 export interface AppliedMigration {
   id: number;
   name: string;
@@ -30,7 +30,7 @@ export interface AppliedMigration {
   serves: number;
 }
 
-/** What was applied, in order. */
+/** Returns the applied migrations, in order. */
 export async function appliedMigrations(db: Db): Promise<AppliedMigration[]> {
   return (await db.query<AppliedMigration>(APPLIED)).rows;
 }
@@ -38,7 +38,7 @@ export async function appliedMigrations(db: Db): Promise<AppliedMigration[]> {
 const NOTE_MIGRATION = sql('note_migration')`
 insert into tasker.migration (id, name, checksum, serves) values ($1, $2, $3, $4)`;
 
-/** Notes a migration as applied, in its own transaction. */
+/** Records a migration as applied, in the transaction of the migration. */
 export async function noteMigration(db: Db, migration: AppliedMigration): Promise<void> {
   await db.query(NOTE_MIGRATION, [migration.id, migration.name, migration.checksum, migration.serves]);
 }

@@ -5,12 +5,12 @@ const SERVER_FACTS = sql('server_facts')`
 select current_setting('server_version') version, (extract(epoch from clock_timestamp()) * 1000)::float8 "nowMs",
        pg_database_size(current_database()) bytes`;
 
-/** What a server says of itself. */
+/** Facts about a server. */
 export interface ServerFacts {
   version: string;
-  /** Its clock, as milliseconds since 1970. */
+  /** Its clock, in milliseconds since 1970. */
   nowMs: number;
-  /** Size of the database. */
+  /** Size of the database, in bytes. */
   bytes: number;
 }
 

@@ -143,7 +143,7 @@ describe('a batch', () => {
       batches(2, { cursor_configs: [{ batch_id: 'a' }, { batch_id: 'a' }] }),
       /cursor_configs\[1\]\.batch_id is "a", like that of cursor_configs\[0\]/,
     ],
-    ['another count', batches(2, { worker_count: 3 }), /worker_count is 3, and cursor_configs has 2/],
+    ['another count', batches(2, { worker_count: 3 }), /worker_count is 3, but cursor_configs has 2 entries/],
     [
       'an unknown worker template',
       batches(1, { worker_template_name: 'wrok' }),
