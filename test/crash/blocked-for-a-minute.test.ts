@@ -49,7 +49,7 @@ function startSlow(databaseUrl: string): { word: string; at: number }[] {
 
 describe(`a handler that blocks for ${BLOCKED_MS / 1_000} s`, () => {
   itOnce(
-    'in the loop is named meanwhile, and costs neither its own step nor those of its neighbours',
+    'a handler that blocks the event loop is named in the log, and no step is lost',
     async () => {
       const neighbour = { ...DEMO, name: 'neighbour' };
       const { tasker, sql, url, another } = await setup({
@@ -94,7 +94,7 @@ describe(`a handler that blocks for ${BLOCKED_MS / 1_000} s`, () => {
   );
 
   itOnce(
-    'in a thread is ended at its timeout, and its neighbours do not notice',
+    'a handler that blocks its thread is ended at its timeout and does not disturb other steps',
     async () => {
       const { logger, lines } = collectingLogger();
       const { tasker, sql } = await setup({

@@ -36,7 +36,7 @@ it('a worker whose event loop is blocked for longer than its lease keeps its ste
   expect(await slow.stop()).toBe(0);
 });
 
-it('a blocked loop that is given up at its bound loses its steps when the lease is over, and hears of it', async () => {
+it('a worker whose event loop stays blocked beyond the limit loses its steps when the lease expires, and notices it', async () => {
   const { tasker, sql, url } = await setup({ templates: workTemplate({ a: [] }), worker: false });
   const journal = openJournal();
   const options = { databaseUrl: url, journal, leaseMs: LEASE_MS, pollMs: 100 };

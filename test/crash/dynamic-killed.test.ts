@@ -115,7 +115,7 @@ const HALF_DONE = `
 const SECONDS = PROVE ? 60 : 5;
 
 describe('workers that are killed at any moment', () => {
-  it('never leave a decision without its branches, an analyzer without its workers, or a batch without its convergence', {
+  it('every decision gets its branches, every analyzer its workers and every batch its convergence', {
     timeout: SECONDS * 1_000 + 120_000,
   }, async () => {
     // On a slow machine a step may be killed many times before it comes to its end.
@@ -164,7 +164,7 @@ describe('workers that are killed at any moment', () => {
 
   const ROWS = PROVE ? 1_000_000 : inject('postgres') === '18' ? 20_000 : 10_000;
 
-  it(`write each of ${ROWS} rows exactly once, in transactions of the batch that they share`, {
+  it(`each of ${ROWS} rows is written exactly once, in transactions of a batch`, {
     timeout: PROVE ? 1_200_000 : 120_000,
   }, async () => {
     const templates = template({
@@ -197,7 +197,7 @@ describe('workers that are killed at any moment', () => {
     await invariants(sql);
   });
 
-  it('may be killed more often than a step has attempts, if it saves a checkpoint each time; not if it makes no progress', async () => {
+  it('a step survives more kills than it has attempts if each attempt saves a checkpoint, and fails if it makes no progress', async () => {
     const retry = { max_attempts: 2, backoff: 'none' };
     const templates = [
       template({ a: { handler: 'save_and_die', retry } }, { name: 'saves' }),

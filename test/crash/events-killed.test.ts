@@ -69,7 +69,7 @@ async function startedAgain(start: () => Promise<WorkerProcess>): Promise<Worker
 }
 
 itOnce(
-  `publishers and subscribers get a kill -9 or stand still for longer than their lease, the server gets a kill -9 (SEED=${SEED}): each group has every event, none that was not committed, in order`,
+  `each group gets every committed event in order, and no other, while processes and the server are killed or stopped (SEED=${SEED})`,
   { timeout: PROVE ? 3_600_000 : 120_000 },
   async () => {
     const server = await startServer();

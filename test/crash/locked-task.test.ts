@@ -4,7 +4,7 @@ import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { openSession } from '../support/database.ts';
 import { DEMO, deferred, invariants, RETRY_AT_ONCE, setup, template, until } from '../support/setup.ts';
 
-it('a locked task with several running steps holds up nobody but itself', async () => {
+it('a locked task with several running steps delays no other task', async () => {
   const gates = new Map(['a', 'b', 'c', 'd'].map((name) => [name, deferred()]));
   const steps = Object.fromEntries([...gates.keys()].map((name) => [name, []]));
   const handlers = [...gates].map(([name, gate]) =>
@@ -61,7 +61,7 @@ it('the results of several locked tasks are all recorded when their locks are re
   await invariants(sql);
 });
 
-it('a due retry is not held up by another one whose task somebody holds', async () => {
+it('a due retry is not delayed by another one whose task is locked', async () => {
   const retry = { backoff: 'linear', backoff_base_ms: 1_000, max_attempts: 2 };
   const flaky = defineHandler('a', {}, ({ context }) => {
     if (context.retryCount === 0) throw new Error('again');
@@ -89,7 +89,7 @@ it('a due retry is not held up by another one whose task somebody holds', async 
   await invariants(sql);
 });
 
-it('an operator hears that a task is held, and what he gave up does not happen later', async () => {
+it('an operator gets an error for a locked task, and the abandoned action does not happen later', async () => {
   const fail = defineHandler('a', {}, () => {
     throw new Error('no');
   });

@@ -25,17 +25,17 @@ function noting(ran: string[], name: string, gate?: (context: StepContext) => Pr
   });
 }
 
-describe('an answer that was lost with its connection', () => {
+describe('answers that are lost with their connections', () => {
   const cases = {
-    'of claims that never arrived': [isClaim, 'lost'],
-    'of claims that were committed': [isClaim, 'answer_lost'],
-    'of claims that were under way': [isClaim, 'cut'],
-    'of recordings that never arrived': [isRecord, 'lost'],
-    'of recordings that were committed': [isRecord, 'answer_lost'],
-    'of recordings that were under way': [isRecord, 'cut'],
+    'claims that never arrived': [isClaim, 'lost'],
+    'claims that were committed': [isClaim, 'answer_lost'],
+    'claims that were in progress': [isClaim, 'cut'],
+    'recordings that never arrived': [isRecord, 'lost'],
+    'recordings that were committed': [isRecord, 'answer_lost'],
+    'recordings that were in progress': [isRecord, 'cut'],
   } as const;
   for (const [what, [matches, fate]] of Object.entries(cases)) {
-    it(`${what}: every step is run, and none twice`, async () => {
+    it(`every step runs exactly once when answers are lost: ${what}`, async () => {
       const ran: string[] = [];
       const { tasker, url, sql, another } = await setup({
         templates: template({ a: ONCE, b: { ...ONCE, dependencies: ['a'] }, c: { ...ONCE, dependencies: ['b'] } }),
@@ -68,8 +68,8 @@ describe('an answer that was lost with its connection', () => {
   }
 });
 
-describe('a recording that was committed into a lost connection', () => {
-  it('is acknowledged even when its task is locked by somebody before it can be asked after', async () => {
+describe('a recording whose connection was lost after the commit', () => {
+  it('the recording is acknowledged even if another transaction locks its task before the check', async () => {
     const { tasker, url, sql, another } = await setup({ templates: template({ a: ONCE }), worker: false });
     const proxy = await startProxy(url);
     let locked = false;
@@ -146,7 +146,7 @@ describe('a result that an operator corrects before its recording is answered', 
     return { proxy, gates, acknowledged, readByChild };
   }
 
-  it('is read by steps that start afterwards, though the worker sends its own result again', async () => {
+  it('steps that start afterwards read the corrected result although the worker sends its own again', async () => {
     let corrected = false;
     // The first try is committed; no other reaches the server before the operator has acted.
     const { proxy, acknowledged, readByChild } = await correctedUnanswered((recordings) =>
@@ -158,7 +158,7 @@ describe('a result that an operator corrects before its recording is answered', 
     expect(await readByChild()).toEqual([{ value: 'corrected' }]);
   });
 
-  it('is read by steps that start afterwards, though the answer arrives after that of a later recording', async () => {
+  it('steps that start afterwards read the corrected result although the answer arrives after that of a later recording', async () => {
     const { proxy, gates, acknowledged, readByChild } = await correctedUnanswered((recordings) =>
       recordings === 1 ? 'held' : undefined,
     );
@@ -172,12 +172,12 @@ describe('a result that an operator corrects before its recording is answered', 
 
 describe('a creation whose answer was lost', () => {
   const kinds: Record<string, { idempotencyKey?: string }> = {
-    'without an identity': {},
-    'with an identity': { idempotencyKey: 'O-7' },
+    'a creation without an identity': {},
+    'a creation with an identity': { idempotencyKey: 'O-7' },
   };
   for (const [what, key] of Object.entries(kinds)) {
     for (const fate of ['lost', 'answer_lost', 'cut'] as const) {
-      it(`${what} (${fate}) is answered all the same, and there is one task`, async () => {
+      it(`${what} whose answer was lost (${fate}) succeeds and creates one task`, async () => {
         const { url, sql, another } = await setup({ templates: template({ a: [] }), worker: false });
         const proxy = await startProxy(url);
         const creator = await another({ databaseUrl: proxy.url, logger: silentLogger });
@@ -194,8 +194,8 @@ describe('a creation whose answer was lost', () => {
   }
 });
 
-describe('adoption', () => {
-  it('does not run a step again that was acknowledged between the look and its answer', async () => {
+describe('adopting steps of a lost claim', () => {
+  it('a step that is acknowledged between the query and its answer is not run again', async () => {
     const ran: string[] = [];
     const gate = deferred();
     const { tasker, url, another } = await setup({ templates: template({ a: [] }), worker: false });
@@ -226,7 +226,7 @@ describe('adoption', () => {
   });
 });
 
-describe('an answer that comes late', () => {
+describe('a late answer', () => {
   /**
    * A task and a worker behind a proxy, which holds back the first answer to what `matches`, and passes nothing from
    * when `holds` finds a row; then another worker, and the task has come to rest.
@@ -265,7 +265,7 @@ describe('an answer that comes late', () => {
       (rows) => rows.length === 3,
     );
 
-  it('of a recording: a look after long steps meanwhile does not take the children away', async () => {
+  it('a recording that is answered late keeps its children although held steps were verified in between', async () => {
     const ran: string[] = [];
     const { tasker, url, sql, another } = await setup({ templates: template({ a: [], b: ['a'] }), worker: false });
     const proxy = await startProxy(url);
@@ -300,7 +300,7 @@ describe('an answer that comes late', () => {
     await invariants(sql);
   });
 
-  it('of a claim: nothing is started that was given away meanwhile', async () => {
+  it('a claim that is answered late does not start steps that other workers have taken', async () => {
     const { proxy, status, runsOf, settled } = await givenAway(
       { a: ONCE },
       isClaim,
@@ -314,18 +314,18 @@ describe('an answer that comes late', () => {
   });
 
   const orders = {
-    'before the worker hears that it was taken for dead': (proxy: FaultyProxy) => {
+    'before the worker learns that it was declared dead': (proxy: FaultyProxy) => {
       proxy.release();
       proxy.thaw();
     },
-    'after the worker heard that it was taken for dead': async (proxy: FaultyProxy, sql: Sql) => {
+    'after the worker has learned that it was declared dead': async (proxy: FaultyProxy, sql: Sql) => {
       proxy.thaw();
       await cameBack(sql);
       proxy.release();
     },
   };
   for (const [when, letPass] of Object.entries(orders)) {
-    it(`of a recording, ${when}: its children are with others, and only there`, async () => {
+    it(`a recording that is answered ${when} leaves its children to the workers that have taken them`, async () => {
       // The recording claims the child for a worker that does not hear of it while it lives.
       const { sql, proxy, status, runsOf, settled } = await givenAway(
         { a: [], b: ['a'] },

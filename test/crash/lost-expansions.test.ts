@@ -36,13 +36,13 @@ function noting(ran: string[], before?: (name: string, taskUuid: string) => Prom
   );
 }
 
-describe('a recording that makes steps', () => {
+describe('a recording that creates steps', () => {
   it.each([
-    ['and never arrived', 'lost', /lock_tasks.*existing_steps/s],
-    ['and was cut off after its first part', 'lost', MAKES],
-    ['and was cut off while it was under way', 'cut', MAKES],
-    ['and was committed, but nobody heard of it', 'answer_lost', /^Q.{4}commit/s],
-  ] as const)('%s: each step is made once, and runs once', async (_, fate, at) => {
+    ['never arrived', 'lost', /lock_tasks.*existing_steps/s],
+    ['was cut off after its first part', 'lost', MAKES],
+    ['was cut off while it was in progress', 'cut', MAKES],
+    ['was committed without an answer', 'answer_lost', /^Q.{4}commit/s],
+  ] as const)('a recording that %s creates each step once, and each runs once', async (_, fate, at) => {
     const ran: string[] = [];
     const { tasker, sql, url, another } = await setup({ templates: template(STEPS), worker: false });
     const proxy = await startProxy(url);
@@ -75,7 +75,7 @@ describe('a recording that makes steps', () => {
     await invariants(sql);
   });
 
-  it('waits for a task that somebody holds, and others do not wait with it', async () => {
+  it('a recording waits for a locked task without delaying others', async () => {
     const ran: string[] = [];
     const { tasker, sql, url, another } = await setup({ templates: template(STEPS), worker: false });
     const holder = await openSession(url);

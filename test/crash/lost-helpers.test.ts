@@ -63,7 +63,7 @@ async function takenBackOnce(sql: Sql): Promise<void> {
 }
 
 describe('a sweep', () => {
-  it('that died after it declared workers dead is gone on with by the next', async () => {
+  it('the next sweeper finishes the work of one that died after it declared workers dead', async () => {
     const { tasker, url, sql } = await setup({ templates: FOUR, worker: false });
     await deadWorkers(tasker, url, sql);
     const { database, engine } = await connect(url);
@@ -72,7 +72,7 @@ describe('a sweep', () => {
     await takenBackOnce(sql);
   });
 
-  it('that is continued by another worker is reported with the names of the workers that were lost', async () => {
+  it('a sweep that another worker continues is reported with the names of the lost workers', async () => {
     const { tasker, url, sql, another } = await setup({ templates: FOUR, worker: false });
     await deadWorkers(tasker, url, sql);
     const { database } = await connect(url);
@@ -93,7 +93,7 @@ describe('a sweep', () => {
     });
   });
 
-  it('that died while it took steps back leaves all of them or none, and the next goes on', async () => {
+  it('a sweep that dies while it takes steps takes all of them or none, and the next one continues', async () => {
     const { tasker, url, sql } = await setup({ templates: FOUR, worker: false });
     await deadWorkers(tasker, url, sql);
     const dying = await connect(url);
@@ -118,7 +118,7 @@ describe('a sweep', () => {
     await takenBackOnce(sql);
   });
 
-  it('by many at once takes every step back once', async () => {
+  it('concurrent sweeps take every step once', async () => {
     const { tasker, url, sql } = await setup({ templates: FOUR, worker: false });
     await deadWorkers(tasker, url, sql);
     const sweepers = await Promise.all(Array.from({ length: 4 }, () => connect(url)));
@@ -126,7 +126,7 @@ describe('a sweep', () => {
     await takenBackOnce(sql);
   });
 
-  it('does not take from anybody while the server is up for less than a lease', async () => {
+  it('a sweep takes no steps before the server has been up for a lease', async () => {
     const { tasker, url, sql } = await setup({ templates: FOUR, worker: false });
     await deadWorkers(tasker, url, sql);
     const { engine } = await connect(url);
@@ -138,7 +138,7 @@ describe('a sweep', () => {
     await takenBackOnce(sql);
   });
 
-  it('does not take from a worker whose heartbeat came in time', async () => {
+  it('a sweep takes no steps of a worker whose heartbeat came in time', async () => {
     const { tasker, url, sql } = await setup({ templates: FOUR, worker: false });
     await deadWorkers(tasker, url, sql);
     await sql(`update tasker.worker set lease_until = now() + interval '1 min' where name = 'second'`);
@@ -152,7 +152,7 @@ describe('a sweep', () => {
 describe('without a notification', () => {
   const handlers = [defineHandler('a', {}, () => ({}))];
 
-  it('a task is found by the next look', async () => {
+  it('a task is found by the next poll', async () => {
     const { tasker, url, sql, another } = await setup({ templates: template({ a: [] }), worker: false });
     const proxy = await startProxy(url);
     let [looks, looksAtStart] = [0, 0];
@@ -179,7 +179,7 @@ describe('without a notification', () => {
     await invariants(sql);
   });
 
-  it('a worker that came before the namespace of its templates finds them', async () => {
+  it('a worker that starts before its namespace exists finds its templates', async () => {
     const { sql, another } = await setup({ worker: false });
     await another({ worker: true, handlers, namespaces: ['test'], pollMs: 100 });
     const later = await another({ templates: template({ a: [] }), worker: false });

@@ -48,32 +48,35 @@ const writeNext = (context: StepContext) =>
     return at + 1;
   });
 
-describe.each(['lost', 'answer_lost', 'cut'] as const)('commits of a handler: %s', (fate) => {
-  it('every row is there once, when the handler goes on in the same attempt', async () => {
-    const { sql, proxy } = await behindProxy(everyThirdCommit(fate), async (context) => {
-      for (;;) {
-        const next = await writeNext(context).catch(() => 'again');
-        if (next === undefined) return;
-      }
+describe.each(['lost', 'answer_lost', 'cut'] as const)(
+  'transactions of a handler whose commits are lost: %s',
+  (fate) => {
+    it('every row is written once if the handler continues in the same attempt', async () => {
+      const { sql, proxy } = await behindProxy(everyThirdCommit(fate), async (context) => {
+        for (;;) {
+          const next = await writeNext(context).catch(() => 'again');
+          if (next === undefined) return;
+        }
+      });
+      expect(proxy.counts[fate]).toBeGreaterThan(2);
+      expect((await sql<{ id: number }>('select id from written order by id')).map(({ id }) => id)).toEqual(
+        Array.from({ length: ROWS }, (_, i) => i),
+      );
     });
-    expect(proxy.counts[fate]).toBeGreaterThan(2);
-    expect((await sql<{ id: number }>('select id from written order by id')).map(({ id }) => id)).toEqual(
-      Array.from({ length: ROWS }, (_, i) => i),
-    );
-  });
 
-  it('every row is there once, when the handler begins anew', async () => {
-    const { sql, proxy } = await behindProxy(everyThirdCommit(fate), async (context) => {
-      while ((await writeNext(context)) !== undefined);
+    it('every row is written once if the handler starts again', async () => {
+      const { sql, proxy } = await behindProxy(everyThirdCommit(fate), async (context) => {
+        while ((await writeNext(context)) !== undefined);
+      });
+      expect(proxy.counts[fate]).toBeGreaterThan(2);
+      expect((await sql<{ id: number }>('select id from written order by id')).map(({ id }) => id)).toEqual(
+        Array.from({ length: ROWS }, (_, i) => i),
+      );
     });
-    expect(proxy.counts[fate]).toBeGreaterThan(2);
-    expect((await sql<{ id: number }>('select id from written order by id')).map(({ id }) => id)).toEqual(
-      Array.from({ length: ROWS }, (_, i) => i),
-    );
-  });
-});
+  },
+);
 
-it('a transaction that was committed is one for its handler, too, though the answer was lost', async () => {
+it('a handler learns that its transaction was committed although the answer was lost', async () => {
   const { step, proxy } = await behindProxy(everyThirdCommit('answer_lost'), async (context) => {
     while ((await writeNext(context)) !== undefined);
   });
@@ -87,7 +90,7 @@ describe.each(['lost', 'cut'] as const)('a checkpoint whose connection was lost:
     return (sent: Buffer) => (sent.includes('save_checkpoint') && ++saves % 3 === 1 ? fate : undefined);
   };
 
-  it('is saved on another one, and costs no attempt', async () => {
+  it('the checkpoint is saved on another connection without using up an attempt', async () => {
     const { step, proxy } = await behindProxy(everyThirdSave(), async (context) => {
       for (let cursor = 1; cursor <= ROWS; cursor++) await context.checkpoint({ cursor });
       return { cursor: context.checkpointCursor };
@@ -96,7 +99,7 @@ describe.each(['lost', 'cut'] as const)('a checkpoint whose connection was lost:
     expect(step).toMatchObject({ attempts: 1, results: { result: { cursor: ROWS } } });
   });
 
-  it('is saved on another one when it was yielded', async () => {
+  it('a yielded checkpoint is saved on another connection', async () => {
     const { step, proxy } = await behindProxy(everyThirdSave(), (context) => {
       const cursor = Number(context.checkpointCursor ?? 0);
       if (cursor === ROWS) return { cursor };

@@ -16,8 +16,8 @@ const LEASE_MS = 2_000;
 
 describeWith('pgbouncer', 'through pgbouncer in transaction mode', () => {
   for (const direct of [true, false]) {
-    const how = direct ? 'with DATABASE_DIRECT_URL' : 'without DATABASE_DIRECT_URL, deaf and polling';
-    it(`${how}: sessions are terminated, a worker is killed, and everything ends`, async () => {
+    const how = direct ? 'with DATABASE_DIRECT_URL' : 'without DATABASE_DIRECT_URL';
+    it(`every task ends ${how} after sessions are terminated and a worker is killed`, async () => {
       const { tasker, sql, url } = await setup({ templates: TREE, worker: false, logger: silentLogger });
       const pooler = await startPgbouncer(url, { maxPreparedStatements: 200 });
       const journal = openJournal();
@@ -61,7 +61,7 @@ describeWith('pgbouncer', 'through pgbouncer in transaction mode', () => {
     });
   }
 
-  it('programs that start at once on an empty database, all through the pooler, migrate it once', async () => {
+  it('programs that start at once through the pooler on an empty database migrate it once', async () => {
     const { sql, url, another } = await setup({ worker: false, logger: silentLogger });
     const pooler = await startPgbouncer(url, { maxPreparedStatements: 200 });
     await sql('drop schema tasker cascade');
@@ -78,7 +78,7 @@ describeWith('pgbouncer', 'through pgbouncer in transaction mode', () => {
     );
   });
 
-  it('that keeps no prepared statements (max_prepared_statements = 0), the error says what to set', async () => {
+  it('the error names the setting if the pooler keeps no prepared statements (max_prepared_statements = 0)', async () => {
     const { url, another } = await setup({ worker: false, logger: silentLogger });
     const pooler = await startPgbouncer(url, { maxPreparedStatements: 0 });
     const pooled = await another({ databaseUrl: pooler.url });

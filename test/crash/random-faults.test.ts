@@ -53,7 +53,7 @@ const PROVE = process.env.PROVE === '1';
 const SECONDS = PROVE ? 60 : 14;
 const SEEDS = PROVE ? Array.from({ length: 100 }, (_, i) => i + 1) : [Number(process.env.SEED ?? Date.now() % 1e6)];
 
-it('the same seed draws the same numbers', () => {
+it('the same seed gives the same numbers', () => {
   const [first, second, other] = [seeded(7), seeded(7), seeded(8)];
   const draw = (random: () => number) => Array.from({ length: 5 }, random);
   const numbers = draw(first);
@@ -65,7 +65,7 @@ it('the same seed draws the same numbers', () => {
 // One server is enough for chance; the aimed tests run on all.
 if (inject('postgres') === '18') {
   for (const seed of SEEDS) {
-    it(`random faults for ${SECONDS} s (SEED=${seed}): everything ends, nothing is lost, no invariant breaks`, {
+    it(`random faults for ${SECONDS} s (SEED=${seed}) lose nothing and break no invariant, and every task ends`, {
       timeout: SECONDS * 3_000 + 60_000,
     }, async () => {
       const server = await startServer();

@@ -29,9 +29,9 @@ async function together(resultOf: (n: number) => unknown) {
   return { ...kit, gate, create, allRun };
 }
 
-describe('a result that PostgreSQL refuses', () => {
+describe('a result that PostgreSQL rejects', () => {
   const culprits = {
-    'because jsonb cannot hold it': { bad: changing, prepare: '', says: 'unsupported Unicode escape sequence' },
+    "because jsonb can't store it": { bad: changing, prepare: '', says: 'unsupported Unicode escape sequence' },
     'because a constraint forbids it': {
       bad: () => ({ bad: true }),
       prepare: `alter table tasker.step add constraint no_bad check (not coalesce(result->'value' ? 'bad', false))`,
@@ -39,7 +39,7 @@ describe('a result that PostgreSQL refuses', () => {
     },
   };
   for (const [why, { bad, prepare, says }] of Object.entries(culprits)) {
-    it(`${why}: it alone fails, for good; those that were sent with it are recorded`, async () => {
+    it(`a result that is rejected ${why} fails its step permanently, and the results sent with it are recorded`, async () => {
       const { tasker, sql, gate, create, allRun } = await together((n) => (n === 17 ? { value: bad() } : { n }));
       if (prepare) await sql(prepare);
       const tasks = await create(50);
@@ -58,7 +58,7 @@ describe('a result that PostgreSQL refuses', () => {
   }
 });
 
-it('a retryable failure that PostgreSQL refuses is retried, with the reason in its message', async () => {
+it('a retryable failure that PostgreSQL rejects is retried, with the reason in its message', async () => {
   let calls = 0;
   const { tasker, sql, gate, create, allRun } = await together((n) => {
     if (n !== 3 || ++calls > 1) return { n };
@@ -78,8 +78,8 @@ it('a retryable failure that PostgreSQL refuses is retried, with the reason in i
   await invariants(sql);
 });
 
-describe('a good result', () => {
-  it('is not taken for a bad one when the server has no room, and is recorded when it has', async () => {
+describe('a valid result', () => {
+  it("a valid result is not mistaken for an invalid one while the server's disk is full, and is recorded afterwards", async () => {
     const { tasker, sql, gate, create, allRun } = await together((n) => ({ n }));
     await sql(`create sequence refusals`);
     await sql(`
@@ -94,7 +94,7 @@ describe('a good result', () => {
     await invariants(sql);
   });
 
-  it('is sent again when an administrator cancels the statement that records it', async () => {
+  it('a valid result is sent again if an administrator cancels its statement', async () => {
     const { tasker, sql, url, gate, create, allRun } = await together((n) => ({ n }));
     const [task] = await create(1);
     await allRun(1);
@@ -114,7 +114,7 @@ describe('a good result', () => {
     expect(await states(tasker, task!.taskUuid)).toEqual({ a: 'complete' });
   });
 
-  it('does not wait for another task that somebody keeps locked, at most a little when it was sent with it', async () => {
+  it('a valid result hardly waits for another task that is locked, even if it was sent with it', async () => {
     const { tasker, sql, url, gate, create, allRun } = await together((n) => ({ n }));
     const [locked, ...mates] = await create(4);
     await allRun(4);

@@ -33,7 +33,7 @@ async function stopAll(workers: WorkerProcess[]): Promise<void> {
 }
 
 describe('pg_terminate_backend on all connections under load', () => {
-  it('loses no acknowledgement, runs nothing twice, and workers go on by themselves', async () => {
+  it('no acknowledged result is lost, no step runs twice, and workers recover on their own', async () => {
     const { tasker, sql, url } = await setup({ templates: TREE, worker: false, logger: silentLogger });
     const journal = openJournal();
     const options = { databaseUrl: url, journal, pollMs: 200, concurrency: 20 };
@@ -65,7 +65,7 @@ describe('pg_terminate_backend on all connections under load', () => {
 // The server that users get; the others are shared by the whole suite and must not be crashed.
 if (inject('postgres') === '18') {
   describe('an immediate stop and restart of PostgreSQL', () => {
-    it('under load: loses no acknowledgement, runs nothing twice, and workers go on by themselves', async () => {
+    it('a restart under load loses no acknowledged result and runs no step twice, and workers recover on their own', async () => {
       const { url, sql, crash } = await startServer();
       const tasker = await creator({ databaseUrl: url, templates: [TREE] });
       const journal = openJournal();
@@ -87,7 +87,7 @@ if (inject('postgres') === '18') {
       await stopAll(workers);
     });
 
-    it('before claims reached the disk: a step that must not run twice does not, the others once more at most', async () => {
+    it('if claims were not on disk, steps that must not run twice do not, and the others run at most once more', async () => {
       const { url, sql, crash } = await startServer({ wal_writer_delay: '10s' });
       const tasker = await creator({
         databaseUrl: url,

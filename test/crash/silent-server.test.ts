@@ -65,8 +65,8 @@ async function workersBehindProxy(names: string[]) {
   return { tasker, sql, proxy, another, started, completed };
 }
 
-describe('a living worker', () => {
-  it('keeps its lease when its connections go silent and new ones work', async () => {
+describe('a live worker', () => {
+  it('a worker keeps its lease if its connections go silent and new ones work', async () => {
     const { sql, proxy, another, completed } = await workersBehindProxy(['first']);
     const sweeper = defineHandler('a', {}, () => ({ by: 'sweeper' }));
     await another({ worker: true, handlers: [sweeper], leaseMs: LEASE_MS, name: 'sweeper', concurrency: 1 });
@@ -79,7 +79,7 @@ describe('a living worker', () => {
     await completed();
   });
 
-  it('keeps its steps when an outage was longer than the lease for all workers', async () => {
+  it('a worker keeps its steps after an outage that was longer than the lease for all workers', async () => {
     const { sql, proxy, completed } = await workersBehindProxy(['first', 'second', 'third']);
     proxy.decide = () => 'lost';
     proxy.cutAll();
@@ -97,8 +97,8 @@ describe('a living worker', () => {
   });
 });
 
-describe('a stop', () => {
-  itOnce('fires the signal of running handlers and ends in time while the server is silent', async () => {
+describe('stopping a worker', () => {
+  itOnce('a stop fires the signal of running handlers and ends in time while the server is silent', async () => {
     const signalled = deferred();
     const { another, tasker, proxy, started } = await workersBehindProxy(['first']);
     const name = 'second';
@@ -133,7 +133,7 @@ describe('a stop', () => {
     proxy.thaw();
   });
 
-  it('gives back the children of a recording that was answered after it began', async () => {
+  it('a stop releases the children of a recording that is answered after the stop began', async () => {
     const handlers = ['a', 'b', 'c'].map((name) => defineHandler(name, {}, () => ({ name })));
     const { tasker, sql, url, another } = await setup({
       templates: template({ a: [], b: ['a'], c: ['a'] }),

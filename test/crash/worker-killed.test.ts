@@ -28,7 +28,7 @@ const running = (sql: Sql) =>
   sql<{ n: number }>(`select count(*)::int n from tasker.step where state = 'in_progress'`).then(([row]) => row!.n);
 
 describe('kill -9 of a worker with 200 running steps', () => {
-  it('within the lease another has them: retryable ones run again, the others stand in error with the reason', async () => {
+  it('within the lease, retryable steps run again on another worker, and the others are in error with the reason', async () => {
     const { tasker, sql, url } = await setup({ templates: TWO_KINDS, worker: false });
     const journal = openJournal();
     const first = await worker(url, journal);
@@ -107,7 +107,7 @@ describe('a worker that is slower than its lease', () => {
     'with its event loop blocked': (slow: Awaited<ReturnType<typeof worker>>) => slow.block(),
   };
   for (const [how, slow] of Object.entries(slowDown)) {
-    it(`${how}: its signal fires, its late result is refused, and it goes on as a new worker`, async () => {
+    it(`the signal of a handler fires, its late result is rejected, and the worker continues as a new one: ${how}`, async () => {
       const { tasker, sql, url } = await setup({
         templates: workTemplate({ a: { retry: { max_attempts: 3, backoff: 'none' } }, b: ['a'] }),
         worker: false,

@@ -7,7 +7,7 @@ import { openSession } from '../support/database.ts';
 import { DEMO, deferred, invariants, itOnce, setup, states, template, until } from '../support/setup.ts';
 
 describe('SIGTERM', () => {
-  it('handlers finish or are given back within the drain time, and work goes on elsewhere at once', async () => {
+  it('handlers finish or are released within the drain time, and other workers continue at once', async () => {
     const DRAIN_MS = 1_500;
     const { tasker, sql, url } = await setup({ templates: workTemplate({ a: [] }), worker: false });
     const journal = openJournal();
@@ -43,8 +43,8 @@ describe('SIGTERM', () => {
   });
 });
 
-describe('a stop', () => {
-  it('keeps a result that is still on its way when the drain time is over', async () => {
+describe('stopping a worker', () => {
+  it('a result that is still being sent when the drain time ends is kept', async () => {
     const settled = deferred();
     const handlers = [
       defineHandler('paid', {}, () => settled.promise.then(() => ({ paid: true }))),
@@ -78,7 +78,7 @@ describe('a stop', () => {
     await invariants(sql);
   });
 
-  itOnce('ends the process even while the database is away, and nothing is lost', async () => {
+  itOnce('the process ends even while the database is down, and nothing is lost', async () => {
     const LEASE_MS = 1_500;
     const { tasker, sql, url } = await setup({ templates: workTemplate({ a: [], b: ['a'] }), worker: false });
     const proxy = await startProxy(url);

@@ -28,7 +28,7 @@ const yieldAt = (cursor: number, results: object) =>
   );
 
 describe('a checkpoint', () => {
-  it('that a handler yields has it called again with what it saved, and spends no attempt', async () => {
+  it('a handler that yields a checkpoint is called again with it, without using up an attempt', async () => {
     const seen: unknown[] = [];
     const { end, sql } = await run(({ context }) => {
       const results = context.accumulatedResults ?? { total: 0 };
@@ -57,7 +57,7 @@ describe('a checkpoint', () => {
     });
   });
 
-  it('that a handler saves is there for it at once, and for the next attempt', async () => {
+  it('a saved checkpoint is available at once and in the next attempt', async () => {
     const seen: unknown[] = [];
     const { end } = await run(async ({ context }) => {
       seen.push([context.attempt, context.checkpointCursor]);
@@ -77,7 +77,7 @@ describe('a checkpoint', () => {
     ]);
   });
 
-  it('keeps a bounded history, however often it is saved', async () => {
+  it('the history stays bounded however often a checkpoint is saved', async () => {
     const { end, sql } = await run(async ({ context }) => {
       for (let i = 0; i < 60; i++) await context.checkpoint({ cursor: i });
     });
@@ -92,15 +92,18 @@ describe('a checkpoint', () => {
   it.each([
     ['a bigint', { cursor: 7n }, /checkpoint can't be stored: .*cursor/],
     ['a NUL', { cursor: 'a\0' }, /checkpoint can't be stored/],
-  ])('that JSON cannot hold fails the step for good, with the place: %s', async (_, progress, message) => {
-    const { end } = await run(({ context }) => context.checkpoint(progress));
-    const { status, step } = await end();
-    expect(status).toBe('blocked_by_failures');
-    expect(step.results!.error).toMatchObject({ error_type: 'checkpoint_error', retryable: false });
-    expect(step.results!.error!.message).toMatch(message);
-  });
+  ])(
+    "a checkpoint that JSON can't represent fails the step permanently and names the place: %s",
+    async (_, progress, message) => {
+      const { end } = await run(({ context }) => context.checkpoint(progress));
+      const { status, step } = await end();
+      expect(status).toBe('blocked_by_failures');
+      expect(step.results!.error).toMatchObject({ error_type: 'checkpoint_error', retryable: false });
+      expect(step.results!.error!.message).toMatch(message);
+    },
+  );
 
-  it('that is saved while another one is on its way is kept after that one', async () => {
+  it('a checkpoint that is saved while another one is being sent is stored after it', async () => {
     const { end, sql } = await run(async ({ context }) => {
       await Promise.all([1, 2, 3, 4, 5, 6].map((cursor) => context.checkpoint({ cursor })));
       return { cursor: context.checkpointCursor };
@@ -113,7 +116,7 @@ describe('a checkpoint', () => {
     expect({ ...row, cursor: Number(row!.cursor) }).toEqual({ cursor: 6, n: 6 });
   });
 
-  it('of a step that was taken away is refused', async () => {
+  it('a checkpoint of a step that was taken away is rejected', async () => {
     const [started, refused] = [deferred(), deferred<unknown>()];
     const { tasker, taskUuid, sql } = await run(async ({ context }) => {
       const gone = new Promise((resolve) => context.signal.addEventListener('abort', resolve));
@@ -129,7 +132,7 @@ describe('a checkpoint', () => {
 });
 
 describe('a transaction of a handler', () => {
-  it('commits its rows and how far it came together', async () => {
+  it('its rows and its checkpoint commit together', async () => {
     const cursors: unknown[] = [];
     const { end, sql } = await run(async ({ context }) => {
       for (let at = 0; at < 3; at++) {
@@ -147,7 +150,7 @@ describe('a transaction of a handler', () => {
     expect(await sql('select id from written order by id')).toEqual([{ id: 0 }, { id: 1 }, { id: 2 }]);
   });
 
-  it('that throws leaves nothing, and the next attempt goes on where the last one that committed ended', async () => {
+  it('a transaction that throws writes nothing, and the next attempt continues after the last committed one', async () => {
     const { end, sql } = await run(async ({ context }) => {
       const insert = (id: number) =>
         context.transaction(async (tx, cursor) => {
@@ -164,7 +167,7 @@ describe('a transaction of a handler', () => {
     expect(await sql('select id from written order by id')).toEqual([{ id: 0 }, { id: 1 }, { id: 2 }]);
   });
 
-  it('in which a statement failed is not taken for committed', async () => {
+  it('a transaction in which a statement failed does not count as committed', async () => {
     const { end, sql } = await run(
       async ({ context }) => {
         await context.transaction(async (tx) => {
@@ -181,7 +184,7 @@ describe('a transaction of a handler', () => {
     expect(await sql('select 1 from tasker.checkpoint')).toEqual([]);
   });
 
-  it('of a step that was taken away meanwhile writes nothing', async () => {
+  it('a transaction of a step that was taken away writes nothing', async () => {
     const [started, refused] = [deferred(), deferred<unknown>()];
     const { tasker, taskUuid, sql } = await run(async ({ context }) => {
       const work = context.transaction(async (tx) => {
@@ -203,19 +206,22 @@ describe('a transaction of a handler', () => {
     'a checkpoint': (context: StepContext) => context.checkpoint({ cursor: 7 }),
     'another transaction': (context: StepContext) => context.transaction(() => 7),
   };
-  it.each(Object.entries(beside))('lets nothing be saved beside it, which would outlive it: %s', async (_, save) => {
-    const { end, sql } = await run(async ({ context }) => {
-      await context.transaction(async (tx) => {
-        await tx.query('insert into written values (1)');
-        await save(context);
-        throw new Error('never comes here');
+  it.each(Object.entries(beside))(
+    'a transaction rejects a save outside of it, which would survive a rollback: %s',
+    async (_, save) => {
+      const { end, sql } = await run(async ({ context }) => {
+        await context.transaction(async (tx) => {
+          await tx.query('insert into written values (1)');
+          await save(context);
+          throw new Error('never comes here');
+        });
       });
-    });
-    const { status, step } = await end();
-    expect(status).toBe('blocked_by_failures');
-    expect(step.results!.error).toMatchObject({ error_type: 'checkpoint_error', retryable: false });
-    expect(step.results!.error!.message).toMatch(/^step a: a transaction of this step is open/);
-    expect(await sql('select 1 from written')).toEqual([]);
-    expect(await sql('select 1 from tasker.checkpoint')).toEqual([]);
-  });
+      const { status, step } = await end();
+      expect(status).toBe('blocked_by_failures');
+      expect(step.results!.error).toMatchObject({ error_type: 'checkpoint_error', retryable: false });
+      expect(step.results!.error!.message).toMatch(/^step a: a transaction of this step is open/);
+      expect(await sql('select 1 from written')).toEqual([]);
+      expect(await sql('select 1 from tasker.checkpoint')).toEqual([]);
+    },
+  );
 });

@@ -121,7 +121,7 @@ describe('a decision handler on a real engine', () => {
     },
   );
 
-  it.each(skipping)('%s creates nothing, stores why, and the task completes', async (_, decide) => {
+  it.each(skipping)('%s creates nothing and stores the reason, and the task completes', async (_, decide) => {
     for (const route of bothClasses(decide)) {
       const seen = await run(route);
       expect(seen.status).toBe('complete');
@@ -137,7 +137,7 @@ describe('a decision handler on a real engine', () => {
     }
   });
 
-  it('decisionFailure fails the step for good and creates nothing, unless it says otherwise', async () => {
+  it('decisionFailure fails the step permanently and creates nothing, unless it is marked as retryable', async () => {
     for (const route of bothClasses((h) => h.decisionFailure('no amount'))) {
       const seen = await run(route);
       expect(seen.status).toBe('blocked_by_failures');
@@ -159,14 +159,14 @@ describe('a decision handler on a real engine', () => {
 });
 
 describe('a decision function on a real engine', () => {
-  it('that returns Decision.route creates the branches', async () => {
+  it('a function that returns Decision.route creates the branches', async () => {
     const seen = await run(defineDecisionHandler('route', {}, () => Decision.route(['a', 'b'], { key: 'value' })));
     expect(seen.status).toBe('complete');
     expect(seen.states).toEqual({ ...BESIDE, a: 'complete', b: 'complete' });
     expect((await seen.results('b')).result).toMatchObject({ route: { routing_context: { key: 'value' } } });
   });
 
-  it('that returns Decision.skip creates nothing, stores why, and the task completes', async () => {
+  it('a function that returns Decision.skip creates nothing and stores the reason, and the task completes', async () => {
     const seen = await run(defineDecisionHandler('route', {}, () => Decision.skip('condition not met')));
     expect(seen.status).toBe('complete');
     expect(seen.states).toEqual({ start: 'complete', route: 'complete' });
@@ -176,7 +176,7 @@ describe('a decision function on a real engine', () => {
     });
   });
 
-  it('that returns an outcome of the library is understood as well', async () => {
+  it('a function may also return an outcome of the library', async () => {
     const routed = await run(defineDecisionHandler('route', {}, () => DecisionPointOutcome.createSteps(['a'])));
     expect(routed.states).toEqual({ ...BESIDE, a: 'complete' });
     const skipped = await run(defineDecisionHandler('route', {}, async () => DecisionPointOutcome.noBranches('small')));

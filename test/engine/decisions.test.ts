@@ -31,7 +31,7 @@ async function run(steps: Parameters<typeof template>[0], outcomes: Record<strin
 }
 
 describe('a decision', () => {
-  it('creates the steps that it names, and the convergence over those and no others', async () => {
+  it('a decision creates the steps that it names, and the convergence waits for those only', async () => {
     const { tasker, taskUuid, status, states } = await run(ROUTE, { route: decide(['a', 'c']) });
     expect(status).toBe('complete');
     expect(states).toEqual({
@@ -47,19 +47,23 @@ describe('a decision', () => {
     expect(join.totalParents).toBe(3);
   });
 
-  it('that says no_branches creates nothing, no convergence either, and the task completes', async () => {
+  it('a decision with no_branches creates no steps and no convergence, and the task completes', async () => {
     const { status, states } = await run(ROUTE, { route: NO_BRANCHES });
     expect(status).toBe('complete');
     expect(states).toEqual({ start: 'complete', route: 'complete' });
   });
 
   it.each([
-    ['a name that is no step', decide(['a', 'bb']), /"bb" is not a step; did you mean b\? Possible steps are a, b, c$/],
+    [
+      'a name that is not a step',
+      decide(['a', 'bb']),
+      /"bb" is not a step; did you mean b\? Possible steps are a, b, c$/,
+    ],
     ['a step upstream', decide(['start']), /"start" is not downstream of this decision.* Possible steps are a, b, c$/],
     ['a convergence', decide(['join']), /"join" is not downstream of this decision, or is created by other rules/],
     ['no names', decide([]), /step_names is empty; use no_branches/],
-    ['names that are no list', decide('a'), /step_names must be a list of step names, got "a"/],
-    ['a name that is no text', decide(['a', 7]), /step_names\[1\] must be the name of a step, got 7/],
+    ['names that are not a list', decide('a'), /step_names must be a list of step names, got "a"/],
+    ['a name that is not a string', decide(['a', 7]), /step_names\[1\] must be the name of a step, got 7/],
     [
       'an unknown type',
       { decision_point_outcome: { type: 'maybe' } },
@@ -67,7 +71,7 @@ describe('a decision', () => {
     ],
     ['no outcome', { ok: true }, /must have decision_point_outcome, an object; got nothing/],
     ['101 names', decide(Array.from({ length: 101 }, (_, i) => `s${i}`)), /names 101 steps; at most 100 are allowed/],
-  ])('whose outcome is wrong fails for good and says why: %s', async (_, outcome, message) => {
+  ])('a decision with an invalid outcome fails permanently and gives the reason: %s', async (_, outcome, message) => {
     const { tasker, taskUuid, status, states } = await run(ROUTE, { route: outcome });
     expect(status).toBe('blocked_by_failures');
     expect(states).toEqual({ start: 'complete', route: 'error' });
@@ -76,7 +80,7 @@ describe('a decision', () => {
     expect(error!.message).toMatch(message);
   });
 
-  it('may lead to another one; a convergence fed by both waits for the second to decide', async () => {
+  it('a convergence after two nested decisions waits for the second decision', async () => {
     const steps = {
       start: [],
       first: { type: 'decision', dependencies: ['start'] },
@@ -105,7 +109,7 @@ describe('a decision', () => {
     expect(quick.states).toEqual({ start: 'complete', first: 'complete', quick: 'complete', join: 'complete' });
   });
 
-  it('that an operator completes by hand creates its branches too', async () => {
+  it('a decision that an operator completes also creates its branches', async () => {
     const { tasker, taskUuid, sql } = await run(ROUTE, { route: { wrong: true } });
     await expect(tasker.completeStep(taskUuid, 'route', { result: decide(['x']) })).rejects.toMatchObject({
       code: 'bad_request',

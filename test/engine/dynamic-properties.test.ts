@@ -146,13 +146,13 @@ async function shrunk(tasker: Tasker, steps: readonly DynamicStep[]): Promise<st
   return [...smallest.map(shortly), ...broken].join('\n');
 }
 
-describe('templates with decisions, batches and convergences of any shape end as a simple model says', () => {
+describe('random templates with decisions, batches and convergences end as a simple model predicts', () => {
   it.each([
     ['one worker with one slot', [1]],
     ['two workers', [3, 100]],
     ['three workers', [2, 20, 100]],
   ] as const)(
-    '%s',
+    'random templates end as the model predicts with %s',
     async (name, concurrencies) => {
       const { url, sql } = await database();
       const taskers = await taskersOn(url, concurrencies);
@@ -203,14 +203,14 @@ const cutFor = (worker: string) => ({ type: 'batchable' as const, names: [worker
 const JOIN = { type: 'deferred_convergence' as const };
 const WORKER = { type: 'batch_worker' as const };
 
-describe('what a random template found, made small', () => {
+describe('minimal templates from failures of random ones', () => {
   it.each<[string, DynamicStep[]]>([
     [
       'a step that is named while its only parent is not chosen runs',
       [step('s0', []), step('s1', ['s0'], names('s3')), step('s2', ['s1']), step('s3', ['s2'])],
     ],
     [
-      'a convergence that goes on without a branch sees nothing of what only that branch came after',
+      'a convergence without a branch does not see results that only that branch depends on',
       [
         step('s0', []),
         step('s1', ['s0'], names('s3')),
@@ -221,7 +221,7 @@ describe('what a random template found, made small', () => {
       ],
     ],
     [
-      'what follows a batch and a branch exists, whichever of its makers is recorded last: the analyzer',
+      'a step after a batch and a branch exists if the analyzer is recorded last',
       [
         step('s0', [], { ...cutFor('s1'), ...late }),
         step('s1', ['s0'], WORKER),
@@ -234,7 +234,7 @@ describe('what a random template found, made small', () => {
       ],
     ],
     [
-      'what follows a batch and a branch exists, whichever of its makers is recorded last: the decision',
+      'a step after a batch and a branch exists if the decision is recorded last',
       [
         step('s0', [], cutFor('s1')),
         step('s1', ['s0'], WORKER),
@@ -247,7 +247,7 @@ describe('what a random template found, made small', () => {
       ],
     ],
     [
-      'a branch of a decision that is not there yet is left to that decision',
+      'a branch of a decision that does not exist yet is created by that decision only',
       [
         step('s0', []),
         step('s1', ['s0'], names('s3')),
@@ -258,7 +258,7 @@ describe('what a random template found, made small', () => {
       ],
     ],
     [
-      'a join of a batch sees all of it, though a step ran before that comes after the batch only by way of one not made',
+      'a join of a batch sees the whole batch, although an earlier step follows the batch only through a step that was not created',
       [
         step('s0', [], { ...cutFor('s1'), parts: [STEP.plan, late.plan, late.plan, late.plan] }),
         step('s1', ['s0'], { ...WORKER, parallelism: 1 }),

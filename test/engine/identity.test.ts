@@ -16,8 +16,8 @@ const identities = async (namespace: string) =>
     )
   )[0]!.n;
 
-describe('tasks with the same identity, created at the same instant', () => {
-  it.each([2, 50])('by %i clients: one success, the others are told which task is there', async (clients) => {
+describe('tasks with the same identity that are created at the same time', () => {
+  it.each([2, 50])('of %i clients, one creates the task and the others get a conflict with its id', async (clients) => {
     const { tasker, demo, another } = await shared.setup({ a: [] }, strategy('strict'));
     const taskers = [tasker, await another(), await another()];
     const request = { ...demo, context: { order_id: 'O-7', clients } };
@@ -35,7 +35,7 @@ describe('tasks with the same identity, created at the same instant', () => {
     expect(await tasker.listTasks({ namespace: demo.namespace })).toHaveLength(1);
   });
 
-  it('and with onDuplicate: return, all get the one', async () => {
+  it('with onDuplicate: return, all clients get the same task', async () => {
     const { tasker, demo, another } = await shared.setup({ a: [] }, strategy('strict'));
     const taskers = [tasker, await another()];
     const handles = await Promise.all(
@@ -45,7 +45,7 @@ describe('tasks with the same identity, created at the same instant', () => {
     expect(handles.filter((handle) => handle.created)).toHaveLength(1);
   });
 
-  it('in batches with the keys in opposite orders: no deadlock, each key once', async () => {
+  it('two batches with the same keys in opposite orders do not deadlock and create each task once', async () => {
     const { tasker, demo, another } = await shared.setup({ a: [] }, strategy('caller_provided'));
     const other = await another();
     for (let round = 0; round < 10; round++) {
@@ -62,7 +62,7 @@ describe('tasks with the same identity, created at the same instant', () => {
 });
 
 describe('a strict template', () => {
-  it('takes contexts that differ only in the order of keys for the same, and minds the order of arrays', async () => {
+  it('the order of keys does not matter for the identity, but the order of arrays does', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, strategy('strict'));
     const { taskUuid } = await tasker.createTask({ ...demo, context: { a: 1, b: { c: [1, 2], d: null } } });
     await expect(tasker.createTask({ ...demo, context: { b: { d: null, c: [1, 2] }, a: 1 } })).rejects.toThrow(
@@ -71,14 +71,14 @@ describe('a strict template', () => {
     await tasker.createTask({ ...demo, context: { a: 1, b: { c: [2, 1], d: null } } });
   });
 
-  it('remembers tasks that have ended', async () => {
+  it('the identity of an ended task stays taken', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, strategy('strict'));
     const { taskUuid } = await tasker.createTask(demo);
     await tasker.cancelTask(taskUuid);
     await expect(tasker.createTask(demo)).rejects.toMatchObject({ code: 'conflict' });
   });
 
-  it('tells apart what was created under another version of the template', async () => {
+  it('tasks of different template versions have different identities', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, strategy('strict'));
     await tasker.registerTemplates([
       template({ a: [] }, { namespace: demo.namespace, version: '2.0.0', identity_strategy: 'strict' }),
@@ -89,7 +89,7 @@ describe('a strict template', () => {
 });
 
 describe('caller_provided', () => {
-  it('wants a key', async () => {
+  it('a request without a key is rejected', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, strategy('caller_provided'));
     await expect(tasker.createTask(demo)).rejects.toMatchObject({
       code: 'identity_missing',
@@ -97,7 +97,7 @@ describe('caller_provided', () => {
     });
   });
 
-  it('goes by the key alone', async () => {
+  it('only the key determines the identity', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, strategy('caller_provided'));
     const first = await tasker.createTask({ ...demo, context: { a: 1 }, idempotencyKey: 'O-7' });
     await expect(tasker.createTask({ ...demo, context: { a: 2 }, idempotencyKey: 'O-7' })).rejects.toThrow(
@@ -110,7 +110,7 @@ describe('caller_provided', () => {
 });
 
 describe('a key in the request', () => {
-  it.each(['strict', 'always_unique'])('wins over %s', async (given) => {
+  it.each(['strict', 'always_unique'])('a key in the request overrides %s', async (given) => {
     const { tasker, demo } = await shared.setup({ a: [] }, strategy(given));
     await tasker.createTask({ ...demo, context: { n: 1 }, idempotencyKey: 'k' });
     await expect(tasker.createTask({ ...demo, context: { n: 2 }, idempotencyKey: 'k' })).rejects.toMatchObject({
@@ -121,7 +121,7 @@ describe('a key in the request', () => {
 });
 
 describe('always_unique', () => {
-  it('makes as many equal tasks as are asked for, and no row of an identity', async () => {
+  it('any number of equal tasks can be created, without rows for identities', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, strategy('always_unique'));
     const handles = await tasker.createTasks(Array.from({ length: 20 }, () => demo));
     expect(new Set(handles.map((handle) => handle.taskUuid)).size).toBe(20);
@@ -131,7 +131,7 @@ describe('always_unique', () => {
 });
 
 describe('a batch', () => {
-  it('with one duplicate creates nothing, and says which it is', async () => {
+  it('a batch with a duplicate creates nothing and names it', async () => {
     const { tasker, demo } = await shared.setup({ a: [], b: [] }, strategy('caller_provided'));
     const { taskUuid } = await tasker.createTask({ ...demo, idempotencyKey: '2' });
     const batch = ['0', '1', '2', '3'].map((idempotencyKey) => ({ ...demo, idempotencyKey }));
@@ -144,7 +144,7 @@ describe('a batch', () => {
     expect(await identities(demo.namespace)).toBe(1);
   });
 
-  it('with the same task twice creates nothing, and says which are the same', async () => {
+  it('a batch with the same task twice creates nothing and names both', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, strategy('caller_provided'));
     const batch = ['x', 'y', 'x'].map((idempotencyKey) => ({ ...demo, idempotencyKey }));
     await expect(tasker.createTasks(batch)).rejects.toMatchObject({
@@ -157,7 +157,7 @@ describe('a batch', () => {
     expect(await tasker.listTasks({ namespace: demo.namespace })).toHaveLength(2);
   });
 
-  it('gives back, in order, which were there and which are new', async () => {
+  it('a batch returns existing and new tasks in order', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, strategy('caller_provided'));
     const key = (idempotencyKey: string): TaskRequest => ({ ...demo, idempotencyKey });
     const { taskUuid } = await tasker.createTask(key('b'));
@@ -166,7 +166,7 @@ describe('a batch', () => {
     expect(handles[1]!.taskUuid).toBe(taskUuid);
   });
 
-  it('with one bad request creates nothing', async () => {
+  it('a batch with an invalid request creates nothing', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, strategy('always_unique'));
     await expect(tasker.createTasks([demo, { ...demo, priority: 101 }])).rejects.toThrow(/\(number 2\): priority/);
     expect(await tasker.listTasks({ namespace: demo.namespace })).toEqual([]);
@@ -174,7 +174,7 @@ describe('a batch', () => {
   });
 });
 
-it('a task that stands for another is not run again', async () => {
+it('a duplicate request does not run the existing task again', async () => {
   const { tasker, demo } = await shared.setup({ a: [] }, strategy('strict'));
   await tasker.createTask(demo);
   await tasker.createTask(demo, { onDuplicate: 'return' });

@@ -10,7 +10,7 @@ import { DEMO, itOnce, setup, template } from '../support/setup.ts';
 const MORE_THAN_KEPT = 1_020;
 
 itOnce(
-  'templates that no task uses are forgotten once a thousand newer ones are known, and loaded when needed',
+  'an unused template is dropped when a thousand newer ones are cached, and is loaded again when needed',
   async () => {
     const { tasker, url, another } = await setup({ worker: false });
     const database = await Database.connect({ url, poolSize: 3, logger: silentLogger });
@@ -43,7 +43,7 @@ itOnce(
   },
 );
 
-it('more templates than are kept may be in use at once for long without taking more and more memory', async () => {
+it('memory stays flat while more templates are in use than the cache holds', async () => {
   const kept = new KeptSnapshots<{ id: number }>();
   const used = Array.from({ length: MOST_KEPT + 1 }, (_, id) => ({ id }));
   for (const one of used) kept.put(one);

@@ -11,7 +11,7 @@ const say = (name: string, fn: (context: StepContext) => unknown = () => ({ by: 
 const DIAMOND = { start: [], left: ['start'], right: ['start'], end: ['left', 'right'] };
 
 describe('a task', () => {
-  it('runs each step once, after all its parents, and completes', async () => {
+  it('a task runs each step once, after all its parents, and completes', async () => {
     const ran: string[] = [];
     const note = (name: string) => say(name, () => void ran.push(name));
     const { tasker, sql } = await setup({ templates: template(DIAMOND), handlers: Object.keys(DIAMOND).map(note) });
@@ -31,7 +31,7 @@ describe('a task', () => {
     await invariants(sql);
   });
 
-  it('gives a step the results of all its ancestors, not only of its parents', async () => {
+  it('a step gets the results of all its ancestors, not only of its parents', async () => {
     let seen: unknown;
     const last = say('c', (context) => {
       seen = [context.getDependencyResultKeys(), context.getDependencyResult('a'), context.dependencyResults.b?.by];
@@ -45,7 +45,7 @@ describe('a task', () => {
     expect(seen).toEqual([['a', 'b'], { by: 'a' }, 'b']);
   });
 
-  it('is pending until its first step is claimed', async () => {
+  it('a task is pending until its first step is claimed', async () => {
     const { tasker } = await setup({ templates: template({ a: [] }), worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);
     expect(await tasker.getTask(taskUuid)).toMatchObject({
@@ -55,7 +55,7 @@ describe('a task', () => {
     });
   });
 
-  it('keeps context and results as they were given', async () => {
+  it('context and results are stored unchanged', async () => {
     const context = {
       order_id: 'Ö-7 🚚',
       nested: { onboarding_id: 1, script: '<script>', list: [1, null, 'x', { deep: true }] },
@@ -79,7 +79,7 @@ describe('a task', () => {
     expect((await tasker.getStep(taskUuid, 'a')).results?.result).toEqual(context);
   });
 
-  it('with one handler that changes what it was given does not show that to another', async () => {
+  it('a handler that modifies its inputs does not affect other handlers', async () => {
     const spoil = (name: string) =>
       say(name, (c) => {
         (c.inputData.list as number[]).push(1);
@@ -93,7 +93,7 @@ describe('a task', () => {
 });
 
 describe('a failing step', () => {
-  it('is tried again until its attempts are used up, and stops its descendants, not its siblings', async () => {
+  it('a failing step is retried until its attempts are used up, and blocks its descendants but not its siblings', async () => {
     const runs: number[] = [];
     const steps = {
       start: [],
@@ -138,7 +138,7 @@ describe('a failing step', () => {
     await invariants(sql);
   });
 
-  it('is not tried again when its error says so, when its result says so, or when its template says so', async () => {
+  it('a step is not retried if its error, its result or its template forbids it', async () => {
     const count: Record<string, number> = {};
     const failing = (name: string, fail: () => unknown) =>
       say(name, () => {
@@ -163,7 +163,7 @@ describe('a failing step', () => {
     expect(await states(tasker, taskUuid)).toEqual({ thrown: 'error', result: 'error', never: 'error' });
   });
 
-  it('waits for its backoff, and says until when', async () => {
+  it('a failed step waits for its backoff and shows when it is due', async () => {
     let first = true;
     const flaky = say('a', () => {
       if (first) {
@@ -186,7 +186,7 @@ describe('a failing step', () => {
     expect(await sql('select 1 from tasker.timer')).toEqual([]);
   });
 
-  it('keeps a Retry-After of 2 seconds within 100 ms at idle', async () => {
+  it('a Retry-After of 2 seconds is kept within 100 ms on an idle machine', async () => {
     let starts: number[] = [];
     const busy = say('a', () => {
       starts.push(performance.now());
@@ -212,7 +212,7 @@ describe('a failing step', () => {
 });
 
 describe('an operator', () => {
-  it('resets a failed step with all its attempts, and the task goes on by itself', async () => {
+  it('a failed step that is reset gets all its attempts again, and the task continues', async () => {
     let broken = true;
     const fragile = say('a', () => {
       if (broken) throw new Error('not yet');
@@ -236,7 +236,7 @@ describe('an operator', () => {
     await invariants(sql);
   });
 
-  it('resolves or completes a step by hand, and children get its result', async () => {
+  it('the children of a step that an operator resolves or completes get its result', async () => {
     let seen: unknown;
     const fail = () => {
       throw new PermanentError('never');
@@ -261,7 +261,7 @@ describe('an operator', () => {
     await invariants(sql);
   });
 
-  it('corrects the result of a finished step, and what runs afterwards sees the correction', async () => {
+  it('steps that run after an operator corrected a result see the correction', async () => {
     const gate = deferred();
     let seen: unknown;
     const { tasker, sql } = await setup({
@@ -286,7 +286,7 @@ describe('an operator', () => {
     await invariants(sql);
   });
 
-  it('cancels a task: running handlers hear it by their signal, their late results are refused', async () => {
+  it('cancelling a task fires the signal of running handlers, and their late results are rejected', async () => {
     const aborted = deferred<unknown>();
     const running = deferred();
     const slow = say('a', async (c) => {
@@ -309,7 +309,7 @@ describe('an operator', () => {
 });
 
 describe('priorities', () => {
-  it('higher first, in the order of becoming ready within one', async () => {
+  it('steps run by priority, and within one priority in the order in which they became ready', async () => {
     const ran: unknown[] = [];
     const handlers = [say('a', (c) => void ran.push(c.getInput('n')))];
     const { tasker, another } = await setup({ templates: template({ a: [] }), worker: false });
@@ -331,7 +331,7 @@ describe('priorities', () => {
     expect(ran).toEqual([4, 2, 6, 1, 3, 5]);
   });
 
-  it('of what waits goes before the children of what runs', async () => {
+  it('a queued step with a higher priority runs before the children of a running step', async () => {
     const ran: string[] = [];
     const gate = deferred();
     const note = (name: string, wait?: Promise<void>) =>
@@ -360,7 +360,7 @@ describe('priorities', () => {
 });
 
 describe('the queue', () => {
-  it('is not held up by the rows of tasks that were cancelled while they waited', async () => {
+  it('rows of cancelled tasks do not delay the queue', async () => {
     const { tasker, sql, another } = await setup({ templates: template({ a: [] }), worker: false });
     const doomed = await tasker.createTasks(Array.from({ length: 60 }, () => DEMO));
     const { taskUuid } = await tasker.createTask(DEMO);

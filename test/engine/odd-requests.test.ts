@@ -18,7 +18,7 @@ const ODD: Record<string, () => unknown> = {
   'a function': () => () => 1,
   'a throwing toJSON': () => ({ toJSON: throws }),
   'an object that reads as a UUID': () => ({ toString: () => UUID, toJSON: () => UUID }),
-  'an object that can not be a text': () => ({ [Symbol.toPrimitive]: throws, toString: throws }),
+  "an object that can't be converted to a string": () => ({ [Symbol.toPrimitive]: throws, toString: throws }),
   'a proxy that throws': () => new Proxy({}, { get: throws, ownKeys: throws, has: throws }),
   'a revoked proxy': () => {
     const { proxy, revoke } = Proxy.revocable({}, {});
@@ -67,11 +67,11 @@ async function refused(odd: (demo: TaskRequest) => unknown, names: string) {
 }
 
 describe.each(FIELDS)('%s of a request', (field) => {
-  it.each(Object.entries(ODD))('that is %s is refused with a TaskerError that names it', async (_, odd) => {
+  it.each(Object.entries(ODD))('a field that is %s is rejected with a TaskerError that names it', async (_, odd) => {
     await refused((demo) => ({ ...demo, [field]: odd() }), field);
   });
 
-  it('that throws when it is read is refused with a TaskerError that names it', async () => {
+  it('a field that throws when it is read is rejected with a TaskerError that names it', async () => {
     await refused((demo) => Object.defineProperty({ ...demo }, field, { get: throws }), field);
   });
 });
@@ -83,11 +83,11 @@ it.each<[string, unknown]>([
   ['a symbol', Symbol('x')],
   ['a proxy that throws', new Proxy({}, { get: throws })],
   ['an empty object', {}],
-])('a request that is %s is refused with a TaskerError', async (_, odd) => {
+])('a request that is %s is rejected with a TaskerError', async (_, odd) => {
   await refused(() => odd, 'name');
 });
 
-it('requests that are not an array, and unknown values of onDuplicate, are refused with a TaskerError', async () => {
+it('requests that are not an array, and unknown values of onDuplicate, are rejected with a TaskerError', async () => {
   const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
   for (const odd of [undefined, null, demo, 'demo', new Set([demo]), ODD['a revoked proxy']!(), new Array(2)]) {
     await expect(tasker.createTasks(odd as never)).rejects.toMatchObject({ code: 'bad_request' });
@@ -98,7 +98,7 @@ it('requests that are not an array, and unknown values of onDuplicate, are refus
   expect(await tasker.listTasks({ namespace: demo.namespace })).toEqual([]);
 });
 
-it('a request keeps the values that it had when it was passed, and may have getters of a class', async () => {
+it('a request is read when it is passed, and may have getters of a class', async () => {
   const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
   class Order {
     readonly name = demo.name;

@@ -34,7 +34,7 @@ async function batchAndBranch(failure_strategy: string) {
 }
 
 describe('one step of a task', () => {
-  it('is found by its name or its id: of the template, of a branch, or of a batch', async () => {
+  it('a step of the template, of a branch or of a batch is found by its name or its id', async () => {
     const { tasker, taskUuid } = await batchAndBranch('continue_on_failure');
     const steps = await tasker.getSteps(taskUuid);
     expect(steps.map((step) => step.name)).toEqual([
@@ -53,7 +53,7 @@ describe('one step of a task', () => {
     }
   });
 
-  it('that is not there is refused, with the names that are near and those that are there', async () => {
+  it('an unknown step is rejected with similar names and the existing ones', async () => {
     const { tasker, taskUuid } = await batchAndBranch('continue_on_failure');
     const refused = (step: string, message: string) =>
       expect(tasker.getStep(taskUuid, step)).rejects.toMatchObject({
@@ -74,7 +74,7 @@ describe('one step of a task', () => {
     await expect(tasker.getHistory(nowhere)).rejects.toMatchObject({ code: 'task_not_found' });
   });
 
-  it('of a batch is acted on by its name', async () => {
+  it('a batch worker can be reset or completed by its name', async () => {
     const { tasker, taskUuid } = await batchAndBranch('fail_fast');
     expect(await tasker.getStep(taskUuid, 'part_2')).toMatchObject({ currentState: 'error' });
     await tasker.resolveStep(taskUuid, 'part_2', { actor: 'Ada' });
@@ -86,7 +86,7 @@ describe('one step of a task', () => {
 });
 
 describe('the completion of a task', () => {
-  it('is 100 when it is complete, also with workers whose failure its batch tolerates', async () => {
+  it('a complete task is at 100 %, even with workers whose failure is tolerated', async () => {
     const { tasker, taskUuid } = await batchAndBranch('continue_on_failure');
     expect(await tasker.getTask(taskUuid)).toMatchObject({
       status: 'complete',
@@ -98,7 +98,7 @@ describe('the completion of a task', () => {
     });
   });
 
-  it('counts no failure that stops it, and nothing that was only cancelled', async () => {
+  it('failures that block the task and cancelled steps do not count as completed', async () => {
     const { tasker, taskUuid } = await batchAndBranch('fail_fast');
     const task = await tasker.getTask(taskUuid);
     expect(task).toMatchObject({ status: 'blocked_by_failures', failedSteps: 1, healthStatus: 'blocked' });

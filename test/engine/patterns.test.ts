@@ -8,7 +8,7 @@ const shared = sharedDatabase();
 const EVIL = `${'a'.repeat(9_000)}!`;
 const schema = { properties: { text: { type: 'string', pattern: '^(a+)+$' } } };
 
-it('a pattern that backtracks does not block the worker: input, result and event are checked at once', async () => {
+it('a pattern with exponential backtracking does not block the checks of input, result and event', async () => {
   const event = { name: 'text.made', description: 'A text.', schema };
   const { tasker, demo } = await shared.setup(
     {

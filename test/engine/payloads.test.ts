@@ -37,8 +37,8 @@ const revoked = () => {
 const UNSTORABLE: [string, unknown, string][] = [
   ['a NUL character', { a: { b: 'x\0y' } }, '.a.b'],
   ['a NUL in a key', { a: { 'x\0y': 1 } }, '.a["x\\u0000y"]'],
-  ['half a surrogate pair', { a: ['ok', '\ud83d'] }, '.a[1]'],
-  ['half a surrogate pair in a key', { '\udc00': 1 }, '["\\udc00"]'],
+  ['a lone surrogate', { a: ['ok', '\ud83d'] }, '.a[1]'],
+  ['a lone surrogate in a key', { '\udc00': 1 }, '["\\udc00"]'],
   ['a BigInt', { total: 5n }, '.total'],
   ['NaN', { total: Number.NaN }, '.total'],
   ['infinity', { list: [1, Number.POSITIVE_INFINITY] }, '.list[1]'],
@@ -69,8 +69,8 @@ async function run(fn: () => unknown, options: CreateTaskerOptions = {}) {
   return { status, a: a!, b: b!, error: a!.results?.error };
 }
 
-describe("a handler's result that can't be stored as given fails its step for good, and says where", () => {
-  it.each(UNSTORABLE)('%s', async (_, value, path) => {
+describe("a result that can't be stored unchanged fails its step permanently and names the place", () => {
+  it.each(UNSTORABLE)('a result with %s', async (_, value, path) => {
     const { status, a, error } = await run(() => value);
     expect(status).toBe('blocked_by_failures');
     expect(a).toMatchObject({ currentState: 'error', attempts: 1 });
@@ -78,7 +78,7 @@ describe("a handler's result that can't be stored as given fails its step for go
     expect(error!.message).toContain(`result${path}`);
   });
 
-  it('a proxy that throws whatever is asked of it', async () => {
+  it('a proxy that throws on every access', async () => {
     const { a, error } = await run(() => hostile);
     expect(a).toMatchObject({ currentState: 'error', attempts: 1 });
     expect(error!.message).toContain('hands off');
@@ -91,8 +91,8 @@ describe("a handler's result that can't be stored as given fails its step for go
   });
 });
 
-describe("a handler's result is stored and passed on as it was given", () => {
-  it('5 MB of it', async () => {
+describe('a result is stored and passed on unchanged', () => {
+  it('a result of 5 MB', async () => {
     const value = { blob: 'ü'.repeat(2_500_000) };
     const { status, b } = await run(() => value);
     expect(status).toBe('complete');
@@ -101,23 +101,23 @@ describe("a handler's result is stored and passed on as it was given", () => {
 
   it.each<[string, unknown, unknown]>([
     [
-      'keys that mean something elsewhere',
+      'keys that have a meaning elsewhere',
       { __proto__x: 1, script: 2, onclick: 3, eval: 4, constructor: 5 },
       undefined,
     ],
     ['a key named __proto__', JSON.parse('{"__proto__":{"a":1},"b":2}'), undefined],
-    ['numbers at the edge', { a: 5e-324, b: 1.7976931348623157e308, c: 2 ** 53 + 2, d: -1e21, e: 0.1 }, undefined],
+    ['extreme numbers', { a: 5e-324, b: 1.7976931348623157e308, c: 2 ** 53 + 2, d: -1e21, e: 0.1 }, undefined],
     [
       'texts of every kind',
       { a: '\u0001\u001f\u007f\u2028\ufffe\ufeff', b: '👩‍👩‍👧', c: '\\u0000', d: '"' },
       undefined,
     ],
-    ['empty things', { a: {}, b: [], c: '', d: null, '': 0 }, undefined],
-    ['a date, as JSON writes it', { at: new Date(0) }, { at: '1970-01-01T00:00:00.000Z' }],
-    ['a property that is undefined, as absent', { a: undefined, b: 1 }, { b: 1 }],
+    ['empty values', { a: {}, b: [], c: '', d: null, '': 0 }, undefined],
+    ['a date as JSON text', { at: new Date(0) }, { at: '1970-01-01T00:00:00.000Z' }],
+    ['an undefined property, which is omitted', { a: undefined, b: 1 }, { b: 1 }],
     ['an object with toJSON', { toJSON: () => ({ x: 1 }) }, { x: 1 }],
     [
-      'a class instance, as its properties',
+      'a class instance as its properties',
       new (class Order {
         id = 7;
         total() {
@@ -127,7 +127,7 @@ describe("a handler's result is stored and passed on as it was given", () => {
       { id: 7 },
     ],
     ['499 levels', { a: deep(499) }, undefined],
-  ])('%s', async (_, value, expected) => {
+  ])('a result with %s', async (_, value, expected) => {
     const { status, a, b } = await run(() => value);
     expect(status).toBe('complete');
     expect(a.results?.result).toEqual(expected ?? value);
@@ -135,8 +135,8 @@ describe("a handler's result is stored and passed on as it was given", () => {
   });
 });
 
-describe('what a handler says besides its result', () => {
-  it('a failure with texts that PostgreSQL refuses is told without them, and is still tried again', async () => {
+describe('what a handler returns besides its result', () => {
+  it('a failure with texts that PostgreSQL rejects is stored without them and still retried', async () => {
     let tries = 0;
     const { status, a } = await run(() => {
       if (++tries === 1) throw Object.assign(new Error('bad\0byte \ud83d'), { code: 'E\0X', metadata: { k: 'v\0' } });
@@ -153,7 +153,7 @@ describe('what a handler says besides its result', () => {
     ['metadata of 2 MB', () => StepHandlerResult.failure({ message: 'no', metadata: { x: 'x'.repeat(2_000_000) } })],
     ['a message of 2 MB', () => StepHandlerResult.failure({ message: 'no'.repeat(1_000_000) })],
     [
-      'a Retry-After that is none',
+      'Retry-After',
       () =>
         new StepHandlerResult({
           success: false,
@@ -161,15 +161,15 @@ describe('what a handler says besides its result', () => {
           orchestrationMetadata: { headers: JSON.parse('{"retry-after":{}}') },
         }),
     ],
-    ['a message that is no text', () => StepHandlerResult.failure(JSON.parse('{"message":{"a":1}}'))],
-  ])('a failed result with an unfit %s counts as what it says: a failure to be tried again', async (_, make) => {
+    ['a message that is not a string', () => StepHandlerResult.failure(JSON.parse('{"message":{"a":1}}'))],
+  ])('a failed result with unusable %s is still a retryable failure', async (_, make) => {
     const { status, a, error } = await run(make);
     expect(status).toBe('blocked_by_failures');
     expect(a).toMatchObject({ currentState: 'error', attempts: 2 });
     expect(error?.retryable).toBe(true);
   });
 
-  it('metadata of a success that cannot be stored is left out with the reason, the result stays', async () => {
+  it("metadata of a success that can't be stored is replaced by the reason, and the result is kept", async () => {
     const { status, a } = await run(() => StepHandlerResult.success({ ok: 1 }, { total: 5n }));
     expect(status).toBe('complete');
     expect(a.results).toMatchObject({
@@ -189,7 +189,7 @@ describe('what a handler says besides its result', () => {
       'without',
     ],
     ['a NUL in a text', 'a\0b', 'a\ufffdb'],
-  ])('thrown: %s', async (_, thrown, message) => {
+  ])('a handler that throws %s fails its step with a message', async (_, thrown, message) => {
     const { a, error } = await run(() => {
       throw thrown;
     });
@@ -201,7 +201,7 @@ describe('what a handler says besides its result', () => {
 describe("a task's context", () => {
   const noWorker = { worker: false, handlers: [] };
 
-  it.each(UNSTORABLE)('that holds %s is refused, with the place', async (_, value, path) => {
+  it.each(UNSTORABLE)('a context with %s is rejected and the place is named', async (_, value, path) => {
     const { tasker, demo } = await shared.setup({ a: [] }, noWorker);
     const refused = tasker.createTask({ ...demo, context: value as Record<string, unknown> });
     await expect(refused).rejects.toMatchObject({ code: 'invalid_context' });
@@ -227,7 +227,7 @@ describe("a task's context", () => {
     ['too much behind a toJSON', { a: { toJSON: () => deep(20) } }, 'is nested deeper than 10 levels'],
     ['a hostile proxy', hostile, 'hands off'],
     ['a revoked proxy', revoked(), 'context'],
-  ])('of %s is refused', async (_, value, message) => {
+  ])('a context of %s is rejected', async (_, value, message) => {
     const { tasker, demo } = await shared.setup({ a: [] }, noWorker);
     const refused = tasker.createTask({ ...demo, context: value as Record<string, unknown> });
     await expect(refused).rejects.toBeInstanceOf(TaskerError);
@@ -235,7 +235,7 @@ describe("a task's context", () => {
     expect(await tasker.listTasks({ namespace: demo.namespace })).toEqual([]);
   });
 
-  it('comes back equal, whatever it holds', async () => {
+  it('a context is returned unchanged, whatever it contains', async () => {
     const seen = new Map<string, unknown>();
     const { tasker, demo } = await shared.setup(
       { a: [] },
@@ -259,23 +259,23 @@ describe("a task's context", () => {
   });
 });
 
-describe('the other words of a request', () => {
+describe('the other fields of a request', () => {
   it.each<[string, Record<string, unknown>, string, string]>([
     ['a NUL in the reason', { reason: 'a\0b' }, 'bad_request', 'reason'],
-    ['half a pair in the initiator', { initiator: '\ud800' }, 'bad_request', 'initiator'],
+    ['a lone surrogate in the initiator', { initiator: '\ud800' }, 'bad_request', 'initiator'],
     ['129 characters of source', { sourceSystem: 'x'.repeat(129) }, 'bad_request', 'sourceSystem'],
     ['a number as key', { idempotencyKey: 7 }, 'bad_request', 'idempotencyKey'],
-    ['a tag with half a pair', { tags: ['\udfff'] }, 'bad_request', 'tags'],
-    ['a tag that is no text', { tags: [1] }, 'bad_request', 'tags'],
-    ['tags that are no list', { tags: 'urgent' }, 'bad_request', 'tags'],
+    ['a tag with a lone surrogate', { tags: ['\udfff'] }, 'bad_request', 'tags'],
+    ['a tag that is not a string', { tags: [1] }, 'bad_request', 'tags'],
+    ['tags that are not a list', { tags: 'urgent' }, 'bad_request', 'tags'],
     ['a priority of 101', { priority: 101 }, 'bad_request', 'priority'],
     ['a priority of 1.5', { priority: 1.5 }, 'bad_request', 'priority'],
-    ['a correlation id that is none', { correlationId: 'x' }, 'invalid_uuid', 'correlationId'],
+    ['an invalid correlation id', { correlationId: 'x' }, 'invalid_uuid', 'correlationId'],
     ['a name with NUL', { name: 'a\0' }, 'bad_request', 'name'],
     ['a version that is a number', { version: 1 }, 'bad_request', 'version'],
     ['no name', { name: '' }, 'bad_request', 'name'],
     ['an unknown version', { version: '9.9.9' }, 'template_not_found', 'there is'],
-  ])('%s', async (_, request, code, message) => {
+  ])('a request with %s is rejected', async (_, request, code, message) => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     await expect(tasker.createTask({ ...demo, ...request })).rejects.toMatchObject({
       code,
@@ -283,7 +283,7 @@ describe('the other words of a request', () => {
     });
   });
 
-  it('are kept as given', async () => {
+  it('valid fields are stored unchanged', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const given = {
       initiator: 'Zoë 🚀',
@@ -298,7 +298,7 @@ describe('the other words of a request', () => {
     expect(await tasker.getTask(taskUuid)).toMatchObject(given);
   });
 
-  it('of an operator: refused when PostgreSQL cannot hold them', async () => {
+  it("fields of an operator that PostgreSQL can't store are rejected", async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const { taskUuid } = await tasker.createTask(demo);
     await expect(tasker.cancelTask(taskUuid, { reason: 'a\0' })).rejects.toMatchObject({ code: 'bad_request' });
@@ -311,4 +311,4 @@ describe('the other words of a request', () => {
   });
 });
 
-it('after all of that, the database is in order', () => invariants(shared.sql));
+it('the invariants of the database hold after all of these tests', () => invariants(shared.sql));

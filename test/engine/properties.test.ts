@@ -118,7 +118,7 @@ it.each([
   ['two taskers', [4, 100], 2],
   ['three taskers', [2, 20, 100], 3],
 ] as const)(
-  'tasks of any shape, whatever their steps do, end as a simple model says: %s',
+  'random tasks with random outcomes end as a simple model predicts: %s',
   async (name, concurrencies, share) => {
     const { url, sql, drop } = await freshDatabase();
     onTestFinished(drop);

@@ -15,7 +15,7 @@ const NO_AUTOVACUUM = 'alter table tasker.queue set (autovacuum_enabled = off)';
 
 const size = `select pg_relation_size('tasker.queue')::int bytes`;
 
-it('a queue full of dead rows that an old transaction keeps is written anew, and nothing that waits is lost', async () => {
+it('a queue full of dead rows that an old transaction keeps is rewritten without losing a step', async () => {
   const { tasker, sql, url, another } = await setup({ templates: template({ a: [] }), worker: false });
   const tasks = await tasker.createTasks(Array.from({ length: 100 }, (_, i) => ({ ...DEMO, priority: i % 3 })));
   await sql(NO_AUTOVACUUM);
@@ -39,7 +39,7 @@ it('a queue full of dead rows that an old transaction keeps is written anew, and
   await invariants(sql);
 });
 
-it('a queue that somebody reads, as a backup does, is left alone', async () => {
+it('a queue that another transaction reads, such as a backup, is not compacted', async () => {
   const { tasker, sql, url } = await setup({ templates: template({ a: [] }), worker: false });
   await sql(NO_AUTOVACUUM);
   await sql(LAY_DEAD_ROWS);
@@ -54,7 +54,7 @@ it('a queue that somebody reads, as a backup does, is left alone', async () => {
   expect(await tasker.engine.tidyQueue()).toBe(true);
 });
 
-it('a queue that is compacted keeps its order, wherever its rows lie in the table', async () => {
+it('a compacted queue keeps its order, wherever its rows are in the table', async () => {
   const { tasker, sql } = await setup({ templates: template({ a: [] }), worker: false });
   await sql(NO_AUTOVACUUM);
   const create = async () => (await tasker.createTasks(Array.from({ length: 20 }, () => DEMO))).map((t) => t.taskUuid);

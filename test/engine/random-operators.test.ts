@@ -209,7 +209,7 @@ async function settleAll(taskers: readonly Tasker[], tasks: readonly string[]): 
 }
 
 it(
-  'operators and creators at random moments: every task comes to an end, and every counter is right',
+  'with operators and creators at random moments, every task ends and every counter is right',
   async () => {
     const { url, sql, drop } = await freshDatabase();
     onTestFinished(drop);

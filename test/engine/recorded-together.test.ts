@@ -17,7 +17,7 @@ describe('two decisions that are recorded together', () => {
     join: convergence('a', 'b'),
   };
 
-  it('of which one is refused: the other one still makes what both would have made', async () => {
+  it('if one decision is rejected, the other one still creates the steps that both name', async () => {
     const { tasker, taskUuid, sql, claim, record, completed, states } = await handWorker(steps);
     await claim();
     await record(completed('first'));
@@ -38,7 +38,7 @@ describe('two decisions that are recorded together', () => {
     await invariants(sql);
   });
 
-  it('of which one makes nothing: the join waits for the branch of the other', async () => {
+  it('if one decision creates nothing, the join waits for the branch of the other one', async () => {
     const { sql, claim, record, completed } = await handWorker(steps);
     await claim();
     await record(completed('first'));
@@ -50,7 +50,7 @@ describe('two decisions that are recorded together', () => {
     await invariants(sql);
   });
 
-  it('with an analyzer of the same task: all three make their steps, and one step joins branches and workers', async () => {
+  it('two decisions and an analyzer all create their steps, and one step joins branches and workers', async () => {
     const { sql, claim, record, completed } = await handWorker({
       ...steps,
       analyze: batchable('first'),
@@ -74,7 +74,7 @@ describe('two decisions that are recorded together', () => {
   });
 });
 
-describe('two batches that one step joins', () => {
+describe('two batches that are joined by one step', () => {
   const steps = (one: Record<string, unknown>, other: Record<string, unknown>) => ({
     count: batchable(),
     sum: batchable(),
@@ -93,7 +93,7 @@ describe('two batches that one step joins', () => {
     return hand;
   };
 
-  it('and of which both fail fast in one recording: it runs once an operator settled both failures', async () => {
+  it('if both fail fast in one recording, the joining step runs when an operator has settled both failures', async () => {
     const { tasker, taskUuid, sql, claim, record, failed, states } = await both(FAIL_FAST, FAIL_FAST);
     const { ended, takenFrom } = await record(failed('counter_2'), failed('summer_1'), failed('counter_3'));
     expect(ended).toMatchObject([{ state: 'blocked_by_failures' }]);
@@ -108,7 +108,7 @@ describe('two batches that one step joins', () => {
     await invariants(sql);
   });
 
-  it('goes on with one when the other fails fast while a place becomes free', async () => {
+  it('one batch continues if the other one fails fast while a place becomes free', async () => {
     const { sql, claim, record, failed, completed } = await both(FAIL_FAST, { parallelism: 1 });
     // The failure leaves nothing active until the next worker of the other batch gets its place.
     const { ended, queued } = await record(failed('counter_1'), completed('summer_1'));
@@ -121,7 +121,7 @@ describe('two batches that one step joins', () => {
   });
 });
 
-describe('workers of a batch that wait for another step too', () => {
+describe('batch workers that also wait for another step', () => {
   const steps = (config: Record<string, unknown> = {}) => ({
     analyze: batchable(),
     prepare: [],
@@ -129,7 +129,7 @@ describe('workers of a batch that wait for another step too', () => {
     join: convergence('work'),
   });
 
-  it('start when that is done, as many as may', async () => {
+  it('as many workers as allowed start when that step is done', async () => {
     const { sql, claim, record, completed } = await handWorker(steps({ parallelism: 2 }));
     await claim();
     await record(completed('analyze', partsFor('work', '1', '2', '3')));
@@ -141,7 +141,7 @@ describe('workers of a batch that wait for another step too', () => {
     await invariants(sql);
   });
 
-  it('start as well when an operator settled those that were to be first', async () => {
+  it('workers also start if an operator has settled the first ones', async () => {
     const { tasker, taskUuid, sql, claim, record, completed } = await handWorker(steps({ parallelism: 2 }));
     await claim();
     await record(completed('analyze', partsFor('work', '1', '2', '3', '4', '5')));

@@ -23,7 +23,7 @@ async function deciding(config?: Record<string, unknown>) {
 }
 
 describe.each(['complete', 'resolve'] as const)('a decision or an analyzer that an operator settles: %s', (verb) => {
-  it('makes what the result says, once, and what its worker says too late makes nothing', async () => {
+  it('the result creates its steps once, and the late result of the worker creates none', async () => {
     const { tasker, taskUuid, sql, claim, record, completed, states } = await deciding();
     const settle = (step: string, result: Record<string, unknown>) =>
       verb === 'complete'
@@ -41,7 +41,7 @@ describe.each(['complete', 'resolve'] as const)('a decision or an analyzer that 
     await invariants(sql);
   });
 
-  it('is refused with a result that is wrong, and nothing is changed', async () => {
+  it('an invalid result is rejected and nothing is changed', async () => {
     const { tasker, taskUuid, sql, states } = await deciding();
     const before = await states();
     const settling =
@@ -57,7 +57,7 @@ describe.each(['complete', 'resolve'] as const)('a decision or an analyzer that 
   });
 });
 
-it('a decision that is resolved without a result makes nothing', async () => {
+it('a decision that is resolved without a result creates no steps', async () => {
   const { tasker, taskUuid, sql, record, completed, states } = await deciding();
   await tasker.resolveStep(taskUuid, 'pick');
   await record(completed('analyze', partsFor('work', '1')));
@@ -65,8 +65,8 @@ it('a decision that is resolved without a result makes nothing', async () => {
   await invariants(sql);
 });
 
-describe('workers of a batch that an operator resets', () => {
-  it('take the first place that becomes free when all are taken', async () => {
+describe('batch workers that an operator resets', () => {
+  it('a reset worker takes the first free place if all places are taken', async () => {
     const { tasker, taskUuid, sql, claim, record, completed, failed, states } = await deciding({ parallelism: 1 });
     await record(completed('pick', choosing()), completed('analyze', partsFor('work', '1', '2', '3')));
     await claim();
@@ -85,7 +85,7 @@ describe('workers of a batch that an operator resets', () => {
     await invariants(sql);
   });
 
-  it('are refused when what joins them has begun', async () => {
+  it('a reset is rejected if a step that joins the batch has started', async () => {
     const { tasker, taskUuid, sql, claim, record, completed, failed } = await deciding();
     await record(completed('pick', choosing()), completed('analyze', partsFor('work', '1', '2')));
     await claim();

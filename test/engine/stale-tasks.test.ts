@@ -7,7 +7,7 @@ import { age, firstLook, lookForStale, stage, standing } from '../support/lifecy
 import { DEMO, invariants, setup, states, template, until } from '../support/setup.ts';
 
 describe('a task that is ended by its lifecycle', () => {
-  it('fires the signal of its running handler, whose result is refused', async () => {
+  it('the signal of the running handler fires, and its result is rejected', async () => {
     const limit = 'max_steps_in_process_minutes';
     const { tasker, sql, taskUuid, gate, signalled } = await standing(limit, { staleness_action: 'error' });
     await age(sql, 21, taskUuid);
@@ -24,7 +24,7 @@ describe('a task that is ended by its lifecycle', () => {
     await invariants(sql);
   });
 
-  it('has ended for good: no verb of an operator opens it again, and each says why', async () => {
+  it("the task can't be reopened: every action of an operator is rejected with the reason", async () => {
     const limit = 'max_waiting_for_dependencies_minutes';
     const { tasker, sql, taskUuid } = await standing(limit, { staleness_action: 'error' });
     await age(sql, 21, taskUuid);
@@ -43,8 +43,8 @@ describe('a task that is ended by its lifecycle', () => {
   });
 });
 
-describe('time counts', () => {
-  it('from the last start or end of a step: a task that moves is never over the limits of its states', async () => {
+describe('the time of a limit', () => {
+  it('the time starts with the last start or end of a step, so a task that moves never exceeds the limits of its states', async () => {
     const { handlers, gate } = stage();
     const steps = { one: { handler: 'quick' }, two: { handler: 'busy', dependencies: ['one'] } };
     const lifecycle = { max_steps_in_process_minutes: 20, staleness_action: 'error' };
@@ -62,7 +62,7 @@ describe('time counts', () => {
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 10_000 })).status).toBe('complete');
   });
 
-  it('from the time at which a retry came due', async () => {
+  it('the time starts when a retry becomes due', async () => {
     const { tasker, sql, taskUuid, another } = await standing('max_waiting_for_retry_minutes', {
       max_waiting_for_retry_minutes: 1_000,
       max_steps_in_process_minutes: 20,
@@ -80,7 +80,7 @@ describe('time counts', () => {
     expect((await lookForStale(other)).ended).toMatchObject([{ taskUuid }]);
   });
 
-  it('from what happens to the task itself: neither an operator nor a checkpoint of another task counts', async () => {
+  it('actions of operators and checkpoints count only for their own task', async () => {
     const limit = 'max_waiting_for_dependencies_minutes';
     const { tasker, sql, taskUuid } = await standing(limit, {});
     const other = await tasker.createTask(DEMO);
@@ -97,7 +97,7 @@ describe('time counts', () => {
     expect(await tasker.listTasks({ stale: true })).toMatchObject([{ taskUuid }]);
   });
 
-  it('for a task that no worker has begun as waiting for dependencies', async () => {
+  it('a task that no worker has started counts as waiting for dependencies', async () => {
     const lifecycle = { max_waiting_for_dependencies_minutes: 20, max_steps_in_process_minutes: 5 };
     const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle })], worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);
@@ -111,7 +111,7 @@ describe('time counts', () => {
 });
 
 describe('a stale task', () => {
-  it('leaves the list at once when it moves, and is noted anew when it stands again', async () => {
+  it('a stale task leaves the list as soon as it moves, and is noted again when it stops again', async () => {
     const limit = 'max_waiting_for_dependencies_minutes';
     const { tasker, sql, taskUuid } = await standing(limit, {});
     await age(sql, 21, taskUuid);
@@ -132,7 +132,7 @@ describe('a stale task', () => {
     expect(notes).toHaveLength(2);
   });
 
-  it('is the only one in the list while another task is within the same limit', async () => {
+  it('the list has only the stale task while another task is within the same limit', async () => {
     const templates = [template({ a: [] }, { lifecycle: { max_duration_minutes: 20 } })];
     const { tasker, sql } = await setup({ templates, worker: false });
     const [old, young] = await tasker.createTasks([DEMO, DEMO]);
@@ -144,7 +144,7 @@ describe('a stale task', () => {
     expect((await lookForStale(tasker)).noted).toMatchObject([{ taskUuid: young!.taskUuid }]);
   });
 
-  it('leaves the list when it ends, and nothing of it stays', async () => {
+  it('a stale task leaves the list when it ends, and its watch is deleted', async () => {
     const { tasker, sql, taskUuid } = await standing('max_duration_minutes', {});
     await age(sql, 21, taskUuid);
     await lookForStale(tasker);
@@ -156,7 +156,7 @@ describe('a stale task', () => {
     expect(await sql('select * from tasker.task_watch')).toEqual([]);
   });
 
-  it('that somebody deleted by hand holds nothing up', async () => {
+  it('a stale task that was deleted by hand does not block the others', async () => {
     const { tasker, sql, taskUuid } = await standing('max_waiting_for_retry_minutes', {});
     for (const table of ['timer', 'step', 'history', 'task']) await sql(`delete from tasker.${table}`);
     await age(sql, 21, taskUuid);
@@ -165,10 +165,10 @@ describe('a stale task', () => {
   });
 });
 
-describe('looking for stale tasks', () => {
+describe('the check for stale tasks', () => {
   const errors = { max_duration_minutes: 5, staleness_action: 'error' };
 
-  it('is done by any worker, without being asked', async () => {
+  it('any worker runs the check on its own', async () => {
     const { tasker, sql, another } = await setup({ templates: [template({ a: [] }, { lifecycle: errors })] });
     const { taskUuid } = await tasker.createTask(DEMO);
     await age(sql, 6);
@@ -187,7 +187,7 @@ describe('looking for stale tasks', () => {
     ]);
   });
 
-  it('ends five thousand tasks once, however many look at the same time, and no other task', async () => {
+  it('concurrent checks end five thousand tasks once, and no other task', async () => {
     const plain = template({ a: [], b: ['a'] }, { name: 'plain' });
     const limited = template({ a: [], b: ['a'] }, { lifecycle: errors });
     const { tasker, sql, another } = await setup({ templates: [plain, limited], worker: false });
@@ -217,7 +217,7 @@ describe('looking for stale tasks', () => {
     await invariants(sql);
   }, 90_000);
 
-  it('ends tasks with many open steps in several transactions', async () => {
+  it('tasks with many open steps are ended in several transactions', async () => {
     const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle: errors })], worker: false });
     const tasks = await tasker.createTasks([DEMO, DEMO, DEMO]);
     await age(sql, 6);
@@ -229,7 +229,7 @@ describe('looking for stale tasks', () => {
     expect(await sql(`select count(*)::int n from tasker.task where state = 'error'`)).toEqual([{ n: tasks.length }]);
   });
 
-  it('leaves a task that somebody holds for the next time', async () => {
+  it('a locked task is left for the next check', async () => {
     const { tasker, sql, url } = await setup({
       templates: [template({ a: [] }, { lifecycle: errors })],
       worker: false,
@@ -244,7 +244,7 @@ describe('looking for stale tasks', () => {
     expect((await lookForStale(tasker)).ended).toMatchObject([{ taskUuid: held!.taskUuid }]);
   });
 
-  it('goes by the limits that the task was created with, whatever is registered later', async () => {
+  it('a task keeps the limits that it was created with, whatever is registered later', async () => {
     const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle: errors })], worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);
     await tasker.registerTemplates([template({ a: [] }, { lifecycle: { max_duration_minutes: 500 } })]);
@@ -253,7 +253,7 @@ describe('looking for stale tasks', () => {
     expect(await lookForStale(tasker)).toMatchObject({ ended: [{ taskUuid }], noted: [] });
   });
 
-  it('watches a task with an identity once, and only if it was created', async () => {
+  it('a task with an identity is watched once, and only if it was created', async () => {
     const templates = [template({ a: [] }, { lifecycle: errors, identity_strategy: 'strict' })];
     const { tasker, sql } = await setup({ templates, worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);

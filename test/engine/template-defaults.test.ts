@@ -10,7 +10,7 @@ const only = (task: object) => shared.setup({ a: [] }, { task: { ...task }, work
 describe('default_context', () => {
   const default_context = { currency: 'EUR', shipping: { express: false, zone: 1 }, gift: null };
 
-  it('supplies the keys that a request leaves out, and handlers see them', async () => {
+  it('default_context supplies the keys that a request omits, and handlers see them', async () => {
     const seen = defineHandler('a', { inputs: { currency: 'currency', order: 'order' } }, (inputs) => inputs);
     const { tasker, demo } = await shared.setup({ a: [] }, { task: { default_context }, handlers: [seen] });
     const { taskUuid } = await tasker.createTask({ ...demo, context: { order: 'O-7' } });
@@ -25,13 +25,13 @@ describe('default_context', () => {
     ['null', { currency: null }, { ...default_context, currency: null }],
     ['a map, which replaces the whole map', { shipping: { zone: 2 } }, { ...default_context, shipping: { zone: 2 } }],
     ['a key named like a method', { toString: 'x' }, { ...default_context, toString: 'x' }],
-  ])('gives way to what a request gives: %s', async (_, context, expected) => {
+  ])('a request overrides default_context: %s', async (_, context, expected) => {
     const { tasker, demo } = await only({ default_context });
     const { taskUuid } = await tasker.createTask({ ...demo, ...(context && { context }) });
     expect((await tasker.getTask(taskUuid)).context).toEqual(expected);
   });
 
-  it('is part of the context that input_schema checks', async () => {
+  it('input_schema checks the context including the defaults', async () => {
     const input_schema = {
       type: 'object',
       required: ['currency', 'order'],
@@ -45,7 +45,7 @@ describe('default_context', () => {
     await expect(tasker.createTask(demo)).rejects.toThrow(/required property 'order'/);
   });
 
-  it('is part of the identity of a strict template', async () => {
+  it('the defaults are part of the identity of a strict template', async () => {
     const { tasker, demo } = await only({ default_context: { currency: 'EUR' }, identity_strategy: 'strict' });
     const { taskUuid } = await tasker.createTask({ ...demo, context: { order: 1 } });
     const same = tasker.createTask({ ...demo, context: { currency: 'EUR', order: 1 } });
@@ -55,7 +55,7 @@ describe('default_context', () => {
     });
   });
 
-  it('counts towards the size of the context', async () => {
+  it('the defaults count towards the size of the context', async () => {
     const texts = (letter: string) =>
       Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`${letter}${i}`, 'x'.repeat(9_000)]));
     const { tasker, demo } = await only({ default_context: texts('a') });
@@ -66,7 +66,7 @@ describe('default_context', () => {
     await tasker.createTask({ ...demo, context: texts('a') });
   });
 
-  it('of a newer registration applies to new tasks only', async () => {
+  it('the defaults of a newer registration apply to new tasks only', async () => {
     const { tasker, demo } = await only({ default_context: { rate: 1 } });
     const before = await tasker.createTask(demo);
     await tasker.registerTemplates([template({ a: [] }, { ...demo, default_context: { rate: 2 } })]);
@@ -86,21 +86,21 @@ describe('default_options', () => {
   };
   const kept = { priority: 7, tags: ['billing'], initiator: 'scheduler', sourceSystem: 'shop', reason: 'monthly run' };
 
-  it('apply to what a request leaves out', async () => {
+  it('default_options apply to the fields that a request omits', async () => {
     const { tasker, demo } = await only({ default_options });
     const handle = await tasker.createTask(demo);
     expect(handle.priority).toBe(7);
     expect(await tasker.getTask(handle.taskUuid)).toMatchObject(kept);
   });
 
-  it('are overridden by a request, also by zero and an empty list', async () => {
+  it('a request overrides default_options, also with zero and an empty list', async () => {
     const { tasker, demo } = await only({ default_options });
     const { taskUuid, priority } = await tasker.createTask({ ...demo, priority: 0, tags: [], reason: 'by hand' });
     expect(priority).toBe(0);
     expect(await tasker.getTask(taskUuid)).toMatchObject({ ...kept, priority: 0, tags: [], reason: 'by hand' });
   });
 
-  it('apply to each task of a batch by its own template', async () => {
+  it('each task of a batch gets the options of its own template', async () => {
     const { tasker, demo } = await only({ default_options });
     const plain = { ...demo, name: 'plain' };
     await tasker.registerTemplates([template({ a: [] }, plain)]);

@@ -12,29 +12,34 @@ describe('a context within the limits', () => {
     ['1000 items in an array', { list: Array.from({ length: 1000 }, () => 1) }],
     ['10,000 characters in a text and in a key', { ['k'.repeat(10_000)]: 'x'.repeat(10_000) }],
     ['many objects side by side', { list: Array.from({ length: 900 }, () => many(3)) }],
-    ['null, numbers, truth', { a: null, b: -1.5e300, c: true }],
-  ])('may have %s', (_, value) => {
+    ['null, numbers and booleans', { a: null, b: -1.5e300, c: true }],
+  ])('a context may have %s', (_, value) => {
     expect(overLimit(value)).toBeUndefined();
   });
 });
 
-describe('a context over a limit is named with its place', () => {
+describe('the place where a context exceeds a limit', () => {
   it.each([
-    ['depth of objects', nested(11), `context${'.in'.repeat(10)}`, 'deeper than 10'],
-    ['depth of arrays', { a: [[[[[[[[[[]]]]]]]]]] }, `context.a${'[0]'.repeat(9)}`, 'deeper than 10'],
-    ['keys', { a: { b: many(1001) } }, 'context.a.b', 'has 1001 keys; at most 1000'],
-    ['items', { a: [0, Array.from({ length: 1001 }, () => 0)] }, 'context.a[1]', 'has 1001 items; at most 1000'],
-    ['text', { a: ['', 'x'.repeat(10_001)] }, 'context.a[1]', 'has 10001 characters; at most 10000'],
-    ['key', { a: { ['k'.repeat(10_001)]: 1 } }, 'context.a', 'has a key of 10001 characters; at most 10000'],
-  ])('%s', (_, value, path, reason) => {
+    ['nested objects', nested(11), `context${'.in'.repeat(10)}`, 'deeper than 10'],
+    ['nested arrays', { a: [[[[[[[[[[]]]]]]]]]] }, `context.a${'[0]'.repeat(9)}`, 'deeper than 10'],
+    ['too many keys', { a: { b: many(1001) } }, 'context.a.b', 'has 1001 keys; at most 1000'],
+    [
+      'too many items',
+      { a: [0, Array.from({ length: 1001 }, () => 0)] },
+      'context.a[1]',
+      'has 1001 items; at most 1000',
+    ],
+    ['a long text', { a: ['', 'x'.repeat(10_001)] }, 'context.a[1]', 'has 10001 characters; at most 10000'],
+    ['a long key', { a: { ['k'.repeat(10_001)]: 1 } }, 'context.a', 'has a key of 10001 characters; at most 10000'],
+  ])('the place is named for %s', (_, value, path, reason) => {
     expect(overLimit(value, 'context')).toMatchObject({ path, reason: expect.stringContaining(reason) });
   });
 
-  it('the first place, in the order of the context', () => {
+  it('the first place in the order of the context is named', () => {
     expect(place({ fine: 1, long: 'x'.repeat(10_001), deep: nested(12) })).toBe('context.long');
   });
 });
 
-it('a megabyte is the limit of the whole', () => {
+it('a whole context is limited to one megabyte', () => {
   expect(CONTEXT_LIMITS.bytes).toBe(1024 * 1024);
 });

@@ -21,25 +21,25 @@ const TABLE: [pattern: string, yes: string[], no: string[]][] = [
 ];
 
 describe('a pattern of event names', () => {
-  it.each(TABLE)('%s', (pattern, yes, no) => {
+  it.each(TABLE)('%s matches the expected names', (pattern, yes, no) => {
     const matches = eventMatcher([pattern]);
     expect(yes.filter((name) => !matches(name))).toEqual([]);
     expect(no.filter((name) => matches(name))).toEqual([]);
   });
 
-  it('is one of several: a name matches when any does, and none matches no pattern at all', () => {
+  it('a name matches a list if it matches any of its patterns, and never matches an empty list', () => {
     const matches = eventMatcher(['payment.*', 'order.completed']);
     expect(['payment.ok', 'order.completed', 'order.lost'].map(matches)).toEqual([true, true, false]);
     expect(eventMatcher([])('payment.ok')).toBe(false);
   });
 
-  it('that is empty, or whose range runs backwards, is refused by name', () => {
+  it('an empty pattern or a range that runs backwards is rejected by name', () => {
     expect(() => eventMatcher([''])).toThrow('an event pattern must not be empty');
     expect(() => eventMatcher(['a.[z-a]'])).toThrow('event pattern a.[z-a]: the range z-a runs backwards');
   });
 
   it.each(['a.\0', 'a.[😀-\uff00]', 'a.[😀-😁]', 'a.\ud800'])(
-    'that PostgreSQL would read otherwise than JavaScript, or not at all, is refused: %j',
+    'a pattern that PostgreSQL would read differently from JavaScript is rejected: %j',
     (pattern) => {
       const message = "names of events can't have U+0000 or characters above U+FFFF";
       expect(() => eventMatcher([pattern])).toThrow(
@@ -49,14 +49,14 @@ describe('a pattern of event names', () => {
   );
 });
 
-describe('to PostgreSQL', () => {
+describe('in PostgreSQL', () => {
   let database: Awaited<ReturnType<typeof freshDatabase>>;
   beforeAll(async () => {
     database = await freshDatabase();
   });
   afterAll(() => database.drop());
 
-  it('each pattern means what it means here', async () => {
+  it('each pattern matches the same names as in JavaScript', async () => {
     const cases = TABLE.flatMap(([pattern, yes, no]) =>
       [...yes, ...no].map((name) => ({ pattern, name, expected: yes.includes(name) })),
     );

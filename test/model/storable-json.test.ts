@@ -7,19 +7,19 @@ const refusal = (value: unknown, limits = {}) => {
   return stored.ok ? stored.json : `${stored.path}: ${stored.reason}`;
 };
 
-describe('a value that jsonb can hold', () => {
-  it('is given as its JSON text', () => {
+describe('a value that jsonb can store', () => {
+  it('a storable value is returned as its JSON text', () => {
     const value = { id: 'O-7', n: [1, -2.5, 1e300], deep: { ok: true, none: null }, text: 'größe "物" 😀\n\t\\u0041' };
     expect(storableJson(value)).toEqual({ ok: true, json: JSON.stringify(value) });
     expect(refusal('text')).toBe('"text"');
     expect(refusal(null)).toBe('null');
   });
 
-  it('loses undefined properties and the sign of zero, as always in JSON', () => {
+  it('undefined properties and the sign of zero are dropped, as always in JSON', () => {
     expect(refusal({ a: undefined, b: -0 })).toBe('{"b":0}');
   });
 
-  it('may have its own JSON form, or be an instance of a plain class', () => {
+  it('a value may have toJSON or be an instance of a plain class', () => {
     class Order {
       id = 'O-7';
       #secret = 1;
@@ -34,19 +34,19 @@ describe('a value that jsonb can hold', () => {
     expect(refusal([Object(1), Object('x'), Object(false)])).toBe('[1,"x",false]');
   });
 
-  it('may hold the same object twice: that is no circle', () => {
+  it('a value may contain the same object twice without being circular', () => {
     const address = { city: 'Köln' };
     expect(refusal({ from: address, to: address })).toBe('{"from":{"city":"Köln"},"to":{"city":"Köln"}}');
   });
 
-  it('may hold texts that only look like what is refused', () => {
+  it('a value may contain texts that only look like rejected ones', () => {
     for (const text of ['\\u0000', 'C:\\users\\ud800', '\u0001\u001f', '\\\\u0000']) {
       expect(refusal({ [text]: text })).toBe(JSON.stringify({ [text]: text }));
     }
   });
 });
 
-describe('a value that jsonb cannot hold', () => {
+describe("a value that jsonb can't store", () => {
   it.each([
     ['result.items[3].price', { items: [0, 0, 0, { price: Number.NaN }] }, 'NaN is not a JSON number'],
     ['result.a', { a: Number.POSITIVE_INFINITY }, 'Infinity is not a JSON number'],
@@ -71,7 +71,7 @@ describe('a value that jsonb cannot hold', () => {
     ['result.größe', { größe: '\ud800' }, 'a lone surrogate is not valid text'],
     ['result["\\udc00"]', { '\udc00': 1 }, 'a lone surrogate is not valid text'],
     ['result.at', { at: { toJSON: () => ({ n: 1n }) } }, undefined],
-  ])('is refused at %s', (path, value, reason) => {
+  ])('an unstorable value is rejected with its path: %s', (path, value, reason) => {
     const stored = storableJson(value);
     expect(stored).toMatchObject({ ok: false });
     if (stored.ok) return;
@@ -79,7 +79,7 @@ describe('a value that jsonb cannot hold', () => {
     else expect(stored.path.startsWith(path)).toBe(true);
   });
 
-  it('is refused when reading it throws, by name', () => {
+  it('a value that throws when it is read is rejected with its path', () => {
     const getter = {
       get price(): number {
         throw new Error('no price yet');
@@ -92,7 +92,7 @@ describe('a value that jsonb cannot hold', () => {
     expect(refusal({ item: { toJSON } })).toBe('result.item: reading it throws: not now');
   });
 
-  it('is refused as circular, with where it leads back to', () => {
+  it('a circular value is rejected with the path that it leads back to', () => {
     const order: Record<string, unknown> = { id: 1 };
     order.items = [{ order }];
     expect(refusal({ order })).toBe('result.order.items[0].order: it is circular: it leads back to result.order');
@@ -101,7 +101,7 @@ describe('a value that jsonb cannot hold', () => {
     expect(refusal(list)).toBe('result[0]: it is circular: it leads back to result');
   });
 
-  it('is refused when it is nested too deep, at any depth', () => {
+  it('a value that is nested too deep is rejected, however deep it is', () => {
     const nested = (depth: number): unknown => {
       let value: unknown = [];
       for (let n = 1; n < depth; n++) value = { in: value };
@@ -113,14 +113,14 @@ describe('a value that jsonb cannot hold', () => {
     expect(refusal([[1]], { maxDepth: 1, name: 'context' })).toBe('context[0]: it is nested deeper than 1 levels');
   });
 
-  it('is refused when it is too large, counted in bytes of UTF-8', () => {
+  it('a value that is too large in bytes of UTF-8 is rejected', () => {
     expect(storableJson('x'.repeat(8), { maxBytes: 10 }).ok).toBe(true);
     expect(refusal('x'.repeat(9), { maxBytes: 10 })).toBe('result: it takes more than 10 bytes');
     expect(refusal('ü'.repeat(5), { maxBytes: 10 })).toBe('result: it takes more than 10 bytes');
     expect(refusal('x'.repeat(17 * 1024 * 1024))).toBe('result: it takes more than 16777216 bytes');
   });
 
-  it('is refused soon when shared parts would make it huge', () => {
+  it('a value that shared parts would make huge is rejected quickly', () => {
     let value: unknown = 1;
     for (let n = 0; n < 60; n++) value = [value, value];
     expect(refusal(value)).toMatch(/it takes more than 16777216 bytes$/);
@@ -128,7 +128,7 @@ describe('a value that jsonb cannot hold', () => {
 });
 
 describe('any value', () => {
-  it('is read back as it was when it is JSON', () => {
+  it('any JSON value is read back unchanged', () => {
     fc.assert(
       fc.property(fc.jsonValue({ noUnicodeString: false }), (value) => {
         const stored = storableJson(value);
@@ -138,7 +138,7 @@ describe('any value', () => {
     );
   });
 
-  it('never makes it throw, and never gives a text that jsonb refuses', () => {
+  it('no value causes an exception or a text that jsonb rejects', () => {
     const anything = fc.anything({
       withBigInt: true,
       withBoxedValues: true,
@@ -162,7 +162,7 @@ describe('any value', () => {
     );
   });
 
-  it('never makes it throw when it is hostile', () => {
+  it('hostile values cause no exception', () => {
     const hostile = new Proxy({}, { get: () => hostile, getPrototypeOf: () => { throw new Error('no'); }, ownKeys: () => ['a'] }); // biome-ignore format: one line
     expect(storableJson(hostile).ok).toBe(false);
     expect(storableJson(new Proxy([], { get: () => { throw 'x'; } })).ok).toBe(false); // biome-ignore format: one line

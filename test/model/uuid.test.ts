@@ -6,14 +6,14 @@ const V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}
 const timeOf = (uuid: string) => Number.parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16);
 
 describe('uuidV7', () => {
-  it('has the version, the variant and the time of RFC 9562', () => {
+  it('a UUID has the version, the variant and the time of RFC 9562', () => {
     const later = Date.now() + 1_000_000;
     const uuid = uuidV7(later);
     expect(uuid).toMatch(V7);
     expect(timeOf(uuid)).toBe(later);
   });
 
-  it('is unique and sorts in the order of making, far more than fit a millisecond at once', () => {
+  it('ids are unique and sort in the order of creation, even far more than fit into a millisecond', () => {
     const now = Date.now() + 2_000_000;
     const made = Array.from({ length: 20_000 }, () => uuidV7(now));
     expect(new Set(made).size).toBe(made.length);
@@ -23,7 +23,7 @@ describe('uuidV7', () => {
     expect(timeOf(made.at(-1)!) - now).toBeLessThan(7);
   });
 
-  it('goes on in order when the clock is set back', () => {
+  it('ids stay in order when the clock is set back', () => {
     const now = Date.now() + 3_000_000;
     const before = uuidV7(now);
     expect(uuidV7(now - 60_000) > before).toBe(true);
@@ -31,7 +31,7 @@ describe('uuidV7', () => {
 });
 
 describe('isUuid', () => {
-  it('takes UUIDs of any version and case, and nothing else', () => {
+  it('isUuid accepts UUIDs of any version and case, and nothing else', () => {
     expect(['01a212f4-5a38-7090-909f-2af0a720ede0', '00000000-0000-0000-0000-000000000000'].every(isUuid)).toBe(true);
     expect(isUuid('01A212F4-5A38-7090-909F-2AF0A720EDE0')).toBe(true);
     const wrong = [
@@ -48,7 +48,7 @@ describe('isUuid', () => {
 describe('stepUuid', () => {
   const place = fc.integer({ min: 0, max: 2 ** 31 - 2 });
 
-  it('gives place and task back', () => {
+  it('the index of a step is computed from its id', () => {
     fc.assert(
       fc.property(place, (idx) => {
         const task = uuidV7();
@@ -61,7 +61,7 @@ describe('stepUuid', () => {
     );
   });
 
-  it('is another for each place, and of no other task', () => {
+  it('each step has a different id, which belongs to no other task', () => {
     const [task, other] = [uuidV7(), uuidV7()];
     const steps = Array.from({ length: 5_000 }, (_, idx) => stepUuid(task, idx));
     expect(new Set(steps).size).toBe(steps.length);

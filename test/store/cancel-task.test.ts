@@ -4,7 +4,7 @@ import { claimSteps } from '../../src/store/claim-steps.ts';
 import { handWorker } from '../support/hand-worker.ts';
 import { deferred, invariants, until } from '../support/setup.ts';
 
-it('a cancellation that waits for a claim counts the step which that claim takes as running', async () => {
+it('a cancellation that waits for a claim counts the claimed step as running', async () => {
   const { sql, engine, taskUuid, states } = await handWorker({ a: [] });
   const [worker] = await sql<{ id: number }>('select id::int from tasker.worker');
   const [queued] = await sql<{ namespace_id: number }>('select namespace_id from tasker.queue');

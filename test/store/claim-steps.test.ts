@@ -83,7 +83,7 @@ it('an attempt of a lost worker does not end before it starts, however early the
 });
 
 describe('a claim from many namespaces', () => {
-  it('locks no more than it takes: another worker gets the rest meanwhile', async () => {
+  it('a claim locks no more rows than it takes, so that another worker gets the rest', async () => {
     const { sql, database, engine, one, two } = await backlog();
     const [open, done] = [deferred(), deferred()];
     const holding = database.transaction(opening(), async (tx) => {
@@ -102,7 +102,7 @@ describe('a claim from many namespaces', () => {
     expect(byWorker.map((row) => row.n).sort()).toEqual([100, 900]);
   });
 
-  it('takes the highest priority first, wherever it is, and then what came first', async () => {
+  it('a claim takes the highest priority of all namespaces first, and then the oldest step', async () => {
     const { sql, engine, one } = await backlog();
     const first = await engine.claim(one(30), { timeoutMs: 10_000 });
     expect(first.steps.map((step) => step.rank)).toEqual([...Array(20).fill(-URGENT), ...Array(10).fill(0)]);
@@ -113,7 +113,7 @@ describe('a claim from many namespaces', () => {
     expect(left).toEqual([{ name: 'n0', count: 10 }]);
   });
 
-  it('writes to the log about what it takes, not about what it looked at', async () => {
+  it('a claim writes WAL for the rows that it takes, not for those that it reads', async () => {
     const { sql, engine, one } = await backlog();
     const walOf = async (claiming: () => Promise<unknown>) => {
       const [before] = await sql<{ lsn: string }>('select pg_current_wal_insert_lsn()::text lsn');
@@ -171,7 +171,7 @@ describe.each([
   ['one namespace', ['test']],
   ['several namespaces', ['test', 'other']],
 ])('a claim from %s beside a cancellation that has not committed', (_, namespaces) => {
-  it('does not wait for the cancelled step, and takes the other one', async () => {
+  it('the claim skips the step that is being cancelled and takes the other one', async () => {
     const { sql, engine, first, second, claim, open } = await twoTasks(namespaces);
     const commit = await open(async (tx) => {
       await lockTasks(tx, [first]);
@@ -190,7 +190,7 @@ describe.each([
 describe('a claim of a worker whose lease has expired', () => {
   const expired = `update tasker.worker set lease_until = now() - interval '1 minute'`;
 
-  it('takes nothing when the worker is declared dead while the claim is in progress', async () => {
+  it('the claim takes nothing if the worker is declared dead while it is in progress', async () => {
     const { sql, database, engine, workerId, claim, open } = await twoTasks(['test']);
     await sql(expired);
     const commit = await open(async (tx) => {
@@ -211,7 +211,7 @@ describe('a claim of a worker whose lease has expired', () => {
     expect(await declareDead(database, 0)).toEqual([]);
   });
 
-  it('keeps the worker from being declared dead until the claim has committed', async () => {
+  it('the claim keeps its worker from being declared dead until it has committed', async () => {
     const { sql, database, workerId, claim, open } = await twoTasks(['test']);
     await sql(expired);
     const commit = await open(async (tx) => {

@@ -53,8 +53,8 @@ async function group(log: EventLog) {
   };
 }
 
-describe('an event whose transaction took its place before others and is committed after them', () => {
-  it('is delivered when it is committed; a reader by the last id never sees it', async () => {
+describe('an event whose transaction gets its id first and commits last', () => {
+  it('the event is delivered after its commit, while a reader that follows the last id would miss it', async () => {
     const { log, url, sql, taskUuids } = await eventLog({ tasks: 2 });
     const [slow, quick] = taskUuids as [string, string];
     const ours = await group(log);
@@ -79,7 +79,7 @@ describe('an event whose transaction took its place before others and is committ
 });
 
 describe('an unrelated transaction that is held open, with a transaction id and an old snapshot,', () => {
-  it('delays no event; a reader by the oldest transaction waits for it', async () => {
+  it('no event is delayed, while a reader that follows the oldest transaction would wait', async () => {
     const { log, url, sql, taskUuids } = await eventLog({ tasks: 2 });
     const [taskUuid, other] = taskUuids as [string, string];
     const ours = await group(log);

@@ -30,7 +30,7 @@ async function twoGroups() {
 }
 
 describe('a process that works for two event groups', () => {
-  it('keeps the deliveries that it holds of one group when it lets go of the other', async () => {
+  it('the process keeps the deliveries of one group when it releases the other', async () => {
     const { log, first, second } = await twoGroups();
     expect(names(await log.takeRetries(first, ME, HOLD))).toEqual(['a.one']);
     expect(names(await log.takeRetries(second, ME, HOLD))).toEqual(['b.one']);
@@ -39,7 +39,7 @@ describe('a process that works for two event groups', () => {
     expect(await log.takeRetries(second, OTHER, HOLD)).toEqual([]);
   });
 
-  it('extends what it holds of one group only', async () => {
+  it('the process can extend its holds of one group only', async () => {
     const { log, first, second } = await twoGroups();
     const [held] = await log.takeRetries(first, ME, HOLD);
     await log.takeRetries(second, ME, { leaseMs: 1 });
@@ -47,7 +47,7 @@ describe('a process that works for two event groups', () => {
     expect(names(await log.takeRetries(second, OTHER, HOLD))).toEqual(['b.one']);
   });
 
-  it('keeps the part that it holds of one group when it lets go of the other', async () => {
+  it('the process keeps its part for one group when it releases the other', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const first = await log.joinGroup({ name: 'first', patterns: ['*'] });
     const second = await log.joinGroup({ name: 'second', patterns: ['*'] });
@@ -62,7 +62,7 @@ describe('a process that works for two event groups', () => {
 });
 
 describe('two event groups', () => {
-  it('a process that leaves one of them stays a member of the other', async () => {
+  it('a process that leaves one group stays a member of the other', async () => {
     const { log } = await eventLog();
     const ids: number[] = [];
     for (const name of ['first', 'second'])
@@ -73,7 +73,7 @@ describe('two event groups', () => {
     expect(await members()).toEqual([1, 2]);
   });
 
-  it('removing one of them removes nothing of the other', async () => {
+  it('removing one group does not affect the other', async () => {
     const { log, sql, taskUuids, first } = await twoGroups();
     await log.joinGroup({ name: 'first', patterns: ['a.*'], member: ME });
     await writeEvents(sql, { taskUuid: taskUuids[0]!, name: 'a.dead' });
@@ -93,13 +93,13 @@ describe('two event groups', () => {
   });
 });
 
-describe('a delivery that is due again', () => {
-  it('comes although deliveries of another group have been due for longer', async () => {
+describe('a delivery that is due for a retry', () => {
+  it('the delivery is taken although deliveries of another group have been due for longer', async () => {
     const { log, second } = await twoGroups();
     expect(names(await log.takeRetries(second, ME, { ...HOLD, limit: 1 }))).toEqual(['b.one']);
   });
 
-  it('does not make a process wait while another process is taking it', async () => {
+  it('a process does not wait for a delivery that another process is taking', async () => {
     const { tasker, log, first } = await twoGroups();
     const hold = { groupId: first, holder: ME, leaseMs: 60_000, limit: 10, bytes: 1_000_000, matching: '' };
     await tasker.engine.database.transaction(opening(), async (tx) => {
@@ -108,7 +108,7 @@ describe('a delivery that is due again', () => {
     });
   });
 
-  it('is reported as due to its own group only', async () => {
+  it('the delivery is reported as due to its own group only', async () => {
     const { log, sql, first, second } = await twoGroups();
     await log.takeRetries(first, ME, HOLD);
     await sql('delete from tasker.event_retry where group_id = $1', [second]);
@@ -118,7 +118,7 @@ describe('a delivery that is due again', () => {
   });
 });
 
-it('a group has events waiting until it is past all of them', async () => {
+it('a group has waiting events until it has passed all of them', async () => {
   const { log, sql, taskUuids } = await eventLog({ tasks: 3 });
   const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
   const look = async () => (await log.look([group])).get(group);

@@ -69,8 +69,8 @@ function end(
 
 const children = (sql: Sql) => sql(`select idx, state::text, remaining from tasker.step where idx > 0 order by idx`);
 
-describe('recording', () => {
-  it('a step that is twice in one batch is accepted once, and counts once', async () => {
+describe('recording a batch', () => {
+  it('a step that occurs twice in a batch is accepted and counted once', async () => {
     const { sql, engine, claim } = await byHand();
     const held = await claim();
     const answer = await engine.record([end(held, '{"n":1}'), end(held, '{"n":2}')], NOTHING);
@@ -90,7 +90,7 @@ describe('recording', () => {
     await invariants(sql);
   });
 
-  it('the same batch sent again is refused, and history tells that it was recorded', async () => {
+  it('a batch that is sent again is rejected, and the history shows that it was recorded', async () => {
     const { sql, database, engine, claim } = await byHand();
     const batch = [end(await claim(), '{"n":1}')];
     expect((await engine.record(batch, NOTHING)).refused).toEqual([]);
@@ -100,7 +100,7 @@ describe('recording', () => {
     await invariants(sql);
   });
 
-  it('what a worker recorded under another claim with the same attempt number is not taken for the lost one', async () => {
+  it('a recording under another claim with the same attempt number is not mistaken for the lost one', async () => {
     const { sql, database, engine, claim } = await byHand();
     const lost = await claim();
     // As a crash of the server undoes a claim that was not flushed.
@@ -118,8 +118,8 @@ describe('recording', () => {
 
   it.each([
     ['failed', { kind: KIND.permanent, result: 'null', detail: '{"error":{"message":"broken"}}' }],
-    ['was given back', { kind: KIND.released, result: 'null' }],
-  ])('a step that %s is found in the history when the answer was lost', async (_, more) => {
+    ['was released', { kind: KIND.released, result: 'null' }],
+  ])('a step that %s is found in the history after the answer was lost', async (_, more) => {
     const { database, engine, claim } = await byHand();
     const batch = [end(await claim(), '{}', more)];
     expect([...(await findRecorded(database, batch)).keys()]).toEqual([]);
@@ -129,7 +129,7 @@ describe('recording', () => {
     expect((await findRecorded(database, [{ ...batch[0]!, kind: KIND.completed }])).size).toBe(0);
   });
 
-  it('a result under a claim that is over is refused while the step runs under the next claim, and changes nothing', async () => {
+  it('a result under an expired claim is rejected while the step runs under the next claim, and changes nothing', async () => {
     const { sql, engine, claim, lose } = await byHand();
     const lost = await claim();
     await lose();

@@ -3,7 +3,7 @@ import { listTemplates, newestDigests } from '../../src/store/templates.ts';
 import { digestOf } from '../../src/template/template-digest.ts';
 import { setup, template } from '../support/setup.ts';
 
-it('templates are listed by name and version, each as it was registered last', async () => {
+it('templates are listed by name and version with their newest registration', async () => {
   const one = (name: string, version: string, ...steps: string[]) =>
     template(Object.fromEntries(steps.map((step) => [step, []])), { name, version });
   const { tasker } = await setup({ worker: false });

@@ -22,7 +22,7 @@ const made = (analyzer: string, worker: string, id: string) =>
   );
 
 describe('the name of a worker', () => {
-  it('is refused where a worker of another batch of the template may have it', () => {
+  it('the name of a worker is rejected if a worker of another batch may have it', () => {
     expect(made('one', 'rows', 'of_1')).toEqual({
       kind: 'wrong',
       reason: expect.stringMatching(
@@ -33,13 +33,13 @@ describe('the name of a worker', () => {
     expect(made('other', 'rows_of', '1')).toMatchObject({ kind: 'batch' });
   });
 
-  it('is refused where it is that of a step', () => {
+  it('the name of a worker is rejected if a step has it', () => {
     expect(made('one', 'rows', 'of')).toMatchObject({ kind: 'wrong', reason: expect.stringMatching(/another step/) });
   });
 });
 
 describe('a part of a batch', () => {
-  it.each(['a/b', '../x', 'é\u{1F600}', '%41', "'; drop", '🧾 7', '  x  '])('may be called %j', (batch_id) => {
+  it.each(['a/b', '../x', 'é\u{1F600}', '%41', "'; drop", '🧾 7', '  x  '])('a part may have the id %j', (batch_id) => {
     expect(batchOutcome(partsFor('rows', batch_id))).toMatchObject({
       kind: 'create_batches',
       parts: [{ batchId: batch_id }],
@@ -47,7 +47,7 @@ describe('a part of a batch', () => {
   });
 
   it.each([0, 2 ** 53 - 1, 2 ** 60, 0.1, -1e-7, 1e300, 'x', null, true, { page: [1, { b: 2 }] }])(
-    'keeps its cursor as it is: %j',
+    'the cursor of a part is stored unchanged: %j',
     (cursor) => {
       const outcome = {
         batch_processing_outcome: { type: 'create_batches', cursor_configs: [{ batch_id: 1, start_cursor: cursor }] },
@@ -58,10 +58,10 @@ describe('a part of a batch', () => {
   );
 });
 
-describe('a template with batches is refused', () => {
+describe('a template with batches', () => {
   const problems = (steps: Parameters<typeof template>[0]) => () => template(steps);
 
-  it('when two analyzers make the workers of one step: only the first batch would come into being', () => {
+  it('a template in which two analyzers create the workers of one step is rejected, because only the first batch would be created', () => {
     expect(problems({ one: batchable, other: batchable, rows: workers(['one', 'other']) })).toThrow(
       /must depend on exactly one batchable step, which creates its workers; it depends on `one` and `other`/,
     );

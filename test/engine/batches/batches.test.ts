@@ -84,7 +84,7 @@ const resultOf = async (tasker: Tasker, taskUuid: string, step: string) =>
   (await tasker.getStep(taskUuid, step)).results!;
 
 describe('a batch', () => {
-  it('gets a worker for each part, and one step that joins them', async () => {
+  it('a batch gets a worker for each part and one step that joins them', async () => {
     const { tasker, taskUuid, status, states } = await run(batches(3));
     expect(status).toBe('complete');
     expect(states).toEqual({
@@ -104,7 +104,7 @@ describe('a batch', () => {
     expect(await tasker.getStep(taskUuid, 'work_002')).toMatchObject({ name: 'work_002', templateStepName: 'work' });
   });
 
-  it('gives each worker its part, and what the template says of all', async () => {
+  it('each worker gets its part and the settings of the template', async () => {
     const { tasker, taskUuid } = await run(batches(1), { work: ({ context }) => ({ inputs: context.stepInputs }) });
     expect((await resultOf(tasker, taskUuid, 'work_001')).result).toEqual({
       inputs: {
@@ -117,7 +117,7 @@ describe('a batch', () => {
     });
   });
 
-  it('without anything to do has one worker that does nothing', async () => {
+  it('a batch without parts has one worker that does nothing', async () => {
     const { tasker, taskUuid, states } = await run(
       { batch_processing_outcome: { type: 'no_batches' } },
       { work: ({ context }) => ({ noOp: context.stepInputs.is_no_op }) },
@@ -126,7 +126,7 @@ describe('a batch', () => {
     expect((await resultOf(tasker, taskUuid, 'work_000')).result).toEqual({ noOp: true });
   });
 
-  it('as the other SDK writes it is understood', async () => {
+  it('a batch in the format of the other SDK is accepted', async () => {
     const { states } = await run({
       batch_analyzer_outcome: {
         cursor_configs: [{ start_cursor: 0, end_cursor: 5, step_size: 1, metadata: {} }],
@@ -143,7 +143,7 @@ describe('a batch', () => {
       batches(2, { cursor_configs: [{ batch_id: 'a' }, { batch_id: 'a' }] }),
       /cursor_configs\[1\]\.batch_id is "a", like that of cursor_configs\[0\]/,
     ],
-    ['another count', batches(2, { worker_count: 3 }), /worker_count is 3, but cursor_configs has 2 entries/],
+    ['a wrong count', batches(2, { worker_count: 3 }), /worker_count is 3, but cursor_configs has 2 entries/],
     [
       'an unknown worker template',
       batches(1, { worker_template_name: 'wrok' }),
@@ -162,7 +162,7 @@ describe('a batch', () => {
     ],
     ['no outcome', {}, /must have batch_processing_outcome/],
     ['too many', batches(10_001), /cursor_configs has 10001 entries; at most 10000 are allowed/],
-  ])('that is wrong fails its analyzer for good and says why: %s', async (_, outcome, message) => {
+  ])('an invalid batch fails its analyzer permanently and gives the reason: %s', async (_, outcome, message) => {
     const { tasker, taskUuid, status, states } = await run(outcome);
     expect(status).toBe('blocked_by_failures');
     expect(states).toEqual({ analyze: 'error' });
@@ -171,7 +171,7 @@ describe('a batch', () => {
     expect(error!.message).toMatch(message);
   });
 
-  it('never runs more workers at once than its parallelism', async () => {
+  it('a batch never runs more workers at once than its parallelism', async () => {
     let running = 0;
     let most = 0;
     const { status } = await run(batches(20), {
@@ -192,7 +192,7 @@ describe('a batch', () => {
     return { ok: batch_id };
   };
 
-  it('goes on without a failed worker, and who joins it sees the failure: continue_on_failure', async () => {
+  it('with continue_on_failure, a batch continues without a failed worker and the joining step sees the failure', async () => {
     const { tasker, taskUuid, status, states } = await run(batches(3), { work: failing });
     expect(status).toBe('complete');
     expect(states).toMatchObject({
@@ -208,7 +208,7 @@ describe('a batch', () => {
     });
   });
 
-  it('goes on as if a failed worker had never been: isolate', async () => {
+  it('with isolate, a batch continues as if a failed worker did not exist', async () => {
     const { tasker, taskUuid, status } = await run(batches(3), {
       config: { failure_strategy: 'isolate' },
       work: failing,
@@ -219,7 +219,7 @@ describe('a batch', () => {
     expect((result as { envelopes: object }).envelopes).not.toHaveProperty('work_002');
   });
 
-  it('cancels the rest when one fails, and goes on when an operator settles that one: fail_fast', async () => {
+  it('with fail_fast, a failed worker cancels the others, and the task continues when an operator settles it', async () => {
     let stopped = 0;
     const {
       tasker,
@@ -257,7 +257,7 @@ describe('a batch', () => {
     await invariants(sql);
   });
 
-  it('retries its workers one by one', async () => {
+  it('each worker of a batch is retried separately', async () => {
     const seen = new Map<string, number>();
     const { status } = await run(batches(5), {
       config: { parallelism: 2, failure_strategy: 'fail_fast' },
@@ -273,7 +273,7 @@ describe('a batch', () => {
   });
 });
 
-it('workers of a batch wait for the other dependencies of their step, except for those that are complete', async () => {
+it('batch workers wait for the other dependencies of their step unless these are complete', async () => {
   const { sql, claim, record, completed, states } = await handWorker({
     before: [],
     beside: [],
@@ -326,7 +326,7 @@ describe('two batches of one task', () => {
     return hand;
   };
 
-  it('each keep to their own parallelism', async () => {
+  it('each batch keeps to its own parallelism', async () => {
     const { sql, claim, record, completed } = await both();
     await record(completed('two_1'));
     expect(await claim()).toEqual(['two_3']);
@@ -336,7 +336,7 @@ describe('two batches of one task', () => {
     await invariants(sql);
   });
 
-  it('each count as many parents of the step that joins them as they have workers', async () => {
+  it('each worker of both batches counts as a parent of the step that joins them', async () => {
     const { tasker, taskUuid, record, completed } = await both();
     await record(completed('two_1'));
     for (const [name, completedParents] of [
@@ -348,7 +348,7 @@ describe('two batches of one task', () => {
     }
   });
 
-  it('leave each other alone when an operator resets a failed worker of one', async () => {
+  it('resetting a failed worker of one batch does not affect the other', async () => {
     const { sql, tasker, taskUuid, claim, record, failed, completed } = await both();
     await record(failed('two_1'));
     expect(await claim()).toEqual(['two_3']);

@@ -10,15 +10,15 @@ const MANY = 40;
 const task = (context: string, identityHash: string | null = null) =>
   ({ taskUuid: context, context, identityHash }) as NewTask;
 
-describe('a list of tasks is split', () => {
-  it('by the bytes of its contexts, in its own order; a task that is too large alone stays alone', () => {
+describe('splitting a list of tasks', () => {
+  it('a list is split by the bytes of its contexts, in order, and an oversized task gets its own portion', () => {
     const tasks = ['1234', '5', 'ääää', '67', '8'].map((context) => task(context));
     const split = portionsOf(tasks, 6).map((portion) => portion.map(({ context }) => context));
     expect(split).toEqual([['1234', '5'], ['ääää'], ['67', '8']]);
     expect(portionsOf(tasks)).toEqual([tasks]);
   });
 
-  it('by the order of identities, so that two callers do not wait for each other', () => {
+  it('a list is split in the order of identities, so that two callers do not deadlock', () => {
     const hashes = ['d', 'b', null, 'a', 'c'];
     const tasks = hashes.map((hash) => task('12', hash));
     const split = portionsOf(tasks, 4).map((portion) => portion.map(({ identityHash }) => identityHash));
@@ -26,7 +26,7 @@ describe('a list of tasks is split', () => {
     expect(portionsOf(tasks)).toEqual([tasks]);
   });
 
-  it('so that the first of several tasks with the same identity is created first', () => {
+  it('the first of several tasks with the same identity is created first', () => {
     const tasks = ['b1', 'a1', 'a2', 'b2', 'a3'].map((context) => task(context, context[0]!));
     const split = portionsOf(tasks, 4).map((portion) => portion.map(({ context }) => context));
     expect(split).toEqual([['a1', 'a2'], ['a3', 'b1'], ['b2']]);
@@ -34,7 +34,7 @@ describe('a list of tasks is split', () => {
 });
 
 describe.each(['always_unique', 'strict'])('forty megabytes of contexts of an %s template', (strategy) => {
-  it('are created in one call, in order', async () => {
+  it('tasks with forty megabytes of contexts are created in one call, in order', async () => {
     const templates = [template({ a: [] }, { identity_strategy: strategy })];
     const { tasker, sql } = await setup({ templates, worker: false });
     const requests = Array.from({ length: MANY }, (_, n) => ({ ...DEMO, context: contextOf(n) }));
@@ -49,7 +49,7 @@ describe.each(['always_unique', 'strict'])('forty megabytes of contexts of an %s
   }, 60_000);
 });
 
-it('of a large list with one task that is there already, none is created', async () => {
+it('a large list with one existing task creates nothing', async () => {
   const templates = [template({ a: [] }, { identity_strategy: 'strict' })];
   const { tasker, sql } = await setup({ templates, worker: false });
   const there = await tasker.createTask({ ...DEMO, context: contextOf(7) });

@@ -38,7 +38,7 @@ async function measure(options: { workers: number; resultBytes?: number; ask?: n
 
 describe(`a batch of ${WORKERS} workers`, () => {
   // 0.4 s on a quiet machine.
-  itOnce('is created within seconds and joined, with flat memory and few statements', async () => {
+  itOnce('a large batch is created within seconds and joined, with flat memory and few statements', async () => {
     const { items, createdMs, memoryMb, statements } = await measure({ workers: WORKERS });
     expect(items).toBe(WORKERS);
     expect(createdMs).toBeLessThan(6_000);
@@ -50,7 +50,7 @@ describe(`a batch of ${WORKERS} workers`, () => {
     expect(statements.reading).toBeLessThan(100);
   });
 
-  itOnce('with more results than fit: what joins it reads those that it asks for, and no others', async () => {
+  itOnce('if the results exceed the limit, the joining step loads only those that it asks for', async () => {
     const { items, memoryMb, statements } = await measure({ workers: 4_000, resultBytes: 40_000, ask: 1_500 });
     expect(items).toBe(1_500);
     // 8 MB come with the step, and buffers of the driver beside them; 160 MB would be all.
@@ -60,7 +60,7 @@ describe(`a batch of ${WORKERS} workers`, () => {
     expect(statements.reading).toBeLessThan(1_600);
   });
 
-  it('is made of as many statements as one of a few', async () => {
+  it('a batch of 500 workers is created with few more statements than one of ten', async () => {
     const few = await measure({ workers: 10 });
     const more = await measure({ workers: 500 });
     expect(more.items).toBe(500);

@@ -19,8 +19,8 @@ async function lostWith(config: Record<string, unknown>, retry: Record<string, u
   return { ...hand, swept: await hand.engine.sweep(0) };
 }
 
-describe('workers of a batch that were lost with their worker', () => {
-  it('run again and keep their places', async () => {
+describe('batch workers that were lost with their process', () => {
+  it('lost batch workers run again and keep their places', async () => {
     const { sql, swept, states } = await lostWith({}, { max_attempts: 2 });
     expect(swept).toMatchObject({ queued: 2, ended: [], takenFrom: [] });
     expect(await states()).toMatchObject({ work_1: 'enqueued', work_2: 'enqueued', work_3: 'pending' });
@@ -28,7 +28,7 @@ describe('workers of a batch that were lost with their worker', () => {
   });
 
   it.each(['continue_on_failure', 'isolate'])(
-    'for the last time leave their places to others: %s',
+    'batch workers lost with their last attempt leave their places to others: %s',
     async (strategy) => {
       const { tasker, taskUuid, sql, swept, states } = await lostWith(
         { failure_strategy: strategy },
@@ -50,7 +50,7 @@ describe('workers of a batch that were lost with their worker', () => {
     },
   );
 
-  it('for the last time stop the others, and who waits for the task hears of it: fail_fast', async () => {
+  it('with fail_fast, a worker lost with its last attempt cancels the others, and callers that wait for the task are notified', async () => {
     const { taskUuid, sql, swept, states } = await lostWith({ failure_strategy: 'fail_fast' }, { max_attempts: 1 });
     expect(swept).toMatchObject({
       queued: 0,
@@ -66,7 +66,7 @@ describe('workers of a batch that were lost with their worker', () => {
     await invariants(sql);
   });
 
-  it('for the last time, all of them: what joins them goes on', async () => {
+  it('if all workers are lost with their last attempts, the joining step runs', async () => {
     const { sql, swept, states } = await lostWith({}, { max_attempts: 1 }, 2);
     expect(swept).toMatchObject({ queued: 1, ended: [] });
     expect(await states()).toMatchObject({ work_1: 'error', work_2: 'error', join: 'enqueued' });

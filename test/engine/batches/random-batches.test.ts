@@ -152,7 +152,7 @@ async function runRound(bench: Bench, { sizes, branches, later, acts, ...given }
 }
 
 it(
-  'batches, decisions and operators in any order: every counter is right all the time, and every task can be brought to its end',
+  'with random batches, decisions and operators, every counter is always right and every task can be completed',
   async () => {
     const bench = await handBench();
     const seen = new Map<string, number>();
