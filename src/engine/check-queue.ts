@@ -6,11 +6,11 @@ import type { StepKey } from '../store/step-key.ts';
 import { withFreeTasks } from './with-free-tasks.ts';
 
 /** Each slice reads the whole queue and groups its part in memory. A million open tasks need four slices. */
-const TASKS_IN_A_SLICE = 300_000;
+const TASKS_PER_SLICE = 300_000;
 /** Maximum number of steps that one scan of a slice finds. The scan is repeated when there are more. */
-const STEPS_IN_A_LOOK = 100_000;
+const STEPS_PER_SCAN = 100_000;
 /** Maximum number of steps that one transaction queues, because it locks their tasks. */
-const STEPS_AT_ONCE = 10_000;
+const STEPS_PER_TRANSACTION = 10_000;
 
 const SETTINGS = opening({
   ...QUEUE_ORDER,
@@ -47,7 +47,7 @@ export interface QueueCheck {
  */
 export async function checkQueue(
   database: Database,
-  { workerIds, after = FIRST_TASK, tasks = TASKS_IN_A_SLICE, steps = STEPS_IN_A_LOOK }: QueueSlice,
+  { workerIds, after = FIRST_TASK, tasks = TASKS_PER_SLICE, steps = STEPS_PER_SCAN }: QueueSlice,
 ): Promise<QueueCheck | undefined> {
   const requeued: StepKey[] = [];
   for (;;) {
@@ -65,8 +65,8 @@ export async function checkQueue(
 
 async function requeue(database: Database, unqueued: readonly StepKey[]): Promise<StepKey[]> {
   const requeued: StepKey[] = [];
-  for (let i = 0; i < unqueued.length; i += STEPS_AT_ONCE) {
-    const steps = unqueued.slice(i, i + STEPS_AT_ONCE);
+  for (let i = 0; i < unqueued.length; i += STEPS_PER_TRANSACTION) {
+    const steps = unqueued.slice(i, i + STEPS_PER_TRANSACTION);
     const tasks = [...new Set(steps.map((step) => step.taskUuid))];
     const queued = await withFreeTasks(database, { settings: SETTINGS, tasks }, (tx, locked) => {
       const free = new Set(locked);
@@ -83,7 +83,7 @@ async function requeue(database: Database, unqueued: readonly StepKey[]): Promis
 /** Returns the ready steps that are missing from the queue, slice by slice, without queuing them. */
 export async function* unqueuedSteps(database: Database): AsyncGenerator<StepKey[]> {
   for (let after = FIRST_TASK; after !== LAST_TASK; ) {
-    const slice = { after, tasks: TASKS_IN_A_SLICE, steps: STEPS_IN_A_LOOK };
+    const slice = { after, tasks: TASKS_PER_SLICE, steps: STEPS_PER_SCAN };
     const { last, unqueued } = await database.transaction(SETTINGS, (tx) => findUnqueued(tx, slice));
     yield unqueued;
     after = last;

@@ -62,7 +62,7 @@ export interface CreatedTask {
 const SETTINGS = opening(PINNED_PLANS);
 const FIRST_PAUSE_MS = 50;
 /** About three seconds in all, in which a restarting server comes back. */
-const TRIES = 7;
+const MAX_TRIES = 7;
 const UNIQUE_VIOLATION = '23505';
 
 /**
@@ -126,7 +126,7 @@ async function createDespiteLoss<T>(create: () => Promise<T>, find: () => Promis
     } catch (error) {
       // The lost try may have committed between `find` and `create`.
       const committed = tries > 0 && sqlState(error) === UNIQUE_VIOLATION;
-      if (tries === TRIES - 1 || !(committed || isConnectionError(error))) throw error;
+      if (tries === MAX_TRIES - 1 || !(committed || isConnectionError(error))) throw error;
     }
     await sleep(FIRST_PAUSE_MS * 2 ** tries);
   }
@@ -351,7 +351,7 @@ export async function insertPortions(
 // templates are loaded. Each field is read exactly once, here.
 
 /** Maximum number of tags that are copied. {@link createTasks} rejects more than 1,000. */
-const MOST_TAGS = 1_001;
+const MAX_TAGS = 1_001;
 
 /**
  * Copies the requests, reading each field once. Values are checked later, except those that name the template.
@@ -415,7 +415,7 @@ function fieldsOf(given: TaskRequest, what: string): TaskRequest {
 }
 
 function copied(tags: string[] | undefined): string[] | undefined {
-  return Array.isArray(tags) ? Array.from({ length: Math.min(tags.length, MOST_TAGS) }, (_, i) => tags[i]!) : tags;
+  return Array.isArray(tags) ? Array.from({ length: Math.min(tags.length, MAX_TAGS) }, (_, i) => tags[i]!) : tags;
 }
 
 /** Reads and checks the options of createTask. @throws TaskerError `bad_request` */

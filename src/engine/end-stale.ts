@@ -16,7 +16,7 @@ import { withFreeTasks } from './with-free-tasks.ts';
 /** A task that exceeds a limit of its template's lifecycle. */
 export interface StaleTask {
   taskUuid: string;
-  /** A sentence. */
+  /** A sentence that names the exceeded limit. */
   reason: string;
 }
 
@@ -33,7 +33,7 @@ export interface LifecycleTurn {
 /** The actor in the history. */
 const ACTOR = 'lifecycle';
 /** Maximum number of steps of the tasks that one transaction ends, because of its statement timeout. */
-const STEPS_AT_ONCE = 20_000;
+const STEPS_PER_TRANSACTION = 20_000;
 const SETTINGS = opening({
   ...PINNED_PLANS,
   lock_timeout: '2s',
@@ -63,7 +63,7 @@ function portion(due: readonly DueWatchRow[]): string[] {
   const tasks = due.filter((row) => row.openSteps !== null);
   const end = tasks.findIndex((row, i) => {
     steps += row.openSteps!;
-    return i > 0 && steps > STEPS_AT_ONCE;
+    return i > 0 && steps > STEPS_PER_TRANSACTION;
   });
   return (end === -1 ? tasks : tasks.slice(0, end)).map((row) => row.taskUuid);
 }

@@ -83,7 +83,7 @@ export class EngineCounts {
     });
   }
 
-  /** Counts tasks that ended in another state than `complete`, or are blocked by failures. */
+  /** Counts tasks that ended in a state other than `complete`, or are blocked by failures. */
   ended(state: string, count = 1): void {
     this.on.tasksFailed.of(state).add(count);
   }

@@ -57,7 +57,7 @@ const IDS_IN_A_PAYLOAD = 200;
 /** For reads that callers wait for. Planning them each time costs more than running them. */
 const READING = opening(PINNED_PLANS);
 /** For checks after a lost answer. They wait as long as the lost transaction can keep its locks. */
-const DOUBTING = opening({ lock_timeout: '30s' });
+const AFTER_LOST_ANSWER = opening({ lock_timeout: '30s' });
 const CLAIMING = opening({ ...QUEUE_ORDER, synchronous_commit: 'off' });
 
 /** A step, by its name or id and the id of its task. */
@@ -114,7 +114,7 @@ export class Engine {
     return this.#count.creation(() => createTasks(this.database, this.templates, requests, options));
   }
 
-  /** @throws TaskerError `task_not_found`, `invalid_uuid` */
+  /** Returns one task. @throws TaskerError `task_not_found`, `invalid_uuid` */
   async getTask(taskUuid: string): Promise<Task> {
     return taskView(await this.#taskRow(taskUuid));
   }
@@ -142,7 +142,7 @@ export class Engine {
     return (await listTasks(this.database, filter)).map(taskView);
   }
 
-  /** @throws TaskerError `task_not_found`, `invalid_uuid` */
+  /** Returns the steps of a task. @throws TaskerError `task_not_found`, `invalid_uuid` */
   async getSteps(given: string): Promise<Step[]> {
     const taskUuid = checkUuid(given, 'the task id');
     const rows = await getSteps(this.database, taskUuid);
@@ -150,7 +150,7 @@ export class Engine {
     return rows.map((row) => stepView(taskUuid, row));
   }
 
-  /** @throws TaskerError `step_not_found` */
+  /** Returns one step. @throws TaskerError `task_not_found`, `step_not_found`, `invalid_uuid` */
   async getStep(reference: StepReference): Promise<Step> {
     const { taskUuid, idx } = await this.#find(reference);
     return stepView(taskUuid, (await getStep(this.database, taskUuid, idx))!);
@@ -268,7 +268,7 @@ export class Engine {
 
   /** Returns whether a transaction of a handler that saved `data` was committed, after its answer was lost. */
   wasSaved(step: HeldKey, data: string): Promise<boolean> {
-    return this.database.transaction(DOUBTING, (tx) => isSaved(tx, step, data));
+    return this.database.transaction(AFTER_LOST_ANSWER, (tx) => isSaved(tx, step, data));
   }
 
   peek(ids: readonly number[], { timeoutMs }: Patience): Promise<QueuePeek> {
@@ -298,7 +298,7 @@ export class Engine {
     return stopWorker(this.database.apart(timeoutMs), id);
   }
 
-  /** Checks that the database answers. Does not wait for the pool, and not long for a silent connection. */
+  /** Checks that the database answers. Does not wait for the pool, and only briefly for a silent connection. */
   ping({ timeoutMs }: Patience): Promise<void> {
     return ping(this.database.apart(timeoutMs));
   }
@@ -320,7 +320,7 @@ export class Engine {
     this.#count.swept(swept);
     if (swept.takenFrom.length > 0) await this.#tell(CHANNEL_TAKEN, swept.takenFrom);
     if (swept.queued > 0) await this.wakeWorkers();
-    if (swept.told) await this.announceEvents();
+    if (swept.eventsStored) await this.announceEvents();
     const blocked = swept.steps.filter((step) => step.taskState === 'blocked_by_failures');
     const ended = new Set([...blocked, ...swept.ended].map((row) => row.taskUuid));
     if (ended.size > 0) await this.announceEnded([...ended]);

@@ -7,7 +7,7 @@ import {
   type Wrong,
   wrong,
 } from '../model/dynamic-outcome.ts';
-import { isWorkerIndex, MOST_WORKERS } from '../model/ids.ts';
+import { isWorkerIndex, MAX_WORKERS } from '../model/ids.ts';
 import { nearNames } from '../model/near-names.ts';
 import type { FailureStrategy, TaskTemplate } from '../template/task-template.ts';
 import type { TemplateGraph } from '../template/template-graph.ts';
@@ -105,7 +105,7 @@ function batch(snapshot: Expandable, { idx, result, limits }: Completed): Expand
   if (typeof worker !== 'number') return worker;
   const step = snapshot.template.steps[worker]!;
   const config = step.batchConfig!;
-  const most = Math.min(limits.workersPerBatch, MOST_WORKERS);
+  const most = Math.min(limits.workersPerBatch, MAX_WORKERS);
   const parts =
     outcome.kind === 'no_batches'
       ? [{ batchId: '000', cursor: '{"batch_id":"000","start_cursor":0,"end_cursor":0,"batch_size":0}' }]

@@ -1,7 +1,7 @@
 import type { TemplateGraph } from '../template/template-graph.ts';
 
 /** What is known about the ended steps of a task. */
-export interface StepsThatAreOver {
+export interface EndedSteps {
   /** The steps whose result is loaded, by index. */
   texts: { has(idx: number): boolean };
   /** The steps whose result was not loaded because it is too large. */
@@ -11,11 +11,11 @@ export interface StepsThatAreOver {
 }
 
 /**
- * Yields the ancestors of a step that it waited for, children before parents. A path ends at a step that this task does
- * not have: the steps behind it were not waited for, so it would depend on timing whether they have results. The first
- * unknown steps are yielded too. The walk continues from them if they have become known by the next call.
+ * Yields the ancestors that a step waited for, children before parents. A path ends at a step that this task does not
+ * have: the steps behind it were not waited for, so it would depend on timing whether they have results. The first
+ * unknown steps are yielded too. The walk continues from them if they are known when the generator resumes.
  */
-export function* reachedFrom(graph: TemplateGraph, step: number, known: StepsThatAreOver): Generator<number> {
+export function* reachedFrom(graph: TemplateGraph, step: number, known: EndedSteps): Generator<number> {
   const reached = new Set(graph.parents[step]!);
   const ancestors = graph.ancestors[step]!;
   for (let i = ancestors.length - 1; i >= 0; i--) {

@@ -76,7 +76,7 @@ export async function record(
   });
 }
 
-/** Returns whether a template may have dynamic steps. True if it is unknown, because that statement is right for all. */
+/** Returns whether a template may have dynamic steps. True if it is unknown: the statement for them works for all. */
 function isDynamic(templates: TemplateStore, batch: readonly Recording[]): boolean {
   let last = -1;
   return batch.some(({ templateId }) => {

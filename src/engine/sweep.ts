@@ -43,7 +43,7 @@ export interface Swept {
   /** Number of steps that were queued. */
   queued: number;
   /** Whether domain events of permanently failed steps were stored. */
-  told: boolean;
+  eventsStored: boolean;
 }
 
 /**
@@ -62,7 +62,7 @@ export async function sweep(
     ended: [],
     takenFrom: [],
     queued: 0,
-    told: false,
+    eventsStored: false,
   };
   const workers = await deadWorkers(database);
   if (workers.length === 0) return swept;
@@ -80,7 +80,7 @@ export async function sweep(
     swept.ended.push(...taken.ended);
     swept.takenFrom.push(...taken.takenFrom);
     swept.queued += taken.queued;
-    swept.told ||= taken.told;
+    swept.eventsStored ||= taken.eventsStored;
   }
   await buryWorkers(database, all);
   return swept;
@@ -107,9 +107,9 @@ async function takeBackFrom(
       lost.map((row) => row.templateId),
       on.tx,
     );
-  const told = await tellOfLost(on, lost);
-  if (failing.length === 0) return { steps: taken, ended: [], takenFrom: [], queued, told };
-  const answer = await recordLocked(on, failing.map(lostForGood), {
+  const eventsStored = await storeEventsOfLost(on, lost);
+  if (failing.length === 0) return { steps: taken, ended: [], takenFrom: [], queued, eventsStored };
+  const answer = await recordLocked(on, failing.map(lostWithLastAttempt), {
     freeSlots: 0,
     token: 0,
     lastRank: -101,
@@ -120,12 +120,12 @@ async function takeBackFrom(
     ended: answer.ended,
     takenFrom: answer.takenFrom,
     queued: queued + answer.queued,
-    told,
+    eventsStored,
   };
 }
 
 /** Stores the events of steps that are not retried. Returns whether there were any. */
-async function tellOfLost(
+async function storeEventsOfLost(
   { tx, templates }: { tx: Db; templates: TemplateStore },
   lost: readonly TakenBackRow[],
 ): Promise<boolean> {
@@ -146,14 +146,14 @@ async function tellOfLost(
 function eventsOfLost(templates: TemplateStore, lost: TakenBackRow): StepEvents | undefined {
   if (!templates.has(lost.templateId)) return undefined;
   const declared = templates.get(lost.templateId).events[templateIndex(lost.idx)]?.failed ?? [];
-  const events = declared.filter((event) => event.deliveryMode !== 'fast' && takesNothing(event));
+  const events = declared.filter((event) => event.deliveryMode !== 'fast' && acceptsEmptyPayload(event));
   if (events.length === 0) return undefined;
   const execution: StoredExecution = { error: errorOfLost(lost), result: {} };
   const empty = { publisher: 'default', payload: {}, metadata: { final: true } };
   return { execution, events: events.map(({ name }) => ({ id: uuidV7(), name, ...empty })) };
 }
 
-function takesNothing(event: DeclaredEvent): boolean {
+function acceptsEmptyPayload(event: DeclaredEvent): boolean {
   try {
     return event.violations({}).length === 0;
   } catch {
@@ -169,7 +169,7 @@ function errorOfLost({ retryable }: TakenBackRow): Partial<StepError> {
 }
 
 /** Returns the recording of a batch worker that was lost with its last attempt. */
-function lostForGood(row: TakenBackRow): RecordedStep {
+function lostWithLastAttempt(row: TakenBackRow): RecordedStep {
   const { taskUuid, idx, templateId } = row;
   const detail = JSON.stringify({ error: errorOfLost(row) });
   const attempt = { kind: KIND.lost, delayMs: 0, durationMs: 0, result: 'null', detail };
@@ -189,7 +189,7 @@ export async function promoteDue(database: Database): Promise<number> {
 }
 
 /** With this many dead rows, finding the first live row of the queue costs more than rewriting the queue. */
-const MUCH_DEAD = 20_000;
+const MANY_DEAD_ROWS = 20_000;
 const COMPACTING = opening({ lock_timeout: '200ms' });
 
 /**
@@ -198,7 +198,7 @@ const COMPACTING = opening({ lock_timeout: '200ms' });
  */
 export async function tidyQueue(database: Database): Promise<boolean> {
   const { dead, live } = await queueBloat(database);
-  if (dead < MUCH_DEAD || dead < live / 2) return false;
+  if (dead < MANY_DEAD_ROWS || dead < live / 2) return false;
   try {
     return await database.transaction(COMPACTING, async (tx) => {
       if (!(await tryCompacting(tx))) return false;

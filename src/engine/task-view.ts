@@ -2,7 +2,7 @@ import { stepUuid } from '../model/ids.ts';
 import type { StepRow } from '../store/read-steps.ts';
 import type { HistoryRow, TaskRow } from '../store/tasks.ts';
 
-/** The states a task can be in. */
+/** The states that a task can be in. */
 export const TASK_STATES = [
   'pending',
   'initializing',
@@ -20,7 +20,7 @@ export const TASK_STATES = [
 /** A state of a task. docs/states.md shows the transitions. */
 export type TaskState = (typeof TASK_STATES)[number];
 
-/** The states a step can be in. */
+/** The states that a step can be in. */
 export type StepState =
   | 'pending'
   | 'enqueued'

@@ -262,7 +262,7 @@ function storedGraph(template: TaskTemplate, graph: TemplateGraph) {
 }
 
 /** Number of unused snapshots to keep: as many as one claim can need at once. */
-export const MOST_KEPT = 1_000;
+export const MAX_KEPT = 1_000;
 
 /**
  * Snapshots by their ids. The newest ones are kept. Older ones are dropped once no task in this process uses them, so
@@ -285,11 +285,11 @@ export class KeptSnapshots<S extends { id: number }> {
   }
 
   put(snapshot: S): void {
-    // Each drop registers it once. Without this, registrations of a snapshot that stays in use would pile up.
+    // Each drop registers the snapshot. Without this, registrations of one that stays in use would pile up.
     if (this.#used.delete(snapshot.id)) this.#collected.unregister(snapshot);
     this.#kept.delete(snapshot.id);
     this.#kept.set(snapshot.id, snapshot);
-    if (this.#kept.size <= MOST_KEPT) return;
+    if (this.#kept.size <= MAX_KEPT) return;
     const oldest = this.#kept.values().next().value!;
     this.#kept.delete(oldest.id);
     this.#used.set(oldest.id, new WeakRef(oldest));
@@ -298,7 +298,7 @@ export class KeptSnapshots<S extends { id: number }> {
 }
 
 /** How long the newest registration of a version is cached, in milliseconds. Another process may register a newer one. */
-const FOR_MS = 1_000;
+const CACHED_FOR_MS = 1_000;
 
 /** A cached name and version. */
 export interface KeptEntry {
@@ -349,10 +349,10 @@ export class NewestSnapshots<S> {
   put(key: string, snapshot: S, { uses = 0 }: { uses?: number } = {}): void {
     const now = performance.now();
     const before = this.#entries.get(key);
-    const until = now + FOR_MS;
+    const until = now + CACHED_FOR_MS;
     if (before?.snapshot === snapshot) before.until = until;
     else this.#entries.set(key, { snapshot, until, since: now, uses: before?.uses ?? uses });
-    if (this.#entries.size <= MOST_KEPT) return;
+    if (this.#entries.size <= MAX_KEPT) return;
     this.#entries.delete(this.#entries.keys().next().value!);
     this.#evictions++;
   }

@@ -25,7 +25,8 @@ export function eventMatcher(patterns: readonly string[]): EventMatcher {
 const BEYOND = /[\0\ud800-\udfff]/;
 
 function regexOfPattern(pattern: string): string {
-  if (pattern === '') throw new TaskerError('bad_request', 'an event pattern must not be empty; use `*` for all events');
+  if (pattern === '')
+    throw new TaskerError('bad_request', 'an event pattern must not be empty; use `*` for all events');
   if (BEYOND.test(pattern)) {
     const shown = JSON.stringify(pattern.slice(0, 40));
     throw new TaskerError(

@@ -95,7 +95,7 @@ const BITS = 17;
 /** Indexes below this one belong to template steps, the others to batch workers. */
 export const FIRST_WORKER_INDEX = 1 << BITS;
 /** Maximum number of workers of a batch, because a worker's number has {@link BITS} bits. */
-export const MOST_WORKERS = 1 << BITS;
+export const MAX_WORKERS = 1 << BITS;
 
 /**
  * Returns the index of the template step behind a step: its own index, or the step that a batch worker is made from. The

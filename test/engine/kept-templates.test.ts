@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { Database } from '../../src/db/database.ts';
 import { Engine } from '../../src/engine/engine.ts';
-import { KeptSnapshots, MOST_KEPT } from '../../src/engine/template-store.ts';
+import { KeptSnapshots, MAX_KEPT } from '../../src/engine/template-store.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { heapMb } from '../support/heap.ts';
@@ -45,7 +45,7 @@ itOnce(
 
 it('memory stays flat while more templates are in use than the cache holds', async () => {
   const kept = new KeptSnapshots<{ id: number }>();
-  const used = Array.from({ length: MOST_KEPT + 1 }, (_, id) => ({ id }));
+  const used = Array.from({ length: MAX_KEPT + 1 }, (_, id) => ({ id }));
   for (const one of used) kept.put(one);
   const look = () => {
     for (const one of used) expect(kept.get(one.id) === one).toBe(true);

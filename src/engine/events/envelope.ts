@@ -1,5 +1,5 @@
 import type { Database } from '../../db/database.ts';
-import { isWorkerIndex, MOST_WORKERS, stepIndex, templateIndex, uuidOfDigest, workerIndex } from '../../model/ids.ts';
+import { isWorkerIndex, MAX_WORKERS, stepIndex, templateIndex, uuidOfDigest, workerIndex } from '../../model/ids.ts';
 import { type BatchWorkerRow, batchWorkers } from '../../store/batches.ts';
 import { getStepsAt, type StepRange, type StepRow } from '../../store/read-steps.ts';
 import { type EventTaskRow, eventTasks } from '../../store/tasks.ts';
@@ -86,7 +86,7 @@ async function sequenceStep(
 function rangeOf({ graph }: Snapshot, idx: number): StepRange {
   if (graph.types[idx] !== 'batch_worker') return { first: idx, last: idx };
   const first = workerIndex(idx, 0);
-  return { first, last: first + MOST_WORKERS - 1 };
+  return { first, last: first + MAX_WORKERS - 1 };
 }
 
 /** Returns the results of the ancestors that have ended, by name. */
