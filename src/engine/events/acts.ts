@@ -86,8 +86,8 @@ export class EventActs {
   }
 
   /**
-   * Delivers again the events for a group that it has already passed, and returns their number. The others will be
-   * delivered anyway. Each part of the log has its own transaction, because there may be a million events.
+   * Redelivers to a group the events that it has already passed, and returns their number. The others will be delivered
+   * anyway. Each part of the log has its own transaction, because there may be a million events.
    * @throws TaskerError `event_group_not_found`, `bad_request`, `invalid_uuid`
    */
   async replay(
@@ -132,7 +132,7 @@ export class EventActs {
     });
   }
 
-  /** @throws TaskerError `event_group_not_found` */
+  /** Runs `work` with the id of a group. @throws TaskerError `event_group_not_found` */
   async #inGroup<T>(name: string, work: (tx: Db, groupId: number) => Promise<T>): Promise<T> {
     const found = await this.database.transaction(LONG_RUNNING, async (tx) => {
       const groupId = await findGroup(tx, name);

@@ -1,7 +1,7 @@
 import { compileStored, type SchemaViolation } from '../../template/json-schema-check.ts';
 import type { EventCondition, EventDeclaration, StepTemplate } from '../../template/task-template.ts';
 
-/** The outcome of an attempt for the conditions of events. After `retried` there is another attempt, after `failed` not. */
+/** The outcome of an attempt for the conditions of events. `retried` is followed by another attempt, `failed` is not. */
 export type EventOutcome = 'completed' | 'retried' | 'failed';
 
 /** An event that a step declares, and the check of its payload. */

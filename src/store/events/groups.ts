@@ -42,7 +42,7 @@ export async function findGroup(db: Db, name: string): Promise<number | undefine
   return (await db.query<{ id: number }>(FIND_GROUP, [name])).rows[0]?.id;
 }
 
-// Waiting events are counted from the running totals of lists, so that their number does not matter.
+// Waiting events are counted from the running totals of lists, so the cost does not depend on their number.
 const LIST_GROUPS = sql('list_event_groups')`
 with fresh as materialized (
   select count(*) n, min(fired_at) since from (

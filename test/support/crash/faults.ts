@@ -37,7 +37,9 @@ export interface FaultRun {
 /** A worker that is paused between lock and commit holds its tasks until the server ends its transaction. */
 function isHeldByAnother(error: unknown): boolean {
   return (
-    error instanceof TaskerError && error.code === 'database_error' && /locked by another transaction/.test(error.message)
+    error instanceof TaskerError &&
+    error.code === 'database_error' &&
+    /locked by another transaction/.test(error.message)
   );
 }
 
