@@ -10,7 +10,6 @@ import { earliestMinutes } from '../model/task-limits.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
 import { type WatchedTask, watchTasks } from '../store/stale-tasks.ts';
 import { findIdentities, createTasks as insertTasks, type NewTask, taskStates } from '../store/tasks.ts';
-import type { TaskTemplate } from '../template/task-template.ts';
 import { idsOf } from '../tracing/traceparent.ts';
 import { nameOf, type Snapshot, type TemplateStore } from './template-store.ts';
 
