@@ -7,7 +7,7 @@ import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { DEMO, invariants, itOnce, setup, template, until } from '../support/setup.ts';
 import { threadHandlers } from '../support/thread-handlers.ts';
 
-/** With PROVE, as long as the promise says and with the lease that workers have; else twice a shorter lease. */
+/** With PROVE, the promised time and the default lease; otherwise twice a shorter lease. */
 const [BLOCKED_MS, LEASE_MS] = process.env.PROVE ? [60_000, 30_000] : [6_000, 3_000];
 
 const WORKER = `
@@ -29,7 +29,7 @@ const WORKER = `
   await createTasker({ namespaces: ['test'], handlers, leaseMs: ${LEASE_MS}, name: 'slow' });
 `;
 
-/** A worker in a process of its own, and what it says, with the times on this process' clock. */
+/** A worker in its own process and its output, with times of this process's clock. */
 function startSlow(databaseUrl: string): { word: string; at: number }[] {
   const child = spawn(process.execPath, ['--input-type=module', '-e', WORKER], {
     env: {
@@ -69,7 +69,7 @@ describe(`a handler that blocks for ${BLOCKED_MS / 1_000} s`, () => {
         () => heard('begins').length,
         (count) => count === 1,
       );
-      // One that would take what the other loses.
+      // Another worker that would take lost steps.
       const taken: string[] = [];
       const take = (name: string) => defineHandler(name, {}, () => void taken.push(name));
       await another({ worker: true, handlers: ['blocks', 'waits'].map(take), leaseMs: LEASE_MS, name: 'other' });

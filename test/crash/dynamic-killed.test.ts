@@ -10,7 +10,7 @@ const LEASE_MS = 1_000;
 const BATCH = {
   type: 'batch_worker',
   batch_config: { batch_size: 1_000, parallelism: 8, cursor_field: 'id', failure_strategy: 'fail_fast' },
-  // As often as it takes: a start that is killed before it saved anything is spent.
+  // High enough, because an attempt that is killed before it saves a checkpoint is used up.
   retry: { backoff: 'none', max_attempts: 100 },
 };
 const worker = (name: string, dependencies: string[]) => ({
@@ -19,7 +19,7 @@ const worker = (name: string, dependencies: string[]) => ({
   batch_config: { ...BATCH.batch_config, worker_template: name },
 });
 
-/** Worker processes of which one after the other is killed and replaced. */
+/** Worker processes that are killed and replaced one after the other. */
 class Victims {
   readonly #options: CreateTaskerOptions & { databaseUrl: string };
   readonly #journal: Journal;
@@ -49,8 +49,8 @@ class Victims {
   }
 
   /**
-   * Kills one every `ms` until it is stopped; who takes the place of one that was killed is ready when it is. Half of them
-   * are left: where a process takes long to start, none would live long enough to get anything done.
+   * Kills a process every `ms` until it is stopped, as soon as the replacement of the last one is ready. Leaves half
+   * of them alive: where processes start slowly, none would live long enough to do any work.
    */
   async killEvery(ms: number): Promise<void> {
     const coming: Promise<void>[] = [];
@@ -72,7 +72,7 @@ class Victims {
     this.#workers[place] = await this.#start();
   }
 
-  /** Replaces those that ended. */
+  /** Replaces the processes that ended. */
   async revive(): Promise<void> {
     for (const [place, { code }] of this.#workers.entries()) {
       if (code === undefined) continue;
@@ -89,7 +89,7 @@ class Victims {
 const openTasks = async (sql: Sql) =>
   (await sql<{ n: number }>(`select count(*)::int n from tasker.task where done_at is null`))[0]!.n;
 
-/** What is half done, in one snapshot: a maker is complete and what it makes is not all there, or the other way round. */
+/** Unfinished changes in one snapshot: a decision or analyzer is complete without all of its steps, or the reverse. */
 const HALF_DONE = `
   select s.task_uuid, m.name, 'branches' what
     from tasker.step s join tasker.task t using (task_uuid) join tasker.template_step m using (template_id, idx)
@@ -118,7 +118,7 @@ describe('workers that are killed at any moment', () => {
   it('every decision gets its branches, every analyzer its workers and every batch its convergence', {
     timeout: SECONDS * 1_000 + 120_000,
   }, async () => {
-    // On a slow machine a step may be killed many times before it comes to its end.
+    // On a slow machine, a step may be killed many times before it ends.
     const retry = { backoff: 'none', max_attempts: 100 };
     const templates = template({
       start: { handler: 'plain', retry },
@@ -173,7 +173,7 @@ describe('workers that are killed at any moment', () => {
       total: { type: 'deferred_convergence', dependencies: ['copy'] },
     });
     const { tasker, sql, url } = await setup({ templates, worker: false });
-    // No key: a row that is written twice must show.
+    // Without a key, so that duplicate rows are visible.
     await sql('create table copied (id int not null)');
     const victims = await new Victims({ databaseUrl: url, concurrency: 2 }).start(4);
     const started = performance.now();
@@ -192,7 +192,7 @@ describe('workers that are killed at any moment', () => {
     expect((await tasker.getStep(taskUuid, 'total')).results!.result).toEqual({ workers: context.parts });
     const [lost] = await sql<{ n: number }>(`select count(*)::int n from tasker.history where outcome = 'worker_lost'`);
     console.log(`${ROWS} rows in ${seconds.toFixed(1)} s, ${victims.kills} kills, ${lost!.n} starts lost`);
-    // Else it shows nothing.
+    // Without kills, the test proves nothing.
     expect(lost!.n).toBeGreaterThan(0);
     await invariants(sql);
   });
@@ -226,7 +226,7 @@ describe('workers that are killed at any moment', () => {
       attempts: 2,
       results: { error: { error_type: 'worker_lost' } },
     });
-    // The start that saved something is spared.
+    // The attempt that saved a checkpoint does not count.
     expect(victims.kills).toBe(4 + 3);
     await invariants(sql);
   });

@@ -36,7 +36,7 @@ it(`eight workers in eight processes run every step of ${TASKS} tasks exactly on
   const atWork = () => new Set(journal.of('start').map((start) => start.pid)).size;
   while (created < TASKS) await create(Math.min(AT_ONCE, TASKS - created));
   await allEnded();
-  // Of eight on two cores some may get nothing before the others have done it all.
+  // On two cores, some of the eight workers may get no step before the others have run them all.
   for (let more = 0; atWork() < 8 && more < 10; more++) {
     await create(AT_ONCE / 5);
     await allEnded();
@@ -45,7 +45,7 @@ it(`eight workers in eight processes run every step of ${TASKS} tasks exactly on
 
   expect(startedTwice(journal)).toEqual([]);
   expect(journal.of('start').length).toBe(created * 7);
-  // All of them had a part in it, else it shows nothing.
+  // Without steps for all workers, the test proves nothing.
   expect(atWork()).toBe(8);
   const [history] = await sql(
     `select count(*)::int attempts, count(distinct (task_uuid, idx))::int steps, count(distinct worker_id)::int workers
@@ -53,7 +53,7 @@ it(`eight workers in eight processes run every step of ${TASKS} tasks exactly on
   );
   expect(history).toEqual({ attempts: created * 7, steps: created * 7, workers: 8 });
   await invariants(sql);
-  // Statistics are written a moment after the sessions that they come from have ended.
+  // Statistics are written shortly after their sessions have ended.
   const [server] = await sql(`select deadlocks::int from pg_stat_database where datname = current_database()`);
   expect(server).toEqual({ deadlocks: 0 });
 });

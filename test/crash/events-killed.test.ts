@@ -12,17 +12,17 @@ import { DEMO, itOnce, until } from '../support/setup.ts';
 
 const PROVE = process.env.PROVE === '1';
 const SEED = Number(process.env.SEED ?? Date.now() % 1e6);
-/** Of five events each, at least. */
+/** At least five events each. */
 const TASKS = PROVE ? 10_000 : 200;
 const AT_ONCE = PROVE ? 100 : 20;
-/** Publishers, and as many subscribers. */
+/** Number of publishers, and of subscribers. */
 const PROCESSES = PROVE ? 3 : 2;
-/** Between two faults. */
+/** Pause between two faults. */
 const APART_MS = PROVE ? 1_000 : 150;
 const LEASE_MS = 1_500;
 
 type Fault = 'publisher killed' | 'subscriber killed' | 'publisher stalled' | 'subscriber stalled' | 'server killed';
-/** How often each is in the deck from which faults are drawn. */
+/** The number of cards of each fault in the deck. */
 const DECK: Record<Fault, number> = {
   'publisher killed': PROVE ? 4 : 1,
   'subscriber killed': PROVE ? 4 : 1,
@@ -47,7 +47,7 @@ const CHAIN = workTemplate(
   ),
 );
 
-/** A connection lost under the caller's hand is no news here; what was committed all the same is found in the database. */
+/** Ignores a lost connection. The database shows what was committed. */
 async function create(tasker: Tasker): Promise<number> {
   try {
     return (await tasker.createTasks(Array.from({ length: AT_ONCE }, () => DEMO))).length;
@@ -57,7 +57,7 @@ async function create(tasker: Tasker): Promise<number> {
   }
 }
 
-/** As whoever looks after processes does: one that ended as it started, since the server died meanwhile, is started again. */
+/** Acts like a process supervisor: restarts a process that ended at its start because the server was down. */
 async function startedAgain(start: () => Promise<WorkerProcess>): Promise<WorkerProcess> {
   for (let tries = 1; ; tries++) {
     try {
@@ -106,7 +106,7 @@ itOnce(
     const random = seeded(SEED);
     const done = Object.fromEntries(Object.keys(DECK).map((fault) => [fault, 0])) as Record<Fault, number>;
     let cameBack = 0;
-    // They come back while others go on; until then nothing else befalls them.
+    // They return while others continue. Until then, no other fault hits them.
     const back: Promise<void>[] = [];
     const away = new Set<number>();
     const befalls = (i: number, fault: (i: number) => Promise<void>) => {
@@ -124,7 +124,7 @@ itOnce(
       process.signal('SIGCONT');
       if (process.code === undefined) cameBack++;
     };
-    /** One of the publishers, which are the first, or of the subscribers. */
+    /** One of the publishers, which come first, or of the subscribers. */
     const oneOf = async (fault: Fault) => {
       const all = Array.from(processes.keys()).filter((i) => i < PROCESSES === fault.startsWith('publisher'));
       const here = await until(

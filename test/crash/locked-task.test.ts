@@ -49,7 +49,7 @@ it('the results of several locked tasks are all recorded when their locks are re
   await holder.query('begin');
   await holder.query('select 1 from tasker.task for update');
   gate.resolve();
-  // Five tries until each task is tried by itself, then some more of each.
+  // Five tries until each task is recorded separately, and then some more of each.
   await until(
     () => lines.filter((line) => line.message.includes('they are sent again')).length,
     (tries) => tries >= 10,
@@ -77,7 +77,7 @@ it('a due retry is not delayed by another one whose task is locked', async () =>
   await holder.query('begin');
   await holder.query('select 1 from tasker.task where task_uuid = $1 for update', [held!.taskUuid]);
   expect((await tasker.waitForTask(free!.taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
-  // Nothing piles up meanwhile: callers still get through.
+  // Nothing piles up in the meantime: callers still get answers.
   await new Promise((resolve) => setTimeout(resolve, 3_000));
   expect((await tasker.createTasks([DEMO])).length).toBe(1);
   const [{ waiting }] = (await sql(

@@ -44,7 +44,7 @@ describe('answers that are lost with their connections', () => {
       const proxy = await startProxy(url);
       let seen = 0;
       proxy.decide = (sent) => (matches(sent) && ++seen % 3 === 1 ? fate : undefined);
-      // Few at once, so that there are many claims and many recordings.
+      // Few slots, so that there are many claims and many recordings.
       await another({
         databaseUrl: proxy.url,
         logger: silentLogger,
@@ -53,7 +53,7 @@ describe('answers that are lost with their connections', () => {
         concurrency: 4,
         pollMs: 200,
       });
-      // However large the batches get: each round takes a claim and a recording at the least.
+      // Batches may be large, but each round has at least one claim and one recording.
       let created = 0;
       for (let round = 0; round === 0 || (proxy.counts[fate] < 3 && round < 10); round++) {
         const tasks = await tasker.createTasks(Array.from({ length: round === 0 ? 40 : 4 }, () => DEMO));
@@ -85,7 +85,7 @@ describe('a recording whose connection was lost after the commit', () => {
     await session.query('begin');
     await session.query('select 1 from tasker.task for update');
     locked = true;
-    // Longer than the recording waits for a lock.
+    // Longer than the lock timeout of a recording.
     const waits = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
     for (const waiting of [1, 0]) {
       await until(
@@ -103,7 +103,7 @@ describe('a recording whose connection was lost after the commit', () => {
 });
 
 describe('a result that an operator corrects before its recording is answered', () => {
-  /** A task whose step `s` is recorded into a faulty connection and corrected while `other` and `gate` run. */
+  /** A task whose step `s` is recorded over a faulty connection and corrected while `other` and `gate` run. */
   async function correctedUnanswered(fateOf: (recordings: number) => ReturnType<FaultyProxy['decide']>) {
     const gates = { other: deferred(), gate: deferred() };
     const read: unknown[] = [];
@@ -135,7 +135,7 @@ describe('a result that an operator corrects before its recording is answered', 
         () => worker.stats,
         (stats) => stats?.processed === count && stats.refused === 0,
       );
-    /** The value read by the step that starts after the correction, when `gate` completes. */
+    /** The value that a step reads if it starts after the correction, when `gate` completes. */
     const readByChild = async () => {
       gates.other.resolve();
       gates.gate.resolve();
@@ -148,7 +148,7 @@ describe('a result that an operator corrects before its recording is answered', 
 
   it('steps that start afterwards read the corrected result although the worker sends its own again', async () => {
     let corrected = false;
-    // The first try is committed; no other reaches the server before the operator has acted.
+    // The first try is committed. No later one reaches the server before the operator has acted.
     const { proxy, acknowledged, readByChild } = await correctedUnanswered((recordings) =>
       recordings === 1 ? 'answer_lost' : corrected ? undefined : 'lost',
     );
@@ -181,7 +181,7 @@ describe('a creation whose answer was lost', () => {
         const { url, sql, another } = await setup({ templates: template({ a: [] }), worker: false });
         const proxy = await startProxy(url);
         const creator = await another({ databaseUrl: proxy.url, logger: silentLogger });
-        // With an identity the COMMIT is sent on its own, after the answers of the other statements.
+        // With an identity, the COMMIT is sent separately, after the answers of the other statements.
         const matches = holds(key.idempotencyKey && fate === 'answer_lost' ? 'commit\0' : 'create_tasks');
         proxy.decide = (sent) => (proxy.counts[fate] === 0 && matches(sent) ? fate : undefined);
         const task = await creator.createTask({ ...DEMO, ...key });
@@ -217,7 +217,7 @@ describe('adopting steps of a lost claim', () => {
     gate.resolve();
     await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
     proxy.release();
-    // Two more looks went by after the one whose answer was late.
+    // Two more queries have been answered after the one whose answer was late.
     await until(
       () => looks,
       (seen) => seen >= 4,
@@ -228,8 +228,8 @@ describe('adopting steps of a lost claim', () => {
 
 describe('a late answer', () => {
   /**
-   * A task and a worker behind a proxy, which holds back the first answer to what `matches`, and passes nothing from
-   * when `holds` finds a row; then another worker, and the task has come to rest.
+   * A task and a worker behind a proxy. The proxy holds back the first answer to a message that `matches`, and passes
+   * nothing once `holds` finds a row. Then another worker takes over, and the task comes to rest.
    */
   async function givenAway(steps: Parameters<typeof template>[0], matches: (sent: Buffer) => boolean, holds: string) {
     const ran: { slow: string[]; other: string[] } = { slow: [], other: [] };
@@ -248,7 +248,7 @@ describe('a late answer', () => {
     await another({ worker: true, handlers: handlers('other') });
     const { status } = await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
     const runsOf = (by: 'slow' | 'other') => ran[by].filter((run) => run.startsWith(taskUuid));
-    /** Both work, each under its present id, and what was late is long done with. */
+    /** Waits until both workers work under their current ids and late answers have been handled. */
     const settled = async () => {
       await cameBack(sql);
       const next = await tasker.createTasks(Array.from({ length: 50 }, () => DEMO));
@@ -258,7 +258,7 @@ describe('a late answer', () => {
     return { sql, proxy, status, runsOf, settled };
   }
 
-  /** Until the worker behind the proxy has come back under a new id. */
+  /** Waits until the worker behind the proxy has returned under a new id. */
   const cameBack = (sql: Sql) =>
     until(
       () => sql(`select 1 from tasker.worker`),
@@ -288,7 +288,7 @@ describe('a late answer', () => {
       async () => (await sql(`select 1 from tasker.step where idx = 0 and state = 'complete'`)).length,
       (complete) => complete === 1,
     );
-    // Several looks have come back, each with a look after long steps behind it if there were any to look after.
+    // Several queue polls have been answered, each followed by a verification of held steps if there were any.
     const before = looks;
     await until(
       () => looks - before,
@@ -326,7 +326,7 @@ describe('a late answer', () => {
   };
   for (const [when, letPass] of Object.entries(orders)) {
     it(`a recording that is answered ${when} leaves its children to the workers that have taken them`, async () => {
-      // The recording claims the child for a worker that does not hear of it while it lives.
+      // The recording claims the child for a worker that gets no answer while it is alive.
       const { sql, proxy, status, runsOf, settled } = await givenAway(
         { a: [], b: ['a'] },
         isRecord,

@@ -50,7 +50,7 @@ describe('a recording that creates steps', () => {
     let makes = false;
     proxy.decide = (sent) => {
       const text = sent.toString('latin1');
-      // The commit of a recording that makes steps comes by itself, after their answers.
+      // The commit of a recording that creates steps is sent separately, after the answers of its statements.
       if (MAKES.test(text)) makes = true;
       const matches = fate === 'answer_lost' ? makes && at.test(text) : at.test(text);
       if (!matches) return undefined;

@@ -22,7 +22,7 @@ async function connect(url: string): Promise<{ database: Database; engine: Engin
   return { database, engine: new Engine(database, silentLogger) };
 }
 
-/** Workers that registered, claimed all there is, and died: their leases are over. */
+/** Workers that registered, claimed all steps and died, so that their leases have expired. */
 async function deadWorkers(tasker: Tasker, url: string, sql: Sql) {
   await tasker.createTasks(Array.from({ length: TASKS }, () => DEMO));
   const { database, engine } = await connect(url);
@@ -48,7 +48,9 @@ async function running(sql: Sql): Promise<number> {
   return (await sql(`select 1 from tasker.step where state = 'in_progress'`)).length;
 }
 
-/** Every step was taken back once: one attempt each in history, the steps where their policy puts them. */
+/**
+ * Checks that every step was taken back once: one attempt each in the history, and the state that its policy demands.
+ */
 async function takenBackOnce(sql: Sql): Promise<void> {
   const states = await sql(`select state::text, count(*)::int from tasker.step where idx < 3 group by 1 order by 1`);
   expect(states).toEqual([
@@ -97,7 +99,7 @@ describe('a sweep', () => {
     const { tasker, url, sql } = await setup({ templates: FOUR, worker: false });
     await deadWorkers(tasker, url, sql);
     const dying = await connect(url);
-    // It has its tasks and waits for one of their steps when its session is ended.
+    // The sweep has its tasks and waits for one of their steps when its session is terminated.
     await sql('begin');
     await sql(`select 1 from tasker.step where state = 'in_progress' order by task_uuid desc limit 1 for update`);
     const swept = sweep(dying.engine, 0).catch((error: Error) => error);
@@ -166,14 +168,14 @@ describe('without a notification', () => {
     await another({ databaseUrl: proxy.url, worker: true, handlers: [counting], pollMs: 300 });
     const { engine } = await connect(url);
     for (let i = 0; i < 3; i++) {
-      // The engine's verb only writes; whoever calls it dies before the notification.
+      // The engine's operation only writes. Its caller dies before the notification.
       const [created] = await engine.createTasks([DEMO]);
       const before = looks;
       await until(
         async () => (await tasker.getTask(created!.taskUuid)).status,
         (status) => status === 'complete',
       );
-      // The one that finds it; on a busy machine another before the step has started.
+      // One poll finds it. On a busy machine there may be another one before the step has started.
       expect(looksAtStart - before).toBeLessThanOrEqual(2);
     }
     await invariants(sql);

@@ -8,7 +8,7 @@ import { DEMO, invariants, RETRY_AT_ONCE, setup, template } from '../support/set
 
 const ROWS = 12;
 
-/** A step whose worker is behind a proxy that decides about what it sends. */
+/** A step whose worker is behind a proxy, which decides what happens to each message. */
 async function behindProxy(decide: (sent: Buffer) => Fate, body: (context: StepContext) => unknown) {
   const { tasker, sql, url, another } = await setup({
     templates: template({ a: { retry: { ...RETRY_AT_ONCE, max_attempts: 50 } } }),
@@ -26,7 +26,7 @@ async function behindProxy(decide: (sent: Buffer) => Fate, body: (context: StepC
   return { sql, proxy, step: await tasker.getStep(taskUuid, 'a') };
 }
 
-/** Every third commit of a handler's transaction. */
+/** Applies a fate to every third commit of a handler's transaction. */
 function everyThirdCommit(fate: Fate) {
   let [saved, commits] = [false, 0];
   return (sent: Buffer): Fate => {
@@ -39,7 +39,7 @@ function everyThirdCommit(fate: Fate) {
   };
 }
 
-/** Writes a row in each transaction until all are there. */
+/** Writes one row per transaction until all are written. */
 const writeNext = (context: StepContext) =>
   context.transaction(async (tx, cursor) => {
     const at = Number(cursor ?? 0);

@@ -27,7 +27,7 @@ describeWith('pgbouncer', 'through pgbouncer in transaction mode', () => {
         journal,
         leaseMs: LEASE_MS,
         concurrency: 20,
-        // Who is not deaf hears of what there is.
+        // With LISTEN, notifications replace polling.
         ...(direct && { pollMs: 60_000 }),
       };
       const [first, second] = [await startWorker(options), await startWorker(options)];
@@ -50,11 +50,11 @@ describeWith('pgbouncer', 'through pgbouncer in transaction mode', () => {
       expect(await lostAcknowledgements(journal, sql)).toEqual([]);
       await invariants(sql);
 
-      // A task that comes while all are idle: heard at once, or found by the next look.
+      // A task that is created while all workers are idle: they are notified, or find it with the next poll.
       const { taskUuid } = await tasker.createTask(DEMO);
       await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
       const deaf = () => journal.of('log').filter(({ message }) => /notifications do not arrive/.test(message ?? ''));
-      // It takes some seconds without an answer to know.
+      // It takes some seconds without an answer to notice that LISTEN does not work.
       if (!direct) await until(deaf, (warnings) => warnings.length > 0);
       expect(await second.stop()).toBe(0);
       if (direct) expect(deaf()).toEqual([]);
@@ -67,7 +67,7 @@ describeWith('pgbouncer', 'through pgbouncer in transaction mode', () => {
     await sql('drop schema tasker cascade');
     await Promise.all(Array.from({ length: 4 }, () => another({ databaseUrl: pooler.url })));
 
-    // Nothing stays locked in a session of the pooler, once those whose programs left it have ended.
+    // Nothing stays locked in a session of the pooler after the abandoned sessions have ended.
     await until(
       () =>
         sql(

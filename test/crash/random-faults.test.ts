@@ -62,7 +62,7 @@ it('the same seed gives the same numbers', () => {
   expect(numbers.every((number) => number >= 0 && number < 1)).toBe(true);
 });
 
-// One server is enough for chance; the aimed tests run on all.
+// One server version is enough for random faults. The targeted tests run on all versions.
 if (inject('postgres') === '18') {
   for (const seed of SEEDS) {
     it(`random faults for ${SECONDS} s (SEED=${seed}) lose nothing and break no invariant, and every task ends`, {
@@ -96,7 +96,7 @@ if (inject('postgres') === '18') {
       expect(kept!.n).toBe(driver.created.length);
       expect(await lostAcknowledgements(journal, sql)).toEqual([]);
       await invariants(sql);
-      // Of steps that must not run twice, only those that an operator sent back.
+      // Of the steps that must not run twice, only those that an operator reset may have.
       const reset = await sql<{ key: string }>(
         `select a.task_uuid || ' ' || m.name key from tasker.operator_action a join tasker.task t using (task_uuid)
            join tasker.template_step m on m.template_id = t.template_id and m.idx = a.idx where a.action = 'reset'`,

@@ -5,13 +5,13 @@ import { silentLogger } from '../../src/logging/logger.ts';
 import { openSession } from '../support/database.ts';
 import { DEMO, deferred, endStates, invariants, setup, states, template, until } from '../support/setup.ts';
 
-/** JSON that is fine whenever it is checked, and not when it is written. */
+/** A value that is valid JSON whenever it is checked, and invalid when it is written. */
 function changing() {
   let looks = 0;
   return { toJSON: () => (++looks === 2 ? 'a\0b' : 'fine') };
 }
 
-/** A worker whose handlers all settle at once, so that their results are recorded together. */
+/** A worker whose handlers end at the same time, so that their results are recorded together. */
 async function together(resultOf: (n: number) => unknown) {
   const gate = deferred();
   const handler = defineHandler('a', { inputs: { n: 'n' } }, async ({ n }) => {
@@ -127,7 +127,7 @@ describe('a valid result', () => {
       (waiting) => waiting.length > 0,
     );
     const [next] = await create(1);
-    // All of them end while it is held.
+    // All of them end while the task is locked.
     expect(await endStates(tasker, [next!, ...mates])).toEqual(['complete']);
     expect((await tasker.getTask(locked!.taskUuid)).status).not.toBe('complete');
     await session.query('commit');

@@ -26,7 +26,7 @@ async function creator(options: CreateTaskerOptions) {
   return tasker;
 }
 
-/** They go on by themselves, and end as if nothing had been. */
+/** Checks that the workers have recovered on their own, and that they stop normally. */
 async function stopAll(workers: WorkerProcess[]): Promise<void> {
   for (const worker of workers) expect(worker.code).toBe(undefined);
   expect(await Promise.all(workers.map((worker) => worker.stop()))).toEqual(workers.map(() => 0));
@@ -62,7 +62,7 @@ describe('pg_terminate_backend on all connections under load', () => {
   });
 });
 
-// The server that users get; the others are shared by the whole suite and must not be crashed.
+// Starts an embedded server, as users get it, because the suite shares the others and they must not crash.
 if (inject('postgres') === '18') {
   describe('an immediate stop and restart of PostgreSQL', () => {
     it('a restart under load loses no acknowledged result and runs no step twice, and workers recover on their own', async () => {
@@ -110,8 +110,8 @@ if (inject('postgres') === '18') {
         return startsOf(taskUuid).map((start) => start.attempt);
       };
       expect(await startsThrough('once')).toEqual([1]);
-      // The claim is gone with the crash, so the attempt has the same number; what ran is refused. Unless somebody else
-      // wrote to the log in between, and the claim with it.
+      // The crash undoes the claim, so the attempt has the same number and the earlier run is rejected. Unless another
+      // session has flushed the WAL in between, and the claim with it.
       let starts = await startsThrough('again');
       for (let tries = 0; starts.length === 1 && tries < 4; tries++) starts = await startsThrough('again');
       expect(starts).toEqual([1, 1]);

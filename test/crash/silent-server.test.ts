@@ -18,7 +18,7 @@ import {
 const LEASE_MS = 2_000;
 const ONCE = { retry: { retryable: false } };
 
-/** How far the leases of living workers reach from now on, the shortest first. */
+/** Returns the remaining leases of live workers in milliseconds, the shortest first. */
 async function leases(sql: Sql): Promise<{ name: string; left: number; until: number }[]> {
   return sql(
     `select name, (extract(epoch from lease_until - now()) * 1000)::float8 as left,
@@ -126,7 +126,7 @@ describe('stopping a worker', () => {
     const from = performance.now();
     const ending = stopped.stop({ drainTimeoutMs: 1_000 });
     await signalled.promise;
-    // Statements that nobody answers are given up after 20 seconds at the earliest.
+    // Unanswered statements are given up after at least 20 seconds.
     expect(performance.now() - from).toBeLessThan(5_000);
     await ending;
     expect(performance.now() - from).toBeLessThan(25_000);

@@ -11,10 +11,10 @@ import type { Sql } from '../support/database.ts';
 import { DEMO, invariants, setup, until } from '../support/setup.ts';
 
 const LEASE_MS = 1_500;
-/** A heartbeat notices that another's lease is over: every third of a lease. And what a busy machine takes. */
+/** Another worker's heartbeat, every third of a lease, notices the expired lease. Plus some time for a busy machine. */
 const NOTICED_MS = LEASE_MS * (4 / 3) + 5_000;
 
-/** One step that may run twice, one that must not, and one that comes after both. */
+/** One step that may run twice, one that must not, and one after both. */
 const TWO_KINDS = workTemplate({
   again: { retry: { max_attempts: 3, backoff: 'none' } },
   never: { retry: { retryable: false, max_attempts: 3 } },
@@ -32,7 +32,7 @@ describe('kill -9 of a worker with 200 running steps', () => {
     const { tasker, sql, url } = await setup({ templates: TWO_KINDS, worker: false });
     const journal = openJournal();
     const first = await worker(url, journal);
-    // Ten tasks end, acknowledged, before the worker is killed.
+    // Ten tasks complete and are acknowledged before the worker is killed.
     const done = await tasker.createTasks(Array.from({ length: 10 }, () => DEMO));
     for (const { taskUuid } of done) await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
     const context = { '*': { ms: 60_000 } };
@@ -45,7 +45,7 @@ describe('kill -9 of a worker with 200 running steps', () => {
     const killedAt = performance.now();
     await first.end('SIGKILL');
 
-    // It has them all: the retryable ones started a second time.
+    // The other worker has them all: the retryable ones have started a second time.
     await until(
       () => journal.of('start').filter((start) => start.pid === second.pid).length,
       (starts) => starts === 100,
@@ -113,7 +113,7 @@ describe('a worker that is slower than its lease', () => {
         worker: false,
       });
       const journal = openJournal();
-      // A blocked loop keeps its lease for as long as this.
+      // A blocked event loop keeps its lease for this long.
       const first = await worker(url, journal, { blockedLoopBoundMs: LEASE_MS });
       const context: Behaviour = { a: { late: true } };
       const tasks = await tasker.createTasks(Array.from({ length: 20 }, () => ({ ...DEMO, context })));
@@ -138,7 +138,7 @@ describe('a worker that is slower than its lease', () => {
         attempt: 1,
         reason: expect.stringContaining('given to another worker'),
       });
-      // The handlers of the slow one come to a good end all the same, and nobody wants their results.
+      // The handlers of the slow worker still complete, but their results are rejected.
       await until(
         () => journal.of('end').filter((end) => end.pid === first.pid && end.step === 'a').length,
         (ends) => ends === 20,
@@ -149,7 +149,7 @@ describe('a worker that is slower than its lease', () => {
       );
       expect(new Set(results.map((row) => row.pid))).toEqual(new Set([second.pid]));
       await invariants(sql);
-      // It works again, under a new id.
+      // The worker works again under a new id.
       await second.stop();
       const { taskUuid } = await tasker.createTask(DEMO);
       await tasker.waitForTask(taskUuid, { timeoutMs: 20_000, throwOnFailure: true });

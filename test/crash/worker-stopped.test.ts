@@ -20,7 +20,7 @@ describe('SIGTERM', () => {
       () => journal.of('start').length,
       (starts) => starts === 60,
     );
-    // It looks once a minute only: it hears of what is given back.
+    // It polls only once a minute, so it must be notified of released steps.
     const second = await startWorker({ ...options, pollMs: 60_000 });
     const from = performance.now();
     const ended = first.end('SIGTERM');
@@ -32,7 +32,7 @@ describe('SIGTERM', () => {
     expect(await ended).toBe(0);
     for (const { taskUuid } of short) expect((await tasker.getTask(taskUuid)).status).toBe('complete');
     expect(journal.of('abort').length).toBe(30);
-    // Given back: no attempt is spent.
+    // Released steps have used up no attempt.
     const rows = await sql(
       `select s.attempts, s.spared, h.outcome::text, count(*)::int from tasker.step s join tasker.history h using (task_uuid, idx)
         where s.task_uuid = any ($1) group by 1, 2, 3`,
@@ -67,7 +67,7 @@ describe('stopping a worker', () => {
     await session.query('select 1 from tasker.task where task_uuid = $1 for update', [taskUuid]);
     settled.resolve();
     const stopped = worker.stop({ drainTimeoutMs: 300 });
-    // The result waits for the task's lock until the drain time is over and what is left was given up.
+    // The result waits for the lock of its task until the drain time has ended and the rest was released.
     await until(
       () => worker.stats?.unrecorded,
       (unrecorded) => unrecorded === 2,
@@ -94,7 +94,7 @@ describe('stopping a worker', () => {
     proxy.close();
     const from = performance.now();
     expect(await worker.end('SIGTERM')).toBe(0);
-    // Results are offered for five seconds at least.
+    // Results are sent for at least five seconds.
     expect(performance.now() - from).toBeLessThan(30_000);
     expect(journal.of('end').length).toBe(20);
     await startWorker({ databaseUrl: url, ...options });

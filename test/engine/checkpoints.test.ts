@@ -34,7 +34,7 @@ describe('a checkpoint', () => {
       const results = context.accumulatedResults ?? { total: 0 };
       seen.push([context.checkpointCursor, context.checkpointItemsProcessed, Number(results.total)]);
       const at = Number(context.checkpointCursor ?? 0);
-      // Changes of what the context gives reach nobody.
+      // Changes to the value that the context returns affect nothing else.
       results.total = Number(results.total) + 10;
       return at < 30 ? yieldAt(at + 10, results) : { total: results.total };
     });

@@ -15,7 +15,7 @@ import {
 import { states } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 
-/** start → route (decision) → a | b, which `join` brings together; `last` follows. */
+/** start → route (decision) → a | b, which `join` joins, and then `last`. */
 const ROUTE = {
   start: [],
   route: { type: 'decision', dependencies: ['start'] },
@@ -45,7 +45,7 @@ async function run(route: StepHandlerClass) {
 
 type Decide = (handler: DecisionHandler, context: StepContext) => StepHandlerResult;
 
-/** The same decision by a class of its own, and by one that mixes decisions in. */
+/** The same decision as a class of its own and as a class with the decision mixin. */
 function bothClasses(decide: Decide): StepHandlerClass[] {
   class Own extends DecisionHandler {
     static override handlerName = 'route';

@@ -8,7 +8,7 @@ const NO_BRANCHES = { decision_point_outcome: { type: 'no_branches' }, reason: '
 const plain = (name: string) =>
   defineHandler(name, {}, ({ context }) => ({ by: name, saw: context.getDependencyResultKeys() }));
 
-/** start → route (decision) → a | b | c, which `join` brings together; `last` follows. */
+/** start → route (decision) → a | b | c, which `join` joins, and then `last`. */
 const ROUTE = {
   start: [],
   route: { type: 'decision', dependencies: ['start'] },

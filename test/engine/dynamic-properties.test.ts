@@ -22,17 +22,19 @@ import { invariants, template } from '../support/setup.ts';
 const PROVE = process.env.PROVE === '1';
 const AT_ONCE = 20;
 const ROUNDS = PROVE ? 100 : inject('postgres') === '18' ? 4 : 2;
-/** A slow machine begins no round after this … */
+/** A slow machine starts no round after this time … */
 const BUDGET_MS = PROVE ? Number.POSITIVE_INFINITY : 10_000;
-/** … except to have seen so many. */
+/** … unless it has had fewer than this many. */
 const ENOUGH = PROVE ? ROUNDS * AT_ONCE : 2 * AT_ONCE;
 
-/** What the handlers of one task saw; broken rules are kept, because a handler that throws would only be retried. */
+/**
+ * What the handlers of one task saw. Broken rules are collected, because a handler that throws would only be retried.
+ */
 interface Witness {
   end: DynamicEnd;
   limits: Map<string, number>;
   over: Set<string>;
-  /** How many workers of a batch run. */
+  /** Number of running workers of a batch. */
   running: Map<string, number>;
   broken: string[];
 }
@@ -80,7 +82,7 @@ const act = defineHandler('act', {}, async ({ context }) => {
 
 let runs = 0;
 
-/** Makes a task of a template, waits for its end, and gives what differs from the model. */
+/** Creates a task of a template, waits for its end, and returns the differences from the model. */
 async function run(tasker: Tasker, steps: readonly DynamicStep[], timeoutMs = 45_000): Promise<string[]> {
   const name = `r${++runs}`;
   const end = predictDynamic(steps);
@@ -125,13 +127,13 @@ async function taskersOn(url: string, concurrencies: readonly number[]): Promise
 async function database() {
   const { url, sql, drop } = await freshDatabase();
   onTestFinished(drop);
-  // The namespace must be there before those who serve it.
+  // The namespace must exist before the workers that serve it start.
   const first = await createTasker({ databaseUrl: url, migrate: false, templates: template({ a: [] }) });
   await first.stop();
   return { url, sql };
 }
 
-/** A failing template made as small as it still fails, in as many tries as there is time for. */
+/** Shrinks a failing template while it still fails, with as many tries as there is time for. */
 async function shrunk(tasker: Tasker, steps: readonly DynamicStep[]): Promise<string> {
   const end = performance.now() + 30_000;
   let [smallest, broken] = [steps, [] as string[]];
@@ -172,7 +174,7 @@ describe('random templates with decisions, batches and convergences end as a sim
       }
       console.log(`${name}, SEED=${seed}: ${JSON.stringify(kinds)}`);
       expect(kinds.templates).toBeGreaterThanOrEqual(ENOUGH);
-      // Which workers of a batch that fails fast are still cancelled is chance, and need not come up in a few templates.
+      // Which workers a fail_fast batch still cancels depends on chance, and may not occur in a few templates.
       for (const [kind, seen] of Object.entries(kinds)) if (kind !== 'chance') expect(seen, kind).toBeGreaterThan(0);
       await invariants(sql);
     },
@@ -280,7 +282,7 @@ describe('minimal templates from failures of random ones', () => {
   });
 });
 
-/** What came into being in a task; a run without any of a kind would show nothing about it. */
+/** The steps that were created. A run without some kind of them would prove nothing about that kind. */
 function count(kinds: Record<string, number>, steps: readonly DynamicStep[]): void {
   const end = predictDynamic(steps);
   const made = Object.keys(end.steps);

@@ -20,7 +20,7 @@ for (const [what, act] of Object.entries(acts)) {
       () => sql(`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`),
       (waiting) => waiting.length === 1,
     );
-    // Claims do not wait for tasks.
+    // Claims do not wait for locked tasks.
     const started = deferred();
     const handler = defineHandler('a', {}, ({ signal }) => {
       started.resolve();

@@ -54,7 +54,7 @@ it('memory stays flat while more templates are in use than the cache holds', asy
   const before = await heapMb();
   for (let round = 0; round < 300; round++) {
     look();
-    // What a WeakRef gave stays for the rest of a turn.
+    // The target of a dereferenced WeakRef lives until the end of the turn.
     await new Promise(setImmediate);
   }
   expect((await heapMb()) - before).toBeLessThan(8);

@@ -192,7 +192,7 @@ describe('a failing step', () => {
       starts.push(performance.now());
       return starts.length === 1 ? StepHandlerResult.failure({ message: 'slow down', retryAfter: 2 }) : {};
     });
-    // It looks once a minute: what starts earlier does so because it is due.
+    // It polls once a minute, so an earlier start happens because the retry is due.
     const { tasker } = await setup({ templates: template({ a: [] }), handlers: [busy], pollMs: 60_000 });
     const round = async () => {
       starts = [];
@@ -204,7 +204,7 @@ describe('a failing step', () => {
       expect(waited).toBeGreaterThanOrEqual(1_990);
       return waited;
     };
-    // The machine may not be idle.
+    // The machine may not be idle, so the best of several rounds counts.
     let best = await round();
     for (let tries = 0; best >= 2_150 && tries < 5; tries++) best = Math.min(best, await round());
     expect(best).toBeLessThan(3_000);

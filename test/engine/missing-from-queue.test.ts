@@ -103,7 +103,7 @@ it('steps that run, wait for a parent, for a retry or for a place in their batch
   expect(Object.values(before).filter((state) => state === 'pending')).toHaveLength(4);
   const workerIds = (await sql<{ id: number }>('select id::int from tasker.worker')).map((row) => row.id);
 
-  // While the worker's own check runs, it is not this one's turn.
+  // While the worker's own check runs, it is not the turn of this one.
   await vi.waitFor(async () =>
     expect(await tasker.engine.checkQueue({ workerIds })).toEqual({ next: undefined, requeued: [] }),
   );

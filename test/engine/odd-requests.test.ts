@@ -9,7 +9,7 @@ const throws = () => {
   throw new RangeError('hands off');
 };
 const UUID = '01a212f4-5a38-7090-909f-2af0a720ede0';
-/** Values that no field of a request may have. */
+/** Values that are invalid for every field of a request. */
 const ODD: Record<string, () => unknown> = {
   'a symbol': () => Symbol('x'),
   'a BigInt': () => 7n,

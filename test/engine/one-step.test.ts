@@ -6,7 +6,10 @@ import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();
 
-/** A batch of three of which the second fails, joined; beside it a decision for one of two branches. */
+/**
+ * A batch of three, of which the second fails, and a step that joins it. Beside it, a decision for one of two
+ * branches.
+ */
 async function batchAndBranch(failure_strategy: string) {
   const steps = {
     start: [],
@@ -61,7 +64,7 @@ describe('one step of a task', () => {
         message: `task ${taskUuid} has no step ${step}; ${message}`,
       });
     const there = 'has start, cut, total, route, left, part_1, part_2, part_3';
-    // The branch that was not chosen, and what a batch's workers are made from, are steps of the template only.
+    // The branch that was not chosen and the template step of the batch are steps of the template only.
     await refused('right', `it ${there}`);
     await refused('part_9', `did you mean part_1 or part_2 or part_3? It ${there}`);
     await refused('totl', `did you mean total? It ${there}`);

@@ -33,7 +33,7 @@ const revoked = () => {
   return proxy;
 };
 
-/** What no JSON column can hold as it was given: its name, the value, and where in it. */
+/** Values that JSON can't store unchanged: name, value, and path in it. */
 const UNSTORABLE: [string, unknown, string][] = [
   ['a NUL character', { a: { b: 'x\0y' } }, '.a.b'],
   ['a NUL in a key', { a: { 'x\0y': 1 } }, '.a["x\\u0000y"]'],
@@ -54,7 +54,7 @@ const UNSTORABLE: [string, unknown, string][] = [
   ['a revoked proxy inside', { a: revoked() }, '.a'],
 ];
 
-/** Runs one step whose handler does `fn`, to its end. */
+/** Runs one step with the handler `fn` to its end. */
 async function run(fn: () => unknown, options: CreateTaskerOptions = {}) {
   const { tasker, demo } = await shared.setup(
     { a: { retry: { max_attempts: 2, backoff: 'none' } }, b: ['a'] },

@@ -21,12 +21,14 @@ import { invariants, template } from '../support/setup.ts';
 const PROVE = process.env.PROVE === '1';
 const GRAPHS_AT_ONCE = 15;
 const ROUNDS = PROVE ? 668 : inject('postgres') === '18' ? 20 : 10;
-/** A slow machine begins no round after this … */
+/** A slow machine starts no round after this time … */
 const BUDGET_MS = PROVE ? Number.POSITIVE_INFINITY : 25_000;
-/** … except to have seen so many. */
+/** … unless it has had fewer than this many. */
 const ENOUGH_GRAPHS = 30;
 
-/** What the handlers of one task saw; broken rules are kept, because a handler that throws would only be retried. */
+/**
+ * What the handlers of one task saw. Broken rules are collected, because a handler that throws would only be retried.
+ */
 interface Witness {
   ancestors: Map<string, Set<string>>;
   parents: Map<string, string[]>;
@@ -69,7 +71,10 @@ interface Case {
 
 let runs = 0;
 
-/** Registers and creates all cases at once on one to three taskers, waits for all ends, and compares them with the model. */
+/**
+ * Registers and creates all cases on one to three taskers, waits until all have ended, and compares them with the
+ * model.
+ */
 async function runAll(taskers: readonly Tasker[], cases: readonly Case[]): Promise<void> {
   const ends = await Promise.all(
     cases.map(async ({ steps, priority }, i) => {
@@ -122,14 +127,14 @@ it.each([
   async (name, concurrencies, share) => {
     const { url, sql, drop } = await freshDatabase();
     onTestFinished(drop);
-    // The namespace must be there before those who serve it.
+    // The namespace must exist before the workers that serve it start.
     const first = await createTasker({ databaseUrl: url, migrate: false, templates: template({ a: [] }) });
     await first.stop();
     const taskers = await taskersOn(url, concurrencies);
     onTestFinished(async () => void (await Promise.all(taskers.map((tasker) => tasker.stop({ drainTimeoutMs: 0 })))));
     let graphs = 0;
     let failed = false;
-    // Not fast-check's own time limit: it leaves the round that it interrupts running.
+    // Not the time limit of fast-check, because that leaves the interrupted round running.
     const until = performance.now() + BUDGET_MS;
     const enough = () => performance.now() > until && (failed || graphs >= ENOUGH_GRAPHS);
     await fc.assert(

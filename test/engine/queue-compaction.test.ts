@@ -10,7 +10,7 @@ const LAY_DEAD_ROWS = `
     select 0, 0, gen_random_uuid(), 0, 0 from generate_series(1, 30000) returning id)
   select count(*) from gone`;
 
-/** It may come at any moment, and would read the queue or make it smaller. */
+/** Autovacuum may run at any moment, and would read or shrink the queue. */
 const NO_AUTOVACUUM = 'alter table tasker.queue set (autovacuum_enabled = off)';
 
 const size = `select pg_relation_size('tasker.queue')::int bytes`;
@@ -60,7 +60,7 @@ it('a compacted queue keeps its order, wherever its rows are in the table', asyn
   const create = async () => (await tasker.createTasks(Array.from({ length: 20 }, () => DEMO))).map((t) => t.taskUuid);
   await sql(LAY_DEAD_ROWS);
   const early = await create();
-  // New rows reuse the space of the dead rows, which lie before the oldest rows.
+  // New rows reuse the space of the dead rows, which is before the oldest rows.
   await sql('delete from tasker.queue where namespace_id = 0');
   await sql('vacuum tasker.queue');
   const late = await create();

@@ -20,11 +20,11 @@ import { invariants, template, until } from '../support/setup.ts';
 const PROVE = process.env.PROVE === '1';
 const ROUNDS = PROVE ? 300 : 4;
 const TASKS = 12;
-/** Over when a task is made older by hand, and never before. */
+/** Exceeded only when a task is made older by hand. */
 const LIFECYCLE = { max_duration_minutes: 5, staleness_action: 'error' };
-/** A slow machine begins no round after this, except to have seen every kind of act. */
+/** A slow machine starts no round after this time, unless some kind of action has not occurred yet. */
 const BUDGET_MS = PROVE ? Number.POSITIVE_INFINITY : 30_000;
-/** A run in which some kind of act never happened proves nothing about it. */
+/** If some kind of action never occurred, the run proves nothing about it. */
 const KINDS = [
   'cancel done',
   'reset done',
@@ -38,7 +38,7 @@ const KINDS = [
 
 type OwnConfig = Pick<DynamicConfig, 'step' | 'plan'>;
 
-/** Takes a few turns of the loop, so that operators find steps running, and does what its step is to do. */
+/** Waits a few turns of the event loop, so that operators find running steps, and then ends as the step is meant to. */
 const act = defineHandler('act', {}, async ({ context }) => {
   const { step, plan: own, plans, result } = context.stepConfig as unknown as Partial<DynamicConfig> & OwnConfig;
   const plan = plans?.[context.event.workflowStep.name] ?? own;
@@ -71,7 +71,7 @@ const action: fc.Arbitrary<Action> = fc.record({
 });
 
 const short = randomSteps(20).map((steps) => ({ steps: templateStepsOf(steps), outcomes: {} }));
-/** `outcomes`: what an operator who completes a decision or an analyzer gives it. */
+/** `outcomes`: the result with which an operator completes a decision or an analyzer. */
 const dynamic = randomDynamicSteps(20).map((steps) => ({
   steps: dynamicTemplateSteps(steps),
   outcomes: Object.fromEntries(
@@ -89,7 +89,7 @@ const round = fc.record({
 
 const counts: Record<string, number> = {};
 
-/** An operator's act: done, or refused as it should be. */
+/** Runs an operator's action. It succeeds or is rejected correctly. */
 async function perform(
   { taskers, sql }: { taskers: readonly Tasker[]; sql: Sql },
   {
@@ -140,7 +140,7 @@ async function perform(
   counts[`${act.verb} ${outcome}`] = (counts[`${act.verb} ${outcome}`] ?? 0) + 1;
 }
 
-/** What must hold besides the invariants: nothing succeeds twice, and what was ended early is started no more. */
+/** Checks, besides the invariants, that no step completes twice and that no ended task starts a step. */
 async function nothingTwice(sql: Sql): Promise<void> {
   const twice = await sql(
     `select task_uuid, idx from tasker.history where outcome = 'completed' group by 1, 2 having count(*) > 1`,
@@ -194,7 +194,7 @@ async function runRound(
   await invariants(sql);
 }
 
-/** Operators declare done what is in error, until every task has ended: none hangs. */
+/** Resolves the steps in `error` until every task has ended, so that none hangs. */
 async function settleAll(taskers: readonly Tasker[], tasks: readonly string[]): Promise<void> {
   for (const taskUuid of tasks) {
     for (let rounds = 0; ; rounds++) {
@@ -229,7 +229,7 @@ it(
     onTestFinished(async () => void (await Promise.all(taskers.map((tasker) => tasker.stop({ drainTimeoutMs: 0 })))));
     let run = 0;
     let failed = false;
-    // Not fast-check's own time limit: it leaves the round that it interrupts running.
+    // Not the time limit of fast-check, because that leaves the interrupted round running.
     const until = performance.now() + BUDGET_MS;
     const enough = () => {
       const late = performance.now() > until;

@@ -110,7 +110,7 @@ describe('two batches that are joined by one step', () => {
 
   it('one batch continues if the other one fails fast while a place becomes free', async () => {
     const { sql, claim, record, failed, completed } = await both(FAIL_FAST, { parallelism: 1 });
-    // The failure leaves nothing active until the next worker of the other batch gets its place.
+    // After the failure nothing is active until the next worker of the other batch gets its place.
     const { ended, queued } = await record(failed('counter_1'), completed('summer_1'));
     expect(ended).toEqual([]);
     expect(queued).toBe(1);

@@ -13,7 +13,7 @@ const steps = (config: Record<string, unknown> = {}) => ({
   join: { type: 'deferred_convergence', dependencies: ['left', 'work'] },
 });
 
-/** Both that may make steps are held. */
+/** Both steps that may create others are held. */
 async function deciding(config?: Record<string, unknown>) {
   const hand = await handWorker(steps(config));
   await hand.claim();

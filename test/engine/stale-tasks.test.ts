@@ -202,7 +202,7 @@ describe('the check for stale tasks', () => {
     await age(sql, 6);
     const turns = await Promise.all([tasker, ...others].map(lookForStale));
     let ended = turns.flatMap((turn) => turn.ended);
-    // What one had locked, the others left to it.
+    // Tasks that one check had locked were left to it by the others.
     ended = ended.concat((await lookForStale(tasker)).ended);
     expect(new Set(ended.map((task) => task.taskUuid)).size).toBe(5_000);
     expect(ended).toHaveLength(5_000);
@@ -221,7 +221,7 @@ describe('the check for stale tasks', () => {
     const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle: errors })], worker: false });
     const tasks = await tasker.createTasks([DEMO, DEMO, DEMO]);
     await age(sql, 6);
-    // As if each had so many.
+    // Pretends that each task has this many open steps.
     await sql('update tasker.task set n_open = 15000');
     const turns: number[] = [];
     for await (const { ended } of tasker.engine.endStale()) turns.push(ended.length);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventMatcher, regexOfPatterns } from '../../src/model/event-pattern.ts';
 import { freshDatabase } from '../support/database.ts';
 
-/** Pattern, names that match, names that don't. */
+/** Pattern, names that match, and names that don't. */
 const TABLE: [pattern: string, yes: string[], no: string[]][] = [
   ['*', ['a.b', 'x'], []],
   ['payment.*', ['payment.ok', 'payment.card.ok', 'payment.'], ['paymentXok', 'payment', 'a.payment.ok']],

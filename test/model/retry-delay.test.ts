@@ -7,7 +7,7 @@ const policy = (backoff: BackoffPolicy['backoff'], backoffBaseMs = 1000, maxBack
   backoffBaseMs,
   maxBackoffMs,
 });
-/** In the middle of the jitter. */
+/** The middle of the jitter. */
 const plain = (given: BackoffPolicy, retry: number) => retryDelayMs(given, retry, 0.5);
 const first = (given: BackoffPolicy, count: number) => Array.from({ length: count }, (_, i) => plain(given, i + 1));
 
@@ -35,7 +35,7 @@ it('the delay never exceeds the maximum, including jitter', () => {
 it('the delay varies by 15 % in both directions before the maximum applies', () => {
   expect(retryDelayMs(policy('linear'), 1, 0)).toBe(850);
   expect(retryDelayMs(policy('linear'), 1, 1)).toBe(1150);
-  // 32 s less 15 % is below the cap: capped first, it would be 25.5 s.
+  // 32 s minus 15 % is below the maximum. If the maximum applied first, it would be 25.5 s.
   expect(retryDelayMs(policy('exponential'), 6, 0)).toBe(27_200);
 });
 

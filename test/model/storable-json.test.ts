@@ -155,7 +155,7 @@ describe('any value', () => {
       fc.property(anything, (value) => {
         const stored = storableJson(value);
         if (!stored.ok) return;
-        // A text of jsonb holds no U+0000 and only whole pairs, in keys and in values.
+        // A text in jsonb has no U+0000 and no lone surrogates, in keys and in values.
         expect(JSON.stringify(JSON.parse(stored.json))).not.toMatch(/(?:^|[^\\])(?:\\\\)*\\u(?:0000|d[89a-f])/i);
       }),
       { numRuns: 2000 },

@@ -19,7 +19,7 @@ describe('uuidV7', () => {
     expect(new Set(made).size).toBe(made.length);
     expect([...made].sort()).toEqual(made);
     expect(made.every((uuid) => V7.test(uuid))).toBe(true);
-    // 4096 a millisecond: borrowed from the next ones, not from randomness.
+    // 4,096 per millisecond. More take numbers of the next milliseconds, not random bits.
     expect(timeOf(made.at(-1)!) - now).toBeLessThan(7);
   });
 

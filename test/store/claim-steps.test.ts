@@ -13,7 +13,7 @@ import { DEMO, deferred, setup, template, until } from '../support/setup.ts';
 const NAMESPACES = Array.from({ length: 50 }, (_, i) => `n${i}`);
 const URGENT = 5;
 
-/** Twenty ready steps in each of 50 namespaces, those of the last one urgent, and two workers by hand. */
+/** Twenty ready steps in each of 50 namespaces, urgent in the last one, and two workers driven by hand. */
 async function backlog() {
   const templates = NAMESPACES.map((namespace) => template({ a: [] }, { namespace }));
   const { tasker, url, sql } = await setup({ templates, worker: false });
@@ -43,7 +43,7 @@ it('an attempt does not start before the previous one ended, however early its c
   const { sql, database, engine, one, two } = await backlog();
   await sql(`delete from tasker.queue where (task_uuid, idx) <> (select task_uuid, idx from tasker.queue limit 1)`);
   await database.transaction(opening(), async (tx) => {
-    // The time of this transaction is set by a statement before the first attempt.
+    // A statement before the first attempt sets the time of this transaction.
     await tx.query({ name: 'test_now', text: 'select now()' }, []);
     const first = one(1);
     const { steps } = await engine.claim(first, { timeoutMs: 10_000 });
@@ -93,7 +93,7 @@ describe('a claim from many namespaces', () => {
       return taken;
     });
     await open.promise;
-    // As many as there are, less those that the open claim holds.
+    // All steps except those that the open claim holds.
     const meanwhile = await engine.claim(two(1_000), { timeoutMs: 10_000 }).finally(() => done.resolve());
     expect(await holding).toBe(100);
     expect(meanwhile).toMatchObject({ taken: 900, passedOver: true });
@@ -126,16 +126,16 @@ describe('a claim from many namespaces', () => {
     await engine.claim(one(1), { timeoutMs: 10_000 });
     await sql('checkpoint');
     const claiming = () => engine.claim(one(10), { timeoutMs: 10_000 });
-    // After a checkpoint whole pages are written once; the second claim tells.
+    // After a checkpoint, whole pages are written once, so the second claim is measured.
     await claiming();
-    // The log is the server's, and other tests write to it too: one claim that they did not come between.
+    // Other tests write WAL on the same server, so this needs a claim without writes of others in between.
     let least = await walOf(claiming);
     for (let tries = 0; least >= 40_000 && tries < 50; tries++) least = Math.min(least, await walOf(claiming));
     expect(least).toBeLessThan(40_000);
   });
 });
 
-/** Two ready tasks of one step each, and a worker, driven by hand, that claims from one or two namespaces. */
+/** Two ready tasks of one step each, and a worker driven by hand that claims from one or two namespaces. */
 async function twoTasks(namespaces: readonly string[]) {
   const { tasker, url, sql } = await setup({ templates: template({ a: [] }), worker: false });
   await tasker.registerTemplates([template({ a: [] }, { namespace: 'other' })]);
@@ -157,7 +157,7 @@ async function twoTasks(namespaces: readonly string[]) {
       ready.resolve();
       await done.promise;
     });
-    // Work that fails ends the transaction instead.
+    // Work that fails ends the transaction.
     await Promise.race([ready.promise, ended]);
     return async () => {
       done.resolve();
@@ -177,7 +177,7 @@ describe.each([
       await lockTasks(tx, [first]);
       await cancelTask(tx, first, { actor: 'operator', reason: null });
     });
-    // A claim that waits for the cancellation times out, and takes nothing.
+    // A claim that waited for the cancellation would time out and take nothing.
     const { steps } = await engine.claim(claim(), { timeoutMs: 2_000 }).finally(commit);
     expect(steps.map((step) => step.taskUuid)).toEqual([second]);
     expect((await engine.claim(claim(), { timeoutMs: 10_000 })).steps).toEqual([]);

@@ -9,10 +9,10 @@ const PROVE = process.env.PROVE === '1';
 const WRITERS = PROVE ? 200 : 50;
 const TRANSACTIONS = PROVE ? 100 : 4;
 const LONGEST_MS = PROVE ? 2_000 : 60;
-/** With few of them, writers wait for each other most of the time. */
+/** With few tasks, writers wait for each other most of the time. */
 const TASKS = PROVE ? 5_000 : WRITERS;
 
-/** Readers that others have written, and why ours is not like them. */
+/** Simpler ways to read the log, to show why this one is different. */
 const WRONG_READERS = {
   'by the last id': (sql: Sql) => {
     let last = 0;
@@ -60,7 +60,7 @@ describe('an event whose transaction gets its id first and commits last', () => 
     const ours = await group(log);
     const wrong = WRONG_READERS['by the last id'](sql);
     const session = sqlOf(await openSession(url));
-    // The quick one has the lower transaction id, the slow one the lower event id: no snapshot's bounds tell of it.
+    // The fast one has the lower transaction id, the slow one the lower event id. No snapshot boundary reveals that.
     await sql('begin');
     await sql('select pg_current_xact_id()');
     await session('begin');
@@ -95,14 +95,14 @@ describe('an unrelated transaction that is held open, with a transaction id and 
     await insertEvents(sql, [{ taskUuid }]);
     await sql('rollback');
     const last = await writeEvents(sql, { taskUuid });
-    // At the first look, so no sooner or later than without it.
+    // With the first read, so neither earlier nor later than without it.
     expect(idsOf(await ours())).toEqual([...early, ...last]);
     await session('commit');
     expect(idsOf(await ours())).toEqual(late);
     expect(await wrong()).toEqual([]);
     await unrelated.query('commit');
     expect(await ours()).toEqual([]);
-    // What was rolled back is given up only now.
+    // Only now are the ids of rolled-back transactions given up.
     await noGaps(log, sql);
     const seen = idsOf([]);
     await until(
@@ -112,7 +112,7 @@ describe('an unrelated transaction that is held open, with a transaction id and 
   });
 });
 
-/** So many transactions one after another, of random length, some rolled back. Answers with what was committed. */
+/** Runs this many transactions of random length one after another, and rolls some back. Returns what was committed. */
 async function write(url: string, taskUuids: readonly string[]): Promise<number[]> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
@@ -122,7 +122,7 @@ async function write(url: string, taskUuids: readonly string[]): Promise<number[
   for (let i = 0; i < TRANSACTIONS; i++) {
     await sql('begin');
     const ids = await insertEvents(sql, [any(), any(), any()].slice(Math.floor(Math.random() * 3)));
-    // Most are short; a long one is passed by many.
+    // Most are short, and many of them overtake a long one.
     await new Promise((resolve) => setTimeout(resolve, Math.random() ** 4 * LONGEST_MS));
     const good = Math.random() < 0.85;
     await sql(good ? 'commit' : 'rollback');

@@ -9,13 +9,13 @@ const OTHER = '00000000-0000-7000-8000-000000000002';
 const HOLD = { leaseMs: 60_000 };
 const names = (events: readonly { name: string }[]) => events.map((event) => event.name);
 
-/** The first delivery of each event fails, and is due again at once. */
+/** The first delivery of each event fails and is retried at once. */
 async function failAll(log: EventLog, groupId: number) {
   for (let taken = await log.take(groupId, ME, HOLD); taken; taken = await log.take(groupId, ME, HOLD))
     await log.finish(taken, { failed: taken.events.map((event) => ({ ...event, error: 'closed', delayMs: 0 })) });
 }
 
-/** Two groups that want different events of two tasks; the delivery of each failed, that of the first group earlier. */
+/** Two groups that get different events of two tasks. Both deliveries failed, that of the first group earlier. */
 async function twoGroups() {
   const bench = await eventLog({ tasks: 2 });
   const { log, sql, taskUuids } = bench;

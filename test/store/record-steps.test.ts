@@ -10,7 +10,7 @@ import { DEMO, invariants, setup, template } from '../support/setup.ts';
 
 const NOTHING = { freeSlots: 0, token: 0, lastRank: -101 };
 
-/** One task `a → b` (and `a → c`), and a worker by hand: what it claims, and its ends. */
+/** One task `a → b` (and `a → c`), and a worker driven by hand: what it claims, and the ends of its attempts. */
 async function byHand() {
   const { tasker, url, sql } = await setup({
     templates: template({ a: { retry: { max_attempts: 5, backoff: 'none' } }, b: ['a'], c: ['a'] }),
@@ -37,7 +37,7 @@ async function byHand() {
     const { steps } = await claimSteps(database, { limit: 9, token, workerId, namespaceIds, excluded: [] });
     return { token, row: steps[0]! };
   };
-  /** The worker is declared dead with what it holds, and comes back under another id. */
+  /** Declares the worker dead with the steps that it holds, and registers it under another id. */
   const lose = async () => {
     await sql(`update tasker.worker set lease_until = now() - interval '1 minute' where id = $1`, [workerId]);
     await engine.sweep(0);
@@ -103,7 +103,7 @@ describe('recording a batch', () => {
   it('a recording under another claim with the same attempt number is not mistaken for the lost one', async () => {
     const { sql, database, engine, claim } = await byHand();
     const lost = await claim();
-    // As a crash of the server undoes a claim that was not flushed.
+    // Like a crash of the server that undoes a claim that was not flushed.
     await sql(`update tasker.step set state = 'enqueued', attempts = 0, claim = null, started_at = null where idx = 0`);
     await sql(`insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
                select m.namespace_id, 0, t.task_uuid, 0, m.id from tasker.task t join tasker.template m on m.id = t.template_id`);
@@ -125,7 +125,7 @@ describe('recording a batch', () => {
     expect([...(await findRecorded(database, batch)).keys()]).toEqual([]);
     expect((await engine.record(batch, NOTHING)).refused).toEqual([]);
     expect([...(await findRecorded(database, batch)).keys()]).toEqual([0]);
-    // What ended in this way did not complete.
+    // An attempt that ended in this way did not complete.
     expect((await findRecorded(database, [{ ...batch[0]!, kind: KIND.completed }])).size).toBe(0);
   });
 

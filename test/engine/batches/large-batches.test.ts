@@ -3,7 +3,7 @@ import { portionsOf } from '../../../src/engine/create-task.ts';
 import type { NewTask } from '../../../src/store/tasks.ts';
 import { DEMO, setup, template } from '../../support/setup.ts';
 
-/** A context of some 1,000,000 bytes, of its own for each number. */
+/** A context of about 1,000,000 bytes, different for each number. */
 const contextOf = (n: number) => ({ n, texts: Array.from({ length: 100 }, () => 'x'.repeat(9_990)) });
 const MANY = 40;
 

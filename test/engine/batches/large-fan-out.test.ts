@@ -9,17 +9,19 @@ const WORKERS = 10_000;
 
 interface Measured {
   status: string;
-  /** Results that the step that joins the batch asked for. */
+  /** Number of results that the joining step read. */
   items: number;
-  /** From the analyzer's end to the start of the first worker. */
+  /** From the end of the analyzer to the start of the first worker. */
   createdMs: number;
   seconds: number;
-  /** Of the heap and beyond, after garbage was collected: before, when the last worker was done, at most while joining. */
+  /**
+   * Heap and external memory after garbage collection: before, after the last worker, and the maximum while joining.
+   */
   memoryMb: { before: number; joined: number; most: number; after: number };
   statements: { creation: number; workers: number; reading: number };
 }
 
-/** In a process of its own, whose memory nothing else changes. */
+/** Runs the batch in a separate process, so that nothing else changes its memory. */
 async function measure(options: { workers: number; resultBytes?: number; ask?: number }): Promise<Measured> {
   const { url, sql, drop } = await freshDatabase();
   try {
@@ -37,14 +39,14 @@ async function measure(options: { workers: number; resultBytes?: number; ask?: n
 }
 
 describe(`a batch of ${WORKERS} workers`, () => {
-  // 0.4 s on a quiet machine.
+  // 0.4 s on an idle machine.
   itOnce('a large batch is created within seconds and joined, with flat memory and few statements', async () => {
     const { items, createdMs, memoryMb, statements } = await measure({ workers: WORKERS });
     expect(items).toBe(WORKERS);
     expect(createdMs).toBeLessThan(6_000);
     expect(memoryMb.joined - memoryMb.before).toBeLessThan(100);
     expect(memoryMb.most - memoryMb.before).toBeLessThan(100);
-    // A handful, and whatever the worker's other business sends meanwhile; not one for each worker.
+    // A few statements and the other traffic of the worker, but not one per worker of the batch.
     expect(statements.creation).toBeLessThan(100);
     expect(statements.workers).toBeLessThan(WORKERS / 3);
     expect(statements.reading).toBeLessThan(100);
@@ -53,7 +55,7 @@ describe(`a batch of ${WORKERS} workers`, () => {
   itOnce('if the results exceed the limit, the joining step loads only those that it asks for', async () => {
     const { items, memoryMb, statements } = await measure({ workers: 4_000, resultBytes: 40_000, ask: 1_500 });
     expect(items).toBe(1_500);
-    // 8 MB come with the step, and buffers of the driver beside them; 160 MB would be all.
+    // 8 MB are loaded with the step, plus buffers of the driver. All results would be 160 MB.
     expect(memoryMb.joined - memoryMb.before).toBeLessThan(100);
     expect(memoryMb.most - memoryMb.before).toBeLessThan(100);
     expect(statements.reading).toBeGreaterThan(100);

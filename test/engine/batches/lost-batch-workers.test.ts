@@ -5,7 +5,7 @@ import { invariants } from '../../support/setup.ts';
 
 const lapse = (sql: Sql) => sql(`update tasker.worker set lease_until = now() - interval '1 minute'`);
 
-/** A batch, two at once, whose first two workers are held when their worker is lost. */
+/** A batch with a parallelism of two, whose first two workers are held when their process is lost. */
 async function lostWith(config: Record<string, unknown>, retry: Record<string, unknown>, parts = 4) {
   const hand = await handWorker({
     analyze: { type: 'batchable', dependencies: [] },

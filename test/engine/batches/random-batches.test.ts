@@ -18,7 +18,7 @@ interface Config {
   parallelism: number;
 }
 
-/** A batch below a decision, one that waits for other steps, a step that joins both, a decision below that. */
+/** A batch below a decision, a batch that waits for other steps, a step that joins both, and a decision below that. */
 const stepsOf = ({ one, other, retryable }: { one: Config; other: Config; retryable: boolean }) => ({
   first: standard(),
   slow: standard(),
@@ -122,7 +122,7 @@ async function runRound(bench: Bench, { sizes, branches, later, acts, ...given }
     seen.set(what, (seen.get(what) ?? 0) + 1);
     await invariants(sql);
   }
-  // Everything that is left goes well now, and an operator settles what failed: then the task ends.
+  // From here on every step succeeds, and an operator settles the failed ones, so the task ends.
   for (let i = 0; ; i++) {
     const { status } = await tasker.getTask(taskUuid);
     if (status === 'complete') break;
