@@ -63,7 +63,7 @@ it('so does each worker of a batch, and who sweeps need not have read the templa
   expect(await hand.claim()).toEqual(['work_1', 'work_2']);
   await hand.sql(`update tasker.worker set lease_until = now() - interval '1 minute'`);
   const another = new Engine(hand.engine.database, silentLogger);
-  expect(await another.sweep(0)).toMatchObject({ told: true });
+  expect(await another.sweep(0)).toMatchObject({ eventsStored: true });
   const rows = await hand.sql(`select name, count(*)::int from tasker.domain_event group by 1 order by 1`);
   expect(rows).toEqual([
     { name: 'step.ended', count: 2 },
