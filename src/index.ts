@@ -268,8 +268,13 @@ export type {
   BackoffHint as NapiBackoffHint,
   OrchestrationMetadata as NapiOrchestrationMetadata,
 } from './handlers/orchestration-metadata.ts';
-export { type CheckpointProgress, type StepContextParams, type TransactionClient, type TransactionWork } from './handlers/step-context-params.ts';
 export { type StepCheckpoint, StepContext, type TypedStepContext } from './handlers/step-context.ts';
+export type {
+  CheckpointProgress,
+  StepContextParams,
+  TransactionClient,
+  TransactionWork,
+} from './handlers/step-context-params.ts';
 export {
   type ExecutableHandler,
   type HandlerIsolation,

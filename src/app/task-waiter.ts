@@ -1,6 +1,6 @@
 import { LONGEST_TIMER_MS } from '../config/value-forms.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { Task } from '../engine/task-view.ts';
+import type { Step, Task } from '../engine/task-view.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { checkUuid } from '../model/ids.ts';

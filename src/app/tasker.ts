@@ -1,7 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { DEFAULTS } from '../config/defaults.ts';
 import { LONGEST_TIMER_MS } from '../config/value-forms.ts';
-import { type CreateOptions, readCreateOptions, readRequests, type TaskRequest } from '../engine/create-task.ts';
+import {
+  type CreatedTask,
+  type CreateOptions,
+  readCreateOptions,
+  readRequests,
+  type TaskRequest,
+} from '../engine/create-task.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { OperatorOptions } from '../engine/operate.ts';
 import type { HistoryEntry, Step, Task } from '../engine/task-view.ts';

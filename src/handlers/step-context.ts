@@ -1,9 +1,10 @@
 import { messageOf, TaskerError } from '../errors.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
 import type { Fields } from '../model/json.ts';
-import { type DependencyResultParams, dependencyResult, resultIn } from './dependency-result.ts';
-import type { FfiStepEvent } from './ffi-step-event.ts';
-import { paramsOfEvent } from './params-of-event.ts';
+import { type DependencyResult, type DependencyResultParams, dependencyResult, resultIn } from './dependency-result.ts';
+import { ConversionError } from './failures/handler-errors.ts';
+import { checkedStepEvent, type FfiDependencyResult, type FfiStepEvent } from './ffi-step-event.ts';
+
 import type {
   CheckpointProgress,
   DependencyResults,

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type Fields, isFields } from '../model/fields.ts';
+import { type Fields, isFields } from '../model/json.ts';
 import { argumentsOf } from './argument-forms.ts';
 import { ErrorType, type StepExecutionErrorOptions } from './failures/handler-errors.ts';
 import { misuse, shown } from './misuse.ts';

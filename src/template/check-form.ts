@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isFields } from '../model/fields.ts';
+import { isFields } from '../model/json.ts';
 import { type Path, STEP_SPELLINGS, TASK_SPELLINGS } from './spellings.ts';
 import { type TemplateFile, templateFile } from './template-file.ts';
 

@@ -1,4 +1,4 @@
-import { overLimit } from '../model/json.ts';
+import { isFields, overLimit } from '../model/json.ts';
 import { ALL_STEPS } from './apply-environment.ts';
 import { schemaProblems } from './json-schema-check.ts';
 import { phraseOf } from './locate.ts';

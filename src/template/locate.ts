@@ -1,4 +1,4 @@
-import { isFields } from '../model/fields.ts';
+import { isFields } from '../model/json.ts';
 import type { ReadYaml } from './read-yaml.ts';
 import { type Path, STEP_SPELLINGS, TASK_SPELLINGS } from './spellings.ts';
 import type { Place } from './yaml-to-plain.ts';

@@ -1,4 +1,4 @@
-import { type Fields, isFields } from '../model/fields.ts';
+import { type Fields, isFields } from '../model/json.ts';
 
 /** A place in a file's data: keys and indexes from its root. */
 export type Path = readonly (string | number)[];

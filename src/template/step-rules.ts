@@ -1,4 +1,4 @@
-import { isFields } from '../model/fields.ts';
+import { isFields } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
 import { ALL_STEPS } from './apply-environment.ts';
 import type { Path } from './spellings.ts';

@@ -1,5 +1,5 @@
 import { TaskerError } from '../errors.ts';
-import { isFields } from '../model/fields.ts';
+import { isFields } from '../model/json.ts';
 import { buildTemplate } from './build-template.ts';
 import { checkForm } from './check-form.ts';
 import { toFile } from './form-fields.ts';

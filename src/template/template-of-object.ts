@@ -1,5 +1,5 @@
 import { messageOf, TaskerError } from '../errors.ts';
-import { kindOf } from '../model/json.ts';
+import { isFields, kindOf } from '../model/json.ts';
 import { type ParsedTemplate, parseTemplate, type TemplateProblem } from './parse-template.ts';
 import type { TaskTemplate } from './task-template.ts';
 

@@ -1,4 +1,4 @@
-import { isFields } from '../model/fields.ts';
+import { isFields } from '../model/json.ts';
 import { type Finding, type StepSketch, suggester } from './step-rules.ts';
 
 /** Checks the requirements of each step's type. */

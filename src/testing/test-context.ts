@@ -5,8 +5,8 @@ import { StepContext } from '../handlers/step-context.ts';
 import type { CheckpointProgress } from '../handlers/step-context-params.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
 import { stepUuid, uuidV7 } from '../model/ids.ts';
-import { storableJson } from '../model/json.ts';
-import { testStepEvent } from './test-step-event.ts';
+import { type Fields, storableJson } from '../model/json.ts';
+import { DEFAULT_RETRY } from '../template/task-template.ts';
 
 /** Options of {@link createTestContext}. All have a default. */
 export interface TestContextOptions {

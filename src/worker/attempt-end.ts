@@ -6,10 +6,9 @@ import { messageOfThrown, storableText } from '../handlers/failures/thrown.ts';
 import { storedOrchestrationMetadata } from '../handlers/orchestration-metadata.ts';
 import { hasFields, MAX_FAILURE_TEXT, plainFailure } from '../handlers/outcome.ts';
 import { retryAfterSeconds } from '../handlers/retry-after.ts';
-import { StepHandlerResult } from '../handlers/step-handler-result.ts';
+import { StepHandlerResult } from '../handlers/step-handler.ts';
 import { storableJson } from '../model/json.ts';
 import { retryDelayMs } from '../model/retry-delay.ts';
-import { type CheckedResult, checkedResult } from './checked-result.ts';
 import type { DispatchedStep } from './dispatched-step.ts';
 import { type CheckedResult, checkedResult, DEFAULT_VERSION } from './run-step.ts';
 

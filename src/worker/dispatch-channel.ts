@@ -2,7 +2,7 @@ import { KIND } from '../engine/engine.ts';
 import type { FfiStepEvent } from '../handlers/ffi-step-event.ts';
 import type { StepHandlerResult } from '../handlers/step-handler.ts';
 import type { Logger } from '../logging/logger.ts';
-import { uuidV7 } from '../model/uuid.ts';
+import { uuidV7 } from '../model/ids.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { type AttemptEnd, forgotten, givenBack } from './attempt-end.ts';
 import type { DispatchedStep } from './dispatched-step.ts';

@@ -1,9 +1,10 @@
 import { type Engine, isConnectionError } from '../engine/engine.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { StepExecutionError } from '../handlers/failures/handler-errors.ts';
-import type { CheckpointProgress, TransactionWork } from '../handlers/step-context.ts';
-import { StepHandlerResult } from '../handlers/step-handler-result.ts';
-import { storableJson } from '../model/json.ts';
+import type { CheckpointProgress } from '../handlers/step-context.ts';
+import type { TransactionWork } from '../handlers/step-context-params.ts';
+import { StepHandlerResult } from '../handlers/step-handler.ts';
+import { type Fields, storableJson } from '../model/json.ts';
 import { backOff } from '../time/back-off.ts';
 import type { DispatchedStep, StepHost } from './dispatched-step.ts';
 import type { Deadlines } from './running-steps.ts';

@@ -1,8 +1,8 @@
 import { type ClaimedStepRow, type Engine, KIND, type RecordedStep } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
+import { templateIndex } from '../model/ids.ts';
 import { nearNames } from '../model/near-names.ts';
-import { templateIndex } from '../model/step-index.ts';
 import { announcedAs, announcementOf, covers } from '../registry/announcement.ts';
 import type { HandlerDefinition } from '../registry/handler-definition.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';

@@ -11,7 +11,7 @@ import {
 } from '../../src/handlers/failures/handler-errors.ts';
 
 import { resultOfReturn, resultOfThrown } from '../../src/handlers/outcome.ts';
-import { StepHandlerResult } from '../../src/handlers/step-handler-result.ts';
+import { StepHandlerResult } from '../../src/handlers/step-handler.ts';
 import { storableJson } from '../../src/model/json.ts';
 
 it('a returned { result, metadata } is stored unchanged as the result', () => {

@@ -7,7 +7,7 @@ import type {
   StepResultSink,
 } from '../../src/index.ts';
 import { uuidV7 } from '../../src/model/ids.ts';
-import { testStepEvent } from '../../src/testing/test-step-event.ts';
+import { testStepEvent } from '../../src/testing/test-context.ts';
 
 /** A step event in the form of a custom module. */
 export function stepEvent(

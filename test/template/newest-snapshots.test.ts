@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { NewestSnapshots } from '../../src/engine/newest-snapshots.ts';
+import { NewestSnapshots } from '../../src/engine/template-store.ts';
 
 it('the average use of cached templates is rounded to two decimal places', () => {
   const kept = new NewestSnapshots<object>();

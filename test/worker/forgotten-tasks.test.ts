@@ -1,8 +1,8 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { StepExecutionSubscriber } from '../../src/worker/bridge/step-execution-subscriber.ts';
-import { heapMb } from '../support/heap.ts';
 import { setupBridge } from '../support/bridge.ts';
+import { heapMb } from '../support/heap.ts';
 import { deferred } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 

@@ -3,8 +3,8 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { StepHandlerResult } from '../../src/handlers/step-handler.ts';
 import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
 import { collectingLogger } from '../handlers/collecting-logger.ts';
-import { heapMb } from '../support/heap.ts';
 import { openSession } from '../support/database.ts';
+import { heapMb } from '../support/heap.ts';
 import { until } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 

@@ -2,7 +2,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { Database } from '../../src/db/database.ts';
 import { Engine, KIND } from '../../src/engine/engine.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { uuidV7 } from '../../src/model/uuid.ts';
+import { uuidV7 } from '../../src/model/ids.ts';
 import type { AttemptEnd } from '../../src/worker/attempt-end.ts';
 import { Recorder } from '../../src/worker/recorder.ts';
 import { collectingLogger } from '../handlers/collecting-logger.ts';

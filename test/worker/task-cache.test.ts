@@ -1,8 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { ClaimedStepRow } from '../../src/engine/engine.ts';
 import type { Snapshot } from '../../src/engine/template-store.ts';
-import { Deadlines } from '../../src/worker/running-steps.ts';
 import type { DispatchedStep } from '../../src/worker/dispatched-step.ts';
+import { Deadlines } from '../../src/worker/running-steps.ts';
 import { TaskCache } from '../../src/worker/task-cache.ts';
 
 describe('the size of the task cache', () => {

@@ -1,4 +1,4 @@
-import type { Fields } from '../../model/fields.ts';
+import type { Fields } from '../../model/json.ts';
 import { type ArgumentReader, checked, dependencyOf, put } from '../argument-readers.ts';
 import type {
   AnyInputs,

@@ -1,10 +1,6 @@
 import type { Fields } from '../../model/json.ts';
-import { StepHandler } from '../step-handler.ts';
-import type { FailureArguments, StepHandlerResult } from '../step-handler-result.ts';
-import { applyMixin, withMembers, withMixins } from '../with-mixins.ts';
-import type { DecisionPointOutcome } from './decision-point-outcome.ts';
-import { decisionFailure, decisionNoBranches, decisionSuccess, skipBranches } from './decision-result.ts';
-
+import { misuse, shown } from '../misuse.ts';
+import { type FailureArguments, failureOf, StepHandler, StepHandlerResult } from '../step-handler.ts';
 import { applyMixin, withMembers, withMixins } from '../with-mixins.ts';
 import { checkedNames, DecisionPointOutcome, DecisionType } from './decision.ts';
 

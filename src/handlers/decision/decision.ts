@@ -1,4 +1,4 @@
-import type { Fields } from '../../model/fields.ts';
+import type { Fields } from '../../model/json.ts';
 import { misuse, shown } from '../misuse.ts';
 
 // `Symbol.for`, so that two copies of the package in one process recognize each other's decisions.

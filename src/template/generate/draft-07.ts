@@ -1,4 +1,4 @@
-import { type Fields, isFields } from '../../model/fields.ts';
+import { type Fields, isFields } from '../../model/json.ts';
 import { below, localReference, lookUp, ONE_SCHEMA, SCHEMA_LIST, SCHEMA_MAP } from './schema-walk.ts';
 
 /** Keywords of later drafts that draft-07 cannot express. */

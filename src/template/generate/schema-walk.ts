@@ -1,4 +1,4 @@
-import { type Fields, isFields } from '../../model/fields.ts';
+import { type Fields, isFields } from '../../model/json.ts';
 
 /** The places of subschemas in a JSON Schema. Everything else is data and is not searched. */
 

@@ -1,4 +1,4 @@
-import { type Fields, isFields } from '../../model/fields.ts';
+import { type Fields, isFields } from '../../model/json.ts';
 import { below, localReference, lookUp } from './schema-walk.ts';
 import { commentOf, freeName, keyOf, quoted, typeNameOf } from './type-name.ts';
 

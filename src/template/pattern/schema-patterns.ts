@@ -1,5 +1,5 @@
 import { messageOf } from '../../errors.ts';
-import { isFields } from '../../model/fields.ts';
+import { isFields } from '../../model/json.ts';
 import { below, ONE_SCHEMA, SCHEMA_LIST, SCHEMA_MAP } from '../generate/schema-walk.ts';
 import { linearPattern } from './linear-pattern.ts';
 import { UnsupportedPattern } from './parse-pattern.ts';

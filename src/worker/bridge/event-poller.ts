@@ -1,4 +1,4 @@
-import { FFIError, messageOf } from '../../errors.ts';
+import { FFIError, messageOf, TaskerError } from '../../errors.ts';
 import type { FfiStepEvent } from '../../handlers/ffi-step-event.ts';
 import { resultOfThrown } from '../../handlers/outcome.ts';
 import { logError, logWarn } from '../../logging/log.ts';

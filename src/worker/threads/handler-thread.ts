@@ -1,12 +1,14 @@
 import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../../errors.ts';
 import { ErrorType } from '../../handlers/failures/handler-errors.ts';
-import { type StoredOrchestrationMetadata, storedOrchestrationMetadata } from '../../handlers/orchestration-metadata.ts';
+import {
+  type StoredOrchestrationMetadata,
+  storedOrchestrationMetadata,
+} from '../../handlers/orchestration-metadata.ts';
 import { resultOfThrown } from '../../handlers/outcome.ts';
 import { StepContext } from '../../handlers/step-context.ts';
-import type { ExecutableHandler } from '../../handlers/step-handler.ts';
-import { StepHandlerResult } from '../../handlers/step-handler-result.ts';
-import { storableJson } from '../../model/json.ts';
+import { type ExecutableHandler, StepHandlerResult } from '../../handlers/step-handler.ts';
+import { type Fields, storableJson } from '../../model/json.ts';
 import { makerOf } from '../../registry/handler-maker.ts';
 import { type HandlerOrigin, handlersIn } from '../../registry/handler-origin.ts';
 import { withMethod } from '../../registry/method-dispatch.ts';

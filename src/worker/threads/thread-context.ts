@@ -2,9 +2,16 @@ import { messageOf } from '../../errors.ts';
 import { StepExecutionError } from '../../handlers/failures/handler-errors.ts';
 import type { StepContextParams } from '../../handlers/step-context-params.ts';
 import type { LogBindings, Logger } from '../../logging/logger.ts';
-import type { Fields } from '../../model/fields.ts';
+import type { Fields } from '../../model/json.ts';
 import { dependencyTooLarge } from '../dispatched-step.ts';
-import { type Answer, type ErrorMessage, LOG_LEVELS, type LogLevel, type Question, type StepMessage } from './thread-messages.ts';
+import {
+  type Answer,
+  type ErrorMessage,
+  LOG_LEVELS,
+  type LogLevel,
+  type Question,
+  type StepMessage,
+} from './thread-messages.ts';
 
 /** How a context in a thread reaches its worker. */
 export interface ThreadPort {

@@ -2,7 +2,7 @@ import type { DependencyResultParams } from '../../handlers/dependency-result.ts
 import type { FfiStepEvent } from '../../handlers/ffi-step-event.ts';
 import type { CheckpointProgress } from '../../handlers/step-context-params.ts';
 import type { StepHandlerResultParams } from '../../handlers/step-handler.ts';
-import type { Fields } from '../../model/fields.ts';
+import type { Fields } from '../../model/json.ts';
 import type { HandlerOrigin } from '../../registry/handler-origin.ts';
 import type { DispatchedStep } from '../dispatched-step.ts';
 

@@ -7,7 +7,17 @@ import type { Logger } from '../../logging/logger.ts';
 import type { HandlerOrigin } from '../../registry/handler-origin.ts';
 import type { DispatchedStep } from '../dispatched-step.ts';
 import { threadFile, threadFlags } from './thread-file.ts';
-import { type Answer, type ErrorMessage, type FromThread, LOG_LEVELS, type Question, type Reason, type ResultMessage, type StepMessage, type ToThread } from './thread-messages.ts';
+import {
+  type Answer,
+  type ErrorMessage,
+  type FromThread,
+  LOG_LEVELS,
+  type Question,
+  type Reason,
+  type ResultMessage,
+  type StepMessage,
+  type ToThread,
+} from './thread-messages.ts';
 
 /** The current state of a worker's threads. */
 export interface ThreadStats {

@@ -5,7 +5,7 @@ import { Decision } from '../../../src/handlers/decision/decision.ts';
 import { defineDecisionHandler } from '../../../src/handlers/decision/define-decision-handler.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../../src/handlers/failures/handler-errors.ts';
-import { StepHandlerResult } from '../../../src/handlers/step-handler-result.ts';
+import { StepHandlerResult } from '../../../src/handlers/step-handler.ts';
 import { stepUuid } from '../../../src/model/ids.ts';
 import { TAKES_CHILDREN, until } from '../../support/setup.ts';
 import { sharedDatabase } from '../../support/shared-database.ts';

@@ -1,5 +1,5 @@
-import { expect, it, onTestFinished } from 'vitest';
 import { Worker as Thread } from 'node:worker_threads';
+import { expect, it, onTestFinished } from 'vitest';
 import { SharedLoopState } from '../../../src/worker/lease/loop-watch.ts';
 import { until } from '../../support/setup.ts';
 import { sharedDatabase } from '../../support/shared-database.ts';
