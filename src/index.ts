@@ -88,7 +88,7 @@ export {
 } from './errors.ts';
 export type { DeliveryContext, EventConsumer } from './events/delivery/event-consumer.ts';
 export type { HookAnswer, NowOrLater } from './events/delivery/in-order.ts';
-export type { StopOptions as SubscriberStopOptions } from './events/delivery/stop-options.ts';
+export type { StopOptions as SubscriberStopOptions } from './events/delivery/event-consumer.ts';
 export { BasePublisher, type PublisherClass } from './events/publishing/base-publisher.ts';
 export { DefaultPublisher } from './events/publishing/default-publisher.ts';
 export type { EventDeclaration } from './events/publishing/event-declaration.ts';
@@ -327,7 +327,7 @@ export {
   normalizeToDefinition,
   usesMethodDispatch,
 } from './registry/handler-definition.ts';
-export type { Registrable } from './registry/handler-maker.ts';
+export type { Registrable } from './registry/base-resolver.ts';
 export { HandlerRegistry, type HandlerRegistryOptions } from './registry/handler-registry.ts';
 export { MethodDispatchWrapper } from './registry/method-dispatch.ts';
 export { RegistryResolver, type RegistryResolverStatic } from './registry/registry-resolver.ts';

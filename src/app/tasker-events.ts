@@ -13,8 +13,8 @@ import type { EventLog } from '../engine/events/log.ts';
 import type { LoggedEvent } from '../engine/events/logged-event.ts';
 import { type EventFilter, readFilter } from '../engine/events/search.ts';
 import { messageOf, TaskerError } from '../errors.ts';
+import { retryUntilAnswered } from '../events/delivery/outage.ts';
 import type { Logger } from '../logging/logger.ts';
-import { backOff } from '../time/back-off.ts';
 
 /** Selects the events that {@link TaskerEvents.watch} yields. */
 export interface WatchEventsOptions {
@@ -99,11 +99,11 @@ export class TaskerEvents {
     // Check the filter now. One that matches nothing would be followed forever without a sign.
     const { taskUuid: task } = readFilter(wanted);
     const ended = signal ? AbortSignal.any([signal, this.#stopped.signal]) : this.#stopped.signal;
-    const retryUntilAnswered = <T>(ask: () => Promise<T>) => this.#retryUntilAnswered(ask, ended);
-    let place = (await retryUntilAnswered(() => this.#log.follow()))?.place;
+    const answerOf = <T>(ask: () => Promise<T>) => this.#retryUntilAnswered(ask, ended);
+    let place = (await answerOf(() => this.#log.follow()))?.place;
     const seen = new Set<string>();
     if (after !== undefined) {
-      const before = (await retryUntilAnswered(() => this.list({ ...wanted, limit: MAX_PAST_EVENTS }))) ?? [];
+      const before = (await answerOf(() => this.list({ ...wanted, limit: MOST_BEFORE }))) ?? [];
       for (const event of before.reverse()) {
         seen.add(event.eventId);
         yield event;
@@ -111,8 +111,8 @@ export class TaskerEvents {
     }
     while (place && !ended.aborted) {
       const from = place;
-      const wakes = this.#wakes;
-      const next = await retryUntilAnswered(() => this.#log.follow(from, { name }));
+      const heard = this.#heard;
+      const next = await answerOf(() => this.#log.follow(from, { name }));
       for (const event of next?.events ?? []) {
         if (ended.aborted) return;
         if (!seen.delete(event.eventId) && (task === null || event.taskUuid === task)) yield event;
@@ -124,21 +124,14 @@ export class TaskerEvents {
 
   /** Retries while the connection fails. Returns undefined if the watch ends before there is an answer. */
   async #retryUntilAnswered<T>(ask: () => Promise<T>, ended: AbortSignal): Promise<T | undefined> {
-    for (let tries = 0; !ended.aborted; tries++) {
-      try {
-        return await ask();
-      } catch (error) {
-        if (ended.aborted) return undefined;
-        if (!isConnectionError(error)) throw error;
-        if (tries === 0)
-          this.#logger.warn(
-            { error: messageOf(error) },
-            'database not reachable; watching events again when it is back',
-          );
-        await backOff(tries, ended);
-      }
-    }
-    return undefined;
+    if (ended.aborted) return undefined;
+    return retryUntilAnswered(ask, ended, (error, tries) => {
+      if (ended.aborted) return false;
+      if (!isConnectionError(error)) throw error;
+      if (tries === 0)
+        this.#logger.warn({ error: messageOf(error) }, 'the database is away; events are followed when it is back');
+      return true;
+    });
   }
 
   /** Waits for new events, at most for one second. */

@@ -98,7 +98,8 @@ function explain(issue: z.core.$ZodIssue): string {
     return `has unknown key ${issue.keys.join(', ')}; ${near === undefined ? `the keys are ${Object.keys(TABLE.shape).join(', ')}` : `did you mean ${near}?`}`;
   }
   if (field === 'secrets' && within.length === 0) return 'must be a list of secrets';
-  return `must be ${field === undefined ? issue.message : WORDS[field as keyof typeof WORDS]}`;
+  if (field !== undefined) return `must be ${WORDS[field as keyof typeof WORDS]}`;
+  return `must be ${issue.code === 'custom' ? issue.message : 'a table with a name and a url'}`;
 }
 
 function ofTable(table: z.output<typeof TABLE>): WebhookConfig {

@@ -1,7 +1,6 @@
 import { type AnyLogger, loggerOf } from './any-logger.ts';
 import { type LogContext, loggedFields } from './log-context.ts';
-import { scopedLogger } from './log-scope.ts';
-import { LEVELS, type Level, type Logger } from './logger.ts';
+import { LEVELS, type Level, type Logger, scopedLogger } from './logger.ts';
 import { processLogger } from './process-logger.ts';
 import { redactFields } from './redact-fields.ts';
 

@@ -1,10 +1,13 @@
+import type { ExecutableHandler, StepHandlerClass } from '../handlers/step-handler.ts';
 import type { HandlerDefinition } from './handler-definition.ts';
-import type { Registrable } from './handler-maker.ts';
 
 /** What a caller of `resolve` may hand to resolvers and factories; empty when the worker asks. */
 export interface ResolverConfig {
   readonly [key: string]: unknown;
 }
+
+/** What stands for a handler: a class, whose instances serve a step each, or an instance, which serves all. */
+export type Registrable = StepHandlerClass | (new () => ExecutableHandler) | ExecutableHandler;
 
 /**
  * What a resolver finds. A class: the worker makes an instance for each step. An instance: it serves all those steps,

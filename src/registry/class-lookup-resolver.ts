@@ -1,10 +1,9 @@
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { isHandlerClass, isStepHandler } from '../handlers/step-handler.ts';
-import type { BaseResolver, ResolvedHandler, ResolverConfig } from './base-resolver.ts';
+import type { BaseResolver, Registrable, ResolvedHandler, ResolverConfig } from './base-resolver.ts';
 import type { HandlerDefinition } from './handler-definition.ts';
 import { mayHoldHandlers } from './handler-files.ts';
-import type { Registrable } from './handler-maker.ts';
 import { importFile, importPackage } from './import-handlers.ts';
 import { ResolutionError } from './resolution-errors.ts';
 

@@ -3,11 +3,10 @@ import { namedStepsOf, noteNamedSteps } from '../handlers/named-steps.ts';
 import type { ExecutableHandler, StepHandlerClass } from '../handlers/step-handler.ts';
 import { type AnyLogger, loggerOf } from '../logging/any-logger.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
-import type { BaseResolver } from './base-resolver.ts';
+import type { BaseResolver, Registrable } from './base-resolver.ts';
 import { discoverHandlers } from './discover-handlers.ts';
-import type { ExplicitMappingResolver } from './explicit-mapping-resolver.ts';
+import { type ExplicitMappingResolver, kindOf, makerOf, ownNameOf, whyNot } from './explicit-mapping-resolver.ts';
 import { type HandlerDefinition, type HandlerSpec, normalizeToDefinition } from './handler-definition.ts';
-import { kindOf, makerOf, ownNameOf, type Registrable, whyNot } from './handler-maker.ts';
 import { NoResolverMatchError } from './resolution-errors.ts';
 import { ResolverChain, type ResolverInfo } from './resolver-chain.ts';
 

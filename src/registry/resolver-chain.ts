@@ -2,9 +2,14 @@ import { messageOf } from '../errors.ts';
 import type { ExecutableHandler } from '../handlers/step-handler.ts';
 import type { BaseResolver, ResolverConfig } from './base-resolver.ts';
 import { ClassLookupResolver } from './class-lookup-resolver.ts';
-import { ExplicitMappingResolver, type HandlerEntry } from './explicit-mapping-resolver.ts';
+import {
+  ExplicitMappingResolver,
+  type HandlerEntry,
+  type HandlerMaker,
+  makerOf,
+  whyNot,
+} from './explicit-mapping-resolver.ts';
 import { effectiveMethod, type HandlerDefinition, usesMethodDispatch } from './handler-definition.ts';
-import { type HandlerMaker, makerOf, whyNot } from './handler-maker.ts';
 import { withMethod } from './method-dispatch.ts';
 import { ResolutionError, ResolverNotFoundError } from './resolution-errors.ts';
 

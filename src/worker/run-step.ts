@@ -2,14 +2,9 @@ import { ErrorType } from '../handlers/failures/handler-errors.ts';
 import { storableText } from '../handlers/failures/thrown.ts';
 import { resultOfReturn, resultOfThrown } from '../handlers/outcome.ts';
 import type { StepContext } from '../handlers/step-context.ts';
-import {
-  callInStep,
-  type ExecutableHandler,
-  type HandlerIsolation,
-  StepHandlerResult,
-} from '../handlers/step-handler.ts';
-import { inLogScope } from '../logging/log-scope.ts';
-import { storableJson } from '../model/json.ts';
+import type { ExecutableHandler } from '../handlers/step-handler.ts';
+import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
+import { inLogScope } from '../logging/logger.ts';
 import type { HandlerDefinition } from '../registry/handler-definition.ts';
 import { ownHandler } from '../registry/handler-origin.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';

@@ -101,6 +101,15 @@ x-team = "orders"
     expect(told).not.toContain(SECRET.slice(6));
   });
 
+  it.each([
+    ['webhooks = ["https://a.example"]', '[0] must be a table with a name and a url'],
+    ['webhooks = "https://a.example"', ' must be a list of tables, each with a name and a url'],
+  ])('reports a webhook that is not a table: %s', (line, message) => {
+    const { message: told } = thrownBy(() => load(`[events]\n${line}\n`));
+    expect(told).toContain(`tasker.toml:2: events.webhooks${message}`);
+    expect(told).not.toContain('Invalid input');
+  });
+
   it('a RabbitMQ URL is shown without its password', () => {
     const loaded = load(`[events.rabbitmq]\nurl = "\${RABBITMQ_URL}"\n`, {
       RABBITMQ_URL: 'amqp://shop:s3cret@broker/v',

@@ -1,6 +1,5 @@
 import type { LoggedEvent } from '../../engine/events/logged-event.ts';
 import type { Halt } from '../halt.ts';
-import type { StopOptions } from './stop-options.ts';
 
 /** What a consumer is told about a delivery, besides the event. */
 export interface DeliveryContext {
@@ -38,6 +37,14 @@ export interface EventConsumer {
   deliver(event: LoggedEvent, context: DeliveryContext): Promise<void>;
   /** Called once, when nothing is delivered any more: closes what it holds open. */
   close?(): Promise<void>;
+}
+
+/** Options of stopping whatever delivers events. */
+export interface StopOptions {
+  /** Time for the waiting and running deliveries to finish, in milliseconds. Default 30,000. */
+  drainTimeoutMs?: number;
+  /** Ends that time early when it fires. */
+  hurry?: AbortSignal;
 }
 
 /** Consumers that were given to a delivery together: run from the joining of their groups until they are stopped. */

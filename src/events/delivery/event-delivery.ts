@@ -7,7 +7,7 @@ import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { type Metrics, silentMetrics } from '../../metrics/metrics.ts';
 import { waitAtMost } from '../../time/wait-at-most.ts';
-import type { EventConsumer, RunningConsumers } from './event-consumer.ts';
+import type { EventConsumer, RunningConsumers, StopOptions } from './event-consumer.ts';
 import { type EventTidyingOptions, tidyEvents } from './event-tidying.ts';
 import { type ConsumerDefaults, groupsOf } from './group/consumers.ts';
 import { showLag } from './group/lag-gauges.ts';
@@ -15,7 +15,6 @@ import { type GroupLoad, GroupRunner, type GroupRunnerParts } from './group/runn
 import { LogWatch } from './log-watch.ts';
 import { Outage } from './outage.ts';
 import { Sequencer } from './sequencer.ts';
-import type { StopOptions } from './stop-options.ts';
 
 /** Options of the delivery of durable events, and defaults for consumers that set none. Times in milliseconds. */
 export interface EventDeliveryOptions extends Partial<ConsumerDefaults> {

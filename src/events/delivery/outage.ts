@@ -40,23 +40,16 @@ export class Outage {
    * Undefined: `gone` fired, or the database refuses it.
    */
   async retryUntilAnswered<T>(ask: () => Promise<T>, gone: AbortSignal): Promise<T | undefined> {
-    try {
-      for (let tries = 0; ; tries++) {
-        try {
-          return await ask();
-        } catch (error) {
-          this.began(ask, error);
-          if (gone.aborted) return undefined;
-          if (tries >= REFUSALS && !isConnectionError(error)) {
-            this.#refused(ask, error);
-            return undefined;
-          }
-        }
-        await backOff(tries, gone);
-      }
-    } finally {
-      this.ended(ask);
-    }
+    let refused = false;
+    const failed = (error: unknown, tries: number): boolean => {
+      this.began(ask, error);
+      refused = !gone.aborted && tries >= REFUSALS && !isConnectionError(error);
+      if (refused) this.#refused(ask, error);
+      return !refused;
+    };
+    const answer = await retryUntilAnswered(ask, gone, failed);
+    this.ended(ask);
+    return answer;
   }
 
   /** The database is there, and refuses what `who` has to write down: nobody goes on asking, but nothing goes on either. */
@@ -73,5 +66,24 @@ export class Outage {
     if (!this.#waiting.delete(who) || this.#waiting.size > 0) return false;
     this.#failures = 0;
     return true;
+  }
+}
+
+/**
+ * Repeats a query, with back-off, until the database answers. `failed` is called after each failure; `false` gives up, and
+ * what it throws is thrown. Returns undefined when it gives up or `gone` fires.
+ */
+export async function retryUntilAnswered<T>(
+  ask: () => Promise<T>,
+  gone: AbortSignal,
+  failed: (error: unknown, tries: number) => boolean,
+): Promise<T | undefined> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!failed(error, tries) || gone.aborted) return undefined;
+    }
+    await backOff(tries, gone);
   }
 }

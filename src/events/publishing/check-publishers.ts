@@ -1,3 +1,4 @@
+import { nameOf } from '../../engine/template-store.ts';
 import { nearNames } from '../../model/near-names.ts';
 import type { StepTemplate, TaskTemplate } from '../../template/task-template.ts';
 import { PublisherValidationError } from './publisher-errors.ts';
@@ -59,8 +60,4 @@ function whyIdle(name: string, steps: readonly StepTemplate[]): string | undefin
   }
   const asked = named.some(({ publishesEvents }) => publishesEvents.some(({ publisher }) => publisher === null));
   return asked ? undefined : `step ${name} declares no event without a publisher under publishes_events`;
-}
-
-function nameOf({ namespace, name, version }: TaskTemplate): string {
-  return `${namespace}/${name}@${version}`;
 }

@@ -2,7 +2,7 @@ import type { LookupAddress } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import { isIP, type LookupFunction } from 'node:net';
 import { isPublicAddress } from './public-address.ts';
-import { untilAborted } from './until-aborted.ts';
+import { untilAborted } from './sink-options.ts';
 
 /** An address that events must not be sent to. */
 export class PrivateAddressError extends Error {

@@ -4,8 +4,7 @@ import { silentLogger } from '../../logging/logger.ts';
 import type { EventConsumer } from '../delivery/event-consumer.ts';
 import { RabbitmqPublisher } from './rabbitmq-publisher.ts';
 import { queueOf } from './rabbitmq-queues.ts';
-import { checkKnown, consumingAs, demand, type SinkOptions } from './sink-options.ts';
-import { untilAborted } from './until-aborted.ts';
+import { checkKnown, consumingAs, demand, type SinkOptions, untilAborted } from './sink-options.ts';
 
 /** Options of {@link rabbitmqSink}. */
 export interface RabbitmqSinkOptions extends SinkOptions {

@@ -1,6 +1,7 @@
 import { DEFAULTS } from '../../config/defaults.ts';
 import { arePatterns, PATTERNS_WORDS } from '../../config/value-forms.ts';
 import { TaskerError } from '../../errors.ts';
+import { waitAtMost } from '../../time/wait-at-most.ts';
 import { GROUP_NAME_WORDS, isGroupName, notKnown, wrongOption } from '../consuming-options.ts';
 import type { EventConsumer } from '../delivery/event-consumer.ts';
 
@@ -58,4 +59,10 @@ export function checkConsuming(who: string, consuming: Partial<Consuming>): void
 /** @throws TaskerError `config_invalid` */
 export function demand(who: string, holds: boolean, what: string): asserts holds {
   if (!holds) throw new TaskerError('config_invalid', `${who}: ${what}`);
+}
+
+/** Waits for a promise until the signal fires, and then rejects with the signal's reason. The work itself continues. */
+export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  if (await waitAtMost(Number.POSITIVE_INFINITY, work, signal)) return work;
+  throw signal.reason as Error;
 }

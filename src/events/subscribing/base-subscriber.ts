@@ -1,7 +1,7 @@
 import { type Logger, silentLogger } from '../../logging/logger.ts';
 import { type EventMatcher, eventMatcher } from '../../model/event-pattern.ts';
+import type { StopOptions } from '../delivery/event-consumer.ts';
 import type { HookAnswer } from '../delivery/in-order.ts';
-import type { StopOptions } from '../delivery/stop-options.ts';
 import { readFromClass } from '../from-class.ts';
 import { checkDelivery } from './check-subscriber.ts';
 import type { DomainEvent } from './domain-event.ts';

@@ -2,7 +2,7 @@ import { DEFAULTS } from '../../config/defaults.ts';
 import { TaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { waitAtMost } from '../../time/wait-at-most.ts';
-import type { StopOptions } from '../delivery/stop-options.ts';
+import type { StopOptions } from '../delivery/event-consumer.ts';
 import { Halt } from '../halt.ts';
 import type { DomainEvent } from './domain-event.ts';
 import { type Handling, handleEvent } from './handle-event.ts';

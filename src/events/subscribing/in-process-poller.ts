@@ -5,7 +5,7 @@ import { logWarn } from '../../logging/log.ts';
 import { type EventMatcher, eventMatcher } from '../../model/event-pattern.ts';
 import { waitAtMost } from '../../time/wait-at-most.ts';
 import { notKnown, notWhole } from '../consuming-options.ts';
-import type { StopOptions } from '../delivery/stop-options.ts';
+import type { StopOptions } from '../delivery/event-consumer.ts';
 import type { DomainEvent } from './domain-event.ts';
 import type { DomainEventCallback, InProcessEventSource } from './subscriber.ts';
 

@@ -1,9 +1,8 @@
 import type { EventLog } from '../../engine/events/log.ts';
 import { isTaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
-import type { EventConsumer, RunningConsumers } from '../delivery/event-consumer.ts';
+import type { EventConsumer, RunningConsumers, StopOptions } from '../delivery/event-consumer.ts';
 import type { EventDelivery } from '../delivery/event-delivery.ts';
-import type { StopOptions } from '../delivery/stop-options.ts';
 import { BaseSubscriber } from './base-subscriber.ts';
 import { BusSource, filteredSource } from './bus-source.ts';
 import { domainEventOf } from './domain-event.ts';

@@ -1,6 +1,6 @@
 import type { FfiStepEvent } from '../../handlers/ffi-step-event.ts';
 import type { ExecutableHandler } from '../../handlers/step-handler.ts';
-import type { Registrable } from '../../registry/handler-maker.ts';
+import type { Registrable } from '../../registry/base-resolver.ts';
 import type { FfiDispatchMetrics } from '../dispatch-channel.ts';
 import type { NapiStepExecutionResult } from './execution-result.ts';
 
