@@ -1,5 +1,4 @@
-import { ErrorType } from '../handlers/failures/handler-errors.ts';
-import { storableText } from '../handlers/failures/thrown.ts';
+import { isThenable } from '../handlers/handler-of-function.ts';
 import { resultOfReturn, resultOfThrown } from '../handlers/outcome.ts';
 import type { StepContext } from '../handlers/step-context.ts';
 import type { ExecutableHandler } from '../handlers/step-handler.ts';
@@ -151,10 +150,6 @@ export function callHandler(
     result = resultOfThrown(thrown);
   }
   settled(result, version);
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
 
 /** Whether a handler asks to be called again with its progress so far. */
