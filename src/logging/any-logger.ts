@@ -1,10 +1,10 @@
 import { guardedLogger } from './guarded-logger.ts';
 import { LEVELS, type Level, type LogBindings, type Logger, type LogLine, silentLogger } from './logger.ts';
 
-/** Writes one line: a message, then its fields. */
+/** Writes a line: the message, then its fields. */
 type MessageLine = (message: string, ...details: never[]) => unknown;
 
-/** A logger that takes the message first: `console`, winston, and most that are not in pino's shape. */
+/** A logger that takes the message first, as `console`, winston and most loggers other than pino do. */
 export interface MessageLogger {
   error: MessageLine;
   warn: MessageLine;
@@ -13,12 +13,12 @@ export interface MessageLogger {
 }
 
 /**
- * What may be given as a logger: one in pino's shape ({@link Logger}), one of winston, `console`, or anything that takes
- * a message and then an object of fields. Of `console`, lines below info are left out.
+ * Any supported logger: one with pino's interface ({@link Logger}), a winston logger, `console`, or an object whose
+ * methods take a message and then an object of fields. `console` gets no lines below info.
  */
 export type AnyLogger = Logger | MessageLogger;
 
-/** Methods that may stand for a level, the best one first. `console.trace` would print where it was called from. */
+/** The methods for each level, the preferred one first. Never `trace`: `console.trace` prints a stack trace. */
 const METHODS: Record<Level, readonly string[]> = {
   trace: ['silly', 'verbose', 'debug'],
   debug: ['debug', 'verbose'],
@@ -27,7 +27,7 @@ const METHODS: Record<Level, readonly string[]> = {
   error: ['error', 'crit'],
 };
 
-/** Any logger in pino's shape, which is that of this package; what it throws gets nowhere. */
+/** Adapts any logger to pino's interface, which this package uses. Errors that the logger throws are suppressed. */
 export function loggerOf(given: AnyLogger): Logger {
   return guardedLogger(inShape(given));
 }

@@ -1,14 +1,14 @@
 import type { Logger } from './logger.ts';
 
-/** How lines look: for programs, for people with time, for people only what went wrong. */
+/** The format of log lines: JSON, readable lines with a time, or notes with only the message. */
 export type ConsoleForm = 'json' | 'lines' | 'notes';
 
-/** On a logger of this package that writes to standard error: the form of its lines. Its children have it from it. */
+/** A property of loggers of this package that write to standard error: their format. Child loggers inherit it. */
 export const STANDARD_ERROR_FORM = Symbol.for('tasker-core.standard-error-form');
 
 /**
- * In which form a logger's warnings stand on standard error; undefined: it writes elsewhere, or none. Another thread may
- * then write one there itself while this one can't.
+ * The format in which a logger writes warnings to standard error; undefined if it writes elsewhere or no warnings.
+ * Another thread uses this format to write a warning itself while this thread is blocked.
  */
 export function warningsOnStandardError(logger: Logger): ConsoleForm | undefined {
   if (logger.isLevelEnabled?.('warn') === false) return undefined;

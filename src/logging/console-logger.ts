@@ -9,26 +9,26 @@ import { redactFields } from './redact-fields.ts';
 /** Options of {@link consoleLogger}. */
 export interface ConsoleLoggerOptions {
   level: string;
-  /** Levels of parts of this package, by their names: `worker`, `db`, `tasker::engine`. */
+  /** Levels for parts of this package, by name: `worker`, `db`, `tasker::engine`. */
   modules?: Readonly<Record<string, string>>;
-  /** `json`: pino's lines. `lines`: for people, with time. `notes`: for people, only what went wrong. */
+  /** `json`: lines of pino. `lines`: readable lines with a time. `notes`: only the message, marked as warning or note. */
   form: ConsoleForm;
-  /** Default: standard error. */
+  /** Where lines are written. Default: standard error. */
   write?: (line: string) => void;
 }
 
-/** Fields that every line has, or that its text says already. */
+/** Fields that every line has, or that are already in its text. */
 const LEFT_OUT = new Set(['level', 'time', 'pid', 'hostname', 'name', 'msg', 'module']);
 
 /**
- * A logger on standard error, in the form that its reader wants. Credentials among the fields are not written. Names of
- * modules that there are none of are told in one warning.
+ * Creates a logger that writes to standard error in the given format. Credentials in fields are redacted. Unknown module
+ * names are reported in one warning.
  */
 export function consoleLogger(options: ConsoleLoggerOptions): Logger {
   const { modules = {} } = options;
   const level = pinoLevel(options.level);
   const formatters = { log: withoutSecrets };
-  // An error is written by the formatter already.
+  // The formatter has already serialized the error.
   const serializers = { err: (shown: unknown) => shown };
   const base = pino({ name: 'tasker', level, formatters, serializers }, sinkOf(options));
   const child = base.child as (this: object, bindings: LogBindings, more?: { level: string }) => Logger;
@@ -50,14 +50,12 @@ export function consoleLogger(options: ConsoleLoggerOptions): Logger {
   const logger: RoomedLogger = Object.assign(base as Logger, { [OF_ROOM]: ofRoom });
   if (!options.write) Object.assign(logger, { [STANDARD_ERROR_FORM]: options.form });
   if (unknown.length > 0) {
-    logger.warn(
-      `the log filter names ${unknown.join(', ')}, which nothing here is called; there are ${ROOMS.join(', ')}`,
-    );
+    logger.warn(`unknown module in the log filter: ${unknown.join(', ')}; the modules are ${ROOMS.join(', ')}`);
   }
   return logger;
 }
 
-/** Filters call it off. */
+/** Log filters say `off` for pino's `silent`. */
 function pinoLevel(level: string): string {
   return level === 'off' ? 'silent' : level;
 }
@@ -71,7 +69,7 @@ function sinkOf({ form, write }: ConsoleLoggerOptions): pino.DestinationStream {
   return pino.destination({ dest: 2, sync: true });
 }
 
-/** An error under its usual name keeps its stack, and everything else is as in the functions. */
+/** Redacts fields as the log functions do, but keeps the stack of an error in the field `err`. */
 function withoutSecrets(fields: object): Record<string, unknown> {
   const { err } = fields as { err?: unknown };
   return redactFields(err instanceof Error ? { ...fields, err: pino.stdSerializers.err(err) } : fields);
@@ -89,7 +87,7 @@ function lineOf(entry: Entry): string {
   return `${pc.dim(time)} ${levelOf(entry.level).padEnd(5)} ${entry.msg ?? ''}${fieldsOf(entry)}`;
 }
 
-/** `warning: no handler here for greet; register them, or run a worker that has them` */
+/** For example `warning: no handler here for greet; register them, or run a worker that has them` */
 function noteOf(entry: Entry): string {
   return `${entry.level >= 40 ? pc.yellow('warning:') : pc.dim('note:')} ${entry.msg ?? ''}`;
 }

@@ -7,8 +7,8 @@ type AnyCall = (...args: unknown[]) => unknown;
 const guarded = new WeakSet<Logger>();
 
 /**
- * The same logger, but what it throws gets nowhere: a line that can't be written must cost no step. The first time, the
- * process is warned. All else that it has stays reachable.
+ * Wraps a logger so that its errors are suppressed: a log line that cannot be written must not fail a step. The first
+ * error emits a process warning. All other members of the logger remain accessible.
  */
 export function guardedLogger(given: Logger): Logger {
   if (given === silentLogger || guarded.has(given)) return given;
@@ -16,7 +16,7 @@ export function guardedLogger(given: Logger): Logger {
   return guard(given, (error) => {
     if (warned) return;
     warned = true;
-    process.emitWarning(`the logger that was given throws, so lines may be missing: ${messageOf(error)}`);
+    process.emitWarning(`the configured logger throws, so log lines may be missing: ${messageOf(error)}`);
   });
 }
 
@@ -38,13 +38,13 @@ function guard(given: Logger, complain: Complain): Logger {
       return logger;
     }
   };
-  // Its own members are asked for at each call: a program may change the level of what it gave.
+  // Looks up the logger's method at each call, because a program may change the logger's level.
   const line = (level: Level): AnyCall => {
     return (...args) => attempt(() => (given[level] as AnyCall)(...args));
   };
   const logger = Object.create(given) as Logger;
   const members: Record<string | symbol, AnyCall> = Object.fromEntries(LEVELS.map((level) => [level, line(level)]));
-  // With all that it was called with: pino's takes options.
+  // Passes all arguments, because pino's `child` also takes options.
   members['child'] = (...args) => derived(() => (given.child as AnyCall).apply(given, args) as Logger);
   if (given.isLevelEnabled) members['isLevelEnabled'] = (level) => enabled(given, level as string, complain);
   if (OF_ROOM in given) members[OF_ROOM] = (room) => derived(() => (given as RoomedLogger)[OF_ROOM](room as Room));

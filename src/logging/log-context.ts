@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { TaskerError } from '../errors.ts';
 
-/** What a log line is about. Logged with snake_case keys; what is absent is left out. */
+/** Identifies the subject of a log line. Keys are logged in snake_case; absent fields are omitted. */
 export interface LogContext {
   correlationId?: string | null;
   taskUuid?: string | null;
@@ -20,7 +20,7 @@ const Form = z.strictObject({
 });
 
 /**
- * Checks a {@link LogContext}; a plain object of that form does as well. Throws `bad_request` for an unknown key.
+ * Checks and returns a {@link LogContext}. A plain object can be used too. Throws `bad_request` for an unknown key.
  *
  * @example
  * logInfo('processing', LogContext({ correlationId: 'abc-123', operation: 'process_order' }));
@@ -30,7 +30,7 @@ export function LogContext(fields: LogContext): LogContext {
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const where = issue?.path.length ? `${issue.path.join('.')}: ` : '';
-  throw new TaskerError('bad_request', `log context: ${where}${issue?.message ?? 'is no object'}`, {
+  throw new TaskerError('bad_request', `log context: ${where}${issue?.message ?? 'is not an object'}`, {
     cause: parsed.error,
   });
 }
@@ -41,7 +41,7 @@ const SNAKE_CASE: Readonly<Record<string, string>> = {
   stepUuid: 'step_uuid',
 };
 
-/** The fields as they are logged: those of a log context in snake_case, all others as they were given. */
+/** The fields of a log line: those of a log context in snake_case, all others unchanged. */
 export function loggedFields(fields: object): Record<string, unknown> {
   const logged: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(fields)) {

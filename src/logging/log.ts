@@ -4,23 +4,23 @@ import { LEVELS, type Level, type Logger, scopedLogger } from './logger.ts';
 import { processLogger } from './process-logger.ts';
 import { redactFields } from './redact-fields.ts';
 
-/** Fields of a log line, by name; keys are logged as they are given. */
+/** Fields of a log line by name. Keys are logged unchanged. */
 export interface LogFields {
   [name: string]: unknown;
 }
 
 type Write = (message: string, fields?: LogFields | LogContext) => void;
 
-/** A logger by functions, as {@link createLogger} makes it. */
+/** The log functions that {@link createLogger} returns. */
 export type FieldsLogger = Record<Level, Write>;
 
 let chosen: Logger | undefined;
 
 /**
- * Says where {@link logInfo} and its kin write outside of handlers (and what their level is): a logger in pino's shape,
- * one of winston, or `console`. Undefined restores the default: the logger of the worker that started last in this
- * process. Before a worker starts, the default is JSON lines to standard error at the level of `TASKER_LOG`,
- * `LOG_LEVEL` or `RUST_LOG`, else info. Within a handler they write to the logger of its step.
+ * Sets the logger that {@link logInfo} and the other log functions use outside of handlers, and with it their level. It
+ * can be a pino or winston logger, or `console`. Undefined restores the default: the logger of the worker that started
+ * last in this process. Before a worker starts, the default writes JSON lines to standard error at the level of
+ * `TASKER_LOG`, `LOG_LEVEL` or `RUST_LOG`, or else info. Inside a handler the functions use the logger of its step.
  *
  * @example
  * setLogger(pino({ level: 'debug' }));
@@ -30,8 +30,8 @@ export function setLogger(logger: AnyLogger | undefined): void {
 }
 
 /**
- * Writes a line of level info. In a handler it names the step and goes to the logger of its tasker. Credentials in the
- * fields are not written.
+ * Writes a line at level info. Inside a handler the line names the step and goes to the logger of its tasker. Credentials
+ * in the fields are redacted.
  *
  * @example
  * logInfo('order processed', { order_id: '123', amount: '100.00' });
@@ -41,7 +41,7 @@ export function logInfo(message: string, fields?: LogFields | LogContext): void 
 }
 
 /**
- * Writes a line of level warn; as {@link logInfo}.
+ * Writes a line at level warn, like {@link logInfo}.
  *
  * @example
  * logWarn('stock is low', { sku: 'MUG', left: 2 });
@@ -51,7 +51,7 @@ export function logWarn(message: string, fields?: LogFields | LogContext): void 
 }
 
 /**
- * Writes a line of level error; as {@link logInfo}. An error among the fields is written as its name and message.
+ * Writes a line at level error, like {@link logInfo}. An error in the fields is written as its name and message.
  *
  * @example
  * logError('no connection', { error: new Error('refused') });
@@ -61,7 +61,7 @@ export function logError(message: string, fields?: LogFields | LogContext): void
 }
 
 /**
- * Writes a line of level debug; as {@link logInfo}.
+ * Writes a line at level debug, like {@link logInfo}.
  *
  * @example
  * logDebug('cache missed', { key: 'rates' });
@@ -71,7 +71,7 @@ export function logDebug(message: string, fields?: LogFields | LogContext): void
 }
 
 /**
- * Writes a line of level trace; as {@link logInfo}.
+ * Writes a line at level trace, like {@link logInfo}.
  *
  * @example
  * logTrace('row read', { row: 17 });
@@ -81,7 +81,7 @@ export function logTrace(message: string, fields?: LogFields | LogContext): void
 }
 
 /**
- * The functions above, with fields that each of their lines has; those of a line win.
+ * Returns log functions that add these fields to each line. The fields of a line take precedence.
  *
  * @example
  * const log = createLogger({ component: 'payments' });

@@ -10,7 +10,7 @@ export interface LogLine {
 }
 
 /**
- * A logger in pino's shape. Any pino logger is one; so is anything with these members.
+ * A logger with pino's interface. Any pino logger is one, and so is any object with these members.
  *
  * @example
  * import pino from 'pino';
@@ -23,20 +23,20 @@ export interface Logger {
   info: LogLine;
   warn: LogLine;
   error: LogLine;
-  /** A logger that adds these fields to each of its lines. */
+  /** Returns a logger that adds these fields to each line. */
   child(bindings: LogBindings): Logger;
-  /** Whether a line of this level would be written; absent: assume yes. */
+  /** Whether a line of this level would be written. If it is missing, all levels count as enabled. */
   isLevelEnabled?(level: string): boolean;
 }
 
-/** The levels of a line, the least important first. */
+/** The log levels, the least important first. */
 export const LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
 export type Level = (typeof LEVELS)[number];
 
 const ignore = (): void => {};
 
 /**
- * A logger that writes nothing: the default wherever a logger may be left out.
+ * A logger that writes nothing. It is the default wherever a logger is optional.
  *
  * @example
  * const registry = new HandlerRegistry({ logger: silentLogger });
@@ -51,14 +51,14 @@ export const silentLogger: Logger = Object.freeze({
   isLevelEnabled: () => false,
 });
 
-/** Something that has a logger of its own: a step's context. */
+/** An object with its own logger, such as the context of a step. */
 export interface LogScope {
   readonly logger: Logger;
 }
 
 const KEY = Symbol.for('tasker-core.log-scopes');
 
-/** Shared by all copies of this package in the process, because a handler may use a different copy than its worker's. */
+/** Shared by all copies of this package in the process, because a handler may use a different copy than its worker. */
 function storage(): AsyncLocalStorage<LogScope | undefined> {
   const place = globalThis as { [KEY]?: AsyncLocalStorage<LogScope | undefined> };
   place[KEY] ??= new AsyncLocalStorage();
@@ -66,9 +66,9 @@ function storage(): AsyncLocalStorage<LogScope | undefined> {
 }
 
 /**
- * Calls a function with its scope and one more argument. Lines that it logs by functions go to the scope's logger, also
- * after an await. Every call enters its scope, although most handlers log nothing, because the first line of a process
- * may come from a handler that began long before.
+ * Calls a function with its scope and one more argument. Lines that it writes with the log functions go to the scope's
+ * logger, also after an await. Every call enters its scope, although most handlers log nothing: the first line of a
+ * process may come from a handler that started long before.
  */
 export function inLogScope<Scope extends LogScope, Argument, Outcome>(
   scope: Scope,
@@ -78,7 +78,7 @@ export function inLogScope<Scope extends LogScope, Argument, Outcome>(
   return storage().run(scope, run, scope, argument);
 }
 
-/** Calls a function outside of all scopes: work that a handler causes for other steps is not part of its own. */
+/** Calls a function outside of all scopes: work that a handler triggers for other steps is not part of its own step. */
 export function outsideLogScopes<Outcome>(run: () => Outcome): Outcome {
   return storage().run(undefined, run);
 }

@@ -1,6 +1,6 @@
 import type { Logger } from './logger.ts';
 
-/** The parts of this package that may have a level of their own. */
+/** The parts of this package that can have their own log level. */
 export const ROOMS = [
   'app',
   'cli',
@@ -15,20 +15,20 @@ export const ROOMS = [
 ] as const;
 export type Room = (typeof ROOMS)[number];
 
-/** How a logger of this package gives one for a room; loggers of others have it not. */
+/** The method of this package's loggers that returns the logger of a room. Other loggers do not have it. */
 export const OF_ROOM = Symbol.for('tasker-core.logger-of-room');
 
-/** A logger whose lines may have a level of their own for each room. */
+/** A logger that can have a separate level for each room. */
 export interface RoomedLogger extends Logger {
   [OF_ROOM](room: Room): Logger;
 }
 
-/** The logger of a room: with its level and name if the logger knows of rooms, else the same. */
+/** Returns the logger of a room, with the room's level and name. A logger without rooms is returned unchanged. */
 export function moduleLogger(logger: Logger, room: Room): Logger {
   return (logger as Partial<RoomedLogger>)[OF_ROOM]?.(room) ?? logger;
 }
 
-/** Names of the described system's parts, and what stands for them here. */
+/** Names from the original system, and the rooms that they correspond to here. */
 const OTHER_NAMES: Readonly<Record<string, Room>> = {
   client: 'cli',
   database: 'db',
@@ -40,16 +40,16 @@ const OTHER_NAMES: Readonly<Record<string, Room>> = {
   web: 'server',
 };
 
-/** Levels by room. */
+/** The result of {@link levelsByRoom}. */
 export interface RoomLevels {
   rooms: Partial<Record<Room, string>>;
-  /** Names that are none of a room. */
+  /** Names that match no room. */
   unknown: string[];
 }
 
 /**
- * Levels by the names of a filter: `worker`, and also `tasker::worker`, `tasker_worker::events`, `tasker-core/db`. The
- * package as a whole (`tasker`) is every room that is not named itself.
+ * Assigns the levels of a log filter to rooms. Names can be `worker`, and also `tasker::worker`, `tasker_worker::events` or
+ * `tasker-core/db`. The name of the whole package (`tasker`) sets the level of every room that is not named itself.
  */
 export function levelsByRoom(modules: Readonly<Record<string, string>>): RoomLevels {
   const named: Partial<Record<Room, string>> = {};

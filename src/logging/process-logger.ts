@@ -4,13 +4,13 @@ import type { Logger } from './logger.ts';
 
 /** Shared by all copies of this package in the process, because a program may use a different copy than its worker. */
 interface Shared {
-  /** The loggers of the workers that run; the one that started last counts. */
+  /** The loggers of the running workers. The one that started last is used. */
   readonly running: Logger[];
-  /** The logger of the worker that stopped last, for the last lines of a program. */
+  /** The logger of the worker that stopped last, for lines that a program writes after that. */
   stopped: Logger | undefined;
-  /** Writes JSON lines to standard error, at the level from the environment. */
+  /** Writes JSON lines to standard error at the level set in the environment. */
   fallback: Logger | undefined;
-  /** A warning about the environment that has already been written. */
+  /** The warning about the environment that was already logged. */
   told: string | undefined;
 }
 
@@ -23,7 +23,7 @@ function shared(): Shared {
 }
 
 /**
- * Sends lines from outside of handlers to the logger of a starting worker. Call the returned function when it stops.
+ * Sends lines logged outside of handlers to the logger of a starting worker. Call the returned function when it stops.
  */
 export function useWorkerLogger(logger: Logger): () => void {
   const all = shared();
@@ -37,7 +37,7 @@ export function useWorkerLogger(logger: Logger): () => void {
   };
 }
 
-/** The destination of lines from outside of handlers, unless the program sets another. */
+/** The logger for lines logged outside of handlers, unless the program sets another one. */
 export function processLogger(): Logger {
   const all = shared();
   const ofWorker = all.running.at(-1) ?? all.stopped;
@@ -51,7 +51,7 @@ export function processLogger(): Logger {
   return all.fallback;
 }
 
-/** The warnings of a configuration, without the one that a line before the start has already caused. */
+/** The warnings of a configuration, without the one that {@link processLogger} has already logged. */
 export function untold(warnings: readonly string[]): string[] {
   const { told } = shared();
   return warnings.filter((line) => line !== told);

@@ -1,15 +1,15 @@
 import { isSecretField, REDACTED, withoutSecretParameters } from './secret-names.ts';
 
-/** Fields inside one another; what lies deeper is left out. */
+/** Maximum nesting of fields. Deeper values are replaced by `[…]`. */
 const DEEPEST = 6;
 
-// They begin at the slashes: a search for the scheme would go over a long text again for each of its letters.
+// The patterns start at the slashes. Matching the scheme too would take quadratic time on a long text.
 const PASSWORD_OF_URL = /(:\/\/[^\s/@:]*:)[^\s/]+@/g;
 const REST_OF_URL = /:\/\/\S+/g;
 
 /**
- * Fields fit for a log: without credentials (by the name of the field, and in URLs), with errors as texts, and without
- * circles.
+ * Returns a copy of fields that is safe to log. Credentials are redacted, by field name and in URLs. Errors become
+ * strings, and circular references are replaced.
  */
 export function redactFields(fields: object): Record<string, unknown> {
   return redactObject(fields, new Set());

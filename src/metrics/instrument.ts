@@ -1,9 +1,9 @@
-/** What an instrument counts, and how it is called. */
+/** The definition of an instrument. */
 export interface Definition {
   kind: 'counter' | 'gauge' | 'histogram';
-  /** With dots, as OpenTelemetry writes it. */
+  /** With dots, as in OpenTelemetry. */
   name: string;
-  /** A sentence without its full stop. */
+  /** One sentence without a full stop. */
   help: string;
   labels: readonly string[];
   unit?: 'seconds';
@@ -11,36 +11,36 @@ export interface Definition {
   buckets?: readonly number[];
 }
 
-/** A number that only grows. */
+/** A number that only increases. */
 export interface Counter {
   add(count?: number): void;
-  /** Takes the total of something that is counted elsewhere. */
+  /** Sets the total of a value that is counted elsewhere. */
   reach(total: number): void;
-  /** The counter of these labels, in the order of the definition. Keep it where it is counted often. */
+  /** The counter for these label values, in the order of the definition. Keep a reference where it is used often. */
   of(...labels: string[]): Counter;
 }
 
-/** A number that is what it is now. */
+/** A number that can rise and fall. */
 export interface Gauge {
   set(value: number): void;
   of(...labels: string[]): Gauge;
 }
 
-/** How often something lay in which range. */
+/** The distribution of a value over ranges. */
 export interface Histogram {
   observe(value: number): void;
   of(...labels: string[]): Histogram;
 }
 
-/** One number, as Prometheus takes it. */
+/** One value in the form of Prometheus. */
 export interface Sample {
   labels: Record<string, string | number>;
   value: number;
-  /** Of histograms: the name of the instrument with `_bucket`, `_sum` or `_count`. */
+  /** For histograms: the name of the instrument with `_bucket`, `_sum` or `_count`. */
   metricName?: string;
 }
 
-/** `tasker.step.claim.duration`, in seconds, is `tasker_step_claim_duration_seconds` to Prometheus. */
+/** The Prometheus name: `tasker.step.claim.duration`, in seconds, becomes `tasker_step_claim_duration_seconds`. */
 export function prometheusName({ name, unit }: Pick<Definition, 'name' | 'unit'>): string {
   return name.replaceAll('.', '_') + (unit ? `_${unit}` : '');
 }

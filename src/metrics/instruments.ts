@@ -21,199 +21,223 @@ const OF_TASK = ['namespace', 'template'];
 const OF_HANDLER = ['namespace', 'handler'];
 
 /**
- * Every instrument. Each counts what this process did, from its start on: sums over all processes are Prometheus'
- * business. Names are those of the described system where it has one.
+ * All instruments. Each covers this process since its start; Prometheus adds up several processes. The names are those of
+ * the original system where it has such an instrument.
  */
 export const INSTRUMENTS = {
   // tasks
-  tasksRequested: counter('tasker.tasks.requests.total', OF_TASK, 'Tasks that callers of this process created'),
-  tasksCompleted: counter('tasker.tasks.completions.total', OF_TASK, 'Tasks whose last step this process recorded'),
+  tasksRequested: counter('tasker.tasks.requests.total', OF_TASK, 'Tasks created by this process'),
+  tasksCompleted: counter(
+    'tasker.tasks.completions.total',
+    OF_TASK,
+    'Tasks completed by a result that this process recorded',
+  ),
   tasksFailed: counter(
     'tasker.tasks.failures.total',
     ['state'],
-    'Tasks that came to rest otherwise through this process: blocked_by_failures, error, cancelled',
+    'Tasks that ended or stopped without completing in this process: blocked_by_failures, error, cancelled',
   ),
-  tasksActive: gauge('tasker.tasks.active', [], 'Tasks of which this worker holds steps'),
-  taskInitialization: seconds('tasker.task.initialization.duration', [], 'Creating tasks, one call'),
+  tasksActive: gauge('tasker.tasks.active', [], 'Tasks with steps that this worker holds'),
+  taskInitialization: seconds('tasker.task.initialization.duration', [], 'Time of one call that creates tasks'),
   taskCompletion: seconds(
     'tasker.task.completion_duration',
     OF_TASK,
-    'From the creation of a task to its end',
+    'Time from the creation of a task to its end',
     LONGEST,
   ),
 
   // steps
-  stepsEnqueued: counter('tasker.steps.enqueued.total', [], 'Steps that this process made ready'),
+  stepsEnqueued: counter('tasker.steps.enqueued.total', [], 'Steps that this process enqueued'),
   stepsClaimed: counter(
     'tasker.steps.claimed.total',
     ['source'],
-    'Steps taken by this worker: from the queue, or as children with the recording of their parent',
+    'Steps claimed by this worker, from the queue or together with the recording of their parent',
   ),
-  stepsExecuted: counter('tasker.steps.executions.total', OF_HANDLER, 'Handlers that were called'),
-  stepsSucceeded: counter('tasker.steps.successes.total', OF_HANDLER, 'Attempts that completed, recorded'),
+  stepsExecuted: counter('tasker.steps.executions.total', OF_HANDLER, 'Handler calls'),
+  stepsSucceeded: counter('tasker.steps.successes.total', OF_HANDLER, 'Recorded attempts that completed'),
   stepsFailed: counter(
     'tasker.steps.failures.total',
     [...OF_HANDLER, 'retryable'],
-    'Attempts that failed, recorded; retryable tells whether the failure allows another attempt',
+    'Recorded attempts that failed; retryable says whether the failure allows another attempt',
   ),
-  stepsTimedOut: counter('tasker.steps.timeouts.total', OF_HANDLER, 'Attempts whose time was up'),
+  stepsTimedOut: counter('tasker.steps.timeouts.total', OF_HANDLER, 'Attempts that timed out'),
   stepsSettledLate: counter(
     'tasker.steps.settled_late.total',
     OF_HANDLER,
-    'Handlers that went on after their step was over (a timeout, a cancel, a lost lease) and settled then',
+    'Handlers that finished only after their step had ended by a timeout, a cancellation or a lost lease',
   ),
-  stepsLost: counter('tasker.steps.lost.total', [], 'Steps taken back from workers that were found dead'),
+  stepsLost: counter('tasker.steps.lost.total', [], 'Steps taken back from lost workers'),
   stepsRequeued: counter(
     'tasker.steps.requeued.total',
     [],
-    'Ready steps that were missing from the queue, after a restored backup or a fault, and were queued again',
+    'Ready steps that were missing from the queue, for example after a restored backup, and were enqueued again',
   ),
-  stepsActive: gauge('tasker.steps.active_executions', [], 'Handlers that run now'),
-  resultsSubmitted: counter('tasker.steps.results_submitted.total', [], 'Ends of attempts handed over for recording'),
+  stepsActive: gauge('tasker.steps.active_executions', [], 'Handlers running now'),
+  resultsSubmitted: counter('tasker.steps.results_submitted.total', [], 'Outcomes of attempts submitted for recording'),
   resultsProcessed: counter(
     'tasker.steps.results_processed.total',
     ['outcome'],
-    'Ends of attempts that were answered: accepted, or refused because the step was not this worker’s any more',
+    'Outcomes of attempts that were accepted, or refused because this worker no longer held the step',
   ),
   stepAttempts: counter(
     'tasker.step.attempts.total',
     ['outcome'],
-    'Attempts that ended, by outcome as in the history: completed, failed, or released (given back unspent)',
+    'Attempts that ended, by outcome: completed, failed, or released (returned to the queue without using up an attempt)',
   ),
-  stepClaim: seconds('tasker.step.claim.duration', [], 'One claim, of however many steps'),
+  stepClaim: seconds('tasker.step.claim.duration', [], 'Time of one claim of any number of steps'),
   stepExecution: seconds(
     'tasker.step.execution.duration',
     OF_HANDLER,
-    'From holding a step to its result, in whole milliseconds; waiting for results of earlier steps is in it',
+    'Time from claiming a step to its result, in whole milliseconds, including the wait for results of earlier steps',
     LONG,
   ),
-  resultProcessing: seconds('tasker.step_result.processing.duration', [], 'One recording, of however many results'),
+  resultProcessing: seconds(
+    'tasker.step_result.processing.duration',
+    [],
+    'Time of one recording of any number of results',
+  ),
 
   // decisions
   outcomesProcessed: counter(
     'tasker.decision_points.outcomes_processed.total',
     ['kind'],
-    'Results that made steps: branches of a decision, or a batch',
+    'Results that created steps: branches of a decision, or a batch',
   ),
-  stepsCreated: counter('tasker.decision_points.steps_created.total', ['kind'], 'Steps that such results asked for'),
-  outcomeSize: sizes('tasker.decision_point.step_count', ['kind'], 'Steps that one such result asked for'),
+  stepsCreated: counter('tasker.decision_points.steps_created.total', ['kind'], 'Steps requested by such results'),
+  outcomeSize: sizes('tasker.decision_point.step_count', ['kind'], 'Steps requested by one such result'),
 
   // stale tasks
-  staleNoted: counter('tasker.dlq.entries_created.total', [], 'Stale tasks noted for an operator'),
-  staleLooks: counter('tasker.staleness.detection_runs.total', [], 'Looks for stale tasks'),
-  staleLook: seconds('tasker.staleness.detection.duration', [], 'One look for stale tasks'),
-  staleDetected: counter('tasker.staleness.tasks_detected.total', [], 'Tasks found to stand longer than they may'),
-  staleEnded: counter('tasker.staleness.tasks_transitioned_to_error.total', [], 'Stale tasks ended in error'),
+  staleNoted: counter('tasker.dlq.entries_created.total', [], 'Stale tasks listed for an operator'),
+  staleLooks: counter('tasker.staleness.detection_runs.total', [], 'Checks for stale tasks'),
+  staleLook: seconds('tasker.staleness.detection.duration', [], 'Time of one check for stale tasks'),
+  staleDetected: counter(
+    'tasker.staleness.tasks_detected.total',
+    [],
+    'Tasks found to be over a limit of their lifecycle',
+  ),
+  staleEnded: counter('tasker.staleness.tasks_transitioned_to_error.total', [], 'Stale tasks moved to the state error'),
 
-  // the queue, and those who hear of it
+  // the queue and its notifications
   queueDepth: gauge(
     'tasker.queue.depth',
     ['namespace'],
-    'Ready steps that nobody has taken, of the namespaces served here; counted to 100,000, at most every 5 s',
+    'Ready steps that no worker has claimed, in the namespaces served here; counted up to 100,000, at most every 5 s',
   ),
   messagesSent: counter('tasker.messages.sent.total', ['channel'], 'Notifications sent to other processes'),
-  messagesReceived: counter('tasker.messages.received.total', ['channel'], 'Notifications heard'),
+  messagesReceived: counter('tasker.messages.received.total', ['channel'], 'Notifications received'),
   messagesLost: counter(
     'tasker.messages.send_failures.total',
     ['channel'],
-    'Notifications that did not get through; they cost latency only',
+    'Notifications that could not be sent; this only adds latency',
   ),
-  backlog: gauge('tasker.channel.backlog', ['channel'], 'Ends of attempts (results) that are not acknowledged yet'),
-  saturation: gauge('tasker.channel.saturation', ['channel'], 'Slots of the worker (steps) in use, 0 to 1'),
-  bufferSize: gauge('tasker.channel.buffer_size', ['channel'], 'Slots of the worker (steps)'),
+  backlog: gauge('tasker.channel.backlog', ['channel'], 'Outcomes of attempts that are not acknowledged yet'),
+  saturation: gauge(
+    'tasker.channel.saturation',
+    ['channel'],
+    'Share of the slots of the worker that are in use, 0 to 1',
+  ),
+  bufferSize: gauge('tasker.channel.buffer_size', ['channel'], 'Number of slots for steps in the worker'),
 
   // domain events
   eventsPublished: counter(
     'tasker.domain_events.published.total',
     ['mode'],
-    'Domain events that were committed with the result that they tell of, by how they are delivered',
+    'Domain events committed with the result of their step, by delivery mode',
   ),
   eventsUnpublished: counter(
     'tasker.domain_events.unpublished.total',
     ['reason'],
-    'Declared domain events that were not published: the payload does not fit its schema (invalid), the publisher failed (failed), the result was not accepted (refused)',
+    'Declared domain events that were not published: the payload does not match its schema (invalid), the publisher failed (failed), the result was not accepted (refused)',
   ),
   eventPublish: seconds(
     'tasker.domain_event.publish.duration',
     [],
-    'Asking the publishers for the events of one attempt, in a worker that has some',
+    'Time that the publishers took for the events of one attempt; only in workers with publishers',
   ),
   eventsDispatched: counter(
     'tasker.domain_events.dispatched.total',
     [],
-    'Fast and broadcast events that listeners of this process were told of, each listener counted',
+    'Fast and broadcast events delivered to listeners in this process, counted once for each listener',
   ),
   eventsDropped: counter(
     'tasker.domain_events.dropped.total',
     [],
-    'The same that were let go because a listener or a subscriber is too slow',
+    'Fast and broadcast events dropped because a listener or a subscriber is too slow',
   ),
   eventsQueued: gauge(
     'tasker.domain_events.channel_depth',
     [],
-    'The same that wait for a listener; what a subscriber has taken into a queue of its own is not among them',
+    'Fast and broadcast events waiting for a listener, without those in the queue of a subscriber',
   ),
   eventsDelivered: counter(
     'tasker.domain_events.delivered.total',
     ['group'],
-    'Deliveries of durable events that their group handled',
+    'Successful deliveries of durable events',
   ),
   eventsFailed: counter(
     'tasker.domain_events.failed.total',
     ['group'],
-    'Deliveries of durable events that failed; they are repeated, until they are given up',
+    'Failed deliveries of durable events, which are retried until their attempts are used up',
   ),
-  eventsDead: counter('tasker.domain_events.dead.total', ['group'], 'Durable events that a group could not handle'),
+  eventsDead: counter(
+    'tasker.domain_events.dead.total',
+    ['group'],
+    'Durable events that became dead letters of the group',
+  ),
   eventsLate: gauge(
     'tasker.domain_events.late',
     ['group'],
-    'Deliveries that go on after their time, in this process; ten times the concurrency of these stop its group here',
+    'Deliveries in this process that are still running after their timeout; at ten times the concurrency the group pauses here',
   ),
   eventsWaiting: gauge(
     'tasker.domain_events.waiting',
     ['group'],
-    'Durable events that a group of this process has before it; counted at most every 5 s',
+    'Durable events that a group of this process has not reached yet; counted at most every 5 s',
   ),
   eventsRetrying: gauge(
     'tasker.domain_events.retrying',
     ['group'],
-    'Deliveries that are repeated, those that wait behind them for the sake of order included',
+    'Deliveries waiting for a retry, including later events of the same task that wait for it',
   ),
   eventLag: {
-    ...gauge('tasker.domain_events.lag', ['group'], 'How long the first of the events that wait has been there'),
+    ...gauge('tasker.domain_events.lag', ['group'], 'Age of the oldest waiting event'),
     unit: 'seconds',
   },
   // database
-  sqlQueries: counter('tasker.sql.queries.total', [], 'Statements sent, BEGIN and COMMIT included'),
-  sqlQuery: seconds('tasker.sql.query.duration', ['statement'], 'A statement that is sent alone, with its way there'),
-  transaction: seconds('tasker.db.transaction.duration', [], 'A transaction, from its connection to its end'),
-  poolConnections: gauge('tasker.db.pool.connections', ['pool', 'state'], 'Connections that are idle or active'),
-  poolWaiting: gauge('tasker.db.pool.waiting', ['pool'], 'Callers that wait for a connection'),
+  sqlQueries: counter('tasker.sql.queries.total', [], 'Statements sent, including BEGIN and COMMIT'),
+  sqlQuery: seconds('tasker.sql.query.duration', ['statement'], 'Time of a single statement, including the network'),
+  transaction: seconds(
+    'tasker.db.transaction.duration',
+    [],
+    'Time of a transaction, from getting its connection to its end',
+  ),
+  poolConnections: gauge('tasker.db.pool.connections', ['pool', 'state'], 'Idle or active connections'),
+  poolWaiting: gauge('tasker.db.pool.waiting', ['pool'], 'Callers waiting for a connection'),
   poolCheckouts: counter('tasker.db.pool.checkouts.total', ['pool'], 'Connections taken from a pool'),
-  poolCheckout: seconds('tasker.db.pool.checkout.duration', ['pool'], 'Waiting for a connection'),
+  poolCheckout: seconds('tasker.db.pool.checkout.duration', ['pool'], 'Time spent waiting for a connection'),
   connectionErrors: counter('tasker.db.connection.errors.total', [], 'Connections that failed or were lost'),
 
   // the worker
   workerInfo: gauge(
     'tasker.worker.info',
     ['version', 'worker'],
-    'Always 1: version of the package, name of the worker',
+    'Always 1; the labels are the package version and the name of the worker',
   ),
-  workerUptime: { ...gauge('tasker.worker.uptime', [], 'Since the start of this tasker'), unit: 'seconds' },
-  workerPoolSize: gauge('tasker.worker.db_pool_size', [], 'Connections that the pool may have'),
+  workerUptime: { ...gauge('tasker.worker.uptime', [], 'Time since the start of this tasker'), unit: 'seconds' },
+  workerPoolSize: gauge('tasker.worker.db_pool_size', [], 'Maximum number of connections in the pool'),
   loopLag: {
-    ...gauge('tasker.worker.event_loop.lag', [], 'How late the event loop was at its newest look'),
+    ...gauge('tasker.worker.event_loop.lag', [], 'Delay of the event loop at the last measurement'),
     unit: 'seconds',
   },
   loopBlocked: counter(
     'tasker.worker.event_loop.blocked.total',
     OF_HANDLER,
-    'Calls of a handler that kept the event loop from turning for a second or longer',
+    'Handler calls that blocked the event loop for a second or longer',
   ),
   threads: gauge(
     'tasker.worker.threads',
     ['state'],
-    'Threads for isolated handlers: busy, idle; steps waiting for one',
+    'Threads for isolated handlers, busy or idle, and steps waiting for one',
   ),
 } as const satisfies Record<string, Definition>;
 
@@ -223,7 +247,7 @@ interface ByKind {
   histogram: Histogram;
 }
 
-/** The instruments, to count on. */
+/** The instruments by name. */
 export type Instruments = {
   readonly [Name in keyof typeof INSTRUMENTS]: ByKind[(typeof INSTRUMENTS)[Name]['kind']];
 };

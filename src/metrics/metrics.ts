@@ -2,7 +2,7 @@ import type { Counter, Gauge, Histogram, Sample } from './instrument.ts';
 import { INSTRUMENTS, type Instruments } from './instruments.ts';
 import { HistogramTally, NumberTally } from './tallies.ts';
 
-/** What a tasker needs of a registry of `prom-client`, whichever copy of it that is from. */
+/** The part of a `prom-client` registry that a tasker needs. Works with any copy of `prom-client`. */
 export interface MetricsRegistry {
   registerMetric(metric: never): void;
   removeSingleMetric(name: string): void;
@@ -17,31 +17,31 @@ export interface MetricValue {
 }
 
 /**
- * What a tasker counted since it began: statements, claims, results, handlers, tasks. Found at `tasker.metrics`.
+ * Metrics of a tasker since its start: statements, claims, results, handlers, tasks. Available as `tasker.metrics`.
  *
  * @example
  * const { contentType, text } = tasker.metrics;
  */
 export interface MetricsReport {
-  /** That of {@link text}: `text/plain; version=0.0.4; charset=utf-8`. */
+  /** The content type of {@link text}: `text/plain; version=0.0.4; charset=utf-8`. */
   readonly contentType: string;
-  /** All instruments in the form that Prometheus reads. */
+  /** All instruments in the Prometheus text format. */
   text(): Promise<string>;
   /**
-   * The same as a plain object, by name and labels as Prometheus writes them. A histogram is there by its `_sum` and
+   * The same as a plain object, keyed by name and labels in Prometheus notation. Histograms have only their `_sum` and
    * `_count`.
    */
   json(): Promise<Record<string, MetricValue>>;
 }
 
-/** Where the rooms of this package count. */
+/** The metrics as the rooms of this package use them. */
 export interface Metrics extends MetricsReport {
   readonly instruments: Instruments;
-  /** Whether anything is counted. */
+  /** Whether metrics are collected. */
   readonly on: boolean;
-  /** Called before each report, to set gauges. Answers with what takes it away again. */
+  /** Adds a function that is called before each report to set gauges. Returns a function that removes it. */
   onCollect(collect: () => void | Promise<void>): () => void;
-  /** Takes the instruments out of the registry that was given. */
+  /** Removes the instruments from the registry passed to the constructor. */
   close(): void;
 }
 
@@ -51,7 +51,7 @@ const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 const TALLIES = { counter: NumberTally, gauge: NumberTally, histogram: HistogramTally };
 
-/** An instrument with its numbers. */
+/** An instrument with its values. */
 interface Family {
   name: string;
   help: string;
@@ -64,14 +64,14 @@ function familyOf(tally: Tally): Family {
   return { name: tally.name, help, type, values: tally.samples() };
 }
 
-/** An instrument as a registry of `prom-client` sees its own. */
+/** An instrument in the form that a `prom-client` registry expects. */
 interface Registered {
   name: string;
   get(): Promise<Family & { aggregator: 'sum' }>;
   reset(): void;
 }
 
-/** Counts, for one tasker. */
+/** Collects the metrics of one tasker. */
 export class TaskerMetrics implements Metrics {
   readonly on = true;
   readonly contentType = CONTENT_TYPE;
@@ -81,7 +81,7 @@ export class TaskerMetrics implements Metrics {
   readonly #registry: MetricsRegistry | undefined;
   #collecting: Promise<void> | undefined;
 
-  /** @throws Error of the registry, when it has instruments of another tasker already */
+  /** @throws Error of the registry, if it already has the instruments of another tasker */
   constructor({ registry }: { registry?: MetricsRegistry | undefined } = {}) {
     const tallies = Object.entries(INSTRUMENTS).map(
       ([key, definition]) => [key, new TALLIES[definition.kind](definition)] as const,
@@ -112,7 +112,7 @@ export class TaskerMetrics implements Metrics {
         await this.#collect();
         return { ...familyOf(tally), aggregator: 'sum' };
       },
-      // What was counted is not a registry's to forget: whoever resets his own starts from the values as they are.
+      // Resetting a registry does not reset the metrics of the tasker.
       reset: () => {},
     };
   }
@@ -122,7 +122,7 @@ export class TaskerMetrics implements Metrics {
     return () => void this.#collectors.delete(collect);
   }
 
-  /** Once for all instruments of a report. */
+  /** Runs the collectors once for all instruments of a report. */
   #collect(): Promise<void> {
     this.#collecting ??= Promise.all([...this.#collectors].map(async (collect) => collect()))
       .then(() => undefined)
@@ -169,7 +169,7 @@ const NOTHING: Counter & Gauge & Histogram = Object.freeze({
   of: () => NOTHING,
 });
 
-/** Counts nothing. */
+/** Metrics that record nothing. */
 export const silentMetrics: Metrics = Object.freeze({
   on: false,
   contentType: CONTENT_TYPE,

@@ -7,12 +7,12 @@ import {
   type Sample,
 } from './instrument.ts';
 
-/** The numbers of one set of labels. */
+/** The values for one set of labels. */
 interface Series {
   samples(name: string, labels: Record<string, string>): Sample[];
 }
 
-/** An instrument with its series: one for each set of labels that was counted. */
+/** An instrument with its series, one for each set of labels that was used. */
 abstract class Instrument<S extends Series> {
   readonly definition: Definition;
   readonly name: string;
@@ -44,7 +44,7 @@ abstract class Instrument<S extends Series> {
 
   samples(): Sample[] {
     const { labels: names, kind } = this.definition;
-    // Zero is seen too, but of a gauge nothing is known before it was set.
+    // A counter is also reported at zero. A gauge has no value before it is set.
     if (names.length === 0 && kind !== 'gauge') this.of();
     return [...this.#series.values()].flatMap(({ labels, series }) =>
       series.samples(this.name, Object.fromEntries(names.map((name, i) => [name, labels[i] ?? '']))),
@@ -52,7 +52,7 @@ abstract class Instrument<S extends Series> {
   }
 }
 
-/** Counting must cost nothing that is felt beside a step, so it is a sum in a field; Prometheus reads it when it asks. */
+/** Only a field, so that counting costs next to nothing compared to a step. It is formatted when metrics are read. */
 class NumberSeries implements Counter, Gauge {
   value = 0;
 
@@ -79,7 +79,7 @@ class NumberSeries implements Counter, Gauge {
 
 class HistogramSeries {
   readonly #bounds: readonly number[];
-  /** Per bucket, not cumulative; the last holds what lies above all bounds. */
+  /** Counts per bucket, not cumulative. The last one is for values above all bounds. */
   readonly #counts: number[];
   #sum = 0;
 

@@ -1,13 +1,13 @@
 import type { HandlerDefinition } from './handler-definition.ts';
 import type { HandlerRegistry } from './handler-registry.ts';
 
-// What a worker tells others that it can run. A name stands for itself. What only resolvers know can't be listed:
-// `~/source/flags` tells the form of their callables, and `~@name` the name that templates may call them by.
+// The list of callables that a worker announces to other workers. A registered handler is listed by its name. The
+// callables of a resolver cannot be listed: `~/source/flags` stands for their form, `~@name` for the resolver's own name.
 
 const BUILT_IN = new Set(['explicit_mapping', 'class_lookup']);
 const NOT_A_NAME = '~';
 
-/** What the worker of these registries announces. */
+/** The list that a worker with these registries announces. */
 export function announcementOf(...registries: HandlerRegistry[]): string[] {
   const names = new Set(registries.flatMap((one) => [...one.listHandlers(), ...one.chain.learned]));
   const resolvers = registries.flatMap((one) => one.chain.resolvers);
@@ -19,12 +19,12 @@ export function announcementOf(...registries: HandlerRegistry[]): string[] {
   return [...[...new Set(forms)].slice(0, 64), ...[...names].sort()];
 }
 
-/** The entry that says outright that a worker has it: the callable, or the resolver that the template asks for. */
+/** The entry for exactly this definition: its callable, or the resolver that it names. */
 export function announcedAs({ callable, resolver }: HandlerDefinition): string {
   return resolver && !BUILT_IN.has(resolver) ? `~@${resolver}` : callable;
 }
 
-/** Whether what a worker announced covers a definition; `forms: false`: outright, not by the form of its name only. */
+/** Whether an announced list covers a definition. With `forms: false`, the form of a callable is not enough. */
 export function covers(
   announced: readonly string[],
   definition: HandlerDefinition,
@@ -35,7 +35,7 @@ export function covers(
   return forms && entry === definition.callable && announced.some((other) => hasForm(definition.callable, other));
 }
 
-/** The names among what a worker announced. */
+/** The handler names in an announced list, without the entries of resolvers. */
 export function announcedNames(announced: readonly string[]): string[] {
   return announced.filter((entry) => !entry.startsWith(NOT_A_NAME));
 }
@@ -46,7 +46,7 @@ function hasForm(callable: string, entry: string): boolean {
   try {
     return new RegExp(source, flags).test(callable);
   } catch {
-    return false; // written by a worker on a newer Node; that one knows what it means
+    return false; // from a worker on a newer Node, with syntax that this Node does not know
   }
 }
 

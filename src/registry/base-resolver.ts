@@ -1,24 +1,24 @@
 import type { ExecutableHandler, StepHandlerClass } from '../handlers/step-handler.ts';
 import type { HandlerDefinition } from './handler-definition.ts';
 
-/** What a caller of `resolve` may hand to resolvers and factories; empty when the worker asks. */
+/** Options that a caller of `resolve` can pass to resolvers and factories. Empty when the worker resolves a step. */
 export interface ResolverConfig {
   readonly [key: string]: unknown;
 }
 
-/** What stands for a handler: a class, whose instances serve a step each, or an instance, which serves all. */
+/** A handler class, which is instantiated for each step, or an instance, which serves all steps. */
 export type Registrable = StepHandlerClass | (new () => ExecutableHandler) | ExecutableHandler;
 
 /**
- * What a resolver finds. A class: the worker makes an instance for each step. An instance: it serves all those steps,
- * also at the same time, so it keeps nothing of one step in its fields. Null: another resolver may know.
+ * The answer of a resolver. The worker creates an instance of a class for each step. An instance serves all such steps,
+ * several at the same time, so it must not keep the state of a step in its fields. Null lets the next resolver try.
  */
 export type ResolvedHandler = Registrable | null;
 
 /**
- * Finds handlers by names of its own. The worker asks it once for each step of a template, not once for each task, and
- * again after `tasker.refresh()`; a null is asked for again after a second.
- * Most extend {@link RegistryResolver}.
+ * Finds handlers for callables that are not registered by name. The worker calls it once for each step of a template, not
+ * for each task, and again after `tasker.refresh()`. A null answer is kept for one second.
+ * Most resolvers extend {@link RegistryResolver}.
  *
  * @example
  * const legacy: BaseResolver = {
@@ -30,18 +30,18 @@ export type ResolvedHandler = Registrable | null;
  * await registry.addResolver(legacy);
  */
 export interface BaseResolver {
-  /** What a template's `handler.resolver` says. */
+  /** The name that templates use in `handler.resolver`. */
   readonly name: string;
-  /** The lower is asked the earlier. Registered names have 10, files and packages 100. */
+  /** Resolvers with a lower number are asked first. Registered names have 10, files and packages 100. */
   readonly priority: number;
   /**
-   * Which callables it is for. Other workers are told: they leave such steps to this one. Without either they learn of
-   * a callable when this worker has resolved it.
+   * The callables that it resolves. Workers without this resolver then leave such steps to workers with it. Without a
+   * pattern or prefix, they do so only for callables that this worker has already resolved.
    */
   readonly pattern?: RegExp | undefined;
   readonly prefix?: string | undefined;
-  /** Whether it is to be asked. Cheap: it is called for each step. */
+  /** Whether to ask it for this definition. Must be fast: it is called for each step. */
   canResolve(definition: HandlerDefinition, config?: ResolverConfig): boolean;
-  /** What it throws fails the step, to be tried again unless the error says `retryable: false`. */
+  /** Finds the handler. An error fails the step, which is retried unless the error has `retryable: false`. */
   resolve(definition: HandlerDefinition, config?: ResolverConfig): ResolvedHandler | Promise<ResolvedHandler>;
 }

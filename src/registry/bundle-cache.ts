@@ -6,15 +6,15 @@ import { messageOf, TaskerError } from '../errors.ts';
 
 const WEEK = 7 * 24 * 60 * 60 * 1000;
 
-/** Where the bundles of a folder are kept; see {@link cacheFolder}. */
+/** The folder for the bundles of a handlers folder; see {@link cacheFolder}. */
 export function bundleCache(root: string): string {
   return cacheFolder(root, '');
 }
 
 /**
- * A place for what can be made again and belongs to a folder, a place for each `purpose`: in `node_modules/.cache/tasker`
- * of the nearest node_modules, or, when that can't be written, in a private folder of this user under the system's
- * temporary one.
+ * A cache folder for `root`, one for each `purpose`. It is in `.cache/tasker` of the nearest `node_modules`. If that is
+ * not writable, it is in a private folder of this user below the system's temporary folder.
+ * Throws `folder_not_writable` if neither can be written.
  */
 export function cacheFolder(root: string, purpose: string): string {
   const key = createHash('sha256')
@@ -30,11 +30,11 @@ export function cacheFolder(root: string, purpose: string): string {
   if (canWrite(folder)) return folder;
   throw new TaskerError(
     'folder_not_writable',
-    `cannot write what is kept for ${root}: neither in node_modules/.cache nor in ${folder}`,
+    `cannot write the cache of ${root}: neither node_modules/.cache nor ${folder} is writable`,
   );
 }
 
-/** Writes a file unless it is there already; another process may do the same at the same moment. */
+/** Writes a file unless it exists. Safe when another process writes the same file at the same time. */
 export function writeOnce(file: string, contents: Uint8Array): void {
   if (statSync(file, { throwIfNoEntry: false })) return;
   const part = `${file}.${randomUUID()}`;
@@ -43,7 +43,7 @@ export function writeOnce(file: string, contents: Uint8Array): void {
   renameSync(part, file);
 }
 
-/** Removes bundles that are not among `keep` and were written over a week ago: those of code long since changed. */
+/** Removes bundles that are not in `keep` and are more than a week old. */
 export function removeStale(cache: string, keep: ReadonlySet<string>): void {
   for (const name of readdirSync(cache, { recursive: true, encoding: 'utf8' })) {
     const file = path.join(cache, name);
@@ -67,11 +67,11 @@ function canWrite(folder: string): boolean {
     rmSync(probe);
     return true;
   } catch {
-    return false; // the caller has another place, or says so
+    return false; // the caller tries another folder or reports it
   }
 }
 
-/** Code is run from here: nobody else may be able to put a file in it. */
+/** Code is executed from this folder, so no other user may be able to write to it. */
 function privateFolder(): string {
   const user = process.getuid?.() ?? os.userInfo().username;
   const folder = path.join(os.tmpdir(), `tasker-${user}`);
@@ -82,6 +82,6 @@ function privateFolder(): string {
     if (ours && (process.platform === 'win32' || (stat.mode & 0o077) === 0)) return folder;
     return mkdtempSync(path.join(os.tmpdir(), 'tasker-'));
   } catch (cause) {
-    throw new TaskerError('folder_not_writable', `cannot make ${folder}: ${messageOf(cause)}`, { cause });
+    throw new TaskerError('folder_not_writable', `cannot create ${folder}: ${messageOf(cause)}`, { cause });
   }
 }

@@ -11,9 +11,10 @@ import { ResolutionError } from './resolution-errors.ts';
 import { AS_NODE_LOADS, withEsbuild } from './with-esbuild.ts';
 
 /**
- * Makes JavaScript of a folder's files, and gives for each the bundle to import. What files share is one module. A
- * bundle's name contains a hash of its contents and of all it imports: changed code has another name, and unchanged
- * code, which Node has loaded already, the same. Code that does not compile is `handler_invalid`, its message names file, line and column.
+ * Compiles the files of a folder to JavaScript and returns the bundle to import for each. Code that several files import
+ * becomes one shared module. The name of a bundle contains a hash of its contents and of everything it imports. So
+ * changed code gets a new name, and Node does not load unchanged code again.
+ * Throws `handler_invalid` with file, line and column if code does not compile.
  */
 export async function bundleHandlers(
   { root, files }: Pick<HandlerFiles, 'root' | 'files'>,
@@ -34,7 +35,7 @@ export async function bundleHandlers(
   for (const [output, { entryPoint }] of Object.entries(metafile.outputs)) {
     if (entryPoint) bundles.set(path.resolve(root, entryPoint), path.resolve(root, output));
   }
-  // One file of a folder tells nothing about the bundles of the others.
+  // A build of one file does not show which bundles the other files of the folder need.
   if (tidy) {
     const outputs = outputFiles.map(({ path: file }) => file);
     tidyUp(cache, outputs);
@@ -48,8 +49,8 @@ function tidyUp(cache: string, outputs: readonly string[]): void {
 }
 
 /**
- * Without esbuild, JavaScript is imported as it is, and its imports are not reloaded when they change. TypeScript
- * cannot be imported, so the compiled file beside it is used, if there is one.
+ * Without esbuild, JavaScript files are imported unchanged, and changes of their imports are not reloaded. TypeScript
+ * cannot be imported, so the compiled file next to it is used if there is one.
  */
 function asTheyAre(files: readonly string[], install: string): Map<string, string> {
   return new Map(
@@ -57,7 +58,7 @@ function asTheyAre(files: readonly string[], install: string): Map<string, strin
       const javascript = file.replace(/\.(m?)ts$/, '.$1js');
       if (javascript === file || existsSync(javascript)) return [file, javascript];
       throw new ResolutionError(
-        `handlers file ${file}: TypeScript handlers need esbuild, an optional package that this install left out; run npm install ${install}, or compile the handlers to JavaScript`,
+        `handlers file ${file}: TypeScript handlers need esbuild, an optional package that is not installed; run npm install ${install}, or compile the handlers to JavaScript`,
         { details: { file, install } },
       );
     }),
@@ -66,7 +67,7 @@ function asTheyAre(files: readonly string[], install: string): Map<string, strin
 
 type Build = BuildResult<{ write: false; metafile: true }>;
 
-/** The build, or the package to install when there is no esbuild. */
+/** Returns the build, or the name of the package to install if esbuild is missing. */
 async function build(root: string, files: string[], cache: string): Promise<Build | string> {
   const options = {
     ...AS_NODE_LOADS,
@@ -79,7 +80,7 @@ async function build(root: string, files: string[], cache: string): Promise<Buil
     outExtension: { '.js': '.mjs' },
     splitting: true,
     target: `node${process.versions.node}`,
-    // Two classes of one name in two files would otherwise be renamed, and errors show the name.
+    // esbuild would otherwise rename one of two classes with the same name, and error messages contain that name.
     keepNames: true,
     charset: 'utf8',
     sourcemap: 'inline',
@@ -98,8 +99,8 @@ async function build(root: string, files: string[], cache: string): Promise<Buil
 }
 
 /**
- * Leaves packages to Node, by the path that they have seen from the importing file: the bundle lies elsewhere, and Node
- * would look from there. That path is the real one, so that a package is one instance in the process.
+ * Keeps packages out of the bundle and imports them by their absolute path, resolved from the importing file. The bundle
+ * is in another folder, from which Node would not find them. Links are resolved, so a package is loaded only once.
  */
 const packagesStayOutside: Plugin = {
   name: 'packages-stay-outside',
@@ -118,10 +119,10 @@ const packagesStayOutside: Plugin = {
           resolveDir,
           pluginData: packagesStayOutside,
         });
-        // An optional package may be missing: whoever imports it when needed also handles that.
+        // An optional package may be missing. Code that imports it dynamically handles the failure itself.
         if (resolved.errors.length > 0)
           return kind === 'dynamic-import' ? { path: specifier, external: true } : resolved;
-        // TypeScript and JSON of a workspace's package, or behind a path of tsconfig, are not for Node to load.
+        // Node cannot load TypeScript or JSON from a workspace package or a `paths` entry of tsconfig, so these are bundled.
         if (!/\.(js|mjs|cjs|node)$/.test(resolved.path)) return resolved;
         return { path: kind === 'require-call' ? resolved.path : pathToFileURL(resolved.path).href, external: true };
       },
@@ -129,7 +130,7 @@ const packagesStayOutside: Plugin = {
   },
 };
 
-/** What `import.meta` says of a file, by key. */
+/** The members of `import.meta` that depend on the file's location. */
 const PLACES: Readonly<Record<string, (file: string) => string>> = {
   url: (file) => pathToFileURL(file).href,
   filename: (file) => file,
@@ -139,8 +140,8 @@ const PLACES: Readonly<Record<string, (file: string) => string>> = {
 const nameOf = (place: string) => `__tasker_${place}`;
 
 /**
- * Makes `import.meta.url` (and `filename`, `dirname`) mean the file that it is written in, also after that file has
- * become a part of a bundle elsewhere: `new URL('./rates.csv', import.meta.url)` finds what lies beside it.
+ * Makes `import.meta.url`, `filename` and `dirname` refer to the source file, although its code runs from a bundle in
+ * another folder. So `new URL('./rates.csv', import.meta.url)` finds the file next to the source.
  */
 const ownLocation: Plugin = {
   name: 'own-location',
@@ -149,7 +150,7 @@ const ownLocation: Plugin = {
     build.initialOptions.define = { ...build.initialOptions.define, ...Object.fromEntries(names) };
     build.onLoad({ filter: /\.[mc]?[jt]s$/, namespace: 'file' }, async ({ path: file }) => {
       const source = await readFile(file, 'utf8');
-      // Most files do not ask; esbuild reads those itself.
+      // Most files do not use it; esbuild reads those itself.
       if (!source.includes('import.meta')) return undefined;
       const loader = file.endsWith('ts') ? 'ts' : 'js';
       return { contents: withLocation(source, file), loader, resolveDir: path.dirname(file) };
@@ -157,7 +158,7 @@ const ownLocation: Plugin = {
   },
 };
 
-/** The names stand on the first line, so that line numbers hold; a `#!` line must stay what the file begins with. */
+/** Declares the names on the first line, which keeps line numbers correct. A `#!` line must remain the first line. */
 function withLocation(source: string, file: string): string {
   const names = Object.entries(PLACES).map(([place, of]) => `${nameOf(place)}=${JSON.stringify(of(file))}`);
   const [shebang = ''] = /^#!.*\n/.exec(source) ?? [];

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Metafile } from 'esbuild';
 
-/** Files whose contents, or whose being there, say how imports are resolved and compiled: in every folder on the way up. */
+/** Files that affect how imports are resolved and compiled, in a folder and all folders above it. */
 const SURROUNDINGS = [
   'package.json',
   'tsconfig.json',
@@ -14,35 +14,35 @@ const SURROUNDINGS = [
   'node_modules/.yarn-state.yml',
 ];
 
-/** A file that changed less than this before it was read may change again without a later time of change. */
+/** A file modified less than this before it was read may change again with the same modification time. */
 const SETTLED_MS = 50;
 
 interface Manifest {
-  /** What compiled it. */
+  /** Hash of the compiler; see {@link compiler}. */
   by: string;
   files: readonly string[];
-  /** By path; null: it was not there. */
+  /** Modification time and size by path; null if the file did not exist. */
   stamps: Readonly<Record<string, string | null>>;
   outputs: readonly string[];
   bundles: Readonly<Record<string, string>>;
 }
 
-/** Where a folder's manifest is kept. */
+/** The path of the manifest in a cache folder. */
 export function manifestFile(cache: string): string {
   return path.join(cache, 'manifest.json');
 }
 
-/** What an earlier build came to. */
+/** The result of an earlier build. */
 export interface BuiltBefore {
-  /** By the file that each was made of. */
+  /** Bundles by their source file. */
   bundles: Map<string, string>;
-  /** All that was written, what bundles share included. */
+  /** All files that were written, including the shared modules. */
   outputs: readonly string[];
 }
 
 /**
- * The bundles of an earlier build of these files, if nothing has changed since that could lead to others: neither a file
- * that is in them, nor a folder in which an import was looked for, nor how this project resolves imports.
+ * Returns the bundles of an earlier build of these files if they are still valid. A build is invalid after a change of
+ * its source files, of a folder that contains one, or of the files that affect how imports are resolved.
  */
 export function builtBefore(cache: string, files: readonly string[]): BuiltBefore | undefined {
   const manifest = read(manifestFile(cache));
@@ -53,17 +53,17 @@ export function builtBefore(cache: string, files: readonly string[]): BuiltBefor
   return { bundles: new Map(Object.entries(manifest.bundles)), outputs: manifest.outputs };
 }
 
-/** What is known of a build that has just been made. */
+/** A build that has just finished. */
 export interface Built {
   root: string;
   files: readonly string[];
   metafile: Metafile;
   bundles: ReadonlyMap<string, string>;
-  /** By the clock of `Date.now()`, before the first file was read. */
+  /** From `Date.now()`, before the first file was read. */
   startedAt: number;
 }
 
-/** Keeps what {@link builtBefore} needs; nothing is kept of files that may have changed while they were read. */
+/** Writes the manifest for {@link builtBefore}, unless a file may have changed while it was read. */
 export function keepManifest(cache: string, { root, files, metafile, bundles, startedAt }: Built): void {
   const by = compiler();
   if (by === undefined) return;
@@ -71,7 +71,7 @@ export function keepManifest(cache: string, { root, files, metafile, bundles, st
   for (const file of watched(root, metafile)) {
     const stamp = stampOf(file);
     if (stamp && stamp.changedAt > startedAt - SETTLED_MS) return;
-    // What it extends may be anywhere.
+    // The file that it extends may be anywhere.
     if (stamp && path.basename(file) === 'tsconfig.json' && readFileSync(file, 'utf8').includes('"extends"')) return;
     stamps[file] = stamp?.text ?? null;
   }
@@ -82,11 +82,11 @@ export function keepManifest(cache: string, { root, files, metafile, bundles, st
     writeFileSync(part, JSON.stringify(manifest));
     renameSync(part, manifestFile(cache));
   } catch {
-    rmSync(part, { force: true }); // a full disk, say: the next start bundles again
+    rmSync(part, { force: true }); // for example, the disk is full; the next start builds again
   }
 }
 
-/** Inputs, their folders, the packages that stay outside, and the surroundings of all. */
+/** The inputs, their folders, the packages that are not bundled, and the {@link SURROUNDINGS} of each folder. */
 function watched(root: string, { inputs, outputs }: Metafile): Set<string> {
   const all = new Set<string>();
   const folders = new Set([root]);
@@ -118,7 +118,7 @@ function stampOf(file: string) {
   return stat && { text: `${stat.mtimeMs} ${stat.size}`, changedAt: stat.mtimeMs };
 }
 
-/** Node, esbuild and this package; undefined where they can't be told, as when this package was bundled itself. */
+/** A hash of Node, esbuild and this package. Undefined if they cannot be read, as when this package itself is bundled. */
 function compiler(): string | undefined {
   const own = fileURLToPath(import.meta.url);
   const beside = ['bundle-handlers', 'with-esbuild'].map((name) => path.join(own, '..', name + path.extname(own)));
@@ -128,7 +128,7 @@ function compiler(): string | undefined {
       createRequire(import.meta.url).resolve('esbuild/package.json'),
     ];
     const hash = createHash('sha256').update(process.version);
-    // The package's own code changes without its version in a checkout.
+    // In a checkout, this package's code changes without a new version.
     for (const file of beside) hash.update(`${statSync(file).mtimeMs}`);
     for (const file of packages) hash.update(readFileSync(file));
     return hash.digest('hex');
@@ -141,6 +141,6 @@ function read(file: string): Manifest | undefined {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as Manifest;
   } catch {
-    return undefined; // none yet, or not whole
+    return undefined; // missing or incomplete
   }
 }

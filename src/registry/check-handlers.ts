@@ -4,21 +4,21 @@ import type { ExecutableHandler } from '../handlers/step-handler.ts';
 import { type HandlerDefinition, usesMethodDispatch } from './handler-definition.ts';
 import type { HandlerRegistry } from './handler-registry.ts';
 
-/** What {@link checkHandlers} needs of a template. */
+/** The part of a template that {@link checkHandlers} needs. */
 export interface CheckedTemplate {
   steps: readonly { name: string; handler: HandlerDefinition }[];
 }
 
-/** A handler that steps ask for and this registry can't give. */
+/** A handler that steps name and that this registry cannot resolve. */
 export interface HandlerProblem {
   callable: string;
-  /** True: nobody here knows the callable; it may be registered later. */
+  /** True if no handler or resolver knows the callable. It may be registered later. */
   missing: boolean;
-  /** What is wrong, with near names. */
+  /** Describes the problem and suggests similar names. */
   message: string;
-  /** Names that may have been meant by a callable that is missing, the nearest first. */
+  /** Names similar to a missing callable, most similar first. */
   near: string[];
-  /** The steps that ask for it. */
+  /** The names of the steps that use it. */
   steps: string[];
 }
 
@@ -41,8 +41,8 @@ export function resolvingOnce(registry: HandlerRegistry): Resolve {
 }
 
 /**
- * Every callable, method and resolver of some templates that does not resolve, once each. It asks resolvers, and makes
- * a handler of those whose `method` is to be found; nothing is called.
+ * Returns one problem for each callable, method or resolver of the templates that does not resolve. It asks resolvers,
+ * and creates a handler to look for its `method`. No handler is called.
  *
  * @example
  * for (const { message, steps } of await checkHandlers(registry, templates)) console.warn(`${steps.join(', ')}: ${message}`);
@@ -69,13 +69,13 @@ async function problemOf(
   resolve: Resolve,
 ): Promise<Omit<HandlerProblem, 'callable' | 'steps'> | undefined> {
   try {
-    // A name that is registered and has no other method needs no handler made to be sure of it.
+    // For a registered name without a method, no handler needs to be created.
     if (!definition.method && !definition.resolver && registry.isRegistered(definition.callable)) return undefined;
     if (await resolve(definition)) return undefined;
     const { message, near } = registry.whyMissing(definition);
     return { missing: true, message, near };
   } catch (error) {
-    // That is what was asked: a report, whatever a constructor or a resolver throws.
+    // Errors of constructors and resolvers are part of the report.
     return { missing: false, message: messageOf(error), near: [] };
   }
 }
@@ -87,7 +87,7 @@ interface NamedTemplate extends CheckedTemplate {
   version: string;
 }
 
-/** One line for each step that names a method, but whose handler is a function. The function is called instead. */
+/** Returns a message for each step that names a method but whose handler is a function, which is called instead. */
 export async function unusedMethods(templates: readonly NamedTemplate[], resolve: Resolve): Promise<string[]> {
   const lines: string[] = [];
   for (const { namespace, name, version, steps } of templates) {
@@ -111,7 +111,7 @@ async function isFunction(definition: HandlerDefinition, resolve: Resolve): Prom
   }
 }
 
-/** Problems in one line: the names that nobody has together, then the rest. */
+/** Joins problems into one line: first the missing names, then the other messages. */
 export function phraseProblems(problems: readonly HandlerProblem[], lead = 'no handler here for'): string {
   const names = [...new Set(problems.filter(({ missing }) => missing).map(withNear))];
   const others = problems.filter(({ missing }) => !missing).map(({ message }) => message);

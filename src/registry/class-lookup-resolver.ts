@@ -9,7 +9,7 @@ import { ResolutionError } from './resolution-errors.ts';
 
 /** Options of {@link ClassLookupResolver}. */
 export interface ClassLookupOptions {
-  /** Where `./` begins, and what `../` never leaves. Without it the resolver is for nothing. */
+  /** The folder for relative callables; `../` must not lead out of it. Without it the resolver matches nothing. */
   baseFolder?: string | undefined;
 }
 
@@ -18,11 +18,13 @@ const CALLABLE = /^(?:\.{1,2}\/.|@[a-z0-9][\w.-]*\/[a-z0-9])/;
 const ENDINGS = ['', '.ts', '.mts', '.js', '.mjs', '/index.ts', '/index.mts', '/index.js', '/index.mjs'];
 
 /**
- * Finds a handler by the file or package that exports it: the default export, else the first that has a `handlerName`.
+ * Finds a handler by the file or package that exports it: the default export, or else the first export that has a
+ * `handlerName`.
  *
- * A template decides here which code is run, so it may name little: files in `baseFolder`, of those that discovery
- * would read, and installed packages with a scope. Never a path that leads outside, an absolute one, or a package
- * without a scope. A file that does not exist is not found; one that can't be loaded or holds no handler fails the step.
+ * Because a template chooses the code to run, only two kinds of callables are allowed: files in `baseFolder` that
+ * discovery would also read, and installed packages with a scope. Absolute paths, paths outside the folder and packages
+ * without a scope are not. A file that does not exist is not found. A file that cannot be loaded or that exports no
+ * handler fails the step.
  *
  * @example
  * const chain = ResolverChain.withResolvers([new ClassLookupResolver({ baseFolder: './handlers' })]);
@@ -57,7 +59,7 @@ export class ClassLookupResolver implements BaseResolver {
   }
 }
 
-/** The file that a callable means; null when there is none. Throws when it may not be named. */
+/** The file for a callable, or null if there is none. Throws if the callable is not allowed. */
 function fileOf(base: string, callable: string): string | null {
   const wanted = path.resolve(base, callable);
   refuseOutside(base, wanted, callable);
@@ -71,7 +73,7 @@ function fileOf(base: string, callable: string): string | null {
   return null;
 }
 
-/** Of a path through a file, statSync throws whatever its options say. */
+/** For a path that continues below a file, `statSync` throws even with `throwIfNoEntry: false`. */
 function isFile(file: string): boolean {
   return existsSync(file) && statSync(file).isFile();
 }
@@ -79,7 +81,7 @@ function isFile(file: string): boolean {
 function refuseOutside(base: string, file: string, callable: string): void {
   if (file.startsWith(base.endsWith(path.sep) ? base : base + path.sep)) return;
   throw new ResolutionError(
-    `callable ${callable} leads out of ${base}, and a template may name files of that folder only; move the handler there, or register it by a name`,
+    `callable ${callable} is outside ${base}, and a template can only name files in that folder; move the handler there, or register it by name`,
   );
 }
 
@@ -88,7 +90,7 @@ function handlerIn(module: Record<string, unknown>, where: string): Registrable 
   const found = isHandler(first) ? first : Object.values(others).find((value) => isHandler(value) && isNamed(value));
   if (isHandler(found)) return found;
   throw new ResolutionError(
-    `${where} exports no handler: neither a default export that is one nor another with a handlerName; it exports ${Object.keys(module).slice(0, 10).join(', ') || 'nothing'}`,
+    `${where} exports no handler: its default export is not a handler, and no other export has a handlerName; it exports ${Object.keys(module).slice(0, 10).join(', ') || 'nothing'}`,
   );
 }
 

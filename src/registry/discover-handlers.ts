@@ -7,7 +7,7 @@ import { type HandlerFiles, handlerFiles } from './handler-files.ts';
 import { exportsOf, handlersIn } from './handler-origin.ts';
 import { importBundle, importPackage, type Module } from './import-handlers.ts';
 
-/** What discovery needs of a `HandlerRegistry`. */
+/** The part of a `HandlerRegistry` that discovery needs. */
 export interface HandlerTarget {
   register(name: string, handler: StepHandlerClass | StepHandler): void;
   unregister(name: string): boolean;
@@ -15,43 +15,42 @@ export interface HandlerTarget {
 
 /** Options of {@link discoverHandlers}. */
 export interface DiscoverOptions {
-  /** Where the handlers are registered: a `HandlerRegistry`. */
+  /** The registry that receives the handlers, usually a `HandlerRegistry`. */
   registry: HandlerTarget;
   logger?: Logger;
-  /** Is shown what is exported and no handler; answers with its name when it takes it. @internal */
+  /** Called with each export that is not a handler. Returns its name if it accepts it. @internal */
   also?: ((exported: unknown) => string | undefined) | undefined;
 }
 
-/** What a file gave. */
+/** The result for one file. */
 export interface DiscoveredFile {
-  /** Absolute; of a package its name. */
+  /** An absolute path, or the name of a package. */
   file: string;
-  /** The names of its handlers. */
+  /** The names of the handlers found in it. */
   handlers: string[];
-  /** Why it gave none. */
+  /** Why no handler was found in it. */
   reason?: string;
 }
 
-/** What {@link discoverHandlers} found. */
+/** The result of {@link discoverHandlers}. */
 export interface Discovery {
-  /** Handlers of different names. */
+  /** The number of handlers, each name counted once. */
   count: number;
   files: DiscoveredFile[];
 }
 
 /**
- * Imports every TypeScript and JavaScript file of a folder, its subfolders included, and registers what is a handler
- * among their exports, under its `handlerName`; handlers in exported lists and plain objects too. Names that begin with
- * `_` or `.`, `*.test.*`, `*.spec.*`, `*.d.ts` and `node_modules` are passed over. Called again, it loads what has
- * changed and leaves the rest alone. Instead of a folder, give a file, or the name of an installed package (or of a part
- * of one, `@shop/handlers/billing`), whose own exports are taken.
+ * Imports every TypeScript and JavaScript file of a folder and its subfolders, and registers the exported handlers under
+ * their `handlerName`. Handlers in exported arrays and plain objects are registered too. It skips names that begin with
+ * `_` or `.`, `*.test.*`, `*.spec.*`, `*.d.ts` and `node_modules`. A second call reloads only changed files. The source can
+ * also be a file, an installed package, or a part of a package (`@shop/handlers/billing`), whose own exports are used.
  *
- * Stack traces name the files as they were written: it switches on Node's source maps for the process.
+ * It enables Node's source maps for the process, so that stack traces show the source files.
  *
- * What a handler imports by a relative path becomes part of the bundles: a module that the application imports as well
- * exists twice in the process. Packages exist once.
+ * Modules that a handler imports by a relative path become part of the bundles. If the application imports such a module
+ * too, it exists twice in the process. Packages exist once.
  *
- * Throws `handler_not_found` without such a folder, and `handler_invalid`, naming the path, when a file does not compile
+ * Throws `handler_not_found` if the folder does not exist, and `handler_invalid` with the path if a file does not compile
  * or throws while it is imported.
  *
  * @example
@@ -59,7 +58,7 @@ export interface Discovery {
  * for (const { file, reason } of files) if (reason) console.warn(`${file}: ${reason}`);
  */
 export async function discoverHandlers(source: string, options: DiscoverOptions): Promise<Discovery> {
-  // Not in the signature: declarations would name `also`, which they leave out of the options.
+  // Not destructured in the signature: the type declarations would then contain the internal `also`.
   const { registry, logger = silentLogger, also } = options;
   const modules = (await modulesOfPackage(source)) ?? (await modulesOfFolder(source));
 
@@ -69,7 +68,7 @@ export async function discoverHandlers(source: string, options: DiscoverOptions)
     const name = nameOf(handler);
     const before = origins.get(name);
     if (before && before.handler !== handler) {
-      const message = `handler ${name} is in ${before.file} and in ${file}; the latter is used`;
+      const message = `handler ${name} is in both ${before.file} and ${file}; the second one is used`;
       logger.warn({ handler: name, files: [before.file, file] }, message);
       registry.unregister(name);
     }
@@ -106,7 +105,7 @@ async function modulesOfFolder(folder: string): Promise<Modules> {
 
 const PACKAGE = /^(@[a-z0-9~-][\w.~-]*\/)?[a-z0-9~-][\w.~-]*(\/[\w.~-]+)*$/;
 
-/** Undefined when the name is a folder's or file's, or no such package is installed. */
+/** Undefined if the name is a folder or a file, or if no such package is installed. */
 async function modulesOfPackage(name: string): Promise<Modules | undefined> {
   if (!PACKAGE.test(name) || statSync(name, { throwIfNoEntry: false })) return undefined;
   const root = process.cwd();
@@ -116,12 +115,12 @@ async function modulesOfPackage(name: string): Promise<Modules | undefined> {
 
 type Found = StepHandlerClass | StepHandler;
 
-/** Each handler once, however many names it is exported by. */
+/** The handlers of a module, without duplicates. */
 function handlersOf(module: Module): Found[] {
   return handlersIn(module).filter((value) => isNamedClass(value) || isStepHandler(value));
 }
 
-/** A class that inherits its `handlerName` is a base or a variant that was given none: registering it would hide the other. */
+/** Whether a class has its own `handlerName`. One that inherits it would replace its base class in the registry. */
 function isNamedClass(value: unknown): value is StepHandlerClass {
   return isHandlerClass(value) && Object.hasOwn(value, 'handlerName') && value.handlerName !== '';
 }
@@ -134,6 +133,6 @@ function whyNone(module: Module): string {
   const exported = Object.keys(module);
   if (exported.length === 0) return 'it exports nothing';
   const nameless = exported.find((key) => isHandlerClass(module[key]));
-  if (nameless) return `its class ${nameless} has no handlerName of its own`;
-  return `none of its exports is a handler: ${exported.slice(0, 10).join(', ')}`;
+  if (nameless) return `class ${nameless} has no handlerName of its own`;
+  return `no export is a handler: ${exported.slice(0, 10).join(', ')}`;
 }

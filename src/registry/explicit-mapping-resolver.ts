@@ -10,28 +10,28 @@ import type { BaseResolver, Registrable, ResolverConfig } from './base-resolver.
 import type { HandlerDefinition } from './handler-definition.ts';
 import { ResolutionError } from './resolution-errors.ts';
 
-/** Gives the handler of one step. Throws `handler_invalid` when that can't be made. */
+/** Returns the handler for a step. Throws `handler_invalid` if it cannot be created. */
 export type HandlerMaker = () => ExecutableHandler;
 
-/** Makes a handler each time one is needed. */
+/** Creates a handler each time one is needed. */
 export type HandlerFactory = (config: ResolverConfig) => ExecutableHandler;
 
-/** What {@link ExplicitMappingResolver.register} takes. */
+/** A value that {@link ExplicitMappingResolver.register} accepts. */
 export type HandlerEntry = Registrable | HandlerFactory;
 
 interface Entry {
-  /** What was registered, to tell a repeat from a replacement. */
+  /** The registered value, to distinguish a repeated registration from a replacement. */
   readonly source: unknown;
   readonly make: (config: ResolverConfig) => ExecutableHandler;
-  /** The same without a configuration: asked for at every step. */
+  /** Calls `make` without a configuration. Stored because it is needed for every step. */
   readonly maker: HandlerMaker;
 }
 
 const NO_CONFIG: ResolverConfig = Object.freeze({});
 
 /**
- * Handlers by the names that they were given. Every registry has one, named `explicit_mapping`; another one, with a
- * name of its own, is a second set of names that templates reach by `handler.resolver`.
+ * Maps registered names to handlers. Every registry has one named `explicit_mapping`. Another one, with its own name, is
+ * a second set of handlers, which templates select with `handler.resolver`.
  *
  * @example
  * const sandbox = new ExplicitMappingResolver('sandbox');
@@ -48,17 +48,17 @@ export class ExplicitMappingResolver implements BaseResolver {
     this.name = name;
   }
 
-  /** Adds a class, an instance, or a function that makes handlers; a name that is taken gets the new one. */
+  /** Adds a class, an instance, or a function that creates handlers. Replaces the previous entry of the same name. */
   register(key: string, handler: HandlerEntry): void {
     if (typeof key !== 'string' || key.trim() === '') {
-      throw new TaskerError('handler_invalid', `a handler's name must be a text that is not empty, not ${kindOf(key)}`);
+      throw new TaskerError('handler_invalid', `a handler's name must be a non-empty string, not ${kindOf(key)}`);
     }
     const make = makerOf(key, handler) ?? factoryOf(key, handler);
     if (!make) throw new TaskerError('handler_invalid', `handler ${key}: ${whyNot(handler)}`);
     this.#entries.set(key, { source: handler, make, maker: () => make(NO_CONFIG) });
   }
 
-  /** False when there was none of that name. */
+  /** Removes an entry. Returns false if there was none. */
   unregister(key: string): boolean {
     return this.#entries.delete(key);
   }
@@ -67,7 +67,7 @@ export class ExplicitMappingResolver implements BaseResolver {
     this.#entries.clear();
   }
 
-  /** The names, sorted. */
+  /** The registered names, sorted. */
   registeredCallables(): string[] {
     return [...this.#entries.keys()].sort();
   }
@@ -84,24 +84,24 @@ export class ExplicitMappingResolver implements BaseResolver {
     return this.#entries.has(callable);
   }
 
-  /** Of a class a new instance. Throws `handler_invalid` when making it throws. */
+  /** Returns a handler, a new instance if a class is registered. Rejects with `handler_invalid` if it cannot be created. */
   resolve({ callable }: HandlerDefinition, config?: ResolverConfig): Promise<ExecutableHandler | null> {
     return Promise.resolve().then(() => this.makerFor(callable, config)?.() ?? null);
   }
 
-  /** What makes the handler of a name, without a promise. @internal */
+  /** The function that creates the handler of a name, without a promise. @internal */
   makerFor(callable: string, config = NO_CONFIG): HandlerMaker | null {
     const entry = this.#entries.get(callable);
     if (!entry) return null;
     return config === NO_CONFIG ? entry.maker : () => entry.make(config);
   }
 
-  /** What was registered under a name. @internal */
+  /** The value registered under a name. @internal */
   sourceOf(key: string): unknown {
     return this.#entries.get(key)?.source;
   }
 
-  /** The class that was registered under a name. */
+  /** The class registered under a name; undefined for instances and factories. */
   classOf(key: string): StepHandlerClass | undefined {
     const source = this.sourceOf(key);
     return isHandlerClass(source) ? source : undefined;
@@ -109,13 +109,13 @@ export class ExplicitMappingResolver implements BaseResolver {
 }
 
 function factoryOf(key: string, handler: HandlerEntry): Entry['make'] | undefined {
-  // The abstract base, or a class that is not a handler: calling it could only throw.
+  // A class cannot be called, so it is not a factory. This one is abstract or not a handler class.
   if (typeof handler !== 'function' || isClass(handler)) return undefined;
   const factory = handler as HandlerFactory;
   return (config) => made(key, () => factory(config));
 }
 
-/** A maker of a class or an instance; undefined when the value is neither. */
+/** Returns a maker for a class or an instance; undefined for any other value. */
 export function makerOf(name: string, source: unknown): HandlerMaker | undefined {
   if (isHandlerClass(source)) {
     if (!isSharedHandlerClass(source)) return () => made(name, () => new source());
@@ -125,20 +125,20 @@ export function makerOf(name: string, source: unknown): HandlerMaker | undefined
   return isExecutableHandler(source) ? () => source : undefined;
 }
 
-/** What a function of the user's makes, checked. */
+/** Calls a constructor or factory of the user and checks that it returns a handler. */
 export function made(name: string, make: () => unknown): ExecutableHandler {
   let handler: unknown;
   try {
     handler = make();
   } catch (cause) {
-    throw new ResolutionError(`handler ${name}: making it throws: ${messageOf(cause)}`, { cause });
+    throw new ResolutionError(`handler ${name}: creating it throws: ${messageOf(cause)}`, { cause });
   }
-  // A class in JavaScript may leave `call` out, and a factory may give anything.
+  // In JavaScript, a class may have no `call`, and a factory may return anything.
   if (isExecutableHandler(handler)) return handler;
   throw new ResolutionError(`handler ${name}: ${whyNot(handler)}`);
 }
 
-/** The name that a class or an instance says itself. Throws `handler_invalid` without one. */
+/** The name that a class or an instance declares. Throws `handler_invalid` if there is none. */
 export function ownNameOf(source: unknown): string {
   const name = isHandlerClass(source) ? source.handlerName : isExecutableHandler(source) ? source.name : undefined;
   if (name) return name;
@@ -147,24 +147,25 @@ export function ownNameOf(source: unknown): string {
   throw new TaskerError('handler_invalid', `class ${String(what)} has no handlerName; add one, or register it by name`);
 }
 
-/** Why a value is no handler, and what would be one. */
+/** The error message for a value that is not a handler. */
 export function whyNot(got: unknown): string {
-  const way = 'register a class that extends StepHandler, an instance of one, or what defineHandler gives';
-  const factory = typeof got === 'function' && !isClass(got) ? '; a function that makes handlers: registerFactory' : '';
-  return `${kindOf(got)} is no handler; ${way}${factory}`;
+  const way = 'register a class that extends StepHandler, an instance of one, or the result of defineHandler';
+  const factory =
+    typeof got === 'function' && !isClass(got) ? '; use registerFactory for a function that creates handlers' : '';
+  return `${kindOf(got)} is not a handler; ${way}${factory}`;
 }
 
-/** What somebody gave, in words. */
+/** Describes a value for an error message. */
 export function kindOf(got: unknown): string {
   if (typeof got === 'function') return functionKind(got);
-  if (typeof got === 'string') return `the text ${JSON.stringify(got)}`;
+  if (typeof got === 'string') return `the string ${JSON.stringify(got)}`;
   if (typeof got === 'object' && got !== null) return 'an object without a call method';
   return String(got);
 }
 
 function functionKind(got: { name: string }): string {
-  if (isClass(got)) return `the class ${got.name}, which has no call,`;
-  return got.name ? `the plain function ${got.name}` : 'a plain function without a name';
+  if (isClass(got)) return `the class ${got.name}, which has no call method,`;
+  return got.name ? `the plain function ${got.name}` : 'an anonymous function';
 }
 
 /** Whether a function was written as a class. */

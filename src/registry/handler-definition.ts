@@ -1,28 +1,28 @@
-/** What a template says about a step's handler, as far as the registry needs it. */
+/** The part of a step's `handler` in a template that the registry needs. */
 export interface HandlerDefinition {
-  /** The name that the handler was registered under, or that a resolver understands. */
+  /** The name that the handler is registered under, or a name that a resolver understands. */
   callable: string;
   /** The method to call instead of `call`. */
   method?: string | null;
-  /** The one resolver to ask; without it all of them, in their order. */
+  /** The only resolver to ask. Default: all of them, in order of priority. */
   resolver?: string | null;
-  /** Where the handler runs; absent: as the handler itself says. */
+  /** Where the handler runs. Default: the handler's own setting. */
   isolation?: 'none' | 'thread' | null;
-  /** The step's own configuration. */
+  /** The step's configuration for the handler. */
   initialization?: Record<string, unknown>;
 }
 
-/** A definition as JSON and step events carry it. The Python worker's events say `handler_method`. */
+/** A definition in JSON and step events. Events of the Python worker use `handler_method` instead of `method`. */
 export interface HandlerDefinitionDto extends Pick<HandlerDefinition, 'callable' | 'method' | 'resolver'> {
   handler_method?: string | null;
   initialization?: Record<string, unknown> | null;
 }
 
-/** What can be resolved: a name, or a template's definition. */
+/** A handler to resolve: a name, or the definition of a template. */
 export type HandlerSpec = string | HandlerDefinition | HandlerDefinitionDto;
 
 /**
- * The definition that is a name and nothing else.
+ * Returns a definition with only a name.
  *
  * @example
  * fromCallable('charge'); // { callable: 'charge', method: null, resolver: null, initialization: {} }
@@ -32,8 +32,8 @@ export function fromCallable(callable: string): HandlerDefinition {
 }
 
 /**
- * The definition that a step event or a template's JSON carries. Of nothing, one with an empty name, which resolves to
- * nothing.
+ * Returns the definition in a step event or a template's JSON. Without one, returns a definition with an empty name, for
+ * which no handler is found.
  *
  * @example
  * fromDto({ callable: 'payment', method: 'refund' }).method; // 'refund'
@@ -48,7 +48,7 @@ export function fromDto(dto: HandlerDefinitionDto | null | undefined): HandlerDe
 }
 
 /**
- * A definition of any spec. A definition is given back as it is, so that what was found for it is known again.
+ * Returns the definition for a spec. Returns a definition unchanged, because resolved handlers are cached by identity.
  *
  * @example
  * normalizeToDefinition('charge').callable; // 'charge'
@@ -63,7 +63,7 @@ function isDefinition(spec: HandlerDefinition | HandlerDefinitionDto): spec is H
 }
 
 /**
- * The method that is called: `call`, unless the definition names another.
+ * Returns the name of the method to call: that of the definition, or `call`.
  *
  * @example
  * effectiveMethod({ callable: 'payment', method: 'refund' }); // 'refund'
@@ -72,12 +72,12 @@ export function effectiveMethod(definition: HandlerDefinition): string {
   return definition.method || 'call';
 }
 
-/** Whether another method than `call` is wanted. @example usesMethodDispatch({ callable: 'payment' }); // false */
+/** Whether the definition names a method other than `call`. @example usesMethodDispatch({ callable: 'payment' }); // false */
 export function usesMethodDispatch(definition: HandlerDefinition): boolean {
   return effectiveMethod(definition) !== 'call';
 }
 
-/** Whether one resolver is to be asked, and no other. @example hasResolverHint({ callable: 'x', resolver: 'tenants' }); // true */
+/** Whether the definition names a resolver. @example hasResolverHint({ callable: 'x', resolver: 'tenants' }); // true */
 export function hasResolverHint(definition: HandlerDefinition): boolean {
   return Boolean(definition.resolver);
 }

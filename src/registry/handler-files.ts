@@ -2,7 +2,7 @@ import { readdirSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { TaskerError } from '../errors.ts';
 
-/** The files of a handlers' folder, absolute and sorted, and those left out although they look like code, with why. */
+/** The files of a handlers folder, absolute and sorted, and the code files that were skipped, with the reason. */
 export interface HandlerFiles {
   root: string;
   files: string[];
@@ -14,8 +14,8 @@ const DECLARATION = /\.d\.(ts|mts)$/;
 const TEST = /\.(test|spec)\.[^.]+$/;
 
 /**
- * Finds the files of a folder (or the one file) that may hold handlers. Names that begin with `_` or `.`, declarations,
- * tests and `node_modules` are passed over. Throws `handler_not_found` when there is no such folder.
+ * Finds the files of a folder that may contain handlers, or takes a single file. Skips names that begin with `_` or `.`,
+ * declarations, tests and `node_modules`. Throws `handler_not_found` if the folder does not exist.
  */
 export function handlerFiles(folder: string): HandlerFiles {
   const root = path.resolve(folder);
@@ -36,7 +36,7 @@ export function handlerFiles(folder: string): HandlerFiles {
 }
 
 function walk(folder: string, above: ReadonlySet<string>): string[] {
-  // A link to a folder above would go round for ever.
+  // A link to a parent folder would recurse forever.
   const real = realpathSync(folder);
   if (above.has(real)) return [];
   const here = new Set(above).add(real);
@@ -50,7 +50,7 @@ function walk(folder: string, above: ReadonlySet<string>): string[] {
   });
 }
 
-/** Whether a path, relative to a handlers' folder, is among those that are read. */
+/** Whether discovery would read a path, given relative to the handlers folder. */
 export function mayHoldHandlers(relative: string): boolean {
   return !relative.split(path.sep).some(isPassedOver) && !DECLARATION.test(relative) && !TEST.test(relative);
 }

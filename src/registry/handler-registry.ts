@@ -12,20 +12,20 @@ import { ResolverChain, type ResolverInfo } from './resolver-chain.ts';
 
 /** Options of a {@link HandlerRegistry}. */
 export interface HandlerRegistryOptions {
-  /** Where a replaced handler is warned of; silent by default. */
+  /** Receives a warning when a handler is replaced. Default: no logging. */
   logger?: AnyLogger;
   /**
-   * Lets templates name handlers by file (`./billing/charge`, below this folder) or package (`@shop/charge`, installed
-   * for it). Default: none, only registered names and resolvers count.
+   * Lets templates name handlers by a file in this folder (`./billing/charge`) or an installed package (`@shop/charge`).
+   * Default: none; only registered names and resolvers are used.
    */
   baseFolder?: string | undefined;
 }
 
-/** Is called with each handler that is registered. */
+/** Called with each handler that is registered. */
 export type RegistryObserver = (name: string, handler: Registrable | (() => ExecutableHandler)) => void;
 
 /**
- * The handlers that a worker knows, by name, and the resolvers that find more.
+ * The handlers of a worker by name, and the resolvers that find further ones.
  *
  * @example
  * const registry = new HandlerRegistry();
@@ -35,7 +35,7 @@ export type RegistryObserver = (name: string, handler: Registrable | (() => Exec
 export class HandlerRegistry {
   static #instance: HandlerRegistry | undefined;
 
-  /** Where a replaced handler is warned of; silent by default. */
+  /** Receives a warning when a handler is replaced. Default: no logging. */
   logger: Logger;
   readonly #explicit: ExplicitMappingResolver;
   readonly #chain: ResolverChain;
@@ -47,20 +47,20 @@ export class HandlerRegistry {
     this.#explicit = this.#chain.getResolver('explicit_mapping') as ExplicitMappingResolver;
   }
 
-  /** The registry of this process. `new HandlerRegistry()` makes others that have nothing to do with it. */
+  /** The shared registry of this process. `new HandlerRegistry()` creates an independent one. */
   static instance(): HandlerRegistry {
     HandlerRegistry.#instance ??= new HandlerRegistry();
     return HandlerRegistry.#instance;
   }
 
-  /** Nothing to do: a registry is ready when it is made. */
+  /** Does nothing: a registry is ready once it is constructed. */
   initialize(): Promise<void> {
     return Promise.resolve();
   }
 
   /**
-   * Adds a handler, under its own `handlerName` or under a given name. A name that is taken gets the new handler, with
-   * a warning. Throws `handler_invalid`, naming what it got, when that is no handler.
+   * Adds a handler under its own `handlerName` or under a given name. Replaces an existing handler of that name, with a
+   * warning. Throws `handler_invalid` if the value is not a handler.
    */
   register(handler: StepHandlerClass | ExecutableHandler): void;
   register(name: string, handler: Registrable): void;
@@ -72,10 +72,13 @@ export class HandlerRegistry {
     this.#add(name, handler);
   }
 
-  /** Adds a function that makes a handler each time one is needed. */
+  /** Adds a function that creates a handler each time one is needed. */
   registerFactory(name: string, factory: () => ExecutableHandler): void {
     if (typeof factory !== 'function') {
-      throw new TaskerError('handler_invalid', `handler ${name}: its factory is no function but ${kindOf(factory)}`);
+      throw new TaskerError(
+        'handler_invalid',
+        `handler ${name}: its factory must be a function, not ${kindOf(factory)}`,
+      );
     }
     this.#add(name, factory);
   }
@@ -93,60 +96,60 @@ export class HandlerRegistry {
     return this.#explicit.sourceOf(name);
   }
 
-  /** Takes a handler out; false when there was none of that name. */
+  /** Removes a handler. Returns false if there was none of that name. */
   unregister(name: string): boolean {
     return this.#explicit.unregister(name);
   }
 
-  /** Whether a handler has that name. What resolvers would find does not count; see {@link canResolve}. */
+  /** Whether a handler is registered under that name. Does not ask resolvers; see {@link canResolve}. */
   isRegistered(name: string): boolean {
     return this.#explicit.has(name);
   }
 
-  /** Whether a handler is registered for it or a resolver takes it for its business; that one may still find none. */
+  /** Whether a handler is registered or a resolver accepts the spec. That resolver may still find no handler. */
   canResolve(spec: HandlerSpec): boolean {
     return this.#chain.canResolve(normalizeToDefinition(spec));
   }
 
   /**
-   * A handler ready to be called: of a class a new instance, of a `defineHandler` value the one that serves all steps.
-   * A definition's `method` takes the place of `call`; with its `resolver` only that one is asked. Null when nobody
-   * knows it. Throws a `ResolutionError` when there is no such resolver or method, or the handler can't be made.
+   * Returns a handler that can be called. A class gives a new instance; a `defineHandler` value gives its only instance.
+   * The definition's `method` replaces `call`. If it names a `resolver`, only that one is asked. Null if no handler is
+   * found. Throws a `ResolutionError` if the resolver or method does not exist or the handler cannot be created.
    */
   resolve(spec: HandlerSpec): Promise<ExecutableHandler | null> {
     return this.#chain.resolve(normalizeToDefinition(spec));
   }
 
-  /** As {@link resolve}, without a promise; null also for what a resolver would have to be asked for. */
+  /** Like {@link resolve}, but synchronous. Also returns null if a resolver would have to be asked. */
   resolveSync(spec: HandlerSpec): ExecutableHandler | null {
     const definition = normalizeToDefinition(spec);
     if (definition.resolver) this.#chain.hinted(definition.resolver);
     return this.resolveKnown(definition) ?? null;
   }
 
-  /** As {@link resolveSync}; undefined when a resolver must be asked first, null for an unknown resolver. @internal */
+  /** Like {@link resolveSync}. Undefined if a resolver must be asked first, null for an unknown resolver. @internal */
   resolveKnown(definition: HandlerDefinition): ExecutableHandler | null | undefined {
     const maker = this.#chain.known(definition);
     return maker && this.#chain.wrapForMethodDispatch(maker(), definition);
   }
 
-  /** Whether it is known that nobody here has it. @internal */
+  /** Whether it is already known that no handler is found for it. @internal */
   lacks(definition: HandlerDefinition): boolean {
     return this.#chain.known(definition) === null;
   }
 
-  /** Why a definition does not resolve, and what may have been meant. */
+  /** Returns an error that says why a definition does not resolve and suggests similar names. */
   whyMissing({ callable, resolver }: HandlerDefinition): NoResolverMatchError {
     const asked = resolver && this.#chain.getResolver(resolver) ? [resolver] : [];
     return new NoResolverMatchError(callable, asked, this.listHandlers());
   }
 
-  /** The class that was registered under a name; undefined for instances and factories. */
+  /** The class registered under a name; undefined for instances and factories. */
   getHandlerClass(name: string): StepHandlerClass | undefined {
     return this.#explicit.classOf(name);
   }
 
-  /** The names, sorted. */
+  /** The registered names, sorted. */
   listHandlers(): string[] {
     return this.#explicit.registeredCallables();
   }
@@ -155,14 +158,14 @@ export class HandlerRegistry {
     return this.#explicit.size;
   }
 
-  /** Takes all handlers out; resolvers stay. */
+  /** Removes all handlers, but no resolvers. */
   clear(): void {
     this.#explicit.clear();
   }
 
   /**
-   * Registers the handlers of a folder, a file or an installed package, and answers how many. `discoverHandlers`, the
-   * function, tells also what each file gave, and its docs what is found.
+   * Registers the handlers of a folder, a file or an installed package, and returns their number. The function
+   * `discoverHandlers` also returns the result for each file; its documentation says which files and exports are used.
    *
    * @example
    * console.log(`discovered ${await registry.discoverHandlers('./handlers')} handlers`);
@@ -171,7 +174,7 @@ export class HandlerRegistry {
     return (await discoverHandlers(source, { registry: this, logger: this.logger })).count;
   }
 
-  /** Adds a resolver to this registry; one of the same name is replaced. It is in use when the call returns. */
+  /** Adds a resolver to this registry, replacing one of the same name. It takes effect immediately. */
   addResolver(resolver: BaseResolver): Promise<void> {
     this.#chain.addResolver(resolver);
     return Promise.resolve();
@@ -181,22 +184,22 @@ export class HandlerRegistry {
     return Promise.resolve(this.#chain.getResolver(name));
   }
 
-  /** Names and priorities, in the order in which they are asked. */
+  /** The names and priorities of the resolvers, in the order in which they are asked. */
   listResolvers(): Promise<[string, number][]> {
     return Promise.resolve(this.#chain.listResolvers());
   }
 
-  /** The chain of this registry, and of no other. */
+  /** The resolver chain of this registry. It is not shared with other registries. */
   getResolverChain(): Promise<ResolverChain> {
     return Promise.resolve(this.#chain);
   }
 
-  /** Resolvers are asked anew for what they answered before. `tasker.refresh()` calls it. */
+  /** Discards the cached answers of resolvers, so that they are asked again. `tasker.refresh()` calls this. */
   refresh(): void {
     this.#chain.forget();
   }
 
-  /** What is registered and who is asked, for people to read. */
+  /** The registered handlers and the resolvers, for debugging. */
   debugInfo(): { handlerCount: number; handlers: string[]; resolvers: ResolverInfo[] } {
     return { handlerCount: this.handlerCount(), handlers: this.listHandlers(), resolvers: this.#chain.chainInfo() };
   }
@@ -206,7 +209,7 @@ export class HandlerRegistry {
     return this.#chain;
   }
 
-  /** Tells of each handler that is registered from now on; the answer ends it. @internal */
+  /** Calls the observer with each handler that is registered from now on. Returns a function that removes it. @internal */
   onRegistered(observer: RegistryObserver): () => void {
     this.#observers.add(observer);
     return () => this.#observers.delete(observer);
@@ -216,7 +219,7 @@ export class HandlerRegistry {
     const before: unknown = this.#explicit.sourceOf(name);
     this.#explicit.register(name, source);
     if (before !== undefined && before !== source) {
-      this.logger.warn({ handler: name }, `handler ${name} is replaced: it was registered before`);
+      this.logger.warn({ handler: name }, `handler ${name} was already registered and is replaced`);
     }
     for (const observer of this.#observers) observer(name, source);
   }

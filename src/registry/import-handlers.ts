@@ -9,13 +9,13 @@ import { noteOrigins } from './handler-origin.ts';
 import { ResolutionError } from './resolution-errors.ts';
 import { AS_NODE_LOADS, withEsbuild } from './with-esbuild.ts';
 
-/** What a module exports, by name. */
+/** The exports of a module by name. */
 export type Module = Record<string, unknown>;
 
-/** Imports what was made of a file. Throws `handler_invalid`, naming the file, when that throws. */
+/** Imports the bundle of a file. Throws `handler_invalid` with the name of the file if the import throws. */
 export function importBundle(file: string, bundle: string): Promise<Module> {
   const url = pathToFileURL(bundle);
-  // A file that was not bundled keeps its name when it changes.
+  // The name of a file that was not bundled does not change with its contents.
   if (bundle === file) url.searchParams.set('changed', String(statSync(file, { throwIfNoEntry: false })?.mtimeMs));
   return imported(url.href, file, `handlers file ${file}: importing it`);
 }
@@ -30,25 +30,25 @@ async function imported(url: string, file: string, what: string): Promise<Module
   }
 }
 
-/** Imports one file, TypeScript or JavaScript; a changed one anew. */
+/** Imports a TypeScript or JavaScript file, again if it changed. */
 export async function importFile(root: string, file: string): Promise<Module> {
   process.setSourceMapsEnabled(true);
   const bundles = await bundleHandlers({ root, files: [file] }, { tidy: false });
   return importBundle(file, bundles.get(file)!);
 }
 
-/** Imports a package, or a part of one, as a file in `root` would; null when none of that name is installed there. */
+/** Imports a package, or a part of one, as a file in `root` would. Null if it is not installed. */
 export async function importPackage(root: string, specifier: string): Promise<Module | null> {
   const entry = await packageEntry(root, specifier);
   if (entry === null) return null;
-  // TypeScript of a workspace's package is not for Node to load.
+  // Node cannot load TypeScript from a workspace package.
   if (/\.m?ts$/.test(entry)) return importFile(path.dirname(entry), entry);
   return imported(pathToFileURL(entry).href, entry, `handlers package ${specifier}: importing ${entry}`);
 }
 
 /**
- * The file that `import 'specifier'` in a file of `root` would load; null when no such package is installed. Node tells
- * that for its own files only, so esbuild is asked, which goes by the same rules.
+ * The file that `import 'specifier'` in a file of `root` would load; null if the package is not installed. Node resolves
+ * imports only relative to the calling module, so this uses esbuild, which follows the same rules.
  */
 async function packageEntry(root: string, specifier: string): Promise<string | null> {
   let found: string | null = null;
@@ -70,7 +70,7 @@ async function packageEntry(root: string, specifier: string): Promise<string | n
   );
 }
 
-/** As `require` would find it: the same file, unless a package has one for each way of loading. */
+/** Resolves as `require` does. The file differs from that of `import` only if a package exports one for each. */
 function withoutEsbuild(root: string, specifier: string): string | null {
   try {
     return createRequire(path.join(root, 'any.js')).resolve(specifier);

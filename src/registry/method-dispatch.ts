@@ -4,12 +4,12 @@ import { type ExecutableHandler, type HandlerOutcome, runInStep } from '../handl
 
 import { MethodDispatchError } from './resolution-errors.ts';
 
-// The mark of StepHandler's own prototype: what stands there is what every handler has, and no step's work.
+// Marks the prototype of StepHandler. Its methods are helpers that every handler has, so they cannot be dispatched to.
 const STEP_HANDLER = Symbol.for('tasker-core.step-handler');
 
 /**
- * A handler whose `call` is another of its methods: what a template's `handler.method` asks for.
- * Throws {@link MethodDispatchError} when there is no such method; helpers of StepHandler itself are none.
+ * Wraps a handler so that `call` runs another of its methods, which a template names in `handler.method`.
+ * Throws {@link MethodDispatchError} if there is no such method. The helpers of StepHandler itself do not count.
  *
  * @example
  * const refund = new MethodDispatchWrapper(new PaymentHandler(), 'refund');
@@ -47,7 +47,7 @@ export class MethodDispatchWrapper implements ExecutableHandler {
     return this.handler.configSchema();
   }
 
-  /** The handler itself. */
+  /** The wrapped handler. */
   unwrap(): ExecutableHandler {
     return this.handler;
   }
@@ -69,7 +69,7 @@ export function withMethod(handler: ExecutableHandler, method: string): Executab
 
 type HandlerMethod = (this: ExecutableHandler, context: StepContext) => HandlerOutcome;
 
-/** The methods that somebody wrote for this handler, the nearest class first. @internal */
+/** The methods of the handler's own classes below StepHandler, the most derived class first. @internal */
 export function methodsOf(handler: object): string[] {
   const names = new Set<string>();
   for (let from: unknown = handler; isWritten(from); from = Object.getPrototypeOf(from)) {

@@ -1,21 +1,21 @@
 import type { BaseResolver, ResolvedHandler, ResolverConfig } from './base-resolver.ts';
 import type { HandlerDefinition } from './handler-definition.ts';
 
-/** What a subclass of {@link RegistryResolver} says about itself, as static members. */
+/** The static members of a subclass of {@link RegistryResolver}. */
 export interface RegistryResolverStatic {
-  /** What a template's `handler.resolver` says. */
+  /** The name that templates use in `handler.resolver`. */
   readonly _name: string;
-  /** The lower is asked the earlier. Default 50: after registered names (10), before files and packages (100). */
+  /** Resolvers with a lower number are asked first. Default 50: after registered names (10), before files (100). */
   readonly _priority?: number;
-  /** Callables that match are resolved here; the match is handed to `resolveHandler`. */
+  /** Resolves callables that match. The match is passed to `resolveHandler`. */
   readonly pattern?: RegExp | undefined;
-  /** Callables that begin so are resolved here. */
+  /** Resolves callables with this prefix. */
   readonly prefix?: string | undefined;
 }
 
 /**
- * The base of resolvers that find handlers by the form of a callable. With neither `pattern` nor `prefix` it is asked
- * only by templates that name it in `handler.resolver`.
+ * Base class of resolvers that find handlers by the form of a callable. With neither `pattern` nor `prefix` it is used
+ * only for templates that name it in `handler.resolver`.
  *
  * @example
  * class Tenants extends RegistryResolver {
@@ -64,7 +64,7 @@ export abstract class RegistryResolver implements BaseResolver {
     return this.resolveHandler(definition, match, config);
   }
 
-  /** The handler of a callable, a class or an instance; null when there is none. `match` is the pattern's. */
+  /** Returns the handler of a callable, a class or an instance, or null. `match` is the match of `pattern`. */
   abstract resolveHandler(
     definition: HandlerDefinition,
     match: RegExpMatchArray | null,
@@ -72,7 +72,7 @@ export abstract class RegistryResolver implements BaseResolver {
   ): ResolvedHandler | Promise<ResolvedHandler>;
 }
 
-/** A pattern with the flags g or y remembers where it stopped. */
+/** Resets `lastIndex`, because a pattern with the flag g or y would continue after its last match. */
 function matchOf(pattern: RegExp, callable: string): RegExpMatchArray | null {
   pattern.lastIndex = 0;
   return pattern.exec(callable);

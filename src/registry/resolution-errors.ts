@@ -6,13 +6,13 @@ export interface ResolutionErrorOptions {
   code?: ErrorCode;
   cause?: unknown;
   details?: Record<string, unknown>;
-  /** Whether the step may be tried again. Default false: a handler that can't be had now can't be had in a minute. */
+  /** Whether the step may be retried. Default false: a handler that is missing now will be missing in a minute. */
   retryable?: boolean;
 }
 
 /**
- * A step's handler can't be had: what is there is none, or can't be made. It fails the step for good.
- * Its code is `handler_invalid`, or `handler_not_found`; `errorType`, which is stored with the step, says the same.
+ * The handler of a step cannot be found or created. Fails the step permanently, unless `retryable` is true.
+ * The code is `handler_invalid` or `handler_not_found`. `errorType`, which is stored with the step, is the same.
  *
  * @example
  * if (error instanceof ResolutionError) console.error(error.code, error.message);
@@ -32,24 +32,24 @@ export class ResolutionError extends TaskerError {
   }
 }
 
-/** A definition asks for a resolver that the chain does not have. @example new ResolverNotFoundError('tenats', ['tenants']) */
+/** A definition names a resolver that is not in the chain. @example new ResolverNotFoundError('tenats', ['tenants']) */
 export class ResolverNotFoundError extends ResolutionError {
   override readonly name: string = 'ResolverNotFoundError';
   readonly resolverName: string;
 
   constructor(resolverName: string, known: readonly string[] = []) {
-    const hint = hintOf(resolverName, known) || '; add it to the registry, or correct `handler.resolver`';
+    const hint = hintOf(resolverName, known) || '; add it to the registry, or correct handler.resolver';
     super(`there is no resolver ${resolverName}${hint}`, { code: 'handler_not_found', details: { known } });
     this.resolverName = resolverName;
   }
 }
 
-/** No resolver of a chain knows a callable. @example new NoResolverMatchError('chrge', ['explicit_mapping'], ['charge']) */
+/** No resolver of the chain finds a handler for a callable. @example new NoResolverMatchError('chrge', ['explicit_mapping'], ['charge']) */
 export class NoResolverMatchError extends ResolutionError {
   override readonly name: string = 'NoResolverMatchError';
   readonly callable: string;
   readonly triedResolvers: string[];
-  /** Names that may have been meant, the nearest first. */
+  /** Similar names, most similar first. */
   readonly near: string[];
 
   constructor(callable: string, triedResolvers: readonly string[], known: readonly string[] = []) {
@@ -64,7 +64,7 @@ export class NoResolverMatchError extends ResolutionError {
   }
 }
 
-/** A definition asks for a method that its handler does not have. @example new MethodDispatchError('payment', 'refnd', ['call', 'refund']) */
+/** A definition names a method that its handler does not have. @example new MethodDispatchError('payment', 'refnd', ['call', 'refund']) */
 export class MethodDispatchError extends ResolutionError {
   override readonly name: string = 'MethodDispatchError';
   readonly handlerName: string;
@@ -72,7 +72,7 @@ export class MethodDispatchError extends ResolutionError {
 
   constructor(handlerName: string, methodName: string, known: readonly string[] = []) {
     const has = known.length > 0 ? `; it has ${known.join(', ')}` : '';
-    super(`handler ${handlerName}: it has no method ${methodName}${has}${hintOf(methodName, known)}`, {
+    super(`handler ${handlerName} has no method ${methodName}${has}${hintOf(methodName, known)}`, {
       details: { method: methodName, known: [...known] },
     });
     this.handlerName = handlerName;

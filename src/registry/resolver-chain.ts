@@ -13,7 +13,7 @@ import { effectiveMethod, type HandlerDefinition, usesMethodDispatch } from './h
 import { withMethod } from './method-dispatch.ts';
 import { ResolutionError, ResolverNotFoundError } from './resolution-errors.ts';
 
-/** What {@link ResolverChain.chainInfo} tells of a resolver. */
+/** An entry of {@link ResolverChain.chainInfo}. */
 export interface ResolverInfo {
   name: string;
   priority: number;
@@ -21,19 +21,19 @@ export interface ResolverInfo {
   prefix: string | null;
 }
 
-/** What a resolver answered. */
+/** The answer of a resolver. */
 interface Answer {
   maker: HandlerMaker | null;
-  /** On the clock of `performance.now()`. */
+  /** From `performance.now()`. */
   at: number;
 }
 
-/** How long "I don't know" holds: a resolver may look where things come and go. */
+/** How long a null answer is cached, because the source of a resolver may change. */
 const NULL_HOLDS_MS = 1_000;
 
 /**
- * Resolvers in the order of their priority; the first that knows a callable gives its handler. A definition with
- * `resolver` asks that one and no other. Each registry has a chain of its own.
+ * Resolvers in order of priority. The first one that finds a handler for a callable is used. A definition with `resolver`
+ * asks only that one. Each registry has its own chain.
  *
  * @example
  * const chain = ResolverChain.withResolvers([new ExplicitMappingResolver(), new Tenants()]);
@@ -42,37 +42,37 @@ const NULL_HOLDS_MS = 1_000;
  */
 export class ResolverChain {
   #resolvers: BaseResolver[] = [];
-  /** By the very definition: templates keep theirs for as long as they are in use. */
+  /** Keyed by the definition object, which a template keeps as long as it is in use. */
   #answers = new WeakMap<HandlerDefinition, Map<BaseResolver, Answer | Promise<Answer>>>();
   readonly #learned = new Set<string>();
 
-  /** A new chain of the usual resolvers: registered names first, then files of `baseFolder` and packages. */
+  /** Creates a chain with the default resolvers: registered names first, then files of `baseFolder` and packages. */
   static default({ baseFolder }: { baseFolder?: string | undefined } = {}): Promise<ResolverChain> {
     return Promise.resolve(ResolverChain.usual({ baseFolder }));
   }
 
-  /** There is no shared chain: every `default()` is a new one, and there is nothing to reset. */
+  /** Does nothing: there is no shared chain, because each call of `default()` creates a new one. */
   static resetDefault(): void {}
 
-  /** As {@link default}, without a promise. @internal */
+  /** Like {@link default}, but synchronous. @internal */
   static usual({ baseFolder }: { baseFolder?: string | undefined }): ResolverChain {
     return ResolverChain.withResolvers([new ExplicitMappingResolver(), new ClassLookupResolver({ baseFolder })]);
   }
 
-  /** A chain of these resolvers only. */
+  /** Creates a chain with only these resolvers. */
   static withResolvers(resolvers: readonly BaseResolver[]): ResolverChain {
     const chain = new ResolverChain();
     for (const resolver of resolvers) chain.addResolver(resolver);
     return chain;
   }
 
-  /** Adds a resolver; one of the same name is replaced. */
+  /** Adds a resolver, replacing one of the same name. */
   addResolver(resolver: BaseResolver): void {
     const others = this.#resolvers.filter(({ name }) => name !== resolver.name);
     this.#resolvers = [...others, resolver].sort((a, b) => a.priority - b.priority);
   }
 
-  /** Takes a resolver out; false when there was none of that name. */
+  /** Removes a resolver. Returns false if there was none of that name. */
   removeResolver(name: string): boolean {
     const before = this.#resolvers.length;
     this.#resolvers = this.#resolvers.filter((resolver) => resolver.name !== name);
@@ -84,19 +84,19 @@ export class ResolverChain {
     return this.#resolvers.find((resolver) => resolver.name === name);
   }
 
-  /** Names and priorities, in the order in which they are asked. */
+  /** The names and priorities of the resolvers, in the order in which they are asked. */
   listResolvers(): [string, number][] {
     return this.#resolvers.map(({ name, priority }) => [name, priority]);
   }
 
-  /** As {@link listResolvers}, with what each is for. */
+  /** Like {@link listResolvers}, with pattern and prefix of each resolver. */
   chainInfo(): ResolverInfo[] {
     return this.#resolvers.map(({ name, priority, pattern, prefix }) => {
       return { name, priority, pattern: pattern ? String(pattern) : null, prefix: prefix ?? null };
     });
   }
 
-  /** Gives a name to a handler, in the chain's explicit mapping. Throws `handler_invalid` when the chain has none. */
+  /** Registers a handler in the chain's explicit mapping. Throws `handler_invalid` if the chain has none. */
   register(key: string, handler: HandlerEntry): void {
     const explicit = this.#resolvers.find((resolver) => resolver instanceof ExplicitMappingResolver);
     if (!explicit) {
@@ -107,15 +107,15 @@ export class ResolverChain {
     explicit.register(key, handler);
   }
 
-  /** Whether some resolver takes it for its business; it may still find nothing. */
+  /** Whether a resolver accepts the definition. It may still find no handler. */
   canResolve(definition: HandlerDefinition, config?: ResolverConfig): boolean {
     if (definition.resolver) return this.getResolver(definition.resolver) !== undefined;
     return this.#resolvers.some((resolver) => resolver.canResolve(definition, config));
   }
 
   /**
-   * The handler, with the method that is asked for in the place of `call`; null when no resolver knows it. Throws
-   * `ResolverNotFoundError`, `MethodDispatchError`, or a `ResolutionError` when it can't be made or a resolver throws.
+   * Returns the handler, whose `call` is the method that the definition names; null if no resolver finds one. Throws
+   * `ResolverNotFoundError`, `MethodDispatchError`, or a `ResolutionError` if it cannot be created or a resolver throws.
    */
   async resolve(definition: HandlerDefinition, config?: ResolverConfig): Promise<ExecutableHandler | null> {
     const maker = await this.find(definition, config);
@@ -123,14 +123,14 @@ export class ResolverChain {
   }
 
   /**
-   * The handler itself, or one whose `call` is the method that the definition names. A handler made from a function is
-   * always returned itself. Throws `MethodDispatchError` when a class lacks the method.
+   * Returns the handler itself, or a wrapper whose `call` is the method that the definition names. A handler made from a
+   * function is never wrapped. Throws `MethodDispatchError` if the method does not exist.
    */
   wrapForMethodDispatch(handler: ExecutableHandler, definition: HandlerDefinition): ExecutableHandler {
     return usesMethodDispatch(definition) ? withMethod(handler, effectiveMethod(definition)) : handler;
   }
 
-  /** What makes the handler, if that is known without asking; undefined when a resolver must be asked. @internal */
+  /** The maker of the handler if it is known; null if there is none, undefined if a resolver must be asked. @internal */
   known(definition: HandlerDefinition): HandlerMaker | null | undefined {
     const { resolver: hint } = definition;
     for (const resolver of this.#resolvers) {
@@ -141,7 +141,7 @@ export class ResolverChain {
     return null;
   }
 
-  /** What makes the handler; asks each resolver once for a definition. @internal */
+  /** The maker of the handler. Asks each resolver only once for a definition. @internal */
   async find(definition: HandlerDefinition, config?: ResolverConfig): Promise<HandlerMaker | null> {
     for (const resolver of this.#candidates(definition, config)) {
       if (resolver instanceof ExplicitMappingResolver) {
@@ -157,23 +157,23 @@ export class ResolverChain {
     return null;
   }
 
-  /** Callables that resolvers have found, besides those that are registered. @internal */
+  /** Callables for which resolvers have found a handler, except the registered names. @internal */
   get learned(): ReadonlySet<string> {
     return this.#learned;
   }
 
-  /** In their order. @internal */
+  /** The resolvers in the order in which they are asked. @internal */
   get resolvers(): readonly BaseResolver[] {
     return this.#resolvers;
   }
 
-  /** Resolvers are asked anew. */
+  /** Discards the cached answers of resolvers, so that they are asked again. */
   forget(): void {
     this.#answers = new WeakMap();
     this.#learned.clear();
   }
 
-  /** The resolver that a definition names. Throws when the chain has none of that name. @internal */
+  /** Returns the resolver that a definition names. Throws if the chain has none of that name. @internal */
   hinted(name: string): BaseResolver {
     const resolver = this.getResolver(name);
     if (resolver) return resolver;
@@ -193,7 +193,7 @@ export class ResolverChain {
   }
 
   #ask(resolver: BaseResolver, definition: HandlerDefinition, config?: ResolverConfig): Answer | Promise<Answer> {
-    // What a caller's own configuration led to is no answer for others.
+    // An answer that depends on the caller's configuration is not cached.
     if (config) return askNow(resolver, definition, config);
     const answers = this.#answers.get(definition) ?? new Map<BaseResolver, Answer | Promise<Answer>>();
     this.#answers.set(definition, answers);
@@ -220,7 +220,7 @@ async function askNow(resolver: BaseResolver, definition: HandlerDefinition, con
   const { callable } = definition;
   const found = await resultOf(resolver, definition, config);
   const at = performance.now();
-  // In JavaScript nothing may come back as undefined.
+  // In JavaScript, a resolver may return undefined for "not found".
   if (found === null || found === undefined) return { maker: null, at };
   const maker = makerOf(callable, found);
   if (!maker) throw new ResolutionError(`handler ${callable}, from resolver ${resolver.name}: ${whyNot(found)}`);
@@ -235,7 +235,7 @@ async function resultOf(resolver: BaseResolver, definition: HandlerDefinition, c
     const said = (cause as { retryable?: unknown } | null)?.retryable;
     throw new ResolutionError(`handler ${definition.callable}: resolver ${resolver.name} throws: ${messageOf(cause)}`, {
       cause,
-      // What it looks into may be away for a while.
+      // Its source may be unavailable for a while.
       retryable: typeof said === 'boolean' ? said : true,
     });
   }

@@ -3,13 +3,13 @@ import { messageOf } from '../errors.ts';
 
 type Esbuild = typeof import('esbuild');
 
-/** Build options with which imports resolve as they do in Node. */
+/** Build options that make imports resolve as in Node. */
 export const AS_NODE_LOADS = {
   bundle: true,
   write: false,
   format: 'esm',
   platform: 'node',
-  // Node's own choice among a package's exports; esbuild would add `module`.
+  // The export conditions of Node; esbuild would add `module`.
   conditions: [],
   mainFields: ['main'],
   logLevel: 'silent',
@@ -18,9 +18,9 @@ export const AS_NODE_LOADS = {
 let users = 0;
 
 /**
- * Calls a function with esbuild, and ends the process of esbuild after the last user. It would otherwise live as long
- * as this process. An install without optional packages has no esbuild. If it also runs no install scripts, it may have
- * esbuild without its program. Then `without` is called with the package to install.
+ * Calls a function with esbuild, and stops the esbuild process after the last use; it would otherwise live as long as
+ * this process. Without optional packages esbuild is not installed, and without install scripts its binary may be
+ * missing. In both cases `without` is called with the package to install.
  */
 export async function withEsbuild<T>(
   use: (esbuild: Esbuild) => Promise<T>,

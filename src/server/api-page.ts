@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { Hono } from 'hono';
 
-/** The files of the page, beside `dist` and `src` in the package. */
+/** The folder with the files of the page, next to `dist` and `src` in the package. */
 const FOLDER = new URL('../../assets/api-docs/', import.meta.url);
 
 const FILES: Readonly<Record<string, { file: string; type: string }>> = {
@@ -19,7 +19,7 @@ const HEADERS = {
   'cache-control': 'no-cache',
 };
 
-/** A page on which people read and try what `/api-docs/openapi.json` says. It loads nothing from elsewhere. */
+/** A page for reading and trying the API in `/api-docs/openapi.json`. It loads nothing from other hosts. */
 export function apiPage(): Hono {
   const app = new Hono();
   for (const [path, { file, type }] of Object.entries(FILES)) {
@@ -27,6 +27,6 @@ export function apiPage(): Hono {
       c.body(await readFile(new URL(file, FOLDER)), 200, { ...HEADERS, 'content-type': type }),
     );
   }
-  // From there, the page's links would lead elsewhere.
+  // With a trailing slash, the relative links of the page would be wrong.
   return app.get('/api-docs/ui/', (c) => c.redirect('../ui'));
 }

@@ -7,7 +7,7 @@ LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
 LOOPBACK.addAddress('::1', 'ipv6');
 
 /**
- * Reads `127.0.0.1:8081`, `[::1]:8081`, `:8081` (every address), `8081` (this machine only).
+ * Parses `127.0.0.1:8081`, `[::1]:8081`, `:8081` (all addresses) or `8081` (this machine only).
  * @throws TaskerError `config_invalid`
  */
 export function parseBindAddress(text: string): ListenAddress {
@@ -15,11 +15,11 @@ export function parseBindAddress(text: string): ListenAddress {
   if (read.success) return read.data;
   throw new TaskerError(
     'config_invalid',
-    `web.bind_address: ${JSON.stringify(text)} is no address to listen on; it looks like 127.0.0.1:8081 or [::1]:8081`,
+    `web.bind_address: ${JSON.stringify(text)} is not an address to listen on; use the form 127.0.0.1:8081 or [::1]:8081`,
   );
 }
 
-/** Whether only programs of this machine get there. */
+/** Whether a host name or address can only be reached from this machine. */
 export function isLoopback(host: string): boolean {
   const plain = host.replace(/^\[|\]$/g, '').toLowerCase();
   if (plain === 'localhost' || plain.endsWith('.localhost')) return true;

@@ -9,7 +9,7 @@ export interface ErrorBody {
   error: { code: string; message: string; details?: Record<string, unknown> };
 }
 
-/** Codes that stand on the wire for a status; a few errors have one of their own. */
+/** The error code in the response for each status. A few errors have their own code. */
 const BY_STATUS: Readonly<Record<number, string>> = {
   400: 'BAD_REQUEST',
   403: 'FORBIDDEN',
@@ -20,7 +20,7 @@ const BY_STATUS: Readonly<Record<number, string>> = {
 };
 const OF_THEIR_OWN = new Set(['invalid_uuid', 'database_error']);
 
-/** Answers any error; what was not expected is logged, and told without particulars. */
+/** Turns any error into a response. An unexpected error is logged, and the response gives no details. */
 export function answerError(c: Context, thrown: unknown, logger: Logger): Response {
   if (isTaskerError(thrown)) return answerKnown(c, thrown);
   if (thrown instanceof HTTPException) {
@@ -28,8 +28,8 @@ export function answerError(c: Context, thrown: unknown, logger: Logger): Respon
     const code = BY_STATUS[status] ?? 'INTERNAL_ERROR';
     return c.json<ErrorBody>({ error: { code, message } }, status as ContentfulStatusCode);
   }
-  logger.error({ err: thrown, method: c.req.method, path: c.req.path }, 'a request came to an unexpected error');
-  const message = 'something unexpected went wrong; the log of the worker says what';
+  logger.error({ err: thrown, method: c.req.method, path: c.req.path }, 'unexpected error in a request');
+  const message = 'internal error; see the log of the worker';
   return c.json<ErrorBody>({ error: { code: 'INTERNAL_ERROR', message } }, 500);
 }
 

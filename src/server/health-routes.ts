@@ -7,32 +7,32 @@ import { type Check, type Checks, type ServedWorker, worstOf } from './served-wo
 const HEALTH = jsonRoute({
   method: 'get',
   path: '/health',
-  summary: 'the process answers',
+  summary: 'whether the process responds',
   answer: HealthSchema,
 });
 const LIVE = jsonRoute({
   method: 'get',
   path: '/health/live',
-  summary: 'the process answers; restart it when this does not come',
+  summary: 'whether the process responds; restart it if it does not',
   answer: LiveSchema,
 });
 const READY = jsonRoute({
   method: 'get',
   path: '/health/ready',
-  summary: 'steps are run here; 503 says which part does not let it',
+  summary: 'whether the worker runs steps; 503 names the part that prevents it',
   answer: ReadySchema,
   errors: [503],
 });
 const DETAILED = jsonRoute({
   method: 'get',
   path: '/health/detailed',
-  summary: 'every part that is looked at; always 200',
+  summary: 'the state of every part; always 200',
   answer: DetailedSchema,
 });
 
 /**
- * How the worker is: for people, for load balancers and for whoever restarts it. `exposed`: to machines beyond this one,
- * which are not told what the database says.
+ * The health of the worker, for people, load balancers and orchestrators. With `exposed`, other machines can reach it, and
+ * the details of checks, such as messages of the database, are left out.
  */
 export function healthRoutes(worker: ServedWorker, { exposed }: { exposed: boolean }): OpenAPIHono {
   const look = async (checks: Promise<Checks>) => (exposed ? withoutDetails(await checks) : await checks);

@@ -4,23 +4,23 @@ import { createAdaptorServer } from '@hono/node-server';
 import type { ListenAddress } from '../config/value-forms.ts';
 import { TaskerError } from '../errors.ts';
 
-/** What answers requests: a Hono app is one. */
+/** Handles requests, as a Hono app does. */
 export interface Answering {
   fetch(request: Request): Response | Promise<Response>;
 }
 
-/** A server that listens. */
+/** A listening server. */
 export interface Listening {
   /** `http://127.0.0.1:8081` */
   url: string;
   port: number;
-  /** Ends it: answers under way have a moment, then their connections are cut. */
+  /** Stops the server. Requests in progress have 500 ms to finish before their connections are closed. */
   close(): Promise<void>;
 }
 
 const LAST_ANSWERS_MS = 500;
 
-/** @throws TaskerError `address_unavailable` when the port is in use, or the address not of this machine */
+/** @throws TaskerError `address_unavailable` if the port is in use or the address does not belong to this machine */
 export async function listen(app: Answering, address: ListenAddress): Promise<Listening> {
   const server = createAdaptorServer({ fetch: (request) => app.fetch(request) }) as Server;
   server.requestTimeout = 30_000;
@@ -48,13 +48,13 @@ function close(server: Server): Promise<void> {
 function unavailable({ host, port }: ListenAddress, error: NodeJS.ErrnoException): TaskerError {
   const why: Record<string, string> = {
     EADDRINUSE: 'is in use by another program, perhaps another worker',
-    EACCES: 'may not be opened by this user; ports below 1024 are for root',
-    EADDRNOTAVAIL: 'is on no address of this machine',
-    ENOTFOUND: 'is on a host that nobody knows',
+    EACCES: 'may not be opened by this user; ports below 1024 need root',
+    EADDRNOTAVAIL: 'is not on an address of this machine',
+    ENOTFOUND: 'is on an unknown host',
   };
   return new TaskerError(
     'address_unavailable',
-    `port ${port} of ${host} ${why[error.code ?? ''] ?? `can't be listened on (${error.message})`}; set TASKER_WEB_BIND_ADDRESS (worker.web.bind_address) to another, or worker.web.enabled = false (command line: --web :PORT, --web off)`,
+    `port ${port} of ${host} ${why[error.code ?? ''] ?? `cannot be opened (${error.message})`}; set TASKER_WEB_BIND_ADDRESS (worker.web.bind_address) to another address, or worker.web.enabled = false (command line: --web :PORT, --web off)`,
     { cause: error },
   );
 }

@@ -8,23 +8,23 @@ import type { ServedWorker } from './served-worker.ts';
 const PROMETHEUS = createRoute({
   method: 'get',
   path: '/metrics',
-  summary: "every instrument, in Prometheus' text format",
+  summary: 'all metrics in the Prometheus text format',
   responses: { 200: { description: 'the metrics', content: { 'text/plain': { schema: z.string() } } } },
 });
 const JSON_METRICS = jsonRoute({
   method: 'get',
   path: '/metrics/worker',
-  summary: 'the same as JSON',
+  summary: 'all metrics as JSON',
   answer: WorkerMetricsSchema,
 });
 const EVENT_METRICS = jsonRoute({
   method: 'get',
   path: '/metrics/events',
-  summary: 'domain events: published, delivered, failed; and how far each group is behind',
+  summary: 'domain events that were published, delivered or failed, and how far each group is behind',
   answer: EventMetricsSchema,
 });
 
-/** What the worker counts. */
+/** The metrics of the worker. */
 export function metricsRoutes(worker: ServedWorker): OpenAPIHono {
   return new OpenAPIHono()
     .openapi(PROMETHEUS, async (c) => {
@@ -58,7 +58,7 @@ function groupJson({ name, patterns, waiting, secondsBehind, retrying, dead, mem
 
 type Values = Record<string, MetricValue>;
 
-/** What a worker counted of domain events, in the form of `/metrics/events`. */
+/** The metrics of domain events, in the form of `/metrics/events`. */
 function eventCounts(values: Values) {
   const published = (mode?: string) => sumOf(values, 'published_total', mode === undefined ? {} : { mode });
   const unpublished = (reason: string) => sumOf(values, 'unpublished_total', { reason });
@@ -84,7 +84,7 @@ function eventCounts(values: Values) {
   };
 }
 
-/** All samples of an instrument that have these labels. */
+/** The sum of the samples of an instrument with these labels. */
 function sumOf(values: Values, what: string, wanted: Record<string, string> = {}): number {
   const name = `tasker_domain_events_${what}`;
   let sum = 0;

@@ -1,24 +1,24 @@
 import { createRoute, type z } from '@hono/zod-openapi';
 import { ErrorSchema } from './schemas.ts';
 
-/** A route that answers JSON of one form, or an error. `Path` has OpenAPI's braces: `/v1/templates/{name}`. */
+/** A route that responds with JSON or an error. `Path` uses the braces of OpenAPI: `/v1/templates/{name}`. */
 export interface JsonRoute<Path extends string, Answer extends z.ZodType> {
   method: 'get' | 'post';
   path: Path;
   summary: string;
   answer: Answer;
-  /** The statuses of the errors that it may come to. */
+  /** The statuses of its error responses. */
   errors?: readonly (403 | 404 | 408 | 503)[];
 }
 
 const ERROR_TEXTS = {
-  403: 'not on an address beyond this machine',
-  404: 'there is no such thing',
-  408: 'it took too long',
-  503: 'not now',
+  403: 'not available from other machines',
+  404: 'not found',
+  408: 'timeout',
+  503: 'not ready',
 } as const;
 
-/** Describes such a route for the document, and for the compiler. */
+/** Creates the OpenAPI description of a route, with its types. */
 export function jsonRoute<const Path extends string, Answer extends z.ZodType>(route: JsonRoute<Path, Answer>) {
   const { method, path, summary, answer, errors = [] } = route;
   const failed = Object.fromEntries(

@@ -74,7 +74,7 @@ export const TemplateListSchema = z
         supported_namespaces: z.array(z.string()),
       })
       .optional()
-      .openapi({ description: 'What is kept in memory; with include_cache_stats=true.' }),
+      .openapi({ description: 'Statistics of the template cache; only with include_cache_stats=true.' }),
     worker_capabilities: z.array(z.string()),
   })
   .openapi('TemplateList');
@@ -133,16 +133,18 @@ export const EventMetricsSchema = z
         broadcast_routed: count,
         routing_errors: count,
       })
-      .openapi({ description: 'Events that were committed with their results, by how they travel.' }),
+      .openapi({ description: 'Events committed with their results, by delivery mode.' }),
     unpublished: z
       .object({ invalid: count, failed: count, refused: count })
-      .openapi({ description: 'Declared events that were not: payload, publisher, or a result that did not count.' }),
+      .openapi({
+        description: 'Declared events that were not published: invalid payload, failed publisher, or refused result.',
+      }),
     in_process_bus: z
       .object({ total_events_dispatched: count, dropped: count, waiting: count, subscriber_count: count })
       .openapi({ description: 'Fast and broadcast events in this process.' }),
     deliveries: z
       .object({ delivered: count, failed: count, dead: count })
-      .openapi({ description: 'Durable events, by the groups of this process.' }),
+      .openapi({ description: 'Deliveries of durable events to the groups of this process.' }),
     groups: z
       .array(
         z.object({
@@ -155,7 +157,7 @@ export const EventMetricsSchema = z
         }),
       )
       .nullable()
-      .openapi({ description: 'All groups of the database; null while it does not answer.' }),
+      .openapi({ description: 'All groups in the database; null while the database does not respond.' }),
     captured_at: z.iso.datetime(),
     worker_id: z.string(),
   })
@@ -168,6 +170,8 @@ export const ConfigSchema = z
     worker_type: z.string(),
     auth: z.object({ enabled: z.boolean() }),
     messaging: z.object({ backend: z.string(), queues: z.array(z.string()) }),
-    configuration: z.record(z.string(), z.unknown()).openapi({ description: 'What holds, secrets hidden.' }),
+    configuration: z
+      .record(z.string(), z.unknown())
+      .openapi({ description: 'The effective configuration, with secrets hidden.' }),
   })
   .openapi('WorkerConfig');

@@ -3,25 +3,25 @@ import type { EventGroup } from '../engine/events/acts.ts';
 import type { MetricsReport } from '../metrics/metrics.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 
-/** How well a part of the worker does. `unknown`: it could not be looked at. */
+/** The health of a part of the worker. `unknown`: it could not be checked. */
 export type CheckStatus = 'healthy' | 'degraded' | 'unhealthy' | 'unknown';
 
-/** What a look at one part came to. */
+/** The result of checking one part. */
 export interface Check {
   status: CheckStatus;
-  /** What was seen, where the status does not say it all. */
+  /** Explains the status where needed. */
   message?: string;
-  /** The same with all particulars: it may name hosts, users and tables, so it is for this machine only. */
+  /** The message with all details. It may name hosts, users and tables, so it is only shown on this machine. */
   detail?: string;
-  /** How long the look took, in milliseconds. */
+  /** How long the check took, in milliseconds. */
   ms: number;
   checkedAt: Date;
 }
 
-/** Looks at several parts, by the part's name. */
+/** Checks by the name of the part. */
 export type Checks = Readonly<Record<string, Check>>;
 
-/** What a worker says of itself. */
+/** General information about a worker. */
 export interface WorkerFacts {
   workerId: string;
   version: string;
@@ -33,29 +33,29 @@ export interface WorkerFacts {
   databasePoolSize: number;
 }
 
-/** The worst of some states; one that is unknown counts as degraded. */
+/** The worst of several states. `unknown` counts as degraded. */
 export function worstOf(states: readonly CheckStatus[]): 'healthy' | 'degraded' | 'unhealthy' {
   if (states.includes('unhealthy')) return 'unhealthy';
   return states.includes('degraded') || states.includes('unknown') ? 'degraded' : 'healthy';
 }
 
-/** What the REST of a worker needs of the worker. */
+/** The part of a worker that its HTTP routes need. */
 export interface ServedWorker {
   facts(): WorkerFacts;
-  /** What must hold so that steps are run. Never rejects, and is bounded in time whatever the database does. */
+  /** The checks that must pass for steps to run. Never rejects, and returns in bounded time even without a database. */
   readiness(): Promise<Checks>;
-  /** The same and everything else that is looked at. */
+  /** All checks, including those of {@link readiness}. */
   details(): Promise<Checks>;
-  /** For its templates. @throws TaskerError `not_ready` until it runs */
+  /** Gives access to its templates. @throws TaskerError `not_ready` until the worker runs */
   readonly engine: Engine;
-  /** Why it can't run some steps of a template, one line for each reason. */
+  /** The reasons why it cannot run some steps of a template, one line for each. */
   handlerProblems(template: TaskTemplate): Promise<string[]>;
-  /** What it counted. */
+  /** The metrics of the worker. */
   metrics: MetricsReport;
-  /** Null: the database does not answer in time. */
+  /** The groups of domain events; null if the database does not respond in time. */
   eventGroups(): Promise<readonly EventGroup[] | null>;
-  /** Who is told of the fast events of this process. */
+  /** The number of listeners for fast events of this process. */
   eventListeners(): number;
-  /** The effective configuration, secrets hidden; absent: it is not shown. */
+  /** The effective configuration with secrets hidden. If it is missing, `/config` is not served. */
   config?: () => Record<string, unknown>;
 }

@@ -6,9 +6,9 @@ import { jsonRoute } from './route.ts';
 import { TemplateDetailSchema, TemplateListSchema, TemplateVerdictSchema } from './schemas.ts';
 import type { ServedWorker } from './served-worker.ts';
 
-/** What workers of the described system can do; ours do all of it. */
+/** The capabilities that workers of the original system have. A worker of this package has all of them. */
 const CAPABILITIES = ['command_processing', 'database_access', 'message_queues', 'ffi_integration'];
-/** What running the steps of any template asks for. */
+/** The capabilities that every template requires. */
 const REQUIRED = ['command_processing', 'database_access'];
 
 const Name = z.object({ namespace: z.string(), name: z.string(), version: z.string() });
@@ -16,18 +16,18 @@ const Filter = z.object({
   namespace: z
     .string()
     .optional()
-    .openapi({ description: 'Only its templates, also if the worker does not serve it.' }),
+    .openapi({ description: 'Lists the templates of this namespace, even if the worker does not serve it.' }),
   include_cache_stats: z
     .string()
     .optional()
-    .openapi({ description: '`true`: also what is kept in memory.', example: 'true' }),
+    .openapi({ description: '`true` adds statistics of the template cache.', example: 'true' }),
 });
 
 const LIST = {
   ...jsonRoute({
     method: 'get',
     path: '/v1/templates',
-    summary: 'the templates that are registered in the namespaces of this worker',
+    summary: 'the templates registered in the namespaces of this worker',
     answer: TemplateListSchema,
     errors: [403, 408],
   }),
@@ -37,7 +37,7 @@ const DETAIL = {
   ...jsonRoute({
     method: 'get',
     path: '/v1/templates/{namespace}/{name}/{version}',
-    summary: 'a template as new tasks get it',
+    summary: 'the template that new tasks of this version use',
     answer: TemplateDetailSchema,
     errors: [403, 404, 408],
   }),
@@ -54,7 +54,7 @@ const VALIDATE = {
   request: { params: Name },
 };
 
-/** The templates that a worker serves. */
+/** Routes for the templates that a worker serves. */
 export function templateRoutes(worker: ServedWorker): OpenAPIHono {
   const newest = async ({ namespace, name, version }: z.infer<typeof Name>) =>
     (await worker.engine.templates.newest(namespace, name, version)).template;

@@ -15,17 +15,17 @@ import { ConfigSchema } from './schemas.ts';
 import type { ServedWorker } from './served-worker.ts';
 import { templateRoutes } from './template-routes.ts';
 
-/** What {@link workerApp} is made from. */
+/** Options of {@link workerApp}. */
 export interface WorkerAppOptions {
   worker: ServedWorker;
   logger: Logger;
-  /** Programs of other machines get here: only health and metrics answer. */
+  /** True if other machines can reach the server. Then only health and metrics are available. */
   exposed: boolean;
 }
 
 const REQUEST_MS = 30_000;
 
-/** The REST of a worker: health, metrics, templates, configuration, the document that describes them, and its page. */
+/** The HTTP API of a worker: health, metrics, templates, configuration, the OpenAPI document and its page. */
 export function workerApp({ worker, logger, exposed }: WorkerAppOptions): OpenAPIHono {
   const app = new OpenAPIHono();
   app.use(async (c, next) => {
@@ -49,28 +49,33 @@ export function workerApp({ worker, logger, exposed }: WorkerAppOptions): OpenAP
 }
 
 function nothingThere(method: string, path: string): TaskerError {
-  return new TaskerError('not_found', `there is no ${method} ${path}; /api-docs/openapi.json lists what there is`);
+  return new TaskerError('not_found', `there is no ${method} ${path}; /api-docs/openapi.json lists all routes`);
 }
 
 function tookTooLong(): HTTPException {
-  return new HTTPException(408, { message: `no answer within ${REQUEST_MS / 1000} seconds; the database may be slow` });
+  return new HTTPException(408, {
+    message: `no response within ${REQUEST_MS / 1000} seconds; the database may be slow`,
+  });
 }
 
 /**
- * Keeps away whoever is not on this machine, as long as nobody can be asked who they are. The name in the request counts
- * too: a page in a browser here may be told that its own host has the address 127.0.0.1.
+ * Rejects requests from other machines, because there is no authentication. The host name in the request must be local
+ * too: a web page in a local browser could make its own host name resolve to 127.0.0.1.
  */
 function onlyHere(exposed: boolean): MiddlewareHandler {
   return async (c, next) => {
     if (exposed) {
       throw new TaskerError(
         'forbidden',
-        `${c.req.path} is answered only while the worker listens on this machine alone (worker.web.bind_address = "127.0.0.1:8081"): beyond it, health and metrics are all there is`,
+        `${c.req.path} is only available while the worker listens on this machine alone (worker.web.bind_address = "127.0.0.1:8081"); other machines can only read health and metrics`,
       );
     }
     const { hostname } = new URL(c.req.url);
     if (!isLoopback(hostname)) {
-      throw new TaskerError('forbidden', `${c.req.path} was asked of ${hostname}; ask localhost or 127.0.0.1`);
+      throw new TaskerError(
+        'forbidden',
+        `${c.req.path} was requested from host ${hostname}; use localhost or 127.0.0.1`,
+      );
     }
     await next();
   };
@@ -79,12 +84,12 @@ function onlyHere(exposed: boolean): MiddlewareHandler {
 const CONFIG = jsonRoute({
   method: 'get',
   path: '/config',
-  summary: 'what the worker was configured with, secrets hidden',
+  summary: 'the configuration of the worker, with secrets hidden',
   answer: ConfigSchema,
   errors: [403],
 });
 
-/** The effective configuration, where it is to be shown. */
+/** The route for the effective configuration. */
 function configRoute(worker: ServedWorker, config: () => Record<string, unknown>): OpenAPIHono {
   return new OpenAPIHono().openapi(CONFIG, (c) => {
     const { workerId, version, environment } = worker.facts();

@@ -3,27 +3,27 @@ import type { Attributes, Span, SpanKind, TimeInput } from '@opentelemetry/api';
 import { messageOf } from '../errors.ts';
 import { idsOf, traceparentOf } from './traceparent.ts';
 
-/** How a span begins. */
+/** Options for starting a span. */
 export interface SpanStart {
   kind?: keyof typeof SpanKind;
   attributes?: Attributes;
-  /** A span of any process. Without it, the one that is active here is the parent. */
+  /** The parent: a span, or the traceparent of another process. Default: the active span. Null: no parent. */
   parent?: string | Span | null | undefined;
   startTime?: TimeInput;
 }
 
-/** How a span ended: an error, or nothing to say. */
+/** Options for ending a span. `error` marks it as failed. */
 export interface SpanEnd {
   error?: { message: string; type?: string | undefined } | undefined;
   attributes?: Attributes;
 }
 
-/** Where an SDK of OpenTelemetry leaves itself for every copy of its interface. */
+/** The global key under which an OpenTelemetry SDK registers itself for every copy of the API. */
 const REGISTERED = Symbol.for('opentelemetry.js.api.1');
 
 /**
- * The tracing of this process; undefined as long as no SDK is registered, and then nothing is loaded for it. The SDK
- * counts that is registered when this is asked.
+ * Returns the tracing of this process. Undefined if no OpenTelemetry SDK is registered at the time of the call; then the
+ * OpenTelemetry API is not loaded either.
  */
 export async function openTracing(): Promise<Tracing | undefined> {
   const { trace } = (globalThis as { [REGISTERED]?: { trace?: unknown } })[REGISTERED] ?? {};
@@ -31,8 +31,8 @@ export async function openTracing(): Promise<Tracing | undefined> {
 }
 
 /**
- * Spans, by whatever SDK the application registered. What that throws gets nowhere: a span that is lost must cost no
- * step. It is told where OpenTelemetry tells such things.
+ * Creates spans with the SDK that the application registered. Errors of the SDK are suppressed, because a lost span must
+ * not fail a step. They are reported to OpenTelemetry's diagnostic logger.
  */
 export class Tracing {
   readonly #api: typeof Api;
@@ -59,12 +59,12 @@ export class Tracing {
     return parent === null ? ROOT_CONTEXT : context.active();
   }
 
-  /** Whether a span is active here: then what happens here belongs to it. */
+  /** Whether a span is active in the current context. */
   get active(): boolean {
     return this.#api.trace.getActiveSpan() !== undefined;
   }
 
-  /** Runs something while a span of another process or thread is the active one. */
+  /** Calls a function with a span of another process or thread as the active span. */
   runWithin<T>(traceparent: string | undefined, work: () => T): T {
     const ids = traceparent === undefined ? undefined : idsOf(traceparent);
     if (!ids) return work();
@@ -72,7 +72,7 @@ export class Tracing {
     return context.with(trace.setSpanContext(context.active(), { ...ids, isRemote: true }), work);
   }
 
-  /** Runs something while a span is the active one. */
+  /** Calls a function with a span as the active span. */
   run<T>(span: Span, work: () => T): T {
     const { context, trace } = this.#api;
     return context.with(trace.setSpan(context.active(), span), work);
@@ -92,10 +92,10 @@ export class Tracing {
   }
 
   #lost(error: unknown): void {
-    this.#api.diag.error(`tasker-core: a span is lost: ${messageOf(error)}`);
+    this.#api.diag.error(`tasker-core: span lost: ${messageOf(error)}`);
   }
 
-  /** How other processes know a span; undefined when it was lost. */
+  /** The traceparent of a span, for other processes. Undefined if the span was lost. */
   traceparentOf(span: Span): string | undefined {
     const ids = span.spanContext();
     return this.#api.isSpanContextValid(ids) ? traceparentOf(ids) : undefined;

@@ -38,7 +38,7 @@ it('a logger that throws costs no step and no result, and is told of once', asyn
   expect(await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).toMatchObject({ status: 'complete' });
   expect(ran).toEqual(['a', 'b', 'c']);
   expect(tasker.stats).toMatchObject({ processed: 3, refused: 0, unrecorded: 0 });
-  expect(told).toEqual(['the logger that was given throws, so lines may be missing: the disk is full']);
+  expect(told).toEqual(['the configured logger throws, so log lines may be missing: the disk is full']);
 });
 
 it('a logger keeps what it has beside the lines, follows its level, and hands its fields down', () => {

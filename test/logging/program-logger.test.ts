@@ -36,7 +36,7 @@ describe('what a program logs', () => {
     expect(written(env, 'db')).toEqual(['error']);
     expect(written(env)).toEqual(['warn', 'error']);
     expect(written({ RUST_LOG: 'a=debug,info' })).toEqual([
-      expect.stringContaining('the log filter names a, which nothing here is called'),
+      expect.stringContaining('unknown module in the log filter: a'),
       'info',
       'warn',
       'error',

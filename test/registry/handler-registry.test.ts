@@ -114,7 +114,7 @@ describe('the registry', () => {
     expect(lines).toEqual([
       {
         level: 'warn',
-        message: 'handler payment is replaced: it was registered before',
+        message: 'handler payment was already registered and is replaced',
         fields: { handler: 'payment' },
       },
     ]);
@@ -163,7 +163,7 @@ describe('a method that a template names for a handler made from a function', ()
     registry.register('x', Refunding);
     const found = await registry.resolve({ callable: 'x', method: 'refund' });
     expect(await found!.call(createTestContext())).toMatchObject({ result: { by: 'refund' } });
-    await expect(registry.resolve({ callable: 'x', method: 'refnd' })).rejects.toThrow('it has no method refnd');
+    await expect(registry.resolve({ callable: 'x', method: 'refnd' })).rejects.toThrow('has no method refnd');
   });
 });
 
@@ -205,13 +205,13 @@ describe('what is no handler', () => {
   const register = registry.register.bind(registry) as (...args: unknown[]) => void;
 
   it.each([
-    [['x', () => 1], 'handler x: a plain function without a name is no handler; '],
-    [['x', function work() {}], 'handler x: the plain function work is no handler; '],
-    [['x', 'Payment'], 'handler x: the text "Payment" is no handler; '],
-    [['x', undefined], 'handler x: undefined is no handler; '],
-    [['x', { run: 1 }], 'handler x: an object without a call method is no handler; '],
-    [['x', StepHandler], 'handler x: the class StepHandler, which has no call, is no handler; '],
-    [['process_payment'], 'the text "process_payment" is no handler; '],
+    [['x', () => 1], 'handler x: an anonymous function is not a handler; '],
+    [['x', function work() {}], 'handler x: the plain function work is not a handler; '],
+    [['x', 'Payment'], 'handler x: the string "Payment" is not a handler; '],
+    [['x', undefined], 'handler x: undefined is not a handler; '],
+    [['x', { run: 1 }], 'handler x: an object without a call method is not a handler; '],
+    [['x', StepHandler], 'handler x: the class StepHandler, which has no call method, is not a handler; '],
+    [['process_payment'], 'the string "process_payment" is not a handler; '],
     [[class Nameless extends StepHandler { call() { return this.success(); } }], 'class Nameless has no handlerName; add one, or register it by name'], // biome-ignore format: one line
     [['', Payment], "a handler's name must be a text that is not empty"],
     [[7, Payment], "a handler's name must be a text that is not empty"],
@@ -223,10 +223,10 @@ describe('what is no handler', () => {
 
   it('is refused as a factory, and as what a factory gives', () => {
     expect(() => registry.registerFactory('x', 'no' as never)).toThrow(
-      'handler x: its factory is no function but the text "no"',
+      'handler x: its factory must be a function, not the string "no"',
     );
     registry.registerFactory('bad', () => ({}) as never);
-    expect(() => registry.resolveSync('bad')).toThrow('handler bad: an object without a call method is no handler');
+    expect(() => registry.resolveSync('bad')).toThrow('handler bad: an object without a call method is not a handler');
   });
 
   it('is told when its constructor throws, with the cause', async () => {
@@ -239,7 +239,7 @@ describe('what is no handler', () => {
     registry.register('broken', Broken);
     await expect(registry.resolve('broken')).rejects.toMatchObject({
       code: 'handler_invalid',
-      message: 'handler broken: making it throws: no configuration',
+      message: 'handler broken: creating it throws: no configuration',
       cause: expect.any(Error),
     });
   });

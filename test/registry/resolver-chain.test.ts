@@ -105,7 +105,7 @@ describe('a chain of resolvers', () => {
     await expect(chain.resolve({ callable: 'tenant.acme', method: 'refnd' })).rejects.toMatchObject({
       name: 'MethodDispatchError',
       methodName: 'refnd',
-      message: 'handler Named: it has no method refnd; it has call, refund; did you mean refund?',
+      message: 'handler Named has no method refnd; it has call, refund; did you mean refund?',
     });
     // What every handler has is no step's work.
     await expect(chain.resolve({ callable: 'tenant.acme', method: 'success' })).rejects.toThrow(MethodDispatchError);
@@ -167,7 +167,7 @@ describe('a chain of resolvers', () => {
   it('refuses what is no handler, with the resolver that gave it', async () => {
     const wrong = { name: 'wrong', priority: 1, canResolve: () => true, resolve: () => 'text' as never };
     await expect(ResolverChain.withResolvers([wrong]).resolve(fromCallable('x'))).rejects.toThrow(
-      'handler x, from resolver wrong: the text "text" is no handler',
+      'handler x, from resolver wrong: the string "text" is not a handler',
     );
   });
 });
@@ -301,9 +301,9 @@ describe('the errors of resolution', () => {
   it('are of one kind, permanent, and made by hand as the other SDK does', () => {
     expect(new ResolutionError('x')).toMatchObject({ code: 'handler_invalid', retryable: false });
     expect(new ResolverNotFoundError('r').message).toBe(
-      'there is no resolver r; add it to the registry, or correct `handler.resolver`',
+      'there is no resolver r; add it to the registry, or correct handler.resolver',
     );
-    expect(new MethodDispatchError('h', 'm').message).toBe('handler h: it has no method m');
+    expect(new MethodDispatchError('h', 'm').message).toBe('handler h has no method m');
     expect(new NoResolverMatchError('x', ['a', 'b'])).toMatchObject({
       message: 'no handler named x (asked: a, b)',
       triedResolvers: ['a', 'b'],

@@ -7,7 +7,7 @@ it('reads a host and a port, with a host that may be left out', () => {
   expect(parseBindAddress('9000')).toEqual({ host: '127.0.0.1', port: 9000 });
   expect(parseBindAddress(':9000')).toEqual({ host: '0.0.0.0', port: 9000 });
   for (const wrong of ['', 'localhost', '127.0.0.1:', '127.0.0.1:65536', '::1:8081', 'http://localhost:80']) {
-    expect(() => parseBindAddress(wrong)).toThrow(/is no address to listen on; it looks like 127\.0\.0\.1:8081/);
+    expect(() => parseBindAddress(wrong)).toThrow(/is not an address to listen on; use the form 127\.0\.0\.1:8081/);
   }
 });
 

@@ -167,7 +167,7 @@ describe('with an SDK registered', () => {
     expect(await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).toMatchObject({ status: 'complete' });
     expect(tasker.stats).toMatchObject({ processed: 3, refused: 0 });
     await tasker.stop();
-    expect(new Set(told)).toEqual(new Set(['tasker-core: a span is lost: the exporter is gone']));
+    expect(new Set(told)).toEqual(new Set(['tasker-core: span lost: the exporter is gone']));
   });
 
   it('a task that could not be created has an error in its span', async () => {

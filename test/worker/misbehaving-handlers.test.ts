@@ -76,7 +76,7 @@ describe('a handler that fails', () => {
     }
     const { a, error } = await run(Broken);
     expect(a.currentState).toBe('error');
-    expect(error?.message).toMatch(/handler a: making it throws: Invalid URL/);
+    expect(error?.message).toMatch(/handler a: creating it throws: Invalid URL/);
   });
 
   it('a `version` getter that throws fails the step', async () => {
@@ -146,7 +146,7 @@ describe('a handler class', () => {
     registry.register('order', Order);
     const { a, error } = await run(registry, { handler: { callable: 'order', method: 'pakc' } });
     expect(a.currentState).toBe('error');
-    expect(error?.message).toMatch(/handler order: it has no method pakc; it has .*pack/);
+    expect(error?.message).toMatch(/handler order has no method pakc; it has .*pack/);
   });
 });
 

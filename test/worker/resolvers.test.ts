@@ -145,12 +145,12 @@ describe("a handler that can't be resolved", () => {
       method: {
         error_type: 'handler_invalid',
         retryable: false,
-        message: 'handler payment: it has no method refnd; it has call, refund; did you mean refund?',
+        message: 'handler payment has no method refnd; it has call, refund; did you mean refund?',
       },
       making: {
         error_type: 'handler_invalid',
         retryable: false,
-        message: 'handler broken: making it throws: no configuration',
+        message: 'handler broken: creating it throws: no configuration',
       },
       resolver: {
         error_type: 'handler_not_found',
@@ -170,7 +170,7 @@ describe("a handler that can't be resolved", () => {
     const warned = lines.filter(({ message }) => message.startsWith('no handler here for'));
     expect(warned).toHaveLength(1);
     expect(warned[0]!.message).toBe(
-      'no handler here for tenant.nobody; handler payment: it has no method refnd; it has call, refund; did you mean refund?; there is no resolver tenats; did you mean tenants?; register them, or run a worker that has them',
+      'no handler here for tenant.nobody; handler payment has no method refnd; it has call, refund; did you mean refund?; there is no resolver tenats; did you mean tenants?; register them, or run a worker that has them',
     );
   });
 

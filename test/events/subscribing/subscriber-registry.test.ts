@@ -133,7 +133,7 @@ describe('the registry of subscribers', () => {
     expect(() => registry.registerInstance({} as never)).toThrow('is no subscriber');
     expect(() => registry.register(Backwards)).toThrow('subscriber Backwards: event pattern a.[z-a]');
     expect(() => registry.register(Nothing)).toThrow('subscriber Nothing: subscribesTo must give a list of patterns');
-    expect(() => registry.register(Unmakeable)).toThrow('subscriber Unmakeable: making it throws: no database');
+    expect(() => registry.register(Unmakeable)).toThrow('subscriber Unmakeable: creating it throws: no database');
   });
 
   it.each([
