@@ -1,11 +1,11 @@
 import { inspect } from 'node:util';
 
 /**
- * An object that can also be called, and then gives itself: `instance` as a getter reads as `instance()` too. Methods run
- * on the object itself, since a proxy has no `#private` members.
+ * Makes an object callable; the call returns the object itself. So a getter `instance` can also be used as `instance()`.
+ * Methods run on the original object, because a proxy has no `#private` members.
  */
 export function callable<T extends object>(target: T): T & (() => T) {
-  // It is shown as what stands under the proxy.
+  // Printing the proxy shows the target.
   const shell = Object.assign(() => undefined, { [inspect.custom]: () => target });
   const itself: T & (() => T) = new Proxy(shell as unknown as T & (() => T), {
     apply: () => itself,
@@ -16,7 +16,7 @@ export function callable<T extends object>(target: T): T & (() => T) {
     set: (_, key, value) => Reflect.set(target, key, value, target),
     has: (_, key) => Reflect.has(target, key),
     ownKeys: () => Reflect.ownKeys(target),
-    // One that takes nothing more would have to be the function under the proxy.
+    // Not supported: a proxy may only report this if the function under it is not extensible either.
     preventExtensions: () => false,
     defineProperty: (_, key, descriptor) => Reflect.defineProperty(target, key, descriptor),
     deleteProperty: (_, key) => Reflect.deleteProperty(target, key),
@@ -28,7 +28,7 @@ export function callable<T extends object>(target: T): T & (() => T) {
 
 type Method = (...given: unknown[]) => unknown;
 
-/** The method, run on that object whatever it is called on; else the same, so that a test's spy is known as one. */
+/** Binds a method to an object. A proxy keeps the method's other members, so that a test's spy is still recognized. */
 function on(target: object, method: Method): Method {
   return new Proxy(method, { apply: (itself, _, given: unknown[]) => Reflect.apply(itself, target, given) });
 }

@@ -3,15 +3,15 @@ import { LONGEST_TIMER_MS } from '../config/value-forms.ts';
 import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
 
-/** How a consumer of events wants them, as its user wrote it: JavaScript may have put anything there. */
+/** Unchecked options of an event consumer. In JavaScript they may have any type. */
 export type ConsumingOptions = Partial<Record<'from' | 'concurrency' | 'timeoutMs' | 'maxDeliveries', unknown>>;
 
 const MOST_AT_ONCE = 1_000;
-const LONG_ENOUGH = `; ${LONGEST_TIMER_MS} is 24 days, for a consumer that may take as long as it likes`;
+const LONG_ENOUGH = `; use ${LONGEST_TIMER_MS} (24 days) for no limit`;
 
 /**
- * What is wrong with the options of a consumer, the first of it; undefined: nothing. Unchecked they fail without a word:
- * Node makes 1 ms of a time that is too long, and of a concurrency that is no number there is never a free place.
+ * Returns the first problem in the options of a consumer, or undefined. Without this check they would fail silently: Node
+ * turns a timeout that is too long into 1 ms, and with an invalid concurrency no slot ever becomes free.
  */
 export function wrongOption({ from, concurrency, timeoutMs, maxDeliveries }: ConsumingOptions): string | undefined {
   return (
@@ -22,21 +22,21 @@ export function wrongOption({ from, concurrency, timeoutMs, maxDeliveries }: Con
   );
 }
 
-/** Says so when an option that is given is none of these words. */
+/** Returns a message if an option is given and is not one of these words. */
 export function notOneOf(name: string, value: unknown, allowed: readonly string[]): string | undefined {
   if (value === undefined || allowed.some((one) => one === value)) return undefined;
   return `${name} must be ${allowed.join(' or ')}, got ${shown(value)}`;
 }
 
-/** Says so when an option is there that nobody reads, and which may have been meant. */
+/** Returns a message if there is an unknown option, with a suggestion. */
 export function notKnown(given: object, known: readonly string[]): string | undefined {
   const unknown = Object.keys(given).find((name) => !known.includes(name));
   if (unknown === undefined) return undefined;
   const [near] = nearNames(unknown, known);
-  return `${unknown} is not known; ${near === undefined ? `there are ${known.join(', ')}` : `did you mean ${near}?`}`;
+  return `${unknown} is unknown; ${near === undefined ? `the options are ${known.join(', ')}` : `did you mean ${near}?`}`;
 }
 
-/** Says so when an option that is given is no whole number from `least` (1) to `most`. */
+/** Returns a message if an option is given and is not a whole number from `least` (1) to `most`. */
 export function notWhole(
   name: string,
   value: unknown,
@@ -49,10 +49,10 @@ export function notWhole(
 
 const shown = (value: unknown): string => (typeof value === 'string' ? JSON.stringify(value) : String(value));
 
-/** What {@link isGroupName} asks for, in words. */
-export const GROUP_NAME_WORDS = 'a text of 1 to 255 characters that PostgreSQL can hold';
+/** Describes the names that {@link isGroupName} accepts, for error messages. */
+export const GROUP_NAME_WORDS = 'a string of 1 to 255 characters that PostgreSQL can store';
 
-/** Whether a group may be called so. One that can't be stored would never be made, and look as if the database were away. */
+/** Whether a name is valid for a group. A name that PostgreSQL cannot store would look like a database outage. */
 export function isGroupName(name: unknown): name is string {
   return typeof name === 'string' && name.trim() !== '' && name.length <= 255 && isStorableText(name);
 }

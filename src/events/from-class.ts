@@ -1,6 +1,6 @@
 /**
- * Gives a class a member that its subclasses may have as a `static` or as a field of the instance, the latter winning.
- * An accessor, since a field here would hide a subclass's accessor; with a setter, since fields are assigned where
+ * Defines a member that subclasses can set as a static member or as an instance field; the field takes precedence. It is
+ * an accessor, because a field here would hide a subclass's accessor. It has a setter, because fields are assigned where
  * `useDefineForClassFields` is off.
  */
 export function readFromClass(prototype: object, member: string, fallback: (owner: { name: string }) => unknown): void {

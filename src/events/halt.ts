@@ -1,6 +1,6 @@
 /**
- * That nobody waits any more for what runs, said once. An `AbortSignal` of it is made for those who ask for one: it would
- * cost more than all else that is done for an event.
+ * A one-time signal to stop waiting for running work. Its `AbortSignal` is created only on demand, because that costs more
+ * than all other work for an event.
  */
 export class Halt {
   #halted = false;
@@ -8,17 +8,17 @@ export class Halt {
   #controller: AbortController | undefined;
   readonly #listeners = new Set<() => void>();
 
-  /** Whether it was said. */
+  /** Whether it has been halted. */
   get halted(): boolean {
     return this.#halted;
   }
 
-  /** Why; undefined as long as it was not said. */
+  /** The reason; undefined until it is halted. */
   get reason(): unknown {
     return this.#reason;
   }
 
-  /** Fires when it is said. */
+  /** Fires when it is halted. */
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
@@ -27,7 +27,7 @@ export class Halt {
     return this.#controller.signal;
   }
 
-  /** Says it; what was said first counts. */
+  /** Halts. Only the first call has an effect. */
   halt(reason: unknown): void {
     if (this.#halted) return;
     this.#halted = true;
@@ -37,7 +37,7 @@ export class Halt {
     this.#listeners.clear();
   }
 
-  /** Calls when it is said, at once if it was; what this answers takes that back. */
+  /** Calls the listener when it is halted, or at once if it already is. Returns a function that removes the listener. */
   onHalt(listener: () => void): () => void {
     if (this.#halted) listener();
     else this.#listeners.add(listener);

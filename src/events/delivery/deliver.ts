@@ -5,28 +5,28 @@ import { type RetryAfter, retryAfterSeconds } from '../../handlers/retry-after.t
 import { Halt } from '../halt.ts';
 import type { DeliveryContext, EventConsumer } from './event-consumer.ts';
 
-/** What an error that a delivery failed with says about the next one. */
+/** What the error of a failed delivery says about the next attempt. */
 export interface DeliveryFailure {
-  /** Nothing is gained by delivering it again: it is given up at once. */
+  /** True if another attempt would fail too. The event becomes a dead letter at once. */
   permanent: boolean;
-  /** Not to be delivered again before; undefined: as the backoff says. */
+  /** The delay before the next attempt. Default: the back-off delay. */
   retryAfterMs: number | undefined;
 }
 
-/** What one delivery came to. `let_go`: nobody waited for it to the end, and it does not count. */
+/** The outcome of a delivery. `let_go`: it was abandoned before its end, and does not count as an attempt. */
 export type DeliveryEnd =
   | { kind: 'delivered' }
   | ({ kind: 'failed'; error: string } & DeliveryFailure)
   | { kind: 'let_go' };
 
-/** How one delivery is made. `halt` ends the waiting when the hold is lost or the process stops. */
+/** Options of a delivery. `halt` ends the wait when the hold is lost or the process stops. */
 export interface Delivery extends DeliveryContext {
   timeoutMs: number;
-  /** Its consumer goes on although nobody waits any more. What this answers is called when it settles. */
+  /** Called if its consumer is still running when the wait ends. The returned function is called when it settles. */
   onLate(): () => void;
 }
 
-/** Hands an event to a consumer, and waits as long as it may take. Never rejects. */
+/** Delivers an event to a consumer and waits for it until the timeout. Never rejects. */
 export function deliver(consumer: EventConsumer, event: LoggedEvent, delivery: Delivery): Promise<DeliveryEnd> {
   const { timeoutMs, onLate, ...context } = delivery;
   return new Promise((resolve) => {
@@ -70,7 +70,7 @@ export function deliver(consumer: EventConsumer, event: LoggedEvent, delivery: D
 function failed(error: unknown): DeliveryEnd {
   return {
     kind: 'failed',
-    error: messageOf(error) || 'the consumer failed without a message',
+    error: messageOf(error) || 'the consumer failed without an error message',
     ...deliveryFailureOf(error),
   };
 }
@@ -79,12 +79,12 @@ function timeOver({ group }: EventConsumer, { name, eventId }: LoggedEvent, time
   return new TaskerError('timeout', `event ${name} ${eventId}: ${group} did not handle it within ${timeoutMs} ms`);
 }
 
-/** Whoever is asked to wait longer is asked again after this: what waits is kept, and others of its task wait behind it. */
+/** Upper limit for `retryAfter`, because other events of the task wait behind the one that is retried. */
 export const LONGEST_RETRY_AFTER_MS = 3_600_000;
 
 /**
- * What a thrown value says about its delivery, as handlers say it about their step: `retryable: false` (a
- * `PermanentError`) gives it up, `retryAfter` (seconds, a date, the text of the header) says when the next may be.
+ * Reads the retry options of a thrown value, as for handlers of steps. `retryable: false` (a `PermanentError`) means no
+ * further attempt. `retryAfter` (seconds, a date, or the text of the header) is the earliest time of the next attempt.
  */
 export function deliveryFailureOf(thrown: unknown, now: number = Date.now()): DeliveryFailure {
   const { retryable, retryAfter } = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as {

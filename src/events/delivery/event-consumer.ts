@@ -1,41 +1,40 @@
 import type { LoggedEvent } from '../../engine/events/logged-event.ts';
 import type { Halt } from '../halt.ts';
 
-/** What a consumer is told about a delivery, besides the event. */
+/** Information about a delivery, besides the event. */
 export interface DeliveryContext {
-  /** Of this event to this group, from 1. */
+  /** The number of this delivery of the event to the group, from 1. */
   readonly attempt: number;
-  /** Asked for again by an operator. */
+  /** Whether an operator requested a replay. */
   readonly replayed: boolean;
-  /** Fires when the delivery's time is up, when its hold was lost, or when the process stops. */
+  /** Fires when the delivery times out, when its hold is lost, or when the process stops. */
   readonly halt: Halt;
-  /** The event as it goes over the wire, with all that was recorded about it; read when it is asked for. */
+  /** The event in its wire format, with everything recorded about it. Read from the database on demand. */
   envelope(): Promise<unknown>;
 }
 
 /**
- * What the delivery of durable events needs of whoever gets them: a subscriber, a sink. Consumers of one group, in
- * whichever processes they are, share its work.
+ * A consumer of durable events: a subscriber or a sink. The consumers of a group share its events, also across processes.
  */
 export interface EventConsumer {
-  /** Whose position in the log this is. */
+  /** The name of the group, which has a position in the log. */
   readonly group: string;
-  /** Names of events, with `*`, `?` and `[…]`; a dot is a dot. */
+  /** Patterns for event names, with `*`, `?` and `[…]`. A dot is literal. */
   readonly patterns: readonly string[];
-  /** Where a group begins that does not exist yet. Default `now`. */
+  /** The start position of a new group. Default `now`. */
   readonly from?: 'now' | 'beginning';
-  /** Events of different tasks that are handled at once, in this process. Default 10. */
+  /** Maximum number of events of different tasks handled at the same time in this process. Default 10. */
   readonly concurrency?: number;
-  /** How long a delivery may take before it counts as failed. Default 30,000. */
+  /** Timeout of a delivery in milliseconds. Default 30,000. */
   readonly timeoutMs?: number;
-  /** Deliveries of one event before it is given up. Default 10. */
+  /** Maximum number of deliveries of an event before it becomes a dead letter. Default 10. */
   readonly maxDeliveries?: number;
   /**
-   * Resolves when the event was handled. When it rejects, the event is delivered again, later each time; the error may
-   * say more, see `deliveryFailureOf`: `retryable: false` gives it up, `retryAfter` says when.
+   * Handles an event. If it rejects, the event is delivered again with increasing delays. An error with `retryable: false`
+   * prevents that, and `retryAfter` sets the delay.
    */
   deliver(event: LoggedEvent, context: DeliveryContext): Promise<void>;
-  /** Called once, when nothing is delivered any more: closes what it holds open. */
+  /** Closes its resources. Called once, after the last delivery. */
   close?(): Promise<void>;
 }
 
@@ -47,16 +46,17 @@ export interface StopOptions {
   hurry?: AbortSignal;
 }
 
-/** Consumers that were given to a delivery together: run from the joining of their groups until they are stopped. */
+/** A set of consumers that run together, until they are stopped. */
 export interface RunningConsumers {
   /**
-   * Resolves when they are delivered to: new groups get all that is committed from now on. While the database is away it
-   * resolves too, and goes on by itself when that is back.
+   * Resolves when delivery has started. From then on, new groups get every committed event. Also resolves if the database
+   * is unavailable; delivery then starts by itself once it is available.
    */
   readonly started: Promise<void>;
   /**
-   * Begins nothing more, lets what runs finish for `drainTimeoutMs` (30,000), then fires its signal and lets go of what is
-   * left: other processes take it at once. What was handled is not delivered again. Closes the consumers.
+   * Starts no new deliveries and lets running ones finish for `drainTimeoutMs` (30,000). Then it fires their signals and
+   * releases the rest, which other processes can take at once. Handled events are not delivered again. Closes the
+   * consumers.
    */
   stop(options?: StopOptions): Promise<void>;
 }

@@ -16,29 +16,29 @@ import { LogWatch } from './log-watch.ts';
 import { Outage } from './outage.ts';
 import { Sequencer } from './sequencer.ts';
 
-/** Options of the delivery of durable events, and defaults for consumers that set none. Times in milliseconds. */
+/** Options for the delivery of durable events, and defaults for the options of consumers. Times in milliseconds. */
 export interface EventDeliveryOptions extends Partial<ConsumerDefaults> {
-  /** Who holds a part of the log and gives no sign of life for so long has lost it. Default 10,000. */
+  /** How long a process holds a part of the log without renewing its lease. Default 10,000. */
   leaseMs?: number;
-  /** What takes longer keeps no events of other tasks waiting. Default 1,000. */
+  /** Events of other tasks do not wait for a delivery that takes longer than this. Default 1,000. */
   slowMs?: number;
-  /** Between looks into the log when nobody tells of new events. Default 1,000. */
+  /** The interval for polling the log when there are no notifications. Default 1,000. */
   pollMs?: number;
-  /** How old an event becomes that every group has passed; 0: events are kept. Default: seven days. */
+  /** The age at which events are deleted once every group is past them; 0 keeps them. Default: seven days. */
   retentionMs?: number;
-  /** Between two looks for old events. Default 300,000. */
+  /** The interval between deletions of old events. Default 300,000. */
   tidyEveryMs?: number;
-  /** Between two signs that this process works for its groups; three minutes without one end that. Default 60,000. */
+  /** The interval at which a process renews its membership in groups; it expires after three minutes. Default 60,000. */
   signEveryMs?: number;
 }
 
-/** What an {@link EventDelivery} is made from. */
+/** Options of the {@link EventDelivery} constructor. */
 export interface EventDeliveryParts {
   log: EventLog;
-  /** The room's. */
+  /** The logger of the room `events`. */
   logger: Logger;
   metrics?: Metrics;
-  /** Listened to on a connection of its own; undefined: whoever made this calls {@link EventDelivery.heard}. */
+  /** The database to listen to on a separate connection. Default: none; the owner calls {@link EventDelivery.heard}. */
   listenTo?: Database;
   options?: EventDeliveryOptions;
 }
@@ -54,12 +54,12 @@ const DEFAULT_OPTIONS = {
   maxDeliveries: DEFAULTS.eventMaxDeliveries,
 };
 const LAST_LOOK_MS = 1_000;
-/** How long a start waits for the database; what comes later, comes by itself. */
+/** How long a start waits for groups to join. After that, they join in the background. */
 const JOIN_MS = 10_000;
 
 /**
- * Delivers the durable events of the database to consumers of this process: one for all its groups, which may come and go
- * while it runs. It needs no worker here; any number of processes share the work of a group.
+ * Delivers the durable events of a database to the consumers of this process. One instance serves all groups, which can be
+ * added and removed while it runs. It does not need a worker. Any number of processes can share the work of a group.
  *
  * @example
  * const delivery = new EventDelivery({ log: new EventLog(database), logger, listenTo: database });
@@ -70,7 +70,7 @@ const JOIN_MS = 10_000;
 export class EventDelivery {
   readonly #parts: Omit<GroupRunnerParts, 'consumers'> & ConsumerDefaults;
   readonly #runs = new Set<RunningConsumers>();
-  /** Of all runs. The watch and the gauges see it change. */
+  /** The groups of all runs. The watch and the gauges share this set. */
   readonly #groups = new Set<GroupRunner>();
   readonly #sequencer: Sequencer;
   readonly #watch: LogWatch;
@@ -93,12 +93,12 @@ export class EventDelivery {
       new Listener(listenTo, [CHANNEL_EVENTS], { onNotify: () => this.heard(), onCatchUp: () => this.heard() }, logger);
   }
 
-  /** What each group does in this process right now. */
+  /** The current load of each group in this process. */
   get load(): GroupLoad[] {
     return [...this.#groups].map((group) => group.load);
   }
 
-  /** Listens, and tidies old events away. Whoever is delivered to comes by {@link run}. */
+  /** Starts listening and deleting old events. Consumers are added with {@link run}. */
   async start(): Promise<void> {
     if (this.#stopped) return;
     this.#endTidying = tidyEvents(this.#parts.log, this.#tidyingOptions);
@@ -106,8 +106,8 @@ export class EventDelivery {
   }
 
   /**
-   * Delivers to these too, until they are stopped. Consumers of one group go in one call: each call shares with the others.
-   * After {@link stop} they are closed, and get nothing: a start that was slow may come to this only then.
+   * Adds consumers, until they are stopped. All consumers of a group belong in one call, because separate calls would share
+   * the group's events. After {@link stop}, which may be called during a slow start, it only closes the consumers.
    */
   run(consumers: readonly EventConsumer[]): RunningConsumers {
     const ofGroups = groupsOf(consumers, this.#parts);
@@ -128,7 +128,7 @@ export class EventDelivery {
       await Promise.all(groups.map((group) => group.stop(options)));
       const failures = await Promise.all(ofGroups.map((group) => group.close()));
       for (const error of failures.flat()) {
-        this.#parts.logger.warn({ error: messageOf(error) }, 'a consumer of events did not close cleanly');
+        this.#parts.logger.warn({ error: messageOf(error) }, 'event consumer failed to close');
       }
     };
     const run: RunningConsumers = { started: start(), stop: (options = {}) => (stopped ??= stop(options)) };
@@ -141,18 +141,21 @@ export class EventDelivery {
     try {
       await group.member.join();
     } catch (error) {
-      this.#parts.logger.debug({ group: group.name, error: messageOf(error) }, 'a group could not join yet');
+      this.#parts.logger.debug(
+        { group: group.name, error: messageOf(error) },
+        'could not join the event group; retrying',
+      );
     }
   }
 
-  /** While there was nobody to deliver to, nobody looked. */
+  /** Starts the polling, which pauses while there are no groups. */
   #goOn(): void {
     if (this.#groups.size === 0 || this.#stopped) return;
     this.#watch.start();
     this.#sequencer.run();
   }
 
-  /** Durable events were committed, here or in another process: `tasker_events` was notified. Costs nothing while it is busy. */
+  /** Reports that durable events were committed, after a notification on `tasker_events`. Cheap while it is busy. */
   heard(): void {
     if (this.#groups.size > 0) this.#sequencer.run();
   }
@@ -161,7 +164,7 @@ export class EventDelivery {
     for (const group of this.#groups) group.wake();
   }
 
-  /** Stops all that run, as {@link RunningConsumers.stop} does, and looks no more. */
+  /** Stops all consumers as {@link RunningConsumers.stop} does, and stops polling. */
   stop(options: StopOptions = {}): Promise<void> {
     this.#stopped ??= this.#stop(options);
     return this.#stopped;
@@ -170,7 +173,7 @@ export class EventDelivery {
   async #stop(options: StopOptions): Promise<void> {
     await Promise.all([
       this.#listener?.stop(),
-      // Both change nothing that counts, and may wait for the database.
+      // Both may be waiting for the database, and leave no unfinished changes.
       waitAtMost(LAST_LOOK_MS, Promise.all([this.#watch.stop(), this.#sequencer.stop()])),
       ...[...this.#runs].map((run) => run.stop(options)),
     ]);

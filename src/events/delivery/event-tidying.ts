@@ -2,22 +2,22 @@ import type { EventLog } from '../../engine/events/log.ts';
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 
-/** Between two looks for old events; every process looks, and most of them find nothing. */
+/** Default interval. Every process runs this, and most of them find nothing to delete. */
 const EVERY_MS = 300_000;
-/** Until the first look: where processes do not live long, one must come to it. */
+/** Delay before the first run, short enough for processes that do not run for long. */
 const FIRST_MS = 60_000;
 
-/** How events are tidied away. */
+/** Options of {@link tidyEvents}. */
 export interface EventTidyingOptions {
-  /** How old an event becomes that every group has passed; 0: none is deleted. */
+  /** The age at which events are deleted once every group is past them; 0 deletes none. */
   retentionMs: number;
   logger: Logger;
-  /** Between two looks, a quarter more or less so that processes don't come together. Default 300,000. */
+  /** The interval in milliseconds, ±25 % so that processes do not run together. Default 300,000. */
   everyMs?: number | undefined;
 }
 
 /**
- * Deletes old events that every group has passed, from time to time. Returns a function that stops this. It does not wait
+ * Periodically deletes old events that every group is past. Returns a function that stops this. It does not wait
  * for a run in progress, which may take long: the next run continues where that one ended.
  */
 export function tidyEvents(
@@ -29,9 +29,9 @@ export function tidyEvents(
   const tidy = async () => {
     try {
       const deleted = await log.tidy({ retentionMs });
-      if (deleted > 0) logger.debug({ deleted }, 'old events that every group has passed were deleted');
+      if (deleted > 0) logger.debug({ deleted }, 'old events deleted');
     } catch (error) {
-      logger.debug({ error: messageOf(error) }, 'old events could not be deleted; trying again later');
+      logger.debug({ error: messageOf(error) }, 'could not delete old events; retrying later');
     }
   };
   const next = (ms: number) => {

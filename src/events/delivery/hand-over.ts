@@ -8,36 +8,36 @@ import type { Halt } from '../halt.ts';
 import { type DeliveryEnd, deliver } from './deliver.ts';
 import type { GroupConsumers } from './group/consumers.ts';
 
-/** What becomes of an event that was handed to its group. `let_go`: as if it had not been. */
+/** The result of handing an event to its group. `let_go`: the attempt does not count. */
 export type HandedOver =
   | { kind: 'delivered' }
   | { kind: 'again'; error: string; delayMs: number }
   | { kind: 'dead'; error: string }
   | { kind: 'let_go' };
 
-/** An event on its way to the group. */
+/** Options of {@link HandOver.handle}. */
 export interface HandOverOptions {
-  /** Deliveries that failed before. */
+  /** The number of earlier deliveries that failed. */
   failures: number;
   replayed: boolean;
-  /** Whether it is too late to begin. */
+  /** Whether it is too late to start the delivery. */
   over(): boolean;
-  /** Its consumer gets it now. */
+  /** Called just before the consumer is called. */
   begin?(): void;
-  /** Ends the waiting. */
+  /** Ends the wait for the consumer. */
   halt: Halt;
 }
 
-/** What a {@link HandOver} is made from. */
+/** Dependencies of a {@link HandOver}. */
 export interface HandOverParts {
   log: EventLog;
   logger: Logger;
   metrics: Metrics;
-  /** Called when deliveries can be begun again. */
+  /** Called when new deliveries can start again. */
   freed(): void;
 }
 
-/** How many deliveries of a group run at once; who comes first is served first. */
+/** Limits the number of concurrent deliveries of a group. Callers get slots in the order of their requests. */
 class DeliverySlots {
   #free: number;
   #closed = false;
@@ -47,12 +47,12 @@ class DeliverySlots {
     this.#free = count;
   }
 
-  /** Callers that wait for a slot. */
+  /** The number of callers waiting for a slot. */
   get waiting(): number {
     return this.#waiting.length;
   }
 
-  /** Waits for a slot. False: there is none for this caller. */
+  /** Waits for a slot. Resolves to false if the caller was turned away. */
   take(): Promise<boolean> {
     if (this.#closed) return Promise.resolve(false);
     if (this.#free > 0) {
@@ -62,31 +62,31 @@ class DeliverySlots {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Gives a slot back. */
+  /** Releases a slot. */
   give(): void {
     const next = this.#waiting.shift();
     if (next) next(true);
     else this.#free++;
   }
 
-  /** Those who wait get none. */
+  /** Turns all waiting callers away. */
   turnAway(): void {
     for (const answer of this.#waiting.splice(0)) answer(false);
   }
 
-  /** Nobody gets one any more. */
+  /** Turns all waiting and future callers away. */
   close(): void {
     this.#closed = true;
     this.turnAway();
   }
 }
 
-/** For each delivery that may run, so many may go on after their time: more would fill the memory. */
+/** Maximum number of timed-out deliveries still running, per slot. More would fill the memory. */
 const LATE_A_SLOT = 10;
-/** Before delivery n + 1: a second, doubling, five minutes at most. */
+/** The delay before the next attempt: one second, doubling each time, at most five minutes. */
 const BACKOFF = { backoff: 'exponential', backoffBaseMs: 1_000, maxBackoffMs: 300_000 } as const;
 
-/** Hands events to the consumers of a group, and decides what becomes of those that fail. */
+/** Hands events to the consumers of a group, and decides about retries of failed deliveries. */
 export class HandOver {
   readonly slots: DeliverySlots;
   readonly #consumers: GroupConsumers;
@@ -96,7 +96,7 @@ export class HandOver {
   readonly #dead: Counter;
   readonly #lateNow: Gauge;
   readonly #mostLate: number;
-  /** Deliveries that go on although nobody waits for them any more. */
+  /** The number of deliveries still running after the wait for them ended. */
   late = 0;
 
   constructor(consumers: GroupConsumers, parts: HandOverParts) {
@@ -111,12 +111,12 @@ export class HandOver {
     this.#mostLate = LATE_A_SLOT * consumers.concurrency;
   }
 
-  /** Whether nothing more can be delivered until one of those settles. */
+  /** Whether there are so many late deliveries that no new one may start. */
   get blocked(): boolean {
     return this.late >= this.#mostLate;
   }
 
-  /** Never rejects, and takes no longer than its consumer may, once it has a slot. */
+  /** Delivers an event once a slot is free. Never rejects, and takes no longer than the consumer's timeout after that. */
   async handle(event: LoggedEvent, options: HandOverOptions): Promise<HandedOver> {
     if (options.over() || !(await this.slots.take())) return { kind: 'let_go' };
     try {
@@ -143,9 +143,9 @@ export class HandOver {
     if (this.late === this.#mostLate) {
       this.#parts.logger.error(
         { group: this.#consumers.name, late: this.late },
-        'deliveries of events go on long after their time; no more are begun in this process until one of them settles',
+        'too many timed-out event deliveries are still running; no new ones start in this process until one settles',
       );
-      // What waits here may be handled elsewhere.
+      // Other processes can handle the waiting events.
       this.slots.turnAway();
     }
     return () => {
@@ -164,11 +164,11 @@ export class HandOver {
     this.#failures.add();
     if (last || permanent) {
       this.#dead.add();
-      this.#parts.logger.error(about, 'an event could not be delivered and is given up; it is kept as a dead letter');
+      this.#parts.logger.error(about, 'event delivery failed permanently; kept as a dead letter');
       return { kind: 'dead', error };
     }
     const delayMs = retryAfterMs ?? retryDelayMs(BACKOFF, attempt, Math.random());
-    this.#parts.logger.info({ ...about, delay_ms: delayMs }, 'the delivery of an event failed and is repeated');
+    this.#parts.logger.info({ ...about, delay_ms: delayMs }, 'event delivery failed; retrying');
     return { kind: 'again', error, delayMs };
   }
 }

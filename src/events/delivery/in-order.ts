@@ -1,13 +1,13 @@
-/** A value now, or a promise of it. */
+/** A value, or a promise of it. */
 export type NowOrLater<T> = T | Promise<T>;
 
-/** What a hook gives that need not return anything. */
+/** The return type of a hook that may return nothing. */
 // biome-ignore lint/suspicious/noConfusingVoidType: a function without a return has this type, and no other
 export type HookAnswer<T = never> = T | void | Promise<T | void>;
 
 /**
- * Runs steps that yield what their hooks gave, and are resumed with what that settles to. It answers at once as long as
- * no hook gives a promise: those who call synchronous hooks by hand need not wait. `until` may limit the wait for a promise.
+ * Runs a generator that yields the return values of hooks and is resumed with their settled values. Returns the result
+ * directly if no hook returns a promise, so that synchronous hooks need no await. `until` can limit the wait for a promise.
  */
 export function inOrder<T>(
   steps: Generator<unknown, T, unknown>,
@@ -30,7 +30,7 @@ export function inOrder<T>(
   return resume(() => steps.next());
 }
 
-/** Undefined for what is no promise; what can't even be asked is a rejected one. */
+/** A promise for a thenable, undefined for other values. If reading `then` throws, the promise is rejected. */
 export function promiseOf(value: unknown): Promise<unknown> | undefined {
   try {
     if (typeof value !== 'object' || value === null || !('then' in value) || typeof value.then !== 'function') return;

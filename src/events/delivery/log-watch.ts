@@ -2,20 +2,20 @@ import type { EventLog } from '../../engine/events/log.ts';
 import type { GroupRunner } from './group/runner.ts';
 import type { Outage } from './outage.ts';
 
-/** What a {@link LogWatch} looks after. */
+/** Dependencies of a {@link LogWatch}. */
 export interface LogWatchParts {
   log: EventLog;
-  /** They come and go. */
+  /** The current groups; the set changes over time. */
   groups: ReadonlySet<GroupRunner>;
   pollMs: number;
   outage: Outage;
-  /** There are events without a place. */
+  /** Called when there are events without a place in the log. */
   unplaced(): void;
 }
 
 /**
- * Looks into the log when nobody tells of events, in one statement for all groups of the process: for events whose
- * notification was lost, for what dead processes held, and for deliveries that others left to be repeated.
+ * Polls the log with one statement for all groups of the process. It finds events whose notification was lost, work that
+ * was held by dead processes, and retries left by other processes.
  */
 export class LogWatch {
   readonly #parts: LogWatchParts;
@@ -27,7 +27,7 @@ export class LogWatch {
     this.#parts = parts;
   }
 
-  /** Changes nothing when it goes on already. */
+  /** Starts polling. Does nothing if it is already running. */
   start(): void {
     if (!this.#timer) this.#schedule(0);
   }

@@ -3,10 +3,10 @@ import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { backOff } from '../../time/back-off.ts';
 
-/** A statement that the database refuses is not repeated for ever. */
+/** The number of retries of a statement that the database refuses. */
 const REFUSALS = 5;
 
-/** Says once that something does not get through to the database, however many wait for it, and once that it does again. */
+/** Logs a database outage only once for all callers that wait for it, and logs its end. */
 export class Outage {
   readonly #logger: Logger;
   readonly #waiting = new Set<unknown>();
@@ -16,28 +16,25 @@ export class Outage {
     this.#logger = logger;
   }
 
-  /** What `who` asked did not get through. */
+  /** Reports that a query of `who` failed. */
   began(who: unknown, error: unknown): void {
     this.#failures++;
     const first = this.#waiting.size === 0;
     this.#waiting.add(who);
     if (first)
-      this.#logger.warn(
-        { error: messageOf(error) },
-        'domain events wait: the log of events cannot be read; trying again',
-      );
-    else this.#logger.debug({ error: messageOf(error) }, 'the log of events still cannot be read');
+      this.#logger.warn({ error: messageOf(error) }, 'cannot read the event log; domain events wait; retrying');
+    else this.#logger.debug({ error: messageOf(error) }, 'still cannot read the event log');
   }
 
-  /** What `who` asked got through. */
+  /** Reports that a query of `who` succeeded. */
   ended(who: unknown): void {
     const failures = this.#failures;
-    if (this.#forget(who)) this.#logger.info({ failures }, 'the log of events can be read again; domain events go on');
+    if (this.#forget(who)) this.#logger.info({ failures }, 'event log readable again; domain events continue');
   }
 
   /**
-   * Asks until the database answers, however long it is away: what was handled is written down, and not handled again.
-   * Undefined: `gone` fired, or the database refuses it.
+   * Repeats a query until the database answers, however long the outage takes, so that results of deliveries are not lost.
+   * Returns undefined if `gone` fires or the database refuses the query several times.
    */
   async retryUntilAnswered<T>(ask: () => Promise<T>, gone: AbortSignal): Promise<T | undefined> {
     let refused = false;
@@ -52,16 +49,16 @@ export class Outage {
     return answer;
   }
 
-  /** The database is there, and refuses what `who` has to write down: nobody goes on asking, but nothing goes on either. */
+  /** Logs that the database is available but refuses a write of `who`, which is not retried. */
   #refused(who: unknown, error: unknown): void {
     this.#forget(who);
     this.#logger.error(
       { error: messageOf(error) },
-      'the database refuses to write down what was delivered; it is delivered again',
+      'the database refused to store the result of deliveries; the events will be delivered again',
     );
   }
 
-  /** Whether it was the last that waited. */
+  /** Removes a waiting caller. Returns whether it was the last one. */
   #forget(who: unknown): boolean {
     if (!this.#waiting.delete(who) || this.#waiting.size > 0) return false;
     this.#failures = 0;

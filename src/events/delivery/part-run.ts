@@ -4,37 +4,37 @@ import type { GroupWork, HeldWork } from './group/work.ts';
 import type { HandedOver } from './hand-over.ts';
 import { type BegunDelivery, type Hold, RetryRun } from './retry-run.ts';
 
-/** An event of the part, and how it stands with it. */
+/** An event of the part, and its state. */
 interface Placed {
   id: number;
   taskUuid: string;
   after: EventPosition;
-  /** Gone once it was handled, so that memory holds only what is still to do. */
+  /** Cleared once it is handled, to free memory. */
   event: TakenEvent | undefined;
-  /** Undefined: its consumer does not have it yet. */
+  /** The running delivery; undefined until it starts. */
   begun: (BegunDelivery & { at: number }) | undefined;
-  /** Undefined: not yet. `slow`: it goes on beside the part. */
+  /** The result; undefined until there is one. `slow`: the delivery continues outside the part. */
   handled: Exclude<HandedOver, { kind: 'let_go' }> | { kind: 'parked' } | { kind: 'slow' } | undefined;
-  /** When that was, by this process's clock. */
+  /** When it was handled, from `performance.now()`. */
   at: number;
 }
 
-const LOST = new Error('another process has taken over this part of the log of events');
-const NOT_WRITTEN = new Error('that this delivery goes on could not be written down');
+const LOST = new Error('another process has taken over this part of the event log');
+const NOT_WRITTEN = new Error('could not store that this delivery is still running');
 
 /**
- * Handles what was taken of one part: events of a task one after the other, those of different tasks at once. The group's
- * cursor follows as far as all was handled; a failed event, one that only another process asked for, and those of their
- * tasks behind them go on beside the cursor. So do those that take long, once nothing else is to do: what comes after them
- * in the part does not wait for them.
+ * Handles the events taken from one part of the log. Events of a task run one after the other, those of different tasks
+ * concurrently. The group's cursor advances over events that are handled. Three kinds of events are tracked beside the
+ * cursor, together with later events of their tasks: failed ones, ones that only another process wants, and slow ones.
+ * A delivery counts as slow only when nothing else is left to do in the part, so that the part can be released.
  */
 export class PartRun implements HeldWork {
   readonly holder: string;
   readonly #group: GroupWork;
   readonly #taken: TakenPart;
-  /** The events of tasks that are not finished here, by task. */
+  /** The events of tasks that still have unhandled events, grouped by task. */
   readonly #going: Set<readonly Placed[]>;
-  /** What goes on beside the part, or is about to. */
+  /** Deliveries that continue outside the part, or are about to. */
   #slow: readonly BegunDelivery[] = [];
   readonly #events: readonly Placed[];
   heldUntil: number;
@@ -42,14 +42,14 @@ export class PartRun implements HeldWork {
   /** Whether the part was taken over by another process. */
   lost = false;
   #stopping = false;
-  /** What was handled could not be written down. */
+  /** Whether results could not be stored. */
   #unwritten = false;
   #saved = 0;
   #saving: Promise<void> = Promise.resolve();
   #progress: Promise<void> | undefined;
-  /** The part is not needed any more: nothing runs, or it goes on beside it. */
+  /** The part is about to be released: nothing runs, or it continues outside the part. */
   #ending = false;
-  /** All was written down, and the part let go with that. */
+  /** All results are stored, which also released the part. */
   #done = false;
   #endEarly!: () => void;
   readonly #endsEarly = new Promise<void>((resolve) => (this.#endEarly = resolve));
@@ -77,7 +77,7 @@ export class PartRun implements HeldWork {
     this.#ending = true;
     await this.#save({ last: true });
     if (this.lost || this.#done) return;
-    // What the database refused it would refuse again: the part rests until its hold is over, or somebody else is to try.
+    // If the database refused the results, it would refuse them again, so the part stays held until its lease expires.
     if (!this.#unwritten || this.#stopping) await this.#group.letGo(this.holder);
   }
 
@@ -93,12 +93,12 @@ export class PartRun implements HeldWork {
 
   extended({ parts }: StillHeld, until: number): void {
     if (parts.includes(this.part)) this.heldUntil = Math.max(this.heldUntil, until);
-    // Nothing runs that could be halted, and the last writing learns by itself whether the part is still held.
+    // At the end there is nothing to halt, and the last write detects by itself whether the part is still held.
     else if (!this.#ending) this.#lose();
   }
 
   saveProgress(): void {
-    // One at a time: the next is wanted for what is handled until it begins.
+    // Only one at a time, so that the next one includes everything handled until it starts.
     if (this.#progress || this.#ending) return;
     const saved = this.#onlySlow() ? this.#letPartGo() : this.#save({ last: false });
     this.#progress = saved.finally(() => (this.#progress = undefined));
@@ -107,10 +107,10 @@ export class PartRun implements HeldWork {
   async #inOrder(events: readonly Placed[]): Promise<void> {
     let behind = false;
     for (const placed of events) {
-      // What only another process asked for waits for it beside the cursor.
+      // An event that only another process wants waits beside the cursor.
       behind ||= placed.event!.parked || !this.#group.wants(placed.event!.name);
       const handled: HandedOver | { kind: 'parked' } = behind ? { kind: 'parked' } : await this.#handle(placed);
-      // What goes on beside the part took those behind it along.
+      // A slow delivery has already parked the later events of its task.
       if (handled.kind === 'let_go' || placed.handled) return;
       behind ||= handled.kind === 'again';
       this.#isHandled(placed, handled);
@@ -138,7 +138,7 @@ export class PartRun implements HeldWork {
     return handled;
   }
 
-  /** Whether all that is still to be handled here has been under way for long, or is behind such a one. */
+  /** Whether every unhandled event is a slow delivery or waits behind one. */
   #onlySlow(): boolean {
     const since = performance.now() - this.#group.slowMs;
     return [...this.#going].every((events) => {
@@ -147,7 +147,7 @@ export class PartRun implements HeldWork {
     });
   }
 
-  /** What takes long goes on as repetitions do, held under the same holder, and what is behind it waits for it there. */
+  /** Releases the part. Slow deliveries continue like retries under the same holder, and later events wait behind them. */
   async #letPartGo(): Promise<void> {
     this.#ending = true;
     const slow: BegunDelivery[] = [];
@@ -183,7 +183,7 @@ export class PartRun implements HeldWork {
     const { failed } = this.#outcome(to);
     this.#saved = to;
     this.#done = last;
-    // A part that was let go is nobody's; what goes on beside it was held anew with that.
+    // The last write released the part, but renewed the hold of the slow deliveries.
     this.heldUntil = Math.max(this.heldUntil, askedAt + this.#group.leaseMs);
     for (const { delayMs } of failed) this.#group.retryIn(delayMs);
   }
@@ -198,7 +198,7 @@ export class PartRun implements HeldWork {
     return Math.max(this.#saved, this.#events.findLastIndex(({ handled }) => handled !== undefined) + 1);
   }
 
-  /** What is not written down yet of the first `to` events. */
+  /** The results of the first `to` events that are not stored yet. */
   #outcome(to: number): PartOutcome & { failed: { delayMs: number }[] } {
     const now = performance.now();
     const failed = [];
@@ -212,7 +212,7 @@ export class PartRun implements HeldWork {
         failed.push({ id, taskUuid, error, delayMs: Math.max(0, delayMs - (now - at)) });
       } else if (handled?.kind === 'dead') dead.push({ id, taskUuid, error: handled.error });
       else if (handled?.kind === 'slow') slow.push({ id, taskUuid });
-      // What was let go before the end goes on beside the cursor too: what was handled behind it is not repeated for it.
+      // Abandoned events are tracked beside the cursor too, so that handled events behind them are not repeated.
       else parked.push({ id, taskUuid });
     }
     const all = to === this.#events.length;

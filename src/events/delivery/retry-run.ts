@@ -3,24 +3,24 @@ import { Halt } from '../halt.ts';
 import type { GroupWork, HeldWork } from './group/work.ts';
 import type { HandedOver } from './hand-over.ts';
 
-/** What a delivery came to that is not written down yet. */
+/** The outcome of a delivery that is not stored yet. */
 interface Ended extends EventReference {
-  /** Deliveries that failed before. */
+  /** The number of earlier deliveries that failed. */
   failures: number;
   handled: HandedOver;
 }
 
-/** A delivery on its way, which outlives the part of the log that its event was taken with. */
+/** A running delivery, which can continue after the part of the log that it came from is released. */
 export interface BegunDelivery extends EventReference {
-  /** Deliveries that failed before. */
+  /** The number of earlier deliveries that failed. */
   failures: number;
-  /** What becomes of it. */
+  /** Its outcome. */
   handled: Promise<HandedOver>;
-  /** Ends the waiting. */
+  /** Ends the wait for it. */
   halt: Halt;
 }
 
-/** How deliveries beside the log are held. */
+/** The hold of deliveries in the database. */
 export interface Hold {
   holder: string;
   heldUntil: number;
@@ -29,13 +29,13 @@ export interface Hold {
 const LOST = new Error('another process has taken over this delivery');
 
 /**
- * Handles what goes on beside the log: what is due again, and what takes long. That it is one event of a task at a time,
- * the database sees to. What is over, or let go, is written down at once, together with what ended during the writing before.
+ * Handles deliveries beside the cursor: due retries, and slow deliveries. The database ensures that only one event of a
+ * task is delivered at a time. Outcomes are stored at once, together with those that ended during the previous write.
  */
 export class RetryRun implements HeldWork {
   readonly holder: string;
   readonly #group: GroupWork;
-  /** What is not over yet. */
+  /** Deliveries that have not ended yet. */
   readonly #going = new Map<number, BegunDelivery>();
   heldUntil: number;
   left: number;
@@ -43,7 +43,7 @@ export class RetryRun implements HeldWork {
   #writing: Promise<void> = Promise.resolve();
   #stopping = false;
 
-  /** @param deliveries that were begun under this hold, or that are due again */
+  /** @param deliveries deliveries that run under this hold, or events that are due for a retry */
   constructor(group: GroupWork, deliveries: readonly (BegunDelivery | RetriedEvent)[], { holder, heldUntil }: Hold) {
     this.#group = group;
     this.holder = holder;
@@ -72,7 +72,7 @@ export class RetryRun implements HeldWork {
   }
 
   saveProgress(): void {
-    // All that is over is written down already.
+    // All outcomes are already stored.
   }
 
   #begin(event: RetriedEvent): BegunDelivery {
@@ -116,7 +116,7 @@ function outcomeOf(ended: readonly Ended[]): Required<RetryOutcome> {
     else if (handled.kind === 'dead') dead.push({ ...one, attempts, error: handled.error });
     else if (handled.kind === 'again')
       failed.push({ ...one, attempts, error: handled.error, delayMs: handled.delayMs });
-    // Whatever else runs under this hold: others may take it at once.
+    // Released individually, so that other processes can take it while this hold continues.
     else left.push({ ...one, attempts: failures, delayMs: 0 });
   }
   return { delivered, failed, dead, left };

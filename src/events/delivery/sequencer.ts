@@ -3,22 +3,22 @@ import type { EventLog } from '../../engine/events/log.ts';
 import { backOff } from '../../time/back-off.ts';
 import type { Outage } from './outage.ts';
 
-/** Between two runs, however many events are told of meanwhile. */
+/** Minimum time between two runs, however many notifications arrive. */
 const APART_MS = 5;
 
-/** Gives events their places when somebody tells of new ones: at once, and seldom enough when many do. */
+/** Assigns places in the log to new events, at once after a notification, but throttled when there are many. */
 export class Sequencer {
   readonly #parts: { log: EventLog; outage: Outage; placed: () => void };
   readonly #stopped = new AbortController();
   #wanted = false;
   #running: Promise<void> | undefined;
 
-  /** `placed` is called after each run: events may have been placed by another process, too. */
+  /** `placed` is called after each run, because another process may have placed events too. */
   constructor(parts: { log: EventLog; outage: Outage; placed: () => void }) {
     this.#parts = parts;
   }
 
-  /** Events may have been committed. */
+  /** Requests a run, because events may have been committed. */
   run(): void {
     this.#wanted = true;
     if (this.#stopped.signal.aborted) return;

@@ -5,17 +5,21 @@ import { rabbitmqSink } from './rabbitmq-sink.ts';
 import { checkConsuming, demand } from './sink-options.ts';
 import { webhookSink } from './webhook-sink.ts';
 
-const FORM = 'must be what webhookSink or rabbitmqSink gives, or { group, patterns, deliver } of your own';
+const FORM = 'must be the result of webhookSink or rabbitmqSink, or an object { group, patterns, deliver }';
 
 /**
- * The sinks that a program names, which JavaScript may have made of anything, and those of its configuration.
+ * Joins the sinks passed by a program, which it checks, and those of its configuration.
  * @throws TaskerError `config_invalid`
  */
 export function allSinks(given: readonly EventConsumer[], configured: readonly EventConsumer[]): EventConsumer[] {
-  demand('createTasker', Array.isArray(given), 'sinks must be a list, as [webhookSink({ … })]');
+  demand('createTasker', Array.isArray(given), 'sinks must be a list, such as [webhookSink({ … })]');
   for (const [at, sink] of given.entries()) checkSink(`createTasker: sinks[${at}]`, sink);
   const twice = configured.find(({ group }) => given.some((sink) => sink.group === group));
-  demand('events', !twice, `${twice?.group} is a group of the program's sinks and of the file's; name another`);
+  demand(
+    'events',
+    !twice,
+    `${twice?.group} is the group of a sink in the program and of one in the file; rename one of them`,
+  );
   return [...given, ...configured];
 }
 
@@ -24,7 +28,7 @@ function checkSink(who: string, sink: Partial<EventConsumer> | null): void {
   checkConsuming(who, sink);
 }
 
-/** The sinks that a configuration names. Nothing is connected yet. @throws TaskerError `config_invalid` */
+/** Creates the sinks of a configuration, without connecting. @throws TaskerError `config_invalid` */
 export function sinksFromConfig(config: TaskerConfig, logger: Logger): EventConsumer[] {
   const common = { timeoutMs: config.eventTimeoutMs, concurrency: config.eventConcurrency };
   const sinks = config.webhooks.map((webhook) => webhookSink({ ...common, ...webhook }));
@@ -34,6 +38,6 @@ export function sinksFromConfig(config: TaskerConfig, logger: Logger): EventCons
     sinks.push(rabbitmqSink({ ...common, url, group, patterns, from, maxDeliveries, logger }));
   }
   const twice = sinks.find(({ group }, at) => sinks.findIndex((other) => other.group === group) !== at);
-  demand('events', !twice, `two sinks have the group ${twice?.group}, and would share its events; name another`);
+  demand('events', !twice, `two sinks have the group ${twice?.group} and would share its events; rename one of them`);
   return sinks;
 }

@@ -4,14 +4,14 @@ import { isIP, type LookupFunction } from 'node:net';
 import { isPublicAddress } from './public-address.ts';
 import { untilAborted } from './sink-options.ts';
 
-/** An address that events must not be sent to. */
+/** Thrown for an address that events must not be sent to. */
 export class PrivateAddressError extends Error {
   override readonly name = 'PrivateAddressError';
 }
 
 /**
- * The addresses of a host, as they are now. One that is not public is refused, and with it the host, unless it is allowed:
- * who can name any host could have this machine talk to what only it can reach.
+ * Looks up the addresses of a host. Rejects if one of them is not public, unless `allowPrivate` is true. Otherwise a user
+ * who can configure a host could make this machine send requests into its private network.
  */
 export async function addressesOf(
   hostname: string,
@@ -24,11 +24,11 @@ export async function addressesOf(
   if (!wrong) return found;
   const what = wrong.address === host ? host : `${host} is ${wrong.address}, which`;
   throw new PrivateAddressError(
-    `${what} is not a public address; allow_private = true (in a program allowPrivate: true) allows it`,
+    `${what} is not a public address; allow_private = true (allowPrivate: true in a program) allows it`,
   );
 }
 
-/** Answers with addresses that were looked up before, so that the name can't mean others by the time of the connection. */
+/** A DNS lookup that returns the checked addresses, so that the connection cannot go to a different address. */
 export function pinnedTo(addresses: readonly LookupAddress[]): LookupFunction {
   const [first] = addresses;
   return (_, { all }, callback) => {

@@ -6,7 +6,7 @@ import { pinnedTo } from './pinned-addresses.ts';
 /** One request. */
 export interface JsonPost {
   url: URL;
-  /** Where the host is, looked up and found right. */
+  /** The checked addresses of the host. */
   addresses: readonly LookupAddress[];
   headers: Record<string, string>;
   body: string;
@@ -14,23 +14,23 @@ export interface JsonPost {
   signal: AbortSignal;
 }
 
-/** What there is to know of an answer. */
+/** The relevant parts of a response. */
 export interface PostAnswer {
   status: number;
   retryAfter: string | undefined;
   location: string | undefined;
 }
 
-/** Of an answer's body nothing is needed; so much is read, so long, to have the connection for the next. */
+/** The body of a response is not needed. Up to these limits it is read and discarded, to keep the connection open. */
 const MOST_BODY_BYTES = 65_536;
 const LONGEST_BODY_MS = 1_000;
 
-/** Posts a JSON text. Redirects are an answer like any other. Rejects when there is no answer, and when the signal fires. */
+/** Posts JSON text. Does not follow redirects. Rejects if there is no response or the signal fires. */
 export async function postJson(post: JsonPost): Promise<PostAnswer> {
-  return (await attempt(post, post.agent)) ?? (await attempt(post, false)) ?? Promise.reject(new Error('no answer'));
+  return (await attempt(post, post.agent)) ?? (await attempt(post, false)) ?? Promise.reject(new Error('no response'));
 }
 
-/** Undefined: the other side had closed an idle connection just when it was taken for this. */
+/** Resolves to undefined if the other side closed an idle connection just as it was reused. */
 function attempt(
   { url, addresses, headers, body, signal }: JsonPost,
   agent: Agent | false,
@@ -57,7 +57,7 @@ function attempt(
   });
 }
 
-/** Reads what follows the headers and forgets it. How that ends changes nothing: the answer is known. */
+/** Reads and discards the body. Errors are ignored, because the status is already known. */
 function readAway(response: IncomingMessage): Promise<void> {
   return new Promise((resolve) => {
     let left = MOST_BODY_BYTES;

@@ -2,7 +2,7 @@ import { BlockList, isIP } from 'node:net';
 
 type Subnet = readonly [address: string, prefix: number];
 
-/** Of the registries of special-purpose addresses; the last is a cloud's own service. */
+/** From the IANA registry of special-purpose addresses. The last one is an internal service of a cloud. */
 const RESERVED_4 = blockList('ipv4', [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
@@ -22,16 +22,16 @@ const RESERVED_4 = blockList('ipv4', [
   ['168.63.129.16', 32],
 ]);
 
-/** All that is global stands in here, … */
+/** All global addresses are in this range, … */
 const GLOBAL_6 = blockList('ipv6', [['2000::', 3]]);
-/** … but for protocols (Teredo among them), documentation and 6to4, which leads to any IPv4 address. */
+/** … except those for protocols such as Teredo, for documentation, and 6to4, which can map to any IPv4 address. */
 const RESERVED_6 = blockList('ipv6', [
   ['2001::', 23],
   ['2001:db8::', 32],
   ['2002::', 16],
   ['3fff::', 20],
 ]);
-/** Mean an IPv4 address, which stands in their last four bytes. */
+/** Ranges that contain an IPv4 address in the last four bytes. */
 const WITH_4 = blockList('ipv6', [
   ['::ffff:0:0', 96],
   ['64:ff9b::', 96],
@@ -44,8 +44,8 @@ function blockList(family: 'ipv4' | 'ipv6', subnets: readonly Subnet[]): BlockLi
 }
 
 /**
- * Whether an address is one of the internet: not of this machine or its networks, not multicast, not where clouds tell a
- * machine its credentials. What is no address is not.
+ * Whether an address is public: not of this machine or a private network, not multicast, and not the metadata service of a
+ * cloud. False for text that is not an address.
  */
 export function isPublicAddress(address: string): boolean {
   const family = isIP(address);
@@ -55,7 +55,7 @@ export function isPublicAddress(address: string): boolean {
   return GLOBAL_6.check(address, 'ipv6') && !RESERVED_6.check(address, 'ipv6');
 }
 
-/** The last four bytes of an IPv6 address. A URL writes all its forms in one, without dots. */
+/** The last four bytes of an IPv6 address as IPv4. `URL` normalizes all notations to one without dots. */
 function embedded4(address: string): string {
   const groups = new URL(`http://[${address}]`).hostname.slice(1, -1).split(':');
   const [high = 0, low = 0] = groups.slice(-2).map((group) => Number.parseInt(group || '0', 16));

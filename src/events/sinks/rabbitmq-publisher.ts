@@ -9,43 +9,43 @@ import { ensureQueue, withChannel } from './rabbitmq-queues.ts';
 /** One message. */
 export interface RabbitmqMessage {
   queue: string;
-  /** In the message's properties. */
+  /** The property `message_id` of the message. */
   messageId: string;
   type: string;
   body: Buffer;
 }
 
-/** A message that the broker refuses for its size closes its channel: larger ones get one of their own. */
+/** Messages above this size get their own channel, because the broker closes a channel with a message that is too large. */
 const OWN_CHANNEL_BYTES = 1_048_576;
 const ACQUIRE_MS = 10_000;
 const CLOSE_MS = 3_000;
 const [RECONNECT_LOW_MS, RECONNECT_HIGH_MS] = [500, 5_000];
 
-/** A connection to RabbitMQ, opened when the first message is sent, kept up, and closed once. */
+/** A connection to RabbitMQ. It opens with the first message and reconnects until it is closed. */
 export class RabbitmqPublisher {
   readonly #parts: { url: string; place: string; logger: Logger };
   #opening: Promise<Connection> | undefined;
   #channel: Promise<Channel> | undefined;
   #queues = new Map<string, Promise<void>>();
   readonly #returned = new Set<string>();
-  /** Why nothing can be sent now. */
+  /** Why nothing can be sent at the moment. */
   #trouble: string | undefined;
   #blocked = false;
   #closed = false;
 
-  /** `place`: the broker's, without user and password. */
+  /** `place`: the address of the broker, without user and password. */
   constructor(parts: { url: string; place: string; logger: Logger }) {
     this.#parts = parts;
   }
 
-  /** Resolves when the broker has said that it keeps the message. */
+  /** Resolves when the broker has confirmed the message. */
   async send(message: RabbitmqMessage): Promise<void> {
     try {
-      if (this.#closed) throw new Error('it is closed');
+      if (this.#closed) throw new Error('the connection is closed');
       this.#opening ??= this.#open();
       const connection = await this.#opening;
-      // What is sent now would wait in memory, and be sent once for each time that it is tried again.
-      if (this.#blocked) throw new Error('it takes nothing while it is short of memory or disk');
+      // A message sent now would wait in memory, and each retry would add a copy of it.
+      if (this.#blocked) throw new Error('the broker accepts no messages while it is short of memory or disk');
       await this.#ensured(connection, message.queue);
       if (message.body.length > OWN_CHANNEL_BYTES) return await this.#publishLarge(connection, message);
       this.#channel ??= this.#openChannel(connection);
@@ -68,7 +68,7 @@ export class RabbitmqPublisher {
     if (!(await waitAtMost(CLOSE_MS, closing()))) connection.unsafeDestroy();
   }
 
-  /** The library is loaded by who needs it. It connects again by itself whenever the connection is lost. */
+  /** Loads the library only on use. The library reconnects by itself after the connection is lost. */
   async #open(): Promise<Connection> {
     const { Connection } = await import('rabbitmq-client');
     const connection = new Connection({
@@ -79,18 +79,18 @@ export class RabbitmqPublisher {
       retryHigh: RECONNECT_HIGH_MS,
     });
     connection.on('connection', () => {
-      if (this.#trouble !== undefined) this.#parts.logger.info(`${this.#parts.place} is connected again`);
+      if (this.#trouble !== undefined) this.#parts.logger.info(`${this.#parts.place} reconnected`);
       this.#trouble = undefined;
       this.#blocked = false;
     });
     connection.on('error', (error: unknown) => {
       if (this.#closed) return;
       this.#trouble = messageOf(error);
-      this.#parts.logger.warn({ error: messageOf(error) }, `${this.#parts.place}: the connection is lost; events wait`);
+      this.#parts.logger.warn({ error: messageOf(error) }, `${this.#parts.place}: connection lost; events wait`);
     });
     connection.on('connection.blocked', (reason) => {
       this.#blocked = true;
-      this.#parts.logger.warn({ reason }, `${this.#parts.place} takes nothing at the moment; events wait`);
+      this.#parts.logger.warn({ reason }, `${this.#parts.place} accepts no messages at the moment; events wait`);
     });
     connection.on('connection.unblocked', () => {
       this.#blocked = false;
@@ -98,7 +98,7 @@ export class RabbitmqPublisher {
     return connection;
   }
 
-  /** Queues are looked after once for each time that the broker is connected. */
+  /** Ensures once for each connection that the queue exists. */
   #ensured(connection: Connection, queue: string): Promise<void> {
     let ensured = this.#queues.get(queue);
     if (!ensured) {
@@ -151,10 +151,10 @@ export class RabbitmqPublisher {
   async #publish(channel: Channel, { queue, messageId, type, body }: RabbitmqMessage): Promise<void> {
     const properties = { messageId, type, appId: 'tasker-core', contentType: 'application/json' };
     await channel.basicPublish({ ...properties, routingKey: queue, durable: true, mandatory: true }, body);
-    // A message that no queue takes comes back before it is confirmed, but the library tells of it a turn later.
+    // An unroutable message is returned before it is confirmed, but the library reports it one turn later.
     await afterIncoming();
     if (!this.#returned.delete(messageId)) return;
     this.#queues.delete(queue);
-    throw new Error('there was no such queue; it is made again');
+    throw new Error('the queue does not exist; it will be recreated');
   }
 }

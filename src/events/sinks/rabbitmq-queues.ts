@@ -1,14 +1,14 @@
 import type { Channel, Connection } from 'rabbitmq-client';
 
-/** The queue of a namespace's events. */
+/** The name of the queue for the events of a namespace. */
 export const queueOf = (namespace: string): string => `${namespace}_domain_events`;
 
-/** Where RabbitMQ puts what a reader of the queue refuses for good. */
+/** The name of the queue for messages that a reader rejects permanently. */
 export const deadQueueOf = (queue: string): string => `${queue}_dlq`;
 
 /**
- * Makes the queue and its dead letter queue, both durable, unless they are there: then they stay as they are, so that
- * whoever runs the broker may have made them otherwise (quorum queues, limits).
+ * Creates the queue and its dead letter queue, both durable, unless they exist. Existing queues are not changed, so that
+ * the operator of the broker can create them with other options, such as quorum queues or limits.
  */
 export async function ensureQueue(connection: Connection, queue: string): Promise<void> {
   const dead = deadQueueOf(queue);
@@ -22,7 +22,7 @@ export async function ensureQueue(connection: Connection, queue: string): Promis
   );
 }
 
-/** Asking for a queue that is not there closes the channel. */
+/** Declares a queue if it does not exist. Uses two channels, because checking for a missing queue closes the channel. */
 async function unlessThere(
   connection: Connection,
   queue: string,
@@ -36,7 +36,7 @@ async function unlessThere(
   }
 }
 
-/** Does something on a channel of its own: what goes wrong there closes no other. Rejects with what closed it. */
+/** Calls a function with a separate channel, so that errors close no other channel. Rejects with the channel's error. */
 export async function withChannel<T>(connection: Connection, work: (channel: Channel) => Promise<T>): Promise<T> {
   const channel = await connection.acquire({ emitErrorsFromChannel: true });
   let why: unknown;

@@ -10,16 +10,16 @@ import { checkKnown, consumingAs, demand, type SinkOptions, untilAborted } from 
 export interface RabbitmqSinkOptions extends SinkOptions {
   /** `amqp://user:password@host:5672/vhost`, or `amqps:` for TLS. */
   url: string;
-  /** Told when the connection is lost and when it is there again. Default: nobody. */
+  /** Receives a line when the connection is lost and when it is restored. Default: no logging. */
   logger?: AnyLogger | undefined;
 }
 
 const OWN: readonly (keyof RabbitmqSinkOptions)[] = ['url', 'logger'];
 
 /**
- * Sends durable domain events to RabbitMQ: each to the durable queue `{namespace}_domain_events`, as a persistent JSON
- * message with the whole envelope, `message_id` the event's id, `type` its name. A delivery is over when the broker has
- * confirmed it. Queues that are missing are made, each with `…_dlq` for what readers refuse. The connection is opened with
+ * Sends durable domain events to RabbitMQ, to the durable queue `{namespace}_domain_events`. Each is a persistent JSON
+ * message with the whole envelope; `message_id` is the event's id and `type` its name. A delivery succeeds when the broker
+ * has confirmed it. Missing queues are created, each with a queue `…_dlq` for rejected messages. The connection opens with
  * the first event.
  *
  * @example

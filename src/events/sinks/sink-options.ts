@@ -5,19 +5,19 @@ import { waitAtMost } from '../../time/wait-at-most.ts';
 import { GROUP_NAME_WORDS, isGroupName, notKnown, wrongOption } from '../consuming-options.ts';
 import type { EventConsumer } from '../delivery/event-consumer.ts';
 
-/** What every sink can be told. Times in milliseconds. */
+/** Options of all sinks. Times in milliseconds. */
 export interface SinkOptions {
-  /** Whose position in the log of events this is; sinks of one group, in whichever processes, share its events. */
+  /** The group, which has a position in the event log. Sinks of a group share its events, also across processes. */
   group?: string | undefined;
-  /** Names of the events that it gets, with `*`, `?` and `[…]`. Default: all. */
+  /** Patterns for the names of events, with `*`, `?` and `[…]`. Default: all. */
   patterns?: readonly string[] | undefined;
-  /** Where the group begins when it does not exist yet. Default `now`. */
+  /** The start position of a new group. Default `now`. */
   from?: 'now' | 'beginning' | undefined;
-  /** Events of different tasks that are sent at once, by this process. Default 10. */
+  /** Maximum number of events of different tasks sent at the same time by this process. Default 10. */
   concurrency?: number | undefined;
-  /** How long one delivery may take. Default 30,000. */
+  /** Timeout of a delivery. Default 30,000. */
   timeoutMs?: number | undefined;
-  /** Deliveries of one event before it is a dead letter. Default 300, which is about a day. */
+  /** Maximum number of deliveries of an event before it becomes a dead letter. Default 300, which takes about a day. */
   maxDeliveries?: number | undefined;
 }
 
@@ -30,16 +30,16 @@ const COMMON = [
   'maxDeliveries',
 ] satisfies (keyof SinkOptions)[];
 
-/** Refuses what no sink can be told; `own`: what this one can be told besides. @throws TaskerError `config_invalid` */
+/** Rejects unknown options. `own` has the additional options of this sink. @throws TaskerError `config_invalid` */
 export function checkKnown(who: string, options: SinkOptions, own: readonly string[]): void {
   const unknown = notKnown(options, [...own, ...COMMON]);
   demand(who, unknown === undefined, unknown ?? '');
 }
 
-/** What a sink is as a consumer. */
+/** The options of a sink as a consumer. */
 type Consuming = Omit<EventConsumer, 'deliver' | 'close'>;
 
-/** @throws TaskerError `config_invalid` */
+/** Checks the options of a sink and fills in defaults. @throws TaskerError `config_invalid` */
 export function consumingAs(who: string, group: string, options: SinkOptions): Consuming {
   const { patterns = ['*'], from, concurrency, timeoutMs, maxDeliveries = DEFAULTS.sinkMaxDeliveries } = options;
   const consuming = { group, patterns, from, concurrency, timeoutMs, maxDeliveries };
@@ -47,7 +47,7 @@ export function consumingAs(who: string, group: string, options: SinkOptions): C
   return consuming;
 }
 
-/** @throws TaskerError `config_invalid` */
+/** Checks the options of a consumer. @throws TaskerError `config_invalid` */
 export function checkConsuming(who: string, consuming: Partial<Consuming>): void {
   const { group, patterns } = consuming;
   demand(who, isGroupName(group), `group must be ${GROUP_NAME_WORDS}`);
@@ -56,7 +56,7 @@ export function checkConsuming(who: string, consuming: Partial<Consuming>): void
   demand(who, wrong === undefined, wrong ?? '');
 }
 
-/** @throws TaskerError `config_invalid` */
+/** Asserts a condition on the options of `who`. @throws TaskerError `config_invalid` */
 export function demand(who: string, holds: boolean, what: string): asserts holds {
   if (!holds) throw new TaskerError('config_invalid', `${who}: ${what}`);
 }

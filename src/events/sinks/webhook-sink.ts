@@ -22,29 +22,29 @@ import { checkKnown, consumingAs, demand, type SinkOptions } from './sink-option
 
 /** Options of {@link webhookSink}. */
 export interface WebhookSinkOptions extends SinkOptions {
-  /** In messages, and in the group's name, which is `webhook:<name>` unless `group` says another. */
+  /** The name of the webhook, used in messages. The group is `webhook:<name>` unless `group` is given. */
   name: string;
-  /** http or https, without user and password. */
+  /** An http or https URL without user and password. */
   url: string;
-  /** `whsec_` and base64. Each signs every message, so that a receiver can change from one to the next. Default: unsigned. */
+  /** Signing secrets, `whsec_` and base64. Each signs every message, so that secrets can be rotated. Default: unsigned. */
   secrets?: readonly string[] | undefined;
-  /** More headers, such as an authorization. */
+  /** Additional headers, such as an authorization. */
   headers?: Readonly<Record<string, string>> | undefined;
   /**
-   * `event` (the default): type, time, payload and metadata. `envelope`: all that was recorded, with the task's context
-   * and the results of other steps; for receivers that may see them.
+   * The body. `event` (the default) has type, time, payload and metadata. `envelope` also has the task's context and the
+   * results of other steps, for receivers that may see them.
    */
   body?: 'event' | 'envelope' | undefined;
-  /** Addresses of this machine and its networks are allowed too. Default false. */
+  /** Whether private addresses are allowed, such as those of this machine. Default false. */
   allowPrivate?: boolean | undefined;
 }
 
 const OWN: readonly (keyof WebhookSinkOptions)[] = ['name', 'url', 'secrets', 'headers', 'body', 'allowPrivate'];
 
 /**
- * Posts durable domain events to a URL, as JSON, signed as Standard Webhooks say. Any 2xx is a delivery. What fails is
- * sent again with the same `webhook-id`, later each time or as `Retry-After` says; 400, 410, 413, 415 and 422 are final.
- * Redirects are not followed, and only public addresses are talked to.
+ * Posts durable domain events to a URL as JSON, signed according to Standard Webhooks. Any 2xx status is a success. Failed
+ * deliveries are retried with the same `webhook-id`, after a growing delay or as `Retry-After` says. The statuses 400, 410,
+ * 413, 415 and 422 are permanent failures. Redirects are not followed, and only public addresses are used.
  *
  * @example
  * const billing = webhookSink({
@@ -77,7 +77,7 @@ export function webhookSink(options: WebhookSinkOptions): EventConsumer {
         const addresses = await addressesOf(url.hostname, { allowPrivate, signal });
         answer = await postJson({ url, addresses, headers: { ...ownHeaders, ...signed }, body: text, agent, signal });
       } catch (error) {
-        throw new RetryableError(`${to} can't be reached: ${messageOf(error)}`, { cause: error });
+        throw new RetryableError(`${to} cannot be reached: ${messageOf(error)}`, { cause: error });
       }
       const failure = webhookFailure(to, answer, url);
       if (failure) throw failure;
@@ -86,16 +86,16 @@ export function webhookSink(options: WebhookSinkOptions): EventConsumer {
   };
 }
 
-/** JavaScript may have put anything there: a `'false'` would let addresses through that are not public. */
+/** Checks the types for JavaScript. For example, `allowPrivate: 'false'` would allow private addresses. */
 function check(who: string, options: WebhookSinkOptions): void {
   const { name, url, secrets = [], headers = {}, body, allowPrivate = false } = options;
   const named = typeof name === 'string' && /^[\w.-]{1,100}$/.test(name);
-  demand('webhook', named, 'name must be a name of letters, digits, ".", "_" and "-"');
+  demand('webhook', named, 'name must consist of letters, digits, ".", "_" and "-"');
   checkKnown(who, options, OWN);
   demand(who, isWebhookUrl(url), `url must be ${WEBHOOK_URL_WORDS}`);
   demand(who, typeof allowPrivate === 'boolean', 'allowPrivate must be true or false');
   demand(who, Array.isArray(secrets), 'secrets must be a list');
-  demand(who, typeof headers === 'object' && headers !== null, 'headers must be an object of texts');
+  demand(who, typeof headers === 'object' && headers !== null, 'headers must be an object with string values');
   for (const [at, secret] of secrets.entries()) {
     demand(who, isWebhookSecret(secret), `secrets[${at}] must be ${WEBHOOK_SECRET_WORDS}`);
   }
@@ -106,8 +106,8 @@ function check(who: string, options: WebhookSinkOptions): void {
 }
 
 /**
- * The body of a webhook: `type`, `timestamp` and `data` as in Standard Webhooks, and the event's ids and metadata. It has no
- * other data of the task: only the payload is meant for others.
+ * The body of a webhook: `type`, `timestamp` and `data` as in Standard Webhooks, with the event's ids and metadata. It has
+ * no other data of the task, because only the payload is meant for other systems.
  */
 function webhookMessage(event: LoggedEvent) {
   return {
@@ -120,7 +120,7 @@ function webhookMessage(event: LoggedEvent) {
   };
 }
 
-/** The headers of Standard Webhooks: one signature for each secret, so that receivers can change from one to the next. */
+/** The headers of Standard Webhooks, with one signature for each secret, so that secrets can be rotated. */
 function signatureHeaders(id: string, body: string, secrets: readonly string[]): Record<string, string> {
   const timestamp = String(Math.floor(Date.now() / 1000));
   const named = { 'webhook-id': id, 'webhook-timestamp': timestamp };
@@ -134,23 +134,23 @@ function signatureHeaders(id: string, body: string, secrets: readonly string[]):
 
 const keyOf = (secret: string): Buffer => Buffer.from(secret.slice('whsec_'.length), 'base64');
 
-/** Answers about the message itself, or that nobody wants one any more: another delivery would get the same. */
+/** Statuses of permanent failures: another delivery would get the same response. */
 const FINAL: Readonly<Record<number, string>> = {
-  400: 'it refuses the message',
-  410: 'it is gone',
-  413: 'the message is too large for it',
-  415: 'it takes no JSON',
-  422: 'it refuses the message',
+  400: 'the receiver rejects the message',
+  410: 'the receiver is gone',
+  413: 'the message is too large for the receiver',
+  415: 'the receiver does not accept JSON',
+  422: 'the receiver rejects the message',
 };
 
-/** The error of an answer that is no delivery. */
+/** The error for an unsuccessful response; undefined for a 2xx status. */
 function webhookFailure(to: string, answer: PostAnswer, url: URL): Error | undefined {
   const { status, retryAfter, location } = answer;
   if (status >= 200 && status < 300) return undefined;
   const final = FINAL[status];
   if (final) return new PermanentError(`${to} answered ${status}: ${final}`, { statusCode: status });
   const isRedirect = status >= 300 && status < 400 && location !== undefined;
-  const why = isRedirect ? `, which leads to ${shownLocation(location, url)}: redirects are not followed` : '';
+  const why = isRedirect ? `, a redirect to ${shownLocation(location, url)}; redirects are not followed` : '';
   return new RetryableError(`${to} answered ${status}${why}`, {
     statusCode: status,
     ...(retryAfter !== undefined && { retryAfter }),
@@ -158,5 +158,5 @@ function webhookFailure(to: string, answer: PostAnswer, url: URL): Error | undef
 }
 
 function shownLocation(location: string, url: URL): string {
-  return URL.canParse(location, url.href) ? shownWebhookUrl(new URL(location, url).href) : 'no address';
+  return URL.canParse(location, url.href) ? shownWebhookUrl(new URL(location, url).href) : 'an invalid address';
 }

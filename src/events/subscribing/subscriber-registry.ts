@@ -234,7 +234,9 @@ function made(given: unknown): BaseSubscriber {
     return new given();
   } catch (cause) {
     const { name } = given as unknown as { name: string };
-    throw new TaskerError('subscriber_invalid', `subscriber ${name}: creating it throws: ${messageOf(cause)}`, { cause });
+    throw new TaskerError('subscriber_invalid', `subscriber ${name}: creating it throws: ${messageOf(cause)}`, {
+      cause,
+    });
   }
 }
 

@@ -175,7 +175,7 @@ describeWith('rabbitmq-server', 'with a broker', () => {
     await to.deliver(loggedEvent({ namespace: 'gone' }), deliveryContext());
     await reading((reader) => reader.queueDelete('gone_domain_events'));
     const event = loggedEvent({ namespace: 'gone' });
-    await expect(to.deliver(event, deliveryContext())).rejects.toThrow('there was no such queue; it is made again');
+    await expect(to.deliver(event, deliveryContext())).rejects.toThrow('the queue does not exist; it will be recreated');
     await to.deliver(event, deliveryContext());
     expect(await takeAll('gone_domain_events')).toEqual([event.eventId]);
   });
@@ -234,8 +234,8 @@ describeWith('rabbitmq-server', 'with a broker', () => {
     expect(failed.map(({ message }) => message).join()).not.toContain('guest');
     const { host } = new URL(broker.url);
     expect(lines).toEqual([
-      `RabbitMQ ${host}: the connection is lost; events wait`,
-      `RabbitMQ ${host} is connected again`,
+      `RabbitMQ ${host}: connection lost; events wait`,
+      `RabbitMQ ${host} reconnected`,
     ]);
   }, 180_000);
 });

@@ -69,7 +69,7 @@ describe('a tasker', () => {
     const url = 'https://a.example';
     const config = loadConfig({ cwd: projectWith({ 'tasker.toml': ofWebhook(url) }), env: {} });
     const started = createTasker({ config, handlers: [charge], sinks: [webhookSink({ name: 'billing', url })] });
-    const message = "events: webhook:billing is a group of the program's sinks and of the file's; name another";
+    const message = "events: webhook:billing is the group of a sink in the program and of one in the file; rename one of them";
     await expect(started).rejects.toMatchObject({ code: 'config_invalid', message });
   });
 });

@@ -1,20 +1,20 @@
 import { regexOfPatterns } from '../../../model/event-pattern.ts';
 import type { EventConsumer } from '../event-consumer.ts';
 
-/** Defaults for consumers that set none: events handled at once, milliseconds for one, deliveries of one. */
+/** Defaults for the options of consumers. */
 export type ConsumerDefaults = Required<Pick<EventConsumer, 'concurrency' | 'timeoutMs' | 'maxDeliveries'>>;
 
 /**
- * The consumers of one group in this process. Each event goes to one of them, the first whose patterns match: one that was
- * registered twice, or matches twice, gets it once.
+ * The consumers of one group in this process. Each event goes to the first consumer whose patterns match. A consumer that
+ * is registered twice or matches several times gets it once.
  */
 export class GroupConsumers {
   readonly name: string;
   readonly patterns: readonly string[];
-  /** The patterns as a regular expression. */
+  /** All patterns as one regular expression. */
   readonly matching: string;
   readonly from: 'now' | 'beginning';
-  /** Events of different tasks that are handled at once. */
+  /** Maximum number of events of different tasks handled at the same time. */
   readonly concurrency: number;
   readonly #defaults: ConsumerDefaults;
   readonly #consumers: readonly { consumer: EventConsumer; matching: RegExp }[];
@@ -32,26 +32,26 @@ export class GroupConsumers {
     }));
   }
 
-  /** Whether somebody here asked for events of this name. If not, another process of the group did. */
+  /** Whether a consumer in this process wants events of this name. If not, another process of the group does. */
   wants(eventName: string): boolean {
     return this.#consumers.some(({ matching }) => matching.test(eventName));
   }
 
-  /** Who gets events of this name, which somebody here must want. */
+  /** The consumer for events of this name and its limits. One of the consumers must want them; see {@link wants}. */
   of(eventName: string): { consumer: EventConsumer; timeoutMs: number; maxDeliveries: number } {
     const { consumer } = this.#consumers.find(({ matching }) => matching.test(eventName))!;
     const { timeoutMs = this.#defaults.timeoutMs, maxDeliveries = this.#defaults.maxDeliveries } = consumer;
     return { consumer, timeoutMs, maxDeliveries };
   }
 
-  /** Closes what they hold open; answers why that failed where it did. */
+  /** Closes the consumers. Returns the errors of those that failed. */
   async close(): Promise<unknown[]> {
     const closed = await Promise.allSettled(this.#consumers.map(async ({ consumer }) => consumer.close?.()));
     return closed.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
   }
 }
 
-/** Consumers by the group that they work for, in the order in which they were given. */
+/** Groups consumers by the name of their group, in the given order. */
 export function groupsOf(consumers: readonly EventConsumer[], defaults: ConsumerDefaults): GroupConsumers[] {
   const groups = new Map<string, EventConsumer[]>();
   for (const consumer of consumers) {

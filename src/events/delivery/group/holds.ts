@@ -2,10 +2,10 @@ import { messageOf } from '../../../errors.ts';
 import type { Logger } from '../../../logging/logger.ts';
 import type { GroupWork, HeldWork } from './work.ts';
 
-/** What was handled is written down at least so often. */
+/** Maximum interval for storing results. */
 const SAVE_MS = 1_000;
 
-/** What a process holds of the log for one group: it is held for longer while it is worked on, and progress is written down. */
+/** The parts and deliveries that a process holds for a group. Extends their leases and stores their progress. */
 export class GroupHolds {
   readonly #works = new Map<HeldWork, Promise<void>>();
   readonly #group: GroupWork;
@@ -18,12 +18,12 @@ export class GroupHolds {
     this.#logger = logger;
   }
 
-  /** Events in memory that are not handled yet. */
+  /** The number of events in memory that are not handled yet. */
   get count(): number {
     return [...this.#works.keys()].reduce((count, { left }) => count + left, 0);
   }
 
-  /** Runs it, and holds it as long as it runs. */
+  /** Runs some work and extends its hold until it ends. */
   async run(work: HeldWork): Promise<void> {
     const running = work.run();
     this.#works.set(work, running);
@@ -34,14 +34,14 @@ export class GroupHolds {
     }
   }
 
-  /** All that is held. */
+  /** All work that is held. */
   get works(): readonly HeldWork[] {
     return [...this.#works.keys()];
   }
 
   /** Resolves when nothing is held. */
   async settled(): Promise<void> {
-    // One may go on as another.
+    // Work may continue as other work.
     while (this.#works.size > 0) await Promise.all(this.#works.values());
   }
 
@@ -49,7 +49,7 @@ export class GroupHolds {
     this.#ticking ??= setInterval(() => this.#tick(), Math.min(SAVE_MS, Math.ceil(this.#group.leaseMs / 3)));
   }
 
-  /** Nothing is held for longer any more. */
+  /** Stops extending holds. */
   stop(): void {
     clearInterval(this.#ticking);
   }
@@ -71,7 +71,7 @@ export class GroupHolds {
       const extend = async (work: HeldWork) => work.extended(await log.extend(groupId, work.holder, leaseMs), until);
       await Promise.all(works.map(extend));
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'events could not be held for longer; trying again');
+      this.#logger.debug({ error: messageOf(error) }, 'could not extend the lease on events; retrying');
     } finally {
       this.#extending = false;
     }

@@ -4,14 +4,14 @@ import type { Logger } from '../../../logging/logger.ts';
 import type { Metrics } from '../../../metrics/metrics.ts';
 import { waitAtMost } from '../../../time/wait-at-most.ts';
 
-/** However often somebody asks, the log is not counted more often. */
+/** Minimum time between two counts of the log, however often metrics are collected. */
 const COUNT_MS = 5_000;
-/** A report does not wait longer for the database: the lag is in the next one. */
+/** How long a report waits for the database. A later answer appears in the next report. */
 const REPORT_MS = 1_000;
 
 /**
- * Updates the lag of the groups whenever metrics are collected. Groups may be added and removed meanwhile. Returns a
- * function that ends this.
+ * Updates the lag of the groups whenever metrics are collected. Groups can be added and removed meanwhile. Returns a
+ * function that stops this.
  */
 export function showLag(
   log: EventLog,
@@ -30,8 +30,8 @@ export function showLag(
         eventLag.of(name).set(secondsBehind);
       }
     } catch (error) {
-      // Whoever watches must see the rest while the database is away; that it is away is among it.
-      logger.debug({ error: messageOf(error) }, 'how far groups are behind could not be counted');
+      // The other metrics must stay readable during an outage of the database. They show the outage too.
+      logger.debug({ error: messageOf(error) }, 'could not count the lag of event groups');
     }
   };
   return metrics.onCollect(async () => {

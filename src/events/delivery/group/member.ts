@@ -2,31 +2,31 @@ import { randomUUID } from 'node:crypto';
 import type { EventLog } from '../../../engine/events/log.ts';
 import type { GroupConsumers } from './consumers.ts';
 
-/** What a {@link GroupMember} is made from. */
+/** Dependencies of a {@link GroupMember}. */
 export interface GroupMemberParts {
   log: EventLog;
   consumers: Pick<GroupConsumers, 'name' | 'patterns' | 'from'>;
-  /** Between two signs that this process works for the group. Others take it for gone after three minutes without one. */
+  /** The interval for renewing the membership, in milliseconds. It expires after three minutes without renewal. */
   signEveryMs: number;
 }
 
-/** That this process works for a group: the group gets what its consumers ask for, as long as it says so now and then. */
+/** The membership of this process in a group. While it is renewed, the group gets the events that its consumers want. */
 export class GroupMember {
   readonly #member = randomUUID();
   readonly #parts: GroupMemberParts;
-  /** Undefined: it has not joined, or its group was removed. */
+  /** Undefined before it has joined, and after its group was removed. */
   groupId: number | undefined;
-  /** By this process's clock. */
+  /** When to renew next, from `performance.now()`. */
   #signAt = 0;
   #left = false;
-  /** One after the other, so that nothing is said after the leave. */
+  /** Serializes the statements, so that none follows the one that leaves. */
   #saying: Promise<unknown> = Promise.resolve();
 
   constructor(parts: GroupMemberParts) {
     this.#parts = parts;
   }
 
-  /** Makes its group in the database, or says what it is to get too. From then on it gets what is committed. */
+  /** Creates the group in the database, or adds this process's patterns to it. It gets all events committed after that. */
   join(): Promise<void> {
     return this.#say(async () => {
       const { log, consumers, signEveryMs } = this.#parts;
@@ -36,7 +36,7 @@ export class GroupMember {
     });
   }
 
-  /** Says that it still works for its group, when it is time to. While the group is locked it is said a little later. */
+  /** Renews the membership when it is due. If the group is locked, it tries again at the next call. */
   sign(): Promise<void> {
     if (performance.now() < this.#signAt) return Promise.resolve();
     return this.#say(async () => {
@@ -48,7 +48,7 @@ export class GroupMember {
     });
   }
 
-  /** Says, as the last thing, that it works for its group no more. */
+  /** Ends the membership. Nothing is renewed after that. */
   leave(): Promise<void> {
     const left = this.#say(async () => {
       const { groupId } = this;

@@ -19,7 +19,7 @@ import { GroupMember } from './member.ts';
 import { ScanWidth } from './scan-width.ts';
 import type { GroupWork, HeldWork } from './work.ts';
 
-/** What a {@link GroupRunner} is made from. */
+/** Dependencies and options of a {@link GroupRunner}. */
 export interface GroupRunnerParts {
   log: EventLog;
   consumers: GroupConsumers;
@@ -31,33 +31,33 @@ export interface GroupRunnerParts {
   outage: Outage;
 }
 
-/** What a group does in this process right now. */
+/** The current load of a group in this process. */
 export interface GroupLoad {
   group: string;
-  /** Events in memory that are not handled yet. */
+  /** The number of events in memory that are not handled yet. */
   held: number;
-  /** Deliveries that go on although nobody waits for them any more. */
+  /** The number of deliveries still running after the wait for them ended. */
   late: number;
 }
 
-/** Events in memory at most. */
+/** Maximum number of events in memory. */
 const HELD = 400;
 const TAKEN_AT_ONCE = 200;
-/** Before a due delivery is asked for again that another process has its hands on, or that is left to another; doubling. */
+/** The delay before asking again for a due delivery that another process holds or should take. Doubles each time. */
 const LOCKED_MS = 50;
 const LOCKED_AT_MOST_MS = 800;
-/** Until a delivery that only others can make is looked at here again, if they have not taken it by then. */
+/** The delay for a delivery that only another process can make, before this process sees it again. */
 const OTHERS_MS = 5_000;
-/** After the drain time, for writing down what was handled. */
+/** Additional time after the drain time for storing results. */
 const GRACE_MS = 5_000;
 const LAST_WORD_MS = 500;
-/** For saying that the group is worked for here no more: others learn it by themselves. */
+/** Time limit for leaving the group. Without it the membership expires. */
 const LEAVE_MS = 2_000;
 
 /**
- * Delivers events to one group: takes parts of the log, and what is due again, as long as there is room for more. Its loop,
- * slots and bounds are its own, so that no group feels another. Whoever dies leaves what it held to others, when its lease
- * is over.
+ * Delivers events to one group. It takes parts of the log and due retries while it has room for more. Each group has its
+ * own loop, slots and limits, so that groups do not slow each other down. When a process dies, others take over what it
+ * held after the lease expires.
  */
 export class GroupRunner implements GroupWork {
   readonly log: EventLog;
@@ -68,19 +68,19 @@ export class GroupRunner implements GroupWork {
   readonly #hands: HandOver;
   readonly #holds: GroupHolds;
   readonly #stopping = new AbortController();
-  /** Nobody waits any more for what runs. */
+  /** Ends the wait for running deliveries. */
   readonly #halt = new Halt();
-  /** The time for asking the database again is over. */
+  /** Fires when queries are no longer retried. */
   readonly #gone = new AbortController();
   #looping: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
   readonly #scan = new ScanWidth(TAKEN_AT_ONCE);
   #eventsMayWait = true;
-  /** By this process's clock. */
+  /** When to look for due retries, from `performance.now()`. */
   #retryAt = 0;
-  /** Before the next look for a due delivery, if this one finds none. */
+  /** The delay before the next look if due retries are held by other processes. */
   #lockedMs = LOCKED_MS;
-  /** What holds due deliveries. */
+  /** The running retries. */
   readonly #retrying = new Set<RetryRun>();
   #stirred = false;
   #wakeUp: (() => void) | undefined;
@@ -108,25 +108,22 @@ export class GroupRunner implements GroupWork {
     return { group: this.name, held: this.#holds.count, late: this.#hands.late };
   }
 
-  /** Its group was removed from the database: it makes a new one. */
+  /** Called when the group was removed from the database. Creates a new one. */
   leave(): void {
-    this.#parts.logger.warn(
-      { group: this.name },
-      'a group of domain events was removed while it is in use here; it begins anew',
-    );
+    this.#parts.logger.warn({ group: this.name }, 'event group removed while in use; recreating it');
     this.member.groupId = undefined;
     this.stir();
   }
 
-  /** Goes on by itself until it is stopped, whatever the database does. */
+  /** Starts the loop, which survives database outages and runs until it is stopped. */
   start(): void {
     this.#looping ??= this.#loop();
     this.#holds.start();
   }
 
-  // ---- what there is to do
+  // ---- pending work
 
-  /** Events may wait that did not before. */
+  /** Reports that new events may be waiting. */
   wake(): void {
     this.#eventsMayWait = true;
     this.stir();
@@ -181,7 +178,7 @@ export class GroupRunner implements GroupWork {
     return retries || part;
   }
 
-  /** Until something changes, or a delivery is due. */
+  /** Waits until something changes or a retry is due. */
   #rest(): Promise<void> {
     if (this.#stirred || this.#stopping.signal.aborted) return Promise.resolve();
     const restMs = this.#retryRoom > 0 ? this.#retryAt - performance.now() : Number.POSITIVE_INFINITY;
@@ -201,7 +198,7 @@ export class GroupRunner implements GroupWork {
     return !this.#stopping.signal.aborted && !this.#hands.blocked;
   }
 
-  /** How many due deliveries may be taken: they get half of what may run, so that first deliveries go on. */
+  /** How many retries may be taken. They get at most half of the slots, so that first deliveries continue. */
   get #retryRoom(): number {
     if (!this.#hasRoom) return 0;
     const most = Math.max(1, Math.floor(this.#parts.consumers.concurrency / 2));
@@ -220,7 +217,7 @@ export class GroupRunner implements GroupWork {
         ended = deliveries;
         this.#parts.logger.warn(
           { group: this.name, deliveries },
-          'events to be delivered again are not in the log any more; their deliveries were dropped',
+          'events due for a retry are no longer in the log; deliveries dropped',
         );
       };
       const how = { leaseMs: this.leaseMs, limit, matching, gone };
@@ -241,8 +238,8 @@ export class GroupRunner implements GroupWork {
   }
 
   /**
-   * Lets go of due deliveries that nobody in this process asked for, for those who did. Where nobody asks for them any more
-   * they end, and what is behind them goes on.
+   * Releases due deliveries that no consumer in this process wants, so that other members can take them. Deliveries that no
+   * member wants any more are dropped, and the events behind them continue.
    */
   async #deferToOtherMembers(events: readonly RetriedEvent[], { holder }: Hold): Promise<void> {
     const dropped = events.filter(({ wanted }) => !wanted);
@@ -251,7 +248,7 @@ export class GroupRunner implements GroupWork {
     if (next > 0) this.retryIn(0);
     if (dropped.length === 0) return;
     const about = { group: this.name, deliveries: dropped.length };
-    this.#parts.logger.debug(about, 'events that no process of the group asks for any more are not delivered');
+    this.#parts.logger.debug(about, 'deliveries dropped because no member of the group wants these events any more');
   }
 
   #newHold(): Hold {
@@ -299,7 +296,7 @@ export class GroupRunner implements GroupWork {
     if (run.lost) {
       this.#parts.logger.warn(
         { group: this.name, part: run.part },
-        'a part of the log of events is not held here any more: another process has taken it over, or its group was removed; what was not written down is delivered again',
+        'part of the event log lost: another process has taken it over, or its group was removed; events without a stored result are delivered again',
       );
     }
     this.wake();
@@ -315,10 +312,7 @@ export class GroupRunner implements GroupWork {
     try {
       await this.#holds.run(work);
     } catch (error) {
-      this.#parts.logger.error(
-        { group: this.name, error: messageOf(error) },
-        'the delivery of events met an error of its own',
-      );
+      this.#parts.logger.error({ group: this.name, error: messageOf(error) }, 'internal error in event delivery');
     }
   }
 
@@ -329,8 +323,8 @@ export class GroupRunner implements GroupWork {
   // ---- stopping
 
   /**
-   * Begins nothing more, lets what runs finish for `drainTimeoutMs`, then fires its signal and lets go of what is left:
-   * others take it at once. What was handled is written down, so it is not delivered again.
+   * Starts no new deliveries and lets running ones finish for `drainTimeoutMs`. Then it fires their signals and releases the
+   * rest, which other processes can take at once. Results are stored, so handled events are not delivered again.
    */
   stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs, hurry }: StopOptions): Promise<void> {
     this.#stopped ??= this.#stop(drainTimeoutMs, hurry);
@@ -344,7 +338,7 @@ export class GroupRunner implements GroupWork {
     this.stir();
     const settled = this.#settled();
     if (!(await waitAtMost(drainTimeoutMs, settled, hurry))) {
-      this.#halt.halt(new Error('the delivery of events stops'));
+      this.#halt.halt(new Error('event delivery is stopping'));
       for (const work of this.#holds.works) work.halt(this.#halt.reason);
       await waitAtMost(GRACE_MS, settled);
     }
@@ -359,7 +353,7 @@ export class GroupRunner implements GroupWork {
       await this.member.leave();
     } catch (error) {
       const about = { group: this.name, error: messageOf(error) };
-      this.#parts.logger.debug(about, 'a group could not be told that it is worked for here no more');
+      this.#parts.logger.debug(about, 'could not leave the event group');
     }
   }
 

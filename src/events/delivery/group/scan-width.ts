@@ -1,9 +1,9 @@
-/** Ids that are looked at for one answer, at most. */
+/** Maximum number of ids to scan in one query. */
 const WIDEST = 2_000;
 
 /**
- * How many ids of the log are looked at for one answer: no more than are given out for a group that wants all events, many
- * for one that wants few. Looking at an id costs as much as all else that a delivery asks of the database.
+ * The number of ids of the log to scan in one query. It is small for a group that wants all events, and large for one that
+ * wants few. Scanning an id costs as much as all other database work for a delivery.
  */
 export class ScanWidth {
   readonly #narrowest: number;
@@ -18,7 +18,7 @@ export class ScanWidth {
     return this.#ids;
   }
 
-  /** So many events were among them, of `limit` that could be given out. */
+  /** Adjusts the width after a query that found `events` events and could return up to `limit`. */
   found(events: number, limit: number): void {
     if (events >= limit) this.#ids = Math.max(this.#narrowest, Math.floor(this.#ids / 2));
     else if (events * 2 < limit) this.#ids = Math.min(WIDEST, this.#ids * 4);

@@ -2,48 +2,48 @@ import type { EventLog, StillHeld } from '../../../engine/events/log.ts';
 import type { LoggedEvent } from '../../../engine/events/logged-event.ts';
 import type { HandedOver, HandOverOptions } from '../hand-over.ts';
 
-/** What those who handle a part of the log, or what is due again, need of their group. */
+/** The part of a group that the handling of parts and retries needs. */
 export interface GroupWork {
   readonly log: EventLog;
   readonly groupId: number;
   readonly leaseMs: number;
-  /** What takes longer does not keep others waiting that have nothing to do with it. */
+  /** Events of other tasks do not wait for a delivery that takes longer than this. */
   readonly slowMs: number;
-  /** Whether somebody in this process asked for events of this name. */
+  /** Whether a consumer in this process wants events of this name. */
   wants(eventName: string): boolean;
-  /** Hands an event over, which somebody here must want, as soon as there is a slot. */
+  /** Delivers an event as soon as a slot is free. A consumer in this process must want it. */
   handle(event: LoggedEvent, options: HandOverOptions): Promise<HandedOver>;
-  /** Asks the database until it answers; undefined when the time for that is over. */
+  /** Repeats a query until the database answers. Undefined if it gives up. */
   retryUntilAnswered<T>(ask: () => Promise<T>): Promise<T | undefined>;
-  /** Lets go of what is held under this holder. */
+  /** Releases everything held under this holder. */
   letGo(holder: string): Promise<void>;
-  /** What came of other work, and is to be worked on beside it. */
+  /** Starts work that continues other work. */
   goOn(work: HeldWork): void;
-  /** Something may be done now that could not be before. */
+  /** Wakes the loop, because there may be something to do. */
   stir(): void;
-  /** A delivery is due again in so many milliseconds. */
+  /** Schedules a look for due retries in `delayMs` milliseconds. */
   retryIn(delayMs: number): void;
 }
 
-/** What was taken of the log, while it is worked on. */
+/** Deliveries taken from the log that are in progress. */
 export interface HeldWork {
   /**
-   * Under this it is held in the database; another one each time. What was taken without our knowing, because the answer
-   * was lost, is not held for longer than its lease.
+   * The holder in the database, different each time. So if the answer to a statement is lost, the lease of what it took is
+   * not extended.
    */
   readonly holder: string;
-  /** By this process's clock: what is begun later may be in other hands already. */
+  /** From `performance.now()`. No delivery may start after this, because another process may have taken it over. */
   readonly heldUntil: number;
-  /** Events in memory that are not handled yet. */
+  /** The number of events in memory that are not handled yet. */
   readonly left: number;
-  /** Handles all, or as many as it gets to, and lets go. */
+  /** Handles the events until it is stopped, and releases the rest. */
   run(): Promise<void>;
-  /** Begins no more: {@link run} comes to its end when what runs has. */
+  /** Starts no new deliveries. {@link run} ends when the running ones have ended. */
   stop(): void;
-  /** Waits no longer for what runs. */
+  /** Ends the wait for running deliveries. */
   halt(reason: unknown): void;
-  /** This is held until then. Of what is not among it another process has taken over: it begins no more of that, and waits no longer for it. */
+  /** Reports what is held until `until`. Everything else was taken over by another process and must be abandoned. */
   extended(held: StillHeld, until: number): void;
-  /** Writes down how far it has come. */
+  /** Stores the progress. */
   saveProgress(): void;
 }
