@@ -176,10 +176,10 @@ it('dev reports that no file of the handlers folder exports a handler, at its st
   dev = project.start(['dev']);
   await dev.until('Ctrl-C stops');
   const line =
-    'exports a handler (hello.js: none of its exports is a handler: hello); export what defineHandler returns';
+    'exports a handler (hello.js: no export is a handler: hello); export what defineHandler returns';
   expect(dev.output).toContain(line);
   await project.write('handlers/hello.js', 'export const greet = () => ({});\n');
-  await dev.until('exports a handler (hello.js: none of its exports is a handler: greet)');
+  await dev.until('exports a handler (hello.js: no export is a handler: greet)');
   dev.process.kill('SIGTERM');
   expect((await dev.ended).code).toBe(0);
 });

@@ -116,7 +116,7 @@ it('refuses to start, exit code 3, when no file of the handlers folder exports a
   await empty.write('handlers/types.js', '');
   expect(await ended()).toEqual([
     3,
-    `error: no file in ${folder} exports a handler (price.js: none of its exports is a handler: price; types.js: it exports nothing); export what defineHandler returns, or a class with a handlerName`,
+    `error: no file in ${folder} exports a handler (price.js: no export is a handler: price; types.js: it exports nothing); export what defineHandler returns, or a class with a handlerName`,
   ]);
 });
 

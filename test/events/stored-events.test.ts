@@ -89,7 +89,7 @@ describe('events that are stored with the result', () => {
         event: 'order.charged',
         kind: 'invalid',
         path: '/amount',
-        message: "the payload does not fit the event's schema: /amount must be >= 1",
+        message: "the payload does not match the event's schema: /amount must be >= 1",
       },
     ]);
   });
@@ -109,7 +109,7 @@ describe('events that are stored with the result', () => {
     expect(step.results!.error).toMatchObject({
       error_type: 'event_invalid',
       retryable: false,
-      message: "step a: event order.charged: the payload does not fit the event's schema: /amount must be >= 1",
+      message: "step a: event order.charged: the payload does not match the event's schema: /amount must be >= 1",
     });
     expect(rows).toMatchObject([{ name: 'order.ended', payload: {}, metadata: { final: true } }]);
     expect(step.eventProblems.map((problem) => problem.event)).toEqual(['order.refused', 'order.charged']);

@@ -52,7 +52,7 @@ it('names of the described system’s parts are understood; others are told once
   });
   const { entries } = logging({ level: 'info', modules: { hyper: 'debug', tower: 'debug' } });
   expect(entries()).toMatchObject([
-    { level: 40, msg: expect.stringMatching(/^the log filter names hyper, tower, which .*; there are app, .*worker$/) },
+    { level: 40, msg: expect.stringMatching(/^unknown module in the log filter: hyper, tower; the modules are app, .*worker$/) },
   ]);
 });
 

@@ -122,8 +122,8 @@ describe('discovering handlers', () => {
     const reasons = Object.fromEntries(files.map(({ file, reason }) => [path.basename(file), reason]));
     expect(reasons).toEqual({
       'twice.js': 'twice.ts is its source',
-      'helper.ts': 'none of its exports is a handler: add',
-      'nameless.ts': 'its class Nameless has no handlerName of its own',
+      'helper.ts': 'no export is a handler: add',
+      'nameless.ts': 'class Nameless has no handlerName of its own',
       'nothing.ts': 'it exports nothing',
       'twice.ts': undefined,
     });
@@ -252,7 +252,7 @@ describe('discovering handlers', () => {
     expect(await run(registry, 'same')).toEqual({ value: 2 });
     const warnings = lines.filter(({ level }) => level === 'warn').map(({ message }) => message);
     expect(warnings).toEqual([
-      `handler same is in ${root}/handlers/a.ts and in ${root}/handlers/b.ts; the latter is used`,
+      `handler same is in both ${root}/handlers/a.ts and ${root}/handlers/b.ts; the second one is used`,
     ]);
   });
 });
@@ -328,7 +328,7 @@ describe('a handler by file or package', () => {
       await expect(registry.resolve(callable), callable).rejects.toMatchObject({
         code: 'handler_invalid',
         retryable: false,
-        message: expect.stringContaining(`callable ${callable} leads out of `),
+        message: expect.stringContaining(`callable ${callable} is outside `),
       });
     }
     const passedOver = ['./_private', './.hidden/x', './a.test.ts', './data.json', './node_modules/p/index.js'];

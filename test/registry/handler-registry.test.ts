@@ -213,8 +213,8 @@ describe('what is no handler', () => {
     [['x', StepHandler], 'handler x: the class StepHandler, which has no call method, is not a handler; '],
     [['process_payment'], 'the string "process_payment" is not a handler; '],
     [[class Nameless extends StepHandler { call() { return this.success(); } }], 'class Nameless has no handlerName; add one, or register it by name'], // biome-ignore format: one line
-    [['', Payment], "a handler's name must be a text that is not empty"],
-    [[7, Payment], "a handler's name must be a text that is not empty"],
+    [['', Payment], "a handler's name must be a non-empty string"],
+    [[7, Payment], "a handler's name must be a non-empty string"],
   ])('is refused by what it is: %j', (args, message) => {
     expect(() => register(...args)).toThrow(
       expect.objectContaining({ code: 'handler_invalid', message: expect.stringContaining(message) }),

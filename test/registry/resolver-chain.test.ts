@@ -188,9 +188,9 @@ describe('an explicit mapping', () => {
     expect(await said(await chain.resolve(fromCallable('made'), { tenant: 'acme' }))).toEqual({ says: 'acme' });
     expect([mapping.unregister('made'), mapping.unregister('made')]).toEqual([true, false]);
     expect(() => mapping.register('abstract', StepHandler as never)).toThrow(
-      'the class StepHandler, which has no call,',
+      'the class StepHandler, which has no call method,',
     );
-    expect(() => mapping.register('', Named)).toThrow("a handler's name must be a text that is not empty");
+    expect(() => mapping.register('', Named)).toThrow("a handler's name must be a non-empty string");
   });
 });
 

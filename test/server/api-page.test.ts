@@ -123,7 +123,7 @@ it('shows every operation with its parameters and answers, and the schemas that 
   for (const name of Object.keys(components.schemas)) expect(sections).toContain(`schema-${name}`);
   const list = page.all().find(({ attributes }) => attributes['id'] === 'get-/v1/templates')!;
   expect(list.textContent).toContain(
-    'include_cache_stats (optional)query, string: `true`: also what is kept in memory.',
+    'include_cache_stats (optional)query, string: `true` adds statistics of the template cache.',
   );
   const links = page.querySelectorAll('a').flatMap(({ attributes }) => attributes['href'] ?? []);
   for (const link of links.filter((each) => each.startsWith('#'))) expect(sections).toContain(link.slice(1));

@@ -218,7 +218,7 @@ it('answers only health and metrics beyond this machine', async () => {
     expect(await json(path)).toMatchObject({ status: 403, error: { code: 'FORBIDDEN' } });
   }
   expect(await json('/config')).toMatchObject({
-    error: { message: expect.stringContaining('only while the worker listens on this machine alone') },
+    error: { message: expect.stringContaining('only available while the worker listens on this machine alone') },
   });
 });
 

@@ -9,15 +9,15 @@ import { callAfterPublish } from './publisher-hooks.ts';
 
 type Fields = Record<string, unknown>;
 
-/** Who hears of events that are committed. */
+/** The receivers of committed events. */
 export interface Hearers {
-  /** ISO 8601: when they were recorded; their copies in the log have the same time. */
+  /** When they were recorded, in ISO 8601. Their copies in the log have the same time. */
   firedAt: string;
   bus: EventBus;
   logger: Logger;
 }
 
-/** The events are committed with their attempt: listeners of this process and publishers hear of them. Never throws. */
+/** Reports events that were committed with their attempt to listeners of this process and to publishers. Never throws. */
 export function tellPublished({ attempt, events }: Publication, { firedAt, bus, logger }: Hearers): void {
   for (const event of events) {
     const { declared, asked } = event;
@@ -30,19 +30,19 @@ export function tellPublished({ attempt, events }: Publication, { firedAt, bus, 
   }
 }
 
-/** Of payload, metadata and execution result, as they are parsed for listeners. */
+/** The size of payload, metadata and execution result, which are parsed for listeners. */
 function sizeOf({ result, detail }: EndedAttempt, { payload = '', metadata = '' }: PublishedEvent): number {
   return payload.length + result.length + metadata.length + detail.length;
 }
 
-/** The attempt was recorded without them, or not at all: publishers hear why. Never throws. */
+/** Reports to publishers why events were not published with their attempt. Never throws. */
 export function tellUnpublished(events: readonly PublishedEvent[], thrown: Error, logger: Logger): void {
   for (const { asked, payload } of events) {
     if (asked) tellOfError(asked, { error: thrown, payload: payload ?? 'null' }, logger);
   }
 }
 
-/** Parsed anew each time: whoever gets it may change it. */
+/** Parses a new copy each time, because a listener may modify it. */
 function liveEvent(attempt: EndedAttempt, event: PublishedEvent, firedAt: string): LiveEvent {
   const { taskUuid, idx } = attempt;
   return {

@@ -10,44 +10,44 @@ import { callOnPublishError, preparation } from './publisher-hooks.ts';
 
 type Fields = Record<string, unknown>;
 
-/** Where the publishers are that a worker asks; a `PublisherRegistry` is one. */
+/** Finds the publishers for a worker, as a `PublisherRegistry` does. */
 export interface PublisherSource {
   get(name: string): Publisher | undefined;
-  /** The one that makes the events of a step which name nobody. */
+  /** The publisher for events of a step that do not name one. */
   getForStep(stepName: string): Publisher | undefined;
 }
 
-/** The publishers that a worker asks. */
+/** The publishers of a worker. */
 export interface Publishers {
   source: PublisherSource;
   logger: Logger;
 }
 
-/** An event that goes with the recording of its attempt. */
+/** An event that is recorded together with its attempt. */
 export interface PublishedEvent {
   declared: DeclaredEvent;
   eventId: string;
-  /** The publisher's name. */
+  /** The name of the publisher. */
   publisher: string;
-  /** JSON text; undefined: the result is the payload. */
+  /** JSON text. Undefined if the result is the payload. */
   payload: string | undefined;
-  /** JSON text of what is said beside ids and times; undefined: nothing. */
+  /** JSON text of additional metadata, without ids and times. Undefined if there is none. */
   metadata: string | undefined;
-  /** Who wants to hear what becomes of it; undefined: the ordinary publisher, who doesn't. */
+  /** The publisher to notify of its publication. Undefined for the default publisher. */
   asked?: AskedPublisher | undefined;
 }
 
-/** What came of one declared event; undefined: its publisher called it off. */
+/** The result for a declared event. Undefined if its publisher skipped it. */
 export type Made = PublishedEvent | EventProblem | undefined;
 
-/** The publisher of events that nobody else makes. */
+/** The publisher of events without another publisher. */
 const DEFAULT_PUBLISHER = 'default';
-/** Bytes of what a publisher adds to the metadata. */
+/** Maximum size in bytes of the metadata that a publisher adds. */
 const MOST_METADATA = 1_048_576;
 
 /**
- * Makes the events of an attempt, one after the other. Without a publisher, the payload of an event is the result. Yields
- * the answers of the hooks. Never throws.
+ * Creates the events of an attempt, one after the other. Without a publisher, the payload of an event is the result. Yields
+ * the return values of the hooks. Never throws.
  */
 export function* makeEvents(
   attempt: EndedAttempt,
@@ -67,7 +67,7 @@ export function* makeEvents(
   return made;
 }
 
-/** Who makes an event: undefined: the ordinary publisher; a text: why nobody does. Never throws. */
+/** The publisher of an event; undefined for the default one, or an error message if there is none. Never throws. */
 function publisherFor(
   source: PublisherSource,
   { publisher }: DeclaredEvent,
@@ -76,13 +76,15 @@ function publisherFor(
   if (publisher === DEFAULT_PUBLISHER) return undefined;
   try {
     if (publisher === null) return source.getForStep(templateStepName);
-    return source.get(publisher) ?? `there is no publisher ${publisher} here; register it before the worker starts`;
+    return (
+      source.get(publisher) ?? `there is no publisher ${publisher} in this worker; register it before the worker starts`
+    );
   } catch (thrown) {
     return messageOfThrown(thrown);
   }
 }
 
-/** The payload is the step's result; empty of a failure. */
+/** An event whose payload is the step's result, or empty after a failure. */
 function ordinaryEvent(attempt: EndedAttempt, declared: DeclaredEvent, payload: object): Made {
   return (
     violationOf(declared, payload) ?? {
@@ -95,30 +97,30 @@ function ordinaryEvent(attempt: EndedAttempt, declared: DeclaredEvent, payload: 
   );
 }
 
-/** What an event says beside ids and times: what its publisher adds, and that the step is not tried again. */
+/** The additional metadata of an event: that of its publisher, and `final` after a failure that is not retried. */
 function metadataText({ outcome }: EndedAttempt, added: string | undefined): string | undefined {
   if (outcome !== 'failed') return added;
   return added === undefined || added === '{}' ? '{"final":true}' : `${added.slice(0, -1)},"final":true}`;
 }
 
-/** Where a payload does not fit the declared schema. */
+/** The first violation of the declared schema; undefined if the payload is valid. */
 function violationOf(event: DeclaredEvent, payload: unknown): EventProblem | undefined {
   try {
     const [first] = event.violations(payload);
     if (!first) return undefined;
-    const message = `the payload does not fit the event's schema: ${first.path || '/'} ${first.message}`;
+    const message = `the payload does not match the event's schema: ${first.path || '/'} ${first.message}`;
     return { event: event.name, kind: 'invalid', message, path: first.path };
   } catch (thrown) {
     return problemOf(event, messageOfThrown(thrown));
   }
 }
 
-/** The problem of an event that could not be made. */
+/** The problem of an event that could not be created. */
 export function problemOf({ name }: DeclaredEvent, message: string): EventProblem {
   return { event: name, kind: 'failed', message, path: null };
 }
 
-/** What a publisher gave is refused: it is no failure of its hooks. */
+/** A publisher's payload or metadata is invalid, although its hooks did not fail. */
 class Refusal extends Error {
   readonly problem: EventProblem;
 
@@ -165,12 +167,12 @@ function jsonOf(declared: DeclaredEvent, value: object, limits: { name: string; 
   const refused = (path: string, reason: string) =>
     new Refusal({ event: declared.name, kind: 'invalid', message: `${path}: ${reason}`, path });
   if (!stored.ok) throw refused(stored.path, stored.reason);
-  // A date, say, is a text there.
-  if (!stored.json.startsWith('{')) throw refused(limits.name, 'its JSON form is no object; return one');
+  // For example, a date becomes a string.
+  if (!stored.json.startsWith('{')) throw refused(limits.name, 'its JSON form is not an object; return an object');
   return stored.json;
 }
 
-/** Tells a publisher, once, that an event of its was not published. Nobody waits for it. Never throws. */
+/** Notifies a publisher that one of its events was not published. Does not wait for its hook. Never throws. */
 export function tellOfError(
   asked: AskedPublisher,
   { error, payload }: { error: Error; payload: string },
@@ -180,13 +182,13 @@ export function tellOfError(
   afterwards(asked, { hook: 'onPublishError', logger }, () => callOnPublishError(asked, { error, payload: given }));
 }
 
-/** Calls a hook that nothing depends on any more. Never throws; what the hook throws is logged. */
+/** Calls a hook without waiting for it. Never throws; an error of the hook is logged. */
 export function afterwards(
   asked: AskedPublisher,
   { hook, logger }: { hook: string; logger: Logger },
   call: () => unknown,
 ): void {
-  // A function that is not asynchronous may throw; a promise may reject.
+  // A synchronous hook may throw, and a promise may reject.
   void (async () => call())().catch((thrown: unknown) => {
     const { publisherName: publisher } = asked.publisher;
     const about = { publisher, event: asked.ctx.eventName, error: messageOfThrown(thrown) };

@@ -10,13 +10,15 @@ import type { StepEventContext, StepResult } from './step-event-context.ts';
 type Fields = Record<string, unknown>;
 
 /**
- * Makes the domain events of steps. It is asked for the events that name it (`publisher:` in the template), and for those
- * that name none of the steps in `publishesFor`. Its hooks may be synchronous or not, and all are optional; those before
- * the commit (`shouldPublish`, `transformPayload`, `additionalMetadata`, `beforePublish`) have five seconds together, and
- * whatever goes wrong in one costs the event, never the step its result.
+ * Base class of publishers, which create the domain events of steps. A publisher creates the events that name it
+ * (`publisher:` in the template). It also creates events without a publisher, of the steps in `publishesFor`.
+ *
+ * All hooks are optional and may be asynchronous. The hooks before the commit (`shouldPublish`, `transformPayload`,
+ * `additionalMetadata`, `beforePublish`) have five seconds in total. If one of them fails, the event is not published, but
+ * the step keeps its result.
  *
  * `beforePublish`, `afterPublish` and `onPublishError` get the context of the step, as declared here, or their arguments by
- * position: `(eventName, payload, metadata)`, `(eventName, error, payload)`. `static hookArguments` says which.
+ * position: `(eventName, payload, metadata)` and `(eventName, error, payload)`. `static hookArguments` selects the form.
  *
  * @example
  * class PaymentEvents extends BasePublisher {
@@ -41,13 +43,13 @@ export abstract class BasePublisher implements Publisher {
     readFromClass(BasePublisher.prototype, 'publisherName', ({ name }) => name);
   }
 
-  /** The name that a template's `publisher:` says; a field of the instance does as well. Default: the class's name. */
+  /** The name for `publisher:` in templates. It can also be an instance field. Default: the name of the class. */
   static readonly publisherName: string = '';
 
   /**
    * How `beforePublish`, `afterPublish` and `onPublishError` are called: `context` with the context of the step,
-   * `positional` with the event's name, payload and metadata. Default: `context` in a class with a `publishesFor` of its
-   * own, else `positional`.
+   * `positional` with the event's name, payload and metadata. Default: `context` in a class that overrides `publishesFor`,
+   * or else `positional`.
    *
    * @example
    * class ReceiptEvents extends BasePublisher {
@@ -60,18 +62,18 @@ export abstract class BasePublisher implements Publisher {
    */
   static readonly hookArguments: 'context' | 'positional' | undefined;
 
-  /** As the class says, unless the instance has one of its own. */
+  /** The name of the class, unless the instance has its own. */
   declare readonly publisherName: string;
 
-  /** Writes nowhere until the publisher is registered where something is logged. */
+  /** Writes nothing until the publisher is registered with a registry that has a logger. */
   protected logger: Logger = silentLogger;
 
-  /** The steps whose declared events it makes when they name no publisher. Default: none. */
+  /** The steps whose events it creates if they name no publisher. Default: none. */
   publishesFor(): string[] {
     return [];
   }
 
-  /** The event's payload. Default: the step's result. */
+  /** Returns the event's payload. Default: the step's result. */
   transformPayload(
     ctx: StepEventContext | StepResult,
     _declaration?: EventDeclaration,
@@ -80,7 +82,7 @@ export abstract class BasePublisher implements Publisher {
     return ctx.result ?? {};
   }
 
-  /** False: there is no event this time. It is asked first. */
+  /** Returns false to skip the event. Called before the other hooks. */
   shouldPublish(
     _ctx: StepEventContext | StepResult,
     _declaration?: EventDeclaration,
@@ -89,7 +91,7 @@ export abstract class BasePublisher implements Publisher {
     return true;
   }
 
-  /** What the event's `metadata` has besides ids, names and times, which it can't replace. */
+  /** Returns additional `metadata` for the event. It cannot replace ids, names and times. */
   additionalMetadata(
     _ctx: StepEventContext | StepResult,
     _declaration?: EventDeclaration,
@@ -98,7 +100,7 @@ export abstract class BasePublisher implements Publisher {
     return {};
   }
 
-  /** The last word before the event is recorded with the result; `false` calls it off. */
+  /** Called last before the event is recorded with the result. Returns `false` to skip the event. */
   beforePublish(_ctx: StepEventContext | string, _payload?: Fields, _metadata?: Fields): HookAnswer<boolean> {}
 
   /** After the commit: the event is there. */
@@ -108,12 +110,12 @@ export abstract class BasePublisher implements Publisher {
     _metadata?: Fields,
   ): HookAnswer<boolean> {}
 
-  /** Once, when an event could not be made or published: a hook threw or took too long, or the schema refuses the payload. */
+  /** Called once if an event could not be published: a hook failed or timed out, or the payload violates the schema. */
   onPublishError(_ctx: StepEventContext | string, _error: Error, _payload?: Fields): HookAnswer<boolean> {}
 
   /**
-   * Runs the hooks for one event and says whether it would be published. It sends nothing: that is the worker's business;
-   * a test of a publisher is what this is for. A promise, as soon as one of the hooks gives one.
+   * Runs the hooks for one event and returns whether it would be published. It does not publish anything, so it is meant
+   * for testing a publisher. Returns a promise if one of the hooks does.
    *
    * @example
    * const ok = await new PaymentEvents().publish({ eventName: 'payment.done', stepResult: { success: true, result: {} } });
@@ -122,24 +124,24 @@ export abstract class BasePublisher implements Publisher {
     return inOrder(publishByHand(this, ctx));
   }
 
-  /** Gives a publisher that has none a logger. @internal */
+  /** Sets the logger of a publisher that has none. @internal */
   static useLogger(publisher: BasePublisher, logger: Logger): void {
     if (publisher.logger === silentLogger) publisher.logger = logger;
   }
 }
 
-/** A class of publishers that can be made without arguments. */
+/** A publisher class with a constructor without arguments. */
 export interface PublisherClass {
   new (): BasePublisher;
   readonly publisherName?: string;
 }
 
-/** Whether a value is a {@link BasePublisher}, of this copy of the package or of another. */
+/** Whether a value is a {@link BasePublisher}, from this or another copy of the package. */
 export function isPublisher(value: unknown): value is BasePublisher {
   return typeof value === 'object' && value !== null && PUBLISHER in value;
 }
 
-/** Whether a value is a class of publishers, and not {@link BasePublisher} itself. */
+/** Whether a value is a publisher class other than {@link BasePublisher} itself. */
 export function isPublisherClass(value: unknown): value is PublisherClass {
   if (typeof value !== 'function') return false;
   const prototype: unknown = value.prototype;

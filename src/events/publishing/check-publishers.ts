@@ -5,8 +5,9 @@ import { PublisherValidationError } from './publisher-errors.ts';
 import { PublisherRegistry } from './publisher-registry.ts';
 
 /**
- * The error for publishers that templates name but that are not registered, with all places; undefined when there are
- * none. `orInProcess`: publishers in `PublisherRegistry.instance()` count too, as they do in a worker server.
+ * Returns an error for publishers that templates name but that are not registered, with their places in the templates;
+ * undefined if there are none. With `orInProcess`, those in `PublisherRegistry.instance()` count as registered, as in a
+ * worker server.
  */
 export function unknownPublishers(
   registry: PublisherRegistry,
@@ -35,8 +36,8 @@ export function unknownPublishers(
 }
 
 /**
- * Returns a warning for each publisher whose `publishesFor` has no effect: its steps do not exist, or declare no event
- * for it. Publishers that a template names are left out.
+ * Returns a warning for each publisher whose `publishesFor` has no effect: its steps do not exist, or they have no event
+ * without a publisher. Publishers that a template names are left out.
  */
 export function idlePublishers(registry: PublisherRegistry, templates: readonly TaskTemplate[]): string[] {
   const steps = templates.flatMap((template) => template.steps);

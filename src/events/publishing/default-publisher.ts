@@ -2,7 +2,7 @@ import { BasePublisher } from './base-publisher.ts';
 import type { StepEventContext, StepResult } from './step-event-context.ts';
 
 /**
- * The publisher of the events that nobody else makes: the payload is the step's result.
+ * The publisher of events without another publisher. The payload is the step's result.
  *
  * @example
  * const payload = new DefaultPublisher().transformPayload({ success: true, result: { amount: 12.5 } });

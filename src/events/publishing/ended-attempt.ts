@@ -6,19 +6,19 @@ import { createStepEventContext, type StepEventContext } from './step-event-cont
 
 type Fields = Record<string, unknown>;
 
-/** An attempt that ended: what its events tell of. */
+/** An attempt that has ended, with the data for its events. */
 export interface EndedAttempt {
   outcome: EventOutcome;
   taskUuid: string;
   idx: number;
   stepName: string;
-  /** The step of the template: differs from `stepName` for the workers of a batch. */
+  /** The name of the step in the template. Differs from `stepName` for the workers of a batch. */
   templateStepName: string;
   namespace: string;
   correlationId: string;
-  /** The number of the start, from 1. */
+  /** The number of the attempt, from 1. */
   attempt: number;
-  /** JSON text; `null` of a failure. */
+  /** JSON text of the result; `null` after a failure. */
   result: string;
   /** JSON text of error and metadata, or `null`. */
   detail: string;
@@ -27,7 +27,7 @@ export interface EndedAttempt {
   worker: string;
 }
 
-/** The business result, parsed anew: whoever gets it may change it. Empty of a failure. */
+/** Returns the result, empty after a failure. Parses a new copy each time, because the caller may modify it. */
 export function resultOf({ outcome, result }: EndedAttempt): Fields {
   return outcome === 'completed' ? (JSON.parse(result) as Fields) : {};
 }
@@ -36,9 +36,9 @@ function detailOf({ detail }: EndedAttempt): AttemptDetail {
   return detail === 'null' ? {} : (JSON.parse(detail) as AttemptDetail);
 }
 
-/** What is stored of the attempt with its events, as JSON text; without the result, which the recording has. */
+/** The JSON text of the attempt that is stored with its events. The result is not included; it is recorded separately. */
 export function storedExecution(attempt: EndedAttempt): string {
-  // As of most: nothing is out of the ordinary.
+  // The usual case, without an error or metadata.
   if (attempt.detail === 'null' && attempt.outcome === 'completed') {
     return `{"worker_id":${JSON.stringify(attempt.worker)},"execution_time_ms":${attempt.durationMs}}`;
   }
@@ -55,13 +55,13 @@ function execution(attempt: EndedAttempt): StoredExecution {
   };
 }
 
-/** The same as it is passed on. */
+/** The execution result that listeners and publishers get. */
 export function executionOf(attempt: EndedAttempt, firedAt: string): StepExecutionResult {
   const { taskUuid, idx } = attempt;
   return executionOfEvent(execution(attempt), { taskUuid, idx, firedAt, payload: resultOf(attempt) });
 }
 
-/** What publishers are told. */
+/** The context for publishers. */
 export function contextOf(attempt: EndedAttempt, eventName: string): StepEventContext {
   const { taskUuid, idx, stepName, namespace, correlationId, outcome } = attempt;
   const { custom = {}, error } = detailOf(attempt);

@@ -1,15 +1,15 @@
 import type { DeliveryMode, EventCondition } from '../../template/task-template.ts';
 
-/** An event that a step's template declares under `publishes_events`, as publishers are told of it. */
+/** An event that a template declares under a step's `publishes_events`. Publishers get it as an argument. */
 export interface EventDeclaration {
-  /** At least two words with a dot between them: `payment.processed`. */
+  /** At least two words separated by dots: `payment.processed`. */
   name: string;
-  /** Which outcome of the step publishes it. Default `success`. */
+  /** The outcome of the step that publishes it. Default `success`. */
   condition?: EventCondition;
-  /** `durable`: stored with the result; `fast`: in this process; `broadcast`: both. Default `durable`. */
+  /** `durable`: stored with the result; `fast`: only within this process; `broadcast`: both. Default `durable`. */
   deliveryMode?: DeliveryMode;
-  /** The `publisherName` of the publisher that makes it; null or absent: whose `publishesFor` names the step, else the default. */
+  /** The `publisherName` of its publisher. Default: the one whose `publishesFor` has the step, or the default publisher. */
   publisher?: string | null;
-  /** The JSON Schema that its payload must meet. */
+  /** The JSON Schema of its payload. */
   schema?: Record<string, unknown>;
 }

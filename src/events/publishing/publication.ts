@@ -7,24 +7,21 @@ import { inOrder, type NowOrLater } from '../delivery/in-order.ts';
 import { type Made, makeEvents, type PublishedEvent, type Publishers, problemOf } from './ask-publishers.ts';
 import { type EndedAttempt, storedExecution } from './ended-attempt.ts';
 
-/** The events of one attempt, in the order in which they are declared. */
+/** The events of one attempt in declared order. */
 export interface Publication {
   attempt: EndedAttempt;
   events: readonly PublishedEvent[];
   problems: readonly EventProblem[];
-  /** Set: an event that does not fit its schema makes the step fail, for this reason. */
+  /** Set if the step must fail because an event does not match its schema. The text is the reason. */
   failStep: string | undefined;
 }
 
-/**
- * All hooks of publishers for one attempt have so many milliseconds together before its recording; what is not ready then
- * is not published.
- */
+/** Total time for all publisher hooks of one attempt before it is recorded. Events not ready by then are not published. */
 const HOOKS_MS = 5_000;
 
 /**
- * Makes the events of an attempt that its outcome publishes. At once, unless a hook of a publisher gives a promise. Never
- * throws or rejects, and takes no longer than {@link HOOKS_MS} and what synchronous hooks take.
+ * Creates the events that an attempt publishes with its outcome. Returns a promise only if a publisher hook does. Never
+ * throws or rejects. Takes at most {@link HOOKS_MS}, plus the time of synchronous hooks.
  */
 export function prepareEvents(
   attempt: EndedAttempt,
@@ -43,8 +40,8 @@ export function prepareEvents(
 }
 
 /**
- * Runs steps as {@link inOrder} does, with `ms` in total for all promises. After that, the current wait and each later one
- * throws a timeout into the steps, which catch it.
+ * Runs a generator as {@link inOrder} does, with `ms` in total for all promises. After that, the current wait and each
+ * later one throw a timeout error into the generator, which catches it.
  */
 function withinTime<T>(steps: Generator<unknown, T, unknown>, ms: number): NowOrLater<T> {
   let deadline: Deadline | undefined;
@@ -65,8 +62,8 @@ function deadlineIn(ms: number): Deadline {
   const late = new Promise<never>((_, reject) => {
     fire = reject;
   });
-  late.catch(() => undefined); // it is told to whoever waits
-  const timer = setTimeout(() => fire(new TaskerError('timeout', `the hooks took longer than ${ms} ms`)), ms);
+  late.catch(() => undefined); // handled by the code that waits for it
+  const timer = setTimeout(() => fire(new TaskerError('timeout', `the publisher hooks took longer than ${ms} ms`)), ms);
   return { late, timer };
 }
 
@@ -88,23 +85,23 @@ function publicationOf(attempt: EndedAttempt, declared: readonly DeclaredEvent[]
   return { attempt, events, problems, failStep };
 }
 
-/** Shared: what is right costs no list. */
+/** Shared, to allocate no list in the usual case. */
 const NONE: readonly EventProblem[] = Object.freeze([]);
 
-/** A step that failed anyway keeps its own error, and its attempts. */
+/** Whether a problem fails the step. A step that has failed anyway keeps its own error and retries. */
 function failsStep({ onInvalid }: DeclaredEvent, { outcome }: EndedAttempt, { kind }: EventProblem): boolean {
   return onInvalid === 'fail_step' && kind === 'invalid' && outcome === 'completed';
 }
 
 const KEYS = { execution: 'execution', events: 'events' } as const satisfies { [Key in keyof StepEvents]: Key };
 
-/** What the recording statement stores of a publication; undefined: nothing. */
+/** The events that are stored with the attempt; undefined if there are none. */
 export function storedEvents({ attempt, events }: Publication): EventsText | undefined {
   const stored = events.filter(({ declared }) => declared.deliveryMode !== 'fast');
   if (stored.length === 0) return undefined;
   return {
     get size() {
-      // The result goes to the server once, and is written once more with each event.
+      // The result is sent to the server once, but written again with each event.
       const sizes = stored.map(({ payload, metadata = '' }) => (payload ?? attempt.result).length + metadata.length);
       return sizes.reduce((sum, size) => sum + size + attempt.detail.length, 0);
     },
@@ -113,9 +110,9 @@ export function storedEvents({ attempt, events }: Publication): EventsText | und
   };
 }
 
-/** Payload and metadata are JSON text already. */
+/** The JSON text of an event. Payload and metadata are already JSON text. */
 function storedEvent({ declared, eventId, publisher, payload, metadata }: PublishedEvent): string {
-  // A declared name is words and dots.
+  // A declared name has only words and dots, so it needs no escaping.
   let text = `{"id":"${eventId}","name":"${declared.name}","publisher":${JSON.stringify(publisher)}`;
   if (payload !== undefined) text += `,"payload":${payload}`;
   if (metadata !== undefined) text += `,"metadata":${metadata}`;

@@ -12,7 +12,7 @@ import {
 
 type Fields = Record<string, unknown>;
 
-/** What {@link BasePublisher.publish} takes. */
+/** The argument of {@link BasePublisher.publish}. */
 export interface PublishContext {
   eventName: string;
   stepResult: StepResult;
@@ -20,7 +20,7 @@ export interface PublishContext {
   stepContext?: StepEventContext | StepEventContextInit;
 }
 
-/** All hooks of a publisher for one event, in their order, and whether it would be published. */
+/** Runs all hooks of a publisher for one event in order. Returns whether it would be published. */
 export function* publishByHand(publisher: Publisher, context: PublishContext): Generator<unknown, boolean, unknown> {
   const { eventName, stepResult, eventDeclaration: declaration, stepContext } = context;
   const unknownStep = { taskUuid: '', stepUuid: '', stepName: '' };

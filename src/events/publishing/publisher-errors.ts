@@ -1,10 +1,10 @@
 import { TaskerError } from '../../errors.ts';
 import { nearNames } from '../../model/near-names.ts';
 
-/** Nobody is registered under the name of a publisher. @example new PublisherNotFoundError('paymnt_events', ['payment_events']) */
+/** No publisher is registered under a name. @example new PublisherNotFoundError('paymnt_events', ['payment_events']) */
 export class PublisherNotFoundError extends TaskerError {
   override readonly name: string = 'PublisherNotFoundError';
-  /** The name that was asked for. */
+  /** The requested name. */
   readonly publisherName: string;
   /** The names that are registered, without `default`. */
   readonly registeredPublishers: string[];
@@ -21,12 +21,12 @@ export class PublisherNotFoundError extends TaskerError {
 /** Publishers that templates name are not registered. @example new PublisherValidationError(['paymnt_events'], ['payment_events']) */
 export class PublisherValidationError extends TaskerError {
   override readonly name: string = 'PublisherValidationError';
-  /** The names that nobody is registered under. */
+  /** The names without a registered publisher. */
   readonly missingPublishers: string[];
   /** The names that are registered, without `default`. */
   readonly registeredPublishers: string[];
 
-  /** `places`: where each missing one is named. `inProcess`: the missing ones in `PublisherRegistry.instance()`. */
+  /** `places`: where each name is used. `inProcess`: the names that are in `PublisherRegistry.instance()`. */
   constructor(
     missing: readonly string[],
     registered: readonly string[] = [],
@@ -45,22 +45,22 @@ export class PublisherValidationError extends TaskerError {
   }
 }
 
-/** A registry that was validated or frozen is to be changed. @example new RegistryFrozenError() */
+/** A registry cannot be changed after it was validated or frozen. @example new RegistryFrozenError() */
 export class RegistryFrozenError extends TaskerError {
   override readonly name: string = 'RegistryFrozenError';
 
-  /** `change`: what a folder of handlers that was read would do to it. */
+  /** `change`: the change that a reloaded handlers folder would make. */
   constructor(change?: string) {
     super(
       'conflict',
       change === undefined
-        ? 'the registry of publishers is frozen; register before it is validated, or call unfreeze() first'
-        : `the registry of publishers is frozen, and ${change}; call unfreeze() first, or start again`,
+        ? 'the publisher registry is frozen; register publishers before it is validated, or call unfreeze() first'
+        : `the publisher registry is frozen, and ${change}; call unfreeze() first, or restart`,
     );
   }
 }
 
-/** A publisher's name is taken. @example new DuplicatePublisherError('payment_events') */
+/** A publisher of the same name is already registered. @example new DuplicatePublisherError('payment_events') */
 export class DuplicatePublisherError extends TaskerError {
   override readonly name: string = 'DuplicatePublisherError';
   /** The name that is taken. */
@@ -69,7 +69,7 @@ export class DuplicatePublisherError extends TaskerError {
   constructor(publisherName: string) {
     super(
       'conflict',
-      `a publisher ${publisherName} is registered already; give this one another publisherName, or unregister that one`,
+      `a publisher ${publisherName} is already registered; give this one another publisherName, or unregister the other one`,
       { details: { publisher: publisherName } },
     );
     this.publisherName = publisherName;
@@ -79,12 +79,12 @@ export class DuplicatePublisherError extends TaskerError {
 function notPassed(inProcess: readonly string[]): string {
   if (inProcess.length === 0) return '';
   const which = inProcess.length === 1 ? `${inProcess[0]} is` : `${inProcess.join(', ')} are`;
-  return `; ${which} in PublisherRegistry.instance(), which was not passed: createTasker({ publishers: PublisherRegistry.instance() })`;
+  return `; ${which} in PublisherRegistry.instance(), which was not passed; use createTasker({ publishers: PublisherRegistry.instance() })`;
 }
 
-/** What may have been meant, else what there is. */
+/** Suggests similar names, or else lists the registered ones. */
 function hintOf(wanted: readonly string[], registered: readonly string[]): string {
   const near = [...new Set(wanted.flatMap((name) => nearNames(name, [...registered, 'default'])))];
   if (near.length > 0) return `; did you mean ${near.join(' or ')}?`;
-  return registered.length > 0 ? `; there are ${registered.join(', ')}` : '; none is registered';
+  return registered.length > 0 ? `; registered are ${registered.join(', ')}` : '; no publisher is registered';
 }

@@ -5,14 +5,14 @@ import { type AskedPublisher, PUBLISHER, type Publisher } from './publisher.ts';
 
 type Fields = Record<string, unknown>;
 
-/** One event that a publisher is asked for. */
+/** An event that a publisher is asked to create. */
 export interface EventRequest extends AskedPublisher {
   readonly declaration?: EventDeclaration | undefined;
-  /** Receives the payload as soon as it is made. Throws if it does not match the declared schema. */
+  /** Receives the payload as soon as it exists. Throws if it does not match the declared schema. */
   check(payload: object): void;
 }
 
-/** What stands in an event's metadata and can't be replaced, in either spelling. */
+/** Metadata that publishers cannot replace, in both spellings. */
 const OWN_METADATA: ReadonlySet<string> = new Set([
   ...[
     'taskUuid',
@@ -29,9 +29,9 @@ const OWN_METADATA: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Asks a publisher for an event: `shouldPublish`, `transformPayload`, the check, `additionalMetadata`, `beforePublish`.
- * Yields the answers of the hooks. Returns the payload and the metadata that the publisher adds, or undefined if a hook
- * called the event off. Throws what a hook or the check throws.
+ * Runs the hooks for an event: `shouldPublish`, `transformPayload`, the check, `additionalMetadata`, `beforePublish`.
+ * Yields the return values of the hooks. Returns the payload and the additional metadata, or undefined if a hook skipped
+ * the event. Throws the errors of hooks and of the check.
  */
 export function* preparation(
   request: EventRequest,
@@ -53,7 +53,7 @@ export function* preparation(
   return { payload, metadata };
 }
 
-/** The metadata of an event as publishers see it before the event is recorded. */
+/** The metadata of an event that publishers get before it is recorded. */
 export function metadataFor({ publisher, ctx }: AskedPublisher, extras: Fields): Fields {
   const { taskUuid, stepUuid, stepName, namespace, correlationId } = ctx;
   const ids = { taskUuid, stepUuid, stepName, namespace, correlationId };
@@ -66,7 +66,7 @@ function objectFrom(given: unknown, publisher: Publisher, hook: string): object 
 }
 
 function notAnObject({ publisherName }: Publisher, hook: string, what: string): TypeError {
-  return new TypeError(`publisher ${publisherName}: ${hook} gave ${what}; return an object`);
+  return new TypeError(`publisher ${publisherName}: ${hook} returned ${what}; return an object`);
 }
 
 /** Calls the hook in the form in which its class is written. */
@@ -87,13 +87,13 @@ export function callOnPublishError(
     : publisher.onPublishError(ctx.eventName, error, payload);
 }
 
-/** Without `hookArguments`, a `publishesFor` shows that the class was written for this package. */
+/** Whether hooks take the context. Without `hookArguments`, a class that overrides `publishesFor` does. */
 function takesContext(publisher: Publisher): boolean {
   const { hookArguments } = publisher.constructor as { hookArguments?: 'context' | 'positional' };
   return hookArguments === undefined ? hasPublishesFor(publisher) : hookArguments === 'context';
 }
 
-/** Whether a publisher has a `publishesFor` of its own, whatever that answers. */
+/** Whether a publisher overrides `publishesFor`. */
 function hasPublishesFor(publisher: Publisher): boolean {
   for (let owner: object | null = publisher; owner !== null; owner = Object.getPrototypeOf(owner) as object | null) {
     if (Object.hasOwn(owner, 'publishesFor')) return !Object.hasOwn(owner, PUBLISHER);

@@ -17,13 +17,12 @@ const DEFAULT = 'default';
 
 /** Options of a {@link PublisherRegistry}. */
 export interface PublisherRegistryOptions {
-  /** Given to publishers that have none of their own; silent by default. */
+  /** The logger for publishers that have none. Default: no logging. */
   logger?: AnyLogger;
 }
 
 /**
- * The publishers that a worker knows, by name. The name `default` is always known: that one makes the payload of the
- * step's result.
+ * The publishers of a worker by name. There is always a publisher `default`, which uses the step's result as the payload.
  *
  * @example
  * class ShopEvents extends BasePublisher {
@@ -50,19 +49,19 @@ export class PublisherRegistry {
     this.#logger = loggerOf(logger);
   }
 
-  /** The registry of this process, as a value and as a call: `PublisherRegistry.instance()` is the same. */
+  /** The shared registry of this process. It can be called, so `PublisherRegistry.instance()` returns the same. */
   static get instance(): PublisherRegistry & (() => PublisherRegistry) {
     PublisherRegistry.#instance ??= callable(new PublisherRegistry());
     return PublisherRegistry.#instance;
   }
 
-  /** Another name of {@link instance}. */
+  /** Alias of {@link instance}. */
   static getInstance(): PublisherRegistry {
     return PublisherRegistry.instance;
   }
 
   /**
-   * Adds a publisher: a class, of which one is made, or an instance.
+   * Adds a publisher: an instance, or a class, which is instantiated.
    * @throws TaskerError `publisher_invalid`; `conflict` ({@link DuplicatePublisherError}, {@link RegistryFrozenError})
    */
   register(publisher: PublisherClass | BasePublisher): void {
@@ -75,27 +74,27 @@ export class PublisherRegistry {
     this.#publishers.set(publisherName, made);
   }
 
-  /** The publisher of that name; undefined when there is none. `default` is always there. */
+  /** Returns the publisher of that name, or undefined. `default` always exists. */
   get(name: string): BasePublisher | undefined {
     return name === DEFAULT ? this.#default : this.#publishers.get(name);
   }
 
-  /** The publisher of that name; the default one without a name, and, with a warning, when there is none. */
+  /** Returns the publisher of that name. Without a name, or with a warning if there is none, returns the default one. */
   getOrDefault(name?: string | null): BasePublisher {
     const found = this.get(name || DEFAULT);
     if (found) return found;
-    this.#logger.warn({ publisher: name }, `there is no publisher ${name}; the default one takes its place`);
+    this.#logger.warn({ publisher: name }, `there is no publisher ${name}; the default one is used`);
     return this.#default;
   }
 
-  /** @throws TaskerError `publisher_not_found` ({@link PublisherNotFoundError}) */
+  /** Returns the publisher of that name. @throws TaskerError `publisher_not_found` ({@link PublisherNotFoundError}) */
   getStrict(name: string): BasePublisher {
     const found = this.get(name);
     if (!found) throw new PublisherNotFoundError(name, this.registeredNames);
     return found;
   }
 
-  /** The publisher whose `publishesFor` names the step, the first that was registered; undefined when none does. */
+  /** Returns the first registered publisher whose `publishesFor` contains the step, or undefined. */
   getForStep(stepName: string): BasePublisher | undefined {
     for (const publisher of this.#publishers.values()) {
       if (publisher.publishesFor().includes(stepName)) return publisher;
@@ -103,7 +102,7 @@ export class PublisherRegistry {
     return undefined;
   }
 
-  /** Whether there is one of that name; `default` always. */
+  /** Whether there is a publisher of that name. Always true for `default`. */
   isRegistered(name: string): boolean {
     return name === DEFAULT || this.#publishers.has(name);
   }
@@ -118,12 +117,12 @@ export class PublisherRegistry {
     return [...this.#publishers.values()];
   }
 
-  /** How many are registered, without the default one. */
+  /** The number of registered publishers, without the default one. */
   get count(): number {
     return this.#publishers.size;
   }
 
-  /** Whether none is registered; the default one does not count. */
+  /** Whether no publisher is registered, except the default one. */
   get isEmpty(): boolean {
     return this.#publishers.size === 0;
   }
@@ -133,37 +132,37 @@ export class PublisherRegistry {
     return this.#frozen;
   }
 
-  /** Nothing can be registered or taken out from now on. */
+  /** Prevents further changes of the registry. */
   freeze(): void {
     this.#frozen = true;
   }
 
-  /** Ends {@link freeze}: publishers can be registered and taken out again. */
+  /** Undoes {@link freeze}. */
   unfreeze(): void {
     this.#frozen = false;
   }
 
-  /** Takes a publisher out; false when there was none. @throws TaskerError `conflict` when frozen */
+  /** Removes a publisher. Returns false if there was none. @throws TaskerError `conflict` if frozen */
   unregister(name: string): boolean {
     this.#mayChange();
     return this.#publishers.delete(name);
   }
 
-  /** Takes all out. @throws TaskerError `conflict` when frozen */
+  /** Removes all publishers. @throws TaskerError `conflict` if frozen */
   clear(): void {
     this.#mayChange();
     this.#publishers.clear();
   }
 
-  /** As new: empty, and not frozen. For tests. */
+  /** Removes all publishers and unfreezes the registry. For tests. */
   reset(): void {
     this.#frozen = false;
     this.#publishers.clear();
   }
 
   /**
-   * Takes some out and puts others in; all or nothing. Also when frozen, as long as each only takes the place of another of
-   * its name. @internal
+   * Removes some publishers and adds others, or changes nothing if one is invalid. A frozen registry allows this only if
+   * each added publisher replaces one of the same name. @internal
    */
   exchange({ removed, added }: { removed: readonly string[]; added: readonly BasePublisher[] }): void {
     for (const publisher of added) checkPublisher(publisher);
@@ -179,8 +178,8 @@ export class PublisherRegistry {
   }
 
   /**
-   * Checks that all these are registered, and freezes the registry.
-   * @throws TaskerError `publisher_not_found` ({@link PublisherValidationError}) with all that are missing
+   * Checks that all these publishers are registered, and freezes the registry.
+   * @throws TaskerError `publisher_not_found` ({@link PublisherValidationError}) with all missing names
    */
   validateRequired(names: readonly string[]): void {
     const missing = [...new Set(names)].filter((name) => !this.isRegistered(name));
@@ -193,14 +192,14 @@ export class PublisherRegistry {
   }
 }
 
-/** Whether a value is a {@link PublisherRegistry}, of this copy of the package or of another. */
+/** Whether a value is a {@link PublisherRegistry}, from this or another copy of the package. */
 export function isPublisherRegistry(value: unknown): value is PublisherRegistry {
   return ((typeof value === 'object' && value !== null) || typeof value === 'function') && BRAND in value;
 }
 
 function changeOf(coming: readonly string[], leaving: readonly string[]): string {
   const added = coming.length > 0 ? `${coming.join(', ')} would be added` : '';
-  const takenOut = leaving.length > 0 ? `${leaving.join(', ')} ${added ? 'be' : 'would be'} taken out` : '';
+  const takenOut = leaving.length > 0 ? `${leaving.join(', ')} ${added ? 'be' : 'would be'} removed` : '';
   return [added, takenOut].filter(Boolean).join(' and ');
 }
 
@@ -209,7 +208,7 @@ function publisherOf(given: unknown): BasePublisher {
   if (!isPublisherClass(given)) {
     throw new TaskerError(
       'publisher_invalid',
-      `${typeof given === 'function' ? `function ${given.name || '(anonymous)'}` : String(given)} is no publisher; register a class that extends BasePublisher, or an instance of one`,
+      `${typeof given === 'function' ? `function ${given.name || '(anonymous)'}` : String(given)} is not a publisher; register a class that extends BasePublisher, or an instance of one`,
     );
   }
   try {
@@ -222,8 +221,8 @@ function publisherOf(given: unknown): BasePublisher {
 }
 
 /**
- * Checks what a publisher says it is for: all publishers are asked for each step whose events name none, so that one which
- * can't answer would cost the events of others. Also checks `hookArguments`.
+ * Checks `publishesFor` and `hookArguments` of a publisher. `publishesFor` of all publishers is called for events without a
+ * publisher, so an error in one would prevent the events of others.
  * @throws TaskerError `publisher_invalid`
  */
 function checkPublisher(publisher: BasePublisher): void {
@@ -240,5 +239,5 @@ function checkPublisher(publisher: BasePublisher): void {
     refuse(`publishesFor throws: ${messageOf(cause)}`, cause);
   }
   if (Array.isArray(steps) && steps.every((step) => typeof step === 'string')) return;
-  refuse('publishesFor must give a list of names of steps');
+  refuse('publishesFor must return a list of step names');
 }

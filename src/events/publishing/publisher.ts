@@ -5,10 +5,10 @@ import type { StepEventContext, StepResult } from './step-event-context.ts';
 
 type Fields = Record<string, unknown>;
 
-/** The arguments of the hooks before the commit. The context is passed in both places where publishers may expect it. */
+/** The arguments of the hooks before the commit. The context is passed twice, for both forms of publishers. */
 type Given = [ctx: StepEventContext | StepResult, declaration?: EventDeclaration, stepContext?: StepEventContext];
 
-/** Makes the domain events of steps. Users extend `BasePublisher`, which documents each member. */
+/** Creates the domain events of steps. Users extend `BasePublisher`, which documents each member. */
 export interface Publisher {
   readonly publisherName: string;
   publishesFor(): string[];
@@ -20,11 +20,11 @@ export interface Publisher {
   onPublishError(ctx: StepEventContext | string, error: Error, payload?: Fields): HookAnswer<boolean>;
 }
 
-/** A publisher that was asked for an event, with the context that its hooks get. */
+/** A publisher that creates an event, with the context for its hooks. */
 export interface AskedPublisher {
   readonly publisher: Publisher;
   readonly ctx: StepEventContext;
 }
 
-/** What tells a publisher. `Symbol.for`, so that two copies of the package in one process know each other's. */
+/** Marks publishers. Uses `Symbol.for`, so that two copies of the package recognize each other's publishers. */
 export const PUBLISHER = Symbol.for('tasker-core.publisher');

@@ -2,7 +2,7 @@ import type { StepContext } from '../../handlers/step-context.ts';
 
 type Fields = Record<string, unknown>;
 
-/** What an attempt came to, as publishers and subscribers are told. */
+/** The outcome of an attempt, as publishers and subscribers get it. */
 export interface StepResult {
   success: boolean;
   result?: Fields;
@@ -10,26 +10,26 @@ export interface StepResult {
 }
 
 /**
- * What a publisher is told of the step whose event it makes. It is a {@link StepResult} as well: a hook that is written
- * for either gets what it expects.
+ * The context for a publisher: the step whose event it creates. It is also a {@link StepResult}, so that hooks written for
+ * either type work.
  */
 export interface StepEventContext extends StepResult {
   taskUuid: string;
   stepUuid: string;
   stepName: string;
   namespace: string;
-  /** Ties together all that one request caused. */
+  /** The same id for everything that one request caused. */
   correlationId: string;
-  /** The event that is being made; empty in a context that was made without one. */
+  /** The event to create. Empty in a context without an event. */
   eventName: string;
   success: boolean;
-  /** The step's business result, without any envelope; empty when it failed. */
+  /** The step's result without an envelope. Empty after a failure. */
   result: Fields;
-  /** What the handler said beside its result; of a failure `error_type`, `error_message`, `retryable` too. */
+  /** The metadata of the handler's result. After a failure also `error_type`, `error_message` and `retryable`. */
   metadata: Fields;
 }
 
-/** What a {@link StepEventContext} is made of. */
+/** The argument of {@link createStepEventContext}. */
 export interface StepEventContextInit {
   taskUuid: string;
   stepUuid: string;
@@ -46,7 +46,7 @@ export interface StepEventContextInit {
 }
 
 /**
- * A context for publishers, as a test of one needs it.
+ * Creates a context for publishers, for testing one.
  *
  * @example
  * const ctx = createStepEventContext({ taskUuid, stepUuid: taskUuid, stepName: 'charge', result: { amount: 12.5 } });
@@ -64,20 +64,20 @@ export function createStepEventContext(data: StepEventContextInit): StepEventCon
     result: data.result ?? {},
     metadata: data.metadata ?? {},
   };
-  // In a text it reads as its event, which is what hooks of the other form are given in its place.
+  // As a string it is the name of the event, which hooks of the positional form get instead of the context.
   return Object.defineProperty(context, 'toString', { value: () => context.eventName || context.stepName });
 }
 
-/** What {@link fromStepContext} takes besides the handler's context. */
+/** Options of {@link fromStepContext}. */
 export interface FromStepContextOptions {
-  /** What the handler came to. */
+  /** The outcome of the handler. */
   result?: StepResult;
   eventName?: string;
 }
 
 /**
- * The context for publishers of the step that a handler runs: its ids and, when it is given, its result. The step's name
- * is the event's where the handler's context has one, else the handler's.
+ * Creates a context for publishers from the context of a handler, with its ids and the given result. The step name is that
+ * of the handler's step event if there is one, or else the name of the handler.
  *
  * @example
  * const ctx = fromStepContext(context, { result: { success: true, result: { amount: 12.5 } } });
@@ -100,11 +100,11 @@ export function fromStepContext(
   });
 }
 
-/** A context that was made by hand has no event, and says so by an error. */
+/** The step event of a context. A context created by hand has none and throws. */
 function eventOf(context: StepContext) {
   try {
     return context.event;
   } catch {
-    return undefined; // without one there is only the handler's name
+    return undefined; // the caller uses the handler's name
   }
 }

@@ -55,8 +55,8 @@ describe('the delivery of events', () => {
       (seen) => seen.length >= 2,
     );
     expect(lines).toEqual([
-      'warn: domain events wait: the log of events cannot be read; trying again',
-      'info: the log of events can be read again; domain events go on',
+      'warn: cannot read the event log; domain events wait; retrying',
+      'info: event log readable again; domain events continue',
     ]);
   });
 

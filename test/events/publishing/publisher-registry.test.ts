@@ -21,9 +21,9 @@ class OrderEvents extends BasePublisher {
 
 describe('the registry of publishers', () => {
   it.each([
-    [() => 'process_payment', 'publishesFor must give a list of names of steps'],
-    [() => undefined, 'publishesFor must give a list of names of steps'],
-    [() => [1], 'publishesFor must give a list of names of steps'],
+    [() => 'process_payment', 'publishesFor must return a list of step names'],
+    [() => undefined, 'publishesFor must return a list of step names'],
+    [() => [1], 'publishesFor must return a list of step names'],
     [
       () => {
         throw new Error('no steps yet');

@@ -32,7 +32,7 @@ describe('events of the log, delivered to a webhook', () => {
     await expect.poll(dead).toEqual([
       {
         attempts: 1,
-        error: expect.stringMatching(/^webhook billing: http:\/\/127.0.0.1:\d+\/\*\*\* answered 410: it is gone$/),
+        error: expect.stringMatching(/^webhook billing: http:\/\/127.0.0.1:\d+\/\*\*\* answered 410: the receiver is gone$/),
       },
     ]);
   });

@@ -52,7 +52,7 @@ describe('a tasker', () => {
 
   it.each([
     [webhookSink({ name: 'billing', url: 'https://a.example' }), 'createTasker: sinks must be a list, as'],
-    [[{}], 'createTasker: sinks[0]: must be what webhookSink or rabbitmqSink gives'],
+    [[{}], 'createTasker: sinks[0]: must be the result of webhookSink or rabbitmqSink'],
     [[null], 'createTasker: sinks[0]: must be what'],
     [[{ patterns: ['*'], deliver: async () => {} }], 'createTasker: sinks[0]: group must be a text'],
     [[{ group: 'own', deliver: async () => {} }], 'createTasker: sinks[0]: patterns must be'],

@@ -102,11 +102,11 @@ describe('a webhook', () => {
 
   it.each([
     [{ name: undefined }, 'webhook: name must be'],
-    [{ group: 'a\0b' }, 'webhook billing: group must be a text of 1 to 255 characters'],
-    [{ group: 'x'.repeat(256) }, 'webhook billing: group must be a text of 1 to 255 characters'],
+    [{ group: 'a\0b' }, 'webhook billing: group must be a string of 1 to 255 characters'],
+    [{ group: 'x'.repeat(256) }, 'webhook billing: group must be a string of 1 to 255 characters'],
     [{ secrets: whsec(NEW!) }, 'webhook billing: secrets must be a list'],
-    [{ headers: null }, 'webhook billing: headers must be an object of texts'],
-    [{ headers: 'x' }, 'webhook billing: headers must be an object of texts'],
+    [{ headers: null }, 'webhook billing: headers must be an object with string values'],
+    [{ headers: 'x' }, 'webhook billing: headers must be an object with string values'],
     [{ allowPrivate: 'false' }, 'webhook billing: allowPrivate must be true or false'],
   ])('is refused with %j, which may not mean what it says', (options, message) => {
     const make = () => webhookSink({ name: 'billing', url: 'https://a.example', ...(options as object) });
@@ -137,7 +137,7 @@ describe('a webhook', () => {
     const { url } = await httpReceiver((response) => response.writeHead(307, { location: `${inside.url}/key` }).end());
     const error = await failureOf(sinkTo(url).deliver(loggedEvent(), deliveryContext()));
     expect(error.message).toContain(
-      `answered 307, which leads to http://127.0.0.1:${inside.port}/***: redirects are not`,
+      `answered 307, a redirect to http://127.0.0.1:${inside.port}/***; redirects are not`,
     );
     expect(inside.received).toEqual([]);
     expect(deliveryFailureOf(error).permanent).toBe(false);
@@ -177,7 +177,7 @@ describe('a webhook', () => {
       halt.halt(new Error('took too long'));
     });
     const delivery = sinkTo(url).deliver(loggedEvent(), deliveryContext({ halt }));
-    await expect(delivery).rejects.toThrow(/can't be reached/);
+    await expect(delivery).rejects.toThrow(/cannot be reached/);
     await closed;
   });
 
@@ -185,7 +185,7 @@ describe('a webhook', () => {
     const { url } = await httpReceiver();
     const sink = sinkTo(url.replace(/:\d+/, ':9'));
     const error = await failureOf(sink.deliver(loggedEvent(), deliveryContext()));
-    expect(error.message).toMatch(/can't be reached: .*ECONNREFUSED/);
+    expect(error.message).toMatch(/cannot be reached: .*ECONNREFUSED/);
     expect(deliveryFailureOf(error).permanent).toBe(false);
   });
 

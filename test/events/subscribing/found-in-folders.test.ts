@@ -177,7 +177,7 @@ it('a subscriber that is refused when the folder is read again changes nothing: 
   writeFileSync(path.join(root, 'handlers/events.ts'), wrong);
   await expect(folders.load()).rejects.toMatchObject({
     code: 'subscriber_invalid',
-    message: 'subscriber audit: delivery option timeout is not known; did you mean timeoutMs?',
+    message: 'subscriber audit: delivery option timeout is unknown; did you mean timeoutMs?',
   });
   expect([...publishers.listPublishers(), ...subscribers.listSubscribers()]).toEqual(before);
   expect(folders.registry.listHandlers()).toEqual(['pay']);
@@ -271,8 +271,8 @@ it('a worker server that reads them again warns of what is broken, and of publis
   };
   const whole = 'info templates and handlers reloaded';
   expect(await reloaded(publishing('two').replace("'audit';", "'audit'; static delivery = { timeout: 1 };"))).toEqual([
-    'warn error: subscriber audit: delivery option timeout is not known; did you mean timeoutMs?',
-    'warn the earlier handlers stay in use',
+    'warn error: subscriber audit: delivery option timeout is unknown; did you mean timeoutMs?',
+    'warn the handlers from before stay in use',
   ]);
   const missing =
     'no publisher is registered for payment_events (test/demo@1.0.0: step pay, event payment.made); did you mean payment_event?';

@@ -161,8 +161,8 @@ describe('the poller of events of this process', () => {
     [{ pollIntervalMs: 2 ** 31 }, 'pollIntervalMs must be a whole number from 0 to 2147483647, got 2147483648'],
     [{ maxEventsPerPoll: 0 }, 'maxEventsPerPoll must be a whole number from 1 to 1000000, got 0'],
     [{ maxEventsPerPoll: '5' }, 'maxEventsPerPoll must be a whole number from 1 to 1000000, got "5"'],
-    [{ pollInterval: 5 }, 'option pollInterval is not known; did you mean pollIntervalMs?'],
-    [{ burst: 5 }, 'option burst is not known; there are pollIntervalMs, pollingIntervalMs, maxEventsPerPoll'],
+    [{ pollInterval: 5 }, 'option pollInterval is unknown; did you mean pollIntervalMs?'],
+    [{ burst: 5 }, 'option burst is unknown; the options are pollIntervalMs, pollingIntervalMs, maxEventsPerPoll'],
   ])('refuses options that would fail in silence: %o', (options, message) => {
     expect(() => new InProcessDomainEventPoller(options as never)).toThrow(
       expect.objectContaining({ code: 'config_invalid', message: expect.stringContaining(message) }),

@@ -148,7 +148,7 @@ describe('the registry of subscribers', () => {
     [{ maxDeliveries: -1 }, 'maxDeliveries must be a whole number from 1 to 100000, got -1'],
     [{ mode: 'in-process' }, 'mode must be durable or in_process, got "in-process"'],
     [{ from: 'start' }, 'from must be now or beginning, got "start"'],
-    [{ timeout: 60_000 }, 'timeout is not known; did you mean timeoutMs?'],
+    [{ timeout: 60_000 }, 'timeout is unknown; did you mean timeoutMs?'],
     [{ burst: 5 }, 'burst is not known; there are mode, from, concurrency, timeoutMs, maxDeliveries'],
   ])('refuses delivery options that would fail in silence: %o', (delivery, message) => {
     const registry = new SubscriberRegistry();
@@ -177,7 +177,7 @@ describe('the registry of subscribers', () => {
     }
     const refused = expect.objectContaining({
       code: 'subscriber_invalid',
-      message: expect.stringContaining("its name is its group's, and must be a text of 1 to 255 characters"),
+      message: expect.stringContaining("its name is its group's, and must be a string of 1 to 255 characters"),
     });
     expect(() => new SubscriberRegistry().register(Audit)).toThrow(refused);
     expect(() => defineSubscriber('a.b', z.object({}), () => {}, { name: subscriberName })).toThrow(refused);
