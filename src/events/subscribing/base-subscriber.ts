@@ -15,10 +15,10 @@ import type {
 } from './subscriber.ts';
 import type { SubscriberResult } from './subscriber-result.ts';
 
-// `Symbol.for`, so that two copies of the package in one process know each other's subscribers.
+// `Symbol.for`, so that two copies of the package in one process recognize each other's subscribers.
 const BRAND = Symbol.for('tasker-core.subscriber');
 
-/** One source that a subscriber listens to. */
+/** A source that a subscriber listens to. */
 interface Feed {
   readonly incoming: InProcessDelivery;
   readonly patterns: readonly string[];
@@ -26,12 +26,14 @@ interface Feed {
 }
 
 /**
- * Reacts to domain events whose names match. Its hooks may be synchronous or not; all but `handle` are optional.
+ * Base class of subscribers, which handle domain events with matching names. All hooks may be asynchronous, and all except
+ * `handle` are optional.
  *
- * Fast events come from this process, right after the commit. Durable and broadcast ones come from the log, at least once
- * and across processes: all subscribers of one `subscriberName`, in whichever processes, are a group that gets each event.
- * A delivery fails when a hook throws, when the result says so, or when it takes too long; a durable event is then
- * delivered again, later each time, and given up after `delivery.maxDeliveries`. Keep `event.eventId` to do a thing once.
+ * Fast events come from this process, right after the commit. Durable and broadcast events come from the log, at least once
+ * and across processes. All subscribers with the same `subscriberName`, in any process, form a group that gets each event.
+ * A delivery fails if a hook throws, if the result says so, or if it times out. A durable event is then delivered again
+ * with increasing delays. After `delivery.maxDeliveries` it becomes a dead letter. Store `event.eventId` to detect
+ * duplicates.
  *
  * @example
  * class AuditLogger extends BaseSubscriber {
@@ -54,66 +56,66 @@ export abstract class BaseSubscriber<Payload = Record<string, unknown>> implemen
     readFromClass(BaseSubscriber.prototype, 'delivery', () => ({}));
   }
 
-  /** Its name, and that of its group; a field of the instance does as well. Default: the class's name. */
+  /** The name of the subscriber and its group. It can also be an instance field. Default: the name of the class. */
   static readonly subscriberName: string = '';
 
-  /** How events come to it; a field of the instance does as well. */
+  /** The delivery options. They can also be an instance field. */
   static readonly delivery: SubscriberDelivery = {};
 
-  /** As the class says, unless the instance has one of its own. */
+  /** The name of the class, unless the instance has its own. */
   declare readonly subscriberName: string;
 
-  /** As the class says, unless the instance has one of its own. */
+  /** The options of the class, unless the instance has its own. */
   declare readonly delivery: SubscriberDelivery;
 
-  /** Writes nowhere until the subscriber is registered where something is logged. */
+  /** Writes nothing until the subscriber is registered with a registry that has a logger. */
   protected logger: Logger = silentLogger;
 
   #matcher: EventMatcher | undefined;
   readonly #feeds = new Map<InProcessEventSource, Feed>();
 
-  /** The patterns of a class; `subscribesTo` of the instance wins. Default: all events. */
+  /** The patterns of the class. `subscribesTo` of the instance takes precedence. Default: all events. */
   static subscribesTo(): string[] {
     return ['*'];
   }
 
-  /** Which events it handles, by patterns of their names: `payment.*`; a dot is a dot. Default: as the class says. */
+  /** Patterns for the names of its events, such as `payment.*`. A dot is literal. Default: the patterns of the class. */
   subscribesTo(): string[] {
     return (this.constructor as typeof BaseSubscriber).subscribesTo();
   }
 
-  /** Does what the event is for. Nothing returned: it was handled. */
+  /** Handles an event. Returning nothing counts as success. */
   abstract handle(event: DomainEvent<Payload>, delivery: EventDelivery): HookAnswer<SubscriberResult>;
 
-  /** False: this event is not for this subscriber; it counts as handled. */
+  /** Called before `handle`. Returns false to skip the event, which then counts as handled. */
   beforeHandle(_event: DomainEvent<Payload>): HookAnswer<boolean> {}
 
-  /** After `handle`, also when its result says that it failed. */
+  /** Called after `handle`, also if its result reports a failure. */
   afterHandle(_event: DomainEvent<Payload>, _result: SubscriberResult): HookAnswer {}
 
-  /** Once a failed delivery. */
+  /** Called once for each failed delivery. */
   onHandleError(_event: DomainEvent<Payload>, _error: Error): HookAnswer {}
 
-  /** Whether an event of that name is one of its. The patterns are read once. */
+  /** Whether an event name matches its patterns, which are read only once. */
   matches(eventName: string): boolean {
     this.#matcher ??= eventMatcher(this.subscribesTo());
     return this.#matcher(eventName);
   }
 
-  /** Whether it is started. */
+  /** Whether it has been started. */
   get active(): boolean {
     return this.#feeds.size > 0;
   }
 
-  /** Its patterns while it is started. */
+  /** Its patterns while it is started; otherwise empty. */
   get subscriptions(): readonly string[] {
     const [feed] = this.#feeds.values();
     return feed?.patterns ?? [];
   }
 
   /**
-   * Handles the events of a source until it is stopped; each once, however many patterns match.
-   * @throws TaskerError `subscriber_invalid` for delivery options that make no sense
+   * Handles the events of a source until it is stopped. An event is handled once, even if several patterns match.
+   * @throws TaskerError `subscriber_invalid` for invalid delivery options
    */
   start(source: InProcessEventSource): void {
     if (this.#feeds.has(source)) return;
@@ -129,8 +131,8 @@ export abstract class BaseSubscriber<Payload = Record<string, unknown>> implemen
   }
 
   /**
-   * Takes nothing more, of one source or of all, and resolves when what it was given is handled. What takes longer than
-   * the drain time is aborted.
+   * Stops listening to one source or all sources. Resolves when the events received so far are handled. Those that take
+   * longer than the drain time are aborted.
    */
   async stop({ source: only, ...options }: StopOptions & { source?: InProcessEventSource } = {}): Promise<void> {
     const stopped: Promise<void>[] = [];
@@ -143,25 +145,25 @@ export abstract class BaseSubscriber<Payload = Record<string, unknown>> implemen
     await Promise.all(stopped);
   }
 
-  /** Gives a subscriber that has none a logger. @internal */
+  /** Sets the logger of a subscriber that has none. @internal */
   static useLogger(subscriber: BaseSubscriber<never>, logger: Logger): void {
     if (subscriber.logger === silentLogger) subscriber.logger = logger;
   }
 }
 
-/** A class of subscribers that can be made without arguments. */
+/** A subscriber class with a constructor without arguments. */
 export interface SubscriberClass {
   new (): BaseSubscriber<never>;
   readonly subscriberName?: string;
   subscribesTo(): string[];
 }
 
-/** Whether a value is a {@link BaseSubscriber}, of this copy of the package or of another. */
+/** Whether a value is a {@link BaseSubscriber}, from this or another copy of the package. */
 export function isSubscriber(value: unknown): value is BaseSubscriber {
   return typeof value === 'object' && value !== null && BRAND in value;
 }
 
-/** Whether a value is a class of subscribers, and not {@link BaseSubscriber} itself. */
+/** Whether a value is a subscriber class other than {@link BaseSubscriber} itself. */
 export function isSubscriberClass(value: unknown): value is SubscriberClass {
   if (typeof value !== 'function') return false;
   const prototype: unknown = value.prototype;

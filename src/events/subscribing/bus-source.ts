@@ -9,19 +9,19 @@ interface Listening {
   end(): void;
 }
 
-/** The events of a bus for subscribers. */
+/** Connects subscribers to an event bus. */
 export class BusSource implements InProcessEventSource {
   readonly #bus: EventBus;
   readonly #log: EventLog;
   readonly #listening = new Map<DomainEventCallback, Listening>();
 
-  /** The log tells of the task behind an event when its envelope is asked for. */
+  /** The log is used to read the task of an event when its envelope is requested. */
   constructor({ bus, log }: { bus: EventBus; log: EventLog }) {
     this.#bus = bus;
     this.#log = log;
   }
 
-  /** One subscription a callback, whatever the number of its patterns: an event comes once. */
+  /** Uses one subscription for each callback, so that an event is delivered once even if several patterns match. */
   subscribe(pattern: string, callback: DomainEventCallback): void {
     const patterns = this.#listening.get(callback)?.patterns ?? new Set();
     this.#listen(callback, patterns.add(pattern));
@@ -50,12 +50,12 @@ export class BusSource implements InProcessEventSource {
   }
 }
 
-/** A source without the events that `wants` does not want. */
+/** Returns a source with only the events that `wants` accepts. */
 export function filteredSource(
   source: InProcessEventSource,
   wants: (event: DomainEvent) => boolean,
 ): InProcessEventSource {
-  /** One for each callback: the source tells by it that two patterns are one subscriber's. */
+  /** One wrapper for each callback, because the source uses it to recognize two patterns of one subscriber. */
   const filtered = new WeakMap<DomainEventCallback, DomainEventCallback>();
   const of = (callback: DomainEventCallback): DomainEventCallback => {
     const known = filtered.get(callback) ?? ((event) => (wants(event) ? callback(event) : undefined));

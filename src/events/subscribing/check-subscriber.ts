@@ -16,13 +16,13 @@ export function checkSubscriber(subscriber: Subscriber): void {
   }
   const texts = Array.isArray(patterns) && patterns.every((pattern) => typeof pattern === 'string') ? patterns : [];
   if (texts.length === 0) {
-    throw refusal(subscriberName, "subscribesTo must give a list of patterns; ['*'] is all events");
+    throw refusal(subscriberName, "subscribesTo must return a list of patterns; use ['*'] for all events");
   }
   checkPatterns(subscriberName, texts);
   checkDelivery(subscriberName, subscriber.delivery);
 }
 
-/** Checks that patterns can be read. @throws TaskerError `subscriber_invalid` */
+/** Checks the syntax of patterns. @throws TaskerError `subscriber_invalid` */
 export function checkPatterns(subscriberName: string, patterns: readonly string[]): void {
   try {
     eventMatcher(patterns);
@@ -32,13 +32,13 @@ export function checkPatterns(subscriberName: string, patterns: readonly string[
 }
 
 /**
- * Checks the name and the `delivery` of a subscriber, which the types do where there are types. `besides`: what else may stand there.
+ * Checks the name and the `delivery` of a subscriber, for callers without types. `besides` has further allowed options.
  * @throws TaskerError `subscriber_invalid`
  */
 export function checkDelivery(subscriberName: string, delivery: unknown, besides: readonly string[] = []): void {
-  // A class without a name is called ''.
+  // The name of an anonymous class is ''.
   if (subscriberName !== '' && !isGroupName(subscriberName)) {
-    throw refusal(shortOf(subscriberName), `its name is its group's, and must be ${GROUP_NAME_WORDS}`);
+    throw refusal(shortOf(subscriberName), `its name is also that of its group and must be ${GROUP_NAME_WORDS}`);
   }
   if (typeof delivery !== 'object' || delivery === null) {
     const way = 'delivery must be an object of options such as { timeoutMs: 60_000 }';
@@ -52,7 +52,7 @@ export function checkDelivery(subscriberName: string, delivery: unknown, besides
   if (wrong !== undefined) throw refusal(subscriberName, `delivery option ${wrong}`);
 }
 
-/** As far as a message can show it. */
+/** The start of a name, for an error message. */
 const shortOf = (name: unknown): string => JSON.stringify(String(name).slice(0, 40));
 
 /** The error for an invalid subscriber. */

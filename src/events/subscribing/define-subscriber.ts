@@ -8,17 +8,17 @@ import { resultOfHandling, type SubscriberResult } from './subscriber-result.ts'
 
 /** Options of {@link defineSubscriber}. */
 export interface DefineSubscriberOptions extends SubscriberDelivery {
-  /** The subscriber's name, which is its group's: give one. Default: the function's name, else the patterns. */
+  /** The name of the subscriber and its group. Always set it. Default: the name of the function, or else the patterns. */
   name?: string;
 }
 
 /**
- * A subscriber from a function. What it returns may be a `SubscriberResult`, or anything else. The event's payload is what
- * the schema makes of it, and has its type; one that the schema refuses is given up at once, with an error that names the
- * path, since it will not be another the next time. Give it a name: its group is called so, and a group that is called
- * otherwise begins anew.
+ * Creates a subscriber from a function. The function may return a `SubscriberResult` or any other value. The payload of the
+ * event is the output of the schema, and has its type. A payload that does not match the schema becomes a dead letter at
+ * once, with an error that names the path, because a retry would fail too. Set a name: it is the name of the group, and
+ * after a change of the name a new group starts without the position of the old one.
  *
- * Throws `subscriber_invalid` when patterns, schema or options make no sense.
+ * Throws `subscriber_invalid` for invalid patterns, schemas or options.
  *
  * @example
  * const receipts = defineSubscriber(
@@ -38,12 +38,12 @@ export function defineSubscriber<Schema extends StandardSchemaV1>(
 ): SubscriberClass {
   const { name = fn.name || String(pattern), ...delivery } = Object(options) as DefineSubscriberOptions;
   const patterns = typeof pattern === 'string' ? [pattern] : [...pattern];
-  // What the types cannot keep JavaScript from doing, said where the subscriber is defined.
+  // Checks for JavaScript, so that errors are reported where the subscriber is defined.
   const demand = (holds: boolean, what: string) => {
     if (!holds) throw refusal(String(name), what);
   };
-  demand(typeof name === 'string' && name.trim() !== '', 'its name must be a text that is not empty');
-  demand(patterns.length > 0, 'it needs a pattern; `*` is all events');
+  demand(typeof name === 'string' && name.trim() !== '', 'its name must be a non-empty string');
+  demand(patterns.length > 0, 'it needs a pattern; use `*` for all events');
   demand(isStandardSchema(schema), 'the second argument must be a schema (zod, valibot, arktype …) of the payload');
   demand(typeof fn === 'function', `the third argument must be its function, not ${typeof fn}`);
   demand(typeof options === 'object' && options !== null, 'the fourth argument must be an object of options');

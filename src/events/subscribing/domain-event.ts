@@ -5,63 +5,63 @@ import type { StepResult } from '../publishing/step-event-context.ts';
 
 type Fields = Record<string, unknown>;
 
-/** Where an event comes from, and what its publisher says besides. */
+/** The origin of an event, and additional metadata of its publisher. */
 export interface DomainEventMetadata {
   taskUuid: string;
   stepUuid: string;
   stepName?: string;
   namespace: string;
   correlationId: string;
-  /** ISO 8601, by the database's clock: when the result that it tells of was recorded. The same in all copies of the event. */
+  /** When its result was recorded, by the database clock, in ISO 8601. The same in all copies of the event. */
   firedAt: string;
-  /** The publisher's name. */
+  /** The name of the publisher. */
   publisher?: string;
-  /** What `additionalMetadata` gave; it can't take the place of the members above. */
+  /** The result of `additionalMetadata`, which cannot replace the members above. */
   [extra: string]: unknown;
 }
 
-/** What the attempt behind an event came to, as it is stored; only `success` is sure in one that a test made. */
+/** The stored outcome of an event's attempt. In an event created by a test, only `success` is guaranteed. */
 export type EventExecutionResult = StepResult & Partial<Omit<StepExecutionResult, 'success' | 'result' | 'metadata'>>;
 
-/** A domain event, as subscribers get it. */
+/** A domain event as subscribers get it. */
 export interface DomainEvent<Payload = Fields> {
-  /** The same in all copies and deliveries of the event: what to remember to do a thing once. */
+  /** The same in all copies and deliveries of the event. Use it to detect duplicates. */
   readonly eventId: string;
   readonly eventName: string;
   readonly eventVersion: string;
-  /** What the publisher made of the result. */
+  /** The payload that the publisher created. */
   readonly payload: Payload;
   readonly metadata: DomainEventMetadata;
-  /** The real one: `success: false` for an event that tells of a failure. */
+  /** The outcome of the step, with `success: false` for a failure. */
   readonly executionResult: EventExecutionResult;
-  /** How it came: `fast` and `broadcast` in this process; absent when that is not known. */
+  /** `fast` or `broadcast` for events of this process; undefined if it is not known. */
   readonly deliveryMode?: DeliveryMode;
-  /** The event as it goes over the wire: snake_case, with the task, the step and its execution result in the payload. */
+  /** Returns the wire format: snake_case, with the task, the step and its execution result in the payload. */
   envelope(): Promise<unknown>;
 }
 
-/** Another name of {@link DomainEvent}. */
+/** Alias of {@link DomainEvent}. */
 export type InProcessDomainEvent<Payload = Fields> = DomainEvent<Payload>;
 
-/** What a {@link DomainEvent} is made of. */
+/** The argument of {@link createDomainEvent}. */
 export interface DomainEventInit<Payload = Fields> {
   eventId: string;
   eventName: string;
   /** Default '1.0'. */
   eventVersion?: string;
   payload: Payload;
-  /** What is not given: nil ids, the namespace `default`, now. */
+  /** Defaults: nil ids, the namespace `default` and the current time. */
   metadata: Partial<DomainEventMetadata> | Fields;
   executionResult: EventExecutionResult;
   deliveryMode?: DeliveryMode;
-  /** Default: made of what is given here, without the task. */
+  /** Default: built from the other members, without the task. */
   envelope?: () => Promise<unknown>;
 }
 
 const NIL = '00000000-0000-0000-0000-000000000000';
 
 /**
- * An event, as a test of a subscriber needs it.
+ * Creates an event, for testing a subscriber.
  *
  * @example
  * const event = createDomainEvent({
@@ -94,10 +94,10 @@ export function createDomainEvent<Payload = Fields>(data: DomainEventInit<Payloa
   };
 }
 
-/** An event of the log, or of this process. */
+/** An event from the log or from this process. */
 export type AnyEvent = Omit<LoggedEvent, 'id'> & { deliveryMode?: DeliveryMode };
 
-/** An event as subscribers get it. Without an `envelope`, what goes over the wire is made of the event alone. */
+/** Converts an event for subscribers. Without `envelope`, its wire format has only the data of the event itself. */
 export function domainEventOf(event: AnyEvent, envelope?: () => Promise<unknown>): DomainEvent {
   const { taskUuid, stepUuid, stepName, namespace, correlationId, firedAt, publisher, deliveryMode } = event;
   return createDomainEvent({
@@ -112,7 +112,7 @@ export function domainEventOf(event: AnyEvent, envelope?: () => Promise<unknown>
   });
 }
 
-/** The form of the wire, as far as an event that was made by hand knows it. */
+/** The wire format of an event created by hand, without the data that it does not have. */
 function envelopeOf(event: DomainEventInit<unknown> & { metadata: DomainEventMetadata }): unknown {
   const {
     stepName = null,
@@ -129,7 +129,7 @@ function envelopeOf(event: DomainEventInit<unknown> & { metadata: DomainEventMet
   return wireOf(event, payload, { ...ids, metadata, firedAt, publisher });
 }
 
-/** An event as it goes over the wire. */
+/** The wire format of an event. */
 export function wireOf(
   { eventId, eventName, eventVersion }: Pick<DomainEventInit, 'eventId' | 'eventName' | 'eventVersion'>,
   payload: unknown,

@@ -7,31 +7,31 @@ import type { DeliveryMode } from '../../template/task-template.ts';
 import { promiseOf } from '../delivery/in-order.ts';
 import { WaitingLimit } from './waiting-limit.ts';
 
-/** An event of this process that is committed. Listeners get `fast` and `broadcast` ones. */
+/** A committed event of this process. Listeners get `fast` and `broadcast` events. */
 export interface LiveEvent extends Omit<LoggedEvent, 'id'> {
   deliveryMode: DeliveryMode;
 }
 
-/** An event of this process as it goes over the wire; the log tells of the task behind it. */
+/** The wire format of an event of this process. Its task is read from the database. */
 export async function liveEnvelope(log: EventLog, { deliveryMode: _, ...event }: LiveEvent): Promise<unknown> {
-  // It has no place in the log, and the envelope tells none.
+  // The event has no place in the log, and the envelope does not contain one.
   const [envelope] = await log.envelope([{ ...event, id: 0 }]);
   return envelope;
 }
 
-/** An event that is about to go to listeners. */
+/** An event to deliver to listeners. */
 export interface Tellable {
   name: string;
-  /** Characters of JSON that it is made of. */
+  /** The length of its JSON text. */
   size: number;
-  /** Made anew for each listener: none sees what another changed. */
+  /** Creates a copy for a listener, so that listeners do not see each other's changes. */
   event(): LiveEvent;
 }
 
-/** May be slow or fail: nobody else feels it. The next event comes when a promise that it gave has settled. */
+/** A listener. It may be slow or fail without affecting others. The next event waits for a promise that it returns. */
 export type LiveEventListener = (event: LiveEvent, size: number) => unknown;
 
-/** How long listeners may keep the event loop in one turn, as far as it depends on us. */
+/** Listeners are called for at most this long before the event loop gets a turn. */
 const TURN_MS = 5;
 
 /** A listener with the events that wait for it. */
@@ -68,12 +68,12 @@ class Subscription {
     if (this.dropped++ === 0) {
       this.#logger.warn(
         { event: event.name, waiting: this.waiting },
-        `a listener to events of this process is too slow: ${this.#limit} for it, and what comes beyond is let go`,
+        `event listener too slow: ${this.#limit} for it; further events are dropped`,
       );
     }
   }
 
-  /** In the order in which they came. Never throws. */
+  /** Delivers the queued events in order. Never throws. */
   async #drain(): Promise<void> {
     let began = performance.now();
     while (!this.ended) {
@@ -92,7 +92,7 @@ class Subscription {
     this.#draining = false;
   }
 
-  /** A promise if the listener gave one. */
+  /** Calls the listener. Returns its promise, if any. */
   #tell(event: Tellable): Promise<unknown> | undefined {
     try {
       const answer = promiseOf(this.#listener(event.event(), event.size));
@@ -104,13 +104,13 @@ class Subscription {
   }
 
   #failed({ name }: Tellable, thrown: unknown): void {
-    this.#logger.warn({ event: name, error: messageOfThrown(thrown) }, `a listener failed on event ${name}`);
+    this.#logger.warn({ event: name, error: messageOfThrown(thrown) }, `listener failed on event ${name}`);
   }
 }
 
 /**
- * The `fast` and `broadcast` events of this process, on their way from the commit to those who listen. Each listener has a
- * queue of its own and gets the events in the order in which they were committed.
+ * Delivers the `fast` and `broadcast` events of this process to listeners after the commit. Each listener has its own
+ * queue and gets the events in the order of their commits.
  *
  * @example
  * const end = bus.subscribe('order.*', (event) => console.log(event.name, event.payload));
@@ -118,9 +118,9 @@ class Subscription {
 export class EventBus {
   readonly #logger: Logger;
   readonly #subscriptions = new Set<Subscription>();
-  /** By those that have ended, and by those who keep events themselves. */
+  /** Events dropped by subscriptions that have ended, and by listeners with their own queue. */
   #letGo = 0;
-  /** Events that listeners were told of, each listener counted. */
+  /** The number of calls of listeners. */
   dispatched = 0;
 
   constructor(logger: Logger) {
@@ -128,9 +128,9 @@ export class EventBus {
   }
 
   /**
-   * Calls the listener with each event, or with those whose name matches one of the patterns. The answer ends it: what
-   * waits then is not told any more.
-   * @throws TaskerError `bad_request` for a pattern that can't be read
+   * Calls the listener with each event, or with those whose name matches one of the patterns. Returns a function that ends
+   * the subscription and discards waiting events.
+   * @throws TaskerError `bad_request` for an invalid pattern
    */
   subscribe(listener: LiveEventListener): () => void;
   subscribe(patterns: string | readonly string[], listener: LiveEventListener): () => void;
@@ -153,29 +153,29 @@ export class EventBus {
     };
   }
 
-  /** Tells it, in the next turn of the event loop. Never throws. */
+  /** Delivers an event in the next turn of the event loop. Never throws. */
   publish(event: Tellable): void {
     for (const subscription of this.#subscriptions) if (subscription.wants(event.name)) subscription.push(event);
   }
 
-  /** A listener took an event that it could not keep for whom it was. */
+  /** Counts an event that a listener with its own queue had to drop. */
   letGo(): void {
     this.#letGo++;
   }
 
-  /** How many listen. */
+  /** The number of listeners. */
   get listeners(): number {
     return this.#subscriptions.size;
   }
 
-  /** Events that wait for listeners. */
+  /** The number of events waiting for listeners. */
   get waiting(): number {
     let waiting = 0;
     for (const subscription of this.#subscriptions) waiting += subscription.waiting;
     return waiting;
   }
 
-  /** Events that were let go because listeners, or those behind them, are too slow. */
+  /** The number of events dropped because listeners, or the subscribers behind them, are too slow. */
   get dropped(): number {
     let dropped = this.#letGo;
     for (const subscription of this.#subscriptions) dropped += subscription.dropped;

@@ -5,7 +5,7 @@ import { sizeOf, withSize } from './waiting-limit.ts';
 
 type Fields = Record<string, unknown>;
 
-/** Where an event of the bridge comes from. */
+/** The metadata of an event from the bridge. */
 export interface NapiDomainEventMetadata {
   taskUuid: string;
   stepUuid?: string | null;
@@ -13,15 +13,15 @@ export interface NapiDomainEventMetadata {
   namespace: string;
   correlationId: string;
   firedAt: string;
-  /** The publisher's name. */
+  /** The name of the publisher. */
   firedBy?: string | null;
-  /** What the publisher says besides. */
+  /** Additional metadata of the publisher. */
   [extra: string]: unknown;
 }
 
 /**
- * A domain event as `pollInProcessEvents()` gives it: its payload is the envelope of the wire. In those of the worker of
- * this process `task_sequence_step` is null, since a poll waits for nothing; see {@link ffiEventToDomainEvent}.
+ * A domain event as `pollInProcessEvents()` returns it. Its payload is the envelope of the wire format. For events of this
+ * process, `task_sequence_step` is null, because polling does not read the database; see {@link ffiEventToDomainEvent}.
  */
 export interface NapiDomainEvent {
   eventId: string;
@@ -30,20 +30,20 @@ export interface NapiDomainEvent {
   /** `{ task_sequence_step, execution_result, payload }` */
   payload: unknown;
   metadata: NapiDomainEventMetadata;
-  /** `fast` or `broadcast`; modules of others don't say. */
+  /** `fast` or `broadcast`. Not set by other modules. */
   deliveryMode?: DeliveryMode;
 }
 
-/** How the rest of an event is read where its log is at hand. Kept beside it: no bridge takes a function across. */
+/** Functions that read the whole envelope from the log. Kept outside the event, because a bridge passes no functions. */
 const wholeEnvelopes = new WeakMap<NapiDomainEvent, () => Promise<unknown>>();
 
-/** The part of a module that events are polled from. */
+/** The part of a module that events are polled from. `null` means that there is no event. */
 export interface DomainEventModule {
   pollInProcessEvents(): NapiDomainEvent | null;
 }
 
 /**
- * What a poller asks a module by.
+ * Creates the poll function of a poller from a module.
  *
  * @example
  * const poller = new InProcessDomainEventPoller();
@@ -57,11 +57,12 @@ export function createFfiPollAdapter(module: DomainEventModule): () => DomainEve
 }
 
 /**
- * An event of the bridge as subscribers get it: the business payload and the real execution result, taken out of their
- * envelope. An event without an envelope says nothing of its attempt: it is told as a success whose result is the payload.
- * Its own `envelope()` reads task, step and the results above it from the database when the very object is given that the
- * worker of this process made. Of a copy, or of another module's event, it has what came with it: `task_sequence_step` is
- * null where that said nothing.
+ * Converts an event of the bridge for subscribers: takes the payload and the execution result out of the envelope. An event
+ * without an envelope has no information about its attempt, so it counts as a success whose result is the payload.
+ *
+ * `envelope()` of the returned event reads the task, the step and earlier results from the database, but only if the
+ * argument is the object that the worker of this process created. For a copy, or for an event of another module, it has
+ * only the data of that event, and `task_sequence_step` may be null.
  *
  * @example
  * const event = ffiEventToDomainEvent({
@@ -95,7 +96,7 @@ export function ffiEventToDomainEvent(ffiEvent: NapiDomainEvent): DomainEvent {
   return withSize(event, sizeOf(ffiEvent));
 }
 
-/** An event of this process as the bridge gives it. `envelope` reads the rest, if somebody asks for it. */
+/** Converts an event of this process for the bridge. `envelope` reads the whole envelope on demand. */
 export function napiDomainEvent(event: LiveEvent, envelope: () => Promise<unknown>): NapiDomainEvent {
   const { taskUuid, stepUuid, stepName, namespace, correlationId, firedAt, publisher } = event;
   const ids = { taskUuid, stepUuid, stepName, namespace, correlationId };

@@ -4,29 +4,28 @@ import type { DomainEvent } from './domain-event.ts';
 import type { EventDelivery, Subscriber } from './subscriber.ts';
 import { resultOfHandling, type SubscriberResult } from './subscriber-result.ts';
 
-/** One delivery under way. */
+/** A delivery in progress. */
 export interface Handling {
-  /** What it came to; rejects when it failed, also by running out of time. */
+  /** The result. Rejects if the delivery failed or timed out. */
   readonly result: Promise<SubscriberResult>;
-  /** Resolves when no hook of the subscriber runs any more: after `result` where that did not wait. */
+  /** Resolves when all hooks have ended, which is later than `result` after a timeout. */
   readonly settled: Promise<void>;
 }
 
-/** How one event is handled. */
+/** Options of {@link handleEvent}. */
 export interface HandlingOptions {
   about: Omit<EventDelivery, 'signal'>;
-  /** Nobody waits for it any more. */
+  /** Ends the wait for the subscriber. */
   halt: Halt;
   logger: Logger;
-  /** Whether the delivery failed when it was halted for this reason. Default: yes. */
+  /** Whether a halt for this reason counts as a failure. Default: yes. */
   failsBy?(reason: unknown): boolean;
 }
 
 /**
- * Gives an event to a subscriber, with all its hooks. A delivery fails, and `onHandleError` is called once, when
- * `beforeHandle` or `handle` throws, when the result says so, or when it is halted before it is over. `beforeHandle`
- * that gives `false` skips the event, which counts as handled. An error of `afterHandle` or `onHandleError` is logged and
- * changes nothing: the event was handled, or was not, before.
+ * Runs the hooks of a subscriber for an event. The delivery fails, and `onHandleError` is called once, if `beforeHandle` or
+ * `handle` throws, if the result reports a failure, or if it is halted before the end. If `beforeHandle` returns `false`,
+ * the event is skipped and counts as handled. Errors of `afterHandle` and `onHandleError` are only logged.
  */
 export function handleEvent(
   subscriber: Subscriber,
@@ -51,10 +50,13 @@ export function handleEvent(
   const work = (async (): Promise<SubscriberResult> => {
     if ((await subscriber.beforeHandle(event)) === false) return { success: true, metadata: { skipped: true } };
     const result = resultOfHandling(await subscriber.handle(event, delivery));
-    // Too late: the delivery has failed, and its error was told.
+    // Too late: the delivery has already failed, and its error was reported.
     if (halt.halted) return result;
     await quietly('afterHandle', () => subscriber.afterHandle(event, result));
-    if (!result.success) throw new Error(result.error ?? `subscriber ${subscriber.subscriberName} says that it failed`);
+    if (!result.success)
+      throw new Error(
+        result.error ?? `subscriber ${subscriber.subscriberName} reported a failure without an error message`,
+      );
     return result;
   })();
 
@@ -68,7 +70,7 @@ export function handleEvent(
   return { result, settled };
 }
 
-/** Rejects with the reason of the halt, which is forgotten when the work is over before. */
+/** Rejects with the reason of a halt. Stops listening when the work ends. */
 function whenHalted(halt: Halt, work: Promise<unknown>): Promise<never> {
   return new Promise<never>((_, reject) => {
     const forget = halt.onHalt(() => reject(halt.reason as Error));

@@ -10,25 +10,25 @@ import type { Subscriber } from './subscriber.ts';
 import { MOST_WAITING, sizeOf, WaitingLimit } from './waiting-limit.ts';
 
 /**
- * The events of this process on their way to one subscriber: a queue of its own, so that no other feels how slow it is.
- * Events of one task are handled in their order, of different tasks at once. Each is handled once, whatever comes of it. What
- * the subscriber is too slow for is let go.
+ * Delivers the events of this process to one subscriber. Each subscriber has its own queue, so that a slow one does not
+ * delay others. Events of a task are handled in order, those of different tasks concurrently. Each event is delivered only
+ * once, even if it fails. Events are dropped if the subscriber is too slow.
  */
 export class InProcessDelivery {
   readonly #subscriber: Subscriber;
   readonly #options: { logger: Logger; letGo: () => void };
   readonly #stopping = new Halt();
   readonly #busy = new Set<string>();
-  /** What waits, by task, in the order in which it came. */
+  /** The waiting events by task, in order of arrival. */
   readonly #tasks = new Map<string, DomainEvent[]>();
-  /** Tasks that have something waiting and nothing running. */
+  /** Tasks with waiting events and none in progress. */
   readonly #ready = new Set<string>();
   readonly #running = new Set<Promise<void>>();
   readonly #limit = new WaitingLimit();
   #lagged = 0;
   #closed = false;
 
-  /** `letGo` is told of each event that there is no room for. */
+  /** `letGo` is called for each event that is dropped. */
   constructor(subscriber: Subscriber, options: { logger: Logger; letGo: () => void }) {
     this.#subscriber = subscriber;
     this.#options = options;
@@ -50,14 +50,14 @@ export class InProcessDelivery {
     this.#fill();
   }
 
-  /** Takes nothing more, lets what is there be handled, and then aborts what still runs. */
+  /** Accepts no more events, waits until the queued ones are handled, and aborts the rest after the drain time. */
   async stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs, hurry }: StopOptions = {}): Promise<void> {
     this.#closed = true;
     if (this.#running.size === 0) return;
     if (!(await waitAtMost(drainTimeoutMs, this.#idle(), hurry))) this.#giveUp();
   }
 
-  /** Ends early when what is left is given up. */
+  /** Resolves when nothing is running, or when the rest is aborted. */
   async #idle(): Promise<void> {
     const givenUp = new Promise<void>((resolve) => this.#stopping.onHalt(resolve));
     while (this.#running.size > 0 && !this.#stopping.halted) await Promise.race([...this.#running, givenUp]);
@@ -69,22 +69,22 @@ export class InProcessDelivery {
     this.#tasks.clear();
     this.#ready.clear();
     this.#limit.clear();
-    this.#stopping.halt(new TaskerError('stopped', `subscriber ${subscriberName} was stopped before it had finished`));
+    this.#stopping.halt(new TaskerError('stopped', `subscriber ${subscriberName} was stopped before it finished`));
     this.#options.logger.warn(
       { subscriber: subscriberName, running: this.#running.size, waiting: left },
-      `subscriber ${subscriberName} did not finish in time; ${left} events of this process were let go`,
+      `subscriber ${subscriberName} did not finish in time; ${left} events of this process were dropped`,
     );
   }
 
   #letGo(): void {
     this.#lagged++;
     this.#options.letGo();
-    // Now and then: whoever is slow has enough to do.
+    // Only once for many events, so that logging does not slow the process down further.
     if (this.#lagged % MOST_WAITING !== 1) return;
     const { subscriberName } = this.#subscriber;
     this.#options.logger.warn(
       { subscriber: subscriberName, lagged: this.#lagged },
-      `subscriber ${subscriberName} is too slow for the events of this process: ${this.#limit} for it, and what comes now is let go`,
+      `subscriber ${subscriberName} is too slow for the events of this process: ${this.#limit} for it; further events are dropped`,
     );
   }
 
@@ -104,7 +104,7 @@ export class InProcessDelivery {
     this.#busy.add(taskUuid);
     const done = this.#handle(event).settled.then(() => {
       this.#running.delete(done);
-      // One that goes on after its time keeps its place: what hangs must not add up.
+      // A timed-out handler keeps its slot until it settles, so that hanging handlers cannot accumulate.
       this.#busy.delete(taskUuid);
       if (waiting.length > 0) this.#ready.add(taskUuid);
       else this.#tasks.delete(taskUuid);

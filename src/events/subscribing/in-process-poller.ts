@@ -9,29 +9,29 @@ import type { StopOptions } from '../delivery/event-consumer.ts';
 import type { DomainEvent } from './domain-event.ts';
 import type { DomainEventCallback, InProcessEventSource } from './subscriber.ts';
 
-/** Is told what went wrong in a poll or in a callback. */
+/** Called with an error of the poll function or of a callback. */
 export type DomainEventErrorCallback = (error: Error) => void;
 
 /** Options of an {@link InProcessDomainEventPoller}. */
 export interface DomainEventPollerConfig {
-  /** Milliseconds between polls that find nothing. From 0; default 10. */
+  /** The delay in milliseconds after a poll that finds nothing. Minimum 0, default 10. */
   pollIntervalMs?: number;
-  /** Another name of `pollIntervalMs`. */
+  /** Alias of `pollIntervalMs`. */
   pollingIntervalMs?: number;
-  /** Events that one poll takes at most; when there are more, the next poll follows at once. From 1 to 1,000,000; default 100. */
+  /** Maximum number of events per poll. If there are more, the next poll follows at once. 1 to 1,000,000, default 100. */
   maxEventsPerPoll?: number;
 }
 
-/** What an {@link InProcessDomainEventPoller} counts. */
+/** The counters of an {@link InProcessDomainEventPoller}. */
 export interface PollerStats {
   readonly pollCount: number;
   readonly eventsProcessed: number;
-  /** Calls that were left out because too many of before were not over, and events that a slow subscriber could not keep. */
+  /** Callback calls skipped because too many were in progress, and events dropped by slow subscribers. */
   readonly eventsLagged: number;
   readonly running: boolean;
 }
 
-/** Calls of callbacks that may be under way; a callback that never ends must not fill the memory. */
+/** Maximum number of callbacks in progress, so that callbacks that never end cannot fill the memory. */
 const MOST_UNDER_WAY = 10_000;
 
 interface Subscription {
@@ -41,8 +41,8 @@ interface Subscription {
 }
 
 /**
- * Asks a function for the events of this process, again and again, and gives them to those who subscribed. A tasker does
- * without it: it tells its subscribers of an event as soon as its step is recorded.
+ * Polls a function for the events of this process and passes them to subscribers. A tasker does not need it: it delivers
+ * an event to its subscribers as soon as the step is recorded.
  *
  * @example
  * const poller = new InProcessDomainEventPoller({ pollIntervalMs: 10 });
@@ -69,17 +69,17 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
     this.#maxEventsPerPoll = maxEventsPerPoll;
   }
 
-  /** What is asked for the next event; null: there is none. It answers at once: a promise is told as an error. */
+  /** Sets the function that returns the next event, or null if there is none. A promise is reported as an error. */
   setPollFunction(pollFn: () => DomainEvent | null): void {
     this.#poll = pollFn;
   }
 
-  /** Calls back for each event whose name matches; once an event, however many of its patterns do. */
+  /** Calls the callback for each event whose name matches, once even if several of its patterns match. */
   subscribe(pattern: string, callback: DomainEventCallback): void {
     this.#subscriptions.push({ pattern, matches: eventMatcher([pattern]), callback });
   }
 
-  /** Ends the subscriptions of a pattern, all or those of one callback. */
+  /** Ends the subscriptions to a pattern, all of them or those of one callback. */
   unsubscribe(pattern: string, callback?: DomainEventCallback): void {
     for (let at = this.#subscriptions.length - 1; at >= 0; at--) {
       const one = this.#subscriptions[at]!;
@@ -87,25 +87,25 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
     }
   }
 
-  /** Is told of each event that a subscriber did not get because too much waits for it. */
+  /** Counts an event that a subscriber dropped because its queue is full. */
   letGo(): void {
     this.#counts.eventsLagged++;
   }
 
-  /** Is told of each poll or callback that throws or rejects; without one, that is logged. */
+  /** Adds a callback for errors of the poll function and of callbacks. Without one, errors are logged. */
   onError(callback: DomainEventErrorCallback): void {
     this.#onError.push(callback);
   }
 
-  /** Begins to poll. Keeps the process alive, as a listening server does. */
+  /** Starts polling. Keeps the process alive, as a listening server does. */
   start(): void {
     if (this.#running) return;
     this.#running = true;
-    // Not at once: who subscribes on the next line misses nothing.
+    // Deferred, so that subscriptions made right after `start()` miss no event.
     this.#timer = setImmediate(() => this.#turn());
   }
 
-  /** Polls no more, and resolves when the callbacks under way are over, or `drainTimeoutMs` (30,000) is. */
+  /** Stops polling. Resolves when running callbacks have ended, or after `drainTimeoutMs` (30,000). */
   async stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs, hurry }: StopOptions = {}): Promise<void> {
     this.#running = false;
     clearTimeout(this.#timer as NodeJS.Timeout | undefined);
@@ -113,16 +113,16 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
     if (await waitAtMost(drainTimeoutMs, Promise.all(this.#underWay), hurry)) return;
     const left = this.#underWay.size;
     this.#underWay.clear();
-    const which = left === 1 ? 'a callback with an event' : `${left} callbacks with events`;
-    logWarn(`${which} of this process did not end in time; nobody waits for them any more`, { left });
+    const which = left === 1 ? '1 event callback' : `${left} event callbacks`;
+    logWarn(`${which} of this process did not end in time`, { left });
   }
 
-  /** Whether it polls: from `start()` to `stop()`. */
+  /** Whether it is polling, from `start()` to `stop()`. */
   get isRunning(): boolean {
     return this.#running;
   }
 
-  /** What was counted since it was made; `start()` and `stop()` reset nothing. */
+  /** Counters since its creation. `start()` and `stop()` do not reset them. */
   get stats(): PollerStats {
     return { ...this.#counts, running: this.#running };
   }
@@ -134,7 +134,7 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
     this.#timer = more ? setImmediate(() => this.#turn()) : setTimeout(() => this.#turn(), this.#pollIntervalMs);
   }
 
-  /** Whether there may be more at once. */
+  /** Takes up to the maximum number of events. Returns whether there may be more. */
   #takeSome(): boolean {
     for (let taken = 0; taken < this.#maxEventsPerPoll && this.#running; taken++) {
       let event: DomainEvent | null;
@@ -177,20 +177,20 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
 
   #tell(thrown: unknown): void {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-    if (this.#onError.length === 0) logWarn('polling or handling an event of this process threw', { error });
+    if (this.#onError.length === 0) logWarn('event polling or event callback failed', { error });
     for (const callback of this.#onError) {
       try {
         callback(error);
       } catch (failure) {
-        logWarn('a callback for errors of polling threw itself', { error: failure, toldOf: error });
+        logWarn('error callback of event polling failed', { error: failure, toldOf: error });
       }
     }
   }
 }
 
 function notAtOnce(promise: Promise<unknown>): TaskerError {
-  promise.catch(() => undefined); // Nobody asked for it.
-  return new TaskerError('config_invalid', 'the poll function gave a promise; it has to give an event or null at once');
+  promise.catch(() => undefined); // its result is not used
+  return new TaskerError('config_invalid', 'the poll function returned a promise; it must return an event or null');
 }
 
 const KNOWN = ['pollIntervalMs', 'pollingIntervalMs', 'maxEventsPerPoll'];

@@ -4,16 +4,16 @@ import { type EventBus, liveEnvelope } from './event-bus.ts';
 import { type NapiDomainEvent, napiDomainEvent } from './ffi-domain-event.ts';
 import { MOST_WAITING, sizeOf, WaitingLimit, withSize } from './waiting-limit.ts';
 
-/** A bus whose events are kept. */
+/** A bus whose events are queued. */
 interface Followed {
   listen(): () => void;
-  /** Ends the listening; undefined: nobody has polled yet. */
+  /** Stops listening. Undefined before the first poll. */
   end: (() => void) | undefined;
 }
 
 /**
- * The fast and broadcast events of those buses that it follows, for those who poll; kept from the first poll on, since
- * others don't need them. Of more than may wait, the oldest are let go.
+ * A queue of the fast and broadcast events of several buses, for polling. Events are queued only from the first poll on,
+ * because most programs do not poll. If the queue is full, the oldest events are dropped.
  */
 export class PolledEvents {
   readonly #waiting: NapiDomainEvent[] = [];
@@ -22,7 +22,7 @@ export class PolledEvents {
   #lagged = 0;
   #polled = false;
 
-  /** The events of this bus are kept, until the function that it answers is called. The log tells of the tasks behind them. */
+  /** Queues the events of a bus. Returns a function that stops this. The log is used to read envelopes. */
   follow(bus: EventBus, log: EventLog): () => void {
     const listen = () =>
       bus.subscribe((event, size) => {
@@ -39,7 +39,7 @@ export class PolledEvents {
     };
   }
 
-  /** The oldest that waits; null: there is none. */
+  /** Takes the oldest event, or null if there is none. */
   poll(): NapiDomainEvent | null {
     if (!this.#polled) for (const followed of this.#followed) followed.end = followed.listen();
     this.#polled = true;
@@ -55,7 +55,7 @@ export class PolledEvents {
   #makeRoomFor(size: number, bus: EventBus): void {
     if (this.#limit.hasRoomFor(size)) return;
     if (this.#lagged++ % MOST_WAITING === 0) {
-      logWarn(`events of this process are polled too slowly: ${this.#limit}, and the oldest are let go`);
+      logWarn(`events of this process are polled too slowly: ${this.#limit}; the oldest are dropped`);
     }
     while (!this.#limit.hasRoomFor(size)) {
       this.#take();
@@ -64,5 +64,5 @@ export class PolledEvents {
   }
 }
 
-/** Those of whatever serves the registry of subscribers of this process: its worker, its worker servers. */
+/** The events of the workers and worker servers that use the subscriber registry of this process. */
 export const processEvents = new PolledEvents();

@@ -12,11 +12,11 @@ const BRAND = Symbol.for('tasker-core.subscriber-registry');
 
 /** Options of a {@link SubscriberRegistry}. */
 export interface SubscriberRegistryOptions {
-  /** Given to subscribers that have none of their own; silent by default. */
+  /** The logger for subscribers that have none. Default: no logging. */
   logger?: AnyLogger;
 }
 
-/** What a {@link SubscriberRegistry} says of its subscribers. */
+/** The state of a {@link SubscriberRegistry} and its subscribers. */
 export interface SubscriberStats {
   readonly started: boolean;
   readonly subscriberCount: number;
@@ -29,15 +29,15 @@ export interface SubscriberStats {
   }[];
 }
 
-/** What runs the subscribers of a registry: a tasker, with its database and the events of its worker. */
+/** Runs the subscribers of a registry. A tasker does, with its database and the events of its worker. */
 export interface SubscriberHost {
-  /** `poller`: where they get the events of this process from already. */
+  /** `poller`: the source from which they already get the events of this process. */
   run(subscribers: readonly BaseSubscriber[], options: { poller: InProcessEventSource | undefined }): RunningConsumers;
 }
 
 /**
- * The subscribers of a process. A tasker that it is given to, or the worker of this process with
- * `SubscriberRegistry.instance()`, starts them and stops them with itself; without either, `startAll(poller)` does.
+ * The subscribers of a process. A tasker with this registry starts and stops them together with itself, and so does the
+ * worker of this process for `SubscriberRegistry.instance()`. Otherwise call `startAll(poller)`.
  *
  * @example
  * class AuditLogger extends BaseSubscriber {
@@ -68,54 +68,54 @@ export class SubscriberRegistry {
     this.#logger = loggerOf(logger);
   }
 
-  /** The registry of this process, as a value and as a call: `SubscriberRegistry.instance()` is the same. */
+  /** The shared registry of this process. It can be called, so `SubscriberRegistry.instance()` returns the same. */
   static get instance(): SubscriberRegistry & (() => SubscriberRegistry) {
     SubscriberRegistry.#instance ??= callable(new SubscriberRegistry());
     return SubscriberRegistry.#instance;
   }
 
   /**
-   * Adds a subscriber: a class, of which one is made, or what `defineSubscriber` gives. The same class again changes
-   * nothing. One that is added while the others run is started.
-   * @throws TaskerError `subscriber_invalid`, for patterns and delivery options too; `conflict` when another one has its name
+   * Adds a subscriber class, which is instantiated, or the result of `defineSubscriber`. Adding the same class again has no
+   * effect. If the registry is started, the subscriber is started too.
+   * @throws TaskerError `subscriber_invalid`, also for patterns and delivery options; `conflict` if its name is taken
    */
   register(subscriberClass: SubscriberClass): void {
     this.#add(subscriberClass, isSubscriber(subscriberClass) ? subscriberClass : made(subscriberClass));
   }
 
-  /** Adds a subscriber that was made by hand. Throws as {@link register}. */
+  /** Adds an instance of a subscriber. Throws like {@link register}. */
   registerInstance(subscriber: BaseSubscriber<never>): void {
     if (!isSubscriber(subscriber)) throw notOne(subscriber);
     this.#add(subscriber, subscriber);
   }
 
   /**
-   * Starts all. With a poller they get the events of this process from it (starting the poller is the caller's); without
-   * one, from the taskers that the registry was given to, as soon as there is one.
+   * Starts all subscribers. With a poller, they get the events of this process from it; the caller starts the poller.
+   * Without one, they get them from the taskers that use this registry, as soon as there is one.
    */
   startAll(poller?: InProcessEventSource): void {
     if (this.#started && (!poller || poller === this.#poller)) return;
     const before = this.#started ? this.#release({}) : undefined;
-    // What was under way is nobody's to wait for here; stopAll would.
-    before?.catch((error: unknown) => this.#logger.warn({ error }, 'subscribers did not stop cleanly'));
+    // Not awaited here; `stopAll` waits for deliveries in progress.
+    before?.catch((error: unknown) => this.#logger.warn({ error }, 'subscribers failed to stop'));
     this.#started = true;
     this.#poller = poller;
     this.#run(this.listSubscribers());
   }
 
-  /** Stops all: they take nothing more, and it resolves when what they were given is handled. */
+  /** Stops all subscribers. Resolves when the events received so far are handled. */
   async stopAll(options: StopOptions = {}): Promise<void> {
     this.#started = false;
     await this.#release(options);
     this.#poller = undefined;
   }
 
-  /** Whether its subscribers run, or will as soon as a tasker is there to run them. */
+  /** Whether its subscribers run, or will run as soon as a tasker uses this registry. */
   get isStarted(): boolean {
     return this.#started;
   }
 
-  /** How many subscribers are registered, started or not. */
+  /** The number of registered subscribers, started or not. */
   get count(): number {
     return this.#subscribers.size;
   }
@@ -125,7 +125,7 @@ export class SubscriberRegistry {
     return [...this.#subscribers.values()].map(({ subscriber }) => subscriber);
   }
 
-  /** Its subscribers as they are now, in the order of registration. A snapshot: it does not change by itself. */
+  /** A snapshot of the current state, with the subscribers in the order of registration. */
   get stats(): SubscriberStats {
     const subscribers = this.listSubscribers().map((subscriber) => ({
       className: subscriber.constructor.name,
@@ -162,7 +162,7 @@ export class SubscriberRegistry {
   }
 
   /**
-   * Takes some out and puts others in; what runs is stopped first, so that no two of one name do.
+   * Removes some subscribers and adds others. Running ones are stopped first, so that no two of the same name run.
    * @throws TaskerError `subscriber_invalid`, before anything has changed @internal
    */
   async exchange({ removed, added }: Record<'removed' | 'added', readonly BaseSubscriber[]>): Promise<void> {
@@ -172,7 +172,7 @@ export class SubscriberRegistry {
       for (const { subscriberName } of removed) this.#subscribers.delete(subscriberName);
     }
     const missing = added.filter(({ subscriberName }) => !this.#subscribers.has(subscriberName));
-    // Those that are still here were stopped with the others.
+    // The remaining subscribers were stopped too.
     const left = removed.length > 0 ? this.listSubscribers() : [];
     for (const subscriber of missing) this.#add(subscriber, subscriber);
     if (this.#started && left.length > 0) this.#run(left);
@@ -185,7 +185,7 @@ export class SubscriberRegistry {
     if (before) {
       throw new TaskerError(
         'conflict',
-        `another subscriber is called ${subscriberName}; give this one a subscriberName of its own, or both get half of the events each`,
+        `another subscriber is named ${subscriberName}; give this one a different subscriberName, or each of them gets only half of the events`,
       );
     }
     checkSubscriber(subscriber);
@@ -200,7 +200,7 @@ export class SubscriberRegistry {
     for (const host of this.#hosts) this.#runOn(host, subscribers);
   }
 
-  /** Where a tasker runs the subscriber's group too, broadcast events come from there. */
+  /** The events of a poller, without broadcast events if a tasker delivers those to the subscriber's group. */
   #ofPoller(poller: InProcessEventSource, subscriber: BaseSubscriber): InProcessEventSource {
     if (subscriber.delivery.mode === 'in_process') return poller;
     return filteredSource(poller, ({ deliveryMode }) => deliveryMode !== 'broadcast' || this.#hosts.size === 0);
@@ -223,7 +223,7 @@ export class SubscriberRegistry {
   }
 }
 
-/** Whether a value is a {@link SubscriberRegistry}, of this copy of the package or of another. */
+/** Whether a value is a {@link SubscriberRegistry}, from this or another copy of the package. */
 export function isSubscriberRegistry(value: unknown): value is SubscriberRegistry {
   return ((typeof value === 'object' && value !== null) || typeof value === 'function') && BRAND in value;
 }
@@ -242,6 +242,6 @@ function made(given: unknown): BaseSubscriber {
 
 function notOne(given: unknown): TaskerError {
   const what = typeof given === 'function' ? `function ${given.name || '(anonymous)'}` : String(given);
-  const way = 'register a class that extends BaseSubscriber, an instance of one, or what defineSubscriber gives';
-  return new TaskerError('subscriber_invalid', `${what} is no subscriber; ${way}`);
+  const way = 'register a class that extends BaseSubscriber, an instance of one, or the result of defineSubscriber';
+  return new TaskerError('subscriber_invalid', `${what} is not a subscriber; ${way}`);
 }

@@ -2,13 +2,13 @@ import { z } from 'zod';
 import { TaskerError } from '../../errors.ts';
 import { nearNames } from '../../model/near-names.ts';
 
-/** What handling an event came to. Nothing returned means that it was handled. */
+/** The result of handling an event. If a subscriber returns nothing, the event counts as handled. */
 export interface SubscriberResult {
-  /** False: the delivery failed, and a durable event comes again. */
+  /** False if the delivery failed. A durable event is then delivered again. */
   success: boolean;
   /** Why it failed. */
   error?: string | undefined;
-  /** For `afterHandle`, and for whoever calls the subscriber by hand. */
+  /** Data for `afterHandle` and for direct callers of the subscriber. */
   metadata?: Record<string, unknown> | undefined;
 }
 
@@ -19,8 +19,8 @@ const Model = z.strictObject({
 });
 
 /**
- * A {@link SubscriberResult}, checked; a plain object of that form does as well. Throws `bad_request` for what makes no
- * sense, and for any other key.
+ * Checks and returns a {@link SubscriberResult}. A plain object can be used too. Throws `bad_request` for invalid values and
+ * unknown keys.
  *
  * @example
  * return SubscriberResult({ success: false, error: 'the ledger is closed' });
@@ -34,18 +34,19 @@ export function SubscriberResult(result: SubscriberResult): SubscriberResult {
 }
 
 /**
- * What a subscriber returned, as a result. Anything without `success` counts as handled: many a function returns what its
- * last call did. But who wrote `succes: false` meant to say something, and loses no event by it.
+ * Converts the return value of a subscriber to a result. A value without `success` counts as handled, because many
+ * functions return the value of their last call. A misspelt key such as `succes: false` counts as a failure, so that no
+ * event is lost.
  */
 export function resultOfHandling(returned: unknown): SubscriberResult {
   const said = typeof returned === 'object' && returned !== null ? (returned as Partial<SubscriberResult>) : {};
   if (said.success !== undefined) return { ...said, success: said.success === true };
-  // Its first letter is hardly ever wrong, and `access` is another word.
+  // The first letter is hardly ever misspelt, and `access` is a different word.
   const denied = Object.entries(said).flatMap(([key, value]) => (value === false && /^s/i.test(key) ? [key] : []));
   const [misspelt] = nearNames('success', denied, 1);
   if (misspelt === undefined) return { success: true };
   return {
     success: false,
-    error: `handle returned an object with ${misspelt} and without success; did you mean success?`,
+    error: `handle returned an object with ${misspelt} but without success; did you mean success?`,
   };
 }

@@ -11,20 +11,20 @@ import { handleEvent } from './handle-event.ts';
 import type { InProcessEventSource, Subscriber } from './subscriber.ts';
 import type { SubscriberHost } from './subscriber-registry.ts';
 
-/** What {@link SubscriberRuns} are made from. */
+/** Dependencies of {@link SubscriberRuns}. */
 export interface SubscriberRunsParts {
   log: EventLog;
   bus: EventBus;
-  /** The room's. */
+  /** The logger of the room `events`. */
   logger: Logger;
-  /** Of durable events. Whoever made it starts and stops it. */
+  /** Delivers durable events. Its owner starts and stops it. */
   delivery: EventDelivery;
 }
 
 /**
- * Runs subscribers over a database and the events of one worker. Each event comes to a group once: fast ones from this
- * process, durable and broadcast ones from the log. A subscriber with `delivery.mode` `in_process` has no group: it gets
- * the fast and broadcast ones of this process.
+ * Runs subscribers with a database and the events of one worker. A group gets fast events from this process, and durable
+ * and broadcast ones from the log. A subscriber with `delivery.mode` `in_process` has no group and gets the fast and
+ * broadcast events of this process.
  */
 export class SubscriberRuns implements SubscriberHost {
   readonly #parts: SubscriberRunsParts;
@@ -62,12 +62,12 @@ export class SubscriberRuns implements SubscriberHost {
   }
 }
 
-/** Whether durable events come to it. */
+/** Whether it gets durable events. */
 function hasGroup({ delivery }: Subscriber): boolean {
   return delivery.mode !== 'in_process';
 }
 
-/** A subscriber as the delivery of durable events sees it: a member of the group that has its name. */
+/** A subscriber as a consumer of durable events, in the group of its name. */
 function subscriberConsumer(subscriber: Subscriber, logger: Logger): EventConsumer {
   const { from, concurrency, timeoutMs, maxDeliveries } = subscriber.delivery;
   return {
@@ -84,14 +84,14 @@ function subscriberConsumer(subscriber: Subscriber, logger: Logger): EventConsum
         logger,
         failsBy: isTimeout,
       });
-      // One that goes on after its time is still at work: whoever counts that must see it.
+      // Waits for a subscriber that is still running after its timeout, so that it is counted as late.
       await settled;
       await result;
     },
   };
 }
 
-/** What is taken from this process goes to another, and has not failed. */
+/** Whether a halt was a timeout. After any other reason the event goes to another process and has not failed. */
 function isTimeout(reason: unknown): boolean {
   return isTaskerError(reason) && reason.code === 'timeout';
 }

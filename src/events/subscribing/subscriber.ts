@@ -2,7 +2,7 @@ import type { HookAnswer } from '../delivery/in-order.ts';
 import type { DomainEvent } from './domain-event.ts';
 import type { SubscriberResult } from './subscriber-result.ts';
 
-/** Reacts to domain events. Users extend `BaseSubscriber`, which documents each member. */
+/** Handles domain events. Users extend `BaseSubscriber`, which documents each member. */
 export interface Subscriber<Payload = Record<string, unknown>> {
   readonly subscriberName: string;
   readonly delivery: SubscriberDelivery;
@@ -13,44 +13,44 @@ export interface Subscriber<Payload = Record<string, unknown>> {
   onHandleError(event: DomainEvent<Payload>, error: Error): HookAnswer;
 }
 
-/** Takes an event of this process. */
+/** Called with an event of this process. */
 export type DomainEventCallback = (event: DomainEvent) => void | Promise<void>;
 
-/** Where a subscriber can be told of the events of this process: a poller of them, for one. */
+/** A source of the events of this process, such as a poller. */
 export interface InProcessEventSource {
   subscribe(pattern: string, callback: DomainEventCallback): void;
   unsubscribe(pattern: string, callback?: DomainEventCallback): void;
-  /** Is told of each event that a subscriber did not get because too much waits for it. */
+  /** Called for each event that a subscriber dropped because its queue is full. */
   letGo?(): void;
 }
 
-/** How events come to a subscriber. What is out of range, or not known, is refused when it is registered or started: `subscriber_invalid`. */
+/** Delivery options of a subscriber. Invalid or unknown ones throw `subscriber_invalid` when it is registered or started. */
 export interface SubscriberDelivery {
   /**
-   * `durable` (the default): fast events from this process, durable and broadcast ones from the log, where all subscribers
-   * of one name are a group that gets each event. `in_process`: only the fast and broadcast events of this process, each
-   * once, and lost with it.
+   * `durable` (the default): fast events come from this process, durable and broadcast ones from the log, where all
+   * subscribers of one name form a group that gets each event. `in_process`: only the fast and broadcast events of this
+   * process, each delivered once and lost if the process ends.
    */
   readonly mode?: 'durable' | 'in_process';
-  /** Where a group begins that does not exist yet. Default `now`. */
+  /** The start position of a new group. Default `now`. */
   readonly from?: 'now' | 'beginning';
-  /** Events of different tasks that are handled at once; those of one task come one after the other. From 1 to 1,000; default 10. */
+  /** Maximum number of events handled at the same time, each of a different task. 1 to 1,000, default 10. */
   readonly concurrency?: number;
   /**
-   * Milliseconds that handling one may take before it counts as failed and `signal` fires. From 1 to 2,147,483,647, which
-   * is 24 days; default 30,000.
+   * Timeout in milliseconds, after which the delivery fails and `signal` fires. 1 to 2,147,483,647 (24 days), default
+   * 30,000.
    */
   readonly timeoutMs?: number;
-  /** Deliveries of a durable event before it is given up. From 1 to 100,000; default 10. */
+  /** Maximum number of deliveries of a durable event before it becomes a dead letter. 1 to 100,000, default 10. */
   readonly maxDeliveries?: number;
 }
 
-/** What a subscriber is told about a delivery, besides the event. */
+/** Information about a delivery, besides the event. */
 export interface EventDelivery {
-  /** Of this event to this subscriber's group, from 1. Events of this process come once. */
+  /** The number of this delivery to the subscriber's group, from 1. Events of this process are delivered once. */
   readonly attempt: number;
-  /** Asked for again by an operator. */
+  /** Whether an operator requested a replay. */
   readonly replayed: boolean;
-  /** Fires when the time is up, or the process stops. Pass it on to what the subscriber waits for. */
+  /** Fires when the delivery times out or the process stops. Pass it on to asynchronous operations. */
   readonly signal: AbortSignal;
 }

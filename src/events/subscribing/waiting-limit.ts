@@ -1,11 +1,11 @@
-/** Events that wait for one who is slow, at most. */
+/** Maximum number of events in a queue. */
 export const MOST_WAITING = 10_000;
-/** Characters of JSON text that they are made of, at most: about as many bytes. */
+/** Maximum total length of their JSON text, in characters, which is about the size in bytes. */
 export const MOST_WAITING_SIZE = 64 * 1024 * 1024;
 
 const MB = 1024 * 1024;
 
-/** How much waits for one who is slow, and whether there is room for more. An event that is larger than all room waits alone. */
+/** Limits a queue by number and size of events. An event larger than the limit is accepted if the queue is empty. */
 export class WaitingLimit {
   #count = 0;
   #size = 0;
@@ -33,22 +33,22 @@ export class WaitingLimit {
     this.#size = 0;
   }
 
-  /** What waits, for a line of the log. */
+  /** Describes the queue for a log line. */
   toString(): string {
     const size = this.#size < MB ? '' : ` of ${Math.round(this.#size / MB)} MB`;
     return this.#count === 1 ? `1 event${size} waits` : `${this.#count} events${size} wait`;
   }
 }
 
-// `Symbol.for`, so that a subscriber of another copy of the package knows it too.
+// `Symbol.for`, so that a subscriber of another copy of the package can read it too.
 const SIZE = Symbol.for('tasker-core.event-size');
 
-/** Notes how many characters of JSON an event was made of; nobody sees it who does not ask. */
+/** Stores the length of an event's JSON text in a hidden property. */
 export function withSize<Event extends object>(event: Event, size: number): Event {
   return Object.defineProperty(event, SIZE, { value: size });
 }
 
-/** As it was noted; 0 of an event of another's making, which is not written out only to be measured. */
+/** The stored length. Returns 0 if there is none, because serializing the event only to measure it costs too much. */
 export function sizeOf(event: object): number {
   return (event as { [SIZE]?: number })[SIZE] ?? 0;
 }

@@ -90,12 +90,12 @@ describe('the registry of publishers', () => {
     expect(registry.registeredNames).toEqual(['payment_events', 'order_events']);
     expect(registry.count).toBe(2);
     expect(() => registry.register(new PaymentEvents())).toThrow(DuplicatePublisherError);
-    expect(() => registry.register(PaymentEvents)).toThrow('a publisher payment_events is registered already');
+    expect(() => registry.register(PaymentEvents)).toThrow('a publisher payment_events is already registered');
     expect(() => registry.register({} as never)).toThrow(
-      'is no publisher; register a class that extends BasePublisher',
+      'is not a publisher; register a class that extends BasePublisher',
     );
-    expect(() => registry.register(BasePublisher as never)).toThrow('is no publisher');
-    expect(() => registry.register((() => undefined) as never)).toThrow('function (anonymous) is no publisher');
+    expect(() => registry.register(BasePublisher as never)).toThrow('is not a publisher');
+    expect(() => registry.register((() => undefined) as never)).toThrow('function (anonymous) is not a publisher');
   });
 
   it('finds the publisher of a step, of a name, or the default one', () => {
@@ -116,7 +116,7 @@ describe('the registry of publishers', () => {
     const registry = new PublisherRegistry();
     registry.register(PaymentEvents);
     expect(() => registry.getStrict('paymnt_events')).toThrow(
-      'there is no publisher paymnt_events; did you mean payment_events?',
+      'there is not a publisher paymnt_events; did you mean payment_events?',
     );
     expect(() => registry.getStrict('paymnt_events')).toThrow(PublisherNotFoundError);
     try {
@@ -137,7 +137,7 @@ describe('the registry of publishers', () => {
     expect(registry.isFrozen).toBe(true);
     expect(() => registry.register(OrderEvents)).toThrow(RegistryFrozenError);
     expect(() => registry.unregister('payment_events')).toThrow(RegistryFrozenError);
-    expect(() => registry.clear()).toThrow('the registry of publishers is frozen');
+    expect(() => registry.clear()).toThrow('the publisher registry is frozen');
     registry.unfreeze();
     expect(registry.unregister('payment_events')).toBe(true);
     expect(registry.unregister('payment_events')).toBe(false);

@@ -215,7 +215,7 @@ describe('publishers', () => {
       { additionalMetadata: () => ({ toJSON: () => 'x' }) },
       'metadata',
     ],
-    ['additionalMetadata gives a list', { additionalMetadata: () => [1] }, 'additionalMetadata gave a list'],
+    ['additionalMetadata gives a list', { additionalMetadata: () => [1] }, 'additionalMetadata returned a list'],
     ['transformPayload gives what JSON has no form for', { transformPayload: () => ({ n: 1n }) }, 'payload.n'],
     ['transformPayload gives a circle', { transformPayload: () => circle }, 'circular'],
     [
@@ -277,10 +277,10 @@ describe('publishers', () => {
     expect(took).toBeLessThan(8_000);
     expect([status, step.results!.result, rows]).toEqual(['complete', { amount: 12 }, []]);
     expect(step.eventProblems).toEqual([
-      { event: 'order.charged', kind: 'failed', message: 'the hooks took longer than 5000 ms', path: null },
+      { event: 'order.charged', kind: 'failed', message: 'the publisher hooks took longer than 5000 ms', path: null },
     ]);
     expect(publisher.calls).toEqual(['should', 'error']);
-    expect(publisher.errors).toMatchObject([{ code: 'timeout', message: 'the hooks took longer than 5000 ms' }]);
+    expect(publisher.errors).toMatchObject([{ code: 'timeout', message: 'the publisher hooks took longer than 5000 ms' }]);
   });
 
   it('that are not done when the step is taken away publish nothing, and are told', async () => {

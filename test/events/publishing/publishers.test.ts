@@ -171,7 +171,7 @@ describe('a publisher of the page', () => {
       override transformPayload = () => 'text' as unknown as object;
     }
     expect(() => prepareEvent({ publisher: new Wrong(), ctx })).toThrow(
-      'publisher wrong: transformPayload gave string; return an object',
+      'publisher wrong: transformPayload returned string; return an object',
     );
   });
 });

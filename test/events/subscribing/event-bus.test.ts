@@ -52,7 +52,7 @@ describe('the bus of the events of this process', () => {
       () => lines.length,
       (count) => count === 6,
     );
-    expect(new Set(lines.map(({ message }) => message))).toEqual(new Set(['a listener failed on event a.b']));
+    expect(new Set(lines.map(({ message }) => message))).toEqual(new Set(['listener failed on event a.b']));
     expect(bus.waiting).toBe(3);
   });
 
@@ -107,7 +107,7 @@ describe('the bus of the events of this process', () => {
     );
     expect(told).toEqual([{ n: 1 }, { n: 3 }, { n: 4 }]);
     expect(lines.map(({ message }) => message)).toEqual([
-      'a listener to events of this process is too slow: 1 event of 96 MB waits for it, and what comes beyond is let go',
+      'event listener too slow: 1 event of 96 MB waits for it; further events are dropped',
     ]);
   });
 

@@ -147,7 +147,7 @@ it('in a frozen registry a publisher is replaced by its new version, and none co
   writeFileSync(path.join(root, 'handlers/events.ts'), events('three').replace('payment_events', 'order_events'));
   writeFileSync(path.join(root, 'handlers/pay.ts'), handler.replaceAll('pay', 'charge'));
   await expect(folders.load()).rejects.toThrow(
-    'the registry of publishers is frozen, and order_events would be added and payment_events be taken out; call unfreeze() first, or start again',
+    'the publisher registry is frozen, and order_events would be added and payment_events be removed; call unfreeze() first, or restart',
   );
   expect([version(), folders.registry.listHandlers()]).toEqual([{ version: 'two' }, ['pay']]);
   expect(subscribers.listSubscribers()).toEqual(before);

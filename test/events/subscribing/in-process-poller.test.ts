@@ -93,7 +93,7 @@ describe('the poller of events of this process', () => {
     poller.setPollFunction((() => Promise.reject(new Error('never heard of'))) as unknown as () => null);
     poller.start();
     await expect.poll(() => poller.stats.pollCount).toBe(1);
-    expect(told).toEqual(['the poll function gave a promise; it has to give an event or null at once']);
+    expect(told).toEqual(['the poll function returned a promise; it must return an event or null']);
     expect(poller.stats.eventsProcessed).toBe(0);
   });
 
@@ -149,7 +149,7 @@ describe('the poller of events of this process', () => {
     expect(lines).toEqual([
       {
         level: 'warn',
-        message: '2 callbacks with events of this process did not end in time; nobody waits for them any more',
+        message: '2 event callbacks of this process did not end in time',
         fields: expect.objectContaining({ left: 2 }),
       },
     ]);

@@ -75,7 +75,7 @@ describe('the registry of subscribers', () => {
     registry.register(Audit);
     registry.register(Audit);
     expect(registry.count).toBe(1);
-    expect(() => registry.registerInstance(new Audit())).toThrow('another subscriber is called audit');
+    expect(() => registry.registerInstance(new Audit())).toThrow('another subscriber is named audit');
   });
 
   it('starts one that is added while the others run', async () => {
@@ -112,7 +112,7 @@ describe('the registry of subscribers', () => {
     expect(registry.stats).toEqual({ started: false, subscriberCount: 0, activeCount: 0, subscribers: [] });
   });
 
-  it('says what is no subscriber, or has patterns that make no sense', () => {
+  it('says what is not a subscriber, or has patterns that make no sense', () => {
     const registry = new SubscriberRegistry();
     class Backwards extends BaseSubscriber {
       override subscribesTo = () => ['a.[z-a]'];
@@ -129,10 +129,10 @@ describe('the registry of subscribers', () => {
       }
       handle() {}
     }
-    expect(() => registry.register((() => {}) as never)).toThrow('is no subscriber; register a class that extends');
-    expect(() => registry.registerInstance({} as never)).toThrow('is no subscriber');
+    expect(() => registry.register((() => {}) as never)).toThrow('is not a subscriber; register a class that extends');
+    expect(() => registry.registerInstance({} as never)).toThrow('is not a subscriber');
     expect(() => registry.register(Backwards)).toThrow('subscriber Backwards: event pattern a.[z-a]');
-    expect(() => registry.register(Nothing)).toThrow('subscriber Nothing: subscribesTo must give a list of patterns');
+    expect(() => registry.register(Nothing)).toThrow('subscriber Nothing: subscribesTo must return a list of patterns');
     expect(() => registry.register(Unmakeable)).toThrow('subscriber Unmakeable: creating it throws: no database');
   });
 
@@ -177,7 +177,7 @@ describe('the registry of subscribers', () => {
     }
     const refused = expect.objectContaining({
       code: 'subscriber_invalid',
-      message: expect.stringContaining("its name is its group's, and must be a string of 1 to 255 characters"),
+      message: expect.stringContaining("its name is also that of its group and must be a string of 1 to 255 characters"),
     });
     expect(() => new SubscriberRegistry().register(Audit)).toThrow(refused);
     expect(() => defineSubscriber('a.b', z.object({}), () => {}, { name: subscriberName })).toThrow(refused);

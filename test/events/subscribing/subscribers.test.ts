@@ -103,7 +103,7 @@ describe('a subscriber', () => {
       const subscriber = new AuditLoggingSubscriber();
       subscriber.answer = returned as never;
       const [key] = Object.keys(returned);
-      await expect(handled(subscriber)).rejects.toThrow(`with ${key} and without success; did you mean success?`);
+      await expect(handled(subscriber)).rejects.toThrow(`with ${key} but without success; did you mean success?`);
     },
   );
 
@@ -280,7 +280,7 @@ describe('a subscriber that is started', () => {
     await expect.poll(() => signal).toBeDefined();
     await subscriber.stop({ drainTimeoutMs: 1 });
     expect(signal?.aborted).toBe(true);
-    await expect.poll(() => errors).toEqual(['subscriber Hangs was stopped before it had finished']);
+    await expect.poll(() => errors).toEqual(['subscriber Hangs was stopped before it finished']);
   });
 
   it('that takes longer than its time is told so, once, and keeps its place until it is over', async () => {
