@@ -31,8 +31,8 @@ async function giveUp(log: EventLog, groupId: number) {
     await log.finish(taken, { dead: taken.events.map((event) => ({ ...event, error: `no ${event.name}` })) });
 }
 
-describe('what was given up', () => {
-  it('is listed with its error, delivered again, or forgotten', async () => {
+describe('dead letters', () => {
+  it('are listed with their errors, delivered again or discarded', async () => {
     const { log, sql, taskUuids } = await eventLog({ tasks: 2 });
     const [one, two] = taskUuids as [string, string];
     const group = await log.joinGroup({ name: 'fragile', patterns: ['*'] });
@@ -67,7 +67,7 @@ describe('what was given up', () => {
   });
 });
 
-describe('what is delivered again while the delivery before it ends', () => {
+describe('a replay that is committed while an earlier delivery ends', () => {
   const twoOfATask = async () => {
     const { log, sql, url, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
@@ -87,7 +87,7 @@ describe('what is delivered again while the delivery before it ends', () => {
   it.each([
     ['redelivered', (log: EventLog) => log.redeliver({ group: 'one' })],
     ['replayed', (log: EventLog) => log.replay({ group: 'one', name: 'a.two' })],
-  ])('comes, whichever is committed first (%s)', async (_, act) => {
+  ])('is delivered, whichever commit comes first (%s)', async (_, act) => {
     const { log, sql, url, group, one } = await twoOfATask();
     const elsewhere = await Database.connect({ url, poolSize: 1, logger: silentLogger });
     onTestFinished(() => elsewhere.close());
@@ -113,7 +113,7 @@ describe('what is delivered again while the delivery before it ends', () => {
 });
 
 describe('a replay', () => {
-  it('delivers to one group again what it is past, in the order of each task', async () => {
+  it('delivers past events to one group again, in order for each task', async () => {
     const { log, sql, taskUuids } = await eventLog({ tasks: 3 });
     const [one] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'one', patterns: ['a.*'] });
@@ -144,7 +144,7 @@ describe('a replay', () => {
     await expect(log.replay({ group: 'none' })).rejects.toMatchObject({ code: 'event_group_not_found' });
   });
 
-  it('of what waits behind a failed delivery, or was given up, is one delivery', async () => {
+  it('delivers an event once even if it was waiting behind a failed delivery or was a dead letter', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
@@ -162,7 +162,7 @@ describe('a replay', () => {
     expect(names(await again(log, group))).toEqual(['a.one', 'a.two', 'a.three', 'a.four']);
   });
 
-  it('of what is just being given up leaves no dead letter of it', async () => {
+  it('leaves no dead letter of an event whose delivery is failing permanently at the same time', async () => {
     const { log, sql, url, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
@@ -190,7 +190,7 @@ describe('a replay', () => {
     expect(names(await again(log, group))).toEqual(['a.one']);
   });
 
-  it('while somebody else delivers the same again is not ended by a deadlock', async () => {
+  it('does not deadlock with a concurrent redelivery of the same events', async () => {
     const { log, another, sql, url, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const [eventId, groupId] = [uuidV7(), await log.joinGroup({ name: 'one', patterns: ['*'] })];
@@ -218,8 +218,8 @@ describe('a replay', () => {
   });
 });
 
-describe('a group that is removed', () => {
-  it('while a process works for it takes its work away, and is made anew when it is joined', async () => {
+describe('removing a group', () => {
+  it('takes its work from running processes, and the group is recreated when it is joined', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
@@ -247,7 +247,7 @@ describe('a group that is removed', () => {
     expect(await drain(log, anew)).toEqual([]);
   });
 
-  it('while a process puts an event behind another neither waits for the other for ever', async () => {
+  it('does not deadlock with a process that puts an event behind another', async () => {
     const { log, another, sql, url, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
@@ -277,11 +277,11 @@ describe('a group that is removed', () => {
   });
 });
 
-describe('events that are old', () => {
+describe('old events', () => {
   const age = (interval: string) => `
     update tasker.event_chunk set made_at = made_at - interval '${interval}'`;
 
-  it('are forgotten once every group is past them, but those that are to be delivered again or were given up', async () => {
+  it('are deleted once every group is past them, except those with retries or dead letters', async () => {
     const { log, sql, taskUuids } = await eventLog({ tasks: 4 });
     const [one, two, three, four] = taskUuids as [string, string, string, string];
     const group = await log.joinGroup({ name: 'quick', patterns: ['*'] });
@@ -313,7 +313,7 @@ describe('events that are old', () => {
     expect(names(await drain(log, group))).toEqual(['a.young']);
   });
 
-  it('are forgotten by their age alone where no group ever got them, by two processes at once', async () => {
+  it('are deleted by age alone if no group ever got them, also by two processes at once', async () => {
     const { log, sql, taskUuids, another } = await eventLog({ tasks: 20 });
     for (let i = 0; i < 5; i++) {
       await writeEvents(sql, ...taskUuids.map((taskUuid) => ({ taskUuid })));

@@ -9,7 +9,7 @@ const HOLD = { leaseMs: 60_000 };
 const names = (events: readonly { name: string }[]) => events.map((event) => event.name);
 
 describe('an event', () => {
-  it('reaches each group that wants it, once, with all that was recorded', async () => {
+  it('reaches each group that wants it once, with everything that was recorded', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const [payments, all, others] = [
@@ -46,7 +46,7 @@ describe('an event', () => {
     for (const group of [payments, all, others]) expect(await drain(log, group)).toEqual([]);
   });
 
-  it('of a task comes after those that were committed before it, however few a take brings', async () => {
+  it('follows events of its task that were committed earlier, however few events are taken at once', async () => {
     const { log, sql, taskUuids } = await eventLog({ tasks: 5 });
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
     const written = new Map<string, number[]>(taskUuids.map((taskUuid) => [taskUuid, []]));
@@ -62,7 +62,7 @@ describe('an event', () => {
     expect(Object.fromEntries(got)).toEqual(Object.fromEntries(written));
   });
 
-  it('that was committed after a later one comes too, and one that was rolled back is not waited for', async () => {
+  it('is delivered even if a later one was committed first, and a rolled back event blocks nothing', async () => {
     const { log, sql, url, taskUuids } = await eventLog({ tasks: 3 });
     const [slow, lost, quick] = taskUuids as [string, string, string];
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
@@ -87,7 +87,7 @@ describe('an event', () => {
 });
 
 describe('a group', () => {
-  it('begins now, or with all that is kept, and goes on where it was when it is joined again', async () => {
+  it('starts now or at the oldest event, and continues at its position when it is joined again', async () => {
     const { log, sql, taskUuids, another } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     await writeEvents(sql, { taskUuid, name: 'a.one' });
@@ -104,7 +104,7 @@ describe('a group', () => {
     expect(names(await drain(elsewhere, late))).toEqual(['a.three', 'b.three']);
   });
 
-  it('that many join at once is one', async () => {
+  it('is created once when many processes join it at the same time', async () => {
     const { another } = await eventLog();
     const logs = await Promise.all([another(), another(), another()]);
     const ids = await Promise.all(
@@ -115,7 +115,7 @@ describe('a group', () => {
 });
 
 describe('a part of the log', () => {
-  it('is held by one process at a time, until it lets go, its lease is over, or it finished', async () => {
+  it('is held by one process until it is released, its lease expires, or it is finished', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
@@ -142,7 +142,7 @@ describe('a part of the log', () => {
     expect(await sql('select * from tasker.event_cursor where holder is not null')).toEqual([]);
   });
 
-  it('that was let go is so for whoever missed the answer and asks again, until another process has it', async () => {
+  it('can be finished again after a lost answer, until another process holds it', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
@@ -160,7 +160,7 @@ describe('a part of the log', () => {
     expect(await log.finish(taken, outcome)).toBe(false);
   });
 
-  it('that stays held sets nothing aside anew for whoever missed the answer and asks again', async () => {
+  it('does not park events twice when progress is saved again after a lost answer', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
@@ -184,7 +184,7 @@ describe('a part of the log', () => {
     expect(names(await log.takeRetries(group, OTHER, HOLD))).toEqual(['a.three']);
   });
 
-  it('stays held for as long as its process says so', async () => {
+  it('stays held as long as its process renews the lease', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
     await writeEvents(sql, { taskUuid: taskUuids[0]! });
@@ -195,7 +195,7 @@ describe('a part of the log', () => {
     expect(await log.take(group, OTHER, HOLD)).toBeUndefined();
   });
 
-  it('is let go while deliveries go on beside it: held by the same holder, with what is behind them', async () => {
+  it('is released while slow deliveries continue under the same holder, with the events behind them', async () => {
     const { log, sql, taskUuids } = await eventLog({ tasks: 2 });
     const [one, two] = taskUuids as [string, string];
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
@@ -221,7 +221,7 @@ describe('a part of the log', () => {
     expect(names(await log.takeRetries(group, OTHER, HOLD))).toEqual(['a.two']);
   });
 
-  it('brings no more than 8 MB at once, and a greater event by itself', async () => {
+  it('returns at most 8 MB at once, or a single larger event', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
@@ -236,7 +236,7 @@ describe('a part of the log', () => {
     expect(counts).toEqual([1, 2, 1]);
   });
 
-  it('gets past events that its group does not want', async () => {
+  it('advances past events that its group does not want', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'rare', patterns: ['rare.*'] });
@@ -261,7 +261,7 @@ describe('a part of the log', () => {
 });
 
 describe('a delivery that failed', () => {
-  it('comes again when it is due; those of its task wait behind it, in order, and others do not', async () => {
+  it('is retried when due; later events of its task wait in order, and those of other tasks do not', async () => {
     const { log, sql, taskUuids } = await eventLog({ tasks: 2 });
     const [taskUuid, other] = taskUuids as [string, string];
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
@@ -296,7 +296,7 @@ describe('a delivery that failed', () => {
     expect(await log.nextDueMs(group)).toBeNull();
   });
 
-  it('is given up with its error when there were enough, and the next of its task goes on', async () => {
+  it('becomes a dead letter after enough attempts, and the next event of its task continues', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
@@ -325,7 +325,7 @@ describe('a delivery that failed', () => {
     ]);
   });
 
-  it('that is held by a process that died is due again when its lease is over, or at once when it let go', async () => {
+  it('is due again when the lease of a dead process expires, or at once when its process releases it', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
     await writeEvents(sql, { taskUuid: taskUuids[0]! });
@@ -341,7 +341,7 @@ describe('a delivery that failed', () => {
     expect(await log.takeRetries(group, ME, HOLD)).toHaveLength(1);
   });
 
-  it('of an event that is not there any more is dropped and told, and the next of its task goes on', async () => {
+  it('is dropped and reported if its event no longer exists, and the next event of its task continues', async () => {
     const { log, sql, taskUuids } = await eventLog({ tasks: 2 });
     const [taskUuid, other] = taskUuids as [string, string];
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
@@ -367,7 +367,7 @@ describe('a delivery that failed', () => {
     expect(await sql('select id::int from tasker.event_retry where id = $1', [lost])).toEqual([]);
   });
 
-  it('is never stuck, whichever of its end and what is put behind it comes first', async () => {
+  it('never gets stuck, whether it ends before or after another event is put behind it', async () => {
     const { log, sql, taskUuids, another } = await eventLog({ tasks: 20 });
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
     const elsewhere = await another();

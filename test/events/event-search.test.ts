@@ -9,7 +9,7 @@ const HOLD = { leaseMs: 60_000 };
 const names = (events: readonly { name: string }[]) => events.map((event) => event.name);
 
 describe('the log', () => {
-  it('lists events by task, name, time and page, the newest first, and finds one by its id', async () => {
+  it('lists events by task, name, time and page, newest first, and finds one by its id', async () => {
     const { log, sql, taskUuids } = await eventLog({ tasks: 2 });
     const [one, two] = taskUuids as [string, string];
     const eventId = uuidV7();
@@ -30,7 +30,7 @@ describe('the log', () => {
     await expect(log.get('b.one')).rejects.toMatchObject({ code: 'invalid_uuid' });
   });
 
-  it('finds the events of a time whatever their number, those that were long in recording among them', async () => {
+  it('finds all events of a period, including those whose recording took long', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const minutes = Array.from({ length: 60 }, (_, i) => 60 - i);
@@ -53,12 +53,12 @@ describe('the log', () => {
     expect(await log.list({ after: times[0]!, before: times[0]! })).toEqual([]);
   });
 
-  it('of no events finds none of any time', async () => {
+  it('finds nothing for any period if it is empty', async () => {
     const { log } = await eventLog();
     expect(await log.list({ after: '2000-01-01T00:00:00Z', before: '2100-01-01T00:00:00Z' })).toEqual([]);
   });
 
-  it('says the way out when a search takes too long', async () => {
+  it('suggests a narrower filter when a search times out', async () => {
     const { log, sql, url } = await eventLog();
     const blocker = await openSession(url);
     await blocker.query('begin');
@@ -77,7 +77,7 @@ describe('the log', () => {
     await refused;
   });
 
-  it('is followed from a place on, in portions of any size, without missing any', async () => {
+  it('can be followed from a position in portions of any size without missing events', async () => {
     const { log, sql, taskUuids } = await eventLog({ tasks: 7 });
     const [taskUuid] = taskUuids as [string];
     await writeEvents(sql, { taskUuid, name: 'a.before' });
@@ -102,7 +102,7 @@ describe('the log', () => {
     expect(names((await log.follow(place)).events)).toContain('a.last');
   });
 
-  it('tells how each group stands', async () => {
+  it('reports the state of each group', async () => {
     const { log, sql, taskUuids } = await eventLog({ tasks: 4 });
     const group = await log.joinGroup({ name: 'one', patterns: ['a.*'] });
     await log.joinGroup({ name: 'two', patterns: ['*'] });

@@ -28,7 +28,7 @@ it('a reader that follows the log gets as many events at once as it asks for', a
   expect(names((await log.follow(first.place, { limit: 100 })).events)).toEqual(names(events.slice(4)));
 });
 
-it('a reader that follows the log misses nothing when two parts have more lists than are read at once', async () => {
+it('a reader that follows the log misses nothing when two parts have more lists than one read returns', async () => {
   const { log, sql, taskUuids } = await eventLog({ tasks: 12 });
   const one = taskUuids[0]!;
   const two = taskUuids.find((taskUuid) => partOf(taskUuid) !== partOf(one))!;
@@ -46,7 +46,7 @@ it('a reader that follows the log misses nothing when two parts have more lists 
   expect(got).toEqual(names(events));
 });
 
-it('old events are forgotten in portions, and each portion continues after the last list of the previous one', async () => {
+it('old events are deleted in portions, and each portion continues after the last list of the previous one', async () => {
   const { tasker, sql, taskUuids } = await eventLog();
   const [taskUuid] = taskUuids as [string];
   const ids = await writeEvents(sql, ...[1, 2, 3].map((n) => ({ taskUuid, name: `a.n${n}` })));

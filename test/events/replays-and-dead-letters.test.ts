@@ -22,7 +22,7 @@ async function giveUp(log: EventLog, group: number) {
 }
 
 describe('a replay', () => {
-  it('of a list that the group is half through delivers that half, and the rest comes once', async () => {
+  it('delivers again only the part of a list that the group is past, and the rest is delivered once', async () => {
     const { log, group } = await oneTask('a.one', 'a.two', 'a.three', 'a.four');
     const taken = (await log.take(group, ME, { ...HOLD, limit: 2 }))!;
     expect(names(taken.events)).toEqual(['a.one', 'a.two']);
@@ -40,7 +40,7 @@ describe('a replay', () => {
     expect(names((await log.take(group, ME, HOLD))!.events)).toEqual(['a.three', 'a.four']);
   });
 
-  it('of one event keeps the dead letters of the other events of its task, and those of other groups', async () => {
+  it('of one event keeps dead letters of other events of its task and of other groups', async () => {
     const { log, sql, taskUuids, group } = await oneTask('a.one', 'a.two');
     const other = await log.joinGroup({ name: 'other', patterns: ['*'], from: 'beginning' });
     await giveUp(log, group);
@@ -53,7 +53,7 @@ describe('a replay', () => {
 });
 
 describe('dead letters', () => {
-  it('are listed with the newest first, and of the same time with the newest event first', async () => {
+  it('are listed newest first, and those of the same time by event, newest first', async () => {
     const { log, sql, group } = await oneTask('a.one', 'a.two', 'a.three');
     await giveUp(log, group);
     const listed = async (limit: number) => (await log.dead({ limit })).map(({ event }) => event.name);

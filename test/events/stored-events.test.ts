@@ -34,7 +34,7 @@ async function run(events: object[], result: () => unknown, more: Record<string,
 }
 
 describe('events that are stored with the result', () => {
-  it('have the result as payload, and keep of the execution what is not ordinary', async () => {
+  it('have the result as payload, and store only unusual details of the execution', async () => {
     const { rows, taskUuid, task } = await run([event('order.charged')], () =>
       StepHandlerResult.success({ amount: 12.5 }, { region: 'eu' }),
     );
@@ -55,7 +55,7 @@ describe('events that are stored with the result', () => {
     ]);
   });
 
-  it('of a failure have an empty payload, its error, and say that it was the last', async () => {
+  it('have an empty payload, the error and a final flag after a failure', async () => {
     const failing = () => {
       throw new PermanentError('card refused');
     };
@@ -70,7 +70,7 @@ describe('events that are stored with the result', () => {
     ]);
   });
 
-  it('of the mode fast are not stored, those of the mode broadcast are', async () => {
+  it('are not stored in mode fast, but are in mode broadcast', async () => {
     const { rows } = await run(
       [event('a.fast', { delivery_mode: 'fast' }), event('a.both', { delivery_mode: 'broadcast' })],
       () => ({}),
@@ -78,7 +78,7 @@ describe('events that are stored with the result', () => {
     expect(rows.map((row) => row['name'])).toEqual(['a.both']);
   });
 
-  it('a payload that does not fit its schema is left out, told with the step, and costs it nothing', async () => {
+  it('a payload that does not fit its schema is not published and is reported with the step, which still completes', async () => {
     const { rows, step, task } = await run([event('order.charged', { schema: AMOUNT }), event('order.seen')], () => ({
       amount: 0,
     }));
@@ -94,7 +94,7 @@ describe('events that are stored with the result', () => {
     ]);
   });
 
-  it('with on_invalid: fail_step it fails the step for good, which publishes as the failure that it is', async () => {
+  it('fail the step permanently with on_invalid: fail_step, and its failure events are published', async () => {
     const { rows, step, task } = await run(
       [
         event('order.charged', { schema: AMOUNT, on_invalid: 'fail_step' }),

@@ -3,7 +3,7 @@ import { uuidV7 } from '../../src/model/ids.ts';
 import { eventLog, writeEvents } from '../support/events/event-log.ts';
 
 describe('the events of a tasker', () => {
-  it('are followed in the order in which groups get them, from a time on or from now on', async () => {
+  it('are yielded in the order in which groups get them, from a given time or from now', async () => {
     const { tasker, sql, taskUuids } = await eventLog({ tasks: 2 });
     const [taskUuid, other] = taskUuids as [string, string];
     await writeEvents(sql, { taskUuid, name: 'a.before' }, { taskUuid: other, name: 'a.before' });
@@ -22,7 +22,7 @@ describe('the events of a tasker', () => {
     expect(await next).toEqual({ value: undefined, done: true });
   });
 
-  it('are not followed by a tasker that was stopped, and who follows them then is let go', async () => {
+  it('can be watched until the tasker stops, which ends the iteration', async () => {
     const { tasker, sql, taskUuids } = await eventLog();
     const watch = tasker.events.watch();
     let told = false;
@@ -44,7 +44,7 @@ describe('the events of a tasker', () => {
     expect(await next).toBe('over');
   });
 
-  it('are not followed by what fits none: that is said at once', async () => {
+  it('cannot be watched with an invalid filter, which is reported at once', async () => {
     const { tasker } = await eventLog();
     onTestFinished(() => tasker.stop());
     const { events } = tasker;
@@ -55,7 +55,7 @@ describe('the events of a tasker', () => {
     await expect(events.watch({ after: 'noon' }).next()).rejects.toMatchObject({ code: 'bad_request' });
   });
 
-  it('that were given up are listed by a limit that is one', async () => {
+  it('that became dead letters are listed only with a valid limit', async () => {
     const { tasker } = await eventLog();
     onTestFinished(() => tasker.stop());
     for (const limit of [-1, 0, 1.5, Number.NaN, 1_001]) {
@@ -64,7 +64,7 @@ describe('the events of a tasker', () => {
     }
   });
 
-  it('say what is missing, with near names', async () => {
+  it('report missing events and groups with similar names', async () => {
     const { tasker } = await eventLog();
     await tasker.engine.events.joinGroup({ name: 'receipts', patterns: ['*'] });
     onTestFinished(() => tasker.stop());

@@ -6,7 +6,7 @@ import { Halt } from '../../../src/events/halt.ts';
 import { deferred } from '../../support/setup.ts';
 
 describe('a delivery', () => {
-  it('that is given more time than a timer has is not over at once', async () => {
+  it('does not time out at once with a timeout above the limit of timers', async () => {
     const handled = deferred<void>();
     const consumer = { group: 'patient', patterns: ['*'], deliver: () => handled.promise };
     const end = deliver(consumer, { name: 'a.b', eventId: 'one' } as LoggedEvent, {
@@ -22,7 +22,7 @@ describe('a delivery', () => {
     expect(await end).toEqual({ kind: 'delivered' });
   });
 
-  it('that nobody waits for any more when it begins does not count', async () => {
+  it('does not count if it was halted before it began', async () => {
     const signals: AbortSignal[] = [];
     const consumer: EventConsumer = {
       group: 'late',

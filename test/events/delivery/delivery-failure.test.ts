@@ -4,8 +4,8 @@ import { PermanentError, RetryableError } from '../../../src/handlers/failures/h
 
 const NOW = Date.parse('2026-01-02T03:04:05Z');
 
-describe('what a failed delivery says about the next', () => {
-  it('a permanent error gives it up; any other lets it be tried again', () => {
+describe('the error of a failed delivery', () => {
+  it('prevents retries if it is permanent, and allows them otherwise', () => {
     expect(deliveryFailureOf(new PermanentError('no such order'))).toEqual({
       permanent: true,
       retryAfterMs: undefined,
@@ -24,7 +24,7 @@ describe('what a failed delivery says about the next', () => {
     ['some day', undefined],
     [Number.NaN, undefined],
     [1e9, LONGEST_RETRY_AFTER_MS],
-  ])('retryAfter %s is %s ms', (retryAfter, expected) => {
+  ])('sets the delay: retryAfter %s is %s ms', (retryAfter, expected) => {
     expect(deliveryFailureOf(new RetryableError('busy', { retryAfter }), NOW).retryAfterMs).toBe(expected);
   });
 });

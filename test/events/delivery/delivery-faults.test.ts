@@ -27,7 +27,7 @@ function keptLines(): { lines: string[]; logger: Logger } {
 const sorted = (ns: readonly unknown[]) => (ns as number[]).toSorted((a, b) => a - b);
 
 describe('the delivery of events', () => {
-  it('says once that the database is away, and goes on by itself', async () => {
+  it('logs a database outage once and continues by itself', async () => {
     const { start, publish, sql, url } = await deliveries();
     const { lines, logger } = keptLines();
     const [one, two] = [consumer({ group: 'one' }), consumer({ group: 'two' })];
@@ -60,7 +60,7 @@ describe('the delivery of events', () => {
     ]);
   });
 
-  it('says that an event which failed is not there any more, and goes on with what is behind it', async () => {
+  it('reports a failed event that no longer exists, and continues with the events behind it', async () => {
     const { start, publish, sql } = await deliveries();
     const { lines, logger } = keptLines();
     const taskUuid = uuidV7();
@@ -78,11 +78,11 @@ describe('the delivery of events', () => {
     );
     expect(audit.got.map(({ name }) => name)).toEqual(['a.lost', 'a.next']);
     expect(lines.filter((line) => line.includes('not in the log'))).toEqual([
-      'warn: events to be delivered again are not in the log any more; their deliveries were dropped',
+      'warn: events due for a retry are no longer in the log; deliveries dropped',
     ]);
   });
 
-  it('is not kept from what is due by many failed events that are not there any more', async () => {
+  it('delivers due events despite many failed events that no longer exist', async () => {
     const { start, publish, sql } = await deliveries();
     const audit = consumer({ concurrency: 1 }, ({ name }, { attempt }) => {
       if (attempt === 1) throw Object.assign(new Error('not now'), { retryAfter: name === 'a.lost' ? 3_000 : 0 });
@@ -108,7 +108,7 @@ describe('the delivery of events', () => {
     );
   });
 
-  it('of a slow, a hanging and a throwing group is not felt by another, takes bounded memory, and is seen in the load', async () => {
+  it('of a slow, hanging or failing group does not affect other groups, uses bounded memory and shows in the load', async () => {
     const { start, publish } = await deliveries();
     const never = deferred();
     const good = consumer({ group: 'good' });
@@ -145,7 +145,7 @@ describe('the delivery of events', () => {
     );
   });
 
-  it('that was held up for longer than its lease changes nothing when it comes back late', async () => {
+  it('changes nothing if it resumes after its lease has expired', async () => {
     const { start, publish, sql } = await deliveries();
     const { lines, logger } = keptLines();
     const may = deferred();
@@ -177,7 +177,7 @@ describe('the delivery of events', () => {
     expect(sorted(other.ns)).toEqual([0, 1]);
   });
 
-  it('begins no more of a part that another process has taken over', async () => {
+  it('starts no more events of a part that another process has taken over', async () => {
     const { start, connect, publish, sql } = await deliveries();
     const { lines, logger } = keptLines();
     const may = deferred();
@@ -219,7 +219,7 @@ describe('the delivery of events', () => {
     expect(paused.ns).toEqual([0, 3]);
   });
 
-  it('of repetitions of which another process has taken over some goes on with the others', async () => {
+  it('continues with the remaining retries if another process has taken over some of them', async () => {
     const { start, publish, sql } = await deliveries();
     const may = deferred();
     const aborted: unknown[] = [];
@@ -254,7 +254,7 @@ describe('the delivery of events', () => {
     expect(paused.got).toHaveLength(4);
   });
 
-  it('that the database refuses to write down says so, and the events come again', async () => {
+  it('reports results that the database refuses to store, and delivers the events again', async () => {
     const { start, publish, sql } = await deliveries();
     const { lines, logger } = keptLines();
     const fails = consumer({}, () => {
@@ -274,7 +274,7 @@ describe('the delivery of events', () => {
     );
   });
 
-  it('that the database refuses to write down are not repeated in haste, and nobody says that all is well', async () => {
+  it('backs off from results that the database refuses to store, and does not report the outage as over', async () => {
     const { start, publish, sql } = await deliveries();
     const { lines, logger } = keptLines();
     const deliveredAt: number[] = [];
@@ -291,11 +291,11 @@ describe('the delivery of events', () => {
     );
     expect(deliveredAt[1]! - deliveredAt[0]!).toBeGreaterThan(4_000);
     expect(lines.filter((line) => /refuses to write down|can be read again/.test(line))).toEqual([
-      'error: the database refuses to write down what was delivered; it is delivered again',
+      'error: the database refused to store the result of deliveries; the events will be delivered again',
     ]);
   });
 
-  it('begins no more of the repetitions that another process has taken over', async () => {
+  it('starts no more retries that another process has taken over', async () => {
     const { start, publish, sql } = await deliveries();
     const may = deferred();
     const aborted: unknown[] = [];

@@ -4,7 +4,7 @@ import { uuidV7 } from '../../../src/model/ids.ts';
 import { consumer, deliveries } from '../../support/events/deliveries.ts';
 import { deferred, until } from '../../support/setup.ts';
 
-it('an idle process looks into the database in one round trip each time, for all its groups', async () => {
+it('an idle process polls the database with one round trip for all its groups', async () => {
   const { startOn, connect } = await deliveries();
   const database = await connect();
   await startOn(
@@ -28,7 +28,7 @@ it('an idle process looks into the database in one round trip each time, for all
   );
 });
 
-it('metrics tell what was delivered, what failed, and how far each group is behind: in events, and in seconds', async () => {
+it('metrics count deliveries and failures, and show the lag of each group in events and seconds', async () => {
   const { start, publish, sql } = await deliveries();
   const metrics = new TaskerMetrics();
   const may = deferred();
@@ -79,7 +79,7 @@ it('metrics tell what was delivered, what failed, and how far each group is behi
   may.resolve();
 });
 
-it('a consumer can have the event as it goes over the wire', async () => {
+it('a consumer can read the wire format of an event', async () => {
   const { start, publish } = await deliveries();
   const got = deferred<unknown>();
   await start([consumer({}, async (_, { envelope }) => got.resolve(await envelope()))]);
@@ -87,7 +87,7 @@ it('a consumer can have the event as it goes over the wire', async () => {
   expect(await got.promise).toMatchObject({ event_name: 'order.done', payload: expect.any(Object) });
 });
 
-it('events that are old and that every group has passed are deleted', async () => {
+it('old events that every group is past are deleted', async () => {
   const { start, publish, sql } = await deliveries();
   const audit = consumer();
   await start([audit], { retentionMs: 1, tidyEveryMs: 50 });
@@ -99,7 +99,7 @@ it('events that are old and that every group has passed are deleted', async () =
   expect(audit.ns).toEqual([0]);
 });
 
-it('a group that is removed while it is in use begins anew', async () => {
+it('a group that is removed while in use is recreated', async () => {
   const { start, publish, sql } = await deliveries();
   const audit = consumer();
   await start([audit], { pollMs: 20 });

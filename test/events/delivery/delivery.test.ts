@@ -22,7 +22,7 @@ describe('durable events', () => {
     });
   });
 
-  it('go to each group once, whatever its patterns and however often it was registered', async () => {
+  it('are delivered to each group once, however many patterns match and however often it is registered', async () => {
     const { start, publish } = await deliveries();
     const twice = consumer({ group: 'twice' });
     const overlapping = consumer({ group: 'overlapping', patterns: ['payment.*', '*.done', 'payment.done'] });
@@ -46,7 +46,7 @@ describe('durable events', () => {
     expect(names(others)).toEqual(['payment.done']);
   });
 
-  it('of a group are shared by the processes that work for it, each handled once', async () => {
+  it('are shared by the processes of a group, and each is handled once', async () => {
     const { start, publish, sql } = await deliveries();
     const one = consumer();
     const two = consumer();
@@ -67,7 +67,7 @@ describe('durable events', () => {
     expect([one, two, three].filter(({ got }) => got.length > 0).length).toBeGreaterThan(1);
   });
 
-  it('are not delivered again after a clean restart, not even those that were handled out of order', async () => {
+  it('are not delivered again after a clean restart, even if they were handled out of order', async () => {
     const { start, publish } = await deliveries();
     const hangs = deferred();
     const before = consumer({ concurrency: 3 }, ({ payload }) => (payload as { n: number }).n === 1 && hangs.promise);
@@ -93,7 +93,7 @@ describe('durable events', () => {
     hangs.resolve();
   });
 
-  it('that run when it stops may finish within the drain time', async () => {
+  it('in progress may finish within the drain time of a stop', async () => {
     const { start, publish, sql } = await deliveries();
     const runs = deferred();
     const may = deferred();
@@ -122,7 +122,7 @@ describe('durable events', () => {
     expect(after.ns).toEqual([1]);
   });
 
-  it('go to nobody who comes after the stop, as when that overtakes a slow start', async () => {
+  it('are not delivered to consumers added after the stop, as after a slow start', async () => {
     const { start, sql } = await deliveries();
     const delivery = await start([]);
     await delivery.stop();
@@ -137,7 +137,7 @@ describe('durable events', () => {
     expect(await sql('select name from tasker.event_group')).toEqual([]);
   });
 
-  it('of a task are handled in order while one of them is repeated; those of others go on', async () => {
+  it('of a task stay in order while one of them is retried, and those of other tasks continue', async () => {
     const { start, publish, sql } = await deliveries();
     const handled: unknown[] = [];
     let failures = 0;
@@ -168,7 +168,7 @@ describe('durable events', () => {
     );
   });
 
-  it('that take long keep only those of their task waiting; they are handled once, and held all the while', async () => {
+  it('that take long block only their own task, are handled once, and stay held meanwhile', async () => {
     const { start, publish, sql } = await deliveries();
     const may = deferred();
     const got: unknown[] = [];
@@ -205,7 +205,7 @@ describe('durable events', () => {
     );
   });
 
-  it('that take long and fail, or too long, are delivered again, and those of their task behind them only then', async () => {
+  it('that take long and fail or time out are retried before later events of their task', async () => {
     const { start, publish } = await deliveries();
     const may = deferred();
     const slow = consumer({ timeoutMs: 1_500 }, async ({ payload }, { attempt }) => {
@@ -244,7 +244,7 @@ describe('durable events', () => {
       ]);
   });
 
-  it('that take long may finish within the drain time of a stop, and are delivered again after one without', async () => {
+  it('that take long may finish within the drain time, and are delivered again after a stop without one', async () => {
     const { start, publish, sql } = await deliveries();
     const may = deferred();
     const slow = () => {
@@ -276,7 +276,7 @@ describe('durable events', () => {
     expect(await inRetries()).toEqual([]);
   });
 
-  it('that cannot be delivered become dead letters with their error, and what comes behind them goes on', async () => {
+  it('that cannot be delivered become dead letters with their error, and later events continue', async () => {
     const { start, publish, sql } = await deliveries();
     const broken = consumer({ maxDeliveries: 2 }, ({ payload }) => {
       if ((payload as { n: number }).n === 0) throw Object.assign(new Error('no\0thing to be done'), { retryAfter: 0 });
@@ -306,7 +306,7 @@ describe('durable events', () => {
     ]);
   });
 
-  it('that take too long count as failed: their signal fires, and the late end changes nothing', async () => {
+  it('that time out count as failed: their signal fires, and a late end changes nothing', async () => {
     const { start, publish, sql } = await deliveries();
     const reasons: unknown[] = [];
     const late = deferred();
@@ -332,7 +332,7 @@ describe('durable events', () => {
     expect(slow.got).toHaveLength(2);
   });
 
-  it('begin for a new group with what is committed after its start, or with all that is kept', async () => {
+  it('reach a new group from its start on, or from the oldest stored event', async () => {
     const { start, publish } = await deliveries();
     await publish({ payload: { n: 0 } });
     const now = consumer({ group: 'now' });
@@ -347,7 +347,7 @@ describe('durable events', () => {
     expect(sorted(all.ns)).toEqual([0, 1]);
   });
 
-  it('whose notification was lost are found all the same', async () => {
+  it('are delivered even if their notification is lost', async () => {
     const { start, sql } = await deliveries();
     const audit = consumer();
     await start([audit]);

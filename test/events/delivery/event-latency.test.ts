@@ -31,7 +31,7 @@ async function medianOf(tasker: Tasker, handledAt: Map<string, number>): Promise
   return times.sort((a, b) => a - b)[ROUNDS >> 1]!;
 }
 
-it('a durable event comes to another process at once: nobody waits for a look, which is once a minute', async () => {
+it('a durable event reaches another process at once, without waiting for the poll once a minute', async () => {
   const { url, start } = await deliveries();
   const handledAt = new Map<string, number>();
   await start([consumer({}, ({ taskUuid }) => handledAt.set(taskUuid, performance.now()))], { pollMs: 60_000 });
@@ -40,7 +40,7 @@ it('a durable event comes to another process at once: nobody waits for a look, w
   expect(await medianOf(tasker, handledAt)).toBeLessThan(DURABLE_MS);
 });
 
-it('a fast event comes to a subscriber of its process as soon as it is committed', async () => {
+it('a fast event reaches a subscriber of its process as soon as it is committed', async () => {
   const { tasker } = await setup({ templates: paying('fast'), handlers: [pay] });
   const handledAt = new Map<string, number>();
   tasker.eventBus.subscribe(({ taskUuid }) => handledAt.set(taskUuid, performance.now()));

@@ -39,19 +39,19 @@ async function rollingDeployment() {
 }
 
 describe('a group', () => {
-  it('gets what any process that works for it asks for, whichever joined last', async () => {
+  it('gets the events that any of its members wants, whichever joined last', async () => {
     const { gets, how } = await rollingDeployment();
     expect(await how()).toEqual({ patterns: ['order.*', 'payment.*'], members: 2, membersDiffer: true });
     expect(await gets()).toEqual(['order.done', 'payment.done']);
   });
 
-  it('has members that ask for the same when they say it in another order', async () => {
+  it('treats the same patterns in a different order as equal', async () => {
     const { log, how } = await rollingDeployment();
     await log.joinGroup({ name: 'receipts', member: OLD, patterns: ['order.*', 'payment.*', 'order.*'] });
     expect(await how()).toEqual({ patterns: ['order.*', 'payment.*'], members: 2, membersDiffer: false });
   });
 
-  it('gets what the others ask for when a process has left for a minute, and the same as before when none is left', async () => {
+  it('uses the patterns of the others a minute after a member left, and keeps its patterns when none is left', async () => {
     const { log, sql, groupId, gets, how, sign } = await rollingDeployment();
     await log.leaveGroup({ groupId, member: NEW });
     const left = { patterns: ['order.*', 'payment.*'], members: 1, membersDiffer: false };
@@ -73,7 +73,7 @@ describe('a group', () => {
     expect(await gets()).toEqual(['order.done']);
   });
 
-  it('gets without a gap what a process asks for that is started again while others work', async () => {
+  it('has no gap in the events for a member that restarts while others run', async () => {
     const { log, groupId, gets, how, sign } = await rollingDeployment();
     await log.leaveGroup({ groupId, member: NEW });
     await sign(ORDERS);
@@ -82,7 +82,7 @@ describe('a group', () => {
     expect(await gets()).toEqual(['order.done', 'payment.done']);
   });
 
-  it('that all have left is as the last one that came back wants it, whoever left before', async () => {
+  it('keeps its patterns after all members have left', async () => {
     const { log, groupId, gets, how } = await rollingDeployment();
     await log.leaveGroup({ groupId, member: OLD });
     await log.leaveGroup({ groupId, member: NEW });
@@ -90,7 +90,7 @@ describe('a group', () => {
     expect(await gets()).toEqual(['order.done', 'payment.done']);
   });
 
-  it('is not told what to get by a process that was not heard of for three minutes, until that is back', async () => {
+  it('ignores the patterns of a member without renewal for three minutes until it is back', async () => {
     const { sign, silent, gets, how } = await rollingDeployment();
     await silent(NEW, '179 seconds');
     expect(await sign(ORDERS)).toBe(true);
@@ -105,7 +105,7 @@ describe('a group', () => {
     expect(await gets()).toEqual(['order.done', 'payment.done']);
   });
 
-  it('does not take those for gone who could not be heard of, because nobody was', async () => {
+  it('does not expire members after a time in which no member could renew', async () => {
     const { log, sql, silent, gets, how } = await rollingDeployment();
     const away = async () => {
       for (const member of [OLD, NEW]) await silent(member, '10 minutes');
@@ -119,7 +119,7 @@ describe('a group', () => {
     expect(await how()).toMatchObject({ patterns: ['order.*'], members: 3 });
   });
 
-  it('that is locked holds up no sign: it is given again later', async () => {
+  it('does not block a renewal while it is locked; it is renewed later', async () => {
     const { sign, silent, url, how } = await rollingDeployment();
     const session = await openSession(url);
     await session.query('begin');
@@ -132,7 +132,7 @@ describe('a group', () => {
     expect(await how()).toMatchObject({ members: 2 });
   });
 
-  it('that a replay keeps can be joined, signed and left', async () => {
+  it('can be joined, renewed and left during a replay', async () => {
     const { log, groupId, sign, url, how } = await rollingDeployment();
     const session = await openSession(url);
     await session.query('begin');
@@ -144,7 +144,7 @@ describe('a group', () => {
     await session.query('commit');
   });
 
-  it('that is removed has no members, and cannot be signed or left', async () => {
+  it('has no members after its removal, and cannot be renewed or left', async () => {
     const { log, groupId, sql, sign } = await rollingDeployment();
     expect(await log.removeGroup('receipts')).toBe(true);
     expect(await sql('select * from tasker.event_group_member')).toEqual([]);
@@ -153,7 +153,7 @@ describe('a group', () => {
     expect(await log.groups()).toEqual([]);
   });
 
-  it('that many join and leave at once has the members that stay', async () => {
+  it('has exactly the remaining members after many join and leave at once', async () => {
     const { log, sql, groupId, how, sign } = await rollingDeployment();
     const passing = Array.from({ length: 8 }, (_, n) => ({ member: uuidV7(), patterns: [`passing.${n}`] }));
     await Promise.all(

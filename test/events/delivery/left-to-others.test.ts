@@ -10,8 +10,8 @@ import { deferred, until } from '../../support/setup.ts';
 /** All in one part. */
 const ofPart = (n: unknown) => ({ taskUuid: `${uuidV7().slice(0, -1)}0`, payload: { n } });
 
-describe('a process that stops while an event takes long', () => {
-  it('leaves those that it has not begun to other processes at once', async () => {
+describe('a process that stops during a slow delivery', () => {
+  it('leaves events that it has not started to other processes at once', async () => {
     const { start, publish } = await deliveries();
     const may = deferred();
     const slow = consumer({ concurrency: 1 }, () => may.promise);
@@ -34,7 +34,7 @@ describe('a process that stops while an event takes long', () => {
     expect(other.ns).toEqual(['next']);
   });
 
-  it('leaves those that are delivered again and that it has not begun to other processes at once', async () => {
+  it('leaves retries that it has not started to other processes at once', async () => {
     const { start, publish, sql, connect } = await deliveries();
     const may = deferred();
     const slow = consumer({ concurrency: 4 }, ({ payload }, { replayed }) => {
@@ -79,7 +79,7 @@ describe('a process that stops while an event takes long', () => {
     );
   });
 
-  it('tells it so when the drain time is over, although the database has not answered yet that it goes on beside its part', async () => {
+  it('signals the delivery at the end of the drain time, even while the release of its part is not confirmed', async () => {
     const { url, startOn, publish } = await deliveries();
     const proxy = await startProxy(url);
     const database = await Database.connect({ url: proxy.url, poolSize: 4, logger: silentLogger });

@@ -8,7 +8,7 @@ import { DEMO, setup, template, until } from '../../support/setup.ts';
 const TEMPLATE = template({ pay: { publishes_events: [{ name: 'payment.done', description: 'paid', schema: {} }] } });
 const pay = defineHandler('pay', {}, () => ({ paid: true }));
 
-it('events whose notification is lost are found by a look, which there is each second unless another time is said', async () => {
+it('events whose notification is lost are found by polling, every second by default', async () => {
   const { tasker, another, url } = await setup({ templates: TEMPLATE, handlers: [pay] });
   const heard: { task: string; at: number }[] = [];
   class Audit extends BaseSubscriber {

@@ -32,7 +32,7 @@ async function timeOf(tasker: Tasker, looks: number): Promise<number> {
   return performance.now() - startedAt;
 }
 
-it('an idle process looks into the log once a second for all its sinks and subscribers together', async () => {
+it('an idle process polls the log once a second for all its sinks and subscribers together', async () => {
   const registry = new SubscriberRegistry();
   registry.registerInstance(keeping('one'));
   const { tasker } = await setup({ worker: false, sinks: [consumer({ group: 'sink' })], subscribers: registry });
@@ -46,7 +46,7 @@ it('an idle process looks into the log once a second for all its sinks and subsc
   expect(await timeOf(tasker, WATCHED)).toBeGreaterThan((WATCHED - 1) * 1_000 - 100);
 });
 
-it('subscribers that are added and taken away while others run leave those alone, and miss nothing of theirs', async () => {
+it('subscribers added and removed while others run do not affect them and miss no events', async () => {
   const [early, late] = [keeping('early'), keeping('late')];
   const sink = consumer({ group: 'sink' });
   const registry = new SubscriberRegistry();

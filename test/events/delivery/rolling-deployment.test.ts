@@ -19,7 +19,7 @@ type Got = ReturnType<typeof consumer>['got'];
 const namesOf = (got: Got) => got.map(({ name }) => name);
 const onlyOrders = (got: Got) => got.every(({ name }) => name.startsWith('order.'));
 
-it('processes with different patterns share a group: what one asks for waits for it, in order, whichever started last', async () => {
+it('processes with different patterns share a group, and events wait in order for the process that wants them', async () => {
   const { start, publish, sql } = await deliveries();
   const handled: { taskUuid: string; id: number }[] = [];
   const note = ({ taskUuid, id }: { taskUuid: string; id: number }) => void handled.push({ taskUuid, id });
@@ -86,7 +86,7 @@ async function setAside() {
   return { newer, database, wide, narrow, sql, publish, nothingWaits, finish: () => may.resolve() };
 }
 
-it('what was set aside for a process that stops is dropped when that is not back in a minute, what is behind it goes on, and the like is passed from then on', async () => {
+it('events parked for a stopped process are dropped after a minute, later events continue, and similar ones are skipped', async () => {
   const { newer, wide, narrow, sql, publish, nothingWaits, finish } = await setAside();
   expect(narrow.got).toEqual([]);
   const stopped = newer.stop({ drainTimeoutMs: 60_000 });
@@ -106,7 +106,7 @@ it('what was set aside for a process that stops is dropped when that is not back
   expect(await sql('select 1 from tasker.event_retry')).toEqual([]);
 });
 
-it('what was set aside for a process that was killed is dropped when that was not heard of for three minutes', async () => {
+it('events parked for a killed process are dropped after three minutes', async () => {
   const { database, narrow, sql, publish, nothingWaits, finish } = await setAside();
   await database.close();
   finish();
@@ -129,7 +129,7 @@ it('what was set aside for a process that was killed is dropped when that was no
   expect(await sql('select 1 from tasker.event_retry')).toEqual([]);
 });
 
-it('setting an event aside for others is no failed delivery, however often it is done', async () => {
+it('parking an event for other processes never counts as a failed delivery', async () => {
   const { start, connect, publish, sql } = await deliveries();
   // Nobody takes for this one.
   await new Engine(await connect(), silentLogger).events.joinGroup({ name: 'audit', patterns: NEW });
@@ -165,7 +165,7 @@ it('setting an event aside for others is no failed delivery, however often it is
   expect([...newer.got.slice(1), ...narrow.got]).toMatchObject([{ name: 'order.2', attempt: 1 }]);
 });
 
-it('a process that is started again with other patterns gets by these what was committed in between', async () => {
+it('a process restarted with other patterns gets the matching events committed in between', async () => {
   const { start, publish, sql } = await deliveries();
   const before = consumer({ patterns: ['order.*'] });
   const delivery = await start([before], OFTEN);
@@ -191,7 +191,7 @@ it('a process that is started again with other patterns gets by these what was c
   expect(await sql('select 1 from tasker.event_retry')).toEqual([]);
 });
 
-it('a process is one member of a group, however many of its consumers work for it, and none once it has stopped', async () => {
+it('a process is one member of a group for any number of consumers, and none after it stops', async () => {
   const { start, sql } = await deliveries();
   const members = () => sql('select patterns from tasker.event_group_member');
   const twice = consumer({ patterns: ['order.*'] });
@@ -201,7 +201,7 @@ it('a process is one member of a group, however many of its consumers work for i
   expect(await members()).toEqual([]);
 });
 
-it('a process that was taken for gone, because it stood still, says again what it asks for', async () => {
+it('a process whose membership expired while it was suspended registers its patterns again', async () => {
   const { start, publish, sql } = await deliveries();
   const [wide, narrow] = [consumer({ patterns: NEW }), consumer({ patterns: OLD })];
   for (const one of [wide, narrow]) await start([one], { ...OFTEN, signEveryMs: 50 });
@@ -217,7 +217,7 @@ it('a process that was taken for gone, because it stood still, says again what i
   expect(onlyOrders(narrow.got)).toBe(true);
 });
 
-it('a stop does not wait for long for a group that is locked, and ends the membership when it can', async () => {
+it('a stop waits only briefly for a locked group, and ends the membership when it can', async () => {
   const { url, start, sql } = await deliveries();
   const delivery = await start([consumer({ patterns: OLD })], OFTEN);
   const members = () => sql('select 1 from tasker.event_group_member');

@@ -8,18 +8,18 @@ function widthFor(oneIn: number): number {
   return width.ids;
 }
 
-describe('the number of ids that are looked at for one answer', () => {
-  it('is that of the events which are given out, for a group that wants all', () => {
+describe('the number of ids scanned in one query', () => {
+  it('equals the number of events to return for a group that wants all events', () => {
     expect(widthFor(1)).toBe(200);
   });
 
-  it('grows for a group that wants few, and has an end', () => {
+  it('grows up to a limit for a group that wants few events', () => {
     expect(widthFor(1_000)).toBe(2_000);
     expect(widthFor(4)).toBeGreaterThanOrEqual(400);
     expect(widthFor(4)).toBeLessThanOrEqual(2_000);
   });
 
-  it('shrinks again when there are many', () => {
+  it('shrinks again when many events match', () => {
     const width = new ScanWidth(200);
     for (let i = 0; i < 5; i++) width.found(0, 200);
     expect(width.ids).toBe(2_000);

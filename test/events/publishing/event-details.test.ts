@@ -7,7 +7,7 @@ async function sentOf({ log }: Pick<Awaited<ReturnType<typeof eventLog>>, 'log'>
   return envelope!.payload.task_sequence_step as { task: { task: object }; workflow_step: object };
 }
 
-it('the event of a task that was cancelled does not say that the task is complete', async () => {
+it('the event of a cancelled task does not report the task as complete', async () => {
   const { log, sql, tasker, taskUuids } = await eventLog();
   const [taskUuid] = taskUuids as [string];
   await writeEvents(sql, { taskUuid });
@@ -15,7 +15,7 @@ it('the event of a task that was cancelled does not say that the task is complet
   expect((await sentOf({ log })).task.task).toMatchObject({ complete: false });
 });
 
-it('the step of an event counts the attempts before it, less those that were spared', async () => {
+it('the step of an event counts earlier attempts, except those that do not count towards the limit', async () => {
   const { log, sql, taskUuids } = await eventLog();
   await writeEvents(sql, { taskUuid: taskUuids[0]! });
   await sql('update tasker.domain_event set attempt = 4');

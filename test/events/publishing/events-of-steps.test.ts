@@ -27,7 +27,7 @@ const stored = (taskUuid: string) =>
   );
 
 describe('events', () => {
-  it('are told in the process once they are committed: fast and broadcast ones, with one id in both copies', async () => {
+  it('of mode fast and broadcast reach listeners of the process after the commit, with one id in both copies', async () => {
     const a = defineHandler('a', {}, () => ({ amount: 3 }));
     const events = (['durable', 'fast', 'broadcast'] as const).map((mode) =>
       event(`mode.${mode}`, { delivery_mode: mode }),
@@ -70,7 +70,7 @@ describe('events', () => {
     }
   });
 
-  it('come of decisions, of their branches, and of each worker of a batch', async () => {
+  it('are published by decisions, by their branches and by each worker of a batch', async () => {
     const batch = {
       batch_size: 1,
       parallelism: 3,
@@ -121,7 +121,7 @@ describe('events', () => {
     ]);
   });
 
-  it('are published once by a step that yields, and by none that is given back', async () => {
+  it('are published once by a step that yields, and not by a released step', async () => {
     const a = defineHandler('a', {}, ({ context }) =>
       context.checkpoint === null
         ? StepHandlerResult.success({ cursor: 1, items_processed: 1 }, { checkpoint_yield: true })
@@ -134,7 +134,7 @@ describe('events', () => {
     expect((await stored(taskUuid)).map(({ payload }) => payload)).toEqual([{ done: true }]);
   });
 
-  it('of a flush of 10,000 are all there, each step’s together and in the order of their declaration', async () => {
+  it('of a flush of 10,000 steps are all stored, together for each step and in declared order', async () => {
     const work = defineHandler('work', {}, () => ({ ok: true }));
     const names = Array.from({ length: 20 }, (_, i) => `event.e${i}`);
     const steps = Object.fromEntries(

@@ -21,7 +21,7 @@ const EVENTS = [
   event('step.done', { condition: 'success' }),
 ];
 
-it('a step that is lost with its worker publishes nothing while it runs again, and fails for good after that', async () => {
+it('a step lost with its worker publishes nothing while it is retried, but publishes its permanent failure', async () => {
   const { claim, die, sql, tasker, taskUuid } = await handWorker({
     a: { publishes_events: EVENTS, retry: { max_attempts: 2 } },
   });
@@ -52,7 +52,7 @@ it('a step that is lost with its worker publishes nothing while it runs again, a
   await invariants(sql);
 });
 
-it('so does each worker of a batch, and who sweeps need not have read the template', async () => {
+it('each worker of a batch does the same, and the sweeper need not have loaded the template', async () => {
   const hand = await handWorker({
     analyze: { type: 'batchable', dependencies: [] },
     work: { ...workers(['analyze']), retry: { max_attempts: 1 }, publishes_events: EVENTS },

@@ -30,21 +30,24 @@ describe('the registry of publishers', () => {
       },
       'publishesFor throws: no steps yet',
     ],
-  ])('refuses one that can not say what it is for, which would cost the events of others: %#', (given, message) => {
-    class Broken extends OrderEvents {
-      override publishesFor = given as never;
-    }
-    const registry = new PublisherRegistry();
-    const refused = expect.objectContaining({
-      code: 'publisher_invalid',
-      message: `publisher order_events: ${message}`,
-    });
-    expect(() => registry.register(Broken)).toThrow(refused);
-    expect(() => registry.exchange({ removed: [], added: [new Broken()] })).toThrow(refused);
-    expect(registry.count).toBe(0);
-  });
+  ])(
+    'rejects a publisher with an invalid publishesFor, which would affect the events of others: %#',
+    (given, message) => {
+      class Broken extends OrderEvents {
+        override publishesFor = given as never;
+      }
+      const registry = new PublisherRegistry();
+      const refused = expect.objectContaining({
+        code: 'publisher_invalid',
+        message: `publisher order_events: ${message}`,
+      });
+      expect(() => registry.register(Broken)).toThrow(refused);
+      expect(() => registry.exchange({ removed: [], added: [new Broken()] })).toThrow(refused);
+      expect(registry.count).toBe(0);
+    },
+  );
 
-  it('is one for the process, as a value and as a call', () => {
+  it('has one shared instance, as a property and as a call', () => {
     const { instance } = PublisherRegistry;
     expect(instance()).toBe(instance);
     expect(PublisherRegistry.getInstance()).toBe(instance);
@@ -59,7 +62,7 @@ describe('the registry of publishers', () => {
     }
   });
 
-  it('of the process can be watched by a test, as any object', () => {
+  it('has a shared instance that a test can spy on', () => {
     const { instance } = PublisherRegistry;
     const spy = vi.spyOn(instance, 'isRegistered');
     const { isRegistered } = instance;
@@ -72,7 +75,7 @@ describe('the registry of publishers', () => {
     expect(vi.isMockFunction(instance.isRegistered)).toBe(false);
   });
 
-  it('of the process is shown as the object that it is, and can not be frozen as one', () => {
+  it('has a shared instance that prints like the object itself and cannot be frozen with Object.freeze', () => {
     const { instance } = PublisherRegistry;
     expect(inspect(instance)).toMatch(/^PublisherRegistry \{/);
     const spy = vi.spyOn(instance, 'isRegistered');
@@ -83,7 +86,7 @@ describe('the registry of publishers', () => {
     expect(Object.keys(instance)).toEqual([]);
   });
 
-  it('takes classes and instances, side by side, and one of each name', () => {
+  it('accepts classes and instances, and only one publisher of each name', () => {
     const registry = new PublisherRegistry();
     registry.register(PaymentEvents);
     registry.register(new OrderEvents());
@@ -98,7 +101,7 @@ describe('the registry of publishers', () => {
     expect(() => registry.register((() => undefined) as never)).toThrow('function (anonymous) is not a publisher');
   });
 
-  it('finds the publisher of a step, of a name, or the default one', () => {
+  it('finds a publisher by step or name, or the default one', () => {
     const registry = new PublisherRegistry();
     registry.register(PaymentEvents);
     expect(registry.getForStep('refund_payment')?.publisherName).toBe('payment_events');
@@ -112,7 +115,7 @@ describe('the registry of publishers', () => {
     expect(registry.listPublishers().map(({ publisherName }) => publisherName)).toEqual(['payment_events']);
   });
 
-  it('names what may have been meant', () => {
+  it('suggests similar names', () => {
     const registry = new PublisherRegistry();
     registry.register(PaymentEvents);
     expect(() => registry.getStrict('paymnt_events')).toThrow(
@@ -130,7 +133,7 @@ describe('the registry of publishers', () => {
     expect(registry.isFrozen).toBe(false);
   });
 
-  it('is frozen when it is validated: nothing is added or taken out until it is unfrozen', () => {
+  it('is frozen by its validation, and cannot be changed until it is unfrozen', () => {
     const registry = new PublisherRegistry();
     registry.register(PaymentEvents);
     registry.validateRequired(['payment_events']);

@@ -108,7 +108,7 @@ describe('publishers', () => {
   it.each([
     ['synchronous', () => new Telling()],
     ['asynchronous', () => new Waiting()],
-  ])('%s hooks are called in their order, afterPublish when the event is committed', async (_, make) => {
+  ])('%s hooks are called in order, afterPublish after the commit', async (_, make) => {
     const publisher = make();
     const { rows, taskUuid, step } = await run([publisher], [event('order.charged')]);
     expect(rows).toMatchObject([
@@ -130,7 +130,7 @@ describe('publishers', () => {
     });
   });
 
-  it('written for the other SDK see after the commit all of the metadata that they see before it, and when it was', async () => {
+  it('written for the other SDK get the same metadata after the commit as before, and its time', async () => {
     const [before, after] = [deferred<Fields>(), deferred<Fields>()];
     class Positional extends BasePublisher {
       override readonly publisherName = 'positional';
@@ -150,7 +150,7 @@ describe('publishers', () => {
     expect(committed.publishedAt).toBe(committed.firedAt);
   });
 
-  it('are chosen by the name in the template, then by the steps they are for, else the ordinary one', async () => {
+  it('are chosen by name in the template, then by step, or else the default one is used', async () => {
     class Named extends BasePublisher {
       override readonly publisherName = 'named';
       override transformPayload() {
@@ -168,7 +168,7 @@ describe('publishers', () => {
     ]);
   });
 
-  it('that are not there any more cost the event, not the result', async () => {
+  it('that are no longer registered fail the event, but not the result', async () => {
     class Leaving extends Telling {
       override readonly publisherName = 'leaving';
     }
@@ -240,7 +240,7 @@ describe('publishers', () => {
       },
       '',
     ],
-  ])('that are broken cost the event, not the result: %s', async (_, hooks: object, message) => {
+  ])('with a broken hook fail the event, but not the result: %s', async (_, hooks: object, message) => {
     const publisher = new Telling();
     for (const [hook, value] of Object.entries(hooks)) Object.defineProperty(publisher, hook, { value });
     const schema = { properties: { amount: { type: 'number' } } };
@@ -257,7 +257,7 @@ describe('publishers', () => {
     if (!('onPublishError' in hooks)) expect(publisher.calls.filter((call) => call === 'error')).toHaveLength(1);
   });
 
-  it('that never answer cost the event after five seconds, not the result', async () => {
+  it('that never settle fail the event after five seconds, but not the result', async () => {
     let [askedAt, toldAt] = [0, 0];
     class Hanging extends Telling {
       override transformPayload() {
@@ -280,10 +280,12 @@ describe('publishers', () => {
       { event: 'order.charged', kind: 'failed', message: 'the publisher hooks took longer than 5000 ms', path: null },
     ]);
     expect(publisher.calls).toEqual(['should', 'error']);
-    expect(publisher.errors).toMatchObject([{ code: 'timeout', message: 'the publisher hooks took longer than 5000 ms' }]);
+    expect(publisher.errors).toMatchObject([
+      { code: 'timeout', message: 'the publisher hooks took longer than 5000 ms' },
+    ]);
   });
 
-  it('that are not done when the step is taken away publish nothing, and are told', async () => {
+  it('that are still running when the worker loses the step publish nothing and are notified', async () => {
     const [asked, answer] = [deferred(), deferred()];
     class Slow extends Telling {
       override async transformPayload() {
@@ -310,7 +312,7 @@ describe('publishers', () => {
     expect(heard).toEqual([]);
   });
 
-  it('whose event the database refuses cost the event, not the result', async () => {
+  it('whose event the database refuses fail the event, but not the result', async () => {
     await shared.sql(
       `create function refuse() returns trigger language plpgsql as $$ begin raise 'no such event here'; end $$`,
     );

@@ -108,8 +108,8 @@ class PositionalPublisher extends BasePublisher {
 
 const declaration: EventDeclaration = { name: 'payment.processed', publisher: null, schema: { type: 'object' } };
 
-describe('a publisher of the page', () => {
-  it('is asked in order: payload, metadata, before; it sees the business result and the ids of the step', async () => {
+describe('the publisher in the guide', () => {
+  it('is called in order for payload, metadata and beforePublish, with the result and ids of the step', async () => {
     const publisher = new PaymentEventPublisher();
     const prepared = await prepareEvent({ publisher, ctx, declaration });
     expect(prepared?.payload).toEqual({ payment_id: 'P-1', amount: 12.5 });
@@ -122,12 +122,12 @@ describe('a publisher of the page', () => {
     ]);
   });
 
-  it('adds metadata, and cannot replace ids', async () => {
+  it('adds metadata, but cannot replace ids', async () => {
     const prepared = await prepareEvent({ publisher: new PaymentEventPublisher(), ctx });
     expect(prepared?.metadata).toEqual({ payment_processor: 'stripe' });
   });
 
-  it('of two members works: the payload is the result, and no hook is missing', async () => {
+  it('works with only two members, the other hooks being inherited', async () => {
     class Small extends BasePublisher {
       static override publisherName = 'small';
       override publishesFor = () => ['process_payment'];
@@ -138,7 +138,7 @@ describe('a publisher of the page', () => {
     await callOnPublishError({ publisher: small, ctx }, { error: new Error('lost'), payload: {} });
   });
 
-  it('calls the event off: by shouldPublish before the payload is made, by beforePublish after', async () => {
+  it('skips the event with shouldPublish before the payload is created, or with beforePublish after it', async () => {
     class Never extends PaymentEventPublisher {
       override shouldPublish = () => false;
     }
@@ -152,7 +152,7 @@ describe('a publisher of the page', () => {
     expect(late.said).toEqual(['transform', 'metadata']);
   });
 
-  it('whose payload the check refuses makes no event', async () => {
+  it('publishes no event if the check rejects its payload', async () => {
     let seen: object | undefined;
     const check = (payload: object) => {
       seen = payload;
@@ -165,7 +165,7 @@ describe('a publisher of the page', () => {
     expect(publisher.said).toEqual(['transform']);
   });
 
-  it('that gives no object says so', () => {
+  it('reports a hook that does not return an object', () => {
     class Wrong extends BasePublisher {
       static override publisherName = 'wrong';
       override transformPayload = () => 'text' as unknown as object;
@@ -177,7 +177,7 @@ describe('a publisher of the page', () => {
 });
 
 describe('a publisher written for the other SDK', () => {
-  it('gets results where it expects results, and hooks by position', () => {
+  it('gets results where it expects them, and positional arguments in hooks', () => {
     const publisher = new PositionalPublisher();
     // All its hooks are synchronous, and so is the answer.
     expect(prepareEvent({ publisher, ctx, declaration })).toEqual({
@@ -193,14 +193,14 @@ describe('a publisher written for the other SDK', () => {
     ]);
   });
 
-  it('is run by hand, and answers at once', () => {
+  it('can be run by hand synchronously', () => {
     const publisher = new PositionalPublisher();
     expect(publisher.publish({ eventName: 'payment.processed', stepResult: { success: true, result } })).toBe(true);
     expect(publisher.publish({ eventName: 'payment.processed', stepResult: { success: false } })).toBe(false);
     expect(publisher.said.map((line) => (line as unknown[])[0])).toEqual(['before', 'after']);
   });
 
-  it('that throws is told once, and publishes nothing', () => {
+  it('is notified once if it throws, and publishes nothing', () => {
     class Broken extends PositionalPublisher {
       override transformPayload(): never {
         throw new Error('no amount');
@@ -237,7 +237,7 @@ describe('the arguments of a hook', () => {
     },
   };
 
-  it.each(Object.entries(hooks))('are the context where the class states so: %s', async (_, { onPublishError }) => {
+  it.each(Object.entries(hooks))('are the context if the class declares it: %s', async (_, { onPublishError }) => {
     class Stated extends ByContext {
       override onPublishError = onPublishError as never;
     }
@@ -258,7 +258,7 @@ describe('the arguments of a hook', () => {
     expect(await ofError(new Plain())).toEqual(['payment.processed', new Error('lost'), { amount: 1 }]);
   });
 
-  it('are positional for a hook that is spied on', async () => {
+  it('are positional for a hook with a test spy', async () => {
     const hook = vi.fn();
     class Plain extends BasePublisher {
       override onPublishError = hook;
@@ -274,18 +274,18 @@ describe('the arguments of a hook', () => {
     override onPublishError = (first: unknown) => first as never;
   }
 
-  it('are the context in a class that has publishesFor', () => {
+  it('are the context in a class that overrides publishesFor', () => {
     expect(ofError(new Ours())).toBe(ctx);
   });
 
-  it('are positional in a class that has publishesFor and states so', () => {
+  it('are positional in a class that overrides publishesFor and declares it', () => {
     class Stated extends Ours {
       static override readonly hookArguments = 'positional';
     }
     expect(ofError(new Stated())).toBe('payment.processed');
   });
 
-  it('are checked when the publisher is registered', () => {
+  it('are validated when the publisher is registered', () => {
     class Wrong extends BasePublisher {
       static override readonly hookArguments = 'ctx' as 'context';
     }
@@ -296,7 +296,7 @@ describe('the arguments of a hook', () => {
 });
 
 describe('the name of a publisher', () => {
-  it('is that of the class, of the instance, or of a getter; else what the class is called', () => {
+  it('comes from the class, the instance or a getter, or else is the name of the class', () => {
     class ByField extends BasePublisher {
       override readonly publisherName: string;
       constructor(name: string) {
@@ -320,7 +320,7 @@ describe('the name of a publisher', () => {
 });
 
 describe('the context of a publisher', () => {
-  it('is made of what there is: a namespace default, the task as correlation, an empty result', () => {
+  it('has defaults: namespace default, the task id as correlation id, an empty result', () => {
     const small = createStepEventContext({ taskUuid: 't', stepUuid: 's', stepName: 'a' });
     expect({ ...small }).toEqual({
       ...{ taskUuid: 't', stepUuid: 's', stepName: 'a', namespace: 'default', correlationId: 't', eventName: '' },
@@ -328,7 +328,7 @@ describe('the context of a publisher', () => {
     });
   });
 
-  it('comes of a context of a handler', () => {
+  it('can be created from the context of a handler', () => {
     const context = new StepContext({ taskUuid: 't', stepUuid: 's', handlerName: 'charge', correlationId: 'c' });
     const made = fromStepContext(context, { result: { success: false, metadata: { error_type: 'x' } } });
     expect(made).toMatchObject({

@@ -25,13 +25,13 @@ async function statementsOf(steps: Parameters<typeof template>[0]) {
   return { text, recordings: [...new Set(names)].filter((name) => name.startsWith('record_')).sort() };
 }
 
-it('steps that declare no event are recorded by the statement that knows of none, and nothing else is sent for events', async () => {
+it('steps that declare no event are recorded by the statement without events, and no other statement is sent', async () => {
   const { text, recordings } = await statementsOf(CHAIN);
   expect(recordings).toEqual(['record_steps']);
   expect(text).not.toMatch(/domain_event|event_head|event_chunk|event_cursor/);
 });
 
-it('steps that declare one are recorded by a statement of their own', async () => {
+it('steps that declare an event are recorded by a separate statement', async () => {
   const declared = Object.entries(CHAIN).map(([name, dependencies]) => [
     name,
     { dependencies, publishes_events: [EVENT] },

@@ -7,7 +7,7 @@ import { httpReceiver } from '../../support/events/http-receiver.ts';
 const SECRETS = [`whsec_${Buffer.alloc(32, 1).toString('base64')}`];
 
 describe('events of the log, delivered to a webhook', () => {
-  it('go there again with the same id after a failure, and not again after a final answer', async () => {
+  it('are sent again with the same id after a failure, but not after a permanent failure', async () => {
     const answers: Record<string, number[]> = { busy: [500, 204], refused: [410], right: [200] };
     const { url, received } = await httpReceiver((response, { body }) => {
       const { type } = JSON.parse(body) as { type: string };
@@ -32,7 +32,9 @@ describe('events of the log, delivered to a webhook', () => {
     await expect.poll(dead).toEqual([
       {
         attempts: 1,
-        error: expect.stringMatching(/^webhook billing: http:\/\/127.0.0.1:\d+\/\*\*\* answered 410: the receiver is gone$/),
+        error: expect.stringMatching(
+          /^webhook billing: http:\/\/127.0.0.1:\d+\/\*\*\* answered 410: the receiver is gone$/,
+        ),
       },
     ]);
   });

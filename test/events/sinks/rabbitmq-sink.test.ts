@@ -12,7 +12,7 @@ import { DEMO, setup, template, until } from '../../support/setup.ts';
 import { describeWith } from '../../support/suite/programs.ts';
 
 describe('rabbitmqSink', () => {
-  it('is a group like any other, and connects when the first event comes', () => {
+  it('is a group like any other, and connects with the first event', () => {
     expect(rabbitmqSink({ url: 'amqp://nowhere.invalid' })).toMatchObject({
       group: 'rabbitmq',
       patterns: ['*'],
@@ -22,13 +22,13 @@ describe('rabbitmqSink', () => {
     expect(rabbitmqSink({ url: 'amqps://nowhere.invalid/v', ...told })).toMatchObject(told);
   });
 
-  it('refuses what is no RabbitMQ URL, and does not repeat it', () => {
+  it('rejects an invalid RabbitMQ URL without repeating it in the message', () => {
     const make = () => rabbitmqSink({ url: 'http://user:pw@broker' });
     expect(make).toThrow(expect.objectContaining({ code: 'config_invalid' }));
     expect(make).not.toThrow(/pw/);
   });
 
-  it('refuses an option that it does not know, with the one that may have been meant', () => {
+  it('rejects an unknown option and suggests a similar one', () => {
     const make = () => rabbitmqSink({ url: 'amqp://broker', ...{ pattern: ['order.*'] } });
     expect(make).toThrow(
       expect.objectContaining({
@@ -38,7 +38,7 @@ describe('rabbitmqSink', () => {
     );
   });
 
-  it('fails a delivery when there is no broker, and can be closed', async () => {
+  it('fails a delivery without a broker, and can be closed', async () => {
     const sink = rabbitmqSink({ url: 'amqp://user:pw@127.0.0.1:9' });
     const halt = new Halt();
     setTimeout(() => halt.halt(new Error('time is over')), 200);
@@ -91,7 +91,7 @@ describeWith('rabbitmq-server', 'with a broker', () => {
     });
   }
 
-  it('each event is a persistent message in the queue of its namespace, the whole envelope as JSON', async () => {
+  it('each event is a persistent message with the whole envelope in the queue of its namespace', async () => {
     const event = loggedEvent({ namespace: 'shop' });
     const whole = { event_id: event.eventId, payload: { payload: { note: 'für Ada' } } };
     await sink().deliver(event, deliveryContext({ envelope: async () => whole }));
@@ -108,7 +108,7 @@ describeWith('rabbitmq-server', 'with a broker', () => {
     expect(await reading((reader) => reader.queueDeclare(again))).toMatchObject({ messageCount: 0 });
   });
 
-  it('what a step declares is there with the task, the step and its result', async () => {
+  it('an event declared by a step arrives with the task, the step and its result', async () => {
     const charge = defineHandler('charge', {}, () => ({ payment_id: 'P-7' }));
     const event = { name: 'payment.processed', description: 'paid', schema: { type: 'object' } };
     const { tasker } = await setup({
@@ -149,7 +149,7 @@ describeWith('rabbitmq-server', 'with a broker', () => {
     ]);
   });
 
-  it('what a reader refuses goes to the dead letter queue', async () => {
+  it('a message rejected by a reader goes to the dead letter queue', async () => {
     const event = loggedEvent({ namespace: 'refused' });
     await sink().deliver(event, deliveryContext());
     await reading(async (reader) => {
@@ -161,7 +161,7 @@ describeWith('rabbitmq-server', 'with a broker', () => {
     expect((await take('refused_domain_events_dlq'))?.messageId).toBe(event.eventId);
   });
 
-  it('queues that are there already stay as they are', async () => {
+  it('existing queues are not changed', async () => {
     await reading((reader) =>
       reader.queueDeclare({ queue: 'own_domain_events', durable: true, arguments: { 'x-queue-type': 'quorum' } }),
     );
@@ -170,17 +170,19 @@ describeWith('rabbitmq-server', 'with a broker', () => {
     expect((await take('own_domain_events'))?.messageId).toBe(event.eventId);
   });
 
-  it('a queue that was deleted fails the delivery, and is there for the next', async () => {
+  it('a deleted queue fails the delivery and is recreated for the next one', async () => {
     const to = sink();
     await to.deliver(loggedEvent({ namespace: 'gone' }), deliveryContext());
     await reading((reader) => reader.queueDelete('gone_domain_events'));
     const event = loggedEvent({ namespace: 'gone' });
-    await expect(to.deliver(event, deliveryContext())).rejects.toThrow('the queue does not exist; it will be recreated');
+    await expect(to.deliver(event, deliveryContext())).rejects.toThrow(
+      'the queue does not exist; it will be recreated',
+    );
     await to.deliver(event, deliveryContext());
     expect(await takeAll('gone_domain_events')).toEqual([event.eventId]);
   });
 
-  it('an event too large for the broker is given up, and no other suffers', async () => {
+  it('an event too large for the broker fails permanently without affecting others', async () => {
     const to = sink();
     const large = to
       .deliver(
@@ -196,7 +198,7 @@ describeWith('rabbitmq-server', 'with a broker', () => {
     expect((await takeAll('large_domain_events')).sort()).toEqual(others.map(({ eventId }) => eventId).sort());
   });
 
-  it('no confirmed event is lost when the broker is killed, and it goes on when that is back', async () => {
+  it('no confirmed event is lost when the broker is killed, and delivery continues when it is back', async () => {
     const lines: string[] = [];
     const line = (fields: object | string, message?: string) => lines.push(message ?? String(fields));
     const logger = { trace: () => {}, debug: () => {}, info: line, warn: line, error: line, child: () => logger };
@@ -233,9 +235,6 @@ describeWith('rabbitmq-server', 'with a broker', () => {
     expect(failed.every((error) => !deliveryFailureOf(error).permanent)).toBe(true);
     expect(failed.map(({ message }) => message).join()).not.toContain('guest');
     const { host } = new URL(broker.url);
-    expect(lines).toEqual([
-      `RabbitMQ ${host}: connection lost; events wait`,
-      `RabbitMQ ${host} reconnected`,
-    ]);
+    expect(lines).toEqual([`RabbitMQ ${host}: connection lost; events wait`, `RabbitMQ ${host} reconnected`]);
   }, 180_000);
 });

@@ -9,11 +9,11 @@ const sinksOf = (toml: string) =>
   sinksFromConfig(loadConfig({ cwd: projectWith({ 'tasker.toml': toml }), env: {} }).config, silentLogger);
 
 describe('the sinks of a configuration', () => {
-  it('are none when it names none', () => {
+  it('are empty if it has none', () => {
     expect(sinksOf('')).toEqual([]);
   });
 
-  it('are its webhooks and RabbitMQ, with what is said of all deliveries unless they say otherwise', () => {
+  it('are its webhooks and RabbitMQ, with the general delivery options as defaults', () => {
     const sinks = sinksOf(`
 [events]
 timeout_seconds = 20
@@ -41,7 +41,7 @@ max_deliveries = 4
     ]);
   });
 
-  it('are those of the page about them', () => {
+  it('match the example in the guide', () => {
     const page = readFileSync('docs/guide/event-sinks.md', 'utf8').replaceAll('\r\n', '\n');
     const blocks = [...page.matchAll(/^```toml\n([\s\S]*?)^```$/gm)].map(([, text]) => text!);
     const secret = `whsec_${Buffer.alloc(32).toString('base64')}`;
@@ -51,7 +51,7 @@ max_deliveries = 4
     expect(sinksFromConfig(config, silentLogger).map(({ group }) => group)).toEqual(['webhook:billing', 'rabbitmq']);
   });
 
-  it('do not share a group by mistake', () => {
+  it('cannot share a group by mistake', () => {
     const toml = `
 [[events.webhooks]]
 name = "a"

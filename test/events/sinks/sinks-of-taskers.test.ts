@@ -14,7 +14,7 @@ const templates = template({ charge: { publishes_events: [EVENT] } });
 const ofWebhook = (url: string) => `[[events.webhooks]]\nname = "billing"\nurl = "${url}"\nallow_private = true\n`;
 
 describe('a tasker', () => {
-  it('brings events to the sinks that it is given, and closes them when it stops', async () => {
+  it('delivers events to the sinks passed to it, and closes them when it stops', async () => {
     const { url, received } = await httpReceiver();
     let closed = 0;
     const webhook = webhookSink({ name: 'billing', url, allowPrivate: true });
@@ -39,7 +39,7 @@ describe('a tasker', () => {
     expect(closed).toBe(1);
   });
 
-  it('brings events to the sinks of its configuration when it has a worker, and else leaves them to others', async () => {
+  it('delivers events to the sinks of its configuration only if it has a worker', async () => {
     const { url, received } = await httpReceiver();
     const config = loadConfig({ cwd: projectWith({ 'tasker.toml': ofWebhook(url) }), env: {} });
     const { tasker, sql, another } = await setup({ templates, worker: false, config, logger: silentLogger });
@@ -60,16 +60,17 @@ describe('a tasker', () => {
       [{ group: 'own', patterns: ['*'], concurrency: '3', deliver: async () => {} }],
       'concurrency must be a whole number',
     ],
-  ])('does not start with sinks that are none: %j', async (sinks, message) => {
+  ])('does not start with invalid sinks: %j', async (sinks, message) => {
     const started = createTasker({ worker: false, sinks: sinks as never });
     await expect(started).rejects.toMatchObject({ code: 'config_invalid', message: expect.stringContaining(message) });
   });
 
-  it('does not start when a sink of the program would share the group of one of the file', async () => {
+  it('does not start if a sink of the program has the same group as one of the configuration', async () => {
     const url = 'https://a.example';
     const config = loadConfig({ cwd: projectWith({ 'tasker.toml': ofWebhook(url) }), env: {} });
     const started = createTasker({ config, handlers: [charge], sinks: [webhookSink({ name: 'billing', url })] });
-    const message = "events: webhook:billing is the group of a sink in the program and of one in the file; rename one of them";
+    const message =
+      'events: webhook:billing is the group of a sink in the program and of one in the file; rename one of them';
     await expect(started).rejects.toMatchObject({ code: 'config_invalid', message });
   });
 });

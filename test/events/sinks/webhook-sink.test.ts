@@ -76,14 +76,14 @@ describe('a webhook', () => {
     expect([OLD!, NEW!, Buffer.alloc(32, 3)].map((key) => isSignedBy(one!, key))).toEqual([true, true, false]);
   });
 
-  it('gets all that was recorded when it is told so, and no signature without a secret', async () => {
+  it('gets the whole envelope if configured, and no signature without a secret', async () => {
     const { url, received } = await httpReceiver();
     await sinkTo(url, { body: 'envelope' }).deliver(loggedEvent(), deliveryContext());
     expect(received[0]!.body).toBe('{"event_id":"whole"}');
     expect(received[0]!.headers).not.toHaveProperty('webhook-signature');
   });
 
-  it('is a group of its own, which may have another name', () => {
+  it('has its own group, whose name can be set', () => {
     expect(sinkTo('https://a.example')).toMatchObject({
       group: 'webhook:billing',
       patterns: ['*'],
@@ -108,7 +108,7 @@ describe('a webhook', () => {
     [{ headers: null }, 'webhook billing: headers must be an object with string values'],
     [{ headers: 'x' }, 'webhook billing: headers must be an object with string values'],
     [{ allowPrivate: 'false' }, 'webhook billing: allowPrivate must be true or false'],
-  ])('is refused with %j, which may not mean what it says', (options, message) => {
+  ])('is rejected with the invalid options %j', (options, message) => {
     const make = () => webhookSink({ name: 'billing', url: 'https://a.example', ...(options as object) });
     expect(make).toThrow(
       expect.objectContaining({ code: 'config_invalid', message: expect.stringContaining(message) }),
@@ -123,7 +123,7 @@ describe('a webhook', () => {
     [410, {}, true, undefined],
     [422, { 'retry-after': '7' }, true, undefined],
     [400, {}, true, undefined],
-  ])('that answers %i %o: final %s, again after %s ms', async (status, headers, permanent, retryAfterMs) => {
+  ])('that responds %i %o: permanent %s, retried after %s ms', async (status, headers, permanent, retryAfterMs) => {
     const { url } = await httpReceiver((response) => response.writeHead(status, headers).end('why'));
     const error = await failureOf(sinkTo(`${url}/s3cret`).deliver(loggedEvent(), deliveryContext()));
     expect(deliveryFailureOf(error)).toEqual({ permanent, retryAfterMs });
@@ -132,7 +132,7 @@ describe('a webhook', () => {
     expect(error.message).not.toMatch(/s3cret|why/);
   });
 
-  it('is not followed where it leads', async () => {
+  it('that redirects is not followed', async () => {
     const inside = await httpReceiver();
     const { url } = await httpReceiver((response) => response.writeHead(307, { location: `${inside.url}/key` }).end());
     const error = await failureOf(sinkTo(url).deliver(loggedEvent(), deliveryContext()));
@@ -156,7 +156,7 @@ describe('a webhook', () => {
     },
   );
 
-  it('is reached at the addresses that were looked up, whatever its name means by then', async () => {
+  it('is reached at the checked addresses, even if its name resolves differently later', async () => {
     const { port, received } = await httpReceiver();
     const agent = new Agent();
     const url = new URL(`http://moved.invalid:${port}/`);
@@ -166,7 +166,7 @@ describe('a webhook', () => {
     expect(received[0]!.headers.host).toBe(`moved.invalid:${port}`);
   });
 
-  it('that does not answer is let go when the time is up', async () => {
+  it('that does not respond is aborted at the timeout', async () => {
     const halt = new Halt();
     let onClose = (): void => {};
     const closed = new Promise<void>((resolve) => {
@@ -181,7 +181,7 @@ describe('a webhook', () => {
     await closed;
   });
 
-  it('that nobody listens at can be tried again', async () => {
+  it('that refuses connections can be retried', async () => {
     const { url } = await httpReceiver();
     const sink = sinkTo(url.replace(/:\d+/, ':9'));
     const error = await failureOf(sink.deliver(loggedEvent(), deliveryContext()));
@@ -189,7 +189,7 @@ describe('a webhook', () => {
     expect(deliveryFailureOf(error).permanent).toBe(false);
   });
 
-  it.each(['a body without end', 'a body that stalls'])('that answers with %s has it all the same', async (how) => {
+  it.each(['a body without end', 'a body that stalls'])('that responds with %s counts as delivered', async (how) => {
     const { url, received } = await httpReceiver((response) => {
       response.writeHead(200);
       const more = () => {
@@ -205,7 +205,7 @@ describe('a webhook', () => {
     expect(received).toHaveLength(2);
   });
 
-  it('is talked to over one connection, and over another when that was closed', async () => {
+  it('is called over one connection, or over a new one if that was closed', async () => {
     const sockets = new Set<{ destroy(): void; readonly destroyed: boolean }>();
     const { url, received } = await httpReceiver((response) => {
       sockets.add(response.socket!);
@@ -240,7 +240,7 @@ describe('a webhook', () => {
       { retries: 3 },
       'retries is not known; there are name, url, secrets, headers, body, allowPrivate, group, patterns',
     ],
-  ])('with %o is refused at once', (options, message) => {
+  ])('with %o is rejected at once', (options, message) => {
     const make = () => webhookSink({ name: 'billing', url: 'https://a.example', ...options });
     expect(make).toThrow(
       expect.objectContaining({ code: 'config_invalid', message: expect.stringContaining(message) }),

@@ -12,7 +12,7 @@ const tellable = (name: string, n = 0, size = 10): Tellable => ({
 });
 
 describe('the bus of the events of this process', () => {
-  it('tells a listener the events whose names it wants, in their order', async () => {
+  it('delivers events with matching names to a listener in order', async () => {
     const bus = new EventBus(silentLogger);
     const all: string[] = [];
     const payments: string[] = [];
@@ -29,7 +29,7 @@ describe('the bus of the events of this process', () => {
     expect([bus.waiting, bus.dispatched]).toEqual([0, 7]);
   });
 
-  it('harms nobody with a listener that throws, rejects, hangs, or changes what it got', async () => {
+  it('isolates listeners that throw, reject, hang or modify their event from others', async () => {
     const { logger, lines } = collectingLogger();
     const bus = new EventBus(logger);
     const seen: unknown[] = [];
@@ -56,7 +56,7 @@ describe('the bus of the events of this process', () => {
     expect(bus.waiting).toBe(3);
   });
 
-  it('keeps so many events for a slow listener, lets the others go, and says so once', async () => {
+  it('queues a limited number of events for a slow listener, drops the rest and logs that once', async () => {
     const { logger, lines } = collectingLogger();
     const bus = new EventBus(logger);
     const gate = deferred();
@@ -81,7 +81,7 @@ describe('the bus of the events of this process', () => {
     expect([bus.waiting, bus.dropped]).toEqual([0, 5]);
   });
 
-  it('keeps no more for a slow listener than the memory has room for, but a large event alone', async () => {
+  it('limits the memory of queued events for a slow listener, but accepts a single large event', async () => {
     const { logger, lines } = collectingLogger();
     const bus = new EventBus(logger);
     const gate = deferred();
@@ -111,7 +111,7 @@ describe('the bus of the events of this process', () => {
     ]);
   });
 
-  it('tells nothing more to one who has ended', async () => {
+  it('delivers nothing after a subscription has ended', async () => {
     const bus = new EventBus(silentLogger);
     const seen: string[] = [];
     let last = 0;

@@ -67,7 +67,7 @@ function workerServer(namespace: string): WorkerServer {
 }
 
 describe('the registries of this process', () => {
-  it('serve its worker: publishers are asked, subscribers are started and stopped with it', async () => {
+  it('serve its worker, which uses the publishers and starts and stops the subscribers', async () => {
     const { kept, names } = registered();
     const { run } = await setupBridge(shared, STEPS, { handlers: { pay } });
     // As the page has it; it is started already.
@@ -81,7 +81,7 @@ describe('the registries of this process', () => {
     expect(kept).toHaveLength(3);
   });
 
-  it('get the events of this process from a poller, when they are started with one: each once all the same', async () => {
+  it('get the events of this process once if they are started with a poller', async () => {
     const { names, kept } = registered();
     const poller = new InProcessDomainEventPoller({ pollIntervalMs: 2 });
     poller.setPollFunction(createFfiPollAdapter((await getFfiLayer()).getModule()));
@@ -111,7 +111,7 @@ describe('the registries of this process', () => {
     });
   });
 
-  it('keep the newest for those who poll too seldom, and no more than the memory has room for', async () => {
+  it('keep the newest events for a slow poller, within a memory limit', async () => {
     class Large extends BasePublisher {
       static override publisherName = 'large';
       override publishesFor = () => ['pay'];
@@ -153,7 +153,7 @@ describe('the registries of this process', () => {
     expect(names()).toHaveLength(6);
   });
 
-  it('of a worker server reach its poller too: subscribers that are started with one get each event once', async () => {
+  it('of a worker server reach its poller too, and subscribers started with one get each event once', async () => {
     const { names } = registered();
     const { tasker, demo } = await shared.setup(STEPS, { worker: false });
     const server = workerServer(demo.namespace);

@@ -75,7 +75,7 @@ const eventOf = (payload: { seen: string[] }) =>
     executionResult: { success: true },
   });
 
-it('publishers and subscribers that a folder of handlers exports are registered, and replaced when it is read again', async () => {
+it('publishers and subscribers exported by a handlers folder are registered, and replaced on reload', async () => {
   const root = await project({ 'handlers/events.ts': events('one'), 'handlers/pay.ts': handler });
   const registries = eventRegistries({}, silentLogger);
   const folders = new HandlerFolders([path.join(root, 'handlers')], { logger: silentLogger, events: registries });
@@ -105,7 +105,7 @@ it('publishers and subscribers that a folder of handlers exports are registered,
   expect([publishers.count, subscribers.count]).toEqual([0, 0]);
 });
 
-it('one that was registered by hand stays; a file of events only is not told as one without handlers', async () => {
+it('a subscriber registered by hand stays, and a file with only events is not reported as one without handlers', async () => {
   const root = await project({ 'handlers/events.ts': events('one') });
   const registries = eventRegistries({}, silentLogger);
   const folders = new HandlerFolders([path.join(root, 'handlers')], { logger: silentLogger, events: registries });
@@ -123,7 +123,7 @@ it('one that was registered by hand stays; a file of events only is not told as 
   expect(files).toEqual([{ file: path.join(root, 'handlers/events.ts'), handlers: [] }]);
 });
 
-it('in a frozen registry a publisher is replaced by its new version, and none comes or goes: then nothing of the folder changes', async () => {
+it('a frozen registry allows a new version of a publisher, but a reload that adds or removes one changes nothing', async () => {
   const root = await project({ 'handlers/events.ts': events('one'), 'handlers/pay.ts': handler });
   const registries = eventRegistries({}, silentLogger);
   const { publishers, subscribers } = registries;
@@ -157,7 +157,7 @@ it('in a frozen registry a publisher is replaced by its new version, and none co
   expect([publishers.registeredNames, folders.registry.listHandlers()]).toEqual([['order_events'], ['charge']]);
 });
 
-it('a subscriber that is refused when the folder is read again changes nothing: all that ran goes on', async () => {
+it('a reload with an invalid subscriber changes nothing, and the running ones continue', async () => {
   const other = events('other').replaceAll('audit', 'counts').replaceAll('payment_events', 'order_events');
   const root = await project({
     'handlers/events.ts': events('one'),
@@ -194,7 +194,7 @@ it('a subscriber that is refused when the folder is read again changes nothing: 
   await subscribers.stopAll();
 });
 
-it('what folders gave goes when its worker ends, unless another has it from there too; what was registered by hand stays', async () => {
+it('subscribers from a folder are removed with their last worker, and those registered by hand stay', async () => {
   const root = await project({ 'handlers/events.ts': events('one'), 'handlers/pay.ts': handler });
   class ByHand extends BasePublisher {
     static override publisherName = 'by_hand';
@@ -235,7 +235,7 @@ async function serving(root: string, logger: Logger = silentLogger): Promise<Wor
   return server;
 }
 
-it('a worker server that is started again has the handlers, publishers and subscribers of its folders as they are then', async () => {
+it('a restarted worker server uses the current handlers, publishers and subscribers of its folders', async () => {
   const root = await project({ 'handlers/all.ts': publishing('one', handler.replaceAll('pay', 'refund')) });
   const server = await serving(root);
   const registry = server.getHandlerSystem();
@@ -256,7 +256,7 @@ it('a worker server that is started again has the handlers, publishers and subsc
   expect([found(), registry.listHandlers()]).toEqual([[['payment_events'], 1], ['pay']]);
 });
 
-it('a worker server that reads them again warns of what is broken, and of publishers that are missed from then on', async () => {
+it('a worker server warns on reload about broken files and about publishers that are now missing', async () => {
   const root = await project({ 'handlers/all.ts': publishing('one') });
   const { logger, lines } = collectingLogger();
   const server = await serving(root, logger);
@@ -286,7 +286,7 @@ it('a worker server that reads them again warns of what is broken, and of publis
   ]);
 });
 
-it('so it is with the worker of bootstrapWorker and stopWorker', async () => {
+it('the worker of bootstrapWorker and stopWorker does the same', async () => {
   const root = await project({ 'handlers/all.ts': publishing('one') });
   const database = await freshDatabase();
   cleanProcess();

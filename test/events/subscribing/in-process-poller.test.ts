@@ -21,7 +21,7 @@ function pollerOf(events: DomainEvent[], maxEventsPerPoll = 100) {
 }
 
 describe('the poller of events of this process', () => {
-  it('gives each event to those whose pattern matches, and to one callback once', async () => {
+  it('passes each event to callbacks with a matching pattern, once for each callback', async () => {
     const events = ['payment.ok', 'order.ok', 'paymentXok'].map(eventOf);
     const poller = pollerOf(events);
     const payments: string[] = [];
@@ -41,7 +41,7 @@ describe('the poller of events of this process', () => {
     expect(all).toHaveLength(3);
   });
 
-  it('gives what is there already to those who subscribe right after its start', async () => {
+  it('passes waiting events to callbacks added right after its start', async () => {
     const poller = pollerOf([eventOf('payment.ok')]);
     const got: string[] = [];
     poller.start();
@@ -49,7 +49,7 @@ describe('the poller of events of this process', () => {
     await expect.poll(() => got).toEqual(['payment.ok']);
   });
 
-  it('goes on at once when there is more, whatever its interval is', async () => {
+  it('polls again at once if there are more events, regardless of its interval', async () => {
     const poller = new InProcessDomainEventPoller({ pollIntervalMs: 3_600_000, maxEventsPerPoll: 2 });
     const events = Array.from({ length: 9 }, (_, n) => eventOf(`a.${n}`));
     poller.setPollFunction(() => events.shift() ?? null);
@@ -60,7 +60,7 @@ describe('the poller of events of this process', () => {
     expect(poller.isRunning).toBe(false);
   });
 
-  it('goes on when one that it tells of an error throws itself, and tells the others', async () => {
+  it('continues if an error callback throws, and calls the others', async () => {
     const { logger, lines } = collectingLogger();
     setLogger(logger);
     onTestFinished(() => setLogger(undefined));
@@ -85,7 +85,7 @@ describe('the poller of events of this process', () => {
     await poller.stop();
   });
 
-  it('takes a promise for no event, and says that polling is not asynchronous', async () => {
+  it('treats a promise as an error, because polling is synchronous', async () => {
     const poller = new InProcessDomainEventPoller({ pollIntervalMs: 3_600_000 });
     onTestFinished(() => poller.stop());
     const told: string[] = [];
@@ -97,7 +97,7 @@ describe('the poller of events of this process', () => {
     expect(poller.stats.eventsProcessed).toBe(0);
   });
 
-  it('tells of polls and callbacks that fail, and goes on', async () => {
+  it('reports failing polls and callbacks, and continues', async () => {
     const events = [eventOf('a.a'), eventOf('a.b')];
     let polls = 0;
     const poller = new InProcessDomainEventPoller({ pollIntervalMs: 1 });
@@ -116,7 +116,7 @@ describe('the poller of events of this process', () => {
     await expect.poll(() => errors).toEqual(['no module', 'thrown', 'rejected']);
   });
 
-  it('waits at its stop for the callbacks under way, and calls nobody after it', async () => {
+  it('waits on stop for running callbacks, and calls none afterwards', async () => {
     const events = [eventOf('a.a')];
     const poller = pollerOf(events);
     const gate = deferred<void>();
@@ -135,7 +135,7 @@ describe('the poller of events of this process', () => {
     expect(said).toEqual(['begin a.a', 'end a.a']);
   });
 
-  it('does not wait longer than it may for a callback that never ends, and says that it is left', async () => {
+  it('stops waiting at the drain time for a callback that never ends, and logs that', async () => {
     const { logger, lines } = collectingLogger();
     setLogger(logger);
     onTestFinished(() => setLogger(undefined));
@@ -163,7 +163,7 @@ describe('the poller of events of this process', () => {
     [{ maxEventsPerPoll: '5' }, 'maxEventsPerPoll must be a whole number from 1 to 1000000, got "5"'],
     [{ pollInterval: 5 }, 'option pollInterval is unknown; did you mean pollIntervalMs?'],
     [{ burst: 5 }, 'option burst is unknown; the options are pollIntervalMs, pollingIntervalMs, maxEventsPerPoll'],
-  ])('refuses options that would fail in silence: %o', (options, message) => {
+  ])('rejects options that would fail silently: %o', (options, message) => {
     expect(() => new InProcessDomainEventPoller(options as never)).toThrow(
       expect.objectContaining({ code: 'config_invalid', message: expect.stringContaining(message) }),
     );
@@ -191,7 +191,7 @@ describe('an event of the bridge', () => {
     },
   };
 
-  it('is taken out of its envelope: business payload, the real execution result, the publisher', async () => {
+  it('is taken out of its envelope, with payload, execution result and publisher', async () => {
     const event = ffiEventToDomainEvent(napi);
     expect(event.payload).toEqual({ reason: 'no funds' });
     expect(event.executionResult).toMatchObject({ success: false, status: 'failed' });
@@ -211,7 +211,7 @@ describe('an event of the bridge', () => {
     });
   });
 
-  it('keeps in its envelope what its publisher says besides, and can say no more of its task than it was given', async () => {
+  it('keeps additional metadata in its envelope, which has no more about its task than it was given', async () => {
     const payload = { task_sequence_step: null, execution_result: { success: true }, payload: {} };
     const event = ffiEventToDomainEvent({
       ...napi,
@@ -224,14 +224,14 @@ describe('an event of the bridge', () => {
     });
   });
 
-  it('without an envelope is its payload', () => {
+  it('consists of its payload if it has no envelope', () => {
     expect(ffiEventToDomainEvent({ ...napi, payload: { amount: 1 } })).toMatchObject({
       payload: { amount: 1 },
       executionResult: { success: true, result: { amount: 1 } },
     });
   });
 
-  it('is polled from a module, or there is none', () => {
+  it('is polled from a module, which may have none', () => {
     const events = [napi];
     const poll = createFfiPollAdapter({ pollInProcessEvents: () => events.shift() ?? null });
     expect(poll()?.eventName).toBe('payment.failed');

@@ -34,7 +34,7 @@ function subscribers() {
 }
 
 describe('the registry of subscribers', () => {
-  it('is one for the process, as a value and as a call', async () => {
+  it('has one shared instance, as a property and as a call', async () => {
     const { instance } = SubscriberRegistry;
     expect(instance()).toBe(instance);
     expect(instance).toBeInstanceOf(SubscriberRegistry);
@@ -50,7 +50,7 @@ describe('the registry of subscribers', () => {
     expect(instance.count).toBe(0);
   });
 
-  it('gives one event to all whose patterns match, until it is stopped; started again, once each', async () => {
+  it('passes an event to all matching subscribers until it is stopped, and once each after a restart', async () => {
     const { said, Audit, Metrics } = subscribers();
     const registry = new SubscriberRegistry();
     registry.register(Audit);
@@ -69,7 +69,7 @@ describe('the registry of subscribers', () => {
     expect(said.slice(2).sort()).toEqual(['audit order.ok', 'audit payment.again', 'metrics payment.again']);
   });
 
-  it('takes a class that is registered twice as one, and two of one name not at all', () => {
+  it('accepts a class registered twice, but rejects two subscribers of one name', () => {
     const { Audit } = subscribers();
     const registry = new SubscriberRegistry();
     registry.register(Audit);
@@ -78,7 +78,7 @@ describe('the registry of subscribers', () => {
     expect(() => registry.registerInstance(new Audit())).toThrow('another subscriber is named audit');
   });
 
-  it('starts one that is added while the others run', async () => {
+  it('starts a subscriber that is added while others run', async () => {
     const { said, Audit, Metrics } = subscribers();
     const registry = new SubscriberRegistry();
     registry.register(Audit);
@@ -90,7 +90,7 @@ describe('the registry of subscribers', () => {
     expect(said.sort()).toEqual(['audit payment.ok', 'metrics payment.ok']);
   });
 
-  it('tells what it has', async () => {
+  it('reports its subscribers and their state', async () => {
     const { Audit, Metrics } = subscribers();
     const registry = new SubscriberRegistry();
     registry.register(Audit);
@@ -112,7 +112,7 @@ describe('the registry of subscribers', () => {
     expect(registry.stats).toEqual({ started: false, subscriberCount: 0, activeCount: 0, subscribers: [] });
   });
 
-  it('says what is not a subscriber, or has patterns that make no sense', () => {
+  it('rejects values that are not subscribers, and invalid patterns', () => {
     const registry = new SubscriberRegistry();
     class Backwards extends BaseSubscriber {
       override subscribesTo = () => ['a.[z-a]'];
@@ -150,7 +150,7 @@ describe('the registry of subscribers', () => {
     [{ from: 'start' }, 'from must be now or beginning, got "start"'],
     [{ timeout: 60_000 }, 'timeout is unknown; did you mean timeoutMs?'],
     [{ burst: 5 }, 'burst is not known; there are mode, from, concurrency, timeoutMs, maxDeliveries'],
-  ])('refuses delivery options that would fail in silence: %o', (delivery, message) => {
+  ])('rejects delivery options that would fail silently: %o', (delivery, message) => {
     const registry = new SubscriberRegistry();
     class Audit extends BaseSubscriber {
       static override delivery = delivery as never;
@@ -170,20 +170,22 @@ describe('the registry of subscribers', () => {
     expect(define).toThrow(refused);
   });
 
-  it.each(['a\0b', 'a\ud800b', 'x'.repeat(256)])('refuses a name that no group can have: %j', (subscriberName) => {
+  it.each(['a\0b', 'a\ud800b', 'x'.repeat(256)])('rejects a name that is invalid for a group: %j', (subscriberName) => {
     class Audit extends BaseSubscriber {
       static override subscriberName = subscriberName;
       handle() {}
     }
     const refused = expect.objectContaining({
       code: 'subscriber_invalid',
-      message: expect.stringContaining("its name is also that of its group and must be a string of 1 to 255 characters"),
+      message: expect.stringContaining(
+        'its name is also that of its group and must be a string of 1 to 255 characters',
+      ),
     });
     expect(() => new SubscriberRegistry().register(Audit)).toThrow(refused);
     expect(() => defineSubscriber('a.b', z.object({}), () => {}, { name: subscriberName })).toThrow(refused);
   });
 
-  it('refuses one whose subscribesTo throws, by its name', () => {
+  it('rejects a subscriber whose subscribesTo throws, naming it', () => {
     class Audit extends BaseSubscriber {
       static override subscriberName = 'audit';
       override subscribesTo(): never {
@@ -199,7 +201,7 @@ describe('the registry of subscribers', () => {
     );
   });
 
-  it('refuses a delivery that holds no options', () => {
+  it('rejects a delivery that is not an object of options', () => {
     class Audit extends BaseSubscriber {
       static override delivery = 'durable' as never;
       handle() {}
@@ -207,7 +209,7 @@ describe('the registry of subscribers', () => {
     expect(() => new SubscriberRegistry().register(Audit)).toThrow('subscriber Audit: delivery must be an object');
   });
 
-  it('takes the longest time that a timer has', () => {
+  it('accepts the maximum timeout of a timer', () => {
     const registry = new SubscriberRegistry();
     const delivery = { timeoutMs: 2 ** 31 - 1, concurrency: 1_000, from: 'beginning', mode: 'in_process' } as const;
     registry.register(defineSubscriber('a.b', z.object({}), () => {}, { name: 'patient', ...delivery }));

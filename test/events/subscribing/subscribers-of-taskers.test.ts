@@ -95,7 +95,7 @@ describe('subscribers of a tasker', () => {
     expect(events.map(({ eventId, firedAt }) => [eventId, firedAt])).toEqual([idOf(live.kept)]);
   });
 
-  it('that are slow do not fill the memory: what comes beyond 64 MB of events of this process is let go, and counted', async () => {
+  it('that are slow do not fill the memory: events beyond 64 MB are dropped and counted', async () => {
     const gate = deferred<void>();
     let handled = 0;
     class Large extends BasePublisher {
@@ -130,7 +130,7 @@ describe('subscribers of a tasker', () => {
     expect(handled).toBe(64);
   });
 
-  it('run without a worker, in another process or this: two of one name share the events, of two names each gets all', async () => {
+  it('run without a worker in any process: those of one name share the events, and each name gets all', async () => {
     const [first, second, other] = [keeping('shared'), keeping('shared'), keeping('other')];
     const { tasker, another } = await setup({ templates: [paid(event('payment.stored'))], handlers: [pay] });
     await another({ worker: false, subscribers: [first] });
@@ -142,7 +142,7 @@ describe('subscribers of a tasker', () => {
     expect(tasks.sort()).toEqual(created.map(({ taskUuid }) => taskUuid).sort());
   });
 
-  it('that fail get a durable event again, a fast one not; the error is told once a delivery', async () => {
+  it('that fail get a durable event again, but not a fast one, with one error report for each delivery', async () => {
     const said: string[] = [];
     class Failing extends BaseSubscriber {
       static override subscriberName = 'failing';
@@ -224,7 +224,7 @@ describe('subscribers of a tasker', () => {
     expect(performance.now() - begun).toBeLessThan(25_000);
   });
 
-  it('of a registry are stopped and started while the tasker runs: each event is delivered once', async () => {
+  it('of a registry can be stopped and started while the tasker runs, and get each event once', async () => {
     const audit = keeping('audit');
     const registry = new SubscriberRegistry();
     registry.registerInstance(audit);
@@ -253,7 +253,7 @@ describe('subscribers of a tasker', () => {
     expect(new Set(tasks).size).toBe(tasks.length);
   });
 
-  it('get what a publisher made: payload and metadata, and the real result of a failure', async () => {
+  it('get payload and metadata of the publisher, and the real result of a failure', async () => {
     class Payments extends BasePublisher {
       static override publisherName = 'payment_events';
       override publishesFor = () => ['pay'];
@@ -277,7 +277,7 @@ describe('subscribers of a tasker', () => {
   });
 });
 
-describe('a tasker whose publishers do not fit its templates', () => {
+describe('a tasker whose publishers do not match its templates', () => {
   class Payments extends BasePublisher {
     static override publisherName = 'payment_events';
     override publishesFor = () => ['pay', 'refnd'];
@@ -285,17 +285,17 @@ describe('a tasker whose publishers do not fit its templates', () => {
   const refund = { publishes_events: [event('payment.back', { publisher: 'payment_evnts' })] };
   const templates = [template({ pay: {}, refund: { ...refund, handler: 'pay' } })];
 
-  it('does not start when a template names a publisher that nobody registered: it tells where, and near names', async () => {
+  it('does not start if a template names an unregistered publisher, and reports where, with similar names', async () => {
     await expect(setup({ templates, handlers: [pay], publishers: [Payments] })).rejects.toThrow(
       'no publisher is registered for payment_evnts (test/demo@1.0.0: step refund, event payment.back); did you mean payment_events?',
     );
   });
 
-  it('starts without a worker all the same: others run the steps', async () => {
+  it('starts without a worker, because other processes run the steps', async () => {
     await setup({ templates, worker: false });
   });
 
-  it('says once which publisher has nothing to publish', async () => {
+  it('warns once about a publisher without events', async () => {
     const { logger, lines } = collectingLogger();
     await setup({
       templates: [template({ pay: {}, refund: { handler: 'pay' } })],
@@ -346,7 +346,7 @@ describe('the registries of the process', () => {
     return lines.map(({ message }) => message).filter((line) => line.includes('Registry.instance()'));
   };
 
-  it('are named in a warning when they are not empty and the tasker was not given them', async () => {
+  it('are named in a warning if they are not empty but were not passed to the tasker', async () => {
     registered();
     expect(await warningsOf({ handlers: [pay] })).toEqual([
       'PublisherRegistry.instance() has publishers that this tasker does not use: payment_events; pass publishers: PublisherRegistry.instance(), or export them from the handlers folder',
@@ -354,7 +354,7 @@ describe('the registries of the process', () => {
     ]);
   });
 
-  it('are not mentioned by a tasker that was given them or the same names, nor by one that publishes nothing', async () => {
+  it('are not mentioned by a tasker that has them or the same names, or that publishes nothing', async () => {
     registered();
     const [publishers, subscribers] = [PublisherRegistry.instance(), SubscriberRegistry.instance];
     expect(await warningsOf({ handlers: [pay], publishers, subscribers })).toEqual([]);
@@ -362,7 +362,7 @@ describe('the registries of the process', () => {
     expect(await warningsOf({ worker: false, subscribers: [Audit] })).toEqual([]);
   });
 
-  it('are named by the error about a publisher that only they have', async () => {
+  it('are named in the error about a publisher that only they have', async () => {
     registered();
     const templates = [template({ pay: named })];
     await expect(setup({ templates, handlers: [pay] })).rejects.toMatchObject({

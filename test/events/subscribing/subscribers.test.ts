@@ -63,24 +63,24 @@ class PaymentMetrics extends BaseSubscriber {
 }
 
 describe('a subscriber', () => {
-  it('is told before, handles, and sees after what it came to', async () => {
+  it('runs beforeHandle, handle, and afterHandle with the result', async () => {
     const subscriber = new AuditLoggingSubscriber();
     expect(await handled(subscriber)).toEqual({ success: true });
     expect(subscriber.said).toEqual(['before payment.processed', 'handle payment.processed', 'after true']);
   });
 
-  it('that returns nothing has handled the event', async () => {
+  it('has handled the event if it returns nothing', async () => {
     expect(await handled(new PaymentMetrics())).toEqual({ success: true });
   });
 
-  it('fails a delivery by a result that says so: after sees it, and the error is told once', async () => {
+  it('fails a delivery with its result, which afterHandle gets, and the error is reported once', async () => {
     const subscriber = new AuditLoggingSubscriber();
     subscriber.answer = SubscriberResult({ success: false, error: 'the ledger is closed' });
     await expect(handled(subscriber)).rejects.toThrow('the ledger is closed');
     expect(subscriber.said.slice(2)).toEqual(['after false', 'error the ledger is closed']);
   });
 
-  it('that returns what its last call did has handled the event', async () => {
+  it('has handled the event if it returns some other value', async () => {
     const subscriber = new AuditLoggingSubscriber();
     for (const returned of [
       'ok',
@@ -107,7 +107,7 @@ describe('a subscriber', () => {
     },
   );
 
-  it('fails a delivery by throwing, in before or in handle: told once, and after is not called', async () => {
+  it('fails a delivery by throwing in beforeHandle or handle, which is reported once without afterHandle', async () => {
     class Throws extends AuditLoggingSubscriber {
       override handle(): never {
         throw new Error('no disk');
@@ -125,7 +125,7 @@ describe('a subscriber', () => {
     expect(before.said).toEqual(['error no ledger']);
   });
 
-  it('skips an event by false from before: that counts as handled', async () => {
+  it('skips an event if beforeHandle returns false, which counts as handled', async () => {
     class Picky extends AuditLoggingSubscriber {
       override beforeHandle = async () => false as unknown as undefined;
     }
@@ -134,7 +134,7 @@ describe('a subscriber', () => {
     expect(picky.said).toEqual([]);
   });
 
-  it('whose after or error hook throws has handled the event, or has not, as before', async () => {
+  it('does not change the outcome if afterHandle or onHandleError throws', async () => {
     class After extends PaymentMetrics {
       override afterHandle(): never {
         throw new Error('after');
@@ -152,7 +152,7 @@ describe('a subscriber', () => {
     await expect(handled(new OnError())).rejects.toThrow('handle');
   });
 
-  it('that hangs fails when nobody waits any more; the error is told once, and its late answer is nobody’s', async () => {
+  it('fails when it is halted while hanging: the error is reported once, and its late result is ignored', async () => {
     const late = deferred<SubscriberResult>();
     class Hangs extends AuditLoggingSubscriber {
       override handle = () => late.promise;
@@ -171,7 +171,7 @@ describe('a subscriber', () => {
     expect(hangs.said).toEqual(['before payment.processed', 'error took too long']);
   });
 
-  it('matches by patterns, the instance’s or the class’s; its name is its own, else that of the class', () => {
+  it('has patterns and a name from the instance, or else from the class', () => {
     const [audit, metrics] = [new AuditLoggingSubscriber(), new PaymentMetrics()];
     const names = ['payment.card.ok', 'paymentXok', 'order.completed', 'order.lost'];
     expect(names.filter((name) => audit.matches(name))).toEqual(['payment.card.ok', 'order.completed']);
@@ -190,7 +190,7 @@ describe('a subscriber', () => {
 });
 
 describe('a result of a subscriber', () => {
-  it('is checked: what is misspelt is refused', () => {
+  it('is validated, and misspelt keys are rejected', () => {
     expect(SubscriberResult({ success: true, metadata: { at: 1 } })).toEqual({ success: true, metadata: { at: 1 } });
     expect(() => SubscriberResult({ sucess: true } as never)).toThrow('SubscriberResult');
     expect(() => SubscriberResult({ success: 'yes' } as never)).toThrow('SubscriberResult: success');
@@ -198,7 +198,7 @@ describe('a result of a subscriber', () => {
 });
 
 describe('a subscriber that is started', () => {
-  it('handles an event once, though two of its patterns match, and nothing after its stop', async () => {
+  it('handles an event once although two patterns match, and nothing after its stop', async () => {
     class Twice extends PaymentMetrics {
       static override subscribesTo = () => ['payment.*', '*.processed', 'payment.*'];
     }
@@ -217,7 +217,7 @@ describe('a subscriber that is started', () => {
     expect(twice.counted).toEqual([1, 3]);
   });
 
-  it('handles events of one task in their order, and those of others meanwhile', async () => {
+  it('handles events of one task in order, and those of other tasks concurrently', async () => {
     const said: string[] = [];
     const slow = deferred<void>();
     class Slow extends BaseSubscriber {
@@ -236,7 +236,7 @@ describe('a subscriber that is started', () => {
     expect(said).toEqual(['b1', 'b2', 'a1', 'a2']);
   });
 
-  it('runs no more at once than it says, and is not given more than it can keep in mind', async () => {
+  it('respects its concurrency and the limit of its queue', async () => {
     const gate = deferred<void>();
     let running = 0;
     let most = 0;
@@ -259,7 +259,7 @@ describe('a subscriber that is started', () => {
     expect([most, count, source.letGone]).toEqual([2, MOST_WAITING + 2, 3]);
   });
 
-  it('is stopped when its drain time is over: what runs is aborted, what waits is let go', async () => {
+  it('stops at its drain time: running deliveries are aborted and waiting events dropped', async () => {
     const errors: string[] = [];
     let signal: AbortSignal | undefined;
     class Hangs extends BaseSubscriber {
@@ -283,7 +283,7 @@ describe('a subscriber that is started', () => {
     await expect.poll(() => errors).toEqual(['subscriber Hangs was stopped before it finished']);
   });
 
-  it('that takes longer than its time is told so, once, and keeps its place until it is over', async () => {
+  it('is notified once of a timeout, and keeps its slot until it settles', async () => {
     const over = deferred<void>();
     const said: string[] = [];
     class Late extends BaseSubscriber {
@@ -307,7 +307,7 @@ describe('a subscriber that is started', () => {
     expect(said).toEqual(['handle 1', '1: subscriber Late: payment.x took longer than 20 ms', 'handle 2']);
   });
 
-  it('that is given all the time that a timer has is not aborted at once, nor when it is stopped with more', async () => {
+  it('is not aborted at once with the maximum timeout, nor with a larger drain time', async () => {
     const waitsFor = deferred<void>();
     const said: string[] = [];
     class Patient extends BaseSubscriber {
@@ -332,7 +332,7 @@ describe('a subscriber that is started', () => {
 describe('defineSubscriber', () => {
   const schema = z.object({ amount: z.coerce.number() });
 
-  it('gives the payload as the schema puts it out, and what was delivered besides', async () => {
+  it('passes the output of the schema as payload, and the delivery', async () => {
     const seen: unknown[] = [];
     const Receipts = defineSubscriber(
       'payment.processed',
@@ -348,7 +348,7 @@ describe('defineSubscriber', () => {
     expect(seen).toEqual([[25, 'payment.processed', 1]]);
   });
 
-  it('gives an event that the schema refuses up at once, and says where it is wrong', async () => {
+  it('fails permanently for an event that violates the schema, and says where', async () => {
     const Receipts = defineSubscriber('payment.*', schema, () => undefined, { name: 'receipts' });
     const failed = handled(new Receipts() as BaseSubscriber, eventOf('payment.processed', { amount: 'much' }));
     await expect(failed).rejects.toMatchObject({
@@ -357,12 +357,12 @@ describe('defineSubscriber', () => {
     });
   });
 
-  it('may say by its result that it failed', async () => {
+  it('can report a failure with its result', async () => {
     const Fails = defineSubscriber('a.b', schema, async () => ({ success: false, error: 'closed' }), { name: 'fails' });
     await expect(handled(new Fails() as BaseSubscriber, eventOf('a.b', { amount: 1 }))).rejects.toThrow('closed');
   });
 
-  it('is called as its function, else as its patterns; nonsense is refused where it is written', () => {
+  it('is named after its function or its patterns, and rejects invalid arguments where it is defined', () => {
     function mailReceipt() {}
     expect(defineSubscriber('a.*', schema, mailReceipt).subscriberName).toBe('mailReceipt');
     expect(defineSubscriber(['a.*', 'b.c'], schema, () => {}).subscriberName).toBe('a.*,b.c');
