@@ -17,7 +17,7 @@ import {
 
 type Fields = Record<string, unknown>;
 
-test('the page’s publisher compiles', () => {
+test('the publisher in the guide compiles', () => {
   class PaymentEventPublisher extends BasePublisher {
     static override publisherName = 'payment_events';
     override publishesFor(): string[] {
@@ -45,7 +45,7 @@ test('the page’s publisher compiles', () => {
   expectTypeOf(PublisherRegistry.instance().getForStep('x')).toEqualTypeOf<BasePublisher | undefined>();
 });
 
-test('the other SDK’s publisher compiles', () => {
+test('a publisher of the other SDK compiles', () => {
   class Positional extends BasePublisher {
     override readonly publisherName = 'positional';
     override transformPayload(stepResult: StepResult, decl?: EventDeclaration, stepCtx?: StepEventContext): Fields {
@@ -66,7 +66,7 @@ test('the other SDK’s publisher compiles', () => {
   PublisherRegistry.instance.register(new Positional());
 });
 
-test('a publisher that states the arguments of its hooks compiles', () => {
+test('a publisher that declares its hook arguments compiles', () => {
   class Stated extends BasePublisher {
     static override readonly hookArguments = 'context';
     override afterPublish(ctx: StepEventContext, event: DomainEvent): void {
@@ -77,7 +77,7 @@ test('a publisher that states the arguments of its hooks compiles', () => {
   PublisherRegistry.instance.register(Stated);
 });
 
-test('a payload of a type of one’s own is a payload', () => {
+test('a payload can have a custom type', () => {
   interface Paid {
     amount: number;
   }
@@ -96,7 +96,7 @@ test('a payload of a type of one’s own is a payload', () => {
   SubscriberRegistry.instance.registerInstance(new Reader());
 });
 
-test('the page’s subscriber and the other SDK’s compile', () => {
+test('the subscribers of the guide and of the other SDK compile', () => {
   class AuditLoggingSubscriber extends BaseSubscriber {
     static override subscriberName = 'audit_logger';
     override subscribesTo(): string[] {
@@ -129,7 +129,7 @@ test('the page’s subscriber and the other SDK’s compile', () => {
   SubscriberRegistry.instance.startAll();
 });
 
-test('a defined subscriber knows its payload from the schema', () => {
+test('a defined subscriber infers its payload from the schema', () => {
   const schema = z.object({ at: z.string().transform((text) => new Date(text)), total: z.number() });
   const Defined = defineSubscriber('order.*', schema, async ({ payload, metadata }, { signal }) => {
     expectTypeOf(payload).toEqualTypeOf<{ at: Date; total: number }>();
@@ -141,7 +141,7 @@ test('a defined subscriber knows its payload from the schema', () => {
   SubscriberRegistry.instance.register(Defined);
 });
 
-test('an event made by hand has the type of its payload', () => {
+test('an event created by hand has the type of its payload', () => {
   const event = createDomainEvent({
     eventId: 'e',
     eventName: 'a.b',

@@ -27,7 +27,7 @@ const winstonTo = (stream: Writable, options: winston.LoggerOptions = {}) =>
     ...options,
   });
 
-describe('a logger that was given', () => {
+describe('a given logger', () => {
   const shared = sharedDatabase();
 
   const ship = defineHandler('ship', {}, ({ context }) => {
@@ -50,7 +50,7 @@ describe('a logger that was given', () => {
       'a child of winston',
       (stream: Writable): AnyLogger => winstonTo(stream, { level: 'info' }).child({ app: 'shop' }),
     ],
-  ])('of %s gets each line with its message and its fields', async (_name, make) => {
+  ])('from %s gets each line with its message and fields', async (_name, make) => {
     const { stream, lines } = kept();
     const taskUuid = await linesOf(make(stream));
     const written = lines().map((line) => JSON.parse(line) as Record<string, unknown>);
@@ -63,7 +63,7 @@ describe('a logger that was given', () => {
     expect(written.filter(({ level }) => level === 'debug' || level === 20)).toEqual([]);
   });
 
-  it('of console gets the same, from info on', async () => {
+  it('from console gets the same lines, from level info on', async () => {
     const { stream, lines } = kept();
     const taskUuid = await linesOf(new Console(stream));
     const text = lines().join('\n');
@@ -72,7 +72,7 @@ describe('a logger that was given', () => {
     expect(text).not.toContain('step claimed');
   });
 
-  it('with debug on gets each transition of a step, with its ids', async () => {
+  it('at level debug gets each transition of a step, with its ids', async () => {
     const { stream, lines } = kept();
     const taskUuid = await linesOf(winstonTo(stream));
     const steps = lines()
@@ -86,7 +86,7 @@ describe('a logger that was given', () => {
 });
 
 describe('a logger that takes the message first', () => {
-  it('is asked for its level, if it can tell it', () => {
+  it('is asked whether a level is enabled, if it supports that', () => {
     const { stream } = kept();
     const logger = loggerOf(winstonTo(stream, { level: 'warn' }));
     expect(['trace', 'debug', 'info', 'warn', 'error'].map((level) => logger.isLevelEnabled!(level))).toEqual([
@@ -99,7 +99,7 @@ describe('a logger that takes the message first', () => {
     expect(loggerOf(console).isLevelEnabled!('debug')).toBe(false);
   });
 
-  it('may lack levels, and be given errors', () => {
+  it('may lack levels, and gets errors as fields', () => {
     const written: unknown[][] = [];
     const write = (...line: unknown[]) => void written.push(line);
     const logger = loggerOf({ error: write, warn: write, info: write }).child({ app: 'shop' });
@@ -116,7 +116,7 @@ describe('a logger that takes the message first', () => {
     ]);
   });
 
-  it('is good for lines by function', () => {
+  it('works with the log functions', () => {
     const written: unknown[][] = [];
     const write = (...line: unknown[]) => void written.push(line);
     setLogger({ error: write, warn: write, info: write });
@@ -126,7 +126,7 @@ describe('a logger that takes the message first', () => {
     expect(written).toEqual([['order processed', { order_id: '123', password: '[redacted]' }], ['done']]);
   });
 
-  it('keeps its message beside a field of that name', () => {
+  it('keeps its message next to a field named message', () => {
     const { stream, lines } = kept();
     loggerOf(winstonTo(stream)).error({ message: 'mine', code: 7 }, 'it broke');
     expect(JSON.parse(lines()[0]!)).toMatchObject({ message: 'it broke', code: 7, level: 'error' });

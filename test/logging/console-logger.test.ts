@@ -9,7 +9,7 @@ function logging(options: { level: string; modules?: Record<string, string>; for
   return { logger, lines, entries: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>) };
 }
 
-it('each part of the package has its level: more detailed than the rest, or less', () => {
+it('each part of the package can have its own level, more or less detailed than the rest', () => {
   const { logger, entries } = logging({ level: 'info', modules: { 'tasker::worker': 'debug', db: 'warn' } });
   for (const room of ['worker', 'db', 'engine'] as const) {
     moduleLogger(logger, room).debug('debug');
@@ -26,7 +26,7 @@ it('each part of the package has its level: more detailed than the rest, or less
   ]);
 });
 
-it('children keep the level of their part, and know that they are in it', () => {
+it('child loggers keep the level and the module name of their part', () => {
   const { logger, entries } = logging({ level: 'warn', modules: { handlers: 'trace' } });
   const handlers = moduleLogger(moduleLogger(logger, 'worker'), 'handlers');
   handlers.child({ task_uuid: 't-1' }).trace('row read');
@@ -35,7 +35,7 @@ it('children keep the level of their part, and know that they are in it', () => 
   expect(moduleLogger(logger, 'worker').isLevelEnabled!('info')).toBe(false);
 });
 
-it('names of the described system’s parts are understood; others are told once, and do no harm', () => {
+it('module names of the original system are accepted, and unknown ones are reported once and ignored', () => {
   expect(
     levelsByRoom({
       'tasker_worker::event_system': 'debug',
@@ -52,15 +52,18 @@ it('names of the described system’s parts are understood; others are told once
   });
   const { entries } = logging({ level: 'info', modules: { hyper: 'debug', tower: 'debug' } });
   expect(entries()).toMatchObject([
-    { level: 40, msg: expect.stringMatching(/^unknown module in the log filter: hyper, tower; the modules are app, .*worker$/) },
+    {
+      level: 40,
+      msg: expect.stringMatching(/^unknown module in the log filter: hyper, tower; the modules are app, .*worker$/),
+    },
   ]);
 });
 
-it('a logger that knows of no parts is used as it is', () => {
+it('a logger without modules is used unchanged', () => {
   expect(moduleLogger(silentLogger, 'worker')).toBe(silentLogger);
 });
 
-it('no line holds credentials, whoever writes it', () => {
+it('no line contains credentials', () => {
   const { logger, entries } = logging({ level: 'info' });
   logger.child({ api_key: 'k', tenant: 'acme' }).info({ password: 'p', nested: { token: 't' }, n: 1 }, 'm');
   logger.error({ err: new Error('no host in postgres://ada:pw@db/shop') }, 'e');
@@ -73,7 +76,7 @@ it('no line holds credentials, whoever writes it', () => {
   expect(JSON.stringify(entries())).not.toContain('pw@');
 });
 
-it('lines for people hold time, level, message and fields', () => {
+it('readable lines have time, level, message and fields', () => {
   const { logger, lines } = logging({ level: 'debug', form: 'lines' });
   moduleLogger(logger, 'worker').info({ task_uuid: 't-1', n: 2 }, 'task complete');
   // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are no part of the text

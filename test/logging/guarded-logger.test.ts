@@ -22,7 +22,7 @@ function warnings(): unknown[] {
   return seen;
 }
 
-it('a logger that throws costs no step and no result, and is told of once', async () => {
+it('a logger that throws fails no step and loses no result, and is reported once', async () => {
   const told = warnings();
   const ran: string[] = [];
   const handler = (name: string) =>
@@ -41,7 +41,7 @@ it('a logger that throws costs no step and no result, and is told of once', asyn
   expect(told).toEqual(['the configured logger throws, so log lines may be missing: the disk is full']);
 });
 
-it('a logger keeps what it has beside the lines, follows its level, and hands its fields down', () => {
+it('a guarded logger keeps its other members, follows its level and passes its fields to children', () => {
   const lines: Record<string, unknown>[] = [];
   const given = pino({ level: 'info', base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) });
   const logger = loggerOf(given) as typeof given;
@@ -57,7 +57,7 @@ it('a logger keeps what it has beside the lines, follows its level, and hands it
   ]);
 });
 
-it('one that asks what is on, or for a child, by throwing is taken as it is', () => {
+it('a logger whose isLevelEnabled or child throws is still usable', () => {
   warnings();
   const logger = loggerOf({
     ...silentLogger,

@@ -47,8 +47,8 @@ afterEach(() => {
   setLogger(undefined);
 });
 
-describe('a line by function', () => {
-  it('has its level, its message and its fields as they were given', () => {
+describe('a line of a log function', () => {
+  it('has its level, its message and its fields unchanged', () => {
     setLogger(keeping(lines));
     logTrace('t');
     logDebug('d', { order_id: '123' });
@@ -64,7 +64,7 @@ describe('a line by function', () => {
     ]);
   });
 
-  it('is not written when its level is off', () => {
+  it('is not written if its level is disabled', () => {
     setLogger(keeping(lines, {}, 'warn'));
     const dear = { get cost(): never { throw new Error('must not be read'); } }; // biome-ignore format: one line
     logInfo('i', dear);
@@ -72,7 +72,7 @@ describe('a line by function', () => {
     expect(lines).toEqual([['warn', 'w', {}]]);
   });
 
-  it('takes a log context, in snake_case and without what is absent', () => {
+  it('accepts a log context, in snake_case and without absent fields', () => {
     setLogger(keeping(lines));
     const context = LogContext({ correlationId: 'abc-123', taskUuid: 'task-456', operation: 'process_order' });
     logInfo('processing', context);
@@ -84,7 +84,7 @@ describe('a line by function', () => {
     expect(() => LogContext({ corelationId: 'x' } as never)).toThrow('log context: Unrecognized key: "corelationId"');
   });
 
-  it('has the fields of its logger, and its own before them', () => {
+  it('has the fields of its logger, which its own fields override', () => {
     setLogger(keeping(lines));
     const log = createLogger({ component: 'payments', taskUuid: 't-1' });
     log.info('charged', { component: 'refunds' });
@@ -95,7 +95,7 @@ describe('a line by function', () => {
     ]);
   });
 
-  it('holds no credentials, no circles, and errors as texts', () => {
+  it('has no credentials and no circular references, and errors as strings', () => {
     setLogger(keeping(lines));
     const circle: Record<string, unknown> = { name: 'a' };
     circle.self = circle;
@@ -132,7 +132,7 @@ describe('a line by function', () => {
     });
   });
 
-  it('goes to standard error as JSON, from info on, when nobody said otherwise', async () => {
+  it('goes to standard error as JSON at level info by default', async () => {
     const script = `import { logDebug, logInfo } from 'tasker-core'; logDebug('d'); logInfo('order processed', { order_id: '123' });`;
     const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
     expect(stdout).toBe('');
@@ -145,7 +145,7 @@ describe('a line by function', () => {
   });
 });
 
-describe('a line by function outside of handlers', () => {
+describe('a line of a log function outside of handlers', () => {
   const shared = sharedDatabase();
 
   /** The lines that a program writes to standard error. */
@@ -175,7 +175,7 @@ describe('a line by function outside of handlers', () => {
     expect((await written(each, env as Record<string, string>)).map(({ msg }) => msg)).toEqual(expected);
   });
 
-  it('follows the logger and the level of a bootstrapped worker, and an unusable level is one warning', async () => {
+  it('uses the logger and level of a bootstrapped worker, and an invalid level causes one warning', async () => {
     const { demo } = await shared.setup({ a: [] }, { worker: false });
     const script = `
       import { bootstrapWorker, defineHandler, logDebug, logInfo, stopWorker } from 'tasker-core';
@@ -221,7 +221,7 @@ describe('a line by function outside of handlers', () => {
     expect(own(client)).toEqual([]);
   });
 
-  it('goes to the logger of setLogger, whatever worker runs', async () => {
+  it('goes to the logger of setLogger, regardless of running workers', async () => {
     const worker: Line[] = [];
     setLogger(keeping(lines));
     await shared.setup({ a: [] }, { handlers: [defineHandler('a', {}, () => ({}))], logger: keeping(worker) });
@@ -231,7 +231,7 @@ describe('a line by function outside of handlers', () => {
   });
 });
 
-describe('a line by function in a handler', () => {
+describe('a line of a log function in a handler', () => {
   const shared = sharedDatabase();
 
   it('names the step and the ids, also after an await, and with many steps at once', async () => {
@@ -285,7 +285,7 @@ describe('a line by function in a handler', () => {
     expect(kept).toEqual([['warn', 'low', { step: 'x' }]]);
   });
 
-  it('is the first of its process, after an await and with many steps at once, and names its step', async () => {
+  it('names the step if it is the first of its process, after an await and with many steps at once', async () => {
     const { demo } = await shared.setup({ ship: [] }, { worker: false });
     const script = `
       import { createTasker, defineHandler, logInfo } from 'tasker-core';
@@ -321,7 +321,7 @@ describe('a line by function in a handler', () => {
     for (const line of written) expect(line).toMatchObject({ task_uuid: line.own, step: 'ship', attempt: 1 });
   });
 
-  it('is the first of its process, and names the step nevertheless', async () => {
+  it('names the step even if it is the first of its process', async () => {
     const script = `
       import { logInfo } from 'tasker-core';
       import { runHandler } from 'tasker-core/testing';

@@ -18,19 +18,19 @@ function written(env: Record<string, string>, room?: 'worker' | 'db'): string[] 
   return lines.map((line) => (JSON.parse(line) as { msg: string }).msg.replace('a line of ', ''));
 }
 
-describe('what a program logs', () => {
-  it.each(LEVELS)('from %s on, by TASKER_LOG, LOG_LEVEL or RUST_LOG, the first of them that is set', (level) => {
+describe('the log level of a program', () => {
+  it.each(LEVELS)('is %s if the first set variable of TASKER_LOG, LOG_LEVEL and RUST_LOG says so', (level) => {
     const expected = LEVELS.slice(LEVELS.indexOf(level));
     expect(written({ TASKER_LOG: level, LOG_LEVEL: 'error', RUST_LOG: 'error' })).toEqual(expected);
     expect(written({ TASKER_LOG: '', LOG_LEVEL: level.toUpperCase(), RUST_LOG: 'error' })).toEqual(expected);
     expect(written({ RUST_LOG: level })).toEqual(expected);
   });
 
-  it('is info and above when nothing is said', () => {
+  it('is info by default', () => {
     expect(written({})).toEqual(['info', 'warn', 'error']);
   });
 
-  it('by a filter is more or less of some parts; the level without a name is for the rest', () => {
+  it('can differ for parts with a filter, whose level without a name applies to the rest', () => {
     const env = { RUST_LOG: 'warn,tasker::worker=debug,db=error' };
     expect(written(env, 'worker')).toEqual(['debug', 'info', 'warn', 'error']);
     expect(written(env, 'db')).toEqual(['error']);
@@ -43,7 +43,7 @@ describe('what a program logs', () => {
     ]);
   });
 
-  it('by off is nothing, but for the parts that have a level of their own', () => {
+  it('off disables everything except parts with their own level', () => {
     expect(written({ RUST_LOG: 'off' })).toEqual([]);
     expect(written({ RUST_LOG: 'off,worker=warn' }, 'worker')).toEqual(['warn', 'error']);
     expect(written({ RUST_LOG: 'info,sqlx=off' }, 'db')).toEqual([]);
@@ -51,7 +51,7 @@ describe('what a program logs', () => {
   });
 
   it.each(['loud', 'worker=loud', '=,=', 'debug=worker=info'])(
-    'by the filter %j is told once, and is no crash',
+    'is info with the invalid filter %j, which is reported once',
     (text) => {
       expect(written({ TASKER_LOG: text })).toEqual(['info', 'warn', 'error']);
       const { warnings } = loadConfig({ env: { TASKER_LOG: text }, cwd });

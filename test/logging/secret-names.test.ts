@@ -40,27 +40,27 @@ const ABROAD = ['x-functions-key', 'ocp-apim-subscription-key', 'token_value', '
 const OWN = ['primary_key', 'key', 'tokens_used', 'max_tokens', 'design', 'author'];
 
 describe('a name of a credential', () => {
-  it('is the same in a log, a header, a parameter and a body', () => {
+  it('is recognized in a log, a header, a parameter and a body', () => {
     expect(hidden(redactFields(named(EVERYWHERE)))).toEqual(EVERYWHERE);
     expect(hidden(redactedHeaders(named(EVERYWHERE)))).toEqual(EVERYWHERE);
     expect(hidden(parameters(EVERYWHERE))).toEqual(EVERYWHERE);
     expect(hidden(redactedJson(named(EVERYWHERE)) as object)).toEqual(EVERYWHERE);
   });
 
-  it('is understood more widely in what other systems send or get', () => {
+  it('is recognized more broadly in data of other systems', () => {
     expect(hidden(redactFields(named([...ABROAD, ...OWN])))).toEqual([]);
     expect(hidden(redactedHeaders(named(ABROAD)))).toEqual(ABROAD);
     expect(hidden(parameters([...ABROAD, 'key', 'author']))).toEqual([...ABROAD, 'key']);
     expect(hidden(redactedJson(named([...ABROAD, 'key', 'author'])) as object)).toEqual(ABROAD);
   });
 
-  it('is not that of an idempotency key, which is there to be found again', () => {
+  it('does not include idempotency keys, which are useful in logs', () => {
     const fields = named(['idempotency_key', 'Idempotency-Key']);
     expect(hidden(redactFields(fields))).toEqual([]);
     expect(hidden(redactedHeaders(fields))).toEqual([]);
   });
 
-  it('is looked for in long texts in no time to speak of', () => {
+  it('is searched for in long texts in linear time', () => {
     const text = `${'a'.repeat(300_000)}://${'?'.repeat(300_000)}`;
     expect(redactFields({ text })).toEqual({ text });
   });

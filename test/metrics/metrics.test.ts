@@ -28,7 +28,7 @@ async function valuesOf(tasker: Tasker): Promise<Record<string, number>> {
 }
 
 describe('metrics', () => {
-  it('count tasks, steps and handlers once each, by what became of them', async () => {
+  it('count tasks, steps and handlers once each, by outcome', async () => {
     const { tasker, demo } = await shared.setup({ a: [], b: ['a'] }, { handlers: [ok('a'), ok('b')] });
     expect(await run(tasker, demo)).toBe('complete');
     const { namespace } = demo;
@@ -56,7 +56,7 @@ describe('metrics', () => {
     expect(values['tasker_sql_queries_total']).toBe(tasker.statements);
   });
 
-  it('tell failures apart, and tasks that wait for an operator', async () => {
+  it('distinguish kinds of failures, and tasks that wait for an operator', async () => {
     const again = defineHandler('again', {}, () => {
       throw new Error('the bank is closed');
     });
@@ -76,7 +76,7 @@ describe('metrics', () => {
     });
   });
 
-  it('show what runs now, and what a decision made', async () => {
+  it('show running steps, and the steps created by a decision', async () => {
     const opened = deferred();
     const entered = deferred();
     const choose = defineDecisionHandler('choose', {}, () => Decision.route(['left']));
@@ -103,7 +103,7 @@ describe('metrics', () => {
     expect(await valuesOf(tasker)).toMatchObject({ tasker_steps_active_executions: 0, tasker_tasks_active: 0 });
   });
 
-  it('count what timed out, and who settled after that', async () => {
+  it('count timeouts, and handlers that settled later', async () => {
     const settled = deferred();
     const slow = defineHandler('slow', {}, async ({ signal }) => {
       await new Promise((resolve) => signal.addEventListener('abort', resolve));
@@ -121,7 +121,7 @@ describe('metrics', () => {
     await expect.poll(() => valuesOf(tasker)).toMatchObject({ [`tasker_steps_settled_late_total${labels}`]: 1 });
   });
 
-  it('are told to Prometheus in its own form, every instrument with what it counts', async () => {
+  it('are reported in the Prometheus format, each instrument with its help text', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { handlers: [ok('a')], name: 'worker "7"' });
     await run(tasker, demo);
     const text = await tasker.metrics.text();
@@ -150,7 +150,7 @@ describe('metrics', () => {
     expect(text).toBe(await registry.metrics());
   });
 
-  it('stand in a registry that was given, until the tasker stops', async () => {
+  it('are in the given registry until the tasker stops', async () => {
     const registry = new Registry();
     const { tasker, demo, another } = await shared.setup({ a: [] }, { handlers: [ok('a')], metrics: registry });
     await run(tasker, demo);
@@ -167,7 +167,7 @@ describe('metrics', () => {
     await next.stop();
   });
 
-  it('leave no trace in a registry when the tasker could not start', async () => {
+  it('leave no trace in a registry if the tasker could not start', async () => {
     const registry = new Registry();
     const nowhere = createTasker({
       databaseUrl: 'postgres://localhost:1/none',
@@ -178,7 +178,7 @@ describe('metrics', () => {
     expect(registry.getMetricsAsArray()).toEqual([]);
   });
 
-  it('of two taskers in one process are apart; with `metrics: false` nothing is counted', async () => {
+  it('of two taskers in one process are separate, and `metrics: false` disables them', async () => {
     const { tasker, demo, another } = await shared.setup({ a: [] }, { worker: false });
     const worker = await another({ worker: true, handlers: [ok('a')], metrics: false });
     onTestFinished(() => worker.stop());

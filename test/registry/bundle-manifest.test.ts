@@ -50,7 +50,7 @@ async function bundledOnce(files?: Record<string, string>) {
   return { ...kit, bundles, isLookedUp };
 }
 
-it('looks bundles up while nothing has changed', async () => {
+it('reuses bundles while nothing has changed', async () => {
   const { isLookedUp } = await bundledOnce();
   expect(await isLookedUp()).toBe(true);
   expect(await isLookedUp()).toBe(true);
@@ -64,13 +64,13 @@ it.each([
   ['names lead elsewhere', 'tsconfig.json', '{"compilerOptions":{"paths":{"@lib/*":["./lib/*","./other/*"]}}}'],
   ['packages were installed', 'node_modules/.package-lock.json', '{}'],
   ['a package that stays outside changes', 'node_modules/pkg/pkg.mjs', 'export const kind = "another";'],
-])('bundles again when %s', async (_, file, text) => {
+])('builds again when %s', async (_, file, text) => {
   const { write, isLookedUp } = await bundledOnce();
   write(file, text);
   expect(await isLookedUp()).toBe(false);
 });
 
-it('bundles again when a bundle is gone, or the manifest is not whole', async () => {
+it('builds again if a bundle is missing or the manifest is incomplete', async () => {
   const { bundles, isLookedUp, manifest } = await bundledOnce();
   rmSync([...bundles.values()][1]!);
   expect(await isLookedUp()).toBe(false);
@@ -78,7 +78,7 @@ it('bundles again when a bundle is gone, or the manifest is not whole', async ()
   expect(await isLookedUp()).toBe(false);
 });
 
-it('keeps nothing in mind of files that may have changed while they were read, or whose compiler options lie elsewhere', async () => {
+it('writes no manifest if files may have changed while they were read, or if their tsconfig extends another', async () => {
   const fresh = settled();
   fresh.write('handlers/b.ts', 'export const b = 2;');
   await fresh.bundle();

@@ -84,7 +84,7 @@ const greet = (name: string, value = `'${name}'`) =>
   `import { defineHandler } from 'tasker-core';\nexport const ${name} = defineHandler('${name}', {}, async () => ({ value: ${value} }));\n`;
 
 describe('discovering handlers', () => {
-  it('registers classes, instances, defined handlers and defaults, nested ones too', async () => {
+  it('registers classes, instances, defined handlers and default exports, also in subfolders', async () => {
     const root = project({
       'handlers/a.ts': greet('a'),
       'handlers/deep/er/b.js': greet('b'),
@@ -102,7 +102,7 @@ describe('discovering handlers', () => {
     expect(await run(registry, 'first')).toEqual({ n: 1 });
   });
 
-  it('passes over private names, tests, declarations and node_modules, and says why a file gave nothing', async () => {
+  it('skips private names, tests, declarations and node_modules, and says why a file has no handlers', async () => {
     const root = project({
       'handlers/_private.ts': 'throw new Error("imported");',
       'handlers/.hidden.ts': 'throw new Error("imported");',
@@ -134,7 +134,7 @@ describe('discovering handlers', () => {
     expect((await discover(root)).registry.listHandlers()).toEqual(['unicode']);
   });
 
-  it('takes a file that imports types only', async () => {
+  it('accepts a file that only imports types', async () => {
     const root = project({
       'handlers/types.ts': 'export interface Order { id: string }\nexport type Id = Order["id"];',
       'handlers/order.ts': `import { type Order, Id } from './types.ts';
@@ -156,7 +156,7 @@ describe('discovering handlers', () => {
     expect([await run(registry, 'a'), await run(registry, 'b')]).toEqual([{ value: 1 }, { value: 2 }]);
   });
 
-  it('finds files beside a handler by its own import.meta', async () => {
+  it('finds files next to a handler with import.meta', async () => {
     const root = project({
       'handlers/deep/rates.csv': 'EUR,1',
       'handlers/deep/settings.json': '{"factor":3}',
@@ -177,7 +177,7 @@ describe('discovering handlers', () => {
     });
   });
 
-  it('loads changed code again, and only that', async () => {
+  it('reloads only changed code', async () => {
     const root = project({
       'handlers/same.ts': `import { defineHandler } from 'tasker-core';\nlet n = 0;\nexport default defineHandler('same', {}, () => ++n);`,
       'handlers/changed.ts': greet('changed', '1'),
@@ -191,7 +191,7 @@ describe('discovering handlers', () => {
     expect(registry.listHandlers()).toEqual(['added', 'changed', 'same']);
   });
 
-  it('uses the package that is installed once, as Node would', async () => {
+  it('uses a single instance of an installed package, as Node does', async () => {
     const root = project({
       'node_modules/pkg/package.json':
         '{"name":"pkg","exports":{"import":"./esm.mjs","module":"./wrong.mjs","default":"./cjs.cjs"}}',
@@ -207,7 +207,7 @@ describe('discovering handlers', () => {
     expect(await run(registry, 'optional')).toEqual({ result: 'absent' });
   });
 
-  it("follows the project's own names: paths of tsconfig, imports of its package.json, the project itself", async () => {
+  it('resolves the names of the project: paths of tsconfig, imports of package.json, the project itself', async () => {
     const root = project({
       'package.json':
         '{"name":"shop","type":"module","exports":{"./tax":"./lib/tax.js"},"imports":{"#rate":"./lib/rate.ts"}}',
@@ -220,7 +220,7 @@ describe('discovering handlers', () => {
     expect(await run((await discover(root)).registry, 'a')).toEqual({ value: [2, 3, 4] });
   });
 
-  it('removes bundles that nobody has needed for a week', async () => {
+  it('removes bundles that were unused for a week', async () => {
     const root = project({ 'handlers/a.ts': greet('a') });
     await discover(root);
     const cache = path.join(root, 'node_modules', '.cache', 'tasker');
@@ -237,7 +237,7 @@ describe('discovering handlers', () => {
     expect(bundles().sort()).toEqual([current, 'young.mjs']);
   });
 
-  it('takes a single file, and a folder without any', async () => {
+  it('accepts a single file or an empty folder', async () => {
     const root = project({ 'handlers/a.ts': greet('a'), 'handlers/b.ts': greet('b'), 'empty/x.txt': '' });
     const registry = new HandlerRegistry();
     expect((await discoverHandlers(path.join(root, 'handlers', 'a.ts'), { registry })).count).toBe(1);
@@ -245,7 +245,7 @@ describe('discovering handlers', () => {
     expect(await discoverHandlers(path.join(root, 'empty'), { registry })).toEqual({ count: 0, files: [] });
   });
 
-  it('names both files when two hold a handler of the same name', async () => {
+  it('names both files if they have handlers of the same name', async () => {
     const root = project({ 'handlers/a.ts': greet('same', '1'), 'handlers/b.ts': greet('same', '2') });
     const { registry, count, lines } = await discover(root);
     expect(count).toBe(1);
@@ -257,8 +257,8 @@ describe('discovering handlers', () => {
   });
 });
 
-describe('what is discovered besides', () => {
-  it('is handlers in exported lists and plain objects, each once', async () => {
+describe('discovery', () => {
+  it('finds handlers in exported arrays and plain objects, each once', async () => {
     const root = project({
       'handlers/list.ts': `import { defineHandler } from 'tasker-core';
         const a = defineHandler('a', {}, () => 1);
@@ -269,7 +269,7 @@ describe('what is discovered besides', () => {
     expect([count, registry.listHandlers()]).toEqual([3, ['a', 'b', 'c']]);
   });
 
-  it('is counted by the method of the registry', async () => {
+  it('returns the number of handlers from the method of the registry', async () => {
     const root = project({ 'handlers/a.ts': greet('a'), 'handlers/b.ts': greet('b') });
     const registry = new HandlerRegistry();
     expect(await registry.discoverHandlers(path.join(root, 'handlers'))).toBe(2);
@@ -287,7 +287,7 @@ describe('a handler by file or package', () => {
   };
   const registryIn = (root: string) => new HandlerRegistry({ baseFolder: path.join(root, 'handlers') });
 
-  it('is its default export, else the first with a name', async () => {
+  it('is the default export, or else the first with a name', async () => {
     const root = project({
       ...PACKAGE,
       'handlers/billing/charge.ts': greet('charge'),
@@ -304,7 +304,7 @@ describe('a handler by file or package', () => {
     expect(await run(registry, '@shop/handlers/billing')).toEqual({ value: 'billing' });
   });
 
-  it('is never outside the folder, nor what discovery would pass over', async () => {
+  it('is never outside the folder, and never a file that discovery would skip', async () => {
     const root = project({
       'outside.ts': 'throw new Error("imported");',
       'handlers-too/x.ts': 'throw new Error("imported");',
@@ -338,13 +338,13 @@ describe('a handler by file or package', () => {
     }
   });
 
-  it('is found only where a base folder was given', async () => {
+  it('is found only with a base folder', async () => {
     const root = project({ ...PACKAGE, 'handlers/a.ts': greet('a') });
     expect(await new HandlerRegistry().resolve(`./${path.relative('.', path.join(root, 'handlers/a'))}`)).toBeNull();
     expect(await new HandlerRegistry().resolve('@shop/handlers')).toBeNull();
   });
 
-  it('is refused when its file holds none, does not compile, or throws', async () => {
+  it('is rejected if its file has no handler, does not compile, or throws', async () => {
     const root = project({
       'handlers/none.ts': 'export const add = 1;',
       'handlers/broken.ts': 'const = 1;',
@@ -356,7 +356,7 @@ describe('a handler by file or package', () => {
     await expect(registry.resolve('./broken')).rejects.toMatchObject({ code: 'handler_invalid', retryable: false });
   });
 
-  it('is loaded anew when it has changed and the registry was refreshed', async () => {
+  it('is reloaded if it has changed and the registry was refreshed', async () => {
     const root = project({ 'handlers/a.ts': greet('a', '1') });
     const registry = registryIn(root);
     expect(await run(registry, './a')).toEqual({ value: 1 });
@@ -367,7 +367,7 @@ describe('a handler by file or package', () => {
 });
 
 describe('a folder that cannot be discovered', () => {
-  it('names file, line and column of a syntax error', async () => {
+  it('reports file, line and column of a syntax error', async () => {
     const root = project({ 'handlers/broken.ts': 'export const a = 1;\nconst b = = 2;\n' });
     await expect(discover(root)).rejects.toMatchObject({
       code: 'handler_invalid',
@@ -376,7 +376,7 @@ describe('a folder that cannot be discovered', () => {
     });
   });
 
-  it('names the import that leads nowhere', async () => {
+  it('reports an import that cannot be resolved', async () => {
     const root = project({
       'handlers/a.ts': `import x from 'no-such-package';\nimport './nowhere.ts';\nexport default x;`,
     });
@@ -385,7 +385,7 @@ describe('a folder that cannot be discovered', () => {
     expect(message).toContain(`${root}/handlers/a.ts:2:8: Could not resolve "./nowhere.ts"`);
   });
 
-  it('stops at a file that throws while it is imported, with its path and the cause', async () => {
+  it('reports a file that throws on import, with its path and the cause', async () => {
     const root = project({
       'handlers/bad.ts': 'throw new TypeError("no configuration");',
       'handlers/good.ts': greet('good'),
@@ -397,7 +397,7 @@ describe('a folder that cannot be discovered', () => {
     });
   });
 
-  it('says that a folder does not exist, and what to give instead of a dotted name', async () => {
+  it('reports a missing folder, and suggests a path instead of a dotted name', async () => {
     const registry = new HandlerRegistry();
     await expect(discoverHandlers('./no/such/folder', { registry })).rejects.toMatchObject({
       code: 'handler_not_found',
@@ -406,7 +406,7 @@ describe('a folder that cannot be discovered', () => {
   });
 });
 
-describe('in a process of its own', () => {
+describe('in a separate process', () => {
   const execute = async (root: string, script: string): Promise<string> => {
     write(root, { 'main.mjs': script });
     const { stdout } = await promisify(execFile)(process.execPath, ['main.mjs'], { cwd: root });
@@ -427,7 +427,7 @@ describe('in a process of its own', () => {
     expect(JSON.parse(out)).toEqual({ count: 2, files: [{ file: '@shop/handlers', handlers: ['one', 'two'] }] });
   });
 
-  it('shows the lines of the files as written in stack traces, and ends by itself', async () => {
+  it('shows the lines of the source files in stack traces, and exits by itself', async () => {
     const root = project({
       'handlers/_deep.ts': `interface Order {\n  id: string;\n}\nexport function deep(order: Order): never {\n  throw new Error(order.id);\n}\n`,
       'handlers/fails.ts': `import { defineHandler } from 'tasker-core';\nimport { deep } from './_deep.ts';\n\nexport default defineHandler('fails', {}, () => deep({ id: 'O-7' }));\n`,

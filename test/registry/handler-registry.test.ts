@@ -31,7 +31,7 @@ const context = new StepContext({ taskUuid: 't', stepUuid: 's', handlerName: 'x'
 const greet = defineHandler('greet', {}, () => 'hello');
 
 describe('the registry', () => {
-  it('knows what was registered, by name', async () => {
+  it('finds registered handlers by name', async () => {
     const registry = new HandlerRegistry();
     registry.register('process_payment', Payment);
     registry.register(Payment);
@@ -49,7 +49,7 @@ describe('the registry', () => {
     expect(registry.handlerCount()).toBe(0);
   });
 
-  it('gives a new instance of a class each time, and shares what holds nothing', async () => {
+  it('creates an instance of a class each time, and shares handlers without state', async () => {
     const registry = new HandlerRegistry();
     registry.register(Payment);
     registry.register(greet);
@@ -66,7 +66,7 @@ describe('the registry', () => {
     expect(registry.resolveSync('instance')).toBe(instance);
   });
 
-  it('takes an instance of another copy of the package, or of no class at all', async () => {
+  it('accepts an instance from another copy of the package, or without a class', async () => {
     const registry = new HandlerRegistry();
     const foreign = {
       name: 'foreign',
@@ -90,7 +90,7 @@ describe('the registry', () => {
     expect(registry.listHandlers()).toEqual(['duck', 'foreign']);
   });
 
-  it('takes a class whose call is a field', async () => {
+  it('accepts a class whose call is a field', async () => {
     class Field extends StepHandler {
       static override readonly handlerName = 'field';
       declare call: StepHandler['call'];
@@ -120,7 +120,7 @@ describe('the registry', () => {
     ]);
   });
 
-  it('is one for the process, and as many others as are made', () => {
+  it('has one shared instance for the process, and any number of others', () => {
     expect(HandlerRegistry.instance()).toBe(HandlerRegistry.instance());
     const other = new HandlerRegistry();
     other.register(Payment);
@@ -153,7 +153,7 @@ describe('a method that a template names for a handler made from a function', ()
     }
   });
 
-  it('is called where a class extends the function handler and has the method', async () => {
+  it('is called if a class extends the function handler and has the method', async () => {
     class Refunding extends kinds.defineHandler {
       refund() {
         return StepHandlerResult.success({ by: 'refund' });
@@ -168,7 +168,7 @@ describe('a method that a template names for a handler made from a function', ()
 });
 
 describe('method dispatch', () => {
-  it('calls the method that a template names', async () => {
+  it('calls the method named in the template', async () => {
     const registry = new HandlerRegistry();
     registry.register(Payment);
     const handler = await registry.resolve({ callable: 'payment', method: 'refund', initialization: {} });
@@ -200,7 +200,7 @@ describe('method dispatch', () => {
   );
 });
 
-describe('what is no handler', () => {
+describe('a value that is not a handler', () => {
   const registry = new HandlerRegistry();
   const register = registry.register.bind(registry) as (...args: unknown[]) => void;
 
@@ -215,13 +215,13 @@ describe('what is no handler', () => {
     [[class Nameless extends StepHandler { call() { return this.success(); } }], 'class Nameless has no handlerName; add one, or register it by name'], // biome-ignore format: one line
     [['', Payment], "a handler's name must be a non-empty string"],
     [[7, Payment], "a handler's name must be a non-empty string"],
-  ])('is refused by what it is: %j', (args, message) => {
+  ])('is rejected and described: %j', (args, message) => {
     expect(() => register(...args)).toThrow(
       expect.objectContaining({ code: 'handler_invalid', message: expect.stringContaining(message) }),
     );
   });
 
-  it('is refused as a factory, and as what a factory gives', () => {
+  it('is rejected as a factory and as the result of a factory', () => {
     expect(() => registry.registerFactory('x', 'no' as never)).toThrow(
       'handler x: its factory must be a function, not the string "no"',
     );
@@ -229,7 +229,7 @@ describe('what is no handler', () => {
     expect(() => registry.resolveSync('bad')).toThrow('handler bad: an object without a call method is not a handler');
   });
 
-  it('is told when its constructor throws, with the cause', async () => {
+  it('is reported with the cause if its constructor throws', async () => {
     class Broken extends Payment {
       constructor() {
         super();

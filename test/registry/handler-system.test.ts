@@ -5,7 +5,7 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 
 afterEach(() => vi.unstubAllEnvs());
 
-it('a handler system is a registry with the places that it reads from', async () => {
+it('a handler system is a registry with the folders that it reads', async () => {
   const system = new HandlerSystem();
   expect(system.initialized).toBe(false);
   await system.initialize();
@@ -28,7 +28,7 @@ it('a handler system is a registry with the places that it reads from', async ()
   expect([system.unregister('greet'), system.handlerCount()]).toEqual([true, 0]);
 });
 
-it('reads the folders that the environment names, and none when it names none', async () => {
+it('reads the folders named in the environment, or none', async () => {
   const loaded = async () => {
     const system = new HandlerSystem();
     return [await system.loadFromEnv(), ...system.listHandlers().map((name) => name.split('.')[0])];

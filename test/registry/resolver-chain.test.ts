@@ -67,7 +67,7 @@ const context = new StepContext({ taskUuid: 't', stepUuid: 's', handlerName: 'x'
 const said = async (handler: ExecutableHandler | null) => (await handler!.call(context)).result;
 
 describe('a chain of resolvers', () => {
-  it('asks the lower priority first, and each only for what is its business', async () => {
+  it('asks resolvers with a lower priority number first, and only those that accept the callable', async () => {
     const tenants = new Tenants();
     const chain = ResolverChain.withResolvers([tenants, new ExplicitMappingResolver(), new Legacy()]);
     expect(chain.listResolvers()).toEqual([['legacy', 5], ['explicit_mapping', 10], ['tenants', 50]]); // biome-ignore format: one line
@@ -85,7 +85,7 @@ describe('a chain of resolvers', () => {
     ]);
   });
 
-  it('asks only the one that a definition names, whatever the form of the callable', async () => {
+  it('asks only the resolver that a definition names, whatever the form of the callable', async () => {
     const chain = ResolverChain.withResolvers([new Tenants(), new ExplicitMappingResolver(), new Legacy()]);
     chain.register('charge', new Named('registered'));
     expect(await said(await chain.resolve({ callable: 'charge', resolver: 'legacy' }))).toEqual({ says: 'charge' });
@@ -99,7 +99,7 @@ describe('a chain of resolvers', () => {
     });
   });
 
-  it('puts the method that a definition names in the place of call', async () => {
+  it('replaces call with the method that a definition names', async () => {
     const chain = ResolverChain.withResolvers([new Tenants()]);
     expect(await said(await chain.resolve({ callable: 'tenant.acme', method: 'refund' }))).toEqual({ refunds: 'acme' });
     await expect(chain.resolve({ callable: 'tenant.acme', method: 'refnd' })).rejects.toMatchObject({
@@ -111,14 +111,14 @@ describe('a chain of resolvers', () => {
     await expect(chain.resolve({ callable: 'tenant.acme', method: 'success' })).rejects.toThrow(MethodDispatchError);
   });
 
-  it('makes an instance of a class for each call, and shares an instance', async () => {
+  it('creates an instance of a class for each call, and shares an instance', async () => {
     const chain = ResolverChain.withResolvers([new Legacy(), new Tenants()]);
     const [byClass, byInstance] = [fromCallable('Legacy::A'), fromCallable('tenant.a')];
     expect(await chain.resolve(byClass)).not.toBe(await chain.resolve(byClass));
     expect(await chain.resolve(byInstance)).toBe(await chain.resolve(byInstance));
   });
 
-  it('asks once for the same definition, also when many ask at once, and anew after it was told to forget', async () => {
+  it('asks once for a definition, also for concurrent calls, and again after forget()', async () => {
     const tenants = new Tenants();
     const chain = ResolverChain.withResolvers([tenants]);
     const definition = fromCallable('tenant.acme');
@@ -130,7 +130,7 @@ describe('a chain of resolvers', () => {
     expect(tenants.asked).toBe(2);
   });
 
-  it('replaces a resolver of the same name, and takes one out', async () => {
+  it('replaces a resolver of the same name, and removes one', async () => {
     const chain = await ResolverChain.default();
     const [one, two] = [new Tenants(), new Tenants()];
     chain.addResolver(one);
@@ -146,7 +146,7 @@ describe('a chain of resolvers', () => {
     expect(() => ResolverChain.withResolvers([]).register('x', Named)).toThrow('no ExplicitMappingResolver');
   });
 
-  it('says which resolver threw: to be tried again, unless the error says not', async () => {
+  it('reports which resolver threw; the error is retryable unless it says otherwise', async () => {
     const broken = (error: Error): BaseResolver => ({
       name: 'broken',
       priority: 1,
@@ -164,7 +164,7 @@ describe('a chain of resolvers', () => {
     });
   });
 
-  it('refuses what is no handler, with the resolver that gave it', async () => {
+  it('rejects a value that is not a handler, naming its resolver', async () => {
     const wrong = { name: 'wrong', priority: 1, canResolve: () => true, resolve: () => 'text' as never };
     await expect(ResolverChain.withResolvers([wrong]).resolve(fromCallable('x'))).rejects.toThrow(
       'handler x, from resolver wrong: the string "text" is not a handler',
@@ -173,7 +173,7 @@ describe('a chain of resolvers', () => {
 });
 
 describe('an explicit mapping', () => {
-  it('takes classes, instances and functions that make handlers, which are given the configuration', async () => {
+  it('accepts classes, instances and factories, which get the configuration', async () => {
     const mapping = new ExplicitMappingResolver('sandbox');
     mapping.register('class', Named);
     mapping.register(
@@ -195,7 +195,7 @@ describe('an explicit mapping', () => {
 });
 
 describe('a registry with resolvers', () => {
-  it('has a chain of its own', async () => {
+  it('has its own chain', async () => {
     const [one, two] = [new HandlerRegistry(), new HandlerRegistry()];
     await one.addResolver(new Tenants());
     one.register('charge', Named);
@@ -211,7 +211,7 @@ describe('a registry with resolvers', () => {
     expect(one.debugInfo()).toMatchObject({ handlerCount: 1, handlers: ['charge'], resolvers: [{}, {}, {}] });
   });
 
-  it('tells what is registered from what may be found', async () => {
+  it('distinguishes registered handlers from those that a resolver may find', async () => {
     const registry = new HandlerRegistry();
     await registry.initialize();
     await registry.addResolver(new Tenants());
@@ -253,7 +253,7 @@ describe('a registry with resolvers', () => {
     ]);
   });
 
-  it('checks a callable once for each initialization that steps give it', async () => {
+  it('checks a callable once for each initialization in the steps', async () => {
     const registry = new HandlerRegistry();
     await registry.addResolver({
       name: 'regions',
@@ -271,7 +271,7 @@ describe('a registry with resolvers', () => {
 });
 
 describe('a definition', () => {
-  it('is made of a name, of JSON, or is itself', () => {
+  it('is created from a name or from JSON, or used unchanged', () => {
     const plain = { callable: 'x', method: null, resolver: null, initialization: {} };
     expect(fromCallable('x')).toEqual(plain);
     expect(fromDto({ callable: 'x' })).toEqual(plain);
@@ -298,7 +298,7 @@ describe('a definition', () => {
 });
 
 describe('the errors of resolution', () => {
-  it('are of one kind, permanent, and made by hand as the other SDK does', () => {
+  it('share a class, are permanent, and can be constructed as in the other SDK', () => {
     expect(new ResolutionError('x')).toMatchObject({ code: 'handler_invalid', retryable: false });
     expect(new ResolverNotFoundError('r').message).toBe(
       'there is no resolver r; add it to the registry, or correct handler.resolver',

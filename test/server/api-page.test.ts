@@ -94,7 +94,7 @@ async function browse(url: URL): Promise<FakeElement> {
   return page;
 }
 
-it('has a page that loads nothing from elsewhere, and runs no script but its own files', async () => {
+it('the API page loads nothing from other hosts and runs only its own scripts', async () => {
   const url = await serve();
   const response = await fetch(url);
   expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
@@ -111,7 +111,7 @@ it('has a page that loads nothing from elsewhere, and runs no script but its own
   expect((await fetch(new URL('/api-docs/ui/index.html', url))).status).toBe(404);
 });
 
-it('shows every operation with its parameters and answers, and the schemas that they name', async () => {
+it('the API page shows every operation with its parameters, responses and schemas', async () => {
   const url = await serve();
   const page = await browse(url);
   const { paths, components } = (await (await fetch(new URL('openapi.json', url))).json()) as {
@@ -132,7 +132,7 @@ it('shows every operation with its parameters and answers, and the schemas that 
   expect(ready.textContent).toContain('checks: { [name]: HealthCheck }');
 });
 
-it('sends a request and shows what is answered', async () => {
+it('the API page sends a request and shows the response', async () => {
   const url = await serve();
   const page = await browse(url);
   const form = page.querySelectorAll('form').find(({ dataset }) => dataset['path']?.endsWith('/{version}'))!;

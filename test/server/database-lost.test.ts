@@ -58,7 +58,7 @@ function bringBack(proxy: FaultyProxy): void {
   proxy.decide = () => undefined;
 }
 
-it('is not ready while the database is down, says which part it is, and is ready again when it is back', async () => {
+it('a worker is not ready while the database is down, names the failed part, and is ready again afterwards', async () => {
   const { server, proxy } = await behindProxy();
   await server.start();
   await becomes(server, 200);
@@ -82,7 +82,7 @@ it('is not ready while the database is down, says which part it is, and is ready
   await becomes(server, 200);
 });
 
-it('does not tell other machines what the database or its driver says', async () => {
+it('messages of the database and its driver are not shown to other machines', async () => {
   const { server, proxy } = await behindProxy({ bindAddress: '0.0.0.0:0' });
   await server.start();
   await becomes(server, 200);
@@ -98,7 +98,7 @@ it('does not tell other machines what the database or its driver says', async ()
   expect(await ask(server, '/health/detailed')).toMatchObject({ body: { checks: { database: check } } });
 });
 
-it('is not ready either when the database falls silent without a word', async () => {
+it('a worker is not ready while the database does not respond', async () => {
   const { server, proxy } = await behindProxy();
   await server.start();
   await becomes(server, 200);
@@ -112,7 +112,7 @@ it('is not ready either when the database falls silent without a word', async ()
   await becomes(server, 200);
 });
 
-it('ends in its time when it is stopped while the database is silent, a handler still running', async () => {
+it('a worker stops in time while the database does not respond and a handler is running', async () => {
   const { server, proxy } = await behindProxy();
   const [running, go] = [deferred(), deferred()];
   server.getHandlerSystem().register(
@@ -136,7 +136,7 @@ it('ends in its time when it is stopped while the database is silent, a handler 
   go.resolve();
 });
 
-it('ends in its time when it is stopped while it waits for a silent database to start', async () => {
+it('a worker that waits for an unresponsive database at its start stops in time', async () => {
   const { server, proxy } = await behindProxy();
   proxy.freeze();
   const starting = server.start().catch((error: unknown) => error);

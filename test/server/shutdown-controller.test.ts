@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { ShutdownController } from '../../src/app/process/shutdown-controller.ts';
 
-it('waits for the first trigger; a second one changes nothing', async () => {
+it('a shutdown waits for the first trigger and ignores a second one', async () => {
   const shutdown = new ShutdownController();
   expect([shutdown.isRequested, shutdown.signal]).toEqual([false, null]);
   shutdown.trigger('SIGTERM');
@@ -10,7 +10,7 @@ it('waits for the first trigger; a second one changes nothing', async () => {
   expect([shutdown.isRequested, shutdown.signal]).toEqual([true, 'SIGTERM']);
 });
 
-it('runs its handlers one after the other, those after one that fails too, and tells what failed', async () => {
+it('shutdown handlers run one after the other, even after a failure, which is reported', async () => {
   const shutdown = new ShutdownController();
   const ran: string[] = [];
   shutdown.onShutdown(async () => {
@@ -25,7 +25,7 @@ it('runs its handlers one after the other, those after one that fails too, and t
   expect(ran).toEqual(['first', 'third']);
 });
 
-it('is as new after a reset', async () => {
+it('a reset restores the initial state', async () => {
   const shutdown = new ShutdownController();
   shutdown.trigger('SIGTERM');
   shutdown.reset();
@@ -36,7 +36,7 @@ it('is as new after a reset', async () => {
   await shutdown.promise;
 });
 
-it('has no handlers after a reset, and one that runs meanwhile still runs the others', async () => {
+it('a reset removes the handlers, but a shutdown in progress still runs the rest of them', async () => {
   const shutdown = new ShutdownController();
   const ran: string[] = [];
   shutdown.onShutdown(() => shutdown.reset());

@@ -37,7 +37,7 @@ async function serve({ web, ...config }: WorkerServerConfig = {}) {
   return { server, ask, json };
 }
 
-it('answers health in the forms that people, load balancers and supervisors ask for', async () => {
+it('the health routes serve people, load balancers and supervisors', async () => {
   const { json, ask } = await serve({ name: 'worker-7' });
   const about = { timestamp: expect.any(String), worker_id: 'worker-7' };
   expect(await json('/health')).toEqual({ status: 'healthy', ...about });
@@ -61,7 +61,7 @@ it('answers health in the forms that people, load balancers and supervisors ask 
   expect((await ask('/health')).headers.get('x-request-id')).toMatch(/^[0-9a-f]{8}-/);
 });
 
-it('counts in Prometheus text and in JSON', async () => {
+it('metrics are available as Prometheus text and as JSON', async () => {
   const { ask, json, server } = await serve({ name: 'worker-7' });
   const { taskUuid } = await server.tasker!.createTask({ namespace: 'test', name: 'demo' });
   await server.tasker!.waitForTask(taskUuid, { timeoutMs: 20_000 });
@@ -75,7 +75,7 @@ it('counts in Prometheus text and in JSON', async () => {
   });
 });
 
-it('tells what became of domain events, and how far their groups are behind', async () => {
+it('the event metrics show outcomes of domain events and the lag of groups', async () => {
   const declared = { name: 'demo.greeted', description: 'said', schema: { type: 'object', required: ['greeting'] } };
   const unfit = { ...declared, name: 'demo.unfit', schema: { type: 'object', required: ['farewell'] } };
   const fast = { ...declared, name: 'demo.fast', delivery_mode: 'fast' };
@@ -110,7 +110,7 @@ it('tells what became of domain events, and how far their groups are behind', as
   expect(groups[0]!.seconds_behind).toBeLessThan((performance.now() - began) / 1000);
 });
 
-it('shows the templates that it serves, and whether it can run them', async () => {
+it('the template routes show the served templates and whether the worker can run them', async () => {
   const missing = template({ first: [], second: ['first'] }, { name: 'unknown' });
   const { json } = await serve({ templates: [template({ greet: [] }), missing], environment: 'test' });
   expect(await json('/v1/templates')).toMatchObject({
@@ -135,7 +135,7 @@ it('shows the templates that it serves, and whether it can run them', async () =
   });
 });
 
-it('tells what it keeps of templates in memory, and how often each was asked for', async () => {
+it('the template routes show cached templates and how often each was used', async () => {
   const { server, json } = await serve();
   const stats = async () => (await json('/v1/templates?include_cache_stats')).cache_stats as Record<string, number>;
   const before = await stats();
@@ -151,7 +151,7 @@ it('tells what it keeps of templates in memory, and how often each was asked for
   });
 });
 
-it('says in one form what went wrong', async () => {
+it('all errors have the same form', async () => {
   const { json } = await serve();
   expect(await json('/v1/templates/test/demo/9.9.9')).toMatchObject({
     status: 404,
@@ -163,7 +163,7 @@ it('says in one form what went wrong', async () => {
   });
 });
 
-it('describes itself in a document that names every path', async () => {
+it('the OpenAPI document lists every path', async () => {
   const { json } = await serve({ web: { configEndpointEnabled: true } });
   const { openapi, paths } = await json('/api-docs/openapi.json');
   expect(openapi).toBe('3.1.0');
@@ -182,7 +182,7 @@ it('describes itself in a document that names every path', async () => {
   ]);
 });
 
-it('shows its configuration only where that was asked for, without passwords', async () => {
+it('the configuration is shown only if enabled, without passwords', async () => {
   const hidden = await serve();
   expect(await hidden.json('/config')).toMatchObject({ status: 404 });
   const { json } = await serve({ web: { configEndpointEnabled: true }, concurrency: 7 });
@@ -194,7 +194,7 @@ it('shows its configuration only where that was asked for, without passwords', a
   expect(shown).toMatchObject({ 'common.database.url': 'postgres://ada:***@db.example/shop' });
 });
 
-it('answers only health and metrics beyond this machine', async () => {
+it('only health and metrics are available to other machines', async () => {
   const { server, ask, json } = await serve({ web: { bindAddress: '0.0.0.0:0', configEndpointEnabled: true } });
   expect(server.url).toContain('0.0.0.0');
   for (const path of [
@@ -222,7 +222,7 @@ it('answers only health and metrics beyond this machine', async () => {
   });
 });
 
-it('does not answer a page that calls this machine by another name', async () => {
+it('a request with a host name other than localhost is rejected', async () => {
   const { server } = await serve();
   const { default: http } = await import('node:http');
   const status = await new Promise((resolve, reject) => {
@@ -232,7 +232,7 @@ it('does not answer a page that calls this machine by another name', async () =>
   expect(status).toBe(403);
 });
 
-it('refuses to start on a port that is in use, says what to do, and leaves nothing open', async () => {
+it('a start on a port in use fails with advice and leaves nothing open', async () => {
   const other = createServer().listen(0, '127.0.0.1');
   onTestFinished(() => void other.close());
   await new Promise((resolve) => other.once('listening', resolve));
@@ -248,13 +248,13 @@ it('refuses to start on a port that is in use, says what to do, and leaves nothi
   expect(server.getState()).toBe('error');
 });
 
-it('opens no port when it is told so', async () => {
+it('no port is opened if the web server is disabled', async () => {
   const { server } = await serve({ web: false });
   expect(server.url).toBeUndefined();
   expect(server.isRunning()).toBe(true);
 });
 
-it('a name that no template can have is not found, and no error of the worker', async () => {
+it('an invalid template name is not found and causes no internal error', async () => {
   const { json } = await serve();
   for (const path of [
     '/v1/templates/te%00st/demo/1.0.0',

@@ -28,7 +28,7 @@ async function server(defaults: WorkerServerConfig = {}): Promise<WorkerServer> 
   return made;
 }
 
-it('goes from its start to its end through its states, and tells what it did', async () => {
+it('a worker server goes through its states from start to end and reports its statistics', async () => {
   const worker = await server({ name: 'worker-7', maxConcurrentHandlers: 3 });
   const seen: string[] = [worker.getState()];
   expect(worker.getWorkerId()).toBeNull();
@@ -53,7 +53,7 @@ it('goes from its start to its end through its states, and tells what it did', a
   expect(worker.healthCheck()).toMatchObject({ healthy: false, error: 'the worker server is stopped' });
 });
 
-it('refuses to be started twice, and may be started again after it was stopped', async () => {
+it('a worker server cannot be started twice, but can be restarted after a stop', async () => {
   const worker = await server();
   const starting = worker.start();
   const twice = { name: 'WorkerAlreadyRunningError', code: 'worker_already_running' };
@@ -67,7 +67,7 @@ it('refuses to be started twice, and may be started again after it was stopped',
   expect(worker.isRunning()).toBe(true);
 });
 
-it('stops in whatever order it is told: never started, while it starts, twice, after its end', async () => {
+it('a worker server can be stopped before, during and after its start, and twice', async () => {
   const worker = await server();
   await worker.shutdown();
   expect(worker.getState()).toBe('initialized');
@@ -80,7 +80,7 @@ it('stops in whatever order it is told: never started, while it starts, twice, a
   await worker.stop();
 });
 
-it('runs the handlers of its shutdown last, each of them, and tells when one fails', async () => {
+it('all shutdown handlers run last, and a failure is reported', async () => {
   const worker = await server();
   const ran: string[] = [];
   worker.onShutdown(() => void ran.push(worker.tasker === undefined ? 'after the tasker' : 'too early'));
@@ -91,7 +91,7 @@ it('runs the handlers of its shutdown last, each of them, and tells when one fai
   expect(ran).toEqual(['after the tasker', 'third']);
 });
 
-it('says why it could not start: the server and the user, and never the password', async () => {
+it('a failed start reports the database server and user, but never the password', async () => {
   const { url, drop } = await freshDatabase();
   onTestFinished(drop);
   const wrong = Object.assign(new URL(url), { username: 'nobody_of_that_name', password: 'secret-word' });
@@ -109,7 +109,7 @@ it('says why it could not start: the server and the user, and never the password
   expect(worker.getState()).toBe('error');
 });
 
-it('comes to the same results as a tasker in an application, which opens no port and hears no signal', async () => {
+it('a worker server has the same results as a tasker in an application, which opens no port and handles no signals', async () => {
   const before = listeners();
   const work = defineHandler('work', { inputs: { n: 'n' } }, async ({ n }) => ({ twice: 2 * Number(n) }));
   const worker = await server();
@@ -127,7 +127,7 @@ it('comes to the same results as a tasker in an application, which opens no port
   expect(results[1]).toEqual(results[0]);
 });
 
-it('is restarted again and again under load, and no step is lost or run twice', async () => {
+it('repeated restarts under load lose no step and run none twice', async () => {
   const worker = await server({ concurrency: 20 });
   const runs = new Map<string, number>();
   worker.getHandlerSystem().register(
@@ -154,7 +154,7 @@ it('is restarted again and again under load, and no step is lost or run twice', 
   expect([runs.size, new Set(runs.values())]).toEqual([1_000, new Set([1])]);
 }, 120_000);
 
-it('has signals for itself only when it is told so, and gives them back', async () => {
+it('signals are handled only if enabled, until the server stops', async () => {
   const before = listeners();
   const quiet = await server();
   await quiet.start();
@@ -167,7 +167,7 @@ it('has signals for itself only when it is told so, and gives them back', async 
   expect(listeners()).toEqual(before);
 });
 
-it('lets running handlers finish, unless it is told to hurry', async () => {
+it('running handlers may finish, unless the stop is hurried', async () => {
   const worker = await server();
   const running = deferred();
   const aborted = deferred();
@@ -191,7 +191,7 @@ it('lets running handlers finish, unless it is told to hurry', async () => {
   expect(worker.status()).toMatchObject({ state: 'stopped', activeHandlers: 0 });
 });
 
-it('serves only the namespace that it is told', async () => {
+it('only the configured namespace is served', async () => {
   const worker = await server({ namespace: 'elsewhere' });
   await worker.start();
   expect(worker.tasker!.vitals.namespaces).toEqual(['elsewhere']);
@@ -201,14 +201,14 @@ it.each([
   [{ template: './templates' }, 'there is no option template; did you mean templates?'],
   [{ web: { bindAdress: '127.0.0.1:0' } }, 'web: there is no option bindAdress; did you mean bindAddress?'],
   [{ limits: { decisonDepth: 3 } }, 'limits: there is no option decisonDepth; did you mean decisionDepth?'],
-])('refuses options that it does not know, with near names: %j', async (options, message) => {
+])('unknown options are rejected with similar names: %j', async (options, message) => {
   const worker = await server();
   await expect(worker.start(options as never)).rejects.toMatchObject({
     cause: expect.objectContaining({ code: 'config_invalid', message: expect.stringContaining(message) }),
   });
 });
 
-it('refuses a number of handlers that is out of range, under either name', async () => {
+it('a number of handlers out of range is rejected under either name', async () => {
   for (const options of [{ concurrency: 0 }, { maxConcurrentHandlers: 0 }]) {
     const worker = await server(options);
     await expect(worker.start()).rejects.toMatchObject({
@@ -220,7 +220,7 @@ it('refuses a number of handlers that is out of range, under either name', async
   }
 });
 
-it('takes the options of a native worker, which have no effect here', async () => {
+it('the options of a native worker are accepted without effect', async () => {
   const worker = await server({
     modulePath: null,
     libraryPath: '/usr/lib',
@@ -235,13 +235,13 @@ it('takes the options of a native worker, which have no effect here', async () =
   expect(worker.isRunning()).toBe(true);
 });
 
-it('serves the namespaces of its templates when the given namespace is empty', async () => {
+it('the namespaces of the templates are served if the given namespace is empty', async () => {
   const worker = await server({ namespace: '' });
   await worker.start();
   expect(worker.tasker!.vitals.namespaces).toEqual(['test']);
 });
 
-it('refuses a namespace that no template may have, with the rule', async () => {
+it('an invalid namespace is rejected with the rule', async () => {
   const worker = await server({ namespace: 'my-app' });
   await expect(worker.start()).rejects.toThrow(/a namespace has 1 to 29 letters, digits and underscores/);
 });

@@ -32,7 +32,7 @@ async function service(): Promise<{ url: string; headers: IncomingHttpHeaders[] 
 const named = (spans: readonly ReadableSpan[], name: string) => spans.filter((span) => span.name === name);
 
 describe('with an SDK registered', () => {
-  it('a task is one trace, from who asked for it to the request that a handler sends', async () => {
+  it('a task is one trace, from its caller to the request that a handler sends', async () => {
     const spans = tracing();
     const { url, headers } = await service();
     const call = defineApiHandler('call', { baseUrl: url }, ({ api }) => api.get('/paid'));
@@ -64,7 +64,7 @@ describe('with an SDK registered', () => {
     expect(spans.every(({ ended }) => ended)).toBe(true);
   });
 
-  it('the span of an attempt is active in the handler, also after it has waited, and nowhere else', async () => {
+  it('the span of an attempt is active only in its handler, also after an await', async () => {
     const spans = tracing();
     const own = defineHandler('own', {}, async ({ context: step }) => {
       await new Promise((resolve) => setImmediate(resolve));
@@ -97,7 +97,7 @@ describe('with an SDK registered', () => {
     expect(named(spans, 'pack')[0]!.parentSpanId).toBe(named(spans, 'attempt a')[0]!.spanId);
   });
 
-  it('the span of an attempt is active in a handler that runs in a thread with an SDK of its own', async () => {
+  it('the span of an attempt is active in a handler in a thread with its own SDK', async () => {
     const spans = tracing();
     const { tasker, demo } = await shared.setup(
       { traced: { handler: { callable: 'traced', isolation: 'thread' } } },
@@ -109,7 +109,7 @@ describe('with an SDK registered', () => {
     expect((await tasker.getStep(taskUuid, 'traced')).results?.result).toEqual({ traceId, spanId });
   });
 
-  it('each attempt has its span, with what it came to', async () => {
+  it('each attempt has a span with its outcome', async () => {
     const spans = tracing();
     let calls = 0;
     const flaky = defineHandler('flaky', {}, () => {
@@ -128,7 +128,7 @@ describe('with an SDK registered', () => {
     expect(named(spans, 'step flaky').map(({ ended }) => ended)).toEqual([true, true]);
   });
 
-  it('a handler that is given up has its spans ended', async () => {
+  it('the spans of an abandoned handler are ended', async () => {
     const spans = tracing();
     const settled = deferred();
     const slow = defineHandler('slow', {}, () => settled.promise);
@@ -146,7 +146,7 @@ describe('with an SDK registered', () => {
     settled.resolve();
   });
 
-  it('a tracer that throws costs no step and no result, and is told of where OpenTelemetry tells such things', async () => {
+  it('a tracer that throws fails no step and loses no result, and is reported to the diagnostics of OpenTelemetry', async () => {
     tracing();
     const told: string[] = [];
     const note = (message: string) => void told.push(message);
@@ -181,7 +181,7 @@ describe('with an SDK registered', () => {
 });
 
 describe('without an SDK', () => {
-  it('a traceparent that is given with a task reaches its handlers, their events and their requests', async () => {
+  it('the traceparent of a task reaches its handlers, their events and their requests', async () => {
     const { url, headers } = await service();
     const seen: StepContext[] = [];
     const call = defineApiHandler('call', { baseUrl: url }, async ({ api, context: step }) => {
@@ -197,7 +197,7 @@ describe('without an SDK', () => {
     expect(seen[0]!.event).toMatchObject({ traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7' });
   });
 
-  it('without one, handlers and servers are told nothing', async () => {
+  it('without a traceparent, handlers and servers get none', async () => {
     const { url, headers } = await service();
     const call = defineApiHandler('call', { baseUrl: url }, async ({ api, context: step }) => {
       await api.get('/paid');
@@ -210,7 +210,7 @@ describe('without an SDK', () => {
     expect((await tasker.getStep(taskUuid, 'call')).results?.result).toEqual({ seen: null });
   });
 
-  it('one that is none is refused', async () => {
+  it('an invalid traceparent is rejected', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     await expect(tasker.createTask({ ...demo, traceparent: 'abc' })).rejects.toThrow(
       /traceparent .*abc.* is not a W3C/,

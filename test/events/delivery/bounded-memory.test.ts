@@ -5,10 +5,10 @@ import { deferred, itOnce, until } from '../../support/setup.ts';
 
 const COUNT = 4_000;
 const KILOBYTES = 20;
-/** Of events that a group may have in memory: 400 that it took, and those that go on after their time. */
+/** The events that a group may have in memory: 400 that it took, and timed-out deliveries that still run. */
 const MOST_OF_TWO_GROUPS_MB = (2 * 400 * KILOBYTES) / 1_024;
 
-itOnce('a slow and a hanging group keep a few of the events in memory that wait for them, not all', async () => {
+itOnce('slow and hanging groups keep only a few of their waiting events in memory', async () => {
   const { start, sql } = await deliveries();
   const never = deferred();
   const slow = consumer({ group: 'slow', concurrency: 2 }, () => never.promise);

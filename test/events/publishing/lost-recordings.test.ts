@@ -24,7 +24,7 @@ class Counting extends BasePublisher {
 }
 
 it.each(['lost', 'answer_lost', 'cut'] as const)(
-  'a recording whose connection is lost (%s) neither loses nor doubles an event, and each is told once, with its time in the log',
+  'a recording that loses its connection (%s) neither loses nor duplicates events, and each is reported once, with its time in the log',
   async (fate) => {
     const events = [
       { name: 'step.stored', publisher: 'counting' },

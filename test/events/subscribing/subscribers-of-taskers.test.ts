@@ -164,7 +164,7 @@ describe('subscribers of a tasker', () => {
     expect(of('payment.live')).toEqual(['payment.live 1', 'payment.live closed']);
   });
 
-  it('are drained by the stop of the tasker, and get nothing after it', async () => {
+  it('are drained when the tasker stops, and get nothing afterwards', async () => {
     const gate = deferred();
     const said: string[] = [];
     class Slow extends BaseSubscriber {
@@ -189,7 +189,7 @@ describe('subscribers of a tasker', () => {
     expect(registry.stats).toMatchObject({ started: false, activeCount: 0 });
   });
 
-  it.each(['during its stop', 'before it'])('get their signal at once when a tasker is hurried %s', async (when) => {
+  it.each(['during the stop', 'before the stop'])('get their signal at once if hurry() is called %s', async (when) => {
     const signals: AbortSignal[] = [];
     class Hanging extends BaseSubscriber {
       override readonly subscriberName: string;
@@ -213,9 +213,9 @@ describe('subscribers of a tasker', () => {
     // The fast one and the durable one of a group, and the first of those in the process: one waits behind it.
     await expect.poll(() => signals).toHaveLength(3);
     const begun = performance.now();
-    if (when === 'before it') tasker.hurry();
+    if (when === 'before the stop') tasker.hurry();
     const stopped = tasker.stop({ drainTimeoutMs: 600_000 });
-    if (when === 'during its stop') {
+    if (when === 'during the stop') {
       expect(signals.some(({ aborted }) => aborted)).toBe(false);
       tasker.hurry();
     }
