@@ -77,7 +77,7 @@ describe('the delivery of events', () => {
       (got) => got.includes('a.next'),
     );
     expect(audit.got.map(({ name }) => name)).toEqual(['a.lost', 'a.next']);
-    expect(lines.filter((line) => line.includes('not in the log'))).toEqual([
+    expect(lines.filter((line) => line.includes('longer in the log'))).toEqual([
       'warn: events due for a retry are no longer in the log; deliveries dropped',
     ]);
   });
@@ -170,7 +170,7 @@ describe('the delivery of events', () => {
     );
     may.resolve();
     await until(
-      () => lines.filter((line) => line.includes('not held here any more')).length,
+      () => lines.filter((line) => line.includes('part of the event log lost')).length,
       (count) => count === 2,
     );
     expect(await sql('select 1 from tasker.event_retry union all select 1 from tasker.event_dead')).toEqual([]);
@@ -209,7 +209,7 @@ describe('the delivery of events', () => {
     may.resolve();
     await until(
       () => lines,
-      (seen) => seen.some((line) => line.includes('not held here any more')),
+      (seen) => seen.some((line) => line.includes('part of the event log lost')),
     );
     await publish({ taskUuid, payload: { n: 3 } });
     await until(
@@ -265,7 +265,7 @@ describe('the delivery of events', () => {
     await publish({ payload: { n: 0 } });
     await until(
       () => lines,
-      (seen) => seen.some((line) => line.startsWith('error: the database refuses to write down')),
+      (seen) => seen.some((line) => line.startsWith('error: the database refused to store')),
     );
     await sql('alter table tasker.event_retry drop constraint refused');
     await until(
@@ -290,7 +290,7 @@ describe('the delivery of events', () => {
       (times) => times.length === 2,
     );
     expect(deliveredAt[1]! - deliveredAt[0]!).toBeGreaterThan(4_000);
-    expect(lines.filter((line) => /refuses to write down|can be read again/.test(line))).toEqual([
+    expect(lines.filter((line) => /refused to store|readable again/.test(line))).toEqual([
       'error: the database refused to store the result of deliveries; the events will be delivered again',
     ]);
   });

@@ -119,7 +119,7 @@ describe('the registry of publishers', () => {
     const registry = new PublisherRegistry();
     registry.register(PaymentEvents);
     expect(() => registry.getStrict('paymnt_events')).toThrow(
-      'there is not a publisher paymnt_events; did you mean payment_events?',
+      'there is no publisher paymnt_events; did you mean payment_events?',
     );
     expect(() => registry.getStrict('paymnt_events')).toThrow(PublisherNotFoundError);
     try {

@@ -33,7 +33,7 @@ describe('rabbitmqSink', () => {
     expect(make).toThrow(
       expect.objectContaining({
         code: 'config_invalid',
-        message: 'rabbitmq: pattern is not known; did you mean patterns?',
+        message: 'rabbitmq: pattern is unknown; did you mean patterns?',
       }),
     );
   });

@@ -60,6 +60,6 @@ group = "rabbitmq"
 [events.rabbitmq]
 url = "amqp://broker.example"
 `;
-    expect(() => sinksOf(toml)).toThrow('events: two sinks have the group rabbitmq, and would share its events');
+    expect(() => sinksOf(toml)).toThrow('events: two sinks have the group rabbitmq and would share its events');
   });
 });

@@ -51,10 +51,10 @@ describe('a tasker', () => {
   });
 
   it.each([
-    [webhookSink({ name: 'billing', url: 'https://a.example' }), 'createTasker: sinks must be a list, as'],
+    [webhookSink({ name: 'billing', url: 'https://a.example' }), 'createTasker: sinks must be a list, such as'],
     [[{}], 'createTasker: sinks[0]: must be the result of webhookSink or rabbitmqSink'],
-    [[null], 'createTasker: sinks[0]: must be what'],
-    [[{ patterns: ['*'], deliver: async () => {} }], 'createTasker: sinks[0]: group must be a text'],
+    [[null], 'createTasker: sinks[0]: must be the result of'],
+    [[{ patterns: ['*'], deliver: async () => {} }], 'createTasker: sinks[0]: group must be a string'],
     [[{ group: 'own', deliver: async () => {} }], 'createTasker: sinks[0]: patterns must be'],
     [
       [{ group: 'own', patterns: ['*'], concurrency: '3', deliver: async () => {} }],

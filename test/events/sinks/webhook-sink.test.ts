@@ -101,7 +101,7 @@ describe('a webhook', () => {
   });
 
   it.each([
-    [{ name: undefined }, 'webhook: name must be'],
+    [{ name: undefined }, 'webhook: name must consist of'],
     [{ group: 'a\0b' }, 'webhook billing: group must be a string of 1 to 255 characters'],
     [{ group: 'x'.repeat(256) }, 'webhook billing: group must be a string of 1 to 255 characters'],
     [{ secrets: whsec(NEW!) }, 'webhook billing: secrets must be a list'],
@@ -144,13 +144,13 @@ describe('a webhook', () => {
   });
 
   it.each(['localhost', '127.0.0.1', '[::1]', '[::ffff:127.0.0.1]', '0x7f.1', '2130706433', '0'])(
-    'at %s is refused, unless it is allowed',
+    'at %s is rejected unless private addresses are allowed',
     async (host) => {
       const { port, received } = await httpReceiver();
       const sink = sinkTo(`http://${host}:${port}/`, { allowPrivate: false });
       const error = await failureOf(sink.deliver(loggedEvent(), deliveryContext()));
       expect(error.message).toMatch(
-        /not a public address; allow_private = true \(in a program allowPrivate: true\) allows it$/,
+        /not a public address; allow_private = true \(allowPrivate: true in a program\) allows it$/,
       );
       expect(received).toEqual([]);
     },
@@ -231,14 +231,14 @@ describe('a webhook', () => {
     [{ secrets: ['whsec_c2hvcnQ='] }, 'secrets[0] must be `whsec_`'],
     [{ headers: { 'webhook-id': '1' } }, 'headers: webhook-id must be a header that the delivery does not set'],
     [{ headers: { 'x-a': 'a\r\nx-b: c' } }, 'headers: x-a must be'],
-    [{ name: 'a b' }, 'name must be'],
+    [{ name: 'a b' }, 'name must consist of'],
     [{ patterns: [] }, 'patterns must be'],
     [{ maxDeliveries: 0 }, 'maxDeliveries must be a whole number from 1 to 100000, got 0'],
     [{ concurrency: 1.5 }, 'concurrency must be a whole number from 1 to 1000, got 1.5'],
-    [{ secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw' }, 'secret is not known; did you mean secrets?'],
+    [{ secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw' }, 'secret is unknown; did you mean secrets?'],
     [
       { retries: 3 },
-      'retries is not known; there are name, url, secrets, headers, body, allowPrivate, group, patterns',
+      'retries is unknown; the options are name, url, secrets, headers, body, allowPrivate, group, patterns',
     ],
   ])('with %o is rejected at once', (options, message) => {
     const make = () => webhookSink({ name: 'billing', url: 'https://a.example', ...options });

@@ -139,7 +139,7 @@ describe('the registry of subscribers', () => {
   it.each([
     [
       { timeoutMs: Number.POSITIVE_INFINITY },
-      'timeoutMs must be a whole number from 1 to 2147483647, got Infinity; 2147',
+      'timeoutMs must be a whole number from 1 to 2147483647, got Infinity; use 2147',
     ],
     [{ timeoutMs: 2 ** 31 }, 'timeoutMs must be a whole number from 1 to 2147483647, got 2147483648'],
     [{ timeoutMs: '5' }, 'timeoutMs must be a whole number from 1 to 2147483647, got "5"'],
@@ -149,7 +149,7 @@ describe('the registry of subscribers', () => {
     [{ mode: 'in-process' }, 'mode must be durable or in_process, got "in-process"'],
     [{ from: 'start' }, 'from must be now or beginning, got "start"'],
     [{ timeout: 60_000 }, 'timeout is unknown; did you mean timeoutMs?'],
-    [{ burst: 5 }, 'burst is not known; there are mode, from, concurrency, timeoutMs, maxDeliveries'],
+    [{ burst: 5 }, 'burst is unknown; the options are mode, from, concurrency, timeoutMs, maxDeliveries'],
   ])('rejects delivery options that would fail silently: %o', (delivery, message) => {
     const registry = new SubscriberRegistry();
     class Audit extends BaseSubscriber {

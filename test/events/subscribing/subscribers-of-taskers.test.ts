@@ -368,7 +368,7 @@ describe('the registries of the process', () => {
     await expect(setup({ templates, handlers: [pay] })).rejects.toMatchObject({
       code: 'publisher_not_found',
       message:
-        'no publisher is registered for payment_events (test/demo@1.0.0: step pay, event payment.back); payment_events is in PublisherRegistry.instance(), which was not passed: createTasker({ publishers: PublisherRegistry.instance() })',
+        'no publisher is registered for payment_events (test/demo@1.0.0: step pay, event payment.back); payment_events is in PublisherRegistry.instance(), which was not passed; use createTasker({ publishers: PublisherRegistry.instance() })',
     });
     const another = { publishes_events: [event('payment.two', { publisher: 'refund_events' })] };
     const both = [template({ pay: named, again: { handler: 'pay', ...another } })];
