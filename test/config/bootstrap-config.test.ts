@@ -22,7 +22,7 @@ describe('BootstrapConfig', () => {
     );
   });
 
-  it('an invalid namespace is rejected with the rule', () => {
+  it('refuses a namespace that no template may have, with the rule', () => {
     const rule = 'a namespace has 1 to 29 letters, digits and underscores, and does not begin with a digit';
     expect(wrong({ namespace: 'my-app' })).toBe(`BootstrapConfig: namespace "my-app" is not a namespace; ${rule}`);
     for (const namespace of ['1st', 'a b', 'über', 'n'.repeat(30), 'a\0', 7, null])
