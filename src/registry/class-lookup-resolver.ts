@@ -66,7 +66,7 @@ function fileOf(base: string, callable: string): string | null {
   if (!mayHoldHandlers(path.relative(base, wanted))) return null;
   for (const file of ENDINGS.map((ending) => wanted + ending)) {
     if (!/\.(ts|mts|js|mjs)$/.test(file) || !isFile(file)) continue;
-    // A link may lead anywhere.
+    // The file may be a link to a file outside the folder.
     refuseOutside(realpathSync(base), realpathSync(file), callable);
     return file;
   }

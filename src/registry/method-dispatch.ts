@@ -58,8 +58,8 @@ export class MethodDispatchWrapper implements ExecutableHandler {
 }
 
 /**
- * Returns the handler with this method in place of `call`. A handler made from a function has only that function, so it
- * is returned unchanged for any method. Throws {@link MethodDispatchError} when a class lacks the method.
+ * Returns the handler with this method in place of `call`. A handler made from a function has no other methods, so it is
+ * returned unchanged. Throws {@link MethodDispatchError} if a class does not have the method.
  *
  * @internal
  */

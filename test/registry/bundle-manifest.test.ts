@@ -58,12 +58,16 @@ it('reuses bundles while nothing has changed', async () => {
 
 it.each([
   ['a handler changes', 'handlers/a.ts', 'export const a = 3;'],
-  ['a handler comes', 'handlers/c.ts', 'export const c = 3;'],
+  ['a handler is added', 'handlers/c.ts', 'export const c = 3;'],
   ['a module that is not a handler changes', 'lib/rate.ts', 'export const rate = 20;'],
-  ['a file comes that an import would rather have', 'handlers/_count.ts', 'export const count = 2;'],
-  ['names lead elsewhere', 'tsconfig.json', '{"compilerOptions":{"paths":{"@lib/*":["./lib/*","./other/*"]}}}'],
+  ['a file is added that takes precedence in an import', 'handlers/_count.ts', 'export const count = 2;'],
+  [
+    'import paths change in tsconfig',
+    'tsconfig.json',
+    '{"compilerOptions":{"paths":{"@lib/*":["./lib/*","./other/*"]}}}',
+  ],
   ['packages were installed', 'node_modules/.package-lock.json', '{}'],
-  ['a package that stays outside changes', 'node_modules/pkg/pkg.mjs', 'export const kind = "another";'],
+  ['a package that is not bundled changes', 'node_modules/pkg/pkg.mjs', 'export const kind = "another";'],
 ])('builds again when %s', async (_, file, text) => {
   const { write, isLookedUp } = await bundledOnce();
   write(file, text);

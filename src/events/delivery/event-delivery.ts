@@ -161,7 +161,7 @@ export class EventDelivery {
   }
 
   #wake(): void {
-    for (const group of this.#groups) group.wake();
+    for (const group of this.#groups) group.eventsMayWait();
   }
 
   /** Stops all consumers as {@link RunningConsumers.stop} does, and stops polling. */

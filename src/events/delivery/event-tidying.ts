@@ -17,8 +17,8 @@ export interface EventTidyingOptions {
 }
 
 /**
- * Periodically deletes old events that every group is past. Returns a function that stops this. It does not wait
- * for a run in progress, which may take long: the next run continues where that one ended.
+ * Periodically deletes old events that every group is past. Returns a function that stops this. It does not wait for a run
+ * in progress, which may take long. The next run continues where that one ended.
  */
 export function tidyEvents(
   log: EventLog,

@@ -50,7 +50,7 @@ export class LogWatch {
       for (const group of joined) {
         const about = seen.get(group.groupId);
         if (!about) group.leave();
-        else if (about.waiting) group.wake();
+        else if (about.waiting) group.eventsMayWait();
         if (about && about.dueMs !== null) group.retryIn(about.dueMs);
       }
       await Promise.all(joined.map(({ member }) => member.sign()));

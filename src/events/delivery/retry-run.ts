@@ -90,7 +90,7 @@ export class RetryRun implements HeldWork {
     this.#writing = this.#writing.then(() => this.#write());
     await this.#writing;
     this.left--;
-    this.#group.stir();
+    this.#group.wake();
   }
 
   async #write(): Promise<void> {

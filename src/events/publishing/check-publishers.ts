@@ -36,8 +36,8 @@ export function unknownPublishers(
 }
 
 /**
- * Returns a warning for each publisher whose `publishesFor` has no effect: its steps do not exist, or they have no event
- * without a publisher. Publishers that a template names are left out.
+ * Returns a warning for each publisher whose `publishesFor` has no effect, because its steps do not exist or have no event
+ * without a publisher. Publishers that a template names are skipped.
  */
 export function idlePublishers(registry: PublisherRegistry, templates: readonly TaskTemplate[]): string[] {
   const steps = templates.flatMap((template) => template.steps);

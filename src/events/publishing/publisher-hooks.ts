@@ -69,7 +69,7 @@ function notAnObject({ publisherName }: Publisher, hook: string, what: string): 
   return new TypeError(`publisher ${publisherName}: ${hook} returned ${what}; return an object`);
 }
 
-/** Calls the hook in the form in which its class is written. */
+/** Calls `afterPublish` with the arguments that the publisher's class expects. */
 export function callAfterPublish({ publisher, ctx }: AskedPublisher, event: DomainEvent): HookAnswer<boolean> {
   const { payload, metadata } = event;
   return takesContext(publisher)
@@ -77,7 +77,7 @@ export function callAfterPublish({ publisher, ctx }: AskedPublisher, event: Doma
     : publisher.afterPublish(ctx.eventName, payload, { ...metadata, publishedAt: metadata.firedAt });
 }
 
-/** Calls the hook in the form in which its class is written. */
+/** Calls `onPublishError` with the arguments that the publisher's class expects. */
 export function callOnPublishError(
   { publisher, ctx }: AskedPublisher,
   { error, payload }: { error: Error; payload: Fields },

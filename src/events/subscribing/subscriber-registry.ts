@@ -137,14 +137,14 @@ export class SubscriberRegistry {
     return { started: this.#started, subscriberCount: subscribers.length, activeCount, subscribers };
   }
 
-  /** Stops all and takes them out. For tests. */
+  /** Stops and removes all subscribers. For tests. */
   async reset(): Promise<void> {
     const stopped = this.stopAll();
     this.#subscribers.clear();
     await stopped;
   }
 
-  /** Lets a tasker run the subscribers until {@link detach}; resolves when new groups get all from now on. @internal */
+  /** Lets a tasker run the subscribers until {@link detach}. Resolves when their delivery has started. @internal */
   async attach(host: SubscriberHost): Promise<void> {
     this.#hosts.add(host);
     if (this.#started) this.#runOn(host, this.listSubscribers());
@@ -152,7 +152,7 @@ export class SubscriberRegistry {
     await Promise.all((this.#runs.get(host) ?? []).map(({ started }) => started));
   }
 
-  /** Ends {@link attach}: what that tasker runs is stopped; without another one, the registry is stopped. @internal */
+  /** Undoes {@link attach} and stops what that tasker runs. Without other hosts the registry is stopped. @internal */
   async detach(host: SubscriberHost, options: StopOptions = {}): Promise<void> {
     this.#hosts.delete(host);
     const runs = this.#runs.get(host) ?? [];

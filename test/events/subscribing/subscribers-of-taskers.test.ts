@@ -373,7 +373,7 @@ describe('the registries of the process', () => {
     const another = { publishes_events: [event('payment.two', { publisher: 'refund_events' })] };
     const both = [template({ pay: named, again: { handler: 'pay', ...another } })];
     await expect(setup({ templates: both, handlers: [pay] })).rejects.toThrow(
-      'PublisherRegistry.instance() }); none is reg',
+      'PublisherRegistry.instance() }); no publisher is reg',
     );
   });
 });

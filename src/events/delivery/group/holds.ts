@@ -39,7 +39,7 @@ export class GroupHolds {
     return [...this.#works.keys()];
   }
 
-  /** Resolves when nothing is held. */
+  /** Resolves when nothing is held any more. */
   async settled(): Promise<void> {
     // Work may continue as other work.
     while (this.#works.size > 0) await Promise.all(this.#works.values());

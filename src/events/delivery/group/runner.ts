@@ -82,7 +82,7 @@ export class GroupRunner implements GroupWork {
   #lockedMs = LOCKED_MS;
   /** The running retries. */
   readonly #retrying = new Set<RetryRun>();
-  #stirred = false;
+  #woken = false;
   #wakeUp: (() => void) | undefined;
 
   constructor(parts: GroupRunnerParts) {
@@ -92,7 +92,7 @@ export class GroupRunner implements GroupWork {
     this.leaseMs = parts.leaseMs;
     this.slowMs = parts.slowMs;
     this.member = new GroupMember(parts);
-    this.#hands = new HandOver(consumers, { ...parts, freed: () => this.stir() });
+    this.#hands = new HandOver(consumers, { ...parts, freed: () => this.wake() });
     this.#holds = new GroupHolds(this, logger);
   }
 
@@ -112,7 +112,7 @@ export class GroupRunner implements GroupWork {
   leave(): void {
     this.#parts.logger.warn({ group: this.name }, 'event group removed while in use; recreating it');
     this.member.groupId = undefined;
-    this.stir();
+    this.wake();
   }
 
   /** Starts the loop, which survives database outages and runs until it is stopped. */
@@ -124,18 +124,18 @@ export class GroupRunner implements GroupWork {
   // ---- pending work
 
   /** Reports that new events may be waiting. */
-  wake(): void {
+  eventsMayWait(): void {
     this.#eventsMayWait = true;
-    this.stir();
+    this.wake();
   }
 
   retryIn(delayMs: number): void {
     this.#retryAt = Math.min(this.#retryAt, performance.now() + delayMs);
-    this.stir();
+    this.wake();
   }
 
-  stir(): void {
-    this.#stirred = true;
+  wake(): void {
+    this.#woken = true;
     this.#wakeUp?.();
   }
 
@@ -145,7 +145,7 @@ export class GroupRunner implements GroupWork {
 
   async handle(event: LoggedEvent, options: HandOverOptions): Promise<HandedOver> {
     const handed = await this.#hands.handle(event, options);
-    this.stir();
+    this.wake();
     return handed;
   }
 
@@ -172,7 +172,7 @@ export class GroupRunner implements GroupWork {
   }
 
   async #look(): Promise<boolean> {
-    this.#stirred = false;
+    this.#woken = false;
     const retries = await this.#takeRetries();
     const part = await this.#takePart();
     return retries || part;
@@ -180,10 +180,10 @@ export class GroupRunner implements GroupWork {
 
   /** Waits until something changes or a retry is due. */
   #rest(): Promise<void> {
-    if (this.#stirred || this.#stopping.signal.aborted) return Promise.resolve();
+    if (this.#woken || this.#stopping.signal.aborted) return Promise.resolve();
     const restMs = this.#retryRoom > 0 ? this.#retryAt - performance.now() : Number.POSITIVE_INFINITY;
     return new Promise((resolve) => {
-      // A timer may fire a fraction of a millisecond early, and the database's clock decides.
+      // Rounded up: a timer may fire slightly early, but the database's clock decides what is due.
       const timer = restMs < 2 ** 31 - 1 ? setTimeout(resolve, Math.max(0, Math.ceil(restMs)) + 1) : undefined;
       this.#wakeUp = () => {
         clearTimeout(timer);
@@ -288,7 +288,7 @@ export class GroupRunner implements GroupWork {
     this.#retrying.add(run);
     await this.#work(run);
     this.#retrying.delete(run);
-    this.stir();
+    this.wake();
   }
 
   async #runPart(run: PartRun): Promise<void> {
@@ -299,7 +299,7 @@ export class GroupRunner implements GroupWork {
         'part of the event log lost: another process has taken it over, or its group was removed; events without a stored result are delivered again',
       );
     }
-    this.wake();
+    this.eventsMayWait();
   }
 
   goOn(work: HeldWork): void {
@@ -335,7 +335,7 @@ export class GroupRunner implements GroupWork {
     this.#stopping.abort();
     for (const work of this.#holds.works) work.stop();
     this.#hands.slots.close();
-    this.stir();
+    this.wake();
     const settled = this.#settled();
     if (!(await waitAtMost(drainTimeoutMs, settled, hurry))) {
       this.#halt.halt(new Error('event delivery is stopping'));

@@ -20,7 +20,7 @@ export interface GroupWork {
   /** Starts work that continues other work. */
   goOn(work: HeldWork): void;
   /** Wakes the loop, because there may be something to do. */
-  stir(): void;
+  wake(): void;
   /** Schedules a look for due retries in `delayMs` milliseconds. */
   retryIn(delayMs: number): void;
 }
