@@ -135,7 +135,7 @@ test('a defined subscriber infers its payload from the schema', () => {
     expectTypeOf(payload).toEqualTypeOf<{ at: Date; total: number }>();
     expectTypeOf(metadata.taskUuid).toBeString();
     expectTypeOf(signal).toEqualTypeOf<AbortSignal>();
-    // @ts-expect-error it is called total
+    // @ts-expect-error the property is named total
     return payload.totl;
   });
   SubscriberRegistry.instance.register(Defined);

@@ -14,7 +14,7 @@ const HOLD = { leaseMs: 60_000 };
 const WEEK = { retentionMs: 7 * 86_400_000 };
 const names = (events: readonly { name: string }[]) => events.map((event) => event.name);
 
-/** All that is due again for a group, in the order in which it comes. */
+/** The due retries of a group, in order. */
 async function again(log: EventLog, groupId: number) {
   const got = [];
   for (;;) {
@@ -25,7 +25,7 @@ async function again(log: EventLog, groupId: number) {
   }
 }
 
-/** Gives up all that waits for a group. */
+/** Turns all waiting events of a group into dead letters. */
 async function giveUp(log: EventLog, groupId: number) {
   for (let taken = await log.take(groupId, ME, HOLD); taken; taken = await log.take(groupId, ME, HOLD))
     await log.finish(taken, { dead: taken.events.map((event) => ({ ...event, error: `no ${event.name}` })) });
@@ -93,7 +93,7 @@ describe('a replay that is committed while an earlier delivery ends', () => {
     onTestFinished(() => elsewhere.close());
     const end = { taskUuid: one.taskUuid, id: one.id, attempts: 1, next: 'delivered', error: null } as const;
     const waiting = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-    // The other process has written that it delivered the first, and can't see what is put behind it.
+    // The other process has stored its first delivery, and cannot see the event that is put behind it.
     const { acting } = await elsewhere.transaction(opening(), async (tx) => {
       await finishRetries(tx, { groupId: group, holder: ME }, [end]);
       let over = false;
@@ -175,7 +175,7 @@ describe('a replay', () => {
     onTestFinished(() => elsewhere.close());
     const end = { taskUuid, id: taken!.id, attempts: 1, next: 'dead', error: 'no a.one' } as const;
     const waiting = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-    // The other process has written that it gives the delivery up, and the replay can't see that.
+    // The other process has stored a dead letter, which the replay cannot see yet.
     const { replayed } = await elsewhere.transaction(opening(), async (tx) => {
       await finishRetries(tx, { groupId: group, holder: ME }, [end]);
       const replayed = log.replay({ group: 'one' });
@@ -197,7 +197,7 @@ describe('a replay', () => {
     const [, second] = await writeEvents(sql, { taskUuid, name: 'a.one', eventId }, { taskUuid, name: 'a.two' });
     await log.sequence();
     await giveUp(log, groupId);
-    // The replay has put one event there when it is held up at the other.
+    // The replay has added one event when it has to wait at the other.
     const session = await openSession(url);
     await session.query('begin');
     const insert = 'insert into tasker.event_retry (group_id, task_uuid, id) values ($1, $2, $3)';
@@ -258,7 +258,7 @@ describe('removing a group', () => {
     await writeEvents(sql, { taskUuid, name: 'a.two' });
     await log.sequence();
     const taken = (await log.take(group, ME, HOLD))!;
-    // Both come to the position while somebody else has it locked, the removal first.
+    // Both wait for the cursor, which another session has locked; the removal is first.
     const session = await openSession(url);
     await session.query('begin');
     await session.query('select 1 from tasker.event_cursor where holder is not null for update');

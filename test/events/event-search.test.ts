@@ -35,7 +35,7 @@ describe('the log', () => {
     const [taskUuid] = taskUuids as [string];
     const minutes = Array.from({ length: 60 }, (_, i) => 60 - i);
     await writeEvents(sql, ...minutes.map((minute) => ({ taskUuid, name: `a.m${minute}` })));
-    // One a minute, of which some waited for longer until they were written; and many are forgotten.
+    // One event a minute. Some were written later than others, and many have been deleted.
     await sql(`update tasker.domain_event set fired_at = date_trunc('minute', now())
                  - substr(name, 4)::int * interval '1 minute' - (id % 3) * interval '2 minutes'`);
     await sql(`delete from tasker.domain_event where substr(name, 4)::int between 20 and 40`);
@@ -67,7 +67,7 @@ describe('the log', () => {
       code: 'timeout',
       message: expect.stringContaining('--after'),
     });
-    // As the server does it when its time is over.
+    // As the server does at a statement timeout.
     const cancel = `select pg_cancel_backend(pid) from pg_stat_activity
                      where datname = current_database() and query like '/* list_events */%' and wait_event_type = 'Lock'`;
     await until(

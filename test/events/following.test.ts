@@ -4,10 +4,10 @@ import type { Sql } from '../support/database.ts';
 import { eventLog, writeEvents } from '../support/events/event-log.ts';
 
 const names = (events: readonly { name: string }[]) => events.map((event) => event.name);
-/** The part of the log that a task's events are in. */
+/** The part of the log with the events of a task. */
 const partOf = (taskUuid: string) => Number.parseInt(taskUuid.at(-1)!, 16);
 
-/** Puts each event into a list of its own, in this order. */
+/** Puts each event into a separate list, in this order. */
 async function listEach(sql: Sql, ids: readonly number[], taskOf: (i: number) => string) {
   await sql(
     `insert into tasker.event_chunk (part, chunk, ids, size, total)
@@ -32,7 +32,7 @@ it('a reader that follows the log misses nothing when two parts have more lists 
   const { log, sql, taskUuids } = await eventLog({ tasks: 12 });
   const one = taskUuids[0]!;
   const two = taskUuids.find((taskUuid) => partOf(taskUuid) !== partOf(one))!;
-  // The first part has a list more than is read of it at once, then the second one has as many.
+  // The first part has one list more than a single read returns, and then the second part has as many.
   const taskOf = (i: number) => (i < 70 ? one : two);
   const events = Array.from({ length: 140 }, (_, i) => ({ taskUuid: taskOf(i), name: `a.n${i}` }));
   await listEach(sql, await writeEvents(sql, ...events), taskOf);

@@ -6,7 +6,7 @@ const ME = '00000000-0000-7000-8000-000000000001';
 const HOLD = { leaseMs: 60_000 };
 const names = (events: readonly { name: string }[]) => events.map((event) => event.name);
 
-/** A group, and events of one task with these names, all in one list of the log. */
+/** A group, and events of one task with these names in a single list of the log. */
 async function oneTask(...written: string[]) {
   const bench = await eventLog();
   const { log, sql, taskUuids } = bench;

@@ -14,7 +14,7 @@ const event = (name: string, more: Record<string, unknown> = {}) => ({
 
 const AMOUNT = { type: 'object', required: ['amount'], properties: { amount: { type: 'number', minimum: 1 } } };
 
-/** A task of one step `a` that declares these events, run to its rest. */
+/** Runs a task with a single step `a` that declares these events, until it rests. */
 async function run(events: object[], result: () => unknown, more: Record<string, unknown> = {}) {
   const a = defineHandler('a', {}, () => result() as Record<string, unknown>);
   const steps = { a: { publishes_events: events, ...more } };

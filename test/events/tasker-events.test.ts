@@ -29,7 +29,7 @@ describe('the events of a tasker', () => {
     const first = watch.next().finally(() => {
       told = true;
     });
-    // It follows from its first look on, which nobody can see from here.
+    // It follows the log from its first query on, whose time is not known here.
     const write = async () => {
       await writeEvents(sql, { taskUuid: taskUuids[0]! });
       return told;

@@ -7,7 +7,7 @@ import { type AnyLogger, defineHandler, logInfo, setLogger } from '../../src/ind
 import { loggerOf } from '../../src/logging/any-logger.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 
-/** A stream that keeps what is written to it, line by line. */
+/** A stream that keeps its lines. */
 function kept(): { stream: Writable; lines(): string[] } {
   let text = '';
   const stream = new Writable({

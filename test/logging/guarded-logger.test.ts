@@ -7,7 +7,7 @@ import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();
 
-/** One whose every line throws, as a transport whose disk is full may. */
+/** A logger that throws for every line, as with a full disk. */
 function throwing(): Logger {
   const fail = () => {
     throw new Error('the disk is full');

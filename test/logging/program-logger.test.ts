@@ -9,7 +9,7 @@ import { moduleLogger } from '../../src/logging/module-logger.ts';
 const cwd = mkdtempSync(path.join(tmpdir(), 'tasker-logs-'));
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
 
-/** What a program with these variables writes of a line of each level, and of how many warnings of its own. */
+/** The lines of a program with these variables that logs one line of each level, including its own warnings. */
 function written(env: Record<string, string>, room?: 'worker' | 'db'): string[] {
   const lines: string[] = [];
   const logger = programLogger({ from: { env, cwd }, form: 'json', write: (line) => lines.push(line) });

@@ -7,7 +7,7 @@ const hidden = (fields: object) => Object.keys(fields).filter((name) => Reflect.
 const parameters = (names: readonly string[]) =>
   Object.fromEntries(new URL(redactedUrl(`https://h/?${names.map((name) => `${name}=x`).join('&')}`)).searchParams);
 
-/** What stands for a credential wherever it is found. */
+/** Names of credentials in any source. */
 const EVERYWHERE = [
   'Authorization',
   'Proxy-Authorization',
@@ -34,9 +34,9 @@ const EVERYWHERE = [
   'sig',
   'X-Amz-Signature',
 ];
-/** What others mean a credential by, and a program's own fields do not. */
+/** Names of credentials in other systems, but not in a program's own fields. */
 const ABROAD = ['x-functions-key', 'ocp-apim-subscription-key', 'token_value', 'jwt_assertion', 'signatures'];
-/** What looks like one, and is needed in logs. */
+/** Names that look like credentials, but are needed in logs. */
 const OWN = ['primary_key', 'key', 'tokens_used', 'max_tokens', 'design', 'author'];
 
 describe('a name of a credential', () => {

@@ -21,7 +21,7 @@ async function run(tasker: Tasker, demo: { namespace: string; name: string; vers
   return (await tasker.waitForTask(taskUuid, { timeoutMs: 30_000 })).status;
 }
 
-/** The values of a report, without what each of them is. */
+/** The values of a report without their descriptions. */
 async function valuesOf(tasker: Tasker): Promise<Record<string, number>> {
   const json = await tasker.metrics.json();
   return Object.fromEntries(Object.entries(json).map(([name, { value }]) => [name, value]));

@@ -18,7 +18,7 @@ const FILES = {
   'handlers/_count.js': 'export const count = 1;',
 };
 
-/** A project that nobody has touched for an hour. */
+/** A project whose files are an hour old. */
 function settled(files: Record<string, string> = FILES) {
   const root = realpathSync(mkdtempSync(path.join(tmpdir(), 'tasker-manifest-')));
   onTestFinished(() => rmSync(root, { recursive: true, force: true }));

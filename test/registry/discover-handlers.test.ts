@@ -23,7 +23,7 @@ import { collectingLogger } from '../handlers/collecting-logger.ts';
 const projects: string[] = [];
 let packageFolder: string;
 
-// Handlers import the package by name, so projects get one: another copy of it than the one under test.
+// Handlers import the package by name, so projects get a different copy of it than the one under test.
 beforeAll(async () => {
   packageFolder = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'tasker-package-')));
   projects.push(packageFolder);
@@ -51,7 +51,7 @@ afterAll(() => {
   for (const folder of projects) rmSync(folder, { recursive: true, force: true });
 });
 
-/** A project with these files under `handlers`; the package is installed in it. */
+/** A project with these files and the package installed. */
 function project(files: Record<string, string>, name = 'project'): string {
   const root = realpathSync(mkdtempSync(path.join(os.tmpdir(), `tasker ${name}-`)));
   projects.push(root);
@@ -448,7 +448,7 @@ describe('in a separate process', () => {
     'keeps bundles where nobody else writes when node_modules cannot be written: the temporary folder is %o',
     async (mode) => {
       const root = project({ 'handlers/a.ts': greet('a') });
-      // A file where the cache would be: as unwritable for root as for anybody.
+      // A file in the place of the cache folder, which makes it unwritable even for root.
       write(root, { 'node_modules/.cache': '' });
       const temporary = path.join(root, 'tmp');
       mkdirSync(temporary);
@@ -465,7 +465,7 @@ describe('in a separate process', () => {
        console.log(registry.listHandlers().join());`,
       );
       expect(out).toBe('a\n');
-      // One that others may write to is not used, but left where it is.
+      // A folder that others can write to is not used, but left in place.
       expect(readdirSync(temporary).length).toBe(mode === 0o700 ? 1 : 2);
       expect(readdirSync(path.join(temporary, usual)).length).toBe(mode === 0o700 ? 1 : 0);
     },
@@ -480,6 +480,6 @@ it('discovers 200 files in about a second', async () => {
   const took = performance.now() - before;
   console.log(`200 files discovered in ${Math.round(took)} ms`);
   expect(count).toBe(200);
-  // The bound is loose for a loaded machine; the figure above is what to look at.
+  // The bound is generous for a busy machine; see the printed figure.
   expect(took).toBeLessThan(5_000);
 });

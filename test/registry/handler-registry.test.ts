@@ -144,7 +144,7 @@ describe('a method that a template names for a handler made from a function', ()
     registry.registerFactory('a_factory', () => new handler());
     const context = createTestContext();
     for (const callable of registry.listHandlers()) {
-      // `get` and `post` are methods that instances of defineApiHandler have, but not the work of a step.
+      // `get` and `post` are methods of defineApiHandler instances, but not the work of a step.
       for (const method of ['refund', 'get', 'post', 'success', 'constructor']) {
         const found = (await registry.resolve({ callable, method }))!;
         expect(await found.call(context)).toMatchObject({ success: true });

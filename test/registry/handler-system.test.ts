@@ -33,7 +33,7 @@ it('reads the folders named in the environment, or none', async () => {
     const system = new HandlerSystem();
     return [await system.loadFromEnv(), ...system.listHandlers().map((name) => name.split('.')[0])];
   };
-  // As they are on a command line: relative to where the program was started.
+  // As on a command line, relative to the working directory.
   const [api, linear] = ['examples/api/handlers', 'examples/linear/handlers'] as const;
 
   vi.stubEnv('TASKER_HANDLER_PATH', undefined);

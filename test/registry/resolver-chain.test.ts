@@ -107,7 +107,7 @@ describe('a chain of resolvers', () => {
       methodName: 'refnd',
       message: 'handler Named has no method refnd; it has call, refund; did you mean refund?',
     });
-    // What every handler has is no step's work.
+    // Methods that every handler has are not the work of a step.
     await expect(chain.resolve({ callable: 'tenant.acme', method: 'success' })).rejects.toThrow(MethodDispatchError);
   });
 

@@ -15,7 +15,7 @@ async function serve(): Promise<URL> {
   return new URL('/api-docs/ui', server.url);
 }
 
-/** As much of a document as the page's script asks for. */
+/** The part of a DOM document that the script of the page uses. */
 class FakeElement {
   readonly localName: string;
   readonly attributes: Record<string, string> = {};
@@ -76,7 +76,7 @@ class FakeElement {
   }
 }
 
-/** Runs the page's script as a browser would that has loaded it from there. */
+/** Runs the script of the page as a browser would after loading it from this URL. */
 async function browse(url: URL): Promise<FakeElement> {
   const page = new FakeElement('main');
   const { fetch } = globalThis;

@@ -6,7 +6,7 @@ import { type FaultyProxy, startProxy } from '../support/crash/proxy.ts';
 import { freshDatabase } from '../support/database.ts';
 import { deferred, template, until } from '../support/setup.ts';
 
-/** A server whose database can be taken away. */
+/** A server whose database can be disconnected. */
 async function behindProxy({
   bindAddress = '127.0.0.1:0',
 } = {}): Promise<{ server: WorkerServer; proxy: FaultyProxy }> {
@@ -39,16 +39,16 @@ const becomes = (server: WorkerServer, status: number) =>
     (seen) => seen.status === status,
   );
 
-/** It must be noticed within this. The worker takes two seconds at most; the rest is for machines that do much else. */
+/** The time within which it must be noticed. The worker takes at most two seconds; the rest allows for busy machines. */
 const NOTICED_MS = 5_000;
 
-/** Asks until it is not ready, and says how long that took since the database was lost. */
+/** Polls until the worker is not ready, and returns the time since the database was lost. */
 async function notReady(server: WorkerServer, lostAt: number): Promise<{ body: unknown; tookMs: number }> {
   const { body } = await becomes(server, 503);
   return { body, tookMs: performance.now() - lostAt };
 }
 
-/** Each message of the worker is lost with its connection, as when the server is down. */
+/** Cuts the connection at each message of the worker, as when the database server is down. */
 function takeAway(proxy: FaultyProxy): void {
   proxy.decide = () => 'lost';
   proxy.cutAll();

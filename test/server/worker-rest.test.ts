@@ -11,7 +11,7 @@ import { template } from '../support/setup.ts';
 
 const ANY_PORT = '127.0.0.1:0';
 
-/** A server on a database of its own, and a way to ask it. */
+/** A server with its own database, and functions to send requests. */
 async function serve({ web, ...config }: WorkerServerConfig = {}) {
   const { url, drop } = await freshDatabase();
   const server = new WorkerServer({ databaseUrl: url, logger: silentLogger, templates: [], handlers: [] });

@@ -9,7 +9,7 @@ import { deferred, setup, template, until } from '../support/setup.ts';
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'];
 const listeners = () => SIGNALS.map((signal) => process.listenerCount(signal));
 
-/** A server that is not started, on a database of its own; both go when the test ends. */
+/** A server with its own database, not started. Both are removed when the test ends. */
 async function server(defaults: WorkerServerConfig = {}): Promise<WorkerServer> {
   const { url, drop } = await freshDatabase();
   const made = new WorkerServer({
@@ -21,7 +21,7 @@ async function server(defaults: WorkerServerConfig = {}): Promise<WorkerServer> 
     ...defaults,
   });
   onTestFinished(async () => {
-    // What it may fail with is looked at by the test itself.
+    // The test itself checks its errors.
     await made.shutdown({ drainTimeoutMs: 100 }).catch(() => undefined);
     await drop();
   });

@@ -35,10 +35,10 @@ itOnce('slow and hanging groups keep only a few of their waiting events in memor
   );
   const grown = (await heapMb()) - before;
   const held = delivery.load.map(({ held }) => held);
-  // It could not fail if nothing was held at all.
+  // Otherwise the test could not fail.
   expect(held[0]).toBeGreaterThan(100);
   expect(grown).toBeGreaterThan((100 * KILOBYTES) / 1_024);
-  // All of them would be 78 MB a group.
+  // All events would take 78 MB for each group.
   expect(grown).toBeLessThan(MOST_OF_TWO_GROUPS_MB + 10);
   never.resolve();
 });

@@ -15,7 +15,7 @@ const event = (name: string, more: Record<string, unknown> = {}) => ({
 const pay = defineHandler('pay', {}, () => ({ paid: true }));
 const paid = (...events: object[]) => template({ pay: { publishes_events: events } });
 
-/** A class of subscribers, each of which writes down what it handled once it has. */
+/** A subscriber class whose instances record each event after handling it. */
 function noting(name: string, patterns: string[], pause: () => Promise<void> | void = () => {}) {
   const handled: string[] = [];
   class Noting extends BaseSubscriber {
@@ -35,7 +35,7 @@ describe('a group', () => {
       templates: paid(event('payment.authorized'), event('payment.done')),
       handlers: [pay],
     });
-    // Something is always under way when the process stops.
+    // Deliveries are always in progress when the process stops.
     const pause = () => new Promise<void>((resolve) => setTimeout(resolve, Math.random() * 8));
     const audit = noting('audit', ['*'], pause);
     const receipts = noting('receipts', ['payment.d*'], pause);

@@ -17,7 +17,7 @@ describe('a delivery', () => {
       envelope: async () => undefined,
       onLate: () => () => {},
     });
-    // Timers that overflow fire after 1 ms: this one is over later.
+    // A timer that overflows fires after 1 ms; this delivery takes longer.
     setTimeout(() => handled.resolve(), 20);
     expect(await end).toEqual({ kind: 'delivered' });
   });

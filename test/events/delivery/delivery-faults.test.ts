@@ -7,7 +7,7 @@ import { openSession } from '../../support/database.ts';
 import { consumer, deliveries, numbered } from '../../support/events/deliveries.ts';
 import { deferred, until } from '../../support/setup.ts';
 
-/** A logger that keeps its lines from `info` on. */
+/** A logger that keeps its lines of level `info` and above. */
 function keptLines(): { lines: string[]; logger: Logger } {
   const lines: string[] = [];
   const keep = (level: string) => (fields: unknown, message?: string) =>
@@ -32,7 +32,7 @@ describe('the delivery of events', () => {
     const { lines, logger } = keptLines();
     const [one, two] = [consumer({ group: 'one' }), consumer({ group: 'two' })];
     await start([one, two], { logger });
-    // What gives events their places waits for this, and its connection is cut while it waits.
+    // The sequencer waits for this lock, and its connection is cut while it waits.
     const blocker = await openSession(url);
     await blocker.query('select pg_advisory_lock(7303014004)');
     await publish(...numbered(2));
@@ -64,7 +64,7 @@ describe('the delivery of events', () => {
     const { start, publish, sql } = await deliveries();
     const { lines, logger } = keptLines();
     const taskUuid = uuidV7();
-    // Fails until its event is deleted by hand.
+    // Fails until its event has been deleted.
     const audit = consumer({}, async ({ id, name }) => {
       if (name !== 'a.lost') return;
       await sql('delete from tasker.domain_event where id = $1', [id]);
@@ -101,7 +101,7 @@ describe('the delivery of events', () => {
       (attempts) => attempts.includes(2),
       12_000,
     );
-    // What was handled is written down a moment later.
+    // Results are stored a moment later.
     await until(
       () => sql('select 1 from tasker.event_retry'),
       (waiting) => waiting.length === 0,
@@ -128,7 +128,7 @@ describe('the delivery of events', () => {
       () => throwing.got.length,
       (count) => count >= 3_000,
     );
-    // Two at a time, and twenty that go on after their time: no more, until one of them settles.
+    // Two at a time, and twenty that still run after their timeout. No more start until one of them settles.
     const load = await until(
       () => delivery.load,
       ([, hangs]) => hangs!.late >= 20,
@@ -154,13 +154,13 @@ describe('the delivery of events', () => {
       if (attempt === 1) throw new Error('too late to count');
     });
     await start([paused], { logger, leaseMs: 300_000, slowMs: 600_000, pollMs: 600_000 });
-    // In two parts, the second of which waits for the only slot: so it takes nothing more, and does not take over from itself.
+    // In two parts, the second of which waits for the only slot. So the process takes no more parts, not even its own.
     await publish(...[0, 1].map((n) => ({ taskUuid: `${uuidV7().slice(0, -1)}${n}`, payload: { n } })));
     await until(
       () => sql('select 1 from tasker.event_cursor where holder is not null'),
       (held) => held.length === 2,
     );
-    // As if its process had been stopped for so long.
+    // As if its process had been suspended for that long.
     await sql(`update tasker.event_cursor set held_until = now() - interval '1 ms' where holder is not null`);
     const other = consumer();
     await start([other]);
@@ -193,7 +193,7 @@ describe('the delivery of events', () => {
       () => paused.got.length,
       (count) => count === 1,
     );
-    // The hold ends and is taken in one statement: between two the process would hold it for longer.
+    // One statement ends the hold and takes it over. Between two, the process could extend its lease.
     const [taken] = await sql<{ group_id: number; part: number; hold: string; chunk: number }>(`
       update tasker.event_cursor
          set holder = gen_random_uuid(), hold = gen_random_uuid(), held_until = now() + interval '1 hour'
@@ -243,7 +243,7 @@ describe('the delivery of events', () => {
       () => aborted.length,
       (count) => count === 1,
     );
-    // Longer than they would be held without a sign of life.
+    // Longer than their lease.
     await sql('select pg_sleep(2)');
     may.resolve();
     await until(

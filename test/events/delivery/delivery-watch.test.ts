@@ -20,9 +20,9 @@ it('an idle process polls the database with one round trip for all its groups', 
     );
     return performance.now() - startedAt;
   };
-  // What it does at its start comes to its end.
+  // Lets the work at the start finish.
   await until(
-    // BEGIN, how to plan, the look, COMMIT.
+    // BEGIN, the planner setting, the query, COMMIT.
     () => timeOf(4 * 4),
     (ms) => ms > 3 * 100 - 20,
   );
@@ -43,7 +43,7 @@ it('metrics count deliveries and failures, and show the lag of each group in eve
   await start([audit, picky, good, late], { metrics });
   const taskUuid = uuidV7();
   await publish({ taskUuid }, { taskUuid });
-  // Of the first three all is written down; the last one still holds its part.
+  // All results of the first three are stored; the last one still holds its part.
   const placesOf = () =>
     sql<{ name: string }>(
       `select g.name from tasker.event_cursor c join tasker.event_group g on g.id = c.group_id where c.holder is not null`,

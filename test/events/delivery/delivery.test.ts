@@ -72,7 +72,7 @@ describe('durable events', () => {
     const hangs = deferred();
     const before = consumer({ concurrency: 3 }, ({ payload }) => (payload as { n: number }).n === 1 && hangs.promise);
     const delivery = await start([before]);
-    // In one part, so that the one that hangs stands before others.
+    // All in one part, so that the hanging event is before others.
     const tasks = upTo(6).map(() => `${uuidV7().slice(0, -1)}0`);
     await publish(...tasks.map((taskUuid, n) => ({ taskUuid, payload: { n } })));
     await until(
@@ -88,7 +88,7 @@ describe('durable events', () => {
       (ns) => ns.includes(6) && ns.includes(1),
     );
     expect(sorted(after.ns)).toEqual([1, 6]);
-    // Nobody waited for it to the end, which is no failure.
+    // The delivery was abandoned, which does not count as a failure.
     expect(after.got.map(({ attempt }) => attempt)).toEqual([1, 1]);
     hangs.resolve();
   });
@@ -153,7 +153,7 @@ describe('durable events', () => {
       () => failures,
       (count) => count === 1,
     );
-    // It comes while the one before is still to be repeated.
+    // This one arrives while a retry of the previous one is pending.
     await publish({ taskUuid, payload: { n: 3 } }, { payload: { n: 'another' } });
     await until(
       () => handled.length,
@@ -191,7 +191,7 @@ describe('durable events', () => {
       );
       await until(all, (ns) => ns.includes(n));
     }
-    // Longer than its lease.
+    // Longer than the lease.
     await sql('select pg_sleep(2)');
     expect(all()).toEqual(['slow', 0, 1, 2]);
     may.resolve();

@@ -7,7 +7,7 @@ import { consumer, deliveries } from '../../support/events/deliveries.ts';
 import { DEMO, setup, template, until } from '../../support/setup.ts';
 
 const ROUNDS = 9;
-/** Twenty-five times what it takes on a machine that does nothing else. */
+/** Twenty-five times the latency on an idle machine. */
 const DURABLE_MS = 500;
 const FAST_MS = 50;
 
@@ -15,7 +15,7 @@ const paying = (delivery_mode: string) =>
   template({ pay: { publishes_events: [{ name: 'payment.done', description: 'paid', schema: {}, delivery_mode }] } });
 const pay = defineHandler('pay', {}, () => ({ paid: true }));
 
-/** Milliseconds from the end of a task to what came of its event, one task after another: the middle one. */
+/** The median time in milliseconds from the end of a task to the effect of its event, for one task after another. */
 async function medianOf(tasker: Tasker, handledAt: Map<string, number>): Promise<number> {
   const times: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {

@@ -9,7 +9,7 @@ const ORDERS = { member: OLD, patterns: ['order.*'] };
 const BOTH = { member: NEW, patterns: ['payment.*', 'order.*'] };
 const NAMES = ['order.done', 'payment.done', 'parcel.lost'];
 
-/** A group whose member of a new version asks for more than that of the old one, which came last. */
+/** A group with a member of a new version that wants more events than the one of the old version, which joined last. */
 async function rollingDeployment() {
   const { log, sql, url, taskUuids } = await eventLog();
   const groupId = await log.joinGroup({ name: 'receipts', ...BOTH });
@@ -20,7 +20,7 @@ async function rollingDeployment() {
     sql,
     url,
     groupId,
-    /** Names of the events that the group gets, of one event of each name. */
+    /** Publishes one event of each name and returns the names that the group gets. */
     async gets(): Promise<string[]> {
       await writeEvents(sql, ...NAMES.map((name) => ({ taskUuid, name })));
       await log.sequence();
@@ -31,7 +31,7 @@ async function rollingDeployment() {
       const { patterns, members, membersDiffer } = group!;
       return { patterns, members, membersDiffer };
     },
-    /** As if it had not been heard of for so long. */
+    /** Ages a membership, as if it had not been renewed for this long. */
     silent: (member: string, time: string) =>
       sql(`update tasker.event_group_member set seen_at = now() - $2::interval where member = $1`, [member, time]),
     sign: (who: { member: string; patterns: string[] }) => log.signGroup({ groupId, ...who }),
@@ -99,7 +99,7 @@ describe('a group', () => {
     expect(await how()).toMatchObject({ members: 1, membersDiffer: false });
     expect(await sign(ORDERS)).toBe(true);
     expect(await gets()).toEqual(['order.done']);
-    // It stood still, and goes on.
+    // It was suspended, and resumes.
     expect(await sign(BOTH)).toBe(true);
     expect(await how()).toEqual({ patterns: ['order.*', 'payment.*'], members: 2, membersDiffer: true });
     expect(await gets()).toEqual(['order.done', 'payment.done']);

@@ -19,7 +19,7 @@ it('events whose notification is lost are found by polling, every second by defa
   }
   const proxy = await startProxy(url);
   await another({ worker: false, templates: [], subscribers: [Audit], databaseDirectUrl: proxy.url });
-  // The connection on which it listens stands, and nothing arrives on it any more.
+  // Its listening connection stays open, but nothing arrives on it any more.
   proxy.silence();
   for (let count = 1; count <= 4; count++) {
     const { taskUuid } = await tasker.createTask(DEMO);
@@ -30,7 +30,7 @@ it('events whose notification is lost are found by polling, every second by defa
     );
   }
   expect(heard).toHaveLength(4);
-  // After the first, each is committed right after a look, and waits for the next. What a busy machine adds, it does not add to all.
+  // Each except the first is committed right after a poll and waits for the next. A busy machine does not delay all of them.
   const between = Math.min(...heard.slice(1).map(({ at }, n) => at - heard[n]!.at));
   expect(between).toBeGreaterThan(700);
   expect(between).toBeLessThan(1_500);

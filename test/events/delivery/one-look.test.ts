@@ -5,10 +5,10 @@ import { SubscriberRegistry } from '../../../src/events/subscribing/subscriber-r
 import { consumer, publishTo } from '../../support/events/deliveries.ts';
 import { setup, until } from '../../support/setup.ts';
 
-/** BEGIN, how to plan, the look, COMMIT. */
+/** BEGIN, the planner setting, the query, COMMIT. */
 const LOOK = 4;
 
-/** Looks, one a second, for which it is watched. */
+/** The number of polls, one a second, during which it is observed. */
 const WATCHED = 5;
 
 function keeping(name: string) {
@@ -22,7 +22,7 @@ function keeping(name: string) {
   return new Keeping();
 }
 
-/** How long it takes to send the statements of so many looks. */
+/** Measures how long it takes to send the statements of that many polls. */
 async function timeOf(tasker: Tasker, looks: number): Promise<number> {
   const [from, startedAt] = [tasker.statements, performance.now()];
   await until(
@@ -36,9 +36,9 @@ it('an idle process polls the log once a second for all its sinks and subscriber
   const registry = new SubscriberRegistry();
   registry.registerInstance(keeping('one'));
   const { tasker } = await setup({ worker: false, sinks: [consumer({ group: 'sink' })], subscribers: registry });
-  // It is added while the others run.
+  // Added while the others run.
   registry.registerInstance(keeping('two'));
-  // What it does at its start comes to its end.
+  // Lets the work at the start finish.
   await until(
     () => timeOf(tasker, 1),
     (ms) => ms > 500,

@@ -8,10 +8,10 @@ import { deferred, until } from '../../support/setup.ts';
 
 const OLD = ['order.*'];
 const NEW = ['order.*', 'payment.*'];
-/** Looks often, so that what one sets aside is soon found by the other. */
+/** Polls often, so that one process soon finds the events that the other has parked. */
 const OFTEN = { pollMs: 50 };
 
-/** Events of a task, in turn of a name that both versions ask for and of one that only the new one does. */
+/** Events of a task, alternately of a name that both versions want and of one that only the new version wants. */
 const mixed = (taskUuid = uuidV7()) =>
   ['payment.1', 'order.2', 'payment.3', 'order.4', 'order.5', 'payment.6'].map((name) => ({ taskUuid, name }));
 
@@ -48,12 +48,12 @@ it('processes with different patterns share a group, and events wait in order fo
   expect(await sql('select 1 from tasker.event_dead')).toEqual([]);
 });
 
-/** A task of this part of the log. */
+/** A task in this part of the log. */
 const taskOf = (part: number) => `${uuidV7().slice(0, -1)}${part.toString(16)}`;
 
 /**
- * A new version that has its hands full, and an old one that has set aside for it the payments of a task: `payment.1`,
- * `payment.3` and `payment.6`, with the orders between them.
+ * A new version that is busy, and an old one that has parked the payments of a task for it: `payment.1`, `payment.3` and
+ * `payment.6`, with the orders between them.
  */
 async function setAside() {
   const { start, startOn, connect, publish, sql } = await deliveries();
@@ -62,7 +62,7 @@ async function setAside() {
   const database = await connect();
   const newer = await startOn(database, [wide], OFTEN);
   await publish(...[0, 1].map((part) => ({ taskUuid: taskOf(part), name: 'payment.0' })));
-  // One runs and the other waits for it: no more is taken.
+  // One event runs and another waits for it, so no more are taken.
   await until(
     () => newer.load[0]!.held,
     (held) => held === 2,
@@ -75,7 +75,7 @@ async function setAside() {
     (rows) => rows.length === 6,
   );
   const nothingWaits = async () => {
-    // What was set aside is due now, and not in some seconds.
+    // Makes the parked events due now instead of in some seconds.
     const due = `update tasker.event_retry set due_at = now() where due_at < 'infinity' and holder is null`;
     await until(
       () => sql(due).then(() => sql('select 1 from tasker.event_retry')),
@@ -115,7 +115,7 @@ it('events parked for a killed process are dropped after three minutes', async (
   expect(await members()).toHaveLength(2);
   await sql(silent, [NEW]);
   await until(members, (rows) => rows.length === 1);
-  // And what it held is free.
+  // And its lease has expired.
   await sql('update tasker.event_cursor set held_until = now() where held_until is not null');
   await sql('update tasker.event_retry set holder = null, due_at = now() where holder is not null');
   await nothingWaits();
@@ -131,7 +131,7 @@ it('events parked for a killed process are dropped after three minutes', async (
 
 it('parking an event for other processes never counts as a failed delivery', async () => {
   const { start, connect, publish, sql } = await deliveries();
-  // Nobody takes for this one.
+  // No event is taken for this process.
   await new Engine(await connect(), silentLogger).events.joinGroup({ name: 'audit', patterns: NEW });
   const narrow = consumer({ patterns: OLD });
   await start([narrow], OFTEN);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ScanWidth } from '../../../src/events/delivery/group/scan-width.ts';
 
-/** How many ids are looked at, after so many answers to a group that wants one event in so many. */
+/** The width after 20 queries, for a group that wants one event in `oneIn`. */
 function widthFor(oneIn: number): number {
   const width = new ScanWidth(200);
   for (let i = 0; i < 20; i++) width.found(Math.min(200, Math.floor(width.ids / oneIn)), 200);

@@ -5,10 +5,10 @@ import { silentLogger } from '../../../src/logging/logger.ts';
 import { EVENT_CONDITIONS, type EventCondition } from '../../../src/template/task-template.ts';
 import { DEMO, invariants, setup, template } from '../../support/setup.ts';
 
-/** What an attempt comes to: it succeeds, fails and may be tried again, or fails for good. */
+/** The outcome of an attempt: success, retryable failure or permanent failure. */
 const ENDS = ['ok', 'again', 'never'] as const;
 type End = (typeof ENDS)[number];
-/** One step: what its attempts come to, and what its template allows. */
+/** A step, with the outcomes of its attempts and the retry policy of its template. */
 interface Case {
   ends: End[];
   maxAttempts: number;
@@ -25,10 +25,10 @@ const CASES: Case[] = ENDS.flatMap((first) =>
   ),
 );
 
-/** Attempt, condition, and whether it is marked as the last. */
+/** Attempt, condition, and whether the event is marked as final. */
 type Fired = [attempt: number, condition: EventCondition, final: boolean];
 
-/** What must be published: the conditions that hold of each attempt, in the order of their declaration. */
+/** The expected events: the conditions that hold for each attempt, in declared order. */
 function expected({ ends, maxAttempts, retryable }: Case): Fired[] {
   const fired: Fired[] = [];
   for (let attempt = 1; ; attempt++) {

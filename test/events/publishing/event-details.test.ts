@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { eventLog, writeEvents } from '../../support/events/event-log.ts';
 
-/** What the wire says of the task and the step of the only event. */
+/** The task and step in the wire format of the only event. */
 async function sentOf({ log }: Pick<Awaited<ReturnType<typeof eventLog>>, 'log'>) {
   const [envelope] = await log.envelope(await log.list());
   return envelope!.payload.task_sequence_step as { task: { task: object }; workflow_step: object };

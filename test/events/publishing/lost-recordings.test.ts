@@ -7,7 +7,7 @@ import { silentLogger } from '../../../src/logging/logger.ts';
 import { startProxy } from '../../support/crash/proxy.ts';
 import { DEMO, endStates, invariants, setup, template, until } from '../../support/setup.ts';
 
-/** Counts what its events came to. */
+/** Counts published and failed events. */
 class Counting extends BasePublisher {
   static override readonly hookArguments = 'context';
   override readonly publisherName = 'counting';
@@ -69,7 +69,7 @@ it.each(['lost', 'answer_lost', 'cut'] as const)(
           [name],
         )
       ).map((row) => row.event);
-    // Committed is not yet acknowledged: what follows from an answer that was lost comes with the next one.
+    // The commit is not acknowledged yet. The effects of a lost answer follow with the next one.
     await until(
       () => [counting.after.length, told.length],
       ([after, heard]) => after === 2 * created && heard === 2 * created,

@@ -13,7 +13,7 @@ const shared = sharedDatabase();
 
 const event = (name: string, more: Fields = {}) => ({ name, description: 'it happened', schema: {}, ...more });
 
-/** Runs a task of one step `a` with these publishers. */
+/** Runs a task with a single step `a` and these publishers. */
 async function run(publishers: BasePublisher[], events: object[], { result = { amount: 12 } as Fields } = {}) {
   const made = await start(publishers, events, result);
   const { tasker, demo } = made;
@@ -44,7 +44,7 @@ async function seen(tasker: Awaited<ReturnType<typeof start>>['tasker'], taskUui
   return { step: step!, rows };
 }
 
-/** Writes down what is called, in order. */
+/** Records the calls in order. */
 class Telling extends BasePublisher {
   override readonly publisherName: string = 'telling';
   readonly calls: string[] = [];
@@ -284,7 +284,7 @@ describe('publishers', () => {
     const publisher = new Hanging();
     const { step, rows, status } = await run([publisher], [event('order.charged')]);
     const took = toldAt - askedAt;
-    // A timer may fire a little before its time, by another clock.
+    // By another clock, a timer may fire slightly early.
     expect(took).toBeGreaterThan(4_990);
     expect(took).toBeLessThan(8_000);
     expect([status, step.results!.result, rows]).toEqual(['complete', { amount: 12 }, []]);

@@ -39,11 +39,11 @@ const event = createDomainEvent({
   executionResult: { success: true, result },
 });
 
-/** As the worker asks for an event. */
+/** Asks for an event as the worker does. */
 const prepareEvent = (request: Omit<EventRequest, 'check'> & Partial<EventRequest>) =>
   inOrder(preparation({ check: () => {}, ...request }));
 
-/** The page's publisher: asynchronous hooks, each with the context. */
+/** The publisher in the guide: asynchronous hooks, each with the context. */
 class PaymentEventPublisher extends BasePublisher {
   static override publisherName = 'payment_events';
   readonly said: string[] = [];
@@ -75,7 +75,7 @@ class PaymentEventPublisher extends BasePublisher {
   }
 }
 
-/** The same for the other SDK: synchronous hooks by position. */
+/** The same for the other SDK: synchronous hooks with positional arguments. */
 class PositionalPublisher extends BasePublisher {
   override readonly publisherName = 'positional';
   readonly said: unknown[] = [];
@@ -179,7 +179,7 @@ describe('the publisher in the guide', () => {
 describe('a publisher written for the other SDK', () => {
   it('gets results where it expects them, and positional arguments in hooks', () => {
     const publisher = new PositionalPublisher();
-    // All its hooks are synchronous, and so is the answer.
+    // All hooks are synchronous, so the result is too.
     expect(prepareEvent({ publisher, ctx, declaration })).toEqual({
       payload: { amount: 12.5, event: 'payment.processed', step: 'process_payment' },
       metadata: { positive: true },
@@ -306,7 +306,7 @@ describe('the name of a publisher', () => {
     }
     class Nameless extends BasePublisher {}
     class ByGetter extends (BasePublisher as unknown as new () => { publisherName: string }) {
-      // @ts-expect-error the compiler wants a field; JavaScript has no such wish
+      // @ts-expect-error the compiler requires a field; JavaScript does not
       override get publisherName() {
         return 'getter';
       }

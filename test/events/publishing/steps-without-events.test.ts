@@ -7,7 +7,7 @@ const CHAIN = { a: [], b: ['a'], c: ['b'] };
 const EVENT = { name: 'step.done', description: 'it is done', schema: {} };
 const handlers = Object.keys(CHAIN).map((name) => defineHandler(name, {}, () => ({ done: name })));
 
-/** The names of the statements that a worker sent for a task, each once; and all that it sent. */
+/** The distinct names of the statements that a worker sent for a task, and all statements. */
 async function statementsOf(steps: Parameters<typeof template>[0]) {
   const { tasker, url, another } = await setup({ templates: template(steps), worker: false });
   const proxy = await startProxy(url);

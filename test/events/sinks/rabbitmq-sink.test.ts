@@ -61,7 +61,7 @@ describeWith('rabbitmq-server', 'with a broker', () => {
     return made;
   }
 
-  /** Another program, which knows of the queue only. */
+  /** Another program, which only knows the queue. */
   async function reading<T>(work: (reader: Connection) => Promise<T>): Promise<T> {
     const reader = new Connection(broker.url);
     reader.on('error', () => {});
@@ -205,7 +205,7 @@ describeWith('rabbitmq-server', 'with a broker', () => {
     const to = sink({ logger });
     const [confirmed, failed]: [string[], Error[]] = [[], []];
     let going = true;
-    /** As the delivery does it: one that failed is tried again. */
+    /** Retries failed messages, as the delivery does. */
     const sender = async () => {
       while (going) {
         const event = loggedEvent({ namespace: 'killed' });

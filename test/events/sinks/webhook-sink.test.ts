@@ -18,7 +18,7 @@ function sinkTo(url: string, options: Partial<WebhookSinkOptions> = {}) {
   return sink;
 }
 
-/** As a receiver does it who knows nothing of the sender but the specification. */
+/** Verifies as a receiver that only knows the specification. */
 function isSignedBy({ headers, body }: Received, key: Buffer): boolean {
   const signed = [headers['webhook-id'], headers['webhook-timestamp'], body].join('.');
   const expected = createHmac('sha256', key).update(signed, 'utf8').digest();

@@ -40,7 +40,7 @@ class Twice extends BasePublisher {
   override transformPayload = () => ({ amount: 2 });
 }
 
-/** Registered in the registries of this process, until the test ends. */
+/** Registers them in the registries of this process until the test ends. */
 function registered() {
   const kept: DomainEvent[] = [];
   class Audit extends BaseSubscriber {
@@ -70,7 +70,7 @@ describe('the registries of this process', () => {
   it('serve its worker, which uses the publishers and starts and stops the subscribers', async () => {
     const { kept, names } = registered();
     const { run } = await setupBridge(shared, STEPS, { handlers: { pay } });
-    // As the page has it; it is started already.
+    // As in the guide; it is already started.
     SubscriberRegistry.instance().startAll();
     await run();
     await expect.poll(names).toEqual(['payment.both', 'payment.live', 'payment.stored']);
@@ -97,7 +97,7 @@ describe('the registries of this process', () => {
     expect(live).toMatchObject({
       payload: { task_sequence_step: { task: { task: { task_uuid: taskUuid } }, workflow_step: { name: 'pay' } } },
     });
-    // Of a broadcast event the subscriber got the copy in the log.
+    // The subscriber got the copy of a broadcast event from the log.
     expect(both).toEqual(await kept.find(({ eventName }) => eventName === 'payment.both')!.envelope());
     await stopWorker(null, { drainTimeoutMs: 1_000 });
     expect(names()).toHaveLength(3);
@@ -158,7 +158,7 @@ describe('the registries of this process', () => {
     const { tasker, demo } = await shared.setup(STEPS, { worker: false });
     const server = workerServer(demo.namespace);
     const module = (await getFfiLayer()).getModule();
-    // What nobody polled of the tests before.
+    // Events left over from earlier tests.
     while (module.pollInProcessEvents());
     const poller = new InProcessDomainEventPoller({ pollIntervalMs: 2 });
     poller.setPollFunction(createFfiPollAdapter(module));

@@ -43,7 +43,7 @@ import { defineHandler } from 'tasker-core';
 export const pay = defineHandler('pay', {}, () => ({}));
 `;
 
-/** A project in which the package is installed: another copy of it than the one under test. */
+/** A project with the package installed, which is a different copy than the one under test. */
 async function project(files: Record<string, string>): Promise<string> {
   const root = projectWith(files);
   const installed = path.join(root, 'node_modules', 'tasker-core');
@@ -135,7 +135,7 @@ it('a frozen registry allows a new version of a publisher, but a reload that add
   writeFileSync(path.join(root, 'handlers/events.ts'), events('two'));
   await folders.load();
   expect(version()).toEqual({ version: 'two' });
-  // As of a worker that is stopped, and started again in the same process.
+  // As for a worker that is stopped and restarted in the same process.
   await folders.leave();
   expect([version(), subscribers.count]).toEqual([{ version: 'two' }, 0]);
   folders = new HandlerFolders([path.join(root, 'handlers')], { logger: silentLogger, events: registries });
@@ -213,12 +213,12 @@ it('subscribers from a folder are removed with their last worker, and those regi
   expect([publishers.registeredNames, subscribers.count, two.registry.listHandlers()]).toEqual([['by_hand'], 0, []]);
 });
 
-/** Publishes as the version says; `add` more handlers. */
+/** The source of a publisher of this version and a handler, with `more` code. */
 const publishing = (version: string, more = '') => `${events(version)}${handler}${more}`;
 const paid = { name: 'payment.made', description: 'paid', schema: {}, publisher: 'payment_events' };
 const found = () => [PublisherRegistry.instance.registeredNames, SubscriberRegistry.instance.count];
 
-/** A worker server on a database of its own, with the handlers of a project; not started. */
+/** A worker server with its own database and the handlers of a project, not started. */
 async function serving(root: string, logger: Logger = silentLogger): Promise<WorkerServer> {
   const database = await freshDatabase();
   const server = new WorkerServer({

@@ -20,7 +20,7 @@ const event = (name: string, more: Fields = {}) => ({ name, description: 'it hap
 const pay = defineHandler('pay', { inputs: { amount: 'amount' } }, ({ amount }) => ({ payment_id: 'P-1', amount }));
 const paid = (...events: object[]) => template({ pay: { publishes_events: events } });
 
-/** Keeps what it gets; its name and patterns are the test's. */
+/** Keeps its events; the test sets name and patterns. */
 function keeping(subscriberName: string, patterns = ['*']) {
   class Keeping extends BaseSubscriber {
     override readonly subscriberName = subscriberName;
@@ -85,7 +85,7 @@ describe('subscribers of a tasker', () => {
       metadata: { taskUuid, stepName: 'pay', namespace: 'test', publisher: 'default' },
       executionResult: { success: true, status: 'completed', result: { payment_id: 'P-1' } },
     });
-    // One event, one id and one time, in all its copies.
+    // All copies of an event have the same id and time.
     const idOf = (kept: DomainEvent[]) => {
       const { eventId, metadata } = kept.find(({ eventName }) => eventName === 'payment.both')!;
       return [eventId, metadata.firedAt];
@@ -123,7 +123,7 @@ describe('subscribers of a tasker', () => {
       await tasker.createTasks(Array.from({ length: 35 }, () => DEMO));
       await expect.poll(() => counted('dispatched_total'), { timeout: 30_000 }).toBe(soFar);
     }
-    // One is being handled, and 63 and their quotation marks fill what may wait.
+    // One is in progress, and 63 with their quotation marks fill the queue.
     expect(await counted('dropped_total')).toBe(6);
     gate.resolve();
     await tasker.stop();
@@ -210,7 +210,7 @@ describe('subscribers of a tasker', () => {
       subscribers: [new Hanging('live', 'in_process'), new Hanging('stored', 'durable')],
     });
     await tasker.createTask(DEMO);
-    // The fast one and the durable one of a group, and the first of those in the process: one waits behind it.
+    // The fast and the durable event of the group, and the first event of the in-process subscriber; another waits behind it.
     await expect.poll(() => signals).toHaveLength(3);
     const begun = performance.now();
     if (when === 'before the stop') tasker.hurry();

@@ -21,7 +21,7 @@ function eventOf(eventName = 'payment.processed', payload: Record<string, unknow
 const handled = (subscriber: BaseSubscriber, event = eventOf(), halt = new Halt()) =>
   handleEvent(subscriber, event, { about: { attempt: 1, replayed: false }, halt, logger: silentLogger }).result;
 
-/** The page's subscriber: asynchronous hooks on the instance. */
+/** The subscriber in the guide: asynchronous hooks on the instance. */
 class AuditLoggingSubscriber extends BaseSubscriber {
   static override subscriberName = 'audit_logger';
   readonly said: string[] = [];
@@ -49,7 +49,7 @@ class AuditLoggingSubscriber extends BaseSubscriber {
   }
 }
 
-/** As the other SDK writes it: statics, and synchronous. */
+/** A subscriber as in the other SDK: static members and synchronous hooks. */
 class PaymentMetrics extends BaseSubscriber {
   readonly counted: unknown[] = [];
 
@@ -322,7 +322,7 @@ describe('a subscriber that is started', () => {
     subscriber.start(source);
     source.tell(eventOf('payment.x', {}));
     const stopped = subscriber.stop({ drainTimeoutMs: Number.POSITIVE_INFINITY });
-    // Timers that overflow fire after 1 ms: this one is over later.
+    // A timer that overflows fires after 1 ms; this event takes longer.
     setTimeout(() => waitsFor.resolve(), 20);
     await stopped;
     expect(said).toEqual(['handled']);
