@@ -85,10 +85,14 @@ export {
   WorkerAlreadyRunningError,
   WorkerBootstrapError,
   WorkerNotInitializedError,
-} from './errors.ts';
-export type { DeliveryContext, EventConsumer } from './events/delivery/event-consumer.ts';
+} from './errors/worker-errors.ts';
+export { ERRORS, type ErrorCode, isTaskerError, TaskerError, type TaskerErrorOptions } from './errors.ts';
+export type {
+  DeliveryContext,
+  EventConsumer,
+  StopOptions as SubscriberStopOptions,
+} from './events/delivery/event-consumer.ts';
 export type { HookAnswer, NowOrLater } from './events/delivery/in-order.ts';
-export type { StopOptions as SubscriberStopOptions } from './events/delivery/event-consumer.ts';
 export { BasePublisher, type PublisherClass } from './events/publishing/base-publisher.ts';
 export { DefaultPublisher } from './events/publishing/default-publisher.ts';
 export type { EventDeclaration } from './events/publishing/event-declaration.ts';
@@ -302,7 +306,7 @@ export {
 export { LogContext } from './logging/log-context.ts';
 export { type Logger, silentLogger } from './logging/logger.ts';
 export type { MetricsRegistry, MetricsReport, MetricValue } from './metrics/metrics.ts';
-export type { BaseResolver, ResolvedHandler, ResolverConfig } from './registry/base-resolver.ts';
+export type { BaseResolver, Registrable, ResolvedHandler, ResolverConfig } from './registry/base-resolver.ts';
 export { type CheckedTemplate, checkHandlers, type HandlerProblem } from './registry/check-handlers.ts';
 export { type ClassLookupOptions, ClassLookupResolver } from './registry/class-lookup-resolver.ts';
 export {
@@ -327,7 +331,6 @@ export {
   normalizeToDefinition,
   usesMethodDispatch,
 } from './registry/handler-definition.ts';
-export type { Registrable } from './registry/base-resolver.ts';
 export { HandlerRegistry, type HandlerRegistryOptions } from './registry/handler-registry.ts';
 export { MethodDispatchWrapper } from './registry/method-dispatch.ts';
 export { RegistryResolver, type RegistryResolverStatic } from './registry/registry-resolver.ts';

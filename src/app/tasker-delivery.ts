@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RunningConsumers } from '../events/delivery/event-consumer.ts';
+import type { RunningConsumers, StopOptions } from '../events/delivery/event-consumer.ts';
 import { EventDelivery } from '../events/delivery/event-delivery.ts';
-import type { StopOptions } from '../events/delivery/event-consumer.ts';
 import type { EventBus } from '../events/subscribing/event-bus.ts';
 import { processEvents } from '../events/subscribing/polled-events.ts';
 import { SubscriberRegistry } from '../events/subscribing/subscriber-registry.ts';

@@ -134,11 +134,9 @@ export const EventMetricsSchema = z
         routing_errors: count,
       })
       .openapi({ description: 'Events committed with their results, by delivery mode.' }),
-    unpublished: z
-      .object({ invalid: count, failed: count, refused: count })
-      .openapi({
-        description: 'Declared events that were not published: invalid payload, failed publisher, or refused result.',
-      }),
+    unpublished: z.object({ invalid: count, failed: count, refused: count }).openapi({
+      description: 'Declared events that were not published: invalid payload, failed publisher, or refused result.',
+    }),
     in_process_bus: z
       .object({ total_events_dispatched: count, dropped: count, waiting: count, subscriber_count: count })
       .openapi({ description: 'Fast and broadcast events in this process.' }),

@@ -175,8 +175,7 @@ it('dev reports that no file of the handlers folder exports a handler, at its st
   await project.write('handlers/hello.js', 'export const hello = () => ({});\n');
   dev = project.start(['dev']);
   await dev.until('Ctrl-C stops');
-  const line =
-    'exports a handler (hello.js: no export is a handler: hello); export what defineHandler returns';
+  const line = 'exports a handler (hello.js: no export is a handler: hello); export what defineHandler returns';
   expect(dev.output).toContain(line);
   await project.write('handlers/hello.js', 'export const greet = () => ({});\n');
   await dev.until('exports a handler (hello.js: no export is a handler: greet)');
