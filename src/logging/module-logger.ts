@@ -40,18 +40,12 @@ const OTHER_NAMES: Readonly<Record<string, Room>> = {
   web: 'server',
 };
 
-/** The result of {@link levelsByRoom}. */
-export interface RoomLevels {
-  rooms: Partial<Record<Room, string>>;
-  /** Names that match no room. */
-  unknown: string[];
-}
-
 /**
  * Assigns the levels of a log filter to rooms. Names can be `worker`, and also `tasker::worker`, `tasker_worker::events` or
  * `tasker-core/db`. The name of the whole package (`tasker`) sets the level of every room that is not named itself.
+ * `unknown` has the names that match no room.
  */
-export function levelsByRoom(modules: Readonly<Record<string, string>>): RoomLevels {
+export function levelsByRoom(modules: Readonly<Record<string, string>>) {
   const named: Partial<Record<Room, string>> = {};
   const unknown: string[] = [];
   let all: string | undefined;
@@ -67,7 +61,8 @@ export function levelsByRoom(modules: Readonly<Record<string, string>>): RoomLev
   }
   const level = all;
   const everywhere = level === undefined ? {} : Object.fromEntries(ROOMS.map((room) => [room, level]));
-  return { rooms: { ...everywhere, ...named }, unknown };
+  const rooms: Partial<Record<Room, string>> = { ...everywhere, ...named };
+  return { rooms, unknown };
 }
 
 function roomOf(word: string): Room | undefined {

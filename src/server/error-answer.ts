@@ -1,13 +1,13 @@
+import type { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { ERRORS, isTaskerError, type TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
+import type { ErrorSchema } from './schemas.ts';
 
 /** The body of every error. */
-export interface ErrorBody {
-  error: { code: string; message: string; details?: Record<string, unknown> };
-}
+type ErrorBody = z.infer<typeof ErrorSchema>;
 
 /** The error code in the response for each status. A few errors have their own code. */
 const BY_STATUS: Readonly<Record<number, string>> = {

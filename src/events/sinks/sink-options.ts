@@ -21,14 +21,7 @@ export interface SinkOptions {
   maxDeliveries?: number | undefined;
 }
 
-const COMMON = [
-  'group',
-  'patterns',
-  'from',
-  'concurrency',
-  'timeoutMs',
-  'maxDeliveries',
-] satisfies (keyof SinkOptions)[];
+const COMMON: (keyof SinkOptions)[] = ['group', 'patterns', 'from', 'concurrency', 'timeoutMs', 'maxDeliveries'];
 
 /** Rejects unknown options. `own` has the additional options of this sink. @throws TaskerError `config_invalid` */
 export function checkKnown(who: string, options: SinkOptions, own: readonly string[]): void {
