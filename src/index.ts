@@ -85,8 +85,7 @@ export {
   WorkerAlreadyRunningError,
   WorkerBootstrapError,
   WorkerNotInitializedError,
-} from './errors/worker-errors.ts';
-export { ERRORS, type ErrorCode, isTaskerError, TaskerError, type TaskerErrorOptions } from './errors.ts';
+} from './errors.ts';
 export type {
   DeliveryContext,
   EventConsumer,

@@ -103,7 +103,7 @@ export class TaskerEvents {
     let place = (await answerOf(() => this.#log.follow()))?.place;
     const seen = new Set<string>();
     if (after !== undefined) {
-      const before = (await answerOf(() => this.list({ ...wanted, limit: MOST_BEFORE }))) ?? [];
+      const before = (await answerOf(() => this.list({ ...wanted, limit: MAX_PAST_EVENTS }))) ?? [];
       for (const event of before.reverse()) {
         seen.add(event.eventId);
         yield event;
@@ -111,7 +111,7 @@ export class TaskerEvents {
     }
     while (place && !ended.aborted) {
       const from = place;
-      const heard = this.#heard;
+      const wakes = this.#wakes;
       const next = await answerOf(() => this.#log.follow(from, { name }));
       for (const event of next?.events ?? []) {
         if (ended.aborted) return;
@@ -129,7 +129,7 @@ export class TaskerEvents {
       if (ended.aborted) return false;
       if (!isConnectionError(error)) throw error;
       if (tries === 0)
-        this.#logger.warn({ error: messageOf(error) }, 'the database is away; events are followed when it is back');
+        this.#logger.warn({ error: messageOf(error) }, 'database not reachable; watching events again when it is back');
       return true;
     });
   }

@@ -1,4 +1,4 @@
-import { type Fields, isFields } from './fields.ts';
+import { type Fields, isFields } from './json.ts';
 
 /** An outcome that can't be used, and why. */
 export interface Wrong {

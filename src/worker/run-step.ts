@@ -1,9 +1,16 @@
+import { ErrorType } from '../handlers/failures/handler-errors.ts';
+import { storableText } from '../handlers/failures/thrown.ts';
 import { isThenable } from '../handlers/handler-of-function.ts';
 import { resultOfReturn, resultOfThrown } from '../handlers/outcome.ts';
 import type { StepContext } from '../handlers/step-context.ts';
-import type { ExecutableHandler } from '../handlers/step-handler.ts';
-import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
+import {
+  callInStep,
+  type ExecutableHandler,
+  type HandlerIsolation,
+  StepHandlerResult,
+} from '../handlers/step-handler.ts';
 import { inLogScope } from '../logging/logger.ts';
+import { storableJson } from '../model/json.ts';
 import type { HandlerDefinition } from '../registry/handler-definition.ts';
 import { ownHandler } from '../registry/handler-origin.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';

@@ -7,8 +7,7 @@ import {
   type RecordAnswer,
 } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
-import type { ExecutableHandler } from '../handlers/step-handler.ts';
-import type { StepHandlerResult } from '../handlers/step-handler-result.ts';
+import type { ExecutableHandler, StepHandlerResult } from '../handlers/step-handler.ts';
 import { outsideLogScopes } from '../logging/logger.ts';
 import { backOff } from '../time/back-off.ts';
 import { type AttemptEnd, attemptEnd, givenBack, possibleChildren, timedOut } from './attempt-end.ts';

@@ -7,7 +7,7 @@ import { INSTRUMENTS } from '../../src/metrics/instruments.ts';
 const absent = JSON.parse(readFileSync('docs/absent-instruments.json', 'utf8')) as Record<string, string[]>;
 
 it('the table in the guide is up to date; `npm run reference` writes it', () => {
-  const page = readFileSync('docs/guide/observability.md', 'utf8').replaceAll('\r\n', '\n');
+  const page = readFileSync('docs/instruments.md', 'utf8').replaceAll('\r\n', '\n');
   expect(page).toBe(withInstruments(page, instrumentsTable(INSTRUMENTS, absent)));
 });
 

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseTemplate } from '../../src/template/parse-template.ts';
-import { atMarks, HEAD, stepsYaml, unmarked } from './templates.ts';
-import { problemsOf } from '../support/type-check.ts';
+import { atMarks, HEAD, problemsOf, stepsYaml, unmarked } from './templates.ts';
 
 /** What a file says, with a `▸` before each place that is complained of, and all that is said of it. */
 type Row = [title: string, text: string, problems: string[]];

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { atMarks, HEAD, unmarked } from './templates.ts';
-import { problemsOf } from '../support/type-check.ts';
+import { atMarks, HEAD, problemsOf, unmarked } from './templates.ts';
 
 const bomb = ['a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]'];
 for (const [i, name] of [...'bcdefghij'].entries()) {

@@ -7,9 +7,8 @@ import {
 } from '../../handlers/orchestration-metadata.ts';
 import { resultOfThrown } from '../../handlers/outcome.ts';
 import { StepContext } from '../../handlers/step-context.ts';
-import type { ExecutableHandler } from '../../handlers/step-handler.ts';
-import { StepHandlerResult } from '../../handlers/step-handler-result.ts';
-import { storableJson } from '../../model/storable-json.ts';
+import { type ExecutableHandler, StepHandlerResult } from '../../handlers/step-handler.ts';
+import { type Fields, storableJson } from '../../model/json.ts';
 import { makerOf } from '../../registry/explicit-mapping-resolver.ts';
 import { type HandlerOrigin, handlersIn } from '../../registry/handler-origin.ts';
 import { withMethod } from '../../registry/method-dispatch.ts';
