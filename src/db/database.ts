@@ -2,12 +2,13 @@ import { Socket } from 'node:net';
 import pg from 'pg';
 import { DEFAULTS } from '../config/defaults.ts';
 import { TaskerError } from '../errors.ts';
+import type { Histogram } from '../metrics/instrument.ts';
 import { type Metrics, silentMetrics } from '../metrics/metrics.ts';
-import { configOf, type DatabaseOptions, type DatabaseReach } from './connection-config.ts';
 import { checkScheme, isConnectionError, lostStatement, redactUrl, refusedConnection } from './connection-error.ts';
+import type { DatabaseOptions, DatabaseReach } from './database-options.ts';
 import { BEGIN, type Opening } from './opening.ts';
-import { PoolMeter } from './pool-meter.ts';
-import { type Db, type Rows, type Statement, withLabel } from './statement.ts';
+import { type Session, sessionOn } from './session.ts';
+import type { Db, Rows, Statement } from './statement.ts';
 import { UserTransactions } from './user-transactions.ts';
 
 /** Oldest PostgreSQL that the statements are written for. */
@@ -36,24 +37,34 @@ export class Database implements Db {
   readonly #options: DatabaseOptions;
   /** Where everything on this database is counted. */
   readonly metrics: Metrics;
-  readonly #meter: PoolMeter;
+  readonly #histograms = new WeakMap<Statement, Histogram>();
+  readonly #stopCollecting: () => void;
   /** Statements sent so far; the benchmark divides it by steps. */
   statements = 0;
   #closed = false;
   /** Every socket that is open, so that a close can end those on which nobody answers. */
-  readonly #sockets: Set<Socket>;
+  readonly #sockets = new Set<Socket>();
   #userTransactions: UserTransactions | undefined;
   readonly #connectedAt = new WeakMap<pg.PoolClient, number>();
   /** When a statement last ran out of its time: connections from before may be as silent as the one it was sent on. */
   #silentAt = Number.NEGATIVE_INFINITY;
 
-  private constructor(pool: pg.Pool, sockets: Set<Socket>, options: DatabaseOptions) {
-    this.#pool = pool;
-    this.#sockets = sockets;
+  private constructor(options: DatabaseOptions) {
     this.#options = options;
+    this.#pool = poolOf(options, { sockets: this.#sockets, max: this.poolSize });
     this.metrics = options.metrics ?? silentMetrics;
-    this.#meter = new PoolMeter(this.metrics, { pool, statements: () => this.statements });
-    this.#watch(pool);
+    this.#stopCollecting = this.metrics.onCollect(() => this.#collect());
+    this.#watch(this.#pool);
+  }
+
+  #collect(): void {
+    const { sqlQueries, poolConnections, poolWaiting, workerPoolSize } = this.metrics.instruments;
+    const { idleCount, totalCount, waitingCount } = this.#pool;
+    sqlQueries.reach(this.statements);
+    poolConnections.of('shared', 'idle').set(idleCount);
+    poolConnections.of('shared', 'active').set(totalCount - idleCount);
+    poolWaiting.of('shared').set(waitingCount);
+    workerPoolSize.set(this.poolSize);
   }
 
   /**
@@ -66,7 +77,7 @@ export class Database implements Db {
       this.#connectedAt.set(client, performance.now());
     });
     pool.on('error', (error) => {
-      this.#meter.failed(error);
+      this.#countFailure(error);
       this.#options.logger.debug({ error: error.message }, 'an idle connection was lost');
     });
   }
@@ -78,13 +89,11 @@ export class Database implements Db {
   static async connect(options: DatabaseOptions): Promise<Database> {
     checkScheme(options.url);
     checkScheme(options.directUrl ?? options.url);
-    const sockets = new Set<Socket>();
-    const pool = poolOf(options, { sockets, max: options.poolSize ?? DEFAULTS.poolSize });
-    const database = new Database(pool, sockets, options);
+    const database = new Database(options);
     try {
       await database.#checkVersion();
     } catch (error) {
-      await pool.end();
+      await database.#pool.end();
       // The driver leaves a connection open when it has no password to give.
       database.#cut();
       throw error;
@@ -94,8 +103,7 @@ export class Database implements Db {
 
   /** As {@link connect}, to a server that is known already: the first statement connects. */
   static lazily(options: DatabaseOptions): Database {
-    const sockets = new Set<Socket>();
-    return new Database(poolOf(options, { sockets, max: options.poolSize ?? 10 }), sockets, options);
+    return new Database(options);
   }
 
   /** How another thread of this process reaches the same server. */
@@ -183,11 +191,11 @@ export class Database implements Db {
       const query = timed({ ...withLabel(statement), values: values as unknown[] }, timeoutMs);
       const rows = (await client.query(query)) as unknown as Rows<Row>;
       client.release();
-      this.#meter.queried(statement, sentAt);
+      this.#observeQuery(statement, sentAt);
       return rows;
     } catch (error) {
       this.#noteSilence(error);
-      this.#meter.failed(error);
+      this.#countFailure(error);
       client.release(error as Error);
       throw lostStatement(error);
     }
@@ -198,15 +206,42 @@ export class Database implements Db {
     const askedAt = performance.now();
     for (;;) {
       const client = await pool.connect().catch((error: unknown) => {
-        this.#meter.failed(error);
+        this.#countFailure(error);
         throw error;
       });
       if ((this.#connectedAt.get(client) ?? this.#silentAt) >= this.#silentAt) {
-        this.#meter.checkedOut(pool, askedAt);
+        this.#observeCheckout(pool, askedAt);
         return client;
       }
       client.release(true);
     }
+  }
+
+  #observeCheckout(from: pg.Pool, askedAt: number): void {
+    const name = from === this.#pool ? 'shared' : 'lease';
+    const { poolCheckouts, poolCheckout } = this.metrics.instruments;
+    poolCheckouts.of(name).add();
+    poolCheckout.of(name).observe((performance.now() - askedAt) / 1000);
+  }
+
+  /** Observes the time of a statement that was sent on its own. */
+  #observeQuery(statement: Statement, sentAt: number): void {
+    if (!this.metrics.on) return;
+    let histogram = this.#histograms.get(statement);
+    if (!histogram) {
+      histogram = this.metrics.instruments.sqlQuery.of(statement.name);
+      this.#histograms.set(statement, histogram);
+    }
+    histogram.observe((performance.now() - sentAt) / 1000);
+  }
+
+  #observeTransaction(startedAt: number): void {
+    this.metrics.instruments.transaction.observe((performance.now() - startedAt) / 1000);
+  }
+
+  /** Counts a connection that was lost or could not be opened. Other errors are not counted. */
+  #countFailure(error: unknown): void {
+    if (isConnectionError(error)) this.metrics.instruments.connectionErrors.add();
   }
 
   #noteSilence(error: unknown): void {
@@ -238,12 +273,12 @@ export class Database implements Db {
     for (const answer of answers) if (answer.status === 'rejected') this.#noteSilence(answer.reason);
     if (failed) failed.reason = lostStatement(failed.reason);
     if (outcome instanceof Error) {
-      this.#meter.failed(outcome);
+      this.#countFailure(outcome);
       client.release(outcome);
       throw new InDoubtError(failed?.reason ?? outcome);
     }
     client.release();
-    this.#meter.transacted(startedAt);
+    this.#observeTransaction(startedAt);
     // COMMIT of an aborted transaction resolves, with ROLLBACK as its command.
     if ((outcome as Rows<unknown>).command !== 'COMMIT' || failed) throw failed?.reason ?? new Error('rolled back');
     return working;
@@ -269,7 +304,7 @@ export class Database implements Db {
       return result;
     } catch (error) {
       this.#noteSilence(error);
-      this.#meter.failed(error);
+      this.#countFailure(error);
       if (isConnectionError(error)) broken = error as Error;
       else {
         // What is under way beside it comes to its end first: nothing may be sent while a statement is answered.
@@ -279,7 +314,7 @@ export class Database implements Db {
       throw error;
     } finally {
       client.release(broken);
-      this.#meter.transacted(startedAt);
+      this.#observeTransaction(startedAt);
     }
   }
 
@@ -292,7 +327,7 @@ export class Database implements Db {
       // A handler's own statements take as long as they take; its signal ends the step.
       query_timeout: 0,
       types: undefined,
-      max: this.#options.poolSize ?? DEFAULTS.poolSize,
+      max: this.poolSize,
       idleTimeoutMillis: 30_000,
     } as unknown as pg.PoolConfig & { max: number });
     return this.#userTransactions;
@@ -362,7 +397,7 @@ export class Database implements Db {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#meter.close();
+    this.#stopCollecting();
     const cutting = setTimeout(() => this.#cut(), CLOSE_MS);
     await Promise.all([this.#pool.end(), this.#reserve?.end(), this.#userTransactions?.close()]);
     // A connection leaves the pool at once and says goodbye afterwards, for ever if nobody answers.
@@ -373,6 +408,34 @@ export class Database implements Db {
   #cut(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
+}
+
+const INT8 = 20;
+const INT8_ARRAY = 1016;
+const JSON_TYPES = new Set([114, 3802]);
+const asIs = (text: string) => text;
+
+/** Numbers for int8 (ids stay below 2^53), text for JSON; the rest as the driver does it. Nothing global is changed. */
+const types = {
+  getTypeParser(oid: number, format?: 'text' | 'binary') {
+    if (oid === INT8) return Number;
+    if (oid === INT8_ARRAY) return (text: string) => (text === '{}' ? [] : text.slice(1, -1).split(',').map(Number));
+    if (JSON_TYPES.has(oid)) return asIs;
+    return pg.types.getTypeParser(oid, format as 'text');
+  },
+} as pg.CustomTypesConfig;
+
+/** How the driver connects. */
+function configOf(url: string, options: DatabaseOptions): pg.ClientConfig {
+  return {
+    connectionString: url,
+    application_name: options.applicationName ?? 'tasker-core',
+    connectionTimeoutMillis: options.acquireTimeoutMs ?? DEFAULTS.acquireTimeoutMs,
+    query_timeout: options.statementTimeoutMs ?? 60_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    types,
+  };
 }
 
 function poolOf(options: DatabaseOptions, { sockets, max }: { sockets: Set<Socket>; max: number }): pg.Pool {
@@ -396,6 +459,18 @@ function timed<Query extends string | pg.QueryConfig>(query: Query, timeoutMs: n
   return { ...(typeof query === 'string' ? { text: query } : (query as pg.QueryConfig)), query_timeout: timeoutMs };
 }
 
+/** Each statement begins with its name, so that whoever looks into pg_stat_activity or a log knows it. */
+const labelled = new WeakMap<Statement, Statement>();
+
+function withLabel(statement: Statement): Statement {
+  let known = labelled.get(statement);
+  if (!known) {
+    known = { name: statement.name, text: `/* ${statement.name} */ ${statement.text.trim()}` };
+    labelled.set(statement, known);
+  }
+  return known;
+}
+
 type Send = (query: string | pg.QueryConfig) => Promise<pg.QueryResult>;
 
 function afterTheEnd(): TaskerError {
@@ -410,30 +485,6 @@ function transactionOn(database: Database, send: Send, sent: Promise<unknown>[])
       const answer = send({ ...withLabel(statement), values: values as unknown[] });
       sent.push(answer);
       return (await answer) as unknown as Rows<Row>;
-    },
-  };
-}
-
-/** A connection that one piece of work has to itself. */
-export interface Session extends Db {
-  /** Runs scripts of several statements in one transaction. */
-  transaction(work: (run: (script: string) => Promise<void>) => Promise<void>): Promise<void>;
-}
-
-function sessionOn(client: pg.Client): Session {
-  return {
-    query: async <Row>(statement: Statement, values: readonly unknown[] = []) =>
-      (await client.query(statement.text, values as unknown[])) as unknown as Rows<Row>,
-    transaction: async (work) => {
-      await client.query(BEGIN);
-      try {
-        await work(async (script) => void (await client.query(script)));
-        const { command } = await client.query('commit');
-        if (command !== 'COMMIT') throw new TaskerError('database_error', 'the transaction was rolled back');
-      } catch (error) {
-        await client.query('rollback').catch(() => undefined);
-        throw error;
-      }
     },
   };
 }

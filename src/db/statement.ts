@@ -4,18 +4,6 @@ export interface Statement {
   text: string;
 }
 
-/** Each statement begins with its name, so that whoever looks into pg_stat_activity or a log knows it. */
-const labelled = new WeakMap<Statement, Statement>();
-
-export function withLabel(statement: Statement): Statement {
-  let known = labelled.get(statement);
-  if (!known) {
-    known = { name: statement.name, text: `/* ${statement.name} */ ${statement.text.trim()}` };
-    labelled.set(statement, known);
-  }
-  return known;
-}
-
 /** Rows of a statement. `jsonb` arrives as text: who reads it decides when to parse. */
 export interface Rows<Row> {
   rows: Row[];

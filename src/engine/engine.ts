@@ -385,7 +385,7 @@ export class Engine {
   }
 }
 
-export type { DatabaseReach } from '../db/connection-config.ts';
+export type { DatabaseReach } from '../db/database-options.ts';
 export { isConnectionError, sqlState } from '../db/connection-error.ts';
 export type { BatchResultRow, BatchWorkerRow } from '../store/batches.ts';
 export type { Claimed, ClaimedStepRow } from '../store/claim-steps.ts';

@@ -1,4 +1,4 @@
-import type { DatabaseReach } from '../db/connection-config.ts';
+import type { DatabaseReach } from '../db/database-options.ts';
 import { Database } from '../db/database.ts';
 import { silentLogger } from '../logging/logger.ts';
 import { heartbeat } from '../store/workers.ts';

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { notInstalled } from '../../src/db/embedded/binaries/binaries-package.ts';
-import { currentPlatform, platformPackage } from '../../src/db/embedded/binaries/platform-package.ts';
+import { currentPlatform, notInstalled, platformPackage } from '../../src/db/embedded/binaries/binaries-package.ts';
 import { serverUrl } from '../../src/db/embedded/ensure-database.ts';
 import { findUser } from '../../src/db/embedded/hosting/server-user.ts';
 

@@ -3,8 +3,7 @@ import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writ
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { embeddedStatus } from '../../src/db/embedded/embedded-status.ts';
-import { startEmbedded } from '../../src/db/embedded/start-embedded.ts';
-import { stopEmbedded } from '../../src/db/embedded/stop-embedded.ts';
+import { startEmbedded, stopEmbedded } from '../../src/db/embedded/start-embedded.ts';
 import {
   ask,
   asNobody,

@@ -4,8 +4,7 @@ import { defaultConfig, type LoadedConfig, loadConfig, withOverrides } from '../
 import { redactUrl } from '../../db/connection-error.ts';
 import { Database } from '../../db/database.ts';
 import { type EmbeddedStatus, embeddedStatus } from '../../db/embedded/embedded-status.ts';
-import { type EmbeddedServer, startEmbedded } from '../../db/embedded/start-embedded.ts';
-import { stopEmbedded } from '../../db/embedded/stop-embedded.ts';
+import { type EmbeddedServer, startEmbedded, stopEmbedded } from '../../db/embedded/start-embedded.ts';
 import { migrate, type SchemaStatus, schemaStatus } from '../../engine/migrate.ts';
 import { isTaskerError, messageOf, TaskerError } from '../../errors.ts';
 import { type Logger, silentLogger } from '../../logging/logger.ts';

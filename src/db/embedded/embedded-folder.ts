@@ -1,8 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, chmodSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { messageOf } from '../../errors.ts';
-import { folderNotWritable } from './embedded-error.ts';
+import { messageOf, TaskerError } from '../../errors.ts';
 import { chooseServerUser, chownTo, otherOwner, type ServerUser } from './hosting/server-user.ts';
 
 /**
@@ -77,4 +76,27 @@ export function ownName(folder: string, user: ServerUser | undefined): string {
 
 function canReach(folder: string, user: ServerUser | undefined): boolean {
   return !user || spawnSync('/bin/sh', ['-c', 'test -x "$1"', 'sh', folder], { ...user, cwd: '/' }).status === 0;
+}
+
+const NOT_WRITABLE = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOTDIR']);
+
+/** Turns whatever went wrong in a folder into one error that names it and the way out. */
+export function asEmbeddedError(folder: string, error: unknown): TaskerError {
+  if (error instanceof TaskerError) return error;
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  if (NOT_WRITABLE.has(code)) return folderNotWritable(folder, messageOf(error), error);
+  return new TaskerError('embedded_failed', `the embedded database in ${folder}: ${messageOf(error)}`, {
+    cause: error,
+    details: { folder },
+  });
+}
+
+/** The error for a folder that we, or the server's user, cannot use. */
+export function folderNotWritable(folder: string, why: string, cause?: unknown): TaskerError {
+  return new TaskerError(
+    'folder_not_writable',
+    `the embedded database cannot use the folder ${folder}: ${why}; ` +
+      'make room or give the right to write there, name another folder, or set DATABASE_URL',
+    { cause, details: { folder } },
+  );
 }

@@ -1,8 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { readPassword } from './create-cluster.ts';
-import { asEmbeddedError } from './embedded-error.ts';
-import { embeddedFolder } from './embedded-folder.ts';
+import { asEmbeddedError, embeddedFolder } from './embedded-folder.ts';
 import { DATABASE, serverUrl } from './ensure-database.ts';
 import { chooseHosting } from './hosting/choose-hosting.ts';
 

@@ -2,14 +2,12 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { locateBinaries } from './binaries/binaries.ts';
 import { createCluster, readPassword } from './create-cluster.ts';
-import { asEmbeddedError } from './embedded-error.ts';
-import { type EmbeddedFolder, embeddedFolder, prepareFolder } from './embedded-folder.ts';
+import { asEmbeddedError, type EmbeddedFolder, embeddedFolder, prepareFolder } from './embedded-folder.ts';
 import { DATABASE, ensureDatabase, serverUrl } from './ensure-database.ts';
 import { withFileLock } from './file-lock.ts';
 import { chooseHosting } from './hosting/choose-hosting.ts';
 import type { Hosting, Membership, StartedServer } from './hosting/hosting.ts';
 import { isGoneSoon, stopPostmaster, untilReady } from './postmaster.ts';
-import { stopEmbedded } from './stop-embedded.ts';
 
 /** Options of {@link startEmbedded}. */
 export interface EmbeddedOptions {
@@ -152,5 +150,25 @@ async function leave(folder: EmbeddedFolder, hosting: Hosting, membership: Membe
   } catch (error) {
     membership.leave();
     throw asEmbeddedError(path.dirname(folder.home), error);
+  }
+}
+
+/**
+ * Stops the embedded server of a folder, whoever uses it, and waits until it is gone; false when none ran.
+ * `immediate` skips the last checkpoint, so that the next start recovers.
+ */
+export async function stopEmbedded(folder: string, mode: 'fast' | 'immediate' = 'fast'): Promise<boolean> {
+  try {
+    const place = embeddedFolder(folder);
+    if (!existsSync(place.data)) return false;
+    const findRunning = () => chooseHosting().findRunning(place);
+    const work = async () => {
+      const running = await findRunning();
+      if (running) await stopPostmaster(place.data, running.pid, mode);
+      return running !== undefined;
+    };
+    return await withFileLock(place.lock, work, { inUse: async () => (await findRunning()) !== undefined });
+  } catch (error) {
+    throw asEmbeddedError(folder, error);
   }
 }

@@ -8,8 +8,12 @@ import { build } from 'esbuild';
 import pg from 'pg';
 import { afterAll, inject, onTestFinished, vi } from 'vitest';
 import { findBinariesPackage } from '../../../src/db/embedded/binaries/binaries-package.ts';
-import { type EmbeddedOptions, type EmbeddedServer, startEmbedded } from '../../../src/db/embedded/start-embedded.ts';
-import { stopEmbedded } from '../../../src/db/embedded/stop-embedded.ts';
+import {
+  type EmbeddedOptions,
+  type EmbeddedServer,
+  startEmbedded,
+  stopEmbedded,
+} from '../../../src/db/embedded/start-embedded.ts';
 
 /** The message of a user process once it has its server. */
 interface Ready {

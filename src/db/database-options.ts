@@ -1,5 +1,3 @@
-import pg from 'pg';
-import { DEFAULTS } from '../config/defaults.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 
@@ -25,32 +23,4 @@ export interface DatabaseOptions {
   logger: Logger;
   /** Where to count. Default: nowhere. */
   metrics?: Metrics | undefined;
-}
-
-const INT8 = 20;
-const INT8_ARRAY = 1016;
-const JSON_TYPES = new Set([114, 3802]);
-const asIs = (text: string) => text;
-
-/** Numbers for int8 (ids stay below 2^53), text for JSON; the rest as the driver does it. Nothing global is changed. */
-const types = {
-  getTypeParser(oid: number, format?: 'text' | 'binary') {
-    if (oid === INT8) return Number;
-    if (oid === INT8_ARRAY) return (text: string) => (text === '{}' ? [] : text.slice(1, -1).split(',').map(Number));
-    if (JSON_TYPES.has(oid)) return asIs;
-    return pg.types.getTypeParser(oid, format as 'text');
-  },
-} as pg.CustomTypesConfig;
-
-/** How the driver connects. @internal */
-export function configOf(url: string, options: DatabaseOptions): pg.ClientConfig {
-  return {
-    connectionString: url,
-    application_name: options.applicationName ?? 'tasker-core',
-    connectionTimeoutMillis: options.acquireTimeoutMs ?? DEFAULTS.acquireTimeoutMs,
-    query_timeout: options.statementTimeoutMs ?? 60_000,
-    keepAlive: true,
-    keepAliveInitialDelayMillis: 10_000,
-    types,
-  };
 }

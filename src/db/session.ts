@@ -1,0 +1,29 @@
+import type pg from 'pg';
+import { TaskerError } from '../errors.ts';
+import { BEGIN } from './opening.ts';
+import type { Db, Rows, Statement } from './statement.ts';
+
+/** A connection that one piece of work has to itself. */
+export interface Session extends Db {
+  /** Runs scripts of several statements in one transaction. */
+  transaction(work: (run: (script: string) => Promise<void>) => Promise<void>): Promise<void>;
+}
+
+/** Runs statements on one connection. */
+export function sessionOn(client: pg.Client): Session {
+  return {
+    query: async <Row>(statement: Statement, values: readonly unknown[] = []) =>
+      (await client.query(statement.text, values as unknown[])) as unknown as Rows<Row>,
+    transaction: async (work) => {
+      await client.query(BEGIN);
+      try {
+        await work(async (script) => void (await client.query(script)));
+        const { command } = await client.query('commit');
+        if (command !== 'COMMIT') throw new TaskerError('database_error', 'the transaction was rolled back');
+      } catch (error) {
+        await client.query('rollback').catch(() => undefined);
+        throw error;
+      }
+    },
+  };
+}
